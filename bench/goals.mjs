@@ -85,7 +85,7 @@ export const GOALS = [
   of('latency', 'p99Ms')('at most', 1, 'node', 'java'),
   of('nest', 'perSecond', 'nest')('at least', 0.8, 'ours'),
   of('nest', 'perSecond', 'nest-enhanced')('at least', 0.6, 'ours'),
-  // Nothing, as far as a measurement can tell.
+  // Nothing that can be measured.
   of('telemetry-send', 'cpuMicros', 'ours-without-sdk')('at most', 1.1, 'ours'),
   of('telemetry-drain', 'cpuMicros', 'ours-without-sdk')('at most', 1.1, 'ours'),
   of('backlog', 'heapGrowthBytes')('at most', 5 * MEGABYTE),

@@ -18,7 +18,7 @@ import { EMBEDDED_SECTIONS } from './embedded-sections.mjs';
  * @property {readonly string[]} columns
  * @property {readonly Figure[]} figures what its table shows
  * @property {SectionTask} task what every process gets, beside endpoints and names
- * @property {SectionTask} [quickTask] what --quick tells instead; without it, --quick leaves the section out
+ * @property {SectionTask} [quickTask] the task with --quick; without it, --quick leaves the section out
  * @property {readonly string[]} [quickColumns] with --quick; default: those of `columns` that are quick to get
  * @property {boolean} [isLong] only with --long
  * @property {boolean} [isOnce] only in the first round: it takes long, and what it compares it does in one process
@@ -42,7 +42,7 @@ const drainTask = (warmUp, count, bodyBytes = KIB) => ({ workload: 'drain', body
 
 const TELEMETRY = ['ours', 'ours-without-sdk', 'ours-traced'];
 
-/** The bodies that are not of 1 KiB tell how the figures move with the size; who moves alike is measured once. */
+/** Bodies of other sizes than 1 KiB show how the figures depend on the size; equal behavior is measured once. */
 const OTHER_BODIES = {
   send: ['ours', 'ours-batched', 'node', 'java', 'lean'],
   drain: ['ours', 'node', 'java', 'lean'],

@@ -106,17 +106,17 @@ const isEntry = (file: string): boolean => relative(library, file).startsWith('e
 /** What is wrong with an import of the library, or undefined. */
 function violation({ file, from, isLazy }: Import): string | undefined {
   const floor = relative(library, file).split('/')[0] as Floor;
-  const told = `${relative(root, file)} imports ${from}`;
+  const violation = `${relative(root, file)} imports ${from}`;
   if (!from.startsWith('.')) {
     const packages = [...(PACKAGES[floor] ?? []), ...(isLazy ? (LAZY_PACKAGES[floor] ?? []) : [])];
     const isAllowed = from.startsWith('node:') || packages.some((allowed) => allowed.test(from));
-    return isAllowed ? undefined : told;
+    return isAllowed ? undefined : violation;
   }
   if (isEntry(file)) return undefined;
   const target = relative(library, resolve(dirname(file), from)).split('/')[0] as Floor;
   const above = STRICTER[floor] ?? FLOORS.slice(0, FLOORS.indexOf(floor));
   const allowed = [floor, ...above, ...(isLazy ? (LAZY[floor] ?? []) : [])];
-  return allowed.includes(target) ? undefined : told;
+  return allowed.includes(target) ? undefined : violation;
 }
 
 /** Files that import each other, directly or by others; each circle once. */
@@ -179,7 +179,7 @@ describe('the house', () => {
     expect(circlesIn(new Map(Object.entries({ a: ['b'], b: ['c'], c: ['b'] })))).toEqual([['b', 'c', 'b']]);
   });
 
-  it('tells an import that goes against it', () => {
+  it('reports an import that violates it', () => {
     const broker = join(library, 'broker/engine/engine.ts');
     expect(violation({ file: broker, from: '../../client/client.js', isLazy: false })).toContain('client.js');
     expect(violation({ file: join(library, 'support/clock.ts'), from: 'rxjs', isLazy: false })).toContain('rxjs');
@@ -220,7 +220,7 @@ describe('the house', () => {
     expect(files.flatMap((file) => sharedState(relative(root, file), readFileSync(file, 'utf8')))).toEqual([]);
   });
 
-  it('tells state that would be shared', () => {
+  it('reports state that would be shared', () => {
     const found = (text: string): string[] => sharedState('a.ts', text);
     expect(found('let count = 0;')).toEqual(['a.ts: count']);
     expect(found('export const known = new Map<string, number>();')).toEqual(['a.ts: known']);

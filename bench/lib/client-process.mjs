@@ -28,7 +28,7 @@ export async function runClient(column, task, { timeoutMs, home, classPath, node
     env,
     signal,
     cwd: home,
-    // Its input is never written to: that it ends tells the client that this process is gone.
+    // Its input is never written to: when it ends, the client knows that this process has ended.
     stdio: ['pipe', 'pipe', 'pipe'],
     killSignal: 'SIGKILL',
   });

@@ -62,7 +62,7 @@ export class Figures {
     return [...new Set(this.#runs.filter((run) => run.section === section).map(({ column }) => column))];
   }
 
-  /** The version that each column tells; `true` where it tells none but ran. @returns {Record<string, string | true>} */
+  /** The version that each column reports; `true` if it ran but reports none. @returns {Record<string, string | true>} */
   versions() {
     return Object.fromEntries(
       this.#runs.flatMap(({ column, figures }) => (figures === undefined ? [] : [[column, figures.version ?? true]])),

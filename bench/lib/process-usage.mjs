@@ -1,4 +1,4 @@
-// What processes take, by /proc: so that a program may tell it of another one. Linux.
+// CPU and memory of processes, from /proc, so that one program can measure another. Linux.
 
 import { readdirSync, readFileSync } from 'node:fs';
 

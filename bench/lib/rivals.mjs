@@ -19,7 +19,7 @@ export const JAVA_OPTIONS = ['-Xms512m', '-Xmx512m'];
 /** Installs the Node.js packages unless they are there. @param {(line: string) => void} log */
 export async function installNodeRivals(log) {
   const lockfile = readFileSync(join(bench, 'package-lock.json'), 'utf8');
-  // Times tell nothing: a checkout renews them.
+  // Modification times are not used, because a checkout changes them.
   const note = join(bench, 'node_modules', '.installed-by-bench');
   if (existsSync(note) && readFileSync(note, 'utf8') === lockfile) return;
   log('installing what the benchmarks compare with, into bench/node_modules');

@@ -84,7 +84,7 @@ async function runOnce(section, column, round, servers, runClient, signal) {
     if (signal.aborted) throw signal.reason;
     return { ...about, error: error instanceof Error ? error.message : String(error) };
   } finally {
-    await server?.giveBack();
+    await server?.release();
   }
 }
 

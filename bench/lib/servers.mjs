@@ -23,7 +23,7 @@ const QUEUES = 8;
  * @property {(topic: string) => Promise<void>} createTopic
  * @property {(consumerGroup: string) => Promise<void>} createGroup
  * @property {(backlog: { topic: string, bodyBytes: number, count: number }) => Promise<void>} fill
- * @property {() => Promise<void>} giveBack
+ * @property {() => Promise<void>} release
  *
  * @typedef {object} ServerSource
  * @property {string} name
@@ -53,7 +53,7 @@ async function openReal(log, signal) {
     createTopic: (/** @type {string} */ topic) => admin.createTopic({ topic, type: 'normal', queues: QUEUES }),
     createGroup: (/** @type {string} */ consumerGroup) => admin.createGroup({ consumerGroup }),
     fill: (/** @type {{ topic: string, bodyBytes: number, count: number }} */ backlog) => fill(endpoints, backlog),
-    async giveBack() {},
+    async release() {},
   };
   return {
     name: `Apache RocketMQ ${version}`,
@@ -76,7 +76,7 @@ async function startEmbedded(kind) {
     async createTopic() {},
     async createGroup() {},
     fill: (backlog) => fill(endpoints, backlog),
-    async giveBack() {
+    async release() {
       await kill();
       rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
     },

@@ -11,7 +11,7 @@ import { processesNaming } from '../lib/process-usage.mjs';
 const CONFIG = join(import.meta.dirname, '..', '..', 'scripts', 'demo', 'broker.json');
 
 /**
- * @typedef {{ endpoints: string, roots: readonly number[], failed: Promise<never>, giveBack: () => Promise<void> }} Broker
+ * @typedef {{ endpoints: string, roots: readonly number[], failed: Promise<never>, release: () => Promise<void> }} Broker
  * @typedef {{ label: string, isCold: boolean, take: (folder: string) => Promise<Broker>, stop: () => Promise<void> }} Backend
  *   `isCold`: it gets better by the first setup
  */
@@ -35,7 +35,7 @@ async function openReal(log, signal) {
   }
   const { endpoints, version, runFolder, failed, stop } = server;
   const roots = processesNaming(runFolder);
-  const broker = { endpoints, roots, failed: /** @type {Promise<never>} */ (failed), async giveBack() {} };
+  const broker = { endpoints, roots, failed: /** @type {Promise<never>} */ (failed), async release() {} };
   return { label: `Apache RocketMQ ${version}`, isCold: true, take: async () => broker, stop };
 }
 
@@ -47,5 +47,5 @@ async function startEmbedded(flush, folder) {
     throw new Error(`the embedded broker ended: ${how}`);
   });
   failed.catch(() => {});
-  return { endpoints, roots: [pid], failed, giveBack: kill };
+  return { endpoints, roots: [pid], failed, release: kill };
 }

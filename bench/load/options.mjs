@@ -1,4 +1,4 @@
-// What `npm run load` can be told, and what it measures then. Nothing runs here.
+// The options of `npm run load`, and what it measures with them. Nothing runs here.
 
 import { parseArgs } from 'node:util';
 import { rotated } from '../lib/rounds.mjs';

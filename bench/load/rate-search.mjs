@@ -32,7 +32,7 @@ export async function searchRate({ start, mostTries }, attempt) {
     if (one.isSustained) best = one;
     else refused = rate;
     const next = nextRate(best?.rate, refused);
-    // Down at the lowest, or nothing between the two that one would tell apart.
+    // At the lowest rate, or with no distinguishable rate between the two.
     if (tries.some((tried) => tried.rate === next)) break;
     rate = next;
   }

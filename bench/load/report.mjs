@@ -59,7 +59,7 @@ function othersIn({ compared, best }) {
 export function problemsIn(runs) {
   return runs.flatMap(({ label, instances, round, result, error }) => {
     const where = `${label}, ${instances} inventory-demo, round ${round + 1}`;
-    // What follows is the end of a process's output: told when it broke, and in the JSON.
+    // What follows is the end of a process's output, printed when it failed, and in the JSON.
     const broken = error?.split('\n')[0];
     return [...(broken === undefined ? [] : [broken]), ...(result?.violations ?? [])].map(
       (what) => `${where}: ${what}`,

@@ -54,7 +54,7 @@ export async function runSetup({ name, instances, isCold }, plan, { backend, dat
       await demo.stop();
     }
   } finally {
-    await broker.giveBack();
+    await broker.release();
   }
 }
 

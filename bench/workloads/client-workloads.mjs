@@ -216,7 +216,7 @@ async function latestOf(program, task) {
   return Math.max(...handled.slice(1));
 }
 
-/** A body that tells when it is due, nearly: the client adds the delay to its own now. */
+/** A body with the approximate due time: the client adds the delay to its own time. */
 function timed() {
   const body = Buffer.alloc(8);
   body.writeDoubleLE(Date.now() + DUE_IN_MS, 0);

@@ -61,7 +61,7 @@ async function main() {
       await broker.kill();
       broker = await start();
       if (kill % 10 === 0)
-        print(`${kill} kills, ${count(history, 'told')} sends answered, ${count(history, 'acked')} acked`);
+        print(`${kill} kills, ${count(history, 'answered')} sends answered, ${count(history, 'acked')} acked`);
     }
     await writer.stop();
     await within(reader.drain(), DRAIN_MS, 'reading what is left');
@@ -79,7 +79,7 @@ async function main() {
 function report({ violations, history, kills, seed, folder, beganAt }) {
   for (const violation of violations.slice(0, 20)) process.stderr.write(`${violation}\n`);
   const seconds = ((performance.now() - beganAt) / 1_000).toFixed(0);
-  const kinds = /** @type {const} */ (['began', 'told', 'ended', 'delivered', 'acked']);
+  const kinds = /** @type {const} */ (['began', 'answered', 'ended', 'delivered', 'acked']);
   const counts = kinds.map((kind) => `${count(history, kind)} ${kind}`);
   const verdict =
     violations.length === 0 ? 'sound' : `NOT SOUND: ${violations.length} violations, folder ${folder} kept`;

@@ -35,7 +35,7 @@ export class DemoProcess {
   /** @param {(value?: unknown) => void} onReady */
   #start(onReady) {
     const { args = [], env, onLost } = this.options;
-    // A group of its own: Ctrl-C reaches the launcher alone, which then stops in its own order. The IPC channel tells the
+    // A group of its own: Ctrl-C reaches the launcher alone, which then stops in its own order. The IPC channel notifies the
     // child when the launcher is gone, however it went.
     const child = fork(this.file, args, { env: { ...process.env, ...env }, detached: true, stdio: 'inherit' });
     this.#child = child;

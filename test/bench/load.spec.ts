@@ -44,8 +44,8 @@ describe('the options of a load', () => {
     [['--clients', '1e9'], '--clients must be an integer'],
     [['--database', 'oracle'], '--database knows postgres, pglite, not "oracle"'],
     [['--sceonds', '3'], "Unknown option '--sceonds'"],
-  ])('refuse %j and name what is wrong', (args, told) => {
-    expect(() => planOf(args, installed)).toThrow(told);
+  ])('refuse %j and name what is wrong', (args, message) => {
+    expect(() => planOf(args, installed)).toThrow(message);
   });
 
   it('refuse a PostgreSQL that is not there', () => {
@@ -80,7 +80,7 @@ describe('the search for the highest rate', () => {
     expect(best?.rate).toBeCloseTo(25.6);
   });
 
-  it('has nothing to tell of what sustains nothing, and ends', async () => {
+  it('finds no rate if none is sustained, and ends', async () => {
     const { best, tries } = await searchRate({ start: 50, mostTries: 100 }, sustains(0));
     expect(best).toBeUndefined();
     expect(tries.length).toBeLessThan(20);
@@ -204,9 +204,9 @@ describe('what must be true after a load', () => {
     ['a piece is gone', { available: 996, reserved: 3, sold: 0 }, /996 available \+ 3 reserved \+ 0 sold is not 1000/],
     ['a piece is reserved twice', { available: 996, reserved: 4, sold: 0 }, /4 reserved, but its orders have 3/],
     ['a piece is sold that nobody paid', { available: 997, reserved: 2, sold: 1 }, /2 reserved, but its orders have 3/],
-  ])('is not when %s', (_, pieces, told) => {
+  ])('is not when %s', (_, pieces, message) => {
     expect(violationsOf({ ...good(), stock: [{ sku: 'product-0', ...pieces }] })).toEqual([
-      expect.stringMatching(told),
+      expect.stringMatching(message),
     ]);
   });
 
@@ -223,8 +223,8 @@ describe('what must be true after a load', () => {
     const stockOf = (reserved: number) => [{ sku: 'product-0', available: 1_000 - reserved, reserved, sold: 0 }];
     for (const reserved of [2, 3]) expect(violationsOf({ ...run, placed, stock: stockOf(reserved) })).toEqual([]);
     for (const reserved of [1, 4]) {
-      const told = `product-0: ${reserved} reserved, but its orders have 2 to 3`;
-      expect(violationsOf({ ...run, placed, stock: stockOf(reserved) })).toEqual([told]);
+      const violation = `product-0: ${reserved} reserved, but its orders have 2 to 3`;
+      expect(violationsOf({ ...run, placed, stock: stockOf(reserved) })).toEqual([violation]);
     }
   });
 });
@@ -248,14 +248,14 @@ describe('the report of a load', () => {
     runs,
   });
 
-  it('tells the median of the rounds and what was busiest', () => {
+  it('contains the median of the rounds and the busiest process', () => {
     const text = reportText(outcome([run(0, 100), run(1, 140)]));
     expect(text).toMatch(/\| embedded, 2 +\| +120 \(100-140\) \|/);
     expect(text).toContain('order-demo, 0.90 cores');
     expect(text).not.toContain('WRONG');
   });
 
-  it('tells that more may be sustained where no higher rate was tried', () => {
+  it('shows that more may be sustained if no higher rate was tried', () => {
     const one = run(0, 100);
     expect(reportText(outcome([{ ...one, result: { ...one.result, isHighest: false } }]))).toMatch(/≥ 100/);
   });

@@ -1,4 +1,4 @@
-// What the benchmarks tell of other processes.
+// What the benchmarks measure of other processes.
 
 import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from '@jest/globals';

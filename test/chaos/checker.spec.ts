@@ -1,4 +1,4 @@
-// Right histories pass; each wrong one is told.
+// Correct histories pass; each wrong one is reported.
 
 import { describe, expect, it } from '@jest/globals';
 import { chaosViolations } from './checker.js';
@@ -185,7 +185,7 @@ describe('a right history', () => {
   });
 });
 
-describe('a wrong history is told:', () => {
+describe('a wrong history is reported:', () => {
   it.each<[string, Story, string]>([
     ['an order that never ends', open(), 'has not ended: it is PENDING_PAYMENT'],
     [
@@ -215,7 +215,7 @@ describe('a wrong history is told:', () => {
     [
       'a confirmed payment that is undone',
       timedOut().called('pay', 'a', done('PAID')),
-      'told that it is PAID, and it never was',
+      'said that it is PAID, and it never was',
     ],
     ['a payment that nobody asked for', dropCalls(paid(), 'pay'), 'no customer can have paid it'],
     [
@@ -229,9 +229,9 @@ describe('a wrong history is told:', () => {
       'no customer can have asked for it',
     ],
     [
-      'a customer who was told what never was',
+      'an answer with a status that never was',
       paid().called('look', 'a', done('REJECTED')),
-      'told that it is REJECTED',
+      'said that it is REJECTED',
     ],
     [
       'an end that changed',
@@ -310,8 +310,8 @@ describe('a wrong history is told:', () => {
       }),
       'is CANCELLED, by its history PAID',
     ],
-  ])('%s', (_what, story, told) => {
-    expect(chaosViolations(story.facts).join('\n')).toContain(told);
+  ])('%s', (_what, story, violation) => {
+    expect(chaosViolations(story.facts).join('\n')).toContain(violation);
   });
 });
 

@@ -1,5 +1,5 @@
 // What must not be in the facts of a run, whatever was broken meanwhile. Pure: facts in, violations out. Knows nothing of the apps but
-// what they tell: every line of a history must be explained.
+// what they show: every line of a history must be explained.
 
 import { answerViolations } from './checks/answers.js';
 import { booksOf } from './checks/books.js';

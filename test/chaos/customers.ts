@@ -10,7 +10,7 @@ const LOOK_EVERY_MS = 120;
 /** A customer whose stock does not come goes away. */
 const PATIENCE_MS = 4_000;
 const AFTER_FAILURE_MS = 150;
-/** As the demos are told. */
+/** As the demos are configured. */
 const PAYMENT_TIMEOUT_MS = 5_000;
 /** The one who tries orders so often, and has no more orders open than this: what waits must not become what is in the way. */
 const TRY_EVERY_MS = 400;
@@ -28,7 +28,7 @@ export class Customers {
     seed: number,
   ) {
     this.all = Promise.all(Array.from({ length: CUSTOMERS }, (_, customer) => this.live(seed, customer)));
-    // Told by stop().
+    // Reported by stop().
     this.all.catch(() => {});
   }
 

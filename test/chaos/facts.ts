@@ -1,6 +1,6 @@
-// What is known of a run when it is over: what the databases hold, and what the customers were told.
+// What is known of a run when it is over: what the databases hold, and the answers that customers got.
 
-/** The states of an order, as its service tells them. */
+/** The states of an order, as its service reports them. */
 export type Status = 'PENDING_STOCK' | 'PENDING_PAYMENT' | 'PAID' | 'REJECTED' | 'CANCELLED';
 
 export interface OrderFact {
@@ -42,7 +42,7 @@ export interface StockFact {
   readonly sold: number;
 }
 
-/** What a customer was told. */
+/** The answer to a customer. */
 export type Answer =
   /** It is done, and the order is in this state. */
   | { readonly kind: 'done'; readonly status: Status }

@@ -13,12 +13,12 @@ export const FAULT_KINDS = ['kill', 'stop', 'restart', 'drop', 'delay', 'half-cl
 
 /** How a way loses, slows or closes. */
 export type LinkFault =
-  /** Nothing gets through, or no answers do; nobody is told. */
+  /** Nothing gets through, or no answers do; nobody is notified. */
   | { readonly kind: 'drop'; readonly lost: 'everything' | 'answers' }
   /** Every piece is late by so much. */
   | { readonly kind: 'delay'; readonly delayMs: number }
-  /** One of the two is told that the other has finished. */
-  | { readonly kind: 'half-close'; readonly told: 'app' | 'server' }
+  /** One of the two sees that the other has finished. */
+  | { readonly kind: 'half-close'; readonly towards: 'app' | 'server' }
   /** Connections break, and new ones too. */
   | { readonly kind: 'reset' };
 
@@ -90,7 +90,7 @@ function linkFaults(chance: Chance): LinkFault[] {
   return [
     { kind: 'drop', lost: oneOf(chance, ['everything', 'answers']) },
     { kind: 'delay', delayMs: between(chance, DELAY_MS) },
-    { kind: 'half-close', told: oneOf(chance, ['app', 'server']) },
+    { kind: 'half-close', towards: oneOf(chance, ['app', 'server']) },
     { kind: 'reset' },
   ];
 }
@@ -127,7 +127,7 @@ export function describeFault(fault: PlannedFault): string {
     case 'delay':
       return `delay ${fault.target} by ${fault.delayMs} ms`;
     case 'half-close':
-      return fault.told === 'app' ? `half-close towards ${fault.target}` : `half-close from ${fault.target}`;
+      return fault.towards === 'app' ? `half-close towards ${fault.target}` : `half-close from ${fault.target}`;
     default:
       return `${fault.kind} ${fault.target}`;
   }

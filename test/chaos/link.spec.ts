@@ -111,7 +111,7 @@ describe('a way', () => {
     expect(pair.app.heard).toBe('answer onelast words');
   });
 
-  it('that drops all loses what is open and what is new for ever, tells nobody, and serves who comes after', async () => {
+  it('that drops all loses open and new connections without notice, and serves later ones', async () => {
     const before = await connection();
     await talk(before, 'one');
     link.suffer({ kind: 'drop', lost: 'everything' });
@@ -155,19 +155,22 @@ describe('a way', () => {
   it.each<['app' | 'server', 'app' | 'far', 'app' | 'far']>([
     ['app', 'app', 'far'],
     ['server', 'far', 'app'],
-  ])('that half-closes towards the %s tells it of an end and still carries its words', async (told, hears, other) => {
-    const pair = await connection();
-    await talk(pair, 'one');
-    link.suffer({ kind: 'half-close', told });
-    await pair[hears].until(({ isEnded }) => isEnded);
-    pair[other].socket.write('unheard');
-    pair[hears].socket.write('still here');
-    await pair[other].until(({ heard }) => heard.endsWith('still here'));
-    expect(pair[hears].heard).not.toContain('unheard');
-    expect(pair[other].isEnded).toBe(false);
-    link.heal();
-    await talk(await connection(), 'two');
-  });
+  ])(
+    'that half-closes towards the %s ends one direction and still carries the other',
+    async (towards, hears, other) => {
+      const pair = await connection();
+      await talk(pair, 'one');
+      link.suffer({ kind: 'half-close', towards });
+      await pair[hears].until(({ isEnded }) => isEnded);
+      pair[other].socket.write('unheard');
+      pair[hears].socket.write('still here');
+      await pair[other].until(({ heard }) => heard.endsWith('still here'));
+      expect(pair[hears].heard).not.toContain('unheard');
+      expect(pair[other].isEnded).toBe(false);
+      link.heal();
+      await talk(await connection(), 'two');
+    },
+  );
 
   it('that resets breaks what is open and what is new, until it is well', async () => {
     const before = await connection();

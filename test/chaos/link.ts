@@ -10,7 +10,7 @@ const HOST = '127.0.0.1';
 interface Lane {
   readonly from: Socket;
   readonly to: Socket;
-  /** Lost for ever: what is read is thrown away, and nobody is told of an end. */
+  /** Lost: what is read is dropped, and neither side sees an end. */
   isLost: boolean;
   readonly late: { readonly dueAtMs: number; readonly pass: () => void }[];
   timer: NodeJS.Timeout | undefined;
@@ -19,9 +19,9 @@ interface Lane {
 interface Way {
   readonly app: Socket;
   readonly server: Socket;
-  /** What the app says, and what it is told. */
-  readonly said: Lane;
-  readonly told: Lane;
+  /** What the app sends, and what it receives. */
+  readonly toServer: Lane;
+  readonly toApp: Lane;
 }
 
 export class Link {
@@ -67,9 +67,9 @@ export class Link {
       return;
     }
     const server = connect({ port: this.serverPort, host: HOST, allowHalfOpen: true });
-    const way: Way = { app, server, said: laneOf(app, server), told: laneOf(server, app) };
+    const way: Way = { app, server, toServer: laneOf(app, server), toApp: laneOf(server, app) };
     this.ways.add(way);
-    for (const lane of [way.said, way.told]) this.carry(lane, way);
+    for (const lane of [way.toServer, way.toApp]) this.carry(lane, way);
     if (this.fault !== undefined) hit(way, this.fault);
   }
 
@@ -77,13 +77,13 @@ export class Link {
     const { from, to } = lane;
     from.on('data', (bytes) => {
       this.pass(lane, () => {
-        // Who was told of an end hears nothing more.
+        // After the end of a stream nothing more can be written to it.
         if (!to.writableEnded && !to.write(bytes)) from.pause();
       });
     });
     to.on('drain', () => from.resume());
     from.on('end', () => this.pass(lane, () => to.end()));
-    // Told by `close`.
+    // Reported by `close`.
     from.on('error', () => {});
     from.on('close', (hadError) => {
       if (way.app.destroyed && way.server.destroyed) this.ways.delete(way);
@@ -122,11 +122,11 @@ function run(lane: Lane): void {
 function hit(way: Way, fault: LinkFault): void {
   switch (fault.kind) {
     case 'drop':
-      way.told.isLost = true;
-      if (fault.lost === 'everything') way.said.isLost = true;
+      way.toApp.isLost = true;
+      if (fault.lost === 'everything') way.toServer.isLost = true;
       break;
     case 'half-close':
-      (fault.told === 'app' ? way.app : way.server).end();
+      (fault.towards === 'app' ? way.app : way.server).end();
       break;
     case 'reset':
       for (const socket of [way.app, way.server]) socket.resetAndDestroy();
@@ -135,8 +135,8 @@ function hit(way: Way, fault: LinkFault): void {
   }
 }
 
-function end({ app, server, said, told }: Way): void {
-  for (const lane of [said, told]) {
+function end({ app, server, toServer, toApp }: Way): void {
+  for (const lane of [toServer, toApp]) {
     clearTimeout(lane.timer);
     lane.isLost = true;
   }

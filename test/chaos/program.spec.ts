@@ -57,7 +57,7 @@ it('one that gives up before it is ready is started again', async () => {
   expect(lost).toEqual([]);
 });
 
-it('one that ends by itself is told', async () => {
+it('reports one that ends by itself', async () => {
   const marker = join(folder, 'end now');
   const program = programOf(`
     process.send('ready');

@@ -123,6 +123,6 @@ function breakable({ victims }: Server) {
 
 async function totalsOf(inventoryUrl: string, signal: AbortSignal): Promise<Map<string, number>> {
   const stock = await read<{ readonly sku: string; readonly total: number }[]>(`${inventoryUrl}/stock`, signal);
-  if (stock === undefined) throw new Error('inventory-demo does not tell its stock');
+  if (stock === undefined) throw new Error('inventory-demo does not show its stock');
   return new Map(stock.map(({ sku, total }) => [sku, total]));
 }

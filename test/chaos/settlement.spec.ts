@@ -1,4 +1,4 @@
-// When a run may end: what the demos tell here is served as they would.
+// When a run may end. A test server responds in place of the demos.
 
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -12,15 +12,15 @@ afterEach(async () => {
   for (const end of ends.splice(0)) await end();
 });
 
-interface Told {
+interface Shown {
   readonly status: Status;
   readonly history: readonly string[];
   readonly steps: readonly string[];
   readonly reserved?: number;
 }
 
-/** What is open when both demos tell this of their only order. */
-async function openOf({ status, history, steps, reserved = 0 }: Told): Promise<string[]> {
+/** What is open when both demos show this for their only order. */
+async function openOf({ status, history, steps, reserved = 0 }: Shown): Promise<string[]> {
   const answers = new Map<string, unknown>([
     ['/orders', [{ id: 'a', status }]],
     ['/orders/a', { id: 'a', status, history: history.map((what) => ({ what })) }],
@@ -39,7 +39,7 @@ async function openOf({ status, history, steps, reserved = 0 }: Told): Promise<s
   return new Settlement(url, url, new AbortController().signal).settled([], 0);
 }
 
-it.each<[string, Told, string[]]>([
+it.each<[string, Shown, string[]]>([
   ['an order that is paid', { status: 'PAID', history: [], steps: ['reserved', 'sold'] }, []],
   ['one whose stock is not sold yet', { status: 'PAID', history: [], steps: ['reserved'] }, ['its stock is not sold']],
   [
@@ -67,6 +67,6 @@ it.each<[string, Told, string[]]>([
     { status: 'PAID', history: [], steps: ['reserved', 'sold'], reserved: 2 },
     ['book: 2 reserved'],
   ],
-])('of %s it tells what is open', async (_what, told, open) => {
-  expect(await openOf(told)).toEqual(open.map((text) => expect.stringContaining(text)));
+])('of %s it returns what is open', async (_what, shown, open) => {
+  expect(await openOf(shown)).toEqual(open.map((text) => expect.stringContaining(text)));
 });

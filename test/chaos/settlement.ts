@@ -1,4 +1,4 @@
-// Whether everything has come to its end, as far as both demos tell over HTTP.
+// Whether everything has come to its end, as far as both demos show it over HTTP.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Call, Status, StockFact } from './facts.js';
@@ -7,9 +7,9 @@ import { read } from './shop.js';
 
 const LOOK_EVERY_MS = 400;
 
-type OrderTold = { readonly id: string; readonly status: Status };
-type OrderWithHistory = OrderTold & { readonly history: readonly { readonly what: string }[] };
-type StepTold = { readonly id: number; readonly orderId: string; readonly what: string };
+type OrderRow = { readonly id: string; readonly status: Status };
+type OrderWithHistory = OrderRow & { readonly history: readonly { readonly what: string }[] };
+type StepRow = { readonly id: number; readonly orderId: string; readonly what: string };
 
 /** What must have happened to the stock of an order that has ended so. */
 const LAST_STEPS: Partial<Record<Status, readonly string[]>> = {
@@ -54,7 +54,7 @@ export class Settlement {
     await this.looking;
   }
 
-  /** Waits while there are too few orders of one end: customers on a slow machine need longer. Not for ever: the verdict tells it then. */
+  /** Waits while there are too few orders of one end: customers on a slow machine need longer. Not forever: the verdict reports it then. */
   async enoughEnds(rounds: number, timeoutMs: number): Promise<void> {
     const lastLookAtMs = performance.now() + timeoutMs;
     while (tooFewEnds(this.statuses.values(), rounds).length > 0) {
@@ -80,11 +80,11 @@ export class Settlement {
   }
 
   private async look(): Promise<void> {
-    const orders = (await read<OrderTold[]>(`${this.orderUrl}/orders`, this.signal)) ?? [];
+    const orders = (await read<OrderRow[]>(`${this.orderUrl}/orders`, this.signal)) ?? [];
     for (const { id, status } of orders) this.statuses.set(id, status);
     this.stock = await read<StockFact[]>(`${this.inventoryUrl}/stock`, this.signal);
     for (;;) {
-      const page = await read<StepTold[]>(`${this.inventoryUrl}/stock/history?after=${this.newestStep}`, this.signal);
+      const page = await read<StepRow[]>(`${this.inventoryUrl}/stock/history?after=${this.newestStep}`, this.signal);
       for (const { id, orderId, what } of page ?? []) {
         this.newestStep = Math.max(this.newestStep, id);
         this.steps.set(orderId, (this.steps.get(orderId) ?? new Set()).add(what));
@@ -93,7 +93,7 @@ export class Settlement {
     }
   }
 
-  /** Those that the list does not reach any more, and those of which it does not tell enough. */
+  /** Those that the list does not reach any more, and those of which it does not show enough. */
   private async lookAt(ids: readonly string[]): Promise<void> {
     for (const id of ids) {
       const order = await read<OrderWithHistory>(`${this.orderUrl}/orders/${id}`, this.signal);

@@ -19,7 +19,7 @@ export class Shop {
     private readonly signal: AbortSignal,
   ) {}
 
-  /** @returns the order's id; undefined when none was told */
+  /** @returns the order's id; undefined if the answer has none */
   async place(customer: number, sku: string, quantity: number): Promise<string | undefined> {
     const call = await this.call(customer, { kind: 'place', sku, quantity }, 'POST', '/orders', { sku, quantity });
     return call.placedId;
@@ -33,7 +33,7 @@ export class Shop {
     return this.call(customer, { kind: 'cancel', orderId }, 'POST', `/orders/${orderId}/cancel`);
   }
 
-  /** @returns undefined when it was not told */
+  /** @returns undefined if there was no answer */
   async look(customer: number, orderId: string): Promise<Status | undefined> {
     const { answer } = await this.call(customer, { kind: 'look', orderId }, 'GET', `/orders/${orderId}`);
     return answer.kind === 'done' ? answer.status : undefined;

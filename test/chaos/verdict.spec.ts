@@ -13,7 +13,7 @@ const fault = (kind: FaultKind): PlannedFault =>
     lengthMs: 1,
     lost: 'everything',
     delayMs: 1,
-    told: 'app',
+    towards: 'app',
   }) as PlannedFault;
 const blow = (kinds: readonly FaultKind[], recoveryMs: number | undefined): Struck => {
   return { faults: kinds.map(fault), recoveryMs, readyMs: 0 };
@@ -57,8 +57,8 @@ describe('a run', () => {
     ['with too few for its length', { rounds: 2 }, 'only 2 faults of kind "reset", at least 4 are wanted'],
     ['with too few orders of an end', {}, 'only 0 orders PAID, at least 8 are wanted'],
     ['whose history is wrong', { facts: { ...nothing, orders } }, 'order PAID-0: was never created'],
-  ])('%s is not sound', (_what, more, told) => {
-    expect(runViolations(judged(more))).toContain(told);
+  ])('%s is not sound', (_what, more, violation) => {
+    expect(runViolations(judged(more))).toContain(violation);
   });
 
   it('with enough of all lacks none of it', () => {
@@ -68,7 +68,7 @@ describe('a run', () => {
 });
 
 describe('the report', () => {
-  it('tells recoveries by kind, and of two faults at once together', () => {
+  it('lists recoveries by kind, and of two faults at once together', () => {
     const struck = [
       blow(['kill'], 1_000),
       blow(['kill'], 6_000),

@@ -7,7 +7,7 @@ import { FAULT_KINDS, type FaultKind } from './fault-plan.js';
 import { LEAST_ENDS, LEAST_FAULTS, tooFewEnds } from './minimums.js';
 import type { RunResult } from './run.js';
 
-/** Traffic is to flow again so soon after a fault: a goal that is told and fails nothing, since machines differ. */
+/** Traffic is to flow again so soon after a fault: a goal that is reported and fails nothing, because machines differ. */
 export const RECOVERY_GOAL_MS = 5_000;
 
 /** What of a run is judged here. */
@@ -50,8 +50,8 @@ export function recoveryTable(struck: readonly Struck[]): string[] {
     if (ofRow.length === 0) return [];
     const times = recoveries(ofRow);
     const late = ofRow.length - times.filter((ms) => ms <= RECOVERY_GOAL_MS).length;
-    const told = [`${row.padEnd(12)} ${String(ofRow.length).padStart(3)} x`, `p50 ${seconds(middle(times))}`];
-    return `${[...told, `max ${seconds(times.at(-1))}`, `${late} over ${RECOVERY_GOAL_MS / 1_000} s`].join('  ')}`;
+    const columns = [`${row.padEnd(12)} ${String(ofRow.length).padStart(3)} x`, `p50 ${seconds(middle(times))}`];
+    return `${[...columns, `max ${seconds(times.at(-1))}`, `${late} over ${RECOVERY_GOAL_MS / 1_000} s`].join('  ')}`;
   });
 }
 

@@ -200,7 +200,7 @@ describe('deliver again', () => {
     expect(await received.until(4)).toEqual(['1 1', '2 1', '3 1', '2 1']);
   });
 
-  it('tells what is not there', async () => {
+  it('reports what does not exist', async () => {
     const { connection, producer, control } = await start({
       strict: true,
       topics: [{ name: 'orders' }],

@@ -23,7 +23,7 @@ async function start(options: EmbeddedBrokerOptions = {}) {
 }
 
 describe('faults by the control port', () => {
-  it('happen to clients as often as told, and are then gone', async () => {
+  it('affect clients as often as requested, and are then removed', async () => {
     const { producer, control } = await start();
     const rule = { rpc: 'sendMessage', action: { kind: 'answer', code: 'FORBIDDEN' }, times: 2 } as const;
     const fault = await control.addFault(rule);
@@ -147,7 +147,7 @@ describe('metrics', () => {
     await consumer.ack(second as ReceivedMessage);
   });
 
-  it('tell of dead letters and rollbacks', async () => {
+  it('count dead letters and rollbacks', async () => {
     const { connection, producer, control } = await start({ groups: [{ name: 'shop', maxDeliveryAttempts: 1 }] });
     const consumer = new SimpleConsumer(connection, { consumerGroup: 'shop', subscriptions: [{ topic: 'orders' }] });
     await consumer.start();

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { refuseOtherSites } from 'demo-kit';
 import { EmbeddedBroker } from 'nestjs-rocketmq/broker';
 
-/** Both are told this name as their own. */
+/** Both are configured with this name. */
 const OWN = 'shop';
 
 interface Caller {

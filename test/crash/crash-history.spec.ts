@@ -2,14 +2,18 @@ import { describe, expect, it } from '@jest/globals';
 import { type CrashEvent, crashViolations } from './crash-history.js';
 
 const began = (id: string, more: object = {}): CrashEvent => ({ kind: 'began', id, ...more });
-const told = (id: string, outcome: 'stored' | 'refused' = 'stored'): CrashEvent => ({ kind: 'told', id, outcome });
+const answered = (id: string, outcome: 'stored' | 'refused' = 'stored'): CrashEvent => ({
+  kind: 'answered',
+  id,
+  outcome,
+});
 const acked = (id: string): CrashEvent => ({ kind: 'acked', id });
 const ending = (id: string, resolution: 'commit' | 'rollback'): CrashEvent => ({ kind: 'ending', id, resolution });
 const ended = (id: string): CrashEvent => ({ kind: 'ended', id });
 const delivered = (id: string, offset = 0, receive = offset, atMs = 1_000): CrashEvent => {
   return { kind: 'delivered', id, queue: 'q', offset, atMs, receive };
 };
-const sent = (id: string, more: object = {}): CrashEvent[] => [began(id, more), told(id)];
+const sent = (id: string, more: object = {}): CrashEvent[] => [began(id, more), answered(id)];
 
 describe('a right history', () => {
   it.each<[string, CrashEvent[]]>([
@@ -17,7 +21,7 @@ describe('a right history', () => {
     ['sent, delivered, acked', [...sent('a'), delivered('a'), acked('a')]],
     ['an answer lost, the message stored', [began('a'), delivered('a'), acked('a')]],
     ['an answer lost, and the message with it', [began('a')]],
-    ['refused', [began('a'), told('a', 'refused')]],
+    ['refused', [began('a'), answered('a', 'refused')]],
     ['delivered again before an ack was answered', [...sent('a'), delivered('a', 0, 0), delivered('a', 0, 1)]],
     ['a half message that nobody ended', [...sent('a', { half: true })]],
     ['rolled back', [...sent('a', { half: true }), ending('a', 'rollback'), ended('a')]],
@@ -61,7 +65,7 @@ describe('a wrong history', () => {
   it.each<[string, CrashEvent[]]>([
     ['a was stored and is lost', [...sent('a')]],
     ['a was delivered again after its ack', [...sent('a'), delivered('a'), acked('a'), delivered('a')]],
-    ['a was refused and is there', [began('a'), told('a', 'refused'), delivered('a')]],
+    ['a was refused and is there', [began('a'), answered('a', 'refused'), delivered('a')]],
     ['a was seen before its transaction was committed', [...sent('a', { half: true }), delivered('a')]],
     [
       'a was seen before its transaction was committed',

@@ -1,7 +1,7 @@
 // What a writer and a reader saw of a broker that was killed again and again, and what must not have happened. Pure: facts in,
 // violations out. Knows nothing of the broker.
 
-/** One fact. Facts are in the order in which they came about. */
+/** One fact. Facts are in the order in which they happened. */
 export type CrashEvent =
   /** The writer began to send. `group`: of an ordered message. `half`: of a transaction. */
   | {
@@ -11,8 +11,8 @@ export type CrashEvent =
       readonly half?: boolean;
       readonly dueAtMs?: number;
     }
-  /** The writer was told. Nothing is told when the answer was lost. */
-  | { readonly kind: 'told'; readonly id: string; readonly outcome: 'stored' | 'refused' }
+  /** The answer to the writer; there is none if it was lost. */
+  | { readonly kind: 'answered'; readonly id: string; readonly outcome: 'stored' | 'refused' }
   /** The writer is about to end the transaction so. */
   | { readonly kind: 'ending'; readonly id: string; readonly resolution: 'commit' | 'rollback' }
   /** The end was answered with OK. */
@@ -33,7 +33,7 @@ interface Fate {
   readonly group: string | undefined;
   readonly isHalf: boolean;
   readonly dueAtMs: number;
-  told: 'stored' | 'refused' | undefined;
+  answered: 'stored' | 'refused' | undefined;
   ending: 'commit' | 'rollback' | undefined;
   isEnded: boolean;
   place: { readonly queue: string; readonly offset: number } | undefined;
@@ -66,14 +66,21 @@ export function crashViolations(history: readonly CrashEvent[]): string[] {
 }
 
 function fateOf({ group, half = false, dueAtMs = 0 }: Extract<CrashEvent, { kind: 'began' }>): Fate {
-  const unknown = { told: undefined, ending: undefined, isEnded: false, place: undefined, receive: -1, isAcked: false };
+  const unknown = {
+    answered: undefined,
+    ending: undefined,
+    isEnded: false,
+    place: undefined,
+    receive: -1,
+    isAcked: false,
+  };
   return { group, isHalf: half, dueAtMs, ...unknown };
 }
 
 function apply(event: Exclude<CrashEvent, { kind: 'began' }>, fate: Fate): void {
   switch (event.kind) {
-    case 'told':
-      fate.told = event.outcome;
+    case 'answered':
+      fate.answered = event.outcome;
       break;
     case 'ending':
       fate.ending = event.resolution;
@@ -95,7 +102,7 @@ function apply(event: Exclude<CrashEvent, { kind: 'began' }>, fate: Fate): void 
 function ofDelivery(event: Delivered, fate: Fate, fates: ReadonlyMap<string, Fate>): string[] {
   const { id, atMs } = event;
   const violations: string[] = [];
-  if (fate.told === 'refused') violations.push(`${id} was refused and is there`);
+  if (fate.answered === 'refused') violations.push(`${id} was refused and is there`);
   if (fate.isHalf && fate.ending !== 'commit') violations.push(`${id} was seen before its transaction was committed`);
   if (atMs < fate.dueAtMs) violations.push(`${id} came ${fate.dueAtMs - atMs} ms early`);
   if (fate.place !== undefined && (fate.place.queue !== event.queue || fate.place.offset !== event.offset)) {
@@ -119,7 +126,7 @@ function ofEnd(id: string, fate: Fate): string[] {
   const isSeen = fate.place !== undefined;
   if (fate.isHalf)
     return fate.ending === 'commit' && fate.isEnded && !isSeen ? [`${id} was committed and is lost`] : [];
-  return fate.told === 'stored' && !isSeen ? [`${id} was stored and is lost`] : [];
+  return fate.answered === 'stored' && !isSeen ? [`${id} was stored and is lost`] : [];
 }
 
 /** A group's messages are sent one after the other, so they are seen for the first time in that order. */

@@ -1,4 +1,4 @@
-// Sends messages of every kind to a broker that dies again and again, and notes what it was told.
+// Sends messages of every kind to a broker that is killed repeatedly, and records the answers.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection, Producer, RocketMQError } from 'nestjs-rocketmq/client';
@@ -99,11 +99,11 @@ export class Writer {
   private async note<T>(id: string, send: () => Promise<T>): Promise<T | undefined> {
     try {
       const result = await send();
-      this.history.push({ kind: 'told', id, outcome: 'stored' });
+      this.history.push({ kind: 'answered', id, outcome: 'stored' });
       return result;
     } catch (error) {
       if (!RocketMQError.is(error)) throw error;
-      if (error.outcome !== 'unknown') this.history.push({ kind: 'told', id, outcome: 'refused' });
+      if (error.outcome !== 'unknown') this.history.push({ kind: 'answered', id, outcome: 'refused' });
       return undefined;
     }
   }

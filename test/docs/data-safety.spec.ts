@@ -49,12 +49,12 @@ describeWithPostgres('the example of TypeORM', () => {
     await postgres?.stop();
   });
 
-  it('books a payment once, and tells of it once', async () => {
+  it('books a payment once, and sends one message about it', async () => {
     for (let delivery = 0; delivery < 2; delivery++) await bookPayment(dataSource, 'order-1', 995);
-    const told: string[] = [];
-    const relay = paymentRelay(dataSource, async ({ body }) => void told.push(body.toString()));
+    const sent: string[] = [];
+    const relay = paymentRelay(dataSource, async ({ body }) => void sent.push(body.toString()));
     while ((await relay.runOnce()) > 0);
-    expect(told).toEqual(['{"order":"order-1","cents":995}']);
+    expect(sent).toEqual(['{"order":"order-1","cents":995}']);
     expect(await dataSource.query('SELECT * FROM ledger')).toEqual([{ order: 'order-1', cents: 995 }]);
   });
 });

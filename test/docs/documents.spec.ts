@@ -116,14 +116,14 @@ describe('the examples of consumers', () => {
   });
 
   it('push consumer: shipped, shipped later, or a dead letter', async () => {
-    const told: string[] = [];
+    const calls: string[] = [];
     let isOpen = false;
     broker.declareTopic({ name: 'parcels' });
     const consumer = shippingConsumer(connection, {
       knows: (parcel) => parcel !== 'phantom',
       isOpen: () => isOpen,
-      ship: async (parcel) => void told.push(`${parcel} for ${traceId.getStore()}`),
-      setAside: async (parcel, why) => void told.push(`${parcel} ${why}`),
+      ship: async (parcel) => void calls.push(`${parcel} for ${traceId.getStore()}`),
+      setAside: async (parcel, why) => void calls.push(`${parcel} ${why}`),
     });
     await consumer.start();
     const { messageId } = await producer.send({ topic: 'parcels', tag: 'paid', body: 'lamp' });
@@ -133,7 +133,7 @@ describe('the examples of consumers', () => {
     isOpen = true;
     await broker.advance(MINUTE_MS);
     await consumer.close();
-    expect(told).toEqual(['phantom handler-decided', `lamp for ${messageId}`]);
+    expect(calls).toEqual(['phantom handler-decided', `lamp for ${messageId}`]);
   });
 
   it('simple consumer: all are done that can be done', async () => {

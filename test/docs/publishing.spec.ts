@@ -1,4 +1,4 @@
-// What a release needs: provenance, rights that are no more than needed, documents that say who to tell of a weakness.
+// What a release needs: provenance, rights that are no more than needed, documents that state how to report a vulnerability.
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';

@@ -71,7 +71,7 @@ describe('reading documents', () => {
     ]);
   });
 
-  it('tells addresses from what is none', () => {
+  it('recognizes addresses', () => {
     expect(['https://example.org/a', 'mailto:a@b.org', 'https://x', 'http://a.org', 'https:/'].map(isAddress)).toEqual([
       ...[true, true, false, false, false],
     ]);

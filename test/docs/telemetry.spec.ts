@@ -67,7 +67,7 @@ describe('the guide to telemetry', () => {
     );
     const named = source.join('\n').match(/'((messaging|rocketmq|nestjs_rocketmq|server|error)[._][a-z_.]+)'/g) ?? [];
     expect(named.length).toBeGreaterThan(35);
-    // The former names are told by their rule.
+    // The former names are described by their rule.
     const mustBeThere = named
       .map((name) => name.slice(1, -1))
       .filter((name) => !name.startsWith('messaging.rocketmq.'));

@@ -13,31 +13,31 @@ const rows = [...page.matchAll(/^\| (.+) \|$/gm)].map(([, row = '']) =>
 );
 
 describe('docs/guide/troubleshooting.md', () => {
-  it('tells of each error code of the library what it means and what to do', () => {
-    const told = new Set(
+  it('explains each error code of the library and what to do', () => {
+    const explained = new Set(
       rows.filter((row) => row.length === 3 && row.every((cell) => cell !== '')).map(([code]) => code),
     );
-    const missing = [...codes].filter(([code]) => !told.has(`\`${code}\``));
+    const missing = [...codes].filter(([code]) => !explained.has(`\`${code}\``));
     expect(missing.map(([code, file]) => `${code} (${file})`)).toEqual([]);
   });
 
   it('knows no error code that the library does not throw', () => {
-    const told = rows
+    const listed = rows
       .filter((row) => row.length === 3)
       .flatMap(([code = '']) => /^`([A-Z0-9_]+)`$/.exec(code)?.[1] ?? []);
-    expect(told.filter((code) => !codes.has(code))).toEqual([]);
-    expect(told.length).toBeGreaterThan(100);
+    expect(listed.filter((code) => !codes.has(code))).toEqual([]);
+    expect(listed.length).toBeGreaterThan(100);
   });
 
-  it('tells of each code of the server its number, whether it took effect and whether to try again', () => {
-    const told = rows.filter((row) => row.length === 6 && /^\d+$/.test(row[0] ?? '')).map((row) => row.slice(0, 4));
+  it('lists each code of the server with its number, whether it took effect and whether to retry', () => {
+    const listed = rows.filter((row) => row.length === 6 && /^\d+$/.test(row[0] ?? '')).map((row) => row.slice(0, 4));
     const known = [...STATUS_MEANINGS].map(([code, { outcome, retryable }]) => [
       String(code),
       `\`${Code[code]}\``,
       outcome,
       retryable ? 'yes' : 'no',
     ]);
-    expect(told).toEqual(known.sort(([a], [b]) => Number(a) - Number(b)));
+    expect(listed).toEqual(known.sort(([a], [b]) => Number(a) - Number(b)));
   });
 
   it('finds the codes in the ways in which they are written', () => {

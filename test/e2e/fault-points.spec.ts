@@ -19,7 +19,7 @@ interface Scenario {
   readonly isPaid: boolean;
   /** How the order ends; undefined when it must not exist. */
   readonly end: OrderView['status'] | undefined;
-  /** What the server must be told when it asks how the transaction ended. */
+  /** The expected answer to the transaction check. */
   readonly checked?: 'commit' | 'rollback';
   /** What the history must hold once the message has been redelivered. */
   readonly comesAgain?: { readonly what: string; readonly attempt: number };

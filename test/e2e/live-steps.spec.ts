@@ -28,7 +28,7 @@ afterAll(async () => {
 });
 
 it(
-  'is told all that was missed, page after page, without a pause between them',
+  'receives everything that it missed, page after page, without a pause between them',
   async () => {
     const { db } = app.get<OrderDatabase>(ORDER_DATABASE);
     const id = 'c0ffee00-0000-4000-8000-000000000000';
@@ -40,8 +40,8 @@ it(
     const response = await fetch(`${await app.getUrl()}/events?after=0.-`, { signal: closing.signal });
     const text = await textUntil(response, `id: ${STEPS}.-\ndata:`);
     closing.abort();
-    const told = [...text.matchAll(/^id: (\d+)\.-\ndata: \{"service"/gm)].map(([, number]) => Number(number));
-    expect(told).toEqual(Array.from({ length: STEPS }, (_, index) => index + 1));
+    const received = [...text.matchAll(/^id: (\d+)\.-\ndata: \{"service"/gm)].map(([, number]) => Number(number));
+    expect(received).toEqual(Array.from({ length: STEPS }, (_, index) => index + 1));
   },
   PATIENCE_MS,
 );

@@ -259,7 +259,7 @@ describe('order-demo and inventory-demo over HTTP', () => {
     expect(await response.json()).toMatchObject({ statusCode: 400, field, message: expect.stringMatching(/nested/) });
   });
 
-  it('tell an unknown order from what is no order at all', async () => {
+  it('distinguish an unknown order from an invalid id', async () => {
     const unknown = `${demo.orderUrl}/orders/00000000-0000-4000-8000-000000000000`;
     for (const [path, method] of [
       ['', 'GET'],
@@ -272,7 +272,7 @@ describe('order-demo and inventory-demo over HTTP', () => {
     expect(answer).toMatchObject({ status: 400, body: { field: 'id' } });
   });
 
-  it('break nothing and hurry nothing on request, unless they are told that they may', async () => {
+  it('inject no fault and deliver nothing early on request, unless that is enabled', async () => {
     const { body } = await request(`${demo.orderUrl}/settings`, 'GET');
     expect(body).toEqual({ paymentTimeoutMs: PAYMENT_TIMEOUT_MS, canHurry: false, canBreak: false });
     const order = await payableOrder('book', 1);

@@ -15,7 +15,7 @@ const steps = async (id: string) =>
   (await request<{ entries: TimelineEntry[]; isComplete: boolean }>(`${demo.orderUrl}/orders/${id}/timeline`, 'GET'))
     .body;
 const whats = async (id: string) => (await steps(id)).entries.map(({ what }) => what);
-/** The end of a transaction is told when it is over, and written down then. */
+/** The end of a transaction is reported, and recorded, after it. */
 const hasSteps = (id: string, ...wanted: readonly string[]) =>
   until(async () => {
     const found = await whats(id);
@@ -64,7 +64,7 @@ describe('the time line of an order', () => {
     expect(find('sold')?.messageId).toBe(find('paid')?.messageId);
   });
 
-  it('tells that the commit was found by the check when its answer was lost', async () => {
+  it('shows that the check resolved the commit when its answer was lost', async () => {
     broker.faults.add({ rpc: 'endTransaction', action: { kind: 'answer', code: 'INTERNAL_SERVER_ERROR' } });
     const { body } = await demo.place('book', 1);
     await broker.advance(MINUTE_MS);

@@ -1,4 +1,4 @@
-// Sends hostile requests over real connections, and tells what was answered. Connections are broken at random.
+// Sends hostile requests over real connections and reports the answers. Connections are broken at random.
 
 import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2, constants } from 'node:http2';
 import { connect, type Socket } from 'node:net';
@@ -27,7 +27,7 @@ export interface Ports {
   readonly admin: string;
 }
 
-/** Told of each call of an RPC that was waited for. */
+/** Called for each call of an RPC that was awaited. */
 export type OnAnswer = (rpc: RpcName, answer: PeerAnswer) => void;
 
 /** One of several that attack at once; one request after the other. */

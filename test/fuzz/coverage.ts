@@ -29,11 +29,15 @@ export function outcomeOf(
   rpc: RpcName,
   { status, message = '', data }: Pick<PeerAnswer, 'status' | 'message' | 'data'>,
 ): Outcome {
-  const told = statusIn(rpc, data);
-  if (told !== undefined) {
-    if (told.code === Code.OK || told.code === Code.MESSAGE_NOT_FOUND || told.code === Code.MULTIPLE_RESULTS)
+  const reported = statusIn(rpc, data);
+  if (reported !== undefined) {
+    if (
+      reported.code === Code.OK ||
+      reported.code === Code.MESSAGE_NOT_FOUND ||
+      reported.code === Code.MULTIPLE_RESULTS
+    )
       return { kind: 'ok' };
-    return { kind: 'refused', by: Code[told.code] ?? String(told.code), message: told.message };
+    return { kind: 'refused', by: Code[reported.code] ?? String(reported.code), message: reported.message };
   }
   if (status === undefined || status === '0') return { kind: 'unanswered' };
   return { kind: 'refused', by: `gRPC ${grpcStatus[Number(status)]}`, message };

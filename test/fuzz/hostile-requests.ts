@@ -170,7 +170,7 @@ function wrongHeaders(chance: Chance, source: RecordedRequest): Call {
   return { ...call, rpc: isPathless ? undefined : call.rpc, headers: { ...call.headers, ...headers } };
 }
 
-/** Streams that are opened, told something or nothing, and left. */
+/** Streams that are opened, get some bytes or none, and are abandoned. */
 function left(chance: Chance, source: RecordedRequest): Call {
   const ending = oneOf<Ending>(chance, ['reset', 'abandon', 'abandon', 'cut']);
   return callOf(source, chance() < 0.3 ? [] : [framed(encoded(source))], ending);

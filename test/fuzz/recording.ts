@@ -21,7 +21,7 @@ import {
   resource,
 } from '../support/raw-grpc-client.js';
 
-/** What the broker must have been told of before it is recorded, as its command line takes it. */
+/** The command-line options that the broker needs before it is recorded. */
 export const FUZZ_TOPICS = [
   'plain:normal:2',
   'steps:fifo:2',

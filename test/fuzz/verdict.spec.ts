@@ -30,11 +30,11 @@ describe('the verdict over a run', () => {
 
   it.each<[string, Partial<RunFacts>, RegExp]>([
     ['a crash', { brokerEnd: 'SIGABRT' }, /crashed: SIGABRT/],
-    ['an error that the broker wrote', { errors: ['broker: x'] }, /told of an error: broker: x/],
+    ['an error that the broker wrote', { errors: ['broker: x'] }, /logged an error: broker: x/],
     ['a hang', { goodClientFailures: ['it took too long'] }, /not served: it took too long/],
     ['no good client at all', { goodClients: 0 }, /no good client/],
     ['a leak', { memoryAfterBytes: 50_000_001 + MOST_GROWTH_BYTES }, /leaks: from 47.7 to 63.7 MB/],
-    ['a broker that does not tell its memory', { memoryAfterBytes: undefined }, /did not tell/],
+    ['a broker that does not report its memory', { memoryAfterBytes: undefined }, /did not report/],
     [
       'a request that takes long',
       { busiest: { cpuMs: 100 * MOST_YARDSTICKS + 1, requests: ['7 receiveMessage'] } },
@@ -48,7 +48,7 @@ describe('the verdict over a run', () => {
     ],
     ['an RPC that was not reached', { gaps: ['ackMessage never did'] }, /not covered: ackMessage/],
     ['an answer that shows a fault', { faults: ['x is not a function'] }, /fault of the broker: x is not/],
-  ])('tells %s', (_, facts, what) => {
+  ])('reports %s', (_, facts, what) => {
     expect(violations({ ...sound, ...facts })).toEqual([expect.stringMatching(what)]);
     expect(summary({ ...sound, ...facts })).toContain('NOT SOUND (1)');
   });

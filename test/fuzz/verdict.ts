@@ -48,16 +48,16 @@ export interface RunFacts {
 export function violations(facts: RunFacts): string[] {
   const { memoryBeforeBytes: before, memoryAfterBytes: after } = facts;
   const found = facts.brokerEnd === undefined ? [] : [`the broker crashed: ${facts.brokerEnd}`];
-  found.push(...facts.errors.map((line) => `the broker told of an error: ${line}`));
+  found.push(...facts.errors.map((line) => `the broker logged an error: ${line}`));
   found.push(...facts.goodClientFailures.map((why) => `a good client was not served: ${why}`));
   if (facts.goodClients === 0) found.push('no good client was served');
-  if (after === undefined) found.push('the broker did not tell its memory');
+  if (after === undefined) found.push('the broker did not report its memory');
   else if (after - before > MOST_GROWTH_BYTES) {
     const most = `more than ${megabytes(MOST_GROWTH_BYTES)} MB`;
     found.push(`the broker leaks: from ${megabytes(before)} to ${megabytes(after)} MB after collection, ${most}`);
   }
   found.push(...longWork(facts), ...facts.holdings.filter(isTooMuch).map(tooMuch));
-  found.push(...facts.faults.map((fault) => `an answer tells of a fault of the broker: ${fault}`));
+  found.push(...facts.faults.map((fault) => `an answer shows a fault of the broker: ${fault}`));
   return [...found, ...facts.gaps.map((gap) => `not covered: ${gap}`)];
 }
 

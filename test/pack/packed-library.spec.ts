@@ -86,9 +86,9 @@ describe('the packed library', () => {
   });
 
   it.each(['import', 'require'])('traces a message from send to handler when loaded by %s', async (way) => {
-    const told = JSON.parse(await runFixture(app, way, 'traced-message'));
-    expect(told.spans).toEqual({ send: told.wire, process: told.wire, isChild: true });
-    expect(told.measured).toContain('rocketmq_process_time');
+    const reported = JSON.parse(await runFixture(app, way, 'traced-message'));
+    expect(reported.spans).toEqual({ send: reported.wire, process: reported.wire, isChild: true });
+    expect(reported.measured).toContain('rocketmq_process_time');
   });
 
   it('has types by which telemetry fits into all that takes it, in modules and in CommonJS', async () => {

@@ -65,8 +65,8 @@ export function peerChecks(home) {
         );
         if (!(said instanceof CommandFailure)) throw said ?? new Error('it did without');
         // Node itself names the package that an entry imports.
-        const told = new RegExp(`(?:npm (?:i|install)\\b[^\\n]*|Cannot find (?:package|module) ')${peer}`);
-        if (!told.test(said.output)) throw new Error(said.output);
+        const hint = new RegExp(`(?:npm (?:i|install)\\b[^\\n]*|Cannot find (?:package|module) ')${peer}`);
+        if (!hint.test(said.output)) throw new Error(said.output);
       },
     })),
   ]);

@@ -6,7 +6,7 @@ import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { playBlockedLoop } from '../support/blocked-loop.js';
 
 describe('a handler that blocks the event loop', () => {
-  it('for longer than its lease does not ack in silence: it is told, and the message is redelivered; a longer lease holds', async () => {
+  it('for longer than its lease does not ack silently: it is reported, and the message is redelivered; a longer lease lasts', async () => {
     const name = `blocked-${randomBytes(4).toString('hex')}`;
     const groups = { short: `${name}-short`, byDefault: `${name}-default` };
     const admin = new RocketMQAdmin({ nameServer: process.env.ROCKETMQ_TEST_NAME_SERVER ?? '' });

@@ -154,7 +154,7 @@ describe('members of a group that do not subscribe alike, on a real server', () 
   const warned = (logger: ReturnType<typeof recordingLogger>): boolean =>
     logger.lines.some(([line]) => line.includes('whose subscriptions differ'));
 
-  it('are told of by whoever comes last, and agreeing ones are not', async () => {
+  it('are reported by the last one, and equal ones are not', async () => {
     const loggers = [recordingLogger(), recordingLogger(), recordingLogger()];
     await start({ providers: [listener('a || b')], options: { logger: loggers[0] } });
     await start({ providers: [listener('b || a')], options: { logger: loggers[1] } });

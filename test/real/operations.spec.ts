@@ -104,13 +104,13 @@ describe('operations on a real server', () => {
     await expect(start({ provision: 'check', groups: changed })).rejects.toMatchObject({ code: 'PROVISION_MISMATCH' });
   });
 
-  it('an application is ready with a server that knows its producer and consumers, and is told when they connect', async () => {
-    const told: string[] = [];
+  it('an application is ready with a server that knows its producer and consumers, and is notified when they connect', async () => {
+    const seen: string[] = [];
     @Injectable()
     class Watcher {
       constructor(events: RocketMQEvents) {
         events.of('connected', 'drained').subscribe(({ type, consumerGroup = 'producer' }) => {
-          told.push(`${type} ${consumerGroup}`);
+          seen.push(`${type} ${consumerGroup}`);
         });
       }
     }
@@ -124,6 +124,6 @@ describe('operations on a real server', () => {
     ]);
     await app.close();
     const about = (type: string) => ['shop', 'graveyard', 'reminders'].map((group) => `${type} ${prefix}${group}`);
-    expect([...told].sort()).toEqual([...about('connected'), 'connected producer', ...about('drained')].sort());
+    expect([...seen].sort()).toEqual([...about('connected'), 'connected producer', ...about('drained')].sort());
   });
 });

@@ -64,16 +64,16 @@ describe('a user with the permissions it needs', () => {
     const recorder = await world.record({ topic, consumerGroup: group }, connection);
     await producer.transact({ message: { topic, body: 'committed' } }, async () => {});
     const failed = producer.transact({ message: { topic, body: 'checked' } }, async () => {
-      throw new Error('not told in time');
+      throw new Error('not reported in time');
     });
-    await expect(failed).rejects.toThrow('not told in time');
+    await expect(failed).rejects.toThrow('not reported in time');
     await world.backend.advance(FIRST_CHECK_MS + CHECK_INTERVAL_MS + SERVER_SLACK_MS);
     await world.until('both are delivered', () => recorder.deliveries.length === 2);
     expect(texts(recorder.deliveries).sort()).toEqual(['checked', 'committed']);
   });
 });
 
-describe('who is not let in is told why:', () => {
+describe('a rejected caller gets the reason:', () => {
   contract('a wrong secret key', async (world) => {
     const { topic, credentials } = await setUp(world);
     const connection = world.connection({ credentials: { ...credentials, secretKey: 'not its secret' } });

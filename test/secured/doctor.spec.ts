@@ -84,14 +84,14 @@ describe('the doctor on a secured server', () => {
     expect(of('credentials')).toEqual([
       { status: 'ok', seen: 'accepted; the server rejects clients without credentials' },
     ]);
-    // Which of its questions a server refuses to whom is no administrator is its own affair; that it refused is told.
+    // Servers differ in which requests they deny to users who are not administrators; each denial is reported.
     const refused = checks.filter(({ status }) => status === 'failed').map(({ seen: said }) => said);
     expect(refused).toContainEqual(seen('a permission is missing'));
   });
 });
 
 describe('the commands on a secured server', () => {
-  contract('work for an administrator, and tell others what is missing', async (world) => {
+  contract('succeed for an administrator, and report to others what is missing', async (world) => {
     const topic = await world.topic();
     const access = ['--name-server', world.backend.nameServer];
     const shown = await run(world, administrator(world), 'topic', 'show', topic, ...access);

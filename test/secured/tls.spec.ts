@@ -1,4 +1,4 @@
-// A connection over TLS, and what is told when it fails. Certificates of clients are in the specs of the client:
+// A connection over TLS, and the errors when it fails. Certificates of clients are in the specs of the client:
 // the gRPC port of the real server asks for none.
 
 import { describe, expect } from '@jest/globals';

@@ -149,7 +149,7 @@ describe('advance, with handlers at work in a database', () => {
     await app.close();
   });
 
-  it('tells which handler does not end, and where it is', async () => {
+  it('reports which handler does not end, and where it is', async () => {
     let end = (): void => {};
     await work('stuck', async () => {
       await new Promise<void>((resolve) => {
@@ -158,10 +158,10 @@ describe('advance, with handlers at work in a database', () => {
     });
     const { messageId } = await producer.send({ topic: 'stuck', body: 'x' });
     const beforeMs = broker.clock.nowMs();
-    const told = await broker.advance(MINUTE_MS, { guardMs: 200 }).catch(({ message }: Error) => message);
-    expect(told).toContain(`handler of message ${messageId} from "stuck"`);
-    expect(told).toContain('of group workers');
-    expect(told).toContain(`at a consumer of group workers (client `);
+    const message = await broker.advance(MINUTE_MS, { guardMs: 200 }).catch(({ message }: Error) => message);
+    expect(message).toContain(`handler of message ${messageId} from "stuck"`);
+    expect(message).toContain('of group workers');
+    expect(message).toContain(`at a consumer of group workers (client `);
     expect(broker.clock.nowMs()).toBe(beforeMs);
     end();
     await broker.advance(MINUTE_MS);

@@ -164,11 +164,15 @@ describeWithPostgres('local transactions and checks on PostgreSQL', () => {
         await checking.port.transaction(pause);
         return asking.check({ ...half, signal: neverAborted });
       };
-      const [end, ...told] = await Promise.all([placed.then(() => 'commit').catch(() => undefined), check(), check()]);
+      const [end, ...answered] = await Promise.all([
+        placed.then(() => 'commit').catch(() => undefined),
+        check(),
+        check(),
+      ]);
       // The first word that is not "unknown" is what the server takes; when all were, it asks again.
       const last = await asking.check({ ...half, signal: neverAborted });
-      const words = [...told.filter((word) => word !== 'unknown'), ...(end === undefined ? [] : [end]), last];
-      answers.push(...told);
+      const words = [...answered.filter((word) => word !== 'unknown'), ...(end === undefined ? [] : [end]), last];
+      answers.push(...answered);
       expect([id, ...new Set(words)]).toEqual([id, last]);
       if (last === 'commit') delivered.push(id);
     };

@@ -19,7 +19,7 @@ export async function fill(endpoints, { topic, bodyBytes, count, dueFromMs = und
   let sent = 0;
   const filler = async () => {
     while (sent < count) {
-      // Consumers tell messages by their ids: each needs its own.
+      // Consumers distinguish messages by their ids, so each needs its own.
       const request = wire.prepare(sendRequest({ topic, body, perRequest, firstId: sent, dueFromMs }));
       sent += perRequest;
       assertOk(await answerOf(calls, request, failed.signal));

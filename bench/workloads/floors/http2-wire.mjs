@@ -31,7 +31,7 @@ export function prepare(payload) {
 
 /**
  * @param {string} endpoints @param {Record<string, string>} metadata
- * @param {(error: Error) => void} [onError] told that a call failed; default: the process ends
+ * @param {(error: Error) => void} [onError] called when a call fails; default: the process ends
  * @returns {Promise<Calls>}
  */
 export async function open(endpoints, metadata, onError = crash) {

@@ -35,8 +35,8 @@ export function message(field, ...fields) {
 /**
  * Walks over the fields of a message in `buffer`.
  * @param {Buffer} buffer @param {number} start @param {number} end
- * @param {(field: number, start: number, end: number) => void} visit told where the content of each length-delimited field
- *   is; of others, where they are
+ * @param {(field: number, start: number, end: number) => void} visit called for each field with the position of its content if
+ *   it is length-delimited, otherwise with the position of the field
  */
 export function walk(buffer, start, end, visit) {
   let at = start;

@@ -1,4 +1,4 @@
-// What customers were told, against what became of the order.
+// The answers to customers, compared with what became of the order.
 
 import type { Call, Status } from '../facts.js';
 import type { Book } from './books.js';
@@ -13,13 +13,13 @@ export function answerViolations({ order, history, calls }: Book): string[] {
     const { kind, answer } = call;
     if (answer.kind === 'wrong') wrong.push(answer.text);
     if (answer.kind !== 'done' && answer.kind !== 'conflict') continue;
-    const told = answer.status;
+    const claimed = answer.status;
     const wanted = DONE[kind];
-    if (answer.kind === 'done' && wanted !== undefined && told !== wanted)
-      wrong.push(`${kind} was confirmed as ${told}`);
-    if (!way.includes(told)) wrong.push(`a customer was told that it is ${told}, and it never was`);
-    else if (ENDS.includes(told) && told !== order.status)
-      wrong.push(`${kind} was told ${told}, and it is ${order.status}`);
+    if (answer.kind === 'done' && wanted !== undefined && claimed !== wanted)
+      wrong.push(`${kind} was confirmed as ${claimed}`);
+    if (!way.includes(claimed)) wrong.push(`an answer said that it is ${claimed}, and it never was`);
+    else if (ENDS.includes(claimed) && claimed !== order.status)
+      wrong.push(`${kind} was answered with ${claimed}, and it is ${order.status}`);
     if (call.kind === 'place' && (call.sku !== order.sku || call.quantity !== order.quantity)) {
       wrong.push(`of ${call.quantity} ${call.sku} was confirmed, and it is of ${order.quantity} ${order.sku}`);
     }
@@ -36,14 +36,14 @@ function wayOf(history: Book['history']): Status[] {
   return way;
 }
 
-/** Nobody sees an order go back: not even who was told by different calls. */
+/** Nobody sees an order go back: not even in the answers to different calls. */
 function backwards(way: readonly Status[], calls: readonly Call[]): string[] {
-  const told = calls.flatMap((call) => {
+  const answered = calls.flatMap((call) => {
     const { answer } = call;
     return answer.kind === 'done' || answer.kind === 'conflict' ? [{ call, at: way.indexOf(answer.status) }] : [];
   });
-  return told.flatMap(({ call, at }) => {
-    const before = told.find((other) => other.call.endedAtMs < call.beganAtMs && other.at > at);
+  return answered.flatMap(({ call, at }) => {
+    const before = answered.find((other) => other.call.endedAtMs < call.beganAtMs && other.at > at);
     return before === undefined ? [] : [`was ${way[before.at]} to a customer, and ${way[at]} to a later call`];
   });
 }

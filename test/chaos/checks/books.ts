@@ -2,7 +2,7 @@
 
 import type { Call, ChaosFacts, Entry, OrderEntry, OrderFact, ReservationFact } from '../facts.js';
 
-/** One order: what its service wrote, what the stock wrote, what customers were told. */
+/** One order: what its service wrote, what the stock wrote, the answers to customers. */
 export interface Book {
   readonly order: OrderFact;
   readonly history: readonly OrderEntry[];
@@ -46,8 +46,8 @@ function unasked({ calls }: ChaosFacts, books: readonly Book[]): string[] {
     if (call.kind !== 'place' || call.answer.kind !== 'unknown') continue;
     open.set(nameOf(call), (open.get(nameOf(call)) ?? 0) + 1);
   }
-  return books.flatMap(({ order, calls: told }) => {
-    if (told.some(({ kind }) => kind === 'place')) return [];
+  return books.flatMap(({ order, calls: answered }) => {
+    if (answered.some(({ kind }) => kind === 'place')) return [];
     const left = open.get(nameOf(order)) ?? 0;
     open.set(nameOf(order), left - 1);
     return left > 0 ? [] : [`order ${order.id} of ${nameOf(order)} exists and nobody can have placed it`];
@@ -59,7 +59,7 @@ function refused({ calls }: ChaosFacts): string[] {
   return calls.flatMap(({ kind, answer }) => (kind === 'place' && answer.kind === 'wrong' ? [answer.text] : []));
 }
 
-/** Messages that tell of several orders. */
+/** Messages that are about several orders. */
 function shared({ orderHistory, stockHistory }: ChaosFacts): string[] {
   const owners = new Map<string, string>();
   return [...orderHistory, ...stockHistory].flatMap(({ messageId, orderId }) => {

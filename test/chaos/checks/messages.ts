@@ -1,4 +1,4 @@
-// Which message did what: each tells of one order and one thing, and what the stock received is what the order's service sent.
+// Which message did what: each is about one order and one thing, and what the stock received is what the order's service sent.
 
 import type { Book } from './books.js';
 
@@ -17,7 +17,7 @@ const SENT: readonly { readonly topic: string; readonly line: string; readonly s
   },
 ];
 
-/** What each line of the order's service tells of. */
+/** What each line of the order service is about. */
 const TOPIC_OF: readonly (readonly [RegExp, string])[] = [
   [/^(half message sent|created|order-created received|order-created: .*)$/, 'order-created'],
   [/^(time-out (scheduled|recalled|came too late)|cancelled: not paid in time)$/, 'order-timeout'],

@@ -23,7 +23,7 @@ export function stockSumViolations({ totals, stock, stockHistory }: ChaosFacts, 
   const orders = new Map(books.map(({ order }) => [order.id, order]));
   for (const { orderId, what } of stockHistory) {
     const order = orders.get(orderId);
-    // Told elsewhere.
+    // Reported elsewhere.
     if (order === undefined) continue;
     const pile = piles.get(order.sku) ?? { available: 0, reserved: 0, sold: 0 };
     if (what === 'rejected' && pile.available >= order.quantity) {
@@ -39,9 +39,9 @@ export function stockSumViolations({ totals, stock, stockHistory }: ChaosFacts, 
   }
   for (const [sku, { available, reserved, sold }] of piles) {
     const row = stock.find((one) => one.sku === sku);
-    const told = row === undefined ? 'not there' : `${row.available} + ${row.reserved} + ${row.sold}`;
+    const counted = row === undefined ? 'not there' : `${row.available} + ${row.reserved} + ${row.sold}`;
     const right = `${available} + ${reserved} + ${sold}`;
-    if (told !== right) wrong.push(`${sku}: available + reserved + sold is ${told}, by the history ${right}`);
+    if (counted !== right) wrong.push(`${sku}: available + reserved + sold is ${counted}, by the history ${right}`);
     if (reserved > 0) wrong.push(`${sku}: ${reserved} are still reserved`);
   }
   return wrong;

@@ -48,9 +48,9 @@ export function stockViolations({ order, history, reservation, steps }: Book): s
   if (way === undefined) wrong.push(`is ${order.status} and its stock went [${done.join(', ')}]`);
   else wrong.push(...ofReservation(way, order, reservation));
   for (const [step, answer] of Object.entries(ANSWERED)) {
-    const isTold = history.some(({ what }) => answer.test(what));
-    if (isTold && !done.includes(step)) wrong.push(`heard that its stock is ${step}, and it is not`);
-    if (!isTold && done.includes(step)) wrong.push(`never heard that its stock is ${step}`);
+    const isAnswered = history.some(({ what }) => answer.test(what));
+    if (isAnswered && !done.includes(step)) wrong.push(`heard that its stock is ${step}, and it is not`);
+    if (!isAnswered && done.includes(step)) wrong.push(`never heard that its stock is ${step}`);
   }
   return wrong.map((text) => `order ${order.id}: ${text}`);
 }

@@ -10,7 +10,7 @@ import { createOrderDemo } from '../../../apps/order-demo/src/app.js';
 import { isEnded, type OrderStatus } from '../../../apps/order-demo/src/orders/order-status.js';
 import type { Barriers } from './barriers.js';
 
-/** An order as order-demo tells it. */
+/** An order, as order-demo returns it. */
 export interface OrderView {
   readonly id: string;
   readonly sku: string;
@@ -26,7 +26,7 @@ export interface OrderView {
   }[];
 }
 
-/** One product as inventory-demo tells it. */
+/** A product, as inventory-demo returns it. */
 export interface StockView {
   readonly sku: string;
   readonly available: number;

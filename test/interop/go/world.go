@@ -347,7 +347,7 @@ func (w *world) inAnyOrder(deliveries []delivery) []facts {
 	return described
 }
 
-// describe tells what may be compared of a delivery. The client's messages tell no priority.
+// describe returns what may be compared of a delivery. The client's messages have no priority.
 func (w *world) describe(one delivery) facts {
 	view := one.view
 	w.lock.Lock()

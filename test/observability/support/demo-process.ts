@@ -35,7 +35,7 @@ export class DemoProcess {
       throw new Error(`${name} ended with ${code}:\n${this.output.slice(-TAIL)}`);
     });
     const ready = new Promise<string>((resolve) =>
-      this.child.once('message', (told: { url: string }) => resolve(told.url)),
+      this.child.once('message', ({ url }: { url: string }) => resolve(url)),
     );
     this.url = Promise.race([ready, failed]);
     // Whoever waits for it hears of it; nobody has to.

@@ -53,9 +53,9 @@ await broker.idle();
 await app.close();
 await broker.stop();
 
-const told = lines.filter(({ level, messageId: id }) => Number(level) >= 50 && id === messageId);
-assert.ok(told.length > 0, JSON.stringify(lines));
-for (const line of told) {
+const logged = lines.filter(({ level, messageId: id }) => Number(level) >= 50 && id === messageId);
+assert.ok(logged.length > 0, JSON.stringify(lines));
+for (const line of logged) {
   assert.equal(line.context, 'RocketMQ');
   assert.equal(line.topic, 'orders');
   assert.equal(line.error, 'nobody knows it');

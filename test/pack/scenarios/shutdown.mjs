@@ -147,7 +147,7 @@ async function run({ name, script, folder, notes, broker, client, ...options }) 
     const begun = first.ids('begun').filter((id) => id !== 'hangs');
     assert.deepEqual([...done].sort(), [...begun].sort(), 'every handler that had begun came to its end');
     assert.equal(done.length, RUNNING - 1, 'as many as ran when the signal came, and none that came later');
-    assert.deepEqual(first.ids('aborted'), ['hangs'], 'the handler that hangs was told');
+    assert.deepEqual(first.ids('aborted'), ['hangs'], 'the signal of the handler that hangs fired');
     assert.equal(await request, 'sent', 'the request that was open could send');
     assert.deepEqual(first.ids('closed'), ['pool'], 'the pool was closed');
 

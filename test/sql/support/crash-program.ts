@@ -1,4 +1,4 @@
-// A process that does a job and kills itself, as if by SIGKILL from outside, at the point that it was told.
+// A process that does a job and kills itself, as if by SIGKILL from outside, at a given point.
 
 import { writeFileSync } from 'node:fs';
 import { Connection, Producer } from 'nestjs-rocketmq/client';

@@ -35,10 +35,10 @@ export async function brokerClocks(cluster: ClusterAccess, options?: CallOptions
       const askedAtMs = monotonicMs();
       const { table } = jsonOf(await cluster.call(broker, { code: REQUEST_CODES.getBrokerRuntimeInfo }, deadline));
       const wayMs = monotonicMs() - askedAtMs;
-      const toldMs = timeOf((table ?? {}) as Record<string, unknown>);
+      const brokerMs = timeOf((table ?? {}) as Record<string, unknown>);
       const nowMs = realTimeIn(0).getTime();
       const errorMs = HALF_A_SECOND_MS + Math.ceil(wayMs / 2);
-      return { aheadMs: toldMs === undefined ? undefined : Math.round(toldMs + wayMs / 2 - nowMs), errorMs };
+      return { aheadMs: brokerMs === undefined ? undefined : Math.round(brokerMs + wayMs / 2 - nowMs), errorMs };
     });
     return { brokers: answers.map(({ broker, value }) => ({ ...broker, ...value })), failures };
   });

@@ -58,12 +58,12 @@ export class RemotingError extends RocketMQError {
     const meaning = MEANINGS.get(answer.code);
     const name = meaning?.name ?? `RESPONSE_${answer.code}`;
     const remark = firstLine(answer.remark);
-    const said = `${address} answered code ${answer.code}${remark === '' ? '' : ` "${remark}"`}`;
+    const serverMessage = `${address} answered code ${answer.code}${remark === '' ? '' : ` "${remark}"`}`;
     const next =
       meaning === undefined
         ? 'it may have taken effect'
         : `it did not take effect there; ${answer.code === RESPONSE_CODES.noPermission ? accessAdvice(remark) : meaning.advice}`;
-    super(name, `${what}: ${said}; ${next}`, meaning?.outcome ?? 'unknown', meaning?.retryable ?? false);
+    super(name, `${what}: ${serverMessage}; ${next}`, meaning?.outcome ?? 'unknown', meaning?.retryable ?? false);
     this.responseCode = answer.code;
   }
 }

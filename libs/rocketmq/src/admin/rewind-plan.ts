@@ -1,4 +1,4 @@
-// Computes what a rewind would do, by queue, without doing it.
+// Computes what a rewind would do in each queue, without executing it.
 
 import { consumerGroupNameProblem, topicNameProblem } from '../protocol/model/names.js';
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';

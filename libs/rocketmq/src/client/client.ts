@@ -20,7 +20,7 @@ import { Isolation } from './isolation.js';
 import { PeriodicWork } from './periodic-work.js';
 import { type Route, resource, routeFromWire } from './route.js';
 import { RouteTable } from './route-table.js';
-import { type ClientIdentity, type SessionEvents, type SessionHealth, tellOfSession } from './session-events.js';
+import { type ClientIdentity, notifyOfSession, type SessionEvents, type SessionHealth } from './session-events.js';
 import { Sessions } from './sessions.js';
 import { type ServerCommand, TelemetrySession } from './telemetry-session.js';
 
@@ -311,7 +311,7 @@ export class Client {
       },
       onChange: (change) => {
         const subject = { endpoint: endpointKey(endpoint), change, logger: connection.logger };
-        if (role.events !== undefined) tellOfSession(role.events, this.identity, subject);
+        if (role.events !== undefined) notifyOfSession(role.events, this.identity, subject);
       },
     });
     return session;

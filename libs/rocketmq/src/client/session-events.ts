@@ -32,7 +32,7 @@ export interface SessionHealth {
 }
 
 /** Calls the event handler. */
-export function tellOfSession(
+export function notifyOfSession(
   events: Partial<SessionEvents>,
   client: ClientIdentity,
   { endpoint, change, logger }: { readonly endpoint: string; readonly change: SessionChange; readonly logger: Logger },

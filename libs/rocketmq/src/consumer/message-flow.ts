@@ -44,7 +44,7 @@ export class MessageFlow {
     const { ackBatchSize, invisibleDurationMs, listeners, checkpoint, longPollingTimeoutMs, maxBufferedMessages } =
       options;
     const { client, consumerGroup, clock, settings } = context;
-    this.pauses = new Pauses(() => settings().handsBackFree);
+    this.pauses = new Pauses(() => settings().releasesFree);
     this.rooms = new BufferRooms(options);
     this.listenerTurns = new ListenerTurns(context, listeners, this.rooms);
     const calls = withAckBatches(new ReceiptCalls(client, consumerGroup), ackBatchSize);

@@ -104,7 +104,7 @@ describe('a batch listener', () => {
       const tested = new Promise<void>((resolve) => {
         end = resolve;
       });
-      let isSaid = false;
+      let isSet = false;
       const [topic, isOver] = [`slow-batch-${why.length}`, why === 'it exceeds its timeout'];
       @Injectable()
       class Meter {
@@ -112,14 +112,14 @@ describe('a batch listener', () => {
         async store(bodies: unknown[], context: RocketMQBatchContext): Promise<void> {
           context.fail(bodies.indexOf('later'), new RetryLaterError({ delayMs: 77_000 }));
           context.fail(bodies.indexOf('dead'), new DeadLetterError('nobody wants it'));
-          isSaid = true;
+          isSet = true;
           await tested;
         }
       }
       const app = await bench.start({ providers: [Meter], options: { shutdownGraceMs: 50 } });
       const producer = app.get(RocketMQProducer);
       await producer.sendBatch(['later', 'dead'].map((body) => ({ topic, body: JSON.stringify(body) })));
-      await until(() => isSaid);
+      await until(() => isSet);
       if (isOver) await bench.broker.idle();
       else await bench.closeApps();
       expect([bench.retries(topic), bench.deadLetters(topic)]).toEqual([[['"later"', 77_000]], ['"dead"']]);

@@ -182,7 +182,7 @@ class Play {
   private async send({ topic, group, delayMs }: Extract<Step, { kind: 'send' }>): Promise<void> {
     const fields = { orders: {}, steps: { messageGroup: group }, timeouts: { delayMs } }[topic];
     const message = this.message(topic, fields);
-    await this.told(this.sends, message.messageId, this.current.producer.send(message));
+    await this.reported(this.sends, message.messageId, this.current.producer.send(message));
   }
 
   private async sendBatch(): Promise<void> {
@@ -190,15 +190,15 @@ class Play {
     const outcomes = await this.current.producer.sendBatch(messages);
     outcomes.forEach((outcome, index) => {
       const id = messages[index]?.messageId ?? '';
-      const told = outcome.status === 'sent' ? 'stored' : outcomeOf(outcome.error);
-      this.sends.push({ kind: 'told', id, outcome: told });
+      const reported = outcome.status === 'sent' ? 'stored' : outcomeOf(outcome.error);
+      this.sends.push({ kind: 'reported', id, outcome: reported });
     });
   }
 
   private async sendOneway(): Promise<void> {
     const message = this.message('orders', {});
     await this.current.producer.sendOneway(message).catch((error) => {
-      this.sends.push({ kind: 'told', id: message.messageId, outcome: outcomeOf(error) });
+      this.sends.push({ kind: 'reported', id: message.messageId, outcome: outcomeOf(error) });
     });
   }
 
@@ -215,7 +215,7 @@ class Play {
     let hasRun = false;
     const work = async (): Promise<void> => {
       hasRun = true;
-      this.transactions.push({ kind: 'told', id, outcome: 'stored' });
+      this.transactions.push({ kind: 'reported', id, outcome: 'stored' });
       await turns(pauses);
       if (process.isDead || ending === 'throw before') throw new Error('the local transaction failed');
       // The unique key of the row: an earlier check has fenced this transaction.
@@ -226,7 +226,7 @@ class Play {
     const message = { topic: 'payments', body: id, messageId: id };
     const running = process.producer.transact({ message }, work);
     await running.catch((error) => {
-      if (!hasRun) this.transactions.push({ kind: 'told', id, outcome: outcomeOf(error) });
+      if (!hasRun) this.transactions.push({ kind: 'reported', id, outcome: outcomeOf(error) });
     });
   }
 
@@ -239,9 +239,9 @@ class Play {
     return true;
   }
 
-  private async told(history: SendingEvent[], id: string, sending: Promise<unknown>): Promise<void> {
+  private async reported(history: SendingEvent[], id: string, sending: Promise<unknown>): Promise<void> {
     const outcome = await sending.then(() => 'stored' as const, outcomeOf);
-    history.push({ kind: 'told', id, outcome });
+    history.push({ kind: 'reported', id, outcome });
   }
 
   private addFault(rpc: 'sendMessage' | 'endTransaction', what: Fault): void {

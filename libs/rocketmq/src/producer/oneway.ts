@@ -33,13 +33,13 @@ export function onewaySend(
     };
     ended = send(onAdmitted).then(
       () => {},
-      (error: unknown) => (isAccepted ? tellFailed(message, error, watchers) : reject(error)),
+      (error: unknown) => (isAccepted ? reportFailure(message, error, watchers) : reject(error)),
     );
   });
   return { accepted, ended };
 }
 
-function tellFailed(
+function reportFailure(
   { topic, messageId }: { readonly topic: string; readonly messageId: string },
   error: unknown,
   { logger, events }: OnewayWatchers,

@@ -200,10 +200,10 @@ describe('TransactionLog', () => {
   it('rolls back the message of a method after a fence, even when the error is swallowed', async () => {
     const log = new TransactionLog({ database });
     await log.check({ ...half, signal: neverAborted });
-    const told: string[] = [];
-    const transaction = { ...half, rollback: () => void told.push('rollback') };
+    const calls: string[] = [];
+    const transaction = { ...half, rollback: () => void calls.push('rollback') };
     await database.transaction((tx) => log.record(tx, transaction).catch(() => {})).catch(() => {});
-    expect(told).toEqual(['rollback']);
+    expect(calls).toEqual(['rollback']);
   });
 });
 

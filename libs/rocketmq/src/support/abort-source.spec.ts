@@ -4,20 +4,20 @@ import { AbortSource, onAbort } from './abort-source.js';
 describe('an abort source', () => {
   it('notifies its listeners once, with the first reason', () => {
     const source = new AbortSource();
-    let told = 0;
-    onAbort(source, () => told++);
+    let calls = 0;
+    onAbort(source, () => calls++);
     source.abort(new Error('first'));
     source.abort(new Error('second'));
-    expect([told, source.aborted, source.reason?.message]).toEqual([1, true, 'first']);
+    expect([calls, source.aborted, source.reason?.message]).toEqual([1, true, 'first']);
   });
 
   it('notifies a late listener immediately, and no listener that was removed', () => {
     const source = new AbortSource();
-    const told: string[] = [];
-    onAbort(source, () => told.push('gone'))();
+    const calls: string[] = [];
+    onAbort(source, () => calls.push('gone'))();
     source.abort(new Error('over'));
-    onAbort(source, () => told.push('late'));
-    expect(told).toEqual(['late']);
+    onAbort(source, () => calls.push('late'));
+    expect(calls).toEqual(['late']);
   });
 
   it.each(['before', 'after'])('provides a signal that aborts, read %s the abort', (when) => {
@@ -29,10 +29,10 @@ describe('an abort source', () => {
 
   it('can be replaced by an AbortSignal', () => {
     const controller = new AbortController();
-    const told: string[] = [];
-    onAbort(controller.signal, () => told.push('kept'));
-    onAbort(controller.signal, () => told.push('taken off'))();
+    const calls: string[] = [];
+    onAbort(controller.signal, () => calls.push('kept'));
+    onAbort(controller.signal, () => calls.push('removed'))();
     controller.abort();
-    expect(told).toEqual(['kept']);
+    expect(calls).toEqual(['kept']);
   });
 });

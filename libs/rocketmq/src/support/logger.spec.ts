@@ -44,7 +44,7 @@ describe('an error in a log line', () => {
     ['text', 'non-error thrown: text'],
     [{ secret: 1 }, 'non-error thrown: [object Object]'],
     [null, 'non-error thrown: [object Null]'],
-  ])('of %p is described without its content', (error, told) => {
-    expect(describeError(error)).toBe(told);
+  ])('of %p is described without its content', (error, description) => {
+    expect(describeError(error)).toBe(description);
   });
 });

@@ -155,14 +155,14 @@ function refused(message: string, cause: unknown): TransportError {
 /** Removes the text that grpc-js adds, and OpenSSL's line numbers. */
 function reasonIn(text: string): string {
   const noteAt = text.indexOf(' Resolution note:');
-  const said =
+  const reason =
     noteAt < 0
       ? text
       : text
           .slice(0, noteAt)
           .replace(/\.$/, '')
           .replace(/\([\dT:.Z-]+\)$/, '');
-  return said
+  return reason
     .replace(/^No connection established\. Last error: /, '')
     .trimEnd()
     .replace(/^Error(?: \[\w+\])?: /, '')

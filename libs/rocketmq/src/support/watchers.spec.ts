@@ -5,7 +5,7 @@ import { callWatcher } from './watchers.js';
 describe('callWatcher', () => {
   const lines: unknown[] = [];
   const logger = { ...silentLogger, error: (...line: unknown[]) => void lines.push(line) };
-  const told = () => lines.splice(0);
+  const logged = () => lines.splice(0);
 
   it.each([
     [
@@ -23,7 +23,7 @@ describe('callWatcher', () => {
   ])('logs the failure of an event handler that %s, and continues', async (_, watcher) => {
     callWatcher(logger, 'tests', watcher);
     await new Promise((resolve) => setImmediate(resolve));
-    expect(told()).toEqual([['an event handler of tests failed', { error: 'no disk left' }]]);
+    expect(logged()).toEqual([['an event handler of tests failed', { error: 'no disk left' }]]);
   });
 
   it.each([
@@ -32,6 +32,6 @@ describe('callWatcher', () => {
   ])('logs nothing for one that %s', async (_, watcher) => {
     callWatcher(logger, 'tests', watcher);
     await new Promise((resolve) => setImmediate(resolve));
-    expect(told()).toEqual([]);
+    expect(logged()).toEqual([]);
   });
 });

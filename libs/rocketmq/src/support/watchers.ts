@@ -12,8 +12,8 @@ export function callWatcher(logger: Logger, what: string, call: () => unknown): 
     logger.error(`an event handler of ${what} failed`, { error: describeError(error) });
   };
   try {
-    const told = call();
-    if (isThenable(told)) told.then(undefined, failed);
+    const result = call();
+    if (isThenable(result)) result.then(undefined, failed);
   } catch (error) {
     failed(error);
   }

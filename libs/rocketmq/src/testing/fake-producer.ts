@@ -151,7 +151,7 @@ class FakeDesk implements SendingPort {
     let half: OutgoingMessage | undefined;
     const sendHalf = async (given: OutgoingMessage): Promise<Transaction> => {
       this.check(given);
-      this.failIfTold(given);
+      this.failIfRequested(given);
       half = given;
       return this.transactionOf(given);
     };
@@ -193,7 +193,7 @@ class FakeDesk implements SendingPort {
 
   private store(kind: Kind, message: OutgoingMessage): SendReceipt {
     this.check(message);
-    this.failIfTold(message);
+    this.failIfRequested(message);
     const kept = this.keep(kind, message);
     const { topic, messageId } = kept;
     return { topic, messageId, offset: BigInt(this.sent.length - 1), recallHandle: handleOf(kept) };
@@ -224,7 +224,7 @@ class FakeDesk implements SendingPort {
     assertSendable(message, bodyBytes(message.body).length, this.clock.nowMs());
   }
 
-  private failIfTold({ topic }: OutgoingMessage): void {
+  private failIfRequested({ topic }: OutgoingMessage): void {
     const failure = this.failures.find((one) => one.times > 0 && (one.topic ?? topic) === topic);
     if (failure === undefined) return;
     failure.times--;

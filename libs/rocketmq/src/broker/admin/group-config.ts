@@ -40,7 +40,7 @@ export function groupOf({ body }: RemotingFrame): GroupRecord {
   const name = groupNameOf(config.groupName);
   const retries = config.retryMaxTimes ?? DEFAULT_MAX_DELIVERY_ATTEMPTS - 1;
   if (!Number.isInteger(retries) || (retries as number) < 0) {
-    throw refused(`consumer group ${name}: retryMaxTimes must be an integer from 0 on, not ${retries}`);
+    throw refused(`consumer group ${name}: retryMaxTimes must be a non-negative integer, not ${retries}`);
   }
   if (config.consumeEnable === false) {
     throw refused(`consumer group ${name}: the embedded broker does not support groups with consumeEnable=false`);
@@ -102,7 +102,7 @@ function backoffOf(group: string, policy: unknown): BackoffPolicy {
 function assertNumbers(group: string, numbers: unknown): asserts numbers is number[] {
   const isFine =
     Array.isArray(numbers) && numbers.length > 0 && numbers.every((one) => Number.isFinite(one) && one > 0);
-  if (!isFine) throw refused(`consumer group ${group}: the numbers of groupRetryPolicy must be above 0`);
+  if (!isFine) throw refused(`consumer group ${group}: the values of groupRetryPolicy must be positive numbers`);
 }
 
 function refused(message: string): AdminRefusal {

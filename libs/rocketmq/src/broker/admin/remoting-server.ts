@@ -1,4 +1,4 @@
-// The admin port: frames in, answers out. admin-requests.ts maps requests to handlers.
+// The admin port: decodes request frames and encodes the answers. admin-requests.ts maps requests to handlers.
 
 import type { Socket } from 'node:net';
 import { LIMITS } from '../../protocol/model/limits.js';
@@ -15,11 +15,11 @@ import { type AdminAnswer, AdminRefusal } from './admin-answer.js';
 /** The largest request: a message with a body of 4 MiB and its properties. */
 const MAX_REQUEST_BYTES = LIMITS.bodyBytes + 256 * 1024;
 
-/** The most memory for incomplete frames of all connections together. */
+/** The maximum memory for the incomplete frames of all connections. */
 const MOST_UNFINISHED_BYTES = 64 * 1024 * 1024;
-/** The most connections; further ones replace idle ones. */
+/** The maximum number of connections; further ones replace idle ones. */
 const MOST_CONNECTIONS = 256;
-/** How long a connection may be idle, and how long a frame may take to arrive, as on the real server (`serverChannelMaxIdleTimeSeconds`). */
+/** The real server's limit for idle connections (`serverChannelMaxIdleTimeSeconds`); here also for the arrival of a frame. */
 const LONGEST_IDLE_MS = 2 * MINUTE_MS;
 
 /** Answers a request; throws an {@link AdminRefusal} to answer with its code. */
@@ -66,7 +66,7 @@ export class RemotingServer {
     const unfinished: UnfinishedRequest = { giveWay: () => socket.destroy() };
     socket.once('close', () => this.memory.release(unfinished));
     socket.on('data', (chunk: Buffer) => {
-      // Backpressure: nothing is read from a peer that does not read its answers.
+      // Backpressure: reads nothing from a peer that does not read its answers.
       socket.pause();
       const requests = this.decode(decoder, chunk, socket);
       if (decoder.heldBytes > 0 && !socket.destroyed) this.memory.hold(unfinished, decoder.heldBytes);

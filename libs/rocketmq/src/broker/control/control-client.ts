@@ -22,7 +22,7 @@ import type {
 } from './control-views.js';
 
 const DEFAULT_TIMEOUT_MS = 10_000;
-/** A page with the beginnings of the largest messages is far smaller. */
+/** Far more than a page with the beginnings of the largest messages. */
 const MOST_ANSWER_BYTES = 64 * 1024 * 1024;
 
 /** The options of a `ControlClient`. */
@@ -155,7 +155,7 @@ export class ControlClient {
     return this.change('/deliver-again', name, options);
   }
 
-  /** The faults that are scheduled. */
+  /** The scheduled faults. */
   async faults(options?: CallOptions): Promise<readonly PendingFault[]> {
     return (await this.read<FaultList>('/faults', {}, options)).items;
   }

@@ -1,4 +1,4 @@
-// The changes of the control port: messages delivered now or again, faults. They call the engine, and never move a clock.
+// The commands of the control port: deliver a message now or again, and faults. They call the engine and never change the clock.
 
 import type { DelayedRef } from '../engine/interventions.js';
 import type { LogPosition, TopicPosition } from '../engine/log.js';
@@ -10,7 +10,7 @@ import { connectionFaultOf, type Fields, faultRuleOf } from './control-input.js'
 import { ControlRefusal, illegal } from './control-refusal.js';
 import type { DeliveredAgainState, DeliveredNow, FaultList } from './control-views.js';
 
-/** The most messages of one id that one request delivers again. */
+/** The maximum number of messages with one id that a request delivers again. */
 const MOST_OF_ONE_ID = 32;
 const ANY_NUMBER = { from: 0, to: Number.MAX_SAFE_INTEGER };
 

@@ -310,7 +310,7 @@ async function sendReceived(call: ServerCall, answer: ReceiveAnswer): Promise<vo
   }
   call.finish();
   const firstLost = (await Promise.all(sent)).indexOf(false);
-  if (firstLost >= 0) answer.giveBackFrom(firstLost);
+  if (firstLost >= 0) answer.releaseFrom(firstLost);
 }
 
 function callerOf({ call, user }: KnownCall): Caller {

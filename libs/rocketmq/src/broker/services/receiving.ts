@@ -38,7 +38,7 @@ export interface ReceiveAnswer {
   /** In the order of the stream: the status, the messages, the delivery timestamp. */
   readonly items: readonly Item[];
   /** Must be called if the stream broke: the messages from this item on were not sent and are redelivered soon. */
-  giveBackFrom(index: number): void;
+  releaseFrom(index: number): void;
 }
 
 /** A validated request. */
@@ -64,10 +64,10 @@ export class Receiving {
       const result = this.pop(wish) ?? (await this.waitAndPop(wish, context, call, end));
       await this.broker.store.flush();
       const items = this.answer(result);
-      return { items, giveBackFrom: (index) => this.giveBack(wish, items.slice(index)) };
+      return { items, releaseFrom: (index) => this.release(wish, items.slice(index)) };
     } catch (error) {
       const items: Item[] = [{ content: { $case: 'status', value: statusOf(error) } }, this.timestamp()];
-      return { items, giveBackFrom() {} };
+      return { items, releaseFrom() {} };
     } finally {
       end();
     }
@@ -128,7 +128,7 @@ export class Receiving {
   }
 
   /** The client disconnected: its messages are redelivered soon, not at the end of their leases. */
-  private giveBack({ topic, group }: Wish, items: readonly Item[]): void {
+  private release({ topic, group }: Wish, items: readonly Item[]): void {
     const { engine, clock } = this.broker;
     // The same time for all, so that they become ready together.
     const nowMs = clock.nowMs();

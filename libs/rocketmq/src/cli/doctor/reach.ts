@@ -120,8 +120,8 @@ export async function dial({ host, port }: Address, timeoutMs: number): Promise<
 export function noConnection(error: unknown): { readonly seen: string; readonly why: string; readonly advice: string } {
   const code = String((error as { code?: unknown }).code);
   const advice = ADVICE[code] ?? 'check the address, the network and the firewalls in between';
-  const said = String((error as { message?: unknown }).message ?? error);
-  return { seen: `cannot connect: ${said}`, why: 'clients cannot send or receive through this address', advice };
+  const message = String((error as { message?: unknown }).message ?? error);
+  return { seen: `cannot connect: ${message}`, why: 'clients cannot send or receive through this address', advice };
 }
 
 const ADVICE: Readonly<Record<string, string>> = {

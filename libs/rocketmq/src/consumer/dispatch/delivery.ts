@@ -139,7 +139,7 @@ export class Delivery {
    * Releases the message without handling it (any more).
    * @param visibleAtMs when it may be redelivered, by monotonic business time
    */
-  async handBack(visibleAtMs: number): Promise<void> {
+  async release(visibleAtMs: number): Promise<void> {
     const { lease, context } = this;
     if (lease.isInDoubt) {
       context.report.leaseLost(lease.message);
@@ -147,7 +147,7 @@ export class Delivery {
       return;
     }
     const invisibleDurationMs = Math.max(0, visibleAtMs - context.clock.monotonicMs());
-    const settlement = { kind: 'handBack', invisibleDurationMs, suspend: !this.isFifo } as const;
+    const settlement = { kind: 'release', invisibleDurationMs, suspend: !this.isFifo } as const;
     await lease.settle(settlement, this.shared.settleSignal);
   }
 

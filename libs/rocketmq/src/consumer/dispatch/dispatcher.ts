@@ -45,7 +45,7 @@ export class Dispatcher {
   private readonly settleEnding = new AbortController();
   private readonly turns: Turns;
   private readonly shared: DeliveryShared;
-  private mayHandBack: Promise<void> = Promise.resolve();
+  private mayRelease: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly context: ConsumerContext,
@@ -144,9 +144,9 @@ export class Dispatcher {
   /** Releases a message. @returns false: it is not settled */
   private async letGo(delivery: Delivery, visibleInMs: number): Promise<false> {
     const visibleAtMs = this.context.clock.monotonicMs() + visibleInMs;
-    await this.turns.handBackAllowed(delivery.lease);
-    await this.mayHandBack;
-    await delivery.handBack(visibleAtMs);
+    await this.turns.releaseAllowed(delivery.lease);
+    await this.mayRelease;
+    await delivery.release(visibleAtMs);
     return false;
   }
 
@@ -156,7 +156,7 @@ export class Dispatcher {
    * @param pollsEnded until then nothing is released: an open poll of this consumer would only fetch it again
    */
   async drain(shutdownGraceMs: number, pollsEnded: Promise<void>): Promise<void> {
-    this.mayHandBack = pollsEnded;
+    this.mayRelease = pollsEnded;
     this.turns.stop();
     if (await this.endsWithin(shutdownGraceMs)) return;
     this.context.report.graceOver([...this.underWay].map(({ message }) => message));

@@ -40,7 +40,7 @@ export class ListenerTurns {
     private readonly listeners: Pick<ListenerSet, 'sharesTopic'>,
     private readonly rooms: Pick<BufferRooms, 'shareOf'>,
   ) {
-    this.pauses = new Pauses(() => context.settings().handsBackFree);
+    this.pauses = new Pauses(() => context.settings().releasesFree);
   }
 
   isPaused(name: string): boolean {
@@ -59,10 +59,10 @@ export class ListenerTurns {
   takeNow(listener: Listener): Turn | undefined {
     const queue = this.queueOf(listener);
     if (this.isOverShare(listener, queue)) return HAND_BACK_FOR_A_WHILE;
-    const giveBack = this.pauses.isOpen(listener.name) ? queue.permits.tryAcquire() : undefined;
-    if (giveBack === undefined) return undefined;
+    const release = this.pauses.isOpen(listener.name) ? queue.permits.tryAcquire() : undefined;
+    if (release === undefined) return undefined;
     queue.held++;
-    return { kind: 'granted', end: () => this.end(queue, giveBack) };
+    return { kind: 'granted', end: () => this.end(queue, release) };
   }
 
   /** Waits for a turn. @throws the signal's reason */
@@ -74,28 +74,28 @@ export class ListenerTurns {
     queue.held++;
     try {
       for (;;) {
-        if (!this.pauses.isOpen(name) && (await this.pauses.verdict(name, signal)) === 'handBack')
+        if (!this.pauses.isOpen(name) && (await this.pauses.verdict(name, signal)) === 'release')
           return HAND_BACK_FOR_A_WHILE;
-        const giveBack = await queue.permits.acquire(signal);
+        const release = await queue.permits.acquire(signal);
         isGranted = this.pauses.isOpen(name);
-        if (isGranted) return { kind: 'granted', end: () => this.end(queue, giveBack) };
-        giveBack();
+        if (isGranted) return { kind: 'granted', end: () => this.end(queue, release) };
+        release();
       }
     } finally {
       if (!isGranted) queue.held--;
     }
   }
 
-  private end(queue: Queue, giveBack: () => void): void {
+  private end(queue: Queue, release: () => void): void {
     queue.held--;
-    giveBack();
+    release();
   }
 
   private isOverShare(listener: Listener, queue: Queue): boolean {
     return (
       queue.held >= this.rooms.shareOf(listener) &&
       this.listeners.sharesTopic(listener) &&
-      this.context.settings().handsBackFree
+      this.context.settings().releasesFree
     );
   }
 

@@ -64,16 +64,16 @@ export class Turns {
   }
 
   /** Resolves when the message may be released: before, a last open poll of this consumer would fetch it again. */
-  async handBackAllowed(lease: MessageLease): Promise<void> {
+  async releaseAllowed(lease: MessageLease): Promise<void> {
     const { topic } = lease.message;
-    await this.whileUsable(lease, (signal) => this.pauses.handBackAllowed(topic, signal));
+    await this.whileUsable(lease, (signal) => this.pauses.releaseAllowed(topic, signal));
   }
 
   /** A turn while the topic is not paused. */
   private async admitted({ message }: MessageLease, listener: Listener, signal: Abortable): Promise<Turn> {
     const { pauses, listenerTurns } = this;
     for (;;) {
-      if (!pauses.isOpen(message.topic) && (await pauses.verdict(message.topic, signal)) === 'handBack')
+      if (!pauses.isOpen(message.topic) && (await pauses.verdict(message.topic, signal)) === 'release')
         return HAND_BACK_NOW;
       const turn = await listenerTurns.take(listener, signal);
       if (turn.kind === 'refused' || pauses.isOpen(message.topic)) return turn;

@@ -185,7 +185,7 @@ describe('the lease of a message', () => {
   it('repeats a change that was not sent, but not a release: closing a consumer does not wait for a server', async () => {
     for (const [kind, requests] of [
       ['postpone', 2],
-      ['handBack', 1],
+      ['release', 1],
     ] as const) {
       const one = held([notSent]);
       await one.lease.settle({ kind, invisibleDurationMs: 0, suspend: true }, signal);

@@ -22,7 +22,7 @@ export type LeaseSettlement =
   | { readonly kind: 'ack' }
   | ({ readonly kind: 'postpone' } & Postponement)
   /** Like `postpone`, but tried only once: a message that is not released is redelivered when its lease ends, and nobody waits for it. */
-  | ({ readonly kind: 'handBack' } & Postponement)
+  | ({ readonly kind: 'release' } & Postponement)
   | ({ readonly kind: 'deadLetter' } & Attempts);
 
 /** The requests that a lease sends. */
@@ -35,7 +35,7 @@ const ACK = { kind: 'ack' } as const;
 const TRACKED: Readonly<Record<LeaseSettlement['kind'], string>> = {
   ack: 'ack of',
   postpone: 'postponement of',
-  handBack: 'release of',
+  release: 'release of',
   deadLetter: 'dead letter of',
 };
 
@@ -200,7 +200,7 @@ export class MessageLease {
     signal: AbortSignal,
     untrackFirst: () => void,
   ): Promise<Error | undefined> {
-    if (!state.isCertain && (settlement.kind === 'postpone' || settlement.kind === 'handBack')) {
+    if (!state.isCertain && (settlement.kind === 'postpone' || settlement.kind === 'release')) {
       // A change by a replaced handle would revive the message beside its new lease.
       return this.uncertain('it is redelivered when the lease ends');
     }
@@ -274,7 +274,7 @@ export class MessageLease {
           calls.ack(receipt, (error) => (error === undefined ? resolve(undefined) : reject(error)));
         });
       case 'postpone':
-      case 'handBack':
+      case 'release':
         return calls.changeInvisibleDuration(receipt, settlement);
       case 'deadLetter':
         return calls.forwardToDeadLetterQueue(receipt, settlement);
@@ -363,7 +363,7 @@ function sourceOf(reason: Error | undefined): AbortSource {
 
 /** An ack may be repeated in any case; the others only when they certainly did not take effect. */
 function mayRepeat(settlement: LeaseSettlement, error: unknown): boolean {
-  if (!RocketMQError.is(error) || !error.retryable || settlement.kind === 'handBack') return false;
+  if (!RocketMQError.is(error) || !error.retryable || settlement.kind === 'release') return false;
   return settlement.kind === 'ack' || error.outcome !== 'unknown';
 }
 

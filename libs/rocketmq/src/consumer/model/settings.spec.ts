@@ -13,7 +13,7 @@ describe('the settings of a consumer', () => {
     });
     expect(settings).toEqual({
       isFifo: true,
-      handsBackFree: false,
+      releasesFree: false,
       maxAttempts: 3,
       backoff: { kind: 'customized', nextMs: [1_000, 5_000] },
       receiveBatchSize: 8,

@@ -20,7 +20,7 @@ export interface ConsumerSettings {
    * field announces a quota of lite topics: 5.5.0 does, 5.4.0 and 5.3.3 do not (test/contract/consumer-control.spec.ts). Ordered
    * groups always count a release.
    */
-  readonly handsBackFree: boolean;
+  readonly releasesFree: boolean;
 }
 
 /** Apache RocketMQ's default for a group: 16 retries after the first delivery. */
@@ -30,7 +30,7 @@ export const DEFAULT_SETTINGS: ConsumerSettings = {
   backoff: { kind: 'exponential', initialMs: 5 * SECOND_MS, maxMs: 2 * HOUR_MS, multiplier: 2 },
   receiveBatchSize: LIMITS.receiveBatchSize,
   longPollingTimeoutMs: LIMITS.longPollingMaxMs,
-  handsBackFree: false,
+  releasesFree: false,
 };
 
 /** With less, a failing handler of an ordered group would run without a pause. */
@@ -56,7 +56,7 @@ export function consumerSettings({ backoffPolicy, pubSub }: Settings): ConsumerS
       pollMs > 0
         ? Math.min(Math.max(pollMs, LIMITS.longPollingMinMs), LONGEST_POLL_MS)
         : DEFAULT_SETTINGS.longPollingTimeoutMs,
-    handsBackFree: subscription?.fifo !== true && subscription?.liteSubscriptionQuota !== undefined,
+    releasesFree: subscription?.fifo !== true && subscription?.liteSubscriptionQuota !== undefined,
   };
 }
 

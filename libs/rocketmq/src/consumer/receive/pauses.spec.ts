@@ -44,15 +44,15 @@ describe('the pauses of a consumer', () => {
     const verdict = pauses.verdict('a', signal);
     expect(await now(verdict)).toBe('waits');
     endPoll?.();
-    expect(await now(verdict)).toBe('handBack');
+    expect(await now(verdict)).toBe('release');
   });
 
   it('releases the messages of an unsubscribed topic, when the last poll has ended', async () => {
     const pauses = new Pauses(() => false);
     const endPoll = pauses.beginPoll('a');
     pauses.leave('a');
-    expect(await now(pauses.verdict('a', signal))).toBe('handBack');
-    const allowed = pauses.handBackAllowed('a', signal).then(() => 'allowed');
+    expect(await now(pauses.verdict('a', signal))).toBe('release');
+    const allowed = pauses.releaseAllowed('a', signal).then(() => 'allowed');
     expect(await now(allowed)).toBe('waits');
     endPoll?.();
     expect(await now(allowed)).toBe('allowed');

@@ -4,7 +4,7 @@
 import { type Abortable, onAbort, reasonOf } from '../../support/abort-source.js';
 
 /** What happens to a held message that no handler has started. */
-export type Verdict = 'handle' | 'handBack';
+export type Verdict = 'handle' | 'release';
 
 /**
  * Decides by the name of a topic or of a listener whether polls and handlers may start. An open poll always ends by itself: a
@@ -18,8 +18,8 @@ export class Pauses {
   private readonly polls = new Map<string, number>();
   private readonly waiting = new Set<() => void>();
 
-  /** @param handsBackFree whether a message can be released without losing an attempt */
-  constructor(private readonly handsBackFree: () => boolean) {}
+  /** @param releasesFree whether a message can be released without losing an attempt */
+  constructor(private readonly releasesFree: () => boolean) {}
 
   isPaused(name: string): boolean {
     return this.isAllPaused || this.paused.has(name);
@@ -79,14 +79,14 @@ export class Pauses {
    * @throws the signal's reason
    */
   async verdict(name: string, signal: Abortable): Promise<Verdict> {
-    const isGivenBack = (): boolean =>
-      this.left.has(name) || (this.isPaused(name) && this.pollsOf(name) === 0 && this.handsBackFree());
-    await this.until(() => isGivenBack() || this.isOpen(name), signal);
-    return isGivenBack() ? 'handBack' : 'handle';
+    const isReleased = (): boolean =>
+      this.left.has(name) || (this.isPaused(name) && this.pollsOf(name) === 0 && this.releasesFree());
+    await this.until(() => isReleased() || this.isOpen(name), signal);
+    return isReleased() ? 'release' : 'handle';
   }
 
   /** Waits until a released message cannot be fetched by a last open poll of this consumer. @throws the signal's reason */
-  handBackAllowed(name: string, signal: Abortable): Promise<void> {
+  releaseAllowed(name: string, signal: Abortable): Promise<void> {
     return this.until(() => this.isOpen(name) || this.pollsOf(name) === 0, signal);
   }
 

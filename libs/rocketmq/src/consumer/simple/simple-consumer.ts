@@ -358,7 +358,7 @@ export class SimpleConsumer {
   /** Makes a message that is not returned visible at once. When that fails, it is visible when its invisible duration is over. */
   private release({ topic, messageId, receiptHandle }: MessageView, endpoint: Endpoint): void {
     const receipt = { topic, messageId, handle: receiptHandle, endpoint };
-    const postponement = { invisibleDurationMs: 0, suspend: this.settings.handsBackFree };
+    const postponement = { invisibleDurationMs: 0, suspend: this.settings.releasesFree };
     this.calls.changeInvisibleDuration(receipt, postponement).catch((error) => {
       const fields = { topic, messageId, error: describeError(error) };
       this.connection.logger.debug('a message that did not fit could not be released', fields);

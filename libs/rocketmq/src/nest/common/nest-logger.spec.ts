@@ -64,9 +64,9 @@ describe('the log lines of the library', () => {
     const note = (message: unknown): void => void lines.push(`${message}`, JSON.stringify(message));
     NestLogger.overrideLogger({ debug: note, log: note, warn: note, error: note });
     const logger = new NestLoggerAdapter();
-    const said = 'no\u001b[2J\u009b31m\nERROR a line of its own';
-    logger.error(`the server said "${said}"`);
-    logger.error('refused', { error: said, keys: [said] });
+    const hostile = 'no\u001b[2J\u009b31m\nERROR a line of its own';
+    logger.error(`the server said "${hostile}"`);
+    logger.error('refused', { error: hostile, keys: [hostile] });
     expect(lines).toHaveLength(4);
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
     for (const line of lines) expect(line).not.toMatch(/[\u0000-\u001f\u007f-\u009f]/);

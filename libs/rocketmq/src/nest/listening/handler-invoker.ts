@@ -38,7 +38,7 @@ export class HandlerInvoker {
       return this.untilSaid(run, (outcome) => {
         const context = new RocketMQContext(message, run, origin, outcome);
         return invoke(body, context).catch((error: unknown) => {
-          if (!outcome.isSaid) throw error;
+          if (!outcome.isSet) throw error;
           context.logger.warn('a manual handler failed after it had set the outcome; the outcome stands', {
             error: describeError(error),
           });
@@ -68,7 +68,7 @@ export class HandlerInvoker {
     const outcome = new ManualOutcome((error) => run.decide?.(error) ?? true);
     try {
       await work(outcome);
-      await outcome.said(run.signal);
+      await outcome.untilSet(run.signal);
     } finally {
       outcome.close();
     }

@@ -6,7 +6,7 @@ import { StateError } from '../../support/errors.js';
 
 type State =
   | { readonly kind: 'open' }
-  | { readonly kind: 'said'; readonly error: Error | undefined }
+  | { readonly kind: 'set'; readonly error: Error | undefined }
   /** The delivery has ended without an outcome: too late. */
   | { readonly kind: 'closed' };
 
@@ -15,33 +15,33 @@ export class ManualOutcome {
   private state: State = { kind: 'open' };
   private wake: () => void = () => {};
 
-  /** @param onSaid called with the outcome; undefined is an ack. Returns false when the delivery has already ended */
-  constructor(private readonly onSaid: (error: Error | undefined) => boolean) {}
+  /** @param onSet called with the outcome; undefined is an ack. Returns false when the delivery has already ended */
+  constructor(private readonly onSet: (error: Error | undefined) => boolean) {}
 
   /** @throws StateError `ALREADY_SETTLED` the second time, `TOO_LATE` when the delivery has already ended */
   ack(): void {
-    this.say(undefined);
+    this.set(undefined);
   }
 
   /** @throws as {@link ack}; UsageError for an invalid delay */
   retryLater(delayMs: number): void {
-    this.say(new RetryLaterError({ delayMs }));
+    this.set(new RetryLaterError({ delayMs }));
   }
 
   /** @throws as {@link ack} */
   deadLetter(reason: string | undefined): void {
-    this.say(new DeadLetterError(reason));
+    this.set(new DeadLetterError(reason));
   }
 
-  get isSaid(): boolean {
-    return this.state.kind === 'said';
+  get isSet(): boolean {
+    return this.state.kind === 'set';
   }
 
   /** Waits until the outcome is set. @throws the outcome, unless it is an ack; the signal's reason */
-  async said(signal: AbortSignal): Promise<void> {
+  async untilSet(signal: AbortSignal): Promise<void> {
     if (this.state.kind === 'open') await this.waited(signal);
     const { state } = this;
-    if (state.kind === 'said' && state.error !== undefined) throw state.error;
+    if (state.kind === 'set' && state.error !== undefined) throw state.error;
   }
 
   /** From now on, setting an outcome is too late. */
@@ -61,19 +61,19 @@ export class ManualOutcome {
     });
   }
 
-  private say(error: Error | undefined): void {
-    if (this.state.kind === 'said') {
+  private set(error: Error | undefined): void {
+    if (this.state.kind === 'set') {
       throw new StateError(
         'ALREADY_SETTLED',
         'the handler has already set the outcome of this message; the first one counts',
       );
     }
-    if (this.state.kind === 'closed' || !this.onSaid(error)) {
+    if (this.state.kind === 'closed' || !this.onSet(error)) {
       const text =
         'this delivery has already ended (timeout, error, lost lease or shutdown); the message is redelivered or dead-lettered';
       throw new StateError('TOO_LATE', text);
     }
-    this.state = { kind: 'said', error };
+    this.state = { kind: 'set', error };
     this.wake();
   }
 }

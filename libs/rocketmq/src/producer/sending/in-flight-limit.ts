@@ -12,10 +12,10 @@ export interface InFlightBounds {
 export class Room {
   private isInside = true;
 
-  /** @param held reserved bytes @param giveBack releases bytes, and also the place if `left` */
+  /** @param held reserved bytes @param release releases bytes, and also the place if `left` */
   constructor(
     private held: number,
-    private readonly limit: { giveBack(bytes: number, left: boolean): void },
+    private readonly limit: { release(bytes: number, left: boolean): void },
   ) {}
 
   /** Releases bytes that are not needed. */
@@ -23,14 +23,14 @@ export class Room {
     if (!this.isInside || bytes >= this.held) return;
     const freed = this.held - bytes;
     this.held = bytes;
-    this.limit.giveBack(freed, false);
+    this.limit.release(freed, false);
   }
 
   /** Releases all of it. Later calls do nothing. */
   leave(): void {
     if (!this.isInside) return;
     this.isInside = false;
-    this.limit.giveBack(this.held, true);
+    this.limit.release(this.held, true);
   }
 }
 
@@ -85,7 +85,7 @@ export class InFlightLimit {
   }
 
   /** @internal for a {@link Room} */
-  giveBack(bytes: number, left: boolean): void {
+  release(bytes: number, left: boolean): void {
     this.bytes -= bytes;
     if (left) this.count--;
     if (this.waiters.size > 0) this.admitNext();

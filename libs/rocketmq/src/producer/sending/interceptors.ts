@@ -84,12 +84,12 @@ export class Interceptors {
       }
       const sending = gate.close();
       if (sending === undefined) throw notSent(thrown, deadline);
-      if (thrown !== undefined) await this.logUnlessTold(thrown.error, sending, message, deadline);
+      if (thrown !== undefined) await this.logUnlessReported(thrown.error, sending, message, deadline);
       return sending;
     };
   }
 
-  private async logUnlessTold(
+  private async logUnlessReported(
     error: unknown,
     sending: Promise<unknown>,
     { topic, messageId }: OutgoingMessage,

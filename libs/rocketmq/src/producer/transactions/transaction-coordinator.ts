@@ -209,12 +209,12 @@ export class TransactionCoordinator {
   }
 
   private watchedEnd(half: StoredMessage, resolution: Resolution): Promise<EndResult> {
-    if (this.telemetry === undefined) return this.tellEnd(half, resolution);
+    if (this.telemetry === undefined) return this.sendEnd(half, resolution);
     const observed = { ...identityOf(half), properties: half.wire.userProperties };
-    return this.telemetry.end(observed, resolution, () => this.tellEnd(half, resolution));
+    return this.telemetry.end(observed, resolution, () => this.sendEnd(half, resolution));
   }
 
-  private async tellEnd(half: StoredMessage, resolution: Resolution): Promise<EndResult> {
+  private async sendEnd(half: StoredMessage, resolution: Resolution): Promise<EndResult> {
     const { endpoint } = half;
     const identity = identityOf(half);
     const { topic, transactionId } = identity;

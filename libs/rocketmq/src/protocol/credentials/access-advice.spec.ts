@@ -19,11 +19,11 @@ describe('an access error', () => {
     ],
     ['User:app has no permission to access Cluster:c from 127.0.0.1, no matched policies.', 'on Cluster:c'],
     ['go away', 'either the credentials are wrong, or a permission is missing'],
-  ])('says what to do when the server answers "%s"', (said, advice) => {
-    expect(accessAdvice(said)).toContain(advice);
-    const error = new StatusError('send to orders', { code: Code.UNAUTHORIZED, message: said });
+  ])('says what to do when the server answers "%s"', (serverMessage, advice) => {
+    expect(accessAdvice(serverMessage)).toContain(advice);
+    const error = new StatusError('send to orders', { code: Code.UNAUTHORIZED, message: serverMessage });
     expect(error).toMatchObject({ code: 'UNAUTHORIZED', outcome: 'rejected', retryable: false });
-    expect(error.message).toContain(`send to orders: the server said "${said}"`);
+    expect(error.message).toContain(`send to orders: the server said "${serverMessage}"`);
     expect(error.message).toContain(advice);
   });
 

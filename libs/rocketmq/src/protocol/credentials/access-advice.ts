@@ -39,10 +39,10 @@ const REASONS: readonly Reason[] = [
 
 const EITHER = 'either the credentials are wrong, or a permission is missing on this topic or consumer group';
 
-/** @param said the server's message when it denied access */
-export function accessAdvice(said: string): string {
+/** @param serverMessage the server's message when it denied access */
+export function accessAdvice(serverMessage: string): string {
   for (const { pattern, advice } of REASONS) {
-    const match = pattern.exec(said);
+    const match = pattern.exec(serverMessage);
     if (match !== null) return advice(match);
   }
   return EITHER;

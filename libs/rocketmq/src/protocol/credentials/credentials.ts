@@ -159,8 +159,8 @@ export class CredentialsSource {
     const secrets = [this.#held?.secretKey, this.#held?.sessionToken].filter((secret) => secret !== undefined);
     const isOverdue = RocketMQError.is(cause) && cause.code === 'DEADLINE_EXCEEDED';
     const text = isOverdue ? `it did not answer within ${PROVIDER_TIMEOUT_MS} ms` : describeError(cause);
-    const said = secrets.reduce((masked, secret) => masked.replaceAll(secret, '***'), text);
-    const message = `the credentials provider failed: ${said}; nothing was sent. The next call retries the provider`;
+    const maskedText = secrets.reduce((masked, secret) => masked.replaceAll(secret, '***'), text);
+    const message = `the credentials provider failed: ${maskedText}; nothing was sent. The next call retries the provider`;
     return new TransportError('CREDENTIALS_UNAVAILABLE', message, 'not-sent', true, { cause });
   }
 }

@@ -88,10 +88,11 @@ export class StatusError extends RocketMQError {
     const code = status?.code ?? Code.CODE_UNSPECIFIED;
     const meaning = STATUS_MEANINGS.get(code) ?? perhaps;
     const effect = meaning.outcome === 'unknown' ? 'it may have taken effect' : 'it did not take effect';
-    const said = status === undefined ? 'the server answered without a status' : `the server said "${status.message}"`;
+    const answer =
+      status === undefined ? 'the server answered without a status' : `the server said "${status.message}"`;
     super(
       codeName(code),
-      `${what}: ${said}; ${effect}${advice === undefined ? '' : `; ${advice}`}`,
+      `${what}: ${answer}; ${effect}${advice === undefined ? '' : `; ${advice}`}`,
       meaning.outcome,
       meaning.retryable,
     );
