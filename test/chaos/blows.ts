@@ -1,19 +1,19 @@
-// Carries a plan out, blow by blow, and measures how soon traffic flows again after each.
+// Executes a plan, blow by blow, and measures how soon traffic flows again after each.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Blow, describeFault, type PlannedFault } from './fault-plan.js';
 import type { Link } from './link.js';
 import type { Victim } from './servers.js';
 
-/** Traffic that does not flow by then does not flow any more: the run fails. */
+/** The run fails if traffic does not flow again within this time. */
 export const RECOVERY_DEADLINE_MS = 60_000;
 
-/** A blow that is over. */
+/** A finished blow. */
 export interface Struck {
   readonly faults: readonly PlannedFault[];
-  /** From the end of its last fault until an order was reserved that was placed after it; undefined when it took too long. */
+  /** The time from the end of its last fault until an order placed after it was reserved; undefined if that took too long. */
   readonly recoveryMs: number | undefined;
-  /** How long the processes that were down took of it to be ready; 0 when none was down. */
+  /** The part of it that stopped processes needed to be ready again; 0 if none was down. */
   readonly readyMs: number;
 }
 
@@ -26,7 +26,7 @@ export interface Battlefield {
   readonly signal: AbortSignal;
 }
 
-/** Stops early when traffic does not flow again. */
+/** Stops early if traffic does not flow again. */
 export async function strikeAll(blows: readonly Blow[], field: Battlefield): Promise<Struck[]> {
   const struck: Struck[] = [];
   for (const { pauseMs, faults } of blows) {
@@ -55,10 +55,10 @@ function seconds(durationMs: number): string {
   return `${(durationMs / 1_000).toFixed(1)} s`;
 }
 
-/** A fault that is over. Moments are by performance.now(). */
+/** A finished fault. Times are those of performance.now(). */
 interface Strike {
   readonly endedAtMs: number;
-  /** When a process that was down is ready; at once when none was. */
+  /** Resolves when the stopped process is ready; at once if none was stopped. */
   readonly readyAtMs: Promise<number>;
 }
 

@@ -1,5 +1,5 @@
-// What must not be in the facts of a run, whatever was broken meanwhile. Pure: facts in, violations out. Knows nothing of the apps but
-// what they show: every line of a history must be explained.
+// Checks the facts of a run, whatever faults it had. Pure: facts in, violations out. It uses nothing of the apps but their output: every
+// line of a history must be explained.
 
 import { answerViolations } from './checks/answers.js';
 import { booksOf } from './checks/books.js';
@@ -9,7 +9,7 @@ import { stockViolations } from './checks/stock.js';
 import { stockSumViolations } from './checks/stock-sums.js';
 import type { ChaosFacts } from './facts.js';
 
-/** Each thing that cannot be, as a sentence. @param facts of a run that had the time to come to its end */
+/** Each violation, as a sentence. @param facts of a run that had time to settle */
 export function chaosViolations(facts: ChaosFacts): string[] {
   const { books, strays } = booksOf(facts);
   const ofOrders = books.flatMap((book) => {

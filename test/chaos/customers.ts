@@ -1,4 +1,4 @@
-// Customers who order, pay, cancel and forget at the same time; and the one who tries whether traffic flows again.
+// Customers who order, pay, cancel and forget concurrently, and one that probes whether traffic flows again.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Status } from './facts.js';
@@ -7,19 +7,19 @@ import type { Shop } from './shop.js';
 
 const CUSTOMERS = 4;
 const LOOK_EVERY_MS = 120;
-/** A customer whose stock does not come goes away. */
+/** How long a customer waits for the reservation. */
 const PATIENCE_MS = 4_000;
 const AFTER_FAILURE_MS = 150;
 /** As the demos are configured. */
 const PAYMENT_TIMEOUT_MS = 5_000;
-/** The one who tries orders so often, and has no more orders open than this: what waits must not become what is in the way. */
+/** The interval of the probing customer, and its maximum of open orders, so that its orders do not become a backlog. */
 const TRY_EVERY_MS = 400;
 const MOST_TRIES = 4;
 const PROBER = CUSTOMERS;
 
 export class Customers {
   private isOver = false;
-  /** Of the one who tries, still on their way. */
+  /** Open requests of the probing customer. */
   private readonly attempts = new Set<Promise<void>>();
   private readonly all: Promise<unknown>;
 
@@ -32,7 +32,7 @@ export class Customers {
     this.all.catch(() => {});
   }
 
-  /** Resolves when all have ended what they were at. */
+  /** Resolves when all customers have finished. */
   async stop(): Promise<void> {
     this.isOver = true;
     await Promise.all([this.all, ...this.attempts]);
@@ -40,8 +40,8 @@ export class Customers {
 
   /**
    * Places orders until the first of them is reserved.
-   * @param signal gives up
-   * @returns when that was, by performance.now(); undefined when it took longer than `timeoutMs`
+   * @param signal cancels
+   * @returns the time, by performance.now(); undefined if it took longer than `timeoutMs`
    */
   async flows(timeoutMs: number, signal: AbortSignal): Promise<number | undefined> {
     let reservedAtMs: number | undefined;
@@ -91,7 +91,7 @@ export class Customers {
     return plan === 'pay-and-cancel' ? [pay(), cancel()] : [pay()];
   }
 
-  /** The state of an order that is not waiting for its stock any more; undefined when that takes too long. */
+  /** Waits until an order no longer waits for its stock, and returns its state; undefined if that takes too long. */
   private async statusOf(customer: number, id: string): Promise<Status | undefined> {
     for (const lastLookAtMs = Date.now() + PATIENCE_MS; Date.now() < lastLookAtMs; ) {
       const status = await this.shop.look(customer, id);

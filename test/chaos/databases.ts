@@ -1,4 +1,4 @@
-// What the databases of the demos hold when their processes have ended. Read as they are: no code of the apps is used.
+// Reads the databases of the demos after their processes have ended, without code of the apps.
 
 import { join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
@@ -9,7 +9,7 @@ export type DatabaseFacts = Pick<ChaosFacts, 'orders' | 'orderHistory' | 'stock'
 
 const ENTRY = `id, order_id as "orderId", (extract(epoch from at) * 1000)::float8 as "atMs", what, message_id as "messageId", attempt`;
 
-/** @param folder of the run */
+/** @param folder the folder of the run */
 export async function readDatabases(folder: string): Promise<DatabaseFacts> {
   const [orders, orderHistory] = await query(join(dataFolder(folder, 'order-demo'), 'postgres'), [
     `select id, sku, quantity, status, (extract(epoch from expires_at) * 1000)::float8 as "expiresAtMs" from orders`,

@@ -1,4 +1,4 @@
-// The two demos as processes, each with a database and a way to the server of its own.
+// The two demos as processes, each with its own database and link to the server.
 
 import { join } from 'node:path';
 import { SCARCE } from './intents.js';
@@ -11,12 +11,12 @@ export type App = (typeof APPS)[number];
 
 /** Short, so that many orders time out in a run. */
 const PAYMENT_TIMEOUT = '5s';
-/** Of most things far more than a run can sell. */
+/** Of most products far more than a run can sell. */
 const STOCK = `book:100000,lamp:100000,${SCARCE}:5`;
 
 interface DemosOptions extends Pick<ServerOptions, 'folder' | 'onLost'> {
   readonly serverPort: number;
-  /** Free ones, four of them. */
+  /** Four free ports. */
   readonly ports: readonly number[];
 }
 
@@ -28,7 +28,7 @@ export class Demos {
     readonly inventoryUrl: string,
   ) {}
 
-  /** Makes both and starts neither. */
+  /** Creates both without starting them. */
   static async make({ folder, onLost, serverPort, ports }: DemosOptions): Promise<Demos> {
     const [orderPort, inventoryPort, orderLink, inventoryLink] = ports as [number, number, number, number];
     const urlOf = (port: number) => `http://127.0.0.1:${port}`;
@@ -64,24 +64,24 @@ export class Demos {
     await Promise.all([...this.programs.values()].map((program) => program.start()));
   }
 
-  /** Ends both in good order: their databases are free then. */
+  /** Stops both gracefully, which unlocks their databases. */
   async terminate(): Promise<void> {
     await Promise.all([...this.programs.values()].map((program) => program.terminate()));
   }
 
-  /** Ends all, whatever state it is in. */
+  /** Stops everything, whatever its state. */
   async kill(): Promise<void> {
     await Promise.all([...this.programs.values()].map((program) => program.kill()));
     await Promise.all([...this.links.values()].map((link) => link.close()));
   }
 }
 
-/** Where an app keeps its database. */
+/** The database folder of an app. */
 export function dataFolder(folder: string, app: App): string {
   return join(folder, app);
 }
 
-/** What the apps would read from the user's own environment is not meant for this run. */
+/** Removes settings of the user's environment that the apps would read. */
 function withoutSettings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const foreign = /^(DATABASE_URL|DEMO_|OTEL_|CONTROL_ENDPOINT|HOST$|LOG_|ORDER_|STOCK)/;
   return Object.fromEntries(Object.entries(env).filter(([name]) => !foreign.test(name)));

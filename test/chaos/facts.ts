@@ -1,4 +1,4 @@
-// What is known of a run when it is over: what the databases hold, and the answers that customers got.
+// The facts of a run: the content of the databases, and the answers to customers.
 
 /** The states of an order, as its service reports them. */
 export type Status = 'PENDING_STOCK' | 'PENDING_PAYMENT' | 'PAID' | 'REJECTED' | 'CANCELLED';
@@ -13,7 +13,7 @@ export interface OrderFact {
 
 /** One line of a history. */
 export interface Entry {
-  /** Counted by its service. */
+  /** The id in the history of its service. */
   readonly id: number;
   readonly orderId: string;
   readonly atMs: number;
@@ -23,13 +23,13 @@ export interface Entry {
 }
 
 export interface OrderEntry extends Entry {
-  /** The state it led to. */
+  /** The resulting state. */
   readonly status: Status;
 }
 
 export interface ReservationFact {
   readonly orderId: string;
-  /** Null when the return came first. */
+  /** Null if the return arrived first. */
   readonly sku: string | null;
   readonly quantity: number;
   readonly status: 'RESERVED' | 'REJECTED' | 'SOLD' | 'RETURNED';
@@ -44,42 +44,42 @@ export interface StockFact {
 
 /** The answer to a customer. */
 export type Answer =
-  /** It is done, and the order is in this state. */
+  /** The request succeeded, and the order is in this state. */
   | { readonly kind: 'done'; readonly status: Status }
-  /** It cannot be done, since the order is in this state. */
+  /** The request was rejected, because the order is in this state. */
   | { readonly kind: 'conflict'; readonly status: Status }
-  /** It failed and has no effect. */
+  /** The request failed without an effect. */
   | { readonly kind: 'not-done' }
-  /** It failed, or no answer came: it may have an effect. */
+  /** The request failed or was not answered; it may have an effect. */
   | { readonly kind: 'unknown' }
-  /** What no fault explains. */
+  /** An answer that no fault explains. */
   | { readonly kind: 'wrong'; readonly text: string };
 
-/** What a customer asked for. */
+/** The kind of request. */
 export type Request =
   | { readonly kind: 'place'; readonly sku: string; readonly quantity: number }
   | { readonly kind: 'pay' | 'cancel' | 'look'; readonly orderId: string };
 
 /** One request with its answer. */
 export type Call = Request & {
-  /** Calls of one customer that do not overlap are in their order. */
+  /** Calls of one customer that do not overlap are in order. */
   readonly customer: number;
   readonly beganAtMs: number;
   readonly endedAtMs: number;
   readonly answer: Answer;
-  /** Of a `place` that was answered. */
+  /** Set for an answered `place`. */
   readonly placedId?: string;
 };
 
 export interface ChaosFacts {
-  /** How many pieces of each product there were. */
+  /** The initial stock of each product. */
   readonly totals: ReadonlyMap<string, number>;
   readonly stock: readonly StockFact[];
   readonly orders: readonly OrderFact[];
-  /** In the order in which they were written. */
+  /** In the order of writing. */
   readonly orderHistory: readonly OrderEntry[];
   readonly reservations: readonly ReservationFact[];
-  /** In the order in which they were written. */
+  /** In the order of writing. */
   readonly stockHistory: readonly Entry[];
   readonly calls: readonly Call[];
 }

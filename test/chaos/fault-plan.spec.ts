@@ -16,7 +16,7 @@ const rocketmq: Breakable = {
 const SEEDS = Array.from({ length: 50 }, (_, seed) => seed);
 
 describe('the plan of a run', () => {
-  it('is the same for the same seed, and another for another', () => {
+  it('is the same for the same seed, and differs for different seeds', () => {
     expect(planOf(embedded, { seed: 7, rounds: 3 })).toEqual(planOf(embedded, { seed: 7, rounds: 3 }));
     expect(planOf(embedded, { seed: 7, rounds: 3 })).not.toEqual(planOf(embedded, { seed: 8, rounds: 3 }));
   });
@@ -51,7 +51,7 @@ describe('the plan of a run', () => {
     for (const { faults } of doubles) expect(faults[1]?.afterMs).toBeLessThan(faults[0]?.lengthMs ?? 0);
   });
 
-  it('has stops that outlast a lease only where they are wanted', () => {
+  it('has stops longer than a lease only if requested', () => {
     const longest = (withLongStops: boolean) =>
       Math.max(
         ...SEEDS.flatMap((seed) => planOf(embedded, { seed, rounds: 1, withLongStops }))
@@ -63,19 +63,19 @@ describe('the plan of a run', () => {
   });
 });
 
-describe('what a customer means to do', () => {
+describe('the intents of a customer', () => {
   const first = (seed: number, customer: number, count = 400): Intent[] => {
     const intents = intentsOf(seed, customer);
     return Array.from({ length: count }, () => intents.next().value);
   };
 
-  it('is the same for the same seed and customer, and another for another', () => {
+  it('are the same for the same seed and customer, and differ otherwise', () => {
     expect(first(1, 2)).toEqual(first(1, 2));
     expect(first(1, 2)).not.toEqual(first(1, 3));
     expect(first(1, 2)).not.toEqual(first(2, 2));
   });
 
-  it('is everything now and then', () => {
+  it('include every kind', () => {
     const intents = first(1, 0);
     const plans = new Set(intents.map(({ plan }) => plan));
     expect([...plans].sort()).toEqual(

@@ -1,67 +1,67 @@
-// What breaks in a run, when, how and for how long: decided by the seed alone before anything is started.
+// The faults of a run, their times and durations, derived from the seed before anything is started.
 
 import { seededRandom } from '../crash/seeded-random.js';
 import { below, type Chance, oneOf } from '../fuzz/chance.js';
 
-/** What happens to a process. `stop` is SIGSTOP and, later, SIGCONT; `restart` is SIGTERM and a start. */
+/** The faults of a process. `stop` is SIGSTOP and, later, SIGCONT; `restart` is SIGTERM and a start. */
 export type ProcessFaultKind = 'kill' | 'stop' | 'restart';
-/** What happens to the connections between an app and the server. */
+/** The faults of the connections between an app and the server. */
 export type LinkFaultKind = 'drop' | 'delay' | 'half-close' | 'reset';
 export type FaultKind = ProcessFaultKind | LinkFaultKind;
 
 export const FAULT_KINDS = ['kill', 'stop', 'restart', 'drop', 'delay', 'half-close', 'reset'] as const;
 
-/** How a way loses, slows or closes. */
+/** How a link drops, delays or closes. */
 export type LinkFault =
-  /** Nothing gets through, or no answers do; nobody is notified. */
+  /** Everything is dropped silently, or only the answers are. */
   | { readonly kind: 'drop'; readonly lost: 'everything' | 'answers' }
-  /** Every piece is late by so much. */
+  /** Every chunk is delayed by this much. */
   | { readonly kind: 'delay'; readonly delayMs: number }
-  /** One of the two sees that the other has finished. */
+  /** One side sees that the other has half-closed. */
   | { readonly kind: 'half-close'; readonly towards: 'app' | 'server' }
-  /** Connections break, and new ones too. */
+  /** Open and new connections are reset. */
   | { readonly kind: 'reset' };
 
-/** A fault with its place and its time. */
+/** A fault with its target and time. */
 export type PlannedFault = (LinkFault | { readonly kind: ProcessFaultKind }) & {
-  /** The name of a process, or of the app whose way is hit. */
+  /** The name of a process, or of the app whose link is affected. */
   readonly target: string;
-  /** From the begin of its blow. */
+  /** From the start of its blow. */
   readonly afterMs: number;
-  /** Until its end: the process is started or continued, the way is well again. */
+  /** The duration, after which the process is started or continued, or the link works again. */
   readonly lengthMs: number;
 };
 
-/** One fault, or two that overlap. The next blow comes when traffic flows again, and a pause is over. */
+/** One fault, or two that overlap. The next blow follows when traffic flows again, after a pause. */
 export interface Blow {
   readonly pauseMs: number;
   readonly faults: readonly PlannedFault[];
 }
 
-/** What can be broken. */
+/** The targets of faults. */
 export interface Breakable {
-  /** The processes by name, and what may happen to each. */
+  /** The processes by name, and the faults of each. */
   readonly processes: ReadonlyMap<string, readonly ProcessFaultKind[]>;
-  /** The apps that have a way to the server which can be hit. */
+  /** The apps whose link to the server can have faults. */
   readonly links: readonly string[];
 }
 
 export interface PlanOptions {
   readonly seed: number;
-  /** How many times each kind hits each of its targets: about a minute each. */
+  /** How often each kind of fault affects each of its targets. Each takes about a minute. */
   readonly rounds: number;
-  /** Whether some stops outlast the lease of a message. */
+  /** Whether some stops are longer than the lease of a message. */
   readonly withLongStops?: boolean;
 }
 
 const PAUSE_MS = { least: 200, most: 1_200 };
 const LENGTH_MS = { least: 300, most: 1_800 };
 const DELAY_MS = { least: 100, most: 500 };
-/** Longer than the 10 s for which a message belongs to who received it. */
+/** Longer than a lease of 10 s. */
 const LONG_STOP_MS = { least: 10_500, most: 12_000 };
-/** One of so many stops is a long one. */
+/** One in this many stops is a long one. */
 const LONG_STOP_ONE_OF = 3;
-/** So much of all blows are double ones. */
+/** The fraction of double blows. */
 const DOUBLE_SHARE = 0.4;
 
 /** The blows of a run. The same options give the same blows. */
@@ -95,7 +95,7 @@ function linkFaults(chance: Chance): LinkFault[] {
   ];
 }
 
-/** Puts some of them together, never two on one target. */
+/** Combines some faults to double blows, never two on one target. */
 function blowsOf(chance: Chance, faults: readonly PlannedFault[]): Blow[] {
   const left = [...faults];
   const blows: Blow[] = [];
@@ -119,7 +119,7 @@ function shuffled<T>(chance: Chance, list: readonly T[]): T[] {
   return list.map(() => left.splice(below(chance, left.length), 1)[0] as T);
 }
 
-/** A fault in a few words. */
+/** A short description of a fault. */
 export function describeFault(fault: PlannedFault): string {
   switch (fault.kind) {
     case 'drop':

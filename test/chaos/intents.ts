@@ -1,4 +1,4 @@
-// What customers mean to do, decided by the seed alone.
+// The intents of customers, derived from the seed.
 
 import { seededRandom } from '../crash/seeded-random.js';
 import { below, type Chance, oneOf } from '../fuzz/chance.js';
@@ -6,9 +6,9 @@ import { below, type Chance, oneOf } from '../fuzz/chance.js';
 /** What a customer does with an order once it is placed. */
 export type Plan =
   | 'pay'
-  /** At the moment of its time-out. */
+  /** At the time of its time-out. */
   | 'pay-late'
-  /** Twice at once. */
+  /** Twice concurrently. */
   | 'pay-twice'
   | 'pay-and-cancel'
   | 'cancel'
@@ -22,15 +22,15 @@ export interface Intent {
   readonly sku: string;
   readonly quantity: number;
   readonly plan: Plan;
-  /** Before the plan, and before the next order. */
+  /** Pauses before the action, and before the next order. */
   readonly pauseMs: number;
 }
 
-/** Far more of it than a run can sell. */
+/** A product with far more stock than a run can sell. */
 export const PLENTY = ['book', 'lamp'] as const;
-/** A few of it, so that those who come late are refused. */
+/** A product with little stock, so that late orders are rejected. */
 export const SCARCE = 'chair';
-/** The most that an order may ask for, and more than there is of {@link SCARCE}. */
+/** The maximum quantity of an order, more than the stock of {@link SCARCE}. */
 const TOO_MANY = 1_000;
 const MOST_PIECES = 3;
 const PAUSE_MS = { least: 100, most: 400 };
@@ -45,7 +45,7 @@ const PLANS: readonly (readonly [Plan, number])[] = [
   ['leave', 0.23],
 ];
 
-/** The intents of one customer, without end. The same seed gives the same ones. */
+/** The endless intents of one customer, reproducible by the seed. */
 export function* intentsOf(seed: number, customer: number): Generator<Intent, never> {
   const chance = seededRandom(seed * 1_000 + customer);
   for (;;) yield intent(chance);

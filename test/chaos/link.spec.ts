@@ -1,4 +1,4 @@
-// Each way to suffer, as both ends see it.
+// Each link fault, as both ends see it.
 
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
@@ -7,7 +7,7 @@ import { freePort } from '../../scripts/demo/demo-ports.mjs';
 import type { LinkFault } from './fault-plan.js';
 import { Link } from './link.js';
 
-/** What one end of a connection has heard. */
+/** What one end of a connection has received. */
 class Peer {
   heard = '';
   isEnded = false;
@@ -48,7 +48,7 @@ class Peer {
   }
 }
 
-describe('a way', () => {
+describe('a link', () => {
   const peers: Peer[] = [];
   let server: Server;
   let link: Link;
@@ -101,7 +101,7 @@ describe('a way', () => {
     await app.until(({ heard }) => heard.endsWith(text));
   }
 
-  it('that is well carries both directions and both ends', async () => {
+  it('without a fault transmits both directions and both ends', async () => {
     const pair = await connection();
     await talk(pair, 'one');
     pair.app.socket.end();
@@ -129,7 +129,7 @@ describe('a way', () => {
     expect([before.app, before.far, during.app].map(({ socket }) => socket.destroyed)).toEqual([false, false, false]);
   });
 
-  it('that drops answers carries what is asked', async () => {
+  it('that drops answers transmits requests', async () => {
     const pair = await connection();
     link.suffer({ kind: 'drop', lost: 'answers' });
     pair.app.socket.write('question');
@@ -140,7 +140,7 @@ describe('a way', () => {
     expect(pair.app.heard).toBe('');
   });
 
-  it('that delays carries all, in its order, late', async () => {
+  it('that delays transmits everything in order, late', async () => {
     const pair = await connection();
     await talk(pair, 'one');
     link.suffer({ kind: 'delay', delayMs: 100 });
@@ -172,7 +172,7 @@ describe('a way', () => {
     },
   );
 
-  it('that resets breaks what is open and what is new, until it is well', async () => {
+  it('that resets breaks open and new connections until it is healed', async () => {
     const before = await connection();
     await talk(before, 'one');
     link.suffer({ kind: 'reset' } satisfies LinkFault);
@@ -185,7 +185,7 @@ describe('a way', () => {
     await talk(await connection(), 'two');
   });
 
-  it('to a server that is away closes at once', async () => {
+  it('to an unavailable server closes at once', async () => {
     const away = await freePort();
     const other = await freePort();
     const toNobody = await Link.open(other, away);

@@ -1,4 +1,4 @@
-// The way from an app to the server, as a TCP forwarder that can be made bad.
+// The link from an app to the server: a TCP forwarder with faults.
 
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
@@ -6,7 +6,7 @@ import type { LinkFault } from './fault-plan.js';
 
 const HOST = '127.0.0.1';
 
-/** One direction of a connection. What waits in it goes on in its order. */
+/** One direction of a connection. Delayed data stays in order. */
 interface Lane {
   readonly from: Socket;
   readonly to: Socket;
@@ -33,7 +33,7 @@ export class Link {
     private readonly serverPort: number,
   ) {}
 
-  /** Listens on `port` for what is meant for `serverPort`. */
+  /** Forwards from `port` to `serverPort`. */
   static async open(port: number, serverPort: number): Promise<Link> {
     const listener = createServer({ allowHalfOpen: true });
     const link = new Link(listener, serverPort);
@@ -43,13 +43,13 @@ export class Link {
     return link;
   }
 
-  /** Makes it bad, for the connections that are open and for new ones, until {@link heal}. */
+  /** Applies a fault to open and new connections, until {@link heal}. */
   suffer(fault: LinkFault): void {
     this.fault = fault;
     for (const way of this.ways) hit(way, fault);
   }
 
-  /** From now on all is well, but what was lost, closed or broken stays so. */
+  /** Ends the fault. What was lost, closed or broken stays so. */
   heal(): void {
     this.fault = undefined;
   }
@@ -87,7 +87,7 @@ export class Link {
     from.on('error', () => {});
     from.on('close', (hadError) => {
       if (way.app.destroyed && way.server.destroyed) this.ways.delete(way);
-      // What is late is lost with a connection that broke; after a close in good order it still goes on.
+      // Delayed data is lost if the connection broke, but still transmitted after a regular close.
       if (hadError) lane.late.length = 0;
       this.pass(lane, () => to.destroy());
     });
@@ -105,7 +105,7 @@ function laneOf(from: Socket, to: Socket): Lane {
   return { from, to, isLost: false, late: [], timer: undefined };
 }
 
-/** Passes on what is due, and waits for the next. */
+/** Transmits what is due, and waits for the next. */
 function run(lane: Lane): void {
   lane.timer = undefined;
   for (let next = lane.late[0]; next !== undefined; next = lane.late[0]) {

@@ -1,14 +1,14 @@
-// What a run has to show at least, in each of its rounds.
+// The minimum that each round of a run must achieve.
 
 import type { Status } from './facts.js';
 
-/** Faults of each kind. */
+/** The number of faults of each kind. */
 export const LEAST_FAULTS = 2;
 
-/** Orders that ended so. */
+/** The number of orders with each final state. */
 export const LEAST_ENDS = { PAID: 8, CANCELLED: 20, REJECTED: 3 } as const satisfies Partial<Record<Status, number>>;
 
-/** The ends of which there are too few, each with how many are wanted. */
+/** The final states with too few orders, with the required number. */
 export function tooFewEnds(
   statuses: Iterable<Status>,
   rounds: number,

@@ -1,4 +1,4 @@
-// Processes of a run that are ended while they start.
+// Processes that end, or are stopped, while they start.
 
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -34,7 +34,7 @@ function runs(): number {
   return existsSync(file) ? readFileSync(file, 'utf8').split('runs\n').length - 1 : 0;
 }
 
-it.each(['kill', 'terminate'] as const)('a start ends by %s, and is not tried again', async (end) => {
+it.each(['kill', 'terminate'] as const)('a start is ended by %s and not retried', async (end) => {
   const program = programOf('setInterval(() => {}, 1_000_000);');
   const started = expect(program.start()).rejects.toThrow('program was ended before it was ready');
   await until(() => runs() === 1);
@@ -44,7 +44,7 @@ it.each(['kill', 'terminate'] as const)('a start ends by %s, and is not tried ag
   expect(lost).toEqual([]);
 });
 
-it('one that gives up before it is ready is started again', async () => {
+it('restarts one that exits before it is ready', async () => {
   const marker = JSON.stringify(join(folder, 'was here'));
   const program = programOf(`
     const { existsSync, writeFileSync } = require('node:fs');

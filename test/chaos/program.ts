@@ -1,4 +1,4 @@
-// A process of the run: started until it says that it is ready, killed, stopped, continued, restarted. Its output goes to a file.
+// A process of the run, which can be started, killed, stopped, continued and restarted. Its output goes to a file.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
@@ -6,20 +6,20 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { canDieWithParent } from '../../scripts/support/child-processes.mjs';
 
-/** PGlite's start on a busy machine included. */
+/** Includes the start of PGlite on a busy machine. */
 const START_MS = 60_000;
 const RETRY_MS = 200;
-/** Asked to end, it has so long. */
+/** The time limit of a graceful stop. */
 const GRACE_MS = 8_000;
 
 export interface ProgramOptions {
   readonly name: string;
-  /** A file for Node, and its arguments. It says on its IPC channel when it is ready. */
+  /** A file for Node, and its arguments. The process reports on its IPC channel when it is ready. */
   readonly args: readonly string[];
   readonly env: NodeJS.ProcessEnv;
-  /** Where its output goes. */
+  /** The file for its output. */
   readonly logFolder: string;
-  /** Called when it ends though nobody wanted it to. */
+  /** Called when it ends unexpectedly. */
   readonly onLost: (how: string) => void;
 }
 
@@ -27,9 +27,9 @@ export class Program {
   readonly name: string;
   private child: ChildProcess | undefined;
   private ended: Promise<string> = Promise.resolve('');
-  /** The child that is to live; another one's end is wanted. */
+  /** The child that should be running; the end of any other child is expected. */
   private wanted: ChildProcess | undefined;
-  /** How often it was killed or asked to end: a start that was under way then is over. */
+  /** The number of kills and stops; each aborts a start in progress. */
   private endings = 0;
 
   constructor(private readonly options: ProgramOptions) {
@@ -37,8 +37,8 @@ export class Program {
   }
 
   /**
-   * Resolves when it is ready. One that gives up before, since the server is away, is started again.
-   * @throws Error when it is not ready in time, or is killed or asked to end meanwhile
+   * Resolves when it is ready. If it exits before, because the server is unavailable, it is started again.
+   * @throws Error if it is not ready in time, or is killed or stopped meanwhile
    */
   async start(): Promise<void> {
     const lastTryAtMs = performance.now() + START_MS;
@@ -52,7 +52,7 @@ export class Program {
     }
   }
 
-  /** Ends it as a lost machine would. */
+  /** Kills it, as if the machine were lost. */
   async kill(): Promise<void> {
     this.endings++;
     this.wanted = undefined;
@@ -60,7 +60,7 @@ export class Program {
     await this.ended;
   }
 
-  /** Asks it to end in good order, and ends it by force when it does not. */
+  /** Stops it gracefully, or kills it when that takes too long. */
   async terminate(): Promise<void> {
     this.endings++;
     this.wanted = undefined;
@@ -70,7 +70,7 @@ export class Program {
     clearTimeout(force);
   }
 
-  /** Lets it do nothing until it is continued. */
+  /** Pauses it until it is continued. */
   pause(): void {
     this.child?.kill('SIGSTOP');
   }
@@ -109,11 +109,11 @@ export class Program {
   private spawn(): ChildProcess {
     const { name, args, env, logFolder } = this.options;
     const command = [process.execPath, ...args];
-    // A stopped process cannot see that its parent is gone: the kernel ends it.
+    // A stopped process cannot notice that its parent has ended, so the kernel kills it.
     const [program, ...rest] = canDieWithParent() ? ['setpriv', '--pdeathsig', 'KILL', ...command] : command;
     const log = openSync(join(logFolder, `${name}.log`), 'a');
     try {
-      // In a group of its own: Ctrl-C reaches the run alone.
+      // In its own process group, so that Ctrl-C reaches only the run.
       return spawn(program as string, rest, { env, stdio: ['ignore', log, log, 'ipc'], detached: true });
     } finally {
       closeSync(log);

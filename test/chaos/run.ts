@@ -1,4 +1,4 @@
-// A run on one backend from its first process to its facts.
+// A run on one backend, from the start of its processes to its facts.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { takePortBlock } from '../../scripts/support/ports.mjs';
@@ -12,32 +12,32 @@ import { type Backend, type Server, startServer, victimOf } from './servers.js';
 import { Settlement } from './settlement.js';
 import { read, Shop } from './shop.js';
 
-/** So long may it take until every order has ended, once nothing breaks any more. */
+/** The time in which every order must end after the last fault. */
 const SETTLED_MS = 60_000;
-/** Traffic goes on so long a round, also when the faults are over before. */
+/** The minimum duration of traffic per round, even if the faults end earlier. */
 const ROUND_MS = 60_000;
 
 export interface RunOptions {
   readonly backend: Backend;
   readonly seed: number;
-  /** About a minute each. */
+  /** The number of rounds, about a minute each. */
   readonly rounds: number;
   readonly withLongStops: boolean;
-  /** For data and logs. */
+  /** The folder for data and logs. */
   readonly folder: string;
   readonly log: (line: string) => void;
-  /** Breaks the run off; everything is ended before it rejects. */
+  /** Aborts the run, which stops everything before it rejects. */
   readonly signal: AbortSignal;
 }
 
-/** What a run has to show. */
+/** The result of a run. */
 export interface RunResult {
   readonly blows: readonly Blow[];
   readonly struck: readonly Struck[];
   readonly facts: ChaosFacts;
-  /** What was not at its end in time. */
+  /** What did not settle in time. */
   readonly open: readonly string[];
-  /** Processes that ended by themselves. */
+  /** Processes that ended unexpectedly. */
   readonly lost: readonly string[];
   readonly settledAfterMs: number;
 }

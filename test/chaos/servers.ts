@@ -1,5 +1,5 @@
-// The server under the demos: the embedded broker on a folder, or a real Apache RocketMQ in cluster mode. Which faults its processes
-// take is said here.
+// The server of the demos: an embedded broker with a data folder, or a real Apache RocketMQ in cluster mode, with the faults that its
+// processes support.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,9 +12,9 @@ import { Program } from './program.js';
 /** A process of the run, as faults see it. */
 export interface Victim {
   readonly name: string;
-  /** What may happen to it. */
+  /** Its supported faults. */
   readonly faults: readonly ProcessFaultKind[];
-  /** Whether its fault ends when it is ready again; else with the command to start it: it is ours to be quick. */
+  /** Whether a fault lasts until the process is ready again. Otherwise it lasts until the start command, because a fast start is under test. */
   readonly isSlowToStart: boolean;
   kill(): Promise<void>;
   terminate(): Promise<void>;
@@ -25,18 +25,18 @@ export interface Victim {
 }
 
 export interface Server {
-  /** Where it serves, on the loopback. Routes name the port that was asked. */
+  /** Its port on the loopback interface. Routes contain the port of the request. */
   readonly port: number;
   readonly victims: readonly Victim[];
   stop(): Promise<void>;
 }
 
 export interface ServerOptions {
-  /** For data and logs. */
+  /** The folder for data and logs. */
   readonly folder: string;
-  /** A free one, for a server that takes any. */
+  /** A free port, for a server that accepts any. */
   readonly port: number;
-  /** Called when a process ends though nobody wanted it to. */
+  /** Called when a process ends unexpectedly. */
   readonly onLost: (how: string) => void;
   readonly log: (line: string) => void;
 }
@@ -44,13 +44,13 @@ export interface ServerOptions {
 export const BACKENDS = ['embedded', 'rocketmq'] as const;
 export type Backend = (typeof BACKENDS)[number];
 
-/** What fails is redelivered soon, and often enough for a long fault. */
+/** Retries are fast, and frequent enough to outlast a long fault. */
 const BACKOFF = { kind: 'exponential', initialMs: 500, maxMs: 4_000, multiplier: 2 } as const;
 const MAX_DELIVERY_ATTEMPTS = 64;
-/** Half messages wait longer than any fault lasts. */
+/** Half messages are kept longer than any fault lasts. */
 const CHECKS = { transactionFirstCheckMs: 2_000, transactionCheckIntervalMs: 1_000, transactionCheckMax: 100 };
 
-/** By default a proxy takes 20 s to notice that a broker is back. */
+/** By default, a proxy takes 20 s to notice that a broker is available again. */
 const PROXY_SETTINGS = {
   useEndpointPortFromRequest: true,
   topicConfigCacheRefreshSeconds: 1,
@@ -98,7 +98,7 @@ async function startEmbedded({ folder, port, onLost }: ServerOptions): Promise<S
   return { port, victims: [victimOf(program)], stop: () => program.kill() };
 }
 
-/** A program of this repository can be treated in every way. */
+/** A program of this repository supports all faults. */
 export function victimOf(program: Program): Victim {
   return {
     name: program.name,
@@ -123,11 +123,11 @@ async function startReal({ onLost, log }: ServerOptions): Promise<Server> {
   }
   const victim = (name: 'broker' | 'proxy-0', kill: () => Promise<void>, start: () => Promise<void>): Victim => ({
     name: name === 'broker' ? 'broker' : 'proxy',
-    // Its end in good order takes a quarter of a minute.
+    // Its graceful stop takes 15 seconds.
     faults: ['kill', 'stop'],
     isSlowToStart: true,
     kill,
-    // As it is not among its faults.
+    // Not one of its faults.
     terminate: () => Promise.reject(new Error(`${name} is never restarted here`)),
     pause: () => cluster.signal(name, 'SIGSTOP'),
     continue: () => cluster.signal(name, 'SIGCONT'),

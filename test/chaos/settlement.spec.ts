@@ -35,7 +35,7 @@ async function openOf({ status, history, steps, reserved = 0 }: Shown): Promise<
   await once(server, 'listening');
   ends.push(() => new Promise((resolve) => server.close(resolve)));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  // One look and no wait.
+  // One check without waiting.
   return new Settlement(url, url, new AbortController().signal).settled([], 0);
 }
 

@@ -1,4 +1,4 @@
-// Whether everything has come to its end, as far as both demos show it over HTTP.
+// Checks whether everything has settled, as far as both demos show it over HTTP.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Call, Status, StockFact } from './facts.js';
@@ -11,14 +11,14 @@ type OrderRow = { readonly id: string; readonly status: Status };
 type OrderWithHistory = OrderRow & { readonly history: readonly { readonly what: string }[] };
 type StepRow = { readonly id: number; readonly orderId: string; readonly what: string };
 
-/** What must have happened to the stock of an order that has ended so. */
+/** The required stock steps of an order, by its final state. */
 const LAST_STEPS: Partial<Record<Status, readonly string[]>> = {
   PAID: ['sold'],
   CANCELLED: ['returned', 'returned before the reservation', 'nothing to return'],
   REJECTED: ['rejected'],
 };
 
-/** The steps with which the stock answers an order, and the lines of the order that has heard of it. */
+/** The steps by which the stock answers an order, and the lines of the order that received the answer. */
 const ANSWERS = ['reserved', 'rejected'];
 const HEARD = /^stock (reserved|rejected)/;
 
@@ -64,8 +64,8 @@ export class Settlement {
   }
 
   /**
-   * Waits until nothing is open.
-   * @returns what is open when the time is over; nothing when all is settled
+   * Waits until everything has settled.
+   * @returns what is open when the time is over; empty if everything has settled
    */
   async settled(calls: readonly Call[], timeoutMs: number): Promise<string[]> {
     await this.stop();
@@ -108,7 +108,7 @@ export class Settlement {
     return [...ids].filter((id) => LAST_STEPS[this.statuses.get(id) ?? 'PENDING_STOCK'] === undefined);
   }
 
-  /** Cancelled orders whose answer is still on its way: it may wait for a lease to end long after the stock has returned. */
+  /** Cancelled orders without an answer yet, which may wait for a lease to end long after the stock was returned. */
   private unheard(): string[] {
     const isAnswered = (id: string) => ANSWERS.some((step) => this.steps.get(id)?.has(step));
     const cancelled = [...this.statuses].filter(([, status]) => status === 'CANCELLED').map(([id]) => id);

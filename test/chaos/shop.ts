@@ -1,8 +1,8 @@
-// Both demos over HTTP: every request has an answer in the words of facts.ts, and is noted.
+// The HTTP client of both demos. Records every request with its answer, as defined in facts.ts.
 
 import type { Answer, Call, Request, Status } from './facts.js';
 
-/** What takes longer counts as unanswered. */
+/** A request that takes longer counts as unanswered. */
 const ANSWER_MS = 5_000;
 
 interface Answered {
@@ -11,7 +11,7 @@ interface Answered {
 }
 
 export class Shop {
-  /** Every request of a customer with its answer, by the time of the answer. */
+  /** Every request of a customer with its answer, sorted by the time of the answer. */
   readonly calls: Call[] = [];
 
   constructor(
@@ -63,7 +63,7 @@ export class Shop {
   }
 }
 
-/** Nobody listened: nothing was asked. */
+/** The connection was refused, so the request was not received. */
 function isRefused(error: unknown): boolean {
   const { cause } = error as { readonly cause?: { readonly code?: unknown } };
   return cause?.code === 'ECONNREFUSED';
@@ -81,7 +81,7 @@ function meaningOf(kind: Request['kind'], { status, body }: Answered): Answer {
   return { kind: 'wrong', text: `${kind} was answered ${status}: ${JSON.stringify(body)}` };
 }
 
-/** GET without a note; undefined when nothing good came. */
+/** GET without a record; undefined without a valid answer. */
 export async function read<T>(url: string, signal: AbortSignal): Promise<T | undefined> {
   try {
     const response = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]) });

@@ -61,7 +61,7 @@ describe('a run', () => {
     expect(runViolations(judged(more))).toContain(violation);
   });
 
-  it('with enough of all lacks none of it', () => {
+  it('that achieves every minimum has no violation of them', () => {
     const found = runViolations(judged({ facts: { ...nothing, orders } }));
     expect(found.filter((violation) => violation.startsWith('only'))).toEqual([]);
   });

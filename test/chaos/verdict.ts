@@ -1,4 +1,4 @@
-// What a run has to say: faults, recoveries, duplicates that did no harm, and everything that did not hold.
+// The report of a run: faults, recoveries, harmless duplicates and violations.
 
 import { RECOVERY_DEADLINE_MS, type Struck } from './blows.js';
 import { chaosViolations } from './checker.js';
@@ -7,13 +7,13 @@ import { FAULT_KINDS, type FaultKind } from './fault-plan.js';
 import { LEAST_ENDS, LEAST_FAULTS, tooFewEnds } from './minimums.js';
 import type { RunResult } from './run.js';
 
-/** Traffic is to flow again so soon after a fault: a goal that is reported and fails nothing, because machines differ. */
+/** The goal for the time until traffic flows again after a fault: a goal that is reported and fails nothing, because machines differ. */
 export const RECOVERY_GOAL_MS = 5_000;
 
-/** What of a run is judged here. */
+/** The judged facts of a run. */
 export type Judged = Pick<RunResult, 'struck' | 'facts' | 'open' | 'lost'> & { readonly rounds: number };
 
-/** Each thing that did not hold; empty for a sound run. */
+/** The violations; empty for a sound run. */
 export function runViolations({ struck, facts, open, lost, rounds }: Judged): string[] {
   return [
     ...lost.map((how) => `ended by itself: ${how}`),
@@ -42,7 +42,7 @@ function shortfalls(struck: readonly Struck[], { orders }: ChaosFacts, rounds: n
   });
 }
 
-/** How soon traffic flowed again, by what had happened: single faults by their kind, double blows together. */
+/** The recovery times, by kind of fault; double blows are counted together. */
 export function recoveryTable(struck: readonly Struck[]): string[] {
   const rows: (FaultKind | 'two at once')[] = [...FAULT_KINDS, 'two at once'];
   return rows.flatMap((row) => {
@@ -55,7 +55,7 @@ export function recoveryTable(struck: readonly Struck[]): string[] {
   });
 }
 
-/** Deliveries of what had been done already, and did nothing. */
+/** Deliveries of messages that were already handled, which had no effect. */
 export function duplicates({ orderHistory, stockHistory }: ChaosFacts): {
   readonly order: number;
   readonly stock: number;
@@ -75,7 +75,7 @@ function timeOuts(history: readonly OrderEntry[]): readonly OrderEntry[] {
   return history.filter(({ what }) => what === 'cancelled: not paid in time' || what === 'time-out came too late');
 }
 
-/** What the last line says before the verdict. */
+/** The last line, without the verdict. */
 export function summary({ struck, facts }: Judged): string {
   const times = recoveries(struck);
   const faults = struck.flatMap((blow) => blow.faults).length;

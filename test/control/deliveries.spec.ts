@@ -1,4 +1,4 @@
-// Messages that are delivered now or again by the control port, as consumers get them over the wire.
+// Messages that the control port delivers now or again, as consumers receive them.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -36,7 +36,7 @@ async function start(options: EmbeddedBrokerOptions = {}, controlPort = 0) {
   return { broker, connection, producer, control: new ControlClient({ endpoint }) };
 }
 
-/** What a consumer was given, in order, as `body attempt`. */
+/** The deliveries to a consumer, in order, as `body attempt`. */
 class Received {
   readonly all: string[] = [];
   private wake = (): void => {};
@@ -67,7 +67,7 @@ async function consume(connection: Connection, consumerGroup: string, topic: str
 }
 
 describe('deliver now', () => {
-  it('hands a delayed message to its consumers at once, by its id or its recall handle', async () => {
+  it('delivers a delayed message at once, by its id or its recall handle', async () => {
     const { connection, producer, control } = await start();
     const later = { topic: 'timeouts', delayMs: 30 * MINUTE_MS };
     const byId = await producer.send({ ...later, body: 'by id' });
@@ -82,7 +82,7 @@ describe('deliver now', () => {
     expect((await control.delayed()).items.map(({ body }) => body)).toEqual(['waits']);
   });
 
-  it('does it once: a second time there is nothing that waits', async () => {
+  it('delivers it once: the second time no message is waiting', async () => {
     const { producer, control } = await start({ recallEnabled: true });
     const sent = await producer.send({ topic: 'timeouts', body: 'x', delayMs: MINUTE_MS });
     const name = { topic: 'timeouts', messageId: sent.messageId };
@@ -109,7 +109,7 @@ describe('deliver now', () => {
 });
 
 describe('a broker with its own time', () => {
-  it('keeps it: what is delivered now makes nothing else due', async () => {
+  it('keeps its time: a message delivered now makes nothing else due', async () => {
     const clock = new ManualClock();
     const { broker, producer, control } = await start({ clock });
     const sent = await producer.send({ topic: 'timeouts', body: 'a', delayMs: 10 * MINUTE_MS });
@@ -129,10 +129,10 @@ describe('a broker with its own time', () => {
 });
 
 describe('a broker on disk', () => {
-  it('has delivered what it said, whatever comes after', async () => {
+  it('has delivered what it reported, whatever happens afterwards', async () => {
     const data = mkdtempSync(join(tmpdir(), 'control-'));
     ends.push(() => rmSync(data, { recursive: true }));
-    // Sent before there was a control port: found all the same.
+    // Sent before the control port was enabled, but still found.
     const first = await start({ data }, NO_PORT);
     const sent = await first.producer.send({ topic: 'timeouts', body: 'a', delayMs: 30 * MINUTE_MS });
     await first.producer.send({ topic: 'timeouts', body: 'b', delayMs: 30 * MINUTE_MS });
@@ -151,7 +151,7 @@ describe('a broker on disk', () => {
 });
 
 describe('deliver again', () => {
-  it('hands a message once more to one group, and to no other', async () => {
+  it('delivers a message again to one group, and to no other', async () => {
     const { connection, producer, control } = await start();
     const shop = await consume(connection, 'shop', 'orders');
     const audit = await consume(connection, 'audit', 'orders');
@@ -163,13 +163,13 @@ describe('deliver again', () => {
     expect(await shop.until(2)).toEqual(['a 1', 'a 1']);
     await settled(control);
     expect(audit.all).toEqual(['a 1']);
-    // By its place it is found without an index.
+    // Found by its position, without an index.
     const [{ queueId, offset } = { queueId: 0, offset: 0 }] = again.results;
     await control.deliverAgain({ group: 'audit', topic: 'orders', queueId, offset });
     expect(await audit.until(2)).toEqual(['a 1', 'a 1']);
   });
 
-  it('does not wait for the time of a retry, and counts on', async () => {
+  it('retries at once, and keeps counting attempts', async () => {
     const { connection, producer, control } = await start();
     const consumer = new SimpleConsumer(connection, { consumerGroup: 'shop', subscriptions: [{ topic: 'orders' }] });
     await consumer.start();
@@ -187,7 +187,7 @@ describe('deliver again', () => {
     await consumer.ack(second as ReceivedMessage);
   });
 
-  it('comes in its place in an ordered group', async () => {
+  it('keeps the order in an ordered group', async () => {
     const { broker, connection, producer, control } = await start();
     broker.declareTopic({ name: 'steps', type: 'fifo' });
     broker.declareGroup({ name: 'ledger', fifo: true });
@@ -212,14 +212,14 @@ describe('deliver again', () => {
     expect(await again({ topic: 'order' })).toBe('UNKNOWN_TOPIC');
     expect(await again({ group: 'shopp' })).toBe('UNKNOWN_GROUP');
     expect(await again({ messageId: 'x' })).toBe('UNKNOWN_MESSAGE');
-    // The group has not been handed it: it comes anyhow.
+    // The group has not received it yet, so it is delivered anyway.
     expect(await again({})).toMatchObject({ results: [{ outcome: 'waiting' }] });
     const received = await consume(connection, 'shop', 'orders');
     expect(await received.until(1)).toEqual(['a 1']);
   });
 });
 
-/** Until no consumer has anything in its hands. */
+/** Waits until no consumer holds a message. */
 async function settled(control: ControlClient): Promise<void> {
   while ((await control.inFlight()).items.length > 0);
 }

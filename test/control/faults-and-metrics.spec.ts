@@ -1,4 +1,4 @@
-// Faults and metrics by the control port: what is set there happens to clients, and what clients do is counted there.
+// Faults and metrics of the control port: its faults affect clients, and its metrics count what clients do.
 
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { ControlClient, EmbeddedBroker, type EmbeddedBrokerOptions } from 'nestjs-rocketmq/broker';
@@ -22,7 +22,7 @@ async function start(options: EmbeddedBrokerOptions = {}) {
   return { broker, connection, producer, control: new ControlClient({ endpoint: broker.controlEndpoint }) };
 }
 
-describe('faults by the control port', () => {
+describe('faults of the control port', () => {
   it('affect clients as often as requested, and are then removed', async () => {
     const { producer, control } = await start();
     const rule = { rpc: 'sendMessage', action: { kind: 'answer', code: 'FORBIDDEN' }, times: 2 } as const;
@@ -35,7 +35,7 @@ describe('faults by the control port', () => {
     await producer.send({ topic: 't', body: 'x' });
   });
 
-  it('are taken away one by one, or all', async () => {
+  it('are removed one by one, or all', async () => {
     const { producer, control } = await start();
     const rule = { rpc: 'sendMessage', action: { kind: 'dropResponse' }, times: 9 } as const;
     const first = await control.addFault(rule);
@@ -52,7 +52,7 @@ describe('faults by the control port', () => {
     expect(await control.clearFaults()).toEqual([]);
   });
 
-  it('cut what is open, and clients come back', async () => {
+  it('break open connections, and clients reconnect', async () => {
     const { connection, control, producer } = await start();
     const consumer = new SimpleConsumer(connection, { consumerGroup: 'g', subscriptions: [{ topic: 't' }] });
     await consumer.start();
@@ -60,7 +60,7 @@ describe('faults by the control port', () => {
     await control.loseSettings();
     await control.cutStreams();
     await control.cutConnections();
-    // It may have met a connection that was just cut: nothing else than a sender sees of a network that was away for a moment.
+    // The send may have used a connection that was just broken, as with a short network failure.
     while (
       !(await producer.send({ topic: 't', body: 'x' }).then(
         () => true,
@@ -72,7 +72,7 @@ describe('faults by the control port', () => {
     await consumer.ack(message as ReceivedMessage);
   });
 
-  it('are refused when they are none', async () => {
+  it('are rejected if they are invalid', async () => {
     const { control } = await start();
     const wrong = (rule: object) => control.addFault(rule as never).catch(({ message }: Error) => message);
     expect(await wrong({ rpc: 'send', action: { kind: 'delay', delayMs: 1 } })).toContain('rpc must be one of');
@@ -88,8 +88,8 @@ describe('faults by the control port', () => {
   });
 });
 
-describe('the control port of a broker that speaks TLS', () => {
-  it('speaks TLS, too', async () => {
+describe('the control port of a broker with TLS', () => {
+  it('uses TLS, too', async () => {
     const authority = new CertificateAuthority();
     ends.push(() => authority.remove());
     const broker = new EmbeddedBroker({ controlPort: 0, tls: authority.issue() });
@@ -106,7 +106,7 @@ describe('the control port of a broker that speaks TLS', () => {
 });
 
 describe('metrics', () => {
-  it('count what clients did, by the names of the real broker', async () => {
+  it('count what clients did, with the names of the real broker', async () => {
     const { connection, producer, control } = await start({
       topics: [{ name: 'orders', queues: 1 }],
       groups: [{ name: 'shop', maxDeliveryAttempts: 1 }],

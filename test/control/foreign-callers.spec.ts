@@ -1,4 +1,4 @@
-// Who may ask the broker's control port and the demos: the same rules, held to one table.
+// Which callers the broker's control port and the demos serve: the same rules, tested with one table.
 
 import { createServer, request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -62,7 +62,7 @@ describe('the control port of a broker', () => {
   });
   afterAll(() => broker.stop());
 
-  it.each(CALLERS.map((caller) => [caller.who, caller] as const))('is asked by %s', async (_, caller) => {
+  it.each(CALLERS.map((caller) => [caller.who, caller] as const))('answers %s', async (_, caller) => {
     const port = Number(new URL(broker.controlEndpoint).port);
     expect(await isTaken(port, '/health', 'GET', caller)).toBe(caller.isTaken);
   });
@@ -75,11 +75,11 @@ describe('a demo', () => {
   afterAll(() => new Promise((resolve) => server.close(resolve)));
   const port = (): number => (server.address() as AddressInfo).port;
 
-  it.each(CALLERS.map((caller) => [caller.who, caller] as const))('is asked by %s', async (_, caller) => {
+  it.each(CALLERS.map((caller) => [caller.who, caller] as const))('answers %s', async (_, caller) => {
     for (const method of ['GET', 'POST']) expect(await isTaken(port(), '/', method, caller)).toBe(caller.isTaken);
   });
 
-  it('may be linked to from another site, but not made to change something', async () => {
+  it('can be linked from another site, but not changed by it', async () => {
     const headers = { host: `localhost:${port()}`, 'sec-fetch-site': 'cross-site' };
     expect([await ask(port(), '/', 'GET', headers), await ask(port(), '/', 'POST', headers)]).toEqual([200, 403]);
   });

@@ -1,9 +1,9 @@
-// What a writer and a reader saw of a broker that was killed again and again, and what must not have happened. Pure: facts in,
-// violations out. Knows nothing of the broker.
+// Checks what a writer and a reader saw of a broker that was killed repeatedly. Pure: facts in, violations out. Independent of the
+// broker.
 
 /** One fact. Facts are in the order in which they happened. */
 export type CrashEvent =
-  /** The writer began to send. `group`: of an ordered message. `half`: of a transaction. */
+  /** The writer began to send. `group`: the message group, if any. `half`: whether it is a half message. */
   | {
       readonly kind: 'began';
       readonly id: string;
@@ -13,7 +13,7 @@ export type CrashEvent =
     }
   /** The answer to the writer; there is none if it was lost. */
   | { readonly kind: 'answered'; readonly id: string; readonly outcome: 'stored' | 'refused' }
-  /** The writer is about to end the transaction so. */
+  /** The writer is about to end the transaction with this resolution. */
   | { readonly kind: 'ending'; readonly id: string; readonly resolution: 'commit' | 'rollback' }
   /** The end was answered with OK. */
   | { readonly kind: 'ended'; readonly id: string }
@@ -43,7 +43,7 @@ interface Fate {
 
 type Delivered = Extract<CrashEvent, { kind: 'delivered' }>;
 
-/** @param history of a run whose reader went on until it found nothing more */
+/** @param history of a run whose reader continued until nothing was left */
 export function crashViolations(history: readonly CrashEvent[]): string[] {
   const fates = new Map<string, Fate>();
   const groups = new Map<string, string[]>();
@@ -129,7 +129,7 @@ function ofEnd(id: string, fate: Fate): string[] {
   return fate.answered === 'stored' && !isSeen ? [`${id} was stored and is lost`] : [];
 }
 
-/** A group's messages are sent one after the other, so they are seen for the first time in that order. */
+/** The messages of a group are sent one after the other, so they are first seen in that order. */
 function ofOrder(history: readonly CrashEvent[], groups: ReadonlyMap<string, readonly string[]>): string[] {
   const rank = new Map<string, { group: string; at: number }>();
   for (const [group, ids] of groups) for (const [at, id] of ids.entries()) rank.set(id, { group, at });

@@ -1,6 +1,6 @@
-// What the broker answers while its disk is slow or broken: seen by strace, which holds its system calls up or fails them.
-// Killing the process proves nothing here, for the page cache survives it. Without strace, or where it may not look at other
-// processes, this says so and does not run.
+// The answers of the broker while its disk is slow or broken. strace delays its system calls or makes them fail. Killing the process
+// would prove nothing, because the page cache survives it. Without strace, or without permission to trace other processes, the suite
+// is skipped with a notice.
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -11,7 +11,7 @@ import { Connection, Producer, SimpleConsumer } from 'nestjs-rocketmq/client';
 import { startEmbeddedBroker } from '../../scripts/support/embedded-broker-process.mjs';
 
 const DELAY_MS = 800;
-/** Attaches to a process of this test's own and lets go again. */
+/** Attaches to a process of this test and detaches again. */
 const canTrace = (): boolean => {
   const child = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 20_000)'], { stdio: 'ignore' });
   const traced = spawnSync('timeout', ['-s', 'INT', '0.5', 'strace', '-f', '-p', String(child.pid)], {
@@ -53,7 +53,7 @@ const name = hasStrace
     broker = await startEmbeddedBroker(['--port', '0', '--data', join(folder, 'data'), '--flush', flush]);
   }
 
-  /** From now on the broker's calls that put data on the disk go so. */
+  /** Applies this to all further system calls of the broker that write data to disk. */
   async function inject(calls: string, fault: string): Promise<void> {
     const args = ['-f', '-q', '-p', String(broker.pid), '-e', `trace=${calls}`, '-e', `inject=${calls}:${fault}`];
     const child = spawn('strace', ['-o', join(folder, 'trace'), ...args], { stdio: ['ignore', 'ignore', 'ignore'] });
@@ -89,7 +89,7 @@ const name = hasStrace
     return { producer, consumer };
   }
 
-  /** Ends the broker as users do, and waits until it is gone by itself. */
+  /** Stops the broker as users do, and waits until it has exited. */
   async function endedBy(signal: NodeJS.Signals): Promise<void> {
     process.kill(broker.pid, signal);
     const stateOf = () => readFile(join('/proc', String(broker.pid), 'stat'), 'utf8').catch(() => ') Z');
@@ -103,7 +103,7 @@ const name = hasStrace
     return performance.now() - beganAt;
   };
 
-  it('is slow answers no send and no ack before the data are there; those at one time share a flush', async () => {
+  it('is slow answers no send and no ack before the data is on disk; concurrent ones share a flush', async () => {
     const { producer, consumer } = await clients();
     await producer.send({ topic: 't', body: 'before' });
     const [message] = await consumer.receive({ maxMessages: 1 });
@@ -111,7 +111,7 @@ const name = hasStrace
     const send = () => producer.send({ topic: 't', body: 'x' });
     expect(await took(send())).toBeGreaterThanOrEqual(DELAY_MS);
     expect(await took(consumer.ack(message as NonNullable<typeof message>))).toBeGreaterThanOrEqual(DELAY_MS);
-    // Each in its turn would take twenty times as long.
+    // One after the other would take twenty times as long.
     expect(await took(Promise.all(Array.from({ length: 20 }, send)))).toBeLessThan(10 * DELAY_MS);
   });
 
@@ -135,9 +135,9 @@ const name = hasStrace
     const send = (body: string) => producer.send({ topic: 't', body });
     await expect(send('lost')).rejects.toMatchObject({ outcome: 'unknown', message: expect.stringMatching(text) });
     await detach();
-    // The disk is well again, but what it has is not known.
+    // The disk works again, but its content is unknown.
     await expect(send('refused')).rejects.toMatchObject({ outcome: 'unknown', message: expect.stringMatching(text) });
-    // The client would ask again until the lease ends.
+    // The client would retry until the lease ends.
     const signal = AbortSignal.timeout(500);
     await expect(consumer.ack(message as NonNullable<typeof message>, { signal })).rejects.toBeInstanceOf(Error);
     await endedBy('SIGTERM');

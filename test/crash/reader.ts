@@ -1,16 +1,16 @@
-// Receives and acks from a broker that dies again and again, and notes what it saw.
+// Receives and acks from a broker that is killed repeatedly, and records the deliveries.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection, type ReceivedMessage, RocketMQError, SimpleConsumer } from 'nestjs-rocketmq/client';
 import type { CrashEvent } from './crash-history.js';
 import { idOf } from './writer.js';
 
-/** The shortest that the server takes. */
+/** The shortest poll that the server accepts. */
 const LEASE_MS = 10_000;
 const PAUSE_MS = 100;
 /** Some messages are not acked, so that they are redelivered when their leases end. */
 const FORGOTTEN = 0.02;
-/** So long after the last message nothing more comes: every lease has ended, and what is delayed is due. */
+/** After this time without a message nothing is left: every lease has ended, and every delayed message is due. */
 const SILENCE_MS = LEASE_MS + 1_500;
 
 export class Reader {
@@ -43,7 +43,7 @@ export class Reader {
     this.readers = Promise.all(this.consumers.map((consumer) => this.read(consumer)));
   }
 
-  /** Resolves when nothing more comes. */
+  /** Resolves when no more messages arrive. */
   async drain(): Promise<void> {
     this.isDraining = true;
     this.lastSeenAtMs = Date.now();

@@ -1,6 +1,6 @@
-// Chance that a seed repeats (mulberry32).
+// Reproducible random numbers from a seed (mulberry32).
 
-/** @returns numbers of at least 0, below 1 */
+/** @returns a generator of numbers from 0 to below 1 */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

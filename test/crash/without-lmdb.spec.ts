@@ -1,4 +1,4 @@
-// A folder is asked for and the package that it needs is not installed.
+// A data folder is configured, but the required package is not installed.
 
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
@@ -12,7 +12,7 @@ const missing = `export async function resolve(specifier, context, next) {
 }`;
 const dataUrl = (code: string): string => `data:text/javascript,${encodeURIComponent(code)}`;
 
-it('a broker with a folder and without the package lmdb says what to install', () => {
+it('a broker with a folder and without the package lmdb reports what to install', () => {
   spawnSync(process.execPath, ['scripts/build/build.mjs', 'nestjs-rocketmq']);
   const folder = mkdtempSync(join(tmpdir(), 'without-'));
   const hook = dataUrl(`import { register } from 'node:module'; register(${JSON.stringify(dataUrl(missing))});`);

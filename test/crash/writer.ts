@@ -8,13 +8,13 @@ const PLAIN_SENDERS = 8;
 const MESSAGE_GROUPS = 6;
 const TRANSACTIONS = 4;
 const DELAYS = 2;
-/** A broker that died leaves its callers waiting no longer. */
+/** The timeout of calls to a broker that was killed. */
 const TIMEOUT_MS = 2_000;
 const PAUSE_MS = 20;
 const LONGEST_DELAY_MS = 5_000;
 const BODY_BYTES = 300;
 
-/** Many senders on one producer. One attempt for each message: a second would be another message of the same body. */
+/** Many concurrent senders on one producer. Each message has one attempt, because a second one would be another message with the same body. */
 export class Writer {
   private readonly connection: Connection;
   private readonly producer: Producer;
@@ -32,7 +32,7 @@ export class Writer {
     this.producer = new Producer(this.connection, {
       maxAttempts: 1,
       topics: { plain: 'normal', steps: 'fifo', paid: 'transaction', later: 'delay' },
-      // What was decided stays so; nobody decides here.
+      // A check returns the recorded decision and never decides itself.
       transactionCheckers: { paid: ({ message }) => this.decisions.get(idOf(message.body)) ?? 'unknown' },
     });
   }
@@ -82,7 +82,7 @@ export class Writer {
     if (transaction === undefined) return;
     await sleep(this.random() * PAUSE_MS);
     const chance = this.random();
-    // Some are never decided: their half messages must never be seen.
+    // Some are never decided, and their half messages must never become visible.
     if (chance < 0.2) return;
     const resolution = chance < 0.4 ? 'rollback' : 'commit';
     this.decisions.set(id, resolution);
@@ -95,7 +95,7 @@ export class Writer {
     }
   }
 
-  /** @returns undefined when it failed; what that means for the message is noted */
+  /** @returns undefined if it failed; the outcome is recorded */
   private async note<T>(id: string, send: () => Promise<T>): Promise<T | undefined> {
     try {
       const result = await send();
@@ -118,7 +118,7 @@ function bodyOf(id: string): Buffer {
   return Buffer.from(`${id} `.padEnd(BODY_BYTES, 'x'));
 }
 
-/** Of a message that a {@link Writer} sent. */
+/** The id of a message that a {@link Writer} sent. */
 export function idOf(body: Buffer): string {
   return body.toString().split(' ', 1)[0] as string;
 }

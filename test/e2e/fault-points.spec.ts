@@ -1,5 +1,5 @@
-// Each demo is killed at a named point inside the library, started again by its launcher, and must still bring every order to
-// its end. Real processes, real time.
+// Each demo is killed at a named point of the library and restarted by its launcher, and every order must still reach its final state.
+// Real processes, real time.
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,29 +9,29 @@ import { Semaphore } from '../../libs/rocketmq/src/support/semaphore.js';
 import { copyTree, DemoRun, removeTree, until } from '../processes/demo-tree.js';
 import { type OrderView, openOrders, request, type StockView, stockViolations } from './support/demo-pair.js';
 
-/** For a build, a lane to become free, and the scenario itself. */
+/** Includes a build, waiting for a free slot, and the scenario itself. */
 const TIMEOUT_MS = 300_000;
 
 interface Scenario {
-  /** Where the process dies. */
+  /** The point at which the process is killed. */
   readonly point: string;
-  /** Whether the order is paid as soon as it can be; else its time-out ends it. */
+  /** Whether the order is paid as soon as possible; otherwise it times out. */
   readonly isPaid: boolean;
-  /** How the order ends; undefined when it must not exist. */
+  /** The final state of the order; undefined if it must not exist. */
   readonly end: OrderView['status'] | undefined;
   /** The expected answer to the transaction check. */
   readonly checked?: 'commit' | 'rollback';
-  /** What the history must hold once the message has been redelivered. */
+  /** A line that the history must contain after the message was redelivered. */
   readonly comesAgain?: { readonly what: string; readonly attempt: number };
 }
 
 const SCENARIOS: readonly Scenario[] = [
-  // After the half message: nothing was committed, so the order must not exist, nor its message.
+  // After the half message: nothing was committed, so neither the order nor its message may exist.
   { point: 'half-sent:order-created', isPaid: false, end: undefined, checked: 'rollback' },
-  // After the local commit, before its end is sent: only the check knows.
+  // After the local commit, before the commit is sent: only the check can resolve it.
   { point: 'local-transaction-done:order-paid', isPaid: true, end: 'PAID', checked: 'commit' },
   { point: 'local-transaction-done:stock-result', isPaid: false, end: 'CANCELLED', checked: 'commit' },
-  // After the end, inside the handler of the time-out: it is redelivered and must do nothing.
+  // Inside the handler of the time-out: the message is redelivered and must have no further effect.
   {
     point: 'transaction-ended:stock-return',
     isPaid: false,
@@ -47,7 +47,7 @@ const SCENARIOS: readonly Scenario[] = [
   },
 ];
 
-// Most of the time is spent waiting for leases and checks, so two demos run side by side, each in a tree of its own.
+// Most of the time is spent waiting for leases and checks, so two demos run in parallel, each in its own directory.
 const LANES = 2;
 const lanes = new Semaphore(LANES);
 const freeTrees: string[] = [];
@@ -62,7 +62,7 @@ describe('a demo that is killed', () => {
     'at $point comes to the same end',
     async (scenario) => {
       const leave = await lanes.acquire();
-      // Not in beforeAll, which concurrent tests do not wait for.
+      // Not in beforeAll, because concurrent tests do not wait for it.
       const tree = freeTrees.pop() ?? (await copyTree());
       if (!trees.includes(tree)) trees.push(tree);
       const marker = join(tree, `reached-${scenario.point.replace(':', '-')}`);
@@ -70,7 +70,7 @@ describe('a demo that is killed', () => {
         DEMO_DATA_DIR: join(tree, 'data'),
         DEMO_FAULT_POINT: scenario.point,
         DEMO_FAULT_MARKER: marker,
-        // Long enough to pay in, whatever the machine does meanwhile; short enough to wait for.
+        // Long enough to pay even on a busy machine, and short enough to wait for.
         ORDER_PAYMENT_TIMEOUT: scenario.isPaid ? '10m' : '2s',
       });
       try {
@@ -94,7 +94,7 @@ async function play({ point, isPaid, end, checked, comesAgain }: Scenario, run: 
   const soldBefore = await demo.sold();
   const fresh = async () => (await demo.orders()).filter(({ id }) => known.every((order) => order.id !== id));
 
-  // The app may die before it answers.
+  // The app may be killed before it answers.
   await request(`${run.orderUrl}/orders`, 'POST', { sku: 'book', quantity: 1 }).catch(() => {});
   if (isPaid) {
     await until('the order is payable', async () => (await fresh())[0]?.status === 'PENDING_PAYMENT');
@@ -124,7 +124,7 @@ async function play({ point, isPaid, end, checked, comesAgain }: Scenario, run: 
   expect((await fresh()).map(({ status }) => status)).toEqual(end === undefined ? [] : [end]);
 }
 
-/** Looks at a demo whose apps may be down at any moment. */
+/** Reads a demo whose apps may be unavailable at any moment. */
 class Observer {
   constructor(private readonly run: DemoRun) {}
 
@@ -150,7 +150,7 @@ class Observer {
     return (await Promise.all(answers)).every(({ status }) => status === 'ok');
   }
 
-  /** Nothing is reserved, and every order has ended. */
+  /** Whether nothing is reserved and every order has ended. */
   async isSettled(): Promise<boolean> {
     const rows = await this.stock();
     return (
@@ -159,7 +159,7 @@ class Observer {
   }
 }
 
-/** The answer, or `otherwise` while the app is down. */
+/** The answer, or `otherwise` while the app is unavailable. */
 async function quietly<T>(url: string, otherwise: T): Promise<T> {
   try {
     const { status, body } = await request<T>(url, 'GET');

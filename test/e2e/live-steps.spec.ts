@@ -1,4 +1,4 @@
-// A watcher of order-demo's live steps who is far behind.
+// A watcher of order-demo's live steps that is far behind.
 
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type { INestApplication } from '@nestjs/common';
@@ -9,7 +9,7 @@ import { createOrderDemo } from '../../apps/order-demo/src/app.js';
 import { ORDER_DATABASE, type OrderDatabase } from '../../apps/order-demo/src/database/order-database.js';
 
 const STEPS = 16_000;
-/** With a pause after each of its pages it would take longer; without, a small part of it. */
+/** With a pause after each page it would take longer than this; without, only a fraction. */
 const PATIENCE_MS = 50_000;
 
 let broker: TestBroker;
@@ -46,7 +46,7 @@ it(
   PATIENCE_MS,
 );
 
-/** What has come when a line has. */
+/** Everything received up to a line. */
 async function textUntil({ body }: Response, line: string): Promise<string> {
   const decoder = new TextDecoder();
   let text = '';

@@ -1,4 +1,4 @@
-// The order flow of both demos on the embedded broker, with time that the test moves.
+// The order flow of both demos on the embedded broker, with a manual clock.
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { MINUTE_MS, SECOND_MS } from 'nestjs-rocketmq';
@@ -35,7 +35,7 @@ afterEach(async () => {
   await broker.advance(PAYMENT_TIMEOUT_MS);
   expect(await demo.violations()).toEqual([]);
   expect(broker.inFlight()).toEqual([]);
-  // No time-out is left, and no message whose handler failed.
+  // No time-out and no failed message is left.
   expect(broker.waiting()).toEqual([]);
   expect(broker.halfMessages()).toEqual([]);
 });
@@ -54,7 +54,7 @@ function messagesFor(topic: string, orderId: string) {
   return broker.messages(topic).filter(({ keys }) => keys.includes(orderId));
 }
 
-/** The time-outs of an order that are still to come. */
+/** The pending time-outs of an order. */
 function timeoutsFor(orderId: string) {
   return broker.waiting().filter(({ topic, keys }) => topic === 'order-timeout' && keys.includes(orderId));
 }
@@ -75,14 +75,14 @@ describe('the order flow', () => {
     });
   });
 
-  it('takes the time-out of a paid order back', async () => {
+  it('recalls the time-out of a paid order', async () => {
     const order = await payableOrder('book', 1);
     expect(timeoutsFor(order.id)).toHaveLength(1);
     await demo.pay(order.id);
     expect(timeoutsFor(order.id)).toEqual([]);
   });
 
-  it('sells the stock of an order that is paid, and leaves it alone when the time-out cannot be taken back', async () => {
+  it('sells the stock of a paid order, and keeps it sold if the time-out cannot be recalled', async () => {
     broker.faults.add({ rpc: 'recallMessage', action: { kind: 'answer', code: 'INTERNAL_SERVER_ERROR' } });
     const before = await demo.stockOf('lamp');
     const order = await payableOrder('lamp', 3);
@@ -175,8 +175,8 @@ describe('payment and time-out at the same moment', () => {
   });
 });
 
-describe('messages that come in another way than they should', () => {
-  it('change nothing when each is redelivered, under its own id and under new ones', async () => {
+describe('messages that are redelivered or out of order', () => {
+  it('have no further effect when each is redelivered, with its own id and with new ones', async () => {
     const paid = await payableOrder('book', 2);
     await demo.pay(paid.id);
     const cancelled = await payableOrder('chair', 2);
@@ -194,12 +194,12 @@ describe('messages that come in another way than they should', () => {
     expect(after.map(({ status }) => status)).toEqual(['PAID', 'CANCELLED', 'REJECTED']);
     for (const topic of ['stock-result', 'stock-return', 'order-paid']) {
       const found = messages.filter((message) => message.topic === topic).length;
-      // What was sent again is there three times in all; nothing was sent in answer to it.
+      // The messages that were sent again exist three times; no further message was sent because of them.
       expect(broker.messages(topic).filter(isOurs)).toHaveLength(3 * found);
     }
   });
 
-  it('leave the stock alone when the return comes before the reservation', async () => {
+  it('do not change the stock when the return arrives before the reservation', async () => {
     const before = await demo.stock();
     const placing = barriers.hold('local-transaction-done', 'order-created');
     const answer = demo.place('lamp', 5);
@@ -219,7 +219,7 @@ describe('messages that come in another way than they should', () => {
     expect(await demo.order(id)).toMatchObject({ status: 'CANCELLED' });
   });
 
-  it('cancel an order whose reservation is under way, and return what it gets', async () => {
+  it('cancel an order during its reservation, and return the reserved stock', async () => {
     const before = await demo.stock();
     const reserving = barriers.hold('local-transaction-done', 'stock-result');
     const { body } = await demo.place('lamp', 5);
@@ -288,7 +288,7 @@ describe('order-demo and inventory-demo over HTTP', () => {
     expect((await request(`${demo.inventoryUrl}/faults/stop`, 'POST')).status).toBe(404);
   });
 
-  it('answer for their health and describe themselves', async () => {
+  it('serve health checks and an API description', async () => {
     for (const url of [demo.orderUrl, demo.inventoryUrl]) {
       const ready = { status: 'ok', info: { rocketmq: { status: 'up' }, database: { status: 'up' } } };
       expect(await request(`${url}/health/ready`, 'GET')).toMatchObject({ status: 200, body: ready });

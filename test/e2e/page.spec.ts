@@ -1,4 +1,4 @@
-// What the page of order-demo is made of: time lines, live steps, "time out now", and the faults that visitors may ask for.
+// The parts of order-demo's page: time lines, live steps, "time out now", and the faults that visitors can inject.
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { MINUTE_MS } from 'nestjs-rocketmq';
@@ -81,7 +81,7 @@ describe('the time line of an order', () => {
 });
 
 describe('the history of an order', () => {
-  it('is what the measuring of the load can read', async () => {
+  it('has the format that the load test reads', async () => {
     const order = await payableOrder();
     expect(endingOf(order)).toMatchObject({ outcome: 'reserved', doneAtMs: expect.any(Number) });
     await demo.cancel(order.id);
@@ -93,14 +93,14 @@ describe('the history of an order', () => {
 });
 
 describe('the history of the stock', () => {
-  it.each(['99999999999', '-1', 'x', '1&after=2'])('refuses after=%s, and names the field', async (after) => {
+  it.each(['99999999999', '-1', 'x', '1&after=2'])('rejects after=%s, and names the field', async (after) => {
     const answer = await request(`${demo.inventoryUrl}/stock/history?after=${after}`, 'GET');
     expect(answer).toMatchObject({ status: 400, body: { field: 'after' } });
   });
 });
 
 describe('the live steps', () => {
-  it('come as they happen, and go on after Last-Event-ID without a gap', async () => {
+  it('are sent as they happen, and continue after Last-Event-ID without a gap', async () => {
     const first = await EventReader.open(demo.orderUrl);
     const one = await payableOrder();
     const seen = await first.until((entries) =>
@@ -116,19 +116,19 @@ describe('the live steps', () => {
     const second = await EventReader.open(demo.orderUrl, lastEventId);
     const rest = await second.until((entries) => seen.length + entries.length >= wanted.length);
     await second.close();
-    // Each once, none left out.
+    // Each exactly once.
     expect([...seen, ...rest].map(name).sort()).toEqual([...wanted].sort());
   });
 
-  it('are for a bounded number of watchers at once', async () => {
+  it('are sent to a limited number of concurrent watchers', async () => {
     const readers = await Promise.all(Array.from({ length: 32 }, () => EventReader.open(demo.orderUrl)));
     expect((await fetch(`${demo.orderUrl}/events`)).status).toBe(503);
     await Promise.all(readers.map((reader) => reader.close()));
   });
 });
 
-describe('what can be done to an order', () => {
-  it('"time out now" cancels it at once and returns its stock, though no clock is moved', async () => {
+describe('the actions on an order', () => {
+  it('"time out now" cancels it at once and returns its stock, without moving the clock', async () => {
     const before = await demo.stock();
     const { id } = await payableOrder();
     const nowMs = broker.clock.nowMs();
@@ -140,7 +140,7 @@ describe('what can be done to an order', () => {
     expect(await post(`/orders/${id}/time-out-now`)).toMatchObject({ status: 409 });
   });
 
-  it('its message can come twice, and nothing is reserved twice', async () => {
+  it('"deliver twice" redelivers its message, and nothing is reserved twice', async () => {
     const { id } = await payableOrder();
     const before = await demo.stock();
     expect((await post(`/orders/${id}/deliver-again`)).status).toBe(202);
@@ -152,8 +152,8 @@ describe('what can be done to an order', () => {
   });
 });
 
-describe('what can be broken', () => {
-  it('a handler that fails twice has done its work at the third attempt', async () => {
+describe('the faults', () => {
+  it('a handler that fails twice succeeds at the third attempt', async () => {
     expect((await post('/faults/fail-twice')).status).toBe(202);
     const { body } = await demo.place('chair', 1);
     await broker.advance(MINUTE_MS);
@@ -163,7 +163,7 @@ describe('what can be broken', () => {
     await broker.idle();
   });
 
-  it('a return that comes before the reservation leaves the stock alone', async () => {
+  it('a return before the reservation does not change the stock', async () => {
     const before = await demo.stock();
     const { status, body } = await post<OrderView>('/faults/return-before-reservation');
     expect(status).toBe(201);
@@ -177,7 +177,7 @@ describe('what can be broken', () => {
 });
 
 describe('the page', () => {
-  it('is served with its style and script, and may load nothing else', async () => {
+  it('is served with its style sheet and script, and cannot load anything else', async () => {
     const page = await fetch(demo.orderUrl);
     expect(page.headers.get('content-type')).toContain('text/html');
     expect(page.headers.get('content-security-policy')).toContain("default-src 'none'; script-src 'self'");
@@ -191,7 +191,7 @@ describe('the page', () => {
     expect(types).toEqual(['text/css; charset=utf-8', 'text/javascript; charset=utf-8']);
   });
 
-  it('shows the products of inventory-demo and knows what it can do here', async () => {
+  it('shows the products of inventory-demo and the available actions', async () => {
     const { body } = await request<{ sku: string; total: number }[]>(`${demo.orderUrl}/products`, 'GET');
     expect(body).toEqual(await demo.stock());
     expect(body.map(({ sku, total }) => [sku, total])).toEqual([
@@ -203,14 +203,14 @@ describe('the page', () => {
     expect((await request(`${demo.orderUrl}/settings`, 'GET')).body).toEqual(settings);
   });
 
-  it('is the only one that may order: pages of other sites are refused', async () => {
+  it('is the only page that can order: requests of other sites are rejected', async () => {
     const headers = { 'content-type': 'application/json', 'sec-fetch-site': 'cross-site' };
     const body = '{"sku":"book","quantity":1}';
     expect((await fetch(`${demo.orderUrl}/orders`, { method: 'POST', headers, body })).status).toBe(403);
   });
 });
 
-it('in the end all orders have ended, and no piece was made or lost', async () => {
+it('finally all orders have ended, and no stock was created or lost', async () => {
   await broker.advance(60 * MINUTE_MS);
   expect(openOrders(await demo.orders())).toEqual([]);
   expect(stockViolations(await demo.stock())).toEqual([]);

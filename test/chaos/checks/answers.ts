@@ -28,7 +28,7 @@ export function answerViolations({ order, history, calls }: Book): string[] {
   return wrong.map((text) => `order ${order.id}: ${text}`);
 }
 
-/** The states that it went through. */
+/** The states of the order, in order. */
 function wayOf(history: Book['history']): Status[] {
   const way: Status[] = [];
   const moves = /^(half message sent|stock reserved|stock rejected|paid|cancelled: .*)$/;
@@ -36,7 +36,7 @@ function wayOf(history: Book['history']): Status[] {
   return way;
 }
 
-/** Nobody sees an order go back: not even in the answers to different calls. */
+/** No order goes back to an earlier state, not even in the answers to different calls. */
 function backwards(way: readonly Status[], calls: readonly Call[]): string[] {
   const answered = calls.flatMap((call) => {
     const { answer } = call;

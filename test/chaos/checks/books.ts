@@ -1,4 +1,4 @@
-// All that is known of each order, put together; and what belongs to no order.
+// Collects the facts of each order, and those that belong to no order.
 
 import type { Call, ChaosFacts, Entry, OrderEntry, OrderFact, ReservationFact } from '../facts.js';
 
@@ -38,7 +38,7 @@ export function booksOf(facts: ChaosFacts): { readonly books: readonly Book[]; r
   return { books, strays };
 }
 
-/** Orders that nobody can have placed. Whose request had no answer may have placed one of what was asked for. */
+/** Orders that no customer can have placed. A request without an answer may have placed its order. */
 function unasked({ calls }: ChaosFacts, books: readonly Book[]): string[] {
   const open = new Map<string, number>();
   const nameOf = ({ sku, quantity }: { readonly sku: string; readonly quantity: number }) => `${quantity} ${sku}`;
@@ -54,7 +54,7 @@ function unasked({ calls }: ChaosFacts, books: readonly Book[]): string[] {
   });
 }
 
-/** Orders that were refused for no reason that a fault explains. */
+/** Orders that were rejected although no fault explains it. */
 function refused({ calls }: ChaosFacts): string[] {
   return calls.flatMap(({ kind, answer }) => (kind === 'place' && answer.kind === 'wrong' ? [answer.text] : []));
 }

@@ -1,4 +1,4 @@
-// Which message did what: each is about one order and one thing, and what the stock received is what the order's service sent.
+// The effects of messages: each is about one order and one step, and the stock received what the order service sent.
 
 import type { Book } from './books.js';
 
@@ -47,7 +47,7 @@ export function messageViolations({ order, history, steps }: Book): string[] {
   return wrong.map((text) => `order ${order.id}: ${text}`);
 }
 
-/** Of these topics an order has a single message. */
+/** Topics with at most one message per order. */
 function ofOwn(topic: string, what: string, messageId: string, history: Book['history']): string[] {
   const line = SENT.find((one) => one.topic === topic)?.line;
   const sent = history.find((entry) => entry.what === line)?.messageId;

@@ -1,12 +1,12 @@
-// The history of an order by itself: a legal way through the states, every line explained, an end.
+// The history of one order: valid transitions, every line explained, a final state.
 
 import type { OrderEntry, Status } from '../facts.js';
 import type { Book } from './books.js';
 
-/** The server's timer counts whole seconds. */
+/** The server's timer has a resolution of one second. */
 const TIMER_MS = 1_000;
 
-/** Lines that change the state: from where, and to what. */
+/** Lines that change the state: from which, and to which. */
 const MOVES: Readonly<Record<string, { readonly from: readonly (Status | undefined)[]; readonly to: Status }>> = {
   'half message sent': { from: [undefined], to: 'PENDING_STOCK' },
   'stock reserved': { from: ['PENDING_STOCK'], to: 'PENDING_PAYMENT' },
@@ -16,7 +16,7 @@ const MOVES: Readonly<Record<string, { readonly from: readonly (Status | undefin
   'cancelled: not paid in time': { from: ['PENDING_STOCK', 'PENDING_PAYMENT'], to: 'CANCELLED' },
 };
 
-/** Lines that change nothing, and in which states they can be written. */
+/** Lines that change nothing, and the states in which they can occur. */
 const NOTES: Readonly<Record<string, readonly Status[]>> = {
   created: ['PENDING_STOCK'],
   'order-created received': ['PENDING_STOCK', 'PENDING_PAYMENT', 'PAID', 'REJECTED', 'CANCELLED'],
@@ -28,14 +28,14 @@ const NOTES: Readonly<Record<string, readonly Status[]>> = {
   'stock rejected, too late': ['CANCELLED'],
 };
 
-/** How a transaction ended. A rollback of what is in a history would be a lie. */
+/** The end of a transaction. A transaction in a history cannot have been rolled back. */
 const TRANSACTION_NOTE =
   /^(order-created|order-paid|stock-return): (committed|the commit may be lost: left to the check|check answered: (commit|unknown))$/;
 
 const RECEIVED =
   /^(order-created received|stock (reserved|rejected)(, too late)?|cancelled: not paid in time|time-out came too late)$/;
 const TIMED_OUT = new Set(['cancelled: not paid in time', 'time-out came too late']);
-/** What is written at most once in all. */
+/** Lines that occur at most once. */
 const ONCE = [
   /^half message sent$/,
   /^created$/,
@@ -82,7 +82,7 @@ function ofReceipt({ what, attempt, messageId, atMs }: OrderEntry, expiresAtMs: 
   return [];
 }
 
-/** A step that needs another one before it. */
+/** Steps that require an earlier step. */
 function ofCauses(history: readonly OrderEntry[], calls: Book['calls']): string[] {
   const wrong: string[] = [];
   const index = (what: string) => history.findIndex((entry) => entry.what === what);

@@ -1,4 +1,4 @@
-// The sums of the stock: no piece is made or lost, and every refusal was right at its moment.
+// The sums of the stock: stock is never created or lost, and every rejection was correct at its time.
 
 import type { ChaosFacts } from '../facts.js';
 import type { Book } from './books.js';
@@ -9,14 +9,14 @@ interface Pile {
   sold: number;
 }
 
-/** How each step moves pieces. */
+/** How each step moves stock. */
 const MOVES: Readonly<Record<string, readonly [keyof Pile, keyof Pile]>> = {
   reserved: ['available', 'reserved'],
   sold: ['reserved', 'sold'],
   returned: ['reserved', 'available'],
 };
 
-/** Goes through the steps as they were written. */
+/** Replays the steps in the order in which they were written. */
 export function stockSumViolations({ totals, stock, stockHistory }: ChaosFacts, books: readonly Book[]): string[] {
   const wrong: string[] = [];
   const piles = new Map([...totals].map(([sku, total]) => [sku, { available: total, reserved: 0, sold: 0 }]));

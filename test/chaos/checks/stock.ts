@@ -1,9 +1,9 @@
-// What an order did to the stock: each step once, and the end that fits the order's.
+// The effects of an order on the stock: each step once, and an end that matches that of the order.
 
 import type { Entry, ReservationFact, Status } from '../facts.js';
 import type { Book } from './books.js';
 
-/** The ways in which an order can go through the stock, by its end: the steps in their order, and what is left. */
+/** The possible stock steps of an order, by its final state, and the resulting reservation. */
 const WAYS: Readonly<Partial<Record<Status, readonly Way[]>>> = {
   PAID: [{ steps: ['reserved', 'sold'], left: 'SOLD', isEmpty: false }],
   REJECTED: [{ steps: ['rejected'], left: 'REJECTED', isEmpty: false }],
@@ -17,18 +17,18 @@ const WAYS: Readonly<Partial<Record<Status, readonly Way[]>>> = {
 interface Way {
   readonly steps: readonly string[];
   readonly left: ReservationFact['status'];
-  /** Whether nothing was held: the return came first. */
+  /** Whether nothing was reserved because the return arrived first. */
   readonly isEmpty: boolean;
 }
 
-/** What a step that was redelivered says, and what must have come before it. */
+/** The text of a redelivered step, and the step that must precede it. */
 const AGAIN: Readonly<Record<string, readonly string[]>> = {
   'redelivered: nothing to reserve': ['reserved', 'rejected', 'not reserved: returned before'],
   'redelivered: nothing to sell': ['sold'],
   'redelivered: nothing to return': ['returned', 'nothing to return', 'returned before the reservation'],
 };
 
-/** What the order's own history says when the stock has answered. */
+/** The lines of the order's history for the answers of the stock. */
 const ANSWERED: Readonly<Record<string, RegExp>> = {
   reserved: /^stock reserved(, too late)?$/,
   rejected: /^stock rejected(, too late)?$/,
@@ -55,7 +55,7 @@ export function stockViolations({ order, history, reservation, steps }: Book): s
   return wrong.map((text) => `order ${order.id}: ${text}`);
 }
 
-/** The tombstone's own end may still be on its way: the order-created that finds it changes nothing. */
+/** The order-created message that finds the tombstone may still be in transit; it changes nothing. */
 function fits({ steps, isEmpty }: Way, done: readonly string[]): boolean {
   if (isEmpty && done.length === 1) return done[0] === steps[0];
   return steps.length === done.length && steps.every((step, index) => step === done[index]);

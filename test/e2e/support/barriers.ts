@@ -1,10 +1,10 @@
-// Holding the library at a named point until the test lets it go on.
+// Holds the library at a named point until the test releases it.
 
 type Point = { readonly topic: string; readonly messageId: string };
 
-/** A point that was asked to hold once. */
+/** A point that holds once. */
 export interface Barrier {
-  /** Resolves when the library has come to it. */
+  /** Resolves when the library reaches it. */
   readonly reached: Promise<Point>;
   release(): void;
 }
@@ -17,7 +17,7 @@ interface Pending {
 export class Barriers {
   private readonly pending = new Set<Pending>();
 
-  /** To be handed to the applications. */
+  /** The `checkpoint` option of the applications. */
   readonly checkpoint = (point: string, about: Point): Promise<void> | undefined => {
     const name = `${point}:${about.topic}`;
     const found = [...this.pending].find((pending) => pending.name === name);
@@ -26,7 +26,7 @@ export class Barriers {
     return found.arrive(about);
   };
 
-  /** Holds the next one that comes to `point` of `topic`. */
+  /** Holds the next call that reaches `point` for `topic`. */
   hold(point: string, topic: string): Barrier {
     let release = (): void => {};
     const released = new Promise<void>((resolve) => {

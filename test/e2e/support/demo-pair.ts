@@ -1,4 +1,4 @@
-// Both demos in this process, spoken to over HTTP as a user would.
+// Both demos in this process, used over HTTP.
 
 import type { AddressInfo } from 'node:net';
 import type { INestApplication } from '@nestjs/common';
@@ -45,7 +45,7 @@ export interface DemoPairOptions {
   readonly paymentTimeoutMs: number;
   readonly clock?: Clock;
   readonly barriers?: Barriers;
-  /** Whether things can be broken over HTTP. Default: no. */
+  /** Whether faults can be injected over HTTP. Default: false. */
   readonly canBreak?: boolean;
   readonly controlEndpoint?: string;
 }
@@ -57,7 +57,7 @@ export class DemoPair {
     readonly inventoryUrl: string,
   ) {}
 
-  /** Starts both, each with a database of its own in memory. */
+  /** Starts both, each with its own database in memory. */
   static async start({
     endpoints,
     paymentTimeoutMs,
@@ -128,13 +128,13 @@ export class DemoPair {
     return { available, reserved, sold };
   }
 
-  /** What must hold after every scenario; each violation as a sentence. */
+  /** Checks the invariants after a scenario; returns each violation as a sentence. */
   async violations(): Promise<string[]> {
     return [...stockViolations(await this.stock()), ...openOrders(await this.orders())];
   }
 }
 
-/** Pieces that came out of nothing or vanished. */
+/** Stock that was created or lost. */
 export function stockViolations(stock: readonly StockView[]): string[] {
   return PRODUCTS.flatMap(({ sku, quantity }) => {
     const row = stock.find((product) => product.sku === sku);
@@ -145,12 +145,12 @@ export function stockViolations(stock: readonly StockView[]): string[] {
   });
 }
 
-/** Orders that have not come to an end. */
+/** Orders that have not ended. */
 export function openOrders(orders: readonly Pick<OrderView, 'id' | 'status'>[]): string[] {
   return orders.filter(({ status }) => !isEnded(status)).map(({ id, status }) => `order ${id} is still ${status}`);
 }
 
-/** One request with a JSON body and a JSON answer. */
+/** Sends a request with a JSON body and returns the JSON answer. */
 export async function request<Body>(url: string, method: string, body?: unknown): Promise<Answer<Body>> {
   const response = await fetch(url, {
     method,

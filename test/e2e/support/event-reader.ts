@@ -29,13 +29,13 @@ export class EventReader {
     return [...this.text.matchAll(/^data: (\{"service".*\})$/gm)].map(([, json]) => JSON.parse(json ?? ''));
   }
 
-  /** The entries so far, once they are enough. */
+  /** Waits for this many entries and returns all so far. */
   async until(isEnough: (entries: TimelineEntry[]) => boolean): Promise<TimelineEntry[]> {
     await this.whenever(() => isEnough(this.entries));
     return this.entries;
   }
 
-  /** @returns the id to go on after */
+  /** @returns the last event id, to continue after it */
   async close(): Promise<string> {
     this.closing.abort();
     await this.reading;

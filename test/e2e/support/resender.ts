@@ -1,4 +1,4 @@
-// Sends messages again that were sent before, as a producer does that never got its answer.
+// Sends earlier messages again, like a producer that lost the answer.
 
 import { Connection, Producer } from 'nestjs-rocketmq/client';
 import type { TestMessage } from 'nestjs-rocketmq/testing';
@@ -19,7 +19,7 @@ export class Resender {
     return this.producer.start();
   }
 
-  /** Sends each message again, twice: under its own id and under a new one. */
+  /** Sends each message twice more: with its own id and with a new one. */
   async resend(messages: readonly TestMessage[]): Promise<void> {
     for (const { topic, messageId, body, tag, keys, messageType } of messages) {
       for (const id of [messageId, undefined]) {
