@@ -1,4 +1,4 @@
-// The one-way dependencies of the house, read from the imports themselves.
+// Checks the one-way dependencies between folders by reading the imports.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
@@ -8,7 +8,7 @@ import typescript from 'typescript';
 const root = process.cwd();
 const library = join(root, 'libs/rocketmq/src');
 
-/** A folder may import itself and what stands before it. */
+/** A folder may import itself and the folders listed before it. */
 const FLOORS = [
   'support',
   'protocol',
@@ -27,7 +27,7 @@ const FLOORS = [
 ] as const;
 type Floor = (typeof FLOORS)[number];
 
-/** Floors whose neighbours below are strangers: they import only what is named here. */
+/** Floors that may import only the listed parts of the floors below them. */
 const STRICTER: Partial<Record<Floor, readonly Floor[]>> = {
   protocol: ['support'],
   admin: ['support', 'protocol'],
@@ -36,15 +36,15 @@ const STRICTER: Partial<Record<Floor, readonly Floor[]>> = {
   consumer: ['support', 'protocol', 'client'],
   broker: ['support', 'protocol'],
   sql: ['support', 'protocol', 'client', 'producer'],
-  // nest loads the broker only by `import()`, when an application asks for it.
+  // nest loads the broker only by `import()`, when an application uses it.
   nest: ['support', 'protocol', 'client', 'producer', 'consumer', 'sql'],
-  // protocol: what its spans say of a message, the type by its fields included.
+  // protocol: the attributes of a message in spans, including the type that its fields imply.
   opentelemetry: ['support', 'protocol', 'client', 'producer', 'consumer'],
   terminus: ['support', 'nest'],
   testing: ['support', 'protocol', 'client', 'producer', 'broker', 'nest'],
 };
 
-/** Packages that a floor may import beside Node's own; others import none. */
+/** Packages that a floor may import in addition to Node's own; other floors import none. */
 const PACKAGES: Partial<Record<Floor | 'entry', readonly RegExp[]>> = {
   protocol: [/^@bufbuild\/protobuf\/wire$/],
   client: [/^@grpc\/grpc-js$/],
@@ -55,16 +55,16 @@ const PACKAGES: Partial<Record<Floor | 'entry', readonly RegExp[]>> = {
   cli: [/^commander$/],
 };
 
-/** Packages that a floor may load by `import()`: their users install them. */
+/** Packages that a floor may load by `import()`; users install them. */
 const LAZY_PACKAGES: Partial<Record<Floor, readonly RegExp[]>> = {
   broker: [/^lmdb$/],
   nest: [/^class-(validator|transformer)$/],
 };
 
-/** Floors that a floor may load by `import()` beside those it imports. */
+/** Floors that a floor may load by `import()` in addition to those that it imports. */
 const LAZY: Partial<Record<Floor, readonly Floor[]>> = { nest: ['broker', 'admin'], cli: FLOORS };
 
-/** Rooms of a floor: each may import itself and what stands before it. `.` is the floor's own folder. */
+/** The rooms of a floor: each may import itself and the rooms listed before it. `.` is the floor's own folder. */
 const ROOMS: Partial<Record<Floor, readonly string[]>> = {
   protocol: ['model', 'credentials', 'remoting', 'grpc'],
   producer: ['sending', 'transactions', '.'],
@@ -76,7 +76,7 @@ interface Import {
   readonly file: string;
   readonly from: string;
   readonly isLazy: boolean;
-  /** Nothing of it is left when the program runs. */
+  /** Whether an import is erased at compile time. */
   readonly isType?: boolean;
 }
 
@@ -103,7 +103,7 @@ function importsOf(file: string): Import[] {
 
 const isEntry = (file: string): boolean => relative(library, file).startsWith('entries/');
 
-/** What is wrong with an import of the library, or undefined. */
+/** The violation of an import of the library, or undefined. */
 function violation({ file, from, isLazy }: Import): string | undefined {
   const floor = relative(library, file).split('/')[0] as Floor;
   const violation = `${relative(root, file)} imports ${from}`;
@@ -119,7 +119,7 @@ function violation({ file, from, isLazy }: Import): string | undefined {
   return allowed.includes(target) ? undefined : violation;
 }
 
-/** Files that import each other, directly or by others; each circle once. */
+/** Import cycles between files, each once. */
 function circlesIn(imports: ReadonlyMap<string, readonly string[]>): string[][] {
   const circles: string[][] = [];
   const done = new Set<string>();
@@ -139,7 +139,7 @@ function roomOf(path: string): { readonly floor: Floor; readonly room: string } 
   return { floor: floor as Floor, room: rest.length > 1 ? (rest[0] as string) : '.' };
 }
 
-/** What is wrong with an import between two rooms of one floor, or undefined. */
+/** The violation of an import between two rooms of one floor, or undefined. */
 function roomViolation({ file, from }: Import): string | undefined {
   const [here, there] = [roomOf(file), roomOf(resolve(dirname(file), from))];
   const rooms = ROOMS[here.floor];
@@ -154,7 +154,7 @@ describe('the house', () => {
     expect(folders.map(({ name }) => name).filter((name) => !FLOORS.includes(name as Floor))).toEqual([]);
   });
 
-  it('imports one way: each floor only what stands above it', () => {
+  it('imports one way: each floor only those listed above it', () => {
     const imports = sourceFiles(library).flatMap(importsOf);
     expect(imports.length).toBeGreaterThan(100);
     expect(imports.map(violation).filter((problem) => problem !== undefined)).toEqual([]);
@@ -167,7 +167,7 @@ describe('the house', () => {
     expect(roomViolation(upwards)).toContain('delivery.js');
   });
 
-  it('has no circle of files, apart from types', () => {
+  it('has no import cycles, except of types', () => {
     const imports = new Map<string, string[]>();
     for (const file of sourceFiles(library)) {
       const targets = importsOf(file).flatMap(({ from, isLazy, isType }) =>
@@ -187,7 +187,7 @@ describe('the house', () => {
     expect(violation({ file: join(library, 'nest/a.ts'), from: '../broker/index.js', isLazy: true })).toBeUndefined();
   });
 
-  it('is entered by the apps only through the entry points of the package', () => {
+  it('is imported by the apps only through the entry points of the package', () => {
     const outside = ['apps/order-demo/src', 'apps/inventory-demo/src', 'libs/demo-kit/src'];
     const imports = outside.flatMap((folder) => sourceFiles(join(root, folder)).flatMap(importsOf));
     expect(imports.filter(({ from }) => from.includes('libs/rocketmq') || /nestjs-rocketmq\/.+\//.test(from))).toEqual(
@@ -195,7 +195,7 @@ describe('the house', () => {
     );
   });
 
-  it('keeps time, chance and timers in support/', () => {
+  it('uses time, randomness and timers only in support/', () => {
     const forbidden =
       /\bDate\.now\(|\bsetTimeout\(|\bsetInterval\(|\bMath\.random\(|\brandomUUID\(|AbortSignal\.timeout/;
     const files = sourceFiles(library).filter((file) => !/^(support|cli)\//.test(relative(library, file)));
@@ -204,7 +204,7 @@ describe('the house', () => {
     ).toEqual([]);
   });
 
-  it('writes to no console and no file, ends no process and listens to none, apart from the command line and the store on disk', () => {
+  it('uses no console, files or process events, except in the command line and the store on disk', () => {
     const forbidden = /\bconsole\.|\bprocess\.(stdout|stderr|exit|abort|kill|on|once|emitWarning)\b|['"]node:fs/;
     const mayTouch = /^(cli\/|broker\/store\/(lmdb-file|private-files|store-folder)\.ts|support\/process-mark\.ts)/;
     const files = sourceFiles(library).filter((file) => !mayTouch.test(relative(library, file)));
@@ -215,7 +215,7 @@ describe('the house', () => {
     ).toEqual([]);
   });
 
-  it('keeps no state in modules and classes: many of everything fit into one process', () => {
+  it('keeps no state in modules and classes, so that one process can have several instances of everything', () => {
     const files = sourceFiles(library).filter((file) => !/generated|^cli\//.test(relative(library, file)));
     expect(files.flatMap((file) => sharedState(relative(root, file), readFileSync(file, 'utf8')))).toEqual([]);
   });
@@ -244,7 +244,7 @@ function withoutComments(file: string): string {
   return typescript.transpileModule(readFileSync(file, 'utf8'), { compilerOptions }).outputText;
 }
 
-/** Names of variables of a module, and of static fields, that can change or whose contents can. */
+/** The names of mutable module variables and static fields. */
 function sharedState(name: string, text: string): string[] {
   const source = typescript.createSourceFile(name, text, typescript.ScriptTarget.Latest, true);
   const found: string[] = [];
@@ -268,7 +268,7 @@ function sharedState(name: string, text: string): string[] {
 
 type Initialized = { readonly type?: typescript.TypeNode; readonly initializer?: typescript.Expression };
 
-/** A collection that is filled later, or may be: nothing in its type says that it stays as it is. */
+/** Whether an initializer is a collection whose type is not read-only. */
 function isOpenCollection({ type, initializer }: Initialized): boolean {
   const isReadonly = type !== undefined && /^(Readonly|readonly )/.test(type.getText());
   if (initializer === undefined || isReadonly) return false;

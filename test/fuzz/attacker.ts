@@ -7,11 +7,11 @@ import { answerOn, type PeerAnswer } from '../support/http2-peer.js';
 import { below, type Chance } from './chance.js';
 import type { HostileRequest } from './hostile-requests.js';
 
-/** Nobody waits longer for an answer; a receive that finds nothing would take seconds. */
+/** The maximum wait for an answer; an empty receive would take seconds. */
 const PATIENCE_MS = 150;
-/** A connection takes at most so many calls before it is broken, with all the streams still open on it. */
+/** The maximum number of calls on a connection before it is broken, with all its open streams. */
 const MOST_CALLS = 150;
-/** What the peer of a bare connection is given to answer. */
+/** How long the peer of a raw connection has to answer. */
 const RAW_PATIENCE_MS = 15;
 
 const UNANSWERED: PeerAnswer = {
@@ -30,7 +30,7 @@ export interface Ports {
 /** Called for each call of an RPC that was awaited. */
 export type OnAnswer = (rpc: RpcName, answer: PeerAnswer) => void;
 
-/** One of several that attack at once; one request after the other. */
+/** One of several concurrent attackers; sends one request after the other. */
 export class Attacker {
   private peer: { readonly session: ClientHttp2Session; readonly socket: Socket } | undefined;
   private callsLeft = 0;
@@ -47,7 +47,7 @@ export class Attacker {
   }
 
   close(): void {
-    // The socket and not the session: nothing is said to the broker about it.
+    // Destroys the socket and not the session, which would notify the broker.
     this.peer?.socket.destroy();
     this.peer = undefined;
   }
@@ -55,13 +55,13 @@ export class Attacker {
   private async call({ rpc, headers, pieces, ending }: Extract<HostileRequest, { kind: 'call' }>): Promise<void> {
     const { ':path': path = '/', ...others } = headers;
     const stream = opened(this.openSession(), path, others);
-    // Some headers are too wrong for Node to send; those go over bare connections.
+    // Node rejects some invalid headers; those are sent over raw connections.
     if (stream === undefined) return;
     const answer = answerOn(stream);
     for (const piece of pieces) if (!stream.destroyed && !stream.closed) stream.write(piece);
     switch (ending) {
       case 'reset':
-        // A turn later: in the same one Node 20 may never come back from the write that it does before.
+        // A turn later, because in the same turn Node 20 may hang in the preceding write.
         await new Promise((resolve) => setImmediate(resolve));
         stream.close(constants.NGHTTP2_INTERNAL_ERROR);
         return;
@@ -112,7 +112,7 @@ export class Attacker {
   }
 }
 
-/** @returns undefined when it takes longer */
+/** @returns undefined if it takes longer */
 function withinMs<T>(work: Promise<T>, patienceMs: number): Promise<T | undefined> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => resolve(undefined), patienceMs);

@@ -1,9 +1,9 @@
-// Choices made from a stream of chance (test/crash/seeded-random.ts).
+// Random choices from a seeded generator (test/crash/seeded-random.ts).
 
-/** Numbers of at least 0, below 1. */
+/** Returns numbers from 0 to below 1. */
 export type Chance = () => number;
 
-/** An integer of at least 0, below `end`. */
+/** An integer from 0 to below `end`. */
 export function below(chance: Chance, end: number): number {
   return Math.floor(chance() * end);
 }
@@ -14,7 +14,7 @@ export function oneOf<T>(chance: Chance, list: readonly T[]): T {
   return list[below(chance, list.length)] as T;
 }
 
-/** Bytes without sense. */
+/** Random bytes. */
 export function noise(chance: Chance, length: number): Buffer {
   return Buffer.from(Array.from({ length }, () => below(chance, 256)));
 }

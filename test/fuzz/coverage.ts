@@ -1,18 +1,18 @@
-// Which answers each RPC gave in a run, and which it should have given.
+// The answers of each RPC in a run, and the answers that it should have given.
 
 import { status as grpcStatus } from '@grpc/grpc-js';
 import { Code } from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { type RpcName, rpcMethod, rpcNames } from '../../libs/rocketmq/src/protocol/grpc/rpc.js';
 import type { PeerAnswer } from '../support/http2-peer.js';
 
-/** What became of one call: done, refused by a code of RocketMQ or of gRPC, or without an answer. */
+/** The outcome of one call: done, refused with a code of RocketMQ or gRPC, or unanswered. */
 export type Outcome =
   | { readonly kind: 'ok' }
   | { readonly kind: 'refused'; readonly by: string; readonly message: string }
   | { readonly kind: 'unanswered' };
 
 const PREFIX_BYTES = 5;
-/** Neither a real server nor the embedded broker has them. */
+/** RPCs that neither a real server nor the embedded broker implements. */
 const NOT_SERVED: ReadonlySet<RpcName> = new Set<RpcName>([
   'pullMessage',
   'updateOffset',
@@ -20,11 +20,11 @@ const NOT_SERVED: ReadonlySet<RpcName> = new Set<RpcName>([
   'queryOffset',
   'syncLiteSubscription',
 ]);
-/** An answer with this text comes from a fault of the program, not from a check. */
+/** An answer with this text is caused by a bug, not by validation. */
 const FAULT =
   /cannot read propert|is not a function|is not iterable|is not defined|maximum call stack|invalid time value|cannot convert|cannot mix bigint|value of .{1,40} is out of range|offset is outside/i;
 
-/** What an answer says. A receive that found nothing was done all the same. */
+/** The outcome of an answer. An empty receive counts as done. */
 export function outcomeOf(
   rpc: RpcName,
   { status, message = '', data }: Pick<PeerAnswer, 'status' | 'message' | 'data'>,
@@ -55,7 +55,7 @@ function statusIn(rpc: RpcName, data: Buffer): { readonly code: Code; readonly m
 
 /** Counts answers. */
 export class Coverage {
-  /** Answers that show a fault of the broker, each text once. */
+  /** Answers that show a bug of the broker, each text once. */
   readonly faults = new Set<string>();
   private readonly counts = new Map<RpcName, Map<string, number>>();
 
@@ -67,7 +67,7 @@ export class Coverage {
       this.faults.add(`${rpc}: ${outcome.by}: ${outcome.message}`);
   }
 
-  /** The RPCs that were not reached behind their checks, or never refused anything. */
+  /** The RPCs that never passed validation, or never refused anything. */
   gaps(): string[] {
     return rpcNames().flatMap((rpc) => {
       const { ok, refused } = this.totals(rpc);

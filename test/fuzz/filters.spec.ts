@@ -28,7 +28,7 @@ describe('hostile filters and messages', () => {
     expect(Array.from({ length: 300 }, (_, seed) => hostileProperties(seededRandom(seed)))).toEqual(messages);
   });
 
-  it('reach the limits, and go beyond', () => {
+  it('reach the limits, and exceed them', () => {
     const lengths = generated.map(({ expression }) => expression.length);
     expect(lengths).toContain(LONGEST_FILTER);
     expect(Math.max(...lengths)).toBeGreaterThan(10 * LONGEST_FILTER);

@@ -1,4 +1,4 @@
-// Filters of receives, and messages that make them work: numbers that are none, lists at the limits, texts of every alphabet.
+// Filters of receives, and messages that exercise them: invalid numbers, lists at the limits, strings of every alphabet.
 
 import type { SystemProperties } from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import {
@@ -8,23 +8,23 @@ import {
 import { LIMITS } from '../../libs/rocketmq/src/protocol/model/limits.js';
 import { below, type Chance, oneOf } from './chance.js';
 
-/** What both speak of: a filter over properties that no message has does nothing. */
+/** Property names that filters and messages share; a filter over missing properties does nothing. */
 const NAMES = ['n', 'n', 'n', 's', 'p0', 'constructor'];
 const TAGS = ['paid', 'tag7', 'grün', '😀', 'x'];
-/** At the limits of the broker, on both sides of them, and far beyond. */
+/** Sizes at the limits of the broker, on both sides of them, and far beyond. */
 const FILTER_LENGTHS = [200, 2_000, 16_000, 16_384, 16_384, 16_385, 150_000, 800_000];
-/** Of all properties of a message together, less what names and tags take. */
+/** The total size of a message's properties, minus names and tags. */
 const VALUE_LENGTHS = [0, 1, 19, 20, 308, 5_000, 15_000, 15_900, 17_000];
 const TAILS = ['', 'x', '.', 'e', 'e+', 'e5', '..1', ' ', ' x', 'd', 'f', 'L', '-'];
 const LETTERS = ['a', 'aab', 'ß', 'İ', '😀', 'e\u0301', '\u200f', ' ', "'", '%'];
 
-/** What a message to a filtered topic has beside its body. */
+/** The fields of a message to a filtered topic, without its body. */
 export interface HostileProperties {
   readonly system: Partial<Pick<SystemProperties, 'tag' | 'keys'>>;
   readonly userProperties: Record<string, string>;
 }
 
-/** Those of several messages that are sent together: one that is over the limits would have all of them refused, so most times there is none. */
+/** The fields of several messages that are sent together. One that exceeds the limits makes all of them fail, so most requests have none. */
 export function hostileBatch(chance: Chance): HostileProperties[] {
   const first = hostileProperties(chance);
   const areSame = chance() < 0.3;
@@ -43,7 +43,7 @@ export function hostileProperties(chance: Chance): HostileProperties {
   const way = chance();
   if (way < 0.6) return { system: tag, userProperties: { [oneOf(chance, NAMES)]: hostileValue(chance) } };
   if (way < 0.7) return { system: tag, userProperties: { n: digits(chance, 8_000), s: digits(chance, 8_000) } };
-  // As many keys as fit, each of one character.
+  // As many keys of one character as fit.
   if (way < 0.8) return { system: { ...tag, keys: Array(below(chance, 16_000)).fill('k') }, userProperties: {} };
   const names = Array.from({ length: oneOf(chance, [100, 128, 128, 129]) }, (_, index) => `p${index}`);
   return { system: tag, userProperties: Object.fromEntries(names.map((name) => [name, digits(chance, 100)])) };
@@ -81,14 +81,14 @@ function tagList(chance: Chance): string {
   return filled(chance, one, between);
 }
 
-/** Conditions up to a length, most often the same one again and again: what is slow once is slow each time. */
+/** Conditions up to a length, mostly repetitions of one condition, to multiply its cost. */
 function sql(chance: Chance): string {
   const first = condition(chance);
   const isSame = chance() < 0.7;
   return filled(chance, () => (isSame ? first : condition(chance)), oneOf(chance, [' OR ', ' OR ', ' AND ']));
 }
 
-/** As many parts as fit into a length; some stop just where it ends. */
+/** As many parts as fit into a length; some have exactly that length. */
 function filled(chance: Chance, part: (index: number) => string, between: string): string {
   if (chance() < 0.3) return part(0);
   const length = oneOf(chance, FILTER_LENGTHS);
@@ -126,7 +126,7 @@ function condition(chance: Chance): string {
   return oneOf(chance, ways);
 }
 
-/** What is no filter, or almost none: nests, numbers without end, comments and quotes that stay open. */
+/** Invalid filters: deep nesting, endless numbers, unclosed comments and quotes. */
 function brokenSql(chance: Chance): string {
   const length = oneOf(chance, FILTER_LENGTHS);
   const half = Math.floor((length - 5) / 2);

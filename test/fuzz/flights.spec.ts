@@ -5,7 +5,7 @@ import type { HostileRequest } from './hostile-requests.js';
 const call = { kind: 'call', rpc: 'receiveMessage', headers: {}, pieces: [], ending: 'half-close' } as const;
 const bytes: HostileRequest = { kind: 'bytes', port: 'admin', pieces: [], vanishes: false };
 
-it('requests that were under way at a time are named by number and by what they asked for', () => {
+it('requests that were in flight at a time are named by number and RPC', () => {
   const flights = new Flights();
   flights.begin(7, call);
   const end = flights.begin(8, bytes);

@@ -1,4 +1,4 @@
-// Which requests were under way at a time, so that a broker that was busy for too long can be traced to one of them.
+// Records which requests were in flight at a time, to find the request that kept the broker busy for too long.
 
 import type { HostileRequest } from './hostile-requests.js';
 
@@ -9,11 +9,11 @@ interface Flight {
   toMs: number;
 }
 
-/** Real times, comparable between processes of a machine. */
+/** Real times, comparable between the processes of a machine. */
 export class Flights {
   private readonly flights: Flight[] = [];
 
-  /** A request is sent. @returns what to call when nobody waits for its answer any more */
+  /** A request is sent. @returns a function to call when its answer is no longer awaited */
   begin(number: number, request: HostileRequest): () => void {
     const flight: Flight = { number, request, fromMs: Date.now(), toMs: Number.POSITIVE_INFINITY };
     this.flights.push(flight);
@@ -22,13 +22,13 @@ export class Flights {
     };
   }
 
-  /** The requests that were under way then, each with its number and what it asked for. */
+  /** The requests in flight at that time, each with its number and RPC. */
   during(fromMs: number, toMs: number): string[] {
     const then = this.flights.filter((flight) => flight.fromMs <= toMs && flight.toMs >= fromMs);
     return then.map(({ number, request }) => `${number} ${nameOf(request)}`);
   }
 
-  /** All that is kept was looked at. */
+  /** Clears the records after they were examined. */
   clear(): void {
     this.flights.length = 0;
   }

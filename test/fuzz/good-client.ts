@@ -1,4 +1,4 @@
-// A client that does nothing wrong, beside the hostile ones.
+// A well-behaved client that runs next to the hostile ones.
 
 import {
   authorization,
@@ -11,16 +11,16 @@ import { withDeadline } from '../../libs/rocketmq/src/support/deadline.js';
 import { messagesIn } from '../support/broker-wire.js';
 import { consumerSettings, message, RawClient, receiveRequest, resource } from '../support/raw-grpc-client.js';
 
-/** A topic and a group for it alone, as the command line of the broker takes them. */
+/** Its own topic and group, as options of the broker's command line. */
 export const GOOD_TOPIC = 'good:normal:1';
 export const GOOD_GROUP = 'good:normal:16';
 const NAME = 'good';
-/** By then it has done its work, however busy the machine. */
+/** The time limit of its work, even on a busy machine. */
 const DEADLINE_MS = 10_000;
 
 /**
- * Connects, sends a message, receives and acks it, all of it signed: a broker without users does not look at that.
- * @throws Error that says what did not work, or that it took too long
+ * Connects, sends a message, receives and acks it. Requests are signed, which a broker without users ignores.
+ * @throws Error that names the failed step, or the time-out
  */
 export function serveGoodClient(endpoints: string, number: number, credentials: Credentials): Promise<void> {
   const dateTime = dateTimeText(Date.now());

@@ -12,17 +12,17 @@ const attack: Attack = { seed: 7, recording, severalFaults: true };
 const requests = (of: Attack, count = 60) => Array.from({ length: count }, (_, number) => hostileRequest(of, number));
 
 describe('hostile requests', () => {
-  it('are the same for the same seed, whatever was asked for before', () => {
+  it('are the same for the same seed, in any order', () => {
     const all = requests(attack);
     expect(requests(attack)).toEqual(all);
     expect(hostileRequest(attack, 41)).toEqual(all[41]);
   });
 
-  it('are others for another seed', () => {
+  it('differ for different seeds', () => {
     expect(requests({ ...attack, seed: 8 })).not.toEqual(requests(attack));
   });
 
-  it('ask for every RPC, end in every way, and go to both ports', () => {
+  it('cover every RPC, every ending and both ports', () => {
     const all = requests(attack, 2_000);
     const calls = all.flatMap((request) => (request.kind === 'call' ? [request] : []));
     expect(new Set(calls.map(({ rpc }) => rpc))).toEqual(new Set([...rpcNames(), undefined]));

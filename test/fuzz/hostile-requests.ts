@@ -1,4 +1,4 @@
-// The requests of a run, each a function of the seed, its number and a recording: whoever sends them, in whatever order.
+// The requests of a run. Each is a function of the seed, its number and a recording, independent of the order of sending.
 
 import { type RpcName, rpcMethod, rpcNames } from '../../libs/rocketmq/src/protocol/grpc/rpc.js';
 import { seededRandom } from '../crash/seeded-random.js';
@@ -20,13 +20,13 @@ import {
   TOPIC,
 } from './recording.js';
 
-/** How a stream ends that was opened: as it should, taken back, left open, or with its whole connection. */
+/** How an opened stream ends: regularly, reset, left open, or with its connection. */
 export type Ending = 'half-close' | 'reset' | 'abandon' | 'cut';
 
 export type HostileRequest =
   | {
       readonly kind: 'call';
-      /** undefined for a path that is no RPC's. */
+      /** Undefined for a path of no RPC. */
       readonly rpc: RpcName | undefined;
       readonly headers: Readonly<Record<string, string>>;
       readonly pieces: readonly Buffer[];
@@ -36,7 +36,7 @@ export type HostileRequest =
       readonly kind: 'bytes';
       readonly port: 'clients' | 'admin';
       readonly pieces: readonly Buffer[];
-      /** Whether the peer vanishes (TCP reset), or says that it is done. */
+      /** Whether the client ends the connection with a TCP reset, or regularly. */
       readonly vanishes: boolean;
     };
 
@@ -59,11 +59,11 @@ const TIMEOUTS = [
   '9'.repeat(500),
 ];
 
-/** What a run is made of; the same gives the same requests. */
+/** The inputs of a run, which determine its requests. */
 export interface Attack {
   readonly seed: number;
   readonly recording: Recording;
-  /** Whether bare connections may have more than one broken frame: see `takesSeveralFaults`. */
+  /** Whether raw connections may have more than one invalid frame: see `takesSeveralFaults`. */
   readonly severalFaults: boolean;
 }
 
@@ -94,14 +94,14 @@ export function hostileRequest({ seed, recording, severalFaults }: Attack, numbe
   };
 }
 
-/** First the RPC, then one of its requests: rare ones come as often as others. */
+/** Chooses the RPC first, then one of its requests, so that rare RPCs are as frequent as others. */
 function sourceOf(chance: Chance, recording: Recording): RecordedRequest {
   const rpc = oneOf(chance, rpcNames());
   const ofRpc = recording.filter((request) => request.rpc === rpc);
   return oneOf(chance, ofRpc.length === 0 ? recording : ofRpc);
 }
 
-/** Messages that are hard on filters. */
+/** Messages that are expensive for filters. */
 function forFilters(chance: Chance, number: number): RecordedRequest {
   const messages = hostileBatch(chance).map(({ system, userProperties }, index) => {
     const id = `filtered-${number}-${index}`;
@@ -110,7 +110,7 @@ function forFilters(chance: Chance, number: number): RecordedRequest {
   return recorded('sendMessage', CLIENT_IDS[0] as string, { messages });
 }
 
-/** A receive of them. Each group comes to all of them. */
+/** A receive of these messages. Each group reaches all of them. */
 function filtered(chance: Chance): RecordedRequest {
   const receive = receiveRequest(FILTERED_TOPIC, oneOf(chance, FILTERING_GROUPS));
   return recorded('receiveMessage', oneOf(chance, CONSUMERS), { ...receive, filterExpression: hostileFilter(chance) });
@@ -128,24 +128,24 @@ function mutated(chance: Chance, source: RecordedRequest): Call {
   return callOf(source, [framed(encodedIfPossible(changed) ?? mutatedBytes(chance, encoded(source)))], ending);
 }
 
-/** Bytes that are no such request, or two requests in one. */
+/** Bytes that are not a valid request, or two requests in one. */
 function garbled(chance: Chance, source: RecordedRequest, recording: Recording): Buffer {
   const ways: (() => Buffer)[] = [
     () => noise(chance, below(chance, 400)),
     () => encoded(oneOf(chance, recording)),
     () => Buffer.concat([encoded(source), encoded(oneOf(chance, recording))]),
     () => mutatedBytes(chance, mutatedBytes(chance, encoded(source))),
-    // Groups in groups in groups: what reads them by recursion runs out of stack.
+    // Deeply nested groups, which overflow the stack of a recursive parser.
     () => Buffer.alloc(below(chance, 200_000), 0x0b),
-    // As many empty messages, or empty keys, as fit: what is two bytes here is an object there.
+    // As many empty messages or keys as fit: two bytes on the wire become an object in memory.
     () => Buffer.alloc(2 * below(chance, MOST_EMPTY_FIELDS), Buffer.from([oneOf(chance, [0x0a, 0x12, 0x1a, 0x22]), 0])),
-    // A field that says it is 2 GiB long.
+    // A field with a length of 2 GiB.
     () => Buffer.concat([encoded(source), Buffer.from([0x0a, 0xff, 0xff, 0xff, 0xff, 0x07])]),
   ];
   return oneOf(chance, ways)();
 }
 
-/** Messages where there may be one, or commands that answer nothing. */
+/** Several messages where one is allowed, or unsolicited commands. */
 function outOfOrder(chance: Chance, source: RecordedRequest, recording: Recording): Buffer[] {
   const count = 1 + below(chance, 20);
   return Array.from({ length: count }, () => framed(encoded(chance() < 0.5 ? source : oneOf(chance, recording))));
@@ -190,7 +190,7 @@ function encoded({ rpc, request }: RecordedRequest): Buffer {
   return Buffer.from(rpcMethod(rpc).request.encode(request).finish());
 }
 
-/** undefined for a request that its own codec cannot write. */
+/** Undefined for a request that its codec cannot encode. */
 function encodedIfPossible(source: RecordedRequest): Buffer | undefined {
   try {
     return encoded(source);

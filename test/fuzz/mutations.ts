@@ -1,4 +1,4 @@
-// What is done to a valid request to make it a hostile one: to its fields, to its bytes, to the frames that carry it.
+// Turns valid requests into hostile ones by changing their fields, their bytes, or their frames.
 
 import { framed } from '../support/http2-peer.js';
 import { below, type Chance, noise, oneOf } from './chance.js';
@@ -21,7 +21,7 @@ const LONG_NUMBERS = [0n, 1n, -1n, 2n ** 53n, 2n ** 63n - 1n, -(2n ** 63n)];
 const TIMES_MS = [0, -1, 1e12, 4e12, 8.64e15, -8.64e15];
 const LENGTHS = [0, 1, 4, 0x7f_ff_ff_ff, 0xff_ff_ff_ff, 130 * 1024 * 1024, 130 * 1024 * 1024 + 1];
 
-/** The same kind of value with something in it changed: a field taken away, an extreme, a list grown. */
+/** Changes something in a value: removes a field, sets an extreme, extends a list. */
 export function mutatedValue(chance: Chance, value: unknown): unknown {
   if (typeof value === 'string') return mutatedText(chance, value);
   if (typeof value === 'number') return oneOf(chance, NUMBERS);
@@ -59,7 +59,7 @@ function mutatedObject(chance: Chance, fields: object): object {
   return Object.fromEntries(entries.map(([name, value]) => [name, name === key ? change(value) : value]));
 }
 
-/** Bits turned, pieces cut out, doubled or filled with noise. */
+/** Flips bits; removes, duplicates or randomizes ranges. */
 export function mutatedBytes(chance: Chance, bytes: Buffer): Buffer {
   const way = chance();
   const at = below(chance, bytes.length + 1);
@@ -75,7 +75,7 @@ export function mutatedBytes(chance: Chance, bytes: Buffer): Buffer {
   return copy;
 }
 
-/** gRPC frames that say something else than what they are: wrong flags, wrong lengths, more messages than there may be. */
+/** Invalid gRPC frames: wrong flags, wrong lengths, too many messages. */
 export function wrongFrames(chance: Chance, message: Buffer): Buffer[] {
   const frame = framed(message);
   const ways: (() => Buffer[])[] = [
@@ -93,7 +93,7 @@ export function wrongFrames(chance: Chance, message: Buffer): Buffer[] {
   return oneOf(chance, ways)();
 }
 
-/** The bytes in a few pieces, as a slow or broken network would bring them. */
+/** Splits the bytes into a few chunks, like a slow or broken network. */
 export function inPieces(chance: Chance, bytes: Buffer): Buffer[] {
   const pieces: Buffer[] = [];
   let rest = bytes;

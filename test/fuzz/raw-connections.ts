@@ -1,12 +1,12 @@
-// What is sent on bare TCP: HTTP/2 frames made by hand, and what is no HTTP/2 at all; remoting frames for the admin port.
+// The bytes for raw TCP connections: hand-made HTTP/2 frames, bytes that are not HTTP/2, and remoting frames for the admin port.
 
 import { encodeFrame } from '../../libs/rocketmq/src/protocol/remoting/frame.js';
 import { below, type Chance, noise, oneOf } from './chance.js';
 import { inPieces, mutatedBytes } from './mutations.js';
 
-/** What a client of HTTP/2 sends first. */
+/** The preface of an HTTP/2 client. */
 export const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
-/** What a frame of HTTP/2 may be. */
+/** The types of HTTP/2 frames. */
 export const FRAME_TYPE = {
   data: 0,
   headers: 1,
@@ -48,7 +48,7 @@ function literal(text: string): Buffer {
 
 /**
  * The pieces of one hostile connection to the port of the clients.
- * @param severalFaults whether a connection may have more than one broken frame: see {@link takesSeveralFaults}
+ * @param severalFaults whether a connection may have more than one invalid frame: see {@link takesSeveralFaults}
  */
 export function rawConnection(chance: Chance, path: string, message: Buffer, severalFaults: boolean): Buffer[] {
   const opening = Buffer.concat([PREFACE, http2Frame(FRAME_TYPE.settings, 0, 0)]);
@@ -61,7 +61,7 @@ export function rawConnection(chance: Chance, path: string, message: Buffer, sev
     () => noise(chance, below(chance, 500)),
     () => Buffer.from(`GET ${path} HTTP/1.1\r\nhost: a\r\nupgrade: h2c\r\n\r\n`),
     () => Buffer.concat([Buffer.from([0x16, 3, 1, 2, 0]), noise(chance, 200)]),
-    // Calls that are taken back in the packet that opens them.
+    // Calls that are reset in the packet that opens them.
     () => Buffer.concat([opening, ...streams.flatMap((stream) => [call(stream), reset(stream)])]),
     () => Buffer.concat([opening, ...streams.flatMap((stream) => [call(stream), data(stream), reset(stream)])]),
     () => Buffer.concat([opening, call(1), data(1), call(3), data(3)]),
@@ -84,7 +84,7 @@ export function rawConnection(chance: Chance, path: string, message: Buffer, sev
 }
 
 /**
- * Whether a server on this nghttp2 (`process.versions.nghttp2`) outlives several broken frames in one read. Before 1.68.1 an
+ * Whether a server on this nghttp2 (`process.versions.nghttp2`) survives several invalid frames in one read. Before 1.68.1 an
  * assertion ends its process, below all JavaScript (CVE-2026-27135).
  */
 export function takesSeveralFaults(version: string): boolean {
@@ -127,7 +127,7 @@ function headerFields(chance: Chance, path: string): (readonly [string, string])
   return fields;
 }
 
-/** A frame that stands where it must not, or says what it must not. */
+/** A frame in a wrong place or with invalid content. */
 function wildFrame(chance: Chance): Buffer {
   const types = Object.values(FRAME_TYPE);
   const payload = noise(chance, oneOf(chance, [0, 4, 5, 6, 8, 12, 100]));
@@ -137,7 +137,7 @@ function wildFrame(chance: Chance): Buffer {
     () => http2Frame(FRAME_TYPE.window, 0, below(chance, 3), zeros),
     () => http2Frame(FRAME_TYPE.window, 0, below(chance, 3), Buffer.from([0x7f, 0xff, 0xff, 0xff])),
     () => http2Frame(FRAME_TYPE.settings, 0, 0, Buffer.from([0, 4, 0xff, 0xff, 0xff, 0xff])),
-    // No window at all: what is answered cannot go out.
+    // A window of zero, so that answers cannot be sent.
     () => http2Frame(FRAME_TYPE.settings, 0, 0, Buffer.from([0, 4, 0, 0, 0, 0])),
     () => http2Frame(FRAME_TYPE.priority, 0, 1, Buffer.from([0, 0, 0, 1, 0])),
     () => http2Frame(FRAME_TYPE.goaway, 0, 0, Buffer.alloc(8)),
@@ -150,7 +150,7 @@ function wildFrame(chance: Chance): Buffer {
   return oneOf(chance, ways)();
 }
 
-/** What the admin port answers, without what makes or deletes topics and groups; and two that it does not know. */
+/** The request codes of the admin port, without those that create or delete topics and groups, and two unknown codes. */
 const ADMIN_CODES = [
   ...[
     10, 11, 12, 21, 22, 28, 29, 30, 31, 102, 105, 106, 201, 202, 203, 206, 208, 216, 222, 224, 300, 305, 307, 343, 351,

@@ -1,5 +1,5 @@
-// A real exchange with the broker, kept as requests that it would accept: the matter of which hostile ones are made.
-// The handles and transaction ids in it live for a while only; record again when they are used up.
+// Records valid requests of a real exchange with the broker, from which hostile ones are derived.
+// Handles and transaction ids are valid for a limited time; record again when they have expired.
 
 import { toDuration } from '../../libs/rocketmq/src/protocol/grpc/duration.js';
 import {
@@ -31,7 +31,7 @@ export const FUZZ_TOPICS = [
   'filtered:normal:1',
 ];
 export const FILTERED_TOPIC = 'filtered';
-/** Each of them sees all messages of that topic. */
+/** Each of these groups receives all messages of the topic. */
 export const FILTERING_GROUPS = ['pickers-0', 'pickers-1', 'pickers-2', 'pickers-3'];
 export const FUZZ_GROUPS = [
   'readers:normal:3',
@@ -42,10 +42,10 @@ export const TOPIC = 'plain';
 export const GROUP = 'readers';
 const ORDERED_GROUP = 'ordered';
 const HANDLES = 24;
-/** Long enough to be recalled; then they are messages like others, which retention deletes. */
+/** Long enough to be recalled. Afterwards they are ordinary messages, which retention deletes. */
 const DELAY_MS = 5_000;
 
-/** A request that the broker would accept, and who may send it. */
+/** A request that the broker would accept, and the clients that can send it. */
 export interface RecordedRequest<N extends RpcName = RpcName> {
   readonly rpc: N;
   readonly clientId: string;
@@ -54,12 +54,12 @@ export interface RecordedRequest<N extends RpcName = RpcName> {
 
 export type Recording = readonly RecordedRequest[];
 
-/** The clients in whose names requests are sent; no others, or the broker would have to remember each for two minutes. */
+/** The client ids of all requests. A fixed set, because the broker keeps each for two minutes. */
 const PRODUCERS = ['fuzz-0', 'fuzz-1', 'fuzz-2', 'fuzz-3'];
 export const CONSUMERS: readonly string[] = ['fuzz-4', 'fuzz-5', 'fuzz-6', 'fuzz-7'];
 export const CLIENT_IDS: readonly string[] = [...PRODUCERS, ...CONSUMERS];
 
-/** Speaks to the broker as good clients do, and keeps their telemetry streams until it is closed. */
+/** Uses the broker like well-behaved clients, and keeps their telemetry streams open until it is closed. */
 export class Recorder {
   private clients: RawClient[] = [];
   private turn = 0;
@@ -77,7 +77,7 @@ export class Recorder {
     return [...withoutHandles(this.nextId()), ...(await this.withHandles(producer, consumer)), ...notServed()];
   }
 
-  /** Takes the settings of all clients back, and closes them. */
+  /** Terminates all clients and closes them. */
   async close(): Promise<void> {
     const goodbyes = this.clients.map((client) =>
       client
@@ -92,7 +92,7 @@ export class Recorder {
     return `recorded-${this.turn++}`;
   }
 
-  /** Requests that carry what the broker gave out. */
+  /** Requests with handles and ids that the broker issued. */
   private async withHandles(producer: RawClient, consumer: RawClient): Promise<RecordedRequest[]> {
     for (let sent = 0; sent < HANDLES; sent++)
       await producer.call('sendMessage', { messages: [message(TOPIC, this.nextId())] });
@@ -174,7 +174,7 @@ function withoutHandles(id: string): RecordedRequest[] {
   ];
 }
 
-/** RPCs that RocketMQ has and neither a real server nor this broker serves. */
+/** RPCs of the protocol that neither a real server nor this broker implements. */
 function notServed(): RecordedRequest[] {
   const messageQueue = { topic: resource(TOPIC), id: 0, permission: 3, acceptMessageTypes: [] };
   const place = { group: resource(GROUP), messageQueue };
@@ -197,7 +197,7 @@ function settingsOf(clientId: string): Settings {
   return consumerSettings(GROUP, clientId === 'fuzz-7' ? ClientType.PUSH_CONSUMER : ClientType.SIMPLE_CONSUMER);
 }
 
-/** A request with these fields, and the others empty. */
+/** A request with these fields; the others are empty. */
 export function recorded<N extends RpcName>(rpc: N, clientId: string, fields: Partial<RpcRequest<N>>): RecordedRequest {
   const request = { ...rpcMethod(rpc).request.decode(new Uint8Array()), ...fields };
   return { rpc, clientId, request } as unknown as RecordedRequest;

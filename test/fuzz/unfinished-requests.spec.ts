@@ -7,12 +7,12 @@ const bytesOf = (port: 'clients' | 'admin', seed: number): number => {
 };
 
 describe('requests that are never finished', () => {
-  it('are the same for the same seed, and others for another', () => {
+  it('are the same for the same seed, and differ for different seeds', () => {
     expect(unfinishedRequests(7)).toEqual(unfinishedRequests(7));
     expect(unfinishedRequests(8)).not.toEqual(unfinishedRequests(7));
   });
 
-  it.each([1, 2, 3, 4, 5])('are more than a broker may hold, at either port (seed %p)', (seed) => {
+  it.each([1, 2, 3, 4, 5])('exceed the memory limit of each port (seed %p)', (seed) => {
     expect(bytesOf('clients', seed)).toBeGreaterThan(1.2 * MOST_HELD_BYTES.withoutUsers);
     expect(bytesOf('admin', seed)).toBeGreaterThan(1.2 * MOST_HELD_BYTES.withUsers);
   });

@@ -1,4 +1,4 @@
-// Callers without valid keys that begin requests and never finish one: how much they make a broker hold.
+// Unauthenticated callers that begin requests and never complete them, to measure how much memory the broker uses for them.
 
 import { connect as connectHttp2 } from 'node:http2';
 import { connect } from 'node:net';
@@ -11,7 +11,7 @@ import { below, type Chance, oneOf } from './chance.js';
 import { CLIENT_IDS } from './recording.js';
 
 const MEBIBYTE = 1024 * 1024;
-/** What a gRPC message may have. */
+/** The maximum size of a gRPC message. */
 const MOST_ANNOUNCED_BYTES = 130 * MEBIBYTE;
 const ADMIN_BODY_BYTES = 4 * MEBIBYTE;
 const CALLS_A_CONNECTION = 6;
@@ -19,20 +19,20 @@ const CALLS = 60;
 const ADMIN_CONNECTIONS = 50;
 const PIECE = Buffer.alloc(MEBIBYTE);
 
-/** A request of which the end never comes. */
+/** A request that is never completed. */
 export interface UnfinishedRequest {
   readonly port: keyof Ports;
-  /** Of a call; for the admin port undefined. */
+  /** The RPC; undefined for the admin port. */
   readonly rpc: RpcName | undefined;
   readonly headers: Readonly<Record<string, string>>;
-  /** What is sent first: the length of the message, and for the admin port its header. */
+  /** The first bytes: the length of the message and, for the admin port, its header. */
   readonly begin: Buffer;
-  /** What follows, and in pieces of which size. */
+  /** The size of the rest and of its chunks. */
   readonly bytes: number;
   readonly pieceBytes: number;
 }
 
-/** The same for the same seed. Together they are more than a broker may hold, at either port. */
+/** The requests of a seed. Together they exceed the memory limit of each port. */
 export function unfinishedRequests(seed: number): UnfinishedRequest[] {
   const chance = seededRandom(seed);
   const calls = Array.from({ length: CALLS }, () => unfinishedCall(chance));
@@ -44,10 +44,10 @@ function unfinishedCall(chance: Chance): UnfinishedRequest {
   const begin = Buffer.alloc(5);
   const way = chance();
   const base = { port: 'clients', rpc, headers: strangersHeaders(chance) } as const;
-  // Some come as single bytes: few, for each is a packet.
+  // Some are sent as single bytes; only few bytes, because each is a packet.
   const [bytes, pieceBytes] =
     way < 0.1 ? [below(chance, 3_000), 1] : [below(chance, 24 * MEBIBYTE), 1 + below(chance, MEBIBYTE)];
-  // Some are whole but for the half-close.
+  // Some are complete except for the half-close.
   begin.writeUInt32BE(chance() < 0.3 ? bytes : oneOf(chance, [bytes + 1, 2 * bytes + 1, MOST_ANNOUNCED_BYTES]), 1);
   return { ...base, begin, bytes, pieceBytes };
 }
@@ -67,7 +67,7 @@ function unfinishedFrame(chance: Chance): UnfinishedRequest {
   };
 }
 
-/** Those of callers whom no broker with users knows. */
+/** The headers of callers that a broker with users rejects. */
 function strangersHeaders(chance: Chance): Record<string, string> {
   const signed = (credential: string, signature: string): Record<string, string> => ({
     [METADATA.dateTime]: '20260101T000000Z',
@@ -83,13 +83,13 @@ function strangersHeaders(chance: Chance): Record<string, string> {
   ]);
 }
 
-/** Sends such requests, and keeps them open. */
+/** Sends these requests and keeps them open. */
 export class UnfinishedCallers {
   private readonly closers: (() => void)[] = [];
 
   constructor(private readonly ports: Ports) {}
 
-  /** Resolves when each has sent what it has, or was refused. */
+  /** Resolves when each request was sent or refused. */
   async begin(requests: readonly UnfinishedRequest[]): Promise<void> {
     const calls = requests.filter(({ port }) => port === 'clients');
     const sent: Promise<void>[] = [];
@@ -130,7 +130,7 @@ export class UnfinishedCallers {
   }
 }
 
-/** One piece after the other, each when the one before it is out. Resolves at the end, or when the other side has ended it. */
+/** Writes one chunk after the other. Resolves at the end, or when the peer has closed the connection. */
 function sendAll(to: NodeJS.WritableStream, { begin, bytes, pieceBytes }: UnfinishedRequest): Promise<void> {
   return new Promise((resolve) => {
     let left = bytes;

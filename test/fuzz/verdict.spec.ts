@@ -22,7 +22,7 @@ const sound: RunFacts = {
   faults: [],
 };
 
-describe('the verdict over a run', () => {
+describe('the verdict of a run', () => {
   it('is sound when nothing broke', () => {
     expect(violations(sound)).toEqual([]);
     expect(summary(sound)).toMatch(/^100 requests in 1 s, seed 7, .*: sound$/);
@@ -60,7 +60,7 @@ describe('the coverage', () => {
     return outcomeOf('heartbeat', { status: '0', message: undefined, data });
   };
 
-  it('takes an answer for what it says', () => {
+  it('classifies answers', () => {
     const none = Buffer.alloc(0);
     expect(heartbeat(Code.OK)).toEqual({ kind: 'ok' });
     expect(heartbeat(Code.BAD_REQUEST, 'no')).toEqual({ kind: 'refused', by: 'BAD_REQUEST', message: 'no' });
@@ -71,7 +71,7 @@ describe('the coverage', () => {
     });
   });
 
-  it('has a gap until an RPC did what it was asked for and refused something', () => {
+  it('has a gap until an RPC both succeeded and refused something', () => {
     const coverage = new Coverage();
     const gaps = () => coverage.gaps().filter((gap) => gap.startsWith('heartbeat'));
     expect(gaps()).toHaveLength(2);
@@ -81,7 +81,7 @@ describe('the coverage', () => {
     expect(gaps()).toEqual([]);
   });
 
-  it('keeps answers that come from a fault of the program', () => {
+  it('keeps answers that are caused by a bug', () => {
     const coverage = new Coverage();
     const text = "Cannot read properties of undefined (reading 'x')";
     coverage.add('heartbeat', heartbeat(Code.INTERNAL_SERVER_ERROR, text));

@@ -1,50 +1,50 @@
-// What a run has to say: what broke, or that nothing did.
+// The verdict of a run.
 
 const MEBIBYTE = 1024 * 1024;
-/** What the memory of the broker may be above what it was, all requests of a run over and forgotten. */
+/** The maximum growth of the broker's memory after all requests of a run have ended. */
 export const MOST_GROWTH_BYTES = 16 * MEBIBYTE;
-/** How often the yardstick of broker-probe.mjs no request may take: the bounds of a receive and of a request let less happen. */
+/** The maximum CPU time of a request, as a multiple of the reference work of broker-probe.mjs. The limits of receives and requests allow less. */
 export const MOST_YARDSTICKS = 4;
-/** For requests at the admin port that are not whole: docs/guide/embedded-broker.md. */
+/** The limit for incomplete requests at the admin port: docs/guide/embedded-broker.md. */
 const ADMIN_BYTES = 64 * MEBIBYTE;
-/** What a broker may hold, the growth above included, for callers without valid keys that finish no request: docs/guide/embedded-broker.md. */
+/** The limit, including the growth above, for unauthenticated callers that complete no request: docs/guide/embedded-broker.md. */
 export const MOST_HELD_BYTES = {
   withoutUsers: 256 * MEBIBYTE + ADMIN_BYTES + MOST_GROWTH_BYTES,
   withUsers: ADMIN_BYTES + MOST_GROWTH_BYTES,
 };
 
-/** What a broker held for callers that finished no request. */
+/** The memory that a broker used for callers that completed no request. */
 export interface Holding {
   readonly broker: string;
   readonly heldBytes: number;
   readonly mostBytes: number;
 }
 
-/** What was seen in a run. */
+/** The facts of a run. */
 export interface RunFacts {
   readonly requests: number;
   readonly seed: number;
   readonly durationMs: number;
-  /** How the process of the broker ended while it should have lived; undefined when it lived. */
+  /** How the broker process ended unexpectedly; undefined if it did not. */
   readonly brokerEnd: string | undefined;
-  /** What the broker wrote as errors. */
+  /** The errors that the broker logged. */
   readonly errors: readonly string[];
-  /** Why good clients were not served, each time. */
+  /** Why well-behaved clients were not served, for each failure. */
   readonly goodClientFailures: readonly string[];
   readonly goodClients: number;
-  /** What is reachable in the broker, buffers outside the heap included; undefined when it could not be asked. */
+  /** The reachable memory of the broker, including buffers outside the heap; undefined if it could not be measured. */
   readonly memoryBeforeBytes: number;
   readonly memoryAfterBytes: number | undefined;
-  /** The most CPU that the broker took at a stretch, and which requests were under way then. */
+  /** The longest uninterrupted CPU time of the broker, and the requests in flight at that time. */
   readonly busiest: { readonly cpuMs: number; readonly requests: readonly string[] };
-  /** What a certain work takes on this machine. */
+  /** The CPU time of the reference work on this machine. */
   readonly yardstickCpuMs: number;
   readonly holdings: readonly Holding[];
   readonly gaps: readonly string[];
   readonly faults: readonly string[];
 }
 
-/** Each thing that did not hold; empty for a sound run. */
+/** The violations; empty for a sound run. */
 export function violations(facts: RunFacts): string[] {
   const { memoryBeforeBytes: before, memoryAfterBytes: after } = facts;
   const found = facts.brokerEnd === undefined ? [] : [`the broker crashed: ${facts.brokerEnd}`];

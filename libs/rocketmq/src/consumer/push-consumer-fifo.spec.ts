@@ -12,7 +12,7 @@ describe('a push consumer', () => {
   afterEach(() => bench.close());
 
   describe('of an ordered group', () => {
-    it('keeps a message group waiting behind its failed message while others go on', async () => {
+    it('keeps a message group waiting behind its failed message while others continue', async () => {
       // All in one batch: a queue is locked until its batch is settled.
       await bench.sendSteps('a1', 'a2', 'a3', 'b1', 'b2');
       await bench.consume((message, context) => {

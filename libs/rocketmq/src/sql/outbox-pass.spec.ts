@@ -9,7 +9,7 @@ import { MINUTE_MS } from '../support/clock.js';
 import { TestBroker } from '../testing/test-broker.js';
 import type { OutboxRelay } from './outbox-relay.js';
 
-/** As many as there may be beside the outbox's own. */
+/** The maximum number of properties in addition to the outbox's own. */
 const MOST = Object.fromEntries(Array.from({ length: 127 }, (_, index) => [`own${index}`, '1']));
 
 describe('a message of the outbox with the maximum number of properties', () => {

@@ -48,7 +48,7 @@ interface RetryHere {
 
 /** Brings one held message to its end. It waits only where necessary, because every message bears the cost of each wait. */
 export class Delivery {
-  /** Whether the latest attempt ended by its signal, and not by itself. */
+  /** Whether the latest attempt ended because its signal fired. */
   private wasInterrupted = false;
 
   constructor(
@@ -60,7 +60,7 @@ export class Delivery {
   ) {}
 
   /**
-   * For a message whose turn comes at once: waits for the handler and the server only.
+   * For a message that need not wait for its turn: waits for the handler and the server only.
    * @param onEnd called once, with the unexpected error of the delivery, if any
    */
   begin(turn: GrantedTurn, onEnd: (brokeOff?: unknown) => void): void {

@@ -19,7 +19,7 @@ export interface VerifyOptions {
   readonly forceSignal: AbortSignal;
 }
 
-/** The runs of handlers, beside those of the consumer's own messages. */
+/** The handler runs for verified messages, in addition to those for the consumer's own messages. */
 const MOST_AT_ONCE = 4;
 
 /** Runs handlers for an operator, few at once. */

@@ -25,7 +25,7 @@ describe('a producer that compresses bodies', () => {
 
   const text = (bytes: number): string => 'again and again '.repeat(bytes / 16);
   const order = (body: string | Uint8Array) => ({ topic: 'orders', body });
-  /** As they lie in the broker. */
+  /** The messages, as stored in the broker. */
   const stored = (): Buffer[] => broker.messages('orders').map(({ body }) => body);
 
   it('compresses bodies of at least the threshold', async () => {
