@@ -1,5 +1,4 @@
-// No text from outside may hold the process up: every regular expression of the sources is judged by a checker that finds
-// backtracking which grows faster than the text.
+// No external input may block the process: a checker analyzes every regular expression of the sources for super-linear backtracking.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,17 +7,17 @@ import typescript from 'typescript';
 
 type Checker = typeof import('recheck');
 
-/** What the checker takes for one of them, with all others at once on a machine that is busy. */
+/** The time limit for one expression, with all others in parallel on a busy machine. */
 const TIMEOUT_MS = 60_000;
 let checker: Checker;
 
 beforeAll(async () => {
-  // In this process: a helper would be left behind.
+  // In this process, because a helper process would not be stopped.
   process.env.RECHECK_BACKEND = 'pure';
   checker = await import('recheck');
 });
 
-/** Why it is not linear; undefined when it is. */
+/** Why it is not linear; undefined if it is. */
 function fault(pattern: string, flags: string): string | undefined {
   const { status, ...found } = checker.checkSync(pattern, flags, { timeout: TIMEOUT_MS });
   if (status === 'safe') return undefined;
@@ -59,7 +58,7 @@ describe('the regular expressions of the sources', () => {
     expect(made).toEqual([]);
   });
 
-  it('are judged: one that reads digits again and again, and one of nested repetitions, are found', () => {
+  it('are analyzed: the checker finds repeated scans of digits, and nested repetitions', () => {
     expect(fault('^(?:\\d+\\.?\\d*)x?$', '')).toContain('2nd degree polynomial');
     expect(fault('\\s*$', '')).toContain('2nd degree polynomial');
     expect(fault('^(?:a+)+$', '')).toContain('exponential');

@@ -1,4 +1,4 @@
-// What holds keys, certificates' keys and passphrases shows none of them to who prints it or writes it to a log.
+// Objects with secret keys, private keys or passphrases do not show them when they are printed or logged.
 
 import { format, inspect } from 'node:util';
 import { afterEach, describe, expect, it } from '@jest/globals';
@@ -20,7 +20,7 @@ afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end();
 });
 
-/** A broker with all that is secret, and what its clients need. */
+/** A broker with every kind of secret, and the options for its clients. */
 async function secured() {
   const authority = new CertificateAuthority();
   ends.push(() => authority.remove());
@@ -32,7 +32,7 @@ async function secured() {
   return { broker, pair, tls: { ca: authority.cert, ...pair }, key };
 }
 
-/** All that printing and logging make of an object, as deep as it goes. */
+/** The output of printing and logging an object, with unlimited depth. */
 function shown(object: unknown): string {
   const deep = { depth: Number.POSITIVE_INFINITY, maxArrayLength: Number.POSITIVE_INFINITY, maxStringLength: null };
   const seen = new Set<unknown>();
@@ -108,7 +108,7 @@ describe('no secret is shown by', () => {
     Module({ imports: [module] })(AppModule);
     const app = await NestFactory.createApplicationContext(AppModule, { logger: false });
     ends.push(() => app.close());
-    // All of it, as deep as there is something to find, would take half a minute.
+    // Unlimited depth would take half a minute here.
     const printed = [app.get(RocketMQProducer), app].map((object) => inspect(object, { depth: 9 })).join();
     expect([printed.includes(SECRET), printed.includes(key)]).toEqual([false, false]);
   });

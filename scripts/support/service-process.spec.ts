@@ -1,4 +1,4 @@
-// The process of a service as scripts start it.
+// The process of a service that scripts start.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { expect, it } from '@jest/globals';
 import { Service } from './service-process.mjs';
 
-it('keeps the end of what a service prints, however much that is', async () => {
+it('keeps the end of the output of a service, however long the output is', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'service-process-'));
   const file = join(folder, 'talker.cjs');
   writeFileSync(

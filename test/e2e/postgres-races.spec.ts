@@ -12,7 +12,7 @@ import { stockViolations } from './support/demo-pair.js';
 const ROUNDS = 100;
 const TIMEOUT_MS = 240_000;
 const PAYMENT_TIMEOUT_MS = MINUTE_MS;
-/** There are as many of it as there are rounds. */
+/** A product with as much stock as there are rounds. */
 const SKU = 'book';
 
 describeWithPostgres('the demos on PostgreSQL, when payment and time-out meet', () => {
@@ -38,7 +38,7 @@ describeWithPostgres('the demos on PostgreSQL, when payment and time-out meet', 
     await postgres?.stop();
   }, TIMEOUT_MS);
 
-  /** An order whose half messages for both ends are sent, and then both let go into their database transactions at once. */
+  /** An order whose payment and time-out have both sent their half messages, and then start their database transactions together. */
   async function race(round: number): Promise<'PAID' | 'CANCELLED'> {
     const { body } = await demo.place(round % 2, SKU);
     await broker.idle();
@@ -48,7 +48,7 @@ describeWithPostgres('the demos on PostgreSQL, when payment and time-out meet', 
     const answer = demo.pay(round % 2, body.id);
     const passing = broker.advance(SECOND_MS);
     await Promise.all([paying.reached, cancelling.reached]);
-    // Who starts first takes turns; who is first at the row is up to the connections.
+    // They take turns in starting first; the connections decide which one gets the row first.
     const sides = round % 2 === 0 ? [paying, cancelling] : [cancelling, paying];
     for (const side of sides) side.release();
     await Promise.all([answer, passing]);

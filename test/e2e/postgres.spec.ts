@@ -1,5 +1,4 @@
-// What PGlite hides and PostgreSQL shows: two who wait for each other, two who start at once, a connection that is lost, a pool
-// that closes.
+// Behavior that only PostgreSQL shows, not PGlite: deadlocks, two concurrent starts, a lost connection, closing a pool.
 
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
@@ -48,7 +47,7 @@ describeWithPostgres('DemoDatabase on PostgreSQL', () => {
     TIMEOUT_MS,
   );
 
-  it('runs a transaction again that PostgreSQL gave up, since two waited for each other', async () => {
+  it('retries a transaction that PostgreSQL aborted because of a deadlock', async () => {
     await query('CREATE TABLE counters (id integer PRIMARY KEY, value integer NOT NULL)');
     await query('INSERT INTO counters VALUES (1, 0), (2, 0)');
     const database = await open('order-demo');
@@ -77,18 +76,18 @@ describeWithPostgres('DemoDatabase on PostgreSQL', () => {
     await database.close();
   });
 
-  it('goes on with new connections when its own were cut', async () => {
+  it('continues with new connections after its connections were lost', async () => {
     const database = await open('order-demo');
     await database.db.select().from(counters);
     await query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'order-demo'`);
     const answers = await Promise.allSettled([database.db.select().from(counters)]);
-    // The first one may still get the connection that is going.
+    // The first transaction may still get the connection that is closing.
     if (answers[0]?.status === 'rejected') await database.db.select().from(counters);
     await database.close();
     await database.close();
   });
 
-  it('closes after the transaction that runs', async () => {
+  it('closes after the running transaction', async () => {
     const database = await open('order-demo');
     let begin = (): void => {};
     const begun = new Promise<void>((resolve) => {
@@ -104,7 +103,7 @@ describeWithPostgres('DemoDatabase on PostgreSQL', () => {
     expect(await query('SELECT DISTINCT value FROM counters')).toEqual([{ value: 42 }]);
   });
 
-  it('says that there is no server, and leaves nothing open', async () => {
+  it('reports that there is no server, and leaves no resources open', async () => {
     const gone = url.replace(/host=[^&]*/, 'host=%2Fnowhere');
     const options = { name: 'order-demo', url: gone, folder: undefined, schema, migrationsFolder: '' };
     await expect(DemoDatabase.open(options)).rejects.toThrow('/nowhere');

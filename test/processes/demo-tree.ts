@@ -1,4 +1,4 @@
-// A copy of the tree in which `npm start` runs as a user would run it, on ports and with data of its own.
+// A copy of the repository in which `npm start` runs as for a user, with its own ports and data.
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 
 const root = process.cwd();
 const COPIED = ['package.json', 'nest-cli.json', 'tsconfig.base.json', 'tsconfig.json', 'scripts', 'libs', 'apps'];
-/** PGlite's first start alone takes up to 12 s on a busy machine. */
+/** The first start of PGlite alone takes up to 12 s on a busy machine. */
 const PATIENCE_MS = 90_000;
 const POLL_MS = 25;
 
@@ -22,7 +22,7 @@ export async function until(what: string, holds: () => boolean | Promise<boolean
   }
 }
 
-/** Copies the tree, built, with its packages linked. */
+/** Copies the built repository and links its packages. */
 export async function copyTree(): Promise<string> {
   await promisify(execFile)(process.execPath, ['scripts/build/build.mjs'], { cwd: root });
   const copy = mkdtempSync(join(tmpdir(), 'nestjs-rocketmq-tree-'));
@@ -37,7 +37,7 @@ export async function copyTree(): Promise<string> {
   return copy;
 }
 
-/** Workspaces are linked to the copy, all else to the packages that are installed. */
+/** Links workspaces to the copy, and other packages to the installed ones. */
 function linkPackages(copy: string): void {
   const workspaces = new Map(
     ['libs', 'apps'].flatMap((folder) =>
@@ -64,7 +64,7 @@ async function freePorts(count: number): Promise<number[]> {
   return ports;
 }
 
-/** `npm start` in a copy of the tree. */
+/** `npm start` in a copy of the repository. */
 export class DemoRun {
   output = '';
   private constructor(
@@ -108,7 +108,7 @@ export class DemoRun {
     });
   }
 
-  /** The processes of this run: whatever runs a file of the copy. */
+  /** The processes of this run: those that execute a file of the copy. */
   async processes(): Promise<{ pid: number; command: string }[]> {
     const { stdout } = await promisify(execFile)('ps', ['-eo', 'pid=,stat=,args='], { maxBuffer: 16 * 1024 * 1024 });
     return stdout
@@ -143,7 +143,7 @@ export class DemoRun {
     this.npm.kill(signal);
   }
 
-  /** Ends it however it is, and waits until nothing of it is left. */
+  /** Kills it, whatever its state, and waits until all its processes have ended. */
   async end(): Promise<void> {
     this.npm.kill('SIGTERM');
     for (const { pid } of await this.processes()) killQuietly(pid, 'SIGTERM');
@@ -156,7 +156,7 @@ function killQuietly(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch {
-    // It has ended since it was listed.
+    // The process has ended since it was listed.
   }
 }
 

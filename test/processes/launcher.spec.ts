@@ -1,4 +1,4 @@
-// `npm start` as a user meets it: what it prints, how it ends, and that it leaves nothing behind.
+// `npm start`: its output, how it ends, and that it leaves no processes behind.
 
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
@@ -83,7 +83,7 @@ describe('npm start', () => {
       await run.ready();
       const { orderUrl, inventoryUrl } = run;
       const isUp = async () => (await fetch(`${inventoryUrl}/health/ready`).catch(() => undefined))?.ok === true;
-      // More often than crashes are forgiven in a minute.
+      // More crashes than the launcher tolerates per minute.
       for (let times = 1; times <= 6; times++) {
         expect((await fetch(`${orderUrl}/faults/stop-inventory`, { method: 'POST' })).status).toBe(202);
         const restarts = () => run?.output.match(/inventory-demo ended \(as asked for\); starting it again/g) ?? [];

@@ -1,4 +1,4 @@
-// SIGTERM under load, with real processes, on the version of Nest that is installed here. The scenario is that of
+// SIGTERM under load, with real processes, on the installed version of Nest. The scenario is that of
 // `npm run test:pack`, which runs it on other versions.
 
 import { execFile } from 'node:child_process';

@@ -1,4 +1,4 @@
-// A handler that blocks the event loop on a real Apache RocketMQ, which goes on meanwhile. Runs by `npm run test:rocketmq` only.
+// A handler that blocks the event loop with a real Apache RocketMQ, which continues meanwhile. Runs with `npm run test:rocketmq` only.
 
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';

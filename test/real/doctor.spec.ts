@@ -1,4 +1,4 @@
-// What only a real server has: half messages that it gave up.
+// Half messages that a real server gave up.
 
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
@@ -10,9 +10,9 @@ import { transport } from '../support/transport.js';
 const endpoints = process.env.ROCKETMQ_TEST_ENDPOINTS ?? '';
 const nameServer = process.env.ROCKETMQ_TEST_NAME_SERVER ?? '';
 const topic = `given-up-${process.pid}-${Date.now()}`;
-/** The first check comes after six seconds; as much again for a busy machine. */
+/** The first check is after six seconds; twice that for a busy machine. */
 const GIVEN_UP_MS = 40_000;
-/** The server counts its checks in this property, and believes one that came along. */
+/** The server counts checks in this property and trusts the producer's value. */
 const CHECKED_OFTEN = { TRANSACTION_CHECK_TIMES: '1000' };
 
 let admin: RocketMQAdmin;
@@ -53,7 +53,7 @@ it('the doctor names half messages that the server has given up', async () => {
     expect.objectContaining({
       name: 'half messages given up',
       status: 'warning',
-      // Other suites leave some on this server, too: which of them are the oldest is not for this one to say.
+      // Other suites also leave some on this server, so this test does not know which are the oldest.
       seen: expect.stringMatching(/^[1-9]\d*, the oldest: \S+ of \S+, born \d{4}-/),
     }),
   );

@@ -85,7 +85,7 @@ beforeAll(async () => {
 afterAll(() => app?.close());
 
 describe('listeners on a real server', () => {
-  it('share a group by tags, retry, keep dead letters in a topic, end by hand and get batches', async () => {
+  it('share a group by tags, retry, send dead letters to a topic, settle manually and receive batches', async () => {
     if (app === undefined) throw new Error('the application did not start');
     const producer = app.get(RocketMQProducer);
     const { seen } = app.get(Shop);

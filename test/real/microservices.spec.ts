@@ -83,7 +83,7 @@ class Prices {
 }
 
 describe('the transport strategy on a real server', () => {
-  it('answers requests to the instance that asked, errors too', async () => {
+  it('answers requests to the requesting instance, including errors', async () => {
     await start({ controllers: [Prices] });
     const options = { requests: { application: 'desk', timeoutMs: PATIENCE_MS } };
     const desks = [await start({ options }), await start({ options })].map((app) => app.get(RocketMQRequester));
@@ -100,7 +100,7 @@ describe('the transport strategy on a real server', () => {
     expect((await groupsNow()).filter(isForAnswers)).toEqual([]);
   });
 
-  it('puts a message whose handler gave it up to the dead letters', async () => {
+  it('dead-letters a message on request of its handler', async () => {
     const app = await start({ controllers: [Prices] });
     await app.get(RocketMQProducer).send({ topic: 'prices', tag: 'changed', body: '"x"' });
     let letters = 0;
@@ -113,7 +113,7 @@ describe('the transport strategy on a real server', () => {
 });
 
 describe('a broadcast listener on a real server', () => {
-  it('gets in each instance what is sent while it runs, and leaves no group behind', async () => {
+  it('receives in each instance what is sent while it runs, and leaves no group behind', async () => {
     const heard: string[] = [];
     const listener = (name: string): Type => {
       @Injectable()
@@ -142,7 +142,7 @@ describe('a broadcast listener on a real server', () => {
   });
 });
 
-describe('members of a group that do not subscribe alike, on a real server', () => {
+describe('members of a group with different subscriptions, on a real server', () => {
   const listener = (filter: string): Type => {
     @Injectable()
     class Mixed {

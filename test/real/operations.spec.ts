@@ -1,5 +1,5 @@
-// Operations on a real Apache RocketMQ: topics and groups made by the application that declares them, compared with what it declares,
-// health as a real server leaves it, events. Runs by `npm run test:rocketmq` only.
+// Operations on a real Apache RocketMQ: topics and groups that an application declares are created and compared, health, events. Runs
+// with `npm run test:rocketmq` only.
 
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
@@ -58,7 +58,7 @@ afterAll(() => admin.close());
 async function start(options: Partial<RocketMQModuleOptions> = {}, providers: Provider[] = [Shop]) {
   const endpoints = process.env.ROCKETMQ_TEST_ENDPOINTS ?? '';
   const names = { topicPrefix: prefix, groupPrefix: prefix };
-  // The open-source server takes names of groups and topics as they are in every namespace; so must their creation.
+  // The open-source server ignores namespaces in the names of groups and topics, and so must their creation.
   const all = { endpoints, nameServer, groups, ...names, namespace: 'eu', logger: recordingLogger(), ...options };
   const imports = [RocketMQModule.forRoot(all)];
   const app = await Test.createTestingModule({ imports, providers }).compile();
@@ -68,7 +68,7 @@ async function start(options: Partial<RocketMQModuleOptions> = {}, providers: Pr
 }
 
 describe('operations on a real server', () => {
-  it('what is missing is named at start, then made by several instances at once, and fits from then on', async () => {
+  it('missing topics and groups are reported at startup, created by several concurrent instances, and match from then on', async () => {
     await expect(start({ provision: 'check' })).rejects.toMatchObject({
       code: 'PROVISION_MISMATCH',
       differences: expect.arrayContaining([
@@ -89,7 +89,7 @@ describe('operations on a real server', () => {
     await start({ provision: 'check' });
   });
 
-  it('what differs is named, and left as it is', async () => {
+  it('differences are reported and not changed', async () => {
     const logger = recordingLogger();
     const changed = { shop: { maxDeliveryAttempts: 6 } };
     const name = (await admin.brokers())[0]?.name;

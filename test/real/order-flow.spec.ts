@@ -1,4 +1,4 @@
-// The plain order flow of both demos on a real Apache RocketMQ, in real seconds. Runs by `npm run test:rocketmq` only.
+// The basic order flow of both demos on a real Apache RocketMQ, in real time. Runs with `npm run test:rocketmq` only.
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SECOND_MS } from 'nestjs-rocketmq';
@@ -33,7 +33,7 @@ function orderIn(status: OrderView['status'], id: string): Promise<OrderView> {
 }
 
 describe('the order flow on a real server', () => {
-  it('sells what is paid, returns what is not, refuses what there is not', async () => {
+  it('sells paid orders, returns unpaid ones, rejects those without stock', async () => {
     const before = await demo.stockOf('book');
     const [paid, unpaid, refused] = await Promise.all([
       demo.place('book', 2),

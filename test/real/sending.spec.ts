@@ -1,5 +1,5 @@
-// What a Nest application sends to a real Apache RocketMQ: hooks both ways, a method that overrides another as one transaction, an
-// injected admin, and topics of another type. Runs by `npm run test:rocketmq` only.
+// Sending from a Nest application to a real Apache RocketMQ: message hooks, a transactional method that overrides another, an injected
+// admin, and topics of a wrong type. Runs with `npm run test:rocketmq` only.
 
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
@@ -24,7 +24,7 @@ const Orders = defineTopic<{ id: string }>('orders', { type: 'normal' });
 const Booked = defineTopic<{ id: string }>('booked', { type: 'transaction' });
 const nameServer = process.env.ROCKETMQ_TEST_NAME_SERVER ?? '';
 
-/** Turns every bit of a body. */
+/** Inverts every bit of a body. */
 const turning: MessageHook = {
   outgoing: (message) => ({ ...message, body: bodyBytes(message.body).map((byte) => byte ^ 0xff) }),
   incoming: (message) => ({ ...message, body: Buffer.from(message.body.map((byte) => byte ^ 0xff)) }),
@@ -107,7 +107,7 @@ afterAll(() =>
 );
 
 describe('sending to a real server', () => {
-  it('passes hooks, and makes one message of an override and super', async () => {
+  it('applies hooks, and sends one message for an override and super', async () => {
     const running = await start([Booking]);
     const booking = running.get(Booking);
     await running
@@ -120,7 +120,7 @@ describe('sending to a real server', () => {
     expect(await booking.admin.describeTopic(`${topicPrefix}booked`)).toMatchObject({ type: 'transaction' });
   });
 
-  it('stops at start when a topic that is listened to is of another type', async () => {
+  it('fails at startup when the topic of a listener has another type', async () => {
     await expect(start([Mistaken])).rejects.toThrow(/TOPIC_TYPE_MISMATCH/);
   });
 });

@@ -1,4 +1,4 @@
-// Transaction log and outbox between a real Apache RocketMQ and a real PostgreSQL, in real seconds. Runs by `npm run test:rocketmq`
+// Transaction log and outbox between a real Apache RocketMQ and a real PostgreSQL, in real time. Runs with `npm run test:rocketmq`
 // only.
 
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
@@ -39,7 +39,7 @@ describeWithPostgres('PostgreSQL and a real server', () => {
     for (const name of ['a', 'b']) await admin.createGroup({ consumerGroup: `${GROUP}-${name}`, fifo: name === 'b' });
     await admin.close();
     const log = new TransactionLog({ database: database.port });
-    // Two processes: either may be asked how a transaction of the other one ended.
+    // Two processes: each can be checked for transactions of the other.
     producers = [1, 2].map(() => producer({ transactionCheckers: { [ORDERS]: (check) => log.check(check) } }));
     const consumers = [consumer(`${GROUP}-a`, ORDERS), consumer(`${GROUP}-b`, STEPS)];
     await Promise.all([...producers, ...consumers].map((one) => one.start()));
@@ -91,14 +91,14 @@ describeWithPostgres('PostgreSQL and a real server', () => {
       if (result.status === 'rejected') expect(result.reason).toBeInstanceOf(TransactionFencedError);
     expect(returned).toContain('first');
     await arrivals.of(...returned);
-    // What was fenced would come by now, if it came.
+    // Fenced messages would have been delivered by now.
     await wait(6 * SECOND_MS);
     const inDatabase = await column(database.port, 'SELECT id FROM orders');
     const delivered = seen.map(({ text }) => text);
     expect(agreementViolations({ begun, returned, inDatabase, delivered, undecided: [] })).toEqual([]);
   });
 
-  it('keep the order of groups and the id of each message, though a relay sends some of it twice', async () => {
+  it('keep the order of groups and the id of each message, although a relay sends some messages twice', async () => {
     const outbox = new Outbox();
     const added: { id: string; messageGroup: string }[] = [];
     for (let step = 1; step <= 12; step++) {

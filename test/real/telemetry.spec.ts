@@ -1,4 +1,4 @@
-// Traces and measurements of a Nest application on a real Apache RocketMQ. Runs by `npm run test:rocketmq` only.
+// Traces and metrics of a Nest application with a real Apache RocketMQ. Runs with `npm run test:rocketmq` only.
 
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
@@ -94,7 +94,7 @@ const ended = async (name: string, count: number) => {
 };
 
 describe('telemetry on a real server', () => {
-  it('carries the context through the server to each attempt, and measures', async () => {
+  it('propagates the context through the server to each attempt, and records metrics', async () => {
     await app
       ?.get(RocketMQProducer)
       .for(Orders)
@@ -115,7 +115,7 @@ describe('telemetry on a real server', () => {
     }
   });
 
-  it('carries it through a transaction to the listeners of its message', async () => {
+  it('propagates it through a transaction to the listeners of its message', async () => {
     await app?.get(Shop).pay('b');
     const [process] = await ended(`process ${prefix}paid`, 1);
     const half = sdk.span(`send ${prefix}paid`);

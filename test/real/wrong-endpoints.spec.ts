@@ -1,4 +1,4 @@
-// The ports of a real broker, given where a proxy's belongs. Name servers: test/contract/connections.spec.ts.
+// Ports of a real broker, configured instead of the proxy's. For name servers see test/contract/connections.spec.ts.
 
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
@@ -8,7 +8,7 @@ import { transport } from '../support/transport.js';
 const admin = new RocketMQAdmin({ nameServer: process.env.ROCKETMQ_TEST_NAME_SERVER || '127.0.0.1:1' });
 afterAll(() => admin.close());
 
-/** The fast port of a broker is two below its own. */
+/** The VIP port of a broker is its port minus two. */
 const portsOf = (address: string): string[] => {
   const [host, port] = address.split(':');
   return [address, `${host}:${Number(port) - 2}`];

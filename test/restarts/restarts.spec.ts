@@ -1,4 +1,4 @@
-// Real servers that die under load and come back. They are servers of these tests' own: nobody else's are killed.
+// Real servers that are killed under load and restarted. The tests use their own servers.
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
@@ -10,7 +10,7 @@ import { Load } from '../support/load.js';
 import { transport } from '../support/transport.js';
 
 const MESSAGES_PER_SECOND = 1_000;
-/** A server that starts on a busy machine takes its time. */
+/** Starting a server takes long on a busy machine. */
 const TEST_MS = 240_000;
 const version = process.env.ROCKETMQ_TEST_VERSION;
 
@@ -52,7 +52,7 @@ describe('a real server under load', () => {
     return { producer, arrivals };
   }
 
-  /** A server that has just started is slow at first; its way into this state is not what these tests are about. */
+  /** A server is slow just after its start, which these tests do not cover. */
   async function warmUp(producer: Producer): Promise<void> {
     const bodies = Array.from({ length: 2_000 }, (_, index) => `warm-up ${index}`);
     const worker = async (): Promise<void> => {
@@ -78,7 +78,7 @@ describe('a real server under load', () => {
       await arrivals.until(() => arrivals.texts.length > known + MESSAGES_PER_SECOND);
       const { accepted, failures } = await load.stop();
       await arrivals.of(...accepted);
-      // Sends of the time without a server fail, and say whether their message may be stored.
+      // Sends without a server fail and report whether their message may be stored.
       expect(failures.filter((error) => !RocketMQError.is(error) || error.outcome === 'rejected')).toEqual([]);
       expect(unhandled).toEqual([]);
     },
@@ -90,7 +90,7 @@ describe('a real server under load', () => {
     async () => {
       const cluster = await startRocketMQCluster({ version });
       ends.push(() => cluster.stop());
-      // Proxies on one machine name one address for all of them; see ROCKETMQ's useEndpointPortFromRequest.
+      // Proxies on one machine advertise one common address; see RocketMQ's useEndpointPortFromRequest.
       const endpoints = { endpoints: cluster.proxies.join(';'), useBootstrapEndpoints: true };
       const { producer, arrivals } = await clients(endpoints, cluster.nameServer);
       const load = new Load(producer, 'orders', MESSAGES_PER_SECOND / 4);

@@ -1,4 +1,4 @@
-// Who is let in, and to what: keys, permissions, and keys that change while messages flow.
+// Access control: keys, permissions, and keys that change while messages flow.
 
 import { describe, expect } from '@jest/globals';
 import type { BrokerPermission } from 'nestjs-rocketmq/broker';
@@ -12,14 +12,14 @@ const contract = contractSuite(startSecured);
 
 const secured = (world: World): SecuredBackend => world.backend as SecuredBackend;
 
-/** A user of the case's own. */
+/** A user for one case. */
 async function user(world: World, ...permissions: BrokerPermission[]): Promise<Credentials> {
   const credentials = { accessKey: world.name(), secretKey: 'its secret' };
   await secured(world).declareUser({ ...credentials, permissions });
   return credentials;
 }
 
-/** A topic, a group, and a user that may send to the one and receive for the other. */
+/** A topic, a group, and a user with permission to send to the topic and receive for the group. */
 async function setUp(world: World, type: Parameters<World['topic']>[0] = 'normal') {
   const topic = await world.topic(type);
   const group = await world.group();
@@ -156,7 +156,7 @@ describe('a rejected caller gets the reason:', () => {
 });
 
 describe('a key that changes while messages flow', () => {
-  /** What {@link setUp} makes, for a user whose credentials change. */
+  /** Like {@link setUp}, for a user whose credentials change. */
   async function flow(world: World, credentials: () => Credentials) {
     const { topic, group, permissions } = await setUp(world);
     const connection = world.connection({ credentials });
@@ -189,12 +189,12 @@ describe('a key that changes while messages flow', () => {
     const recorder = await world.record({ topic, consumerGroup: group }, connection);
     const producer = await world.producer({ topics: { [topic]: 'normal' } }, connection);
     now = second;
-    // The first of these may still go out under the first key, which asks for the second.
+    // The first of these may still be signed with the first key; its rejection loads the second.
     await producer.send({ topic, body: 'under either' });
     await world.until('the second is in use', () => connection.credentials.current(0)?.accessKey === second.accessKey);
     await removeUser(first.accessKey);
     await producer.send({ topic, body: 'under the second' });
-    // The settings are checked again by the metadata of the stream.
+    // The settings are checked again with the metadata of the stream.
     await recorder.consumer.subscribe({ topic, filter: { kind: 'tag', expression: '*' } });
     await world.until('both are delivered', () => new Set(texts(recorder.deliveries)).size === 2);
   });

@@ -1,4 +1,4 @@
-// The command line on a server that asks for TLS and a signature.
+// The command line with a server that requires TLS and signatures.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

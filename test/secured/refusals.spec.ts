@@ -1,4 +1,4 @@
-// What a server answers to whom it does not let in, RPC by RPC, without our client.
+// The answers of a server to unauthorized callers, RPC by RPC, with a raw client.
 
 import { createHmac } from 'node:crypto';
 import { describe, expect } from '@jest/globals';
@@ -22,7 +22,7 @@ function signature(accessKey: string, secretKey = SECRET): Record<string, string
   return { 'x-mq-date-time': DATE_TIME, authorization };
 }
 
-/** A client with this metadata; without, one that signs nothing. */
+/** A client with this metadata; without metadata, it does not sign. */
 async function withClient<T>(
   world: World,
   metadata: Record<string, string>,
@@ -94,7 +94,7 @@ describe('what needs no permission', () => {
 });
 
 describe('a user', () => {
-  /** A consumer that is there, and what a user without a permission does under its id. */
+  /** A connected consumer, and requests with its client id from a user without permission. */
   const under = async (world: World, doHarm: (client: RawClient) => Promise<string>): Promise<string> => {
     const group = await world.group();
     return asUser(world, [{ resource: `Group:${group}`, actions: ['Sub'] }], async (victim) => {

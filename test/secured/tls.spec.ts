@@ -1,5 +1,5 @@
-// A connection over TLS, and the errors when it fails. Certificates of clients are in the specs of the client:
-// the gRPC port of the real server asks for none.
+// A connection over TLS, and the errors when it fails. Client certificates are tested in the client's
+// specs, because the gRPC port of the real server does not use them.
 
 import { describe, expect } from '@jest/globals';
 import type { ConnectionOptions } from 'nestjs-rocketmq/client';
@@ -12,7 +12,7 @@ const contract = contractSuite(startSecured);
 
 const secured = (world: World): SecuredBackend => world.backend as SecuredBackend;
 
-/** Sends a message to a topic of its own. */
+/** Sends a message to a new topic. */
 async function send(world: World, options: Partial<ConnectionOptions>): Promise<string> {
   const topic = await world.topic();
   const producer = await world.producer({ topics: { [topic]: 'normal' } }, world.connection(options));

@@ -1,4 +1,4 @@
-// Transactions that really meet in a PostgreSQL, by what teams use: one is given up, and run again.
+// Conflicting transactions in a real PostgreSQL, with each supported client: one is aborted and retried.
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { sql } from 'drizzle-orm';
@@ -35,7 +35,7 @@ describeWithPostgres('retryTransaction on PostgreSQL', () => {
   ];
 
   describe.each(kinds)('with %s', (_, open) => {
-    /** Two transactions at once. The first run of each waits until both have done their first half. */
+    /** Two concurrent transactions. The first run of each waits until both have done their first half. */
     async function meet(halves: readonly ((tx: SqlExecutor, side: number) => Promise<unknown>)[]) {
       const failures: unknown[] = [];
       let runs = 0;
@@ -65,7 +65,7 @@ describeWithPostgres('retryTransaction on PostgreSQL', () => {
       return { runs, failures };
     }
 
-    it('runs the one again that PostgreSQL gives up when two wait for each other', async () => {
+    it('retries the transaction that PostgreSQL aborts because of a deadlock', async () => {
       const names = ['left', 'right'];
       const add = (tx: SqlExecutor, index: number) =>
         tx.query('UPDATE shelf SET pieces = pieces + 1 WHERE name = $1', [names[index % 2]]);
@@ -74,8 +74,8 @@ describeWithPostgres('retryTransaction on PostgreSQL', () => {
       expect(await shelves()).toEqual({ left: 12, right: 12 });
     });
 
-    it('runs the one again whose reading another one has overtaken', async () => {
-      // Each takes the pieces of its own shelf if there are enough on both: side by side both would.
+    it('retries a transaction with a serialization failure', async () => {
+      // Each takes stock from its own shelf if both shelves together have enough; without serialization both would.
       const look = async (tx: SqlExecutor) => {
         await tx.query('SET TRANSACTION ISOLATION LEVEL SERIALIZABLE', []);
         await tx.query('SELECT sum(pieces) FROM shelf', []);

@@ -1,5 +1,5 @@
-// Processes that are killed in the middle of a transaction, or while they relay an outbox. Afterwards another process has to bring
-// everything to its end. The processes and the database are real; only the broker's time is moved.
+// Processes that are killed during a transaction, or while they relay an outbox. Afterwards another process completes everything.
+// Processes and database are real; only the broker uses a manual clock.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -24,7 +24,7 @@ const FAULTS = [
 
 const RELAY_FAULTS = ['claimed', 'sent-before-mark', 'marked'];
 
-/** All processes die first, each finding what the one before has left; then this one brings everything to its end. */
+/** First all processes are killed, one after the other; then this one completes everything. */
 function suite(placed: () => DatabasePlace, relayFaults: readonly string[] = RELAY_FAULTS): void {
   const ends: (() => Promise<unknown>)[] = [];
   const delivered: string[] = [];
@@ -60,7 +60,7 @@ function suite(placed: () => DatabasePlace, relayFaults: readonly string[] = REL
     ends.push(() => producer.close());
     await Promise.all([consumer.start(), producer.start()]);
     await broker.advance(3 * MINUTE_MS);
-    // A check that takes its time counts as unanswered; the server asks again.
+    // A slow check counts as unanswered, and the server checks again.
     for (let round = 0; round < 10 && broker.halfMessages().length > 0; round++) await broker.advance(MINUTE_MS);
     const send = producer.send.bind(producer);
     relay = new OutboxRelay({ outbox: new Outbox(), database: database.port, clock: broker.clock, send });
@@ -93,7 +93,7 @@ describe('a killed process, with PGlite in a folder', () => {
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'kills-'));
   });
-  // Opening it costs seconds, and what a relay does to it is what it does to PostgreSQL.
+  // Opening PGlite takes seconds, and relays behave as with PostgreSQL.
   suite(() => ({ kind: 'pglite', folder }), ['sent-before-mark']);
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 });

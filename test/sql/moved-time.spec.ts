@@ -1,4 +1,4 @@
-// Time that a test moves while handlers are at work in a database: it waits for them, and never runs ahead of them.
+// A manual clock while handlers use a database: time waits for them and never runs ahead.
 
 import { PGlite } from '@electric-sql/pglite';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
@@ -10,7 +10,7 @@ import { schemaSql, TransactionLog } from 'nestjs-rocketmq/sql';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 
 const RETRY_MS = 5 * SECOND_MS;
-/** Keeps the database busy, and the handler with it. */
+/** Keeps the database and the handler busy. */
 const SLOW = 'SELECT count(*) FROM generate_series(1, 5000)';
 
 let database: PGlite;
@@ -60,7 +60,7 @@ async function work(topic: string, handle: (what: string, attempt: number) => Pr
   ends.push(() => consumer.close());
 }
 
-/** Several turns of the database, as a handler of an application has them. */
+/** Several round trips to the database, as in a handler of an application. */
 async function note(what: string, attempt: number): Promise<void> {
   await database.query(SLOW);
   await database.transaction(async (tx) => {
@@ -89,8 +89,8 @@ class Sluggard {
   }
 }
 
-describe('advance, with handlers at work in a database', () => {
-  it('meets every one of a chain of delayed messages at its time, each sent by the handler of the one before', async () => {
+describe('advance, with handlers that use a database', () => {
+  it('delivers each of a chain of delayed messages at its time, each sent by the handler of the previous one', async () => {
     await work('chain', async (what, attempt) => {
       await note(what, attempt);
       await producer.send({ topic: 'chain', body: String(Number(what) + 1), delayMs: MINUTE_MS });
@@ -104,7 +104,7 @@ describe('advance, with handlers at work in a database', () => {
     expect(broker.pending()).toMatchObject([{ kind: 'delayed', dueAtMs: startMs + 13 * MINUTE_MS }]);
   });
 
-  it('meets many at once and their retries', async () => {
+  it('delivers many concurrent messages and their retries', async () => {
     await work('many', async (what, attempt) => {
       await note(what, attempt);
       if (attempt < 3) throw new Error('not yet');
@@ -120,7 +120,7 @@ describe('advance, with handlers at work in a database', () => {
     expect(broker.pending()).toEqual([]);
   });
 
-  it('waits for the answer of a check that asks the database', async () => {
+  it('waits for the answer of a check that reads the database', async () => {
     broker.faults.add({ rpc: 'endTransaction', action: { kind: 'answer', code: 'INTERNAL_SERVER_ERROR' }, times: 20 });
     const startMs = broker.clock.nowMs();
     const paid = producer.transact({ message: { topic: 'paid', body: 'order-1' } }, () =>

@@ -1,4 +1,4 @@
-// The port of nestjs-rocketmq/sql on what teams have: Drizzle, TypeORM, pg, on a real PostgreSQL.
+// nestjs-rocketmq/sql with Drizzle, TypeORM and pg on a real PostgreSQL.
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { sql } from 'drizzle-orm';
@@ -41,7 +41,7 @@ describeWithPostgres('the sql kit on PostgreSQL', () => {
     await pool().query('TRUNCATE rocketmq_outbox, rocketmq_inbox, rocketmq_transaction_log, seat');
   });
 
-  /** Each with a statement of its own kind in the transaction, beside those of the kit. */
+  /** The clients, each with a statement of its own API in the transaction. */
   const kinds: [
     string,
     () => SqlDatabase,
@@ -133,7 +133,7 @@ describeWithPostgres('the sql kit on PostgreSQL', () => {
     });
   });
 
-  it('answers with rows for every kind of statement of TypeORM', async () => {
+  it('returns rows for every kind of statement of TypeORM', async () => {
     const rows = await typeormDatabase(clients.dataSource).transaction(async (tx) => [
       (await tx.query('INSERT INTO seat VALUES ($1) RETURNING name', ['2B'])).rows,
       (await tx.query('UPDATE seat SET name = $1 RETURNING name', ['2C'])).rows,
@@ -142,7 +142,7 @@ describeWithPostgres('the sql kit on PostgreSQL', () => {
     expect(rows).toEqual([[{ name: '2B' }], [{ name: '2C' }], []]);
   });
 
-  it('refuses an EntityManager that belongs to no transaction', () => {
+  it('rejects an EntityManager that is not in a transaction', () => {
     expect(() => typeormExecutor(clients.dataSource.manager)).toThrow('NO_TRANSACTION');
   });
 
@@ -155,7 +155,7 @@ describeWithPostgres('the sql kit on PostgreSQL', () => {
     expect([await seats(), pool().totalCount - pool().idleCount]).toEqual([0, 0]);
   });
 
-  it('takes a client of pg out of the pool when its connection is lost', async () => {
+  it('removes a client of pg from the pool when its connection is lost', async () => {
     const lost = poolDatabase(pool()).transaction((tx) =>
       tx.query('SELECT pg_terminate_backend(pg_backend_pid())', []),
     );

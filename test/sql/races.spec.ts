@@ -1,4 +1,4 @@
-// Local transactions and checks that meet in a real PostgreSQL, on connections of their own, as in processes of their own.
+// Races between local transactions and checks in a real PostgreSQL, on separate connections, as in separate processes.
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Connection, HOUR_MS, MINUTE_MS, Producer, PushConsumer, SECOND_MS } from 'nestjs-rocketmq/client';
@@ -17,14 +17,14 @@ import { ORDERS } from './support/crash-job.js';
 import { column, type OpenDatabase, openDatabase } from './support/databases.js';
 
 const neverAborted = new AbortController().signal;
-/** Short, so that a check that meets a running transaction does not hold the test up. */
+/** Short, so that a check during a running transaction does not delay the test. */
 const LOCK_TIMEOUT_MS = 20;
-/** So short that checks fence local transactions that take longer. */
+/** So short that checks fence slow local transactions. */
 const LOCAL_TRANSACTION_TIMEOUT_MS = 5 * SECOND_MS;
 
 describeWithPostgres('local transactions and checks on PostgreSQL', () => {
   let postgres: Postgres;
-  /** The local transactions' and the checks'. */
+  /** The databases of the local transactions and of the checks. */
   let local: OpenDatabase;
   let checking: OpenDatabase;
 
@@ -53,7 +53,7 @@ describeWithPostgres('local transactions and checks on PostgreSQL', () => {
     let placing: Producer;
 
     beforeEach(async () => {
-      // So many checks that each of the processes is asked while the transaction runs.
+      // Enough checks that each process is checked while the transaction runs.
       const checks = { transactionCheckIntervalMs: 2 * SECOND_MS, transactionCheckMax: 60 };
       broker = await TestBroker.start({ manualClock: true, ...checks });
       broker.declareTopic({ name: ORDERS, type: 'transaction' });
@@ -65,7 +65,7 @@ describeWithPostgres('local transactions and checks on PostgreSQL', () => {
       await broker.stop();
     });
 
-    /** A producer and a consumer with a connection of their own; the broker asks the producers in turn. */
+    /** A producer and a consumer with their own connection; the broker checks the producers round-robin. */
     async function startProcess(database: SqlDatabase): Promise<Producer> {
       const connection = new Connection({ endpoints: broker.endpoints, clock: broker.clock });
       const log = new TransactionLog({ database, lockTimeoutMs: LOCK_TIMEOUT_MS });
@@ -87,7 +87,7 @@ describeWithPostgres('local transactions and checks on PostgreSQL', () => {
       return producer;
     }
 
-    /** Places an order that takes its time before or after the row of the log. @returns the error that it failed with */
+    /** Places an order that is slow before or after it writes the row of the log. @returns the error, if it failed */
     async function place(order: string, { beforeMs = 0, afterMs = 0 }): Promise<unknown> {
       const log = new TransactionLog({ database: local.port });
       const work = (durationMs: number) => broker.advance(durationMs, { duringWork: true });
@@ -95,7 +95,7 @@ describeWithPostgres('local transactions and checks on PostgreSQL', () => {
         local.port.transaction(async (tx) => {
           await tx.query('INSERT INTO orders VALUES ($1)', [order]);
           await work(beforeMs);
-          // The last question may still be on its way to who answers it.
+          // The last check may still be in transit.
           if (beforeMs > 0) await until(async () => (await fences()).length > 0);
           await log.record(tx);
           await work(afterMs);
@@ -114,21 +114,24 @@ describeWithPostgres('local transactions and checks on PostgreSQL', () => {
       return agreementViolations({ begun: [order], returned, inDatabase: await orders(), delivered, undecided });
     }
 
-    it.each([8, 40])('agree about one that holds its row for %s s: it commits, whoever asks', async (seconds) => {
-      const error = await place('slow', { afterMs: seconds * SECOND_MS });
-      expect(error).toBeUndefined();
-      expect(await violations('slow', error)).toEqual([]);
-      expect(delivered[0]).toBe('slow');
-    });
+    it.each([8, 40])(
+      'agree about a transaction that holds its row for %s s: it commits, whichever process is checked',
+      async (seconds) => {
+        const error = await place('slow', { afterMs: seconds * SECOND_MS });
+        expect(error).toBeUndefined();
+        expect(await violations('slow', error)).toEqual([]);
+        expect(delivered[0]).toBe('slow');
+      },
+    );
 
-    it.each([8, 40])('agree about one that writes its row after %s s: a check was first', async (seconds) => {
+    it.each([8, 40])('agree about a transaction that writes its row after %s s: a check was first', async (seconds) => {
       const error = await place('slow', { beforeMs: seconds * SECOND_MS });
       expect(error).toBeInstanceOf(TransactionFencedError);
       expect(await violations('slow', error)).toEqual([]);
       expect(delivered).toEqual([]);
     });
 
-    it('agree about one whose connection is lost while it commits', async () => {
+    it('agree about a transaction whose connection is lost during the commit', async () => {
       const log = new TransactionLog({ database: local.port });
       const kill = 'SELECT pg_terminate_backend(pg_backend_pid())';
       const placed = placing.transact({ message: { topic: ORDERS, body: 'cut off' } }, () =>
@@ -144,7 +147,7 @@ describeWithPostgres('local transactions and checks on PostgreSQL', () => {
     });
   });
 
-  it('never disagree, whichever of a hundred comes first', async () => {
+  it('never disagree in a hundred races', async () => {
     const random = seeded(20_261_120);
     const pause = (tx: { query: SqlDatabaseQuery }) => tx.query('SELECT pg_sleep($1::float8)', [random() * 0.01]);
     const [log, asking] = [local, checking].map(
@@ -169,7 +172,7 @@ describeWithPostgres('local transactions and checks on PostgreSQL', () => {
         check(),
         check(),
       ]);
-      // The first word that is not "unknown" is what the server takes; when all were, it asks again.
+      // The server accepts the first answer that is not "unknown"; if all are, it checks again.
       const last = await asking.check({ ...half, signal: neverAborted });
       const words = [...answered.filter((word) => word !== 'unknown'), ...(end === undefined ? [] : [end]), last];
       answers.push(...answered);
@@ -181,11 +184,11 @@ describeWithPostgres('local transactions and checks on PostgreSQL', () => {
     for (let first = 0; first < begun.length; first += 4) await Promise.all(begun.slice(first, first + 4).map(race));
     const ends = { begun, returned: [], inDatabase: await orders(), delivered, undecided: [] };
     expect(agreementViolations(ends)).toEqual([]);
-    // Either was first again and again, or this test would prove less than it says.
+    // Both must have been first several times, or this test would prove nothing.
     expect(answers).toEqual(expect.arrayContaining(['commit', 'rollback']));
   });
 
-  it('say "unknown" to a check that meets the row of a transaction that runs', async () => {
+  it('answer "unknown" to a check while a running transaction holds the row', async () => {
     const half = { transactionId: 'running', topic: ORDERS, signal: neverAborted };
     const [log, asking] = [local, checking].map(
       ({ port }) => new TransactionLog({ database: port, lockTimeoutMs: LOCK_TIMEOUT_MS }),
@@ -197,7 +200,7 @@ describeWithPostgres('local transactions and checks on PostgreSQL', () => {
     expect(await asking.check(half)).toBe('commit');
   });
 
-  it('do a step of the inbox once, however many come at the same time', async () => {
+  it('do a step of the inbox once, however many arrive concurrently', async () => {
     const inbox = new Inbox();
     const step = (database: SqlDatabase) =>
       database.transaction((tx) =>
@@ -210,7 +213,7 @@ describeWithPostgres('local transactions and checks on PostgreSQL', () => {
     expect(await orders()).toEqual(['order-1']);
   });
 
-  it('purge side by side without waiting for each other', async () => {
+  it('purge concurrently without waiting for each other', async () => {
     const old = `SELECT 'old-' || n, now() - interval '8 days' FROM generate_series(1, 5000) n`;
     await local.port.transaction((tx) => tx.query(`INSERT INTO rocketmq_inbox ("key", "created_at") ${old}`, []));
     const inbox = new Inbox({ retentionMs: 7 * 24 * HOUR_MS });

@@ -1,5 +1,5 @@
-// What `TransactionLog.record` is given: transactions, savepoints that end one way or the other, and connections that are in none.
-// Whatever it is, the message is visible if and only if its row was committed, and a change without its message is an error.
+// `TransactionLog.record` with transactions, with savepoints that are released or rolled back, and with connections outside a
+// transaction. In every case the message is visible if and only if its row was committed, and a change without its message is an error.
 
 import { PGlite } from '@electric-sql/pglite';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
@@ -114,7 +114,7 @@ describeWithPostgres('TransactionLog.record on PostgreSQL', () => {
     });
   });
 
-  it('takes a log that is partitioned', async () => {
+  it('accepts a partitioned log', async () => {
     const columns =
       'transaction_id text PRIMARY KEY, topic text, resolution text, created_at timestamptz DEFAULT now()';
     await pool().query(`CREATE TABLE parts (${columns}) PARTITION BY HASH (transaction_id);

@@ -1,4 +1,4 @@
-// Several relays on one outbox in a real PostgreSQL, with writers that add meanwhile, sendings that fail and relays that die.
+// Several relays on one outbox in a real PostgreSQL, with concurrent writers, failing sends and relays that are killed.
 
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { MINUTE_MS } from 'nestjs-rocketmq/client';
@@ -37,10 +37,10 @@ describeWithPostgres('several relays of one outbox', () => {
       if (random() < 0.1) throw new Error('stored, but the answer was lost');
     };
 
-    /** Adds 40 times up to three messages to random groups; some of it is rolled back. */
+    /** Adds up to three messages to random groups, 40 times; some transactions are rolled back. */
     const write = async (): Promise<void> => {
       for (let round = 0; round < 40; round++) {
-        // In one order in each transaction, or two of them could wait for each other.
+        // Always in the same order, or transactions could deadlock.
         const groups = [0, 1, 2].map(() => (random() < 0.2 ? undefined : `group-${Math.floor(random() * 4)}`)).sort();
         const isKept = random() > 0.2;
         const ids: AddedMessage[] = [];
@@ -49,14 +49,14 @@ describeWithPostgres('several relays of one outbox', () => {
             ids.push({ id: await outbox.add(tx, { topic: 'steps', body: 'step', messageGroup }), messageGroup });
           }
           if (!isKept) throw new Error('rolled back');
-          // Before the locks of the groups are gone: from here on the transaction commits.
+          // Before the locks of the groups are released: from here on the transaction commits.
           added.push(...ids);
         };
         await database.port.transaction(work).catch((error: Error) => expect(error.message).toBe('rolled back'));
       }
     };
 
-    /** One after another, each until it dies: a relay that throws at a checkpoint leaves its claims behind. */
+    /** Relays run one after another, each until it fails: a relay that throws at a checkpoint leaves its claims behind. */
     const relayOn = async (): Promise<void> => {
       const checkpoint = (): void => {
         if (random() < 0.01) throw new Error('killed');

@@ -1,4 +1,4 @@
-// Two processes' worth of order-demo and one of inventory-demo, each with pools of its own, on databases of one PostgreSQL.
+// Two instances of order-demo and one of inventory-demo, each with its own pool, on databases of one PostgreSQL server.
 
 import type { AddressInfo } from 'node:net';
 import type { INestApplication } from '@nestjs/common';
@@ -19,13 +19,13 @@ export interface DemoOnPostgresOptions {
 
 export class DemoOnPostgres {
   private constructor(
-    /** Two of order-demo on one database. */
+    /** Two instances of order-demo on one database. */
     readonly orderApps: readonly INestApplication[],
     private readonly inventoryApp: INestApplication,
     readonly orderDatabaseUrl: string,
   ) {}
 
-  /** Starts all three at once, on new databases. */
+  /** Starts all three concurrently, on new databases. */
   static async start({ postgres, ...options }: DemoOnPostgresOptions): Promise<DemoOnPostgres> {
     const orderDatabaseUrl = await postgres.createDatabase('orders');
     const inventoryDatabaseUrl = await postgres.createDatabase('inventory');
@@ -53,7 +53,7 @@ export class DemoOnPostgres {
     await Promise.all([...this.orderApps, this.inventoryApp].map((app) => app.close()));
   }
 
-  /** @param index which of the two instances is asked */
+  /** @param index the instance that handles the request */
   place(index: number, sku: string): Promise<Answer<OrderView>> {
     return request(`${this.orderUrl(index)}/orders`, 'POST', { sku, quantity: 1 });
   }

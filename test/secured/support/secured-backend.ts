@@ -1,4 +1,4 @@
-// A server that asks its clients for TLS and a signature: embedded, or the real one that the environment names.
+// A server that requires TLS and signatures: the embedded broker, or the real server of this run.
 
 import { readFileSync } from 'node:fs';
 import type { BrokerUser } from 'nestjs-rocketmq/broker';
@@ -12,9 +12,9 @@ import { resolveTls } from '../../../libs/rocketmq/src/support/tls.js';
 import { type Backend, backendOn, real, startTestBroker } from '../../contract/support/backend.js';
 import { CertificateAuthority, OTHER_NAME } from '../../support/certificates.js';
 
-/** A server under the secured contract. Its `access` is that of its administrator. */
+/** A secured server. Its `access` is that of an administrator. */
 export interface SecuredBackend extends Backend {
-  /** The authority that signed its certificate, PEM. */
+  /** The CA certificate that signed its certificate, PEM. */
   readonly ca: string;
   readonly administrator: { readonly accessKey: string; readonly secretKey: string };
   /** Adds a user, or changes the one with its key. */
@@ -22,7 +22,7 @@ export interface SecuredBackend extends Backend {
   removeUser(accessKey: string): Promise<void>;
 }
 
-/** Beside those of this machine, what the certificate of either server is for. */
+/** A further name in the certificates of both servers, in addition to those of this machine. */
 export { OTHER_NAME };
 
 export function startSecured(): Promise<SecuredBackend> {
@@ -74,7 +74,7 @@ async function onRealServer(): Promise<SecuredBackend> {
 /** The request codes of ACL 2.0. @see RequestCode of the server */
 const CODES = { createUser: 3001, updateUser: 3002, deleteUser: 3003, createAcl: 3006, updateAcl: 3007 };
 
-/** Users of a real server, by the requests that `mqadmin createUser` and `createAcl` make. */
+/** Manages users of a real server with the requests of `mqadmin createUser` and `createAcl`. */
 class RealUsers {
   private readonly client: RemotingClient;
   private readonly declared = new Set<string>();

@@ -1,4 +1,4 @@
-// What a process of these tests does, and where it dies. The process is crash-program.ts.
+// The job of a process of these tests, and the point at which it is killed. The process is crash-program.ts.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -14,24 +14,24 @@ export interface CrashJob {
   readonly place: DatabasePlace;
   /** The order, or a name for its message groups. */
   readonly subject: string;
-  /** Where it dies. */
+  /** The point at which it is killed. */
   readonly point: string;
-  /** A file that it writes there, before it dies. */
+  /** A file that it writes at that point. */
   readonly marker: string;
 }
 
 export const ORDERS = 'orders';
 export const STEPS = 'steps';
-/** What a relay adds, each in a group by its letter. */
+/** The messages that a relay adds, grouped by their letter. */
 export const STEP_NAMES = ['a1', 'b1', 'a2', 'a3', 'b2'];
-/** At which a relay dies. */
+/** The points at which a relay is killed. */
 export const FATAL_STEP = 'a2';
 
 export function groupOf(subject: string, step: string): string {
   return `${subject}-${step.slice(0, 1)}`;
 }
 
-/** Runs a job in a process of its own until it has killed itself. @throws Error when it has ended in any other way */
+/** Runs a job in a separate process until it has killed itself. @throws Error if it ends in any other way */
 export async function runUntilKilled(job: Omit<CrashJob, 'marker'>): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'crash-'));
   const marker = join(folder, 'reached');

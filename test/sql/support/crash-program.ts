@@ -1,4 +1,4 @@
-// A process that does a job and kills itself, as if by SIGKILL from outside, at a given point.
+// A process that runs a job and kills itself at a given point, as if by SIGKILL.
 
 import { writeFileSync } from 'node:fs';
 import { Connection, Producer } from 'nestjs-rocketmq/client';
@@ -33,7 +33,7 @@ async function placeOrder(): Promise<void> {
   );
 }
 
-/** Adds messages of its own, and sends what is due. What others claimed that died is not due yet. */
+/** Adds messages and sends those that are due. Messages claimed by killed processes are not due yet. */
 async function relay(): Promise<void> {
   const outbox = new Outbox();
   for (const step of STEP_NAMES) {
@@ -50,7 +50,7 @@ async function relay(): Promise<void> {
       return producer.send(message, options);
     },
     checkpoint: (point, { id }) => {
-      // The text of a message is known when it is sent; at a claim something of another group has been.
+      // The message is known when it is sent; at a claim, a message of another group was sent before.
       if (point === 'claimed' ? texts.size > 1 : texts.get(id) === FATAL_STEP) reach(point);
     },
   });

@@ -1,11 +1,11 @@
-// The databases of these tests, opened by a test and by the processes that it starts alike.
+// The databases of these tests, opened by a test and by the processes that it starts.
 
 import { PGlite } from '@electric-sql/pglite';
 import { poolDatabase, type SqlDatabase, schemaSql } from 'nestjs-rocketmq/sql';
 import pg from 'pg';
 import type { PostgresAddress } from '../../support/postgres.js';
 
-/** Where a database is. */
+/** The location of a database. */
 export type DatabasePlace =
   | { readonly kind: 'pglite'; readonly folder: string }
   | { readonly kind: 'postgres'; readonly address: PostgresAddress };
@@ -15,7 +15,7 @@ export interface OpenDatabase {
   close(): Promise<void>;
 }
 
-/** Creates a table for orders and those of the library. */
+/** Creates a table for orders and the tables of the library. */
 export const TABLES = `${schemaSql()} CREATE TABLE IF NOT EXISTS orders (id text PRIMARY KEY);`;
 
 /** Opens it, with {@link TABLES}. */
@@ -26,12 +26,12 @@ export async function openDatabase(place: DatabasePlace): Promise<OpenDatabase> 
     return { port: database, close: () => database.close() };
   }
   const pool = new pg.Pool(place.address);
-  // Two processes that make the same table at once do not agree on who made it.
+  // Creating the same table in two processes at once fails.
   await pool.query(`SELECT pg_advisory_lock(1); ${TABLES} SELECT pg_advisory_unlock(1)`);
   return { port: poolDatabase(pool), close: () => pool.end() };
 }
 
-/** One column of what a query finds. */
+/** One column of a query result. */
 export async function column(port: SqlDatabase, text: string): Promise<string[]> {
   const { rows } = await port.transaction((tx) => tx.query(text, []));
   return rows.map((row) => String(Object.values(row)[0]));

@@ -1,4 +1,4 @@
-// A PostgreSQL server with the clients that teams use: pg and Drizzle on one pool, and TypeORM.
+// A PostgreSQL server with clients: pg and Drizzle on one pool, and TypeORM.
 
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import pg from 'pg';
@@ -8,11 +8,11 @@ import { Postgres } from '../../support/postgres.js';
 export interface PostgresClientsOptions {
   /** SQL that creates the tables. */
   readonly tables: string;
-  /** For TypeORM. Default: none. */
+  /** Entities for TypeORM. Default: none. */
   readonly entities?: EntitySchema[];
 }
 
-/** Starts a server of its own. Stop it after use. */
+/** Starts a server. Stop it after use. */
 export class PostgresClients {
   readonly pool: pg.Pool;
   readonly dataSource: DataSource;

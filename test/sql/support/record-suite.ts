@@ -1,4 +1,4 @@
-// What `TransactionLog.record` promises for transactions, savepoints and connections outside of transactions, with every client.
+// The guarantees of `TransactionLog.record` for transactions, savepoints and connections outside transactions, with every client.
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Connection, MINUTE_MS, Producer, PushConsumer } from 'nestjs-rocketmq/client';
@@ -16,7 +16,7 @@ import type { Nested, TransactionKind } from './transaction-kinds.js';
 
 const neverAborted = new AbortController().signal;
 
-/** The same for every kind of transaction, on {@link TABLES}. */
+/** The tests for every kind of transaction, on {@link TABLES}. */
 export function recordSuite(kind: () => TransactionKind): void {
   let broker: TestBroker;
   let producer: Producer;
@@ -53,7 +53,7 @@ export function recordSuite(kind: () => TransactionKind): void {
   const order = (tx: SqlExecutor, id = 'order-1') => tx.query('INSERT INTO orders VALUES ($1)', [id]);
   const place = (work: () => Promise<void>) => producer.transact({ message: { topic: ORDERS, body: 'order-1' } }, work);
 
-  /** In a transaction that is rolled back, whose error is caught. */
+  /** Runs in a transaction that is rolled back, and catches its error. */
   const recordInVain = () =>
     kind()
       .transaction(async (tx) => {
@@ -66,7 +66,7 @@ export function recordSuite(kind: () => TransactionKind): void {
   const checkNow = () =>
     log.check({ transactionId: currentTransaction().transactionId, topic: ORDERS, signal: neverAborted });
 
-  /** How another process would answer for the latest transaction. */
+  /** The answer of another process to a check of the latest transaction. */
   async function checkOfAnother(): Promise<string> {
     const [transactionId = ''] = await column(
       kind().database,
@@ -75,7 +75,7 @@ export function recordSuite(kind: () => TransactionKind): void {
     return log.check({ transactionId, topic: ORDERS, signal: neverAborted });
   }
 
-  /** What the database has and what consumers got, once the broker knows how everything ended. */
+  /** The rows in the database and the messages of the consumers, once the broker knows how everything ended. */
   async function outcome(): Promise<unknown> {
     await broker.idle();
     for (let round = 0; round < 10 && broker.halfMessages().length > 0; round++) await broker.advance(MINUTE_MS);
@@ -84,7 +84,7 @@ export function recordSuite(kind: () => TransactionKind): void {
     return { orders: await column(kind().database, 'SELECT id FROM orders'), delivered };
   }
 
-  it('refuses a connection that is in no transaction, and writes nothing', async () => {
+  it('rejects a connection outside a transaction, and writes nothing', async () => {
     const { outside } = kind();
     const placed = place(async () => {
       await log.record(outside);
@@ -94,13 +94,13 @@ export function recordSuite(kind: () => TransactionKind): void {
     expect(await outcome()).toEqual({ orders: [], delivered: [] });
   });
 
-  it('fails the method that swallowed this refusal', async () => {
+  it('fails the method that swallowed this error', async () => {
     const placed = place(() => log.record(kind().outside).catch(() => {}));
     await expect(placed).rejects.toMatchObject({ code: 'NO_TRANSACTION' });
     expect(await outcome()).toEqual({ orders: [], delivered: [] });
   });
 
-  it('takes the row of a transaction after it has refused a connection', async () => {
+  it('accepts the row of a transaction after it has rejected a connection', async () => {
     await place(async () => {
       await log.record(kind().outside).catch(() => {});
       await kind().transaction(async (tx) => {
@@ -111,7 +111,7 @@ export function recordSuite(kind: () => TransactionKind): void {
     expect(await outcome()).toEqual({ orders: ['order-1'], delivered: ['order-1'] });
   });
 
-  it.each(['record first', 'record last'])('takes a transaction as it is given, %s', async (when) => {
+  it.each(['record first', 'record last'])('accepts a transaction, %s', async (when) => {
     await place(() =>
       kind().transaction(async (tx) => {
         if (when === 'record first') await log.record(tx);
@@ -137,7 +137,7 @@ export function recordSuite(kind: () => TransactionKind): void {
     },
   );
 
-  it('takes a savepoint that becomes part of its transaction', async () => {
+  it('accepts a savepoint that is released', async () => {
     await place(() => kind().transaction((tx, nested) => order(tx).then(() => nested((inner) => log.record(inner)))));
     expect(await outcome()).toEqual({ orders: ['order-1'], delivered: ['order-1'] });
   });
@@ -189,7 +189,7 @@ export function recordSuite(kind: () => TransactionKind): void {
     expect(await outcome()).toEqual({ orders: ['order-1'], delivered: [] });
   });
 
-  it('takes the row that is written after its savepoint was rolled back', async () => {
+  it('accepts a row that is written after its savepoint was rolled back', async () => {
     await place(() =>
       kind().transaction(async (tx, nested) => {
         await nested(async (inner) => {
@@ -203,7 +203,7 @@ export function recordSuite(kind: () => TransactionKind): void {
     expect(await outcome()).toEqual({ orders: ['order-1'], delivered: ['order-1'] });
   });
 
-  it('goes by the last run of a transaction that is repeated, though only the run before wrote the row', async () => {
+  it('uses the last run of a retried transaction, even if only an earlier run wrote the row', async () => {
     let runs = 0;
     await place(() =>
       retryTransaction(() =>
@@ -220,7 +220,7 @@ export function recordSuite(kind: () => TransactionKind): void {
     expect(await outcome()).toEqual({ orders: ['order-1'], delivered: ['order-1'] });
   });
 
-  it('still looks for the row that was written before a transaction that is repeated', async () => {
+  it('still finds the row that was written before a retried transaction', async () => {
     let runs = 0;
     const placed = place(async () => {
       await recordInVain();
@@ -233,7 +233,7 @@ export function recordSuite(kind: () => TransactionKind): void {
     expect(await outcome()).toEqual({ orders: [], delivered: [] });
   });
 
-  it('says that other transactions of a method may be committed, when the one with the row was rolled back', async () => {
+  it('reports that other transactions of a method may be committed when the one with the row was rolled back', async () => {
     const placed = place(async () => {
       await recordInVain();
       await kind().transaction(async (tx) => void (await order(tx)));
@@ -307,7 +307,7 @@ export function recordSuite(kind: () => TransactionKind): void {
     expect(await outcome()).toEqual({ orders: ['without a message'], delivered: [] });
   });
 
-  it('takes a transaction that is run again after it was rolled back', async () => {
+  it('accepts a transaction that is retried after a rollback', async () => {
     await place(async () => {
       for (const attempt of [1, 2]) {
         await kind()
@@ -322,7 +322,7 @@ export function recordSuite(kind: () => TransactionKind): void {
     expect(await outcome()).toEqual({ orders: ['order-1'], delivered: ['order-1'] });
   });
 
-  it('leaves it to the check when the database does not answer how the transaction ended', async () => {
+  it('leaves the end to the check when the database does not respond', async () => {
     const silent: SqlDatabase = {
       transaction: (work) =>
         kind().database.transaction((tx) =>
@@ -360,7 +360,7 @@ export function recordSuite(kind: () => TransactionKind): void {
     expect(await outcome()).toEqual({ orders: ['order-1'], delivered: [] });
   });
 
-  it('lets a method return that a check has kept from committing anything', async () => {
+  it('lets a method return if a check has prevented its commit', async () => {
     await place(async () => {
       await checkNow();
       await kind()
@@ -373,7 +373,7 @@ export function recordSuite(kind: () => TransactionKind): void {
     expect(await outcome()).toEqual({ orders: [], delivered: [] });
   });
 
-  it('commits the message when only a second row, in a savepoint, was refused', async () => {
+  it('commits the message if only a second row, in a savepoint, was rejected', async () => {
     await place(() =>
       kind().transaction(async (tx, nested) => {
         await order(tx);

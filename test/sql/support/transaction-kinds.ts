@@ -1,4 +1,4 @@
-// Transactions with savepoints, as users of each database library write them.
+// Transactions with savepoints in each database library.
 
 import { sql } from 'drizzle-orm';
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core';
@@ -12,17 +12,17 @@ import {
 } from 'nestjs-rocketmq/sql';
 import type { DataSource, EntityManager } from 'typeorm';
 
-/** Runs `work` in a savepoint, rolled back when it throws. */
+/** Runs `work` in a savepoint, which is rolled back if it throws. */
 export type Nested = (work: (tx: SqlExecutor) => Promise<void>) => Promise<void>;
 
 export interface TransactionKind {
   readonly database: SqlDatabase;
-  /** A connection as a team has it, in no transaction. */
+  /** A connection outside a transaction. */
   readonly outside: SqlExecutor;
   transaction(work: (tx: SqlExecutor, nested: Nested) => Promise<void>): Promise<void>;
 }
 
-/** Savepoints by SQL, for ports that do not offer them. */
+/** Savepoints with SQL, for clients without an API for them. */
 export function bySavepoint(database: SqlDatabase, outside: SqlExecutor): TransactionKind {
   return {
     ...{ database, outside },
@@ -42,7 +42,7 @@ export function bySavepoint(database: SqlDatabase, outside: SqlExecutor): Transa
   };
 }
 
-/** With any driver of Drizzle. */
+/** For any driver of Drizzle. */
 export function byDrizzle(database: PgDatabase<PgQueryResultHKT>): TransactionKind {
   return {
     database: drizzleDatabase(database, sql),
