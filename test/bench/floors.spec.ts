@@ -1,4 +1,4 @@
-// The requests of the floor loops say what they should: read by the library's own code for messages.
+// Checks the requests of the floor loops with the library's own decoders.
 
 import { describe, expect, it } from '@jest/globals';
 import { ackEntryOf, messageOf } from '../../bench/workloads/floors/received.mjs';
@@ -18,7 +18,7 @@ const names = { topic: 'topic', group: 'group' };
 const queueOf = (id: number) => ({ topic: { resourceNamespace: '', name: 'topic' }, id });
 
 describe('the floors', () => {
-  it('send as many messages a request as asked for, each with an id of its own', () => {
+  it('send the requested number of messages per request, each with its own id', () => {
     const body = Buffer.alloc(300, 'x');
     const { messages } = SendMessageRequest.decode(requests.sendRequest({ topic: 'topic', body, perRequest: 3 }));
     expect(messages.map((one) => [one.topic?.name, Buffer.from(one.body).equals(body)])).toEqual(
@@ -30,7 +30,7 @@ describe('the floors', () => {
     expect(ids.every((id) => id?.length === 34)).toBe(true);
   });
 
-  it('subscribe as a push consumer and ask for its queue', () => {
+  it('subscribe like a push consumer and poll its queue', () => {
     const { command } = TelemetryCommand.decode(requests.consumerSettings(names));
     expect(command).toMatchObject({
       $case: 'settings',
@@ -87,7 +87,7 @@ describe('the floors', () => {
     });
   });
 
-  it('fail when the server refuses', () => {
+  it('fail when the server returns an error', () => {
     const answer = (code: number) =>
       Buffer.from(
         SendMessageResponse.encode(SendMessageResponse.fromPartial({ status: { code, message: 'm' } })).finish(),

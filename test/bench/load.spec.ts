@@ -1,4 +1,4 @@
-// What `npm run load` reckons: its options, its search, its figures, and what it calls lost.
+// The computations of `npm run load`: options, search, figures, and the detection of losses.
 
 import { describe, expect, it } from '@jest/globals';
 import { costOf, figuresOf } from '../../bench/load/figures.mjs';
@@ -29,7 +29,7 @@ describe('the options of a load', () => {
     ]);
   });
 
-  it('leave several instances out where PostgreSQL is not installed, and say so', () => {
+  it('exclude several instances if PostgreSQL is not installed, and report it', () => {
     const plan = planned(['--backend', 'embedded'], { hasPostgres: false });
     expect(plan.setups).toEqual([{ backend: 'embedded', instances: 1 }]);
     expect(plan.notes.join('; ')).toMatch(/PostgreSQL is not installed.*only one instance, not 2 or 4/);
@@ -48,12 +48,12 @@ describe('the options of a load', () => {
     expect(() => planOf(args, installed)).toThrow(message);
   });
 
-  it('refuse a PostgreSQL that is not there', () => {
+  it('reject PostgreSQL if it is not installed', () => {
     const read = () => planOf(['--database', 'postgres'], { hasPostgres: false });
     expect(read).toThrow('--database postgres: it is not installed');
   });
 
-  it('begin each round with another setup', () => {
+  it('start each round with another setup', () => {
     const plan = planned(['--backend', 'embedded', '--rounds', '2']);
     const order = scheduleOf(plan).map(({ instances, round }) => `${round}:${instances}`);
     expect(order).toEqual(['0:1', '0:2', '0:4', '1:2', '1:4', '1:1']);
@@ -73,7 +73,7 @@ describe('the search for the highest rate', () => {
     },
   );
 
-  it('says when it had to end before', async () => {
+  it('reports when it had to stop early', async () => {
     const { best, isHighest, tries } = await searchRate({ start: 10, mostTries: 3 }, sustains(100));
     expect(isHighest).toBe(false);
     expect(tries).toHaveLength(3);
@@ -91,7 +91,7 @@ type Ending = NonNullable<ReturnType<typeof endingOf>>;
 
 const START = 1_000_000;
 
-/** Ten orders a second, each done after a time of its own. */
+/** Ten orders per second, each with its own duration. */
 function orders(latenciesMs: readonly number[], more: { readonly postMs?: number } = {}) {
   const placed = latenciesMs.map((_, index) => ({
     sku: 'product-0',
@@ -118,11 +118,11 @@ describe('a rate', () => {
     expect(figures.reservedMs).toEqual({ p50: 51, p90: 91, p99: 100, max: 5_000 });
   });
 
-  it('is not sustained when orders wait ever longer', () => {
+  it('is not sustained when the latency of orders keeps growing', () => {
     expect(figuresOf(orders(hundred.map((one) => one * 11))).isSustained).toBe(false);
   });
 
-  it('is not sustained when an order was refused, or never done', () => {
+  it('is not sustained when an order was rejected or did not complete', () => {
     const { placed, endings, limitMs } = orders([10, 10, 10]);
     const refused = placed.map((one, index) => (index === 1 ? { ...one, id: undefined, error: '503' } : one));
     expect(figuresOf({ placed: refused, endings, limitMs })).toMatchObject({
@@ -142,7 +142,7 @@ describe('a rate', () => {
     expect(figures.isSustained).toBe(false);
   });
 
-  it('costs what processes took meanwhile, by order', () => {
+  it('has the CPU time of the processes per order', () => {
     const before = { own: { broker: 1_000_000 }, machine: 7_000_000 };
     const after = { own: { broker: 3_000_000 }, machine: 12_000_000 };
     const cost = costOf(before, after, { orders: 100, elapsedMs: 4_000 });
@@ -154,7 +154,7 @@ describe('the time line of an order', () => {
   const step = (what: string, status: string, at: number) => ({ what, status, at: new Date(START + at).toISOString() });
   const ending = (...history: ReturnType<typeof step>[]) => endingOf({ id: 'order-0', sku: 'book', history });
 
-  it('is at its end when the stock is reserved and the time-out scheduled, in whatever order', () => {
+  it('is complete when the stock is reserved and the time-out scheduled, in either order', () => {
     const created = step('created', 'PENDING_STOCK', 0);
     const scheduled = step('time-out scheduled', 'PENDING_STOCK', 30);
     const reserved = step('stock reserved', 'PENDING_PAYMENT', 50);
@@ -167,13 +167,13 @@ describe('the time line of an order', () => {
     expect(ending(created, reserved, late)).toEqual({ ...ended, doneAtMs: START + 70 });
   });
 
-  it('is at its end when the stock is rejected', () => {
+  it('is complete when the stock is rejected', () => {
     const rejected = step('stock rejected', 'REJECTED', 20);
     expect(ending(rejected)).toEqual({ outcome: 'rejected', reservedAtMs: START + 20, doneAtMs: START + 20 });
   });
 });
 
-describe('what must be true after a load', () => {
+describe('the invariants after a load', () => {
   const products = [{ sku: 'product-0', quantity: 1_000 }];
   const good = () => ({
     ...orders([1, 2, 3]),
@@ -181,18 +181,18 @@ describe('what must be true after a load', () => {
     stock: [{ sku: 'product-0', available: 997, reserved: 3, sold: 0 }],
   });
 
-  it('is true of a good one', () => {
+  it('hold for a correct run', () => {
     expect(violationsOf(good())).toEqual([]);
   });
 
-  it('is not when an order got lost', () => {
+  it('are violated when an order is lost', () => {
     const run = good();
     run.endings.delete('order-1');
     run.stock = [{ sku: 'product-0', available: 998, reserved: 2, sold: 0 }];
     expect(violationsOf(run)).toEqual([expect.stringMatching(/neither reserved nor rejected.*: order-1$/)]);
   });
 
-  it('is not when an order was rejected though there is enough', () => {
+  it('are violated when an order was rejected despite sufficient stock', () => {
     const run = good();
     const endings = new Map<string, Ending>([...run.endings]);
     endings.set('order-1', { outcome: 'rejected', reservedAtMs: START, doneAtMs: START });
@@ -204,20 +204,20 @@ describe('what must be true after a load', () => {
     ['a piece is gone', { available: 996, reserved: 3, sold: 0 }, /996 available \+ 3 reserved \+ 0 sold is not 1000/],
     ['a piece is reserved twice', { available: 996, reserved: 4, sold: 0 }, /4 reserved, but its orders have 3/],
     ['a piece is sold that nobody paid', { available: 997, reserved: 2, sold: 1 }, /2 reserved, but its orders have 3/],
-  ])('is not when %s', (_, pieces, message) => {
+  ])('are violated when %s', (_, pieces, message) => {
     expect(violationsOf({ ...good(), stock: [{ sku: 'product-0', ...pieces }] })).toEqual([
       expect.stringMatching(message),
     ]);
   });
 
-  it('is not when a product is gone, or two orders have one id', () => {
+  it('are violated when a product is missing, or two orders have the same id', () => {
     expect(violationsOf({ ...good(), stock: [] })).toEqual(['product-0 is not in stock any more']);
     const run = good();
     const placed = run.placed.map((one) => ({ ...one, id: 'order-0' }));
     expect(violationsOf({ ...run, placed })[0]).toMatch(/^ids given to two orders: order-0/);
   });
 
-  it('allows an order without an answer to be there, and not to be there', () => {
+  it('allow an order without an answer to exist or not', () => {
     const run = good();
     const placed = run.placed.map((one, index) => (index === 1 ? { ...one, id: undefined, error: 'cut off' } : one));
     const stockOf = (reserved: number) => [{ sku: 'product-0', available: 1_000 - reserved, reserved, sold: 0 }];
@@ -260,14 +260,14 @@ describe('the report of a load', () => {
     expect(reportText(outcome([{ ...one, result: { ...one.result, isHighest: false } }]))).toMatch(/≥ 100/);
   });
 
-  it('warns when the machine had other things to do', () => {
+  it('warns when the machine was busy with other work', () => {
     expect(reportText(outcome([run(0, 100)]))).not.toContain('NOT QUIET');
     const busy = run(1, 100);
     busy.result.compared.otherCores = 1.5;
     expect(reportText(outcome([run(0, 100), busy]))).toMatch(/^NOT QUIET: .*1\.5 cores/m);
   });
 
-  it('names what was lost and what broke', () => {
+  it('lists losses and failures', () => {
     const lost = run(0, 100);
     lost.result.violations.push('an order is lost');
     const broken = {

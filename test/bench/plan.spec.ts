@@ -1,4 +1,4 @@
-// The plan of the benchmarks: what sections, columns and goals say of each other, and how long it all takes.
+// The plan of the benchmarks: consistency of sections, columns and goals, and the total duration.
 
 import { describe, expect, it } from '@jest/globals';
 import { columnOf } from '../../bench/columns.mjs';
@@ -13,7 +13,7 @@ const EMBEDDED = /^embedded-/;
 const quickColumns = ({ columns, quickColumns: chosen }: Section): readonly string[] =>
   chosen ?? columns.filter((id) => !columnOf(id).isSlowToGet);
 
-/** Of one round that is quick, or of three. */
+/** The duration of one quick round, or of three rounds. */
 function seconds(sections: readonly Section[], columnsOf: (section: Section) => readonly string[], isQuick = false) {
   const all = sections.flatMap((section) => {
     const rounds = isQuick || section.isOnce === true ? 1 : ROUNDS;
@@ -30,7 +30,7 @@ describe('the plan of the benchmarks', () => {
     for (const name of names) expect(columnOf(name).program).toMatch(/^java$|\.mjs$/);
   });
 
-  it('measures what its goals are about, in sections that show it', () => {
+  it('measures the figures of its goals, in sections that show them', () => {
     for (const { section: id, column = 'ours', kind, against = [] } of GOALS) {
       const section = SECTIONS.find((one) => one.id === id);
       expect(section?.columns).toEqual(expect.arrayContaining([column, ...against]));
@@ -38,7 +38,7 @@ describe('the plan of the benchmarks', () => {
     }
   });
 
-  it('takes less than 30 minutes for three rounds, and less than 110 seconds when it has to be quick', () => {
+  it('takes less than 30 minutes for three rounds, and less than 110 seconds with --quick', () => {
     const whole = seconds(
       SECTIONS.filter(({ isLong }) => !isLong),
       ({ columns }) => columns,
@@ -48,7 +48,7 @@ describe('the plan of the benchmarks', () => {
     expect(seconds(quick, quickColumns, true)).toBeLessThan(90);
   });
 
-  it('takes less than 6 minutes for the embedded broker, and less than 25 seconds when it has to be quick', () => {
+  it('takes less than 6 minutes for the embedded broker, and less than 25 seconds with --quick', () => {
     const embedded = SECTIONS.filter(({ id }) => EMBEDDED.test(id));
     expect(seconds(embedded, ({ columns }) => columns)).toBeLessThan(6 * MINUTE_SECONDS);
     expect(seconds(embedded, quickColumns, true)).toBeLessThan(25);

@@ -18,11 +18,11 @@ describe('the usage of a process', () => {
     expect(cpuMicrosIn(stat)).toBe(1_500_000);
   });
 
-  it('is what of it is in memory', () => {
+  it('is its resident memory', () => {
     expect(residentIn('VmHWM:\t    9 kB\nVmRSS:\t  2048 kB\nRssAnon:\t  1 kB\n')).toBe(2 * 1024 * 1024);
   });
 
-  it('is that of all processes together', () => {
+  it('is summed over all processes', () => {
     const one = usageOf([process.pid]);
     const two = usageOf([process.pid, process.pid]);
     expect(one.residentBytes).toBeGreaterThan(10 * 1024 * 1024);
@@ -30,7 +30,7 @@ describe('the usage of a process', () => {
     expect(two.cpuMicros).toBeGreaterThan(0);
   });
 
-  it('is with that of what it has started and waited for, and of nobody else', () => {
+  it('includes children that it has waited for, and no other processes', () => {
     const before = treeCpuMicros([process.pid]);
     execFileSync(process.execPath, ['-e', 'while (process.cpuUsage().user < 200_000);']);
     const own = usageOf([process.pid]).cpuMicros;
@@ -41,19 +41,19 @@ describe('the usage of a process', () => {
     expect(treeCpuMicros([])).toBe(0);
   });
 
-  it('is a part of what all of the machine takes', () => {
+  it('is a part of the usage of the machine', () => {
     expect(machineCpuMicros('cpu  100 20 30 4000 500 6 7 80 0 0\ncpu0 1 1 1 1\n')).toBe(1_630_000);
     expect(machineCpuMicros()).toBeGreaterThan(0);
   });
 
-  it('is found by what stands on its command line', () => {
+  it('is found by its command line', () => {
     expect(processesNaming(process.argv0)).toContain(process.pid);
     expect(processesNaming(`no process ${Math.random()}`)).toEqual([]);
   });
 });
 
 describe('an embedded broker', () => {
-  it('keeps its messages where its kind says', () => {
+  it('stores its messages as its kind requires', () => {
     expect(storeArguments('memory', '/tmp/x')).toEqual([]);
     expect(storeArguments('sync', '/tmp/x')).toEqual(['--data', '/tmp/x', '--flush', 'sync']);
   });

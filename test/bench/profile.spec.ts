@@ -1,4 +1,4 @@
-// What a CPU profile says of the code of this repository.
+// The shares of this repository's code in a CPU profile.
 
 import { describe, expect, it } from '@jest/globals';
 import { sharesOf } from '../../bench/lib/profile.mjs';
@@ -17,7 +17,7 @@ describe('the shares of a profile', () => {
   ];
   const { own, charged } = sharesOf({ nodes, samples: [2, 3, 4, 5, 6], timeDeltas: [10, 20, 30, 40, 900] });
 
-  it('leave out the time that was idle', () => {
+  it('exclude idle time', () => {
     expect(own).toEqual([
       { percent: 40, place: '(garbage collector)' },
       { percent: 30, place: 'encode node_modules/protobuf/x.js:7' },
@@ -26,7 +26,7 @@ describe('the shares of a profile', () => {
     ]);
   });
 
-  it('charge what Node.js and packages do to the code that called them', () => {
+  it('attribute the time of Node.js and packages to the code that called them', () => {
     expect(charged).toEqual([
       { percent: 60, place: 'send libs/send.js:7' },
       { percent: 40, place: '(garbage collector)' },

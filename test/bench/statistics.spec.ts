@@ -16,13 +16,13 @@ function run(section: string, column: string, round: number, cpuMicros: number) 
 describe('a percentile', () => {
   const hundred = Array.from({ length: 100 }, (_, index) => index + 1);
 
-  it('is the value that so many of the values do not exceed', () => {
+  it('is the value that this share of the values does not exceed', () => {
     expect([1, 50, 99, 100].map((percent) => percentile(hundred, percent))).toEqual([1, 50, 99, 100]);
     expect(percentile([7], 99)).toBe(7);
     expect(percentile([1, 2, 3], 50)).toBe(2);
   });
 
-  it('of nothing is no number', () => {
+  it('of no values is NaN', () => {
     expect(percentile([], 50)).toBeNaN();
   });
 });
@@ -34,7 +34,7 @@ describe('a median', () => {
     expect(median([])).toBeNaN();
   });
 
-  it('of ratios compares what was measured in the same round', () => {
+  it('of ratios compares measurements of the same round', () => {
     expect(medianRatio([10, 100, 40], [5, 100, 10])).toBe(2);
     expect(medianRatio([10, undefined, 40], [5, 1, undefined])).toBe(2);
     expect(medianRatio([undefined], [1])).toBeUndefined();
@@ -59,16 +59,16 @@ describe('a goal', () => {
     expect(judge({ ...goal, limit: 0.4 }, new Figures(runs))).toMatchObject({ verdict: 'not met' });
   });
 
-  it('beside several others is measured by the best of them', () => {
+  it('against several others uses the best of them', () => {
     const runs = [run('send-64', 'ours', 0, 50), run('send-64', 'node', 0, 100), run('send-64', 'java', 0, 40)];
     expect(judge({ ...goal, against: ['node', 'java'] }, new Figures(runs))).toMatchObject({ verdict: 'not met' });
   });
 
-  it('of what was not measured is neither met nor missed', () => {
+  it('without measurements is neither met nor missed', () => {
     expect(judge(goal, new Figures([run('send-64', 'ours', 0, 50)]))).toMatchObject({ verdict: 'not measured' });
   });
 
-  it('names a section and figures that there are', () => {
+  it('names an existing section and figures', () => {
     const sections = new Map(SECTIONS.map((section) => [section.id, section]));
     for (const { section, kind } of GOALS) expect(sections.get(section)?.figures).toContain(kind);
   });
@@ -77,20 +77,20 @@ describe('a goal', () => {
 describe('a run', () => {
   const rivals = (node: number) => new Figures([run('send-64', 'node', 0, node), run('send-64', 'lean', 0, 500)]);
 
-  it('is comparable while the other clients cost what they did, within 30 %', () => {
+  it('is comparable if the cost of the other clients is unchanged within 30 %', () => {
     expect(comparability(rivals(157)).isComparable).toBe(true);
     expect(comparability(rivals(158)).isComparable).toBe(false);
     expect(comparability(rivals(82)).isComparable).toBe(true);
     expect(comparability(rivals(81)).isComparable).toBe(false);
   });
 
-  it('without other clients is neither', () => {
+  it('without other clients has no comparability', () => {
     expect(comparability(new Figures([run('send-64', 'lean', 0, 45)])).isComparable).toBeUndefined();
   });
 });
 
 describe('a table', () => {
-  it('is Markdown whose columns stand below each other', () => {
+  it('is Markdown with aligned columns', () => {
     expect(
       table(
         ['', 'µs'],

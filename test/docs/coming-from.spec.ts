@@ -1,4 +1,4 @@
-// The examples for those who come from elsewhere, and of failure handling, run.
+// Runs the migration examples and those of failure handling.
 
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { Type } from '@nestjs/common';
@@ -12,7 +12,7 @@ import { Confirmation, Shipping } from '../../docs/examples/from-spring.js';
 import { Handover } from '../../docs/examples/order-handover.js';
 import '../../docs/examples/first-steps.test.js';
 
-describe('the examples for those who come from elsewhere', () => {
+describe('the migration examples', () => {
   let broker: TestBroker;
   let app: TestingModule;
 
@@ -29,7 +29,7 @@ describe('the examples for those who come from elsewhere', () => {
     await broker.stop();
   });
 
-  it('kafkajs: the last state of an order is its last change', async () => {
+  it('kafkajs: the final state of an order is that of its last change', async () => {
     await start([OrderView], { groups: [{ name: 'order-view', fifo: true }] });
     const view = app.get(OrderView);
     for (const state of ['placed', 'paid', 'shipped']) await view.change('order-1', state);
@@ -37,7 +37,7 @@ describe('the examples for those who come from elsewhere', () => {
     expect([...view.states]).toEqual([['order-1', 'shipped']]);
   });
 
-  it('RabbitMQ: what is booked, and what cannot be', async () => {
+  it('RabbitMQ: books valid invoices and dead-letters others', async () => {
     await start([Ledger], { topics: [{ name: 'dead-invoices' }] });
     const ledger = app.get(Ledger);
     for (const number of ['7', '']) await ledger.pay(number);
@@ -46,7 +46,7 @@ describe('the examples for those who come from elsewhere', () => {
     expect(broker.messages('dead-invoices').map(({ properties }) => properties.originAttempts)).toEqual(['4']);
   });
 
-  it('BullMQ: who has bought is not reminded', async () => {
+  it('BullMQ: a customer who has bought gets no reminder', async () => {
     await start([CartReminders], { recallEnabled: true });
     const reminders = app.get(CartReminders);
     for (const customer of ['Ada', 'Bob']) await reminders.remind(customer);
@@ -55,7 +55,7 @@ describe('the examples for those who come from elsewhere', () => {
     expect(reminders.mails).toEqual(['Ada']);
   });
 
-  it('rocketmq-spring: what was confirmed is shipped', async () => {
+  it('rocketmq-spring: a confirmed order is shipped', async () => {
     await start([Confirmation, Shipping]);
     await app.get(Confirmation).confirm('order-1');
     await expect(app.get(Confirmation).confirm('cancelled')).rejects.toThrow('nothing to confirm');
@@ -63,7 +63,7 @@ describe('the examples for those who come from elsewhere', () => {
     expect(app.get(Shipping).shipped).toEqual(['order-1']);
   });
 
-  it('failure handling: a lost answer makes no second order', async () => {
+  it('failure handling: a lost answer causes no second order', async () => {
     await start([Handover]);
     const handover = app.get(Handover);
     broker.faults.add({ rpc: 'sendMessage', action: { kind: 'dropResponse' }, times: 3 });

@@ -1,4 +1,4 @@
-// The examples of docs/guide/data-safety.md run.
+// Runs the examples of docs/guide/data-safety.md.
 
 import { PGlite } from '@electric-sql/pglite';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -24,7 +24,7 @@ describe('the example of outbox and inbox', () => {
     const all = ['A', 'B'].map((parcel) => ({ parcel, stations: 3, place: 'door' }));
     while (JSON.stringify(await tracked()) !== JSON.stringify(all))
       await new Promise((resolve) => setTimeout(resolve, 10));
-    // Sent again, as by a relay that died before its mark.
+    // Sent again, as by a relay that was killed before it marked the row.
     await database.exec(`UPDATE rocketmq_outbox SET state = 'unsent', due_at = '-infinity'`);
     relay.wake();
     while ((await relay.metrics()).sent < 12) await new Promise((resolve) => setTimeout(resolve, 10));
@@ -74,8 +74,8 @@ describeWithPostgres('the example of retryTransaction', () => {
     await postgres?.stop();
   });
 
-  it('does each transfer once, whoever is given up and whatever comes twice', async () => {
-    // The database gives up every other transaction.
+  it('does each transfer once, despite aborted transactions and redeliveries', async () => {
+    // The database aborts every other transaction.
     await pool.query(`
       CREATE SEQUENCE counted;
       CREATE FUNCTION give_up() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN

@@ -1,4 +1,4 @@
-// The code in the documents is the code of docs/examples, and that runs.
+// The code in the documents is that of docs/examples, which this spec runs.
 
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -31,13 +31,13 @@ const documents = allDocuments();
 const EMBEDDED = /<!-- code: (\S+) -->\n```(?:ts|json)\n([\s\S]*?)```/g;
 
 describe('the documents', () => {
-  it.each(documents)('%s shows the examples as they are', (document) => {
+  it.each(documents)('%s contains the current examples', (document) => {
     for (const [, example = '', shown] of readFileSync(document, 'utf8').matchAll(EMBEDDED)) {
       expect({ example, code: shown }).toEqual({ example, code: exampleText(example) });
     }
   });
 
-  it.each(documents)('%s shows no TypeScript that is not checked', (document) => {
+  it.each(documents)('%s contains no unchecked TypeScript', (document) => {
     const text = readFileSync(document, 'utf8').replace(EMBEDDED, '');
     const blocks = [...text.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)];
     expect(
@@ -45,7 +45,7 @@ describe('the documents', () => {
     ).toEqual([]);
   });
 
-  it('show every example', () => {
+  it('contain every example', () => {
     const shown = documents.flatMap((document) =>
       [...readFileSync(document, 'utf8').matchAll(EMBEDDED)].map(([, example = '']) => example.split('#')[0]),
     );
@@ -56,7 +56,7 @@ describe('the documents', () => {
     ).toEqual([...new Set(shown)].sort());
   });
 
-  it('call the broker by command lines that it understands', async () => {
+  it('contain only valid command lines of the broker', async () => {
     const calls = documents.flatMap((document) =>
       [...readFileSync(document, 'utf8').matchAll(/^npx nestjs-rocketmq broker(.*)$/gm)].map(([, line = '']) => line),
     );
@@ -67,19 +67,19 @@ describe('the documents', () => {
     }
   });
 
-  it.each(documents)('%s links to files and places that exist, and to addresses that may', (document) => {
+  it.each(documents)('%s links to existing files and headings, and to plausible addresses', (document) => {
     expect(deadLinks(document)).toEqual([]);
   });
 });
 
 describe('the embedded broker', () => {
-  it('delivers what its example says', async () => {
+  it('delivers the message of its example', async () => {
     expect(await urgentOrders()).toEqual(['urgent', 'can wait']);
   });
 });
 
 describe('the program of the first steps', () => {
-  it('prints what its handler did', async () => {
+  it('prints the result of its handler', async () => {
     const execArgv = ['--no-warnings', '--import', './test/support/run-typescript.mjs'];
     const env = { ...process.env, NO_COLOR: '1', PORT: '0', ROCKETMQ_ENDPOINTS: 'embedded:' };
     const program = fork('docs/examples/first-steps.main.ts', { execArgv, env, silent: true });
@@ -115,7 +115,7 @@ describe('the examples of consumers', () => {
     await broker.stop();
   });
 
-  it('push consumer: shipped, shipped later, or a dead letter', async () => {
+  it('push consumer: ships, retries, or dead-letters', async () => {
     const calls: string[] = [];
     let isOpen = false;
     broker.declareTopic({ name: 'parcels' });
@@ -136,14 +136,14 @@ describe('the examples of consumers', () => {
     expect(calls).toEqual(['phantom handler-decided', `lamp for ${messageId}`]);
   });
 
-  it('simple consumer: all are done that can be done', async () => {
+  it('simple consumer: processes all valid messages', async () => {
     for (const body of ['a', 'broken', 'b']) await producer.send({ topic: 'reports', body });
     expect(await nightlyRun(connection, async (body) => body !== 'broken')).toBe(2);
   });
 });
 
 describe('the example of administration', () => {
-  it('names what is wrong with a group, and sends the dead letters of a customer again', async () => {
+  it('reports the problems of a group, and replays the dead letters of a customer', async () => {
     const broker = await TestBroker.start({
       ...{ manualClock: true, strict: true, adminPort: 0 },
       topics: [{ name: 'orders' }],
@@ -178,7 +178,7 @@ describe('the example of administration', () => {
 });
 
 describe('the examples of producers', () => {
-  it('producer: what is true of an invoice, and which may be sent again', async () => {
+  it('producer: reports the outcome of an invoice, and which can be sent again', async () => {
     const broker = await TestBroker.start({ strict: true, topics: [{ name: 'invoices' }] });
     const connection = new Connection({ endpoints: broker.endpoints });
     const lost: string[] = [];
@@ -211,7 +211,7 @@ describe('the examples', () => {
     await broker?.stop();
   });
 
-  it('first steps: what is sent arrives', async () => {
+  it('first steps: the message arrives', async () => {
     app = await Test.createTestingModule({ imports: [ShopModule] }).compile();
     await app.init();
     const warehouse = app.get(Warehouse);
@@ -221,7 +221,7 @@ describe('the examples', () => {
     await expect(app.get(Shop).place('order-2', -1)).rejects.toThrow('order-placed');
   });
 
-  it('newsletter: every reader has a letter', async () => {
+  it('newsletter: every reader gets one', async () => {
     app = await Test.createTestingModule({ imports: [NewsletterModule] }).compile();
     await app.init();
     const newsletter = app.get(Newsletter);
@@ -240,7 +240,7 @@ describe('the examples', () => {
     expect(broker.messages('order-paid').map(({ keys }) => keys)).toEqual([['order-1']]);
   });
 
-  it('listener ends: billed, billed later, or buried', async () => {
+  it('listener outcomes: bills, retries, or dead-letters', async () => {
     broker = await TestBroker.start({ manualClock: true });
     broker.declareTopic({ name: '%DLQ%billing', queues: 1 });
     const { endpoints, clock } = broker;

@@ -1,4 +1,4 @@
-// The licences of all that an installation brings along are listed, and fit the library's own.
+// The licenses of all installed dependencies are listed, and compatible with the library's own.
 
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from '@jest/globals';
@@ -10,19 +10,19 @@ describe('docs/licences.md', () => {
     all = await licences();
   });
 
-  it('is what is installed: run `npm run docs` when that has changed', () => {
+  it('matches the installation: run `npm run docs` after changing it', () => {
     expect(withoutPadding(readFileSync(LICENCES, 'utf8'))).toBe(withoutPadding(licencesPage(all)));
   });
 
-  it('names licences that fit', () => {
+  it('contains only compatible licenses', () => {
     expect(all.filter(({ licence }) => !FITTING.includes(licence))).toEqual([]);
   });
 
-  it('has every dependency of the package, and theirs', () => {
+  it('has every direct and transitive dependency of the package', () => {
     const { dependencies, peerDependencies } = JSON.parse(readFileSync('libs/rocketmq/package.json', 'utf8'));
     const names = all.map(({ name }) => name);
     expect(names).toEqual(expect.arrayContaining(Object.keys({ ...dependencies, ...peerDependencies })));
-    // What @grpc/grpc-js brings along.
+    // A dependency of @grpc/grpc-js.
     expect(names).toContain('@grpc/proto-loader');
   });
 });

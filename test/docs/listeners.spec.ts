@@ -35,7 +35,7 @@ describe('the examples of listeners', () => {
     return app;
   }
 
-  it('failure policy: booked, booked later, or to be looked at', async () => {
+  it('failure policy: books, retries, or dead-letters', async () => {
     const { get } = bound(await start(Ledger));
     for (const card of ['visa', 'slow bank', '']) await get(RocketMQProducer).send(CardCharged, { card });
     await broker.idle();
@@ -52,7 +52,7 @@ describe('the examples of listeners', () => {
     expect(app.get(RocketMQListeners).state('Ledger.book').status).toBe('listening');
   });
 
-  it('batch: all that is plausible is stored, the rest is redelivered alone', async () => {
+  it('batch: stores plausible values and redelivers only the rest', async () => {
     const { get } = bound(await start(Thermometers));
     for (const celsius of [20, -300, 21])
       await get(RocketMQProducer).send(TemperatureRead, { sensor: 'roof', celsius });
@@ -65,7 +65,7 @@ describe('the examples of listeners', () => {
     expect(broker.waiting()).toHaveLength(1);
   });
 
-  it('order desk: by tag, by hand, and not today', async () => {
+  it('order desk: filters by tag, settles manually, and pauses', async () => {
     const { get } = bound(await start(OrderDesk));
     const desk = get(OrderDesk);
     const send = (tag: string, id: string) => get(RocketMQProducer).send({ topic: 'orders', tag, body: { id } });

@@ -27,8 +27,8 @@ describe('the examples of microservices', () => {
     delete process.env.ROCKETMQ_NAME_SERVER;
   });
 
-  it('prices: changed, asked for, and not sold', async () => {
-    // Modules read their options when they are loaded.
+  it('prices: changes prices, answers requests, and dead-letters an invalid change', async () => {
+    // The modules of the examples read their options when they are loaded.
     const { Till, TillModule } = await import('../../docs/examples/price-client.js');
     const { startPrices } = await import('../../docs/examples/price-service.js');
     const prices = await startPrices();

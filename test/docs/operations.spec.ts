@@ -51,7 +51,7 @@ describe('the examples of operations', () => {
     return app;
   }
 
-  it('health: alive always, ready with the server', async () => {
+  it('health: always live, and ready if the server is available', async () => {
     const running = await start({ imports: [HealthModule as never] });
     await running.listen(0, '127.0.0.1');
     const status = async (probe: string): Promise<number> => {
@@ -65,7 +65,7 @@ describe('the examples of operations', () => {
     expect([await status('live'), await status('ready')]).toEqual([200, 503]);
   });
 
-  it('alarms: a dead letter, and a server that is lost', async () => {
+  it('alarms: report a dead letter and a lost server', async () => {
     const running = await start({ providers: [Alarms as never, Till as never] });
     const { raised } = running.get(Alarms);
     await running.get(RocketMQProducer).send({ topic: 'charges', body: '1', keys: ['order-1'] });
@@ -78,7 +78,7 @@ describe('the examples of operations', () => {
     expect(raised.slice(1).sort()).toEqual([`the producer has lost ${endpoints}`, `till has lost ${endpoints}`]);
   });
 
-  it('provisioned shop: topic and group are as declared, and messages arrive', async () => {
+  it('provisioned shop: topic and group match their declarations, and messages arrive', async () => {
     const before = { ...process.env };
     Object.assign(process.env, { ROCKETMQ_ENDPOINTS: broker.endpoints, ROCKETMQ_NAME_SERVER: broker.adminEndpoint });
     const admin = new RocketMQAdmin({ nameServer: broker.adminEndpoint });
@@ -116,7 +116,7 @@ describe('the examples of operations', () => {
     Logger.overrideLogger(false);
   });
 
-  it('graceful main: serves, and ends', async () => {
+  it('graceful main: starts and shuts down', async () => {
     const { endpoints, clock } = broker;
     @Module({ imports: [RocketMQModule.forRoot({ endpoints, clock, logger: recordingLogger() })] })
     class AppModule {}

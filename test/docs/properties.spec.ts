@@ -1,4 +1,4 @@
-// Every property that the library puts on messages, and every name that the server keeps for itself, is in the page.
+// The page has every property that the library sets on messages, and every name that the server reserves.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,10 +7,10 @@ import ts from 'typescript';
 
 const source = 'libs/rocketmq/src';
 const page = readFileSync('docs/reference/properties.md', 'utf8');
-/** The server's own names, in files that read them. */
+/** The files with the server's reserved names. */
 const OF_SERVER = ['RESERVED_PROPERTIES', 'KEPT_PROPERTIES'];
 
-/** The texts of all constants of a name that ends so, each with the name of its constant. */
+/** The strings of all constants whose name has this suffix, with the name of the constant. */
 function constants(ending: RegExp): Map<string, string> {
   const found = new Map<string, string>();
   const files = readdirSync(source, { recursive: true, encoding: 'utf8' });
@@ -27,7 +27,7 @@ function constants(ending: RegExp): Map<string, string> {
   return found;
 }
 
-/** The texts that an expression consists of; of an object those of its values. */
+/** The strings in an expression; for an object those of its values. */
 function textsOf(node: ts.Node): string[] {
   if (ts.isStringLiteral(node)) return [node.text];
   if (ts.isPropertyAssignment(node)) return textsOf(node.initializer);
@@ -37,13 +37,13 @@ function textsOf(node: ts.Node): string[] {
 }
 
 describe('docs/reference/properties.md', () => {
-  it('has every property that a constant of the library names', () => {
+  it('has every property that the library defines as a constant', () => {
     const ours = [...constants(/_PROPERT(Y|IES)$/)].filter(([, name]) => !OF_SERVER.includes(name));
     expect(ours.length).toBeGreaterThan(12);
     expect(ours.filter(([property]) => !page.includes(`| \`${property}\``))).toEqual([]);
   });
 
-  it('has every name that the server keeps for itself', () => {
+  it('has every name that the server reserves', () => {
     const names = [...constants(/^RESERVED_PROPERTIES$/).keys()].flatMap((text) => text.trim().split(' '));
     const kept = names.filter((name) => name !== '');
     expect(kept.length).toBeGreaterThan(50);

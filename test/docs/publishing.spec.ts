@@ -1,4 +1,4 @@
-// What a release needs: provenance, rights that are no more than needed, documents that state how to report a vulnerability.
+// The requirements of a release: provenance, minimal permissions, and documents that state how to report a vulnerability.
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
@@ -17,17 +17,17 @@ const jobs = new Map(
 );
 
 describe('publishing', () => {
-  it('is done with provenance, by the workflow and by whoever calls npm publish', () => {
+  it('uses provenance, in the workflow and with a manual npm publish', () => {
     expect(library.publishConfig).toEqual({ access: 'public', provenance: true });
     expect(jobs.get('publish')).toMatch(/npm publish "\.\/\$ARCHIVE" --provenance --access public --ignore-scripts/);
     expect(jobs.get('publish')).toContain('id-token: write');
   });
 
-  it('needs no secret, and no right to write', () => {
+  it('needs no secret and no write permission', () => {
     expect(workflow).not.toMatch(/secrets\.|_TOKEN|contents: write|packages: write/);
   });
 
-  it('is done by a job that runs no code of the repository or of its packages, but publishes what another has built', () => {
+  it('is done by a job that runs no code of the repository or its dependencies, and publishes the result of another job', () => {
     const [build = '', publish = ''] = ['build', 'publish'].map((name) => jobs.get(name));
     expect([...jobs.keys()]).toEqual(['build', 'publish']);
     expect(build).not.toMatch(/id-token|environment:/);
@@ -36,7 +36,7 @@ describe('publishing', () => {
     expect(publish).toMatch(/sha256sum --check --strict/);
   });
 
-  it('uses actions by their commits, and installs without scripts', () => {
+  it('pins actions to commits, and installs without scripts', () => {
     const uses = [...workflow.matchAll(/uses: (.+)/g)].map(([, action = '']) => action);
     expect(uses.length).toBeGreaterThan(3);
     expect(uses.filter((action) => !/^[\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/.test(action))).toEqual([]);
@@ -44,7 +44,7 @@ describe('publishing', () => {
     expect(installs).toEqual(['npm ci --ignore-scripts']);
   });
 
-  it('runs scripts that there are, the tests among them, and packs what it has built', () => {
+  it('runs existing scripts, including the tests, and packs the build', () => {
     const called = [...workflow.matchAll(/run: npm (?:run )?([\w:-]+)/g)].map(([, script = '']) => script);
     const scripts = called.filter((name) => !['ci', 'pkg', 'publish'].includes(name));
     expect(scripts).toEqual(expect.arrayContaining(['build', 'test']));
@@ -63,7 +63,7 @@ describe('publishing', () => {
     },
   );
 
-  it('runs nothing when the package is installed', () => {
+  it('has no install scripts', () => {
     const names = Object.keys(library.scripts);
     expect(names.filter((name) => /^(pre|post)?install$|^prepare$/.test(name))).toEqual([]);
   });

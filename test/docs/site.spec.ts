@@ -1,4 +1,4 @@
-// Every page has its place in the navigation of the site, and what checks the links of a built site finds dead ones.
+// Every page is in the navigation of the site, and the link check of a built site finds dead links.
 
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,7 +17,7 @@ describe('the navigation', () => {
     expect([...pages, ...elsewhere].sort()).toEqual(written.sort());
   });
 
-  it('has no page that is not there', () => {
+  it('has no missing page', () => {
     expect(pages.filter((page) => !existsSync(join('docs', page)))).toEqual([]);
   });
 });
@@ -35,7 +35,7 @@ describe('the check of a built site', () => {
     return checkSite(folder);
   }
 
-  it('finds pages, places and addresses that are not there', () => {
+  it('finds missing pages, headings and addresses', () => {
     const { dead, pages, links } = site({
       'index.html': '<a href="/guide/one.html#here">1</a><a href="./guide/two.html">2</a><a href="http://x">3</a>',
       'guide/one.html':
@@ -49,7 +49,7 @@ describe('the check of a built site', () => {
     ]);
   });
 
-  it('takes pictures, folders and pages without their ending', () => {
+  it('accepts images, folders and pages without their extension', () => {
     const html = '<a href="/guide/">1</a><a href="/guide/one">2</a><img src="/picture.svg">';
     const { dead } = site({ 'index.html': html, 'guide/index.html': '', 'guide/one.html': '', 'picture.svg': '' });
     expect(dead).toEqual([]);
@@ -57,12 +57,12 @@ describe('the check of a built site', () => {
 });
 
 describe('reading documents', () => {
-  it('finds links, not those in code', () => {
+  it('finds links, except those in code', () => {
     const text = 'see [a](a.md#x), ![b](b.svg) and `[c](c.md)`\n\n```sh\n[d](d.md)\n```\n';
     expect(linksIn(text)).toEqual(['a.md#x', 'b.svg']);
   });
 
-  it('makes anchors as code hosts do', () => {
+  it('creates anchors like code hosts', () => {
     expect(anchorsIn('# On Apache RocketMQ 5.5\n## `a.b()` and c\n## Twice\n## Twice\n')).toEqual([
       'on-apache-rocketmq-55',
       'ab-and-c',
@@ -77,7 +77,7 @@ describe('reading documents', () => {
     ]);
   });
 
-  it('shows a region of an example by itself', () => {
+  it('extracts a region of an example', () => {
     expect(exampleText('docs/examples/fragments.ts#prepare')).toMatch(/^await currentTransaction.*;\n$/);
     expect(readFileSync('docs/guide/transactions.md', 'utf8')).toContain(
       exampleText('docs/examples/fragments.ts#prepare'),

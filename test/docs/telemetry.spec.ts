@@ -1,4 +1,4 @@
-// The guide to telemetry: its examples run.
+// Runs the examples of the guide to telemetry.
 
 import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
@@ -29,7 +29,7 @@ const names = (): string[] => exporter.getFinishedSpans().map(({ name }) => name
 const traces = (): Set<string> => new Set(exporter.getFinishedSpans().map((span) => span.spanContext().traceId));
 
 describe('the guide to telemetry', () => {
-  it('has a listener that goes on with the trace of its message', async () => {
+  it('has a listener that continues the trace of its message', async () => {
     const app = await Test.createTestingModule({ imports: [ShippingModule] }).compile();
     await app.init();
     await app.get(RocketMQProducer).send(ParcelPacked, { parcel: 'lamp' });
@@ -45,7 +45,7 @@ describe('the guide to telemetry', () => {
     expect(process?.attributes['parcel.carrier']).toBe('rail');
   });
 
-  it('has a simple consumer that says what it does with a message', async () => {
+  it('has a simple consumer that records a span for a message', async () => {
     const broker = await TestBroker.start();
     const connection = new Connection({ endpoints: broker.endpoints });
     const producer = new Producer(connection, { telemetry: openTelemetry() });

@@ -9,7 +9,7 @@ import { hurry } from '../../docs/examples/control.js';
 import '../../docs/examples/box-office.test.js';
 import '../../docs/examples/unpaid-order.test.js';
 
-it('control: a time-out comes at once', async () => {
+it('control: a time-out is delivered at once', async () => {
   const broker = await TestBroker.start({ controlPort: 0 });
   const connection = new Connection({ endpoints: broker.endpoints });
   const producer = new Producer(connection);

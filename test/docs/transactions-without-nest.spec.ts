@@ -8,7 +8,7 @@ import { TestBroker } from 'nestjs-rocketmq/testing';
 import { bookByHand, checkedBy } from '../../docs/examples/fragments.js';
 import { book, bookingProducer } from '../../docs/examples/plain-transactions.js';
 
-/** Longer than a local transaction may take. */
+/** Longer than the timeout of a local transaction. */
 const LATER_MS = 6 * MINUTE_MS;
 
 describe('the examples of transactions without Nest', () => {
@@ -47,7 +47,7 @@ describe('the examples of transactions without Nest', () => {
     expect([announced(), broker.halfMessages()]).toEqual([['12A'], []]);
   });
 
-  it('beginTransaction: a booking that fails is left to the check, which rolls back', async () => {
+  it('beginTransaction: a failed booking is left to the check, which rolls back', async () => {
     expect(await bookByHand(producer, database, log, '12A')).toBe('accepted');
     await expect(bookByHand(producer, database, log, '12A')).rejects.toThrow('duplicate key');
     expect(broker.halfMessages()).toHaveLength(1);

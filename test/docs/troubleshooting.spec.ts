@@ -1,4 +1,4 @@
-// Every error code that somebody may meet has a line in the page, with what it means and what to do.
+// The page has a row for every error code, with its meaning and what to do.
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
@@ -40,7 +40,7 @@ describe('docs/guide/troubleshooting.md', () => {
     expect(listed).toEqual(known.sort(([a], [b]) => Number(a) - Number(b)));
   });
 
-  it('finds the codes in the ways in which they are written', () => {
+  it('finds codes in every notation of the sources', () => {
     for (const code of ['ILLEGAL_MESSAGE_GROUP', 'CLOSED', 'TRANSACTION_FENCED', 'TOPIC_NOT_FOUND', 'SYSTEM_BUSY']) {
       expect(codes.has(code)).toBe(true);
     }

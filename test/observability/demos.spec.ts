@@ -1,4 +1,4 @@
-// The demos as who operates them meets them: two processes, a collector, an order from its POST to the return of its stock.
+// Operating the demos: two processes, a collector, and an order from its POST to the return of its stock.
 
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,10 +13,10 @@ import { OtlpReceiver } from './support/otlp-receiver.js';
 import { eventually } from './support/patience.js';
 
 const START_MS = 120_000;
-/** Spans are sent off soon, so that nobody has to wait for them. */
+/** A short export interval, so that the test need not wait for spans. */
 const SPANS_DUE_MS = '100';
 
-/** Where spans of an order that is not paid come from, and their names. A handler that ran twice has two of a name. */
+/** The services and names of the spans of an unpaid order. A handler that ran twice has two spans. */
 const EXPECTED = [
   'order-demo: POST /orders',
   'order-demo: transact order-created',
@@ -36,7 +36,7 @@ const EXPECTED = [
   'inventory-demo: process stock-return',
 ];
 
-describe('the demos, watched', () => {
+describe('observing the demos', () => {
   let collector: OtlpReceiver;
   let broker: EmbeddedBroker;
   let inventory: DemoProcess;
@@ -84,7 +84,7 @@ describe('the demos, watched', () => {
     const placed = (await (await post('/orders', { sku, quantity: 1 })).json()) as { id: string };
     return placed.id;
   };
-  /** Places an order whose time-out comes, and waits until its stock is back. */
+  /** Places an order that times out, and waits until its stock is returned. */
   const timedOut = async (sku: string): Promise<string> => {
     const id = await place(sku);
     for (const topic of ['order-created', 'stock-result']) await eventually(() => handled(order, topic, id));
@@ -94,7 +94,7 @@ describe('the demos, watched', () => {
     return id;
   };
 
-  it('say in each line about an order which one, and by which message', async () => {
+  it('log the ids of order and message in each line about an order', async () => {
     const id = await timedOut('book');
     const messages = [
       [order, 'order-created'],
@@ -116,7 +116,7 @@ describe('the demos, watched', () => {
     expect(about.filter(({ orderId }) => orderId !== id)).toEqual([]);
   });
 
-  it('serve what the board shows, under the names that it asks for', async () => {
+  it('serve the metrics that the dashboard queries', async () => {
     await post('/faults/fail-twice', {}, urls.inventory);
     const failed = await place('chair');
     await eventually(() => inventory.lines.find((line) => line.orderId === failed && line.level !== 'log'));
@@ -140,7 +140,7 @@ describe('the demos, watched', () => {
     expect(shown.filter((name) => !served.has(name))).toEqual([]);
   });
 
-  it('are not ready while the broker is away, but alive; and ready again when it is back', async () => {
+  it('are live but not ready while the broker is unavailable, and ready again when it returns', async () => {
     const probe = async (what: 'live' | 'ready'): Promise<number[]> =>
       Promise.all([urls.order, urls.inventory].map(async (url) => (await get(`${url}/health/${what}`)).status));
     const are = (status: number): Promise<true> =>
@@ -154,7 +154,7 @@ describe('the demos, watched', () => {
     expect(await probe('live')).toEqual([200, 200]);
   });
 
-  it('leave one trace of an order, from its POST to the return of its stock, over both', async () => {
+  it('record one trace of an order over both services, from its POST to the return of its stock', async () => {
     const id = await timedOut('book');
     const spans = await eventually(() => {
       const posted = collector.spans.find(
@@ -167,7 +167,7 @@ describe('the demos, watched', () => {
     });
     expect([...new Set(spans.map(({ service, name }) => `${service}: ${name}`))].sort()).toEqual([...EXPECTED].sort());
     const known = new Set(spans.map(({ spanId }) => spanId));
-    // Each span but the first has its cause in the trace.
+    // Each span except the first has its parent in the trace.
     const roots = spans.filter(({ parentSpanId }) => !known.has(parentSpanId));
     expect(roots).toMatchObject([{ name: 'POST /orders', parentSpanId: '' }]);
   });
@@ -175,12 +175,12 @@ describe('the demos, watched', () => {
   const text = async (app: DemoProcess): Promise<string> => (await get(`${await app.url}/metrics`)).text();
 });
 
-/** The line that says that a message of an order was handled. */
+/** The line about a handled message of an order. */
 function handled({ lines }: DemoProcess, topic: string, orderId: string): Record<string, unknown> | undefined {
   return lines.find((line) => line.message === `handled ${topic}` && line.orderId === orderId);
 }
 
-/** An answer of the inventory that no one understands: order-demo gives it up at once. */
+/** An invalid answer of the inventory, which order-demo dead-letters at once. */
 async function deadLetter({ endpoints }: EmbeddedBroker, orderId: string): Promise<void> {
   const connection = new Connection({ endpoints });
   const producer = new Producer(connection, { transactionCheckers: { [StockResult.name]: () => 'unknown' } });

@@ -1,4 +1,4 @@
-// The SDK of the demos at its end, and before a collector that does not do its part.
+// The shutdown of the demos' SDK, and collectors that do not respond.
 
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -11,7 +11,7 @@ import { startTelemetry, type Telemetry } from '../../libs/demo-kit/src/observab
 import { OtlpReceiver } from './support/otlp-receiver.js';
 import { eventually } from './support/patience.js';
 
-/** Longer than any test: who waits for it fails by time-out. */
+/** Longer than any test, so that waiting for it fails with a time-out. */
 const FOR_EVER_MS = '3600000';
 const VARIABLES = {
   OTEL_BSP_SCHEDULE_DELAY: FOR_EVER_MS,
@@ -41,7 +41,7 @@ describe('the telemetry of a demo', () => {
     return telemetry;
   };
 
-  it('sends its last spans at the end, under the name of its service', async () => {
+  it('sends its last spans at shutdown, with the name of its service', async () => {
     const collector = await OtlpReceiver.start();
     ends.push(() => collector.stop());
     process.env.OTEL_SERVICE_NAME = 'another name';
@@ -63,7 +63,7 @@ describe('the telemetry of a demo', () => {
     const first = started.shutdown();
     expect(started.shutdown()).toBe(first);
     await first;
-    // Only now, so that nothing of the SDK is left waiting.
+    // Only now, so that no request of the SDK stays open.
     const response = await answer;
     await new Promise<void>((resolve) => response.writeHead(200).end(resolve));
   });
@@ -78,7 +78,7 @@ describe('the telemetry of a demo', () => {
     await closed(gone);
     const warn = jest.spyOn(Logger.prototype, 'warn').mockReturnValue();
     process.env.OTEL_BSP_SCHEDULE_DELAY = delayMs;
-    // Less than the pause before a second try.
+    // Less than the delay before a retry.
     process.env.OTEL_EXPORTER_OTLP_TIMEOUT = '500';
     const started = sendTo(url);
     if (delayMs === FOR_EVER_MS) await started.shutdown({ timeoutMs: 60_000 });
@@ -87,14 +87,14 @@ describe('the telemetry of a demo', () => {
     expect(String(line)).not.toContain('{');
   });
 
-  it('makes no spans unless they are asked for, but measures', async () => {
+  it('records metrics by default, and spans only if enabled', async () => {
     telemetry = startTelemetry('some-demo', spanTargetOf({}));
     expect(trace.getTracer('a test').startSpan('none').isRecording()).toBe(false);
     metrics.getMeter('a test').createCounter('some_counter').add(3);
     expect(await scraped(telemetry)).toMatch(/^some_counter_total 3$/m);
   });
 
-  it('asks a database that does not answer once at a time, and serves the rest', async () => {
+  it('queries a database that does not respond only once at a time, and serves the other metrics', async () => {
     telemetry = startTelemetry('some-demo', 'none');
     let asked = 0;
     const of = (name: string, read: DatabaseGauge['read']) =>

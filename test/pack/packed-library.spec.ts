@@ -1,4 +1,4 @@
-// The library as npm would install it: packed, unpacked, every entry loaded both ways, one message sent.
+// The library as npm installs it: packed, unpacked, every entry loaded as ESM and CommonJS, one message sent.
 
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -56,7 +56,7 @@ describe('the packed library', () => {
 
   afterAll(() => rmSync(app, { recursive: true, force: true }));
 
-  it('holds what it needs and nothing else', () => {
+  it('contains only the required files', () => {
     expect(readdirSync(installed).sort()).toEqual(['LICENSE', 'README.md', 'bin', 'dist', 'package.json', 'proto']);
     const files = readdirSync(join(installed, 'dist'), { recursive: true, encoding: 'utf8' });
     expect(files.filter((file) => file.includes('.spec.'))).toEqual([]);
@@ -91,7 +91,7 @@ describe('the packed library', () => {
     expect(reported.measured).toContain('rocketmq_process_time');
   });
 
-  it('has types by which telemetry fits into all that takes it, in modules and in CommonJS', async () => {
+  it('has types with which telemetry can be passed to all its options, in ESM and CommonJS', async () => {
     const text = `
       import { RocketMQModule } from 'nestjs-rocketmq';
       import { Connection, Producer, PushConsumer, SimpleConsumer } from 'nestjs-rocketmq/client';
@@ -116,7 +116,7 @@ describe('the packed library', () => {
     expect(stdout).toBe('');
   });
 
-  it.each(['import', 'require'])('loads @opentelemetry/api for its own entry alone, by %s', async (way) => {
+  it.each(['import', 'require'])('loads @opentelemetry/api only in its own entry, by %s', async (way) => {
     const entries = ['', '/client', '/broker', '/admin', '/sql', '/testing'].map((name) => `nestjs-rocketmq${name}`);
     const api = join(app, 'node_modules', '@opentelemetry');
     const load = way === 'import' ? 'await import(name)' : 'require(name)';
@@ -140,7 +140,7 @@ describe('the packed library', () => {
     },
   );
 
-  it('keeps the store of nestjs-cls fresh for each message, and the same all its way', async () => {
+  it('creates one nestjs-cls store per message, and keeps it until the handler has ended', async () => {
     const { interceptor, guard } = JSON.parse(await runFixture(app, 'import', 'cls-app')) as Record<string, string[][]>;
     const wayOf = (id: number, ...stops: string[]) => [
       ...['interceptor', 'pipe', 'handler'].map((stop) => [`trace-${id}`, stop, 'no mark']),
@@ -151,7 +151,7 @@ describe('the packed library', () => {
       expect(own(interceptor)).toEqual(wayOf(id, 'after await'));
       expect(own(guard)).toEqual(wayOf(id, 'after await', ...(id === 0 ? ['filter'] : [])));
     }
-    // A filter runs outside of interceptors.
+    // Filters run outside of interceptors.
     expect(interceptor?.filter(([trace]) => trace === 'no trace')).toEqual([['no trace', 'filter', 'no mark']]);
   });
 
@@ -161,7 +161,7 @@ describe('the packed library', () => {
   });
 });
 
-/** The packages that npm would have installed beside it. */
+/** The packages that npm installs with it. */
 function linkDependencies(folder: string): void {
   for (const name of readdirSync(join(root, 'node_modules'))) {
     if (name.startsWith('.') || name === 'nestjs-rocketmq') continue;
@@ -169,7 +169,7 @@ function linkDependencies(folder: string): void {
   }
 }
 
-/** Runs a program of fixtures/ in the application's folder, compiled as an application's would be; gives what it printed. */
+/** Runs a program of fixtures/ in the application's folder, compiled like an application; returns its output. */
 function runFixture(folder: string, way: string, name: string): Promise<string> {
   const text = readFileSync(join(root, 'test/pack/fixtures', `${name}.ts`), 'utf8');
   const { outputText } = typescript.transpileModule(text, {
@@ -185,7 +185,7 @@ function runFixture(folder: string, way: string, name: string): Promise<string> 
   return runScript(folder, way, outputText);
 }
 
-/** Runs a script in the application's folder, as a module or as CommonJS; gives what it printed. */
+/** Runs a script in the application's folder, as ESM or CommonJS; returns its output. */
 async function runScript(folder: string, way: string, script: string): Promise<string> {
   const file = join(folder, way === 'import' ? 'script.mjs' : 'script.cjs');
   writeFileSync(file, way === 'import' ? script : `(async () => {${script}\n})();`);

@@ -1,14 +1,14 @@
-// The names of metrics: those that a Grafana board asks for, and those that are served to Prometheus.
+// The names of metrics: those that a Grafana dashboard queries, and those that are served to Prometheus.
 
 interface Panel {
   readonly targets?: readonly { readonly expr?: string }[];
   readonly panels?: readonly Panel[];
 }
 
-/** What Prometheus itself adds to each target that it reads. */
+/** Metrics that Prometheus adds to each target. */
 const OWN = ['up'];
 
-/** The metrics in the expressions of a board. */
+/** The metrics in the expressions of a dashboard. */
 export function boardMetrics(json: string): string[] {
   const board = JSON.parse(json) as Panel;
   const names = expressionsOf(board).flatMap((expression) => metricsIn(expression));
@@ -19,7 +19,7 @@ function expressionsOf({ targets = [], panels = [] }: Panel): string[] {
   return [...targets.flatMap(({ expr }) => expr ?? []), ...panels.flatMap(expressionsOf)];
 }
 
-/** Words of PromQL that are neither labels nor functions: all metrics have an underscore in the demos. */
+/** The metric names in a PromQL expression: in the demos, all contain an underscore. */
 function metricsIn(expression: string): string[] {
   const bare = expression
     .replaceAll(/"[^"]*"/g, '')
@@ -31,7 +31,7 @@ function metricsIn(expression: string): string[] {
   );
 }
 
-/** The names of what has a value in texts that Prometheus reads. */
+/** The names of the samples in the Prometheus text format. */
 export function servedMetrics(...texts: readonly string[]): ReadonlySet<string> {
   const lines = texts.flatMap((text) => text.split('\n'));
   return new Set(lines.flatMap((line) => /^([a-zA-Z_:][\w:]*)[{ ]/.exec(line)?.[1] ?? []));

@@ -1,10 +1,10 @@
-// One app of the demo as a process of its own, run from its sources, whose log is read line by line.
+// One app of the demo as a process, run from its sources, whose log is read line by line.
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
 
 const root = process.cwd();
-/** It prints this much at most, for the message of a test that fails. */
+/** The maximum output in the message of a failed test. */
 const TAIL = 4_000;
 
 export class DemoProcess {
@@ -38,7 +38,7 @@ export class DemoProcess {
       this.child.once('message', ({ url }: { url: string }) => resolve(url)),
     );
     this.url = Promise.race([ready, failed]);
-    // Whoever waits for it hears of it; nobody has to.
+    // Callers that await it get the error; without callers the rejection must not be unhandled.
     this.url.catch(() => {});
     failed.catch(() => {});
   }
@@ -51,7 +51,7 @@ export class DemoProcess {
       .map((line) => JSON.parse(line));
   }
 
-  /** Asks it to end as a container is asked. @returns the exit code */
+  /** Stops it like a container, with SIGTERM. @returns the exit code */
   stop(): Promise<number | undefined> {
     this.child.kill('SIGTERM');
     return this.ended;

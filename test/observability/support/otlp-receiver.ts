@@ -1,17 +1,17 @@
-// A collector that remembers: spans as OTLP has them on the wire, by HTTP and protobuf.
+// A collector that records spans, received by OTLP over HTTP with protobuf.
 
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { gunzipSync } from 'node:zlib';
 import { BinaryReader } from '@bufbuild/protobuf/wire';
 
-/** What a test looks at of a span. Ids as hexadecimal text. */
+/** The tested parts of a span. Ids are hexadecimal strings. */
 export interface ReceivedSpan {
   readonly service: string;
   readonly name: string;
   readonly traceId: string;
   readonly spanId: string;
-  /** Empty where it begins a trace. */
+  /** Empty for the root span of a trace. */
   readonly parentSpanId: string;
   readonly attributes: Readonly<Record<string, string>>;
 }
@@ -28,7 +28,7 @@ export class OtlpReceiver {
       const body = Buffer.concat(chunks);
       const isZipped = request.headers['content-encoding'] === 'gzip';
       if (request.url === '/v1/traces') receiver.spans.push(...spansOf(isZipped ? gunzipSync(body) : body));
-      // An empty answer is a good one: all were taken.
+      // An empty response means that all spans were accepted.
       response.writeHead(request.url === '/v1/traces' ? 200 : 404, { 'content-type': 'application/x-protobuf' }).end();
     });
     const receiver = new OtlpReceiver(server);
@@ -77,7 +77,7 @@ function spansOf(body: Uint8Array): ReceivedSpan[] {
   });
 }
 
-/** The attributes that are texts. */
+/** The string attributes. */
 function attributesOf(message: Uint8Array | undefined, field: number): Record<string, string> {
   if (message === undefined) return {};
   const pairs = fieldsOf(message)(field).flatMap((pair): [string, string][] => {
@@ -90,7 +90,7 @@ function attributesOf(message: Uint8Array | undefined, field: number): Record<st
 
 const LENGTH_DELIMITED = 2;
 
-/** The fields of a message that are messages, bytes or texts, by their number. */
+/** The length-delimited fields of a message, by number. */
 function fieldsOf(message: Uint8Array): (field: number) => Uint8Array[] {
   const found = new Map<number, Uint8Array[]>();
   const reader = new BinaryReader(message);

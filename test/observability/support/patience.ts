@@ -1,4 +1,4 @@
-// The wait for what other processes do.
+// Waits for other processes.
 
 import { setTimeout as pause } from 'node:timers/promises';
 
