@@ -1,0 +1,153 @@
+// The lock of a data folder: one process at a time, and a process that died holds it no longer.
+//
+// A stale lock is never removed, because a process that removes it may remove the fresh lock of another one that was quicker. It is
+// succeeded: the file LOCK.<id of the stale lock> can be created once only. The holder is the last of this chain, which begins at LOCK. It
+// then replaces LOCK by its own lock, in one step, and removes the rest.
+
+import { link, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { StateError } from '../../support/errors.js';
+import { currentProcess, isRunning, type ProcessMark } from '../../support/process-mark.js';
+import { systemRandom } from '../../support/random.js';
+import { PRIVATE_FILE } from './private-files.js';
+
+const LOCK_FILE = 'LOCK';
+const DRAFT = '.new';
+
+/** The holder of the folder. */
+interface Lock extends ProcessMark {
+  readonly host: string;
+  /** Distinguishes two brokers of one process. */
+  readonly id: string;
+}
+
+/** What is done with the files of the folder; a test runs the steps of several processes in any order. */
+export interface LockFiles {
+  link(from: string, to: string): Promise<void>;
+  rename(from: string, to: string): Promise<void>;
+  readFile(file: string, encoding: 'utf8'): Promise<string>;
+  rm(file: string, options: { readonly force: true }): Promise<void>;
+}
+
+/** Whether a name in the folder belongs to its lock, or is a file that was not completed. */
+export function isOfLock(name: string): boolean {
+  return name === LOCK_FILE || name.startsWith(`${LOCK_FILE}.`) || name.endsWith(DRAFT);
+}
+
+/** A folder that is locked by this broker until it is released. */
+export class FolderLock {
+  private constructor(
+    private readonly path: string,
+    private readonly id: string,
+    private readonly files: LockFiles,
+  ) {}
+
+  /** @throws StateError `DATA_IN_USE` if the holder is alive, or on another host */
+  static async take(path: string, files: LockFiles = { link, rename, readFile, rm }): Promise<FolderLock> {
+    const lock: Lock = { ...(await currentProcess()), host: hostname(), id: systemRandom.uuid() };
+    const draft = await writeDraft(join(path, LOCK_FILE), JSON.stringify(lock));
+    const taken = new FolderLock(path, lock.id, files);
+    try {
+      while (!(await taken.succeed(draft)));
+      return taken;
+    } finally {
+      await rm(draft, { force: true });
+    }
+  }
+
+  async release(): Promise<void> {
+    const head = await this.read(LOCK_FILE);
+    if (head?.id === this.id) await this.files.rm(join(this.path, LOCK_FILE), { force: true });
+  }
+
+  /** One attempt. @returns false when another process was quicker */
+  private async succeed(draft: string): Promise<boolean> {
+    const last = await this.lastOfChain();
+    if (last !== undefined) await assertEnded(this.path, last);
+    const name = last === undefined ? LOCK_FILE : successorOf(last);
+    const file = join(this.path, name);
+    try {
+      // Creating a link is atomic and never replaces an existing file.
+      await this.files.link(draft, file);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+      throw error;
+    }
+    // The locks before it may have been replaced since they were read: then it continues no chain.
+    if ((await this.lastOfChain())?.id !== this.id) {
+      await this.files.rm(file, { force: true });
+      return false;
+    }
+    if (name !== LOCK_FILE) await this.files.rename(file, join(this.path, LOCK_FILE));
+    await syncFolder(this.path);
+    for (const other of await readdir(this.path)) {
+      if (other.startsWith(`${LOCK_FILE}.`) && !other.endsWith(DRAFT))
+        await this.files.rm(join(this.path, other), { force: true });
+    }
+    return true;
+  }
+
+  /** Undefined if there is no lock. */
+  private async lastOfChain(): Promise<Lock | undefined> {
+    let last = await this.read(LOCK_FILE);
+    for (let next = last; next !== undefined; next = await this.read(successorOf(next))) last = next;
+    return last;
+  }
+
+  /** @returns undefined if there is no such file. One that cannot be parsed was not written by a broker and locks nothing. */
+  private async read(name: string): Promise<Lock | undefined> {
+    const text = await this.files.readFile(join(this.path, name), 'utf8').catch(ignoreMissing);
+    if (text === undefined) return undefined;
+    const { pid = 0, id = '', host = hostname(), startedAt = '' } = parsed(text) as Partial<Lock>;
+    return { pid, id, host, startedAt };
+  }
+}
+
+const successorOf = ({ id }: Lock): string => `${LOCK_FILE}.${encodeURIComponent(id)}`;
+
+/** @throws StateError `DATA_IN_USE` */
+async function assertEnded(path: string, held: Lock): Promise<void> {
+  if (held.host !== hostname()) {
+    const who = `process ${held.pid} of the host ${held.host}, which cannot be checked from here`;
+    const cure = `if that process has ended, delete ${join(path, LOCK_FILE)}`;
+    throw new StateError('DATA_IN_USE', `the folder ${path} is in use by ${who}; ${cure}`);
+  }
+  if (!(await isRunning(held))) return;
+  const who = held.pid === process.pid ? `another broker of this process (pid ${held.pid})` : `process ${held.pid}`;
+  throw new StateError('DATA_IN_USE', `the folder ${path} is in use by ${who}; nothing was started`);
+}
+
+/** Writes a file under another name, completely and to disk. @returns its path */
+export async function writeDraft(file: string, text: string): Promise<string> {
+  const draft = `${file}.${systemRandom.uuid()}${DRAFT}`;
+  const handle = await open(draft, 'wx', PRIVATE_FILE);
+  try {
+    await handle.writeFile(text);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  return draft;
+}
+
+/** Syncs the folder, so that new names in it are on disk. On Windows folders cannot be synced. */
+export async function syncFolder(path: string): Promise<void> {
+  const handle = await open(path, 'r').catch(() => undefined);
+  await handle?.sync().catch(() => {});
+  await handle?.close();
+}
+
+export function ignoreMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT') throw error;
+}
+
+/** The JSON object in a text, or an empty one. */
+export function parsed(text: string): object {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? value : {};
+  } catch {
+    return {};
+  }
+}
