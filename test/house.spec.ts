@@ -195,6 +195,21 @@ describe('the house', () => {
     );
   });
 
+  it('gives a name that entries export one meaning', () => {
+    const meanings = new Map<string, Set<string>>();
+    for (const file of sourceFiles(join(library, 'entries'))) {
+      for (const [, names = '', from] of readFileSync(file, 'utf8').matchAll(
+        /export (?:type )?\{([^}]*)\} from '(.+)'/g,
+      )) {
+        for (const name of names.split(',').map((one) => one.trim().replace(/^type /, ''))) {
+          if (name !== '') meanings.set(name, (meanings.get(name) ?? new Set()).add(String(from)));
+        }
+      }
+    }
+    expect(meanings.size).toBeGreaterThan(200);
+    expect([...meanings].filter(([, files]) => files.size > 1)).toEqual([]);
+  });
+
   it('uses time, randomness and timers only in support/', () => {
     const forbidden =
       /\bDate\.now\(|\bsetTimeout\(|\bsetInterval\(|\bMath\.random\(|\brandomUUID\(|AbortSignal\.timeout/;

@@ -1,4 +1,4 @@
-import { type DeadLetter, ReplayInterruptedError, type RocketMQAdmin } from 'nestjs-rocketmq/admin';
+import { type DeadLetterView, ReplayInterruptedError, type RocketMQAdmin } from 'nestjs-rocketmq/admin';
 
 /** Describes what is wrong with a consumer group; empty when nothing is. */
 export async function troublesOf(admin: RocketMQAdmin, consumerGroup: string): Promise<string[]> {
@@ -28,7 +28,7 @@ export async function replayFor(
   customer: string,
   log: (line: string) => void,
 ): Promise<number> {
-  const select = ({ keys }: DeadLetter): boolean => keys.includes(customer);
+  const select = ({ keys }: DeadLetterView): boolean => keys.includes(customer);
   let count = 0;
   let after: string | undefined;
   do {

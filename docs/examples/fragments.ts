@@ -6,7 +6,7 @@ import { Type } from 'class-transformer';
 import { IsDate, IsInt, Min } from 'class-validator';
 import { currentTransaction, defineTopic, ServerRocketMQ, TransactionalSend } from 'nestjs-rocketmq';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
-import type { Producer, TransactionChecker } from 'nestjs-rocketmq/client';
+import type { Producer, TransactionCheckHandler } from 'nestjs-rocketmq/client';
 import type { TransactionLog } from 'nestjs-rocketmq/sql';
 import { seatBooked } from './plain-transactions.js';
 import { PricesModule } from './price-service.js';
@@ -76,7 +76,7 @@ export interface Bookings {
 }
 
 export const checkedBy =
-  (bookings: Bookings): TransactionChecker =>
+  (bookings: Bookings): TransactionCheckHandler =>
   async ({ message, signal }) => {
     const { seat } = JSON.parse(message.body.toString());
     const state = await bookings.find(seat, signal);

@@ -1,5 +1,5 @@
 import type { PGlite } from '@electric-sql/pglite';
-import { type Connection, currentTransaction, Producer } from 'nestjs-rocketmq/client';
+import { type Connection, currentLocalTransaction, Producer } from 'nestjs-rocketmq/client';
 import type { TransactionLog } from 'nestjs-rocketmq/sql';
 
 export const seatBooked = (seat: string) => ({ topic: 'seat-booked', keys: [seat], body: JSON.stringify({ seat }) });
@@ -21,7 +21,7 @@ export async function book(producer: Producer, database: PGlite, log: Transactio
       const { affectedRows } = await tx.query('INSERT INTO booking VALUES ($1) ON CONFLICT DO NOTHING', [seat]);
       if (affectedRows === 0) {
         // The seat is taken: end without a message and without an error.
-        currentTransaction().rollback();
+        currentLocalTransaction().rollback();
         return false;
       }
       // In the same database transaction as the booking. A transaction check reads this row.

@@ -1,5 +1,5 @@
 import { describe, expect } from '@jest/globals';
-import { type DeadLetter, REPLAY_PROPERTY } from 'nestjs-rocketmq/admin';
+import { type DeadLetterView, REPLAY_PROPERTY } from 'nestjs-rocketmq/admin';
 import { contractSuite } from './support/contract.js';
 import type { SendMessage } from './support/dead-letters.js';
 import { buried } from './support/dead-letters.js';
@@ -7,7 +7,7 @@ import { texts, type World } from './support/world.js';
 
 const contract = contractSuite();
 
-const bodiesOf = (deadLetters: readonly DeadLetter[]): string[] => deadLetters.map(({ body }) => body.toString());
+const bodiesOf = (deadLetters: readonly DeadLetterView[]): string[] => deadLetters.map(({ body }) => body.toString());
 
 async function group(world: World, fifo = false): Promise<string> {
   return world.group({ maxDeliveryAttempts: 1, fifo });
@@ -125,7 +125,7 @@ describe('dead letters that are replayed', () => {
       consumerGroup,
       ['a', 'b', 'c'].map((body) => ({ topic, body })),
     );
-    const select = ({ body }: DeadLetter): boolean => body.toString() === 'b';
+    const select = ({ body }: DeadLetterView): boolean => body.toString() === 'b';
     const { replayed } = await world.admin().replayDeadLetters(consumerGroup, { select });
     expect(bodiesOf(replayed.map(({ deadLetter }) => deadLetter))).toEqual(['b']);
   });

@@ -2,7 +2,7 @@
 
 import { describe, expect } from '@jest/globals';
 import type { GivenUpHalfMessage, RocketMQAdmin } from 'nestjs-rocketmq/admin';
-import { currentTransaction, type Resolution } from 'nestjs-rocketmq/client';
+import { currentLocalTransaction, type Resolution } from 'nestjs-rocketmq/client';
 import { CHECK_INTERVAL_MS, FIRST_CHECK_MS, SERVER_SLACK_MS } from './support/backend.js';
 import { contractSuite } from './support/contract.js';
 import { texts, type World } from './support/world.js';
@@ -28,7 +28,7 @@ async function givenUp(world: World) {
   let messageId = '';
   const message = { topic, body: 'half', keys: ['order-1'], properties: { ...CHECKED_OFTEN, own: '1' } };
   const failing = producer.transact({ message }, async () => {
-    ({ messageId } = currentTransaction());
+    ({ messageId } = currentLocalTransaction());
     throw new Error('nobody knows how it ended');
   });
   await expect(failing).rejects.toThrow('nobody knows');

@@ -1,5 +1,10 @@
 import { describe, expect } from '@jest/globals';
-import { currentTransaction, type Resolution, SECOND_MS, type TransactionCheck } from 'nestjs-rocketmq/client';
+import {
+  currentLocalTransaction,
+  type Resolution,
+  SECOND_MS,
+  type TransactionCheckRequest,
+} from 'nestjs-rocketmq/client';
 import { CHECK_INTERVAL_MS, SERVER_SLACK_MS } from './support/backend.js';
 import { contractSuite } from './support/contract.js';
 import { texts } from './support/world.js';
@@ -36,7 +41,7 @@ describe('local transactions that take long', () => {
       const ends = new Map<string, Resolution>();
       const fencing =
         (instance: string) =>
-        async (check: TransactionCheck): Promise<Resolution | 'unknown'> => {
+        async (check: TransactionCheckRequest): Promise<Resolution | 'unknown'> => {
           const { transactionId, mayStillRun } = check;
           asked.push(instance);
           if (mayStillRun) return ends.get(transactionId) ?? 'unknown';
@@ -58,7 +63,7 @@ describe('local transactions that take long', () => {
       const bodies = ['1', '2', '3', '4'];
       const transactions = bodies.map((body) =>
         running?.transact({ message: { topic, body } }, async () => {
-          const { transactionId } = currentTransaction();
+          const { transactionId } = currentLocalTransaction();
           begun.count++;
           await finished;
           if (ends.has(transactionId)) throw new Error(`${transactionId} was fenced while it ran`);

@@ -1,5 +1,5 @@
 import { describe, expect } from '@jest/globals';
-import { currentTransaction, SECOND_MS } from 'nestjs-rocketmq/client';
+import { currentLocalTransaction, SECOND_MS } from 'nestjs-rocketmq/client';
 import { CHECK_INTERVAL_MS, SERVER_SLACK_MS } from './support/backend.js';
 import { contractSuite } from './support/contract.js';
 import { texts } from './support/world.js';
@@ -42,7 +42,7 @@ describe('the times of a transaction', () => {
     const recorder = await world.record({ topic });
     let isOverdue = false;
     await producer.transact({ message: { topic, body: 'slow' } }, async () => {
-      const { signal } = currentTransaction();
+      const { signal } = currentLocalTransaction();
       await world.backend.advanceDuringWork(6 * SECOND_MS);
       isOverdue = signal.aborted;
     });

@@ -1,5 +1,5 @@
 import { describe, expect } from '@jest/globals';
-import { currentTransaction, type Resolution, SECOND_MS } from 'nestjs-rocketmq/client';
+import { currentLocalTransaction, type Resolution, SECOND_MS } from 'nestjs-rocketmq/client';
 import { CHECK_INTERVAL_MS, FIRST_CHECK_MS, SERVER_SLACK_MS } from './support/backend.js';
 import { contractSuite } from './support/contract.js';
 import { texts, type World } from './support/world.js';
@@ -37,7 +37,7 @@ describe('transactions', () => {
 
   contract('a rolled-back message is never delivered', async (world) => {
     const { topic, recorder, producer, asked } = await setUp(world);
-    await producer.transact({ message: { topic, body: 'never' } }, async () => currentTransaction().rollback());
+    await producer.transact({ message: { topic, body: 'never' } }, async () => currentLocalTransaction().rollback());
     await producer.transact({ message: { topic, body: 'fence' } }, async () => {});
     await world.until('a later one is delivered', () => recorder.deliveries.length > 0);
     await world.backend.advance(FIRST_CHECK_MS + CHECK_INTERVAL_MS + SERVER_SLACK_MS);
@@ -48,7 +48,7 @@ describe('transactions', () => {
   contract('a message prepared inside the local transaction is delivered after it', async (world) => {
     const { topic, recorder, producer } = await setUp(world);
     await producer.transact({}, async () => {
-      await currentTransaction().prepare({ topic, body: 'prepared', tag: 'reserved' });
+      await currentLocalTransaction().prepare({ topic, body: 'prepared', tag: 'reserved' });
     });
     await producer.transact({}, async () => {});
     await world.until('it is delivered', () => recorder.deliveries.length === 1);

@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
-import { Connection, currentTransaction, Producer } from 'nestjs-rocketmq/client';
+import { Connection, currentLocalTransaction, Producer } from 'nestjs-rocketmq/client';
 import type { Check } from '../../libs/rocketmq/src/cli/doctor/check.js';
 import { call } from '../support/command-line.js';
 import { transport } from '../support/transport.js';
@@ -31,7 +31,7 @@ it('the doctor names half messages that the server has given up', async () => {
     await producer.start();
     const message = { topic, body: 'half', properties: CHECKED_OFTEN };
     const failing = producer.transact({ message }, async () => {
-      ({ messageId } = currentTransaction());
+      ({ messageId } = currentLocalTransaction());
       throw new Error('nobody knows how it ended');
     });
     await expect(failing).rejects.toThrow('nobody knows');

@@ -1,7 +1,8 @@
 // The work of each simulated service, with or without Nest: sends and transactions, whose outcomes are recorded until it is closed or
 // killed.
 
-import { currentTransaction, type TransactionLog } from 'nestjs-rocketmq/sql';
+import { currentLocalTransaction } from 'nestjs-rocketmq/client';
+import type { TransactionLog } from 'nestjs-rocketmq/sql';
 import type { CloseFact, HandlingFact, SendFact, SendOutcome, TransactionFact } from './facts.js';
 import type { Plan } from './plan.js';
 import type { Chance } from './platform/chance.js';
@@ -161,7 +162,7 @@ export abstract class Worker<W extends World = World> {
     transactions.push(fact);
     try {
       await this.place(key, async () => {
-        const current = currentTransaction();
+        const current = currentLocalTransaction();
         fact.transactionId = current.transactionId;
         await database.port.transaction(async (tx) => {
           await this.pause(durationMs);

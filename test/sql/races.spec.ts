@@ -1,14 +1,16 @@
 // Races between local transactions and checks in a real PostgreSQL, on separate connections, as in separate processes.
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { Connection, HOUR_MS, MINUTE_MS, Producer, PushConsumer, SECOND_MS } from 'nestjs-rocketmq/client';
 import {
-  currentTransaction,
-  Inbox,
-  type SqlDatabase,
-  TransactionFencedError,
-  TransactionLog,
-} from 'nestjs-rocketmq/sql';
+  Connection,
+  currentLocalTransaction,
+  HOUR_MS,
+  MINUTE_MS,
+  Producer,
+  PushConsumer,
+  SECOND_MS,
+} from 'nestjs-rocketmq/client';
+import { Inbox, type SqlDatabase, TransactionFencedError, TransactionLog } from 'nestjs-rocketmq/sql';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import { describeWithPostgres, Postgres } from '../support/postgres.js';
 import { agreementViolations } from '../support/transaction-agreement.js';
@@ -137,7 +139,7 @@ describeWithPostgres('local transactions and checks on PostgreSQL', () => {
       const placed = placing.transact({ message: { topic: ORDERS, body: 'cut off' } }, () =>
         local.port.transaction(async (tx) => {
           await tx.query('INSERT INTO orders VALUES ($1)', ['cut off']);
-          await log.record(tx, currentTransaction());
+          await log.record(tx, currentLocalTransaction());
           await tx.query(kill, []);
         }),
       );

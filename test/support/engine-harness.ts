@@ -4,7 +4,7 @@ import type { Available } from '../../libs/rocketmq/src/broker/engine/changes.js
 import type { Delivery, PopResult } from '../../libs/rocketmq/src/broker/engine/deliveries.js';
 import { Engine, type SendResult } from '../../libs/rocketmq/src/broker/engine/engine.js';
 import type { StoredMessage } from '../../libs/rocketmq/src/broker/engine/records.js';
-import type { Resolution, TransactionCheck } from '../../libs/rocketmq/src/broker/engine/transactions.js';
+import type { DueCheck, Resolution } from '../../libs/rocketmq/src/broker/engine/transactions.js';
 import { MemoryStore } from '../../libs/rocketmq/src/broker/store/memory-store.js';
 import { matchesTag } from '../../libs/rocketmq/src/protocol/model/filter.js';
 
@@ -20,7 +20,7 @@ export interface PopOptions {
 export class EngineHarness {
   readonly store = new MemoryStore();
   readonly available: Available[] = [];
-  readonly checks: TransactionCheck[] = [];
+  readonly checks: DueCheck[] = [];
   readonly givenUp: string[] = [];
   readonly damaged: string[] = [];
   /** The clients that count as connected. */

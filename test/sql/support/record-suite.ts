@@ -1,14 +1,8 @@
 // The guarantees of `TransactionLog.record` for transactions, savepoints and connections outside transactions, with every client.
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Connection, MINUTE_MS, Producer, PushConsumer } from 'nestjs-rocketmq/client';
-import {
-  currentTransaction,
-  retryTransaction,
-  type SqlDatabase,
-  type SqlExecutor,
-  TransactionLog,
-} from 'nestjs-rocketmq/sql';
+import { Connection, currentLocalTransaction, MINUTE_MS, Producer, PushConsumer } from 'nestjs-rocketmq/client';
+import { retryTransaction, type SqlDatabase, type SqlExecutor, TransactionLog } from 'nestjs-rocketmq/sql';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import { ORDERS } from './crash-job.js';
 import { column } from './databases.js';
@@ -64,7 +58,7 @@ export function recordSuite(kind: () => TransactionKind): void {
 
   /** The check of another process comes first. */
   const checkNow = () =>
-    log.check({ transactionId: currentTransaction().transactionId, topic: ORDERS, signal: neverAborted });
+    log.check({ transactionId: currentLocalTransaction().transactionId, topic: ORDERS, signal: neverAborted });
 
   /** The answer of another process to a check of the latest transaction. */
   async function checkOfAnother(): Promise<string> {
@@ -130,7 +124,7 @@ export function recordSuite(kind: () => TransactionKind): void {
       }
       await place(async () => {
         await kind().transaction((tx) => log.record(tx));
-        currentTransaction().rollback();
+        currentLocalTransaction().rollback();
       });
       expect(await checkOfAnother()).toBe('rollback');
       expect(await outcome()).toEqual({ orders: [], delivered: [] });
@@ -183,7 +177,7 @@ export function recordSuite(kind: () => TransactionKind): void {
         await nested(async (inner) => {
           await log.record(inner);
           throw new Error('no aeroplane');
-        }).catch(() => currentTransaction().rollback());
+        }).catch(() => currentLocalTransaction().rollback());
       }),
     );
     expect(await outcome()).toEqual({ orders: ['order-1'], delivered: [] });
@@ -274,7 +268,7 @@ export function recordSuite(kind: () => TransactionKind): void {
 
     it('lets a method drop its message before the row is written, and before its transaction is rolled back', async () => {
       await place(() => {
-        currentTransaction().rollback();
+        currentLocalTransaction().rollback();
         return kind().transaction(async (tx, nested) => {
           await order(tx, 'without a message');
           await record(tx, nested);
@@ -287,7 +281,7 @@ export function recordSuite(kind: () => TransactionKind): void {
             await record(tx, nested);
             throw new Error('no aeroplane');
           })
-          .catch(() => currentTransaction().rollback()),
+          .catch(() => currentLocalTransaction().rollback()),
       );
       expect(await outcome()).toEqual({ orders: ['without a message'], delivered: [] });
     });
@@ -296,8 +290,8 @@ export function recordSuite(kind: () => TransactionKind): void {
   it('answers the check of another process with rollback, when record() came after rollback()', async () => {
     let transactionId = '';
     await place(() => {
-      currentTransaction().rollback();
-      transactionId = currentTransaction().transactionId;
+      currentLocalTransaction().rollback();
+      transactionId = currentLocalTransaction().transactionId;
       return kind().transaction(async (tx) => {
         await order(tx, 'without a message');
         await log.record(tx);

@@ -9,7 +9,7 @@ import { RocketMQError } from '../support/errors.js';
 import { offsetField } from './answers.js';
 import type { MasterBroker, TopicRoute } from './cluster.js';
 import type { ClusterAccess } from './cluster-access.js';
-import { checkPage, type DeadLetter, type DeadLetterPageOptions, readPage } from './dead-letters.js';
+import { checkPage, type DeadLetterPageOptions, type DeadLetterView, readPage } from './dead-letters.js';
 import type { BrokerFailure } from './each-broker.js';
 import { storedMessages } from './message-lookup.js';
 import { PROPERTIES } from './message-view.js';
@@ -24,14 +24,14 @@ export const REPLAY_PROPERTY = 'DEAD_LETTER_REPLAY';
 
 export interface ReplayOptions extends DeadLetterPageOptions {
   /** Which dead letters of the page to send. Default: all. */
-  readonly select?: (deadLetter: DeadLetter) => boolean;
+  readonly select?: (deadLetter: DeadLetterView) => boolean;
   /** Also replay those that were already replayed. Default: false. */
   readonly again?: boolean;
 }
 
 /** A dead letter that was replayed: same body, tag, keys, properties and message id, as a first attempt. */
 export interface ReplayedDeadLetter {
-  readonly deadLetter: DeadLetter;
+  readonly deadLetter: DeadLetterView;
   readonly topic: string;
   /** The broker, by name, and the queue in which the new message is stored. */
   readonly broker: string;
@@ -42,9 +42,9 @@ export interface ReplayedDeadLetter {
 export interface ReplayResult {
   readonly replayed: readonly ReplayedDeadLetter[];
   /** Skipped, because the topic already has a message that was replayed from it. */
-  readonly replayedBefore: readonly DeadLetter[];
+  readonly replayedBefore: readonly DeadLetterView[];
   /** Could not be sent: the original topic is unknown or deleted, or the broker rejected it. Another replay fails again. */
-  readonly failed: readonly { readonly deadLetter: DeadLetter; readonly error: RocketMQError }[];
+  readonly failed: readonly { readonly deadLetter: DeadLetterView; readonly error: RocketMQError }[];
   /** The position at which to continue; undefined at the end. */
   readonly next: string | undefined;
   /** Brokers whose dead letters could not be read. Empty when all answered. */
@@ -114,8 +114,8 @@ export async function replayDeadLetters(
 
 interface Done {
   readonly replayed: ReplayedDeadLetter[];
-  readonly replayedBefore: DeadLetter[];
-  readonly failed: { readonly deadLetter: DeadLetter; readonly error: RocketMQError }[];
+  readonly replayedBefore: DeadLetterView[];
+  readonly failed: { readonly deadLetter: DeadLetterView; readonly error: RocketMQError }[];
 }
 
 /** One replay, and what it has done so far. */
@@ -130,7 +130,7 @@ class Replay {
   ) {}
 
   /** @throws for a failure that would affect the following dead letters as well */
-  async one(stored: StoredMessageFields, deadLetter: DeadLetter): Promise<void> {
+  async one(stored: StoredMessageFields, deadLetter: DeadLetterView): Promise<void> {
     try {
       const { topic, route } = await this.origin(deadLetter);
       const mark = `${deadLetter.consumerGroup}/${positionOf(deadLetter)}`;
@@ -145,7 +145,7 @@ class Replay {
     }
   }
 
-  private async origin({ originTopic, messageId }: DeadLetter): Promise<{ topic: string; route: TopicRoute }> {
+  private async origin({ originTopic, messageId }: DeadLetterView): Promise<{ topic: string; route: TopicRoute }> {
     if (originTopic === undefined) {
       const message = `the original topic of dead letter ${messageId} is unknown; it was not sent; send its body yourself`;
       throw new NotReplayableError('ORIGIN_UNKNOWN', message);
@@ -171,7 +171,7 @@ class Replay {
   /** @see SendMessageRequestHeader of the server, request code 10 */
   private async send(
     stored: StoredMessageFields,
-    deadLetter: DeadLetter,
+    deadLetter: DeadLetterView,
     topic: string,
     route: TopicRoute,
     mark: string,
@@ -202,7 +202,7 @@ class Replay {
   }
 
   /** A message of a message group goes to the queue that the server would choose, to stay in order; others stay on their broker. */
-  private destination({ messageGroup, broker: name }: DeadLetter, route: TopicRoute) {
+  private destination({ messageGroup, broker: name }: DeadLetterView, route: TopicRoute) {
     const brokers = this.cluster.ofCluster(route.brokers);
     const own = brokers.find((broker) => broker.name === name) ?? (brokers[0] as MasterBroker);
     if (messageGroup === undefined) return { broker: own, queueId: -1 };

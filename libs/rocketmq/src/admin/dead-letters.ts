@@ -13,7 +13,7 @@ import { checkPageOptions, type PageOptions, readTopicPage } from './topic-page.
 export interface DeadLetterPageOptions extends PageOptions {}
 
 /** A message that a group failed to handle. */
-export interface DeadLetter extends StoredMessageView {
+export interface DeadLetterView extends StoredMessageView {
   readonly consumerGroup: string;
   /** The original topic; undefined when the server did not keep it. */
   readonly originTopic: string | undefined;
@@ -21,7 +21,7 @@ export interface DeadLetter extends StoredMessageView {
 
 export interface DeadLetterPage {
   /** By broker, queue and offset. They are stored until the server's retention time has passed. */
-  readonly deadLetters: readonly DeadLetter[];
+  readonly deadLetters: readonly DeadLetterView[];
   /** The position of the next page; undefined at the end. */
   readonly next: string | undefined;
   /** The number of all stored dead letters of this group. */
@@ -33,7 +33,7 @@ export interface DeadLetterPage {
 /** A dead letter as it is stored, and its view. */
 export interface StoredDeadLetter {
   readonly stored: StoredMessageFields;
-  readonly deadLetter: DeadLetter;
+  readonly deadLetter: DeadLetterView;
 }
 
 export async function listDeadLetters(

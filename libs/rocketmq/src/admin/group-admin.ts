@@ -9,12 +9,12 @@ import type { MasterBroker } from './cluster.js';
 import type { ClusterAccess } from './cluster-access.js';
 import { type BrokerFailure, fromEach, onEach } from './each-broker.js';
 import {
-  checkGroupDefinition,
+  checkNewGroup,
   describeGroup,
   type GroupConfig,
-  type GroupDefinition,
   type GroupDescription,
   groupConfigsIn,
+  type NewGroup,
   updateGroupRequest,
 } from './groups.js';
 import { isRetryTopicOf, isSystemGroup, RETRY_PREFIX } from './system-names.js';
@@ -53,8 +53,8 @@ export class GroupAdmin {
     private readonly topics: TopicAdmin,
   ) {}
 
-  async create(definition: GroupDefinition, options: CreateOptions = {}): Promise<void> {
-    checkGroupDefinition(definition);
+  async create(definition: NewGroup, options: CreateOptions = {}): Promise<void> {
+    checkNewGroup(definition);
     await this.cluster.run(`create consumer group ${definition.consumerGroup}`, options, async (deadline) => {
       await onEach(deadline.what, await this.cluster.masters(deadline), async (broker) => {
         const existing = await this.config(broker, definition.consumerGroup, deadline);

@@ -11,7 +11,7 @@ import type { MasterBroker } from './cluster.js';
 import type { RemotingRequest } from './remoting-request.js';
 
 /** A consumer group to create or alter. Omitted settings of an existing group stay unchanged. */
-export interface GroupDefinition {
+export interface NewGroup {
   /** The name of the group. */
   readonly consumerGroup: string;
   /** Whether its consumers receive the messages of a message group one after another. Default for a new group: false. */
@@ -69,7 +69,7 @@ const SERVER_BACKOFF: BackoffPolicy = {
 };
 
 /** @throws UsageError that names the field and its valid values */
-export function checkGroupDefinition({ consumerGroup, maxDeliveryAttempts, backoff }: GroupDefinition): void {
+export function checkNewGroup({ consumerGroup, maxDeliveryAttempts, backoff }: NewGroup): void {
   const problem = consumerGroupNameProblem(consumerGroup);
   if (problem !== undefined) {
     throw new UsageError('ILLEGAL_CONSUMER_GROUP', `consumer group "${consumerGroup}" ${problem}`, 'consumerGroup');
@@ -90,7 +90,7 @@ function checkBackoff(consumerGroup: string, backoff: BackoffPolicy): void {
 }
 
 /** Request code 200. Settings that the definition omits are taken from `existing`. */
-export function updateGroupRequest(definition: GroupDefinition, existing: GroupConfig | undefined): RemotingRequest {
+export function updateGroupRequest(definition: NewGroup, existing: GroupConfig | undefined): RemotingRequest {
   // The server accepts attributes only as changes ("+name=value"), not in the format in which it returns them.
   const { attributes: _, ...kept } = existing ?? {};
   const attempts = definition.maxDeliveryAttempts;

@@ -20,7 +20,7 @@ import {
   type ListGroupsOptions,
 } from './group-admin.js';
 import { clientsOfGroup, type GroupClients, type GroupClientsOptions } from './group-clients.js';
-import type { GroupDefinition, GroupDescription } from './groups.js';
+import type { GroupDescription, NewGroup } from './groups.js';
 import { type GroupLag, type LagOptions, lagOfGroup } from './lag.js';
 import { type FoundMessages, findMessages, type MessageQuery } from './message-lookup.js';
 import {
@@ -39,7 +39,7 @@ import { type QueueOffset, type RewindRequest, rewindGroup } from './rewind.js';
 import { type PlannedMove, planRewind } from './rewind-plan.js';
 import { type DeletedTopic, type ListTopicsOptions, TopicAdmin, type TopicList } from './topic-admin.js';
 import { type TopicOffsets, topicOffsets } from './topic-offsets.js';
-import type { CreateOptions, TopicDefinition, TopicDescription } from './topics.js';
+import type { CreateOptions, NewTopic, TopicDescription } from './topics.js';
 
 export interface RocketMQAdminOptions {
   /**
@@ -96,7 +96,7 @@ export class RocketMQAdmin {
    * Creates the topic on every master broker of the cluster, or alters it there unless `keepExisting` is set. Resolves when the
    * name server returns its route.
    */
-  createTopic(definition: TopicDefinition, options?: CreateOptions): Promise<void> {
+  createTopic(definition: NewTopic, options?: CreateOptions): Promise<void> {
     return this.topics.create(definition, options);
   }
 
@@ -124,7 +124,7 @@ export class RocketMQAdmin {
   }
 
   /** Creates the consumer group on every master broker of the cluster, or alters it there unless `keepExisting` is set. */
-  createGroup(definition: GroupDefinition, options?: CreateOptions): Promise<void> {
+  createGroup(definition: NewGroup, options?: CreateOptions): Promise<void> {
     return this.groups.create(definition, options);
   }
 

@@ -13,11 +13,11 @@ import { compareText } from './order.js';
 import { kindOfTopic, type TopicKind } from './system-names.js';
 import {
   type CreateOptions,
-  checkTopicDefinition,
+  checkNewTopic,
   describeTopic,
+  type NewTopic,
   parseTopicConfig,
   type TopicConfig,
-  type TopicDefinition,
   type TopicDescription,
   topicConfigsIn,
   updateTopicRequest,
@@ -54,8 +54,8 @@ export class TopicAdmin {
 
   constructor(private readonly cluster: ClusterAccess) {}
 
-  async create(definition: TopicDefinition, options: CreateOptions = {}): Promise<void> {
-    checkTopicDefinition(definition);
+  async create(definition: NewTopic, options: CreateOptions = {}): Promise<void> {
+    checkNewTopic(definition);
     await this.cluster.run(`create topic ${definition.topic}`, options, async (deadline) => {
       const brokers = await this.cluster.masters(deadline);
       const change = async (broker: MasterBroker): Promise<void> => {

@@ -1,5 +1,6 @@
 // A topic in the API of this library, and in the format of the broker. This file sends nothing.
 
+import { TOPIC_TYPES, type TopicType } from '../protocol/model/message.js';
 import { topicNameProblem } from '../protocol/model/names.js';
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
@@ -9,11 +10,8 @@ import { jsonOf } from './answers.js';
 import type { MasterBroker } from './cluster.js';
 import type { RemotingRequest } from './remoting-request.js';
 
-/** The type of the messages of a topic. `priority` requires server 5.4.0. */
-export type TopicType = 'normal' | 'fifo' | 'delay' | 'transaction' | 'priority';
-
 /** A topic to create or alter. */
-export interface TopicDefinition {
+export interface NewTopic {
   readonly topic: string;
   readonly type: TopicType;
   /** Queues on each broker, 1 to 1024. Default: 8 for a new topic, unchanged for an existing one. */
@@ -58,14 +56,13 @@ const DEFAULT_QUEUES = 8;
 const MOST_QUEUES = 1024;
 const READ_WRITE = 6;
 const TYPE_ATTRIBUTE = 'message.type';
-const TYPES: ReadonlySet<string> = new Set<TopicType>(['normal', 'fifo', 'delay', 'transaction', 'priority']);
 
 /** @throws UsageError that names the field and its valid values */
-export function checkTopicDefinition({ topic, type, queues }: TopicDefinition): void {
+export function checkNewTopic({ topic, type, queues }: NewTopic): void {
   const problem = topicNameProblem(topic);
   if (problem !== undefined) throw new UsageError('ILLEGAL_TOPIC', `topic "${topic}" ${problem}`, 'topic');
-  if (!TYPES.has(type)) {
-    const message = `topic "${topic}": type is "${type}"; it must be one of ${[...TYPES].join(', ')}`;
+  if (!TOPIC_TYPES.includes(type)) {
+    const message = `topic "${topic}": type is "${type}"; it must be one of ${TOPIC_TYPES.join(', ')}`;
     throw new UsageError('ILLEGAL_TOPIC_TYPE', message, 'type');
   }
   if (queues !== undefined && !(Number.isInteger(queues) && queues >= 1 && queues <= MOST_QUEUES)) {
@@ -75,7 +72,7 @@ export function checkTopicDefinition({ topic, type, queues }: TopicDefinition): 
 }
 
 /** Request code 17. Settings that the definition omits are taken from `existing`. */
-export function updateTopicRequest(definition: TopicDefinition, existing: TopicConfig | undefined): RemotingRequest {
+export function updateTopicRequest(definition: NewTopic, existing: TopicConfig | undefined): RemotingRequest {
   const queues = (kept: number | undefined): string => String(definition.queues ?? kept ?? DEFAULT_QUEUES);
   return {
     code: REQUEST_CODES.updateAndCreateTopic,

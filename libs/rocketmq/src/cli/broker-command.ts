@@ -1,7 +1,8 @@
 // `nestjs-rocketmq broker`: its options. The implementation is in broker-process.ts, the file of --config in broker-config.ts.
 
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { type AddCommand, countOf, eachOf, portOf, TOPIC_TYPES, type TopicType, withExamples } from './command.js';
+import type { TopicType } from '../protocol/model/message.js';
+import { type AddCommand, countOf, eachOf, portOf, TOPIC_TYPES, withExamples } from './command.js';
 import { type ControlAddress, controlOption } from './control-option.js';
 
 /** The port at which clients look for a proxy by default. */

@@ -1,6 +1,7 @@
 // What the commands share: usage errors, examples, and the values of arguments and options.
 
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { TopicType } from '../protocol/model/message.js';
 import { UsageError } from '../support/errors.js';
 
 /** Where a command writes, and its environment variables. */
@@ -88,9 +89,14 @@ export function existsOtherwise(what: string, differences: readonly string[]): E
   );
 }
 
-/** The message types of topics. */
-export const TOPIC_TYPES = ['normal', 'fifo', 'delay', 'transaction', 'priority'] as const;
-export type TopicType = (typeof TOPIC_TYPES)[number];
+/** The values of `--type`. A list of its own: before a command runs, nothing but the command line is loaded. */
+export const TOPIC_TYPES = [
+  'normal',
+  'fifo',
+  'delay',
+  'transaction',
+  'priority',
+] as const satisfies readonly TopicType[];
 
 /** For an option that can be repeated. */
 export function eachOf<T>(

@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander';
 import type { ReplayResult } from '../admin/dead-letter-replay.js';
-import type { DeadLetter } from '../admin/dead-letters.js';
+import type { DeadLetterView } from '../admin/dead-letters.js';
 import type { RocketMQAdmin } from '../admin/rocketmq-admin.js';
 import { type AccessValues, accessOptions, withAdmin } from './admin-access.js';
 import { type AddCommand, type CommandIo, countOf, eachOf, plural, withExamples, yesOption } from './command.js';
@@ -135,8 +135,8 @@ async function replayPage(
   }
 }
 
-async function allChosen(admin: RocketMQAdmin, group: string, values: ReplayValues): Promise<DeadLetter[]> {
-  const chosen: DeadLetter[] = [];
+async function allChosen(admin: RocketMQAdmin, group: string, values: ReplayValues): Promise<DeadLetterView[]> {
+  const chosen: DeadLetterView[] = [];
   const wanted = isChosen(values);
   let after: string | undefined;
   do {
@@ -149,13 +149,13 @@ async function allChosen(admin: RocketMQAdmin, group: string, values: ReplayValu
   return chosen;
 }
 
-function isChosen({ id, key, topic }: ReplayValues): (deadLetter: DeadLetter) => boolean {
+function isChosen({ id, key, topic }: ReplayValues): (deadLetter: DeadLetterView) => boolean {
   return ({ messageId, keys, originTopic }) =>
     (id === undefined || id.includes(messageId)) &&
     (key === undefined || key.some((one) => keys.includes(one))) &&
     (topic === undefined || (originTopic !== undefined && topic.includes(originTopic)));
 }
 
-function letterTable(deadLetters: readonly DeadLetter[]): string {
+function letterTable(deadLetters: readonly DeadLetterView[]): string {
   return messageTable(deadLetters, { heading: 'FROM TOPIC', of: ({ originTopic }) => originTopic });
 }

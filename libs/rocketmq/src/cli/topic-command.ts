@@ -1,6 +1,7 @@
 // `nestjs-rocketmq topic`: lists, shows, creates and deletes topics of a cluster without a JVM.
 
 import { type Command, Option } from 'commander';
+import type { TopicType } from '../protocol/model/message.js';
 import { type AccessValues, accessOptions, commandOn, withAdmin } from './admin-access.js';
 import {
   type AddCommand,
@@ -10,7 +11,6 @@ import {
   existsOtherwise,
   plural,
   TOPIC_TYPES,
-  type TopicType,
   withExamples,
   yesOption,
 } from './command.js';

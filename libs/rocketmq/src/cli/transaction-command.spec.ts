@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Called, call, words } from '../../../../test/support/command-line.js';
-import { Connection, currentTransaction, MINUTE_MS, Producer, type Resolution } from '../entries/client.js';
+import { Connection, currentLocalTransaction, MINUTE_MS, Producer, type Resolution } from '../entries/client.js';
 import { TestBroker } from '../entries/testing.js';
 
 let broker: TestBroker;
@@ -27,7 +27,7 @@ beforeAll(async () => {
   ] as const) {
     await producer
       .transact({ message: { topic, body } }, async () => {
-        ids[body] = currentTransaction().messageId;
+        ids[body] = currentLocalTransaction().messageId;
         throw new Error('the database is unavailable');
       })
       .catch(() => {});

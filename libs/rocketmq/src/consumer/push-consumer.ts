@@ -17,7 +17,7 @@ import { Verification } from './dispatch/verify-message.js';
 import { assertFitsGroup, policyInForce } from './listeners/listener-fit.js';
 import { MessageFlow } from './message-flow.js';
 import type { ConsumerContext } from './model/consumer-context.js';
-import { ConsumerReport } from './model/consumer-events.js';
+import { ConsumerReporter } from './model/consumer-events.js';
 import type { ObservedConsumer, PushConsumerTelemetry } from './model/consumer-telemetry.js';
 import { type ConsumerSettings, consumerSettings, DEFAULT_SETTINGS } from './model/settings.js';
 import { assertTopic, type Subscription } from './model/subscription.js';
@@ -74,7 +74,7 @@ export class PushConsumer {
       ioClock: this.ioClock,
       random,
       logger,
-      report: new ConsumerReport(events, logger, consumerGroup, this.telemetry),
+      report: new ConsumerReporter(events, logger, consumerGroup, this.telemetry),
       settings: () => this.settings,
     };
     this.verification = new Verification(context, { listeners, maxUnpackedBytes, forceSignal: this.closing.signal });

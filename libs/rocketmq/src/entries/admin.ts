@@ -11,7 +11,7 @@ export {
   type ReplayOptions,
   type ReplayResult,
 } from '../admin/dead-letter-replay.js';
-export type { DeadLetter, DeadLetterPage, DeadLetterPageOptions } from '../admin/dead-letters.js';
+export type { DeadLetterPage, DeadLetterPageOptions, DeadLetterView } from '../admin/dead-letters.js';
 export type { BrokerFailure } from '../admin/each-broker.js';
 export type { DeletedGroup, DeleteGroupOptions, GroupList, ListGroupsOptions } from '../admin/group-admin.js';
 export type {
@@ -21,7 +21,7 @@ export type {
   GroupClientsOptions,
   SubscriptionDifference,
 } from '../admin/group-clients.js';
-export type { GroupDefinition, GroupDelivery, GroupDescription, GroupOnBroker } from '../admin/groups.js';
+export type { GroupDelivery, GroupDescription, GroupOnBroker, NewGroup } from '../admin/groups.js';
 export type { GroupLag, LagOptions, QueueLag, TopicLag } from '../admin/lag.js';
 export type { FoundMessages, MessageQuery } from '../admin/message-lookup.js';
 export type {
@@ -39,7 +39,8 @@ export { RocketMQAdmin, type RocketMQAdminOptions } from '../admin/rocketmq-admi
 export type { TopicKind } from '../admin/system-names.js';
 export type { DeletedTopic, ListedTopic, ListTopicsOptions, TopicList } from '../admin/topic-admin.js';
 export type { QueueOffsets, TopicOffsets } from '../admin/topic-offsets.js';
-export type { CreateOptions, TopicDefinition, TopicDescription, TopicOnBroker, TopicType } from '../admin/topics.js';
+export type { CreateOptions, NewTopic, TopicDescription, TopicOnBroker } from '../admin/topics.js';
+export type { TopicType } from '../protocol/model/message.js';
 export type { BackoffPolicy, CustomizedBackoff, ExponentialBackoff } from '../support/backoff.js';
 export type { CallOptions } from '../support/deadline.js';
 export { RocketMQError, StateError, TransportError, UsageError } from '../support/errors.js';

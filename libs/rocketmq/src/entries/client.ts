@@ -57,9 +57,9 @@ export type {
   TransactionEvents,
   TransactionIdentity,
 } from '../producer/transactions/transaction.js';
-export type { TransactionCheck, TransactionChecker } from '../producer/transactions/transaction-check.js';
+export type { TransactionCheckHandler, TransactionCheckRequest } from '../producer/transactions/transaction-check.js';
 export type { TransactionCheckpoint } from '../producer/transactions/transaction-coordinator.js';
-export { type CurrentTransaction, currentTransaction } from '../producer/transactions/transaction-scope.js';
+export { currentLocalTransaction, type LocalTransaction } from '../producer/transactions/transaction-scope.js';
 export type { CredentialsProvider, ProvidedCredentials } from '../protocol/credentials/credentials.js';
 export type { Credentials } from '../protocol/credentials/metadata.js';
 export { StatusError } from '../protocol/grpc/status.js';

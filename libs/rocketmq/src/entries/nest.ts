@@ -42,7 +42,6 @@ export {
   type TopicDefinition,
   type TopicDefinitionOptions,
   type TopicLike,
-  type TopicType,
 } from '../nest/messages/topic-definition.js';
 export {
   getAdminToken,
@@ -129,7 +128,7 @@ export type {
 export type { CredentialsProvider, ProvidedCredentials } from '../protocol/credentials/credentials.js';
 export type { Credentials } from '../protocol/credentials/metadata.js';
 export { StatusError } from '../protocol/grpc/status.js';
-export type { MessageType, MessageView, OutgoingMessage } from '../protocol/model/message.js';
+export type { MessageType, MessageView, OutgoingMessage, TopicType } from '../protocol/model/message.js';
 export type { BackoffPolicy } from '../support/backoff.js';
 export { type Clock, HOUR_MS, MINUTE_MS, SECOND_MS } from '../support/clock.js';
 export type { CallOptions } from '../support/deadline.js';

@@ -1,6 +1,5 @@
 // What `nestjs-rocketmq/sql` exports.
 
-export { type CurrentTransaction, currentTransaction } from '../producer/transactions/transaction-scope.js';
 export { type CleanupOptions, type Purgeable, SqlCleanup } from '../sql/cleanup.js';
 export {
   type DrizzleDatabase,

@@ -20,10 +20,10 @@ export {
 } from '../testing/fake-producer.js';
 export { type AdvanceOptions, TestBroker, type TestBrokerOptions } from '../testing/test-broker.js';
 export type {
-  DeadLetter,
   HalfMessage,
   InFlightMessage,
   PendingMessage,
+  TestDeadLetter,
   TestMessage,
   VisibleMessage,
   WaitingMessage,

@@ -3,8 +3,8 @@ import { context, propagation, SpanKind, SpanStatusCode, trace } from '@opentele
 import { ProducerBench } from '../../../../test/support/producer-bench.js';
 import { idOf, linksOf, parentOf, TelemetryBench, traceOf } from '../../../../test/support/telemetry-bench.js';
 import type { Producer, ProducerOptions } from '../producer/producer.js';
-import type { TransactionChecker } from '../producer/transactions/transaction-check.js';
-import { currentTransaction } from '../producer/transactions/transaction-scope.js';
+import type { TransactionCheckHandler } from '../producer/transactions/transaction-check.js';
+import { currentLocalTransaction } from '../producer/transactions/transaction-scope.js';
 import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { openTelemetry } from './open-telemetry.js';
 
@@ -176,7 +176,7 @@ describe('a send', () => {
 });
 
 describe('a transaction', () => {
-  const start = async (checker: TransactionChecker): Promise<Producer> => {
+  const start = async (checker: TransactionCheckHandler): Promise<Producer> => {
     const producer = newProducer({ transactionCheckers: { payments: checker } });
     await producer.start();
     return producer;
@@ -205,8 +205,8 @@ describe('a transaction', () => {
   it('whose message is prepared by its work is one span, too', async () => {
     const producer = await start(() => 'unknown');
     await producer.transact({}, async () => {
-      await currentTransaction().prepare(message);
-      currentTransaction().rollback();
+      await currentLocalTransaction().prepare(message);
+      currentLocalTransaction().rollback();
     });
     const whole = sdk.span('transact');
     expect([sdk.span('send payments'), sdk.span('rollback payments')].map(parentOf)).toEqual(
@@ -248,7 +248,7 @@ describe('a transaction', () => {
     };
     await producer.transact({ message }, async () => {});
     await producer.transact({ message }, async () => {});
-    await producer.transact({ message }, async () => currentTransaction().rollback());
+    await producer.transact({ message }, async () => currentLocalTransaction().rollback());
     await expect(producer.transact({ message }, () => Promise.reject(new Error('no')))).rejects.toThrow('no');
     bench.broker.faults.add({ rpc: 'endTransaction', action: { kind: 'answer', code: 'INTERNAL_SERVER_ERROR' } });
     await producer.transact({ message }, async () => {});

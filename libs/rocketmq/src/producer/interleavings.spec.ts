@@ -9,8 +9,8 @@ import { SECOND_MS } from '../support/clock.js';
 import { RocketMQError } from '../support/errors.js';
 import { TestBroker } from '../testing/test-broker.js';
 import { Producer } from './producer.js';
-import type { TransactionChecker } from './transactions/transaction-check.js';
-import { currentTransaction } from './transactions/transaction-scope.js';
+import type { TransactionCheckHandler } from './transactions/transaction-check.js';
+import { currentLocalTransaction } from './transactions/transaction-scope.js';
 
 const PLAIN = ['orders', 'steps', 'timeouts'] as const;
 /** Long enough for what the broker delays, short enough for many runs. */
@@ -131,7 +131,7 @@ class Play {
   }
 
   private producer(connection: Connection, isDead: () => boolean): Producer {
-    const checker: TransactionChecker = ({ transactionId }) => {
+    const checker: TransactionCheckHandler = ({ transactionId }) => {
       if (isDead()) throw new Error('dead');
       if (this.failingChecks > 0) {
         this.failingChecks--;
@@ -220,7 +220,7 @@ class Play {
       if (process.isDead || ending === 'throw before') throw new Error('the local transaction failed');
       // The unique key of the row: an earlier check has fenced this transaction.
       if (!this.decide(id, ending === 'rollback' ? 'rollback' : 'commit')) throw new Error('fenced');
-      if (ending === 'rollback') currentTransaction().rollback();
+      if (ending === 'rollback') currentLocalTransaction().rollback();
       if (ending === 'throw after') throw new Error('the answer of the database was lost');
     };
     const message = { topic: 'payments', body: id, messageId: id };

@@ -206,7 +206,7 @@ export class Producer {
 
   /**
    * Runs `work` as the local transaction of a message. With `message`, the half message is sent first; without it, `work` must call
-   * `currentTransaction().prepare()`, or nothing is sent. Returning commits, unless `currentTransaction().rollback()` was called.
+   * `currentLocalTransaction().prepare()`, or nothing is sent. Returning commits, unless `currentLocalTransaction().rollback()` was called.
    * Throwing calls the checker immediately: its answer ends the transaction, `unknown` leaves it to the server's check, and the error
    * is rethrown. After its checks (15 by default, about 7.5 minutes) the server gives up a half message without an answer, and does not
    * deliver it: `RocketMQAdmin.givenUpHalfMessages()`.

@@ -4,8 +4,8 @@ import { until } from '../../../../test/support/until.js';
 import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { TestBroker, type TestBrokerOptions } from '../testing/test-broker.js';
 import { Producer, type ProducerOptions } from './producer.js';
-import type { TransactionChecker } from './transactions/transaction-check.js';
-import { currentTransaction } from './transactions/transaction-scope.js';
+import type { TransactionCheckHandler } from './transactions/transaction-check.js';
+import { currentLocalTransaction } from './transactions/transaction-scope.js';
 
 const order = { topic: 'orders', body: 'one' };
 
@@ -32,7 +32,7 @@ describe('a transaction', () => {
     return bench.close();
   }
 
-  async function start(checker: TransactionChecker, options: ProducerOptions = {}): Promise<Producer> {
+  async function start(checker: TransactionCheckHandler, options: ProducerOptions = {}): Promise<Producer> {
     const producer = bench.newProducer({
       transactionCheckers: { orders: checker },
       events: {
@@ -47,7 +47,7 @@ describe('a transaction', () => {
   }
 
   const visible = (): number => broker.messages('orders').length;
-  const never: TransactionChecker = () => {
+  const never: TransactionCheckHandler = () => {
     throw new Error('nobody should ask');
   };
 
@@ -190,13 +190,13 @@ describe('a transaction', () => {
 
   describe('and its method', () => {
     it('does not exist outside of it', () => {
-      expect(() => currentTransaction()).toThrow('[NO_TRANSACTION]');
+      expect(() => currentLocalTransaction()).toThrow('[NO_TRANSACTION]');
     });
 
     it('can prepare once', async () => {
       const producer = await start(never);
       await producer.transact({}, async () => {
-        const current = currentTransaction();
+        const current = currentLocalTransaction();
         expect(() => current.transactionId).toThrow('[NOT_PREPARED]');
         await current.prepare(order);
         expect(current.isPrepared).toBe(true);
@@ -209,7 +209,7 @@ describe('a transaction', () => {
     it('ends a half message that its method did not wait for', async () => {
       const producer = await start(never);
       await producer.transact({}, async () => {
-        void currentTransaction().prepare(order);
+        void currentLocalTransaction().prepare(order);
       });
       await broker.idle();
       expect([visible(), broker.halfMessages()]).toEqual([1, []]);
@@ -217,7 +217,7 @@ describe('a transaction', () => {
 
     it('can neither prepare nor roll back once it has ended', async () => {
       const producer = await start(never);
-      const current = await producer.transact({}, async () => currentTransaction());
+      const current = await producer.transact({}, async () => currentLocalTransaction());
       await expect(current.prepare(order)).rejects.toMatchObject({ code: 'TRANSACTION_ENDED' });
       expect(() => current.rollback()).toThrow('[TRANSACTION_ENDED]');
       expect(broker.halfMessages()).toEqual([]);
@@ -242,7 +242,7 @@ describe('a transaction', () => {
     it('is not ended a second time by a check that arrives while its checker is running', async () => {
       let answer = (_: 'commit'): void => {};
       let asked = 0;
-      const checker: TransactionChecker = () => {
+      const checker: TransactionCheckHandler = () => {
         asked++;
         return new Promise((resolve) => {
           answer = resolve;
@@ -277,14 +277,14 @@ describe('a transaction', () => {
 
     it('is aborted by its signal, and from then on the checker may decide', async () => {
       let asked = 0;
-      const checker: TransactionChecker = () => {
+      const checker: TransactionCheckHandler = () => {
         asked++;
         return 'rollback';
       };
       const producer = await start(checker, times);
       const seen: unknown[] = [];
       await producer.transact({ message: order }, async () => {
-        const { signal } = currentTransaction();
+        const { signal } = currentLocalTransaction();
         await broker.advance(19 * SECOND_MS);
         seen.push(signal.aborted, asked);
         await broker.advance(60 * SECOND_MS);
@@ -297,7 +297,7 @@ describe('a transaction', () => {
 
     it('does not fire its signal once it has ended', async () => {
       const producer = await start(never, times);
-      const signal = await producer.transact({ message: order }, async () => currentTransaction().signal);
+      const signal = await producer.transact({ message: order }, async () => currentLocalTransaction().signal);
       await broker.advance(60 * SECOND_MS);
       expect(signal.aborted).toBe(false);
     });
@@ -351,7 +351,7 @@ describe('a transaction', () => {
       let closed: Promise<void> | undefined;
       await producer.transact({}, async () => {
         closed = producer.close();
-        await currentTransaction().prepare(order);
+        await currentLocalTransaction().prepare(order);
       });
       await closed;
       expect([visible(), events]).toEqual([1, ['ended by client: commit']]);

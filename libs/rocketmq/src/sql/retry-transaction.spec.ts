@@ -4,7 +4,7 @@ import { PGlite } from '@electric-sql/pglite';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/pglite';
-import { type CurrentTransaction, runInTransaction } from '../producer/transactions/transaction-scope.js';
+import { type LocalTransaction, runInTransaction } from '../producer/transactions/transaction-scope.js';
 import { UsageError } from '../support/errors.js';
 import { drizzleDatabase } from './drizzle.js';
 import { Outbox } from './outbox.js';
@@ -66,7 +66,7 @@ const conflictsOver = (table: string) =>
 const localTransaction = () => {
   const overdue = new AbortController();
   const state = { isPrepared: false, isRollback: false, signal: overdue.signal };
-  return { state, overdue, transaction: state as CurrentTransaction };
+  return { state, overdue, transaction: state as LocalTransaction };
 };
 
 describe('retryTransaction', () => {

@@ -1,6 +1,6 @@
 // Retries a database transaction after a conflict with another one.
 
-import { type CurrentTransaction, transactionHere } from '../producer/transactions/transaction-scope.js';
+import { type LocalTransaction, transactionHere } from '../producer/transactions/transaction-scope.js';
 import { abortReason, withAnySignal } from '../support/abort.js';
 import { backoffMs, withJitter } from '../support/backoff.js';
 import { SystemClock, sleep } from '../support/clock.js';
@@ -60,7 +60,7 @@ const CONFLICTS = [SERIALIZATION_FAILURE, DEADLOCK_DETECTED];
  * Runs a whole database transaction, and repeats it while {@link isTransactionConflict} is true for its error. Everything in
  * `transaction` is repeated, so its other effects must be repeatable: reset the state that it collects.
  *
- * Inside the local transaction of a message, a run that has called `prepare()` or `rollback()` of `currentTransaction()` is not
+ * Inside the local transaction of a message, a run that has called `prepare()` or `rollback()` of the current transaction is not
  * repeated, because these cannot be undone; its error is thrown. A `record()` of a transaction log in a run that is repeated does not
  * count. The `signal` of the local transaction also aborts the wait.
  * @param transaction runs the whole transaction: `() => db.transaction(work)`
@@ -96,6 +96,6 @@ export async function retryTransaction<T>(
 }
 
 /** How many irreversible decisions were made about the message. */
-function decisionsOf(message: CurrentTransaction | undefined): number {
+function decisionsOf(message: LocalTransaction | undefined): number {
   return Number(message?.isPrepared ?? false) + Number(message?.isRollback ?? false);
 }

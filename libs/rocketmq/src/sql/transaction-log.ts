@@ -1,9 +1,9 @@
 // Records how each transaction ended, in the database of the local transaction, and answers checks with a fence.
 
 import type { Resolution } from '../producer/transactions/transaction.js';
-import type { TransactionCheck } from '../producer/transactions/transaction-check.js';
-import type { CurrentTransaction, LocalEnd } from '../producer/transactions/transaction-scope.js';
-import { currentTransaction } from '../producer/transactions/transaction-scope.js';
+import type { TransactionCheckRequest } from '../producer/transactions/transaction-check.js';
+import type { LocalEnd, LocalTransaction } from '../producer/transactions/transaction-scope.js';
+import { currentLocalTransaction } from '../producer/transactions/transaction-scope.js';
 import { LIMITS } from '../protocol/model/limits.js';
 import { abortReason, raceAbort } from '../support/abort.js';
 import { type Clock, HOUR_MS, MINUTE_MS, SECOND_MS, SystemClock } from '../support/clock.js';
@@ -48,16 +48,16 @@ const CLOCK_SKEW_MS = 5 * MINUTE_MS;
 const CHECK_TIMEOUT_MS = 10 * SECOND_MS;
 
 /** The part of a `TransactionCheck` that the log needs. */
-type Question = Pick<TransactionCheck, 'transactionId' | 'topic' | 'signal'> & {
+type Question = Pick<TransactionCheckRequest, 'transactionId' | 'topic' | 'signal'> & {
   /** Default: false. */
   readonly mayStillRun?: boolean;
-  readonly message?: Pick<TransactionCheck['message'], 'bornTimestampMs'>;
+  readonly message?: Pick<TransactionCheckRequest['message'], 'bornTimestampMs'>;
 };
 
-/** The part of a `CurrentTransaction` that the log needs. */
+/** The part of a `LocalTransaction` that the log needs. */
 interface Recorded
-  extends Pick<CurrentTransaction, 'transactionId' | 'topic'>,
-    Partial<Pick<CurrentTransaction, 'rollback' | 'isRollback'>> {
+  extends Pick<LocalTransaction, 'transactionId' | 'topic'>,
+    Partial<Pick<LocalTransaction, 'rollback' | 'isRollback'>> {
   /** @internal */
   proveBy?(proof: (wanted: Resolution) => Promise<LocalEnd>): void;
 }
@@ -103,7 +103,7 @@ export class RecordRolledBackError extends RocketMQError {
       `the database transaction of ${transactionId} was committed without its row: the savepoint (nested transaction) in which ` +
       'record() ran was rolled back, and its error was caught. The message was dropped, but the changes outside of that ' +
       'savepoint is committed: do not repeat it. Call record() outside of such a savepoint, or rethrow the error. To drop the ' +
-      'message, call currentTransaction().rollback()';
+      'message, call rollback() of the current transaction';
     super('RECORD_ROLLED_BACK', text, 'unknown', false, options);
   }
 }
@@ -139,23 +139,23 @@ export class TransactionLog {
 
   /**
    * Records the transaction as committed, in `tx`, the local database transaction: both are committed or neither. Do not call it for
-   * a transaction that is rolled back; that needs no row. After `rollback()` of `currentTransaction()` nothing is written, and a later
+   * a transaction that is rolled back; that needs no row. After `rollback()` of the current transaction nothing is written, and a later
    * `rollback()` changes the row to rollback, so that it does not answer a later check with commit.
    *
    * When the method returns, one query in its own transaction asks `database` how `tx` ended. If it was committed, the message is
    * committed immediately. If it was rolled back, the message is dropped, and the method fails with a StateError `NOT_COMMITTED`, unless
-   * it called `rollback()` of `currentTransaction()`. If it is still running, because it was started around the method, or if there is no
+   * it called `rollback()` of the current transaction. If it is still running, because it was started around the method, or if there is no
    * answer within `lockTimeoutMs`, the server's check decides. A run that `retryTransaction()` repeats does not count.
    *
    * In a savepoint, the row is rolled back with the savepoint. If its error is caught and the rest is committed, the method fails with a
-   * {@link RecordRolledBackError} when it returns, unless it called `rollback()` of `currentTransaction()`: the message is dropped, but
+   * {@link RecordRolledBackError} when it returns, unless it called `rollback()` of the current transaction: the message is dropped, but
    * the rest is in the database.
    * @param tx the object that a transaction of the database passes to its callback
    * @throws TransactionFencedError when a check came first; do not catch it, the database transaction can no longer commit
    * @throws UsageError `NO_TRANSACTION` for a connection that is not in a database transaction, such as a pool; nothing was written
    * @throws StateError outside of a transaction, or before its half message was sent
    */
-  async record(tx: SqlExecutor, transaction: Recorded = currentTransaction()): Promise<void> {
+  async record(tx: SqlExecutor, transaction: Recorded = currentLocalTransaction()): Promise<void> {
     if (transaction.isRollback) return;
     const { transactionId, topic } = transaction;
     const half = { transactionId, topic };
@@ -280,7 +280,7 @@ function notCommitted({ transactionId }: Proof['half']): StateError {
     'statement was swallowed, so that PostgreSQL answered COMMIT with ROLLBACK, or the error of the transaction was caught. Nothing ' +
     'of that transaction is in the database, and the message was dropped. Changes that the method committed in other transactions are in the ' +
     'database: do not repeat that. Rethrow such errors, or run a statement that may fail in a savepoint. To drop the message, ' +
-    'call currentTransaction().rollback()';
+    'call rollback() of the current transaction';
   return new StateError('NOT_COMMITTED', text);
 }
 

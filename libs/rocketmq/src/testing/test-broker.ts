@@ -11,7 +11,6 @@ import { StateError, UsageError } from '../support/errors.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { untilQuiet } from './quiet.js';
 import {
-  type DeadLetter,
   deadLettersOf,
   type HalfMessage,
   type InFlightMessage,
@@ -19,6 +18,7 @@ import {
   openHalfMessages,
   type PendingMessage,
   pendingMessages,
+  type TestDeadLetter,
   type VisibleMessage,
   visibleMessages,
   type WaitingMessage,
@@ -101,7 +101,7 @@ export class TestBroker {
   }
 
   /** The dead letters of a consumer group, the oldest first. */
-  deadLetters(group: string): DeadLetter[] {
+  deadLetters(group: string): TestDeadLetter[] {
     return deadLettersOf(this.store, group);
   }
 

@@ -41,7 +41,7 @@ export interface VisibleMessage extends TestMessage {
 }
 
 /** A dead letter of a group, in the group's dead letter queue. */
-export interface DeadLetter extends VisibleMessage {
+export interface TestDeadLetter extends VisibleMessage {
   readonly group: string;
   /** The topic from which it was dead-lettered. */
   readonly originTopic: string;
@@ -92,7 +92,7 @@ export function visibleMessages(store: Store, topic: string): VisibleMessage[] {
   return messagesOf(store, topic).map(({ message, queueId, offset }) => withBody(topic, message, { queueId, offset }));
 }
 
-export function deadLettersOf(store: Store, group: string): DeadLetter[] {
+export function deadLettersOf(store: Store, group: string): TestDeadLetter[] {
   const topic = deadLetterTopicOf(group);
   return messagesOf(store, topic).map(({ message, queueId, offset }) => {
     const { originTopic = topic, storeTimestampMs: diedAtMs } = message;

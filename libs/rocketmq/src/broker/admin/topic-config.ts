@@ -1,10 +1,11 @@
 // Converts a topic to and from the format of the remoting protocol.
 
+import { TOPIC_TYPES, type TopicType } from '../../protocol/model/message.js';
 import { topicNameProblem } from '../../protocol/model/names.js';
 import { RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import type { TopicRecord } from '../engine/records.js';
-import type { TopicAlteration, TopicType } from '../engine/registry.js';
+import type { TopicAlteration } from '../engine/registry.js';
 import { AdminRefusal } from './admin-answer.js';
 
 const READ_WRITE = 6;
@@ -13,7 +14,6 @@ const READ_WRITE_INHERIT = 7;
 /** More than the real server's tools request; a route lists each queue. */
 const MOST_QUEUES = 1024;
 const TYPE_ATTRIBUTE = '+message.type=';
-const TYPES: readonly TopicType[] = ['normal', 'fifo', 'delay', 'transaction', 'priority'];
 
 export interface TopicConfig {
   readonly topicName: string;
@@ -94,9 +94,9 @@ function queuesOf(topic: string, field: string, text: string | undefined): numbe
 function typeOf(topic: string, attributes: string | undefined): TopicType | undefined {
   if (attributes === undefined || attributes === '') return undefined;
   const text = attributes.startsWith(TYPE_ATTRIBUTE) ? attributes.slice(TYPE_ATTRIBUTE.length) : undefined;
-  const type = TYPES.find((known) => known.toUpperCase() === text);
+  const type = TOPIC_TYPES.find((known) => known.toUpperCase() === text);
   if (type !== undefined) return type;
-  const known = TYPES.map((one) => one.toUpperCase()).join(', ');
+  const known = TOPIC_TYPES.map((one) => one.toUpperCase()).join(', ');
   throw refused(`topic ${topic}: attributes must be ${TYPE_ATTRIBUTE} with one of ${known}, not "${attributes}"`);
 }
 

@@ -2,7 +2,6 @@
 
 import type { MessageType } from '../../protocol/model/message.js';
 import type { BackoffPolicy } from '../../support/backoff.js';
-import type { TopicType } from '../engine/registry.js';
 import type { PendingFault } from '../services/faults.js';
 
 /** A part of a list. */
@@ -29,7 +28,7 @@ export interface BrokerState {
 export interface TopicState {
   readonly name: string;
   /** Undefined for a topic that was created on first use and has no message yet. */
-  readonly type?: TopicType | MessageType;
+  readonly type?: MessageType;
   /** Stored messages, consumed or not. */
   readonly messages: number;
   readonly queues: readonly { readonly queueId: number; readonly minOffset: number; readonly maxOffset: number }[];

@@ -10,7 +10,7 @@ export interface Available {
 }
 
 /** The topic and the group of a message that became a dead letter. */
-export interface DeadLetter {
+export interface DeadLetterMark {
   readonly topic: string;
   readonly group: string;
 }
@@ -23,7 +23,7 @@ export class Changes {
   /** The earliest due time that these changes add; Infinity if they add none. */
   firstDueAtMs = Number.POSITIVE_INFINITY;
   /** The dead letters that these changes create; undefined if none. */
-  deadLetters: DeadLetter[] | undefined;
+  deadLetters: DeadLetterMark[] | undefined;
 
   constructor(private readonly store: Store) {}
 

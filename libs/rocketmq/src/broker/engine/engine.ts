@@ -17,7 +17,7 @@ import { Refusal } from './refusal.js';
 import { type GroupDeclaration, Registry, type TopicAlteration, type TopicDeclaration } from './registry.js';
 import { Retention, type RetentionLimits } from './retention.js';
 import { Traffic } from './traffic.js';
-import { type TransactionCheck, type TransactionEnd, Transactions, type TransactionTiming } from './transactions.js';
+import { type DueCheck, type TransactionEnd, Transactions, type TransactionTiming } from './transactions.js';
 import { popByPriority, popUnordered } from './unordered-pop.js';
 import { dueBy, nextDue } from './views.js';
 
@@ -42,7 +42,7 @@ export interface EngineListener {
   committed(): void;
   /** Consumers of the topic, or of one of its groups, may find messages. */
   available(available: Available): void;
-  checkDue(check: TransactionCheck): void;
+  checkDue(check: DueCheck): void;
   /** Whether a client is connected and sends heartbeats. Called when a lease ends that the broker renews for it. */
   isPresent(clientId: string): boolean;
   /** A record cannot be read. */

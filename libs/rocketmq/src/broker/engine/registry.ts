@@ -1,6 +1,6 @@
 // Topics and consumer groups: declared, or created on first use unless the broker is strict.
 
-import type { MessageType } from '../../protocol/model/message.js';
+import type { MessageType, TopicType } from '../../protocol/model/message.js';
 import { deadLetterTopicOf, GIVEN_UP_TOPIC } from '../../protocol/model/names.js';
 import { type BackoffPolicy, type CustomizedBackoff } from '../../support/backoff.js';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../support/clock.js';
@@ -25,9 +25,6 @@ export const DEFAULT_BACKOFF: CustomizedBackoff = {
     2 * HOUR_MS,
   ],
 };
-
-/** The types that a declared topic can have. */
-export type TopicType = 'normal' | 'fifo' | 'delay' | 'transaction' | 'priority';
 
 export interface TopicDeclaration {
   /** The name of the topic. */

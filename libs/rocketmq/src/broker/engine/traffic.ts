@@ -1,7 +1,7 @@
 // Counts messages since the start, for metrics only.
 
 import type { MessageType } from '../../protocol/model/message.js';
-import type { DeadLetter } from './changes.js';
+import type { DeadLetterMark } from './changes.js';
 import type { Delivery } from './deliveries.js';
 import type { StoredMessage } from './records.js';
 import type { Resolution } from './transactions.js';
@@ -59,7 +59,7 @@ export class Traffic {
     for (const { message } of deliveries) count(tally, message.body.length);
   }
 
-  deadLettered(deadLetters: readonly DeadLetter[]): void {
+  deadLettered(deadLetters: readonly DeadLetterMark[]): void {
     for (const { topic, group } of deadLetters) {
       count(this.dead.at(topic, group) ?? this.dead.add(topic, group, { topic, group }), 0);
     }

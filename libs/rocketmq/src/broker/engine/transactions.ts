@@ -19,7 +19,7 @@ export interface TransactionTiming {
 }
 
 /** A half message whose producer must be checked. */
-export interface TransactionCheck {
+export interface DueCheck {
   readonly topic: string;
   readonly transactionId: string;
   readonly message: StoredMessage;
@@ -29,7 +29,7 @@ export interface TransactionCheck {
 
 /** The result of a due check. */
 export type CheckOutcome =
-  | { readonly kind: 'ask'; readonly check: TransactionCheck }
+  | { readonly kind: 'ask'; readonly check: DueCheck }
   | { readonly kind: 'givenUp'; readonly topic: string; readonly transactionId: string }
   | { readonly kind: 'ended' };
 

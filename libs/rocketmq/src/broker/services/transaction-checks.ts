@@ -1,7 +1,7 @@
 // Sends transaction checks to producers over their telemetry streams.
 
 import type { ScheduledTask } from '../../support/clock.js';
-import type { TransactionCheck } from '../engine/transactions.js';
+import type { DueCheck } from '../engine/transactions.js';
 import { type BrokerContext, storeHostOf } from './broker-context.js';
 import { toCheckedMessage } from './wire-messages.js';
 
@@ -20,7 +20,7 @@ export class TransactionChecks {
   constructor(private readonly broker: BrokerContext) {}
 
   /** If no producer is connected, the check is not sent, but counts. */
-  send(check: TransactionCheck): void {
+  send(check: DueCheck): void {
     const { topic, transactionId } = check;
     const producer = this.broker.sessions.nextProducerOf(topic);
     if (producer?.push === undefined) {
@@ -49,7 +49,7 @@ export class TransactionChecks {
     this.open.clear();
   }
 
-  private track({ topic, transactionId, times }: TransactionCheck, clientId: string): void {
+  private track({ topic, transactionId, times }: DueCheck, clientId: string): void {
     this.answered(topic, transactionId);
     const end = this.broker.activity.begin(`check ${times} of transaction ${transactionId}`, clientId);
     const timer = this.broker.realClock.schedule(SILENCE_MS, () => this.answered(topic, transactionId));

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { EngineHarness } from '../../../../../test/support/engine-harness.js';
 import type { Delivery } from '../engine/deliveries.js';
-import type { TransactionCheck } from '../engine/transactions.js';
+import type { DueCheck } from '../engine/transactions.js';
 import { toCheckedMessage, toDeliveredMessage } from './wire-messages.js';
 
 const STORE_HOST = '127.0.0.1:8081';
@@ -38,7 +38,7 @@ describe('the properties that Apache RocketMQ 5.5 adds to messages', () => {
     const harness = new EngineHarness();
     harness.send('t', 'm', { type: 'transaction' });
     harness.advance(6_000);
-    const checked = toCheckedMessage(harness.checks[0] as TransactionCheck, STORE_HOST);
+    const checked = toCheckedMessage(harness.checks[0] as DueCheck, STORE_HOST);
     expect(checked.systemProperties?.deliveryAttempt).toBe(1);
     expect(checked.userProperties).toEqual({ __transactionId__: 'm', TRANSACTION_CHECK_TIMES: '1' });
   });

@@ -10,7 +10,7 @@ import { bodyDigest, toWireMessageType } from '../../protocol/grpc/message-mappi
 import { type MessageType } from '../../protocol/model/message.js';
 import type { Delivery } from '../engine/deliveries.js';
 import type { StoredMessage } from '../engine/records.js';
-import { type TransactionCheck, transactionProperties } from '../engine/transactions.js';
+import { type DueCheck, transactionProperties } from '../engine/transactions.js';
 import { hasMessageGroup } from './validation.js';
 
 /** Derives the type from the fields that are set; only TRANSACTION is used as declared (proxy `SendMessageActivity`). */
@@ -79,10 +79,7 @@ export function toDeliveredMessage(delivery: Delivery, storeHost: string): WireM
 }
 
 /** Converts a half message to the form in which it is sent with a check. */
-export function toCheckedMessage(
-  { topic, message, transactionId, times }: TransactionCheck,
-  storeHost: string,
-): WireMessage {
+export function toCheckedMessage({ topic, message, transactionId, times }: DueCheck, storeHost: string): WireMessage {
   const wire = toWire(topic, message, storeHost);
   const userProperties = { ...wire.userProperties, ...transactionProperties(transactionId, times) };
   return { ...wire, userProperties, systemProperties: { ...wire.systemProperties, deliveryAttempt: 1 } };

@@ -3,7 +3,7 @@
 import { Connection } from '../../client/connection.js';
 import { type Address, addressText } from '../../client/endpoint.js';
 import { Producer } from '../../producer/producer.js';
-import { currentTransaction } from '../../producer/transactions/transaction-scope.js';
+import { currentLocalTransaction } from '../../producer/transactions/transaction-scope.js';
 import { monotonicMs } from '../../support/deadline.js';
 import { describeError } from '../../support/logger.js';
 import type { Check } from './check.js';
@@ -36,7 +36,7 @@ export async function checkSend(
     await producer.start({ timeoutMs });
     const message = { topic, body: BODY, tag: TAG };
     if (isTransactional) {
-      await producer.transact({ message }, async () => currentTransaction().rollback());
+      await producer.transact({ message }, async () => currentLocalTransaction().rollback());
       return {
         ...check,
         status: 'ok',

@@ -4,7 +4,7 @@ import { AbortSource } from '../../support/abort-source.js';
 import { SECOND_MS } from '../../support/clock.js';
 import { silentLogger } from '../../support/logger.js';
 import { ManualClock } from '../../support/manual-clock.js';
-import { ConsumerReport } from '../model/consumer-events.js';
+import { ConsumerReporter } from '../model/consumer-events.js';
 import { DEFAULT_SETTINGS } from '../model/settings.js';
 import { keepDeadLetter } from './keep-dead-letter.js';
 
@@ -21,7 +21,7 @@ describe('a hook of a dead letter that never ends', () => {
     const logger = { ...silentLogger, error: (...line: unknown[]) => void lines.push(JSON.stringify(line)) };
     const kept = keepDeadLetter(
       { message, consumerGroup: 'stock', reason: 'handler-decided', error: new Error('no stock') },
-      { report: new ConsumerReport({}, logger, 'stock'), ioClock, settings: () => DEFAULT_SETTINGS },
+      { report: new ConsumerReporter({}, logger, 'stock'), ioClock, settings: () => DEFAULT_SETTINGS },
       {
         policy: { [hook]: never },
         backoff: { kind: 'customized', nextMs: [SECOND_MS] },

@@ -3,7 +3,7 @@ import { Code, DigestType, Message } from '../../protocol/grpc/generated/apache/
 import { SystemClock } from '../../support/clock.js';
 import { silentLogger } from '../../support/logger.js';
 import { ListenerSet, onlyListener } from '../listeners/message-listener.js';
-import { ConsumerReport } from '../model/consumer-events.js';
+import { ConsumerReporter } from '../model/consumer-events.js';
 import type { MessageHandler } from '../model/handler.js';
 import { Verification } from './verify-message.js';
 
@@ -15,7 +15,7 @@ const corrupt = Message.fromPartial({
 
 const verificationWith = (handler: MessageHandler) =>
   new Verification(
-    { ioClock: new SystemClock(), report: new ConsumerReport({}, silentLogger, 'stock') },
+    { ioClock: new SystemClock(), report: new ConsumerReporter({}, silentLogger, 'stock') },
     {
       listeners: new ListenerSet([
         onlyListener('stock', handler, { concurrency: 1, handlerTimeoutMs: undefined, interceptors: [] }),

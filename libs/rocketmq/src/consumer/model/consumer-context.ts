@@ -4,7 +4,7 @@ import type { Client } from '../../client/client.js';
 import type { Clock } from '../../support/clock.js';
 import type { Logger } from '../../support/logger.js';
 import type { Random } from '../../support/random.js';
-import type { ConsumerReport } from './consumer-events.js';
+import type { ConsumerReporter } from './consumer-events.js';
 import type { ConsumerSettings } from './settings.js';
 
 /** The client, the clocks and the group's settings that every part of a push consumer works with. */
@@ -17,7 +17,7 @@ export interface ConsumerContext {
   readonly ioClock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-  readonly report: ConsumerReport;
+  readonly report: ConsumerReporter;
   /** The current settings on the server. */
   settings(): ConsumerSettings;
 }

@@ -29,7 +29,7 @@ export interface ConsumerEvents extends SessionEvents {
 }
 
 /** Calls the hooks and writes their log lines. */
-export class ConsumerReport {
+export class ConsumerReporter {
   constructor(
     private readonly events: Partial<ConsumerEvents>,
     private readonly logger: Logger,

@@ -32,7 +32,7 @@ export interface PlannedListener {
 }
 
 /** The settings that a consumer takes from its listeners. */
-export type ConsumerSettings = Pick<ListenerSettings, (typeof CONSUMER_FIELDS)[number]>;
+export type SharedListenerSettings = Pick<ListenerSettings, (typeof CONSUMER_FIELDS)[number]>;
 
 /** One consumer of a group and the listeners that it serves, at least one. */
 export interface PlannedConsumer {
@@ -44,7 +44,7 @@ export interface PlannedConsumer {
   readonly subscriptions: readonly Subscription[];
   /** The topic of at least one listener is a FIFO topic. */
   readonly requireFifo: boolean;
-  readonly settings: ConsumerSettings;
+  readonly settings: SharedListenerSettings;
 }
 
 const CONSUMER_FIELDS = [
@@ -193,7 +193,7 @@ function planConsumer(consumerGroup: string, listeners: readonly PlannedListener
   };
 }
 
-function agreed(consumerGroup: string, listeners: readonly PlannedListener[]): ConsumerSettings {
+function agreed(consumerGroup: string, listeners: readonly PlannedListener[]): SharedListenerSettings {
   const result: Record<string, unknown> = {};
   for (const field of CONSUMER_FIELDS) {
     const [first, ...others] = listeners.filter(({ settings }) => settings[field] !== undefined);

@@ -1,7 +1,7 @@
 // Topics as the application declares them: name, type, schema and codec of the body.
 
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import type { MessageType } from '../../protocol/model/message.js';
+import { TOPIC_TYPES, type TopicType } from '../../protocol/model/message.js';
 import { consumerGroupNameProblem, deadLetterTopicOf, topicNameProblem } from '../../protocol/model/names.js';
 import { UsageError } from '../../support/errors.js';
 import { type BodyCodec, bytesCodec } from './body-codec.js';
@@ -10,9 +10,6 @@ import { type OnInvalid, onInvalidProblem } from './invalid-body.js';
 
 /** The limit of the server's own tools. */
 const MOST_QUEUES = 1024;
-
-/** The types of a topic that this library can send. */
-export type TopicType = Exclude<MessageType, 'lite'>;
 
 /**
  * A topic, declared once for senders and receivers.
@@ -95,9 +92,8 @@ export function defineTopic(
   if (problem !== undefined) {
     throw new UsageError('ILLEGAL_TOPIC', `topic ${JSON.stringify(name)} ${problem}`, 'name');
   }
-  const types: readonly string[] = ['normal', 'fifo', 'delay', 'transaction', 'priority'] satisfies TopicType[];
-  if (!types.includes(type)) {
-    const text = `topic "${name}": type must be one of ${types.join(', ')}, not ${String(type)}`;
+  if (!TOPIC_TYPES.includes(type)) {
+    const text = `topic "${name}": type must be one of ${TOPIC_TYPES.join(', ')}, not ${String(type)}`;
     throw new UsageError('ILLEGAL_TOPIC_TYPE', text, 'type');
   }
   const wrong = onInvalidProblem(onInvalid);

@@ -1,6 +1,7 @@
 // Merges the declarations of topics and consumer groups from all places in the application. provisioning.ts applies them to the
 // cluster.
 
+import type { TopicType } from '../../protocol/model/message.js';
 import { consumerGroupNameProblem, deadLetterTopicOf } from '../../protocol/model/names.js';
 import type { BackoffPolicy } from '../../support/backoff.js';
 import { UsageError } from '../../support/errors.js';
@@ -9,7 +10,7 @@ import { backoffPolicyOf } from '../listening/listener-options.js';
 import type { PlannedConsumer } from '../listening/listener-plan.js';
 import type { Backoff } from '../listening/listener-settings.js';
 import type { ResourceNames } from '../messages/resource-names.js';
-import type { TopicDefinition, TopicType } from '../messages/topic-definition.js';
+import type { TopicDefinition } from '../messages/topic-definition.js';
 
 /** A consumer group as the module option `groups` declares it. */
 export interface GroupSettings {

@@ -3,7 +3,11 @@
 import { PeriodicWork } from '../../client/periodic-work.js';
 import type { Resolution } from '../../producer/transactions/transaction.js';
 import type { TransactionBounds } from '../../producer/transactions/transaction-bounds.js';
-import { askChecker, OWNER_PROPERTY, type TransactionChecker } from '../../producer/transactions/transaction-check.js';
+import {
+  askChecker,
+  OWNER_PROPERTY,
+  type TransactionCheckHandler,
+} from '../../producer/transactions/transaction-check.js';
 import type { MessageView } from '../../protocol/model/message.js';
 import { type Clock, MINUTE_MS } from '../../support/clock.js';
 import { describeError, type Logger } from '../../support/logger.js';
@@ -22,7 +26,7 @@ export interface GivenUpTransaction {
 /** @internal what the watch needs of its connection */
 export interface GivenUpPort {
   readonly admin: Pick<Admin, 'givenUpSince' | 'findMessages'>;
-  readonly checkers: Readonly<Record<string, TransactionChecker>>;
+  readonly checkers: Readonly<Record<string, TransactionCheckHandler>>;
   readonly bounds: TransactionBounds;
   readonly clock: Clock;
   readonly logger: Logger;

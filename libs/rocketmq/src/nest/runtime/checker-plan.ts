@@ -1,8 +1,8 @@
 // Which checker answers for each transactional topic: a method with `@TransactionChecker`, otherwise the module's transaction log.
 
 import type {
-  TransactionChecker as ClientChecker,
-  TransactionCheck as ClientTransactionCheck,
+  TransactionCheckHandler,
+  TransactionCheckRequest,
 } from '../../producer/transactions/transaction-check.js';
 import { UsageError } from '../../support/errors.js';
 import { methodLabel } from '../common/handler-host.js';
@@ -21,8 +21,8 @@ type PlanOptions = Pick<RocketMQModuleOptions, 'topics' | 'transactionLog'> & Me
 export function planCheckers(
   { checkers, transactionalSends }: Discovered,
   options: PlanOptions,
-): Record<string, ClientChecker> {
-  const plan = new Map<string, ClientChecker>();
+): Record<string, TransactionCheckHandler> {
+  const plan = new Map<string, TransactionCheckHandler>();
   const owners = new Map<string, FoundChecker>();
   for (const checker of checkers) {
     const { name } = checker.topic;
@@ -53,7 +53,7 @@ export function planCheckers(
 
 async function ask(
   { host, methodName, topic }: FoundChecker,
-  check: ClientTransactionCheck,
+  check: TransactionCheckRequest,
   wire: MessageWire,
 ): Promise<TransactionAnswer> {
   const withBody: TransactionCheck = { ...check, ...(await decodeMessage(topic, check.message, wire)) };

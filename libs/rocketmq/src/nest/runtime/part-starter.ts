@@ -6,7 +6,7 @@ import { Connection } from '../../client/connection.js';
 import { PushConsumer } from '../../consumer/push-consumer.js';
 import { Producer } from '../../producer/producer.js';
 import { TransactionBounds } from '../../producer/transactions/transaction-bounds.js';
-import type { TransactionChecker } from '../../producer/transactions/transaction-check.js';
+import type { TransactionCheckHandler } from '../../producer/transactions/transaction-check.js';
 import { StateError, UsageError } from '../../support/errors.js';
 import type { HandlerInvoker } from '../listening/handler-invoker.js';
 import { consumerOptionsOf } from '../listening/listener-consumer.js';
@@ -29,7 +29,7 @@ import type { TopicPlan } from './topic-plan.js';
 /** The validated plan of what the application declares. */
 export interface Plan extends TopicPlan {
   readonly consumers: readonly PlannedConsumer[];
-  readonly checkers: Readonly<Record<string, TransactionChecker>>;
+  readonly checkers: Readonly<Record<string, TransactionCheckHandler>>;
   readonly declarations: Declarations;
 }
 

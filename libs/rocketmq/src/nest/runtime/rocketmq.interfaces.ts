@@ -6,7 +6,7 @@ import type { PolicyInForce } from '../../consumer/listeners/listener-fit.js';
 import type { ConsumerEvents } from '../../consumer/model/consumer-events.js';
 import type { ProducerOptions } from '../../producer/producer.js';
 import type { ProducerEvents } from '../../producer/producer-events.js';
-import type { TransactionCheck } from '../../producer/transactions/transaction-check.js';
+import type { TransactionCheckRequest } from '../../producer/transactions/transaction-check.js';
 import type { TransactionCheckpoint } from '../../producer/transactions/transaction-coordinator.js';
 import type { CredentialsProvider } from '../../protocol/credentials/credentials.js';
 import type { Credentials } from '../../protocol/credentials/metadata.js';
@@ -24,7 +24,7 @@ import type { RequestOptions } from '../sending/reply-channel.js';
 
 /** Answers the transaction checks of all topics without a checker of their own; the `TransactionLog` of `/sql` is one. */
 export interface TransactionLogPort {
-  check(check: TransactionCheck): Promise<'commit' | 'rollback' | 'unknown'>;
+  check(check: TransactionCheckRequest): Promise<'commit' | 'rollback' | 'unknown'>;
 }
 
 /** Records which messages were handled; the `Inbox` of `/sql` is one. */

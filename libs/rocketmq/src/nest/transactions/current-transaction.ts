@@ -1,8 +1,8 @@
 // `currentTransaction()` for Nest applications: bodies are encoded and validated by the topic.
 
 import {
-  type CurrentTransaction as ClientTransaction,
-  currentTransaction as currentClientTransaction,
+  currentLocalTransaction,
+  type LocalTransaction,
   runInTransaction,
   transactionHere,
 } from '../../producer/transactions/transaction-scope.js';
@@ -24,7 +24,7 @@ export interface TransactionalMessage<Input = unknown> {
 }
 
 /** The transaction that the running code belongs to. */
-export interface CurrentTransaction extends Omit<ClientTransaction, 'prepare'> {
+export interface CurrentTransaction extends Omit<LocalTransaction, 'prepare'> {
   /**
    * Sends the half message, for a transaction that creates its message while it runs. Call it once, and before the database
    * commit: a process that commits first and then crashes sends no message.
@@ -56,7 +56,7 @@ export class TopicTransaction implements CurrentTransaction {
   private ended = false;
 
   constructor(
-    private readonly inner: ClientTransaction,
+    private readonly inner: LocalTransaction,
     private readonly wire: MessageWire,
     private readonly bound?: TopicDefinition,
     private readonly call?: TransactionalCall,
@@ -120,7 +120,7 @@ export class TopicTransaction implements CurrentTransaction {
   }
 
   /** @internal */
-  proveBy(...proof: Parameters<ClientTransaction['proveBy']>): void {
+  proveBy(...proof: Parameters<LocalTransaction['proveBy']>): void {
     this.inner.proveBy(...proof);
   }
 
@@ -164,7 +164,7 @@ export async function runWithTopic<T>(
   { topic, wire, call }: TransactionOrigin,
   work: (transaction: CurrentTransaction) => Promise<T>,
 ): Promise<T> {
-  const transaction = new TopicTransaction(currentClientTransaction(), wire, topic, call);
+  const transaction = new TopicTransaction(currentLocalTransaction(), wire, topic, call);
   try {
     return await runInTransaction(transaction, () => work(transaction));
   } finally {
@@ -185,6 +185,6 @@ export function topicTransactionHere(): TopicTransaction | undefined {
 export function currentTransaction(): CurrentTransaction {
   return (
     topicTransactionHere() ??
-    new TopicTransaction(currentClientTransaction(), { codec: jsonCodec, names: NAMES_AS_GIVEN })
+    new TopicTransaction(currentLocalTransaction(), { codec: jsonCodec, names: NAMES_AS_GIVEN })
   );
 }

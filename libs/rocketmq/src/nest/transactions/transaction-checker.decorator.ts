@@ -1,11 +1,11 @@
 // `@TransactionChecker`: marks the method that answers how transactions on a topic ended.
 
-import type { TransactionCheck as ClientTransactionCheck } from '../../producer/transactions/transaction-check.js';
+import type { TransactionCheckRequest } from '../../producer/transactions/transaction-check.js';
 import { TRANSACTION_CHECKER_METADATA } from '../common/rocketmq.constants.js';
 import { type TopicDefinition, type TopicLike, toTopicDefinition } from '../messages/topic-definition.js';
 
 /** The server's check of one half message, with its body decoded. */
-export interface TransactionCheck<Body = unknown> extends ClientTransactionCheck {
+export interface TransactionCheck<Body = unknown> extends TransactionCheckRequest {
   readonly body: Body;
 }
 

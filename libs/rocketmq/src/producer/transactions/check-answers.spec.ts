@@ -13,12 +13,12 @@ import { TestBroker } from '../../testing/test-broker.js';
 import type { Producer } from '../producer.js';
 import { CheckAnswers } from './check-answers.js';
 import { TransactionBounds } from './transaction-bounds.js';
-import { OWNER_PROPERTY, type TransactionChecker } from './transaction-check.js';
+import { OWNER_PROPERTY, type TransactionCheckHandler } from './transaction-check.js';
 import { TransactionMemory } from './transaction-memory.js';
 
 /** Never connects: what is answered by "unknown" sends nothing. */
 function answersBy(
-  checker: TransactionChecker,
+  checker: TransactionCheckHandler,
   connection = new Connection({ endpoints: '127.0.0.1:1' }),
   reported: string[] = [],
   memory = new TransactionMemory(new ManualClock(), 5 * MINUTE_MS),
@@ -63,7 +63,7 @@ describe('the answers to checks', () => {
   it('are not sent when the transaction has ended while the checker was running', async () => {
     const reported: string[] = [];
     const memory = new TransactionMemory(new ManualClock(), 5 * MINUTE_MS);
-    const checker: TransactionChecker = () => {
+    const checker: TransactionCheckHandler = () => {
       memory.ended('1', 'commit', true);
       return 'commit';
     };
@@ -134,7 +134,7 @@ describe('the checks of a producer that closes', () => {
   });
   afterEach(() => bench.close());
 
-  async function start(checker: TransactionChecker): Promise<Producer> {
+  async function start(checker: TransactionCheckHandler): Promise<Producer> {
     const producer = bench.newProducer({ transactionCheckers: { orders: checker }, checkTimeoutMs: 25_000 });
     await producer.start();
     return producer;

@@ -15,7 +15,12 @@ import { Semaphore } from '../../support/semaphore.js';
 import { endTransaction } from './end-transaction.js';
 import type { Resolution, TransactionTelemetry } from './transaction.js';
 import type { TransactionBounds } from './transaction-bounds.js';
-import { askChecker, type CheckedTransaction, OWNER_PROPERTY, type TransactionChecker } from './transaction-check.js';
+import {
+  askChecker,
+  type CheckedTransaction,
+  OWNER_PROPERTY,
+  type TransactionCheckHandler,
+} from './transaction-check.js';
 import type { TransactionMemory } from './transaction-memory.js';
 
 /** How many checkers run at once: a checker usually queries a database, and after an outage many checks arrive together. */
@@ -30,7 +35,7 @@ type PackedCheck = CheckedTransaction & { readonly isPacked: boolean };
 export interface CheckPort {
   readonly client: Client;
   readonly memory: TransactionMemory;
-  readonly checkers: ReadonlyMap<string, TransactionChecker>;
+  readonly checkers: ReadonlyMap<string, TransactionCheckHandler>;
   readonly bounds: TransactionBounds;
   readonly telemetry?: TransactionTelemetry | undefined;
   ownerOf(topic: string): string;
@@ -110,7 +115,7 @@ export class CheckAnswers {
   }
 
   /** Never rejects, because only {@link drain} waits for it. */
-  private async answer(check: PackedCheck, checker: TransactionChecker, endpoint: Endpoint): Promise<void> {
+  private async answer(check: PackedCheck, checker: TransactionCheckHandler, endpoint: Endpoint): Promise<void> {
     const untrack = this.clock.track('answer to a check of transaction', check.transactionId);
     const release = await this.permits.acquire(this.closing).catch(() => undefined);
     if (release === undefined) return untrack();
@@ -130,7 +135,7 @@ export class CheckAnswers {
     }
   }
 
-  private async find(check: PackedCheck, checker: TransactionChecker): Promise<Resolution | 'unknown'> {
+  private async find(check: PackedCheck, checker: TransactionCheckHandler): Promise<Resolution | 'unknown'> {
     const { memory } = this.port;
     const known = memory.recall(check.transactionId);
     if (known !== undefined) return known;
@@ -141,7 +146,7 @@ export class CheckAnswers {
 
   private async ask(
     { isPacked, message, ...check }: PackedCheck,
-    checker: TransactionChecker,
+    checker: TransactionCheckHandler,
   ): Promise<Resolution | 'unknown'> {
     try {
       const body = isPacked ? await unpackBody(message.body, DEFAULT_MAX_UNPACKED_BYTES) : message.body;

@@ -9,7 +9,7 @@ import { positive } from '../../support/options.js';
 export interface TransactionTimes {
   /**
    * How long a local transaction may take, counted from its half message. Until then every instance answers the server's checks with
-   * `unknown`, unless the checker says that it committed. After that `currentTransaction().signal` fires, and the checker decides. The
+   * `unknown`, unless the checker says that it committed. After that `currentLocalTransaction().signal` fires, and the checker decides. The
    * server gives a transaction up after 15 checks, by default after 7.5 minutes. Default 5 minutes.
    */
   readonly localTransactionTimeoutMs?: number;

@@ -10,7 +10,7 @@ import type { Resolution } from './transaction.js';
 export const OWNER_PROPERTY = 'rocketmq-transaction-owner';
 
 /** A transaction check: the server asks how the transaction of a half message ended. */
-export interface TransactionCheck {
+export interface TransactionCheckRequest {
   readonly topic: string;
   readonly messageId: string;
   readonly transactionId: string;
@@ -26,14 +26,14 @@ export interface TransactionCheck {
 }
 
 /** A check without its signal. */
-export type CheckedTransaction = Omit<TransactionCheck, 'signal'>;
+export type CheckedTransaction = Omit<TransactionCheckRequest, 'signal'>;
 
 /**
  * Finds out how a transaction ended, usually from the database. Throwing, taking longer than `checkTimeoutMs` or returning undefined means
  * `unknown`: the server checks again later.
  */
-export type TransactionChecker = (
-  check: TransactionCheck,
+export type TransactionCheckHandler = (
+  check: TransactionCheckRequest,
 ) => Promise<Resolution | 'unknown' | undefined> | Resolution | 'unknown' | undefined;
 
 /** How a checker is called. */
@@ -49,7 +49,7 @@ export interface AskOptions {
 
 /** Calls a checker; any failure means `unknown`, never rollback. */
 export async function askChecker(
-  checker: TransactionChecker,
+  checker: TransactionCheckHandler,
   check: CheckedTransaction,
   { timeoutMs, signal: outer, logger, onLate }: AskOptions,
 ): Promise<Resolution | 'unknown'> {

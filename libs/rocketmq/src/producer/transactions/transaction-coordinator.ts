@@ -20,7 +20,7 @@ import {
   type TransactionTelemetry,
 } from './transaction.js';
 import { TransactionBounds, type TransactionTimes } from './transaction-bounds.js';
-import { askChecker, OWNER_PROPERTY, type TransactionChecker } from './transaction-check.js';
+import { askChecker, OWNER_PROPERTY, type TransactionCheckHandler } from './transaction-check.js';
 import { TransactionMemory } from './transaction-memory.js';
 import { type LocalEnd, runInTransaction, TransactionScope } from './transaction-scope.js';
 
@@ -30,7 +30,7 @@ export type TransactionCheckpoint = 'half-sent' | 'local-transaction-done' | 'tr
 /** The transaction options of a producer. */
 export interface TransactionOptions extends TransactionTimes {
   /** The transaction checkers, by topic. Transactions are possible only on these topics. Default: none. */
-  readonly transactionCheckers?: Readonly<Record<string, TransactionChecker>>;
+  readonly transactionCheckers?: Readonly<Record<string, TransactionCheckHandler>>;
   /**
    * Marks this service's half messages, so that only this service answers their checks. Set a different name in each service if several
    * services send transactions on one topic. Default: the name of the topic.
@@ -45,7 +45,7 @@ export interface TransactionOptions extends TransactionTimes {
 /** Coordinates the transactions of a producer. */
 export class TransactionCoordinator {
   private readonly memory: TransactionMemory;
-  private readonly checkers: ReadonlyMap<string, TransactionChecker>;
+  private readonly checkers: ReadonlyMap<string, TransactionCheckHandler>;
   private readonly answers: CheckAnswers;
   private readonly bounds: TransactionBounds;
   private readonly ending = new Set<Promise<EndResult>>();

@@ -1,4 +1,4 @@
-// The local transaction around a half message: a function that runs as the transaction, and `currentTransaction()` inside it.
+// The local transaction around a half message: a function that runs as the transaction, and `currentLocalTransaction()` inside it.
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { OutgoingMessage } from '../../protocol/model/message.js';
@@ -21,7 +21,7 @@ export interface LocalEnd {
 export type Proof = (wanted: Resolution) => Promise<LocalEnd>;
 
 /** The transaction that the current code runs in. */
-export interface CurrentTransaction {
+export interface LocalTransaction {
   /** @throws StateError `NOT_PREPARED` before the half message was sent */
   readonly topic: string;
   /** @throws StateError `NOT_PREPARED` before the half message was sent */
@@ -72,7 +72,7 @@ type State =
   | { readonly kind: 'ended'; readonly transaction: Transaction | undefined };
 
 /** One run of a local transaction. */
-export class TransactionScope implements CurrentTransaction {
+export class TransactionScope implements LocalTransaction {
   private state: State = { kind: 'unprepared' };
   private mayCommit = true;
   proof: Proof | undefined;
@@ -192,14 +192,14 @@ function tookTooLong(timeoutMs: number): StateError {
 const STORAGE = Symbol.for('nestjs-rocketmq.current-transaction');
 
 /** One storage for every copy of this package in the process, because ESM and CommonJS may both be loaded. */
-function storage(): AsyncLocalStorage<CurrentTransaction> {
-  const holder = globalThis as { [STORAGE]?: AsyncLocalStorage<CurrentTransaction> };
-  holder[STORAGE] ??= new AsyncLocalStorage<CurrentTransaction>();
+function storage(): AsyncLocalStorage<LocalTransaction> {
+  const holder = globalThis as { [STORAGE]?: AsyncLocalStorage<LocalTransaction> };
+  holder[STORAGE] ??= new AsyncLocalStorage<LocalTransaction>();
   return holder[STORAGE];
 }
 
 /** The transaction of the running method; undefined outside of one. */
-export function transactionHere(): CurrentTransaction | undefined {
+export function transactionHere(): LocalTransaction | undefined {
   return storage().getStore();
 }
 
@@ -207,7 +207,7 @@ export function transactionHere(): CurrentTransaction | undefined {
  * The transaction of the running method.
  * @throws StateError `NO_TRANSACTION` outside of one
  */
-export function currentTransaction(): CurrentTransaction {
+export function currentLocalTransaction(): LocalTransaction {
   const current = transactionHere();
   if (current !== undefined) return current;
   const message =
@@ -216,6 +216,6 @@ export function currentTransaction(): CurrentTransaction {
 }
 
 /** Runs `work` as the local transaction of `scope`. */
-export function runInTransaction<T>(scope: CurrentTransaction, work: () => Promise<T>): Promise<T> {
+export function runInTransaction<T>(scope: LocalTransaction, work: () => Promise<T>): Promise<T> {
   return storage().run(scope, work);
 }

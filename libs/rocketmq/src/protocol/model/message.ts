@@ -7,6 +7,11 @@ import { hasControlCharacter, isReservedProperty, topicNameProblem } from './nam
 /** The type of a message and of its topic. A topic accepts one type only. */
 export type MessageType = 'normal' | 'fifo' | 'delay' | 'transaction' | 'lite' | 'priority';
 
+/** The types that a topic can be created with. `priority` requires server 5.4.0. */
+export const TOPIC_TYPES = ['normal', 'fifo', 'delay', 'transaction', 'priority'] as const;
+/** The type of a topic, which is that of its messages. `priority` requires server 5.4.0. */
+export type TopicType = (typeof TOPIC_TYPES)[number];
+
 /** A message to send. */
 export interface OutgoingMessage {
   readonly topic: string;
