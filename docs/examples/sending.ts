@@ -2,7 +2,7 @@ import { Injectable, Module } from '@nestjs/common';
 import {
   type BodyOf,
   defineTopic,
-  InjectProducer,
+  InjectRocketMQProducer,
   MINUTE_MS,
   RocketMQListener,
   RocketMQModule,
@@ -29,7 +29,7 @@ export class Orders {
 
   constructor(
     private readonly producer: RocketMQProducer,
-    @InjectProducer('archive') archive: RocketMQProducer,
+    @InjectRocketMQProducer('archive') archive: RocketMQProducer,
   ) {
     this.archive = archive.for(Archived);
   }

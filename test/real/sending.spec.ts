@@ -7,7 +7,7 @@ import { Injectable, type Provider } from '@nestjs/common';
 import { Test, type TestingModule } from '@nestjs/testing';
 import {
   defineTopic,
-  InjectAdmin,
+  InjectRocketMQAdmin,
   type MessageHook,
   RocketMQListener,
   RocketMQModule,
@@ -34,7 +34,7 @@ const arrivals = new Arrivals();
 
 @Injectable()
 class Base {
-  @InjectAdmin() readonly admin!: RocketMQAdmin;
+  @InjectRocketMQAdmin() readonly admin!: RocketMQAdmin;
 
   @TransactionalSend(Booked, { message: (id: string) => ({ body: { id: `base ${id}` } }) })
   async book(id: string): Promise<string> {

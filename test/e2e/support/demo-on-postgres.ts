@@ -2,7 +2,7 @@
 
 import type { AddressInfo } from 'node:net';
 import type { INestApplication } from '@nestjs/common';
-import type { Clock } from 'nestjs-rocketmq';
+import type { Clock } from 'nestjs-rocketmq/client';
 import { createInventoryDemo } from '../../../apps/inventory-demo/src/app.js';
 import { createOrderDemo } from '../../../apps/order-demo/src/app.js';
 import type { Postgres } from '../../support/postgres.js';

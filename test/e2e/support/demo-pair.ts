@@ -3,7 +3,7 @@
 import type { AddressInfo } from 'node:net';
 import type { INestApplication } from '@nestjs/common';
 import { Faults } from 'demo-kit';
-import type { Clock } from 'nestjs-rocketmq';
+import type { Clock } from 'nestjs-rocketmq/client';
 import { createInventoryDemo } from '../../../apps/inventory-demo/src/app.js';
 import { PRODUCTS } from '../../../apps/inventory-demo/src/stock/products.js';
 import { createOrderDemo } from '../../../apps/order-demo/src/app.js';

@@ -1,6 +1,5 @@
 // The entry `nestjs-rocketmq`: RocketMQ for NestJS. Producers and consumers without Nest are in `nestjs-rocketmq/client`.
 
-export type { Address } from '../client/endpoint.js';
 export { ResourceError } from '../client/resource-errors.js';
 export type { ClientIdentity, SessionEvents, SessionHealth } from '../client/session-events.js';
 export type { SessionStatus } from '../client/telemetry-session.js';
@@ -13,14 +12,13 @@ export type {
   DeadLetterReason,
   ErrorTest,
   FailureSettlement,
-  Settlement,
 } from '../consumer/model/failure-policy.js';
 export { DeadLetterError, RetryLaterError, type RetryLaterOptions } from '../consumer/model/outcome-errors.js';
 export { ROCKETMQ_TRANSPORT, rocketMQTransport } from '../nest/common/pattern.js';
 export type { RocketMQTelemetry } from '../nest/common/telemetry.js';
 export { DEAD_LETTER_PROPERTIES } from '../nest/listening/dead-letter-topic.js';
 export type {
-  Backoff,
+  ListenerBackoff,
   ListenerOverrides,
   ListenerSettings,
   RocketMQListenerOptions,
@@ -44,17 +42,17 @@ export {
   type TopicLike,
 } from '../nest/messages/topic-definition.js';
 export {
-  getAdminToken,
-  getClientToken,
-  getEventsToken,
-  getHealthToken,
-  getListenersToken,
-  getProducerToken,
-  getRequesterToken,
-  getServerToken,
-  InjectAdmin,
-  InjectClient,
-  InjectProducer,
+  getRocketMQAdminToken,
+  getRocketMQClientToken,
+  getRocketMQEventsToken,
+  getRocketMQHealthToken,
+  getRocketMQListenersToken,
+  getRocketMQProducerToken,
+  getRocketMQRequesterToken,
+  getRocketMQServerToken,
+  InjectRocketMQAdmin,
+  InjectRocketMQClient,
+  InjectRocketMQProducer,
 } from '../nest/module/injection.decorators.js';
 export { RocketMQModule } from '../nest/module/rocketmq.module.js';
 export { RocketMQClient } from '../nest/module/rocketmq-client.js';
@@ -82,7 +80,7 @@ export type {
   TransactionLogPort,
 } from '../nest/runtime/rocketmq.interfaces.js';
 export { outboxMessage } from '../nest/sending/outbox-message.js';
-export type { RequestOptions } from '../nest/sending/reply-channel.js';
+export type { RocketMQRequestOptions } from '../nest/sending/reply-channel.js';
 export { REPLY_TOPIC_MARK, REQUEST_PROPERTIES, RemoteHandlerError } from '../nest/sending/reply-message.js';
 export { type RequestCallOptions, RocketMQRequester } from '../nest/sending/requester.js';
 export {
@@ -121,7 +119,6 @@ export type {
   EndResult,
   EndSource,
   Resolution,
-  Transaction,
   TransactionEvents,
   TransactionIdentity,
 } from '../producer/transactions/transaction.js';
@@ -130,8 +127,6 @@ export type { Credentials } from '../protocol/credentials/metadata.js';
 export { StatusError } from '../protocol/grpc/status.js';
 export type { MessageType, MessageView, OutgoingMessage, TopicType } from '../protocol/model/message.js';
 export type { BackoffPolicy } from '../support/backoff.js';
-export { type Clock, HOUR_MS, MINUTE_MS, SECOND_MS } from '../support/clock.js';
-export type { CallOptions } from '../support/deadline.js';
-export { type Outcome, RocketMQError, StateError, TransportError, UsageError } from '../support/errors.js';
-export type { Logger } from '../support/logger.js';
-export type { Pem, TlsOptions } from '../support/tls.js';
+export { HOUR_MS, MINUTE_MS, SECOND_MS } from '../support/clock.js';
+export { RocketMQError, StateError, TransportError, UsageError } from '../support/errors.js';
+export type { TlsOptions } from '../support/tls.js';

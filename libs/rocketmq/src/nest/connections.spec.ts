@@ -8,11 +8,11 @@ import { RocketMQAdmin } from '../entries/admin.js';
 import { SimpleConsumer } from '../entries/client.js';
 import {
   currentTransaction,
-  getListenersToken,
-  getProducerToken,
-  InjectAdmin,
-  InjectClient,
-  InjectProducer,
+  getRocketMQListenersToken,
+  getRocketMQProducerToken,
+  InjectRocketMQAdmin,
+  InjectRocketMQClient,
+  InjectRocketMQProducer,
   RocketMQClient,
   RocketMQListener,
   RocketMQListeners,
@@ -26,7 +26,7 @@ import {
 } from '../entries/nest.js';
 import { silentLogger } from '../support/logger.js';
 import { TestBroker } from '../testing/test-broker.js';
-import { getAdminToken } from './module/injection.decorators.js';
+import { getRocketMQAdminToken } from './module/injection.decorators.js';
 
 let own: TestBroker;
 let eu: TestBroker;
@@ -65,8 +65,8 @@ const texts = (broker: TestBroker, topic: string): string[] =>
 @Injectable()
 class Sender {
   constructor(
-    @InjectProducer() readonly own: RocketMQProducer,
-    @InjectProducer('eu') readonly eu: RocketMQProducer,
+    @InjectRocketMQProducer() readonly own: RocketMQProducer,
+    @InjectRocketMQProducer('eu') readonly eu: RocketMQProducer,
   ) {}
 }
 
@@ -77,7 +77,7 @@ describe('two connections', () => {
     const running = await start(both(), [Sender]);
     const sender = running.get(Sender);
     expect(sender.own).toBe(running.get(RocketMQProducer));
-    expect(sender.eu).toBe(running.get(getProducerToken('eu')));
+    expect(sender.eu).toBe(running.get(getRocketMQProducerToken('eu')));
     await sender.own.send({ topic: 'plain', body: 'own' });
     await sender.eu.send({ topic: 'plain', body: 'eu' });
     expect([texts(own, 'plain'), texts(eu, 'plain')]).toEqual([['own'], ['eu']]);
@@ -98,7 +98,7 @@ describe('two connections', () => {
     }
     const running = await start(both(), [Listener, Sender]);
     expect(running.get(RocketMQListeners).states()).toMatchObject([{ name: 'Listener.own' }]);
-    expect(running.get(getListenersToken('eu')).states()).toMatchObject([{ name: 'Listener.eu' }]);
+    expect(running.get(getRocketMQListenersToken('eu')).states()).toMatchObject([{ name: 'Listener.eu' }]);
     await running.get(Sender).eu.send({ topic: 'orders', body: 1 });
     await running.get(Sender).own.send({ topic: 'orders', body: 2 });
     await Promise.all([own.idle(), eu.idle()]);
@@ -164,7 +164,7 @@ describe('two connections', () => {
       [Sender],
     );
     await running.get(Sender).eu.send({ topic: 'plain', body: 'eu' });
-    await running.get(getProducerToken('class')).send({ topic: 'plain', body: 'class' });
+    await running.get(getRocketMQProducerToken('class')).send({ topic: 'plain', body: 'class' });
     expect([texts(own, 'plain'), texts(eu, 'plain')]).toEqual([['class'], ['eu']]);
   });
 });
@@ -173,7 +173,7 @@ describe('the injected client', () => {
   it('has the connection while the application runs', async () => {
     @Injectable()
     class Nightly {
-      constructor(@InjectClient() readonly client: RocketMQClient) {}
+      constructor(@InjectRocketMQClient() readonly client: RocketMQClient) {}
 
       async run(): Promise<string[]> {
         const consumer = new SimpleConsumer(this.client.connection, {
@@ -202,7 +202,7 @@ describe('the injected client', () => {
 describe('the injected admin', () => {
   @Injectable()
   class Operator {
-    @InjectAdmin() readonly admin!: RocketMQAdmin;
+    @InjectRocketMQAdmin() readonly admin!: RocketMQAdmin;
   }
 
   it('connects to the name servers of the module, and is closed with it', async () => {
@@ -216,14 +216,18 @@ describe('the injected admin', () => {
   it('is rejected without name servers, naming the class that injects it', async () => {
     const imports = [RocketMQModule.forRoot(options(own))];
     await expect(start(imports, [Operator])).rejects.toThrow(/NO_NAME_SERVER.*Operator injects.*option nameServer/);
-    const made: Provider = { provide: 'MADE', inject: [getAdminToken()], useFactory: (admin: unknown) => ({ admin }) };
+    const made: Provider = {
+      provide: 'MADE',
+      inject: [getRocketMQAdminToken()],
+      useFactory: (admin: unknown) => ({ admin }),
+    };
     await expect(start(imports, [made])).rejects.toThrow(/NO_NAME_SERVER.*MADE injects/);
     expect(await start(imports, [])).toBeDefined();
   });
 
   it('belongs to the named connection', async () => {
     class Operators {
-      constructor(@InjectAdmin('eu') readonly admin: RocketMQAdmin) {}
+      constructor(@InjectRocketMQAdmin('eu') readonly admin: RocketMQAdmin) {}
     }
     const named = (more: Partial<RocketMQModuleOptions>) => [
       RocketMQModule.forRoot({ ...options(own, more), name: 'eu' }),

@@ -4,7 +4,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import * as terminus from '@nestjs/terminus';
 import { atLeast } from '../nest/common/option-checks.js';
-import { getHealthToken } from '../nest/module/injection.decorators.js';
+import { getRocketMQHealthToken } from '../nest/module/injection.decorators.js';
 import type { HealthLimits, HealthReport, RocketMQHealth } from '../nest/operations/rocketmq-health.js';
 import { UsageError } from '../support/errors.js';
 
@@ -81,7 +81,7 @@ export class RocketMQHealthIndicator {
 
   private health(connection: string | undefined): RocketMQHealth {
     try {
-      return this.modules.get<RocketMQHealth>(getHealthToken(connection), { strict: false });
+      return this.modules.get<RocketMQHealth>(getRocketMQHealthToken(connection), { strict: false });
     } catch (cause) {
       const which = connection === undefined ? 'connection without a name' : `connection "${connection}"`;
       const text = `RocketMQHealthIndicator: the application imports no RocketMQModule for the ${which}`;

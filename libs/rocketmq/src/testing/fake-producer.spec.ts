@@ -7,8 +7,8 @@ import { z } from 'zod';
 import {
   currentTransaction,
   defineTopic,
-  getProducerToken,
-  InjectProducer,
+  getRocketMQProducerToken,
+  InjectRocketMQProducer,
   RocketMQListener,
   RocketMQModule,
   type RocketMQModuleOptions,
@@ -150,7 +150,7 @@ describe('fakeProducer()', () => {
     @Injectable()
     class Reports {
       constructor(
-        @InjectProducer('eu') readonly eu: RocketMQProducer,
+        @InjectRocketMQProducer('eu') readonly eu: RocketMQProducer,
         @Inject(RocketMQProducer) readonly own: RocketMQProducer,
       ) {}
     }
@@ -159,9 +159,9 @@ describe('fakeProducer()', () => {
       imports: [RocketMQModule.forRoot({ ...NOWHERE, name: 'eu' }), RocketMQModule.forRoot(NOWHERE)],
       providers: [Reports],
     })
-      .overrideProvider(getProducerToken('eu'))
+      .overrideProvider(getRocketMQProducerToken('eu'))
       .useValue(eu)
-      .overrideProvider(getProducerToken())
+      .overrideProvider(getRocketMQProducerToken())
       .useValue(own)
       .compile();
     await app.init();

@@ -96,7 +96,7 @@ export class FakeProducer extends RocketMQProducer {
 
 /**
  * A producer that sends nothing and keeps the messages, after the same validation as the real one:
- * `.overrideProvider(RocketMQProducer).useValue(fakeProducer())`, or `getProducerToken(name)` for a connection with a name. The
+ * `.overrideProvider(RocketMQProducer).useValue(fakeProducer())`, or `getRocketMQProducerToken(name)` for a connection with a name. The
  * application then does not connect: no broker is needed, and its listeners receive messages by `deliver()` only.
  */
 export function fakeProducer(options: FakeProducerOptions = {}): FakeProducer {

@@ -15,7 +15,12 @@ import {
   positiveInteger,
 } from '../common/option-checks.js';
 import { onInvalidProblem } from '../messages/invalid-body.js';
-import type { Backoff, ListenerOverrides, ListenerSettings, RocketMQListenerOptions } from './listener-settings.js';
+import type {
+  ListenerBackoff,
+  ListenerOverrides,
+  ListenerSettings,
+  RocketMQListenerOptions,
+} from './listener-settings.js';
 
 const errorTest: Check = (value) =>
   aFunction(value) === undefined || functions(value) === undefined
@@ -94,7 +99,7 @@ export function mergedOptions(layers: readonly (RocketMQListenerOptions | undefi
 }
 
 /** Converts a backoff in any of its forms into the consumer's form. */
-export function backoffPolicyOf(backoff: Backoff): BackoffPolicy {
+export function backoffPolicyOf(backoff: ListenerBackoff): BackoffPolicy {
   if (typeof backoff === 'number') return { kind: 'customized', nextMs: [backoff] };
   return 'kind' in backoff ? backoff : { kind: 'customized', nextMs: [...backoff] };
 }
@@ -104,7 +109,7 @@ function backoffProblem(value: unknown): string | undefined {
   const wrong = `must be ${forms}, not ${describe(value)}`;
   if (typeof value === 'number') return notNegative(value);
   if (typeof value !== 'object' || value === null) return wrong;
-  const policy = backoffPolicyOf(value as Backoff);
+  const policy = backoffPolicyOf(value as ListenerBackoff);
   const waits = policy.kind === 'exponential' ? [policy.initialMs, policy.maxMs, policy.multiplier] : policy.nextMs;
   if (!Array.isArray(waits) || waits.length === 0) return wrong;
   if (waits.some((wait) => notNegative(wait) !== undefined)) return wrong;

@@ -8,7 +8,7 @@ import type { OnInvalid } from '../messages/invalid-body.js';
 import type { TopicDefinition } from '../messages/topic-definition.js';
 
 /** The delays between attempts: constant, a list (the last one repeats), or growing. In milliseconds. */
-export type Backoff = number | readonly number[] | BackoffPolicy;
+export type ListenerBackoff = number | readonly number[] | BackoffPolicy;
 
 /** The settings that `defaults` and `listeners` of the module can set for a listener. */
 export interface ListenerSettings
@@ -34,7 +34,7 @@ export interface ListenerSettings
   /** A handler that runs longer has failed. In milliseconds of real time. Default: none. */
   readonly handlerTimeoutMs?: number;
   /** When a failed message is redelivered, in milliseconds. Default: as the server decides. */
-  readonly backoff?: Backoff;
+  readonly backoff?: ListenerBackoff;
   /**
    * Where dead letters go instead of the broker's dead letter queue: a topic of type `normal`. Body, tag, keys and properties
    * are kept; additional properties hold the origin and the reason (`DEAD_LETTER_PROPERTIES`). Default: the dead letter queue.

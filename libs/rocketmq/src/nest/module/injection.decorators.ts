@@ -11,55 +11,55 @@ import { ServerRocketMQ } from '../transport/server-rocketmq.js';
 import { RocketMQClient } from './rocketmq-client.js';
 
 /** The token of a connection's `RocketMQProducer`; the class itself for the connection without a name. */
-export function getProducerToken(connection?: string): InjectionToken<RocketMQProducer> {
+export function getRocketMQProducerToken(connection?: string): InjectionToken<RocketMQProducer> {
   return connection === undefined ? RocketMQProducer : Symbol.for(`nestjs-rocketmq.producer:${connection}`);
 }
 
 /** The token of a connection's `RocketMQListeners`; the class itself for the connection without a name. */
-export function getListenersToken(connection?: string): InjectionToken<RocketMQListeners> {
+export function getRocketMQListenersToken(connection?: string): InjectionToken<RocketMQListeners> {
   return connection === undefined ? RocketMQListeners : Symbol.for(`nestjs-rocketmq.listeners:${connection}`);
 }
 
 /** The token of a connection's `RocketMQClient`; the class itself for the connection without a name. */
-export function getClientToken(connection?: string): InjectionToken<RocketMQClient> {
+export function getRocketMQClientToken(connection?: string): InjectionToken<RocketMQClient> {
   return connection === undefined ? RocketMQClient : Symbol.for(`nestjs-rocketmq.client:${connection}`);
 }
 
 /** The token of a connection's `RocketMQAdmin`. */
-export function getAdminToken(connection?: string): InjectionToken {
+export function getRocketMQAdminToken(connection?: string): InjectionToken {
   return Symbol.for(`nestjs-rocketmq.admin${connection === undefined ? '' : `:${connection}`}`);
 }
 
 /** The token of a connection's `RocketMQRequester`; the class itself for the connection without a name. */
-export function getRequesterToken(connection?: string): InjectionToken<RocketMQRequester> {
+export function getRocketMQRequesterToken(connection?: string): InjectionToken<RocketMQRequester> {
   return connection === undefined ? RocketMQRequester : Symbol.for(`nestjs-rocketmq.requester:${connection}`);
 }
 
 /** The token of a connection's `RocketMQEvents`; the class itself for the connection without a name. */
-export function getEventsToken(connection?: string): InjectionToken<RocketMQEvents> {
+export function getRocketMQEventsToken(connection?: string): InjectionToken<RocketMQEvents> {
   return connection === undefined ? RocketMQEvents : Symbol.for(`nestjs-rocketmq.events:${connection}`);
 }
 
 /** The token of a connection's `RocketMQHealth`; the class itself for the connection without a name. */
-export function getHealthToken(connection?: string): InjectionToken<RocketMQHealth> {
+export function getRocketMQHealthToken(connection?: string): InjectionToken<RocketMQHealth> {
   return connection === undefined ? RocketMQHealth : Symbol.for(`nestjs-rocketmq.health:${connection}`);
 }
 
 /** The token of a connection's `ServerRocketMQ`, for `app.get()`; the class itself for the connection without a name. */
-export function getServerToken(connection?: string): InjectionToken<ServerRocketMQ> {
+export function getRocketMQServerToken(connection?: string): InjectionToken<ServerRocketMQ> {
   return connection === undefined ? ServerRocketMQ : Symbol.for(`nestjs-rocketmq.server:${connection}`);
 }
 
 type InjectDecorator = ParameterDecorator & PropertyDecorator;
 
 /** Injects the `RocketMQProducer` of a connection. @param connection default: the connection without a name */
-export function InjectProducer(connection?: string): InjectDecorator {
-  return Inject(getProducerToken(connection));
+export function InjectRocketMQProducer(connection?: string): InjectDecorator {
+  return Inject(getRocketMQProducerToken(connection));
 }
 
 /** Injects the `RocketMQClient` of a connection. @param connection default: the connection without a name */
-export function InjectClient(connection?: string): InjectDecorator {
-  return Inject(getClientToken(connection));
+export function InjectRocketMQClient(connection?: string): InjectDecorator {
+  return Inject(getRocketMQClientToken(connection));
 }
 
 /**
@@ -67,8 +67,8 @@ export function InjectClient(connection?: string): InjectDecorator {
  * `embedded:`; without it the application fails at startup with an error that names the option. The module closes it.
  * @param connection default: the connection without a name
  */
-export function InjectAdmin(connection?: string): InjectDecorator {
-  const inject = Inject(getAdminToken(connection));
+export function InjectRocketMQAdmin(connection?: string): InjectDecorator {
+  const inject = Inject(getRocketMQAdminToken(connection));
   return (target: object, key: string | symbol | undefined, index?: number): void => {
     inject(target, key as string, index as number);
     const type = typeof target === 'function' ? target : target.constructor;

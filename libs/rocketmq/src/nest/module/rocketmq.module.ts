@@ -52,14 +52,14 @@ import { type Adopter, adoptedRuntime } from '../transport/own-server.js';
 import { withPatterns } from '../transport/pattern-handlers.js';
 import { ServerRocketMQ } from '../transport/server-rocketmq.js';
 import {
-  getAdminToken,
-  getClientToken,
-  getEventsToken,
-  getHealthToken,
-  getListenersToken,
-  getProducerToken,
-  getRequesterToken,
-  getServerToken,
+  getRocketMQAdminToken,
+  getRocketMQClientToken,
+  getRocketMQEventsToken,
+  getRocketMQHealthToken,
+  getRocketMQListenersToken,
+  getRocketMQProducerToken,
+  getRocketMQRequesterToken,
+  getRocketMQServerToken,
 } from './injection.decorators.js';
 import { RocketMQClient } from './rocketmq-client.js';
 
@@ -164,8 +164,8 @@ function providersOf(name: string | undefined): Provider[] {
     { provide: OWN_NAME, useValue: name ?? null },
     { provide: OWN_RUNTIME, useExisting: runtimeToken(name) },
     { provide: OWN_FAMILY, useExisting: familyToken(name) },
-    { provide: OWN_PRODUCER, useExisting: getProducerToken(name) },
-    { provide: OWN_EVENTS, useExisting: getEventsToken(name) },
+    { provide: OWN_PRODUCER, useExisting: getRocketMQProducerToken(name) },
+    { provide: OWN_EVENTS, useExisting: getRocketMQEventsToken(name) },
     {
       provide: wireToken(name),
       inject: [optionsToken(name), ModuleRef],
@@ -179,21 +179,21 @@ function providersOf(name: string | undefined): Provider[] {
       useFactory: (options: CheckedOptions) => new AdminAccess(options),
     },
     {
-      provide: getServerToken(name),
+      provide: getRocketMQServerToken(name),
       inject: [ExternalContextCreator],
       useFactory: (creator: ExternalContextCreator) =>
         ServerRocketMQ.ofConnection(name, new GlobalsWatch(configOf(creator))),
     },
     {
-      provide: getEventsToken(name),
+      provide: getRocketMQEventsToken(name),
       inject: [optionsToken(name)],
       useFactory: ({ logger }: CheckedOptions) => new RocketMQEvents(name, logger),
     },
     {
       provide: runtimeToken(name),
       inject: [
-        ...[optionsToken(name), wireToken(name), adminAccessToken(name), getEventsToken(name)],
-        ...[getServerToken(name), DiscoveryService, ExternalContextCreator, ModulesContainer],
+        ...[optionsToken(name), wireToken(name), adminAccessToken(name), getRocketMQEventsToken(name)],
+        ...[getRocketMQServerToken(name), DiscoveryService, ExternalContextCreator, ModulesContainer],
       ],
       useFactory: (
         options: CheckedOptions,
@@ -220,7 +220,7 @@ function providersOf(name: string | undefined): Provider[] {
     },
     {
       provide: familyToken(name),
-      inject: [runtimeToken(name), getServerToken(name)],
+      inject: [runtimeToken(name), getRocketMQServerToken(name)],
       useFactory: (runtime: RocketMQRuntime, server: ServerRocketMQ) => new RuntimeFamily(runtime, server),
     },
     ...injectablesOf(name),
@@ -232,39 +232,39 @@ function injectablesOf(name: string | undefined): Provider[] {
   const runtime = runtimeToken(name);
   return [
     {
-      provide: getProducerToken(name),
-      inject: [runtime, wireToken(name), getRequesterToken(name)],
+      provide: getRocketMQProducerToken(name),
+      inject: [runtime, wireToken(name), getRocketMQRequesterToken(name)],
       useFactory: (port: RocketMQRuntime, wire: MessageWire, requester: RocketMQRequester) =>
         new RocketMQProducer(() => port.sending(), wire, requester),
     },
     {
-      provide: getListenersToken(name),
-      inject: [runtime, getEventsToken(name)],
+      provide: getRocketMQListenersToken(name),
+      inject: [runtime, getRocketMQEventsToken(name)],
       useFactory: (port: RocketMQRuntime, events: RocketMQEvents) => new RocketMQListeners(port, events),
     },
     {
-      provide: getHealthToken(name),
+      provide: getRocketMQHealthToken(name),
       inject: [familyToken(name)],
       useFactory: (family: RuntimeFamily) => new RocketMQHealth(name, () => family.all()),
     },
     {
-      provide: getClientToken(name),
+      provide: getRocketMQClientToken(name),
       inject: [runtime],
       useFactory: (port: RocketMQRuntime) => new RocketMQClient(() => port.connection),
     },
     {
-      provide: getRequesterToken(name),
+      provide: getRocketMQRequesterToken(name),
       inject: [runtime, wireToken(name), optionsToken(name)],
       useFactory: (port: RocketMQRuntime, wire: MessageWire, { logger }: CheckedOptions) =>
         new RocketMQRequester(port, wire, logger),
     },
     {
-      provide: getAdminToken(name),
+      provide: getRocketMQAdminToken(name),
       inject: [adminAccessToken(name), ModulesContainer],
       useFactory: (access: AdminAccess, modules: ModulesContainer) =>
-        access.injected(whoInjectsAdmin(modules, name, getAdminToken(name))),
+        access.injected(whoInjectsAdmin(modules, name, getRocketMQAdminToken(name))),
     },
-    { provide: transactionsToken(name), useExisting: getProducerToken(name) },
+    { provide: transactionsToken(name), useExisting: getRocketMQProducerToken(name) },
   ];
 }
 
@@ -308,14 +308,14 @@ type Scope = Pick<RocketMQModuleAsyncOptions, 'isGlobal' | 'imports' | 'name'>;
 
 /** The tokens of the providers that applications inject. */
 const INJECTABLES = [
-  getProducerToken,
-  getListenersToken,
-  getClientToken,
-  getAdminToken,
-  getRequesterToken,
-  getServerToken,
-  getEventsToken,
-  getHealthToken,
+  getRocketMQProducerToken,
+  getRocketMQListenersToken,
+  getRocketMQClientToken,
+  getRocketMQAdminToken,
+  getRocketMQRequesterToken,
+  getRocketMQServerToken,
+  getRocketMQEventsToken,
+  getRocketMQHealthToken,
 ] as const;
 
 function assemble({ name, isGlobal = true, imports = [] }: Scope, options: Provider[]): DynamicModule {

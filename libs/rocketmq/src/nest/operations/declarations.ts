@@ -8,7 +8,7 @@ import { UsageError } from '../../support/errors.js';
 import { aBoolean, anObject, type Check, positiveInteger } from '../common/option-checks.js';
 import { backoffPolicyOf } from '../listening/listener-options.js';
 import type { PlannedConsumer } from '../listening/listener-plan.js';
-import type { Backoff } from '../listening/listener-settings.js';
+import type { ListenerBackoff } from '../listening/listener-settings.js';
 import type { ResourceNames } from '../messages/resource-names.js';
 import type { TopicDefinition } from '../messages/topic-definition.js';
 
@@ -22,7 +22,7 @@ export interface GroupSettings {
   /** Deliveries until a message is dead-lettered, at least 1. Default: as on the server; 17 for a new group. */
   readonly maxDeliveryAttempts?: number;
   /** The delays between deliveries, in integer milliseconds. Default: as on the server; from 1 s to 2 h for a new group. */
-  readonly backoff?: Backoff;
+  readonly backoff?: ListenerBackoff;
 }
 
 /** A topic, by its name on the cluster. */
@@ -76,7 +76,7 @@ function problemIn(settings: object): string | undefined {
 /** A broker stores integer milliseconds; a listener's backoff may have fractions. */
 function backoffProblem(value: unknown): string | undefined {
   const isPossible = typeof value === 'number' || (typeof value === 'object' && value !== null);
-  const policy = isPossible ? backoffPolicyOf(value as Backoff) : undefined;
+  const policy = isPossible ? backoffPolicyOf(value as ListenerBackoff) : undefined;
   const waits = policy?.kind === 'exponential' ? [policy.initialMs, policy.maxMs, policy.multiplier] : policy?.nextMs;
   const isWhole =
     Array.isArray(waits) && waits.length > 0 && waits.every((wait) => Number.isSafeInteger(wait) && wait > 0);

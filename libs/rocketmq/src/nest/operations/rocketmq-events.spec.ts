@@ -7,7 +7,7 @@ import { until } from '../../../../../test/support/until.js';
 import {
   currentTransaction,
   DeadLetterError,
-  getEventsToken,
+  getRocketMQEventsToken,
   type RocketMQEvent,
   RocketMQEvents,
   RocketMQListener,
@@ -190,7 +190,7 @@ describe('the lifecycle events of a connection', () => {
       providers: [Shop, Watcher],
       options: { logger: silentLogger },
       prepare: (starting) => {
-        const events = starting.get<RocketMQEvents>(getEventsToken('second'));
+        const events = starting.get<RocketMQEvents>(getRocketMQEventsToken('second'));
         events.of('connected', 'drained').subscribe((event) => {
           seen.push(`${event.connection} ${inShort(event)}`);
           throw new Error('a watcher fails');

@@ -20,7 +20,7 @@ import type { MessageHook } from '../messages/message-hooks.js';
 import type { NamingOptions } from '../messages/resource-names.js';
 import type { TopicDefinition } from '../messages/topic-definition.js';
 import type { GroupSettings } from '../operations/declarations.js';
-import type { RequestOptions } from '../sending/reply-channel.js';
+import type { RocketMQRequestOptions } from '../sending/reply-channel.js';
 
 /** Answers the transaction checks of all topics without a checker of their own; the `TransactionLog` of `/sql` is one. */
 export interface TransactionLogPort {
@@ -104,7 +104,7 @@ export interface RocketMQModuleOptions extends NamingOptions, ModuleListenerOpti
    */
   readonly producer?: RocketMQProducerOptions;
   /**
-   * The name servers of the cluster: `host:9876;host2:9876`. Required for `@InjectAdmin()`, `requests` and `mode: 'broadcast'`. With
+   * The name servers of the cluster: `host:9876;host2:9876`. Required for `@InjectRocketMQAdmin()`, `requests` and `mode: 'broadcast'`. With
    * it, the module also warns at startup about members of a group with different subscriptions, and asks the name servers and
    * brokers, with the module's `credentials` and `tls`, for the versions of the brokers, so that ordinary messages may share requests
    * (`batching` of the producer). To get the versions in another way, set `producer.brokerVersions`. Default: none. Ignored with
@@ -129,7 +129,7 @@ export interface RocketMQModuleOptions extends NamingOptions, ModuleListenerOpti
    * group for its answers, which is created at its startup and deleted at its shutdown. Needs `nameServer`, except with `embedded:`.
    * Default: off.
    */
-  readonly requests?: RequestOptions;
+  readonly requests?: RocketMQRequestOptions;
   /** Answers the transaction checks of topics that have no `@TransactionChecker`. Default: none. */
   readonly transactionLog?: TransactionLogPort;
   /**
@@ -180,7 +180,7 @@ export interface RocketMQModuleScope {
   /** Whether other modules can inject `RocketMQProducer` without importing the module. Default true. */
   readonly isGlobal?: boolean;
   /**
-   * The name of this connection, for an application with several: `@InjectProducer(name)`, and the option `connection` of
+   * The name of this connection, for an application with several: `@InjectRocketMQProducer(name)`, and the option `connection` of
    * `@RocketMQListener`, `@TransactionalSend` and `@TransactionChecker`. Default: none; code that names no connection uses this one.
    */
   readonly name?: string;

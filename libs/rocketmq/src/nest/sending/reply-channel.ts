@@ -136,7 +136,7 @@ export class ReplyChannel {
 }
 
 /** How answers are received: the module option `requests`. */
-export interface RequestOptions {
+export interface RocketMQRequestOptions {
   /**
    * The last part of the name of the reply topic, `nestjs-rocketmq-reply-<application>`, which all instances of the application
    * share. 1 to 60 letters, digits, `-` and `_`.
@@ -148,7 +148,7 @@ export interface RequestOptions {
 
 /** The module options in use here. */
 interface ReplyOptions extends Pick<ReplyChannelParts, 'logger'> {
-  readonly requests?: RequestOptions;
+  readonly requests?: RocketMQRequestOptions;
   readonly names: ResourceNames;
   readonly telemetry?: RocketMQTelemetry;
 }

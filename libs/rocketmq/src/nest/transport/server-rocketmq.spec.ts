@@ -10,8 +10,8 @@ import { isNest10 } from '../../../../../test/support/nest-version.js';
 import { PatternBench } from '../../../../../test/support/pattern-bench.js';
 import {
   DeadLetterError,
-  getProducerToken,
-  getServerToken,
+  getRocketMQProducerToken,
+  getRocketMQServerToken,
   RetryLaterError,
   ROCKETMQ_TRANSPORT,
   RocketMQContext,
@@ -253,12 +253,12 @@ describe('the strategy of a connection with a name', () => {
     const app = await NestFactory.create(AppModule, { logger: false, abortOnError: false });
     bench.apps.push(app, { close: () => other.stop() });
     app.connectMicroservice({ strategy: app.get(ServerRocketMQ) });
-    app.connectMicroservice({ strategy: app.get(getServerToken('audit')) });
+    app.connectMicroservice({ strategy: app.get(getRocketMQServerToken('audit')) });
     await app.startAllMicroservices();
     await app.init();
     await bench.send(app, 'orders', 1);
     expect(calls).toEqual(['first']);
-    await app.get<RocketMQProducer>(getProducerToken('audit')).send({ topic: 'orders', body: '1' });
+    await app.get<RocketMQProducer>(getRocketMQProducerToken('audit')).send({ topic: 'orders', body: '1' });
     await other.idle();
     expect(calls).toEqual(['first', 'second']);
   });
