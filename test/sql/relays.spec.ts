@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { MINUTE_MS } from 'nestjs-rocketmq/client';
 import { Outbox, OutboxRelay, type SqlExecutor } from 'nestjs-rocketmq/sql';
+import { withCheckpoints } from 'nestjs-rocketmq/testing';
 import { ManualClock } from '../../libs/rocketmq/src/support/manual-clock.js';
 import { describeWithPostgres, Postgres } from '../support/postgres.js';
 import { type AddedMessage, relayViolations } from '../support/relay-history.js';
@@ -62,15 +63,8 @@ describeWithPostgres('several relays of one outbox', () => {
         if (random() < 0.01) throw new Error('killed');
       };
       while (true) {
-        const relay = new OutboxRelay({
-          outbox,
-          database: database.port,
-          send,
-          clock,
-          checkpoint,
-          maxAttempts: 1_000,
-          batchSize: 8,
-        });
+        const options = { outbox, database: database.port, send, clock, maxAttempts: 1_000, batchSize: 8 };
+        const relay = new OutboxRelay(withCheckpoints(options, checkpoint));
         const taken = await relay.runOnce().catch(() => 1);
         if (taken > 0) continue;
         const [unsent] = await column(database.port, `SELECT count(*) FROM rocketmq_outbox WHERE state = 'unsent'`);

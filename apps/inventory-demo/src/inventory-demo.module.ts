@@ -2,7 +2,7 @@
 
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_INTERCEPTOR } from '@nestjs/core';
-import { INVENTORY_SERVICE, MESSAGING_TIMES, ObservabilityModule, StockResult } from 'demo-kit';
+import { INVENTORY_SERVICE, MESSAGING_TIMES, ObservabilityModule, StockResult, withFaultPoint } from 'demo-kit';
 import { RocketMQModule, type RocketMQModuleOptions } from 'nestjs-rocketmq';
 import { openTelemetry } from 'nestjs-rocketmq/opentelemetry';
 import { Inbox, TransactionLog } from 'nestjs-rocketmq/sql';
@@ -32,17 +32,20 @@ export class InventoryDemoModule {
             { endpoints, clock, checkpoint }: InventoryDemoOptions,
             transactionLog: TransactionLog,
             inbox: Inbox,
-          ): RocketMQModuleOptions => ({
-            endpoints,
-            clock,
-            checkpoint,
-            transactionLog,
-            inbox,
-            consumerGroup: INVENTORY_SERVICE,
-            topics: [StockResult],
-            ...MESSAGING_TIMES,
-            telemetry: openTelemetry(),
-          }),
+          ): Promise<RocketMQModuleOptions> =>
+            withFaultPoint(
+              {
+                endpoints,
+                clock,
+                transactionLog,
+                inbox,
+                consumerGroup: INVENTORY_SERVICE,
+                topics: [StockResult],
+                ...MESSAGING_TIMES,
+                telemetry: openTelemetry(),
+              },
+              checkpoint,
+            ),
         }),
       ],
       controllers: [StockController, ...(faults === undefined ? [] : [FaultsController])],

@@ -1,7 +1,6 @@
 // The settings of inventory-demo.
 
 import {
-  type Checkpoint,
   ConfigurationError,
   type Environment,
   type Faults,
@@ -13,6 +12,7 @@ import {
   textOf,
 } from 'demo-kit';
 import type { Clock } from 'nestjs-rocketmq/client';
+import type { CheckpointHook } from 'nestjs-rocketmq/testing';
 import { type Product, productsOf } from './stock/products.js';
 
 export interface InventoryDemoOptions {
@@ -29,7 +29,7 @@ export interface InventoryDemoOptions {
   /** Business time. Default: the machine's. */
   readonly clock?: Clock;
   /** Called and awaited at named points of the library. For tests. */
-  readonly checkpoint?: (...at: Parameters<Checkpoint>) => Promise<void> | void;
+  readonly checkpoint?: CheckpointHook;
   /** The faults that visitors can inject. Default: none. */
   readonly faults?: Faults;
   /** Serves `/metrics`. Default: no such path. */

@@ -1,7 +1,6 @@
 // The settings of order-demo.
 
 import {
-  type Checkpoint,
   ConfigurationError,
   durationOf,
   type Environment,
@@ -14,6 +13,7 @@ import {
   textOf,
 } from 'demo-kit';
 import { type Clock, HOUR_MS, SECOND_MS } from 'nestjs-rocketmq/client';
+import type { CheckpointHook } from 'nestjs-rocketmq/testing';
 
 /** The server rejects messages with a longer delay. */
 const LONGEST_DELAY_MS = 24 * HOUR_MS;
@@ -32,7 +32,7 @@ export interface OrderDemoOptions {
   /** Business time. Default: the machine's. */
   readonly clock?: Clock;
   /** Called and awaited at named points of the library. For tests. */
-  readonly checkpoint?: (...at: Parameters<Checkpoint>) => Promise<void> | void;
+  readonly checkpoint?: CheckpointHook;
   /** The URL of inventory-demo, for the page. Default: none. */
   readonly inventoryUrl?: string;
   /** The control port of the embedded broker, for "time out now". Default: none. */

@@ -10,6 +10,7 @@ import {
   OrderPaid,
   OrderTimeout,
   StockReturn,
+  withFaultPoint,
 } from 'demo-kit';
 import { RocketMQModule, type RocketMQModuleOptions } from 'nestjs-rocketmq';
 import { openTelemetry } from 'nestjs-rocketmq/opentelemetry';
@@ -45,18 +46,21 @@ export class OrderDemoModule {
             transactionLog: TransactionLog,
             inbox: Inbox,
             events: TransactionJournal,
-          ): RocketMQModuleOptions => ({
-            endpoints,
-            clock,
-            checkpoint,
-            transactionLog,
-            inbox,
-            consumerGroup: ORDER_SERVICE,
-            topics: [OrderCreated, OrderTimeout, OrderPaid, StockReturn],
-            events,
-            ...MESSAGING_TIMES,
-            telemetry: openTelemetry(),
-          }),
+          ): Promise<RocketMQModuleOptions> =>
+            withFaultPoint(
+              {
+                endpoints,
+                clock,
+                transactionLog,
+                inbox,
+                consumerGroup: ORDER_SERVICE,
+                topics: [OrderCreated, OrderTimeout, OrderPaid, StockReturn],
+                events,
+                ...MESSAGING_TIMES,
+                telemetry: openTelemetry(),
+              },
+              checkpoint,
+            ),
         }),
       ],
       controllers: [

@@ -3,8 +3,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
 import type { RocketMQContext } from 'nestjs-rocketmq';
+import type { CheckpointHook } from 'nestjs-rocketmq/testing';
 import { type Environment, textOf } from './environment.js';
-import type { Checkpoint } from './fault-point.js';
 
 /** A held point is released after this time, because the server accepts the end of a transaction for 30 s only. */
 const LONGEST_HOLD_MS = 5_000;
@@ -45,8 +45,8 @@ export class Faults implements NestInterceptor {
     return { reached: reached.promise, release };
   }
 
-  /** For the option `checkpoint` of RocketMQModule. */
-  readonly checkpoint = async (...[point, { topic, messageId }]: Parameters<Checkpoint>): Promise<void> => {
+  /** For `withFaultPoint()`. */
+  readonly checkpoint = async (...[point, { topic, messageId }]: Parameters<CheckpointHook>): Promise<void> => {
     const name = `${point}:${topic}`;
     if (this.kills.delete(name)) await killThisProcess();
     const holding = this.holdings.get(name);

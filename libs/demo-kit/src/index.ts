@@ -3,7 +3,7 @@
 export { BusinessClock } from './business-clock.js';
 export { type DatabaseOptions, DemoDatabase, type TransactionOf } from './database.js';
 export { ConfigurationError, durationOf, type Environment, portOf, requiredText, textOf } from './environment.js';
-export { type Checkpoint, faultCheckpoint } from './fault-point.js';
+export { faultCheckpoint, withFaultPoint } from './fault-point.js';
 export { Faults, faultsOf, killThisProcess } from './faults.js';
 export { FolderLockedError, lockFolder } from './folder-lock.js';
 export { type Received, receivedFrom, type Trace } from './history.js';

@@ -2,25 +2,25 @@
 
 import { writeFileSync } from 'node:fs';
 import { Connection, Producer } from 'nestjs-rocketmq/client';
-import { Outbox, OutboxRelay, TransactionLog } from 'nestjs-rocketmq/sql';
+import { Outbox, OutboxRelay, type OutboxRelayOptions, TransactionLog } from 'nestjs-rocketmq/sql';
+import { withCheckpoints } from 'nestjs-rocketmq/testing';
 import { type CrashJob, FATAL_STEP, groupOf, ORDERS, STEP_NAMES, STEPS } from './crash-job.js';
 import { openDatabase } from './databases.js';
 
 const job = JSON.parse(process.argv[2] ?? '') as CrashJob;
 const { port } = await openDatabase(job.place);
-const connection = new Connection({ endpoints: job.endpoints });
-
 function reach(point: string): void {
   if (point !== job.point) return;
   writeFileSync(job.marker, point);
   process.kill(process.pid, 'SIGKILL');
 }
 
+const connection = new Connection(withCheckpoints({ endpoints: job.endpoints }, reach));
+
 async function placeOrder(): Promise<void> {
   const log = new TransactionLog({ database: port });
   const producer = new Producer(connection, {
     transactionCheckers: { [ORDERS]: (check) => log.check(check) },
-    checkpoint: (point) => reach(point),
   });
   await producer.start();
   reach('before-half');
@@ -42,19 +42,19 @@ async function relay(): Promise<void> {
   }
   const producer = new Producer(connection);
   const texts = new Map<string, string>();
-  const outboxRelay = new OutboxRelay({
+  const options: OutboxRelayOptions = {
     outbox,
     database: port,
-    send: (message, options) => {
+    send: (message, sendOptions) => {
       texts.set(message.messageId ?? '', message.body.toString());
-      return producer.send(message, options);
+      return producer.send(message, sendOptions);
     },
-    checkpoint: (point, { id }) => {
-      // The message is known when it is sent; at a claim, a message of another group was sent before.
-      if (point === 'claimed' ? texts.size > 1 : texts.get(id) === FATAL_STEP) reach(point);
-    },
+  };
+  const stopping = withCheckpoints(options, (point, { messageId }) => {
+    // The message is known when it is sent; at a claim, a message of another group was sent before.
+    if (point === 'claimed' ? texts.size > 1 : texts.get(messageId) === FATAL_STEP) reach(point);
   });
-  await outboxRelay.runOnce();
+  await new OutboxRelay(stopping).runOnce();
 }
 
 await (job.work === 'order' ? placeOrder() : relay());

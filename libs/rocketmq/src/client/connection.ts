@@ -3,6 +3,7 @@
 import { hostname } from 'node:os';
 import { type CredentialsProvider, CredentialsSource, isHeaderText } from '../protocol/credentials/credentials.js';
 import { type Credentials, METADATA, Signer } from '../protocol/credentials/metadata.js';
+import { type CheckpointHook, checkpointsOf } from '../support/checkpoints.js';
 import { type Clock, SystemClock } from '../support/clock.js';
 import { monotonicMs, realTimeIn } from '../support/deadline.js';
 import { StateError, UsageError } from '../support/errors.js';
@@ -70,6 +71,8 @@ export class Connection {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: Random;
+  /** For crash tests. @internal */
+  readonly checkpoint: CheckpointHook | undefined;
   readonly addressRules: AddressRules;
   /** The credentials that requests are signed with. */
   readonly credentials: CredentialsSource;
@@ -103,6 +106,7 @@ export class Connection {
     if (this.tls?.acceptsAnyCertificate) this.logger.warn(UNCHECKED, { endpoints: endpointKey(this.bootstrap) });
     this.clock = options.clock ?? new SystemClock();
     this.random = options.random ?? systemRandom;
+    this.checkpoint = checkpointsOf(options);
     this.openChannel = this.channelFactory(options.transport ?? 'http2');
     this.addressRules = {
       useBootstrapEndpoints: options.useBootstrapEndpoints ?? false,

@@ -41,8 +41,7 @@ export class MessageFlow {
     private readonly telemetry: PushConsumerTelemetry | undefined,
     filterOf: (topic: string) => Filter | undefined,
   ) {
-    const { ackBatchSize, invisibleDurationMs, listeners, checkpoint, longPollingTimeoutMs, maxBufferedMessages } =
-      options;
+    const { ackBatchSize, invisibleDurationMs, listeners, longPollingTimeoutMs, maxBufferedMessages } = options;
     const { client, consumerGroup, clock, settings } = context;
     this.pauses = new Pauses(() => settings().releasesFree);
     this.rooms = new BufferRooms(options);
@@ -51,7 +50,6 @@ export class MessageFlow {
     this.leases = { ...context, timers: new SharedTimers(clock), calls, invisibleDurationMs };
     this.dispatcher = new Dispatcher(context, {
       listeners,
-      checkpoint,
       pauses: this.pauses,
       listenerTurns: this.listenerTurns,
       unpack: (lease, signal) => this.unpack(lease, signal),

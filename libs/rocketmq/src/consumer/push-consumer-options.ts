@@ -4,7 +4,6 @@ import { DEFAULT_BUFFERED_BYTES, DEFAULT_MAX_UNPACKED_BYTES, LIMITS } from '../p
 import { type Clock, SECOND_MS } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
 import { positive, positiveInteger } from '../support/options.js';
-import type { ConsumerCheckpoint } from './dispatch/delivery.js';
 import { DEFAULT_ACK_BATCH_SIZE } from './lease/ack-batcher.js';
 import { mergedSubscriptions } from './listeners/listener-filters.js';
 import type { PolicyInForce } from './listeners/listener-fit.js';
@@ -73,8 +72,6 @@ export interface PushConsumerOptions extends FailurePolicy {
   readonly events?: Partial<ConsumerEvents>;
   /** Traces and measures it: `openTelemetry()` of `nestjs-rocketmq/opentelemetry`. Default: none. */
   readonly telemetry?: ConsumerTelemetrySource;
-  /** For crash tests: called and awaited after the handler has succeeded and before the ack. Default: none. */
-  readonly checkpoint?: ConsumerCheckpoint;
 }
 
 type Defaulted =

@@ -7,6 +7,7 @@ import { until } from '../../../../test/support/until.js';
 import { Connection } from '../client/connection.js';
 import { Encoding } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { MessageView } from '../protocol/model/message.js';
+import { withCheckpoints } from '../support/checkpoints.js';
 import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import type { HandlerContext, MessageHandler } from './model/handler.js';
 import { DeadLetterError, RetryLaterError } from './model/outcome-errors.js';
@@ -280,13 +281,12 @@ describe('a push consumer', () => {
   });
 
   it('awaits the checkpoint after the handler and before the ack', async () => {
-    await bench.consume(bench.journalled, {
-      checkpoint: async (point, message: MessageView) => {
-        bench.journal.add(`${point} ${textOf(message)} held: ${bench.broker.inFlight().length}`);
-      },
+    const stopping = withCheckpoints({}, (point, { topic }) => {
+      bench.journal.add(`${point} ${topic} held: ${bench.broker.inFlight().length}`);
     });
+    await bench.consume(bench.journalled, {}, bench.connectionTo(bench.broker.endpoints, stopping));
     await bench.send('one');
-    expect(await bench.journal.has(2)).toEqual(['one 1', 'handled-before-ack one held: 1']);
+    expect(await bench.journal.has(2)).toEqual(['one 1', 'handled-before-ack orders held: 1']);
   });
 
   it('gives the handler a signal that has not fired', async () => {

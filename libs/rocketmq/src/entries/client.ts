@@ -58,7 +58,6 @@ export type {
   TransactionIdentity,
 } from '../producer/transactions/transaction.js';
 export type { TransactionCheckHandler, TransactionCheckRequest } from '../producer/transactions/transaction-check.js';
-export type { TransactionCheckpoint } from '../producer/transactions/transaction-coordinator.js';
 export { currentLocalTransaction, type LocalTransaction } from '../producer/transactions/transaction-scope.js';
 export type { CredentialsProvider, ProvidedCredentials } from '../protocol/credentials/credentials.js';
 export type { Credentials } from '../protocol/credentials/metadata.js';

@@ -71,7 +71,6 @@ export { type ListenerState, type ListenerStatus, RocketMQListeners } from '../n
 export type { ServerRocketMQStatus } from '../nest/runtime/pattern-runtime.js';
 export type {
   InboxPort,
-  RocketMQCheckpoint,
   RocketMQModuleAsyncOptions,
   RocketMQModuleOptions,
   RocketMQModuleScope,

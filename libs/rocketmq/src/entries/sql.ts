@@ -14,7 +14,6 @@ export { Outbox, type OutboxLag, type OutboxOptions, type ParkedMessage } from '
 export { OUTBOX_ID_PROPERTY, type OutboxMessage } from '../sql/outbox-message.js';
 export { type OutboxMetrics, OutboxRelay } from '../sql/outbox-relay.js';
 export type {
-  OutboxCheckpoint,
   OutboxEvents,
   OutboxRelayOptions,
   OutboxSend,

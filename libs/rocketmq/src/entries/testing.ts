@@ -2,6 +2,7 @@
 
 export type { ConnectionFault, FaultAction, FaultRule, Faults } from '../broker/services/faults.js';
 export type { DeliveryOutcome } from '../nest/runtime/listener-trial.js';
+export { type Checkpoint, type CheckpointHook, withCheckpoints } from '../support/checkpoints.js';
 export { ManualClock } from '../support/manual-clock.js';
 export {
   type DeliverOptions,

@@ -53,18 +53,19 @@ export class OutboxPass {
     for (const [index, message] of lane.entries()) {
       if (!this.mayBegin()) return this.claims.release(this.claim, idsOf(lane.slice(index)));
       const about = relayed(message);
+      const subject = { topic: about.topic, messageId: about.id };
       try {
-        await this.settings.checkpoint?.('claimed', about);
+        await this.settings.checkpoint?.('claimed', subject);
         await this.send(message);
       } catch (error) {
         await this.fail(message, error);
         return this.claims.release(this.claim, idsOf(lane.slice(index + 1)));
       }
-      await this.settings.checkpoint?.('sent-before-mark', about);
+      await this.settings.checkpoint?.('sent-before-mark', subject);
       this.counts.sent++;
       this.report(() => this.settings.events.onSent?.(about));
       await this.mark(message.id);
-      await this.settings.checkpoint?.('marked', about);
+      await this.settings.checkpoint?.('marked', subject);
     }
   }
 

@@ -2,6 +2,7 @@
 
 import type { OutgoingMessage } from '../protocol/model/message.js';
 import type { BackoffPolicy } from '../support/backoff.js';
+import { type CheckpointHook, checkpointsOf } from '../support/checkpoints.js';
 import { type Clock, MINUTE_MS, SECOND_MS, SystemClock } from '../support/clock.js';
 import { RocketMQError, UsageError } from '../support/errors.js';
 import { type Logger, silentLogger, unfailing } from '../support/logger.js';
@@ -37,9 +38,6 @@ export interface OutboxEvents {
   onParked(message: RelayedMessage, error: unknown): void;
 }
 
-/** The checkpoints of a relay, for crash tests. */
-export type OutboxCheckpoint = 'claimed' | 'sent-before-mark' | 'marked';
-
 /** The options of `OutboxRelay`. */
 export interface OutboxRelayOptions {
   /** The outbox to send from. */
@@ -70,8 +68,6 @@ export interface OutboxRelayOptions {
   readonly keepTrying?: (error: unknown) => boolean;
   /** Event handlers. Default: none. */
   readonly events?: Partial<OutboxEvents>;
-  /** Awaited at named points, so that crash tests can stop the process there. Default: none. */
-  readonly checkpoint?: (point: OutboxCheckpoint, message: RelayedMessage) => Promise<void> | void;
   /**
    * The clock for claims and attempts. The clocks of all relays of one outbox should agree to within the lease. If a clock jumps ahead by
    * more, its relay claims messages that another one is sending, so they are sent twice; if it jumps back, failed messages are retried
@@ -85,10 +81,9 @@ export interface OutboxRelayOptions {
 }
 
 /** Validated options with their defaults. */
-export interface RelaySettings
-  extends Required<Omit<OutboxRelayOptions, 'checkpoint' | 'backoff'>>,
-    Pick<OutboxRelayOptions, 'checkpoint'> {
+export interface RelaySettings extends Required<Omit<OutboxRelayOptions, 'backoff'>> {
   readonly backoff: BackoffPolicy;
+  readonly checkpoint: CheckpointHook | undefined;
 }
 
 const DEFAULT_BACKOFF = { kind: 'exponential', initialMs: SECOND_MS, maxMs: MINUTE_MS, multiplier: 2 } as const;
@@ -113,7 +108,7 @@ export function relaySettings(options: OutboxRelayOptions): RelaySettings {
     maxAttempts: positiveInteger('maxAttempts', options.maxAttempts ?? 10),
     keepTrying: options.keepTrying ?? isOfServer,
     events: options.events ?? {},
-    checkpoint: options.checkpoint,
+    checkpoint: checkpointsOf(options),
     clock: options.clock ?? new SystemClock(),
     logger: unfailing(options.logger ?? silentLogger),
     random: options.random ?? systemRandom,

@@ -3,6 +3,7 @@ import { OutboxBench } from '../../../../test/support/outbox-bench.js';
 import { SteppedClock } from '../../../../test/support/stepped-clock.js';
 import { NotSentError } from '../producer/sending/not-sent-error.js';
 import type { OutgoingMessage } from '../protocol/model/message.js';
+import { withCheckpoints } from '../support/checkpoints.js';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { StateError, TransportError, UsageError } from '../support/errors.js';
 import { Inbox } from './inbox.js';
@@ -188,12 +189,11 @@ describe('OutboxRelay', () => {
 
   it('sends the messages of a crashed relay after its claim has ended, with the same ids', async () => {
     await bench.addGroups('aab');
-    const hang = bench.relayWith({
-      checkpoint: (point, { topic }) => {
-        expect(topic).toBe('orders');
-        if (point === 'sent-before-mark') throw new Error('killed');
-      },
+    const dying = withCheckpoints({}, (point, { topic }) => {
+      expect(topic).toBe('orders');
+      if (point === 'sent-before-mark') throw new Error('killed');
     });
+    const hang = bench.relayWith(dying);
     await expect(hang.runOnce()).rejects.toThrow('killed');
     expect(bench.bodies()).toEqual(['a1', 'b1']);
     expect(await bench.relayWith().runOnce()).toBe(0);

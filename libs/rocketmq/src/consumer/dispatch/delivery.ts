@@ -4,6 +4,7 @@
 import type { MessageView } from '../../protocol/model/message.js';
 import type { Abortable } from '../../support/abort-source.js';
 import type { BackoffPolicy } from '../../support/backoff.js';
+import type { CheckpointHook } from '../../support/checkpoints.js';
 import type { Clock } from '../../support/clock.js';
 import { StateError } from '../../support/errors.js';
 import type { LeaseSettlement, MessageLease } from '../lease/message-lease.js';
@@ -18,12 +19,9 @@ import type { FinishedAttempts } from './finished-attempts.js';
 import { keepDeadLetter } from './keep-dead-letter.js';
 import type { GrantedTurn } from './listener-turns.js';
 
-/** A point in the delivery at which a crash test may stop the process. */
-export type ConsumerCheckpoint = (point: 'handled-before-ack', message: MessageView) => Promise<void>;
-
 /** What the deliveries of a consumer share, and how they end when it closes. */
 export interface DeliveryShared {
-  readonly checkpoint: ConsumerCheckpoint | undefined;
+  readonly checkpoint: CheckpointHook | undefined;
   /** Fires when handlers must end. */
   readonly forceSignal: Abortable;
   /** Fires when hooks of dead letters are no longer waited for. */

@@ -11,7 +11,7 @@ import { ABORT_GRACE_MS } from '../listeners/handler-run.js';
 import type { ListenerSet } from '../listeners/message-listener.js';
 import type { ConsumerContext } from '../model/consumer-context.js';
 import type { Pauses } from '../receive/pauses.js';
-import { type ConsumerCheckpoint, Delivery, type DeliveryShared, type UnpackedMessage } from './delivery.js';
+import { Delivery, type DeliveryShared, type UnpackedMessage } from './delivery.js';
 import { FinishedAttempts } from './finished-attempts.js';
 import type { ListenerTurns } from './listener-turns.js';
 import { Turns } from './turns.js';
@@ -21,7 +21,6 @@ export interface DispatcherParts {
   readonly listeners: ListenerSet;
   readonly pauses: Pauses;
   readonly listenerTurns: ListenerTurns;
-  readonly checkpoint: ConsumerCheckpoint | undefined;
   /** Decompresses the body of a held message, once there is room for it. @throws the signal's reason */
   unpack(lease: MessageLease, signal: Abortable): Promise<UnpackedMessage>;
   /** Called once for each message when it has ended, with any outcome. */
@@ -55,7 +54,7 @@ export class Dispatcher {
     setMaxListeners(0, this.settleEnding.signal);
     this.turns = new Turns(context.clock, parts.pauses, parts.listenerTurns);
     this.shared = {
-      checkpoint: parts.checkpoint,
+      checkpoint: context.client.connection.checkpoint,
       forceSignal: this.forcing,
       abandonSignal: this.abandoning,
       settleSignal: this.settleEnding.signal,

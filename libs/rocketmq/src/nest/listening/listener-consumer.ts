@@ -21,7 +21,7 @@ export interface ListenerParts {
   readonly answers?: Omit<AnswerParts, 'producer'>;
 }
 
-/** The consumer's options, without hooks and checkpoint. */
+/** The consumer's options, without hooks. */
 export function consumerOptionsOf(
   { consumerGroup, requireFifo, settings, listeners }: PlannedConsumer,
   parts: ListenerParts,

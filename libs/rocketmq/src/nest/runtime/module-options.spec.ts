@@ -51,7 +51,7 @@ describe('the module options', () => {
     for (const field of ['consumers', 'useBootstrapEndpoints']) wrong(field, 'false');
     for (const field of ['startTimeoutMs', 'shutdownGraceMs', 'requestTimeoutMs', 'credentialsRefreshMs'])
       wrong(field, '5000');
-    for (const field of ['addressMapping', 'checkpoint', 'resolveTopic', 'defaults', 'listeners', 'producer', 'events'])
+    for (const field of ['addressMapping', 'resolveTopic', 'defaults', 'listeners', 'producer', 'events'])
       wrong(field, 'x');
     for (const field of ['clock', 'logger', 'codec', 'transactionLog', 'inbox', 'topics', 'hooks']) wrong(field, {});
     wrong('requests', 'x');

@@ -89,7 +89,6 @@ const CHECKS: Readonly<Record<keyof RocketMQModuleOptions, Check>> = {
   shutdownGraceMs: atLeast(0),
   events: hooksProblem,
   telemetry: withMethods('the result of openTelemetry() of nestjs-rocketmq/opentelemetry', 'producer', 'pushConsumer'),
-  checkpoint: aFunction,
 };
 
 const KNOWN_OF_EVENTS: Readonly<Record<keyof (ConsumerEvents & ProducerEvents), true>> = {

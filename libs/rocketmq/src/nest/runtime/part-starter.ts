@@ -71,7 +71,7 @@ export class PartStarter {
   async producer(parts: Parts, plan: Plan, signal: AbortSignal): Promise<void> {
     const { options, given } = this;
     const { admin, events } = given;
-    const { target, checkpoint } = options;
+    const { target } = options;
     const admins = await admin.forGroups(whoNeedsGroups(plan.consumers, options));
     if (target.kind === 'embedded') {
       parts.broker = await startEmbeddedBroker(options, plan.declarations, admin.needsInside);
@@ -89,7 +89,6 @@ export class PartStarter {
       transactionOwner: this.transactionOwner,
       events: producerHooks(options.events ?? {}, events),
       telemetry: options.telemetry,
-      checkpoint,
     });
     // A producer whose start fails has closed itself.
     await producer.start({ ...this.startOptions(), signal });
@@ -174,7 +173,7 @@ export class PartStarter {
   }
 
   private consumer(connection: Connection, plan: PlannedConsumer, parts: Parts): PushConsumer {
-    const { checkpoint, inbox, logger, events = {}, telemetry } = this.options;
+    const { inbox, logger, events = {}, telemetry } = this.options;
     const hooks = consumerHooks(events, this.given.events, plan.consumerGroup);
     this.hooks.set(plan, hooks);
     return new PushConsumer(connection, {
@@ -186,7 +185,6 @@ export class PartStarter {
       events: hooks,
       telemetry,
       acceptPolicy: inbox && ((listener, policy) => inbox.assertOutlives(policy, `listener ${listener}`)),
-      checkpoint: checkpoint && (async (point, message) => checkpoint(point, message)),
     });
   }
 

@@ -7,7 +7,6 @@ import type { ConsumerEvents } from '../../consumer/model/consumer-events.js';
 import type { ProducerOptions } from '../../producer/producer.js';
 import type { ProducerEvents } from '../../producer/producer-events.js';
 import type { TransactionCheckRequest } from '../../producer/transactions/transaction-check.js';
-import type { TransactionCheckpoint } from '../../producer/transactions/transaction-coordinator.js';
 import type { CredentialsProvider } from '../../protocol/credentials/credentials.js';
 import type { Credentials } from '../../protocol/credentials/metadata.js';
 import type { Clock } from '../../support/clock.js';
@@ -32,9 +31,6 @@ export interface InboxPort {
   /** Throws when it deletes keys before messages of this policy can no longer be redelivered. */
   assertOutlives(policy: PolicyInForce, of: string): void;
 }
-
-/** Named points at which a crash test can stop the process. */
-export type RocketMQCheckpoint = TransactionCheckpoint | 'handled-before-ack';
 
 /** How the application sends. The options are those of the client's `Producer`. */
 export type RocketMQProducerOptions = Pick<
@@ -163,11 +159,6 @@ export interface RocketMQModuleOptions extends NamingOptions, ModuleListenerOpti
    * cost.
    */
   readonly telemetry?: RocketMQTelemetry;
-  /** Called and awaited at named points, for crash tests; it can stop the process there. Default: none. */
-  readonly checkpoint?: (
-    point: RocketMQCheckpoint,
-    subject: { readonly topic: string; readonly messageId: string },
-  ) => Promise<void> | void;
 }
 
 /** Creates the module options. */

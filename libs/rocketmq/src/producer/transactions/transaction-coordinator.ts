@@ -24,9 +24,6 @@ import { askChecker, OWNER_PROPERTY, type TransactionCheckHandler } from './tran
 import { TransactionMemory } from './transaction-memory.js';
 import { type LocalEnd, runInTransaction, TransactionScope } from './transaction-scope.js';
 
-/** The checkpoints of a transaction, for crash tests. */
-export type TransactionCheckpoint = 'half-sent' | 'local-transaction-done' | 'transaction-ended';
-
 /** The transaction options of a producer. */
 export interface TransactionOptions extends TransactionTimes {
   /** The transaction checkers, by topic. Transactions are possible only on these topics. Default: none. */
@@ -38,8 +35,6 @@ export interface TransactionOptions extends TransactionTimes {
   readonly transactionOwner?: string;
   /** Event handlers for ends, lost ends and checks. Default: none. */
   readonly events?: Partial<TransactionEvents>;
-  /** Awaited at named points of a transaction, so that crash tests can stop the process there. Default: none. */
-  readonly checkpoint?: (point: TransactionCheckpoint, transaction: TransactionIdentity) => Promise<void> | void;
 }
 
 /** Coordinates the transactions of a producer. */
@@ -101,7 +96,7 @@ export class TransactionCoordinator {
   ): Promise<T> {
     const sendHalf = async (half: OutgoingMessage): Promise<Transaction> => {
       const transaction = await begin(half);
-      await this.options.checkpoint?.('half-sent', transaction);
+      await this.client.connection.checkpoint?.('half-sent', transaction);
       return transaction;
     };
     const scope = new TransactionScope(sendHalf, this.client.connection.clock, this.bounds.timeoutMs);
@@ -142,14 +137,14 @@ export class TransactionCoordinator {
   }
 
   private async endAfterReturn(transaction: Transaction, scope: TransactionScope): Promise<void> {
-    await this.options.checkpoint?.('local-transaction-done', transaction);
+    await this.client.connection.checkpoint?.('local-transaction-done', transaction);
     const { resolution, error } = await scope
       .proven()
       .catch((failure: unknown) => this.unproven(transaction, scope, failure));
     if (resolution === 'commit') await transaction.commit();
     if (resolution === 'rollback') await transaction.rollback();
     if (resolution === 'unknown') this.leaveOpen(transaction);
-    await this.options.checkpoint?.('transaction-ended', transaction);
+    await this.client.connection.checkpoint?.('transaction-ended', transaction);
     if (error !== undefined) throw error;
   }
 
