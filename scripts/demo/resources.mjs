@@ -7,7 +7,7 @@ import { build } from '../build/build.mjs';
 const TIMEOUT_MS = 15_000;
 
 /**
- * Creates what is missing and alters what differs.
+ * Creates what is missing and updates what differs.
  * @param {string} nameServer
  * @param {(line: string) => void} log
  */
@@ -19,11 +19,11 @@ export async function createDemoResources(nameServer, log) {
   const admin = new RocketMQAdmin({ nameServer, timeoutMs: TIMEOUT_MS });
   try {
     for (const { name: topic, ...rest } of topics) {
-      await admin.createTopic({ topic, ...rest });
+      await admin.createTopic({ topic, ...rest }, { ifExists: 'update' });
       log(`topic ${topic} (${rest.type})`);
     }
     for (const { name: consumerGroup, ...rest } of groups) {
-      await admin.createGroup({ consumerGroup, ...rest });
+      await admin.createGroup({ consumerGroup, ...rest }, { ifExists: 'update' });
       log(`consumer group ${consumerGroup}`);
     }
   } finally {

@@ -152,7 +152,8 @@ async function createResources(nameServer: string): Promise<void> {
   const admin = new RocketMQAdmin({ nameServer });
   try {
     for (const { name: consumerGroup } of demoResources().groups) {
-      await admin.createGroup({ consumerGroup, backoff: BACKOFF, maxDeliveryAttempts: MAX_DELIVERY_ATTEMPTS });
+      const attempts = { consumerGroup, backoff: BACKOFF, maxDeliveryAttempts: MAX_DELIVERY_ATTEMPTS };
+      await admin.createGroup(attempts, { ifExists: 'update' });
     }
   } finally {
     await admin.close();

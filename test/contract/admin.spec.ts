@@ -66,15 +66,31 @@ describe('topics', () => {
     await expect(world.admin().describeTopic(CLUSTER)).resolves.toMatchObject({ queues: 16 });
   });
 
+  contract('that exist are refused with other settings and accepted with the same ones', async (world) => {
+    const admin = world.admin();
+    const topic = world.name();
+    await admin.createTopic({ topic, type: 'normal', queues: 3 });
+    const { brokers } = (await admin.describeTopic(topic)) ?? {};
+    const [broker] = brokers ?? [];
+    await expect(admin.createTopic({ topic, type: 'fifo', queues: 5 })).rejects.toMatchObject({
+      ...{ code: 'ALREADY_EXISTS', outcome: 'not-sent', retryable: false },
+      differences: [`its type is normal on ${broker?.name}, not fifo`, `it has 3 queues on ${broker?.name}, not 5`],
+    });
+    await admin.createTopic({ topic, type: 'normal', queues: 3 });
+    await admin.createTopic({ topic, type: 'normal' });
+    await admin.createTopic({ topic, type: 'fifo', queues: 5 }, { ifExists: 'keep' });
+    await expect(admin.describeTopic(topic)).resolves.toMatchObject({ type: 'normal', queues: 3 });
+  });
+
   contract('are altered in type and queues, and keep what is left out', async (world) => {
     const admin = world.admin();
     const topic = world.name();
     await admin.createTopic({ topic, type: 'normal', queues: 3 });
-    await admin.createTopic({ topic, type: 'fifo' });
+    await admin.createTopic({ topic, type: 'fifo' }, { ifExists: 'update' });
     await expect(admin.describeTopic(topic)).resolves.toMatchObject({ type: 'fifo', queues: 3 });
-    await admin.createTopic({ topic, type: 'fifo', queues: 5 });
+    await admin.createTopic({ topic, type: 'fifo', queues: 5 }, { ifExists: 'update' });
     await expect(admin.describeTopic(topic)).resolves.toMatchObject({ type: 'fifo', queues: 5 });
-    await admin.createTopic({ topic, type: 'fifo', queues: 2 });
+    await admin.createTopic({ topic, type: 'fifo', queues: 2 }, { ifExists: 'update' });
     await expect(admin.describeTopic(topic)).resolves.toMatchObject({ type: 'fifo', queues: 2 });
   });
 
@@ -92,9 +108,9 @@ describe('topics', () => {
     const topic = world.name();
     await admin.createTopic({ topic, type: 'normal', queues: 2 });
     await routeWith(world, topic, 2);
-    await admin.createTopic({ topic, type: 'normal', queues: 5 });
+    await admin.createTopic({ topic, type: 'normal', queues: 5 }, { ifExists: 'update' });
     await routeWith(world, topic, 5);
-    await admin.createTopic({ topic, type: 'normal', queues: 1 });
+    await admin.createTopic({ topic, type: 'normal', queues: 1 }, { ifExists: 'update' });
     await routeWith(world, topic, 1);
   });
 
@@ -104,13 +120,13 @@ describe('topics', () => {
     await admin.createTopic({ topic, type: 'priority', queues: 3 });
     const producer = await world.producer();
     for (const priority of [0, 1, 2]) await producer.send({ topic, body: `queue ${priority}`, priority });
-    await admin.createTopic({ topic, type: 'priority', queues: 1 });
+    await admin.createTopic({ topic, type: 'priority', queues: 1 }, { ifExists: 'update' });
     await routeWith(world, topic, 1);
     const recorder = await world.record({ topic });
     await world.until('the one of the last queue arrives', () => recorder.deliveries.length === 1);
     await world.backend.quiet();
     expect(texts(recorder.deliveries)).toEqual(['queue 0']);
-    await admin.createTopic({ topic, type: 'priority', queues: 3 });
+    await admin.createTopic({ topic, type: 'priority', queues: 3 }, { ifExists: 'update' });
     await routeWith(world, topic, 3);
     await world.until('the others arrive', () => recorder.deliveries.length === 3);
     expect(texts(recorder.deliveries).sort()).toEqual(['queue 0', 'queue 1', 'queue 2']);
@@ -154,15 +170,31 @@ describe('consumer groups', () => {
     expect(group).toMatchObject({ fifo: true, maxDeliveryAttempts: 4, backoff });
   });
 
+  contract('that exist are refused with other settings and accepted with the same ones', async (world) => {
+    const admin = world.admin();
+    const consumerGroup = world.name();
+    const backoff = { kind: 'customized', nextMs: [10_000, 20_000] } as const;
+    const created = { consumerGroup, fifo: true, maxDeliveryAttempts: 5, backoff };
+    await admin.createGroup(created);
+    const other = { kind: 'customized', nextMs: [10_000] } as const;
+    for (const change of [{ fifo: false }, { maxDeliveryAttempts: 6 }, { backoff: other }]) {
+      const refused = admin.createGroup({ consumerGroup, ...change });
+      await expect(refused).rejects.toMatchObject({ code: 'ALREADY_EXISTS', differences: [expect.any(String)] });
+    }
+    await admin.createGroup(created);
+    await admin.createGroup({ consumerGroup });
+    await expect(admin.describeGroup(consumerGroup)).resolves.toMatchObject(created);
+  });
+
   contract('are altered, and keep what is left out', async (world) => {
     const admin = world.admin();
     const consumerGroup = world.name();
     const backoff = { kind: 'customized', nextMs: [10_000, 20_000] } as const;
     await admin.createGroup({ consumerGroup, fifo: true, maxDeliveryAttempts: 5, backoff });
-    await admin.createGroup({ consumerGroup, maxDeliveryAttempts: 1 });
+    await admin.createGroup({ consumerGroup, maxDeliveryAttempts: 1 }, { ifExists: 'update' });
     const kept = await admin.describeGroup(consumerGroup);
     expect(kept).toMatchObject({ fifo: true, maxDeliveryAttempts: 1, backoff });
-    await admin.createGroup({ consumerGroup, fifo: false });
+    await admin.createGroup({ consumerGroup, fifo: false }, { ifExists: 'update' });
     await expect(admin.describeGroup(consumerGroup)).resolves.toMatchObject({ fifo: false, maxDeliveryAttempts: 1 });
   });
 
@@ -196,7 +228,7 @@ describe('consumer groups', () => {
     };
     expect(await asSettings()).toMatchObject({ attempts: 17, fifo: false });
     const backoff = { kind: 'customized', nextMs: [11_000, 22_000] } as const;
-    await admin.createGroup({ consumerGroup, fifo: true, maxDeliveryAttempts: 3, backoff });
+    await admin.createGroup({ consumerGroup, fifo: true, maxDeliveryAttempts: 3, backoff }, { ifExists: 'update' });
     expect(await asSettings()).toEqual({ attempts: 3, next: [11_000, 22_000], fifo: true });
   });
 
@@ -208,7 +240,7 @@ describe('consumer groups', () => {
     const producer = await world.producer();
     await producer.send({ topic, body: 'x' });
     const [first] = await consumer.receive();
-    await admin.createGroup({ consumerGroup, maxDeliveryAttempts: 1 });
+    await admin.createGroup({ consumerGroup, maxDeliveryAttempts: 1 }, { ifExists: 'update' });
     if (first !== undefined) await consumer.changeInvisibleDuration(first, 0);
     await world.backend.advance(5_000);
     expect(await consumer.receive({ longPollingTimeoutMs: 5_000 })).toEqual([]);

@@ -78,17 +78,40 @@ describe('creating', () => {
   const written = ({ requests }: { readonly requests: readonly { readonly code: number }[] }): number[] =>
     requests.map(({ code }) => code).filter((code) => code === 17 || code === 200);
 
-  it('leaves brokers that have it unchanged with keepExisting', async () => {
+  it("leaves brokers that have it unchanged with ifExists: 'keep'", async () => {
     const { admin, brokers } = await adminOf(having, lacking);
-    await admin.createTopic({ topic: 'orders', type: 'normal', queues: 8 }, { keepExisting: true });
-    await admin.createGroup({ consumerGroup: 'billing', fifo: true }, { keepExisting: true });
+    await admin.createTopic({ topic: 'orders', type: 'normal', queues: 8 }, { ifExists: 'keep' });
+    await admin.createGroup({ consumerGroup: 'billing', fifo: true }, { ifExists: 'keep' });
     expect(brokers.map(written)).toEqual([[], [17, 200]]);
   });
 
-  it('alters them without keepExisting', async () => {
-    const { admin, brokers } = await adminOf(having, lacking);
+  it('refuses by default what exists with other settings, and changes no broker', async () => {
+    const { admin, brokers } = await adminOf(lacking, having);
+    await expect(admin.createTopic({ topic: 'orders', type: 'fifo' })).rejects.toMatchObject({
+      ...{ code: 'ALREADY_EXISTS', outcome: 'not-sent', what: 'topic "orders"' },
+      differences: ['its type is normal on broker-1, not fifo'],
+    });
+    await expect(admin.createGroup({ consumerGroup: 'billing', fifo: true })).rejects.toMatchObject({
+      ...{ code: 'ALREADY_EXISTS', what: 'group "billing"', differences: ['it is not ordered on broker-1'] },
+      message: expect.stringContaining("nothing was changed; pass ifExists: 'update'"),
+    });
+    expect(brokers.map(written)).toEqual([[], []]);
+  });
+
+  it('completes what exists with the given settings on the brokers that lack it, like the others', async () => {
+    const { admin, brokers } = await adminOf(lacking, having);
     await admin.createTopic({ topic: 'orders', type: 'normal' });
-    await admin.createGroup({ consumerGroup: 'billing', fifo: true });
+    await admin.createGroup({ consumerGroup: 'billing' });
+    expect(brokers.map(written)).toEqual([[17, 200], []]);
+    const [topic, group] = brokers[0]?.requests.filter(({ code }) => code === 17 || code === 200) ?? [];
+    expect(topic?.fields).toMatchObject({ writeQueueNums: '8' });
+    expect(JSON.parse(group?.body ?? '')).toMatchObject({ groupName: 'billing', retryMaxTimes: 4 });
+  });
+
+  it("updates them with ifExists: 'update'", async () => {
+    const { admin, brokers } = await adminOf(having, lacking);
+    await admin.createTopic({ topic: 'orders', type: 'normal' }, { ifExists: 'update' });
+    await admin.createGroup({ consumerGroup: 'billing', fifo: true }, { ifExists: 'update' });
     expect(brokers.map(written)).toEqual([
       [17, 200],
       [17, 200],

@@ -14,9 +14,11 @@ import {
   type GroupConfig,
   type GroupDescription,
   groupConfigsIn,
+  groupDifferences,
   type NewGroup,
   updateGroupRequest,
 } from './groups.js';
+import { AlreadyExistsError } from './remoting-error.js';
 import { isRetryTopicOf, isSystemGroup, RETRY_PREFIX } from './system-names.js';
 import type { TopicAdmin } from './topic-admin.js';
 import type { CreateOptions } from './topics.js';
@@ -55,11 +57,21 @@ export class GroupAdmin {
 
   async create(definition: NewGroup, options: CreateOptions = {}): Promise<void> {
     checkNewGroup(definition);
-    await this.cluster.run(`create consumer group ${definition.consumerGroup}`, options, async (deadline) => {
-      await onEach(deadline.what, await this.cluster.masters(deadline), async (broker) => {
-        const existing = await this.config(broker, definition.consumerGroup, deadline);
-        if (existing !== undefined && options.keepExisting === true) return;
-        await this.cluster.call(broker, updateGroupRequest(definition, existing), deadline);
+    const { consumerGroup } = definition;
+    await this.cluster.run(`create consumer group ${consumerGroup}`, options, async (deadline) => {
+      const { ifExists = 'refuse' } = options;
+      const brokers = await this.cluster.masters(deadline);
+      const found = await this.configsOf(consumerGroup, brokers, deadline);
+      const existing = describeGroup(consumerGroup, found);
+      const differences = existing === undefined ? [] : groupDifferences(existing, definition);
+      if (ifExists === 'refuse' && differences.length > 0) {
+        throw new AlreadyExistsError(`group "${consumerGroup}"`, differences);
+      }
+      await onEach(deadline.what, brokers, async (broker) => {
+        const config = found.find((one) => one.broker === broker)?.config;
+        if (config !== undefined && ifExists !== 'update') return;
+        const wanted = config === undefined ? likeElsewhere(definition, existing) : definition;
+        await this.cluster.call(broker, updateGroupRequest(wanted, config), deadline);
       });
     });
   }
@@ -68,13 +80,7 @@ export class GroupAdmin {
     checkName('consumer group', consumerGroup, consumerGroupNameProblem(consumerGroup));
     return this.cluster.run(`describe consumer group ${consumerGroup}`, options, async (deadline) => {
       const brokers = await this.cluster.masters(deadline);
-      const configs = await Promise.all(
-        brokers.map(async (broker) => ({ broker, config: await this.config(broker, consumerGroup, deadline) })),
-      );
-      return describeGroup(
-        consumerGroup,
-        configs.flatMap(({ broker, config }) => (config === undefined ? [] : [{ broker, config }])),
-      );
+      return describeGroup(consumerGroup, await this.configsOf(consumerGroup, brokers, deadline));
     });
   }
 
@@ -146,7 +152,30 @@ export class GroupAdmin {
     );
   }
 
+  /** The group on the brokers that have it. */
+  private async configsOf(
+    group: string,
+    brokers: readonly MasterBroker[],
+    deadline: Deadline,
+  ): Promise<{ readonly broker: MasterBroker; readonly config: GroupConfig }[]> {
+    const configs = await Promise.all(
+      brokers.map(async (broker) => ({ broker, config: await this.config(broker, group, deadline) })),
+    );
+    return configs.flatMap(({ broker, config }) => (config === undefined ? [] : [{ broker, config }]));
+  }
+
   private async config(broker: MasterBroker, group: string, deadline: Deadline): Promise<GroupConfig | undefined> {
     return (await this.configs(broker, deadline)).get(group);
   }
+}
+
+/** A broker that lacks the group gets the settings of the others where none are given. */
+function likeElsewhere(given: NewGroup, existing: GroupDescription | undefined): NewGroup {
+  if (existing === undefined) return given;
+  const {
+    fifo = existing.fifo,
+    maxDeliveryAttempts = existing.maxDeliveryAttempts,
+    backoff = existing.backoff,
+  } = given;
+  return { consumerGroup: given.consumerGroup, fifo, maxDeliveryAttempts, backoff };
 }

@@ -1,5 +1,6 @@
 // A consumer group in the API of this library, and in the format of the broker. This file sends nothing.
 
+import { isDeepStrictEqual } from 'node:util';
 import { consumerGroupNameProblem } from '../protocol/model/names.js';
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
@@ -10,7 +11,7 @@ import { jsonOf } from './answers.js';
 import type { MasterBroker } from './cluster.js';
 import type { RemotingRequest } from './remoting-request.js';
 
-/** A consumer group to create or alter. Omitted settings of an existing group stay unchanged. */
+/** A consumer group to create or update. Omitted settings of an existing group stay unchanged. */
 export interface NewGroup {
   /** The name of the group. */
   readonly consumerGroup: string;
@@ -87,6 +88,24 @@ function checkBackoff(consumerGroup: string, backoff: BackoffPolicy): void {
   if (numbers.length > 0 && numbers.every((value) => Number.isSafeInteger(value) && value > 0)) return;
   const message = `consumer group "${consumerGroup}": backoff is [${numbers.join(', ')}]; it must contain integers above 0 only`;
   throw new UsageError('ILLEGAL_BACKOFF', message, 'backoff');
+}
+
+/** In which settings the brokers that have the group differ from the given ones; a sentence for each. */
+export function groupDifferences(
+  { brokers }: GroupDescription,
+  { fifo, maxDeliveryAttempts, backoff }: NewGroup,
+): string[] {
+  return brokers.flatMap((found) => [
+    ...(fifo === undefined || fifo === found.fifo
+      ? []
+      : [`it is ${fifo ? 'not ordered' : 'ordered'} on ${found.name}`]),
+    ...(maxDeliveryAttempts === undefined || maxDeliveryAttempts === found.maxDeliveryAttempts
+      ? []
+      : [`it delivers at most ${found.maxDeliveryAttempts} times on ${found.name}, not ${maxDeliveryAttempts}`]),
+    ...(backoff === undefined || isDeepStrictEqual(backoff, found.backoff)
+      ? []
+      : [`its backoff differs on ${found.name}`]),
+  ]);
 }
 
 /** Request code 200. Settings that the definition omits are taken from `existing`. */

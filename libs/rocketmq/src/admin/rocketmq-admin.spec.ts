@@ -88,7 +88,10 @@ describe('RocketMQAdmin', () => {
     const broker = await startBroker({ g: { ...kept, attributes: { a: 'b' } } });
     const { address } = await startNameServer([broker]);
 
-    await newAdmin({ nameServer: address }).createGroup({ consumerGroup: 'g', maxDeliveryAttempts: 6 });
+    await newAdmin({ nameServer: address }).createGroup(
+      { consumerGroup: 'g', maxDeliveryAttempts: 6 },
+      { ifExists: 'update' },
+    );
 
     expect(changes(broker).map(({ body }) => JSON.parse(body))).toEqual([{ ...kept, retryMaxTimes: 5 }]);
   });

@@ -93,8 +93,8 @@ export class RocketMQAdmin {
   }
 
   /**
-   * Creates the topic on every master broker of the cluster, or alters it there unless `keepExisting` is set. Resolves when the
-   * name server returns its route.
+   * Creates the topic on every master broker of the cluster on which it does not exist. Resolves when the name server returns its route.
+   * @throws AlreadyExistsError when it exists with other settings than those given, unless `ifExists` is set
    */
   createTopic(definition: NewTopic, options?: CreateOptions): Promise<void> {
     return this.topics.create(definition, options);
@@ -123,7 +123,10 @@ export class RocketMQAdmin {
     return this.topics.delete(topic, options);
   }
 
-  /** Creates the consumer group on every master broker of the cluster, or alters it there unless `keepExisting` is set. */
+  /**
+   * Creates the consumer group on every master broker of the cluster on which it does not exist.
+   * @throws AlreadyExistsError when it exists with other settings than those given, unless `ifExists` is set
+   */
   createGroup(definition: NewGroup, options?: CreateOptions): Promise<void> {
     return this.groups.create(definition, options);
   }

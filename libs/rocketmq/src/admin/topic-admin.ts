@@ -10,6 +10,7 @@ import type { MasterBroker } from './cluster.js';
 import type { ClusterAccess } from './cluster-access.js';
 import { type BrokerFailure, fromEach, onEach } from './each-broker.js';
 import { compareText } from './order.js';
+import { AlreadyExistsError } from './remoting-error.js';
 import { kindOfTopic, type TopicKind } from './system-names.js';
 import {
   type CreateOptions,
@@ -20,6 +21,7 @@ import {
   type TopicConfig,
   type TopicDescription,
   topicConfigsIn,
+  topicDifferences,
   updateTopicRequest,
 } from './topics.js';
 
@@ -57,13 +59,21 @@ export class TopicAdmin {
   async create(definition: NewTopic, options: CreateOptions = {}): Promise<void> {
     checkNewTopic(definition);
     await this.cluster.run(`create topic ${definition.topic}`, options, async (deadline) => {
+      const { topic } = definition;
+      const { ifExists = 'refuse' } = options;
       const brokers = await this.cluster.masters(deadline);
+      const found = await this.configs(brokers, topic, deadline);
+      const existing = found.length === 0 ? undefined : describeTopic(topic, found);
+      const differences = existing === undefined ? [] : topicDifferences(existing, definition);
+      if (ifExists === 'refuse' && differences.length > 0)
+        throw new AlreadyExistsError(`topic "${topic}"`, differences);
       const change = async (broker: MasterBroker): Promise<void> => {
-        const existing = await this.config(broker, definition.topic, deadline);
-        if (existing !== undefined && options.keepExisting === true) return;
-        await this.cluster.call(broker, updateTopicRequest(definition, existing), deadline);
+        const config = found.find((one) => one.broker === broker)?.config;
+        if (config !== undefined && ifExists !== 'update') return;
+        const { queues = config === undefined ? existing?.queues : undefined } = definition;
+        await this.cluster.call(broker, updateTopicRequest({ ...definition, queues }, config), deadline);
       };
-      const untilRouted = (): Promise<void> => this.untilRouted(definition.topic, brokers, deadline);
+      const untilRouted = (): Promise<void> => this.untilRouted(topic, brokers, deadline);
       await onEach(deadline.what, brokers, change, untilRouted);
     });
   }
@@ -73,10 +83,7 @@ export class TopicAdmin {
     return this.cluster.run(`describe topic ${topic}`, options, async (deadline) => {
       const route = await this.cluster.route(topic, deadline);
       const brokers = this.cluster.ofCluster(route?.brokers ?? []);
-      const configs = await Promise.all(
-        brokers.map(async (broker) => ({ broker, config: await this.config(broker, topic, deadline) })),
-      );
-      const found = configs.filter((one): one is { broker: MasterBroker; config: TopicConfig } => !!one.config);
+      const found = await this.configs(brokers, topic, deadline);
       return found.length === 0 ? undefined : describeTopic(topic, found);
     });
   }
@@ -128,6 +135,18 @@ export class TopicAdmin {
     };
     await onEach(deadline.what, brokers, change, afterwards);
     return { topic, deletedOn };
+  }
+
+  /** The topic on the brokers that have it. */
+  private async configs(
+    brokers: readonly MasterBroker[],
+    topic: string,
+    deadline: Deadline,
+  ): Promise<{ readonly broker: MasterBroker; readonly config: TopicConfig }[]> {
+    const configs = await Promise.all(
+      brokers.map(async (broker) => ({ broker, config: await this.config(broker, topic, deadline) })),
+    );
+    return configs.flatMap(({ broker, config }) => (config === undefined ? [] : [{ broker, config }]));
   }
 
   /** The topic on one broker. This request does not create it. */

@@ -10,18 +10,22 @@ import { jsonOf } from './answers.js';
 import type { MasterBroker } from './cluster.js';
 import type { RemotingRequest } from './remoting-request.js';
 
-/** A topic to create or alter. */
+/** A topic to create or update. */
 export interface NewTopic {
   readonly topic: string;
   readonly type: TopicType;
-  /** Queues on each broker, 1 to 1024. Default: 8 for a new topic, unchanged for an existing one. */
+  /** Queues on each broker, 1 to 1024. Default: those of the brokers that have the topic; 8 for a new one. */
   readonly queues?: number;
 }
 
 /** How a topic or a consumer group is created. */
 export interface CreateOptions extends CallOptions {
-  /** Leaves it unchanged on brokers that have it, whatever its settings. Default: false, it is altered there. */
-  readonly keepExisting?: boolean;
+  /**
+   * What happens on brokers that have it. `refuse` throws `ALREADY_EXISTS` when it has other settings than those that you give, and
+   * changes nothing; `keep` leaves it unchanged, whatever its settings; `update` changes the settings that you give and keeps the others.
+   * Brokers that lack it get it in any case. Default: refuse.
+   */
+  readonly ifExists?: 'refuse' | 'keep' | 'update';
 }
 
 /** A topic on one of its brokers. */
@@ -69,6 +73,16 @@ export function checkNewTopic({ topic, type, queues }: NewTopic): void {
     const message = `topic "${topic}": queues is ${queues}; it must be an integer from 1 to ${MOST_QUEUES}`;
     throw new UsageError('ILLEGAL_QUEUES', message, 'queues');
   }
+}
+
+/** In which settings the brokers that have the topic differ from the given ones; a sentence for each. */
+export function topicDifferences({ brokers }: TopicDescription, { type, queues }: NewTopic): string[] {
+  return brokers.flatMap((found) => [
+    ...(type === found.type ? [] : [`its type is ${found.type} on ${found.name}, not ${type}`]),
+    ...(queues === undefined || queues === found.queues
+      ? []
+      : [`it has ${found.queues} queues on ${found.name}, not ${queues}`]),
+  ]);
 }
 
 /** Request code 17. Settings that the definition omits are taken from `existing`. */

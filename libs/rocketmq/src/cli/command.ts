@@ -1,8 +1,9 @@
 // What the commands share: usage errors, examples, and the values of arguments and options.
 
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { AlreadyExistsError } from '../admin/remoting-error.js';
 import type { TopicType } from '../protocol/model/message.js';
-import { UsageError } from '../support/errors.js';
+import { RocketMQError, UsageError } from '../support/errors.js';
 
 /** Where a command writes, and its environment variables. */
 export interface ProcessIo {
@@ -82,9 +83,12 @@ export function alterOption(): Option {
   );
 }
 
-/** The error for something that already exists with other settings than requested. */
-export function existsOtherwise(what: string, differences: readonly string[]): Error {
-  return new Error(
+/** Names the option where the library names its own. @throws the error */
+export function refuseToAlter(error: unknown): never {
+  // Not `instanceof`: the class is loaded only when a command runs.
+  if (!RocketMQError.is(error) || error.code !== 'ALREADY_EXISTS') throw error;
+  const { what, differences } = error as AlreadyExistsError;
+  throw new Error(
     `${what} already exists with other settings: ${differences.join('; ')}; nothing was changed; add --yes to alter it`,
   );
 }

@@ -7,8 +7,8 @@ import {
   alterOption,
   type CommandIo,
   countOf,
-  existsOtherwise,
   plural,
+  refuseToAlter,
   withExamples,
   yesOption,
 } from './command.js';
@@ -97,16 +97,20 @@ function addCreate(group: Command, io: CommandIo): void {
     .addOption(alterOption());
   accessOptions(command).action(
     async (consumerGroup: string, values: AccessValues & { fifo?: boolean; maxAttempts?: number; yes?: boolean }) => {
-      const alters = values.yes === true;
       const made = await withAdmin(values, io, async (admin) => {
         const found = await admin.describeGroup(consumerGroup);
-        const { fifo = found?.fifo ?? false, maxAttempts: maxDeliveryAttempts = found?.maxDeliveryAttempts ?? 17 } =
-          values;
-        const wanted = { consumerGroup, fifo, maxDeliveryAttempts };
-        const differences = (found?.brokers ?? []).flatMap((broker) => groupDifferences(broker, wanted));
-        if (differences.length > 0 && !alters) throw existsOtherwise(`group "${consumerGroup}"`, differences);
-        await admin.createGroup(wanted, { keepExisting: !alters });
-        return wanted;
+        const { fifo, maxAttempts: maxDeliveryAttempts } = values;
+        await admin
+          .createGroup(
+            { consumerGroup, fifo, maxDeliveryAttempts },
+            { ifExists: values.yes === true ? 'update' : 'refuse' },
+          )
+          .catch(refuseToAlter);
+        return {
+          consumerGroup,
+          fifo: fifo ?? found?.fifo ?? false,
+          maxDeliveryAttempts: maxDeliveryAttempts ?? found?.maxDeliveryAttempts ?? 17,
+        };
       });
       const { fifo, maxDeliveryAttempts } = made;
       const text = `${fifo ? 'ordered ' : ''}group ${consumerGroup} delivers at most ${maxDeliveryAttempts} times\n`;
@@ -118,22 +122,6 @@ function addCreate(group: Command, io: CommandIo): void {
     ['group create shipping --fifo', 'an ordered group'],
     ['group create shipping --max-attempts 8 --yes', 'alter the existing group: more attempts, still ordered'],
   ]);
-}
-
-interface Delivery {
-  readonly fifo: boolean;
-  readonly maxDeliveryAttempts: number;
-}
-
-function groupDifferences(found: Delivery & { readonly name: string }, wanted: Delivery): string[] {
-  const { fifo, maxDeliveryAttempts } = wanted;
-  const order = (isOrdered: boolean): string => (isOrdered ? 'ordered' : 'not ordered');
-  return [
-    ...(fifo === found.fifo ? [] : [`it is ${order(found.fifo)} on ${found.name}`]),
-    ...(maxDeliveryAttempts === found.maxDeliveryAttempts
-      ? []
-      : [`it delivers at most ${found.maxDeliveryAttempts} times on ${found.name}, not ${maxDeliveryAttempts}`]),
-  ];
 }
 
 function addDelete(group: Command, io: CommandIo): void {

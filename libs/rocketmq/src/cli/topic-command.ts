@@ -8,8 +8,8 @@ import {
   alterOption,
   type CommandIo,
   countOf,
-  existsOtherwise,
   plural,
+  refuseToAlter,
   TOPIC_TYPES,
   withExamples,
   yesOption,
@@ -97,16 +97,12 @@ function addCreate(topic: Command, io: CommandIo): void {
     .option('--queues <count>', 'queues on each broker (default for a new topic: 8)', countOf)
     .addOption(alterOption());
   accessOptions(command).action(async (name: string, values: AccessValues & Wanted & { yes?: boolean }) => {
-    const alters = values.yes === true;
     const made = await withAdmin(values, io, async (admin) => {
       const found = await admin.describeTopic(name);
-      const differences = (found?.brokers ?? []).flatMap((broker) => topicDifferences(broker, values));
-      if (differences.length > 0 && !alters) throw existsOtherwise(`topic "${name}"`, differences);
       const { type = typeIn(found) ?? 'normal', queues } = values;
-      await admin.createTopic(
-        { topic: name, type, queues: queues ?? (alters ? undefined : found?.queues) },
-        { keepExisting: !alters },
-      );
+      await admin
+        .createTopic({ topic: name, type, queues }, { ifExists: values.yes === true ? 'update' : 'refuse' })
+        .catch(refuseToAlter);
       return { topic: name, type, queues: queues ?? found?.queues ?? 8 };
     });
     print(io, values, made, () => `topic ${name} has type ${made.type} and ${made.queues} queues on each broker\n`);
@@ -121,17 +117,6 @@ function addCreate(topic: Command, io: CommandIo): void {
 interface Wanted {
   readonly type?: TopicType;
   readonly queues?: number;
-}
-
-function topicDifferences(
-  found: { readonly name: string; readonly type: string; readonly queues: number },
-  wanted: Wanted,
-): string[] {
-  const { type = found.type, queues = found.queues } = wanted;
-  return [
-    ...(type === found.type ? [] : [`its type is ${found.type} on ${found.name}, not ${type}`]),
-    ...(queues === found.queues ? [] : [`it has ${found.queues} queues on ${found.name}, not ${queues}`]),
-  ];
 }
 
 /** @throws when the type of the topic is none that can be requested */

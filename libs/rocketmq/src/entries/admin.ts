@@ -32,7 +32,7 @@ export type {
   ResumableHalfMessage,
 } from '../admin/message-pages.js';
 export type { StoredMessageView } from '../admin/message-view.js';
-export { PartlyDoneError, RemotingError } from '../admin/remoting-error.js';
+export { AlreadyExistsError, PartlyDoneError, RemotingError } from '../admin/remoting-error.js';
 export type { QueueOffset, RewindRequest, RewindTarget } from '../admin/rewind.js';
 export type { PlannedMove } from '../admin/rewind-plan.js';
 export { RocketMQAdmin, type RocketMQAdminOptions } from '../admin/rocketmq-admin.js';

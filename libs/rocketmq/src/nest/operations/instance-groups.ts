@@ -35,7 +35,7 @@ export class InstanceGroups {
   async ensureTopic(topic: string, signal: AbortSignal | undefined): Promise<void> {
     if ((await this.admin.describeTopic(topic, { signal })) !== undefined) return;
     // Another instance may have created it in the meantime.
-    await this.admin.createTopic({ topic, type: 'normal' }, { signal, keepExisting: true });
+    await this.admin.createTopic({ topic, type: 'normal' }, { signal, ifExists: 'keep' });
   }
 
   /**
@@ -44,7 +44,7 @@ export class InstanceGroups {
    */
   async make({ consumerGroup, fifo, topics }: InstanceGroup, signal: AbortSignal | undefined): Promise<void> {
     this.made.add(consumerGroup);
-    await this.admin.createGroup({ consumerGroup, fifo }, { signal });
+    await this.admin.createGroup({ consumerGroup, fifo }, { signal, ifExists: 'update' });
     for (const topic of topics) {
       try {
         await this.admin.rewindGroup({ consumerGroup, topic, to: { kind: 'end' } }, { signal });

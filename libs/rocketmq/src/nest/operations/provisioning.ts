@@ -108,19 +108,15 @@ class Provisioning {
     if (type === undefined) return;
     const found = await this.describeTopic(topic);
     if (found !== undefined && !isOnlyMissing(topicDifferences(topic, found, masters), found.brokers, masters)) return;
-    await this.admin.createTopic({ topic: name, type, queues: queues ?? found?.queues }, this.creation());
+    await this.admin.createTopic({ topic: name, type, queues }, this.creation());
   }
 
   private async createGroup(group: DeclaredGroup, masters: readonly string[]): Promise<void> {
     const { name, ...wanted } = group;
     const found = await this.describeGroup(group);
     if (found !== undefined && !isOnlyMissing(groupDifferences(group, found, masters), found.brokers, masters)) return;
-    // A broker that joined later gets the settings of the others where nothing is declared.
-    const { maxDeliveryAttempts = found?.maxDeliveryAttempts, backoff = found?.backoff } = wanted;
-    await this.admin.createGroup(
-      { consumerGroup: name, fifo: wanted.fifo, maxDeliveryAttempts, backoff },
-      this.creation(),
-    );
+    const { fifo, maxDeliveryAttempts, backoff } = wanted;
+    await this.admin.createGroup({ consumerGroup: name, fifo, maxDeliveryAttempts, backoff }, this.creation());
   }
 
   private describeTopic({ name }: DeclaredTopic): Promise<TopicDescription | undefined> {
@@ -138,7 +134,7 @@ class Provisioning {
 
   /** What exists stays unchanged, also what another process has created in the meantime. */
   private creation() {
-    return { ...this.call(), keepExisting: true };
+    return { ...this.call(), ifExists: 'keep' as const };
   }
 
   private call() {
