@@ -1,13 +1,13 @@
 // Reads the dead letters of a consumer group page by page without consuming them. dead-letter-replay.ts sends them again.
 
-import { consumerGroupNameProblem, deadLetterTopicOf } from '../protocol/model/names.js';
+import { consumerGroupNameProblem, deadLetterTopicOf, RETRY_PREFIX } from '../protocol/model/names.js';
 import type { StoredMessageFields } from '../protocol/remoting/stored-message.js';
 import type { Deadline } from '../support/deadline.js';
 import { checkName } from './checks.js';
 import type { ClusterAccess } from './cluster-access.js';
 import type { BrokerFailure } from './each-broker.js';
 import { messageView, PROPERTIES, type StoredMessageView } from './message-view.js';
-import { originOfRetryTopic, RETRY_PREFIX } from './system-names.js';
+import { originOfRetryTopic } from './system-names.js';
 import { checkPageOptions, type PageOptions, readTopicPage } from './topic-page.js';
 
 export interface DeadLetterPageOptions extends PageOptions {}

@@ -1,6 +1,6 @@
 // Creates, alters, describes, lists and deletes consumer groups of a cluster. The broker's formats are in groups.ts.
 
-import { consumerGroupNameProblem, deadLetterTopicOf } from '../protocol/model/names.js';
+import { consumerGroupNameProblem, deadLetterTopicOf, RETRY_PREFIX } from '../protocol/model/names.js';
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
 import { jsonOf, textsIn } from './answers.js';
@@ -19,7 +19,7 @@ import {
   updateGroupRequest,
 } from './groups.js';
 import { AlreadyExistsError } from './remoting-error.js';
-import { isRetryTopicOf, isSystemGroup, RETRY_PREFIX } from './system-names.js';
+import { isRetryTopicOf, isSystemGroup } from './system-names.js';
 import type { TopicAdmin } from './topic-admin.js';
 import type { CreateOptions } from './topics.js';
 

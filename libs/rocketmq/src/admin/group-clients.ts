@@ -1,6 +1,6 @@
 // The connected consumers of a group, their subscriptions, and whether these are the same.
 
-import { consumerGroupNameProblem } from '../protocol/model/names.js';
+import { consumerGroupNameProblem, RETRY_PREFIX } from '../protocol/model/names.js';
 import { REQUEST_CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
 import { TransportError } from '../support/errors.js';
@@ -11,7 +11,6 @@ import type { ClusterAccess } from './cluster-access.js';
 import { type BrokerFailure, fromEach } from './each-broker.js';
 import { compareText } from './order.js';
 import { RemotingError } from './remoting-error.js';
-import { RETRY_PREFIX } from './system-names.js';
 
 export interface GroupClientsOptions extends CallOptions {
   /**

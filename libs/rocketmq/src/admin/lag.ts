@@ -1,6 +1,6 @@
 // How far a consumer group is behind, by queue.
 
-import { consumerGroupNameProblem, topicNameProblem } from '../protocol/model/names.js';
+import { consumerGroupNameProblem, RETRY_PREFIX, topicNameProblem } from '../protocol/model/names.js';
 import { REQUEST_CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
@@ -13,7 +13,7 @@ import { connectionsOn, subscriptionsIn } from './group-clients.js';
 import { groupConfigsIn } from './groups.js';
 import { ObjectKeyedMap } from './java-json.js';
 import { compareQueues, compareText } from './order.js';
-import { originOfRetryTopic, RETRY_PREFIX } from './system-names.js';
+import { originOfRetryTopic } from './system-names.js';
 import { queuesOn } from './topic-offsets.js';
 
 export interface LagOptions extends CallOptions {

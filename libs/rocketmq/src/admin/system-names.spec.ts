@@ -9,6 +9,7 @@ describe('kindOfTopic', () => {
     ['%DLQ%g', 'dead-letter'],
     ['%LMQ%x', 'system'],
     ['TBW102', 'system'],
+    ['SELF_TEST_TOPIC', 'system'],
     ['rmq_sys_wheel_timer', 'system'],
     ['DefaultCluster', 'system'],
   ])('classifies %s as %s', (topic, kind) => {

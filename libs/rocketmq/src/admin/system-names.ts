@@ -1,20 +1,9 @@
 // The server's own topics and groups, and the topics that it keeps for a group.
 
+import { DEAD_LETTER_PREFIX, isSystemTopic, RETRY_PREFIX } from '../protocol/model/names.js';
+
 /** `retry`: messages that a group will receive again. `dead-letter`: its dead letters. `system`: the server's own. */
 export type TopicKind = 'user' | 'retry' | 'dead-letter' | 'system';
-
-export const RETRY_PREFIX = '%RETRY%';
-const DEAD_LETTER_PREFIX = '%DLQ%';
-
-/** Topics that a server creates on demand and therefore does not always list as its own. @see TopicValidator of the server */
-const SYSTEM_TOPICS: ReadonlySet<string> = new Set([
-  'TBW102',
-  'SCHEDULE_TOPIC_XXXX',
-  'RMQ_SYS_TRANS_HALF_TOPIC',
-  'RMQ_SYS_TRACE_TOPIC',
-  'RMQ_SYS_TRANS_OP_HALF_TOPIC',
-  'TRANS_CHECK_MAX_TIME_TOPIC',
-]);
 
 /** @see MixAll.PREDEFINE_GROUP_SET of the server, and its isSysConsumerGroup */
 const SYSTEM_GROUPS: ReadonlySet<string> = new Set([
@@ -37,7 +26,7 @@ const SYSTEM_GROUPS: ReadonlySet<string> = new Set([
 export function kindOfTopic(topic: string, listed: ReadonlySet<string>): TopicKind {
   if (topic.startsWith(RETRY_PREFIX)) return 'retry';
   if (topic.startsWith(DEAD_LETTER_PREFIX)) return 'dead-letter';
-  const isSystem = listed.has(topic) || SYSTEM_TOPICS.has(topic) || /^(rmq_sys_|%)/.test(topic);
+  const isSystem = listed.has(topic) || isSystemTopic(topic) || topic.startsWith('%');
   return isSystem ? 'system' : 'user';
 }
 

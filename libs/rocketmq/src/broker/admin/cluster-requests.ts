@@ -2,12 +2,10 @@
 
 import { REQUEST_CODES } from '../../protocol/remoting/codes.js';
 import { SECOND_MS } from '../../support/clock.js';
-import { BROKER_NAME } from '../engine/delayed-messages.js';
+import { BROKER_NAME, CLUSTER_NAME } from '../engine/server-names.js';
 import { type AdminAnswer, answerWith, SUCCESS } from './admin-answer.js';
 import type { AdminContext, RequestTable } from './admin-context.js';
 
-/** The name of the cluster: the real server's default. */
-export const CLUSTER_NAME = 'DefaultCluster';
 /** The version of Apache RocketMQ that this broker behaves like. */
 const VERSION = 'V5_5_0';
 

@@ -1,8 +1,8 @@
 // Requests about the offsets of groups and queues: show and move.
 
+import { RETRY_PREFIX } from '../../protocol/model/names.js';
 import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
-import { BROKER_NAME } from '../engine/delayed-messages.js';
 import {
   countReady,
   groupsOfTopic,
@@ -13,6 +13,7 @@ import {
   topicsOfGroup,
 } from '../engine/offsets.js';
 import type { GroupRecord, TopicRecord } from '../engine/records.js';
+import { BROKER_NAME } from '../engine/server-names.js';
 import { type AdminAnswer, AdminRefusal, answerWith, answerWithMap, numberIn, SUCCESS } from './admin-answer.js';
 import type { AdminContext, RequestTable } from './admin-context.js';
 import { groupNameOf } from './group-config.js';
@@ -93,7 +94,7 @@ export class OffsetRequests {
   private retries(group: GroupRecord, topic: TopicRecord): Pair[] {
     const count = countReady(this.broker.store, group.name, topic.name);
     if (count === 0) return [];
-    const key = { brokerName: BROKER_NAME, queueId: 0, topic: `%RETRY%${group.name}_${topic.name}` };
+    const key = { brokerName: BROKER_NAME, queueId: 0, topic: `${RETRY_PREFIX}${group.name}_${topic.name}` };
     return [[key, { brokerOffset: count, consumerOffset: 0, lastTimestamp: 0, pullOffset: 0 }]];
   }
 

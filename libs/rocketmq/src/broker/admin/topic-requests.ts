@@ -1,13 +1,13 @@
 // Requests about topics: create, alter, show, list, delete, and their routes.
 
+import { RETRY_PREFIX } from '../../protocol/model/names.js';
 import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
-import { BROKER_NAME } from '../engine/delayed-messages.js';
 import { queueRanges } from '../engine/offsets.js';
 import type { TopicRecord } from '../engine/records.js';
+import { BROKER_NAME, CLUSTER_NAME } from '../engine/server-names.js';
 import { type AdminAnswer, AdminRefusal, answerWith, answerWithMap, SUCCESS } from './admin-answer.js';
 import type { AdminContext, RequestTable } from './admin-context.js';
-import { CLUSTER_NAME } from './cluster-requests.js';
 import {
   systemTopicConfig,
   type TopicConfig,
@@ -17,12 +17,11 @@ import {
   topicRouteOf,
 } from './topic-config.js';
 
-const RETRY_PREFIX = '%RETRY%';
 /**
  * Topics that a real server creates at startup, with their queues. Only tools use them: they find the brokers by the routes of these
  * topics before they create a topic. @see TopicConfigManager of the server
  */
-const SYSTEM_TOPICS: ReadonlyMap<string, number> = new Map([
+const STARTUP_TOPICS: ReadonlyMap<string, number> = new Map([
   [CLUSTER_NAME, 16],
   [BROKER_NAME, 1],
   ['TBW102', 8],
@@ -80,7 +79,7 @@ export class TopicRequests {
   }
 
   private config(name = ''): TopicConfig {
-    const queues = this.broker.engine.findTopic(name) === undefined ? SYSTEM_TOPICS.get(name) : undefined;
+    const queues = this.broker.engine.findTopic(name) === undefined ? STARTUP_TOPICS.get(name) : undefined;
     return queues === undefined ? topicConfigOf(this.topic(name)) : systemTopicConfig(name, queues);
   }
 

@@ -1,10 +1,9 @@
 // The broker's metrics, with the names and labels of Apache RocketMQ 5.5.0 for Prometheus (`metricsExporterType=PROM`).
 
 import { ClientType } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
-import { CLUSTER_NAME } from '../admin/cluster-requests.js';
-import { BROKER_NAME } from '../engine/delayed-messages.js';
 import type { Due } from '../engine/records.js';
 import { keys } from '../engine/records.js';
+import { BROKER_NAME, CLUSTER_NAME } from '../engine/server-names.js';
 import type { Amount, Counted } from '../engine/traffic.js';
 import { type ClientSession, isConsumer, subscriptionOf } from '../services/sessions.js';
 import type { ControlContext } from './control-context.js';

@@ -6,9 +6,7 @@ import type { LogPosition, MessageLog, TopicPosition } from './log.js';
 import { keys, type StoredMessage, type TopicRecord } from './records.js';
 import { Refusal } from './refusal.js';
 import type { Registry } from './registry.js';
-
-/** The broker name in routes and recall handles. */
-export const BROKER_NAME = 'embedded';
+import { BROKER_NAME } from './server-names.js';
 
 /** Keeps delayed messages until they are due. */
 export class DelayedMessages {

@@ -9,6 +9,11 @@ const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 /** Where the server puts a half message after `transactionCheckMax` checks. @see TopicValidator of the server */
 export const GIVEN_UP_TOPIC = 'TRANS_CHECK_MAX_TIME_TOPIC';
 
+/** What the names of the topics begin with that keep a group's pending retries and its dead letters. */
+export const RETRY_PREFIX = '%RETRY%';
+export const DEAD_LETTER_PREFIX = '%DLQ%';
+
+/** @see TopicValidator of the server */
 const SYSTEM_TOPICS: ReadonlySet<string> = new Set([
   'TBW102',
   'SCHEDULE_TOPIC_XXXX',
@@ -41,8 +46,12 @@ export type NameFault = 'blank' | 'too-long' | 'characters' | 'reserved';
 
 /** The problem of a topic name; undefined if it is valid. */
 export function topicNameFault(topic: string): NameFault | undefined {
-  const isReserved = SYSTEM_TOPICS.has(topic) || topic.startsWith('rmq_sys_');
-  return nameFault(topic, LIMITS.topicNameLength) ?? (isReserved ? 'reserved' : undefined);
+  return nameFault(topic, LIMITS.topicNameLength) ?? (isSystemTopic(topic) ? 'reserved' : undefined);
+}
+
+/** Whether a topic is the server's own, to which no application may send. */
+export function isSystemTopic(topic: string): boolean {
+  return SYSTEM_TOPICS.has(topic) || topic.startsWith('rmq_sys_');
 }
 
 /** The problem of a consumer group name; undefined if it is valid. */
@@ -94,5 +103,5 @@ export function isReservedProperty(name: string): boolean {
 
 /** The topic that stores the dead letters of a consumer group. The server creates it at the first dead letter. */
 export function deadLetterTopicOf(consumerGroup: string): string {
-  return `%DLQ%${consumerGroup}`;
+  return DEAD_LETTER_PREFIX + consumerGroup;
 }
