@@ -1,6 +1,7 @@
 // A consumer group in the API of this library, and in the format of the broker. This file sends nothing.
 
 import { isDeepStrictEqual } from 'node:util';
+import { DEFAULT_BACKOFF } from '../protocol/model/delay-levels.js';
 import { consumerGroupNameProblem } from '../protocol/model/names.js';
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
@@ -60,15 +61,6 @@ interface GroupRetryPolicy {
 }
 
 const DEFAULT_RETRIES = 16;
-/** The delays of a group without a policy of its own. @see CustomizedRetryPolicy of the server */
-const SERVER_BACKOFF: BackoffPolicy = {
-  kind: 'customized',
-  nextMs: [
-    ...[1, 5, 10, 30].map((seconds) => seconds * SECOND_MS),
-    ...[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 30, 60, 120].map((minutes) => minutes * MINUTE_MS),
-  ],
-};
-
 /** @throws UsageError that names the field and its valid values */
 export function checkNewGroup({ consumerGroup, maxDeliveryAttempts, backoff }: NewGroup): void {
   const problem = consumerGroupNameProblem(consumerGroup);
@@ -164,5 +156,5 @@ function fromRetryPolicy(policy: GroupRetryPolicy | undefined): BackoffPolicy {
     return { kind: 'exponential', initialMs: initial, maxMs: max, multiplier };
   }
   const next = policy?.customizedRetryPolicy?.next;
-  return next === undefined ? SERVER_BACKOFF : { kind: 'customized', nextMs: next };
+  return next === undefined ? DEFAULT_BACKOFF : { kind: 'customized', nextMs: next };
 }

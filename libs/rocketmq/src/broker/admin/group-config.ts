@@ -1,11 +1,12 @@
 // Converts a consumer group to and from the format of the remoting protocol.
 
+import { DEFAULT_BACKOFF } from '../../protocol/model/delay-levels.js';
 import { consumerGroupNameProblem } from '../../protocol/model/names.js';
 import { RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import type { BackoffPolicy } from '../../support/backoff.js';
 import type { GroupRecord } from '../engine/records.js';
-import { DEFAULT_BACKOFF, DEFAULT_MAX_DELIVERY_ATTEMPTS } from '../engine/registry.js';
+import { DEFAULT_MAX_DELIVERY_ATTEMPTS } from '../engine/registry.js';
 import { AdminRefusal } from './admin-answer.js';
 
 /** The server's defaults for missing parts of `ExponentialRetryPolicy`. */

@@ -1,11 +1,12 @@
 // Requests about consumer groups: create, alter, show, delete, and their connected consumers.
 
 import { FilterType } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { DEFAULT_BACKOFF } from '../../protocol/model/delay-levels.js';
 import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import type { GroupRecord } from '../engine/records.js';
 import { Refusal } from '../engine/refusal.js';
-import { DEFAULT_BACKOFF, DEFAULT_MAX_DELIVERY_ATTEMPTS } from '../engine/registry.js';
+import { DEFAULT_MAX_DELIVERY_ATTEMPTS } from '../engine/registry.js';
 import { type ClientSession, subscriptionOf } from '../services/sessions.js';
 import { type AdminAnswer, AdminRefusal, answerWith, SUCCESS } from './admin-answer.js';
 import type { AdminContext, RequestTable } from './admin-context.js';

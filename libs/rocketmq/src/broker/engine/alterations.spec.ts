@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { EngineHarness } from '../../../../../test/support/engine-harness.js';
-import { DEFAULT_BACKOFF } from './registry.js';
+import { DEFAULT_BACKOFF } from '../../protocol/model/delay-levels.js';
 
 const altered = (harness: EngineHarness, name: string, group: { fifo?: boolean; maxDeliveryAttempts?: number }): void =>
   harness.engine.alterGroup({ name, fifo: false, maxDeliveryAttempts: 17, backoff: DEFAULT_BACKOFF, ...group });

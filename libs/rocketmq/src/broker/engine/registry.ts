@@ -1,9 +1,9 @@
 // Topics and consumer groups: declared, or created on first use unless the broker is strict.
 
+import { DEFAULT_BACKOFF } from '../../protocol/model/delay-levels.js';
 import type { MessageType, TopicType } from '../../protocol/model/message.js';
 import { deadLetterTopicOf, GIVEN_UP_TOPIC } from '../../protocol/model/names.js';
-import { type BackoffPolicy, type CustomizedBackoff } from '../../support/backoff.js';
-import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../support/clock.js';
+import type { BackoffPolicy } from '../../support/backoff.js';
 import type { Changes } from './changes.js';
 import { type DeliveryRecord, type GroupRecord, keys, type TopicRecord } from './records.js';
 import { Refusal } from './refusal.js';
@@ -12,20 +12,6 @@ import { Refusal } from './refusal.js';
 export const DEFAULT_QUEUES = 8;
 /** `retryMaxTimes` 16, plus the first delivery. */
 export const DEFAULT_MAX_DELIVERY_ATTEMPTS = 17;
-/** The server's default `CustomizedRetryPolicy`. */
-export const DEFAULT_BACKOFF: CustomizedBackoff = {
-  kind: 'customized',
-  nextMs: [
-    SECOND_MS,
-    5 * SECOND_MS,
-    10 * SECOND_MS,
-    30 * SECOND_MS,
-    ...[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 30].map((minutes) => minutes * MINUTE_MS),
-    HOUR_MS,
-    2 * HOUR_MS,
-  ],
-};
-
 export interface TopicDeclaration {
   /** The name of the topic. */
   readonly name: string;

@@ -1,13 +1,7 @@
 // The delay levels of RocketMQ 4, for migration. RocketMQ 5 accepts any delay.
 
-import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../support/clock.js';
+import { DELAY_LEVELS_MS } from '../../protocol/model/delay-levels.js';
 import { UsageError } from '../../support/errors.js';
-
-const LEVELS_MS: readonly number[] = [
-  ...[1, 5, 10, 30].map((seconds) => seconds * SECOND_MS),
-  ...[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 30].map((minutes) => minutes * MINUTE_MS),
-  ...[1, 2].map((hours) => hours * HOUR_MS),
-];
 
 /**
  * The delay of a level in milliseconds: 1 is 1 s, 2 is 5 s, 3 is 10 s, 4 is 30 s, 5 to 14 are 1 to 10 min, 15 is 20 min,
@@ -15,7 +9,7 @@ const LEVELS_MS: readonly number[] = [
  * @throws UsageError for any other level
  */
 export function delayLevelMs(level: number): number {
-  const delayMs = LEVELS_MS[level - 1];
+  const delayMs = DELAY_LEVELS_MS[level - 1];
   if (delayMs === undefined) {
     throw new UsageError('ILLEGAL_DELAY_LEVEL', `delay level ${level} does not exist; levels are 1 to 18`, 'level');
   }
