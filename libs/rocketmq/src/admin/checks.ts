@@ -1,6 +1,7 @@
 // Checks of arguments that several calls share, before anything is sent.
 
 import { UsageError } from '../support/errors.js';
+import { isIntegerFrom } from '../support/options.js';
 
 /** @throws UsageError `ILLEGAL_NAME` */
 export function checkName(kind: string, name: string, problem: string | undefined): void {
@@ -9,6 +10,6 @@ export function checkName(kind: string, name: string, problem: string | undefine
 
 /** @throws UsageError `ILLEGAL_LIMIT` */
 export function checkLimit(limit: number, most: number): void {
-  if (Number.isInteger(limit) && limit >= 1 && limit <= most) return;
+  if (isIntegerFrom(limit, 1, most)) return;
   throw new UsageError('ILLEGAL_LIMIT', `limit is ${limit}; it must be an integer from 1 to ${most}`, 'limit');
 }

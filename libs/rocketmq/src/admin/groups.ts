@@ -8,6 +8,7 @@ import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import type { BackoffPolicy } from '../support/backoff.js';
 import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
+import { isIntegerFrom } from '../support/options.js';
 import { jsonOf } from './answers.js';
 import type { MasterBroker } from './cluster.js';
 import type { RemotingRequest } from './remoting-request.js';
@@ -67,7 +68,7 @@ export function checkNewGroup({ consumerGroup, maxDeliveryAttempts, backoff }: N
   if (problem !== undefined) {
     throw new UsageError('ILLEGAL_CONSUMER_GROUP', `consumer group "${consumerGroup}" ${problem}`, 'consumerGroup');
   }
-  if (maxDeliveryAttempts !== undefined && !(Number.isInteger(maxDeliveryAttempts) && maxDeliveryAttempts >= 1)) {
+  if (maxDeliveryAttempts !== undefined && !isIntegerFrom(maxDeliveryAttempts, 1)) {
     const message = `consumer group "${consumerGroup}": maxDeliveryAttempts is ${maxDeliveryAttempts}; it must be an integer from 1 on`;
     throw new UsageError('ILLEGAL_MAX_DELIVERY_ATTEMPTS', message, 'maxDeliveryAttempts');
   }
@@ -77,7 +78,7 @@ export function checkNewGroup({ consumerGroup, maxDeliveryAttempts, backoff }: N
 function checkBackoff(consumerGroup: string, backoff: BackoffPolicy): void {
   const numbers =
     backoff.kind === 'customized' ? backoff.nextMs : [backoff.initialMs, backoff.maxMs, backoff.multiplier];
-  if (numbers.length > 0 && numbers.every((value) => Number.isSafeInteger(value) && value > 0)) return;
+  if (numbers.length > 0 && numbers.every((value) => isIntegerFrom(value, 1))) return;
   const message = `consumer group "${consumerGroup}": backoff is [${numbers.join(', ')}]; it must contain integers above 0 only`;
   throw new UsageError('ILLEGAL_BACKOFF', message, 'backoff');
 }

@@ -5,6 +5,7 @@ import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import type { CallOptions } from '../support/deadline.js';
 import { UsageError } from '../support/errors.js';
+import { isIntegerFrom } from '../support/options.js';
 import { jsonOf, offsetIn } from './answers.js';
 import { checkName } from './checks.js';
 import type { MasterBroker } from './cluster.js';
@@ -97,7 +98,7 @@ export function checkTarget(to: RewindTarget): void {
   if (to.kind === 'time' && !(to.time.getTime() >= 0)) {
     throw new UsageError('ILLEGAL_TIME', 'to.time must be a date from 1970 on', 'to');
   }
-  if (to.kind === 'offset' && !(Number.isInteger(to.queueId) && to.queueId >= 0 && to.offset >= 0n)) {
+  if (to.kind === 'offset' && !(isIntegerFrom(to.queueId, 0) && to.offset >= 0n)) {
     const message = `to is queue ${to.queueId}, offset ${to.offset}; both must be integers from 0 on`;
     throw new UsageError('ILLEGAL_OFFSET', message, 'to');
   }

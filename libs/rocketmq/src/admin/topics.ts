@@ -1,11 +1,13 @@
 // A topic in the API of this library, and in the format of the broker. This file sends nothing.
 
+import { LIMITS } from '../protocol/model/limits.js';
 import { TOPIC_TYPES, type TopicType } from '../protocol/model/message.js';
 import { topicNameProblem } from '../protocol/model/names.js';
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import type { CallOptions } from '../support/deadline.js';
 import { UsageError } from '../support/errors.js';
+import { isIntegerFrom } from '../support/options.js';
 import { jsonOf } from './answers.js';
 import type { MasterBroker } from './cluster.js';
 import type { RemotingRequest } from './remoting-request.js';
@@ -57,7 +59,6 @@ export interface TopicConfig {
 }
 
 const DEFAULT_QUEUES = 8;
-const MOST_QUEUES = 1024;
 const READ_WRITE = 6;
 const TYPE_ATTRIBUTE = 'message.type';
 
@@ -69,8 +70,8 @@ export function checkNewTopic({ topic, type, queues }: NewTopic): void {
     const message = `topic "${topic}": type is "${type}"; it must be one of ${TOPIC_TYPES.join(', ')}`;
     throw new UsageError('ILLEGAL_TOPIC_TYPE', message, 'type');
   }
-  if (queues !== undefined && !(Number.isInteger(queues) && queues >= 1 && queues <= MOST_QUEUES)) {
-    const message = `topic "${topic}": queues is ${queues}; it must be an integer from 1 to ${MOST_QUEUES}`;
+  if (queues !== undefined && !isIntegerFrom(queues, 1, LIMITS.topicQueues)) {
+    const message = `topic "${topic}": queues is ${queues}; it must be an integer from 1 to ${LIMITS.topicQueues}`;
     throw new UsageError('ILLEGAL_QUEUES', message, 'queues');
   }
 }

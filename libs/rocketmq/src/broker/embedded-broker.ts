@@ -7,6 +7,7 @@ import { type Clock, SystemClock } from '../support/clock.js';
 import { type CallOptions, withDeadline } from '../support/deadline.js';
 import { StateError, UsageError } from '../support/errors.js';
 import { type Logger, silentLogger } from '../support/logger.js';
+import { isIntegerFrom } from '../support/options.js';
 import { AccessControl } from './access/access-control.js';
 import type { BrokerUser } from './access/users.js';
 import type { RemotingServer } from './admin/remoting-server.js';
@@ -161,7 +162,7 @@ export class EmbeddedBroker {
   declareTopic(declaration: TopicDeclaration): void {
     const problem = topicNameProblem(declaration.name);
     if (problem !== undefined) throw new UsageError('ILLEGAL_TOPIC', `topic "${declaration.name}" ${problem}`, 'name');
-    if (declaration.queues !== undefined && !(Number.isInteger(declaration.queues) && declaration.queues > 0)) {
+    if (declaration.queues !== undefined && !isIntegerFrom(declaration.queues, 1)) {
       const message = `topic "${declaration.name}": queues must be an integer from 1 on, not ${declaration.queues}`;
       throw new UsageError('ILLEGAL_QUEUES', message, 'queues');
     }

@@ -1,6 +1,7 @@
 // The file of `nestjs-rocketmq broker --config`: JSON with the options of the embedded broker, checked field by field.
 
 import type { EmbeddedBrokerOptions } from '../broker/embedded-broker-options.js';
+import { isIntegerFrom } from '../support/options.js';
 import { TOPIC_TYPES, wrongCall } from './command.js';
 
 /** All options that JSON can express. Instead of certificates and keys it names their files. */
@@ -25,14 +26,13 @@ const text: Check = (field, value) =>
   expectThat(typeof value === 'string' && value !== '', field, 'a non-empty string', value);
 const flag: Check = (field, value) => expectThat(typeof value === 'boolean', field, 'true or false', value);
 const count: Check = (field, value) => {
-  expectThat(Number.isSafeInteger(value) && (value as number) > 0, field, 'an integer above 0', value);
+  expectThat(isIntegerFrom(value, 1), field, 'an integer above 0', value);
 };
 const duration: Check = (field, value) => {
   expectThat(Number.isFinite(value) && (value as number) > 0, field, 'a number of milliseconds above 0', value);
 };
 const port: Check = (field, value) => {
-  const isPort = Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 65_535;
-  expectThat(isPort, field, 'a port from 0 to 65535', value);
+  expectThat(isIntegerFrom(value, 0, 65_535), field, 'a port from 0 to 65535', value);
 };
 const topicType: Check = (field, value) => {
   const isType = TOPIC_TYPES.some((type) => type === value);

@@ -4,6 +4,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { AlreadyExistsError } from '../admin/remoting-error.js';
 import type { TopicType } from '../protocol/model/message.js';
 import { RocketMQError, UsageError } from '../support/errors.js';
+import { isIntegerFrom } from '../support/options.js';
 
 /** Where a command writes, and its environment variables. */
 export interface ProcessIo {
@@ -49,7 +50,7 @@ export function portOf(text: string): number {
 /** Parses an integer above 0. */
 export function countOf(text: string): number {
   const count = Number(text);
-  if (/^\d+$/.test(text) && Number.isSafeInteger(count) && count > 0) return count;
+  if (/^\d+$/.test(text) && isIntegerFrom(count, 1)) return count;
   throw new InvalidArgumentError('It must be an integer above 0.');
 }
 

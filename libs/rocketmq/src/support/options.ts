@@ -1,6 +1,11 @@
-// Validation of numeric options.
+// Checks of numbers in options, declarations and requests.
 
 import { UsageError } from './errors.js';
+
+/** Whether it is an integer from `least` to `most`, both included. Default of `most`: the largest safe integer. */
+export function isIntegerFrom(value: unknown, least: number, most: number = Number.MAX_SAFE_INTEGER): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most;
+}
 
 /** @throws UsageError unless the option is a number above 0 */
 export function positive(field: string, value: number): number {
@@ -10,7 +15,7 @@ export function positive(field: string, value: number): number {
 
 /** @throws UsageError unless the option is an integer of at least 1 */
 export function positiveInteger(field: string, value: number): number {
-  if (Number.isSafeInteger(value) && value > 0) return value;
+  if (isIntegerFrom(value, 1)) return value;
   throw new UsageError(
     'ILLEGAL_OPTION',
     `option ${field} must be an integer of at least 1, not ${String(value)}`,

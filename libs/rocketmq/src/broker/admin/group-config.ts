@@ -5,6 +5,7 @@ import { consumerGroupNameProblem } from '../../protocol/model/names.js';
 import { RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import type { BackoffPolicy } from '../../support/backoff.js';
+import { isIntegerFrom } from '../../support/options.js';
 import type { GroupRecord } from '../engine/records.js';
 import { DEFAULT_MAX_DELIVERY_ATTEMPTS } from '../engine/registry.js';
 import { AdminRefusal } from './admin-answer.js';
@@ -40,7 +41,7 @@ export function groupOf({ body }: RemotingFrame): GroupRecord {
   const config = parse(body);
   const name = groupNameOf(config.groupName);
   const retries = config.retryMaxTimes ?? DEFAULT_MAX_DELIVERY_ATTEMPTS - 1;
-  if (!Number.isInteger(retries) || (retries as number) < 0) {
+  if (!isIntegerFrom(retries, 0)) {
     throw refused(`consumer group ${name}: retryMaxTimes must be a non-negative integer, not ${retries}`);
   }
   if (config.consumeEnable === false) {

@@ -1,9 +1,11 @@
 // Converts a topic to and from the format of the remoting protocol.
 
+import { LIMITS } from '../../protocol/model/limits.js';
 import { TOPIC_TYPES, type TopicType } from '../../protocol/model/message.js';
 import { topicNameProblem } from '../../protocol/model/names.js';
 import { RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
+import { isIntegerFrom } from '../../support/options.js';
 import type { TopicRecord } from '../engine/records.js';
 import type { TopicAlteration } from '../engine/registry.js';
 import { AdminRefusal } from './admin-answer.js';
@@ -11,8 +13,6 @@ import { AdminRefusal } from './admin-answer.js';
 const READ_WRITE = 6;
 /** The additional permission to create other topics with its settings (PERM_INHERIT). */
 const READ_WRITE_INHERIT = 7;
-/** More than the real server's tools request; a route lists each queue. */
-const MOST_QUEUES = 1024;
 const TYPE_ATTRIBUTE = '+message.type=';
 
 export interface TopicConfig {
@@ -86,8 +86,8 @@ export function topicNameOf(fields: RemotingFrame['fields']): string {
 
 function queuesOf(topic: string, field: string, text: string | undefined): number {
   const queues = Number(text);
-  if (Number.isInteger(queues) && queues >= 1 && queues <= MOST_QUEUES) return queues;
-  throw refused(`topic ${topic}: ${field} must be an integer from 1 to ${MOST_QUEUES}, not ${text}`);
+  if (isIntegerFrom(queues, 1, LIMITS.topicQueues)) return queues;
+  throw refused(`topic ${topic}: ${field} must be an integer from 1 to ${LIMITS.topicQueues}, not ${text}`);
 }
 
 /** Undefined when the request contains no type. */

@@ -2,6 +2,7 @@
 
 import { Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { rpcNames } from '../../protocol/grpc/rpc.js';
+import { isIntegerFrom } from '../../support/options.js';
 import type { ConnectionFault, FaultAction, FaultRule } from '../services/faults.js';
 import { ControlRefusal, illegal } from './control-refusal.js';
 
@@ -69,7 +70,7 @@ export class Fields {
     if (value === undefined) return undefined;
     const isText = typeof value === 'string' && /^\d{1,16}$/.test(value);
     const count = isText ? Number(value) : value;
-    if (Number.isSafeInteger(count) && (count as number) >= from && (count as number) <= to) return count as number;
+    if (isIntegerFrom(count, from, to)) return count;
     throw illegal(this.place + name, `must be an integer from ${from} to ${to}`);
   }
 

@@ -1,6 +1,7 @@
 // Half messages: invisible until their transaction commits, checked when it does not end.
 
 import { GIVEN_UP_TOPIC } from '../../protocol/model/names.js';
+import { isIntegerFrom } from '../../support/options.js';
 import type { Key } from '../store/store.js';
 import type { Changes } from './changes.js';
 import type { LogPosition, MessageLog } from './log.js';
@@ -178,7 +179,7 @@ const REAL_TOPIC = 'REAL_TOPIC';
 /** The server counts checks in this property, and trusts a value that the producer sent. */
 function checksIn({ properties }: StoredMessage): number {
   const checks = Number(properties[CHECK_TIMES]);
-  return Number.isSafeInteger(checks) && checks > 0 ? checks : 0;
+  return isIntegerFrom(checks, 1) ? checks : 0;
 }
 
 /** The properties that the server adds to a transactional message; consumers and checkers see them (5.5.0). */

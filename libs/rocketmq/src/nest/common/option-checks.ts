@@ -1,5 +1,7 @@
 // Checks of single values. The option tables say which option has which check.
 
+import { isIntegerFrom } from '../../support/options.js';
+
 /** Describes what is wrong with a value, or returns undefined. */
 export type Check = (value: unknown) => string | undefined;
 
@@ -13,8 +15,8 @@ export const aNumber =
 
 export const atLeast = (least: number): Check => aNumber(`a number of at least ${least}`, (value) => value >= least);
 export const notNegative = atLeast(0);
-export const positive = aNumber('a number above 0', (value) => value > 0);
-export const positiveInteger = aNumber('an integer of at least 1', (value) => Number.isInteger(value) && value > 0);
+export const aPositiveNumber = aNumber('a number above 0', (value) => value > 0);
+export const aPositiveInteger = aNumber('an integer of at least 1', (value) => isIntegerFrom(value, 1));
 
 export const oneOf =
   (...allowed: readonly unknown[]): Check =>

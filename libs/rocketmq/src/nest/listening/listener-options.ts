@@ -5,14 +5,14 @@ import { type BackoffPolicy, backoffMs } from '../../support/backoff.js';
 import { UsageError } from '../../support/errors.js';
 import {
   aFunction,
+  aPositiveInteger,
+  aPositiveNumber,
   aText,
   type Check,
   describe,
   functions,
   notNegative,
   oneOf,
-  positive,
-  positiveInteger,
 } from '../common/option-checks.js';
 import { onInvalidProblem } from '../messages/invalid-body.js';
 import type {
@@ -32,10 +32,10 @@ const SETTINGS: Readonly<Record<keyof ListenerSettings, Check>> = {
   mode: oneOf('shared', 'broadcast'),
   enabled: oneOf(true, false),
   onInvalid: onInvalidProblem,
-  concurrency: positiveInteger,
-  handlerTimeoutMs: positive,
+  concurrency: aPositiveInteger,
+  handlerTimeoutMs: aPositiveNumber,
   backoff: backoffProblem,
-  maxAttempts: positiveInteger,
+  maxAttempts: aPositiveInteger,
   retryOn: errorTest,
   deadLetterOn: errorTest,
   onDeadLetter: aFunction,
@@ -43,10 +43,10 @@ const SETTINGS: Readonly<Record<keyof ListenerSettings, Check>> = {
     typeof (value as { name?: unknown } | null)?.name === 'string' ? undefined : aText(value),
   manual: oneOf(true, false),
   globalEnhancers: oneOf(true, false),
-  invisibleDurationMs: positive,
-  maxBufferedMessages: positiveInteger,
-  maxBufferedBytes: positive,
-  ackBatchSize: positiveInteger,
+  invisibleDurationMs: aPositiveNumber,
+  maxBufferedMessages: aPositiveInteger,
+  maxBufferedBytes: aPositiveNumber,
+  ackBatchSize: aPositiveInteger,
   interceptors: functions,
 };
 
@@ -66,7 +66,7 @@ const OF_DECORATOR: Readonly<Record<keyof RocketMQListenerOptions, Check>> = {
     const { maxSize, maxWaitMs, ...others } = (value ?? {}) as Record<string, unknown>;
     const [unknown] = Object.keys(others);
     if (unknown !== undefined) return `does not know ${unknown}; it takes maxSize and maxWaitMs`;
-    const problem = named('maxSize', positiveInteger(maxSize)) ?? named('maxWaitMs', notNegative(maxWaitMs));
+    const problem = named('maxSize', aPositiveInteger(maxSize)) ?? named('maxWaitMs', notNegative(maxWaitMs));
     return problem && `is invalid: ${problem}`;
   },
 };

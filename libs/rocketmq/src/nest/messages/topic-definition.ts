@@ -1,15 +1,14 @@
 // Topics as the application declares them: name, type, schema and codec of the body.
 
 import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { LIMITS } from '../../protocol/model/limits.js';
 import { TOPIC_TYPES, type TopicType } from '../../protocol/model/message.js';
 import { consumerGroupNameProblem, deadLetterTopicOf, topicNameProblem } from '../../protocol/model/names.js';
 import { UsageError } from '../../support/errors.js';
+import { isIntegerFrom } from '../../support/options.js';
 import { type BodyCodec, bytesCodec } from './body-codec.js';
 import { type BodyClass, classSchema, type PlainOf } from './body-schema.js';
 import { type OnInvalid, onInvalidProblem } from './invalid-body.js';
-
-/** The limit of the server's own tools. */
-const MOST_QUEUES = 1024;
 
 /**
  * A topic, declared once for senders and receivers.
@@ -98,8 +97,8 @@ export function defineTopic(
   }
   const wrong = onInvalidProblem(onInvalid);
   if (wrong !== undefined) throw new UsageError('ILLEGAL_OPTION', `topic "${name}": onInvalid ${wrong}`, 'onInvalid');
-  if (queues !== undefined && !(Number.isInteger(queues) && queues >= 1 && queues <= MOST_QUEUES)) {
-    const text = `topic "${name}": queues must be an integer from 1 to ${MOST_QUEUES}, not ${String(queues)}`;
+  if (queues !== undefined && !isIntegerFrom(queues, 1, LIMITS.topicQueues)) {
+    const text = `topic "${name}": queues must be an integer from 1 to ${LIMITS.topicQueues}, not ${String(queues)}`;
     throw new UsageError('ILLEGAL_OPTION', text, 'queues');
   }
   return { name, type, schema: schemaOf(name, schema), codec, onInvalid, queues };

@@ -5,7 +5,8 @@ import type { TopicType } from '../../protocol/model/message.js';
 import { consumerGroupNameProblem, deadLetterTopicOf } from '../../protocol/model/names.js';
 import type { BackoffPolicy } from '../../support/backoff.js';
 import { UsageError } from '../../support/errors.js';
-import { aBoolean, anObject, type Check, positiveInteger } from '../common/option-checks.js';
+import { isIntegerFrom } from '../../support/options.js';
+import { aBoolean, anObject, aPositiveInteger, type Check } from '../common/option-checks.js';
 import { backoffPolicyOf } from '../listening/listener-options.js';
 import type { PlannedConsumer } from '../listening/listener-plan.js';
 import type { ListenerBackoff } from '../listening/listener-settings.js';
@@ -49,7 +50,7 @@ export interface Declarations {
 
 const GROUP_CHECKS: Readonly<Record<keyof GroupSettings, Check>> = {
   fifo: aBoolean,
-  maxDeliveryAttempts: positiveInteger,
+  maxDeliveryAttempts: aPositiveInteger,
   backoff: backoffProblem,
 };
 
@@ -78,8 +79,7 @@ function backoffProblem(value: unknown): string | undefined {
   const isPossible = typeof value === 'number' || (typeof value === 'object' && value !== null);
   const policy = isPossible ? backoffPolicyOf(value as ListenerBackoff) : undefined;
   const waits = policy?.kind === 'exponential' ? [policy.initialMs, policy.maxMs, policy.multiplier] : policy?.nextMs;
-  const isWhole =
-    Array.isArray(waits) && waits.length > 0 && waits.every((wait) => Number.isSafeInteger(wait) && wait > 0);
+  const isWhole = Array.isArray(waits) && waits.length > 0 && waits.every((wait) => isIntegerFrom(wait, 1));
   if (isWhole) return undefined;
   return 'must be milliseconds, a list of them, or { kind: "exponential", initialMs, maxMs, multiplier }, all integers above 0';
 }

@@ -1,6 +1,7 @@
 // The message model. Its mapping to and from gRPC is in grpc/message-mapping.ts.
 
 import { UsageError } from '../../support/errors.js';
+import { isIntegerFrom } from '../../support/options.js';
 import { LIMITS } from './limits.js';
 import { hasControlCharacter, isReservedProperty, topicNameProblem } from './names.js';
 
@@ -180,7 +181,7 @@ function assertTiming(message: OutgoingMessage, nowMs: number, refuse: Refuse): 
 
 function assertPriority({ priority, messageGroup, deliverAt, delayMs }: OutgoingMessage, refuse: Refuse): void {
   if (priority === undefined) return;
-  if (!Number.isInteger(priority) || priority < 0 || priority > LIMITS.priority) {
+  if (!isIntegerFrom(priority, 0, LIMITS.priority)) {
     refuse('priority', 'ILLEGAL_PRIORITY', `must be an integer from 0 to ${LIMITS.priority}, not ${priority}`);
   }
   if (messageGroup !== undefined || deliverAt !== undefined || delayMs !== undefined) {
