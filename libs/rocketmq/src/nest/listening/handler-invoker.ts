@@ -7,7 +7,7 @@ import { describeError, type Logger } from '../../support/logger.js';
 import { CONTEXT_TYPE, PATTERN_CONTEXT_TYPE } from '../common/rocketmq.constants.js';
 import { settleInvalid } from '../messages/invalid-body.js';
 import { type DecodedMessage, decodeMessage, InvalidBodyError } from '../messages/message-body.js';
-import type { MessageWire } from '../messages/resource-names.js';
+import type { MessageWire } from '../messages/message-wire.js';
 import type { ResultHandler } from './answering.js';
 import type { PlannedListener } from './listener-plan.js';
 import { ManualOutcome } from './manual-outcome.js';

@@ -5,7 +5,7 @@ import type { MessageView } from '../../protocol/model/message.js';
 import { UsageError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
 import type { BodyCodec } from './body-codec.js';
-import type { MessageWire } from './resource-names.js';
+import type { MessageWire } from './message-wire.js';
 import type { TopicDefinition } from './topic-definition.js';
 
 /** A received body that cannot be decoded, does not fit the topic's schema, or is rejected by a pipe (`cause`: what it threw). */

@@ -4,7 +4,7 @@ import { RefusedMessage } from '../../producer/sending/send-batch.js';
 import { messageTypeOf, type OutgoingMessage } from '../../protocol/model/message.js';
 import { UsageError } from '../../support/errors.js';
 import { encodeBody } from './message-body.js';
-import type { MessageWire } from './resource-names.js';
+import type { MessageWire } from './message-wire.js';
 import { type TopicDefinition, toTopicDefinition } from './topic-definition.js';
 
 /** All fields of a message except its topic and body. */

@@ -1,8 +1,6 @@
 // The names of topics and groups on the cluster, where they differ from those in the code.
 
 import { deadLetterTopicOf } from '../../protocol/model/names.js';
-import type { BodyCodec } from './body-codec.js';
-import type { MessageHooks } from './message-hooks.js';
 
 /** How the names of one connection are formed. */
 export interface NamingOptions {
@@ -18,13 +16,6 @@ export interface NamingOptions {
 export interface ResourceNames {
   topic(name: string): string;
   group(name: string): string;
-}
-
-/** How a connection converts messages: the codec for bodies, the names of topics, and the application's hooks. */
-export interface MessageWire {
-  readonly codec: BodyCodec;
-  readonly names: ResourceNames;
-  readonly hooks?: Pick<MessageHooks, 'outgoing' | 'incoming'>;
 }
 
 /** Leaves every name unchanged. */

@@ -30,7 +30,7 @@ import { HandlerInvoker } from '../listening/handler-invoker.js';
 import { NestCalls } from '../listening/nest-call.js';
 import { controllerHosts, controllerPrototypes, explore } from '../listening/rocketmq.explorer.js';
 import { MessageHooks } from '../messages/message-hooks.js';
-import type { MessageWire } from '../messages/resource-names.js';
+import type { MessageWire } from '../messages/message-wire.js';
 import { AdminAccess, whoInjectsAdmin } from '../operations/admin-access.js';
 import { RocketMQEvents } from '../operations/rocketmq-events.js';
 import { RocketMQHealth } from '../operations/rocketmq-health.js';

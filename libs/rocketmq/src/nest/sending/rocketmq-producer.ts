@@ -6,6 +6,7 @@ import type { SendReceipt } from '../../producer/sending/send-receipt.js';
 import type { OutgoingMessage } from '../../protocol/model/message.js';
 import type { CallOptions } from '../../support/deadline.js';
 import { StateError, UsageError } from '../../support/errors.js';
+import type { MessageWire } from '../messages/message-wire.js';
 import {
   byDefinition,
   byName,
@@ -14,7 +15,6 @@ import {
   type PlainMessage,
   type TopicMessage,
 } from '../messages/outgoing.js';
-import type { MessageWire } from '../messages/resource-names.js';
 import { type Given, type TopicDefinition, type TopicLike, toTopicDefinition } from '../messages/topic-definition.js';
 import {
   type CurrentTransaction,

@@ -9,8 +9,9 @@ import {
 import type { OutgoingMessage } from '../../protocol/model/message.js';
 import { StateError, UsageError } from '../../support/errors.js';
 import { jsonCodec } from '../messages/body-codec.js';
+import type { MessageWire } from '../messages/message-wire.js';
 import { encoded } from '../messages/outgoing.js';
-import { type MessageWire, NAMES_AS_GIVEN } from '../messages/resource-names.js';
+import { NAMES_AS_GIVEN } from '../messages/resource-names.js';
 import { type Given, type TopicDefinition, type TopicLike, toTopicDefinition } from '../messages/topic-definition.js';
 
 /** The message of a transaction; its topic is that of the decorator. */
