@@ -6,7 +6,7 @@ import { badField } from 'demo-kit';
 import { StockHistory } from './stock-history.js';
 import { StockStore } from './stock-store.js';
 
-export class StockDto {
+class StockDto {
   @ApiProperty({ example: 'book' })
   sku!: string;
 
@@ -23,7 +23,7 @@ export class StockDto {
   total!: number;
 }
 
-export class StockHistoryDto {
+class StockHistoryDto {
   @ApiProperty({ type: 'integer' })
   id!: number;
 

@@ -36,7 +36,7 @@ export class OrderDto {
   expiresAt!: string;
 }
 
-export class HistoryEntryDto {
+class HistoryEntryDto {
   @ApiProperty({ format: 'date-time' })
   at!: string;
 

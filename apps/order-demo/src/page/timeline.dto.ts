@@ -3,7 +3,7 @@
 import { ApiProperty } from '@nestjs/swagger';
 import type { TimelineEntry } from './timeline.js';
 
-export class TimelineEntryDto implements TimelineEntry {
+class TimelineEntryDto implements TimelineEntry {
   @ApiProperty({ enum: ['order-demo', 'inventory-demo'], description: 'where it happened' })
   service!: TimelineEntry['service'];
 

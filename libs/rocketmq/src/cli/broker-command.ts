@@ -43,7 +43,7 @@ export const addBrokerCommand: AddCommand = (program, io) => {
 };
 
 /** Gives a command the options of a broker. */
-export function brokerOptions(command: Command): Command {
+function brokerOptions(command: Command): Command {
   command
     .summary('Starts an embedded broker on the loopback interface.')
     .description(

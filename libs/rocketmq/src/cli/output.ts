@@ -17,7 +17,7 @@ export function print(io: CommandIo, { json }: OutputValues, result: unknown, te
 }
 
 /** One document. Integers beyond 2^53 are strings, bytes are base64, errors are their message, dates are ISO 8601 in UTC. */
-export function jsonText(value: unknown): string {
+function jsonText(value: unknown): string {
   return `${escaped(JSON.stringify(value, replaced, 2))}\n`;
 }
 

@@ -19,8 +19,6 @@ import type { AddressRules } from './route.js';
 import { Http2Channel } from './wire/http2-channel.js';
 import { LazyChannel } from './wire/lazy-channel.js';
 
-export { positive };
-
 /** The server compares this string with "5.0.3" to choose between codes; it is the version of the official client that is emulated. */
 const PROTOCOL_CLIENT_VERSION = '5.0.8';
 

@@ -11,7 +11,7 @@ import type { DelayedMessageState, HalfMessageState, MessageState, VisibleMessag
 /** The most bytes of a body that are returned. */
 const SHOWN_BYTES = 4_096;
 
-export function messageState(topic: string, message: StoredMessage): MessageState {
+function messageState(topic: string, message: StoredMessage): MessageState {
   const { messageId, type, tag, keys, properties, messageGroup, priority, deliveryTimestampMs } = message;
   const shown = message.body.subarray(0, SHOWN_BYTES);
   // The complete body decides, since cutting may split a character.

@@ -9,7 +9,7 @@ import { type DeliveryRecord, type GroupRecord, keys, type TopicRecord } from '.
 import { Refusal } from './refusal.js';
 
 /** The default number of queues (`mqadmin updateTopic`). */
-export const DEFAULT_QUEUES = 8;
+const DEFAULT_QUEUES = 8;
 /** `retryMaxTimes` 16, plus the first delivery. */
 export const DEFAULT_MAX_DELIVERY_ATTEMPTS = 17;
 export interface TopicDeclaration {

@@ -30,8 +30,6 @@ const HOLDS: Readonly<Record<OrderOperator, (position: number) => boolean>> = {
   '>=': (position) => position >= 0,
 };
 
-export const NULL: Constant = constant(null);
-
 export function constant(value: SqlValue): Constant {
   return { form: 'constant', value, evaluate: () => value };
 }

@@ -14,7 +14,7 @@ import { type DueCheck, transactionProperties } from '../engine/transactions.js'
 import { hasMessageGroup } from './validation.js';
 
 /** Derives the type from the fields that are set; only TRANSACTION is used as declared (proxy `SendMessageActivity`). */
-export function typeOf(system: SystemProperties): MessageType {
+function typeOf(system: SystemProperties): MessageType {
   if (system.messageType === WireType.TRANSACTION) return 'transaction';
   if (system.deliveryTimestamp !== undefined) return 'delay';
   if (hasMessageGroup(system.messageGroup)) return 'fifo';

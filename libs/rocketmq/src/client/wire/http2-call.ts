@@ -35,7 +35,7 @@ const CALL = Symbol('call');
 type CallStream = ClientHttp2Stream & { [CALL]: Http2Call };
 
 /** A call in progress. Its creator writes to `stream`; subclasses handle the result. */
-export abstract class Http2Call {
+abstract class Http2Call {
   readonly stream: ClientHttp2Stream;
   private frames: FrameReader | undefined;
   private readonly timer: IoTimer | undefined;

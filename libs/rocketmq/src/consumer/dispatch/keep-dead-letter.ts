@@ -8,7 +8,7 @@ import type { ConsumerContext } from '../model/consumer-context.js';
 import type { DeadLetter, FailurePolicy, FailureSettlement, Settlement } from '../model/failure-policy.js';
 
 /** A hook holds a turn of its listener. Longer than a send of a dead letter takes with all its attempts, by default. */
-export const DEAD_LETTER_HOOK_MS = 30 * SECOND_MS;
+const DEAD_LETTER_HOOK_MS = 30 * SECOND_MS;
 
 /** The listener's policy for dead letters. */
 export interface KeepOptions {

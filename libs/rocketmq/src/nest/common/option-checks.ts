@@ -6,7 +6,7 @@ import { isIntegerFrom } from '../../support/options.js';
 export type Check = (value: unknown) => string | undefined;
 
 /** A number; a string that looks like one is rejected. */
-export const aNumber =
+const aNumber =
   (what: string, holds: (value: number) => boolean): Check =>
   (value) =>
     typeof value === 'number' && Number.isFinite(value) && holds(value)

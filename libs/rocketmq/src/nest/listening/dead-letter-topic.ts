@@ -39,10 +39,7 @@ export function deadLetterSender(
 }
 
 /** The message as it is forwarded. */
-export function deadLetterMessage(
-  topic: string,
-  { message, consumerGroup, reason, error }: DeadLetter,
-): OutgoingMessage {
+function deadLetterMessage(topic: string, { message, consumerGroup, reason, error }: DeadLetter): OutgoingMessage {
   const names = DEAD_LETTER_PROPERTIES;
   const story = {
     [names.topic]: message.topic,

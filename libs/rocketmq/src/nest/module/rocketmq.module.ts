@@ -75,7 +75,7 @@ function setDistance(modules: ModulesContainer, type: Type, distance: number): v
  * last phase of the shutdown one of the two modules here runs after all others and closes the producer: this one from Nest 11 on.
  */
 @Module({})
-export class RocketMQCoreModule implements OnModuleInit, OnModuleDestroy, OnApplicationShutdown {
+class RocketMQCoreModule implements OnModuleInit, OnModuleDestroy, OnApplicationShutdown {
   constructor(
     @Inject(ModulesContainer) private readonly modules: ModulesContainer,
     @Inject(OWN_RUNTIME) private readonly runtime: RocketMQRuntime,
@@ -137,7 +137,7 @@ export class RocketMQCoreModule implements OnModuleInit, OnModuleDestroy, OnAppl
  * that handlers end before anything that they use is closed.
  */
 @Module({})
-export class RocketMQListenersModule implements OnApplicationBootstrap, OnModuleDestroy, OnApplicationShutdown {
+class RocketMQListenersModule implements OnApplicationBootstrap, OnModuleDestroy, OnApplicationShutdown {
   constructor(
     @Inject(ModulesContainer) modules: ModulesContainer,
     @Inject(OWN_FAMILY) private readonly family: RuntimeFamily,

@@ -43,7 +43,7 @@ export async function warnOfOtherSubscriptions(
 }
 
 /** `topic "orders": other members have "a || b", this instance has "a"`. Exported for its spec. */
-export function differencesBetween(inGroup: readonly GroupSubscription[], own: readonly Wanted[]): string[] {
+function differencesBetween(inGroup: readonly GroupSubscription[], own: readonly Wanted[]): string[] {
   const topics = [...new Set([...inGroup, ...own].map(({ topic }) => topic))].sort();
   return topics.flatMap((topic) => {
     const others = inGroup.find((one) => one.topic === topic);

@@ -52,7 +52,7 @@ export interface TransactionalCall {
 const BRAND = Symbol.for('nestjs-rocketmq.nest-transaction');
 
 /** A transaction of the client whose message is passed as a body, not as bytes. */
-export class TopicTransaction implements CurrentTransaction {
+class TopicTransaction implements CurrentTransaction {
   readonly [BRAND] = true;
   private ended = false;
 

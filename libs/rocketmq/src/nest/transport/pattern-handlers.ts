@@ -56,7 +56,7 @@ export interface PatternOwner {
  * The handlers in these controllers, by Nest's rule: those of this transport, and those without a transport.
  * @throws UsageError that names the method: an invalid pattern or option, or `@RocketMQListener` on the same method
  */
-export function patternHandlers(hosts: Iterable<HandlerHost>, owner: PatternOwner): FoundListener[] {
+function patternHandlers(hosts: Iterable<HandlerHost>, owner: PatternOwner): FoundListener[] {
   const found: FoundListener[] = [];
   for (const host of hosts) {
     for (const [methodName, method] of methods(host.prototype)) {

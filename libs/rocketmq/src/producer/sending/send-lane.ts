@@ -54,7 +54,7 @@ interface Passenger extends LaneMessage {
 }
 
 /** Sends all ordinary messages of one topic to one endpoint. */
-export class SendLane {
+class SendLane {
   private readonly clock = new SystemClock();
   private waiting: Passenger[] = [];
   /** Of the waiting messages. */

@@ -7,7 +7,7 @@ import { type RpcName, type RpcRequest, rpcMethod } from './rpc.js';
 /**
  * How many tags and lengths a request may contain: enough for 10,000 messages, or for 500 with the maximum number of properties.
  */
-export const MOST_NUMBERS = 2 ** 19;
+const MOST_NUMBERS = 2 ** 19;
 
 /** A request has more fields than any legitimate one. */
 export class TooManyFields extends Error {}
