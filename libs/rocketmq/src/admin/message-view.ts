@@ -59,7 +59,14 @@ export async function messageView(stored: StoredMessageFields, broker: string): 
   const property = (name: string): string | undefined => stored.properties.get(name);
   const all = [...stored.properties];
   return {
-    ...{ topic, broker, queueId, queueOffset, bornTimestampMs, storeTimestampMs, storeHost, reconsumeTimes },
+    topic,
+    broker,
+    queueId,
+    queueOffset,
+    bornTimestampMs,
+    storeTimestampMs,
+    storeHost,
+    reconsumeTimes,
     ...(await bodyOf(stored)),
     messageId: property(PROPERTIES.messageId) ?? '',
     tag: property(PROPERTIES.tag),

@@ -176,7 +176,13 @@ class FakeDesk implements SendingPort {
     const body = bodyBytes(message.body);
     const nowMs = this.clock.nowMs();
     const wire = toWireMessage(message, {
-      ...{ messageId, type: 'transaction', body, namespace: '', bornTimestampMs: nowMs, bornHost: '', queueId: 0 },
+      messageId,
+      type: 'transaction',
+      body,
+      namespace: '',
+      bornTimestampMs: nowMs,
+      bornHost: '',
+      queueId: 0,
       deliveryTimestampMs: undefined,
     });
     const receipt = { topic: message.topic, messageId, offset: 0n, recallHandle: undefined };

@@ -22,7 +22,11 @@ export function storedFieldsOf(
 ): StoredMessageFields {
   const isPacked = message.bodyEncoding === Encoding.GZIP;
   return {
-    ...{ topic, queueId, flag: 0, reconsumeTimes: message.earlierAttempts, body: message.body },
+    topic,
+    queueId,
+    flag: 0,
+    reconsumeTimes: message.earlierAttempts,
+    body: message.body,
     queueOffset: BigInt(offset),
     // This broker has no common commit log; only half messages that were given up are looked up by this offset.
     commitLogOffset: topic === GIVEN_UP_TOPIC ? BigInt(offset) : 0n,
@@ -71,7 +75,10 @@ export function messageToStore(fields: RemotingFrame['fields'], body: Buffer, no
   const isPacked = (numberIn(fields, 'sysFlag') & SYS_FLAGS.compressed) !== 0;
   const isUsers = ([name]: [string, string]): boolean => !isReservedProperty(name) && !SHOWN_ELSEWHERE.has(name);
   return {
-    ...{ messageId, body, messageGroup, priority },
+    messageId,
+    body,
+    messageGroup,
+    priority,
     type: messageGroup !== undefined ? 'fifo' : priority !== undefined ? 'priority' : 'normal',
     bodyEncoding: isPacked ? Encoding.GZIP : Encoding.IDENTITY,
     tag: properties.get('TAGS'),

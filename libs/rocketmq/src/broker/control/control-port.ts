@@ -26,6 +26,8 @@ export function controlPortOf(broker: ControlledBroker): ControlServer {
     routes: controlRoutes(broker),
     admit: (authorization) => access.admitControl(authorization),
     ownNames: names,
-    ...{ realClock, logger, tls },
+    realClock,
+    logger,
+    tls,
   });
 }

@@ -49,7 +49,11 @@ async function lagIn(store: Store, group: string, topic: TopicRecord): Promise<L
   const ready = fresh + again;
   const [oldestStoredAtMs, oldestReadyAtMs] = [least(stored), least(readySince)];
   return {
-    ...{ group, topic: topic.name, lag: ready + inFlight, ready, inFlight },
+    group,
+    topic: topic.name,
+    lag: ready + inFlight,
+    ready,
+    inFlight,
     ...(oldestStoredAtMs !== undefined && { oldestStoredAtMs }),
     ...(oldestReadyAtMs !== undefined && { oldestReadyAtMs }),
   };

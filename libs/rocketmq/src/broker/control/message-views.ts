@@ -17,7 +17,11 @@ function messageState(topic: string, message: StoredMessage): MessageState {
   // The complete body decides, since cutting may split a character.
   const bodyEncoding = isUtf8(message.body) ? 'utf8' : 'base64';
   return {
-    ...{ topic, messageId, messageType: type, keys, properties },
+    topic,
+    messageId,
+    messageType: type,
+    keys,
+    properties,
     ...(tag !== undefined && { tag }),
     ...(messageGroup !== undefined && { messageGroup }),
     ...(priority !== undefined && { priority }),

@@ -167,7 +167,11 @@ export class StateRequests {
     if (message === undefined) return undefined;
     const isLeased = state.kind === 'leased';
     return {
-      ...{ group, topic, queueId, offset, messageId: message.messageId },
+      group,
+      topic,
+      queueId,
+      offset,
+      messageId: message.messageId,
       state: isLeased ? (state.changed ? 'retry' : 'held') : 'ready',
       attempt: message.earlierAttempts + attempt,
       atMs: isLeased ? state.endsAtMs : state.sinceMs,

@@ -41,7 +41,10 @@ export async function checkCluster(admin: RocketMQAdmin, nameServer: string): Pr
 function silentBroker({ name, address }: MasterBroker, error: unknown): Check {
   const isRefusal = RocketMQError.is(error) && error.outcome === 'rejected';
   return {
-    ...{ status: 'failed', name: 'broker', subject: name, seen: describeError(error) },
+    status: 'failed',
+    name: 'broker',
+    subject: name,
+    seen: describeError(error),
     why: 'its lag, groups and dead letters can be neither read nor changed from here',
     advice: isRefusal
       ? 'use the credentials of an administrator (super user)'

@@ -184,7 +184,9 @@ function notAsked(topic: string, { topics }: Cluster, nameServer: string): Check
   const check = { name: 'topic', subject: topic };
   if (topics !== undefined)
     return {
-      ...{ ...check, status: 'failed', seen: 'does not exist' },
+      ...check,
+      status: 'failed',
+      seen: 'does not exist',
       advice: commandOn(nameServer, `topic create ${topic} --type normal`),
     };
   const seen = `not examined, because that could create it on an embedded broker; add --admin ${NAME_SERVER} to check that it exists`;

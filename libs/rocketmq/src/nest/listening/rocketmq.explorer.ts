@@ -44,8 +44,11 @@ export interface Discovered {
  */
 export function explore(discovery: DiscoveryService, connection: string | undefined): Discovered {
   const found = {
-    ...{ listeners: [] as FoundListener[], checkers: [] as FoundChecker[], overrides: [] as HandlerMethod[] },
-    ...{ transactionalSends: [] as FoundTransactionalSend[], elsewhere: [] as Discovered['elsewhere'][number][] },
+    listeners: [] as FoundListener[],
+    checkers: [] as FoundChecker[],
+    overrides: [] as HandlerMethod[],
+    transactionalSends: [] as FoundTransactionalSend[],
+    elsewhere: [] as Discovered['elsewhere'][number][],
   };
   const isOurs = (method: HandlerMethod, named: string | undefined): boolean => {
     if (named !== connection) found.elsewhere.push({ ...method, connection: named });

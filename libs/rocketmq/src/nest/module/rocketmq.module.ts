@@ -192,8 +192,14 @@ function providersOf(name: string | undefined): Provider[] {
     {
       provide: runtimeToken(name),
       inject: [
-        ...[optionsToken(name), wireToken(name), adminAccessToken(name), getRocketMQEventsToken(name)],
-        ...[getRocketMQServerToken(name), DiscoveryService, ExternalContextCreator, ModulesContainer],
+        optionsToken(name),
+        wireToken(name),
+        adminAccessToken(name),
+        getRocketMQEventsToken(name),
+        getRocketMQServerToken(name),
+        DiscoveryService,
+        ExternalContextCreator,
+        ModulesContainer,
       ],
       useFactory: (
         options: CheckedOptions,
@@ -209,7 +215,13 @@ function providersOf(name: string | undefined): Provider[] {
         const invoker = new HandlerInvoker(new NestCalls(creator, modules, logger), wire, logger);
         const discover = () => withPatterns(explore(discovery, name), controllerHosts(discovery), server.actual);
         const runtime = new RocketMQRuntime({
-          ...{ options, hooks: wire.hooks, admin, events, invoker, wire, discover },
+          options,
+          hooks: wire.hooks,
+          admin,
+          events,
+          invoker,
+          wire,
+          discover,
           get server() {
             return server.actual;
           },

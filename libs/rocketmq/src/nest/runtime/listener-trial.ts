@@ -121,10 +121,23 @@ export class ListenerTrial {
 function viewOf(sent: OutgoingMessage, messageId: string, deliveryAttempt: number, nowMs: number): MessageView {
   const { topic, body, tag, keys = [], properties = {}, messageGroup } = sent;
   return {
-    ...{ topic, messageId, body: bodyBytes(body), tag, keys, properties, messageGroup, deliveryAttempt },
+    topic,
+    messageId,
+    body: bodyBytes(body),
+    tag,
+    keys,
+    properties,
+    messageGroup,
+    deliveryAttempt,
     messageType: messageTypeOf(sent),
-    ...{ priority: undefined, bornTimestampMs: nowMs, bornHost: '', storeTimestampMs: nowMs },
-    ...{ deliveryTimestampMs: undefined, queueId: 0, queueOffset: 0n, receiptHandle: '' },
+    priority: undefined,
+    bornTimestampMs: nowMs,
+    bornHost: '',
+    storeTimestampMs: nowMs,
+    deliveryTimestampMs: undefined,
+    queueId: 0,
+    queueOffset: 0n,
+    receiptHandle: '',
   };
 }
 
@@ -136,13 +149,20 @@ async function run(
   ioClock: SystemClock,
 ): Promise<DeliveryOutcome> {
   const result = await runHandler(message, {
-    ...{ handler, timeoutMs, ioClock, lostSignal: undefined, forceSignal: undefined },
+    handler,
+    timeoutMs,
+    ioClock,
+    lostSignal: undefined,
+    forceSignal: undefined,
     onIgnoredSignal: () => {},
   });
   if (result.kind !== 'failed') return { outcome: 'acked' };
   const { error, wasInterrupted } = result;
   const settlement = settlementAfterFailure({
-    ...{ error, wasInterrupted, retryOn: policy.retryOn, deadLetterOn: policy.deadLetterOn },
+    error,
+    wasInterrupted,
+    retryOn: policy.retryOn,
+    deadLetterOn: policy.deadLetterOn,
     attempt: message.deliveryAttempt,
     // As if the earlier attempts had been made here.
     finished: message.deliveryAttempt,

@@ -155,7 +155,8 @@ export class PartStarter {
     const { shutdownGraceMs, logger } = this.options;
     const admin = await this.given.admin.ofCluster();
     return new RunningConsumers({
-      ...{ shutdownGraceMs, groups: parts.groups },
+      shutdownGraceMs,
+      groups: parts.groups,
       startOptions: () => this.startOptions(),
       make: (plan) => namingListeners(plan, () => this.consumer(connection, plan, parts)),
       beforeStart: async (plan, signal) => {
