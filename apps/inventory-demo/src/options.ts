@@ -37,7 +37,7 @@ export interface InventoryDemoOptions {
 }
 
 /** Additional settings of the process. */
-export interface InventoryDemoEnvironment extends InventoryDemoOptions {
+interface InventoryDemoEnvironment extends InventoryDemoOptions {
   readonly port: number;
   /** The address to listen on. */
   readonly host: string;

@@ -44,7 +44,7 @@ export interface OrderDemoOptions {
 }
 
 /** Additional settings of the process. */
-export interface OrderDemoEnvironment extends OrderDemoOptions {
+interface OrderDemoEnvironment extends OrderDemoOptions {
   readonly port: number;
   /** The address to listen on. */
   readonly host: string;

@@ -15,7 +15,7 @@ export class FolderLockedError extends Error {
   }
 }
 
-export interface FolderLock {
+interface FolderLock {
   /** Releases the folder. Idempotent. */
   release(): void;
 }

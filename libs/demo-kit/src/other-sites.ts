@@ -4,7 +4,7 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:
 import { foreignHeader } from 'nestjs-rocketmq/broker';
 
 /** Express middleware. */
-export type Middleware = (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
+type Middleware = (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
 
 /** Applies the rules of the broker's control port. Nothing is allowed across origins. */
 export function refuseOtherSites(...names: readonly (string | undefined)[]): Middleware {

@@ -10,10 +10,10 @@ import {
 } from '../database/inventory-database.js';
 import { stockHistory } from '../database/schema.js';
 
-export type StockHistoryEntry = typeof stockHistory.$inferSelect;
+type StockHistoryEntry = typeof stockHistory.$inferSelect;
 
 /** Selects the entries of an order, or those after an entry. */
-export interface StockHistoryQuery {
+interface StockHistoryQuery {
   readonly orderId?: string;
   readonly after?: number;
 }

@@ -12,7 +12,7 @@ import { stock } from '../database/schema.js';
 import { INVENTORY_DEMO_OPTIONS, type InventoryDemoOptions } from '../options.js';
 import { PRODUCTS, type Product } from './products.js';
 
-export type StockRow = typeof stock.$inferSelect;
+type StockRow = typeof stock.$inferSelect;
 
 /** The states of stock. */
 type Place = 'available' | 'reserved' | 'sold';

@@ -11,7 +11,7 @@ const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /** The features that the page shows. */
-export interface PageSettings {
+interface PageSettings {
   readonly paymentTimeoutMs: number;
   /** Whether time-outs can be delivered now; a real server does not support this. */
   readonly canHurry: boolean;

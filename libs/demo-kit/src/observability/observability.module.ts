@@ -15,7 +15,7 @@ import { shareLogFields } from './log-fields.js';
 import { METRICS_SOURCE, MetricsController, type MetricsSource } from './metrics.controller.js';
 import { OrderTrailInterceptor } from './order-trail.interceptor.js';
 
-export interface ObservabilityOptions {
+interface ObservabilityOptions {
   /** The injection token of the `DemoDatabase`, which a global module provides. */
   readonly database: InjectionToken;
   /** The source of `/metrics`; without it there is no such path. */

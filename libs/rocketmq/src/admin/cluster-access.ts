@@ -10,7 +10,7 @@ import { type MasterBroker, parseClusterInfo, parseTopicRoute, type TopicRoute }
 import type { RemotingClient } from './remoting-client.js';
 import type { RemotingRequest } from './remoting-request.js';
 
-export interface ClusterAccessOptions {
+interface ClusterAccessOptions {
   readonly nameServers: readonly string[];
   readonly cluster: string | undefined;
   readonly timeoutMs: number;

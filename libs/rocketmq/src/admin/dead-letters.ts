@@ -31,7 +31,7 @@ export interface DeadLetterPage {
 }
 
 /** A dead letter as it is stored, and its view. */
-export interface StoredDeadLetter {
+interface StoredDeadLetter {
   readonly stored: StoredMessageFields;
   readonly deadLetter: DeadLetterView;
 }

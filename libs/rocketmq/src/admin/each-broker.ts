@@ -9,7 +9,7 @@ export interface BrokerFailure extends MasterBroker {
 }
 
 /** The results of the brokers that answered, in the order of the brokers. */
-export interface BrokerAnswers<T> {
+interface BrokerAnswers<T> {
   readonly answers: readonly { readonly broker: MasterBroker; readonly value: T }[];
   readonly failures: readonly BrokerFailure[];
 }

@@ -13,7 +13,7 @@ import { RemotingError } from './remoting-error.js';
 import type { RemotingRequest } from './remoting-request.js';
 import { signed } from './signature.js';
 
-export interface RemotingClientOptions {
+interface RemotingClientOptions {
   /** How long connecting may take. */
   readonly connectTimeoutMs: number;
   /** The largest answer that is accepted. Default: {@link MAX_FRAME_BYTES}. */

@@ -12,7 +12,7 @@ import { DENIAL_SECONDS, topicNotFound, topicTypeMismatch } from './resource-err
 import type { Route } from './route.js';
 
 /** What a route table needs from its client. */
-export interface RoutePort {
+interface RoutePort {
   readonly pace: RetryPace;
   readonly logger: Logger;
   /** Whether the server may report a topic as missing that was created a moment ago. */

@@ -6,7 +6,7 @@ import { type Endpoint, endpointKey } from './endpoint.js';
 import type { TelemetrySession } from './telemetry-session.js';
 
 /** A session and its endpoint. */
-export interface OpenSession {
+interface OpenSession {
   readonly endpoint: Endpoint;
   readonly session: TelemetrySession;
 }

@@ -16,7 +16,7 @@ import type { WireStream } from './channel.js';
 export type ServerCommand = Exclude<NonNullable<TelemetryCommand['command']>, { $case: 'settings' }>;
 
 /** What a session needs from its client. */
-export interface SessionPort {
+interface SessionPort {
   /** Names the endpoint in log lines. */
   readonly endpoint: string;
   readonly clock: Clock;

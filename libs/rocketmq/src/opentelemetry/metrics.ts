@@ -109,7 +109,7 @@ export class Metrics {
 }
 
 /** The labels of a topic. */
-export interface TopicLabels {
+interface TopicLabels {
   readonly plain: Attributes;
   readonly success: Attributes;
   readonly failure: Attributes;

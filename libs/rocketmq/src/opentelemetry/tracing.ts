@@ -18,7 +18,7 @@ import { ATTRIBUTE, errorTypeOf, type Operation, type SpanAttributes } from './a
 import { type MessagePropagation, spanContextIn } from './message-propagation.js';
 
 /** What spans are created with. */
-export interface TracingParts {
+interface TracingParts {
   readonly tracer: Tracer;
   readonly attributes: SpanAttributes;
   readonly propagation: MessagePropagation;
@@ -85,7 +85,7 @@ export class Tracing {
 }
 
 /** The origin of a message. */
-export interface Origin {
+interface Origin {
   readonly parent: Context;
   /** The span in which the message was created. */
   readonly creation: SpanContext | undefined;

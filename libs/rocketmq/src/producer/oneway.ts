@@ -5,7 +5,7 @@ import { callWatcher } from '../support/watchers.js';
 import type { ProducerEvents } from './producer-events.js';
 
 /** A one-way send in progress. */
-export interface OnewaySend {
+interface OnewaySend {
   /** Resolves when the producer has accepted the message; rejects when it was refused before that. */
   readonly accepted: Promise<void>;
   /** Resolves when the send has ended. Never rejects, because no caller waits for it. */
@@ -13,7 +13,7 @@ export interface OnewaySend {
 }
 
 /** Where failures are reported. */
-export interface OnewayWatchers {
+interface OnewayWatchers {
   readonly logger: Logger;
   readonly events: Partial<ProducerEvents> | undefined;
 }

@@ -21,7 +21,7 @@ export async function isTraceable(tx: SqlExecutor, table: string): Promise<boole
 }
 
 /** A row of the log to write. */
-export interface LogRow {
+interface LogRow {
   /** Quoted. */
   readonly table: string;
   readonly transactionId: string;

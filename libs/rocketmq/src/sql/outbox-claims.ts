@@ -15,7 +15,7 @@ export interface ClaimedMessage {
 /** The maximum number of rows of one message group in a claim. They are sent one after another. */
 const GROUP_ROWS = 16;
 
-export interface ClaimOptions {
+interface ClaimOptions {
   /** The unique name of the claim. */
   readonly claim: string;
   readonly nowMs: number;
@@ -25,7 +25,7 @@ export interface ClaimOptions {
 }
 
 /** The result of a failed attempt. */
-export interface FailedMessage {
+interface FailedMessage {
   readonly id: string;
   readonly error: string;
   /** When it may be retried; undefined parks it. */

@@ -13,7 +13,7 @@ export interface OutboxMessage extends Omit<OutgoingMessage, 'messageId' | 'body
 }
 
 /** A message as its columns, in types that all drivers and ORMs return in the same form. */
-export interface OutboxColumns {
+interface OutboxColumns {
   readonly topic: string;
   readonly messageGroup: string | null;
   /** JSON. */

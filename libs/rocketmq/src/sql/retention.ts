@@ -7,7 +7,7 @@ import type { SqlDatabase } from './sql-port.js';
 const BATCH_ROWS = 1_000;
 
 /** How long rows are kept, and the time that they must outlive. */
-export interface RetentionBound {
+interface RetentionBound {
   readonly retentionMs: number;
   readonly leastMs: number;
   /** A description of `leastMs`, for the error. */
@@ -24,7 +24,7 @@ export function assertRetention({ retentionMs, leastMs, leastIs }: RetentionBoun
 }
 
 /** Which rows are old: `table` and `condition` come from this folder, never from a caller. */
-export interface OldRows {
+interface OldRows {
   readonly table: string;
   /** The column with the time since which a row is no longer needed. */
   readonly column: string;

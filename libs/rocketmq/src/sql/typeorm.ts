@@ -4,7 +4,7 @@ import { UsageError } from '../support/errors.js';
 import type { SqlDatabase, SqlExecutor } from './sql-port.js';
 
 /** A TypeORM `QueryRunner`. */
-export interface TypeormQueryRunner {
+interface TypeormQueryRunner {
   query(
     text: string,
     parameters: unknown[],

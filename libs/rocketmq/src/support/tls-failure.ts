@@ -94,7 +94,7 @@ const PROBE_MS = 1_000;
 export const TLS_ALERT = 0x15;
 
 /** The result of a TLS handshake: `served` and `dropped` describe what followed it. */
-export type Greeting = 'none' | 'alert' | 'dropped' | 'served';
+type Greeting = 'none' | 'alert' | 'dropped' | 'served';
 
 /**
  * Performs a TLS handshake with the server on an address and sends nothing else. The server's certificate does not matter.

@@ -4,7 +4,7 @@ import { SystemClock, sleep } from '../support/clock.js';
 import { StateError } from '../support/errors.js';
 
 /** Reports whether something is going on. */
-export interface QuietProbe {
+interface QuietProbe {
   /** Descriptions of the current work. */
   blockers(): string[];
   /** Changes whenever something has begun. */

@@ -18,7 +18,7 @@ export class AccessRefusal extends Error {
 }
 
 /** A client that has sent its settings. */
-export interface KnownClient {
+interface KnownClient {
   readonly clientId: string;
   readonly settings: Settings;
   /** The access key of the user who signed its settings. */

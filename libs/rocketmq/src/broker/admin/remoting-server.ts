@@ -25,7 +25,7 @@ const LONGEST_IDLE_MS = 2 * MINUTE_MS;
 /** Answers a request; throws an {@link AdminRefusal} to answer with its code. */
 export type AdminHandler = (request: RemotingFrame) => Promise<AdminAnswer>;
 
-export interface RemotingServerOptions {
+interface RemotingServerOptions {
   readonly handler: AdminHandler;
   /** Real time. */
   readonly clock: Clock;

@@ -9,7 +9,7 @@ import { controlRoutes } from './control-requests.js';
 import { ControlServer } from './control-server.js';
 
 /** The parts of the broker that its control port uses. */
-export interface ControlledBroker extends ControlContext {
+interface ControlledBroker extends ControlContext {
   readonly access: AccessControl;
   readonly realClock: Clock;
   readonly logger: Logger;

@@ -19,7 +19,7 @@ const MOST_CONNECTIONS = 64;
 /** The lifetime of a connection in real time; it carries one request. */
 const LONGEST_CONNECTION_MS = 30_000;
 
-export interface ControlServerOptions {
+interface ControlServerOptions {
   readonly routes: Routes;
   /** Throws an AccessRefusal for an unauthorized caller. */
   readonly admit: (authorization: string | undefined) => void;

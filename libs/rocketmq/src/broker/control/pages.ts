@@ -14,7 +14,7 @@ const LONGEST_LOOK = 5_000;
 const TURN = 2_000;
 
 /** The requested part of a list. */
-export interface PageWish {
+interface PageWish {
   readonly limit: number;
   readonly after: string | undefined;
 }

@@ -18,7 +18,7 @@ import {
 import type { Registry } from './registry.js';
 
 /** Runs a command atomically: when it throws, none of its changes are applied. */
-export type Run = <T>(command: (changes: Changes) => T) => T;
+type Run = <T>(command: (changes: Changes) => T) => T;
 
 export class Administration {
   constructor(

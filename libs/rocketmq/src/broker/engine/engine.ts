@@ -37,7 +37,7 @@ export interface EngineOptions {
 }
 
 /** The events of the engine, emitted after the store has the change. Listeners must not call the engine synchronously. */
-export interface EngineListener {
+interface EngineListener {
   /** A change was written; the next due time may have changed. */
   committed(): void;
   /** Consumers of the topic, or of one of its groups, may find messages. */

@@ -15,7 +15,7 @@ export type DelayedRef =
   | { readonly recallHandle: string; readonly topic?: undefined };
 
 /** The result of a request to deliver a message again. */
-export type DeliveredAgain =
+type DeliveredAgain =
   /** The group gets it with its next poll. */
   | { readonly kind: 'again' }
   /** The group gets it anyway: it has not received it yet, or the message is ready for redelivery. */

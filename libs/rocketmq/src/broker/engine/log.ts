@@ -18,7 +18,7 @@ export interface TopicPosition extends LogPosition {
 }
 
 /** The fields of a message that determine its queue. */
-export type QueueChoice = Partial<Pick<StoredMessage, 'messageGroup' | 'priority'>>;
+type QueueChoice = Partial<Pick<StoredMessage, 'messageGroup' | 'priority'>>;
 
 /** Appends messages and chooses their queues. */
 export class MessageLog {

@@ -7,7 +7,7 @@ import { keys, type StoredMessage } from './records.js';
 import { type MessageEntry, messageAt } from './views.js';
 
 /** A query for messages with a key. */
-export interface KeyQuery {
+interface KeyQuery {
   readonly topic: string;
   readonly key: string;
   readonly fromMs: number;

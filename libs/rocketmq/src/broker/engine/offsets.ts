@@ -13,7 +13,7 @@ export interface QueueRange {
 }
 
 /** A queue as a group sees it. */
-export interface GroupPosition extends QueueRange {
+interface GroupPosition extends QueueRange {
   /** For an ordered group the first offset that is not settled, otherwise the first that was never delivered. */
   readonly offset: number;
   /** When the message before `offset` was stored. */

@@ -21,17 +21,17 @@ interface Tally<L> {
 /** The count for a set of labels. */
 export type Counted<L> = L & Amount;
 
-export interface SentLabels {
+interface SentLabels {
   readonly topic: string;
   readonly messageType: MessageType;
 }
 
-export interface GroupLabels {
+interface GroupLabels {
   readonly topic: string;
   readonly group: string;
 }
 
-export interface EndLabels {
+interface EndLabels {
   readonly topic: string;
   readonly resolution: 'commit' | 'rollback';
 }

@@ -29,7 +29,7 @@ export interface DueCheck {
 }
 
 /** The result of a due check. */
-export type CheckOutcome =
+type CheckOutcome =
   | { readonly kind: 'ask'; readonly check: DueCheck }
   | { readonly kind: 'givenUp'; readonly topic: string; readonly transactionId: string }
   | { readonly kind: 'ended' };

@@ -63,7 +63,7 @@ export function unsettledDeliveries(store: Store): DeliveryEntry[] {
 }
 
 /** A delayed message. */
-export interface DelayedEntry {
+interface DelayedEntry {
   readonly topic: string;
   readonly dueAtMs: number;
   readonly recallHandle: string;
@@ -88,7 +88,7 @@ export function halfMessages(store: Store): { topic: string; half: HalfRecord }[
 }
 
 /** An entry of the index by due time. */
-export interface DueEntry {
+interface DueEntry {
   readonly atMs: number;
   readonly due: Due;
 }

@@ -12,7 +12,7 @@ export interface Operand {
   evaluate(lookup: Lookup): SqlValue;
 }
 
-export interface Constant extends Operand {
+interface Constant extends Operand {
   readonly form: 'constant';
   readonly value: SqlValue;
 }

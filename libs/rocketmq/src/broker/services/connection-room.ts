@@ -3,7 +3,7 @@
 import type { Socket } from 'node:net';
 import type { Clock, ScheduledTask } from '../../support/clock.js';
 
-export interface ConnectionRoomOptions {
+interface ConnectionRoomOptions {
   /** The maximum number of connections. */
   readonly most: number;
   /** How long a connection may be idle before it is closed, in real time. Default: forever. */

@@ -36,7 +36,7 @@ export interface ConnectionFault {
 }
 
 /** The effects of faults on a running broker. Without an argument they affect all. */
-export interface FaultTargets {
+interface FaultTargets {
   breakStreams(clientId: string | undefined): void;
   breakConnections(port: number | undefined): void;
   forgetSettings(clientId: string | undefined): void;

@@ -44,7 +44,7 @@ type UnaryHandler<N extends RpcName> = (
 ) => Promise<RpcResponse<N>> | RpcResponse<N>;
 
 /** The handlers of the RPCs. An RPC without a handler is answered with gRPC UNIMPLEMENTED, as by the real server. */
-export interface Handlers {
+interface Handlers {
   readonly unary: { readonly [N in UnaryName]?: UnaryHandler<N> };
   readonly receiving: Receiving;
   readonly telemetry: Telemetry;

@@ -20,7 +20,7 @@ export interface PortTls {
 }
 
 /** The options of a port. */
-export interface ListenerOptions {
+interface ListenerOptions {
   /** Real time. */
   readonly clock: Clock;
   /** Default: plaintext only. */

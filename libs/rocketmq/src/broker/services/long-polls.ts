@@ -4,7 +4,7 @@ import type { Clock } from '../../support/clock.js';
 import type { Available } from '../engine/changes.js';
 
 /** A receive that has found no messages yet. */
-export interface LongPoll {
+interface LongPoll {
   readonly topic: string;
   readonly group: string;
   readonly timeoutMs: number;

@@ -26,7 +26,7 @@ const ANSWER_TIME_MS = 500;
 type Item = RpcResponse<'receiveMessage'>;
 
 /** The call of one receive. */
-export interface ReceiveCall {
+interface ReceiveCall {
   /** Milliseconds until the caller's deadline; Infinity without one. */
   readonly remainingMs: number;
   /** Aborts when the caller disconnects or the broker stops. */

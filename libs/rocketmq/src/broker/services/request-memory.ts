@@ -8,7 +8,7 @@ export interface UnfinishedRequest {
   giveWay(why: string): void;
 }
 
-export interface RequestMemoryOptions {
+interface RequestMemoryOptions {
   /** Real time. */
   readonly clock: Clock;
   /** The maximum bytes of all incomplete requests together. */

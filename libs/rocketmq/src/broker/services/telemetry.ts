@@ -14,10 +14,10 @@ import { AnswerError, OK } from './status.js';
 import { groupName, topicName } from './validation.js';
 
 /** The gRPC statuses with which a telemetry stream can fail. All other errors of the protocol are in responses. */
-export type StreamFailure = 'invalidArgument' | 'internal' | 'unavailable';
+type StreamFailure = 'invalidArgument' | 'internal' | 'unavailable';
 
 /** The stream of one client. */
-export interface TelemetryStream {
+interface TelemetryStream {
   send(command: TelemetryCommand): void;
   end(): void;
   fail(failure: StreamFailure, message: string): void;

@@ -14,7 +14,7 @@ const BIG_DATA = 0x01;
 const NO_PAGE = 0xffff_ffff_ffff_ffffn;
 
 /** The result of the check. `short`: pages in use are beyond the end of the file. */
-export type FileCheck = 'foreign' | 'short' | 'whole';
+type FileCheck = 'foreign' | 'short' | 'whole';
 
 export async function checkFile(file: FileHandle): Promise<FileCheck> {
   const { size } = await file.stat();

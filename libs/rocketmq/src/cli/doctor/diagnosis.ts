@@ -14,7 +14,7 @@ import { checkSend } from './send-check.js';
 import { checkAssignment, checkRoute } from './topic-checks.js';
 
 /** What to examine. */
-export interface Examination {
+interface Examination {
   readonly endpoint: string;
   readonly access: ProbeAccess;
   /** Undefined: name server and brokers are not examined. */

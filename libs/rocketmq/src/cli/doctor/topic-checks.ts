@@ -10,7 +10,7 @@ import type { Check } from './check.js';
 import { type ProxyProbe, refusalOf } from './proxy-probe.js';
 
 /** The result of examining the route of a topic. */
-export interface RouteFound {
+interface RouteFound {
   readonly checks: readonly Check[];
   readonly addresses: readonly Address[];
   /** The message types of the topic. */

@@ -10,7 +10,7 @@ import { type Address, addressText } from '../endpoint.js';
 import { type Listener, listenerAt } from './strangers.js';
 
 /** A connection that failed. */
-export interface FailedConnection {
+interface FailedConnection {
   /** The message of the transport. */
   readonly text: string;
   /** The same value for all calls that fail with this connection, so that the server is probed once for all of them. */

@@ -35,7 +35,7 @@ const LAST_STREAM_ID = 2 ** 30;
 const DRAIN_MS = MINUTE_MS;
 
 /** The socket below a session. */
-export interface SessionSocket {
+interface SessionSocket {
   readonly destroyed: boolean;
   destroy(): unknown;
 }

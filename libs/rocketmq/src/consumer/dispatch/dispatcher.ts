@@ -17,7 +17,7 @@ import type { ListenerTurns } from './listener-turns.js';
 import { Turns } from './turns.js';
 
 /** What a dispatcher needs besides the context. */
-export interface DispatcherParts {
+interface DispatcherParts {
   readonly listeners: ListenerSet;
   readonly pauses: Pauses;
   readonly listenerTurns: ListenerTurns;

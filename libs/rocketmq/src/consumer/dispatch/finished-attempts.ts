@@ -11,7 +11,7 @@ interface Known {
 }
 
 /** The attempts at one message. */
-export interface Failures {
+interface Failures {
   readonly count: number;
   /** The handler's last error. */
   readonly error: unknown;

@@ -11,7 +11,7 @@ import type { DeadLetter, FailurePolicy, FailureSettlement, Settlement } from '.
 const DEAD_LETTER_HOOK_MS = 30 * SECOND_MS;
 
 /** The listener's policy for dead letters. */
-export interface KeepOptions {
+interface KeepOptions {
   readonly policy: FailurePolicy;
   readonly backoff: BackoffPolicy;
   /** Fires when the consumer no longer waits for hooks. */

@@ -13,7 +13,7 @@ import type { ConsumerContext } from '../model/consumer-context.js';
 import { incomingMessage, unpackedMessage } from '../receive/incoming-message.js';
 
 /** How a message is verified. */
-export interface VerifyOptions {
+interface VerifyOptions {
   readonly listeners: Pick<ListenerSet, 'of'>;
   readonly maxUnpackedBytes: number;
   readonly forceSignal: AbortSignal;

@@ -48,7 +48,7 @@ export interface LeaseContext extends Pick<ConsumerContext, 'clock' | 'ioClock' 
 }
 
 /** A message as it was received. */
-export interface Received extends IncomingMessage {
+interface Received extends IncomingMessage {
   readonly endpoint: Endpoint;
   /** The size of the body as it was received. */
   readonly heldBytes: number;

@@ -5,7 +5,7 @@ import { UsageError } from '../../support/errors.js';
 import type { Subscription } from '../model/subscription.js';
 
 /** A listener's topic and filter. */
-export interface FilteredListener {
+interface FilteredListener {
   readonly name: string;
   readonly topic: string;
   readonly filter?: Filter;

@@ -13,7 +13,7 @@ import { retryUntil } from '../../support/retry.js';
 import type { ConsumerContext } from '../model/consumer-context.js';
 
 /** Which topics are watched, and who is notified. */
-export interface Assignments {
+interface Assignments {
   /** The current topics; called each time. */
   topics(): readonly string[];
   /** Called with all queues of a topic, after every query. */

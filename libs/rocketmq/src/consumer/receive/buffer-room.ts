@@ -20,7 +20,7 @@ export interface Reservation {
 }
 
 /** The additional room of one held message while it is decompressed. */
-export interface Growth {
+interface Growth {
   /** Books the bytes, once they are known. */
   by(bytes: number): void;
   /** Returns them. Repeated calls do nothing. */

@@ -5,7 +5,7 @@ import type { Listener, ListenerSet } from '../listeners/message-listener.js';
 import { BufferRoom } from './buffer-room.js';
 
 /** The room to divide. */
-export interface RoomOptions {
+interface RoomOptions {
   readonly maxBufferedMessages: number;
   readonly maxBufferedBytes: number;
   readonly listeners: ListenerSet;

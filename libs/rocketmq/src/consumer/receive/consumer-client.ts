@@ -12,7 +12,7 @@ import { RocketMQError } from '../../support/errors.js';
 import { type GroupSubscription, toWireSubscription } from '../model/subscription.js';
 
 /** What one kind of consumer adds. */
-export interface ConsumerRole {
+interface ConsumerRole {
   readonly type: ClientType.PUSH_CONSUMER | ClientType.SIMPLE_CONSUMER;
   readonly group: GroupSubscription;
   /** Set where the consumer itself decides about it: the server accepts it from a simple consumer only. */

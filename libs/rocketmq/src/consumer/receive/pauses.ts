@@ -4,7 +4,7 @@
 import { type Abortable, onAbort, reasonOf } from '../../support/abort-source.js';
 
 /** What happens to a held message that no handler has started. */
-export type Verdict = 'handle' | 'release';
+type Verdict = 'handle' | 'release';
 
 /**
  * Decides by the name of a topic or of a listener whether polls and handlers may start. An open poll always ends by itself: a

@@ -8,7 +8,7 @@ import { UsageError } from '../../support/errors.js';
 import type { GroupSubscription, Subscription } from '../model/subscription.js';
 
 /** The timeout of a change, and the signal that cancels it. */
-export interface ChangeOptions extends CallOptions {
+interface ChangeOptions extends CallOptions {
   /** Fires when the consumer closes. */
   readonly closing: AbortSignal;
 }

@@ -10,7 +10,7 @@ export type AckOutcome =
   | { readonly status: 'failed'; readonly error: unknown };
 
 /** What it needs of its consumer. */
-export interface AckBatchPort<M> {
+interface AckBatchPort<M> {
   /** @throws UsageError when the message was not received by this consumer */
   receiptOf(message: M): Receipt;
   readonly request: AckRequest;

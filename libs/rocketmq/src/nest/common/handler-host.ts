@@ -6,7 +6,7 @@ import { type ContextId, ContextIdFactory, type DiscoveryService, ModuleRef } fr
 export type InstanceWrapper = ReturnType<DiscoveryService['getProviders']>[number];
 
 /** An instance to call, and the injection context that it was created in; undefined for the static one. */
-export interface ResolvedHost {
+interface ResolvedHost {
   readonly instance: object;
   readonly contextId: ContextId | undefined;
 }

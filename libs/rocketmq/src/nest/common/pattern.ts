@@ -15,7 +15,7 @@ export function rocketMQTransport(connection?: string): symbol {
 }
 
 /** A parsed pattern. */
-export interface ParsedPattern {
+interface ParsedPattern {
   readonly topic: string;
   /** The part after the colon: a tag, or several separated by `||`. */
   readonly tags: string | undefined;

@@ -14,7 +14,7 @@ import type { PlannedConsumer, PlannedListener } from './listener-plan.js';
 import type { RocketMQListenerOptions } from './listener-settings.js';
 
 /** What listeners are created with. */
-export interface ListenerParts {
+interface ListenerParts {
   readonly invoker: Pick<HandlerInvoker, 'handlerOf' | 'batchHandlerOf'>;
   producer(): Producer | undefined;
   /** What requests are answered with. Default: requests get no answers. */

@@ -15,7 +15,7 @@ import { InvalidBodyError } from '../messages/message-body.js';
 export type NestCall = (...bodyAndContext: unknown[]) => Promise<unknown>;
 
 /** The method to call, and how to call it. */
-export interface CallTarget {
+interface CallTarget {
   readonly method: HandlerMethod;
   readonly globalEnhancers: boolean;
   /** The value of `context.getType()`. */

@@ -14,7 +14,7 @@ export type PlainOf<Body> = {
 };
 
 /** The parts of class-validator and class-transformer in use. */
-export interface ClassTools {
+interface ClassTools {
   plainToInstance(type: BodyClass, plain: object): object;
   validate(instance: object, options: object): Promise<ClassProblem[]>;
 }

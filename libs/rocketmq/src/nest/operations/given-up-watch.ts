@@ -24,7 +24,7 @@ export interface GivenUpTransaction {
 }
 
 /** @internal what the watch needs of its connection */
-export interface GivenUpPort {
+interface GivenUpPort {
   readonly admin: Pick<Admin, 'givenUpSince' | 'findMessages'>;
   readonly checkers: Readonly<Record<string, TransactionCheckHandler>>;
   readonly bounds: TransactionBounds;

@@ -28,7 +28,7 @@ export class ProvisionError extends RocketMQError {
 }
 
 /** What provisioning works with. */
-export interface ProvisioningPort {
+interface ProvisioningPort {
   readonly admin: Admin;
   readonly logger: Logger;
   /** The limit for all of it, in milliseconds. */

@@ -6,7 +6,7 @@ import type { PlannedConsumer } from '../listening/listener-plan.js';
 import type { InstanceGroups } from './instance-groups.js';
 
 /** What consumers are started with. */
-export interface ConsumerStarts {
+interface ConsumerStarts {
   /** How each consumer starts; called at every start. */
   startOptions(): StartOptions;
   readonly shutdownGraceMs: number;

@@ -9,7 +9,7 @@ import { describeError, type Logger } from '../../support/logger.js';
 import { systemRandom } from '../../support/random.js';
 
 /** The work of a step. It is repeated after a failure, so a failed attempt must clean up after itself. */
-export type StartStep = (signal: AbortSignal) => Promise<void>;
+type StartStep = (signal: AbortSignal) => Promise<void>;
 
 /** Why startup is incomplete. */
 export interface StartProblem {
@@ -19,7 +19,7 @@ export interface StartProblem {
 }
 
 /** What the steps need. */
-export interface StartStepsPort {
+interface StartStepsPort {
   /** Whether steps are postponed when no server is reachable. Otherwise that is a failure like others. */
   readonly mayWait: boolean;
   readonly logger: Logger;

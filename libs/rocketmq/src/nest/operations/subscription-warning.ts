@@ -9,7 +9,7 @@ type GroupSubscription = Awaited<ReturnType<Admin['groupClients']>>['subscriptio
 type Wanted = PlannedConsumer['subscriptions'][number];
 
 /** What the check needs. */
-export interface SubscriptionWatch {
+interface SubscriptionWatch {
   readonly admin: Admin;
   readonly logger: Logger;
   /** Cancels the check. */

@@ -44,7 +44,7 @@ export interface TrialMessage
 }
 
 /** Which listener. */
-export interface TrialTarget {
+interface TrialTarget {
   readonly type: abstract new (...args: never[]) => object;
   readonly methodName: string;
   /** Required where a method has several listeners. */

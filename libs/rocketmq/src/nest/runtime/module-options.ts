@@ -30,7 +30,7 @@ import type { RocketMQModuleOptions, RocketMQProducerOptions } from './rocketmq.
 export type Target = { readonly kind: 'cluster'; readonly endpoints: string } | EmbeddedTarget;
 
 /** An embedded broker: with its data in a folder, or in memory. */
-export interface EmbeddedTarget {
+interface EmbeddedTarget {
   readonly kind: 'embedded';
   readonly data: string | undefined;
 }

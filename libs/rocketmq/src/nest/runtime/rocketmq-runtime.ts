@@ -40,7 +40,7 @@ type State =
   | { readonly kind: 'closed'; readonly closed: Promise<void> };
 
 /** The parts of a runtime. */
-export interface RuntimeParts extends PartStarterPort {
+interface RuntimeParts extends PartStarterPort {
   readonly hooks: Pick<MessageHooks, 'outgoing' | 'incoming' | 'hooks'>;
   /** The transport strategy of this connection, if it has one. */
   readonly server: PatternServer | undefined;

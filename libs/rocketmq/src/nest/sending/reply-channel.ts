@@ -28,7 +28,7 @@ interface ReplyGroups {
 }
 
 /** The topic, tag and group for answers. */
-export interface ReplyChannelParts {
+interface ReplyChannelParts {
   readonly connection: Connection;
   readonly groups: ReplyGroups;
   /** The name on the cluster. */

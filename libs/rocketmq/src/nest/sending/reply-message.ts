@@ -23,7 +23,7 @@ export const REQUEST_PROPERTIES = {
  * What the body of an answer is: a value encoded by the codec, bytes as they are, nothing (a handler without a result), or the
  * error as JSON: `{ name, message }`.
  */
-export type ReplyKind = 'value' | 'bytes' | 'nothing' | 'error';
+type ReplyKind = 'value' | 'bytes' | 'nothing' | 'error';
 
 /** Where an answer is sent. */
 export interface ReplyAddress {
@@ -33,9 +33,7 @@ export interface ReplyAddress {
 }
 
 /** An answer, or the error of the handler. */
-export type Reply =
-  | { readonly kind: 'answer'; readonly value: unknown }
-  | { readonly kind: 'error'; readonly error: Error };
+type Reply = { readonly kind: 'answer'; readonly value: unknown } | { readonly kind: 'error'; readonly error: Error };
 
 /** The error of a handler in another process. Its `name` and `message` are those of the original error. */
 export class RemoteHandlerError extends Error {

@@ -45,7 +45,7 @@ export function withPatterns(
 }
 
 /** Which handlers a server has, and how they run. */
-export interface PatternOwner {
+interface PatternOwner {
   readonly transportId: unknown;
   /** Whether global guards, pipes, interceptors and filters apply, unless a handler sets that itself. */
   readonly globalEnhancers: boolean;

@@ -3,7 +3,7 @@
 import { abortReason } from '../../support/abort.js';
 
 /** The limits. */
-export interface InFlightBounds {
+interface InFlightBounds {
   readonly maxCount: number;
   readonly maxBytes: number;
 }

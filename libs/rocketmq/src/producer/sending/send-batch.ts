@@ -39,7 +39,7 @@ const DEFAULT_CONCURRENCY = 32;
 const LEAST_SEND_MS = 5;
 
 /** What a batch needs from its producer. */
-export interface BatchPort {
+interface BatchPort {
   /** The timeout of the send of one message, in milliseconds. */
   readonly sendTimeoutMs: number;
   /** @throws StateError once the producer closes */

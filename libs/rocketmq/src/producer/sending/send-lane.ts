@@ -27,7 +27,7 @@ const MESSAGE_OVERHEAD_BYTES = 256;
 const WAITING_SHARE = 0.25;
 
 /** A message that is ready to be sent. */
-export interface LaneMessage {
+interface LaneMessage {
   readonly wire: WireMessage;
   readonly deadline: Deadline;
   /** A description of the operation. */
@@ -35,7 +35,7 @@ export interface LaneMessage {
 }
 
 /** What a lane needs from its producer. */
-export interface LanePort {
+interface LanePort {
   readonly client: Client;
   readonly safety: BatchSafety;
   /** The largest body that the server accepts. */

@@ -22,7 +22,7 @@ import type { SendPrepared } from './send-batch.js';
 import { receiptOf, type StoredMessage } from './send-receipt.js';
 
 /** How a validated message is sent. */
-export interface DispatchOptions {
+interface DispatchOptions {
   /** Default: the option of the producer. */
   readonly whenFull?: 'wait';
   /** Called when there is room for it and the producer has accepted it. */

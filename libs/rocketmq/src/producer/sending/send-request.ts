@@ -18,7 +18,7 @@ export interface StoredPlace {
 }
 
 /** The options of the request. */
-export interface SendRequestOptions {
+interface SendRequestOptions {
   /** A description of the operation, for errors. */
   readonly what: string;
   /** The timeout in real time, in milliseconds. */

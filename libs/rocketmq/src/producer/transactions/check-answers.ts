@@ -32,7 +32,7 @@ const MOST_CHECKS = 1_000;
 type PackedCheck = CheckedTransaction & { readonly isPacked: boolean };
 
 /** What the answers need from their producer. */
-export interface CheckPort {
+interface CheckPort {
   readonly client: Client;
   readonly memory: TransactionMemory;
   readonly checkers: ReadonlyMap<string, TransactionCheckHandler>;

@@ -28,7 +28,7 @@ const RETRY_MS = 5 * SECOND_MS;
 /** How long before their expiry credentials are renewed, if they are valid for long enough. */
 const LEAD_MS = MINUTE_MS;
 
-export interface CredentialsOptions {
+interface CredentialsOptions {
   /** How often the provider is called, in milliseconds. Default: before `expiresAt`, or every minute if there is none. */
   readonly refreshMs?: number;
   readonly logger: Logger;

@@ -43,7 +43,7 @@ export function authorization(credentials: Credentials, dateTime: string): strin
 }
 
 /** The signed time of a request, and its `authorization` value; undefined without credentials. */
-export interface Signature {
+interface Signature {
   readonly dateTime: string;
   readonly authorization: string | undefined;
 }

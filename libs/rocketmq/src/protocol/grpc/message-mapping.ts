@@ -33,7 +33,7 @@ export function fromWireMessageType(wire: WireMessageType): MessageType | undefi
 }
 
 /** The parts of a message on the wire that the producer decides, not the caller. */
-export interface SendContext {
+interface SendContext {
   readonly messageId: string;
   readonly type: MessageType;
   /** The body as it is sent. */

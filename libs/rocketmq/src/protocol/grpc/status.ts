@@ -5,7 +5,7 @@ import { accessAdvice } from '../credentials/access-advice.js';
 import { Code, type Status } from './generated/apache/rocketmq/v2/definition.js';
 
 /** The meaning of a code: whether the request took effect, and whether the same request may succeed later. */
-export interface StatusMeaning {
+interface StatusMeaning {
   readonly outcome: Exclude<Outcome, 'not-sent'>;
   readonly retryable: boolean;
 }
