@@ -210,6 +210,18 @@ describe('the house', () => {
     expect([...meanings].filter(([, files]) => files.size > 1)).toEqual([]);
   });
 
+  it('says at the top of a file of more than 300 lines why it is one', () => {
+    const long = sourceFiles(library)
+      .filter((file) => !file.includes('generated'))
+      .map((file) => ({ file: relative(root, file), lines: readFileSync(file, 'utf8').split('\n') }))
+      .filter(({ lines }) => lines.length > 301);
+    const reasons = long.map(({ file, lines }) => ({
+      file,
+      isGiven: lines.slice(0, 6).some((line) => /^\/\/ .*[Oo]ver 300 lines/.test(line)),
+    }));
+    expect(reasons.filter(({ isGiven }) => !isGiven)).toEqual([]);
+  });
+
   it('uses time, randomness and timers only in support/', () => {
     const forbidden =
       /\bDate\.now\(|\bsetTimeout\(|\bsetInterval\(|\bMath\.random\(|\brandomUUID\(|AbortSignal\.timeout/;

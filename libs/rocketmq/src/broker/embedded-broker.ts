@@ -1,4 +1,5 @@
 // The embedded broker: puts the four layers together, starts and stops them.
+// Over 300 lines for the documentation of its public methods.
 
 import { consumerGroupNameProblem, topicNameProblem } from '../protocol/model/names.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';

@@ -1,4 +1,5 @@
 // One client id: its routes, telemetry sessions, heartbeats and disconnect. Producer and consumers are built on it.
+// Over 300 lines: start, routes, sessions and shutdown share the state of one client.
 
 import { hostname } from 'node:os';
 import { toDuration } from '../protocol/grpc/duration.js';

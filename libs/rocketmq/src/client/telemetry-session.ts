@@ -1,5 +1,6 @@
 // One telemetry session with one endpoint: it sends the client's settings before anything is received there, sends them again
 // whenever the stream was lost, and carries the server's commands.
+// Over 300 lines: the stream, its settings and its reconnects are one state machine.
 
 import { Code, type Settings } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { TelemetryCommand } from '../protocol/grpc/generated/apache/rocketmq/v2/service.js';

@@ -1,5 +1,6 @@
 // The life of a push consumer: its start and end, its subscriptions, its pauses. message-flow.ts processes the
 // messages.
+// Over 300 lines for the documentation of its public methods.
 
 import type { Client, StartOptions } from '../client/client.js';
 import type { Connection } from '../client/connection.js';

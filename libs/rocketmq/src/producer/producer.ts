@@ -1,4 +1,5 @@
 // The producer: its lifecycle, sends, recalls and transactions.
+// Over 300 lines for the documentation of its public methods.
 
 import { Client, type ClientRole, type StartOptions } from '../client/client.js';
 import type { Connection } from '../client/connection.js';

@@ -1,4 +1,5 @@
 // The typed client of the control port. It depends only on the port's JSON, not on the broker.
+// Over 300 lines for the documentation of its public methods.
 
 import type { ClientRequest, RequestOptions } from 'node:http';
 import { reasonOf } from '../../support/abort-source.js';

@@ -1,5 +1,6 @@
 // Deliveries to groups: leases, receipt handles, attempts, dead letters. Which messages a pop delivers is decided in
 // unordered-pop.ts and ordered-pop.ts.
+// Over 300 lines: a delivery changes in one place only.
 
 import { MINUTE_MS, SECOND_MS } from '../../support/clock.js';
 import type { Changes } from './changes.js';

@@ -1,5 +1,6 @@
 // The engine: synchronous decisions over the state in the store, without I/O or timers of its own. Every command has the current
 // time as a parameter, `tick` does what is due, and `nextDueAtMs` returns when something is due next.
+// Over 300 lines: one method per command, most of them one call.
 
 import { HOUR_MS } from '../../support/clock.js';
 import { DamagedRecord } from '../store/damaged-record.js';

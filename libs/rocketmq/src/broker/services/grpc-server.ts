@@ -1,5 +1,6 @@
 // The RPCs: decodes requests, calls handlers and encodes responses, and does what every call needs (authentication, faults, activity,
 // errors as statuses). The transport is in grpc-wire/.
+// Over 300 lines: one entry per RPC, and the same steps around each.
 
 import { EMBEDDED_BROKER_METADATA, METADATA } from '../../protocol/credentials/metadata.js';
 import { decodeRequest, TooManyFields } from '../../protocol/grpc/bounded-decoding.js';

@@ -1,5 +1,6 @@
 // One gRPC call on an HTTP/2 session, up to its final status. Sessions are in http2-session.ts, the channel is in http2-channel.ts.
 // This is on the path of every message: listeners are shared, and strings are built only when they are needed.
+// Over 300 lines: unary calls and streams share how a call ends.
 
 import { type ClientHttp2Stream, constants, type IncomingHttpHeaders } from 'node:http2';
 import { LIMITS } from '../../protocol/model/limits.js';

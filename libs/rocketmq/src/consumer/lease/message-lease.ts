@@ -1,5 +1,7 @@
 // The lease of one message: renews it in time and sends the one settlement, never both at once. The caller decides about the
 // settlement.
+// Over 300 lines: the state of a lease and every request about it belong together, because only together they show that there is
+// one settlement.
 
 import { type Endpoint, endpointKey } from '../../client/endpoint.js';
 import { Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';

@@ -1,5 +1,6 @@
 // Polls the assigned queues of one topic on one broker and hands over the messages. Nothing is handed over before its stream has
 // ended.
+// Over 300 lines: first and extra pollers share the room, the pauses and the shutdown of one loop.
 
 import { type Queue, resource } from '../../client/route.js';
 import { toDuration } from '../../protocol/grpc/duration.js';

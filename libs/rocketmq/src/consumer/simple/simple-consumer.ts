@@ -1,4 +1,5 @@
 // The simple consumer: the application receives messages and settles each itself. No handler, no renewal, no failure policy.
+// Over 300 lines for the documentation of its public methods.
 
 import { setMaxListeners } from 'node:events';
 import type { Client, StartOptions } from '../../client/client.js';

@@ -1,4 +1,5 @@
 // The module: takes the options, provides the producer, and runs the lifecycle hooks.
+// Over 300 lines: `forRoot` and `forRootAsync` with the three modules that they assemble.
 
 import {
   type DynamicModule,

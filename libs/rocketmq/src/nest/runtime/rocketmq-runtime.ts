@@ -1,5 +1,6 @@
 // The parts that run while the application does (embedded broker, connection, producer, consumers), and the order in which they
 // start and stop. rocketmq.module.ts calls it.
+// Over 300 lines: the order of start and of shutdown is one piece of knowledge.
 
 import type { Connection } from '../../client/connection.js';
 import type { PushConsumer } from '../../consumer/push-consumer.js';

@@ -1,4 +1,5 @@
 // One call on one HTTP/2 stream: messages in, messages out, and a status at the end. Independent of the methods.
+// Over 300 lines: each way in which a call ends must be seen beside the others.
 
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { Clock, ScheduledTask } from '../../../support/clock.js';
