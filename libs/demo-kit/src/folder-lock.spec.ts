@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -42,6 +42,7 @@ describe('lockFolder', () => {
     for (const stale of [JSON.stringify({ pid: process.pid, startedAt: 'long ago' }), '{"pid":', '']) {
       writeFileSync(join(folder, 'lock'), stale);
       lockFolder(folder).release();
+      expect(readdirSync(folder)).toEqual([]);
     }
   });
 

@@ -1,7 +1,8 @@
 // Allows one process at a time in a data folder. PGlite does not, and two processes would corrupt its data.
 
+import { hash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createOnce } from './create-once.js';
 
 /** The folder is in use. */
@@ -34,13 +35,7 @@ export function lockFolder(folder: string): FolderLock {
   mkdirSync(folder, { recursive: true });
   const file = join(folder, 'lock');
   const own = JSON.stringify({ pid: process.pid, startedAt: processStart(process.pid) } satisfies Holder);
-  while (!createOnce(file, own)) {
-    const held = readIfThere(file);
-    if (held === undefined) continue;
-    const holder = parseHolder(held);
-    if (holder !== undefined && isRunning(holder)) throw new FolderLockedError(folder, holder.pid);
-    removeStale(file, held);
-  }
+  while (!succeed(file, own));
   return {
     release: () => {
       if (readIfThere(file) === own) rmSync(file, { force: true });
@@ -48,18 +43,32 @@ export function lockFolder(folder: string): FolderLock {
   };
 }
 
-/** Two processes may find the same stale lock. The one that renames it verifies what it renamed, and restores a fresh lock. */
-function removeStale(file: string, stale: string): void {
-  const aside = `${file}.${process.pid}`;
-  try {
-    renameSync(file, aside);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-    throw error;
-  }
-  const moved = readIfThere(aside);
-  if (moved !== undefined && moved !== stale) createOnce(file, moved);
-  rmSync(aside, { force: true });
+/**
+ * One attempt. A stale lock is not removed, because the lock of a quicker process could be removed with it: the file that succeeds it can
+ * be created once only, and then replaces it. @returns false if another process was quicker
+ */
+function succeed(file: string, own: string): boolean {
+  const last = lastOfChain(file);
+  const holder = last === undefined ? undefined : parseHolder(last);
+  if (holder !== undefined && isRunning(holder)) throw new FolderLockedError(dirname(file), holder.pid);
+  const created = last === undefined ? file : successorOf(file, last);
+  if (!createOnce(created, own)) return false;
+  // The locks before it may have been replaced since they were read.
+  const isLast = lastOfChain(file) === own;
+  if (isLast && created !== file) renameSync(created, file);
+  if (!isLast) rmSync(created, { force: true });
+  return isLast;
+}
+
+/** The text of the last lock; undefined if there is none. */
+function lastOfChain(file: string): string | undefined {
+  let last = readIfThere(file);
+  for (let next = last; next !== undefined; next = readIfThere(successorOf(file, next))) last = next;
+  return last;
+}
+
+function successorOf(file: string, text: string): string {
+  return `${file}.${hash('sha256', text).slice(0, 16)}`;
 }
 
 function readIfThere(file: string): string | undefined {
