@@ -11,33 +11,14 @@ import {
   type SqlDatabase,
   type SqlExecutor,
 } from 'nestjs-rocketmq/sql';
+import type { DatabaseOptions, OpenedDatabase, Schema } from './opened-database.js';
 import { openPglite } from './pglite.js';
 import { openPostgres } from './postgres.js';
-
-export interface DatabaseOptions<TSchema extends Schema> {
-  /** The name of the demo. In PostgreSQL also the name of its migrations table. */
-  readonly name: string;
-  /** `postgres://user:password@host/database`; undefined uses PGlite. */
-  readonly url?: string;
-  /** The data folder of PGlite; undefined keeps the data in memory. */
-  readonly folder: string | undefined;
-  readonly schema: TSchema;
-  /** The folder with the migrations that drizzle-kit generated. */
-  readonly migrationsFolder: string;
-}
-
-export type Schema = Record<string, unknown>;
 
 /** A transaction of a {@link DemoDatabase}. Use only this inside it: PGlite has a single connection, and a pool can be exhausted. */
 export type TransactionOf<TSchema extends Schema> = Parameters<
   Parameters<PgDatabase<PgQueryResultHKT, TSchema>['transaction']>[0]
 >[0];
-
-/** The result of opening a driver. */
-export interface OpenedDatabase<TSchema extends Schema> {
-  readonly db: PgDatabase<PgQueryResultHKT, TSchema>;
-  close(): Promise<void>;
-}
 
 /** An open database. As a provider it is closed after all consumers have stopped. */
 export class DemoDatabase<TSchema extends Schema> implements OnApplicationShutdown {

@@ -1,7 +1,7 @@
 // The code that the two demos share: topics, database, settings, process lifecycle. No business rules.
 
 export { BusinessClock } from './business-clock.js';
-export { type DatabaseOptions, DemoDatabase, type TransactionOf } from './database.js';
+export { DemoDatabase, type TransactionOf } from './database.js';
 export { ConfigurationError, durationOf, type Environment, portOf, requiredText, textOf } from './environment.js';
 export { faultCheckpoint, withFaultPoint } from './fault-point.js';
 export { Faults, faultsOf, killThisProcess } from './faults.js';
@@ -12,6 +12,7 @@ export { launch } from './launch.js';
 export { registerDatabaseGauge } from './observability/database-gauge.js';
 export type { MetricsSource } from './observability/metrics.controller.js';
 export { ObservabilityModule } from './observability/observability.module.js';
+export type { DatabaseOptions } from './opened-database.js';
 export { refuseOtherSites } from './other-sites.js';
 export { MESSAGING_TIMES } from './times.js';
 export {

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import { drizzle } from 'drizzle-orm/pglite';
 import { migrate } from 'drizzle-orm/pglite/migrator';
-import type { DatabaseOptions, OpenedDatabase, Schema } from './database.js';
 import { lockFolder } from './folder-lock.js';
+import type { DatabaseOptions, OpenedDatabase, Schema } from './opened-database.js';
 
 /** @throws FolderLockedError if another process uses the folder */
 export async function openPglite<TSchema extends Schema>(

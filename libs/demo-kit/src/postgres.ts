@@ -5,7 +5,7 @@ import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { migrate } from 'drizzle-orm/node-postgres/migrator';
 import pg from 'pg';
-import type { DatabaseOptions, OpenedDatabase, Schema } from './database.js';
+import type { DatabaseOptions, OpenedDatabase, Schema } from './opened-database.js';
 
 const CONNECTIONS = 20;
 /** Connecting to a server that does not respond fails after this time. */

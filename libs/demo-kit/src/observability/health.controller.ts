@@ -11,7 +11,8 @@ import {
 import { sql } from 'drizzle-orm';
 import { MINUTE_MS } from 'nestjs-rocketmq';
 import { RocketMQHealthIndicator } from 'nestjs-rocketmq/terminus';
-import type { DemoDatabase, Schema } from '../database.js';
+import type { DemoDatabase } from '../database.js';
+import type { Schema } from '../opened-database.js';
 import { inTime } from './in-time.js';
 
 /** Far longer than the slowest handler takes. Only a restart helps when one hangs. */

@@ -1,6 +1,7 @@
-// The options of an embedded broker, and the defaults of the engine's part.
+// The options of an embedded broker, their checks and the defaults of the engine's and the store's part.
 
-import type { Clock } from '../support/clock.js';
+import { type Clock, HOUR_MS } from '../support/clock.js';
+import { UsageError } from '../support/errors.js';
 import type { Logger } from '../support/logger.js';
 import type { BrokerUser } from './access/users.js';
 import type { EngineOptions } from './engine/engine.js';
@@ -9,7 +10,6 @@ import type { RetentionLimits } from './engine/retention.js';
 import type { BrokerTlsOptions } from './server-tls.js';
 import type { BrokerAddress } from './services/broker-context.js';
 import type { FlushMode } from './store/lmdb-store.js';
-import { memoryLimitOf } from './storing-options.js';
 
 /** Options of an embedded broker. Times are milliseconds. */
 export interface EmbeddedBrokerOptions {
@@ -98,4 +98,30 @@ export function engineOptionsOf(options: EmbeddedBrokerOptions, retention: Reten
   };
   const indexed = (options.adminPort ?? options.controlPort) !== undefined;
   return { strict, recallEnabled, timing, indexed, maxStoreBytes: memoryLimitOf(options), retention };
+}
+
+/** RocketMQ's own (`fileReservedTime`). */
+const RETENTION_MS = 72 * HOUR_MS;
+const MEMORY_BYTES = 2 * 1024 ** 3;
+
+/** @throws UsageError */
+export function assertStoring(options: EmbeddedBrokerOptions): void {
+  for (const field of ['retentionMs', 'retentionBytes', 'maxMemoryBytes'] as const) {
+    const value = options[field];
+    if (value === undefined || (Number.isFinite(value) && value > 0)) continue;
+    throw new UsageError('ILLEGAL_LIMIT', `${field} must be a number above 0, not ${String(value)}`, field);
+  }
+  if (options.data === '') throw new UsageError('ILLEGAL_FOLDER', 'data must name a folder, not ""', 'data');
+  if (options.flush !== undefined && options.flush !== 'sync' && options.flush !== 'async') {
+    throw new UsageError('ILLEGAL_FLUSH', `flush must be sync or async, not ${String(options.flush)}`, 'flush');
+  }
+}
+
+export function retentionOf({ data, retentionMs, retentionBytes }: EmbeddedBrokerOptions): RetentionLimits {
+  return { maxAgeMs: retentionMs ?? (data === undefined ? undefined : RETENTION_MS), maxBytes: retentionBytes };
+}
+
+/** Undefined on disk, where retention limits the size. */
+export function memoryLimitOf({ data, maxMemoryBytes = MEMORY_BYTES }: EmbeddedBrokerOptions): number | undefined {
+  return data === undefined ? maxMemoryBytes : undefined;
 }

@@ -13,7 +13,7 @@ import { AccessControl } from './access/access-control.js';
 import type { BrokerUser } from './access/users.js';
 import type { RemotingServer } from './admin/remoting-server.js';
 import type { ControlServer } from './control/control-server.js';
-import { type EmbeddedBrokerOptions, engineOptionsOf } from './embedded-broker-options.js';
+import { assertStoring, type EmbeddedBrokerOptions, engineOptionsOf, retentionOf } from './embedded-broker-options.js';
 import { Engine } from './engine/engine.js';
 import { nameOfRecord } from './engine/records.js';
 import { Refusal } from './engine/refusal.js';
@@ -35,7 +35,6 @@ import { LmdbStore, type LmdbStoreOptions } from './store/lmdb-store.js';
 import { MemoryStore } from './store/memory-store.js';
 import type { Store } from './store/store.js';
 import type { StoreFailure } from './store/store-failure.js';
-import { assertStoring, retentionOf } from './storing-options.js';
 import { Ticker } from './ticker.js';
 
 const LOOPBACK = '127.0.0.1';

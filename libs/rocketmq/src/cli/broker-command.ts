@@ -1,38 +1,10 @@
-// `nestjs-rocketmq broker`: its options. The implementation is in broker-process.ts, the file of --config in broker-config.ts.
+// `nestjs-rocketmq broker`: its command line. The implementation is in broker-process.ts, the options and the file of --config are in
+// broker-config.ts.
 
 import { Command, InvalidArgumentError, Option } from 'commander';
-import type { TopicType } from '../protocol/model/message.js';
+import { type BrokerValues, DEFAULT_PORT, type DeclaredGroup, type DeclaredTopic } from './broker-config.js';
 import { type AddCommand, countOf, eachOf, portOf, TOPIC_TYPES, withExamples } from './command.js';
-import { type ControlAddress, controlOption } from './control-option.js';
-
-/** The port at which clients look for a proxy by default. */
-export const DEFAULT_PORT = 8081;
-
-/** The parsed command line of a broker. */
-export interface BrokerValues {
-  readonly port?: number;
-  readonly host?: string;
-  readonly adminPort?: number;
-  readonly control?: ControlAddress;
-  readonly strict?: boolean;
-  readonly data?: string;
-  readonly flush?: 'sync' | 'async';
-  readonly topic?: readonly DeclaredTopic[];
-  readonly group?: readonly DeclaredGroup[];
-  readonly config?: string;
-}
-
-export interface DeclaredTopic {
-  readonly name: string;
-  readonly type: TopicType;
-  readonly queues: number;
-}
-
-export interface DeclaredGroup {
-  readonly name: string;
-  readonly fifo: boolean;
-  readonly maxDeliveryAttempts: number;
-}
+import { controlOption } from './control-option.js';
 
 export const addBrokerCommand: AddCommand = (program, io) => {
   const command = brokerOptions(program.command('broker'));

@@ -1,8 +1,39 @@
-// The file of `nestjs-rocketmq broker --config`: JSON with the options of the embedded broker, checked field by field.
+// The options of `nestjs-rocketmq broker`, and the file of `--config`: JSON with the options of the embedded broker, checked field by field.
 
 import type { EmbeddedBrokerOptions } from '../broker/embedded-broker-options.js';
+import type { TopicType } from '../protocol/model/message.js';
 import { isIntegerFrom } from '../support/options.js';
 import { TOPIC_TYPES, wrongCall } from './command.js';
+import type { ControlAddress } from './control-option.js';
+
+/** The port at which clients look for a proxy by default. */
+export const DEFAULT_PORT = 8081;
+
+/** The parsed command line of a broker. */
+export interface BrokerValues {
+  readonly port?: number;
+  readonly host?: string;
+  readonly adminPort?: number;
+  readonly control?: ControlAddress;
+  readonly strict?: boolean;
+  readonly data?: string;
+  readonly flush?: 'sync' | 'async';
+  readonly topic?: readonly DeclaredTopic[];
+  readonly group?: readonly DeclaredGroup[];
+  readonly config?: string;
+}
+
+export interface DeclaredTopic {
+  readonly name: string;
+  readonly type: TopicType;
+  readonly queues: number;
+}
+
+export interface DeclaredGroup {
+  readonly name: string;
+  readonly fifo: boolean;
+  readonly maxDeliveryAttempts: number;
+}
 
 /** All options that JSON can express. Instead of certificates and keys it names their files. */
 export interface BrokerConfig extends Omit<EmbeddedBrokerOptions, 'clock' | 'logger' | 'tls'> {

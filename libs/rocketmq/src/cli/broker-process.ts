@@ -7,8 +7,7 @@ import { EmbeddedBroker } from '../broker/embedded-broker.js';
 import { type EmbeddedBrokerOptions } from '../broker/embedded-broker-options.js';
 import { type BrokerTlsOptions } from '../broker/server-tls.js';
 import { describeError, type LogFields, type Logger } from '../support/logger.js';
-import { type BrokerValues, DEFAULT_PORT } from './broker-command.js';
-import type { BrokerConfig, TlsFiles } from './broker-config.js';
+import { type BrokerConfig, type BrokerValues, DEFAULT_PORT, type TlsFiles } from './broker-config.js';
 import { type CommandIo, wrongCall } from './command.js';
 
 /** Resolves after the broker has stopped. @throws when it cannot start */

@@ -29,7 +29,7 @@ export { RocketMQListener } from '../nest/listening/rocketmq-listener.decorator.
 export { type BodyCodec, bytesCodec, jsonCodec, textCodec } from '../nest/messages/body-codec.js';
 export type { BodyClass, PlainOf } from '../nest/messages/body-schema.js';
 export type { InvalidBodyDecision, OnInvalid } from '../nest/messages/invalid-body.js';
-export { InvalidBodyError } from '../nest/messages/message-body.js';
+export { InvalidBodyError } from '../nest/messages/invalid-body.js';
 export type { IncomingHookContext, MessageHook, OutgoingHookContext } from '../nest/messages/message-hooks.js';
 export type { MessageFields, PlainMessage, TopicMessage } from '../nest/messages/outgoing.js';
 export {
@@ -82,12 +82,12 @@ export { outboxMessage } from '../nest/sending/outbox-message.js';
 export type { RocketMQRequestOptions } from '../nest/sending/reply-channel.js';
 export { REPLY_TOPIC_MARK, REQUEST_PROPERTIES, RemoteHandlerError } from '../nest/sending/reply-message.js';
 export { type RequestCallOptions, RocketMQRequester } from '../nest/sending/requester.js';
+export type { TopicSender } from '../nest/sending/rocketmq-producer.js';
 export {
   RocketMQProducer,
   type SendOptions,
   type TransactionalTopicMessage,
 } from '../nest/sending/rocketmq-producer.js';
-export type { TopicSender } from '../nest/sending/topic-sender.js';
 export {
   type CurrentTransaction,
   currentTransaction,

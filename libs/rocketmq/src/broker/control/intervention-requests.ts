@@ -1,8 +1,8 @@
 // The commands of the control port: deliver a message now or again, and faults. They call the engine and never change the clock.
 
 import type { DelayedRef } from '../engine/interventions.js';
-import type { LogPosition, TopicPosition } from '../engine/log.js';
 import { messagesById } from '../engine/message-index.js';
+import type { LogPosition, TopicPosition } from '../engine/records.js';
 import { Refusal } from '../engine/refusal.js';
 import type { PendingFault } from '../services/faults.js';
 import type { ControlContext } from './control-context.js';

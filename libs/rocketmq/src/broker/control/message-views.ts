@@ -2,7 +2,7 @@
 
 import { isUtf8 } from 'node:buffer';
 import { Encoding } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
-import { dueAtOf, recallHandleOf } from '../engine/delayed-messages.js';
+import { dueAtOf, recallHandleOf } from '../engine/recall-handle.js';
 import type { HalfRecord, StoredMessage } from '../engine/records.js';
 import type { MessageEntry } from '../engine/views.js';
 import type { Key } from '../store/store.js';

@@ -3,9 +3,10 @@
 import { queueOfMessageGroup } from '../../protocol/model/queue-hash.js';
 import type { Key } from '../store/store.js';
 import type { Changes } from './changes.js';
-import { dueAtOf } from './delayed-messages.js';
 import type { Deliveries } from './deliveries.js';
-import type { LogPosition, MessageLog } from './log.js';
+import type { MessageLog } from './log.js';
+import { dueAtOf } from './recall-handle.js';
+import type { LogPosition } from './records.js';
 import {
   type DeliveryRecord,
   type GroupRecord,

@@ -2,11 +2,12 @@
 
 import type { Key } from '../store/store.js';
 import type { Changes } from './changes.js';
-import type { LogPosition, MessageLog, TopicPosition } from './log.js';
+import type { MessageLog } from './log.js';
+import { dueAtOf, formatRecallHandle, parseRecallHandle } from './recall-handle.js';
+import type { LogPosition, TopicPosition } from './records.js';
 import { keys, type StoredMessage, type TopicRecord } from './records.js';
 import { Refusal } from './refusal.js';
 import type { Registry } from './registry.js';
-import { BROKER_NAME } from './server-names.js';
 
 /** Keeps delayed messages until they are due. */
 export class DelayedMessages {
@@ -73,30 +74,4 @@ export class DelayedMessages {
     const at = this.deliver(changes, key, nowMs);
     return at === undefined ? [] : [{ topic: key[1] as string, ...at }];
   }
-}
-
-/** The due time in a key of a delayed message (`keys.delayedAt` and a serial). */
-export function dueAtOf(key: Key): number {
-  return key.at(-2) as number;
-}
-
-/** As the real server formats it: URL-safe Base64 of version, topic, broker, due time and message id. */
-function formatRecallHandle(topic: string, dueAtMs: number, messageId: string): string {
-  return Buffer.from(`v1 ${topic} ${BROKER_NAME} ${dueAtMs} ${messageId}`).toString('base64url');
-}
-
-/** The recall handle of a delayed message. */
-export function recallHandleOf(key: Key, messageId: string): string {
-  return formatRecallHandle(key[1] as string, dueAtOf(key), messageId);
-}
-
-function parseRecallHandle(recallHandle: string): { topic: string; dueAtMs: number; messageId: string } {
-  const text = Buffer.from(recallHandle, 'base64url').toString();
-  const [version, topic, broker, due, ...rest] = text.split(' ');
-  const dueAtMs = Number(due);
-  const messageId = rest.join(' ');
-  if (version !== 'v1' || broker !== BROKER_NAME || !Number.isFinite(dueAtMs) || messageId === '') {
-    throw new Refusal('recall-invalid', 'recall handle is invalid: it was not issued by this broker');
-  }
-  return { topic: topic ?? '', dueAtMs, messageId };
 }

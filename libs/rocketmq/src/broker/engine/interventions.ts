@@ -3,7 +3,8 @@
 import type { Changes } from './changes.js';
 import type { DelayedMessages } from './delayed-messages.js';
 import type { Deliveries } from './deliveries.js';
-import type { MessageLog, TopicPosition } from './log.js';
+import type { MessageLog } from './log.js';
+import type { TopicPosition } from './records.js';
 import { type DeliveryRecord, type GroupRecord, keys, type QueueRef } from './records.js';
 
 /** Runs a command atomically: when it throws, none of its changes are applied. */

@@ -4,18 +4,7 @@ import { queueOfMessageGroup } from '../../protocol/model/queue-hash.js';
 import { DamagedRecord } from '../store/damaged-record.js';
 import type { Changes } from './changes.js';
 import { indexMessage, unindexMessage } from './message-index.js';
-import { keys, nameOfRecord, type StoredMessage, type TopicRecord } from './records.js';
-
-/** The queue and offset of a message. */
-export interface LogPosition {
-  readonly queueId: number;
-  readonly offset: number;
-}
-
-/** A position with its topic. */
-export interface TopicPosition extends LogPosition {
-  readonly topic: string;
-}
+import { keys, type LogPosition, nameOfRecord, type StoredMessage, type TopicRecord } from './records.js';
 
 /** The fields of a message that determine its queue. */
 type QueueChoice = Partial<Pick<StoredMessage, 'messageGroup' | 'priority'>>;

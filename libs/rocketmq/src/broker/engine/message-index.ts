@@ -2,7 +2,7 @@
 
 import type { Store } from '../store/store.js';
 import type { Changes } from './changes.js';
-import type { LogPosition } from './log.js';
+import type { LogPosition } from './records.js';
 import { keys, type StoredMessage } from './records.js';
 import { type MessageEntry, messageAt } from './views.js';
 

@@ -193,3 +193,14 @@ export const keys = {
   due: (atMs: number, reference: Key): Key => ['due', atMs, ...reference],
   serial: ['serial'] as Key,
 } as const;
+
+/** The queue and offset of a message. */
+export interface LogPosition {
+  readonly queueId: number;
+  readonly offset: number;
+}
+
+/** A position with its topic. */
+export interface TopicPosition extends LogPosition {
+  readonly topic: string;
+}

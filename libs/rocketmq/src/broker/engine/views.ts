@@ -2,7 +2,7 @@
 
 import { peek } from '../store/damaged-record.js';
 import type { Key, Store } from '../store/store.js';
-import { dueAtOf, recallHandleOf } from './delayed-messages.js';
+import { dueAtOf, recallHandleOf } from './recall-handle.js';
 import {
   type DeliveryRecord,
   type Due,

@@ -5,8 +5,8 @@ import type { BatchHandler, HandlerContext } from '../../consumer/model/handler.
 import type { MessageView } from '../../protocol/model/message.js';
 import { describeError, type Logger } from '../../support/logger.js';
 import { CONTEXT_TYPE, PATTERN_CONTEXT_TYPE } from '../common/rocketmq.constants.js';
-import { settleInvalid } from '../messages/invalid-body.js';
-import { type DecodedMessage, decodeMessage, InvalidBodyError } from '../messages/message-body.js';
+import { InvalidBodyError, settleInvalid } from '../messages/invalid-body.js';
+import { type DecodedMessage, decodeMessage } from '../messages/message-body.js';
 import type { MessageWire } from '../messages/message-wire.js';
 import type { ResultHandler } from './answering.js';
 import type { PlannedListener } from './listener-plan.js';

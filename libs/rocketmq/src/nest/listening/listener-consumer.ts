@@ -5,7 +5,7 @@ import type { ErrorTest } from '../../consumer/model/failure-policy.js';
 import type { MessageHandler } from '../../consumer/model/handler.js';
 import type { PushConsumerOptions } from '../../consumer/push-consumer-options.js';
 import type { Producer } from '../../producer/producer.js';
-import { InvalidBodyError } from '../messages/message-body.js';
+import { InvalidBodyError } from '../messages/invalid-body.js';
 import { type AnswerParts, answering } from './answering.js';
 import { deadLetterSender } from './dead-letter-topic.js';
 import type { HandlerInvoker } from './handler-invoker.js';

@@ -9,7 +9,7 @@ import { StateError } from '../../support/errors.js';
 import { describeError, type Logger } from '../../support/logger.js';
 import { type HandlerMethod, methodLabel } from '../common/handler-host.js';
 import { CONTEXT_PARAMETER, PAYLOAD_PARAMETER, ROUTE_ARGUMENTS_METADATA } from '../common/rocketmq.constants.js';
-import { InvalidBodyError } from '../messages/message-body.js';
+import { InvalidBodyError } from '../messages/invalid-body.js';
 
 /** Runs the method once. */
 export type NestCall = (...bodyAndContext: unknown[]) => Promise<unknown>;

@@ -2,7 +2,19 @@
 
 import { DeadLetterError } from '../../consumer/model/outcome-errors.js';
 import type { MessageView } from '../../protocol/model/message.js';
-import type { InvalidBodyError } from './message-body.js';
+
+/** A received body that cannot be decoded, does not fit the topic's schema, or is rejected by a pipe (`cause`: what it threw). */
+export class InvalidBodyError extends Error {
+  constructor(
+    readonly topic: string,
+    readonly messageId: string,
+    problem: string,
+    options?: ErrorOptions,
+  ) {
+    super(`message ${messageId} from "${topic}": the body ${problem}`, options);
+    this.name = 'InvalidBodyError';
+  }
+}
 
 /** `ack`: the message is handled, for instance stored elsewhere. */
 export type InvalidBodyDecision = 'dead-letter' | 'retry' | 'ack';

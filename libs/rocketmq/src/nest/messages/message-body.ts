@@ -5,21 +5,9 @@ import type { MessageView } from '../../protocol/model/message.js';
 import { UsageError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
 import type { BodyCodec } from './body-codec.js';
+import { InvalidBodyError } from './invalid-body.js';
 import type { MessageWire } from './message-wire.js';
 import type { TopicDefinition } from './topic-definition.js';
-
-/** A received body that cannot be decoded, does not fit the topic's schema, or is rejected by a pipe (`cause`: what it threw). */
-export class InvalidBodyError extends Error {
-  constructor(
-    readonly topic: string,
-    readonly messageId: string,
-    problem: string,
-    options?: ErrorOptions,
-  ) {
-    super(`message ${messageId} from "${topic}": the body ${problem}`, options);
-    this.name = 'InvalidBodyError';
-  }
-}
 
 /**
  * The bytes of a body. The body is sent as passed, not as the schema transforms it: the receiver's own schema does that.

@@ -25,7 +25,6 @@ import {
 } from '../transactions/current-transaction.js';
 import type { TransactionalRun } from '../transactions/transactional-send.decorator.js';
 import type { RequestCallOptions, RocketMQRequester } from './requester.js';
-import { TopicSender } from './topic-sender.js';
 
 /** All fields of a message except its topic and body, and the timeout of the send. */
 export interface SendOptions extends MessageFields, CallOptions {}
@@ -193,5 +192,38 @@ export class RocketMQProducer {
       return { message: await byName(first, this.wire), call: second as CallOptions | undefined };
     }
     return { message: await byDefinition(first, second, fields, this.wire), call: { timeoutMs, signal } };
+  }
+}
+
+/** Sends to one topic. Each method is that of `RocketMQProducer`. */
+export class TopicSender<Input> {
+  /** @internal Created by `RocketMQProducer.for`. */
+  constructor(
+    private readonly producer: Pick<RocketMQProducer, 'send' | 'sendBatch' | 'sendOneway' | 'transaction'>,
+    readonly topic: TopicDefinition<unknown, Input>,
+  ) {}
+
+  /** See `RocketMQProducer.send`. */
+  send(body: Input, options?: SendOptions): Promise<SendReceipt> {
+    return this.producer.send(this.topic, body, options);
+  }
+
+  /** See `RocketMQProducer.sendBatch`. */
+  sendBatch(messages: readonly TopicMessage<Input>[], options?: BatchOptions): Promise<BatchOutcome[]> {
+    return this.producer.sendBatch(this.topic, messages, options);
+  }
+
+  /** See `RocketMQProducer.sendOneway`. */
+  sendOneway(body: Input, options?: SendOptions): Promise<void> {
+    return this.producer.sendOneway(this.topic, body, options);
+  }
+
+  /** See `RocketMQProducer.transaction`. */
+  transaction<T>(
+    message: TransactionalMessage<Input>,
+    work: (transaction: CurrentTransaction) => Promise<T>,
+    options?: CallOptions,
+  ): Promise<T> {
+    return this.producer.transaction({ ...message, topic: this.topic }, work, options);
   }
 }
