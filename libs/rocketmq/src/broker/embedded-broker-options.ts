@@ -122,6 +122,6 @@ export function retentionOf({ data, retentionMs, retentionBytes }: EmbeddedBroke
 }
 
 /** Undefined on disk, where retention limits the size. */
-export function memoryLimitOf({ data, maxMemoryBytes = MEMORY_BYTES }: EmbeddedBrokerOptions): number | undefined {
+function memoryLimitOf({ data, maxMemoryBytes = MEMORY_BYTES }: EmbeddedBrokerOptions): number | undefined {
   return data === undefined ? maxMemoryBytes : undefined;
 }

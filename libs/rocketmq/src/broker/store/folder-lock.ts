@@ -4,7 +4,7 @@
 // succeeded: the file LOCK.<id of the stale lock> can be created once only. The holder is the last of this chain, which begins at LOCK. It
 // then replaces LOCK by its own lock, in one step, and removes the rest.
 
-import { link, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { link, open, readFile, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { StateError } from '../../support/errors.js';
@@ -14,6 +14,9 @@ import { PRIVATE_FILE } from './private-files.js';
 
 const LOCK_FILE = 'LOCK';
 const DRAFT = '.new';
+const UUID = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}';
+const IS_UUID = new RegExp(`^${UUID}$`);
+const OF_LOCK = new RegExp(`^${LOCK_FILE}(?:\\.(?:unknown|${UUID}(?:\\${DRAFT})?))?$`);
 
 /** The holder of the folder. */
 interface Lock extends ProcessMark {
@@ -30,9 +33,9 @@ export interface LockFiles {
   rm(file: string, options: { readonly force: true }): Promise<void>;
 }
 
-/** Whether a name in the folder belongs to its lock, or is a file that was not completed. */
+/** Whether a name in the folder belongs to its lock. */
 export function isOfLock(name: string): boolean {
-  return name === LOCK_FILE || name.startsWith(`${LOCK_FILE}.`) || name.endsWith(DRAFT);
+  return OF_LOCK.test(name);
 }
 
 /** A folder that is locked by this broker until it is released. */
@@ -63,7 +66,7 @@ export class FolderLock {
 
   /** One attempt. @returns false when another process was quicker */
   private async succeed(draft: string): Promise<boolean> {
-    const last = await this.lastOfChain();
+    const last = (await this.chain()).at(-1);
     if (last !== undefined) await assertEnded(this.path, last);
     const name = last === undefined ? LOCK_FILE : successorOf(last);
     const file = join(this.path, name);
@@ -74,28 +77,43 @@ export class FolderLock {
       if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
       throw error;
     }
-    // The locks before it may have been replaced since they were read: then it continues no chain.
-    if ((await this.lastOfChain())?.id !== this.id) {
-      await this.files.rm(file, { force: true });
-      return false;
+    try {
+      const chain = await this.chain();
+      // The locks before it may have been replaced since they were read: then it continues no chain.
+      const isHolder = chain.at(-1)?.id === this.id;
+      if (isHolder && name !== LOCK_FILE) await this.files.rename(file, join(this.path, LOCK_FILE));
+      if (!isHolder) await this.files.rm(file, { force: true });
+      if (isHolder) await this.removeSucceeded(chain);
+      return isHolder;
+    } catch (error) {
+      // It would hold the folder for as long as this process lives.
+      await this.files.rm(file, { force: true }).catch(() => {});
+      await this.release().catch(() => {});
+      throw error;
     }
-    if (name !== LOCK_FILE) await this.files.rename(file, join(this.path, LOCK_FILE));
+  }
+
+  /** The files that the chain consisted of are without effect now: one that cannot be removed may stay. */
+  private async removeSucceeded(chain: readonly Lock[]): Promise<void> {
+    for (const lock of chain.slice(0, -1))
+      await this.files.rm(join(this.path, successorOf(lock)), { force: true }).catch(() => {});
     await syncFolder(this.path);
-    for (const other of await readdir(this.path)) {
-      if (other.startsWith(`${LOCK_FILE}.`) && !other.endsWith(DRAFT))
-        await this.files.rm(join(this.path, other), { force: true });
+  }
+
+  /** The locks from the first to the holder's; empty if there is none. */
+  private async chain(): Promise<Lock[]> {
+    const locks: Lock[] = [];
+    for (let name = LOCK_FILE; ; ) {
+      const lock = await this.read(name);
+      if (lock === undefined) return locks;
+      locks.push(lock);
+      const next = successorOf(lock);
+      if (next === name) throw damaged(join(this.path, name));
+      name = next;
     }
-    return true;
   }
 
-  /** Undefined if there is no lock. */
-  private async lastOfChain(): Promise<Lock | undefined> {
-    let last = await this.read(LOCK_FILE);
-    for (let next = last; next !== undefined; next = await this.read(successorOf(next))) last = next;
-    return last;
-  }
-
-  /** @returns undefined if there is no such file. One that cannot be parsed was not written by a broker and locks nothing. */
+  /** @returns undefined if there is no such file. A first lock that cannot be parsed was not written by a broker and locks nothing. */
   private async read(name: string): Promise<Lock | undefined> {
     const text = await this.files.readFile(join(this.path, name), 'utf8').catch(ignoreMissing);
     if (text === undefined) return undefined;
@@ -104,7 +122,14 @@ export class FolderLock {
   }
 }
 
-const successorOf = ({ id }: Lock): string => `${LOCK_FILE}.${encodeURIComponent(id)}`;
+function successorOf({ id }: Lock): string {
+  return `${LOCK_FILE}.${IS_UUID.test(id) ? id : 'unknown'}`;
+}
+
+function damaged(file: string): StateError {
+  const text = `the lock file ${file} is damaged; if no broker uses the folder, delete it. Nothing was started`;
+  return new StateError('DATA_DAMAGED', text);
+}
 
 /** @throws StateError `DATA_IN_USE` */
 async function assertEnded(path: string, held: Lock): Promise<void> {

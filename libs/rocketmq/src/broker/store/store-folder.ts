@@ -9,6 +9,8 @@ import { makePrivate, PRIVATE_FILE, PRIVATE_FOLDER } from './private-files.js';
 /** Incremented when the format of the data changes. */
 const FORMAT = 2;
 const FORMAT_FILE = 'broker.json';
+/** What a crash may leave of it. */
+const FORMAT_DRAFT = /^broker\.json\.[0-9a-f-]{36}\.new$/;
 
 /** `new` until the data file is set up, `upgrading` while a file of an older format is rewritten. */
 interface Format {
@@ -81,7 +83,7 @@ export class StoreFolder {
 async function readFormat(path: string): Promise<Format | undefined> {
   const text = await readFile(join(path, FORMAT_FILE), 'utf8').catch(ignoreMissing);
   if (text === undefined) {
-    const [other] = (await readdir(path)).filter((name) => !isOfLock(name));
+    const [other] = (await readdir(path)).filter((name) => !isOfLock(name) && !FORMAT_DRAFT.test(name));
     if (other === undefined) return undefined;
     const what = `the folder ${path} is not a data folder of a broker: it contains ${other} and no ${FORMAT_FILE}`;
     throw new StateError('DATA_FOREIGN', `${what}; choose an empty or a new folder. Nothing was changed`);
