@@ -13,3 +13,10 @@ export function checkLimit(limit: number, most: number): void {
   if (isIntegerFrom(limit, 1, most)) return;
   throw new UsageError('ILLEGAL_LIMIT', `limit is ${limit}; it must be an integer from 1 to ${most}`, 'limit');
 }
+
+/** @throws UsageError `ILLEGAL_OPTION` */
+export function checkIfExists(ifExists: 'refuse' | 'keep' | 'update' | undefined): void {
+  if (ifExists === undefined || ['refuse', 'keep', 'update'].includes(ifExists)) return;
+  const text = `ifExists must be refuse, keep or update, not ${JSON.stringify(ifExists)}; nothing was changed`;
+  throw new UsageError('ILLEGAL_OPTION', text, 'ifExists');
+}

@@ -4,7 +4,7 @@ import { consumerGroupNameProblem, deadLetterTopicOf, RETRY_PREFIX } from '../pr
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
 import { jsonOf, textsIn } from './answers.js';
-import { checkName } from './checks.js';
+import { checkIfExists, checkName } from './checks.js';
 import type { MasterBroker } from './cluster.js';
 import type { ClusterAccess } from './cluster-access.js';
 import { type BrokerFailure, fromEach, onEach } from './each-broker.js';
@@ -57,6 +57,7 @@ export class GroupAdmin {
 
   async create(definition: NewGroup, options: CreateOptions = {}): Promise<void> {
     checkNewGroup(definition);
+    checkIfExists(options.ifExists);
     const { consumerGroup } = definition;
     await this.cluster.run(`create consumer group ${consumerGroup}`, options, async (deadline) => {
       const { ifExists = 'refuse' } = options;

@@ -149,6 +149,13 @@ describe('RocketMQAdmin', () => {
     const backoff = { kind: 'exponential', initialMs: 1, maxMs: 2, multiplier: 1.5 } as const;
     await expect(admin.createGroup({ consumerGroup: 'g', backoff })).rejects.toThrow('[1, 2, 1.5]');
     await expect(admin.describeGroup(' ')).rejects.toThrow('is blank');
+    const ifExists = 'overwrite' as 'update';
+    const refusal = {
+      code: 'ILLEGAL_OPTION',
+      message: expect.stringContaining('ifExists must be refuse, keep or update'),
+    };
+    await expect(admin.createTopic({ topic: 'orders', type: 'normal' }, { ifExists })).rejects.toMatchObject(refusal);
+    await expect(admin.createGroup({ consumerGroup: 'billing' }, { ifExists })).rejects.toMatchObject(refusal);
     expect(requests).toEqual([]);
   });
 

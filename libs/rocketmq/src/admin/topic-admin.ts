@@ -5,7 +5,7 @@ import { REQUEST_CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';
 import { SystemClock, sleep } from '../support/clock.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
 import { jsonOf, textsIn, undefinedWhen } from './answers.js';
-import { checkName } from './checks.js';
+import { checkIfExists, checkName } from './checks.js';
 import type { MasterBroker } from './cluster.js';
 import type { ClusterAccess } from './cluster-access.js';
 import { type BrokerFailure, fromEach, onEach } from './each-broker.js';
@@ -58,6 +58,7 @@ export class TopicAdmin {
 
   async create(definition: NewTopic, options: CreateOptions = {}): Promise<void> {
     checkNewTopic(definition);
+    checkIfExists(options.ifExists);
     await this.cluster.run(`create topic ${definition.topic}`, options, async (deadline) => {
       const { topic } = definition;
       const { ifExists = 'refuse' } = options;

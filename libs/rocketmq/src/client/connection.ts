@@ -126,7 +126,7 @@ export class Connection {
     if (transport === 'grpc-js') {
       const load = async (address: string) =>
         new (await import('./wire/grpc-channel.js')).GrpcChannel(address, this.tls);
-      return (address) => new LazyChannel(() => load(address));
+      return (address) => new LazyChannel(address, () => load(address));
     }
     const text = `option transport must be "http2" or "grpc-js", not ${JSON.stringify(transport)}`;
     throw new UsageError('ILLEGAL_OPTION', text, 'transport');

@@ -1,5 +1,6 @@
 // The entry `nestjs-rocketmq/client`: producers and consumers in plain TypeScript, without Nest.
 
+export type { ServerCapabilities } from '../client/capabilities.js';
 export type { StartOptions } from '../client/client.js';
 export { Connection, type ConnectionOptions, type Transport } from '../client/connection.js';
 export type { Address } from '../client/endpoint.js';
@@ -12,6 +13,7 @@ export type { PolicyInForce } from '../consumer/listeners/listener-fit.js';
 export type { MessageListener } from '../consumer/listeners/message-listener.js';
 export type { ConsumeInterceptor } from '../consumer/model/consume-interceptor.js';
 export type { ConsumerEvents } from '../consumer/model/consumer-events.js';
+export type { ConsumerTelemetrySource } from '../consumer/model/consumer-telemetry.js';
 export type {
   DeadLetter,
   DeadLetterReason,
@@ -40,6 +42,7 @@ export {
 } from '../consumer/simple/simple-consumer.js';
 export { Producer, type ProducerOptions } from '../producer/producer.js';
 export type { ProducerEvents } from '../producer/producer-events.js';
+export type { ProducerTelemetrySource } from '../producer/producer-telemetry.js';
 export type { BackpressureOptions } from '../producer/sending/backpressure.js';
 export type { BatchingOptions, SeenBrokers } from '../producer/sending/batching.js';
 export type { CompressionOptions } from '../producer/sending/compression.js';
@@ -66,7 +69,7 @@ export { EVERY_MESSAGE, type Filter } from '../protocol/model/filter.js';
 export type { MessageType, MessageView, OutgoingMessage } from '../protocol/model/message.js';
 export { deadLetterTopicOf } from '../protocol/model/names.js';
 export type { BackoffPolicy } from '../support/backoff.js';
-export { type Clock, HOUR_MS, MINUTE_MS, SECOND_MS } from '../support/clock.js';
+export { type Clock, HOUR_MS, MINUTE_MS, type ScheduledTask, SECOND_MS } from '../support/clock.js';
 export type { CallOptions } from '../support/deadline.js';
 export { type Outcome, RocketMQError, StateError, TransportError, UsageError } from '../support/errors.js';
 export type { Logger } from '../support/logger.js';

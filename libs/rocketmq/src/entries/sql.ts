@@ -28,6 +28,7 @@ export {
 } from '../sql/retry-transaction.js';
 export { type SchemaOptions, schemaSql } from '../sql/schema.js';
 export type { SqlDatabase, SqlExecutor } from '../sql/sql-port.js';
+export type { SqlTelemetry } from '../sql/sql-telemetry.js';
 export {
   RecordRolledBackError,
   TransactionFencedError,

@@ -21,7 +21,8 @@ export type CheckpointHook = (
 const HOOK = Symbol.for('nestjs-rocketmq.checkpoints');
 
 /**
- * Adds a hook to the options of a `RocketMQModule`, a `Connection` or an `OutboxRelay`, for crash tests. A transaction has the
+ * Adds a hook to the options of a `RocketMQModule`, a `Connection` or an `OutboxRelay`, for crash tests. Producers and
+ * consumers use the hook of their connection. A transaction has the
  * checkpoints `half-sent`, `local-transaction-done` and `transaction-ended`, a push consumer has `handled-before-ack`, and an outbox relay
  * has `claimed`, `sent-before-mark` and `marked`.
  * @returns a copy of the options

@@ -69,7 +69,9 @@ export class TransportError extends RocketMQError {
       /** The server at the address is not a RocketMQ proxy. The message says what it is. */
       | 'NOT_A_PROXY'
       /** The credentials provider failed, and there are no earlier credentials to use. */
-      | 'CREDENTIALS_UNAVAILABLE',
+      | 'CREDENTIALS_UNAVAILABLE'
+      /** The package of the selected transport cannot be loaded. */
+      | 'TRANSPORT_MISSING',
     message: string,
     outcome: 'not-sent' | 'unknown',
     retryable: boolean,
