@@ -1,5 +1,6 @@
 // A channel whose implementation is loaded when it is selected: applications that use the default transport do not pay for another one.
 
+import { setMaxListeners } from 'node:events';
 import { raceAbort, withAnySignal } from '../../support/abort.js';
 import { Deadline, monotonicMs } from '../../support/deadline.js';
 import { StateError, TransportError } from '../../support/errors.js';
@@ -33,6 +34,8 @@ export class LazyChannel implements Channel {
         throw new TransportError('TRANSPORT_MISSING', text, 'not-sent', false, { cause });
       },
     );
+    // Each call that waits adds a listener until it goes on.
+    setMaxListeners(0, this.closing.signal);
     // Who calls gets the failure.
     this.loading.catch(() => {});
   }
