@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { adminOptionsOf } from './admin-access.js';
+import { adminOptionsOf, commandOn } from './admin-access.js';
 
 const values = { nameServer: 'ns:9876', timeout: 500 };
 
@@ -39,5 +39,19 @@ describe('the access of a command to a cluster', () => {
       tls: { ca: expect.any(Buffer) },
     });
     await expect(adminOptionsOf({ ...values, tlsCa: 'no/such.pem' }, {})).rejects.toThrow('--tls-ca: cannot read');
+  });
+
+  it('is part of the commands that it prints, quoted for a shell', () => {
+    const given = {
+      tlsCa: 'my ca.pem',
+      tlsCert: 'c.pem',
+      tlsKey: 'k.pem',
+      tlsServerName: 'mq',
+      credentials: 'keys.json',
+    };
+    const access = { nameServer: 'ns1:9876;ns2:9876', cluster: 'main', tls: true, tlsAnyCertificate: true, ...given };
+    expect(commandOn(access, 'group', 'list')).toBe(
+      "npx nestjs-rocketmq group list --name-server 'ns1:9876;ns2:9876' --cluster main --tls --tls-ca 'my ca.pem' --tls-cert c.pem --tls-key k.pem --tls-server-name mq --tls-any-certificate --credentials keys.json",
+    );
   });
 });

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import type { RocketMQAdmin, RocketMQAdminOptions } from '../admin/rocketmq-admin.js';
 import type { Credentials } from '../protocol/credentials/metadata.js';
+import { commandLine } from '../support/command-line.js';
 import { describeError } from '../support/logger.js';
 import type { TlsOptions } from '../support/tls.js';
 import { type CommandIo, countOf, jsonOption, wrongCall } from './command.js';
@@ -109,10 +110,23 @@ async function credentialsIn(file: string): Promise<Credentials> {
   return { accessKey, secretKey };
 }
 
-/** The same command on the same cluster, to copy: `npx nestjs-rocketmq topic create orders --name-server ns:9876`. */
-export function commandOn(nameServer: string, call: string): string {
-  const addresses = /^[\w.:[\]-]+$/.test(nameServer) ? nameServer : `'${nameServer}'`;
-  return `npx nestjs-rocketmq ${call} --name-server ${addresses}`;
+/** Another command on the same cluster with the same access, to copy: `npx nestjs-rocketmq topic create orders --name-server ns:9876`. */
+export function commandOn(values: Omit<AccessValues, 'json' | 'timeout'>, ...words: readonly string[]): string {
+  const { nameServer, cluster, tls, tlsCa, tlsCert, tlsKey, tlsServerName, tlsAnyCertificate, credentials } = values;
+  const flag = (option: string, isSet: boolean | undefined): string[] => (isSet === true ? [option] : []);
+  const value = (option: string, given: string | undefined): string[] => (given === undefined ? [] : [option, given]);
+  return commandLine(
+    ...words,
+    ...value('--name-server', nameServer),
+    ...value('--cluster', cluster),
+    ...flag('--tls', tls),
+    ...value('--tls-ca', tlsCa),
+    ...value('--tls-cert', tlsCert),
+    ...value('--tls-key', tlsKey),
+    ...value('--tls-server-name', tlsServerName),
+    ...flag('--tls-any-certificate', tlsAnyCertificate),
+    ...value('--credentials', credentials),
+  );
 }
 
 /** Runs the work with an admin client, and closes it. */

@@ -58,7 +58,7 @@ function addShow(group: Command, io: CommandIo): void {
   accessOptions(command).action(async (name: string, values: AccessValues) => {
     const described = await withAdmin(values, io, (admin) => admin.describeGroup(name));
     if (described === undefined) {
-      const cure = commandOn(values.nameServer, `group create ${name}`);
+      const cure = commandOn(values, 'group', 'create', name);
       throw new Error(`group "${name}" does not exist; create it with: ${cure}`);
     }
     const { fifo, maxDeliveryAttempts, backoff, brokers } = described;

@@ -26,7 +26,7 @@ export const addLagCommand: AddCommand = (program, io) => {
       if (report.topics.length > 0) return report;
       // Otherwise a monitor of a misspelled group, or of no topic, would never raise an alarm.
       if ((await admin.describeGroup(group)) === undefined) {
-        const cure = commandOn(values.nameServer, 'group list');
+        const cure = commandOn(values, 'group', 'list');
         throw new Error(`group "${group}" does not exist; list the existing groups with: ${cure}`);
       }
       if (values.failAbove !== undefined) throw new Error(`the lag of group "${group}" is not known: ${NOT_STARTED}`);

@@ -64,7 +64,7 @@ function addShow(topic: Command, io: CommandIo): void {
       return { described, offsets };
     });
     if (described === undefined) {
-      const cure = commandOn(values.nameServer, `topic create ${name} --type normal`);
+      const cure = commandOn(values, 'topic', 'create', name, '--type', 'normal');
       throw new Error(`topic "${name}" does not exist; create it with: ${cure}`);
     }
     const { queues, total, failures } = offsets;

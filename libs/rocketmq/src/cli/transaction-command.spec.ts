@@ -55,6 +55,10 @@ describe('transaction', () => {
       expect(out).toMatch(new RegExp(`^${ids[body]} .* ${topic} +${body}$`, 'm'));
     }
     expect(out).toContain('3 of 3 half messages\n');
+    const doctor = await call(words(`doctor ${broker.endpoints} --admin ${broker.adminEndpoint}`));
+    expect(doctor.out).toMatch(
+      /preview: npx nestjs-rocketmq transaction resume --name-server \S+; the same with --yes has them checked again/,
+    );
     const dry = await on('transaction resume --topic orders');
     expect(dry.out).toContain('2 half messages would be checked again; nothing was changed; add --yes to resume\n');
     await broker.advance(MINUTE_MS);

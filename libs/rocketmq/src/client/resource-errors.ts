@@ -1,6 +1,7 @@
 // Errors for a topic or group that is missing or has another type on the cluster, each with the command that fixes it.
 
 import type { MessageType } from '../protocol/model/message.js';
+import { commandLine } from '../support/command-line.js';
 import { RocketMQError } from '../support/errors.js';
 
 /** A topic or group that the application needs is missing or has another type. Nothing took effect; run `command`, then start again. */
@@ -16,14 +17,14 @@ export class ResourceError extends RocketMQError {
   }
 }
 
-const NAME_SERVER = '--name-server NAMESERVER:9876';
+const NAME_SERVER = ['--name-server', 'NAMESERVER:9876'] as const;
 
 /** How long a real server reports a topic as missing if a client asked for it before its creation; measured, see `docs/protocol-notes.md`. */
 export const DENIAL_SECONDS = 20;
 
 /** @param type the type that the application sends or expects; undefined for any */
 export function topicNotFound(topic: string, type: MessageType | undefined, cause?: unknown): ResourceError {
-  const command = `npx nestjs-rocketmq topic create ${topic} --type ${type ?? 'normal'} ${NAME_SERVER}`;
+  const command = commandLine('topic', 'create', topic, '--type', type ?? 'normal', ...NAME_SERVER);
   const problem =
     `topic "${topic}" does not exist on this cluster, or was created a moment ago: a server that received a request for a topic ` +
     `before its creation reports it as missing for ${DENIAL_SECONDS} s, and once more after that`;
@@ -33,18 +34,18 @@ export function topicNotFound(topic: string, type: MessageType | undefined, caus
 export function topicTypeMismatch(topic: string, wanted: MessageType, found: readonly MessageType[]): ResourceError {
   const takes = found.join(', ') || 'no';
   const problem = `topic "${topic}" accepts ${takes} messages, not ${wanted} messages; use another topic, or change this one`;
-  const command = `npx nestjs-rocketmq topic create ${topic} --type ${wanted} --yes ${NAME_SERVER}`;
+  const command = commandLine('topic', 'create', topic, '--type', wanted, '--yes', ...NAME_SERVER);
   return new ResourceError('TOPIC_TYPE_MISMATCH', problem, command);
 }
 
 export function consumerGroupNotFound(group: string, isFifo: boolean, cause?: unknown): ResourceError {
-  const command = `npx nestjs-rocketmq group create ${group}${isFifo ? ' --fifo' : ''} ${NAME_SERVER}`;
+  const command = commandLine('group', 'create', group, ...(isFifo ? ['--fifo'] : []), ...NAME_SERVER);
   const problem = `consumer group "${group}" does not exist on this cluster`;
   return new ResourceError('CONSUMER_GROUP_NOT_FOUND', problem, command, { cause });
 }
 
 export function consumerGroupNotFifo(group: string): ResourceError {
-  const command = `npx nestjs-rocketmq group create ${group} --fifo --yes ${NAME_SERVER}`;
+  const command = commandLine('group', 'create', group, '--fifo', '--yes', ...NAME_SERVER);
   const problem = `consumer group "${group}" is not an ordered (FIFO) group, so the order of messages would not be guaranteed`;
   return new ResourceError('CONSUMER_GROUP_NOT_FIFO', problem, command);
 }

@@ -17,6 +17,9 @@ export interface Check {
   readonly advice?: string;
 }
 
+/** A command of this program with the access of the doctor's call, to copy. */
+export type CommandText = (...words: readonly string[]) => string;
+
 /** The worst status. Skipped checks do not count. */
 export function worstOf(checks: readonly Check[]): Exclude<CheckStatus, 'skipped'> {
   const has = (status: CheckStatus): boolean => checks.some((one) => one.status === status);

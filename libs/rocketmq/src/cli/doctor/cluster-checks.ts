@@ -6,17 +6,20 @@ import type { MasterBroker } from '../../admin/cluster.js';
 import type { RocketMQAdmin } from '../../admin/rocketmq-admin.js';
 import { RocketMQError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
-import { commandOn } from '../admin-access.js';
 import { plural } from '../command.js';
 import { timeText } from '../output.js';
-import type { Check } from './check.js';
+import type { Check, CommandText } from './check.js';
 
 /** A smaller skew has no noticeable effect. */
 const TOLERATED_SKEW_MS = 2_000;
 /** How many of the half messages given up are listed. */
 const NAMED = 5;
 
-export async function checkCluster(admin: RocketMQAdmin, nameServer: string): Promise<readonly Check[]> {
+export async function checkCluster(
+  admin: RocketMQAdmin,
+  nameServer: string,
+  command: CommandText,
+): Promise<readonly Check[]> {
   const check = { name: 'name server', subject: nameServer };
   let brokers: readonly MasterBroker[];
   try {
@@ -24,19 +27,34 @@ export async function checkCluster(admin: RocketMQAdmin, nameServer: string): Pr
   } catch (error) {
     const why =
       'brokers, groups, lag and dead letters cannot be examined without it; producers and consumers do not need it';
-    const advice = 'give --admin the address of a name server, usually at port 9876';
-    return [{ ...check, status: 'failed', seen: describeError(error), why, advice }];
+    return [{ ...check, status: 'failed', seen: describeError(error), why, ...adviceOn(error) }];
   }
   const known: Check = { ...check, status: 'ok', seen: `knows ${plural(brokers.length, 'broker')}` };
   try {
     const { brokers: versions, failures } = await admin.brokerVersions();
     const silent = failures.map((failure) => silentBroker(failure, failure.error));
-    const [clocks, givenUp] = [await clockChecks(admin), await givenUpCheck(admin, nameServer)];
+    const [clocks, givenUp] = [await clockChecks(admin), await givenUpCheck(admin, command)];
     return [known, ...versions.map(versionCheck), ...silent, ...clocks, givenUp];
   } catch (error) {
     return [known, ...brokers.map((broker) => silentBroker(broker, error))];
   }
 }
+
+/** What to do when the name server cannot be asked. The message of any other refusal says it already. */
+function adviceOn(error: unknown): Pick<Check, 'advice'> {
+  if (!RocketMQError.is(error)) return { advice: OTHER_ADDRESS };
+  const advice = ADVICE[error.code];
+  if (advice !== undefined) return { advice };
+  return error.outcome === 'rejected' ? {} : { advice: OTHER_ADDRESS };
+}
+
+const OTHER_ADDRESS = 'give --admin the address of a name server, usually at port 9876';
+const ADMINISTRATOR = 'use the credentials of an administrator (super user)';
+const ADVICE: Readonly<Record<string, string>> = {
+  NO_PERMISSION: ADMINISTRATOR,
+  TLS_FAILED: 'fix what the message reports: the name server must use TLS if, and only if, you give --tls or --tls-ca',
+  CLUSTER_AMBIGUOUS: 'choose the cluster with --cluster',
+};
 
 function silentBroker({ name, address }: MasterBroker, error: unknown): Check {
   const isRefusal = RocketMQError.is(error) && error.outcome === 'rejected';
@@ -47,7 +65,7 @@ function silentBroker({ name, address }: MasterBroker, error: unknown): Check {
     seen: describeError(error),
     why: 'its lag, groups and dead letters can be neither read nor changed from here',
     advice: isRefusal
-      ? 'use the credentials of an administrator (super user)'
+      ? ADMINISTRATOR
       : `administration connects to the brokers at the addresses that they registered: if ${address} cannot be reached from here, set brokerIP1 in broker.conf to an address that can`,
   };
 }
@@ -89,7 +107,7 @@ function secondsText(ms: number): string {
   return `${(ms / 1000).toFixed(1)} s`;
 }
 
-async function givenUpCheck(admin: RocketMQAdmin, nameServer: string): Promise<Check> {
+async function givenUpCheck(admin: RocketMQAdmin, command: CommandText): Promise<Check> {
   const check = { name: 'half messages given up', subject: 'TRANS_CHECK_MAX_TIME_TOPIC' };
   try {
     const { messages, total } = await admin.givenUpHalfMessages({ limit: NAMED });
@@ -103,7 +121,7 @@ async function givenUpCheck(admin: RocketMQAdmin, nameServer: string): Promise<C
       status: 'warning',
       seen: `${total}, the oldest: ${named.join('; ')}`,
       why: 'their transactions were neither committed nor rolled back, and no checker answered: these messages are not delivered',
-      advice: `find out why no checker answered, start the services that sent them, then: ${commandOn(nameServer, 'transaction resume')} (their transaction logs decide)`,
+      advice: `find out why no checker answered, start the services that sent them, then preview: ${command('transaction', 'resume')}; the same with --yes has them checked again (their transaction logs decide)`,
     };
   } catch (error) {
     return { ...check, status: 'skipped', seen: describeError(error) };

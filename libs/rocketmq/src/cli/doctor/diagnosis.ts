@@ -3,9 +3,8 @@
 import type { RocketMQAdmin, RocketMQAdminOptions } from '../../admin/rocketmq-admin.js';
 import { type Address, addressText, parseEndpoints } from '../../client/endpoint.js';
 import { describeError } from '../../support/logger.js';
-import { commandOn } from '../admin-access.js';
 import { checkAdvertised } from './advertised.js';
-import type { Check } from './check.js';
+import type { Check, CommandText } from './check.js';
 import { checkCluster } from './cluster-checks.js';
 import { checkGroup, type GroupFound } from './group-checks.js';
 import { type ProbeAccess, ProxyProbe } from './proxy-probe.js';
@@ -23,6 +22,7 @@ interface Examination {
   readonly topics: readonly string[] | undefined;
   readonly groups: readonly string[] | undefined;
   readonly send: boolean;
+  readonly command: CommandText;
 }
 
 /** The most topics, and the most groups, that are examined. */
@@ -63,10 +63,11 @@ interface Cluster {
 }
 
 /** Stands for an address that is not known. */
-const NAME_SERVER = 'NAMESERVER:9876';
+export const NAME_SERVER = 'NAMESERVER:9876';
 const NOT_ASKED = `add --admin ${NAME_SERVER} to examine versions, clocks, groups, lag, dead letters and half messages given up`;
 
 async function lookAtCluster(examination: Examination, admin: RocketMQAdmin | undefined): Promise<Cluster> {
+  const { command } = examination;
   if (admin === undefined) {
     const groups = examination.groups?.map(
       (group): Check => ({
@@ -79,14 +80,13 @@ async function lookAtCluster(examination: Examination, admin: RocketMQAdmin | un
     const cluster: Check = { status: 'skipped', name: 'cluster', subject: '-', seen: NOT_ASKED };
     return { checks: [...(groups ?? []), cluster], topics: undefined, groups: [] };
   }
-  const checks = await checkCluster(admin, nameServerOf(examination));
+  const checks = await checkCluster(admin, examination.admin?.nameServer ?? NAME_SERVER, command);
   if (!checks.some(({ name }) => name === 'version')) return { checks, topics: undefined, groups: [] };
   const known = await listed(admin);
   if (known.check !== undefined) return { checks: [...checks, known.check], topics: undefined, groups: [] };
   const wanted = examination.groups ?? known.groups;
   const names = wanted.slice(0, MOST);
-  const nameServer = nameServerOf(examination);
-  const found: GroupFound[] = await Promise.all(names.map((group) => checkGroup(admin, group, nameServer)));
+  const found: GroupFound[] = await Promise.all(names.map((group) => checkGroup(admin, group, command)));
   return {
     checks: [...checks, ...found.flatMap((one) => one.checks), ...leftOut('group', wanted.length)],
     topics: new Set(known.topics),
@@ -140,8 +140,7 @@ async function lookAtTopics(
   isEmbedded: boolean,
   cluster: Cluster,
 ): Promise<readonly Check[]> {
-  const { topics, groups, send, access } = examination;
-  const nameServer = nameServerOf(examination);
+  const { topics, groups, send, access, command } = examination;
   const wanted = topics ?? [...(cluster.topics ?? [])];
   if (wanted.length === 0) {
     const seen = `no topic is known, so the addresses in routes are not either: add --topic TOPIC or --admin ${NAME_SERVER}`;
@@ -151,8 +150,8 @@ async function lookAtTopics(
   const probe = new ProxyProbe(proxy, access);
   try {
     const asked = names.filter((topic) => !isEmbedded || cluster.topics?.has(topic) === true);
-    const found = await Promise.all(asked.map((topic) => checkRoute(probe, topic, nameServer)));
-    const silent = names.filter((topic) => !asked.includes(topic)).map((topic) => notAsked(topic, cluster, nameServer));
+    const found = await Promise.all(asked.map((topic) => checkRoute(probe, topic, command)));
+    const silent = names.filter((topic) => !asked.includes(topic)).map((topic) => notAsked(topic, cluster, command));
     const advertised = new Map(found.flatMap((one) => one.addresses.map((address) => [addressText(address), address])));
     const addresses = await Promise.all([...advertised.values()].map((one) => checkAdvertised(one, given, access)));
     const usable = asked.filter((_, index) => found[index]?.checks[0]?.status === 'ok');
@@ -174,20 +173,15 @@ async function lookAtTopics(
   }
 }
 
-/** For the commands that are printed. */
-function nameServerOf({ admin }: Examination): string {
-  return admin?.nameServer ?? NAME_SERVER;
-}
-
 /** A request for the route creates the topic on an embedded broker that is not strict, and clients cannot see whether it is. */
-function notAsked(topic: string, { topics }: Cluster, nameServer: string): Check {
+function notAsked(topic: string, { topics }: Cluster, command: CommandText): Check {
   const check = { name: 'topic', subject: topic };
   if (topics !== undefined)
     return {
       ...check,
       status: 'failed',
       seen: 'does not exist',
-      advice: commandOn(nameServer, `topic create ${topic} --type normal`),
+      advice: command('topic', 'create', topic, '--type', 'normal'),
     };
   const seen = `not examined, because that could create it on an embedded broker; add --admin ${NAME_SERVER} to check that it exists`;
   return { ...check, status: 'skipped', seen };

@@ -2,9 +2,8 @@
 
 import type { RocketMQAdmin } from '../../admin/rocketmq-admin.js';
 import { describeError } from '../../support/logger.js';
-import { commandOn } from '../admin-access.js';
 import { plural } from '../command.js';
-import type { Check } from './check.js';
+import type { Check, CommandText } from './check.js';
 
 /** The result of examining a group. */
 export interface GroupFound {
@@ -12,19 +11,18 @@ export interface GroupFound {
   readonly checks: readonly Check[];
 }
 
-/** @param nameServer for the commands that are printed */
-export async function checkGroup(admin: RocketMQAdmin, group: string, nameServer: string): Promise<GroupFound> {
+export async function checkGroup(admin: RocketMQAdmin, group: string, command: CommandText): Promise<GroupFound> {
   const check = { name: 'group', subject: group };
   try {
     const described = await admin.describeGroup(group);
-    if (described === undefined) return { exists: false, checks: [{ ...check, ...missing(group, nameServer) }] };
+    if (described === undefined) return { exists: false, checks: [{ ...check, ...missing(group, command) }] };
     const { fifo, maxDeliveryAttempts, backoff } = described;
     const { clients } = await admin.groupClients(group);
     const seen = `${fifo ? 'ordered' : 'not ordered'}, ${plural(maxDeliveryAttempts, 'attempt')}, ${backoff.kind} backoff, ${plural(clients.length, 'consumer')} connected`;
     const checks = [
       { ...check, status: 'ok' as const, seen },
       await lagCheck(admin, group, clients.length),
-      await deadLetterCheck(admin, group, nameServer),
+      await deadLetterCheck(admin, group, command),
     ];
     return { exists: true, checks };
   } catch (error) {
@@ -32,12 +30,12 @@ export async function checkGroup(admin: RocketMQAdmin, group: string, nameServer
   }
 }
 
-function missing(group: string, nameServer: string): Omit<Check, 'name' | 'subject'> {
+function missing(group: string, command: CommandText): Omit<Check, 'name' | 'subject'> {
   return {
     status: 'failed',
     seen: 'does not exist',
     why: 'a proxy of 5.5.0 in local mode rejects consumers of a group that does not exist; other servers create the group, but never as an ordered one',
-    advice: commandOn(nameServer, `group create ${group}`),
+    advice: command('group', 'create', group),
   };
 }
 
@@ -59,7 +57,7 @@ async function lagCheck(admin: RocketMQAdmin, group: string, consumers: number):
   };
 }
 
-async function deadLetterCheck(admin: RocketMQAdmin, group: string, nameServer: string): Promise<Check> {
+async function deadLetterCheck(admin: RocketMQAdmin, group: string, command: CommandText): Promise<Check> {
   const check = { name: 'dead letters', subject: group };
   const { total } = await admin.listDeadLetters(group, { limit: 1 });
   if (total === 0n) return { ...check, status: 'ok', seen: 'none' };
@@ -68,6 +66,6 @@ async function deadLetterCheck(admin: RocketMQAdmin, group: string, nameServer: 
     status: 'warning',
     seen: plural(total, 'dead letter'),
     why: 'these messages are no longer retried; the server deletes them after its retention time',
-    advice: `${commandOn(nameServer, `dlq list ${group}`)}, then: ${commandOn(nameServer, `dlq replay ${group}`)}`,
+    advice: `${command('dlq', 'list', group)}, then preview: ${command('dlq', 'replay', group)}; the same with --yes replays them`,
   };
 }

@@ -4,9 +4,8 @@ import { type Address, addressText } from '../../client/endpoint.js';
 import { type Queue, queuesFromWire } from '../../client/route.js';
 import { Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { describeError } from '../../support/logger.js';
-import { commandOn } from '../admin-access.js';
 import { plural } from '../command.js';
-import type { Check } from './check.js';
+import type { Check, CommandText } from './check.js';
 import { type ProxyProbe, refusalOf } from './proxy-probe.js';
 
 /** The result of examining the route of a topic. */
@@ -21,9 +20,8 @@ const NO_TYPE = 'the server does not report its type';
 
 /**
  * Not for an embedded broker that is not strict: unlike Apache RocketMQ, it creates the topic on this request.
- * @param nameServer for the commands that are printed
  */
-export async function checkRoute(probe: ProxyProbe, topic: string, nameServer: string): Promise<RouteFound> {
+export async function checkRoute(probe: ProxyProbe, topic: string, command: CommandText): Promise<RouteFound> {
   const found = (check: Omit<Check, 'name' | 'subject'>, queues: readonly Queue[] = []): RouteFound => ({
     checks: [{ name: 'topic', subject: topic, ...check }],
     addresses: addressesOf(queues),
@@ -33,7 +31,7 @@ export async function checkRoute(probe: ProxyProbe, topic: string, nameServer: s
     const { status, messageQueues } = await probe.route(topic);
     const refusal = refusalOf(`route of topic "${topic}"`, status);
     if (refusal !== undefined)
-      return found({ status: 'failed', ...meaningOf(topic, refusal.statusCode, refusal.message, nameServer) });
+      return found({ status: 'failed', ...meaningOf(topic, refusal.statusCode, refusal.message, command) });
     const rules = {
       useBootstrapEndpoints: false,
       addressMapping: undefined,
@@ -74,11 +72,11 @@ function meaningOf(
   topic: string,
   code: number,
   seen: string,
-  nameServer: string,
+  command: CommandText,
 ): Omit<Check, 'name' | 'subject' | 'status'> {
   if (code === Code.TOPIC_NOT_FOUND) {
     const why = 'sending over gRPC does not create a topic';
-    return { seen: 'does not exist', why, advice: commandOn(nameServer, `topic create ${topic} --type normal`) };
+    return { seen: 'does not exist', why, advice: command('topic', 'create', topic, '--type', 'normal') };
   }
   if (code === Code.UNAUTHORIZED || code === Code.FORBIDDEN) {
     return { seen, why: 'the server returns the route only to users who may send to the topic or receive from it' };

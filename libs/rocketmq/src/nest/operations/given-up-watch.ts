@@ -10,6 +10,7 @@ import {
 } from '../../producer/transactions/transaction-check.js';
 import type { MessageView } from '../../protocol/model/message.js';
 import { type Clock, MINUTE_MS } from '../../support/clock.js';
+import { commandLine } from '../../support/command-line.js';
 import { describeError, type Logger } from '../../support/logger.js';
 import type { Admin } from './admin-access.js';
 import type { RocketMQEvents } from './rocketmq-events.js';
@@ -171,7 +172,7 @@ export class GivenUpWatch {
       resolution === 'commit' ? 'it was committed, so its message is missing' : 'whether it was committed is unknown';
     const text =
       `the server has given up a transaction because nobody answered its checks; ${known}. To have it checked again, run: ` +
-      `npx nestjs-rocketmq transaction resume --id ${messageId} --yes`;
+      commandLine('transaction', 'resume', '--id', messageId, '--yes');
     logger.error(text, { topic, messageId, transactionId });
     events.report({ type: 'transaction-given-up', topic, messageId, transactionId, resolution });
   }

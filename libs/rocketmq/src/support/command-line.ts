@@ -1,0 +1,13 @@
+// Commands of this package that errors and checks print, so that a reader can copy them into a shell.
+
+const PLAIN = /^[A-Za-z0-9_./:@%+=,-]+$/;
+
+/** `npx nestjs-rocketmq` with these words. Names from outside may contain characters that a shell interprets: `|` is valid in a topic name. */
+export function commandLine(...words: readonly string[]): string {
+  return ['npx', 'nestjs-rocketmq', ...words.map(quoted)].join(' ');
+}
+
+/** For a POSIX shell. */
+function quoted(word: string): string {
+  return PLAIN.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
