@@ -92,6 +92,8 @@ describe('topics', () => {
     await expect(admin.describeTopic(topic)).resolves.toMatchObject({ type: 'fifo', queues: 5 });
     await admin.createTopic({ topic, type: 'fifo', queues: 2 }, { ifExists: 'update' });
     await expect(admin.describeTopic(topic)).resolves.toMatchObject({ type: 'fifo', queues: 2 });
+    await admin.createTopic({ topic, queues: 4 }, { ifExists: 'update' });
+    await expect(admin.describeTopic(topic)).resolves.toMatchObject({ type: 'fifo', queues: 4 });
   });
 
   contract('take messages as soon as they are created', async (world) => {

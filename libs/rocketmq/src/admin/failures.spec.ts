@@ -98,6 +98,25 @@ describe('creating', () => {
     expect(brokers.map(written)).toEqual([[], []]);
   });
 
+  it('keeps the type of each broker when none is given, and requires one for a broker that lacks the topic', async () => {
+    const { admin, brokers } = await adminOf(having, having);
+    await admin.createTopic({ topic: 'orders', queues: 8 });
+    await admin.createTopic({ topic: 'orders', queues: 9 }, { ifExists: 'update' });
+    const sent = brokers.flatMap(({ requests }) => requests.filter(({ code }) => code === 17));
+    expect(sent.map(({ fields }) => [fields.writeQueueNums, fields.attributes])).toEqual([
+      ['9', ''],
+      ['9', ''],
+    ]);
+    const partial = await adminOf(having, lacking);
+    for (const ifExists of ['refuse', 'keep', 'update'] as const) {
+      await expect(partial.admin.createTopic({ topic: 'orders' }, { ifExists })).rejects.toMatchObject({
+        ...{ name: 'UsageError', code: 'ILLEGAL_TOPIC_TYPE', outcome: 'not-sent' },
+        message: expect.stringContaining('"orders" does not exist on broker-1; it is normal on broker-0; nothing was'),
+      });
+    }
+    expect(partial.brokers.map(written)).toEqual([[], []]);
+  });
+
   it('completes what exists with the given settings on the brokers that lack it, like the others', async () => {
     const { admin, brokers } = await adminOf(lacking, having);
     await admin.createTopic({ topic: 'orders', type: 'normal' });

@@ -1,5 +1,5 @@
 // The decisions of the admin client, on scripted servers. A real server proves that the requests are right:
-// test/real/admin.spec.ts.
+// test/contract/admin.spec.ts.
 
 import { afterEach, describe, expect, it } from '@jest/globals';
 import {

@@ -95,6 +95,7 @@ export class RocketMQAdmin {
   /**
    * Creates the topic on every master broker of the cluster on which it does not exist. Resolves when the name server returns its route.
    * @throws AlreadyExistsError when it exists with other settings than those given, unless `ifExists` is set
+   * @throws UsageError when the type is left out and a broker does not have the topic; nothing was changed
    */
   createTopic(definition: NewTopic, options?: CreateOptions): Promise<void> {
     return this.topics.create(definition, options);

@@ -15,6 +15,7 @@ import { kindOfTopic, type TopicKind } from './system-names.js';
 import {
   type CreateOptions,
   checkNewTopic,
+  checkTypeGiven,
   describeTopic,
   type NewTopic,
   parseTopicConfig,
@@ -65,6 +66,7 @@ export class TopicAdmin {
       const brokers = await this.cluster.masters(deadline);
       const found = await this.configs(brokers, topic, deadline);
       const existing = found.length === 0 ? undefined : describeTopic(topic, found);
+      checkTypeGiven(definition, brokers, existing);
       const differences = existing === undefined ? [] : topicDifferences(existing, definition);
       if (ifExists === 'refuse' && differences.length > 0)
         throw new AlreadyExistsError(`topic "${topic}"`, differences);

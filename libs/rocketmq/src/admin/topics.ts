@@ -15,7 +15,8 @@ import type { RemotingRequest } from './remoting-request.js';
 /** A topic to create or update. */
 export interface NewTopic {
   readonly topic: string;
-  readonly type: TopicType;
+  /** The type of its messages. Default: that of each broker; required if a broker does not have the topic. */
+  readonly type?: TopicType;
   /** Queues on each broker, 1 to 1024. Default: those of the brokers that have the topic; 8 for a new one. */
   readonly queues?: number;
 }
@@ -66,7 +67,7 @@ const TYPE_ATTRIBUTE = 'message.type';
 export function checkNewTopic({ topic, type, queues }: NewTopic): void {
   const problem = topicNameProblem(topic);
   if (problem !== undefined) throw new UsageError('ILLEGAL_TOPIC', `topic "${topic}" ${problem}`, 'topic');
-  if (!TOPIC_TYPES.includes(type)) {
+  if (type !== undefined && !TOPIC_TYPES.includes(type)) {
     const message = `topic "${topic}": type is "${type}"; it must be one of ${TOPIC_TYPES.join(', ')}`;
     throw new UsageError('ILLEGAL_TOPIC_TYPE', message, 'type');
   }
@@ -79,11 +80,26 @@ export function checkNewTopic({ topic, type, queues }: NewTopic): void {
 /** In which settings the brokers that have the topic differ from the given ones; a sentence for each. */
 export function topicDifferences({ brokers }: TopicDescription, { type, queues }: NewTopic): string[] {
   return brokers.flatMap((found) => [
-    ...(type === found.type ? [] : [`its type is ${found.type} on ${found.name}, not ${type}`]),
+    ...(type === undefined || type === found.type ? [] : [`its type is ${found.type} on ${found.name}, not ${type}`]),
     ...(queues === undefined || queues === found.queues
       ? []
       : [`it has ${found.queues} queues on ${found.name}, not ${queues}`]),
   ]);
+}
+
+/** @throws UsageError when the topic must be created on a broker and its type is not given */
+export function checkTypeGiven(
+  { topic, type }: NewTopic,
+  brokers: readonly MasterBroker[],
+  existing: TopicDescription | undefined,
+): void {
+  const having = existing?.brokers ?? [];
+  const lacking = brokers.filter(({ name }) => !having.some((one) => one.name === name));
+  if (type !== undefined || lacking.length === 0) return;
+  const found = having.map((one) => `; it is ${one.type} on ${one.name}`).join('');
+  const where = lacking.map(({ name }) => name).join(', ');
+  const message = `topic "${topic}" does not exist on ${where}${found}; nothing was changed; give the type with which to create it there`;
+  throw new UsageError('ILLEGAL_TOPIC_TYPE', message, 'type');
 }
 
 /** Request code 17. Settings that the definition omits are taken from `existing`. */
@@ -100,7 +116,8 @@ export function updateTopicRequest(definition: NewTopic, existing: TopicConfig |
       topicFilterType: 'SINGLE_TAG',
       topicSysFlag: String(existing?.topicSysFlag ?? 0),
       order: String(existing?.order ?? false),
-      attributes: `+${TYPE_ATTRIBUTE}=${definition.type.toUpperCase()}`,
+      // The broker keeps the attributes that a request does not name.
+      attributes: definition.type === undefined ? '' : `+${TYPE_ATTRIBUTE}=${definition.type.toUpperCase()}`,
     },
   };
 }

@@ -96,9 +96,13 @@ describe('topic', () => {
       /^topic "lines" already exists with other settings: its type is fifo on \S+, not delay; it has 16 queues on \S+, not 8; nothing was changed/,
     );
     const untouched = { topic: 'lines', type: 'fifo', queues: 16 };
-    expect(await json('topic create lines')).toEqual(untouched);
+    const brokers = [expect.objectContaining({ type: 'fifo', queues: 16 })];
+    expect(await json('topic create lines')).toEqual({ ...untouched, brokers });
     expect(await json('topic show lines')).toMatchObject(untouched);
-    expect(await json('topic create lines --type delay --yes')).toEqual({ ...untouched, type: 'delay' });
+    expect(await json('topic create lines --type delay --yes')).toEqual({
+      ...{ ...untouched, type: 'delay' },
+      brokers: [expect.objectContaining({ type: 'delay', queues: 16 })],
+    });
     expect(await json('topic show lines')).toMatchObject({ ...untouched, type: 'delay' });
     await on('topic delete lines --yes');
   });

@@ -1,6 +1,7 @@
 // `nestjs-rocketmq topic`: lists, shows, creates and deletes topics of a cluster without a JVM.
 
 import { type Command, Option } from 'commander';
+import type { TopicDescription } from '../admin/topics.js';
 import type { TopicType } from '../protocol/model/message.js';
 import { type AccessValues, accessOptions, commandOn, withAdmin } from './admin-access.js';
 import {
@@ -69,8 +70,8 @@ function addShow(topic: Command, io: CommandIo): void {
     }
     const { queues, total, failures } = offsets;
     print(io, values, { ...described, queueOffsets: queues, messages: total, failures }, () => {
-      const types = new Set(described.brokers.map(({ type }) => type));
-      const head = `topic ${name}: ${[...types].join(' and ')}, ${plural(described.queues, 'queue')} on each of ${plural(described.brokers.length, 'broker')}, ${plural(total, 'message')}\n`;
+      const settings = settingsText(described, ', ', `each of ${plural(described.brokers.length, 'broker')}`);
+      const head = `topic ${name}: ${settings}, ${plural(total, 'message')}\n`;
       return `${head}${table(
         ['BROKER', 'QUEUE', 'FIRST', 'NEXT', 'MESSAGES', 'NEWEST'],
         queues.map((one) => [
@@ -99,13 +100,15 @@ function addCreate(topic: Command, io: CommandIo): void {
   accessOptions(command).action(async (name: string, values: AccessValues & Wanted & { yes?: boolean }) => {
     const made = await withAdmin(values, io, async (admin) => {
       const found = await admin.describeTopic(name);
-      const { type = typeIn(found) ?? 'normal', queues } = values;
+      const { type = found === undefined ? 'normal' : commonType(found), queues } = values;
       await admin
         .createTopic({ topic: name, type, queues }, { ifExists: values.yes === true ? 'update' : 'refuse' })
         .catch(refuseToAlter);
-      return { topic: name, type, queues: queues ?? found?.queues ?? 8 };
+      const after = await admin.describeTopic(name);
+      if (after === undefined) throw new Error(`topic "${name}" was deleted while this command ran`);
+      return after;
     });
-    print(io, values, made, () => `topic ${name} has type ${made.type} and ${made.queues} queues on each broker\n`);
+    print(io, values, made, () => `topic ${name} has type ${settingsText(made, ' and ', 'each broker')}\n`);
   });
   withExamples(command, [
     ['topic create orders --type transaction', 'a topic for transactional messages'],
@@ -119,13 +122,18 @@ interface Wanted {
   readonly queues?: number;
 }
 
-/** @throws when the type of the topic is none that can be requested */
-function typeIn(found: { readonly type: string } | undefined): TopicType | undefined {
-  if (found === undefined) return undefined;
-  const type = TOPIC_TYPES.find((known) => known === found.type);
-  if (type === undefined)
-    throw new Error(`the topic already exists with type ${found.type}; nothing was changed; choose a type with --type`);
-  return type;
+/** The type for brokers that lack the topic. Undefined: each broker keeps its type, since they differ or it is none that can be requested. */
+function commonType({ type, brokers }: TopicDescription): TopicType | undefined {
+  return brokers.every((one) => one.type === type) ? TOPIC_TYPES.find((known) => known === type) : undefined;
+}
+
+/** Type and queues, by broker if they differ. */
+function settingsText({ type, queues, brokers }: TopicDescription, and: string, everywhere: string): string {
+  const textOf = (one: { readonly type: string; readonly queues: number }): string =>
+    `${one.type}${and}${plural(one.queues, 'queue')}`;
+  if (brokers.every((one) => one.type === type && one.queues === queues))
+    return `${textOf({ type, queues })} on ${everywhere}`;
+  return brokers.map((one) => `${textOf(one)} on ${one.name}`).join('; ');
 }
 
 function addDelete(topic: Command, io: CommandIo): void {
