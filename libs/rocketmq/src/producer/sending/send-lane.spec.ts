@@ -3,9 +3,12 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { RecordingServer } from '../../../../../test/support/recording-server.js';
 import { Connection } from '../../client/connection.js';
+import type { Queue, Route } from '../../client/route.js';
 import type { SendMessageRequest } from '../../protocol/grpc/generated/apache/rocketmq/v2/service.js';
+import { SystemClock } from '../../support/clock.js';
 import { TestBroker } from '../../testing/test-broker.js';
 import { Producer, type ProducerOptions } from '../producer.js';
+import { SendLanes } from './send-lane.js';
 
 const order = (body: string) => ({ topic: 'orders', body, messageId: body });
 const numbered = (count: number) => Array.from({ length: count }, (_, index) => order(`m${index}`));
@@ -186,5 +189,24 @@ describe('a request of several messages', () => {
     await start({});
     await Promise.all(numbered(40).map((one) => producer.send(one)));
     expect(requests().map((bodies) => bodies.length)).toEqual(Array.from({ length: 40 }, () => 1));
+  });
+});
+
+describe('lanes', () => {
+  it('to servers that the route of their topic no longer names are forgotten', () => {
+    const lanes = new SendLanes({ clock: new SystemClock() } as unknown as ConstructorParameters<typeof SendLanes>[0]);
+    const routeTo = (port: number): { route: Route; queue: Queue } => {
+      const endpoint = { scheme: 'ipv4', addresses: [{ host: '127.0.0.1', port }] };
+      const queue = { topic: 'orders', id: 0, endpoint } as unknown as Queue;
+      return { route: { topic: 'orders', queues: [queue], types: [] }, queue };
+    };
+    const laneTo = (port: number) => {
+      const { route, queue } = routeTo(port);
+      return lanes.lane(queue, route);
+    };
+    const first = laneTo(8081);
+    expect(laneTo(8081)).toBe(first);
+    laneTo(8082);
+    expect(laneTo(8081)).not.toBe(first);
   });
 });
