@@ -14,9 +14,8 @@ import { PRIVATE_FILE } from './private-files.js';
 
 const LOCK_FILE = 'LOCK';
 const DRAFT = '.new';
-const UUID = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}';
-const IS_UUID = new RegExp(`^${UUID}$`);
-const OF_LOCK = new RegExp(`^${LOCK_FILE}(?:\\.(?:unknown|${UUID}(?:\\${DRAFT})?))?$`);
+const IS_UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const OF_LOCK = /^LOCK(?:\.(?:unknown|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:\.new)?))?$/;
 
 /** The holder of the folder. */
 interface Lock extends ProcessMark {
