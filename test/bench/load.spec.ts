@@ -232,12 +232,24 @@ describe('the invariants after a load', () => {
 describe('the report of a load', () => {
   const spread = { p50: 10, p90: 20, p99: 30, max: 40 };
   const tried = (rate: number) => ({
-    ...{ rate, orders: 100, failed: 0, perSecond: rate, isSustained: true },
-    ...{ postMs: spread, reservedMs: spread, doneMs: spread, lateMs: spread },
-    ...{ millisPerOrder: { 'order-demo': 5, broker: 3 }, cores: { 'order-demo': 0.9, broker: 0.4 }, otherCores: 0.02 },
+    rate,
+    orders: 100,
+    failed: 0,
+    perSecond: rate,
+    isSustained: true,
+    postMs: spread,
+    reservedMs: spread,
+    doneMs: spread,
+    lateMs: spread,
+    millisPerOrder: { 'order-demo': 5, broker: 3 },
+    cores: { 'order-demo': 0.9, broker: 0.4 },
+    otherCores: 0.02,
   });
   const run = (round: number, rate: number) => ({
-    ...{ backend: 'embedded', instances: 2, round, label: 'embedded' },
+    backend: 'embedded',
+    instances: 2,
+    round,
+    label: 'embedded',
     result: { compared: tried(20), best: tried(rate), isHighest: true, tries: [], violations: [] as string[] },
   });
   const outcome = (runs: readonly Parameters<typeof problemsIn>[0][number][]) => ({

@@ -29,8 +29,15 @@ describe('dead letters', () => {
     expect(page).toMatchObject({ next: undefined, total: 1n, failures: [] });
     expect(page.deadLetters).toMatchObject([
       {
-        ...{ consumerGroup, originTopic: topic, topic: `%DLQ%${consumerGroup}`, messageId },
-        ...{ tag: 't', keys: ['k1', 'k2'], properties: { user: 'Ada' }, queueId: 0, queueOffset: 0n },
+        consumerGroup,
+        originTopic: topic,
+        topic: `%DLQ%${consumerGroup}`,
+        messageId,
+        tag: 't',
+        keys: ['k1', 'k2'],
+        properties: { user: 'Ada' },
+        queueId: 0,
+        queueOffset: 0n,
       },
     ]);
     expect(bodiesOf(page.deadLetters)).toEqual(['poison']);
@@ -80,7 +87,10 @@ describe('dead letters that are replayed', () => {
     const [delivery] = recorder.deliveries;
     expect(delivery).toMatchObject({ text: 'poison', attempt: 1 });
     expect(delivery?.message).toMatchObject({
-      ...{ topic, messageId, tag: 't', keys: ['k1', 'k2'] },
+      topic,
+      messageId,
+      tag: 't',
+      keys: ['k1', 'k2'],
       properties: { user: 'Ada', [REPLAY_PROPERTY]: `${consumerGroup}/${result.replayed[0]?.broker}/0/0` },
       queueId: result.replayed[0]?.queueId,
       queueOffset: result.replayed[0]?.queueOffset,

@@ -28,9 +28,17 @@ describe('a message that is looked up', () => {
     expect({ failures, mayBeMore }).toEqual({ failures: [], mayBeMore: false });
     const [message] = messages;
     expect(message).toMatchObject({
-      ...{ topic, messageId: receipt.messageId, tag: 'blue', keys: ['k1', 'k2'], properties: { user: 'Ada Löwe' } },
-      ...{ isPacked: false, messageGroup: undefined, priority: undefined, deliveryTimestampMs: undefined },
-      ...{ queueOffset: 0n, reconsumeTimes: 0 },
+      topic,
+      messageId: receipt.messageId,
+      tag: 'blue',
+      keys: ['k1', 'k2'],
+      properties: { user: 'Ada Löwe' },
+      isPacked: false,
+      messageGroup: undefined,
+      priority: undefined,
+      deliveryTimestampMs: undefined,
+      queueOffset: 0n,
+      reconsumeTimes: 0,
     });
     expect(message?.body.toString()).toBe('grüße');
     expect(message?.storeHost).toMatch(/^\S+:\d+$/);

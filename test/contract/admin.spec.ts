@@ -41,7 +41,9 @@ describe('topics', () => {
       const topic = world.name();
       await admin.createTopic({ topic, type });
       await expect(admin.describeTopic(topic)).resolves.toMatchObject({
-        ...{ topic, type, queues: 8 },
+        topic,
+        type,
+        queues: 8,
         brokers: [{ cluster: CLUSTER, type, queues: 8 }],
       });
     }
@@ -73,7 +75,9 @@ describe('topics', () => {
     const { brokers } = (await admin.describeTopic(topic)) ?? {};
     const [broker] = brokers ?? [];
     await expect(admin.createTopic({ topic, type: 'fifo', queues: 5 })).rejects.toMatchObject({
-      ...{ code: 'ALREADY_EXISTS', outcome: 'not-sent', retryable: false },
+      code: 'ALREADY_EXISTS',
+      outcome: 'not-sent',
+      retryable: false,
       differences: [`its type is normal on ${broker?.name}, not fifo`, `it has 3 queues on ${broker?.name}, not 5`],
     });
     await admin.createTopic({ topic, type: 'normal', queues: 3 });

@@ -100,8 +100,11 @@ describe('an application that starts again after its topic was missing', () => {
     await absent.close();
     const logger = recordingLogger();
     const { app: starting } = application(world, topic, {
-      ...{ endpoints: `127.0.0.1:${absent.port}`, useBootstrapEndpoints: true, logger },
-      ...{ startTimeoutMs: 1_000, whenUnavailable: 'degraded' },
+      endpoints: `127.0.0.1:${absent.port}`,
+      useBootstrapEndpoints: true,
+      logger,
+      startTimeoutMs: 1_000,
+      whenUnavailable: 'degraded',
     });
     const app = await starting;
     const present = await forwardTo(serverPort, undefined, absent.port);

@@ -45,7 +45,9 @@ async function shop(world: World, topic: string, consumerGroup: string, shutdown
   @Module({ imports: [moduleOf(world, { shutdownGraceMs })], controllers: [Shop] })
   class ShopModule {}
   const app = await NestFactory.createMicroservice(ShopModule, {
-    ...{ logger: false, abortOnError: false, inject: [ServerRocketMQ] },
+    logger: false,
+    abortOnError: false,
+    inject: [ServerRocketMQ],
     useFactory: (strategy: ServerRocketMQ) => ({ strategy }),
   });
   await app.listen();

@@ -177,7 +177,10 @@ describe('deliver again', () => {
     const { messageId } = await producer.send({ topic: 'orders', body: 'a' });
     const [first] = await consumer.receive();
     await expect(control.deliverAgain({ group: 'shop', topic: 'orders', messageId })).rejects.toMatchObject({
-      ...{ code: 'MESSAGE_HELD', status: 409, outcome: 'rejected', retryable: true },
+      code: 'MESSAGE_HELD',
+      status: 409,
+      outcome: 'rejected',
+      retryable: true,
     });
     await consumer.changeInvisibleDuration(first as ReceivedMessage, 10 * MINUTE_MS);
     const { results } = await control.deliverAgain({ group: 'shop', topic: 'orders', messageId });

@@ -26,8 +26,10 @@ const CALLERS: readonly Caller[] = [
   { who: 'its own page behind TLS', host: 'shop', origin: 'https://shop', isTaken: true },
   { who: 'a foreign name that points here', host: 'attacker.example:PORT', isTaken: false },
   {
-    ...{ who: 'a page of a foreign name that points here', isTaken: false },
-    ...{ host: 'attacker.example', origin: 'http://attacker.example' },
+    who: 'a page of a foreign name that points here',
+    isTaken: false,
+    host: 'attacker.example',
+    origin: 'http://attacker.example',
   },
   { who: 'a name that only begins as its own', host: 'shop.attacker.example', isTaken: false },
   { who: 'a name that only ends as localhost', host: 'notlocalhost', isTaken: false },

@@ -20,9 +20,18 @@ describe('docs/reference/configuration.md', () => {
     const names = types.map(({ name }) => name);
     expect(names).toEqual(
       expect.arrayContaining([
-        ...['RocketMQModuleOptions', 'RocketMQListenerOptions', 'ProducerOptions', 'PushConsumerOptions'],
-        ...['SimpleConsumerOptions', 'RocketMQAdminOptions', 'EmbeddedBrokerOptions', 'TestBrokerOptions'],
-        ...['TransactionLogOptions', 'InboxOptions', 'OutboxOptions', 'OutboxRelayOptions'],
+        'RocketMQModuleOptions',
+        'RocketMQListenerOptions',
+        'ProducerOptions',
+        'PushConsumerOptions',
+        'SimpleConsumerOptions',
+        'RocketMQAdminOptions',
+        'EmbeddedBrokerOptions',
+        'TestBrokerOptions',
+        'TransactionLogOptions',
+        'InboxOptions',
+        'OutboxOptions',
+        'OutboxRelayOptions',
       ]),
     );
   });

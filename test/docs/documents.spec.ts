@@ -145,7 +145,9 @@ describe('the examples of consumers', () => {
 describe('the example of administration', () => {
   it('reports the problems of a group, and replays the dead letters of a customer', async () => {
     const broker = await TestBroker.start({
-      ...{ manualClock: true, strict: true, adminPort: 0 },
+      manualClock: true,
+      strict: true,
+      adminPort: 0,
       topics: [{ name: 'orders' }],
       groups: [{ name: 'shipping', maxDeliveryAttempts: 1 }],
     });

@@ -73,7 +73,11 @@ describe('reading documents', () => {
 
   it('recognizes addresses', () => {
     expect(['https://example.org/a', 'mailto:a@b.org', 'https://x', 'http://a.org', 'https:/'].map(isAddress)).toEqual([
-      ...[true, true, false, false, false],
+      true,
+      true,
+      false,
+      false,
+      false,
     ]);
   });
 

@@ -28,7 +28,10 @@ describeWithPostgres('the demos on PostgreSQL, when payment and time-out meet', 
     broker = await TestBroker.start({ manualClock: true, strict: true, recallEnabled: true, topics, groups });
     const { endpoints, clock } = broker;
     demo = await DemoOnPostgres.start({
-      ...{ postgres, endpoints, clock, barriers },
+      postgres,
+      endpoints,
+      clock,
+      barriers,
       paymentTimeoutMs: PAYMENT_TIMEOUT_MS,
     });
   }, TIMEOUT_MS);

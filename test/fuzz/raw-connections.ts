@@ -152,11 +152,8 @@ function wildFrame(chance: Chance): Buffer {
 
 /** The request codes of the admin port, without those that create or delete topics and groups, and two unknown codes. */
 const ADMIN_CODES = [
-  ...[
-    10, 11, 12, 21, 22, 28, 29, 30, 31, 102, 105, 106, 201, 202, 203, 206, 208, 216, 222, 224, 300, 305, 307, 343, 351,
-    352,
-  ],
-  ...[9_999, -1],
+  10, 11, 12, 21, 22, 28, 29, 30, 31, 102, 105, 106, 201, 202, 203, 206, 208, 216, 222, 224, 300, 305, 307, 343, 351,
+  352, 9_999, -1,
 ];
 
 /** The pieces of one hostile connection to the admin port. */

@@ -81,7 +81,9 @@ describe('operations on a real server', () => {
     expect(await admin.describeTopic(`${prefix}orders`)).toMatchObject({ type: 'fifo', queues: 4 });
     expect(await admin.describeTopic(`${prefix}reminders`)).toMatchObject({ type: 'delay', queues: 2 });
     expect(await admin.describeGroup(`${prefix}shop`)).toMatchObject({
-      ...{ fifo: true, maxDeliveryAttempts: 5, backoff: { kind: 'customized', nextMs: [SECOND_MS, 5 * SECOND_MS] } },
+      fifo: true,
+      maxDeliveryAttempts: 5,
+      backoff: { kind: 'customized', nextMs: [SECOND_MS, 5 * SECOND_MS] },
     });
     await app?.get(RocketMQProducer).send(Orders, { id: 'a' }, { messageGroup: 'g' });
     await eventually(() => apps.some((one) => one.get(Shop).handled.includes('a')), Boolean);

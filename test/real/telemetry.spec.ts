@@ -65,7 +65,11 @@ beforeAll(async () => {
     imports: [
       RocketMQModule.forRoot({
         endpoints: process.env.ROCKETMQ_TEST_ENDPOINTS ?? '',
-        ...{ nameServer, topicPrefix: prefix, groupPrefix: prefix, consumerGroup: 'shop', logger: silentLogger },
+        nameServer,
+        topicPrefix: prefix,
+        groupPrefix: prefix,
+        consumerGroup: 'shop',
+        logger: silentLogger,
         transactionLog: { check: async () => 'unknown' },
         telemetry: openTelemetry(),
         defaults: { backoff: 1_000 },

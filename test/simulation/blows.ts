@@ -81,7 +81,11 @@ const BLOWS: Readonly<Record<Fault['kind'], (system: System, fault: Fault) => Me
     // With a second address, a client may switch.
     if (system.addresses.length > 1) for (const { process } of system.services) system.expectRenewal(process.name);
     system.disturbances.push({
-      ...{ kind: fault.kind, fromMs: simulation.nowMs, untilMs, processes: undefined, only: 'not sent' },
+      kind: fault.kind,
+      fromMs: simulation.nowMs,
+      untilMs,
+      processes: undefined,
+      only: 'not sent',
     });
     return 'nobody';
   },
@@ -134,7 +138,10 @@ const BLOWS: Readonly<Record<Fault['kind'], (system: System, fault: Fault) => Me
     if (process === system.brokerProcess) return 'nobody';
     process.wallOffsetMs = stepMs;
     system.disturbances.push({
-      ...{ kind: fault.kind, fromMs: system.simulation.nowMs, untilMs: Number.POSITIVE_INFINITY, processes: undefined },
+      kind: fault.kind,
+      fromMs: system.simulation.nowMs,
+      untilMs: Number.POSITIVE_INFINITY,
+      processes: undefined,
       only: 'fenced',
     });
     return 'nobody';

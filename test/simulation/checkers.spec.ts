@@ -5,38 +5,64 @@ import { violationsOf } from './checkers.js';
 import type { Disturbance, Facts, HandlingFact, SendFact, TransactionFact } from './facts.js';
 
 const NOTHING: Facts = {
-  ...{
-    sends: [],
-    handlings: [],
-    transactions: [],
-    disturbances: [],
-    releases: [],
-    isTight: false,
-    dead: [],
-    halves: [],
-  },
-  ...{ resolutions: new Map(), maxAttempts: 2, attemptsOfServer: 17, groupsOf: { events: ['readers'] } },
-  ...{ connections: [], forgotten: [], renewals: [], closes: [], leaks: [], uncaught: [], hanging: [] },
-  ...{ mostUnpackedBytes: 0, bufferBound: 100 },
+  sends: [],
+  handlings: [],
+  transactions: [],
+  disturbances: [],
+  releases: [],
+  isTight: false,
+  dead: [],
+  halves: [],
+  resolutions: new Map(),
+  maxAttempts: 2,
+  attemptsOfServer: 17,
+  groupsOf: { events: ['readers'] },
+  connections: [],
+  forgotten: [],
+  renewals: [],
+  closes: [],
+  leaks: [],
+  uncaught: [],
+  hanging: [],
+  mostUnpackedBytes: 0,
+  bufferBound: 100,
 };
 
 function sent(key: string, fields: Partial<SendFact> = {}): SendFact {
   return {
-    ...{ key, topic: 'events', process: 'a', atMs: 100, timeoutMs: 10_000, endMs: 110, outcome: 'acknowledged' },
+    key,
+    topic: 'events',
+    process: 'a',
+    atMs: 100,
+    timeoutMs: 10_000,
+    endMs: 110,
+    outcome: 'acknowledged',
     ...fields,
   };
 }
 
 function handled(key: string, fields: Partial<HandlingFact> = {}): HandlingFact {
   return {
-    ...{ key, group: 'readers', process: 'b', attempt: 1, startMs: 200, endMs: 210, end: 'done' },
+    key,
+    group: 'readers',
+    process: 'b',
+    attempt: 1,
+    startMs: 200,
+    endMs: 210,
+    end: 'done',
     ...fields,
   };
 }
 
 function transacted(fields: Partial<TransactionFact> = {}): TransactionFact {
   return {
-    ...{ key: 't1', process: 'a', atMs: 100, durationMs: 50, transactionId: 'id', endMs: 150, error: undefined },
+    key: 't1',
+    process: 'a',
+    atMs: 100,
+    durationMs: 50,
+    transactionId: 'id',
+    endMs: 150,
+    error: undefined,
     ...fields,
   };
 }

@@ -56,7 +56,9 @@ export async function applicationOf(
   // Nest derives the names of modules from one random string. A new string makes runs independent of each other.
   uid(Number.MAX_SAFE_INTEGER);
   const app = await NestFactory.createMicroservice(moduleOf(work, plan, options), {
-    ...{ logger: false, abortOnError: false, inject: [ServerRocketMQ] },
+    logger: false,
+    abortOnError: false,
+    inject: [ServerRocketMQ],
     useFactory: (strategy: ServerRocketMQ) => ({ strategy }),
   });
   const { nameServer = '', logger } = options;
@@ -134,7 +136,9 @@ function moduleOf(work: NestWork, plan: Plan, options: RocketMQModuleOptions) {
     imports: [RocketMQModule.forRoot(options)],
     controllers: [Questions],
     providers: [
-      ...[Readers, Ending, { provide: Orders, useClass: SimulatedOrders }],
+      Readers,
+      Ending,
+      { provide: Orders, useClass: SimulatedOrders },
       {
         provide: ClientRocketMQ,
         inject: [RocketMQRequester],

@@ -24,8 +24,13 @@ function met(process: string, fromMs: number, untilMs: number): Disturbance {
 
 describe('a decision of a manual listener', () => {
   const send: SendFact = {
-    ...{ key: 'm1', topic: 'tasks', process: 'a', atMs: 100, timeoutMs: 10_000 },
-    ...{ endMs: 110, outcome: 'acknowledged' },
+    key: 'm1',
+    topic: 'tasks',
+    process: 'a',
+    atMs: 100,
+    timeoutMs: 10_000,
+    endMs: 110,
+    outcome: 'acknowledged',
   };
   const facts: NestFacts = {
     ...NOTHING,
@@ -61,8 +66,13 @@ describe('a decision of a manual listener', () => {
 
 describe('a request', () => {
   const request: RequestFact = {
-    ...{ key: 'm1', process: 'a', atMs: 100, timeoutMs: 60_000 },
-    ...{ endMs: 60_100, outcome: 'unanswered', error: 'DEADLINE_EXCEEDED' },
+    key: 'm1',
+    process: 'a',
+    atMs: 100,
+    timeoutMs: 60_000,
+    endMs: 60_100,
+    outcome: 'unanswered',
+    error: 'DEADLINE_EXCEEDED',
   };
   const handled = handling(200, 300, { group: NEST_GROUPS.requests });
   const facts: NestFacts = { ...NOTHING, requests: [request], answers: [handled] };

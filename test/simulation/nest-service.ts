@@ -58,8 +58,12 @@ export class NestService extends Worker<NestWorld> implements NestWork {
     const { plan, simulation, endpoints, nameServer } = this.world;
     const say = (level: string) => (text: string) => simulation.say(`${level}: ${text}`);
     this.app = applicationOf(this, plan, {
-      ...{ endpoints, nameServer, requestTimeoutMs: plan.requestTimeoutMs, shutdownGraceMs: plan.shutdownGraceMs },
-      ...{ requests: { application: 'simulated' }, startTimeoutMs: 10 * SECOND_MS },
+      endpoints,
+      nameServer,
+      requestTimeoutMs: plan.requestTimeoutMs,
+      shutdownGraceMs: plan.shutdownGraceMs,
+      requests: { application: 'simulated' },
+      startTimeoutMs: 10 * SECOND_MS,
       producer: {
         localTransactionTimeoutMs: plan.localTransactionTimeoutMs,
         compression: { thresholdBytes: PACKED_FROM_BYTES },
@@ -205,8 +209,12 @@ export class NestService extends Worker<NestWorld> implements NestWork {
     const key = this.world.nextKey();
     const timeoutMs = this.chance.pick([10, 60, 90]) * SECOND_MS;
     const fact: RequestFact = {
-      ...{ key, process: this.process.name, atMs: simulation.nowMs, timeoutMs },
-      ...{ endMs: undefined, outcome: 'under way' },
+      key,
+      process: this.process.name,
+      atMs: simulation.nowMs,
+      timeoutMs,
+      endMs: undefined,
+      outcome: 'under way',
     };
     requests.push(fact);
     const end = (outcome: RequestOutcome, error?: unknown): void => {

@@ -170,24 +170,39 @@ const FOCUSES: readonly Focus[] = [
   // More messages than are handled, and they are large when decompressed.
   {
     ways: (chance) => ({
-      ...{ sendEveryMs: 400, longestHandlerMs: 20_000, bodyBytes: 60_000, maxBufferedBytes: 64 * 1024 },
-      ...{ instances: chance.whole(1, 2), latencyMs: 5, invisibleDurationMs: 30_000, impatience: 0, failures: 0 },
-      ...{ parts: { nest: false, ordered: false, simple: false, transactions: false } },
+      sendEveryMs: 400,
+      longestHandlerMs: 20_000,
+      bodyBytes: 60_000,
+      maxBufferedBytes: 64 * 1024,
+      instances: chance.whole(1, 2),
+      latencyMs: 5,
+      invisibleDurationMs: 30_000,
+      impatience: 0,
+      failures: 0,
+      parts: { nest: false, ordered: false, simple: false, transactions: false },
     }),
     faults: {},
   },
   // Servers that stop while many calls are in progress.
   {
     ways: (chance) => ({
-      ...{ sendEveryMs: 200, hasTwoAddresses: true, latencyMs: 40, instances: chance.whole(2, 3), impatience: 0 },
-      ...{ longestHandlerMs: 500 },
+      sendEveryMs: 200,
+      hasTwoAddresses: true,
+      latencyMs: 40,
+      instances: chance.whole(2, 3),
+      impatience: 0,
+      longestHandlerMs: 500,
     }),
     faults: { 'refused streams': [5, 20], goaway: [10, 40] },
   },
   // Calls with a timeout shorter than a new connection takes.
   {
     ways: (chance) => ({
-      ...{ sendEveryMs: 200, latencyMs: 40, impatience: 0.4, hasTwoAddresses: chance.is(0.7), longestHandlerMs: 500 },
+      sendEveryMs: 200,
+      latencyMs: 40,
+      impatience: 0.4,
+      hasTwoAddresses: chance.is(0.7),
+      longestHandlerMs: 500,
     }),
     faults: { goaway: [5, 20] },
   },
@@ -203,24 +218,33 @@ const FOCUSES: readonly Focus[] = [
   // Sessions that last for some hundred calls, with only one address.
   {
     ways: (chance) => ({
-      ...{ sendEveryMs: 200, idStep: 2 ** chance.whole(22, 25), longestHandlerMs: 500, hasTwoAddresses: false },
+      sendEveryMs: 200,
+      idStep: 2 ** chance.whole(22, 25),
+      longestHandlerMs: 500,
+      hasTwoAddresses: false,
     }),
     faults: { goaway: [20, 60] },
   },
   // Applications that are replaced while they work.
   {
     ways: (chance) => ({
-      ...{ sendEveryMs: 500, longestHandlerMs: 20_000, longestStepMs: 5_000, instances: chance.whole(2, 3) },
-      ...{ shutdownGraceMs: chance.pick([0.2, 1, 5]) * SECOND_MS },
-      ...{ parts: { nest: chance.is(0.8), ordered: true, simple: false, transactions: chance.is(0.5) } },
+      sendEveryMs: 500,
+      longestHandlerMs: 20_000,
+      longestStepMs: 5_000,
+      instances: chance.whole(2, 3),
+      shutdownGraceMs: chance.pick([0.2, 1, 5]) * SECOND_MS,
+      parts: { nest: chance.is(0.8), ordered: true, simple: false, transactions: chance.is(0.5) },
     }),
     faults: { 'rolling deploy': [8, 25] },
   },
   // Transactions that are checked while they run.
   {
     ways: () => ({
-      ...{ sendEveryMs: 500, instances: 3, longestTransactionMs: 12_000, localTransactionTimeoutMs: 30_000 },
-      ...{ parts: { nest: false, ordered: false, simple: false, transactions: true } },
+      sendEveryMs: 500,
+      instances: 3,
+      longestTransactionMs: 12_000,
+      localTransactionTimeoutMs: 30_000,
+      parts: { nest: false, ordered: false, simple: false, transactions: true },
     }),
     faults: { 'rolling deploy': [60, 120] },
   },
@@ -231,9 +255,13 @@ function focused(plan: Plan, { ways, faults }: Focus, chance: Chance): Plan {
   const times = Object.entries(faults) as [FaultKind, readonly [number, number]][];
   return {
     ...plan,
-    ...{ idStep: 2, flush: 'sync', localTransactionTimeoutMs: chance.pick([30, 60]) * SECOND_MS },
+    idStep: 2,
+    flush: 'sync',
+    localTransactionTimeoutMs: chance.pick([30, 60]) * SECOND_MS,
     ...ways(chance),
-    ...{ activeMs, settleMs: 15 * MINUTE_MS, idleMs: 2 * MINUTE_MS },
+    activeMs,
+    settleMs: 15 * MINUTE_MS,
+    idleMs: 2 * MINUTE_MS,
     faults: inOrder(times.flatMap(([kind, everyS]) => faultsOf(chance, kind, everyS, activeMs))),
   };
 }

@@ -34,8 +34,14 @@ export async function runPlan(plan: Plan, trace?: (line: string) => void): Promi
     const facts = await system.run();
     const { hash, events, nowMs } = machine.simulation;
     return {
-      ...{ plan, violations: [...violationsOf(facts), ...nestViolationsOf(facts)], hash, events, virtualMs: nowMs },
-      ...{ sends: facts.sends.length, handlings: facts.handlings.length, struck: system.struck },
+      plan,
+      violations: [...violationsOf(facts), ...nestViolationsOf(facts)],
+      hash,
+      events,
+      virtualMs: nowMs,
+      sends: facts.sends.length,
+      handlings: facts.handlings.length,
+      struck: system.struck,
     };
   } finally {
     process.off('unhandledRejection', onRejection);

@@ -200,7 +200,9 @@ export class System implements NestWorld {
     ];
     const names = [...Object.values(GROUPS), ...Object.values(NEST_GROUPS)];
     const groups = names.map((name) => ({
-      ...{ name, fifo: name === GROUPS.ordered, maxDeliveryAttempts: ATTEMPTS_OF_SERVER },
+      name,
+      fifo: name === GROUPS.ordered,
+      maxDeliveryAttempts: ATTEMPTS_OF_SERVER,
     }));
     return simulation.as(this.brokerProcess, () => {
       return new EmbeddedBroker(
@@ -238,7 +240,9 @@ export class System implements NestWorld {
       if (index < 0) return;
       this.services.splice(index, 1);
       this.disturbances.push({
-        ...{ kind: 'client crash', fromMs: this.simulation.nowMs, untilMs: this.simulation.nowMs + RESTART_MS },
+        kind: 'client crash',
+        fromMs: this.simulation.nowMs,
+        untilMs: this.simulation.nowMs + RESTART_MS,
         processes: undefined,
       });
       this.simulation.at(this.simulation.nowMs + RESTART_MS, undefined, () => this.startService());
@@ -369,8 +373,16 @@ export class System implements NestWorld {
     const consumers = 1 + Number(plan.parts.ordered) + Number(plan.parts.nest || plan.parts.simple);
     const isHarmed = plan.faults.some(({ kind }) => FAULT_KINDS[kind] === 'harmful');
     return {
-      ...{ sends, handlings, transactions, disturbances, connections, closes, ...state },
-      ...{ decisions: this.decisions, requests: this.requests, answers: this.answers },
+      sends,
+      handlings,
+      transactions,
+      disturbances,
+      connections,
+      closes,
+      ...state,
+      decisions: this.decisions,
+      requests: this.requests,
+      answers: this.answers,
       releases: this.releases,
       isTight: plan.maxBufferedBytes < POLLS_AT_ONCE * plan.bodyBytes,
       forgotten: this.forgotten,

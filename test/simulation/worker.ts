@@ -113,8 +113,13 @@ export abstract class Worker<W extends World = World> {
   protected handling(group: string, key: string, attempt: number): HandlingFact {
     const { nowMs } = this.world.simulation;
     return {
-      ...{ key, group, process: this.process.name, attempt },
-      ...{ startMs: nowMs, endMs: undefined, end: undefined },
+      key,
+      group,
+      process: this.process.name,
+      attempt,
+      startMs: nowMs,
+      endMs: undefined,
+      end: undefined,
     };
   }
 
@@ -133,8 +138,14 @@ export abstract class Worker<W extends World = World> {
     const key = this.world.nextKey();
     const timeoutMs = this.chance.is(plan.impatience) ? this.chance.pick([10, 30, 100]) : 10_000;
     const fact: SendFact = {
-      ...{ key, topic, messageGroup, process: this.process.name, atMs: simulation.nowMs, timeoutMs },
-      ...{ endMs: undefined, outcome: 'under way' },
+      key,
+      topic,
+      messageGroup,
+      process: this.process.name,
+      atMs: simulation.nowMs,
+      timeoutMs,
+      endMs: undefined,
+      outcome: 'under way',
     };
     sends.push(fact);
     const end = (outcome: SendOutcome, error?: string): void => {
@@ -156,8 +167,13 @@ export abstract class Worker<W extends World = World> {
     const durationMs = this.chance.next() ** 2 * plan.longestTransactionMs;
     const end = this.chance.pick(['commit', 'commit', 'commit', 'fail before', 'fail after', 'roll back']);
     const fact: TransactionFact = {
-      ...{ key, process: this.process.name, atMs: simulation.nowMs, durationMs },
-      ...{ transactionId: undefined, endMs: undefined, error: undefined },
+      key,
+      process: this.process.name,
+      atMs: simulation.nowMs,
+      durationMs,
+      transactionId: undefined,
+      endMs: undefined,
+      error: undefined,
     };
     transactions.push(fact);
     try {

@@ -53,7 +53,9 @@ afterEach(async () => {
 
 async function work(topic: string, handle: (what: string, attempt: number) => Promise<void>): Promise<void> {
   const consumer = new PushConsumer(connection, {
-    ...{ consumerGroup: 'workers', subscriptions: [{ topic }], concurrency: 8 },
+    consumerGroup: 'workers',
+    subscriptions: [{ topic }],
+    concurrency: 8,
     handler: async ({ body, deliveryAttempt }) => handle(body.toString(), deliveryAttempt),
   });
   await consumer.start();

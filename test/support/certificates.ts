@@ -38,8 +38,21 @@ export class CertificateAuthority {
     writeFileSync(join(this.folder, `${name}.ext`), `subjectAltName=${names.join(',')}\n`);
     this.openssl(...newKey(`${name}.key`), '-subj', `/CN=${name}`, '-out', `${name}.csr`);
     this.openssl(
-      ...['x509', '-req', '-in', `${name}.csr`, '-CA', 'ca.crt', '-CAkey', 'ca.key', '-CAcreateserial'],
-      ...['-days', isExpired ? '-1' : '2', '-extfile', `${name}.ext`, '-out', `${name}.crt`],
+      'x509',
+      '-req',
+      '-in',
+      `${name}.csr`,
+      '-CA',
+      'ca.crt',
+      '-CAkey',
+      'ca.key',
+      '-CAcreateserial',
+      '-days',
+      isExpired ? '-1' : '2',
+      '-extfile',
+      `${name}.ext`,
+      '-out',
+      `${name}.crt`,
     );
     return { cert: this.read(`${name}.crt`), key: this.read(`${name}.key`) };
   }

@@ -15,10 +15,15 @@ describe('the checker of sends', () => {
       reported('a', 'stored'),
       visible('a'),
       visible('a'),
-      ...[began('b'), reported('b', 'unknown'), visible('b')],
-      ...[began('c'), reported('c', 'unknown')],
-      ...[began('d'), reported('d', 'not-sent')],
-      ...[began('e'), visible('e')],
+      began('b'),
+      reported('b', 'unknown'),
+      visible('b'),
+      began('c'),
+      reported('c', 'unknown'),
+      began('d'),
+      reported('d', 'not-sent'),
+      began('e'),
+      visible('e'),
     ];
     expect(sendViolations(history)).toEqual([]);
   });
@@ -53,12 +58,21 @@ describe('the checker of transactions', () => {
 
   it('accepts visibility that agrees with the database', () => {
     const history = [
-      ...[...half('a'), decided('a', 'commit'), visible('a'), visible('a')],
-      ...[...half('b'), decided('b', 'rollback')],
-      ...[began('c'), reported('c', 'unknown')],
-      ...[began('d'), reported('d', 'unknown'), decided('d', 'rollback')],
-      ...[began('e'), reported('e', 'not-sent')],
-      ...[began('f'), decided('f', 'rollback')],
+      ...half('a'),
+      decided('a', 'commit'),
+      visible('a'),
+      visible('a'),
+      ...half('b'),
+      decided('b', 'rollback'),
+      began('c'),
+      reported('c', 'unknown'),
+      began('d'),
+      reported('d', 'unknown'),
+      decided('d', 'rollback'),
+      began('e'),
+      reported('e', 'not-sent'),
+      began('f'),
+      decided('f', 'rollback'),
     ];
     expect(transactionViolations(history)).toEqual([]);
   });

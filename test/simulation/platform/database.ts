@@ -32,7 +32,10 @@ export class SimulatedDatabase {
       const { simulation } = this;
       const process = simulation.current;
       const transaction: Transaction = {
-        ...{ number: String(this.nextNumber++), rows: new Map(), lockTimeoutMs: 60_000, released: new Set() },
+        number: String(this.nextNumber++),
+        rows: new Map(),
+        lockTimeoutMs: 60_000,
+        released: new Set(),
       };
       const abort = (): void => this.end(transaction, 'aborted');
       process?.onDeath.add(abort);

@@ -32,8 +32,13 @@ let machine: Machine | undefined;
 export function bootMachine(seed: number): Machine {
   const simulation = new Simulation(seed);
   machine = {
-    ...{ simulation, network: new Network(simulation), idStep: 2 },
-    ...{ sessionOpened: () => {}, refusesStream: () => false, idsRunOut: () => {}, unpacked: () => {} },
+    simulation,
+    network: new Network(simulation),
+    idStep: 2,
+    sessionOpened: () => {},
+    refusesStream: () => false,
+    idsRunOut: () => {},
+    unpacked: () => {},
   };
   return machine;
 }

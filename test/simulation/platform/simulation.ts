@@ -84,8 +84,15 @@ export class Simulation {
 
   process(name: string, host: string): SimulatedProcess {
     return {
-      ...{ name, host, pid: this.nextPid++, isDead: false, wallOffsetMs: 0, pausedUntilMs: 0 },
-      ...{ effectsLeft: Number.POSITIVE_INFINITY, timers: 0, onDeath: new Set() },
+      name,
+      host,
+      pid: this.nextPid++,
+      isDead: false,
+      wallOffsetMs: 0,
+      pausedUntilMs: 0,
+      effectsLeft: Number.POSITIVE_INFINITY,
+      timers: 0,
+      onDeath: new Set(),
     };
   }
 

@@ -29,7 +29,8 @@ export function recordSuite(kind: () => TransactionKind): void {
     const connection = new Connection({ endpoints: broker.endpoints, clock: broker.clock });
     producer = new Producer(connection, { transactionCheckers: { [ORDERS]: (check) => log.check(check) } });
     const consumer = new PushConsumer(connection, {
-      ...{ consumerGroup: 'stock', subscriptions: [{ topic: ORDERS }] },
+      consumerGroup: 'stock',
+      subscriptions: [{ topic: ORDERS }],
       handler: ({ body }) => void delivered.push(body.toString()),
     });
     ends.push(

@@ -25,7 +25,8 @@ export interface TransactionKind {
 /** Savepoints with SQL, for clients without an API for them. */
 export function bySavepoint(database: SqlDatabase, outside: SqlExecutor): TransactionKind {
   return {
-    ...{ database, outside },
+    database,
+    outside,
     transaction: (work) =>
       database.transaction((tx) =>
         work(tx, async (inner) => {

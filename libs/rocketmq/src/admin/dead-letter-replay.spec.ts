@@ -15,9 +15,20 @@ afterEach(async () => {
 });
 
 const letter = (offset: number, properties: Record<string, string> = {}): StoredMessageFields => ({
-  ...{ topic: '%DLQ%g', queueId: 0, queueOffset: BigInt(offset), commitLogOffset: 0n, sysFlag: 0x301 | 8, flag: 5 },
-  ...{ bodyCrc: 0, bornTimestampMs: 77, bornHost: '127.0.0.1:1', storeTimestampMs: 2, storeHost: '127.0.0.1:2' },
-  ...{ reconsumeTimes: 3, preparedTransactionOffset: 0n, body: Buffer.from(`body ${offset}`) },
+  topic: '%DLQ%g',
+  queueId: 0,
+  queueOffset: BigInt(offset),
+  commitLogOffset: 0n,
+  sysFlag: 0x301 | 8,
+  flag: 5,
+  bodyCrc: 0,
+  bornTimestampMs: 77,
+  bornHost: '127.0.0.1:1',
+  storeTimestampMs: 2,
+  storeHost: '127.0.0.1:2',
+  reconsumeTimes: 3,
+  preparedTransactionOffset: 0n,
+  body: Buffer.from(`body ${offset}`),
   properties: new Map(
     Object.entries({ UNIQ_KEY: `id-${offset}`, RETRY_TOPIC: '%RETRY%g_orders', TAGS: 'a', user: 'Ada', ...properties }),
   ),

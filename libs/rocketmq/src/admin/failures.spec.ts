@@ -88,11 +88,15 @@ describe('creating', () => {
   it('refuses by default what exists with other settings, and changes no broker', async () => {
     const { admin, brokers } = await adminOf(lacking, having);
     await expect(admin.createTopic({ topic: 'orders', type: 'fifo' })).rejects.toMatchObject({
-      ...{ code: 'ALREADY_EXISTS', outcome: 'not-sent', what: 'topic "orders"' },
+      code: 'ALREADY_EXISTS',
+      outcome: 'not-sent',
+      what: 'topic "orders"',
       differences: ['its type is normal on broker-1, not fifo'],
     });
     await expect(admin.createGroup({ consumerGroup: 'billing', fifo: true })).rejects.toMatchObject({
-      ...{ code: 'ALREADY_EXISTS', what: 'group "billing"', differences: ['it is not ordered on broker-1'] },
+      code: 'ALREADY_EXISTS',
+      what: 'group "billing"',
+      differences: ['it is not ordered on broker-1'],
       message: expect.stringContaining("nothing was changed; pass ifExists: 'update'"),
     });
     expect(brokers.map(written)).toEqual([[], []]);
@@ -110,7 +114,9 @@ describe('creating', () => {
     const partial = await adminOf(having, lacking);
     for (const ifExists of ['refuse', 'keep', 'update'] as const) {
       await expect(partial.admin.createTopic({ topic: 'orders' }, { ifExists })).rejects.toMatchObject({
-        ...{ name: 'UsageError', code: 'ILLEGAL_TOPIC_TYPE', outcome: 'not-sent' },
+        name: 'UsageError',
+        code: 'ILLEGAL_TOPIC_TYPE',
+        outcome: 'not-sent',
         message: expect.stringContaining('"orders" does not exist on broker-1; it is normal on broker-0; nothing was'),
       });
     }
@@ -146,7 +152,9 @@ describe('a group with different settings on its brokers', () => {
     };
     const { admin } = await adminOf(holding(4, false), holding(16, true));
     const expected = {
-      ...{ consumerGroup: 'billing', fifo: false, maxDeliveryAttempts: 5 },
+      consumerGroup: 'billing',
+      fifo: false,
+      maxDeliveryAttempts: 5,
       brokers: [
         { name: 'broker-0', fifo: false, maxDeliveryAttempts: 5 },
         { name: 'broker-1', fifo: true, maxDeliveryAttempts: 17 },
@@ -182,7 +190,9 @@ describe('deleting', () => {
       request.code === 215 ? busy(request) : gone(request),
     );
     await expect(admin.deleteTopic('orders')).rejects.toMatchObject({
-      ...{ code: 'PARTLY_DONE', doneOn: ['broker-0'], retryable: true },
+      code: 'PARTLY_DONE',
+      doneOn: ['broker-0'],
+      retryable: true,
       cause: { code: 'SYSTEM_BUSY' },
     });
     expect(nameServer.requests.map(({ code }) => code)).not.toContain(216);

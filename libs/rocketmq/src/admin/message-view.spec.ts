@@ -4,9 +4,21 @@ import type { StoredMessageFields } from '../protocol/remoting/stored-message.js
 import { messageView } from './message-view.js';
 
 const stored = (fields: Partial<StoredMessageFields>): StoredMessageFields => ({
-  ...{ topic: 't', queueId: 0, queueOffset: 0n, commitLogOffset: 0n, sysFlag: 0, flag: 0, bodyCrc: 0 },
-  ...{ bornTimestampMs: 1, bornHost: '10.0.0.1:5', storeTimestampMs: 2, storeHost: '10.0.0.2:6', reconsumeTimes: 0 },
-  ...{ preparedTransactionOffset: 0n, body: Buffer.from('x'), properties: new Map() },
+  topic: 't',
+  queueId: 0,
+  queueOffset: 0n,
+  commitLogOffset: 0n,
+  sysFlag: 0,
+  flag: 0,
+  bodyCrc: 0,
+  bornTimestampMs: 1,
+  bornHost: '10.0.0.1:5',
+  storeTimestampMs: 2,
+  storeHost: '10.0.0.2:6',
+  reconsumeTimes: 0,
+  preparedTransactionOffset: 0n,
+  body: Buffer.from('x'),
+  properties: new Map(),
   ...fields,
 });
 

@@ -22,16 +22,14 @@ describe('the command line of the broker', () => {
     const line =
       '--port 0 --admin-port 9876 --control 127.0.0.2:9080 --host 0.0.0.0 --strict --data d --flush async --topic a --topic b:priority:4 --group g:fifo:3';
     expect(await options(...line.split(' '))).toEqual({
-      ...{
-        port: 0,
-        adminPort: 9876,
-        controlPort: 9080,
-        controlHost: '127.0.0.2',
-        host: '0.0.0.0',
-        strict: true,
-        data: 'd',
-        flush: 'async',
-      },
+      port: 0,
+      adminPort: 9876,
+      controlPort: 9080,
+      controlHost: '127.0.0.2',
+      host: '0.0.0.0',
+      strict: true,
+      data: 'd',
+      flush: 'async',
       topics: [
         { name: 'a', type: 'normal', queues: 8 },
         { name: 'b', type: 'priority', queues: 4 },

@@ -100,7 +100,8 @@ describe('topic', () => {
     expect(await json('topic create lines')).toEqual({ ...untouched, brokers });
     expect(await json('topic show lines')).toMatchObject(untouched);
     expect(await json('topic create lines --type delay --yes')).toEqual({
-      ...{ ...untouched, type: 'delay' },
+      ...untouched,
+      type: 'delay',
       brokers: [expect.objectContaining({ type: 'delay', queues: 16 })],
     });
     expect(await json('topic show lines')).toMatchObject({ ...untouched, type: 'delay' });
@@ -221,7 +222,9 @@ describe('message', () => {
     for (const part of [messageId, 'tag            paid', 'keys           order-1', 'property user  Ada', '\n\none\n'])
       expect(out).toContain(part);
     expect(await on('message show orders no-such')).toEqual({
-      ...{ code: 1, out: '', err: 'warning: topic orders has no message no-such\n' },
+      code: 1,
+      out: '',
+      err: 'warning: topic orders has no message no-such\n',
     });
   });
 

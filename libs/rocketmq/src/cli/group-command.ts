@@ -40,7 +40,10 @@ function addList(group: Command, io: CommandIo): void {
       table(
         ['GROUP', 'ORDERED', 'ATTEMPTS', 'BACKOFF', 'BROKERS'],
         groups.map((one) => [
-          ...[one.consumerGroup, one.fifo ? 'yes' : 'no', one.maxDeliveryAttempts, one.backoff.kind],
+          one.consumerGroup,
+          one.fifo ? 'yes' : 'no',
+          one.maxDeliveryAttempts,
+          one.backoff.kind,
           one.brokers.map(({ name }) => name).join(','),
         ]),
       ),

@@ -67,7 +67,12 @@ function byQueue(topics: Topics): string {
     ['TOPIC', 'BROKER', 'QUEUE', 'GROUP AT', 'NEXT', 'LAG', 'CONSUMED UP TO'],
     topics.flatMap(({ topic, queues }) =>
       queues.map((one) => [
-        ...[topic, one.broker, one.queueId, one.consumerOffset, one.brokerOffset, one.lag],
+        topic,
+        one.broker,
+        one.queueId,
+        one.consumerOffset,
+        one.brokerOffset,
+        one.lag,
         one.hasStarted ? timeText(one.lastTimestampMs) : 'not started',
       ]),
     ),

@@ -16,8 +16,15 @@ export function messageTable<T extends StoredMessageView>(
   return table(
     ['MESSAGE ID', 'STORED', 'BROKER', 'QUEUE', 'OFFSET', 'TAG', 'KEYS', ...(more ? [more.heading] : []), 'BODY'],
     messages.map((one) => [
-      ...[one.messageId, timeText(one.storeTimestampMs), one.broker, one.queueId, one.queueOffset, one.tag],
-      ...[one.keys.join(' '), ...(more ? [more.of(one)] : []), shortBody(one)],
+      one.messageId,
+      timeText(one.storeTimestampMs),
+      one.broker,
+      one.queueId,
+      one.queueOffset,
+      one.tag,
+      one.keys.join(' '),
+      ...(more ? [more.of(one)] : []),
+      shortBody(one),
     ]),
   );
 }

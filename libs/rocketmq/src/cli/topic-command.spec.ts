@@ -65,7 +65,9 @@ describe('a topic with different settings on its brokers', () => {
   it('prints the result of each broker as JSON', async () => {
     const { topic } = await start(normal, fifo);
     expect(JSON.parse((await topic('create orders --type fifo --yes --json')).out)).toMatchObject({
-      ...{ topic: 'orders', type: 'fifo', queues: 8 },
+      topic: 'orders',
+      type: 'fifo',
+      queues: 8,
       brokers: [
         { name: 'broker-0', type: 'fifo', queues: 4 },
         { name: 'broker-1', type: 'fifo', queues: 8 },
@@ -85,7 +87,8 @@ describe('a topic with different settings on its brokers', () => {
     expect(one.changed()).toEqual([[], ['+message.type=FIFO']]);
     const two = await start(normal, undefined, fifo);
     expect(await two.topic('create orders')).toMatchObject({
-      ...{ code: 2, out: '' },
+      code: 2,
+      out: '',
       err: expect.stringContaining(
         '"orders" does not exist on broker-1; it is normal on broker-0; it is fifo on broker-2; nothing was changed; give the type',
       ),

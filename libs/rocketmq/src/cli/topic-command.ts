@@ -75,7 +75,11 @@ function addShow(topic: Command, io: CommandIo): void {
       return `${head}${table(
         ['BROKER', 'QUEUE', 'FIRST', 'NEXT', 'MESSAGES', 'NEWEST'],
         queues.map((one) => [
-          ...[one.broker, one.queueId, one.minOffset, one.maxOffset, one.maxOffset - one.minOffset],
+          one.broker,
+          one.queueId,
+          one.minOffset,
+          one.maxOffset,
+          one.maxOffset - one.minOffset,
           timeText(one.lastTimestampMs),
         ]),
       )}`;

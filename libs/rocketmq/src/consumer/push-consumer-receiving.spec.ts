@@ -57,7 +57,10 @@ describe('a push consumer whose receives fail', () => {
     const nothing = (): void => {};
     const telemetry: ConsumerTelemetrySource = {
       pushConsumer: () => ({
-        ...{ start: nothing, close: nothing, failed: nothing, deadLetter: nothing },
+        start: nothing,
+        close: nothing,
+        failed: nothing,
+        deadLetter: nothing,
         interceptor: (_message, _context, next) => next(),
         batchHandler: (handler) => handler,
         received: () => {

@@ -107,11 +107,12 @@ class Orders {
 
 async function handler(): Promise<MessageHandler> {
   const providers = [
-    ...[Orders, Ballast, { provide: APP_GUARD, useClass: Guard }, { provide: APP_PIPE, useClass: Pipe }],
-    ...[
-      { provide: APP_INTERCEPTOR, useClass: Interceptor },
-      { provide: APP_FILTER, useClass: Filter },
-    ],
+    Orders,
+    Ballast,
+    { provide: APP_GUARD, useClass: Guard },
+    { provide: APP_PIPE, useClass: Pipe },
+    { provide: APP_INTERCEPTOR, useClass: Interceptor },
+    { provide: APP_FILTER, useClass: Filter },
   ];
   const app = await Test.createTestingModule({ imports: [DiscoveryModule], providers }).compile();
   const calls = new NestCalls(app.get(ExternalContextCreator), app.get(ModulesContainer), silentLogger);

@@ -210,12 +210,10 @@ describe('a message whose body is invalid', () => {
     await bench.send(app, 'retried', { id: 2 });
     const groups = ['unsaid', 'topic', 'listener', 'operator'];
     expect(groups.map((group) => [bench.retries(group).length, bench.deadLetters(group).length])).toEqual([
-      ...[
-        [1, 0],
-        [1, 0],
-        [0, 1],
-        [0, 1],
-      ],
+      [1, 0],
+      [1, 0],
+      [0, 1],
+      [0, 1],
     ]);
   });
 
@@ -297,13 +295,11 @@ describe('a message whose body is invalid', () => {
     await bench.send(app, 'piped', { value: 'seven' });
     const groups = ['default', 'retry', 'decided', 'failing', 'deciding'];
     expect(groups.map((group) => [bench.retries(group).length, bench.deadLetters(group).length])).toEqual([
-      ...[
-        [0, 1],
-        [1, 0],
-        [0, 0],
-        [1, 0],
-        [0, 1],
-      ],
+      [0, 1],
+      [1, 0],
+      [0, 0],
+      [1, 0],
+      [0, 1],
     ]);
     expect(causes).toEqual(['Error']);
   });

@@ -8,7 +8,10 @@ import { ClientLabels, Metrics } from './metrics.js';
 function consumer(clientId: string): ObservedConsumer {
   const held = () => [{ topic: 'orders', messages: 0, bytes: 0 }];
   return {
-    ...{ clientId, consumerGroup: 'stock', namespace: '', server: { host: 'h', port: 1 } },
+    clientId,
+    consumerGroup: 'stock',
+    namespace: '',
+    server: { host: 'h', port: 1 },
     clock: new SystemClock(),
     held,
   };

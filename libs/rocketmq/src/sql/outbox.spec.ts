@@ -272,8 +272,12 @@ describe('OutboxRelay', () => {
   it('reports its backlog', async () => {
     const relay = bench.relayWith();
     expect(await relay.metrics()).toEqual({
-      ...{ unsent: 0, oldestUnsentMs: 0, parked: 0 },
-      ...{ sent: 0, failed: 0, givenUp: 0 },
+      unsent: 0,
+      oldestUnsentMs: 0,
+      parked: 0,
+      sent: 0,
+      failed: 0,
+      givenUp: 0,
     });
     await bench.add();
     await bench.add();

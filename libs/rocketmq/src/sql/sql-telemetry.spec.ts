@@ -36,8 +36,10 @@ describe('a message of an outbox', () => {
     const connection = new Connection({ endpoints: broker.endpoints, clock: broker.clock });
     const producer = new Producer(connection, { telemetry });
     const consumer = new PushConsumer(connection, {
-      ...{ consumerGroup: 'stock', telemetry },
-      ...{ subscriptions: [{ topic: 'orders' }], handler: () => {} },
+      consumerGroup: 'stock',
+      telemetry,
+      subscriptions: [{ topic: 'orders' }],
+      handler: () => {},
     });
     broker.declareTopic({ name: 'orders' });
     await consumer.start();

@@ -74,7 +74,11 @@ describe('the health indicator for terminus', () => {
             servers: { [bench.broker.endpoints]: 'ready' },
             consumers: [
               {
-                ...{ consumerGroup: 'shop', status: 'running', unsettled: 0, settleLagMs: 0, longestHandlerMs: 0 },
+                consumerGroup: 'shop',
+                status: 'running',
+                unsettled: 0,
+                settleLagMs: 0,
+                longestHandlerMs: 0,
                 servers: { [bench.broker.endpoints]: 'ready' },
                 topics: [{ topic: 'orders', assigned: 1, isPaused: false, lastReceive: null }],
               },
@@ -104,7 +108,8 @@ describe('the health indicator for terminus', () => {
     const broker = await TestBroker.start({ manualClock: true, adminPort: 0 });
     const { endpoints, clock, adminEndpoint: nameServer } = broker;
     const app = await bench.start({
-      ...{ ...parts, providers: [RocketMQHealthIndicator, Payments] },
+      ...parts,
+      providers: [RocketMQHealthIndicator, Payments],
       options: { endpoints, clock, nameServer },
     });
     await broker.idle();
@@ -112,7 +117,8 @@ describe('the health indicator for terminus', () => {
     await expect(app.get(Payments).pay()).rejects.toThrow('the database is away');
     await broker.advance(15 * MINUTE_MS);
     expect(await ask(app, 'ready')).toMatchObject({
-      ...{ status: 200, body: { details: { rocketmq: { status: 'up', givenUpTransactions: 1 } } } },
+      status: 200,
+      body: { details: { rocketmq: { status: 'up', givenUpTransactions: 1 } } },
     });
     await bench.closeApps();
     await broker.stop();

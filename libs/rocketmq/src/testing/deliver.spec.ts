@@ -195,11 +195,16 @@ describe('deliver()', () => {
     expect(await reserve('later')).toMatchObject({ outcome: 'retried', delayMs: 7 });
     expect(await reserve('never')).toMatchObject({ outcome: 'dead-lettered', reason: 'handler-decided' });
     expect(await reserve('none')).toEqual({
-      ...{ outcome: 'dead-lettered', reason: 'not-retryable', topic: 'graveyard', error: new NoStock('none left') },
+      outcome: 'dead-lettered',
+      reason: 'not-retryable',
+      topic: 'graveyard',
+      error: new NoStock('none left'),
     });
     expect(await reserve('away')).toEqual({ outcome: 'acked' });
     expect(seen.filter((one) => typeof one === 'string')).toEqual([
-      ...['attempts-exhausted', 'handler-decided', 'not-retryable'],
+      'attempts-exhausted',
+      'handler-decided',
+      'not-retryable',
     ]);
   });
 
@@ -227,7 +232,8 @@ describe('deliver()', () => {
     const context = await compile([Failing]);
     expect(await deliver(context, Failing, 'handle', 1)).toMatchObject({ outcome: 'retried', delayMs: undefined });
     expect(await deliver(context, Failing, 'handle', 1, { attempt: 17 })).toMatchObject({
-      ...{ outcome: 'dead-lettered', topic: undefined },
+      outcome: 'dead-lettered',
+      topic: undefined,
     });
     expect(await deliver(context, Failing, 'handle', 1, { attempt: 2, maxAttempts: 2 })).toMatchObject({
       outcome: 'dead-lettered',
@@ -260,7 +266,8 @@ describe('deliver()', () => {
     expect(await manual('silent')).toMatchObject({ outcome: 'retried', error: expect.any(HandlerTimeoutError) });
     expect(await deliver(context, Desk, 'enter', { amount: '12' })).toEqual({ outcome: 'acked' });
     expect(await deliver(context, Desk, 'enter', { amount: 'many' })).toMatchObject({
-      ...{ outcome: 'dead-lettered', error: { cause: { cause: expect.any(BadRequestException) } } },
+      outcome: 'dead-lettered',
+      error: { cause: { cause: expect.any(BadRequestException) } },
     });
     await deliver(context, Scoped, 'handle', '"x"');
     expect(seen).toEqual([

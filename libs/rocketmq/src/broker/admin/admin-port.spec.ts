@@ -52,7 +52,9 @@ describe('the admin port', () => {
       [0, 9, true],
     ]);
     expect(JSON.parse(String(answers[2]?.body))).toMatchObject({
-      ...{ topicName: 'orders', writeQueueNums: 4, perm: 6 },
+      topicName: 'orders',
+      writeQueueNums: 4,
+      perm: 6,
       attributes: { 'message.type': 'FIFO' },
     });
   });

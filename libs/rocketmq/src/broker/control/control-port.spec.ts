@@ -73,7 +73,9 @@ async function busyBroker() {
   const [, , second] = await consumer.receive({ ...receiveRequest('orders', 'shop'), batchSize: 2 });
   const held = second?.content?.$case === 'message' ? second.content.value.systemProperties?.receiptHandle : undefined;
   await consumer.call('changeInvisibleDuration', {
-    ...{ topic: resource('orders'), group: resource('shop'), receiptHandle: held ?? '' },
+    topic: resource('orders'),
+    group: resource('shop'),
+    receiptHandle: held ?? '',
     invisibleDuration: toDuration(MINUTE_MS),
   });
   const deliveryTimestamp = new Date(clock.nowMs() + 30 * MINUTE_MS);
@@ -90,7 +92,10 @@ describe('the control port returns', () => {
       nowMs: clock.nowMs(),
       endpoints: broker.endpoints,
       storage: { medium: 'memory', bytes: expect.any(Number) },
-      ...{ topics: 3, groups: 1, clients: 2, nextDueAtMs: clock.nowMs() + 6_000 },
+      topics: 3,
+      groups: 1,
+      clients: 2,
+      nextDueAtMs: clock.nowMs() + 6_000,
     });
   });
 

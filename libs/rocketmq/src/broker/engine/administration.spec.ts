@@ -137,9 +137,21 @@ describe('the index', () => {
 
 describe('a message put directly into a topic', () => {
   const message = (fields: Partial<StoredMessage> = {}): StoredMessage => ({
-    ...{ messageId: 'm', type: 'normal', body: Buffer.from('x'), bodyEncoding: 1, tag: undefined, keys: [] },
-    ...{ properties: {}, messageGroup: undefined, priority: undefined, traceContext: undefined },
-    ...{ bornTimestampMs: 1, bornHost: 'h', storeTimestampMs: 2, deliveryTimestampMs: undefined, earlierAttempts: 0 },
+    messageId: 'm',
+    type: 'normal',
+    body: Buffer.from('x'),
+    bodyEncoding: 1,
+    tag: undefined,
+    keys: [],
+    properties: {},
+    messageGroup: undefined,
+    priority: undefined,
+    traceContext: undefined,
+    bornTimestampMs: 1,
+    bornHost: 'h',
+    storeTimestampMs: 2,
+    deliveryTimestampMs: undefined,
+    earlierAttempts: 0,
     ...fields,
   });
 

@@ -52,7 +52,10 @@ describe('a store whose disk changed a record', () => {
   const reported: string[] = [];
   const store = (): LmdbStore =>
     new LmdbStore({
-      ...{ folder, flush: 'sync', clock: new SystemClock(), nameOf: nameOfRecord },
+      folder,
+      flush: 'sync',
+      clock: new SystemClock(),
+      nameOf: nameOfRecord,
       failed: () => {},
       damaged: ({ message }) => reported.push(message),
     });
@@ -97,7 +100,11 @@ describe('a store whose disk changed a record', () => {
   it('adds checksums to the records of an older version, and completes an upgrade that was interrupted', async () => {
     const put = async (offsets: readonly number[]): Promise<void> => {
       const older = openLmdb({
-        ...{ path: dataFile(), noSubdir: true, keyEncoding: 'binary', encoding: 'msgpack', overlappingSync: false },
+        path: dataFile(),
+        noSubdir: true,
+        keyEncoding: 'binary',
+        encoding: 'msgpack',
+        overlappingSync: false,
         encoder: { useRecords: false, copyBuffers: true } as never,
       });
       if (older.getBinary(Buffer.from([0])) === undefined) await older.put(Buffer.from([0]), 'nestjs-rocketmq broker');
@@ -176,7 +183,8 @@ describe('a broker whose disk changed a message', () => {
       const [first] = messages;
       const { messageId = '', receiptHandle = '' } = first?.systemProperties ?? {};
       await inbox.call('ackMessage', {
-        ...{ group: resource(group), topic: resource(topic) },
+        group: resource(group),
+        topic: resource(topic),
         entries: [{ messageId, receiptHandle }],
       });
 

@@ -134,7 +134,9 @@ describe('the log of an application', () => {
       handle(): void {}
     }
     const app = await bench.start({
-      ...{ imports: [module as never], providers: [Till, Shop], options: { logger: undefined } },
+      imports: [module as never],
+      providers: [Till, Shop],
+      options: { logger: undefined },
       prepare: () => NestLogger.overrideLogger(service),
     });
     await app.get(RocketMQProducer).send({ topic: 'card-charged', body: { card: '4111-1111' }, keys: ['order-1'] });
@@ -154,7 +156,11 @@ describe('the log of an application', () => {
     expect(leveled(40)).toContain(`telemetry stream to ${endpoints} is down`);
     expect(leveled(30)).toEqual(expect.arrayContaining(['Till.charge listens', 'the server is back']));
     expect(lines.find(({ msg }) => msg === 'a message is dead-lettered')).toMatchObject({
-      ...{ context: 'RocketMQ', topic: 'card-charged', consumerGroup: 'till', keys: ['order-1'], error: 'declined' },
+      context: 'RocketMQ',
+      topic: 'card-charged',
+      consumerGroup: 'till',
+      keys: ['order-1'],
+      error: 'declined',
     });
     const all = JSON.stringify(lines);
     for (const secret of [...Object.values(SECRETS), '4111-1111']) expect(all).not.toContain(secret);

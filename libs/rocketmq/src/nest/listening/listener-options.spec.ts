@@ -11,21 +11,25 @@ describe('the options of a listener', () => {
     const exponential = { kind: 'exponential', initialMs: 1, maxMs: 5, multiplier: 2 };
     expect(
       refusal({
-        ...{ name: 'a', consumerGroup: 'g', enabled: false, filter: { sql: 'a > 1' }, onInvalid: 'retry' },
-        ...{ concurrency: 1, handlerTimeoutMs: 0.5, maxAttempts: 3, retryOn: [Error], deadLetterOn: () => true },
-        ...{
-          onDeadLetter: () => {},
-          deadLetterTopic: 'graves',
-          manual: true,
-          globalEnhancers: false,
-          invisibleDurationMs: 10_000,
-        },
-        ...{
-          maxBufferedMessages: 1,
-          maxBufferedBytes: 1,
-          ackBatchSize: 1,
-          interceptors: [],
-        },
+        name: 'a',
+        consumerGroup: 'g',
+        enabled: false,
+        filter: { sql: 'a > 1' },
+        onInvalid: 'retry',
+        concurrency: 1,
+        handlerTimeoutMs: 0.5,
+        maxAttempts: 3,
+        retryOn: [Error],
+        deadLetterOn: () => true,
+        onDeadLetter: () => {},
+        deadLetterTopic: 'graves',
+        manual: true,
+        globalEnhancers: false,
+        invisibleDurationMs: 10_000,
+        maxBufferedMessages: 1,
+        maxBufferedBytes: 1,
+        ackBatchSize: 1,
+        interceptors: [],
       }),
     ).not.toThrow();
     for (const backoff of [0, 5, [1, 2], exponential]) expect(refusal({ backoff })).not.toThrow();

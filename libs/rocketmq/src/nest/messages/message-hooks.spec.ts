@@ -115,7 +115,9 @@ describe('hooks', () => {
     expect(got).toEqual(
       expect.arrayContaining([
         ...[{ card: 'visa' }, { card: 'bad' }, { card: 'by name' }].map((body) => [body, JSON.stringify(body)]),
-        ...['visa', 'bad', 'by name'],
+        'visa',
+        'bad',
+        'by name',
         [{ seat: '12A' }, '{"seat":"12A"}'],
       ]),
     );

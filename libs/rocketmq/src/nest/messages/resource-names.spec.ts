@@ -70,7 +70,9 @@ describe('the names on the cluster', () => {
     const app = await bench.start({
       providers: [Orders],
       options: {
-        ...{ consumerGroup: 'shop', topicPrefix: 't-', groupPrefix: 'g-' },
+        consumerGroup: 'shop',
+        topicPrefix: 't-',
+        groupPrefix: 'g-',
         transactionLog: { check: async () => 'unknown' },
         topics: [defineTopic('graves', { type: 'normal' })],
       },

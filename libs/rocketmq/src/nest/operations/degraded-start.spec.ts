@@ -87,7 +87,9 @@ describe('an application whose server is unreachable at startup', () => {
     const running = await start({ endpoints, logger, whenUnavailable: 'degraded' }, [Shop, Watcher]);
     const producer = running.get(RocketMQProducer);
     await expect(producer.send(Orders, { id: 'early' }, { messageGroup: 'a' })).rejects.toMatchObject({
-      ...{ code: 'UNAVAILABLE', outcome: 'not-sent', retryable: true },
+      code: 'UNAVAILABLE',
+      outcome: 'not-sent',
+      retryable: true,
       message: expect.stringContaining('no server could be reached'),
     });
     const report = running.get(RocketMQHealth).report();
@@ -146,7 +148,8 @@ describe('an application whose server is unreachable at startup', () => {
       }
     }
     const endpoints = await absentBroker({
-      ...{ strict: true, topics: [{ name: 'orders', type: 'fifo' }, { name: 'plain' }] },
+      strict: true,
+      topics: [{ name: 'orders', type: 'fifo' }, { name: 'plain' }],
       groups: [{ name: 'other' }],
     });
     const running = await start({ endpoints, logger: recordingLogger(), whenUnavailable: 'degraded' }, [Shop, Other]);

@@ -49,7 +49,9 @@ describe('an application with transactions', () => {
     Orders.isAway = false;
     bench = await NestBench.open({
       adminPort: 0,
-      ...{ transactionFirstCheckMs: 6 * SECOND_MS, transactionCheckIntervalMs: 30 * SECOND_MS, transactionCheckMax: 2 },
+      transactionFirstCheckMs: 6 * SECOND_MS,
+      transactionCheckIntervalMs: 30 * SECOND_MS,
+      transactionCheckMax: 2,
     });
     bench.broker.declareTopic({ name: 'orders', type: 'transaction' });
   });
@@ -152,14 +154,12 @@ describe('an application with transactions', () => {
     const pages = 50;
     const read: bigint[] = [];
     const watch = new GivenUpWatch({
-      ...{
-        clock,
-        logger,
-        checkers: {},
-        bounds: new TransactionBounds({}),
-        events: { report() {} },
-        ownerOf: () => 'shop',
-      },
+      clock,
+      logger,
+      checkers: {},
+      bounds: new TransactionBounds({}),
+      events: { report() {} },
+      ownerOf: () => 'shop',
       admin: {
         givenUpSince: async (reached, limit) => {
           const offset = reached?.get('broker-a') ?? 0n;

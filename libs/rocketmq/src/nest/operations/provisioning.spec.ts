@@ -77,7 +77,8 @@ describe("provision: 'create'", () => {
       ['g-shop', true],
     ]);
     expect(groups[2]).toMatchObject({
-      ...{ maxDeliveryAttempts: 5, backoff: { kind: 'customized', nextMs: [SECOND_MS, MINUTE_MS] } },
+      maxDeliveryAttempts: 5,
+      backoff: { kind: 'customized', nextMs: [SECOND_MS, MINUTE_MS] },
     });
   });
 

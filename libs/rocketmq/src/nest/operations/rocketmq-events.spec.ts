@@ -123,7 +123,10 @@ describe('the lifecycle events of a connection', () => {
     await bench.broker.idle();
     expect(hooked).toEqual(['dead letter', 'lease lost']);
     expect(watcher.events.find(({ type }) => type === 'lease-lost')).toMatchObject({
-      ...{ consumerGroup: 'shop', topic: 'orders', keys: ['k'], deliveryAttempt: 1 },
+      consumerGroup: 'shop',
+      topic: 'orders',
+      keys: ['k'],
+      deliveryAttempt: 1,
     });
   });
 

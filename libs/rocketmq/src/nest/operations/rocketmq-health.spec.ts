@@ -51,7 +51,9 @@ describe('the health of a connection', () => {
       },
       consumers: [
         {
-          ...{ consumerGroup: 'shop', listeners: ['orders'], status: 'running' },
+          consumerGroup: 'shop',
+          listeners: ['orders'],
+          status: 'running',
           health: expect.objectContaining({ consumerGroup: 'shop', unsettled: 0, settleLagMs: 0 }),
         },
       ],

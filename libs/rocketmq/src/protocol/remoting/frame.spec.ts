@@ -15,8 +15,13 @@ describe('encodeFrame', () => {
 
     expect(new FrameDecoder().push(bytes)).toEqual([
       {
-        ...{ code: 17, opaque: 7, isResponse: false, isOneWay: false, remark: '' },
-        ...{ fields: { topic: 'größe' }, body: Buffer.from([0, 255]) },
+        code: 17,
+        opaque: 7,
+        isResponse: false,
+        isOneWay: false,
+        remark: '',
+        fields: { topic: 'größe' },
+        body: Buffer.from([0, 255]),
       },
     ]);
   });

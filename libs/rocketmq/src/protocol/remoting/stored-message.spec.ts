@@ -19,10 +19,20 @@ const OF_5_5_0 =
   '414d5001313739353137333139303733320254524143455f4f4e017472756502';
 
 const message: StoredMessageFields = {
-  ...{ topic: 'orders', queueId: 3, queueOffset: 12n, commitLogOffset: 4_294_967_296n, sysFlag: 0, flag: 7 },
-  ...{ bodyCrc: 0x7f_ff_ff_ff, bornTimestampMs: 1_795_172_846_787, bornHost: '10.1.2.3:40000' },
-  ...{ storeTimestampMs: 1_795_172_846_839, storeHost: '127.0.0.1:10911', reconsumeTimes: 2 },
-  ...{ preparedTransactionOffset: 0n, body: Buffer.from('grüße') },
+  topic: 'orders',
+  queueId: 3,
+  queueOffset: 12n,
+  commitLogOffset: 4_294_967_296n,
+  sysFlag: 0,
+  flag: 7,
+  bodyCrc: 0x7f_ff_ff_ff,
+  bornTimestampMs: 1_795_172_846_787,
+  bornHost: '10.1.2.3:40000',
+  storeTimestampMs: 1_795_172_846_839,
+  storeHost: '127.0.0.1:10911',
+  reconsumeTimes: 2,
+  preparedTransactionOffset: 0n,
+  body: Buffer.from('grüße'),
   properties: new Map([
     ['KEYS', 'a b'],
     ['user', 'Löwe'],
@@ -35,9 +45,17 @@ describe('a stored message', () => {
     expect(bytes.readInt32BE(0)).toBe(bytes.length);
     const [decoded] = decodeStoredMessages(bytes);
     expect(decoded).toMatchObject({
-      ...{ topic: 'n5-90644', queueId: 1, queueOffset: 0n, commitLogOffset: 38_290n, sysFlag: 0, reconsumeTimes: 0 },
-      ...{ bornTimestampMs: 1_795_173_190_732, bornHost: '127.0.0.1:60670' },
-      ...{ storeTimestampMs: 1_795_173_190_737, storeHost: '127.0.0.1:29976', body: Buffer.from('x') },
+      topic: 'n5-90644',
+      queueId: 1,
+      queueOffset: 0n,
+      commitLogOffset: 38_290n,
+      sysFlag: 0,
+      reconsumeTimes: 0,
+      bornTimestampMs: 1_795_173_190_732,
+      bornHost: '127.0.0.1:60670',
+      storeTimestampMs: 1_795_173_190_737,
+      storeHost: '127.0.0.1:29976',
+      body: Buffer.from('x'),
     });
     expect(decoded?.properties.get('UNIQ_KEY')).toBe('010C83E4759AE62F9D0B11C54600000000');
     expect(decoded?.properties.get('TRACE_ON')).toBe('true');
