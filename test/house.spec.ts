@@ -12,7 +12,9 @@ const library = join(root, 'libs/rocketmq/src');
 const FLOORS = [
   'support',
   'protocol',
+  'remoting',
   'admin',
+  'gateway',
   'client',
   'producer',
   'consumer',
@@ -30,7 +32,9 @@ type Floor = (typeof FLOORS)[number];
 /** Floors that may import only the listed parts of the floors below them. */
 const STRICTER: Partial<Record<Floor, readonly Floor[]>> = {
   protocol: ['support'],
-  admin: ['support', 'protocol'],
+  remoting: ['support', 'protocol'],
+  admin: ['support', 'protocol', 'remoting'],
+  gateway: ['support', 'protocol', 'remoting'],
   client: ['support', 'protocol'],
   producer: ['support', 'protocol', 'client'],
   consumer: ['support', 'protocol', 'client'],
@@ -62,7 +66,11 @@ const LAZY_PACKAGES: Partial<Record<Floor, readonly RegExp[]>> = {
 };
 
 /** Floors that a floor may load by `import()` in addition to those that it imports. */
-const LAZY: Partial<Record<Floor, readonly Floor[]>> = { nest: ['broker', 'admin'], cli: FLOORS };
+const LAZY: Partial<Record<Floor, readonly Floor[]>> = {
+  client: ['gateway'],
+  nest: ['broker', 'admin'],
+  cli: FLOORS,
+};
 
 /** The rooms of a floor: each may import itself and the rooms listed before it. `.` is the floor's own folder. */
 const ROOMS: Partial<Record<Floor, readonly string[]>> = {

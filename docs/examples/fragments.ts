@@ -1,10 +1,11 @@
 // Snippets of a few lines that the guides embed, each inside the code it needs to compile.
 
 import type { PGlite } from '@electric-sql/pglite';
+import type { DynamicModule } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { Type } from 'class-transformer';
 import { IsDate, IsInt, Min } from 'class-validator';
-import { currentTransaction, defineTopic, ServerRocketMQ, TransactionalSend } from 'nestjs-rocketmq';
+import { currentTransaction, defineTopic, RocketMQModule, ServerRocketMQ, TransactionalSend } from 'nestjs-rocketmq';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import type { Producer, TransactionCheckHandler } from 'nestjs-rocketmq/client';
 import type { TransactionLog } from 'nestjs-rocketmq/sql';
@@ -29,6 +30,17 @@ export class Reservation {
     await currentTransaction().prepare({ body: { orderId }, tag: 'reserved' });
     // #endregion
   }
+}
+
+/** The module for a cluster with proxies, and for one without. */
+export function clusters(): readonly DynamicModule[] {
+  // #region clusters
+  // A cluster with proxies: their addresses.
+  const byProxy = RocketMQModule.forRoot({ endpoints: 'proxy-1:8081;proxy-2:8081' });
+  // A cluster without a proxy: the addresses of its name servers.
+  const byNameServer = RocketMQModule.forRoot({ endpoints: 'name-server:ns-1:9876;ns-2:9876' });
+  // #endregion
+  return [byProxy, byNameServer];
 }
 
 export function openAdmin(): RocketMQAdmin {

@@ -12,10 +12,11 @@ export function securedShop(endpoints: string, secrets: string): DynamicModule {
   return RocketMQModule.forRoot({
     endpoints,
     tls: {
-      ca: readFileSync(join(secrets, 'ca.crt')),
+      // Functions are called for each new connection, so that certificates can be rotated.
+      ca: () => readFileSync(join(secrets, 'ca.crt')),
       // Only for a server that requires client certificates:
-      cert: readFileSync(join(secrets, 'shop.crt')),
-      key: readFileSync(join(secrets, 'shop.key')),
+      cert: () => readFileSync(join(secrets, 'shop.crt')),
+      key: () => readFileSync(join(secrets, 'shop.key')),
     },
     credentials,
   });

@@ -3,7 +3,7 @@
 export const guides = [
   {
     text: 'Start',
-    pages: ['guide/getting-started.md', 'demo.md', 'comparison.md'],
+    pages: ['guide/getting-started.md', 'guide/connecting.md', 'demo.md', 'comparison.md'],
   },
   {
     text: 'Use',
@@ -13,6 +13,7 @@ export const guides = [
       'guide/transactions.md',
       'guide/data-safety.md',
       'guide/failure-handling.md',
+      'guide/lite-topics.md',
       'guide/microservices.md',
       'guide/testing.md',
     ],

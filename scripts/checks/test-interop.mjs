@@ -7,7 +7,8 @@ import { RealServerError } from '../rocketmq/jars.mjs';
 import { parseRunnerArguments } from '../support/arguments.mjs';
 
 const USAGE = `npm run test:interop [-- OPTIONS]
-  --client java,node,tools       these (default; tools: the official admin tools); there are also python and go
+  --client java,node,tools,mixed these (default; tools: the official admin tools; mixed: clients of all kinds in one group, on the real server
+                                 only); there are also python and go
   --backend both|embedded|real   both (default) compares them; one alone is only run
   --steps a,b                    only these steps
   --mutate attempt|tag|order     spoils the embedded broker's deliveries: shows how such a run fails
@@ -15,7 +16,7 @@ const USAGE = `npm run test:interop [-- OPTIONS]
 
 async function main() {
   const { options, rest } = parseRunnerArguments(process.argv.slice(2), {
-    client: 'java,node,tools',
+    client: 'java,node,tools,mixed',
     backend: 'both',
     steps: 'all',
     mutate: 'none',
@@ -35,7 +36,9 @@ async function main() {
 async function readSettings({ client, backend, steps, mutate, keep }) {
   const { STEPS } = await import('../../test/interop/resources.mjs');
   return {
-    clients: client.split(',').flatMap((name) => choose('client', name, ['java', 'node', 'tools', 'python', 'go'])),
+    clients: client
+      .split(',')
+      .flatMap((name) => choose('client', name, ['java', 'node', 'tools', 'mixed', 'python', 'go'])),
     backends: choose('backend', backend, ['embedded', 'real'], 'both'),
     steps: steps === 'all' ? STEPS : steps.split(',').flatMap((step) => choose('steps', step, STEPS)),
     mutation: mutate === 'none' ? undefined : choose('mutate', mutate, ['attempt', 'tag', 'order'])[0],

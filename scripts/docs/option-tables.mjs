@@ -25,6 +25,7 @@ const OTHERS = [
   'GroupDeclaration',
   'GroupDefinition',
   'GroupSettings',
+  'LiteGroup',
   'BrokerUser',
   'BrokerPermission',
   'BrokerAddress',
@@ -48,6 +49,7 @@ const UNITS = new Map([
   ['maxBufferedMessages', 'messages'],
   ['maxDeliveryAttempts', 'deliveries'],
   ['maxInFlight', 'messages'],
+  ['maxLiteTopics', 'lite topics'],
   ['maxMessages', 'messages'],
   ['maxSize', 'messages'],
   ['maxWaiting', 'calls'],
@@ -60,6 +62,7 @@ const UNITS = new Map([
   ['queue', 'queue'],
   ['queues', 'queues'],
   ['skip', 'calls'],
+  ['subscriptionQuota', 'lite topics'],
   ['times', 'calls'],
   ['transactionCheckMax', 'checks'],
 ]);

@@ -1,5 +1,5 @@
-// Starts a real Apache RocketMQ as it stands in production: a name server, a broker, and proxies in processes of their own
-// (cluster mode). The broker and each proxy can be killed and started again, and stopped and continued.
+// Starts a real Apache RocketMQ as it stands in production: name servers, brokers, and proxies in processes of their own
+// (cluster mode). Each can be killed and started again, and brokers and proxies can be stopped and continued.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,17 +10,24 @@ import { isBrokerRegistered } from './name-server-probe.mjs';
 import { PROXY_READY_LINE, startNameServer } from './server.mjs';
 import { brokerConf, proxyJson } from './server-config.mjs';
 
-/** As many fit with the name server and the broker into one block of ports. */
-const PROXIES = 2;
+/** The ports in a block. A broker takes the one after its own, too, and that two before. So a second broker leaves no room for proxies. */
+const NAME_SERVER_PORTS = [0, 6];
+const BROKER_PORTS = [3, 7];
+const PROXY_PORTS = [5, 7];
+/** These processes are started often and live short: less time goes into compiling than they would win by it. */
+const QUICK_START = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC'];
 
 /**
  * @typedef {object} RunningCluster
  * @property {readonly string[]} proxies the address of each, as `127.0.0.1:8081`
- * @property {string} nameServer
+ * @property {string} nameServer all of them, as `127.0.0.1:9876` or `127.0.0.1:9876;127.0.0.1:9877`
  * @property {(index: number) => Promise<void>} killProxy
  * @property {(index: number) => Promise<void>} reviveProxy
- * @property {() => Promise<void>} killBroker its store stays
- * @property {() => Promise<void>} reviveBroker resolves when it is registered with the name server
+ * @property {(index?: number) => Promise<void>} killBroker its store stays; the first one unless given
+ * @property {(index?: number) => Promise<void>} shutDownBroker in good order, which takes some seconds
+ * @property {(index?: number) => Promise<void>} reviveBroker resolves when it is registered with a name server
+ * @property {(index: number) => Promise<void>} killNameServer
+ * @property {(index: number) => Promise<void>} reviveNameServer resolves when it accepts connections; it knows nothing yet
  * @property {(name: 'broker' | `proxy-${number}`, signal: 'SIGSTOP' | 'SIGCONT') => void} signal
  * @property {Promise<void>} failed rejects with a RealServerError when a process ends by itself; never resolves
  * @property {() => Promise<void>} stop idempotent
@@ -29,30 +36,34 @@ const PROXIES = 2;
 /**
  * @param {object} [options]
  * @param {string} [options.version] 5.5.0 unless given
- * @param {number} [options.proxies] 1 or 2; 2 unless given
+ * @param {number} [options.proxies] 0 to 2; 2 unless given, 0 with two brokers
+ * @param {number} [options.brokers] 1 or 2; 1 unless given
+ * @param {number} [options.nameServers] 1 or 2; 1 unless given
  * @param {Record<string, unknown>} [options.proxySettings] more of `rmq-proxy.json`
+ * @param {Record<string, unknown>} [options.brokerSettings] more of `broker.conf`
  * @param {(line: string) => void} [options.log]
  * @returns {Promise<RunningCluster>}
  * @throws RealServerError with the end of the output of what did not start
  */
 export async function startRocketMQCluster({
   version = DEFAULT_VERSION,
-  proxies = PROXIES,
+  brokers = 1,
+  nameServers = 1,
+  proxies = brokers === 1 ? PROXY_PORTS.length : 0,
   proxySettings = {},
+  brokerSettings = {},
   log = () => {},
 } = {}) {
   const jars = await ensureJars(version, log);
   const block = await takePortBlock();
   const { first } = block;
-  const nameServer = first;
-  const broker = first + 3;
-  const portsOf = (/** @type {number} */ index) => ({
-    grpc: first + 5 + 2 * index,
-    remoting: first + 6 + 2 * index,
-    nameServer,
-    broker,
-  });
-  const indexes = Array.from({ length: proxies }, (_, index) => index);
+  const portsIn = (/** @type {readonly number[]} */ offsets, /** @type {number} */ count) =>
+    offsets.slice(0, count).map((offset) => first + offset);
+  const nameServerPorts = portsIn(NAME_SERVER_PORTS, nameServers);
+  const brokerPorts = portsIn(BROKER_PORTS, brokers);
+  const proxyPorts = portsIn(PROXY_PORTS, proxies);
+  const [nameServer = 0] = nameServerPorts;
+  const portsOf = ({ broker = brokerPorts[0] ?? 0, grpc = 0 }) => ({ grpc, remoting: grpc + 1, nameServer, broker });
   const run = new JavaRun({ version, jars });
   /** @type {Promise<void> | undefined} */
   let stopping;
@@ -60,38 +71,54 @@ export async function startRocketMQCluster({
     stopping ??= run.stop().finally(() => block.release());
     return stopping;
   };
+  const nameOf = (/** @type {string} */ name, /** @type {number} */ index) => (index === 0 ? name : `${name}-${index}`);
   const startProxy = (/** @type {number} */ index) =>
-    startOneProxy(run, `proxy-${index}`, portsOf(index), proxySettings);
+    startOneProxy(run, `proxy-${index}`, portsOf({ grpc: proxyPorts[index] }), proxySettings);
+  const startOneNameServer = (/** @type {number} */ index) =>
+    startNameServer(run, { nameServer: nameServerPorts[index] ?? 0 }, undefined, undefined, nameOf('namesrv', index));
+  const startOneBroker = (index = 0) =>
+    startBroker(run, nameOf('broker', index), portsOf({ broker: brokerPorts[index] }), nameServerPorts, brokerSettings);
+  const startAll = (/** @type {readonly number[]} */ ports, /** @type {(index: number) => Promise<void>} */ start) =>
+    Promise.all(ports.map((_, index) => start(index)));
   try {
     log(`starting Apache RocketMQ ${version} with ${proxies} ${proxies === 1 ? 'proxy' : 'proxies'}`);
     mkdirSync(join(run.folder, 'home', 'conf'), { recursive: true });
-    await startNameServer(run, { nameServer });
-    await startBroker(run, portsOf(0));
-    await Promise.all(indexes.map(startProxy));
+    await startAll(nameServerPorts, startOneNameServer);
+    await startAll(brokerPorts, startOneBroker);
+    await startAll(proxyPorts, startProxy);
   } catch (error) {
     await stop();
     throw error;
   }
   return {
-    proxies: indexes.map((index) => `127.0.0.1:${portsOf(index).grpc}`),
-    nameServer: `127.0.0.1:${nameServer}`,
+    proxies: proxyPorts.map((port) => `127.0.0.1:${port}`),
+    nameServer: nameServerPorts.map((port) => `127.0.0.1:${port}`).join(';'),
     killProxy: (index) => run.kill(`proxy-${index}`),
     reviveProxy: startProxy,
-    killBroker: () => run.kill('broker'),
-    reviveBroker: () => startBroker(run, portsOf(0)),
+    killBroker: (index = 0) => run.kill(nameOf('broker', index)),
+    shutDownBroker: (index = 0) => run.shutDown(nameOf('broker', index)),
+    reviveBroker: startOneBroker,
+    killNameServer: (index) => run.kill(nameOf('namesrv', index)),
+    reviveNameServer: startOneNameServer,
     signal: (name, signal) => run.signal(name, signal),
     failed: run.failed,
     stop,
   };
 }
 
-/** @param {JavaRun} run @param {import('./server.mjs').Ports} ports */
-async function startBroker(run, ports) {
-  const file = join(run.folder, 'broker.conf');
-  writeFileSync(file, brokerConf(run.folder, ports));
+/**
+ * @param {JavaRun} run @param {string} name @param {import('./server.mjs').Ports} ports @param {readonly number[]} nameServers
+ * @param {object} settings
+ */
+async function startBroker(run, name, ports, nameServers, settings) {
+  const file = join(run.folder, `${name}.conf`);
+  const member = { name, store: `store-${name}`, nameServers };
+  const more = Object.entries(settings).map(([key, value]) => `${key}=${value}\n`);
+  writeFileSync(file, brokerConf(run.folder, ports, undefined, member) + more.join(''));
   const mainClass = 'org.apache.rocketmq.broker.BrokerStartup';
-  const program = { name: 'broker', memory: '-Xms1g -Xmx1g', mainClass, args: ['-c', file] };
-  const isReady = () => isBrokerRegistered(ports.nameServer, `127.0.0.1:${ports.broker}`);
+  const program = { name, memory: '-Xms1g -Xmx1g', mainClass, args: ['-c', file], flags: QUICK_START };
+  const isReady = async () =>
+    (await Promise.all(nameServers.map((port) => isBrokerRegistered(port, `127.0.0.1:${ports.broker}`)))).some(Boolean);
   await run.start(program, isReady, 'the broker to register with the name server');
 }
 
@@ -103,5 +130,6 @@ async function startOneProxy(run, name, ports, settings) {
   const args = ['-pm', 'cluster', '-pc', file, '-n', `127.0.0.1:${ports.nameServer}`];
   const isReady = async (/** @type {import('../support/child-processes.mjs').ChildProcess} */ child) =>
     child.hasPrinted(PROXY_READY_LINE) && (await accepts(ports.grpc));
-  await run.start({ name, memory: '-Xms256m -Xmx512m', mainClass, args }, isReady, 'the proxy to serve');
+  const program = { name, memory: '-Xms256m -Xmx512m', mainClass, args, flags: QUICK_START };
+  await run.start(program, isReady, 'the proxy to serve');
 }

@@ -10,6 +10,16 @@ export const DEFAULT_VERSION = '5.5.0';
 const OLDEST_JAVA = 17;
 const COPY_GOAL = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies';
 
+/** The first release whose proxy is on Maven Central; older brokers run without one. */
+const FIRST_PROXY = [5, 3, 3];
+
+/** Whether a release has a proxy. @param {string} version */
+export function hasProxy(version) {
+  const parts = version.split('.').map(Number);
+  const differing = FIRST_PROXY.findIndex((part, index) => part !== parts[index]);
+  return differing === -1 || Number(parts[differing]) > Number(FIRST_PROXY[differing]);
+}
+
 /** What stops the caller, in words a person can act on. The runners print the message without a stack. */
 export class RealServerError extends Error {
   /** @param {string} message @param {ErrorOptions} [options] */
@@ -112,8 +122,13 @@ async function download(version, folder, jars, signal) {
 }
 
 /** @param {string} version */
+function partsOf(version) {
+  return [...(hasProxy(version) ? ['proxy'] : []), 'namesrv', 'broker', 'tools'];
+}
+
+/** @param {string} version */
 function pomOf(version) {
-  const artifacts = ['rocketmq-proxy', 'rocketmq-namesrv', 'rocketmq-broker', 'rocketmq-tools'];
+  const artifacts = partsOf(version).map((part) => `rocketmq-${part}`);
   const dependencies = artifacts.map(
     (name) =>
       `<dependency><groupId>org.apache.rocketmq</groupId><artifactId>${name}</artifactId><version>${version}</version></dependency>`,
@@ -126,7 +141,7 @@ function pomOf(version) {
 /** @param {string} version @param {string} jars */
 function checkJars(version, jars) {
   const names = readdirSync(jars);
-  for (const part of ['proxy', 'namesrv', 'broker']) {
+  for (const part of partsOf(version)) {
     const name = `rocketmq-${part}-${version}.jar`;
     if (!names.includes(name)) throw new RealServerError(`the download of Apache RocketMQ ${version} lacks ${name}`);
   }

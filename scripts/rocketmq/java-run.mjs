@@ -79,10 +79,20 @@ export class JavaRun {
   }
 
   /** Kills a process without a warning, as a lost machine would. @param {string} name */
-  async kill(name) {
+  kill(name) {
+    return this.#end(name, 0);
+  }
+
+  /** Asks a process to end in good order. @param {string} name */
+  shutDown(name) {
+    return this.#end(name, KEPT_STORE_GRACE_MS);
+  }
+
+  /** @param {string} name @param {number} shutdownGraceMs */
+  async #end(name, shutdownGraceMs) {
     const child = this.#children.get(name);
     this.#children.delete(name);
-    await child?.stop({ shutdownGraceMs: 0 });
+    await child?.stop({ shutdownGraceMs });
     this.#note();
   }
 

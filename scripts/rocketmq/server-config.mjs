@@ -57,30 +57,40 @@ function accessControl({ administrator }, part) {
   };
 }
 
+/** Logs of the server go to its own files; this sends the rest nowhere. */
+export const LOGBACK = '<configuration><root level="WARN"/></configuration>\n';
+
 /**
  * @param {string} runFolder
  * @param {import('./server.mjs').Ports} ports
  * @param {Security} [security]
+ * @param {{ name?: string, store?: string, nameServers?: readonly number[] }} [member] of a cluster with several brokers or name servers
  */
-export function brokerConf(runFolder, ports, security) {
+export function brokerConf(
+  runFolder,
+  ports,
+  security,
+  { name = 'broker-a', store = 'store', nameServers = [ports.nameServer] } = {},
+) {
   const access = security === undefined ? {} : accessControl(security, 'broker');
   const lines = Object.entries(access).map(([name, value]) => `${name}=${value}\n`);
   return `brokerClusterName=DefaultCluster
-brokerName=broker-a
+brokerName=${name}
 brokerId=0
 brokerRole=ASYNC_MASTER
 brokerIP1=127.0.0.1
 listenPort=${ports.broker}
-namesrvAddr=127.0.0.1:${ports.nameServer}
+namesrvAddr=${nameServers.map((port) => `127.0.0.1:${port}`).join(';')}
 autoCreateTopicEnable=true
-storePathRootDir=${runFolder}/store
-storePathCommitLog=${runFolder}/store/commitlog
+storePathRootDir=${runFolder}/${store}
+storePathCommitLog=${runFolder}/${store}/commitlog
 mappedFileSizeCommitLog=67108864
 mappedFileSizeConsumeQueue=1200000
 maxMessageSize=4194304
 flushDiskType=ASYNC_FLUSH
 diskMaxUsedSpaceRatio=98
 timerWheelEnable=true
+registerNameServerPeriod=10000
 transactionCheckInterval=2000
 transactionTimeOut=6000
 transactionCheckMax=60
@@ -106,6 +116,8 @@ export function proxyJson(ports, security) {
           tlsTestModeEnable: false,
           tlsKeyPath: security.keyFile,
           tlsCertPath: security.certFile,
+          // More than the broker's own limit, 3 days: test/secured sends delays beyond either.
+          maxDelayTimeMills: 4 * 24 * 3_600_000,
         }),
   };
   return `${JSON.stringify(settings, undefined, 2)}\n`;

@@ -4,10 +4,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { accepts, isFree, takePortBlock } from '../support/ports.mjs';
-import { DEFAULT_VERSION, ensureJars, RealServerError } from './jars.mjs';
+import { DEFAULT_VERSION, ensureJars, hasProxy, RealServerError } from './jars.mjs';
 import { JavaRun } from './java-run.mjs';
 import { isBrokerRegistered } from './name-server-probe.mjs';
-import { brokerConf, proxyJson, tlsFlags } from './server-config.mjs';
+import { brokerConf, LOGBACK, proxyJson, tlsFlags } from './server-config.mjs';
 
 /** What the proxy prints when it serves. */
 export const PROXY_READY_LINE = 'rocketmq-proxy startup successfully';
@@ -22,7 +22,7 @@ export const DEFAULT_PORTS = { grpc: 8081, remoting: 8080, nameServer: 9876, bro
 
 /**
  * @typedef {object} RunningServer
- * @property {string} endpoints what clients connect to, as `127.0.0.1:8081`
+ * @property {string} endpoints what clients connect to, as `127.0.0.1:8081`; `name-server:127.0.0.1:9876` for a release without a proxy
  * @property {string} nameServer what the admin client connects to, as `127.0.0.1:9876`
  * @property {string} version
  * @property {string} runFolder configuration, store and logs
@@ -71,7 +71,7 @@ export async function startRocketMQ({
     throw error;
   }
   return {
-    endpoints: `127.0.0.1:${taken.grpc}`,
+    endpoints: hasProxy(version) ? `127.0.0.1:${taken.grpc}` : `name-server:127.0.0.1:${taken.nameServer}`,
     nameServer: `127.0.0.1:${taken.nameServer}`,
     version,
     runFolder: run.folder,
@@ -113,6 +113,8 @@ function writeConfiguration(folder, ports, security) {
   mkdirSync(join(folder, 'home', 'conf'), { recursive: true });
   writeFileSync(join(folder, 'broker.conf'), brokerConf(folder, ports, security));
   writeFileSync(join(folder, 'home', 'conf', 'rmq-proxy.json'), proxyJson(ports, security));
+  // Releases up to 5.0 do not start without these.
+  for (const part of ['namesrv', 'broker']) writeFileSync(join(folder, 'home', 'conf', `logback_${part}.xml`), LOGBACK);
 }
 
 /**
@@ -120,14 +122,15 @@ function writeConfiguration(folder, ports, security) {
  * @param {{ nameServer: number }} ports
  * @param {AbortSignal} [signal]
  * @param {import('./server-config.mjs').Security} [security]
+ * @param {string} [name] of the process, if there are several
  */
-export async function startNameServer(run, { nameServer }, signal, security) {
-  const file = join(run.folder, 'ns.conf');
+export async function startNameServer(run, { nameServer }, signal, security, name = 'namesrv') {
+  const file = join(run.folder, `${name}.conf`);
   writeFileSync(file, `listenPort=${nameServer}\n`);
   const mainClass = 'org.apache.rocketmq.namesrv.NamesrvStartup';
   // The broker registers with it in plaintext.
   const flags = tlsFlags(security, 'permissive');
-  const program = { name: 'namesrv', memory: '-Xmx200m', mainClass, args: ['-c', file], flags };
+  const program = { name, memory: '-Xmx200m', mainClass, args: ['-c', file], flags };
   await run.start(program, () => accepts(nameServer), 'the name server to accept connections', signal);
 }
 
@@ -136,7 +139,21 @@ export async function startNameServer(run, { nameServer }, signal, security) {
  * @param {import('./server-config.mjs').Security} [security] @param {AbortSignal} [signal]
  */
 async function startBroker(run, ports, security, signal) {
-  const args = ['-pm', 'local', '-bc', join(run.folder, 'broker.conf'), '-n', `127.0.0.1:${ports.nameServer}`];
+  const conf = join(run.folder, 'broker.conf');
+  if (!hasProxy(run.version)) {
+    const mainClass = 'org.apache.rocketmq.broker.BrokerStartup';
+    const program = {
+      name: 'broker',
+      memory: '-Xms1g -Xmx1g',
+      mainClass,
+      args: ['-c', conf],
+      flags: tlsFlags(security),
+    };
+    const isReady = () => isBrokerRegistered(ports.nameServer, `127.0.0.1:${ports.broker}`);
+    await run.start(program, isReady, 'the broker to register with the name server', signal);
+    return;
+  }
+  const args = ['-pm', 'local', '-bc', conf, '-n', `127.0.0.1:${ports.nameServer}`];
   const mainClass = 'org.apache.rocketmq.proxy.ProxyStartup';
   const program = { name: 'broker', memory: '-Xms1g -Xmx1g', mainClass, args, flags: tlsFlags(security) };
   const isReady = async (/** @type {import('../support/child-processes.mjs').ChildProcess} */ child) =>

@@ -7,14 +7,15 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseRunnerArguments } from '../support/arguments.mjs';
-import { DEFAULT_VERSION, RealServerError } from './jars.mjs';
+import { DEFAULT_VERSION, hasProxy, RealServerError } from './jars.mjs';
 import { startRocketMQ } from './server.mjs';
 import { makeServerCertificate } from './server-certificate.mjs';
 
 const USAGE = `npm run test:rocketmq [-- OPTIONS] [-- FILES and jest arguments]
-  --version 5.3.3       of the server: 5.3.3, 5.4.0 and 5.5.0 are on Maven Central with a proxy; default ${DEFAULT_VERSION}
+  --version 5.3.3       of the server: 5.3.3, 5.4.0 and 5.5.0, or with --transport remoting also older ones (5.0.0 and 5.1.4 are tested), which
+                        have no proxy on Maven Central; default ${DEFAULT_VERSION}
   --part open           only this part: open, secured or restarts; default all
-  --transport grpc-js   what carries the calls of our clients: http2 or grpc-js; default http2`;
+  --transport grpc-js   what carries the calls of our clients: http2, grpc-js, or remoting without a proxy; default http2`;
 /**
  * The folders of each part, and what runs them. The order is that of the runs.
  * @type {Record<string, { folders: string[], start: (run: Run, args: readonly string[]) => Promise<number> }>}
@@ -24,7 +25,7 @@ const PARTS = {
   secured: { folders: ['test/secured'], start: runOnSecuredServer },
   restarts: { folders: ['test/restarts'], start: runAlone },
 };
-const TRANSPORTS = ['http2', 'grpc-js'];
+const TRANSPORTS = ['http2', 'grpc-js', 'remoting'];
 const ADMINISTRATOR = { accessKey: 'administrator', secretKey: 'secret of the administrator' };
 const root = join(import.meta.dirname, '../..');
 
@@ -47,6 +48,8 @@ async function main() {
   const { options, rest } = parseRunnerArguments(args, byDefault);
   const { version, part, transport } = options;
   if (!TRANSPORTS.includes(transport)) throw new RealServerError(`--transport is one of ${TRANSPORTS.join(', ')}`);
+  if (!hasProxy(version) && transport !== 'remoting')
+    throw new RealServerError(`${version} has no proxy on Maven Central: use --transport remoting`);
   // What the suites read: test/support/transport.ts.
   process.env.ROCKETMQ_TEST_TRANSPORT = transport;
   const stopped = new AbortController();
@@ -109,8 +112,10 @@ function runAlone({ version, signal }, args) {
 
 /** @param {RunningServer} server the environment of every suite */
 function serverEnvironment({ endpoints, nameServer, version }) {
+  const isRemoting = process.env.ROCKETMQ_TEST_TRANSPORT === 'remoting';
   return {
-    ROCKETMQ_TEST_ENDPOINTS: endpoints,
+    ROCKETMQ_TEST_ENDPOINTS: isRemoting ? `name-server:${nameServer}` : endpoints,
+    ...(hasProxy(version) ? { ROCKETMQ_TEST_PROXY: endpoints } : {}),
     ROCKETMQ_TEST_NAME_SERVER: nameServer,
     ROCKETMQ_TEST_VERSION: version,
   };

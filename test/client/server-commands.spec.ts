@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
 import { RecordingServer, recordedMessage } from '../support/recording-server.js';
+import { forwardTo } from '../support/tcp-forwarder.js';
 import { transport } from '../support/transport.js';
 import { until } from '../support/until.js';
 
@@ -49,15 +50,63 @@ describe('a command of the server', () => {
     expect(server.of('telemetry').filter(({ request }) => isSettings(request))).toHaveLength(1);
   });
 
+  it('to report what the client is doing is answered, bounded', async () => {
+    const handlers: (() => void)[] = [];
+    const consumer = new PushConsumer(connection, {
+      consumerGroup: 'readers',
+      subscriptions: [{ topic: 'orders' }],
+      concurrency: 100,
+      handler: () => new Promise<void>((resolve) => handlers.push(resolve)),
+    });
+    ends.push(() => consumer.close());
+    await consumer.start();
+    server.deliver(...Array.from({ length: 60 }, (_, index) => recordedMessage('orders', `m${index}`)));
+    await until(() => handlers.length === 60);
+    server.say({ status: undefined, command: { $case: 'printThreadStackTraceCommand', value: { nonce: '7' } } });
+    const [answer] = (await answers(1)) as [{ command: { value: { threadStackTrace: string } } }];
+    for (const end of handlers) end();
+    expect(answer).toMatchObject({ status: { code: 20000 }, command: { value: { nonce: '7' } } });
+    const { threadStackTrace } = answer.command.value;
+    expect(threadStackTrace).toMatch(
+      /^client: .*\nsession with .*: ready\nconsumer group: readers\nheld messages: 60\n/,
+    );
+    expect(threadStackTrace.match(/^ {2}.*: message .* from "orders", attempt \d+, for \d+ ms$/gm)).toHaveLength(50);
+    expect(threadStackTrace).toContain('\n  and 10 more\n');
+    expect(threadStackTrace.length).toBeLessThanOrEqual(16_384);
+  });
+
+  it('to reconnect is obeyed: over a new connection, with the settings sent again, and not too often', async () => {
+    const way = await forwardTo(Number(server.endpoints.split(':')[1]));
+    ends.push(() => way.close());
+    const through = new Connection({ endpoints: `127.0.0.1:${way.port}`, transport, useBootstrapEndpoints: true });
+    ends.push(async () => through.close());
+    const lost: string[] = [];
+    const sender = new Producer(through, {
+      topics: { orders: 'normal' },
+      events: { onLost: (_client, endpoint) => void lost.push(endpoint) },
+    });
+    ends.push(() => sender.close());
+    await sender.start();
+    const settings = (): number => server.of('telemetry').filter(({ request }) => isSettings(request)).length;
+    const [connectionsBefore, settingsBefore] = [way.connections(), settings()];
+    for (let times = 0; times < 5; times++) {
+      server.say({ status: undefined, command: { $case: 'reconnectEndpointsCommand', value: { nonce: `${times}` } } });
+    }
+    await until(() => settings() > settingsBefore);
+    await sender.send({ topic: 'orders', body: 'x' });
+    server.say({ status: undefined, command: { $case: 'reconnectEndpointsCommand', value: { nonce: 'again' } } });
+    await sender.send({ topic: 'orders', body: 'y' });
+    expect([way.connections() - connectionsBefore, settings() - settingsBefore]).toEqual([1, 1]);
+    expect(lost).toEqual([]);
+  });
+
   it('that this client does not support is declined, not left unanswered', async () => {
     await producer();
-    server.say({ status: undefined, command: { $case: 'printThreadStackTraceCommand', value: { nonce: '7' } } });
     server.say({
       status: undefined,
       command: { $case: 'verifyMessageCommand', value: { nonce: '8', message: undefined } },
     });
-    expect(await answers(2)).toMatchObject([
-      { status: { code: 50100 }, command: { $case: 'threadStackTrace', value: { nonce: '7' } } },
+    expect(await answers(1)).toMatchObject([
       { status: { code: 50100 }, command: { $case: 'verifyMessageResult', value: { nonce: '8' } } },
     ]);
   });

@@ -1,4 +1,5 @@
 import { describe, expect } from '@jest/globals';
+import { isBefore } from './support/backend.js';
 import { contractSuite } from './support/contract.js';
 
 const contract = contractSuite();
@@ -18,8 +19,10 @@ describe('the clients of a group', () => {
     const second = await world.record({ topic, consumerGroup, filter: 'x || y' });
     const group = await world.admin().groupClients(consumerGroup);
     expect(group.clients).toHaveLength(2);
+    // Older brokers do not know the language.
+    const language = isBefore('5.3.2') ? 'OTHER' : 'NODE_JS';
     for (const client of group.clients) {
-      expect(client).toMatchObject({ language: 'NODE_JS', subscriptions: undefined, brokers: [expect.any(String)] });
+      expect(client).toMatchObject({ language, subscriptions: undefined, brokers: [expect.any(String)] });
       expect(client.address).toMatch(/^\S+:\d+$/);
     }
     expect(group.subscriptions).toEqual([{ topic, kind: 'tag', expression: 'x || y' }]);
@@ -35,6 +38,30 @@ describe('the clients of a group', () => {
     await world.record({ topic, consumerGroup, filter: { kind: 'sql', expression: 'a > 1' } });
     const group = await world.admin().groupClients(consumerGroup);
     expect(group.subscriptions).toEqual([{ topic, kind: 'sql', expression: 'a > 1' }]);
+  });
+
+  contract('report what they are doing: their running handlers, and no content of messages', async (world) => {
+    const topic = await world.topic();
+    const consumerGroup = await world.group();
+    let release = (): void => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const recorder = await world.record({ topic, consumerGroup, handle: () => released });
+    const { clientId } = recorder.consumer;
+    const producer = await world.producer();
+    const sent = { topic, body: 'secret body', keys: ['secret-key'], properties: { name: 'secret property' } };
+    const { messageId } = await producer.send(sent);
+    await world.until('the handler runs', () => recorder.deliveries.length === 1);
+    const report = (await world.admin().describeClient(consumerGroup, clientId)) ?? '';
+    release();
+    expect(report).toContain(`client: ${clientId}\n`);
+    expect(report).toContain(`consumer group: ${consumerGroup}\n`);
+    expect(report).toMatch(/^running handlers: 1\n {2}.*, attempt 1, for \d+ ms$/m);
+    expect(report).toContain(`message ${messageId} from "${topic}"`);
+    expect(report).toMatch(/^active resources: \w+ \d+/m);
+    expect(report).not.toContain('secret');
+    await expect(world.admin().describeClient(consumerGroup, world.name())).resolves.toBeUndefined();
   });
 
   contract('that do not subscribe alike are named', async (world) => {

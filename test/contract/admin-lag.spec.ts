@@ -216,7 +216,7 @@ describe('a group that is rewound', () => {
     const rewindTo = (queueId: number, offset: bigint) =>
       admin.rewindGroup({ consumerGroup, topic, to: { kind: 'offset', broker, queueId, offset } });
     await expect(rewindTo(1, 0n)).rejects.toMatchObject({ code: 'UNKNOWN_QUEUE' });
-    await expect(rewindTo(0, 100n)).rejects.toMatchObject({ code: 'SYSTEM_ERROR', outcome: 'rejected' });
+    await expect(rewindTo(0, 100n)).rejects.toMatchObject({ code: 'ILLEGAL_OFFSET', outcome: 'not-sent' });
     expect((await admin.groupLag(consumerGroup)).topics).toEqual([]);
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect } from '@jest/globals';
 import type { RewindTarget } from 'nestjs-rocketmq/admin';
 import { contractSuite } from './support/contract.js';
-import { type World } from './support/world.js';
+import type { World } from './support/world.js';
 
 const contract = contractSuite();
 

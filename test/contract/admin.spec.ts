@@ -1,7 +1,7 @@
 import { describe, expect } from '@jest/globals';
 import type { TopicType } from 'nestjs-rocketmq/admin';
-import { RemotingClient } from '../../libs/rocketmq/src/admin/remoting-client.js';
 import { durationMs } from '../../libs/rocketmq/src/protocol/grpc/duration.js';
+import { RemotingClient } from '../../libs/rocketmq/src/remoting/remoting-client.js';
 import { withDeadline } from '../../libs/rocketmq/src/support/deadline.js';
 import { consumerSettings, resource } from '../support/raw-grpc-client.js';
 import { contractSuite } from './support/contract.js';

@@ -1,7 +1,7 @@
 // Bodies that the producer compresses: what the servers store, and what consumers and checkers receive.
 
 import { createHash, randomBytes } from 'node:crypto';
-import { gunzipSync } from 'node:zlib';
+import { unzipSync } from 'node:zlib';
 import { describe, expect } from '@jest/globals';
 import { messagesIn } from '../support/broker-wire.js';
 import { consumerSettings, receiveRequest, resource } from '../support/raw-grpc-client.js';
@@ -47,7 +47,7 @@ describe('a compressed body', () => {
       const entries = [{ messageId, receiptHandle }];
       await reader.call('ackMessage', { topic: resource(topic), group: resource(group), entries });
       const body = message?.body ?? Buffer.alloc(0);
-      expect(gunzipSync(body).toString()).toBe(TEXT);
+      expect(unzipSync(body).toString()).toBe(TEXT);
       const md5 = createHash('md5').update(body).digest('hex').toUpperCase();
       expect([bodyEncoding, bodyDigest]).toEqual([2, { type: 2, checksum: md5 }]);
     },

@@ -1,3 +1,5 @@
+// What happens to HTTP/2 connections. Runs by remoting take the proxy on the same broker here: connections to brokers have cases of their own.
+
 import { describe, expect } from '@jest/globals';
 import { Producer } from 'nestjs-rocketmq/client';
 import { resource } from '../support/raw-grpc-client.js';
@@ -9,7 +11,7 @@ const contract = contractSuite();
 
 /** A forwarder between a client and the server. The caller closes it. */
 function forwarderOf({ backend }: World): Promise<TcpForwarder> {
-  return forwardTo(Number(backend.endpoints.split(':')[1]));
+  return forwardTo(Number(backend.proxy.split(':')[1]));
 }
 
 const through = ({ port }: TcpForwarder) => ({
@@ -135,7 +137,7 @@ describe('connections', () => {
     const topic = await world.topic();
     const forwarder = await forwarderOf(world);
     await forwarder.close();
-    const endpoints = `127.0.0.1:${forwarder.port};${world.backend.endpoints}`;
+    const endpoints = `127.0.0.1:${forwarder.port};${world.backend.proxy}`;
     const connection = world.connection({ endpoints, useBootstrapEndpoints: true });
     const { deliveries } = await world.record({ topic }, connection);
     const producer = await world.producer({}, connection);

@@ -1,7 +1,8 @@
 import { afterEach, describe, expect } from '@jest/globals';
 import { type Connection, deadLetterTopicOf, PushConsumer, SECOND_MS, SimpleConsumer } from 'nestjs-rocketmq/client';
-import { forwardTo, type TcpForwarder } from '../support/tcp-forwarder.js';
+import type { TcpForwarder } from '../support/tcp-forwarder.js';
 import { contractSuite } from './support/contract.js';
+import { forwarded } from './support/forwarded.js';
 import { texts, type World } from './support/world.js';
 
 const contract = contractSuite();
@@ -20,11 +21,11 @@ describe('messages that were altered in transit', () => {
   });
 
   async function behindForger(world: World): Promise<Connection> {
-    const forwarder = await forwardTo(Number(world.backend.endpoints.split(':')[1]), (bytes) =>
+    const { forwarder, through } = await forwarded(world, (bytes) =>
       Buffer.from(bytes.toString('latin1').replaceAll(SENT, ALTERED), 'latin1'),
     );
     forwarders.push(forwarder);
-    return world.connection({ endpoints: `127.0.0.1:${forwarder.port}`, useBootstrapEndpoints: true });
+    return world.connection(through);
   }
 
   contract('are set aside with an event, and the others of their batch are handled', async (world) => {
@@ -34,6 +35,7 @@ describe('messages that were altered in transit', () => {
     await producer.sendBatch([SENT, 'fine', SENT, 'fine, too'].map((body) => ({ topic, body })));
     const handled: string[] = [];
     const events: string[] = [];
+    await world.begin(consumerGroup, [topic]);
     const consumer = new PushConsumer(await behindForger(world), {
       consumerGroup,
       subscriptions: [{ topic }],
@@ -58,8 +60,10 @@ describe('messages that were altered in transit', () => {
     const producer = await world.producer();
     await producer.sendBatch([SENT, 'fine'].map((body) => ({ topic, body })));
     const subscriptions = [{ topic }];
+    const consumerGroup = await world.group();
+    await world.begin(consumerGroup, [topic]);
     const consumer = new SimpleConsumer(await behindForger(world), {
-      consumerGroup: await world.group(),
+      consumerGroup,
       subscriptions,
     });
     ends.push(() => consumer.close());

@@ -10,8 +10,8 @@ import type { World } from './support/world.js';
 const contract = contractSuite();
 
 async function doctor(world: World, ...args: string[]) {
-  const { endpoints, nameServer } = world.backend;
-  const { code, out, err } = await call(['doctor', endpoints, '--admin', nameServer, '--json', ...args]);
+  const { proxy, nameServer } = world.backend;
+  const { code, out, err } = await call(['doctor', proxy, '--admin', nameServer, '--json', ...args]);
   expect(err).toBe('');
   const { checks } = JSON.parse(out) as { checks: readonly Check[] };
   const of = (name: string) => checks.filter((one) => one.name === name).map(({ status, seen }) => ({ status, seen }));

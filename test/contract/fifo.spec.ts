@@ -1,5 +1,5 @@
 import { describe, expect } from '@jest/globals';
-import { type BackoffPolicy, deadLetterTopicOf, SECOND_MS } from 'nestjs-rocketmq/client';
+import { type BackoffPolicy, deadLetterTopicOf, RetryLaterError, SECOND_MS } from 'nestjs-rocketmq/client';
 import { contractSuite } from './support/contract.js';
 import { texts } from './support/world.js';
 
@@ -42,6 +42,26 @@ describe('ordered messages', () => {
     await world.backend.quiet();
     expect(texts(recorder.deliveries)).toEqual(['first', 'second', 'second', 'second', 'third']);
     expect(recorder.deliveries.map(({ attempt }) => attempt)).toEqual([1, 1, 2, 3, 1]);
+  });
+
+  contract('a message whose handler says "not now" holds back its group without an attempt', async (world) => {
+    const topic = await world.topic('fifo');
+    const producer = await world.producer();
+    let calls = 0;
+    const recorder = await world.record({
+      topic,
+      consumerGroup: await world.group({ fifo: true, maxDeliveryAttempts: 2, backoff: BACKOFF }),
+      requireFifo: true,
+      handle: ({ text }) => {
+        const isEarly = text === 'first' && calls++ < 3;
+        if (isEarly) throw new RetryLaterError({ delayMs: SECOND_MS, countsAsAttempt: false });
+      },
+    });
+    for (const body of ['first', 'second']) await producer.send({ topic, body, messageGroup: 'order-1' });
+    for (let round = 0; round < 10 && recorder.deliveries.length < 5; round++) await world.backend.advance(SECOND_MS);
+    await world.until('both are handled', () => recorder.deliveries.length >= 5);
+    expect(texts(recorder.deliveries)).toEqual(['first', 'first', 'first', 'first', 'second']);
+    expect(recorder.deliveries.map(({ attempt }) => attempt)).toEqual([1, 1, 1, 1, 1]);
   });
 
   contract('a message that never succeeds becomes a dead letter, and its group goes on', async (world) => {

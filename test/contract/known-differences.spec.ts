@@ -26,9 +26,10 @@ describe('the list of known differences', () => {
     expect([...titles].filter((title) => !isDeclared(title))).toEqual([]);
   });
 
-  it('has at most one entry for a case and a version', () => {
-    const keys = KNOWN_DIFFERENCES.flatMap(({ title, backend, versions = ['any'] }) =>
-      versions.map((version) => `${backend} ${version} ${title}`),
+  it('has at most one entry for a case, a version and a transport', () => {
+    const keys = KNOWN_DIFFERENCES.flatMap(
+      ({ title, backend, before = 'any', versions = [before], transports = ['any'] }) =>
+        versions.flatMap((version) => transports.map((transport) => `${backend} ${version} ${transport} ${title}`)),
     );
     expect(keys.filter((key, index) => keys.indexOf(key) !== index)).toEqual([]);
   });

@@ -3,6 +3,7 @@
 import { describe, expect } from '@jest/globals';
 import {
   type BackoffPolicy,
+  type BatchHandler,
   deadLetterTopicOf,
   type MessageListener,
   type MessageView,
@@ -40,7 +41,9 @@ describe('listeners of one group', () => {
   });
 
   contract('do not wait for one that is full, and what it has to leave loses no attempt', async (world) => {
-    const topic = await world.topic();
+    // One queue: the quick message is behind all others.
+    const topic = world.name();
+    await world.admin().createTopic({ topic, type: 'normal', queues: 1 });
     const producer = await world.producer();
     const seen: string[] = [];
     let release = (): void => {};
@@ -124,6 +127,23 @@ describe('listeners of one group', () => {
     expect(seen.at(-1)).toBe('m3 2');
     expect(seen).toHaveLength(9);
     expect(Math.max(...sizes)).toBeGreaterThan(1);
+  });
+
+  contract('may get batches up to a number of bytes; a larger message comes alone', async (world) => {
+    const topic = await world.topic();
+    const producer = await world.producer();
+    const batches: string[][] = [];
+    for (const body of ['aaaa', 'bbbb', 'cc', 'larger than ten', 'dddd', 'eeee', 'f']) {
+      await producer.send({ topic, body });
+    }
+    const handler: BatchHandler = (messages) => batches.push(messages.map(textOf));
+    const batch = { handler, maxSize: 100, maxBytes: 10, maxWaitMs: 500 };
+    await world.listen(await world.group(), [{ name: 'batch', topic, concurrency: 1, batch }]);
+    await world.until('seven messages', () => batches.flat().length === 7);
+    const together = batches.filter((texts) => texts.length > 1);
+    expect(batches).toContainEqual(['larger than ten']);
+    expect(together).not.toEqual([]);
+    expect(together.filter((texts) => texts.join('').length > 10)).toEqual([]);
   });
 
   contract('give a message up before the server would; it is in the dead letter queue of the group', async (world) => {

@@ -2,9 +2,10 @@
 
 import { describe, expect } from '@jest/globals';
 import { type Producer, type ProducerOptions, SECOND_MS } from 'nestjs-rocketmq/client';
-import { forwardTo, type TcpForwarder } from '../support/tcp-forwarder.js';
+import type { TcpForwarder } from '../support/tcp-forwarder.js';
 import { FIRST_CHECK_MS, SERVER_SLACK_MS } from './support/backend.js';
 import { contractSuite } from './support/contract.js';
+import { forwarded } from './support/forwarded.js';
 import { texts, type World } from './support/world.js';
 
 const contract = contractSuite();
@@ -15,9 +16,8 @@ async function behindForwarder(
   options: ProducerOptions,
   use: (producer: Producer, forwarder: TcpForwarder) => Promise<void>,
 ): Promise<void> {
-  const forwarder = await forwardTo(Number(world.backend.endpoints.split(':')[1]));
-  const endpoints = `127.0.0.1:${forwarder.port}`;
-  const connection = world.connection({ endpoints, useBootstrapEndpoints: true, requestTimeoutMs: 1_000 });
+  const { forwarder, through } = await forwarded(world);
+  const connection = world.connection({ ...through, requestTimeoutMs: 1_000 });
   const producer = await world.producer(options, connection);
   try {
     await use(producer, forwarder);

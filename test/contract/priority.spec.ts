@@ -43,9 +43,9 @@ describe('priority topics', () => {
   });
 
   contract('take no message without a priority, and other topics none with one', async (world) => {
-    const { endpoints } = world.backend;
+    const { proxy } = world.backend;
     const [byPriority, ordinary] = [await world.topic('priority'), await world.topic()];
-    expect([await rawSend(endpoints, byPriority), await rawSend(endpoints, ordinary, { priority: 1 })]).toEqual([
+    expect([await rawSend(proxy, byPriority), await rawSend(proxy, ordinary, { priority: 1 })]).toEqual([
       'MESSAGE_PROPERTY_CONFLICT_WITH_TYPE',
       'MESSAGE_PROPERTY_CONFLICT_WITH_TYPE',
     ]);
@@ -55,6 +55,6 @@ describe('priority topics', () => {
   });
 
   contract.answers('a negative priority is refused', 'BAD_REQUEST', async (world) => {
-    return rawSend(world.backend.endpoints, await world.topic(), { priority: -1 });
+    return rawSend(world.backend.proxy, await world.topic(), { priority: -1 });
   });
 });

@@ -8,7 +8,7 @@ const contract = contractSuite();
 
 /** The server's answer to a message that the client's own validation would reject. */
 function codeOfSend(world: World, topic: string, message: RawMessage = {}): Promise<string> {
-  return rawSend(world.backend.endpoints, topic, message);
+  return rawSend(world.backend.proxy, topic, message);
 }
 
 describe('refusals', () => {

@@ -67,6 +67,43 @@ describe('retries', () => {
     expect(recorder.deliveries[1]?.attempt).toBe(2);
   });
 
+  contract('a handler says "not now", and the message keeps its number of attempts', async (world) => {
+    const topic = await world.topic();
+    const producer = await world.producer();
+    let calls = 0;
+    const recorder = await world.record({
+      topic,
+      consumerGroup: await world.group({ maxDeliveryAttempts: 2, backoff: BACKOFF }),
+      handle: () => {
+        calls++;
+        if (calls <= 3) throw new RetryLaterError({ delayMs: SECOND_MS, countsAsAttempt: false });
+        if (calls === 4) throw new Error('this one counts');
+      },
+    });
+    const { messageId } = await producer.send({ topic, body: 'not now' });
+    await letRetriesCome(world, recorder, 5);
+    await world.backend.advance(4 * SECOND_MS + SERVER_SLACK_MS);
+    expect(recorder.deliveries.map(({ attempt }) => attempt)).toEqual([1, 1, 1, 1, 2]);
+    expect(new Set(recorder.deliveries.map(({ message }) => message.messageId))).toEqual(new Set([messageId]));
+  });
+
+  contract('an application that receives messages itself postpones one without an attempt', async (world) => {
+    const topic = await world.topic();
+    const consumer = await world.simpleConsumer(topic);
+    const producer = await world.producer();
+    await producer.send({ topic, body: 'not now' });
+    const attempts: number[] = [];
+    for (const countsAsAttempt of [false, true, undefined]) {
+      const [message] = await consumer.receive({ invisibleDurationMs: 30 * SECOND_MS });
+      if (message === undefined) throw new Error('nothing was received');
+      attempts.push(message.deliveryAttempt);
+      if (countsAsAttempt === undefined) await consumer.ack(message);
+      else await consumer.changeInvisibleDuration(message, SECOND_MS, { countsAsAttempt });
+      await world.backend.advance(SECOND_MS);
+    }
+    expect(attempts).toEqual([1, 1, 2]);
+  });
+
   contract('after its last attempt a message is in the dead letter queue, where it can be read', async (world) => {
     const topic = await world.topic();
     const producer = await world.producer();

@@ -56,7 +56,7 @@ describe('sending', () => {
   contract('a property with an empty value is lost on the server', async (world) => {
     const topic = await world.topic();
     const recorder = await world.record({ topic });
-    const code = await rawSend(world.backend.endpoints, topic, { properties: { empty: '', full: 'x' } });
+    const code = await rawSend(world.backend.proxy, topic, { properties: { empty: '', full: 'x' } });
     await world.until('the message arrives', () => recorder.deliveries.length === 1);
     expect(code).toBe('OK');
     expect(recorder.deliveries[0]?.message.properties).toEqual({ full: 'x' });

@@ -41,7 +41,7 @@ async function deliveredBy(world: World, expressions: readonly string[]): Promis
   const producer = await world.producer();
   for (const [body, message] of Object.entries(MESSAGES)) await producer.send({ topic, body, ...message });
   const groups = await Promise.all(expressions.map(() => world.group()));
-  const client = new RawClient(world.backend.endpoints, `filter@${topic}`);
+  const client = new RawClient(world.backend.proxy, `filter@${topic}`);
   try {
     const { call } = await client.settle(consumerSettings(groups[0] as string));
     const delivered = await Promise.all(

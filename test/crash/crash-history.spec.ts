@@ -15,6 +15,14 @@ const delivered = (id: string, offset = 0, receive = offset, atMs = 1_000): Cras
 };
 const sent = (id: string, more: object = {}): CrashEvent[] => [began(id, more), answered(id)];
 
+/** Two messages of one group, both handed out. */
+const bothOpen = [
+  ...sent('a', { group: 'g' }),
+  ...sent('b', { group: 'g' }),
+  delivered('a', 0, 0),
+  delivered('b', 1, 0),
+];
+
 describe('a right history', () => {
   it.each<[string, CrashEvent[]]>([
     ['nothing', []],
@@ -30,42 +38,15 @@ describe('a right history', () => {
     ['delayed', [...sent('a', { dueAtMs: 1_000 }), delivered('a')]],
     [
       'an ordered message again behind the first open one',
-      [
-        ...sent('a', { group: 'g' }),
-        ...sent('b', { group: 'g' }),
-        delivered('a', 0, 0),
-        delivered('b', 1, 0),
-        acked('b'),
-        delivered('a', 0, 1),
-        delivered('b', 1, 1),
-      ],
+      [...bothOpen, acked('b'), delivered('a', 0, 1), delivered('b', 1, 1)],
     ],
     [
       'an ordered message whose second ack got lost, after the first one was acked',
-      [
-        ...sent('a', { group: 'g' }),
-        ...sent('b', { group: 'g' }),
-        delivered('a', 0, 0),
-        delivered('b', 1, 0),
-        acked('b'),
-        delivered('a', 0, 1),
-        delivered('b', 1, 1),
-        acked('a'),
-        delivered('b', 1, 2),
-      ],
+      [...bothOpen, acked('b'), delivered('a', 0, 1), delivered('b', 1, 1), acked('a'), delivered('b', 1, 2)],
     ],
     [
       'an ordered message again with one that was open when both were handed out',
-      [
-        ...sent('a', { group: 'g' }),
-        ...sent('b', { group: 'g' }),
-        delivered('a', 0, 0),
-        delivered('b', 1, 0),
-        acked('b'),
-        delivered('a', 0, 1),
-        acked('a'),
-        delivered('b', 1, 1),
-      ],
+      [...bothOpen, acked('b'), delivered('a', 0, 1), acked('a'), delivered('b', 1, 1)],
     ],
   ])('is %s', (_name, history) => {
     expect(crashViolations(history)).toEqual([]);
@@ -94,18 +75,7 @@ describe('a wrong history', () => {
       'a was delivered again after its ack',
       [...sent('a', { group: 'g' }), delivered('a', 0, 0), acked('a'), delivered('a', 0, 1)],
     ],
-    [
-      'b was delivered again after its ack',
-      [
-        ...sent('a', { group: 'g' }),
-        ...sent('b', { group: 'g' }),
-        delivered('a', 0, 0),
-        delivered('b', 1, 0),
-        acked('a'),
-        acked('b'),
-        delivered('b', 1, 1),
-      ],
-    ],
+    ['b was delivered again after its ack', [...bothOpen, acked('a'), acked('b'), delivered('b', 1, 1)]],
   ])('%s', (violation, history) => {
     expect(crashViolations(history)).toContain(violation);
   });

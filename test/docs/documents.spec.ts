@@ -63,7 +63,7 @@ describe('the documents', () => {
     expect(calls.length).toBeGreaterThan(2);
     for (const line of calls) {
       const words = line.split(' ').filter((word) => word !== '');
-      await brokerOptionsOf(brokerValuesOf(words), async (file) => readFileSync(join('docs/examples', file), 'utf8'));
+      await brokerOptionsOf(brokerValuesOf(words), (file) => readFileSync(join('docs/examples', file), 'utf8'));
     }
   });
 

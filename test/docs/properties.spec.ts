@@ -8,7 +8,13 @@ import ts from 'typescript';
 const source = 'libs/rocketmq/src';
 const page = readFileSync('docs/reference/properties.md', 'utf8');
 /** The files with the server's reserved names. */
-const OF_SERVER = ['RESERVED_PROPERTIES', 'KEPT_PROPERTIES'];
+const OF_SERVER = [
+  'RESERVED_PROPERTIES',
+  'KEPT_PROPERTIES',
+  'LITE_TOPIC_PROPERTY',
+  'LITE_QUEUE_PROPERTY',
+  'LITE_QUEUE_OFFSET_PROPERTY',
+];
 
 /** The strings of all constants whose name has this suffix, with the name of the constant. */
 function constants(ending: RegExp): Map<string, string> {

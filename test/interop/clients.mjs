@@ -16,7 +16,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { cacheFolder, DEFAULT_VERSION, ensureJars } from '../../scripts/rocketmq/jars.mjs';
-import { prefixOf } from './resources.mjs';
+import { MIXED, prefixOf } from './resources.mjs';
 
 const NODE_CLIENT_VERSION = '1.0.8';
 const JAVA_CLIENT_VERSION = '5.2.0';
@@ -56,12 +56,7 @@ const CLIENTS = {
     ],
   },
   node: {
-    prepare: (log) =>
-      cached(`interop-node-${NODE_CLIENT_VERSION}`, log, async (folder) => {
-        writeFileSync(join(folder, 'package.json'), '{ "private": true }\n');
-        const flags = ['--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error'];
-        await run('npm', ['install', ...flags, `rocketmq-client-nodejs@${NODE_CLIENT_VERSION}`], { cwd: folder });
-      }),
+    prepare: nodeClient,
     command: (folder, endpoints, steps) => [
       process.execPath,
       [join(import.meta.dirname, 'node', 'program.mjs'), folder, endpoints, prefixOf('node'), steps.join(',')],
@@ -95,6 +90,18 @@ const CLIENTS = {
       ],
     ],
   },
+  // The Java clients among them come with the server, and the library is the one that was built.
+  [MIXED]: {
+    async prepare(log) {
+      await ensureJars(DEFAULT_VERSION, log);
+      return nodeClient(log);
+    },
+    command: (folder, endpoints, steps, _home, nameServer) => {
+      const jars = join(cacheFolder(), DEFAULT_VERSION);
+      const program = join(import.meta.dirname, 'mixed', 'program.mjs');
+      return [process.execPath, [program, folder, jars, endpoints, nameServer, prefixOf(MIXED), steps.join(',')]];
+    },
+  },
   // Its version stands in go.mod.
   go: {
     prepare: (log) =>
@@ -111,6 +118,15 @@ const CLIENTS = {
     ],
   },
 };
+
+/** @param {(line: string) => void} log */
+function nodeClient(log) {
+  return cached(`interop-node-${NODE_CLIENT_VERSION}`, log, async (folder) => {
+    writeFileSync(join(folder, 'package.json'), '{ "private": true }\n');
+    const flags = ['--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error'];
+    await run('npm', ['install', ...flags, `rocketmq-client-nodejs@${NODE_CLIENT_VERSION}`], { cwd: folder });
+  });
+}
 
 /** @param {string} name */
 export function clientOf(name) {

@@ -11,9 +11,16 @@ import { KILLS } from './kills.mjs';
 /** The clients that send and receive, and the official admin tools. */
 const MESSAGING = ['java', 'node', 'python', 'go'];
 const TOOLS = 'tools';
+/** Clients of all kinds together, on the real server only. */
+export const MIXED = 'mixed';
+const MIXED_STEPS = ['mixed-group', 'mixed-order', 'mixed-properties', 'mixed-transactions'];
 /** Steps that not all of those have. */
 /** @type {Record<string, readonly string[]>} */
-const STEPS_OF_SOME = { [KILLS]: ['java', 'node'], administration: [TOOLS] };
+const STEPS_OF_SOME = {
+  [KILLS]: ['java', 'node'],
+  administration: [TOOLS],
+  ...Object.fromEntries(MIXED_STEPS.map((step) => [step, [MIXED]])),
+};
 
 /** Each client has its own gap: the Node client knows no customized backoff, the Python client no exponential one. */
 /** @type {GroupDeclaration['backoff']} */
@@ -72,6 +79,32 @@ const GROUPS = {
   'kills-order': { fifo: true, isQuick: true },
 };
 
+/** One client with each of the others, both ways. */
+const PAIRS = [0, 1, 2, 3, 4, 5];
+/** @type {Record<string, { type: TopicType, queues?: number }>} */
+const MIXED_TOPICS = {
+  'mixed-group': { type: 'normal' },
+  'mixed-order': { type: 'fifo', queues: 4 },
+  'mixed-properties': { type: 'normal' },
+  'mixed-delay': { type: 'delay' },
+  'mixed-gzip': { type: 'normal' },
+  'mixed-zlib': { type: 'normal' },
+  ...Object.fromEntries(PAIRS.map((pair) => [`mixed-transactions-${pair}`, { type: 'transaction' }])),
+};
+const READERS = ['direct', 'proxied', 'node', 'java'];
+/** @type {typeof GROUPS} */
+const MIXED_GROUPS = {
+  'mixed-group': {},
+  'mixed-order': { fifo: true },
+  'mixed-order-java': {},
+  ...Object.fromEntries(PAIRS.map((pair) => [`mixed-transactions-${pair}`, {}])),
+  ...Object.fromEntries(
+    ['mixed-properties', 'mixed-delay', 'mixed-gzip', 'mixed-zlib'].flatMap((topic) =>
+      READERS.map((reader) => [`${topic}-${reader}`, {}]),
+    ),
+  ),
+};
+
 /** What a program does, each a transcript of its own, in the order of their starts. A program that skips one fails. */
 export const STEPS = [
   'long-handler',
@@ -92,6 +125,7 @@ export const STEPS = [
   'transactions',
   'shutdown',
   'administration',
+  ...MIXED_STEPS,
   KILLS,
 ];
 
@@ -113,9 +147,10 @@ export function resourcesOf(client) {
   if (client === TOOLS) return { topics: [], groups: [] };
   const prefix = prefixOf(client);
   const backoff = client === 'node' ? EXPONENTIAL : CUSTOMIZED;
+  const [topics, groups] = client === MIXED ? [MIXED_TOPICS, MIXED_GROUPS] : [TOPICS, GROUPS];
   return {
-    topics: Object.entries(TOPICS).map(([purpose, rest]) => ({ name: `${prefix}${purpose}`, ...rest })),
-    groups: Object.entries(GROUPS).map(([purpose, { isQuick, ...rest }]) => ({
+    topics: Object.entries(topics).map(([purpose, rest]) => ({ name: `${prefix}${purpose}`, ...rest })),
+    groups: Object.entries(groups).map(([purpose, { isQuick, ...rest }]) => ({
       name: `${prefix}${purpose}`,
       ...rest,
       ...(isQuick && { backoff }),

@@ -9,7 +9,7 @@ import { clientOf, runClient } from './clients.mjs';
 import { DIFFERENCES } from './differences.mjs';
 import { KILLS, killUnder, Program } from './kills.mjs';
 import { MUTATIONS } from './mutating-proxy.mjs';
-import { STEPS, stepsOf } from './resources.mjs';
+import { MIXED, STEPS, stepsOf } from './resources.mjs';
 import { compareStep, failureOf, judge, parseTranscript } from './transcript.mjs';
 
 const CLIENT_TIMEOUT_MS = 240_000;
@@ -55,13 +55,14 @@ export async function runInterop(options) {
     // The real server's start starves a small machine: nobody is to be under way meanwhile.
     const starters = /** @type {const} */ ([
       ['real', () => startRealBackend({ clients, log, signal })],
-      ['embedded', () => startEmbeddedBackend({ clients, mutation })],
+      ['embedded', () => startEmbeddedBackend({ clients: onEmbedded(clients), mutation })],
     ]);
     const byBackend = await withBackends(
       starters.filter(([name]) => backends.includes(name)),
       async (name, backend) => {
-        const others = await runClients(run, name, backend, without(steps, KILLS));
-        return steps.includes(KILLS) ? joined(others, await runUnderKills(run, name, backend)) : others;
+        const own = { ...run, clients: name === 'real' ? clients : onEmbedded(clients) };
+        const others = await runClients(own, name, backend, without(steps, KILLS));
+        return steps.includes(KILLS) ? joined(others, await runUnderKills(own, name, backend)) : others;
       },
     );
     const checks = clients.flatMap((client) => checkClient(client, byBackend, stepsOf(client, steps)));
@@ -163,6 +164,11 @@ function joined(first, second) {
   );
 }
 
+/** It does not serve clients of the remoting protocol. @param {readonly string[]} clients */
+function onEmbedded(clients) {
+  return without(clients, MIXED);
+}
+
 /** @param {readonly string[]} steps @param {string} step */
 function without(steps, step) {
   return steps.filter((one) => one !== step);
@@ -217,7 +223,7 @@ async function checkMutations(run, real) {
   const checks = [];
   // One after another: each is as good on a small machine.
   for (const mutation of /** @type {Mutation[]} */ (Object.keys(MUTATIONS))) {
-    const start = () => startEmbeddedBackend({ clients: run.clients, mutation });
+    const start = () => startEmbeddedBackend({ clients: onEmbedded(run.clients), mutation });
     const { spoiled } = await withBackends([['spoiled', start]], (_name, backend) =>
       runClients(run, `mutated-${mutation}`, backend, MUTATED_STEPS),
     );

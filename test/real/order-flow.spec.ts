@@ -1,15 +1,18 @@
-// The basic order flow of both demos on a real Apache RocketMQ, in real time. Runs with `npm run test:rocketmq` only.
+// The basic order flow of both demos on a real Apache RocketMQ, in real time: in this process, and by `npm start`. Runs with
+// `npm run test:rocketmq` only.
 
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SECOND_MS } from 'nestjs-rocketmq';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { INVENTORY_SERVICE, ORDER_SERVICE, TOPICS } from '../../libs/demo-kit/src/topics.js';
 import { DemoPair, type OrderView } from '../e2e/support/demo-pair.js';
+import { copyTree, DemoRun, removeTree, until } from '../processes/demo-tree.js';
 import { eventually } from '../support/until.js';
 
 const PAYMENT_TIMEOUT_MS = 6 * SECOND_MS;
-
-let demo: DemoPair;
+const TEST_MS = 150_000;
+const endpoints = process.env.ROCKETMQ_TEST_ENDPOINTS ?? '';
 
 beforeAll(async () => {
   const admin = new RocketMQAdmin({ nameServer: process.env.ROCKETMQ_TEST_NAME_SERVER ?? '' });
@@ -19,20 +22,24 @@ beforeAll(async () => {
   } finally {
     await admin.close();
   }
-  const endpoints = process.env.ROCKETMQ_TEST_ENDPOINTS ?? '';
-  demo = await DemoPair.start({ endpoints, paymentTimeoutMs: PAYMENT_TIMEOUT_MS });
 }, 60_000);
 
-afterAll(() => demo?.stop());
-
-function orderIn(status: OrderView['status'], id: string): Promise<OrderView> {
-  return eventually(
-    () => demo.order(id),
-    (order) => order.status === status,
-  );
-}
-
 describe('the order flow on a real server', () => {
+  let demo: DemoPair;
+
+  beforeAll(async () => {
+    demo = await DemoPair.start({ endpoints, paymentTimeoutMs: PAYMENT_TIMEOUT_MS });
+  }, 60_000);
+
+  afterAll(() => demo?.stop());
+
+  function orderIn(status: OrderView['status'], id: string): Promise<OrderView> {
+    return eventually(
+      () => demo.order(id),
+      (order) => order.status === status,
+    );
+  }
+
   it('sells paid orders, returns unpaid ones, rejects those without stock', async () => {
     const before = await demo.stockOf('book');
     const [paid, unpaid, refused] = await Promise.all([
@@ -62,4 +69,40 @@ describe('the order flow on a real server', () => {
     expect(await demo.pay(unpaid.body.id)).toMatchObject({ status: 409, body: { status: 'CANCELLED' } });
     expect(await demo.violations()).toEqual([]);
   }, 60_000);
+});
+
+describe('npm start', () => {
+  let copy: string;
+  let run: DemoRun | undefined;
+
+  beforeAll(async () => {
+    copy = await copyTree();
+  }, TEST_MS);
+
+  afterAll(async () => {
+    await run?.end();
+    removeTree(copy);
+  }, TEST_MS);
+
+  it(
+    'uses the server of ROCKETMQ_ENDPOINTS: an order gets its stock and is paid',
+    async () => {
+      run = await DemoRun.start(copy, { DEMO_DATA_DIR: join(copy, 'data'), ROCKETMQ_ENDPOINTS: endpoints });
+      await run.ready();
+      expect(run.output).toContain(`the RocketMQ cluster at ${endpoints}`);
+      const orders = `${run.orderUrl}/orders`;
+      const headers = { 'content-type': 'application/json' };
+      const placed = await fetch(orders, { method: 'POST', headers, body: '{"sku":"book","quantity":2}' });
+      const { id } = (await placed.json()) as { id: string };
+      const status = async () => ((await (await fetch(`${orders}/${id}`)).json()) as { status: string }).status;
+      await until('the stock is reserved', async () => (await status()) === 'PENDING_PAYMENT');
+      expect((await fetch(`${orders}/${id}/pay`, { method: 'POST' })).status).toBe(200);
+      const stock = `${run.inventoryUrl}/stock`;
+      await until('the stock is sold', async () => {
+        const products = (await (await fetch(stock)).json()) as { sku: string; sold: number }[];
+        return products.find(({ sku }) => sku === 'book')?.sold === 2;
+      });
+    },
+    TEST_MS,
+  );
 });

@@ -6,6 +6,7 @@ import { type Credentials, type Resolution, SECOND_MS } from 'nestjs-rocketmq/cl
 import { CHECK_INTERVAL_MS, FIRST_CHECK_MS, SERVER_SLACK_MS } from '../contract/support/backend.js';
 import { contractSuite } from '../contract/support/contract.js';
 import { texts, type World } from '../contract/support/world.js';
+import { testTransport } from '../support/transport.js';
 import { type SecuredBackend, startSecured } from './support/secured-backend.js';
 
 const contract = contractSuite(startSecured);
@@ -25,7 +26,8 @@ async function setUp(world: World, type: Parameters<World['topic']>[0] = 'normal
   const group = await world.group();
   const permissions: BrokerPermission[] = [
     { resource: `Topic:${topic}`, actions: ['Pub', 'Sub'] },
-    { resource: `Group:${group}`, actions: ['Sub'] },
+    // Without a proxy, a consumer itself reads the settings of its group: that is Get, which only All has here.
+    { resource: `Group:${group}`, actions: [testTransport === 'remoting' ? 'All' : 'Sub'] },
   ];
   const credentials = await user(world, ...permissions);
   return { topic, group, permissions, credentials, connection: world.connection({ credentials }) };

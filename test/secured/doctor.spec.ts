@@ -29,7 +29,7 @@ function run(world: World, keys: Keys | undefined, ...args: string[]) {
 }
 
 async function doctor(world: World, keys: Keys | undefined, ...args: string[]) {
-  const { code, out } = await run(world, keys, 'doctor', `https://${world.backend.endpoints}`, ...args);
+  const { code, out } = await run(world, keys, 'doctor', `https://${world.backend.proxy}`, ...args);
   if (keys !== undefined) expect(out).not.toContain(keys.secretKey);
   const { checks } = JSON.parse(out) as { checks: readonly Check[] };
   const of = (name: string) => checks.filter((one) => one.name === name).map(({ status, seen }) => ({ status, seen }));

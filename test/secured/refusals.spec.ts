@@ -30,7 +30,7 @@ async function withClient<T>(
   clientId = world.name(),
 ): Promise<T> {
   const backend = world.backend as SecuredBackend;
-  const client = new RawClient(backend.endpoints, clientId, metadata, backend.ca);
+  const client = new RawClient(backend.proxy, clientId, metadata, backend.ca);
   try {
     return await use(client);
   } finally {
@@ -67,6 +67,7 @@ describe('a user without permissions is refused', () => {
     changeInvisibleDuration: (_, client) => codeOf(client, 'changeInvisibleDuration', { topic, group, ...ids }),
     forwardMessageToDeadLetterQueue: (_, client) =>
       codeOf(client, 'forwardMessageToDeadLetterQueue', { topic, group, ...ids }),
+    syncLiteSubscription: (_, client) => codeOf(client, 'syncLiteSubscription', { topic, group }),
     'notifyClientTermination of a consumer': (_, client) => codeOf(client, 'notifyClientTermination', { group }),
     'telemetry of a producer': (_, client) => codeOfSettings(client, producerSettings('a-topic')),
     'telemetry of a consumer': (_, client) => codeOfSettings(client, consumerSettings('a-group')),
@@ -120,8 +121,8 @@ describe('a signature', () => {
     });
 
   contract.answers('is missing, as is the client id', 'UNAUTHORIZED', async (world) => {
-    const { endpoints, ca } = world.backend as SecuredBackend;
-    const client = new RawClient(endpoints, '', {}, ca);
+    const { proxy, ca } = world.backend as SecuredBackend;
+    const client = new RawClient(proxy, '', {}, ca);
     try {
       return await codeOf(client, 'queryRoute', { topic: resource('a-topic') });
     } finally {

@@ -6,6 +6,7 @@ import type { ConnectionOptions } from 'nestjs-rocketmq/client';
 import { contractSuite } from '../contract/support/contract.js';
 import type { World } from '../contract/support/world.js';
 import { CertificateAuthority } from '../support/certificates.js';
+import { testTransport } from '../support/transport.js';
 import { OTHER_NAME, type SecuredBackend, startSecured } from './support/secured-backend.js';
 
 const contract = contractSuite(startSecured);
@@ -34,9 +35,10 @@ describe('a connection over TLS', () => {
     await expect(send(world, { tls: { dangerouslyAcceptAnyCertificate: true } })).resolves.toMatch(/^01/);
   });
 
-  contract('fails by https:// alone where the authority is not one of the machine', async (world) => {
-    const endpoints = `https://${world.backend.endpoints}`;
-    const sending = send(world, { endpoints, tls: undefined });
+  contract('fails by https:// alone, or tls: true, where the authority is not one of the machine', async (world) => {
+    const { endpoints } = world.backend;
+    const isUrl = testTransport !== 'remoting';
+    const sending = send(world, isUrl ? { endpoints: `https://${endpoints}`, tls: undefined } : { tls: true });
     await expect(sending).rejects.toMatchObject(FAILED);
     await expect(sending).rejects.toThrow('set the option tls.ca to the certificate of that authority');
   });

@@ -37,7 +37,7 @@ export const MUTATIONS: readonly Mutation[] = [
     fault: 'deliveries that no handler has finished count as attempts',
     file: 'consumer/dispatch/delivery.ts',
     edits: {
-      'const finished = wasInterrupted ? 0 : this.shared.finished.add(view, error);':
+      'const finished = this.keepsAttempt ? 0 : this.shared.finished.add(view, error);':
         'const finished = view.deliveryAttempt;',
     },
   },

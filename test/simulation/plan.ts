@@ -41,6 +41,8 @@ export interface Plan {
   readonly instances: number;
   readonly latencyMs: number;
   readonly hasTwoAddresses: boolean;
+  /** Whether clients reach the broker by its name server. */
+  readonly withoutProxy: boolean;
   /** The step between HTTP/2 stream ids. */
   readonly idStep: number;
   readonly flush: 'sync' | 'async';
@@ -97,6 +99,7 @@ function drawnPlan(chance: Chance, seed: number): Plan {
     instances: chance.whole(1, 3),
     latencyMs: chance.pick([0.2, 5, 40, 40]),
     hasTwoAddresses: chance.is(0.5),
+    withoutProxy: chance.is(0.4),
     idStep: chance.is(0.3) ? 2 ** chance.whole(19, 22) : 2,
     flush: chance.is(0.8) ? 'sync' : 'async',
     requestTimeoutMs: chance.pick([1_000, 3_000, 3_000, 5_000]),
@@ -248,6 +251,17 @@ const FOCUSES: readonly Focus[] = [
     }),
     faults: { 'rolling deploy': [60, 120] },
   },
+  // Clusters without a proxy.
+  {
+    ways: (chance) => ({
+      withoutProxy: true,
+      sendEveryMs: 500,
+      instances: chance.whole(2, 3),
+      longestHandlerMs: chance.pick([500, 20_000]),
+      longestTransactionMs: 12_000,
+    }),
+    faults: { 'rolling deploy': [20, 60], 'clock step': [10, 40] },
+  },
 ];
 
 function focused(plan: Plan, { ways, faults }: Focus, chance: Chance): Plan {
@@ -255,6 +269,7 @@ function focused(plan: Plan, { ways, faults }: Focus, chance: Chance): Plan {
   const times = Object.entries(faults) as [FaultKind, readonly [number, number]][];
   return {
     ...plan,
+    withoutProxy: false,
     idStep: 2,
     flush: 'sync',
     localTransactionTimeoutMs: chance.pick([30, 60]) * SECOND_MS,

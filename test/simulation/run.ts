@@ -1,5 +1,8 @@
 // One run: a plan in, the result out.
 
+import { addressText } from '../../libs/rocketmq/src/client/endpoint.js';
+import { GatewayCalls } from '../../libs/rocketmq/src/client/gateway-calls.js';
+import { Gateway } from '../../libs/rocketmq/src/gateway/gateway.js';
 import { violationsOf } from './checkers.js';
 import { warmUp } from './nest-application.js';
 import { nestViolationsOf } from './nest-checkers.js';
@@ -19,9 +22,21 @@ export interface RunResult {
   readonly struck: ReadonlyMap<string, number>;
 }
 
+/** The library loads its own by `import()`, which Node resolves at a time that a seed cannot determine. */
+function loadGateway(): void {
+  Object.assign(GatewayCalls.prototype, {
+    async create(this: { options: ConstructorParameters<typeof GatewayCalls>[0]; gateway: Gateway | undefined }) {
+      const { nameServers, ...options } = this.options;
+      this.gateway = new Gateway({ ...options, nameServers: nameServers.addresses.map(addressText) });
+      return this.gateway;
+    },
+  });
+}
+
 /** @param trace called with each line of the history */
 export async function runPlan(plan: Plan, trace?: (line: string) => void): Promise<RunResult> {
   if (plan.parts.nest) await warmUp();
+  loadGateway();
   const machine = bootMachine(plan.seed);
   machine.simulation.trace = trace;
   const { uncaught } = machine.simulation;

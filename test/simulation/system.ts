@@ -27,6 +27,7 @@ import type { SimulatedServerSession } from './platform/http2.js';
 import type { Machine } from './platform/machine.js';
 import type { Network, SimulatedConnection } from './platform/network.js';
 import type { SimulatedProcess, Simulation } from './platform/simulation.js';
+import { RemotingBroker, RemotingPlaces } from './remoting-broker.js';
 import { CLOSE_GRACE_MS, Service } from './service.js';
 import { UnpackedBodies } from './unpacked-bodies.js';
 import { GROUPS, MAX_ATTEMPTS, TOPICS, type Worker } from './worker.js';
@@ -34,6 +35,7 @@ import { GROUPS, MAX_ATTEMPTS, TOPICS, type Worker } from './worker.js';
 const BROKER_HOST = '10.0.0.1';
 const PORTS = [8081, 8082];
 const ADMIN_PORT = 10_911;
+const NAME_SERVER_PORT = 9876;
 /** The delay after which a dead service is restarted. */
 const RESTART_MS = 3 * SECOND_MS;
 /** The time after a close in which everything ends: a connection drains for up to a minute. */
@@ -75,8 +77,9 @@ export class System implements NestWorld {
   readonly nameServer = `${BROKER_HOST}:${ADMIN_PORT}`;
   brokerProcess: SimulatedProcess;
   private broker: EmbeddedBroker;
-  /** Set if there are Nest applications, which use it to create their groups. */
-  private admin: ReturnType<typeof adminPortOf> | undefined;
+  /** Serves the remoting protocol: for the groups of Nest applications, and for all clients where there is no proxy. */
+  private remoting: { stop(): void } | undefined;
+  private readonly places = new RemotingPlaces();
   private isWorking = true;
   private keys = 0;
   private instances = 0;
@@ -102,7 +105,8 @@ export class System implements NestWorld {
     this.database = new SimulatedDatabase(simulation);
     network.usual = { latencyMs: plan.latencyMs, jitterMs: plan.latencyMs / 4, loss: 0, downUntilMs: 0 };
     network.connecting = ({ name }, address) => {
-      if (address !== this.nameServer) this.connections.push({ process: name, atMs: simulation.nowMs });
+      if (address !== this.nameServer && !plan.withoutProxy)
+        this.connections.push({ process: name, atMs: simulation.nowMs });
     };
     machine.idsRunOut = () => this.expectRenewal(simulation.current?.name ?? '');
     const chance = new Chance(plan.seed ^ 0x3c6ef372);
@@ -113,13 +117,14 @@ export class System implements NestWorld {
     };
     machine.refusesStream = () => this.refusal > 0 && chance.is(this.refusal);
     machine.unpacked = this.unpacked.add;
-    this.addresses = PORTS.slice(0, plan.hasTwoAddresses ? 2 : 1).map((port) => `${BROKER_HOST}:${port}`);
+    const ports = plan.withoutProxy ? [ADMIN_PORT] : PORTS.slice(0, plan.hasTwoAddresses ? 2 : 1);
+    this.addresses = ports.map((port) => `${BROKER_HOST}:${port}`);
     this.brokerProcess = simulation.process('broker', BROKER_HOST);
     this.broker = this.makeBroker();
   }
 
   get endpoints(): string {
-    return this.addresses.join(';');
+    return this.plan.withoutProxy ? `name-server:${BROKER_HOST}:${NAME_SERVER_PORT}` : this.addresses.join(';');
   }
 
   isActive(): boolean {
@@ -181,11 +186,28 @@ export class System implements NestWorld {
     simulation.at(simulation.nowMs, brokerProcess, () => {
       this.isBrokerUp = true;
       const starting = this.broker.start({ timeoutMs: MINUTE_MS });
-      this.admin = this.plan.parts.nest ? adminPortOf(this.broker, this.nameServer) : undefined;
-      Promise.all([starting, this.admin?.listen(BROKER_HOST, ADMIN_PORT)]).catch((error) => {
+      Promise.all([starting, this.startRemoting(starting)]).catch((error) => {
         simulation.uncaught.push(`start of the broker: ${error}`);
       });
     });
+  }
+
+  private async startRemoting(starting: Promise<void>): Promise<void> {
+    const { broker, plan } = this;
+    this.remoting = undefined;
+    if (plan.withoutProxy) {
+      await starting;
+      const chance = new Chance(plan.seed ^ 0x510e527f);
+      const losesAnswer = (): boolean => this.answerLoss > 0 && chance.is(this.answerLoss);
+      const ports = [NAME_SERVER_PORT, ADMIN_PORT] as const;
+      const remoting = new RemotingBroker(broker, this.places, { host: BROKER_HOST, ports, losesAnswer });
+      this.remoting = remoting;
+      await remoting.listen();
+    } else if (plan.parts.nest) {
+      const admin = adminPortOf(broker, this.nameServer);
+      this.remoting = admin;
+      await admin.listen(BROKER_HOST, ADMIN_PORT);
+    }
   }
 
   private makeBroker(): EmbeddedBroker {
@@ -299,10 +321,10 @@ export class System implements NestWorld {
   async restartBroker(awayMs: number): Promise<void> {
     if (!this.isBrokerUp) return;
     this.isBrokerUp = false;
-    const { simulation, broker, brokerProcess, admin } = this;
+    const { simulation, broker, brokerProcess, remoting } = this;
     await new Promise<void>((resolve) => {
       simulation.at(simulation.nowMs, brokerProcess, () => {
-        admin?.stop();
+        remoting?.stop();
         void broker.stop().then(resolve);
       });
       brokerProcess.onDeath.add(resolve);
@@ -341,10 +363,10 @@ export class System implements NestWorld {
     const closing = [...this.services].map((service) => this.closeService(service));
     await simulation.run(simulation.nowMs + CLOSE_LIMIT_MS + AFTER_CLOSE_MS + SECOND_MS);
     await Promise.all(closing);
-    const { broker, brokerProcess, admin } = this;
+    const { broker, brokerProcess, remoting } = this;
     let isStopped = false;
     simulation.at(simulation.nowMs, brokerProcess, () => {
-      admin?.stop();
+      remoting?.stop();
       void broker.stop().then(() => {
         isStopped = true;
       });

@@ -14,6 +14,7 @@ export interface PopOptions {
   readonly attemptId?: string;
   readonly renewFor?: string;
   readonly filter?: string;
+  readonly liteTopics?: readonly string[];
 }
 
 /** Wraps an engine with short commands. */
@@ -28,11 +29,16 @@ export class EngineHarness {
   readonly engine: Engine;
   nowMs = 1_000_000;
 
-  constructor({ strict = false, recallEnabled = true, indexed = false } = {}) {
+  constructor({
+    strict = false,
+    recallEnabled = true,
+    indexed = false,
+    maxLiteTopics = Number.POSITIVE_INFINITY,
+  } = {}) {
     const timing = { firstCheckMs: 6_000, checkIntervalMs: 30_000, dataExpireMs: 30_000, maxChecks: 15 };
     this.engine = new Engine(
       this.store,
-      { strict, recallEnabled, timing, indexed },
+      { strict, recallEnabled, timing, indexed, maxLiteTopics },
       {
         committed: () => {},
         available: (available) => void this.available.push(available),
@@ -63,7 +69,7 @@ export class EngineHarness {
   }
 
   pop(topic: string, group: string, options: PopOptions = {}): PopResult {
-    const { batchSize = 32, leaseMs = 30_000, attemptId, renewFor, filter = '*' } = options;
+    const { batchSize = 32, leaseMs = 30_000, attemptId, renewFor, filter = '*', liteTopics } = options;
     return this.engine.pop({
       topic,
       group: this.engine.group(group),
@@ -71,6 +77,7 @@ export class EngineHarness {
       leaseMs,
       attemptId,
       renewFor,
+      liteTopics,
       nowMs: this.nowMs,
       matches: ({ tag }) => matchesTag(filter, tag),
     });

@@ -1,5 +1,6 @@
 // For specs only: a name server and brokers that answer as a test scripts them.
 
+import type { Socket } from 'node:net';
 import {
   type ScriptedReply,
   type ScriptedRequest,
@@ -8,28 +9,36 @@ import {
 } from './scripted-remoting-server.js';
 
 /** The answer of a broker; `silence` returns undefined, which leaves the request unanswered. */
-export type BrokerScript = (request: ScriptedRequest) => ScriptedReply;
+export type BrokerScript = (request: ScriptedRequest, socket?: Socket) => ScriptedReply;
 
 /** The servers of one spec file, closed together. */
 export class ScriptedCluster {
   private readonly servers: ScriptedServer[] = [];
 
-  /** @returns a name server that knows the brokers as `broker-0`, `broker-1`, … of one cluster, each with 4 queues of a topic */
-  async start(brokers: readonly BrokerScript[]): Promise<{ nameServer: ScriptedServer; brokers: ScriptedServer[] }> {
+  /**
+   * @returns a name server that knows the brokers as `broker-0`, `broker-1`, … of one cluster, each with 4 queues of a topic; `move` says
+   * that a broker has another address now
+   */
+  async start(brokers: readonly BrokerScript[]): Promise<{
+    nameServer: ScriptedServer;
+    brokers: ScriptedServer[];
+    move: (index: number, address: string) => void;
+  }> {
     const started: ScriptedServer[] = [];
     for (const script of brokers) started.push(await this.server(script));
-    const entries = started.map(({ address }, index) => {
-      const name = `broker-${index}`;
-      return { name, json: `{"brokerAddrs":{0:"${address}"},"brokerName":"${name}","cluster":"main"}` };
-    });
-    const table = entries.map(({ name, json }) => `"${name}":${json}`).join(',');
-    const queues = entries.map(({ name }) => ({ brokerName: name, writeQueueNums: 4 }));
-    const datas = entries.map(({ json }) => json).join(',');
+    const addresses = started.map(({ address }) => address);
+    const names = addresses.map((_, index) => `broker-${index}`);
+    const entryOf = (name: string, index: number) =>
+      `{"brokerAddrs":{0:"${addresses[index]}"},"brokerName":"${name}","cluster":"main"}`;
+    const queues = names.map((brokerName) => ({ brokerName, perm: 6, readQueueNums: 4, writeQueueNums: 4 }));
     const nameServer = await this.server(({ code }) => {
+      const table = names.map((name, index) => `"${name}":${entryOf(name, index)}`).join(',');
       if (code === 106) return { body: `{"brokerAddrTable":{${table}},"clusterAddrTable":{}}` };
+      const datas = names.map(entryOf).join(',');
       return code === 105 ? { body: `{"brokerDatas":[${datas}],"queueDatas":${JSON.stringify(queues)}}` } : {};
     });
-    return { nameServer, brokers: started };
+    const move = (index: number, address: string): void => void addresses.splice(index, 1, address);
+    return { nameServer, brokers: started, move };
   }
 
   async close(): Promise<void> {

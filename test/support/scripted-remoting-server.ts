@@ -15,6 +15,8 @@ export interface ScriptedRequest {
 export type ScriptedReply =
   | {
       readonly code?: number;
+      /** The release of the server. Default: it does not say. */
+      readonly version?: number;
       readonly remark?: string;
       readonly fields?: Readonly<Record<string, string>>;
       readonly body?: string | Buffer;
@@ -61,9 +63,9 @@ export async function startScriptedServer(
 
 /** Encodes a complete answer frame. */
 export function encodeAnswer(opaque: number, answer: NonNullable<ScriptedReply>): Buffer {
-  const { code = 0, remark, fields: extFields } = answer;
+  const { code = 0, version, remark, fields: extFields } = answer;
   const body = Buffer.from(answer.body ?? '');
-  const header = Buffer.from(JSON.stringify({ code, opaque, flag: 1, remark, extFields }));
+  const header = Buffer.from(JSON.stringify({ code, opaque, flag: 1, version, remark, extFields }));
   const prefix = Buffer.alloc(8);
   prefix.writeInt32BE(4 + header.length + body.length, 0);
   prefix.writeInt32BE(header.length, 4);

@@ -146,7 +146,8 @@ export async function forwardTo(
       for (const socket of servers) frozen.add(socket);
     },
     reset: () => {
-      for (const socket of sockets) socket.resetAndDestroy();
+      // Node cannot reset a socket that is ending, and then never closes its handle.
+      for (const socket of sockets) socket.writableEnded ? socket.destroy() : socket.resetAndDestroy();
     },
     delay: (ms) => {
       delayMs = ms;

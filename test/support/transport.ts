@@ -2,5 +2,12 @@
 
 import type { Transport } from 'nestjs-rocketmq/client';
 
-/** `ROCKETMQ_TEST_TRANSPORT`, for runs with another transport than the default. Tests must pass with both. */
-export const transport = process.env.ROCKETMQ_TEST_TRANSPORT as Transport | undefined;
+/** What carries the calls of the clients under test. Tests must pass with all of them; `remoting` needs a real server. */
+export type TestTransport = Transport | 'remoting';
+
+/** `ROCKETMQ_TEST_TRANSPORT`; http2 unless given. */
+export const testTransport = (process.env.ROCKETMQ_TEST_TRANSPORT ?? 'http2') as TestTransport;
+
+/** The connection option: none for `remoting`, which the endpoints select. */
+export const transport: Transport | undefined =
+  process.env.ROCKETMQ_TEST_TRANSPORT === undefined || testTransport === 'remoting' ? undefined : testTransport;

@@ -1,5 +1,6 @@
-// An embedded broker that is killed and started again on the same port.
+// The server of a soak: an embedded broker, or a real one that is reached without a proxy. It is killed and started again on its ports.
 
+import { startRocketMQ } from '../../rocketmq/server.mjs';
 import { startEmbeddedBroker } from '../../support/embedded-broker-process.mjs';
 import { takePortBlock } from '../../support/ports.mjs';
 
@@ -32,5 +33,44 @@ export class SoakBroker {
   async stop() {
     await this.kill();
     await this.#block?.release();
+  }
+}
+
+/** Also restarted on its store, so what is not consumed comes after a restart. */
+export class RealSoakBroker {
+  /** @type {import('../../rocketmq/server.mjs').RunningServer | undefined} */
+  #server;
+
+  /** @param {{ topic: string, group: string }} names */
+  constructor({ topic, group }) {
+    this.topic = topic;
+    this.groups = [group, 'passers-by'];
+  }
+
+  get endpoints() {
+    return `name-server:${this.#server?.nameServer}`;
+  }
+
+  /** Resolves when it is ready. @throws RealServerError when it does not start */
+  async start() {
+    if (this.#server !== undefined) return this.#server.reviveBroker();
+    this.#server = await startRocketMQ();
+    const { RocketMQAdmin } = await import('nestjs-rocketmq/admin');
+    const admin = new RocketMQAdmin({ nameServer: this.#server.nameServer });
+    try {
+      await admin.createTopic({ topic: this.topic, type: 'normal' });
+      for (const consumerGroup of this.groups) await admin.createGroup({ consumerGroup });
+    } finally {
+      await admin.close();
+    }
+  }
+
+  /** Ends it without a warning. */
+  async kill() {
+    await this.#server?.killBroker();
+  }
+
+  async stop() {
+    await this.#server?.stop();
   }
 }

@@ -1,13 +1,13 @@
-// npm run soak [-- --long]
+// npm run soak [-- --long] [-- --transport remoting]
 // Wears the client out: a broker that is killed and started again under load, clients made and closed, messages sent and
 // consumed. Ten rounds alike; the heap after the last must be what it was after the first, and nothing may be left open.
-// Fails with exit code 1 and says what did not hold.
+// Fails with exit code 1 and says what did not hold. With `--transport remoting` the broker is a real one, reached without a proxy.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
 import { within } from '../../support/within.mjs';
-import { SoakBroker } from './soak-broker.mjs';
+import { RealSoakBroker, SoakBroker } from './soak-broker.mjs';
 
 const ROUNDS = 10;
 const SHORT = { restarts: 10, cycles: 500, messages: 10_000 };
@@ -19,6 +19,9 @@ const GROUP = 'soakers';
 const CONCURRENCY = 32;
 /** No step may take longer; what hangs is a failure and not a long run. */
 const PATIENCE_MS = 60_000;
+
+/** By what carries the calls. @type {Record<string, typeof SoakBroker | typeof RealSoakBroker>} */
+const BROKERS = { http2: SoakBroker, remoting: RealSoakBroker };
 
 /** Every body that was consumed, by the round's own count: nothing of it is kept, or it would be taken for a leak. */
 class Consumed {
@@ -37,11 +40,15 @@ class Consumed {
 }
 
 async function main() {
-  const { values } = parseArgs({ options: { long: { type: 'boolean', default: false } } });
+  const { values } = parseArgs({
+    options: { long: { type: 'boolean', default: false }, transport: { type: 'string', default: 'http2' } },
+  });
+  const Broker = BROKERS[values.transport];
+  if (Broker === undefined) throw new Error(`--transport is one of ${Object.keys(BROKERS).join(', ')}`);
   const plan = values.long ? LONG : SHORT;
   if (globalThis.gc === undefined) throw new Error('run it by "npm run soak": it needs node --expose-gc');
   const resourcesBefore = process.getActiveResourcesInfo().sort();
-  const broker = new SoakBroker({ topic: TOPIC, group: GROUP });
+  const broker = new Broker({ topic: TOPIC, group: GROUP });
   await broker.start();
   const heaps = [];
   const failures = [];
@@ -95,7 +102,7 @@ function judge(heaps, before, after) {
 
 /**
  * Kills the broker while sends are under way, starts it again, and waits until producer and consumer are back.
- * @param {SoakBroker} broker @param {Producer} producer @param {Consumed} consumed @param {string} name
+ * @param {SoakBroker | RealSoakBroker} broker @param {Producer} producer @param {Consumed} consumed @param {string} name
  */
 async function restartUnderLoad(broker, producer, consumed, name) {
   let isOver = false;

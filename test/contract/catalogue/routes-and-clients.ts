@@ -1,7 +1,7 @@
 // The answers to routes, settings, heartbeats, terminations and unknown RPCs.
 
 import { ClientType } from '../../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
-import { type RpcName, rpcMethod } from '../../../libs/rocketmq/src/protocol/grpc/rpc.js';
+import { type RpcName, type RpcRequest, rpcMethod } from '../../../libs/rocketmq/src/protocol/grpc/rpc.js';
 import { consumerSettings, producerSettings, resource } from '../../support/raw-grpc-client.js';
 import { codeOf, codeOfSettings, consuming } from '../support/question.js';
 import type { World } from '../support/world.js';
@@ -203,7 +203,42 @@ const WHAT_IS_NOT_IMPLEMENTED_ROWS: readonly Row[] = [
   declared('updateOffset'),
   declared('getOffset'),
   declared('queryOffset'),
-  unimplemented('syncLiteSubscription'),
+];
+
+/** What a server in local mode answers, too. The others are in lite.spec.ts. */
+const syncing =
+  (request: (group: string, topic: string) => Partial<RpcRequest<'syncLiteSubscription'>>) =>
+  async (world: World): Promise<string> => {
+    const [group, topic] = [await world.group(), await world.topic()];
+    return codeOf(world.rawClient(), 'syncLiteSubscription', {
+      topic: resource(topic),
+      group: resource(group),
+      liteTopicSet: ['a'],
+      ...request(group, topic),
+    });
+  };
+
+const SYNC_LITE_SUBSCRIPTION_ROWS: readonly Row[] = [
+  ['no topic to subscribe in', 'ILLEGAL_TOPIC', syncing(() => ({ topic: resource('') })), WORDS.blankTopic],
+  [
+    'an illegal group to subscribe',
+    'ILLEGAL_CONSUMER_GROUP',
+    syncing(() => ({ group: resource('a b') })),
+    WORDS.illegalGroup,
+  ],
+  [
+    'a group to subscribe that does not exist',
+    'ILLEGAL_CONSUMER_GROUP',
+    syncing((group) => ({ group: resource(`${group}-x`) })),
+    WORDS.noGroup,
+  ],
+  ['an ordinary group to subscribe', 'ILLEGAL_TOPIC', syncing(() => ({})), 'lite group '],
+  [
+    'an illegal lite topic to subscribe to',
+    'ILLEGAL_LITE_TOPIC',
+    syncing(() => ({ liteTopicSet: ['a b'] })),
+    'lite topic can only contain',
+  ],
 ];
 
 export const ROUTES_AND_CLIENTS: Catalogue = {
@@ -212,5 +247,6 @@ export const ROUTES_AND_CLIENTS: Catalogue = {
   Heartbeat: HEARTBEAT_ROWS,
   NotifyClientTermination: NOTIFY_CLIENT_TERMINATION_ROWS,
   Telemetry: TELEMETRY_ROWS,
+  SyncLiteSubscription: SYNC_LITE_SUBSCRIPTION_ROWS,
   'what is not implemented': WHAT_IS_NOT_IMPLEMENTED_ROWS,
 };

@@ -3,15 +3,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
-import {
-  type BackoffPolicy,
-  type Clock,
-  type ConnectionOptions,
-  type MessageType,
-  SECOND_MS,
-} from 'nestjs-rocketmq/client';
+import { type LiteGroup, RocketMQAdmin, type TopicType } from 'nestjs-rocketmq/admin';
+import { type BackoffPolicy, type Clock, type ConnectionOptions, SECOND_MS } from 'nestjs-rocketmq/client';
 import { TestBroker, type TestBrokerOptions } from 'nestjs-rocketmq/testing';
+import { testTransport } from '../../support/transport.js';
 
 export type BackendName = 'embedded' | 'rocketmq';
 
@@ -19,6 +14,7 @@ export interface GroupOptions {
   readonly fifo?: boolean;
   readonly maxDeliveryAttempts?: number;
   readonly backoff?: BackoffPolicy;
+  readonly lite?: LiteGroup;
 }
 
 /** A server that the contract tests run on. */
@@ -27,6 +23,8 @@ export interface Backend {
   /** The version of the real server, for instance 5.5.0. */
   readonly version: string | undefined;
   readonly endpoints: string;
+  /** The address of the gRPC server, which raw clients call. Reading it where there is none skips the case. */
+  readonly proxy: string;
   /** The address for administration: a name server, or the admin port. */
   readonly nameServer: string;
   /** The connection options that clients need for access. */
@@ -34,7 +32,7 @@ export interface Backend {
   /** The clock that clients must use, so that they and the server agree. */
   readonly clock: Clock | undefined;
   nowMs(): number;
-  createTopic(topic: string, type: Exclude<MessageType, 'lite'>): Promise<void>;
+  createTopic(topic: string, type: TopicType): Promise<void>;
   createGroup(group: string, options: GroupOptions): Promise<void>;
   /** Advances time: moves the clock of the embedded broker, waits on the real one. */
   advance(durationMs: number): Promise<void>;
@@ -43,6 +41,17 @@ export interface Backend {
   /** Waits until the broker is idle; on the real server, for a time that is usually sufficient. */
   quiet(): Promise<void>;
   stop(): Promise<void>;
+}
+
+/** Skips the case that throws it: it is about something that this server does not have. See `test/support/leak-checking-environment.mjs`. */
+export class NotHere extends Error {
+  override readonly name = 'NotHere';
+}
+
+/** Whether the real server of this run is older than this release. */
+export function isBefore(release: string): boolean {
+  const version = process.env.ROCKETMQ_TEST_VERSION;
+  return version !== undefined && version.localeCompare(release, 'en', { numeric: true }) < 0;
 }
 
 /** Transaction checks are sent 6 s after the half message, then every 2 s, on both backends. */
@@ -58,12 +67,35 @@ export function startBackend(): Promise<Backend> {
   return endpoints === undefined || nameServer === undefined ? embedded() : real(endpoints, nameServer);
 }
 
+/** How many lite topics the servers of {@link startLiteBackend} store. */
+export const MOST_LITE_TOPICS = 60;
+
+/** The backend of this run, for lite topics. On a real server they need a proxy in a process of its own, so a cluster is started. */
+export async function startLiteBackend(): Promise<Backend> {
+  if (backendName === 'embedded') return embedded({ maxLiteTopics: MOST_LITE_TOPICS });
+  const { startRocketMQCluster } = await import('../../../scripts/rocketmq/cluster.mjs');
+  const limits = { enableLmqQuota: true, maxLmqConsumeQueueNum: MOST_LITE_TOPICS };
+  const cluster = await startRocketMQCluster({
+    version: process.env.ROCKETMQ_TEST_VERSION,
+    proxies: 1,
+    brokerSettings: { enableLmq: true, enableMultiDispatch: true, ...limits },
+  });
+  const [proxy = ''] = cluster.proxies;
+  const endpoints = testTransport === 'remoting' ? `name-server:${cluster.nameServer}` : proxy;
+  const backend = { ...(await real(endpoints, cluster.nameServer)), proxy };
+  const stop = async (): Promise<void> => {
+    await backend.stop();
+    await cluster.stop();
+  };
+  return { ...backend, stop };
+}
+
 export const backendName: BackendName = process.env.ROCKETMQ_TEST_ENDPOINTS === undefined ? 'embedded' : 'rocketmq';
 
-async function embedded(): Promise<Backend> {
-  if (process.env.EMBEDDED_STORE !== 'lmdb') return backendOn(await startTestBroker());
+async function embedded(options: TestBrokerOptions = {}): Promise<Backend> {
+  if (process.env.EMBEDDED_STORE !== 'lmdb') return backendOn(await startTestBroker(options));
   const data = await mkdtemp(join(tmpdir(), 'contract-'));
-  const backend = backendOn(await startTestBroker({ data }));
+  const backend = backendOn(await startTestBroker({ ...options, data }));
   const stop = async (): Promise<void> => {
     await backend.stop();
     await rm(data, { recursive: true, force: true });
@@ -90,6 +122,7 @@ export function backendOn(broker: TestBroker): Backend {
     name: 'embedded',
     version: undefined,
     endpoints: broker.endpoints,
+    proxy: broker.endpoints,
     nameServer: broker.adminEndpoint,
     clock: broker.clock,
     nowMs: () => broker.clock.nowMs(),
@@ -104,12 +137,18 @@ export function backendOn(broker: TestBroker): Backend {
 
 /** @param access the connection options for access as an administrator */
 export async function real(endpoints: string, nameServer: string, access: Backend['access'] = {}): Promise<Backend> {
-  const admin = new RocketMQAdmin({ nameServer, ...access });
+  // What a case needs must be there, also while many suites start at once.
+  const admin = new RocketMQAdmin({ nameServer, timeoutMs: 20 * SECOND_MS, ...access });
+  const proxy = process.env.ROCKETMQ_TEST_PROXY;
   const wait = (durationMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, durationMs));
   return {
     name: 'rocketmq',
     version: process.env.ROCKETMQ_TEST_VERSION,
     endpoints,
+    get proxy() {
+      if (proxy === undefined) throw new NotHere('the server has no proxy');
+      return proxy;
+    },
     nameServer,
     access,
     clock: undefined,

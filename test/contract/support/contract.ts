@@ -1,7 +1,8 @@
 // Declares cases of the contract: a title, and a body that gets its own world.
 
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
-import { type Backend, backendName, startBackend } from './backend.js';
+import { testTransport } from '../../support/transport.js';
+import { type Backend, backendName, isBefore, NotHere, startBackend } from './backend.js';
 import { KNOWN_DIFFERENCES, type KnownDifference } from './known-differences.js';
 import { World } from './world.js';
 
@@ -74,14 +75,17 @@ function differenceFor(title: string): KnownDifference | undefined {
     (difference) =>
       difference.title === title &&
       difference.backend === backendName &&
-      (difference.versions === undefined || (version !== undefined && difference.versions.includes(version))),
+      (difference.transports === undefined || difference.transports.includes(testTransport)) &&
+      (difference.versions === undefined || (version !== undefined && difference.versions.includes(version))) &&
+      (difference.before === undefined || isBefore(difference.before)),
   );
 }
 
 async function expectFailure(difference: KnownDifference, body: () => Promise<void>): Promise<void> {
   try {
     await body();
-  } catch {
+  } catch (error) {
+    if (error instanceof NotHere) throw error;
     return;
   }
   throw stale(difference);

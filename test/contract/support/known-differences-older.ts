@@ -47,6 +47,15 @@ export const DIFFERENCES_OF_OLDER_SERVERS: readonly KnownDifference[] = [
   ...older(BOTH, 'gRPC 13', 'it does not know this type of client', [
     'Telemetry: a push consumer of lite topics in an ordinary group',
   ]),
+  ...older(BOTH, 'gRPC 12', 'it does not know lite topics', [
+    'SyncLiteSubscription: no topic to subscribe in',
+    'SyncLiteSubscription: an illegal group to subscribe',
+    'SyncLiteSubscription: a group to subscribe that does not exist',
+    'SyncLiteSubscription: an ordinary group to subscribe',
+    'SyncLiteSubscription: an illegal lite topic to subscribe to',
+    'syncLiteSubscription: without a permission',
+    'syncLiteSubscription: without a signature',
+  ]),
   ...older(BOTH, 'OK', 'it does not know the field', [
     'SendMessage: an illegal lite topic',
     'SendMessage: a lite topic of 65 bytes',

@@ -1,14 +1,13 @@
 // The world of one case: its own topics and groups, clients that are closed after it, and a record of deliveries.
 
 import { randomBytes } from 'node:crypto';
-import { RocketMQAdmin, type RocketMQAdminOptions } from 'nestjs-rocketmq/admin';
+import { RocketMQAdmin, type RocketMQAdminOptions, type TopicType } from 'nestjs-rocketmq/admin';
 import {
   Connection,
   type ConnectionOptions,
   EVERY_MESSAGE,
   type Filter,
   type MessageListener,
-  type MessageType,
   type MessageView,
   Producer,
   type ProducerOptions,
@@ -18,7 +17,7 @@ import {
 } from 'nestjs-rocketmq/client';
 import { RawClient } from '../../support/raw-grpc-client.js';
 import { transport } from '../../support/transport.js';
-import type { Backend, GroupOptions } from './backend.js';
+import { type Backend, type GroupOptions, isBefore } from './backend.js';
 
 /** One delivery, as its handler saw it. */
 export interface Delivery {
@@ -53,6 +52,8 @@ export class World {
   private readonly closers: (() => Promise<void> | void)[] = [];
   private readonly prefix: string;
   private count = 0;
+  /** The groups whose position {@link begin} has set. */
+  private readonly begun = new Set<string>();
   /** The messages of the last answer to a raw client: of the status, then of its entries. */
   heard: readonly string[] = [];
 
@@ -72,7 +73,7 @@ export class World {
     return `${this.prefix}-${++this.count}`;
   }
 
-  async topic(type: Exclude<MessageType, 'lite'> = 'normal'): Promise<string> {
+  async topic(type: TopicType = 'normal'): Promise<string> {
     const topic = this.name();
     await this.backend.createTopic(topic, type);
     return topic;
@@ -117,6 +118,7 @@ export class World {
       },
     });
     this.closers.push(() => consumer.close({ shutdownGraceMs: 1_000 }));
+    await this.begin(consumerGroup, [topic]);
     await consumer.start();
     return { consumer, deliveries };
   }
@@ -129,6 +131,10 @@ export class World {
   ): Promise<PushConsumer> {
     const consumer = new PushConsumer(this.connection(), { ...options, consumerGroup, listeners });
     this.closers.push(() => consumer.close({ shutdownGraceMs: 1_000 }));
+    await this.begin(
+      consumerGroup,
+      listeners.map(({ topic }) => topic),
+    );
     await consumer.start();
     return consumer;
   }
@@ -137,8 +143,21 @@ export class World {
     const group = consumerGroup ?? (await this.group());
     const consumer = new SimpleConsumer(connection, { consumerGroup: group, subscriptions: [{ topic }] });
     this.closers.push(() => consumer.close());
+    await this.begin(group, [topic]);
     await consumer.start();
     return consumer;
+  }
+
+  /** Before 5.1.4 a new group starts at the last message of a queue. Cases count on the first one, where newer brokers start if it is young. */
+  async begin(consumerGroup: string, topics: readonly string[]): Promise<void> {
+    if (!isBefore('5.1.4') || this.begun.has(consumerGroup)) return;
+    this.begun.add(consumerGroup);
+    const admin = this.admin();
+    const started = (await admin.groupLag(consumerGroup)).topics.map(({ topic }) => topic);
+    for (const topic of topics.filter((one) => !started.includes(one))) {
+      // The case may be about a topic or group that does not exist.
+      await admin.rewindGroup({ consumerGroup, topic, to: { kind: 'beginning' } }).catch(() => {});
+    }
   }
 
   admin(options: Partial<RocketMQAdminOptions> = {}): RocketMQAdmin {
@@ -149,7 +168,7 @@ export class World {
 
   /** A raw client, closed after the case. */
   rawClient(clientId = this.name(), metadata: Record<string, string> = {}): RawClient {
-    const client = new RawClient(this.backend.endpoints, clientId, metadata);
+    const client = new RawClient(this.backend.proxy, clientId, metadata);
     client.onAnswer = (texts) => {
       this.heard = texts;
     };

@@ -2,10 +2,11 @@
 
 import { readFileSync } from 'node:fs';
 import type { BrokerUser } from 'nestjs-rocketmq/broker';
-import { parseClusterInfo } from '../../../libs/rocketmq/src/admin/cluster.js';
-import { RemotingClient } from '../../../libs/rocketmq/src/admin/remoting-client.js';
-import type { RemotingRequest } from '../../../libs/rocketmq/src/admin/remoting-request.js';
 import { CredentialsSource } from '../../../libs/rocketmq/src/protocol/credentials/credentials.js';
+import { parseClusterInfo } from '../../../libs/rocketmq/src/remoting/cluster.js';
+import { RemotingClient } from '../../../libs/rocketmq/src/remoting/remoting-client.js';
+import type { RemotingRequest } from '../../../libs/rocketmq/src/remoting/remoting-request.js';
+import { HOUR_MS } from '../../../libs/rocketmq/src/support/clock.js';
 import { withDeadline } from '../../../libs/rocketmq/src/support/deadline.js';
 import { silentLogger } from '../../../libs/rocketmq/src/support/logger.js';
 import { resolveTls } from '../../../libs/rocketmq/src/support/tls.js';
@@ -22,6 +23,8 @@ export interface SecuredBackend extends Backend {
   removeUser(accessKey: string): Promise<void>;
 }
 
+export const DAY_MS = 24 * HOUR_MS;
+
 /** A further name in the certificates of both servers, in addition to those of this machine. */
 export { OTHER_NAME };
 
@@ -34,6 +37,8 @@ async function embedded(): Promise<SecuredBackend> {
   const administrator = { accessKey: 'administrator', secretKey: 'secret of the administrator' };
   const broker = await startTestBroker({
     users: [{ ...administrator, isSuper: true }],
+    // The real one allows 4 days in its proxy and 3 in its broker.
+    maxDelayMs: 3 * DAY_MS,
     tls: authority.issue({ names: ['DNS:localhost', 'IP:127.0.0.1', `DNS:${OTHER_NAME}`] }),
   });
   const backend = backendOn(broker);
@@ -84,7 +89,11 @@ class RealUsers {
     access: { tls: { ca: string }; credentials: { accessKey: string; secretKey: string } },
   ) {
     const credentials = new CredentialsSource(access.credentials, { logger: silentLogger });
-    this.client = new RemotingClient({ connectTimeoutMs: 5_000, tls: resolveTls(access.tls), credentials });
+    this.client = new RemotingClient({
+      connectTimeoutMs: 5_000,
+      tls: resolveTls(access.tls, silentLogger),
+      credentials,
+    });
   }
 
   async declare({ accessKey: username, secretKey: password, isSuper, permissions = [] }: BrokerUser): Promise<void> {

@@ -134,7 +134,7 @@ function installChance(): void {
 function installCompression(): void {
   const zlib = require('node:zlib') as typeof import('node:zlib');
   type Callback = (error: Error | null, result?: Buffer) => void;
-  const inThread = (name: 'gzip' | 'unzip', work: (bytes: Buffer, options: object) => Buffer) => {
+  const inThread = (name: 'gzip' | 'deflate' | 'unzip', work: (bytes: Buffer, options: object) => Buffer) => {
     const elsewhere = zlib[name] as (...values: unknown[]) => void;
     return (bytes: Buffer, ...rest: unknown[]): void => {
       if (machine === undefined) {
@@ -154,7 +154,11 @@ function installCompression(): void {
       });
     };
   };
-  Object.assign(zlib, { gzip: inThread('gzip', zlib.gzipSync), unzip: inThread('unzip', zlib.unzipSync) });
+  Object.assign(zlib, {
+    gzip: inThread('gzip', zlib.gzipSync),
+    deflate: inThread('deflate', zlib.deflateSync),
+    unzip: inThread('unzip', zlib.unzipSync),
+  });
 }
 
 function installNetwork(): void {

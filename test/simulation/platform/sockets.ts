@@ -62,6 +62,15 @@ export class SimulatedSocket extends EventEmitter {
     return this;
   }
 
+  setKeepAlive(): this {
+    return this;
+  }
+
+  /** The network takes everything at once. */
+  get writableLength(): number {
+    return 0;
+  }
+
   /** Writes without HTTP/2. A greeting that no server understands is not transmitted; it ends the connection. */
   write(bytes?: Uint8Array): boolean {
     if (bytes === undefined) this.end_?.close();

@@ -1,10 +1,10 @@
 // The time at each broker. No request returns it, but a broker reports when it started and how long ago that was.
 
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
+import { jsonOf } from '../remoting/answers.js';
+import type { MasterBroker } from '../remoting/cluster.js';
+import type { ClusterAccess } from '../remoting/cluster-access.js';
 import { type CallOptions, monotonicMs, realTimeIn } from '../support/deadline.js';
-import { jsonOf } from './answers.js';
-import type { MasterBroker } from './cluster.js';
-import type { ClusterAccess } from './cluster-access.js';
 import { type BrokerFailure, fromEach } from './each-broker.js';
 
 /** The clock of a broker compared to that of this machine. */

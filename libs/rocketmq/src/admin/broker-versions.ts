@@ -1,10 +1,10 @@
 // The version of each broker, and what it supports.
 
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
+import { jsonOf } from '../remoting/answers.js';
+import type { MasterBroker } from '../remoting/cluster.js';
+import type { ClusterAccess } from '../remoting/cluster-access.js';
 import type { CallOptions } from '../support/deadline.js';
-import { jsonOf } from './answers.js';
-import type { MasterBroker } from './cluster.js';
-import type { ClusterAccess } from './cluster-access.js';
 import { type BrokerFailure, fromEach } from './each-broker.js';
 
 /** A version as comparable numbers. */

@@ -4,17 +4,17 @@ import { isReservedProperty } from '../protocol/model/names.js';
 import { queueOfMessageGroup } from '../protocol/model/queue-hash.js';
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import { encodeProperties, type StoredMessageFields, SYS_FLAGS } from '../protocol/remoting/stored-message.js';
+import { offsetField } from '../remoting/answers.js';
+import type { MasterBroker, TopicRoute } from '../remoting/cluster.js';
+import type { ClusterAccess } from '../remoting/cluster-access.js';
+import { RemotingError } from '../remoting/remoting-error.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
 import { RocketMQError } from '../support/errors.js';
-import { offsetField } from './answers.js';
-import type { MasterBroker, TopicRoute } from './cluster.js';
-import type { ClusterAccess } from './cluster-access.js';
 import { checkPage, type DeadLetterPageOptions, type DeadLetterView, readPage } from './dead-letters.js';
 import type { BrokerFailure } from './each-broker.js';
 import { storedMessages } from './message-lookup.js';
 import { PROPERTIES } from './message-view.js';
 import { compareText } from './order.js';
-import { RemotingError } from './remoting-error.js';
 import { positionOf } from './topic-page.js';
 
 /**
@@ -80,10 +80,10 @@ const KEPT_PROPERTIES: ReadonlySet<string> = new Set([
   PROPERTIES.keys,
   PROPERTIES.tag,
   PROPERTIES.priority,
+  PROPERTIES.liteTopic,
   PROPERTIES.bornHost,
   'BORN_TIMESTAMP',
   'PGROUP',
-  '__LITE_TOPIC',
 ]);
 /** The message is stored, possibly not yet on disk or on a slave. @see ResponseCode FLUSH_DISK_TIMEOUT, SLAVE_NOT_AVAILABLE, … */
 const STORED_CODES: readonly number[] = [0, 10, 11, 12];

@@ -2,9 +2,9 @@
 
 import { consumerGroupNameProblem, deadLetterTopicOf, RETRY_PREFIX } from '../protocol/model/names.js';
 import type { StoredMessageFields } from '../protocol/remoting/stored-message.js';
+import type { ClusterAccess } from '../remoting/cluster-access.js';
 import type { Deadline } from '../support/deadline.js';
 import { checkName } from './checks.js';
-import type { ClusterAccess } from './cluster-access.js';
 import type { BrokerFailure } from './each-broker.js';
 import { messageView, PROPERTIES, type StoredMessageView } from './message-view.js';
 import { originOfRetryTopic } from './system-names.js';

@@ -1,7 +1,7 @@
 // Asks or changes every broker of a cluster, and reports those that failed.
 
-import type { MasterBroker } from './cluster.js';
-import { PartlyDoneError } from './remoting-error.js';
+import type { MasterBroker } from '../remoting/cluster.js';
+import { PartlyDoneError } from './admin-errors.js';
 
 /** A broker that did not answer. The result lacks its part. */
 export interface BrokerFailure extends MasterBroker {
@@ -30,6 +30,15 @@ export async function fromEach<T>(
   const [first] = failures;
   if (first !== undefined && answers.length === 0) throw first.error;
   return { answers, failures };
+}
+
+/** What each broker has, without those that have none. @throws the error of any broker */
+export async function foundOn<Config>(
+  brokers: readonly MasterBroker[],
+  read: (broker: MasterBroker) => Promise<Config | undefined>,
+): Promise<{ readonly broker: MasterBroker; readonly config: Config }[]> {
+  const configs = await Promise.all(brokers.map(async (broker) => ({ broker, config: await read(broker) })));
+  return configs.flatMap(({ broker, config }) => (config === undefined ? [] : [{ broker, config }]));
 }
 
 /**

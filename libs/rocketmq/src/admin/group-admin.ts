@@ -2,23 +2,23 @@
 
 import { consumerGroupNameProblem, deadLetterTopicOf, RETRY_PREFIX } from '../protocol/model/names.js';
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
+import { jsonOf, textsIn } from '../remoting/answers.js';
+import type { MasterBroker } from '../remoting/cluster.js';
+import type { ClusterAccess } from '../remoting/cluster-access.js';
+import type { GroupConfig } from '../remoting/group-config.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
-import { jsonOf, textsIn } from './answers.js';
+import { AlreadyExistsError } from './admin-errors.js';
 import { checkIfExists, checkName } from './checks.js';
-import type { MasterBroker } from './cluster.js';
-import type { ClusterAccess } from './cluster-access.js';
-import { type BrokerFailure, fromEach, onEach } from './each-broker.js';
+import { type BrokerFailure, foundOn, fromEach, onEach } from './each-broker.js';
 import {
   checkNewGroup,
   describeGroup,
-  type GroupConfig,
   type GroupDescription,
   groupConfigsIn,
   groupDifferences,
   type NewGroup,
   updateGroupRequest,
 } from './groups.js';
-import { AlreadyExistsError } from './remoting-error.js';
 import { isRetryTopicOf, isSystemGroup } from './system-names.js';
 import type { TopicAdmin } from './topic-admin.js';
 import type { CreateOptions } from './topics.js';
@@ -62,7 +62,7 @@ export class GroupAdmin {
     await this.cluster.run(`create consumer group ${consumerGroup}`, options, async (deadline) => {
       const { ifExists = 'refuse' } = options;
       const brokers = await this.cluster.masters(deadline);
-      const found = await this.configsOf(consumerGroup, brokers, deadline);
+      const found = await foundOn(brokers, (broker) => this.config(broker, consumerGroup, deadline));
       const existing = describeGroup(consumerGroup, found);
       const differences = existing === undefined ? [] : groupDifferences(existing, definition);
       if (ifExists === 'refuse' && differences.length > 0) {
@@ -81,7 +81,10 @@ export class GroupAdmin {
     checkName('consumer group', consumerGroup, consumerGroupNameProblem(consumerGroup));
     return this.cluster.run(`describe consumer group ${consumerGroup}`, options, async (deadline) => {
       const brokers = await this.cluster.masters(deadline);
-      return describeGroup(consumerGroup, await this.configsOf(consumerGroup, brokers, deadline));
+      return describeGroup(
+        consumerGroup,
+        await foundOn(brokers, (broker) => this.config(broker, consumerGroup, deadline)),
+      );
     });
   }
 
@@ -153,18 +156,6 @@ export class GroupAdmin {
     );
   }
 
-  /** The group on the brokers that have it. */
-  private async configsOf(
-    group: string,
-    brokers: readonly MasterBroker[],
-    deadline: Deadline,
-  ): Promise<{ readonly broker: MasterBroker; readonly config: GroupConfig }[]> {
-    const configs = await Promise.all(
-      brokers.map(async (broker) => ({ broker, config: await this.config(broker, group, deadline) })),
-    );
-    return configs.flatMap(({ broker, config }) => (config === undefined ? [] : [{ broker, config }]));
-  }
-
   private async config(broker: MasterBroker, group: string, deadline: Deadline): Promise<GroupConfig | undefined> {
     return (await this.configs(broker, deadline)).get(group);
   }
@@ -177,6 +168,7 @@ function likeElsewhere(given: NewGroup, existing: GroupDescription | undefined):
     fifo = existing.fifo,
     maxDeliveryAttempts = existing.maxDeliveryAttempts,
     backoff = existing.backoff,
+    lite = existing.lite,
   } = given;
-  return { consumerGroup: given.consumerGroup, fifo, maxDeliveryAttempts, backoff };
+  return { consumerGroup: given.consumerGroup, fifo, maxDeliveryAttempts, backoff, lite };
 }

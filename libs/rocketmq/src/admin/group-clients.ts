@@ -2,15 +2,15 @@
 
 import { consumerGroupNameProblem, RETRY_PREFIX } from '../protocol/model/names.js';
 import { REQUEST_CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';
+import { jsonOf, undefinedWhen } from '../remoting/answers.js';
+import type { MasterBroker } from '../remoting/cluster.js';
+import type { ClusterAccess } from '../remoting/cluster-access.js';
+import { RemotingError } from '../remoting/remoting-error.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
 import { TransportError } from '../support/errors.js';
-import { jsonOf, undefinedWhen } from './answers.js';
 import { checkName } from './checks.js';
-import type { MasterBroker } from './cluster.js';
-import type { ClusterAccess } from './cluster-access.js';
 import { type BrokerFailure, fromEach } from './each-broker.js';
 import { compareText } from './order.js';
-import { RemotingError } from './remoting-error.js';
 
 export interface GroupClientsOptions extends CallOptions {
   /**
@@ -108,6 +108,31 @@ export async function connectionsOn(
   );
   const answer = await undefinedWhen(RESPONSE_CODES.consumerNotOnline, asked);
   return answer === undefined ? {} : jsonOf(answer);
+}
+
+/** @see ConsumerRunningInfo.jstack of the server, request code 307 with `jstackEnable` */
+export async function reportOfClient(
+  cluster: ClusterAccess,
+  consumerGroup: string,
+  clientId: string,
+  options: CallOptions = {},
+): Promise<string | undefined> {
+  checkName('consumer group', consumerGroup, consumerGroupNameProblem(consumerGroup));
+  return cluster.run(`report of client ${clientId} of consumer group ${consumerGroup}`, options, async (deadline) => {
+    const { answers, failures } = await fromEach(await cluster.masters(deadline), (broker) =>
+      connectionsOn(cluster, broker, consumerGroup, deadline),
+    );
+    const found = connectedClients(answers).find((one) => one.clientId === clientId);
+    if (found === undefined) {
+      const [failed] = failures;
+      // It may be connected to the broker that did not answer.
+      if (failed !== undefined) throw failed.error;
+      return undefined;
+    }
+    const fields = { consumerGroup, clientId, jstackEnable: 'true' };
+    const request = { code: REQUEST_CODES.getConsumerRunningInfo, fields };
+    return String(jsonOf(await cluster.call(found.askAt, request, deadline)).jstack ?? '');
+  });
 }
 
 type Connected = Omit<GroupClient, 'subscriptions'> & { readonly askAt: MasterBroker };

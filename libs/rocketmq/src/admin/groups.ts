@@ -1,17 +1,24 @@
 // A consumer group in the API of this library, and in the format of the broker. This file sends nothing.
 
 import { isDeepStrictEqual } from 'node:util';
-import { DEFAULT_BACKOFF } from '../protocol/model/delay-levels.js';
+import { type LiteGroup, liteGroupProblem } from '../protocol/model/lite-group.js';
 import { consumerGroupNameProblem } from '../protocol/model/names.js';
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
+import { asChanges, toLiteAttributes } from '../protocol/remoting/lite-attributes.js';
+import { jsonOf } from '../remoting/answers.js';
+import type { MasterBroker } from '../remoting/cluster.js';
+import {
+  DEFAULT_RETRIES,
+  deliveryOf,
+  type GroupConfig,
+  type GroupDelivery,
+  type GroupRetryPolicy,
+} from '../remoting/group-config.js';
+import type { RemotingRequest } from '../remoting/remoting-request.js';
 import type { BackoffPolicy } from '../support/backoff.js';
-import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
 import { isIntegerFrom } from '../support/options.js';
-import { jsonOf } from './answers.js';
-import type { MasterBroker } from './cluster.js';
-import type { RemotingRequest } from './remoting-request.js';
 
 /** A consumer group to create or update. Omitted settings of an existing group stay unchanged. */
 export interface NewGroup {
@@ -23,13 +30,8 @@ export interface NewGroup {
   readonly maxDeliveryAttempts?: number;
   /** The delays between deliveries, in integer milliseconds; the multiplier is an integer, too. Default: the server's own list. */
   readonly backoff?: BackoffPolicy;
-}
-
-/** The delivery settings of a consumer group. */
-export interface GroupDelivery {
-  readonly fifo: boolean;
-  readonly maxDeliveryAttempts: number;
-  readonly backoff: BackoffPolicy;
+  /** Binds the group to lite topics. Requires server 5.5.0. Default for a new group: it is an ordinary group. */
+  readonly lite?: LiteGroup;
 }
 
 /** A consumer group on one of its brokers. */
@@ -42,28 +44,8 @@ export interface GroupDescription extends GroupDelivery {
   readonly brokers: readonly GroupOnBroker[];
 }
 
-/** A consumer group in the format of the broker. @see SubscriptionGroupConfig of the server */
-export interface GroupConfig {
-  readonly groupName?: string;
-  readonly consumeMessageOrderly?: boolean;
-  readonly retryMaxTimes?: number;
-  readonly groupRetryPolicy?: GroupRetryPolicy;
-  readonly [otherField: string]: unknown;
-}
-
-interface GroupRetryPolicy {
-  readonly type?: 'EXPONENTIAL' | 'CUSTOMIZED';
-  readonly exponentialRetryPolicy?: {
-    readonly initial?: number;
-    readonly max?: number;
-    readonly multiplier?: number;
-  } | null;
-  readonly customizedRetryPolicy?: { readonly next?: readonly number[] } | null;
-}
-
-const DEFAULT_RETRIES = 16;
 /** @throws UsageError that names the field and its valid values */
-export function checkNewGroup({ consumerGroup, maxDeliveryAttempts, backoff }: NewGroup): void {
+export function checkNewGroup({ consumerGroup, maxDeliveryAttempts, backoff, lite }: NewGroup): void {
   const problem = consumerGroupNameProblem(consumerGroup);
   if (problem !== undefined) {
     throw new UsageError('ILLEGAL_CONSUMER_GROUP', `consumer group "${consumerGroup}" ${problem}`, 'consumerGroup');
@@ -73,6 +55,10 @@ export function checkNewGroup({ consumerGroup, maxDeliveryAttempts, backoff }: N
     throw new UsageError('ILLEGAL_MAX_DELIVERY_ATTEMPTS', message, 'maxDeliveryAttempts');
   }
   if (backoff !== undefined) checkBackoff(consumerGroup, backoff);
+  const liteProblem = lite && liteGroupProblem(lite);
+  if (liteProblem !== undefined) {
+    throw new UsageError('ILLEGAL_LITE_GROUP', `consumer group "${consumerGroup}": ${liteProblem}`, 'lite');
+  }
 }
 
 function checkBackoff(consumerGroup: string, backoff: BackoffPolicy): void {
@@ -86,7 +72,7 @@ function checkBackoff(consumerGroup: string, backoff: BackoffPolicy): void {
 /** In which settings the brokers that have the group differ from the given ones; a sentence for each. */
 export function groupDifferences(
   { brokers }: GroupDescription,
-  { fifo, maxDeliveryAttempts, backoff }: NewGroup,
+  { fifo, maxDeliveryAttempts, backoff, lite }: NewGroup,
 ): string[] {
   return brokers.flatMap((found) => [
     ...(fifo === undefined || fifo === found.fifo
@@ -98,7 +84,16 @@ export function groupDifferences(
     ...(backoff === undefined || isDeepStrictEqual(backoff, found.backoff)
       ? []
       : [`its backoff differs on ${found.name}`]),
+    ...liteDifferences(found, lite),
   ]);
+}
+
+function liteDifferences({ name, lite: found }: GroupOnBroker, wanted: LiteGroup | undefined): string[] {
+  if (wanted === undefined || isDeepStrictEqual({ ...found, ...wanted }, found)) return [];
+  if (found === undefined) return [`it is not bound to lite topics on ${name}`];
+  const { topic, subscriptionQuota, exclusive } = found;
+  const how = exclusive ? 'exclusively' : 'shared';
+  return [`it is bound to the lite topics of ${topic} on ${name}, ${how}, ${subscriptionQuota} for each consumer`];
 }
 
 /** Request code 200. Settings that the definition omits are taken from `existing`. */
@@ -112,6 +107,7 @@ export function updateGroupRequest(definition: NewGroup, existing: GroupConfig |
     consumeMessageOrderly: definition.fifo ?? existing?.consumeMessageOrderly ?? false,
     retryMaxTimes: attempts === undefined ? (existing?.retryMaxTimes ?? DEFAULT_RETRIES) : attempts - 1,
     ...(definition.backoff === undefined ? {} : { groupRetryPolicy: toRetryPolicy(definition.backoff) }),
+    ...(definition.lite === undefined ? {} : { attributes: asChanges(toLiteAttributes(definition.lite)) }),
   };
   return { code: REQUEST_CODES.updateAndCreateSubscriptionGroup, body: Buffer.from(JSON.stringify(config)) };
 }
@@ -132,30 +128,12 @@ export function describeGroup(
   const brokers = configs.map(({ broker, config }) => ({ ...broker, ...deliveryOf(config) }));
   const [first] = brokers;
   if (first === undefined) return undefined;
-  const { fifo, maxDeliveryAttempts, backoff } = first;
-  return { consumerGroup, fifo, maxDeliveryAttempts, backoff, brokers };
-}
-
-function deliveryOf(config: GroupConfig): GroupDelivery {
-  return {
-    fifo: config.consumeMessageOrderly ?? false,
-    maxDeliveryAttempts: (config.retryMaxTimes ?? DEFAULT_RETRIES) + 1,
-    backoff: fromRetryPolicy(config.groupRetryPolicy),
-  };
+  const { fifo, maxDeliveryAttempts, backoff, lite } = first;
+  return { consumerGroup, fifo, maxDeliveryAttempts, backoff, lite, brokers };
 }
 
 function toRetryPolicy(backoff: BackoffPolicy): GroupRetryPolicy {
   if (backoff.kind === 'customized') return { type: 'CUSTOMIZED', customizedRetryPolicy: { next: backoff.nextMs } };
   const { initialMs: initial, maxMs: max, multiplier } = backoff;
   return { type: 'EXPONENTIAL', exponentialRetryPolicy: { initial, max, multiplier } };
-}
-
-/** The server's defaults for missing parts. @see GroupRetryPolicy.getRetryPolicy of the server */
-function fromRetryPolicy(policy: GroupRetryPolicy | undefined): BackoffPolicy {
-  if (policy?.type === 'EXPONENTIAL') {
-    const { initial = 5 * SECOND_MS, max = 120 * MINUTE_MS, multiplier = 2 } = policy.exponentialRetryPolicy ?? {};
-    return { kind: 'exponential', initialMs: initial, maxMs: max, multiplier };
-  }
-  const next = policy?.customizedRetryPolicy?.next;
-  return next === undefined ? DEFAULT_BACKOFF : { kind: 'customized', nextMs: next };
 }

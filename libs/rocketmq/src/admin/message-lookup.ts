@@ -8,12 +8,12 @@ import {
   MalformedMessage,
   type StoredMessageFields,
 } from '../protocol/remoting/stored-message.js';
+import { undefinedWhen } from '../remoting/answers.js';
+import type { MasterBroker } from '../remoting/cluster.js';
+import type { ClusterAccess } from '../remoting/cluster-access.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
 import { TransportError, UsageError } from '../support/errors.js';
-import { undefinedWhen } from './answers.js';
 import { checkLimit, checkName } from './checks.js';
-import type { MasterBroker } from './cluster.js';
-import type { ClusterAccess } from './cluster-access.js';
 import { type BrokerFailure, fromEach } from './each-broker.js';
 import { keysOf, messageView, PROPERTIES, type StoredMessageView } from './message-view.js';
 

@@ -3,10 +3,10 @@
 import { GIVEN_UP_TOPIC, topicNameProblem } from '../protocol/model/names.js';
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import { offsetMessageIdOf } from '../protocol/remoting/stored-message.js';
+import type { ClusterAccess } from '../remoting/cluster-access.js';
 import type { CallOptions } from '../support/deadline.js';
 import { UsageError } from '../support/errors.js';
 import { checkName } from './checks.js';
-import type { ClusterAccess } from './cluster-access.js';
 import type { BrokerFailure } from './each-broker.js';
 import { messageView, PROPERTIES, type StoredMessageView } from './message-view.js';
 import { queuesOf } from './topic-offsets.js';

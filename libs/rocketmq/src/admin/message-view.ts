@@ -23,6 +23,7 @@ export interface StoredMessageView {
   readonly systemProperties: Readonly<Record<string, string>>;
   readonly messageGroup: string | undefined;
   readonly priority: number | undefined;
+  readonly liteTopic: string | undefined;
   readonly deliveryTimestampMs: number | undefined;
   /** By the producer's clock. */
   readonly bornTimestampMs: number;
@@ -44,6 +45,7 @@ export const PROPERTIES = {
   tag: 'TAGS',
   messageGroup: '__SHARDINGKEY',
   priority: '_SYS_MSG_PRIORITY_',
+  liteTopic: '__LITE_TOPIC',
   bornHost: '__BORNHOST',
   deliveryTimestamp: 'TIMER_DELIVER_MS',
   retryTopic: 'RETRY_TOPIC',
@@ -75,6 +77,7 @@ export async function messageView(stored: StoredMessageFields, broker: string): 
     systemProperties: Object.fromEntries(all.filter(([name]) => isReservedProperty(name))),
     messageGroup: property(PROPERTIES.messageGroup),
     priority: numberOf(property(PROPERTIES.priority)),
+    liteTopic: property(PROPERTIES.liteTopic),
     deliveryTimestampMs: numberOf(property(PROPERTIES.deliveryTimestamp)),
     bornHost: property(PROPERTIES.bornHost) ?? stored.bornHost,
   };

@@ -1,37 +1,23 @@
 // Moves a consumer group in a topic: back to redeliver messages, or forward to skip some.
 
-import { consumerGroupNameProblem, topicNameProblem } from '../protocol/model/names.js';
-import { REQUEST_CODES } from '../protocol/remoting/codes.js';
+import { REQUEST_CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
-import type { CallOptions } from '../support/deadline.js';
+import { jsonOf, offsetIn } from '../remoting/answers.js';
+import type { MasterBroker } from '../remoting/cluster.js';
+import type { ClusterAccess } from '../remoting/cluster-access.js';
+import { ObjectKeyedMap } from '../remoting/java-json.js';
+import { RemotingError } from '../remoting/remoting-error.js';
+import type { RemotingRequest } from '../remoting/remoting-request.js';
+import type { CallOptions, Deadline } from '../support/deadline.js';
 import { UsageError } from '../support/errors.js';
-import { isIntegerFrom } from '../support/options.js';
-import { jsonOf, offsetIn } from './answers.js';
-import { checkName } from './checks.js';
-import type { MasterBroker } from './cluster.js';
-import type { ClusterAccess } from './cluster-access.js';
 import { onEach } from './each-broker.js';
-import { ObjectKeyedMap } from './java-json.js';
+import { groupConfigsIn } from './groups.js';
 import { compareQueues } from './order.js';
-import type { RemotingRequest } from './remoting-request.js';
+import { checkRewind, isMoved, type RewindRequest, type RewindTarget, targetIn } from './rewind-target.js';
+import { queuesOn } from './topic-offsets.js';
 
-/**
- * The new position of a group.
- * - `beginning`, `end`: of every queue
- * - `time`: the first message of every queue that was stored at that time or later
- * - `offset`: in one queue of one broker, from its first offset to one after its last
- */
-export type RewindTarget =
-  | { readonly kind: 'beginning' }
-  | { readonly kind: 'end' }
-  | { readonly kind: 'time'; readonly time: Date }
-  | { readonly kind: 'offset'; readonly broker: string; readonly queueId: number; readonly offset: bigint };
-
-export interface RewindRequest {
-  readonly consumerGroup: string;
-  readonly topic: string;
-  readonly to: RewindTarget;
-}
+/** The release from which on brokers move groups themselves: 5.2.0. @see MQVersion of the server */
+const FIRST_TO_MOVE_GROUPS = 453;
 
 /** The new position of a group in a queue. */
 export interface QueueOffset {
@@ -48,9 +34,7 @@ export async function rewindGroup(
   options?: CallOptions,
 ): Promise<readonly QueueOffset[]> {
   const { consumerGroup, topic, to } = request;
-  checkName('consumer group', consumerGroup, consumerGroupNameProblem(consumerGroup));
-  checkName('topic', topic, topicNameProblem(topic));
-  checkTarget(to);
+  checkRewind(request);
   return cluster.run(`rewind consumer group ${consumerGroup} in ${topic}`, options, async (deadline) => {
     const route = await cluster.route(topic, deadline);
     const brokers = cluster.ofCluster(route?.brokers ?? []);
@@ -59,12 +43,65 @@ export async function rewindGroup(
     const queues = to.kind === 'offset' ? (route?.queues.get(to.broker) ?? 0) : 0;
     // The server silently accepts a queue that the topic does not have.
     if (to.kind === 'offset' && to.queueId >= queues) throw unknownQueue(topic, to.queueId, queues);
+    // Brokers word this in their own ways, and those before 5.2.0 do not check it.
+    if (to.kind === 'offset') await checkOffset(cluster, asked[0] as MasterBroker, request, deadline);
     const set: QueueOffset[] = [];
     await onEach(deadline.what, asked, async (broker) => {
-      set.push(...offsetsIn(await cluster.call(broker, resetRequest(request), deadline)));
+      set.push(...(await rewindOn(cluster, broker, request, deadline)));
     });
     return set.sort(compareQueues);
   });
+}
+
+/** @throws UsageError for an offset that the queue does not have */
+async function checkOffset(
+  cluster: ClusterAccess,
+  broker: MasterBroker,
+  request: RewindRequest,
+  deadline: Deadline,
+): Promise<void> {
+  const queue = (await queuesOn(cluster, broker, request.topic, deadline)).find((one) => isMoved(one, request));
+  if (queue !== undefined) await targetIn(cluster, broker, queue, request, deadline);
+}
+
+async function rewindOn(
+  cluster: ClusterAccess,
+  broker: MasterBroker,
+  request: RewindRequest,
+  deadline: Deadline,
+): Promise<QueueOffset[]> {
+  const answer = await cluster.ask(broker, resetRequest(request), deadline);
+  const movesItself = answer.version === 0 || answer.version >= FIRST_TO_MOVE_GROUPS;
+  if (!movesItself) return commitOn(cluster, broker, request, deadline);
+  if (answer.code !== RESPONSE_CODES.success) throw new RemotingError(deadline.what, broker.address, answer);
+  return offsetsIn(answer);
+}
+
+/**
+ * Before 5.2.0 a broker only asks the connected consumers to move, and those that pop cannot: whatever it answered, the new position is
+ * committed in their place. @see `useServerSideResetOffset` of the server
+ */
+async function commitOn(
+  cluster: ClusterAccess,
+  broker: MasterBroker,
+  request: RewindRequest,
+  deadline: Deadline,
+): Promise<QueueOffset[]> {
+  const { consumerGroup, topic } = request;
+  const asked = cluster.call(broker, { code: REQUEST_CODES.getAllSubscriptionGroupConfig }, deadline);
+  if (!groupConfigsIn(await asked).has(consumerGroup)) throw unknownGroup(deadline.what, broker);
+  const queues = (await queuesOn(cluster, broker, topic, deadline)).filter((queue) => isMoved(queue, request));
+  const targets = await Promise.all(
+    queues.map(async (queue) => {
+      const offset = await targetIn(cluster, broker, queue, request, deadline);
+      return { broker: broker.name, queueId: queue.queueId, offset };
+    }),
+  );
+  for (const { queueId, offset } of targets) {
+    const fields = { consumerGroup, topic, queueId: String(queueId), commitOffset: String(offset) };
+    await cluster.call(broker, { code: REQUEST_CODES.updateConsumerOffset, fields }, deadline);
+  }
+  return targets;
 }
 
 function resetRequest({ consumerGroup, topic, to }: RewindRequest): RemotingRequest {
@@ -93,17 +130,6 @@ function offsetsIn(answer: RemotingFrame): QueueOffset[] {
   });
 }
 
-/** @throws UsageError */
-export function checkTarget(to: RewindTarget): void {
-  if (to.kind === 'time' && !(to.time.getTime() >= 0)) {
-    throw new UsageError('ILLEGAL_TIME', 'to.time must be a date from 1970 on', 'to');
-  }
-  if (to.kind === 'offset' && !(isIntegerFrom(to.queueId, 0) && to.offset >= 0n)) {
-    const message = `to is queue ${to.queueId}, offset ${to.offset}; both must be integers from 0 on`;
-    throw new UsageError('ILLEGAL_OFFSET', message, 'to');
-  }
-}
-
 function ofName(brokers: readonly MasterBroker[], name: string): MasterBroker {
   const broker = brokers.find((one) => one.name === name);
   if (broker !== undefined) return broker;
@@ -121,6 +147,12 @@ function unknownTopic(topic: string): UsageError {
     `topic "${topic}" does not exist on this cluster; nothing was changed`,
     'topic',
   );
+}
+
+/** As newer brokers answer. */
+function unknownGroup(what: string, { address }: MasterBroker): RemotingError {
+  const code = RESPONSE_CODES.subscriptionGroupNotExist;
+  return new RemotingError(what, address, { code, remark: 'the consumer group does not exist' });
 }
 
 function unknownQueue(topic: string, queueId: number, queues: number): UsageError {

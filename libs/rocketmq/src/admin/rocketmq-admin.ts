@@ -2,14 +2,15 @@
 
 import { type CredentialsProvider, CredentialsSource } from '../protocol/credentials/credentials.js';
 import type { Credentials } from '../protocol/credentials/metadata.js';
+import type { MasterBroker } from '../remoting/cluster.js';
+import { ClusterAccess } from '../remoting/cluster-access.js';
+import { RemotingClient } from '../remoting/remoting-client.js';
 import type { CallOptions } from '../support/deadline.js';
-import { UsageError } from '../support/errors.js';
+import { StateError, UsageError } from '../support/errors.js';
 import { type Logger, silentLogger } from '../support/logger.js';
 import { resolveTls, type TlsOptions } from '../support/tls.js';
 import { type BrokerClocks, brokerClocks } from './broker-clocks.js';
 import { type BrokerVersions, brokerVersions } from './broker-versions.js';
-import type { MasterBroker } from './cluster.js';
-import { ClusterAccess } from './cluster-access.js';
 import { type ReplayOptions, type ReplayResult, replayDeadLetters } from './dead-letter-replay.js';
 import { type DeadLetterPage, type DeadLetterPageOptions, listDeadLetters } from './dead-letters.js';
 import {
@@ -19,7 +20,7 @@ import {
   type GroupList,
   type ListGroupsOptions,
 } from './group-admin.js';
-import { clientsOfGroup, type GroupClients, type GroupClientsOptions } from './group-clients.js';
+import { clientsOfGroup, type GroupClients, type GroupClientsOptions, reportOfClient } from './group-clients.js';
 import type { GroupDescription, NewGroup } from './groups.js';
 import { type GroupLag, type LagOptions, lagOfGroup } from './lag.js';
 import { type FoundMessages, findMessages, type MessageQuery } from './message-lookup.js';
@@ -34,9 +35,9 @@ import {
   type ResumableHalfMessage,
   resumeHalfMessage,
 } from './message-pages.js';
-import { RemotingClient } from './remoting-client.js';
-import { type QueueOffset, type RewindRequest, rewindGroup } from './rewind.js';
+import { type QueueOffset, rewindGroup } from './rewind.js';
 import { type PlannedMove, planRewind } from './rewind-plan.js';
+import type { RewindRequest } from './rewind-target.js';
 import { type DeletedTopic, type ListTopicsOptions, TopicAdmin, type TopicList } from './topic-admin.js';
 import { type TopicOffsets, topicOffsets } from './topic-offsets.js';
 import type { CreateOptions, NewTopic, TopicDescription } from './topics.js';
@@ -73,6 +74,7 @@ const ADDRESS = /^(\[[0-9a-fA-F:.]+\]|[^:\s]+):\d{1,5}$/;
  */
 export class RocketMQAdmin {
   private readonly client: RemotingClient;
+  private readonly credentials: CredentialsSource | undefined;
   private readonly cluster: ClusterAccess;
   private readonly topics: TopicAdmin;
   private readonly groups: GroupAdmin;
@@ -82,12 +84,18 @@ export class RocketMQAdmin {
     const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
     // A server that cannot be reached must leave time for the next one.
     const { credentials, logger = silentLogger } = options;
+    this.credentials = credentials && new CredentialsSource(credentials, { logger });
     this.client = new RemotingClient({
       connectTimeoutMs: timeoutMs / nameServers.length,
-      tls: resolveTls(options.tls),
-      credentials: credentials && new CredentialsSource(credentials, { logger }),
+      tls: resolveTls(options.tls, logger),
+      credentials: this.credentials,
     });
-    this.cluster = new ClusterAccess(this.client, { nameServers, cluster: options.cluster, timeoutMs });
+    this.cluster = new ClusterAccess(this.client, {
+      nameServers,
+      cluster: options.cluster,
+      timeoutMs,
+      unanimous: false,
+    });
     this.topics = new TopicAdmin(this.cluster);
     this.groups = new GroupAdmin(this.cluster, this.topics);
   }
@@ -161,10 +169,23 @@ export class RocketMQAdmin {
   }
 
   /**
+   * What a connected consumer is doing, as a text that it writes itself: one of this library lists the handlers that run and for how long,
+   * its memory and its active resources; one in Java prints its threads.
+   * Apache RocketMQ asks consumers of the remoting protocol only: 5.5.0 drops the question to a gRPC consumer, and fails after 10 s. The
+   * embedded broker asks every consumer.
+   * @returns undefined when it is not connected
+   * @throws RemotingError when it does not answer; TransportError `DEADLINE_EXCEEDED` when `timeoutMs` is over before that
+   */
+  describeClient(consumerGroup: string, clientId: string, options?: CallOptions): Promise<string | undefined> {
+    return reportOfClient(this.cluster, consumerGroup, clientId, options);
+  }
+
+  /**
    * Moves the group to an earlier or later position in a topic, even while it is consuming; the next receive starts there. Messages
    * in flight can still be acknowledged. Pending retries stay where they are, so some messages may be delivered twice.
+   * A broker before 5.2.0 goes on after the messages that consumers hold: there, pause the consumers and wait 15 s before you move back.
    * @returns the new positions by broker and queue
-   * @throws UsageError `UNKNOWN_TOPIC`, `UNKNOWN_BROKER`, `UNKNOWN_QUEUE`; nothing was changed
+   * @throws UsageError `UNKNOWN_TOPIC`, `UNKNOWN_BROKER`, `UNKNOWN_QUEUE`, `ILLEGAL_OFFSET`; nothing was changed
    */
   rewindGroup(request: RewindRequest, options?: CallOptions): Promise<readonly QueueOffset[]> {
     return rewindGroup(this.cluster, request, options);
@@ -256,7 +277,8 @@ export class RocketMQAdmin {
 
   /** Closes the connections; pending calls fail. Idempotent. */
   close(): Promise<void> {
-    return this.client.close();
+    this.credentials?.close();
+    return this.client.close(new StateError('ADMIN_CLOSED', 'the admin client is closed; create a new one'));
   }
 }
 

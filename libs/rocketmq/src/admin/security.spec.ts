@@ -4,8 +4,8 @@ import { startScriptedServer } from '../../../../test/support/scripted-remoting-
 import { forwardTo } from '../../../../test/support/tcp-forwarder.js';
 import { EmbeddedBroker } from '../broker/embedded-broker.js';
 import type { EmbeddedBrokerOptions } from '../broker/embedded-broker-options.js';
+import { signed } from '../remoting/signature.js';
 import { RocketMQAdmin, type RocketMQAdminOptions } from './rocketmq-admin.js';
-import { signed } from './signature.js';
 
 const authority = new CertificateAuthority();
 const ca = authority.cert;

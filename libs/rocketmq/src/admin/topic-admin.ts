@@ -2,15 +2,15 @@
 
 import { topicNameProblem } from '../protocol/model/names.js';
 import { REQUEST_CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';
+import { jsonOf, textsIn, undefinedWhen } from '../remoting/answers.js';
+import type { MasterBroker } from '../remoting/cluster.js';
+import type { ClusterAccess } from '../remoting/cluster-access.js';
 import { SystemClock, sleep } from '../support/clock.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
-import { jsonOf, textsIn, undefinedWhen } from './answers.js';
+import { AlreadyExistsError } from './admin-errors.js';
 import { checkIfExists, checkName } from './checks.js';
-import type { MasterBroker } from './cluster.js';
-import type { ClusterAccess } from './cluster-access.js';
-import { type BrokerFailure, fromEach, onEach } from './each-broker.js';
+import { type BrokerFailure, foundOn, fromEach, onEach } from './each-broker.js';
 import { compareText } from './order.js';
-import { AlreadyExistsError } from './remoting-error.js';
 import { kindOfTopic, type TopicKind } from './system-names.js';
 import {
   type CreateOptions,
@@ -64,7 +64,7 @@ export class TopicAdmin {
       const { topic } = definition;
       const { ifExists = 'refuse' } = options;
       const brokers = await this.cluster.masters(deadline);
-      const found = await this.configs(brokers, topic, deadline);
+      const found = await foundOn(brokers, (broker) => this.config(broker, topic, deadline));
       const existing = found.length === 0 ? undefined : describeTopic(topic, found);
       checkTypeGiven(definition, brokers, existing);
       const differences = existing === undefined ? [] : topicDifferences(existing, definition);
@@ -86,7 +86,7 @@ export class TopicAdmin {
     return this.cluster.run(`describe topic ${topic}`, options, async (deadline) => {
       const route = await this.cluster.route(topic, deadline);
       const brokers = this.cluster.ofCluster(route?.brokers ?? []);
-      const found = await this.configs(brokers, topic, deadline);
+      const found = await foundOn(brokers, (broker) => this.config(broker, topic, deadline));
       return found.length === 0 ? undefined : describeTopic(topic, found);
     });
   }
@@ -138,18 +138,6 @@ export class TopicAdmin {
     };
     await onEach(deadline.what, brokers, change, afterwards);
     return { topic, deletedOn };
-  }
-
-  /** The topic on the brokers that have it. */
-  private async configs(
-    brokers: readonly MasterBroker[],
-    topic: string,
-    deadline: Deadline,
-  ): Promise<{ readonly broker: MasterBroker; readonly config: TopicConfig }[]> {
-    const configs = await Promise.all(
-      brokers.map(async (broker) => ({ broker, config: await this.config(broker, topic, deadline) })),
-    );
-    return configs.flatMap(({ broker, config }) => (config === undefined ? [] : [{ broker, config }]));
   }
 
   /** The topic on one broker. This request does not create it. */

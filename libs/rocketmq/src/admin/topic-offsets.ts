@@ -2,13 +2,13 @@
 
 import { topicNameProblem } from '../protocol/model/names.js';
 import { REQUEST_CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';
+import { jsonOf, offsetIn, timeIn, undefinedWhen } from '../remoting/answers.js';
+import type { MasterBroker } from '../remoting/cluster.js';
+import type { ClusterAccess } from '../remoting/cluster-access.js';
+import { ObjectKeyedMap } from '../remoting/java-json.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
-import { jsonOf, offsetIn, timeIn, undefinedWhen } from './answers.js';
 import { checkName } from './checks.js';
-import type { MasterBroker } from './cluster.js';
-import type { ClusterAccess } from './cluster-access.js';
 import { type BrokerFailure, fromEach } from './each-broker.js';
-import { ObjectKeyedMap } from './java-json.js';
 import { compareText } from './order.js';
 
 /** The offsets of a queue. */

@@ -2,17 +2,17 @@
 
 import { REQUEST_CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';
 import type { StoredMessageFields } from '../protocol/remoting/stored-message.js';
+import { offsetField } from '../remoting/answers.js';
+import type { MasterBroker } from '../remoting/cluster.js';
+import type { ClusterAccess } from '../remoting/cluster-access.js';
+import { RemotingError } from '../remoting/remoting-error.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
 import { UsageError } from '../support/errors.js';
-import { offsetField } from './answers.js';
 import { checkLimit } from './checks.js';
-import type { MasterBroker } from './cluster.js';
-import type { ClusterAccess } from './cluster-access.js';
 import type { BrokerFailure } from './each-broker.js';
 import { messagesIn } from './message-lookup.js';
 import type { StoredMessageView } from './message-view.js';
 import { compareText } from './order.js';
-import { RemotingError } from './remoting-error.js';
 import { type OwnedQueue, queuesOf, totalOf } from './topic-offsets.js';
 
 export interface PageOptions extends CallOptions {

@@ -5,12 +5,12 @@ import { TOPIC_TYPES, type TopicType } from '../protocol/model/message.js';
 import { topicNameProblem } from '../protocol/model/names.js';
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
+import { jsonOf } from '../remoting/answers.js';
+import type { MasterBroker } from '../remoting/cluster.js';
+import type { RemotingRequest } from '../remoting/remoting-request.js';
 import type { CallOptions } from '../support/deadline.js';
 import { UsageError } from '../support/errors.js';
 import { isIntegerFrom } from '../support/options.js';
-import { jsonOf } from './answers.js';
-import type { MasterBroker } from './cluster.js';
-import type { RemotingRequest } from './remoting-request.js';
 
 /** A topic to create or update. */
 export interface NewTopic {
@@ -33,7 +33,7 @@ export interface CreateOptions extends CallOptions {
 
 /** A topic on one of its brokers. */
 export interface TopicOnBroker extends MasterBroker {
-  /** In lower case; also `mixed`, `lite`, `priority` or types of newer servers. A topic without a type is `normal`. */
+  /** In lower case; also `mixed` or types of newer servers. A topic without a type is `normal`. */
   readonly type: string;
   readonly queues: number;
 }

@@ -65,6 +65,8 @@ export interface EmbeddedBrokerOptions {
   readonly retentionBytes?: number;
   /** In memory: while messages take about this many bytes, sends are rejected with TOO_MANY_REQUESTS. Default 2 GiB. */
   readonly maxMemoryBytes?: number;
+  /** The most lite topics of all topics together; messages of further ones are rejected with LITE_TOPIC_QUOTA_EXCEEDED. Default 20000. */
+  readonly maxLiteTopics?: number;
   /** The clock for delays, leases, checks and retention. Default: the machine's. Connections always use real time. */
   readonly clock?: Clock;
   /** Receives log lines. Default: nothing is logged. */
@@ -75,6 +77,8 @@ export interface EmbeddedBrokerOptions {
   readonly topics?: readonly TopicDeclaration[];
   /** Consumer groups to declare at startup. Default: none. */
   readonly groups?: readonly GroupDeclaration[];
+  /** How far ahead delayed messages may be, in milliseconds. Default 24 h, as on the real server (`maxDelayTimeMills`). */
+  readonly maxDelayMs?: number;
   /** Whether delayed messages can be recalled. Default false, as on the real server (`recallMessageEnable`). */
   readonly recallEnabled?: boolean;
   /** The time from storing a half message to its first check. Default 6 s (`transactionTimeOut`). */
@@ -97,16 +101,19 @@ export function engineOptionsOf(options: EmbeddedBrokerOptions, retention: Reten
     maxChecks: options.transactionCheckMax ?? 15,
   };
   const indexed = (options.adminPort ?? options.controlPort) !== undefined;
-  return { strict, recallEnabled, timing, indexed, maxStoreBytes: memoryLimitOf(options), retention };
+  const { maxLiteTopics = MOST_LITE_TOPICS } = options;
+  return { strict, recallEnabled, timing, indexed, maxStoreBytes: memoryLimitOf(options), maxLiteTopics, retention };
 }
 
 /** RocketMQ's own (`fileReservedTime`). */
 const RETENTION_MS = 72 * HOUR_MS;
 const MEMORY_BYTES = 2 * 1024 ** 3;
+/** RocketMQ's own limit, where it is switched on (`maxLmqConsumeQueueNum`, `enableLmqQuota`). */
+const MOST_LITE_TOPICS = 20_000;
 
 /** @throws UsageError */
 export function assertStoring(options: EmbeddedBrokerOptions): void {
-  for (const field of ['retentionMs', 'retentionBytes', 'maxMemoryBytes'] as const) {
+  for (const field of ['retentionMs', 'retentionBytes', 'maxMemoryBytes', 'maxDelayMs', 'maxLiteTopics'] as const) {
     const value = options[field];
     if (value === undefined || (Number.isFinite(value) && value > 0)) continue;
     throw new UsageError('ILLEGAL_LIMIT', `${field} must be a number above 0, not ${String(value)}`, field);

@@ -1,6 +1,8 @@
 // The embedded broker: puts the four layers together, starts and stops them.
 // Over 300 lines for the documentation of its public methods.
 
+import { LIMITS } from '../protocol/model/limits.js';
+import { liteGroupProblem } from '../protocol/model/lite-group.js';
 import { consumerGroupNameProblem, topicNameProblem } from '../protocol/model/names.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import { raceAbort } from '../support/abort.js';
@@ -174,6 +176,9 @@ export class EmbeddedBroker {
     const { name } = declaration;
     const problem = consumerGroupNameProblem(name);
     if (problem !== undefined) throw new UsageError('ILLEGAL_CONSUMER_GROUP', `group "${name}" ${problem}`, 'name');
+    const liteProblem = declaration.lite && liteGroupProblem(declaration.lite);
+    if (liteProblem !== undefined)
+      throw new UsageError('ILLEGAL_LITE_GROUP', `group "${name}": ${liteProblem}`, 'lite');
     this.declare(() => this.engine.declareGroup(declaration));
   }
 
@@ -333,10 +338,10 @@ export class EmbeddedBroker {
 
   private makeContext(polls: LongPolls): BrokerContext {
     const { engine, store, clock, realClock, sessions, activity, faults, logger } = this;
-    const { advertiseAsAsked = false } = this.#options;
+    const { advertiseAsAsked = false, maxDelayMs = LIMITS.delayMs } = this.#options;
     const own = { engine, store, clock, realClock, sessions, polls, activity, faults, logger };
     const secret = { tls: this.#tls, access: this.#access };
-    return { ...own, ...secret, addresses: () => this.addresses(), advertiseAsAsked };
+    return { ...own, ...secret, addresses: () => this.addresses(), advertiseAsAsked, maxDelayMs };
   }
 
   private async makeAdmin(): Promise<RemotingServer> {

@@ -107,6 +107,30 @@ describe('the ports of a broker with a certificate', () => {
     await expect(send(broker, { ca: authority.cert })).resolves.toMatch(/^01/);
   });
 
+  it('use new certificates for new connections, the admin and control ports, too', async () => {
+    let served = identity;
+    let clientCa = authority.cert;
+    const tls = { cert: () => served.cert, key: () => served.key, clientCa: () => clientCa };
+    const broker = await serve({ tls, adminPort: 0, controlPort: 0 });
+    const own = authority.issue();
+    await expect(send(broker, { ca: authority.cert, ...own })).resolves.toMatch(/^01/);
+    const strangers = new CertificateAuthority('strangers');
+    closers.push(() => strangers.remove());
+    served = strangers.issue();
+    const trusted = { ca: strangers.cert, ...own };
+    await expect(send(broker, { ca: authority.cert, ...own })).rejects.toMatchObject({ code: 'TLS_FAILED' });
+    await expect(send(broker, trusted)).resolves.toMatch(/^01/);
+    await administer(broker, trusted);
+    clientCa = strangers.cert;
+    await expect(send(broker, trusted)).rejects.toMatchObject({ code: 'TLS_FAILED' });
+    await expect(administer(broker, trusted)).rejects.toThrow();
+    await expect(send(broker, { ca: strangers.cert, ...strangers.issue() })).resolves.toMatch(/^01/);
+    const address = new URL(broker.controlEndpoint);
+    const socket = connectTls({ host: address.hostname, port: Number(address.port), ca: strangers.cert, ...served });
+    closers.push(() => socket.destroy());
+    await once(socket, 'secureConnect');
+  });
+
   it('serve both with allowPlaintext', async () => {
     const broker = await serve({ tls: { ...identity, allowPlaintext: true }, adminPort: 0, controlPort: 0 });
     for (const tls of [undefined, { ca: authority.cert }]) {

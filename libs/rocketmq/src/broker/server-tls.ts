@@ -4,20 +4,20 @@ import type { TlsOptions } from 'node:tls';
 import type { Clock } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
 import type { Logger } from '../support/logger.js';
-import { certificatesIn, type Pem, resolveIdentity } from '../support/tls.js';
+import { certificatesIn, type PemSource, resolveIdentity, rotating } from '../support/tls.js';
 import { selfSignedCertificate } from './self-signed-certificate.js';
 import type { PortTls } from './services/listener.js';
 
-/** The TLS options of a broker. Certificates and keys are PEM. */
+/** The TLS options of a broker. Certificates and keys are PEM, or functions that return PEM and are called for each new connection. */
 export interface BrokerTlsOptions {
   /** The broker's certificate, followed by intermediate CA certificates. */
-  readonly cert: Pem;
+  readonly cert: PemSource;
   /** The private key of `cert`. */
-  readonly key: Pem;
+  readonly key: PemSource;
   /** The passphrase of an encrypted `key`. Default: none. */
   readonly passphrase?: string;
   /** The CA certificates that must have signed the client certificates (mutual TLS). Default: no client certificate is required. */
-  readonly clientCa?: Pem;
+  readonly clientCa?: PemSource;
   /**
    * Also serves clients without TLS on the same ports (`permissive` in Apache RocketMQ). Their traffic can be read on the network,
    * including the signatures of `users`. Cannot be combined with `clientCa`. Default false.
@@ -32,13 +32,13 @@ export interface BrokerTlsOptions {
  */
 export function portTlsOf(options: BrokerTlsOptions | undefined, clock: Clock, logger: Logger): PortTls {
   if (options === undefined) return { allowsPlaintext: true, serverOptions: selfSigned(clock, logger) };
-  const { allowPlaintext = false, clientCa } = options;
+  const { allowPlaintext = false, cert, key, passphrase, clientCa } = options;
   if (typeof allowPlaintext !== 'boolean') throw wrong('allowPlaintext', 'must be true or false');
   if (allowPlaintext && clientCa !== undefined) {
     throw wrong('allowPlaintext', 'cannot be combined with tls.clientCa: a client without TLS sends no certificate');
   }
-  const serverOptions = serverTlsOf(options);
-  return { allowsPlaintext: allowPlaintext, serverOptions: () => serverOptions };
+  const serverOptions = rotating({ cert, key, clientCa }, logger, (pems) => serverTlsOf({ ...pems, passphrase }));
+  return { allowsPlaintext: allowPlaintext, serverOptions };
 }
 
 function selfSigned(clock: Clock, logger: Logger): () => TlsOptions {
@@ -54,13 +54,20 @@ function selfSigned(clock: Clock, logger: Logger): () => TlsOptions {
   };
 }
 
+/** PEM, as it was read. */
+interface ServerPems {
+  readonly cert: string | undefined;
+  readonly key: string | undefined;
+  readonly passphrase?: string | undefined;
+  readonly clientCa?: string | undefined;
+}
+
 /** The options of a server with this certificate. @throws UsageError like {@link portTlsOf} */
-export function serverTlsOf({ cert, key, passphrase, clientCa }: BrokerTlsOptions): TlsOptions {
+export function serverTlsOf({ cert, key, passphrase, clientCa }: ServerPems): TlsOptions {
   if (clientCa !== undefined) certificatesIn('clientCa', clientCa);
   const identity = resolveIdentity({ cert, key, passphrase });
   if (identity === undefined) throw wrong('cert', 'is missing: TLS requires tls.cert and tls.key');
-  const clients =
-    clientCa === undefined ? {} : { ca: clientCa.toString('utf8'), requestCert: true, rejectUnauthorized: true };
+  const clients = clientCa === undefined ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true };
   return { ...identity, ...clients, ALPNProtocols: ['h2'] };
 }
 

@@ -2,14 +2,14 @@ import { describe, expect, it } from '@jest/globals';
 import { brokerValuesOf } from './broker-command.js';
 import { brokerOptionsOf } from './broker-process.js';
 
-const noFile = async (file: string): Promise<string> => {
+const noFile = (file: string): string => {
   throw new Error(`unexpected read of ${file}`);
 };
-const read = (args: readonly string[], readConfig: (file: string) => Promise<string>) =>
+const read = (args: readonly string[], readConfig: (file: string) => string) =>
   brokerOptionsOf(brokerValuesOf(args), readConfig);
 const options = async (...args: string[]) => read(args, noFile);
 const configured = (config: unknown, ...args: string[]) =>
-  read(['--config', 'broker.json', ...args], async () => {
+  read(['--config', 'broker.json', ...args], () => {
     return typeof config === 'string' ? config : JSON.stringify(config);
   });
 
@@ -85,6 +85,7 @@ describe('the file of the broker', () => {
         permissions: [{ resource: 'Topic:*', actions: ['Pub'], decision: 'deny' }],
       },
     ],
+    maxDelayMs: 172_800_000,
     recallEnabled: true,
     transactionFirstCheckMs: 100,
     transactionCheckIntervalMs: 100,
@@ -96,17 +97,27 @@ describe('the file of the broker', () => {
     expect(await configured(file)).toEqual(file);
   });
 
-  it('names the files of certificates and keys, relative to its folder', async () => {
+  it('names the files of certificates and keys, relative to its folder, which are read for each connection', async () => {
     const files = { certFile: 'tls/broker.crt', keyFile: 'broker.key', clientCaFile: 'ca.crt' };
     const tls = { ...files, passphrase: 'words', allowPlaintext: false };
-    const readFile = async (name: string) => (name === 'etc/broker.json' ? JSON.stringify({ tls }) : `text of ${name}`);
-    expect((await read(['--config', 'etc/broker.json'], readFile)).tls).toEqual({
-      cert: 'text of etc/tls/broker.crt',
-      key: 'text of etc/broker.key',
-      clientCa: 'text of etc/ca.crt',
-      passphrase: 'words',
-      allowPlaintext: false,
-    });
+    let version = 1;
+    const readFile = (name: string) =>
+      name === 'etc/broker.json' ? JSON.stringify({ tls }) : `${name} version ${version}`;
+    const { cert, key, clientCa, ...others } = (await read(['--config', 'etc/broker.json'], readFile)).tls ?? {};
+    version = 2;
+    const texts = [cert, key, clientCa].map((source) => (typeof source === 'function' ? source() : source));
+    const names = ['etc/tls/broker.crt', 'etc/broker.key', 'etc/ca.crt'];
+    expect(texts).toEqual(names.map((name) => `${name} version 2`));
+    expect(others).toEqual({ passphrase: 'words', allowPlaintext: false });
+  });
+
+  it('is refused when a file that it names cannot be read', async () => {
+    const tls = { certFile: 'broker.crt', keyFile: 'broker.key' };
+    const readFile = (name: string): string => {
+      if (name === 'broker.json') return JSON.stringify({ tls });
+      throw new Error(`cannot read ${name}`);
+    };
+    await expect(read(['--config', 'broker.json'], readFile)).rejects.toThrow('cannot read broker.crt');
   });
 
   it('is overridden by the command line, topics and groups by name', async () => {
@@ -128,7 +139,7 @@ describe('the file of the broker', () => {
     [{ strict: 'yes' }, 'strict must be true or false'],
     [{ topics: {} }, 'topics must be a list'],
     [{ topics: [{ name: 'a' }, { type: 'fifo' }] }, 'topics[1].name is missing'],
-    [{ topics: [{ name: 'a', type: 'lite' }] }, 'topics[0].type must be one of normal,'],
+    [{ topics: [{ name: 'a', type: 'other' }] }, 'topics[0].type must be one of normal,'],
     [{ topics: [{ name: 'a', queues: 0 }] }, 'topics[0].queues must be an integer above 0, but is a number'],
     [{ topics: [{ name: 'a', kind: 'fifo' }] }, 'unknown field topics[0].kind'],
     [{ groups: [{ name: 'g', backoff: {} }] }, 'groups[0].backoff.kind must be one of customized, exponential'],

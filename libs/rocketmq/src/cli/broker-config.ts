@@ -40,7 +40,7 @@ export interface BrokerConfig extends Omit<EmbeddedBrokerOptions, 'clock' | 'log
   readonly tls?: TlsFiles;
 }
 
-/** PEM files, relative to the folder of the configuration file. */
+/** PEM files, relative to the folder of the configuration file. They are read again for each connection, so that they can be rotated. */
 export interface TlsFiles {
   readonly certFile: string;
   readonly keyFile: string;
@@ -117,9 +117,22 @@ const config = object<BrokerConfig>({
   retentionMs: duration,
   retentionBytes: count,
   maxMemoryBytes: count,
+  maxLiteTopics: count,
   strict: flag,
   topics: list(object({ name: text, type: topicType, queues: count }, ['name'])),
-  groups: list(object({ name: text, fifo: flag, maxDeliveryAttempts: count, backoff }, ['name'])),
+  groups: list(
+    object(
+      {
+        name: text,
+        fifo: flag,
+        maxDeliveryAttempts: count,
+        backoff,
+        lite: object({ topic: text, subscriptionQuota: count, exclusive: flag }, ['topic']),
+      },
+      ['name'],
+    ),
+  ),
+  maxDelayMs: duration,
   recallEnabled: flag,
   transactionFirstCheckMs: duration,
   transactionCheckIntervalMs: duration,

@@ -1,11 +1,11 @@
 // Runs `nestjs-rocketmq broker`: the embedded broker as a process, until a signal or the end of its parent stops it.
 
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { inspect } from 'node:util';
 import { EmbeddedBroker } from '../broker/embedded-broker.js';
-import { type EmbeddedBrokerOptions } from '../broker/embedded-broker-options.js';
-import { type BrokerTlsOptions } from '../broker/server-tls.js';
+import type { EmbeddedBrokerOptions } from '../broker/embedded-broker-options.js';
+import type { BrokerTlsOptions } from '../broker/server-tls.js';
 import { describeError, type LogFields, type Logger } from '../support/logger.js';
 import { type BrokerConfig, type BrokerValues, DEFAULT_PORT, type TlsFiles } from './broker-config.js';
 import { type CommandIo, wrongCall } from './command.js';
@@ -25,21 +25,21 @@ export async function runBroker(values: BrokerValues, io: CommandIo): Promise<vo
 /**
  * The options of the broker: the command line overrides the file, which overrides the defaults. Topics and groups of both are
  * declared; for the same name the command line wins.
- * @param readConfig reads the file of `--config` and the files that it names
+ * @param readConfig reads the file of `--config` and the files that it names, certificates again for each connection
  * @throws UsageError when the file is invalid
  */
 export async function brokerOptionsOf(
   values: BrokerValues,
-  readConfig: (file: string) => Promise<string>,
+  readConfig: (file: string) => string,
 ): Promise<EmbeddedBrokerOptions> {
   const { config, topic, group, control, ...plain } = values;
-  const file = config === undefined ? {} : await parsedFile(await readConfig(config));
+  const file = config === undefined ? {} : await parsedFile(readConfig(config));
   const { tls, ...rest } = file;
-  const read = (name: string): Promise<string> => readConfig(join(dirname(config ?? ''), name));
+  const read = (name: string): string => readConfig(join(dirname(config ?? ''), name));
   return {
     port: DEFAULT_PORT,
     ...rest,
-    ...(tls && { tls: await tlsIn(tls, read) }),
+    ...(tls && { tls: tlsIn(tls, read) }),
     ...plain,
     ...control,
     topics: merged(file.topics, topic),
@@ -52,15 +52,20 @@ async function parsedFile(json: string): Promise<BrokerConfig> {
   return parseBrokerConfig(json);
 }
 
-async function tlsIn(
+function tlsIn(
   { certFile, keyFile, passphrase, clientCaFile, allowPlaintext }: TlsFiles,
-  read: (file: string) => Promise<string>,
-): Promise<BrokerTlsOptions> {
+  read: (file: string) => string,
+): BrokerTlsOptions {
+  const rotated = (file: string): (() => string) => {
+    // A file that is missing at the start is an error of the call.
+    read(file);
+    return () => read(file);
+  };
   return {
-    cert: await read(certFile),
-    key: await read(keyFile),
+    cert: rotated(certFile),
+    key: rotated(keyFile),
     ...(passphrase === undefined ? {} : { passphrase }),
-    ...(clientCaFile === undefined ? {} : { clientCa: await read(clientCaFile) }),
+    ...(clientCaFile === undefined ? {} : { clientCa: rotated(clientCaFile) }),
     ...(allowPlaintext === undefined ? {} : { allowPlaintext }),
   };
 }
@@ -71,9 +76,9 @@ function merged<T extends { readonly name: string }>(below: readonly T[] = [], a
   return [...below.filter(({ name }) => !isAbove.has(name)), ...above];
 }
 
-async function readConfigFile(file: string): Promise<string> {
+function readConfigFile(file: string): string {
   try {
-    return await readFile(file, 'utf8');
+    return readFileSync(file, 'utf8');
   } catch (error) {
     throw wrongCall(`--config: cannot read ${file}: ${describeError(error)}`);
   }

@@ -1,7 +1,7 @@
 // What the commands share: usage errors, examples, and the values of arguments and options.
 
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { AlreadyExistsError } from '../admin/remoting-error.js';
+import type { AlreadyExistsError } from '../admin/admin-errors.js';
 import type { TopicType } from '../protocol/model/message.js';
 import { RocketMQError, UsageError } from '../support/errors.js';
 import { isIntegerFrom } from '../support/options.js';
@@ -101,6 +101,7 @@ export const TOPIC_TYPES = [
   'delay',
   'transaction',
   'priority',
+  'lite',
 ] as const satisfies readonly TopicType[];
 
 /** For an option that can be repeated. */

@@ -117,7 +117,7 @@ describe('topic', () => {
   });
 
   it('rejects a wrong command line with exit code 2, before it asks a server', async () => {
-    expect(await refused('topic create x --type lite', 2)).toContain('Allowed choices are normal, fifo, delay');
+    expect(await refused('topic create x --type other', 2)).toContain('Allowed choices are normal, fifo, delay');
     expect(await refused('topic create x --queues 0', 2)).toContain('It must be an integer above 0');
     expect(await refused('topic create', 2)).toContain("missing required argument 'topic'");
     expect(await refused('topic rename x', 2)).toContain("unknown command 'rename'");
@@ -158,6 +158,17 @@ describe('group', () => {
     expect(await refused('group show shipping', 1)).toContain(
       `group "shipping" does not exist; create it with: npx nestjs-rocketmq group create shipping --name-server ${broker.adminEndpoint}\n`,
     );
+  });
+
+  it('shows what a connected consumer is doing', async () => {
+    const consumer = new SimpleConsumer(connection, { consumerGroup: 'billing', subscriptions: [{ topic: 'orders' }] });
+    await consumer.start();
+    const { clientId } = consumer;
+    expect((await on(`group client billing ${clientId}`)).out).toMatch(/^client: .*\n(.*\n)*active resources: /);
+    const report = expect.stringContaining('consumer group: billing');
+    expect(await json(`group client billing ${clientId}`)).toEqual({ consumerGroup: 'billing', clientId, report });
+    await consumer.close();
+    expect(await refused(`group client billing ${clientId}`, 1)).toContain('is not connected; list those that are');
   });
 
   it('shows connected consumers, and whether their subscriptions differ', async () => {

@@ -21,7 +21,10 @@ export const addDoctorCommand: AddCommand = (program, io) => {
     .description(
       'Examines a server as a client on this machine would: what answers, which addresses its routes contain and whether they can be reached, topics, groups, clocks, credentials. It changes nothing on the server. Exit code 1 when a check failed.',
     )
-    .argument('<endpoint>', 'host:port of the proxies, as in the option endpoints of the client')
+    .argument(
+      '<endpoint>',
+      'host:port of the proxies, or name-server:host:port, as in the option endpoints of the client',
+    )
     .option('--admin <addresses>', 'host:port of the name servers: also examine brokers, groups, lag and dead letters')
     .option('--cluster <name>', 'the cluster, when the name server knows several')
     .option(
@@ -45,7 +48,7 @@ export const addDoctorCommand: AddCommand = (program, io) => {
       const access = { tls: isOverTls, credentials, timeoutMs };
       const admin = nameServer === undefined ? undefined : { nameServer, cluster, tls, credentials, timeoutMs };
       const command = (...words: readonly string[]): string =>
-        commandOn({ ...values, nameServer: nameServer ?? NAME_SERVER }, ...words);
+        commandOn({ ...values, nameServer: nameServer ?? nameServerIn(endpoint) ?? NAME_SERVER }, ...words);
       const checks = await examine({ endpoint, access, admin, topics, groups, send, command });
       const status = worstOf(checks);
       const { print } = await import('./output.js');
@@ -56,6 +59,7 @@ export const addDoctorCommand: AddCommand = (program, io) => {
   withExamples(command, [
     ['doctor localhost:8081', 'is it a proxy, and does it grant access?'],
     ['doctor mq.example.com:8081 --topic orders', 'can the addresses in the route be reached from here?'],
+    ['doctor name-server:ns.example.com:9876', 'a cluster without a proxy'],
     [
       'doctor mq.example.com:8081 --admin ns.example.com:9876',
       'everything: brokers, clocks, topics, groups, dead letters',
@@ -63,3 +67,9 @@ export const addDoctorCommand: AddCommand = (program, io) => {
     ['doctor https://mq.example.com:8081 --tls-ca ca.pem --credentials keys.json --json', 'over TLS, as JSON'],
   ]);
 };
+
+/** The name servers in endpoints that name them; this file is loaded before the command is known, so it imports no client. */
+function nameServerIn(endpoint: string): string | undefined {
+  const prefix = 'name-server:';
+  return endpoint.startsWith(prefix) ? endpoint.slice(prefix.length) : undefined;
+}

@@ -1,6 +1,7 @@
 // `nestjs-rocketmq group`: lists, shows, creates and deletes consumer groups of a cluster without a JVM.
 
 import type { Command } from 'commander';
+import type { LiteGroup } from '../protocol/model/lite-group.js';
 import { type AccessValues, accessOptions, commandOn, withAdmin } from './admin-access.js';
 import {
   type AddCommand,
@@ -25,6 +26,7 @@ export const addGroupCommand: AddCommand = (program, io) => {
   addCreate(group, io);
   addDelete(group, io);
   addClients(group, io);
+  addClient(group, io);
 };
 
 function addList(group: Command, io: CommandIo): void {
@@ -64,7 +66,7 @@ function addShow(group: Command, io: CommandIo): void {
       const cure = commandOn(values, 'group', 'create', name);
       throw new Error(`group "${name}" does not exist; create it with: ${cure}`);
     }
-    const { fifo, maxDeliveryAttempts, backoff, brokers } = described;
+    const { fifo, maxDeliveryAttempts, backoff, lite, brokers } = described;
     print(io, values, described, () => {
       const waits =
         backoff.kind === 'customized'
@@ -74,12 +76,16 @@ function addShow(group: Command, io: CommandIo): void {
         `group ${name}: ${fifo ? 'ordered' : 'not ordered'}, on ${brokers.map((one) => one.name).join(', ')}`,
         `attempts  ${maxDeliveryAttempts}, then a dead letter`,
         `backoff   ${waits}`,
+        ...(lite === undefined ? [] : [`lite      ${liteText(lite)}`]),
         '',
       ].join('\n');
     });
   });
   withExamples(command, [['group show billing', 'whether it is ordered, its attempts and its backoff']]);
 }
+
+const liteText = ({ topic, subscriptionQuota, exclusive }: Required<LiteGroup>): string =>
+  `lite topics of ${topic}, at most ${subscriptionQuota} for each consumer${exclusive ? ', one consumer for each lite topic' : ''}`;
 
 const seconds = (ms: number): string => `${ms / 1000}s`;
 
@@ -97,32 +103,40 @@ function addCreate(group: Command, io: CommandIo): void {
       'deliveries before a message becomes a dead letter (default for a new group: 17)',
       countOf,
     )
+    .option('--lite <topic>', 'receive lite topics of this topic, which is of type lite')
     .addOption(alterOption());
-  accessOptions(command).action(
-    async (consumerGroup: string, values: AccessValues & { fifo?: boolean; maxAttempts?: number; yes?: boolean }) => {
-      const made = await withAdmin(values, io, async (admin) => {
-        const found = await admin.describeGroup(consumerGroup);
-        const { fifo, maxAttempts: maxDeliveryAttempts } = values;
-        await admin
-          .createGroup(
-            { consumerGroup, fifo, maxDeliveryAttempts },
-            { ifExists: values.yes === true ? 'update' : 'refuse' },
-          )
-          .catch(refuseToAlter);
-        return {
-          consumerGroup,
-          fifo: fifo ?? found?.fifo ?? false,
-          maxDeliveryAttempts: maxDeliveryAttempts ?? found?.maxDeliveryAttempts ?? 17,
-        };
-      });
-      const { fifo, maxDeliveryAttempts } = made;
-      const text = `${fifo ? 'ordered ' : ''}group ${consumerGroup} delivers at most ${maxDeliveryAttempts} times\n`;
-      print(io, values, made, () => text);
-    },
-  );
+  type Values = AccessValues & { fifo?: boolean; maxAttempts?: number; lite?: string; yes?: boolean };
+  accessOptions(command).action(async (consumerGroup: string, values: Values) => {
+    const made = await withAdmin(values, io, async (admin) => {
+      const found = await admin.describeGroup(consumerGroup);
+      const { fifo, maxAttempts: maxDeliveryAttempts } = values;
+      await admin
+        .createGroup(
+          {
+            consumerGroup,
+            fifo,
+            maxDeliveryAttempts,
+            lite: values.lite === undefined ? undefined : { topic: values.lite },
+          },
+          { ifExists: values.yes === true ? 'update' : 'refuse' },
+        )
+        .catch(refuseToAlter);
+      return {
+        consumerGroup,
+        fifo: fifo ?? found?.fifo ?? false,
+        maxDeliveryAttempts: maxDeliveryAttempts ?? found?.maxDeliveryAttempts ?? 17,
+        liteTopic: values.lite ?? found?.lite?.topic,
+      };
+    });
+    const { fifo, maxDeliveryAttempts, liteTopic } = made;
+    const what = liteTopic === undefined ? '' : ` messages of lite topics of ${liteTopic}`;
+    const text = `${fifo ? 'ordered ' : ''}group ${consumerGroup} delivers${what} at most ${maxDeliveryAttempts} times\n`;
+    print(io, values, made, () => text);
+  });
   withExamples(command, [
     ['group create billing --max-attempts 5', 'a group with five delivery attempts'],
     ['group create shipping --fifo', 'an ordered group'],
+    ['group create assistants --lite chats', 'a group for the lite topics of topic chats'],
     ['group create shipping --max-attempts 8 --yes', 'alter the existing group: more attempts, still ordered'],
   ]);
 }
@@ -164,6 +178,27 @@ function addDelete(group: Command, io: CommandIo): void {
     ['group delete billing-old', 'show what would be deleted, and how many consumers are still connected'],
     ['group delete billing-old --with-dead-letters --yes', 'delete the group and its dead letters'],
   ]);
+}
+
+function addClient(group: Command, io: CommandIo): void {
+  const command = group
+    .command('client')
+    .description(
+      'Shows what a connected consumer is doing: its running handlers, or the threads of one in Java. Apache RocketMQ asks consumers of the remoting protocol only; the embedded broker asks every consumer.',
+    )
+    .argument('<group>')
+    .argument('<client>', 'its id, from "group clients"');
+  accessOptions(command).action(async (consumerGroup: string, clientId: string, values: AccessValues) => {
+    const report = await withAdmin(values, io, (admin) => admin.describeClient(consumerGroup, clientId));
+    if (report === undefined) {
+      const cure = commandOn(values, 'group', 'clients', consumerGroup);
+      throw new Error(
+        `client "${clientId}" of group "${consumerGroup}" is not connected; list those that are: ${cure}`,
+      );
+    }
+    print(io, values, { consumerGroup, clientId, report }, () => `${report}\n`);
+  });
+  withExamples(command, [['group client billing host@4711@0@x', 'which handlers run there, and for how long']]);
 }
 
 function addClients(group: Command, io: CommandIo): void {

@@ -24,7 +24,7 @@ describe('the help', () => {
   it('exists for every command', () => {
     const calls = paths.map((path) => path.join(' '));
     const wanted =
-      'broker|doctor|topic list|topic show|topic create|topic delete|group list|group show|group create|group delete|group clients|lag|rewind|dlq list|dlq replay|message show|message find|message list';
+      'broker|doctor|topic list|topic show|topic create|topic delete|group list|group show|group create|group delete|group clients|group client|lag|rewind|dlq list|dlq replay|message show|message find|message list';
     for (const one of wanted.split('|')) expect(calls).toContain(one);
   });
 

@@ -41,6 +41,7 @@ export function messageInFull(one: StoredMessageView): string {
     ['keys', one.keys.join(' ') || undefined],
     ['group', one.messageGroup],
     ['priority', one.priority === undefined ? undefined : String(one.priority)],
+    ['lite topic', one.liteTopic],
     ['retried', one.reconsumeTimes > 0 ? plural(one.reconsumeTimes, 'time') : undefined],
     ...Object.entries(one.properties).map(([name, value]): [string, string] => [`property ${name}`, value]),
     ['body', `${plural(one.body.length, 'byte')}${one.isPacked ? ', still compressed' : ''}`],

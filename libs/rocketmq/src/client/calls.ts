@@ -1,36 +1,23 @@
-// The requests of one client id and their answers: encoded, signed, sent, decoded.
+// The requests of one client id to a proxy and their answers: encoded, signed, sent, decoded.
 
 import {
   type Codec,
   frameRequest,
   type RpcMethod,
-  type RpcName,
   type RpcRequest,
   type RpcResponse,
   rpcMethod,
 } from '../protocol/grpc/rpc.js';
 import { TransportError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
-import type { WireCall } from './channel.js';
+import type { WireCall, WireStream } from './channel.js';
 import type { Connection } from './connection.js';
 import type { Endpoint } from './endpoint.js';
+import type { RequestOptions, ServerCalls, UnaryRpc } from './server-calls.js';
 import { SignedCalls } from './signed-calls.js';
 
-/** The options of one request. */
-export interface RequestOptions {
-  /** A description of the operation, for errors: "send to order-created". */
-  readonly what: string;
-  /** The timeout in real time, in milliseconds. */
-  readonly timeoutMs: number;
-  /** Aborts the request with the signal's reason; the server may do the work nevertheless. */
-  readonly signal?: AbortSignal;
-}
-
-/** The RPCs with one request and one answer. */
-export type UnaryRpc = Exclude<RpcName, 'receiveMessage' | 'pullMessage' | 'telemetry'>;
-
 /** Sends requests; {@link Client} documents what they throw. */
-export class Calls {
+export class Calls implements ServerCalls {
   private readonly access: SignedCalls;
 
   constructor(
@@ -71,6 +58,15 @@ export class Calls {
       });
     return this.access.areSigned ? this.access.receive(ask, onAnswer, options) : ask(onAnswer);
   }
+
+  telemetry(endpoint: Endpoint): WireStream {
+    const { path } = rpcMethod('telemetry');
+    const metadata = this.connection.metadata(this.clientId);
+    return this.connection.channel(endpoint).stream({ path, metadata, timeoutMs: undefined });
+  }
+
+  /** The channels belong to the connection. */
+  async close(): Promise<void> {}
 
   private async ask<N extends UnaryRpc>(
     endpoint: Endpoint,

@@ -1,5 +1,7 @@
 // What is known of a server beyond the protocol. Callers ask for a capability, never for who the server is.
 
+import type { Settings } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+
 /** What a server can do, as far as its connection has shown. */
 export interface ServerCapabilities {
   /** Stores each message of a request with several under its own properties: Apache RocketMQ from 5.4.0 on. */
@@ -10,11 +12,32 @@ export interface ServerCapabilities {
   readonly findsNewTopics: boolean;
 }
 
+/** What a server can do, as far as its answer to the settings of a consumer has shown. */
+export interface AnnouncedCapabilities {
+  /** Counts no attempt for a message that is released with `suspend`, except in ordered groups: Apache RocketMQ from 5.5.0 on. */
+  readonly suspends: boolean;
+}
+
+/**
+ * Reads the answer; undefined unless it is one to a consumer. No server says that it knows `suspend`; one that does announces a quota of lite topics to every consumer: 5.5.0 does,
+ * 5.4.0 and 5.3.3 do not (test/contract/consumer-control.spec.ts).
+ */
+export function announcedIn({ pubSub }: Settings): AnnouncedCapabilities | undefined {
+  return pubSub?.$case === 'subscription' ? { suspends: pubSub.value.liteSubscriptionQuota !== undefined } : undefined;
+}
+
 /** Of a server that has announced nothing: what every proxy can do. */
 export const LEAST_CAPABILITIES: ServerCapabilities = {
   keepsBatches: false,
   cancelsFreely: false,
   findsNewTopics: false,
+};
+
+/** Of brokers that are reached by name servers: the gateway writes batches in a form that every release keeps apart. */
+export const GATEWAY_CAPABILITIES: ServerCapabilities = {
+  keepsBatches: true,
+  cancelsFreely: false,
+  findsNewTopics: true,
 };
 
 /** Of a server that has announced itself as an embedded broker. */

@@ -4,7 +4,7 @@
 import { hostname } from 'node:os';
 import { toDuration } from '../protocol/grpc/duration.js';
 import { ClientType, Code, Language, type Settings } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
-import { type RpcRequest, type RpcResponse, rpcMethod } from '../protocol/grpc/rpc.js';
+import type { RpcRequest, RpcResponse } from '../protocol/grpc/rpc.js';
 import { requireOk } from '../protocol/grpc/status.js';
 import type { MessageType } from '../protocol/model/message.js';
 import { abortReason, linkedController } from '../support/abort.js';
@@ -14,13 +14,15 @@ import { type CallOptions, type Deadline, withDeadline } from '../support/deadli
 import { StateError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 import type { RetryPace } from '../support/retry.js';
-import { Calls, type RequestOptions, type UnaryRpc } from './calls.js';
+import type { AnnouncedCapabilities } from './capabilities.js';
 import type { Connection } from './connection.js';
 import { type Endpoint, endpointKey, toWireEndpoints } from './endpoint.js';
 import { Isolation } from './isolation.js';
 import { PeriodicWork } from './periodic-work.js';
 import { type Route, resource, routeFromWire } from './route.js';
 import { RouteTable } from './route-table.js';
+import type { RequestOptions, ServerCalls, UnaryRpc } from './server-calls.js';
+import { type CommandedClient, takeCommand } from './server-commands.js';
 import { type ClientIdentity, notifyOfSession, type SessionEvents, type SessionHealth } from './session-events.js';
 import { Sessions } from './sessions.js';
 import { type ServerCommand, TelemetrySession } from './telemetry-session.js';
@@ -38,7 +40,11 @@ export interface StartOptions extends CallOptions {
 
 /** What a role adds to the shared client. */
 export interface ClientRole {
-  readonly type: ClientType.PRODUCER | ClientType.PUSH_CONSUMER | ClientType.SIMPLE_CONSUMER;
+  readonly type:
+    | ClientType.PRODUCER
+    | ClientType.PUSH_CONSUMER
+    | ClientType.SIMPLE_CONSUMER
+    | ClientType.LITE_PUSH_CONSUMER;
   /** Present for consumers. */
   readonly consumerGroup?: string;
   /** The role's part of the settings, built at each sync. */
@@ -47,6 +53,8 @@ export interface ClientRole {
   onSettings(settings: Settings): void;
   /** Handles a command received over the session of this endpoint; false for an unknown command. */
   onCommand(command: ServerCommand, endpoint: Endpoint): boolean;
+  /** What it is doing, for an operator: a line for each fact, without bodies, keys and properties of messages. Default: nothing. */
+  report?(): readonly string[];
   /** Event handlers for the sessions. Default: none. */
   readonly events?: Partial<SessionEvents>;
 }
@@ -74,7 +82,7 @@ export class Client {
   private readonly isolation = new Isolation();
   private isProbing = false;
   private readonly closing = new AbortController();
-  private readonly calls: Calls;
+  private readonly calls: ServerCalls;
   private readonly unlinkCredentials: () => void;
 
   constructor(
@@ -92,7 +100,7 @@ export class Client {
     });
     this.sessions = new Sessions(logger, (endpoint) => this.newSession(endpoint));
     this.background = new PeriodicWork(this.clock, logger);
-    this.calls = new Calls(connection, this.id);
+    this.calls = connection.newCalls(this.id);
     // A stream keeps the key that it was opened with, and the server checks that key again whenever settings arrive.
     this.unlinkCredentials = connection.credentials.onRotation(() => this.sessions.reopen());
   }
@@ -258,6 +266,7 @@ export class Client {
         this.connection.release(endpoint);
       }),
     );
+    await this.calls.close();
   }
 
   private async refreshRoutes(): Promise<void> {
@@ -288,18 +297,22 @@ export class Client {
     return Math.max(1, Math.min(this.connection.requestTimeoutMs, deadline.remainingMs()));
   }
 
+  /** Whether all servers can do it that have answered the settings of this consumer; false before the first answer. */
+  announces(capability: keyof AnnouncedCapabilities): boolean {
+    const known = this.sessions.list().flatMap(({ session }) => session.announced ?? []);
+    return known.length > 0 && known.every((announced) => announced[capability]);
+  }
+
   private newSession(endpoint: Endpoint): TelemetrySession {
     const { connection, role } = this;
     connection.retain(endpoint);
-    const { path } = rpcMethod('telemetry');
     const session: TelemetrySession = new TelemetrySession({
       endpoint: endpointKey(endpoint),
       clock: this.clock,
       random: connection.random,
       logger: connection.logger,
       ready: (signal) => this.calls.ready(signal),
-      open: () =>
-        connection.channel(endpoint).stream({ path, metadata: connection.metadata(this.id), timeoutMs: undefined }),
+      open: () => this.calls.telemetry(endpoint),
       hasOtherCredentials: (version, signal) => connection.credentials.renew(version, signal),
       credentialsVersion: () => connection.credentials.version,
       settings: () => this.settings(),
@@ -308,7 +321,7 @@ export class Client {
         role.onSettings(settings);
       },
       onCommand: (command) => {
-        if (!role.onCommand(command, endpoint)) declineCommand(command, session);
+        if (!role.onCommand(command, endpoint)) takeCommand(command, this.commanded(endpoint, session));
       },
       onChange: (change) => {
         const subject = { endpoint: endpointKey(endpoint), change, logger: connection.logger };
@@ -316,6 +329,22 @@ export class Client {
       },
     });
     return session;
+  }
+
+  private commanded(endpoint: Endpoint, session: TelemetrySession): CommandedClient {
+    return {
+      report: () => [
+        `client: ${this.id}`,
+        ...this.sessionHealth().map((one) => `session with ${one.endpoint}: ${one.status}`),
+        ...(this.role.report?.() ?? []),
+      ],
+      reconnect: () => {
+        if (!this.connection.reconnect(endpoint)) return;
+        this.connection.logger.info('reconnecting, as the server asked', { endpoint: endpointKey(endpoint) });
+        session.reopen();
+      },
+      write: (answer) => session.write(answer),
+    };
   }
 
   private settings(): Settings {
@@ -387,14 +416,4 @@ export class Client {
 
 function closedError(): StateError {
   return new StateError('CLOSED', 'the client is closed; nothing was sent');
-}
-
-/** The server waits for an answer to these commands; without one, an operator would wait five seconds. */
-function declineCommand(command: ServerCommand, session: TelemetrySession): void {
-  const status = { code: Code.NOT_IMPLEMENTED, message: 'not supported by this client' };
-  if (command.$case === 'verifyMessageCommand') {
-    session.write({ status, command: { $case: 'verifyMessageResult', value: { nonce: command.value.nonce } } });
-  } else if (command.$case === 'printThreadStackTraceCommand') {
-    session.write({ status, command: { $case: 'threadStackTrace', value: { nonce: command.value.nonce } } });
-  }
 }

@@ -11,11 +11,29 @@ import { type Logger, silentLogger, unfailing } from '../support/logger.js';
 import { positive } from '../support/options.js';
 import { type Random, systemRandom } from '../support/random.js';
 import { type ResolvedTls, resolveTls, type TlsOptions } from '../support/tls.js';
-import { EMBEDDED_CAPABILITIES, LEAST_CAPABILITIES, type ServerCapabilities } from './capabilities.js';
+import { Calls } from './calls.js';
+import {
+  EMBEDDED_CAPABILITIES,
+  GATEWAY_CAPABILITIES,
+  LEAST_CAPABILITIES,
+  type ServerCapabilities,
+} from './capabilities.js';
 import type { Channel, ChannelFactory } from './channel.js';
-import { type Address, type Endpoint, endpointKey, parseEndpoints, schemeOf } from './endpoint.js';
+import {
+  type Address,
+  addressText,
+  areNameServers,
+  type Endpoint,
+  endpointKey,
+  isAddress,
+  parseAddress,
+  parseEndpoints,
+  schemeOf,
+} from './endpoint.js';
 import { EndpointChannel } from './endpoint-channel.js';
+import { GatewayCalls } from './gateway-calls.js';
 import type { AddressRules } from './route.js';
+import type { ServerCalls } from './server-calls.js';
 import { Http2Channel } from './wire/http2-channel.js';
 import { LazyChannel } from './wire/lazy-channel.js';
 
@@ -29,14 +47,17 @@ export type Transport = 'http2' | 'grpc-js';
 
 /** How to reach a cluster. */
 export interface ConnectionOptions {
-  /** Addresses of the cluster's gRPC proxies: `host:8081;host2:8081`. A leading `https://` enables TLS. */
+  /**
+   * Addresses of the cluster's gRPC proxies: `host:8081;host2:8081`. A leading `https://` enables TLS. Or of its name servers, for a
+   * cluster without a proxy: `name-server:host:9876;host2:9876`.
+   */
   readonly endpoints: string;
   /**
    * Use TLS for every address of the cluster. `true`: the server's certificate must be signed by a CA that Node.js trusts, and contain
    * the name of the host. Default: false, or true if `endpoints` begins with `https://`.
    */
   readonly tls?: boolean | TlsOptions;
-  /** The namespace of the cluster. The open-source server does not isolate topics by it. Default: none. */
+  /** The namespace of the cluster. The open-source server does not isolate topics by it. Refused with `name-server:`. Default: none. */
   readonly namespace?: string;
   /** Required when the server checks access (ACL). A function is called repeatedly, so that keys can be rotated. Default: none. */
   readonly credentials?: Credentials | CredentialsProvider;
@@ -44,7 +65,10 @@ export interface ConnectionOptions {
   readonly credentialsRefreshMs?: number;
   /** The default timeout of one request, in real time, in milliseconds. Default 3000. */
   readonly requestTimeoutMs?: number;
-  /** Send everything to `endpoints`, whatever addresses the server advertises (NAT, Docker, port forwards). Default false. */
+  /**
+   * Send everything to `endpoints`, whatever addresses the server advertises (NAT, Docker, port forwards). Refused with `name-server:`.
+   * Default false.
+   */
   readonly useBootstrapEndpoints?: boolean;
   /** Translates each address that the server advertises into one that this process can reach. Default: no translation. */
   readonly addressMapping?: (address: Address) => Address;
@@ -52,7 +76,7 @@ export interface ConnectionOptions {
   readonly logger?: Logger;
   /**
    * The gRPC implementation. `http2`: a lean one on node:http2, which uses half the CPU. `grpc-js`: the package `@grpc/grpc-js`.
-   * Default `http2`.
+   * Refused with `name-server:`. Default `http2`.
    */
   readonly transport?: Transport;
   /** The clock for business time (delays, leases, backoff). Pass the clock of a test broker to move time in tests. Default: the system clock. */
@@ -82,12 +106,18 @@ export class Connection {
   /** How many clients have a session with an endpoint. */
   private readonly users = new Map<string, number>();
   private readonly openChannel: ChannelFactory;
+  /** @internal False when the endpoints are name servers. */
+  readonly hasProxy: boolean;
+  /** Of clients that are not closed. */
+  private readonly gateways = new Set<GatewayCalls>();
   private clientCount = 0;
   private closed = false;
 
   /** @throws UsageError that names the option; nothing is connected yet */
   constructor(options: ConnectionOptions) {
     this.bootstrap = parseEndpoints(options.endpoints);
+    this.hasProxy = !areNameServers(options.endpoints);
+    if (!this.hasProxy) checkWithoutProxy(options);
     this.namespace = options.namespace ?? '';
     if (!isHeaderText(this.namespace)) {
       throw new UsageError(
@@ -100,7 +130,7 @@ export class Connection {
     this.logger = options.logger === undefined ? silentLogger : unfailing(options.logger);
     const refreshMs = options.credentialsRefreshMs && positive('credentialsRefreshMs', options.credentialsRefreshMs);
     this.credentials = new CredentialsSource(options.credentials, { refreshMs, logger: this.logger });
-    this.tls = resolveTls(tlsOf(options));
+    this.tls = resolveTls(tlsOf(options), this.logger);
     if (this.tls?.acceptsAnyCertificate) this.logger.warn(UNCHECKED, { endpoints: endpointKey(this.bootstrap) });
     this.clock = options.clock ?? new SystemClock();
     this.random = options.random ?? systemRandom;
@@ -119,6 +149,21 @@ export class Connection {
     // A host name such as "Jürgens-PC" is not allowed in a header.
     const host = hostname().replace(/[^\x21-\x7e]/g, '-');
     return `${host}@${process.pid}@${this.clientCount++}@${unique}`;
+  }
+
+  /** The calls of one client id. */
+  newCalls(clientId: string): ServerCalls {
+    if (this.hasProxy) return new Calls(this, clientId);
+    const { bootstrap: nameServers, requestTimeoutMs, tls, credentials, logger } = this;
+    const onClose = (closed: GatewayCalls) => void this.gateways.delete(closed);
+    const { addressMapping = (address: Address) => address } = this.addressRules;
+    // A registered address that is none is reported when it is connected to.
+    const mapAddress = (text: string): string =>
+      isAddress(text) ? addressText(addressMapping(parseAddress(text))) : text;
+    const shared = { nameServers, requestTimeoutMs, tls, credentials, logger };
+    const calls = new GatewayCalls({ ...shared, clientId, mapAddress, onClose });
+    this.gateways.add(calls);
+    return calls;
   }
 
   private channelFactory(transport: Transport): ChannelFactory {
@@ -141,6 +186,14 @@ export class Connection {
     this.channels.set(endpointKey(endpoint), channel);
     this.knownChannels.set(endpoint, channel);
     return channel;
+  }
+
+  /**
+   * Leaves the open connection to an endpoint for a new one. Calls in flight end where they began.
+   * @returns false when there is none, or it was left a short while ago
+   */
+  reconnect(endpoint: Endpoint): boolean {
+    return !this.closed && this.openTo(endpoint)?.reconnect() === true;
   }
 
   private openTo(endpoint: Endpoint): EndpointChannel | undefined {
@@ -174,6 +227,7 @@ export class Connection {
 
   /** Of the server that an endpoint is currently connected to. */
   capabilities(endpoint: Endpoint): ServerCapabilities {
+    if (!this.hasProxy) return GATEWAY_CAPABILITIES;
     return this.openTo(endpoint)?.isEmbeddedBroker === true ? EMBEDDED_CAPABILITIES : LEAST_CAPABILITIES;
   }
 
@@ -204,7 +258,18 @@ export class Connection {
     this.credentials.close();
     for (const channel of this.channels.values()) channel.close();
     this.channels.clear();
+    for (const calls of this.gateways) void calls.close();
+    this.gateways.clear();
   }
+}
+
+/** @throws UsageError for an option that means nothing without a proxy, which would be ignored */
+function checkWithoutProxy({ namespace, transport, useBootstrapEndpoints }: ConnectionOptions): void {
+  const refused = (field: string, why: string): UsageError =>
+    new UsageError('ILLEGAL_OPTION', `option ${field} cannot be used with endpoints of name servers: ${why}`, field);
+  if (namespace) throw refused('namespace', 'it is a concept of proxies; use a prefix of the names instead');
+  if (transport !== undefined) throw refused('transport', 'it selects an implementation of gRPC');
+  if (useBootstrapEndpoints) throw refused('useBootstrapEndpoints', 'name servers carry no messages');
 }
 
 const UNCHECKED =

@@ -12,7 +12,7 @@ import { addressText, type Endpoint } from './endpoint.js';
 const [LEAST_PATIENCE_MS, MOST_PATIENCE_MS] = [500, 2_000];
 /** The server's gRPC library closes a connection at the third ping in five minutes without data from the server in between. */
 const MAX_QUESTIONS = 2;
-/** How often, at most, an open connection is left because of its server's answers. */
+/** How often, at most, an open connection is left because of what its server says. */
 const MOVE_EVERY_MS = 10_000;
 /** Every client receives at least one answer in this time, such as that to a heartbeat, however short its timeouts are. */
 const LONGEST_DOUBT_MS = 15_000;
@@ -120,6 +120,16 @@ export class EndpointChannel implements Channel {
       }
     }
     return { ...stream, frames: frames() };
+  }
+
+  /**
+   * Leaves the connection for a new one, to the next address if there are several. Calls in flight end where they began.
+   * @returns false when it was left a short while ago: a server that asks again and again is not obeyed
+   */
+  reconnect(): boolean {
+    if (this.closed || !this.mayMove()) return false;
+    this.moveOn();
+    return true;
   }
 
   retire(): Promise<void> {

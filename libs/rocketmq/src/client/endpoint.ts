@@ -29,13 +29,34 @@ export function addressText({ host, port }: Address): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** Whether endpoints request TLS with `https://` or exclude it with `http://`; undefined without a scheme. */
-export function schemeOf(text: string): 'http' | 'https' | undefined {
-  return /^(https?):\/\//.exec(text)?.[1] as 'http' | 'https' | undefined;
+/** What stands before the addresses. `https`: TLS; `http`: plaintext; `name-server`: name servers instead of proxies. */
+type Scheme = 'http' | 'https' | 'name-server';
+
+/** The scheme of endpoints; undefined without one. */
+export function schemeOf(text: string): Scheme | undefined {
+  if (areNameServers(text)) return 'name-server';
+  return /^(https?):\/\//.exec(text)?.[1] as Scheme | undefined;
+}
+
+/** Endpoints with the same meaning, as one text: without spaces and empty parts. @throws UsageError `ILLEGAL_ENDPOINTS` */
+export function canonicalEndpoints(text: string): string {
+  const addresses = endpointKey(parseEndpoints(text));
+  const scheme = schemeOf(text);
+  if (scheme === undefined) return addresses;
+  return scheme === 'name-server' ? NAME_SERVER + addresses : `${scheme}://${addresses}`;
+}
+
+/** Begins the addresses of name servers, as opposed to those of proxies. */
+const NAME_SERVER = 'name-server:';
+
+/** Whether endpoints are those of name servers. */
+export function areNameServers(text: string): boolean {
+  return typeof text === 'string' && text.trimStart().startsWith(NAME_SERVER);
 }
 
 /**
- * Parses `host:8081;host2:8081`. A leading `http://` or `https://` is accepted; {@link schemeOf} interprets it.
+ * Parses `host:8081;host2:8081`. A leading `http://` or `https://` is accepted; {@link schemeOf} interprets it. So is a leading
+ * `name-server:`, which may be repeated for each address; {@link areNameServers} interprets it.
  * @throws UsageError `ILLEGAL_ENDPOINTS` that says what is wrong
  */
 export function parseEndpoints(text: string): Endpoint {
@@ -45,11 +66,19 @@ export function parseEndpoints(text: string): Endpoint {
   if (text.startsWith('embedded:')) {
     throw refused(text, 'an embedded broker is started by the Nest module or by TestBroker; set this to its address');
   }
+  const isNameServers = areNameServers(text);
   const parts = text
     .replace(/^https?:\/\//, '')
     .split(';')
-    .map((part) => part.trim());
+    .map((part) => part.trim())
+    .map((part) => (isNameServers && part.startsWith(NAME_SERVER) ? part.slice(NAME_SERVER.length).trim() : part));
   return { addresses: parts.filter((part) => part !== '').map((part) => parseAddress(part, text)) };
+}
+
+/** Whether {@link parseAddress} can read it. */
+export function isAddress(part: string): boolean {
+  const port = Number(/^(?:\[[^\]]+\]|[^:\s/]+):(\d{1,5})$/.exec(part)?.[1]);
+  return port >= 1 && port <= 65_535;
 }
 
 /** Parses `host:8081`. @throws UsageError `ILLEGAL_ENDPOINTS` */

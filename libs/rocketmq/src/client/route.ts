@@ -6,7 +6,7 @@ import {
   type MessageQueue as WireQueue,
 } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { fromWireMessageType } from '../protocol/grpc/message-mapping.js';
-import { type MessageType } from '../protocol/model/message.js';
+import type { MessageType } from '../protocol/model/message.js';
 import { TransportError } from '../support/errors.js';
 import { type Address, type Endpoint, endpointKey } from './endpoint.js';
 

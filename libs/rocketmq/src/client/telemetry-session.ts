@@ -11,6 +11,7 @@ import { type Clock, type ScheduledTask, sleep } from '../support/clock.js';
 import { RocketMQError, StateError, TransportError } from '../support/errors.js';
 import { describeError, type Logger } from '../support/logger.js';
 import type { Random } from '../support/random.js';
+import { type AnnouncedCapabilities, announcedIn } from './capabilities.js';
 import type { WireStream } from './channel.js';
 
 /** The commands of the server to a client. */
@@ -87,6 +88,7 @@ export class TelemetrySession {
   /** Consecutive streams that ended before the settings were answered. */
   private failures = 0;
   private running: Promise<void> | undefined;
+  private latest: AnnouncedCapabilities | undefined;
   /** The stream is being replaced on purpose: a new one follows immediately. */
   private isReopening = false;
   /** The credentials of the current stream. */
@@ -105,6 +107,11 @@ export class TelemetrySession {
   /** Whether the server has answered the settings on the current stream. */
   get isSynced(): boolean {
     return this.state.kind === 'synced';
+  }
+
+  /** What the server has shown in its last answer to the settings; undefined before the first, and for producers. */
+  get announced(): AnnouncedCapabilities | undefined {
+    return this.latest;
   }
 
   get status(): SessionStatus {
@@ -244,6 +251,7 @@ export class TelemetrySession {
       this.port.logger.debug('ignoring a command that this client does not know', { endpoint: this.port.endpoint });
       return;
     }
+    this.latest = announcedIn(command.value);
     this.port.onSettings(command.value);
     if (!this.isClosed()) this.answered(stream);
   }

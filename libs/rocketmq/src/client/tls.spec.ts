@@ -1,7 +1,12 @@
+import { mkdtempSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { createServer as createHttp2Server } from 'node:http2';
 import { type AddressInfo, createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { CertificateAuthority, OTHER_NAME } from '../../../../test/support/certificates.js';
+import { CertificateAuthority, type Identity, OTHER_NAME } from '../../../../test/support/certificates.js';
+import { forwardTo } from '../../../../test/support/tcp-forwarder.js';
+import { eventually } from '../../../../test/support/until.js';
 import { EmbeddedBroker } from '../broker/embedded-broker.js';
 import type { BrokerTlsOptions } from '../broker/server-tls.js';
 import { Producer } from '../producer/producer.js';
@@ -113,6 +118,77 @@ describe.each<Transport>(['http2', 'grpc-js'])('a connection over TLS by %s', (t
       await expect(refused).rejects.toThrow(text);
     });
   });
+
+  it('uses the certificates that its functions return at each new connection', async () => {
+    const lines: string[] = [];
+    const line = (text: string): void => void lines.push(text);
+    const logger: Logger = { debug() {}, info: line, warn: line, error() {} };
+    const folder = mkdtempSync(join(tmpdir(), 'rotation-'));
+    closers.push(() => rmSync(folder, { recursive: true }));
+    const at = (name: string): string => join(folder, name);
+    const write = (name: string, { cert, key }: Identity): void => {
+      writeFileSync(at(`${name}.key`), key);
+      writeFileSync(at(`${name}.crt`), cert);
+    };
+    const read = (name: string) => () => readFileSync(at(name));
+    write('broker', good);
+    write('client', client);
+    writeFileSync(at('ca-of-broker'), ca);
+    writeFileSync(at('ca-of-clients'), ca);
+    const broker = new EmbeddedBroker({
+      tls: { cert: read('broker.crt'), key: read('broker.key'), clientCa: read('ca-of-clients') },
+    });
+    closers.push(() => broker.stop());
+    await broker.start();
+    const way = await forwardTo(Number(broker.endpoints.split(':')[1]));
+    closers.push(() => way.close());
+    const connection = new Connection({
+      transport,
+      logger,
+      useBootstrapEndpoints: true,
+      endpoints: `localhost:${way.port}`,
+      tls: { ca: read('ca-of-broker'), cert: read('client.crt'), key: read('client.key') },
+    });
+    closers.push(() => connection.close());
+    const producer = new Producer(connection, { topics: { orders: 'normal' } });
+    closers.push(() => producer.close());
+    await producer.start({ timeoutMs: 20_000 });
+    const result = (): Promise<string> =>
+      producer.send({ topic: 'orders', body: 'one' }).then(
+        () => 'sent',
+        (error: Error) => error.message,
+      );
+    /** Sends until this is the result. */
+    const becomes = async (text: string): Promise<void> => {
+      expect(await eventually(result, (last) => last.includes(text), 20_000)).toContain(text);
+    };
+    await becomes('sent');
+
+    // The broker trusts other clients from now on.
+    writeFileSync(at('ca-of-clients'), strangers.cert);
+    await becomes('sent');
+    way.reset();
+    await becomes('does it trust the certificate in the option tls.cert?');
+    unlinkSync(at('client.key'));
+    const warning = expect.stringContaining('cannot be read again');
+    expect(
+      await eventually(
+        () => lines,
+        (all) => all.some((text) => text.includes('cannot be read')),
+      ),
+    ).toContainEqual(warning);
+    await becomes('does it trust the certificate in the option tls.cert?');
+    write('client', strange);
+    await becomes('sent');
+
+    // The broker has a certificate of another authority from now on.
+    write('broker', strangers.issue());
+    way.reset();
+    await becomes('signed by an untrusted authority');
+    writeFileSync(at('ca-of-broker'), strangers.cert);
+    await becomes('sent');
+    expect(lines.filter((text) => text.includes('cannot be read'))).toHaveLength(1);
+  }, 60_000);
 
   it('is not blamed when a server that serves both closes a connection', async () => {
     const broker = new EmbeddedBroker();

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ConsumerBench, gate, textOf } from '../../../../test/support/consumer-bench.js';
 import { until } from '../../../../test/support/until.js';
-import { SECOND_MS } from '../support/clock.js';
+import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import type { MessageListener } from './listeners/message-listener.js';
 import type { BatchHandler } from './model/handler.js';
 
@@ -151,6 +151,37 @@ describe('a batch listener', () => {
       bench.journal.add(attempt(() => context.fail(other, new Error('x'))));
     });
     expect((await bench.journal.has(1))[0]).toMatch('NOT_IN_BATCH');
+  });
+
+  it('is handed over when its bodies reach maxBytes; a larger message comes alone', async () => {
+    const batches: string[][] = [];
+    const handler: BatchHandler = (messages) => batches.push(messages.map(textOf));
+    await bench.send('aaaa', 'bbbb', 'cc', 'larger than ten', 'dddd', 'eeee', 'f');
+    const options = { handler, maxSize: 100, maxBytes: 10, maxWaitMs: 50 };
+    await bench.listen([{ name: 'batch', topic: 'orders', concurrency: 1, batch: options }]);
+    await until(() => batches.flat().length === 7);
+    const together = batches.filter((texts) => texts.length > 1);
+    expect(batches).toContainEqual(['larger than ten']);
+    expect(together).not.toEqual([]);
+    expect(together.filter((texts) => texts.join('').length > 10)).toEqual([]);
+    await bench.broker.idle();
+    expect(bench.isAllSettled).toBe(true);
+  });
+
+  it('does not wait for others once its bodies have reached maxBytes', async () => {
+    const handler: BatchHandler = (messages) => bench.journal.add(messages.map(textOf).sort().join(' '));
+    const options = { handler, maxSize: 100, maxBytes: 8, maxWaitMs: 10 * MINUTE_MS };
+    await bench.listen([{ name: 'batch', topic: 'orders', batch: options }]);
+    await bench.send('aaaa', 'bbbb');
+    expect(await bench.journal.has(1)).toEqual(['aaaa bbbb']);
+  });
+
+  it.each([0, -1, 1.5, '1'])('rejects maxBytes: %j', async (maxBytes) => {
+    const options = { handler: journalled, maxSize: 2, maxWaitMs: 1, maxBytes: maxBytes as number };
+    await expect(bench.listen([{ name: 'batch', topic: 'orders', batch: options }])).rejects.toMatchObject({
+      code: 'ILLEGAL_OPTION',
+      field: 'batch.maxBytes',
+    });
   });
 
   it('is rejected in an ordered group', async () => {

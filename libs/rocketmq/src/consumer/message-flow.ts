@@ -10,7 +10,7 @@ import { callWatcher } from '../support/watchers.js';
 import { type TopicHealth, topicHealth } from './consumer-health.js';
 import type { UnpackedMessage } from './dispatch/delivery.js';
 import { Dispatcher } from './dispatch/dispatcher.js';
-import { ListenerTurns } from './dispatch/listener-turns.js';
+import { ListenerTurns } from './dispatch/turns.js';
 import { withAckBatches } from './lease/ack-batcher.js';
 import { type LeaseContext, MessageLease } from './lease/message-lease.js';
 import { ReceiptCalls } from './lease/receipt-calls.js';
@@ -18,7 +18,7 @@ import { SharedTimers } from './lease/shared-timers.js';
 import type { ConsumerContext } from './model/consumer-context.js';
 import type { HeldOfTopic, PushConsumerTelemetry } from './model/consumer-telemetry.js';
 import type { ResolvedOptions } from './push-consumer-options.js';
-import { BufferRooms } from './receive/buffer-rooms.js';
+import { BufferRooms } from './receive/buffer-room.js';
 import { incomingMessage, unpackedMessage } from './receive/incoming-message.js';
 import { Pauses } from './receive/pauses.js';
 import type { ReceivedBatch } from './receive/receive-loop.js';
@@ -43,10 +43,13 @@ export class MessageFlow {
   ) {
     const { ackBatchSize, invisibleDurationMs, listeners, longPollingTimeoutMs, maxBufferedMessages } = options;
     const { client, consumerGroup, clock, settings } = context;
-    this.pauses = new Pauses(() => settings().releasesFree);
+    this.pauses = new Pauses(() => context.releasesFree());
     this.rooms = new BufferRooms(options);
     this.listenerTurns = new ListenerTurns(context, listeners, this.rooms);
-    const calls = withAckBatches(new ReceiptCalls(client, consumerGroup), ackBatchSize);
+    const calls = withAckBatches(
+      new ReceiptCalls(client, consumerGroup, options.liteTopics !== undefined),
+      ackBatchSize,
+    );
     this.leases = { ...context, timers: new SharedTimers(clock), calls, invisibleDurationMs };
     this.dispatcher = new Dispatcher(context, {
       listeners,
@@ -84,6 +87,11 @@ export class MessageFlow {
 
   get held(): Dispatcher['held'] {
     return this.dispatcher.held;
+  }
+
+  /** What is held and which handlers run, for an operator. */
+  report(): string[] {
+    return this.dispatcher.report();
   }
 
   /** What is held of each of these topics, and of other topics with held messages. */

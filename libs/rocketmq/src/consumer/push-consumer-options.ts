@@ -1,16 +1,17 @@
 // The options of a push consumer: their meaning, defaults and validation.
 
+import { EVERY_MESSAGE } from '../protocol/model/filter.js';
 import { DEFAULT_BUFFERED_BYTES, DEFAULT_MAX_UNPACKED_BYTES, LIMITS } from '../protocol/model/limits.js';
 import { type Clock, SECOND_MS } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
 import { positive, positiveInteger } from '../support/options.js';
 import { DEFAULT_ACK_BATCH_SIZE } from './lease/ack-batcher.js';
-import { mergedSubscriptions } from './listeners/listener-filters.js';
 import type { PolicyInForce } from './listeners/listener-fit.js';
 import {
   type ListenerDefaults,
   ListenerSet,
   type MessageListener,
+  mergedSubscriptions,
   onlyListener,
   resolveListener,
 } from './listeners/message-listener.js';
@@ -20,6 +21,7 @@ import type { ConsumerTelemetrySource, PushConsumerTelemetry } from './model/con
 import type { FailurePolicy } from './model/failure-policy.js';
 import type { MessageHandler } from './model/handler.js';
 import { assertGroupSubscription, type Subscription } from './model/subscription.js';
+import { assertLiteTopic } from './receive/lite-subscriptions.js';
 
 /** Set `subscriptions` and `handler`, or `listeners`. The failure policy applies to listeners that set none themselves. */
 export interface PushConsumerOptions extends FailurePolicy {
@@ -34,6 +36,13 @@ export interface PushConsumerOptions extends FailurePolicy {
    * need. Default: one, `handler`.
    */
   readonly listeners?: readonly MessageListener[];
+  /**
+   * Makes it a consumer of lite topics: it receives those listed here and those that `subscribeLite()` adds, from the
+   * one topic that it subscribes to, without a filter. The topic is of type `lite`, and the group is bound to it (`lite` of `createGroup`).
+   * An empty list: none at first. Set `deadLetterTo`, too: dead letters of lite topics do not go to the broker's queue. The messages of a lite topic are handled one after another, those of several lite topics concurrently.
+   * Requires server 5.5.0, and proxies in processes of their own. Default: a consumer of ordinary topics.
+   */
+  readonly liteTopics?: readonly string[];
   /** Concurrent handlers of each listener. Default 16. */
   readonly concurrency?: number;
   /**
@@ -107,10 +116,12 @@ export function resolveOptions(
   const { consumerGroup, handlerTimeoutMs, longPollingTimeoutMs } = options;
   const subscriptions = subscriptionsOf(options);
   assertGroupSubscription({ consumerGroup, subscriptions });
+  assertLiteTopics(options.liteTopics, subscriptions);
   if (handlerTimeoutMs !== undefined) positive('handlerTimeoutMs', handlerTimeoutMs);
   if (longPollingTimeoutMs !== undefined) positive('longPollingTimeoutMs', longPollingTimeoutMs);
   const concurrency = positiveInteger('concurrency', options.concurrency ?? DEFAULT_CONCURRENCY);
   const listeners = listenersOf(options, { concurrency, ioClock, telemetry });
+  if (options.liteTopics !== undefined) assertDeadLettersKept(listeners);
   const atOnce = listeners.all.reduce((sum, { permits }) => sum + permits, 0);
   const buffered = options.maxBufferedMessages ?? Math.max(DEFAULT_BUFFERED_MESSAGES, 2 * atOnce);
   const { handler: _handler, listeners: given, ...others } = options;
@@ -128,6 +139,29 @@ export function resolveOptions(
     maxUnpackedBytes: positiveInteger('maxUnpackedBytes', options.maxUnpackedBytes ?? DEFAULT_MAX_UNPACKED_BYTES),
     events: { ...options.events },
   };
+}
+
+function assertLiteTopics(liteTopics: unknown, subscriptions: readonly Subscription[]): void {
+  if (liteTopics === undefined) return;
+  if (!Array.isArray(liteTopics) || !liteTopics.every((one) => typeof one === 'string')) {
+    throw new UsageError('ILLEGAL_OPTION', 'option liteTopics must be a list of names', 'liteTopics');
+  }
+  for (const liteTopic of liteTopics) assertLiteTopic(liteTopic, 'liteTopics');
+  const [first, ...others] = subscriptions;
+  if (others.length === 0 && (first?.filter ?? EVERY_MESSAGE).expression === EVERY_MESSAGE.expression) return;
+  const text =
+    'a consumer of lite topics subscribes to one topic without a filter; use a consumer group of its own for it';
+  throw new UsageError('ILLEGAL_OPTION', text, 'liteTopics');
+}
+
+/** Apache RocketMQ 5.5.0 damages a lite topic when it moves one of its messages to the dead letter queue (docs/protocol-notes.md). */
+function assertDeadLettersKept({ all }: ListenerSet): void {
+  const lacking = all.find(({ policy }) => policy.deadLetterTo === undefined);
+  if (lacking === undefined) return;
+  const text =
+    `listener ${lacking.name}: a consumer of lite topics must set deadLetterTo, because the dead letter queue of Apache RocketMQ 5.5.0 ` +
+    'damages lite topics';
+  throw new UsageError('ILLEGAL_OPTION', text, 'deadLetterTo');
 }
 
 function subscriptionsOf({ consumerGroup, subscriptions, listeners }: PushConsumerOptions): Subscription[] {

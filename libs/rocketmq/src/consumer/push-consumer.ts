@@ -20,11 +20,12 @@ import { MessageFlow } from './message-flow.js';
 import type { ConsumerContext } from './model/consumer-context.js';
 import { ConsumerReporter } from './model/consumer-events.js';
 import type { ObservedConsumer, PushConsumerTelemetry } from './model/consumer-telemetry.js';
-import { type ConsumerSettings, consumerSettings, DEFAULT_SETTINGS } from './model/settings.js';
+import { type ConsumerSettings, consumerSettings, DEFAULT_SETTINGS, liteConsumerSettings } from './model/settings.js';
 import { assertTopic, type Subscription } from './model/subscription.js';
 import { type PushConsumerOptions, type ResolvedOptions, resolveOptions } from './push-consumer-options.js';
 import { AssignmentWatcher } from './receive/assignment-watcher.js';
 import { consumerClient, DEFAULT_START_MS, startConsumerClient } from './receive/consumer-client.js';
+import { LiteSubscriptions } from './receive/lite-subscriptions.js';
 import { SubscriptionSet } from './receive/subscription-set.js';
 
 type State =
@@ -47,6 +48,8 @@ export class PushConsumer {
   private readonly telemetry: PushConsumerTelemetry | undefined;
   private readonly flow: MessageFlow;
   private readonly watcher: AssignmentWatcher;
+  /** Undefined for a consumer of ordinary topics. */
+  private readonly lite: LiteSubscriptions | undefined;
   private readonly closing = new AbortController();
   private readonly verification: Verification;
   private settings: ConsumerSettings = DEFAULT_SETTINGS;
@@ -56,14 +59,16 @@ export class PushConsumer {
     this.telemetry = options.telemetry?.pushConsumer(this.observed(connection, options.consumerGroup));
     this.options = resolveOptions(options, this.ioClock, this.telemetry);
     this.subscriptions = new SubscriptionSet(this.options);
-    const { consumerGroup, events } = this.options;
+    const { consumerGroup, events, liteTopics } = this.options;
     this.client = consumerClient(connection, {
-      type: ClientType.PUSH_CONSUMER,
+      type: liteTopics === undefined ? ClientType.PUSH_CONSUMER : ClientType.LITE_PUSH_CONSUMER,
       group: this.subscriptions,
       onSettings: (settings) => {
-        this.settings = consumerSettings(settings);
+        this.settings = liteTopics === undefined ? consumerSettings(settings) : liteConsumerSettings(settings);
+        this.lite?.settingsAnswered();
       },
       onCommand: (command, endpoint) => this.onCommand(command, endpoint),
+      report: () => this.flow.report(),
       events,
     });
     const { listeners, maxUnpackedBytes } = this.options;
@@ -77,6 +82,7 @@ export class PushConsumer {
       logger,
       report: new ConsumerReporter(events, logger, consumerGroup, this.telemetry),
       settings: () => this.settings,
+      releasesFree: () => !this.settings.isFifo && this.client.announces('suspends'),
     };
     this.verification = new Verification(context, { listeners, maxUnpackedBytes, forceSignal: this.closing.signal });
     this.flow = new MessageFlow(context, this.options, this.telemetry, (topic) => this.subscriptions.of(topic)?.filter);
@@ -84,6 +90,7 @@ export class PushConsumer {
       topics: () => this.subscriptions.topics,
       onAssigned: (topic, queues) => this.assign(topic, queues),
     });
+    this.lite = liteTopics && this.makeLite(context, liteTopics);
   }
 
   /** The id by which the server knows this consumer. */
@@ -207,6 +214,35 @@ export class PushConsumer {
     });
   }
 
+  /** The lite topics that it subscribes to; empty for a consumer of ordinary topics. */
+  get liteTopics(): readonly string[] {
+    return this.lite?.names ?? [];
+  }
+
+  /**
+   * Subscribes to a lite topic, which need not exist yet. A group that has not received from it before starts with its first message.
+   * Does nothing when it is subscribed to.
+   * @param options `timeoutMs` in milliseconds, default 10 s
+   * @throws UsageError `ILLEGAL_LITE_TOPIC`, `LITE_SUBSCRIPTION_QUOTA_EXCEEDED`, or `NO_LITE_CONSUMER` without the option `liteTopics`;
+   *   StatusError or TransportError when a server rejects it or is unreachable: it is not subscribed to, and a server that accepted it
+   *   forgets it within 30 s
+   */
+  async subscribeLite(liteTopic: string, options: CallOptions = {}): Promise<void> {
+    const lite = await this.startedLite();
+    await lite.add(liteTopic, options);
+  }
+
+  /**
+   * Unsubscribes from a lite topic. Messages that were received before are still handled. Does nothing for one that is not subscribed to.
+   * @param options `timeoutMs` in milliseconds, default 10 s
+   * @throws UsageError `NO_LITE_CONSUMER` without the option `liteTopics`; StatusError or TransportError when a server rejects it or is
+   *   unreachable: it is unsubscribed nevertheless, and the server learns it within 30 s
+   */
+  async unsubscribeLite(liteTopic: string, options: CallOptions = {}): Promise<void> {
+    const lite = await this.startedLite();
+    await lite.remove(liteTopic, options);
+  }
+
   /**
    * Looks up topics and group and starts to receive. A repeated call returns the promise of the first one.
    * @param options `timeoutMs` in milliseconds, default 10 s
@@ -261,17 +297,29 @@ export class PushConsumer {
     if (requireFifo && !this.settings.isFifo) throw consumerGroupNotFifo(consumerGroup);
     assertFitsGroup(consumerGroup, listeners.all, this.settings);
     for (const one of listeners.all) acceptPolicy?.(one.name, policyInForce(one, this.settings, invisibleDurationMs));
+    await this.lite?.start(deadline);
     await this.watcher.start(deadline);
     // A consumer that is retried under a new id each time would leave a set of measurements behind each time.
     if (!this.closing.signal.aborted) this.telemetry?.start();
   }
 
   private async change(what: string, options: CallOptions, work: (deadline: Deadline) => Promise<void>): Promise<void> {
-    if (this.state.kind === 'closed') throw closedError();
-    if (this.options.areListenersGiven) {
-      const text = 'its listeners decide what this consumer subscribes to; nothing was changed';
-      throw new UsageError('LISTENERS_DECIDE', text, 'listeners');
+    if (this.state.kind !== 'closed' && (this.options.areListenersGiven || this.lite !== undefined)) {
+      const [who, field] =
+        this.lite === undefined ? ['its listeners decide', 'listeners'] : ['liteTopics decides', 'liteTopics'];
+      const text = `${who} what this consumer subscribes to; nothing was changed`;
+      throw new UsageError('LISTENERS_DECIDE', text, field);
     }
+    await this.started();
+    await this.inTurn(what, options, work);
+  }
+
+  private inTurn(what: string, options: CallOptions, work: (deadline: Deadline) => Promise<void>): Promise<void> {
+    return this.subscriptions.inTurn(what, { ...options, closing: this.closing.signal }, work);
+  }
+
+  private async started(): Promise<void> {
+    if (this.state.kind === 'closed') throw closedError();
     if (this.state.kind === 'idle') {
       throw new StateError(
         'NOT_STARTED',
@@ -279,7 +327,24 @@ export class PushConsumer {
       );
     }
     await this.state.ready;
-    await this.subscriptions.inTurn(what, { ...options, closing: this.closing.signal }, work);
+  }
+
+  private async startedLite(): Promise<LiteSubscriptions> {
+    if (this.lite === undefined) {
+      const text = 'this consumer is not one of lite topics; nothing was changed; set the option liteTopics';
+      throw new UsageError('NO_LITE_CONSUMER', text, 'liteTopics');
+    }
+    await this.started();
+    return this.lite;
+  }
+
+  private makeLite(context: ConsumerContext, initial: readonly string[]): LiteSubscriptions {
+    const [topic = ''] = this.subscriptions.topics;
+    return new LiteSubscriptions(context, {
+      topic,
+      initial: [...new Set(initial)],
+      inTurn: (what, options, work) => this.inTurn(what, options, work),
+    });
   }
 
   private topicOfItsOwn(name: string): string | undefined {
@@ -295,6 +360,7 @@ export class PushConsumer {
 
   private async end(shutdownGraceMs: number): Promise<void> {
     const ended = this.flow.end(shutdownGraceMs);
+    await this.lite?.stop();
     await this.watcher.stop();
     await ended;
     this.telemetry?.close();
@@ -314,6 +380,10 @@ export class PushConsumer {
   }
 
   private onCommand(command: ServerCommand, endpoint: Endpoint): boolean {
+    if (command.$case === 'notifyUnsubscribeLiteCommand' && this.lite !== undefined) {
+      this.lite.lose(command.value.liteTopic);
+      return true;
+    }
     if (command.$case !== 'verifyMessageCommand') return false;
     void this.verification.verify(command.value).then((answer) => {
       // A closed client has no session any more, and the server sends it nothing.

@@ -1,8 +1,8 @@
 // What `nestjs-rocketmq/admin` exports.
 
+export { AlreadyExistsError, PartlyDoneError } from '../admin/admin-errors.js';
 export type { BrokerClock, BrokerClocks } from '../admin/broker-clocks.js';
 export type { BrokerVersion, BrokerVersions, ServerVersion } from '../admin/broker-versions.js';
-export type { MasterBroker } from '../admin/cluster.js';
 export {
   NotReplayableError,
   REPLAY_PROPERTY,
@@ -21,7 +21,7 @@ export type {
   GroupClientsOptions,
   SubscriptionDifference,
 } from '../admin/group-clients.js';
-export type { GroupDelivery, GroupDescription, GroupOnBroker, NewGroup } from '../admin/groups.js';
+export type { GroupDescription, GroupOnBroker, NewGroup } from '../admin/groups.js';
 export type { GroupLag, LagOptions, QueueLag, TopicLag } from '../admin/lag.js';
 export type { FoundMessages, MessageQuery } from '../admin/message-lookup.js';
 export type {
@@ -32,15 +32,19 @@ export type {
   ResumableHalfMessage,
 } from '../admin/message-pages.js';
 export type { StoredMessageView } from '../admin/message-view.js';
-export { AlreadyExistsError, PartlyDoneError, RemotingError } from '../admin/remoting-error.js';
-export type { QueueOffset, RewindRequest, RewindTarget } from '../admin/rewind.js';
+export type { QueueOffset } from '../admin/rewind.js';
 export type { PlannedMove } from '../admin/rewind-plan.js';
+export type { RewindRequest, RewindTarget } from '../admin/rewind-target.js';
 export { RocketMQAdmin, type RocketMQAdminOptions } from '../admin/rocketmq-admin.js';
 export type { TopicKind } from '../admin/system-names.js';
 export type { DeletedTopic, ListedTopic, ListTopicsOptions, TopicList } from '../admin/topic-admin.js';
 export type { QueueOffsets, TopicOffsets } from '../admin/topic-offsets.js';
 export type { CreateOptions, NewTopic, TopicDescription, TopicOnBroker } from '../admin/topics.js';
+export type { LiteGroup } from '../protocol/model/lite-group.js';
 export type { TopicType } from '../protocol/model/message.js';
+export type { MasterBroker } from '../remoting/cluster.js';
+export type { GroupDelivery } from '../remoting/group-config.js';
+export { RemotingError } from '../remoting/remoting-error.js';
 export type { BackoffPolicy, CustomizedBackoff, ExponentialBackoff } from '../support/backoff.js';
 export type { CallOptions } from '../support/deadline.js';
 export { RocketMQError, StateError, TransportError, UsageError } from '../support/errors.js';

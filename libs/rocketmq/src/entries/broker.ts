@@ -40,3 +40,4 @@ export type {
   TakeAway,
 } from '../broker/services/faults.js';
 export type { FlushMode } from '../broker/store/lmdb-store.js';
+export type { LiteGroup } from '../protocol/model/lite-group.js';

@@ -29,7 +29,7 @@ export type {
   HandlerContext,
   MessageHandler,
 } from '../consumer/model/handler.js';
-export { DeadLetterError, RetryLaterError } from '../consumer/model/outcome-errors.js';
+export { DeadLetterError, RetryLaterError, type RetryLaterOptions } from '../consumer/model/outcome-errors.js';
 export type { Subscription } from '../consumer/model/subscription.js';
 export { PushConsumer } from '../consumer/push-consumer.js';
 export type { PushConsumerOptions } from '../consumer/push-consumer-options.js';
@@ -51,7 +51,7 @@ export type { InterceptedSend, SendInterceptor } from '../producer/sending/inter
 export { NotSentError } from '../producer/sending/not-sent-error.js';
 export type { RecallTarget } from '../producer/sending/recall.js';
 export type { BatchOptions, BatchOutcome } from '../producer/sending/send-batch.js';
-export type { SendReceipt } from '../producer/sending/send-receipt.js';
+export type { SendReceipt } from '../producer/sending/send-request.js';
 export type {
   EndResult,
   EndSource,
@@ -73,4 +73,4 @@ export { type Clock, HOUR_MS, MINUTE_MS, type ScheduledTask, SECOND_MS } from '.
 export type { CallOptions } from '../support/deadline.js';
 export { type Outcome, RocketMQError, StateError, TransportError, UsageError } from '../support/errors.js';
 export type { Logger } from '../support/logger.js';
-export type { Pem, TlsOptions } from '../support/tls.js';
+export type { Pem, PemSource, TlsOptions } from '../support/tls.js';

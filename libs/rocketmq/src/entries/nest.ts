@@ -26,10 +26,9 @@ export type {
 export { RocketMQBatchContext } from '../nest/listening/rocketmq-batch-context.js';
 export { RocketMQContext } from '../nest/listening/rocketmq-context.js';
 export { RocketMQListener } from '../nest/listening/rocketmq-listener.decorator.js';
-export { type BodyCodec, bytesCodec, jsonCodec, textCodec } from '../nest/messages/body-codec.js';
 export type { BodyClass, PlainOf } from '../nest/messages/body-schema.js';
-export type { InvalidBodyDecision, OnInvalid } from '../nest/messages/invalid-body.js';
-export { InvalidBodyError } from '../nest/messages/invalid-body.js';
+export { type InvalidBodyDecision, InvalidBodyError, type OnInvalid } from '../nest/messages/invalid-body.js';
+export { type BodyCodec, bytesCodec, jsonCodec, textCodec } from '../nest/messages/message-body.js';
 export type { IncomingHookContext, MessageHook, OutgoingHookContext } from '../nest/messages/message-hooks.js';
 export type { MessageFields, PlainMessage, TopicMessage } from '../nest/messages/outgoing.js';
 export {
@@ -82,10 +81,10 @@ export { outboxMessage } from '../nest/sending/outbox-message.js';
 export type { RocketMQRequestOptions } from '../nest/sending/reply-channel.js';
 export { REPLY_TOPIC_MARK, REQUEST_PROPERTIES, RemoteHandlerError } from '../nest/sending/reply-message.js';
 export { type RequestCallOptions, RocketMQRequester } from '../nest/sending/requester.js';
-export type { TopicSender } from '../nest/sending/rocketmq-producer.js';
 export {
   RocketMQProducer,
   type SendOptions,
+  type TopicSender,
   type TransactionalTopicMessage,
 } from '../nest/sending/rocketmq-producer.js';
 export {
@@ -113,7 +112,7 @@ export { delayLevelMs } from '../producer/sending/delay-levels.js';
 export type { InterceptedSend, SendInterceptor } from '../producer/sending/interceptors.js';
 export { NotSentError } from '../producer/sending/not-sent-error.js';
 export type { BatchOptions, BatchOutcome } from '../producer/sending/send-batch.js';
-export type { SendReceipt } from '../producer/sending/send-receipt.js';
+export type { SendReceipt } from '../producer/sending/send-request.js';
 export type {
   EndResult,
   EndSource,

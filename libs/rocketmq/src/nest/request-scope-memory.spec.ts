@@ -42,10 +42,10 @@ import { NestCalls } from './listening/nest-call.js';
 import { explore } from './listening/rocketmq.explorer.js';
 import type { RocketMQContext } from './listening/rocketmq-context.js';
 import { RocketMQListener } from './listening/rocketmq-listener.decorator.js';
-import { jsonCodec } from './messages/body-codec.js';
+import { jsonCodec } from './messages/message-body.js';
 import { NAMES_AS_GIVEN } from './messages/resource-names.js';
 
-const MESSAGES = 100_000;
+const MESSAGES = 25_000;
 /** Allowance for the runtime's own warm-up; one leaked instance weighs more. */
 const KEPT_BYTES = 256;
 

@@ -27,7 +27,7 @@ import { type RecallTarget, recallMessage } from './sending/recall.js';
 import { SendAttempts, type SendPolicy } from './sending/send-attempts.js';
 import { type BatchOptions, type BatchOutcome, type RefusedMessage, sendBatch } from './sending/send-batch.js';
 import { SendPipeline } from './sending/send-pipeline.js';
-import { receiptOf, type SendReceipt } from './sending/send-receipt.js';
+import { receiptOf, type SendReceipt } from './sending/send-request.js';
 import type { Transaction } from './transactions/transaction.js';
 import { TransactionCoordinator, type TransactionOptions } from './transactions/transaction-coordinator.js';
 
@@ -41,11 +41,17 @@ export interface ProducerOptions extends TransactionOptions, BackpressureOptions
   /** The maximum number of attempts of one send, counting only those that may have reached the server. Default 3. */
   readonly maxAttempts?: number;
   /**
-   * Compresses bodies with gzip. Consumers of this library decompress them, up to 32 MiB by default, so a body can have up to 32 MiB
-   * if it is at most 4 MiB when compressed. The official Java, Go, Node and Python consumers decompress them, too. Default: no
-   * compression.
+   * Compresses bodies: with gzip, which the official Java, Go, Node and Python consumers of a proxy decompress; by name server with zlib,
+   * which consumers of the remoting protocol decompress, and of those of a proxy the Java ones. Consumers of this library decompress both,
+   * up to 32 MiB by default, so a body can have up to 32 MiB if it is at most 4 MiB when compressed. Default: no compression.
    */
   readonly compression?: CompressionOptions;
+  /**
+   * How far ahead `deliverAt` and `delayMs` of a message may be, in milliseconds. No server reports its limit: where the operator has raised
+   * `maxDelayTimeMills` of the proxy, give the same number here. `timerMaxDelaySec` of the brokers, 3 days by default, limits delays, too.
+   * Default 24 h, as on the server.
+   */
+  readonly maxDelayMs?: number;
   /** Wrap each send, the first one outermost. Default: none. */
   readonly interceptors?: readonly SendInterceptor[];
   /** Event handlers for results that no call returns: failed one-way sends, lost ends of transactions, checks. Default: none. */
@@ -85,11 +91,13 @@ export class Producer {
   ) {
     const maxAttempts = positiveInteger('maxAttempts', options.maxAttempts ?? 3);
     const backoff = { kind: 'exponential', initialMs: 10, maxMs: 1_000, multiplier: 2 } as const;
-    this.policy = { maxAttempts, backoff, maxBodyBytes: LIMITS.bodyBytes };
+    const maxDelayMs = positive('maxDelayMs', options.maxDelayMs ?? LIMITS.delayMs);
+    this.policy = { maxAttempts, backoff, maxBodyBytes: LIMITS.bodyBytes, maxDelayMs };
     this.client = new Client(connection, this.role());
     this.telemetry = options.telemetry?.producer(observedClient(connection, () => this.clientId));
     this.transactions = new TransactionCoordinator(this.client, options, this.telemetry);
-    const [backpressure, packer] = [new Backpressure(options), new BodyPacker(options.compression)];
+    const backpressure = new Backpressure(options);
+    const packer = new BodyPacker(options.compression, connection.hasProxy ? 'gzip' : 'zlib');
     const safety = new BatchSafety(options, connection.logger);
     const around = [...(options.interceptors ?? []), ...(this.telemetry ? [this.telemetry.interceptor] : [])];
     const interceptors = new Interceptors(around, connection.logger);

@@ -56,6 +56,23 @@ describe('a producer', () => {
       expect(ids()).toHaveLength(1);
     });
 
+    it.each([
+      // By the code for which nothing is known of the message. test/secured sees a real server do it.
+      ['that the proxy allows', 'INTERNAL_SERVER_ERROR'],
+      ['without a proxy', 'BAD_REQUEST'],
+    ] as const)('reports a delay %s and the broker refuses as too far ahead, after one attempt', async (_, code) => {
+      const message = 'timer message illegal, the delay time should not be bigger than the max delay 259200000ms';
+      const action = { kind: 'answer', code, message } as const;
+      broker.faults.add({ rpc: 'sendMessage', action });
+      await expect(newProducer().send(order)).rejects.toMatchObject({
+        code: 'ILLEGAL_DELIVERY_TIME',
+        outcome: 'rejected',
+        retryable: false,
+        message: expect.stringContaining('timerMaxDelaySec'),
+      });
+      expect(ids()).toEqual([]);
+    });
+
     it('never reports that nothing was stored after an attempt that may have stored the message', async () => {
       broker.faults.add({ rpc: 'sendMessage', action: { kind: 'dropResponse' } });
       broker.faults.add({ rpc: 'sendMessage', action: { kind: 'answer', code: 'FORBIDDEN' } });

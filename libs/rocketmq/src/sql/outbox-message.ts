@@ -1,5 +1,6 @@
 // A message in the outbox: as it is passed, stored in a row, and sent.
 
+import { LIMITS } from '../protocol/model/limits.js';
 import { assertSendable, bodyBytes, deliveryTimestampMs, type OutgoingMessage } from '../protocol/model/message.js';
 import { UsageError } from '../support/errors.js';
 
@@ -28,18 +29,20 @@ interface Fields {
   readonly properties?: Readonly<Record<string, string>> | undefined;
   readonly deliverAtMs?: number | undefined;
   readonly priority?: number | undefined;
+  readonly liteTopic?: string | undefined;
 }
 
 /**
  * Validates a message like a send does, so that a message that can never be sent is rejected while its transaction can still fail.
  * @throws UsageError that names the field
  */
-export function toColumns(message: OutboxMessage, id: string, nowMs: number): OutboxColumns {
+export function toColumns(message: OutboxMessage, id: string, nowMs: number, maxDelayMs: number): OutboxColumns {
   const body = bytesOf(message);
-  assertSendable({ ...message, body, properties: withId(message.properties, id) }, body.length, nowMs);
-  const { topic, messageGroup, tag, keys, properties, priority } = message;
+  const written = { ...message, body, properties: withId(message.properties, id) };
+  assertSendable(written, body.length, nowMs, LIMITS.bodyBytes, maxDelayMs);
+  const { topic, messageGroup, tag, keys, properties, priority, liteTopic } = message;
   const deliverAtMs = deliveryTimestampMs({ ...message, body }, nowMs);
-  const fields: Fields = { tag, keys, properties, deliverAtMs, priority };
+  const fields: Fields = { tag, keys, properties, deliverAtMs, priority, liteTopic };
   return {
     topic,
     messageGroup: messageGroup ?? null,
@@ -50,7 +53,7 @@ export function toColumns(message: OutboxMessage, id: string, nowMs: number): Ou
 
 /** The message to send, with its id, which is the same at each attempt. */
 export function fromColumns(id: string, { topic, messageGroup, fields, body }: OutboxColumns): OutgoingMessage {
-  const { tag, keys, properties, deliverAtMs, priority } = JSON.parse(fields) as Fields;
+  const { tag, keys, properties, deliverAtMs, priority, liteTopic } = JSON.parse(fields) as Fields;
   return {
     topic,
     messageId: id,
@@ -61,6 +64,7 @@ export function fromColumns(id: string, { topic, messageGroup, fields, body }: O
     ...(messageGroup === null ? {} : { messageGroup }),
     ...(deliverAtMs === undefined ? {} : { deliverAt: new Date(deliverAtMs) }),
     ...(priority === undefined ? {} : { priority }),
+    ...(liteTopic === undefined ? {} : { liteTopic }),
   };
 }
 

@@ -53,6 +53,14 @@ describe('Outbox.add', () => {
     ]);
   });
 
+  it('rejects a delay beyond maxDelayMs while its transaction can still fail', async () => {
+    const message = { topic: 'orders', body: 'a', delayMs: 48 * HOUR_MS };
+    const columns = (outbox: Outbox): Promise<string> => bench.database.transaction((tx) => outbox.add(tx, message));
+    await expect(columns(bench.outbox)).rejects.toMatchObject({ code: 'ILLEGAL_DELIVERY_TIME', field: 'delayMs' });
+    await columns(new Outbox({ clock: bench.clock, maxDelayMs: 48 * HOUR_MS }));
+    expect(() => new Outbox({ maxDelayMs: 0 })).toThrow('option maxDelayMs must be a number above 0');
+  });
+
   it('sends nothing of a transaction that is rolled back', async () => {
     const failed = bench.database.transaction(async (tx) => {
       await bench.outbox.add(tx, { topic: 'orders', body: 'a' });

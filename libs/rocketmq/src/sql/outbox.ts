@@ -1,6 +1,7 @@
 // Messages that wait in the database to be sent: adding them in the caller's transaction, inspecting and deleting them. The sending
 // is in outbox-relay.ts.
 
+import { LIMITS } from '../protocol/model/limits.js';
 import { MessageIdGenerator } from '../protocol/model/message-id.js';
 import { type Clock, HOUR_MS, SystemClock } from '../support/clock.js';
 import { positive, positiveInteger } from '../support/options.js';
@@ -19,6 +20,11 @@ export interface OutboxOptions {
   readonly retentionMs?: number;
   /** The clock for `delayMs`, which counts from the call of `add`. Default: the system clock. */
   readonly clock?: Clock;
+  /**
+   * How far ahead `deliverAt` and `delayMs` of a message may be, in milliseconds; the same as `maxDelayMs` of the producer that the relay
+   * sends with. Default 24 h.
+   */
+  readonly maxDelayMs?: number;
   /**
    * Adds the current trace context to a message when it is written: `openTelemetry()` of `nestjs-rocketmq/opentelemetry`. Default: the
    * message gets its trace context when a relay sends it.
@@ -58,6 +64,7 @@ export class Outbox {
   readonly table: string;
   private readonly retentionMs: number;
   private readonly clock: Clock;
+  private readonly maxDelayMs: number;
   private readonly telemetry: OutboxOptions['telemetry'];
   private readonly ids = new MessageIdGenerator(systemRandom, process.pid);
   private readonly watchers = new Set<() => void>();
@@ -67,6 +74,7 @@ export class Outbox {
     this.table = quoteTable(options.tableName ?? DEFAULT_OUTBOX_TABLE);
     this.retentionMs = positive('retentionMs', options.retentionMs ?? DEFAULT_RETENTION_MS);
     this.clock = options.clock ?? new SystemClock();
+    this.maxDelayMs = positive('maxDelayMs', options.maxDelayMs ?? LIMITS.delayMs);
     this.telemetry = options.telemetry;
   }
 
@@ -80,7 +88,7 @@ export class Outbox {
     const nowMs = this.clock.nowMs();
     const id = this.ids.next(nowMs);
     const written = this.telemetry?.outboxMessage(message) ?? message;
-    const { topic, messageGroup, fields, body } = toColumns(written, id, nowMs);
+    const { topic, messageGroup, fields, body } = toColumns(written, id, nowMs, this.maxDelayMs);
     // Without the lock, a row could become visible after a later one of its group was sent: positions are assigned before the commit.
     if (messageGroup !== null) {
       const lock = `SELECT pg_advisory_xact_lock(${LOCK_CLASS}, hashtext($1::text))`;

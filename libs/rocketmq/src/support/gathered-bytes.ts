@@ -1,4 +1,4 @@
-// Collects bytes that arrive in chunks into a separate buffer.
+// Assembles messages from the chunks in which they arrive. What is incomplete is collected in a separate buffer.
 
 /** The initial capacity; enough for a few small chunks. */
 const FIRST_ROOM_BYTES = 256;
@@ -50,5 +50,68 @@ export class GatheredBytes {
     const room = Buffer.allocUnsafeSlow(Math.max(bytes, ahead));
     this.room.copy(room, 0, 0, this.used);
     this.room = room;
+  }
+}
+
+/** Splits a stream of messages that each begin with a prefix of a fixed size, from which their length is known. */
+export class MessageAssembler {
+  private readonly held = new GatheredBytes();
+  /** The size of the incomplete message with its prefix, as far as it is known. */
+  private neededBytes: number;
+
+  /** @param lengthAt the length of the message whose prefix is at this position; throws to refuse it before its bytes are kept */
+  constructor(
+    private readonly prefixBytes: number,
+    private readonly lengthAt: (bytes: Buffer, at: number) => number,
+  ) {
+    this.neededBytes = prefixBytes;
+  }
+
+  /** Whether the stream so far ends in the middle of a message. */
+  get isInMessage(): boolean {
+    return this.held.length > 0;
+  }
+
+  /** The memory that the incomplete message takes, in bytes. */
+  get heldBytes(): number {
+    return this.held.roomBytes;
+  }
+
+  /** Takes the next chunk. @returns the messages that it completes, without their prefixes */
+  push(chunk: Buffer): Buffer[] {
+    const { prefixBytes } = this;
+    const messages: Buffer[] = [];
+    let at = 0;
+    // Only what completes the message that has begun is copied; the rest of a chunk is read where it is.
+    while (this.held.length > 0 && at < chunk.length) {
+      const end = Math.min(chunk.length, at + this.neededBytes - this.held.length);
+      this.held.add(chunk.subarray(at, end), this.neededBytes);
+      at = end;
+      if (this.held.length === prefixBytes) this.neededBytes += this.lengthAt(this.held.bytes, 0);
+      if (this.held.length === this.neededBytes) messages.push(this.held.take().subarray(prefixBytes));
+    }
+    if (at < chunk.length) this.read(chunk, at, messages);
+    return messages;
+  }
+
+  /** Drops an incomplete message. */
+  drop(): void {
+    this.held.take();
+  }
+
+  private read(bytes: Buffer, from: number, messages: Buffer[]): void {
+    let at = from;
+    this.neededBytes = this.prefixBytes;
+    while (bytes.length - at >= this.prefixBytes) {
+      const start = at + this.prefixBytes;
+      const length = this.lengthAt(bytes, at);
+      if (bytes.length - start < length) {
+        this.neededBytes = this.prefixBytes + length;
+        break;
+      }
+      at = start + length;
+      messages.push(bytes.subarray(start, at));
+    }
+    if (at < bytes.length) this.held.add(bytes.subarray(at), this.neededBytes);
   }
 }

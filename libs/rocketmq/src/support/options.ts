@@ -1,4 +1,4 @@
-// Checks of numbers in options, declarations and requests.
+// Checks of numbers and flags in options, declarations and requests.
 
 import { UsageError } from './errors.js';
 
@@ -11,6 +11,12 @@ export function isIntegerFrom(value: unknown, least: number, most: number = Numb
 export function positive(field: string, value: number): number {
   if (typeof value === 'number' && value > 0 && Number.isFinite(value)) return value;
   throw new UsageError('ILLEGAL_OPTION', `option ${field} must be a number above 0, not ${String(value)}`, field);
+}
+
+/** @throws UsageError unless the option is true or false */
+export function assertFlag(field: string, value: unknown): void {
+  if (typeof value === 'boolean') return;
+  throw new UsageError('ILLEGAL_OPTION', `option ${field} must be true or false, not ${String(value)}`, field);
 }
 
 /** @throws UsageError unless the option is an integer of at least 1 */

@@ -111,7 +111,7 @@ export async function greet(
     port,
     rejectUnauthorized: false,
     ALPNProtocols: ['h2'],
-    secureContext: tls?.secureContext,
+    secureContext: tls?.secureContext(),
     servername: tls?.serverName ?? (isIP(host) === 0 ? host : ''),
   });
   let greeting: Greeting = 'none';
@@ -137,15 +137,17 @@ export async function greet(
  * Whether a server accepts only TLS on an address: it completes a handshake and does not answer plaintext. A server can serve
  * both on one port, and then a broken connection has another cause.
  * @param opening the first bytes that the client sends in plaintext
+ * @param signal ends the question; the answer is then false
  */
-export async function isTlsOnly(address: { host: string; port: number }, opening: Buffer): Promise<boolean> {
-  return (await greet(address, undefined)) !== 'none' && !(await answersPlaintext(address, opening));
-}
-
-async function answersPlaintext(address: { host: string; port: number }, opening: Buffer): Promise<boolean> {
-  const asking = { timeoutMs: PROBE_MS, signal: undefined };
+export async function isTlsOnly(
+  address: { host: string; port: number },
+  opening: Buffer,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const asking = { timeoutMs: PROBE_MS, signal };
+  if ((await greet(address, undefined, asking)) === 'none') return false;
   const answer = await firstAnswer(connectTcp({ ...address }), opening, asking, ([first]) => first !== TLS_ALERT);
-  return answer === true;
+  return answer !== true && !signal.aborted;
 }
 
 function refused(message: string, cause: unknown): TransportError {

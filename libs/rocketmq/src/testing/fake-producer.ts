@@ -1,15 +1,16 @@
 // A producer for tests that sends nothing: it validates and encodes like the real one, and keeps the messages.
 
 import { parseEndpoints } from '../client/endpoint.js';
-import { type BodyCodec, jsonCodec } from '../nest/messages/body-codec.js';
+import { type BodyCodec, jsonCodec } from '../nest/messages/message-body.js';
 import { NAMES_AS_GIVEN } from '../nest/messages/resource-names.js';
 import type { TopicDefinition, TopicLike } from '../nest/messages/topic-definition.js';
 import { DETACHED, RocketMQProducer, type SendingPort } from '../nest/sending/rocketmq-producer.js';
 import { sendBatch } from '../producer/sending/send-batch.js';
-import type { SendReceipt } from '../producer/sending/send-receipt.js';
+import type { SendReceipt } from '../producer/sending/send-request.js';
 import { Transaction } from '../producer/transactions/transaction.js';
 import { runInTransaction, TransactionScope } from '../producer/transactions/transaction-scope.js';
 import { toWireMessage } from '../protocol/grpc/message-mapping.js';
+import { LIMITS } from '../protocol/model/limits.js';
 import { assertSendable, bodyBytes, messageTypeOf, type OutgoingMessage } from '../protocol/model/message.js';
 import { MessageIdGenerator } from '../protocol/model/message-id.js';
 import { type Clock, MINUTE_MS, SECOND_MS, SystemClock } from '../support/clock.js';
@@ -49,6 +50,8 @@ export interface FakeProducerOptions {
   readonly codec?: BodyCodec;
   /** Default: the system clock. */
   readonly clock?: Clock;
+  /** `maxDelayMs` of the module's producer, if it sets one. Default 24 h. */
+  readonly maxDelayMs?: number;
 }
 
 /** Replaces `RocketMQProducer`. */
@@ -58,8 +61,8 @@ export class FakeProducer extends RocketMQProducer {
   private readonly desk: FakeDesk;
 
   /** @internal created by {@link fakeProducer} */
-  constructor({ codec = jsonCodec, clock = new SystemClock() }: FakeProducerOptions) {
-    const desk = new FakeDesk(clock);
+  constructor({ codec = jsonCodec, clock = new SystemClock(), maxDelayMs = LIMITS.delayMs }: FakeProducerOptions) {
+    const desk = new FakeDesk(clock, maxDelayMs);
     const hooks = {
       outgoing: async (message: OutgoingMessage, { body }: { readonly body: unknown }) => desk.noted(message, body),
       incoming: async <T>(message: T) => message,
@@ -112,7 +115,10 @@ class FakeDesk implements SendingPort {
   private readonly bodies = new WeakMap<object, unknown>();
   private readonly ids = new MessageIdGenerator(systemRandom, process.pid);
 
-  constructor(private readonly clock: Clock) {}
+  constructor(
+    private readonly clock: Clock,
+    private readonly maxDelayMs: number,
+  ) {}
 
   /** Remembers what a message was created from. */
   noted(message: OutgoingMessage, body: unknown): OutgoingMessage {
@@ -227,7 +233,7 @@ class FakeDesk implements SendingPort {
   }
 
   private check(message: OutgoingMessage): void {
-    assertSendable(message, bodyBytes(message.body).length, this.clock.nowMs());
+    assertSendable(message, bodyBytes(message.body).length, this.clock.nowMs(), LIMITS.bodyBytes, this.maxDelayMs);
   }
 
   private failIfRequested({ topic }: OutgoingMessage): void {

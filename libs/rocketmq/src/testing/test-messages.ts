@@ -28,6 +28,7 @@ export interface TestMessage {
   readonly properties: Readonly<Record<string, string>>;
   readonly messageType: MessageType;
   readonly messageGroup: string | undefined;
+  readonly liteTopic: string | undefined;
   /** The body as text, decompressed. */
   text(): string;
   /** The body as JSON, decompressed. Its type is not checked. @throws SyntaxError when it is not JSON */
@@ -163,11 +164,12 @@ class Body implements TestMessage {
   readonly properties: Readonly<Record<string, string>>;
   readonly messageType: MessageType;
   readonly messageGroup: string | undefined;
+  readonly liteTopic: string | undefined;
   readonly #isPacked: boolean;
 
   constructor(
     readonly topic: string,
-    { messageId, body, bodyEncoding, tag, keys: own, properties, type, messageGroup }: StoredMessage,
+    { messageId, body, bodyEncoding, tag, keys: own, properties, type, messageGroup, liteTopic }: StoredMessage,
   ) {
     this.messageId = messageId;
     this.body = body;
@@ -176,6 +178,7 @@ class Body implements TestMessage {
     this.properties = properties;
     this.messageType = type;
     this.messageGroup = messageGroup;
+    this.liteTopic = liteTopic;
     this.#isPacked = bodyEncoding === Encoding.GZIP;
   }
 

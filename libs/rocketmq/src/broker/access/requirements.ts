@@ -10,6 +10,7 @@ const CONSUMERS: ReadonlySet<ClientType> = new Set([
   ClientType.PUSH_CONSUMER,
   ClientType.SIMPLE_CONSUMER,
   ClientType.PULL_CONSUMER,
+  ClientType.LITE_PUSH_CONSUMER,
 ]);
 
 const REQUIREMENTS: Requirements = {
@@ -23,6 +24,7 @@ const REQUIREMENTS: Requirements = {
   receiveMessage: ({ group, messageQueue }) => [consuming(group), receiving(messageQueue?.topic)],
   ackMessage: ({ group, topic }) => [consuming(group), receiving(topic)],
   forwardMessageToDeadLetterQueue: ({ group, topic }) => [consuming(group), receiving(topic)],
+  syncLiteSubscription: ({ group, topic }) => [consuming(group), receiving(topic)],
   changeInvisibleDuration: ({ group }) => [consuming(group)],
   telemetry: ({ command }) => {
     if (command?.$case !== 'settings') return [];

@@ -2,12 +2,9 @@
 
 import { REQUEST_CODES } from '../../protocol/remoting/codes.js';
 import { SECOND_MS } from '../../support/clock.js';
-import { BROKER_NAME, CLUSTER_NAME } from '../engine/server-names.js';
+import { BROKER_NAME, CLUSTER_NAME, RELEASE } from '../engine/server-names.js';
 import { type AdminAnswer, answerWith, SUCCESS } from './admin-answer.js';
 import type { AdminContext, RequestTable } from './admin-context.js';
-
-/** The version of Apache RocketMQ that this broker behaves like. */
-const VERSION = 'V5_5_0';
 
 export class ClusterRequests {
   readonly table: RequestTable = [
@@ -29,7 +26,7 @@ export class ClusterRequests {
     const [minutes, hours] = [Math.floor(seconds / 60), Math.floor(seconds / 3600)];
     const runtime = `[ ${Math.floor(hours / 24)} days, ${hours % 24} hours, ${minutes % 60} minutes, ${seconds % 60} seconds. ]`;
     const table = {
-      brokerVersionDesc: VERSION,
+      brokerVersionDesc: RELEASE.name,
       brokerActive: 'true',
       bootTimestamp: String(this.startedAtMs),
       runtime,

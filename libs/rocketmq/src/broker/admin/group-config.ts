@@ -1,9 +1,11 @@
 // Converts a consumer group to and from the format of the remoting protocol.
 
 import { DEFAULT_BACKOFF } from '../../protocol/model/delay-levels.js';
+import { liteGroupProblem } from '../../protocol/model/lite-group.js';
 import { consumerGroupNameProblem } from '../../protocol/model/names.js';
 import { RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
+import { fromChanges, fromLiteAttributes, toLiteAttributes } from '../../protocol/remoting/lite-attributes.js';
 import type { BackoffPolicy } from '../../support/backoff.js';
 import { isIntegerFrom } from '../../support/options.js';
 import type { GroupRecord } from '../engine/records.js';
@@ -14,7 +16,7 @@ import { AdminRefusal } from './admin-answer.js';
 const EXPONENTIAL = { initial: 5_000, max: 7_200_000, multiplier: 2 };
 
 /** @see SubscriptionGroupConfig of the server */
-export function groupConfigOf({ name, fifo, maxDeliveryAttempts, backoff }: GroupRecord): object {
+export function groupConfigOf({ name, fifo, maxDeliveryAttempts, backoff, lite }: GroupRecord): object {
   return {
     groupName: name,
     consumeEnable: true,
@@ -29,15 +31,16 @@ export function groupConfigOf({ name, fifo, maxDeliveryAttempts, backoff }: Grou
     notifyConsumerIdsChangedEnable: true,
     groupSysFlag: 0,
     consumeTimeoutMinute: 15,
-    attributes: {},
+    attributes: lite === undefined ? {} : toLiteAttributes(lite),
   };
 }
 
 /**
- * The complete group from request code 200: omitted settings have their defaults, as on the real server.
+ * The complete group from request code 200: omitted settings have their defaults, omitted attributes are kept, as on the real server.
+ * @param find the group as it was
  * @throws AdminRefusal for settings that this broker does not support
  */
-export function groupOf({ body }: RemotingFrame): GroupRecord {
+export function groupOf({ body }: RemotingFrame, find: (name: string) => GroupRecord | undefined): GroupRecord {
   const config = parse(body);
   const name = groupNameOf(config.groupName);
   const retries = config.retryMaxTimes ?? DEFAULT_MAX_DELIVERY_ATTEMPTS - 1;
@@ -52,7 +55,19 @@ export function groupOf({ body }: RemotingFrame): GroupRecord {
     fifo: config.consumeMessageOrderly === true,
     maxDeliveryAttempts: (retries as number) + 1,
     backoff: backoffOf(name, config.groupRetryPolicy),
+    ...liteOf(name, config.attributes, find(name)),
   };
+}
+
+function liteOf(group: string, attributes: unknown, existing: GroupRecord | undefined): Pick<GroupRecord, 'lite'> {
+  const changes = fromChanges({ ...(attributes as Record<string, string> | null | undefined) });
+  const kept = existing?.lite === undefined ? {} : toLiteAttributes(existing.lite);
+  const lite = changes && fromLiteAttributes({ ...kept, ...changes });
+  const known = Object.keys(lite === undefined ? {} : toLiteAttributes(lite));
+  const isKnown = changes !== undefined && Object.keys(changes).every((name) => known.includes(name));
+  const problem = isKnown ? lite && liteGroupProblem(lite) : 'it supports lite.bind.topic and what goes with it';
+  if (problem !== undefined) throw refused(`consumer group ${group}: attributes of the embedded broker: ${problem}`);
+  return lite === undefined ? {} : { lite };
 }
 
 /** The validated name of a group. */

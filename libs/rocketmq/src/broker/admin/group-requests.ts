@@ -1,12 +1,13 @@
 // Requests about consumer groups: create, alter, show, delete, and their connected consumers.
 
-import { FilterType } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { Code, FilterType } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { DEFAULT_BACKOFF } from '../../protocol/model/delay-levels.js';
 import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import type { GroupRecord } from '../engine/records.js';
 import { Refusal } from '../engine/refusal.js';
 import { DEFAULT_MAX_DELIVERY_ATTEMPTS } from '../engine/registry.js';
+import { RELEASE } from '../engine/server-names.js';
 import { type ClientSession, subscriptionOf } from '../services/sessions.js';
 import { type AdminAnswer, AdminRefusal, answerWith, SUCCESS } from './admin-answer.js';
 import type { AdminContext, RequestTable } from './admin-context.js';
@@ -19,8 +20,6 @@ export const TOOLS_GROUP: GroupRecord = {
   maxDeliveryAttempts: DEFAULT_MAX_DELIVERY_ATTEMPTS,
   backoff: DEFAULT_BACKOFF,
 };
-/** The server's number for 5.5.0. @see MQVersion */
-const VERSION_5_5_0 = 513;
 
 export class GroupRequests {
   readonly table: RequestTable = [
@@ -38,7 +37,7 @@ export class GroupRequests {
   constructor(private readonly broker: AdminContext) {}
 
   private async alter(request: RemotingFrame): Promise<AdminAnswer> {
-    this.broker.engine.alterGroup(groupOf(request));
+    this.broker.engine.alterGroup(groupOf(request, (name) => this.broker.engine.findGroup(name)));
     await this.broker.store.flush();
     return SUCCESS;
   }
@@ -81,7 +80,7 @@ export class GroupRequests {
     }
     return answerWith({
       connectionSet: consumers.map(({ clientId, origin: { address, language } }) => {
-        return { clientAddr: address, clientId, language, version: VERSION_5_5_0 };
+        return { clientAddr: address, clientId, language, version: RELEASE.number };
       }),
       consumeFromWhere: 'CONSUME_FROM_LAST_OFFSET',
       consumeType: 'CONSUME_ACTIVELY',
@@ -90,15 +89,29 @@ export class GroupRequests {
     });
   }
 
-  /** The subscriptions of one consumer. The real server does not know those of gRPC consumers. */
-  private runningInfo({ fields }: RemotingFrame): AdminAnswer {
+  /**
+   * The subscriptions of one consumer, which the real server does not know of gRPC consumers; with `jstackEnable` also what it reports of
+   * itself, which the real server relays.
+   */
+  private async runningInfo({ fields }: RemotingFrame): Promise<AdminAnswer> {
     const group = groupNameOf(fields.consumerGroup);
     const session = this.broker.sessions.consumersOf(group).find(({ clientId }) => clientId === fields.clientId);
     if (session === undefined) {
       const message = `The Consumer <${group}> <${fields.clientId}> not online`;
       throw new AdminRefusal(RESPONSE_CODES.systemError, message);
     }
-    return answerWith({ properties: {}, mqTable: {}, statusTable: {}, subscriptionSet: subscriptionsOf(session) });
+    const info = { properties: {}, mqTable: {}, statusTable: {}, subscriptionSet: subscriptionsOf(session) };
+    return answerWith(fields.jstackEnable === 'true' ? { ...info, jstack: await this.reportOf(session) } : info);
+  }
+
+  private async reportOf(session: ClientSession): Promise<string> {
+    const answer = await this.broker.sessions.questions.ask(session, (nonce) => {
+      return { status: undefined, command: { $case: 'printThreadStackTraceCommand', value: { nonce } } };
+    });
+    const { status, command } = answer ?? {};
+    if (status?.code === Code.OK && command?.$case === 'threadStackTrace') return command.value.threadStackTrace ?? '';
+    const why = answer === undefined ? 'it did not answer in time' : `it answered "${status?.message ?? ''}"`;
+    throw new AdminRefusal(RESPONSE_CODES.systemError, `the consumer <${session.clientId}> does not report: ${why}`);
   }
 }
 

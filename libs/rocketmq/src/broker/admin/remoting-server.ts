@@ -7,6 +7,7 @@ import { encodeFrame, FrameDecoder, MalformedFrame, type RemotingFrame } from '.
 import { type Clock, MINUTE_MS } from '../../support/clock.js';
 import { describeError, type Logger } from '../../support/logger.js';
 import { AccessRefusal } from '../access/access-control.js';
+import { RELEASE } from '../engine/server-names.js';
 import { ConnectionRoom } from '../services/connection-room.js';
 import { Listener, type PortTls } from '../services/listener.js';
 import { RequestMemory, type UnfinishedRequest } from '../services/request-memory.js';
@@ -101,7 +102,9 @@ export class RemotingServer {
     if (request.isResponse) return;
     const answer = await this.answerTo(request);
     if (request.isOneWay || socket.destroyed) return;
-    const isTaken = socket.write(encodeFrame({ ...answer, opaque: request.opaque, isResponse: true }));
+    const isTaken = socket.write(
+      encodeFrame({ ...answer, opaque: request.opaque, isResponse: true, version: RELEASE.number }),
+    );
     if (!isTaken) await drained(socket);
   }
 

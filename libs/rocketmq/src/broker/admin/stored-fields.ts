@@ -48,6 +48,7 @@ function propertiesOf(message: StoredMessage): Map<string, string> {
     ['KEYS', message.keys.length === 0 ? undefined : message.keys.join(' ')],
     ['__SHARDINGKEY', message.messageGroup],
     ['_SYS_MSG_PRIORITY_', message.priority],
+    ['__LITE_TOPIC', message.liteTopic],
     ['TRACE_CONTEXT', message.traceContext],
     ['TIMER_DELIVER_MS', message.deliveryTimestampMs],
     ['RETRY_TOPIC', message.originTopic],
@@ -72,6 +73,7 @@ export function messageToStore(fields: RemotingFrame['fields'], body: Buffer, no
   }
   const messageGroup = properties.get('__SHARDINGKEY');
   const priority = properties.has('_SYS_MSG_PRIORITY_') ? Number(properties.get('_SYS_MSG_PRIORITY_')) : undefined;
+  const liteTopic = properties.get('__LITE_TOPIC');
   const isPacked = (numberIn(fields, 'sysFlag') & SYS_FLAGS.compressed) !== 0;
   const isUsers = ([name]: [string, string]): boolean => !isReservedProperty(name) && !SHOWN_ELSEWHERE.has(name);
   return {
@@ -79,7 +81,8 @@ export function messageToStore(fields: RemotingFrame['fields'], body: Buffer, no
     body,
     messageGroup,
     priority,
-    type: messageGroup !== undefined ? 'fifo' : priority !== undefined ? 'priority' : 'normal',
+    ...(liteTopic !== undefined && { liteTopic }),
+    type: typeOf({ messageGroup, priority, liteTopic }),
     bodyEncoding: isPacked ? Encoding.GZIP : Encoding.IDENTITY,
     tag: properties.get('TAGS'),
     keys: (properties.get('KEYS') ?? '').split(' ').filter((key) => key !== ''),
@@ -91,6 +94,12 @@ export function messageToStore(fields: RemotingFrame['fields'], body: Buffer, no
     deliveryTimestampMs: undefined,
     earlierAttempts: 0,
   };
+}
+
+function typeOf({ messageGroup, priority, liteTopic }: Partial<StoredMessage>): StoredMessage['type'] {
+  if (messageGroup !== undefined) return 'fifo';
+  if (priority !== undefined) return 'priority';
+  return liteTopic === undefined ? 'normal' : 'lite';
 }
 
 /** Not reserved, but stored in fields of their own instead of properties. */

@@ -1,5 +1,6 @@
 // The JSON of the control port. Times are milliseconds since 1970 on the broker's clock.
 
+import type { LiteGroup } from '../../protocol/model/lite-group.js';
 import type { MessageType } from '../../protocol/model/message.js';
 import type { BackoffPolicy } from '../../support/backoff.js';
 import type { PendingFault } from '../services/faults.js';
@@ -40,6 +41,8 @@ export interface GroupState {
   readonly fifo: boolean;
   readonly maxDeliveryAttempts: number;
   readonly backoff: BackoffPolicy;
+  /** Set for a group that is bound to lite topics. */
+  readonly lite?: Required<LiteGroup>;
   /** The ids of its connected consumers. */
   readonly consumers: readonly string[];
   /** The topics of which messages were delivered to it. */
@@ -92,6 +95,7 @@ export interface MessageState {
   readonly properties: Readonly<Record<string, string>>;
   readonly messageGroup?: string;
   readonly priority?: number;
+  readonly liteTopic?: string;
   readonly bornAtMs: number;
   readonly storedAtMs: number;
   readonly deliveryTimestampMs?: number;

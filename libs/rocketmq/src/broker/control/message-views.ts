@@ -12,7 +12,7 @@ import type { DelayedMessageState, HalfMessageState, MessageState, VisibleMessag
 const SHOWN_BYTES = 4_096;
 
 function messageState(topic: string, message: StoredMessage): MessageState {
-  const { messageId, type, tag, keys, properties, messageGroup, priority, deliveryTimestampMs } = message;
+  const { messageId, type, tag, keys, properties, messageGroup, priority, liteTopic, deliveryTimestampMs } = message;
   const shown = message.body.subarray(0, SHOWN_BYTES);
   // The complete body decides, since cutting may split a character.
   const bodyEncoding = isUtf8(message.body) ? 'utf8' : 'base64';
@@ -25,6 +25,7 @@ function messageState(topic: string, message: StoredMessage): MessageState {
     ...(tag !== undefined && { tag }),
     ...(messageGroup !== undefined && { messageGroup }),
     ...(priority !== undefined && { priority }),
+    ...(liteTopic !== undefined && { liteTopic }),
     bornAtMs: message.bornTimestampMs,
     storedAtMs: message.storeTimestampMs,
     ...(deliveryTimestampMs !== undefined && { deliveryTimestampMs }),

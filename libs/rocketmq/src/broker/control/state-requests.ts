@@ -64,9 +64,17 @@ export class StateRequests {
     fields.end();
     const { store, sessions } = this.broker;
     return pageOf(store, keys.groups, wish, (_, value) => {
-      const { name, fifo, maxDeliveryAttempts, backoff } = value as GroupRecord;
+      const { name, fifo, maxDeliveryAttempts, backoff, lite } = value as GroupRecord;
       const consumers = sessions.consumersOf(name).map(({ clientId }) => clientId);
-      return { name, fifo, maxDeliveryAttempts, backoff, consumers, topics: topicsOfGroup(store, name) };
+      return {
+        name,
+        fifo,
+        maxDeliveryAttempts,
+        backoff,
+        ...(lite && { lite }),
+        consumers,
+        topics: topicsOfGroup(store, name),
+      };
     });
   }
 

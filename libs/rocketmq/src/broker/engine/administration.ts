@@ -4,6 +4,7 @@ import { queueOfMessageGroup } from '../../protocol/model/queue-hash.js';
 import type { Key } from '../store/store.js';
 import type { Changes } from './changes.js';
 import type { Deliveries } from './deliveries.js';
+import type { LiteTopics } from './lite-topics.js';
 import type { MessageLog } from './log.js';
 import { dueAtOf } from './recall-handle.js';
 import type { LogPosition } from './records.js';
@@ -11,6 +12,7 @@ import {
   type DeliveryRecord,
   type GroupRecord,
   type HalfRecord,
+  isOrdered,
   keys,
   type QueueRef,
   type StoredMessage,
@@ -27,6 +29,7 @@ export class Administration {
     private readonly registry: Registry,
     private readonly log: MessageLog,
     private readonly deliveries: Deliveries,
+    private readonly liteTopics: LiteTopics,
   ) {}
 
   /** Deletes a topic with its messages, delayed and half ones included, and the groups' state in it. @returns whether it existed */
@@ -34,6 +37,7 @@ export class Administration {
     return this.run((changes) => {
       const existed = changes.get(keys.topic(name)) !== undefined;
       changes.delete(keys.topic(name));
+      this.liteTopics.deleteAll(changes, name);
       for (const prefix of [keys.log(name), keys.begins(name), keys.ends(name), keys.indexOf(name)])
         deleteAll(changes, prefix);
       for (const [key] of changes.scan(keys.delayedOf(name), { tolerant: true })) {
@@ -69,7 +73,7 @@ export class Administration {
       const queue: QueueRef = { group: group.name, topic, queueId };
       for (const [key, { state }] of changes.scan<DeliveryRecord>(keys.deliveriesOf(queue))) {
         const at = key.at(-1) as number;
-        if (at >= offset || group.fifo) this.deliveries.drop(changes, queue, at, state);
+        if (at >= offset || isOrdered(group)) this.deliveries.drop(changes, queue, at, state);
       }
       changes.delete(keys.attemptId(queue));
       changes.put(keys.cursor(queue), offset);
@@ -78,13 +82,16 @@ export class Administration {
   }
 
   /**
-   * Stores a message whatever the topic's type. In RocketMQ, too, the proxy validates types, not the broker.
+   * Stores a message whatever the topic's type; one of a lite topic in the queue of that. In RocketMQ, too, the proxy validates types, not the broker.
    * @param queueId the queue is chosen as for a sent message if undefined
    * @throws Refusal `unknown-topic`
    */
   put(name: string, queueId: number | undefined, message: StoredMessage): LogPosition {
     return this.run((changes) => {
       const topic = this.registry.topic(changes, name);
+      if (message.liteTopic !== undefined && topic.type === 'lite') {
+        return this.log.append(changes, topic, this.liteTopics.queueFor(changes, name, message.liteTopic), message);
+      }
       return this.log.append(changes, topic, queueId ?? this.queueFor(topic, message), message);
     });
   }

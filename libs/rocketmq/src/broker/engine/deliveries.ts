@@ -10,6 +10,7 @@ import {
   type DeliveryRecord,
   type DeliveryState,
   type GroupRecord,
+  isOrdered,
   keys,
   type QueueRef,
   type Renewal,
@@ -51,6 +52,8 @@ export interface PopRequest {
   readonly leaseMs: number;
   readonly nowMs: number;
   readonly attemptId: string | undefined;
+  /** The lite topics to receive from, for a client that subscribes to such; undefined: the topic's queues. */
+  readonly liteTopics?: readonly string[] | undefined;
   /** The client that receives. */
   readonly clientId?: string | undefined;
   /** The client for which the broker renews the leases. */
@@ -76,7 +79,7 @@ export interface HandleRef {
 
 export interface ChangeRequest extends HandleRef {
   readonly invisibleMs: number;
-  /** The next delivery does not count as an attempt. As on the real server, ordered groups ignore this. */
+  /** The next delivery does not count as an attempt. As on the real server, ordered groups ignore this, except for lite topics. */
   readonly suspend: boolean;
 }
 
@@ -128,12 +131,15 @@ export class Deliveries {
     if (located.kind === 'settled') throw deadHandle('its message is already settled');
     const { queue, handle, record } = located;
     assertLeased(record, request.nowMs);
+    const { group, suspend } = request;
+    const endsAtMs = request.nowMs + request.invisibleMs;
+    if (suspend && group.lite !== undefined) this.suspendQueue(changes, queue, handle.offset, Math.ceil(endsAtMs));
     this.dropState(changes, queue, handle.offset, record.state);
     return this.lease(changes, queue, handle.offset, {
       attempt: record.attempt,
-      endsAtMs: request.nowMs + request.invisibleMs,
+      endsAtMs,
       changed: true,
-      keepsAttempt: request.suspend && !request.group.fifo,
+      keepsAttempt: suspend && (group.lite === undefined ? !group.fifo : isCounted(record)),
       holder: record.state.kind === 'leased' ? record.state.holder : undefined,
     });
   }
@@ -235,6 +241,21 @@ export class Deliveries {
     if (state.kind === 'ready') changes.delete(keys.ready(queue, state.sinceMs, offset));
   }
 
+  /** One message of a lite topic that is released with `suspend` releases those held beside it, as on the real server. */
+  private suspendQueue(changes: Changes, queue: QueueRef, except: number, endsAtMs: number): void {
+    for (const [key, record] of changes.scan<DeliveryRecord>(keys.deliveriesOf(queue))) {
+      const offset = key.at(-1) as number;
+      if (offset === except || record.state.kind !== 'leased') continue;
+      this.moveLease(
+        changes,
+        queue,
+        offset,
+        { ...record, keepsAttempt: isCounted(record) },
+        { ...record.state, endsAtMs },
+      );
+    }
+  }
+
   /** Changes the end of a lease without changing its handle. */
   private moveLease(
     changes: Changes,
@@ -279,7 +300,7 @@ export class Deliveries {
 
   private settle(changes: Changes, group: GroupRecord, queue: QueueRef, offset: number, record: DeliveryRecord): void {
     this.dropState(changes, queue, offset, record.state);
-    if (!group.fifo) {
+    if (!isOrdered(group)) {
       changes.delete(keys.delivery(queue, offset));
       return;
     }
@@ -310,6 +331,11 @@ export class Deliveries {
     if (record.serial !== handle.serial) throw deadHandle('a newer handle replaced it');
     return record.state.kind === 'acked' ? { kind: 'settled' } : { kind: 'held', queue, handle, record };
   }
+}
+
+/** The real server counts the first release of a message of a lite topic, and no further one. */
+function isCounted({ attempt }: DeliveryRecord): boolean {
+  return attempt > 1;
 }
 
 function assertLeased({ state }: DeliveryRecord, nowMs: number): void {

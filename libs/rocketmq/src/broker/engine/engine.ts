@@ -10,10 +10,11 @@ import { type Available, Changes } from './changes.js';
 import { DelayedMessages } from './delayed-messages.js';
 import { type ChangeRequest, Deliveries, type HandleRef, type PopRequest, type PopResult } from './deliveries.js';
 import { Interventions } from './interventions.js';
+import { LiteTopics } from './lite-topics.js';
 import { MessageLog } from './log.js';
 import { popOrdered } from './ordered-pop.js';
 import { Pop, queueTurns } from './pop.js';
-import { type Due, type GroupRecord, keys, type StoredMessage, type TopicRecord } from './records.js';
+import { type Due, type GroupRecord, isOrdered, keys, type StoredMessage, type TopicRecord } from './records.js';
 import { Refusal } from './refusal.js';
 import { type GroupDeclaration, Registry, type TopicAlteration, type TopicDeclaration } from './registry.js';
 import { Retention, type RetentionLimits } from './retention.js';
@@ -33,6 +34,8 @@ export interface EngineOptions {
   readonly indexed?: boolean;
   /** The engine rejects sends once the store has this size. Default: no limit. */
   readonly maxStoreBytes?: number | undefined;
+  /** The engine rejects messages of new lite topics beyond this number. Default: no limit. */
+  readonly maxLiteTopics?: number;
   /** What `sweep` keeps. Default: everything. */
   readonly retention?: RetentionLimits;
 }
@@ -76,6 +79,7 @@ export class Engine {
   /** The traffic since this engine was created. */
   readonly traffic = new Traffic();
   private readonly log: MessageLog;
+  private readonly liteTopics: LiteTopics;
   private readonly deliveries: Deliveries;
   private readonly delayed: DelayedMessages;
   private readonly transactions: Transactions;
@@ -92,6 +96,7 @@ export class Engine {
   ) {
     this.registry = new Registry(options.strict);
     this.log = new MessageLog(options.indexed === true);
+    this.liteTopics = new LiteTopics(options.maxLiteTopics ?? Number.POSITIVE_INFINITY);
     this.deliveries = new Deliveries(this.log, this.registry);
     this.delayed = new DelayedMessages(this.log, this.registry, options.recallEnabled);
     this.transactions = new Transactions(this.log, this.registry, options.timing);
@@ -99,7 +104,7 @@ export class Engine {
     this.retention = new Retention(store, this.log, this.deliveries, retention);
     this.maxStoreBytes = options.maxStoreBytes ?? Number.POSITIVE_INFINITY;
     const run = <T>(command: (changes: Changes) => T): T => this.run(command);
-    this.administration = new Administration(run, this.registry, this.log, this.deliveries);
+    this.administration = new Administration(run, this.registry, this.log, this.deliveries, this.liteTopics);
     this.interventions = new Interventions(run, this.log, this.deliveries, this.delayed);
   }
 
@@ -156,13 +161,20 @@ export class Engine {
     return this.run((changes) => this.registry.group(changes, name, fifoWhenNew));
   }
 
-  /** @throws Refusal `unknown-topic`, `type-conflict`, `store-full`; in that case no message is stored */
+  /** @throws Refusal `unknown-topic`, `type-conflict`, `store-full`, `too-many-lite-topics`; in that case no message is stored */
   send({ topic: name, messages, recoveryMs, nowMs }: SendRequest): SendResult[] {
     this.assertRoom();
     const [first] = messages;
     if (first === undefined) return [];
     const results = this.run((changes) => {
       const topic = this.registry.topicFor(changes, name, first.type);
+      if (first.type === 'lite') {
+        return messages.map((message) => {
+          const queueId = this.liteTopics.queueFor(changes, name, message.liteTopic ?? '');
+          const { offset } = this.log.append(changes, topic, queueId, message);
+          return { messageId: message.messageId, offset, recallHandle: undefined };
+        });
+      }
       const queueId = this.log.chooseQueue(topic, first);
       if (first.type !== 'transaction' && first.type !== 'delay') {
         const offset = this.log.appendAll(changes, topic, queueId, messages);
@@ -191,8 +203,8 @@ export class Engine {
     const result = this.run((changes) => {
       const topic = this.registry.topic(changes, request.topic);
       const pop = new Pop(changes, request, this.log, this.deliveries);
-      const turns = queueTurns(topic, this.firstQueue++);
-      if (request.group.fifo) popOrdered(pop, turns);
+      const turns = this.turnsOf(changes, topic, request);
+      if (isOrdered(request.group)) popOrdered(pop, turns);
       else if (topic.type === 'priority') popByPriority(pop, turns);
       else popUnordered(pop, turns);
       const { result, damage } = pop;
@@ -268,6 +280,17 @@ export class Engine {
   /** Deletes a batch of messages that exceed the retention limits. @returns whether more may be left */
   sweep(nowMs: number): boolean {
     return this.unlessDamaged(() => this.run((changes) => this.retention.sweep(changes, nowMs))) ?? false;
+  }
+
+  private turnsOf(changes: Changes, topic: TopicRecord, { liteTopics }: PopRequest): number[] {
+    const first = this.firstQueue++;
+    if (liteTopics === undefined) {
+      const turns = queueTurns(topic, first);
+      return topic.type === 'lite' ? [...turns, ...this.liteTopics.queuesOf(changes, topic.name)] : turns;
+    }
+    const queues = liteTopics.flatMap((liteTopic) => this.liteTopics.find(changes, topic.name, liteTopic) ?? []);
+    const start = queues.length === 0 ? 0 : first % queues.length;
+    return [...queues.slice(start), ...queues.slice(0, start)];
   }
 
   private assertRoom(): void {

@@ -5,7 +5,7 @@ import type { DelayedMessages } from './delayed-messages.js';
 import type { Deliveries } from './deliveries.js';
 import type { MessageLog } from './log.js';
 import type { TopicPosition } from './records.js';
-import { type DeliveryRecord, type GroupRecord, keys, type QueueRef } from './records.js';
+import { type DeliveryRecord, type GroupRecord, isOrdered, keys, type QueueRef } from './records.js';
 
 /** Runs a command atomically: when it throws, none of its changes are applied. */
 type Run = <T>(command: (changes: Changes) => T) => T;
@@ -60,8 +60,9 @@ export class Interventions {
       const record = changes.get<DeliveryRecord>(keys.delivery(queue, offset));
       const isNew = offset >= (changes.get<number>(keys.cursor(queue)) ?? 0);
       if (isNew || record?.state.kind === 'ready') return { kind: 'waiting' };
-      const held = group.fifo ? heldIn(changes, queue) : record;
-      if (held?.state.kind === 'leased' && (group.fifo || !held.state.changed)) {
+      const ordered = isOrdered(group);
+      const held = ordered ? heldIn(changes, queue) : record;
+      if (held?.state.kind === 'leased' && (ordered || !held.state.changed)) {
         return { kind: 'held', untilMs: held.state.endsAtMs, holder: held.state.holder };
       }
       this.deliveries.giveAgain(changes, queue, offset, record, nowMs);

@@ -24,7 +24,10 @@ function popQueue(pop: Pop, queue: QueueRef): void {
     const offset = key.at(-1) as number;
     // Acked, and all messages before it have just been dead-lettered: its ack need not be kept.
     if (record.state.kind === 'acked' && pop.handedOut === before) changes.delete(key);
-    else if (!pop.takeAgain(queue, offset, record, isRepeat ? record.attempt : record.attempt + 1)) return;
+    else if (
+      !pop.takeAgain(queue, offset, record, isRepeat || record.keepsAttempt ? record.attempt : record.attempt + 1)
+    )
+      return;
   }
   // A repeated request after a lost response gets the same batch and nothing new.
   if (!isBlocked) pop.takeNew(queue);

@@ -1,6 +1,7 @@
 // The engine's records in the store, and their keys. No decisions.
 
 import { createHash } from 'node:crypto';
+import type { LiteGroup } from '../../protocol/model/lite-group.js';
 import type { MessageType } from '../../protocol/model/message.js';
 import type { BackoffPolicy } from '../../support/backoff.js';
 import type { Key } from '../store/store.js';
@@ -19,6 +20,13 @@ export interface GroupRecord {
   readonly fifo: boolean;
   readonly maxDeliveryAttempts: number;
   readonly backoff: BackoffPolicy;
+  /** Set for a group that is bound to the lite topics of a topic. */
+  readonly lite?: Required<LiteGroup> | undefined;
+}
+
+/** Whether messages of a queue are delivered to the group one batch after another. Those of a lite topic always are. */
+export function isOrdered({ fifo, lite }: GroupRecord): boolean {
+  return fifo || lite !== undefined;
 }
 
 /** A message as its producer sent it, with the time at which it was stored. Written once. */
@@ -33,6 +41,7 @@ export interface StoredMessage {
   readonly properties: Readonly<Record<string, string>>;
   readonly messageGroup: string | undefined;
   readonly priority: number | undefined;
+  readonly liteTopic?: string | undefined;
   readonly traceContext: string | undefined;
   readonly bornTimestampMs: number;
   readonly bornHost: string;
@@ -192,6 +201,13 @@ export const keys = {
   dues: ['due'] as Key,
   due: (atMs: number, reference: Key): Key => ['due', atMs, ...reference],
   serial: ['serial'] as Key,
+  /** The queue of each lite topic. */
+  lites: (topic: string): Key => ['lite', topic],
+  lite: (topic: string, liteTopic: string): Key => ['lite', topic, liteTopic],
+  /** The id of the next queue for a lite topic of a topic. */
+  liteNext: (topic: string): Key => ['liteNext', topic],
+  /** The number of lite topics of all topics. */
+  liteCount: ['liteCount'] as Key,
 } as const;
 
 /** The queue and offset of a message. */

@@ -9,7 +9,8 @@ export type RefusalReason =
   | 'recall-disabled'
   | 'recall-invalid'
   | 'recall-late'
-  | 'store-full';
+  | 'store-full'
+  | 'too-many-lite-topics';
 
 /** The engine rejected a command. Nothing was changed. */
 export class Refusal extends Error {

@@ -1,6 +1,7 @@
 // Topics and consumer groups: declared, or created on first use unless the broker is strict.
 
 import { DEFAULT_BACKOFF } from '../../protocol/model/delay-levels.js';
+import { type LiteGroup, resolvedLiteGroup } from '../../protocol/model/lite-group.js';
 import type { MessageType, TopicType } from '../../protocol/model/message.js';
 import { deadLetterTopicOf, GIVEN_UP_TOPIC } from '../../protocol/model/names.js';
 import type { BackoffPolicy } from '../../support/backoff.js';
@@ -38,6 +39,8 @@ export interface GroupDeclaration {
   readonly maxDeliveryAttempts?: number;
   /** The delays between deliveries; push consumers receive them. Default: the server's list from 1 s to 2 h. */
   readonly backoff?: BackoffPolicy;
+  /** Binds the group to the lite topics of a topic. Default: it is an ordinary group. */
+  readonly lite?: LiteGroup;
 }
 
 /** The existing topics and groups. */
@@ -80,12 +83,16 @@ export class Registry {
     const { name, fifo = false, maxDeliveryAttempts = DEFAULT_MAX_DELIVERY_ATTEMPTS } = declaration;
     const existing = changes.get<GroupRecord>(keys.group(name));
     const wasUsed = changes.scan(keys.cursorsOf(name), {}, 1).length > 0;
-    if (existing !== undefined && existing.fifo !== fifo && wasUsed) {
-      const was = existing.fifo ? 'ordered' : 'not ordered';
-      throw new Refusal('type-conflict', `group "${name}" is ${was} and has received messages; that cannot change`);
-    }
+    if (existing !== undefined && wasUsed) assertSameKind(existing, fifo, declaration.lite);
     const backoff = declaration.backoff ?? DEFAULT_BACKOFF;
-    changes.put(keys.group(name), { name, fifo, maxDeliveryAttempts, backoff } satisfies GroupRecord);
+    const lite = declaration.lite && resolvedLiteGroup(declaration.lite);
+    changes.put(keys.group(name), {
+      name,
+      fifo,
+      maxDeliveryAttempts,
+      backoff,
+      ...(lite && { lite }),
+    } satisfies GroupRecord);
   }
 
   /** @throws Refusal `unknown-topic` when the broker is strict */
@@ -140,6 +147,17 @@ export class Registry {
     changes.put(keys.topic(name), topic);
     return topic;
   }
+}
+
+/** @throws Refusal `type-conflict` when the way in which a group receives would change */
+function assertSameKind(existing: GroupRecord, fifo: boolean, lite: LiteGroup | undefined): void {
+  const refuse = (was: string): never => {
+    const text = `group "${existing.name}" is ${was} and has received messages; that cannot change`;
+    throw new Refusal('type-conflict', text);
+  };
+  if (existing.fifo !== fifo) refuse(existing.fifo ? 'ordered' : 'not ordered');
+  if (existing.lite?.topic === lite?.topic) return;
+  refuse(existing.lite === undefined ? 'not bound to lite topics' : `bound to lite topics of "${existing.lite.topic}"`);
 }
 
 /** The real server's message for a message type that the topic does not accept. */

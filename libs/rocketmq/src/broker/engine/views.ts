@@ -9,6 +9,7 @@ import {
   dueOf,
   type GroupRecord,
   type HalfRecord,
+  isOrdered,
   keys,
   type StoredMessage,
 } from './records.js';
@@ -29,7 +30,7 @@ export interface DeliveryEntry {
   readonly offset: number;
   readonly record: DeliveryRecord;
   readonly message: StoredMessage | undefined;
-  /** Whether the group is ordered. */
+  /** Whether the group is ordered, or one of lite topics. */
   readonly fifo: boolean;
 }
 
@@ -56,7 +57,7 @@ export function unsettledDeliveries(store: Store): DeliveryEntry[] {
   const entries = Array.from(store.scan(keys.deliveries), ([key, value]): DeliveryEntry => {
     const [, group, topic, queueId, offset] = key as [string, string, string, number, number];
     const message = messageAt(store, topic, queueId, offset);
-    const { fifo } = store.get(keys.group(group)) as GroupRecord;
+    const fifo = isOrdered(store.get(keys.group(group)) as GroupRecord);
     return { topic, group, queueId, offset, record: value as DeliveryRecord, message, fifo };
   });
   return entries.filter(({ record }) => record.state.kind !== 'acked');

@@ -39,6 +39,8 @@ export interface BrokerContext {
   readonly tls: PortTls;
   /** The addresses in routes: at least one. */
   addresses(): readonly BrokerAddress[];
+  /** How far ahead delayed messages may be. */
+  readonly maxDelayMs: number;
   /** Whether routes contain the address of the request, if the client sends it. */
   readonly advertiseAsAsked: boolean;
 }

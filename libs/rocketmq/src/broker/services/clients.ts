@@ -7,12 +7,16 @@ import { Refusal } from '../engine/refusal.js';
 import { StoreFailure } from '../store/store-failure.js';
 import type { BrokerContext } from './broker-context.js';
 import type { CallContext } from './call-context.js';
+import type { LiteSubscriptions } from './lite-subscriptions.js';
 import { isConsumer, subscriptionOf } from './sessions.js';
 import { AnswerError, OK } from './status.js';
 import { groupName } from './validation.js';
 
 export class Clients {
-  constructor(private readonly broker: BrokerContext) {
+  constructor(
+    private readonly broker: BrokerContext,
+    private readonly lite: LiteSubscriptions,
+  ) {
     // A lease that the server renews for a silent client ends when the client is removed, not at the next renewal.
     broker.sessions.whenGone((session) => {
       const group = subscriptionOf(session)?.group?.name;
@@ -40,6 +44,7 @@ export class Clients {
     assertOwner(session, user);
     // The settings are removed first: a consumer without a group in its request gets an error, but is removed as well.
     this.broker.sessions.remove(clientId);
+    this.lite.forget(clientId);
     if (isConsumer(session)) this.releaseLeases(groupName(group), clientId);
     return { status: OK };
   }

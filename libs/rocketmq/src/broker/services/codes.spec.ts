@@ -40,6 +40,18 @@ describe('codes', () => {
     expect((await wire.client(broker).call('sendMessage', { messages: [wrong] })).status?.code).toBe(code);
   });
 
+  it('accept a delay up to the configured limit', async () => {
+    const maxDelayMs = 172_800_000;
+    const broker = await wire.broker({ maxDelayMs, strict: true, topics: [{ name: 't', type: 'delay' }] });
+    const client = wire.client(broker);
+    const answers: unknown[] = [];
+    for (const aheadMs of [maxDelayMs - 60_000, maxDelayMs + 60_000]) {
+      const delayed = message('t', 'id', { deliveryTimestamp: new Date(Date.now() + aheadMs) });
+      answers.push((await client.call('sendMessage', { messages: [delayed] })).status?.code);
+    }
+    expect(answers).toEqual([Code.OK, Code.ILLEGAL_DELIVERY_TIME]);
+  });
+
   it('reject unknown topics, groups, messages and transactions', async () => {
     const broker = await wire.broker({
       strict: true,

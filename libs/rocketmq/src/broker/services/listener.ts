@@ -1,7 +1,7 @@
 // A port: accepts connections in plaintext, over TLS or both, and owns their sockets. Independent of the protocol.
 
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
+import { createServer as createTlsServer, type TlsOptions, type Server as TlsServer } from 'node:tls';
 import { type Clock, MINUTE_MS } from '../../support/clock.js';
 import { StateError } from '../../support/errors.js';
 import type { ConnectionRoom } from './connection-room.js';
@@ -15,7 +15,7 @@ const FIRST_BYTE_MS = 2 * MINUTE_MS;
 export interface PortTls {
   /** Whether plaintext is accepted, too. The first byte of a connection decides. */
   readonly allowsPlaintext: boolean;
-  /** Returns the same options at each call. */
+  /** For the next connection: the same certificates as before, or new ones. */
   readonly serverOptions: () => TlsOptions;
 }
 
@@ -38,7 +38,8 @@ export class Listener {
   /** Sockets with an unfinished TLS handshake, by address, because Node does not report to which of them a TLS socket belongs. */
   private readonly securing = new Map<string, Socket>();
   /** Does not listen itself; receives connections from this listener. */
-  private tlsServer: Server | undefined;
+  private tlsServer: TlsServer | undefined;
+  private tlsOptions: TlsOptions = {};
 
   constructor(
     private readonly onConnection: (socket: Socket) => void,
@@ -69,17 +70,27 @@ export class Listener {
   }
 
   private secure(socket: Socket, { serverOptions }: PortTls): void {
-    this.tlsServer ??= createTlsServer(serverOptions(), (secured) => {
-      secured.on('error', () => {});
-      const plain = this.securing.get(addressesOf(secured));
-      if (this.options.room.replace(plain, secured)) this.onConnection(secured);
-    });
+    const tlsServer = this.tlsServerWith(serverOptions());
     const addresses = addressesOf(socket);
     this.securing.set(addresses, socket);
     socket.once('close', () => {
       if (this.securing.get(addresses) === socket) this.securing.delete(addresses);
     });
-    this.tlsServer.emit('connection', socket);
+    tlsServer.emit('connection', socket);
+  }
+
+  private tlsServerWith(options: TlsOptions): TlsServer {
+    const { cert, key, ca } = this.tlsOptions;
+    const hasChanged = cert !== options.cert || key !== options.key || ca !== options.ca;
+    // Its handshakes from now on, and no ticket of an earlier one: a client whose certificate is no longer trusted cannot resume.
+    if (this.tlsServer !== undefined && hasChanged) this.tlsServer.setSecureContext(options);
+    this.tlsOptions = options;
+    this.tlsServer ??= createTlsServer(options, (secured) => {
+      secured.on('error', () => {});
+      const plain = this.securing.get(addressesOf(secured));
+      if (this.options.room.replace(plain, secured)) this.onConnection(secured);
+    });
+    return this.tlsServer;
   }
 
   private takes(socket: Socket): boolean {

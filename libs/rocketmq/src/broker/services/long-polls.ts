@@ -10,6 +10,8 @@ interface LongPoll {
   readonly timeoutMs: number;
   /** Aborts when the client disconnects. */
   readonly signal: AbortSignal;
+  /** What it can receive differs from what other polls of the group can. Default: false. */
+  readonly isPicky?: boolean;
   /** Tries to receive messages. @returns whether the poll is over */
   attempt(): boolean;
 }
@@ -80,11 +82,11 @@ export class LongPolls {
     }
   }
 
-  /** Serves the longest waiting poll first. When a poll gets nothing, nothing is left for its group. */
+  /** Serves the longest waiting poll first. When a poll gets nothing, nothing is left for its group, unless it was picky. */
   private serve(waiters: Set<Waiter> | undefined): void {
     for (const waiter of [...(waiters ?? [])]) {
-      if (!waiter.poll.attempt()) return;
-      waiter.end();
+      if (waiter.poll.attempt()) waiter.end();
+      else if (waiter.poll.isPicky !== true) return;
     }
   }
 

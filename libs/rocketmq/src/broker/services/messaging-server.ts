@@ -3,6 +3,7 @@
 import type { BrokerContext } from './broker-context.js';
 import { Clients } from './clients.js';
 import { GrpcServer } from './grpc-server.js';
+import { LiteSubscriptions } from './lite-subscriptions.js';
 import { Receiving } from './receiving.js';
 import { Routes } from './routes.js';
 import { Sending } from './sending.js';
@@ -14,10 +15,11 @@ export function messagingServer(context: BrokerContext, checks: TransactionCheck
   const routes = new Routes(context);
   const sending = new Sending(context, checks);
   const settling = new Settling(context);
-  const clients = new Clients(context);
+  const lite = new LiteSubscriptions(context);
+  const clients = new Clients(context, lite);
   return new GrpcServer(context, {
-    receiving: new Receiving(context),
-    telemetry: new Telemetry(context),
+    receiving: new Receiving(context, lite),
+    telemetry: new Telemetry(context, lite),
     unary: {
       queryRoute: (request) => routes.queryRoute(request),
       queryAssignment: (request) => routes.queryAssignment(request),
@@ -28,6 +30,7 @@ export function messagingServer(context: BrokerContext, checks: TransactionCheck
       changeInvisibleDuration: (request) => settling.changeInvisibleDuration(request),
       forwardMessageToDeadLetterQueue: (request) => settling.forwardMessageToDeadLetterQueue(request),
       heartbeat: (request, call) => clients.heartbeat(request, call),
+      syncLiteSubscription: (request, call) => lite.syncLiteSubscription(request, call),
       notifyClientTermination: (request, call) => clients.notifyClientTermination(request, call),
     },
   });

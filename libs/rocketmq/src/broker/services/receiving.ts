@@ -11,7 +11,8 @@ import { StoreFailure } from '../store/store-failure.js';
 import { type BrokerContext, storeHostOf } from './broker-context.js';
 import type { CallContext } from './call-context.js';
 import { Filters } from './filters.js';
-import type { ClientSession } from './sessions.js';
+import { assertBound, type LiteSubscriptions } from './lite-subscriptions.js';
+import { type ClientSession, isLiteConsumer } from './sessions.js';
 import { AnswerError, OK, statusOf } from './status.js';
 import { assertInvisibleTime, groupName, topicName } from './validation.js';
 import { toDeliveredMessage } from './wire-messages.js';
@@ -42,15 +43,21 @@ export interface ReceiveAnswer {
 }
 
 /** A validated request. */
-interface Wish extends Omit<PopRequest, 'nowMs' | 'group'> {
+interface Wish extends Omit<PopRequest, 'nowMs' | 'group' | 'liteTopics'> {
   readonly group: string;
+  readonly clientId: string;
+  /** Whether the client receives the lite topics that it subscribes to. */
+  readonly isLite: boolean;
   readonly pollMs: number;
 }
 
 export class Receiving {
   private readonly filters = new Filters();
 
-  constructor(private readonly broker: BrokerContext) {}
+  constructor(
+    private readonly broker: BrokerContext,
+    private readonly lite: LiteSubscriptions,
+  ) {}
 
   async receiveMessage(
     request: RpcRequest<'receiveMessage'>,
@@ -63,7 +70,7 @@ export class Receiving {
       const wish = this.wishOf(request, context, call);
       const result = this.pop(wish) ?? (await this.waitAndPop(wish, context, call, end));
       await this.broker.store.flush();
-      const items = this.answer(result);
+      const items = this.answer(wish.topic, result);
       return { items, releaseFrom: (index) => this.release(wish, items.slice(index)) };
     } catch (error) {
       const items: Item[] = [{ content: { $case: 'status', value: statusOf(error) } }, this.timestamp()];
@@ -74,9 +81,10 @@ export class Receiving {
   }
 
   /** Receives without waiting; undefined if there are no messages. */
-  private pop({ group, ...wish }: Wish): PopResult | undefined {
+  private pop({ group, isLite, ...wish }: Wish): PopResult | undefined {
     const { engine, clock } = this.broker;
-    const result = engine.pop({ ...wish, group: engine.group(group), nowMs: clock.nowMs() });
+    const liteTopics = isLite ? this.lite.of(wish.clientId, group) : undefined;
+    const result = engine.pop({ ...wish, liteTopics, group: engine.group(group), nowMs: clock.nowMs() });
     return result.deliveries.length === 0 && result.skipped === 0 ? undefined : result;
   }
 
@@ -102,19 +110,21 @@ export class Receiving {
       if (result !== undefined) resume = this.broker.activity.begin('receiveMessage', context.clientId);
       return result !== undefined;
     };
-    await this.broker.polls.wait({ topic: wish.topic, group: wish.group, timeoutMs: wish.pollMs, signal, attempt });
+    const { topic, group, pollMs: timeoutMs, isLite: isPicky } = wish;
+    await this.broker.polls.wait({ topic, group, timeoutMs, signal, isPicky, attempt });
     if (failure !== undefined) throw (failure as { readonly error: unknown }).error;
     resume();
     return result;
   }
 
-  private answer(result: PopResult | undefined): Item[] {
+  private answer(topic: string, result: PopResult | undefined): Item[] {
     if (result === undefined) return this.empty('no new message');
     // The real server does not continue to wait when it found messages, but the filter or the attempt limit excluded them.
     if (result.deliveries.length === 0) return this.empty('no match message');
     const storeHost = storeHostOf(this.broker.addresses());
+    const queues = this.broker.engine.findTopic(topic)?.queues;
     const messages = result.deliveries.map((delivery): Item => {
-      return { content: { $case: 'message', value: toDeliveredMessage(delivery, storeHost) } };
+      return { content: { $case: 'message', value: toDeliveredMessage(delivery, storeHost, queues) } };
     });
     return [{ content: { $case: 'status', value: OK } }, ...messages, this.timestamp()];
   }
@@ -153,12 +163,15 @@ export class Receiving {
     const leaseMs = leaseTime(request);
     const filter = this.filters.of(request.filterExpression);
     this.broker.engine.topic(topic);
-    this.broker.engine.group(group);
+    const record = this.broker.engine.group(group);
+    const isLite = isLiteConsumer(session);
+    if (isLite) assertBound(record, topic);
     // The queue id is ignored: every receive pops from all queues (PROTOCOL 5.2).
     const batchSize = Math.min(Math.max(0, request.batchSize), LIMITS.receiveBatchSize);
     const renewFor = request.autoRenew ? context.clientId : undefined;
     const { clientId } = context;
-    return { topic, group, batchSize, leaseMs, clientId, renewFor, pollMs, ...filter, attemptId: request.attemptId };
+    const { attemptId } = request;
+    return { topic, group, isLite, batchSize, leaseMs, clientId, renewFor, pollMs, ...filter, attemptId };
   }
 }
 

@@ -33,8 +33,8 @@ export class Routes {
   /** One assignment for all queues; an ordered group gets one for each queue (PROTOCOL 5.1). */
   queryAssignment({ topic, group, endpoints }: RpcRequest<'queryAssignment'>): RpcResponse<'queryAssignment'> {
     const record = this.broker.engine.topic(topicName(topic));
-    const isFifo = this.broker.engine.findGroup(groupName(group))?.fifo === true;
-    const ids = isFifo ? queueIds(record) : [-1];
+    const { fifo = false, lite } = this.broker.engine.findGroup(groupName(group)) ?? {};
+    const ids = fifo && lite === undefined ? queueIds(record) : [-1];
     return { status: OK, assignments: ids.map((id) => ({ messageQueue: this.queue(topic, id, endpoints) })) };
   }
 

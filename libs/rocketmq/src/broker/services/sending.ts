@@ -33,12 +33,13 @@ export class Sending {
 
   /** Returns one entry, whatever the number of messages. One invalid message rejects the whole request. */
   sendMessage({ messages }: RpcRequest<'sendMessage'>): Answer<'sendMessage'> {
+    const { maxDelayMs } = this.broker;
     const nowMs = this.broker.clock.nowMs();
     const topic = commonTopic(messages);
     // The real server stores the time of the first message for all messages of a request.
     const bornAtMs = messages[0]?.systemProperties?.bornTimestamp?.getTime() ?? nowMs;
     const stored = messages.map((message) => {
-      return toStoredMessage(message, assertMessage(message, nowMs), { bornAtMs, nowMs });
+      return toStoredMessage(message, assertMessage(message, nowMs, maxDelayMs), { bornAtMs, nowMs });
     });
     assertBatch(stored);
     const recovery = messages[0]?.systemProperties?.orphanedTransactionRecoveryDuration;

@@ -9,6 +9,7 @@ import {
 } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { TelemetryCommand } from '../../protocol/grpc/generated/apache/rocketmq/v2/service.js';
 import type { Clock, ScheduledTask } from '../../support/clock.js';
+import { ClientQuestions } from './client-questions.js';
 import { AnswerError } from './status.js';
 
 /** A client that is silent for this long is disconnected (`channelExpiredTimeout`). Real time. */
@@ -46,7 +47,12 @@ export class Sessions {
   private onGone: (session: ClientSession) => void = () => {};
   private turn = 0;
 
-  constructor(private readonly realClock: Clock) {}
+  /** What operators ask clients. */
+  readonly questions: ClientQuestions;
+
+  constructor(private readonly realClock: Clock) {
+    this.questions = new ClientQuestions(realClock);
+  }
 
   /** Sets the callback for a client that was silent for too long. It is not called for one that terminated. */
   whenGone(onGone: (session: ClientSession) => void): void {
@@ -57,6 +63,7 @@ export class Sessions {
   close(): void {
     for (const look of this.looks.values()) look.cancel();
     this.looks.clear();
+    this.questions.close();
   }
 
   /** Stores the settings of a client; commands are pushed to its newest stream. */
@@ -106,12 +113,13 @@ export class Sessions {
     this.sessions.clear();
   }
 
-  /** A stream has ended. The settings stay, as on the real server. */
-  streamEnded(clientId: string, push: Push): void {
+  /** A stream has ended. The settings stay, as on the real server. @returns whether it was the newest one of its client */
+  streamEnded(clientId: string, push: Push): boolean {
     const session = this.sessions.get(clientId);
-    if (session?.push !== push) return;
+    if (session?.push !== push) return false;
     this.sessions.set(clientId, { ...session, push: undefined, seenAtMs: this.realClock.nowMs() });
     this.lookAt(clientId, SESSION_EXPIRY_MS);
+    return true;
   }
 
   /** The next producer (round-robin) that lists the topic and has an open stream. */
@@ -157,5 +165,13 @@ export function subscriptionOf({ settings }: Pick<ClientSession, 'settings'>): S
 
 /** Whether settings of this type belong to a consumer group. */
 export function isConsumer({ settings }: Pick<ClientSession, 'settings'>): boolean {
-  return settings.clientType === ClientType.PUSH_CONSUMER || settings.clientType === ClientType.SIMPLE_CONSUMER;
+  const { clientType } = settings;
+  return (
+    clientType === ClientType.PUSH_CONSUMER || clientType === ClientType.SIMPLE_CONSUMER || isLiteConsumer({ settings })
+  );
+}
+
+/** Whether settings of this type belong to a consumer of lite topics. */
+export function isLiteConsumer({ settings }: Pick<ClientSession, 'settings'>): boolean {
+  return settings.clientType === ClientType.LITE_PUSH_CONSUMER;
 }

@@ -3,6 +3,7 @@
 import { toDuration } from '../../protocol/grpc/duration.js';
 import type { RetryPolicy, Settings } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { LIMITS } from '../../protocol/model/limits.js';
+import { DEFAULT_LITE_QUOTA } from '../../protocol/model/lite-group.js';
 import type { BackoffPolicy } from '../../support/backoff.js';
 import type { GroupRecord } from '../engine/records.js';
 
@@ -11,9 +12,6 @@ const PRODUCER_RETRY = {
   maxAttempts: 3,
   backoff: { kind: 'exponential', initialMs: 10, maxMs: 1_000, multiplier: 2 },
 } as const;
-
-/** The settings that the real server sends to every consumer since 5.5.0. */
-const LITE_LIMITS = { liteSubscriptionQuota: 2_000, maxLiteTopicSize: 64 };
 
 export function producerSettings(sent: Settings): Settings {
   if (sent.pubSub?.$case !== 'publishing') return sent;
@@ -40,8 +38,9 @@ export function consumerSettings(sent: Settings, group: GroupRecord): Settings {
         fifo: group.fifo,
         receiveBatchSize: LIMITS.receiveBatchSize,
         longPollingTimeout: toDuration(LIMITS.longPollingMaxMs),
-        // Lite topics are not supported, but clients detect support for `suspend` only by these fields.
-        ...LITE_LIMITS,
+        // For every group, as on the real server since 5.5.0: clients detect support for `suspend` by these fields.
+        liteSubscriptionQuota: group.lite?.subscriptionQuota ?? DEFAULT_LITE_QUOTA,
+        maxLiteTopicSize: LIMITS.liteTopicLength,
       },
     },
     metric: { on: false },

@@ -10,7 +10,7 @@ import type { RpcRequest, RpcResponse } from '../../protocol/grpc/rpc.js';
 import type { HandleRef } from '../engine/deliveries.js';
 import type { BrokerContext } from './broker-context.js';
 import { AnswerError, commonStatus, OK, statusOf } from './status.js';
-import { assertInvisibleTime, groupName, topicName } from './validation.js';
+import { assertInvisibleTime, groupName, hasLiteTopic, topicName } from './validation.js';
 
 interface HandleRequest {
   readonly topic?: Resource | undefined;
@@ -42,8 +42,9 @@ export class Settling {
     return answerOf(entries);
   }
 
-  private ackEntry(request: HandleRequest, { messageId, receiptHandle }: AckMessageEntry): AckMessageResultEntry {
-    return { messageId, receiptHandle, status: this.ack(request, receiptHandle) };
+  private ackEntry(request: HandleRequest, entry: AckMessageEntry): AckMessageResultEntry {
+    const { messageId, receiptHandle } = entry;
+    return { messageId, receiptHandle, status: this.ack(request, entry) };
   }
 
   async changeInvisibleDuration(
@@ -66,9 +67,14 @@ export class Settling {
     return { status: OK };
   }
 
-  private ack(request: HandleRequest, receiptHandle: string) {
+  private ack(request: HandleRequest, { receiptHandle, liteTopic }: AckMessageEntry) {
     try {
-      this.broker.engine.ack(this.handleOf(request, receiptHandle));
+      const handle = this.handleOf(request, receiptHandle);
+      if ((handle.group.lite !== undefined) !== hasLiteTopic(liteTopic)) {
+        const why = 'a lite topic is given for a group of lite topics, and for no other';
+        throw new AnswerError(Code.INVALID_RECEIPT_HANDLE, `receipt handle is void: ${why}`);
+      }
+      this.broker.engine.ack(handle);
       return OK;
     } catch (error) {
       return statusOf(error);

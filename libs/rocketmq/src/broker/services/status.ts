@@ -34,6 +34,7 @@ const REFUSAL_CODES: Readonly<Record<RefusalReason, Code>> = {
   'recall-late': Code.ILLEGAL_DELIVERY_TIME,
   // Nothing was stored; a retry may succeed later.
   'store-full': Code.TOO_MANY_REQUESTS,
+  'too-many-lite-topics': Code.LITE_TOPIC_QUOTA_EXCEEDED,
 };
 
 /** The status for the error of a handler. */

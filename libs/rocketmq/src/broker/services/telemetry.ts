@@ -4,11 +4,13 @@ import { ClientType, Code, type Settings } from '../../protocol/grpc/generated/a
 import type { TelemetryCommand } from '../../protocol/grpc/generated/apache/rocketmq/v2/service.js';
 import { sleep } from '../../support/clock.js';
 import { describeError } from '../../support/logger.js';
+import type { GroupRecord } from '../engine/records.js';
 import { Refusal } from '../engine/refusal.js';
 import type { BrokerContext } from './broker-context.js';
 import type { CallContext } from './call-context.js';
 import type { FaultAction } from './faults.js';
-import type { Push } from './sessions.js';
+import { assertBound, type LiteSubscriptions } from './lite-subscriptions.js';
+import { isConsumer, isLiteConsumer, type Push } from './sessions.js';
 import { consumerSettings, producerSettings } from './settings.js';
 import { AnswerError, OK } from './status.js';
 import { groupName, topicName } from './validation.js';
@@ -34,15 +36,25 @@ const LANGUAGES: ReadonlySet<string> = new Set(
 
 /** Handles telemetry commands. */
 export class Telemetry {
-  constructor(private readonly broker: BrokerContext) {}
+  constructor(
+    private readonly broker: BrokerContext,
+    private readonly lite: LiteSubscriptions,
+  ) {}
 
   /** @returns the handler of the client's commands */
   open(stream: TelemetryStream, context: CallContext): (command: TelemetryCommand) => Promise<void> {
     const push: Push = (command) => stream.send(command);
     const { sessions } = this.broker;
-    stream.signal.addEventListener('abort', () => sessions.streamEnded(context.clientId, push), { once: true });
-    return async ({ command }) => {
-      // Other commands are responses of clients to commands of operators, which this broker does not send.
+    const onEnd = (): void => {
+      if (sessions.streamEnded(context.clientId, push)) this.lite.forget(context.clientId);
+    };
+    stream.signal.addEventListener('abort', onEnd, { once: true });
+    return async (message) => {
+      const { command } = message;
+      if (command?.$case === 'threadStackTrace') {
+        sessions.questions.answered(context.clientId, command.value.nonce, message);
+      }
+      // Other commands are responses of clients to commands that this broker does not send.
       if (command?.$case !== 'settings') return;
       const end = this.broker.activity.begin('settings', context.clientId);
       try {
@@ -83,14 +95,15 @@ export class Telemetry {
       for (const topic of pubSub.value.topics) topicName(topic);
       return producerSettings(settings);
     }
-    if (clientType !== ClientType.PUSH_CONSUMER && clientType !== ClientType.SIMPLE_CONSUMER) {
-      if (clientType === ClientType.LITE_PUSH_CONSUMER) throw noLiteTopics(groupName(pubSub.value.group));
+    if (!isConsumer({ settings })) {
       const type = ClientType[clientType ?? ClientType.CLIENT_TYPE_UNSPECIFIED] ?? 'UNRECOGNIZED';
       throw new Error(`Client type is not consumer, type: ${type}`);
     }
     const name = groupName(pubSub.value.group);
-    for (const { topic } of pubSub.value.subscriptions) topicName(topic);
-    return consumerSettings(settings, this.broker.engine.group(name, pubSub.value.fifo === true));
+    const topics = pubSub.value.subscriptions.map(({ topic }) => topicName(topic));
+    const group = this.broker.engine.group(name, pubSub.value.fifo === true);
+    assertMode(group, isLiteConsumer({ settings }), topics);
+    return consumerSettings(settings, group);
   }
 
   /** @returns whether the command must still be handled */
@@ -115,9 +128,16 @@ export class Telemetry {
   }
 }
 
-function noLiteTopics(group: string): AnswerError {
-  const message = `regular group cannot use LITE mode: ${group}; the embedded broker has no groups for lite topics`;
-  return new AnswerError(Code.ILLEGAL_CONSUMER_GROUP, message);
+/** @throws AnswerError for a group that is not of the kind of its consumer, or is bound to another topic */
+function assertMode(group: GroupRecord, isLite: boolean, [topic]: readonly string[]): void {
+  const { name, lite } = group;
+  if (isLite && lite === undefined) {
+    throw new AnswerError(Code.ILLEGAL_CONSUMER_GROUP, `regular group cannot use LITE mode: ${name}`);
+  }
+  if (!isLite && lite !== undefined) {
+    throw new AnswerError(Code.ILLEGAL_CONSUMER_GROUP, `lite group must use LITE mode: ${name}`);
+  }
+  if (isLite && topic !== undefined) assertBound(group, topic);
 }
 
 /** Errors of telemetry are gRPC statuses: INVALID_ARGUMENT for invalid commands, INTERNAL for the rest (PROTOCOL 2). */

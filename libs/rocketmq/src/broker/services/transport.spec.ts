@@ -135,7 +135,7 @@ describe('the gRPC port of the broker', () => {
     expect((await answer).status).toBe(String(grpcStatus.INTERNAL));
   });
 
-  it.each(['PullMessage', 'GetOffset', 'UpdateOffset', 'QueryOffset', 'SyncLiteSubscription', 'Nonsense'])(
+  it.each(['PullMessage', 'GetOffset', 'UpdateOffset', 'QueryOffset', 'Nonsense'])(
     'does not implement %s',
     async (rpc) => {
       const peer = await peerOf();

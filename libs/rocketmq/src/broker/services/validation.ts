@@ -13,14 +13,13 @@ import {
   consumerGroupNameFault,
   hasControlCharacter,
   isReservedProperty,
+  liteTopicFault,
   type NameFault,
   topicNameFault,
 } from '../../protocol/model/names.js';
 import { SECOND_MS } from '../../support/clock.js';
 import { AnswerError } from './status.js';
 
-const LONGEST_LITE_TOPIC = 64;
-const LITE_TOPIC = /^[a-zA-Z0-9_-]+$/;
 const ILLEGAL_CHARACTERS = 'contains illegal characters, allowing only ^[%|a-zA-Z0-9_-]+$';
 /** How many characters of a name that is too long the message quotes. */
 const MOST_ECHOED = 255;
@@ -76,7 +75,7 @@ export function assertInvisibleTime(invisibleMs: number, leastMs: number): void 
 }
 
 /** @throws AnswerError with the code of the first violation */
-export function assertMessage(message: WireMessage, nowMs: number): SystemProperties {
+export function assertMessage(message: WireMessage, nowMs: number, maxDelayMs: number): SystemProperties {
   const system = message.systemProperties;
   if (system === undefined || system.messageId.trim() === '') {
     throw new AnswerError(Code.ILLEGAL_MESSAGE_ID, 'message id cannot be empty');
@@ -90,9 +89,9 @@ export function assertMessage(message: WireMessage, nowMs: number): SystemProper
   assertTagAndKeys(system);
   assertProperties(message.userProperties, system);
   assertMessageGroup(system.messageGroup);
-  assertLiteTopic(system.liteTopic);
+  if (hasLiteTopic(system.liteTopic)) assertLiteTopic(system.liteTopic);
   assertPriority(system.priority);
-  assertTimes(system, nowMs);
+  assertTimes(system, nowMs, maxDelayMs);
   return system;
 }
 
@@ -147,17 +146,21 @@ function assertMessageGroup(messageGroup: string | undefined): void {
   assertText('message group', messageGroup, Code.ILLEGAL_MESSAGE_GROUP);
 }
 
-function assertLiteTopic(liteTopic: string | undefined): void {
-  if (liteTopic === undefined) return;
-  if (liteTopic.trim() === '') throw illegalLiteTopic('cannot be the char sequence of whitespace');
-  if (liteTopic.length > LONGEST_LITE_TOPIC) throw illegalLiteTopic(`exceed the max size ${LONGEST_LITE_TOPIC}`);
-  if (!LITE_TOPIC.test(liteTopic)) {
-    throw illegalLiteTopic('can only contain alphanumeric characters, hyphens(-), and underscores(_)');
-  }
+/** As on the real server, an empty lite topic means none. */
+export function hasLiteTopic(liteTopic: string | undefined): liteTopic is string {
+  return liteTopic !== undefined && liteTopic !== '';
 }
 
-function illegalLiteTopic(problem: string): AnswerError {
-  return new AnswerError(Code.ILLEGAL_LITE_TOPIC, `lite topic ${problem}`);
+const LITE_TOPIC_WORDS = {
+  blank: 'cannot be the char sequence of whitespace',
+  'too-long': `exceed the max size ${LIMITS.liteTopicLength}`,
+  characters: 'can only contain alphanumeric characters, hyphens(-), and underscores(_)',
+} as const;
+
+/** @throws AnswerError ILLEGAL_LITE_TOPIC */
+export function assertLiteTopic(liteTopic: string): void {
+  const fault = liteTopicFault(liteTopic);
+  if (fault !== undefined) throw new AnswerError(Code.ILLEGAL_LITE_TOPIC, `lite topic ${LITE_TOPIC_WORDS[fault]}`);
 }
 
 function assertPriority(priority: number | undefined): void {
@@ -176,6 +179,7 @@ function isTime(date: Date): boolean {
 function assertTimes(
   { bornTimestamp, deliveryTimestamp, orphanedTransactionRecoveryDuration }: SystemProperties,
   nowMs: number,
+  maxDelayMs: number,
 ): void {
   if (bornTimestamp !== undefined && !isTime(bornTimestamp)) {
     throw new AnswerError(Code.BAD_REQUEST, 'the born timestamp is no time of the years 1 to 9999');
@@ -183,10 +187,10 @@ function assertTimes(
   if (deliveryTimestamp !== undefined && !isTime(deliveryTimestamp)) {
     throw new AnswerError(Code.ILLEGAL_DELIVERY_TIME, 'the delivery timestamp is no time of the years 1 to 9999');
   }
-  if (deliveryTimestamp !== undefined && deliveryTimestamp.getTime() > nowMs + LIMITS.delayMs) {
+  if (deliveryTimestamp !== undefined && deliveryTimestamp.getTime() > nowMs + maxDelayMs) {
     throw new AnswerError(
       Code.ILLEGAL_DELIVERY_TIME,
-      `the max delay time of message is too large, max is ${LIMITS.delayMs} ms`,
+      `the max delay time of message is too large, max is ${maxDelayMs} ms`,
     );
   }
   if (

@@ -7,11 +7,14 @@ import {
   MessageType as WireType,
 } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { bodyDigest, toWireMessageType } from '../../protocol/grpc/message-mapping.js';
-import { type MessageType } from '../../protocol/model/message.js';
+import type { MessageType } from '../../protocol/model/message.js';
+import { LITE_QUEUE_PROPERTY } from '../../protocol/model/names.js';
+import { queueOfMessageGroup } from '../../protocol/model/queue-hash.js';
 import type { Delivery } from '../engine/deliveries.js';
+import { isLiteQueue } from '../engine/lite-topics.js';
 import type { StoredMessage } from '../engine/records.js';
 import { type DueCheck, transactionProperties } from '../engine/transactions.js';
-import { hasMessageGroup } from './validation.js';
+import { hasLiteTopic, hasMessageGroup } from './validation.js';
 
 /** Derives the type from the fields that are set; only TRANSACTION is used as declared (proxy `SendMessageActivity`). */
 function typeOf(system: SystemProperties): MessageType {
@@ -19,7 +22,7 @@ function typeOf(system: SystemProperties): MessageType {
   if (system.deliveryTimestamp !== undefined) return 'delay';
   if (hasMessageGroup(system.messageGroup)) return 'fifo';
   if (system.priority !== undefined) return 'priority';
-  return system.liteTopic === undefined ? 'normal' : 'lite';
+  return hasLiteTopic(system.liteTopic) ? 'lite' : 'normal';
 }
 
 /** Converts a validated message to the form that the engine stores. */
@@ -38,6 +41,7 @@ export function toStoredMessage(
     properties: propertiesOf(message),
     messageGroup: system.messageGroup,
     priority: system.priority,
+    ...(hasLiteTopic(system.liteTopic) && { liteTopic: system.liteTopic }),
     traceContext: system.traceContext,
     bornTimestampMs: bornAtMs,
     bornHost: system.bornHost,
@@ -62,15 +66,18 @@ function propertiesOf({ userProperties }: WireMessage): Readonly<Record<string, 
   return filled.length === 0 ? NO_PROPERTIES : Object.fromEntries(filled);
 }
 
-/** Converts a delivery to the message that the consumer receives. */
-export function toDeliveredMessage(delivery: Delivery, storeHost: string): WireMessage {
+/**
+ * Converts a delivery to the message that the consumer receives.
+ * @param queues the ordinary queues of the topic: a message of a lite topic is delivered with the one that the real server also stores it in
+ */
+export function toDeliveredMessage(delivery: Delivery, storeHost: string, queues = 1): WireMessage {
   const { topic, message, queueId, offset, attempt, receiptHandle } = delivery;
   const wire = toWire(topic, message, storeHost);
   return {
     ...wire,
     systemProperties: {
       ...wire.systemProperties,
-      queueId,
+      queueId: isLiteQueue(queueId) ? queueOfMessageGroup(message.liteTopic ?? '', queues) : queueId,
       queueOffset: BigInt(offset),
       deliveryAttempt: attempt,
       receiptHandle,
@@ -93,7 +100,7 @@ function toWire(
   const dueMs = message.deliveryTimestampMs;
   return {
     topic: { resourceNamespace: '', name: topic },
-    userProperties: { ...message.properties, ...orderProperties(message) },
+    userProperties: { ...message.properties, ...orderProperties(topic, message) },
     systemProperties: {
       tag: message.tag,
       keys: [...message.keys],
@@ -109,13 +116,18 @@ function toWire(
       queueId: 0,
       messageGroup: message.messageGroup,
       priority: message.priority,
+      liteTopic: message.liteTopic,
       traceContext: message.traceContext,
     },
     body: message.body,
   };
 }
 
-/** The server also adds the message group under its older name, which consumers see (5.5.0). */
-function orderProperties({ messageGroup }: StoredMessage): Record<string, string> {
+/** The server also adds the message group under its older name, and the queue of a lite topic, which consumers see (5.5.0). */
+function orderProperties(
+  topic: string,
+  { messageGroup, liteTopic, originTopic }: StoredMessage,
+): Record<string, string> {
+  if (liteTopic !== undefined) return { [LITE_QUEUE_PROPERTY]: `%LMQ%$${originTopic ?? topic}$${liteTopic}` };
   return messageGroup === undefined ? {} : { __SHARDINGKEY: messageGroup };
 }

@@ -4,16 +4,15 @@
 // succeeded: the file LOCK.<id of the stale lock> can be created once only. The holder is the last of this chain, which begins at LOCK. It
 // then replaces LOCK by its own lock, in one step, and removes the rest.
 
-import { link, open, readFile, rename, rm } from 'node:fs/promises';
+import { link, readFile, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { StateError } from '../../support/errors.js';
 import { currentProcess, isRunning, type ProcessMark } from '../../support/process-mark.js';
 import { systemRandom } from '../../support/random.js';
-import { PRIVATE_FILE } from './private-files.js';
+import { ignoreMissing, parsed, syncFolder, writeDraft } from './private-files.js';
 
 const LOCK_FILE = 'LOCK';
-const DRAFT = '.new';
 const IS_UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const OF_LOCK = /^LOCK(?:\.(?:unknown|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:\.new)?))?$/;
 
@@ -140,38 +139,4 @@ async function assertEnded(path: string, held: Lock): Promise<void> {
   if (!(await isRunning(held))) return;
   const who = held.pid === process.pid ? `another broker of this process (pid ${held.pid})` : `process ${held.pid}`;
   throw new StateError('DATA_IN_USE', `the folder ${path} is in use by ${who}; nothing was started`);
-}
-
-/** Writes a file under another name, completely and to disk. @returns its path */
-export async function writeDraft(file: string, text: string): Promise<string> {
-  const draft = `${file}.${systemRandom.uuid()}${DRAFT}`;
-  const handle = await open(draft, 'wx', PRIVATE_FILE);
-  try {
-    await handle.writeFile(text);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  return draft;
-}
-
-/** Syncs the folder, so that new names in it are on disk. On Windows folders cannot be synced. */
-export async function syncFolder(path: string): Promise<void> {
-  const handle = await open(path, 'r').catch(() => undefined);
-  await handle?.sync().catch(() => {});
-  await handle?.close();
-}
-
-export function ignoreMissing(error: NodeJS.ErrnoException): undefined {
-  if (error.code !== 'ENOENT') throw error;
-}
-
-/** The JSON object in a text, or an empty one. */
-export function parsed(text: string): object {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? value : {};
-  } catch {
-    return {};
-  }
 }

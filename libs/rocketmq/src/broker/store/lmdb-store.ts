@@ -73,7 +73,8 @@ export class LmdbStore implements Store {
 
   private async openLmdb(path: string): Promise<OpenFile> {
     // Not loaded by a broker in memory.
-    const [{ StoreFolder }, { LmdbFile }] = await Promise.all([import('./store-folder.js'), import('./lmdb-file.js')]);
+    const { StoreFolder } = await import('./store-folder.js');
+    const { LmdbFile } = await import('./lmdb-file.js');
     const folder = await StoreFolder.claim(path);
     try {
       return { file: await LmdbFile.open(folder, (key) => this.damage(key)), folder };

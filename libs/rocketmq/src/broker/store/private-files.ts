@@ -3,6 +3,7 @@
 import { constants } from 'node:fs';
 import { chmod, type FileHandle, open, stat } from 'node:fs/promises';
 import { StateError } from '../../support/errors.js';
+import { systemRandom } from '../../support/random.js';
 
 export const PRIVATE_FILE = 0o600;
 export const PRIVATE_FOLDER = 0o700;
@@ -38,4 +39,38 @@ export async function openPrivate(path: string, which: 'found' | 'found or new')
 export async function makePrivate(path: string, wanted: number): Promise<void> {
   const { mode } = await stat(path);
   if ((mode & OTHERS) !== 0) await chmod(path, wanted).catch(() => {});
+}
+
+/** Writes a file under another name, completely and to disk. @returns its path */
+export async function writeDraft(file: string, text: string): Promise<string> {
+  const draft = `${file}.${systemRandom.uuid()}.new`;
+  const handle = await open(draft, 'wx', PRIVATE_FILE);
+  try {
+    await handle.writeFile(text);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  return draft;
+}
+
+/** Syncs the folder, so that new names in it are on disk. On Windows folders cannot be synced. */
+export async function syncFolder(path: string): Promise<void> {
+  const handle = await open(path, 'r').catch(() => undefined);
+  await handle?.sync().catch(() => {});
+  await handle?.close();
+}
+
+export function ignoreMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT') throw error;
+}
+
+/** The JSON object in a text, or an empty one. */
+export function parsed(text: string): object {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? value : {};
+  } catch {
+    return {};
+  }
 }

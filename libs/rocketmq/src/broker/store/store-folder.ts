@@ -3,8 +3,16 @@
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { StateError } from '../../support/errors.js';
-import { FolderLock, ignoreMissing, isOfLock, parsed, syncFolder, writeDraft } from './folder-lock.js';
-import { makePrivate, PRIVATE_FILE, PRIVATE_FOLDER } from './private-files.js';
+import { FolderLock, isOfLock } from './folder-lock.js';
+import {
+  ignoreMissing,
+  makePrivate,
+  PRIVATE_FILE,
+  PRIVATE_FOLDER,
+  parsed,
+  syncFolder,
+  writeDraft,
+} from './private-files.js';
 
 /** Incremented when the format of the data changes. */
 const FORMAT = 2;

@@ -2,8 +2,8 @@
 
 import type { BrokerClock } from '../../admin/broker-clocks.js';
 import type { BrokerVersion } from '../../admin/broker-versions.js';
-import type { MasterBroker } from '../../admin/cluster.js';
 import type { RocketMQAdmin } from '../../admin/rocketmq-admin.js';
+import type { MasterBroker } from '../../remoting/cluster.js';
 import { RocketMQError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
 import { plural } from '../command.js';
@@ -19,14 +19,15 @@ export async function checkCluster(
   admin: RocketMQAdmin,
   nameServer: string,
   command: CommandText,
+  hasProxy: boolean,
 ): Promise<readonly Check[]> {
   const check = { name: 'name server', subject: nameServer };
   let brokers: readonly MasterBroker[];
   try {
     brokers = await admin.brokers();
   } catch (error) {
-    const why =
-      'brokers, groups, lag and dead letters cannot be examined without it; producers and consumers do not need it';
+    const who = hasProxy ? 'producers and consumers do not need it' : 'producers and consumers cannot start without it';
+    const why = `brokers, groups, lag and dead letters cannot be examined without it; ${who}`;
     return [{ ...check, status: 'failed', seen: describeError(error), why, ...adviceOn(error) }];
   }
   const known: Check = { ...check, status: 'ok', seen: `knows ${plural(brokers.length, 'broker')}` };
@@ -34,7 +35,7 @@ export async function checkCluster(
     const { brokers: versions, failures } = await admin.brokerVersions();
     const silent = failures.map((failure) => silentBroker(failure, failure.error));
     const [clocks, givenUp] = [await clockChecks(admin), await givenUpCheck(admin, command)];
-    return [known, ...versions.map(versionCheck), ...silent, ...clocks, givenUp];
+    return [known, ...versions.map((version) => versionCheck(version, hasProxy)), ...silent, ...clocks, givenUp];
   } catch (error) {
     return [known, ...brokers.map((broker) => silentBroker(broker, error))];
   }
@@ -70,15 +71,16 @@ function silentBroker({ name, address }: MasterBroker, error: unknown): Check {
   };
 }
 
-function versionCheck({ name, address, text, version, keepsBatches }: BrokerVersion): Check {
+function versionCheck({ name, address, text, version, keepsBatches }: BrokerVersion, hasProxy: boolean): Check {
   const check = { name: 'version', subject: name };
   const seen = `${version === undefined ? `"${text}"` : `${version.major}.${version.minor}.${version.patch}`} at ${address}`;
   if (version !== undefined && version.major < 5) {
-    const why =
-      'proxies of 5.x require brokers of 5.0 or later; older brokers support neither pop nor arbitrary delays';
+    const who = hasProxy ? 'proxies of 5.x require' : 'this library requires';
+    const why = `${who} brokers of 5.0 or later; older brokers support neither pop nor arbitrary delays`;
     return { ...check, status: 'failed', seen, why, advice: 'upgrade the broker to 5.x' };
   }
-  if (keepsBatches) return { ...check, status: 'ok', seen };
+  // Without a proxy, batches are written in a form that every broker keeps apart.
+  if (keepsBatches || !hasProxy) return { ...check, status: 'ok', seen };
   const why = 'it stores all messages of one request with the tag, keys and properties of the first';
   return { ...check, status: 'warning', seen, why, advice: 'upgrade it to 5.4.0 or later, or do not batch sends' };
 }

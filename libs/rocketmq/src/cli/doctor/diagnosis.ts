@@ -1,7 +1,7 @@
 // Runs all checks in order. They change nothing on the server, unless `send` is set.
 
 import type { RocketMQAdmin, RocketMQAdminOptions } from '../../admin/rocketmq-admin.js';
-import { type Address, addressText, parseEndpoints } from '../../client/endpoint.js';
+import { type Address, addressText, areNameServers, endpointKey, parseEndpoints } from '../../client/endpoint.js';
 import { describeError } from '../../support/logger.js';
 import { checkAdvertised } from './advertised.js';
 import type { Check, CommandText } from './check.js';
@@ -31,6 +31,7 @@ const MOST = 20;
 /** @throws UsageError when the endpoint is invalid */
 export async function examine(examination: Examination): Promise<readonly Check[]> {
   const { addresses } = parseEndpoints(examination.endpoint);
+  if (areNameServers(examination.endpoint)) return examineWithoutProxy(examination, endpointKey({ addresses }));
   const reached = await Promise.all(addresses.map((address) => reach(address, examination.access)));
   const first = reached.findIndex(({ greeted }) => greeted !== undefined);
   const admin = await openAdmin(examination);
@@ -45,6 +46,44 @@ export async function examine(examination: Examination): Promise<readonly Check[
     return [...checks, access, ...routes, ...cluster.checks];
   } finally {
     await admin?.close();
+  }
+}
+
+/** @param nameServer as administration takes it */
+async function examineWithoutProxy(given: Examination, nameServer: string): Promise<readonly Check[]> {
+  const { tls, credentials, timeoutMs } = given.access;
+  const keys = typeof credentials === 'function' ? undefined : credentials;
+  const examination = { ...given, admin: given.admin ?? { nameServer, tls, credentials: keys, timeoutMs } };
+  const admin = await openAdmin(examination);
+  try {
+    const cluster = await lookAtCluster(examination, admin, false);
+    const names = given.topics ?? [...(cluster.topics ?? [])];
+    const looked: { readonly check: Check; readonly type: string | undefined }[] = [];
+    for (const topic of names.slice(0, MOST)) looked.push(await lookAtTopic(admin, topic, given.command));
+    const sends: Check[] = [];
+    for (const { check, type } of looked) {
+      if (!given.send || check.status !== 'ok') continue;
+      sends.push(await checkSend(given.endpoint, check.subject, type === undefined ? [] : [type], given.access));
+    }
+    return [...cluster.checks, ...looked.map(({ check }) => check), ...leftOut('topic', names.length), ...sends];
+  } finally {
+    await admin?.close();
+  }
+}
+
+async function lookAtTopic(admin: RocketMQAdmin | undefined, topic: string, command: CommandText) {
+  const check = { name: 'topic', subject: topic };
+  try {
+    const found = await admin?.describeTopic(topic);
+    if (found === undefined) {
+      const advice = command('topic', 'create', topic, '--type', 'normal');
+      return { check: { ...check, status: 'failed', seen: 'does not exist', advice } as const, type: undefined };
+    }
+    const { type, brokers } = found;
+    const seen = `${type === undefined ? 'no type: it takes all messages' : `type ${type}`}; on ${brokers.map(({ name }) => name).join(', ')}`;
+    return { check: { ...check, status: 'ok', seen } as const, type };
+  } catch (error) {
+    return { check: { ...check, status: 'failed', seen: describeError(error) } as const, type: undefined };
   }
 }
 
@@ -66,7 +105,12 @@ interface Cluster {
 export const NAME_SERVER = 'NAMESERVER:9876';
 const NOT_ASKED = `add --admin ${NAME_SERVER} to examine versions, clocks, groups, lag, dead letters and half messages given up`;
 
-async function lookAtCluster(examination: Examination, admin: RocketMQAdmin | undefined): Promise<Cluster> {
+/** @param hasProxy whether clients reach the brokers through a proxy */
+async function lookAtCluster(
+  examination: Examination,
+  admin: RocketMQAdmin | undefined,
+  hasProxy = true,
+): Promise<Cluster> {
   const { command } = examination;
   if (admin === undefined) {
     const groups = examination.groups?.map(
@@ -80,7 +124,7 @@ async function lookAtCluster(examination: Examination, admin: RocketMQAdmin | un
     const cluster: Check = { status: 'skipped', name: 'cluster', subject: '-', seen: NOT_ASKED };
     return { checks: [...(groups ?? []), cluster], topics: undefined, groups: [] };
   }
-  const checks = await checkCluster(admin, examination.admin?.nameServer ?? NAME_SERVER, command);
+  const checks = await checkCluster(admin, examination.admin?.nameServer ?? NAME_SERVER, command, hasProxy);
   if (!checks.some(({ name }) => name === 'version')) return { checks, topics: undefined, groups: [] };
   const known = await listed(admin);
   if (known.check !== undefined) return { checks: [...checks, known.check], topics: undefined, groups: [] };
@@ -163,7 +207,7 @@ async function lookAtTopics(
     if (send) {
       for (const topic of usable) {
         const types = found[asked.indexOf(topic)]?.types ?? [];
-        sends.push(await checkSend(given, topic, types, access));
+        sends.push(await checkSend(endpointKey({ addresses: given }), topic, types, access));
       }
     }
     const routes = [...found.flatMap((one) => one.checks), ...silent, ...leftOut('topic', wanted.length)];

@@ -1,9 +1,10 @@
 // Sends requests to one address of a proxy as a client would, without side effects: no session, no settings, no cached route.
 
-import { Calls, type UnaryRpc } from '../../client/calls.js';
+import { Calls } from '../../client/calls.js';
 import { Connection, type ConnectionOptions } from '../../client/connection.js';
 import { type Address, addressText, toWireEndpoints } from '../../client/endpoint.js';
 import { resource } from '../../client/route.js';
+import type { UnaryRpc } from '../../client/server-calls.js';
 import { ClientType, Code, type Status } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { RpcRequest, RpcResponse } from '../../protocol/grpc/rpc.js';
 import { StatusError } from '../../protocol/grpc/status.js';

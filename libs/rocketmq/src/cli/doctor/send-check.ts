@@ -1,7 +1,6 @@
 // Sends one message to a topic as an application would. Only on request, because consumers receive it.
 
 import { Connection } from '../../client/connection.js';
-import { type Address, addressText } from '../../client/endpoint.js';
 import { Producer } from '../../producer/producer.js';
 import { currentLocalTransaction } from '../../producer/transactions/transaction-scope.js';
 import { monotonicMs } from '../../support/deadline.js';
@@ -17,14 +16,13 @@ const DELAY_MS = 1_000;
 
 /** @param types the message types of the topic */
 export async function checkSend(
-  addresses: readonly Address[],
+  endpoints: string,
   topic: string,
   types: readonly string[],
   access: ProbeAccess,
 ): Promise<Check> {
   const check = { name: 'send', subject: topic };
   const { timeoutMs, ...how } = access;
-  const endpoints = addresses.map(addressText).join(';');
   const connection = new Connection({ endpoints, requestTimeoutMs: timeoutMs, ...how });
   const isTransactional = types.length === 1 && types[0] === 'transaction';
   const producer = new Producer(
@@ -49,6 +47,7 @@ export async function checkSend(
       ...(isOnly('fifo') ? { messageGroup: TAG } : {}),
       ...(isOnly('delay') ? { delayMs: DELAY_MS } : {}),
       ...(isOnly('priority') ? { priority: 0 } : {}),
+      ...(isOnly('lite') ? { liteTopic: TAG } : {}),
     });
     return { ...check, status: 'ok', seen: `message ${messageId} was stored in ${sinceMs(startedAtMs)} ms` };
   } catch (error) {

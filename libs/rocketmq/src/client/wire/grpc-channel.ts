@@ -1,5 +1,6 @@
 // The channel on @grpc/grpc-js, and the meaning of its failures.
 
+import type { SecureContext } from 'node:tls';
 import {
   type CallOptions,
   ChannelCredentials,
@@ -242,8 +243,13 @@ export class GrpcChannel implements Channel {
 
 function credentialsOf(tls: ResolvedTls | undefined): ChannelCredentials {
   if (tls === undefined) return ChannelCredentials.createInsecure();
-  const { secureContext, acceptsAnyCertificate } = tls;
-  return ChannelCredentials.createFromSecureContext(secureContext, { rejectUnauthorized: !acceptsAnyCertificate });
+  // grpc-js connects by itself and takes one context for all connections. Node reads its `context` for each of them.
+  const latest: SecureContext = {
+    get context() {
+      return tls.secureContext().context;
+    },
+  };
+  return ChannelCredentials.createFromSecureContext(latest, { rejectUnauthorized: !tls.acceptsAnyCertificate });
 }
 
 function targetName(tls: ResolvedTls | undefined): ChannelOptions {

@@ -196,7 +196,7 @@ function tlsOptions({ host, port }: Address, tls: ResolvedTls): ConnectionOption
     host,
     port,
     ALPNProtocols: ['h2'],
-    secureContext: tls.secureContext,
+    secureContext: tls.secureContext(),
     // Without a server name, Node checks the certificate against the address.
     ...(tls.serverName === undefined && isIP(host) !== 0 ? {} : { servername: tls.serverName ?? host }),
     rejectUnauthorized: !tls.acceptsAnyCertificate,

@@ -1,7 +1,7 @@
 // Calls that are made while the channel is being loaded.
 
 import { describe, expect, it } from '@jest/globals';
-import { type Channel, type WireCall } from '../channel.js';
+import type { Channel, WireCall } from '../channel.js';
 import { LazyChannel } from './lazy-channel.js';
 
 const ADDRESS = '127.0.0.1:8081';

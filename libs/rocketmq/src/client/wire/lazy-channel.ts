@@ -2,7 +2,7 @@
 
 import { setMaxListeners } from 'node:events';
 import { raceAbort, withAnySignal } from '../../support/abort.js';
-import { Deadline, monotonicMs } from '../../support/deadline.js';
+import { Deadline } from '../../support/deadline.js';
 import { StateError, TransportError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
 import { type Channel, nameOfCall, type WireCall, type WireStream } from '../channel.js';
@@ -97,11 +97,10 @@ export class LazyChannel implements Channel {
   }
 
   async isAlive(timeoutMs: number): Promise<boolean> {
-    const startedAtMs = monotonicMs();
     const deadline = new Deadline(`ping of ${this.address}`, timeoutMs, this.closing.signal);
     try {
       const channel = this.loaded ?? (await raceAbort(this.loading, deadline.signal));
-      return await channel.isAlive(Math.max(1, timeoutMs - (monotonicMs() - startedAtMs)));
+      return await channel.isAlive(Math.max(1, deadline.remainingMs()));
     } catch {
       return false;
     } finally {
@@ -123,17 +122,15 @@ export class LazyChannel implements Channel {
   /** The channel once it is loaded, and the call with the time that is left of it. */
   private async ready(call: WireCall): Promise<{ readonly channel: Channel; readonly left: WireCall }> {
     const { timeoutMs } = call;
-    const startedAtMs = monotonicMs();
     const what = nameOfCall(call, this.address);
-    const deadline = timeoutMs === undefined ? undefined : new Deadline(what, timeoutMs);
+    const deadline = timeoutMs === undefined ? undefined : new Deadline(what, timeoutMs, call.signal);
     try {
-      const channel = await withAnySignal([call.signal, this.closing.signal, deadline?.signal], (signal) =>
+      const channel = await withAnySignal([deadline?.signal ?? call.signal, this.closing.signal], (signal) =>
         raceAbort(this.loading, signal),
       );
-      const leftMs = timeoutMs === undefined ? undefined : Math.max(1, timeoutMs - (monotonicMs() - startedAtMs));
-      return { channel, left: { ...call, timeoutMs: leftMs } };
+      return { channel, left: { ...call, timeoutMs: deadline && Math.max(1, deadline.remainingMs()) } };
     } catch (error) {
-      if (deadline?.hasPassed !== true || call.signal?.aborted === true) throw error;
+      if (deadline?.hasPassed !== true) throw error;
       const text = `${what}: timed out after ${timeoutMs} ms while the transport was being loaded; nothing was sent`;
       throw new TransportError('DEADLINE_EXCEEDED', text, 'not-sent', true);
     } finally {

@@ -8,6 +8,7 @@ import { CertificateAuthority } from '../../../../../test/support/certificates.j
 import { until } from '../../../../../test/support/until.js';
 import { encodeFrame, FrameDecoder } from '../../protocol/remoting/frame.js';
 import { frame } from '../../support/grpc/framing.js';
+import { silentLogger } from '../../support/logger.js';
 import { systemRandom } from '../../support/random.js';
 import { type ResolvedTls, resolveTls } from '../../support/tls.js';
 import type { Channel, WireCall } from '../channel.js';
@@ -22,7 +23,7 @@ const BROKER = 3;
 
 const authority = new CertificateAuthority();
 const identity = authority.issue();
-const anyCertificate = resolveTls({ dangerouslyAcceptAnyCertificate: true });
+const anyCertificate = resolveTls({ dangerouslyAcceptAnyCertificate: true }, silentLogger);
 afterAll(() => authority.remove());
 
 /**

@@ -35,12 +35,12 @@ const PROXY_PORT = 'use the address of a proxy, which serves gRPC, usually on po
 const NAME_SERVER: Listener = {
   kind: 'stranger',
   what: 'a RocketMQ name server (remoting protocol)',
-  advice: `${PROXY_PORT}; name servers are for administration (the option nameServer; --name-server or --admin)`,
+  advice: `${PROXY_PORT}; for a cluster without a proxy, write name-server: before the address`,
 };
 const BROKER: Listener = {
   kind: 'stranger',
   what: 'a RocketMQ broker (remoting protocol)',
-  advice: `${PROXY_PORT}; brokers usually listen on 10911`,
+  advice: `${PROXY_PORT}; for a cluster without a proxy, name-server:host:9876 with the address of a name server`,
 };
 const HTTP1: Listener = {
   kind: 'stranger',

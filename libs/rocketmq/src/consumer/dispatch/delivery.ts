@@ -11,13 +11,18 @@ import type { LeaseSettlement, MessageLease } from '../lease/message-lease.js';
 import { type RunOptions, type RunResult, runHandler } from '../listeners/handler-run.js';
 import type { Listener } from '../listeners/message-listener.js';
 import type { ConsumerContext } from '../model/consumer-context.js';
-import { type DeadLetterReason, type Settlement, settlementAfterFailure } from '../model/failure-policy.js';
+import {
+  type DeadLetterReason,
+  isUncounted,
+  type Settlement,
+  settlementAfterFailure,
+} from '../model/failure-policy.js';
 import type { MessageHandler } from '../model/handler.js';
 import { DeadLetterError } from '../model/outcome-errors.js';
 import type { OpenedMessage } from '../receive/incoming-message.js';
 import type { FinishedAttempts } from './finished-attempts.js';
 import { keepDeadLetter } from './keep-dead-letter.js';
-import type { GrantedTurn } from './listener-turns.js';
+import type { GrantedTurn } from './turns.js';
 
 /** What the deliveries of a consumer share, and how they end when it closes. */
 export interface DeliveryShared {
@@ -42,12 +47,14 @@ const ACK: Settlement = { kind: 'ack' };
 /** A message of an ordered group is retried by its delivery, since nothing of its group may be handled before it. */
 interface RetryHere {
   readonly retryInMs: number;
+  /** Whether the next attempt has the next number. */
+  readonly isCounted: boolean;
 }
 
 /** Brings one held message to its end. It waits only where necessary, because every message bears the cost of each wait. */
 export class Delivery {
-  /** Whether the latest attempt ended because its signal fired. */
-  private wasInterrupted = false;
+  /** Whether the latest attempt ended because its signal fired, or its handler asked that it does not count. */
+  private keepsAttempt = false;
 
   constructor(
     readonly lease: MessageLease,
@@ -114,7 +121,9 @@ export class Delivery {
     let settling: Promise<boolean>;
     try {
       const settlement = decided instanceof Promise ? await decided : decided;
-      if (this.isFifo && settlement?.kind === 'retry') return { retryInMs: settlement.delayMs };
+      if (this.isFifo && settlement?.kind === 'retry') {
+        return { retryInMs: settlement.delayMs, isCounted: !this.keepsAttempt };
+      }
       settling = this.settle(view, settlement);
     } finally {
       // The settlement tracks its own request: a moved clock finds no gap between the two.
@@ -145,7 +154,9 @@ export class Delivery {
       return;
     }
     const invisibleDurationMs = Math.max(0, visibleAtMs - context.clock.monotonicMs());
-    const settlement = { kind: 'release', invisibleDurationMs, suspend: !this.isFifo } as const;
+    // Of a lite topic, servers count the first release only.
+    const suspend = !this.isFifo || context.settings().isLite;
+    const settlement = { kind: 'release', invisibleDurationMs, suspend } as const;
     await lease.settle(settlement, this.shared.settleSignal);
   }
 
@@ -183,19 +194,22 @@ export class Delivery {
   private async settlementAfter(view: MessageView, failed: RunResult & { kind: 'failed' }): Promise<Settlement> {
     const { policy } = this.listener;
     const { error, wasInterrupted } = failed;
-    const finished = wasInterrupted ? 0 : this.shared.finished.add(view, error);
+    this.keepsAttempt = wasInterrupted || isUncounted(error);
+    const finished = this.keepsAttempt ? 0 : this.shared.finished.add(view, error);
+    const { maxAttempts: attemptsOfServer } = this.context.settings();
     const settlement = settlementAfterFailure({
       ...policy,
       error,
       attempt: view.deliveryAttempt,
-      attemptsOfServer: this.context.settings().maxAttempts,
+      attemptsOfServer,
+      // An ordered message is retried here, where only this delivery counts.
+      isCountedAnyway: !this.isFifo && !this.context.releasesFree(),
       finished,
       // In an ordered group the server counts no failures, but each delivery that a deployment interrupted.
       wait: this.isFifo ? finished : view.deliveryAttempt,
       backoff: this.backoff(),
       wasInterrupted,
     });
-    this.wasInterrupted = wasInterrupted;
     this.context.report.failed(view, error, settlement);
     return settlement.kind === 'retry' ? settlement : this.asDeadLetter(view, settlement.reason, error);
   }
@@ -232,11 +246,10 @@ export class Delivery {
       case 'ack':
         return settlement;
       case 'retry':
-        // An interruption does not count as an attempt, where the server supports that.
         return {
           kind: 'postpone',
           invisibleDurationMs: settlement.delayMs,
-          suspend: this.wasInterrupted && !this.isFifo,
+          suspend: this.keepsAttempt && !this.isFifo,
         };
       case 'deadLetter': {
         const { maxAttempts } = this.context.settings();

@@ -13,8 +13,7 @@ import type { ConsumerContext } from '../model/consumer-context.js';
 import type { Pauses } from '../receive/pauses.js';
 import { Delivery, type DeliveryShared, type UnpackedMessage } from './delivery.js';
 import { FinishedAttempts } from './finished-attempts.js';
-import type { ListenerTurns } from './listener-turns.js';
-import { Turns } from './turns.js';
+import { type ListenerTurns, Turns } from './turns.js';
 
 /** What a dispatcher needs besides the context. */
 interface DispatcherParts {
@@ -26,6 +25,9 @@ interface DispatcherParts {
   /** Called once for each message when it has ended, with any outcome. */
   onEnded(lease: MessageLease): void;
 }
+
+/** How many running handlers a report lists. */
+const MOST_REPORTED = 50;
 
 /** The delay until a message that matches no listener is redelivered. */
 const UNMATCHED_MS = 10 * SECOND_MS;
@@ -71,6 +73,26 @@ export class Dispatcher {
   get held(): { readonly count: number; readonly oldestAtMs: number | undefined } {
     const [oldest] = this.underWay;
     return { count: this.underWay.size, oldestAtMs: oldest?.receivedAtMs };
+  }
+
+  /** What is held, and the handlers that run, the longest first. Batches wait in theirs until they are complete. */
+  report(): string[] {
+    const nowMs = this.context.clock.monotonicMs();
+    const running = [...this.underWay]
+      .flatMap((lease) => (lease.handlerSinceMs === undefined ? [] : [{ lease, forMs: nowMs - lease.handlerSinceMs }]))
+      .sort((one, other) => other.forMs - one.forMs);
+    const lines = running.slice(0, MOST_REPORTED).map(({ lease: { message }, forMs }) => {
+      const { name } = this.parts.listeners.of(message);
+      const { messageId, topic, deliveryAttempt } = message;
+      return `  ${name}: message ${messageId} from "${topic}", attempt ${deliveryAttempt}, for ${Math.round(forMs)} ms`;
+    });
+    const left = running.length - lines.length;
+    return [
+      `held messages: ${this.underWay.size}`,
+      `running handlers: ${running.length}`,
+      ...lines,
+      ...(left === 0 ? [] : [`  and ${left} more`]),
+    ];
   }
 
   /** When the longest running handler began, by monotonic business time; undefined when none runs. */
@@ -128,12 +150,13 @@ export class Dispatcher {
     const unpack = (): Promise<UnpackedMessage | undefined> =>
       this.turns.unpacked(lease, (signal) => this.parts.unpack(lease, signal));
     const { clock } = this.context;
-    for (let attempt = lease.message.deliveryAttempt; ; attempt++) {
+    for (let attempt = lease.message.deliveryAttempt; ; ) {
       const turn = this.turns.takeNow(lease, listener) ?? (await this.turns.take(lease, listener));
       if (turn.kind === 'refused') return this.letGo(delivery, turn.visibleInMs);
       const end = await delivery.attempt(attempt, turn, unpack);
       if (end === 'unhandled') return this.letGo(delivery, 0);
       if (typeof end === 'boolean') return end;
+      if (end.isCounted) attempt++;
       const retryAtMs = clock.monotonicMs() + end.retryInMs;
       const isDue = await this.turns.sleepToRetry(lease, end.retryInMs);
       if (!isDue) return this.letGo(delivery, retryAtMs - clock.monotonicMs());
@@ -238,8 +261,9 @@ export class Dispatcher {
   }
 }
 
-/** Ordered messages without a message group keep the order of their queue. */
+/** Ordered messages without a message group keep the order of their queue; a lite topic is a queue. */
 function sequenceKey({ message, endpointKey }: MessageLease): string {
-  const { topic, messageGroup, queueId } = message;
+  const { topic, messageGroup, liteTopic, queueId } = message;
+  if (liteTopic !== undefined) return `${topic} lite ${endpointKey} ${liteTopic}`;
   return messageGroup === undefined ? `${topic} queue ${endpointKey} ${queueId}` : `${topic} group ${messageGroup}`;
 }

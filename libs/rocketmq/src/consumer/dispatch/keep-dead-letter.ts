@@ -37,16 +37,20 @@ export async function keepDeadLetter(
     policy.onDeadLetter && (() => policy.onDeadLetter?.(deadLetter)),
     (hook) => inTime('onDeadLetter', hook, context, options),
   );
-  if (policy.deadLetterTo === undefined || reason === 'corrupt-body') return { kind: 'deadLetter', reason };
+  const { isLite, maxAttempts } = context.settings();
+  if (policy.deadLetterTo === undefined || (reason === 'corrupt-body' && !isLite))
+    return { kind: 'deadLetter', reason };
   try {
     const { deadLetterTo } = policy;
     await inTime('deadLetterTo', () => deadLetterTo(deadLetter), context, options);
     return { kind: 'ack' };
   } catch (failure) {
-    const isHopeless = failure instanceof UsageError || message.deliveryAttempt >= context.settings().maxAttempts;
-    const settlement: FailureSettlement = isHopeless
-      ? { kind: 'deadLetter', reason }
-      : { kind: 'retry', delayMs: backoffMs(backoff, message.deliveryAttempt) };
+    const isHopeless = failure instanceof UsageError || message.deliveryAttempt >= maxAttempts;
+    // Apache RocketMQ 5.5.0 damages a lite topic when it moves one of its messages to the dead letter queue (docs/protocol-notes.md).
+    const settlement: FailureSettlement =
+      isHopeless && !isLite
+        ? { kind: 'deadLetter', reason }
+        : { kind: 'retry', delayMs: backoffMs(backoff, message.deliveryAttempt) };
     report.deadLetterNotKept(message, failure, settlement);
     return settlement;
   }

@@ -2,14 +2,114 @@
 // cannot be renewed or the consumer stops.
 
 import { type Abortable, AbortSource, onAbort, reasonOf } from '../../support/abort-source.js';
-import { type Clock, sleep } from '../../support/clock.js';
+import { type Clock, SECOND_MS, sleep } from '../../support/clock.js';
 import { StateError } from '../../support/errors.js';
+import { Semaphore } from '../../support/semaphore.js';
 import type { MessageLease } from '../lease/message-lease.js';
-import type { Listener } from '../listeners/message-listener.js';
-import type { Pauses } from '../receive/pauses.js';
-import type { ListenerTurns, Turn } from './listener-turns.js';
+import type { Listener, ListenerSet } from '../listeners/message-listener.js';
+import type { ConsumerContext } from '../model/consumer-context.js';
+import type { BufferRooms } from '../receive/buffer-room.js';
+import { Pauses } from '../receive/pauses.js';
 
-const HAND_BACK_NOW: Turn = { kind: 'refused', visibleInMs: 0 };
+/** A turn to run the handler: call `end` when it has ended. */
+export interface GrantedTurn {
+  readonly kind: 'granted';
+  end(): void;
+}
+
+/** Or none, and when the message may be redelivered. */
+type Turn = GrantedTurn | { readonly kind: 'refused'; readonly visibleInMs: number };
+
+/** The delay until a message that was released because its listener is behind or paused is redelivered. */
+const REDELIVER_MS = 10 * SECOND_MS;
+
+const RELEASE_FOR_A_WHILE: Turn = { kind: 'refused', visibleInMs: REDELIVER_MS };
+
+interface Queue {
+  readonly permits: Semaphore;
+  /** Messages that wait or run. */
+  held: number;
+}
+
+/** The turns of all listeners of a consumer. */
+export class ListenerTurns {
+  private readonly queues = new Map<Listener, Queue>();
+  /** Listeners by name; the consumer handles the pause of a whole topic. */
+  private readonly pauses: Pauses;
+
+  constructor(
+    private readonly context: Pick<ConsumerContext, 'releasesFree'>,
+    private readonly listeners: Pick<ListenerSet, 'sharesTopic'>,
+    private readonly rooms: Pick<BufferRooms, 'shareOf'>,
+  ) {
+    this.pauses = new Pauses(() => context.releasesFree());
+  }
+
+  isPaused(name: string): boolean {
+    return this.pauses.isPaused(name);
+  }
+
+  pause(name: string): void {
+    this.pauses.pause(name);
+  }
+
+  resume(name: string): void {
+    this.pauses.resume(name, []);
+  }
+
+  /** A turn that needs no wait; undefined when there is none. */
+  takeNow(listener: Listener): Turn | undefined {
+    const queue = this.queueOf(listener);
+    if (this.isOverShare(listener, queue)) return RELEASE_FOR_A_WHILE;
+    const release = this.pauses.isOpen(listener.name) ? queue.permits.tryAcquire() : undefined;
+    if (release === undefined) return undefined;
+    queue.held++;
+    return { kind: 'granted', end: () => this.end(queue, release) };
+  }
+
+  /** Waits for a turn. @throws the signal's reason */
+  async take(listener: Listener, signal: Abortable): Promise<Turn> {
+    const { name } = listener;
+    const queue = this.queueOf(listener);
+    if (this.isOverShare(listener, queue)) return RELEASE_FOR_A_WHILE;
+    let isGranted = false;
+    queue.held++;
+    try {
+      for (;;) {
+        if (!this.pauses.isOpen(name) && (await this.pauses.verdict(name, signal)) === 'release')
+          return RELEASE_FOR_A_WHILE;
+        const release = await queue.permits.acquire(signal);
+        isGranted = this.pauses.isOpen(name);
+        if (isGranted) return { kind: 'granted', end: () => this.end(queue, release) };
+        release();
+      }
+    } finally {
+      if (!isGranted) queue.held--;
+    }
+  }
+
+  private end(queue: Queue, release: () => void): void {
+    queue.held--;
+    release();
+  }
+
+  private isOverShare(listener: Listener, queue: Queue): boolean {
+    return (
+      queue.held >= this.rooms.shareOf(listener) && this.listeners.sharesTopic(listener) && this.context.releasesFree()
+    );
+  }
+
+  private queueOf(listener: Listener): Queue {
+    let queue = this.queues.get(listener);
+    if (queue === undefined) {
+      queue = { permits: new Semaphore(listener.permits), held: 0 };
+      this.queues.set(listener, queue);
+    }
+    return queue;
+  }
+}
+
+const RELEASE_NOW: Turn = { kind: 'refused', visibleInMs: 0 };
 
 /** The waits of all messages that a consumer holds. */
 export class Turns {
@@ -37,10 +137,10 @@ export class Turns {
 
   async take(lease: MessageLease, listener: Listener): Promise<Turn> {
     const turn = await this.whileUsable(lease, (signal) => this.admitted(lease, listener, signal));
-    if (turn === undefined) return HAND_BACK_NOW;
+    if (turn === undefined) return RELEASE_NOW;
     if (turn.kind === 'refused' || !this.isOver(lease)) return turn;
     turn.end();
-    return HAND_BACK_NOW;
+    return RELEASE_NOW;
   }
 
   /** The message with its body decompressed; undefined when the wait for room was ended early. */
@@ -74,7 +174,7 @@ export class Turns {
     const { pauses, listenerTurns } = this;
     for (;;) {
       if (!pauses.isOpen(message.topic) && (await pauses.verdict(message.topic, signal)) === 'release')
-        return HAND_BACK_NOW;
+        return RELEASE_NOW;
       const turn = await listenerTurns.take(listener, signal);
       if (turn.kind === 'refused' || pauses.isOpen(message.topic)) return turn;
       turn.end();

@@ -284,8 +284,8 @@ export class MessageLease {
   }
 
   private receipt(handle: string): Receipt {
-    const { topic, messageId } = this.message;
-    return { topic, messageId, handle, endpoint: this.received.endpoint };
+    const { topic, messageId, liteTopic } = this.message;
+    return { topic, messageId, handle, endpoint: this.received.endpoint, liteTopic };
   }
 
   private renewAt(atMs: number): void {

@@ -15,6 +15,8 @@ export interface Receipt {
   readonly messageId: string;
   readonly handle: string;
   readonly endpoint: Endpoint;
+  /** Set for a message of a lite topic. */
+  readonly liteTopic?: string | undefined;
 }
 
 /** Receipts that one request can settle: of one topic, from one endpoint. */
@@ -44,6 +46,8 @@ export class ReceiptCalls {
   constructor(
     private readonly client: Client,
     private readonly consumerGroup: string,
+    /** Whether receipts name their lite topics: servers require that of a group of lite topics, and refuse it elsewhere. */
+    private readonly isLite = false,
   ) {}
 
   /** Acknowledges a message. Repeating it is harmless. */
@@ -61,7 +65,9 @@ export class ReceiptCalls {
     const [first] = receipts;
     const messages = receipts.length === 1 ? `message ${first.messageId}` : `${receipts.length} messages`;
     const what = `ack of ${messages} from "${first.topic}"`;
-    const entries = receipts.map(({ messageId, handle }) => ({ messageId, receiptHandle: handle }));
+    const entries = receipts.map((receipt) => {
+      return { messageId: receipt.messageId, receiptHandle: receipt.handle, liteTopic: this.liteTopicOf(receipt) };
+    });
     const request = { ...this.resources(first), entries };
     const response = await this.client.unary(first.endpoint, 'ackMessage', request, this.options(what, signal));
     if (areAllOk(response, receipts.length)) return receipts.map(() => undefined);
@@ -88,6 +94,7 @@ export class ReceiptCalls {
       receiptHandle: receipt.handle,
       messageId: receipt.messageId,
       invisibleDuration: toDuration(Math.round(invisibleDurationMs)),
+      liteTopic: this.liteTopicOf(receipt),
       suspend: suspend ? true : undefined,
     };
     const options = this.options(what, signal);
@@ -103,6 +110,7 @@ export class ReceiptCalls {
       ...this.resources(receipt),
       receiptHandle: receipt.handle,
       messageId: receipt.messageId,
+      liteTopic: this.liteTopicOf(receipt),
       deliveryAttempt: attempts.attempt,
       maxDeliveryAttempts: attempts.maxAttempts,
     };
@@ -110,6 +118,10 @@ export class ReceiptCalls {
     const { endpoint } = receipt;
     const { status } = await this.client.unary(endpoint, 'forwardMessageToDeadLetterQueue', request, options);
     requireOk(what, status);
+  }
+
+  private liteTopicOf({ liteTopic }: Receipt): string | undefined {
+    return this.isLite ? liteTopic : undefined;
   }
 
   private resources({ topic }: Receipt): { group: Resource; topic: Resource } {

@@ -32,6 +32,8 @@ interface Entry {
 /** A batch that still accepts messages, until it is full, or until its waiting time is over and a slot is free. */
 interface OpenBatch {
   readonly entries: Set<Entry>;
+  /** The bytes of their bodies. */
+  bytes: number;
   timer: ScheduledTask | undefined;
   /** It waits for a slot, and accepts messages meanwhile. */
   isDue: boolean;
@@ -48,6 +50,7 @@ export class BatchGatherer {
     private readonly options: BatchRunOptions,
   ) {
     positiveInteger('batch.maxSize', batch.maxSize);
+    if (batch.maxBytes !== undefined) positiveInteger('batch.maxBytes', batch.maxBytes);
     const { maxWaitMs } = batch;
     if (typeof maxWaitMs !== 'number' || !(maxWaitMs >= 0) || !Number.isFinite(maxWaitMs)) {
       const text = `option batch.maxWaitMs must be a number of at least 0, not ${String(maxWaitMs)}`;
@@ -64,10 +67,13 @@ export class BatchGatherer {
     new Promise<void>((resolve, reject) => {
       const { signal } = context;
       if (signal.aborted) return reject(abortReason(signal));
-      const batch = this.open ?? this.begin();
+      const bytes = message.body.byteLength;
+      const batch = this.batchFor(bytes);
       const leave = (): void => {
         // A message whose lease is lost before its batch has begun is no longer handled.
-        if (batch.entries.delete(entry)) reject(abortReason(signal));
+        if (!batch.entries.delete(entry)) return;
+        batch.bytes -= bytes;
+        reject(abortReason(signal));
       };
       const ended = (end: () => void): void => {
         signal.removeEventListener('abort', leave);
@@ -82,11 +88,25 @@ export class BatchGatherer {
       };
       signal.addEventListener('abort', leave, { once: true });
       batch.entries.add(entry);
-      if (batch.entries.size >= this.batch.maxSize) this.close(batch);
+      batch.bytes += bytes;
+      if (batch.entries.size >= this.batch.maxSize || batch.bytes >= this.maxBytes) this.close(batch);
     });
 
+  private get maxBytes(): number {
+    return this.batch.maxBytes ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** The open batch, unless the message would make it too large. */
+  private batchFor(bytes: number): OpenBatch {
+    const { open } = this;
+    if (open === undefined) return this.begin();
+    if (open.entries.size === 0 || open.bytes + bytes <= this.maxBytes) return open;
+    this.close(open);
+    return this.begin();
+  }
+
   private begin(): OpenBatch {
-    const batch: OpenBatch = { entries: new Set(), timer: undefined, isDue: false };
+    const batch: OpenBatch = { entries: new Set(), bytes: 0, timer: undefined, isDue: false };
     batch.timer = this.options.ioClock.schedule(this.batch.maxWaitMs, () => void this.due(batch));
     this.open = batch;
     return batch;

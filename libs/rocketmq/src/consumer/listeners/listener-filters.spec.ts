@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Filter } from '../../protocol/model/filter.js';
 import { UsageError } from '../../support/errors.js';
-import { mergedSubscriptions, takes } from './listener-filters.js';
+import { mergedSubscriptions, takes } from './message-listener.js';
 
 const tags = (expression: string): Filter => ({ kind: 'tag', expression });
 const sql = (expression: string): Filter => ({ kind: 'sql', expression });

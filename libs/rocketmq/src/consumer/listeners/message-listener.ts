@@ -1,6 +1,7 @@
-// The listeners of a push consumer: which messages each receives, its handler, its concurrency, and its failure policy.
+// The listeners of a push consumer: which messages each receives, its handler, its concurrency, and its failure policy. Listeners that
+// share a topic share the one filter that a consumer group can have for it.
 
-import type { Filter } from '../../protocol/model/filter.js';
+import { EVERY_MESSAGE, type Filter, matchesTag, tagsOf } from '../../protocol/model/filter.js';
 import type { MessageView } from '../../protocol/model/message.js';
 import type { Clock } from '../../support/clock.js';
 import { StateError, UsageError } from '../../support/errors.js';
@@ -9,8 +10,8 @@ import { type ConsumeInterceptor, intercepted } from '../model/consume-intercept
 import type { PushConsumerTelemetry } from '../model/consumer-telemetry.js';
 import type { FailurePolicy } from '../model/failure-policy.js';
 import type { BatchListening, MessageHandler } from '../model/handler.js';
+import type { Subscription } from '../model/subscription.js';
 import { BatchGatherer, type BatchRunOptions } from './batch-gatherer.js';
-import { takes } from './listener-filters.js';
 
 /** One listener of a consumer that has several. It receives the messages of its topic that match its filter, and no others. */
 export interface MessageListener extends FailurePolicy {
@@ -158,4 +159,62 @@ function policyOf(own: FailurePolicy, defaults: FailurePolicy): FailurePolicy {
   const { maxAttempts } = policy as FailurePolicy;
   if (maxAttempts !== undefined) positiveInteger('maxAttempts', maxAttempts);
   return policy;
+}
+
+/** A listener's topic and filter. */
+interface FilteredListener {
+  readonly name: string;
+  readonly topic: string;
+  readonly filter?: Filter;
+}
+
+/**
+ * One subscription for each topic: the union of its listeners' filters.
+ * @throws UsageError that names two listeners: `FILTERS_OVERLAP` when both match the same messages, `FILTERS_NOT_MERGEABLE` when
+ *   one of them filters by SQL
+ */
+export function mergedSubscriptions(consumerGroup: string, listeners: readonly FilteredListener[]): Subscription[] {
+  const topics = new Map<string, FilteredListener[]>();
+  for (const listener of listeners) {
+    const others = topics.get(listener.topic);
+    if (others === undefined) topics.set(listener.topic, [listener]);
+    else {
+      for (const other of others) assertApart(consumerGroup, other, listener);
+      others.push(listener);
+    }
+  }
+  return [...topics].map(([topic, all]) => ({ topic, filter: union(all) }));
+}
+
+/** Whether a received message matches this filter. An SQL filter cannot be evaluated here; it is alone on its topic. */
+export function takes(filter: Filter = EVERY_MESSAGE, tag: string | undefined): boolean {
+  return filter.kind === 'sql' || matchesTag(filter.expression, tag);
+}
+
+function union(listeners: readonly FilteredListener[]): Filter {
+  const filters = listeners.map(({ filter }) => filter ?? EVERY_MESSAGE);
+  const [first] = filters;
+  if (filters.length === 1 && first !== undefined) return first;
+  return { kind: 'tag', expression: filters.map(({ expression }) => expression.trim()).join(' || ') };
+}
+
+function assertApart(consumerGroup: string, one: FilteredListener, other: FilteredListener): void {
+  const [first, second] = [one.filter ?? EVERY_MESSAGE, other.filter ?? EVERY_MESSAGE];
+  const who = `listeners ${one.name} and ${other.name} both listen to topic "${one.topic}" as consumer group "${consumerGroup}"`;
+  const advice = 'use another consumerGroup for one of them';
+  if (first.kind === 'sql' || second.kind === 'sql') {
+    const text = `${who}, and an SQL filter cannot be merged with another one: a group has one filter for a topic; ${advice}`;
+    throw new UsageError('FILTERS_NOT_MERGEABLE', text, 'filter');
+  }
+  const shared = sharedTag(first.expression, second.expression);
+  if (shared === undefined) return;
+  const text = `${who}, and both match ${shared}; a group gets each message once: use different filters, or ${advice}`;
+  throw new UsageError('FILTERS_OVERLAP', text, 'filter');
+}
+
+function sharedTag(one: string, other: string): string | undefined {
+  const [first, second] = [tagsOf(one), tagsOf(other)];
+  if (first === 'every' || second === 'every') return 'every message (filter *)';
+  const tag = [...first].find((name) => second.has(name));
+  return tag === undefined ? undefined : `tag "${tag}"`;
 }

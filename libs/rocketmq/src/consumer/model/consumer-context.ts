@@ -20,4 +20,6 @@ export interface ConsumerContext {
   readonly report: ConsumerReporter;
   /** The current settings on the server. */
   settings(): ConsumerSettings;
+  /** Whether a message that is released keeps its number of attempts. Ordered groups always count a release. */
+  releasesFree(): boolean;
 }

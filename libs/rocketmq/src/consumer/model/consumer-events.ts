@@ -26,6 +26,11 @@ export interface ConsumerEvents extends SessionEvents {
   onSettleFailed(message: MessageView, settlement: Settlement, error: Error): void;
   /** The consumer is closing and its grace period is over: the signals of the handlers of these messages fire now. They are redelivered. */
   onGraceOver(messages: readonly MessageView[]): void;
+  /**
+   * The server has ended the subscription to a lite topic: in an exclusive group another consumer has subscribed to it. Messages that were
+   * received before are still handled.
+   */
+  onLiteTopicLost(topic: string, liteTopic: string): void;
 }
 
 /** Calls the hooks and writes their log lines. */
@@ -98,6 +103,13 @@ export class ConsumerReporter {
       'succeed within a second';
     this.logger.warn(text, { consumerGroup: this.consumerGroup, messages: messages.length, messageIds: ids });
     void this.call('onGraceOver', () => this.events.onGraceOver?.(messages));
+  }
+
+  liteTopicLost(topic: string, liteTopic: string): void {
+    const text =
+      'the server has ended the subscription to a lite topic: another consumer of the group has subscribed to it';
+    this.logger.info(text, { consumerGroup: this.consumerGroup, topic, liteTopic });
+    void this.call('onLiteTopicLost', () => this.events.onLiteTopicLost?.(topic, liteTopic));
   }
 
   /** A handler failed or was abandoned, without consequences for the message. */

@@ -58,6 +58,16 @@ describe('the settlement after a failed attempt', () => {
     expect(settlement).toEqual({ kind: 'deadLetter', reason: 'attempts-exhausted' });
   });
 
+  it('is a retry, however many attempts there were, when the handler asks that this one does not count', () => {
+    const error = new RetryLaterError({ delayMs: MINUTE_MS, countsAsAttempt: false });
+    const later = { kind: 'retry', delayMs: MINUTE_MS };
+    const last = { ...attempt, attempt: 3, finished: 5, maxAttempts: 5, error };
+    expect(settlementAfterFailure(last)).toEqual(later);
+    expect(settlementAfterFailure({ ...last, attempt: 2, isCountedAnyway: true })).toEqual(later);
+    const exhausted = { kind: 'deadLetter', reason: 'attempts-exhausted' };
+    expect(settlementAfterFailure({ ...last, isCountedAnyway: true })).toEqual(exhausted);
+  });
+
   it('is a dead letter for an error that is not to be retried, by class or by function', () => {
     const hopeless = { kind: 'deadLetter', reason: 'not-retryable' };
     const other = new TypeError('other');

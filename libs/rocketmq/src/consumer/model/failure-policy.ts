@@ -40,7 +40,7 @@ export interface FailurePolicy {
   readonly backoff?: BackoffPolicy;
   /**
    * Attempts before a message is dead-lettered. It counts attempts that a handler of this process has finished: not deliveries without a
-   * handler call, and not attempts that a shutdown, a lost lease or the end of the process interrupted. Where several processes share a group,
+   * handler call or with `countsAsAttempt: false`, and not attempts that a shutdown, a lost lease or the end of the process interrupted. Where several processes share a group,
    * each counts its own, up to the deliveries that the server allows. Default: the deliveries that the server allows, which are also the maximum; every one of them counts then.
    */
   readonly maxAttempts?: number;
@@ -78,6 +78,8 @@ export interface FailedAttempt {
   readonly backoff: BackoffPolicy;
   readonly retryOn?: ErrorTest | undefined;
   readonly deadLetterOn?: ErrorTest | undefined;
+  /** Whether the server counts the delivery even if the handler asks it not to. Default false. */
+  readonly isCountedAnyway?: boolean;
   /** The handler's signal had fired, so its error need not concern the message. */
   readonly wasInterrupted?: boolean;
 }
@@ -96,7 +98,14 @@ export function settlementAfterFailure(failed: FailedAttempt): FailureSettlement
   return isRetryable(failed) ? retryIn(backoffMs(backoff, wait)) : { kind: 'deadLetter', reason: 'not-retryable' };
 }
 
-function areExhausted({ attempt, attemptsOfServer, finished, maxAttempts }: FailedAttempt): boolean {
+/** Whether the handler asked that its delivery does not count. An error of an older copy of this package cannot. */
+export function isUncounted(error: unknown): boolean {
+  return RetryLaterError.is(error) && error.countsAsAttempt === false;
+}
+
+function areExhausted(failed: FailedAttempt): boolean {
+  const { error, attempt, attemptsOfServer, finished, maxAttempts, isCountedAnyway = false } = failed;
+  if (isUncounted(error)) return isCountedAnyway && attempt >= attemptsOfServer;
   return attempt >= attemptsOfServer || (maxAttempts !== undefined && finished >= maxAttempts);
 }
 

@@ -48,6 +48,11 @@ export interface BatchListening {
   readonly handler: BatchHandler;
   /** The most messages of a batch; at least 1. */
   readonly maxSize: number;
+  /**
+   * The most bytes of bodies in a batch, as the handler gets them; at least 1. A message with a larger body comes alone.
+   * Default: no limit but `maxSize`.
+   */
+  readonly maxBytes?: number;
   /** How long the first message of a batch may wait for others, in milliseconds of real time. 0: only messages of the same poll are gathered. */
   readonly maxWaitMs: number;
 }

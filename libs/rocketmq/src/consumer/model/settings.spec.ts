@@ -13,7 +13,9 @@ describe('the settings of a consumer', () => {
     });
     expect(settings).toEqual({
       isFifo: true,
-      releasesFree: false,
+      isLite: false,
+      liteSubscriptionQuota: 2_000,
+      maxLiteTopicLength: 64,
       maxAttempts: 3,
       backoff: { kind: 'customized', nextMs: [1_000, 5_000] },
       receiveBatchSize: 8,

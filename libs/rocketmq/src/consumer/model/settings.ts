@@ -3,6 +3,7 @@
 import { durationMs } from '../../protocol/grpc/duration.js';
 import type { RetryPolicy, Settings } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { LIMITS } from '../../protocol/model/limits.js';
+import { DEFAULT_LITE_QUOTA } from '../../protocol/model/lite-group.js';
 import type { BackoffPolicy } from '../../support/backoff.js';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../support/clock.js';
 
@@ -15,12 +16,12 @@ export interface ConsumerSettings {
   readonly backoff: BackoffPolicy;
   readonly receiveBatchSize: number;
   readonly longPollingTimeoutMs: number;
-  /**
-   * Whether a message that is released with `suspend` keeps its number of attempts. No server reports that; one that knows the
-   * field announces a quota of lite topics: 5.5.0 does, 5.4.0 and 5.3.3 do not (test/contract/consumer-control.spec.ts). Ordered
-   * groups always count a release.
-   */
-  readonly releasesFree: boolean;
+  /** Whether the consumer receives lite topics. */
+  readonly isLite: boolean;
+  /** How many lite topics a consumer may subscribe to. */
+  readonly liteSubscriptionQuota: number;
+  /** The longest name of a lite topic, in characters. */
+  readonly maxLiteTopicLength: number;
 }
 
 /** Apache RocketMQ's default for a group: 16 retries after the first delivery. */
@@ -30,7 +31,9 @@ export const DEFAULT_SETTINGS: ConsumerSettings = {
   backoff: { kind: 'exponential', initialMs: 5 * SECOND_MS, maxMs: 2 * HOUR_MS, multiplier: 2 },
   receiveBatchSize: LIMITS.receiveBatchSize,
   longPollingTimeoutMs: LIMITS.longPollingMaxMs,
-  releasesFree: false,
+  isLite: false,
+  liteSubscriptionQuota: DEFAULT_LITE_QUOTA,
+  maxLiteTopicLength: LIMITS.liteTopicLength,
 };
 
 /** With less, a failing handler of an ordered group would run without a pause. */
@@ -56,8 +59,19 @@ export function consumerSettings({ backoffPolicy, pubSub }: Settings): ConsumerS
       pollMs > 0
         ? Math.min(Math.max(pollMs, LIMITS.longPollingMinMs), LONGEST_POLL_MS)
         : DEFAULT_SETTINGS.longPollingTimeoutMs,
-    releasesFree: subscription?.fifo !== true && subscription?.liteSubscriptionQuota !== undefined,
+    isLite: false,
+    liteSubscriptionQuota: subscription?.liteSubscriptionQuota ?? DEFAULT_SETTINGS.liteSubscriptionQuota,
+    maxLiteTopicLength: subscription?.maxLiteTopicSize ?? DEFAULT_SETTINGS.maxLiteTopicLength,
   };
+}
+
+/**
+ * Reads the answer to a consumer of lite topics. Servers hand out the messages of a lite topic like those of a queue of an ordered group,
+ * whatever the group says: nothing follows before all that was handed out is settled, and what is redelivered starts at the first
+ * unsettled one.
+ */
+export function liteConsumerSettings(settings: Settings): ConsumerSettings {
+  return { ...consumerSettings(settings), isFifo: true, isLite: true };
 }
 
 function backoffOf(policy: RetryPolicy | undefined): BackoffPolicy | undefined {

@@ -1,7 +1,35 @@
-// Limits how much a consumer may hold: messages requested or held, and their bytes. It holds no message itself.
+// Limits how much a consumer may hold: messages requested or held, and their bytes. Listeners of different topics have a part each, so
+// that one that falls behind does not stop the polls of the others. It holds no message itself.
 
+import { LIMITS } from '../../protocol/model/limits.js';
 import { type Abortable, onAbort, reasonOf } from '../../support/abort-source.js';
-import { ExpectedSize } from './expected-size.js';
+import type { Listener, ListenerSet } from '../listeners/message-listener.js';
+
+/** The weight of a smaller size against the previous estimate. */
+const FORGETTING = 1 / 8;
+
+/** Large bodies count at once, and are forgotten slowly: each message that a poll receives beyond a limit loses an attempt. */
+export class ExpectedSize {
+  private isLearned = false;
+  private expectedBytes = LIMITS.bodyBytes / 2;
+
+  /** Before the first message, half of what a server accepts. At least 1. */
+  get bytes(): number {
+    return Math.max(1, this.expectedBytes);
+  }
+
+  /** @param largestBytes the largest of those that arrived together */
+  learn(largestBytes: number): void {
+    const decayedBytes = this.isLearned ? this.expectedBytes + (largestBytes - this.expectedBytes) * FORGETTING : 0;
+    this.expectedBytes = Math.max(largestBytes, decayedBytes);
+    this.isLearned = true;
+  }
+
+  /** How many messages fit. At least 1. */
+  countIn(roomBytes: number): number {
+    return Math.max(1, Math.floor(roomBytes / this.bytes));
+  }
+}
 
 /** Room for the messages of one poll; close it when the poll has ended. */
 export interface Reservation {
@@ -169,5 +197,42 @@ export class BufferRoom {
         this.serve();
       },
     };
+  }
+}
+
+/** The room to divide. */
+interface RoomOptions {
+  readonly maxBufferedMessages: number;
+  readonly maxBufferedBytes: number;
+  readonly listeners: ListenerSet;
+}
+
+/** The rooms of a consumer. */
+export class BufferRooms {
+  private readonly byTopic = new Map<string, BufferRoom>();
+  /** For a consumer with one handler for all topics. */
+  private readonly common: BufferRoom;
+  private readonly atOnce: number;
+
+  constructor(private readonly options: RoomOptions) {
+    const { listeners, maxBufferedMessages, maxBufferedBytes } = options;
+    this.atOnce = listeners.all.reduce((sum, { permits }) => sum + permits, 0);
+    this.common = new BufferRoom(maxBufferedMessages, maxBufferedBytes);
+    for (const { topic } of listeners.all) {
+      if (topic === undefined || this.byTopic.has(topic)) continue;
+      const own = listeners.all.filter((listener) => listener.topic === topic);
+      const messages = own.reduce((sum, listener) => sum + this.shareOf(listener), 0);
+      const bytes = (maxBufferedBytes * messages) / Math.max(messages, maxBufferedMessages);
+      this.byTopic.set(topic, new BufferRoom(messages, bytes));
+    }
+  }
+
+  of(topic: string): BufferRoom {
+    return this.byTopic.get(topic) ?? this.common;
+  }
+
+  /** How many messages are for one listener: by its concurrency, at least one. */
+  shareOf({ permits }: Listener): number {
+    return Math.max(1, Math.floor((this.options.maxBufferedMessages * permits) / this.atOnce));
   }
 }

@@ -13,12 +13,14 @@ import { type GroupSubscription, toWireSubscription } from '../model/subscriptio
 
 /** What one kind of consumer adds. */
 interface ConsumerRole {
-  readonly type: ClientType.PUSH_CONSUMER | ClientType.SIMPLE_CONSUMER;
+  readonly type: ClientType.PUSH_CONSUMER | ClientType.SIMPLE_CONSUMER | ClientType.LITE_PUSH_CONSUMER;
   readonly group: GroupSubscription;
   /** Set where the consumer itself decides about it: the server accepts it from a simple consumer only. */
   readonly longPollingTimeoutMs?: number;
   onSettings(settings: Settings): void;
   onCommand(command: ServerCommand, endpoint: Endpoint): boolean;
+  /** What it is doing, for an operator. Default: nothing. */
+  report?(): readonly string[];
   /** Observes the sessions. Default: nothing. */
   readonly events?: Partial<SessionEvents>;
 }
@@ -39,6 +41,7 @@ export function consumerClient(connection: Connection, role: ConsumerRole): Clie
     }),
     onSettings: (settings) => role.onSettings(settings),
     onCommand: (command, endpoint) => role.onCommand(command, endpoint),
+    report: () => [`consumer group: ${group.consumerGroup}`, ...(role.report?.() ?? [])],
     events: role.events,
   });
 }

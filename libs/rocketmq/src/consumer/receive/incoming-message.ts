@@ -9,7 +9,7 @@ import {
 } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { fromWireMessage, hasPackedBody } from '../../protocol/grpc/message-mapping.js';
 import { unpackBody } from '../../protocol/model/body-encoding.js';
-import { type MessageView } from '../../protocol/model/message.js';
+import type { MessageView } from '../../protocol/model/message.js';
 import { describeError } from '../../support/logger.js';
 
 /** A message, and why its body is invalid, if it is; its `body` is then as it was received. */

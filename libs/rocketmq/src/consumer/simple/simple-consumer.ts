@@ -19,7 +19,7 @@ import { SECOND_MS } from '../../support/clock.js';
 import { type CallOptions, type Deadline, withDeadline } from '../../support/deadline.js';
 import { StateError, UsageError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
-import { positive } from '../../support/options.js';
+import { assertFlag, positive } from '../../support/options.js';
 import { type Receipt, ReceiptCalls } from '../lease/receipt-calls.js';
 import type {
   ConsumerTelemetrySource,
@@ -27,6 +27,7 @@ import type {
   SettleOperation,
   SimpleConsumerTelemetry,
 } from '../model/consumer-telemetry.js';
+import type { RetryLaterOptions } from '../model/outcome-errors.js';
 import { consumerSettings, DEFAULT_SETTINGS } from '../model/settings.js';
 import {
   assertGroupSubscription,
@@ -35,8 +36,8 @@ import {
   type Subscription,
   toWireFilter,
 } from '../model/subscription.js';
+import { ExpectedSize } from '../receive/buffer-room.js';
 import { consumerClient, DEFAULT_START_MS, startConsumerClient } from '../receive/consumer-client.js';
-import { ExpectedSize } from '../receive/expected-size.js';
 import { incomingMessage, unpackedMessage } from '../receive/incoming-message.js';
 import { PollAnswers } from '../receive/poll-answers.js';
 import { SubscriptionSet } from '../receive/subscription-set.js';
@@ -263,16 +264,20 @@ export class SimpleConsumer {
 
   /**
    * Makes the message visible again after a delay from now, in milliseconds, 0 to 12 h.
+   * @param options `countsAsAttempt`: false keeps the number of attempts at the next delivery; servers before 5.5.0, and ordered groups,
+   *   count it nevertheless. Default true
    * @returns the same message; its `receiptHandle` is the new one, the old one is void
    * @throws StatusError `INVALID_RECEIPT_HANDLE` once its invisible duration is over
    */
   async changeInvisibleDuration(
     message: ReceivedMessage,
     durationMs: number,
-    options: Pick<CallOptions, 'signal'> = {},
+    options: Pick<CallOptions, 'signal'> & Pick<RetryLaterOptions, 'countsAsAttempt'> = {},
   ): Promise<ReceivedMessage> {
+    const { countsAsAttempt = true } = options;
+    assertFlag('countsAsAttempt', countsAsAttempt);
     const invisibleDurationMs = within('durationMs', durationMs, 0, LIMITS.invisibleDurationMaxMs);
-    const postponement = { invisibleDurationMs, suspend: false };
+    const postponement = { invisibleDurationMs, suspend: !countsAsAttempt };
     const receipt = this.receiptOf(message);
     const handle = await this.settle('change_invisible_duration', [message], () =>
       this.calls.changeInvisibleDuration(receipt, postponement, options.signal),
@@ -359,7 +364,8 @@ export class SimpleConsumer {
   /** Makes a message that is not returned visible at once. When that fails, it is visible when its invisible duration is over. */
   private release({ topic, messageId, receiptHandle }: MessageView, endpoint: Endpoint): void {
     const receipt = { topic, messageId, handle: receiptHandle, endpoint };
-    const postponement = { invisibleDurationMs: 0, suspend: this.settings.releasesFree };
+    const suspend = !this.settings.isFifo && this.client.announces('suspends');
+    const postponement = { invisibleDurationMs: 0, suspend };
     this.calls.changeInvisibleDuration(receipt, postponement).catch((error) => {
       const fields = { topic, messageId, error: describeError(error) };
       this.connection.logger.debug('a message that did not fit could not be released', fields);

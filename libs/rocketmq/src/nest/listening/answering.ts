@@ -8,7 +8,7 @@ import { SECOND_MS } from '../../support/clock.js';
 import { waitWithin } from '../../support/deadline.js';
 import { RocketMQError, StateError } from '../../support/errors.js';
 import { describeError, type Logger } from '../../support/logger.js';
-import type { MessageWire } from '../messages/message-wire.js';
+import type { MessageWire } from '../messages/message-body.js';
 import { answerMessage, errorMessage, type ReplyAddress, replyAddressOf } from '../sending/reply-message.js';
 
 /** The limit for the application's hook, which may wait for anything. A send has a deadline of its own. */

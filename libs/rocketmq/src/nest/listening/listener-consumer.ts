@@ -23,10 +23,11 @@ interface ListenerParts {
 
 /** The consumer's options, without hooks. */
 export function consumerOptionsOf(
-  { consumerGroup, requireFifo, settings, listeners }: PlannedConsumer,
+  { consumerGroup, requireFifo, liteTopics, settings, listeners }: PlannedConsumer,
   parts: ListenerParts,
 ): PushConsumerOptions {
-  return { ...settings, consumerGroup, requireFifo, listeners: listeners.map((one) => messageListenerOf(one, parts)) };
+  const served = listeners.map((one) => messageListenerOf(one, parts));
+  return { ...settings, consumerGroup, requireFifo, liteTopics, listeners: served };
 }
 
 /** The client's options of one listener. */

@@ -1,6 +1,7 @@
 // The options of listeners: validates each where it is set, then merges the layers by precedence. listener-plan.ts plans the
 // consumers.
 
+import { liteTopicProblem } from '../../protocol/model/names.js';
 import { type BackoffPolicy, backoffMs } from '../../support/backoff.js';
 import { UsageError } from '../../support/errors.js';
 import {
@@ -56,6 +57,14 @@ const OVERRIDES: Readonly<Record<keyof ListenerOverrides, Check>> = {
     typeof value === 'string' || typeof (value as { sql?: unknown } | null)?.sql === 'string'
       ? undefined
       : `must be tags ('a || b') or { sql: '…' }, not ${describe(value)}`,
+  liteTopics: (value) => {
+    if (!Array.isArray(value)) return `must be a list of names, not ${describe(value)}`;
+    for (const one of value) {
+      const problem = aText(one) ?? liteTopicProblem(one);
+      if (problem !== undefined) return `contains ${describe(one)}, which ${problem}`;
+    }
+    return undefined;
+  },
 };
 
 const OF_DECORATOR: Readonly<Record<keyof RocketMQListenerOptions, Check>> = {
@@ -63,10 +72,13 @@ const OF_DECORATOR: Readonly<Record<keyof RocketMQListenerOptions, Check>> = {
   name: aText,
   connection: aText,
   batch: (value) => {
-    const { maxSize, maxWaitMs, ...others } = (value ?? {}) as Record<string, unknown>;
+    const { maxSize, maxBytes, maxWaitMs, ...others } = (value ?? {}) as Record<string, unknown>;
     const [unknown] = Object.keys(others);
-    if (unknown !== undefined) return `does not know ${unknown}; it takes maxSize and maxWaitMs`;
-    const problem = named('maxSize', aPositiveInteger(maxSize)) ?? named('maxWaitMs', notNegative(maxWaitMs));
+    if (unknown !== undefined) return `does not know ${unknown}; it takes maxSize, maxBytes and maxWaitMs`;
+    const problem =
+      named('maxSize', aPositiveInteger(maxSize)) ??
+      named('maxBytes', maxBytes === undefined ? undefined : aPositiveInteger(maxBytes)) ??
+      named('maxWaitMs', notNegative(maxWaitMs));
     return problem && `is invalid: ${problem}`;
   },
 };

@@ -1,6 +1,6 @@
 // Plans the consumers of an application: merges listener options by precedence and groups listeners by consumer group. Pure.
 
-import { mergedSubscriptions } from '../../consumer/listeners/listener-filters.js';
+import { mergedSubscriptions } from '../../consumer/listeners/message-listener.js';
 import type { Subscription } from '../../consumer/model/subscription.js';
 import { EVERY_MESSAGE, type Filter } from '../../protocol/model/filter.js';
 import { consumerGroupNameProblem } from '../../protocol/model/names.js';
@@ -44,6 +44,8 @@ export interface PlannedConsumer {
   readonly subscriptions: readonly Subscription[];
   /** The topic of at least one listener is a FIFO topic. */
   readonly requireFifo: boolean;
+  /** Set for the consumer of a listener of lite topics: those from the start. */
+  readonly liteTopics: readonly string[] | undefined;
   readonly settings: SharedListenerSettings;
 }
 
@@ -117,6 +119,7 @@ function resolve(listener: FoundListener, name: string, module: PlanOptions): Pl
   const { mode = 'shared' } = settings;
   const consumerGroup = groupOf(place, settings.consumerGroup ?? module.consumerGroup, names, ownPart(mode, module));
   assertManual(place, settings);
+  assertLite(place, listener.topic, settings);
   const { host, methodName, topic } = listener;
   return {
     name,
@@ -162,6 +165,25 @@ function assertManual(place: string, { manual, batch, handlerTimeoutMs }: Rocket
   throw new UsageError('ILLEGAL_OPTION', text, 'handlerTimeoutMs');
 }
 
+function assertLite(place: string, topic: TopicDefinition, settings: RocketMQListenerOptions): void {
+  const { liteTopics, filter, mode, batch, deadLetterTopic } = settings;
+  if (liteTopics === undefined) return;
+  const problem = [
+    topic.type !== undefined && topic.type !== 'lite' && `topic "${topic.name}" is defined for ${topic.type} messages`,
+    filter !== undefined && 'a listener of lite topics has no filter',
+    mode === 'broadcast' && 'a listener of lite topics cannot be a broadcast one',
+    batch !== undefined && 'a listener of lite topics handles single messages, in the order of each lite topic',
+    deadLetterTopic === undefined &&
+      'a listener of lite topics needs a deadLetterTopic, because the dead letter queue of Apache RocketMQ 5.5.0 damages lite topics',
+  ].find((one) => one !== false);
+  if (problem === undefined) return;
+  throw new UsageError(
+    'ILLEGAL_OPTION',
+    `listener ${place}: ${problem}; change it, or leave out liteTopics`,
+    'liteTopics',
+  );
+}
+
 function deadLetterTopicOf(
   place: string,
   given: TopicLike | undefined,
@@ -189,8 +211,21 @@ function planConsumer(consumerGroup: string, listeners: readonly PlannedListener
     ofInstance: listeners.some(({ settings }) => settings.mode === 'broadcast'),
     subscriptions: mergedSubscriptions(consumerGroup, filtered),
     requireFifo: listeners.some(({ topic }) => topic.type === 'fifo'),
+    liteTopics: liteTopicsOf(consumerGroup, listeners),
     settings: agreed(consumerGroup, listeners),
   };
+}
+
+/** @throws UsageError when a listener of lite topics is not alone in its group */
+function liteTopicsOf(consumerGroup: string, listeners: readonly PlannedListener[]): readonly string[] | undefined {
+  const lite = listeners.find(({ settings }) => settings.liteTopics !== undefined);
+  if (lite === undefined) return undefined;
+  const other = listeners.find((listener) => listener !== lite);
+  if (other === undefined) return lite.settings.liteTopics;
+  const text =
+    `listeners ${lite.name} and ${other.name} share consumer group "${consumerGroup}", but the group of a listener of lite topics has no ` +
+    'other listener; give one of them another consumerGroup';
+  throw new UsageError('LITE_LISTENER_NOT_ALONE', text, 'liteTopics');
 }
 
 function agreed(consumerGroup: string, listeners: readonly PlannedListener[]): SharedListenerSettings {

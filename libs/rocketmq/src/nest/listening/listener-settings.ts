@@ -79,6 +79,13 @@ export interface ListenerOverrides extends ListenerSettings {
    * of one group and topic must have different tags.
    */
   readonly filter?: string | { readonly sql: string };
+  /**
+   * Makes it a listener of lite topics of its topic, which is of type `lite`: those listed here, and those that
+   * `RocketMQListeners.subscribeLite()` adds; an empty list: none at first. It is the only listener of its consumer group, without a filter, and needs a
+   * `deadLetterTopic`.
+   * Default: none, a listener of the whole topic.
+   */
+  readonly liteTopics?: readonly string[];
 }
 
 /** The options of `@RocketMQListener`. */
@@ -88,10 +95,10 @@ export interface RocketMQListenerOptions extends ListenerOverrides {
   /** The connection that it receives from, by the `name` of `RocketMQModule.forRoot()`. Default: the one without a name. */
   readonly connection?: string;
   /**
-   * The method gets an array of bodies and a `RocketMQBatchContext`: up to `maxSize` messages, after the first one has waited for
-   * `maxWaitMs` milliseconds at most. Not for ordered groups. Default: one message per call.
+   * The method gets an array of bodies and a `RocketMQBatchContext`: up to `maxSize` messages with up to `maxBytes` of bodies, after the
+   * first one has waited for `maxWaitMs` milliseconds at most. Not for ordered groups. Default: one message per call.
    */
-  readonly batch?: Pick<BatchListening, 'maxSize' | 'maxWaitMs'>;
+  readonly batch?: Omit<BatchListening, 'handler'>;
 }
 
 /** The module options for listeners. */

@@ -1,6 +1,6 @@
 // The outcome of a message of a manual listener: set once, during the handler or after it.
 
-import { DeadLetterError, RetryLaterError } from '../../consumer/model/outcome-errors.js';
+import { DeadLetterError, RetryLaterError, type RetryLaterOptions } from '../../consumer/model/outcome-errors.js';
 import { abortReason } from '../../support/abort.js';
 import { StateError } from '../../support/errors.js';
 
@@ -23,9 +23,9 @@ export class ManualOutcome {
     this.set(undefined);
   }
 
-  /** @throws as {@link ack}; UsageError for an invalid delay */
-  retryLater(delayMs: number): void {
-    this.set(new RetryLaterError({ delayMs }));
+  /** @throws as {@link ack}; UsageError for an invalid option */
+  retryLater(options: RetryLaterOptions): void {
+    this.set(new RetryLaterError(options));
   }
 
   /** @throws as {@link ack} */

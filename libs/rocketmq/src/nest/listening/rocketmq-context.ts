@@ -1,6 +1,7 @@
 // The context of a handler; guards, pipes, interceptors and filters get it from `switchToRpc().getContext()`.
 
 import type { HandlerContext } from '../../consumer/model/handler.js';
+import type { RetryLaterOptions } from '../../consumer/model/outcome-errors.js';
 import type { MessageView } from '../../protocol/model/message.js';
 import { StateError } from '../../support/errors.js';
 import type { Logger } from '../../support/logger.js';
@@ -87,9 +88,12 @@ export class RocketMQContext {
     this.outcome('ack').ack();
   }
 
-  /** Redelivers the message after this delay, in milliseconds; it counts as a failed attempt. @throws as {@link ack} */
-  retryLater({ delayMs }: { readonly delayMs: number }): void {
-    this.outcome('retryLater').retryLater(delayMs);
+  /**
+   * Redelivers the message after `delayMs`; it counts as a failed attempt, unless you set `countsAsAttempt: false`.
+   * @throws as {@link ack}; UsageError for an invalid option
+   */
+  retryLater(options: RetryLaterOptions): void {
+    this.outcome('retryLater').retryLater(options);
   }
 
   /** Dead-letters the message. @param reason for the log and for readers of the dead letters. @throws as {@link ack} */

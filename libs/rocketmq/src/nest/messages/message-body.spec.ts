@@ -1,9 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
 import type { MessageView } from '../../protocol/model/message.js';
-import { type BodyCodec, bytesCodec, jsonCodec, textCodec } from './body-codec.js';
 import { InvalidBodyError } from './invalid-body.js';
-import { decodeMessage, encodeBody } from './message-body.js';
+import { type BodyCodec, bytesCodec, decodeMessage, encodeBody, jsonCodec, textCodec } from './message-body.js';
 import { deadLettersOf, defineTopic, type TopicDefinition, toTopicDefinition } from './topic-definition.js';
 
 const plain = toTopicDefinition('plain');

@@ -4,10 +4,51 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { MessageView } from '../../protocol/model/message.js';
 import { UsageError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
-import type { BodyCodec } from './body-codec.js';
 import { InvalidBodyError } from './invalid-body.js';
-import type { MessageWire } from './message-wire.js';
+import type { MessageHooks } from './message-hooks.js';
+import type { ResourceNames } from './resource-names.js';
 import type { TopicDefinition } from './topic-definition.js';
+
+/** Converts bodies into bytes and back. */
+export interface BodyCodec {
+  /** Receives whatever is neither bytes nor a string; bytes are sent as they are, strings as UTF-8. */
+  encode(body: unknown): Uint8Array;
+  /** Throws when the body cannot be decoded; a retry does not help then. */
+  decode(bytes: Buffer): unknown;
+}
+
+/** JSON in UTF-8; the default. */
+export const jsonCodec: BodyCodec = {
+  encode(body) {
+    const text = JSON.stringify(body);
+    if (text === undefined) throw new TypeError(`${typeof body} has no JSON form`);
+    return Buffer.from(text, 'utf8');
+  },
+  decode: (bytes) => JSON.parse(bytes.toString('utf8')),
+};
+
+/** For topics whose bodies are strings. */
+export const textCodec: BodyCodec = {
+  encode(body) {
+    throw new TypeError(`the body of a topic with textCodec must be a string, not ${typeof body}`);
+  },
+  decode: (bytes) => bytes.toString('utf8'),
+};
+
+/** How a connection converts messages: the codec for bodies, the names of topics, and the application's hooks. */
+export interface MessageWire {
+  readonly codec: BodyCodec;
+  readonly names: ResourceNames;
+  readonly hooks?: Pick<MessageHooks, 'outgoing' | 'incoming'>;
+}
+
+/** For topics whose bodies are bytes; a handler gets a Buffer. */
+export const bytesCodec: BodyCodec = {
+  encode(body) {
+    throw new TypeError(`the body of a topic with bytesCodec must be a Buffer or Uint8Array, not ${typeof body}`);
+  },
+  decode: (bytes) => bytes,
+};
 
 /**
  * The bytes of a body. The body is sent as passed, not as the schema transforms it: the receiver's own schema does that.

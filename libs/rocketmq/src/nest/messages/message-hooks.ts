@@ -44,7 +44,7 @@ export class MessageHooks {
   async outgoing(message: OutgoingMessage, context: OutgoingHookContext): Promise<OutgoingMessage> {
     let result = message;
     for (const hook of [...this.hooks()].reverse()) result = (await hook.outgoing?.(result, context)) ?? result;
-    for (const field of ['topic', 'messageGroup', 'messageId'] as const) {
+    for (const field of ['topic', 'messageGroup', 'liteTopic', 'messageId'] as const) {
       if (result[field] === message[field]) continue;
       const text = `message to "${message.topic}": a hook changed ${field}, which hooks must not change; nothing was sent`;
       throw new UsageError('HOOK_MOVED_MESSAGE', text, field);

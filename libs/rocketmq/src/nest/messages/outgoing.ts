@@ -3,8 +3,7 @@
 import { RefusedMessage } from '../../producer/sending/send-batch.js';
 import { messageTypeOf, type OutgoingMessage } from '../../protocol/model/message.js';
 import { UsageError } from '../../support/errors.js';
-import { encodeBody } from './message-body.js';
-import type { MessageWire } from './message-wire.js';
+import { encodeBody, type MessageWire } from './message-body.js';
 import { type TopicDefinition, toTopicDefinition } from './topic-definition.js';
 
 /** All fields of a message except its topic and body. */
@@ -49,16 +48,16 @@ export async function encoded(
   return hooks === undefined ? message : hooks.outgoing(message, { body });
 }
 
-/** An invalid message keeps its place in the batch, and in the order of its message group. */
+/** An invalid message keeps its place in the batch, and in the order of its message group or lite topic. */
 export async function orRefused(
   topic: string,
-  { messageGroup }: MessageFields,
+  { messageGroup, liteTopic }: MessageFields,
   making: Promise<OutgoingMessage>,
 ): Promise<OutgoingMessage | RefusedMessage> {
   try {
     return await making;
   } catch (error) {
-    return new RefusedMessage(topic, messageGroup, error);
+    return new RefusedMessage(topic, messageGroup, liteTopic, error);
   }
 }
 
@@ -67,10 +66,11 @@ export function assertFits({ name, type }: TopicDefinition, fields: MessageField
   const found = messageTypeOf({ ...fields, topic: name, body: '' });
   if (type === undefined || type === found) return;
   const fix: Readonly<Record<typeof type, string>> = {
-    normal: 'leave out messageGroup, delayMs, deliverAt and priority',
+    normal: 'leave out messageGroup, delayMs, deliverAt, priority and liteTopic',
     fifo: 'give a messageGroup and no delivery time',
     delay: 'give delayMs or deliverAt (0 and now are fine), and no messageGroup',
     priority: 'give a priority, no messageGroup and no delivery time',
+    lite: 'give a liteTopic, no messageGroup, no priority and no delivery time',
     transaction: 'use @TransactionalSend or transaction()',
   };
   const text = `topic "${name}" is defined for ${type} messages, this is a ${found} one: ${fix[type]}; nothing was sent`;

@@ -6,9 +6,9 @@ import { TOPIC_TYPES, type TopicType } from '../../protocol/model/message.js';
 import { consumerGroupNameProblem, deadLetterTopicOf, topicNameProblem } from '../../protocol/model/names.js';
 import { UsageError } from '../../support/errors.js';
 import { isIntegerFrom } from '../../support/options.js';
-import { type BodyCodec, bytesCodec } from './body-codec.js';
 import { type BodyClass, classSchema, type PlainOf } from './body-schema.js';
 import { type OnInvalid, onInvalidProblem } from './invalid-body.js';
+import { type BodyCodec, bytesCodec } from './message-body.js';
 
 /**
  * A topic, declared once for senders and receivers.

@@ -30,8 +30,8 @@ import {
 import { HandlerInvoker } from '../listening/handler-invoker.js';
 import { NestCalls } from '../listening/nest-call.js';
 import { controllerHosts, controllerPrototypes, explore } from '../listening/rocketmq.explorer.js';
+import type { MessageWire } from '../messages/message-body.js';
 import { MessageHooks } from '../messages/message-hooks.js';
-import type { MessageWire } from '../messages/message-wire.js';
 import { AdminAccess, whoInjectsAdmin } from '../operations/admin-access.js';
 import { RocketMQEvents } from '../operations/rocketmq-events.js';
 import { RocketMQHealth } from '../operations/rocketmq-health.js';

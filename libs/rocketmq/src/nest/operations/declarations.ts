@@ -1,6 +1,7 @@
 // Merges the declarations of topics and consumer groups from all places in the application. provisioning.ts applies them to the
 // cluster.
 
+import type { LiteGroup } from '../../protocol/model/lite-group.js';
 import type { TopicType } from '../../protocol/model/message.js';
 import { consumerGroupNameProblem, deadLetterTopicOf } from '../../protocol/model/names.js';
 import type { BackoffPolicy } from '../../support/backoff.js';
@@ -40,6 +41,8 @@ export interface DeclaredGroup {
   readonly fifo: boolean;
   readonly maxDeliveryAttempts: number | undefined;
   readonly backoff: BackoffPolicy | undefined;
+  /** The topic whose lite topics it receives; undefined: it is an ordinary group. */
+  readonly lite: Pick<LiteGroup, 'topic'> | undefined;
 }
 
 /** All topics and groups, each once. */
@@ -135,5 +138,12 @@ function declaredGroup(
     throw new UsageError('ILLEGAL_OPTION', text, 'groups');
   }
   const { fifo = isFifoNeeded, maxDeliveryAttempts, backoff } = settings;
-  return { name, fifo, maxDeliveryAttempts, backoff: backoff === undefined ? undefined : backoffPolicyOf(backoff) };
+  const [topic] = consumer?.liteTopics === undefined ? [] : consumer.subscriptions;
+  return {
+    name,
+    fifo,
+    maxDeliveryAttempts,
+    backoff: backoff === undefined ? undefined : backoffPolicyOf(backoff),
+    lite: topic && { topic: topic.topic },
+  };
 }

@@ -84,6 +84,10 @@ export function consumerHooks(given: Partial<ConsumerEvents>, events: Reporter, 
       return given.onLeaseLost?.(message);
     },
     onSettleFailed: (message, settlement, error) => given.onSettleFailed?.(message, settlement, error),
+    onLiteTopicLost: (topic, liteTopic) => {
+      report({ type: 'lite-topic-lost', consumerGroup, topic, liteTopic });
+      return given.onLiteTopicLost?.(topic, liteTopic);
+    },
     onGraceOver: (messages) => {
       unfinished = messages.length;
       return given.onGraceOver?.(messages);

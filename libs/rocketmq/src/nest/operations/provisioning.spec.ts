@@ -204,7 +204,14 @@ describe('provisioning on several brokers', () => {
     const { nameServer } = await cluster.start(brokers);
     const scripted = new RocketMQAdmin({ nameServer: nameServer.address });
     const logger = recordingLogger();
-    const wanted = { name: 'billing', fifo: false, maxDeliveryAttempts: undefined, backoff: undefined, ...group };
+    const wanted = {
+      name: 'billing',
+      fifo: false,
+      maxDeliveryAttempts: undefined,
+      backoff: undefined,
+      lite: undefined,
+      ...group,
+    };
     const declared = { topics: [{ name: 'orders', type: 'normal' as const, queues: undefined }], groups: [wanted] };
     const port = { admin: scripted, logger, timeoutMs: 3_000 };
     await run(declared, port, new AbortController().signal).finally(() => scripted.close());

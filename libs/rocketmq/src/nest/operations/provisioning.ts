@@ -1,7 +1,7 @@
 // Creates the declared topics and consumer groups on the cluster, or compares them with it. declarations.ts decides what is declared;
 // admin/ talks to the cluster.
 
-import { type BackoffPolicy } from '../../support/backoff.js';
+import type { BackoffPolicy } from '../../support/backoff.js';
 import { SystemClock } from '../../support/clock.js';
 import { type Deadline, withDeadline } from '../../support/deadline.js';
 import { RocketMQError } from '../../support/errors.js';
@@ -115,8 +115,7 @@ class Provisioning {
     const { name, ...wanted } = group;
     const found = await this.describeGroup(group);
     if (found !== undefined && !isOnlyMissing(groupDifferences(group, found, masters), found.brokers, masters)) return;
-    const { fifo, maxDeliveryAttempts, backoff } = wanted;
-    await this.admin.createGroup({ consumerGroup: name, fifo, maxDeliveryAttempts, backoff }, this.creation());
+    await this.admin.createGroup({ consumerGroup: name, ...wanted }, this.creation());
   }
 
   private describeTopic({ name }: DeclaredTopic): Promise<TopicDescription | undefined> {
@@ -191,7 +190,7 @@ function groupDifferences(
 
 function deliveryDifferences(
   about: string,
-  { fifo, maxDeliveryAttempts, backoff }: DeclaredGroup,
+  { fifo, maxDeliveryAttempts, backoff, lite }: DeclaredGroup,
   found: GroupDescription['brokers'][number],
 ): string[] {
   const differences: string[] = [];
@@ -207,6 +206,11 @@ function deliveryDifferences(
     differences.push(
       `${about} has the backoff ${inWords(found.backoff)} on ${found.name}, declared with ${inWords(backoff)}`,
     );
+  }
+  if (lite?.topic !== found.lite?.topic) {
+    const bound = (topic: string | undefined): string =>
+      topic === undefined ? 'an ordinary group' : `bound to the lite topics of "${topic}"`;
+    differences.push(`${about} is ${bound(found.lite?.topic)} on ${found.name}, declared as ${bound(lite?.topic)}`);
   }
   return differences;
 }

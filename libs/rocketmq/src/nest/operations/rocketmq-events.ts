@@ -71,6 +71,13 @@ type EventDetails =
   | ({ readonly type: 'dead-lettered'; readonly reason: DeadLetterReason; readonly error: unknown } & MessageSubject)
   /** The lease of a message is lost while it is being handled: another consumer may have the message. */
   | ({ readonly type: 'lease-lost' } & MessageSubject)
+  /** In an exclusive group another consumer has subscribed to a lite topic, so that this application receives it no more. */
+  | {
+      readonly type: 'lite-topic-lost';
+      readonly consumerGroup: string;
+      readonly topic: string;
+      readonly liteTopic: string;
+    }
   /**
    * The server does not know yet how a transaction ended; a transaction check resolves it. `end`: the answer to a commit or rollback
    * was lost; `check`: the server asked, and the checker answered `unknown`.

@@ -1,6 +1,7 @@
 // Pauses, resumes and lists the listeners of a running application, by their names.
 
 import type { PushConsumer } from '../../consumer/push-consumer.js';
+import type { CallOptions } from '../../support/deadline.js';
 import { StateError, UsageError } from '../../support/errors.js';
 import type { PlannedConsumer, PlannedListener } from '../listening/listener-plan.js';
 import type { RocketMQEvents } from './rocketmq-events.js';
@@ -20,6 +21,8 @@ export interface ListenerState {
   readonly consumerGroup: string;
   /** The filter expression; `*` for every message. */
   readonly filter: string;
+  /** The lite topics that it receives; undefined for a listener of a whole topic. */
+  readonly liteTopics?: readonly string[];
   readonly status: ListenerStatus;
 }
 
@@ -68,6 +71,25 @@ export class RocketMQListeners {
     this.events.report({ type: 'resumed', ...this.subjectOf(name) });
   }
 
+  /**
+   * Subscribes a listener of lite topics to one more, in this process. The lite topic need not exist yet. Does nothing when it is
+   * subscribed to. Resolves when the server knows it.
+   * @param options `timeoutMs` in milliseconds, default 10 s
+   * @throws as `PushConsumer.subscribeLite`; UsageError `UNKNOWN_LISTENER`; StateError `NOT_LISTENING` before the application has started
+   */
+  async subscribeLite(name: string, liteTopic: string, options?: CallOptions): Promise<void> {
+    await this.running(name).subscribeLite(liteTopic, options);
+  }
+
+  /**
+   * Unsubscribes a listener from a lite topic. Messages that were received before are still handled. Does nothing for one that is not
+   * subscribed to.
+   * @throws as `PushConsumer.unsubscribeLite`; otherwise as {@link subscribeLite}
+   */
+  async unsubscribeLite(name: string, liteTopic: string, options?: CallOptions): Promise<void> {
+    await this.running(name).unsubscribeLite(liteTopic, options);
+  }
+
   private subjectOf(name: string) {
     const { topic, consumerGroup } = this.find(name).listener;
     return { listener: name, topic: topic.name, consumerGroup };
@@ -100,6 +122,7 @@ export class RocketMQListeners {
       topic: topic.name,
       consumerGroup,
       filter: filter.expression,
+      ...(plan.liteTopics !== undefined && { liteTopics: consumer?.liteTopics ?? [] }),
       status: isPaused ? 'paused' : status,
     };
   }

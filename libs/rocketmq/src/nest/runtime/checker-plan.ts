@@ -7,8 +7,7 @@ import type {
 import { UsageError } from '../../support/errors.js';
 import { methodLabel } from '../common/handler-host.js';
 import type { Discovered, FoundChecker } from '../listening/rocketmq.explorer.js';
-import { decodeMessage } from '../messages/message-body.js';
-import type { MessageWire } from '../messages/message-wire.js';
+import { decodeMessage, type MessageWire } from '../messages/message-body.js';
 import type { TransactionAnswer, TransactionCheck } from '../transactions/transaction-checker.decorator.js';
 import type { RocketMQModuleOptions } from './rocketmq.interfaces.js';
 

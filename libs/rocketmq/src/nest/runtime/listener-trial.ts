@@ -35,7 +35,7 @@ export type DeliveryOutcome =
 
 /** A message for the trial, and what the server would know of it. */
 export interface TrialMessage
-  extends Pick<MessageFields, 'tag' | 'keys' | 'properties' | 'messageGroup' | 'messageId'> {
+  extends Pick<MessageFields, 'tag' | 'keys' | 'properties' | 'messageGroup' | 'liteTopic' | 'messageId'> {
   readonly body: unknown;
   /** The number of this delivery. Default 1, the first. */
   readonly attempt?: number;
@@ -119,7 +119,7 @@ export class ListenerTrial {
 }
 
 function viewOf(sent: OutgoingMessage, messageId: string, deliveryAttempt: number, nowMs: number): MessageView {
-  const { topic, body, tag, keys = [], properties = {}, messageGroup } = sent;
+  const { topic, body, tag, keys = [], properties = {}, messageGroup, liteTopic } = sent;
   return {
     topic,
     messageId,
@@ -128,6 +128,7 @@ function viewOf(sent: OutgoingMessage, messageId: string, deliveryAttempt: numbe
     keys,
     properties,
     messageGroup,
+    liteTopic,
     deliveryAttempt,
     messageType: messageTypeOf(sent),
     priority: undefined,

@@ -1,6 +1,6 @@
 // The module options, validated and with their defaults.
 
-import { endpointKey, parseEndpoints, schemeOf } from '../../client/endpoint.js';
+import { areNameServers, canonicalEndpoints, endpointKey, parseEndpoints } from '../../client/endpoint.js';
 import type { ConsumerEvents } from '../../consumer/model/consumer-events.js';
 import type { ProducerEvents } from '../../producer/producer-events.js';
 import { consumerGroupNameProblem } from '../../protocol/model/names.js';
@@ -21,7 +21,7 @@ import {
   withMethods,
 } from '../common/option-checks.js';
 import { assertListenerOptions } from '../listening/listener-options.js';
-import { type BodyCodec, jsonCodec } from '../messages/body-codec.js';
+import { type BodyCodec, jsonCodec } from '../messages/message-body.js';
 import { type ResourceNames, resourceNames } from '../messages/resource-names.js';
 import { assertGroups } from '../operations/declarations.js';
 import type { RocketMQModuleOptions, RocketMQProducerOptions } from './rocketmq.interfaces.js';
@@ -100,6 +100,7 @@ const KNOWN_OF_EVENTS: Readonly<Record<keyof (ConsumerEvents & ProducerEvents), 
   onLeaseLost: true,
   onSettleFailed: true,
   onGraceOver: true,
+  onLiteTopicLost: true,
   onEnded: true,
   onLeftToCheck: true,
   onChecked: true,
@@ -123,6 +124,7 @@ const KNOWN_OF_PRODUCER: Readonly<Record<keyof RocketMQProducerOptions, true>> =
   maxAttempts: true,
   maxInFlight: true,
   maxInFlightBytes: true,
+  maxDelayMs: true,
   whenFull: true,
   compression: true,
   batching: true,
@@ -156,6 +158,7 @@ export function checkOptions(options: RocketMQModuleOptions): CheckedOptions {
   const checked = {
     ...open,
     target: targetOf(options.endpoints),
+    nameServer: options.nameServer ?? nameServersIn(options.endpoints),
     codec: options.codec ?? jsonCodec,
     names: resourceNames(options),
     logger: options.logger ?? new NestLoggerAdapter(),
@@ -197,6 +200,12 @@ function assertHooks(hooks: unknown): void {
   }
 }
 
+/** Endpoints that are name servers serve administration, too. */
+function nameServersIn(endpoints: string | undefined): string | undefined {
+  if (endpoints === undefined || !areNameServers(endpoints)) return undefined;
+  return endpointKey(parseEndpoints(endpoints));
+}
+
 /** Followed by the folder of its data. */
 const EMBEDDED = 'embedded:';
 
@@ -211,9 +220,7 @@ function targetOf(endpoints: string | undefined): Target {
     const data = endpoints.slice(EMBEDDED.length);
     return { kind: 'embedded', data: data === '' ? undefined : data };
   }
-  const scheme = schemeOf(endpoints);
-  const addresses = endpointKey(parseEndpoints(endpoints));
-  return { kind: 'cluster', endpoints: scheme === undefined ? addresses : `${scheme}://${addresses}` };
+  return { kind: 'cluster', endpoints: canonicalEndpoints(endpoints) };
 }
 
 function refused(field: string, problem: string): UsageError {

@@ -11,7 +11,7 @@ import { StateError, UsageError } from '../../support/errors.js';
 import type { HandlerInvoker } from '../listening/handler-invoker.js';
 import { consumerOptionsOf } from '../listening/listener-consumer.js';
 import type { PlannedConsumer, PlannedListener } from '../listening/listener-plan.js';
-import type { MessageWire } from '../messages/message-wire.js';
+import type { MessageWire } from '../messages/message-body.js';
 import type { AdminAccess } from '../operations/admin-access.js';
 import type { Declarations } from '../operations/declarations.js';
 import { GivenUpWatch } from '../operations/given-up-watch.js';

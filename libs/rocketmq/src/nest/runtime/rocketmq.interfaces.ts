@@ -14,7 +14,7 @@ import type { Logger } from '../../support/logger.js';
 import type { TlsOptions } from '../../support/tls.js';
 import type { RocketMQTelemetry } from '../common/telemetry.js';
 import type { ModuleListenerOptions } from '../listening/listener-settings.js';
-import type { BodyCodec } from '../messages/body-codec.js';
+import type { BodyCodec } from '../messages/message-body.js';
 import type { MessageHook } from '../messages/message-hooks.js';
 import type { NamingOptions } from '../messages/resource-names.js';
 import type { TopicDefinition } from '../messages/topic-definition.js';
@@ -39,6 +39,7 @@ export type RocketMQProducerOptions = Pick<
   | 'maxInFlight'
   | 'maxInFlightBytes'
   | 'whenFull'
+  | 'maxDelayMs'
   | 'compression'
   | 'batching'
   | 'serverVersion'
@@ -52,12 +53,12 @@ export type RocketMQProducerOptions = Pick<
 /** The options of `RocketMQModule.forRoot()`. Only `endpoints` is required. */
 export interface RocketMQModuleOptions extends NamingOptions, ModuleListenerOptions {
   /**
-   * `host:8081;host2:8081`: the proxies of a RocketMQ cluster. `embedded:`: a broker inside this application, in memory;
-   * `embedded:./data`: one that keeps its messages in that folder (needs the package `lmdb`), for this application only.
-   * Undefined is an error.
+   * `host:8081;host2:8081`: the proxies of a RocketMQ cluster. `name-server:host:9876;host2:9876`: the name servers of a cluster
+   * without a proxy. `embedded:`: a broker inside this application, in memory; `embedded:./data`: one that keeps its messages in that
+   * folder (needs the package `lmdb`), for this application only. Undefined is an error.
    */
   readonly endpoints: string | undefined;
-  /** Default: none. */
+  /** Refused with `name-server:`. Default: none. */
   readonly namespace?: string;
   /**
    * Use TLS: `true`, or the certificates to use. Default: false, or true where `endpoints` begins with `https://`. Ignored with
@@ -73,7 +74,7 @@ export interface RocketMQModuleOptions extends NamingOptions, ModuleListenerOpti
   readonly credentialsRefreshMs?: number;
   /** The timeout of one request, in milliseconds. Default 3000. */
   readonly requestTimeoutMs?: number;
-  /** Send everything to `endpoints`, whatever addresses the server advertises (NAT, Docker). Default false. */
+  /** Send everything to `endpoints`, whatever addresses the server advertises (NAT, Docker). Refused with `name-server:`. Default false. */
   readonly useBootstrapEndpoints?: boolean;
   /** Translates each address that the server advertises into one that this process can reach. Default: unchanged. */
   readonly addressMapping?: (address: Address) => Address;
@@ -103,8 +104,8 @@ export interface RocketMQModuleOptions extends NamingOptions, ModuleListenerOpti
    * The name servers of the cluster: `host:9876;host2:9876`. Required for `@InjectRocketMQAdmin()`, `requests` and `mode: 'broadcast'`. With
    * it, the module also warns at startup about members of a group with different subscriptions, and asks the name servers and
    * brokers, with the module's `credentials` and `tls`, for the versions of the brokers, so that ordinary messages may share requests
-   * (`batching` of the producer). To get the versions in another way, set `producer.brokerVersions`. Default: none. Ignored with
-   * `embedded:`.
+   * (`batching` of the producer). To get the versions in another way, set `producer.brokerVersions`. Default: the name servers in
+   * `endpoints`, otherwise none. Ignored with `embedded:`.
    */
   readonly nameServer?: string;
   /**

@@ -1,8 +1,7 @@
 // Creates a message for the outbox from the definition of its topic: validated and encoded while the transaction can still fail.
 
 import type { OutboxMessage } from '../../sql/outbox-message.js';
-import { type BodyCodec, jsonCodec } from '../messages/body-codec.js';
-import { encodeBody } from '../messages/message-body.js';
+import { type BodyCodec, encodeBody, jsonCodec } from '../messages/message-body.js';
 import { assertFits, type MessageFields } from '../messages/outgoing.js';
 import type { Given, TopicDefinition } from '../messages/topic-definition.js';
 

@@ -7,7 +7,7 @@ import type { MessageView } from '../../protocol/model/message.js';
 import { StateError, UsageError } from '../../support/errors.js';
 import { describeError, type Logger } from '../../support/logger.js';
 import type { RocketMQTelemetry } from '../common/telemetry.js';
-import type { MessageWire } from '../messages/message-wire.js';
+import type { MessageWire } from '../messages/message-body.js';
 import type { ResourceNames } from '../messages/resource-names.js';
 import { REPLY_TOPIC_MARK, REQUEST_PROPERTIES, type ReplyAddress, replyOf } from './reply-message.js';
 

@@ -2,7 +2,7 @@
 
 import type { MessageView, OutgoingMessage } from '../../protocol/model/message.js';
 import { describeError } from '../../support/logger.js';
-import { type BodyCodec, jsonCodec } from '../messages/body-codec.js';
+import { type BodyCodec, jsonCodec } from '../messages/message-body.js';
 
 /** The name of every reply topic contains this; answers are never sent to another topic. */
 export const REPLY_TOPIC_MARK = 'nestjs-rocketmq-reply-';

@@ -1,7 +1,7 @@
 // Requests: a message, and one answer to it. reply-message.ts defines what a request looks like.
 
 import type { Producer } from '../../producer/producer.js';
-import type { SendReceipt } from '../../producer/sending/send-receipt.js';
+import type { SendReceipt } from '../../producer/sending/send-request.js';
 import type { OutgoingMessage } from '../../protocol/model/message.js';
 import { raceAbort } from '../../support/abort.js';
 import { type CallOptions, withDeadline } from '../../support/deadline.js';
@@ -9,7 +9,7 @@ import { type RocketMQError, UsageError } from '../../support/errors.js';
 import type { Logger } from '../../support/logger.js';
 import { systemRandom } from '../../support/random.js';
 import { parseAddress } from '../common/pattern.js';
-import type { MessageWire } from '../messages/message-wire.js';
+import type { MessageWire } from '../messages/message-body.js';
 import { encoded, type MessageFields } from '../messages/outgoing.js';
 import { toTopicDefinition } from '../messages/topic-definition.js';
 import type { ReplyChannel } from './reply-channel.js';

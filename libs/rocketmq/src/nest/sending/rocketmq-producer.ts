@@ -2,11 +2,11 @@
 
 import type { Producer } from '../../producer/producer.js';
 import type { BatchOptions, BatchOutcome } from '../../producer/sending/send-batch.js';
-import type { SendReceipt } from '../../producer/sending/send-receipt.js';
+import type { SendReceipt } from '../../producer/sending/send-request.js';
 import type { OutgoingMessage } from '../../protocol/model/message.js';
 import type { CallOptions } from '../../support/deadline.js';
 import { StateError, UsageError } from '../../support/errors.js';
-import type { MessageWire } from '../messages/message-wire.js';
+import type { MessageWire } from '../messages/message-body.js';
 import {
   byDefinition,
   byName,

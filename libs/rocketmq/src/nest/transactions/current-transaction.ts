@@ -8,8 +8,7 @@ import {
 } from '../../producer/transactions/transaction-scope.js';
 import type { OutgoingMessage } from '../../protocol/model/message.js';
 import { StateError, UsageError } from '../../support/errors.js';
-import { jsonCodec } from '../messages/body-codec.js';
-import type { MessageWire } from '../messages/message-wire.js';
+import { jsonCodec, type MessageWire } from '../messages/message-body.js';
 import { encoded } from '../messages/outgoing.js';
 import { NAMES_AS_GIVEN } from '../messages/resource-names.js';
 import { type Given, type TopicDefinition, type TopicLike, toTopicDefinition } from '../messages/topic-definition.js';

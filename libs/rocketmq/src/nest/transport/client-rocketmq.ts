@@ -2,7 +2,7 @@
 
 import { ClientProxy, type ReadPacket, type WritePacket } from '@nestjs/microservices';
 import { distinctUntilChanged, Observable, ReplaySubject, throwError } from 'rxjs';
-import type { SendReceipt } from '../../producer/sending/send-receipt.js';
+import type { SendReceipt } from '../../producer/sending/send-request.js';
 import { StateError, UsageError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
 import type { RocketMQRequester } from '../sending/requester.js';

@@ -58,6 +58,11 @@ export class RocketMQRecordBuilder<Data = unknown> {
     return this.with({ priority });
   }
 
+  /** Makes it a message of a lite topic, inside a topic of type `lite`. */
+  setLiteTopic(liteTopic: string): this {
+    return this.with({ liteTopic });
+  }
+
   /** The timeout of the answer to `client.send()`, in milliseconds. `emit()` waits for no answer and rejects this option. */
   setTimeoutMs(timeoutMs: number): this {
     this.timeoutMs = timeoutMs;

@@ -1,14 +1,14 @@
 // Which bodies are compressed before they are sent, and how many at once.
 
 import { Encoding } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
-import { packBody } from '../../protocol/model/body-encoding.js';
+import { type BodyFormat, packBody } from '../../protocol/model/body-encoding.js';
 import { DEFAULT_MAX_UNPACKED_BYTES } from '../../protocol/model/limits.js';
 import { raceAbort } from '../../support/abort.js';
 import { UsageError } from '../../support/errors.js';
 import { positiveInteger } from '../../support/options.js';
 import { Semaphore } from '../../support/semaphore.js';
 
-/** When bodies are compressed with gzip. */
+/** When bodies are compressed: with gzip, or by name server with zlib, which is what clients of the remoting protocol read. */
 export interface CompressionOptions {
   /** The smallest body that is compressed, in bytes. Default 4096. */
   readonly thresholdBytes?: number;
@@ -34,7 +34,10 @@ export class BodyPacker {
   private readonly permits = new Semaphore(CONCURRENT_PACKS);
 
   /** @param options undefined: no compression @throws UsageError that names the option */
-  constructor(options: CompressionOptions | undefined) {
+  constructor(
+    options: CompressionOptions | undefined,
+    private readonly format: BodyFormat,
+  ) {
     const { thresholdBytes = DEFAULT_THRESHOLD_BYTES, level } = options ?? {};
     positiveInteger('compression.thresholdBytes', thresholdBytes);
     if (level !== undefined && positiveInteger('compression.level', level) > MAX_LEVEL) {
@@ -65,7 +68,7 @@ export class BodyPacker {
   async pack(body: Buffer, signal: AbortSignal): Promise<WireBody> {
     const leave = await this.permits.acquire(signal);
     // Aborting does not stop the thread, so the permit is released only when the thread has ended.
-    const packed = await raceAbort(packBody(body, this.level).finally(leave), signal);
+    const packed = await raceAbort(packBody(body, this.format, this.level).finally(leave), signal);
     if (packed.length >= body.length) return { bytes: body, encoding: Encoding.IDENTITY };
     return { bytes: packed, encoding: Encoding.GZIP };
   }

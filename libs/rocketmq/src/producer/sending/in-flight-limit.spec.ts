@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { InFlightLimit, type Room } from './in-flight-limit.js';
+import { InFlightLimit, type Room } from './backpressure.js';
 
 /** Lets what was admitted say so. */
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -6,7 +6,7 @@ import type { Deadline } from '../../support/deadline.js';
 import { RocketMQError, StateError, TransportError, UsageError } from '../../support/errors.js';
 import { describeError, type Logger } from '../../support/logger.js';
 import { NotSentError } from './not-sent-error.js';
-import { receiptOf, type SendReceipt } from './send-receipt.js';
+import { receiptOf, type SendReceipt } from './send-request.js';
 
 /** What an interceptor knows of the send that it wraps. */
 export interface InterceptedSend {
@@ -167,7 +167,7 @@ function notSent(thrown: { readonly error: unknown } | undefined, deadline: Dead
 
 /** These fields have already determined the order in a batch and a group, and the checker of a transaction. */
 function assertUnmoved(original: OutgoingMessage, given: OutgoingMessage): void {
-  for (const field of ['topic', 'messageGroup', 'messageId'] as const) {
+  for (const field of ['topic', 'messageGroup', 'liteTopic', 'messageId'] as const) {
     if (given[field] === original[field]) continue;
     const text = `message to "${original.topic}": an interceptor changed ${field}, which must not change; nothing was sent`;
     throw new UsageError('INTERCEPTOR_MOVED_MESSAGE', text, field);

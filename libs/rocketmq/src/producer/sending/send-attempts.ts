@@ -11,17 +11,18 @@ import { SystemClock, sleep } from '../../support/clock.js';
 import type { Deadline } from '../../support/deadline.js';
 import { RocketMQError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
+import type { Room } from './backpressure.js';
 import type { BatchSafety } from './batching.js';
 import type { WireBody } from './compression.js';
-import type { Room } from './in-flight-limit.js';
 import { QueueChooser } from './queue-choice.js';
 import { SendLanes } from './send-lane.js';
-import type { StoredMessage } from './send-receipt.js';
-import { requestOne } from './send-request.js';
+import { requestOne, type StoredMessage } from './send-request.js';
 
 /** The retry settings of a send; backoff and size are adopted from the server's settings. */
 export interface SendPolicy {
   readonly maxAttempts: number;
+  /** How far ahead a delayed message may be. */
+  readonly maxDelayMs: number;
   backoff: BackoffPolicy;
   maxBodyBytes: number;
 }
@@ -81,7 +82,7 @@ export class SendAttempts {
           failures ??= new SendFailures(deadline);
           const failure = failures.add(error);
           const { topic } = prepared.message;
-          if (isStaleRoute(error)) this.client.renewRoute(topic);
+          if (isRefusedHere(error)) this.client.renewRoute(topic);
           if (deadline.isOver || !this.mayRepeat(error, prepared, failures.count)) throw failure;
           // A try that never reached a server does not count as an attempt: only the deadline limits such tries.
           if (error.outcome === 'not-sent') this.client.renewRoute(topic);
@@ -98,7 +99,7 @@ export class SendAttempts {
   private mayRepeat(error: unknown, prepared: PreparedMessage, failures: number): error is RocketMQError {
     if (!RocketMQError.is(error)) return false;
     if (error.retryable) return prepared.half === undefined || error.outcome !== 'unknown';
-    if (!isStaleRoute(error) || prepared.message.messageGroup !== undefined) return false;
+    if (!isRefusedHere(error) || prepared.message.messageGroup !== undefined) return false;
     // Another broker may accept what one refuses; each is tried once.
     return failures < this.chooser.brokersOf(this.client.knownRoute(prepared.message.topic, prepared.type));
   }
@@ -200,14 +201,15 @@ class SendFailures {
   }
 }
 
-const STALE: ReadonlySet<Code> = new Set([
+const REFUSED_HERE: ReadonlySet<Code> = new Set([
   Code.FORBIDDEN,
   Code.NOT_FOUND,
   Code.TOPIC_NOT_FOUND,
   Code.MESSAGE_PROPERTY_CONFLICT_WITH_TYPE,
+  Code.UNSUPPORTED,
 ]);
 
-/** Whether the refusal shows that the route is stale: on this broker, or since it was fetched. */
-function isStaleRoute(error: unknown): boolean {
-  return error instanceof StatusError && STALE.has(error.statusCode);
+/** Whether another broker may accept it: the route is stale, or this broker runs an older release than others. */
+function isRefusedHere(error: unknown): boolean {
+  return error instanceof StatusError && REFUSED_HERE.has(error.statusCode);
 }

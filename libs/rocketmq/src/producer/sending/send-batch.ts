@@ -6,7 +6,7 @@ import { type CallOptions, Deadline, withDeadline } from '../../support/deadline
 import { TransportError } from '../../support/errors.js';
 import { positive, positiveInteger } from '../../support/options.js';
 import { NotSentError } from './not-sent-error.js';
-import type { SendReceipt } from './send-receipt.js';
+import type { SendReceipt } from './send-request.js';
 
 /** The outcome of one message of a batch. */
 export type BatchOutcome =
@@ -19,6 +19,7 @@ export class RefusedMessage {
   constructor(
     readonly topic: string,
     readonly messageGroup: string | undefined,
+    readonly liteTopic: string | undefined,
     readonly error: unknown,
   ) {}
 }
@@ -126,13 +127,14 @@ function check(message: OutgoingMessage | RefusedMessage, port: BatchPort): Entr
   }
 }
 
-/** Messages that must stay in order form one lane: those of one group on one topic. */
+/** Messages that must stay in order form one lane: those of one message group, or of one lite topic. */
 function lanesOf(entries: readonly Entry[]): Entry[][] {
   const lanes: Entry[][] = [];
   const byGroup = new Map<string, Entry[]>();
   for (const entry of entries) {
-    const { topic, messageGroup } = entry.message;
-    const key = messageGroup === undefined ? undefined : JSON.stringify([topic, messageGroup]);
+    const { topic, messageGroup, liteTopic } = entry.message;
+    const isOrdered = messageGroup !== undefined || liteTopic !== undefined;
+    const key = isOrdered ? JSON.stringify([topic, messageGroup, liteTopic]) : undefined;
     const known = key === undefined ? undefined : byGroup.get(key);
     if (known !== undefined) {
       known.push(entry);
@@ -165,7 +167,8 @@ async function outcomeOf(sending: Promise<SendReceipt>): Promise<BatchOutcome> {
   }
 }
 
-function stopped({ topic, messageGroup }: Entry['message'], cause: unknown): NotSentError {
-  const text = `message to "${topic}": an earlier message of group "${messageGroup}" in this batch failed`;
+function stopped({ topic, messageGroup, liteTopic }: Entry['message'], cause: unknown): NotSentError {
+  const order = liteTopic === undefined ? `group "${messageGroup}"` : `lite topic "${liteTopic}"`;
+  const text = `message to "${topic}": an earlier message of ${order} in this batch failed`;
   return new NotSentError('EARLIER_MESSAGE_FAILED', text, { cause });
 }

@@ -13,13 +13,12 @@ import {
 import { MessageIdGenerator } from '../../protocol/model/message-id.js';
 import type { Deadline } from '../../support/deadline.js';
 import { TransportError, UsageError } from '../../support/errors.js';
-import type { Backpressure } from './backpressure.js';
+import type { Backpressure, Room } from './backpressure.js';
 import type { BodyPacker, WireBody } from './compression.js';
-import type { Room } from './in-flight-limit.js';
 import type { InterceptedSend, Interceptors } from './interceptors.js';
 import type { HalfOptions, PreparedMessage, SendAttempts, SendPolicy } from './send-attempts.js';
 import type { SendPrepared } from './send-batch.js';
-import { receiptOf, type StoredMessage } from './send-receipt.js';
+import { receiptOf, type StoredMessage } from './send-request.js';
 
 /** How a validated message is sent. */
 interface DispatchOptions {
@@ -116,7 +115,7 @@ export class SendPipeline {
     const body = bodyBytes(message.body);
     const nowMs = this.client.connection.clock.nowMs();
     const maxBodyBytes = this.packer.maxPlainBytes(body.length, this.policy.maxBodyBytes);
-    assertSendable(message, body.length, nowMs, maxBodyBytes);
+    assertSendable(message, body.length, nowMs, maxBodyBytes, this.policy.maxDelayMs);
     const type: MessageType = half === undefined ? messageTypeOf(message) : 'transaction';
     const messageId = message.messageId ?? this.newMessageId();
     const dueMs = deliveryTimestampMs(message, nowMs);

@@ -1,8 +1,12 @@
-// One SendMessage request with one message or several, and its answer for each of them.
+// One SendMessage request with one message or several, and the receipt of each of them.
 
 import type { Client } from '../../client/client.js';
 import type { Endpoint } from '../../client/endpoint.js';
-import type { Status, Message as WireMessage } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import {
+  Code,
+  type Status,
+  type Message as WireMessage,
+} from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { SendMessageResponse, SendResultEntry } from '../../protocol/grpc/generated/apache/rocketmq/v2/service.js';
 import { requireOk, StatusError } from '../../protocol/grpc/status.js';
 import type { Deadline } from '../../support/deadline.js';
@@ -109,6 +113,21 @@ function resultOf(
   }
 }
 
+/** What a broker says of a delay beyond its `timerMaxDelaySec`. By proxy the code would leave the outcome open. */
+const BEYOND_TIMER = 'timer message illegal';
+const CODES_BEYOND_TIMER: readonly Code[] = [Code.INTERNAL_SERVER_ERROR, Code.BAD_REQUEST];
+const TOO_FAR_AHEAD =
+  'use a shorter delay, or raise the limits of the servers (maxDelayTimeMills of the proxy, timerMaxDelaySec of the brokers)';
+
+/** @throws StatusError unless the server has stored the message */
+function assertStored(status: Status | undefined, what: string): void {
+  if (status?.code === Code.OK) return;
+  const isBeyondTimer =
+    status !== undefined && CODES_BEYOND_TIMER.includes(status.code) && status.message.includes(BEYOND_TIMER);
+  const meant = isBeyondTimer ? { ...status, code: Code.ILLEGAL_DELIVERY_TIME } : status;
+  requireOk(what, meant, meant?.code === Code.ILLEGAL_DELIVERY_TIME ? TOO_FAR_AHEAD : undefined);
+}
+
 /** @throws StatusError */
 function placeOf(
   entry: SendResultEntry | undefined,
@@ -116,7 +135,7 @@ function placeOf(
   sentId: string,
   what: string,
 ): StoredPlace {
-  requireOk(what, entry?.status ?? status);
+  assertStored(entry?.status ?? status, what);
   if (entry === undefined) throw new StatusError(what, undefined);
   const { messageId, offset, recallHandle, transactionId } = entry;
   return { messageId: messageId === '' ? sentId : messageId, offset, recallHandle, transactionId };
@@ -134,4 +153,32 @@ function judge(client: Client, endpoint: Endpoint, error: unknown, { signal, pat
   if (!RocketMQError.is(error) || !error.retryable || error.outcome === 'rejected' || signal?.aborted) return;
   const isSilence = error.code === 'DEADLINE_EXCEEDED';
   if (!isSilence || patienceMs >= client.connection.requestTimeoutMs) client.isolate(endpoint);
+}
+
+/** The server's confirmation that it has stored a message. */
+export interface SendReceipt {
+  readonly topic: string;
+  /** The id that consumers see. */
+  readonly messageId: string;
+  /** The offset in the queue; for a delayed or half message, in an internal queue of the server. */
+  readonly offset: bigint;
+  /** The handle to recall a delayed message before it is due, see `Producer.recall`. */
+  readonly recallHandle: string | undefined;
+}
+
+/** A receipt with the data that ending a transaction requires. */
+export interface StoredMessage extends SendReceipt {
+  readonly transactionId: string;
+  /** When the half message was created, in monotonic business time: its age decides whether it can still be ended. */
+  readonly bornAtMs: number;
+  readonly endpoint: Endpoint;
+  /** The body may be compressed. */
+  readonly wire: WireMessage;
+  /** As the caller passed it. */
+  readonly body: Buffer;
+}
+
+/** The part that the caller gets. */
+export function receiptOf({ topic, messageId, offset, recallHandle }: SendReceipt): SendReceipt {
+  return { topic, messageId, offset, recallHandle };
 }

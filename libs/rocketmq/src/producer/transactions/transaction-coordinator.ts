@@ -8,7 +8,7 @@ import { withAnySignal } from '../../support/abort.js';
 import { StateError, UsageError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
 import { callWatcher } from '../../support/watchers.js';
-import type { StoredMessage } from '../sending/send-receipt.js';
+import type { StoredMessage } from '../sending/send-request.js';
 import { CheckAnswers } from './check-answers.js';
 import { endTransaction } from './end-transaction.js';
 import {
@@ -260,7 +260,7 @@ export class TransactionCoordinator {
       const text = `topic "${topic}" has no transaction checker, so a lost end could never be resolved; nothing was sent`;
       throw new UsageError('NO_TRANSACTION_CHECKER', text, 'transactionCheckers');
     }
-    for (const field of ['messageGroup', 'deliverAt', 'delayMs', 'priority'] as const) {
+    for (const field of ['messageGroup', 'deliverAt', 'delayMs', 'priority', 'liteTopic'] as const) {
       if (message[field] === undefined) continue;
       const text = `message to "${topic}": ${field} cannot be combined with a transaction; nothing was sent`;
       throw new UsageError('ILLEGAL_TRANSACTION', text, field);

@@ -1,9 +1,9 @@
 // A transaction: a stored half message, and how it ends. The request is in end-transaction.ts.
 
 import { fromWireMessage } from '../../protocol/grpc/message-mapping.js';
-import { type MessageView } from '../../protocol/model/message.js';
+import type { MessageView } from '../../protocol/model/message.js';
 import { StateError } from '../../support/errors.js';
-import type { StoredMessage } from '../sending/send-receipt.js';
+import type { StoredMessage } from '../sending/send-request.js';
 
 /** How a transaction ends. */
 export type Resolution = 'commit' | 'rollback';

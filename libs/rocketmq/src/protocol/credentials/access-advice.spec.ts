@@ -15,7 +15,7 @@ describe('an access error', () => {
     ],
     [
       'User:app has no permission to access Group:billing from 127.0.0.1, the decision is deny.',
-      'grant "app" the action SUB on consumer group "billing"',
+      'grant "app" the action SUB on consumer group "billing", and GET if its endpoints are name servers',
     ],
     ['User:app has no permission to access Cluster:c from 127.0.0.1, no matched policies.', 'on Cluster:c'],
     ['go away', 'either the credentials are wrong, or a permission is missing'],

@@ -27,7 +27,7 @@ const REASONS: readonly Reason[] = [
     pattern: /(?:^|\s)User:(\S+) has no permission to access (Topic|Group):(\S+)/i,
     advice: ([, user, kind, name]) =>
       kind?.toLowerCase() === 'group'
-        ? `the key is correct, but a permission is missing: grant "${user}" the action SUB on consumer group "${name}"`
+        ? `the key is correct, but a permission is missing: grant "${user}" the action SUB on consumer group "${name}", and GET if its endpoints are name servers`
         : `the key is correct, but a permission is missing: grant "${user}" the action PUB (to send) or SUB (to receive) on topic "${name}"`,
   },
   {

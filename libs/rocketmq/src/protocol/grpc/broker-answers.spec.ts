@@ -37,6 +37,7 @@ const delivered = fc.record({
       queueOffset: optional(natural.map(BigInt)),
       deliveryAttempt: optional(natural),
       messageGroup: optional(text),
+      liteTopic: optional(text),
       priority: optional(natural),
     })
     .map((fields) => SystemProperties.fromPartial(fields)),

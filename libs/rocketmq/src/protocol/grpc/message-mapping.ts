@@ -2,6 +2,7 @@
 
 import { hash } from 'node:crypto';
 import type { MessageType, MessageView, OutgoingMessage } from '../model/message.js';
+import { LITE_QUEUE_PROPERTY } from '../model/names.js';
 import { toDuration } from './duration.js';
 import {
   DigestType,
@@ -67,6 +68,7 @@ export function toWireMessage(message: OutgoingMessage, context: SendContext): W
       queueId: context.queueId,
       messageGroup: message.messageGroup,
       priority: message.priority,
+      liteTopic: message.liteTopic,
       deliveryTimestamp: dueMs === undefined ? undefined : new Date(dueMs),
       orphanedTransactionRecoveryDuration:
         context.recoveryDurationMs === undefined ? undefined : toDuration(context.recoveryDurationMs),
@@ -84,10 +86,11 @@ export function fromWireMessage(wire: WireMessage): MessageView {
     body: wire.body,
     tag: system?.tag,
     keys: system?.keys ?? [],
-    properties: wire.userProperties,
+    properties: system?.liteTopic === undefined ? wire.userProperties : withoutLiteQueue(wire.userProperties),
     messageType: fromWireMessageType(system?.messageType ?? WireMessageType.MESSAGE_TYPE_UNSPECIFIED),
     messageGroup: system?.messageGroup,
     priority: system?.priority,
+    liteTopic: system?.liteTopic,
     bornTimestampMs: system?.bornTimestamp?.getTime() ?? 0,
     bornHost: system?.bornHost ?? '',
     storeTimestampMs: system?.storeTimestamp?.getTime(),
@@ -97,6 +100,11 @@ export function fromWireMessage(wire: WireMessage): MessageView {
     queueOffset: system?.queueOffset ?? 0n,
     receiptHandle: system?.receiptHandle ?? '',
   };
+}
+
+/** A message that is sent with this property is stored in that lite topic, whatever topic it is sent to. */
+function withoutLiteQueue({ [LITE_QUEUE_PROPERTY]: _, ...properties }: Record<string, string>): Record<string, string> {
+  return properties;
 }
 
 /** The digest that the server adds to every delivered message: MD5 in upper-case hex. */

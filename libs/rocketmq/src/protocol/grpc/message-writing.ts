@@ -1,7 +1,9 @@
 // Writes a message as a field of another one, in one pass: in send requests and in the answers to polls. Unusual fields are left to
 // the generated code.
 
+import { MESSAGE_PREFIX_BYTES, writeMessagePrefix } from '../../support/grpc/framing.js';
 import type { Digest, Message, SystemProperties } from './generated/apache/rocketmq/v2/definition.js';
+import type { SendMessageRequest } from './generated/apache/rocketmq/v2/service.js';
 import {
   entrySize,
   fieldSize,
@@ -19,7 +21,7 @@ import {
 } from './wire-writing.js';
 
 /** The lengths that precede the parts they measure. */
-export interface MessageSizes {
+interface MessageSizes {
   readonly topic: number;
   readonly system: number;
   readonly whole: number;
@@ -31,7 +33,6 @@ const OTHERS: readonly (keyof SystemProperties)[] = [
   'traceContext',
   'orphanedTransactionRecoveryDuration',
   'deadLetterQueue',
-  'liteTopic',
 ];
 
 /** Whether {@link writeMessage} supports all fields: no others, no numbers with too many bits, no negative ones. */
@@ -84,6 +85,7 @@ function systemSizeOf(system: SystemProperties): number {
   if (system.deliveryTimestamp !== undefined) size += fieldSize(timeSize(system.deliveryTimestamp));
   // From field 16 on, a tag takes two bytes.
   if (system.messageGroup !== undefined) size += 1 + fieldSize(textSize(system.messageGroup));
+  if (system.liteTopic !== undefined) size += 1 + fieldSize(textSize(system.liteTopic));
   if (system.priority !== undefined) size += 2 + varintSize(system.priority);
   return size + deliverySizeOf(system);
 }
@@ -158,6 +160,10 @@ function writeLaterFields(frame: Buffer, start: number, system: SystemProperties
     frame[at++] = 0x8a;
     at = writeText(frame, at, 0x01, system.messageGroup);
   }
+  if (system.liteTopic !== undefined) {
+    frame[at++] = 0xaa;
+    at = writeText(frame, at, 0x01, system.liteTopic);
+  }
   if (system.priority !== undefined) {
     frame[at++] = 0xb0;
     frame[at++] = 0x01;
@@ -170,4 +176,23 @@ function writeDigest(frame: Buffer, start: number, digest: Digest): number {
   let at = writeLength(frame, start, 0x22, digestSize(digest));
   at = writeNumberField(frame, at, 0x08, digest.type);
   return writeTextField(frame, at, 0x12, digest.checksum);
+}
+
+/** The framed request; undefined when a message contains fields that only the generated code can write. */
+export function frameSendMessage({ messages }: SendMessageRequest): Buffer | undefined {
+  let size = 0;
+  const sizes: MessageSizes[] = [];
+  for (const message of messages) {
+    if (!isUsual(message)) return undefined;
+    const sized = sizesOf(message);
+    sizes.push(sized);
+    size += fieldSize(sized.whole);
+  }
+  const frame = Buffer.allocUnsafe(MESSAGE_PREFIX_BYTES + size);
+  writeMessagePrefix(frame, size);
+  let at = MESSAGE_PREFIX_BYTES;
+  for (let index = 0; index < messages.length; index++) {
+    at = writeMessage(frame, at, 0x0a, messages[index] as Message, sizes[index] as MessageSizes);
+  }
+  return frame;
 }

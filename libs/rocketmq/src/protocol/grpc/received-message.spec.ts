@@ -33,6 +33,7 @@ const system = fc.record({
   invisibleDuration: duration,
   deliveryAttempt: optional(integer),
   messageGroup: optional(text),
+  liteTopic: optional(text),
   traceContext: fc.option(text, { nil: undefined, freq: 1 }),
   priority: optional(integer),
 });

@@ -148,6 +148,9 @@ function readDelivery(reader: WireReader, system: SystemProperties, field: numbe
     case 17:
       system.messageGroup = reader.text();
       return;
+    case 21:
+      system.liteTopic = reader.text();
+      return;
     case 22:
       system.priority = reader.int32();
       return;

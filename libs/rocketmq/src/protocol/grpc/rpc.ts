@@ -12,8 +12,8 @@ import {
   type SendMessageRequest,
   type SendMessageResponse,
 } from './generated/apache/rocketmq/v2/service.js';
+import { frameSendMessage } from './message-writing.js';
 import { decodeReceived } from './received-message.js';
-import { frameSendMessage } from './send-frame.js';
 
 /** Encodes and decodes one generated message type. */
 export interface Codec<T> {

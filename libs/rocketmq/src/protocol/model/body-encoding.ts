@@ -1,14 +1,20 @@
-// Compresses bodies with gzip, and decompresses them within a bound. The producer decides when to compress.
+// Compresses bodies, and decompresses them within a bound. The producer decides when to compress.
 
 import { promisify } from 'node:util';
-import { gzip, unzip, unzipSync } from 'node:zlib';
+import { deflate, gzip, unzip, unzipSync } from 'node:zlib';
 
-const pack = promisify(gzip);
+/**
+ * How a body is compressed: as clients of gRPC do, or as those of the remoting protocol do. A message does not say which, and Java
+ * clients of the remoting protocol read zlib only.
+ */
+export type BodyFormat = 'gzip' | 'zlib';
+
+const PACK = { gzip: promisify(gzip), zlib: promisify(deflate) };
 const unpack = promisify(unzip);
 
 /** Compresses a body, off the main thread. @param level 1 (fast) to 9 (small); default: that of zlib */
-export function packBody(body: Uint8Array, level?: number): Promise<Buffer> {
-  return pack(body, { level });
+export function packBody(body: Uint8Array, format: BodyFormat, level?: number): Promise<Buffer> {
+  return PACK[format](body, { level });
 }
 
 /**

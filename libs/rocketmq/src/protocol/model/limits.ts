@@ -13,6 +13,7 @@ export const LIMITS = {
   propertiesBytes: 16_384,
   /** A message group must be shorter than this. */
   messageGroupBytes: 64,
+  liteTopicLength: 64,
   /** The largest number that the field can carry. */
   priority: 2 ** 31 - 1,
   /** The queues of a topic on one broker: more than the server's own tools request, since a route lists each queue. */

@@ -3,14 +3,14 @@
 import { UsageError } from '../../support/errors.js';
 import { isIntegerFrom } from '../../support/options.js';
 import { LIMITS } from './limits.js';
-import { hasControlCharacter, isReservedProperty, topicNameProblem } from './names.js';
+import { hasControlCharacter, isReservedProperty, liteTopicProblem, topicNameProblem } from './names.js';
 
 /** The type of a message and of its topic. A topic accepts one type only. */
 export type MessageType = 'normal' | 'fifo' | 'delay' | 'transaction' | 'lite' | 'priority';
 
-/** The types that a topic can be created with. `priority` requires server 5.4.0. */
-export const TOPIC_TYPES = ['normal', 'fifo', 'delay', 'transaction', 'priority'] as const;
-/** The type of a topic, which is that of its messages. `priority` requires server 5.4.0. */
+/** The types that a topic can be created with. `priority` requires server 5.4.0, `lite` 5.5.0. */
+export const TOPIC_TYPES = ['normal', 'fifo', 'delay', 'transaction', 'priority', 'lite'] as const;
+/** The type of a topic, which is that of its messages. `priority` requires server 5.4.0, `lite` 5.5.0. */
 export type TopicType = (typeof TOPIC_TYPES)[number];
 
 /** A message to send. */
@@ -30,7 +30,10 @@ export interface OutgoingMessage {
    * Makes it an ordered (FIFO) message: delivered in order within the group. Under 64 bytes. Default: none, an ordinary message.
    */
   readonly messageGroup?: string;
-  /** Makes it a delayed message, invisible until then. At most 24 h ahead by the server's default. Default: none. */
+  /**
+   * Makes it a delayed message, invisible until then. At most 24 h ahead, the server's default; see `maxDelayMs` of the producer.
+   * Default: none.
+   */
   readonly deliverAt?: Date;
   /** Like `deliverAt`, in milliseconds from the call. Set only one of the two. Default: none. */
   readonly delayMs?: number;
@@ -39,6 +42,11 @@ export interface OutgoingMessage {
    * treats a priority above the last queue of the topic as that queue. Requires server 5.4.0. Default: none.
    */
   readonly priority?: number;
+  /**
+   * Makes it a message of a lite topic: a stream inside a topic of type `lite`, created by its first message and received by the consumers
+   * that subscribe to it. 1 to 64 letters, digits, `-` and `_`. Requires server 5.5.0. Default: none.
+   */
+  readonly liteTopic?: string;
   /** Default: a generated id. Pass the earlier id when you repeat a send whose outcome was `unknown`. */
   readonly messageId?: string;
 }
@@ -56,6 +64,8 @@ export interface MessageView {
   readonly messageGroup: string | undefined;
   /** Set for a priority message. */
   readonly priority: number | undefined;
+  /** The lite topic that it was sent to. */
+  readonly liteTopic: string | undefined;
   /** When the producer created it, by the producer's clock. */
   readonly bornTimestampMs: number;
   readonly bornHost: string;
@@ -72,10 +82,11 @@ export interface MessageView {
 }
 
 /** The type of a message, derived from its fields. The server derives it in the same way (proxy `SendMessageActivity`). */
-export function messageTypeOf(message: OutgoingMessage): 'normal' | 'fifo' | 'delay' | 'priority' {
+export function messageTypeOf(message: OutgoingMessage): Exclude<TopicType, 'transaction'> {
   if (message.deliverAt !== undefined || message.delayMs !== undefined) return 'delay';
   if (message.messageGroup !== undefined) return 'fifo';
-  return message.priority === undefined ? 'normal' : 'priority';
+  if (message.priority !== undefined) return 'priority';
+  return message.liteTopic === undefined ? 'normal' : 'lite';
 }
 
 /** The body's bytes. */
@@ -87,6 +98,7 @@ export function bodyBytes(body: Uint8Array | string): Buffer {
 /**
  * Checks a message against the server's limits before it is sent.
  * @param maxBodyBytes more than the server's limit only for a body that is compressed later
+ * @param maxDelayMs how far ahead a delayed message may be
  * @throws UsageError that names the field and the limit; nothing was sent
  */
 export function assertSendable(
@@ -94,6 +106,7 @@ export function assertSendable(
   bodySize: number,
   nowMs: number,
   maxBodyBytes: number = LIMITS.bodyBytes,
+  maxDelayMs: number = LIMITS.delayMs,
 ): void {
   const refuse = (field: string, code: string, problem: string): never => {
     throw new UsageError(code, `message to "${message.topic}": ${field} ${problem}; nothing was sent`, field);
@@ -108,8 +121,9 @@ export function assertSendable(
     refuse('messageId', 'ILLEGAL_MESSAGE_ID', 'is blank');
   }
   assertLabels(message, refuse);
-  assertTiming(message, nowMs, refuse);
+  assertTiming(message, nowMs, maxDelayMs, refuse);
   assertPriority(message, refuse);
+  assertLiteTopic(message, refuse);
 }
 
 type Refuse = (field: string, code: string, problem: string) => void;
@@ -153,7 +167,7 @@ function assertLabels(message: OutgoingMessage, refuse: Refuse): void {
   }
 }
 
-function assertTiming(message: OutgoingMessage, nowMs: number, refuse: Refuse): void {
+function assertTiming(message: OutgoingMessage, nowMs: number, maxDelayMs: number, refuse: Refuse): void {
   const { messageGroup, deliverAt, delayMs } = message;
   if (messageGroup !== undefined) {
     const size = Buffer.byteLength(messageGroup);
@@ -174,8 +188,9 @@ function assertTiming(message: OutgoingMessage, nowMs: number, refuse: Refuse): 
   if (!Number.isFinite(dueMs) || (delayMs !== undefined && delayMs < 0)) {
     refuse(field, 'ILLEGAL_DELIVERY_TIME', 'must be a valid, non-negative time');
   }
-  if (dueMs > nowMs + LIMITS.delayMs) {
-    refuse(field, 'ILLEGAL_DELIVERY_TIME', `is more than ${LIMITS.delayMs} ms ahead, the server's limit`);
+  if (dueMs > nowMs + maxDelayMs) {
+    const problem = `is more than ${maxDelayMs} ms ahead; set the option maxDelayMs if the server allows more`;
+    refuse(field, 'ILLEGAL_DELIVERY_TIME', problem);
   }
 }
 
@@ -190,6 +205,17 @@ function assertPriority({ priority, messageGroup, deliverAt, delayMs }: Outgoing
       'PRIORITY_WITH_OTHER_TYPE',
       'cannot be combined with a message group or a delivery time; set only one',
     );
+  }
+}
+
+function assertLiteTopic(message: OutgoingMessage, refuse: Refuse): void {
+  const { liteTopic, messageGroup, priority, deliverAt, delayMs } = message;
+  if (liteTopic === undefined) return;
+  const problem = liteTopicProblem(liteTopic);
+  if (problem !== undefined) refuse('liteTopic', 'ILLEGAL_LITE_TOPIC', problem);
+  if (messageGroup !== undefined || priority !== undefined || deliverAt !== undefined || delayMs !== undefined) {
+    const combined = 'cannot be combined with a message group, a priority or a delivery time; set only one';
+    refuse('liteTopic', 'LITE_TOPIC_WITH_OTHER_TYPE', combined);
   }
 }
 

@@ -3,6 +3,7 @@
 import { LIMITS } from './limits.js';
 
 const NAME = /^[%|a-zA-Z0-9_-]+$/;
+const LITE_TOPIC = /^[a-zA-Z0-9_-]+$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: matches control characters on purpose
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 
@@ -12,6 +13,11 @@ export const GIVEN_UP_TOPIC = 'TRANS_CHECK_MAX_TIME_TOPIC';
 /** What the names of the topics begin with that keep a group's pending retries and its dead letters. */
 export const RETRY_PREFIX = '%RETRY%';
 export const DEAD_LETTER_PREFIX = '%DLQ%';
+
+/** The property in which the server names the queue of a lite topic. It is not reserved, so consumers see it. */
+export const LITE_QUEUE_PROPERTY = 'INNER_MULTI_DISPATCH';
+/** The property in which the server stores the offset of a message in the queue of its lite topic. */
+export const LITE_QUEUE_OFFSET_PROPERTY = 'INNER_MULTI_QUEUE_OFFSET';
 
 /** @see TopicValidator of the server */
 const SYSTEM_TOPICS: ReadonlySet<string> = new Set([
@@ -68,6 +74,20 @@ export function topicNameProblem(topic: string): string | undefined {
 /** A description of the problem of a consumer group name; undefined if it is valid. */
 export function consumerGroupNameProblem(group: string): string | undefined {
   return problemOf(consumerGroupNameFault(group), LIMITS.consumerGroupNameLength, 'group');
+}
+
+/** The problem of the name of a lite topic; undefined if it is valid. */
+export function liteTopicFault(liteTopic: string): Exclude<NameFault, 'reserved'> | undefined {
+  if (liteTopic.trim() === '') return 'blank';
+  if (liteTopic.length > LIMITS.liteTopicLength) return 'too-long';
+  return LITE_TOPIC.test(liteTopic) ? undefined : 'characters';
+}
+
+/** A description of the problem of the name of a lite topic; undefined if it is valid. */
+export function liteTopicProblem(liteTopic: string): string | undefined {
+  const fault = liteTopicFault(liteTopic);
+  if (fault === 'characters') return 'may contain only letters, digits, "_" and "-"';
+  return problemOf(fault, LIMITS.liteTopicLength, 'lite topic');
 }
 
 function nameFault(name: string, longest: number): NameFault | undefined {

@@ -19,6 +19,7 @@ describe('encodeFrame', () => {
         opaque: 7,
         isResponse: false,
         isOneWay: false,
+        version: 433,
         remark: '',
         fields: { topic: 'größe' },
         body: Buffer.from([0, 255]),
@@ -83,7 +84,8 @@ describe('FrameDecoder', () => {
     ['is larger than the limit', Buffer.from([0, 0, 4, 1]), 'a frame of 1025 bytes (allowed: 4 to 1024)'],
     ['has a negative length', Buffer.from([255, 255, 255, 255]), 'a frame of -1 bytes'],
     ['comes from a server that speaks HTTP', Buffer.from('HTTP/1.1 400 Bad Request'), 'a frame of 1213486160 bytes'],
-    ['has a binary header', Buffer.from([0, 0, 0, 6, 1, 0, 0, 2, 1, 1]), 'serialization 1'],
+    ['has a header of an unknown kind', Buffer.from([0, 0, 0, 6, 2, 0, 0, 2, 1, 1]), 'serialization 2'],
+    ['has a binary header that is too short', Buffer.from([0, 0, 0, 6, 1, 0, 0, 2, 1, 1]), 'ends within a field'],
     ['has a header longer than itself', Buffer.from([0, 0, 0, 6, 0, 0, 0, 9, 1, 1]), 'longer than its frame'],
     ['has a header that is not JSON', Buffer.from([0, 0, 0, 6, 0, 0, 0, 2, 65, 66]), 'not JSON'],
     ['has a header without opaque', answer(0, '', { opaque: 'x' }), 'without code or opaque'],
@@ -99,5 +101,41 @@ describe('FrameDecoder', () => {
     length.writeInt32BE(2 ** 31 - 1);
 
     expect(() => new FrameDecoder().push(length)).toThrow('a frame of 2147483647 bytes');
+  });
+});
+
+describe('a binary header', () => {
+  const text = (value: string, lengthBytes: 2 | 4): Buffer => {
+    const length = Buffer.alloc(lengthBytes);
+    length.writeIntBE(Buffer.byteLength(value), 0, lengthBytes);
+    return Buffer.concat([length, Buffer.from(value)]);
+  };
+
+  it('is read like one in JSON', () => {
+    const ext = Buffer.concat([text('topic', 2), text('größe', 4), text('empty', 2), text('', 4)]);
+    const numbers = Buffer.alloc(13);
+    numbers.writeUInt16BE(17, 0);
+    numbers.writeInt16BE(513, 3);
+    numbers.writeInt32BE(9, 5);
+    numbers.writeInt32BE(1, 9);
+    const extLength = Buffer.alloc(4);
+    extLength.writeInt32BE(ext.length);
+    const header = Buffer.concat([numbers, text('no topic', 4), extLength, ext]);
+    const prefix = Buffer.alloc(8);
+    prefix.writeInt32BE(4 + header.length + 2, 0);
+    prefix.writeUInt32BE((1 << 24) | header.length, 4);
+
+    expect(new FrameDecoder().push(Buffer.concat([prefix, header, Buffer.from('ab')]))).toEqual([
+      {
+        code: 17,
+        opaque: 9,
+        isResponse: true,
+        isOneWay: false,
+        version: 513,
+        remark: 'no topic',
+        fields: { topic: 'größe', empty: '' },
+        body: Buffer.from('ab'),
+      },
+    ]);
   });
 });

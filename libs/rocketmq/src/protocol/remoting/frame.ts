@@ -1,7 +1,7 @@
 // Encodes and decodes frames of the remoting protocol, which name servers and brokers use with tools and with each other. The
 // meaning of codes and fields is defined elsewhere.
 
-import { GatheredBytes } from '../../support/gathered-bytes.js';
+import { MessageAssembler } from '../../support/gathered-bytes.js';
 
 /** A request or an answer. */
 export interface RemotingFrame {
@@ -12,6 +12,8 @@ export interface RemotingFrame {
   readonly isResponse: boolean;
   /** No answer is expected. */
   readonly isOneWay: boolean;
+  /** The release of the program that sent it, as a number that rises: 5.0.0 is 413, 5.5.0 is 513. 0 when it did not say. @see MQVersion of the server */
+  readonly version: number;
   /** The server's message for a refusal; otherwise empty. */
   readonly remark: string;
   readonly fields: Readonly<Record<string, string>>;
@@ -19,7 +21,11 @@ export interface RemotingFrame {
 }
 
 /** A frame to write; omitted fields are empty. */
-export type OutgoingFrame = Pick<RemotingFrame, 'code' | 'opaque'> & Partial<RemotingFrame>;
+export type OutgoingFrame = Pick<RemotingFrame, 'code' | 'opaque'> &
+  Partial<RemotingFrame> & {
+    /** What tools show of a client. Releases before 5.3.2 do not know NODE_JS. Default: JAVA. */
+    readonly language?: 'JAVA' | 'NODE_JS' | 'OTHER';
+  };
 
 /** The largest frame that a client reads: far above any expected answer, far below what could exhaust memory. */
 export const MAX_FRAME_BYTES = 32 * 1024 * 1024;
@@ -27,7 +33,7 @@ export const MAX_FRAME_BYTES = 32 * 1024 * 1024;
 const LENGTH_BYTES = 4;
 const RESPONSE_FLAG = 1;
 const ONE_WAY_FLAG = 2;
-/** V5_0_0 of the server's MQVersion; it does not affect the requests that this library sends. */
+/** Of 5.1.0. Servers treat clients up to 4.9.3 and from 5.3.1 on in ways that this library does not use. */
 const VERSION = 433;
 
 /** The bytes are not a valid frame, or the frame is too large. The rest of the stream cannot be read. */
@@ -44,12 +50,13 @@ export class MalformedFrame extends Error {
 
 /** A frame with JSON header, as `int32 length | int32 header length | header | body`. @see RemotingCommand of the server */
 export function encodeFrame(frame: OutgoingFrame): Buffer {
-  const { code, opaque, isResponse = false, isOneWay = false, remark, fields = {}, body = Buffer.alloc(0) } = frame;
+  const { code, opaque, isResponse = false, isOneWay = false, version = VERSION, remark } = frame;
+  const { fields = {}, body = Buffer.alloc(0) } = frame;
   const header = Buffer.from(
     JSON.stringify({
       code,
-      language: 'JAVA',
-      version: VERSION,
+      language: frame.language ?? 'JAVA',
+      version,
       opaque,
       flag: (isResponse ? RESPONSE_FLAG : 0) | (isOneWay ? ONE_WAY_FLAG : 0),
       ...(remark === undefined || remark === '' ? {} : { remark }),
@@ -65,14 +72,17 @@ export function encodeFrame(frame: OutgoingFrame): Buffer {
 
 /** Assembles frames from the chunks of one connection. After an error the rest of the stream cannot be read. */
 export class FrameDecoder {
-  private readonly held = new GatheredBytes();
-  private neededBytes = LENGTH_BYTES;
+  private readonly frames: MessageAssembler;
 
-  constructor(private readonly maxFrameBytes: number = MAX_FRAME_BYTES) {}
+  constructor(maxFrameBytes: number = MAX_FRAME_BYTES) {
+    this.frames = new MessageAssembler(LENGTH_BYTES, (bytes, at) =>
+      checkedLength(bytes.readInt32BE(at), maxFrameBytes),
+    );
+  }
 
   /** The memory that an incomplete frame takes, in bytes. */
   get heldBytes(): number {
-    return this.held.roomBytes;
+    return this.frames.heldBytes;
   }
 
   /**
@@ -80,54 +90,66 @@ export class FrameDecoder {
    * @throws MalformedFrame when the bytes are not a valid frame or the frame is larger than the limit
    */
   push(chunk: Buffer): RemotingFrame[] {
-    if (this.held.length === 0) return this.read(chunk);
-    this.held.add(chunk, this.neededBytes);
-    return this.held.length < this.neededBytes ? [] : this.read(this.held.take());
-  }
-
-  private read(bytes: Buffer): RemotingFrame[] {
-    const frames: RemotingFrame[] = [];
-    let at = 0;
-    this.neededBytes = LENGTH_BYTES;
-    while (bytes.length - at >= LENGTH_BYTES) {
-      const start = at + LENGTH_BYTES;
-      const length = this.checkedLength(bytes.readInt32BE(at));
-      if (bytes.length - start < length) {
-        this.neededBytes = LENGTH_BYTES + length;
-        break;
-      }
-      at = start + length;
-      frames.push(decodeFrame(bytes.subarray(start, at)));
-    }
-    if (at < bytes.length) this.held.add(bytes.subarray(at), this.neededBytes);
-    return frames;
-  }
-
-  private checkedLength(length: number): number {
-    if (length >= LENGTH_BYTES && length <= this.maxFrameBytes) return length;
-    throw new MalformedFrame(`a frame of ${length} bytes (allowed: ${LENGTH_BYTES} to ${this.maxFrameBytes})`);
+    return this.frames.push(chunk).map(decodeFrame);
   }
 }
+
+function checkedLength(length: number, maxFrameBytes: number): number {
+  if (length >= LENGTH_BYTES && length <= maxFrameBytes) return length;
+  throw new MalformedFrame(`a frame of ${length} bytes (allowed: ${LENGTH_BYTES} to ${maxFrameBytes})`);
+}
+
+/** How a header is written: a server uses its own setting for its requests, and newer ones also for their answers. */
+const [JSON_HEADER, BINARY_HEADER] = [0, 1];
 
 function decodeFrame(frame: Buffer): RemotingFrame {
   const mark = frame.readUInt32BE(0);
   const serialization = mark >>> 24;
   const bodyStart = LENGTH_BYTES + (mark & 0xff_ff_ff);
-  if (serialization !== 0) throw new MalformedFrame(`a header in serialization ${serialization}, which is not JSON`);
   if (bodyStart > frame.length) throw new MalformedFrame('a header that is longer than its frame');
-  const { code, opaque, flag, remark, extFields } = parseHeader(frame.subarray(LENGTH_BYTES, bodyStart));
+  const header = frame.subarray(LENGTH_BYTES, bodyStart);
+  if (serialization === BINARY_HEADER) return { ...binaryHeader(header), body: frame.subarray(bodyStart) };
+  if (serialization !== JSON_HEADER) throw new MalformedFrame(`a header in serialization ${serialization}`);
+  const { code, opaque, flag, version, remark, extFields } = parseHeader(header);
   if (typeof code !== 'number' || typeof opaque !== 'number')
     throw new MalformedFrame('a header without code or opaque');
-  const flags = typeof flag === 'number' ? flag : 0;
   return {
     code,
     opaque,
-    isResponse: (flags & RESPONSE_FLAG) !== 0,
-    isOneWay: (flags & ONE_WAY_FLAG) !== 0,
+    ...flagsOf(typeof flag === 'number' ? flag : 0),
+    version: typeof version === 'number' ? version : 0,
     remark: typeof remark === 'string' ? remark : '',
     fields: textsOf(extFields),
     body: frame.subarray(bodyStart),
   };
+}
+
+function flagsOf(flag: number): Pick<RemotingFrame, 'isResponse' | 'isOneWay'> {
+  return { isResponse: (flag & RESPONSE_FLAG) !== 0, isOneWay: (flag & ONE_WAY_FLAG) !== 0 };
+}
+
+/** @see RocketMQSerializable of the server */
+function binaryHeader(header: Buffer): Omit<RemotingFrame, 'body'> {
+  let at = 0;
+  const take = (bytes: number): Buffer => {
+    if (bytes < 0 || at + bytes > header.length) throw new MalformedFrame('a binary header that ends within a field');
+    at += bytes;
+    return header.subarray(at - bytes, at);
+  };
+  const code = take(2).readUInt16BE();
+  take(1);
+  const version = take(2).readInt16BE();
+  const opaque = take(4).readInt32BE();
+  const flag = take(4).readInt32BE();
+  const remark = take(take(4).readInt32BE()).toString('utf8');
+  const end = take(4).readInt32BE() + at;
+  if (end > header.length) throw new MalformedFrame('a binary header that ends within a field');
+  const fields: [string, string][] = [];
+  while (at < end) {
+    const name = take(take(2).readInt16BE()).toString('utf8');
+    fields.push([name, take(take(4).readInt32BE()).toString('utf8')]);
+  }
+  return { code, opaque, ...flagsOf(flag), version, remark, fields: Object.fromEntries(fields) };
 }
 
 function parseHeader(bytes: Buffer): Record<string, unknown> {

@@ -172,7 +172,6 @@ class Reader {
   }
 }
 
-/** A host name that is not an IP address is written as 0.0.0.0: the layout has no field for names. */
 /**
  * Identifies one stored copy of a message (RocketMQ: `offsetMsgId`), which `messageId` does not: host, port and log offset, as hex.
  * @see MessageDecoder.createMessageId of the server
@@ -192,6 +191,7 @@ export function offsetInMessageId(offsetMessageId: string): bigint | undefined {
   return offset === undefined ? undefined : BigInt(`0x${offset}`);
 }
 
+/** A host name that is not an IP address is written as 0.0.0.0: the layout has no field for names. */
 function encodeHost(host: string): Buffer {
   const at = host.lastIndexOf(':');
   const name = host.slice(0, at).replace(/^\[|\]$/g, '');

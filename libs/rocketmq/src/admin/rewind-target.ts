@@ -1,0 +1,76 @@
+// Where a rewind moves a group: the request, and the offset that it means in each queue.
+
+import { consumerGroupNameProblem, topicNameProblem } from '../protocol/model/names.js';
+import { REQUEST_CODES } from '../protocol/remoting/codes.js';
+import { offsetField } from '../remoting/answers.js';
+import type { MasterBroker } from '../remoting/cluster.js';
+import type { ClusterAccess } from '../remoting/cluster-access.js';
+import type { Deadline } from '../support/deadline.js';
+import { UsageError } from '../support/errors.js';
+import { isIntegerFrom } from '../support/options.js';
+import { checkName } from './checks.js';
+import type { QueueOffsets } from './topic-offsets.js';
+
+/**
+ * The new position of a group.
+ * - `beginning`, `end`: of every queue
+ * - `time`: the first message of every queue that was stored at that time or later
+ * - `offset`: in one queue of one broker, from its first offset to one after its last
+ */
+export type RewindTarget =
+  | { readonly kind: 'beginning' }
+  | { readonly kind: 'end' }
+  | { readonly kind: 'time'; readonly time: Date }
+  | { readonly kind: 'offset'; readonly broker: string; readonly queueId: number; readonly offset: bigint };
+
+export interface RewindRequest {
+  readonly consumerGroup: string;
+  readonly topic: string;
+  readonly to: RewindTarget;
+}
+
+/** @throws UsageError */
+export function checkRewind({ consumerGroup, topic, to }: RewindRequest): void {
+  checkName('consumer group', consumerGroup, consumerGroupNameProblem(consumerGroup));
+  checkName('topic', topic, topicNameProblem(topic));
+  if (to.kind === 'time' && !(to.time.getTime() >= 0)) {
+    throw new UsageError('ILLEGAL_TIME', 'to.time must be a date from 1970 on', 'to');
+  }
+  if (to.kind === 'offset' && !(isIntegerFrom(to.queueId, 0) && to.offset >= 0n)) {
+    const message = `to is queue ${to.queueId}, offset ${to.offset}; both must be integers from 0 on`;
+    throw new UsageError('ILLEGAL_OFFSET', message, 'to');
+  }
+}
+
+/** Whether the rewind moves the group in this queue. */
+export function isMoved({ broker, queueId }: QueueOffsets, { to }: RewindRequest): boolean {
+  return to.kind !== 'offset' || (to.broker === broker && to.queueId === queueId);
+}
+
+/**
+ * The offset in one queue.
+ * @see SearchOffsetRequestHeader of the server, request code 29: by the same index as a rewind by the broker
+ * @throws UsageError `ILLEGAL_OFFSET`
+ */
+export async function targetIn(
+  cluster: ClusterAccess,
+  owner: MasterBroker,
+  offsets: QueueOffsets,
+  { topic, to }: RewindRequest,
+  deadline: Deadline,
+): Promise<bigint> {
+  if (to.kind === 'beginning') return offsets.minOffset;
+  if (to.kind === 'end') return offsets.maxOffset;
+  if (to.kind === 'offset') return inRange(to.offset, offsets);
+  // For a time after the last message, brokers of 5.0 answer that message.
+  if ((offsets.lastTimestampMs ?? 0) < to.time.getTime()) return offsets.maxOffset;
+  const fields = { topic, queueId: String(offsets.queueId), timestamp: String(to.time.getTime()) };
+  const answer = await cluster.call(owner, { code: REQUEST_CODES.searchOffsetByTimestamp, fields }, deadline);
+  return offsetField(answer, 'offset', offsets.minOffset);
+}
+
+function inRange(offset: bigint, { queueId, minOffset, maxOffset }: QueueOffsets): bigint {
+  if (offset >= minOffset && offset <= maxOffset) return offset;
+  const problem = `queue ${queueId} has the offsets from ${minOffset} to ${maxOffset}, not ${offset}`;
+  throw new UsageError('ILLEGAL_OFFSET', `${problem}; nothing was changed`, 'to');
+}

@@ -1,0 +1,136 @@
+// SyncLiteSubscription, and the lite topics of each connected client. In memory, as on the real server.
+
+import { Code, LiteSubscriptionAction } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { RpcRequest, RpcResponse } from '../../protocol/grpc/rpc.js';
+import { MINUTE_MS } from '../../support/clock.js';
+import { assertOwner } from '../access/access-control.js';
+import type { GroupRecord } from '../engine/records.js';
+import type { BrokerContext } from './broker-context.js';
+import type { CallContext } from './call-context.js';
+import { subscriptionOf } from './sessions.js';
+import { AnswerError, OK } from './status.js';
+import { assertLiteTopic, groupName, topicName } from './validation.js';
+
+/** A client may have this many lite topics more than the quota of its group: clients check the quota themselves. */
+const QUOTA_MARGIN = 300;
+/** A client that has not synchronized for this long has no subscriptions (`liteSubscriptionCheckTimeoutMills`). Real time. */
+const EXPIRY_MS = 3 * MINUTE_MS;
+
+/** The lite topics of one client. */
+interface ClientSubscription {
+  readonly group: string;
+  readonly topic: string;
+  readonly liteTopics: Set<string>;
+  updatedAtMs: number;
+}
+
+/** Handles the subscriptions of clients to lite topics. */
+export class LiteSubscriptions {
+  private readonly clients = new Map<string, ClientSubscription>();
+
+  constructor(private readonly broker: Pick<BrokerContext, 'engine' | 'realClock' | 'sessions' | 'polls'>) {}
+
+  syncLiteSubscription(
+    request: RpcRequest<'syncLiteSubscription'>,
+    { clientId, user }: CallContext,
+  ): RpcResponse<'syncLiteSubscription'> {
+    const topic = topicName(request.topic);
+    const name = groupName(request.group);
+    const { action, liteTopicSet } = request;
+    if (action === LiteSubscriptionAction.PARTIAL_ADD) for (const one of liteTopicSet) assertLiteTopic(one);
+    const group = this.groupOf(name);
+    assertBound(group, topic);
+    // Whoever may consume for the group of the client may speak for it: its access key may have changed.
+    const session = this.broker.sessions.find(clientId);
+    if (session !== undefined && subscriptionOf(session)?.group?.name !== name) assertOwner(session, user);
+    const { subscriptionQuota = 0 } = group.lite ?? {};
+    if (new Set(liteTopicSet).size > subscriptionQuota + QUOTA_MARGIN) {
+      const message = `lite subscription quota exceeded: ${subscriptionQuota}`;
+      throw new AnswerError(Code.LITE_SUBSCRIPTION_QUOTA_EXCEEDED, message);
+    }
+    this.apply(action, clientId, group, topic, liteTopicSet);
+    return { status: OK };
+  }
+
+  /** The lite topics that a client of the group receives from. */
+  of(clientId: string, group: string): readonly string[] {
+    const found = this.clients.get(clientId);
+    if (found === undefined || found.group !== group) return [];
+    if (this.broker.realClock.nowMs() - found.updatedAtMs <= EXPIRY_MS) return [...found.liteTopics];
+    this.clients.delete(clientId);
+    return [];
+  }
+
+  /** A client has disconnected. */
+  forget(clientId: string): void {
+    this.clients.delete(clientId);
+  }
+
+  private apply(
+    action: LiteSubscriptionAction,
+    clientId: string,
+    group: GroupRecord,
+    topic: string,
+    names: readonly string[],
+  ): void {
+    switch (action) {
+      case LiteSubscriptionAction.PARTIAL_ADD:
+        if (group.lite?.exclusive === true) this.takeOver(clientId, group.name, names);
+        for (const name of names) this.subscriptionOf(clientId, group.name, topic).liteTopics.add(name);
+        break;
+      case LiteSubscriptionAction.PARTIAL_REMOVE:
+        for (const name of names) this.subscriptionOf(clientId, group.name, topic).liteTopics.delete(name);
+        break;
+      case LiteSubscriptionAction.COMPLETE_ADD: {
+        const { liteTopics } = this.subscriptionOf(clientId, group.name, topic);
+        liteTopics.clear();
+        for (const name of names) liteTopics.add(name);
+        break;
+      }
+      case LiteSubscriptionAction.COMPLETE_REMOVE:
+        this.clients.delete(clientId);
+        break;
+      default:
+        throw new AnswerError(Code.BAD_REQUEST, `unknown LiteSubscriptionAction: ${action}`);
+    }
+    // Its waiting polls may find messages in the lite topics that were added.
+    this.broker.polls.wake({ topic, group: group.name });
+  }
+
+  /** Ends the subscriptions of other clients of an exclusive group. */
+  private takeOver(clientId: string, group: string, names: readonly string[]): void {
+    for (const [other, { group: ofGroup, liteTopics }] of this.clients) {
+      if (other === clientId || ofGroup !== group) continue;
+      for (const liteTopic of names) {
+        if (!liteTopics.delete(liteTopic)) continue;
+        const command = { $case: 'notifyUnsubscribeLiteCommand', value: { liteTopic } } as const;
+        this.broker.sessions.find(other)?.push?.({ status: undefined, command });
+      }
+    }
+  }
+
+  private subscriptionOf(clientId: string, group: string, topic: string): ClientSubscription {
+    const updatedAtMs = this.broker.realClock.nowMs();
+    const found = this.clients.get(clientId);
+    if (found?.group === group && found.topic === topic) {
+      found.updatedAtMs = updatedAtMs;
+      return found;
+    }
+    const created: ClientSubscription = { group, topic, liteTopics: new Set(), updatedAtMs };
+    this.clients.set(clientId, created);
+    return created;
+  }
+
+  private groupOf(name: string): GroupRecord {
+    const group = this.broker.engine.findGroup(name);
+    if (group !== undefined) return group;
+    throw new AnswerError(Code.ILLEGAL_CONSUMER_GROUP, `group not found: ${name}`);
+  }
+}
+
+/** @throws AnswerError ILLEGAL_TOPIC unless the group receives lite topics of this topic */
+export function assertBound({ name, lite }: GroupRecord, topic: string): void {
+  if (lite?.topic === topic) return;
+  const message = `lite group ${name} is expected to bind topic ${lite?.topic ?? null}, but actual is ${topic}`;
+  throw new AnswerError(Code.ILLEGAL_TOPIC, message);
+}

@@ -1,0 +1,41 @@
+// The seam where calls are made: requests of the gRPC model, and who answers them. Calls.ts sends them to a proxy; gateway-calls.ts
+// hands them to the gateway, which speaks to name servers and brokers.
+
+import type { RpcName, RpcRequest, RpcResponse } from '../protocol/grpc/rpc.js';
+import type { WireStream } from './channel.js';
+import type { Endpoint } from './endpoint.js';
+
+/** The options of one request. */
+export interface RequestOptions {
+  /** A description of the operation, for errors: "send to order-created". */
+  readonly what: string;
+  /** The timeout in real time, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Aborts the request with the signal's reason; the server may do the work nevertheless. */
+  readonly signal?: AbortSignal;
+}
+
+/** The RPCs with one request and one answer. */
+export type UnaryRpc = Exclude<RpcName, 'receiveMessage' | 'pullMessage' | 'telemetry'>;
+
+/** Makes the calls of one client id; `Client` documents what they throw. */
+export interface ServerCalls {
+  /** Resolves when a stream can be opened; undefined when there is nothing to wait for. */
+  ready(signal?: AbortSignal): Promise<void> | undefined;
+  unary<N extends UnaryRpc>(
+    endpoint: Endpoint,
+    rpc: N,
+    request: RpcRequest<N>,
+    options: RequestOptions,
+  ): Promise<RpcResponse<N>>;
+  receive(
+    endpoint: Endpoint,
+    request: RpcRequest<'receiveMessage'>,
+    options: RequestOptions,
+    onAnswer: (answer: RpcResponse<'receiveMessage'>) => void,
+  ): Promise<void>;
+  /** A stream of telemetry commands, encoded. Call it once {@link ready}. */
+  telemetry(endpoint: Endpoint): WireStream;
+  /** Ends what belongs to this client id alone. Idempotent. */
+  close(): Promise<void>;
+}

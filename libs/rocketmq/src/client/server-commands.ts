@@ -1,0 +1,71 @@
+// The commands of a server that every client obeys: reconnect, and report to an operator what it is doing.
+
+import { Code } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { TelemetryCommand } from '../protocol/grpc/generated/apache/rocketmq/v2/service.js';
+import type { ServerCommand } from './telemetry-session.js';
+
+/** What the commands need of a client. */
+export interface CommandedClient {
+  /** What the client is doing, a line for each fact. */
+  report(): readonly string[];
+  /** Leaves the connection to the server that asks for it, for a new one. */
+  reconnect(): void;
+  /** Answers the server. */
+  write(answer: TelemetryCommand): void;
+}
+
+/** Longer reports are cut: they are for an operator's screen, and several relays carry them. */
+const MOST_REPORT_LENGTH = 16_384;
+const CUT = '\n… (cut)';
+
+/** Takes a command that the client's role does not handle. The server waits for an answer to some; others need none. */
+export function takeCommand(command: ServerCommand, client: CommandedClient): void {
+  switch (command.$case) {
+    case 'reconnectEndpointsCommand':
+      // The protocol has no answer to it: the new stream is one.
+      client.reconnect();
+      return;
+    case 'printThreadStackTraceCommand': {
+      const { nonce } = command.value;
+      const threadStackTrace = reportText(client.report());
+      client.write({
+        status: { code: Code.OK, message: 'OK' },
+        command: { $case: 'threadStackTrace', value: { nonce, threadStackTrace } },
+      });
+      return;
+    }
+    case 'verifyMessageCommand': {
+      // Without an answer, an operator would wait five seconds.
+      const { nonce } = command.value;
+      const status = { code: Code.NOT_IMPLEMENTED, message: 'not supported by this client' };
+      client.write({ status, command: { $case: 'verifyMessageResult', value: { nonce } } });
+    }
+  }
+}
+
+/** Node.js has no thread per handler whose stack could be printed. What keeps the process busy comes closest. */
+function reportText(lines: readonly string[]): string {
+  const text = [...lines, ...processLines()].join('\n');
+  return text.length <= MOST_REPORT_LENGTH ? text : text.slice(0, MOST_REPORT_LENGTH - CUT.length) + CUT;
+}
+
+function processLines(): string[] {
+  const { rss, heapUsed, heapTotal } = process.memoryUsage();
+  return [
+    `process: Node.js ${process.version} on ${process.platform}, pid ${process.pid}, running for ${Math.round(process.uptime())} s`,
+    `memory: ${mebibytes(rss)} resident, ${mebibytes(heapUsed)} of ${mebibytes(heapTotal)} heap in use`,
+    `active resources: ${resourceCounts() || 'none'}`,
+  ];
+}
+
+/** For instance `Timeout 12, TCPSocketWrap 3`: the most frequent kind first. */
+function resourceCounts(): string {
+  const counts = new Map<string, number>();
+  for (const kind of process.getActiveResourcesInfo()) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  return [...counts]
+    .sort(([, one], [, other]) => other - one)
+    .map(([kind, count]) => `${kind} ${count}`)
+    .join(', ');
+}
+
+const mebibytes = (bytes: number): string => `${Math.round(bytes / 1024 ** 2)} MiB`;

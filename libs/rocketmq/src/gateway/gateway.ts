@@ -1,0 +1,244 @@
+// A proxy inside the client: takes the requests of one client in the gRPC model, and answers them by the remoting protocol of name
+// servers and brokers. @see the proxy of the server in cluster mode
+
+import type { CredentialsSource } from '../protocol/credentials/credentials.js';
+import { durationMs } from '../protocol/grpc/duration.js';
+import { Code, type Status } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { TelemetryCommand } from '../protocol/grpc/generated/apache/rocketmq/v2/service.js';
+import type { RpcName, RpcRequest, RpcResponse } from '../protocol/grpc/rpc.js';
+import { LIMITS } from '../protocol/model/limits.js';
+import { MalformedMessage } from '../protocol/remoting/stored-message.js';
+import { ClusterAccess } from '../remoting/cluster-access.js';
+import { RemotingClient } from '../remoting/remoting-client.js';
+import { type Deadline, withDeadline } from '../support/deadline.js';
+import { StateError, TransportError } from '../support/errors.js';
+import type { Logger } from '../support/logger.js';
+import type { ResolvedTls } from '../support/tls.js';
+import { BrokerRequests } from './broker-requests.js';
+import { liteGoodbyesOf, liteSubscriptionOf } from './lite-topics.js';
+import { Receiving } from './receiving.js';
+import { goodbyesOf } from './registration.js';
+import { Sending } from './sending.js';
+import { GatewaySession } from './session.js';
+import { Settling } from './settling.js';
+import { OK, refusal, statusOf } from './statuses.js';
+import { Topics } from './topics.js';
+import { HalfMessages } from './transactions.js';
+
+/** More than any cluster has brokers. */
+const MOST_SESSIONS = 256;
+/** How long connecting may take at least, unless requests have less time. */
+const LEAST_CONNECT_MS = 1_000;
+
+interface GatewayOptions {
+  readonly clientId: string;
+  /** `host:port` of each name server. */
+  readonly nameServers: readonly string[];
+  readonly requestTimeoutMs: number;
+  /** How this process reaches a broker that registered with an address. */
+  readonly mapAddress: (address: string) => string;
+  readonly tls: ResolvedTls | undefined;
+  readonly credentials: CredentialsSource;
+  readonly logger: Logger;
+}
+
+/** The options of one request. */
+interface RequestLimits {
+  readonly what: string;
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+}
+
+type Handler<N extends RpcName> = (
+  address: string,
+  request: RpcRequest<N>,
+  deadline: Deadline,
+) => Promise<RpcResponse<N>>;
+type Handlers = { readonly [N in RpcName]?: Handler<N> };
+
+/** The gateway of one client id. Its connections are not shared, because a broker knows a client by its connection. */
+export class Gateway {
+  private readonly client: RemotingClient;
+  private readonly cluster: ClusterAccess;
+  private readonly topics: Topics;
+  private readonly settling: Settling;
+  private readonly receiving: Receiving;
+  private readonly halfMessages: HalfMessages;
+  private readonly requests: BrokerRequests;
+  private readonly handlers: Handlers;
+  /** By the address of the broker; the last one that was opened. */
+  private readonly sessions = new Map<string, GatewaySession>();
+
+  constructor(private readonly options: GatewayOptions) {
+    const { clientId, nameServers, requestTimeoutMs: timeoutMs, tls, credentials, logger } = options;
+    this.client = new RemotingClient({
+      // A server that cannot be reached must leave time for the next one.
+      connectTimeoutMs: Math.max(timeoutMs / nameServers.length, Math.min(timeoutMs, LEAST_CONNECT_MS)),
+      // A poll brings at least one message of each queue, whatever their size.
+      maxFrameBytes: LIMITS.receivedFrameBytes,
+      tls,
+      credentials: credentials.areGiven ? credentials : undefined,
+      onRequest: (request, connection) => {
+        const push = (command: TelemetryCommand) => this.sessions.get(connection.address)?.push(command) === true;
+        this.requests.take(request, connection, push);
+      },
+    });
+    this.cluster = new ClusterAccess(this.client, { nameServers, cluster: undefined, timeoutMs, unanimous: true });
+    this.topics = new Topics(this.cluster, options.mapAddress, logger);
+    this.halfMessages = new HalfMessages(this.client);
+    this.requests = new BrokerRequests(this.halfMessages, logger);
+    this.settling = new Settling(this.client, {
+      releaseOf: (address) => this.sessions.get(address)?.brokerVersion ?? 0,
+      addressOf: (brokerName) => this.topics.addressOf(brokerName),
+    });
+    this.receiving = new Receiving(
+      clientId,
+      this.client,
+      this.settling,
+      (address) => this.sessions.get(address),
+      logger,
+    );
+    const sending = new Sending(this.client, this.topics, this.halfMessages);
+    this.handlers = {
+      queryRoute: (_, { topic }, deadline) => this.route(topic?.name ?? '', deadline),
+      queryAssignment: (_, { topic }, deadline) => this.assignments(topic?.name ?? '', deadline),
+      sendMessage: (address, request, deadline) => sending.send(address, request, deadline),
+      recallMessage: (address, request, deadline) => sending.recall(address, request, deadline),
+      endTransaction: (_, request, deadline) => this.halfMessages.end(request, deadline),
+      ackMessage: (address, request, deadline) => this.settling.ack(address, request, deadline),
+      changeInvisibleDuration: (address, request, deadline) => this.change(address, request, deadline),
+      forwardMessageToDeadLetterQueue: (address, request, deadline) => this.deadLetter(address, request, deadline),
+      syncLiteSubscription: async (address, request, deadline) => ({
+        status: await this.sync(address, request, deadline),
+      }),
+      heartbeat: async (address, _, deadline) => ({ status: await this.heartbeat(address, deadline) }),
+      notifyClientTermination: async (address, _, deadline) => ({ status: await this.goodbye(address, deadline) }),
+    };
+  }
+
+  /**
+   * One request and its answer.
+   * @throws TransportError whose `outcome` says whether the request may have taken effect; StateError once closed; the signal's reason
+   */
+  unary<N extends RpcName>(
+    address: string,
+    rpc: N,
+    request: RpcRequest<N>,
+    { what, timeoutMs, signal }: RequestLimits,
+  ): Promise<RpcResponse<N>> {
+    const handler = this.handlers[rpc] as Handler<N> | undefined;
+    if (handler === undefined) {
+      const status = refusal(Code.NOT_IMPLEMENTED, `${rpc} is not possible without a proxy`);
+      return Promise.resolve({ status } as RpcResponse<N>);
+    }
+    return withDeadline(what, timeoutMs, signal, (deadline) => handler(address, request, deadline));
+  }
+
+  /** A poll: its answers are passed on as from a proxy. Failures as in {@link unary}. */
+  receive(
+    address: string,
+    request: RpcRequest<'receiveMessage'>,
+    { what, timeoutMs, signal }: RequestLimits,
+    onAnswer: (answer: RpcResponse<'receiveMessage'>) => void,
+  ): Promise<void> {
+    return withDeadline(what, timeoutMs, signal, async (deadline) => {
+      try {
+        await this.receiving.receive(address, request, deadline, onAnswer);
+      } catch (error) {
+        if (!(error instanceof MalformedMessage)) throw error;
+        const text = `${what}: ${error.message}; is ${address} a broker of RocketMQ?`;
+        throw new TransportError('RPC_FAILED', text, 'unknown', false, { cause: error });
+      }
+    });
+  }
+
+  /** The session with a broker, or with the name servers. */
+  telemetry(address: string): GatewaySession {
+    const { clientId, requestTimeoutMs: timeoutMs, nameServers } = this.options;
+    const broker = nameServers.includes(address) ? undefined : address;
+    const onAnswer = (answer: TelemetryCommand) => this.requests.answer(answer);
+    const earlier = this.sessions.get(address);
+    earlier?.cancel();
+    const group = earlier?.group;
+    const session = new GatewaySession({ clientId, client: this.client, timeoutMs, address: broker, group, onAnswer });
+    this.forgetEnded();
+    this.sessions.set(address, session);
+    return session;
+  }
+
+  /** Of servers that are gone; a server that is away for a while keeps what it said of the group. */
+  private forgetEnded(): void {
+    if (this.sessions.size < MOST_SESSIONS) return;
+    for (const [address, { isOpen }] of this.sessions) if (!isOpen) this.sessions.delete(address);
+  }
+
+  /** Ends sessions and connections; pending calls fail, but a dead letter is not left half moved. Idempotent. */
+  async close(): Promise<void> {
+    for (const session of this.sessions.values()) session.end();
+    await this.receiving.close();
+    await this.client.close(new StateError('CLOSED', 'the client is closed; nothing was sent'));
+  }
+
+  private async route(topic: string, deadline: Deadline): Promise<RpcResponse<'queryRoute'>> {
+    const found = await this.topics.queues(topic, deadline);
+    return isStatus(found) ? { status: found, messageQueues: [] } : { status: OK, messageQueues: [...found] };
+  }
+
+  private async assignments(topic: string, deadline: Deadline): Promise<RpcResponse<'queryAssignment'>> {
+    const isOrdered = [...this.sessions.values()].some(
+      ({ group, isOpen }) => isOpen && group?.isOrdered && group.lite === undefined,
+    );
+    const found = await this.topics.readable(topic, isOrdered, deadline);
+    if (isStatus(found)) return { status: found, assignments: [] };
+    return { status: OK, assignments: found.map((messageQueue) => ({ messageQueue })) };
+  }
+
+  private change(
+    address: string,
+    request: RpcRequest<'changeInvisibleDuration'>,
+    deadline: Deadline,
+  ): Promise<RpcResponse<'changeInvisibleDuration'>> {
+    const { topic, group, receiptHandle: handle, invisibleDuration, suspend = false } = request;
+    const invisibleMs = invisibleDuration === undefined ? 0 : Math.round(durationMs(invisibleDuration));
+    const names = { topic: topic?.name ?? '', consumerGroup: group?.name ?? '' };
+    return this.settling.change(address, { ...names, handle, invisibleMs, suspend }, deadline);
+  }
+
+  private async deadLetter(
+    address: string,
+    request: RpcRequest<'forwardMessageToDeadLetterQueue'>,
+    deadline: Deadline,
+  ): Promise<RpcResponse<'forwardMessageToDeadLetterQueue'>> {
+    const { topic, group, receiptHandle: handle, messageId } = request;
+    const names = { topic: topic?.name ?? '', consumerGroup: group?.name ?? '' };
+    return { status: await this.settling.deadLetter(address, { ...names, handle, messageId }, deadline) };
+  }
+
+  private heartbeat(address: string, deadline: Deadline): Promise<Status> {
+    const session = this.sessions.get(address);
+    const unknown = refusal(Code.UNRECOGNIZED_CLIENT_TYPE, 'there is no session with this broker');
+    return session?.isOpen === true ? session.heartbeat(deadline) : Promise.resolve(unknown);
+  }
+
+  private async goodbye(address: string, deadline: Deadline): Promise<Status> {
+    const settings = this.sessions.get(address)?.settings;
+    if (settings === undefined || this.options.nameServers.includes(address)) return OK;
+    const { clientId } = this.options;
+    const goodbyes = [...goodbyesOf(clientId, settings), ...liteGoodbyesOf(clientId, settings)];
+    await Promise.all(goodbyes.map((request) => this.client.ask(address, request, deadline)));
+    return OK;
+  }
+
+  private async sync(
+    address: string,
+    request: RpcRequest<'syncLiteSubscription'>,
+    deadline: Deadline,
+  ): Promise<Status> {
+    const answer = await this.client.ask(address, liteSubscriptionOf(this.options.clientId, request), deadline);
+    return statusOf(answer, address);
+  }
+}
+
+function isStatus(found: readonly unknown[] | Status): found is Status {
+  return !Array.isArray(found);
+}

@@ -1,0 +1,136 @@
+// Messages of the gRPC model as brokers store them, and back. @see SendMessageActivity and GrpcConverter of the proxy
+
+import { crc32 } from 'node:zlib';
+import {
+  DigestType,
+  Encoding,
+  MessageType,
+  type SystemProperties,
+  type Message as WireMessage,
+} from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { setOwn } from '../protocol/grpc/wire-reading.js';
+import { isReservedProperty } from '../protocol/model/names.js';
+import { encodeProperties, type StoredMessageFields, SYS_FLAGS } from '../protocol/remoting/stored-message.js';
+
+export const LITE_TOPIC_PROPERTY = '__LITE_TOPIC';
+
+/** The properties of the server that carry what the model has fields for. @see MessageConst of the server */
+const PROPERTY = {
+  tag: 'TAGS',
+  keys: 'KEYS',
+  messageId: 'UNIQ_KEY',
+  messageGroup: '__SHARDINGKEY',
+  priority: '_SYS_MSG_PRIORITY_',
+  liteTopic: LITE_TOPIC_PROPERTY,
+  deliverAtMs: 'TIMER_DELIVER_MS',
+  isHalf: 'TRAN_MSG',
+  producerGroup: 'PGROUP',
+  firstCheckSeconds: 'CHECK_IMMUNITY_TIME_IN_SECONDS',
+  bornHost: '__BORNHOST',
+  bornTimestamp: 'BORN_TIMESTAMP',
+  traceContext: 'TRACE_CONTEXT',
+  delayLevel: 'DELAY',
+  delaySeconds: 'TIMER_DELAY_SEC',
+} as const;
+
+/** The sysFlag of a half message. */
+const PREPARED = 4;
+const KEY_SEPARATOR = ' ';
+
+/** @param producerGroup who answers the checks of a half message */
+export function propertiesOf(message: WireMessage, producerGroup: string): string {
+  const { systemProperties: system, userProperties } = message;
+  const pairs: [string, string][] = Object.entries(userProperties);
+  const add = (name: string, value: string | number | undefined): void => {
+    if (value !== undefined && value !== '') pairs.push([name, String(value)]);
+  };
+  add(PROPERTY.messageId, system?.messageId);
+  add(PROPERTY.tag, system?.tag);
+  add(PROPERTY.keys, system?.keys.join(KEY_SEPARATOR));
+  add(PROPERTY.messageGroup, system?.messageGroup);
+  add(PROPERTY.priority, system?.priority);
+  add(PROPERTY.liteTopic, system?.liteTopic);
+  add(PROPERTY.deliverAtMs, system?.deliveryTimestamp?.getTime());
+  add(PROPERTY.bornHost, system?.bornHost);
+  add(PROPERTY.bornTimestamp, system?.bornTimestamp?.getTime());
+  add(PROPERTY.traceContext, system?.traceContext);
+  if (isHalf(message)) {
+    const first = system?.orphanedTransactionRecoveryDuration?.seconds;
+    add(PROPERTY.isHalf, 'true');
+    add(PROPERTY.producerGroup, producerGroup);
+    add(PROPERTY.firstCheckSeconds, first === undefined ? undefined : String(first));
+  }
+  return encodeProperties(pairs);
+}
+
+export function isHalf({ systemProperties }: WireMessage): boolean {
+  return systemProperties?.messageType === MessageType.TRANSACTION;
+}
+
+export function sysFlagOf(message: WireMessage): number {
+  const packed = message.systemProperties?.bodyEncoding === Encoding.GZIP ? SYS_FLAGS.compressed : 0;
+  return packed | (isHalf(message) ? PREPARED : 0);
+}
+
+/** What the gateway adds to a message that was popped. */
+interface PoppedFields {
+  /** As the consumer named it: a retry is stored under another topic. */
+  readonly topic: string;
+  readonly receiptHandle: string | undefined;
+  readonly deliveryAttempt: number;
+}
+
+/** The latest time that a Date can hold. */
+const LATEST_DATE_MS = 8.64e15;
+/** A digest that matches no body. */
+const CORRUPT = { type: DigestType.CRC32, checksum: 'the checksum of the broker differs' };
+
+export function wireMessageOf(stored: StoredMessageFields, popped: PoppedFields): WireMessage {
+  const { properties } = stored;
+  const userProperties: Record<string, string> = {};
+  for (const [name, value] of properties) if (!isReservedProperty(name)) setOwn(userProperties, name, value);
+  const keys = properties.get(PROPERTY.keys);
+  const priority = integerIn(properties.get(PROPERTY.priority));
+  const deliverAtMs = integerIn(properties.get(PROPERTY.deliverAtMs));
+  const isPacked = (stored.sysFlag & SYS_FLAGS.compressed) !== 0;
+  const isIntact = (crc32(stored.body) & 0x7f_ff_ff_ff) === stored.bodyCrc;
+  const systemProperties: SystemProperties = {
+    tag: properties.get(PROPERTY.tag),
+    keys: keys === undefined || keys === '' ? [] : keys.split(KEY_SEPARATOR),
+    messageId: properties.get(PROPERTY.messageId) ?? '',
+    bodyDigest: isIntact ? undefined : CORRUPT,
+    bodyEncoding: isPacked ? Encoding.GZIP : Encoding.IDENTITY,
+    messageType: typeOf(stored),
+    bornTimestamp: new Date(stored.bornTimestampMs),
+    bornHost: properties.get(PROPERTY.bornHost) ?? stored.bornHost,
+    storeTimestamp: new Date(stored.storeTimestampMs),
+    storeHost: stored.storeHost,
+    deliveryTimestamp: deliverAtMs === undefined ? undefined : new Date(deliverAtMs),
+    receiptHandle: popped.receiptHandle,
+    queueId: stored.queueId,
+    queueOffset: stored.queueOffset,
+    deliveryAttempt: popped.deliveryAttempt,
+    messageGroup: properties.get(PROPERTY.messageGroup),
+    priority,
+    liteTopic: properties.get(PROPERTY.liteTopic),
+    traceContext: properties.get(PROPERTY.traceContext),
+  };
+  const topic = { resourceNamespace: '', name: popped.topic };
+  return { topic, userProperties, systemProperties, body: stored.body };
+}
+
+/** Undefined for a text that is not a number: any producer can write properties. */
+function integerIn(text: string | undefined): number | undefined {
+  const number = Number(text);
+  return text !== undefined && Number.isSafeInteger(number) && number <= LATEST_DATE_MS ? number : undefined;
+}
+
+/** By what the message carries, like the proxy. */
+function typeOf({ properties }: StoredMessageFields): MessageType {
+  if (properties.get(PROPERTY.isHalf) === 'true') return MessageType.TRANSACTION;
+  const delays = [PROPERTY.delayLevel, PROPERTY.deliverAtMs, PROPERTY.delaySeconds];
+  if (delays.some((name) => properties.has(name))) return MessageType.DELAY;
+  if (properties.has(PROPERTY.messageGroup)) return MessageType.FIFO;
+  if (properties.has(PROPERTY.priority)) return MessageType.PRIORITY;
+  return properties.has(PROPERTY.liteTopic) ? MessageType.LITE : MessageType.NORMAL;
+}

@@ -1,0 +1,130 @@
+// What a broker hands out for a poll: its messages, each with what the broker needs to find the delivery.
+
+import type { FilterExpression } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { LITE_QUEUE_OFFSET_PROPERTY, RETRY_PREFIX } from '../protocol/model/names.js';
+import type { RemotingFrame } from '../protocol/remoting/frame.js';
+import {
+  decodeStoredMessages,
+  MalformedMessage,
+  type StoredMessageFields,
+} from '../protocol/remoting/stored-message.js';
+import { LITE_TOPIC_PROPERTY } from './message-properties.js';
+import { type Delivery, deliveryOfCheckPoint, encodeHandle, type PoppedFrom, processTimeMs } from './receipt-handle.js';
+
+/** A popped message and what the broker needs to find its delivery. */
+export interface Popped {
+  readonly stored: StoredMessageFields;
+  readonly attempt: number;
+  readonly handle: string;
+}
+
+/** What was asked of a broker. */
+export interface Poll {
+  readonly address: string;
+  readonly topic: string;
+  readonly brokerName: string;
+  readonly consumerGroup: string;
+  readonly filter: FilterExpression | undefined;
+  readonly invisibleMs: number;
+  readonly isOrdered: boolean;
+  /** Whether the group receives lite topics. */
+  readonly isLite: boolean;
+}
+
+/** The messages of an answer, each with its delivery. @see MQClientAPIImpl.processPopResponse of the Java client */
+export function poppedIn(answer: RemotingFrame, poll: Poll): Popped[] {
+  const { fields } = answer;
+  const { popTime = '0', invisibleTime = String(poll.invisibleMs), reviveQid = '0' } = fields;
+  for (const number of [popTime, invisibleTime, reviveQid]) assertNumber(number);
+  const batch: Batch = {
+    stored: decodeStoredMessages(answer.body),
+    fields,
+    common: { popTimeMs: popTime, invisibleMs: invisibleTime, reviveQueue: reviveQid, brokerName: poll.brokerName },
+  };
+  const expiresAtMs = processTimeMs() + Number(invisibleTime);
+  return (poll.isLite ? ofLiteTopics(batch) : ofQueues(batch, poll)).map(({ stored, delivery, attempt }) => {
+    return { stored, attempt, handle: encodeHandle(delivery, String(stored.commitLogOffset), expiresAtMs) };
+  });
+}
+
+/** What one answer holds. */
+interface Batch {
+  readonly stored: readonly StoredMessageFields[];
+  readonly fields: Readonly<Record<string, string>>;
+  /** The same for all messages. */
+  readonly common: Pick<Delivery, 'popTimeMs' | 'invisibleMs' | 'reviveQueue' | 'brokerName'>;
+}
+
+interface Delivered {
+  readonly stored: StoredMessageFields;
+  readonly delivery: Delivery;
+  readonly attempt: number;
+}
+
+function ofQueues({ stored: messages, fields, common }: Batch, poll: Poll): Delivered[] {
+  const starts = startOffsetsIn(fields.startOffsetInfo ?? '');
+  const counts = orderCountsIn(fields.orderCountInfo ?? '');
+  return messages.map((stored) => {
+    const again = deliveryOfCheckPoint(stored.properties.get('POP_CK'));
+    const from = again?.from ?? poppedFrom(stored.topic, poll);
+    const offset = String(stored.queueOffset);
+    const startOffset = starts.get(`${from} ${stored.queueId}`) ?? offset;
+    const inOrder =
+      counts.get(`${from} qo${stored.queueId}%${stored.queueOffset}`) ?? counts.get(`${from} ${stored.queueId}`);
+    const attempt = (poll.isOrdered ? (inOrder ?? 0) : stored.reconsumeTimes) + 1;
+    // Written out: this runs for every message, and a spread costs many times as much.
+    const { popTimeMs, invisibleMs, reviveQueue, brokerName } = common;
+    const queueId = String(stored.queueId);
+    const first = { startOffset, popTimeMs, invisibleMs, reviveQueue, from, brokerName, queueId, offset };
+    return { stored, delivery: again ?? first, attempt };
+  });
+}
+
+/**
+ * The queue of a lite topic is not the one that the message is stored in: it has number 0, and offsets of its own.
+ * @see MQClientAPIImpl.processPopLiteResponse of the Java client
+ */
+function ofLiteTopics({ stored: messages, fields, common }: Batch): Delivered[] {
+  const { orderCountInfo = '' } = fields;
+  const counts = orderCountInfo.split(';');
+  return messages.map((stored, index) => {
+    const offset = stored.properties.get(LITE_QUEUE_OFFSET_PROPERTY) ?? '';
+    assertNumber(offset);
+    const liteTopic = stored.properties.get(LITE_TOPIC_PROPERTY);
+    const delivery: Delivery = { ...common, startOffset: '0', from: '0', queueId: '0', offset, liteTopic };
+    // Either one count for each message, or none that can be assigned.
+    const count = counts.length === messages.length ? liteCountIn(counts[index] ?? '') : 0;
+    return { stored: { ...stored, queueOffset: BigInt(offset) }, delivery, attempt: count + 1 };
+  });
+}
+
+/** `count`, or `0 qo0%offset count`. */
+function liteCountIn(text: string): number {
+  return Number(text.split(' ').at(-1)) || 0;
+}
+
+function assertNumber(text: string): void {
+  if (/^\d{1,19}$/.test(text)) return;
+  throw new MalformedMessage(`the answer to a poll has ${JSON.stringify(text.slice(0, 20))} as a number`);
+}
+
+/** By the topic's name, for brokers of 5.0, which do not say it. */
+function poppedFrom(storedTopic: string, { topic, consumerGroup }: Poll): PoppedFrom {
+  if (storedTopic === `${RETRY_PREFIX}${consumerGroup}+${topic}`) return '2';
+  return storedTopic.startsWith(RETRY_PREFIX) ? '1' : '0';
+}
+
+/** `from queue offset;…`, by `from queue`. */
+function startOffsetsIn(text: string): ReadonlyMap<string, string> {
+  return new Map(
+    text.split(';').flatMap((entry) => {
+      const [from, queue, offset] = entry.split(' ');
+      return offset === undefined ? [] : [[`${from} ${queue}`, offset] as const];
+    }),
+  );
+}
+
+/** `from queue count;…`, where queue is `3` or `qo3%17`. */
+function orderCountsIn(text: string): ReadonlyMap<string, number> {
+  return new Map([...startOffsetsIn(text)].map(([key, count]) => [key, Number(count) || 0]));
+}

@@ -1,0 +1,211 @@
+// Pops messages from one broker: asks, filters, moves those with too many attempts to the dead letters, and gives out receipt handles.
+// @see ConsumerProcessor of the proxy
+
+import { durationMs } from '../protocol/grpc/duration.js';
+import {
+  Code,
+  type FilterExpression,
+  FilterType,
+  type Message as WireMessage,
+} from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { RpcRequest, RpcResponse } from '../protocol/grpc/rpc.js';
+import { tagMatcher } from '../protocol/model/filter.js';
+import { LIMITS } from '../protocol/model/limits.js';
+import { REQUEST_CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';
+import type { RemotingFrame } from '../protocol/remoting/frame.js';
+import { offsetMessageIdOf } from '../protocol/remoting/stored-message.js';
+import type { RemotingClient } from '../remoting/remoting-client.js';
+import type { RemotingRequest } from '../remoting/remoting-request.js';
+import { type Deadline, withDeadline } from '../support/deadline.js';
+import { describeError, type Logger } from '../support/logger.js';
+import { wireMessageOf } from './message-properties.js';
+import { type Poll, type Popped, poppedIn } from './popped.js';
+import type { GatewaySession } from './session.js';
+import type { Settling } from './settling.js';
+import { OK, refusal, statusOf } from './statuses.js';
+
+type Request = RpcRequest<'receiveMessage'>;
+type OnAnswer = (answer: RpcResponse<'receiveMessage'>) => void;
+
+/** New groups start where the proxy starts them: at the end, but at the first message of a queue that is young. */
+const FROM_THE_END = '1';
+/** Requests about messages that the application does not see have this much time. */
+const ASIDE_MS = 3_000;
+/** What was popped for a poll that nobody waits for becomes visible again after this time; the proxy does the same. */
+const RELEASED_AFTER_MS = 1_000;
+const ALL_QUEUES = '-1';
+
+/** A request about a message that the application does not see. */
+interface Aside {
+  readonly what: string;
+  work(deadline: Deadline): Promise<unknown>;
+}
+
+/** The polls of one client. */
+export class Receiving {
+  /** What is being done about messages that the application does not see. */
+  private readonly underWay = new Set<Promise<void>>();
+  private isClosing = false;
+
+  constructor(
+    private readonly clientId: string,
+    private readonly client: RemotingClient,
+    private readonly settling: Settling,
+    private readonly session: (address: string) => GatewaySession | undefined,
+    private readonly logger: Logger,
+  ) {}
+
+  async receive(address: string, request: Request, deadline: Deadline, onAnswer: OnAnswer): Promise<void> {
+    const invisibleMs = request.invisibleDuration === undefined ? 0 : durationMs(request.invisibleDuration);
+    if (invisibleMs < LIMITS.invisibleDurationMinMs || invisibleMs > LIMITS.invisibleDurationMaxMs) {
+      const text = `the invisible duration of ${invisibleMs} ms is not from ${LIMITS.invisibleDurationMinMs} to ${LIMITS.invisibleDurationMaxMs}`;
+      onAnswer({ content: { $case: 'status', value: refusal(Code.ILLEGAL_INVISIBLE_TIME, text) } });
+      return;
+    }
+    const group = this.session(address)?.group;
+    const poll: Poll = {
+      address,
+      topic: request.messageQueue?.topic?.name ?? '',
+      brokerName: request.messageQueue?.broker?.name ?? '',
+      consumerGroup: request.group?.name ?? '',
+      filter: request.filterExpression,
+      invisibleMs,
+      isOrdered: group?.isOrdered === true,
+      isLite: group?.lite !== undefined,
+    };
+    const count = poll.isOrdered && group?.abilities.keepsPartialAcks === false ? 1 : request.batchSize;
+    const remoting = poll.isLite ? litePop(this.clientId, poll, request) : pop(poll, request, count);
+    const answer = await this.client.ask(address, remoting, deadline, { onLate: (late) => this.release(poll, late) });
+    await this.give(poll, answer, deadline, onAnswer);
+  }
+
+  private async give(poll: Poll, answer: RemotingFrame, deadline: Deadline, onAnswer: OnAnswer): Promise<void> {
+    if (answer.code !== RESPONSE_CODES.success) {
+      onAnswer({ content: { $case: 'status', value: emptyStatus(answer, poll.address) } });
+      return;
+    }
+    const popped = poppedIn(answer, poll);
+    const session = this.session(poll.address);
+    if (popped.some(({ attempt }) => attempt > 1)) await session?.refreshGroup(deadline.signal);
+    const maxAttempts = session?.group?.maxAttempts ?? Number.POSITIVE_INFINITY;
+    const asides: Aside[] = [];
+    const messages = popped.flatMap((one) => this.usable(poll, one, maxAttempts, asides));
+    this.begin(asides);
+    const status = messages.length > 0 ? OK : refusal(Code.MESSAGE_NOT_FOUND, 'no match message');
+    onAnswer({ content: { $case: 'status', value: status } });
+    for (const message of messages) onAnswer({ content: { $case: 'message', value: message } });
+    const deliveredAt = new Date(Number(answer.fields.popTime ?? 0));
+    onAnswer({ content: { $case: 'deliveryTimestamp', value: deliveredAt } });
+  }
+
+  /** None when the message is not for the consumer: the broker compares hashes of tags, and counts attempts without a limit. */
+  private usable(poll: Poll, popped: Popped, maxAttempts: number, asides: Aside[]): WireMessage[] {
+    const { stored, attempt, handle } = popped;
+    const message = wireMessageOf(stored, { topic: poll.topic, receiptHandle: handle, deliveryAttempt: attempt });
+    if (message.systemProperties !== undefined && message.systemProperties.messageId === '') {
+      message.systemProperties.messageId = offsetMessageIdOf(stored);
+    }
+    const { address, consumerGroup, topic } = poll;
+    const delivered = { topic, consumerGroup, handle, messageId: message.systemProperties?.messageId ?? '' };
+    if (!matches(poll.filter, message)) {
+      const what = 'ack of a message that the filter excludes';
+      asides.push({ what, work: (deadline) => this.settling.ackOne(address, delivered, deadline) });
+      return [];
+    }
+    // A dead letter would damage the lite topic, so those are for the consumer to keep.
+    if (attempt <= maxAttempts || poll.isLite) return [message];
+    const what = 'move of a message with too many attempts to the dead letters';
+    asides.push({ what, work: (deadline) => this.settling.deadLetter(address, delivered, deadline) });
+    return [];
+  }
+
+  /** The poll was given up, so nobody handles these messages before their time is over. */
+  private release(poll: Poll, answer: RemotingFrame): void {
+    if (answer.code !== RESPONSE_CODES.success) return;
+    const { address, topic, consumerGroup } = poll;
+    let popped: Popped[];
+    try {
+      popped = poppedIn(answer, poll);
+    } catch (error) {
+      // Nobody waits for this error, and it must not reach the socket. The messages are redelivered when their time is over.
+      this.logger.warn('the late answer to a poll cannot be read', { address, topic, error: describeError(error) });
+      return;
+    }
+    const asides = popped.map(({ handle }): Aside => {
+      const change = { topic, consumerGroup, handle, suspend: true, invisibleMs: RELEASED_AFTER_MS };
+      const what = 'release of a message whose poll was given up';
+      return { what, work: (deadline) => this.settling.change(address, change, deadline) };
+    });
+    this.begin(asides);
+  }
+
+  /** Begins no further request about an unseen message, and waits for those under way: a dead letter is copied, then acknowledged. */
+  async close(): Promise<void> {
+    this.isClosing = true;
+    await Promise.all(this.underWay);
+  }
+
+  private begin(asides: readonly Aside[]): void {
+    const working = this.inOrder(asides).finally(() => this.underWay.delete(working));
+    this.underWay.add(working);
+  }
+
+  /** One after the other, so that dead letters keep their order. A failure leaves the message to the end of its invisible time. */
+  private async inOrder(asides: readonly Aside[]): Promise<void> {
+    for (const { what, work } of asides) {
+      if (this.isClosing) return;
+      await withDeadline(what, ASIDE_MS, undefined, work).catch((error) =>
+        this.logger.debug(`${what} failed; it is repeated later`, { error: describeError(error) }),
+      );
+    }
+  }
+}
+
+function pop(poll: Poll, request: Request, count: number): RemotingRequest {
+  const { filter } = poll;
+  const fields = {
+    ...popFields(poll, request),
+    queueId: ALL_QUEUES,
+    maxMsgNums: mostOf(count),
+    initMode: FROM_THE_END,
+    expType: filter?.type === FilterType.SQL ? 'SQL92' : 'TAG',
+    exp: filter?.expression || '*',
+    order: String(poll.isOrdered),
+  };
+  return { code: REQUEST_CODES.popMessage, fields };
+}
+
+/** The broker knows which lite topics the client subscribes to. */
+function litePop(clientId: string, poll: Poll, request: Request): RemotingRequest {
+  const fields = { ...popFields(poll, request), clientId, maxMsgNum: mostOf(request.batchSize) };
+  return { code: REQUEST_CODES.popLiteMessage, fields };
+}
+
+/** What polls of both kinds have. */
+function popFields({ consumerGroup, topic, invisibleMs }: Poll, request: Request): Record<string, string> {
+  const askedMs = request.longPollingTimeout === undefined ? 0 : durationMs(request.longPollingTimeout);
+  const pollMs = Math.max(LIMITS.longPollingMinMs, Math.min(askedMs, LIMITS.longPollingMaxMs));
+  return {
+    consumerGroup,
+    topic,
+    invisibleTime: String(invisibleMs),
+    pollTime: String(pollMs),
+    // 0 means the broker's own time: it would compare another value with its clock.
+    bornTime: '0',
+    ...(request.attemptId === undefined ? {} : { attemptId: request.attemptId }),
+  };
+}
+
+function mostOf(count: number): string {
+  return String(Math.max(1, Math.min(count, LIMITS.receiveBatchSize)));
+}
+
+function emptyStatus(answer: RemotingFrame, address: string) {
+  const isEmpty = answer.code === RESPONSE_CODES.pollingTimeout || answer.code === RESPONSE_CODES.pullNotFound;
+  return isEmpty ? refusal(Code.MESSAGE_NOT_FOUND, 'no new message') : statusOf(answer, address);
+}
+
+function matches(filter: FilterExpression | undefined, message: WireMessage): boolean {
+  if (filter === undefined || filter.type === FilterType.SQL) return true;
+  return tagMatcher(filter.expression)(message.systemProperties?.tag);
+}

@@ -1,0 +1,82 @@
+// How a client makes itself known to a broker: heartbeats, and the request that ends them.
+
+import {
+  ClientType,
+  FilterType,
+  type Settings,
+  type SubscriptionEntry,
+} from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { tagsOf } from '../protocol/model/filter.js';
+import { REQUEST_CODES } from '../protocol/remoting/codes.js';
+import type { RemotingRequest } from '../remoting/remoting-request.js';
+import type { BrokerAbilities } from './broker-release.js';
+
+/**
+ * Lists the client as a consumer of its group, for tools, and as a producer of its transactions, for checks: like a proxy, it uses the
+ * topic as the name of the producer group, so checks reach clients of both kinds.
+ * @param settingsAtMs the version of the subscriptions: a broker takes newer ones for the whole group
+ */
+export function heartbeatOf(
+  clientId: string,
+  settings: Settings,
+  settingsAtMs: number,
+  abilities: BrokerAbilities,
+): RemotingRequest {
+  const body = {
+    clientID: clientId,
+    producerDataSet: checkedTopics(settings).map((groupName) => ({ groupName })),
+    consumerDataSet: consumerData(settings, settingsAtMs, abilities),
+  };
+  const language = abilities.knowsNodeJs ? 'NODE_JS' : 'OTHER';
+  return { code: REQUEST_CODES.heartBeat, language, body: Buffer.from(JSON.stringify(body)) };
+}
+
+/** The requests after which the broker no longer lists the client. */
+export function goodbyesOf(clientId: string, settings: Settings): RemotingRequest[] {
+  const { pubSub } = settings;
+  const consumerGroup = pubSub?.$case === 'subscription' ? pubSub.value.group?.name : undefined;
+  const roles = [
+    ...(consumerGroup === undefined ? [] : [{ consumerGroup }]),
+    ...checkedTopics(settings).map((producerGroup) => ({ producerGroup })),
+  ];
+  return roles.map((role) => ({ code: REQUEST_CODES.unregisterClient, fields: { clientID: clientId, ...role } }));
+}
+
+/** The topics whose transactions the client checks. */
+function checkedTopics({ pubSub }: Settings): string[] {
+  return pubSub?.$case === 'publishing' ? pubSub.value.topics.map(({ name }) => name) : [];
+}
+
+function consumerData(
+  { clientType, pubSub }: Settings,
+  subVersion: number,
+  { listsPopConsumers }: BrokerAbilities,
+): object[] {
+  if (pubSub?.$case !== 'subscription') return [];
+  const { group, subscriptions } = pubSub.value;
+  return [
+    {
+      groupName: group?.name ?? '',
+      consumeType: listsPopConsumers ? 'CONSUME_POP' : 'CONSUME_PASSIVELY',
+      messageModel: clientType === ClientType.LITE_PUSH_CONSUMER ? 'LITE_SELECTIVE' : 'CLUSTERING',
+      consumeFromWhere: 'CONSUME_FROM_LAST_OFFSET',
+      unitMode: false,
+      subscriptionDataSet: subscriptions.map((entry) => subscriptionData(entry, subVersion)),
+    },
+  ];
+}
+
+function subscriptionData({ topic, expression }: SubscriptionEntry, subVersion: number): object {
+  const isSql = expression?.type === FilterType.SQL;
+  const text = expression?.expression || '*';
+  const tags = isSql ? 'every' : tagsOf(text);
+  return {
+    topic: topic?.name ?? '',
+    subString: text,
+    tagsSet: tags === 'every' ? [] : [...tags],
+    codeSet: [],
+    subVersion,
+    expressionType: isSql ? 'SQL92' : 'TAG',
+    classFilterMode: false,
+  };
+}

@@ -1,0 +1,221 @@
+// Stores messages on brokers, and recalls delayed ones.
+
+import {
+  Code,
+  type Status,
+  type Message as WireMessage,
+} from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { SendResultEntry } from '../protocol/grpc/generated/apache/rocketmq/v2/service.js';
+import type { RpcRequest, RpcResponse } from '../protocol/grpc/rpc.js';
+import { queueOfMessageGroup } from '../protocol/model/queue-hash.js';
+import { REQUEST_CODES } from '../protocol/remoting/codes.js';
+import type { RemotingFrame } from '../protocol/remoting/frame.js';
+import { offsetInMessageId } from '../protocol/remoting/stored-message.js';
+import { offsetOf } from '../remoting/answers.js';
+import type { RemotingClient } from '../remoting/remoting-client.js';
+import type { RemotingRequest } from '../remoting/remoting-request.js';
+import { type Deadline, realTimeIn } from '../support/deadline.js';
+import { abilitiesOf, type BrokerAbilities, FIRST_WITH, releaseName } from './broker-release.js';
+import { isHalf, propertiesOf, sysFlagOf } from './message-properties.js';
+import { notSent, OK, refusal, sendStatusOf, statusOf } from './statuses.js';
+import type { QueuePlace, Topics } from './topics.js';
+import type { HalfMessages } from './transactions.js';
+
+/** Where a message that the server did not create the topic for would be created; topics are never created by sends. */
+const NO_AUTO_CREATION = { c: '', d: '0' };
+
+/** What a message needs of the broker that stores it. */
+const NEEDS = [
+  { property: 'deliveryTimestamp', ability: 'delays', what: 'a delayed message', first: FIRST_WITH.timers },
+  { property: 'priority', ability: 'prioritizes', what: 'a message with a priority', first: FIRST_WITH.priority },
+  { property: 'liteTopic', ability: 'hasLiteTopics', what: 'a message of a lite topic', first: FIRST_WITH.liteTopics },
+] as const;
+
+type Answer = RpcResponse<'sendMessage'>;
+
+/** The sends of one client. */
+export class Sending {
+  constructor(
+    private readonly client: RemotingClient,
+    private readonly topics: Topics,
+    private readonly halfMessages: HalfMessages,
+  ) {}
+
+  async send(address: string, { messages }: RpcRequest<'sendMessage'>, deadline: Deadline): Promise<Answer> {
+    const [first] = messages;
+    if (first === undefined) return { status: refusal(Code.MESSAGE_CORRUPTED, 'no message to send'), entries: [] };
+    const topic = topicOf(first);
+    if (messages.some((message) => topicOf(message) !== topic)) {
+      return { status: refusal(Code.MESSAGE_CORRUPTED, 'the messages are of several topics'), entries: [] };
+    }
+    const { messageGroup, liteTopic } = first.systemProperties ?? {};
+    const group = messageGroup ?? liteTopic;
+    const place = group === undefined ? placeOf(address, first) : await this.placeOfGroup(topic, group, deadline);
+    if (place === 'no topic') {
+      return { status: refusal(Code.TOPIC_NOT_FOUND, `no name server has a route of topic "${topic}"`), entries: [] };
+    }
+    if (place === undefined) {
+      return { status: refusal(Code.FORBIDDEN, `topic "${topic}" has no writable queue`), entries: [] };
+    }
+    const lacking = await this.lacking(place.address, first, deadline).catch(notSent);
+    if (lacking !== undefined) return { status: lacking, entries: [] };
+    const request = messages.length === 1 ? single(topic, place, first) : batch(topic, place, messages, first);
+    const answer = await this.client.ask(place.address, request, deadline);
+    const status = sendStatusOf(answer, place.address);
+    if (status.code !== Code.OK) return { status, entries: messages.map((message) => failed(status, message)) };
+    const entries = messages.map((message, index) => stored(answer, message, index));
+    if (isHalf(first)) this.remember(topic, first, answer, place.address);
+    return { status: OK, entries };
+  }
+
+  async recall(
+    address: string,
+    { topic, recallHandle }: RpcRequest<'recallMessage'>,
+    deadline: Deadline,
+  ): Promise<RpcResponse<'recallMessage'>> {
+    const name = topic?.name ?? '';
+    const no = (status: Status) => ({ status, messageId: '' });
+    const brokerName = brokerInHandle(recallHandle);
+    const known = brokerName === undefined ? undefined : this.topics.addressOf(brokerName);
+    // Without a handle, any broker of the topic may be the reason.
+    const target = known ?? (await this.topics.writable(name, deadline))?.[0]?.address ?? address;
+    const old = await this.unlessAble('recalls', 'recalling a message', FIRST_WITH.recall, target, deadline);
+    if (old !== undefined) return no(old);
+    if (brokerName === undefined) return no(refusal(Code.BAD_REQUEST, 'the recall handle is not one of a broker'));
+    const fields = { producerGroup: name, topic: name, recallHandle, brokerName };
+    const answer = await this.client.ask(target, { code: REQUEST_CODES.recallMessage, fields }, deadline);
+    return { status: statusOf(answer, target), messageId: answer.fields.msgId ?? '' };
+  }
+
+  /** Why the broker cannot treat the message as asked: older ones store it like any other. */
+  private async lacking(
+    address: string,
+    { systemProperties: asked }: WireMessage,
+    deadline: Deadline,
+  ): Promise<Status | undefined> {
+    for (const { property, ability, what, first } of NEEDS) {
+      if (asked?.[property] === undefined) continue;
+      const status = await this.unlessAble(ability, what, first, address, deadline);
+      if (status !== undefined) return status;
+    }
+    return undefined;
+  }
+
+  /** The refusal, or undefined when the broker has the ability. @param what starts the sentence "... needs 5.4.0 or later" */
+  private async unlessAble(
+    ability: keyof BrokerAbilities,
+    what: string,
+    first: string,
+    address: string,
+    deadline: Deadline,
+  ): Promise<Status | undefined> {
+    const connection = await this.client.connected(address, deadline);
+    if (connection.serverVersion === 0) {
+      await this.client.ask(address, { code: REQUEST_CODES.getBrokerRuntimeInfo }, deadline);
+    }
+    const { serverVersion } = connection;
+    if (abilitiesOf(serverVersion)[ability]) return undefined;
+    const text = `${address} runs ${releaseName(serverVersion)}; ${what} needs RocketMQ ${first} or later`;
+    return refusal(Code.UNSUPPORTED, text);
+  }
+
+  /** Every client of the protocol must choose the same queue for a group, so it is chosen as the proxy does. */
+  private async placeOfGroup(
+    topic: string,
+    group: string,
+    deadline: Deadline,
+  ): Promise<QueuePlace | 'no topic' | undefined> {
+    const places = await this.topics.writable(topic, deadline);
+    if (places === undefined) return 'no topic';
+    return places[queueOfMessageGroup(group, places.length)];
+  }
+
+  private remember(topic: string, message: WireMessage, answer: RemotingFrame, address: string): void {
+    const commitLogOffset = offsetInMessageId(answer.fields.msgId ?? '');
+    if (commitLogOffset === undefined) return;
+    this.halfMessages.add(topic, message.systemProperties?.messageId ?? '', {
+      address,
+      tableOffset: answer.fields.queueOffset ?? '0',
+      commitLogOffset: String(commitLogOffset),
+      isOfCheck: false,
+    });
+  }
+}
+
+function topicOf({ topic }: WireMessage): string {
+  return topic?.name ?? '';
+}
+
+function placeOf(address: string, { systemProperties }: WireMessage): QueuePlace {
+  return { address, queueId: systemProperties?.queueId ?? 0 };
+}
+
+/** With one-letter names. @see SendMessageRequestHeaderV2 of the server */
+function fieldsOf(topic: string, { queueId }: QueuePlace, message: WireMessage): Record<string, string> {
+  const bornAtMs = message.systemProperties?.bornTimestamp?.getTime() ?? realTimeIn(0).getTime();
+  return {
+    a: topic,
+    b: topic,
+    ...NO_AUTO_CREATION,
+    e: String(queueId),
+    f: String(sysFlagOf(message)),
+    g: String(bornAtMs),
+    h: '0',
+    j: '0',
+    k: 'false',
+  };
+}
+
+function single(topic: string, place: QueuePlace, message: WireMessage): RemotingRequest {
+  const fields = fieldsOf(topic, place, message);
+  fields.i = propertiesOf(message, topic);
+  fields.m = 'false';
+  return { code: REQUEST_CODES.sendMessageV2, fields, body: message.body };
+}
+
+/** The header has no properties: brokers before 5.4.0 would add them to every message. */
+function batch(
+  topic: string,
+  place: QueuePlace,
+  messages: readonly WireMessage[],
+  first: WireMessage,
+): RemotingRequest {
+  const fields = fieldsOf(topic, place, first);
+  fields.i = '';
+  fields.m = 'true';
+  const body = Buffer.concat(messages.flatMap((message) => batchEntry(message, topic)));
+  return { code: REQUEST_CODES.sendBatchMessage, fields, body };
+}
+
+/** `int32 size | int32 0 | int32 0 | int32 flag | int32 body size | body | int16 properties size | properties` */
+function batchEntry(message: WireMessage, topic: string): Buffer[] {
+  const properties = Buffer.from(propertiesOf(message, topic));
+  const head = Buffer.alloc(20);
+  head.writeInt32BE(22 + message.body.length + properties.length, 0);
+  head.writeInt32BE(message.body.length, 16);
+  const length = Buffer.alloc(2);
+  length.writeInt16BE(properties.length);
+  return [head, Buffer.from(message.body), length, properties];
+}
+
+function stored({ fields }: RemotingFrame, message: WireMessage, index: number): SendResultEntry {
+  const messageId = message.systemProperties?.messageId ?? '';
+  return {
+    status: OK,
+    messageId,
+    transactionId: messageId,
+    offset: (offsetOf(fields.queueOffset ?? '') ?? 0n) + BigInt(index),
+    recallHandle: fields.recallHandle ?? '',
+  };
+}
+
+function failed(status: Answer['status'], message: WireMessage): SendResultEntry {
+  const messageId = message.systemProperties?.messageId ?? '';
+  return { status, messageId, transactionId: '', offset: 0n, recallHandle: '' };
+}
+
+/** @see RecallMessageHandle of the server: `v1 topic broker time messageId`, in URL-safe Base64 */
+function brokerInHandle(handle: string): string | undefined {
+  const [version, , brokerName, , messageId] = Buffer.from(handle, 'base64url').toString('utf8').split(' ');
+  return version === 'v1' && messageId !== undefined ? brokerName : undefined;
+}

@@ -1,0 +1,280 @@
+// Stands in for the telemetry stream of a proxy: registers the client with one broker, answers its settings with those of its group,
+// and hands on the broker's requests. It lives as long as the connection to the broker.
+
+import { toDuration } from '../protocol/grpc/duration.js';
+import {
+  ClientType,
+  Code,
+  type RetryPolicy,
+  type Settings,
+  type Status,
+} from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { TelemetryCommand } from '../protocol/grpc/generated/apache/rocketmq/v2/service.js';
+import { LIMITS } from '../protocol/model/limits.js';
+import { DEFAULT_LITE_QUOTA, type LiteGroup } from '../protocol/model/lite-group.js';
+import { REQUEST_CODES } from '../protocol/remoting/codes.js';
+import { jsonOf } from '../remoting/answers.js';
+import { deliveryOf, type GroupConfig } from '../remoting/group-config.js';
+import type { RemotingClient } from '../remoting/remoting-client.js';
+import type { RemotingConnection } from '../remoting/remoting-connection.js';
+import { abortReason } from '../support/abort.js';
+import type { BackoffPolicy } from '../support/backoff.js';
+import { type Deadline, monotonicMs, realTimeIn, withDeadline } from '../support/deadline.js';
+import { StateError, TransportError } from '../support/errors.js';
+import { abilitiesOf, type BrokerAbilities, FIRST_WITH, releaseName } from './broker-release.js';
+import { bindingStatus, isLiteConsumer, noLiteTopics } from './lite-topics.js';
+import { heartbeatOf } from './registration.js';
+import { OK, refusal, statusOf } from './statuses.js';
+
+/** What a consumer group is like on one broker. */
+interface GroupSettings {
+  readonly isOrdered: boolean;
+  /** Its binding to lite topics; undefined for an ordinary group. */
+  readonly lite: Required<LiteGroup> | undefined;
+  readonly maxAttempts: number;
+  readonly backoff: BackoffPolicy;
+  readonly abilities: BrokerAbilities;
+  /** When the broker said so, in monotonic real time. */
+  readonly learntAtMs: number;
+}
+
+/** What a session needs. */
+interface SessionPort {
+  readonly clientId: string;
+  readonly client: RemotingClient;
+  readonly timeoutMs: number;
+  /** A broker, or undefined for the session with the name servers, where nothing is registered. */
+  readonly address: string | undefined;
+  /** What an earlier session with the broker knew. */
+  readonly group: GroupSettings | undefined;
+  /** What the client writes beside settings. */
+  readonly onAnswer: (answer: TelemetryCommand) => void;
+}
+
+/** What a producer gets from a proxy by default. */
+const PRODUCER_ATTEMPTS = 3;
+const PRODUCER_BACKOFF: BackoffPolicy = { kind: 'exponential', initialMs: 10, maxMs: 1_000, multiplier: 2 };
+/** Commands that wait to be read: the reader is the client's own loop, so more than this means that it is stuck. */
+const MOST_WAITING = 10_000;
+
+/** How long the settings of a group are used without asking. */
+const FRESH_MS = 1_000;
+const REFRESH_MS = 1_000;
+
+type State = { readonly kind: 'open' } | { readonly kind: 'ended'; readonly error: Error | undefined };
+
+/** A stream of telemetry commands, in their encoded form. */
+export class GatewaySession {
+  private state: State = { kind: 'open' };
+  private readonly closing = new AbortController();
+  private readonly waiting: Uint8Array[] = [];
+  private wake = (): void => {};
+  private latest: Settings | undefined;
+  private known: GroupSettings | undefined;
+  private release = 0;
+  /** When the latest settings came: the broker keeps the newest subscriptions of a group. */
+  private settingsAtMs = 0;
+  private watched: RemotingConnection | undefined;
+
+  constructor(private readonly port: SessionPort) {
+    this.known = port.group;
+  }
+
+  /** The commands of the server, until the session ends; throws when the connection is lost. */
+  readonly frames: AsyncIterable<Uint8Array> = { [Symbol.asyncIterator]: () => this.read() };
+
+  /** The last settings that the client wrote. */
+  get settings(): Settings | undefined {
+    return this.latest;
+  }
+
+  /** What the broker said about the group of the client; undefined before that, and for producers. */
+  get group(): GroupSettings | undefined {
+    return this.known;
+  }
+
+  /** The release of the broker, see `RemotingFrame.version`; 0 before it answered. */
+  get brokerVersion(): number {
+    return this.release;
+  }
+
+  get isOpen(): boolean {
+    return this.state.kind === 'open';
+  }
+
+  write(frame: Uint8Array): boolean {
+    if (this.state.kind === 'ended') return false;
+    const answer = TelemetryCommand.decode(frame);
+    const { command } = answer;
+    if (command?.$case === 'settings') void this.register(command.value);
+    else this.port.onAnswer(answer);
+    return true;
+  }
+
+  end(): void {
+    this.finish(undefined);
+  }
+
+  cancel(): void {
+    this.finish(new StateError('CLOSED', 'the session was canceled'));
+  }
+
+  /** Ends the session because the connection did. */
+  lose(error: Error): void {
+    this.finish(error);
+  }
+
+  /** Hands a command to the client; false when it takes none. */
+  push(command: TelemetryCommand): boolean {
+    if (this.state.kind === 'ended' || this.waiting.length >= MOST_WAITING) return false;
+    this.waiting.push(TelemetryCommand.encode(command).finish());
+    this.wake();
+    return true;
+  }
+
+  /** Registers the client again, so that the broker keeps it. @returns the broker's status */
+  async heartbeat(deadline: Deadline): Promise<Status> {
+    const { latest } = this;
+    const { address, client, clientId } = this.port;
+    if (latest === undefined) return refusal(Code.UNRECOGNIZED_CLIENT_TYPE, 'the settings were not sent yet');
+    if (address === undefined) return OK;
+    const answer = await client.ask(
+      address,
+      heartbeatOf(clientId, latest, this.settingsAtMs, abilitiesOf(this.release)),
+      deadline,
+    );
+    this.release = answer.version;
+    return statusOf(answer, address);
+  }
+
+  /** Asks the broker again what the group is like, unless it said so a moment ago. A broker that does not answer changes nothing. */
+  async refreshGroup(signal: AbortSignal): Promise<void> {
+    const { known, latest } = this;
+    const { address } = this.port;
+    if (known === undefined || latest === undefined || address === undefined) return;
+    if (monotonicMs() - known.learntAtMs < FRESH_MS) return;
+    // Messages wait for it, while their invisible time runs.
+    await withDeadline('settings of the group', REFRESH_MS, signal, (own) =>
+      this.learnGroup(address, latest, own),
+    ).catch(() => {});
+  }
+
+  private async register(settings: Settings): Promise<void> {
+    const { address, timeoutMs } = this.port;
+    const isConsumer = settings.clientType !== ClientType.PRODUCER;
+    this.latest = settings;
+    this.settingsAtMs = realTimeIn(0).getTime();
+    try {
+      await withDeadline(
+        `settings for ${address ?? 'the name servers'}`,
+        timeoutMs,
+        this.closing.signal,
+        async (deadline) => {
+          if (address !== undefined) await this.connect(address, deadline);
+          const status = isConsumer && address !== undefined ? await this.learnGroup(address, settings, deadline) : OK;
+          const registered = status.code === Code.OK ? await this.heartbeat(deadline) : status;
+          if (registered.code !== Code.OK) this.push({ status: registered });
+          else this.push({ status: OK, command: { $case: 'settings', value: this.answerTo(settings) } });
+        },
+      );
+    } catch (error) {
+      this.finish(error as Error);
+    }
+  }
+
+  private async connect(address: string, deadline: Deadline): Promise<void> {
+    const connection = await this.port.client.connected(address, deadline);
+    if (connection === this.watched) return;
+    this.watched = connection;
+    void connection.ended.then(() => {
+      // The request that asks for the settings fails then, and knows why: the server may accept only TLS.
+      if (!connection.wasHeard) return;
+      const text = `the connection to ${address} was lost`;
+      this.lose(new TransportError('UNAVAILABLE', text, 'unknown', true));
+    });
+  }
+
+  /** @returns why the client cannot consume from this broker, or OK */
+  private async learnGroup(address: string, settings: Settings, deadline: Deadline): Promise<Status> {
+    const { client } = this.port;
+    const group = groupOf(settings);
+    const answer = await client.ask(
+      address,
+      { code: REQUEST_CODES.getSubscriptionGroupConfig, fields: { group } },
+      deadline,
+    );
+    this.release = answer.version;
+    const abilities = abilitiesOf(answer.version);
+    if (!abilities.pops) {
+      const text = `${address} runs ${releaseName(answer.version)}; consuming needs RocketMQ ${FIRST_WITH.pop} or later`;
+      return refusal(Code.VERSION_UNSUPPORTED, text);
+    }
+    const status = statusOf(answer, address);
+    if (status.code !== Code.OK) return status;
+    const { fifo, maxDeliveryAttempts: maxAttempts, backoff, lite } = deliveryOf(jsonOf(answer) as GroupConfig);
+    this.known = { isOrdered: fifo, lite, maxAttempts, backoff, abilities, learntAtMs: monotonicMs() };
+    if (isLiteConsumer(settings) && !abilities.hasLiteTopics) return noLiteTopics(address, answer.version);
+    return bindingStatus(settings, lite);
+  }
+
+  private answerTo(settings: Settings): Settings {
+    const { pubSub } = settings;
+    const metric = { on: false, endpoints: undefined };
+    if (pubSub?.$case === 'publishing') {
+      const value = { ...pubSub.value, maxBodySize: LIMITS.bodyBytes, validateMessageType: true };
+      const backoffPolicy = retryPolicy(PRODUCER_ATTEMPTS, PRODUCER_BACKOFF);
+      return { ...settings, backoffPolicy, pubSub: { $case: 'publishing', value }, metric };
+    }
+    // Name servers know nothing of the group.
+    if (pubSub?.$case !== 'subscription' || this.known === undefined) return { ...settings, pubSub: undefined, metric };
+    const { lite, abilities } = this.known;
+    const value = {
+      ...pubSub.value,
+      fifo: this.known.isOrdered,
+      receiveBatchSize: LIMITS.receiveBatchSize,
+      // Like a proxy: for every group, by brokers that have lite topics.
+      liteSubscriptionQuota: abilities.hasLiteTopics ? (lite?.subscriptionQuota ?? DEFAULT_LITE_QUOTA) : undefined,
+      maxLiteTopicSize: abilities.hasLiteTopics ? LIMITS.liteTopicLength : undefined,
+      longPollingTimeout: toDuration(LIMITS.longPollingMaxMs),
+    };
+    const backoffPolicy = retryPolicy(this.known.maxAttempts, this.known.backoff);
+    return { ...settings, backoffPolicy, pubSub: { $case: 'subscription', value }, metric };
+  }
+
+  private async *read(): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      const next = this.waiting.shift();
+      if (next !== undefined) {
+        yield next;
+        continue;
+      }
+      if (this.state.kind === 'ended') {
+        if (this.state.error !== undefined) throw this.state.error;
+        return;
+      }
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+      });
+    }
+  }
+
+  private finish(error: Error | undefined): void {
+    if (this.state.kind === 'ended') return;
+    this.state = { kind: 'ended', error };
+    this.closing.abort(error ?? abortReason(undefined));
+    this.wake();
+  }
+}
+
+function groupOf({ pubSub }: Settings): string {
+  return pubSub?.$case === 'subscription' ? (pubSub.value.group?.name ?? '') : '';
+}
+
+function retryPolicy(maxAttempts: number, backoff: BackoffPolicy): RetryPolicy {
+  if (backoff.kind === 'customized') {
+    return { maxAttempts, strategy: { $case: 'customizedBackoff', value: { next: backoff.nextMs.map(toDuration) } } };
+  }
+  const { initialMs, maxMs, multiplier } = backoff;
+  const value = { initial: toDuration(initialMs), max: toDuration(maxMs), multiplier };
+  return { maxAttempts, strategy: { $case: 'exponentialBackoff', value } };
+}

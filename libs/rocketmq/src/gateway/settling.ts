@@ -1,0 +1,288 @@
+// Ends deliveries on the broker that made them: acknowledges, postpones, or moves to the dead letters.
+
+import { setMaxListeners } from 'node:events';
+import { Code, type Status } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { RpcRequest, RpcResponse } from '../protocol/grpc/rpc.js';
+import { LIMITS } from '../protocol/model/limits.js';
+import { RETRY_PREFIX } from '../protocol/model/names.js';
+import { REQUEST_CODES } from '../protocol/remoting/codes.js';
+import type { RemotingClient } from '../remoting/remoting-client.js';
+import type { RemotingRequest } from '../remoting/remoting-request.js';
+import type { Deadline } from '../support/deadline.js';
+import { describeError } from '../support/logger.js';
+import { abilitiesOf, FIRST_WITH, releaseName } from './broker-release.js';
+import {
+  type Delivery,
+  decodeHandle,
+  encodeHandle,
+  extraInfoOf,
+  processTimeMs,
+  type ReceiptHandle,
+  storedTopic,
+} from './receipt-handle.js';
+import { OK, refusal, statusOf } from './statuses.js';
+
+/** A delivery of a message. */
+interface DeliveredMessage {
+  readonly topic: string;
+  readonly consumerGroup: string;
+  readonly handle: string;
+  readonly messageId: string;
+}
+
+interface Change extends Omit<DeliveredMessage, 'messageId'> {
+  readonly invisibleMs: number;
+  /** Do not count the delivery as an attempt. Brokers before 5.5.0 count it. */
+  readonly suspend: boolean;
+}
+
+type AckRequest = RpcRequest<'ackMessage'>;
+type AckResult = RpcResponse<'ackMessage'>['entries'][number];
+
+const UNREADABLE = refusal(Code.INVALID_RECEIPT_HANDLE, 'the receipt handle was not given out by this client');
+/** A broker answers an acknowledgement of an ended delivery like any other, so it is refused here. */
+const EXPIRED = refusal(Code.INVALID_RECEIPT_HANDLE, 'the invisible duration is over: the message is redelivered');
+/** The revive queue of ordered deliveries, which are not revived. @see KeyBuilder.POP_ORDER_REVIVE_QUEUE of the server */
+const ORDERED = '999';
+/** `delayLevel` of a message that is not to be retried. */
+const DEAD_LETTER = '-1';
+
+/** Which broker a delivery is settled on. */
+interface Brokers {
+  /** The release of the broker, 0 while it is unknown. */
+  releaseOf(address: string): number;
+  /** Where the broker with this name is now, if that is known: it may have moved since it handed out the message. */
+  addressOf(brokerName: string): string | undefined;
+}
+
+/** The settled deliveries of one client. An `address` is that of the poll. */
+export class Settling {
+  constructor(
+    private readonly client: RemotingClient,
+    private readonly brokers: Brokers,
+  ) {}
+
+  async ack(
+    address: string,
+    { group, topic, entries }: AckRequest,
+    deadline: Deadline,
+  ): Promise<RpcResponse<'ackMessage'>> {
+    const consumerGroup = group?.name ?? '';
+    const topicName = topic?.name ?? '';
+    const handles = entries.map(({ receiptHandle }) => decodeHandle(receiptHandle));
+    const valid = handles.flatMap((handle) =>
+      problemOf(handle) === undefined && handle !== undefined ? [handle] : [],
+    );
+    // One address has one broker, so all handles name the same one.
+    const status = await this.ackAll(this.nowAt(valid[0], address), topicName, consumerGroup, valid, deadline);
+    const results = entries.map(({ messageId, receiptHandle }, index): AckResult => {
+      return { messageId, receiptHandle, status: problemOf(handles[index]) ?? status(handles[index]) };
+    });
+    return { status: overall(results), entries: results };
+  }
+
+  /** Acknowledges one delivery. */
+  async ackOne(address: string, message: DeliveredMessage, deadline: Deadline): Promise<Status> {
+    const handle = decodeHandle(message.handle);
+    const problem = problemOf(handle);
+    if (problem !== undefined || handle === undefined) return problem ?? UNREADABLE;
+    const { topic, consumerGroup } = message;
+    return this.ackDelivery(this.nowAt(handle, address), topic, consumerGroup, handle, deadline);
+  }
+
+  /** @returns the new handle with an OK */
+  async change(
+    address: string,
+    { topic, consumerGroup, handle: text, invisibleMs, suspend }: Change,
+    deadline: Deadline,
+  ): Promise<RpcResponse<'changeInvisibleDuration'>> {
+    const no = (status: Status) => ({ status, receiptHandle: '' });
+    if (!(invisibleMs >= 0 && invisibleMs <= LIMITS.invisibleDurationMaxMs)) {
+      const limit = `from 0 to ${LIMITS.invisibleDurationMaxMs}`;
+      return no(refusal(Code.ILLEGAL_INVISIBLE_TIME, `the invisible duration of ${invisibleMs} ms is not ${limit}`));
+    }
+    const handle = decodeHandle(text);
+    const problem = problemOf(handle);
+    if (problem !== undefined || handle === undefined) return no(problem ?? UNREADABLE);
+    const broker = this.nowAt(handle, address);
+    const release = this.brokers.releaseOf(broker);
+    if (handle.reviveQueue === ORDERED && release > 0 && !abilitiesOf(release).changesOrdered) {
+      const needed = `to renew or postpone an ordered message needs RocketMQ ${FIRST_WITH.orderedChange} or later`;
+      const then = 'it is redelivered when its invisible duration is over';
+      return no(refusal(Code.UNSUPPORTED, `${broker} runs ${releaseName(release)}; ${needed}; ${then}`));
+    }
+    const fields = {
+      ...deliveryFields(topic, consumerGroup, handle),
+      invisibleTime: String(invisibleMs),
+      suspend: String(suspend),
+    };
+    const expiresAtMs = processTimeMs() + invisibleMs;
+    const request = { code: REQUEST_CODES.changeMessageInvisibleTime, fields };
+    const answer = await this.client.ask(broker, request, deadline);
+    const status = statusOf(answer, broker);
+    if (status.code !== Code.OK) return no(status);
+    const { popTime, invisibleTime, reviveQid } = answer.fields;
+    const renewed: Delivery = {
+      ...handle,
+      startOffset: handle.offset,
+      popTimeMs: popTime ?? handle.popTimeMs,
+      invisibleMs: invisibleTime ?? handle.invisibleMs,
+      reviveQueue: reviveQid ?? handle.reviveQueue,
+    };
+    return { status: OK, receiptHandle: encodeHandle(renewed, handle.commitLogOffset, expiresAtMs) };
+  }
+
+  /** Copies the message to the dead letters of the group, then acknowledges it; a delivery that has ended is moved as well. */
+  async deadLetter(address: string, message: DeliveredMessage, deadline: Deadline): Promise<Status> {
+    const { topic, consumerGroup, messageId } = message;
+    const handle = decodeHandle(message.handle);
+    if (handle === undefined) return UNREADABLE;
+    const fields = {
+      offset: handle.commitLogOffset,
+      group: consumerGroup,
+      delayLevel: DEAD_LETTER,
+      originMsgId: messageId,
+      originTopic: storedTopic(topic, consumerGroup, handle.from),
+      unitMode: 'false',
+      maxReconsumeTimes: '0',
+    };
+    const request = { code: REQUEST_CODES.consumerSendMessageBack, fields };
+    const broker = this.nowAt(handle, address);
+    const status = statusOf(await this.client.ask(broker, request, deadline), broker);
+    if (status.code !== Code.OK) return status;
+    const problem = await this.ackDelivery(broker, topic, consumerGroup, handle, deadline).then(
+      (acked) => (acked.code === Code.OK ? undefined : acked.message),
+      (error) => describeError(error),
+    );
+    if (problem === undefined) return OK;
+    // A repetition would copy it again, so the outcome is not that of the second request.
+    const text = `the message is in the dead letters, but it may be redelivered and copied again: ${problem}`;
+    return refusal(Code.INTERNAL_SERVER_ERROR, text);
+  }
+
+  private nowAt(handle: ReceiptHandle | undefined, address: string): string {
+    return (handle === undefined ? undefined : this.brokers.addressOf(handle.brokerName)) ?? address;
+  }
+
+  private async ackAll(
+    address: string,
+    topic: string,
+    consumerGroup: string,
+    handles: readonly ReceiptHandle[],
+    deadline: Deadline,
+  ): Promise<(handle: ReceiptHandle | undefined) => Status> {
+    const statuses = new Map<ReceiptHandle | undefined, Status>();
+    // Of a batch, the broker derives the name of the retry topic from the original one, which such messages do not have.
+    const mayShare =
+      handles.length > 1 &&
+      topic !== RETRY_PREFIX + consumerGroup &&
+      abilitiesOf(this.brokers.releaseOf(address)).acksTogether;
+    const near = mayShare ? handles.filter(isNear) : [];
+    const together = async (): Promise<void> => {
+      if (near.length === 0) return;
+      const answer = await this.client.ask(address, batchAck(topic, consumerGroup, near), deadline);
+      for (const handle of near) statuses.set(handle, statusOf(answer, address));
+    };
+    const alone = handles.filter((handle) => !near.includes(handle));
+    // Each request listens to the signal, and a batch has more of them than a leak would.
+    setMaxListeners(0, deadline.signal);
+    await Promise.all([
+      together(),
+      ...alone.map(async (handle) => {
+        statuses.set(handle, await this.ackDelivery(address, topic, consumerGroup, handle, deadline));
+      }),
+    ]);
+    return (handle) => statuses.get(handle) ?? UNREADABLE;
+  }
+
+  private async ackDelivery(
+    address: string,
+    topic: string,
+    consumerGroup: string,
+    handle: ReceiptHandle,
+    deadline: Deadline,
+  ): Promise<Status> {
+    const fields = deliveryFields(topic, consumerGroup, handle);
+    const answer = await this.client.ask(address, { code: REQUEST_CODES.ackMessage, fields }, deadline);
+    return statusOf(answer, address);
+  }
+}
+
+function problemOf(handle: ReceiptHandle | undefined): Status | undefined {
+  if (handle === undefined) return UNREADABLE;
+  return handle.expiresAtMs <= processTimeMs() ? EXPIRED : undefined;
+}
+
+function overall(results: readonly AckResult[]): Status {
+  const [first] = results;
+  if (first?.status === undefined) return refusal(Code.BAD_REQUEST, 'no message to acknowledge');
+  const isSame = results.every(({ status }) => status?.code === first.status?.code);
+  return isSame ? first.status : refusal(Code.MULTIPLE_RESULTS, 'the results differ');
+}
+
+function deliveryFields(topic: string, consumerGroup: string, handle: ReceiptHandle): Record<string, string> {
+  return {
+    consumerGroup,
+    topic: storedTopic(topic, consumerGroup, handle.from),
+    queueId: handle.queueId,
+    extraInfo: extraInfoOf(handle),
+    offset: handle.offset,
+    ...(handle.liteTopic === undefined ? {} : { liteTopic: handle.liteTopic }),
+  };
+}
+
+/** How far the last message of a poll may be behind the first one, for a set of bits over their offsets: a poll has at most 32. */
+const MOST_APART = 4096n;
+
+function isNear({ offset, startOffset, liteTopic }: ReceiptHandle): boolean {
+  // Brokers take acknowledgements of lite topics one by one.
+  if (liteTopic !== undefined) return false;
+  const distance = BigInt(offset) - BigInt(startOffset);
+  return distance >= 0n && distance <= MOST_APART;
+}
+
+/** One entry for what was popped together. @see BatchAck of the server */
+interface BatchEntry {
+  readonly c: string;
+  readonly t: string;
+  readonly r: string;
+  readonly so: number;
+  readonly q: number;
+  readonly rq: number;
+  readonly pt: number;
+  readonly it: number;
+  /** Base64 of the bits of the offsets from `so` on, lowest first. */
+  readonly b: string;
+}
+
+function batchAck(topic: string, consumerGroup: string, handles: readonly ReceiptHandle[]): RemotingRequest {
+  const together = new Map<string, ReceiptHandle[]>();
+  for (const handle of handles) {
+    const { from, queueId, startOffset, popTimeMs, invisibleMs, reviveQueue } = handle;
+    const key = [from, queueId, startOffset, popTimeMs, invisibleMs, reviveQueue].join(' ');
+    together.set(key, [...(together.get(key) ?? []), handle]);
+  }
+  const acks = [...together.values()].map((group) => batchEntry(topic, consumerGroup, group));
+  const body = Buffer.from(JSON.stringify({ brokerName: handles[0]?.brokerName, acks }));
+  return { code: REQUEST_CODES.batchAckMessage, body };
+}
+
+function batchEntry(topic: string, consumerGroup: string, handles: readonly ReceiptHandle[]): BatchEntry {
+  // `batchAck` groups handles, and no group is empty.
+  const first = handles[0] as ReceiptHandle;
+  const start = BigInt(first.startOffset);
+  const distances = handles.map(({ offset }) => Number(BigInt(offset) - start));
+  const bits = Buffer.alloc((Math.max(...distances) >> 3) + 1);
+  for (const distance of distances) bits[distance >> 3] = (bits[distance >> 3] ?? 0) | (1 << (distance & 7));
+  return {
+    c: consumerGroup,
+    t: topic,
+    r: first.from,
+    so: Number(start),
+    q: Number(first.queueId),
+    rq: Number(first.reviveQueue),
+    pt: Number(first.popTimeMs),
+    it: Number(first.invisibleMs),
+    b: bits.toString('base64'),
+  };
+}

@@ -1,0 +1,76 @@
+// What the answers of brokers mean in the gRPC model.
+
+import { Code, type Status } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { RESPONSE_CODES } from '../protocol/remoting/codes.js';
+import type { RemotingFrame } from '../protocol/remoting/frame.js';
+import { TransportError } from '../support/errors.js';
+
+export const OK: Status = { code: Code.OK, message: 'OK' };
+
+/** A refusal by the gateway itself. */
+export function refusal(code: Code, message: string): Status {
+  return { code, message };
+}
+
+/** How a broker words that credentials are missing or wrong, or do not allow the request. @see AuthenticationException, AclException of the server */
+const ACCESS = /^(?:User:|username |check signature|.*AclException|.*(?:Authentication|Authorization)Exception)/i;
+
+const CODES: ReadonlyMap<number, Code> = new Map([
+  [RESPONSE_CODES.success, Code.OK],
+  [RESPONSE_CODES.systemBusy, Code.TOO_MANY_REQUESTS],
+  [RESPONSE_CODES.requestCodeNotSupported, Code.NOT_IMPLEMENTED],
+  [RESPONSE_CODES.messageIllegal, Code.BAD_REQUEST],
+  [RESPONSE_CODES.noPermission, Code.FORBIDDEN],
+  [RESPONSE_CODES.topicNotExist, Code.TOPIC_NOT_FOUND],
+  [RESPONSE_CODES.subscriptionParseFailed, Code.ILLEGAL_FILTER_EXPRESSION],
+  [RESPONSE_CODES.subscriptionGroupNotExist, Code.CONSUMER_GROUP_NOT_FOUND],
+  [RESPONSE_CODES.invalidParameter, Code.BAD_REQUEST],
+  [RESPONSE_CODES.noMessage, Code.INVALID_RECEIPT_HANDLE],
+  [RESPONSE_CODES.pollingFull, Code.TOO_MANY_REQUESTS],
+  [RESPONSE_CODES.flowControl, Code.TOO_MANY_REQUESTS],
+  [RESPONSE_CODES.illegalOperation, Code.PRECONDITION_FAILED],
+  [RESPONSE_CODES.lmqQuotaExceeded, Code.LITE_TOPIC_QUOTA_EXCEEDED],
+  [RESPONSE_CODES.liteSubscriptionQuotaExceeded, Code.LITE_SUBSCRIPTION_QUOTA_EXCEEDED],
+]);
+
+/**
+ * The status for an answer.
+ * @throws TransportError (not-sent) when the broker is starting or stopping: it has not executed the request, and another one may
+ */
+export function statusOf(answer: RemotingFrame, address: string): Status {
+  const { code, remark } = answer;
+  if (code === RESPONSE_CODES.serviceNotAvailable || code === RESPONSE_CODES.goAway) {
+    const text = `${address} accepts no requests now ("${firstLine(remark)}"); nothing took effect`;
+    throw new TransportError('UNAVAILABLE', text, 'not-sent', true);
+  }
+  const message = `${firstLine(remark)} (code ${code} of ${address})`;
+  if (code !== RESPONSE_CODES.success && ACCESS.test(remark)) return { code: Code.UNAUTHORIZED, message };
+  // Code 1 stands for any exception, so the request may have taken effect.
+  return { code: CODES.get(code) ?? Code.INTERNAL_SERVER_ERROR, message };
+}
+
+/** Stored, but not yet as safely as the broker is configured to store. */
+const LESS_DURABLE: ReadonlyMap<number, Code> = new Map([
+  [RESPONSE_CODES.flushDiskTimeout, Code.MASTER_PERSISTENCE_TIMEOUT],
+  [RESPONSE_CODES.flushSlaveTimeout, Code.SLAVE_PERSISTENCE_TIMEOUT],
+  [RESPONSE_CODES.slaveNotAvailable, Code.HA_NOT_AVAILABLE],
+]);
+
+/** The status for the answer to a send. @throws TransportError like {@link statusOf} */
+export function sendStatusOf(answer: RemotingFrame, address: string): Status {
+  const code = LESS_DURABLE.get(answer.code);
+  if (code === undefined) return statusOf(answer, address);
+  return { code, message: `${firstLine(answer.remark)} (code ${answer.code} of ${address})` };
+}
+
+/** Rethrows a failure of a question before a request: whatever became of the question, the request was not sent. */
+export function notSent(error: unknown): never {
+  if (!(error instanceof TransportError) || error.outcome !== 'unknown') throw error;
+  const code = error.code === 'DEADLINE_EXCEEDED' ? error.code : 'UNAVAILABLE';
+  throw new TransportError(code, `nothing was sent: ${error.message}`, 'not-sent', error.retryable, { cause: error });
+}
+
+/** Servers append Java stack traces to some remarks. */
+function firstLine(remark: string): string {
+  return (remark.split('\n', 1)[0] ?? '').trim();
+}

@@ -1,0 +1,165 @@
+// The routes and types of topics, as name servers and brokers know them, in the gRPC model.
+
+import {
+  AddressScheme,
+  Code,
+  type MessageQueue,
+  MessageType,
+  Permission,
+  type Status,
+} from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { REQUEST_CODES } from '../protocol/remoting/codes.js';
+import { jsonOf } from '../remoting/answers.js';
+import type { MasterBroker, TopicRoute } from '../remoting/cluster.js';
+import type { ClusterAccess } from '../remoting/cluster-access.js';
+import { splitAddress } from '../remoting/remoting-connection.js';
+import { type Deadline, withDeadline } from '../support/deadline.js';
+import type { Logger } from '../support/logger.js';
+import { notSent, refusal, statusOf } from './statuses.js';
+
+/** How long a broker may take to say the type of a topic, while others may answer. */
+const TYPE_MS = 1_000;
+
+const TYPES: Readonly<Record<string, readonly MessageType[]>> = {
+  NORMAL: [MessageType.NORMAL],
+  FIFO: [MessageType.FIFO],
+  DELAY: [MessageType.DELAY],
+  TRANSACTION: [MessageType.TRANSACTION],
+  PRIORITY: [MessageType.PRIORITY],
+  LITE: [MessageType.LITE],
+};
+
+/** Which queue of which broker. */
+export interface QueuePlace {
+  readonly address: string;
+  readonly queueId: number;
+}
+
+/** Asks name servers for routes, and brokers for the types of topics. */
+export class Topics {
+  private readonly known = new Map<string, TopicRoute>();
+  /** The address of each master, by the name of its broker. */
+  private readonly masters = new Map<string, string>();
+  private readonly warned = new Set<string>();
+
+  /** @param mapAddress how this process reaches a broker that registered with an address */
+  constructor(
+    private readonly cluster: ClusterAccess,
+    private readonly mapAddress: (address: string) => string,
+    private readonly logger: Logger,
+  ) {}
+
+  /** One entry per queue; or why there are none. */
+  async queues(topic: string, deadline: Deadline): Promise<readonly MessageQueue[] | Status> {
+    const route = await this.fresh(topic, deadline);
+    if (route === undefined) return refusal(Code.TOPIC_NOT_FOUND, `no name server has a route of topic "${topic}"`);
+    const types = await this.types(topic, route, deadline);
+    return mastersOf(route).flatMap((broker) => queuesOn(broker, topic, route, types));
+  }
+
+  /** One entry per broker for all its readable queues; for an ordered group, one per queue. */
+  async readable(topic: string, isOrdered: boolean, deadline: Deadline): Promise<readonly MessageQueue[] | Status> {
+    const route = await this.fresh(topic, deadline);
+    if (route === undefined) return refusal(Code.TOPIC_NOT_FOUND, `no name server has a route of topic "${topic}"`);
+    const queues = mastersOf(route).flatMap((broker) => {
+      const { readable = 0 } = route.access.get(broker.name) ?? {};
+      const ids = isOrdered ? Array.from({ length: readable }, (_, id) => id) : readable > 0 ? [-1] : [];
+      return ids.map((id) => queueEntry(broker, topic, id, Permission.READ_WRITE, []));
+    });
+    return queues.length > 0 ? queues : refusal(Code.FORBIDDEN, `topic "${topic}" has no readable queue`);
+  }
+
+  /**
+   * The writable queues in the order that all clients agree on, by the latest route, which its client keeps fresh; undefined for a missing
+   * topic.
+   * @throws TransportError (not-sent) when no route is known and none can be fetched
+   */
+  async writable(topic: string, deadline: Deadline): Promise<readonly QueuePlace[] | undefined> {
+    const route = this.known.get(topic) ?? (await this.fresh(topic, deadline).catch(notSent));
+    if (route === undefined) return undefined;
+    return mastersOf(route).flatMap((broker) => {
+      const { writable = 0 } = route.access.get(broker.name) ?? {};
+      const address = this.mapAddress(broker.address);
+      return Array.from({ length: writable }, (_, queueId) => ({ address, queueId }));
+    });
+  }
+
+  /** The address of the master with this name, by the latest route that names it. */
+  addressOf(name: string): string | undefined {
+    return this.masters.get(name);
+  }
+
+  private async fresh(topic: string, deadline: Deadline): Promise<TopicRoute | undefined> {
+    const route = await this.cluster.route(topic, deadline);
+    if (route === undefined) this.known.delete(topic);
+    else this.known.set(topic, route);
+    for (const { name, address } of route?.brokers ?? []) this.masters.set(name, this.mapAddress(address));
+    return route;
+  }
+
+  private warnOnce(topic: string, answer: string): void {
+    if (this.warned.has(topic)) return;
+    this.warned.add(topic);
+    const text =
+      'the type of a topic cannot be read, so messages of every type are sent to it; with ACL 2.0, grant Get on the topic';
+    this.logger.warn(text, { topic, answer });
+  }
+
+  /** Empty when the topic has no type: brokers then take messages of every type. The first broker that answers decides. */
+  private async types(topic: string, route: TopicRoute, { signal }: Deadline): Promise<readonly MessageType[]> {
+    const request = { code: REQUEST_CODES.getTopicConfig, fields: { topic } };
+    const asked = mastersOf(route).map(async (broker) => {
+      const reached = { ...broker, address: this.mapAddress(broker.address) };
+      const answer = await withDeadline(`type of topic ${topic}`, TYPE_MS, signal, (own) =>
+        this.cluster.ask(reached, request, own, { isOptional: true }),
+      );
+      const { code, message } = statusOf(answer, reached.address);
+      if (code !== Code.OK) {
+        this.warnOnce(topic, message);
+        throw new Error(message);
+      }
+      const { attributes } = jsonOf(answer);
+      const type = (attributes as Record<string, unknown> | null | undefined)?.['message.type'];
+      return typeof type === 'string' ? (TYPES[type] ?? []) : [];
+    });
+    // A topic whose brokers cannot be asked now may be of any type.
+    return Promise.any(asked).catch(() => []);
+  }
+}
+
+/** Without those that have no queue of the topic. */
+function mastersOf({ brokers, access }: TopicRoute): readonly MasterBroker[] {
+  return brokers.filter(({ name }) => access.has(name));
+}
+
+function queuesOn(
+  broker: MasterBroker,
+  topic: string,
+  { access }: TopicRoute,
+  types: readonly MessageType[],
+): MessageQueue[] {
+  const { readable, writable } = access.get(broker.name) ?? { readable: 0, writable: 0 };
+  const permission = (id: number): Permission =>
+    id >= readable ? Permission.WRITE : id >= writable ? Permission.READ : Permission.READ_WRITE;
+  const count = Math.max(readable, writable);
+  // A topic that can be neither read nor written is known nevertheless.
+  if (count === 0) return [queueEntry(broker, topic, 0, Permission.NONE, types)];
+  return Array.from({ length: count }, (_, id) => queueEntry(broker, topic, id, permission(id), types));
+}
+
+function queueEntry(
+  { name, address }: MasterBroker,
+  topic: string,
+  id: number,
+  permission: Permission,
+  types: readonly MessageType[],
+): MessageQueue {
+  const endpoints = { scheme: AddressScheme.DOMAIN_NAME, addresses: [splitAddress(address)] };
+  return {
+    topic: { resourceNamespace: '', name: topic },
+    id,
+    permission,
+    broker: { name, id: 0, endpoints },
+    acceptMessageTypes: [...types],
+  };
+}

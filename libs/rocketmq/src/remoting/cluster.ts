@@ -1,0 +1,91 @@
+// What a name server knows: its brokers, and the route of a topic. This file converts answers to types; it sends nothing.
+
+import { LIMITS } from '../protocol/model/limits.js';
+import type { RemotingFrame } from '../protocol/remoting/frame.js';
+import { jsonOf } from './answers.js';
+
+/** A broker that accepts writes and administration. */
+export interface MasterBroker {
+  readonly name: string;
+  readonly cluster: string;
+  /** `host:port` as the broker registered it. */
+  readonly address: string;
+}
+
+/** The brokers and queues of a topic. */
+export interface TopicRoute {
+  readonly brokers: readonly MasterBroker[];
+  /** The write queues of the topic by broker name. */
+  readonly queues: ReadonlyMap<string, number>;
+  /** What each broker may be asked for. */
+  readonly access: ReadonlyMap<string, QueueAccess>;
+}
+
+/** The queues of a topic on one broker. */
+export interface QueueAccess {
+  /** Numbered from 0. 0 when the topic cannot be read there. */
+  readonly readable: number;
+  /** Numbered from 0. 0 when the topic cannot be written there; a broker does not check that. */
+  readonly writable: number;
+}
+
+interface BrokerData {
+  readonly brokerName?: string;
+  readonly cluster?: string;
+  readonly brokerAddrs?: Readonly<Record<string, string>>;
+}
+
+interface ClusterInfo {
+  readonly brokerAddrTable?: Readonly<Record<string, BrokerData>>;
+}
+
+interface QueueData {
+  readonly brokerName?: string;
+  readonly perm?: number;
+  readonly readQueueNums?: number;
+  readonly writeQueueNums?: number;
+}
+
+interface RouteData {
+  readonly brokerDatas?: readonly BrokerData[];
+  readonly queueDatas?: readonly QueueData[];
+}
+
+/** The broker id of a master; slaves have other ids. */
+const MASTER_ID = '0';
+
+/** The masters by name, from the answer to request code 106. */
+export function parseClusterInfo(answer: RemotingFrame): MasterBroker[] {
+  const info = jsonOf(answer) as ClusterInfo;
+  return mastersOf(Object.values(info.brokerAddrTable ?? {}));
+}
+
+/** From the answer to request code 105. */
+export function parseTopicRoute(answer: RemotingFrame): TopicRoute {
+  const route = jsonOf(answer) as RouteData;
+  const queues = (route.queueDatas ?? []).map((data) => [data.brokerName ?? '', data.writeQueueNums ?? 0] as const);
+  const access = (route.queueDatas ?? []).map((data) => [data.brokerName ?? '', accessOf(data)] as const);
+  return { brokers: mastersOf(route.brokerDatas ?? []), queues: new Map(queues), access: new Map(access) };
+}
+
+/** Bits of a topic's permission. @see PermName of the server */
+const [WRITE, READ] = [2, 4];
+
+function accessOf({ perm = 0, readQueueNums = 0, writeQueueNums = 0 }: QueueData): QueueAccess {
+  return {
+    readable: (perm & READ) === 0 ? 0 : Math.min(readQueueNums, LIMITS.topicQueues),
+    writable: (perm & WRITE) === 0 ? 0 : Math.min(writeQueueNums, LIMITS.topicQueues),
+  };
+}
+
+function mastersOf(brokers: readonly BrokerData[]): MasterBroker[] {
+  return brokers
+    .filter((broker) => typeof broker === 'object' && broker !== null)
+    .map(({ brokerName = '', cluster = '', brokerAddrs = {} }) => ({
+      name: brokerName,
+      cluster,
+      address: brokerAddrs[MASTER_ID] ?? '',
+    }))
+    .filter((broker) => broker.address !== '')
+    .sort((a, b) => a.name.localeCompare(b.name));
+}

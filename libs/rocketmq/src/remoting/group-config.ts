@@ -1,0 +1,67 @@
+// A consumer group in the format of the broker, and its delivery settings. This file sends nothing.
+
+import { DEFAULT_BACKOFF } from '../protocol/model/delay-levels.js';
+import type { LiteGroup } from '../protocol/model/lite-group.js';
+import { fromLiteAttributes } from '../protocol/remoting/lite-attributes.js';
+import type { BackoffPolicy } from '../support/backoff.js';
+import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
+import { isIntegerFrom } from '../support/options.js';
+
+/** The delivery settings of a consumer group. */
+export interface GroupDelivery {
+  readonly fifo: boolean;
+  readonly maxDeliveryAttempts: number;
+  readonly backoff: BackoffPolicy;
+  /** Undefined: an ordinary group. */
+  readonly lite: Required<LiteGroup> | undefined;
+}
+
+/** A consumer group in the format of the broker. @see SubscriptionGroupConfig of the server */
+export interface GroupConfig {
+  readonly groupName?: string;
+  readonly consumeMessageOrderly?: boolean;
+  readonly retryMaxTimes?: number;
+  readonly groupRetryPolicy?: GroupRetryPolicy;
+  readonly attributes?: Readonly<Record<string, string>>;
+  readonly [otherField: string]: unknown;
+}
+
+export interface GroupRetryPolicy {
+  readonly type?: 'EXPONENTIAL' | 'CUSTOMIZED';
+  readonly exponentialRetryPolicy?: {
+    readonly initial?: number;
+    readonly max?: number;
+    readonly multiplier?: number;
+  } | null;
+  readonly customizedRetryPolicy?: { readonly next?: readonly number[] } | null;
+}
+
+/** What the broker takes for a group without the setting. */
+export const DEFAULT_RETRIES = 16;
+/** What an `int` of the server holds, with one delivery more. */
+const MOST_RETRIES = 2 ** 31 - 1;
+
+/** The delivery settings of a group; the server's defaults for those that it does not have. */
+export function deliveryOf(config: GroupConfig): GroupDelivery {
+  return {
+    fifo: config.consumeMessageOrderly ?? false,
+    maxDeliveryAttempts: retriesOf(config) + 1,
+    backoff: fromRetryPolicy(config.groupRetryPolicy),
+    lite: fromLiteAttributes(config.attributes ?? {}),
+  };
+}
+
+/** The server's defaults for missing parts. @see GroupRetryPolicy.getRetryPolicy of the server */
+function fromRetryPolicy(policy: GroupRetryPolicy | undefined): BackoffPolicy {
+  if (policy?.type === 'EXPONENTIAL') {
+    const { initial = 5 * SECOND_MS, max = 120 * MINUTE_MS, multiplier = 2 } = policy.exponentialRetryPolicy ?? {};
+    return { kind: 'exponential', initialMs: initial, maxMs: max, multiplier };
+  }
+  const next = policy?.customizedRetryPolicy?.next;
+  return next === undefined ? DEFAULT_BACKOFF : { kind: 'customized', nextMs: next };
+}
+
+function retriesOf({ retryMaxTimes }: GroupConfig): number {
+  const isValid = isIntegerFrom(retryMaxTimes, 0) && retryMaxTimes < MOST_RETRIES;
+  return isValid ? retryMaxTimes : DEFAULT_RETRIES;
+}

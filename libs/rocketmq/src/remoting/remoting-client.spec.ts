@@ -1,0 +1,163 @@
+import type { Socket } from 'node:net';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import {
+  encodeAnswer,
+  type ScriptedReply,
+  type ScriptedRequest,
+  startScriptedServer,
+} from '../../../../test/support/scripted-remoting-server.js';
+import { withDeadline } from '../support/deadline.js';
+import { RemotingClient } from './remoting-client.js';
+
+const cleanups: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+const serverThat = async (reply: (request: ScriptedRequest, socket: Socket) => ScriptedReply) => {
+  const server = await startScriptedServer(reply);
+  cleanups.push(() => server.close());
+  return server;
+};
+
+const newClient = (maxFrameBytes?: number) => {
+  const client = new RemotingClient({
+    connectTimeoutMs: 2000,
+    ...(maxFrameBytes === undefined ? {} : { maxFrameBytes }),
+  });
+  cleanups.push(() => client.close());
+  const call = (address: string, code: number, timeoutMs = 2000, signal?: AbortSignal): Promise<string> =>
+    withDeadline(`request ${code}`, timeoutMs, signal, async (deadline) =>
+      (await client.call(address, { code }, deadline)).body.toString(),
+    );
+  return { client, call };
+};
+
+describe('RemotingClient', () => {
+  it('gives each caller its own answer when answers come in another order', async () => {
+    const waiting: Buffer[] = [];
+    const server = await serverThat(({ opaque, code }, socket) => {
+      waiting.unshift(encodeAnswer(opaque, { body: `answer to ${code}` }));
+      if (waiting.length === 3) socket.write(Buffer.concat(waiting));
+      return undefined;
+    });
+    const { call } = newClient();
+
+    await expect(Promise.all([1, 2, 3].map((code) => call(server.address, code)))).resolves.toEqual([
+      'answer to 1',
+      'answer to 2',
+      'answer to 3',
+    ]);
+  });
+
+  it('ignores an answer with another number', async () => {
+    const server = await serverThat(({ opaque }, socket) => {
+      socket.write(encodeAnswer(opaque + 100, { body: 'not yours' }));
+      return { body: 'yours' };
+    });
+    const { call } = newClient();
+
+    await expect(call(server.address, 1)).resolves.toBe('yours');
+  });
+
+  it('fails a call at its deadline with outcome unknown, and drops the late answer', async () => {
+    const late: (() => void)[] = [];
+    const server = await serverThat(({ opaque, code }, socket) => {
+      if (code !== 1) return { body: 'second' };
+      late.push(() => socket.write(encodeAnswer(opaque, { body: 'first' })));
+      return undefined;
+    });
+    const { call } = newClient();
+
+    await expect(call(server.address, 1, 50)).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED', outcome: 'unknown' });
+    for (const send of late) send();
+    await expect(call(server.address, 2)).resolves.toBe('second');
+  });
+
+  it('fails a call with the reason of its signal', async () => {
+    const abort = new AbortController();
+    const reason = new Error('the user went home');
+    const server = await serverThat(() => {
+      abort.abort(reason);
+      return undefined;
+    });
+    const { call } = newClient();
+
+    await expect(call(server.address, 1, 2000, abort.signal)).rejects.toBe(reason);
+  });
+
+  it('fails pending calls when the server disconnects, and reconnects for the next one', async () => {
+    let first = true;
+    const server = await serverThat((_, socket) => {
+      if (!first) return { body: 'back' };
+      first = false;
+      socket.destroy();
+      return undefined;
+    });
+    const { call } = newClient();
+
+    await expect(call(server.address, 1)).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      outcome: 'unknown',
+      retryable: true,
+    });
+    await expect(call(server.address, 1)).resolves.toBe('back');
+  });
+
+  it('reports that nothing was sent when nothing listens, and names the address', async () => {
+    const server = await startScriptedServer(() => undefined);
+    await server.close();
+    const { call } = newClient();
+
+    await expect(call(server.address, 1)).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      outcome: 'not-sent',
+      message: expect.stringContaining(server.address),
+    });
+  });
+
+  it('rejects an answer over the size limit and drops the connection', async () => {
+    let sockets = 0;
+    const server = await serverThat(({ code }, socket) => {
+      socket.once('close', () => sockets++);
+      return { body: code === 1 ? 'x'.repeat(2000) : 'small' };
+    });
+    const { call } = newClient(1024);
+
+    await expect(call(server.address, 1)).rejects.toMatchObject({ code: 'RPC_FAILED', outcome: 'unknown' });
+    await expect(call(server.address, 2)).resolves.toBe('small');
+    expect(sockets).toBe(1);
+  });
+
+  it('reports a rejection with server, code and first line of the remark', async () => {
+    const server = await serverThat(() => ({ code: 17, remark: 'No topic route info\n\tat org.apache.Foo' }));
+    const { call } = newClient();
+
+    const refusal = await call(server.address, 105).catch((error: unknown) => error);
+
+    expect(refusal).toMatchObject({ code: 'TOPIC_NOT_EXIST', responseCode: 17, outcome: 'rejected' });
+    expect((refusal as Error).message).toBe(
+      `[TOPIC_NOT_EXIST] request 105: ${server.address} answered code 17 "No topic route info"; it did not take effect there; create the topic first`,
+    );
+  });
+
+  it('fails pending and later calls once it is closed', async () => {
+    let asked = (): void => {};
+    const arrived = new Promise<void>((resolve) => {
+      asked = resolve;
+    });
+    const server = await serverThat(() => {
+      asked();
+      return undefined;
+    });
+    const { client, call } = newClient();
+    const waiting = call(server.address, 1);
+    waiting.catch(() => {});
+    await arrived;
+
+    await Promise.all([client.close(), client.close()]);
+
+    await expect(waiting).rejects.toThrow('the client was closed');
+    await expect(call(server.address, 1)).rejects.toMatchObject({ code: 'CLOSED', outcome: 'not-sent' });
+  });
+});

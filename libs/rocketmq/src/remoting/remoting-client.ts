@@ -1,0 +1,188 @@
+// Requests by address: opens a connection on first use, keeps it, and reconnects after a loss.
+
+import type { CredentialsSource } from '../protocol/credentials/credentials.js';
+import { REQUEST_CODES } from '../protocol/remoting/codes.js';
+import { encodeFrame, MAX_FRAME_BYTES, type RemotingFrame } from '../protocol/remoting/frame.js';
+import { abortReason, raceAbort } from '../support/abort.js';
+import { Deadline, monotonicMs } from '../support/deadline.js';
+import { RocketMQError, StateError, TransportError } from '../support/errors.js';
+import type { ResolvedTls } from '../support/tls.js';
+import { isTlsOnly, tlsMissing } from '../support/tls-failure.js';
+import { type ConnectionEvents, RemotingConnection, splitAddress } from './remoting-connection.js';
+import { RemotingError } from './remoting-error.js';
+import type { RemotingRequest } from './remoting-request.js';
+import { signed } from './signature.js';
+
+interface RemotingClientOptions {
+  /** How long connecting may take. */
+  readonly connectTimeoutMs: number;
+  /** The largest answer that is accepted. Default: {@link MAX_FRAME_BYTES}. */
+  readonly maxFrameBytes?: number;
+  /** Undefined for plaintext. */
+  readonly tls?: ResolvedTls;
+  /** Signs requests. Default: no signature. */
+  readonly credentials?: CredentialsSource;
+  /** Called for each request of a server. Default: they are ignored. */
+  readonly onRequest?: ConnectionEvents['onRequest'];
+}
+
+/** More about one request. */
+export interface AskOptions {
+  /** Called with an answer that arrives after the deadline passed or the caller aborted. Default: it is dropped. */
+  readonly onLate?: (answer: RemotingFrame) => void;
+  /** Whether the caller goes on without an answer. A refusal then does not make the credentials doubtful. Default: false. */
+  readonly isOptional?: boolean;
+}
+
+/** The server's code for an invalid signature and for a missing permission. */
+const NO_PERMISSION = 16;
+/** How long a server may take to answer when a connection is in doubt. */
+const [LEAST_PATIENCE_MS, MOST_PATIENCE_MS] = [500, 2_000];
+/** A request without side effects that name servers and brokers answer, possibly with an error. */
+const OPENING = encodeFrame({ code: REQUEST_CODES.getBrokerClusterInfo, opaque: 0 });
+
+/** Sends requests to any number of name servers and brokers. */
+export class RemotingClient {
+  /** Connections that are open or being opened. */
+  private readonly connections = new Map<string, Promise<RemotingConnection>>();
+  /** All connections whose socket may still be open, so that `close()` can wait for them. */
+  private readonly sockets = new Set<Promise<unknown>>();
+  private readonly closing = new AbortController();
+  /** Those that are being asked whether they are alive. */
+  private readonly doubted = new WeakSet<RemotingConnection>();
+
+  constructor(private readonly options: RemotingClientOptions) {}
+
+  /**
+   * The answer, whatever its code.
+   * @throws TransportError when no answer came; its outcome says whether the request may have got through
+   * @throws StateError after `close()`
+   */
+  async ask(
+    address: string,
+    request: RemotingRequest,
+    deadline: Deadline,
+    options: AskOptions = {},
+  ): Promise<RemotingFrame> {
+    const { credentials } = this.options;
+    if (credentials === undefined) return this.send(address, request, deadline, options);
+    const ready = credentials.ready();
+    if (ready !== undefined) await raceAbort(ready, deadline.signal);
+    const { version } = credentials;
+    const answer = await this.send(address, sign(request, credentials), deadline, options);
+    // A rejected request took no effect, so it can be repeated with new credentials.
+    if (answer.code !== NO_PERMISSION || options.isOptional) return answer;
+    const isWorthAnother = await credentials.renew(version, deadline.signal);
+    return isWorthAnother ? this.send(address, sign(request, credentials), deadline, options) : answer;
+  }
+
+  /** The answer if its code is success. @throws RemotingError for any other code, otherwise like {@link ask} */
+  async call(address: string, request: RemotingRequest, deadline: Deadline): Promise<RemotingFrame> {
+    const answer = await this.ask(address, request, deadline);
+    if (answer.code !== 0) throw new RemotingError(deadline.what, address, answer);
+    return answer;
+  }
+
+  /** Closes all connections; pending calls fail. Idempotent. @param why the error of later calls */
+  async close(why = new StateError('CLOSED', 'the client is closed; nothing was sent')): Promise<void> {
+    this.closing.abort(why);
+    const opened = await Promise.allSettled(this.connections.values());
+    await Promise.all(opened.map((one) => (one.status === 'fulfilled' ? one.value.close() : undefined)));
+    await Promise.all(this.sockets);
+  }
+
+  /**
+   * The open connection to an address; connects if there is none.
+   * @throws TransportError (not-sent) when it cannot be reached in time; the reason of the caller's signal
+   */
+  async connected(address: string, deadline: Deadline): Promise<RemotingConnection> {
+    if (this.closing.signal.aborted) throw abortReason(this.closing.signal);
+    const opening = this.connections.get(address) ?? this.open(address);
+    try {
+      return await raceAbort(opening, deadline.signal);
+    } catch (error) {
+      const reason = deadline.signal.aborted ? abortReason(deadline.signal) : undefined;
+      // The deadline may be part of a longer one that has passed.
+      if (!RocketMQError.is(reason) || reason.code !== 'DEADLINE_EXCEEDED') throw error;
+      throw noConnection(`${deadline.what}: `, address, deadline.timeoutMs);
+    }
+  }
+
+  private async send(
+    address: string,
+    request: RemotingRequest,
+    deadline: Deadline,
+    { onLate }: AskOptions,
+  ): Promise<RemotingFrame> {
+    const connection = await this.connected(address, deadline);
+    const sentAtMs = monotonicMs();
+    try {
+      return await connection.call(request, deadline.signal, onLate);
+    } catch (error) {
+      if (deadline.hasPassed) this.doubt(connection, sentAtMs);
+      const isSilent = this.options.tls === undefined && !connection.wasHeard && !deadline.signal.aborted;
+      // A server that accepts TLS only closes the connection without an answer.
+      if (!isSilent || !(await isTlsOnly(splitAddress(address), OPENING, deadline.signal))) throw error;
+      throw tlsMissing(`${deadline.what}: ${address}`, error);
+    }
+  }
+
+  /** Packets may be dropped with no end reported: a connection that has been silent since a request is asked something, then replaced. */
+  private doubt(connection: RemotingConnection, sinceMs: number): void {
+    const isSilent = (): boolean => (connection.heardAtMs ?? 0) < sinceMs;
+    if (!isSilent() || this.doubted.has(connection)) return;
+    this.doubted.add(connection);
+    const deadline = new Deadline(`question to ${connection.address}`, this.patienceMs(), this.closing.signal);
+    connection
+      .call({ code: REQUEST_CODES.getBrokerClusterInfo }, deadline.signal)
+      .catch(() => {
+        if (isSilent()) connection.abandon('the server was silent for too long');
+      })
+      .finally(() => {
+        deadline.dispose();
+        this.doubted.delete(connection);
+      });
+  }
+
+  /** Half the time of a request, so that a retry in progress by then fails early enough for one more. */
+  private patienceMs(): number {
+    return Math.max(LEAST_PATIENCE_MS, Math.min(this.options.connectTimeoutMs / 2, MOST_PATIENCE_MS));
+  }
+
+  private open(address: string): Promise<RemotingConnection> {
+    const forget = (): void => {
+      if (this.connections.get(address) === opening) this.connections.delete(address);
+    };
+    const opening = this.connect(address, forget);
+    this.connections.set(address, opening);
+    const gone = opening.then((connection) => connection.ended, forget);
+    this.sockets.add(gone);
+    void gone.then(() => this.sockets.delete(gone));
+    return opening;
+  }
+
+  /** Has a deadline of its own, since several callers with different deadlines may wait for this connection. */
+  private async connect(address: string, onEnd: () => void): Promise<RemotingConnection> {
+    const deadline = new Deadline(`connect to ${address}`, this.options.connectTimeoutMs, this.closing.signal);
+    try {
+      const maxFrameBytes = this.options.maxFrameBytes ?? MAX_FRAME_BYTES;
+      const events = { onEnd, onRequest: this.options.onRequest };
+      return await RemotingConnection.open(address, maxFrameBytes, this.options.tls, deadline.signal, events);
+    } catch (error) {
+      const timedOut = deadline.signal.aborted && !this.closing.signal.aborted;
+      throw timedOut ? noConnection('', address, deadline.timeoutMs) : error;
+    } finally {
+      deadline.dispose();
+    }
+  }
+}
+
+function sign(request: RemotingRequest, credentials: CredentialsSource): RemotingRequest {
+  const now = credentials.current(monotonicMs());
+  return now === undefined ? request : signed(request, now);
+}
+
+function noConnection(what: string, address: string, timeoutMs: number): TransportError {
+  const message = `${what}cannot connect to ${address} within ${timeoutMs} ms; nothing was sent; check that it can be reached from here`;
+  return new TransportError('DEADLINE_EXCEEDED', message, 'not-sent', true);
+}

@@ -1,0 +1,225 @@
+// One TCP connection to a name server or broker: sends requests, matches answers, and hands on what the server asks. Addresses and reconnecting are in
+// remoting-client.ts.
+
+import { connect, isIP, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { encodeFrame, FrameDecoder, MalformedFrame, type RemotingFrame } from '../protocol/remoting/frame.js';
+import { abortReason, raceAbort } from '../support/abort.js';
+import { monotonicMs } from '../support/deadline.js';
+import { TransportError } from '../support/errors.js';
+import type { ResolvedTls } from '../support/tls.js';
+import { tlsFailure } from '../support/tls-failure.js';
+import { encodeRequest, malformedAnswer, type RemotingRequest } from './remoting-request.js';
+
+interface PendingCall {
+  readonly resolve: (answer: RemotingFrame) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** What happens on a connection beside the answers to calls. */
+export interface ConnectionEvents {
+  /** Called once, as soon as the connection takes no more calls. */
+  onEnd(): void;
+  /** A request of the server. Default: it is ignored. */
+  onRequest?(request: RemotingFrame, connection: RemotingConnection): void;
+}
+
+/** How an answer to a request of the server is made. */
+type Reply = Pick<RemotingFrame, 'code'> & Partial<Pick<RemotingFrame, 'remark' | 'fields' | 'body'>>;
+
+/** How many bytes of answers may wait for a server that asks and does not read. */
+const MOST_UNREAD_BYTES = 16 * 1024 * 1024;
+/** How long a connection may be idle before the operating system checks that its peer is there. */
+const KEEP_ALIVE_MS = 30_000;
+
+type ConnectionState = { readonly kind: 'open' } | { readonly kind: 'closed'; readonly why: Error };
+
+/** An open connection. It stays open until `close()`, or until the server or a malformed answer ends it. */
+export class RemotingConnection {
+  private state: ConnectionState = { kind: 'open' };
+  private nextOpaque = 1;
+  private release = 0;
+  private lastHeardAtMs: number | undefined;
+  private readonly pending = new Map<number, PendingCall>();
+  /** Resolves when the socket is closed by either side. */
+  readonly ended: Promise<void>;
+
+  private constructor(
+    readonly address: string,
+    private readonly socket: Socket,
+    maxFrameBytes: number,
+    private readonly events: ConnectionEvents,
+  ) {
+    socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    const decoder = new FrameDecoder(maxFrameBytes);
+    socket.on('data', (chunk: Buffer) => this.receive(decoder, chunk));
+    socket.on('error', (error) => {
+      // TLS 1.3: a rejected or missing client certificate is reported only after the client has finished its handshake.
+      const refusal = this.wasHeard ? undefined : tlsFailure(`connection to ${address}`, error.message, error);
+      this.end(refusal ?? connectionLost(address, error.message, error));
+    });
+    this.ended = new Promise((resolve) => {
+      socket.once('close', () => {
+        this.end(connectionLost(address, 'the server closed the connection'));
+        resolve();
+      });
+    });
+  }
+
+  /**
+   * Connects, or gives up when the signal aborts.
+   * @param tls undefined for plaintext
+   * @throws TransportError `UNAVAILABLE` or `TLS_FAILED` (not-sent) that names the address, or the signal's reason
+   */
+  static async open(
+    address: string,
+    maxFrameBytes: number,
+    tls: ResolvedTls | undefined,
+    signal: AbortSignal,
+    events: ConnectionEvents,
+  ): Promise<RemotingConnection> {
+    const { port } = splitAddress(address);
+    // Node would throw, and leave a handle open.
+    if (!(Number.isInteger(port) && port >= 1 && port <= 65_535)) {
+      const text = `${address} is not host:port with a port from 1 to 65535; nothing was sent; check brokerIP1 and listenPort of the broker`;
+      throw new TransportError('UNAVAILABLE', text, 'not-sent', true);
+    }
+    const socket = tls === undefined ? connect({ ...splitAddress(address), noDelay: true }) : tlsSocket(address, tls);
+    try {
+      await raceAbort(connected(socket, tls === undefined ? 'connect' : 'secureConnect'), signal);
+    } catch (cause) {
+      socket.destroy();
+      if (signal.aborted) throw abortReason(signal);
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      const failure = tls && tlsFailure(`cannot connect to ${address}`, reason, cause);
+      if (failure !== undefined) throw failure;
+      const question = `check that it is running and reachable from here${tls === undefined ? '' : ', and that it uses TLS'}`;
+      const message = `cannot connect to ${address}: ${reason}; nothing was sent; ${question}`;
+      throw new TransportError('UNAVAILABLE', message, 'not-sent', true, { cause });
+    }
+    return new RemotingConnection(address, socket, maxFrameBytes, events);
+  }
+
+  /**
+   * Sends a request and waits for its answer, whatever the answer's code.
+   * @param onLate called with an answer that arrives after the signal aborted. Default: it is dropped
+   * @throws TransportError when the connection ends first, or the signal's reason
+   */
+  async call(
+    request: RemotingRequest,
+    signal: AbortSignal,
+    onLate?: (answer: RemotingFrame) => void,
+  ): Promise<RemotingFrame> {
+    this.assertOpen();
+    const opaque = this.nextOpaque++;
+    const answer = new Promise<RemotingFrame>((resolve, reject) => this.pending.set(opaque, { resolve, reject }));
+    try {
+      this.socket.write(encodeRequest(request, opaque));
+      return await raceAbort(answer, signal);
+    } finally {
+      if (onLate !== undefined && signal.aborted && this.pending.has(opaque)) {
+        this.pending.set(opaque, { resolve: onLate, reject: () => {} });
+      } else {
+        this.pending.delete(opaque);
+      }
+    }
+  }
+
+  /** Answers a request of the server; without effect when the connection has ended. */
+  reply({ opaque }: Pick<RemotingFrame, 'opaque'>, answer: Reply): void {
+    if (this.state.kind === 'closed') return;
+    this.socket.write(encodeFrame({ ...answer, opaque, isResponse: true }));
+    if (this.socket.writableLength > MOST_UNREAD_BYTES) this.abandon('the server asks without reading the answers');
+  }
+
+  private assertOpen(): void {
+    if (this.state.kind === 'open') return;
+    const { why } = this.state;
+    if (why instanceof TransportError && why.code === 'TLS_FAILED') throw why;
+    const text = `${this.address}: ${why.message}; nothing was sent`;
+    throw new TransportError('UNAVAILABLE', text, 'not-sent', true, { cause: why });
+  }
+
+  /** Ends a connection that is open but silent: its server may be cut off without having said so. */
+  abandon(why: string): void {
+    this.end(connectionLost(this.address, why));
+  }
+
+  /** Closes the connection; pending calls fail. Resolves when the socket is closed. Idempotent. */
+  async close(): Promise<void> {
+    this.end(connectionLost(this.address, 'the client was closed'));
+    await this.ended;
+  }
+
+  /** Whether the server has sent anything. */
+  get wasHeard(): boolean {
+    return this.lastHeardAtMs !== undefined;
+  }
+
+  /** When the server last sent something, in monotonic real time; undefined before. */
+  get heardAtMs(): number | undefined {
+    return this.lastHeardAtMs;
+  }
+
+  /** The release of the server, see {@link RemotingFrame.version}; 0 before its first answer. */
+  get serverVersion(): number {
+    return this.release;
+  }
+
+  private receive(decoder: FrameDecoder, chunk: Buffer): void {
+    this.lastHeardAtMs = monotonicMs();
+    let frames: RemotingFrame[];
+    try {
+      frames = decoder.push(chunk);
+    } catch (error) {
+      this.end(error instanceof MalformedFrame ? malformedAnswer(error) : (error as Error));
+      return;
+    }
+    for (const frame of frames) {
+      if (!frame.isResponse) {
+        this.events.onRequest?.(frame, this);
+        continue;
+      }
+      this.release = frame.version;
+      // An unknown number belongs to a late answer of an abandoned call.
+      const call = this.pending.get(frame.opaque);
+      this.pending.delete(frame.opaque);
+      call?.resolve(frame);
+    }
+  }
+
+  private end(error: Error): void {
+    if (this.state.kind === 'closed') return;
+    this.state = { kind: 'closed', why: error };
+    for (const call of this.pending.values()) call.reject(error);
+    this.pending.clear();
+    this.socket.destroy();
+    this.events.onEnd();
+  }
+}
+
+function tlsSocket(address: string, tls: ResolvedTls): Socket {
+  const { serverName, acceptsAnyCertificate } = tls;
+  const { host, port } = splitAddress(address);
+  const servername = serverName ?? (isIP(host) === 0 ? host : '');
+  const secureContext = tls.secureContext();
+  const socket = connectTls({ host, port, secureContext, servername, rejectUnauthorized: !acceptsAnyCertificate });
+  return socket.setNoDelay(true);
+}
+
+function connected(socket: Socket, event: 'connect' | 'secureConnect'): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.once(event, resolve);
+    socket.once('error', reject);
+  });
+}
+
+function connectionLost(address: string, why: string, cause?: Error): TransportError {
+  const message = `${address}: ${why} before it answered; the request may have taken effect`;
+  return new TransportError('UNAVAILABLE', message, 'unknown', true, { cause });
+}
+
+export function splitAddress(address: string): { readonly host: string; readonly port: number } {
+  const at = address.lastIndexOf(':');
+  return { host: address.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(address.slice(at + 1)) };
+}

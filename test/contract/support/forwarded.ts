@@ -1,0 +1,28 @@
+// A forwarder between clients and the server, which can lose, hold and alter what the server says.
+
+import type { ConnectionOptions } from 'nestjs-rocketmq/client';
+import { forwardTo, type TcpForwarder } from '../../support/tcp-forwarder.js';
+import { testTransport } from '../../support/transport.js';
+import type { World } from './world.js';
+
+interface Forwarded {
+  /** The caller closes it. */
+  readonly forwarder: TcpForwarder;
+  /** The options of connections through it. */
+  readonly through: Partial<ConnectionOptions>;
+}
+
+/** @param rewrite what becomes of the bytes of the server */
+export async function forwarded(world: World, rewrite?: (bytes: Buffer) => Buffer): Promise<Forwarded> {
+  const forwarder = await forwardTo(await serverPort(world), rewrite);
+  const { port } = forwarder;
+  if (testTransport === 'remoting')
+    return { forwarder, through: { addressMapping: () => ({ host: '127.0.0.1', port }) } };
+  return { forwarder, through: { endpoints: `127.0.0.1:${port}`, useBootstrapEndpoints: true } };
+}
+
+async function serverPort(world: World): Promise<number> {
+  if (testTransport !== 'remoting') return Number(world.backend.endpoints.split(':')[1]);
+  const [broker] = await world.admin().brokers();
+  return Number(broker?.address.split(':')[1]);
+}

@@ -1,0 +1,216 @@
+// Clients of all kinds behind one face: this library without a proxy and with one, and npm's rocketmq-client-nodejs.
+
+import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
+
+/** So that no consumer takes everything. */
+const HANDLING_MS = 5;
+const REQUEST_TIMEOUT_MS = 10_000;
+/** TransactionResolution of the protocol, which the Node client does not export. */
+const [UNKNOWN, COMMIT, ROLLBACK] = [0, 1, 2];
+const SILENT = { debug() {}, info() {}, warn() {}, error() {}, close() {} };
+
+/**
+ * A message to send. Its name travels as a property.
+ * @typedef {object} Outgoing
+ * @property {string} name unique
+ * @property {string} topic
+ * @property {string} body
+ * @property {string} [tag]
+ * @property {readonly string[]} [keys]
+ * @property {Record<string, string>} [properties]
+ * @property {string} [messageGroup]
+ * @property {number} [delayLevel] only the Java client has it
+ * @property {number} [deliverAtMs]
+ *
+ * A message as a consumer saw it.
+ * @typedef {object} Seen
+ * @property {string} id
+ * @property {string} topic
+ * @property {string} body its hash
+ * @property {string | null} tag
+ * @property {readonly string[]} keys
+ * @property {Record<string, string>} properties
+ * @property {string | null} messageGroup
+ * @property {number} attempt
+ * @property {number | null} bornMs
+ * @property {number | null} deliverAtMs
+ *
+ * @typedef {object} Consumption
+ * @property {string} topic
+ * @property {string} group
+ * @property {boolean} [ordered] the Java client then pulls; a group that the server keeps in order is so for the others
+ * @property {(seen: Seen) => void} onSeen
+ *
+ * @typedef {object} Participant
+ * @property {string} name
+ * @property {(message: Outgoing) => Promise<unknown>} send
+ * @property {(message: Outgoing) => Promise<unknown>} begin sends a half message and leaves: others have to answer its checks
+ * @property {(options: Consumption) => Promise<void>} consume
+ * @property {(topic: string, report: (name: string) => void) => Promise<void>} answerChecks commits what is named "... commit", rolls back the rest
+ * @property {() => Promise<void>} close
+ */
+
+/**
+ * @param {string} name @param {string} endpoints
+ * @returns {Participant}
+ */
+export function ownParticipant(name, endpoints) {
+  const connection = new Connection({ endpoints, requestTimeoutMs: REQUEST_TIMEOUT_MS });
+  const producer = new Producer(connection, { compression: { thresholdBytes: 4096 } });
+  /** @type {{ close: () => Promise<void> }[]} */
+  const opened = [producer];
+  const messageOf = (/** @type {Outgoing} */ { name: title, deliverAtMs, delayLevel: _, ...rest }) => ({
+    ...rest,
+    properties: { name: title, ...rest.properties },
+    ...(deliverAtMs !== undefined && { deliverAt: new Date(deliverAtMs) }),
+  });
+  return {
+    name,
+    send: (message) => producer.send(messageOf(message)),
+    async begin(message) {
+      const beginner = new Producer(connection, { transactionCheckers: { [message.topic]: () => 'unknown' } });
+      await beginner.beginTransaction(messageOf(message));
+      await beginner.close();
+    },
+    async consume({ topic, group, onSeen }) {
+      const consumer = new PushConsumer(connection, {
+        consumerGroup: group,
+        subscriptions: [{ topic }],
+        handler: async (view) => {
+          await sleep(HANDLING_MS);
+          onSeen({
+            id: view.messageId,
+            topic: view.topic,
+            body: hashOf(view.body),
+            tag: view.tag ?? null,
+            keys: view.keys,
+            properties: { ...view.properties },
+            messageGroup: view.messageGroup ?? null,
+            attempt: view.deliveryAttempt,
+            bornMs: view.bornTimestampMs,
+            deliverAtMs: view.deliveryTimestampMs ?? null,
+          });
+        },
+      });
+      opened.push(consumer);
+      await consumer.start();
+    },
+    async answerChecks(topic, report) {
+      const checker = new Producer(connection, {
+        localTransactionTimeoutMs: 1_000,
+        transactionCheckers: {
+          [topic]: ({ message: { properties }, mayStillRun }) => {
+            if (!mayStillRun) report(properties.name ?? '');
+            return properties.name?.endsWith('commit') ? 'commit' : 'rollback';
+          },
+        },
+      });
+      opened.push(checker);
+      await checker.start();
+    },
+    async close() {
+      for (const one of opened.reverse()) await one.close();
+      connection.close();
+    },
+  };
+}
+
+/**
+ * @param {typeof import('rocketmq-client-nodejs')} client @param {string} endpoints
+ * @returns {Participant}
+ */
+export function nodeParticipant(client, endpoints) {
+  const options = { endpoints, namespace: '', requestTimeout: REQUEST_TIMEOUT_MS, logger: SILENT };
+  /** @type {(() => Promise<unknown>)[]} */
+  const closers = [];
+  /** @type {Promise<import('rocketmq-client-nodejs').Producer> | undefined} */
+  let ordinary;
+  const started = async (/** @type {import('rocketmq-client-nodejs').ProducerOptions} */ more = {}) => {
+    const producer = new client.Producer({ ...options, ...more });
+    await producer.startup();
+    closers.push(() => producer.shutdown());
+    return producer;
+  };
+  const messageOf = (
+    /** @type {Outgoing} */ { name, body, keys, properties, deliverAtMs, delayLevel: _, ...rest },
+  ) => ({
+    ...rest,
+    ...(keys !== undefined && { keys: [...keys] }),
+    body: Buffer.from(body),
+    properties: new Map(Object.entries({ name, ...properties })),
+    ...(deliverAtMs !== undefined && { deliveryTimestamp: new Date(deliverAtMs) }),
+  });
+  return {
+    name: 'node',
+    async send(message) {
+      ordinary ??= started();
+      return (await ordinary).send(messageOf(message));
+    },
+    async begin(message) {
+      const beginner = new client.Producer({
+        ...options,
+        topic: message.topic,
+        checker: { check: async () => UNKNOWN },
+      });
+      await beginner.startup();
+      await beginner.send(messageOf(message), beginner.beginTransaction());
+      await beginner.shutdown();
+    },
+    async consume({ topic, group, onSeen }) {
+      const consumer = new client.PushConsumer({
+        ...options,
+        consumerGroup: group,
+        subscriptions: new Map([[topic, '*']]),
+        messageListener: {
+          consume: async (view) => {
+            // The client counts in place.
+            const attempt = view.deliveryAttempt;
+            await sleep(HANDLING_MS);
+            onSeen({
+              id: view.messageId,
+              topic: view.topic,
+              body: hashOf(view.body),
+              tag: view.tag || null,
+              keys: view.keys,
+              properties: Object.fromEntries(view.properties),
+              messageGroup: view.messageGroup || null,
+              attempt: attempt ?? 0,
+              bornMs: bornOf(view),
+              deliverAtMs: view.deliveryTimestamp?.getTime() ?? null,
+            });
+            return client.ConsumeResult.SUCCESS;
+          },
+        },
+      });
+      await consumer.startup();
+      closers.push(() => consumer.shutdown());
+    },
+    async answerChecks(topic, report) {
+      await started({
+        topic,
+        checker: {
+          check: async (view) => {
+            const title = view.properties.get('name') ?? '';
+            report(title);
+            return title.endsWith('commit') ? COMMIT : ROLLBACK;
+          },
+        },
+      });
+    },
+    async close() {
+      for (const close of closers) await close();
+    },
+  };
+}
+
+/** Its types do not list it. @param {import('rocketmq-client-nodejs').MessageView & { bornTimestamp?: Date }} view */
+function bornOf({ bornTimestamp }) {
+  return bornTimestamp?.getTime() ?? null;
+}
+
+/** @param {Uint8Array} body */
+export function hashOf(body) {
+  return createHash('sha256').update(body).digest('hex');
+}

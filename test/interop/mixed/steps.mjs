@@ -1,0 +1,295 @@
+// What clients of all kinds do together. There is no second broker to compare with, so each step checks what it saw.
+
+import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { hashOf } from './participants.mjs';
+
+const PATIENCE_MS = 60_000;
+const POLL_MS = 50;
+/** Whether something comes that should not. */
+const QUIET_MS = 3_000;
+const SHARED_BY_EACH = 60;
+const ORDERED_ROUNDS = 12;
+const DELAY_MS = 6_000;
+/** This library leaves half messages of other owners alone; without the option, the topic is the owner. */
+const OWNER = 'rocketmq-transaction-owner';
+/** Five seconds by default. */
+const DELAY_LEVEL = 2;
+
+/**
+ * @typedef {import('./participants.mjs').Participant} Participant
+ * @typedef {import('./participants.mjs').Outgoing} Outgoing
+ * @typedef {import('./participants.mjs').Seen} Seen
+ *
+ * @typedef {object} World
+ * @property {Participant} direct
+ * @property {Participant} proxied
+ * @property {Participant} node
+ * @property {ReturnType<typeof import('./remoting.mjs').remotingParticipant>} java
+ * @property {readonly Participant[]} everyone
+ * @property {(purpose: string) => string} name of a topic or group
+ * @property {(what: string, facts?: object) => void} emit
+ */
+
+/** @type {Record<string, (world: World) => Promise<void>>} */
+export const STEPS = {
+  /** All consumers are one group: each message is handled once over all of them, whoever sent it. */
+  async 'mixed-group'({ everyone, name, emit }) {
+    const topic = name('mixed-group');
+    const handled = handledBy(everyone);
+    await consumeAll(everyone, { topic, group: name('mixed-group') }, handled);
+    let warmUps = 0;
+    await until(
+      async () => {
+        for (const sender of everyone)
+          await sender.send({ topic, name: `warm-up ${sender.name} ${warmUps++}`, body: 'w' });
+        return everyone.every((one) => seenBy(handled, one).length > 0);
+      },
+      () => `each consumer to handle a message; handled: ${countsOf(handled)}`,
+    );
+    const before = countsOf(handled);
+    const names = everyone.flatMap((sender) =>
+      Array.from({ length: SHARED_BY_EACH }, (_, index) => `${sender.name} ${index}`),
+    );
+    const lanes = everyone.map(async (sender) => {
+      for (let index = 0; index < SHARED_BY_EACH; index++) {
+        await sender.send({ topic, name: `${sender.name} ${index}`, body: `${index}` });
+      }
+    });
+    await Promise.all(lanes);
+    const all = () => everyone.flatMap((one) => seenBy(handled, one));
+    await until(
+      () => all().length >= names.length + warmUps,
+      () => `${names.length + warmUps} messages; handled: ${countsOf(handled)}`,
+    );
+    await sleep(QUIET_MS);
+    const titles = all().map(({ properties }) => properties.name ?? '');
+    assert.deepEqual(titles.filter((title) => !title.startsWith('warm-up')).sort(), [...names].sort());
+    assert.equal(titles.length, names.length + warmUps, 'a warm-up was handled twice or not at all');
+    assert.deepEqual(
+      all().filter(({ attempt }) => attempt !== 1),
+      [],
+    );
+    assert.notEqual(countsOf(handled), before);
+    emit('handled once', { messages: names.length, consumers: everyone.length });
+  },
+
+  /** One message group, to which each sends in turn: the consumers of an ordered group see one order, and so does a Java consumer that locks queues. */
+  async 'mixed-order'({ everyone, direct, proxied, node, java, name, emit }) {
+    const topic = name('mixed-order');
+    const groups = ['a', 'b', 'c', 'd'];
+    // By POP, the Java client does not keep an order.
+    const ordered = [direct, proxied, node];
+    const handled = handledBy([...ordered, java]);
+    /** @type {string[]} */
+    const together = [];
+    for (const consumer of ordered) {
+      const onSeen = (/** @type {Seen} */ seen) => {
+        handled.get(consumer.name)?.push(seen);
+        together.push(seen.properties.name ?? '');
+      };
+      await consumer.consume({ topic, group: name('mixed-order'), onSeen });
+    }
+    const onSeen = (/** @type {Seen} */ seen) => handled.get('java')?.push(seen);
+    await java.consume({ topic, group: name('mixed-order-java'), ordered: true, onSeen });
+    const sent = groups.map((messageGroup) => ({ messageGroup, names: /** @type {string[]} */ ([]) }));
+    await Promise.all(
+      sent.map(async ({ messageGroup, names }) => {
+        for (let round = 0; round < ORDERED_ROUNDS; round++) {
+          for (const sender of everyone) {
+            const title = `${messageGroup} ${round} ${sender.name}`;
+            await sender.send({ topic, name: title, body: title, messageGroup });
+            names.push(title);
+          }
+        }
+      }),
+    );
+    const count = groups.length * ORDERED_ROUNDS * everyone.length;
+    await until(
+      () => together.length >= count && seenBy(handled, java).length >= count,
+      () => `${count} ordered messages; handled: ${countsOf(handled)}`,
+    );
+    await sleep(QUIET_MS);
+    const byJava = seenBy(handled, java).map(({ properties }) => properties.name ?? '');
+    for (const { messageGroup, names } of sent) {
+      const ofGroup = (/** @type {string} */ title) => title.startsWith(`${messageGroup} `);
+      assert.deepEqual(together.filter(ofGroup), names, 'the ordered group');
+      assert.deepEqual(byJava.filter(ofGroup), names, 'the Java consumer');
+    }
+    emit('in order', { messages: count, groups: groups.length });
+  },
+
+  /** Each reads what each has sent, all of them alike. */
+  async 'mixed-properties'({ everyone, direct, proxied, node, java, name, emit }) {
+    const [topic, delayed, gzip, zlib] = ['mixed-properties', 'mixed-delay', 'mixed-gzip', 'mixed-zlib'].map(name);
+    /** Who can read the messages of a topic. @type {[topic: string, canRead: (consumer: Participant) => boolean][]} */
+    const allowed = [
+      [topic ?? '', () => true],
+      [delayed ?? '', () => true],
+      // Clients of the remoting protocol know no gzip; a POP answer is lost to them from such a message on.
+      [gzip ?? '', (consumer) => consumer !== java],
+      // The server marks zlib as gzip, which the Node client believes.
+      [zlib ?? '', (consumer) => consumer !== node],
+    ];
+    const readers = new Map(allowed);
+    const handled = handledBy(everyone);
+    for (const [from, canRead] of readers) {
+      const consumers = everyone.filter(canRead);
+      await Promise.all(
+        consumers.map((one) => consumeAll([one], { topic: from, group: `${from}-${one.name}` }, handled)),
+      );
+    }
+    /** @type {Outgoing[]} */
+    const sent = [];
+    const send = async (/** @type {Participant} */ sender, /** @type {Outgoing} */ message) => {
+      sent.push(message);
+      await sender.send(message);
+    };
+    const beganAt = Date.now();
+    for (const sender of everyone) {
+      const labels = { tag: 'a tag', keys: ['k1', 'k2'], properties: { p: 'v', ü: 'ß€' } };
+      await send(sender, { topic: topic ?? '', name: `${sender.name} labels`, body: 'grüße', ...labels });
+      await send(sender, { topic: topic ?? '', name: `${sender.name} bare`, body: 'b' });
+      const deliverAtMs = Date.now() + DELAY_MS;
+      await send(sender, { topic: delayed ?? '', name: `${sender.name} later`, body: 'l', tag: 't', deliverAtMs });
+    }
+    const body = 'large '.repeat(4_000);
+    await send(node, { topic: topic ?? '', name: 'node large', body });
+    await send(direct, { topic: gzip ?? '', name: 'direct large', body });
+    await send(proxied, { topic: gzip ?? '', name: 'proxied large', body });
+    await send(java, { topic: zlib ?? '', name: 'java large', body });
+    await send(java, { topic: delayed ?? '', name: 'java delay level', body: 'd', delayLevel: DELAY_LEVEL });
+    const batch = [1, 2, 3].map((index) => ({
+      topic: topic ?? '',
+      name: `java batch ${index}`,
+      body: `${index}`,
+      tag: `t${index}`,
+      keys: [`k${index}`],
+      properties: { index: `${index}` },
+    }));
+    sent.push(...batch);
+    await java.sendBatch(batch);
+    const expectedOf = (/** @type {Participant} */ reader) =>
+      sent.filter((message) => readers.get(message.topic)?.(reader));
+    await until(
+      () => everyone.every((reader) => missingOf(seenBy(handled, reader), expectedOf(reader)).length === 0),
+      () => everyone.map((one) => `${one.name} misses: ${missingOf(seenBy(handled, one), expectedOf(one))}`).join('; '),
+    );
+    await sleep(QUIET_MS);
+    /** @type {Map<string, Seen>} */
+    const agreed = new Map();
+    for (const reader of everyone) {
+      const seen = seenBy(handled, reader);
+      assert.equal(seen.length, expectedOf(reader).length, `${reader.name} handled a message twice`);
+      for (const message of expectedOf(reader)) {
+        const one = seen.find(({ properties }) => properties.name === message.name);
+        assert.ok(one !== undefined, `${reader.name} did not see ${message.name}`);
+        assert.deepEqual(labelsOf(one), labelsSent(message), `${message.name} as ${reader.name} sees it`);
+        assert.ok(one.bornMs !== null && one.bornMs >= beganAt && one.bornMs <= Date.now(), `born ${one.bornMs}`);
+        const first = agreed.get(message.name) ?? one;
+        agreed.set(message.name, first);
+        assert.deepEqual(one, first, `${message.name}: ${reader.name} and the others`);
+      }
+    }
+    emit('read alike', { messages: sent.length, readers: everyone.length });
+  },
+
+  /** Who begins a transaction leaves; another client ends it, when it is checked. A topic for each two: any may be asked. */
+  async 'mixed-transactions'({ everyone, direct, name, emit }) {
+    const others = everyone.filter((one) => one !== direct);
+    const pairs = others.flatMap((other) => [
+      [direct, other],
+      [other, direct],
+    ]);
+    /** @type {string[]} */
+    const delivered = [];
+    /** @type {string[]} */
+    const checked = [];
+    const expected = pairs.flatMap(([begin, end]) => [
+      `${begin?.name} to ${end?.name}: commit`,
+      `${begin?.name} to ${end?.name}: rollback`,
+    ]);
+    await Promise.all(
+      pairs.map(async ([begin, end], index) => {
+        if (begin === undefined || end === undefined) return;
+        const topic = name(`mixed-transactions-${index}`);
+        const onSeen = (/** @type {Seen} */ { properties }) => delivered.push(properties.name ?? '');
+        await direct.consume({ topic, group: topic, onSeen });
+        for (const resolution of ['commit', 'rollback']) {
+          const title = `${begin.name} to ${end.name}: ${resolution}`;
+          await begin.begin({ topic, name: title, body: title, properties: { [OWNER]: topic } });
+        }
+        await end.answerChecks(topic, (title) => checked.push(title));
+      }),
+    );
+    const isCommit = (/** @type {string} */ title) => title.endsWith('commit');
+    await until(
+      () => expected.every((title) => (isCommit(title) ? delivered : checked).includes(title)),
+      () => `the ends of all transactions; delivered: ${delivered.join(', ')}; checked: ${checked.join(', ')}`,
+    );
+    await sleep(QUIET_MS);
+    assert.deepEqual(
+      expected.filter((title) => !checked.includes(title)),
+      [],
+      'ended by another client',
+    );
+    // The server may deliver a message again that a check has ended.
+    assert.deepEqual([...new Set(delivered)].sort(), expected.filter(isCommit).sort());
+    emit('ended by another client', { transactions: expected.length });
+  },
+};
+
+/** @param {readonly Participant[]} consumers @returns {Map<string, Seen[]>} */
+function handledBy(consumers) {
+  return new Map(consumers.map(({ name }) => [name, []]));
+}
+
+/** @param {ReadonlyMap<string, Seen[]>} handled @param {Participant} consumer */
+function seenBy(handled, { name }) {
+  return handled.get(name) ?? [];
+}
+
+/** @param {ReadonlyMap<string, readonly Seen[]>} handled */
+function countsOf(handled) {
+  return [...handled].map(([name, { length }]) => `${name} ${length}`).join(', ');
+}
+
+/** @param {readonly Seen[]} seen @param {readonly Outgoing[]} expected @returns {string[]} the names of those that were not seen */
+function missingOf(seen, expected) {
+  const known = new Set(seen.map(({ properties }) => properties.name));
+  return expected.flatMap((one) => (known.has(one.name) ? [] : one.name));
+}
+
+/** @param {readonly Participant[]} consumers @param {{ topic: string, group: string }} from @param {ReadonlyMap<string, Seen[]>} handled */
+async function consumeAll(consumers, from, handled) {
+  await Promise.all(
+    consumers.map((one) => one.consume({ ...from, onSeen: (seen) => handled.get(one.name)?.push(seen) })),
+  );
+}
+
+/** @param {Seen} seen */
+function labelsOf({ topic, body, tag, keys, properties, attempt, deliverAtMs, messageGroup }) {
+  const { name: _, ...rest } = properties;
+  return { topic, body, tag, keys: [...keys], properties: rest, attempt, deliverAtMs, messageGroup };
+}
+
+/** @param {Outgoing} sent */
+function labelsSent({ topic, body, tag, keys = [], properties = {}, deliverAtMs }) {
+  return {
+    topic,
+    body: hashOf(Buffer.from(body)),
+    tag: tag ?? null,
+    keys: [...keys],
+    properties,
+    attempt: 1,
+    deliverAtMs: deliverAtMs ?? null,
+    messageGroup: null,
+  };
+}
+
+/** @param {() => boolean | Promise<boolean>} condition @param {() => string} what */
+async function until(condition, what) {
+  for (const endsAt = Date.now() + PATIENCE_MS; !(await condition()); await sleep(POLL_MS)) {
+    if (Date.now() > endsAt) throw new Error(`${PATIENCE_MS} ms passed, waiting for ${what()}`);
+  }
+}
