@@ -12,6 +12,7 @@
  * @property {boolean} [enhanced]
  * @property {'grpc-js' | 'http2'} [wire]
  * @property {number} [perRequest]
+ * @property {boolean} [pops] of the Java client by name servers: whether its group pops, as ours do, instead of pulling
  */
 
 /**
@@ -23,6 +24,7 @@
  * @property {readonly ('send' | 'drain' | 'handle')[]} [does] the sections that it is in: sends, drains, and what is measured by
  *   a handler; others name it themselves
  * @property {import('./lib/servers.mjs').ServerKind} [server] default `real`
+ * @property {'proxy' | 'name-server'} [by] how it reaches the server; default `proxy`
  * @property {Readonly<Record<string, number>>} [warmUpFactor] how much more warm-up it gets than the others, by workload; default 1
  * @property {number} [countFactor] how many more messages make a run of the same length; default 1
  * @property {boolean} [isSlowToGet] left out by --quick
@@ -117,6 +119,37 @@ const COLUMNS = [
       options: { wire, perRequest },
     })),
   ),
+  {
+    id: 'ours-remoting',
+    label: 'nestjs-rocketmq, by name server',
+    program: 'nestjs-rocketmq.mjs',
+    by: 'name-server',
+    options: UNBATCHED,
+  },
+  {
+    id: 'ours-remoting-batched',
+    label: 'nestjs-rocketmq, by name server, messages share requests',
+    program: 'nestjs-rocketmq.mjs',
+    by: 'name-server',
+    options: { producer: { batching: 'auto' } },
+    countFactor: 4,
+  },
+  {
+    id: 'java-remoting',
+    label: 'rocketmq-client (Java, by name server)',
+    program: 'java',
+    by: 'name-server',
+    warmUpFactor: { send: 5 },
+    isSlowToGet: true,
+  },
+  {
+    id: 'java-remoting-pop',
+    label: 'rocketmq-client (Java, by name server), a group that pops',
+    program: 'java',
+    by: 'name-server',
+    options: { pops: true },
+    isSlowToGet: true,
+  },
   // Here columns are servers, and the client is the same on each.
   { id: 'on-real', label: 'Apache RocketMQ', program: 'nestjs-rocketmq.mjs' },
   { id: 'on-memory', label: 'embedded, in memory', program: 'nestjs-rocketmq.mjs', server: 'memory' },

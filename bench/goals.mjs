@@ -71,6 +71,18 @@ const EMBEDDED = [
   of('embedded-advance', 'advanceSeconds', 'on-memory')('below', 2),
 ];
 
+/** There is no HTTP/2 to pay without a proxy. */
+const REMOTING = [
+  ...['remoting-send-64', 'remoting-send-512'].flatMap((section) => [
+    of(section, 'cpuMicros', 'ours-remoting')('at most', 1, 'ours'),
+    of(section, 'cpuMicros', 'ours-remoting-batched')('at most', 1, 'ours-batched'),
+    of(section, 'perSecond', 'ours-remoting')('at least', 1, 'java-remoting'),
+  ]),
+  of('remoting-drain', 'cpuMicros', 'ours-remoting')('at most', 1, 'ours'),
+  of('remoting-drain', 'perSecond', 'ours-remoting')('at least', 1, 'java-remoting-pop'),
+  of('remoting-latency', 'p50Ms', 'ours-remoting')('at most', 1, 'java-remoting-pop'),
+];
+
 /** @type {readonly Goal[]} */
 export const GOALS = [
   ...UNBATCHED_SENDS,
@@ -91,6 +103,7 @@ export const GOALS = [
   of('backlog', 'heapGrowthBytes')('at most', 5 * MEGABYTE),
   of('backlog', 'residentBytes')('below', 150 * MEGABYTE),
   of('idle', 'cpuPercent')('at most', 1),
+  ...REMOTING,
   ...EMBEDDED,
 ];
 

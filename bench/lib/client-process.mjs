@@ -7,7 +7,7 @@ import { JAVA_OPTIONS } from './rivals.mjs';
 const workloads = join(import.meta.dirname, '..', 'workloads');
 const OUTPUT_TAIL = 2000;
 
-/** @typedef {{ options?: object, [name: string]: unknown }} ClientTask named values; `options` are for programs on Node.js */
+/** @typedef {{ options?: object, [name: string]: unknown }} ClientTask named values; a Java program gets `options` like the others */
 
 /**
  * @param {import('../columns.mjs').Column} column
@@ -58,8 +58,8 @@ export async function runClient(column, task, { timeoutMs, home, classPath, node
 }
 
 /** @param {ClientTask} task @param {string} classPath @param {string} home */
-function javaArguments({ options: _, ...task }, classPath, home) {
-  const named = Object.entries(task).map(([name, value]) => `${name}=${value}`);
+function javaArguments({ options, ...task }, classPath, home) {
+  const named = Object.entries({ ...task, ...options }).map(([name, value]) => `${name}=${value}`);
   return [...JAVA_OPTIONS, `-Duser.home=${home}`, '-cp', classPath, 'bench.Bench', ...named];
 }
 

@@ -10,8 +10,9 @@ const PLUGINS = 'org.apache.maven.plugins:maven';
 const COMPILE_GOAL = `${PLUGINS}-compiler-plugin:3.13.0:compile`;
 const COPY_GOAL = `${PLUGINS}-dependency-plugin:3.8.1:copy-dependencies`;
 
-/** The newest on Maven Central in November 2026. The figures of issue 6 were measured with 5.0.8. */
+/** The newest on Maven Central in November 2026: the client of proxies, and that of name servers. */
 export const JAVA_CLIENT_VERSION = '5.2.0';
+export const JAVA_REMOTING_CLIENT_VERSION = '5.5.0';
 
 /** Its heap does not grow while it is measured. */
 export const JAVA_OPTIONS = ['-Xms512m', '-Xmx512m'];
@@ -37,10 +38,11 @@ export async function compileJavaRival(version, log) {
   const stamp = join(folder, 'sources');
   const sources = javaSources();
   if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== sources) {
-    log(`compiling the Java client's program, with version ${version} of the client`);
+    log(`compiling the Java clients' program, with versions ${version} and ${JAVA_REMOTING_CLIENT_VERSION}`);
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });
-    const properties = [`-Dclient.version=${version}`, `-Dbench.folder=${folder}`];
+    const versions = [`-Dclient.version=${version}`, `-Dremoting.version=${JAVA_REMOTING_CLIENT_VERSION}`];
+    const properties = [...versions, `-Dbench.folder=${folder}`];
     const goals = [COMPILE_GOAL, COPY_GOAL, `-DoutputDirectory=${join(folder, 'jars')}`];
     await run('mvn', ['-q', '-B', '-f', join(bench, 'java', 'pom.xml'), ...properties, ...goals], { cwd: bench });
     writeFileSync(stamp, sources);

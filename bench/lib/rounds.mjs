@@ -27,7 +27,7 @@ const SHOWN_OF_SERVERS = /** @type {const} */ (['serverMicros', 'startMs', 'shar
  * @typedef {import('./client-process.mjs').ClientTask} ClientTask
  *
  * What the process of a section's column gets.
- * @typedef {import('../sections.mjs').SectionTask & { endpoints: string | undefined, topic: string, group: string,
+ * @typedef {import('../sections.mjs').SectionTask & { endpoints: string | undefined, nameServer?: string, topic: string, group: string,
  *   options: object }} PreparedTask
  */
 
@@ -114,7 +114,7 @@ async function prepare(section, column, round, server) {
   const { countFactor = 1, warmUpFactor = {} } = column;
   const options = section.options ?? column.options ?? {};
   /** @type {PreparedTask} */
-  const task = { ...section.task, endpoints: server?.endpoints, topic: name, group: name, options };
+  const task = { ...section.task, ...addressesOf(column, server), topic: name, group: name, options };
   // One at a time, messages take their time whatever the column.
   const factor = task.inFlight === 1 ? 1 : countFactor;
   if (task.count !== undefined) task.count *= factor;
@@ -126,6 +126,14 @@ async function prepare(section, column, round, server) {
     await server?.fill({ topic, bodyBytes, count: warmUp + count + BEHIND });
   }
   return task;
+}
+
+/** @param {Column} column @param {Server | undefined} server */
+function addressesOf({ by = 'proxy', program }, server) {
+  if (by === 'proxy') return { endpoints: server?.endpoints };
+  if (server?.nameServer === undefined) throw new Error('this server has no name server');
+  const { nameServer } = server;
+  return program === 'java' ? { endpoints: nameServer, nameServer } : { endpoints: `name-server:${nameServer}` };
 }
 
 /** @param {Run} run @param {number} rounds */

@@ -18,6 +18,7 @@ const QUEUES = 8;
  *
  * @typedef {object} Server
  * @property {string} endpoints
+ * @property {string} [nameServer]
  * @property {readonly number[]} pids
  * @property {() => import('./process-usage.mjs').Usage} usage
  * @property {(topic: string) => Promise<void>} createTopic
@@ -48,6 +49,7 @@ async function openReal(log, signal) {
   const pids = processesNaming(runFolder);
   const server = {
     endpoints,
+    nameServer,
     pids,
     usage: () => usageOf(pids),
     createTopic: (/** @type {string} */ topic) => admin.createTopic({ topic, type: 'normal', queues: QUEUES }),

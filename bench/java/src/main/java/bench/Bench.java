@@ -1,4 +1,4 @@
-// The official Java client, with its defaults: one workload, one line of JSON. The task comes as arguments name=value.
+// An official Java client, with its defaults: one workload, one line of JSON. The task comes as arguments name=value.
 package bench;
 
 import java.nio.ByteBuffer;
@@ -8,26 +8,18 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
-import java.util.function.Consumer;
 import java.util.stream.Collectors;
-import org.apache.rocketmq.client.apis.ClientConfiguration;
-import org.apache.rocketmq.client.apis.ClientServiceProvider;
-import org.apache.rocketmq.client.apis.consumer.ConsumeResult;
-import org.apache.rocketmq.client.apis.consumer.FilterExpression;
-import org.apache.rocketmq.client.apis.message.Message;
-import org.apache.rocketmq.client.apis.producer.Producer;
 
 public final class Bench {
     /** Long enough for assignments, heartbeats and settings to have been exchanged. */
     private static final int SETTLE_MS = 5_000;
 
-    private final ClientServiceProvider provider = ClientServiceProvider.loadService();
     private final Map<String, String> task;
-    private final ClientConfiguration configuration;
+    private final Client client;
 
     private Bench(Map<String, String> task) {
         this.task = task;
-        configuration = ClientConfiguration.newBuilder().setEndpoints(task.get("endpoints")).enableSsl(false).build();
+        client = task.containsKey("nameServer") ? new RemotingClient(task) : new GrpcClient(task);
     }
 
     public static void main(String[] arguments) throws Exception {
@@ -67,25 +59,8 @@ public final class Bench {
         return Integer.parseInt(task.get(name));
     }
 
-    private Producer producer() throws Exception {
-        return provider.newProducerBuilder().setClientConfiguration(configuration).setTopics(task.get("topic")).build();
-    }
-
-    private Message message(byte[] body) {
-        return provider.newMessageBuilder().setTopic(task.get("topic")).setBody(body).build();
-    }
-
-    private void consumer(Consumer<ByteBuffer> handle) throws Exception {
-        provider.newPushConsumerBuilder().setClientConfiguration(configuration).setConsumerGroup(task.get("group"))
-            .setSubscriptionExpressions(Map.of(task.get("topic"), FilterExpression.SUB_ALL))
-            .setMessageListener(view -> {
-                handle.accept(view.getBody());
-                return ConsumeResult.SUCCESS;
-            }).build();
-    }
-
     private String send() throws Exception {
-        Producer producer = producer();
+        Client.Producer producer = client.producer();
         byte[] body = new byte[number("bodyBytes")];
         int count = number("count");
         sendAsync(producer, body, number("warmUp"), new Meter(0));
@@ -94,14 +69,14 @@ public final class Bench {
         return meter.figures(count);
     }
 
-    private void sendAsync(Producer producer, byte[] body, int count, Meter meter) throws Exception {
+    private void sendAsync(Client.Producer producer, byte[] body, int count, Meter meter) throws Exception {
         int inFlight = number("inFlight");
         Semaphore free = new Semaphore(inFlight);
         AtomicReference<Throwable> failure = new AtomicReference<>();
         for (int index = 0; index < count; index++) {
             free.acquire();
             long began = System.nanoTime();
-            producer.sendAsync(message(body)).whenComplete((receipt, error) -> {
+            producer.sendAsync(body).whenComplete((receipt, error) -> {
                 if (error != null) {
                     failure.set(error);
                 }
@@ -116,16 +91,16 @@ public final class Bench {
     }
 
     private String sendOneAtATime() throws Exception {
-        Producer producer = producer();
+        Client.Producer producer = client.producer();
         byte[] body = new byte[number("bodyBytes")];
         for (int index = 0; index < number("warmUp"); index++) {
-            producer.send(message(body));
+            producer.send(body);
         }
         int count = number("count");
         Meter meter = new Meter(count);
         for (int index = 0; index < count; index++) {
             long began = System.nanoTime();
-            producer.send(message(body));
+            producer.send(body);
             meter.latency(System.nanoTime() - began);
         }
         return meter.figures(count);
@@ -138,7 +113,7 @@ public final class Bench {
         AtomicInteger handled = new AtomicInteger();
         AtomicReference<Meter> meter = new AtomicReference<>();
         CompletableFuture<String> done = new CompletableFuture<>();
-        consumer(body -> {
+        client.consumer(body -> {
             int number = handled.incrementAndGet();
             if (number == warmUp) {
                 meter.set(new Meter(0));
@@ -157,14 +132,14 @@ public final class Bench {
     private String latency() throws Exception {
         int count = number("seconds") * number("perSecond");
         AtomicReference<Meter> meter = new AtomicReference<>();
-        consumer(body -> {
+        client.consumer(body -> {
             ByteBuffer bytes = body.duplicate();
             long began = bytes.getLong();
             if (bytes.get() == 1) {
                 meter.get().latency(System.nanoTime() - began);
             }
         });
-        Producer producer = producer();
+        Client.Producer producer = client.producer();
         sendAtRate(producer, number("warmUpSeconds") * number("perSecond"), (byte) 0);
         meter.set(new Meter(count));
         sendAtRate(producer, count, (byte) 1);
@@ -178,7 +153,7 @@ public final class Bench {
         return meter.get().figures(count);
     }
 
-    private void sendAtRate(Producer producer, int count, byte mark) throws Exception {
+    private void sendAtRate(Client.Producer producer, int count, byte mark) throws Exception {
         long began = System.nanoTime();
         long everyNanos = 1_000_000_000L / number("perSecond");
         for (int index = 0; index < count; index++) {
@@ -188,13 +163,13 @@ public final class Bench {
             }
             byte[] body = new byte[number("bodyBytes")];
             ByteBuffer.wrap(body).putLong(System.nanoTime()).put(mark);
-            producer.sendAsync(message(body));
+            producer.sendAsync(body);
         }
     }
 
     /** A consumer that nothing comes to. */
     private String idle() throws Exception {
-        consumer(body -> { });
+        client.consumer(body -> { });
         Thread.sleep(SETTLE_MS);
         Meter meter = new Meter(0);
         Thread.sleep(number("seconds") * 1000L);
