@@ -2,6 +2,7 @@ import { describe, expect } from '@jest/globals';
 import { resource } from '../support/raw-grpc-client.js';
 import { isBefore } from './support/backend.js';
 import { contractSuite } from './support/contract.js';
+import { buried } from './support/dead-letters.js';
 import type { World } from './support/world.js';
 
 const contract = contractSuite();
@@ -11,18 +12,6 @@ const namesOf = async (world: World, includeSystem = false): Promise<string[]> =
   expect(failures).toEqual([]);
   return topics.map(({ topic }) => topic);
 };
-
-/** Dead-letters a message of the topic in the group. */
-async function deadLetterOf(world: World, topic: string, consumerGroup: string): Promise<void> {
-  const producer = await world.producer();
-  await producer.send({ topic, body: 'poison' });
-  const consumer = await world.simpleConsumer(topic, consumerGroup);
-  const [message] = await consumer.receive({ longPollingTimeoutMs: 10_000 });
-  if (message === undefined) throw new Error('nothing came');
-  await consumer.changeInvisibleDuration(message, 0);
-  await world.backend.advance(5_000);
-  expect(await consumer.receive({ longPollingTimeoutMs: 5_000 })).toEqual([]);
-}
 
 describe('listed topics', () => {
   contract('show type and queues, sorted by name, without system topics', async (world) => {
@@ -44,7 +33,7 @@ describe('listed topics', () => {
   contract('include dead letter queues on request', async (world) => {
     const topic = await world.topic();
     const consumerGroup = await world.group({ maxDeliveryAttempts: 1 });
-    await deadLetterOf(world, topic, consumerGroup);
+    await buried(world, consumerGroup, [{ topic, body: 'poison' }]);
     const { topics } = await world.admin().listTopics({ includeSystem: true });
     const kinds = new Map(topics.map((one) => [one.topic, one.kind]));
     expect(kinds.get(topic)).toBe('user');
@@ -133,7 +122,7 @@ describe('deleted groups', () => {
     const admin = world.admin();
     const topic = await world.topic();
     const consumerGroup = await world.group({ maxDeliveryAttempts: 1 });
-    await deadLetterOf(world, topic, consumerGroup);
+    await buried(world, consumerGroup, [{ topic, body: 'poison' }]);
     const deadLetters = `%DLQ%${consumerGroup}`;
     await admin.deleteGroup(consumerGroup);
     expect(await namesOf(world, true)).toContain(deadLetters);

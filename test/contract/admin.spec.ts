@@ -249,8 +249,9 @@ describe('consumer groups', () => {
     await admin.createGroup({ consumerGroup, maxDeliveryAttempts: 1 }, { ifExists: 'update' });
     if (first !== undefined) await consumer.changeInvisibleDuration(first, 0);
     await world.backend.advance(5_000);
-    expect(await consumer.receive({ longPollingTimeoutMs: 5_000 })).toEqual([]);
-    const dead = await world.record({ topic: `%DLQ%${consumerGroup}` });
-    await world.until('it is a dead letter', () => dead.deliveries.length === 1);
+    await world.until('it is a dead letter', async () => {
+      expect(await consumer.receive({ longPollingTimeoutMs: 5_000 })).toEqual([]);
+      return (await admin.listDeadLetters(consumerGroup, { limit: 1 })).total === 1n;
+    });
   });
 });
