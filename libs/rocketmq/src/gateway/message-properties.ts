@@ -128,8 +128,13 @@ function integerIn(text: string | undefined): number | undefined {
 /** By what the message carries, like the proxy. */
 function typeOf({ properties }: StoredMessageFields): MessageType {
   if (properties.get(PROPERTY.isHalf) === 'true') return MessageType.TRANSACTION;
-  const delays = [PROPERTY.delayLevel, PROPERTY.deliverAtMs, PROPERTY.delaySeconds];
-  if (delays.some((name) => properties.has(name))) return MessageType.DELAY;
+  if (
+    properties.has(PROPERTY.deliverAtMs) ||
+    properties.has(PROPERTY.delayLevel) ||
+    properties.has(PROPERTY.delaySeconds)
+  ) {
+    return MessageType.DELAY;
+  }
   if (properties.has(PROPERTY.messageGroup)) return MessageType.FIFO;
   if (properties.has(PROPERTY.priority)) return MessageType.PRIORITY;
   return properties.has(PROPERTY.liteTopic) ? MessageType.LITE : MessageType.NORMAL;

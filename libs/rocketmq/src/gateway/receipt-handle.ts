@@ -55,7 +55,7 @@ export function encodeHandle(delivery: Delivery, commitLogOffset: string, expire
 export function decodeHandle(text: string): ReceiptHandle | undefined {
   const fields = text.split(' ');
   const delivery = deliveryIn(fields);
-  const [commitLogOffset = '', expiresAt = '', liteTopic] = fields.slice(8);
+  const [, , , , , , , , commitLogOffset = '', expiresAt = '', liteTopic] = fields;
   if (fields.length < FIELD_COUNT || fields.length > FIELD_COUNT + 1 || delivery === undefined) return undefined;
   if (!NUMBER.test(commitLogOffset) || !NUMBER.test(expiresAt)) return undefined;
   // Not spread: this runs for every acknowledgement.
@@ -68,10 +68,16 @@ export function deliveryOfCheckPoint(checkPoint: string | undefined): Delivery |
 }
 
 function deliveryIn(fields: readonly string[]): Delivery | undefined {
-  const [startOffset = '', popTimeMs = '', invisibleMs = '', reviveQueue = '', from = '', ...rest] = fields;
-  const [brokerName = '', queueId = '', offset = ''] = rest;
-  const numbers = [startOffset, popTimeMs, invisibleMs, reviveQueue, queueId, offset];
-  if (!numbers.every((number) => NUMBER.test(number)) || !isPoppedFrom(from) || brokerName === '') return undefined;
+  const [startOffset = '', popTimeMs = '', invisibleMs = '', reviveQueue = '', from = ''] = fields;
+  const [, , , , , brokerName = '', queueId = '', offset = ''] = fields;
+  const areNumbers =
+    NUMBER.test(startOffset) &&
+    NUMBER.test(popTimeMs) &&
+    NUMBER.test(invisibleMs) &&
+    NUMBER.test(reviveQueue) &&
+    NUMBER.test(queueId) &&
+    NUMBER.test(offset);
+  if (!areNumbers || !isPoppedFrom(from) || brokerName === '') return undefined;
   return { startOffset, popTimeMs, invisibleMs, reviveQueue, from, brokerName, queueId, offset };
 }
 

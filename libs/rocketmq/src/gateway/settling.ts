@@ -183,7 +183,7 @@ export class Settling {
       const answer = await this.client.ask(address, batchAck(topic, consumerGroup, near), deadline);
       for (const handle of near) statuses.set(handle, statusOf(answer, address));
     };
-    const alone = handles.filter((handle) => !near.includes(handle));
+    const alone = near.length === handles.length ? [] : handles.filter((handle) => !near.includes(handle));
     // Each request listens to the signal, and a batch has more of them than a leak would.
     setMaxListeners(0, deadline.signal);
     await Promise.all([
@@ -232,13 +232,13 @@ function deliveryFields(topic: string, consumerGroup: string, handle: ReceiptHan
 }
 
 /** How far the last message of a poll may be behind the first one, for a set of bits over their offsets: a poll has at most 32. */
-const MOST_APART = 4096n;
+const MOST_APART = 4096;
 
 function isNear({ offset, startOffset, liteTopic }: ReceiptHandle): boolean {
   // Brokers take acknowledgements of lite topics one by one.
   if (liteTopic !== undefined) return false;
-  const distance = BigInt(offset) - BigInt(startOffset);
-  return distance >= 0n && distance <= MOST_APART;
+  const distance = Number(offset) - Number(startOffset);
+  return distance >= 0 && distance <= MOST_APART && Number.isSafeInteger(Number(offset));
 }
 
 /** One entry for what was popped together. @see BatchAck of the server */
@@ -259,8 +259,10 @@ function batchAck(topic: string, consumerGroup: string, handles: readonly Receip
   const together = new Map<string, ReceiptHandle[]>();
   for (const handle of handles) {
     const { from, queueId, startOffset, popTimeMs, invisibleMs, reviveQueue } = handle;
-    const key = [from, queueId, startOffset, popTimeMs, invisibleMs, reviveQueue].join(' ');
-    together.set(key, [...(together.get(key) ?? []), handle]);
+    const key = `${from} ${queueId} ${startOffset} ${popTimeMs} ${invisibleMs} ${reviveQueue}`;
+    const group = together.get(key);
+    if (group === undefined) together.set(key, [handle]);
+    else group.push(handle);
   }
   const acks = [...together.values()].map((group) => batchEntry(topic, consumerGroup, group));
   const body = Buffer.from(JSON.stringify({ brokerName: handles[0]?.brokerName, acks }));
@@ -270,15 +272,15 @@ function batchAck(topic: string, consumerGroup: string, handles: readonly Receip
 function batchEntry(topic: string, consumerGroup: string, handles: readonly ReceiptHandle[]): BatchEntry {
   // `batchAck` groups handles, and no group is empty.
   const first = handles[0] as ReceiptHandle;
-  const start = BigInt(first.startOffset);
-  const distances = handles.map(({ offset }) => Number(BigInt(offset) - start));
+  const start = Number(first.startOffset);
+  const distances = handles.map(({ offset }) => Number(offset) - start);
   const bits = Buffer.alloc((Math.max(...distances) >> 3) + 1);
   for (const distance of distances) bits[distance >> 3] = (bits[distance >> 3] ?? 0) | (1 << (distance & 7));
   return {
     c: consumerGroup,
     t: topic,
     r: first.from,
-    so: Number(start),
+    so: start,
     q: Number(first.queueId),
     rq: Number(first.reviveQueue),
     pt: Number(first.popTimeMs),

@@ -44,7 +44,7 @@ const OPENING = encodeFrame({ code: REQUEST_CODES.getBrokerClusterInfo, opaque: 
 /** Sends requests to any number of name servers and brokers. */
 export class RemotingClient {
   /** Connections that are open or being opened. */
-  private readonly connections = new Map<string, Promise<RemotingConnection>>();
+  private readonly connections = new Map<string, RemotingConnection | Promise<RemotingConnection>>();
   /** All connections whose socket may still be open, so that `close()` can wait for them. */
   private readonly sockets = new Set<Promise<unknown>>();
   private readonly closing = new AbortController();
@@ -98,6 +98,7 @@ export class RemotingClient {
   async connected(address: string, deadline: Deadline): Promise<RemotingConnection> {
     if (this.closing.signal.aborted) throw abortReason(this.closing.signal);
     const opening = this.connections.get(address) ?? this.open(address);
+    if (opening instanceof RemotingConnection) return opening;
     try {
       return await raceAbort(opening, deadline.signal);
     } catch (error) {
@@ -150,12 +151,21 @@ export class RemotingClient {
   }
 
   private open(address: string): Promise<RemotingConnection> {
+    let current: RemotingConnection | undefined;
+    const isCurrent = (): boolean => {
+      const known = this.connections.get(address);
+      return known !== undefined && (known === opening || known === current);
+    };
     const forget = (): void => {
-      if (this.connections.get(address) === opening) this.connections.delete(address);
+      if (isCurrent()) this.connections.delete(address);
     };
     const opening = this.connect(address, forget);
     this.connections.set(address, opening);
-    const gone = opening.then((connection) => connection.ended, forget);
+    const gone = opening.then((connection) => {
+      current = connection;
+      if (isCurrent()) this.connections.set(address, connection);
+      return connection.ended;
+    }, forget);
     this.sockets.add(gone);
     void gone.then(() => this.sockets.delete(gone));
     return opening;

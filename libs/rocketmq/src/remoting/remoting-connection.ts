@@ -111,25 +111,45 @@ export class RemotingConnection {
     onLate?: (answer: RemotingFrame) => void,
   ): Promise<RemotingFrame> {
     this.assertOpen();
+    if (signal.aborted) throw abortReason(signal);
     const opaque = this.nextOpaque++;
-    const answer = new Promise<RemotingFrame>((resolve, reject) => this.pending.set(opaque, { resolve, reject }));
-    try {
-      this.socket.write(encodeRequest(request, opaque));
-      return await raceAbort(answer, signal);
-    } finally {
-      if (onLate !== undefined && signal.aborted && this.pending.has(opaque)) {
-        this.pending.set(opaque, { resolve: onLate, reject: () => {} });
-      } else {
-        this.pending.delete(opaque);
-      }
-    }
+    const frame = encodeRequest(request, opaque);
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => {
+        if (onLate === undefined) this.pending.delete(opaque);
+        else this.pending.set(opaque, { resolve: onLate, reject: () => {} });
+        reject(abortReason(signal));
+      };
+      const settled = (): void => signal.removeEventListener('abort', onAbort);
+      signal.addEventListener('abort', onAbort, { once: true });
+      this.pending.set(opaque, {
+        resolve: (answer) => {
+          settled();
+          resolve(answer);
+        },
+        reject: (error) => {
+          settled();
+          reject(error);
+        },
+      });
+      this.write(frame);
+    });
   }
 
   /** Answers a request of the server; without effect when the connection has ended. */
   reply({ opaque }: Pick<RemotingFrame, 'opaque'>, answer: Reply): void {
     if (this.state.kind === 'closed') return;
-    this.socket.write(encodeFrame({ ...answer, opaque, isResponse: true }));
+    this.write(encodeFrame({ ...answer, opaque, isResponse: true }));
     if (this.socket.writableLength > MOST_UNREAD_BYTES) this.abandon('the server asks without reading the answers');
+  }
+
+  /** What one turn of the event loop writes leaves in one system call: each costs more than all else that a request does. */
+  private write(frame: Buffer): void {
+    if (this.socket.writableCorked === 0) {
+      this.socket.cork();
+      process.nextTick(() => this.socket.uncork());
+    }
+    this.socket.write(frame);
   }
 
   private assertOpen(): void {

@@ -10,20 +10,26 @@ export function abortReason(signal: AbortSignal | undefined): Error {
  * Settles like the promise, or rejects with the signal's reason as soon as it aborts. The work behind the promise continues; if it
  * fails later, the error is ignored because nobody waits for it.
  */
-export async function raceAbort<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+export function raceAbort<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;
-  let onAbort = (): void => {};
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(abortReason(signal));
-    if (signal.aborted) onAbort();
+  // One promise, not two and a race: every request passes here.
+  return new Promise<T>((resolve, reject) => {
+    const onAbort = (): void => reject(abortReason(signal));
+    const settled = (): void => signal.removeEventListener('abort', onAbort);
+    promise.then(
+      (value) => {
+        settled();
+        resolve(value);
+      },
+      (error) => {
+        settled();
+        reject(error);
+      },
+    );
+    // A promise that is settled already comes first.
+    if (signal.aborted) void Promise.resolve().then(onAbort);
     else signal.addEventListener('abort', onAbort, { once: true });
   });
-  promise.catch(() => {});
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
 }
 
 /** A controller that aborts as soon as one of `signals` does. Call `unlink` when done, to remove the listeners from them. */

@@ -30,6 +30,7 @@ export type OutgoingFrame = Pick<RemotingFrame, 'code' | 'opaque'> &
 /** The largest frame that a client reads: far above any expected answer, far below what could exhaust memory. */
 export const MAX_FRAME_BYTES = 32 * 1024 * 1024;
 
+const NO_BODY = Buffer.alloc(0);
 const LENGTH_BYTES = 4;
 const RESPONSE_FLAG = 1;
 const ONE_WAY_FLAG = 2;
@@ -51,23 +52,24 @@ export class MalformedFrame extends Error {
 /** A frame with JSON header, as `int32 length | int32 header length | header | body`. @see RemotingCommand of the server */
 export function encodeFrame(frame: OutgoingFrame): Buffer {
   const { code, opaque, isResponse = false, isOneWay = false, version = VERSION, remark } = frame;
-  const { fields = {}, body = Buffer.alloc(0) } = frame;
-  const header = Buffer.from(
-    JSON.stringify({
-      code,
-      language: frame.language ?? 'JAVA',
-      version,
-      opaque,
-      flag: (isResponse ? RESPONSE_FLAG : 0) | (isOneWay ? ONE_WAY_FLAG : 0),
-      ...(remark === undefined || remark === '' ? {} : { remark }),
-      extFields: fields,
-      serializeTypeCurrentRPC: 'JSON',
-    }),
-  );
-  const prefix = Buffer.alloc(2 * LENGTH_BYTES);
-  prefix.writeInt32BE(LENGTH_BYTES + header.length + body.length, 0);
-  prefix.writeInt32BE(header.length, LENGTH_BYTES);
-  return Buffer.concat([prefix, header, body]);
+  const { fields = {}, body = NO_BODY } = frame;
+  const header = JSON.stringify({
+    code,
+    language: frame.language ?? 'JAVA',
+    version,
+    opaque,
+    flag: (isResponse ? RESPONSE_FLAG : 0) | (isOneWay ? ONE_WAY_FLAG : 0),
+    remark: remark === '' ? undefined : remark,
+    extFields: fields,
+    serializeTypeCurrentRPC: 'JSON',
+  });
+  const headerBytes = Buffer.byteLength(header);
+  const bytes = Buffer.allocUnsafe(2 * LENGTH_BYTES + headerBytes + body.length);
+  bytes.writeInt32BE(LENGTH_BYTES + headerBytes + body.length, 0);
+  bytes.writeInt32BE(headerBytes, LENGTH_BYTES);
+  bytes.write(header, 2 * LENGTH_BYTES);
+  body.copy(bytes, 2 * LENGTH_BYTES + headerBytes);
+  return bytes;
 }
 
 /** Assembles frames from the chunks of one connection. After an error the rest of the stream cannot be read. */
@@ -163,6 +165,12 @@ function parseHeader(bytes: Buffer): Record<string, unknown> {
 }
 
 function textsOf(extFields: unknown): Record<string, string> {
-  const entries = Object.entries(typeof extFields === 'object' && extFields !== null ? extFields : {});
+  if (typeof extFields !== 'object' || extFields === null) return {};
+  if (isOfTexts(extFields)) return extFields;
+  const entries = Object.entries(extFields);
   return Object.fromEntries(entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
+}
+
+function isOfTexts(fields: object): fields is Record<string, string> {
+  return !Array.isArray(fields) && Object.values(fields).every((value) => typeof value === 'string');
 }

@@ -55,11 +55,19 @@ export function encodeProperties(properties: Iterable<readonly [string, string]>
 
 /** Malformed pairs are skipped, as the server does. */
 export function decodeProperties(text: string): Map<string, string> {
-  const pairs = text.split(PROPERTY_END).flatMap((pair) => {
-    const [name = '', value, more] = pair.split(NAME_END);
-    return value === undefined || more !== undefined ? [] : [[name, value] as const];
-  });
-  return new Map(pairs);
+  const properties = new Map<string, string>();
+  // By positions: this runs for every property of every message.
+  for (let at = 0; at < text.length; ) {
+    const found = text.indexOf(PROPERTY_END, at);
+    const end = found < 0 ? text.length : found;
+    const middle = text.indexOf(NAME_END, at);
+    if (middle >= 0 && middle < end) {
+      const more = text.indexOf(NAME_END, middle + 1);
+      if (more < 0 || more > end) properties.set(text.slice(at, middle), text.slice(middle + 1, end));
+    }
+    at = end + 1;
+  }
+  return properties;
 }
 
 /**
@@ -73,7 +81,7 @@ export function decodeStoredMessages(bytes: Buffer): StoredMessageFields[] {
     if (bytes.length - at < 4) throw new MalformedMessage('it ends within its size');
     const size = bytes.readInt32BE(at);
     if (size < 8 || at + size > bytes.length) throw new MalformedMessage(`a size of ${size} bytes`);
-    messages.push(decodeOne(new Reader(bytes.subarray(at + 4, at + size))));
+    messages.push(decodeOne(new Reader(bytes, at + 4, at + size)));
     at += size;
   }
   return messages;
@@ -120,55 +128,85 @@ function decodeOne(reader: Reader): StoredMessageFields {
   const queueOffset = reader.int64();
   const commitLogOffset = reader.int64();
   const sysFlag = reader.int32();
-  const bornTimestampMs = Number(reader.int64());
+  const bornTimestampMs = reader.timestampMs();
   const bornHost = reader.host((sysFlag & SYS_FLAGS.bornHostIPv6) !== 0);
-  const storeTimestampMs = Number(reader.int64());
+  const storeTimestampMs = reader.timestampMs();
   const storeHost = reader.host((sysFlag & SYS_FLAGS.storeHostIPv6) !== 0);
   const reconsumeTimes = reader.int32();
   const preparedTransactionOffset = reader.int64();
   const body = Buffer.from(reader.bytes(reader.int32()));
-  const topic = reader.bytes(magic === MAGIC ? reader.uint8() : reader.uint16()).toString('utf8');
-  const properties = decodeProperties(reader.bytes(reader.uint16()).toString('utf8'));
-  const head = { topic, queueId, queueOffset, commitLogOffset, sysFlag, flag, bodyCrc };
-  const times = { bornTimestampMs, bornHost, storeTimestampMs, storeHost };
-  return { ...head, ...times, reconsumeTimes, preparedTransactionOffset, body, properties };
+  const topic = reader.text(magic === MAGIC ? reader.uint8() : reader.uint16());
+  const properties = decodeProperties(reader.text(reader.uint16()));
+  return {
+    topic,
+    queueId,
+    queueOffset,
+    commitLogOffset,
+    sysFlag,
+    flag,
+    bodyCrc,
+    bornTimestampMs,
+    bornHost,
+    storeTimestampMs,
+    storeHost,
+    reconsumeTimes,
+    preparedTransactionOffset,
+    body,
+    properties,
+  };
 }
 
 /** Reads fields in order. */
 class Reader {
-  private at = 0;
+  constructor(
+    private readonly source: Buffer,
+    private at: number,
+    private readonly end: number,
+  ) {}
 
-  constructor(private readonly source: Buffer) {}
+  /** Moves on. @returns where the field begins */
+  private skip(length: number): number {
+    const start = this.at;
+    if (length < 0 || start + length > this.end) throw new MalformedMessage('it ends within a field');
+    this.at += length;
+    return start;
+  }
 
   bytes(length: number): Buffer {
-    if (length < 0 || this.at + length > this.source.length) throw new MalformedMessage('it ends within a field');
-    const start = this.at;
-    this.at += length;
-    return this.source.subarray(start, this.at);
+    const start = this.skip(length);
+    return this.source.subarray(start, start + length);
+  }
+
+  text(length: number): string {
+    const start = this.skip(length);
+    return this.source.toString('utf8', start, start + length);
   }
 
   uint8(): number {
-    return this.bytes(1).readUInt8();
+    return this.source.readUInt8(this.skip(1));
   }
 
   uint16(): number {
-    return this.bytes(2).readUInt16BE();
+    return this.source.readUInt16BE(this.skip(2));
   }
 
   int32(): number {
-    return this.bytes(4).readInt32BE();
+    return this.source.readInt32BE(this.skip(4));
   }
 
   int64(): bigint {
-    return this.bytes(8).readBigInt64BE();
+    return this.source.readBigInt64BE(this.skip(8));
+  }
+
+  /** A number of 64 bits that is far below the largest one that JavaScript counts to. */
+  timestampMs(): number {
+    return this.int32() * 2 ** 32 + (this.int32() >>> 0);
   }
 
   host(isIPv6: boolean): string {
-    const address = this.bytes(isIPv6 ? 16 : 4);
-    const port = this.int32();
-    if (!isIPv6) return `${address.join('.')}:${port}`;
-    const groups = Array.from({ length: 8 }, (_, index) => address.readUInt16BE(2 * index).toString(16));
-    return `[${groups.join(':')}]:${port}`;
+    if (!isIPv6) return `${this.uint8()}.${this.uint8()}.${this.uint8()}.${this.uint8()}:${this.int32()}`;
+    const groups = Array.from({ length: 8 }, () => this.uint16().toString(16));
+    return `[${groups.join(':')}]:${this.int32()}`;
   }
 }
 
