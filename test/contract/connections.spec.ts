@@ -1,4 +1,5 @@
-// What happens to HTTP/2 connections. Runs by remoting take the proxy on the same broker here: connections to brokers have cases of their own.
+// What happens to HTTP/2 connections. Runs by remoting take the proxy on the same broker here; for connections to brokers see remoting/ and
+// gateway/ of the library, and test/restarts.
 
 import { describe, expect } from '@jest/globals';
 import { Producer } from 'nestjs-rocketmq/client';
