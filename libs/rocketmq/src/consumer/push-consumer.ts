@@ -381,7 +381,7 @@ export class PushConsumer {
 
   private onCommand(command: ServerCommand, endpoint: Endpoint): boolean {
     if (command.$case === 'notifyUnsubscribeLiteCommand' && this.lite !== undefined) {
-      this.lite.lose(command.value.liteTopic);
+      this.lite.lose(command.value.liteTopic, endpoint);
       return true;
     }
     if (command.$case !== 'verifyMessageCommand') return false;

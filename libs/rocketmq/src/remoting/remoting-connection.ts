@@ -41,6 +41,9 @@ export class RemotingConnection {
   private release = 0;
   private lastHeardAtMs: number | undefined;
   private readonly pending = new Map<number, PendingCall>();
+  /** What has arrived and is not handed on yet. */
+  private readonly arrived: RemotingFrame[] = [];
+  private isTurnDue = false;
   /** Resolves when the socket is closed by either side. */
   readonly ended: Promise<void>;
 
@@ -195,22 +198,45 @@ export class RemotingConnection {
       this.end(error instanceof MalformedFrame ? malformedAnswer(error) : (error as Error));
       return;
     }
-    for (const frame of frames) {
-      if (!frame.isResponse) {
-        this.events.onRequest?.(frame, this);
-        continue;
-      }
-      this.release = frame.version;
-      // An unknown number belongs to a late answer of an abandoned call.
-      const call = this.pending.get(frame.opaque);
-      this.pending.delete(frame.opaque);
-      call?.resolve(frame);
+    this.arrived.push(...frames);
+    if (!this.isTurnDue) this.handOn();
+  }
+
+  /**
+   * Answers reach their callers after some promises, and requests reach the client after others. What arrives together is handed on in
+   * turns, so that both see it in the order in which the server wrote it.
+   */
+  private handOn(): void {
+    this.isTurnDue = false;
+    let isOfAnswers: boolean | undefined;
+    for (;;) {
+      const [frame] = this.arrived;
+      if (frame === undefined) return;
+      isOfAnswers ??= frame.isResponse;
+      if (frame.isResponse !== isOfAnswers) break;
+      this.arrived.shift();
+      this.take(frame);
     }
+    this.isTurnDue = true;
+    setImmediate(() => this.handOn());
+  }
+
+  private take(frame: RemotingFrame): void {
+    if (!frame.isResponse) {
+      this.events.onRequest?.(frame, this);
+      return;
+    }
+    this.release = frame.version;
+    // An unknown number belongs to a late answer of an abandoned call.
+    const call = this.pending.get(frame.opaque);
+    this.pending.delete(frame.opaque);
+    call?.resolve(frame);
   }
 
   private end(error: Error): void {
     if (this.state.kind === 'closed') return;
     this.state = { kind: 'closed', why: error };
+    for (const frame of this.arrived.splice(0)) this.take(frame);
     for (const call of this.pending.values()) call.reject(error);
     this.pending.clear();
     this.socket.destroy();

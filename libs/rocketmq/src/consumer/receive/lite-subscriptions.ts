@@ -28,11 +28,24 @@ interface LiteParts {
   inTurn(what: string, options: CallOptions, work: (deadline: Deadline) => Promise<void>): Promise<void>;
 }
 
+/** Lite topics that are being subscribed to. */
+interface Joining {
+  readonly names: ReadonlySet<string>;
+  /** The endpoints that have answered. */
+  readonly answered: Set<string>;
+  /** What another consumer has taken over from an endpoint that had answered. */
+  readonly lost: Set<string>;
+}
+
 /** Keeps the servers informed, in real time, from {@link LiteSubscriptions.start} to {@link LiteSubscriptions.stop}. */
 export class LiteSubscriptions {
   private readonly subscribed = new Set<string>();
   private readonly stopping = new AbortController();
   private running: Promise<void> | undefined;
+  private joining: Joining | undefined;
+  private isRefreshing = false;
+  /** Whether what the servers know may be outdated again as soon as the change under way has ended. */
+  private isOutdated = false;
 
   constructor(
     private readonly context: Pick<
@@ -56,9 +69,9 @@ export class LiteSubscriptions {
     this.assertQuota(initial.length);
     // A complete set would not take lite topics over from other consumers of an exclusive group.
     if (initial.length === 0) await this.sync(LiteSubscriptionAction.COMPLETE_ADD, [], deadline);
-    else await this.sync(LiteSubscriptionAction.PARTIAL_ADD, initial, deadline);
-    for (const liteTopic of initial) this.subscribed.add(liteTopic);
+    else await this.join(initial, deadline);
     this.running = this.repeat();
+    this.refreshIfOutdated();
   }
 
   async add(liteTopic: string, options: CallOptions): Promise<void> {
@@ -67,9 +80,9 @@ export class LiteSubscriptions {
       // A repeated request would make an exclusive group drop the lite topic of this consumer.
       if (this.subscribed.has(liteTopic)) return;
       this.assertQuota(this.subscribed.size + 1);
-      await this.sync(LiteSubscriptionAction.PARTIAL_ADD, [liteTopic], deadline);
-      this.subscribed.add(liteTopic);
+      await this.join([liteTopic], deadline);
     });
+    this.refreshIfOutdated();
   }
 
   async remove(liteTopic: string, options: CallOptions): Promise<void> {
@@ -80,13 +93,47 @@ export class LiteSubscriptions {
   }
 
   /** The server has ended a subscription. */
-  lose(liteTopic: string): void {
-    if (this.subscribed.delete(liteTopic)) this.context.report.liteTopicLost(this.parts.topic, liteTopic);
+  lose(liteTopic: string, endpoint: Endpoint): void {
+    const { joining } = this;
+    if (this.subscribed.delete(liteTopic)) {
+      // The set that is being sent still holds it, and would share it with the consumer that has taken it over.
+      if (this.isRefreshing) this.isOutdated = true;
+      this.context.report.liteTopicLost(this.parts.topic, liteTopic);
+      return;
+    }
+    // Before its answer, a server ends an earlier subscription of this consumer itself: one whose answer was lost.
+    if (joining?.names.has(liteTopic) && joining.answered.has(endpointKey(endpoint))) joining.lost.add(liteTopic);
   }
 
   /** A server that answers settings may have lost the stream of this client before, and its subscriptions with it. */
   settingsAnswered(): void {
-    if (this.running !== undefined && !this.stopping.signal.aborted) void this.refresh();
+    if (this.stopping.signal.aborted) return;
+    if (this.running !== undefined) void this.refresh();
+    else if (this.joining !== undefined) this.isOutdated = true;
+  }
+
+  /** Subscribes to more lite topics. What another consumer takes over meanwhile is reported as lost once all servers have answered. */
+  private async join(names: readonly string[], deadline: Deadline): Promise<void> {
+    const joining: Joining = { names: new Set(names), answered: new Set(), lost: new Set() };
+    this.joining = joining;
+    try {
+      await this.sync(LiteSubscriptionAction.PARTIAL_ADD, names, deadline, (endpoint) =>
+        joining.answered.add(endpointKey(endpoint)),
+      );
+    } finally {
+      this.joining = undefined;
+    }
+    const { lost } = joining;
+    for (const liteTopic of names) if (!lost.has(liteTopic)) this.subscribed.add(liteTopic);
+    // The servers that have not ended it are asked to.
+    if (lost.size > 0) this.isOutdated = true;
+    for (const liteTopic of lost) this.context.report.liteTopicLost(this.parts.topic, liteTopic);
+  }
+
+  private refreshIfOutdated(): void {
+    if (!this.isOutdated) return;
+    this.isOutdated = false;
+    void this.refresh();
   }
 
   /** Sends the complete set again. */
@@ -95,14 +142,18 @@ export class LiteSubscriptions {
     const options = { timeoutMs, signal: this.stopping.signal };
     const { parts } = this;
     await parts
-      .inTurn('refresh of lite topics', options, (deadline) =>
-        this.sync(LiteSubscriptionAction.COMPLETE_ADD, this.names, deadline),
-      )
+      .inTurn('refresh of lite topics', options, async (deadline) => {
+        this.isRefreshing = true;
+        await this.sync(LiteSubscriptionAction.COMPLETE_ADD, this.names, deadline).finally(() => {
+          this.isRefreshing = false;
+        });
+      })
       .catch((error: unknown) => {
         if (RocketMQError.is(error) && error.code === 'CLOSED') return;
         const fields = { consumerGroup: this.context.consumerGroup, topic: parts.topic, error: describeError(error) };
         this.context.logger.warn('the subscriptions to lite topics could not be refreshed; this is retried', fields);
       });
+    this.refreshIfOutdated();
   }
 
   async stop(): Promise<void> {
@@ -131,6 +182,7 @@ export class LiteSubscriptions {
     action: LiteSubscriptionAction,
     liteTopicSet: readonly string[],
     deadline: Deadline,
+    onAnswer: (endpoint: Endpoint) => unknown = () => {},
   ): Promise<void> {
     const { client, consumerGroup } = this.context;
     const { namespace } = client.connection;
@@ -147,6 +199,7 @@ export class LiteSubscriptions {
         const options = { what, timeoutMs: client.attemptTimeoutMs(deadline), signal };
         const { status } = await client.unary(endpoint, 'syncLiteSubscription', request, options);
         requireOk(what, status);
+        onAnswer(endpoint);
       }),
     );
   }
