@@ -5,7 +5,7 @@ import { queueOfMessageGroup } from '../protocol/model/queue-hash.js';
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import { encodeProperties, type StoredMessageFields, SYS_FLAGS } from '../protocol/remoting/stored-message.js';
 import { offsetField } from '../remoting/answers.js';
-import type { MasterBroker, TopicRoute } from '../remoting/cluster.js';
+import { type MasterBroker, type TopicRoute, writableQueues } from '../remoting/cluster.js';
 import type { ClusterAccess } from '../remoting/cluster-access.js';
 import { RemotingError } from '../remoting/remoting-error.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
@@ -14,7 +14,6 @@ import { checkPage, type DeadLetterPageOptions, type DeadLetterView, readPage } 
 import type { BrokerFailure } from './each-broker.js';
 import { storedMessages } from './message-lookup.js';
 import { PROPERTIES } from './message-view.js';
-import { compareText } from './order.js';
 import { positionOf } from './topic-page.js';
 
 /**
@@ -206,10 +205,7 @@ class Replay {
     const brokers = this.cluster.ofCluster(route.brokers);
     const own = brokers.find((broker) => broker.name === name) ?? (brokers[0] as MasterBroker);
     if (messageGroup === undefined) return { broker: own, queueId: -1 };
-    const sorted = [...brokers].sort((left, right) => compareText(left.name, right.name));
-    const queues = sorted.flatMap((broker) =>
-      Array.from({ length: route.queues.get(broker.name) ?? 0 }, (_, queueId) => ({ broker, queueId })),
-    );
+    const queues = writableQueues({ ...route, brokers });
     return queues[queueOfMessageGroup(messageGroup, queues.length)] ?? { broker: own, queueId: -1 };
   }
 }

@@ -10,7 +10,7 @@ import {
 } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import { jsonOf } from '../remoting/answers.js';
-import type { MasterBroker, TopicRoute } from '../remoting/cluster.js';
+import { type MasterBroker, type TopicRoute, writableQueues } from '../remoting/cluster.js';
 import type { ClusterAccess } from '../remoting/cluster-access.js';
 import { splitAddress } from '../remoting/remoting-connection.js';
 import { type Deadline, withDeadline } from '../support/deadline.js';
@@ -77,11 +77,7 @@ export class Topics {
   async writable(topic: string, deadline: Deadline): Promise<readonly QueuePlace[] | undefined> {
     const route = this.known.get(topic) ?? (await this.fresh(topic, deadline).catch(notSent));
     if (route === undefined) return undefined;
-    return mastersOf(route).flatMap((broker) => {
-      const { writable = 0 } = route.access.get(broker.name) ?? {};
-      const address = this.mapAddress(broker.address);
-      return Array.from({ length: writable }, (_, queueId) => ({ address, queueId }));
-    });
+    return writableQueues(route).map(({ broker, queueId }) => ({ address: this.mapAddress(broker.address), queueId }));
   }
 
   /** The address of the master with this name, by the latest route that names it. */

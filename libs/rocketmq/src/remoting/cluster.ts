@@ -19,6 +19,14 @@ export interface TopicRoute {
   readonly queues: ReadonlyMap<string, number>;
   /** What each broker may be asked for. */
   readonly access: ReadonlyMap<string, QueueAccess>;
+  /** The number of queues of each broker that message groups are sent to, where the name server keeps it (`orderMessageEnable`). */
+  readonly ordered: ReadonlyMap<string, number> | undefined;
+}
+
+/** A queue of a topic. */
+export interface RouteQueue {
+  readonly broker: MasterBroker;
+  readonly queueId: number;
 }
 
 /** The queues of a topic on one broker. */
@@ -49,6 +57,8 @@ interface QueueData {
 interface RouteData {
   readonly brokerDatas?: readonly BrokerData[];
   readonly queueDatas?: readonly QueueData[];
+  /** `broker:queues;broker:queues`, from the settings of the name server. */
+  readonly orderTopicConf?: string | null;
 }
 
 /** The broker id of a master; slaves have other ids. */
@@ -65,7 +75,28 @@ export function parseTopicRoute(answer: RemotingFrame): TopicRoute {
   const route = jsonOf(answer) as RouteData;
   const queues = (route.queueDatas ?? []).map((data) => [data.brokerName ?? '', data.writeQueueNums ?? 0] as const);
   const access = (route.queueDatas ?? []).map((data) => [data.brokerName ?? '', accessOf(data)] as const);
-  return { brokers: mastersOf(route.brokerDatas ?? []), queues: new Map(queues), access: new Map(access) };
+  const ordered = orderedIn(route.orderTopicConf);
+  return { brokers: mastersOf(route.brokerDatas ?? []), queues: new Map(queues), access: new Map(access), ordered };
+}
+
+/**
+ * The queues that can be written, in the order in which every client must count them to choose the same one for a message group.
+ * @see MessageQueueSelector of the proxy
+ */
+export function writableQueues({ brokers, access, ordered }: TopicRoute): RouteQueue[] {
+  return brokers.flatMap((broker) => {
+    const count = ordered === undefined ? access.get(broker.name)?.writable : ordered.get(broker.name);
+    return Array.from({ length: count ?? 0 }, (_, queueId) => ({ broker, queueId }));
+  });
+}
+
+function orderedIn(text: unknown): ReadonlyMap<string, number> | undefined {
+  if (typeof text !== 'string' || text.trim() === '') return undefined;
+  const entries = text.split(';').map((entry) => {
+    const [name = '', count = ''] = entry.split(':');
+    return [name, /^\d{1,9}$/.test(count) ? Math.min(Number(count), LIMITS.topicQueues) : 0] as const;
+  });
+  return new Map(entries);
 }
 
 /** Bits of a topic's permission. @see PermName of the server */
@@ -79,13 +110,16 @@ function accessOf({ perm = 0, readQueueNums = 0, writeQueueNums = 0 }: QueueData
 }
 
 function mastersOf(brokers: readonly BrokerData[]): MasterBroker[] {
-  return brokers
-    .filter((broker) => typeof broker === 'object' && broker !== null)
-    .map(({ brokerName = '', cluster = '', brokerAddrs = {} }) => ({
-      name: brokerName,
-      cluster,
-      address: brokerAddrs[MASTER_ID] ?? '',
-    }))
-    .filter((broker) => broker.address !== '')
-    .sort((a, b) => a.name.localeCompare(b.name));
+  return (
+    brokers
+      .filter((broker) => typeof broker === 'object' && broker !== null)
+      .map(({ brokerName = '', cluster = '', brokerAddrs = {} }) => ({
+        name: brokerName,
+        cluster,
+        address: brokerAddrs[MASTER_ID] ?? '',
+      }))
+      .filter((broker) => broker.address !== '')
+      // By UTF-16 code units, like Java: all clients must agree on the order.
+      .sort((a, b) => (a.name < b.name ? -1 : Number(a.name > b.name)))
+  );
 }
