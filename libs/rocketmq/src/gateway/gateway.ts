@@ -85,7 +85,7 @@ export class Gateway {
     });
     this.cluster = new ClusterAccess(this.client, { nameServers, cluster: undefined, timeoutMs, unanimous: true });
     this.topics = new Topics(this.cluster, options.mapAddress, logger);
-    this.halfMessages = new HalfMessages(this.client);
+    this.halfMessages = new HalfMessages(this.client, this.topics);
     this.requests = new BrokerRequests(this.halfMessages, logger);
     this.settling = new Settling(this.client, {
       releaseOf: (address) => this.sessions.get(address)?.brokerVersion ?? 0,

@@ -85,6 +85,12 @@ export class Topics {
     return this.masters.get(name);
   }
 
+  /** The name of the master at this address, by the latest route that names it. */
+  nameAt(address: string): string | undefined {
+    for (const [name, at] of this.masters) if (at === address) return name;
+    return undefined;
+  }
+
   private async fresh(topic: string, deadline: Deadline): Promise<TopicRoute | undefined> {
     const route = await this.cluster.route(topic, deadline);
     if (route === undefined) this.known.delete(topic);

@@ -26,6 +26,8 @@ interface HalfMessage {
 }
 
 interface KeptHalfMessage extends HalfMessage {
+  /** The broker at the address at that time. */
+  readonly brokerName: string | undefined;
   readonly keptAtMs: number;
 }
 
@@ -33,6 +35,12 @@ interface KeptHalfMessage extends HalfMessage {
 interface Check {
   readonly message: WireMessage;
   readonly transactionId: string;
+}
+
+/** Where brokers are: one may move while a transaction runs. */
+interface Brokers {
+  nameAt(address: string): string | undefined;
+  addressOf(brokerName: string): string | undefined;
 }
 
 /** Half messages are forgotten after this time, so that those that are never ended take no memory: a check brings them back. */
@@ -45,13 +53,16 @@ const [COMMIT, ROLLBACK] = ['8', '12'];
 export class HalfMessages {
   private readonly kept = new Map<string, KeptHalfMessage>();
 
-  constructor(private readonly client: RemotingClient) {}
+  constructor(
+    private readonly client: RemotingClient,
+    private readonly brokers: Brokers,
+  ) {}
 
   add(topic: string, transactionId: string, half: HalfMessage): void {
     const nowMs = monotonicMs();
     const key = keyOf(topic, transactionId);
     this.kept.delete(key);
-    this.kept.set(key, { ...half, keptAtMs: nowMs });
+    this.kept.set(key, { ...half, brokerName: this.brokers.nameAt(half.address), keptAtMs: nowMs });
     for (const [oldest, { keptAtMs }] of this.kept) {
       if (nowMs - keptAtMs < KEPT_MS && this.kept.size <= MOST_KEPT) break;
       this.kept.delete(oldest);
@@ -92,9 +103,11 @@ export class HalfMessages {
     };
     // A second commit would store the message again: what may have been sent is forgotten, and the next check brings it back.
     this.kept.delete(key);
+    const address =
+      (half.brokerName === undefined ? undefined : this.brokers.addressOf(half.brokerName)) ?? half.address;
     try {
-      const answer = await this.client.ask(half.address, { code: REQUEST_CODES.endTransaction, fields }, deadline);
-      const status = statusOf(answer, half.address);
+      const answer = await this.client.ask(address, { code: REQUEST_CODES.endTransaction, fields }, deadline);
+      const status = statusOf(answer, address);
       const meaning = STATUS_MEANINGS.get(status.code);
       if (status.code !== Code.OK && meaning?.outcome === 'rejected' && meaning.retryable) this.restore(key, half);
       return { status };
