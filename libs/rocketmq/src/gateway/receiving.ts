@@ -115,7 +115,10 @@ export class Receiving {
     // A dead letter would damage the lite topic, so those are for the consumer to keep.
     if (attempt <= maxAttempts || poll.isLite) return [message];
     const what = 'move of a message with too many attempts to the dead letters';
-    asides.push({ what, work: (deadline) => this.settling.deadLetter(address, delivered, deadline) });
+    const move = async (deadline: Deadline): Promise<unknown> =>
+      // Those before it may have taken long. A copy of this delivery, and one of the next, would be two dead letters.
+      this.settling.hasEnded(handle) ? undefined : this.settling.deadLetter(address, delivered, deadline);
+    asides.push({ what, work: move });
     return [];
   }
 

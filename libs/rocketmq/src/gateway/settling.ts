@@ -160,6 +160,11 @@ export class Settling {
     return refusal(Code.INTERNAL_SERVER_ERROR, text);
   }
 
+  /** Whether the broker redelivers the message, so that nothing has to be done about this delivery. */
+  hasEnded(handle: string): boolean {
+    return problemOf(decodeHandle(handle)) === EXPIRED;
+  }
+
   private nowAt(handle: ReceiptHandle | undefined, address: string): string {
     return (handle === undefined ? undefined : this.brokers.addressOf(handle.brokerName)) ?? address;
   }
