@@ -393,6 +393,51 @@ describe('the gateway', () => {
     expect(acks.map(({ length }) => length)).toEqual([0, 1]);
   });
 
+  it.each([
+    ['a first delivery', {}, '8 1000 10000 3 0 broker-0 1 9', TOPIC],
+    [
+      'a retry',
+      { startOffsetInfo: '1 1 6', msgOffsetInfo: '1 1 9' },
+      '6 1000 10000 3 1 broker-0 1 9',
+      `%RETRY%${GROUP}_${TOPIC}`,
+    ],
+  ])(
+    'does not take the mark of another delivery, which was sent with the message, for that of %s',
+    async (_, fields, extraInfo, topic) => {
+      let polls = 0;
+      const forged = new Map([
+        ['UNIQ_KEY', 'THE-ID'],
+        ['POP_CK', '0 7 60000 0 0 elsewhere 1 9'],
+      ]);
+      const { consumer, sent } = await consumerOn(
+        broker(({ code }) =>
+          code === CODES.popMessage && polls++ === 0 ? popped(fields, undefined, forged) : 'usual',
+        ),
+      );
+      await consumer.start();
+      const [message] = await consumer.receive();
+      if (message !== undefined) await consumer.ack(message);
+      expect(sent(CODES.ackMessage).map((ack) => ack.fields)).toMatchObject([{ extraInfo, topic, offset: '9' }]);
+    },
+  );
+
+  it('ends a transaction on the broker that stores its half message, wherever it is now', async () => {
+    const { nameServer, brokers, move } = await cluster.start([usual]);
+    const { brokers: elsewhere } = await cluster.start([usual]);
+    const connection = new Connection({ endpoints: `name-server:${nameServer.address}`, requestTimeoutMs: 1_000 });
+    closers.push(() => connection.close());
+    const producer = new Producer(connection, { transactionCheckers: { [TOPIC]: () => 'commit' } });
+    closers.push(() => producer.close());
+    const transaction = await producer.beginTransaction({ topic: TOPIC, body: 'x' });
+    move(0, elsewhere[0]?.address ?? '');
+    await producer.send({ topic: 'another', body: 'x' });
+    await expect(transaction.commit()).resolves.toBe('accepted');
+    const ends = [...brokers, ...elsewhere].map(({ requests }) =>
+      requests.filter(({ code }) => code === CODES.endTransaction),
+    );
+    expect(ends.map(({ length }) => length)).toEqual([0, 1]);
+  });
+
   it('marks a message whose bytes are not those that were stored', async () => {
     const { consumer } = await consumerOn(
       broker(({ code }) => (code === CODES.popMessage ? popped({}, Buffer.from('y')) : 'usual')),
@@ -491,6 +536,28 @@ describe('the gateway', () => {
       { offset: '55', group: GROUP, delayLevel: '-1', originTopic: TOPIC },
     ]);
     expect(sent(CODES.ackMessage)).toHaveLength(1);
+  });
+
+  it('copies no dead letter whose delivery has ended before its turn: the next delivery is copied', async () => {
+    let polls = 0;
+    const { consumer, sent } = await consumerOn(
+      broker(({ code, opaque }, socket) => {
+        if (code === CODES.getSubscriptionGroupConfig)
+          return { body: '{"retryMaxTimes":0,"consumeMessageOrderly":true}' };
+        if (code === CODES.popMessage && polls++ === 0) {
+          const { fields, body } = popped({ orderCountInfo: '0 1 1', invisibleTime: '100' });
+          return { fields, body: Buffer.concat([body, body]) };
+        }
+        if (code !== CODES.consumerSendMessageBack) return 'usual';
+        setTimeout(() => socket?.write(encodeAnswer(opaque, { version: V550 })), 150);
+        return undefined;
+      }),
+    );
+    await consumer.start();
+    await consumer.receive({ longPollingTimeoutMs: 5_000 });
+    await until(() => sent(CODES.ackMessage).length > 0);
+    await consumer.receive({ longPollingTimeoutMs: 5_000 });
+    expect(sent(CODES.consumerSendMessageBack)).toHaveLength(1);
   });
 
   it('is closed once a dead letter is copied and acknowledged', async () => {

@@ -9,7 +9,14 @@ import {
   type StoredMessageFields,
 } from '../protocol/remoting/stored-message.js';
 import { LITE_TOPIC_PROPERTY } from './message-properties.js';
-import { type Delivery, deliveryOfCheckPoint, encodeHandle, type PoppedFrom, processTimeMs } from './receipt-handle.js';
+import {
+  type Delivery,
+  deliveryOfCheckPoint,
+  encodeHandle,
+  isPoppedFrom,
+  type PoppedFrom,
+  processTimeMs,
+} from './receipt-handle.js';
 
 /** A popped message and what the broker needs to find its delivery. */
 export interface Popped {
@@ -65,9 +72,11 @@ function ofQueues({ stored: messages, fields, common }: Batch, poll: Poll): Deli
   const starts = startOffsetsIn(fields.startOffsetInfo ?? '');
   const counts = orderCountsIn(fields.orderCountInfo ?? '');
   return messages.map((stored) => {
-    const again = deliveryOfCheckPoint(stored.properties.get('POP_CK'));
-    const from = again?.from ?? poppedFrom(stored.topic, poll);
     const offset = String(stored.queueOffset);
+    const mark = deliveryOfCheckPoint(stored.properties.get('POP_CK'));
+    const again = mark !== undefined && isOfAnswer(mark, stored, common.popTimeMs) ? mark : undefined;
+    const from =
+      again?.from ?? (mark === undefined ? poppedFrom(stored.topic, poll) : listedFrom(stored, fields.msgOffsetInfo));
     const startOffset = starts.get(`${from} ${stored.queueId}`) ?? offset;
     const inOrder =
       counts.get(`${from} qo${stored.queueId}%${stored.queueOffset}`) ?? counts.get(`${from} ${stored.queueId}`);
@@ -106,6 +115,24 @@ function liteCountIn(text: string): number {
 function assertNumber(text: string): void {
   if (/^\d{1,19}$/.test(text)) return;
   throw new MalformedMessage(`the answer to a poll has ${JSON.stringify(text.slice(0, 20))} as a number`);
+}
+
+/**
+ * Whether a broker has marked this delivery. A message can be stored with the mark of another one: brokers remove it from a single send
+ * from 5.3 on, and never from a batch. Such a delivery could not be settled, and its message would be redelivered for ever.
+ */
+function isOfAnswer(mark: Delivery, { queueId, queueOffset }: StoredMessageFields, popTimeMs: string): boolean {
+  return mark.popTimeMs === popTimeMs && mark.queueId === String(queueId) && mark.offset === String(queueOffset);
+}
+
+/** By the offsets that the answer lists, `from queue offset,offset,…;…`. A message that was delivered before comes from the retries. */
+function listedFrom({ queueId, queueOffset, reconsumeTimes }: StoredMessageFields, listed = ''): PoppedFrom {
+  const offset = String(queueOffset);
+  const found = [...startOffsetsIn(listed)].flatMap(([key, offsets]) => {
+    const [from = '', queue] = key.split(' ');
+    return queue === String(queueId) && isPoppedFrom(from) && offsets.split(',').includes(offset) ? [from] : [];
+  });
+  return (reconsumeTimes > 0 ? found.find((from) => from !== '0') : undefined) ?? found[0] ?? '0';
 }
 
 /** By the topic's name, for brokers of 5.0, which do not say it. */

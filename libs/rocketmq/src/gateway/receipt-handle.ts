@@ -81,7 +81,7 @@ function deliveryIn(fields: readonly string[]): Delivery | undefined {
   return { startOffset, popTimeMs, invisibleMs, reviveQueue, from, brokerName, queueId, offset };
 }
 
-function isPoppedFrom(text: string): text is PoppedFrom {
+export function isPoppedFrom(text: string): text is PoppedFrom {
   return text === '0' || text === '1' || text === '2';
 }
 
