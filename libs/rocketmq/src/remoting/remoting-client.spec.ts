@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import {
   encodeAnswer,
@@ -6,6 +6,7 @@ import {
   type ScriptedRequest,
   startScriptedServer,
 } from '../../../../test/support/scripted-remoting-server.js';
+import { until } from '../../../../test/support/until.js';
 import { withDeadline } from '../support/deadline.js';
 import { RemotingClient } from './remoting-client.js';
 
@@ -159,5 +160,25 @@ describe('RemotingClient', () => {
 
     await expect(waiting).rejects.toThrow('the client was closed');
     await expect(call(server.address, 1)).rejects.toMatchObject({ code: 'CLOSED', outcome: 'not-sent' });
+  });
+
+  it('asks a server nothing more once it is closed', async () => {
+    const sockets: Socket[] = [];
+    const server = createServer((socket) => {
+      socket.on('error', () => {});
+      // The question whether the server accepts only TLS has no answer.
+      if (sockets.push(socket) === 1) socket.once('data', () => socket.destroy());
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    cleanups.push(async () => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    });
+    const { client, call } = newClient();
+    const ended = call(`127.0.0.1:${(server.address() as AddressInfo).port}`, 1).catch(() => 'ended');
+    await until(() => sockets.length === 2);
+    await client.close();
+    const turn = new Promise((resolve) => setImmediate(() => resolve('open')));
+    await expect(Promise.race([ended, turn])).resolves.toBe('ended');
   });
 });

@@ -3,7 +3,7 @@
 import type { CredentialsSource } from '../protocol/credentials/credentials.js';
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import { encodeFrame, MAX_FRAME_BYTES, type RemotingFrame } from '../protocol/remoting/frame.js';
-import { abortReason, raceAbort } from '../support/abort.js';
+import { abortReason, raceAbort, withAnySignal } from '../support/abort.js';
 import { Deadline, monotonicMs } from '../support/deadline.js';
 import { RocketMQError, StateError, TransportError } from '../support/errors.js';
 import type { ResolvedTls } from '../support/tls.js';
@@ -123,7 +123,11 @@ export class RemotingClient {
       if (deadline.hasPassed) this.doubt(connection, sentAtMs);
       const isSilent = this.options.tls === undefined && !connection.wasHeard && !deadline.signal.aborted;
       // A server that accepts TLS only closes the connection without an answer.
-      if (!isSilent || !(await isTlsOnly(splitAddress(address), OPENING, deadline.signal))) throw error;
+      if (!isSilent) throw error;
+      const asksTls = await withAnySignal([deadline.signal, this.closing.signal], (signal) =>
+        isTlsOnly(splitAddress(address), OPENING, signal),
+      );
+      if (!asksTls) throw error;
       throw tlsMissing(`${deadline.what}: ${address}`, error);
     }
   }
