@@ -66,18 +66,18 @@ describe('lite topics without a proxy', () => {
     return { fields, body: Buffer.concat(messages) };
   }
 
-  function storedOf(liteTopic: string): Buffer {
+  function storedOf(liteTopic: string, given?: Map<string, string>): Buffer {
     const times = { bornTimestampMs: 1, bornHost: '127.0.0.1:1', storeTimestampMs: 2, storeHost: '127.0.0.1:2' };
     const place = { topic: TOPIC, queueId: 3, queueOffset: 900n, commitLogOffset: 55n, preparedTransactionOffset: 0n };
     const body = Buffer.from('x');
     const marks = { sysFlag: 0, flag: 0, bodyCrc: crc32(body) & 0x7f_ff_ff_ff, reconsumeTimes: 0 };
-    const properties = new Map([
+    const usual = new Map([
       ['UNIQ_KEY', `ID-OF-${liteTopic}`],
       ['__LITE_TOPIC', liteTopic],
       ['INNER_MULTI_DISPATCH', `%LMQ%$chats$${liteTopic}`],
       ['INNER_MULTI_QUEUE_OFFSET', '7'],
     ]);
-    return encodeStoredMessage({ ...place, ...times, ...marks, properties, body });
+    return encodeStoredMessage({ ...place, ...times, ...marks, properties: given ?? usual, body });
   }
 
   const subscriptionsIn = (requests: readonly ScriptedRequest[]) =>
@@ -119,6 +119,32 @@ describe('lite topics without a proxy', () => {
     ]);
     expect(sent(CODES.popLiteMessage)[0]?.fields).toMatchObject({ clientId: consumer.clientId, topic: TOPIC });
     expect([sent(CODES.popMessage), sent(CODES.consumerSendMessageBack)]).toEqual([[], []]);
+  });
+
+  it('hand out what others store in queues that they name themselves, and let no such message block another lite topic', async () => {
+    let polls = 0;
+    const several = (queues: string) =>
+      storedOf(
+        'x',
+        new Map([
+          ['UNIQ_KEY', queues],
+          ['INNER_MULTI_DISPATCH', queues],
+          ['INNER_MULTI_QUEUE_OFFSET', '7,3'],
+        ]),
+      );
+    const { fields } = popped();
+    const body = Buffer.concat([
+      several('%LMQ%$chats$a,%LMQ%$chats$b'),
+      several('%LMQ%$others$a,%LMQ%$chats$c'),
+      storedOf('d'),
+    ]);
+    const { connection, sent } = await connected(({ code }) =>
+      code === CODES.popLiteMessage && polls++ === 0 ? { fields, body } : 'usual',
+    );
+    await consumerOn(connection).start();
+    await until(() => sent(CODES.ackMessage).length === 2);
+    const acks = sent(CODES.ackMessage).map((ack) => `${ack.fields.liteTopic} ${ack.fields.offset}`);
+    expect(acks.sort()).toEqual(['c 3', 'd 7']);
   });
 
   it('are acknowledged one by one, however many were received together', async () => {

@@ -1,7 +1,7 @@
 // What a broker hands out for a poll: its messages, each with what the broker needs to find the delivery.
 
 import type { FilterExpression } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
-import { LITE_QUEUE_OFFSET_PROPERTY, RETRY_PREFIX } from '../protocol/model/names.js';
+import { LITE_QUEUE_OFFSET_PROPERTY, LITE_QUEUE_PROPERTY, RETRY_PREFIX } from '../protocol/model/names.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import {
   decodeStoredMessages,
@@ -38,8 +38,15 @@ export interface Poll {
   readonly isLite: boolean;
 }
 
-/** The messages of an answer, each with its delivery. @see MQClientAPIImpl.processPopResponse of the Java client */
-export function poppedIn(answer: RemotingFrame, poll: Poll): Popped[] {
+/**
+ * The messages of an answer, each with its delivery. @see MQClientAPIImpl.processPopResponse of the Java client
+ * @param onUnusable called with a message whose delivery is not known, so that it cannot be settled: it is left out
+ */
+export function poppedIn(
+  answer: RemotingFrame,
+  poll: Poll,
+  onUnusable: (stored: StoredMessageFields) => void,
+): Popped[] {
   const { fields } = answer;
   const { popTime = '0', invisibleTime = String(poll.invisibleMs), reviveQid = '0' } = fields;
   for (const number of [popTime, invisibleTime, reviveQid]) assertNumber(number);
@@ -49,10 +56,15 @@ export function poppedIn(answer: RemotingFrame, poll: Poll): Popped[] {
     common: { popTimeMs: popTime, invisibleMs: invisibleTime, reviveQueue: reviveQid, brokerName: poll.brokerName },
   };
   const expiresAtMs = processTimeMs() + Number(invisibleTime);
-  return (poll.isLite ? ofLiteTopics(batch) : ofQueues(batch, poll)).map(({ stored, delivery, attempt }) => {
-    return { stored, attempt, handle: encodeHandle(delivery, String(stored.commitLogOffset), expiresAtMs) };
-  });
+  return (poll.isLite ? ofLiteTopics(batch, poll.topic, onUnusable) : ofQueues(batch, poll)).map(
+    ({ stored, delivery, attempt }) => {
+      return { stored, attempt, handle: encodeHandle(delivery, String(stored.commitLogOffset), expiresAtMs) };
+    },
+  );
 }
+
+/** What the name of the queue of a lite topic begins with; the names of its topic and itself follow, separated by `$`. */
+const LITE_QUEUE_PREFIX = '%LMQ%$';
 
 /** What one answer holds. */
 interface Batch {
@@ -93,18 +105,45 @@ function ofQueues({ stored: messages, fields, common }: Batch, poll: Poll): Deli
  * The queue of a lite topic is not the one that the message is stored in: it has number 0, and offsets of its own.
  * @see MQClientAPIImpl.processPopLiteResponse of the Java client
  */
-function ofLiteTopics({ stored: messages, fields, common }: Batch): Delivered[] {
+function ofLiteTopics(
+  { stored: messages, fields, common }: Batch,
+  topic: string,
+  onUnusable: (stored: StoredMessageFields) => void,
+): Delivered[] {
   const { orderCountInfo = '' } = fields;
   const counts = orderCountInfo.split(';');
-  return messages.map((stored, index) => {
-    const offset = stored.properties.get(LITE_QUEUE_OFFSET_PROPERTY) ?? '';
-    assertNumber(offset);
-    const liteTopic = stored.properties.get(LITE_TOPIC_PROPERTY);
-    const delivery: Delivery = { ...common, startOffset: '0', from: '0', queueId: '0', offset, liteTopic };
+  return messages.flatMap((stored, index) => {
+    const place = litePlaceOf(stored, topic);
+    if (place === undefined) {
+      onUnusable(stored);
+      return [];
+    }
+    const delivery: Delivery = { ...common, startOffset: '0', from: '0', queueId: '0', ...place };
     // Either one count for each message, or none that can be assigned.
     const count = counts.length === messages.length ? liteCountIn(counts[index] ?? '') : 0;
-    return { stored: { ...stored, queueOffset: BigInt(offset) }, delivery, attempt: count + 1 };
+    return [{ stored: { ...stored, queueOffset: BigInt(place.offset) }, delivery, attempt: count + 1 }];
   });
+}
+
+/**
+ * Where a message is in a lite topic. Clients that name the queues themselves can store one message in several: then it counts for the
+ * lite topic that it names, or for the only one of the topic.
+ */
+function litePlaceOf(
+  { properties }: StoredMessageFields,
+  topic: string,
+): { readonly liteTopic: string | undefined; readonly offset: string } | undefined {
+  const liteTopic = properties.get(LITE_TOPIC_PROPERTY);
+  const offsets = properties.get(LITE_QUEUE_OFFSET_PROPERTY) ?? '';
+  if (isNumber(offsets) && liteTopic !== undefined) return { liteTopic, offset: offsets };
+  const prefix = `${LITE_QUEUE_PREFIX}${topic}$`;
+  const offsetAt = offsets.split(',');
+  const places = (properties.get(LITE_QUEUE_PROPERTY) ?? '').split(',').flatMap((queue, index) => {
+    const offset = offsetAt[index] ?? '';
+    return queue.startsWith(prefix) && isNumber(offset) ? [{ liteTopic: queue.slice(prefix.length), offset }] : [];
+  });
+  const [first, ...others] = places;
+  return places.find((place) => place.liteTopic === liteTopic) ?? (others.length === 0 ? first : undefined);
 }
 
 /** `count`, or `0 qo0%offset count`. */
@@ -112,8 +151,12 @@ function liteCountIn(text: string): number {
   return Number(text.split(' ').at(-1)) || 0;
 }
 
+function isNumber(text: string): boolean {
+  return /^\d{1,19}$/.test(text);
+}
+
 function assertNumber(text: string): void {
-  if (/^\d{1,19}$/.test(text)) return;
+  if (isNumber(text)) return;
   throw new MalformedMessage(`the answer to a poll has ${JSON.stringify(text.slice(0, 20))} as a number`);
 }
 

@@ -13,7 +13,7 @@ import { tagMatcher } from '../protocol/model/filter.js';
 import { LIMITS } from '../protocol/model/limits.js';
 import { REQUEST_CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
-import { offsetMessageIdOf } from '../protocol/remoting/stored-message.js';
+import { offsetMessageIdOf, type StoredMessageFields } from '../protocol/remoting/stored-message.js';
 import type { RemotingClient } from '../remoting/remoting-client.js';
 import type { RemotingRequest } from '../remoting/remoting-request.js';
 import { type Deadline, withDeadline } from '../support/deadline.js';
@@ -84,7 +84,7 @@ export class Receiving {
       onAnswer({ content: { $case: 'status', value: emptyStatus(answer, poll.address) } });
       return;
     }
-    const popped = poppedIn(answer, poll);
+    const popped = poppedIn(answer, poll, (stored) => this.warnUnusable(poll, stored));
     const session = this.session(poll.address);
     if (popped.some(({ attempt }) => attempt > 1)) await session?.refreshGroup(deadline.signal);
     const maxAttempts = session?.group?.maxAttempts ?? Number.POSITIVE_INFINITY;
@@ -128,7 +128,7 @@ export class Receiving {
     const { address, topic, consumerGroup } = poll;
     let popped: Popped[];
     try {
-      popped = poppedIn(answer, poll);
+      popped = poppedIn(answer, poll, (stored) => this.warnUnusable(poll, stored));
     } catch (error) {
       // Nobody waits for this error, and it must not reach the socket. The messages are redelivered when their time is over.
       this.logger.warn('the late answer to a poll cannot be read', { address, topic, error: describeError(error) });
@@ -140,6 +140,13 @@ export class Receiving {
       return { what, work: (deadline) => this.settling.change(address, change, deadline) };
     });
     this.begin(asides);
+  }
+
+  private warnUnusable({ topic, consumerGroup }: Poll, stored: StoredMessageFields): void {
+    const text =
+      'a message is stored in several lite topics by a client that names their queues itself; it cannot be acknowledged, so it blocks its lite topic';
+    const messageId = stored.properties.get('UNIQ_KEY') ?? offsetMessageIdOf(stored);
+    this.logger.error(text, { topic, consumerGroup, messageId });
   }
 
   /** Begins no further request about an unseen message, and waits for those under way: a dead letter is copied, then acknowledged. */
