@@ -498,6 +498,26 @@ describe('the gateway', () => {
     expect([sent(CODES.ackMessage).length, sent(CODES.batchAckMessage).length]).toEqual([12, 0]);
   });
 
+  it('reports each acknowledgement of a batch by itself when a broker stops meanwhile', async () => {
+    let polls = 0;
+    const { consumer, sent } = await consumerOn(
+      broker(({ code }) => {
+        if (code === CODES.getSubscriptionGroupConfig) return { version: V500, body: '{"retryMaxTimes":16}' };
+        if (code === CODES.ackMessage && sent(CODES.ackMessage).length > 1)
+          return { version: V500, code: RESPONSE_CODES.serviceNotAvailable, remark: 'stopping' };
+        if (code !== CODES.popMessage || polls++ > 0) return { version: V500 };
+        const other = popped({}, undefined, new Map([['UNIQ_KEY', 'ANOTHER-ID']]));
+        return { version: V500, ...popped(), body: Buffer.concat([popped().body, other.body]) };
+      }),
+    );
+    await consumer.start();
+    const outcomes = await consumer.ackBatch(await consumer.receive());
+    expect(outcomes).toMatchObject([
+      { status: 'acked' },
+      { status: 'failed', error: { outcome: 'rejected', retryable: true } },
+    ]);
+  });
+
   it('says that a broker of 5.0 cannot postpone an ordered message, which it would do nothing about', async () => {
     const { consumer, sent } = await consumerOn(
       broker(({ code }) => {

@@ -7,9 +7,10 @@ import { LIMITS } from '../protocol/model/limits.js';
 import { RETRY_PREFIX } from '../protocol/model/names.js';
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingClient } from '../remoting/remoting-client.js';
-import type { RemotingRequest } from '../remoting/remoting-request.js';
 import type { Deadline } from '../support/deadline.js';
+import { RocketMQError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
+import { batchAck, isNear } from './batch-ack.js';
 import { abilitiesOf, FIRST_WITH, releaseName } from './broker-release.js';
 import {
   type Delivery,
@@ -183,20 +184,26 @@ export class Settling {
       topic !== RETRY_PREFIX + consumerGroup &&
       abilitiesOf(this.brokers.releaseOf(address)).acksTogether;
     const near = mayShare ? handles.filter(isNear) : [];
-    const together = async (): Promise<void> => {
-      if (near.length === 0) return;
-      const answer = await this.client.ask(address, batchAck(topic, consumerGroup, near), deadline);
-      for (const handle of near) statuses.set(handle, statusOf(answer, address));
-    };
+    const together = async (): Promise<Status> =>
+      statusOf(await this.client.ask(address, batchAck(topic, consumerGroup, near), deadline), address);
     const alone = near.length === handles.length ? [] : handles.filter((handle) => !near.includes(handle));
     // Each request listens to the signal, and a batch has more of them than a leak would.
     setMaxListeners(0, deadline.signal);
-    await Promise.all([
-      together(),
-      ...alone.map(async (handle) => {
-        statuses.set(handle, await this.ackDelivery(address, topic, consumerGroup, handle, deadline));
-      }),
-    ]);
+    const failures: unknown[] = [];
+    const note = async (of: readonly ReceiptHandle[], request: Promise<Status>): Promise<void> => {
+      const status = await request.catch((error: unknown) => {
+        failures.push(error);
+        return failureStatus(error);
+      });
+      for (const handle of of) statuses.set(handle, status);
+    };
+    const requests = alone.map((handle) =>
+      note([handle], this.ackDelivery(address, topic, consumerGroup, handle, deadline)),
+    );
+    if (near.length > 0) requests.push(note(near, together()));
+    await Promise.all(requests);
+    // The error of some requests must not hide that others took effect.
+    if (failures.length > 0 && failures.length === requests.length) throw failures[0];
     return (handle) => statuses.get(handle) ?? UNREADABLE;
   }
 
@@ -218,6 +225,12 @@ function problemOf(handle: ReceiptHandle | undefined): Status | undefined {
   return handle.expiresAtMs <= processTimeMs() ? EXPIRED : undefined;
 }
 
+/** For one of several requests that got no answer. */
+function failureStatus(error: unknown): Status {
+  const isUnsent = RocketMQError.is(error) && error.outcome === 'not-sent';
+  return refusal(isUnsent ? Code.TOO_MANY_REQUESTS : Code.PROXY_TIMEOUT, describeError(error));
+}
+
 function overall(results: readonly AckResult[]): Status {
   const [first] = results;
   if (first?.status === undefined) return refusal(Code.BAD_REQUEST, 'no message to acknowledge');
@@ -233,63 +246,5 @@ function deliveryFields(topic: string, consumerGroup: string, handle: ReceiptHan
     extraInfo: extraInfoOf(handle),
     offset: handle.offset,
     ...(handle.liteTopic === undefined ? {} : { liteTopic: handle.liteTopic }),
-  };
-}
-
-/** How far the last message of a poll may be behind the first one, for a set of bits over their offsets: a poll has at most 32. */
-const MOST_APART = 4096;
-
-function isNear({ offset, startOffset, liteTopic }: ReceiptHandle): boolean {
-  // Brokers take acknowledgements of lite topics one by one.
-  if (liteTopic !== undefined) return false;
-  const distance = Number(offset) - Number(startOffset);
-  return distance >= 0 && distance <= MOST_APART && Number.isSafeInteger(Number(offset));
-}
-
-/** One entry for what was popped together. @see BatchAck of the server */
-interface BatchEntry {
-  readonly c: string;
-  readonly t: string;
-  readonly r: string;
-  readonly so: number;
-  readonly q: number;
-  readonly rq: number;
-  readonly pt: number;
-  readonly it: number;
-  /** Base64 of the bits of the offsets from `so` on, lowest first. */
-  readonly b: string;
-}
-
-function batchAck(topic: string, consumerGroup: string, handles: readonly ReceiptHandle[]): RemotingRequest {
-  const together = new Map<string, ReceiptHandle[]>();
-  for (const handle of handles) {
-    const { from, queueId, startOffset, popTimeMs, invisibleMs, reviveQueue } = handle;
-    const key = `${from} ${queueId} ${startOffset} ${popTimeMs} ${invisibleMs} ${reviveQueue}`;
-    const group = together.get(key);
-    if (group === undefined) together.set(key, [handle]);
-    else group.push(handle);
-  }
-  const acks = [...together.values()].map((group) => batchEntry(topic, consumerGroup, group));
-  const body = Buffer.from(JSON.stringify({ brokerName: handles[0]?.brokerName, acks }));
-  return { code: REQUEST_CODES.batchAckMessage, body };
-}
-
-function batchEntry(topic: string, consumerGroup: string, handles: readonly ReceiptHandle[]): BatchEntry {
-  // `batchAck` groups handles, and no group is empty.
-  const first = handles[0] as ReceiptHandle;
-  const start = Number(first.startOffset);
-  const distances = handles.map(({ offset }) => Number(offset) - start);
-  const bits = Buffer.alloc((Math.max(...distances) >> 3) + 1);
-  for (const distance of distances) bits[distance >> 3] = (bits[distance >> 3] ?? 0) | (1 << (distance & 7));
-  return {
-    c: consumerGroup,
-    t: topic,
-    r: first.from,
-    so: start,
-    q: Number(first.queueId),
-    rq: Number(first.reviveQueue),
-    pt: Number(first.popTimeMs),
-    it: Number(first.invisibleMs),
-    b: bits.toString('base64'),
   };
 }
