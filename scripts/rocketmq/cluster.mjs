@@ -8,12 +8,15 @@ import { DEFAULT_VERSION, ensureJars } from './jars.mjs';
 import { JavaRun } from './java-run.mjs';
 import { isBrokerRegistered } from './name-server-probe.mjs';
 import { PROXY_READY_LINE, startNameServer } from './server.mjs';
-import { brokerConf, proxyJson } from './server-config.mjs';
+import { brokerConf, propertiesOf, proxyJson } from './server-config.mjs';
 
 /** The ports in a block. A broker takes the one after its own, too, and that two before. So a second broker leaves no room for proxies. */
 const NAME_SERVER_PORTS = [0, 6];
-const BROKER_PORTS = [3, 7];
+const BROKER_PORTS = /** @type {const} */ ([3, 7]);
 const PROXY_PORTS = [5, 7];
+/** The process of the first broker's slave, which has the name of its master in the cluster. */
+const SLAVE = 'slave';
+const SLAVE_SETTINGS = { brokerName: 'broker', brokerId: 1, brokerRole: 'SLAVE' };
 /** These processes are started often and live short: less time goes into compiling than they would win by it. */
 const QUICK_START = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC'];
 
@@ -26,9 +29,11 @@ const QUICK_START = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC'];
  * @property {(index?: number) => Promise<void>} killBroker its store stays; the first one unless given
  * @property {(index?: number) => Promise<void>} shutDownBroker in good order, which takes some seconds
  * @property {(index?: number) => Promise<void>} reviveBroker resolves when it is registered with a name server
+ * @property {readonly string[]} brokers the address of each
+ * @property {string | undefined} slave the address of the first broker's slave
  * @property {(index: number) => Promise<void>} killNameServer
  * @property {(index: number) => Promise<void>} reviveNameServer resolves when it accepts connections; it knows nothing yet
- * @property {(name: 'broker' | `proxy-${number}`, signal: 'SIGSTOP' | 'SIGCONT') => void} signal
+ * @property {(name: 'broker' | `broker-${number}` | `proxy-${number}` | 'namesrv', signal: 'SIGSTOP' | 'SIGCONT') => void} signal
  * @property {Promise<void>} failed rejects with a RealServerError when a process ends by itself; never resolves
  * @property {() => Promise<void>} stop idempotent
  */
@@ -40,7 +45,9 @@ const QUICK_START = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC'];
  * @param {number} [options.brokers] 1 or 2; 1 unless given
  * @param {number} [options.nameServers] 1 or 2; 1 unless given
  * @param {Record<string, unknown>} [options.proxySettings] more of `rmq-proxy.json`
- * @param {Record<string, unknown>} [options.brokerSettings] more of `broker.conf`
+ * @param {Record<string, unknown>} [options.brokerSettings] more of `broker.conf`, of the slave too
+ * @param {boolean} [options.slave] whether the first broker has one; no unless given
+ * @param {Record<string, unknown>} [options.nameServerSettings] more of `ns.conf`
  * @param {(line: string) => void} [options.log]
  * @returns {Promise<RunningCluster>}
  * @throws RealServerError with the end of the output of what did not start
@@ -52,11 +59,16 @@ export async function startRocketMQCluster({
   proxies = brokers === 1 ? PROXY_PORTS.length : 0,
   proxySettings = {},
   brokerSettings = {},
+  slave = false,
+  nameServerSettings = {},
   log = () => {},
 } = {}) {
   const jars = await ensureJars(version, log);
   const block = await takePortBlock();
   const { first } = block;
+  // A broker has three ports, and those of a block are taken.
+  const slaveBlock = slave ? await takePortBlock() : undefined;
+  const slavePort = slaveBlock === undefined ? undefined : slaveBlock.first + BROKER_PORTS[0];
   const portsIn = (/** @type {readonly number[]} */ offsets, /** @type {number} */ count) =>
     offsets.slice(0, count).map((offset) => first + offset);
   const nameServerPorts = portsIn(NAME_SERVER_PORTS, nameServers);
@@ -68,14 +80,17 @@ export async function startRocketMQCluster({
   /** @type {Promise<void> | undefined} */
   let stopping;
   const stop = () => {
-    stopping ??= run.stop().finally(() => block.release());
+    stopping ??= run.stop().finally(() => Promise.all([block.release(), slaveBlock?.release()]));
     return stopping;
   };
   const nameOf = (/** @type {string} */ name, /** @type {number} */ index) => (index === 0 ? name : `${name}-${index}`);
   const startProxy = (/** @type {number} */ index) =>
     startOneProxy(run, `proxy-${index}`, portsOf({ grpc: proxyPorts[index] }), proxySettings);
   const startOneNameServer = (/** @type {number} */ index) =>
-    startNameServer(run, { nameServer: nameServerPorts[index] ?? 0 }, undefined, undefined, nameOf('namesrv', index));
+    startNameServer(run, { nameServer: nameServerPorts[index] ?? 0 }, undefined, undefined, {
+      name: nameOf('namesrv', index),
+      settings: nameServerSettings,
+    });
   const startOneBroker = (index = 0) =>
     startBroker(run, nameOf('broker', index), portsOf({ broker: brokerPorts[index] }), nameServerPorts, brokerSettings);
   const startAll = (/** @type {readonly number[]} */ ports, /** @type {(index: number) => Promise<void>} */ start) =>
@@ -85,6 +100,10 @@ export async function startRocketMQCluster({
     mkdirSync(join(run.folder, 'home', 'conf'), { recursive: true });
     await startAll(nameServerPorts, startOneNameServer);
     await startAll(brokerPorts, startOneBroker);
+    if (slavePort !== undefined) {
+      const settings = { ...brokerSettings, ...SLAVE_SETTINGS };
+      await startBroker(run, SLAVE, portsOf({ broker: slavePort }), nameServerPorts, settings);
+    }
     await startAll(proxyPorts, startProxy);
   } catch (error) {
     await stop();
@@ -93,6 +112,8 @@ export async function startRocketMQCluster({
   return {
     proxies: proxyPorts.map((port) => `127.0.0.1:${port}`),
     nameServer: nameServerPorts.map((port) => `127.0.0.1:${port}`).join(';'),
+    brokers: brokerPorts.map((port) => `127.0.0.1:${port}`),
+    slave: slavePort === undefined ? undefined : `127.0.0.1:${slavePort}`,
     killProxy: (index) => run.kill(`proxy-${index}`),
     reviveProxy: startProxy,
     killBroker: (index = 0) => run.kill(nameOf('broker', index)),
@@ -108,13 +129,12 @@ export async function startRocketMQCluster({
 
 /**
  * @param {JavaRun} run @param {string} name @param {import('./server.mjs').Ports} ports @param {readonly number[]} nameServers
- * @param {object} settings
+ * @param {Record<string, unknown>} settings
  */
 async function startBroker(run, name, ports, nameServers, settings) {
   const file = join(run.folder, `${name}.conf`);
   const member = { name, store: `store-${name}`, nameServers };
-  const more = Object.entries(settings).map(([key, value]) => `${key}=${value}\n`);
-  writeFileSync(file, brokerConf(run.folder, ports, undefined, member) + more.join(''));
+  writeFileSync(file, brokerConf(run.folder, ports, undefined, member) + propertiesOf(settings));
   const mainClass = 'org.apache.rocketmq.broker.BrokerStartup';
   const program = { name, memory: '-Xms1g -Xmx1g', mainClass, args: ['-c', file], flags: QUICK_START };
   const isReady = async () =>

@@ -13,11 +13,24 @@ const COPY_GOAL = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-d
 /** The first release whose proxy is on Maven Central; older brokers run without one. */
 const FIRST_PROXY = [5, 3, 3];
 
+/** The first release with ACL 2.0; older ones have ACL 1.0. */
+const FIRST_ACL_2 = [5, 3, 0];
+
 /** Whether a release has a proxy. @param {string} version */
 export function hasProxy(version) {
+  return isFrom(FIRST_PROXY, version);
+}
+
+/** Whether a release has users and permissions of ACL 1.0 only. @param {string} version */
+export function hasPlainAcl(version) {
+  return !isFrom(FIRST_ACL_2, version);
+}
+
+/** @param {readonly number[]} first @param {string} version */
+function isFrom(first, version) {
   const parts = version.split('.').map(Number);
-  const differing = FIRST_PROXY.findIndex((part, index) => part !== parts[index]);
-  return differing === -1 || Number(parts[differing]) > Number(FIRST_PROXY[differing]);
+  const differing = first.findIndex((part, index) => part !== parts[index]);
+  return differing === -1 || Number(parts[differing]) > Number(first[differing]);
 }
 
 /** What stops the caller, in words a person can act on. The runners print the message without a stack. */

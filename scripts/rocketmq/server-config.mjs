@@ -57,6 +57,22 @@ function accessControl({ administrator }, part) {
   };
 }
 
+/** The text of a configuration file of Java. @param {Record<string, unknown>} settings */
+export function propertiesOf(settings) {
+  return Object.entries(settings)
+    .map(([key, value]) => `${key}=${value}\n`)
+    .join('');
+}
+
+/**
+ * The users of ACL 1.0, which releases before 5.3.0 have. The broker reads the file, and adds users to it that administrators declare.
+ * @param {Security} security
+ */
+export function plainAcl({ administrator: { accessKey, secretKey } }) {
+  const lines = ['globalWhiteRemoteAddresses: []', 'accounts:', `  - accessKey: ${accessKey}`];
+  return [...lines, `    secretKey: ${secretKey}`, '    whiteRemoteAddress:', '    admin: true', ''].join('\n');
+}
+
 /** Logs of the server go to its own files; this sends the rest nowhere. */
 export const LOGBACK = '<configuration><root level="WARN"/></configuration>\n';
 
@@ -64,21 +80,22 @@ export const LOGBACK = '<configuration><root level="WARN"/></configuration>\n';
  * @param {string} runFolder
  * @param {import('./server.mjs').Ports} ports
  * @param {Security} [security]
- * @param {{ name?: string, store?: string, nameServers?: readonly number[] }} [member] of a cluster with several brokers or name servers
+ * @param {{ name?: string, store?: string, nameServers?: readonly number[], hasPlainAcl?: boolean }} [member] of a cluster with several
+ *   brokers or name servers; `hasPlainAcl` for a release with ACL 1.0
  */
 export function brokerConf(
   runFolder,
   ports,
   security,
-  { name = 'broker-a', store = 'store', nameServers = [ports.nameServer] } = {},
+  { name = 'broker-a', store = 'store', nameServers = [ports.nameServer], hasPlainAcl = false } = {},
 ) {
-  const access = security === undefined ? {} : accessControl(security, 'broker');
-  const lines = Object.entries(access).map(([name, value]) => `${name}=${value}\n`);
+  const access = security === undefined ? {} : hasPlainAcl ? { aclEnable: true } : accessControl(security, 'broker');
   return `brokerClusterName=DefaultCluster
 brokerName=${name}
 brokerId=0
 brokerRole=ASYNC_MASTER
 brokerIP1=127.0.0.1
+brokerIP2=127.0.0.1
 listenPort=${ports.broker}
 namesrvAddr=${nameServers.map((port) => `127.0.0.1:${port}`).join(';')}
 autoCreateTopicEnable=true
@@ -96,7 +113,7 @@ transactionTimeOut=6000
 transactionCheckMax=60
 enablePropertyFilter=true
 recallMessageEnable=true
-${lines.join('')}`;
+${propertiesOf(access)}`;
 }
 
 /**

@@ -4,10 +4,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { accepts, isFree, takePortBlock } from '../support/ports.mjs';
-import { DEFAULT_VERSION, ensureJars, hasProxy, RealServerError } from './jars.mjs';
+import { DEFAULT_VERSION, ensureJars, hasPlainAcl, hasProxy, RealServerError } from './jars.mjs';
 import { JavaRun } from './java-run.mjs';
 import { isBrokerRegistered } from './name-server-probe.mjs';
-import { brokerConf, LOGBACK, proxyJson, tlsFlags } from './server-config.mjs';
+import { brokerConf, LOGBACK, plainAcl, propertiesOf, proxyJson, tlsFlags } from './server-config.mjs';
 
 /** What the proxy prints when it serves. */
 export const PROXY_READY_LINE = 'rocketmq-proxy startup successfully';
@@ -63,7 +63,7 @@ export async function startRocketMQ({
   };
   try {
     log(`starting Apache RocketMQ ${version}`);
-    writeConfiguration(run.folder, taken, security);
+    writeConfiguration(run.folder, taken, version, security);
     await startNameServer(run, taken, signal, security);
     await startBroker(run, taken, security, signal);
   } catch (error) {
@@ -108,13 +108,18 @@ async function checkFree(ports) {
   throw new RealServerError(`these ports are in use: ${busy.join(', ')}; stop what uses them or choose others`);
 }
 
-/** @param {string} folder @param {Ports} ports @param {import('./server-config.mjs').Security} [security] */
-function writeConfiguration(folder, ports, security) {
-  mkdirSync(join(folder, 'home', 'conf'), { recursive: true });
-  writeFileSync(join(folder, 'broker.conf'), brokerConf(folder, ports, security));
-  writeFileSync(join(folder, 'home', 'conf', 'rmq-proxy.json'), proxyJson(ports, security));
+/** @param {string} folder @param {Ports} ports @param {string} version @param {import('./server-config.mjs').Security} [security] */
+function writeConfiguration(folder, ports, version, security) {
+  const conf = join(folder, 'home', 'conf');
+  mkdirSync(conf, { recursive: true });
+  writeFileSync(
+    join(folder, 'broker.conf'),
+    brokerConf(folder, ports, security, { hasPlainAcl: hasPlainAcl(version) }),
+  );
+  writeFileSync(join(conf, 'rmq-proxy.json'), proxyJson(ports, security));
+  if (security !== undefined && hasPlainAcl(version)) writeFileSync(join(conf, 'plain_acl.yml'), plainAcl(security));
   // Releases up to 5.0 do not start without these.
-  for (const part of ['namesrv', 'broker']) writeFileSync(join(folder, 'home', 'conf', `logback_${part}.xml`), LOGBACK);
+  for (const part of ['namesrv', 'broker']) writeFileSync(join(conf, `logback_${part}.xml`), LOGBACK);
 }
 
 /**
@@ -122,11 +127,11 @@ function writeConfiguration(folder, ports, security) {
  * @param {{ nameServer: number }} ports
  * @param {AbortSignal} [signal]
  * @param {import('./server-config.mjs').Security} [security]
- * @param {string} [name] of the process, if there are several
+ * @param {{ name?: string, settings?: Record<string, unknown> }} [member] `name` of the process, if there are several; more of its configuration
  */
-export async function startNameServer(run, { nameServer }, signal, security, name = 'namesrv') {
+export async function startNameServer(run, { nameServer }, signal, security, { name = 'namesrv', settings = {} } = {}) {
   const file = join(run.folder, `${name}.conf`);
-  writeFileSync(file, `listenPort=${nameServer}\n`);
+  writeFileSync(file, propertiesOf({ listenPort: nameServer, ...settings }));
   const mainClass = 'org.apache.rocketmq.namesrv.NamesrvStartup';
   // The broker registers with it in plaintext.
   const flags = tlsFlags(security, 'permissive');
