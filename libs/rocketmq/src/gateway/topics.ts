@@ -14,6 +14,7 @@ import { type MasterBroker, type TopicRoute, writableQueues } from '../remoting/
 import type { ClusterAccess } from '../remoting/cluster-access.js';
 import { splitAddress } from '../remoting/remoting-connection.js';
 import { type Deadline, withDeadline } from '../support/deadline.js';
+import { TransportError } from '../support/errors.js';
 import type { Logger } from '../support/logger.js';
 import { notSent, refusal, statusOf } from './statuses.js';
 
@@ -41,6 +42,8 @@ export class Topics {
   /** The address of each master, by the name of its broker. */
   private readonly masters = new Map<string, string>();
   private readonly warned = new Set<string>();
+  /** The brokers whose master was missing in the latest route that names them. */
+  private readonly masterless = new Set<string>();
 
   /** @param mapAddress how this process reaches a broker that registered with an address */
   constructor(
@@ -49,7 +52,7 @@ export class Topics {
     private readonly logger: Logger,
   ) {}
 
-  /** One entry per queue; or why there are none. */
+  /** One entry per queue; or why there are none. @throws TransportError (not-sent) while the masters of all brokers are missing */
   async queues(topic: string, deadline: Deadline): Promise<readonly MessageQueue[] | Status> {
     const route = await this.fresh(topic, deadline);
     if (route === undefined) return refusal(Code.TOPIC_NOT_FOUND, `no name server has a route of topic "${topic}"`);
@@ -57,7 +60,10 @@ export class Topics {
     return mastersOf(route).flatMap((broker) => queuesOn(broker, topic, route, types));
   }
 
-  /** One entry per broker for all its readable queues; for an ordered group, one per queue. */
+  /**
+   * One entry per broker for all its readable queues; for an ordered group, one per queue.
+   * @throws TransportError (not-sent) while the masters of all brokers are missing
+   */
   async readable(topic: string, isOrdered: boolean, deadline: Deadline): Promise<readonly MessageQueue[] | Status> {
     const route = await this.fresh(topic, deadline);
     if (route === undefined) return refusal(Code.TOPIC_NOT_FOUND, `no name server has a route of topic "${topic}"`);
@@ -93,10 +99,31 @@ export class Topics {
 
   private async fresh(topic: string, deadline: Deadline): Promise<TopicRoute | undefined> {
     const route = await this.cluster.route(topic, deadline);
-    if (route === undefined) this.known.delete(topic);
-    else this.known.set(topic, route);
-    for (const { name, address } of route?.brokers ?? []) this.masters.set(name, this.mapAddress(address));
+    if (route === undefined) {
+      this.known.delete(topic);
+      return undefined;
+    }
+    this.reportMasterless(topic, route);
+    this.known.set(topic, route);
+    for (const { name, address } of route.brokers) {
+      this.masters.set(name, this.mapAddress(address));
+      this.masterless.delete(name);
+    }
     return route;
+  }
+
+  /**
+   * A slave that does not act as master is not read from, as the proxy does: it forgets acknowledgements, and hands out the same messages
+   * again every five seconds. Its messages wait for the master.
+   */
+  private reportMasterless(topic: string, { brokers, masterless }: TopicRoute): void {
+    const news = masterless.filter((name) => !this.masterless.has(name));
+    for (const name of news) this.masterless.add(name);
+    if (masterless.length > 0 && brokers.length === 0) throw masterIsMissing(topic, masterless);
+    if (news.length === 0) return;
+    const text =
+      'the master of a broker is missing, and no slave acts as master: its messages are received when it is back';
+    this.logger.warn(text, { brokers: news.join(', ') });
   }
 
   private warnOnce(topic: string, answer: string): void {
@@ -127,6 +154,14 @@ export class Topics {
     // A topic whose brokers cannot be asked now may be of any type.
     return Promise.any(asked).catch(() => []);
   }
+}
+
+function masterIsMissing(topic: string, brokers: readonly string[]): TransportError {
+  const names = brokers.map((name) => `"${name}"`).join(', ');
+  const problem = `topic "${topic}": the master of ${names} is not registered, and no slave acts as master`;
+  const advice =
+    'start the master, or set enableSlaveActingMaster on the brokers and supportActingMaster on the name servers';
+  return new TransportError('UNAVAILABLE', `${problem}; nothing took effect; ${advice}`, 'not-sent', true);
 }
 
 /** Without those that have no queue of the topic. */

@@ -15,6 +15,8 @@ export interface MasterBroker {
 /** The brokers and queues of a topic. */
 export interface TopicRoute {
   readonly brokers: readonly MasterBroker[];
+  /** The names of brokers of which only slaves are registered. A slave that acts as master is registered as the master. */
+  readonly masterless: readonly string[];
   /** The write queues of the topic by broker name. */
   readonly queues: ReadonlyMap<string, number>;
   /** What each broker may be asked for. */
@@ -76,7 +78,13 @@ export function parseTopicRoute(answer: RemotingFrame): TopicRoute {
   const queues = (route.queueDatas ?? []).map((data) => [data.brokerName ?? '', data.writeQueueNums ?? 0] as const);
   const access = (route.queueDatas ?? []).map((data) => [data.brokerName ?? '', accessOf(data)] as const);
   const ordered = orderedIn(route.orderTopicConf);
-  return { brokers: mastersOf(route.brokerDatas ?? []), queues: new Map(queues), access: new Map(access), ordered };
+  const datas = (route.brokerDatas ?? []).filter(isObject);
+  const brokers = mastersOf(datas);
+  const masterless = datas.flatMap(({ brokerName = '', brokerAddrs = {} }) => {
+    const addresses = Object.keys(brokerAddrs);
+    return addresses.length > 0 && !addresses.includes(MASTER_ID) ? [brokerName] : [];
+  });
+  return { brokers, masterless, queues: new Map(queues), access: new Map(access), ordered };
 }
 
 /**
@@ -112,7 +120,7 @@ function accessOf({ perm = 0, readQueueNums = 0, writeQueueNums = 0 }: QueueData
 function mastersOf(brokers: readonly BrokerData[]): MasterBroker[] {
   return (
     brokers
-      .filter((broker) => typeof broker === 'object' && broker !== null)
+      .filter(isObject)
       .map(({ brokerName = '', cluster = '', brokerAddrs = {} }) => ({
         name: brokerName,
         cluster,
@@ -122,4 +130,8 @@ function mastersOf(brokers: readonly BrokerData[]): MasterBroker[] {
       // By UTF-16 code units, like Java: all clients must agree on the order.
       .sort((a, b) => (a.name < b.name ? -1 : Number(a.name > b.name)))
   );
+}
+
+function isObject(broker: BrokerData): boolean {
+  return typeof broker === 'object' && broker !== null;
 }
