@@ -35,6 +35,8 @@ function withoutSuspend(then: string, titles: readonly string[]): KnownDifferenc
 const WITHOUT_RECALL = [
   'a recalled message is not delivered',
   'to a recall is followed by a second one, and the message does not come',
+  'has its delayed messages delivered, and can recall them',
+  'is accepted when the option allows it',
 ].map((title): KnownDifference => {
   const source = 'there is no RecallMessageProcessor in 5.3.1; seen on 5.0.0 and 5.1.4 by this case';
   return { title, backend: 'rocketmq', before: '5.3.2', reason: 'recalling came with 5.3.2', source };

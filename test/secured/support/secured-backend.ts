@@ -1,7 +1,7 @@
 // A server that requires TLS and signatures: the embedded broker, or the real server of this run.
 
 import { readFileSync } from 'node:fs';
-import type { BrokerUser } from 'nestjs-rocketmq/broker';
+import type { BrokerPermission, BrokerUser } from 'nestjs-rocketmq/broker';
 import { CredentialsSource } from '../../../libs/rocketmq/src/protocol/credentials/credentials.js';
 import { parseClusterInfo } from '../../../libs/rocketmq/src/remoting/cluster.js';
 import { RemotingClient } from '../../../libs/rocketmq/src/remoting/remoting-client.js';
@@ -10,7 +10,7 @@ import { HOUR_MS } from '../../../libs/rocketmq/src/support/clock.js';
 import { withDeadline } from '../../../libs/rocketmq/src/support/deadline.js';
 import { silentLogger } from '../../../libs/rocketmq/src/support/logger.js';
 import { resolveTls } from '../../../libs/rocketmq/src/support/tls.js';
-import { type Backend, backendOn, real, startTestBroker } from '../../contract/support/backend.js';
+import { type Backend, backendOn, isBefore, real, startTestBroker } from '../../contract/support/backend.js';
 import { CertificateAuthority, OTHER_NAME } from '../../support/certificates.js';
 
 /** A secured server. Its `access` is that of an administrator. */
@@ -63,23 +63,28 @@ async function onRealServer(): Promise<SecuredBackend> {
   const access = { tls: { ca }, credentials: administrator };
   const backend = await real(variable('ENDPOINTS'), variable('NAME_SERVER'), access);
   const users = new RealUsers(variable('NAME_SERVER'), access);
-  return {
-    ...backend,
+  const own = {
     ca,
     administrator,
-    declareUser: (user) => users.declare(user),
-    removeUser: (accessKey) => users.remove(accessKey),
+    declareUser: (user: BrokerUser) => users.declare(user),
+    removeUser: (accessKey: string) => users.remove(accessKey),
     stop: async () => {
       await users.close();
       await backend.stop();
     },
   };
+  // Not spread, which would ask for the proxy, and not every release has one.
+  return Object.assign(Object.create(backend) as Backend, own);
 }
 
-/** The request codes of ACL 2.0. @see RequestCode of the server */
+/** The request codes of ACL 2.0, and of ACL 1.0. @see RequestCode of the server */
 const CODES = { createUser: 3001, updateUser: 3002, deleteUser: 3003, createAcl: 3006, updateAcl: 3007 };
+const PLAIN_CODES = { declare: 50, remove: 51 };
 
-/** Manages users of a real server with the requests of `mqadmin createUser` and `createAcl`. */
+/** Whether the real server of this run has ACL 1.0. */
+export const hasPlainAcl = isBefore('5.3.0');
+
+/** Manages users of a real server with the requests of `mqadmin createUser` and `createAcl`, or of `updateAclConfig`. */
 class RealUsers {
   private readonly client: RemotingClient;
   private readonly declared = new Set<string>();
@@ -96,7 +101,9 @@ class RealUsers {
     });
   }
 
-  async declare({ accessKey: username, secretKey: password, isSuper, permissions = [] }: BrokerUser): Promise<void> {
+  async declare(user: BrokerUser): Promise<void> {
+    const { accessKey: username, secretKey: password, isSuper, permissions = [] } = user;
+    if (hasPlainAcl) return this.ask({ code: PLAIN_CODES.declare, fields: plainFieldsOf(user) });
     const isNew = !this.declared.has(username);
     await this.ask({
       code: isNew ? CODES.createUser : CODES.updateUser,
@@ -114,6 +121,7 @@ class RealUsers {
   }
 
   remove(username: string): Promise<void> {
+    if (hasPlainAcl) return this.ask({ code: PLAIN_CODES.remove, fields: { accessKey: username } });
     return this.ask({ code: CODES.deleteUser, fields: { username } });
   }
 
@@ -127,6 +135,33 @@ class RealUsers {
       for (const { address } of brokers) await this.client.call(address, request, deadline);
     });
   }
+}
+
+/** A user of ACL 1.0: what is not listed is denied. */
+function plainFieldsOf({
+  accessKey,
+  secretKey,
+  isSuper = false,
+  permissions = [],
+}: BrokerUser): Record<string, string> {
+  const onAll = permissions.some(({ resource }) => resource === '*') ? 'PUB|SUB' : 'DENY';
+  const listed = (kind: 'Topic' | 'Group'): string =>
+    permissions
+      .filter(({ resource }) => resource.startsWith(`${kind}:`))
+      .map((permission) => `${permission.resource.slice(kind.length + 1)}=${plainRight(permission)}`)
+      .join(',');
+  const own = { topicPerms: listed('Topic'), groupPerms: listed('Group') };
+  const lists = Object.fromEntries(Object.entries(own).filter(([, list]) => list !== ''));
+  return { accessKey, secretKey, admin: String(isSuper), defaultTopicPerm: onAll, defaultGroupPerm: onAll, ...lists };
+}
+
+function plainRight({ actions, decision = 'allow' }: BrokerPermission): string {
+  if (decision === 'deny') return 'DENY';
+  if (actions.includes('All')) return 'PUB|SUB';
+  return ['Pub', 'Sub']
+    .filter((action) => actions.some((one) => one === action))
+    .join('|')
+    .toUpperCase();
 }
 
 function json(value: unknown): Buffer {

@@ -7,7 +7,9 @@ import {
   startScriptedServer,
 } from '../../../../test/support/scripted-remoting-server.js';
 import { until } from '../../../../test/support/until.js';
+import { CredentialsSource } from '../protocol/credentials/credentials.js';
 import { withDeadline } from '../support/deadline.js';
+import { silentLogger } from '../support/logger.js';
 import { RemotingClient } from './remoting-client.js';
 
 const cleanups: (() => Promise<void>)[] = [];
@@ -180,5 +182,28 @@ describe('RemotingClient', () => {
     await client.close();
     const turn = new Promise((resolve) => setImmediate(() => resolve('open')));
     await expect(Promise.race([ended, turn])).resolves.toBe('ended');
+  });
+
+  it.each([
+    { acl: '1.0', refusal: { code: 1, remark: 'org.apache.rocketmq.acl.common.AclException: Check signature failed' } },
+    { acl: '2.0', refusal: { code: 16, remark: 'check signature failed.' } },
+  ])('repeats a request that ACL $acl refused with new credentials', async ({ refusal }) => {
+    const server = await serverThat(({ fields }) => (fields.AccessKey === 'second' ? { body: 'welcome' } : refusal));
+    const keys = ['first', 'second'];
+    const source = () => ({ accessKey: keys.shift() ?? 'second', secretKey: 'its secret' });
+    const credentials = new CredentialsSource(source, { logger: silentLogger });
+    const client = new RemotingClient({ connectTimeoutMs: 2_000, credentials });
+    cleanups.push(() => client.close());
+    const asked = withDeadline('request', 2_000, undefined, (deadline) =>
+      client.call(server.address, { code: 1 }, deadline),
+    );
+    expect((await asked).body.toString()).toBe('welcome');
+  });
+
+  it('reports a refusal by ACL 1.0 as one, although its code is that of any exception', async () => {
+    const remark = 'org.apache.rocketmq.acl.common.AclException: Need admin permission for request code=17, but ...';
+    const server = await serverThat(() => ({ code: 1, remark }));
+    const { call } = newClient();
+    await expect(call(server.address, 17)).rejects.toMatchObject({ code: 'NO_PERMISSION', outcome: 'rejected' });
   });
 });

@@ -9,7 +9,7 @@ import { RocketMQError, StateError, TransportError } from '../support/errors.js'
 import type { ResolvedTls } from '../support/tls.js';
 import { isTlsOnly, tlsMissing } from '../support/tls-failure.js';
 import { type ConnectionEvents, RemotingConnection, splitAddress } from './remoting-connection.js';
-import { RemotingError } from './remoting-error.js';
+import { deniesAccess, RemotingError } from './remoting-error.js';
 import type { RemotingRequest } from './remoting-request.js';
 import { signed } from './signature.js';
 
@@ -34,8 +34,6 @@ export interface AskOptions {
   readonly isOptional?: boolean;
 }
 
-/** The server's code for an invalid signature and for a missing permission. */
-const NO_PERMISSION = 16;
 /** How long a server may take to answer when a connection is in doubt. */
 const [LEAST_PATIENCE_MS, MOST_PATIENCE_MS] = [500, 2_000];
 /** A request without side effects that name servers and brokers answer, possibly with an error. */
@@ -71,7 +69,7 @@ export class RemotingClient {
     const { version } = credentials;
     const answer = await this.send(address, sign(request, credentials), deadline, options);
     // A rejected request took no effect, so it can be repeated with new credentials.
-    if (answer.code !== NO_PERMISSION || options.isOptional) return answer;
+    if (!deniesAccess(answer) || options.isOptional) return answer;
     const isWorthAnother = await credentials.renew(version, deadline.signal);
     return isWorthAnother ? this.send(address, sign(request, credentials), deadline, options) : answer;
   }

@@ -1,6 +1,6 @@
 // The error for a request that a name server or broker rejected. Connection failures are TransportErrors.
 
-import { accessAdvice } from '../protocol/credentials/access-advice.js';
+import { accessAdvice, isPlainAclRefusal } from '../protocol/credentials/access-advice.js';
 import { RESPONSE_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import { type Outcome, RocketMQError } from '../support/errors.js';
@@ -54,17 +54,23 @@ export class RemotingError extends RocketMQError {
     readonly address: string,
     answer: Pick<RemotingFrame, 'code' | 'remark'>,
   ) {
-    const meaning = MEANINGS.get(answer.code);
+    const isDenied = deniesAccess(answer);
+    const meaning = MEANINGS.get(isDenied ? RESPONSE_CODES.noPermission : answer.code);
     const name = meaning?.name ?? `RESPONSE_${answer.code}`;
     const remark = firstLine(answer.remark);
     const serverMessage = `${address} answered code ${answer.code}${remark === '' ? '' : ` "${remark}"`}`;
     const next =
       meaning === undefined
         ? 'it may have taken effect'
-        : `it did not take effect there; ${answer.code === RESPONSE_CODES.noPermission ? accessAdvice(remark) : meaning.advice}`;
+        : `it did not take effect there; ${isDenied ? accessAdvice(remark) : meaning.advice}`;
     super(name, `${what}: ${serverMessage}; ${next}`, meaning?.outcome ?? 'unknown', meaning?.retryable ?? false);
     this.responseCode = answer.code;
   }
+}
+
+/** Whether the server refuses the caller: by the code of ACL 2.0, or by the words of ACL 1.0. */
+export function deniesAccess({ code, remark }: Pick<RemotingFrame, 'code' | 'remark'>): boolean {
+  return code === RESPONSE_CODES.noPermission || (code === RESPONSE_CODES.systemError && isPlainAclRefusal(remark));
 }
 
 /** The server appends Java stack traces to some remarks. */

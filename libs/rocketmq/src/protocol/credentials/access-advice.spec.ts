@@ -18,6 +18,24 @@ describe('an access error', () => {
       'grant "app" the action SUB on consumer group "billing", and GET if its endpoints are name servers',
     ],
     ['User:app has no permission to access Cluster:c from 127.0.0.1, no matched policies.', 'on Cluster:c'],
+    [
+      'org.apache.rocketmq.acl.common.AclException: No accessKey is configured, org.apache',
+      'set the option credentials',
+    ],
+    ['org.apache.rocketmq.acl.common.AclException: No acl config for app, org.apache', 'the access key "app"'],
+    ['org.apache.rocketmq.acl.common.AclException: Check signature failed for accessKey=app', 'credentials.secretKey'],
+    [
+      'org.apache.rocketmq.acl.common.AclException: No default permission for topic:orders, org.apache',
+      'grant it the action PUB (to send) or SUB (to receive) on topic "orders" (topicPerms)',
+    ],
+    [
+      'org.apache.rocketmq.acl.common.AclException: No permission for group:billing, org.apache',
+      'grant it the action SUB on consumer group "billing" (groupPerms)',
+    ],
+    [
+      'org.apache.rocketmq.acl.common.AclException: Need admin permission for request code=17, but accessKey=app is not',
+      'only an account with admin: true may do this',
+    ],
     ['go away', 'either the credentials are wrong, or a permission is missing'],
   ])('says what to do when the server answers "%s"', (serverMessage, advice) => {
     expect(accessAdvice(serverMessage)).toContain(advice);

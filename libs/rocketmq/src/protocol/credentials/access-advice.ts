@@ -1,19 +1,22 @@
-// What to do when a server denies access. Its message distinguishes a wrong key from a missing permission (ACL 2.0 of the server).
+// What to do when a server denies access. Its message distinguishes a wrong key from a missing permission, by ACL 2.0 and by ACL 1.0.
 
 interface Reason {
   readonly pattern: RegExp;
   advice(match: RegExpExecArray): string;
 }
 
-/** @see DefaultAuthenticationHandler, AclAuthorizationHandler and UserAuthorizationHandler of the server */
+/**
+ * @see DefaultAuthenticationHandler, AclAuthorizationHandler and UserAuthorizationHandler of the server, and before 5.3.0
+ * PlainPermissionManager and PlainPermissionChecker
+ */
 const REASONS: readonly Reason[] = [
   {
-    pattern: /username cannot be null/i,
+    pattern: /username cannot be null|No accessKey is configured/i,
     advice: () => 'the server requires credentials and none were sent: set the option credentials',
   },
   {
-    pattern: /(?:^|\s)User:(\S+) is not found|(?:^|\s)User:(\S+) not found/i,
-    advice: ([, a, b]) => `the server does not know the access key "${a ?? b}": check credentials.accessKey`,
+    pattern: /(?:^|\s)User:(\S+) is not found|(?:^|\s)User:(\S+) not found|No acl config for ([^\s,]+)/i,
+    advice: ([, a, b, c]) => `the server does not know the access key "${a ?? b ?? c}": check credentials.accessKey`,
   },
   {
     pattern: /(?:^|\s)User:(\S+) is disabled/i,
@@ -35,6 +38,17 @@ const REASONS: readonly Reason[] = [
     advice: ([, user, what]) =>
       `the key is correct, but a permission is missing: grant "${user}" this action on ${what}`,
   },
+  {
+    pattern: /No (?:default )?permission for (topic|group):([^\s,]+)/i,
+    advice: ([, kind, name]) =>
+      kind?.toLowerCase() === 'group'
+        ? `the key is correct, but a permission is missing: grant it the action SUB on consumer group "${name}" (groupPerms)`
+        : `the key is correct, but a permission is missing: grant it the action PUB (to send) or SUB (to receive) on topic "${name}" (topicPerms)`,
+  },
+  {
+    pattern: /Need admin permission/i,
+    advice: () => 'the key is correct, but a permission is missing: only an account with admin: true may do this',
+  },
 ];
 
 const EITHER = 'either the credentials are wrong, or a permission is missing on this topic or consumer group';
@@ -46,4 +60,9 @@ export function accessAdvice(serverMessage: string): string {
     if (match !== null) return advice(match);
   }
   return EITHER;
+}
+
+/** Whether a message of a broker is a refusal by ACL 1.0, whose code is that of any exception. @see AclException of the server */
+export function isPlainAclRefusal(serverMessage: string): boolean {
+  return /^\S*AclException/.test(serverMessage);
 }
