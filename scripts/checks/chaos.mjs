@@ -1,6 +1,7 @@
-// npm run chaos [-- --backend embedded|rocketmq] [-- --seed N] [-- --long [MINUTES]]
+// npm run chaos [-- --backend embedded|rocketmq] [-- --transport remoting] [-- --seed N] [-- --long [MINUTES]]
 // Orders from concurrent customers through both demos, while their processes and the server's are killed, stopped and restarted and
-// their ways to the server go bad: test/chaos/README.md says how. One minute or so a backend; --long ten and more. Fails with exit
+// their ways to the server go bad: test/chaos/README.md says how. By default on the embedded broker and on a real server with a proxy;
+// `--transport remoting` takes real brokers without one. One minute or so a backend; --long ten and more. Fails with exit
 // code 1 and says what did not hold. The seed repeats what is decided, not what comes of it. The folder of a failed run is kept.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,7 +9,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { run } from '../../test/chaos/run.ts';
-import { BACKENDS } from '../../test/chaos/servers.ts';
 import { recoveryTable, runViolations, summary } from '../../test/chaos/verdict.ts';
 import { build } from '../build/build.mjs';
 
@@ -17,6 +17,11 @@ import { build } from '../build/build.mjs';
  * @typedef {import('../../test/chaos/run.ts').RunOptions} RunOptions
  */
 
+/** @type {ReadonlyMap<string, readonly Backend[]>} */
+const BY_TRANSPORT = new Map([
+  ['http2', ['embedded', 'rocketmq']],
+  ['remoting', ['remoting']],
+]);
 const ROUNDS = 1;
 const LONG_ROUNDS = 10;
 const SHOWN = 20;
@@ -27,14 +32,19 @@ function settings() {
     allowPositionals: true,
     options: {
       backend: { type: 'string' },
+      transport: { type: 'string', default: 'http2' },
       seed: { type: 'string' },
       long: { type: 'boolean', default: false },
     },
   });
-  const { backend, long } = values;
-  const backends = backend === undefined ? BACKENDS : BACKENDS.filter((one) => one === backend);
+  const { backend, long, transport } = values;
+  const ofTransport = BY_TRANSPORT.get(transport);
+  if (ofTransport === undefined) {
+    throw new Error(`--transport is one of ${[...BY_TRANSPORT.keys()].join(', ')}, not "${transport}"`);
+  }
+  const backends = backend === undefined ? ofTransport : ofTransport.filter((one) => one === backend);
   if (backends.length === 0) {
-    throw new Error(`--backend is one of ${BACKENDS.join(', ')}, not "${backend}"; without it both are run`);
+    throw new Error(`--backend is one of ${ofTransport.join(', ')}, not "${backend}"; without it all are run`);
   }
   const seed = wholeNumber('seed', values.seed ?? String(Date.now() % 1_000_000), 0);
   const [minutes, ...more] = positionals;

@@ -1,8 +1,8 @@
 // Executes a plan, blow by blow, and measures how soon traffic flows again after each.
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { AppLink } from './app-link.js';
 import { type Blow, describeFault, type PlannedFault } from './fault-plan.js';
-import type { Link } from './link.js';
 import type { Victim } from './servers.js';
 
 /** The run fails if traffic does not flow again within this time. */
@@ -19,7 +19,7 @@ export interface Struck {
 
 export interface Battlefield {
   readonly victims: ReadonlyMap<string, Victim>;
-  readonly links: ReadonlyMap<string, Link>;
+  readonly links: ReadonlyMap<string, AppLink>;
   /** Resolves with the moment of the first order reserved, by performance.now(). */
   readonly flows: (timeoutMs: number, signal: AbortSignal) => Promise<number | undefined>;
   readonly log: (line: string) => void;

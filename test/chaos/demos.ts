@@ -1,10 +1,10 @@
 // The two demos as processes, each with its own database and link to the server.
 
 import { join } from 'node:path';
+import { AppLink } from './app-link.js';
 import { SCARCE } from './intents.js';
-import { Link } from './link.js';
 import { Program } from './program.js';
-import type { ServerOptions } from './servers.js';
+import type { Server, ServerOptions } from './servers.js';
 
 export const APPS = ['order-demo', 'inventory-demo'] as const;
 export type App = (typeof APPS)[number];
@@ -15,26 +15,29 @@ const PAYMENT_TIMEOUT = '5s';
 const STOCK = `book:100000,lamp:100000,${SCARCE}:5`;
 
 interface DemosOptions extends Pick<ServerOptions, 'folder' | 'onLost'> {
-  readonly serverPort: number;
-  /** Four free ports. */
+  readonly server: Pick<Server, 'ports' | 'hasNameServer'>;
+  /** Free ports: one for each app, and one for each app and port of the server. */
   readonly ports: readonly number[];
 }
 
 export class Demos {
   private constructor(
     readonly programs: ReadonlyMap<App, Program>,
-    readonly links: ReadonlyMap<App, Link>,
+    readonly links: ReadonlyMap<App, AppLink>,
     readonly orderUrl: string,
     readonly inventoryUrl: string,
   ) {}
 
   /** Creates both without starting them. */
-  static async make({ folder, onLost, serverPort, ports }: DemosOptions): Promise<Demos> {
-    const [orderPort, inventoryPort, orderLink, inventoryLink] = ports as [number, number, number, number];
+  static async make({ folder, onLost, server, ports }: DemosOptions): Promise<Demos> {
+    const [orderPort, inventoryPort, ...forLinks] = ports as [number, number, ...number[]];
+    const count = server.ports.length;
+    const linkPorts = { 'order-demo': forLinks.slice(0, count), 'inventory-demo': forLinks.slice(count, 2 * count) };
     const urlOf = (port: number) => `http://127.0.0.1:${port}`;
     const inventoryUrl = urlOf(inventoryPort);
-    const program = (name: App, port: number, link: number, env: NodeJS.ProcessEnv): [App, Program] => {
-      const own = { PORT: String(port), DATA_DIR: dataFolder(folder, name), ROCKETMQ_ENDPOINTS: `127.0.0.1:${link}` };
+    const program = (name: App, port: number, env: NodeJS.ProcessEnv): [App, Program] => {
+      const endpoints = `${server.hasNameServer ? 'name-server:' : ''}127.0.0.1:${linkPorts[name][0]}`;
+      const own = { PORT: String(port), DATA_DIR: dataFolder(folder, name), ROCKETMQ_ENDPOINTS: endpoints };
       const args = [join(process.cwd(), `apps/${name}/dist/main.js`)];
       const all = { ...withoutSettings(process.env), ...own, ...env };
       return [
@@ -43,16 +46,15 @@ export class Demos {
       ];
     };
     const programs = new Map([
-      program('order-demo', orderPort, orderLink, {
+      program('order-demo', orderPort, {
         INVENTORY_URL: inventoryUrl,
         ORDER_PAYMENT_TIMEOUT: PAYMENT_TIMEOUT,
       }),
-      program('inventory-demo', inventoryPort, inventoryLink, { STOCK }),
+      program('inventory-demo', inventoryPort, { STOCK }),
     ]);
-    const links = new Map<App, Link>();
+    const links = new Map<App, AppLink>();
     try {
-      links.set('order-demo', await Link.open(orderLink, serverPort));
-      links.set('inventory-demo', await Link.open(inventoryLink, serverPort));
+      for (const app of APPS) links.set(app, await AppLink.open(linkPorts[app], server));
     } catch (error) {
       for (const link of links.values()) await link.close();
       throw error;

@@ -13,6 +13,13 @@ const rocketmq: Breakable = {
   ]),
   links: apps,
 };
+const remoting: Breakable = {
+  processes: new Map([
+    ...apps.map((name) => [name, all] as const),
+    ...['broker', 'broker-1', 'name-server'].map((name) => [name, all.slice(0, 2)] as const),
+  ]),
+  links: apps,
+};
 const SEEDS = Array.from({ length: 50 }, (_, seed) => seed);
 
 describe('the plan of a run', () => {
@@ -24,6 +31,7 @@ describe('the plan of a run', () => {
   it.each([
     ['embedded', embedded],
     ['rocketmq', rocketmq],
+    ['remoting', remoting],
   ])(
     'has enough of every kind on %s, hits every target in every way, and never one twice at once',
     (_name, breakable) => {

@@ -24,6 +24,9 @@ interface Way {
   readonly toApp: Lane;
 }
 
+/** Changes what the server sends, chunk by chunk of one connection. The results may be fewer and larger. */
+export type Rewrite = (bytes: Buffer) => Buffer;
+
 export class Link {
   private readonly ways = new Set<Way>();
   private fault: LinkFault | undefined;
@@ -31,12 +34,13 @@ export class Link {
   private constructor(
     private readonly listener: Server,
     private readonly serverPort: number,
+    private readonly newRewrite: () => Rewrite,
   ) {}
 
-  /** Forwards from `port` to `serverPort`. */
-  static async open(port: number, serverPort: number): Promise<Link> {
+  /** Forwards from `port` to `serverPort`. @param newRewrite called for each connection; default: nothing is changed */
+  static async open(port: number, serverPort: number, newRewrite: () => Rewrite = () => same): Promise<Link> {
     const listener = createServer({ allowHalfOpen: true });
-    const link = new Link(listener, serverPort);
+    const link = new Link(listener, serverPort, newRewrite);
     listener.on('connection', (socket) => link.accept(socket));
     listener.listen(port, HOST);
     await once(listener, 'listening');
@@ -69,13 +73,16 @@ export class Link {
     const server = connect({ port: this.serverPort, host: HOST, allowHalfOpen: true });
     const way: Way = { app, server, toServer: laneOf(app, server), toApp: laneOf(server, app) };
     this.ways.add(way);
-    for (const lane of [way.toServer, way.toApp]) this.carry(lane, way);
+    this.carry(way.toServer, way, same);
+    this.carry(way.toApp, way, this.newRewrite());
     if (this.fault !== undefined) hit(way, this.fault);
   }
 
-  private carry(lane: Lane, way: Way): void {
+  private carry(lane: Lane, way: Way, rewrite: Rewrite): void {
     const { from, to } = lane;
-    from.on('data', (bytes) => {
+    from.on('data', (read: Buffer) => {
+      const bytes = rewrite(read);
+      if (bytes.length === 0) return;
       this.pass(lane, () => {
         // After the end of a stream nothing more can be written to it.
         if (!to.writableEnded && !to.write(bytes)) from.pause();
@@ -99,6 +106,10 @@ export class Link {
     lane.late.push({ dueAtMs: performance.now() + delayMs, pass });
     if (lane.timer === undefined) run(lane);
   }
+}
+
+function same(bytes: Buffer): Buffer {
+  return bytes;
 }
 
 function laneOf(from: Socket, to: Socket): Lane {

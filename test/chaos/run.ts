@@ -62,8 +62,8 @@ export async function run({
   try {
     const server = await startServer(backend, { folder, port: ports.first, onLost, log });
     ends.push(() => server.stop());
-    const own = [1, 2, 3, 4].map((offset) => ports.first + offset);
-    const demos = await Demos.make({ folder, onLost, serverPort: server.port, ports: own });
+    const own = [1, 2, 3, 4, 5, 6, 7, 8].map((offset) => ports.first + offset);
+    const demos = await Demos.make({ folder, onLost, server, ports: own });
     ends.push(() => demos.kill());
     await demos.start();
     signal.throwIfAborted();

@@ -1,11 +1,12 @@
-// The server of the demos: an embedded broker with a data folder, or a real Apache RocketMQ in cluster mode, with the faults that its
-// processes support.
+// The server of the demos: an embedded broker with a data folder, or a real Apache RocketMQ in cluster mode, with a proxy or without one,
+// with the faults that its processes support.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { createDemoResources } from '../../scripts/demo/resources.mjs';
-import { startRocketMQCluster } from '../../scripts/rocketmq/cluster.mjs';
+import { type RunningCluster, startRocketMQCluster } from '../../scripts/rocketmq/cluster.mjs';
+import type { Servers } from './app-link.js';
 import type { ProcessFaultKind } from './fault-plan.js';
 import { Program } from './program.js';
 
@@ -24,9 +25,7 @@ export interface Victim {
   start(): Promise<void>;
 }
 
-export interface Server {
-  /** Its port on the loopback interface. Routes contain the port of the request. */
-  readonly port: number;
+export interface Server extends Servers {
   readonly victims: readonly Victim[];
   stop(): Promise<void>;
 }
@@ -41,8 +40,8 @@ export interface ServerOptions {
   readonly log: (line: string) => void;
 }
 
-export const BACKENDS = ['embedded', 'rocketmq'] as const;
-export type Backend = (typeof BACKENDS)[number];
+/** `remoting` is a real server without a proxy. */
+export type Backend = 'embedded' | 'rocketmq' | 'remoting';
 
 /** Retries are fast, and frequent enough to outlast a long fault. */
 const BACKOFF = { kind: 'exponential', initialMs: 500, maxMs: 4_000, multiplier: 2 } as const;
@@ -61,8 +60,14 @@ const PROXY_SETTINGS = {
 const CLI = join(process.cwd(), 'libs/rocketmq/bin/nestjs-rocketmq.js');
 
 export function startServer(backend: Backend, options: ServerOptions): Promise<Server> {
-  return backend === 'embedded' ? startEmbedded(options) : startReal(options);
+  return STARTS[backend](options);
 }
+
+const STARTS: Readonly<Record<Backend, (options: ServerOptions) => Promise<Server>>> = {
+  embedded: startEmbedded,
+  rocketmq: startReal,
+  remoting: startWithoutProxy,
+};
 
 interface Resources {
   readonly topics: readonly { readonly name: string; readonly type: string }[];
@@ -95,7 +100,7 @@ async function startEmbedded({ folder, port, onLost }: ServerOptions): Promise<S
     await program.kill();
     throw error;
   }
-  return { port, victims: [victimOf(program)], stop: () => program.kill() };
+  return { ports: [port], hasNameServer: false, victims: [victimOf(program)], stop: () => program.kill() };
 }
 
 /** A program of this repository supports all faults. */
@@ -112,8 +117,40 @@ export function victimOf(program: Program): Victim {
   };
 }
 
-async function startReal({ onLost, log }: ServerOptions): Promise<Server> {
+/** Routes contain the port of the request. */
+async function startReal(options: ServerOptions): Promise<Server> {
+  const { log } = options;
   const cluster = await startRocketMQCluster({ proxies: 1, proxySettings: PROXY_SETTINGS, log });
+  await prepare(cluster, options);
+  const { killBroker, reviveBroker, killProxy, reviveProxy } = cluster;
+  const victims = [
+    javaVictim(cluster, 'broker', 'broker', { kill: () => killBroker(), start: () => reviveBroker() }),
+    javaVictim(cluster, 'proxy', 'proxy-0', { kill: () => killProxy(0), start: () => reviveProxy(0) }),
+  ];
+  return { ports: cluster.proxies.map(portOf), hasNameServer: false, victims, stop: cluster.stop };
+}
+
+async function startWithoutProxy(options: ServerOptions): Promise<Server> {
+  const cluster = await startRocketMQCluster({ brokers: 2, log: options.log });
+  await prepare(cluster, options);
+  const { killBroker, reviveBroker, killNameServer, reviveNameServer } = cluster;
+  const ofBroker = (index: number) => ({ kill: () => killBroker(index), start: () => reviveBroker(index) });
+  const ofNameServer = { kill: () => killNameServer(0), start: () => reviveNameServer(0) };
+  const victims = [
+    javaVictim(cluster, 'broker', 'broker', ofBroker(0)),
+    javaVictim(cluster, 'broker-1', 'broker-1', ofBroker(1)),
+    javaVictim(cluster, 'name-server', 'namesrv', ofNameServer),
+  ];
+  const ports = [cluster.nameServer, ...cluster.brokers].map(portOf);
+  return { ports, hasNameServer: true, victims, stop: cluster.stop };
+}
+
+function portOf(address: string): number {
+  return Number(address.split(':')[1]);
+}
+
+/** Creates what the demos need, or stops the cluster. */
+async function prepare(cluster: RunningCluster, { onLost }: ServerOptions): Promise<void> {
   cluster.failed.catch((error: Error) => onLost(error.message));
   try {
     await createResources(cluster.nameServer);
@@ -121,29 +158,26 @@ async function startReal({ onLost, log }: ServerOptions): Promise<Server> {
     await cluster.stop();
     throw error;
   }
-  const victim = (name: 'broker' | 'proxy-0', kill: () => Promise<void>, start: () => Promise<void>): Victim => ({
-    name: name === 'broker' ? 'broker' : 'proxy',
+}
+
+/** @param process the name of the process in the cluster */
+function javaVictim(
+  cluster: RunningCluster,
+  name: string,
+  process: Parameters<RunningCluster['signal']>[0],
+  { kill, start }: Pick<Victim, 'kill' | 'start'>,
+): Victim {
+  return {
+    name,
     // Its graceful stop takes 15 seconds.
     faults: ['kill', 'stop'],
     isSlowToStart: true,
     kill,
     // Not one of its faults.
     terminate: () => Promise.reject(new Error(`${name} is never restarted here`)),
-    pause: () => cluster.signal(name, 'SIGSTOP'),
-    continue: () => cluster.signal(name, 'SIGCONT'),
+    pause: () => cluster.signal(process, 'SIGSTOP'),
+    continue: () => cluster.signal(process, 'SIGCONT'),
     start,
-  });
-  return {
-    port: Number(cluster.proxies[0]?.split(':')[1]),
-    victims: [
-      victim('broker', cluster.killBroker, cluster.reviveBroker),
-      victim(
-        'proxy-0',
-        () => cluster.killProxy(0),
-        () => cluster.reviveProxy(0),
-      ),
-    ],
-    stop: cluster.stop,
   };
 }
 
