@@ -85,7 +85,7 @@ describe('a broker whose master is gone', () => {
   }
 
   byNameServer(
-    'is read through the slave that acts as master, and what was acknowledged there does not come again',
+    'is read through the slave that acts as master, and what was acknowledged there is not redelivered',
     async () => {
       const nameServerSettings = { supportActingMaster: true };
       const { cluster, producer, arrivals, consume } = await clusterWith({
@@ -101,7 +101,7 @@ describe('a broker whose master is gone', () => {
       // The other master takes them: a slave stores nothing that clients send.
       await arrivals.of(...(await send(producer, 'meanwhile')));
       await cluster.reviveBroker(0);
-      // These follow in every queue, also of the master that is back, so what would come again has come.
+      // These follow in every queue, also of the master that is back, so what would be redelivered has arrived.
       await arrivals.of(...(await send(producer, 'afterwards')));
       expect(arrivals.texts.length).toBe(3 * MANY);
     },
