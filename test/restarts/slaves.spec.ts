@@ -14,6 +14,7 @@ import { eventually } from '../support/until.js';
 const TOPIC = 'orders';
 const GROUP = 'readers';
 const QUEUES = 4;
+const NAME_SERVER_ACTING = { supportActingMaster: true };
 /** Enough for each queue of each broker to have some. */
 const MANY = 64;
 const TEST_MS = 300_000;
@@ -87,11 +88,10 @@ describe('a broker whose master is gone', () => {
   byNameServer(
     'is read through the slave that acts as master, and what was acknowledged there is not redelivered',
     async () => {
-      const nameServerSettings = { supportActingMaster: true };
       const { cluster, producer, arrivals, consume } = await clusterWith({
         brokers: 2,
         brokerSettings: ACTING,
-        nameServerSettings,
+        nameServerSettings: NAME_SERVER_ACTING,
       });
       const stored = await send(producer, 'stored');
       await untilCopied(cluster);
@@ -104,6 +104,31 @@ describe('a broker whose master is gone', () => {
       // These follow in every queue, also of the master that is back, so what would be redelivered has arrived.
       await arrivals.of(...(await send(producer, 'afterwards')));
       expect(arrivals.texts.length).toBe(3 * MANY);
+    },
+    TEST_MS,
+  );
+
+  byNameServer(
+    'stores nothing while a slave acts as the only master, and errors say so',
+    async () => {
+      const { cluster, connection, producer, arrivals, consume } = await clusterWith({
+        brokers: 1,
+        brokerSettings: ACTING,
+        nameServerSettings: NAME_SERVER_ACTING,
+      });
+      const stored = await send(producer, 'stored');
+      await cluster.killBroker(0);
+      const late = new Producer(connection, {});
+      ends.push(() => late.close());
+      for (const messageGroup of [undefined, 'order-1']) {
+        const message = { topic: TOPIC, body: 'x', ...(messageGroup === undefined ? {} : { messageGroup }) };
+        const sending = late.send(message, { timeoutMs: 3_000 });
+        await expect(sending).rejects.toMatchObject({ outcome: 'not-sent', retryable: true });
+        await expect(sending).rejects.toThrow('a slave acts as the master of "broker" and stores no messages');
+      }
+      await cluster.reviveBroker(0);
+      await consume();
+      await arrivals.of(...stored, ...(await send(producer, 'afterwards')));
     },
     TEST_MS,
   );

@@ -50,6 +50,7 @@ export class Sending {
     }
     const { messageGroup, liteTopic } = first.systemProperties ?? {};
     const group = messageGroup ?? liteTopic;
+    this.topics.assertStoresMessages(topic);
     const place = group === undefined ? placeOf(address, first) : await this.placeOfGroup(topic, group, deadline);
     if (place === 'no topic') {
       return { status: refusal(Code.TOPIC_NOT_FOUND, `no name server has a route of topic "${topic}"`), entries: [] };

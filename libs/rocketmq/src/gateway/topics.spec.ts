@@ -12,6 +12,8 @@ const OTHER = '127.0.0.1:10931';
 
 /** The brokers of a route, by name, with the addresses of each by id; a slave that acts as master has id 0 and cannot be written. */
 type Route = Readonly<Record<string, { readonly addresses: Readonly<Record<string, string>>; readonly perm?: number }>>;
+/** What a name server removes from the permission while a slave acts. */
+const READ_ONLY = 4;
 
 describe('a topic of a broker whose master is missing', () => {
   const closers: (() => Promise<void>)[] = [];
@@ -78,7 +80,7 @@ describe('a topic of a broker whose master is missing', () => {
 
   it('is read from a slave that acts as master, and not written there', async () => {
     const { topics, readable, writable, warnings } = await topicsOf({
-      a: { addresses: { 0: SLAVE }, perm: 4 },
+      a: { addresses: { 0: SLAVE }, perm: READ_ONLY },
       b: { addresses: { 0: OTHER } },
     });
     expect(await readable()).toEqual(['a', 'b']);
@@ -86,11 +88,23 @@ describe('a topic of a broker whose master is missing', () => {
     expect(await writable()).toEqual([OTHER]);
     expect(warnings).toEqual([]);
   });
+
+  it('is not written while a slave acts as the only master, and the error may be repeated', async () => {
+    const acting = { a: { addresses: { 0: SLAVE }, perm: READ_ONLY } };
+    const { topics, readable, writable, become } = await topicsOf(acting);
+    expect(await readable()).toEqual(['a']);
+    await expect(writable()).rejects.toMatchObject({ code: 'UNAVAILABLE', outcome: 'not-sent', retryable: true });
+    expect(() => topics.assertStoresMessages('orders')).toThrow('a slave acts as the master of "a"');
+    // With its slave beside it, the master itself is there: the topic was closed for writing.
+    become({ a: { addresses: { 0: MASTER, 1: SLAVE }, perm: READ_ONLY } });
+    expect(await readable()).toEqual(['a']);
+    expect(await writable()).toEqual([]);
+  });
 });
 
 function bodyOf(route: Route): string {
   const brokerDatas = Object.entries(route).map(([brokerName, { addresses: brokerAddrs }]) => {
-    return { brokerName, cluster: 'c', brokerAddrs };
+    return { brokerName, cluster: 'c', brokerAddrs, enableActingMaster: true };
   });
   const queueDatas = Object.entries(route).map(([brokerName, { perm = 6 }]) => {
     return { brokerName, perm, readQueueNums: 2, writeQueueNums: 2 };

@@ -78,12 +78,19 @@ export class Topics {
   /**
    * The writable queues in the order that all clients agree on, by the latest route, which its client keeps fresh; undefined for a missing
    * topic.
-   * @throws TransportError (not-sent) when no route is known and none can be fetched
+   * @throws TransportError (not-sent) when no route is known and none can be fetched; like {@link assertStoresMessages}
    */
   async writable(topic: string, deadline: Deadline): Promise<readonly QueuePlace[] | undefined> {
     const route = this.known.get(topic) ?? (await this.fresh(topic, deadline).catch(notSent));
     if (route === undefined) return undefined;
+    this.assertStoresMessages(topic);
     return writableQueues(route).map(({ broker, queueId }) => ({ address: this.mapAddress(broker.address), queueId }));
+  }
+
+  /** @throws TransportError (not-sent) while slaves act as masters of all brokers of the topic: they store no messages */
+  assertStoresMessages(topic: string): void {
+    const route = this.known.get(topic);
+    if (route !== undefined && isOnlyRead(route)) throw slavesAct(topic, route.acting);
   }
 
   /** The address of the master with this name, by the latest route that names it. */
@@ -156,6 +163,17 @@ export class Topics {
   }
 }
 
+/** Whether messages wait for a master, as opposed to a topic that its owner closed for writing. */
+function isOnlyRead({ acting, access }: TopicRoute): boolean {
+  return acting.length > 0 && [...access.values()].every(({ writable }) => writable === 0);
+}
+
+function slavesAct(topic: string, brokers: readonly string[]): TransportError {
+  const names = brokers.map((name) => `"${name}"`).join(', ');
+  const text = `topic "${topic}": a slave acts as the master of ${names} and stores no messages; nothing was sent; start the master`;
+  return new TransportError('UNAVAILABLE', text, 'not-sent', true);
+}
+
 function masterIsMissing(topic: string, brokers: readonly string[]): TransportError {
   const names = brokers.map((name) => `"${name}"`).join(', ');
   const problem = `topic "${topic}": the master of ${names} is not registered, and no slave acts as master`;
@@ -172,10 +190,12 @@ function mastersOf({ brokers, access }: TopicRoute): readonly MasterBroker[] {
 function queuesOn(
   broker: MasterBroker,
   topic: string,
-  { access }: TopicRoute,
+  route: TopicRoute,
   types: readonly MessageType[],
 ): MessageQueue[] {
-  const { readable, writable } = access.get(broker.name) ?? { readable: 0, writable: 0 };
+  const { readable, writable: own } = route.access.get(broker.name) ?? { readable: 0, writable: 0 };
+  // Producers then try, and learn from `assertStoresMessages` why they cannot, and that they may repeat it.
+  const writable = isOnlyRead(route) && route.acting.includes(broker.name) ? readable : own;
   const permission = (id: number): Permission =>
     id >= readable ? Permission.WRITE : id >= writable ? Permission.READ : Permission.READ_WRITE;
   const count = Math.max(readable, writable);

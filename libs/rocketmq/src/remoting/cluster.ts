@@ -17,6 +17,8 @@ export interface TopicRoute {
   readonly brokers: readonly MasterBroker[];
   /** The names of brokers of which only slaves are registered. A slave that acts as master is registered as the master. */
   readonly masterless: readonly string[];
+  /** The names of brokers for which a slave acts as master: it is registered as the master, and the topic cannot be written there. */
+  readonly acting: readonly string[];
   /** The write queues of the topic by broker name. */
   readonly queues: ReadonlyMap<string, number>;
   /** What each broker may be asked for. */
@@ -43,6 +45,7 @@ interface BrokerData {
   readonly brokerName?: string;
   readonly cluster?: string;
   readonly brokerAddrs?: Readonly<Record<string, string>>;
+  readonly enableActingMaster?: boolean;
 }
 
 interface ClusterInfo {
@@ -65,6 +68,8 @@ interface RouteData {
 
 /** The broker id of a master; slaves have other ids. */
 const MASTER_ID = '0';
+/** That of the first slave, which loses it while it acts as master. */
+const FIRST_SLAVE_ID = '1';
 
 /** The masters by name, from the answer to request code 106. */
 export function parseClusterInfo(answer: RemotingFrame): MasterBroker[] {
@@ -76,7 +81,7 @@ export function parseClusterInfo(answer: RemotingFrame): MasterBroker[] {
 export function parseTopicRoute(answer: RemotingFrame): TopicRoute {
   const route = jsonOf(answer) as RouteData;
   const queues = (route.queueDatas ?? []).map((data) => [data.brokerName ?? '', data.writeQueueNums ?? 0] as const);
-  const access = (route.queueDatas ?? []).map((data) => [data.brokerName ?? '', accessOf(data)] as const);
+  const access = new Map((route.queueDatas ?? []).map((data) => [data.brokerName ?? '', accessOf(data)] as const));
   const ordered = orderedIn(route.orderTopicConf);
   const datas = (route.brokerDatas ?? []).filter(isObject);
   const brokers = mastersOf(datas);
@@ -84,7 +89,10 @@ export function parseTopicRoute(answer: RemotingFrame): TopicRoute {
     const addresses = Object.keys(brokerAddrs);
     return addresses.length > 0 && !addresses.includes(MASTER_ID) ? [brokerName] : [];
   });
-  return { brokers, masterless, queues: new Map(queues), access: new Map(access), ordered };
+  const acting = datas
+    .filter(({ enableActingMaster, brokerAddrs = {} }) => enableActingMaster && !(FIRST_SLAVE_ID in brokerAddrs))
+    .flatMap(({ brokerName = '' }) => (access.get(brokerName)?.writable === 0 ? [brokerName] : []));
+  return { brokers, masterless, acting, queues: new Map(queues), access, ordered };
 }
 
 /**

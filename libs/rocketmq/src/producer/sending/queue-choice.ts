@@ -71,7 +71,7 @@ export function candidateQueues(
     throw new StatusError(
       `send to "${route.topic}"`,
       { code: Code.FORBIDDEN, message },
-      'check the permission of the topic; while a slave acts as the master of its broker, the topic can only be read there',
+      'check the permission of the topic',
     );
   }
   if (messageGroup !== undefined) {
