@@ -28,7 +28,7 @@ export interface TopicRoute {
 }
 
 /** A queue of a topic. */
-export interface RouteQueue {
+interface RouteQueue {
   readonly broker: MasterBroker;
   readonly queueId: number;
 }
