@@ -206,4 +206,28 @@ describe('RemotingClient', () => {
     const { call } = newClient();
     await expect(call(server.address, 17)).rejects.toMatchObject({ code: 'NO_PERMISSION', outcome: 'rejected' });
   });
+
+  it('waits for a limited number of late answers', async () => {
+    const asked: number[] = [];
+    let answer = (_opaque: number): void => {};
+    const server = await serverThat(({ opaque }, socket) => {
+      asked.push(opaque);
+      answer = (to) => void socket.write(encodeAnswer(to, {}));
+      return undefined;
+    });
+    const { client } = newClient();
+    const late: number[] = [];
+    for (let index = 0; index < 1_001; index++) {
+      const giveUp = new AbortController();
+      const call = withDeadline('poll', 60_000, giveUp.signal, (deadline) =>
+        client.ask(server.address, { code: 1 }, deadline, { onLate: () => void late.push(index) }),
+      );
+      await until(() => asked.length > index);
+      giveUp.abort(new Error('given up'));
+      await call.catch(() => {});
+    }
+    for (const opaque of asked) answer(opaque);
+    await until(() => late.length >= 1_000);
+    expect([late.length, late[0]]).toEqual([1_000, 1]);
+  });
 });

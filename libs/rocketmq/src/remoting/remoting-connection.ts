@@ -29,6 +29,8 @@ type Reply = Pick<RemotingFrame, 'code'> & Partial<Pick<RemotingFrame, 'remark' 
 
 /** How many bytes of answers may wait for a server that asks and does not read. */
 const MOST_UNREAD_BYTES = 16 * 1024 * 1024;
+/** How many answers to abandoned calls are waited for: a broker answers each poll, unless it has forgotten it. */
+const MOST_LATE = 1_000;
 /** How long a connection may be idle before the operating system checks that its peer is there. */
 const KEEP_ALIVE_MS = 30_000;
 
@@ -41,6 +43,8 @@ export class RemotingConnection {
   private release = 0;
   private lastHeardAtMs: number | undefined;
   private readonly pending = new Map<number, PendingCall>();
+  /** Those of them that were abandoned, oldest first. */
+  private readonly late = new Set<number>();
   /** What has arrived and is not handed on yet. */
   private readonly arrived: RemotingFrame[] = [];
   private isTurnDue = false;
@@ -120,7 +124,7 @@ export class RemotingConnection {
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
         if (onLate === undefined) this.pending.delete(opaque);
-        else this.pending.set(opaque, { resolve: onLate, reject: () => {} });
+        else this.awaitLate(opaque, onLate);
         reject(abortReason(signal));
       };
       const settled = (): void => signal.removeEventListener('abort', onAbort);
@@ -137,6 +141,17 @@ export class RemotingConnection {
       });
       this.write(frame);
     });
+  }
+
+  private awaitLate(opaque: number, onLate: (answer: RemotingFrame) => void): void {
+    this.pending.set(opaque, { resolve: onLate, reject: () => {} });
+    this.late.add(opaque);
+    if (this.late.size <= MOST_LATE) return;
+    for (const oldest of this.late) {
+      this.late.delete(oldest);
+      this.pending.delete(oldest);
+      return;
+    }
   }
 
   /** Answers a request of the server; without effect when the connection has ended. */
@@ -230,6 +245,7 @@ export class RemotingConnection {
     // An unknown number belongs to a late answer of an abandoned call.
     const call = this.pending.get(frame.opaque);
     this.pending.delete(frame.opaque);
+    this.late.delete(frame.opaque);
     call?.resolve(frame);
   }
 
@@ -239,6 +255,7 @@ export class RemotingConnection {
     for (const frame of this.arrived.splice(0)) this.take(frame);
     for (const call of this.pending.values()) call.reject(error);
     this.pending.clear();
+    this.late.clear();
     this.socket.destroy();
     this.events.onEnd();
   }
