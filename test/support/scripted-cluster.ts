@@ -17,13 +17,15 @@ export class ScriptedCluster {
 
   /**
    * @returns a name server that knows the brokers as `broker-0`, `broker-1`, … of one cluster, each with 4 queues of a topic; `move` says
-   * that a broker has another address now
+   * that a broker has another address now; `forget` makes the name server one that has just restarted and knows no topic
    */
   async start(brokers: readonly BrokerScript[]): Promise<{
     nameServer: ScriptedServer;
     brokers: ScriptedServer[];
     move: (index: number, address: string) => void;
+    forget: () => void;
   }> {
+    let knowsTopics = true;
     const started: ScriptedServer[] = [];
     for (const script of brokers) started.push(await this.server(script));
     const addresses = started.map(({ address }) => address);
@@ -34,11 +36,15 @@ export class ScriptedCluster {
     const nameServer = await this.server(({ code }) => {
       const table = names.map((name, index) => `"${name}":${entryOf(name, index)}`).join(',');
       if (code === 106) return { body: `{"brokerAddrTable":{${table}},"clusterAddrTable":{}}` };
+      if (code === 105 && !knowsTopics) return { code: 17, remark: 'No topic route info in name server for the topic' };
       const datas = names.map(entryOf).join(',');
       return code === 105 ? { body: `{"brokerDatas":[${datas}],"queueDatas":${JSON.stringify(queues)}}` } : {};
     });
     const move = (index: number, address: string): void => void addresses.splice(index, 1, address);
-    return { nameServer, brokers: started, move };
+    const forget = (): void => {
+      knowsTopics = false;
+    };
+    return { nameServer, brokers: started, move, forget };
   }
 
   async close(): Promise<void> {

@@ -106,10 +106,8 @@ export class Topics {
 
   private async fresh(topic: string, deadline: Deadline): Promise<TopicRoute | undefined> {
     const route = await this.cluster.route(topic, deadline);
-    if (route === undefined) {
-      this.known.delete(topic);
-      return undefined;
-    }
+    // A name server that has restarted knows no topic before its brokers register again. Brokers refuse a topic that was deleted.
+    if (route === undefined) return undefined;
     this.reportMasterless(topic, route);
     this.known.set(topic, route);
     for (const { name, address } of route.brokers) {
