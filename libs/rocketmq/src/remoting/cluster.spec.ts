@@ -32,4 +32,15 @@ describe('the queues of a topic', () => {
     expect(queuesOf(brokers, { orderTopicConf: 'b:2;a:1;gone:3' })).toEqual(['a:0', 'b:0', 'b:1']);
     expect(queuesOf(brokers, { orderTopicConf: '' })).toHaveLength(8);
   });
+
+  it.each([
+    { brokerDatas: [{ brokerName: 'a', brokerAddrs: null }, null, 1] },
+    { brokerDatas: [{ brokerName: 'a', brokerAddrs: { 0: 1 } }] },
+    { brokerDatas: { a: 1 } },
+    { queueDatas: [null, 1] },
+    { queueDatas: { a: 1 } },
+    { orderTopicConf: 7, queueDatas: null },
+  ])('are none where the answer is not a route: %j', (more) => {
+    expect(queuesOf({ a: {} }, more)).toEqual([]);
+  });
 });

@@ -80,19 +80,19 @@ export function parseClusterInfo(answer: RemotingFrame): MasterBroker[] {
 /** From the answer to request code 105. */
 export function parseTopicRoute(answer: RemotingFrame): TopicRoute {
   const route = jsonOf(answer) as RouteData;
-  const queues = (route.queueDatas ?? []).map((data) => [data.brokerName ?? '', data.writeQueueNums ?? 0] as const);
-  const access = new Map((route.queueDatas ?? []).map((data) => [data.brokerName ?? '', accessOf(data)] as const));
+  const queueDatas = objectsIn<QueueData>(route.queueDatas);
+  const queues = queueDatas.map((data) => [data.brokerName ?? '', data.writeQueueNums ?? 0] as const);
+  const access = new Map(queueDatas.map((data) => [data.brokerName ?? '', accessOf(data)] as const));
   const ordered = orderedIn(route.orderTopicConf);
-  const datas = (route.brokerDatas ?? []).filter(isObject);
-  const brokers = mastersOf(datas);
-  const masterless = datas.flatMap(({ brokerName = '', brokerAddrs = {} }) => {
-    const addresses = Object.keys(brokerAddrs);
-    return addresses.length > 0 && !addresses.includes(MASTER_ID) ? [brokerName] : [];
+  const datas = objectsIn<BrokerData>(route.brokerDatas);
+  const masterless = datas.flatMap((data) => {
+    const ids = Object.keys(data.brokerAddrs ?? {});
+    return ids.length > 0 && !ids.includes(MASTER_ID) ? [data.brokerName ?? ''] : [];
   });
   const acting = datas
-    .filter(({ enableActingMaster, brokerAddrs = {} }) => enableActingMaster && !(FIRST_SLAVE_ID in brokerAddrs))
+    .filter((data) => data.enableActingMaster && !Object.hasOwn(data.brokerAddrs ?? {}, FIRST_SLAVE_ID))
     .flatMap(({ brokerName = '' }) => (access.get(brokerName)?.writable === 0 ? [brokerName] : []));
-  return { brokers, masterless, acting, queues: new Map(queues), access, ordered };
+  return { brokers: mastersOf(datas), masterless, acting, queues: new Map(queues), access, ordered };
 }
 
 /**
@@ -125,21 +125,17 @@ function accessOf({ perm = 0, readQueueNums = 0, writeQueueNums = 0 }: QueueData
   };
 }
 
-function mastersOf(brokers: readonly BrokerData[]): MasterBroker[] {
-  return (
-    brokers
-      .filter(isObject)
-      .map(({ brokerName = '', cluster = '', brokerAddrs = {} }) => ({
-        name: brokerName,
-        cluster,
-        address: brokerAddrs[MASTER_ID] ?? '',
-      }))
-      .filter((broker) => broker.address !== '')
-      // By UTF-16 code units, like Java: all clients must agree on the order.
-      .sort((a, b) => (a.name < b.name ? -1 : Number(a.name > b.name)))
-  );
+function mastersOf(brokers: unknown): MasterBroker[] {
+  const masters = objectsIn<BrokerData>(brokers)
+    .map(({ brokerName = '', cluster = '', brokerAddrs }) => {
+      return { name: brokerName, cluster, address: brokerAddrs?.[MASTER_ID] ?? '' };
+    })
+    .filter(({ address }) => typeof address === 'string' && address !== '');
+  // By UTF-16 code units, like Java: all clients must agree on the order.
+  return masters.sort((a, b) => (a.name < b.name ? -1 : Number(a.name > b.name)));
 }
 
-function isObject(broker: BrokerData): boolean {
-  return typeof broker === 'object' && broker !== null;
+/** The objects of a list in an answer; other values are ignored. */
+function objectsIn<T extends object>(value: unknown): readonly T[] {
+  return Array.isArray(value) ? value.filter((one): one is T => typeof one === 'object' && one !== null) : [];
 }
