@@ -11,6 +11,7 @@ import { queueOfMessageGroup } from '../protocol/model/queue-hash.js';
 import { REQUEST_CODES as CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';
 import { encodeFrame } from '../protocol/remoting/frame.js';
 import { decodeProperties, encodeStoredMessage } from '../protocol/remoting/stored-message.js';
+import { realTimeIn } from '../support/deadline.js';
 
 const V550 = 513;
 const V533 = 479;
@@ -22,6 +23,7 @@ const GROUP = 'shop';
 const STORED = { fields: { msgId: `${'0'.repeat(16)}000000000000002A`, queueId: '0', queueOffset: '7' } };
 const UNTYPED = { body: '{"attributes":{}}' };
 const EMPTY = { code: RESPONSE_CODES.pollingTimeout };
+const TOO_OLD = { ...EMPTY, remark: 'the broker[127.0.0.1] pop message is timeout too much' };
 
 /** What a broker of 5.5.0 answers, unless the script says otherwise. */
 const broker =
@@ -196,6 +198,29 @@ describe('the gateway', () => {
     expect(sent(CODES.endTransaction).map(({ fields }) => fields)).toMatchObject([
       { tranStateTableOffset: '11', commitLogOffset: '77', commitOrRollback: '12', fromTransactionCheck: 'true' },
     ]);
+  });
+
+  it('names the time of the broker where the broker does not put its own, as those of 5.3 with access control', async () => {
+    const brokerAheadMs = -3_600_000;
+    const { consumer, sent } = await consumerOn(
+      broker(({ code, fields }) => {
+        if (code !== CODES.popMessage) return 'usual';
+        if (fields.bornTime === '0') return TOO_OLD;
+        return popped({ popTime: String(realTimeIn(brokerAheadMs).getTime()) });
+      }),
+    );
+    await consumer.start();
+    expect(await consumer.receive()).toHaveLength(1);
+    expect(await consumer.receive()).toHaveLength(1);
+    const [first, second, third] = sent(CODES.popMessage).map(({ fields }) => Number(fields.bornTime));
+    expect([first, Math.round(((third ?? 0) - (second ?? 0)) / 60_000)]).toEqual([0, -60]);
+  });
+
+  it('reports a broker that takes every poll for an old one, and does not ask it without a pause', async () => {
+    const { consumer, sent } = await consumerOn(broker(({ code }) => (code === CODES.popMessage ? TOO_OLD : 'usual')));
+    await consumer.start();
+    await expect(consumer.receive()).rejects.toMatchObject({ code: 'ILLEGAL_POLLING_TIME', outcome: 'rejected' });
+    expect(sent(CODES.popMessage)).toHaveLength(2);
   });
 
   it('releases what a poll brings that nobody waits for', async () => {

@@ -18,6 +18,7 @@ import type { RemotingClient } from '../remoting/remoting-client.js';
 import type { RemotingRequest } from '../remoting/remoting-request.js';
 import { type Deadline, withDeadline } from '../support/deadline.js';
 import { describeError, type Logger } from '../support/logger.js';
+import { BrokerTimes, isTooOld } from './broker-times.js';
 import { wireMessageOf } from './message-properties.js';
 import { type Poll, type Popped, poppedIn } from './popped.js';
 import type { GatewaySession } from './session.js';
@@ -46,6 +47,7 @@ export class Receiving {
   /** What is being done about messages that the application does not see. */
   private readonly underWay = new Set<Promise<void>>();
   private isClosing = false;
+  private readonly clocks = new BrokerTimes();
 
   constructor(
     private readonly clientId: string,
@@ -74,8 +76,14 @@ export class Receiving {
       isLite: group?.lite !== undefined,
     };
     const count = poll.isOrdered && group?.abilities.keepsPartialAcks === false ? 1 : request.batchSize;
-    const remoting = poll.isLite ? litePop(this.clientId, poll, request) : pop(poll, request, count);
-    const answer = await this.client.ask(address, remoting, deadline, { onLate: (late) => this.release(poll, late) });
+    const ask = (): Promise<RemotingFrame> => {
+      const times = pollTimes(request, this.clocks.bornTime(address));
+      const asked = poll.isLite ? litePop(this.clientId, poll, times, request) : pop(poll, times, request, count);
+      return this.client.ask(address, asked, deadline, { onLate: (late) => this.release(poll, late) });
+    };
+    const first = await ask();
+    const answer = this.clocks.isToBeRepeated(address, first) ? await ask() : first;
+    this.clocks.learn(address, answer);
     await this.give(poll, answer, deadline, onAnswer);
   }
 
@@ -171,10 +179,10 @@ export class Receiving {
   }
 }
 
-function pop(poll: Poll, request: Request, count: number): RemotingRequest {
+function pop(poll: Poll, times: PollTimes, request: Request, count: number): RemotingRequest {
   const { filter } = poll;
   const fields = {
-    ...popFields(poll, request),
+    ...popFields(poll, times, request),
     queueId: ALL_QUEUES,
     maxMsgNums: mostOf(count),
     initMode: FROM_THE_END,
@@ -186,24 +194,28 @@ function pop(poll: Poll, request: Request, count: number): RemotingRequest {
 }
 
 /** The broker knows which lite topics the client subscribes to. */
-function litePop(clientId: string, poll: Poll, request: Request): RemotingRequest {
-  const fields = { ...popFields(poll, request), clientId, maxMsgNum: mostOf(request.batchSize) };
+function litePop(clientId: string, poll: Poll, times: PollTimes, request: Request): RemotingRequest {
+  const fields = { ...popFields(poll, times, request), clientId, maxMsgNum: mostOf(request.batchSize) };
   return { code: REQUEST_CODES.popLiteMessage, fields };
 }
 
 /** What polls of both kinds have. */
-function popFields({ consumerGroup, topic, invisibleMs }: Poll, request: Request): Record<string, string> {
-  const askedMs = request.longPollingTimeout === undefined ? 0 : durationMs(request.longPollingTimeout);
+function popFields(
+  { consumerGroup, topic, invisibleMs }: Poll,
+  times: PollTimes,
+  { attemptId }: Request,
+): Record<string, string> {
+  const fields = { consumerGroup, topic, invisibleTime: String(invisibleMs), ...times };
+  return attemptId === undefined ? fields : { ...fields, attemptId };
+}
+
+/** How long a broker may hold a poll, and since when. */
+type PollTimes = Record<'pollTime' | 'bornTime', string>;
+
+function pollTimes({ longPollingTimeout }: Request, bornTime: string): PollTimes {
+  const askedMs = longPollingTimeout === undefined ? 0 : durationMs(longPollingTimeout);
   const pollMs = Math.max(LIMITS.longPollingMinMs, Math.min(askedMs, LIMITS.longPollingMaxMs));
-  return {
-    consumerGroup,
-    topic,
-    invisibleTime: String(invisibleMs),
-    pollTime: String(pollMs),
-    // 0 means the broker's own time: it would compare another value with its clock.
-    bornTime: '0',
-    ...(request.attemptId === undefined ? {} : { attemptId: request.attemptId }),
-  };
+  return { pollTime: String(pollMs), bornTime };
 }
 
 function mostOf(count: number): string {
@@ -211,6 +223,10 @@ function mostOf(count: number): string {
 }
 
 function emptyStatus(answer: RemotingFrame, address: string) {
+  if (isTooOld(answer)) {
+    const problem = `${address} takes the poll for an old one: its clock is ahead of that of this machine`;
+    return refusal(Code.ILLEGAL_POLLING_TIME, `${problem}; nothing was received; set both clocks by a time server`);
+  }
   const isEmpty = answer.code === RESPONSE_CODES.pollingTimeout || answer.code === RESPONSE_CODES.pullNotFound;
   return isEmpty ? refusal(Code.MESSAGE_NOT_FOUND, 'no new message') : statusOf(answer, address);
 }
