@@ -1,0 +1,309 @@
+import { describe, expect, it } from '@jest/globals';
+import {
+  broker,
+  gatewayWorld,
+  popped,
+  RELEASES,
+  STORED,
+  TOPIC,
+  UNTYPED,
+  usual,
+} from '../../../../test/support/gateway-world.js';
+import { until } from '../../../../test/support/until.js';
+import { Connection } from '../client/connection.js';
+import { addressText } from '../client/endpoint.js';
+import { Producer } from '../producer/producer.js';
+import { queueOfMessageGroup } from '../protocol/model/queue-hash.js';
+import { REQUEST_CODES as CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';
+import { encodeFrame } from '../protocol/remoting/frame.js';
+import { decodeProperties } from '../protocol/remoting/stored-message.js';
+
+describe('sending through the gateway', () => {
+  const { cluster, closers, connected, producerOn } = gatewayWorld();
+
+  it('sends a message group to the queue that a proxy chooses, over all brokers', async () => {
+    const { producer, brokers } = await producerOn([usual, usual]);
+    await producer.send({ topic: TOPIC, body: 'x', messageGroup: 'order-12345' });
+    const index = queueOfMessageGroup('order-12345', 8);
+    const sends = brokers.map(({ requests }) => requests.filter(({ code }) => code === CODES.sendMessageV2));
+    expect(sends.map((list) => list.map(({ fields }) => fields.e))).toEqual(
+      index < 4 ? [[String(index)], []] : [[], [String(index - 4)]],
+    );
+  });
+
+  it('compresses bodies so that clients of the remoting protocol read them', async () => {
+    const { producer, sent } = await producerOn([usual], { compression: { thresholdBytes: 1 } });
+    const body = Buffer.alloc(5_000, 'x');
+    await producer.send({ topic: TOPIC, body });
+    const [send] = sent(CODES.sendMessageV2);
+    expect(send?.fields.f).toBe('1');
+    // The mark of zlib; gzip begins with 0x1f.
+    expect(send?.body.charCodeAt(0)).toBe(0x78);
+  });
+
+  it('writes a batch whose header has no properties, so that every release keeps the messages apart', async () => {
+    const { producer, sent } = await producerOn([usual]);
+    await producer.sendBatch(['a', 'b', 'c'].map((body) => ({ topic: TOPIC, body, tag: body })));
+    const [batch] = sent(CODES.sendBatchMessage);
+    expect(batch?.fields).toMatchObject({ b: TOPIC, i: '', m: 'true' });
+    expect(['TAGS\u0001a', 'TAGS\u0001b', 'TAGS\u0001c'].every((tag) => batch?.body.includes(tag))).toBe(true);
+  });
+
+  it('sends to another broker when one is stopping', async () => {
+    const stopping = broker(({ code }) =>
+      code === CODES.sendMessageV2 ? { code: RESPONSE_CODES.serviceNotAvailable, remark: 'stopping' } : 'usual',
+    );
+    const { producer, brokers } = await producerOn([stopping, usual]);
+    for (let index = 0; index < 4; index++) await producer.send({ topic: TOPIC, body: 'x' });
+    expect(brokers[1]?.requests.filter(({ code }) => code === CODES.sendMessageV2)).toHaveLength(4);
+  });
+
+  it('replaces a connection that has gone silent, and sends again', async () => {
+    const silent = new Set<unknown>();
+    const { producer, sent } = await producerOn([
+      broker(({ code }, socket) => {
+        if (code === CODES.sendMessageV2 && sent(CODES.sendMessageV2).length === 2) silent.add(socket);
+        return silent.has(socket) ? undefined : 'usual';
+      }),
+    ]);
+    await producer.send({ topic: TOPIC, body: 'first' });
+    await expect(producer.send({ topic: TOPIC, body: 'second' }, { timeoutMs: 5_000 })).resolves.toMatchObject({
+      offset: 7n,
+    });
+    expect(sent(CODES.sendMessageV2).length).toBeGreaterThan(2);
+  });
+
+  it('says that the outcome of a send is unknown when the broker breaks off', async () => {
+    const { producer } = await producerOn(
+      [
+        broker(({ code }) =>
+          code === CODES.sendMessageV2 ? { code: RESPONSE_CODES.systemError, remark: 'a fault' } : 'usual',
+        ),
+      ],
+      { maxAttempts: 1 },
+    );
+    await expect(producer.send({ topic: TOPIC, body: 'x' })).rejects.toMatchObject({
+      code: 'INTERNAL_SERVER_ERROR',
+      outcome: 'unknown',
+    });
+  });
+
+  it('ends a transaction where its half message is, once', async () => {
+    const { producer, sent } = await producerOn([usual], { transactionCheckers: { [TOPIC]: () => 'commit' } });
+    await producer.transact({ message: { topic: TOPIC, body: 'x', messageId: 'HALF' } }, async () => {});
+    const [half] = sent(CODES.sendMessageV2);
+    expect(half?.fields).toMatchObject({ a: TOPIC, f: '4' });
+    expect(Object.fromEntries(decodeProperties(half?.fields.i ?? ''))).toMatchObject({
+      TRAN_MSG: 'true',
+      PGROUP: TOPIC,
+    });
+    expect(sent(CODES.endTransaction).map(({ fields }) => fields)).toEqual([
+      {
+        topic: TOPIC,
+        producerGroup: TOPIC,
+        tranStateTableOffset: '7',
+        commitLogOffset: '42',
+        commitOrRollback: '8',
+        fromTransactionCheck: 'false',
+        msgId: 'HALF',
+        transactionId: 'HALF',
+      },
+    ]);
+  });
+
+  it('answers a check with the place that the check names', async () => {
+    let check = (_half: string): void => {};
+    const { producer, sent } = await producerOn(
+      [
+        broker(({ code }, socket) => {
+          if (code !== CODES.heartBeat) return 'usual';
+          const fields = { tranStateTableOffset: '11', commitLogOffset: '77', msgId: 'OLD', transactionId: 'OLD' };
+          const frame = { code: CODES.checkTransactionState, opaque: 1_000, isOneWay: true, fields };
+          check = (half) => {
+            const { body } = popped({}, Buffer.from('x'), decodeProperties(half));
+            socket?.write(encodeFrame({ ...frame, body }));
+          };
+          return 'usual';
+        }),
+      ],
+      { transactionCheckers: { [TOPIC]: () => 'rollback' } },
+    );
+    await producer.start();
+    await producer.beginTransaction({ topic: TOPIC, body: 'x' });
+    check(sent(CODES.sendMessageV2)[0]?.fields.i ?? '');
+    while (sent(CODES.endTransaction).length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(sent(CODES.endTransaction).map(({ fields }) => fields)).toMatchObject([
+      { tranStateTableOffset: '11', commitLogOffset: '77', commitOrRollback: '12', fromTransactionCheck: 'true' },
+    ]);
+  });
+
+  it('sends no delayed message to a broker that would deliver it at once', async () => {
+    const { producer, sent } = await producerOn([() => ({ version: RELEASES.v497, body: '{}', ...STORED })]);
+    await expect(producer.send({ topic: TOPIC, body: 'x', delayMs: 1_000 })).rejects.toMatchObject({
+      code: 'UNSUPPORTED',
+      outcome: 'rejected',
+    });
+    expect(sent(CODES.sendMessageV2)).toEqual([]);
+  });
+
+  it('sends no message with a priority to a broker that would ignore it', async () => {
+    const of533 = broker(({ code }) => ({
+      version: RELEASES.v533,
+      ...(code === CODES.getTopicConfig ? UNTYPED : STORED),
+    }));
+    const { producer, sent } = await producerOn([of533]);
+    const sending = producer.send({ topic: TOPIC, body: 'x', priority: 3 });
+    await expect(sending).rejects.toMatchObject({ code: 'UNSUPPORTED', outcome: 'rejected' });
+    await expect(sending).rejects.toThrow(
+      'runs RocketMQ 5.3.3; a message with a priority needs RocketMQ 5.4.0 or later',
+    );
+    expect(sent(CODES.sendMessageV2)).toEqual([]);
+  });
+
+  it('says which release recalls messages where the broker does not', async () => {
+    const of514 = broker(({ code }) => ({
+      version: RELEASES.v514,
+      ...(code === CODES.getTopicConfig ? UNTYPED : STORED),
+    }));
+    const { producer, sent } = await producerOn([of514]);
+    const { recallHandle } = await producer.send({ topic: TOPIC, body: 'x', delayMs: 1_000 });
+    expect(recallHandle).toBeUndefined();
+    const ofAnother = Buffer.from(`v1 ${TOPIC} broker-0 1 ID`).toString('base64url');
+    for (const handle of ['', ofAnother]) {
+      const recall = producer.recall({ topic: TOPIC, recallHandle: handle });
+      await expect(recall).rejects.toMatchObject({ code: 'UNSUPPORTED', outcome: 'rejected' });
+      await expect(recall).rejects.toThrow('runs RocketMQ 5.1.4; recalling a message needs RocketMQ 5.3.2 or later');
+    }
+    expect(sent(CODES.recallMessage)).toEqual([]);
+  });
+
+  it('sends to the newer brokers of an upgrade what the older ones cannot do', async () => {
+    const of514 = broker(({ code }) => ({
+      version: RELEASES.v514,
+      ...(code === CODES.getTopicConfig ? UNTYPED : STORED),
+    }));
+    const { producer, brokers } = await producerOn([of514, usual]);
+    for (let index = 0; index < 8; index++) await producer.send({ topic: TOPIC, body: 'x', priority: 1 });
+    const stored = brokers.map(({ requests }) => requests.filter(({ code }) => code === CODES.sendMessageV2).length);
+    expect(stored).toEqual([0, 8]);
+  });
+
+  it('sends a message group by the route that it knows when no name server can be reached', async () => {
+    const { nameServer, brokers } = await cluster.start([usual]);
+    const connection = new Connection({ endpoints: `name-server:${nameServer.address}`, requestTimeoutMs: 1_000 });
+    closers.push(() => connection.close());
+    const producer = new Producer(connection, {});
+    closers.push(() => producer.close());
+    await producer.send({ topic: TOPIC, body: 'x', messageGroup: 'g' });
+    await nameServer.close();
+    await producer.send({ topic: TOPIC, body: 'y', messageGroup: 'g' });
+    expect(brokers[0]?.requests.filter(({ code }) => code === CODES.sendMessageV2)).toHaveLength(2);
+  });
+
+  it('sends a message group by the route that it knows when the name server has restarted and knows none yet', async () => {
+    let sends = 0;
+    const { nameServer, brokers, forget } = await cluster.start([
+      broker(({ code }) => {
+        if (code !== CODES.sendMessageV2 || ++sends !== 2) return 'usual';
+        return { code: RESPONSE_CODES.serviceNotAvailable, remark: 'stopping' };
+      }),
+    ]);
+    const connection = new Connection({ endpoints: `name-server:${nameServer.address}`, requestTimeoutMs: 1_000 });
+    closers.push(() => connection.close());
+    const producer = new Producer(connection, {});
+    closers.push(() => producer.close());
+    await producer.send({ topic: TOPIC, body: 'x', messageGroup: 'g' });
+    forget();
+    const asked = nameServer.requests.length;
+    await producer.send({ topic: TOPIC, body: 'y', messageGroup: 'g' });
+    await until(() => nameServer.requests.length > asked);
+    await producer.send({ topic: TOPIC, body: 'z', messageGroup: 'g' });
+    expect(brokers[0]?.requests.filter(({ code }) => code === CODES.sendMessageV2)).toHaveLength(4);
+  });
+
+  it('ends a transaction that a busy broker refused at first', async () => {
+    let ends = 0;
+    const { producer, sent } = await producerOn(
+      [
+        broker(({ code }) =>
+          code === CODES.endTransaction && ends++ === 0 ? { code: RESPONSE_CODES.systemBusy, remark: 'busy' } : 'usual',
+        ),
+      ],
+      { transactionCheckers: { [TOPIC]: () => 'commit' } },
+    );
+    await producer.transact({ message: { topic: TOPIC, body: 'x' } }, async () => {});
+    expect(sent(CODES.endTransaction).map(({ fields }) => fields.commitOrRollback)).toEqual(['8', '8']);
+  });
+
+  it('learns the type of a topic from the brokers that answer', async () => {
+    const silent = broker(({ code }) => (code === CODES.getTopicConfig ? undefined : 'usual'));
+    const normal = broker(({ code }) =>
+      code === CODES.getTopicConfig ? { body: '{"attributes":{"message.type":"NORMAL"}}' } : 'usual',
+    );
+    const { producer } = await producerOn([silent, normal]);
+    await expect(producer.send({ topic: TOPIC, body: 'x', messageGroup: 'g' })).rejects.toMatchObject({
+      code: 'TOPIC_TYPE_MISMATCH',
+    });
+  });
+
+  it('reports an address that cannot be connected to, and that nothing was sent', async () => {
+    const { connection } = await connected([usual, usual]);
+    const mapped = new Connection({
+      endpoints: `name-server:${connection.bootstrap.addresses.map(addressText).join(';')}`,
+      requestTimeoutMs: 1_000,
+      addressMapping: (address) => ({ ...address, port: 99_999 }),
+    });
+    closers.push(() => mapped.close());
+    const producer = new Producer(mapped, { maxAttempts: 1 });
+    closers.push(() => producer.close());
+    await expect(producer.send({ topic: TOPIC, body: 'x' })).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      outcome: 'not-sent',
+    });
+  });
+
+  it('ends a transaction on the broker that stores its half message, wherever it is now', async () => {
+    const { nameServer, brokers, move } = await cluster.start([usual]);
+    const { brokers: elsewhere } = await cluster.start([usual]);
+    const connection = new Connection({ endpoints: `name-server:${nameServer.address}`, requestTimeoutMs: 1_000 });
+    closers.push(() => connection.close());
+    const producer = new Producer(connection, { transactionCheckers: { [TOPIC]: () => 'commit' } });
+    closers.push(() => producer.close());
+    const transaction = await producer.beginTransaction({ topic: TOPIC, body: 'x' });
+    move(0, elsewhere[0]?.address ?? '');
+    await producer.send({ topic: 'another', body: 'x' });
+    await expect(transaction.commit()).resolves.toBe('accepted');
+    const ends = [...brokers, ...elsewhere].map(({ requests }) =>
+      requests.filter(({ code }) => code === CODES.endTransaction),
+    );
+    expect(ends.map(({ length }) => length)).toEqual([0, 1]);
+  });
+
+  it('keeps its credentials when only the type of a topic is refused', async () => {
+    const refused = { code: RESPONSE_CODES.noPermission, remark: 'User:shop has no permission to access Topic:orders' };
+    const { nameServer } = await cluster.start([
+      broker(({ code }) => (code === CODES.getTopicConfig ? refused : 'usual')),
+    ]);
+    let asked = 0;
+    const credentials = () => {
+      asked++;
+      return { accessKey: 'shop', secretKey: 'secret' };
+    };
+    const connection = new Connection({ endpoints: `name-server:${nameServer.address}`, credentials });
+    closers.push(() => connection.close());
+    const producer = new Producer(connection, { topics: { [TOPIC]: 'normal' } });
+    closers.push(() => producer.close());
+    await producer.send({ topic: TOPIC, body: 'x' });
+    expect(asked).toBe(1);
+  });
+
+  it.each([
+    ['namespace', { namespace: 'n' }],
+    ['transport', { transport: 'http2' as const }],
+    ['useBootstrapEndpoints', { useBootstrapEndpoints: true }],
+  ])('refuses option %s, which means nothing without a proxy', (field, options) => {
+    expect(() => new Connection({ endpoints: 'name-server:127.0.0.1:9876', ...options })).toThrow(
+      expect.objectContaining({ code: 'ILLEGAL_OPTION', field }),
+    );
+  });
+});
