@@ -17,7 +17,12 @@ async function helpOf(path) {
   const write = (/** @type {string} */ text) => {
     help += text;
   };
-  await run([...path.split(' ').filter((word) => word !== ''), '--help'], { out: write, err: write, env: {} });
+  await run([...path.split(' ').filter((word) => word !== ''), '--help'], {
+    out: write,
+    err: write,
+    env: {},
+    closed: new AbortController().signal,
+  });
   return helpInGuide(help);
 }
 

@@ -14,6 +14,7 @@ import { TestBroker } from 'nestjs-rocketmq/testing';
 import { replayFor, troublesOf } from '../../docs/examples/administration.js';
 import { urgentOrders } from '../../docs/examples/embedded-broker.js';
 import { Shop, ShopModule, Warehouse } from '../../docs/examples/first-steps.js';
+import { follow } from '../../docs/examples/follow.js';
 import { Billing, InvoiceDue } from '../../docs/examples/listener-ends.js';
 import { Newsletter, NewsletterModule } from '../../docs/examples/newsletter.js';
 import { Payment } from '../../docs/examples/payment.js';
@@ -171,6 +172,14 @@ describe('the example of administration', () => {
     const again = await consumer.receive();
     expect(again.map(({ keys }) => keys)).toEqual([['ada']]);
     for (const message of again) await consumer.ack(message);
+    const leaving = new AbortController();
+    const shown: string[] = [];
+    const following = follow(admin, 'orders', { from: new Date(0), signal: leaving.signal }, (line) => {
+      shown.push(line.replace(/^\S+ /, ''));
+      if (shown.length === 3) leaving.abort(new Error('seen enough'));
+    });
+    await expect(following).rejects.toThrow('seen enough');
+    expect(shown.sort()).toEqual(['ada ada', 'ada ada', 'bob bob']);
     await consumer.close();
     await producer.close();
     await connection.close();

@@ -9,13 +9,23 @@ export interface Called {
   readonly err: string;
 }
 
-/** Runs the command line as `nestjs-rocketmq` does. */
-export async function call(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Called> {
+/**
+ * Runs the command line as `nestjs-rocketmq` does.
+ * @param isEnough whether the reader has seen enough of the output, and closes it
+ */
+export async function call(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  isEnough: (out: string) => boolean = () => false,
+): Promise<Called> {
   let [out, err] = ['', ''];
+  const closed = new AbortController();
   const code = await run(args, {
     env,
+    closed: closed.signal,
     out: (text) => {
       out += text;
+      if (isEnough(out)) closed.abort(new Error('the reader has closed the output'));
     },
     err: (text) => {
       err += text;

@@ -9,9 +9,15 @@ export function checkName(kind: string, name: string, problem: string | undefine
 }
 
 /** @throws UsageError `ILLEGAL_LIMIT` */
-export function checkLimit(limit: number, most: number): void {
+export function checkLimit(limit: number, most: number, name = 'limit'): void {
   if (isIntegerFrom(limit, 1, most)) return;
-  throw new UsageError('ILLEGAL_LIMIT', `limit is ${limit}; it must be an integer from 1 to ${most}`, 'limit');
+  throw new UsageError('ILLEGAL_LIMIT', `${name} is ${limit}; it must be an integer from 1 to ${most}`, name);
+}
+
+/** @throws UsageError `ILLEGAL_TIME` */
+export function checkTime(name: string, time: Date | undefined): void {
+  if (time === undefined || time.getTime() >= 0) return;
+  throw new UsageError('ILLEGAL_TIME', `${name} must be a date from 1970 on`, name);
 }
 
 /** @throws UsageError `ILLEGAL_OPTION` */

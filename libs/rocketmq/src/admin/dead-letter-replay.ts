@@ -14,7 +14,7 @@ import { checkPage, type DeadLetterPageOptions, type DeadLetterView, readPage } 
 import type { BrokerFailure } from './each-broker.js';
 import { storedMessages } from './message-lookup.js';
 import { PROPERTIES } from './message-view.js';
-import { positionOf } from './topic-page.js';
+import { positionOf } from './positions.js';
 
 /**
  * The property of a replayed message that identifies its dead letter, as `group/broker/queue/offset`. Consumers can see it.

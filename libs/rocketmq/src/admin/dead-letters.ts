@@ -6,11 +6,11 @@ import type { ClusterAccess } from '../remoting/cluster-access.js';
 import type { Deadline } from '../support/deadline.js';
 import { checkName } from './checks.js';
 import type { BrokerFailure } from './each-broker.js';
-import { messageView, PROPERTIES, type StoredMessageView } from './message-view.js';
+import { PROPERTIES, type StoredMessageView } from './message-view.js';
 import { originOfRetryTopic } from './system-names.js';
-import { checkPageOptions, type PageOptions, readTopicPage } from './topic-page.js';
+import { checkPageOptions, type MessagePageOptions, readTopicPage } from './topic-page.js';
 
-export interface DeadLetterPageOptions extends PageOptions {}
+export interface DeadLetterPageOptions extends MessagePageOptions {}
 
 /** A message that a group failed to handle. */
 export interface DeadLetterView extends StoredMessageView {
@@ -62,12 +62,9 @@ export async function readPage(
   deadline: Deadline,
 ): Promise<Omit<DeadLetterPage, 'deadLetters'> & { readonly letters: readonly StoredDeadLetter[] }> {
   const { found, ...page } = await readTopicPage(cluster, deadLetterTopicOf(consumerGroup), options, deadline);
-  const letters = await Promise.all(
-    found.map(async ({ stored, broker }) => {
-      const view = await messageView(stored, broker);
-      return { stored, deadLetter: { ...view, consumerGroup, originTopic: originTopicOf(consumerGroup, stored) } };
-    }),
-  );
+  const letters = found.map(({ stored, view }) => {
+    return { stored, deadLetter: { ...view, consumerGroup, originTopic: originTopicOf(consumerGroup, stored) } };
+  });
   return { letters, ...page };
 }
 

@@ -8,18 +8,23 @@ import type { CallOptions } from '../support/deadline.js';
 import { UsageError } from '../support/errors.js';
 import { checkName } from './checks.js';
 import type { BrokerFailure } from './each-broker.js';
-import { messageView, PROPERTIES, type StoredMessageView } from './message-view.js';
+import { PROPERTIES, type StoredMessageView } from './message-view.js';
 import { queuesOf } from './topic-offsets.js';
-import { checkPageOptions, type PageOptions, readQueue, readTopicPage, type TopicPage } from './topic-page.js';
-
-export interface MessagePageOptions extends PageOptions {}
+import {
+  type BrowseOptions,
+  checkPageOptions,
+  type FoundMessage,
+  type MessagePageOptions,
+  readQueue,
+  readTopicPage,
+} from './topic-page.js';
 
 export interface MessagePage {
-  /** By broker, queue and offset. They stay stored. */
+  /** In the order that was asked for, by default by broker, queue and offset. They stay stored. */
   readonly messages: readonly StoredMessageView[];
   /** The position of the next page; undefined at the end. */
   readonly next: string | undefined;
-  /** The number of all stored messages of this topic. */
+  /** The number of stored messages in the queues and times that were asked for, whatever the filter. */
   readonly total: bigint;
   /** Brokers that did not answer; the result lacks their messages. Empty when all answered. */
   readonly failures: readonly BrokerFailure[];
@@ -43,24 +48,24 @@ export interface GivenUpPage extends Omit<MessagePage, 'messages'> {
 export async function browseMessages(
   cluster: ClusterAccess,
   topic: string,
-  options: MessagePageOptions & CallOptions = {},
+  options: BrowseOptions = {},
 ): Promise<MessagePage> {
   checkName('topic', topic, topicNameProblem(topic));
   checkPageOptions(options);
   return cluster.run(`list messages of topic ${topic}`, options, async (deadline) => {
     const { found, ...rest } = await readTopicPage(cluster, topic, options, deadline);
-    return { messages: await Promise.all(found.map(({ stored, broker }) => messageView(stored, broker))), ...rest };
+    return { messages: found.map(({ view }) => view), ...rest };
   });
 }
 
 export async function givenUpHalfMessages(
   cluster: ClusterAccess,
-  options: MessagePageOptions & CallOptions = {},
+  options: MessagePageOptions = {},
 ): Promise<GivenUpPage> {
   checkPageOptions(options);
   return cluster.run('list half messages given up', options, async (deadline) => {
     const { found, ...rest } = await readTopicPage(cluster, GIVEN_UP_TOPIC, options, deadline);
-    return { messages: await Promise.all(found.map(givenUpView)), ...rest };
+    return { messages: found.map(givenUpView), ...rest };
   });
 }
 
@@ -98,7 +103,7 @@ export async function givenUpSince(
       // A broker that was set up again starts at 0.
       const offset = last > maxOffset ? minOffset : last;
       const { found, nextOffset } = await readQueue(cluster, GIVEN_UP_TOPIC, queue, { offset, limit }, deadline);
-      messages.push(...(await Promise.all(found.map(givenUpView))));
+      messages.push(...found.map(givenUpView));
       next.set(broker, nextOffset);
       hasMore ||= nextOffset < maxOffset;
     }
@@ -121,8 +126,7 @@ export async function resumeHalfMessage(
   });
 }
 
-async function givenUpView({ stored, broker }: TopicPage['found'][number]): Promise<GivenUpHalfMessage> {
-  const view = await messageView(stored, broker);
+function givenUpView({ stored, view }: FoundMessage): GivenUpHalfMessage {
   const originTopic = view.systemProperties[PROPERTIES.realTopic];
   return { ...view, originTopic, offsetMessageId: offsetMessageIdOf(stored) };
 }

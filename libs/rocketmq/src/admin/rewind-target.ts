@@ -1,14 +1,13 @@
 // Where a rewind moves a group: the request, and the offset that it means in each queue.
 
 import { consumerGroupNameProblem, topicNameProblem } from '../protocol/model/names.js';
-import { REQUEST_CODES } from '../protocol/remoting/codes.js';
-import { offsetField } from '../remoting/answers.js';
 import type { MasterBroker } from '../remoting/cluster.js';
 import type { ClusterAccess } from '../remoting/cluster-access.js';
 import type { Deadline } from '../support/deadline.js';
 import { UsageError } from '../support/errors.js';
 import { isIntegerFrom } from '../support/options.js';
 import { checkName } from './checks.js';
+import { offsetAtTime } from './queue-reader.js';
 import type { QueueOffsets } from './topic-offsets.js';
 
 /**
@@ -49,7 +48,7 @@ export function isMoved({ broker, queueId }: QueueOffsets, { to }: RewindRequest
 
 /**
  * The offset in one queue.
- * @see SearchOffsetRequestHeader of the server, request code 29: by the same index as a rewind by the broker
+ * A time is looked up by the same index as a rewind by the broker uses.
  * @throws UsageError `ILLEGAL_OFFSET`
  */
 export async function targetIn(
@@ -62,11 +61,7 @@ export async function targetIn(
   if (to.kind === 'beginning') return offsets.minOffset;
   if (to.kind === 'end') return offsets.maxOffset;
   if (to.kind === 'offset') return inRange(to.offset, offsets);
-  // For a time after the last message, brokers of 5.0 answer that message.
-  if ((offsets.lastTimestampMs ?? 0) < to.time.getTime()) return offsets.maxOffset;
-  const fields = { topic, queueId: String(offsets.queueId), timestamp: String(to.time.getTime()) };
-  const answer = await cluster.call(owner, { code: REQUEST_CODES.searchOffsetByTimestamp, fields }, deadline);
-  return offsetField(answer, 'offset', offsets.minOffset);
+  return offsetAtTime(cluster, topic, { owner, offsets }, to.time.getTime(), deadline);
 }
 
 function inRange(offset: bigint, { queueId, minOffset, maxOffset }: QueueOffsets): bigint {

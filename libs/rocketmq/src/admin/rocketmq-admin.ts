@@ -1,4 +1,5 @@
 // The public class: each method delegates to the file that is named after it. cluster-access.ts chooses the servers.
+// Over 300 lines: the documentation of each method.
 
 import { type CredentialsProvider, CredentialsSource } from '../protocol/credentials/credentials.js';
 import type { Credentials } from '../protocol/credentials/metadata.js';
@@ -19,6 +20,7 @@ import {
   GroupAdmin,
   type GroupList,
   type ListGroupsOptions,
+  type TopicGroups,
 } from './group-admin.js';
 import { clientsOfGroup, type GroupClients, type GroupClientsOptions, reportOfClient } from './group-clients.js';
 import type { GroupDescription, NewGroup } from './groups.js';
@@ -31,15 +33,16 @@ import {
   givenUpHalfMessages,
   givenUpSince,
   type MessagePage,
-  type MessagePageOptions,
   type ResumableHalfMessage,
   resumeHalfMessage,
 } from './message-pages.js';
 import { type QueueOffset, rewindGroup } from './rewind.js';
 import { type PlannedMove, planRewind } from './rewind-plan.js';
 import type { RewindRequest } from './rewind-target.js';
+import { checkTail, type TailedMessages, type TailOptions, tailMessages } from './tail.js';
 import { type DeletedTopic, type ListTopicsOptions, TopicAdmin, type TopicList } from './topic-admin.js';
 import { type TopicOffsets, topicOffsets } from './topic-offsets.js';
+import type { BrowseOptions, MessagePageOptions } from './topic-page.js';
 import type { CreateOptions, NewTopic, TopicDescription } from './topics.js';
 
 export interface RocketMQAdminOptions {
@@ -150,6 +153,11 @@ export class RocketMQAdmin {
     return this.groups.list(options);
   }
 
+  /** The consumer groups of a topic, without the server's own. A topic that does not exist has none. */
+  groupsOfTopic(topic: string, options?: CallOptions): Promise<TopicGroups> {
+    return this.groups.ofTopic(topic, options);
+  }
+
   /**
    * Deletes the consumer group with its offsets and pending retries on every master broker and every name server. Succeeds when it
    * does not exist. Stop its consumers first: where the server creates groups automatically, they create it again.
@@ -199,9 +207,23 @@ export class RocketMQAdmin {
     return planRewind(this.cluster, request, options);
   }
 
-  /** A page of the messages of a topic, the oldest of each queue first. Does not consume them. */
-  browseMessages(topic: string, options?: MessagePageOptions): Promise<MessagePage> {
+  /**
+   * A page of the messages of a topic: the oldest of each queue first, or the newest of all queues. Does not consume them.
+   * @throws UsageError `UNKNOWN_QUEUE` when the topic does not have `queue`
+   */
+  browseMessages(topic: string, options?: BrowseOptions): Promise<MessagePage> {
     return browseMessages(this.cluster, topic, options);
+  }
+
+  /**
+   * The messages of a topic as they arrive: a batch at most each second. Does not consume them. Ends when the caller leaves the loop;
+   * throws the reason of `signal` when it aborts, and the error of a broker when none answers: begin again from the time of the last message.
+   * The first batch comes at once, even if it is empty: messages that are stored afterwards are in later ones.
+   * @throws UsageError `UNKNOWN_TOPIC`
+   */
+  tailMessages(topic: string, options: TailOptions = {}): AsyncIterable<TailedMessages> {
+    checkTail(topic, options);
+    return tailMessages(this.cluster, topic, options);
   }
 
   /**

@@ -1,78 +1,155 @@
-// Reads the stored messages of a topic page by page without consuming them.
+// Pages of the stored messages of a topic, from its beginning or from its end. Nothing is consumed.
 
-import { REQUEST_CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';
 import type { StoredMessageFields } from '../protocol/remoting/stored-message.js';
-import { offsetField } from '../remoting/answers.js';
-import type { MasterBroker } from '../remoting/cluster.js';
 import type { ClusterAccess } from '../remoting/cluster-access.js';
-import { RemotingError } from '../remoting/remoting-error.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
 import { UsageError } from '../support/errors.js';
-import { checkLimit } from './checks.js';
+import { checkLimit, checkTime } from './checks.js';
 import type { BrokerFailure } from './each-broker.js';
-import { messagesIn } from './message-lookup.js';
-import type { StoredMessageView } from './message-view.js';
+import { messageView, type StoredMessageView } from './message-view.js';
+import { NewestFirst } from './newest-first.js';
 import { compareText } from './order.js';
+import { formatPosition, type Position, parsePositions } from './positions.js';
+import { offsetAtTime, readFrom } from './queue-reader.js';
 import { type OwnedQueue, queuesOf, totalOf } from './topic-offsets.js';
 
-export interface PageOptions extends CallOptions {
+export interface MessagePageOptions extends CallOptions {
   /** Maximum messages per page, 1 to 100. Default: 32. Large messages shorten a page. */
   readonly limit?: number;
-  /** `next` of the previous page. Default: the oldest messages of each broker. */
+  /** `next` of the previous page. Default: the first page. */
   readonly after?: string;
 }
 
+/** Which messages of a topic to read, and in which order. The same for every page: only `after` differs. */
+export interface BrowseOptions extends MessagePageOptions {
+  /**
+   * `oldest-first` reads one queue after the other, each from its first message; what arrives meanwhile is on the last pages. `newest-first`
+   * reads all queues by the time at which their messages were stored; what arrives after the first page is on none. Default: `oldest-first`.
+   */
+  readonly order?: 'oldest-first' | 'newest-first';
+  /** Stored at this time or later. Default: any time. */
+  readonly from?: Date;
+  /** Stored at this time or earlier. Default: any time. */
+  readonly to?: Date;
+  /** Only this queue of this broker. Default: all queues. */
+  readonly queue?: { readonly broker: string; readonly queueId: number };
+  /**
+   * Which of these messages to return. It is called once for each message that is read. A page reads at most 2,000 of them, so it may be
+   * short, or empty, and `next` still set. Default: all.
+   */
+  readonly filter?: (message: StoredMessageView) => boolean;
+}
+
+/** A message as it is stored, and its view. */
+export interface FoundMessage {
+  readonly stored: StoredMessageFields;
+  readonly view: StoredMessageView;
+}
+
 /** A page of a topic. */
-export interface TopicPage {
-  /** By broker, queue and offset. */
-  readonly found: readonly { readonly stored: StoredMessageFields; readonly broker: string }[];
+interface TopicPage {
+  /** In the order that was asked for. */
+  readonly found: readonly FoundMessage[];
   /** The position of the next page; undefined at the end. */
   readonly next: string | undefined;
-  /** The number of all stored messages. */
+  /** The number of stored messages in these queues and times, whatever the filter. */
   readonly total: bigint;
   readonly failures: readonly BrokerFailure[];
 }
 
-/** A position at which to start reading. */
-interface Position {
-  readonly broker: string;
-  readonly queueId: number;
-  readonly offset: bigint;
-}
-
 const DEFAULT_PAGE = 32;
 const LARGEST_PAGE = 100;
+/** The most messages that a server returns at once. */
+const MOST_AT_ONCE = 32;
 /** A page ends after this many bytes, so that a hundred messages of 4 MiB are not returned at once. */
 const MOST_PAGE_BYTES = 16 * 1024 * 1024;
-/** The server's own group for tools; every broker has it. */
-const TOOLS_GROUP = 'TOOLS_CONSUMER';
-/** The request contains its subscription, and neither waits nor commits an offset. @see PullSysFlag of the server */
-const SUBSCRIPTION_FLAG = '4';
-const POSITION = /^(.+)\/(\d{1,9})\/(\d{1,19})$/;
+const MOST_READ = 2_000;
 
 /** @throws UsageError */
-export function checkPageOptions({ limit = DEFAULT_PAGE, after }: PageOptions): void {
-  checkLimit(limit, LARGEST_PAGE);
-  if (after !== undefined) parsePosition(after);
+export function checkPageOptions(options: BrowseOptions): void {
+  checkLimit(options.limit ?? DEFAULT_PAGE, LARGEST_PAGE);
+  const { order = 'oldest-first', from, to } = options;
+  if (order !== 'oldest-first' && order !== 'newest-first') {
+    throw new UsageError('ILLEGAL_ORDER', `order is "${order}"; it must be oldest-first or newest-first`, 'order');
+  }
+  checkTime('from', from);
+  checkTime('to', to);
+  if (options.after !== undefined) parsePositions(options.after, order);
 }
 
 /** @param options checked */
 export async function readTopicPage(
   cluster: ClusterAccess,
   topic: string,
-  { limit = DEFAULT_PAGE, after }: PageOptions,
+  options: BrowseOptions,
   deadline: Deadline,
 ): Promise<TopicPage> {
-  const { queues, failures } = await queuesOf(cluster, topic, deadline);
-  const start = after === undefined ? undefined : parsePosition(after);
-  const reader = new PageReader(cluster, topic, limit, deadline);
-  for (const queue of queues) if (start === undefined || !isBefore(queue, start)) await reader.read(queue, start);
-  return { found: reader.found, next: reader.next && formatPosition(reader.next), total: totalOf(queues), failures };
+  const { queues: all, failures } = await queuesOf(cluster, topic, deadline);
+  const queues = await chosen(cluster, topic, all, options, deadline);
+  const page = new Page(options.limit ?? DEFAULT_PAGE, options.filter);
+  const { after, order = 'oldest-first' } = options;
+  const start = after === undefined ? undefined : parsePositions(after, order);
+  const next =
+    order === 'newest-first'
+      ? await new NewestFirst(cluster, topic, deadline).read(queues, start, page)
+      : await readOldestFirst({ cluster, topic, deadline }, queues, start?.[0], page);
+  return { found: page.found, next, total: totalOf(queues), failures };
 }
 
-/** The position of a message, in the format of `next`: reading starts with it, not after it. */
-export function positionOf({ broker, queueId, queueOffset }: StoredMessageView): string {
-  return formatPosition({ broker, queueId, offset: queueOffset });
+/** The queues that the options choose, with the range of offsets that they choose. @throws UsageError `UNKNOWN_QUEUE` */
+async function chosen(
+  cluster: ClusterAccess,
+  topic: string,
+  all: readonly OwnedQueue[],
+  { queue, from, to }: BrowseOptions,
+  deadline: Deadline,
+): Promise<readonly OwnedQueue[]> {
+  const isChosen = ({ offsets: { broker, queueId } }: OwnedQueue): boolean =>
+    queue === undefined || (queue.broker === broker && queue.queueId === queueId);
+  const queues = all.filter(isChosen);
+  if (queue !== undefined && queues.length === 0) {
+    const message = `topic "${topic}" has no queue ${queue.queueId} on broker "${queue.broker}", or that broker does not answer`;
+    throw new UsageError('UNKNOWN_QUEUE', message, 'queue');
+  }
+  if (from === undefined && to === undefined) return queues;
+  return Promise.all(
+    queues.map(async ({ owner, offsets }): Promise<OwnedQueue> => {
+      const at = (time: number): Promise<bigint> => offsetAtTime(cluster, topic, { owner, offsets }, time, deadline);
+      const minOffset = from === undefined ? offsets.minOffset : await at(from.getTime());
+      const end = to === undefined ? offsets.maxOffset : await at(to.getTime() + 1);
+      const isEmpty = end < minOffset;
+      return { owner, offsets: { ...offsets, minOffset, maxOffset: isEmpty ? minOffset : end } };
+    }),
+  );
+}
+
+/** The messages of a page, and how many it may still read. */
+export class Page {
+  readonly found: FoundMessage[] = [];
+  private read = 0;
+  private bytes = 0;
+
+  constructor(
+    private readonly limit: number,
+    private readonly filter: BrowseOptions['filter'],
+  ) {}
+
+  get isFull(): boolean {
+    return this.found.length >= this.limit || this.bytes >= MOST_PAGE_BYTES || this.read >= MOST_READ;
+  }
+
+  /** How many messages to ask for at once: with a filter, more than fit may be needed. */
+  get room(): number {
+    return Math.min(MOST_AT_ONCE, this.filter === undefined ? this.limit - this.found.length : MOST_AT_ONCE);
+  }
+
+  /** @param broker the name of the broker that returned it */
+  async add(stored: StoredMessageFields, broker: string): Promise<void> {
+    this.read++;
+    this.bytes += stored.body.length;
+    const view = await messageView(stored, broker);
+    if (this.filter === undefined || this.filter(view)) this.found.push({ stored, view });
+  }
 }
 
 /** Some messages of a queue from an offset on, and the offset at which to continue. */
@@ -80,87 +157,59 @@ export async function readQueue(
   cluster: ClusterAccess,
   topic: string,
   queue: OwnedQueue,
-  { offset, limit }: { readonly offset: bigint; readonly limit: number },
+  { offset, limit, filter }: Pick<BrowseOptions, 'filter'> & { readonly offset: bigint; readonly limit: number },
   deadline: Deadline,
-): Promise<{ readonly found: TopicPage['found']; readonly nextOffset: bigint }> {
-  const { broker, queueId, maxOffset } = queue.offsets;
-  const reader = new PageReader(cluster, topic, limit, deadline);
-  await reader.read(queue, { broker, queueId, offset });
-  return { found: reader.found, nextOffset: reader.next?.offset ?? maxOffset };
+): Promise<{ readonly found: readonly FoundMessage[]; readonly nextOffset: bigint }> {
+  const page = new Page(limit, filter);
+  const next = await readOn({ cluster, topic, deadline }, queue, { ...queue.offsets, offset }, page);
+  return { found: page.found, nextOffset: next ?? queue.offsets.maxOffset };
 }
 
-/** Reads one queue after the other until the page is full. */
-class PageReader {
-  readonly found: { readonly stored: StoredMessageFields; readonly broker: string }[] = [];
-  /** Set when the page is full and messages are left. */
-  next: Position | undefined;
-  private bytes = 0;
+interface TopicReader {
+  readonly cluster: ClusterAccess;
+  readonly topic: string;
+  readonly deadline: Deadline;
+}
 
-  constructor(
-    private readonly cluster: ClusterAccess,
-    private readonly topic: string,
-    private readonly limit: number,
-    private readonly deadline: Deadline,
-  ) {}
+/** @returns the position of the next page; undefined at the end */
+async function readOldestFirst(
+  reader: TopicReader,
+  queues: readonly OwnedQueue[],
+  start: Position | undefined,
+  page: Page,
+): Promise<string | undefined> {
+  for (const queue of queues) {
+    if (start !== undefined && isBefore(queue, start)) continue;
+    const offset = await readOn(reader, queue, start, page);
+    if (offset !== undefined) return formatPosition({ ...queue.offsets, offset });
+  }
+  return undefined;
+}
 
-  async read({ owner: broker, offsets }: OwnedQueue, start: Position | undefined): Promise<void> {
-    const { queueId, minOffset, maxOffset } = offsets;
-    const isHere = start?.broker === broker.name && start.queueId === queueId;
-    for (let offset = isHere && start.offset > minOffset ? start.offset : minOffset; offset < maxOffset; ) {
-      if (this.next !== undefined) return;
-      const room = this.limit - this.found.length;
-      if (room <= 0 || this.bytes >= MOST_PAGE_BYTES) {
-        this.next = { broker: broker.name, queueId, offset };
-        return;
-      }
-      const { messages, nextOffset } = await this.pull(broker, queueId, offset, room);
-      for (const stored of messages) {
-        this.found.push({ stored, broker: broker.name });
-        this.bytes += stored.body.length;
-      }
-      // A server that returns the same offset again must not block the caller forever.
-      if (nextOffset <= offset) return;
-      offset = nextOffset;
+/** Reads the rest of a queue. @returns the offset at which to continue; undefined at its end */
+async function readOn(
+  { cluster, topic, deadline }: TopicReader,
+  queue: OwnedQueue,
+  start: Position | undefined,
+  page: Page,
+): Promise<bigint | undefined> {
+  const { broker, queueId, minOffset, maxOffset } = queue.offsets;
+  const isHere = start?.broker === broker && start.queueId === queueId;
+  for (let offset = isHere && start.offset > minOffset ? start.offset : minOffset; offset < maxOffset; ) {
+    if (page.isFull) return offset;
+    const { messages, nextOffset } = await readFrom(cluster, topic, queue, { offset, count: page.room }, deadline);
+    for (const stored of messages) {
+      if (stored.queueOffset >= maxOffset) return undefined;
+      if (page.isFull) return stored.queueOffset;
+      await page.add(stored, broker);
     }
+    if (nextOffset === offset) return undefined;
+    offset = nextOffset;
   }
-
-  /** @see PullMessageRequestHeader of the server, request code 11 */
-  private async pull(broker: MasterBroker, queueId: number, offset: bigint, room: number) {
-    const fields = {
-      consumerGroup: TOOLS_GROUP,
-      topic: this.topic,
-      queueId: String(queueId),
-      queueOffset: String(offset),
-      maxMsgNums: String(room),
-      sysFlag: SUBSCRIPTION_FLAG,
-      commitOffset: '0',
-      suspendTimeoutMillis: '0',
-      subscription: '*',
-      subVersion: '0',
-      expressionType: 'TAG',
-    };
-    const answer = await this.cluster.ask(broker, { code: REQUEST_CODES.pullMessage, fields }, this.deadline);
-    const { success, pullNotFound, pullRetryImmediately, pullOffsetMoved } = RESPONSE_CODES;
-    const known: readonly number[] = [success, pullNotFound, pullRetryImmediately, pullOffsetMoved];
-    if (!known.includes(answer.code)) throw new RemotingError(this.deadline.what, broker.address, answer);
-    const nextOffset = offsetField(answer, 'nextBeginOffset', offset);
-    return { messages: answer.code === success ? messagesIn(answer) : [], nextOffset };
-  }
+  return undefined;
 }
 
 function isBefore({ offsets: { broker, queueId } }: OwnedQueue, start: Position): boolean {
   const order = compareText(broker, start.broker);
   return order < 0 || (order === 0 && queueId < start.queueId);
-}
-
-function formatPosition({ broker, queueId, offset }: Position): string {
-  return `${broker}/${queueId}/${offset}`;
-}
-
-function parsePosition(text: string): Position {
-  const [, broker, queueId, offset] = POSITION.exec(text) ?? [];
-  if (broker !== undefined && queueId !== undefined && offset !== undefined) {
-    return { broker, queueId: Number(queueId), offset: BigInt(offset) };
-  }
-  throw new UsageError('ILLEGAL_POSITION', `after is "${text}"; it must be "next" of a previous page`, 'after');
 }

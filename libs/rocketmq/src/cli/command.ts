@@ -13,6 +13,8 @@ export interface ProcessIo {
   /** Writes to standard error. */
   err(text: string): void;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Aborts when nobody reads the output any more: a command that would go on for ever ends then. */
+  readonly closed: AbortSignal;
 }
 
 /** The same for a running command. */

@@ -111,6 +111,7 @@ describe('topic', () => {
   it('shows what lies in the queues', async () => {
     const { out } = await on('topic show orders');
     expect(out).toContain('topic orders: normal, 2 queues on each of 1 broker, 2 messages\n');
+    expect(out).toMatch(/^consumed by: billing, hopeless$/m);
     expect(out).toMatch(/\d{4}-\d\d-\d\dT[\d:.]+Z\n/);
     const { queueOffsets } = await json('topic show orders');
     expect(queueOffsets).toHaveLength(2);
@@ -248,6 +249,42 @@ describe('message', () => {
     const { out } = await on(`message list orders --limit 1 --after ${first.next}`);
     expect(out).toContain('1 of 2 messages\n');
     expect(await refused('message find orders --key order-2 --from noon', 2)).toContain('It must be a time like');
+  });
+});
+
+describe('message list', () => {
+  it('starts with the newest message on request, and keeps to a time', async () => {
+    const { messages, next } = await json('message list orders --newest --limit 1');
+    expect(messages).toMatchObject([{ keys: ['order-2'] }]);
+    expect(await json(`message list orders --newest --after ${next}`)).toMatchObject({ messages: [{ messageId }] });
+    expect(await json('message list orders --to 2001-01-01')).toMatchObject({ messages: [], total: 0 });
+    expect(await refused(`message list orders --after ${next}`, 2)).toContain('in the same order');
+  });
+});
+
+describe('message tail', () => {
+  const tail = (line: string, count: number): Promise<Called> => {
+    const args = [...words(`message tail ${line}`), '--name-server', broker.adminEndpoint];
+    return call(args, {}, (out) => out.split('\n').length > count);
+  };
+
+  it('prints a line for each message, until nobody reads it', async () => {
+    const { code, out, err } = await tail('orders --from 2001-01-01', 2);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(out).toContain(`${messageId}  paid  order-1  one\n`);
+    const { out: documents } = await tail('orders --from 2001-01-01 --json --key order-2 --key order-3', 1);
+    expect(
+      documents
+        .split('\n')
+        .slice(0, -1)
+        .map((line) => JSON.parse(line)),
+    ).toMatchObject([{ keys: ['order-2'], body: 'AP8B' }]);
+    const { out: tagged } = await tail('orders --from 2001-01-01 --tag paid', 1);
+    expect(tagged.trim().split('\n')).toHaveLength(1);
+  });
+
+  it('fails for a topic that does not exist', async () => {
+    expect(await refused('message tail nowhere', 1)).toContain('topic "nowhere" does not exist on this cluster');
   });
 });
 

@@ -70,6 +70,7 @@ export async function run(args: readonly string[], surroundings: ProcessIo): Pro
     out,
     err,
     env: surroundings.env,
+    closed: surroundings.closed,
     warn: (text) => err(asJson ? jsonLine({ warning: text }) : `warning: ${text}\n`),
     fail: () => {
       hasFailed = true;
@@ -89,17 +90,19 @@ export async function run(args: readonly string[], surroundings: ProcessIo): Pro
 
 /** Runs a command line in this process, and sets its exit code. */
 export async function main(args: readonly string[]): Promise<void> {
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', unlessNobodyReads);
+  const closed = new AbortController();
+  // A reader such as `head` may close the pipe early. A command that ends by itself still completes.
+  const onError = (error: NodeJS.ErrnoException): void => {
+    if (error.code !== 'EPIPE') throw error;
+    closed.abort(error);
+  };
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', onError);
   process.exitCode = await run(args, {
     out: (text) => process.stdout.write(text),
     err: (text) => process.stderr.write(text),
     env: process.env,
+    closed: closed.signal,
   });
-}
-
-/** A reader such as `head` may close the pipe early. The command still completes. */
-function unlessNobodyReads(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') throw error;
 }
 
 /** Errors that are known before a server is asked. A topic or queue that does not exist is a failure, not a usage error. */

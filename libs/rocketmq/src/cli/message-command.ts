@@ -1,17 +1,22 @@
-// `nestjs-rocketmq message`: shows, finds and lists stored messages without consuming them.
+// `nestjs-rocketmq message`: shows, finds, lists and follows stored messages without consuming them.
 
 import type { Command } from 'commander';
+import type { StoredMessageView } from '../admin/message-view.js';
+import type { RocketMQAdmin } from '../admin/rocketmq-admin.js';
 import { type AccessValues, accessOptions, withAdmin } from './admin-access.js';
-import { type AddCommand, type CommandIo, countOf, dateOf, plural, withExamples } from './command.js';
-import { messageInFull, messageTable } from './message-text.js';
-import { print, reportFailures } from './output.js';
+import { type AddCommand, type CommandIo, countOf, dateOf, eachOf, plural, withExamples } from './command.js';
+import { messageInFull, messageLine, messageTable } from './message-text.js';
+import { jsonLine, print, reportFailures, warnOfFailures } from './output.js';
 
 export const addMessageCommand: AddCommand = (program, io) => {
-  const message = program.command('message').description('Shows, finds and lists messages without consuming them.');
+  const message = program
+    .command('message')
+    .description('Shows, finds, lists and follows messages without consuming them.');
   withExamples(message, [['message find orders --key order-42', 'the messages of one order']]);
   addShow(message, io);
   addFind(message, io);
   addList(message, io);
+  addTail(message, io);
 };
 
 function addShow(message: Command, io: CommandIo): void {
@@ -69,25 +74,65 @@ function addFind(message: Command, io: CommandIo): void {
   ]);
 }
 
-type ListValues = AccessValues & { limit: number; after?: string };
+type ListValues = AccessValues & { newest?: boolean; from?: Date; to?: Date; limit: number; after?: string };
 
 function addList(message: Command, io: CommandIo): void {
   const command = message
     .command('list')
     .description('Lists the messages of a topic page by page, the oldest of each queue first.')
     .argument('<topic>')
+    .option('--newest', 'the newest of all queues first')
+    .option('--from <time>', 'stored at this time or later', dateOf)
+    .option('--to <time>', 'stored at this time or earlier', dateOf)
     .option('--limit <count>', 'maximum messages per page, up to 100', countOf, 32)
     .option('--after <position>', 'continue after the previous page, whose output ends with this position');
   accessOptions(command).action(async (topic: string, values: ListValues) => {
-    const { limit, after } = values;
-    const page = await withAdmin(values, io, (admin) => admin.browseMessages(topic, { limit, after }));
+    const { newest, from, to, limit, after } = values;
+    const order = newest === true ? 'newest-first' : 'oldest-first';
+    const page = await withAdmin(values, io, (admin) => admin.browseMessages(topic, { order, from, to, limit, after }));
     print(io, values, page, () => {
       const next = page.next === undefined ? '' : `; continue with --after ${page.next}`;
       return `${messageTable(page.messages)}${page.messages.length} of ${plural(page.total, 'message')}${next}\n`;
     });
     reportFailures(io, page.failures);
   });
-  withExamples(command, [['message list orders --limit 10', 'the ten oldest messages']]);
+  withExamples(command, [
+    ['message list orders --limit 10', 'the ten oldest messages'],
+    ['message list orders --newest --to 2026-03-01T12:00:00Z', 'what was stored before noon, the latest first'],
+  ]);
+}
+
+type TailValues = AccessValues & { from?: Date; tag?: readonly string[]; key?: readonly string[] };
+
+function addTail(message: Command, io: CommandIo): void {
+  const command = message
+    .command('tail')
+    .description('Follows a topic: prints each message that is stored from now on, until it is interrupted.')
+    .argument('<topic>')
+    .option('--from <time>', 'begin with the messages that were stored at this time or later', dateOf)
+    .option('--tag <tag>', 'only messages with this tag; can be repeated', eachOf(String))
+    .option('--key <key>', 'only messages with this key; can be repeated', eachOf(String));
+  accessOptions(command).action(async (topic: string, values: TailValues) => {
+    const { from, tag, key, json } = values;
+    const filter = (one: StoredMessageView): boolean =>
+      (tag === undefined || (one.tag !== undefined && tag.includes(one.tag))) &&
+      (key === undefined || key.some((sought) => one.keys.includes(sought)));
+    const options = { from, filter, signal: io.closed };
+    const follow = async (admin: RocketMQAdmin): Promise<void> => {
+      for await (const { messages, skipped, failures } of admin.tailMessages(topic, options)) {
+        for (const one of messages) io.out(json === true ? jsonLine(one) : messageLine(one));
+        if (skipped > 0n) io.warn(`the server deleted ${plural(skipped, 'message')} before they could be read`);
+        warnOfFailures(io, failures);
+      }
+    };
+    await withAdmin(values, io, follow).catch((error: unknown) => {
+      if (!io.closed.aborted) throw error;
+    });
+  });
+  withExamples(command, [
+    ['message tail orders --tag paid', 'each paid order, as it comes'],
+    ['message tail orders --from 2026-03-01T12:00:00Z --json', 'since noon, one JSON document in a line'],
+  ]);
 }
 
 function reportNone(io: CommandIo, count: number, text: string): void {

@@ -52,6 +52,12 @@ export function messageInFull(one: StoredMessageView): string {
   return `${[...lines, '', bodyText(one.body)].join('\n')}\n`;
 }
 
+/** One message in a line, for output that has no end. */
+export function messageLine(one: StoredMessageView): string {
+  const cells = [timeText(one.storeTimestampMs), one.messageId, one.tag, one.keys.join(' '), shortBody(one)];
+  return `${cells.map((cell) => (cell === undefined || cell === '' ? '-' : visible(cell))).join('  ')}\n`;
+}
+
 function shortBody({ body }: StoredMessageView): string {
   const text = bodyText(body.subarray(0, SHORT * 4)).replace(/\s+/g, ' ');
   if (text.startsWith('(') && text.endsWith('base64)')) return `(${plural(body.length, 'byte')})`;

@@ -21,9 +21,9 @@ function jsonText(value: unknown): string {
   return `${escaped(JSON.stringify(value, replaced, 2))}\n`;
 }
 
-/** Plain data as JSON in one line. */
+/** The same in one line. */
 export function jsonLine(value: unknown): string {
-  return `${escaped(JSON.stringify(value))}\n`;
+  return `${escaped(JSON.stringify(value, replaced))}\n`;
 }
 
 /** JSON.stringify does not escape these control characters. */
@@ -76,8 +76,12 @@ export function bodyText(body: Buffer): string {
 
 /** Warns of brokers that did not answer: the result lacks their part, so the command fails. */
 export function reportFailures(io: CommandIo, failures: readonly BrokerFailure[]): void {
-  for (const { name, address, error } of failures) {
+  warnOfFailures(io, failures);
+  if (failures.length > 0) io.fail();
+}
+
+/** The same for a command that goes on. */
+export function warnOfFailures(io: CommandIo, failures: readonly BrokerFailure[]): void {
+  for (const { name, address, error } of failures)
     io.warn(`broker ${name} (${address}) did not answer, the result lacks its part: ${error.message}`);
-    io.fail();
-  }
 }

@@ -3,6 +3,7 @@
 import { type Command, Option } from 'commander';
 import type { TopicDescription } from '../admin/topics.js';
 import type { TopicType } from '../protocol/model/message.js';
+import { visible } from '../support/logger.js';
 import { type AccessValues, accessOptions, commandOn, withAdmin } from './admin-access.js';
 import {
   type AddCommand,
@@ -56,23 +57,25 @@ function addShow(topic: Command, io: CommandIo): void {
   const command = topic
     .command('show')
     .description(
-      'Shows the type and the queues of a topic, and how many messages they contain. Fails when the topic does not exist.',
+      'Shows the type and the queues of a topic, how many messages they contain, and the groups that consume it. Fails when the topic does not exist.',
     )
     .argument('<topic>');
   accessOptions(command).action(async (name: string, values: AccessValues) => {
-    const { described, offsets } = await withAdmin(values, io, async (admin) => {
-      const [described, offsets] = await Promise.all([admin.describeTopic(name), admin.topicOffsets(name)]);
-      return { described, offsets };
+    const { described, offsets, consumerGroups } = await withAdmin(values, io, async (admin) => {
+      const asked = [admin.describeTopic(name), admin.topicOffsets(name), admin.groupsOfTopic(name)] as const;
+      const [described, offsets, { consumerGroups }] = await Promise.all(asked);
+      return { described, offsets, consumerGroups };
     });
     if (described === undefined) {
       const cure = commandOn(values, 'topic', 'create', name, '--type', 'normal');
       throw new Error(`topic "${name}" does not exist; create it with: ${cure}`);
     }
     const { queues, total, failures } = offsets;
-    print(io, values, { ...described, queueOffsets: queues, messages: total, failures }, () => {
+    print(io, values, { ...described, queueOffsets: queues, messages: total, consumerGroups, failures }, () => {
       const settings = settingsText(described, ', ', `each of ${plural(described.brokers.length, 'broker')}`);
       const head = `topic ${name}: ${settings}, ${plural(total, 'message')}\n`;
-      return `${head}${table(
+      const groups = `consumed by: ${consumerGroups.length === 0 ? 'no group' : consumerGroups.map(visible).join(', ')}\n`;
+      return `${head}${groups}${table(
         ['BROKER', 'QUEUE', 'FIRST', 'NEXT', 'MESSAGES', 'NEWEST'],
         queues.map((one) => [
           one.broker,

@@ -13,7 +13,13 @@ export {
 } from '../admin/dead-letter-replay.js';
 export type { DeadLetterPage, DeadLetterPageOptions, DeadLetterView } from '../admin/dead-letters.js';
 export type { BrokerFailure } from '../admin/each-broker.js';
-export type { DeletedGroup, DeleteGroupOptions, GroupList, ListGroupsOptions } from '../admin/group-admin.js';
+export type {
+  DeletedGroup,
+  DeleteGroupOptions,
+  GroupList,
+  ListGroupsOptions,
+  TopicGroups,
+} from '../admin/group-admin.js';
 export type {
   ClientSubscription,
   GroupClient,
@@ -28,7 +34,6 @@ export type {
   GivenUpHalfMessage,
   GivenUpPage,
   MessagePage,
-  MessagePageOptions,
   ResumableHalfMessage,
 } from '../admin/message-pages.js';
 export type { StoredMessageView } from '../admin/message-view.js';
@@ -37,8 +42,10 @@ export type { PlannedMove } from '../admin/rewind-plan.js';
 export type { RewindRequest, RewindTarget } from '../admin/rewind-target.js';
 export { RocketMQAdmin, type RocketMQAdminOptions } from '../admin/rocketmq-admin.js';
 export type { TopicKind } from '../admin/system-names.js';
+export type { TailedMessages, TailOptions } from '../admin/tail.js';
 export type { DeletedTopic, ListedTopic, ListTopicsOptions, TopicList } from '../admin/topic-admin.js';
 export type { QueueOffsets, TopicOffsets } from '../admin/topic-offsets.js';
+export type { BrowseOptions, MessagePageOptions } from '../admin/topic-page.js';
 export type { CreateOptions, NewTopic, TopicDescription, TopicOnBroker } from '../admin/topics.js';
 export type { LiteGroup } from '../protocol/model/lite-group.js';
 export type { TopicType } from '../protocol/model/message.js';

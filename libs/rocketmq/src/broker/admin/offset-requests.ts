@@ -14,6 +14,7 @@ import {
 } from '../engine/offsets.js';
 import type { GroupRecord, TopicRecord } from '../engine/records.js';
 import { BROKER_NAME } from '../engine/server-names.js';
+import { subscriptionOf } from '../services/sessions.js';
 import { type AdminAnswer, AdminRefusal, answerWith, answerWithMap, numberIn, SUCCESS } from './admin-answer.js';
 import type { AdminContext, RequestTable } from './admin-context.js';
 import { groupNameOf } from './group-config.js';
@@ -131,8 +132,15 @@ export class OffsetRequests {
   }
 
   private groupsOf({ fields }: RemotingFrame): AdminAnswer {
-    const { engine, store } = this.broker;
-    return answerWith({ groupList: groupsOfTopic(store, engine.groups(), fields.topic ?? '') });
+    const { engine, store, sessions } = this.broker;
+    const { topic = '' } = fields;
+    const isSubscribed = ({ name }: GroupRecord): boolean =>
+      sessions
+        .consumersOf(name)
+        .some((one) => subscriptionOf(one)?.subscriptions.some((of) => of.topic?.name === topic));
+    const subscribed = engine.groups().filter(isSubscribed);
+    const known = [...groupsOfTopic(store, engine.groups(), topic), ...subscribed.map(({ name }) => name)];
+    return answerWith({ groupList: [...new Set(known)] });
   }
 
   private topicsOf({ fields }: RemotingFrame): AdminAnswer {

@@ -1,0 +1,103 @@
+// Reads a topic backwards: the messages of all queues, the one that was stored last first. Servers read forwards only, so a queue is
+// read in blocks from its end, the first of one message and the others larger.
+
+import type { StoredMessageFields } from '../protocol/remoting/stored-message.js';
+import type { ClusterAccess } from '../remoting/cluster-access.js';
+import type { Deadline } from '../support/deadline.js';
+import { formatNewest, type Position } from './positions.js';
+import { readFrom } from './queue-reader.js';
+import type { OwnedQueue } from './topic-offsets.js';
+import type { Page } from './topic-page.js';
+
+const GROWTH = 4;
+const LARGEST_BLOCK = 32;
+
+/** A queue, and how far it was read. */
+interface Cursor {
+  readonly queue: OwnedQueue;
+  /** The messages from here on were returned, are in `block`, or are after the first page. */
+  unread: bigint;
+  /** Read and not returned yet, in the order of the queue. */
+  block: StoredMessageFields[];
+  size: number;
+}
+
+export class NewestFirst {
+  constructor(
+    private readonly cluster: ClusterAccess,
+    private readonly topic: string,
+    private readonly deadline: Deadline,
+  ) {}
+
+  /**
+   * @param start where the queues continue, which leaves out those that are done; undefined: all from their ends
+   * @returns the position of the next page; undefined at the end
+   */
+  async read(
+    queues: readonly OwnedQueue[],
+    start: readonly Position[] | undefined,
+    page: Page,
+  ): Promise<string | undefined> {
+    const cursors = queues.flatMap((queue): Cursor[] => {
+      const end = endOf(queue, start);
+      return end === undefined ? [] : [{ queue, unread: end, block: [], size: 1 }];
+    });
+    await Promise.all(cursors.map((cursor) => this.refill(cursor)));
+    while (!page.isFull) {
+      const newest = newestOf(cursors);
+      const message = newest?.block.pop();
+      if (newest === undefined || message === undefined) break;
+      await page.add(message, newest.queue.offsets.broker);
+      if (newest.block.length === 0) await this.refill(newest);
+    }
+    return formatNewest(cursors.flatMap(positionOf));
+  }
+
+  /** Reads blocks until one has a message that can be read. */
+  private async refill(cursor: Cursor): Promise<void> {
+    const { minOffset } = cursor.queue.offsets;
+    while (cursor.block.length === 0 && cursor.unread > minOffset) {
+      const end = cursor.unread;
+      const wanted = end - BigInt(cursor.size);
+      cursor.unread = wanted > minOffset ? wanted : minOffset;
+      cursor.block = await this.between(cursor.queue, cursor.unread, end);
+      cursor.size = Math.min(LARGEST_BLOCK, cursor.size * GROWTH);
+    }
+  }
+
+  private async between(queue: OwnedQueue, start: bigint, end: bigint): Promise<StoredMessageFields[]> {
+    const block: StoredMessageFields[] = [];
+    for (let offset = start; offset < end; ) {
+      const range = { offset, count: Number(end - offset) };
+      const { messages, nextOffset } = await readFrom(this.cluster, this.topic, queue, range, this.deadline);
+      block.push(...messages.filter(({ queueOffset }) => queueOffset < end));
+      if (nextOffset === offset) break;
+      offset = nextOffset;
+    }
+    return block;
+  }
+}
+
+function endOf({ offsets }: OwnedQueue, start: readonly Position[] | undefined): bigint | undefined {
+  if (start === undefined) return offsets.maxOffset;
+  const at = start.find(({ broker, queueId }) => broker === offsets.broker && queueId === offsets.queueId);
+  return at === undefined || at.offset < offsets.maxOffset ? at?.offset : offsets.maxOffset;
+}
+
+function newestOf(cursors: readonly Cursor[]): Cursor | undefined {
+  let newest: Cursor | undefined;
+  for (const cursor of cursors) {
+    const stored = cursor.block.at(-1);
+    const best = newest?.block.at(-1);
+    if (stored !== undefined && (best === undefined || stored.storeTimestampMs > best.storeTimestampMs))
+      newest = cursor;
+  }
+  return newest;
+}
+
+/** Where a queue continues; none when all was returned. */
+function positionOf({ queue, unread, block }: Cursor): Position[] {
+  const last = block.at(-1);
+  const offset = last === undefined ? unread : last.queueOffset + 1n;
+  return offset > queue.offsets.minOffset ? [{ ...queue.offsets, offset }] : [];
+}

@@ -1,0 +1,46 @@
+// Where a page continues, as the text that `next` of the page before has.
+
+import { UsageError } from '../support/errors.js';
+import type { StoredMessageView } from './message-view.js';
+
+/** The next message of a queue to read; from the end, the offset after it. */
+export interface Position {
+  readonly broker: string;
+  readonly queueId: number;
+  readonly offset: bigint;
+}
+
+const POSITION = /^([^,]+)\/(\d{1,9})\/(\d{1,19})$/;
+/** A page that begins at the end continues in several queues; its text differs, so that it is not taken for the other order. */
+const NEWEST = 'newest:';
+
+export function formatPosition({ broker, queueId, offset }: Position): string {
+  return `${broker}/${queueId}/${offset}`;
+}
+
+/** The position of a message, in the format of `next`: reading starts with it, not after it. */
+export function positionOf({ broker, queueId, queueOffset }: StoredMessageView): string {
+  return formatPosition({ broker, queueId, offset: queueOffset });
+}
+
+export function formatNewest(positions: readonly Position[]): string | undefined {
+  return positions.length === 0 ? undefined : NEWEST + positions.map(formatPosition).join(',');
+}
+
+/** At least one; `oldest-first` has one. @throws UsageError */
+export function parsePositions(text: string, order: 'oldest-first' | 'newest-first'): readonly Position[] {
+  const isNewest = text.startsWith(NEWEST);
+  if (isNewest === (order === 'newest-first')) {
+    const parts = isNewest ? text.slice(NEWEST.length).split(',') : [text];
+    const positions = parts.map(positionIn);
+    if (positions.every((one) => one !== undefined)) return positions;
+  }
+  const message = `after is "${text}"; it must be "next" of a previous page in the same order`;
+  throw new UsageError('ILLEGAL_POSITION', message, 'after');
+}
+
+function positionIn(text: string): Position | undefined {
+  const [, broker, queueId, offset] = POSITION.exec(text) ?? [];
+  if (broker === undefined || queueId === undefined || offset === undefined) return undefined;
+  return { broker, queueId: Number(queueId), offset: BigInt(offset) };
+}
