@@ -226,13 +226,21 @@ export class GrpcChannel implements Channel {
           if (call.signal?.aborted) return abortReason(call.signal);
           if (explained !== undefined) return explained;
         }
-        return new TransportError('UNAVAILABLE', text, outcomeOf(NEVER_CONNECTED, error), true, options);
-      case status.DEADLINE_EXCEEDED:
-        if (STILL_WAITING.test(error.details) && !this.isConnected) {
+        return new TransportError(
+          'UNAVAILABLE',
+          text,
+          NEVER_CONNECTED.test(error.details) ? 'not-sent' : 'unknown',
+          true,
+          options,
+        );
+      case status.DEADLINE_EXCEEDED: {
+        const outcome = wasStillWaiting(error) ? 'not-sent' : 'unknown';
+        if (outcome === 'not-sent' && !this.isConnected) {
           const explained = this.diagnosis.explainSilence(what, error);
           if (explained !== undefined) return explained;
         }
-        return new TransportError('DEADLINE_EXCEEDED', text, outcomeOf(STILL_WAITING, error), true, options);
+        return new TransportError('DEADLINE_EXCEEDED', text, outcome, true, options);
+      }
       case status.CANCELLED:
         return new TransportError('ABORTED', text, 'unknown', true, options);
       default:
@@ -266,10 +274,12 @@ const EXPLANATION_MS = 10_000;
 
 /** Only the message of grpc-js shows that a call ended before it had a connection; nothing of the request was written then. */
 const NEVER_CONNECTED = /^No connection established|^Name resolution failed|^Channel closed before call started/;
-const STILL_WAITING = /^Deadline exceeded after (?!.*(?:remote_addr|previous attempts)).*waiting for /i;
 
-function outcomeOf(notWritten: RegExp, error: ServiceError): 'not-sent' | 'unknown' {
-  return notWritten.test(error.details ?? '') ? 'not-sent' : 'unknown';
+/** Whether the deadline passed while a call waited for a connection, and neither it nor an attempt before it had one. */
+function wasStillWaiting({ details }: ServiceError): boolean {
+  const text = details.toLowerCase();
+  if (text.includes('remote_addr') || text.includes('previous attempts')) return false;
+  return text.startsWith('deadline exceeded after ') && text.includes('waiting for ');
 }
 
 /** grpc-js writes the frame itself. */
