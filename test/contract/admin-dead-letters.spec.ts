@@ -182,3 +182,47 @@ describe('dead letters that are replayed', () => {
     await expect(admin.describeTopic(topic)).resolves.toBeUndefined();
   });
 });
+
+describe('the plan of a replay', () => {
+  contract('names what would be sent, where, and who would receive it, and sends nothing', async (world) => {
+    const topic = await world.topic();
+    const consumerGroup = await group(world);
+    const [first, second] = await buried(
+      world,
+      consumerGroup,
+      ['a', 'b'].map((body) => ({ topic, body })),
+    );
+    const admin = world.admin();
+    const other = await world.group();
+    const consumer = await world.simpleConsumer(topic, other);
+    await world.until('both groups are known', async () => {
+      return (await admin.groupsOfTopic(topic)).consumerGroups.length === 2;
+    });
+    const before = await admin.topicOffsets(topic);
+    const planned = [first, second].map((messageId) => {
+      return { topic, consumerGroups: [consumerGroup, other].sort(), deadLetter: { messageId } };
+    });
+    const byId = <T extends { deadLetter: { messageId: string } }>(all: readonly T[]): T[] =>
+      [...all].sort((left, right) => left.deadLetter.messageId.localeCompare(right.deadLetter.messageId));
+    const plan = await admin.planReplay(consumerGroup);
+    expect(byId(plan.planned)).toMatchObject(byId(planned as never));
+    expect(plan).toMatchObject({ replayedBefore: [], failed: [], next: undefined, failures: [] });
+    expect(await admin.topicOffsets(topic)).toEqual(before);
+    const select = ({ messageId }: DeadLetterView): boolean => messageId === first;
+    expect((await admin.planReplay(consumerGroup, { select })).planned).toHaveLength(1);
+    await admin.replayDeadLetters(consumerGroup, { select });
+    await world.until('the index knows it', async () => {
+      return (await admin.planReplay(consumerGroup)).replayedBefore.length === 1;
+    });
+    expect(await admin.planReplay(consumerGroup)).toMatchObject({ planned: [{ deadLetter: { messageId: second } }] });
+    expect((await admin.planReplay(consumerGroup, { again: true })).planned).toHaveLength(2);
+    await consumer.close();
+    await admin.deleteTopic(topic);
+    const gone = { error: { code: 'ORIGIN_GONE', outcome: 'not-sent' } };
+    expect(await admin.planReplay(consumerGroup)).toMatchObject({
+      planned: [],
+      replayedBefore: [],
+      failed: [gone, gone],
+    });
+  });
+});

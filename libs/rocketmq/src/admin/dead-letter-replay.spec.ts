@@ -4,7 +4,8 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { ScriptedCluster } from '../../../../test/support/scripted-cluster.js';
 import type { ScriptedReply } from '../../../../test/support/scripted-remoting-server.js';
 import { encodeStoredMessage, type StoredMessageFields } from '../protocol/remoting/stored-message.js';
-import { REPLAY_PROPERTY, type ReplayInterruptedError } from './dead-letter-replay.js';
+import { REPLAY_PROPERTY } from './dead-letter-destination.js';
+import type { ReplayInterruptedError } from './dead-letter-replay.js';
 import { RocketMQAdmin } from './rocketmq-admin.js';
 
 const cluster = new ScriptedCluster();

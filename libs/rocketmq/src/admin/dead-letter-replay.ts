@@ -10,16 +10,11 @@ import type { ClusterAccess } from '../remoting/cluster-access.js';
 import { RemotingError } from '../remoting/remoting-error.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
 import { RocketMQError } from '../support/errors.js';
+import { type Destination, Destinations, isOfOneLetter, REPLAY_PROPERTY } from './dead-letter-destination.js';
 import { checkPage, type DeadLetterPageOptions, type DeadLetterView, readPage } from './dead-letters.js';
 import type { BrokerFailure } from './each-broker.js';
-import { storedMessages } from './message-lookup.js';
 import { PROPERTIES } from './message-view.js';
 import { positionOf } from './positions.js';
-
-/**
- * The property of a replayed message that identifies its dead letter, as `group/broker/queue/offset`. Consumers can see it.
- */
-export const REPLAY_PROPERTY = 'DEAD_LETTER_REPLAY';
 
 export interface ReplayOptions extends DeadLetterPageOptions {
   /** Which dead letters of the page to send. Default: all. */
@@ -66,13 +61,6 @@ export class ReplayInterruptedError extends RocketMQError {
   }
 }
 
-/** A dead letter that cannot be sent. */
-export class NotReplayableError extends RocketMQError {
-  constructor(code: 'ORIGIN_UNKNOWN' | 'ORIGIN_GONE', message: string) {
-    super(code, message, 'not-sent', false);
-  }
-}
-
 /** Properties that the server sets itself and that a new message must not contain, with these exceptions. */
 const KEPT_PROPERTIES: ReadonlySet<string> = new Set([
   PROPERTIES.messageId,
@@ -86,9 +74,6 @@ const KEPT_PROPERTIES: ReadonlySet<string> = new Set([
 ]);
 /** The message is stored, possibly not yet on disk or on a slave. @see ResponseCode FLUSH_DISK_TIMEOUT, SLAVE_NOT_AVAILABLE, … */
 const STORED_CODES: readonly number[] = [0, 10, 11, 12];
-/** The most messages of one id that the server returns. */
-const MOST_OF_AN_ID = 32;
-
 export async function replayDeadLetters(
   cluster: ClusterAccess,
   consumerGroup: string,
@@ -120,62 +105,38 @@ interface Done {
 /** One replay, and what it has done so far. */
 class Replay {
   readonly result: Done = { replayed: [], replayedBefore: [], failed: [] };
-  private readonly routes = new Map<string, Promise<TopicRoute | undefined>>();
+  private readonly destinations: Destinations;
 
   constructor(
     private readonly cluster: ClusterAccess,
     private readonly deadline: Deadline,
     private readonly options: ReplayOptions,
-  ) {}
+  ) {
+    this.destinations = new Destinations(cluster, deadline);
+  }
 
   /** @throws for a failure that would affect the following dead letters as well */
   async one(stored: StoredMessageFields, deadLetter: DeadLetterView): Promise<void> {
     try {
-      const { topic, route } = await this.origin(deadLetter);
-      const mark = `${deadLetter.consumerGroup}/${positionOf(deadLetter)}`;
-      if (this.options.again !== true && (await this.wasReplayed(topic, route, deadLetter.messageId, mark))) {
+      const destination = await this.destinations.of(deadLetter);
+      if (this.options.again !== true && (await this.destinations.has(destination, deadLetter.messageId))) {
         this.result.replayedBefore.push(deadLetter);
         return;
       }
-      this.result.replayed.push(await this.send(stored, deadLetter, topic, route, mark));
+      this.result.replayed.push(await this.send(stored, deadLetter, destination));
     } catch (error) {
       if (!isOfOneLetter(error)) throw error;
       this.result.failed.push({ deadLetter, error });
     }
   }
 
-  private async origin({ originTopic, messageId }: DeadLetterView): Promise<{ topic: string; route: TopicRoute }> {
-    if (originTopic === undefined) {
-      const message = `the original topic of dead letter ${messageId} is unknown; it was not sent; send its body yourself`;
-      throw new NotReplayableError('ORIGIN_UNKNOWN', message);
-    }
-    const asked = this.routes.get(originTopic) ?? this.cluster.route(originTopic, this.deadline);
-    this.routes.set(originTopic, asked);
-    const route = await asked;
-    // The broker would create a missing topic, with the wrong type.
-    if (route !== undefined && this.cluster.ofCluster(route.brokers).length > 0) return { topic: originTopic, route };
-    const message = `dead letter ${messageId}: its topic "${originTopic}" no longer exists; it was not sent; create the topic, or send the body to another one`;
-    throw new NotReplayableError('ORIGIN_GONE', message);
-  }
-
-  private async wasReplayed(topic: string, route: TopicRoute, messageId: string, mark: string): Promise<boolean> {
-    for (const broker of this.cluster.ofCluster(route.brokers)) {
-      const query = { topic, messageId };
-      const found = await storedMessages(this.cluster, broker, query, MOST_OF_AN_ID, this.deadline);
-      if (found.some(({ properties }) => properties.get(REPLAY_PROPERTY) === mark)) return true;
-    }
-    return false;
-  }
-
   /** @see SendMessageRequestHeader of the server, request code 10 */
   private async send(
     stored: StoredMessageFields,
     deadLetter: DeadLetterView,
-    topic: string,
-    route: TopicRoute,
-    mark: string,
+    { topic, route, mark }: Destination,
   ): Promise<ReplayedDeadLetter> {
-    const { broker, queueId } = this.destination(deadLetter, route);
+    const { broker, queueId } = this.queueFor(deadLetter, route);
     const fields = {
       producerGroup: topic,
       topic,
@@ -201,7 +162,7 @@ class Replay {
   }
 
   /** A message of a message group goes to the queue that the server would choose, to stay in order; others stay on their broker. */
-  private destination({ messageGroup, broker: name }: DeadLetterView, route: TopicRoute) {
+  private queueFor({ messageGroup, broker: name }: DeadLetterView, route: TopicRoute) {
     const brokers = this.cluster.ofCluster(route.brokers);
     const own = brokers.find((broker) => broker.name === name) ?? (brokers[0] as MasterBroker);
     if (messageGroup === undefined) return { broker: own, queueId: -1 };
@@ -214,9 +175,4 @@ class Replay {
 function propertiesToSend({ properties }: StoredMessageFields, mark: string): Map<string, string> {
   const kept = [...properties].filter(([name]) => KEPT_PROPERTIES.has(name) || !isReservedProperty(name));
   return new Map(kept).set(REPLAY_PROPERTY, mark);
-}
-
-function isOfOneLetter(error: unknown): error is RocketMQError {
-  if (error instanceof NotReplayableError) return true;
-  return error instanceof RemotingError && error.outcome === 'rejected' && !error.retryable;
 }

@@ -1,11 +1,6 @@
 // Creates, alters, describes, lists and deletes consumer groups of a cluster. The broker's formats are in groups.ts.
 
-import {
-  consumerGroupNameProblem,
-  deadLetterTopicOf,
-  RETRY_PREFIX,
-  topicNameProblem,
-} from '../protocol/model/names.js';
+import { consumerGroupNameProblem, deadLetterTopicOf, RETRY_PREFIX } from '../protocol/model/names.js';
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import { jsonOf, textsIn } from '../remoting/answers.js';
 import type { MasterBroker } from '../remoting/cluster.js';
@@ -24,7 +19,6 @@ import {
   type NewGroup,
   updateGroupRequest,
 } from './groups.js';
-import { compareText } from './order.js';
 import { isRetryTopicOf, isSystemGroup } from './system-names.js';
 import type { TopicAdmin } from './topic-admin.js';
 import type { CreateOptions } from './topics.js';
@@ -44,14 +38,6 @@ export interface GroupList {
 export interface DeleteGroupOptions extends CallOptions {
   /** Also delete the dead letters of the group permanently. Default: false, they stay in their topic `%DLQ%<group>`. */
   readonly withDeadLetters?: boolean;
-}
-
-export interface TopicGroups {
-  readonly topic: string;
-  /** By name: those that have received messages of the topic, and those of connected consumers that subscribe to it. */
-  readonly consumerGroups: readonly string[];
-  /** Brokers that did not answer; the result lacks groups that only they know. Empty when all answered. */
-  readonly failures: readonly BrokerFailure[];
 }
 
 /** The result of a deletion. */
@@ -117,19 +103,6 @@ export class GroupAdmin {
           return describeGroup(name, configs) ?? [];
         });
       return { groups, failures };
-    });
-  }
-
-  /** @see QueryTopicConsumeByWhoRequestHeader of the server, request code 300 */
-  async ofTopic(topic: string, options?: CallOptions): Promise<TopicGroups> {
-    checkName('topic', topic, topicNameProblem(topic));
-    return this.cluster.run(`list the groups of topic ${topic}`, options, async (deadline) => {
-      const { answers, failures } = await fromEach(await this.cluster.masters(deadline), async (broker) => {
-        const request = { code: REQUEST_CODES.queryTopicConsumeByWho, fields: { topic } };
-        return textsIn(jsonOf(await this.cluster.call(broker, request, deadline)).groupList);
-      });
-      const names = new Set(answers.flatMap(({ value }) => value));
-      return { topic, consumerGroups: [...names].filter((name) => !isSystemGroup(name)).sort(compareText), failures };
     });
   }
 

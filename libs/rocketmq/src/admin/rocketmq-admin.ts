@@ -12,6 +12,7 @@ import { type Logger, silentLogger } from '../support/logger.js';
 import { resolveTls, type TlsOptions } from '../support/tls.js';
 import { type BrokerClocks, brokerClocks } from './broker-clocks.js';
 import { type BrokerVersions, brokerVersions } from './broker-versions.js';
+import { planReplay, type ReplayPlan } from './dead-letter-plan.js';
 import { type ReplayOptions, type ReplayResult, replayDeadLetters } from './dead-letter-replay.js';
 import { type DeadLetterPage, type DeadLetterPageOptions, listDeadLetters } from './dead-letters.js';
 import {
@@ -20,7 +21,6 @@ import {
   GroupAdmin,
   type GroupList,
   type ListGroupsOptions,
-  type TopicGroups,
 } from './group-admin.js';
 import { clientsOfGroup, type GroupClients, type GroupClientsOptions, reportOfClient } from './group-clients.js';
 import type { GroupDescription, NewGroup } from './groups.js';
@@ -41,6 +41,7 @@ import { type PlannedMove, planRewind } from './rewind-plan.js';
 import type { RewindRequest } from './rewind-target.js';
 import { checkTail, type TailedMessages, type TailOptions, tailMessages } from './tail.js';
 import { type DeletedTopic, type ListTopicsOptions, TopicAdmin, type TopicList } from './topic-admin.js';
+import { groupsOfTopic, type TopicGroups } from './topic-groups.js';
 import { type TopicOffsets, topicOffsets } from './topic-offsets.js';
 import type { BrowseOptions, MessagePageOptions } from './topic-page.js';
 import type { CreateOptions, NewTopic, TopicDescription } from './topics.js';
@@ -155,7 +156,7 @@ export class RocketMQAdmin {
 
   /** The consumer groups of a topic, without the server's own. A topic that does not exist has none. */
   groupsOfTopic(topic: string, options?: CallOptions): Promise<TopicGroups> {
-    return this.groups.ofTopic(topic, options);
+    return groupsOfTopic(this.cluster, topic, options);
   }
 
   /**
@@ -267,6 +268,14 @@ export class RocketMQAdmin {
   /** A page of the dead letters of the group, the oldest of each broker first. Does not consume them. */
   listDeadLetters(consumerGroup: string, options?: DeadLetterPageOptions): Promise<DeadLetterPage> {
     return listDeadLetters(this.cluster, consumerGroup, options);
+  }
+
+  /**
+   * What `replayDeadLetters` would do with the same page and options: which it would send and who would receive them, which were sent before,
+   * and which cannot be sent. Changes nothing.
+   */
+  planReplay(consumerGroup: string, options?: ReplayOptions): Promise<ReplayPlan> {
+    return planReplay(this.cluster, consumerGroup, options);
   }
 
   /**

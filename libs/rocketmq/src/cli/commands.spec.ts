@@ -316,6 +316,17 @@ describe('dlq', () => {
     expect((await on('dlq replay hopeless --key order-1 --yes')).out).toBe(
       '1 dead letter replayed, 0 skipped because they already were, 0 failed\n',
     );
+    const plan = await on('dlq replay hopeless');
+    expect(plan).toMatchObject({ code: 0, err: '' });
+    expect(plan.out).toContain(
+      'topic orders is consumed by: billing, hopeless\n1 dead letter would be replayed, 1 skipped because they already were, 0 cannot be replayed;',
+    );
+    expect(await json('dlq replay hopeless')).toMatchObject({
+      done: false,
+      planned: [{ topic: 'orders', consumerGroups: ['billing', 'hopeless'] }],
+      replayedBefore: 1,
+      failed: [],
+    });
     expect(await json('dlq replay hopeless --yes')).toMatchObject({ done: true, replayedBefore: 1, failed: [] });
     expect(await json('topic show orders')).toMatchObject({ messages: 4 });
   });
@@ -333,6 +344,7 @@ describe('dlq', () => {
     if (received !== undefined) await consumer.forwardToDeadLetterQueue(received);
     await consumer.close();
     await on('topic delete passing --yes');
+    expect(await on('dlq replay late')).toMatchObject({ code: 0, err: expect.stringContaining('[ORIGIN_GONE]') });
     const { code, err } = await on('dlq replay late --yes');
     expect({ code, err }).toEqual({ code: 1, err: expect.stringContaining('was not replayed: [ORIGIN_GONE]') });
   });

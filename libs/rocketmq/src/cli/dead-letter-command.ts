@@ -1,6 +1,7 @@
 // `nestjs-rocketmq dlq`: lists and replays the dead letters of a consumer group.
 
 import type { Command } from 'commander';
+import type { PlannedReplay, ReplayPlan } from '../admin/dead-letter-plan.js';
 import type { ReplayResult } from '../admin/dead-letter-replay.js';
 import type { DeadLetterView } from '../admin/dead-letters.js';
 import type { RocketMQAdmin } from '../admin/rocketmq-admin.js';
@@ -62,14 +63,15 @@ function addReplay(dlq: Command, io: CommandIo): void {
     .addOption(yesOption());
   accessOptions(command).action(async (group: string, values: ReplayValues) => {
     if (values.yes === true) return replay(io, group, values);
-    const chosen = await withAdmin(values, io, (admin) => allChosen(admin, group, values));
-    print(
-      io,
-      values,
-      { consumerGroup: group, done: false, deadLetters: chosen },
-      () =>
-        `${letterTable(chosen)}${plural(chosen.length, 'dead letter')} would be replayed, except those that already were; nothing was sent; add --yes to replay them\n`,
-    );
+    const { planned, replayedBefore, failed } = await withAdmin(values, io, (admin) => planAll(admin, group, values));
+    const failures = failed.map(({ deadLetter, error }) => ({ messageId: deadLetter.messageId, error }));
+    const total = { planned: planned.map(asPlanned), replayedBefore: replayedBefore.length, failed: failures };
+    print(io, values, { consumerGroup: group, done: false, ...total }, () => {
+      const letters = planned.map(({ deadLetter }) => deadLetter);
+      const counts = `${plural(planned.length, 'dead letter')} would be replayed, ${replayedBefore.length} skipped because they already were, ${failed.length} cannot be replayed`;
+      return `${letterTable(letters)}${receiversText(planned)}${counts}; nothing was sent; add --yes to replay them\n`;
+    });
+    for (const { messageId, error } of failures) io.warn(`${messageId} cannot be replayed: ${error.message}`);
   });
   withExamples(command, [
     ['dlq replay billing', 'show what would be sent'],
@@ -135,18 +137,40 @@ async function replayPage(
   }
 }
 
-async function allChosen(admin: RocketMQAdmin, group: string, values: ReplayValues): Promise<DeadLetterView[]> {
-  const chosen: DeadLetterView[] = [];
-  const wanted = isChosen(values);
+/** The plan of all pages. */
+async function planAll(
+  admin: RocketMQAdmin,
+  group: string,
+  values: ReplayValues,
+): Promise<Pick<ReplayPlan, 'planned' | 'replayedBefore' | 'failed'>> {
+  const planned: PlannedReplay[] = [];
+  const replayedBefore: DeadLetterView[] = [];
+  const failed: ReplayPlan['failed'][number][] = [];
+  const options = { select: isChosen(values), again: values.again === true, limit: PAGE };
   let after: string | undefined;
   do {
-    const page = await admin.listDeadLetters(group, { limit: PAGE, after });
+    const page = await admin.planReplay(group, { ...options, after });
     const [failure] = page.failures;
     if (failure !== undefined) throw failure.error;
-    chosen.push(...page.deadLetters.filter(wanted));
+    planned.push(...page.planned);
+    replayedBefore.push(...page.replayedBefore);
+    failed.push(...page.failed);
     after = page.next;
   } while (after !== undefined);
-  return chosen;
+  return { planned, replayedBefore, failed };
+}
+
+function asPlanned({ deadLetter, topic, consumerGroups }: PlannedReplay) {
+  return { messageId: deadLetter.messageId, topic, consumerGroups };
+}
+
+/** Who would receive what is replayed: often more groups than the one that failed. */
+function receiversText(planned: readonly PlannedReplay[]): string {
+  const byTopic = new Map(planned.map(({ topic, consumerGroups }) => [topic, consumerGroups]));
+  const lines = [...byTopic].map(
+    ([topic, groups]) => `topic ${topic} is consumed by: ${groups.join(', ') || 'no group'}\n`,
+  );
+  return lines.join('');
 }
 
 function isChosen({ id, key, topic }: ReplayValues): (deadLetter: DeadLetterView) => boolean {

@@ -3,7 +3,6 @@
 import { type Command, Option } from 'commander';
 import type { TopicDescription } from '../admin/topics.js';
 import type { TopicType } from '../protocol/model/message.js';
-import { visible } from '../support/logger.js';
 import { type AccessValues, accessOptions, commandOn, withAdmin } from './admin-access.js';
 import {
   type AddCommand,
@@ -74,7 +73,7 @@ function addShow(topic: Command, io: CommandIo): void {
     print(io, values, { ...described, queueOffsets: queues, messages: total, consumerGroups, failures }, () => {
       const settings = settingsText(described, ', ', `each of ${plural(described.brokers.length, 'broker')}`);
       const head = `topic ${name}: ${settings}, ${plural(total, 'message')}\n`;
-      const groups = `consumed by: ${consumerGroups.length === 0 ? 'no group' : consumerGroups.map(visible).join(', ')}\n`;
+      const groups = `consumed by: ${consumerGroups.length === 0 ? 'no group' : consumerGroups.join(', ')}\n`;
       return `${head}${groups}${table(
         ['BROKER', 'QUEUE', 'FIRST', 'NEXT', 'MESSAGES', 'NEWEST'],
         queues.map((one) => [

@@ -3,9 +3,9 @@
 export { AlreadyExistsError, PartlyDoneError } from '../admin/admin-errors.js';
 export type { BrokerClock, BrokerClocks } from '../admin/broker-clocks.js';
 export type { BrokerVersion, BrokerVersions, ServerVersion } from '../admin/broker-versions.js';
+export { NotReplayableError, REPLAY_PROPERTY } from '../admin/dead-letter-destination.js';
+export type { PlannedReplay, ReplayPlan } from '../admin/dead-letter-plan.js';
 export {
-  NotReplayableError,
-  REPLAY_PROPERTY,
   type ReplayedDeadLetter,
   ReplayInterruptedError,
   type ReplayOptions,
@@ -18,7 +18,6 @@ export type {
   DeleteGroupOptions,
   GroupList,
   ListGroupsOptions,
-  TopicGroups,
 } from '../admin/group-admin.js';
 export type {
   ClientSubscription,
@@ -44,6 +43,7 @@ export { RocketMQAdmin, type RocketMQAdminOptions } from '../admin/rocketmq-admi
 export type { TopicKind } from '../admin/system-names.js';
 export type { TailedMessages, TailOptions } from '../admin/tail.js';
 export type { DeletedTopic, ListedTopic, ListTopicsOptions, TopicList } from '../admin/topic-admin.js';
+export type { TopicGroups } from '../admin/topic-groups.js';
 export type { QueueOffsets, TopicOffsets } from '../admin/topic-offsets.js';
 export type { BrowseOptions, MessagePageOptions } from '../admin/topic-page.js';
 export type { CreateOptions, NewTopic, TopicDescription, TopicOnBroker } from '../admin/topics.js';
