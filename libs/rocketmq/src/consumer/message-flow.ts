@@ -15,6 +15,7 @@ import { withAckBatches } from './lease/ack-batcher.js';
 import { type LeaseContext, MessageLease } from './lease/message-lease.js';
 import { ReceiptCalls } from './lease/receipt-calls.js';
 import { SharedTimers } from './lease/shared-timers.js';
+import type { Listener } from './listeners/message-listener.js';
 import type { ConsumerContext } from './model/consumer-context.js';
 import type { HeldOfTopic, PushConsumerTelemetry } from './model/consumer-telemetry.js';
 import type { ResolvedOptions } from './push-consumer-options.js';
@@ -87,6 +88,16 @@ export class MessageFlow {
 
   get held(): Dispatcher['held'] {
     return this.dispatcher.held;
+  }
+
+  /** How many messages a listener is handling. */
+  running(name: string): number {
+    return this.dispatcher.running(name);
+  }
+
+  /** The room of a listener for messages that were received and not settled yet. */
+  roomOf(listener: Listener): number {
+    return this.rooms.shareOf(listener);
   }
 
   /** What is held and which handlers run, for an operator. */

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ConsumerBench, gate, textOf } from '../../../../test/support/consumer-bench.js';
+import { until } from '../../../../test/support/until.js';
 import type { MessageView } from '../protocol/model/message.js';
 import { SECOND_MS } from '../support/clock.js';
 import type { MessageListener } from './listeners/message-listener.js';
@@ -86,6 +87,59 @@ describe('the listeners of a push consumer', () => {
     await bench.broker.advance(15 * SECOND_MS, { duringWork: true });
     expect((await bench.journal.has(3)).sort()).toEqual(['first a 1', 'returns r', 'second b']);
     expect(() => consumer.pauseListener('nobody')).toThrow('UNKNOWN_LISTENER');
+  });
+
+  it('can run more handlers, or fewer, while they run', async () => {
+    const gates = Array.from({ length: 8 }, () => gate());
+    let begun = 0;
+    const handler = async (): Promise<void> => gates[begun++]?.opened;
+    const consumer = await bench.listen([listener('first', { concurrency: 1, handler })], { maxBufferedMessages: 10 });
+    await sendTagged('a', 'b', 'c', 'd', 'e', 'f', 'g', 'h');
+    await until(() => begun === 1);
+    expect(consumer.listenerLoad('first')).toEqual({ concurrency: 1, running: 1 });
+    consumer.setConcurrency('first', 3);
+    await until(() => begun === 3);
+    expect(consumer.listenerLoad('first')).toEqual({ concurrency: 3, running: 3 });
+    consumer.setConcurrency('first', 1);
+    gates[0]?.open();
+    gates[1]?.open();
+    await until(() => consumer.listenerLoad('first').running === 1);
+    expect(begun).toBe(3);
+    gates[2]?.open();
+    await until(() => begun === 4);
+    expect(consumer.listenerLoad('first')).toEqual({ concurrency: 1, running: 1 });
+    for (const { open } of gates) open();
+    await until(() => begun === 8);
+    for (const none of [0, -1, 1.5, 11]) {
+      expect(() => consumer.setConcurrency('first', none)).toThrow(
+        expect.objectContaining({ code: 'ILLEGAL_OPTION', field: 'concurrency' }),
+      );
+    }
+    expect(() => consumer.setConcurrency('nobody', 1)).toThrow('UNKNOWN_LISTENER');
+    await bench.broker.idle();
+    expect(bench.isAllSettled).toBe(true);
+  });
+
+  it('of batches can run more of them', async () => {
+    const { opened, open } = gate();
+    const sizes: number[] = [];
+    const batch = {
+      maxSize: 2,
+      maxWaitMs: 10,
+      handler: (messages: readonly MessageView[]) => {
+        sizes.push(messages.length);
+        return opened;
+      },
+    };
+    const consumer = await bench.listen([listener('first', { concurrency: 1, handler: undefined, batch })]);
+    await sendTagged('a', 'b', 'c', 'd', 'e', 'f');
+    await until(() => sizes.length === 1);
+    consumer.setConcurrency('first', 3);
+    await until(() => sizes.reduce((sum, size) => sum + size, 0) === 6);
+    expect(consumer.listenerLoad('first')).toEqual({ concurrency: 3, running: 6 });
+    open();
+    await bench.broker.idle();
+    expect(bench.isAllSettled).toBe(true);
   });
 
   it('have failure policies of their own, completed by that of the consumer', async () => {

@@ -13,6 +13,7 @@ import { ClientType } from '../protocol/grpc/generated/apache/rocketmq/v2/defini
 import { SECOND_MS, SystemClock } from '../support/clock.js';
 import { type CallOptions, type Deadline, withDeadline } from '../support/deadline.js';
 import { StateError, UsageError } from '../support/errors.js';
+import { positiveInteger } from '../support/options.js';
 import type { ConsumerHealth } from './consumer-health.js';
 import { Verification } from './dispatch/verify-message.js';
 import { assertFitsGroup, policyInForce } from './listeners/listener-fit.js';
@@ -171,6 +172,29 @@ export class PushConsumer {
     const topic = this.topicOfItsOwn(name);
     if (topic === undefined) this.flow.listenerTurns.resume(name);
     else this.resume(topic);
+  }
+
+  /** How many handlers of this listener may run at once, and how many messages it is handling. @throws UsageError when no listener has this name */
+  listenerLoad(name: string): { readonly concurrency: number; readonly running: number } {
+    const { slots } = this.options.listeners.named(name);
+    return { concurrency: slots.concurrency, running: this.flow.running(name) };
+  }
+
+  /**
+   * Changes how many handlers of this listener may run at once, until the end of this consumer. Running handlers continue, also when they
+   * are more.
+   * @throws UsageError when no listener has this name; `ILLEGAL_OPTION` when it is no positive integer, or more than the listener's part of
+   *   `maxBufferedMessages`
+   */
+  setConcurrency(name: string, concurrency: number): void {
+    positiveInteger('concurrency', concurrency);
+    const listener = this.options.listeners.named(name);
+    const most = Math.floor(this.flow.roomOf(listener) / listener.slots.messagesEach);
+    if (concurrency > most) {
+      const text = `concurrency is ${concurrency}; listener ${name} has room for ${most}, so more would have no effect; start it with a larger maxBufferedMessages`;
+      throw new UsageError('ILLEGAL_OPTION', text, 'concurrency');
+    }
+    listener.slots.resize(concurrency);
   }
 
   /**

@@ -104,7 +104,7 @@ describe('RocketMQListeners', () => {
     };
     const app = await bench.start({ providers: [Pausable], prepare });
     if (listeners === undefined) throw new Error('not prepared');
-    const base = { topic: 'pausable', consumerGroup: 'pausable' };
+    const base = { topic: 'pausable', consumerGroup: 'pausable', concurrency: 16, running: 0 };
     expect(listeners.states()).toEqual([
       { ...base, name: 'even', filter: 'even', status: 'listening' },
       { ...base, name: 'odd', filter: 'odd', status: 'listening' },

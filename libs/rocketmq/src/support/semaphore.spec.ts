@@ -31,4 +31,27 @@ describe('a semaphore', () => {
     (await semaphore.acquire())();
     await expect(semaphore.acquire(caller.signal)).rejects.toThrow('gave up');
   });
+
+  it('grants more permits at once when it grows, and none until enough are released when it shrinks', async () => {
+    const semaphore = new Semaphore(1);
+    const held = [await semaphore.acquire()];
+    let granted = 0;
+    const waiting = [1, 2, 3].map(async () => {
+      const release = await semaphore.acquire();
+      granted++;
+      return release;
+    });
+    semaphore.resize(3);
+    held.push(...(await Promise.all(waiting.slice(0, 2))));
+    expect([granted, semaphore.tryAcquire()]).toEqual([2, undefined]);
+    semaphore.resize(1);
+    held.pop()?.();
+    held.pop()?.();
+    await Promise.resolve();
+    expect(granted).toBe(2);
+    held.pop()?.();
+    (await waiting[2])?.();
+    expect(semaphore.tryAcquire()).toBeDefined();
+    expect(semaphore.tryAcquire()).toBeUndefined();
+  });
 });

@@ -9,15 +9,23 @@ interface Waiter {
 /** Limits how much runs concurrently. */
 export class Semaphore {
   private readonly waiters = new Set<Waiter>();
+  /** Negative after a resize while more permits are held than there are now. */
   private free: number;
 
-  constructor(permits: number) {
+  constructor(private permits: number) {
     this.free = permits;
+  }
+
+  /** Changes the number of permits. Those that are held stay held; when there are fewer now, the next ones wait for more releases. */
+  resize(permits: number): void {
+    this.free += permits - this.permits;
+    this.permits = permits;
+    this.serve();
   }
 
   /** A free permit, as {@link acquire} returns it; undefined if there is none. */
   tryAcquire(): (() => void) | undefined {
-    if (this.free === 0) return undefined;
+    if (this.free <= 0) return undefined;
     this.free--;
     return this.permit();
   }
@@ -51,12 +59,17 @@ export class Semaphore {
     return () => {
       if (!held) return;
       held = false;
-      const [next] = this.waiters;
-      if (next === undefined) this.free++;
-      else {
-        this.waiters.delete(next);
-        next.grant();
-      }
+      this.free++;
+      this.serve();
     };
+  }
+
+  private serve(): void {
+    for (const waiter of this.waiters) {
+      if (this.free <= 0) return;
+      this.free--;
+      this.waiters.delete(waiter);
+      waiter.grant();
+    }
   }
 }

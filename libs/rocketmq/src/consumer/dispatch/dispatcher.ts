@@ -95,6 +95,14 @@ export class Dispatcher {
     ];
   }
 
+  /** How many messages a listener is handling. */
+  running(name: string): number {
+    let count = 0;
+    for (const { handlerSinceMs, message } of this.underWay)
+      if (handlerSinceMs !== undefined && this.parts.listeners.of(message).name === name) count++;
+    return count;
+  }
+
   /** When the longest running handler began, by monotonic business time; undefined when none runs. */
   get handlerSinceMs(): number | undefined {
     let since: number | undefined;

@@ -4,7 +4,6 @@
 import { type Abortable, AbortSource, onAbort, reasonOf } from '../../support/abort-source.js';
 import { type Clock, SECOND_MS, sleep } from '../../support/clock.js';
 import { StateError } from '../../support/errors.js';
-import { Semaphore } from '../../support/semaphore.js';
 import type { MessageLease } from '../lease/message-lease.js';
 import type { Listener, ListenerSet } from '../listeners/message-listener.js';
 import type { ConsumerContext } from '../model/consumer-context.js';
@@ -26,7 +25,6 @@ const REDELIVER_MS = 10 * SECOND_MS;
 const RELEASE_FOR_A_WHILE: Turn = { kind: 'refused', visibleInMs: REDELIVER_MS };
 
 interface Queue {
-  readonly permits: Semaphore;
   /** Messages that wait or run. */
   held: number;
 }
@@ -61,7 +59,7 @@ export class ListenerTurns {
   takeNow(listener: Listener): Turn | undefined {
     const queue = this.queueOf(listener);
     if (this.isOverShare(listener, queue)) return RELEASE_FOR_A_WHILE;
-    const release = this.pauses.isOpen(listener.name) ? queue.permits.tryAcquire() : undefined;
+    const release = this.pauses.isOpen(listener.name) ? listener.slots.messages.tryAcquire() : undefined;
     if (release === undefined) return undefined;
     queue.held++;
     return { kind: 'granted', end: () => this.end(queue, release) };
@@ -78,7 +76,7 @@ export class ListenerTurns {
       for (;;) {
         if (!this.pauses.isOpen(name) && (await this.pauses.verdict(name, signal)) === 'release')
           return RELEASE_FOR_A_WHILE;
-        const release = await queue.permits.acquire(signal);
+        const release = await listener.slots.messages.acquire(signal);
         isGranted = this.pauses.isOpen(name);
         if (isGranted) return { kind: 'granted', end: () => this.end(queue, release) };
         release();
@@ -102,7 +100,7 @@ export class ListenerTurns {
   private queueOf(listener: Listener): Queue {
     let queue = this.queues.get(listener);
     if (queue === undefined) {
-      queue = { permits: new Semaphore(listener.permits), held: 0 };
+      queue = { held: 0 };
       this.queues.set(listener, queue);
     }
     return queue;

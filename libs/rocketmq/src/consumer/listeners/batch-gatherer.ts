@@ -6,14 +6,14 @@ import { abortReason } from '../../support/abort.js';
 import type { Clock, ScheduledTask } from '../../support/clock.js';
 import { UsageError } from '../../support/errors.js';
 import { positiveInteger } from '../../support/options.js';
-import { Semaphore } from '../../support/semaphore.js';
+import type { Semaphore } from '../../support/semaphore.js';
 import type { BatchContext, BatchListening, MessageHandler } from '../model/handler.js';
 import { runHandler } from './handler-run.js';
 
 /** What batches need of their listener. */
 export interface BatchRunOptions {
-  /** Concurrent batches. */
-  readonly concurrency: number;
+  /** One for each concurrent batch. */
+  readonly places: Semaphore;
   /** How long one batch may be handled. */
   readonly timeoutMs: number | undefined;
   /** Real time, as for all handlers. */
@@ -41,7 +41,6 @@ interface OpenBatch {
 
 /** Gathers single calls into batches. */
 export class BatchGatherer {
-  private readonly places: Semaphore;
   private open: OpenBatch | undefined;
 
   /** @throws UsageError that names the option */
@@ -59,7 +58,6 @@ export class BatchGatherer {
     if (typeof batch.handler !== 'function') {
       throw new UsageError('ILLEGAL_OPTION', 'option batch.handler must be a function', 'batch.handler');
     }
-    this.places = new Semaphore(options.concurrency);
   }
 
   /** Handles a message as a part of a batch: it ends with the batch, with an outcome of its own. */
@@ -122,7 +120,7 @@ export class BatchGatherer {
     if (batch.isDue) return;
     batch.isDue = true;
     batch.timer?.cancel();
-    const leave = await this.places.acquire();
+    const leave = await this.options.places.acquire();
     if (this.open === batch) this.open = undefined;
     const entries = [...batch.entries];
     batch.entries.clear();

@@ -6,6 +6,7 @@ import type { MessageView } from '../../protocol/model/message.js';
 import type { Clock } from '../../support/clock.js';
 import { StateError, UsageError } from '../../support/errors.js';
 import { positive, positiveInteger } from '../../support/options.js';
+import { Semaphore } from '../../support/semaphore.js';
 import { type ConsumeInterceptor, intercepted } from '../model/consume-interceptor.js';
 import type { PushConsumerTelemetry } from '../model/consumer-telemetry.js';
 import type { FailurePolicy } from '../model/failure-policy.js';
@@ -49,11 +50,41 @@ export interface Listener {
   /** Undefined for batches: their timeout is that of the batch. */
   readonly handlerTimeoutMs: number | undefined;
   readonly policy: FailurePolicy;
-  /** How many messages it may have at once. */
+  /** How many messages it may have at once from the start, which decides its share of the buffer. */
   readonly permits: number;
+  readonly slots: HandlerSlots;
   readonly isBatch: boolean;
   /** It represents the listener of a message that no listener matches. */
   readonly isNobody: boolean;
+}
+
+/** How many handlers of a listener run at once. */
+export class HandlerSlots {
+  /** One for each message that is being handled. */
+  readonly messages: Semaphore;
+
+  /**
+   * @param messagesEach how many messages a handler has: those of a batch, otherwise one
+   * @param batches one for each batch that is being handled
+   */
+  constructor(
+    private current: number,
+    readonly messagesEach = 1,
+    private readonly batches?: Semaphore,
+  ) {
+    this.messages = new Semaphore(current * messagesEach);
+  }
+
+  get concurrency(): number {
+    return this.current;
+  }
+
+  /** Handlers that run continue, also when they are more. */
+  resize(concurrency: number): void {
+    this.current = concurrency;
+    this.messages.resize(concurrency * this.messagesEach);
+    this.batches?.resize(concurrency);
+  }
 }
 
 const POLICY_FIELDS = ['backoff', 'maxAttempts', 'retryOn', 'deadLetterOn', 'deadLetterTo', 'onDeadLetter'] as const;
@@ -69,6 +100,7 @@ export function onlyListener(name: string, handler: MessageHandler, defaults: Li
     handlerTimeoutMs,
     policy: policyOf({}, defaults),
     permits: concurrency,
+    slots: new HandlerSlots(concurrency),
     isBatch: false,
     isNobody: false,
   };
@@ -85,7 +117,8 @@ export function resolveListener(listener: MessageListener, defaults: ListenerDef
     if ((listener.handler === undefined) === (batch === undefined)) {
       throw new UsageError('ILLEGAL_OPTION', 'set either handler or batch', 'handler');
     }
-    const gatherer = batch && gathererOf(batch, { concurrency, timeoutMs: handlerTimeoutMs, ioClock }, defaults);
+    const places = new Semaphore(concurrency);
+    const gatherer = batch && gathererOf(batch, { places, timeoutMs: handlerTimeoutMs, ioClock }, defaults);
     const handler = gatherer?.handler ?? (listener.handler as MessageHandler);
     return {
       name,
@@ -96,6 +129,7 @@ export function resolveListener(listener: MessageListener, defaults: ListenerDef
       handlerTimeoutMs: batch === undefined ? handlerTimeoutMs : undefined,
       policy: policyOf(listener, defaults),
       permits: concurrency * (batch?.maxSize ?? 1),
+      slots: batch === undefined ? new HandlerSlots(concurrency) : new HandlerSlots(concurrency, batch.maxSize, places),
       isBatch: batch !== undefined,
       isNobody: false,
     };
@@ -122,7 +156,15 @@ export class ListenerSet {
 
   constructor(readonly all: readonly Listener[]) {
     const fields = { name: 'none', topic: undefined, filter: undefined, handlerTimeoutMs: undefined };
-    this.nobody = { ...fields, handler: refuse, policy: {}, permits: 1, isBatch: false, isNobody: true };
+    this.nobody = {
+      ...fields,
+      handler: refuse,
+      policy: {},
+      permits: 1,
+      slots: new HandlerSlots(1),
+      isBatch: false,
+      isNobody: true,
+    };
   }
 
   /**

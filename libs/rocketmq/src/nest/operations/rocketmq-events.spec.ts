@@ -72,8 +72,16 @@ describe('the lifecycle events of a connection', () => {
     await watcher.has('recovered producer');
     app.get(RocketMQListeners).pause('orders');
     app.get(RocketMQListeners).resume('orders');
+    expect(app.get(RocketMQListeners).state('orders')).toMatchObject({ concurrency: 16, running: 0 });
+    app.get(RocketMQListeners).setConcurrency('orders', 2);
+    expect(app.get(RocketMQListeners).state('orders')).toMatchObject({ concurrency: 2, running: 0 });
     await bench.closeApps();
-    expect(watcher.seen.slice(-3)).toEqual(['paused orders', 'resumed orders', 'drained shop 0']);
+    expect(watcher.seen.slice(-4)).toEqual([
+      'paused orders',
+      'resumed orders',
+      'concurrency-changed orders',
+      'drained shop 0',
+    ]);
     expect(watcher.seen.filter((event) => event.startsWith('lost'))).toHaveLength(2);
     const lost = watcher.events.find(({ type }) => type === 'lost');
     expect(lost).toMatchObject({

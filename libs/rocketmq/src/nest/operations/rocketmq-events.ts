@@ -65,6 +65,8 @@ type EventDetails =
   | ({ readonly type: 'paused' } & ListenerSubject)
   /** `RocketMQListeners.resume()`. */
   | ({ readonly type: 'resumed' } & ListenerSubject)
+  /** `RocketMQListeners.setConcurrency()`. */
+  | ({ readonly type: 'concurrency-changed'; readonly concurrency: number } & ListenerSubject)
   /** A consumer has shut down. `unfinished`: the handlers that were still running at the end of the grace period. */
   | { readonly type: 'drained'; readonly consumerGroup: string; readonly unfinished: number }
   /** A message is about to be dead-lettered. Reported again when that fails and the message is redelivered. */

@@ -24,6 +24,10 @@ export interface ListenerState {
   /** The lite topics that it receives; undefined for a listener of a whole topic. */
   readonly liteTopics?: readonly string[];
   readonly status: ListenerStatus;
+  /** How many handlers may run at once; for batches: how many batches. Undefined unless its consumer runs. */
+  readonly concurrency: number | undefined;
+  /** How many messages are being handled. */
+  readonly running: number;
 }
 
 /** Access to the listeners; the runtime implements it. */
@@ -69,6 +73,16 @@ export class RocketMQListeners {
   resume(name: string): void {
     this.running(name).resumeListener(name);
     this.events.report({ type: 'resumed', ...this.subjectOf(name) });
+  }
+
+  /**
+   * Changes how many handlers of this listener run at once, in this process and until it ends. Running handlers continue, also when they are
+   * more.
+   * @throws UsageError `ILLEGAL_OPTION` when it is no positive integer or more than the listener has room for; otherwise as {@link pause}
+   */
+  setConcurrency(name: string, concurrency: number): void {
+    this.running(name).setConcurrency(name, concurrency);
+    this.events.report({ type: 'concurrency-changed', concurrency, ...this.subjectOf(name) });
   }
 
   /**
@@ -124,6 +138,7 @@ export class RocketMQListeners {
       filter: filter.expression,
       ...(plan.liteTopics !== undefined && { liteTopics: consumer?.liteTopics ?? [] }),
       status: isPaused ? 'paused' : status,
+      ...(consumer?.listenerLoad(name) ?? { concurrency: undefined, running: 0 }),
     };
   }
 }
