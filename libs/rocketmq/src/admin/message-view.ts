@@ -51,6 +51,9 @@ export const PROPERTIES = {
   retryTopic: 'RETRY_TOPIC',
   originGroup: 'ORIGIN_GROUP',
   realTopic: 'REAL_TOPIC',
+  dueAt: 'TIMER_OUT_MS',
+  canceled: 'TIMER_DEL_UNIQKEY',
+  rolls: 'TIMER_ROLL_TIMES',
 } as const;
 
 const unpack = promisify(unzip);

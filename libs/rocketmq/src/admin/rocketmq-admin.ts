@@ -16,6 +16,13 @@ import { planReplay, type ReplayPlan } from './dead-letter-plan.js';
 import { type ReplayOptions, type ReplayResult, replayDeadLetters } from './dead-letter-replay.js';
 import { type DeadLetterPage, type DeadLetterPageOptions, listDeadLetters } from './dead-letters.js';
 import {
+  type DelayedMessagePage,
+  type DelayedMessagesOptions,
+  delayedMessages,
+  type RecallableMessage,
+  recallDelayed,
+} from './delayed-messages.js';
+import {
   type DeletedGroup,
   type DeleteGroupOptions,
   GroupAdmin,
@@ -255,6 +262,25 @@ export class RocketMQAdmin {
    */
   resumeHalfMessage(message: ResumableHalfMessage, options?: CallOptions): Promise<void> {
     return resumeHalfMessage(this.cluster, message, options);
+  }
+
+  /**
+   * A page of the delayed messages that the brokers still keep, the last sent first. Does not list messages that clients of the older protocol
+   * delayed by a level. Which are due is decided by the clock of this machine.
+   * @throws UsageError `DELAYED_UNREADABLE` when all brokers are older than 5.3.1
+   */
+  delayedMessages(options?: DelayedMessagesOptions): Promise<DelayedMessagePage> {
+    return delayedMessages(this.cluster, options);
+  }
+
+  /**
+   * Cancels a delayed message, whoever sent it. As `Producer.recall`, it also succeeds for one that was canceled or delivered before.
+   * @param message one of {@link delayedMessages}
+   * @throws UsageError `UNKNOWN_BROKER`; RemotingError when the broker does not cancel messages (`recallMessageEnable`, from 5.3.2), or when the
+   *   message is due
+   */
+  recallDelayed(message: RecallableMessage, options?: CallOptions): Promise<void> {
+    return recallDelayed(this.cluster, message, options);
   }
 
   /**

@@ -262,6 +262,22 @@ describe('message list', () => {
   });
 });
 
+describe('message delayed', () => {
+  it('lists what will be delivered, and when', async () => {
+    broker.declareTopic({ name: 'reminders', type: 'delay', queues: 1 });
+    const producer = new Producer(connection);
+    await producer.start();
+    await producer.send({ topic: 'reminders', body: 'soon', delayMs: 3_600_000, keys: ['r-1'] });
+    await producer.send({ topic: 'reminders', body: 'sooner', delayMs: 1_800_000, keys: ['r-2'] });
+    await producer.close();
+    const { messages, next } = await json('message delayed --topic reminders --limit 1');
+    expect(messages).toMatchObject([{ originTopic: 'reminders', keys: ['r-2'], recallHandle: expect.any(String) }]);
+    const { out } = await on(`message delayed --topic reminders --limit 1 --after ${next}`);
+    expect(out).toMatch(/^MESSAGE ID .*DUE[\s\S]* reminders .*r-1 +soon\n1 delayed message\n$/);
+    expect((await on('message delayed --topic orders')).out).toContain('0 delayed messages\n');
+  });
+});
+
 describe('message tail', () => {
   const tail = (line: string, count: number): Promise<Called> => {
     const args = [...words(`message tail ${line}`), '--name-server', broker.adminEndpoint];

@@ -5,7 +5,7 @@ import type { StoredMessageView } from '../admin/message-view.js';
 import type { RocketMQAdmin } from '../admin/rocketmq-admin.js';
 import { type AccessValues, accessOptions, withAdmin } from './admin-access.js';
 import { type AddCommand, type CommandIo, countOf, dateOf, eachOf, plural, withExamples } from './command.js';
-import { messageInFull, messageLine, messageTable } from './message-text.js';
+import { delayedTable, messageInFull, messageLine, messageTable } from './message-text.js';
 import { jsonLine, print, reportFailures, warnOfFailures } from './output.js';
 
 export const addMessageCommand: AddCommand = (program, io) => {
@@ -17,6 +17,7 @@ export const addMessageCommand: AddCommand = (program, io) => {
   addFind(message, io);
   addList(message, io);
   addTail(message, io);
+  addDelayed(message, io);
 };
 
 function addShow(message: Command, io: CommandIo): void {
@@ -133,6 +134,25 @@ function addTail(message: Command, io: CommandIo): void {
     ['message tail orders --tag paid', 'each paid order, as it comes'],
     ['message tail orders --from 2026-03-01T12:00:00Z --json', 'since noon, one JSON document in a line'],
   ]);
+}
+
+function addDelayed(message: Command, io: CommandIo): void {
+  const command = message
+    .command('delayed')
+    .description('Lists the messages that are delayed and not due yet, page by page, the last sent first.')
+    .option('--topic <topic>', 'only those of this topic')
+    .option('--limit <count>', 'maximum messages per page, up to 100', countOf, 32)
+    .option('--after <position>', 'continue after the previous page, whose output ends with this position');
+  accessOptions(command).action(async (values: AccessValues & { topic?: string; limit: number; after?: string }) => {
+    const { topic, limit, after } = values;
+    const page = await withAdmin(values, io, (admin) => admin.delayedMessages({ topic, limit, after }));
+    print(io, values, page, () => {
+      const next = page.next === undefined ? '' : `; continue with --after ${page.next}`;
+      return `${delayedTable(page.messages)}${plural(page.messages.length, 'delayed message')}${next}\n`;
+    });
+    reportFailures(io, page.failures);
+  });
+  withExamples(command, [['message delayed --topic payment-due', 'what will be delivered, and when']]);
 }
 
 function reportNone(io: CommandIo, count: number, text: string): void {

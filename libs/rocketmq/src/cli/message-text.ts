@@ -1,5 +1,6 @@
 // Messages as text: a list of them, or one in full.
 
+import type { DelayedMessage } from '../admin/delayed-messages.js';
 import type { StoredMessageView } from '../admin/message-view.js';
 import { visible } from '../support/logger.js';
 import { plural } from './command.js';
@@ -24,6 +25,21 @@ export function messageTable<T extends StoredMessageView>(
       one.tag,
       one.keys.join(' '),
       ...(more ? [more.of(one)] : []),
+      shortBody(one),
+    ]),
+  );
+}
+
+export function delayedTable(messages: readonly DelayedMessage[]): string {
+  return table(
+    ['MESSAGE ID', 'TOPIC', 'DUE', 'BROKER', 'TAG', 'KEYS', 'BODY'],
+    messages.map((one) => [
+      one.messageId,
+      one.originTopic,
+      timeText(one.dueTimestampMs),
+      one.broker,
+      one.tag,
+      one.keys.join(' '),
       shortBody(one),
     ]),
   );

@@ -12,6 +12,12 @@ export {
   type ReplayResult,
 } from '../admin/dead-letter-replay.js';
 export type { DeadLetterPage, DeadLetterPageOptions, DeadLetterView } from '../admin/dead-letters.js';
+export type {
+  DelayedMessage,
+  DelayedMessagePage,
+  DelayedMessagesOptions,
+  RecallableMessage,
+} from '../admin/delayed-messages.js';
 export type { BrokerFailure } from '../admin/each-broker.js';
 export type {
   DeletedGroup,

@@ -1,16 +1,17 @@
 // Requests about messages: lookup by id or key, reading a queue, and sending as tools do.
 
 import { LIMITS } from '../../protocol/model/limits.js';
+import { DELAYED_TOPIC } from '../../protocol/model/names.js';
 import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { encodeStoredMessage, offsetInMessageId } from '../../protocol/remoting/stored-message.js';
 import { messagesById, messagesByKey } from '../engine/message-index.js';
-import { queueRanges } from '../engine/offsets.js';
-import { keys, type StoredMessage, type TopicRecord } from '../engine/records.js';
+import { keys, type StoredMessage } from '../engine/records.js';
 import { Refusal } from '../engine/refusal.js';
 import { type MessageEntry, messagesFrom } from '../engine/views.js';
 import { type AdminAnswer, AdminRefusal, numberIn, SUCCESS } from './admin-answer.js';
 import type { AdminContext, RequestTable } from './admin-context.js';
+import { delayedEntries } from './delayed-topic.js';
 import { TOOLS_GROUP } from './group-requests.js';
 import { messageToStore, storedFieldsOf } from './stored-fields.js';
 import { topicNameOf } from './topic-config.js';
@@ -29,6 +30,7 @@ export class MessageRequests {
     [REQUEST_CODES.pullMessage, (request) => this.pull(request)],
     [REQUEST_CODES.queryMessage, (request) => this.query(request)],
     [REQUEST_CODES.resumeCheckHalfMessage, (request) => this.resume(request)],
+    [REQUEST_CODES.recallMessage, (request) => this.recall(request)],
   ];
 
   constructor(
@@ -38,24 +40,24 @@ export class MessageRequests {
 
   /** @see QueryMessageRequestHeader of the server */
   private query({ fields }: RemotingFrame): AdminAnswer {
-    const { store } = this.broker;
-    const [topic, key] = [fields.topic ?? '', fields.key ?? ''];
-    const limit = Math.min(MOST_BY_KEY, Math.max(0, numberIn(fields, 'maxNum')));
-    const found =
-      fields._UNIQUE_KEY_QUERY === 'true'
-        ? messagesById(store, topic, key, MOST_BY_ID)
-        : messagesByKey(store, {
-            topic,
-            key,
-            limit,
-            fromMs: timeIn(fields, 'beginTimestamp'),
-            toMs: timeIn(fields, 'endTimestamp'),
-          });
+    const found = this.found(fields);
     // The progress of the index: tools do not read the answer without it.
     const indexed = { indexLastUpdateTimestamp: String(this.broker.clock.nowMs()), indexLastUpdatePhyoffset: '0' };
     const bodies = found.map((entry) => this.bytesOf(entry));
     if (found.length > 0) return { ...SUCCESS, fields: indexed, body: Buffer.concat(bodies) };
     throw new AdminRefusal(RESPONSE_CODES.queryNotFound, 'can not find message, maybe time range not correct');
+  }
+
+  private found(fields: RemotingFrame['fields']): MessageEntry[] {
+    const { store } = this.broker;
+    const [topic, key] = [fields.topic ?? '', fields.key ?? ''];
+    const limit = Math.min(MOST_BY_KEY, Math.max(0, numberIn(fields, 'maxNum')));
+    if (fields._UNIQUE_KEY_QUERY !== 'true') {
+      const [fromMs, toMs] = [timeIn(fields, 'beginTimestamp'), timeIn(fields, 'endTimestamp')];
+      return messagesByKey(store, { topic, key, limit, fromMs, toMs });
+    }
+    if (topic !== DELAYED_TOPIC) return messagesById(store, topic, key, MOST_BY_ID);
+    return delayedEntries(store).filter(({ message }) => message.messageId === key);
   }
 
   /** Reads without consuming: neither waits nor commits offsets. @see PullMessageRequestHeader of the server */
@@ -65,11 +67,12 @@ export class MessageRequests {
       throw refused('the embedded broker supports pulls with subscription * only');
     if ((numberIn(fields, 'sysFlag') & 1) !== 0)
       throw refused('the embedded broker does not support pulls that commit an offset');
-    const topic = this.topics.topic(fields.topic);
+    const { topic = '' } = fields;
     const queueId = numberIn(fields, 'queueId');
-    const range = queueRanges(this.broker.store, topic).find((one) => one.queueId === queueId);
+    const queues = this.topics.queues(topic);
+    const range = queues.find((one) => one.queueId === queueId);
     if (range === undefined)
-      throw refused(`queueId[${queueId}] is illegal, topic ${topic.name} has ${topic.queues} queues`);
+      throw refused(`queueId[${queueId}] is illegal, topic ${topic} has ${queues.length} queues`);
     const { minOffset, maxOffset } = range;
     const offset = numberIn(fields, 'queueOffset');
     const answer = (code: AdminAnswer['code'], nextBeginOffset: number): AdminAnswer => ({
@@ -85,18 +88,24 @@ export class MessageRequests {
     return { ...answer(SUCCESS.code, nextOffset), body: Buffer.concat(entries.map((entry) => this.bytesOf(entry))) };
   }
 
-  private read({ name: topic }: TopicRecord, queueId: number, offset: number, wanted: number) {
+  private read(topic: string, queueId: number, offset: number, wanted: number) {
     const entries: MessageEntry[] = [];
     let bytes = 0;
     let nextOffset = offset;
     const most = Math.min(MOST_PULLED, Math.max(1, wanted));
-    for (const entry of messagesFrom(this.broker.store, topic, keys.message(topic, queueId, offset))) {
+    for (const entry of this.from(topic, queueId, offset)) {
       if (entry.queueId !== queueId || entries.length >= most || bytes >= PULL_BYTES) break;
       entries.push(entry);
       bytes += entry.message.body.length;
       nextOffset = entry.offset + 1;
     }
     return { entries, nextOffset };
+  }
+
+  private from(topic: string, queueId: number, offset: number): Iterable<MessageEntry> {
+    const { store } = this.broker;
+    if (topic === DELAYED_TOPIC) return delayedEntries(store).filter((entry) => entry.offset >= offset);
+    return messagesFrom(store, topic, keys.message(topic, queueId, offset));
   }
 
   /** Sends to a topic of any type; the message is visible at once. @see SendMessageRequestHeader of the server */
@@ -121,6 +130,19 @@ export class MessageRequests {
       queueOffset: String(at.offset),
     };
     return { ...SUCCESS, fields: answer };
+  }
+
+  /** Cancels a delayed message. @see RecallMessageRequestHeader of the server */
+  private async recall({ fields }: RemotingFrame): Promise<AdminAnswer> {
+    const { topic = '', recallHandle = '' } = fields;
+    try {
+      const msgId = this.broker.engine.recall(topic, recallHandle, this.broker.clock.nowMs());
+      await this.broker.store.flush();
+      return { ...SUCCESS, fields: { msgId } };
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      throw new AdminRefusal(RECALL_REFUSALS.get(error.reason) ?? RESPONSE_CODES.illegalOperation, error.message);
+    }
   }
 
   /** Resumes the checks of a half message that was given up. @see ResumeCheckHalfMessageRequestHeader of the server */
@@ -156,6 +178,12 @@ export class MessageRequests {
     return encodeStoredMessage(storedFieldsOf(entry, this.broker.address()));
   }
 }
+
+/** The others are illegal operations. */
+const RECALL_REFUSALS: ReadonlyMap<string, AdminAnswer['code']> = new Map([
+  ['recall-disabled', RESPONSE_CODES.noPermission],
+  ['unknown-topic', RESPONSE_CODES.topicNotExist],
+]);
 
 /** Java's largest long exceeds a safe integer; it stands for the end of time. */
 function timeIn(fields: RemotingFrame['fields'], name: string): number {

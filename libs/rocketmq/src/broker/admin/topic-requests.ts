@@ -1,13 +1,14 @@
 // Requests about topics: create, alter, show, list, delete, and their routes.
 
-import { RETRY_PREFIX } from '../../protocol/model/names.js';
+import { DELAYED_TOPIC, RETRY_PREFIX } from '../../protocol/model/names.js';
 import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
-import { queueRanges } from '../engine/offsets.js';
+import { type QueueRange, queueRanges } from '../engine/offsets.js';
 import type { TopicRecord } from '../engine/records.js';
 import { BROKER_NAME, CLUSTER_NAME } from '../engine/server-names.js';
 import { type AdminAnswer, AdminRefusal, answerWith, answerWithMap, SUCCESS } from './admin-answer.js';
 import type { AdminContext, RequestTable } from './admin-context.js';
+import { delayedRange } from './delayed-topic.js';
 import {
   systemTopicConfig,
   type TopicConfig,
@@ -51,6 +52,12 @@ export class TopicRequests {
     throw new AdminRefusal(RESPONSE_CODES.topicNotExist, `No topic route info in name server for the topic: ${name}`);
   }
 
+  /** @throws AdminRefusal for a topic that does not exist */
+  queues(name = ''): QueueRange[] {
+    const { store } = this.broker;
+    return name === DELAYED_TOPIC ? [delayedRange(store)] : queueRanges(store, this.topic(name));
+  }
+
   private async alter(request: RemotingFrame): Promise<AdminAnswer> {
     this.broker.engine.alterTopic(topicAlterationOf(request));
     await this.broker.store.flush();
@@ -91,9 +98,9 @@ export class TopicRequests {
   }
 
   private ranges({ fields }: RemotingFrame): AdminAnswer {
-    const topic = this.topic(fields.topic);
-    const pairs = queueRanges(this.broker.store, topic).map(({ queueId, minOffset, maxOffset, lastStoredAtMs = 0 }) => {
-      const key = { brokerName: BROKER_NAME, queueId, topic: topic.name };
+    const { topic = '' } = fields;
+    const pairs = this.queues(topic).map(({ queueId, minOffset, maxOffset, lastStoredAtMs = 0 }) => {
+      const key = { brokerName: BROKER_NAME, queueId, topic };
       return [key, { lastUpdateTimestamp: lastStoredAtMs, maxOffset, minOffset }] as const;
     });
     return answerWithMap('offsetTable', pairs);

@@ -10,6 +10,9 @@ const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 /** Where the server puts a half message after `transactionCheckMax` checks. @see TopicValidator of the server */
 export const GIVEN_UP_TOPIC = 'TRANS_CHECK_MAX_TIME_TOPIC';
 
+/** Where the server keeps delayed messages. @see TimerMessageStore of the server */
+export const DELAYED_TOPIC = 'rmq_sys_wheel_timer';
+
 /** What the names of the topics begin with that keep a group's pending retries and its dead letters. */
 export const RETRY_PREFIX = '%RETRY%';
 export const DEAD_LETTER_PREFIX = '%DLQ%';
