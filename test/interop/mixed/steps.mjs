@@ -128,7 +128,7 @@ export const STEPS = {
       [delayed ?? '', () => true],
       // Clients of the remoting protocol know no gzip; a POP answer is lost to them from such a message on.
       [gzip ?? '', (consumer) => consumer !== java],
-      // The server marks zlib as gzip, which the Node client believes.
+      // The server marks zlib, with which clients of the remoting protocol compress, as gzip, which the Node client believes.
       [zlib ?? '', (consumer) => consumer !== node],
     ];
     const readers = new Map(allowed);
@@ -155,8 +155,8 @@ export const STEPS = {
     }
     const body = 'large '.repeat(4_000);
     await send(node, { topic: topic ?? '', name: 'node large', body });
-    await send(direct, { topic: gzip ?? '', name: 'direct large', body });
     await send(proxied, { topic: gzip ?? '', name: 'proxied large', body });
+    await send(direct, { topic: zlib ?? '', name: 'direct large', body });
     await send(java, { topic: zlib ?? '', name: 'java large', body });
     await send(java, { topic: delayed ?? '', name: 'java delay level', body: 'd', delayLevel: DELAY_LEVEL });
     const batch = [1, 2, 3].map((index) => ({
