@@ -111,6 +111,8 @@ describe('listeners on a real server', () => {
       consumerGroup: `${prefix}shop`,
       filter: 'disputed',
       status: 'listening',
+      concurrency: 16,
+      running: 0,
     });
   });
 });
