@@ -4,7 +4,7 @@
 import type { StoredMessageFields } from '../protocol/remoting/stored-message.js';
 import type { ClusterAccess } from '../remoting/cluster-access.js';
 import type { Deadline } from '../support/deadline.js';
-import { formatNewest, type Position } from './positions.js';
+import { formatNewest, type Position, WHOLE_BROKER } from './positions.js';
 import { readFrom } from './queue-reader.js';
 import type { OwnedQueue } from './topic-offsets.js';
 import type { Page } from './topic-page.js';
@@ -34,7 +34,7 @@ export class NewestFirst {
    * @returns the position of the next page; undefined at the end
    */
   async read(
-    queues: readonly OwnedQueue[],
+    { queues, away }: { readonly queues: readonly OwnedQueue[]; readonly away: readonly { readonly name: string }[] },
     start: readonly Position[] | undefined,
     page: Page,
   ): Promise<string | undefined> {
@@ -50,7 +50,11 @@ export class NewestFirst {
       await page.add(message, newest.queue.offsets.broker);
       if (newest.block.length === 0) await this.refill(newest);
     }
-    return formatNewest(cursors.flatMap(positionOf));
+    // Those of a broker that is away now are read when it answers, from where they were.
+    const isAway = (broker: string): boolean => away.some(({ name }) => name === broker);
+    const waiting = start?.filter(({ broker }) => isAway(broker)) ?? [];
+    const unknown = start === undefined ? away.map(({ name }) => name) : [];
+    return formatNewest([...cursors.flatMap(positionOf), ...waiting], unknown);
   }
 
   /** Reads blocks until one has a message that can be read. */
@@ -80,7 +84,9 @@ export class NewestFirst {
 
 function endOf({ offsets }: OwnedQueue, start: readonly Position[] | undefined): bigint | undefined {
   if (start === undefined) return offsets.maxOffset;
-  const at = start.find(({ broker, queueId }) => broker === offsets.broker && queueId === offsets.queueId);
+  const own = start.filter(({ broker }) => broker === offsets.broker);
+  if (own.some(({ queueId }) => queueId === WHOLE_BROKER.queueId)) return offsets.maxOffset;
+  const at = own.find(({ queueId }) => queueId === offsets.queueId);
   return at === undefined || at.offset < offsets.maxOffset ? at?.offset : offsets.maxOffset;
 }
 

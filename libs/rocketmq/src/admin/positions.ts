@@ -10,12 +10,12 @@ export interface Position {
   readonly offset: bigint;
 }
 
-const POSITION = /^([^,]+)\/(\d{1,9})\/(\d{1,19})$/;
+const POSITION = /^([^,/]+)\/(\d{1,9})\/(\d{1,19})$/;
 /** A page that begins at the end continues in several queues; its text differs, so that it is not taken for the other order. */
 const NEWEST = 'newest:';
 
 export function formatPosition({ broker, queueId, offset }: Position): string {
-  return `${broker}/${queueId}/${offset}`;
+  return `${encodeURIComponent(broker)}/${queueId}/${offset}`;
 }
 
 /** The position of a message, in the format of `next`: reading starts with it, not after it. */
@@ -23,9 +23,14 @@ export function positionOf({ broker, queueId, queueOffset }: StoredMessageView):
   return formatPosition({ broker, queueId, offset: queueOffset });
 }
 
-export function formatNewest(positions: readonly Position[]): string | undefined {
-  return positions.length === 0 ? undefined : NEWEST + positions.map(formatPosition).join(',');
+/** @param away brokers that did not answer, whose queues are still to be read, whichever they are */
+export function formatNewest(positions: readonly Position[], away: readonly string[]): string | undefined {
+  const parts = [...positions, ...away.map((broker) => ({ broker, ...WHOLE_BROKER }))].map(formatPosition);
+  return parts.length === 0 ? undefined : NEWEST + parts.join(',');
 }
+
+/** In the place of the queues of a broker that are not known. */
+export const WHOLE_BROKER = { queueId: 999_999_999, offset: 0n };
 
 /** At least one; `oldest-first` has one. @throws UsageError */
 export function parsePositions(text: string, order: 'oldest-first' | 'newest-first'): readonly Position[] {
@@ -42,5 +47,9 @@ export function parsePositions(text: string, order: 'oldest-first' | 'newest-fir
 function positionIn(text: string): Position | undefined {
   const [, broker, queueId, offset] = POSITION.exec(text) ?? [];
   if (broker === undefined || queueId === undefined || offset === undefined) return undefined;
-  return { broker, queueId: Number(queueId), offset: BigInt(offset) };
+  try {
+    return { broker: decodeURIComponent(broker), queueId: Number(queueId), offset: BigInt(offset) };
+  } catch {
+    return undefined;
+  }
 }

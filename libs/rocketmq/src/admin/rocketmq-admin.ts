@@ -225,7 +225,7 @@ export class RocketMQAdmin {
 
   /**
    * The messages of a topic as they arrive: a batch at most each second. Does not consume them. Ends when the caller leaves the loop;
-   * throws the reason of `signal` when it aborts, and the error of a broker when none answers: begin again from the time of the last message.
+   * throws the reason of `signal` when it aborts, and the error of a server when none has answered for half a minute.
    * The first batch comes at once, even if it is empty: messages that are stored afterwards are in later ones.
    * @throws UsageError `UNKNOWN_TOPIC`
    */

@@ -4,7 +4,7 @@ import { topicNameProblem } from '../protocol/model/names.js';
 import type { ClusterAccess } from '../remoting/cluster-access.js';
 import { SystemClock, sleep } from '../support/clock.js';
 import { type CallOptions, type Deadline, realTimeIn } from '../support/deadline.js';
-import { UsageError } from '../support/errors.js';
+import { RocketMQError, TransportError, UsageError } from '../support/errors.js';
 import { checkLimit, checkName, checkTime } from './checks.js';
 import type { BrokerFailure } from './each-broker.js';
 import type { StoredMessageView } from './message-view.js';
@@ -36,6 +36,8 @@ export interface TailedMessages {
 const LOOK_INTERVAL_MS = 1000;
 const BATCH = 100;
 const MOST = 10_000;
+/** How often in a row nobody may answer: about half a minute, more when they are silent. */
+const MOST_FAILURES = 30;
 
 /** @throws UsageError */
 export function checkTail(topic: string, { from, maxMessages }: TailOptions): void {
@@ -52,24 +54,46 @@ export async function* tailMessages(
 ): AsyncGenerator<TailedMessages, void, undefined> {
   const tail = new Tail(cluster, topic, options);
   const clock = new SystemClock();
-  for (let away: string | undefined; ; ) {
-    const { hasMore, ...batch } = await cluster.run(`follow topic ${topic}`, options, (deadline) =>
-      tail.look(deadline),
-    );
-    const nowAway = batch.failures.map(({ name }) => name).join();
-    // The first batch comes even if it is empty: what is stored afterwards will be in a later one.
-    if (batch.messages.length > 0 || batch.skipped > 0n || nowAway !== away) yield batch;
-    away = nowAway;
+  let away: string | undefined;
+  let failed = 0;
+  for (;;) {
+    let hasMore = false;
+    try {
+      const look = await cluster.run(`follow topic ${topic}`, options, (deadline) => tail.look(deadline));
+      options.signal?.throwIfAborted();
+      failed = 0;
+      hasMore = look.hasMore;
+      const { messages, skipped, failures } = look;
+      const nowAway = failures.map(({ name }) => name).join();
+      // The first batch comes even if it is empty: what is stored afterwards will be in a later one.
+      if (messages.length > 0 || skipped > 0n || nowAway !== away) yield { messages, skipped, failures };
+      away = nowAway;
+    } catch (error) {
+      // Servers that restart come back.
+      const mayComeBack = error instanceof TransportError && error.retryable && tail.hasLooked;
+      failed++;
+      if (!mayComeBack || failed >= MOST_FAILURES || options.signal?.aborted === true) throw error;
+    }
     if (!hasMore) await sleep(clock, LOOK_INTERVAL_MS, options.signal);
   }
 }
 
-/** How far each queue was followed. */
+/** How far a queue was followed. */
+interface Followed {
+  readonly broker: string;
+  /** The next message to read. */
+  offset: bigint;
+  /** When the last message before it was stored. */
+  lastMs: number;
+}
+
 class Tail {
-  private readonly offsets = new Map<string, bigint>();
-  private hasLooked = false;
-  /** Where a queue begins that was not there, or not answered for, at the first look. */
+  private readonly followed = new Map<string, Followed>();
+  /** Brokers that have answered: what appears on them later is new. */
+  private readonly known = new Set<string>();
+  /** Where queues begin of brokers that did not answer the first look. */
   private readonly fromMs: number;
+  hasLooked = false;
 
   constructor(
     private readonly cluster: ClusterAccess,
@@ -80,46 +104,89 @@ class Tail {
   }
 
   async look(deadline: Deadline): Promise<TailedMessages & { readonly hasMore: boolean }> {
+    const masters = await this.cluster.masters(deadline);
     const { queues, failures } = await queuesOf(this.cluster, this.topic, deadline);
     if (!this.hasLooked && queues.length === 0 && failures.length === 0) {
       throw new UsageError('UNKNOWN_TOPIC', `topic "${this.topic}" does not exist on this cluster`, 'topic');
     }
+    const answered = masters.map(({ name }) => name).filter((name) => !failures.some((one) => one.name === name));
+    this.forgetDeleted(queues, answered);
     let skipped = 0n;
     for (const queue of queues) skipped += await this.place(queue, deadline);
+    for (const name of answered) this.known.add(name);
     this.hasLooked = true;
     const moved = queues.filter((queue) => this.waiting(queue) > 0n);
     skipped += this.skip(moved);
     const messages: StoredMessageView[] = [];
+    const away = [...failures];
+    let hasMore = false;
     for (const queue of this.leastFirst(moved)) {
       const limit = (this.options.maxMessages ?? BATCH) - messages.length;
-      if (limit <= 0) break;
-      const at = { offset: this.offsets.get(nameOf(queue)) ?? 0n, limit, filter: this.options.filter };
-      const { found, nextOffset } = await readQueue(this.cluster, this.topic, queue, at, deadline);
-      this.offsets.set(nameOf(queue), nextOffset);
-      messages.push(...found.map(({ view }) => view));
+      if (limit <= 0) {
+        hasMore = true;
+        break;
+      }
+      const own = this.of(queue);
+      if (away.some(({ name }) => name === queue.owner.name)) continue;
+      const at = { offset: own.offset, limit, filter: (one: StoredMessageView) => this.isWanted(one, own) };
+      try {
+        const { found, nextOffset } = await readQueue(this.cluster, this.topic, queue, at, deadline);
+        // A queue that returns nothing is asked again by the next look, not at once.
+        hasMore ||= nextOffset > own.offset && nextOffset < queue.offsets.maxOffset;
+        own.offset = nextOffset;
+        messages.push(...found.map(({ view }) => view));
+      } catch (error) {
+        // What the other queues have returned must not be lost with it.
+        if (deadline.caller?.aborted === true || !RocketMQError.is(error)) throw error;
+        away.push({ ...queue.owner, error });
+      }
     }
     messages.sort((left, right) => left.storeTimestampMs - right.storeTimestampMs);
-    return { messages, skipped, failures, hasMore: moved.some((queue) => this.waiting(queue) > 0n) };
+    return { messages, skipped, failures: away, hasMore };
+  }
+
+  private isWanted(message: StoredMessageView, own: Followed): boolean {
+    own.lastMs = Math.max(own.lastMs, message.storeTimestampMs);
+    const { filter, from } = this.options;
+    if (from !== undefined && message.storeTimestampMs < from.getTime()) return false;
+    return filter === undefined || filter(message);
+  }
+
+  /** Queues that a broker does not have any more: if they come back, they are new. */
+  private forgetDeleted(queues: readonly OwnedQueue[], answered: readonly string[]): void {
+    const present = new Set(queues.map(nameOf));
+    for (const [name, { broker }] of this.followed)
+      if (answered.includes(broker) && !present.has(name)) this.followed.delete(name);
   }
 
   /** Sets where a new queue begins, and moves on a queue whose first messages were deleted. @returns how many those were */
   private async place(queue: OwnedQueue, deadline: Deadline): Promise<bigint> {
-    const { minOffset, maxOffset } = queue.offsets;
-    const offset = this.offsets.get(nameOf(queue));
-    if (offset === undefined) {
+    const { broker, minOffset, maxOffset, lastTimestampMs = 0 } = queue.offsets;
+    const at = (timestampMs: number): Promise<bigint> =>
+      offsetAtTime(this.cluster, this.topic, queue, timestampMs, deadline);
+    const own = this.followed.get(nameOf(queue));
+    if (own === undefined) {
       const isNow = !this.hasLooked && this.options.from === undefined;
-      const start = isNow ? maxOffset : await offsetAtTime(this.cluster, this.topic, queue, this.fromMs, deadline);
-      this.offsets.set(nameOf(queue), start);
+      const isNew = this.known.has(broker);
+      const offset = isNow ? maxOffset : isNew ? minOffset : await at(this.fromMs);
+      this.followed.set(nameOf(queue), { broker, offset, lastMs: isNow ? lastTimestampMs : 0 });
       return 0n;
     }
-    // A topic that was deleted and created again starts at 0.
-    if (offset >= minOffset && offset <= maxOffset) return 0n;
-    this.offsets.set(nameOf(queue), minOffset);
-    return offset < minOffset ? minOffset - offset : 0n;
+    // The topic was created again, or the broker has come back without its last messages: what is newer than the last one seen is new.
+    if (own.offset > maxOffset) own.offset = await at(own.lastMs + 1);
+    if (own.offset >= minOffset) return 0n;
+    const deleted = minOffset - own.offset;
+    own.offset = minOffset;
+    return deleted;
+  }
+
+  private of(queue: OwnedQueue): Followed {
+    const { broker, maxOffset } = queue.offsets;
+    return this.followed.get(nameOf(queue)) ?? { broker, offset: maxOffset, lastMs: 0 };
   }
 
   private waiting(queue: OwnedQueue): bigint {
-    return queue.offsets.maxOffset - (this.offsets.get(nameOf(queue)) ?? 0n);
+    return queue.offsets.maxOffset - this.of(queue).offset;
   }
 
   /** Where more wait than are wanted, leaves the newest of each queue. @returns how many were left out */
@@ -132,7 +199,7 @@ class Tail {
     for (const queue of moved) {
       const excess = this.waiting(queue) - share;
       if (excess <= 0n) continue;
-      this.offsets.set(nameOf(queue), queue.offsets.maxOffset - share);
+      this.of(queue).offset = queue.offsets.maxOffset - share;
       skipped += excess;
     }
     return skipped;

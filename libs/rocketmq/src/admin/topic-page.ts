@@ -3,7 +3,7 @@
 import type { StoredMessageFields } from '../protocol/remoting/stored-message.js';
 import type { ClusterAccess } from '../remoting/cluster-access.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
-import { UsageError } from '../support/errors.js';
+import { TransportError, UsageError } from '../support/errors.js';
 import { checkLimit, checkTime } from './checks.js';
 import type { BrokerFailure } from './each-broker.js';
 import { messageView, type StoredMessageView } from './message-view.js';
@@ -91,9 +91,9 @@ export async function readTopicPage(
   const start = after === undefined ? undefined : parsePositions(after, order);
   const next =
     order === 'newest-first'
-      ? await new NewestFirst(cluster, topic, deadline).read(queues, start, page)
+      ? await new NewestFirst(cluster, topic, deadline).read({ queues, away: failures }, start, page)
       : await readOldestFirst({ cluster, topic, deadline }, queues, start?.[0], page);
-  return { found: page.found, next, total: totalOf(queues), failures };
+  return { found: page.found, next, total: totalOf(queues), failures: [...failures, ...page.failures] };
 }
 
 /** The queues that the options choose, with the range of offsets that they choose. @throws UsageError `UNKNOWN_QUEUE` */
@@ -126,6 +126,7 @@ async function chosen(
 /** The messages of a page, and how many it may still read. */
 export class Page {
   readonly found: FoundMessage[] = [];
+  readonly failures: BrokerFailure[] = [];
   private read = 0;
   private bytes = 0;
 
@@ -141,6 +142,12 @@ export class Page {
   /** How many messages to ask for at once: with a filter, more than fit may be needed. */
   get room(): number {
     return Math.min(MOST_AT_ONCE, this.filter === undefined ? this.limit - this.found.length : MOST_AT_ONCE);
+  }
+
+  /** Notes that a broker does not return messages that it has. */
+  lacks({ owner, offsets: { queueId, maxOffset } }: OwnedQueue, offset: bigint): void {
+    const text = `broker ${owner.name} returns nothing from offset ${offset} of queue ${queueId}, which ends at ${maxOffset}; try again`;
+    this.failures.push({ ...owner, error: new TransportError('UNAVAILABLE', text, 'not-sent', true) });
   }
 
   /** @param broker the name of the broker that returned it */
@@ -161,8 +168,8 @@ export async function readQueue(
   deadline: Deadline,
 ): Promise<{ readonly found: readonly FoundMessage[]; readonly nextOffset: bigint }> {
   const page = new Page(limit, filter);
-  const next = await readOn({ cluster, topic, deadline }, queue, { ...queue.offsets, offset }, page);
-  return { found: page.found, nextOffset: next ?? queue.offsets.maxOffset };
+  const end = await readOn({ cluster, topic, deadline }, queue, { ...queue.offsets, offset }, page);
+  return { found: page.found, nextOffset: end.offset };
 }
 
 interface TopicReader {
@@ -180,33 +187,37 @@ async function readOldestFirst(
 ): Promise<string | undefined> {
   for (const queue of queues) {
     if (start !== undefined && isBefore(queue, start)) continue;
-    const offset = await readOn(reader, queue, start, page);
-    if (offset !== undefined) return formatPosition({ ...queue.offsets, offset });
+    const { kind, offset } = await readOn(reader, queue, start, page);
+    if (kind === 'full') return formatPosition({ ...queue.offsets, offset });
+    if (kind === 'stuck') page.lacks(queue, offset);
   }
   return undefined;
 }
 
-/** Reads the rest of a queue. @returns the offset at which to continue; undefined at its end */
+/**
+ * Reads the rest of a queue.
+ * @returns the offset at which to continue, and why there: `stuck` when the broker returns nothing more though the queue has not ended
+ */
 async function readOn(
   { cluster, topic, deadline }: TopicReader,
   queue: OwnedQueue,
   start: Position | undefined,
   page: Page,
-): Promise<bigint | undefined> {
+): Promise<{ readonly kind: 'full' | 'end' | 'stuck'; readonly offset: bigint }> {
   const { broker, queueId, minOffset, maxOffset } = queue.offsets;
   const isHere = start?.broker === broker && start.queueId === queueId;
   for (let offset = isHere && start.offset > minOffset ? start.offset : minOffset; offset < maxOffset; ) {
-    if (page.isFull) return offset;
+    if (page.isFull) return { kind: 'full', offset };
     const { messages, nextOffset } = await readFrom(cluster, topic, queue, { offset, count: page.room }, deadline);
     for (const stored of messages) {
-      if (stored.queueOffset >= maxOffset) return undefined;
-      if (page.isFull) return stored.queueOffset;
+      if (stored.queueOffset >= maxOffset) return { kind: 'end', offset: maxOffset };
+      if (page.isFull) return { kind: 'full', offset: stored.queueOffset };
       await page.add(stored, broker);
     }
-    if (nextOffset === offset) return undefined;
+    if (nextOffset === offset) return { kind: 'stuck', offset };
     offset = nextOffset;
   }
-  return undefined;
+  return { kind: 'end', offset: maxOffset };
 }
 
 function isBefore({ offsets: { broker, queueId } }: OwnedQueue, start: Position): boolean {

@@ -71,7 +71,12 @@ export function messageInFull(one: StoredMessageView): string {
 /** One message in a line, for output that has no end. */
 export function messageLine(one: StoredMessageView): string {
   const cells = [timeText(one.storeTimestampMs), one.messageId, one.tag, one.keys.join(' '), shortBody(one)];
-  return `${cells.map((cell) => (cell === undefined || cell === '' ? '-' : visible(cell))).join('  ')}\n`;
+  return `${cells.map((cell) => (cell === undefined || cell === '' ? '-' : inLine(cell))).join('  ')}\n`;
+}
+
+/** A line break in a key must not begin a line that looks like another message. */
+function inLine(cell: string): string {
+  return visible(cell.replace(/\s/g, ' '));
 }
 
 function shortBody({ body }: StoredMessageView): string {

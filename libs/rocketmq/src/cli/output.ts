@@ -62,7 +62,10 @@ export function table(headings: readonly string[], rows: readonly (readonly Cell
 
 /** ISO 8601 in UTC; undefined stays undefined. */
 export function timeText(timestampMs: number | undefined): string | undefined {
-  return timestampMs === undefined ? undefined : new Date(timestampMs).toISOString();
+  if (timestampMs === undefined) return undefined;
+  const date = new Date(timestampMs);
+  // Producers write what they like.
+  return Number.isNaN(date.getTime()) ? String(timestampMs) : date.toISOString();
 }
 
 /** A body as text if it is valid UTF-8 without control characters, otherwise its size. */

@@ -189,7 +189,9 @@ export class PushConsumer {
   setConcurrency(name: string, concurrency: number): void {
     positiveInteger('concurrency', concurrency);
     const listener = this.options.listeners.named(name);
-    const most = Math.floor(this.flow.roomOf(listener) / listener.slots.messagesEach);
+    const { messagesEach } = listener.slots;
+    // What it was started with is never refused, though the buffer may be too small for it.
+    const most = Math.floor(Math.max(this.flow.roomOf(listener), listener.permits) / messagesEach);
     if (concurrency > most) {
       const text = `concurrency is ${concurrency}; listener ${name} has room for ${most}, so more would have no effect; start it with a larger maxBufferedMessages`;
       throw new UsageError('ILLEGAL_OPTION', text, 'concurrency');
