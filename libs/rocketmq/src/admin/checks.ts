@@ -14,10 +14,10 @@ export function checkLimit(limit: number, most: number, name = 'limit'): void {
   throw new UsageError('ILLEGAL_LIMIT', `${name} is ${limit}; it must be an integer from 1 to ${most}`, name);
 }
 
-/** @throws UsageError `ILLEGAL_TIME` */
-export function checkTime(name: string, time: Date | undefined): void {
+/** @param field the option that has the time, when that is another one. @throws UsageError `ILLEGAL_TIME` */
+export function checkTime(name: string, time: Date | undefined, field = name): void {
   if (time === undefined || time.getTime() >= 0) return;
-  throw new UsageError('ILLEGAL_TIME', `${name} must be a date from 1970 on`, name);
+  throw new UsageError('ILLEGAL_TIME', `${name} must be a date from 1970 on`, field);
 }
 
 /** @throws UsageError `ILLEGAL_OPTION` */

@@ -1,4 +1,4 @@
-// Where a dead letter goes when it is replayed, and whether it went there before.
+// Which dead letters a replay sends, and where: it leaves out those that went there before, and keeps the failures of those that cannot go.
 
 import type { TopicRoute } from '../remoting/cluster.js';
 import type { ClusterAccess } from '../remoting/cluster-access.js';
@@ -6,7 +6,7 @@ import { RemotingError } from '../remoting/remoting-error.js';
 import type { Deadline } from '../support/deadline.js';
 import { RocketMQError } from '../support/errors.js';
 import type { DeadLetterView } from './dead-letters.js';
-import { storedMessages } from './message-lookup.js';
+import { storedWithId } from './message-lookup.js';
 import { positionOf } from './positions.js';
 
 /**
@@ -29,29 +29,44 @@ export interface Destination {
   readonly mark: string;
 }
 
-/** The most messages of one id that the server returns. */
-const MOST_OF_AN_ID = 32;
-
-/** The destinations of the dead letters of one call. */
-export class Destinations {
+/** What a replay and its plan have in common: one call, and what it has left out so far. */
+export class ReplayPass {
+  readonly replayedBefore: DeadLetterView[] = [];
+  readonly failed: { readonly deadLetter: DeadLetterView; readonly error: RocketMQError }[] = [];
   private readonly routes = new Map<string, Promise<TopicRoute | undefined>>();
 
   constructor(
     private readonly cluster: ClusterAccess,
     private readonly deadline: Deadline,
+    /** Whether those go again that went before. */
+    private readonly again = false,
   ) {}
 
+  /**
+   * @param act called with the destination of a dead letter that is to go there
+   * @throws for a failure that would affect the following dead letters as well
+   */
+  async one(deadLetter: DeadLetterView, act: (destination: Destination) => Promise<void>): Promise<void> {
+    try {
+      const destination = await this.destinationOf(deadLetter);
+      if (!this.again && (await this.has(destination, deadLetter.messageId))) this.replayedBefore.push(deadLetter);
+      else await act(destination);
+    } catch (error) {
+      if (!isOfOneLetter(error)) throw error;
+      this.failed.push({ deadLetter, error });
+    }
+  }
+
   /** @throws NotReplayableError */
-  async of(deadLetter: DeadLetterView): Promise<Destination> {
+  private async destinationOf(deadLetter: DeadLetterView): Promise<Destination> {
     const origin = await this.origin(deadLetter);
     return { ...origin, mark: `${deadLetter.consumerGroup}/${positionOf(deadLetter)}` };
   }
 
   /** Whether the topic already has a message that was replayed from it. */
-  async has({ topic, route, mark }: Destination, messageId: string): Promise<boolean> {
+  private async has({ topic, route, mark }: Destination, messageId: string): Promise<boolean> {
     for (const broker of this.cluster.ofCluster(route.brokers)) {
-      const query = { topic, messageId };
-      const found = await storedMessages(this.cluster, broker, query, MOST_OF_AN_ID, this.deadline);
+      const found = await storedWithId(this.cluster, broker, { topic, messageId }, this.deadline);
       if (found.some(({ properties }) => properties.get(REPLAY_PROPERTY) === mark)) return true;
     }
     return false;
@@ -73,7 +88,7 @@ export class Destinations {
 }
 
 /** Whether a failure is that of one dead letter, and would not affect the following ones as well. */
-export function isOfOneLetter(error: unknown): error is RocketMQError {
+function isOfOneLetter(error: unknown): error is RocketMQError {
   if (error instanceof NotReplayableError) return true;
   return error instanceof RemotingError && error.outcome === 'rejected' && !error.retryable;
 }

@@ -2,7 +2,7 @@
 
 import type { ClusterAccess } from '../remoting/cluster-access.js';
 import type { CallOptions } from '../support/deadline.js';
-import { Destinations, isOfOneLetter } from './dead-letter-destination.js';
+import { ReplayPass } from './dead-letter-destination.js';
 import type { ReplayOptions, ReplayResult } from './dead-letter-replay.js';
 import { checkPage, type DeadLetterView, readPage } from './dead-letters.js';
 import { groupsOn, type TopicGroups } from './topic-groups.js';
@@ -29,30 +29,21 @@ export async function planReplay(
   checkPage(consumerGroup, options);
   return cluster.run(`plan the replay of dead letters of ${consumerGroup}`, options, async (deadline) => {
     const { letters, next, failures } = await readPage(cluster, consumerGroup, options, deadline);
-    const destinations = new Destinations(cluster, deadline);
+    const pass = new ReplayPass(cluster, deadline, options.again);
     const groups = new Map<string, Promise<TopicGroups>>();
     const planned: PlannedReplay[] = [];
-    const replayedBefore: DeadLetterView[] = [];
-    const failed: ReplayResult['failed'][number][] = [];
     for (const { deadLetter } of letters) {
       if (options.select !== undefined && !options.select(deadLetter)) continue;
-      try {
-        const destination = await destinations.of(deadLetter);
-        if (options.again !== true && (await destinations.has(destination, deadLetter.messageId))) {
-          replayedBefore.push(deadLetter);
-          continue;
-        }
-        const { topic } = destination;
+      await pass.one(deadLetter, async ({ topic }) => {
         const asked = groups.get(topic) ?? groupsOn(cluster, topic, deadline);
         groups.set(topic, asked);
-        const [failure] = (await asked).failures;
+        const { consumerGroups, failures: away } = await asked;
+        const [failure] = away;
         if (failure !== undefined) throw failure.error;
-        planned.push({ deadLetter, topic, consumerGroups: (await asked).consumerGroups });
-      } catch (error) {
-        if (!isOfOneLetter(error)) throw error;
-        failed.push({ deadLetter, error });
-      }
+        planned.push({ deadLetter, topic, consumerGroups });
+      });
     }
+    const { replayedBefore, failed } = pass;
     return { planned, replayedBefore, failed, next, failures };
   });
 }

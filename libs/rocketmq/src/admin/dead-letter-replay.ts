@@ -10,7 +10,7 @@ import type { ClusterAccess } from '../remoting/cluster-access.js';
 import { RemotingError } from '../remoting/remoting-error.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
 import { RocketMQError } from '../support/errors.js';
-import { type Destination, Destinations, isOfOneLetter, REPLAY_PROPERTY } from './dead-letter-destination.js';
+import { type Destination, REPLAY_PROPERTY, ReplayPass } from './dead-letter-destination.js';
 import { checkPage, type DeadLetterPageOptions, type DeadLetterView, readPage } from './dead-letters.js';
 import type { BrokerFailure } from './each-broker.js';
 import { PROPERTIES } from './message-view.js';
@@ -74,6 +74,7 @@ const KEPT_PROPERTIES: ReadonlySet<string> = new Set([
 ]);
 /** The message is stored, possibly not yet on disk or on a slave. @see ResponseCode FLUSH_DISK_TIMEOUT, SLAVE_NOT_AVAILABLE, … */
 const STORED_CODES: readonly number[] = [0, 10, 11, 12];
+
 export async function replayDeadLetters(
   cluster: ClusterAccess,
   consumerGroup: string,
@@ -96,38 +97,29 @@ export async function replayDeadLetters(
   });
 }
 
-interface Done {
-  readonly replayed: ReplayedDeadLetter[];
-  readonly replayedBefore: DeadLetterView[];
-  readonly failed: { readonly deadLetter: DeadLetterView; readonly error: RocketMQError }[];
-}
-
 /** One replay, and what it has done so far. */
 class Replay {
-  readonly result: Done = { replayed: [], replayedBefore: [], failed: [] };
-  private readonly destinations: Destinations;
+  private readonly replayed: ReplayedDeadLetter[] = [];
+  private readonly pass: ReplayPass;
 
   constructor(
     private readonly cluster: ClusterAccess,
     private readonly deadline: Deadline,
-    private readonly options: ReplayOptions,
+    { again }: ReplayOptions,
   ) {
-    this.destinations = new Destinations(cluster, deadline);
+    this.pass = new ReplayPass(cluster, deadline, again);
+  }
+
+  get result(): Pick<ReplayResult, 'replayed' | 'replayedBefore' | 'failed'> {
+    const { replayedBefore, failed } = this.pass;
+    return { replayed: this.replayed, replayedBefore, failed };
   }
 
   /** @throws for a failure that would affect the following dead letters as well */
-  async one(stored: StoredMessageFields, deadLetter: DeadLetterView): Promise<void> {
-    try {
-      const destination = await this.destinations.of(deadLetter);
-      if (this.options.again !== true && (await this.destinations.has(destination, deadLetter.messageId))) {
-        this.result.replayedBefore.push(deadLetter);
-        return;
-      }
-      this.result.replayed.push(await this.send(stored, deadLetter, destination));
-    } catch (error) {
-      if (!isOfOneLetter(error)) throw error;
-      this.result.failed.push({ deadLetter, error });
-    }
+  one(stored: StoredMessageFields, deadLetter: DeadLetterView): Promise<void> {
+    return this.pass.one(deadLetter, async (destination) => {
+      this.replayed.push(await this.send(stored, deadLetter, destination));
+    });
   }
 
   /** @see SendMessageRequestHeader of the server, request code 10 */

@@ -9,11 +9,11 @@ import type { ClusterAccess } from '../remoting/cluster-access.js';
 import { type CallOptions, type Deadline, realTimeIn } from '../support/deadline.js';
 import { UsageError } from '../support/errors.js';
 import { checkName } from './checks.js';
-import type { BrokerFailure } from './each-broker.js';
-import { storedMessages } from './message-lookup.js';
+import { type BrokerFailure, masterNamed } from './each-broker.js';
+import { storedWithId } from './message-lookup.js';
 import { PROPERTIES, type StoredMessageView } from './message-view.js';
-import { queuesOf } from './topic-offsets.js';
-import { checkPageOptions, type FoundMessage, type MessagePageOptions, readTopicPage } from './topic-page.js';
+import { queuesOf, type TopicQueues } from './topic-offsets.js';
+import { checkPageOptions, type FoundMessage, type MessagePageOptions, readPageOf } from './topic-page.js';
 
 export interface DelayedMessagesOptions extends MessagePageOptions {
   /** Only messages that were sent to this topic. Default: all. */
@@ -42,9 +42,6 @@ export interface DelayedMessagePage {
 /** What identifies a delayed message. */
 export type RecallableMessage = Pick<DelayedMessage, 'broker' | 'originTopic' | 'recallHandle'>;
 
-/** The most entries of one id that the server returns. */
-const MOST_OF_AN_ID = 32;
-
 export async function delayedMessages(
   cluster: ClusterAccess,
   options: DelayedMessagesOptions = {},
@@ -59,19 +56,15 @@ export async function delayedMessages(
       systemProperties[PROPERTIES.canceled] === undefined &&
       dueIn(systemProperties) > nowMs &&
       (topic === undefined || systemProperties[PROPERTIES.realTopic] === topic);
-    const {
-      found,
-      next,
-      failures: away,
-    } = await readTopicPage(cluster, DELAYED_TOPIC, { ...options, order, filter }, deadline);
-    const masters = await cluster.masters(deadline);
-    const failures = [...away, ...(await unreadable(cluster, masters, away, deadline))];
+    const known = await queuesOf(cluster, DELAYED_TOPIC, deadline);
+    const unreadable = unreadableIn(known);
+    const page = await readPageOf(cluster, DELAYED_TOPIC, known, { ...options, order, filter }, deadline);
     const messages: DelayedMessage[] = [];
-    for (const one of found) {
-      const broker = masters.find(({ name }) => name === one.view.broker);
+    for (const one of page.found) {
+      const broker = known.answered.find(({ name }) => name === one.view.broker);
       if (broker !== undefined && (await isLatest(cluster, broker, one, deadline))) messages.push(delayedView(one));
     }
-    return { messages, next, failures };
+    return { messages, next: page.next, failures: [...page.failures, ...unreadable] };
   });
 }
 
@@ -79,24 +72,16 @@ export async function delayedMessages(
  * The brokers whose delayed messages tools cannot read: those before 5.3.1, and those without the wheel (`timerWheelEnable=false`).
  * @throws the error of the first one, when there is no other broker
  */
-async function unreadable(
-  cluster: ClusterAccess,
-  masters: readonly MasterBroker[],
-  away: readonly BrokerFailure[],
-  deadline: Deadline,
-): Promise<BrokerFailure[]> {
-  const { queues } = await queuesOf(cluster, DELAYED_TOPIC, deadline);
-  const isKnown = ({ name }: MasterBroker): boolean =>
-    [...queues.map(({ owner }) => owner), ...away].some((one) => one.name === name);
-  const failures = masters
-    .filter((broker) => !isKnown(broker))
+function unreadableIn({ queues, answered, failures }: TopicQueues): BrokerFailure[] {
+  const unreadable = answered
+    .filter((broker) => !queues.some(({ owner }) => owner.name === broker.name))
     .map((broker) => {
       const text = `broker ${broker.name} does not let tools read its delayed messages: that takes 5.3.1, and timerWheelEnable=true`;
       return { ...broker, error: new UsageError('DELAYED_UNREADABLE', text) };
     });
-  const [first] = failures;
-  if (first !== undefined && failures.length === masters.length) throw first.error;
-  return failures;
+  const [first] = unreadable;
+  if (first !== undefined && queues.length === 0 && failures.length === 0) throw first.error;
+  return unreadable;
 }
 
 /** @see RecallMessageRequestHeader of the server, request code 370 */
@@ -106,11 +91,8 @@ export async function recallDelayed(
   options?: CallOptions,
 ): Promise<void> {
   await cluster.run(`recall a delayed message of topic ${topic}`, options, async (deadline) => {
-    const broker = (await cluster.masters(deadline)).find((one) => one.name === name);
-    if (broker === undefined) {
-      throw new UsageError('UNKNOWN_BROKER', `the cluster has no broker "${name}"; nothing was changed`, 'broker');
-    }
-    const fields = { producerGroup: topic, topic, recallHandle, bname: name };
+    const broker = await masterNamed(cluster, name, deadline);
+    const fields = { producerGroup: topic, topic, recallHandle, brokerName: name };
     await cluster.call(broker, { code: REQUEST_CODES.recallMessage, fields }, deadline);
   });
 }
@@ -126,7 +108,7 @@ async function isLatest(
   deadline: Deadline,
 ): Promise<boolean> {
   const query = { topic: DELAYED_TOPIC, messageId: view.messageId };
-  const entries = await storedMessages(cluster, broker, query, MOST_OF_AN_ID, deadline);
+  const entries = await storedWithId(cluster, broker, query, deadline);
   const topic = stored.properties.get(PROPERTIES.realTopic);
   const replaces = ({ properties, queueOffset }: StoredMessageFields): boolean =>
     queueOffset > stored.queueOffset &&

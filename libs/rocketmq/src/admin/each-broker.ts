@@ -1,6 +1,9 @@
 // Asks or changes every broker of a cluster, and reports those that failed.
 
 import type { MasterBroker } from '../remoting/cluster.js';
+import type { ClusterAccess } from '../remoting/cluster-access.js';
+import type { Deadline } from '../support/deadline.js';
+import { UsageError } from '../support/errors.js';
 import { PartlyDoneError } from './admin-errors.js';
 
 /** A broker that did not answer. The result lacks its part. */
@@ -30,6 +33,13 @@ export async function fromEach<T>(
   const [first] = failures;
   if (first !== undefined && answers.length === 0) throw first.error;
   return { answers, failures };
+}
+
+/** @throws UsageError `UNKNOWN_BROKER` */
+export async function masterNamed(cluster: ClusterAccess, name: string, deadline: Deadline): Promise<MasterBroker> {
+  const broker = (await cluster.masters(deadline)).find((one) => one.name === name);
+  if (broker !== undefined) return broker;
+  throw new UsageError('UNKNOWN_BROKER', `the cluster has no broker "${name}"; nothing was changed`, 'broker');
 }
 
 /** What each broker has, without those that have none. @throws the error of any broker */

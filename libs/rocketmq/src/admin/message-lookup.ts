@@ -68,8 +68,18 @@ export async function findMessages(
   });
 }
 
+/** The messages of a topic with this id on one broker, at most 32. */
+export function storedWithId(
+  cluster: ClusterAccess,
+  broker: MasterBroker,
+  query: { readonly topic: string; readonly messageId: string },
+  deadline: Deadline,
+): Promise<StoredMessageFields[]> {
+  return storedMessages(cluster, broker, query, MOST_BY_ID, deadline);
+}
+
 /** The matches on one broker. @see QueryMessageRequestHeader of the server, request code 12 */
-export async function storedMessages(
+async function storedMessages(
   cluster: ClusterAccess,
   broker: MasterBroker,
   query: MessageQuery,

@@ -5,9 +5,8 @@ import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import { offsetMessageIdOf } from '../protocol/remoting/stored-message.js';
 import type { ClusterAccess } from '../remoting/cluster-access.js';
 import type { CallOptions } from '../support/deadline.js';
-import { UsageError } from '../support/errors.js';
 import { checkName } from './checks.js';
-import type { BrokerFailure } from './each-broker.js';
+import { type BrokerFailure, masterNamed } from './each-broker.js';
 import { PROPERTIES, type StoredMessageView } from './message-view.js';
 import { queuesOf } from './topic-offsets.js';
 import {
@@ -118,10 +117,7 @@ export async function resumeHalfMessage(
   options?: CallOptions,
 ): Promise<void> {
   await cluster.run(`resume the checks of half message ${msgId}`, options, async (deadline) => {
-    const broker = (await cluster.masters(deadline)).find((one) => one.name === name);
-    if (broker === undefined) {
-      throw new UsageError('UNKNOWN_BROKER', `the cluster has no broker "${name}"; nothing was changed`, 'broker');
-    }
+    const broker = await masterNamed(cluster, name, deadline);
     await cluster.call(broker, { code: REQUEST_CODES.resumeCheckHalfMessage, fields: { topic, msgId } }, deadline);
   });
 }

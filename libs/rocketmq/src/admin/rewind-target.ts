@@ -6,7 +6,7 @@ import type { ClusterAccess } from '../remoting/cluster-access.js';
 import type { Deadline } from '../support/deadline.js';
 import { UsageError } from '../support/errors.js';
 import { isIntegerFrom } from '../support/options.js';
-import { checkName } from './checks.js';
+import { checkName, checkTime } from './checks.js';
 import { offsetAtTime } from './queue-reader.js';
 import type { QueueOffsets } from './topic-offsets.js';
 
@@ -32,9 +32,7 @@ export interface RewindRequest {
 export function checkRewind({ consumerGroup, topic, to }: RewindRequest): void {
   checkName('consumer group', consumerGroup, consumerGroupNameProblem(consumerGroup));
   checkName('topic', topic, topicNameProblem(topic));
-  if (to.kind === 'time' && !(to.time.getTime() >= 0)) {
-    throw new UsageError('ILLEGAL_TIME', 'to.time must be a date from 1970 on', 'to');
-  }
+  if (to.kind === 'time') checkTime('to.time', to.time, 'to');
   if (to.kind === 'offset' && !(isIntegerFrom(to.queueId, 0) && to.offset >= 0n)) {
     const message = `to is queue ${to.queueId}, offset ${to.offset}; both must be integers from 0 on`;
     throw new UsageError('ILLEGAL_OFFSET', message, 'to');

@@ -1,6 +1,7 @@
 // Follows a topic: the messages that are stored from now on, or from a time on. Nothing is consumed.
 
 import { topicNameProblem } from '../protocol/model/names.js';
+import type { MasterBroker } from '../remoting/cluster.js';
 import type { ClusterAccess } from '../remoting/cluster-access.js';
 import { SystemClock, sleep } from '../support/clock.js';
 import { type CallOptions, type Deadline, realTimeIn } from '../support/deadline.js';
@@ -104,16 +105,14 @@ class Tail {
   }
 
   async look(deadline: Deadline): Promise<TailedMessages & { readonly hasMore: boolean }> {
-    const masters = await this.cluster.masters(deadline);
-    const { queues, failures } = await queuesOf(this.cluster, this.topic, deadline);
+    const { queues, answered, failures } = await queuesOf(this.cluster, this.topic, deadline);
     if (!this.hasLooked && queues.length === 0 && failures.length === 0) {
       throw new UsageError('UNKNOWN_TOPIC', `topic "${this.topic}" does not exist on this cluster`, 'topic');
     }
-    const answered = masters.map(({ name }) => name).filter((name) => !failures.some((one) => one.name === name));
     this.forgetDeleted(queues, answered);
     let skipped = 0n;
     for (const queue of queues) skipped += await this.place(queue, deadline);
-    for (const name of answered) this.known.add(name);
+    for (const { name } of answered) this.known.add(name);
     this.hasLooked = true;
     const moved = queues.filter((queue) => this.waiting(queue) > 0n);
     skipped += this.skip(moved);
@@ -153,10 +152,10 @@ class Tail {
   }
 
   /** Queues that a broker does not have any more: if they come back, they are new. */
-  private forgetDeleted(queues: readonly OwnedQueue[], answered: readonly string[]): void {
+  private forgetDeleted(queues: readonly OwnedQueue[], answered: readonly MasterBroker[]): void {
     const present = new Set(queues.map(nameOf));
     for (const [name, { broker }] of this.followed)
-      if (answered.includes(broker) && !present.has(name)) this.followed.delete(name);
+      if (answered.some((one) => one.name === broker) && !present.has(name)) this.followed.delete(name);
   }
 
   /** Sets where a new queue begins, and moves on a queue whose first messages were deleted. @returns how many those were */
@@ -167,8 +166,8 @@ class Tail {
     const own = this.followed.get(nameOf(queue));
     if (own === undefined) {
       const isNow = !this.hasLooked && this.options.from === undefined;
-      const isNew = this.known.has(broker);
-      const offset = isNow ? maxOffset : isNew ? minOffset : await at(this.fromMs);
+      const otherwise = this.known.has(broker) ? minOffset : undefined;
+      const offset = isNow ? maxOffset : (otherwise ?? (await at(this.fromMs)));
       this.followed.set(nameOf(queue), { broker, offset, lastMs: isNow ? lastTimestampMs : 0 });
       return 0n;
     }

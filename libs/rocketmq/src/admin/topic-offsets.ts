@@ -52,12 +52,17 @@ export async function topicOffsets(
   });
 }
 
+/** The queues of a topic. */
+export interface TopicQueues {
+  /** By broker and queue. */
+  readonly queues: readonly OwnedQueue[];
+  /** The brokers that answered, also those that do not have the topic. */
+  readonly answered: readonly MasterBroker[];
+  readonly failures: readonly BrokerFailure[];
+}
+
 /** By broker and queue. @see GetTopicStatsInfoRequestHeader of the server, request code 202 */
-export async function queuesOf(
-  cluster: ClusterAccess,
-  topic: string,
-  deadline: Deadline,
-): Promise<{ readonly queues: readonly OwnedQueue[]; readonly failures: readonly BrokerFailure[] }> {
+export async function queuesOf(cluster: ClusterAccess, topic: string, deadline: Deadline): Promise<TopicQueues> {
   const { answers, failures } = await fromEach(await cluster.masters(deadline), (broker) =>
     queuesOn(cluster, broker, topic, deadline),
   );
@@ -65,7 +70,7 @@ export async function queuesOf(
   queues.sort(
     ({ offsets: left }, { offsets: right }) => compareText(left.broker, right.broker) || left.queueId - right.queueId,
   );
-  return { queues, failures };
+  return { queues, answered: answers.map(({ broker }) => broker), failures };
 }
 
 /** The queues of a topic on one broker; none when the broker does not have the topic. */

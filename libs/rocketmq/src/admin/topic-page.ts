@@ -11,7 +11,7 @@ import { NewestFirst } from './newest-first.js';
 import { compareText } from './order.js';
 import { formatPosition, type Position, parsePositions } from './positions.js';
 import { offsetAtTime, readFrom } from './queue-reader.js';
-import { type OwnedQueue, queuesOf, totalOf } from './topic-offsets.js';
+import { type OwnedQueue, queuesOf, type TopicQueues, totalOf } from './topic-offsets.js';
 
 export interface MessagePageOptions extends CallOptions {
   /** Maximum messages per page, 1 to 100. Default: 32. Large messages shorten a page. */
@@ -84,7 +84,17 @@ export async function readTopicPage(
   options: BrowseOptions,
   deadline: Deadline,
 ): Promise<TopicPage> {
-  const { queues: all, failures } = await queuesOf(cluster, topic, deadline);
+  return readPageOf(cluster, topic, await queuesOf(cluster, topic, deadline), options, deadline);
+}
+
+/** The same, when the queues of the topic are known. @param options checked */
+export async function readPageOf(
+  cluster: ClusterAccess,
+  topic: string,
+  { queues: all, failures }: TopicQueues,
+  options: BrowseOptions,
+  deadline: Deadline,
+): Promise<TopicPage> {
   const queues = await chosen(cluster, topic, all, options, deadline);
   const page = new Page(options.limit ?? DEFAULT_PAGE, options.filter);
   const { after, order = 'oldest-first' } = options;

@@ -6,9 +6,9 @@ import type { ReplayResult } from '../admin/dead-letter-replay.js';
 import type { DeadLetterView } from '../admin/dead-letters.js';
 import type { RocketMQAdmin } from '../admin/rocketmq-admin.js';
 import { type AccessValues, accessOptions, withAdmin } from './admin-access.js';
-import { type AddCommand, type CommandIo, countOf, eachOf, plural, withExamples, yesOption } from './command.js';
+import { type AddCommand, type CommandIo, eachOf, plural, withExamples, yesOption } from './command.js';
 import { messageTable } from './message-text.js';
-import { print, reportFailures } from './output.js';
+import { type PageValues, pageOptions, print, printPage, reportFailures } from './output.js';
 
 export const addDeadLetterCommand: AddCommand = (program, io) => {
   const dlq = program.command('dlq').description('Lists and replays the dead letters of a consumer group.');
@@ -17,23 +17,22 @@ export const addDeadLetterCommand: AddCommand = (program, io) => {
   addReplay(dlq, io);
 };
 
-type ListValues = AccessValues & { limit: number; after?: string };
+type ListValues = AccessValues & PageValues;
 
 function addList(dlq: Command, io: CommandIo): void {
   const command = dlq
     .command('list')
     .description('Lists the dead letters of a consumer group page by page. Listing does not consume them.')
-    .argument('<group>')
-    .option('--limit <count>', 'maximum dead letters per page, up to 100', countOf, 32)
-    .option('--after <position>', 'continue after the previous page, whose output ends with this position');
-  accessOptions(command).action(async (group: string, values: ListValues) => {
+    .argument('<group>');
+  accessOptions(pageOptions(command, 'dead letter')).action(async (group: string, values: ListValues) => {
     const { limit, after } = values;
     const page = await withAdmin(values, io, (admin) => admin.listDeadLetters(group, { limit, after }));
-    print(io, values, page, () => {
-      const next = page.next === undefined ? '' : `; continue with --after ${page.next}`;
-      return `${letterTable(page.deadLetters)}${page.deadLetters.length} of ${plural(page.total, 'dead letter')}${next}\n`;
-    });
-    reportFailures(io, page.failures);
+    printPage(
+      io,
+      values,
+      page,
+      () => `${letterTable(page.deadLetters)}${page.deadLetters.length} of ${plural(page.total, 'dead letter')}`,
+    );
   });
   withExamples(command, [
     ['dlq list billing', 'the oldest first'],

@@ -6,7 +6,7 @@ import type { RocketMQAdmin } from '../admin/rocketmq-admin.js';
 import { type AccessValues, accessOptions, withAdmin } from './admin-access.js';
 import { type AddCommand, type CommandIo, countOf, dateOf, eachOf, plural, withExamples } from './command.js';
 import { delayedTable, messageInFull, messageLine, messageTable } from './message-text.js';
-import { jsonLine, print, reportFailures, warnOfFailures } from './output.js';
+import { jsonLine, type PageValues, pageOptions, print, printPage, reportFailures, warnOfFailures } from './output.js';
 
 export const addMessageCommand: AddCommand = (program, io) => {
   const message = program
@@ -75,7 +75,7 @@ function addFind(message: Command, io: CommandIo): void {
   ]);
 }
 
-type ListValues = AccessValues & { newest?: boolean; from?: Date; to?: Date; limit: number; after?: string };
+type ListValues = AccessValues & PageValues & { newest?: boolean; from?: Date; to?: Date };
 
 function addList(message: Command, io: CommandIo): void {
   const command = message
@@ -84,18 +84,17 @@ function addList(message: Command, io: CommandIo): void {
     .argument('<topic>')
     .option('--newest', 'the newest of all queues first')
     .option('--from <time>', 'stored at this time or later', dateOf)
-    .option('--to <time>', 'stored at this time or earlier', dateOf)
-    .option('--limit <count>', 'maximum messages per page, up to 100', countOf, 32)
-    .option('--after <position>', 'continue after the previous page, whose output ends with this position');
-  accessOptions(command).action(async (topic: string, values: ListValues) => {
+    .option('--to <time>', 'stored at this time or earlier', dateOf);
+  accessOptions(pageOptions(command, 'message')).action(async (topic: string, values: ListValues) => {
     const { newest, from, to, limit, after } = values;
     const order = newest === true ? 'newest-first' : 'oldest-first';
     const page = await withAdmin(values, io, (admin) => admin.browseMessages(topic, { order, from, to, limit, after }));
-    print(io, values, page, () => {
-      const next = page.next === undefined ? '' : `; continue with --after ${page.next}`;
-      return `${messageTable(page.messages)}${page.messages.length} of ${plural(page.total, 'message')}${next}\n`;
-    });
-    reportFailures(io, page.failures);
+    printPage(
+      io,
+      values,
+      page,
+      () => `${messageTable(page.messages)}${page.messages.length} of ${plural(page.total, 'message')}`,
+    );
   });
   withExamples(command, [
     ['message list orders --limit 10', 'the ten oldest messages'],
@@ -140,18 +139,19 @@ function addDelayed(message: Command, io: CommandIo): void {
   const command = message
     .command('delayed')
     .description('Lists the messages that are delayed and not due yet, page by page, the last sent first.')
-    .option('--topic <topic>', 'only those of this topic')
-    .option('--limit <count>', 'maximum messages per page, up to 100', countOf, 32)
-    .option('--after <position>', 'continue after the previous page, whose output ends with this position');
-  accessOptions(command).action(async (values: AccessValues & { topic?: string; limit: number; after?: string }) => {
-    const { topic, limit, after } = values;
-    const page = await withAdmin(values, io, (admin) => admin.delayedMessages({ topic, limit, after }));
-    print(io, values, page, () => {
-      const next = page.next === undefined ? '' : `; continue with --after ${page.next}`;
-      return `${delayedTable(page.messages)}${plural(page.messages.length, 'delayed message')}${next}\n`;
-    });
-    reportFailures(io, page.failures);
-  });
+    .option('--topic <topic>', 'only those of this topic');
+  accessOptions(pageOptions(command, 'message')).action(
+    async (values: AccessValues & PageValues & { topic?: string }) => {
+      const { topic, limit, after } = values;
+      const page = await withAdmin(values, io, (admin) => admin.delayedMessages({ topic, limit, after }));
+      printPage(
+        io,
+        values,
+        page,
+        () => `${delayedTable(page.messages)}${plural(page.messages.length, 'delayed message')}`,
+      );
+    },
+  );
   withExamples(command, [['message delayed --topic payment-due', 'what will be delivered, and when']]);
 }
 

@@ -1,8 +1,9 @@
 // Prints results: as aligned tables, or as one JSON document.
 
+import type { Command } from 'commander';
 import type { BrokerFailure } from '../admin/each-broker.js';
 import { visible } from '../support/logger.js';
-import { type CommandIo, plural } from './command.js';
+import { type CommandIo, countOf, plural } from './command.js';
 
 /** The option values of every command that prints a result. */
 export interface OutputValues {
@@ -14,6 +15,30 @@ type Cell = string | number | bigint | undefined;
 /** Prints a result as JSON with `--json`, otherwise as text. */
 export function print(io: CommandIo, { json }: OutputValues, result: unknown, text: () => string): void {
   io.out(json === true ? jsonText(result) : text());
+}
+
+/** The option values of every command that lists page by page. */
+export interface PageValues extends OutputValues {
+  readonly limit: number;
+  readonly after?: string;
+}
+
+/** Gives a command the options of {@link PageValues}. */
+export function pageOptions(command: Command, noun: string): Command {
+  return command
+    .option('--limit <count>', `maximum ${noun}s per page, up to 100`, countOf, 32)
+    .option('--after <position>', 'continue after the previous page, whose output ends with this position');
+}
+
+/** Prints a page and how to continue, and warns of the brokers whose part it lacks. */
+export function printPage(
+  io: CommandIo,
+  values: OutputValues,
+  page: { readonly next?: string | undefined; readonly failures: readonly BrokerFailure[] },
+  text: () => string,
+): void {
+  print(io, values, page, () => `${text()}${page.next === undefined ? '' : `; continue with --after ${page.next}`}\n`);
+  reportFailures(io, page.failures);
 }
 
 /** One document. Integers beyond 2^53 are strings, bytes are base64, errors are their message, dates are ISO 8601 in UTC. */

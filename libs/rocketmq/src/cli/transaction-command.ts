@@ -4,9 +4,9 @@ import type { Command } from 'commander';
 import type { GivenUpHalfMessage } from '../admin/message-pages.js';
 import type { RocketMQAdmin } from '../admin/rocketmq-admin.js';
 import { type AccessValues, accessOptions, withAdmin } from './admin-access.js';
-import { type AddCommand, type CommandIo, countOf, eachOf, plural, withExamples, yesOption } from './command.js';
+import { type AddCommand, type CommandIo, eachOf, plural, withExamples, yesOption } from './command.js';
 import { messageTable } from './message-text.js';
-import { print, reportFailures } from './output.js';
+import { type PageValues, pageOptions, print, printPage } from './output.js';
 
 export const addTransactionCommand: AddCommand = (program, io) => {
   const transaction = program
@@ -23,26 +23,25 @@ interface Listed extends GivenUpHalfMessage {
   readonly isDelivered: boolean | undefined;
 }
 
-type ListValues = AccessValues & { limit: number; after?: string };
+type ListValues = AccessValues & PageValues;
 
 function addList(transaction: Command, io: CommandIo): void {
   const command = transaction
     .command('list')
     .description(
       'Lists page by page the half messages that the server has given up after its checks, and whether each has been delivered since. A message that is not delivered is lost if its local transaction committed.',
-    )
-    .option('--limit <count>', 'maximum messages per page, up to 100', countOf, 32)
-    .option('--after <position>', 'continue after the previous page, whose output ends with this position');
-  accessOptions(command).action(async ({ limit, after, ...values }: ListValues) => {
+    );
+  accessOptions(pageOptions(command, 'message')).action(async ({ limit, after, ...values }: ListValues) => {
     const page = await withAdmin(values, io, async (admin) => {
       const found = await admin.givenUpHalfMessages({ limit, after });
       return { ...found, messages: await lookedUp(admin, found.messages) };
     });
-    print(io, values, page, () => {
-      const next = page.next === undefined ? '' : `; continue with --after ${page.next}`;
-      return `${halfTable(page.messages)}${page.messages.length} of ${plural(page.total, 'half message')}${next}\n`;
-    });
-    reportFailures(io, page.failures);
+    printPage(
+      io,
+      values,
+      page,
+      () => `${halfTable(page.messages)}${page.messages.length} of ${plural(page.total, 'half message')}`,
+    );
   });
   withExamples(command, [
     ['transaction list', 'the oldest of each broker first'],

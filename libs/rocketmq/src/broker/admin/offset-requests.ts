@@ -134,13 +134,14 @@ export class OffsetRequests {
   private groupsOf({ fields }: RemotingFrame): AdminAnswer {
     const { engine, store, sessions } = this.broker;
     const { topic = '' } = fields;
-    const isSubscribed = ({ name }: GroupRecord): boolean =>
+    const groups = engine.groups();
+    const consumed = groupsOfTopic(store, groups, topic);
+    const isSubscribed = (name: string): boolean =>
       sessions
         .consumersOf(name)
         .some((one) => subscriptionOf(one)?.subscriptions.some((of) => of.topic?.name === topic));
-    const subscribed = engine.groups().filter(isSubscribed);
-    const known = [...groupsOfTopic(store, engine.groups(), topic), ...subscribed.map(({ name }) => name)];
-    return answerWith({ groupList: [...new Set(known)] });
+    const names = groups.map(({ name }) => name);
+    return answerWith({ groupList: names.filter((name) => consumed.includes(name) || isSubscribed(name)) });
   }
 
   private topicsOf({ fields }: RemotingFrame): AdminAnswer {
