@@ -22,6 +22,7 @@ async function helpOf(path) {
     err: write,
     env: {},
     closed: new AbortController().signal,
+    flushed: async () => {},
   });
   return helpInGuide(help);
 }

@@ -23,6 +23,7 @@ export async function call(
   const code = await run(args, {
     env,
     closed: closed.signal,
+    flushed: async () => {},
     out: (text) => {
       out += text;
       if (isEnough(out)) closed.abort(new Error('the reader has closed the output'));

@@ -29,11 +29,11 @@ const HALF_A_SECOND_MS = 500;
 /** @see StoreStatsService.getRuntimeInfo of the server (`bootTimestamp`, `runtime`), in the answer to request code 28 */
 export async function brokerClocks(cluster: ClusterAccess, options?: CallOptions): Promise<BrokerClocks> {
   return cluster.run('ask for the time of brokers', options, async (deadline) => {
-    const { answers, failures } = await fromEach(await cluster.masters(deadline), async (broker) => {
+    const { answers, failures } = await fromEach(cluster, deadline, async (broker, own) => {
       // The first request may have to connect, which makes the request take longer than the answer.
-      await cluster.call(broker, { code: REQUEST_CODES.getBrokerRuntimeInfo }, deadline);
+      await cluster.call(broker, { code: REQUEST_CODES.getBrokerRuntimeInfo }, own);
       const askedAtMs = monotonicMs();
-      const { table } = jsonOf(await cluster.call(broker, { code: REQUEST_CODES.getBrokerRuntimeInfo }, deadline));
+      const { table } = jsonOf(await cluster.call(broker, { code: REQUEST_CODES.getBrokerRuntimeInfo }, own));
       const wayMs = monotonicMs() - askedAtMs;
       const brokerMs = timeOf((table ?? {}) as Record<string, unknown>);
       const nowMs = realTimeIn(0).getTime();

@@ -40,8 +40,8 @@ const FORM = /^V(\d{1,3})_(\d{1,3})_(\d{1,3})(?:_|$)/;
 /** @see MQVersion of the server, request code 28 */
 export async function brokerVersions(cluster: ClusterAccess, options?: CallOptions): Promise<BrokerVersions> {
   return cluster.run('ask for broker versions', options, async (deadline) => {
-    const { answers, failures } = await fromEach(await cluster.masters(deadline), async (broker) => {
-      const { table } = jsonOf(await cluster.call(broker, { code: REQUEST_CODES.getBrokerRuntimeInfo }, deadline));
+    const { answers, failures } = await fromEach(cluster, deadline, async (broker, own) => {
+      const { table } = jsonOf(await cluster.call(broker, { code: REQUEST_CODES.getBrokerRuntimeInfo }, own));
       return String((table as Record<string, unknown> | undefined)?.brokerVersionDesc ?? '');
     });
     const brokers = answers.map(({ broker, value: text }) => {

@@ -1,6 +1,6 @@
 // Which dead letters a replay sends, and where: it leaves out those that went there before, and keeps the failures of those that cannot go.
 
-import type { TopicRoute } from '../remoting/cluster.js';
+import type { MasterBroker, TopicRoute } from '../remoting/cluster.js';
 import type { ClusterAccess } from '../remoting/cluster-access.js';
 import { RemotingError } from '../remoting/remoting-error.js';
 import type { Deadline } from '../support/deadline.js';
@@ -16,7 +16,7 @@ export const REPLAY_PROPERTY = 'DEAD_LETTER_REPLAY';
 
 /** A dead letter that cannot be sent. */
 export class NotReplayableError extends RocketMQError {
-  constructor(code: 'ORIGIN_UNKNOWN' | 'ORIGIN_GONE', message: string) {
+  constructor(code: 'ORIGIN_UNKNOWN' | 'ORIGIN_GONE' | 'ORIGIN_READ_ONLY', message: string) {
     super(code, message, 'not-sent', false);
   }
 }
@@ -25,14 +25,31 @@ export class NotReplayableError extends RocketMQError {
 export interface Destination {
   readonly topic: string;
   readonly route: TopicRoute;
+  /** The brokers that take messages of the topic, at least one. */
+  readonly writable: readonly MasterBroker[];
   /** The value of {@link REPLAY_PROPERTY}. */
   readonly mark: string;
 }
 
-/** What a replay and its plan have in common: one call, and what it has left out so far. */
+/** What became of a dead letter. */
+export type Outcome<Done> =
+  | { readonly kind: 'done'; readonly done: Done }
+  | { readonly kind: 'replayed-before'; readonly deadLetter: DeadLetterView }
+  | { readonly kind: 'failed'; readonly deadLetter: DeadLetterView; readonly error: RocketMQError };
+
+/** The same for a page of dead letters, in its order. */
+export function outcomesOf<Done>(outcomes: readonly Outcome<Done>[]) {
+  return {
+    done: outcomes.flatMap((one) => (one.kind === 'done' ? [one.done] : [])),
+    replayedBefore: outcomes.flatMap((one) => (one.kind === 'replayed-before' ? [one.deadLetter] : [])),
+    failed: outcomes.flatMap((one) =>
+      one.kind === 'failed' ? [{ deadLetter: one.deadLetter, error: one.error }] : [],
+    ),
+  };
+}
+
+/** What a replay and its plan have in common. */
 export class ReplayPass {
-  readonly replayedBefore: DeadLetterView[] = [];
-  readonly failed: { readonly deadLetter: DeadLetterView; readonly error: RocketMQError }[] = [];
   private readonly routes = new Map<string, Promise<TopicRoute | undefined>>();
 
   constructor(
@@ -46,14 +63,18 @@ export class ReplayPass {
    * @param act called with the destination of a dead letter that is to go there
    * @throws for a failure that would affect the following dead letters as well
    */
-  async one(deadLetter: DeadLetterView, act: (destination: Destination) => Promise<void>): Promise<void> {
+  async one<Done>(
+    deadLetter: DeadLetterView,
+    act: (destination: Destination) => Promise<Done>,
+  ): Promise<Outcome<Done>> {
     try {
       const destination = await this.destinationOf(deadLetter);
-      if (!this.again && (await this.has(destination, deadLetter.messageId))) this.replayedBefore.push(deadLetter);
-      else await act(destination);
+      if (!this.again && (await this.has(destination, deadLetter.messageId)))
+        return { kind: 'replayed-before', deadLetter };
+      return { kind: 'done', done: await act(destination) };
     } catch (error) {
       if (!isOfOneLetter(error)) throw error;
-      this.failed.push({ deadLetter, error });
+      return { kind: 'failed', deadLetter, error };
     }
   }
 
@@ -72,7 +93,7 @@ export class ReplayPass {
     return false;
   }
 
-  private async origin({ originTopic, messageId }: DeadLetterView): Promise<{ topic: string; route: TopicRoute }> {
+  private async origin({ originTopic, messageId }: DeadLetterView): Promise<Omit<Destination, 'mark'>> {
     if (originTopic === undefined) {
       const message = `the original topic of dead letter ${messageId} is unknown; it was not sent; send its body yourself`;
       throw new NotReplayableError('ORIGIN_UNKNOWN', message);
@@ -80,8 +101,14 @@ export class ReplayPass {
     const asked = this.routes.get(originTopic) ?? this.cluster.route(originTopic, this.deadline);
     this.routes.set(originTopic, asked);
     const route = await asked;
+    const brokers = route === undefined ? [] : this.cluster.ofCluster(route.brokers);
+    const writable = brokers.filter(({ name }) => (route?.access.get(name)?.writable ?? 0) > 0);
     // The broker would create a missing topic, with the wrong type.
-    if (route !== undefined && this.cluster.ofCluster(route.brokers).length > 0) return { topic: originTopic, route };
+    if (route !== undefined && writable.length > 0) return { topic: originTopic, route, writable };
+    if (brokers.length > 0) {
+      const message = `dead letter ${messageId}: its topic "${originTopic}" may not be written to; it was not sent; give the topic its write permission, and replay again`;
+      throw new NotReplayableError('ORIGIN_READ_ONLY', message);
+    }
     const message = `dead letter ${messageId}: its topic "${originTopic}" no longer exists; it was not sent; create the topic, or send the body to another one`;
     throw new NotReplayableError('ORIGIN_GONE', message);
   }

@@ -1,10 +1,12 @@
 // What a replay of dead letters would do, without doing it.
 
 import type { ClusterAccess } from '../remoting/cluster-access.js';
+import { mapConcurrently } from '../support/concurrently.js';
 import type { CallOptions } from '../support/deadline.js';
-import { ReplayPass } from './dead-letter-destination.js';
+import { outcomesOf, ReplayPass } from './dead-letter-destination.js';
 import type { ReplayOptions, ReplayResult } from './dead-letter-replay.js';
 import { checkPage, type DeadLetterView, readPage } from './dead-letters.js';
+import { CONCURRENT_LOOKUPS } from './message-lookup.js';
 import { groupsOn, type TopicGroups } from './topic-groups.js';
 
 /** A dead letter that a replay would send. */
@@ -31,19 +33,18 @@ export async function planReplay(
     const { letters, next, failures } = await readPage(cluster, consumerGroup, options, deadline);
     const pass = new ReplayPass(cluster, deadline, options.again);
     const groups = new Map<string, Promise<TopicGroups>>();
-    const planned: PlannedReplay[] = [];
-    for (const { deadLetter } of letters) {
-      if (options.select !== undefined && !options.select(deadLetter)) continue;
-      await pass.one(deadLetter, async ({ topic }) => {
+    const chosen = letters.filter(({ deadLetter }) => options.select === undefined || options.select(deadLetter));
+    const outcomes = await mapConcurrently(chosen, CONCURRENT_LOOKUPS, ({ deadLetter }) =>
+      pass.one(deadLetter, async ({ topic }): Promise<PlannedReplay> => {
         const asked = groups.get(topic) ?? groupsOn(cluster, topic, deadline);
         groups.set(topic, asked);
         const { consumerGroups, failures: away } = await asked;
         const [failure] = away;
         if (failure !== undefined) throw failure.error;
-        planned.push({ deadLetter, topic, consumerGroups });
-      });
-    }
-    const { replayedBefore, failed } = pass;
-    return { planned, replayedBefore, failed, next, failures };
+        return { deadLetter, topic, consumerGroups };
+      }),
+    );
+    const { done: planned, ...rest } = outcomesOf(outcomes);
+    return { planned, ...rest, next, failures };
   });
 }

@@ -42,8 +42,9 @@ async function adminWith(
   indexed: readonly StoredMessageFields[] = [],
 ) {
   let sent = 0;
-  const { nameServer, brokers } = await cluster.start([
+  const { nameServer, brokers, protect } = await cluster.start([
     ({ code, fields }): ScriptedReply => {
+      if (code === 300) return { body: '{"groupList":["g","h"]}' };
       if (code === 202) {
         const key = '{"brokerName":"broker-0","queueId":0,"topic":"%DLQ%g"}';
         return { body: `{"offsetTable":{${key}:{"minOffset":0,"maxOffset":${letters.length}}}}` };
@@ -64,7 +65,7 @@ async function adminWith(
   const admin = new RocketMQAdmin({ nameServer: nameServer.address, timeoutMs: 1_000 });
   admins.push(admin);
   const requests = () => (brokers[0]?.requests ?? []).filter(({ code }) => code === 10);
-  return { admin, requests };
+  return { admin, requests, protect };
 }
 
 const stored: ScriptedReply = { fields: { queueId: '1', queueOffset: '9' } };
@@ -125,6 +126,40 @@ describe('a replay', () => {
     const result = await admin.replayDeadLetters('g');
     expect(result.replayedBefore.map(({ messageId }) => messageId)).toEqual(['id-0']);
     expect(result.replayed.map(({ deadLetter }) => deadLetter.messageId)).toEqual(['id-1']);
+  });
+});
+
+describe('a replay that fails', () => {
+  it('says what was sent before the caller refused to select', async () => {
+    const { admin } = await adminWith([letter(0), letter(1)], [stored]);
+    const select = ({ queueOffset }: { readonly queueOffset: bigint }): boolean => {
+      if (queueOffset === 1n) throw new TypeError('mine');
+      return true;
+    };
+    await expect(admin.replayDeadLetters('g', { select })).rejects.toMatchObject({
+      code: 'REPLAY_INTERRUPTED',
+      done: { replayed: [{ queueId: 1 }], next: 'broker-0/0/1' },
+    });
+  });
+
+  it('sends nothing to a topic that may not be written to, as its plan says', async () => {
+    const { admin, requests, protect } = await adminWith([letter(0)], [stored]);
+    protect();
+    const failed = [{ deadLetter: { messageId: 'id-0' }, error: { code: 'ORIGIN_READ_ONLY', outcome: 'not-sent' } }];
+    await expect(admin.planReplay('g')).resolves.toMatchObject({ planned: [], failed });
+    await expect(admin.replayDeadLetters('g')).resolves.toMatchObject({ replayed: [], failed });
+    expect(requests()).toEqual([]);
+  });
+});
+
+describe('the plan of a replay', () => {
+  it('has the order of the dead letters, though it looks up several at once', async () => {
+    const letters = Array.from({ length: 40 }, (_, offset) => letter(offset));
+    const { admin } = await adminWith(letters, []);
+    const { planned } = await admin.planReplay('g', { limit: 40 });
+    expect(planned.map(({ deadLetter, consumerGroups }) => [deadLetter.messageId, ...consumerGroups])).toEqual(
+      letters.map((_, offset) => [`id-${offset}`, 'g', 'h']),
+    );
   });
 });
 

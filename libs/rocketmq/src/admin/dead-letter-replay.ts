@@ -5,12 +5,12 @@ import { queueOfMessageGroup } from '../protocol/model/queue-hash.js';
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import { encodeProperties, type StoredMessageFields, SYS_FLAGS } from '../protocol/remoting/stored-message.js';
 import { offsetField } from '../remoting/answers.js';
-import { type MasterBroker, type TopicRoute, writableQueues } from '../remoting/cluster.js';
+import { type MasterBroker, writableQueues } from '../remoting/cluster.js';
 import type { ClusterAccess } from '../remoting/cluster-access.js';
 import { RemotingError } from '../remoting/remoting-error.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
 import { RocketMQError } from '../support/errors.js';
-import { type Destination, REPLAY_PROPERTY, ReplayPass } from './dead-letter-destination.js';
+import { type Destination, type Outcome, outcomesOf, REPLAY_PROPERTY, ReplayPass } from './dead-letter-destination.js';
 import { checkPage, type DeadLetterPageOptions, type DeadLetterView, readPage } from './dead-letters.js';
 import type { BrokerFailure } from './each-broker.js';
 import { PROPERTIES } from './message-view.js';
@@ -85,8 +85,8 @@ export async function replayDeadLetters(
     const page = await readPage(cluster, consumerGroup, options, deadline);
     const replay = new Replay(cluster, deadline, options);
     for (const { stored, deadLetter } of page.letters) {
-      if (options.select !== undefined && !options.select(deadLetter)) continue;
       try {
+        if (options.select !== undefined && !options.select(deadLetter)) continue;
         await replay.one(stored, deadLetter);
       } catch (error) {
         const done = { ...replay.result, next: positionOf(deadLetter), failures: page.failures };
@@ -99,7 +99,7 @@ export async function replayDeadLetters(
 
 /** One replay, and what it has done so far. */
 class Replay {
-  private readonly replayed: ReplayedDeadLetter[] = [];
+  private readonly outcomes: Outcome<ReplayedDeadLetter>[] = [];
   private readonly pass: ReplayPass;
 
   constructor(
@@ -111,24 +111,23 @@ class Replay {
   }
 
   get result(): Pick<ReplayResult, 'replayed' | 'replayedBefore' | 'failed'> {
-    const { replayedBefore, failed } = this.pass;
-    return { replayed: this.replayed, replayedBefore, failed };
+    const { done: replayed, ...rest } = outcomesOf(this.outcomes);
+    return { replayed, ...rest };
   }
 
   /** @throws for a failure that would affect the following dead letters as well */
-  one(stored: StoredMessageFields, deadLetter: DeadLetterView): Promise<void> {
-    return this.pass.one(deadLetter, async (destination) => {
-      this.replayed.push(await this.send(stored, deadLetter, destination));
-    });
+  async one(stored: StoredMessageFields, deadLetter: DeadLetterView): Promise<void> {
+    this.outcomes.push(await this.pass.one(deadLetter, (destination) => this.send(stored, deadLetter, destination)));
   }
 
   /** @see SendMessageRequestHeader of the server, request code 10 */
   private async send(
     stored: StoredMessageFields,
     deadLetter: DeadLetterView,
-    { topic, route, mark }: Destination,
+    destination: Destination,
   ): Promise<ReplayedDeadLetter> {
-    const { broker, queueId } = this.queueFor(deadLetter, route);
+    const { topic, mark } = destination;
+    const { broker, queueId } = this.queueFor(deadLetter, destination);
     const fields = {
       producerGroup: topic,
       topic,
@@ -154,11 +153,10 @@ class Replay {
   }
 
   /** A message of a message group goes to the queue that the server would choose, to stay in order; others stay on their broker. */
-  private queueFor({ messageGroup, broker: name }: DeadLetterView, route: TopicRoute) {
-    const brokers = this.cluster.ofCluster(route.brokers);
-    const own = brokers.find((broker) => broker.name === name) ?? (brokers[0] as MasterBroker);
+  private queueFor({ messageGroup, broker: name }: DeadLetterView, { route, writable }: Destination) {
+    const own = writable.find((broker) => broker.name === name) ?? (writable[0] as MasterBroker);
     if (messageGroup === undefined) return { broker: own, queueId: -1 };
-    const queues = writableQueues({ ...route, brokers });
+    const queues = writableQueues({ ...route, brokers: this.cluster.ofCluster(route.brokers) });
     return queues[queueOfMessageGroup(messageGroup, queues.length)] ?? { broker: own, queueId: -1 };
   }
 }

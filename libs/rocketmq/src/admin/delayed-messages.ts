@@ -6,11 +6,12 @@ import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import type { StoredMessageFields } from '../protocol/remoting/stored-message.js';
 import type { MasterBroker } from '../remoting/cluster.js';
 import type { ClusterAccess } from '../remoting/cluster-access.js';
+import { mapConcurrently } from '../support/concurrently.js';
 import { type CallOptions, type Deadline, realTimeIn } from '../support/deadline.js';
 import { UsageError } from '../support/errors.js';
 import { checkName } from './checks.js';
 import { type BrokerFailure, masterNamed } from './each-broker.js';
-import { storedWithId } from './message-lookup.js';
+import { CONCURRENT_LOOKUPS, storedWithId } from './message-lookup.js';
 import { PROPERTIES, type StoredMessageView } from './message-view.js';
 import { queuesOf, type TopicQueues } from './topic-offsets.js';
 import { checkPageOptions, type FoundMessage, type MessagePageOptions, readPageOf } from './topic-page.js';
@@ -59,12 +60,11 @@ export async function delayedMessages(
     const known = await queuesOf(cluster, DELAYED_TOPIC, deadline);
     const unreadable = unreadableIn(known);
     const page = await readPageOf(cluster, DELAYED_TOPIC, known, { ...options, order, filter }, deadline);
-    const messages: DelayedMessage[] = [];
-    for (const one of page.found) {
+    const found = await mapConcurrently(page.found, CONCURRENT_LOOKUPS, async (one) => {
       const broker = known.answered.find(({ name }) => name === one.view.broker);
-      if (broker !== undefined && (await isLatest(cluster, broker, one, deadline))) messages.push(delayedView(one));
-    }
-    return { messages, next: page.next, failures: [...page.failures, ...unreadable] };
+      return broker !== undefined && (await isLatest(cluster, broker, one, deadline)) ? [delayedView(one)] : [];
+    });
+    return { messages: found.flat(), next: page.next, failures: [...page.failures, ...unreadable] };
   });
 }
 

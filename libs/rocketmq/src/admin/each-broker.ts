@@ -2,7 +2,7 @@
 
 import type { MasterBroker } from '../remoting/cluster.js';
 import type { ClusterAccess } from '../remoting/cluster-access.js';
-import type { Deadline } from '../support/deadline.js';
+import { type Deadline, withDeadline } from '../support/deadline.js';
 import { UsageError } from '../support/errors.js';
 import { PartlyDoneError } from './admin-errors.js';
 
@@ -17,22 +17,73 @@ interface BrokerAnswers<T> {
   readonly failures: readonly BrokerFailure[];
 }
 
-/** Asks all brokers at once. @throws the first broker's error when none answered */
+/**
+ * Brokers that are asked, some of them several times, while a result is put together. One that fails is named, and not asked again. One that
+ * is silent among others has half of the time that is left, so that it costs its own part and not the whole result.
+ */
+export class AskedBrokers {
+  private readonly failed = new Set<string>();
+  private readonly named: BrokerFailure[] = [];
+
+  constructor(
+    private readonly deadline: Deadline,
+    /** Whether there are others to be asked meanwhile. */
+    private readonly areSeveral: boolean,
+  ) {}
+
+  /** In the order in which they failed. */
+  get failures(): readonly BrokerFailure[] {
+    return this.named;
+  }
+
+  hasFailed({ name }: Pick<MasterBroker, 'name'>): boolean {
+    return this.failed.has(name);
+  }
+
+  /** Names a broker, once, whose part is not complete. It is asked for the rest. */
+  add(failure: BrokerFailure): void {
+    if (!this.named.some(({ name }) => name === failure.name)) this.named.push(failure);
+  }
+
+  /**
+   * @returns undefined when the broker has failed, now or before
+   * @throws when the caller has aborted
+   */
+  async ask<T>(broker: MasterBroker, question: (deadline: Deadline) => Promise<T>): Promise<T | undefined> {
+    if (this.hasFailed(broker)) return undefined;
+    try {
+      return await this.limited(broker, question);
+    } catch (error) {
+      if (this.deadline.caller?.aborted === true) throw error;
+      this.failed.add(broker.name);
+      this.add({ ...broker, error: error as Error });
+      return undefined;
+    }
+  }
+
+  private limited<T>(broker: MasterBroker, question: (deadline: Deadline) => Promise<T>): Promise<T> {
+    const { what, signal } = this.deadline;
+    if (!this.areSeveral) return question(this.deadline);
+    const shareMs = Math.max(1, Math.floor(this.deadline.remainingMs() / 2));
+    return withDeadline(`${what}: broker ${broker.name}`, shareMs, signal, question);
+  }
+}
+
+/** Asks the masters of the cluster at once. @throws the first broker's error when none answered */
 export async function fromEach<T>(
-  brokers: readonly MasterBroker[],
-  ask: (broker: MasterBroker) => Promise<T>,
+  cluster: ClusterAccess,
+  deadline: Deadline,
+  ask: (broker: MasterBroker, deadline: Deadline) => Promise<T>,
 ): Promise<BrokerAnswers<T>> {
-  const settled = await Promise.allSettled(brokers.map((broker) => ask(broker)));
-  const answers: { broker: MasterBroker; value: T }[] = [];
-  const failures: BrokerFailure[] = [];
-  settled.forEach((one, index) => {
-    const broker = brokers[index] as MasterBroker;
-    if (one.status === 'fulfilled') answers.push({ broker, value: one.value });
-    else failures.push({ ...broker, error: one.reason as Error });
-  });
+  const brokers = await cluster.masters(deadline);
+  const asked = new AskedBrokers(deadline, brokers.length > 1);
+  const answers = await Promise.all(
+    brokers.map((broker) => asked.ask(broker, async (own) => ({ broker, value: await ask(broker, own) }))),
+  );
+  const failures = brokers.flatMap(({ name }) => asked.failures.filter((one) => one.name === name));
   const [first] = failures;
-  if (first !== undefined && answers.length === 0) throw first.error;
-  return { answers, failures };
+  if (first !== undefined && failures.length === brokers.length) throw first.error;
+  return { answers: answers.filter((one) => one !== undefined), failures };
 }
 
 /** @throws UsageError `UNKNOWN_BROKER` */

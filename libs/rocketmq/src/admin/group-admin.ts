@@ -90,8 +90,7 @@ export class GroupAdmin {
 
   async list(options: ListGroupsOptions = {}): Promise<GroupList> {
     return this.cluster.run('list consumer groups', options, async (deadline) => {
-      const brokers = await this.cluster.masters(deadline);
-      const { answers, failures } = await fromEach(brokers, (broker) => this.configs(broker, deadline));
+      const { answers, failures } = await fromEach(this.cluster, deadline, (broker, own) => this.configs(broker, own));
       const names = [...new Set(answers.flatMap(({ value }) => [...value.keys()]))].sort();
       const groups = names
         .filter((name) => options.includeSystem === true || !isSystemGroup(name))

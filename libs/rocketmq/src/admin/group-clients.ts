@@ -78,8 +78,8 @@ export async function clientsOfGroup(
 ): Promise<GroupClients> {
   checkName('consumer group', consumerGroup, consumerGroupNameProblem(consumerGroup));
   return cluster.run(`clients of consumer group ${consumerGroup}`, options, async (deadline) => {
-    const { answers, failures } = await fromEach(await cluster.masters(deadline), (broker) =>
-      connectionsOn(cluster, broker, consumerGroup, deadline),
+    const { answers, failures } = await fromEach(cluster, deadline, (broker, own) =>
+      connectionsOn(cluster, broker, consumerGroup, own),
     );
     const connected = connectedClients(answers);
     const own =
@@ -119,8 +119,8 @@ export async function reportOfClient(
 ): Promise<string | undefined> {
   checkName('consumer group', consumerGroup, consumerGroupNameProblem(consumerGroup));
   return cluster.run(`report of client ${clientId} of consumer group ${consumerGroup}`, options, async (deadline) => {
-    const { answers, failures } = await fromEach(await cluster.masters(deadline), (broker) =>
-      connectionsOn(cluster, broker, consumerGroup, deadline),
+    const { answers, failures } = await fromEach(cluster, deadline, (broker, own) =>
+      connectionsOn(cluster, broker, consumerGroup, own),
     );
     const found = connectedClients(answers).find((one) => one.clientId === clientId);
     if (found === undefined) {

@@ -87,15 +87,15 @@ export async function lagOfGroup(
   checkName('consumer group', consumerGroup, consumerGroupNameProblem(consumerGroup));
   if (options.topic !== undefined) checkName('topic', options.topic, topicNameProblem(options.topic));
   return cluster.run(`lag of consumer group ${consumerGroup}`, options, async (deadline) => {
-    const { answers, failures } = await fromEach(await cluster.masters(deadline), async (broker) => {
+    const { answers, failures } = await fromEach(cluster, deadline, async (broker, own) => {
       // Asked for one topic, the server omits its retries; asked for all, it reports only those that were consumed.
       const rows = rowsIn(
-        await cluster.call(broker, { code: REQUEST_CODES.getConsumeStats, fields: { consumerGroup } }, deadline),
+        await cluster.call(broker, { code: REQUEST_CODES.getConsumeStats, fields: { consumerGroup } }, own),
       );
       const wanted =
-        options.topic === undefined ? await subscribedOn(cluster, broker, consumerGroup, deadline) : [options.topic];
+        options.topic === undefined ? await subscribedOn(cluster, broker, consumerGroup, own) : [options.topic];
       const missing = wanted.filter((topic) => !rows.some((row) => row.topic === topic));
-      return [...rows, ...(await rowsToStartOn(cluster, broker, { consumerGroup, topics: missing }, deadline))];
+      return [...rows, ...(await rowsToStartOn(cluster, broker, { consumerGroup, topics: missing }, own))];
     });
     const rows = answers.flatMap(({ value }) => value);
     const topics = topicsOf(consumerGroup, rows).filter(

@@ -57,8 +57,8 @@ export async function findMessages(
   const limit = 'messageId' in query ? MOST_BY_ID : (query.limit ?? DEFAULT_LIMIT);
   checkLimit(limit, MOST_BY_KEY);
   return cluster.run(`look up ${sought} in ${query.topic}`, options, async (deadline) => {
-    const { answers, failures } = await fromEach(await cluster.masters(deadline), async (broker) => {
-      const found = await storedMessages(cluster, broker, query, limit, deadline);
+    const { answers, failures } = await fromEach(cluster, deadline, async (broker, own) => {
+      const found = await storedMessages(cluster, broker, query, limit, own);
       const views = await Promise.all(found.map((stored) => messageView(stored, broker.name)));
       return { views, isFull: found.length >= limit };
     });
@@ -67,6 +67,9 @@ export async function findMessages(
     return { messages, mayBeMore: answers.some(({ value }) => value.isFull), failures };
   });
 }
+
+/** How many messages are looked up at once where a result takes many. */
+export const CONCURRENT_LOOKUPS = 8;
 
 /** The messages of a topic with this id on one broker, at most 32. */
 export function storedWithId(

@@ -6,7 +6,7 @@ import { offsetMessageIdOf } from '../protocol/remoting/stored-message.js';
 import type { ClusterAccess } from '../remoting/cluster-access.js';
 import type { CallOptions } from '../support/deadline.js';
 import { checkName } from './checks.js';
-import { type BrokerFailure, masterNamed } from './each-broker.js';
+import { AskedBrokers, type BrokerFailure, masterNamed } from './each-broker.js';
 import { PROPERTIES, type StoredMessageView } from './message-view.js';
 import { queuesOf } from './topic-offsets.js';
 import {
@@ -92,6 +92,8 @@ export async function givenUpSince(
     const { queues, failures } = await queuesOf(cluster, GIVEN_UP_TOPIC, deadline);
     const [failure] = failures;
     if (failure !== undefined) throw failure.error;
+    const asked = new AskedBrokers(deadline, false);
+    const reader = { cluster, topic: GIVEN_UP_TOPIC, asked };
     const next = new Map(reached);
     const messages: GivenUpHalfMessage[] = [];
     let hasMore = false;
@@ -101,7 +103,9 @@ export async function givenUpSince(
       const last = reached?.get(broker) ?? minOffset;
       // A broker that was set up again starts at 0.
       const offset = last > maxOffset ? minOffset : last;
-      const { found, nextOffset } = await readQueue(cluster, GIVEN_UP_TOPIC, queue, { offset, limit }, deadline);
+      const { found, nextOffset } = await readQueue(reader, queue, { offset, limit }, deadline);
+      const [refused] = asked.failures;
+      if (refused !== undefined) throw refused.error;
       messages.push(...found.map(givenUpView));
       next.set(broker, nextOffset);
       hasMore ||= nextOffset < maxOffset;

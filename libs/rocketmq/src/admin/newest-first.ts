@@ -2,12 +2,10 @@
 // read in blocks from its end, the first of one message and the others larger.
 
 import type { StoredMessageFields } from '../protocol/remoting/stored-message.js';
-import type { ClusterAccess } from '../remoting/cluster-access.js';
-import type { Deadline } from '../support/deadline.js';
 import { formatNewest, type Position, WHOLE_BROKER } from './positions.js';
-import { readFrom } from './queue-reader.js';
+import { notReturned, readFrom } from './queue-reader.js';
 import type { OwnedQueue } from './topic-offsets.js';
-import type { Page } from './topic-page.js';
+import type { Page, TopicReader } from './topic-page.js';
 
 const GROWTH = 4;
 const LARGEST_BLOCK = 32;
@@ -24,9 +22,9 @@ interface Cursor {
 
 export class NewestFirst {
   constructor(
-    private readonly cluster: ClusterAccess,
-    private readonly topic: string,
-    private readonly deadline: Deadline,
+    private readonly reader: TopicReader,
+    /** Brokers whose queues are not known at present. */
+    private readonly away: readonly { readonly name: string }[],
   ) {}
 
   /**
@@ -34,7 +32,7 @@ export class NewestFirst {
    * @returns the position of the next page; undefined at the end
    */
   async read(
-    { queues, away }: { readonly queues: readonly OwnedQueue[]; readonly away: readonly { readonly name: string }[] },
+    queues: readonly OwnedQueue[],
     start: readonly Position[] | undefined,
     page: Page,
   ): Promise<string | undefined> {
@@ -50,11 +48,14 @@ export class NewestFirst {
       await page.add(message, newest.queue.offsets.broker);
       if (newest.block.length === 0) await this.refill(newest);
     }
+    // Nothing is left but what no broker returns: a caller that goes on to the end must come to it.
+    if (page.isUntouched) return undefined;
     // Those of a broker that is away now are read when it answers, from where they were.
-    const isAway = (broker: string): boolean => away.some(({ name }) => name === broker);
-    const waiting = start?.filter(({ broker }) => isAway(broker)) ?? [];
-    const unknown = start === undefined ? away.map(({ name }) => name) : [];
-    return formatNewest([...cursors.flatMap(positionOf), ...waiting], unknown);
+    const away = [...this.away, ...this.reader.asked.failures]
+      .map(({ name }) => name)
+      .filter((broker) => !cursors.some(({ queue }) => queue.offsets.broker === broker));
+    const waiting = start?.filter(({ broker }) => away.includes(broker)) ?? [];
+    return formatNewest([...cursors.flatMap(positionOf), ...waiting], start === undefined ? away : []);
   }
 
   /** Reads blocks until one has a message that can be read. */
@@ -63,20 +64,29 @@ export class NewestFirst {
     while (cursor.block.length === 0 && cursor.unread > minOffset) {
       const end = cursor.unread;
       const wanted = end - BigInt(cursor.size);
-      cursor.unread = wanted > minOffset ? wanted : minOffset;
-      cursor.block = await this.between(cursor.queue, cursor.unread, end);
+      const begin = wanted > minOffset ? wanted : minOffset;
+      const block = await this.between(cursor.queue, begin, end);
+      if (block === undefined) return;
+      cursor.unread = begin;
+      cursor.block = block;
       cursor.size = Math.min(LARGEST_BLOCK, cursor.size * GROWTH);
     }
   }
 
-  private async between(queue: OwnedQueue, start: bigint, end: bigint): Promise<StoredMessageFields[]> {
+  /** @returns undefined when the broker fails */
+  private async between(queue: OwnedQueue, start: bigint, end: bigint): Promise<StoredMessageFields[] | undefined> {
+    const { cluster, topic, asked } = this.reader;
     const block: StoredMessageFields[] = [];
     for (let offset = start; offset < end; ) {
       const range = { offset, count: Number(end - offset) };
-      const { messages, nextOffset } = await readFrom(this.cluster, this.topic, queue, range, this.deadline);
-      block.push(...messages.filter(({ queueOffset }) => queueOffset < end));
-      if (nextOffset === offset) break;
-      offset = nextOffset;
+      const read = await asked.ask(queue.owner, (deadline) => readFrom(cluster, topic, queue, range, deadline));
+      if (read === undefined) return undefined;
+      block.push(...read.messages.filter(({ queueOffset }) => queueOffset < end));
+      if (read.nextOffset === offset) {
+        asked.add(notReturned(queue, offset));
+        break;
+      }
+      offset = read.nextOffset;
     }
     return block;
   }

@@ -6,6 +6,8 @@ import { offsetField } from '../remoting/answers.js';
 import type { ClusterAccess } from '../remoting/cluster-access.js';
 import { RemotingError } from '../remoting/remoting-error.js';
 import type { Deadline } from '../support/deadline.js';
+import { TransportError } from '../support/errors.js';
+import type { BrokerFailure } from './each-broker.js';
 import { messagesIn } from './message-lookup.js';
 import type { OwnedQueue } from './topic-offsets.js';
 
@@ -22,6 +24,8 @@ interface ReadMessages {
   readonly messages: readonly StoredMessageFields[];
   /** Where to continue: above the offset that was asked for, or equal to it when the server returns nothing more. */
   readonly nextOffset: bigint;
+  /** Whether `nextOffset` is the first one that is left, since those from the offset that was asked for have been deleted. */
+  readonly isMoved: boolean;
 }
 
 /**
@@ -57,6 +61,7 @@ export async function readFrom(
   return {
     messages: answer.code === success ? messagesIn(answer) : [],
     nextOffset: nextOffset > offset ? nextOffset : offset,
+    isMoved: answer.code === pullOffsetMoved,
   };
 }
 
@@ -87,4 +92,10 @@ export async function offsetAtTime(
     else high = middle;
   }
   return low;
+}
+
+/** The failure of a broker that does not return messages that it has. */
+export function notReturned({ owner, offsets: { queueId, maxOffset } }: OwnedQueue, offset: bigint): BrokerFailure {
+  const text = `broker ${owner.name} returns nothing from offset ${offset} of queue ${queueId}, which ends at ${maxOffset}; try again`;
+  return { ...owner, error: new TransportError('UNAVAILABLE', text, 'not-sent', true) };
 }

@@ -5,9 +5,9 @@ import type { MasterBroker } from '../remoting/cluster.js';
 import type { ClusterAccess } from '../remoting/cluster-access.js';
 import { SystemClock, sleep } from '../support/clock.js';
 import { type CallOptions, type Deadline, realTimeIn } from '../support/deadline.js';
-import { RocketMQError, TransportError, UsageError } from '../support/errors.js';
+import { TransportError, UsageError } from '../support/errors.js';
 import { checkLimit, checkName, checkTime } from './checks.js';
-import type { BrokerFailure } from './each-broker.js';
+import { AskedBrokers, type BrokerFailure } from './each-broker.js';
 import type { StoredMessageView } from './message-view.js';
 import { offsetAtTime } from './queue-reader.js';
 import { type OwnedQueue, queuesOf } from './topic-offsets.js';
@@ -110,14 +110,15 @@ class Tail {
       throw new UsageError('UNKNOWN_TOPIC', `topic "${this.topic}" does not exist on this cluster`, 'topic');
     }
     this.forgetDeleted(queues, answered);
+    const asked = new AskedBrokers(deadline, answered.length > 1);
     let skipped = 0n;
-    for (const queue of queues) skipped += await this.place(queue, deadline);
-    for (const { name } of answered) this.known.add(name);
+    for (const queue of queues) skipped += (await asked.ask(queue.owner, (own) => this.place(queue, own))) ?? 0n;
+    for (const broker of answered) if (!asked.hasFailed(broker)) this.known.add(broker.name);
     this.hasLooked = true;
     const moved = queues.filter((queue) => this.waiting(queue) > 0n);
     skipped += this.skip(moved);
     const messages: StoredMessageView[] = [];
-    const away = [...failures];
+    const reader = { cluster: this.cluster, topic: this.topic, asked };
     let hasMore = false;
     for (const queue of this.leastFirst(moved)) {
       const limit = (this.options.maxMessages ?? BATCH) - messages.length;
@@ -126,22 +127,16 @@ class Tail {
         break;
       }
       const own = this.of(queue);
-      if (away.some(({ name }) => name === queue.owner.name)) continue;
       const at = { offset: own.offset, limit, filter: (one: StoredMessageView) => this.isWanted(one, own) };
-      try {
-        const { found, nextOffset } = await readQueue(this.cluster, this.topic, queue, at, deadline);
-        // A queue that returns nothing is asked again by the next look, not at once.
-        hasMore ||= nextOffset > own.offset && nextOffset < queue.offsets.maxOffset;
-        own.offset = nextOffset;
-        messages.push(...found.map(({ view }) => view));
-      } catch (error) {
-        // What the other queues have returned must not be lost with it.
-        if (deadline.caller?.aborted === true || !RocketMQError.is(error)) throw error;
-        away.push({ ...queue.owner, error });
-      }
+      const { found, nextOffset, deleted } = await readQueue(reader, queue, at, deadline);
+      // A queue that returns nothing is asked again by the next look, not at once.
+      hasMore ||= nextOffset > own.offset && nextOffset < queue.offsets.maxOffset;
+      own.offset = nextOffset;
+      skipped += deleted;
+      messages.push(...found.map(({ view }) => view));
     }
     messages.sort((left, right) => left.storeTimestampMs - right.storeTimestampMs);
-    return { messages, skipped, failures: away, hasMore };
+    return { messages, skipped, failures: [...failures, ...asked.failures], hasMore };
   }
 
   private isWanted(message: StoredMessageView, own: Followed): boolean {

@@ -93,10 +93,10 @@ export class TopicAdmin {
 
   async list(options: ListTopicsOptions = {}): Promise<TopicList> {
     return this.cluster.run('list topics', options, async (deadline) => {
-      const { answers, failures } = await fromEach(await this.cluster.masters(deadline), async (broker) => {
+      const { answers, failures } = await fromEach(this.cluster, deadline, async (broker, own) => {
         const [configs, system] = await Promise.all([
-          this.cluster.call(broker, { code: REQUEST_CODES.getAllTopicConfig }, deadline),
-          this.cluster.call(broker, { code: REQUEST_CODES.getSystemTopicListFromBroker }, deadline),
+          this.cluster.call(broker, { code: REQUEST_CODES.getAllTopicConfig }, own),
+          this.cluster.call(broker, { code: REQUEST_CODES.getSystemTopicListFromBroker }, own),
         ]);
         return { configs: topicConfigsIn(configs), system: textsIn(jsonOf(system).topicList) };
       });

@@ -29,9 +29,9 @@ export async function groupsOfTopic(
 
 /** @see QueryTopicConsumeByWhoRequestHeader of the server, request code 300 */
 export async function groupsOn(cluster: ClusterAccess, topic: string, deadline: Deadline): Promise<TopicGroups> {
-  const { answers, failures } = await fromEach(await cluster.masters(deadline), async (broker) => {
+  const { answers, failures } = await fromEach(cluster, deadline, async (broker, own) => {
     const request = { code: REQUEST_CODES.queryTopicConsumeByWho, fields: { topic } };
-    return textsIn(jsonOf(await cluster.call(broker, request, deadline)).groupList);
+    return textsIn(jsonOf(await cluster.call(broker, request, own)).groupList);
   });
   const names = new Set(answers.flatMap(({ value }) => value));
   return { topic, consumerGroups: [...names].filter((name) => !isSystemGroup(name)).sort(compareText), failures };

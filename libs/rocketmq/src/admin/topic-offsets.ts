@@ -63,8 +63,8 @@ export interface TopicQueues {
 
 /** By broker and queue. @see GetTopicStatsInfoRequestHeader of the server, request code 202 */
 export async function queuesOf(cluster: ClusterAccess, topic: string, deadline: Deadline): Promise<TopicQueues> {
-  const { answers, failures } = await fromEach(await cluster.masters(deadline), (broker) =>
-    queuesOn(cluster, broker, topic, deadline),
+  const { answers, failures } = await fromEach(cluster, deadline, (broker, own) =>
+    queuesOn(cluster, broker, topic, own),
   );
   const queues = answers.flatMap(({ broker: owner, value }) => value.map((offsets) => ({ owner, offsets })));
   queues.sort(

@@ -3,18 +3,18 @@
 import type { StoredMessageFields } from '../protocol/remoting/stored-message.js';
 import type { ClusterAccess } from '../remoting/cluster-access.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
-import { TransportError, UsageError } from '../support/errors.js';
+import { UsageError } from '../support/errors.js';
 import { checkLimit, checkTime } from './checks.js';
-import type { BrokerFailure } from './each-broker.js';
+import { AskedBrokers, type BrokerFailure } from './each-broker.js';
 import { messageView, type StoredMessageView } from './message-view.js';
 import { NewestFirst } from './newest-first.js';
 import { compareText } from './order.js';
 import { formatPosition, type Position, parsePositions } from './positions.js';
-import { offsetAtTime, readFrom } from './queue-reader.js';
+import { notReturned, offsetAtTime, readFrom } from './queue-reader.js';
 import { type OwnedQueue, queuesOf, type TopicQueues, totalOf } from './topic-offsets.js';
 
 export interface MessagePageOptions extends CallOptions {
-  /** Maximum messages per page, 1 to 100. Default: 32. Large messages shorten a page. */
+  /** Maximum messages per page, 1 to 100. Default: 32. A page is shorter when its messages are large, or when brokers are so slow that its time would end. */
   readonly limit?: number;
   /** `next` of the previous page. Default: the first page. */
   readonly after?: string;
@@ -64,6 +64,8 @@ const MOST_AT_ONCE = 32;
 /** A page ends after this many bytes, so that a hundred messages of 4 MiB are not returned at once. */
 const MOST_PAGE_BYTES = 16 * 1024 * 1024;
 const MOST_READ = 2_000;
+/** Of the time for a page: kept for what is done with it. */
+const RESERVED_SHARE = 0.3;
 
 /** @throws UsageError */
 export function checkPageOptions(options: BrowseOptions): void {
@@ -91,28 +93,30 @@ export async function readTopicPage(
 export async function readPageOf(
   cluster: ClusterAccess,
   topic: string,
-  { queues: all, failures }: TopicQueues,
+  { queues: all, answered, failures: away }: TopicQueues,
   options: BrowseOptions,
   deadline: Deadline,
 ): Promise<TopicPage> {
-  const queues = await chosen(cluster, topic, all, options, deadline);
-  const page = new Page(options.limit ?? DEFAULT_PAGE, options.filter);
+  const asked = new AskedBrokers(deadline, answered.length > 1);
+  const reader: TopicReader = { cluster, topic, asked };
+  const queues = await chosen(reader, all, options);
+  const page = new Page(options.limit ?? DEFAULT_PAGE, options.filter, deadline);
   const { after, order = 'oldest-first' } = options;
   const start = after === undefined ? undefined : parsePositions(after, order);
   const next =
     order === 'newest-first'
-      ? await new NewestFirst(cluster, topic, deadline).read({ queues, away: failures }, start, page)
-      : await readOldestFirst({ cluster, topic, deadline }, queues, start?.[0], page);
-  return { found: page.found, next, total: totalOf(queues), failures: [...failures, ...page.failures] };
+      ? await new NewestFirst(reader, away).read(queues, start, page)
+      : await readOldestFirst(reader, queues, start?.[0], page);
+  const [first] = asked.failures;
+  if (first !== undefined && page.isUntouched && answered.every((broker) => asked.hasFailed(broker))) throw first.error;
+  return { found: page.found, next, total: totalOf(queues), failures: [...away, ...asked.failures] };
 }
 
 /** The queues that the options choose, with the range of offsets that they choose. @throws UsageError `UNKNOWN_QUEUE` */
 async function chosen(
-  cluster: ClusterAccess,
-  topic: string,
+  { cluster, topic, asked }: TopicReader,
   all: readonly OwnedQueue[],
   { queue, from, to }: BrowseOptions,
-  deadline: Deadline,
 ): Promise<readonly OwnedQueue[]> {
   const isChosen = ({ offsets: { broker, queueId } }: OwnedQueue): boolean =>
     queue === undefined || (queue.broker === broker && queue.queueId === queueId);
@@ -122,42 +126,44 @@ async function chosen(
     throw new UsageError('UNKNOWN_QUEUE', message, 'queue');
   }
   if (from === undefined && to === undefined) return queues;
-  return Promise.all(
-    queues.map(async ({ owner, offsets }): Promise<OwnedQueue> => {
-      const at = (time: number): Promise<bigint> => offsetAtTime(cluster, topic, { owner, offsets }, time, deadline);
-      const minOffset = from === undefined ? offsets.minOffset : await at(from.getTime());
-      const end = to === undefined ? offsets.maxOffset : await at(to.getTime() + 1);
-      const isEmpty = end < minOffset;
-      return { owner, offsets: { ...offsets, minOffset, maxOffset: isEmpty ? minOffset : end } };
-    }),
+  const ranges = await Promise.all(
+    queues.map(({ owner, offsets }) =>
+      asked.ask(owner, async (deadline): Promise<OwnedQueue> => {
+        const at = (time: number): Promise<bigint> => offsetAtTime(cluster, topic, { owner, offsets }, time, deadline);
+        const minOffset = from === undefined ? offsets.minOffset : await at(from.getTime());
+        const end = to === undefined ? offsets.maxOffset : await at(to.getTime() + 1);
+        const isEmpty = end < minOffset;
+        return { owner, offsets: { ...offsets, minOffset, maxOffset: isEmpty ? minOffset : end } };
+      }),
+    ),
   );
+  return ranges.filter((range) => range !== undefined && !asked.hasFailed(range.owner)) as OwnedQueue[];
 }
 
 /** The messages of a page, and how many it may still read. */
 export class Page {
   readonly found: FoundMessage[] = [];
-  readonly failures: BrokerFailure[] = [];
   private read = 0;
   private bytes = 0;
 
   constructor(
     private readonly limit: number,
     private readonly filter: BrowseOptions['filter'],
+    private readonly deadline: Deadline,
   ) {}
 
+  /** Whether nothing was read, be it wanted or not. */
+  get isUntouched(): boolean {
+    return this.read === 0;
+  }
+
   get isFull(): boolean {
-    return this.found.length >= this.limit || this.bytes >= MOST_PAGE_BYTES || this.read >= MOST_READ;
+    return this.found.length >= this.limit || this.bytes >= MOST_PAGE_BYTES || this.read >= MOST_READ || this.isLate;
   }
 
   /** How many messages to ask for at once: with a filter, more than fit may be needed. */
   get room(): number {
     return Math.min(MOST_AT_ONCE, this.filter === undefined ? this.limit - this.found.length : MOST_AT_ONCE);
-  }
-
-  /** Notes that a broker does not return messages that it has. */
-  lacks({ owner, offsets: { queueId, maxOffset } }: OwnedQueue, offset: bigint): void {
-    const text = `broker ${owner.name} returns nothing from offset ${offset} of queue ${queueId}, which ends at ${maxOffset}; try again`;
-    this.failures.push({ ...owner, error: new TransportError('UNAVAILABLE', text, 'not-sent', true) });
   }
 
   /** @param broker the name of the broker that returned it */
@@ -167,25 +173,30 @@ export class Page {
     const view = await messageView(stored, broker);
     if (this.filter === undefined || this.filter(view)) this.found.push({ stored, view });
   }
+
+  /** A page that has something ends before its time does, which would lose what was read. */
+  private get isLate(): boolean {
+    return !this.isUntouched && this.deadline.remainingMs() < this.deadline.timeoutMs * RESERVED_SHARE;
+  }
 }
 
-/** Some messages of a queue from an offset on, and the offset at which to continue. */
+/** What a reader of a topic asks, and whom. */
+export interface TopicReader {
+  readonly cluster: ClusterAccess;
+  readonly topic: string;
+  readonly asked: AskedBrokers;
+}
+
+/** Some messages of a queue from an offset on, the offset at which to continue, and how many between were deleted. */
 export async function readQueue(
-  cluster: ClusterAccess,
-  topic: string,
+  reader: TopicReader,
   queue: OwnedQueue,
   { offset, limit, filter }: Pick<BrowseOptions, 'filter'> & { readonly offset: bigint; readonly limit: number },
   deadline: Deadline,
-): Promise<{ readonly found: readonly FoundMessage[]; readonly nextOffset: bigint }> {
-  const page = new Page(limit, filter);
-  const end = await readOn({ cluster, topic, deadline }, queue, { ...queue.offsets, offset }, page);
-  return { found: page.found, nextOffset: end.offset };
-}
-
-interface TopicReader {
-  readonly cluster: ClusterAccess;
-  readonly topic: string;
-  readonly deadline: Deadline;
+): Promise<{ readonly found: readonly FoundMessage[]; readonly nextOffset: bigint; readonly deleted: bigint }> {
+  const page = new Page(limit, filter, deadline);
+  const { offset: nextOffset, deleted } = await readOn(reader, queue, { ...queue.offsets, offset }, page);
+  return { found: page.found, nextOffset, deleted };
 }
 
 /** @returns the position of the next page; undefined at the end */
@@ -199,35 +210,42 @@ async function readOldestFirst(
     if (start !== undefined && isBefore(queue, start)) continue;
     const { kind, offset } = await readOn(reader, queue, start, page);
     if (kind === 'full') return formatPosition({ ...queue.offsets, offset });
-    if (kind === 'stuck') page.lacks(queue, offset);
+    if (kind === 'stuck') reader.asked.add(notReturned(queue, offset));
   }
   return undefined;
 }
 
 /**
  * Reads the rest of a queue.
- * @returns the offset at which to continue, and why there: `stuck` when the broker returns nothing more though the queue has not ended
+ * @returns the offset at which to continue, and why there: `stuck` when the broker returns nothing more though the queue has not ended, or
+ *   fails
  */
 async function readOn(
-  { cluster, topic, deadline }: TopicReader,
+  { cluster, topic, asked }: TopicReader,
   queue: OwnedQueue,
   start: Position | undefined,
   page: Page,
-): Promise<{ readonly kind: 'full' | 'end' | 'stuck'; readonly offset: bigint }> {
+): Promise<{ readonly kind: 'full' | 'end' | 'stuck'; readonly offset: bigint; readonly deleted: bigint }> {
+  let deleted = 0n;
   const { broker, queueId, minOffset, maxOffset } = queue.offsets;
   const isHere = start?.broker === broker && start.queueId === queueId;
   for (let offset = isHere && start.offset > minOffset ? start.offset : minOffset; offset < maxOffset; ) {
-    if (page.isFull) return { kind: 'full', offset };
-    const { messages, nextOffset } = await readFrom(cluster, topic, queue, { offset, count: page.room }, deadline);
-    for (const stored of messages) {
-      if (stored.queueOffset >= maxOffset) return { kind: 'end', offset: maxOffset };
-      if (page.isFull) return { kind: 'full', offset: stored.queueOffset };
+    if (page.isFull) return { kind: 'full', offset, deleted };
+    const at = { offset, count: page.room };
+    const read = await asked.ask(queue.owner, (deadline) => readFrom(cluster, topic, queue, at, deadline));
+    if (read === undefined) return { kind: 'stuck', offset, deleted };
+    for (const stored of read.messages) {
+      if (stored.queueOffset >= maxOffset) return { kind: 'end', offset: maxOffset, deleted };
+      if (page.isFull) return { kind: 'full', offset: stored.queueOffset, deleted };
       await page.add(stored, broker);
     }
-    if (nextOffset === offset) return { kind: 'stuck', offset };
-    offset = nextOffset;
+    if (read.nextOffset === offset) return { kind: 'stuck', offset, deleted };
+    const isPast = read.nextOffset > maxOffset;
+    const next = isPast ? maxOffset : read.nextOffset;
+    if (read.isMoved) deleted += next - offset;
+    offset = next;
   }
-  return { kind: 'end', offset: maxOffset };
+  return { kind: 'end', offset: maxOffset, deleted };
 }
 
 function isBefore({ offsets: { broker, queueId } }: OwnedQueue, start: Position): boolean {

@@ -12,6 +12,8 @@ export interface ProcessIo {
   out(text: string): void;
   /** Writes to standard error. */
   err(text: string): void;
+  /** Resolves when what was written to standard output has been taken, or nobody reads it any more. */
+  flushed(): Promise<void>;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Aborts when nobody reads the output any more: a command that would go on for ever ends then. */
   readonly closed: AbortSignal;

@@ -10,7 +10,15 @@ import type { CommandIo } from './command.js';
 import { programOf } from './main.js';
 
 const GUIDE = 'docs/guide/command-line.md';
-const silent: CommandIo = { out() {}, err() {}, warn() {}, fail() {}, env: {}, closed: new AbortController().signal };
+const silent: CommandIo = {
+  out() {},
+  err() {},
+  warn() {},
+  fail() {},
+  flushed: async () => {},
+  env: {},
+  closed: new AbortController().signal,
+};
 
 /** The words of every command; none for the program itself. */
 function pathsOf(command: Command, path: readonly string[] = []): string[][] {

@@ -1,5 +1,6 @@
 // The entry point of the command line: runs a command, prints its error, sets the exit code.
 
+import { once } from 'node:events';
 import { Command, CommanderError } from 'commander';
 import { RocketMQError, UsageError } from '../support/errors.js';
 import { describeError, visible } from '../support/logger.js';
@@ -69,6 +70,7 @@ export async function run(args: readonly string[], surroundings: ProcessIo): Pro
   const io: CommandIo = {
     out,
     err,
+    flushed: () => surroundings.flushed(),
     env: surroundings.env,
     closed: surroundings.closed,
     warn: (text) => err(asJson ? jsonLine({ warning: text }) : `warning: ${text}\n`),
@@ -100,6 +102,10 @@ export async function main(args: readonly string[]): Promise<void> {
   process.exitCode = await run(args, {
     out: (text) => process.stdout.write(text),
     err: (text) => process.stderr.write(text),
+    flushed: async () => {
+      if (process.stdout.writableNeedDrain)
+        await once(process.stdout, 'drain', { signal: closed.signal }).catch(() => {});
+    },
     env: process.env,
     closed: closed.signal,
   });

@@ -120,7 +120,10 @@ function addTail(message: Command, io: CommandIo): void {
     const options = { from, filter, signal: io.closed };
     const follow = async (admin: RocketMQAdmin): Promise<void> => {
       for await (const { messages, skipped, failures } of admin.tailMessages(topic, options)) {
-        for (const one of messages) io.out(json === true ? jsonLine(one) : messageLine(one));
+        for (const one of messages) {
+          io.out(json === true ? jsonLine(one) : messageLine(one));
+          await io.flushed();
+        }
         if (skipped > 0n) io.warn(`the server deleted ${plural(skipped, 'message')} before they could be read`);
         warnOfFailures(io, failures);
       }

@@ -174,7 +174,7 @@ export class PushConsumer {
     else this.resume(topic);
   }
 
-  /** How many handlers of this listener may run at once, and how many messages it is handling. @throws UsageError when no listener has this name */
+  /** How many handlers of this listener may run at once, and how many messages they have, which for batches includes those that wait for their batch. @throws UsageError when no listener has this name */
   listenerLoad(name: string): { readonly concurrency: number; readonly running: number } {
     const { slots } = this.options.listeners.named(name);
     return { concurrency: slots.concurrency, running: this.flow.running(name) };

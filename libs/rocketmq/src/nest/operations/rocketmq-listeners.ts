@@ -26,7 +26,7 @@ export interface ListenerState {
   readonly status: ListenerStatus;
   /** How many handlers may run at once; for batches: how many batches. Undefined unless its consumer runs. */
   readonly concurrency: number | undefined;
-  /** How many messages are being handled. */
+  /** How many messages its handlers have; those of a batch listener also wait there until their batch is complete. */
   readonly running: number;
 }
 

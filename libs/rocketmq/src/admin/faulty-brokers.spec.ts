@@ -1,7 +1,8 @@
-// Reading a topic whose brokers come, go and change. The contract proves on both servers that it is read at all.
+// Reading a topic whose brokers come, go, change, refuse and are silent. The contract proves on both servers that it is read at all.
 
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { type BrokerScript, ScriptedCluster } from '../../../../test/support/scripted-cluster.js';
+import { encodeAnswer } from '../../../../test/support/scripted-remoting-server.js';
 import { encodeStoredMessage, type StoredMessageFields } from '../protocol/remoting/stored-message.js';
 import { RocketMQAdmin } from './rocketmq-admin.js';
 import type { TailedMessages, TailOptions } from './tail.js';
@@ -186,5 +187,102 @@ describe('a topic that is read from its end', () => {
       messages: [],
       failures: [{ name: 'broker-0', error: { code: 'UNAVAILABLE', retryable: true } }],
     });
+  });
+});
+
+describe('one of two brokers', () => {
+  const silence =
+    (codes: readonly number[]): Script =>
+    ({ code }) =>
+      codes.includes(code) ? undefined : 'usual';
+  const refusal: Script = ({ code }) => (code === 11 ? { code: 2, remark: 'busy' } : 'usual');
+  const first = broker('broker-0', () => [[stored(0, 0, 1, 'a')]]);
+  const second = (script: Script): BrokerScript => broker('broker-1', () => [[stored(0, 0, 2, 'b')]], script);
+  const order = ['oldest-first', 'newest-first'] as const;
+
+  it.each(order)('that is silent costs a page only its own part, %s', async (orderOfPage) => {
+    const { admin } = await adminOf(first, second(silence([STATS])));
+    const { messages, failures } = await admin.browseMessages(TOPIC, { order: orderOfPage });
+    expect({ seen: bodiesOf(messages), failures }).toMatchObject({ seen: ['a'], failures: [{ name: 'broker-1' }] });
+  });
+
+  it.each(order)('that refuses to be read costs a page only its own part, %s', async (orderOfPage) => {
+    const { admin } = await adminOf(first, second(refusal));
+    const { messages, failures } = await admin.browseMessages(TOPIC, { order: orderOfPage });
+    expect({ seen: bodiesOf(messages), failures }).toMatchObject({ seen: ['a'], failures: [{ name: 'broker-1' }] });
+  });
+
+  it('that is silent when it is searched by time costs a page only its own part', async () => {
+    const { admin } = await adminOf(first, second(silence([29])));
+    const { messages, failures } = await admin.browseMessages(TOPIC, { from: new Date(1) });
+    expect({ seen: bodiesOf(messages), failures }).toMatchObject({ seen: ['a'], failures: [{ name: 'broker-1' }] });
+  });
+
+  it('that is silent does not hold up those who follow the other', async () => {
+    const { admin } = await adminOf(first, second(silence([STATS])));
+    const batches = admin.tailMessages(TOPIC, { from: new Date(0) })[Symbol.asyncIterator]();
+    closers.push(() => batches.return?.());
+    const { value } = await batches.next();
+    expect(value).toMatchObject({ messages: [{ messageId: 'a' }], failures: [{ name: 'broker-1' }] });
+  });
+
+  it('that comes back between two pages is read on', async () => {
+    let isBusy = false;
+    const script: Script = (request, socket) => (isBusy ? refusal(request, socket) : 'usual');
+    const { admin } = await adminOf(first, second(script));
+    isBusy = true;
+    const page = await admin.browseMessages(TOPIC, { order: 'newest-first' });
+    isBusy = false;
+    const rest = await admin.browseMessages(TOPIC, { order: 'newest-first', after: page.next });
+    expect([bodiesOf(page.messages), bodiesOf(rest.messages), rest.next]).toEqual([['a'], ['b'], undefined]);
+  });
+});
+
+describe('the only broker', () => {
+  it('fails the page when it refuses to be read', async () => {
+    const { admin } = await adminOf(
+      broker(
+        'broker-0',
+        () => [[stored(0, 0, 1, 'a')]],
+        ({ code }) => (code === 11 ? { code: 2, remark: 'busy' } : 'usual'),
+      ),
+    );
+    await expect(admin.browseMessages(TOPIC)).rejects.toMatchObject({ code: 'SYSTEM_BUSY' });
+  });
+
+  it('may be so slow that a page takes longer than its time: the page is short, and the next one continues', async () => {
+    const queue = Array.from({ length: 400 }, (_, offset) => stored(0, offset, offset + 1, `m${offset}`));
+    const usual = broker('broker-0', () => [queue]);
+    const slow: BrokerScript = (request, socket) => {
+      setTimeout(() => {
+        const answer = usual(request, socket);
+        if (answer !== undefined && socket?.destroyed === false) socket.write(encodeAnswer(request.opaque, answer));
+      }, 150);
+      return undefined;
+    };
+    const { admin } = await adminOf(slow);
+    const filter = ({ queueOffset }: { readonly queueOffset: bigint }): boolean => queueOffset % 100n === 99n;
+    const found: string[] = [];
+    let after: string | undefined;
+    do {
+      const page = await admin.browseMessages(TOPIC, { filter, after });
+      found.push(...bodiesOf(page.messages));
+      after = page.next;
+    } while (after !== undefined);
+    expect(found).toEqual(['m99', 'm199', 'm299', 'm399']);
+  });
+});
+
+describe('messages that are deleted while a topic is followed', () => {
+  it('are counted, also those between the look and the read', async () => {
+    const all = Array.from({ length: 15 }, (_, offset) => stored(0, offset, 100, `m${offset}`));
+    let count = 0;
+    const deleted: Script = ({ code, fields }) =>
+      code === 11 && Number(fields.queueOffset) < 10 ? { code: 21, fields: { nextBeginOffset: '10' } } : 'usual';
+    const { admin } = await adminOf(broker('broker-0', () => [all.slice(0, count)], deleted));
+    const batches = await begun(admin);
+    count = 15;
+    const { value } = await batches.next();
+    expect({ seen: bodiesOf(value.messages).length, skipped: value.skipped }).toEqual({ seen: 5, skipped: 10n });
   });
 });
