@@ -33,6 +33,8 @@ export default {
     '^nestjs-rocketmq$': '<rootDir>/libs/rocketmq/src/entries/nest.ts',
     '^nestjs-rocketmq/(client|broker|admin|sql|testing|terminus|opentelemetry)$':
       '<rootDir>/libs/rocketmq/src/entries/$1.ts',
+    '^nestjs-rocketmq-console$': '<rootDir>/libs/console/src/entries/nest.ts',
+    '^nestjs-rocketmq-console/standalone$': '<rootDir>/libs/console/src/entries/standalone.ts',
     '^demo-kit$': '<rootDir>/libs/demo-kit/src/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },

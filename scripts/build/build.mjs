@@ -2,7 +2,7 @@
 // `node scripts/build/build.mjs nestjs-rocketmq` builds only that workspace and what it needs; `--force` builds whatever the state.
 
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { lock } from './file-lock.mjs';
@@ -29,6 +29,24 @@ const WORKSPACES = [
     after: () => writeFileSync(join(root, 'libs/rocketmq/dist/cjs/package.json'), '{"type":"commonjs"}\n'),
   },
   {
+    name: 'nestjs-rocketmq-console',
+    folder: 'libs/console',
+    needs: ['nestjs-rocketmq'],
+    commands: [
+      [...tsc, 'libs/console/tsconfig.build.json'],
+      [...tsc, 'libs/console/tsconfig.cjs.json'],
+      ['libs/console/build.mjs'],
+    ],
+    after: () => {
+      const dist = join(root, 'libs/console/dist');
+      // Not TypeScript, so tsc does not copy it.
+      for (const format of ['esm', 'cjs'])
+        for (const name of ['here.cjs', 'here.d.cts'])
+          copyFileSync(join(root, 'libs/console/src/http', name), join(dist, format, 'http', name));
+      writeFileSync(join(dist, 'cjs/package.json'), '{"type":"commonjs"}\n');
+    },
+  },
+  {
     name: 'demo-kit',
     folder: 'libs/demo-kit',
     needs: ['nestjs-rocketmq'],
@@ -37,7 +55,7 @@ const WORKSPACES = [
   ...['order-demo', 'inventory-demo'].map((name) => ({
     name,
     folder: `apps/${name}`,
-    needs: ['nestjs-rocketmq', 'demo-kit'],
+    needs: ['nestjs-rocketmq', 'nestjs-rocketmq-console', 'demo-kit'],
     commands: [[...nest, name]],
   })),
 ];
@@ -95,11 +113,17 @@ function isOutOfDate(workspace) {
   const files = [
     'tsconfig.base.json',
     ...configs.map((name) => join(workspace.folder, name)),
-    ...readdirSync(join(root, workspace.folder, 'src'), { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile() && !entry.name.endsWith('.spec.ts'))
-      .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1)),
+    ...['src', 'web'].flatMap((folder) => sourcesIn(join(root, workspace.folder, folder))),
   ];
   return files.some((file) => statSync(join(root, file)).mtimeMs > builtAt);
+}
+
+/** @param {string} folder */
+function sourcesIn(folder) {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && !entry.name.endsWith('.spec.ts'))
+    .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1));
 }
 
 /** @param {string[]} args of node */

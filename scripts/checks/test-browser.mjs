@@ -1,11 +1,14 @@
 // npm run test:browser: the page of order-demo in a headless Chromium, on `npm start` with data of its own: first with the embedded
-// broker that it starts, then with one that has no control port, as a cluster has none. The last line is `N passed, N failed`.
+// broker that it starts, then with one that has no control port, as a cluster has none; and the console. The last line is
+// `N passed, N failed`.
 
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runClusterScenarios } from '../../test/browser/cluster-scenarios.mjs';
+import { runConsoleScenarios, runLargeConsole, runTimeTravel } from '../../test/browser/console-scenarios.mjs';
+import { ConsoleWorld } from '../../test/browser/console-world.mjs';
 import { runScenarios } from '../../test/browser/scenarios.mjs';
 import { freePort } from '../demo/demo-ports.mjs';
 import { DemoProcess } from '../demo/demo-process.mjs';
@@ -19,6 +22,8 @@ const BROWSER_ARGS = ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'
 const PAYMENT_TIMEOUT = '25s';
 /** Nothing is to end by itself there. */
 const LONG_PAYMENT_TIMEOUT = '30m';
+/** Of the console. */
+const MORE_TOPICS = 3_000;
 const START_MS = 120_000;
 const STOP_MS = 10_000;
 
@@ -95,6 +100,15 @@ async function main() {
       await demo.stop();
     }
   };
+  /** @param {typeof runConsoleScenarios} run @param {{ moreTopics?: number }} options */
+  const onConsole = async (run, options = {}) => {
+    const world = await ConsoleWorld.start(options);
+    try {
+      await run({ browser, world, screenshots, checks });
+    } finally {
+      await world.stop();
+    }
+  };
   try {
     await onDemo(runScenarios, 'embedded', { ORDER_PAYMENT_TIMEOUT: PAYMENT_TIMEOUT });
     const server = await startServer(dataFolder);
@@ -104,6 +118,9 @@ async function main() {
     } finally {
       await server.stop();
     }
+    await onConsole(runConsoleScenarios);
+    await onConsole(runTimeTravel);
+    await onConsole(runLargeConsole, { moreTopics: MORE_TOPICS });
     return checks.report();
   } finally {
     await browser.close();

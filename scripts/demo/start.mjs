@@ -61,8 +61,18 @@ class Demo {
       // Chosen here, since it must stay the same when the broker is started again.
       const control = `127.0.0.1:${await freePort()}`;
       forPage.CONTROL_ENDPOINT = control;
+      const nameServer = await freePort();
+      forPage.NAME_SERVER = `127.0.0.1:${nameServer}`;
       const args = ['broker', '--port', String(ports.broker), '--data', join(dataFolder, 'broker')];
-      args.push('--control', control, '--config', join(root, 'scripts/demo/broker.json'));
+      args.push(
+        '--admin-port',
+        String(nameServer),
+        '--control',
+        control,
+        '--time-travel',
+        '--config',
+        join(root, 'scripts/demo/broker.json'),
+      );
       this.#broker = new DemoProcess('broker', join(root, 'libs/rocketmq/bin/nestjs-rocketmq.js'), {
         args,
         restarts: 5,
@@ -98,8 +108,10 @@ function greeting({ ports, dataFolder, endpoints }) {
     endpoints === undefined
       ? `Orders, stock and messages are kept in ${dataFolder} for the next start.`
       : `Messages go through the RocketMQ cluster at ${endpoints}.`;
+  // A cluster has no console here: its name servers are not known.
+  const console = endpoints === undefined ? `\nThe console     ${order}/rocketmq` : '';
   return `
-The page        ${order}
+The page        ${order}${console}
 order-demo      ${order}/orders   (${order}/docs)
 inventory-demo  ${inventory}/stock   (${inventory}/docs)
 ${kept}

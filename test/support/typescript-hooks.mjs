@@ -6,6 +6,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { transformSync } from '@swc/core';
 
 const LIBRARY = join(import.meta.dirname, '..', '..', 'libs', 'rocketmq', 'src');
+const CONSOLE = join(import.meta.dirname, '..', '..', 'libs', 'console', 'src', 'entries');
 const DEMO_KIT = join(import.meta.dirname, '..', '..', 'libs', 'demo-kit', 'src', 'index.ts');
 
 /** @type {import('node:module').ResolveHook} */
@@ -13,6 +14,8 @@ export async function resolve(specifier, context, nextResolve) {
   const entry = /^nestjs-rocketmq(?:\/(\w+))?$/.exec(specifier);
   if (entry !== null)
     return nextResolve(pathToFileURL(join(LIBRARY, 'entries', `${entry[1] ?? 'nest'}.ts`)).href, context);
+  const page = /^nestjs-rocketmq-console(?:\/(\w+))?$/.exec(specifier);
+  if (page !== null) return nextResolve(pathToFileURL(join(CONSOLE, `${page[1] ?? 'nest'}.ts`)).href, context);
   if (specifier === 'demo-kit') return nextResolve(pathToFileURL(DEMO_KIT).href, context);
   if (specifier.startsWith('.') && specifier.endsWith('.js') && context.parentURL?.endsWith('.ts')) {
     const source = new URL(specifier.replace(/\.js$/, '.ts'), context.parentURL);

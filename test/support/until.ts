@@ -19,3 +19,12 @@ export async function eventually<T>(
     await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
   }
 }
+
+/** Like `until`, but fails by itself: for specs whose time-out must not leave a wait behind. */
+export async function soon(holds: () => boolean | Promise<boolean>, patienceMs = 15_000): Promise<void> {
+  const endMs = performance.now() + patienceMs;
+  while (!(await holds())) {
+    if (performance.now() > endMs) throw new Error(`it did not happen within ${patienceMs} ms: ${holds}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}

@@ -37,6 +37,8 @@ export interface OrderDemoOptions {
   readonly inventoryUrl?: string;
   /** The control port of the embedded broker, for "time out now". Default: none. */
   readonly controlEndpoint?: string;
+  /** The name servers, for the console. Default: none, and no console. */
+  readonly nameServer?: string;
   /** The faults that visitors can inject. Default: none. */
   readonly faults?: Faults;
   /** Serves `/metrics`. Default: no such path. */
@@ -73,6 +75,7 @@ export function optionsOf(env: Environment): OrderDemoEnvironment {
     faults,
     inventoryUrl: textOf(env, 'INVENTORY_URL') ?? 'http://127.0.0.1:3001',
     controlEndpoint: textOf(env, 'CONTROL_ENDPOINT'),
+    nameServer: textOf(env, 'NAME_SERVER'),
   };
 }
 

@@ -15,6 +15,7 @@ import {
 import { RocketMQModule, type RocketMQModuleOptions } from 'nestjs-rocketmq';
 import { openTelemetry } from 'nestjs-rocketmq/opentelemetry';
 import { Inbox, TransactionLog } from 'nestjs-rocketmq/sql';
+import { RocketMQConsoleModule } from 'nestjs-rocketmq-console';
 import { DatabaseModule } from './database/database.module.js';
 import { ORDER_DATABASE } from './database/order-database.js';
 import { ORDER_DEMO_OPTIONS, type OrderDemoOptions } from './options.js';
@@ -33,7 +34,8 @@ import { Timeline } from './page/timeline.js';
 @Module({})
 export class OrderDemoModule {
   static register(options: OrderDemoOptions): DynamicModule {
-    const { faults, metrics } = options;
+    const { faults, metrics, nameServer, controlEndpoint } = options;
+    const control = controlEndpoint === undefined ? undefined : { endpoint: controlEndpoint };
     return {
       module: OrderDemoModule,
       imports: [
@@ -42,7 +44,7 @@ export class OrderDemoModule {
         RocketMQModule.forRootAsync({
           inject: [ORDER_DEMO_OPTIONS, TransactionLog, Inbox, TransactionJournal],
           useFactory: (
-            { endpoints, clock, checkpoint }: OrderDemoOptions,
+            { endpoints, clock, checkpoint, nameServer }: OrderDemoOptions,
             transactionLog: TransactionLog,
             inbox: Inbox,
             events: TransactionJournal,
@@ -50,6 +52,7 @@ export class OrderDemoModule {
             withFaultPoint(
               {
                 endpoints,
+                nameServer,
                 clock,
                 transactionLog,
                 inbox,
@@ -62,6 +65,7 @@ export class OrderDemoModule {
               checkpoint,
             ),
         }),
+        ...(nameServer === undefined ? [] : [RocketMQConsoleModule.forRoot({ control, title: 'order-demo' })]),
       ],
       controllers: [
         OrdersController,

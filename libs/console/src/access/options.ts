@@ -1,0 +1,65 @@
+// The options of the console that are the same however it is mounted, checked.
+
+import type { StoredMessageView } from 'nestjs-rocketmq/admin';
+import { type AuditEntry, CONSOLE_ACTIONS, type ConsoleAction } from './audit.js';
+
+/** What a viewer may see of a message's body. A function decides for each message and viewer. */
+export type BodyRule =
+  | 'hidden'
+  | 'shown'
+  | ((message: StoredMessageView, viewer: string | undefined) => 'hidden' | 'shown' | Buffer);
+
+export interface ConsoleOptions {
+  /**
+   * What viewers may change, `all` or a list. Default: nothing; the console only shows. With an embedded broker outside production
+   * (`NODE_ENV=production`): `all`.
+   */
+  readonly actions?: 'all' | readonly ConsoleAction[];
+  /** Whether this viewer may do this to this target; asked when a change is planned, and again when it is carried out. Default: yes. */
+  readonly authorize?: (
+    viewer: string | undefined,
+    action: ConsoleAction,
+    target: Readonly<Record<string, string>>,
+  ) => boolean | Promise<boolean>;
+  /**
+   * Whether bodies are shown. Where they are hidden, they never leave the server: not in lists, search, following, plans or downloads. A
+   * function may return other bytes to show instead. Default: `hidden`; with an embedded broker outside production: `shown`.
+   */
+  readonly bodies?: BodyRule;
+  /** Called with each change that was carried out or refused. Default: they are only logged, and kept in memory, the last 1,000. */
+  readonly audit?: (entry: AuditEntry) => void;
+}
+
+/** What holds where the options do not say. */
+export type ConsoleDefaults = Required<Pick<ConsoleOptions, 'actions' | 'bodies'>>;
+
+/** Nothing is changed, and no body is shown. */
+export const CLOSED: ConsoleDefaults = { actions: [], bodies: 'hidden' };
+/** For the broker of a developer. */
+export const OPEN: ConsoleDefaults = { actions: 'all', bodies: 'shown' };
+
+export interface ResolvedConsoleOptions {
+  readonly actions: ReadonlySet<ConsoleAction>;
+  readonly authorize: NonNullable<ConsoleOptions['authorize']>;
+  readonly bodies: BodyRule;
+  readonly audit: (entry: AuditEntry) => void;
+}
+
+/** @throws TypeError that names the option */
+export function resolveConsoleOptions(options: ConsoleOptions, defaults: ConsoleDefaults): ResolvedConsoleOptions {
+  const { actions = defaults.actions, authorize = () => true, bodies = defaults.bodies, audit = () => {} } = options;
+  const chosen = actions === 'all' ? CONSOLE_ACTIONS : actions;
+  const unknown = Array.isArray(chosen) ? chosen.find((one) => !CONSOLE_ACTIONS.includes(one)) : actions;
+  if (unknown !== undefined) throw illegal('actions', `'all' or a list of ${CONSOLE_ACTIONS.join(', ')}`, unknown);
+  if (typeof authorize !== 'function') throw illegal('authorize', 'a function', authorize);
+  if (bodies !== 'hidden' && bodies !== 'shown' && typeof bodies !== 'function')
+    throw illegal('bodies', "'hidden', 'shown' or a function", bodies);
+  if (typeof audit !== 'function') throw illegal('audit', 'a function', audit);
+  return { actions: new Set(chosen), authorize, bodies, audit };
+}
+
+function illegal(option: string, wanted: string, given: unknown): TypeError {
+  return new TypeError(
+    `option ${option} of the console must be ${wanted}, not ${JSON.stringify(given) ?? typeof given}`,
+  );
+}

@@ -1,0 +1,106 @@
+// What of a message leaves the server.
+
+import type { StoredMessageView } from 'nestjs-rocketmq/admin';
+import type { MessageState } from 'nestjs-rocketmq/broker';
+import type { BodyRule } from './options.js';
+
+/** Bodies of a list are cut to this; the page of a message has all of it. */
+const SHORT_BYTES = 512;
+
+/** A body as the browser gets it. */
+type ShownBody =
+  | { readonly kind: 'hidden'; readonly bytes: number }
+  | { readonly kind: 'text'; readonly bytes: number; readonly text: string; readonly isCut: boolean }
+  | { readonly kind: 'binary'; readonly bytes: number; readonly base64: string; readonly isCut: boolean };
+
+/** A message as the browser gets it. */
+type ShownMessage<T extends StoredMessageView = StoredMessageView> = Omit<T, 'body'> & {
+  readonly body: ShownBody;
+};
+
+/** Applies the rule for one viewer. */
+export class Redaction {
+  constructor(
+    private readonly rule: BodyRule,
+    private readonly viewer: string | undefined,
+  ) {}
+
+  /** A message of a list. */
+  short<T extends StoredMessageView>(message: T): ShownMessage<T> {
+    return this.shown(message, SHORT_BYTES);
+  }
+
+  /** A message with all of its body. */
+  whole<T extends StoredMessageView>(message: T): ShownMessage<T> {
+    return this.shown(message, Number.POSITIVE_INFINITY);
+  }
+
+  /** A message as an embedded broker's control shows it, with the beginning of its body. */
+  state(state: MessageState, broker: string): ShownMessage {
+    const view = viewOf(state, broker);
+    const shown = this.short(view);
+    if (shown.body.kind === 'hidden') return { ...shown, body: { kind: 'hidden', bytes: state.bodyBytes } };
+    return { ...shown, body: { ...shown.body, bytes: state.bodyBytes, isCut: shown.body.isCut || state.isCut } };
+  }
+
+  /** Whether a text is in what the viewer may see: a search must not reveal what a body hides. */
+  contains(message: StoredMessageView, text: string): boolean {
+    const { messageId, tag, keys, messageGroup, properties } = message;
+    const seen = [messageId, tag, messageGroup, ...keys, ...Object.entries(properties).flat()];
+    if (seen.some((one) => one?.includes(text))) return true;
+    const bytes = this.bytesOf(message);
+    return bytes?.includes(text) === true;
+  }
+
+  private shown<T extends StoredMessageView>(message: T, mostBytes: number): ShownMessage<T> {
+    return { ...message, body: bodyOf(message.body.length, this.bytesOf(message), mostBytes) };
+  }
+
+  private bytesOf(message: StoredMessageView): Buffer | undefined {
+    const ruling = typeof this.rule === 'function' ? this.rule(message, this.viewer) : this.rule;
+    if (ruling === 'hidden') return undefined;
+    return ruling === 'shown' ? message.body : ruling;
+  }
+}
+
+function bodyOf(bytes: number, shown: Buffer | undefined, mostBytes: number): ShownBody {
+  if (shown === undefined) return { kind: 'hidden', bytes };
+  const isCut = shown.length > mostBytes;
+  const part = isCut ? shown.subarray(0, mostBytes) : shown;
+  const text = part.toString('utf8');
+  // The cut may be in the middle of a character.
+  const isText = !text.slice(0, isCut ? -1 : undefined).includes('\uFFFD') && !hasControl(text);
+  if (isText) return { kind: 'text', bytes, text, isCut };
+  return { kind: 'binary', bytes, base64: part.toString('base64'), isCut };
+}
+
+function hasControl(text: string): boolean {
+  return [...text].some((char) => char < ' ' && !'\n\r\t'.includes(char));
+}
+
+function viewOf(state: MessageState, broker: string): StoredMessageView {
+  const { topic, messageId, tag, keys, properties, messageGroup, priority, liteTopic, deliveryTimestampMs } = state;
+  return {
+    topic,
+    messageId,
+    body: Buffer.from(state.body, state.bodyEncoding),
+    isPacked: state.isCompressed,
+    tag,
+    keys,
+    properties,
+    systemProperties: {},
+    messageGroup,
+    priority,
+    liteTopic,
+    deliveryTimestampMs,
+    bornTimestampMs: state.bornAtMs,
+    bornHost: '',
+    storeTimestampMs: state.storedAtMs,
+    storeHost: '',
+    broker,
+    // It is in no queue yet.
+    queueId: 0,
+    queueOffset: 0n,
+    reconsumeTimes: 0,
+  };
+}

@@ -1,0 +1,99 @@
+// Changes to this application, and to an embedded broker.
+
+import type { ConnectionFault, FaultRule, TimeJump, TimeState } from 'nestjs-rocketmq/broker';
+import type { Change, ChangeResult } from '../access/plans.js';
+import { ConsoleRefusal } from '../http/exchange.js';
+import { applicationOf, CONTROL_MS, controlOf, type PageContext } from '../pages/context.js';
+import { type Fields, wrong } from './fields.js';
+
+const MOST_CONCURRENCY = 10_000;
+const LATEST_MS = 8_640_000_000_000_000;
+/** A year: further jumps are mistakes. */
+const LONGEST_JUMP_MS = 366 * 86_400_000;
+
+/** Of this instance only, until it ends. */
+export async function planListeners(context: PageContext, fields: Fields): Promise<Change> {
+  const application = applicationOf(context);
+  const listener = fields.text('listener');
+  const change = fields.text('change');
+  const concurrency = change === 'concurrency' ? fields.count('concurrency', 1, MOST_CONCURRENCY) : undefined;
+  fields.end();
+  const state = application.listeners().find(({ name }) => name === listener);
+  if (state === undefined)
+    throw new ConsoleRefusal(404, 'NO_LISTENER', `this application has no listener ${listener}; nothing was changed`);
+  const run = async (): Promise<ChangeResult> => {
+    if (change === 'pause') application.pause(listener);
+    else if (change === 'resume') application.resume(listener);
+    else application.setConcurrency(listener, concurrency ?? 1);
+    const now = application.listeners().find(({ name }) => name === listener);
+    const text = change === 'concurrency' ? `concurrency is ${concurrency}` : `${listener} is ${now?.status}`;
+    return { outcome: 'done', text: `${text}, in this instance only`, details: { listener: now } };
+  };
+  if (!['pause', 'resume', 'concurrency'].includes(change)) throw wrong('change must be pause, resume or concurrency');
+  const target = { listener, change, ...(concurrency !== undefined && { concurrency: String(concurrency) }) };
+  return { action: 'listeners', target, preview: { listener: state, instance: application.instance }, run };
+}
+
+/** Adds the fault `rule`, or removes all with `clear`, or the one with `id`. The broker checks the rule. */
+export async function planFaults(context: PageContext, fields: Fields): Promise<Change> {
+  const control = controlOf(context);
+  const isClear = fields.flag('clear');
+  const id = fields.optionalCount('id', 0, Number.MAX_SAFE_INTEGER);
+  const rule = fields.object('rule')?.rest();
+  fields.end();
+  if (isClear === (rule !== undefined) || (id !== undefined && !isClear))
+    throw wrong('set either rule, or clear with the id of a fault or none');
+  const options = { signal: context.request.signal, timeoutMs: CONTROL_MS };
+  const active = await control.faults(options);
+  const run = async (signal: AbortSignal): Promise<ChangeResult> => {
+    if (rule === undefined) {
+      const left = await control.clearFaults(id, { signal });
+      return { outcome: 'done', text: `${left.length} faults left`, details: { faults: left } };
+    }
+    const isForRpc = 'rpc' in rule || 'action' in rule;
+    const added = isForRpc
+      ? await control.addFault(rule as unknown as FaultRule, { signal })
+      : await control.refuseConnections(rule as ConnectionFault, { signal });
+    return { outcome: 'done', text: `fault ${added.id} added`, details: { fault: added } };
+  };
+  const what = rule === undefined ? `clear ${id ?? 'all'}` : JSON.stringify(rule).slice(0, 500);
+  return { action: 'faults', target: { faults: what }, preview: { rule, clear: isClear, id, faults: active }, run };
+}
+
+export async function planTime({ time: watch }: PageContext, fields: Fields): Promise<Change> {
+  const { time } = watch;
+  const state = await watch.read();
+  if (time === undefined || state === undefined)
+    throw new ConsoleRefusal(404, 'NO_TIME', 'the time of this broker cannot be moved; nothing was changed');
+  const { target, toMs } = targetIn(fields, state);
+  const duringWork = fields.flag('duringWork');
+  fields.end();
+  if (toMs < state.nowMs) throw wrong('time moves forward only; to must be later than the time of the broker');
+  if (toMs - state.nowMs > LONGEST_JUMP_MS) throw wrong('time moves at most a year at once');
+  const due = state.due.filter(({ atMs }) => atMs <= toMs);
+  const dueMore = state.dueMore && due.length === state.due.length;
+  const run = async (signal: AbortSignal): Promise<ChangeResult> => {
+    try {
+      const moved = await time.advance({ ...target, duringWork }, { signal });
+      const text = `the time is ${new Date(moved.nowMs).toISOString()}; ${moved.passed} events were due on the way`;
+      return { outcome: 'done', text, details: moved };
+    } finally {
+      watch.forget();
+    }
+  };
+  return { action: 'time', target: { toMs: String(toMs) }, preview: { toMs, due, dueMore }, run };
+}
+
+function targetIn(fields: Fields, state: TimeState): { readonly target: TimeJump; readonly toMs: number } {
+  const byMs = fields.optionalCount('by', 1, LONGEST_JUMP_MS);
+  const toMs = fields.optionalCount('to', 0, LATEST_MS);
+  const isNext = fields.flag('next');
+  if ([byMs !== undefined, toMs !== undefined, isNext].filter(Boolean).length !== 1)
+    throw wrong('set one of by, to and next');
+  if (byMs !== undefined) return { target: { byMs }, toMs: state.nowMs + byMs };
+  if (toMs !== undefined) return { target: { toMs }, toMs };
+  const { nextDueAtMs } = state;
+  if (nextDueAtMs === undefined)
+    throw new ConsoleRefusal(409, 'NOTHING_DUE', 'nothing waits for its time; nothing was changed');
+  return { target: { next: true }, toMs: Math.max(nextDueAtMs, state.nowMs) };
+}

@@ -1,0 +1,194 @@
+// Sends dead letters to their topics again: as they are, at a rate if wanted, or one of them with another body.
+
+import { setTimeout as wait } from 'node:timers/promises';
+import type { DeadLetterView, ReplayInterruptedError, ReplayResult } from 'nestjs-rocketmq/admin';
+import type { OutgoingMessage } from 'nestjs-rocketmq/client';
+import type { Change, ChangeResult } from '../access/plans.js';
+import { ConsoleRefusal } from '../http/exchange.js';
+import type { PageContext } from '../pages/context.js';
+import { deadLetterAt, positionOf, shortDeadLetter } from '../pages/groups.js';
+import { type Fields, wrong } from './fields.js';
+import { bodyIn, senderOf } from './send.js';
+
+/** The property of an edited copy that names its dead letter, as `group/broker/queue/offset`. Consumers can see it. */
+export const EDIT_PROPERTY = 'DEAD_LETTER_EDIT';
+
+const PAGE = 100;
+const MOST_SELECTED = 1_000;
+/** How long one page may take. */
+const PAGE_MS = 60_000;
+const MOST_PER_SECOND = 1_000;
+/** A replay ends when its browser goes away, so it must not take long. */
+const LONGEST_SECONDS = 300;
+
+interface Result {
+  readonly position: string;
+  readonly messageId: string;
+  readonly outcome: 'replayed' | 'replayed-before' | 'failed';
+  readonly error?: Error;
+}
+
+/** The dead letters of a group: those with these positions, or all. */
+export async function planReplay(context: PageContext, fields: Fields): Promise<Change> {
+  const consumerGroup = fields.text('consumerGroup');
+  const chosen = fields.texts('positions', MOST_SELECTED);
+  const again = fields.flag('again');
+  const perSecond = fields.optionalCount('perSecond', 1, MOST_PER_SECOND);
+  fields.end();
+  const wanted = chosen && new Set(chosen);
+  const preview = await previewOf(context, consumerGroup, { wanted, again });
+  const positions = new Set(preview.planned.map(({ deadLetter }) => deadLetter.position));
+  if (perSecond !== undefined && positions.size / perSecond > LONGEST_SECONDS)
+    throw wrong(
+      `at ${perSecond} a second this takes longer than ${LONGEST_SECONDS} s; choose fewer dead letters, or a higher rate`,
+    );
+  const replay = new Replay(context, { consumerGroup, again, positions, perSecond });
+  return {
+    action: 'replay',
+    target: { consumerGroup, deadLetters: String(positions.size) },
+    preview: { ...preview, perSecond },
+    run: (signal) => replay.run(signal),
+  };
+}
+
+async function previewOf(
+  { admin, redaction, request: { signal } }: PageContext,
+  consumerGroup: string,
+  { wanted, again }: { readonly wanted: ReadonlySet<string> | undefined; readonly again: boolean },
+) {
+  const select = (one: DeadLetterView): boolean => wanted === undefined || wanted.has(positionOf(one));
+  const planned = [];
+  const skipped = [];
+  const failed = [];
+  const problems: string[] = [];
+  const seen = new Set<string>();
+  let after: string | undefined;
+  do {
+    const page = await admin.planReplay(consumerGroup, {
+      select,
+      again,
+      limit: PAGE,
+      timeoutMs: PAGE_MS,
+      after,
+      signal,
+    });
+    planned.push(...page.planned.map((one) => ({ ...one, deadLetter: shortDeadLetter(redaction, one.deadLetter) })));
+    skipped.push(...page.replayedBefore.map((one) => shortDeadLetter(redaction, one)));
+    failed.push(
+      ...page.failed.map(({ deadLetter, error }) => ({ deadLetter: shortDeadLetter(redaction, deadLetter), error })),
+    );
+    problems.push(...page.failures.map(({ name, error }) => `${name}: ${error.message}`));
+    for (const { deadLetter } of [...page.planned, ...page.failed]) seen.add(positionOf(deadLetter));
+    for (const one of page.replayedBefore) seen.add(positionOf(one));
+    after = page.next;
+    if (planned.length > MOST_SELECTED) {
+      const text = `more than ${MOST_SELECTED} dead letters would be replayed; choose fewer, or replay with the command line; nothing was changed`;
+      throw new ConsoleRefusal(400, 'TOO_MANY', text);
+    }
+  } while (after !== undefined && (wanted === undefined || seen.size < wanted.size));
+  const gone = wanted === undefined ? [] : [...wanted].filter((position) => !seen.has(position));
+  return { planned, skipped, failed, gone, problems: [...new Set(problems)] };
+}
+
+interface ReplayOrder {
+  readonly consumerGroup: string;
+  readonly again: boolean;
+  /** Exactly those of the plan. */
+  readonly positions: ReadonlySet<string>;
+  readonly perSecond: number | undefined;
+}
+
+class Replay {
+  private readonly results: Result[] = [];
+
+  constructor(
+    private readonly context: PageContext,
+    private readonly order: ReplayOrder,
+  ) {}
+
+  async run(signal: AbortSignal): Promise<ChangeResult> {
+    const left = new Set(this.order.positions);
+    let after: string | undefined;
+    try {
+      do {
+        const done = await this.page(left, after, signal);
+        after = done.next;
+      } while (after !== undefined && left.size > 0);
+    } catch (error) {
+      if (isInterrupted(error)) this.add(error.done);
+      else if (this.results.length === 0) throw error;
+      return this.result(`interrupted: ${(error as Error).message}`);
+    }
+    return this.result(undefined);
+  }
+
+  private async page(left: Set<string>, after: string | undefined, signal: AbortSignal): Promise<ReplayResult> {
+    const { consumerGroup, again, perSecond } = this.order;
+    const limit = perSecond === undefined ? PAGE : Math.min(PAGE, perSecond);
+    const select = (one: DeadLetterView): boolean => left.has(positionOf(one));
+    const options = { select, again, limit, after, timeoutMs: PAGE_MS, signal };
+    const done = await this.context.admin.replayDeadLetters(consumerGroup, options);
+    this.add(done);
+    for (const { position } of this.results) left.delete(position);
+    const sent = done.replayed.length;
+    if (perSecond !== undefined && sent > 0 && left.size > 0)
+      await wait((sent / perSecond) * 1_000, undefined, { signal });
+    return done;
+  }
+
+  private add({ replayed, replayedBefore, failed }: ReplayResult): void {
+    const result = (outcome: Result['outcome'], one: DeadLetterView, error?: Error): Result => {
+      return { position: positionOf(one), messageId: one.messageId, outcome, ...(error && { error }) };
+    };
+    this.results.push(
+      ...replayed.map(({ deadLetter }) => result('replayed', deadLetter)),
+      ...replayedBefore.map((one) => result('replayed-before', one)),
+      ...failed.map(({ deadLetter, error }) => result('failed', deadLetter, error)),
+    );
+  }
+
+  private result(interruption: string | undefined): ChangeResult {
+    const count = (wanted: Result['outcome']): number =>
+      this.results.filter(({ outcome }) => outcome === wanted).length;
+    const counts = { replayed: count('replayed'), replayedBefore: count('replayed-before'), failed: count('failed') };
+    const { replayed, replayedBefore, failed } = counts;
+    const missing = this.order.positions.size - this.results.length;
+    const parts = [`${replayed} replayed, ${replayedBefore} were replayed before, ${failed} failed`];
+    if (missing > 0) parts.push(`${missing} were not reached`);
+    if (interruption !== undefined) parts.push(interruption);
+    const isWhole = failed === 0 && missing <= 0 && interruption === undefined;
+    const details = { ...counts, missing, results: this.results };
+    return { outcome: isWhole ? 'done' : 'partly', text: parts.join('; '), details };
+  }
+}
+
+/** By its code: the command line may have loaded another copy of the class. */
+function isInterrupted(error: unknown): error is ReplayInterruptedError {
+  return (error as { readonly code?: unknown }).code === 'REPLAY_INTERRUPTED';
+}
+
+/** One dead letter with another body: a new message with an id of its own. */
+export async function planEdited(context: PageContext, fields: Fields, edited: Fields): Promise<Change> {
+  const send = senderOf(context);
+  const { admin, redaction, request } = context;
+  const consumerGroup = fields.text('consumerGroup');
+  const [position, ...more] = fields.texts('positions', 1) ?? [];
+  fields.end();
+  const body = bodyIn(edited);
+  edited.end();
+  if (position === undefined || more.length > 0) throw wrong('positions must have the one dead letter that is edited');
+  const deadLetter = await deadLetterAt(admin, consumerGroup, position, request.signal);
+  const { originTopic: topic, messageId, tag, keys, messageGroup, priority, liteTopic } = deadLetter;
+  if (topic === undefined)
+    throw new ConsoleRefusal(409, 'ORIGIN_UNKNOWN', 'the topic of this dead letter is unknown; nothing was sent');
+  const { consumerGroups } = await admin.groupsOfTopic(topic, { signal: request.signal });
+  const properties = { ...deadLetter.properties, [EDIT_PROPERTY]: `${consumerGroup}/${position}` };
+  const message: OutgoingMessage = { topic, body, tag, keys, properties, messageGroup, priority, liteTopic };
+  const run = async (signal: AbortSignal): Promise<ChangeResult> => {
+    const receipt = await send(message, { signal });
+    return { outcome: 'done', text: `an edited copy was sent as message ${receipt.messageId}`, details: receipt };
+  };
+  const bytes = Buffer.byteLength(body);
+  const preview = { deadLetter: shortDeadLetter(redaction, deadLetter), topic, bytes, consumerGroups, properties };
+  return { action: 'replay', target: { consumerGroup, messageId, position, edited: 'true' }, preview, run };
+}

@@ -1,0 +1,61 @@
+// What protects the console from other pages in the same browser.
+
+import { isIP } from 'node:net';
+import { ConsoleRefusal, type ConsoleRequest } from './exchange.js';
+
+/** The header that only scripts of this page can set: a form cannot, and a foreign script must ask first, which is never answered. */
+const OWN_HEADER = 'x-rocketmq-console';
+
+/**
+ * Refuses a change that another page may have sent.
+ * @throws ConsoleRefusal
+ */
+export function assertOwnPage({ headers }: ConsoleRequest): void {
+  const [type] = (headers['content-type'] ?? '').split(';');
+  if (type?.trim().toLowerCase() !== 'application/json')
+    throw new ConsoleRefusal(415, 'NOT_JSON', 'a change is sent as application/json; nothing was changed');
+  if (headers[OWN_HEADER] === undefined)
+    throw new ConsoleRefusal(403, 'FOREIGN_PAGE', `the header ${OWN_HEADER} is missing; nothing was changed`);
+  const site = headers['sec-fetch-site'];
+  const isForeign = site !== undefined && site !== 'same-origin';
+  // A proxy that changes Host passes on the original. Another page cannot set it: a request with it would be asked for first.
+  const hosts = [headers.host, headers['x-forwarded-host']].flatMap((host) => host ?? []);
+  const origin = hostOf(headers.origin);
+  if (isForeign || !hosts.some((host) => host.toLowerCase() === origin))
+    throw new ConsoleRefusal(403, 'FOREIGN_PAGE', 'another page sent this change; nothing was changed');
+}
+
+/**
+ * Refuses a request that does not come from this machine, by its connection and by the name in the address line: a page can make a name of
+ * its own mean this machine.
+ * @throws ConsoleRefusal
+ */
+export function assertLoopback({ headers, remoteAddress }: ConsoleRequest): void {
+  if (!isLoopback(remoteAddress))
+    throw new ConsoleRefusal(
+      403,
+      'NOT_LOCAL',
+      'without guards, the console answers only on the machine on which it runs',
+    );
+  const name = nameIn(headers.host);
+  if (name !== 'localhost' && !isLoopback(name))
+    throw new ConsoleRefusal(403, 'FOREIGN_HOST', 'open the console as localhost or by a loopback address');
+}
+
+function hostOf(origin: string | undefined): string | undefined {
+  if (origin === undefined || !URL.canParse(origin)) return undefined;
+  return new URL(origin).host;
+}
+
+function nameIn(host = ''): string {
+  return host
+    .toLowerCase()
+    .replace(/:\d{1,5}$/, '')
+    .replace(/^\[(.*)\]$/, '$1');
+}
+
+function isLoopback(address = ''): boolean {
+  const plain = address.toLowerCase().replace(/^::ffff:/, '');
+  if (isIP(plain) === 4) return plain.startsWith('127.');
+  return plain === '::1';
+}

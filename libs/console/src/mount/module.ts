@@ -1,0 +1,239 @@
+// The console in a Nest application: one controller, so that the application's guards, prefix and versions apply as to its own.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { performance } from 'node:perf_hooks';
+import {
+  type CanActivate,
+  Controller,
+  type DynamicModule,
+  Get,
+  Inject,
+  Logger,
+  Module,
+  type OnModuleDestroy,
+  Post,
+  Req,
+  Res,
+  SetMetadata,
+  type Type,
+  UseGuards,
+  VERSION_NEUTRAL,
+} from '@nestjs/common';
+import {
+  getRocketMQAdminToken,
+  getRocketMQClientToken,
+  getRocketMQEventsToken,
+  getRocketMQHealthToken,
+  getRocketMQListenersToken,
+  type RocketMQClient,
+  type RocketMQEvents,
+  type RocketMQHealth,
+  type RocketMQListeners,
+} from 'nestjs-rocketmq';
+import type { RocketMQAdmin } from 'nestjs-rocketmq/admin';
+import { ControlClient, type ControlClientOptions } from 'nestjs-rocketmq/broker';
+import { CLOSED, type ConsoleOptions, OPEN } from '../access/options.js';
+import { Console } from '../console.js';
+import { type ConsoleAnswer, ConsoleRefusal } from '../http/exchange.js';
+import { assertLoopback } from '../http/guard.js';
+import { JSON_HEADERS } from '../http/headers.js';
+import { requestOf, respond } from '../http/node-exchange.js';
+import type { ConsoleApplication, ConsoleSource } from '../source.js';
+import { applicationOf } from './application.js';
+import { placeOf } from './place.js';
+import { ConsoleSender } from './sender.js';
+
+export interface RocketMQConsoleModuleOptions extends ConsoleOptions {
+  /** Where the console is mounted, below the global prefix. Default: `rocketmq`. */
+  readonly path?: string;
+  /** Who may open it, as `@UseGuards()`. Default: none; it then answers only on this machine, and not in production. */
+  readonly guards?: readonly (Type<CanActivate> | CanActivate)[];
+  /**
+   * `by-application`: something before the console decides who may open it, such as a global guard or a proxy. Default: `guards` must be set
+   * in production (`NODE_ENV=production`).
+   */
+  readonly access?: 'by-application';
+  /** Who asks, from the request of Express or Fastify, for plans and the audit. Default: unknown. */
+  // biome-ignore lint/suspicious/noExplicitAny: the request of the framework, with what guards add to it
+  readonly viewer?: (request: any) => string | undefined;
+  /** The name of the connection of `RocketMQModule`. Default: the one without a name. */
+  readonly connection?: string;
+  /** The control port of an embedded broker in another process. Default: that of `embedded:`, otherwise none. */
+  readonly control?: ControlClientOptions;
+  /** Shown above every page. Default: `RocketMQ`. */
+  readonly title?: string;
+}
+
+/** What Express and Fastify put around Node's request: both carry it as `raw`, or are it. */
+interface FrameworkRequest extends IncomingMessage {
+  readonly raw?: IncomingMessage;
+  /** Express: with what a router has cut off. */
+  readonly originalUrl?: string;
+  readonly body?: unknown;
+  readonly params: Readonly<Record<string, string | undefined>>;
+}
+
+interface FrameworkResponse extends ServerResponse {
+  readonly raw?: ServerResponse;
+  /** Fastify: it is answered here, not by the framework. */
+  hijack?(): void;
+}
+
+interface HostParts {
+  readonly admin: RocketMQAdmin;
+  readonly client: RocketMQClient;
+  readonly application: ConsoleApplication;
+}
+
+class ConsoleHost implements OnModuleDestroy {
+  private readonly console: Console;
+  private readonly isOpen: boolean;
+  private readonly sender: ConsoleSender;
+  private readonly logger = new Logger('RocketMQConsole');
+
+  constructor(
+    private readonly options: RocketMQConsoleModuleOptions,
+    private readonly parts: HostParts,
+  ) {
+    const { guards = [], access, path, connection, control, viewer, title, ...others } = options;
+    const isProduction = process.env.NODE_ENV === 'production';
+    this.isOpen = guards.length > 0 || access === 'by-application';
+    if (!this.isOpen && isProduction)
+      throw new Error(
+        "RocketMQConsoleModule: in production set guards, or access: 'by-application' where something before the console decides who may open it",
+      );
+    const { admin, application, client } = parts;
+    this.sender = new ConsoleSender(() => client.connection);
+    const controls = controlOf(control, client);
+    const kind = controls === undefined ? 'cluster' : 'embedded';
+    const source: ConsoleSource = {
+      admin,
+      title,
+      kind,
+      application,
+      control: controls,
+      send: this.sender.send,
+      nowMs: () => Date.now(),
+      monotonicMs: () => performance.now(),
+      log: (line) => this.logger.log(line),
+    };
+    this.console = new Console(source, others, kind === 'embedded' && !isProduction ? OPEN : CLOSED);
+  }
+
+  /** Never throws: the framework cannot answer any more. */
+  async answer(request: FrameworkRequest, response: FrameworkResponse): Promise<void> {
+    const raw = { request: request.raw ?? request, response: response.raw ?? response };
+    response.hijack?.();
+    try {
+      const viewer = this.options.viewer?.(request);
+      const place = placeOf(request.originalUrl ?? raw.request.url ?? '', partsIn(request));
+      const own = requestOf(raw.request, raw.response, { ...place, viewer, parsed: request.body });
+      await respond(raw.response, await this.answered(own), own.signal);
+    } catch (error) {
+      this.logger.error(error instanceof Error ? error.stack : String(error));
+      raw.response.destroy();
+    }
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    this.console.close();
+    this.parts.application.close();
+    await this.sender.close();
+  }
+
+  private async answered(request: Parameters<Console['answer']>[0]): Promise<ConsoleAnswer> {
+    try {
+      if (!this.isOpen) assertLoopback(request);
+    } catch (error) {
+      const { status, code, message } = error as ConsoleRefusal;
+      return { kind: 'whole', status, headers: JSON_HEADERS, body: JSON.stringify({ error: { code, message } }) };
+    }
+    return this.console.answer(request);
+  }
+}
+
+function controlOf(options: ControlClientOptions | undefined, client: RocketMQClient): ConsoleSource['control'] {
+  if (options !== undefined) {
+    const control = new ControlClient(options);
+    return () => control;
+  }
+  if (client.target !== 'embedded') return undefined;
+  return () => {
+    const { control } = client;
+    if (control === undefined) throw new Error('the embedded broker has no control');
+    return control;
+  };
+}
+
+/** Mounts the console: `RocketMQConsoleModule.forRoot({ guards: [AdminGuard] })` beside `RocketMQModule.forRoot(...)`. */
+@Module({})
+export class RocketMQConsoleModule {
+  /** @throws TypeError for an option that is wrong, when the application starts; Error in production without guards */
+  static forRoot(options: RocketMQConsoleModuleOptions = {}): DynamicModule {
+    const { path = 'rocketmq', guards = [], connection } = options;
+    if (typeof path !== 'string' || !/^\/?[\w.~-]+(\/[\w.~-]+)*\/?$/.test(path))
+      throw new TypeError(
+        `option path of the console must be a path such as "rocketmq", not ${JSON.stringify(path)}: its pages would hide those of the application`,
+      );
+    return {
+      module: RocketMQConsoleModule,
+      controllers: [controllerAt(path, guards)],
+      providers: [
+        {
+          provide: ConsoleHost,
+          inject: [
+            getRocketMQAdminToken(connection),
+            getRocketMQClientToken(connection),
+            getRocketMQListenersToken(connection),
+            getRocketMQHealthToken(connection),
+            getRocketMQEventsToken(connection),
+          ],
+          useFactory: (
+            admin: RocketMQAdmin,
+            client: RocketMQClient,
+            listeners: RocketMQListeners,
+            health: RocketMQHealth,
+            events: RocketMQEvents,
+          ) => new ConsoleHost(options, { admin, client, application: applicationOf({ listeners, health, events }) }),
+        },
+      ],
+    };
+  }
+}
+
+/** As `@ApiExcludeController()` of @nestjs/swagger: the pages are not part of the application's API. */
+const EXCLUDED_FROM_SWAGGER = 'swagger/apiExcludeController';
+
+const PARTS = ['a', 'b', 'c', 'd', 'e'] as const;
+
+/**
+ * Wildcards are written differently in Nest 10 and 11. Nest takes one slash off the end of a path, and Fastify distinguishes the address with a
+ * slash.
+ */
+const PATHS = ['', '//', ':a', ':a/:b', ':a/:b/:c', ':a/:b/:c/:d', ':a/:b/:c/:d/:e'];
+
+/** A class of its own for each mount, since the path and the guards of a controller belong to its class. */
+function controllerAt(path: string, guards: readonly (Type<CanActivate> | CanActivate)[]): Type {
+  @Controller({ path, version: VERSION_NEUTRAL })
+  @SetMetadata(EXCLUDED_FROM_SWAGGER, [true])
+  @UseGuards(...guards)
+  class RocketMQConsoleController {
+    constructor(@Inject(ConsoleHost) private readonly host: ConsoleHost) {}
+
+    @Get(PATHS)
+    async read(@Req() request: FrameworkRequest, @Res() response: FrameworkResponse): Promise<void> {
+      await this.host.answer(request, response);
+    }
+
+    @Post(PATHS)
+    async change(@Req() request: FrameworkRequest, @Res() response: FrameworkResponse): Promise<void> {
+      await this.host.answer(request, response);
+    }
+  }
+  return RocketMQConsoleController;
+}
+
+/** How many parts of the address belong to the console: what is before them depends on the prefix, and on proxies. */
+function partsIn({ params }: FrameworkRequest): number {
+  return PARTS.filter((name) => params[name] !== undefined && params[name] !== '').length;
+}

@@ -1,0 +1,194 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
+import { Connection, Producer, SimpleConsumer } from 'nestjs-rocketmq/client';
+import { TestBroker } from 'nestjs-rocketmq/testing';
+import type { ConsoleOptions } from '../access/options.js';
+import { type StandaloneConsole, startStandaloneConsole } from './standalone.js';
+
+let broker: TestBroker;
+let admin: RocketMQAdmin;
+let connection: Connection;
+const closers: (() => Promise<unknown> | unknown)[] = [];
+
+beforeEach(async () => {
+  broker = await TestBroker.start({
+    strict: true,
+    adminPort: 0,
+    topics: [{ name: 'orders' }],
+    groups: [{ name: 'billing' }],
+  });
+  admin = new RocketMQAdmin({ nameServer: broker.adminEndpoint });
+  connection = new Connection({ endpoints: broker.endpoints });
+});
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+  await connection.close();
+  await admin.close();
+  await broker.stop();
+});
+
+// biome-ignore lint/suspicious/noExplicitAny: answers are compared as they are
+type Json = any;
+
+/** A browser that has opened the console. */
+class Browser {
+  private cookie = '';
+
+  constructor(readonly console: StandaloneConsole) {}
+
+  get origin(): string {
+    return `http://127.0.0.1:${this.console.port}`;
+  }
+
+  async open(): Promise<this> {
+    const welcome = await fetch(this.console.url, { redirect: 'manual' });
+    expect(welcome.status).toBe(303);
+    this.cookie = (welcome.headers.get('set-cookie') ?? '').split(';')[0] ?? '';
+    return this;
+  }
+
+  async get(
+    path: string,
+    headers: Record<string, string> = {},
+  ): Promise<{ status: number; body: Json; headers: Headers }> {
+    const response = await fetch(this.origin + path, { headers: { cookie: this.cookie, ...headers } });
+    return { status: response.status, body: (await response.json()) as Json, headers: response.headers };
+  }
+
+  stream(path: string, signal: AbortSignal): Promise<Response> {
+    return fetch(this.origin + path, { headers: { cookie: this.cookie }, signal });
+  }
+
+  async post(
+    path: string,
+    body: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<{ status: number; body: Json }> {
+    const own = {
+      'content-type': 'application/json',
+      'x-rocketmq-console': '1',
+      origin: this.origin,
+      cookie: this.cookie,
+    };
+    const init = { method: 'POST', headers: { ...own, ...headers }, body: JSON.stringify(body) };
+    const response = await fetch(this.origin + path, init);
+    return { status: response.status, body: (await response.json()) as Json };
+  }
+}
+
+async function opened(options: ConsoleOptions = {}): Promise<Browser> {
+  const console = await startStandaloneConsole({ admin }, options);
+  closers.push(() => console.close());
+  return new Browser(console).open();
+}
+
+async function bury(body: string): Promise<string> {
+  const producer = new Producer(connection);
+  closers.push(() => producer.close());
+  const { messageId } = await producer.send({ topic: 'orders', body, keys: ['order-1'], tag: 'paid' });
+  const consumer = new SimpleConsumer(connection, { consumerGroup: 'billing', subscriptions: [{ topic: 'orders' }] });
+  await consumer.start();
+  for (const message of await consumer.receive()) await consumer.forwardToDeadLetterQueue(message);
+  await consumer.close();
+  return messageId;
+}
+
+describe('the standalone console', () => {
+  it('lets in the browser with the token, once, and nobody else', async () => {
+    const browser = await opened();
+    expect((await browser.get('/api/topics')).status).toBe(200);
+    expect((await fetch(browser.console.url, { redirect: 'manual' })).status).toBe(401);
+    expect((await fetch(`${browser.origin}/api/topics`)).status).toBe(401);
+    expect((await fetch(`${browser.origin}/?token=guessed`, { redirect: 'manual' })).status).toBe(401);
+  });
+
+  it('shows topics, groups, messages and the trail of one, and hides bodies', async () => {
+    const messageId = await bury('secret 4711');
+    const browser = await opened();
+    expect((await browser.get('/api/topics')).body).toMatchObject({ total: 1, topics: [{ topic: 'orders' }] });
+    expect((await browser.get('/api/groups')).body).toMatchObject({ total: 1, groups: [{ consumerGroup: 'billing' }] });
+    const { body: page } = await browser.get('/api/topics/orders/messages');
+    expect(page.messages).toMatchObject([{ messageId, keys: ['order-1'], body: { kind: 'hidden', bytes: 11 } }]);
+    const { body: trail } = await browser.get(`/api/topics/orders/messages/${messageId}`);
+    expect(trail.groups).toMatchObject([{ consumerGroup: 'billing', deadLetters: [{ body: { kind: 'hidden' } }] }]);
+    expect((await browser.get('/api/groups/billing/dead-letters')).body).toMatchObject({
+      deadLetters: [{ messageId }],
+    });
+    expect((await browser.get('/api/topics/orders/messages?text=4711')).body.messages).toEqual([]);
+    expect((await browser.get('/api/topics/orders/messages?text=order-1')).body.messages).toHaveLength(1);
+    expect((await browser.get('/api/overview')).body).toMatchObject({ actions: [], counts: { topics: 1, groups: 1 } });
+    expect(JSON.stringify([page, trail])).not.toContain('4711');
+  });
+
+  it('carries out a plan once, for what it may change, and writes it down', async () => {
+    const messageId = await bury('x');
+    const browser = await opened({ actions: ['replay'], bodies: 'shown' });
+    const { body: plan } = await browser.post('/api/plans', { action: 'replay', consumerGroup: 'billing' });
+    expect(plan).toMatchObject({
+      action: 'replay',
+      preview: { planned: [{ topic: 'orders', consumerGroups: ['billing'] }] },
+    });
+    expect((await admin.topicOffsets('orders')).total).toBe(1n);
+    const done = await browser.post('/api/executions', { plan: plan.plan });
+    expect(done.body).toMatchObject({ outcome: 'done', text: '1 replayed, 0 were replayed before, 0 failed' });
+    expect((await admin.topicOffsets('orders')).total).toBe(2n);
+    expect((await browser.post('/api/executions', { plan: plan.plan })).body).toMatchObject({
+      error: { code: 'NO_PLAN' },
+    });
+    const rewind = { action: 'rewind', consumerGroup: 'billing', topic: 'orders', to: 'beginning' };
+    expect((await browser.post('/api/plans', rewind)).body).toMatchObject({ error: { code: 'NOT_ALLOWED' } });
+    const { body: audit } = await browser.get('/api/audit');
+    expect(audit.entries).toMatchObject([
+      { action: 'rewind', outcome: 'refused' },
+      { action: 'replay', outcome: 'done', target: { consumerGroup: 'billing' } },
+    ]);
+    expect((await browser.get(`/api/topics/orders/messages?id=${messageId}`)).body.messages).toHaveLength(2);
+  });
+
+  it('sends what happens to an open page: samples of its groups, and the messages of a topic', async () => {
+    const browser = await opened({ bodies: 'shown' });
+    const leaving = new AbortController();
+    const stream = await browser.stream('/api/events?groups=billing&follow=orders', leaving.signal);
+    expect(stream.headers.get('content-type')).toContain('text/event-stream');
+    const reader = stream.body?.pipeThrough(new TextDecoderStream()).getReader();
+    let seen = '';
+    const until = async (part: string): Promise<void> => {
+      while (!seen.includes(part)) seen += (await reader?.read())?.value ?? '';
+    };
+    await until('event: messages');
+    const producer = new Producer(connection);
+    closers.push(() => producer.close());
+    const { messageId } = await producer.send({ topic: 'orders', body: 'hello' });
+    await until(messageId);
+    expect(seen).toMatch(/^id: \d+\nevent: messages$/m);
+    await until('"consumerGroup":"billing"');
+    leaving.abort();
+  });
+
+  it.each([
+    ['another origin', { origin: 'http://evil.example' }],
+    ['no origin', { origin: 'null' }],
+    ['a form', { 'content-type': 'text/plain' }],
+    ['a page of another site', { 'sec-fetch-site': 'cross-site' }],
+  ])('refuses a change from %s', async (_, headers) => {
+    await bury('x');
+    const browser = await opened({ actions: 'all' });
+    const { status } = await browser.post('/api/plans', { action: 'replay', consumerGroup: 'billing' }, headers);
+    expect([403, 415]).toContain(status);
+  });
+
+  it('answers what it cannot do with a clear error', async () => {
+    const browser = await opened();
+    expect(await browser.get('/api/nothing')).toMatchObject({ status: 404, body: { error: { code: 'NO_PAGE' } } });
+    expect(await browser.get('/api/topics/nowhere')).toMatchObject({
+      status: 404,
+      body: { error: { code: 'NO_TOPIC' } },
+    });
+    expect(await browser.get('/api/topics/orders/messages?limit=x')).toMatchObject({
+      status: 400,
+      body: { error: { code: 'WRONG_PARAMETER', message: 'parameter limit must be an integer from 1 to 100' } },
+    });
+    const { headers } = await browser.get('/api/topics');
+    expect(headers.get('content-security-policy')).toContain("default-src 'none'");
+  });
+});

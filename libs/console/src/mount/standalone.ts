@@ -1,0 +1,163 @@
+// The console as a server of its own, for any cluster: on the loopback interface, behind a token that only its starter sees.
+
+import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { performance } from 'node:perf_hooks';
+import type { RocketMQAdmin } from 'nestjs-rocketmq/admin';
+import type { ControlClient } from 'nestjs-rocketmq/broker';
+import type { Connection } from 'nestjs-rocketmq/client';
+import { CLOSED, type ConsoleOptions, OPEN } from '../access/options.js';
+import { Console } from '../console.js';
+import { type ConsoleAnswer, ConsoleRefusal } from '../http/exchange.js';
+import { assertLoopback } from '../http/guard.js';
+import { JSON_HEADERS } from '../http/headers.js';
+import { requestOf, respond } from '../http/node-exchange.js';
+import { ConsoleSender } from './sender.js';
+
+/** What the console shows. It closes none of these. */
+export interface StandaloneSource {
+  readonly admin: RocketMQAdmin;
+  /** The control port of an embedded broker. Default: none. */
+  readonly control?: ControlClient;
+  /** How messages are sent. Default: the console cannot send. */
+  readonly connection?: Connection;
+  /** Shown above every page. Default: `RocketMQ`. */
+  readonly title?: string;
+  /** Receives a line for each change. Default: nothing is logged. */
+  readonly log?: (line: string) => void;
+}
+
+export interface StandaloneOptions extends ConsoleOptions {
+  /** Default: 0, a free port. */
+  readonly port?: number;
+}
+
+export interface StandaloneConsole {
+  /** What to open, with the token that lets one browser in. */
+  readonly url: string;
+  readonly port: number;
+  /** Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Browsers send cookies to all ports of a host, so each console has one of its own. */
+const COOKIE = 'rocketmq-console-';
+
+/**
+ * Starts the console on 127.0.0.1. With `control`, everything can be changed and bodies are shown, except with `NODE_ENV=production`.
+ * @throws TypeError for an option that is wrong; the error of the system when the port is taken
+ */
+export async function startStandaloneConsole(
+  { admin, control, connection, title, log = () => {} }: StandaloneSource,
+  { port = 0, ...options }: StandaloneOptions = {},
+): Promise<StandaloneConsole> {
+  const sender = connection && new ConsoleSender(() => connection);
+  const source = {
+    admin,
+    title,
+    log,
+    kind: control === undefined ? 'cluster' : 'embedded',
+    control: control && (() => control),
+    send: sender?.send,
+    nowMs: () => Date.now(),
+    monotonicMs: () => performance.now(),
+  } as const;
+  const isForDevelopment = control !== undefined && process.env.NODE_ENV !== 'production';
+  const server = new StandaloneServer(new Console(source, options, isForDevelopment ? OPEN : CLOSED));
+  const bound = await server.listen(port);
+  const close = async (): Promise<void> => {
+    await server.close();
+    await sender?.close();
+  };
+  return { url: `http://127.0.0.1:${bound}/?token=${server.token}`, port: bound, close };
+}
+
+class StandaloneServer {
+  /** In the address, for one visit. */
+  readonly token = randomBytes(24).toString('base64url');
+  /** In the cookie, once the token was used. */
+  private readonly session = randomBytes(24).toString('base64url');
+  private isTokenUsed = false;
+  private readonly server: Server;
+  private closing: Promise<void> | undefined;
+
+  constructor(private readonly console: Console) {
+    this.server = createServer((message, response) => void this.handle(message, response));
+  }
+
+  listen(port: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.server.once('error', reject);
+      this.server.listen(port, '127.0.0.1', () => resolve((this.server.address() as AddressInfo).port));
+    });
+  }
+
+  close(): Promise<void> {
+    this.closing ??= new Promise((resolve) => {
+      this.console.close();
+      this.server.close(() => resolve());
+      this.server.closeAllConnections();
+    });
+    return this.closing;
+  }
+
+  private async handle(message: IncomingMessage, response: ServerResponse): Promise<void> {
+    const [path = '/'] = (message.url ?? '/').split('?', 1);
+    const request = requestOf(message, response, { path, mountedAs: undefined, viewer: undefined });
+    try {
+      assertLoopback(request);
+      const token = request.query.get('token');
+      if (token !== null) this.welcome(response, token);
+      else {
+        this.assertKnown(message);
+        await respond(response, await this.console.answer(request), request.signal);
+      }
+    } catch (error) {
+      if (!(error instanceof ConsoleRefusal)) return void response.destroy();
+      const isPage = message.headers.accept?.includes('text/html') === true;
+      await respond(response, isPage ? textOf(error) : refusalOf(error), request.signal);
+    }
+  }
+
+  /** The token is in the history of the shell and of the browser, so it opens the console once. */
+  private welcome(response: ServerResponse, token: string): void {
+    if (this.isTokenUsed || !isSame(token, this.token)) throw stranger();
+    this.isTokenUsed = true;
+    const cookie = `${this.cookieName}=${this.session}; HttpOnly; SameSite=Strict; Path=/`;
+    response.writeHead(303, { location: '/', 'set-cookie': cookie, 'cache-control': 'no-store' }).end();
+  }
+
+  private get cookieName(): string {
+    return COOKIE + (this.server.address() as AddressInfo).port;
+  }
+
+  private assertKnown({ headers: { cookie = '' } }: IncomingMessage): void {
+    const given = cookie.split(';').map((part) => part.trim().split('=', 2));
+    const isKnown = given.some(([name, value = '']) => name === this.cookieName && isSame(value, this.session));
+    if (!isKnown) throw stranger();
+  }
+}
+
+function stranger(): ConsoleRefusal {
+  return new ConsoleRefusal(
+    401,
+    'NO_SESSION',
+    'open the address that the command printed; it works once, so start it again for another browser',
+  );
+}
+
+function isSame(given: string, wanted: string): boolean {
+  const [left, right] = [Buffer.from(given), Buffer.from(wanted)];
+  return left.length === right.length && timingSafeEqual(left, right);
+}
+
+/** For the address line of a browser. */
+function textOf({ status, message }: ConsoleRefusal): ConsoleAnswer {
+  const headers = { ...JSON_HEADERS, 'content-type': 'text/plain; charset=utf-8' };
+  return { kind: 'whole', status, headers, body: `${message}\n` };
+}
+
+function refusalOf({ status, code, message }: ConsoleRefusal): ConsoleAnswer {
+  return { kind: 'whole', status, headers: JSON_HEADERS, body: JSON.stringify({ error: { code, message } }) };
+}

@@ -1,0 +1,74 @@
+// What the pages read from, and how a page shows what failed.
+
+import type { RocketMQAdmin } from 'nestjs-rocketmq/admin';
+import type { ControlClient } from 'nestjs-rocketmq/broker';
+import type { Audit, ConsoleAction } from '../access/audit.js';
+import type { Redaction } from '../access/redaction.js';
+import type { TimeWatch } from '../cluster/broker-time.js';
+import type { ClusterWatch } from '../cluster/cluster-watch.js';
+import { ConsoleRefusal, type ConsoleRequest } from '../http/exchange.js';
+import type { ConsoleApplication, ConsoleSource } from '../source.js';
+
+export interface PageContext {
+  readonly source: ConsoleSource;
+  readonly admin: RocketMQAdmin;
+  readonly watch: ClusterWatch;
+  readonly time: TimeWatch;
+  readonly redaction: Redaction;
+  readonly request: ConsoleRequest;
+  readonly actions: readonly ConsoleAction[];
+  readonly audit: Audit;
+  /** Milliseconds since 1970. */
+  readonly nowMs: () => number;
+}
+
+export const DEFAULT_PAGE = 32;
+export const MOST_ITEMS = 100;
+
+/** How long the control of a broker may take, as an administration request. */
+export const CONTROL_MS = 3_000;
+
+/** @throws ConsoleRefusal without an embedded broker */
+export function controlOf({ source }: PageContext): ControlClient {
+  if (source.control === undefined)
+    throw new ConsoleRefusal(
+      404,
+      'NO_CONTROL',
+      'only an embedded broker shows this; start the console with its control endpoint',
+    );
+  return source.control();
+}
+
+/** @throws ConsoleRefusal outside an application */
+export function applicationOf({ source: { application } }: PageContext): ConsoleApplication {
+  if (application === undefined)
+    throw new ConsoleRefusal(404, 'NO_APPLICATION', 'this console is not mounted in an application');
+  return application;
+}
+
+/** A part of a page that is missing. */
+interface Problem {
+  readonly name: string;
+  readonly error: unknown;
+}
+
+/** The parts of a page: one that fails does not take the others with it. */
+export class Parts {
+  readonly problems: Problem[] = [];
+
+  /** @param name what is missing, for the viewer */
+  async of<T, U>(name: string, part: Promise<T> | (() => Promise<T>), otherwise: U): Promise<T | U> {
+    try {
+      return await (typeof part === 'function' ? part() : part);
+    } catch (error) {
+      this.problems.push({ name, error });
+      return otherwise;
+    }
+  }
+
+  /** Names the brokers that did not answer, once each. */
+  add(failures: readonly Problem[]): void {
+    for (const { name, error } of failures)
+      if (!this.problems.some((one) => one.name === name)) this.problems.push({ name, error });
+  }
+}

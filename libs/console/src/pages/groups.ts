@@ -1,0 +1,171 @@
+// Consumer groups and their dead letters.
+
+import {
+  type DeadLetterView,
+  REPLAY_PROPERTY,
+  type RocketMQAdmin,
+  type StoredMessageView,
+} from 'nestjs-rocketmq/admin';
+import type { Redaction } from '../access/redaction.js';
+import { ConsoleRefusal } from '../http/exchange.js';
+import type { ConsoleEvent } from '../source.js';
+import { DEFAULT_PAGE, MOST_ITEMS, type PageContext, Parts } from './context.js';
+import { Query } from './queries.js';
+
+const MOST_LISTED = 200;
+/** How many pages are read to find dead letters of one topic. */
+const MOST_PAGES = 10;
+const DEAD_LETTERS = '%DLQ%';
+const AT_ONCE = 20;
+
+export async function groups({ watch, request }: PageContext): Promise<object> {
+  const query = new Query(request);
+  const text = query.text('text') ?? '';
+  const { groups: all, problems, atMs } = await watch.lists();
+  const found = all.filter(({ consumerGroup }) => consumerGroup.includes(text));
+  const listed = found.slice(0, query.count('limit', MOST_LISTED, 5_000));
+  return {
+    atMs,
+    problems,
+    total: found.length,
+    groups: listed.map((one) => ({ ...one, sample: watch.sampleOf(one.consumerGroup) })),
+  };
+}
+
+export async function group({ admin, watch, request }: PageContext, name: string): Promise<object> {
+  const { signal } = request;
+  const range = new Query(request).oneOf('range', ['hour', 'day'], 'hour');
+  const parts = new Parts();
+  const [described, lag, clients] = await Promise.all([
+    admin.describeGroup(name, { signal }),
+    parts.of('lag', admin.groupLag(name, { signal }), undefined),
+    parts.of('clients', admin.groupClients(name, { signal, compareMembers: watch.comparesMembers }), undefined),
+  ]);
+  if (described === undefined) throw new ConsoleRefusal(404, 'NO_GROUP', `consumer group ${name} does not exist`);
+  parts.add([...(lag?.failures ?? []), ...(clients?.failures ?? [])]);
+  const topics = [...(lag?.topics ?? []), ...(clients?.subscriptions ?? [])].map(({ topic }) => topic);
+  return {
+    ...described,
+    lag,
+    clients,
+    topics: [...new Set(topics)].sort(),
+    isOwn: watch.isOwn(name),
+    sample: watch.sampleOf(name),
+    history: watch.historyOf(name)?.points(range) ?? [],
+    problems: parts.problems,
+  };
+}
+
+export async function deadLetters(context: PageContext, name: string): Promise<object> {
+  const { admin, request } = context;
+  const query = new Query(request);
+  const limit = query.count('limit', DEFAULT_PAGE, MOST_ITEMS);
+  const topic = query.text('topic');
+  let page = await admin.listDeadLetters(name, { limit, after: query.text('after'), signal: request.signal });
+  const isMeant = ({ originTopic }: DeadLetterView): boolean => topic === undefined || originTopic === topic;
+  const found = page.deadLetters.filter(isMeant);
+  for (let pages = 1; found.length < limit && page.next !== undefined && pages < MOST_PAGES; pages++) {
+    page = await admin.listDeadLetters(name, {
+      limit: limit - found.length,
+      after: page.next,
+      signal: request.signal,
+    });
+    found.push(...page.deadLetters.filter(isMeant));
+  }
+  return { ...page, deadLetters: found.map((one) => shownDeadLetter(context, one)) };
+}
+
+/** With its position, and why it is one if this application knows. */
+function shownDeadLetter({ redaction, source }: PageContext, one: DeadLetterView) {
+  const event = source.application?.events().find((known) => isOf(known, one));
+  return { ...redaction.short(one), position: positionOf(one), reason: event?.error ?? event?.reason };
+}
+
+function isOf({ kind, messageId, consumerGroup }: ConsoleEvent, one: DeadLetterView): boolean {
+  return kind === 'dead-lettered' && messageId === one.messageId && consumerGroup === one.consumerGroup;
+}
+
+/** A dead letter beside the message that it was. */
+export async function compare({ admin, redaction, request }: PageContext, name: string): Promise<object> {
+  const { signal } = request;
+  const deadLetter = await deadLetterAt(admin, name, new Query(request).needed('position'), signal);
+  const parts = new Parts();
+  const original = await parts.of('the original message', originalOf(admin, deadLetter, signal), undefined);
+  return {
+    deadLetter: { ...redaction.whole(deadLetter), position: positionOf(deadLetter) },
+    original: original && redaction.whole(original),
+    problems: parts.problems,
+  };
+}
+
+/** @throws ConsoleRefusal when it is no longer stored */
+export async function deadLetterAt(
+  admin: RocketMQAdmin,
+  consumerGroup: string,
+  position: string,
+  signal: AbortSignal,
+): Promise<DeadLetterView> {
+  const { deadLetters: found } = await admin.listDeadLetters(consumerGroup, { limit: 1, after: position, signal });
+  const [one] = found;
+  if (one !== undefined && positionOf(one) === position) return one;
+  throw new ConsoleRefusal(
+    404,
+    'NO_DEAD_LETTER',
+    `group ${consumerGroup} has no dead letter at ${position} any more; nothing was changed`,
+  );
+}
+
+async function originalOf(
+  admin: RocketMQAdmin,
+  { originTopic: topic, messageId }: DeadLetterView,
+  signal: AbortSignal,
+): Promise<StoredMessageView | undefined> {
+  if (topic === undefined) return undefined;
+  const { messages } = await admin.findMessages({ topic, messageId }, { signal });
+  return messages.find(({ properties }) => properties[REPLAY_PROPERTY] === undefined);
+}
+
+/** The groups that have dead letters. */
+export async function allDeadLetters({ admin, watch, nowMs, request: { signal } }: PageContext): Promise<object> {
+  const { topics, problems } = await watch.lists();
+  const parts = new Parts();
+  const names = topics.filter(({ kind }) => kind === 'dead-letter').map(({ topic }) => topic);
+  const counted = await inTurns(names, async (topic) => {
+    const consumerGroup = topic.slice(DEAD_LETTERS.length);
+    const known = watch.sampleOf(consumerGroup);
+    if (known !== undefined && known.problem === undefined && nowMs() - known.atMs < 2 * watch.sampleMs)
+      return { consumerGroup, deadLetters: known.deadLetters, atMs: known.atMs };
+    const offsets = await parts.of(consumerGroup, admin.topicOffsets(topic, { signal }), undefined);
+    if (offsets === undefined) return undefined;
+    parts.add(offsets.failures);
+    return { consumerGroup, deadLetters: offsets.total, atMs: nowMs() };
+  });
+  const found = counted.filter((one) => one !== undefined && one.deadLetters > 0n);
+  return { groups: found, problems: [...problems.map(textProblem), ...parts.problems] };
+}
+
+/** A few at a time: a cluster may have thousands of groups. */
+async function inTurns<T, U>(list: readonly T[], work: (one: T) => Promise<U>): Promise<U[]> {
+  const results: U[] = [];
+  for (let from = 0; from < list.length; from += AT_ONCE)
+    results.push(...(await Promise.all(list.slice(from, from + AT_ONCE).map(work))));
+  return results;
+}
+
+function textProblem(text: string) {
+  const [name = '', ...rest] = text.split(': ');
+  return { name, error: new Error(rest.join(': ')) };
+}
+
+/** How the browser names a dead letter; the same as where a page of dead letters begins. */
+export function positionOf({
+  broker,
+  queueId,
+  queueOffset,
+}: Pick<StoredMessageView, 'broker' | 'queueId' | 'queueOffset'>): string {
+  return `${encodeURIComponent(broker)}/${queueId}/${queueOffset}`;
+}
+
+export function shortDeadLetter(redaction: Redaction, one: DeadLetterView) {
+  return { ...redaction.short(one), position: positionOf(one) };
+}

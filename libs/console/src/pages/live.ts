@@ -1,0 +1,155 @@
+// What a page gets while it is open: one event stream for each tab, with the samples of the groups that it shows and the messages of the topic
+// that it follows.
+
+import type { StoredMessageView } from 'nestjs-rocketmq/admin';
+import { ConsoleRefusal, toJson } from '../http/exchange.js';
+import type { PageContext } from './context.js';
+import { Query } from './queries.js';
+
+const SAMPLES_MS = 2_000;
+/** Proxies end a stream that is silent for a minute. */
+const HEARTBEAT_MS = 15_000;
+/** A person reads no more; the rest is counted. */
+const MOST_FOLLOWED = 200;
+const MOST_GROUPS = 50;
+/** A browser that does not read must not fill the memory: then events are dropped, and counted. */
+const MOST_WAITING = 500;
+const MOST_STREAMS = 100;
+
+/** The streams that are open. */
+export class LiveStreams {
+  private open = 0;
+
+  /** @throws ConsoleRefusal when too many tabs are open */
+  lines(context: PageContext): AsyncIterable<string> {
+    const query = new Query(context.request);
+    const groups = (query.text('groups') ?? '').split(',').filter((name) => name !== '');
+    if (groups.length > MOST_GROUPS)
+      throw new ConsoleRefusal(400, 'WRONG_PARAMETER', `groups must have at most ${MOST_GROUPS} names`);
+    const follow = query.text('follow');
+    const text = query.text('text');
+    const since = context.request.headers['last-event-id'];
+    if (this.open >= MOST_STREAMS)
+      throw new ConsoleRefusal(503, 'TOO_MANY', `${MOST_STREAMS} tabs are open on this console; close one`);
+    return this.stream(context, { groups, follow, text, since: typeof since === 'string' ? since : undefined });
+  }
+
+  private async *stream(context: PageContext, wish: Wish): AsyncGenerator<string> {
+    this.open++;
+    const { signal } = context.request;
+    const lines = new Lines(signal);
+    const detach = [context.watch.attach(), ...wish.groups.map((group) => context.watch.pin(group))];
+    const sample = (): void => {
+      lines.add(event('samples', samplesOf(context, wish.groups)));
+      void this.addTime(context, lines);
+    };
+    const timers = [
+      setInterval(sample, SAMPLES_MS).unref(),
+      setInterval(() => lines.add(': still here\n\n'), HEARTBEAT_MS).unref(),
+    ];
+    try {
+      sample();
+      if (wish.follow !== undefined) void this.follow(context, wish.follow, wish, lines);
+      yield* lines;
+    } finally {
+      for (const timer of timers) clearInterval(timer);
+      for (const leave of detach) leave();
+      lines.end();
+      this.open--;
+    }
+  }
+
+  private async addTime({ time }: PageContext, lines: Lines): Promise<void> {
+    try {
+      const state = await time.read();
+      if (state === undefined) return;
+      const { nowMs, offsetMs, nextDueAtMs } = state;
+      lines.add(event('time', { nowMs, offsetMs, nextDueAtMs }));
+    } catch {
+      // The samples report that the broker does not answer.
+    }
+  }
+
+  private async follow({ admin, redaction }: PageContext, topic: string, wish: Wish, lines: Lines): Promise<void> {
+    const { text, since } = wish;
+    const filter = text === undefined ? undefined : (one: StoredMessageView) => redaction.contains(one, text);
+    const from = since !== undefined && /^\d{1,15}$/.test(since) ? new Date(Number(since)) : undefined;
+    const options = { filter, from, maxMessages: MOST_FOLLOWED, signal: lines.signal };
+    try {
+      for await (const { messages, skipped, failures } of admin.tailMessages(topic, options)) {
+        const problems = failures.map(({ name, error }) => `${name}: ${error.message}`);
+        const last = messages.at(-1)?.storeTimestampMs;
+        const shown = messages.map((one) => redaction.short(one));
+        lines.add(event('messages', { messages: shown, skipped, problems }, last));
+      }
+    } catch (error) {
+      if (!lines.signal.aborted) lines.add(event('problem', { message: (error as Error).message }));
+    }
+  }
+}
+
+interface Wish {
+  readonly groups: readonly string[];
+  readonly follow: string | undefined;
+  readonly text: string | undefined;
+  readonly since: string | undefined;
+}
+
+function samplesOf({ watch, nowMs }: PageContext, groups: readonly string[]) {
+  return { nowMs: nowMs(), samples: groups.flatMap((group) => watch.sampleOf(group) ?? []) };
+}
+
+/** @param id what the browser sends when it connects again */
+function event(name: string, data: unknown, id?: number): string {
+  return `${id === undefined ? '' : `id: ${id}\n`}event: ${name}\ndata: ${toJson(data)}\n\n`;
+}
+
+/** Lines that wait for the browser. */
+class Lines implements AsyncIterable<string> {
+  private readonly waiting: string[] = [];
+  private wake: () => void = () => {};
+  private isEnded = false;
+  private dropped = 0;
+  private readonly ending = new AbortController();
+
+  constructor(outer: AbortSignal) {
+    if (outer.aborted) this.end();
+    else outer.addEventListener('abort', () => this.end(), { once: true });
+  }
+
+  /** Aborts when the stream ends. */
+  get signal(): AbortSignal {
+    return this.ending.signal;
+  }
+
+  add(line: string): void {
+    if (this.isEnded) return;
+    if (this.waiting.length >= MOST_WAITING) this.dropped++;
+    else this.waiting.push(line);
+    this.wake();
+  }
+
+  end(): void {
+    this.isEnded = true;
+    this.ending.abort(new Error('the stream has ended'));
+    this.wake();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<string> {
+    for (;;) {
+      const line = this.waiting.shift();
+      if (line !== undefined) {
+        yield line;
+        continue;
+      }
+      if (this.isEnded) return;
+      if (this.dropped > 0) {
+        yield event('dropped', { events: this.dropped });
+        this.dropped = 0;
+      }
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+      });
+    }
+  }
+}

@@ -1,0 +1,64 @@
+// The first page: what is wrong first. And what a viewer can do here.
+
+import { MOST_ITEMS, type PageContext, Parts } from './context.js';
+
+const NO_VERSIONS = { brokers: [], failures: [] };
+
+export async function session(context: PageContext): Promise<object> {
+  const { source, actions, nowMs, time, request } = context;
+  // A broker that is away can move its time again when it is back.
+  const hasTime = await time.read().then(
+    (state) => state !== undefined,
+    () => false,
+  );
+  return {
+    nowMs: nowMs(),
+    viewer: request.viewer,
+    actions,
+    title: source.title ?? 'RocketMQ',
+    kind: source.kind ?? 'cluster',
+    has: { app: source.application !== undefined, time: hasTime, control: source.control !== undefined },
+  };
+}
+
+export async function overview({
+  watch,
+  actions,
+  nowMs,
+  admin,
+  request: { signal, viewer },
+}: PageContext): Promise<object> {
+  const parts = new Parts();
+  const [{ topics: all, groups: listed, problems, atMs }, versions, skew] = await Promise.all([
+    watch.lists(),
+    parts.of('the versions of the brokers', admin.brokerVersions({ signal }), NO_VERSIONS),
+    parts.of('the clocks of the brokers', watch.skew(), []),
+  ]);
+  const samples = listed.flatMap(({ consumerGroup }) => watch.sampleOf(consumerGroup) ?? []);
+  const growing = samples.filter(({ consumerGroup }) => watch.historyOf(consumerGroup)?.isGrowing === true);
+  const failed = parts.problems.map(({ name, error }) => `${name}: ${(error as Error).message}`);
+  return {
+    nowMs: nowMs(),
+    atMs,
+    viewer,
+    actions,
+    brokers: versions.brokers,
+    problems: [...new Set([...problems, ...failed])],
+    counts: {
+      topics: all.filter(({ kind }) => kind === 'user').length,
+      groups: listed.length,
+      sampled: samples.length,
+      lag: samples.reduce((sum, { lag }) => sum + lag, 0n),
+      deadLetters: samples.reduce((sum, { deadLetters: dead }) => sum + dead, 0n),
+    },
+    /** What is wrong, the worst first. */
+    troubles: {
+      deadLetters: samples.filter(({ deadLetters: dead }) => dead > 0n).slice(0, MOST_ITEMS),
+      growing: growing.slice(0, MOST_ITEMS),
+      unattended: samples.filter(({ lag, consumers }) => lag > 0n && consumers === 0).slice(0, MOST_ITEMS),
+      differing: samples.flatMap(({ differing }) => differing).slice(0, MOST_ITEMS),
+      skew,
+      unknown: samples.filter(({ problem }) => problem !== undefined).slice(0, MOST_ITEMS),
+    },
+  };
+}

@@ -1,0 +1,52 @@
+// The addresses of the pages' data.
+
+import { ConsoleRefusal } from '../http/exchange.js';
+import { applicationOf, type PageContext } from './context.js';
+import { allDeadLetters, compare, deadLetters, group, groups } from './groups.js';
+import { overview, session } from './overview.js';
+import { message, messages, topic, topics } from './topics.js';
+import { delayed, delayedCalendar, faults, inFlight, transactions } from './waiting.js';
+
+interface Page {
+  readonly pattern: RegExp;
+  read(context: PageContext, ...parts: string[]): Promise<object> | object;
+}
+
+export const PAGES: readonly Page[] = [
+  { pattern: /^\/api\/session$/, read: session },
+  { pattern: /^\/api\/overview$/, read: overview },
+  { pattern: /^\/api\/topics$/, read: topics },
+  { pattern: /^\/api\/topics\/([^/]+)$/, read: topic },
+  { pattern: /^\/api\/topics\/([^/]+)\/messages$/, read: messages },
+  { pattern: /^\/api\/topics\/([^/]+)\/messages\/([^/]+)$/, read: message },
+  { pattern: /^\/api\/groups$/, read: groups },
+  { pattern: /^\/api\/groups\/([^/]+)$/, read: group },
+  { pattern: /^\/api\/groups\/([^/]+)\/dead-letters$/, read: deadLetters },
+  { pattern: /^\/api\/groups\/([^/]+)\/dead-letters\/compare$/, read: compare },
+  { pattern: /^\/api\/dead-letters$/, read: allDeadLetters },
+  { pattern: /^\/api\/delayed$/, read: delayed },
+  { pattern: /^\/api\/delayed\/calendar$/, read: delayedCalendar },
+  { pattern: /^\/api\/transactions$/, read: transactions },
+  { pattern: /^\/api\/app$/, read: app },
+  { pattern: /^\/api\/in-flight$/, read: inFlight },
+  { pattern: /^\/api\/time$/, read: time },
+  { pattern: /^\/api\/faults$/, read: faults },
+  { pattern: /^\/api\/audit$/, read: ({ audit }) => ({ entries: audit.list() }) },
+];
+
+function app(context: PageContext) {
+  const application = applicationOf(context);
+  return {
+    instance: application.instance,
+    listeners: application.listeners(),
+    events: application.events(),
+    health: application.health(),
+  };
+}
+
+async function time({ time: watch }: PageContext) {
+  const state = await watch.read();
+  if (state === undefined)
+    throw new ConsoleRefusal(404, 'NO_TIME', 'the time of this broker cannot be moved; start it with time travel');
+  return state;
+}

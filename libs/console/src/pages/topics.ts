@@ -1,0 +1,114 @@
+// Topics, their messages, and the trail of one message.
+
+import type { BrowseOptions, StoredMessageView } from 'nestjs-rocketmq/admin';
+import type { Redaction } from '../access/redaction.js';
+import { ConsoleRefusal } from '../http/exchange.js';
+import { CONTROL_MS, DEFAULT_PAGE, MOST_ITEMS, type PageContext, Parts } from './context.js';
+import { Query } from './queries.js';
+
+const MOST_LISTED = 200;
+/** Each costs requests to every broker. */
+const MOST_GROUPS = 20;
+const MOST_IN_FLIGHT = 500;
+
+export async function topics({ watch, request }: PageContext): Promise<object> {
+  const query = new Query(request);
+  const [text = '', kind] = [
+    query.text('text'),
+    query.oneOf('kind', ['user', 'retry', 'dead-letter', 'system'], 'user'),
+  ];
+  const { topics: all, problems, atMs } = await watch.lists();
+  const found = all.filter((one) => one.kind === kind && one.topic.includes(text));
+  return { atMs, problems, total: found.length, topics: found.slice(0, query.count('limit', MOST_LISTED, 5_000)) };
+}
+
+export async function topic({ admin, watch, request: { signal } }: PageContext, name: string): Promise<object> {
+  const parts = new Parts();
+  const [described, offsets, consumers] = await Promise.all([
+    admin.describeTopic(name, { signal }),
+    parts.of('queues', admin.topicOffsets(name, { signal }), undefined),
+    parts.of('consumer groups', admin.groupsOfTopic(name, { signal }), undefined),
+  ]);
+  if (described === undefined) throw new ConsoleRefusal(404, 'NO_TOPIC', `topic ${name} does not exist`);
+  parts.add([...(offsets?.failures ?? []), ...(consumers?.failures ?? [])]);
+  const names = consumers?.consumerGroups ?? [];
+  const groups = names.map(async (consumerGroup, index) => {
+    const { consumers: connected, deadLetters } = watch.sampleOf(consumerGroup) ?? {};
+    const asked =
+      index >= MOST_GROUPS
+        ? undefined
+        : await parts.of(`lag of ${consumerGroup}`, admin.groupLag(consumerGroup, { topic: name, signal }), undefined);
+    const own = asked?.topics.find((one) => one.topic === name);
+    return { consumerGroup, lag: own?.lag, retries: own?.retries, consumers: connected, deadLetters };
+  });
+  const queues = offsets?.queues.map(({ lastTimestampMs: lastUpdateMs, ...queue }) => ({ ...queue, lastUpdateMs }));
+  return {
+    ...described,
+    queues: queues ?? [],
+    groups: await Promise.all(groups),
+    counts: { messages: offsets?.total, groups: names.length },
+    problems: parts.problems,
+  };
+}
+
+export async function messages({ admin, redaction, request }: PageContext, name: string): Promise<object> {
+  const query = new Query(request);
+  const { signal } = request;
+  const [messageId, key, text] = [query.text('id'), query.text('key'), query.text('text')];
+  const found =
+    messageId !== undefined || key !== undefined
+      ? await admin.findMessages(
+          messageId === undefined ? { topic: name, key: key ?? '', limit: 64 } : { topic: name, messageId },
+          { signal },
+        )
+      : await admin.browseMessages(name, { ...pageOf(query), filter: filterOf(redaction, text), signal });
+  return { ...found, messages: found.messages.map((one) => redaction.short(one)) };
+}
+
+function pageOf(query: Query): BrowseOptions {
+  const [broker, queueId] = [query.text('broker'), query.text('queueId')];
+  return {
+    order: query.oneOf<NonNullable<BrowseOptions['order']>>('order', ['newest-first', 'oldest-first'], 'newest-first'),
+    from: query.time('from'),
+    to: query.time('to'),
+    ...(broker !== undefined && queueId !== undefined && { queue: { broker, queueId: query.index('queueId') } }),
+    limit: query.count('limit', DEFAULT_PAGE, MOST_ITEMS),
+    after: query.text('after'),
+  };
+}
+
+function filterOf(redaction: Redaction, text: string | undefined): BrowseOptions['filter'] {
+  return text === undefined ? undefined : (one: StoredMessageView) => redaction.contains(one, text);
+}
+
+export async function message(context: PageContext, name: string, messageId: string): Promise<object> {
+  const { admin, redaction, source, request } = context;
+  const { signal } = request;
+  const parts = new Parts();
+  const [trail, held] = await Promise.all([
+    admin.messageTrail({ topic: name, messageId }, { signal }),
+    parts.of(
+      'what consumers hold',
+      async () => source.control?.().inFlight({ topic: name, limit: MOST_IN_FLIGHT, signal, timeoutMs: CONTROL_MS }),
+      undefined,
+    ),
+  ]);
+  const all = <T extends StoredMessageView>(list: readonly T[]) => list.map((one) => redaction.whole(one));
+  return {
+    ...trail,
+    halfMessages: all(trail.halfMessages),
+    givenUp: all(trail.givenUp),
+    delayed: all(trail.delayed),
+    recalls: all(trail.recalls),
+    stored: all(trail.stored),
+    groups: trail.groups.map((one) => ({
+      ...one,
+      copies: all(one.copies),
+      retries: all(one.retries),
+      deadLetters: all(one.deadLetters),
+    })),
+    inFlight: held?.items.filter((one) => one.messageId === messageId),
+    events: source.application?.events().filter((one) => one.messageId === messageId),
+    problems: parts.problems,
+  };
+}

@@ -1,0 +1,130 @@
+// What waits in the brokers: delayed messages, transactions, and what consumers hold.
+
+import type { DelayedMessageState, MessageState, PageOptions } from 'nestjs-rocketmq/broker';
+import type { Redaction } from '../access/redaction.js';
+import { CONTROL_MS, controlOf, DEFAULT_PAGE, MOST_ITEMS, type PageContext, Parts } from './context.js';
+import { Query } from './queries.js';
+
+const MINUTE_MS = 60_000;
+/** How long a calendar is counted; then it is partial. */
+const COUNTING_MS = 3_000;
+const MOST_PAGES = 20;
+const LONGEST_PAGE = 500;
+
+export async function delayed(context: PageContext): Promise<object> {
+  const { admin, redaction, request } = context;
+  const query = new Query(request);
+  const { signal } = request;
+  const wanted = {
+    limit: query.count('limit', MOST_ITEMS, MOST_ITEMS),
+    after: query.text('after'),
+    topic: query.text('topic'),
+  };
+  if (context.source.control === undefined) {
+    const page = await admin.delayedMessages({ ...wanted, signal });
+    return { ...page, messages: page.messages.map((one) => redaction.short(one)) };
+  }
+  // By the broker's own clock, which may have been moved, and with those of clients of the older protocol.
+  const [page, brokers] = await Promise.all([
+    controlOf(context).delayed({ ...wanted, signal, timeoutMs: CONTROL_MS }),
+    admin.brokers({ signal }),
+  ]);
+  const broker = brokers[0]?.name ?? '';
+  return { messages: page.items.map((one) => shownDelayed(redaction, one, broker)), next: page.next, failures: [] };
+}
+
+function shownDelayed(redaction: Redaction, state: DelayedMessageState, broker: string) {
+  return {
+    ...redaction.state(state, broker),
+    originTopic: state.topic,
+    dueTimestampMs: state.dueAtMs,
+    recallHandle: state.recallHandle,
+  };
+}
+
+/** How many messages are due in each minute. */
+export async function delayedCalendar(context: PageContext): Promise<object> {
+  const { admin, request, source } = context;
+  const topic = new Query(request).text('topic');
+  const endMs = source.monotonicMs() + COUNTING_MS;
+  const byMinute = new Map<number, number>();
+  const failures = new Map<string, { readonly name: string; readonly error: Error }>();
+  let total = 0;
+  let after: string | undefined;
+  let pages = 0;
+  do {
+    const { times, next, away } = await dueTimes(context, { topic, after });
+    for (const failure of away) failures.set(failure.name, failure);
+    for (const atMs of times) {
+      const minute = Math.floor(atMs / MINUTE_MS) * MINUTE_MS;
+      byMinute.set(minute, (byMinute.get(minute) ?? 0) + 1);
+    }
+    total += times.length;
+    after = next;
+    pages++;
+  } while (after !== undefined && pages < MOST_PAGES && source.monotonicMs() < endMs);
+  const sorted = [...byMinute].sort(([left], [right]) => left - right).map(([atMs, count]) => ({ atMs, count }));
+  const isPartial = after !== undefined || failures.size > 0;
+  return { byMinute: sorted, total, isPartial, failures: [...failures.values()] };
+
+  async function dueTimes(
+    from: PageContext,
+    part: { readonly topic: string | undefined; readonly after: string | undefined },
+  ) {
+    const { signal } = from.request;
+    if (source.control === undefined) {
+      const page = await admin.delayedMessages({ ...part, limit: MOST_ITEMS, signal });
+      const times = page.messages.map(({ dueTimestampMs }) => dueTimestampMs);
+      return { times, next: page.next, away: page.failures };
+    }
+    const options: PageOptions & { topic?: string } = { ...part, limit: LONGEST_PAGE, signal, timeoutMs: CONTROL_MS };
+    const page = await controlOf(from).delayed(options);
+    return { times: page.items.map(({ dueAtMs }) => dueAtMs), next: page.next, away: [] };
+  }
+}
+
+export async function transactions(context: PageContext): Promise<object> {
+  const { admin, redaction, request, source } = context;
+  const query = new Query(request);
+  const { signal } = request;
+  const options = { limit: query.count('limit', DEFAULT_PAGE, MOST_ITEMS), after: query.text('after') };
+  const parts = new Parts();
+  const [page, open] = await Promise.all([
+    parts.of('half messages that were given up', admin.givenUpHalfMessages({ ...options, signal }), undefined),
+    parts.of(
+      'open transactions',
+      async () => source.control?.().halfMessages({ limit: MOST_ITEMS, signal, timeoutMs: CONTROL_MS }),
+      undefined,
+    ),
+  ]);
+  return {
+    open: open?.items.map(({ nextCheckAtMs: nextCheckMs, ...half }) => ({
+      ...redaction.state(half as MessageState, ''),
+      checks: half.checks,
+      transactionId: half.transactionId,
+      nextCheckMs,
+    })),
+    openMore: open?.next !== undefined,
+    messages: page?.messages.map((one) => redaction.short(one)) ?? [],
+    next: page?.next,
+    failures: [...(page?.failures ?? []), ...parts.problems],
+  };
+}
+
+export async function inFlight(context: PageContext): Promise<object> {
+  const query = new Query(context.request);
+  const { signal } = context.request;
+  const page = await controlOf(context).inFlight({
+    topic: query.text('topic'),
+    group: query.text('group'),
+    limit: query.count('limit', MOST_ITEMS, LONGEST_PAGE),
+    after: query.text('after'),
+    signal,
+    timeoutMs: CONTROL_MS,
+  });
+  return { deliveries: page.items, next: page.next };
+}
+
+export async function faults(context: PageContext): Promise<object> {
+  return { faults: await controlOf(context).faults({ signal: context.request.signal, timeoutMs: CONTROL_MS }) };
+}

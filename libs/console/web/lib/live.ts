@@ -1,0 +1,79 @@
+// The event stream of this tab: one, with what the open page wants.
+
+import { signal } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
+import type { Message, Sample } from '../types.js';
+import { session, setBrokerNow } from './session.js';
+
+interface Followed {
+  readonly messages: readonly Message[];
+  /** Messages that were not sent, because there were too many. */
+  readonly skipped: string;
+  readonly problems: readonly string[];
+}
+
+interface TimeNews {
+  readonly nowMs: number;
+  readonly offsetMs: number;
+  readonly nextDueAtMs?: number;
+}
+
+interface Wish {
+  readonly groups?: readonly string[];
+  readonly follow?: string;
+  readonly text?: string;
+}
+
+interface Listening {
+  readonly samples?: (samples: readonly Sample[]) => void;
+  readonly messages?: (news: Followed) => void;
+  readonly problem?: (message: string) => void;
+}
+
+/** The last samples of groups, by name, as the stream brings them. */
+export const samples = signal<ReadonlyMap<string, Sample>>(new Map());
+export const timeNews = signal<TimeNews | undefined>(undefined);
+export const connection = signal<'connecting' | 'open' | 'lost'>('connecting');
+
+/** Opens the stream while the page is open. @param wish undefined: no stream */
+export function useLive(wish: Wish | undefined, listening: Listening = {}): void {
+  const latest = useRef(listening);
+  latest.current = listening;
+  const search = wish === undefined ? undefined : searchOf(wish);
+  useEffect(() => (search === undefined ? undefined : open(search, () => latest.current)), [search]);
+}
+
+function searchOf({ groups = [], follow, text }: Wish): string {
+  const query = new URLSearchParams();
+  if (groups.length > 0) query.set('groups', groups.join(','));
+  if (follow !== undefined) query.set('follow', follow);
+  if (text !== undefined && text !== '') query.set('text', text);
+  return query.toString();
+}
+
+function open(search: string, listening: () => Listening): () => void {
+  const source = new EventSource(`api/events?${search}`);
+  const on = <T>(name: string, work: (data: T) => void): void =>
+    source.addEventListener(name, ({ data }: MessageEvent<string>) => work(JSON.parse(data) as T));
+  source.addEventListener('open', () => {
+    connection.value = 'open';
+  });
+  source.addEventListener('error', () => {
+    connection.value = 'lost';
+  });
+  on<{ readonly nowMs: number; readonly samples: readonly Sample[] }>('samples', (news) => {
+    // A time that was moved comes with its own news.
+    if (session.peek()?.has.time !== true) setBrokerNow(news.nowMs);
+    const next = new Map(samples.peek());
+    for (const one of news.samples) next.set(one.consumerGroup, one);
+    if (news.samples.length > 0) samples.value = next;
+    listening().samples?.(news.samples);
+  });
+  on<Followed>('messages', (news) => listening().messages?.(news));
+  on<{ readonly message: string }>('problem', ({ message }) => listening().problem?.(message));
+  on<TimeNews>('time', (news) => {
+    timeNews.value = news;
+    setBrokerNow(news.nowMs);
+  });
+  return () => source.close();
+}

@@ -1,0 +1,244 @@
+// The trail of a message as spans of time: what happened, from when to when, and how we know.
+
+import type { AppEvent, Delivery, Message, Trail } from '../types.js';
+
+/** Who says so: a broker that has it stored, the producer's own clock, this application, or a conclusion from these. */
+export type Evidence = 'broker' | 'producer' | 'application' | 'inferred';
+
+export interface Span {
+  readonly what: string;
+  readonly fromMs: number;
+  /** Undefined: a moment. */
+  readonly toMs?: number;
+  readonly evidence: Evidence;
+  /** What the evidence is, in full. */
+  readonly proof: string;
+  readonly tone?: 'bad' | 'open' | 'good' | 'wait';
+}
+
+export interface Lane {
+  /** A consumer group; undefined: the producer and the broker. */
+  readonly group?: string;
+  readonly state?: string;
+  readonly tone?: 'bad' | 'warn' | 'good';
+  readonly spans: readonly Span[];
+}
+
+const REPLAYED = 'DEAD_LETTER_REPLAY';
+
+export function mainCopy({ stored, delayed, halfMessages, givenUp }: Trail): Message | undefined {
+  return stored.at(-1) ?? delayed.at(-1) ?? halfMessages.at(-1) ?? givenUp.at(-1);
+}
+
+/** @param nowMs the brokers' now */
+export function lanesOf(trail: Trail, nowMs: number): readonly Lane[] {
+  const groups = trail.groups.map((group) => groupLane(group, trail, nowMs));
+  return [{ spans: ownSpans(trail, nowMs) }, ...groups];
+}
+
+function ownSpans(trail: Trail, nowMs: number): readonly Span[] {
+  const { halfMessages, givenUp, delayed, recalls, stored } = trail;
+  const all = [...halfMessages, ...delayed, ...stored, ...givenUp];
+  const [first] = all.toSorted((left, right) => left.storeTimestampMs - right.storeTimestampMs);
+  if (first === undefined) return [];
+  const ended = [...stored, ...givenUp].map(({ storeTimestampMs }) => storeTimestampMs);
+  return [
+    {
+      what: `Sent by ${first.bornHost}`,
+      fromMs: first.bornTimestampMs,
+      toMs: Math.max(first.bornTimestampMs, first.storeTimestampMs),
+      evidence: 'producer',
+      proof: 'From the producer’s clock to that of the broker',
+    },
+    ...halfMessages.map(
+      (one): Span => ({
+        what: ended.length === 0 ? 'Half message, not yet ended' : 'Half message',
+        fromMs: one.storeTimestampMs,
+        toMs: ended.length === 0 ? nowMs : Math.min(...ended),
+        evidence: 'broker',
+        proof: placeText(one),
+        tone: 'wait',
+      }),
+    ),
+    ...givenUp.map(
+      (one): Span => ({
+        what: `Given up after ${one.properties.TRANSACTION_CHECK_TIMES ?? 'its'} checks`,
+        fromMs: one.storeTimestampMs,
+        evidence: 'broker',
+        proof: placeText(one),
+        tone: 'bad',
+      }),
+    ),
+    ...delayed.map(
+      (one): Span => ({
+        what: 'Delayed until due',
+        fromMs: one.storeTimestampMs,
+        toMs: one.dueTimestampMs,
+        evidence: 'broker',
+        proof: placeText(one),
+        tone: 'wait',
+      }),
+    ),
+    ...recalls.map(
+      (one): Span => ({
+        what: 'Canceled',
+        fromMs: one.storeTimestampMs,
+        evidence: 'broker',
+        proof: placeText(one),
+        tone: 'bad',
+      }),
+    ),
+    ...stored.map(
+      (one, index): Span => ({
+        what: `${storedText(one, index)} in queue ${one.queueId} at ${one.queueOffset}`,
+        fromMs: one.storeTimestampMs,
+        evidence: 'broker',
+        proof: placeText(one),
+        tone: 'good',
+      }),
+    ),
+  ];
+}
+
+function storedText(one: Message, index: number): string {
+  const isReplay = REPLAYED in one.properties || REPLAYED in one.systemProperties;
+  if (isReplay) return 'Replayed, stored';
+  return index === 0 ? 'Stored' : 'Stored again';
+}
+
+function groupLane(
+  { consumerGroup, copies, retries, deadLetters }: Trail['groups'][number],
+  { stored, inFlight = [], events = [] }: Trail,
+  nowMs: number,
+): Lane {
+  const held = inFlight.filter(({ group }) => group === consumerGroup);
+  const seen = events.filter((one) => one.consumerGroup === consumerGroup);
+  const firstMs = retries.find(({ firstReceivedMs }) => firstReceivedMs !== undefined)?.firstReceivedMs;
+  const starts = [
+    ...(firstMs === undefined ? [] : [{ attempt: 1, atMs: firstMs, isPassed: true, one: retries[0] }]),
+    ...retries.map((one) => ({ attempt: one.attempt, atMs: one.storeTimestampMs, isPassed: one.isPassed, one })),
+  ];
+  const deadMs = deadLetters[0]?.storeTimestampMs;
+  const attempts = starts.map(({ attempt, atMs, isPassed, one }, index): Span => {
+    const nextMs = starts[index + 1]?.atMs ?? deadMs;
+    const isFailed = nextMs !== undefined && nextMs >= atMs;
+    return {
+      what: deliveryText(attempt, isPassed, isFailed, starts[index + 1] !== undefined),
+      fromMs: atMs,
+      toMs: isFailed ? nextMs : isPassed ? undefined : nowMs,
+      evidence: 'broker',
+      proof:
+        attempt === 1 ? 'Its redelivery notes when it was first received' : one === undefined ? '' : placeText(one),
+      tone: isPassed ? (isFailed ? undefined : 'good') : 'wait',
+    };
+  });
+  const spans: Span[] = [
+    ...(attempts.length === 0 ? untouched(copies, stored, held.length > 0, nowMs) : attempts),
+    ...held.map((one) => heldSpan(one, nowMs)),
+    ...seen.map(seenSpan),
+    ...deadLetters.map(
+      (one): Span => ({
+        what: `Dead letter after ${one.reconsumeTimes} deliveries`,
+        fromMs: one.storeTimestampMs,
+        evidence: 'broker',
+        proof: placeText(one),
+        tone: 'bad',
+      }),
+    ),
+  ];
+  const state = stateOf({ copies, retries, deadLetters, isHeld: held.length > 0 });
+  if (stored.length === 0) return { group: consumerGroup, spans, state: 'not delivered yet' };
+  const sorted = spans.toSorted((left, right) => left.fromMs - right.fromMs);
+  return { group: consumerGroup, spans: sorted, ...state };
+}
+
+function heldSpan({ state, attempt, clientId, atMs }: Delivery, nowMs: number): Span {
+  const isHeld = state === 'held';
+  return {
+    what: isHeld ? `Delivery ${attempt}, held by ${clientId ?? 'a consumer'}` : `Waits for delivery ${attempt + 1}`,
+    fromMs: Math.min(atMs, nowMs),
+    toMs: Math.max(atMs, nowMs),
+    evidence: 'broker',
+    proof: isHeld ? 'Its lease, from now to its end' : 'When it is delivered again',
+    tone: 'wait',
+  };
+}
+
+function seenSpan({ atMs, kind, text, reason }: AppEvent): Span {
+  const isBad = kind.startsWith('dead') || kind.includes('fail');
+  const proof = `An event of this instance: ${text}`;
+  const words = reason === undefined ? kind : `${kind}: ${reason.replaceAll('-', ' ')}`;
+  const what = words.slice(0, 1).toUpperCase() + words.slice(1);
+  return { what, fromMs: atMs, evidence: 'application', proof, ...(isBad && { tone: 'bad' as const }) };
+}
+
+function deliveryText(attempt: number, isPassed: boolean, isFailed: boolean, isRetried: boolean): string {
+  if (!isPassed) return `Delivery ${attempt} waits for a consumer`;
+  if (!isFailed) return `Delivery ${attempt}`;
+  return isRetried ? `Delivery ${attempt} failed, then backoff` : `Delivery ${attempt} failed`;
+}
+
+/** The servers keep no record of a delivery that succeeds: all that is known is that the group's position has passed it. */
+function untouched(
+  copies: Trail['groups'][number]['copies'],
+  stored: Trail['stored'],
+  isHeld: boolean,
+  nowMs: number,
+): readonly Span[] {
+  const last = copies.at(-1);
+  const sinceMs = last?.storeTimestampMs ?? stored.at(-1)?.storeTimestampMs;
+  if (last === undefined || sinceMs === undefined || isHeld) return [];
+  if (!last.isPassed) {
+    const proof = 'The position of the group has not reached it';
+    return [{ what: 'Waits to be delivered', fromMs: sinceMs, toMs: nowMs, evidence: 'broker', proof, tone: 'wait' }];
+  }
+  const proof = 'The position of the group has passed it, and it waits in no retry queue';
+  return [{ what: 'Handled, or filtered out', fromMs: sinceMs, evidence: 'inferred', proof, tone: 'good' }];
+}
+
+function stateOf(group: {
+  readonly copies: Trail['groups'][number]['copies'];
+  readonly retries: Trail['groups'][number]['retries'];
+  readonly deadLetters: readonly Message[];
+  readonly isHeld: boolean;
+}): Pick<Lane, 'state' | 'tone'> {
+  const { copies, retries, deadLetters, isHeld } = group;
+  const isWaiting = [...copies, ...retries].some(({ isPassed }) => !isPassed);
+  const lastDeadMs = deadLetters.at(-1)?.storeTimestampMs ?? 0;
+  const lastCopyMs = copies.at(-1)?.storeTimestampMs ?? 0;
+  if (isHeld) return { state: 'being handled', tone: 'warn' };
+  if (isWaiting) return { state: 'waiting', tone: 'warn' };
+  if (lastDeadMs > 0 && lastDeadMs >= lastCopyMs) return { state: 'dead letter', tone: 'bad' };
+  if (copies.length === 0 && retries.length === 0) return { state: 'nothing to deliver' };
+  return { state: 'handled', tone: 'good' };
+}
+
+function placeText({ broker, topic, queueId, queueOffset }: Message): string {
+  return `${broker}: ${topic}, queue ${queueId}, offset ${queueOffset}`;
+}
+
+/** A place on the time line for each time. */
+export type Scale = (ms: number) => number;
+
+/**
+ * @param isEven long waits are shortened, so that steps of milliseconds beside steps of hours stay visible
+ * @returns from 0 to 1
+ */
+export function scaleOf(times: readonly number[], isEven: boolean): Scale {
+  const marks = [...new Set(times)].sort((left, right) => left - right);
+  const [first = 0] = marks;
+  const last = marks.at(-1) ?? first;
+  if (last === first) return () => 0;
+  if (!isEven) return (ms) => (ms - first) / (last - first);
+  const places = [0];
+  for (let at = 1; at < marks.length; at++)
+    places.push((places[at - 1] ?? 0) + Math.log2(2 + (marks[at] ?? 0) - (marks[at - 1] ?? 0)));
+  const whole = places.at(-1) ?? 1;
+  return (ms) => {
+    const next = marks.findIndex((mark) => mark >= ms);
+    if (next <= 0) return next === 0 ? 0 : 1;
+    const [from = 0, to = 0] = [marks[next - 1], marks[next]];
+    const [left = 0, right = 0] = [places[next - 1], places[next]];
+    return (left + ((right - left) * (ms - from)) / (to - from)) / whole;
+  };
+}

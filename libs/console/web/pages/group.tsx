@@ -1,0 +1,226 @@
+import { count, DAY_MS, HOUR_MS, plural } from '../lib/format.js';
+import { samples, useLive } from '../lib/live.js';
+import { useResource } from '../lib/resource.js';
+import { linkTo, place, setQuery } from '../lib/router.js';
+import { may } from '../lib/session.js';
+import type { GroupPage as Answer, LagPoint, Sample } from '../types.js';
+import { Chart } from '../ui/chart.js';
+import { Empty, Facts, Head, Loaded, Problems, Section, Switch, Time, textsOf } from '../ui/parts.js';
+import { Table } from '../ui/table.js';
+import { openRewind } from './rewind.js';
+
+const RANGES = [
+  ['hour', 'Hour'],
+  ['day', 'Day'],
+] as const;
+const REFRESH_MS = 10_000;
+
+export function GroupPage({ group }: { readonly group: string }) {
+  const range = place.value.query.get('range') === 'day' ? 'day' : 'hour';
+  const read = useResource<Answer>(`groups/${encodeURIComponent(group)}?range=${range}`, REFRESH_MS);
+  useLive({ groups: [group] });
+  const topics = read.value?.topics ?? [];
+  return (
+    <>
+      <Head
+        title={group}
+        crumbs={[{ text: 'Groups', parts: ['groups'] }]}
+        about={
+          <>
+            {read.value?.fifo === true && <span class="chip">fifo</span>}
+            {read.value?.isOwn === true && <span class="chip accent">this application</span>}
+          </>
+        }
+      >
+        <a class="button" href={linkTo(['groups', group, 'dead-letters'])}>
+          Dead letters
+        </a>
+        {may('rewind') && topics.length > 0 && (
+          <button type="button" data-key="r" onClick={() => openRewind(group, topics)}>
+            Rewind
+          </button>
+        )}
+      </Head>
+      <Loaded of={read}>
+        {(value) => <Shown value={value} range={range} sample={samples.value.get(group) ?? value.sample} />}
+      </Loaded>
+    </>
+  );
+}
+
+interface ShownProps {
+  readonly value: Answer;
+  readonly range: 'hour' | 'day';
+  readonly sample: Sample | undefined;
+}
+
+function Shown({ value, range, sample }: ShownProps) {
+  const { lag, clients, history, maxDeliveryAttempts, problems } = value;
+  const dead = sample?.deadLetters;
+  const waiting = sample?.lag ?? lag?.lag;
+  const retries = (lag?.topics ?? []).reduce((sum, one) => sum + BigInt(one.retries), 0n);
+  const isAlone = clients?.clients.length === 0;
+  return (
+    <>
+      <Problems list={textsOf(problems)} />
+      <Facts
+        isLarge
+        facts={[
+          [
+            'Lag',
+            waiting === undefined ? '?' : count(waiting),
+            retries > 0n ? `${count(String(retries))} wait for a retry` : undefined,
+          ],
+          [
+            'Consumers',
+            <span class={isAlone && waiting !== '0' ? 'bad' : ''}>{clients?.clients.length ?? '?'}</span>,
+            isAlone ? 'none is connected' : undefined,
+          ],
+          [
+            'Dead letters',
+            <a
+              class={dead === undefined || dead === '0' ? '' : 'bad'}
+              href={linkTo(['groups', value.consumerGroup, 'dead-letters'])}
+            >
+              {dead === undefined ? '…' : count(dead)}
+            </a>,
+          ],
+          ['Attempts', count(maxDeliveryAttempts), 'then a dead letter'],
+        ]}
+      />
+      {clients !== undefined && <Differences clients={clients} />}
+      <Section
+        title="Lag"
+        note={range === 'hour' ? 'each 10 s' : 'the largest of each 5 min'}
+        tools={
+          <Switch
+            label="Range"
+            options={RANGES}
+            value={range}
+            onChange={(one) => setQuery({ range: one === 'hour' ? '' : one })}
+          />
+        }
+      >
+        <div class="panel">
+          <Lag points={withLast(history, sample)} range={range} />
+        </div>
+      </Section>
+      {lag !== undefined && <Queues lag={lag} />}
+      {clients !== undefined && <Clients clients={clients} />}
+    </>
+  );
+}
+
+function withLast(history: readonly LagPoint[], sample: Sample | undefined): readonly LagPoint[] {
+  const last = history.at(-1);
+  if (sample === undefined || (last !== undefined && last.atMs >= sample.atMs)) return history;
+  return [...history, { atMs: sample.atMs, lag: sample.lag }];
+}
+
+function Lag({ points, range }: { readonly points: readonly LagPoint[]; readonly range: 'hour' | 'day' }) {
+  if (points.length < 2)
+    return <Empty title="Nothing to draw yet">The lag is recorded while this page is open, each 10 seconds.</Empty>;
+  return (
+    <Chart
+      label="Lag"
+      points={points.map(({ atMs, lag }) => ({ atMs, value: Number(lag) }))}
+      spanMs={range === 'hour' ? HOUR_MS : DAY_MS}
+      gapMs={range === 'hour' ? 60_000 : HOUR_MS}
+    />
+  );
+}
+
+function Differences({ clients: { differences = [] } }: { readonly clients: NonNullable<Answer['clients']> }) {
+  if (differences.length === 0) return null;
+  return (
+    <Section
+      title={<span class="wrong">Subscriptions differ</span>}
+      note="Clients of one group must subscribe to the same: the server filters for all of them by what one of them asked for last."
+    >
+      <ul class="panel list">
+        {differences.flatMap(({ topic, members }) =>
+          members.map(({ clientId, subscription }) => (
+            <li key={`${topic} ${clientId}`}>
+              <strong>{topic}</strong>
+              <span class="mono">{subscription === undefined ? 'not subscribed' : subscription.expression}</span>
+              <span class="grow muted">{clientId}</span>
+            </li>
+          )),
+        )}
+      </ul>
+    </Section>
+  );
+}
+
+function Queues({ lag }: { readonly lag: NonNullable<Answer['lag']> }) {
+  const rows = lag.topics.flatMap(({ topic, queues }) => queues.map((queue) => ({ topic, ...queue })));
+  if (rows.length === 0) {
+    return (
+      <Section title="Queues">
+        <div class="panel">
+          <Empty title="It has not consumed anything yet">Queues appear here with its first message.</Empty>
+        </div>
+      </Section>
+    );
+  }
+  return (
+    <Section title="Queues" note={plural(rows.length, 'queue')}>
+      <Table
+        label="Queues"
+        rows={rows}
+        keyOf={({ topic, broker, queueId }) => `${topic}/${broker}/${queueId}`}
+        hrefOf={({ topic }) => linkTo(['topics', topic])}
+        columns={[
+          { name: 'Topic', cell: ({ topic }) => topic },
+          { name: 'Queue', width: 150, cell: ({ broker, queueId }) => `${broker} / ${queueId}` },
+          {
+            name: 'Lag',
+            width: 100,
+            isNumber: true,
+            cell: (one) => <span class={one.lag === '0' ? 'muted' : ''}>{count(one.lag)}</span>,
+          },
+          {
+            name: 'Position',
+            width: 110,
+            isNumber: true,
+            cell: ({ hasStarted, consumerOffset }) => (hasStarted ? count(consumerOffset) : 'not started'),
+          },
+          { name: 'End', width: 100, isNumber: true, isExtra: true, cell: ({ brokerOffset }) => count(brokerOffset) },
+          {
+            name: 'Handled up to',
+            width: 140,
+            isExtra: true,
+            cell: ({ lastTimestampMs: ms }) => (ms === undefined ? '–' : <Time ms={ms} isRelative />),
+          },
+        ]}
+      />
+    </Section>
+  );
+}
+
+function Clients({ clients: { clients, subscriptions } }: { readonly clients: NonNullable<Answer['clients']> }) {
+  const filter = subscriptions.map(({ topic, expression }) => `${topic} ${expression}`).join(', ');
+  return (
+    <Section title="Clients" note={filter === '' ? undefined : `subscribed to ${filter}`}>
+      {clients.length === 0 ? (
+        <div class="panel">
+          <Empty title="No consumer is connected">
+            Messages wait until one is. Consumers of a proxy in cluster mode are seen only by that proxy.
+          </Empty>
+        </div>
+      ) : (
+        <Table
+          label="Clients"
+          rows={clients}
+          keyOf={({ clientId }) => clientId}
+          columns={[
+            { name: 'Client', cell: ({ clientId }) => <span class="mono">{clientId}</span> },
+            { name: 'Address', width: 170, cell: ({ address }) => address },
+            { name: 'Language', width: 110, isExtra: true, cell: ({ language }) => language },
+            { name: 'Brokers', width: 160, isExtra: true, cell: ({ brokers }) => brokers.join(', ') },
+          ]}
+        />
+      )}
+    </Section>
+  );
+}

@@ -1,0 +1,129 @@
+import { compact, count, plural } from '../lib/format.js';
+import { samples } from '../lib/live.js';
+import { useResource } from '../lib/resource.js';
+import { linkTo, place, setQuery } from '../lib/router.js';
+import type { Group, Sample } from '../types.js';
+import { Empty, Head, Loaded, Problems, Search, Switch, Time } from '../ui/parts.js';
+import { Table } from '../ui/table.js';
+
+const ORDERS = [
+  ['name', 'By name'],
+  ['lag', 'By lag'],
+] as const;
+const LIMIT = '5000';
+
+interface Answer {
+  readonly total: number;
+  readonly groups: readonly Group[];
+  readonly problems: readonly string[];
+}
+
+export function GroupsPage() {
+  const { query } = place.value;
+  const [text, order] = [query.get('text') ?? '', (query.get('order') ?? 'name') as (typeof ORDERS)[number][0]];
+  const search = new URLSearchParams({ limit: LIMIT, ...(text !== '' && { text }) });
+  const read = useResource<Answer>(`groups?${search}`, 10_000);
+  const live = samples.value;
+  const sampleOf = ({ consumerGroup, sample }: Group): Sample | undefined => live.get(consumerGroup) ?? sample;
+  const number = (group: Group, name: 'lag' | 'deadLetters'): string => {
+    const value = sampleOf(group)?.[name];
+    return value === undefined ? '…' : compact(value);
+  };
+  return (
+    <>
+      <Head title="Groups">
+        <Switch label="Order" options={ORDERS} value={order} onChange={(one) => setQuery({ order: one })} />
+        <Search label="Filter by name" value={text} onInput={(one) => setQuery({ text: one })} />
+      </Head>
+      <Loaded of={read}>
+        {({ groups, total, problems }) => (
+          <>
+            <Problems list={problems} />
+            {groups.length === 0 ? (
+              <div class="panel">
+                <Empty title={text === '' ? 'No groups yet' : `No group has “${text}” in its name`}>
+                  {text === '' ? (
+                    <>
+                      A group is created with <code>npx nestjs-rocketmq group create billing</code>
+                    </>
+                  ) : (
+                    'Clear the filter with Esc.'
+                  )}
+                </Empty>
+              </div>
+            ) : (
+              <Table
+                label="Consumer groups"
+                rows={order === 'lag' ? byLag(groups, sampleOf) : groups}
+                keyOf={({ consumerGroup }) => consumerGroup}
+                hrefOf={({ consumerGroup }) => linkTo(['groups', consumerGroup])}
+                columns={[
+                  { name: 'Group', cell: ({ consumerGroup }) => consumerGroup },
+                  { name: 'Lag', width: 96, isNumber: true, cell: (one) => number(one, 'lag') },
+                  {
+                    name: 'Dead letters',
+                    width: 112,
+                    isNumber: true,
+                    cell: (one) => (
+                      <span class={Number(sampleOf(one)?.deadLetters ?? 0) > 0 ? 'bad' : ''}>
+                        {number(one, 'deadLetters')}
+                      </span>
+                    ),
+                  },
+                  {
+                    name: 'Consumers',
+                    width: 104,
+                    isNumber: true,
+                    cell: (one) => <Consumers sample={sampleOf(one)} />,
+                  },
+                  {
+                    name: 'Attempts',
+                    width: 96,
+                    isNumber: true,
+                    isExtra: true,
+                    cell: (one) => one.maxDeliveryAttempts,
+                  },
+                  {
+                    name: 'Order',
+                    width: 96,
+                    isExtra: true,
+                    cell: ({ fifo }) => (fifo ? <span class="chip">fifo</span> : ''),
+                  },
+                  { name: 'Seen', width: 110, isExtra: true, cell: (one) => <Seen sample={sampleOf(one)} /> },
+                ]}
+              />
+            )}
+            <p class="foot">
+              {total > groups.length
+                ? `The first ${count(groups.length)} of ${count(total)}. Filter by name to see others.`
+                : plural(total, 'group')}
+            </p>
+          </>
+        )}
+      </Loaded>
+    </>
+  );
+}
+
+function byLag(groups: readonly Group[], sampleOf: (group: Group) => Sample | undefined): readonly Group[] {
+  const lagOf = (group: Group): bigint => BigInt(sampleOf(group)?.lag ?? -1);
+  return groups.toSorted((left, right) => {
+    const [one, other] = [lagOf(left), lagOf(right)];
+    return one === other ? 0 : one < other ? 1 : -1;
+  });
+}
+
+function Consumers({ sample }: { readonly sample: Sample | undefined }) {
+  if (sample === undefined) return <>…</>;
+  const isAlone = sample.consumers === 0 && sample.lag !== '0';
+  return <span class={isAlone ? 'bad' : ''}>{sample.consumers ?? '?'}</span>;
+}
+
+function Seen({ sample }: { readonly sample: Sample | undefined }) {
+  if (sample === undefined) return null;
+  return (
+    <span class={sample.problem === undefined ? 'muted' : 'warn'} title={sample.problem}>
+      <Time ms={sample.atMs} isRelative />
+    </span>
+  );
+}

@@ -1,0 +1,152 @@
+import { ago, bytes, pretty } from '../lib/format.js';
+import { useLive } from '../lib/live.js';
+import { useResource } from '../lib/resource.js';
+import { may, nowMs, session } from '../lib/session.js';
+import { lanesOf, mainCopy } from '../lib/trail.js';
+import type { Body, Message, Trail } from '../types.js';
+import { Code, Empty, type Fact, Facts, Head, Loaded, Problems, Section, Time, textsOf } from '../ui/parts.js';
+import { openJump } from '../ui/time-bar.js';
+import { openDeliver, openRecall } from './delayed-changes.js';
+import { TrailView } from './message-trail.js';
+
+const REFRESH_MS = 5_000;
+
+export function MessagePage({ topic, messageId }: { readonly topic: string; readonly messageId: string }) {
+  const path = `topics/${encodeURIComponent(topic)}/messages/${encodeURIComponent(messageId)}`;
+  const read = useResource<Trail>(path, REFRESH_MS);
+  useLive({});
+  const crumbs = [
+    { text: 'Topics', parts: ['topics'] },
+    { text: topic, parts: ['topics', topic] },
+  ];
+  return (
+    <>
+      <Head title={messageId} crumbs={crumbs} isMono>
+        {read.value !== undefined && <Tools trail={read.value} />}
+      </Head>
+      <Loaded of={read}>{(trail) => <Shown trail={trail} />}</Loaded>
+    </>
+  );
+}
+
+/** When something happens to it next; undefined when nothing is due. */
+function nextMs(trail: Trail): number | undefined {
+  const isOver = trail.stored.length > 0 || trail.recalls.length > 0;
+  const waits = isOver ? [] : trail.delayed.map(({ dueTimestampMs }) => dueTimestampMs);
+  const due = [...waits, ...(trail.inFlight ?? []).map(({ atMs }) => atMs)].filter((ms) => ms > nowMs.value);
+  return due.length === 0 ? undefined : Math.min(...due);
+}
+
+function Tools({ trail }: { readonly trail: Trail }) {
+  const toMs = nextMs(trail);
+  const delayed = trail.delayed.at(-1);
+  const isWaiting = delayed !== undefined && trail.stored.length === 0 && trail.recalls.length === 0;
+  return (
+    <>
+      {toMs !== undefined && may('time') && session.value?.has.time === true && (
+        <button type="button" onClick={() => openJump('Move time to this message', { to: toMs })}>
+          Move time to this message, {ago(toMs, nowMs.value)}
+        </button>
+      )}
+      {isWaiting && may('deliver') && session.value?.has.control === true && (
+        <button type="button" onClick={() => openDeliver(delayed)}>
+          Deliver now
+        </button>
+      )}
+      {isWaiting && may('recall') && (
+        <button type="button" class="danger" onClick={() => openRecall(delayed)}>
+          Cancel
+        </button>
+      )}
+    </>
+  );
+}
+
+function Shown({ trail }: { readonly trail: Trail }) {
+  const message = mainCopy(trail);
+  if (message === undefined) {
+    return (
+      <>
+        <Problems list={textsOf([...trail.failures, ...trail.problems])} />
+        <div class="panel">
+          <Empty title="The servers have nothing of this message">
+            Check the ID and the topic. Messages are deleted when their retention time is over.
+          </Empty>
+        </div>
+      </>
+    );
+  }
+  return (
+    <>
+      <Problems list={textsOf([...trail.failures, ...trail.problems])} />
+      <Facts facts={factsOf(message)} />
+      <TrailView lanes={lanesOf(trail, nowMs.value)} />
+      <div class="halves">
+        <Section title="Body" note={bytes(message.body.bytes)}>
+          <div class="panel">
+            <BodyView body={message.body} />
+          </div>
+        </Section>
+        <div>
+          <Properties title="Properties" properties={message.properties} />
+          <Properties title="System properties" properties={message.systemProperties} isClosed />
+        </div>
+      </div>
+    </>
+  );
+}
+
+function factsOf(message: Message): readonly Fact[] {
+  const { keys, tag, messageGroup, bornHost, bornTimestampMs, broker, queueId, queueOffset } = message;
+  return [
+    ['Sent', <Time ms={bornTimestampMs} />, bornHost],
+    ['Keys', keys.join(' ') || '–'],
+    ['Tag', tag ?? '–'],
+    ...(messageGroup === undefined ? [] : [['Message group', messageGroup] as const]),
+    ['Stored at', `${broker} / ${queueId}`, `offset ${queueOffset}`],
+  ];
+}
+
+function BodyView({ body }: { readonly body: Body }) {
+  if (body.kind === 'hidden') {
+    return (
+      <Empty title="Bodies are hidden">
+        The application that mounts the console can show them: <code>bodies: 'shown'</code>
+      </Empty>
+    );
+  }
+  if (body.kind === 'binary')
+    return <Empty title={`${bytes(body.bytes)} that are not text`}>Base64: {body.base64.slice(0, 120)}</Empty>;
+  if (body.bytes === 0) return <Empty title="The body is empty" />;
+  return <Code label="Body">{pretty(body.text)}</Code>;
+}
+
+interface PropertiesProps {
+  readonly title: string;
+  readonly properties: Readonly<Record<string, string>>;
+  readonly isClosed?: boolean;
+}
+
+function Properties({ title, properties, isClosed = false }: PropertiesProps) {
+  const entries = Object.entries(properties);
+  if (entries.length === 0) return null;
+  const list = (
+    <dl class="panel pairs">
+      {entries.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd class="mono">{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+  if (!isClosed) return <Section title={title}>{list}</Section>;
+  return (
+    <details class="more">
+      <summary>
+        {title} <span class="muted">{entries.length}</span>
+      </summary>
+      {list}
+    </details>
+  );
+}

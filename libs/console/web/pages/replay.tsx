@@ -1,0 +1,180 @@
+// Sends dead letters to their topics again, after showing what would go where, and to whom.
+
+import type { ComponentChildren } from 'preact';
+import { plural } from '../lib/format.js';
+import type { DeadLetter, Message, Outcome } from '../types.js';
+import { type FormProps, openChange } from '../ui/change.js';
+import { ShortId } from '../ui/message-table.js';
+import { GroupLink, Problems } from '../ui/parts.js';
+
+interface Wish {
+  readonly perSecond: string;
+  readonly isAgain: boolean;
+}
+
+interface Preview {
+  readonly planned: readonly {
+    readonly deadLetter: DeadLetter;
+    readonly topic: string;
+    readonly consumerGroups: readonly string[];
+  }[];
+  readonly skipped: readonly DeadLetter[];
+  readonly failed: readonly { readonly deadLetter: DeadLetter; readonly error: { readonly message: string } }[];
+  /** Chosen, and no longer stored. */
+  readonly gone?: readonly string[];
+  readonly problems: readonly string[];
+}
+
+/** @param positions undefined: all of the group */
+export function openReplay(consumerGroup: string, positions: readonly string[] | undefined): void {
+  openChange<Wish, Preview>({
+    title: positions?.length === 1 ? 'Replay a dead letter' : `Replay dead letters of ${consumerGroup}`,
+    form: { perSecond: '', isAgain: false },
+    Form: ReplayForm,
+    body: ({ perSecond, isAgain }) => ({
+      action: 'replay',
+      consumerGroup,
+      positions,
+      again: isAgain || undefined,
+      perSecond: perSecond === '' ? undefined : Number(perSecond),
+    }),
+    preview: (preview) => <Shown preview={preview} consumerGroup={consumerGroup} />,
+    confirm: ({ planned }) => (planned.length === 0 ? undefined : `Send ${plural(planned.length, 'message')}`),
+    result: (outcome) => <Result outcome={outcome} />,
+  });
+}
+
+function ReplayForm({ form, set }: FormProps<Wish>) {
+  return (
+    <>
+      <label class="field">
+        <span>Messages per second</span>
+        <select value={form.perSecond} onChange={({ currentTarget: { value } }) => set({ perSecond: value })}>
+          <option value="">As fast as possible</option>
+          {['1', '5', '10', '50', '100', '500'].map((rate) => (
+            <option key={rate}>{rate}</option>
+          ))}
+        </select>
+      </label>
+      <label class="tick-field">
+        <input
+          type="checkbox"
+          checked={form.isAgain}
+          onChange={({ currentTarget }) => set({ isAgain: currentTarget.checked })}
+        />
+        <span>Also those that were replayed before</span>
+      </label>
+    </>
+  );
+}
+
+function Shown({ preview, consumerGroup }: { readonly preview: Preview; readonly consumerGroup: string }) {
+  const { planned, skipped, failed, gone = [], problems } = preview;
+  const topics = [...new Set(planned.map(({ topic }) => topic))].map((topic) => ({
+    topic,
+    some: planned.filter((one) => one.topic === topic),
+  }));
+  return (
+    <>
+      <Problems list={problems} />
+      {topics.map(({ topic, some }) => {
+        const others = [...new Set(some.flatMap(({ consumerGroups }) => consumerGroups))].filter(
+          (name) => name !== consumerGroup,
+        );
+        return (
+          <div key={topic} class="outcome">
+            <p>
+              <strong>{plural(some.length, 'message')}</strong> will be sent to <strong>{topic}</strong>.
+            </p>
+            {others.length > 0 && (
+              <p class="notice">
+                <strong>Other groups get {some.length === 1 ? 'it' : 'them'} too</strong>
+                <span>
+                  {others.map((name, index) => (
+                    <span key={name}>
+                      {index > 0 && ', '}
+                      <GroupLink name={name} />
+                    </span>
+                  ))}
+                  . They handle the same message a second time.
+                </span>
+              </p>
+            )}
+          </div>
+        );
+      })}
+      {gone.length > 0 && <p class="muted">{plural(gone.length, 'message is', 'messages are')} no longer stored.</p>}
+      <Lot
+        title={`${plural(skipped.length, 'message')} not sent: replayed before`}
+        rows={skipped.map((one) => [one, ''])}
+      />
+      <Lot
+        title={`${plural(failed.length, 'message')} cannot be sent`}
+        isBad
+        rows={failed.map(({ deadLetter, error }) => [deadLetter, error.message])}
+      />
+      <Lot title={`What will be sent`} rows={planned.map(({ deadLetter, topic }) => [deadLetter, topic])} />
+    </>
+  );
+}
+
+interface LotProps {
+  readonly title: string;
+  readonly isBad?: boolean;
+  readonly rows: readonly (readonly [message: Pick<Message, 'messageId' | 'keys'>, text: ComponentChildren])[];
+}
+
+const MOST = 200;
+
+function Lot({ title, isBad = false, rows }: LotProps) {
+  if (rows.length === 0) return null;
+  return (
+    <details class="more" open={isBad}>
+      <summary class={isBad ? 'bad' : ''}>{title}</summary>
+      <ul class="list panel">
+        {rows.slice(0, MOST).map(([{ messageId, keys }, text], index) => (
+          <li key={`${index} ${messageId}`}>
+            <ShortId id={messageId} />
+            <span>{keys.join(' ')}</span>
+            <span class={isBad ? 'grow bad' : 'grow muted'}>{text}</span>
+          </li>
+        ))}
+      </ul>
+      {rows.length > MOST && <p class="foot">and {plural(rows.length - MOST, 'other')}</p>}
+    </details>
+  );
+}
+
+interface Details {
+  readonly results?: readonly {
+    readonly messageId: string;
+    readonly outcome: string;
+    readonly error?: { readonly message: string };
+  }[];
+}
+
+const OUTCOMES: Readonly<Record<string, string>> = {
+  replayed: 'sent',
+  'replayed-before': 'not sent: replayed before',
+  failed: 'not sent',
+};
+
+/** What became of each message. */
+function Result({ outcome: { details } }: { readonly outcome: Outcome }) {
+  const { results = [] } = details as Details;
+  const failed = results.filter(({ outcome }) => outcome === 'failed');
+  const others = results.filter(({ outcome }) => outcome !== 'failed');
+  return (
+    <>
+      <Lot
+        title={`${plural(failed.length, 'message')} could not be sent`}
+        isBad
+        rows={failed.map(({ messageId, error }) => [{ messageId, keys: [] }, error?.message])}
+      />
+      <Lot
+        title={plural(others.length, 'other message')}
+        rows={others.map(({ messageId, outcome }) => [{ messageId, keys: [] }, OUTCOMES[outcome] ?? outcome])}
+      />
+    </>
+  );
+}

@@ -1,0 +1,290 @@
+// What the server answers, as JSON makes it: 64-bit integers are text.
+
+export type Action = 'replay' | 'rewind' | 'recall' | 'deliver' | 'resume' | 'listeners' | 'send' | 'time' | 'faults';
+
+export interface Session {
+  readonly nowMs: number;
+  readonly viewer?: string;
+  readonly actions: readonly Action[];
+  /** The name of the cluster or application. */
+  readonly title: string;
+  readonly kind: 'embedded' | 'cluster';
+  readonly has: { readonly app: boolean; readonly time: boolean; readonly control: boolean };
+}
+
+export interface BrokerProblem {
+  readonly name: string;
+  readonly error: { readonly code?: string; readonly message: string };
+}
+
+export type Body =
+  | { readonly kind: 'hidden'; readonly bytes: number }
+  | { readonly kind: 'text'; readonly bytes: number; readonly text: string; readonly isCut: boolean }
+  | { readonly kind: 'binary'; readonly bytes: number; readonly base64: string; readonly isCut: boolean };
+
+export interface Message {
+  readonly topic: string;
+  readonly messageId: string;
+  readonly body: Body;
+  readonly tag?: string;
+  readonly keys: readonly string[];
+  readonly properties: Readonly<Record<string, string>>;
+  readonly systemProperties: Readonly<Record<string, string>>;
+  readonly messageGroup?: string;
+  readonly bornTimestampMs: number;
+  readonly bornHost: string;
+  readonly storeTimestampMs: number;
+  readonly broker: string;
+  readonly queueId: number;
+  readonly queueOffset: string;
+  readonly reconsumeTimes: number;
+}
+
+export interface MessagePage<T extends Message = Message> {
+  readonly messages: readonly T[];
+  readonly next?: string;
+  readonly total?: string;
+  readonly failures: readonly BrokerProblem[];
+}
+
+export interface Delayed extends Message {
+  readonly originTopic: string;
+  readonly dueTimestampMs: number;
+  readonly recallHandle: string;
+}
+
+export interface DeadLetter extends Message {
+  readonly consumerGroup: string;
+  readonly originTopic?: string;
+  /** Why its handler failed, where the consumer noted it. */
+  readonly reason?: string;
+  readonly position: string;
+}
+
+export interface DeadLetterPage {
+  readonly deadLetters: readonly DeadLetter[];
+  readonly next?: string;
+  readonly total: string;
+  readonly failures: readonly BrokerProblem[];
+}
+
+export interface GivenUp extends Message {
+  readonly originTopic?: string;
+  readonly offsetMessageId: string;
+}
+
+export interface OpenTransaction extends Message {
+  readonly checks: number;
+  readonly nextCheckMs: number;
+}
+
+export interface Sample {
+  readonly consumerGroup: string;
+  readonly atMs: number;
+  readonly lag: string;
+  readonly retries: string;
+  readonly deadLetters: string;
+  readonly consumers?: number;
+  readonly problem?: string;
+}
+
+export interface Overview {
+  readonly nowMs: number;
+  readonly atMs: number;
+  readonly brokers: readonly { readonly name: string; readonly address: string; readonly text: string }[];
+  readonly problems: readonly string[];
+  readonly counts: {
+    readonly topics: number;
+    readonly groups: number;
+    readonly sampled: number;
+    readonly lag: string;
+    readonly deadLetters: string;
+  };
+  readonly troubles: {
+    readonly deadLetters: readonly Sample[];
+    readonly growing: readonly Sample[];
+    readonly unattended: readonly Sample[];
+    readonly differing?: readonly { readonly consumerGroup: string; readonly topic: string; readonly text: string }[];
+    readonly skew?: readonly { readonly broker: string; readonly skewMs: number }[];
+    /** Their brokers did not answer. */
+    readonly unknown?: readonly Sample[];
+  };
+}
+
+export interface Topic {
+  readonly topic: string;
+  readonly type: string;
+  readonly queues: number;
+  readonly kind: string;
+  readonly brokers: readonly { readonly name: string }[];
+}
+
+export interface TopicPage {
+  readonly topic: string;
+  readonly type: string;
+  readonly queues: readonly {
+    readonly broker: string;
+    readonly queueId: number;
+    readonly minOffset: string;
+    readonly maxOffset: string;
+    readonly lastUpdateMs?: number;
+  }[];
+  readonly groups: readonly {
+    readonly consumerGroup: string;
+    readonly lag?: string;
+    readonly consumers?: number;
+    readonly deadLetters?: string;
+  }[];
+  readonly counts: { readonly messages?: string; readonly groups: number };
+  readonly problems: readonly BrokerProblem[];
+}
+
+export interface Group {
+  readonly consumerGroup: string;
+  readonly fifo: boolean;
+  readonly maxDeliveryAttempts: number;
+  readonly sample?: Sample;
+}
+
+export interface LagPoint {
+  readonly atMs: number;
+  readonly lag: string;
+  readonly deadLetters?: string;
+}
+
+export interface QueueLag {
+  readonly broker: string;
+  readonly queueId: number;
+  readonly brokerOffset: string;
+  readonly consumerOffset: string;
+  readonly hasStarted: boolean;
+  readonly lag: string;
+  readonly lastTimestampMs?: number;
+}
+
+export interface Subscription {
+  readonly topic: string;
+  readonly kind: string;
+  readonly expression: string;
+}
+
+export interface GroupPage {
+  readonly consumerGroup: string;
+  readonly fifo: boolean;
+  readonly maxDeliveryAttempts: number;
+  readonly isOwn?: boolean;
+  readonly topics: readonly string[];
+  readonly sample?: Sample;
+  readonly problems: readonly BrokerProblem[];
+  /** Undefined when it could not be read. */
+  readonly lag?: {
+    readonly lag: string;
+    readonly topics: readonly {
+      readonly topic: string;
+      readonly lag: string;
+      readonly retries: string;
+      readonly queues: readonly QueueLag[];
+    }[];
+    readonly failures: readonly BrokerProblem[];
+  };
+  /** Undefined when they could not be read. */
+  readonly clients?: {
+    readonly clients: readonly {
+      readonly clientId: string;
+      readonly address: string;
+      readonly language: string;
+      readonly brokers: readonly string[];
+      readonly subscriptions?: readonly Subscription[];
+    }[];
+    readonly subscriptions: readonly Subscription[];
+    readonly differences?: readonly {
+      readonly topic: string;
+      readonly members: readonly { readonly clientId: string; readonly subscription?: Subscription }[];
+    }[];
+    readonly failures: readonly BrokerProblem[];
+  };
+  readonly history: readonly LagPoint[];
+}
+
+export interface TrailCopy extends Message {
+  readonly isPassed: boolean;
+}
+
+export interface Trail {
+  readonly topic: string;
+  readonly messageId: string;
+  readonly halfMessages: readonly Message[];
+  readonly givenUp: readonly Message[];
+  readonly delayed: readonly Delayed[];
+  readonly recalls: readonly Message[];
+  readonly stored: readonly Message[];
+  readonly groups: readonly {
+    readonly consumerGroup: string;
+    readonly copies: readonly TrailCopy[];
+    readonly retries: readonly (TrailCopy & { readonly attempt: number; readonly firstReceivedMs?: number })[];
+    readonly deadLetters: readonly Message[];
+  }[];
+  readonly failures: readonly BrokerProblem[];
+  /** What consumers hold now, of an embedded broker. */
+  readonly inFlight?: readonly Delivery[];
+  /** What this application has seen of it. */
+  readonly events?: readonly AppEvent[];
+  readonly problems: readonly BrokerProblem[];
+}
+
+export interface Delivery {
+  readonly group: string;
+  readonly state: 'held' | 'retry' | 'ready';
+  readonly attempt: number;
+  /** The end of the lease, or of the wait. */
+  readonly atMs: number;
+  readonly clientId?: string;
+}
+
+export interface AppEvent {
+  readonly atMs: number;
+  readonly kind: string;
+  readonly text: string;
+  readonly consumerGroup?: string;
+  readonly messageId?: string;
+  readonly reason?: string;
+}
+
+export interface Due {
+  readonly atMs: number;
+  readonly kind: string;
+  readonly topic: string;
+  readonly messageId?: string;
+  readonly consumerGroup?: string;
+}
+
+export interface TimePage {
+  readonly nowMs: number;
+  readonly offsetMs: number;
+  readonly nextDueAtMs?: number;
+  readonly due: readonly Due[];
+  readonly dueMore: boolean;
+}
+
+export interface AuditEntry {
+  readonly atMs: number;
+  readonly viewer?: string;
+  readonly remoteAddress?: string;
+  readonly action: string;
+  readonly target: Readonly<Record<string, string>>;
+  readonly outcome: 'done' | 'partly' | 'failed' | 'refused';
+  readonly text: string;
+}
+
+export interface Plan {
+  readonly plan: string;
+  readonly expiresAtMs?: number;
+  readonly action: string;
+  readonly preview: unknown;
+}
+
+export interface Outcome {
+  readonly outcome: 'done' | 'partly';
+  readonly text: string;
+  readonly details: unknown;
+}

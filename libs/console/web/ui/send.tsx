@@ -1,0 +1,111 @@
+// A message by hand, to a topic.
+
+import { bytes, localInput } from '../lib/format.js';
+import { linkTo } from '../lib/router.js';
+import { brokerNow } from '../lib/session.js';
+import { type FormProps, openChange } from './change.js';
+
+interface Draft {
+  readonly text: string;
+  readonly tag: string;
+  readonly keys: string;
+  readonly messageGroup: string;
+  readonly deliverAt: string;
+  readonly type: string | undefined;
+}
+
+const IN_A_MINUTE_MS = 60_000;
+
+export function openSend(topic: string, type: string | undefined): void {
+  const deliverAt = type === 'delay' ? localInput(brokerNow() + IN_A_MINUTE_MS) : '';
+  openChange<Draft, Readonly<Record<string, unknown>>>({
+    title: `Send to ${topic}`,
+    form: { text: '', tag: '', keys: '', messageGroup: '', deliverAt, type },
+    Form: SendForm,
+    body: ({ text, tag, keys, messageGroup, deliverAt: at }) =>
+      text === ''
+        ? undefined
+        : {
+            action: 'send',
+            topic,
+            text,
+            tag: tag || undefined,
+            keys: keys === '' ? undefined : keys.trim().split(/\s+/),
+            messageGroup: messageGroup || undefined,
+            deliverAtMs: at === '' ? undefined : new Date(at).getTime(),
+          },
+    preview: (preview, { text }) => (
+      <p>
+        One message of {bytes(new TextEncoder().encode(text).length)} to <strong>{topic}</strong>.{' '}
+        <Receivers preview={preview} />
+      </p>
+    ),
+    confirm: () => 'Send',
+    result: ({ details }) => {
+      const { messageId } = details as { readonly messageId?: string };
+      if (messageId === undefined) return null;
+      return (
+        <p>
+          <a href={linkTo(['topics', topic, 'messages', messageId])} class="mono">
+            {messageId}
+          </a>
+        </p>
+      );
+    },
+  });
+}
+
+function Receivers({ preview }: { readonly preview: Readonly<Record<string, unknown>> }) {
+  const groups = preview.consumerGroups as readonly string[] | undefined;
+  if (groups === undefined) return null;
+  if (groups.length === 0) return <>No group consumes the topic at present.</>;
+  return <>These groups get it: {groups.join(', ')}.</>;
+}
+
+function SendForm({ form, set }: FormProps<Draft>) {
+  return (
+    <>
+      <label class="field wide">
+        <span>Body</span>
+        <textarea
+          class="mono"
+          rows={6}
+          spellcheck={false}
+          value={form.text}
+          onInput={({ currentTarget }) => set({ text: currentTarget.value })}
+        />
+      </label>
+      <label class="field">
+        <span>Keys, separated by spaces</span>
+        <input type="text" value={form.keys} onInput={({ currentTarget }) => set({ keys: currentTarget.value })} />
+      </label>
+      <label class="field">
+        <span>Tag</span>
+        <input type="text" value={form.tag} onInput={({ currentTarget }) => set({ tag: currentTarget.value })} />
+      </label>
+      {form.type === 'fifo' && (
+        <label class="field">
+          <span>Message group</span>
+          <input
+            type="text"
+            required
+            value={form.messageGroup}
+            onInput={({ currentTarget }) => set({ messageGroup: currentTarget.value })}
+          />
+        </label>
+      )}
+      {form.type === 'delay' && (
+        <label class="field">
+          <span>Deliver at</span>
+          <input
+            type="datetime-local"
+            step="1"
+            required
+            value={form.deliverAt}
+            onInput={({ currentTarget }) => set({ deliverAt: currentTarget.value })}
+          />
+        </label>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,149 @@
+// What a visitor does in the console, mounted in an application and as a server of its own, both on one embedded broker.
+
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { axeViolations } from './axe.mjs';
+import { ConsolePage } from './console-page.mjs';
+import { LOOKING, VISITS } from './console-visits.mjs';
+
+/**
+ * @typedef {import('./console-world.mjs').ConsoleWorld} World
+ * @typedef {{ browser: import('playwright-core').Browser, world: World, screenshots: string, checks: import('../../scripts/support/checks.mjs').Checks }} Stage
+ */
+
+const DESK = { width: 1_280, height: 860 };
+const PHONE = { width: 390, height: 844 };
+/** @type {import('../../libs/console/src/access/options.js').ConsoleOptions} */
+const CLOSED = { actions: [], bodies: 'hidden' };
+const SHOWN_ROWS = 80;
+const MANY_ROWS = 150;
+
+/** @type {[string, import('playwright-core').BrowserContextOptions][]} */
+const LOOKS = [
+  ['light 1280', { viewport: DESK, colorScheme: 'light' }],
+  ['dark 1280', { viewport: DESK, colorScheme: 'dark' }],
+  ['light 390', { viewport: PHONE, colorScheme: 'light', isMobile: true, hasTouch: true }],
+  ['dark 390', { viewport: PHONE, colorScheme: 'dark', isMobile: true, hasTouch: true }],
+];
+
+/** Each page, and what shows that it has its data. @param {World} world @returns {Promise<[string, string, string][]>} */
+async function pagesOf({ admin }) {
+  const { messages } = await admin.findMessages({ topic: 'orders', key: 'order-8', limit: 1 });
+  const { messages: delayed } = await admin.delayedMessages({ topic: 'reminders', limit: 1 });
+  return [
+    ['Overview', '', 'Waiting messages'],
+    ['Topics', 'topics', 'stock-moves'],
+    ['Topic', 'topics/orders', 'order-48'],
+    ['Topic, live', 'topics/orders?tab=live', 'Waiting for messages'],
+    ['Topic, groups', 'topics/orders?tab=groups', 'warehouse'],
+    ['Topic, queues', 'topics/orders?tab=queues', 'embedded / 3'],
+    ['Message', `topics/orders/messages/${messages[0]?.messageId}`, 'Dead letter after 2 deliveries'],
+    ['Message, delayed', `topics/reminders/messages/${delayed[0]?.messageId}`, 'Delayed until due'],
+    ['Groups', 'groups', 'analytics'],
+    ['Group', 'groups/analytics', 'No consumer is connected'],
+    ['Dead letters', 'dead-letters', 'billing'],
+    ['Dead letters of a group', 'groups/billing/dead-letters', 'order-48'],
+    ['Dead letter, compared', 'groups/billing/dead-letters?at=embedded/0/0', 'The body is that of the original'],
+    ['Delayed', 'delayed', 'messages are waiting'],
+    ['Transactions', 'transactions', 'invoice-1001'],
+    ['Audit', 'audit', 'Nothing was changed yet'],
+    ['Nowhere', 'nowhere', 'There is no such page'],
+  ];
+}
+
+/** Runs all of them. @param {Stage} stage */
+export async function runConsoleScenarios({ browser, world, screenshots, checks }) {
+  const pages = await pagesOf(world);
+  for (const [look, options] of LOOKS) {
+    await checks.check(`console: accessible, deep links, fits: ${look}`, async () => {
+      const console = await ConsolePage.inNewContext(browser, options);
+      try {
+        await console.enter(await world.openStandalone());
+        for (const [name, path, shown] of pages) await lookAt(console, { name, path, shown, screenshots, look });
+        await console.enter(`${world.mounted}/`);
+        await lookAt(console, { name: 'Application', path: 'app', shown: 'Billing.charge', screenshots, look });
+        for (const [name, path, shown] of pages) await lookAt(console, { name, path, shown });
+      } finally {
+        await console.close();
+      }
+    });
+  }
+  const all = [
+    ...VISITS.map(([name, work]) => /** @type {const} */ ([name, work, undefined])),
+    ...LOOKING.map(([name, work]) => /** @type {const} */ ([name, work, CLOSED])),
+  ];
+  for (const [name, work, rights] of all) {
+    await checks.check(`console: ${name}`, async () => {
+      const console = await ConsolePage.inNewContext(browser, { viewport: DESK });
+      try {
+        await console.enter(await world.openStandalone(rights));
+        await work({ world, console });
+        assert.deepEqual(console.errors, [], 'the browser reports errors');
+      } catch (error) {
+        await console.page.screenshot({ path: join(screenshots, `failed ${name.replace(/\W+/g, ' ')}.png`) });
+        throw error;
+      } finally {
+        await console.close();
+      }
+    });
+  }
+}
+
+/** Of a broker whose time can be moved (`timeTravel`). @param {Stage} stage */
+export async function runTimeTravel({ browser, world, checks }) {
+  await checks.check('console: the time is moved to a message, after the plan has shown what becomes due', async () => {
+    const console = await ConsolePage.inNewContext(browser, { viewport: DESK });
+    try {
+      await console.enter(await world.openStandalone());
+      await console.open('delayed');
+      await console.page.getByRole('row').filter({ hasText: 'order-45' }).getByRole('link').click();
+      await console.page.getByRole('button', { name: 'Move time to this message' }).click();
+      const dialog = console.dialog('Move time to this message');
+      await dialog.getByText('events on the way').waitFor();
+      await dialog.getByRole('button', { name: /^Move by/ }).click();
+      await dialog.getByRole('status').waitFor();
+      await console.keys('Escape');
+      await console.has('ahead');
+      await console.has('Stored in queue');
+      assert.deepEqual(console.errors, []);
+    } finally {
+      await console.close();
+    }
+  });
+}
+
+/** Thousands of rows, of which few are in the page. @param {Stage} stage the world has more topics than fit */
+export async function runLargeConsole({ browser, world, checks }) {
+  await checks.check('console: thousands of topics', async () => {
+    const console = await ConsolePage.inNewContext(browser, { viewport: DESK });
+    try {
+      await console.enter(await world.openStandalone());
+      await console.open('topics');
+      await console.has('archive-0000');
+      assert.ok((await console.page.locator('[data-row]').count()) < SHOWN_ROWS);
+      for (let row = 0; row < MANY_ROWS; row++) await console.keys('j');
+      await console.focused(
+        console.page.getByRole('link', { name: `archive-${String(MANY_ROWS - 1).padStart(4, '0')}` }),
+      );
+      await console.page.mouse.wheel(0, 1_000_000);
+      await console.has('stock-moves');
+      await console.keys('/');
+      await console.page.keyboard.type('archive-1234');
+      await console.rows(1);
+      assert.deepEqual(console.errors, []);
+    } finally {
+      await console.close();
+    }
+  });
+}
+
+/** @param {ConsolePage} console @param {{ name: string, path: string, shown: string, screenshots?: string, look?: string }} what */
+async function lookAt(console, { name, path, shown, screenshots, look }) {
+  await console.open(path);
+  await console.has(shown);
+  assert.deepEqual(await axeViolations(console.page), [], `axe, ${name}`);
+  assert.ok(await console.fits(), `${name} is wider than the window`);
+  assert.deepEqual(console.errors, [], `the browser reports errors, ${name}`);
+  if (screenshots === undefined) return;
+  await console.page.screenshot({ path: join(screenshots, `console, ${look}, ${name}.png`) });
+}
