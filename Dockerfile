@@ -6,6 +6,7 @@ WORKDIR /app
 # What is installed changes less often than the code: this layer is kept.
 COPY package.json package-lock.json ./
 COPY libs/rocketmq/package.json libs/rocketmq/
+COPY libs/console/package.json libs/console/
 COPY libs/demo-kit/package.json libs/demo-kit/
 COPY apps/order-demo/package.json apps/order-demo/
 COPY apps/inventory-demo/package.json apps/inventory-demo/

@@ -34,6 +34,7 @@ export const guides = [
       'guide/deployment.md',
       'guide/real-server.md',
       'guide/operations.md',
+      'guide/console.md',
       'guide/telemetry.md',
       'guide/security.md',
       'guide/performance.md',

@@ -3,11 +3,26 @@
 
 import { expect, it } from '@jest/globals';
 import { MINUTE_MS } from 'nestjs-rocketmq';
+import { EmbeddedBroker } from 'nestjs-rocketmq/broker';
 import { Connection, Producer, SimpleConsumer } from 'nestjs-rocketmq/client';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import { hurry } from '../../docs/examples/control.js';
+import { aDayLater } from '../../docs/examples/time-travel.js';
 import '../../docs/examples/box-office.test.js';
 import '../../docs/examples/unpaid-order.test.js';
+
+it('time travel: a day passes for the broker', async () => {
+  const broker = new EmbeddedBroker({ controlPort: 0, timeTravel: true });
+  await broker.start();
+  const connection = new Connection({ endpoints: broker.endpoints });
+  const producer = new Producer(connection);
+  await producer.start();
+  await producer.send({ topic: 'payment-due', body: 'order-1', delayMs: 30 * MINUTE_MS });
+  expect(await aDayLater(broker.controlEndpoint)).toEqual({ next: ['delayed on payment-due in 30 min'], passed: 1 });
+  await producer.close();
+  await connection.close();
+  await broker.stop();
+});
 
 it('control: a time-out is delivered at once', async () => {
   const broker = await TestBroker.start({ controlPort: 0 });

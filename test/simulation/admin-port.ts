@@ -4,6 +4,7 @@
 import { AdminRequests } from '../../libs/rocketmq/src/broker/admin/admin-requests.js';
 import { RemotingServer } from '../../libs/rocketmq/src/broker/admin/remoting-server.js';
 import type { EmbeddedBroker } from '../../libs/rocketmq/src/broker/embedded-broker.js';
+import { SAME_TIME } from '../../libs/rocketmq/src/broker/time/client-time.js';
 import { SystemClock } from '../../libs/rocketmq/src/support/clock.js';
 import { silentLogger } from '../../libs/rocketmq/src/support/logger.js';
 
@@ -14,7 +15,7 @@ export function adminPortOf(broker: EmbeddedBroker, address: string): RemotingSe
     ConstructorParameters<typeof AdminRequests>[0],
     'engine' | 'clock'
   >;
-  const requests = new AdminRequests({ engine, store, clock, sessions, address: () => address });
+  const requests = new AdminRequests({ engine, store, clock, clientTime: SAME_TIME, sessions, address: () => address });
   const handler = (request: Parameters<AdminRequests['answer']>[0]) => requests.answer(request);
   return new RemotingServer({ handler, clock: new SystemClock(), logger: silentLogger, tls: undefined });
 }

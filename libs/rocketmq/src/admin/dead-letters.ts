@@ -69,7 +69,7 @@ export async function readPage(
 }
 
 /** Set by the server when it moved the message here; for a redelivery it is the name of the retry topic. */
-function originTopicOf(consumerGroup: string, { properties }: StoredMessageFields): string | undefined {
+export function originTopicOf(consumerGroup: string, { properties }: StoredMessageFields): string | undefined {
   const from = properties.get(PROPERTIES.retryTopic);
   if (from === undefined || !from.startsWith(RETRY_PREFIX)) return from;
   return originOfRetryTopic(properties.get(PROPERTIES.originGroup) ?? consumerGroup, from);

@@ -62,7 +62,7 @@ export async function delayedMessages(
     const page = await readPageOf(cluster, DELAYED_TOPIC, known, { ...options, order, filter }, deadline);
     const found = await mapConcurrently(page.found, CONCURRENT_LOOKUPS, async (one) => {
       const broker = known.answered.find(({ name }) => name === one.view.broker);
-      return broker !== undefined && (await isLatest(cluster, broker, one, deadline)) ? [delayedView(one)] : [];
+      return broker !== undefined && (await isLatest(cluster, broker, one, deadline)) ? [delayedView(one.view)] : [];
     });
     return { messages: found.flat(), next: page.next, failures: [...page.failures, ...unreadable] };
   });
@@ -75,13 +75,15 @@ export async function delayedMessages(
 function unreadableIn({ queues, answered, failures }: TopicQueues): BrokerFailure[] {
   const unreadable = answered
     .filter((broker) => !queues.some(({ owner }) => owner.name === broker.name))
-    .map((broker) => {
-      const text = `broker ${broker.name} does not let tools read its delayed messages: that takes 5.3.1, and timerWheelEnable=true`;
-      return { ...broker, error: new UsageError('DELAYED_UNREADABLE', text) };
-    });
+    .map((broker) => ({ ...broker, error: delayedUnreadable(broker) }));
   const [first] = unreadable;
   if (first !== undefined && queues.length === 0 && failures.length === 0) throw first.error;
   return unreadable;
+}
+
+export function delayedUnreadable({ name }: MasterBroker): UsageError {
+  const text = `broker ${name} does not let tools read its delayed messages: that takes 5.3.1, and timerWheelEnable=true`;
+  return new UsageError('DELAYED_UNREADABLE', text);
 }
 
 /** @see RecallMessageRequestHeader of the server, request code 370 */
@@ -99,7 +101,7 @@ export async function recallDelayed(
 
 /**
  * Whether no later entry replaces this one: its cancellation, or itself again. A message that is due after the server's wheel of 2 days is
- * stored again each time that it has waited so long.
+ * stored again each time that it has waited so long. Another message of the same id has another due time, or was not canceled by this entry.
  */
 async function isLatest(
   cluster: ClusterAccess,
@@ -113,11 +115,12 @@ async function isLatest(
   const replaces = ({ properties, queueOffset }: StoredMessageFields): boolean =>
     queueOffset > stored.queueOffset &&
     properties.get(PROPERTIES.realTopic) === topic &&
+    properties.get(PROPERTIES.dueAt) === stored.properties.get(PROPERTIES.dueAt) &&
     (properties.has(PROPERTIES.canceled) || rollsIn(properties) > rollsIn(stored.properties));
   return !entries.some(replaces);
 }
 
-function delayedView({ view }: FoundMessage): DelayedMessage {
+export function delayedView(view: StoredMessageView): DelayedMessage {
   const { broker, messageId, systemProperties, deliveryTimestampMs } = view;
   const originTopic = systemProperties[PROPERTIES.realTopic] ?? '';
   const outMs = dueIn(systemProperties);

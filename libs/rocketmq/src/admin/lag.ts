@@ -74,7 +74,8 @@ export interface GroupLag {
   readonly failures: readonly BrokerFailure[];
 }
 
-interface Row extends QueueLag {
+/** A queue of a topic, or of a retry topic. */
+export interface Row extends QueueLag {
   readonly topic: string;
 }
 
@@ -105,7 +106,7 @@ export async function lagOfGroup(
   });
 }
 
-function rowsIn(answer: RemotingFrame): Row[] {
+export function rowsIn(answer: RemotingFrame): Row[] {
   const table = jsonOf(answer).offsetTable;
   if (!(table instanceof ObjectKeyedMap)) return [];
   return table.pairs.map(([key, value]) => {

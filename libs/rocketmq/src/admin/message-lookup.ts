@@ -40,7 +40,7 @@ export interface FoundMessages {
 }
 
 /** The most messages that the server returns for an id, whatever was requested (`defaultQueryMaxNum`). */
-const MOST_BY_ID = 32;
+export const MOST_BY_ID = 32;
 const MOST_BY_KEY = 64;
 const DEFAULT_LIMIT = 32;
 /** Java's largest long. */

@@ -54,6 +54,7 @@ export const PROPERTIES = {
   dueAt: 'TIMER_OUT_MS',
   canceled: 'TIMER_DEL_UNIQKEY',
   rolls: 'TIMER_ROLL_TIMES',
+  firstPop: '1ST_POP_TIME',
 } as const;
 
 const unpack = promisify(unzip);

@@ -43,6 +43,7 @@ import {
   type ResumableHalfMessage,
   resumeHalfMessage,
 } from './message-pages.js';
+import { type MessageTrail, messageTrail, type TrailQuery } from './message-trail.js';
 import { type QueueOffset, rewindGroup } from './rewind.js';
 import { type PlannedMove, planRewind } from './rewind-plan.js';
 import type { RewindRequest } from './rewind-target.js';
@@ -289,6 +290,14 @@ export class RocketMQAdmin {
    */
   findMessages(query: MessageQuery, options?: CallOptions): Promise<FoundMessages> {
     return findMessages(this.cluster, query, options);
+  }
+
+  /**
+   * The way of a message through the servers: its half message, its delay, its copies in its topic, and for each group how far it came, its
+   * redeliveries and its dead letters. Asks the indexes of all brokers, some requests for each group.
+   */
+  messageTrail(query: TrailQuery, options?: CallOptions): Promise<MessageTrail> {
+    return messageTrail(this.cluster, query, options);
   }
 
   /** A page of the dead letters of the group, the oldest of each broker first. Does not consume them. */

@@ -3,6 +3,7 @@
 import { topicNameProblem } from '../protocol/model/names.js';
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import { jsonOf, textsIn } from '../remoting/answers.js';
+import type { MasterBroker } from '../remoting/cluster.js';
 import type { ClusterAccess } from '../remoting/cluster-access.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
 import { checkName } from './checks.js';
@@ -27,12 +28,22 @@ export async function groupsOfTopic(
   return cluster.run(`list the groups of topic ${topic}`, options, (deadline) => groupsOn(cluster, topic, deadline));
 }
 
-/** @see QueryTopicConsumeByWhoRequestHeader of the server, request code 300 */
 export async function groupsOn(cluster: ClusterAccess, topic: string, deadline: Deadline): Promise<TopicGroups> {
-  const { answers, failures } = await fromEach(cluster, deadline, async (broker, own) => {
-    const request = { code: REQUEST_CODES.queryTopicConsumeByWho, fields: { topic } };
-    return textsIn(jsonOf(await cluster.call(broker, request, own)).groupList);
-  });
+  const { answers, failures } = await fromEach(cluster, deadline, (broker, own) =>
+    groupsOnBroker(cluster, broker, topic, own),
+  );
   const names = new Set(answers.flatMap(({ value }) => value));
-  return { topic, consumerGroups: [...names].filter((name) => !isSystemGroup(name)).sort(compareText), failures };
+  return { topic, consumerGroups: [...names].sort(compareText), failures };
+}
+
+/** @see QueryTopicConsumeByWhoRequestHeader of the server, request code 300 */
+export async function groupsOnBroker(
+  cluster: ClusterAccess,
+  broker: MasterBroker,
+  topic: string,
+  deadline: Deadline,
+): Promise<string[]> {
+  const request = { code: REQUEST_CODES.queryTopicConsumeByWho, fields: { topic } };
+  const names = textsIn(jsonOf(await cluster.call(broker, request, deadline)).groupList);
+  return names.filter((name) => !isSystemGroup(name));
 }

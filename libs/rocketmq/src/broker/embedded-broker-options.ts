@@ -67,6 +67,12 @@ export interface EmbeddedBrokerOptions {
   readonly maxMemoryBytes?: number;
   /** The most lite topics of all topics together; messages of further ones are rejected with LITE_TOPIC_QUOTA_EXCEEDED. Default 20000. */
   readonly maxLiteTopics?: number;
+  /**
+   * For development only: the broker's time can be moved ahead, by `control`, the control port or the console, so that delayed messages,
+   * retries, leases and transaction checks become due at once. Excludes `clock`. With `data` the moved time is kept: the folder can then be
+   * used with this option only. Default false.
+   */
+  readonly timeTravel?: boolean;
   /** The clock for delays, leases, checks and retention. Default: the machine's. Connections always use real time. */
   readonly clock?: Clock;
   /** Receives log lines. Default: nothing is logged. */
@@ -122,6 +128,13 @@ export function assertStoring(options: EmbeddedBrokerOptions): void {
   if (options.flush !== undefined && options.flush !== 'sync' && options.flush !== 'async') {
     throw new UsageError('ILLEGAL_FLUSH', `flush must be sync or async, not ${String(options.flush)}`, 'flush');
   }
+}
+
+/** @throws UsageError */
+export function assertTimeOptions({ timeTravel = false, clock }: EmbeddedBrokerOptions): void {
+  if (!timeTravel || clock === undefined) return;
+  const message = 'timeTravel excludes the option clock: the broker then has a clock of its own';
+  throw new UsageError('ILLEGAL_TIME_TRAVEL', message, 'timeTravel');
 }
 
 export function retentionOf({ data, retentionMs, retentionBytes }: EmbeddedBrokerOptions): RetentionLimits {

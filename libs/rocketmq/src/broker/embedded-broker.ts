@@ -11,11 +11,20 @@ import { type CallOptions, withDeadline } from '../support/deadline.js';
 import { StateError, UsageError } from '../support/errors.js';
 import { type Logger, silentLogger } from '../support/logger.js';
 import { isIntegerFrom } from '../support/options.js';
+import { TravelClock } from '../support/travel-clock.js';
 import { AccessControl } from './access/access-control.js';
 import type { BrokerUser } from './access/users.js';
 import type { RemotingServer } from './admin/remoting-server.js';
+import { ControlClient, type InsideControl } from './control/control-client.js';
+import type { ControlContext } from './control/control-context.js';
 import type { ControlServer } from './control/control-server.js';
-import { assertStoring, type EmbeddedBrokerOptions, engineOptionsOf, retentionOf } from './embedded-broker-options.js';
+import {
+  assertStoring,
+  assertTimeOptions,
+  type EmbeddedBrokerOptions,
+  engineOptionsOf,
+  retentionOf,
+} from './embedded-broker-options.js';
 import { Engine } from './engine/engine.js';
 import { nameOfRecord } from './engine/records.js';
 import { Refusal } from './engine/refusal.js';
@@ -38,6 +47,9 @@ import { MemoryStore } from './store/memory-store.js';
 import type { Store } from './store/store.js';
 import type { StoreFailure } from './store/store-failure.js';
 import { Ticker } from './ticker.js';
+import { type ClientTime, SAME_TIME } from './time/client-time.js';
+import type { SteppedBroker } from './time/time-steps.js';
+import { assertTimeNotMoved, TimeTravel } from './time/time-travel.js';
 
 const LOOPBACK = '127.0.0.1';
 /** How long a start may take by default. */
@@ -70,18 +82,11 @@ export class EmbeddedBroker {
     forgetSettings: (clientId) => (clientId === undefined ? this.sessions.clear() : this.sessions.remove(clientId)),
   });
   /** @internal Running calls, stored records and connected clients; for testing/. */
-  readonly inside: {
-    readonly activity: Activity;
-    readonly store: Store;
-    readonly sessions: Sessions;
-    isDispatching(): boolean;
-    /** Whether a receive of the group is waiting for messages of the topic. */
-    isPolled(topic: string, group: string): boolean;
-    /** How often the broker has processed what was due, in one task on its clock each time. */
-    ticks(): number;
-  };
+  readonly inside: SteppedBroker;
   private readonly clock: Clock;
   private readonly realClock = new SystemClock();
+  private readonly travel: TimeTravel | undefined;
+  private readonly clientTime: ClientTime;
   private readonly activity = new Activity();
   private readonly store: Store;
   private readonly sessions = new Sessions(this.realClock);
@@ -101,6 +106,7 @@ export class EmbeddedBroker {
   private ports: readonly number[];
   private adminPort: number | undefined;
   private controlPort: number | undefined;
+  private insideControl: Promise<InsideControl> | undefined;
 
   /** @throws UsageError for invalid TLS options, users, topics or groups */
   constructor(options?: EmbeddedBrokerOptions);
@@ -108,7 +114,11 @@ export class EmbeddedBroker {
   constructor(options: EmbeddedBrokerOptions, disk: Pick<LmdbStoreOptions, 'openFile'>);
   constructor(options: EmbeddedBrokerOptions = {}, disk?: Pick<LmdbStoreOptions, 'openFile'>) {
     this.#options = options;
-    this.clock = options.clock ?? this.realClock;
+    assertTimeOptions(options);
+    const travelClock = options.timeTravel
+      ? new TravelClock(this.realClock, (from, to) => this.travel?.jump(from, to))
+      : undefined;
+    this.clock = travelClock ?? options.clock ?? this.realClock;
     this.logger = options.logger ?? silentLogger;
     this.damages = new DamageLog(this.logger);
     this.#tls = portTlsOf(options.tls, this.realClock, this.logger);
@@ -122,7 +132,6 @@ export class EmbeddedBroker {
     const retention = retentionOf(options);
     this.engine = this.makeEngine(retention);
     this.ticker = new Ticker(this.clock, this.engine);
-    this.sweeper = new RetentionSweeper(this.clock, this.engine, retention);
     this.inside = {
       activity: this.activity,
       store: this.store,
@@ -130,7 +139,12 @@ export class EmbeddedBroker {
       isDispatching: () => this.running()?.polls.isDispatching === true,
       isPolled: (topic, group) => this.running()?.polls.has(topic, group) === true,
       ticks: () => this.ticker.fired,
+      duePassed: () => this.engine.duePassed,
     };
+    this.travel = travelClock && this.makeTravel(travelClock);
+    this.clientTime = this.travel?.line ?? SAME_TIME;
+    const ageClock = this.travel === undefined ? this.clock : this.realClock;
+    this.sweeper = new RetentionSweeper(ageClock, this.engine, retention, this.clientTime);
     for (const topic of options.topics ?? []) this.declareTopic(topic);
     for (const group of options.groups ?? []) this.declareGroup(group);
   }
@@ -158,6 +172,14 @@ export class EmbeddedBroker {
     }
     if (this.controlPort === 0) throw notStarted();
     return `${this.#options.tls === undefined ? 'http' : 'https'}://${textOf(this.controlHost, this.controlPort)}`;
+  }
+
+  /**
+   * Inspects and manipulates this broker as its control port does, without a port. Calls throw a StateError `NOT_STARTED` while the broker is
+   * not running. Messages are found by id only with `adminPort` or `controlPort`.
+   */
+  get control(): ControlClient {
+    return new ControlClient({ endpoint: '127.0.0.1:1' }, (asked, body) => this.askInside(asked, body));
   }
 
   /** Declares a topic, also while the broker is running. @throws UsageError for an invalid name, or when it exists with another type */
@@ -254,6 +276,8 @@ export class EmbeddedBroker {
     let admin: RemotingServer | undefined;
     let control: ControlServer | undefined;
     try {
+      if (this.travel === undefined) assertTimeNotMoved(this.store);
+      else this.travel.load();
       admin = this.adminPort === undefined ? undefined : await this.makeAdmin();
       control = this.controlPort === undefined ? undefined : await this.makeControl();
       this.engine.endRenewals();
@@ -286,6 +310,7 @@ export class EmbeddedBroker {
     control?.stop();
     polls.close();
     checks.close();
+    await this.travel?.stop();
     await server.stop();
     await this.closeStore();
     this.logger.info('embedded broker stopped', { ports: this.ports });
@@ -336,23 +361,28 @@ export class EmbeddedBroker {
     });
   }
 
+  private makeTravel(clock: TravelClock): TimeTravel {
+    const { realClock, store, inside } = this;
+    return new TimeTravel({ clock, realClock, store, inside, nextDueAtMs: () => this.engine.nextDueAtMs() });
+  }
+
   private makeContext(polls: LongPolls): BrokerContext {
-    const { engine, store, clock, realClock, sessions, activity, faults, logger } = this;
+    const { engine, store, clock, realClock, clientTime, sessions, activity, faults, logger } = this;
     const { advertiseAsAsked = false, maxDelayMs = LIMITS.delayMs } = this.#options;
-    const own = { engine, store, clock, realClock, sessions, polls, activity, faults, logger };
+    const own = { engine, store, clock, realClock, clientTime, sessions, polls, activity, faults, logger };
     const secret = { tls: this.#tls, access: this.#access };
     return { ...own, ...secret, addresses: () => this.addresses(), advertiseAsAsked, maxDelayMs };
   }
 
   private async makeAdmin(): Promise<RemotingServer> {
-    const { engine, store, clock, sessions } = this;
+    const { engine, store, clock, clientTime, sessions } = this;
     const { AdminRequests } = await import('./admin/admin-requests.js');
     const { RemotingServer } = await import('./admin/remoting-server.js');
     const address = (): string => {
       const host = this.#options.advertisedAddress?.host ?? this.#options.host ?? LOOPBACK;
       return textOf(host, this.adminPort ?? 0);
     };
-    const requests = new AdminRequests({ engine, store, clock, sessions, address });
+    const requests = new AdminRequests({ engine, store, clock, clientTime, sessions, address });
     const handler = async (request: RemotingFrame) => {
       this.#access.admitAdministration(request);
       return requests.answer(request);
@@ -360,16 +390,28 @@ export class EmbeddedBroker {
     return new RemotingServer({ handler, clock: this.realClock, logger: this.logger, tls: this.#tls });
   }
 
+  private async askInside(...asked: Parameters<InsideControl>): Promise<Buffer> {
+    if (this.running() === undefined) throw notStarted();
+    this.insideControl ??= import('./control/inside-control.js').then(({ insideControl }) =>
+      insideControl(this.controlContext()),
+    );
+    return (await this.insideControl)(...asked);
+  }
+
+  private controlContext(): ControlContext {
+    const { engine, store, clock, sessions, faults, travel } = this;
+    const storage = this.#options.data === undefined ? 'memory' : 'disk';
+    return { engine, store, storage, clock, sessions, faults, travel, endpoints: () => this.endpoints };
+  }
+
   private async makeControl(): Promise<ControlServer> {
-    const { engine, store, clock, realClock, sessions, faults, logger } = this;
-    const { host, advertisedAddress, data, tls: ownTls } = this.#options;
+    const { realClock, logger } = this;
+    const { host, advertisedAddress, tls: ownTls } = this.#options;
     // Its clients use a URL, whose scheme says whether to use TLS.
     const tls = ownTls && { ...this.#tls, allowsPlaintext: false };
     const { controlPortOf } = await import('./control/control-port.js');
     const names = [this.controlHost, host, advertisedAddress?.host].filter((name) => name !== undefined);
-    const storage = data === undefined ? 'memory' : 'disk';
-    const own = { engine, store, storage, clock, realClock, sessions, faults, logger } as const;
-    return controlPortOf({ ...own, tls, access: this.#access, names, endpoints: () => this.endpoints });
+    return controlPortOf({ ...this.controlContext(), realClock, logger, tls, access: this.#access, names });
   }
 
   private get controlHost(): string {

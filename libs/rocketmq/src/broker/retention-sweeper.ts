@@ -3,6 +3,7 @@
 import { type Clock, HOUR_MS, type ScheduledTask, SECOND_MS } from '../support/clock.js';
 import type { Engine } from './engine/engine.js';
 import type { RetentionLimits } from './engine/retention.js';
+import type { ClientTime } from './time/client-time.js';
 
 /** How much later than its age limit a message may be deleted, as a fraction of that limit. */
 const LATENESS = 1 / 72;
@@ -14,11 +15,19 @@ export class RetentionSweeper {
   private task: ScheduledTask | undefined;
   private readonly intervalMs: number;
 
+  private readonly maxAgeMs: number;
+
+  /**
+   * @param clock on a broker that travels in time, real time: moving the time ages no message
+   * @param time converts from that clock to the broker's
+   */
   constructor(
     private readonly clock: Clock,
     private readonly engine: Engine,
     { maxAgeMs, maxBytes }: RetentionLimits,
+    private readonly time: ClientTime,
   ) {
+    this.maxAgeMs = maxAgeMs ?? 0;
     const forAgeMs = maxAgeMs === undefined ? Number.POSITIVE_INFINITY : Math.min(maxAgeMs * LATENESS, HOUR_MS);
     this.intervalMs = Math.ceil(maxBytes === undefined ? forAgeMs : Math.min(forAgeMs, SIZE_INTERVAL_MS));
   }
@@ -33,7 +42,8 @@ export class RetentionSweeper {
   }
 
   private sweep(): void {
-    const isMore = this.engine.sweep(this.clock.nowMs());
+    const keptFromMs = this.time.toBroker(this.clock.nowMs() - this.maxAgeMs);
+    const isMore = this.engine.sweep(keptFromMs + this.maxAgeMs);
     this.task = this.clock.schedule(isMore ? 0 : this.intervalMs, () => this.sweep());
   }
 }

@@ -3,6 +3,9 @@
 import type { Clock, ScheduledTask } from '../support/clock.js';
 import type { Engine } from './engine/engine.js';
 
+/** The most events that are performed before other tasks of the event loop run. */
+const MOST_AT_ONCE = 1_024;
+
 type TickerState =
   | { readonly kind: 'stopped' }
   | { readonly kind: 'idle' }
@@ -55,7 +58,7 @@ export class Ticker {
     this.fires++;
     this.state = { kind: 'firing' };
     try {
-      this.engine.tick(this.clock.nowMs());
+      this.engine.tick(this.clock.nowMs(), MOST_AT_ONCE);
     } finally {
       // The tick may have found that the store failed, which stops this ticker.
       if (this.isFiring()) this.state = { kind: 'idle' };

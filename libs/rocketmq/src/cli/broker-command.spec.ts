@@ -20,13 +20,14 @@ describe('the command line of the broker', () => {
 
   it('sets ports, host, topics and groups', async () => {
     const line =
-      '--port 0 --admin-port 9876 --control 127.0.0.2:9080 --host 0.0.0.0 --strict --data d --flush async --topic a --topic b:priority:4 --group g:fifo:3';
+      '--port 0 --admin-port 9876 --control 127.0.0.2:9080 --host 0.0.0.0 --time-travel --strict --data d --flush async --topic a --topic b:priority:4 --group g:fifo:3';
     expect(await options(...line.split(' '))).toEqual({
       port: 0,
       adminPort: 9876,
       controlPort: 9080,
       controlHost: '127.0.0.2',
       host: '0.0.0.0',
+      timeTravel: true,
       strict: true,
       data: 'd',
       flush: 'async',
@@ -67,6 +68,7 @@ describe('the file of the broker', () => {
     advertisedAddress: { host: 'broker', port: 8081 },
     advertiseAsAsked: true,
     strict: true,
+    timeTravel: true,
     data: '/var/lib/broker',
     flush: 'sync',
     retentionMs: 3_600_000,

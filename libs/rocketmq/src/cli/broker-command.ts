@@ -25,6 +25,18 @@ function brokerOptions(command: Command): Command {
     .option('--host <host>', 'address to listen on (default: 127.0.0.1)')
     .option('--admin-port <port>', 'also serve administration on this port, as a name server does', portOf)
     .addOption(controlOption())
+    .option(
+      '--time-travel',
+      'for development only: the time of the broker can be moved ahead, by --control or --console',
+    )
+    .addOption(
+      new Option(
+        '--console [port]',
+        'also serve the browser console of the package nestjs-rocketmq-console on this port (default: any free port)',
+      )
+        .preset(0)
+        .argParser((value: string | number) => (typeof value === 'number' ? value : portOf(value))),
+    )
     .option('--strict', 'reject topics and groups that are not declared, as a real server does')
     .option('--data <folder>', 'store messages in this folder (default: in memory)', folderOf)
     .addOption(
@@ -43,7 +55,9 @@ function brokerOptions(command: Command): Command {
       'broker --strict --topic orders:transaction --topic steps:fifo:4 --group billing:fifo:5',
       'as strict as a real server',
     ],
+    ['broker --console', 'look at its messages in a browser'],
     ['broker --control 9080', 'inspect it: curl http://127.0.0.1:9080/state, /metrics for Prometheus'],
+    ['broker --control 9080 --time-travel', 'move its time ahead: POST /time/advance'],
     ['broker --config broker.json', 'everything else: TLS, users, backoffs, retention'],
   ]);
 }

@@ -15,7 +15,10 @@ export interface BrokerValues {
   readonly host?: string;
   readonly adminPort?: number;
   readonly control?: ControlAddress;
+  /** The port of the console. */
+  readonly console?: number;
   readonly strict?: boolean;
+  readonly timeTravel?: boolean;
   readonly data?: string;
   readonly flush?: 'sync' | 'async';
   readonly topic?: readonly DeclaredTopic[];
@@ -119,6 +122,7 @@ const config = object<BrokerConfig>({
   maxMemoryBytes: count,
   maxLiteTopics: count,
   strict: flag,
+  timeTravel: flag,
   topics: list(object({ name: text, type: topicType, queues: count }, ['name'])),
   groups: list(
     object(

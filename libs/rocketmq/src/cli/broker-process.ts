@@ -9,13 +9,20 @@ import type { BrokerTlsOptions } from '../broker/server-tls.js';
 import { describeError, type LogFields, type Logger } from '../support/logger.js';
 import { type BrokerConfig, type BrokerValues, DEFAULT_PORT, type TlsFiles } from './broker-config.js';
 import { type CommandIo, wrongCall } from './command.js';
+import { type ConsolePackage, consolePackage } from './console-package.js';
+import { askedToStop } from './until-stopped.js';
 
 /** Resolves after the broker has stopped. @throws when it cannot start */
 export async function runBroker(values: BrokerValues, io: CommandIo): Promise<void> {
   const options = await brokerOptionsOf(values, readConfigFile);
+  if (values.console !== undefined && (options.tls !== undefined || options.users !== undefined)) {
+    const cure = 'start it beside the broker with: nestjs-rocketmq console --name-server HOST:PORT --control HOST:PORT';
+    throw wrongCall(`--console does not work with TLS and users; ${cure}`);
+  }
+  const pages = values.console === undefined ? undefined : await consolePackage(process.cwd());
   const broker = new EmbeddedBroker({ ...options, logger: loggerOn(io) });
   try {
-    await serve(broker, options, io);
+    await serve(broker, options, pages && { pages, port: values.console ?? 0 }, io);
   } catch (error) {
     await broker.stop();
     throw new Error(`cannot start the broker: ${describeError(error)}`, { cause: error });
@@ -32,7 +39,7 @@ export async function brokerOptionsOf(
   values: BrokerValues,
   readConfig: (file: string) => string,
 ): Promise<EmbeddedBrokerOptions> {
-  const { config, topic, group, control, ...plain } = values;
+  const { config, topic, group, control, console: consolePort, ...plain } = values;
   const file = config === undefined ? {} : await parsedFile(readConfig(config));
   const { tls, ...rest } = file;
   const read = (name: string): string => readConfig(join(dirname(config ?? ''), name));
@@ -42,6 +49,8 @@ export async function brokerOptionsOf(
     ...(tls && { tls: tlsIn(tls, read) }),
     ...plain,
     ...control,
+    // The console is an administrator.
+    ...(consolePort !== undefined && plain.adminPort === undefined && file.adminPort === undefined && { adminPort: 0 }),
     topics: merged(file.topics, topic),
     groups: merged(file.groups, group),
   };
@@ -86,7 +95,8 @@ function readConfigFile(file: string): string {
 
 async function serve(
   broker: EmbeddedBroker,
-  { adminPort, controlPort, data }: EmbeddedBrokerOptions,
+  { adminPort, controlPort, data, timeTravel = false }: EmbeddedBrokerOptions,
+  wanted: WantedConsole | undefined,
   io: CommandIo,
 ): Promise<void> {
   const hasAdmin = adminPort !== undefined;
@@ -98,19 +108,46 @@ async function serve(
   const adminEndpoint = hasAdmin ? broker.adminEndpoint : undefined;
   const controlEndpoint = controlPort === undefined ? undefined : broker.controlEndpoint;
   if (controlEndpoint !== undefined) io.out(`control on ${controlEndpoint}\n`);
-  process.send?.({ ready: true, endpoints: broker.endpoints, adminEndpoint, controlEndpoint });
+  if (timeTravel) io.out('time travel is on, for development only: its time can be moved ahead\n');
+  const shown = wanted && (await startConsole(broker, wanted, io));
+  const consoleUrl = shown?.url;
+  if (consoleUrl !== undefined) io.out(`console on ${consoleUrl}\n`);
+  process.send?.({ ready: true, endpoints: broker.endpoints, adminEndpoint, controlEndpoint, consoleUrl });
   await stop;
+  await shown?.close();
   await broker.stop();
   // The channel to a parent would keep the process alive.
   if (process.connected) process.disconnect();
 }
 
-/** Resolves on SIGINT or SIGTERM, or when the parent process disconnects. */
-function askedToStop(): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
-    if (process.channel !== undefined && process.channel !== null) process.once('disconnect', () => resolve());
-  });
+interface WantedConsole {
+  readonly pages: ConsolePackage;
+  readonly port: number;
+}
+
+/** The console of a broker in this process. */
+async function startConsole(
+  { endpoints, adminEndpoint, control }: EmbeddedBroker,
+  { pages, port }: WantedConsole,
+  io: CommandIo,
+): Promise<{ readonly url: string; close(): Promise<void> }> {
+  const { RocketMQAdmin } = await import('../admin/rocketmq-admin.js');
+  const { Connection } = await import('../client/connection.js');
+  const admin = new RocketMQAdmin({ nameServer: adminEndpoint });
+  const connection = new Connection({ endpoints });
+  const close = async (): Promise<void> => {
+    connection.close();
+    await admin.close();
+  };
+  try {
+    const log = (line: string): void => io.err(`${line}\n`);
+    const source = { admin, control, connection, title: `Embedded broker ${endpoints}`, log };
+    const console = await pages.startStandaloneConsole(source, { port });
+    return { url: console.url, close: () => console.close().then(close) };
+  } catch (error) {
+    await close();
+    throw error;
+  }
 }
 
 /** Writes warnings and errors of the broker to standard error. */

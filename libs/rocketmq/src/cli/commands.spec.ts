@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Called, call, words } from '../../../../test/support/command-line.js';
+import { ScriptedCluster } from '../../../../test/support/scripted-cluster.js';
 import { Connection, Producer, PushConsumer, SimpleConsumer } from '../entries/client.js';
 import { TestBroker } from '../entries/testing.js';
 
@@ -25,7 +26,10 @@ beforeAll(async () => {
   await buryAll('hopeless');
 });
 
+const scripted = new ScriptedCluster();
+
 afterAll(async () => {
+  await scripted.close();
   connection.close();
   await broker.stop();
 });
@@ -259,6 +263,58 @@ describe('message list', () => {
     expect(await json(`message list orders --newest --after ${next}`)).toMatchObject({ messages: [{ messageId }] });
     expect(await json('message list orders --to 2001-01-01')).toMatchObject({ messages: [], total: 0 });
     expect(await refused(`message list orders --after ${next}`, 2)).toContain('in the same order');
+  });
+});
+
+describe('message trail', () => {
+  it('shows what became of a message, group by group', async () => {
+    const { code, out, err } = await on(`message trail orders ${messageId}`);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(out).toMatch(
+      /^\S+Z {2}sent by .*\n\S+Z {2}stored in orders: \S+ queue \d offset 0\n\ngroup billing: delivered, or not wanted by its filter\n\ngroup hopeless: .*\n\S+Z {2}dead-lettered in %DLQ%hopeless: \S+ queue \d offset \d\n$/,
+    );
+    const { groups } = await json(`message trail orders ${messageId} --group hopeless`);
+    expect(groups).toMatchObject([{ consumerGroup: 'hopeless', deadLetters: [{ messageId }] }]);
+    expect(await on('message trail orders no-such')).toMatchObject({
+      code: 1,
+      err: 'warning: the servers have no message no-such of topic orders\n',
+    });
+    const { out: mistyped } = await on(`message trail orders ${messageId} --group biling`);
+    expect(mistyped).toMatch(/\ngroup biling: has received nothing of the topic, and no consumer of it subscribes\n$/);
+  });
+
+  it('shows a message of which only a dead letter is left', async () => {
+    broker.declareTopic({ name: 'brief', queues: 1 });
+    broker.declareGroup({ name: 'doomed' });
+    const producer = new Producer(connection);
+    await producer.start();
+    const sent = await producer.send({ topic: 'brief', body: 'x' });
+    await producer.close();
+    const consumer = new SimpleConsumer(connection, { consumerGroup: 'doomed', subscriptions: [{ topic: 'brief' }] });
+    await consumer.start();
+    const [received] = await consumer.receive({ maxMessages: 1, longPollingTimeoutMs: 5_000 });
+    if (received === undefined) throw new Error('nothing came');
+    await consumer.forwardToDeadLetterQueue(received);
+    await on('topic delete brief --yes');
+    broker.declareTopic({ name: 'brief', queues: 1 });
+    const { code, out, err } = await on(`message trail brief ${sent.messageId} --group doomed`);
+    await consumer.close();
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(out).toMatch(/dead-lettered in %DLQ%doomed/);
+  });
+
+  it('says what was not read', async () => {
+    const { nameServer } = await scripted.start([
+      ({ code }) => {
+        if (code === 300) return { body: '{"groupList":["secret"]}' };
+        return code === 12 || code === 202 ? { code: code === 12 ? 22 : 17 } : { code: 16, remark: 'not authorized' };
+      },
+    ]);
+    const called = await call([...words('message trail orders m --name-server'), nameServer.address]);
+    expect(called.code).toBe(1);
+    expect(called.err).toMatch(
+      /^warning: the servers have no message m of topic orders\nwarning: delays on broker broker-0 were not looked at: .*5\.3\.1.*\nwarning: 1 group not looked at on every broker: secret: .*not authorized.*--group.*\n$/,
+    );
   });
 });
 

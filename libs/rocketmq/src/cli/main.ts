@@ -6,6 +6,7 @@ import { RocketMQError, UsageError } from '../support/errors.js';
 import { describeError, visible } from '../support/logger.js';
 import { addBrokerCommand } from './broker-command.js';
 import { type AddCommand, type CommandIo, type ProcessIo, withExamples } from './command.js';
+import { addConsoleCommand } from './console-command.js';
 import { addDeadLetterCommand } from './dead-letter-command.js';
 import { addDoctorCommand } from './doctor-command.js';
 import { addGroupCommand } from './group-command.js';
@@ -21,6 +22,7 @@ const EXIT_CODES = { done: 0, failed: 1, wrongCall: 2 } as const;
 
 const COMMANDS: readonly AddCommand[] = [
   addBrokerCommand,
+  addConsoleCommand,
   addDoctorCommand,
   addTopicCommand,
   addGroupCommand,

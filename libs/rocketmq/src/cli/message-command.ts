@@ -1,12 +1,16 @@
 // `nestjs-rocketmq message`: shows, finds, lists and follows stored messages without consuming them.
 
 import type { Command } from 'commander';
+import type { TrailGap } from '../admin/message-trail.js';
 import type { StoredMessageView } from '../admin/message-view.js';
 import type { RocketMQAdmin } from '../admin/rocketmq-admin.js';
 import { type AccessValues, accessOptions, withAdmin } from './admin-access.js';
 import { type AddCommand, type CommandIo, countOf, dateOf, eachOf, plural, withExamples } from './command.js';
-import { delayedTable, messageInFull, messageLine, messageTable } from './message-text.js';
+import { delayedTable, messageInFull, messageLine, messageTable, trailText } from './message-text.js';
 import { jsonLine, type PageValues, pageOptions, print, printPage, reportFailures, warnOfFailures } from './output.js';
+
+/** How many groups a warning names. */
+const MOST_NAMED = 10;
 
 export const addMessageCommand: AddCommand = (program, io) => {
   const message = program
@@ -14,6 +18,7 @@ export const addMessageCommand: AddCommand = (program, io) => {
     .description('Shows, finds, lists and follows messages without consuming them.');
   withExamples(message, [['message find orders --key order-42', 'the messages of one order']]);
   addShow(message, io);
+  addTrail(message, io);
   addFind(message, io);
   addList(message, io);
   addTail(message, io);
@@ -36,6 +41,36 @@ function addShow(message: Command, io: CommandIo): void {
   });
   withExamples(command, [
     ['message show orders 01A24C477AA4C02D7E0B1222CA00000001', 'everything that the server stores of the message'],
+  ]);
+}
+
+function addTrail(message: Command, io: CommandIo): void {
+  const command = message
+    .command('trail')
+    .description(
+      'Shows the way of a message: its half message, its delay, its copies in its topic, and for each group how far it came, its redeliveries and its dead letters, each with the place where it is stored. Fails when the servers have nothing of it, and when it could not look at a group.',
+    )
+    .argument('<topic>')
+    .argument('<id>')
+    .option('--group <group>', 'only this consumer group; can be repeated', eachOf(String));
+  accessOptions(command).action(
+    async (topic: string, messageId: string, values: AccessValues & { group?: readonly string[] }) => {
+      const query = { topic, messageId, ...(values.group && { consumerGroups: values.group }) };
+      const trail = await withAdmin(values, io, (admin) => admin.messageTrail(query));
+      const { halfMessages, givenUp, delayed, recalls, stored, groups } = trail;
+      const ofGroups = groups.flatMap(({ retries, deadLetters }) => [...retries, ...deadLetters]);
+      print(io, values, trail, () => trailText(trail));
+      reportNone(
+        io,
+        [halfMessages, givenUp, delayed, recalls, stored, ofGroups].flat().length,
+        `the servers have no message ${messageId} of topic ${topic}`,
+      );
+      reportGaps(io, trail.gaps);
+      reportFailures(io, trail.failures);
+    },
+  );
+  withExamples(command, [
+    ['message trail orders 01A24C477AA4C02D7E0B1222CA00000001', 'what became of it, group by group'],
   ]);
 }
 
@@ -156,6 +191,22 @@ function addDelayed(message: Command, io: CommandIo): void {
     },
   );
   withExamples(command, [['message delayed --topic payment-due', 'what will be delivered, and when']]);
+}
+
+/** Warns of what was not read. The command fails for a group; old brokers cannot be read at all, which is no failure of this message. */
+function reportGaps(io: CommandIo, gaps: readonly TrailGap[]): void {
+  for (const { name, consumerGroup, error } of gaps) {
+    if (consumerGroup === undefined) io.warn(`delays on broker ${name} were not looked at: ${error.message}`);
+  }
+  const ofGroups = gaps.filter(({ consumerGroup }) => consumerGroup !== undefined);
+  const [first] = ofGroups;
+  if (first === undefined) return;
+  const names = [...new Set(ofGroups.map(({ consumerGroup }) => consumerGroup))];
+  const shown = `${names.slice(0, MOST_NAMED).join(', ')}${names.length > MOST_NAMED ? ', …' : ''}`;
+  io.warn(
+    `${plural(names.length, 'group')} not looked at on every broker: ${shown}: ${first.error.message}; choose some with --group, or increase --timeout`,
+  );
+  io.fail();
 }
 
 function reportNone(io: CommandIo, count: number, text: string): void {

@@ -1,6 +1,7 @@
 // Messages as text: a list of them, or one in full.
 
 import type { DelayedMessage } from '../admin/delayed-messages.js';
+import type { GroupTrail, MessageTrail } from '../admin/message-trail.js';
 import type { StoredMessageView } from '../admin/message-view.js';
 import { visible } from '../support/logger.js';
 import { plural } from './command.js';
@@ -66,6 +67,57 @@ export function messageInFull(one: StoredMessageView): string {
   const width = Math.max(...given.map(([name]) => name.length));
   const lines = given.map(([name, value]) => `${visible(name).padEnd(width)}  ${visible(value)}`);
   return `${[...lines, '', bodyText(one.body)].join('\n')}\n`;
+}
+
+/** What happened to a message, by time, each with the place of the stored message that says so; then each group. */
+export function trailText(trail: MessageTrail): string {
+  const { halfMessages, givenUp, delayed, recalls, stored, groups, mayBeMore } = trail;
+  const first = [...halfMessages, ...delayed, ...stored][0];
+  const events: Event[] = [
+    ...(first === undefined ? [] : [[first.bornTimestampMs, `sent by ${first.bornHost}`] as const]),
+    ...halfMessages.map((one) => eventOf('half message stored', one)),
+    ...givenUp.map((one) => eventOf('half message given up, its checks were not answered', one)),
+    ...delayed.map((one) => eventOf(`delayed until ${timeText(one.dueTimestampMs)}`, one)),
+    ...recalls.map((one) => eventOf('canceled', one)),
+    ...stored.map((one) => eventOf('stored', one)),
+  ];
+  return linesOf(events) + moreText(mayBeMore) + groups.map(groupText).join('');
+}
+
+function groupText({ consumerGroup, isOfTopic, copies, retries, deadLetters, mayBeMore }: GroupTrail): string {
+  const waiting = copies.filter(({ isPassed }) => !isPassed).length;
+  const firstReceivedMs = retries.find((one) => one.firstReceivedMs !== undefined)?.firstReceivedMs;
+  const events: Event[] = [
+    ...(firstReceivedMs === undefined ? [] : [[firstReceivedMs, 'received for the first time'] as const]),
+    ...retries.map((one) =>
+      eventOf(`ready for delivery ${one.attempt}${one.isPassed ? '' : ', which waits for a consumer'}`, one),
+    ),
+    ...deadLetters.map((one) => eventOf('dead-lettered', one)),
+  ];
+  const state = waiting > 0 ? 'waits to be delivered' : 'delivered, or not wanted by its filter';
+  const known = copies.length === 0 ? 'nothing to deliver' : state;
+  const text = isOfTopic ? known : 'has received nothing of the topic, and no consumer of it subscribes';
+  return `\ngroup ${visible(consumerGroup)}: ${text}\n${linesOf(events)}${moreText(mayBeMore)}`;
+}
+
+type Event = readonly [atMs: number, text: string];
+
+function eventOf(what: string, one: StoredMessageView): Event {
+  return [
+    one.storeTimestampMs,
+    `${what} in ${one.topic}: ${one.broker} queue ${one.queueId} offset ${one.queueOffset}`,
+  ];
+}
+
+function moreText(mayBeMore: boolean): string {
+  return mayBeMore ? 'there may be older ones: a server returns at most 32 of one id\n' : '';
+}
+
+function linesOf(events: readonly Event[]): string {
+  return [...events]
+    .sort(([left], [right]) => left - right)
+    .map(([atMs, what]) => `${timeText(atMs)}  ${visible(what)}\n`)
+    .join('');
 }
 
 /** One message in a line, for output that has no end. */

@@ -215,7 +215,10 @@ describe.each<Transport>(['http2', 'grpc-js'])('a connection over TLS by %s', (t
       closers.push(() => connection.close());
       const producer = new Producer(connection, { topics: { orders: 'normal' } });
       closers.push(() => producer.close());
-      await expect(producer.start({ timeoutMs: 1_500 })).rejects.toMatchObject({ code: 'UNAVAILABLE', retryable: true });
+      await expect(producer.start({ timeoutMs: 1_500 })).rejects.toMatchObject({
+        code: 'UNAVAILABLE',
+        retryable: true,
+      });
     });
   });
 

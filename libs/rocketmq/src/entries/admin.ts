@@ -41,6 +41,7 @@ export type {
   MessagePage,
   ResumableHalfMessage,
 } from '../admin/message-pages.js';
+export type { GroupTrail, MessageTrail, TrailCopy, TrailGap, TrailQuery, TrailRetry } from '../admin/message-trail.js';
 export type { StoredMessageView } from '../admin/message-view.js';
 export type { QueueOffset } from '../admin/rewind.js';
 export type { PlannedMove } from '../admin/rewind-plan.js';

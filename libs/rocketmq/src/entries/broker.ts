@@ -8,21 +8,25 @@ export {
   type DelayedMessageName,
   type MessageName,
   type PageOptions,
+  type TimeJump,
 } from '../broker/control/control-client.js';
 export { foreignHeader } from '../broker/control/control-guard.js';
 export type {
+  AdvancedTime,
   BrokerState,
   ClientState,
   DelayedMessageState,
   DeliveredAgainState,
   DeliveredNow,
   DeliveryState,
+  DueEvent,
   GroupState,
   HalfMessageState,
   LagState,
   MessagePlace,
   MessageState,
   Page,
+  TimeState,
   TopicState,
   VisibleMessageState,
 } from '../broker/control/control-views.js';

@@ -4,12 +4,11 @@ import { EmbeddedBroker } from '../broker/embedded-broker.js';
 import type { EmbeddedBrokerOptions } from '../broker/embedded-broker-options.js';
 import type { GroupDeclaration, TopicDeclaration } from '../broker/engine/registry.js';
 import type { Faults } from '../broker/services/faults.js';
-import { subscriptionOf } from '../broker/services/sessions.js';
 import type { Store } from '../broker/store/store.js';
+import { type StepOptions, TimeSteps } from '../broker/time/time-steps.js';
 import { type Clock, SystemClock } from '../support/clock.js';
 import { StateError, UsageError } from '../support/errors.js';
 import { ManualClock } from '../support/manual-clock.js';
-import { untilQuiet } from './quiet.js';
 import {
   deadLettersOf,
   type HalfMessage,
@@ -26,11 +25,9 @@ import {
 } from './test-messages.js';
 
 const GUARD_MS = 5_000;
-/** The most moments that pass before other tasks of the event loop run. */
-const STEPS_A_TURN = 256;
 
 /** The options of `TestBroker.start()`: those of the embedded broker, and its clock. */
-export interface TestBrokerOptions extends Omit<EmbeddedBrokerOptions, 'clock'> {
+export interface TestBrokerOptions extends Omit<EmbeddedBrokerOptions, 'clock' | 'timeTravel'> {
   /** Time stands still until `advance()` moves it. Pass `clock` to the clients, too. Default false: real time. */
   readonly manualClock?: boolean;
 }
@@ -48,13 +45,17 @@ export interface AdvanceOptions {
 
 /** An embedded broker in a test. */
 export class TestBroker {
+  private readonly timeSteps: TimeSteps;
+
   private constructor(
     /** The broker itself. */
     readonly broker: EmbeddedBroker,
     /** The broker's time; pass it to clients, so that their waits move with `advance()`. */
     readonly clock: Clock,
     private readonly manualClock: ManualClock | undefined,
-  ) {}
+  ) {
+    this.timeSteps = new TimeSteps(broker.inside, clock, manualClock, true);
+  }
 
   /** Starts a broker on a free port of this machine. */
   static async start({ manualClock = false, ...options }: TestBrokerOptions = {}): Promise<TestBroker> {
@@ -135,9 +136,8 @@ export class TestBroker {
    * consumer may be waiting for its next attempt, or for the message before it.
    * @throws StateError `NOT_QUIET` that names the work that continues
    */
-  async idle({ guardMs = GUARD_MS, duringWork = false }: AdvanceOptions = {}): Promise<void> {
-    const { activity } = this.broker.inside;
-    await untilQuiet({ blockers: () => this.blockers(duringWork), progress: () => activity.count }, guardMs);
+  idle(options: AdvanceOptions = {}): Promise<void> {
+    return this.timeSteps.idle(this.steps(options));
   }
 
   /**
@@ -154,40 +154,7 @@ export class TestBroker {
       const message = `durationMs must be a number of milliseconds of at least 0, not ${durationMs}; time has not moved`;
       throw new UsageError('ILLEGAL_DURATION', message, 'durationMs');
     }
-    await this.idle(options);
-    const { activity } = this.broker.inside;
-    const targetMs = clock.nowMs() + durationMs;
-    let begun = activity.count;
-    for (let steps = 1; clock.nowMs() < targetMs; steps++) {
-      const isSilent = this.step(clock, Math.min(clock.nextDueAtMs() ?? targetMs, targetMs));
-      if (isSilent && activity.count === begun && clock.nowMs() < targetMs) {
-        if (steps % STEPS_A_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
-        continue;
-      }
-      await this.idle(options);
-      begun = activity.count;
-    }
-  }
-
-  /**
-   * Moves time to a moment. @returns whether its only effects were immediate ones of the broker: messages that became
-   * visible while nobody waited for them. Then there is nothing to wait for, and thousands of such moments pass quickly
-   */
-  private step(clock: ManualClock, atMs: number): boolean {
-    const { ticks } = this.broker.inside;
-    const foreignTasks = clock.ranTasks - ticks();
-    clock.advanceTo(atMs);
-    const isQuiet = clock.ranTasks - ticks() === foreignTasks && this.blockers(true).length === 0;
-    return isQuiet && !this.hasConsumerOnItsWay();
-  }
-
-  /** A consumer between two polls is not woken by a message that becomes visible: it needs a moment to poll again. */
-  private hasConsumerOnItsWay(): boolean {
-    const { sessions, isPolled } = this.broker.inside;
-    return sessions.all().some((session) => {
-      const { group, subscriptions = [] } = subscriptionOf(session) ?? {};
-      return subscriptions.some(({ topic }) => !isPolled(topic?.name ?? '', group?.name ?? ''));
-    });
+    await this.timeSteps.advance(clock, clock.nowMs() + durationMs, this.steps(options));
   }
 
   /** Stops the broker. Repeated calls do nothing. */
@@ -199,23 +166,8 @@ export class TestBroker {
     return this.broker.inside.store;
   }
 
-  private blockers(duringWork: boolean): string[] {
-    const { activity, isDispatching } = this.broker.inside;
-    const blockers = activity.labels().map((label) => `RPC in flight: ${label}`);
-    if (isDispatching()) blockers.push('a long poll about to get messages');
-    if (this.manualClock !== undefined) {
-      const dueAtMs = this.manualClock.nextDueAtMs();
-      if (dueAtMs !== undefined && dueAtMs <= this.manualClock.nowMs()) blockers.push('a task that is due now');
-    }
-    if (duringWork) return blockers;
-    const held = messagesInFlight(this.store, ({ fifo }) => !fifo);
-    const work = this.manualClock?.activeWork() ?? [];
-    return [...blockers, ...work, ...held.map((one) => describeHeld(one, this.clock.nowMs()))];
+  private steps({ guardMs = GUARD_MS, duringWork = false }: AdvanceOptions): StepOptions {
+    const advice = (): string => 'end this work, or pass a longer guardMs; time has not moved';
+    return { guardMs, duringWork, advice };
   }
-}
-
-function describeHeld(held: InFlightMessage, nowMs: number): string {
-  const { topic, group, messageId, attempt, clientId = 'unknown', leaseEndsAtMs } = held;
-  const lease = `lease until ${new Date(leaseEndsAtMs).toISOString()}, in ${leaseEndsAtMs - nowMs} ms`;
-  return `message ${messageId} of topic ${topic}, attempt ${attempt}, at a consumer of group ${group} (client ${clientId}, ${lease})`;
 }

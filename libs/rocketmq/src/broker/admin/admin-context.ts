@@ -5,6 +5,7 @@ import type { Clock } from '../../support/clock.js';
 import type { Engine } from '../engine/engine.js';
 import type { Sessions } from '../services/sessions.js';
 import type { Store } from '../store/store.js';
+import type { ClientTime } from '../time/client-time.js';
 import type { AdminAnswer } from './admin-answer.js';
 
 export interface AdminContext {
@@ -12,6 +13,8 @@ export interface AdminContext {
   readonly store: Store;
   /** Business time. */
   readonly clock: Clock;
+  /** Converts the moments in requests and answers. */
+  readonly clientTime: ClientTime;
   readonly sessions: Sessions;
   /** The address of the admin port, as `host:port`: the address of the broker for tools. */
   address(): string;

@@ -17,12 +17,12 @@ export class ClusterRequests {
   private readonly startedAtMs: number;
 
   constructor(private readonly broker: AdminContext) {
-    this.startedAtMs = broker.clock.nowMs();
+    this.startedAtMs = this.nowMs();
   }
 
   /** Tools compute the broker's time from its start time and its uptime. */
   private runtimeInfo(): AdminAnswer {
-    const seconds = Math.floor((this.broker.clock.nowMs() - this.startedAtMs) / SECOND_MS);
+    const seconds = Math.floor((this.nowMs() - this.startedAtMs) / SECOND_MS);
     const [minutes, hours] = [Math.floor(seconds / 60), Math.floor(seconds / 3600)];
     const runtime = `[ ${Math.floor(hours / 24)} days, ${hours % 24} hours, ${minutes % 60} minutes, ${seconds % 60} seconds. ]`;
     const table = {
@@ -32,6 +32,11 @@ export class ClusterRequests {
       runtime,
     };
     return answerWith({ table });
+  }
+
+  /** Tools compare it with their own time. */
+  private nowMs(): number {
+    return this.broker.clientTime.toClient(this.broker.clock.nowMs());
   }
 
   private clusterInfo(): AdminAnswer {

@@ -6,13 +6,14 @@ import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js'
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { encodeStoredMessage, offsetInMessageId } from '../../protocol/remoting/stored-message.js';
 import { messagesById, messagesByKey } from '../engine/message-index.js';
-import { keys, type StoredMessage } from '../engine/records.js';
+import { keys, type StoredMessage, type TopicRecord } from '../engine/records.js';
 import { Refusal } from '../engine/refusal.js';
 import { type MessageEntry, messagesFrom } from '../engine/views.js';
+import { storedHandleOf } from '../time/derived-handles.js';
 import { type AdminAnswer, AdminRefusal, numberIn, SUCCESS } from './admin-answer.js';
 import type { AdminContext, RequestTable } from './admin-context.js';
-import { delayedEntries } from './delayed-topic.js';
 import { TOOLS_GROUP } from './group-requests.js';
+import { delayedFrom, isKeptTopic, keptById } from './kept-topics.js';
 import { messageToStore, storedFieldsOf } from './stored-fields.js';
 import { topicNameOf } from './topic-config.js';
 import type { TopicRequests } from './topic-requests.js';
@@ -21,6 +22,8 @@ import type { TopicRequests } from './topic-requests.js';
 const MOST_BY_ID = 32;
 const MOST_BY_KEY = 64;
 const MOST_PULLED = 32;
+/** The end of time; one millisecond later is still a safe integer. */
+const LAST_TIME_MS = Number.MAX_SAFE_INTEGER - 1;
 /** A pull ends after the message that reaches this size (`maxTransferBytesOnMessageInMemory`). */
 const PULL_BYTES = 256 * 1024;
 
@@ -42,22 +45,25 @@ export class MessageRequests {
   private query({ fields }: RemotingFrame): AdminAnswer {
     const found = this.found(fields);
     // The progress of the index: tools do not read the answer without it.
-    const indexed = { indexLastUpdateTimestamp: String(this.broker.clock.nowMs()), indexLastUpdatePhyoffset: '0' };
+    const { clock, clientTime } = this.broker;
+    const indexedAtMs = clientTime.toClient(clock.nowMs());
+    const indexed = { indexLastUpdateTimestamp: String(indexedAtMs), indexLastUpdatePhyoffset: '0' };
     const bodies = found.map((entry) => this.bytesOf(entry));
     if (found.length > 0) return { ...SUCCESS, fields: indexed, body: Buffer.concat(bodies) };
     throw new AdminRefusal(RESPONSE_CODES.queryNotFound, 'can not find message, maybe time range not correct');
   }
 
   private found(fields: RemotingFrame['fields']): MessageEntry[] {
-    const { store } = this.broker;
+    const { store, engine, clientTime } = this.broker;
     const [topic, key] = [fields.topic ?? '', fields.key ?? ''];
     const limit = Math.min(MOST_BY_KEY, Math.max(0, numberIn(fields, 'maxNum')));
     if (fields._UNIQUE_KEY_QUERY !== 'true') {
-      const [fromMs, toMs] = [timeIn(fields, 'beginTimestamp'), timeIn(fields, 'endTimestamp')];
+      const fromMs = clientTime.toBroker(timeIn(fields, 'beginTimestamp'));
+      const toMs = Math.min(clientTime.toBrokerLast(timeIn(fields, 'endTimestamp')), LAST_TIME_MS);
       return messagesByKey(store, { topic, key, limit, fromMs, toMs });
     }
-    if (topic !== DELAYED_TOPIC) return messagesById(store, topic, key, MOST_BY_ID);
-    return delayedEntries(store).filter(({ message }) => message.messageId === key);
+    if (isKeptTopic(topic)) return keptById(store, engine, topic, key, MOST_BY_ID);
+    return messagesById(store, topic, key, MOST_BY_ID);
   }
 
   /** Reads without consuming: neither waits nor commits offsets. @see PullMessageRequestHeader of the server */
@@ -67,12 +73,11 @@ export class MessageRequests {
       throw refused('the embedded broker supports pulls with subscription * only');
     if ((numberIn(fields, 'sysFlag') & 1) !== 0)
       throw refused('the embedded broker does not support pulls that commit an offset');
-    const { topic = '' } = fields;
+    const topic = this.topics.topic(fields.topic);
     const queueId = numberIn(fields, 'queueId');
-    const queues = this.topics.queues(topic);
-    const range = queues.find((one) => one.queueId === queueId);
+    const range = this.topics.queues(topic).find((one) => one.queueId === queueId);
     if (range === undefined)
-      throw refused(`queueId[${queueId}] is illegal, topic ${topic} has ${queues.length} queues`);
+      throw refused(`queueId[${queueId}] is illegal, topic ${topic.name} has ${topic.queues} queues`);
     const { minOffset, maxOffset } = range;
     const offset = numberIn(fields, 'queueOffset');
     const answer = (code: AdminAnswer['code'], nextBeginOffset: number): AdminAnswer => ({
@@ -88,24 +93,23 @@ export class MessageRequests {
     return { ...answer(SUCCESS.code, nextOffset), body: Buffer.concat(entries.map((entry) => this.bytesOf(entry))) };
   }
 
-  private read(topic: string, queueId: number, offset: number, wanted: number) {
+  private read({ name: topic }: TopicRecord, queueId: number, offset: number, wanted: number) {
     const entries: MessageEntry[] = [];
     let bytes = 0;
     let nextOffset = offset;
     const most = Math.min(MOST_PULLED, Math.max(1, wanted));
-    for (const entry of this.from(topic, queueId, offset)) {
+    const { store, engine } = this.broker;
+    const stored =
+      topic === DELAYED_TOPIC
+        ? delayedFrom(store, engine, offset)
+        : messagesFrom(store, topic, keys.message(topic, queueId, offset));
+    for (const entry of stored) {
       if (entry.queueId !== queueId || entries.length >= most || bytes >= PULL_BYTES) break;
       entries.push(entry);
       bytes += entry.message.body.length;
       nextOffset = entry.offset + 1;
     }
     return { entries, nextOffset };
-  }
-
-  private from(topic: string, queueId: number, offset: number): Iterable<MessageEntry> {
-    const { store } = this.broker;
-    if (topic === DELAYED_TOPIC) return delayedEntries(store).filter((entry) => entry.offset >= offset);
-    return messagesFrom(store, topic, keys.message(topic, queueId, offset));
   }
 
   /** Sends to a topic of any type; the message is visible at once. @see SendMessageRequestHeader of the server */
@@ -119,7 +123,8 @@ export class MessageRequests {
       const message = `request queueId[${queueId}] is illegal, topic ${name} has ${queues} queues`;
       throw new AdminRefusal(RESPONSE_CODES.invalidParameter, message);
     }
-    const message = messageToStore(fields, Buffer.from(body), this.broker.clock.nowMs());
+    const { clock, clientTime } = this.broker;
+    const message = messageToStore(fields, Buffer.from(body), { nowMs: clock.nowMs(), clientTime });
     const at = this.put(name, queueId < 0 ? undefined : queueId, message);
     await this.broker.store.flush();
     const { messageId } = message;
@@ -136,7 +141,9 @@ export class MessageRequests {
   private async recall({ fields }: RemotingFrame): Promise<AdminAnswer> {
     const { topic = '', recallHandle = '' } = fields;
     try {
-      const msgId = this.broker.engine.recall(topic, recallHandle, this.broker.clock.nowMs());
+      const { engine, clock, store, clientTime } = this.broker;
+      const handle = storedHandleOf(store, clientTime, recallHandle);
+      const msgId = engine.recall(topic, handle, clock.nowMs());
       await this.broker.store.flush();
       return { ...SUCCESS, fields: { msgId } };
     } catch (error) {
@@ -175,7 +182,7 @@ export class MessageRequests {
   }
 
   private bytesOf(entry: MessageEntry): Buffer {
-    return encodeStoredMessage(storedFieldsOf(entry, this.broker.address()));
+    return encodeStoredMessage(storedFieldsOf(entry, this.broker.address(), this.broker.clientTime));
   }
 }
 
@@ -188,7 +195,7 @@ const RECALL_REFUSALS: ReadonlyMap<string, AdminAnswer['code']> = new Map([
 /** Java's largest long exceeds a safe integer; it stands for the end of time. */
 function timeIn(fields: RemotingFrame['fields'], name: string): number {
   const value = Number(fields[name]);
-  if (Number.isFinite(value)) return Math.min(value, Number.MAX_SAFE_INTEGER - 1);
+  if (Number.isFinite(value)) return Math.min(value, LAST_TIME_MS);
   throw refused(`${name} must be a number, not ${fields[name]}`);
 }
 

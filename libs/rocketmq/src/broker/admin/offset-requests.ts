@@ -1,23 +1,17 @@
 // Requests about the offsets of groups and queues: show and move.
 
-import { RETRY_PREFIX } from '../../protocol/model/names.js';
+import { DELAYED_TOPIC } from '../../protocol/model/names.js';
 import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
-import {
-  countReady,
-  groupsOfTopic,
-  offsetAt,
-  positionsOf,
-  type QueueRange,
-  queueRanges,
-  topicsOfGroup,
-} from '../engine/offsets.js';
+import { countReady, groupsOfTopic, offsetAt, positionsOf, type QueueRange, topicsOfGroup } from '../engine/offsets.js';
 import type { GroupRecord, TopicRecord } from '../engine/records.js';
 import { BROKER_NAME } from '../engine/server-names.js';
+import { retryTopicOf } from '../engine/trail.js';
 import { subscriptionOf } from '../services/sessions.js';
 import { type AdminAnswer, AdminRefusal, answerWith, answerWithMap, numberIn, SUCCESS } from './admin-answer.js';
 import type { AdminContext, RequestTable } from './admin-context.js';
 import { groupNameOf } from './group-config.js';
+import { delayedOffsetAt } from './kept-topics.js';
 import type { TopicRequests } from './topic-requests.js';
 
 const EVERY_QUEUE = -1;
@@ -67,7 +61,7 @@ export class OffsetRequests {
 
   /** @throws AdminRefusal for a queue that the topic does not have */
   private queuesIn(topic: TopicRecord, queueId: number): QueueRange[] {
-    const ranges = queueRanges(this.broker.store, topic);
+    const ranges = this.topics.queues(topic);
     const found = queueId < 0 ? ranges : ranges.filter((range) => range.queueId === queueId);
     if (found.length > 0) return found;
     const message = `topic ${topic.name} has no queue ${queueId}; it has ${topic.queues} queues`;
@@ -85,18 +79,25 @@ export class OffsetRequests {
   }
 
   private queues(group: GroupRecord, topic: TopicRecord): Pair[] {
-    return positionsOf(this.broker.store, group, topic).map(({ queueId, maxOffset, offset, storedAtMs = 0 }) => [
-      { brokerName: BROKER_NAME, queueId, topic: topic.name },
-      { brokerOffset: maxOffset, consumerOffset: offset, lastTimestamp: storedAtMs, pullOffset: offset },
-    ]);
+    return positionsOf(this.broker.store, group, topic).map(({ queueId, maxOffset, offset, storedAtMs }) => {
+      const lastTimestamp = storedAtMs === undefined ? 0 : this.broker.clientTime.toClient(storedAtMs);
+      return [
+        { brokerName: BROKER_NAME, queueId, topic: topic.name },
+        { brokerOffset: maxOffset, consumerOffset: offset, lastTimestamp, pullOffset: offset },
+      ];
+    });
   }
 
   /** The real server stores retries in a topic of their own; this broker counts them, and reports them with the same names. */
-  private retries(group: GroupRecord, topic: TopicRecord): Pair[] {
-    const count = countReady(this.broker.store, group.name, topic.name);
-    if (count === 0) return [];
-    const key = { brokerName: BROKER_NAME, queueId: 0, topic: `${RETRY_PREFIX}${group.name}_${topic.name}` };
-    return [[key, { brokerOffset: count, consumerOffset: 0, lastTimestamp: 0, pullOffset: 0 }]];
+  private retries({ name: group }: GroupRecord, { name: topic }: TopicRecord): Pair[] {
+    const { engine, store } = this.broker;
+    const waiting = countReady(store, group, topic);
+    if (waiting === 0 && !engine.trail?.hasRetries({ group, topic })) return [];
+    // The trail gives offsets below it to retries that do not wait.
+    const consumerOffset = engine.trail?.written ?? 0;
+    const brokerOffset = consumerOffset + waiting;
+    const offsets = { brokerOffset, consumerOffset, lastTimestamp: 0, pullOffset: consumerOffset };
+    return [[{ brokerName: BROKER_NAME, queueId: 0, topic: retryTopicOf(group, topic) }, offsets]];
   }
 
   /** Moves a group to a time, the end (-1), or an offset of one queue. @see ResetOffsetRequestHeader of the server */
@@ -128,7 +129,10 @@ export class OffsetRequests {
       throw new AdminRefusal(RESPONSE_CODES.systemError, message);
     }
     const timestamp = numberIn(fields, 'timestamp');
-    return timestamp < 0 ? maxOffset : offsetAt(this.broker.store, topic, range, timestamp);
+    if (timestamp < 0) return maxOffset;
+    const { store, engine, clientTime } = this.broker;
+    const atMs = clientTime.toBroker(timestamp);
+    return topic === DELAYED_TOPIC ? delayedOffsetAt(store, engine, atMs) : offsetAt(store, topic, range, atMs);
   }
 
   private groupsOf({ fields }: RemotingFrame): AdminAnswer {

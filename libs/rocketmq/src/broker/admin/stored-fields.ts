@@ -8,7 +8,9 @@ import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { decodeProperties, type StoredMessageFields, SYS_FLAGS } from '../../protocol/remoting/stored-message.js';
 import type { StoredMessage } from '../engine/records.js';
 import type { MessageEntry } from '../engine/views.js';
+import type { ClientTime } from '../time/client-time.js';
 import { AdminRefusal, numberIn } from './admin-answer.js';
+import { isKeptTopic } from './kept-topics.js';
 
 /** The compression type that also stands for gzip. */
 const ZLIB = 0x300;
@@ -19,6 +21,7 @@ const NOT_TAKEN = ['DELAY', 'TIMER_DELAY_SEC', 'TIMER_DELAY_MS', 'TIMER_DELIVER_
 export function storedFieldsOf(
   { topic, queueId, offset, message }: MessageEntry,
   address: string,
+  clientTime: ClientTime,
 ): StoredMessageFields {
   const isPacked = message.bodyEncoding === Encoding.GZIP;
   return {
@@ -33,15 +36,26 @@ export function storedFieldsOf(
     preparedTransactionOffset: 0n,
     sysFlag: isPacked ? SYS_FLAGS.compressed | ZLIB : 0,
     bodyCrc: crc32(message.body) & 0x7f_ff_ff_ff,
-    bornTimestampMs: message.bornTimestampMs,
+    bornTimestampMs: clientTime.toClient(message.bornTimestampMs),
     bornHost: `${message.bornHost}:0`,
-    storeTimestampMs: message.storeTimestampMs,
+    storeTimestampMs: clientTime.toClient(message.storeTimestampMs),
     storeHost: address,
-    properties: propertiesOf(message),
+    properties: propertiesOf(isKeptTopic(topic) ? inTime(message, clientTime) : message, clientTime),
   };
 }
 
-function propertiesOf(message: StoredMessage): Map<string, string> {
+/** With the moments among the properties that the server adds to what it keeps in topics of its own. */
+function inTime(message: StoredMessage, clientTime: ClientTime): StoredMessage {
+  const properties = { ...message.properties };
+  const { TIMER_OUT_MS: outMs, '1ST_POP_TIME': firstAtMs } = properties;
+  // One millisecond before the due time.
+  if (outMs !== undefined) properties.TIMER_OUT_MS = String(clientTime.toClient(Number(outMs) + 1) - 1);
+  if (firstAtMs !== undefined) properties['1ST_POP_TIME'] = String(clientTime.toClient(Number(firstAtMs)));
+  return { ...message, properties };
+}
+
+function propertiesOf(message: StoredMessage, clientTime: ClientTime): Map<string, string> {
+  const deliverAtMs = message.deliveryTimestampMs;
   const entries: [string, string | number | undefined][] = [
     ['UNIQ_KEY', message.messageId],
     ['TAGS', message.tag],
@@ -50,17 +64,21 @@ function propertiesOf(message: StoredMessage): Map<string, string> {
     ['_SYS_MSG_PRIORITY_', message.priority],
     ['__LITE_TOPIC', message.liteTopic],
     ['TRACE_CONTEXT', message.traceContext],
-    ['TIMER_DELIVER_MS', message.deliveryTimestampMs],
+    ['TIMER_DELIVER_MS', deliverAtMs === undefined ? undefined : clientTime.toClient(deliverAtMs)],
     ['RETRY_TOPIC', message.originTopic],
     ['__BORNHOST', message.bornHost],
-    ['BORN_TIMESTAMP', message.bornTimestampMs],
+    ['BORN_TIMESTAMP', clientTime.toClient(message.bornTimestampMs)],
     ...Object.entries(message.properties),
   ];
   return new Map(entries.flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])));
 }
 
 /** The message of request code 10. @throws AdminRefusal for one that must be held back */
-export function messageToStore(fields: RemotingFrame['fields'], body: Buffer, nowMs: number): StoredMessage {
+export function messageToStore(
+  fields: RemotingFrame['fields'],
+  body: Buffer,
+  { nowMs, clientTime }: { readonly nowMs: number; readonly clientTime: ClientTime },
+): StoredMessage {
   const properties = decodeProperties(fields.properties ?? '');
   const waiting = NOT_TAKEN.find((name) => properties.has(name));
   if (waiting !== undefined) {
@@ -88,7 +106,7 @@ export function messageToStore(fields: RemotingFrame['fields'], body: Buffer, no
     keys: (properties.get('KEYS') ?? '').split(' ').filter((key) => key !== ''),
     properties: Object.fromEntries([...properties].filter(isUsers)),
     traceContext: properties.get('TRACE_CONTEXT'),
-    bornTimestampMs: numberIn(fields, 'bornTimestamp'),
+    bornTimestampMs: clientTime.toBroker(numberIn(fields, 'bornTimestamp')),
     bornHost: properties.get('__BORNHOST') ?? '',
     storeTimestampMs: nowMs,
     deliveryTimestampMs: undefined,

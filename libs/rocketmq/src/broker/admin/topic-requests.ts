@@ -8,7 +8,7 @@ import type { TopicRecord } from '../engine/records.js';
 import { BROKER_NAME, CLUSTER_NAME } from '../engine/server-names.js';
 import { type AdminAnswer, AdminRefusal, answerWith, answerWithMap, SUCCESS } from './admin-answer.js';
 import type { AdminContext, RequestTable } from './admin-context.js';
-import { delayedRange } from './delayed-topic.js';
+import { delayedRange } from './kept-topics.js';
 import {
   systemTopicConfig,
   type TopicConfig,
@@ -49,13 +49,14 @@ export class TopicRequests {
   topic(name = ''): TopicRecord {
     const topic = this.broker.engine.findTopic(name);
     if (topic !== undefined) return topic;
+    // A server has it from its start.
+    if (name === DELAYED_TOPIC) return { name, type: undefined, queues: 1 };
     throw new AdminRefusal(RESPONSE_CODES.topicNotExist, `No topic route info in name server for the topic: ${name}`);
   }
 
-  /** @throws AdminRefusal for a topic that does not exist */
-  queues(name = ''): QueueRange[] {
-    const { store } = this.broker;
-    return name === DELAYED_TOPIC ? [delayedRange(store)] : queueRanges(store, this.topic(name));
+  queues(topic: TopicRecord): QueueRange[] {
+    const { store, engine } = this.broker;
+    return topic.name === DELAYED_TOPIC ? [delayedRange(store, engine)] : queueRanges(store, topic);
   }
 
   private async alter(request: RemotingFrame): Promise<AdminAnswer> {
@@ -97,11 +98,16 @@ export class TopicRequests {
     return exists ? { name, type: undefined, queues: 1 } : undefined;
   }
 
+  private clientTimeOf(atMs: number | undefined): number {
+    return atMs === undefined ? 0 : this.broker.clientTime.toClient(atMs);
+  }
+
   private ranges({ fields }: RemotingFrame): AdminAnswer {
     const { topic = '' } = fields;
-    const pairs = this.queues(topic).map(({ queueId, minOffset, maxOffset, lastStoredAtMs = 0 }) => {
+    const queues = this.queues(this.topic(topic));
+    const pairs = queues.map(({ queueId, minOffset, maxOffset, lastStoredAtMs }) => {
       const key = { brokerName: BROKER_NAME, queueId, topic };
-      return [key, { lastUpdateTimestamp: lastStoredAtMs, maxOffset, minOffset }] as const;
+      return [key, { lastUpdateTimestamp: this.clientTimeOf(lastStoredAtMs), maxOffset, minOffset }] as const;
     });
     return answerWithMap('offsetTable', pairs);
   }

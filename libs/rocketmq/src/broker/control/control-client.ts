@@ -2,11 +2,13 @@
 // Over 300 lines for the documentation of its public methods.
 
 import type { ClientRequest, RequestOptions } from 'node:http';
+import { raceAbort } from '../../support/abort.js';
 import { reasonOf } from '../../support/abort-source.js';
 import { type CallOptions, withDeadline } from '../../support/deadline.js';
 import { RocketMQError, TransportError, UsageError } from '../../support/errors.js';
 import type { ConnectionFault, FaultRule, PendingFault } from '../services/faults.js';
 import type {
+  AdvancedTime,
   BrokerState,
   ClientState,
   DelayedMessageState,
@@ -18,6 +20,7 @@ import type {
   HalfMessageState,
   LagState,
   Page,
+  TimeState,
   TopicState,
   VisibleMessageState,
 } from './control-views.js';
@@ -38,6 +41,9 @@ export interface ControlClientOptions {
   readonly timeoutMs?: number;
 }
 
+/** @internal Answers as the control port does, in the process of the broker. @throws ControlError */
+export type InsideControl = (asked: Asked, body: Buffer | undefined) => Promise<Buffer>;
+
 /** A part of a list. */
 export interface PageOptions extends CallOptions {
   /** Maximum items per page, 1 to 500. Default 100. */
@@ -46,7 +52,10 @@ export interface PageOptions extends CallOptions {
   readonly after?: string;
 }
 
-/** The control port rejected a request; nothing was changed. `code` is the port's own, for instance `NOT_WAITING`. */
+/**
+ * The control port rejected a request. `code` is the port's own, for instance `NOT_WAITING`. Nothing was changed, except with `NOT_QUIET`:
+ * the message says how far the time was moved.
+ */
 export class ControlError extends RocketMQError {
   constructor(
     code: string,
@@ -54,7 +63,7 @@ export class ControlError extends RocketMQError {
     /** The HTTP status. */
     readonly status: number,
   ) {
-    super(code, message, 'rejected', status === 409 || status >= 500);
+    super(code, message, code === 'NOT_QUIET' ? 'unknown' : 'rejected', status === 409 || status >= 500);
   }
 }
 
@@ -69,6 +78,21 @@ export type MessageName = { readonly group: string; readonly topic: string } & (
   | { readonly queueId: number; readonly offset: number }
 );
 
+/** How far to move the time: by a duration, to a moment on the broker's clock, or to the next moment at which something is due. */
+export type TimeJump = (
+  | { readonly byMs: number }
+  | { readonly toMs: number }
+  | {
+      readonly next: true;
+    }
+) & {
+  /**
+   * Time also moves while consumers hold messages: for handlers that outlive a lease, and for consumers that crashed while they held
+   * messages. Default false.
+   */
+  readonly duringWork?: boolean;
+};
+
 /**
  * Inspects and manipulates an embedded broker, also in another process, through its control port. Every call throws a `ControlError`
  * when the port rejects it, and a TransportError when the port cannot be reached.
@@ -76,11 +100,19 @@ export type MessageName = { readonly group: string; readonly topic: string } & (
 export class ControlClient {
   private readonly base: URL;
   private readonly timeoutMs: number;
+  private readonly inside: InsideControl | undefined;
   /** A private field, so that logging this object does not print it. */
   readonly #access: Pick<ControlClientOptions, 'credentials' | 'ca'>;
 
   /** @throws UsageError for an invalid endpoint */
-  constructor({ endpoint, timeoutMs = DEFAULT_TIMEOUT_MS, credentials, ca }: ControlClientOptions) {
+  constructor(options: ControlClientOptions);
+  /** @internal For the broker of this process, see `EmbeddedBroker.control`. */
+  constructor(options: ControlClientOptions, inside: InsideControl);
+  constructor(
+    { endpoint, timeoutMs = DEFAULT_TIMEOUT_MS, credentials, ca }: ControlClientOptions,
+    inside?: InsideControl,
+  ) {
+    this.inside = inside;
     this.#access = { ...(credentials && { credentials }), ...(ca && { ca }) };
     this.base = urlOf(endpoint);
     this.timeoutMs = timeoutMs;
@@ -156,6 +188,30 @@ export class ControlClient {
     return this.change('/deliver-again', name, options);
   }
 
+  /** The time of a broker with time travel, and what is due next. @throws ControlError `NO_TIME_TRAVEL` */
+  time(options?: CallOptions): Promise<TimeState> {
+    return this.read('/time', {}, options);
+  }
+
+  /**
+   * Moves the time of a broker with time travel ahead: to each moment at which something is due, one after another, and waits until it
+   * has happened. Sends several requests if this takes long; `timeoutMs` applies to each of them, and `signal` to all.
+   * @throws ControlError `NO_TIME_TRAVEL`, `NOTHING_DUE`, `TIME_MOVING` while another request moves the time; `NOT_QUIET` that names what
+   * continues and says how far the time was moved
+   */
+  async advanceTime(jump: TimeJump, options?: CallOptions): Promise<AdvancedTime> {
+    const { duringWork = false } = jump;
+    let reached = await this.change<AdvancedTime>('/time/advance', jump, options);
+    let { passed } = reached;
+    const { targetMs } = reached;
+    while (!reached.done) {
+      const rest = { byMs: Math.max(0, targetMs - reached.nowMs), duringWork };
+      reached = await this.change<AdvancedTime>('/time/advance', rest, options);
+      passed += reached.passed;
+    }
+    return { ...reached, targetMs, passed };
+  }
+
   /** The scheduled faults. */
   async faults(options?: CallOptions): Promise<readonly PendingFault[]> {
     return (await this.read<FaultList>('/faults', {}, options)).items;
@@ -208,9 +264,10 @@ export class ControlClient {
 
   private ask(method: string, path: string, body: Buffer | undefined, options: CallOptions): Promise<Buffer> {
     const what = `${method} ${path} of the control port at ${this.base.host}`;
-    return withDeadline(what, options.timeoutMs ?? this.timeoutMs, options.signal, (deadline) =>
-      this.exchange(what, { method, path }, body, deadline.signal),
-    );
+    return withDeadline(what, options.timeoutMs ?? this.timeoutMs, options.signal, ({ signal }) => {
+      if (this.inside !== undefined) return raceAbort(this.inside({ method, path }, body), signal);
+      return this.exchange(what, { method, path }, body, signal);
+    });
   }
 
   private async exchange(what: string, asked: Asked, body: Buffer | undefined, signal: AbortSignal): Promise<Buffer> {

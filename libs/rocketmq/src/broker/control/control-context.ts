@@ -5,13 +5,16 @@ import type { Engine } from '../engine/engine.js';
 import type { Faults } from '../services/faults.js';
 import type { Sessions } from '../services/sessions.js';
 import type { Store } from '../store/store.js';
+import type { TimeTravel } from '../time/time-travel.js';
 
 export interface ControlContext {
   readonly engine: Engine;
   readonly store: Store;
   readonly storage: 'memory' | 'disk';
-  /** Business time. The control port only reads it. */
+  /** Business time. */
   readonly clock: Clock;
+  /** Moves that time; undefined if it cannot be moved. */
+  readonly travel: TimeTravel | undefined;
   readonly sessions: Sessions;
   readonly faults: Faults;
   /** The addresses for clients. */

@@ -78,6 +78,13 @@ export class Fields {
     return this.count(name, range) ?? this.missing(name);
   }
 
+  /** True or false; undefined when it is missing. */
+  flag(name: string): boolean | undefined {
+    const value = this.value(name);
+    if (value === undefined || typeof value === 'boolean') return value;
+    throw illegal(this.place + name, 'must be true or false');
+  }
+
   /** The fields of an object. */
   object(name: string): Fields {
     return Fields.ofBody(this.value(name) ?? this.missing(name), this.place + name);

@@ -6,6 +6,7 @@ import { EXPOSITION_TYPE } from './exposition.js';
 import { InterventionRequests } from './intervention-requests.js';
 import { metricsText } from './metrics.js';
 import { StateRequests } from './state-requests.js';
+import { TimeRequests } from './time-requests.js';
 
 /** The answer to a request: JSON, or text of another type. */
 export interface Answer {
@@ -26,6 +27,7 @@ export type Routes = ReadonlyMap<string, readonly Route[]>;
 export function controlRoutes(broker: ControlContext): Routes {
   const state = new StateRequests(broker);
   const changes = new InterventionRequests(broker);
+  const time = new TimeRequests(broker);
   return new Map<string, readonly Route[]>([
     ['/state', [read((fields) => noFields(fields, () => state.state()))]],
     ['/topics', [read((fields) => state.topics(fields))]],
@@ -44,6 +46,8 @@ export function controlRoutes(broker: ControlContext): Routes {
       [read((fields) => noFields(fields, () => changes.listFaults())), change((fields) => changes.addFault(fields))],
     ],
     ['/faults/clear', [change((fields) => changes.clearFaults(fields))]],
+    ['/time', [read((fields) => noFields(fields, () => time.time()))]],
+    ['/time/advance', [change((fields) => time.advance(fields))]],
     ['/cut', [change((fields) => changes.cut(fields))]],
   ]);
 }

@@ -25,6 +25,46 @@ export interface BrokerState {
   readonly nextDueAtMs?: number;
 }
 
+/** The time of a broker that can be moved ahead. */
+export interface TimeState {
+  /** The time of the broker. */
+  readonly nowMs: number;
+  /** How far it is ahead of real time. */
+  readonly offsetMs: number;
+  /** When something is due next. Undefined if nothing is. */
+  readonly nextDueAtMs?: number;
+  /** What is due next, the earliest first; at most 100 events. */
+  readonly due: readonly DueEvent[];
+  /** Whether there are more. */
+  readonly dueMore: boolean;
+}
+
+/**
+ * Something that happens at its time. `delayed`: a message becomes visible; `retry`: one is redelivered, unless its consumer holds it and
+ * renews its lease again; `lease`: a consumer loses one that it holds; `check`: a producer is asked about a half message.
+ */
+export interface DueEvent {
+  readonly atMs: number;
+  readonly kind: 'delayed' | 'retry' | 'lease' | 'check';
+  readonly topic: string;
+  /** Undefined for a message that cannot be read. */
+  readonly messageId?: string;
+  /** Of `retry` and `lease`. */
+  readonly consumerGroup?: string;
+}
+
+/** The result of a request to move the time. */
+export interface AdvancedTime {
+  readonly nowMs: number;
+  readonly offsetMs: number;
+  /** Where the time was to be moved. */
+  readonly targetMs: number;
+  /** How many due events passed during the request. */
+  readonly passed: number;
+  /** False: the request took too long and ended early, on its way; send another one for the rest. Always true from `ControlClient`. */
+  readonly done: boolean;
+}
+
 /** A topic. */
 export interface TopicState {
   readonly name: string;

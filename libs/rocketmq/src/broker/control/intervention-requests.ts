@@ -5,6 +5,8 @@ import { messagesById } from '../engine/message-index.js';
 import type { LogPosition, TopicPosition } from '../engine/records.js';
 import { Refusal } from '../engine/refusal.js';
 import type { PendingFault } from '../services/faults.js';
+import { SAME_TIME } from '../time/client-time.js';
+import { storedHandleOf } from '../time/derived-handles.js';
 import type { ControlContext } from './control-context.js';
 import { connectionFaultOf, type Fields, faultRuleOf } from './control-input.js';
 import { ControlRefusal, illegal } from './control-refusal.js';
@@ -19,11 +21,12 @@ export class InterventionRequests {
 
   /** By `recallHandle`, or by `topic` and `messageId`. */
   async deliverNow(fields: Fields): Promise<DeliveredNow> {
+    const { store, travel } = this.broker;
     const recallHandle = fields.text('recallHandle');
     const ref =
       recallHandle === undefined
         ? { topic: fields.requiredName('topic'), messageId: fields.requiredText('messageId') }
-        : { recallHandle };
+        : { recallHandle: storedHandleOf(store, travel?.line ?? SAME_TIME, recallHandle) };
     fields.end();
     const delivered = this.deliverDelayed(ref);
     if (delivered.length === 0) {
@@ -31,7 +34,7 @@ export class InterventionRequests {
         'no such delayed message is waiting: it was delivered, recalled, or never sent; nothing was changed';
       throw new ControlRefusal(404, 'NOT_WAITING', message);
     }
-    await this.broker.store.flush();
+    await store.flush();
     return { delivered };
   }
 

@@ -128,6 +128,14 @@ describe('the index', () => {
     expect(messagesById(broker.store, 't', '5', 5)).toEqual([]);
   });
 
+  it('finds the newest messages of an id in all queues', () => {
+    const broker = harness();
+    broker.engine.declareTopic({ name: 'q', queues: 3 });
+    for (let index = 0; index < 20; index++) broker.send('q', 'same', { storeTimestampMs: broker.nowMs + index });
+    const found = messagesById(broker.store, 'q', 'same', 5);
+    expect(found.map(({ message }) => message.storeTimestampMs - broker.nowMs)).toEqual([15, 16, 17, 18, 19]);
+  });
+
   it('is not written unless it is enabled', () => {
     const broker = new EngineHarness();
     broker.send('t', '1', { keys: ['k'] });

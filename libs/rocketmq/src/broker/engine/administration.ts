@@ -50,6 +50,7 @@ export class Administration {
         if (half !== undefined) changes.deleteDue(half.nextCheckAtMs, { kind: 'check', key });
       }
       for (const [, group] of changes.scan<GroupRecord>(keys.groups)) this.forget(changes, group.name, name);
+      changes.markTrail({ deleted: { topic: name } });
       return existed;
     });
   }
@@ -60,6 +61,7 @@ export class Administration {
       const existed = changes.get(keys.group(name)) !== undefined;
       changes.delete(keys.group(name));
       this.forget(changes, name);
+      changes.markTrail({ deleted: { group: name } });
       return existed;
     });
   }

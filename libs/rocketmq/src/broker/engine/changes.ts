@@ -2,6 +2,7 @@
 
 import type { Change, Key, ScanOptions, Store } from '../store/store.js';
 import { type Due, dueReference, keys } from './records.js';
+import type { TrailNote } from './trail.js';
 
 /** A topic has new messages that consumers may be waiting for, in one group or in all. */
 export interface Available {
@@ -24,6 +25,8 @@ export class Changes {
   firstDueAtMs = Number.POSITIVE_INFINITY;
   /** The dead letters that these changes create; undefined if none. */
   deadLetters: DeadLetterMark[] | undefined;
+  /** What these changes add to the trail of messages; undefined if nothing. */
+  trail: TrailNote[] | undefined;
 
   constructor(private readonly store: Store) {}
 
@@ -76,6 +79,11 @@ export class Changes {
   markDeadLetter(topic: string, group: string): void {
     this.deadLetters ??= [];
     this.deadLetters.push({ topic, group });
+  }
+
+  markTrail(note: TrailNote): void {
+    this.trail ??= [];
+    this.trail.push(note);
   }
 
   /** @returns whether there was anything to write */

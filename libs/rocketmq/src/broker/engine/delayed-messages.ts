@@ -8,6 +8,7 @@ import type { LogPosition, TopicPosition } from './records.js';
 import { keys, type StoredMessage, type TopicRecord } from './records.js';
 import { Refusal } from './refusal.js';
 import type { Registry } from './registry.js';
+import { delayedEntry, recallEntry } from './trail.js';
 
 /** Keeps delayed messages until they are due. */
 export class DelayedMessages {
@@ -22,6 +23,7 @@ export class DelayedMessages {
     const key = [...keys.delayedAt(topic.name, message.messageId, dueAtMs), changes.nextSerial()];
     changes.put(key, message);
     changes.putDue(dueAtMs, { kind: 'delayed', key });
+    changes.markTrail({ delayed: key, isWaiting: true });
     return formatRecallHandle(topic.name, dueAtMs, message.messageId);
   }
 
@@ -32,7 +34,10 @@ export class DelayedMessages {
     const topic = this.registry.topic(changes, key[1] as string);
     changes.delete(key);
     const queueId = this.log.chooseQueue(topic);
-    return this.log.append(changes, topic, queueId, { ...message, storeTimestampMs: nowMs });
+    const at = this.log.append(changes, topic, queueId, { ...message, storeTimestampMs: nowMs });
+    changes.markTrail({ delayed: key, isWaiting: false });
+    changes.markTrail(delayedEntry(topic.name, message, dueAtOf(key), { topic: topic.name, ...at }));
+    return at;
   }
 
   /** Makes the delayed messages with this id visible before their time. @returns their positions; empty if none is delayed */
@@ -62,9 +67,12 @@ export class DelayedMessages {
       throw new Refusal('recall-invalid', `recall failed, topic not match: the handle is not for topic "${topic}"`);
     }
     if (dueAtMs <= nowMs) throw new Refusal('recall-late', 'recall failed, timestamp invalid: the message was due');
-    for (const [key] of changes.scan<StoredMessage>(keys.delayedAt(topic, messageId, dueAtMs))) {
+    for (const [key, message] of changes.scan<StoredMessage>(keys.delayedAt(topic, messageId, dueAtMs))) {
       changes.delete(key);
       changes.deleteDue(dueAtMs, { kind: 'delayed', key });
+      changes.markTrail({ delayed: key, isWaiting: false });
+      changes.markTrail(delayedEntry(topic, message, dueAtMs, undefined));
+      changes.markTrail(recallEntry(topic, message, dueAtMs, nowMs));
     }
     return messageId;
   }

@@ -2,6 +2,7 @@
 // unordered-pop.ts and ordered-pop.ts.
 // Over 300 lines: a delivery changes in one place only.
 
+import { deadLetterTopicOf } from '../../protocol/model/names.js';
 import { MINUTE_MS, SECOND_MS } from '../../support/clock.js';
 import type { Changes } from './changes.js';
 import type { MessageLog } from './log.js';
@@ -39,6 +40,8 @@ export interface Delivery {
 interface HandOver {
   readonly message: StoredMessage;
   readonly attempt: number;
+  /** When the group first received it. */
+  readonly firstAtMs: number | undefined;
   readonly endsAtMs: number;
   readonly renewal?: Renewal | undefined;
   readonly holder?: string | undefined;
@@ -137,6 +140,7 @@ export class Deliveries {
     this.dropState(changes, queue, handle.offset, record.state);
     return this.lease(changes, queue, handle.offset, {
       attempt: record.attempt,
+      firstAtMs: record.firstAtMs,
       endsAtMs,
       changed: true,
       keepsAttempt: suspend && (group.lite === undefined ? !group.fifo : isCounted(record)),
@@ -164,6 +168,7 @@ export class Deliveries {
     changes.put(keys.ready(queue, nowMs, offset), offset);
     changes.delete(keys.attemptId(queue));
     changes.markAvailable(queue.topic, queue.group);
+    changes.markTrail({ queue, offset, attempt, firstAtMs: record?.firstAtMs, nowMs });
   }
 
   /** Dead-letters a delivery, even if its lease has ended, as on the real server. */
@@ -186,7 +191,7 @@ export class Deliveries {
     group: GroupRecord,
     { message, attempts, nowMs }: { message: StoredMessage; attempts: number; nowMs: number },
   ): void {
-    const topic = this.registry.deadLetterTopic(changes, group.name);
+    const topic = this.registry.systemTopic(changes, deadLetterTopicOf(group.name));
     // A dead letter that is dead-lettered again keeps the topic that it was originally sent to.
     const originTopic = message.originTopic ?? queue.topic;
     const copy: StoredMessage = { ...message, storeTimestampMs: nowMs, earlierAttempts: attempts, originTopic };
@@ -216,6 +221,9 @@ export class Deliveries {
     changes.put(keys.delivery(queue, offset), { ...record, state: { kind: 'ready', sinceMs: atMs } });
     changes.put(keys.ready(queue, atMs, offset), offset);
     changes.markAvailable(queue.topic, queue.group);
+    const { keepsAttempt, attempt, firstAtMs } = record;
+    // Released with its attempt kept, it has not failed; a consumer that pauses releases it every few seconds.
+    if (!keepsAttempt) changes.markTrail({ queue, offset, attempt, firstAtMs, nowMs: atMs });
   }
 
   /** A client disconnected in order: as on the real server, the leases that the broker renewed for it end soon. */
@@ -275,6 +283,7 @@ export class Deliveries {
     offset: number,
     lease: {
       attempt: number;
+      firstAtMs: number | undefined;
       endsAtMs: number;
       changed: boolean;
       keepsAttempt?: boolean;
@@ -282,7 +291,7 @@ export class Deliveries {
       holder?: string | undefined;
     },
   ): string {
-    const { attempt, changed, keepsAttempt = false, renewal, holder } = lease;
+    const { attempt, firstAtMs, changed, keepsAttempt = false, renewal, holder } = lease;
     // Integer milliseconds, so that the formatted handle and the record have equal values.
     const endsAtMs = Math.ceil(lease.endsAtMs);
     const serial = changes.nextSerial();
@@ -293,7 +302,14 @@ export class Deliveries {
       ...(renewal && { renewal }),
       ...(holder && { holder }),
     };
-    changes.put(keys.delivery(queue, offset), { attempt, serial, keepsAttempt, state } satisfies DeliveryRecord);
+    const record: DeliveryRecord = {
+      attempt,
+      ...(firstAtMs !== undefined && { firstAtMs }),
+      serial,
+      keepsAttempt,
+      state,
+    };
+    changes.put(keys.delivery(queue, offset), record);
     changes.putDue(endsAtMs, { kind: 'lease', queue, offset });
     return formatHandle({ queueId: queue.queueId, offset, leaseEndsAtMs: endsAtMs, serial });
   }

@@ -19,6 +19,7 @@ import { Refusal } from './refusal.js';
 import { type GroupDeclaration, Registry, type TopicAlteration, type TopicDeclaration } from './registry.js';
 import { Retention, type RetentionLimits } from './retention.js';
 import { Traffic } from './traffic.js';
+import { Trail } from './trail.js';
 import { type DueCheck, type TransactionEnd, Transactions, type TransactionTiming } from './transactions.js';
 import { popByPriority, popUnordered } from './unordered-pop.js';
 import { dueBy, nextDue } from './views.js';
@@ -30,7 +31,7 @@ export interface EngineOptions {
   readonly strict: boolean;
   readonly recallEnabled: boolean;
   readonly timing: TransactionTiming;
-  /** Whether messages are indexed by id and key, for tools. Default: false. */
+  /** Whether messages are indexed by id and key, and their trail is kept, for tools. Default: false. */
   readonly indexed?: boolean;
   /** The engine rejects sends once the store has this size. Default: no limit. */
   readonly maxStoreBytes?: number | undefined;
@@ -78,6 +79,8 @@ export class Engine {
   readonly interventions: Interventions;
   /** The traffic since this engine was created. */
   readonly traffic = new Traffic();
+  /** What became of messages since this engine was created; undefined without an index. */
+  readonly trail: Trail | undefined;
   private readonly log: MessageLog;
   private readonly liteTopics: LiteTopics;
   private readonly deliveries: Deliveries;
@@ -86,6 +89,7 @@ export class Engine {
   private readonly retention: Retention;
   private readonly maxStoreBytes: number;
   private firstQueue = 0;
+  private passed = 0;
   /** Nothing is due before this time. */
   private lookAtMs = Number.POSITIVE_INFINITY;
 
@@ -97,6 +101,7 @@ export class Engine {
     this.registry = new Registry(options.strict);
     this.log = new MessageLog(options.indexed === true);
     this.liteTopics = new LiteTopics(options.maxLiteTopics ?? Number.POSITIVE_INFINITY);
+    this.trail = options.indexed === true ? new Trail(store) : undefined;
     this.deliveries = new Deliveries(this.log, this.registry);
     this.delayed = new DelayedMessages(this.log, this.registry, options.recallEnabled);
     this.transactions = new Transactions(this.log, this.registry, options.timing);
@@ -269,12 +274,22 @@ export class Engine {
     return this.lookAtMs === Number.POSITIVE_INFINITY ? undefined : this.lookAtMs;
   }
 
-  /** Does everything that is due by now, in order of due time. */
-  tick(nowMs: number): void {
+  /**
+   * Does what is due by now, in order of due time.
+   * @param most about this many events, so that the process can do other work before the next call. Default: all
+   */
+  tick(nowMs: number, most = Number.POSITIVE_INFINITY): void {
+    const enough = this.passed + most;
     for (let next = dueBy(this.store, nowMs); next.length > 0; next = dueBy(this.store, nowMs)) {
       for (const { atMs, due } of next) this.perform(atMs, due, nowMs);
+      if (this.passed >= enough) break;
     }
     this.nextDueAtMs();
+  }
+
+  /** How many due events have been performed since this engine was created. */
+  get duePassed(): number {
+    return this.passed;
   }
 
   /** Deletes a batch of messages that exceed the retention limits. @returns whether more may be left */
@@ -304,6 +319,7 @@ export class Engine {
   }
 
   private perform(atMs: number, due: Due, nowMs: number): void {
+    this.passed++;
     const isDone = this.unlessDamaged(() => {
       this.performAll(atMs, due, nowMs);
       return true;
@@ -351,6 +367,7 @@ export class Engine {
       this.listener.committed();
       for (const available of changes.available) this.listener.available(available);
       if (changes.deadLetters !== undefined) this.traffic.deadLettered(changes.deadLetters);
+      if (changes.trail !== undefined) for (const note of changes.trail) this.trail?.add(note);
     }
     return result;
   }

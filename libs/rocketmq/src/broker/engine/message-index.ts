@@ -1,6 +1,6 @@
 // Indexes the positions of messages by id and by key. Written with the message; only tools read it.
 
-import type { Store } from '../store/store.js';
+import type { Key, Store } from '../store/store.js';
 import type { Changes } from './changes.js';
 import type { LogPosition } from './records.js';
 import { keys, type StoredMessage } from './records.js';
@@ -31,9 +31,19 @@ export function unindexMessage(changes: Changes, topic: string, at: LogPosition,
   }
 }
 
-/** The messages with an id. Ids are not unique. */
+/** The newest messages with an id up to the limit, in order of storage. Ids are not unique. */
 export function messagesById(store: Store, topic: string, messageId: string, limit: number): MessageEntry[] {
-  return entriesOf(store, topic, store.scan(keys.indexById(topic, messageId)), limit);
+  // By queue and offset: the newest of all are among the newest of each queue.
+  const ofQueue = new Map<number, (readonly [Key, unknown])[]>();
+  for (const pair of store.scan(keys.indexById(topic, messageId))) {
+    const queueId = pair[0].at(-2) as number;
+    const newest = ofQueue.get(queueId) ?? [];
+    newest.push(pair);
+    if (newest.length > limit) newest.shift();
+    ofQueue.set(queueId, newest);
+  }
+  const entries = entriesOf(store, topic, [...ofQueue.values()].flat(), Number.POSITIVE_INFINITY);
+  return entries.sort((left, right) => left.message.storeTimestampMs - right.message.storeTimestampMs).slice(-limit);
 }
 
 /** The newest messages with a key up to the limit, in order of storage. */

@@ -66,7 +66,7 @@ export class Pop {
     for (; offset < end && !this.isDone; offset++) {
       const read = this.read(queue, offset);
       if (read === undefined) break;
-      if (read.message !== undefined) this.offer(queue, offset, read.message, 1);
+      if (read.message !== undefined) this.offer(queue, offset, read.message, 1, this.request.nowMs);
       // Deleted by retention, as are all messages before the first offset.
       else offset = Math.max(offset, this.log.beginOffset(this.changes, queue.topic, queue.queueId) - 1);
     }
@@ -81,7 +81,8 @@ export class Pop {
     if (read.message === undefined) return true;
     const isSpent = attempt > this.request.group.maxDeliveryAttempts;
     // A message acked behind an unsettled one of an ordered queue is redelivered with it, but never dead-lettered.
-    if (!isSpent || record.state.kind !== 'acked') this.offer(queue, offset, read.message, attempt);
+    if (!isSpent || record.state.kind !== 'acked')
+      this.offer(queue, offset, read.message, attempt, record.firstAtMs ?? this.request.nowMs);
     return true;
   }
 
@@ -96,7 +97,7 @@ export class Pop {
     }
   }
 
-  private offer(queue: QueueRef, offset: number, message: StoredMessage, attempt: number): void {
+  private offer(queue: QueueRef, offset: number, message: StoredMessage, attempt: number, firstAtMs: number): void {
     const { group, nowMs, leaseMs, renewFor, clientId, matches, effort } = this.request;
     this.effort += effort?.(message) ?? 1;
     if (!matches(message)) {
@@ -110,7 +111,7 @@ export class Pop {
       this.skipped++;
     } else {
       const renewal = renewFor === undefined ? undefined : { clientId: renewFor, untilMs: nowMs + LONGEST_RENEWAL_MS };
-      const lease = { message, attempt, endsAtMs: nowMs + leaseMs, renewal, holder: clientId };
+      const lease = { message, attempt, firstAtMs, endsAtMs: nowMs + leaseMs, renewal, holder: clientId };
       this.deliveries.push(this.ledger.deliver(this.changes, queue, offset, lease));
     }
   }

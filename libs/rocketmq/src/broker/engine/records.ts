@@ -57,6 +57,8 @@ export interface StoredMessage {
 export interface DeliveryRecord {
   /** The number of counted deliveries, starting at 1. */
   readonly attempt: number;
+  /** When the group first received the message; undefined for one that starts over, or that an earlier release stored. */
+  readonly firstAtMs?: number | undefined;
   /** Identifies the newest receipt handle; older ones are invalid. */
   readonly serial: number;
   /** The next delivery does not count: the message was released with `suspend`. */
@@ -201,6 +203,9 @@ export const keys = {
   dues: ['due'] as Key,
   due: (atMs: number, reference: Key): Key => ['due', atMs, ...reference],
   serial: ['serial'] as Key,
+  /** How the broker's time was moved, by number. */
+  times: ['time'] as Key,
+  time: (number: number): Key => ['time', number],
   /** The queue of each lite topic. */
   lites: (topic: string): Key => ['lite', topic],
   lite: (topic: string, liteTopic: string): Key => ['lite', topic, liteTopic],

@@ -3,7 +3,7 @@
 import { DEFAULT_BACKOFF } from '../../protocol/model/delay-levels.js';
 import { type LiteGroup, resolvedLiteGroup } from '../../protocol/model/lite-group.js';
 import type { MessageType, TopicType } from '../../protocol/model/message.js';
-import { deadLetterTopicOf, GIVEN_UP_TOPIC } from '../../protocol/model/names.js';
+import { deadLetterTopicOf } from '../../protocol/model/names.js';
 import type { BackoffPolicy } from '../../support/backoff.js';
 import type { Changes } from './changes.js';
 import { type DeliveryRecord, type GroupRecord, keys, type TopicRecord } from './records.js';
@@ -119,15 +119,9 @@ export class Registry {
     return this.createTopic(changes, name, type, topic.queues);
   }
 
-  deadLetterTopic(changes: Changes, group: string): TopicRecord {
-    const name = deadLetterTopicOf(group);
+  /** A topic of the server's own. It is created with its first message. */
+  systemTopic(changes: Changes, name: string): TopicRecord {
     return changes.get<TopicRecord>(keys.topic(name)) ?? this.createTopic(changes, name, 'normal', 1);
-  }
-
-  /** The topic of half messages that were given up. It is created with the first one. */
-  givenUpTopic(changes: Changes): TopicRecord {
-    const existing = changes.get<TopicRecord>(keys.topic(GIVEN_UP_TOPIC));
-    return existing ?? this.createTopic(changes, GIVEN_UP_TOPIC, 'normal', 1);
   }
 
   /**

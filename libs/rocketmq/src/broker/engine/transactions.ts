@@ -9,6 +9,7 @@ import type { LogPosition } from './records.js';
 import { type HalfRecord, keys, type StoredMessage, type TopicRecord } from './records.js';
 import { Refusal } from './refusal.js';
 import type { Registry } from './registry.js';
+import { halfEntry } from './trail.js';
 
 export interface TransactionTiming {
   /** The time from the birth of a half message to its first check (`transactionTimeOut`). */
@@ -92,7 +93,8 @@ export class Transactions {
       return false;
     }
     this.delete(changes, key, record);
-    if (resolution === 'commit') this.publish(changes, topic, record, nowMs);
+    const at = resolution === 'commit' ? this.publish(changes, topic, record, nowMs) : undefined;
+    changes.markTrail(halfEntry(topic, record.message, at && { topic, ...at }));
     return true;
   }
 
@@ -131,6 +133,7 @@ export class Transactions {
     const message: StoredMessage = {
       ...givenUp,
       type: 'transaction',
+      storeTimestampMs: nowMs,
       properties: { ...properties, [CHECK_TIMES]: '0' },
     };
     this.begin(changes, topic, message, { recoveryMs: undefined, nowMs });
@@ -140,7 +143,8 @@ export class Transactions {
     const own = { ...transactionProperties(transactionId, checks), [REAL_TOPIC]: topic };
     const properties = { ...message.properties, ...own };
     const kept: StoredMessage = { ...message, type: 'normal', properties, storeTimestampMs: nowMs };
-    this.log.append(changes, this.registry.givenUpTopic(changes), 0, kept);
+    const at = this.log.append(changes, this.registry.systemTopic(changes, GIVEN_UP_TOPIC), 0, kept);
+    changes.markTrail(halfEntry(topic, message, { topic: GIVEN_UP_TOPIC, ...at }));
   }
 
   private findOpen(changes: Changes, topic: string, transactionId: string, nowMs: number): [Key, HalfRecord] {

@@ -7,6 +7,7 @@ import type { Logger } from '../../support/logger.js';
 import type { AccessControl } from '../access/access-control.js';
 import type { Engine } from '../engine/engine.js';
 import type { Store } from '../store/store.js';
+import type { ClientTime } from '../time/client-time.js';
 import type { Activity } from './activity.js';
 import type { Faults } from './faults.js';
 import type { PortTls } from './listener.js';
@@ -27,6 +28,8 @@ export interface BrokerContext {
   readonly store: Store;
   /** Business time, which tests can move. */
   readonly clock: Clock;
+  /** Converts the moments in requests and answers. */
+  readonly clientTime: ClientTime;
   /** Real time, for polls and sessions. */
   readonly realClock: Clock;
   readonly sessions: Sessions;

@@ -121,10 +121,10 @@ export class Receiving {
     if (result === undefined) return this.empty('no new message');
     // The real server does not continue to wait when it found messages, but the filter or the attempt limit excluded them.
     if (result.deliveries.length === 0) return this.empty('no match message');
-    const storeHost = storeHostOf(this.broker.addresses());
+    const place = { storeHost: storeHostOf(this.broker.addresses()), clientTime: this.broker.clientTime };
     const queues = this.broker.engine.findTopic(topic)?.queues;
     const messages = result.deliveries.map((delivery): Item => {
-      return { content: { $case: 'message', value: toDeliveredMessage(delivery, storeHost, queues) } };
+      return { content: { $case: 'message', value: toDeliveredMessage(delivery, place, queues) } };
     });
     return [{ content: { $case: 'status', value: OK } }, ...messages, this.timestamp()];
   }
@@ -134,7 +134,8 @@ export class Receiving {
   }
 
   private timestamp(): Item {
-    return { content: { $case: 'deliveryTimestamp', value: new Date(this.broker.clock.nowMs()) } };
+    const { clock, clientTime } = this.broker;
+    return { content: { $case: 'deliveryTimestamp', value: new Date(clientTime.toClient(clock.nowMs())) } };
   }
 
   /** The client disconnected: its messages are redelivered soon, not at the end of their leases. */

@@ -16,6 +16,7 @@ import type { StoredMessage } from '../engine/records.js';
 import { Refusal } from '../engine/refusal.js';
 import { wrongTypeWords } from '../engine/registry.js';
 import type { Resolution } from '../engine/transactions.js';
+import { storedHandleOf } from '../time/derived-handles.js';
 import type { BrokerContext } from './broker-context.js';
 import { AnswerError, OK } from './status.js';
 import type { TransactionChecks } from './transaction-checks.js';
@@ -33,13 +34,14 @@ export class Sending {
 
   /** Returns one entry, whatever the number of messages. One invalid message rejects the whole request. */
   sendMessage({ messages }: RpcRequest<'sendMessage'>): Answer<'sendMessage'> {
-    const { maxDelayMs } = this.broker;
+    const { maxDelayMs, clientTime } = this.broker;
     const nowMs = this.broker.clock.nowMs();
     const topic = commonTopic(messages);
     // The real server stores the time of the first message for all messages of a request.
-    const bornAtMs = messages[0]?.systemProperties?.bornTimestamp?.getTime() ?? nowMs;
+    const bornAtMs = messages[0]?.systemProperties?.bornTimestamp?.getTime() ?? clientTime.toClient(nowMs);
     const stored = messages.map((message) => {
-      return toStoredMessage(message, assertMessage(message, nowMs, maxDelayMs), { bornAtMs, nowMs });
+      const system = assertMessage(message, clientTime.toClient(nowMs), maxDelayMs);
+      return toStoredMessage(message, system, { bornAtMs, nowMs, clientTime });
     });
     assertBatch(stored);
     const recovery = messages[0]?.systemProperties?.orphanedTransactionRecoveryDuration;
@@ -50,8 +52,10 @@ export class Sending {
   }
 
   async recallMessage({ topic, recallHandle }: RpcRequest<'recallMessage'>): Promise<RpcResponse<'recallMessage'>> {
-    const messageId = this.broker.engine.recall(topicName(topic), recallHandle, this.broker.clock.nowMs());
-    await this.broker.store.flush();
+    const { engine, store, clock, clientTime } = this.broker;
+    const handle = storedHandleOf(store, clientTime, recallHandle);
+    const messageId = engine.recall(topicName(topic), handle, clock.nowMs());
+    await store.flush();
     return { status: OK, messageId };
   }
 

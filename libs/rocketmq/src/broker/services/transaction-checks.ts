@@ -28,7 +28,9 @@ export class TransactionChecks {
       return;
     }
     this.track(check, producer.clientId);
-    const message = toCheckedMessage(check, storeHostOf(this.broker.addresses()));
+    const { clientTime } = this.broker;
+    const storeHost = storeHostOf(this.broker.addresses());
+    const message = toCheckedMessage(check, { storeHost, clientTime });
     producer.push({ command: { $case: 'recoverOrphanedTransactionCommand', value: { message, transactionId } } });
   }
 

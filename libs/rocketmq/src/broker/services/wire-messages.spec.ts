@@ -2,13 +2,14 @@ import { describe, expect, it } from '@jest/globals';
 import { EngineHarness } from '../../../../../test/support/engine-harness.js';
 import type { Delivery } from '../engine/deliveries.js';
 import type { DueCheck } from '../engine/transactions.js';
+import { SAME_TIME } from '../time/client-time.js';
 import { toCheckedMessage, toDeliveredMessage } from './wire-messages.js';
 
-const STORE_HOST = '127.0.0.1:8081';
+const PLACE = { storeHost: '127.0.0.1:8081', clientTime: SAME_TIME };
 
 function delivered(harness: EngineHarness) {
   const [delivery] = harness.pop('t', 'g').deliveries;
-  return toDeliveredMessage(delivery as Delivery, STORE_HOST);
+  return toDeliveredMessage(delivery as Delivery, PLACE);
 }
 
 describe('the properties that Apache RocketMQ 5.5 adds to messages', () => {
@@ -38,7 +39,7 @@ describe('the properties that Apache RocketMQ 5.5 adds to messages', () => {
     const harness = new EngineHarness();
     harness.send('t', 'm', { type: 'transaction' });
     harness.advance(6_000);
-    const checked = toCheckedMessage(harness.checks[0] as DueCheck, STORE_HOST);
+    const checked = toCheckedMessage(harness.checks[0] as DueCheck, PLACE);
     expect(checked.systemProperties?.deliveryAttempt).toBe(1);
     expect(checked.userProperties).toEqual({ __transactionId__: 'm', TRANSACTION_CHECK_TIMES: '1' });
   });

@@ -14,6 +14,7 @@ import type { Delivery } from '../engine/deliveries.js';
 import { isLiteQueue } from '../engine/lite-topics.js';
 import type { StoredMessage } from '../engine/records.js';
 import { type DueCheck, transactionProperties } from '../engine/transactions.js';
+import type { ClientTime } from '../time/client-time.js';
 import { hasLiteTopic, hasMessageGroup } from './validation.js';
 
 /** Derives the type from the fields that are set; only TRANSACTION is used as declared (proxy `SendMessageActivity`). */
@@ -29,8 +30,9 @@ function typeOf(system: SystemProperties): MessageType {
 export function toStoredMessage(
   message: WireMessage,
   system: SystemProperties,
-  { bornAtMs, nowMs }: { bornAtMs: number; nowMs: number },
+  { bornAtMs, nowMs, clientTime }: { bornAtMs: number; nowMs: number; clientTime: ClientTime },
 ): StoredMessage {
+  const deliverAtMs = system.deliveryTimestamp?.getTime();
   return {
     messageId: system.messageId,
     type: typeOf(system),
@@ -43,12 +45,19 @@ export function toStoredMessage(
     priority: system.priority,
     ...(hasLiteTopic(system.liteTopic) && { liteTopic: system.liteTopic }),
     traceContext: system.traceContext,
-    bornTimestampMs: bornAtMs,
+    bornTimestampMs: clientTime.toBroker(bornAtMs),
     bornHost: system.bornHost,
     storeTimestampMs: nowMs,
-    deliveryTimestampMs: system.deliveryTimestamp?.getTime(),
+    deliveryTimestampMs: deliverAtMs === undefined ? undefined : clientTime.toBroker(deliverAtMs),
     earlierAttempts: 0,
   };
+}
+
+/** Whom a message goes to, and from where. */
+interface Place {
+  /** The address of the broker. */
+  readonly storeHost: string;
+  readonly clientTime: ClientTime;
 }
 
 /** Shared by all messages without keys, to save memory. */
@@ -68,11 +77,12 @@ function propertiesOf({ userProperties }: WireMessage): Readonly<Record<string, 
 
 /**
  * Converts a delivery to the message that the consumer receives.
+ * @param place the address of the broker, and the time of the consumer
  * @param queues the ordinary queues of the topic: a message of a lite topic is delivered with the one that the real server also stores it in
  */
-export function toDeliveredMessage(delivery: Delivery, storeHost: string, queues = 1): WireMessage {
+export function toDeliveredMessage(delivery: Delivery, place: Place, queues = 1): WireMessage {
   const { topic, message, queueId, offset, attempt, receiptHandle } = delivery;
-  const wire = toWire(topic, message, storeHost);
+  const wire = toWire(topic, message, place);
   return {
     ...wire,
     systemProperties: {
@@ -86,8 +96,8 @@ export function toDeliveredMessage(delivery: Delivery, storeHost: string, queues
 }
 
 /** Converts a half message to the form in which it is sent with a check. */
-export function toCheckedMessage({ topic, message, transactionId, times }: DueCheck, storeHost: string): WireMessage {
-  const wire = toWire(topic, message, storeHost);
+export function toCheckedMessage({ topic, message, transactionId, times }: DueCheck, place: Place): WireMessage {
+  const wire = toWire(topic, message, place);
   const userProperties = { ...wire.userProperties, ...transactionProperties(transactionId, times) };
   return { ...wire, userProperties, systemProperties: { ...wire.systemProperties, deliveryAttempt: 1 } };
 }
@@ -95,9 +105,10 @@ export function toCheckedMessage({ topic, message, transactionId, times }: DueCh
 function toWire(
   topic: string,
   message: StoredMessage,
-  storeHost: string,
+  { storeHost, clientTime }: Place,
 ): WireMessage & { systemProperties: SystemProperties } {
   const dueMs = message.deliveryTimestampMs;
+  const dateOf = (atMs: number): Date => new Date(clientTime.toClient(atMs));
   return {
     topic: { resourceNamespace: '', name: topic },
     userProperties: { ...message.properties, ...orderProperties(topic, message) },
@@ -108,11 +119,11 @@ function toWire(
       bodyDigest: bodyDigest(message.body),
       bodyEncoding: message.bodyEncoding === Encoding.GZIP ? Encoding.GZIP : Encoding.IDENTITY,
       messageType: toWireMessageType(message.type),
-      bornTimestamp: new Date(message.bornTimestampMs),
+      bornTimestamp: dateOf(message.bornTimestampMs),
       bornHost: message.bornHost,
-      storeTimestamp: new Date(message.storeTimestampMs),
+      storeTimestamp: dateOf(message.storeTimestampMs),
       storeHost,
-      deliveryTimestamp: dueMs === undefined ? undefined : new Date(dueMs),
+      deliveryTimestamp: dueMs === undefined ? undefined : dateOf(dueMs),
       queueId: 0,
       messageGroup: message.messageGroup,
       priority: message.priority,

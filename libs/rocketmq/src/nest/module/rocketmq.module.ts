@@ -262,8 +262,8 @@ function injectablesOf(name: string | undefined): Provider[] {
     },
     {
       provide: getRocketMQClientToken(name),
-      inject: [runtime],
-      useFactory: (port: RocketMQRuntime) => new RocketMQClient(() => port.connection),
+      inject: [runtime, optionsToken(name)],
+      useFactory: (port: RocketMQRuntime, { target }: CheckedOptions) => new RocketMQClient(target.kind, port),
     },
     {
       provide: getRocketMQRequesterToken(name),

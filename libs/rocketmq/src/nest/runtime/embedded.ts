@@ -3,11 +3,17 @@
 import type { Declarations } from '../operations/declarations.js';
 import type { CheckedOptions } from './module-options.js';
 
+/** `ControlClient` of `nestjs-rocketmq/broker`. */
+export type EmbeddedControl = InstanceType<
+  typeof import('../../broker/embedded-broker.js')['EmbeddedBroker']
+>['control'];
+
 /** A running broker of this application. */
 export interface EmbeddedEndpoint {
   readonly endpoints: string;
   /** Where administrators connect. @throws StateError unless it was requested */
   readonly adminEndpoint: string;
+  readonly control: EmbeddedControl;
   stop(): Promise<void>;
 }
 
@@ -22,7 +28,9 @@ export async function startEmbeddedBroker(
   if (process.env.NODE_ENV === 'production')
     logger.warn(`the embedded broker is running in production: ${riskOf(data)}`);
   const { EmbeddedBroker } = await import('../../broker/embedded-broker.js');
-  const broker = new EmbeddedBroker({ clock, logger, data, adminPort: withAdmin ? 0 : undefined });
+  // A folder keeps a time that was moved, which production would have to go on with.
+  const timeTravel = data === undefined && clock === undefined && process.env.NODE_ENV !== 'production';
+  const broker = new EmbeddedBroker({ clock, timeTravel, logger, data, adminPort: withAdmin ? 0 : undefined });
   for (const { name, type, queues } of topics) {
     if (type !== undefined) broker.declareTopic({ name, type, queues });
   }

@@ -21,6 +21,7 @@ import type { RequestPort } from '../sending/requester.js';
 import { isDetached } from '../sending/rocketmq-producer.js';
 import type { TransactionRunner } from '../transactions/transactional-send.decorator.js';
 import { planCheckers } from './checker-plan.js';
+import type { EmbeddedControl } from './embedded.js';
 import { ListenerTrial } from './listener-trial.js';
 import type { CheckedOptions } from './module-options.js';
 import { notRunning } from './not-running.js';
@@ -84,6 +85,11 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
   /** Undefined before startup and after shutdown. */
   get connection(): Connection | undefined {
     return 'parts' in this.state ? this.state.parts.connection : undefined;
+  }
+
+  /** Undefined before startup, after shutdown, and without a broker inside the application. */
+  get embeddedControl(): EmbeddedControl | undefined {
+    return 'parts' in this.state ? this.state.parts.broker?.control : undefined;
   }
 
   get consumers(): readonly PlannedConsumer[] | undefined {

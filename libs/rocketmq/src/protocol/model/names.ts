@@ -10,6 +10,9 @@ const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 /** Where the server puts a half message after `transactionCheckMax` checks. @see TopicValidator of the server */
 export const GIVEN_UP_TOPIC = 'TRANS_CHECK_MAX_TIME_TOPIC';
 
+/** Where the server keeps half messages. @see TopicValidator of the server */
+export const HALF_TOPIC = 'RMQ_SYS_TRANS_HALF_TOPIC';
+
 /** Where the server keeps delayed messages. @see TimerMessageStore of the server */
 export const DELAYED_TOPIC = 'rmq_sys_wheel_timer';
 
@@ -27,7 +30,7 @@ const SYSTEM_TOPICS: ReadonlySet<string> = new Set([
   'TBW102',
   'SCHEDULE_TOPIC_XXXX',
   'BenchmarkTest',
-  'RMQ_SYS_TRANS_HALF_TOPIC',
+  HALF_TOPIC,
   'RMQ_SYS_TRACE_TOPIC',
   'RMQ_SYS_TRANS_OP_HALF_TOPIC',
   GIVEN_UP_TOPIC,

@@ -1,14 +1,18 @@
 // Waits until nothing happens any more: in real time, with a limit whose error names the work that continues.
 
-import { SystemClock, sleep } from '../support/clock.js';
-import { StateError } from '../support/errors.js';
+import { SystemClock, sleep } from '../../support/clock.js';
+import { StateError } from '../../support/errors.js';
 
 /** Reports whether something is going on. */
 interface QuietProbe {
-  /** Descriptions of the current work. */
-  blockers(): string[];
+  /** The current work; converted to strings only for the error. */
+  blockers(): readonly { toString(): string }[];
   /** Changes whenever something has begun. */
   progress(): number;
+  /** What the error says after the work that continues. */
+  advice(): string;
+  /** Throws to end the wait. */
+  assertWanted?(): void;
 }
 
 /** Answers may be on their way through loopback sockets, and consumers about to poll again: so many checks in a row must agree. */
@@ -29,18 +33,19 @@ export async function untilQuiet(probe: QuietProbe, guardMs: number): Promise<vo
   while (calmLooks < CALM_LOOKS) {
     await sleep(realClock, LOOK_EVERY_MS);
     await new Promise((resolve) => setImmediate(resolve));
+    probe.assertWanted?.();
     const blockers = probe.blockers();
     const progress = probe.progress();
     calmLooks = blockers.length === 0 && progress === seen ? calmLooks + 1 : 0;
     seen = progress;
-    if (calmLooks < CALM_LOOKS && realClock.nowMs() - startedAtMs > guardMs) throw notQuiet(blockers, guardMs);
+    if (calmLooks < CALM_LOOKS && realClock.nowMs() - startedAtMs > guardMs)
+      throw notQuiet(blockers, guardMs, probe.advice());
   }
 }
 
-function notQuiet(blockers: readonly string[], guardMs: number): StateError {
-  const named = blockers.slice(0, MOST_NAMED).join('; ');
+function notQuiet(blockers: readonly { toString(): string }[], guardMs: number, advice: string): StateError {
+  const named = blockers.slice(0, MOST_NAMED).map(String).join('; ');
   const others = blockers.length > MOST_NAMED ? `; and ${blockers.length - MOST_NAMED} more` : '';
   const who = blockers.length === 0 ? 'new calls keep arriving' : `still at work: ${named}${others}`;
-  const advice = 'end this work, or pass a longer guardMs; time has not moved';
   return new StateError('NOT_QUIET', `no quiet within ${guardMs} ms: ${who}; ${advice}`);
 }
