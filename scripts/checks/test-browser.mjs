@@ -9,9 +9,11 @@ import { join } from 'node:path';
 import { runClusterScenarios } from '../../test/browser/cluster-scenarios.mjs';
 import { runConsoleScenarios, runLargeConsole, runTimeTravel } from '../../test/browser/console-scenarios.mjs';
 import { ConsoleWorld } from '../../test/browser/console-world.mjs';
+import { runNewcomer } from '../../test/browser/newcomer-scenario.mjs';
 import { runScenarios } from '../../test/browser/scenarios.mjs';
 import { freePort } from '../demo/demo-ports.mjs';
 import { DemoProcess } from '../demo/demo-process.mjs';
+import { startRocketMQ } from '../rocketmq/server.mjs';
 import { Checks } from '../support/checks.mjs';
 
 const root = join(import.meta.dirname, '../..');
@@ -121,6 +123,13 @@ async function main() {
     await onConsole(runConsoleScenarios);
     await onConsole(runTimeTravel);
     await onConsole(runLargeConsole, { moreTopics: MORE_TOPICS });
+    await runNewcomer({ browser, checks }, 'the embedded broker', { endpoints: 'embedded:' });
+    const { endpoints, nameServer, stop } = await startRocketMQ({});
+    try {
+      await runNewcomer({ browser, checks }, 'a real server', { endpoints, nameServer });
+    } finally {
+      await stop();
+    }
     return checks.report();
   } finally {
     await browser.close();

@@ -132,8 +132,12 @@ function groupLane(
       tone: isPassed ? (isFailed ? undefined : 'good') : 'wait',
     };
   });
+  // A copy that was stored after all that is known of the group, such as that of a replay.
+  const lastKnownMs = Math.max(0, ...[...retries, ...deadLetters].map(({ storeTimestampMs }) => storeTimestampMs));
+  const later = copies.filter(({ storeTimestampMs }) => storeTimestampMs > lastKnownMs);
   const spans: Span[] = [
-    ...(attempts.length === 0 ? untouched(copies, stored, held.length > 0, nowMs) : attempts),
+    ...attempts,
+    ...untouched(later, held.length > 0, nowMs),
     ...held.map((one) => heldSpan(one, nowMs)),
     ...seen.map(seenSpan),
     ...deadLetters.map(
@@ -179,15 +183,10 @@ function deliveryText(attempt: number, isPassed: boolean, isFailed: boolean, isR
 }
 
 /** The servers keep no record of a delivery that succeeds: all that is known is that the group's position has passed it. */
-function untouched(
-  copies: Trail['groups'][number]['copies'],
-  stored: Trail['stored'],
-  isHeld: boolean,
-  nowMs: number,
-): readonly Span[] {
+function untouched(copies: Trail['groups'][number]['copies'], isHeld: boolean, nowMs: number): readonly Span[] {
   const last = copies.at(-1);
-  const sinceMs = last?.storeTimestampMs ?? stored.at(-1)?.storeTimestampMs;
-  if (last === undefined || sinceMs === undefined || isHeld) return [];
+  if (last === undefined || isHeld) return [];
+  const { storeTimestampMs: sinceMs } = last;
   if (!last.isPassed) {
     const proof = 'The position of the group has not reached it';
     return [{ what: 'Waits to be delivered', fromMs: sinceMs, toMs: nowMs, evidence: 'broker', proof, tone: 'wait' }];

@@ -1,0 +1,98 @@
+// What a newcomer does who has read the README: finds a message that is stuck, sees why, replays it once the handler is right, and watches it
+// succeed, without leaving the browser. On any broker.
+
+import assert from 'node:assert/strict';
+import { Injectable, Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { DeadLetterError, defineTopic, RocketMQListener, RocketMQModule, RocketMQProducer } from 'nestjs-rocketmq';
+import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
+import { ConsolePage } from './console-page.mjs';
+
+const CONSOLE = '../../libs/console/src/entries/nest.ts';
+const Orders = /** @type {import('nestjs-rocketmq').TopicDefinition<{ order: string }>} */ (
+  defineTopic('orders', { type: 'normal' })
+);
+const SAMPLED_MS = 60_000;
+const REASON = 'there is no tax rate for the country eu';
+
+/** An application whose handler fails until it is mended. @param {{ endpoints: string, nameServer?: string }} broker */
+async function startShop({ endpoints, nameServer }) {
+  const { RocketMQConsoleModule } = await import(CONSOLE);
+  const handled = /** @type {string[]} */ ([]);
+  let isMended = false;
+  class Billing {
+    /** @param {{ order: string }} order */
+    charge({ order }) {
+      if (!isMended) throw new DeadLetterError(REASON);
+      handled.push(order);
+    }
+  }
+  const method = /** @type {PropertyDescriptor} */ (Object.getOwnPropertyDescriptor(Billing.prototype, 'charge'));
+  RocketMQListener(Orders, { consumerGroup: 'billing' })(Billing.prototype, 'charge', method);
+  Injectable()(Billing);
+  class ShopModule {}
+  Module({
+    imports: [
+      RocketMQModule.forRoot({ endpoints, nameServer }),
+      RocketMQConsoleModule.forRoot({ actions: ['replay'], bodies: 'shown' }),
+    ],
+    providers: [Billing],
+  })(ShopModule);
+  const app = await NestFactory.create(ShopModule, { logger: false });
+  await app.listen(0, '127.0.0.1');
+  return {
+    url: `${await app.getUrl()}/rocketmq`,
+    handled,
+    mend: () => {
+      isMended = true;
+    },
+    /** @param {string} order */
+    place: (order) => app.get(RocketMQProducer).send(Orders, { order }, { keys: [order] }),
+    stop: () => app.close(),
+  };
+}
+
+/**
+ * @param {{ browser: import('playwright-core').Browser, checks: import('../../scripts/support/checks.mjs').Checks }} stage
+ * @param {string} name @param {{ endpoints: string, nameServer?: string }} broker
+ */
+export async function runNewcomer({ browser, checks }, name, broker) {
+  await checks.check(
+    `console: a newcomer finds a stuck message, sees why, replays it and watches it succeed: ${name}`,
+    async () => {
+      if (broker.nameServer !== undefined) {
+        const admin = new RocketMQAdmin({ nameServer: broker.nameServer });
+        await admin.createTopic({ topic: 'orders', type: 'normal' });
+        await admin.createGroup({ consumerGroup: 'billing' });
+        await admin.close();
+      }
+      const shop = await startShop(broker);
+      const console = await ConsolePage.inNewContext(browser, { viewport: { width: 1_280, height: 860 } });
+      try {
+        await shop.place('order-7');
+        await console.enter(shop.url);
+        // The console samples groups and lists topics now and then.
+        const stuck = console.page.getByRole('row').filter({ hasText: '1 dead letter' });
+        await stuck.getByRole('link').first().click({ timeout: SAMPLED_MS });
+        await console.has(REASON);
+        shop.mend();
+        await console.rowFocused('j', 'order-7');
+        await console.keys('x', 'r');
+        const dialog = console.dialog('Replay a dead letter');
+        await dialog.getByText('1 message will be sent to orders.').waitFor();
+        await dialog.getByRole('button', { name: 'Send 1 message' }).click();
+        await dialog.getByText('1 replayed').waitFor();
+        await console.keys('Escape', 'g', 't');
+        await console.page.getByRole('link', { name: 'orders', exact: true }).click();
+        await console.page.getByRole('row').filter({ hasText: 'order-7' }).first().getByRole('link').first().click();
+        await console.has('Replayed, stored');
+        await console.has('handled');
+        assert.deepEqual(shop.handled, ['order-7']);
+        assert.deepEqual(console.errors, []);
+      } finally {
+        await console.close();
+        await shop.stop();
+      }
+    },
+  );
+}
