@@ -15,7 +15,7 @@ const Orders = /** @type {import('nestjs-rocketmq').TopicDefinition<{ order: str
 const SAMPLED_MS = 60_000;
 const REASON = 'there is no tax rate for the country eu';
 
-/** An application whose handler fails until it is mended. @param {{ endpoints: string, nameServer?: string }} broker */
+/** An application whose handler fails until it is fixed. @param {{ endpoints: string, nameServer?: string }} broker */
 async function startShop({ endpoints, nameServer }) {
   const { RocketMQConsoleModule } = await import(CONSOLE);
   const handled = /** @type {string[]} */ ([]);
@@ -43,7 +43,7 @@ async function startShop({ endpoints, nameServer }) {
   return {
     url: `${await app.getUrl()}/rocketmq`,
     handled,
-    mend: () => {
+    fix: () => {
       isMended = true;
     },
     /** @param {string} order */
@@ -75,7 +75,7 @@ export async function runNewcomer({ browser, checks }, name, broker) {
         const stuck = console.page.getByRole('row').filter({ hasText: '1 dead letter' });
         await stuck.getByRole('link').first().click({ timeout: SAMPLED_MS });
         await console.has(REASON);
-        shop.mend();
+        shop.fix();
         await console.rowFocused('j', 'order-7');
         await console.keys('x', 'r');
         const dialog = console.dialog('Replay a dead letter');
