@@ -30,6 +30,14 @@ export class ConsoleBrowser {
     readonly headers: Readonly<Record<string, string>> = {},
   ) {}
 
+  /** Opens a console that is a server of its own. @param console its `url`, with the token, which it takes once */
+  static async open({ url }: { readonly url: string }): Promise<ConsoleBrowser> {
+    const welcome = await fetch(url, { redirect: 'manual' });
+    if (welcome.status !== 303) throw new Error(`${url} answers ${welcome.status} to its token`);
+    const [cookie = ''] = (welcome.headers.get('set-cookie') ?? '').split(';');
+    return new ConsoleBrowser(new URL(url).origin, { cookie });
+  }
+
   get origin(): string {
     return new URL(this.base).origin;
   }

@@ -7,6 +7,7 @@ import type { StoredMessage } from '../../libs/rocketmq/src/broker/engine/record
 import type { DueCheck, Resolution } from '../../libs/rocketmq/src/broker/engine/transactions.js';
 import { MemoryStore } from '../../libs/rocketmq/src/broker/store/memory-store.js';
 import { matchesTag } from '../../libs/rocketmq/src/protocol/model/filter.js';
+import { storedMessage } from './stored-message.js';
 
 export interface PopOptions {
   readonly batchSize?: number;
@@ -63,7 +64,8 @@ export class EngineHarness {
   }
 
   send(topic: string, messageId: string, fields: Partial<StoredMessage> = {}, recoveryMs?: number): SendResult {
-    const message = this.message(messageId, fields);
+    const times = { bornTimestampMs: this.nowMs, storeTimestampMs: this.nowMs };
+    const message = storedMessage(messageId, { ...times, ...fields });
     const [result] = this.engine.send({ topic, messages: [message], recoveryMs, nowMs: this.nowMs });
     return result as SendResult;
   }
@@ -107,26 +109,5 @@ export class EngineHarness {
 
   private handle({ topic, receiptHandle }: Delivery, group: string) {
     return { topic, group: this.engine.group(group), receiptHandle, nowMs: this.nowMs };
-  }
-
-  private message(messageId: string, fields: Partial<StoredMessage>): StoredMessage {
-    return {
-      messageId,
-      type: 'normal',
-      body: Buffer.from(messageId),
-      bodyEncoding: 1,
-      tag: undefined,
-      keys: [],
-      properties: {},
-      messageGroup: undefined,
-      priority: undefined,
-      traceContext: undefined,
-      bornTimestampMs: this.nowMs,
-      bornHost: 'spec',
-      storeTimestampMs: this.nowMs,
-      deliveryTimestampMs: undefined,
-      earlierAttempts: 0,
-      ...fields,
-    };
   }
 }

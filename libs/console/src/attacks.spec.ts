@@ -46,9 +46,7 @@ async function opened(options: ConsoleOptions = {}): Promise<{ browser: ConsoleB
   const control = new ControlClient({ endpoint: broker.controlEndpoint });
   const console = await startStandaloneConsole({ admin, control, connection }, options);
   closers.push(() => console.close());
-  const welcome = await fetch(console.url, { redirect: 'manual' });
-  const [cookie = ''] = (welcome.headers.get('set-cookie') ?? '').split(';');
-  const browser = new ConsoleBrowser(`http://127.0.0.1:${console.port}`, { cookie });
+  const browser = await ConsoleBrowser.open(console);
   return { browser, url: console.url, port: console.port };
 }
 

@@ -1,22 +1,16 @@
 // The console itself: answers requests of any framework. The pages are in pages/, what protects it in http/ and access/.
 
 import { Audit, type AuditEntry, CONSOLE_ACTIONS, type ConsoleAction } from './access/audit.js';
-import {
-  CLOSED,
-  type ConsoleDefaults,
-  type ConsoleOptions,
-  type ResolvedConsoleOptions,
-  resolveConsoleOptions,
-} from './access/options.js';
+import { type ConsoleOptions, type ResolvedConsoleOptions, resolveConsoleOptions } from './access/options.js';
 import { type Change, Plans } from './access/plans.js';
 import { Redaction } from './access/redaction.js';
 import { planChange } from './changes/changes.js';
 import { Fields, wrong } from './changes/fields.js';
 import { TimeWatch, timeOf } from './cluster/broker-time.js';
 import { ClusterWatch } from './cluster/cluster-watch.js';
-import { type ConsoleAnswer, ConsoleRefusal, type ConsoleRequest, toJson } from './http/exchange.js';
+import { type ConsoleAnswer, ConsoleRefusal, type ConsoleRequest, jsonAnswer, refusalAnswer } from './http/exchange.js';
 import { assertOwnPage } from './http/guard.js';
-import { EVENT_HEADERS, JSON_HEADERS } from './http/headers.js';
+import { EVENT_HEADERS } from './http/headers.js';
 import { PageFiles } from './http/page-files.js';
 import type { PageContext } from './pages/context.js';
 import { LiveStreams } from './pages/live.js';
@@ -36,10 +30,9 @@ export class Console {
   constructor(
     private readonly source: ConsoleSource,
     options: ConsoleOptions,
-    defaults: ConsoleDefaults = CLOSED,
     private readonly files = new PageFiles(),
   ) {
-    this.options = resolveConsoleOptions(options, defaults);
+    this.options = resolveConsoleOptions(options, source.kind === 'embedded');
     this.plans = new Plans(source.monotonicMs);
     this.audit = new Audit((entry) => {
       source.log(lineOf(entry));
@@ -57,7 +50,7 @@ export class Console {
       if (PageFiles.isMeant(request)) return await this.files.answer(request);
       if (request.method === 'GET' && request.path === '/api/events')
         return { kind: 'stream', status: 200, headers: EVENT_HEADERS, lines: this.live.lines(this.contextOf(request)) };
-      return whole(200, await this.result(request));
+      return jsonAnswer(200, await this.result(request));
     } catch (error) {
       return this.refused(error, request);
     }
@@ -140,14 +133,11 @@ export class Console {
 
   /** What went wrong, for the viewer: the console's own refusals, and the errors of the cluster with their codes. */
   private refused(error: unknown, { method, path }: ConsoleRequest): ConsoleAnswer {
-    if (error instanceof ConsoleRefusal) {
-      const { status, code, message } = error;
-      return whole(status, { error: { code, message } });
-    }
+    if (error instanceof ConsoleRefusal) return refusalAnswer(error);
     const { code, message, outcome, retryable } = error as Partial<Record<string, unknown>>;
-    if (typeof code === 'string') return whole(502, { error: { code, message, outcome, retryable } });
+    if (typeof code === 'string') return jsonAnswer(502, { error: { code, message, outcome, retryable } });
     this.source.log(`console: ${method} ${path.slice(0, 200)} failed: ${(error as Error)?.stack ?? String(error)}`);
-    return whole(500, { error: { code: 'FAILED', message: 'the console failed; its log says why' } });
+    return jsonAnswer(500, { error: { code: 'FAILED', message: 'the console failed; its log says why' } });
   }
 
   private note(
@@ -185,10 +175,6 @@ function decoded(part: string): string {
   } catch {
     throw new ConsoleRefusal(400, 'WRONG_PATH', 'the path is not percent-encoded correctly');
   }
-}
-
-function whole(status: number, value: unknown): ConsoleAnswer {
-  return { kind: 'whole', status, headers: JSON_HEADERS, body: toJson(value) };
 }
 
 function lineOf({ viewer, remoteAddress, action, target, outcome, text }: AuditEntry): string {

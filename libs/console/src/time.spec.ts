@@ -29,9 +29,7 @@ beforeEach(async () => {
   closers.push(() => admin.close());
   const console = await startStandaloneConsole({ admin, control: broker.control, connection });
   closers.push(() => console.close());
-  const welcome = await fetch(console.url, { redirect: 'manual' });
-  const [cookie = ''] = (welcome.headers.get('set-cookie') ?? '').split(';');
-  browser = new ConsoleBrowser(new URL(console.url).origin, { cookie });
+  browser = await ConsoleBrowser.open(console);
 });
 afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();

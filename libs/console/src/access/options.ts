@@ -31,12 +31,12 @@ export interface ConsoleOptions {
 }
 
 /** What holds where the options do not say. */
-export type ConsoleDefaults = Required<Pick<ConsoleOptions, 'actions' | 'bodies'>>;
+type ConsoleDefaults = Required<Pick<ConsoleOptions, 'actions' | 'bodies'>>;
 
 /** Nothing is changed, and no body is shown. */
-export const CLOSED: ConsoleDefaults = { actions: [], bodies: 'hidden' };
+const CLOSED: ConsoleDefaults = { actions: [], bodies: 'hidden' };
 /** For the broker of a developer. */
-export const OPEN: ConsoleDefaults = { actions: 'all', bodies: 'shown' };
+const OPEN: ConsoleDefaults = { actions: 'all', bodies: 'shown' };
 
 export interface ResolvedConsoleOptions {
   readonly actions: ReadonlySet<ConsoleAction>;
@@ -45,8 +45,9 @@ export interface ResolvedConsoleOptions {
   readonly audit: (entry: AuditEntry) => void;
 }
 
-/** @throws TypeError that names the option */
-export function resolveConsoleOptions(options: ConsoleOptions, defaults: ConsoleDefaults): ResolvedConsoleOptions {
+/** @param isEmbedded whether the broker is embedded; what holds by default depends on it. @throws TypeError that names the option */
+export function resolveConsoleOptions(options: ConsoleOptions, isEmbedded: boolean): ResolvedConsoleOptions {
+  const defaults = isEmbedded && process.env.NODE_ENV !== 'production' ? OPEN : CLOSED;
   const { actions = defaults.actions, authorize = () => true, bodies = defaults.bodies, audit = () => {} } = options;
   const chosen = actions === 'all' ? CONSOLE_ACTIONS : actions;
   const unknown = Array.isArray(chosen) ? chosen.find((one) => !CONSOLE_ACTIONS.includes(one)) : actions;

@@ -5,7 +5,7 @@ import type { ConsoleAction } from '../access/audit.js';
 import type { Change, ChangeResult } from '../access/plans.js';
 import { ConsoleRefusal } from '../http/exchange.js';
 import { CONTROL_MS, controlOf, type PageContext } from '../pages/context.js';
-import { type Fields, wrong } from './fields.js';
+import { type Fields, LATEST_MS, wrong } from './fields.js';
 import { planFaults, planListeners, planTime } from './local-changes.js';
 import { planEdited, planReplay } from './replay.js';
 import { planSend } from './send.js';
@@ -54,7 +54,7 @@ async function planRewind({ admin, request }: PageContext, fields: Fields): Prom
 function targetIn(fields: Fields): RewindTarget {
   const kind = fields.text('to');
   if (kind === 'beginning' || kind === 'end') return { kind };
-  if (kind === 'time') return { kind, time: new Date(fields.count('timeMs', 0, 8_640_000_000_000_000)) };
+  if (kind === 'time') return { kind, time: new Date(fields.count('timeMs', 0, LATEST_MS)) };
   throw wrong('to must be beginning, end or time');
 }
 

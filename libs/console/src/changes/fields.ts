@@ -3,6 +3,8 @@
 import { ConsoleRefusal } from '../http/exchange.js';
 
 const LONGEST_TEXT = 8_192;
+/** The latest time of a `Date`, in milliseconds since 1970. */
+export const LATEST_MS = 8_640_000_000_000_000;
 
 /** Each throws a ConsoleRefusal that names the field. */
 export class Fields {

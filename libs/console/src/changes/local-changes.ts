@@ -4,10 +4,9 @@ import type { ConnectionFault, FaultRule, TimeJump, TimeState } from 'nestjs-roc
 import type { Change, ChangeResult } from '../access/plans.js';
 import { ConsoleRefusal } from '../http/exchange.js';
 import { applicationOf, CONTROL_MS, controlOf, type PageContext } from '../pages/context.js';
-import { type Fields, wrong } from './fields.js';
+import { type Fields, LATEST_MS, wrong } from './fields.js';
 
 const MOST_CONCURRENCY = 10_000;
-const LATEST_MS = 8_640_000_000_000_000;
 /** A year: further jumps are mistakes. */
 const LONGEST_JUMP_MS = 366 * 86_400_000;
 

@@ -1,12 +1,12 @@
 // Sends dead letters to their topics again: as they are, at a rate if wanted, or one of them with another body.
 
 import { setTimeout as wait } from 'node:timers/promises';
-import type { DeadLetterView, ReplayInterruptedError, ReplayResult } from 'nestjs-rocketmq/admin';
+import { type DeadLetterView, positionOf, type ReplayInterruptedError, type ReplayResult } from 'nestjs-rocketmq/admin';
 import type { OutgoingMessage } from 'nestjs-rocketmq/client';
 import type { Change, ChangeResult } from '../access/plans.js';
 import { ConsoleRefusal } from '../http/exchange.js';
 import type { PageContext } from '../pages/context.js';
-import { deadLetterAt, positionOf, shortDeadLetter } from '../pages/groups.js';
+import { deadLetterAt, shortDeadLetter } from '../pages/groups.js';
 import { type Fields, wrong } from './fields.js';
 import { bodyIn, senderOf } from './send.js';
 

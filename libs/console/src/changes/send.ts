@@ -5,12 +5,11 @@ import type { Change, ChangeResult } from '../access/plans.js';
 import { ConsoleRefusal } from '../http/exchange.js';
 import type { PageContext } from '../pages/context.js';
 import type { ConsoleSource } from '../source.js';
-import { type Fields, wrong } from './fields.js';
+import { type Fields, LATEST_MS, wrong } from './fields.js';
 
 /** What a person edits in a browser. */
 const MOST_BODY_BYTES = 512 * 1024;
 const MOST_KEYS = 32;
-const LATEST_MS = 8_640_000_000_000_000;
 
 /** @throws ConsoleRefusal when nothing here can send */
 export function senderOf({ source: { send } }: PageContext): NonNullable<ConsoleSource['send']> {

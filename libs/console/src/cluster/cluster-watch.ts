@@ -2,6 +2,7 @@
 // bounded rate and shared by all viewers. While nobody looks, nothing is asked.
 
 import type { GroupDescription, ListedTopic, RocketMQAdmin, SubscriptionDifference } from 'nestjs-rocketmq/admin';
+import { Kept } from './kept.js';
 import { LagHistory } from './lag-history.js';
 
 /** How a group stood when it was last looked at. */
@@ -78,13 +79,18 @@ export class ClusterWatch {
   private viewers = 0;
   private lastViewedMs = 0;
   private timer: ReturnType<typeof setInterval> | undefined;
-  private cached: { readonly atMs: number; readonly lists: Promise<ClusterLists> } | undefined;
-  private clocks: { readonly atMs: number; readonly skew: Promise<readonly Skew[]> } | undefined;
   private turn = 0;
   private isSampling = false;
   private readonly ending = new AbortController();
 
-  constructor(private readonly options: WatchOptions) {}
+  private readonly keptLists: Kept<ClusterLists>;
+  private readonly keptSkew: Kept<readonly Skew[]>;
+
+  constructor(private readonly options: WatchOptions) {
+    const { nowMs } = options;
+    this.keptLists = new Kept(() => this.readLists(), LISTS_MS, nowMs);
+    this.keptSkew = new Kept(() => this.readSkew(), CLOCKS_MS, nowMs);
+  }
 
   /** Someone looks. @returns to call when they leave */
   attach(): () => void {
@@ -114,29 +120,12 @@ export class ClusterWatch {
 
   /** The topics and groups, read at most every 15 s. @throws the error of the cluster when no broker answers */
   lists(): Promise<ClusterLists> {
-    const nowMs = this.options.nowMs();
-    if (this.cached === undefined || nowMs - this.cached.atMs >= LISTS_MS) {
-      const lists = this.readLists(nowMs);
-      this.cached = { atMs: nowMs, lists };
-      // A failure is asked again by the next page.
-      lists.catch(() => {
-        if (this.cached?.lists === lists) this.cached = undefined;
-      });
-    }
-    return this.cached.lists;
+    return this.keptLists.read();
   }
 
   /** The brokers whose clocks differ, asked at most each minute. @throws the error of the cluster when no broker answers */
   skew(): Promise<readonly Skew[]> {
-    const nowMs = this.options.nowMs();
-    if (this.clocks === undefined || nowMs - this.clocks.atMs >= CLOCKS_MS) {
-      const skew = this.readSkew();
-      this.clocks = { atMs: nowMs, skew };
-      skew.catch(() => {
-        if (this.clocks?.skew === skew) this.clocks = undefined;
-      });
-    }
-    return this.clocks.skew;
+    return this.keptSkew.read();
   }
 
   get comparesMembers(): boolean {
@@ -154,7 +143,7 @@ export class ClusterWatch {
 
   /** After a change, so that the page that follows shows it. */
   forgetLists(): void {
-    this.cached = undefined;
+    this.keptLists.forget();
   }
 
   sampleOf(consumerGroup: string): GroupSample | undefined {
@@ -169,7 +158,7 @@ export class ClusterWatch {
   async look(consumerGroup: string): Promise<GroupSample> {
     const sample = await this.sampled(consumerGroup);
     this.samples.set(consumerGroup, sample);
-    if (sample.problem === undefined && this.isWatched(consumerGroup)) {
+    if (sample.problem === undefined && this.watched().has(consumerGroup)) {
       const history = this.histories.get(consumerGroup) ?? new LagHistory();
       this.histories.set(consumerGroup, history);
       history.add({ atMs: sample.atMs, lag: sample.lag, deadLetters: sample.deadLetters });
@@ -207,8 +196,9 @@ export class ClusterWatch {
   /** Those that are watched, when their time has come; then the others in turn. */
   private due(all: readonly string[]): string[] {
     const nowMs = this.options.nowMs();
+    const watched = this.watched();
     const due = all
-      .filter((group) => this.isWatched(group))
+      .filter((group) => watched.has(group))
       .filter((group) => nowMs - (this.samples.get(group)?.atMs ?? 0) >= SAMPLE_MS)
       .slice(0, GROUPS_PER_TICK);
     for (let looked = 0; looked < all.length && due.length < GROUPS_PER_TICK; looked++) {
@@ -220,9 +210,8 @@ export class ClusterWatch {
     return due;
   }
 
-  private isWatched(group: string): boolean {
-    const watched = [...this.pins.keys(), ...this.options.ownGroups()].slice(0, MOST_WATCHED);
-    return watched.includes(group);
+  private watched(): ReadonlySet<string> {
+    return new Set([...this.pins.keys(), ...this.options.ownGroups()].slice(0, MOST_WATCHED));
   }
 
   private forget(existing: ReadonlySet<string>): void {
@@ -277,9 +266,10 @@ export class ClusterWatch {
     );
   }
 
-  private async readLists(atMs: number): Promise<ClusterLists> {
+  private async readLists(): Promise<ClusterLists> {
     const { signal } = this.ending;
-    const { admin } = this.options;
+    const { admin, nowMs } = this.options;
+    const atMs = nowMs();
     const [{ topics, failures }, groups] = await Promise.all([
       admin.listTopics({ includeSystem: true, signal }),
       admin.listGroups({ signal }),
@@ -294,4 +284,9 @@ function textOf({ members }: SubscriptionDifference): string {
     ({ clientId, subscription }) => `${clientId}: ${subscription?.expression ?? 'not subscribed'}`,
   );
   return each.join('; ');
+}
+
+/** @param topic of the kind `dead-letter` */
+export function groupOfDeadLetters(topic: string): string {
+  return topic.slice(DEAD_LETTERS.length);
 }

@@ -1,6 +1,7 @@
 // One request to the console and its answer, without a framework: Express, Fastify and node:http are adapted to these.
 
 import type { IncomingHttpHeaders } from 'node:http';
+import { JSON_HEADERS } from './headers.js';
 
 export interface ConsoleRequest {
   readonly method: string;
@@ -44,6 +45,14 @@ export class ConsoleRefusal extends Error {
   ) {
     super(message);
   }
+}
+
+export function jsonAnswer(status: number, value: unknown): ConsoleAnswer {
+  return { kind: 'whole', status, headers: JSON_HEADERS, body: toJson(value) };
+}
+
+export function refusalAnswer({ status, code, message }: ConsoleRefusal): ConsoleAnswer {
+  return jsonAnswer(status, { error: { code, message } });
 }
 
 /** JSON for the browser: 64-bit integers are strings, bytes are base64, errors are what a person may read. */

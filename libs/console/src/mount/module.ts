@@ -32,11 +32,10 @@ import {
 } from 'nestjs-rocketmq';
 import type { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { ControlClient, type ControlClientOptions } from 'nestjs-rocketmq/broker';
-import { CLOSED, type ConsoleOptions, OPEN } from '../access/options.js';
+import type { ConsoleOptions } from '../access/options.js';
 import { Console } from '../console.js';
-import { type ConsoleAnswer, ConsoleRefusal } from '../http/exchange.js';
+import { type ConsoleAnswer, type ConsoleRefusal, refusalAnswer } from '../http/exchange.js';
 import { assertLoopback } from '../http/guard.js';
-import { JSON_HEADERS } from '../http/headers.js';
 import { requestOf, respond } from '../http/node-exchange.js';
 import type { ConsoleApplication, ConsoleSource } from '../source.js';
 import { applicationOf } from './application.js';
@@ -96,20 +95,18 @@ class ConsoleHost implements OnModuleDestroy {
     private readonly parts: HostParts,
   ) {
     const { guards = [], access, path, connection, control, viewer, title, ...others } = options;
-    const isProduction = process.env.NODE_ENV === 'production';
     this.isOpen = guards.length > 0 || access === 'by-application';
-    if (!this.isOpen && isProduction)
+    if (!this.isOpen && process.env.NODE_ENV === 'production')
       throw new Error(
         "RocketMQConsoleModule: in production set guards, or access: 'by-application' where something before the console decides who may open it",
       );
     const { admin, application, client } = parts;
     this.sender = new ConsoleSender(() => client.connection);
     const controls = controlOf(control, client);
-    const kind = controls === undefined ? 'cluster' : 'embedded';
     const source: ConsoleSource = {
       admin,
       title,
-      kind,
+      kind: controls === undefined ? 'cluster' : 'embedded',
       application,
       control: controls,
       send: this.sender.send,
@@ -117,7 +114,7 @@ class ConsoleHost implements OnModuleDestroy {
       monotonicMs: () => performance.now(),
       log: (line) => this.logger.log(line),
     };
-    this.console = new Console(source, others, kind === 'embedded' && !isProduction ? OPEN : CLOSED);
+    this.console = new Console(source, others);
   }
 
   /** Never throws: the framework cannot answer any more. */
@@ -145,8 +142,7 @@ class ConsoleHost implements OnModuleDestroy {
     try {
       if (!this.isOpen) assertLoopback(request);
     } catch (error) {
-      const { status, code, message } = error as ConsoleRefusal;
-      return { kind: 'whole', status, headers: JSON_HEADERS, body: JSON.stringify({ error: { code, message } }) };
+      return refusalAnswer(error as ConsoleRefusal);
     }
     return this.console.answer(request);
   }

@@ -2,8 +2,9 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { Connection, Producer, SimpleConsumer } from 'nestjs-rocketmq/client';
 import { TestBroker } from 'nestjs-rocketmq/testing';
+import { ConsoleBrowser } from '../../../../test/support/console-bench.js';
 import type { ConsoleOptions } from '../access/options.js';
-import { type StandaloneConsole, startStandaloneConsole } from './standalone.js';
+import { startStandaloneConsole } from './standalone.js';
 
 let broker: TestBroker;
 let admin: RocketMQAdmin;
@@ -27,59 +28,10 @@ afterEach(async () => {
   await broker.stop();
 });
 
-// biome-ignore lint/suspicious/noExplicitAny: answers are compared as they are
-type Json = any;
-
-/** A browser that has opened the console. */
-class Browser {
-  private cookie = '';
-
-  constructor(readonly console: StandaloneConsole) {}
-
-  get origin(): string {
-    return `http://127.0.0.1:${this.console.port}`;
-  }
-
-  async open(): Promise<this> {
-    const welcome = await fetch(this.console.url, { redirect: 'manual' });
-    expect(welcome.status).toBe(303);
-    this.cookie = (welcome.headers.get('set-cookie') ?? '').split(';')[0] ?? '';
-    return this;
-  }
-
-  async get(
-    path: string,
-    headers: Record<string, string> = {},
-  ): Promise<{ status: number; body: Json; headers: Headers }> {
-    const response = await fetch(this.origin + path, { headers: { cookie: this.cookie, ...headers } });
-    return { status: response.status, body: (await response.json()) as Json, headers: response.headers };
-  }
-
-  stream(path: string, signal: AbortSignal): Promise<Response> {
-    return fetch(this.origin + path, { headers: { cookie: this.cookie }, signal });
-  }
-
-  async post(
-    path: string,
-    body: unknown,
-    headers: Record<string, string> = {},
-  ): Promise<{ status: number; body: Json }> {
-    const own = {
-      'content-type': 'application/json',
-      'x-rocketmq-console': '1',
-      origin: this.origin,
-      cookie: this.cookie,
-    };
-    const init = { method: 'POST', headers: { ...own, ...headers }, body: JSON.stringify(body) };
-    const response = await fetch(this.origin + path, init);
-    return { status: response.status, body: (await response.json()) as Json };
-  }
-}
-
-async function opened(options: ConsoleOptions = {}): Promise<Browser> {
+async function opened(options: ConsoleOptions = {}): Promise<ConsoleBrowser> {
   const console = await startStandaloneConsole({ admin }, options);
   closers.push(() => console.close());
-  return new Browser(console).open();
+  return ConsoleBrowser.open(console);
 }
 
 async function bury(body: string): Promise<string> {
@@ -95,9 +47,11 @@ async function bury(body: string): Promise<string> {
 
 describe('the standalone console', () => {
   it('lets in the browser with the token, once, and nobody else', async () => {
-    const browser = await opened();
+    const console = await startStandaloneConsole({ admin });
+    closers.push(() => console.close());
+    const browser = await ConsoleBrowser.open(console);
     expect((await browser.get('/api/topics')).status).toBe(200);
-    expect((await fetch(browser.console.url, { redirect: 'manual' })).status).toBe(401);
+    expect((await fetch(console.url, { redirect: 'manual' })).status).toBe(401);
     expect((await fetch(`${browser.origin}/api/topics`)).status).toBe(401);
     expect((await fetch(`${browser.origin}/?token=guessed`, { redirect: 'manual' })).status).toBe(401);
   });
@@ -148,7 +102,7 @@ describe('the standalone console', () => {
   it('sends what happens to an open page: samples of its groups, and the messages of a topic', async () => {
     const browser = await opened({ bodies: 'shown' });
     const leaving = new AbortController();
-    const stream = await browser.stream('/api/events?groups=billing&follow=orders', leaving.signal);
+    const stream = await browser.raw('/api/events?groups=billing&follow=orders', { signal: leaving.signal });
     expect(stream.headers.get('content-type')).toContain('text/event-stream');
     const reader = stream.body?.pipeThrough(new TextDecoderStream()).getReader();
     let seen = '';

@@ -7,9 +7,9 @@ import { performance } from 'node:perf_hooks';
 import type { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import type { ControlClient } from 'nestjs-rocketmq/broker';
 import type { Connection } from 'nestjs-rocketmq/client';
-import { CLOSED, type ConsoleOptions, OPEN } from '../access/options.js';
+import type { ConsoleOptions } from '../access/options.js';
 import { Console } from '../console.js';
-import { type ConsoleAnswer, ConsoleRefusal } from '../http/exchange.js';
+import { type ConsoleAnswer, ConsoleRefusal, refusalAnswer } from '../http/exchange.js';
 import { assertLoopback } from '../http/guard.js';
 import { JSON_HEADERS } from '../http/headers.js';
 import { requestOf, respond } from '../http/node-exchange.js';
@@ -63,8 +63,7 @@ export async function startStandaloneConsole(
     nowMs: () => Date.now(),
     monotonicMs: () => performance.now(),
   } as const;
-  const isForDevelopment = control !== undefined && process.env.NODE_ENV !== 'production';
-  const server = new StandaloneServer(new Console(source, options, isForDevelopment ? OPEN : CLOSED));
+  const server = new StandaloneServer(new Console(source, options));
   const bound = await server.listen(port);
   const close = async (): Promise<void> => {
     await server.close();
@@ -116,7 +115,7 @@ class StandaloneServer {
     } catch (error) {
       if (!(error instanceof ConsoleRefusal)) return void response.destroy();
       const isPage = message.headers.accept?.includes('text/html') === true;
-      await respond(response, isPage ? textOf(error) : refusalOf(error), request.signal);
+      await respond(response, isPage ? textOf(error) : refusalAnswer(error), request.signal);
     }
   }
 
@@ -156,8 +155,4 @@ function isSame(given: string, wanted: string): boolean {
 function textOf({ status, message }: ConsoleRefusal): ConsoleAnswer {
   const headers = { ...JSON_HEADERS, 'content-type': 'text/plain; charset=utf-8' };
   return { kind: 'whole', status, headers, body: `${message}\n` };
-}
-
-function refusalOf({ status, code, message }: ConsoleRefusal): ConsoleAnswer {
-  return { kind: 'whole', status, headers: JSON_HEADERS, body: JSON.stringify({ error: { code, message } }) };
 }

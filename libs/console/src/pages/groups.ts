@@ -2,11 +2,13 @@
 
 import {
   type DeadLetterView,
+  positionOf,
   REPLAY_PROPERTY,
   type RocketMQAdmin,
   type StoredMessageView,
 } from 'nestjs-rocketmq/admin';
 import type { Redaction } from '../access/redaction.js';
+import { groupOfDeadLetters } from '../cluster/cluster-watch.js';
 import { ConsoleRefusal } from '../http/exchange.js';
 import type { ConsoleEvent } from '../source.js';
 import { DEFAULT_PAGE, MOST_ITEMS, type PageContext, Parts } from './context.js';
@@ -15,7 +17,6 @@ import { Query } from './queries.js';
 const MOST_LISTED = 200;
 /** How many pages are read to find dead letters of one topic. */
 const MOST_PAGES = 10;
-const DEAD_LETTERS = '%DLQ%';
 const AT_ONCE = 20;
 
 export async function groups({ watch, request }: PageContext): Promise<object> {
@@ -56,8 +57,7 @@ export async function group({ admin, watch, request }: PageContext, name: string
   };
 }
 
-export async function deadLetters(context: PageContext, name: string): Promise<object> {
-  const { admin, request } = context;
+export async function deadLetters({ admin, redaction, request, source }: PageContext, name: string): Promise<object> {
   const query = new Query(request);
   const limit = query.count('limit', DEFAULT_PAGE, MOST_ITEMS);
   const topic = query.text('topic');
@@ -72,13 +72,15 @@ export async function deadLetters(context: PageContext, name: string): Promise<o
     });
     found.push(...page.deadLetters.filter(isMeant));
   }
-  return { ...page, deadLetters: found.map((one) => shownDeadLetter(context, one)) };
-}
-
-/** With its position, and why it is one if this application knows. */
-function shownDeadLetter({ redaction, source }: PageContext, one: DeadLetterView) {
-  const event = source.application?.events().find((known) => isOf(known, one));
-  return { ...redaction.short(one), position: positionOf(one), reason: event?.error ?? event?.reason };
+  // Why a message is a dead letter is not stored with it; the application that gave it up may know.
+  const events = source.application?.events() ?? [];
+  return {
+    ...page,
+    deadLetters: found.map((one) => {
+      const event = events.find((known) => isOf(known, one));
+      return { ...shortDeadLetter(redaction, one), reason: event?.error ?? event?.reason };
+    }),
+  };
 }
 
 function isOf({ kind, messageId, consumerGroup }: ConsoleEvent, one: DeadLetterView): boolean {
@@ -131,7 +133,7 @@ export async function allDeadLetters({ admin, watch, nowMs, request: { signal } 
   const parts = new Parts();
   const names = topics.filter(({ kind }) => kind === 'dead-letter').map(({ topic }) => topic);
   const counted = await inTurns(names, async (topic) => {
-    const consumerGroup = topic.slice(DEAD_LETTERS.length);
+    const consumerGroup = groupOfDeadLetters(topic);
     const known = watch.sampleOf(consumerGroup);
     if (known !== undefined && known.problem === undefined && nowMs() - known.atMs < 2 * watch.sampleMs)
       return { consumerGroup, deadLetters: known.deadLetters, atMs: known.atMs };
@@ -155,15 +157,6 @@ async function inTurns<T, U>(list: readonly T[], work: (one: T) => Promise<U>): 
 function textProblem(text: string) {
   const [name = '', ...rest] = text.split(': ');
   return { name, error: new Error(rest.join(': ')) };
-}
-
-/** How the browser names a dead letter; the same as where a page of dead letters begins. */
-export function positionOf({
-  broker,
-  queueId,
-  queueOffset,
-}: Pick<StoredMessageView, 'broker' | 'queueId' | 'queueOffset'>): string {
-  return `${encodeURIComponent(broker)}/${queueId}/${queueOffset}`;
 }
 
 export function shortDeadLetter(redaction: Redaction, one: DeadLetterView) {

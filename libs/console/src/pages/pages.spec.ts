@@ -35,17 +35,11 @@ beforeEach(async () => {
   const control = new ControlClient({ endpoint: broker.controlEndpoint });
   const console = await startStandaloneConsole({ admin, control, connection, title: 'Test' });
   closers.push(() => console.close());
-  browser = await opened(console.url);
+  browser = await ConsoleBrowser.open(console);
 });
 afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
-
-async function opened(url: string): Promise<ConsoleBrowser> {
-  const welcome = await fetch(url, { redirect: 'manual' });
-  const [cookie = ''] = (welcome.headers.get('set-cookie') ?? '').split(';');
-  return new ConsoleBrowser(new URL(url).origin, { cookie });
-}
 
 async function consumer(): Promise<SimpleConsumer> {
   const made = new SimpleConsumer(connection, { consumerGroup: 'billing', subscriptions: [{ topic: 'orders' }] });

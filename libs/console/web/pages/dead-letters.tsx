@@ -105,12 +105,11 @@ export function DeadLettersPage({ group }: { readonly group: string }) {
       </Head>
       <Loaded of={read}>
         {({ failures, total }) => {
-          const all = items.map((one) => ({ ...one, position: positionOf(one) }));
-          const shown = all.filter((one) => reason === '' || reasonOf(one) === reason);
+          const shown = items.filter((one) => reason === '' || reasonOf(one) === reason);
           return (
             <>
               <Problems list={textsOf(failures)} />
-              <Kinds list={all} topic={topic} reason={reason} />
+              <Kinds list={items} topic={topic} reason={reason} />
               {shown.length === 0 ? (
                 <div class="panel">
                   <Empty title={total === '0' ? 'No dead letters' : 'None of these'}>
@@ -152,7 +151,7 @@ export function DeadLettersPage({ group }: { readonly group: string }) {
               )}
               {read.appendError !== undefined && <Failure error={read.appendError} />}
               <p class="foot">
-                {count(all.length)} of {count(total)}
+                {count(items.length)} of {count(total)}
                 {more !== undefined && (
                   <button type="button" data-key="n" disabled={read.isAppending} onClick={more}>
                     {read.isAppending ? 'Reading…' : 'Read more'}
@@ -164,7 +163,7 @@ export function DeadLettersPage({ group }: { readonly group: string }) {
                   key={opened}
                   group={group}
                   position={opened}
-                  reason={all.find(({ position }) => position === opened)?.reason}
+                  reason={items.find(({ position }) => position === opened)?.reason}
                 />
               )}
             </>
@@ -178,10 +177,6 @@ export function DeadLettersPage({ group }: { readonly group: string }) {
 function hrefOf(position: string): string {
   const { parts, query } = place.value;
   return linkTo(parts, { ...Object.fromEntries(query), at: query.get('at') === position ? '' : position });
-}
-
-function positionOf({ position, broker, queueId, queueOffset }: DeadLetter): string {
-  return position ?? `${broker}/${queueId}/${queueOffset}`;
 }
 
 function reasonOf({ reason }: DeadLetter): string {

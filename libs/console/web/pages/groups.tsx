@@ -1,9 +1,9 @@
-import { compact, count, plural } from '../lib/format.js';
+import { compact } from '../lib/format.js';
 import { samples } from '../lib/live.js';
 import { useResource } from '../lib/resource.js';
 import { linkTo, place, setQuery } from '../lib/router.js';
 import type { Group, Sample } from '../types.js';
-import { Empty, Head, Loaded, Problems, Search, Switch, Time } from '../ui/parts.js';
+import { Empty, Head, ListFoot, Loaded, Problems, Search, Switch, Time } from '../ui/parts.js';
 import { Table } from '../ui/table.js';
 
 const ORDERS = [
@@ -93,11 +93,7 @@ export function GroupsPage() {
                 ]}
               />
             )}
-            <p class="foot">
-              {total > groups.length
-                ? `The first ${count(groups.length)} of ${count(total)}. Filter by name to see others.`
-                : plural(total, 'group')}
-            </p>
+            <ListFoot shown={groups.length} total={total} name="group" />
           </>
         )}
       </Loaded>

@@ -1,9 +1,8 @@
 import { useEffect } from 'preact/hooks';
-import { count, plural } from '../lib/format.js';
 import { useResource } from '../lib/resource.js';
 import { linkTo, place, setQuery } from '../lib/router.js';
 import type { Topic } from '../types.js';
-import { Empty, Head, Loaded, Problems, Search, Switch } from '../ui/parts.js';
+import { Empty, Head, ListFoot, Loaded, Problems, Search, Switch } from '../ui/parts.js';
 import { Table } from '../ui/table.js';
 
 const KINDS = [
@@ -62,11 +61,7 @@ export function TopicsPage() {
                 ]}
               />
             )}
-            <p class="foot">
-              {total > topics.length
-                ? `The first ${count(topics.length)} of ${count(total)}. Filter by name to see others.`
-                : plural(total, 'topic')}
-            </p>
+            <ListFoot shown={topics.length} total={total} name="topic" />
           </>
         )}
       </Loaded>

@@ -3,7 +3,7 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect } from 'preact/hooks';
 import type { ApiError } from '../lib/api.js';
-import { ago, time, utc } from '../lib/format.js';
+import { ago, count, plural, time, utc } from '../lib/format.js';
 import type { Resource } from '../lib/resource.js';
 import { linkTo } from '../lib/router.js';
 import { nowMs, session } from '../lib/session.js';
@@ -233,4 +233,21 @@ export function Code({ label, children }: { readonly label: string; readonly chi
 /** A group's name as a link. */
 export function GroupLink({ name }: { readonly name: string }) {
   return <a href={linkTo(['groups', name])}>{name}</a>;
+}
+
+interface ListFootProps {
+  readonly shown: number;
+  readonly total: number;
+  /** Of one thing in the list. */
+  readonly name: string;
+}
+
+/** How many there are, and how to see those that are not in the list. */
+export function ListFoot({ shown, total, name }: ListFootProps) {
+  const isWhole = total <= shown;
+  return (
+    <p class="foot">
+      {isWhole ? plural(total, name) : `The first ${count(shown)} of ${count(total)}. Filter by name to see others.`}
+    </p>
+  );
 }

@@ -18,8 +18,15 @@ export function formatPosition({ broker, queueId, offset }: Position): string {
   return `${encodeURIComponent(broker)}/${queueId}/${offset}`;
 }
 
-/** The position of a message, in the format of `next`: reading starts with it, not after it. */
-export function positionOf({ broker, queueId, queueOffset }: StoredMessageView): string {
+/**
+ * Where a stored message lies, as text. As `after` of a page it is where reading starts: with this message, not after it. One message at a time
+ * has it, so it also names a message in a link or a form.
+ */
+export function positionOf({
+  broker,
+  queueId,
+  queueOffset,
+}: Pick<StoredMessageView, 'broker' | 'queueId' | 'queueOffset'>): string {
   return formatPosition({ broker, queueId, offset: queueOffset });
 }
 

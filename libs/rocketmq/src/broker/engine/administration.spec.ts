@@ -1,8 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { EngineHarness } from '../../../../../test/support/engine-harness.js';
+import { storedMessage } from '../../../../../test/support/stored-message.js';
 import { messagesById, messagesByKey } from './message-index.js';
 import { offsetAt, positionsOf, queueRanges } from './offsets.js';
-import { keys, type StoredMessage } from './records.js';
+import { keys } from './records.js';
 
 const harness = (): EngineHarness => {
   const made = new EngineHarness({ indexed: true });
@@ -144,31 +145,12 @@ describe('the index', () => {
 });
 
 describe('a message put directly into a topic', () => {
-  const message = (fields: Partial<StoredMessage> = {}): StoredMessage => ({
-    messageId: 'm',
-    type: 'normal',
-    body: Buffer.from('x'),
-    bodyEncoding: 1,
-    tag: undefined,
-    keys: [],
-    properties: {},
-    messageGroup: undefined,
-    priority: undefined,
-    traceContext: undefined,
-    bornTimestampMs: 1,
-    bornHost: 'h',
-    storeTimestampMs: 2,
-    deliveryTimestampMs: undefined,
-    earlierAttempts: 0,
-    ...fields,
-  });
-
   it('is stored whatever the type of the topic, in the given queue or that of its message group', () => {
     const broker = harness();
     broker.engine.declareTopic({ name: 'f', type: 'fifo', queues: 8 });
     const { administration } = broker.engine;
-    expect(administration.put('f', 3, message())).toEqual({ queueId: 3, offset: 0 });
-    const group = message({ messageGroup: 'order-12345' });
+    expect(administration.put('f', 3, storedMessage('m'))).toEqual({ queueId: 3, offset: 0 });
+    const group = storedMessage('m', { messageGroup: 'order-12345' });
     expect(administration.put('f', undefined, group)).toEqual({ queueId: 4, offset: 0 });
   });
 });

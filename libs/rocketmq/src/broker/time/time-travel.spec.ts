@@ -1,6 +1,7 @@
 // Moving the time of a broker through its control port: what it returns, what it refuses, and what happens meanwhile.
 
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { storedMessage } from '../../../../../test/support/stored-message.js';
 import { TimeBench } from '../../../../../test/support/time-bench.js';
 import { soon } from '../../../../../test/support/until.js';
 import { HOUR_MS, MINUTE_MS } from '../../support/clock.js';
@@ -8,7 +9,6 @@ import { ManualClock } from '../../support/manual-clock.js';
 import { ControlClient, type TimeJump } from '../control/control-client.js';
 import { EmbeddedBroker } from '../embedded-broker.js';
 import type { EmbeddedBrokerOptions } from '../embedded-broker-options.js';
-import type { StoredMessage } from '../engine/records.js';
 
 const DAY_MS = 24 * HOUR_MS;
 
@@ -24,23 +24,7 @@ async function start(options: EmbeddedBrokerOptions = {}): Promise<TimeBench> {
 function delay(messages: number, dueAtMs: (index: number) => number): void {
   const { engine } = bench.broker as unknown as { engine: import('../engine/engine.js').Engine };
   for (let index = 0; index < messages; index++) {
-    const message: StoredMessage = {
-      messageId: `m${index}`,
-      type: 'delay',
-      body: Buffer.from('x'),
-      bodyEncoding: 1,
-      tag: undefined,
-      keys: [],
-      properties: {},
-      messageGroup: undefined,
-      priority: undefined,
-      traceContext: undefined,
-      bornTimestampMs: 0,
-      bornHost: '',
-      storeTimestampMs: 0,
-      deliveryTimestampMs: dueAtMs(index),
-      earlierAttempts: 0,
-    };
+    const message = storedMessage(`m${index}`, { type: 'delay', deliveryTimestampMs: dueAtMs(index) });
     engine.send({ topic: 'due', messages: [message], recoveryMs: undefined, nowMs: 0 });
   }
 }
