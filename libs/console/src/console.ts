@@ -1,15 +1,16 @@
 // The console itself: answers requests of any framework. The pages are in pages/, what protects it in http/ and access/.
 
+import { RocketMQError } from 'nestjs-rocketmq/admin';
 import { Audit, type AuditEntry, CONSOLE_ACTIONS, type ConsoleAction } from './access/audit.js';
 import { type ConsoleOptions, type ResolvedConsoleOptions, resolveConsoleOptions } from './access/options.js';
-import { type Change, Plans } from './access/plans.js';
+import { type Change, noPlan, Plans } from './access/plans.js';
 import { Redaction } from './access/redaction.js';
 import { planChange } from './changes/changes.js';
 import { Fields, wrong } from './changes/fields.js';
 import { TimeWatch, timeOf } from './cluster/broker-time.js';
 import { ClusterWatch } from './cluster/cluster-watch.js';
 import { type ConsoleAnswer, ConsoleRefusal, type ConsoleRequest, jsonAnswer, refusalAnswer } from './http/exchange.js';
-import { assertOwnPage } from './http/guard.js';
+import { assertOwnPage, assertOwnReading } from './http/guard.js';
 import { EVENT_HEADERS } from './http/headers.js';
 import { PageFiles } from './http/page-files.js';
 import type { PageContext } from './pages/context.js';
@@ -17,12 +18,16 @@ import { LiveStreams } from './pages/live.js';
 import { PAGES } from './pages/pages.js';
 import type { ConsoleSource } from './source.js';
 
+const LONGEST_LINE = 2_000;
+
 export class Console {
   readonly watch: ClusterWatch;
   private readonly options: ResolvedConsoleOptions;
   private readonly plans: Plans;
   private readonly audit: Audit;
   private readonly live = new LiveStreams();
+  /** The changes that run and exclude others. */
+  private readonly running = new Set<string>();
   private readonly time: TimeWatch;
   private readonly ending = new AbortController();
 
@@ -34,13 +39,12 @@ export class Console {
   ) {
     this.options = resolveConsoleOptions(options, source.kind === 'embedded');
     this.plans = new Plans(source.monotonicMs);
-    this.audit = new Audit((entry) => {
-      source.log(lineOf(entry));
-      this.options.audit(entry);
-    });
+    this.audit = new Audit([(entry) => source.log(lineOf(entry)), this.options.audit], (error) =>
+      source.log(`console: the audit failed: ${oneLine(messageOf(error))}`),
+    );
     const { admin, application, control, kind, monotonicMs, nowMs } = source;
     const ownGroups = (): string[] => [...new Set(application?.listeners().map(({ consumerGroup }) => consumerGroup))];
-    this.watch = new ClusterWatch({ admin, nowMs, ownGroups, comparesMembers: kind === 'embedded' });
+    this.watch = new ClusterWatch({ admin, nowMs, monotonicMs, ownGroups, comparesMembers: kind === 'embedded' });
     this.time = new TimeWatch(source.time ?? (control && timeOf(control)), monotonicMs, this.ending.signal);
   }
 
@@ -48,6 +52,7 @@ export class Console {
   async answer(request: ConsoleRequest): Promise<ConsoleAnswer> {
     try {
       if (PageFiles.isMeant(request)) return await this.files.answer(request);
+      if (request.path.startsWith('/api/')) assertOwnReading(request);
       if (request.method === 'GET' && request.path === '/api/events')
         return { kind: 'stream', status: 200, headers: EVENT_HEADERS, lines: this.live.lines(this.contextOf(request)) };
       return jsonAnswer(200, await this.result(request));
@@ -59,6 +64,8 @@ export class Console {
   /** Ends what runs in the background. Idempotent. */
   close(): void {
     this.watch.close();
+    // An HTTP server waits for streams that are open before it ends.
+    this.live.close();
     this.ending.abort(new Error('the console is closed'));
   }
 
@@ -79,7 +86,9 @@ export class Console {
 
   private contextOf(request: ConsoleRequest): PageContext {
     const { source, watch, time, audit, options } = this;
-    const redaction = new Redaction(options.bodies, request.viewer);
+    const redaction = new Redaction(options.bodies, request.viewer, (error) =>
+      source.log(`console: the rule for bodies failed, so a body is hidden: ${oneLine(messageOf(error))}`),
+    );
     const { admin, nowMs } = source;
     const actions = [...options.actions].filter((action) => isPossible(action, source));
     return { source, admin, watch, time, redaction, request, actions, audit, nowMs };
@@ -103,27 +112,57 @@ export class Console {
     const fields = new Fields(await request.json());
     const plan = fields.text('plan');
     fields.end();
-    const change = this.plans.take(plan, request.viewer);
+    const found = this.plans.find(plan);
+    if (found === undefined) throw noPlan();
+    if (found.viewer !== request.viewer) {
+      this.note(request, found.change, { plan, outcome: 'refused', text: 'it is the plan of another viewer' });
+      throw noPlan();
+    }
+    await this.assertAllowed(request, found.change, plan);
+    // Another request may have carried it out meanwhile.
+    if (this.plans.find(plan) === undefined) throw noPlan();
+    const { exclusive } = found.change;
+    if (exclusive !== undefined && this.running.has(exclusive))
+      throw new ConsoleRefusal(
+        409,
+        'BUSY',
+        `another ${exclusive} is under way; nothing was changed; plan again when it is done`,
+      );
+    const change = this.plans.take(plan);
+    if (exclusive !== undefined) this.running.add(exclusive);
     const note = (outcome: AuditEntry['outcome'], text: string): void =>
       this.note(request, change, { plan, outcome, text });
-    await this.assertAllowed(request, change, plan);
     try {
-      const result = await change.run(request.signal);
+      // Not with the browser: a change that stopped where a tab was closed would be half of one.
+      const result = await change.run(this.ending.signal);
       note(result.outcome, result.text);
       return result;
     } catch (error) {
-      note('failed', error instanceof Error ? error.message : String(error));
+      const isUnknown = (error as { readonly outcome?: unknown }).outcome === 'unknown';
+      note('failed', messageOf(error) + (isUnknown ? '; it may have taken effect' : ''));
       throw error;
     } finally {
+      if (exclusive !== undefined) this.running.delete(exclusive);
       this.watch.forgetLists();
     }
   }
 
-  private async assertAllowed(request: ConsoleRequest, change: Change, plan: string): Promise<void> {
+  private async assertAllowed(
+    request: ConsoleRequest,
+    change: Pick<Change, 'action' | 'target'>,
+    plan: string,
+  ): Promise<void> {
     const { action, target } = change;
-    const isAllowed =
-      this.options.actions.has(action) && (await this.options.authorize(request.viewer, action, target));
-    if (!isAllowed) this.refuse(request, change, plan);
+    let isAllowed: boolean;
+    try {
+      isAllowed = this.options.actions.has(action) && (await this.options.authorize(request.viewer, action, target));
+    } catch (error) {
+      this.note(request, change, { plan, outcome: 'refused', text: `authorize failed: ${messageOf(error)}` });
+      const text = `whether you may ${NAMES[action]} could not be decided, the log says why; nothing was changed`;
+      throw new ConsoleRefusal(500, 'UNDECIDED', text);
+    }
+    // Only true is yes: a function without a return must not let everybody in.
+    if (isAllowed !== true) this.refuse(request, change, plan);
   }
 
   private refuse(request: ConsoleRequest, change: Pick<Change, 'action' | 'target'>, plan: string): never {
@@ -134,9 +173,13 @@ export class Console {
   /** What went wrong, for the viewer: the console's own refusals, and the errors of the cluster with their codes. */
   private refused(error: unknown, { method, path }: ConsoleRequest): ConsoleAnswer {
     if (error instanceof ConsoleRefusal) return refusalAnswer(error);
-    const { code, message, outcome, retryable } = error as Partial<Record<string, unknown>>;
-    if (typeof code === 'string') return jsonAnswer(502, { error: { code, message, outcome, retryable } });
-    this.source.log(`console: ${method} ${path.slice(0, 200)} failed: ${(error as Error)?.stack ?? String(error)}`);
+    if (RocketMQError.is(error)) {
+      const { code, message, outcome, retryable } = error;
+      // A proxy may replace the text of a 5xx.
+      return jsonAnswer(error.name === 'UsageError' ? 400 : 502, { error: { code, message, outcome, retryable } });
+    }
+    const about = `${method} ${oneLine(path.slice(0, 200))}`;
+    this.source.log(`console: ${about} failed: ${(error as Error)?.stack ?? String(error)}`);
     return jsonAnswer(500, { error: { code: 'FAILED', message: 'the console failed; its log says why' } });
   }
 
@@ -178,7 +221,22 @@ function decoded(part: string): string {
 }
 
 function lineOf({ viewer, remoteAddress, action, target, outcome, text }: AuditEntry): string {
-  const about = Object.entries(target).map(([name, value]) => `${name} ${value}`);
+  const about = Object.entries(target).map(([name, value]) => `${name} ${quoted(value)}`);
   const what = [action, about.join(', ')].filter((part) => part !== '').join(' ');
-  return `console: ${viewer ?? remoteAddress ?? 'someone'}: ${what}: ${outcome}: ${text}`;
+  return `console: ${quoted(viewer ?? remoteAddress ?? 'someone')}: ${what}: ${outcome}: ${oneLine(text)}`;
+}
+
+/** As it is if it looks like a name, so that a value cannot pass for another part of the line. */
+function quoted(value: string): string {
+  return /^[\w%|.@/+-]+$/.test(value) ? value : oneLine(JSON.stringify(value));
+}
+
+/** Without what begins another line of a log, or changes a terminal. */
+function oneLine(text: string): string {
+  const escaped = (char: string): string => `\\u${(char.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`;
+  return text.slice(0, LONGEST_LINE).replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, escaped);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -223,7 +223,11 @@ export interface Trail {
     readonly copies: readonly TrailCopy[];
     readonly retries: readonly (TrailCopy & { readonly attempt: number; readonly firstReceivedMs?: number })[];
     readonly deadLetters: readonly Message[];
+    readonly mayBeMore: boolean;
   }[];
+  readonly mayBeMore: boolean;
+  /** What was not read. */
+  readonly gaps: readonly (BrokerProblem & { readonly consumerGroup?: string })[];
   readonly failures: readonly BrokerProblem[];
   /** What consumers hold now, of an embedded broker. */
   readonly inFlight?: readonly Delivery[];

@@ -46,16 +46,21 @@ const MOST_ENTRIES = 1_000;
 export class Audit {
   private readonly entries: AuditEntry[] = [];
 
-  /** @param watch called with each entry; what it throws is dropped */
-  constructor(private readonly watch: (entry: AuditEntry) => void) {}
+  /**
+   * @param watches called with each entry
+   * @param failed called with what one of them throws: a change that was made must not become an error
+   */
+  constructor(
+    private readonly watches: readonly ((entry: AuditEntry) => unknown)[],
+    private readonly failed: (error: unknown) => void,
+  ) {}
 
   add(entry: AuditEntry): void {
     this.entries.push(entry);
     if (this.entries.length > MOST_ENTRIES) this.entries.shift();
-    try {
-      this.watch(entry);
-    } catch {
-      // A watcher that fails must not turn a change that was made into an error.
+    for (const watch of this.watches) {
+      // Also of one that is asynchronous: a rejection that nobody handles ends the process.
+      void (async () => watch(entry))().catch(this.failed);
     }
   }
 

@@ -3,7 +3,11 @@
 import type { StoredMessageView } from 'nestjs-rocketmq/admin';
 import { type AuditEntry, CONSOLE_ACTIONS, type ConsoleAction } from './audit.js';
 
-/** What a viewer may see of a message's body. A function decides for each message and viewer. */
+/**
+ * What a viewer may see of a message's body. A function decides for each message and viewer; `topic` is the topic that the message was sent to,
+ * also of its copies in retry topics, dead letter queues, and among delayed and half messages. A body is hidden when the function throws, when
+ * that topic is not known, or when only a part of the body is at hand.
+ */
 export type BodyRule =
   | 'hidden'
   | 'shown'
@@ -26,8 +30,11 @@ export interface ConsoleOptions {
    * function may return other bytes to show instead. Default: `hidden`; with an embedded broker outside production: `shown`.
    */
   readonly bodies?: BodyRule;
-  /** Called with each change that was carried out or refused. Default: they are only logged, and kept in memory, the last 1,000. */
-  readonly audit?: (entry: AuditEntry) => void;
+  /**
+   * Called with each change that was carried out or refused; not waited for. What it throws is logged. Default: changes are only logged, and
+   * kept in memory, the last 1,000.
+   */
+  readonly audit?: (entry: AuditEntry) => void | Promise<void>;
 }
 
 /** What holds where the options do not say. */
@@ -42,13 +49,22 @@ export interface ResolvedConsoleOptions {
   readonly actions: ReadonlySet<ConsoleAction>;
   readonly authorize: NonNullable<ConsoleOptions['authorize']>;
   readonly bodies: BodyRule;
-  readonly audit: (entry: AuditEntry) => void;
+  readonly audit: (entry: AuditEntry) => void | Promise<void>;
 }
 
 /** @param isEmbedded whether the broker is embedded; what holds by default depends on it. @throws TypeError that names the option */
 export function resolveConsoleOptions(options: ConsoleOptions, isEmbedded: boolean): ResolvedConsoleOptions {
   const defaults = isEmbedded && process.env.NODE_ENV !== 'production' ? OPEN : CLOSED;
-  const { actions = defaults.actions, authorize = () => true, bodies = defaults.bodies, audit = () => {} } = options;
+  const {
+    actions = defaults.actions,
+    authorize = () => true,
+    bodies = defaults.bodies,
+    audit = () => {},
+    ...others
+  } = options;
+  // A rule that is misspelled must not be left out in silence.
+  const [stranger] = Object.keys(others);
+  if (stranger !== undefined) throw new TypeError(`the console has no option ${JSON.stringify(stranger)}`);
   const chosen = actions === 'all' ? CONSOLE_ACTIONS : actions;
   const unknown = Array.isArray(chosen) ? chosen.find((one) => !CONSOLE_ACTIONS.includes(one)) : actions;
   if (unknown !== undefined) throw illegal('actions', `'all' or a list of ${CONSOLE_ACTIONS.join(', ')}`, unknown);

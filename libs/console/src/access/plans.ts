@@ -6,7 +6,9 @@ import type { ConsoleAction } from './audit.js';
 
 /** How long a plan can be carried out. */
 const PLAN_MS = 5 * 60_000;
-const MOST_PLANS = 200;
+const MOST_OF_VIEWER = 50;
+/** Of all viewers: nobody can make the plans of others go. */
+const MOST_PLANS = 1_000;
 
 /** What a change would do, and what does it. */
 export interface Change {
@@ -14,6 +16,8 @@ export interface Change {
   readonly target: Readonly<Record<string, string>>;
   /** For the viewer: what would be done, what cannot, and who is affected. */
   readonly preview: unknown;
+  /** What it is called; no two of a name run at a time. Default: it excludes none. */
+  readonly exclusive?: string;
   /** @returns what was done, for the viewer */
   run(signal: AbortSignal): Promise<ChangeResult>;
 }
@@ -24,8 +28,11 @@ export interface ChangeResult {
   readonly details: unknown;
 }
 
+/** What carrying it out needs: previews may be large. */
+type Planned = Omit<Change, 'preview'>;
+
 interface Plan {
-  readonly change: Change;
+  readonly change: Planned;
   readonly viewer: string | undefined;
   readonly expiresAtMs: number;
 }
@@ -36,26 +43,36 @@ export class Plans {
   /** @param nowMs monotonic time */
   constructor(private readonly nowMs: () => number) {}
 
-  /** @returns the id of the plan, with which this viewer can carry it out once */
-  add(change: Change, viewer: string | undefined): { readonly plan: string; readonly expiresInMs: number } {
+  /** @returns the id of the plan, with which this viewer can carry it out once. @throws ConsoleRefusal when too many are open */
+  add(
+    { action, target, exclusive, run }: Change,
+    viewer: string | undefined,
+  ): { readonly plan: string; readonly expiresInMs: number } {
     this.forgetExpired();
-    const [oldest] = this.plans.keys();
-    if (this.plans.size >= MOST_PLANS && oldest !== undefined) this.plans.delete(oldest);
+    const own = [...this.plans].filter(([, plan]) => plan.viewer === viewer);
+    const [oldest] = own;
+    if (own.length >= MOST_OF_VIEWER && oldest !== undefined) this.plans.delete(oldest[0]);
+    else if (this.plans.size >= MOST_PLANS)
+      throw new ConsoleRefusal(
+        503,
+        'TOO_MANY',
+        'too many changes are planned; nothing was changed; try again in 5 minutes',
+      );
     const id = randomBytes(16).toString('base64url');
-    this.plans.set(id, { change, viewer, expiresAtMs: this.nowMs() + PLAN_MS });
+    this.plans.set(id, { change: { action, target, exclusive, run }, viewer, expiresAtMs: this.nowMs() + PLAN_MS });
     return { plan: id, expiresInMs: PLAN_MS };
   }
 
-  /** Takes a plan, which nobody can carry out again. @throws ConsoleRefusal */
-  take(id: string, viewer: string | undefined): Change {
+  /** A plan that can still be carried out. */
+  find(id: string): Plan | undefined {
     this.forgetExpired();
-    const plan = this.plans.get(id);
-    // The same words for the plan of another viewer: its existence is nobody else's business.
-    if (plan === undefined || plan.viewer !== viewer) {
-      const text =
-        'there is no such plan: it was carried out, or is older than 5 minutes; nothing was changed; plan again';
-      throw new ConsoleRefusal(409, 'NO_PLAN', text);
-    }
+    return this.plans.get(id);
+  }
+
+  /** Takes a plan, which nobody can carry out again. @throws ConsoleRefusal */
+  take(id: string): Planned {
+    const plan = this.find(id);
+    if (plan === undefined) throw noPlan();
     this.plans.delete(id);
     return plan.change;
   }
@@ -64,4 +81,10 @@ export class Plans {
     const nowMs = this.nowMs();
     for (const [id, { expiresAtMs }] of this.plans) if (expiresAtMs <= nowMs) this.plans.delete(id);
   }
+}
+
+/** The same words for the plan of another viewer: its existence is nobody else's business. */
+export function noPlan(): ConsoleRefusal {
+  const text = `there is no such plan: it was carried out, is older than 5 minutes, or ${MOST_OF_VIEWER} newer ones were made; nothing was changed now; plan again`;
+  return new ConsoleRefusal(409, 'NO_PLAN', text);
 }

@@ -1,6 +1,6 @@
 // What of a message leaves the server.
 
-import type { StoredMessageView } from 'nestjs-rocketmq/admin';
+import { originTopicOf, type StoredMessageView } from 'nestjs-rocketmq/admin';
 import type { MessageState } from 'nestjs-rocketmq/broker';
 import type { BodyRule } from './options.js';
 
@@ -23,6 +23,8 @@ export class Redaction {
   constructor(
     private readonly rule: BodyRule,
     private readonly viewer: string | undefined,
+    /** Called with what the rule throws: the body of that message is then hidden. */
+    private readonly failed: (error: unknown) => void,
   ) {}
 
   /** A message of a list. */
@@ -35,10 +37,15 @@ export class Redaction {
     return this.shown(message, Number.POSITIVE_INFINITY);
   }
 
-  /** A message as an embedded broker's control shows it, with the beginning of its body. */
-  state(state: MessageState, broker: string): ShownMessage {
-    const view = viewOf(state, broker);
-    const shown = this.short(view);
+  /**
+   * A message as an embedded broker's control shows it, with the beginning of its body.
+   * @param aheadMs how far the broker's clock is ahead of that of its clients, which the pages show
+   */
+  state(state: MessageState, broker: string, aheadMs: number): ShownMessage {
+    const view = viewOf(state, broker, aheadMs);
+    // A rule must not decide by a part of a body.
+    const isPart = state.isCut || state.isCompressed;
+    const shown = isPart && typeof this.rule === 'function' ? hiddenOf(view) : this.short(view);
     if (shown.body.kind === 'hidden') return { ...shown, body: { kind: 'hidden', bytes: state.bodyBytes } };
     return { ...shown, body: { ...shown.body, bytes: state.bodyBytes, isCut: shown.body.isCut || state.isCut } };
   }
@@ -57,10 +64,27 @@ export class Redaction {
   }
 
   private bytesOf(message: StoredMessageView): Buffer | undefined {
-    const ruling = typeof this.rule === 'function' ? this.rule(message, this.viewer) : this.rule;
-    if (ruling === 'hidden') return undefined;
-    return ruling === 'shown' ? message.body : ruling;
+    const ruling = typeof this.rule === 'function' ? this.ruled(this.rule, message) : this.rule;
+    if (ruling === 'shown') return message.body;
+    // Anything else that a rule returns by mistake hides it, too.
+    return Buffer.isBuffer(ruling) ? ruling : undefined;
   }
+
+  /** Brokers keep copies in topics of their own; the rule is asked about the topic that the message was sent to. */
+  private ruled(rule: Exclude<BodyRule, string>, message: StoredMessageView): ReturnType<typeof rule> {
+    const topic = originTopicOf(message);
+    if (topic === undefined) return 'hidden';
+    try {
+      return rule({ ...message, topic }, this.viewer);
+    } catch (error) {
+      this.failed(error);
+      return 'hidden';
+    }
+  }
+}
+
+function hiddenOf(message: StoredMessageView): ShownMessage {
+  return { ...message, body: { kind: 'hidden', bytes: message.body.length } };
 }
 
 function bodyOf(bytes: number, shown: Buffer | undefined, mostBytes: number): ShownBody {
@@ -78,7 +102,7 @@ function hasControl(text: string): boolean {
   return [...text].some((char) => char < ' ' && !'\n\r\t'.includes(char));
 }
 
-function viewOf(state: MessageState, broker: string): StoredMessageView {
+function viewOf(state: MessageState, broker: string, aheadMs: number): StoredMessageView {
   const { topic, messageId, tag, keys, properties, messageGroup, priority, liteTopic, deliveryTimestampMs } = state;
   return {
     topic,
@@ -92,7 +116,7 @@ function viewOf(state: MessageState, broker: string): StoredMessageView {
     messageGroup,
     priority,
     liteTopic,
-    deliveryTimestampMs,
+    deliveryTimestampMs: deliveryTimestampMs && deliveryTimestampMs - aheadMs,
     bornTimestampMs: state.bornAtMs,
     bornHost: '',
     storeTimestampMs: state.storedAtMs,

@@ -1,6 +1,6 @@
 // Changes to this application, and to an embedded broker.
 
-import type { ConnectionFault, FaultRule, TimeJump, TimeState } from 'nestjs-rocketmq/broker';
+import type { ConnectionFault, FaultRule, TimeState } from 'nestjs-rocketmq/broker';
 import type { Change, ChangeResult } from '../access/plans.js';
 import { ConsoleRefusal } from '../http/exchange.js';
 import { applicationOf, CONTROL_MS, controlOf, type PageContext } from '../pages/context.js';
@@ -55,8 +55,14 @@ export async function planFaults(context: PageContext, fields: Fields): Promise<
       : await control.refuseConnections(rule as ConnectionFault, { signal });
     return { outcome: 'done', text: `fault ${added.id} added`, details: { fault: added } };
   };
-  const what = rule === undefined ? `clear ${id ?? 'all'}` : JSON.stringify(rule).slice(0, 500);
-  return { action: 'faults', target: { faults: what }, preview: { rule, clear: isClear, id, faults: active }, run };
+  const target = rule === undefined ? { clear: String(id ?? 'all') } : targetOf(rule);
+  return { action: 'faults', target, preview: { rule, clear: isClear, id, faults: active }, run };
+}
+
+/** Each field of its own, so that a long one cannot hide another. */
+function targetOf(rule: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> {
+  const text = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value)).slice(0, 500);
+  return Object.fromEntries(Object.entries(rule).map(([name, value]) => [name, text(value)]));
 }
 
 export async function planTime({ time: watch }: PageContext, fields: Fields): Promise<Change> {
@@ -64,7 +70,7 @@ export async function planTime({ time: watch }: PageContext, fields: Fields): Pr
   const state = await watch.read();
   if (time === undefined || state === undefined)
     throw new ConsoleRefusal(404, 'NO_TIME', 'the time of this broker cannot be moved; nothing was changed');
-  const { target, toMs } = targetIn(fields, state);
+  const toMs = targetIn(fields, state);
   const duringWork = fields.flag('duringWork');
   fields.end();
   if (toMs < state.nowMs) throw wrong('time moves forward only; to must be later than the time of the broker');
@@ -73,7 +79,11 @@ export async function planTime({ time: watch }: PageContext, fields: Fields): Pr
   const dueMore = state.dueMore && due.length === state.due.length;
   const run = async (signal: AbortSignal): Promise<ChangeResult> => {
     try {
-      const moved = await time.advance({ ...target, duringWork }, { signal });
+      // To the planned moment: what was next may have happened by itself.
+      const now = await time.read({ signal });
+      if (now !== undefined && now.nowMs >= toMs)
+        return { outcome: 'done', text: 'the planned moment has come by itself; nothing was moved', details: now };
+      const moved = await time.advance({ toMs, duringWork }, { signal });
       const text = `the time is ${new Date(moved.nowMs).toISOString()}; ${moved.passed} events were due on the way`;
       return { outcome: 'done', text, details: moved };
     } finally {
@@ -83,16 +93,17 @@ export async function planTime({ time: watch }: PageContext, fields: Fields): Pr
   return { action: 'time', target: { toMs: String(toMs) }, preview: { toMs, due, dueMore }, run };
 }
 
-function targetIn(fields: Fields, state: TimeState): { readonly target: TimeJump; readonly toMs: number } {
+/** Milliseconds since 1970, by the clock of the broker. */
+function targetIn(fields: Fields, state: TimeState): number {
   const byMs = fields.optionalCount('by', 1, LONGEST_JUMP_MS);
   const toMs = fields.optionalCount('to', 0, LATEST_MS);
   const isNext = fields.flag('next');
   if ([byMs !== undefined, toMs !== undefined, isNext].filter(Boolean).length !== 1)
     throw wrong('set one of by, to and next');
-  if (byMs !== undefined) return { target: { byMs }, toMs: state.nowMs + byMs };
-  if (toMs !== undefined) return { target: { toMs }, toMs };
+  if (byMs !== undefined) return state.nowMs + byMs;
+  if (toMs !== undefined) return toMs;
   const { nextDueAtMs } = state;
   if (nextDueAtMs === undefined)
     throw new ConsoleRefusal(409, 'NOTHING_DUE', 'nothing waits for its time; nothing was changed');
-  return { target: { next: true }, toMs: Math.max(nextDueAtMs, state.nowMs) };
+  return Math.max(nextDueAtMs, state.nowMs);
 }

@@ -3,6 +3,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { type DeadLetterView, positionOf, type ReplayInterruptedError, type ReplayResult } from 'nestjs-rocketmq/admin';
 import type { OutgoingMessage } from 'nestjs-rocketmq/client';
+import type { Audit } from '../access/audit.js';
 import type { Change, ChangeResult } from '../access/plans.js';
 import { ConsoleRefusal } from '../http/exchange.js';
 import type { PageContext } from '../pages/context.js';
@@ -18,7 +19,7 @@ const MOST_SELECTED = 1_000;
 /** How long one page may take. */
 const PAGE_MS = 60_000;
 const MOST_PER_SECOND = 1_000;
-/** A replay ends when its browser goes away, so it must not take long. */
+/** A replay ends with this process. */
 const LONGEST_SECONDS = 300;
 
 interface Result {
@@ -37,7 +38,7 @@ export async function planReplay(context: PageContext, fields: Fields): Promise<
   fields.end();
   const wanted = chosen && new Set(chosen);
   const preview = await previewOf(context, consumerGroup, { wanted, again });
-  const positions = new Set(preview.planned.map(({ deadLetter }) => deadLetter.position));
+  const positions = new Map(preview.planned.map(({ deadLetter: { position, messageId } }) => [position, messageId]));
   if (perSecond !== undefined && positions.size / perSecond > LONGEST_SECONDS)
     throw wrong(
       `at ${perSecond} a second this takes longer than ${LONGEST_SECONDS} s; choose fewer dead letters, or a higher rate`,
@@ -47,16 +48,28 @@ export async function planReplay(context: PageContext, fields: Fields): Promise<
     action: 'replay',
     target: { consumerGroup, deadLetters: String(positions.size) },
     preview: { ...preview, perSecond },
+    // Each looks for what was replayed before it sends.
+    exclusive: `replay of ${consumerGroup}`,
     run: (signal) => replay.run(signal),
   };
 }
 
 async function previewOf(
-  { admin, redaction, request: { signal } }: PageContext,
+  { admin, audit, redaction, request: { signal } }: PageContext,
   consumerGroup: string,
   { wanted, again }: { readonly wanted: ReadonlySet<string> | undefined; readonly again: boolean },
 ) {
-  const select = (one: DeadLetterView): boolean => wanted === undefined || wanted.has(positionOf(one));
+  const isWanted = (one: DeadLetterView): boolean => wanted === undefined || wanted.has(positionOf(one));
+  // An edited copy has an id of its own, so no broker knows it for a replay.
+  const edited = editedOf(audit, consumerGroup);
+  const isEdited = (one: DeadLetterView): boolean => !again && edited.has(positionOf(one));
+  const select = (one: DeadLetterView): boolean => {
+    if (!isWanted(one)) return false;
+    if (!isEdited(one)) return true;
+    seen.add(positionOf(one));
+    skipped.push(shortDeadLetter(redaction, one));
+    return false;
+  };
   const planned = [];
   const skipped = [];
   const failed = [];
@@ -90,11 +103,19 @@ async function previewOf(
   return { planned, skipped, failed, gone, problems: [...new Set(problems)] };
 }
 
+/** The positions of the dead letters of which this console has sent an edited copy. */
+function editedOf(audit: Audit, consumerGroup: string): ReadonlySet<string> {
+  const entries = audit.list().filter(({ action, outcome, target }) => {
+    return action === 'replay' && outcome === 'done' && target.consumerGroup === consumerGroup;
+  });
+  return new Set(entries.flatMap(({ target: { edited, position = '' } }) => (edited === undefined ? [] : [position])));
+}
+
 interface ReplayOrder {
   readonly consumerGroup: string;
   readonly again: boolean;
-  /** Exactly those of the plan. */
-  readonly positions: ReadonlySet<string>;
+  /** Exactly those of the plan: position and id, since another dead letter may be there when the queue was created again. */
+  readonly positions: ReadonlyMap<string, string>;
   readonly perSecond: number | undefined;
 }
 
@@ -107,7 +128,7 @@ class Replay {
   ) {}
 
   async run(signal: AbortSignal): Promise<ChangeResult> {
-    const left = new Set(this.order.positions);
+    const left = new Map(this.order.positions);
     let after: string | undefined;
     try {
       do {
@@ -122,10 +143,10 @@ class Replay {
     return this.result(undefined);
   }
 
-  private async page(left: Set<string>, after: string | undefined, signal: AbortSignal): Promise<ReplayResult> {
+  private async page(left: Map<string, string>, after: string | undefined, signal: AbortSignal): Promise<ReplayResult> {
     const { consumerGroup, again, perSecond } = this.order;
     const limit = perSecond === undefined ? PAGE : Math.min(PAGE, perSecond);
-    const select = (one: DeadLetterView): boolean => left.has(positionOf(one));
+    const select = (one: DeadLetterView): boolean => left.get(positionOf(one)) === one.messageId;
     const options = { select, again, limit, after, timeoutMs: PAGE_MS, signal };
     const done = await this.context.admin.replayDeadLetters(consumerGroup, options);
     this.add(done);

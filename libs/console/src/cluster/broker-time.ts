@@ -48,6 +48,15 @@ export class TimeWatch {
     return this.last.state;
   }
 
+  /** How far the broker's clock is ahead of that of its clients; 0 while it is not known. */
+  async offsetMs(): Promise<number> {
+    try {
+      return (await this.read())?.offsetMs ?? 0;
+    } catch {
+      return 0;
+    }
+  }
+
   /** After a move. */
   forget(): void {
     this.last = undefined;

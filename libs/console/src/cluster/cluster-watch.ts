@@ -1,33 +1,11 @@
 // What the console knows of the cluster without asking for each page: its topics and groups, and the state of each group, sampled at a
 // bounded rate and shared by all viewers. While nobody looks, nothing is asked.
 
-import type { GroupDescription, ListedTopic, RocketMQAdmin, SubscriptionDifference } from 'nestjs-rocketmq/admin';
+import type { GroupDescription, GroupLag, ListedTopic, RocketMQAdmin } from 'nestjs-rocketmq/admin';
+import { type GroupSample, GroupSampler } from './group-sample.js';
 import { Kept } from './kept.js';
 import { LagHistory } from './lag-history.js';
-
-/** How a group stood when it was last looked at. */
-interface GroupSample {
-  readonly consumerGroup: string;
-  /** Milliseconds since 1970. */
-  readonly atMs: number;
-  readonly lag: bigint;
-  /** Of the lag: messages that wait for redelivery. */
-  readonly retries: bigint;
-  readonly deadLetters: bigint;
-  /** Undefined when it could not be asked. */
-  readonly consumers: number | undefined;
-  /** The topics for which its consumers have different subscriptions; empty when they agree, or cannot be compared. */
-  readonly differing: readonly DifferingTopic[];
-  /** Why the sample is not complete; undefined when it is. */
-  readonly problem: string | undefined;
-}
-
-/** Consumers of one group must have the same subscriptions. */
-interface DifferingTopic {
-  readonly consumerGroup: string;
-  readonly topic: string;
-  readonly text: string;
-}
+import { LagTrend } from './lag-trend.js';
 
 /** A broker whose clock differs from that of this machine. */
 interface Skew {
@@ -52,19 +30,24 @@ interface WatchOptions {
   >;
   /** Milliseconds since 1970. */
   readonly nowMs: () => number;
+  /** Durations. */
+  readonly monotonicMs: () => number;
   /** The groups of this application, which are sampled first. */
   readonly ownGroups: () => readonly string[];
   /** Whether each sample asks the consumers for their subscriptions: a broker of a cluster may wait 10 s for one that cannot answer. */
   readonly comparesMembers: boolean;
 }
 
-const DEAD_LETTERS = '%DLQ%';
 const LISTS_MS = 15_000;
+const LAG_MS = 5_000;
+const MOST_LAGS = 1_000;
 /** How often a group that is watched is sampled; the others take turns. */
 const SAMPLE_MS = 10_000;
 const TICK_MS = 1_000;
 /** At most this many groups a second, whatever the number of viewers and groups: each costs some requests to each broker. */
 const GROUPS_PER_TICK = 5;
+/** Of them, for groups that are not watched. */
+const OTHERS_PER_TICK = 1;
 const MOST_WATCHED = 50;
 /** A viewer that reloads the page should find what was known. */
 const LINGER_MS = 60_000;
@@ -74,34 +57,43 @@ const NOTABLE_SKEW_MS = 1_000;
 
 export class ClusterWatch {
   private readonly samples = new Map<string, GroupSample>();
+  /** When each was last looked at, as a duration. */
+  private readonly looked = new Map<string, number>();
+  private readonly trends = new Map<string, LagTrend>();
   private readonly histories = new Map<string, LagHistory>();
   private readonly pins = new Map<string, number>();
+  private readonly lags = new Map<string, Kept<GroupLag>>();
   private viewers = 0;
   private lastViewedMs = 0;
   private timer: ReturnType<typeof setInterval> | undefined;
   private turn = 0;
   private isSampling = false;
   private readonly ending = new AbortController();
+  private readonly sampler: GroupSampler;
 
   private readonly keptLists: Kept<ClusterLists>;
   private readonly keptSkew: Kept<readonly Skew[]>;
 
   constructor(private readonly options: WatchOptions) {
-    const { nowMs } = options;
-    this.keptLists = new Kept(() => this.readLists(), LISTS_MS, nowMs);
-    this.keptSkew = new Kept(() => this.readSkew(), CLOCKS_MS, nowMs);
+    const { monotonicMs } = options;
+    const topics = async (): Promise<readonly ListedTopic[]> => (await this.lists()).topics;
+    this.sampler = new GroupSampler({ ...options, topics, signal: this.ending.signal });
+    this.keptLists = new Kept(() => this.readLists(), LISTS_MS, monotonicMs);
+    this.keptSkew = new Kept(() => this.readSkew(), CLOCKS_MS, monotonicMs);
   }
 
   /** Someone looks. @returns to call when they leave */
   attach(): () => void {
     this.viewers++;
+    // What was known before everybody left is not what is.
+    if (this.timer === undefined) for (const known of [this.samples, this.looked, this.trends]) known.clear();
     this.timer ??= setInterval(() => void this.tick(), TICK_MS).unref();
     let isThere = true;
     return () => {
       if (!isThere) return;
       isThere = false;
       this.viewers--;
-      this.lastViewedMs = this.options.nowMs();
+      this.lastViewedMs = this.options.monotonicMs();
     };
   }
 
@@ -126,6 +118,17 @@ export class ClusterWatch {
   /** The brokers whose clocks differ, asked at most each minute. @throws the error of the cluster when no broker answers */
   skew(): Promise<readonly Skew[]> {
     return this.keptSkew.read();
+  }
+
+  /** The lag of a group in a topic, asked at most every 5 s for all viewers. @throws the error of the cluster */
+  lagIn(topic: string, consumerGroup: string): Promise<GroupLag> {
+    const { admin, monotonicMs } = this.options;
+    const name = `${topic}\n${consumerGroup}`;
+    const ask = (): Promise<GroupLag> => admin.groupLag(consumerGroup, { topic, signal: this.ending.signal });
+    if (this.lags.size >= MOST_LAGS) this.lags.clear();
+    const kept = this.lags.get(name) ?? new Kept(ask, LAG_MS, monotonicMs);
+    this.lags.set(name, kept);
+    return kept.read();
   }
 
   get comparesMembers(): boolean {
@@ -156,7 +159,13 @@ export class ClusterWatch {
 
   /** Looks at one group now. */
   async look(consumerGroup: string): Promise<GroupSample> {
-    const sample = await this.sampled(consumerGroup);
+    this.looked.set(consumerGroup, this.options.monotonicMs());
+    const { position, ...asked } = await this.sampler.read(consumerGroup, this.samples.get(consumerGroup));
+    const trend = this.trends.get(consumerGroup) ?? new LagTrend();
+    this.trends.set(consumerGroup, trend);
+    if (asked.problem === undefined && position !== undefined)
+      trend.add({ atMs: this.options.monotonicMs(), lag: asked.lag, position });
+    const sample = { ...asked, isGrowing: trend.isGrowing, isMoving: trend.isMoving };
     this.samples.set(consumerGroup, sample);
     if (sample.problem === undefined && this.watched().has(consumerGroup)) {
       const history = this.histories.get(consumerGroup) ?? new LagHistory();
@@ -173,7 +182,7 @@ export class ClusterWatch {
   }
 
   private async tick(): Promise<void> {
-    if (this.viewers === 0 && this.options.nowMs() - this.lastViewedMs > LINGER_MS) {
+    if (this.viewers === 0 && this.options.monotonicMs() - this.lastViewedMs > LINGER_MS) {
       clearInterval(this.timer);
       this.timer = undefined;
       return;
@@ -182,10 +191,11 @@ export class ClusterWatch {
     if (this.isSampling) return;
     this.isSampling = true;
     try {
-      const { groups } = await this.lists();
-      const due = this.due(groups.map(({ consumerGroup }) => consumerGroup));
-      await Promise.all(due.map((group) => this.look(group)));
-      this.forget(new Set(groups.map(({ consumerGroup }) => consumerGroup)));
+      const { groups, problems } = await this.lists();
+      const names = groups.map(({ consumerGroup }) => consumerGroup);
+      await Promise.all(this.due(names).map((group) => this.look(group)));
+      // A broker that is away may have groups that no other has.
+      if (problems.length === 0) this.forget(new Set(names));
     } catch {
       // The pages report that the cluster does not answer; the next tick tries again.
     } finally {
@@ -195,17 +205,21 @@ export class ClusterWatch {
 
   /** Those that are watched, when their time has come; then the others in turn. */
   private due(all: readonly string[]): string[] {
-    const nowMs = this.options.nowMs();
+    const nowMs = this.options.monotonicMs();
+    const isStale = (group: string): boolean => {
+      const atMs = this.looked.get(group);
+      return atMs === undefined || nowMs - atMs >= SAMPLE_MS;
+    };
     const watched = this.watched();
-    const due = all
-      .filter((group) => watched.has(group))
-      .filter((group) => nowMs - (this.samples.get(group)?.atMs ?? 0) >= SAMPLE_MS)
-      .slice(0, GROUPS_PER_TICK);
-    for (let looked = 0; looked < all.length && due.length < GROUPS_PER_TICK; looked++) {
+    // Those that waited longest first: more may be watched than can be looked at in time.
+    const own = all
+      .filter((group) => watched.has(group) && isStale(group))
+      .sort((left, right) => (this.looked.get(left) ?? 0) - (this.looked.get(right) ?? 0));
+    const due = own.slice(0, GROUPS_PER_TICK - OTHERS_PER_TICK);
+    for (let turns = 0; turns < all.length && due.length < GROUPS_PER_TICK; turns++) {
       const group = all[this.turn % all.length];
       this.turn++;
-      const isFresh = group !== undefined && nowMs - (this.samples.get(group)?.atMs ?? 0) < SAMPLE_MS;
-      if (group !== undefined && !isFresh && !due.includes(group)) due.push(group);
+      if (group !== undefined && isStale(group) && !due.includes(group)) due.push(group);
     }
     return due;
   }
@@ -215,48 +229,8 @@ export class ClusterWatch {
   }
 
   private forget(existing: ReadonlySet<string>): void {
-    for (const known of [this.samples, this.histories])
+    for (const known of [this.samples, this.looked, this.trends, this.histories])
       for (const group of known.keys()) if (!existing.has(group)) known.delete(group);
-  }
-
-  private async sampled(consumerGroup: string): Promise<GroupSample> {
-    const { admin, nowMs } = this.options;
-    const { signal } = this.ending;
-    const nothing = {
-      ...{ consumerGroup, atMs: nowMs(), lag: 0n, retries: 0n, deadLetters: 0n, consumers: undefined },
-      differing: [],
-    };
-    try {
-      const [lag, clients, dead] = await Promise.all([
-        admin.groupLag(consumerGroup, { signal }),
-        admin.groupClients(consumerGroup, { signal, compareMembers: this.options.comparesMembers }),
-        this.deadLettersOf(consumerGroup),
-      ]);
-      const away = [...lag.failures, ...clients.failures].map(({ name }) => name);
-      return {
-        ...nothing,
-        lag: lag.lag,
-        retries: lag.topics.reduce((sum, { retries }) => sum + retries, 0n),
-        deadLetters: dead,
-        consumers: clients.clients.length,
-        differing: (clients.differences ?? []).map((one) => ({
-          consumerGroup,
-          topic: one.topic,
-          text: textOf(one),
-        })),
-        problem: away.length === 0 ? undefined : `${[...new Set(away)].join(', ')} did not answer`,
-      };
-    } catch (error) {
-      return { ...nothing, problem: error instanceof Error ? error.message : String(error) };
-    }
-  }
-
-  /** Only of a dead letter queue that exists: most groups have none. */
-  private async deadLettersOf(consumerGroup: string): Promise<bigint> {
-    const name = DEAD_LETTERS + consumerGroup;
-    const { topics } = await this.lists();
-    if (!topics.some(({ topic }) => topic === name)) return 0n;
-    return (await this.options.admin.topicOffsets(name, { signal: this.ending.signal })).total;
   }
 
   private async readSkew(): Promise<readonly Skew[]> {
@@ -277,16 +251,4 @@ export class ClusterWatch {
     const problems = [...failures, ...groups.failures].map(({ name, error }) => `${name}: ${error.message}`);
     return { atMs, topics, groups: groups.groups, problems: [...new Set(problems)] };
   }
-}
-
-function textOf({ members }: SubscriptionDifference): string {
-  const each = members.map(
-    ({ clientId, subscription }) => `${clientId}: ${subscription?.expression ?? 'not subscribed'}`,
-  );
-  return each.join('; ');
-}
-
-/** @param topic of the kind `dead-letter` */
-export function groupOfDeadLetters(topic: string): string {
-  return topic.slice(DEAD_LETTERS.length);
 }

@@ -1,7 +1,7 @@
 // The lag of one group over time: an hour in fine steps, a day in coarse ones.
 
 /** A point of a chart. */
-interface LagPoint {
+export interface LagPoint {
   /** Milliseconds since 1970. */
   readonly atMs: number;
   readonly lag: bigint;
@@ -29,14 +29,5 @@ export class LagHistory {
 
   points(range: 'hour' | 'day'): readonly LagPoint[] {
     return range === 'hour' ? this.fine : this.coarse;
-  }
-
-  /** Whether the lag has only grown over the last minutes. */
-  get isGrowing(): boolean {
-    const recent = this.fine.slice(-6);
-    const [first] = recent;
-    const last = recent.at(-1);
-    if (recent.length < 6 || first === undefined || last === undefined || last.lag <= first.lag) return false;
-    return recent.every((point, index) => index === 0 || point.lag >= (recent[index - 1]?.lag ?? 0n));
   }
 }

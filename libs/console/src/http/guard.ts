@@ -18,11 +18,22 @@ export function assertOwnPage({ headers }: ConsoleRequest): void {
     throw new ConsoleRefusal(403, 'FOREIGN_PAGE', `the header ${OWN_HEADER} is missing; nothing was changed`);
   const site = headers['sec-fetch-site'];
   const isForeign = site !== undefined && site !== 'same-origin';
-  // A proxy that changes Host passes on the original. Another page cannot set it: a request with it would be asked for first.
-  const hosts = [headers.host, headers['x-forwarded-host']].flatMap((host) => host ?? []);
-  const origin = hostOf(headers.origin);
-  if (isForeign || !hosts.some((host) => host.toLowerCase() === origin))
-    throw new ConsoleRefusal(403, 'FOREIGN_PAGE', 'another page sent this change; nothing was changed');
+  // Not X-Forwarded-Host: a page may set it where the application answers the browser's question for all headers.
+  if (isForeign || headers.host?.toLowerCase() !== hostOf(headers.origin))
+    throw new ConsoleRefusal(
+      403,
+      'FOREIGN_PAGE',
+      'another page sent this change, or a proxy does not pass on Host as the browser sent it; nothing was changed',
+    );
+}
+
+/**
+ * Refuses to read for another page: it would not see the answer, but each costs the cluster something.
+ * @throws ConsoleRefusal
+ */
+export function assertOwnReading({ headers: { 'sec-fetch-site': site } }: ConsoleRequest): void {
+  if (site === 'cross-site' || site === 'same-site')
+    throw new ConsoleRefusal(403, 'FOREIGN_PAGE', 'another page asks; open the console itself');
 }
 
 /**
@@ -37,6 +48,10 @@ export function assertLoopback({ headers, remoteAddress }: ConsoleRequest): void
       'NOT_LOCAL',
       'without guards, the console answers only on the machine on which it runs',
     );
+  // A proxy on this machine would open it to whoever reaches the proxy.
+  const clients = [headers['x-forwarded-for'], headers['x-real-ip']].flat().flatMap((list) => list?.split(',') ?? []);
+  if (headers.forwarded !== undefined || clients.some((client) => !isLoopback(client.trim())))
+    throw new ConsoleRefusal(403, 'NOT_LOCAL', 'without guards, the console does not answer through a proxy');
   const name = nameIn(headers.host);
   if (name !== 'localhost' && !isLoopback(name))
     throw new ConsoleRefusal(403, 'FOREIGN_HOST', 'open the console as localhost or by a loopback address');

@@ -117,7 +117,10 @@ describe('the console in an application', () => {
     const { plan: id } = await post('/rocketmq/api/plans', plan, 'ada');
     expect(await post('/rocketmq/api/executions', { plan: id }, 'bob')).toMatchObject({ error: { code: 'NO_PLAN' } });
     expect(await post('/rocketmq/api/executions', { plan: id }, 'ada')).toMatchObject({ outcome: 'done' });
-    expect(entries).toMatchObject([{ viewer: 'ada', action: 'rewind', outcome: 'done' }]);
+    expect(entries).toMatchObject([
+      { viewer: 'bob', action: 'rewind', outcome: 'refused' },
+      { viewer: 'ada', action: 'rewind', outcome: 'done' },
+    ]);
   });
 });
 

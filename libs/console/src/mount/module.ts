@@ -34,7 +34,7 @@ import type { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { ControlClient, type ControlClientOptions } from 'nestjs-rocketmq/broker';
 import type { ConsoleOptions } from '../access/options.js';
 import { Console } from '../console.js';
-import { type ConsoleAnswer, type ConsoleRefusal, refusalAnswer } from '../http/exchange.js';
+import { type ConsoleAnswer, ConsoleRefusal, type ConsoleRequest, refusalAnswer } from '../http/exchange.js';
 import { assertLoopback } from '../http/guard.js';
 import { requestOf, respond } from '../http/node-exchange.js';
 import type { ConsoleApplication, ConsoleSource } from '../source.js';
@@ -54,7 +54,7 @@ export interface RocketMQConsoleModuleOptions extends ConsoleOptions {
   readonly access?: 'by-application';
   /** Who asks, from the request of Express or Fastify, for plans and the audit. Default: unknown. */
   // biome-ignore lint/suspicious/noExplicitAny: the request of the framework, with what guards add to it
-  readonly viewer?: (request: any) => string | undefined;
+  readonly viewer?: (request: any) => string | undefined | Promise<string | undefined>;
   /** The name of the connection of `RocketMQModule`. Default: the one without a name. */
   readonly connection?: string;
   /** The control port of an embedded broker in another process. Default: that of `embedded:`, otherwise none. */
@@ -122,10 +122,9 @@ class ConsoleHost implements OnModuleDestroy {
     const raw = { request: request.raw ?? request, response: response.raw ?? response };
     response.hijack?.();
     try {
-      const viewer = this.options.viewer?.(request);
       const place = placeOf(request.originalUrl ?? raw.request.url ?? '', partsIn(request));
-      const own = requestOf(raw.request, raw.response, { ...place, viewer, parsed: request.body });
-      await respond(raw.response, await this.answered(own), own.signal);
+      const own = requestOf(raw.request, raw.response, { ...place, viewer: undefined, parsed: request.body });
+      await respond(raw.response, await this.answered(own, request), own.signal);
     } catch (error) {
       this.logger.error(error instanceof Error ? error.stack : String(error));
       raw.response.destroy();
@@ -138,13 +137,28 @@ class ConsoleHost implements OnModuleDestroy {
     await this.sender.close();
   }
 
-  private async answered(request: Parameters<Console['answer']>[0]): Promise<ConsoleAnswer> {
+  private async answered(own: ConsoleRequest, request: FrameworkRequest): Promise<ConsoleAnswer> {
     try {
-      if (!this.isOpen) assertLoopback(request);
+      if (!this.isOpen) assertLoopback(own);
+      return await this.console.answer({ ...own, viewer: await this.viewerOf(request) });
     } catch (error) {
-      return refusalAnswer(error as ConsoleRefusal);
+      if (error instanceof ConsoleRefusal) return refusalAnswer(error);
+      throw error;
     }
-    return this.console.answer(request);
+  }
+
+  /** @throws ConsoleRefusal when the application cannot say */
+  private async viewerOf(request: FrameworkRequest): Promise<string | undefined> {
+    try {
+      const viewer: unknown = await this.options.viewer?.(request);
+      if (viewer === undefined || viewer === null) return undefined;
+      if (typeof viewer === 'string') return viewer;
+      throw new TypeError(`it returned ${typeof viewer}, not a string`);
+    } catch (error) {
+      this.logger.error(`option viewer of the console failed: ${error instanceof Error ? error.stack : String(error)}`);
+      const text = 'who you are could not be found out, the log of the application says why; nothing was changed';
+      throw new ConsoleRefusal(500, 'NO_VIEWER', text);
+    }
   }
 }
 
@@ -161,6 +175,8 @@ function controlOf(options: ControlClientOptions | undefined, client: RocketMQCl
   };
 }
 
+const CONSOLE_OPTIONS = Symbol('options of the RocketMQ console');
+
 /** Mounts the console: `RocketMQConsoleModule.forRoot({ guards: [AdminGuard] })` beside `RocketMQModule.forRoot(...)`. */
 @Module({})
 export class RocketMQConsoleModule {
@@ -175,6 +191,8 @@ export class RocketMQConsoleModule {
       module: RocketMQConsoleModule,
       controllers: [controllerAt(path, guards)],
       providers: [
+        // Nest 10 takes two modules for one unless what they provide differs.
+        { provide: CONSOLE_OPTIONS, useValue: options },
         {
           provide: ConsoleHost,
           inject: [

@@ -107,7 +107,7 @@ class StandaloneServer {
     try {
       assertLoopback(request);
       const token = request.query.get('token');
-      if (token !== null) this.welcome(response, token);
+      if (token !== null && message.method === 'GET') this.welcome(response, token);
       else {
         this.assertKnown(message);
         await respond(response, await this.console.answer(request), request.signal);

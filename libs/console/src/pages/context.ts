@@ -46,6 +46,17 @@ export function applicationOf({ source: { application } }: PageContext): Console
   return application;
 }
 
+/** How many requests of a page are under way at a time. */
+const AT_ONCE = 20;
+
+/** A few at a time: a cluster may have thousands of groups. */
+export async function inTurns<T, U>(list: readonly T[], work: (one: T) => Promise<U>): Promise<U[]> {
+  const results: U[] = [];
+  for (let from = 0; from < list.length; from += AT_ONCE)
+    results.push(...(await Promise.all(list.slice(from, from + AT_ONCE).map(work))));
+  return results;
+}
+
 /** A part of a page that is missing. */
 interface Problem {
   readonly name: string;

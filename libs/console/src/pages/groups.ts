@@ -8,16 +8,17 @@ import {
   type StoredMessageView,
 } from 'nestjs-rocketmq/admin';
 import type { Redaction } from '../access/redaction.js';
-import { groupOfDeadLetters } from '../cluster/cluster-watch.js';
+import { groupOfDeadLetters } from '../cluster/group-sample.js';
 import { ConsoleRefusal } from '../http/exchange.js';
 import type { ConsoleEvent } from '../source.js';
-import { DEFAULT_PAGE, MOST_ITEMS, type PageContext, Parts } from './context.js';
+import { DEFAULT_PAGE, inTurns, MOST_ITEMS, type PageContext, Parts } from './context.js';
 import { Query } from './queries.js';
 
 const MOST_LISTED = 200;
 /** How many pages are read to find dead letters of one topic. */
 const MOST_PAGES = 10;
-const AT_ONCE = 20;
+/** How long dead letters are counted; then the page is partial. */
+const COUNTING_MS = 10_000;
 
 export async function groups({ watch, request }: PageContext): Promise<object> {
   const query = new Query(request);
@@ -128,8 +129,11 @@ async function originalOf(
 }
 
 /** The groups that have dead letters. */
-export async function allDeadLetters({ admin, watch, nowMs, request: { signal } }: PageContext): Promise<object> {
+export async function allDeadLetters({ admin, watch, source, nowMs, request }: PageContext): Promise<object> {
+  const { signal } = request;
   const { topics, problems } = await watch.lists();
+  const endMs = source.monotonicMs() + COUNTING_MS;
+  let left = 0;
   const parts = new Parts();
   const names = topics.filter(({ kind }) => kind === 'dead-letter').map(({ topic }) => topic);
   const counted = await inTurns(names, async (topic) => {
@@ -137,21 +141,21 @@ export async function allDeadLetters({ admin, watch, nowMs, request: { signal } 
     const known = watch.sampleOf(consumerGroup);
     if (known !== undefined && known.problem === undefined && nowMs() - known.atMs < 2 * watch.sampleMs)
       return { consumerGroup, deadLetters: known.deadLetters, atMs: known.atMs };
+    if (source.monotonicMs() > endMs) {
+      left++;
+      return undefined;
+    }
     const offsets = await parts.of(consumerGroup, admin.topicOffsets(topic, { signal }), undefined);
     if (offsets === undefined) return undefined;
     parts.add(offsets.failures);
     return { consumerGroup, deadLetters: offsets.total, atMs: nowMs() };
   });
+  if (left > 0) {
+    const error = new Error(`not counted in ${COUNTING_MS / 1_000} s; the page asks again`);
+    parts.add([{ name: `${left} groups`, error }]);
+  }
   const found = counted.filter((one) => one !== undefined && one.deadLetters > 0n);
   return { groups: found, problems: [...problems.map(textProblem), ...parts.problems] };
-}
-
-/** A few at a time: a cluster may have thousands of groups. */
-async function inTurns<T, U>(list: readonly T[], work: (one: T) => Promise<U>): Promise<U[]> {
-  const results: U[] = [];
-  for (let from = 0; from < list.length; from += AT_ONCE)
-    results.push(...(await Promise.all(list.slice(from, from + AT_ONCE).map(work))));
-  return results;
 }
 
 function textProblem(text: string) {

@@ -1,7 +1,8 @@
 // What a page gets while it is open: one event stream for each tab, with the samples of the groups that it shows and the messages of the topic
 // that it follows.
 
-import type { StoredMessageView } from 'nestjs-rocketmq/admin';
+import { setTimeout as wait } from 'node:timers/promises';
+import { RocketMQError, type StoredMessageView } from 'nestjs-rocketmq/admin';
 import { ConsoleRefusal, toJson } from '../http/exchange.js';
 import type { PageContext } from './context.js';
 import { Query } from './queries.js';
@@ -13,12 +14,17 @@ const HEARTBEAT_MS = 15_000;
 const MOST_FOLLOWED = 200;
 const MOST_GROUPS = 50;
 /** A browser that does not read must not fill the memory: then events are dropped, and counted. */
-const MOST_WAITING = 500;
+const MOST_WAITING = { events: 500, characters: 4_000_000 };
 const MOST_STREAMS = 100;
+/** The browser sends it back in a header. */
+const LONGEST_ID = 8_000;
+/** How soon a topic is followed again when no broker has answered for long. */
+const AGAIN_MS = 2_000;
 
 /** The streams that are open. */
 export class LiveStreams {
-  private open = 0;
+  private readonly open = new Set<Lines>();
+  private isClosed = false;
 
   /** @throws ConsoleRefusal when too many tabs are open */
   lines(context: PageContext): AsyncIterable<string> {
@@ -29,15 +35,21 @@ export class LiveStreams {
     const follow = query.text('follow');
     const text = query.text('text');
     const since = context.request.headers['last-event-id'];
-    if (this.open >= MOST_STREAMS)
+    if (this.isClosed) throw new ConsoleRefusal(503, 'CLOSED', 'the console is closing');
+    if (this.open.size >= MOST_STREAMS)
       throw new ConsoleRefusal(503, 'TOO_MANY', `${MOST_STREAMS} tabs are open on this console; close one`);
     return this.stream(context, { groups, follow, text, since: typeof since === 'string' ? since : undefined });
   }
 
+  /** Ends all streams. */
+  close(): void {
+    this.isClosed = true;
+    for (const lines of this.open) lines.end();
+  }
+
   private async *stream(context: PageContext, wish: Wish): AsyncGenerator<string> {
-    this.open++;
-    const { signal } = context.request;
-    const lines = new Lines(signal);
+    const lines = new Lines(context.request.signal);
+    this.open.add(lines);
     const detach = [context.watch.attach(), ...wish.groups.map((group) => context.watch.pin(group))];
     const sample = (): void => {
       lines.add(event('samples', samplesOf(context, wish.groups)));
@@ -55,7 +67,7 @@ export class LiveStreams {
       for (const timer of timers) clearInterval(timer);
       for (const leave of detach) leave();
       lines.end();
-      this.open--;
+      this.open.delete(lines);
     }
   }
 
@@ -70,20 +82,39 @@ export class LiveStreams {
     }
   }
 
-  private async follow({ admin, redaction }: PageContext, topic: string, wish: Wish, lines: Lines): Promise<void> {
-    const { text, since } = wish;
-    const filter = text === undefined ? undefined : (one: StoredMessageView) => redaction.contains(one, text);
-    const from = since !== undefined && /^\d{1,15}$/.test(since) ? new Date(Number(since)) : undefined;
-    const options = { filter, from, maxMessages: MOST_FOLLOWED, signal: lines.signal };
-    try {
-      for await (const { messages, skipped, failures } of admin.tailMessages(topic, options)) {
-        const problems = failures.map(({ name, error }) => `${name}: ${error.message}`);
-        const last = messages.at(-1)?.storeTimestampMs;
-        const shown = messages.map((one) => redaction.short(one));
-        lines.add(event('messages', { messages: shown, skipped, problems }, last));
+  private async follow(context: PageContext, topic: string, wish: Wish, lines: Lines): Promise<void> {
+    let after = wish.since;
+    for (;;) {
+      try {
+        for await (const batch of this.batches(context, topic, { text: wish.text, after }, lines.signal)) {
+          after = batch.next;
+          lines.add(event('messages', batch.news, after.length <= LONGEST_ID ? after : undefined));
+        }
+      } catch (error) {
+        if (lines.signal.aborted) return;
+        lines.add(event('problem', { message: (error as Error).message }));
+        // Brokers that were away for long come back; anything else stays as it is.
+        if (!RocketMQError.is(error) || !error.retryable) return;
       }
-    } catch (error) {
-      if (!lines.signal.aborted) lines.add(event('problem', { message: (error as Error).message }));
+      try {
+        await wait(AGAIN_MS, undefined, { signal: lines.signal });
+      } catch {
+        return;
+      }
+    }
+  }
+
+  private async *batches(
+    { admin, redaction }: PageContext,
+    topic: string,
+    { text, after }: { readonly text: string | undefined; readonly after: string | undefined },
+    signal: AbortSignal,
+  ) {
+    const filter = text === undefined ? undefined : (one: StoredMessageView) => redaction.contains(one, text);
+    const options = { filter, after, maxMessages: MOST_FOLLOWED, signal };
+    for await (const { messages, skipped, next, failures } of admin.tailMessages(topic, options)) {
+      const problems = failures.map(({ name, error }) => `${name}: ${error.message}`);
+      yield { next, news: { messages: messages.map((one) => redaction.short(one)), skipped, problems } };
     }
   }
 }
@@ -100,13 +131,14 @@ function samplesOf({ watch, nowMs }: PageContext, groups: readonly string[]) {
 }
 
 /** @param id what the browser sends when it connects again */
-function event(name: string, data: unknown, id?: number): string {
+function event(name: string, data: unknown, id?: string): string {
   return `${id === undefined ? '' : `id: ${id}\n`}event: ${name}\ndata: ${toJson(data)}\n\n`;
 }
 
 /** Lines that wait for the browser. */
 class Lines implements AsyncIterable<string> {
   private readonly waiting: string[] = [];
+  private characters = 0;
   private wake: () => void = () => {};
   private isEnded = false;
   private dropped = 0;
@@ -124,8 +156,12 @@ class Lines implements AsyncIterable<string> {
 
   add(line: string): void {
     if (this.isEnded) return;
-    if (this.waiting.length >= MOST_WAITING) this.dropped++;
-    else this.waiting.push(line);
+    const isFull = this.waiting.length >= MOST_WAITING.events || this.characters >= MOST_WAITING.characters;
+    if (isFull) this.dropped++;
+    else {
+      this.waiting.push(line);
+      this.characters += line.length;
+    }
     this.wake();
   }
 
@@ -139,6 +175,7 @@ class Lines implements AsyncIterable<string> {
     for (;;) {
       const line = this.waiting.shift();
       if (line !== undefined) {
+        this.characters -= line.length;
         yield line;
         continue;
       }

@@ -35,7 +35,7 @@ export async function overview({
     parts.of('the clocks of the brokers', watch.skew(), []),
   ]);
   const samples = listed.flatMap(({ consumerGroup }) => watch.sampleOf(consumerGroup) ?? []);
-  const growing = samples.filter(({ consumerGroup }) => watch.historyOf(consumerGroup)?.isGrowing === true);
+  const growing = samples.filter(({ isGrowing }) => isGrowing);
   const failed = parts.problems.map(({ name, error }) => `${name}: ${(error as Error).message}`);
   return {
     nowMs: nowMs(),
@@ -55,7 +55,9 @@ export async function overview({
     troubles: {
       deadLetters: samples.filter(({ deadLetters: dead }) => dead > 0n).slice(0, MOST_ITEMS),
       growing: growing.slice(0, MOST_ITEMS),
-      unattended: samples.filter(({ lag, consumers }) => lag > 0n && consumers === 0).slice(0, MOST_ITEMS),
+      unattended: samples
+        .filter(({ lag, consumers, isMoving }) => lag > 0n && consumers === 0 && !isMoving)
+        .slice(0, MOST_ITEMS),
       differing: samples.flatMap(({ differing }) => differing).slice(0, MOST_ITEMS),
       skew,
       unknown: samples.filter(({ problem }) => problem !== undefined).slice(0, MOST_ITEMS),

@@ -37,7 +37,7 @@ export async function topic({ admin, watch, request: { signal } }: PageContext, 
     const asked =
       index >= MOST_GROUPS
         ? undefined
-        : await parts.of(`lag of ${consumerGroup}`, admin.groupLag(consumerGroup, { topic: name, signal }), undefined);
+        : await parts.of(`lag of ${consumerGroup}`, watch.lagIn(name, consumerGroup), undefined);
     const own = asked?.topics.find((one) => one.topic === name);
     return { consumerGroup, lag: own?.lag, retries: own?.retries, consumers: connected, deadLetters };
   });
@@ -85,11 +85,13 @@ export async function message(context: PageContext, name: string, messageId: str
   const { admin, redaction, source, request } = context;
   const { signal } = request;
   const parts = new Parts();
-  const [trail, held] = await Promise.all([
+  const [aheadMs, trail, held] = await Promise.all([
+    context.time.offsetMs(),
     admin.messageTrail({ topic: name, messageId }, { signal }),
     parts.of(
       'what consumers hold',
-      async () => source.control?.().inFlight({ topic: name, limit: MOST_IN_FLIGHT, signal, timeoutMs: CONTROL_MS }),
+      async () =>
+        source.control?.().inFlight({ topic: name, messageId, limit: MOST_IN_FLIGHT, signal, timeoutMs: CONTROL_MS }),
       undefined,
     ),
   ]);
@@ -104,10 +106,11 @@ export async function message(context: PageContext, name: string, messageId: str
     groups: trail.groups.map((one) => ({
       ...one,
       copies: all(one.copies),
-      retries: all(one.retries),
+      // Its own name does not say of which topic it is.
+      retries: all(one.retries.map((retry) => ({ ...retry, originTopic: name }))),
       deadLetters: all(one.deadLetters),
     })),
-    inFlight: held?.items.filter((one) => one.messageId === messageId),
+    inFlight: held?.items.map((one) => ({ ...one, atMs: one.atMs - aheadMs })),
     events: source.application?.events().filter((one) => one.messageId === messageId),
     problems: parts.problems,
   };

@@ -25,19 +25,28 @@ export async function delayed(context: PageContext): Promise<object> {
     return { ...page, messages: page.messages.map((one) => redaction.short(one)) };
   }
   // By the broker's own clock, which may have been moved, and with those of clients of the older protocol.
-  const [page, brokers] = await Promise.all([
+  const [aheadMs, page, brokers] = await Promise.all([
+    context.time.offsetMs(),
     controlOf(context).delayed({ ...wanted, signal, timeoutMs: CONTROL_MS }),
     admin.brokers({ signal }),
   ]);
   const broker = brokers[0]?.name ?? '';
-  return { messages: page.items.map((one) => shownDelayed(redaction, one, broker)), next: page.next, failures: [] };
+  return {
+    messages: page.items.map((one) => shownDelayed(redaction, one, { broker, aheadMs })),
+    next: page.next,
+    failures: [],
+  };
 }
 
-function shownDelayed(redaction: Redaction, state: DelayedMessageState, broker: string) {
+function shownDelayed(
+  redaction: Redaction,
+  state: DelayedMessageState,
+  { broker, aheadMs }: { readonly broker: string; readonly aheadMs: number },
+) {
   return {
-    ...redaction.state(state, broker),
+    ...redaction.state(state, broker, aheadMs),
     originTopic: state.topic,
-    dueTimestampMs: state.dueAtMs,
+    dueTimestampMs: state.dueAtMs - aheadMs,
     recallHandle: state.recallHandle,
   };
 }
@@ -78,18 +87,19 @@ export async function delayedCalendar(context: PageContext): Promise<object> {
       return { times, next: page.next, away: page.failures };
     }
     const options: PageOptions & { topic?: string } = { ...part, limit: LONGEST_PAGE, signal, timeoutMs: CONTROL_MS };
-    const page = await controlOf(from).delayed(options);
-    return { times: page.items.map(({ dueAtMs }) => dueAtMs), next: page.next, away: [] };
+    const [aheadMs, page] = await Promise.all([from.time.offsetMs(), controlOf(from).delayed(options)]);
+    return { times: page.items.map(({ dueAtMs }) => dueAtMs - aheadMs), next: page.next, away: [] };
   }
 }
 
 export async function transactions(context: PageContext): Promise<object> {
-  const { admin, redaction, request, source } = context;
+  const { admin, redaction, request, source, time } = context;
   const query = new Query(request);
   const { signal } = request;
   const options = { limit: query.count('limit', DEFAULT_PAGE, MOST_ITEMS), after: query.text('after') };
   const parts = new Parts();
-  const [page, open] = await Promise.all([
+  const [aheadMs, page, open] = await Promise.all([
+    time.offsetMs(),
     parts.of('half messages that were given up', admin.givenUpHalfMessages({ ...options, signal }), undefined),
     parts.of(
       'open transactions',
@@ -98,11 +108,11 @@ export async function transactions(context: PageContext): Promise<object> {
     ),
   ]);
   return {
-    open: open?.items.map(({ nextCheckAtMs: nextCheckMs, ...half }) => ({
-      ...redaction.state(half as MessageState, ''),
+    open: open?.items.map(({ nextCheckAtMs, ...half }) => ({
+      ...redaction.state(half as MessageState, '', aheadMs),
       checks: half.checks,
       transactionId: half.transactionId,
-      nextCheckMs,
+      nextCheckMs: nextCheckAtMs - aheadMs,
     })),
     openMore: open?.next !== undefined,
     messages: page?.messages.map((one) => redaction.short(one)) ?? [],
@@ -114,6 +124,7 @@ export async function transactions(context: PageContext): Promise<object> {
 export async function inFlight(context: PageContext): Promise<object> {
   const query = new Query(context.request);
   const { signal } = context.request;
+  const aheadMs = await context.time.offsetMs();
   const page = await controlOf(context).inFlight({
     topic: query.text('topic'),
     group: query.text('group'),
@@ -122,7 +133,7 @@ export async function inFlight(context: PageContext): Promise<object> {
     signal,
     timeoutMs: CONTROL_MS,
   });
-  return { deliveries: page.items, next: page.next };
+  return { deliveries: page.items.map((one) => ({ ...one, atMs: one.atMs - aheadMs })), next: page.next };
 }
 
 export async function faults(context: PageContext): Promise<object> {

@@ -26,10 +26,8 @@ export async function get<T>(path: string, signal: AbortSignal): Promise<T> {
 }
 
 /** What a change would do. */
-export async function plan(body: unknown, signal: AbortSignal): Promise<Plan> {
-  // The first servers named the plan `id`.
-  const answer = await post<Plan & { readonly id?: string }>('plans', body, signal);
-  return { ...answer, plan: answer.plan ?? answer.id };
+export function plan(body: unknown, signal: AbortSignal): Promise<Plan> {
+  return post<Plan>('plans', body, signal);
 }
 
 /** Carries out what was planned. */
@@ -56,6 +54,13 @@ async function answerOf<T>(response: Response): Promise<T> {
   const isJson = response.headers.get('content-type')?.startsWith('application/json') === true;
   const body = isJson ? ((await response.json()) as { readonly error?: Refused }) : undefined;
   if (response.ok && body !== undefined) return body as T;
-  const { code = 'FAILED', message = `The server answered ${response.status}.`, outcome } = body?.error ?? {};
+  const { code = 'FAILED', message = textOf(response.status), outcome } = body?.error ?? {};
   throw new ApiError(code, message, outcome);
+}
+
+/** An answer that is not the console's own. */
+function textOf(status: number): string {
+  if (status === 413)
+    return 'This is larger than the application accepts: its body parser has a limit. Nothing was changed.';
+  return `The server answered ${status}.`;
 }

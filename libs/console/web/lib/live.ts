@@ -3,7 +3,7 @@
 import { signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import type { Message, Sample } from '../types.js';
-import { session, setBrokerNow } from './session.js';
+import { movedMs, setServerNow } from './session.js';
 
 interface Followed {
   readonly messages: readonly Message[];
@@ -28,6 +28,8 @@ interface Listening {
   readonly samples?: (samples: readonly Sample[]) => void;
   readonly messages?: (news: Followed) => void;
   readonly problem?: (message: string) => void;
+  /** This page reads too slowly: so many events were left out. */
+  readonly dropped?: (events: number) => void;
 }
 
 /** The last samples of groups, by name, as the stream brings them. */
@@ -62,8 +64,7 @@ function open(search: string, listening: () => Listening): () => void {
     connection.value = 'lost';
   });
   on<{ readonly nowMs: number; readonly samples: readonly Sample[] }>('samples', (news) => {
-    // A time that was moved comes with its own news.
-    if (session.peek()?.has.time !== true) setBrokerNow(news.nowMs);
+    setServerNow(news.nowMs);
     const next = new Map(samples.peek());
     for (const one of news.samples) next.set(one.consumerGroup, one);
     if (news.samples.length > 0) samples.value = next;
@@ -71,9 +72,10 @@ function open(search: string, listening: () => Listening): () => void {
   });
   on<Followed>('messages', (news) => listening().messages?.(news));
   on<{ readonly message: string }>('problem', ({ message }) => listening().problem?.(message));
+  on<{ readonly events: number }>('dropped', ({ events }) => listening().dropped?.(events));
   on<TimeNews>('time', (news) => {
     timeNews.value = news;
-    setBrokerNow(news.nowMs);
+    movedMs.value = news.offsetMs;
   });
   return () => source.close();
 }

@@ -20,12 +20,14 @@ export function useResource<T>(path: string | undefined, refreshMs?: number): Re
     isLoading: path !== undefined,
   });
   const [turn, setTurn] = useState(0);
+  const isReading = useRef(false);
   const changed = changes.value;
   // A turn, and a change that was carried out, read again.
   useEffect(() => {
     if (path === undefined) return;
     const controller = new AbortController();
     const read = async (): Promise<void> => {
+      isReading.current = true;
       try {
         const value = await get<T>(path, controller.signal);
         setState({ value, error: undefined, isLoading: false });
@@ -33,6 +35,7 @@ export function useResource<T>(path: string | undefined, refreshMs?: number): Re
         if (!controller.signal.aborted)
           setState(({ value }) => ({ value, error: error as ApiError, isLoading: false }));
       }
+      if (!controller.signal.aborted) isReading.current = false;
     };
     setState((last) => ({ ...last, isLoading: true }));
     void read();
@@ -42,7 +45,8 @@ export function useResource<T>(path: string | undefined, refreshMs?: number): Re
   useEffect(() => {
     if (refreshMs === undefined) return;
     // A page that nobody looks at asks for nothing.
-    const timer = setInterval(() => document.hidden || reload(), refreshMs);
+    // An answer that takes longer than a turn is waited for.
+    const timer = setInterval(() => document.hidden || isReading.current || reload(), refreshMs);
     return () => clearInterval(timer);
   }, [refreshMs, reload]);
   return { ...state, reload };

@@ -1,4 +1,4 @@
-// Who looks, what they may do, and what time it is at the brokers.
+// Who looks, what they may do, and what time it is.
 
 import { signal } from '@preact/signals';
 import type { Action, Session } from '../types.js';
@@ -7,17 +7,19 @@ import { type ApiError, get } from './api.js';
 export const session = signal<Session | undefined>(undefined);
 export const sessionError = signal<ApiError | undefined>(undefined);
 
-/** How far the brokers' clock is ahead of this browser's. */
-const aheadMs = signal(0);
-/** The brokers' now, each second. */
+/** How far the clock of the server is ahead of this browser's. */
+let aheadMs = 0;
+/** The server's now, each second: all times of messages are by it, also where the clock of an embedded broker was moved. */
 export const nowMs = signal(Date.now());
+/** How far the clock of an embedded broker was moved ahead of it. */
+export const movedMs = signal(0);
 
-export function brokerNow(): number {
-  return Date.now() + aheadMs.value;
+export function serverNow(): number {
+  return Date.now() + aheadMs;
 }
 
-export function setBrokerNow(ms: number): void {
-  aheadMs.value = ms - Date.now();
+export function setServerNow(ms: number): void {
+  aheadMs = ms - Date.now();
   nowMs.value = ms;
 }
 
@@ -28,12 +30,12 @@ export function may(action: Action): boolean {
 /** Reads the session, and again until the server answers. */
 export async function startSession(): Promise<void> {
   setInterval(() => {
-    if (!document.hidden) nowMs.value = brokerNow();
+    if (!document.hidden) nowMs.value = serverNow();
   }, 1_000);
   while (session.value === undefined) {
     try {
       const answer = await get<Session>('session', new AbortController().signal);
-      if (!answer.has.time) setBrokerNow(answer.nowMs);
+      setServerNow(answer.nowMs);
       session.value = answer;
       sessionError.value = undefined;
     } catch (error) {

@@ -25,6 +25,7 @@ export interface Lane {
 }
 
 const REPLAYED = 'DEAD_LETTER_REPLAY';
+const BODY_GONE = 'BODY_GONE';
 
 export function mainCopy({ stored, delayed, halfMessages, givenUp }: Trail): Message | undefined {
   return stored.at(-1) ?? delayed.at(-1) ?? halfMessages.at(-1) ?? givenUp.at(-1);
@@ -52,9 +53,8 @@ function ownSpans(trail: Trail, nowMs: number): readonly Span[] {
     },
     ...halfMessages.map(
       (one): Span => ({
-        what: ended.length === 0 ? 'Half message, not yet ended' : 'Half message',
+        ...halfEnd(one, trail, ended.length === 0 ? undefined : Math.min(...ended), nowMs),
         fromMs: one.storeTimestampMs,
-        toMs: ended.length === 0 ? nowMs : Math.min(...ended),
         evidence: 'broker',
         proof: placeText(one),
         tone: 'wait',
@@ -100,6 +100,20 @@ function ownSpans(trail: Trail, nowMs: number): readonly Span[] {
   ];
 }
 
+/** A server keeps a half message after its end, and does not say what that was. An embedded broker has no body of one that was rolled back. */
+function halfEnd(
+  one: Message,
+  { inFlight }: Trail,
+  endMs: number | undefined,
+  nowMs: number,
+): Pick<Span, 'what' | 'toMs'> {
+  if (endMs !== undefined) return { what: 'Half message', toMs: endMs };
+  const isEmbedded = inFlight !== undefined;
+  if (!isEmbedded) return { what: 'Half message, open or rolled back' };
+  if (BODY_GONE in one.properties || BODY_GONE in one.systemProperties) return { what: 'Half message, rolled back' };
+  return { what: 'Half message, not yet ended', toMs: nowMs };
+}
+
 function storedText(one: Message, index: number): string {
   const isReplay = REPLAYED in one.properties || REPLAYED in one.systemProperties;
   if (isReplay) return 'Replayed, stored';
@@ -113,25 +127,8 @@ function groupLane(
 ): Lane {
   const held = inFlight.filter(({ group }) => group === consumerGroup);
   const seen = events.filter((one) => one.consumerGroup === consumerGroup);
-  const firstMs = retries.find(({ firstReceivedMs }) => firstReceivedMs !== undefined)?.firstReceivedMs;
-  const starts = [
-    ...(firstMs === undefined ? [] : [{ attempt: 1, atMs: firstMs, isPassed: true, one: retries[0] }]),
-    ...retries.map((one) => ({ attempt: one.attempt, atMs: one.storeTimestampMs, isPassed: one.isPassed, one })),
-  ];
-  const deadMs = deadLetters[0]?.storeTimestampMs;
-  const attempts = starts.map(({ attempt, atMs, isPassed, one }, index): Span => {
-    const nextMs = starts[index + 1]?.atMs ?? deadMs;
-    const isFailed = nextMs !== undefined && nextMs >= atMs;
-    return {
-      what: deliveryText(attempt, isPassed, isFailed, starts[index + 1] !== undefined),
-      fromMs: atMs,
-      toMs: isFailed ? nextMs : isPassed ? undefined : nowMs,
-      evidence: 'broker',
-      proof:
-        attempt === 1 ? 'Its redelivery notes when it was first received' : one === undefined ? '' : placeText(one),
-      tone: isPassed ? (isFailed ? undefined : 'good') : 'wait',
-    };
-  });
+  const lives = livesOf(retries, deadLetters);
+  const attempts = lives.flatMap((life) => attemptsOf(life, nowMs));
   // A copy that was stored after all that is known of the group, such as that of a replay.
   const lastKnownMs = Math.max(0, ...[...retries, ...deadLetters].map(({ storeTimestampMs }) => storeTimestampMs));
   const later = copies.filter(({ storeTimestampMs }) => storeTimestampMs > lastKnownMs);
@@ -154,6 +151,56 @@ function groupLane(
   if (stored.length === 0) return { group: consumerGroup, spans, state: 'not delivered yet' };
   const sorted = spans.toSorted((left, right) => left.fromMs - right.fromMs);
   return { group: consumerGroup, spans: sorted, ...state };
+}
+
+type Retry = Trail['groups'][number]['retries'][number];
+
+/** The deliveries of one copy, up to its dead letter. */
+interface Life {
+  readonly retries: readonly Retry[];
+  readonly deadMs: number | undefined;
+}
+
+/** Several copies of an id may have been delivered to a group: the number of a delivery falls where the next copy begins. */
+function livesOf(retries: readonly Retry[], deadLetters: readonly Message[]): readonly Life[] {
+  const lives: { retries: Retry[]; deadMs: number | undefined }[] = [];
+  const all = [...retries, ...deadLetters].toSorted((left, right) => left.storeTimestampMs - right.storeTimestampMs);
+  for (const one of all) {
+    const life = lives.at(-1);
+    const isOver = life === undefined || life.deadMs !== undefined;
+    if (isRetry(one)) {
+      if (isOver || one.attempt <= (life.retries.at(-1)?.attempt ?? 0))
+        lives.push({ retries: [one], deadMs: undefined });
+      else life.retries.push(one);
+    } else if (isOver) lives.push({ retries: [], deadMs: one.storeTimestampMs });
+    else life.deadMs = one.storeTimestampMs;
+  }
+  return lives;
+}
+
+function isRetry(one: Retry | Message): one is Retry {
+  return 'attempt' in one;
+}
+
+function attemptsOf({ retries, deadMs }: Life, nowMs: number): readonly Span[] {
+  const firstMs = retries.find(({ firstReceivedMs }) => firstReceivedMs !== undefined)?.firstReceivedMs;
+  const starts = [
+    ...(firstMs === undefined ? [] : [{ attempt: 1, atMs: firstMs, isPassed: true, one: retries[0] }]),
+    ...retries.map((one) => ({ attempt: one.attempt, atMs: one.storeTimestampMs, isPassed: one.isPassed, one })),
+  ];
+  return starts.map(({ attempt, atMs, isPassed, one }, index): Span => {
+    const nextMs = starts[index + 1]?.atMs ?? deadMs;
+    const isFailed = nextMs !== undefined && nextMs >= atMs;
+    return {
+      what: deliveryText(attempt, isPassed, isFailed, starts[index + 1] !== undefined),
+      fromMs: atMs,
+      toMs: isFailed ? nextMs : isPassed ? undefined : nowMs,
+      evidence: 'broker',
+      proof:
+        attempt === 1 ? 'Its redelivery notes when it was first received' : one === undefined ? '' : placeText(one),
+      tone: isPassed ? (isFailed ? undefined : 'good') : 'wait',
+    };
+  });
 }
 
 function heldSpan({ state, attempt, clientId, atMs }: Delivery, nowMs: number): Span {

@@ -1,7 +1,7 @@
 import { ago, bytes, pretty } from '../lib/format.js';
 import { useLive } from '../lib/live.js';
 import { useResource } from '../lib/resource.js';
-import { may, nowMs, session } from '../lib/session.js';
+import { may, movedMs, nowMs, session } from '../lib/session.js';
 import { lanesOf, mainCopy } from '../lib/trail.js';
 import type { Body, Message, Trail } from '../types.js';
 import { Code, Empty, type Fact, Facts, Head, Loaded, Problems, Section, Time, textsOf } from '../ui/parts.js';
@@ -44,7 +44,7 @@ function Tools({ trail }: { readonly trail: Trail }) {
   return (
     <>
       {toMs !== undefined && may('time') && session.value?.has.time === true && (
-        <button type="button" onClick={() => openJump('Move time to this message', { to: toMs })}>
+        <button type="button" onClick={() => openJump('Move time to this message', { to: toMs + movedMs.peek() })}>
           Move time to this message, {ago(toMs, nowMs.value)}
         </button>
       )}
@@ -78,9 +78,15 @@ function Shown({ trail }: { readonly trail: Trail }) {
   }
   return (
     <>
-      <Problems list={textsOf([...trail.failures, ...trail.problems])} />
+      <Problems list={[...textsOf([...trail.failures, ...trail.problems]), ...missingIn(trail)]} />
       <Facts facts={factsOf(message)} />
       <TrailView lanes={lanesOf(trail, nowMs.value)} />
+      {session.value?.has.control === true && (
+        <p class="foot">
+          An embedded broker remembers the last 2,000 steps of delays, transactions and redeliveries, since it was
+          started.
+        </p>
+      )}
       <div class="halves">
         <Section title="Body" note={bytes(message.body.bytes)}>
           <div class="panel">
@@ -94,6 +100,16 @@ function Shown({ trail }: { readonly trail: Trail }) {
       </div>
     </>
   );
+}
+
+/** What the trail may lack. */
+function missingIn({ gaps, mayBeMore, groups }: Trail): readonly string[] {
+  const cut = groups.filter((one) => one.mayBeMore).map(({ consumerGroup }) => consumerGroup);
+  return [
+    ...gaps.map(({ name, consumerGroup = 'its delays', error }) => `${name}: ${consumerGroup}: ${error.message}`),
+    ...(mayBeMore ? ['A broker returned as many copies as it returns of one ID; there may be older ones.'] : []),
+    ...cut.map((group) => `${group}: there may be older deliveries than those shown.`),
+  ];
 }
 
 function factsOf(message: Message): readonly Fact[] {

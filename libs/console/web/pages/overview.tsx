@@ -49,7 +49,7 @@ function Shown({ value }: { readonly value: Overview }) {
       />
       <Trouble
         title="Nobody consumes"
-        note="Messages wait, and no consumer of the group is connected. Start one, or delete the group."
+        note="Messages wait, the group does not move ahead, and the brokers know no consumer of it. Start one, or delete the group."
         rows={unattended}
         value={({ lag }) => plural(lag, 'message')}
       />
@@ -61,7 +61,7 @@ function Shown({ value }: { readonly value: Overview }) {
       />
       <Trouble
         title="Dead letters"
-        note="Their handlers failed until the attempts ran out. Fix the cause, then replay them."
+        note="Their handlers failed until the attempts ran out. Fix the cause, then replay them; replayed ones count until their retention is over."
         rows={deadLetters}
         value={({ deadLetters: dead }) => plural(dead, 'dead letter')}
         part="dead-letters"

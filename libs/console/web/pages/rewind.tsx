@@ -2,7 +2,7 @@
 
 import { useState } from 'preact/hooks';
 import { ago, count, HOUR_MS, localInput, plural, time } from '../lib/format.js';
-import { brokerNow, nowMs } from '../lib/session.js';
+import { nowMs, serverNow } from '../lib/session.js';
 import { type FormProps, openChange } from '../ui/change.js';
 import { Switch } from '../ui/parts.js';
 
@@ -34,7 +34,7 @@ interface Moves {
 export function openRewind(consumerGroup: string, topics: readonly string[]): void {
   openChange<Wanted, Moves>({
     title: `Rewind ${consumerGroup}`,
-    form: { topic: topics[0] ?? '', topics, to: 'time', timeMs: brokerNow() - HOUR_MS },
+    form: { topic: topics[0] ?? '', topics, to: 'time', timeMs: serverNow() - HOUR_MS },
     Form: RewindForm,
     body: ({ topic, to, timeMs }) => ({
       action: 'rewind',

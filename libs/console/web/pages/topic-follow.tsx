@@ -42,10 +42,16 @@ export function Followed({ topic }: { readonly topic: string }) {
       messages: ({ messages, skipped, problems }) => {
         if (!isPaused) return add(messages, BigInt(skipped), problems);
         held.current.push(...messages);
-        held.current.splice(0, held.current.length - MOST_WAITING);
+        const excess = held.current.splice(0, Math.max(0, held.current.length - MOST_WAITING)).length;
         setWaiting(held.current.length);
+        setShown((last) => ({ ...last, skipped: last.skipped + BigInt(skipped) + BigInt(excess), problems }));
       },
       problem: (message) => setShown((last) => ({ ...last, problems: [message] })),
+      dropped: (events) =>
+        setShown((last) => ({
+          ...last,
+          problems: [`This page reads too slowly; ${plural(events, 'event')} with messages were left out.`],
+        })),
     },
   );
   const toggle = (): void => {

@@ -3,7 +3,7 @@
 import { count, localInput } from '../lib/format.js';
 import { usePages } from '../lib/resource.js';
 import { place, setQuery } from '../lib/router.js';
-import { brokerNow } from '../lib/session.js';
+import { serverNow } from '../lib/session.js';
 import type { Message, MessagePage } from '../types.js';
 import { MessageTable } from '../ui/message-table.js';
 import { Empty, Failure, Loaded, Problems, Search, textsOf } from '../ui/parts.js';
@@ -50,7 +50,7 @@ export function Messages({ topic }: { readonly topic: string }) {
             type="datetime-local"
             step="1"
             value={to === '' ? '' : localInput(Number(to))}
-            max={localInput(brokerNow())}
+            max={localInput(serverNow())}
             onChange={({ currentTarget: { value } }) =>
               setQuery({ to: value === '' ? '' : String(new Date(value).getTime()) })
             }

@@ -2,7 +2,7 @@
 
 import { bytes, localInput } from '../lib/format.js';
 import { linkTo } from '../lib/router.js';
-import { brokerNow } from '../lib/session.js';
+import { serverNow } from '../lib/session.js';
 import { type FormProps, openChange } from './change.js';
 
 interface Draft {
@@ -17,7 +17,7 @@ interface Draft {
 const IN_A_MINUTE_MS = 60_000;
 
 export function openSend(topic: string, type: string | undefined): void {
-  const deliverAt = type === 'delay' ? localInput(brokerNow() + IN_A_MINUTE_MS) : '';
+  const deliverAt = type === 'delay' ? localInput(serverNow() + IN_A_MINUTE_MS) : '';
   openChange<Draft, Readonly<Record<string, unknown>>>({
     title: `Send to ${topic}`,
     form: { text: '', tag: '', keys: '', messageGroup: '', deliverAt, type },

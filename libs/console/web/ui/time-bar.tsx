@@ -5,7 +5,7 @@ import { ago, duration, plural, time } from '../lib/format.js';
 import { timeNews } from '../lib/live.js';
 import { useResource } from '../lib/resource.js';
 import { linkTo } from '../lib/router.js';
-import { may, nowMs, setBrokerNow } from '../lib/session.js';
+import { may, movedMs, nowMs } from '../lib/session.js';
 import type { Due, TimePage } from '../types.js';
 import { type FormProps, openChange } from './change.js';
 import { ShortId } from './message-table.js';
@@ -37,17 +37,17 @@ export function TimeBar() {
   useEffect(() => {
     if (value === undefined) return;
     timeNews.value = value;
-    setBrokerNow(value.nowMs);
+    movedMs.value = value.offsetMs;
   }, [value]);
   const news = timeNews.value;
-  const now = nowMs.value;
+  const now = nowMs.value + movedMs.value;
   const nextMs = news === undefined ? value?.nextDueAtMs : news.nextDueAtMs;
   const offsetMs = news?.offsetMs ?? value?.offsetMs ?? 0;
   const first = value?.due[0];
   return (
     <section class="time-bar" aria-label="The broker’s time">
       <span class="clock">
-        <span class="muted">Broker time</span> <strong>{time(now, Date.now(), false)}</strong>
+        <span class="muted">Broker time</span> <strong>{time(now, nowMs.value, false)}</strong>
         {offsetMs > 0 && <span class="chip accent">{duration(offsetMs)} ahead</span>}
       </span>
       <span class="next muted">
@@ -92,13 +92,11 @@ export function openJump(title: string, jump: Jump): void {
     isDangerous: false,
     preview: (preview) => (
       <>
-        <p>
-          The broker’s clock moves to <Time ms={preview.toMs} />. It cannot be moved back.
-        </p>
+        <p>The broker’s clock moves to {time(preview.toMs, nowMs.peek() + movedMs.peek())}. It cannot be moved back.</p>
         {preview.due.length === 0 ? <p class="muted">Nothing becomes due on the way.</p> : <DueList {...preview} />}
       </>
     ),
-    confirm: ({ toMs }) => `Move by ${duration(Math.max(0, toMs - nowMs.peek()))}`,
+    confirm: ({ toMs }) => `Move by ${duration(Math.max(0, toMs - nowMs.peek() - movedMs.peek()))}`,
   });
 }
 
@@ -125,7 +123,7 @@ function DueList({ due, dueMore }: JumpPreview) {
       <ol class="list">
         {due.map((one, index) => (
           <li key={`${index} ${one.messageId}`}>
-            <Time ms={one.atMs} isCoarse />
+            <Time ms={one.atMs - movedMs.value} isCoarse />
             <span>{KINDS[one.kind] ?? one.kind}</span>
             <span class="grow">
               {one.topic}{' '}

@@ -1,13 +1,13 @@
 // Reads the dead letters of a consumer group page by page without consuming them. dead-letter-replay.ts sends them again.
 
-import { consumerGroupNameProblem, deadLetterTopicOf, RETRY_PREFIX } from '../protocol/model/names.js';
+import { consumerGroupNameProblem, deadLetterTopicOf } from '../protocol/model/names.js';
 import type { StoredMessageFields } from '../protocol/remoting/stored-message.js';
 import type { ClusterAccess } from '../remoting/cluster-access.js';
 import type { Deadline } from '../support/deadline.js';
 import { checkName } from './checks.js';
 import type { BrokerFailure } from './each-broker.js';
-import { PROPERTIES, type StoredMessageView } from './message-view.js';
-import { originOfRetryTopic } from './system-names.js';
+import type { StoredMessageView } from './message-view.js';
+import { originOfDeadLetter } from './origin-topic.js';
 import { checkPageOptions, type MessagePageOptions, readTopicPage } from './topic-page.js';
 
 export interface DeadLetterPageOptions extends MessagePageOptions {}
@@ -63,14 +63,8 @@ export async function readPage(
 ): Promise<Omit<DeadLetterPage, 'deadLetters'> & { readonly letters: readonly StoredDeadLetter[] }> {
   const { found, ...page } = await readTopicPage(cluster, deadLetterTopicOf(consumerGroup), options, deadline);
   const letters = found.map(({ stored, view }) => {
-    return { stored, deadLetter: { ...view, consumerGroup, originTopic: originTopicOf(consumerGroup, stored) } };
+    const originTopic = originOfDeadLetter(consumerGroup, (name) => stored.properties.get(name));
+    return { stored, deadLetter: { ...view, consumerGroup, originTopic } };
   });
   return { letters, ...page };
-}
-
-/** Set by the server when it moved the message here; for a redelivery it is the name of the retry topic. */
-export function originTopicOf(consumerGroup: string, { properties }: StoredMessageFields): string | undefined {
-  const from = properties.get(PROPERTIES.retryTopic);
-  if (from === undefined || !from.startsWith(RETRY_PREFIX)) return from;
-  return originOfRetryTopic(properties.get(PROPERTIES.originGroup) ?? consumerGroup, from);
 }

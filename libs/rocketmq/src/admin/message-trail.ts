@@ -18,13 +18,13 @@ import { mapConcurrently } from '../support/concurrently.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
 import { UsageError } from '../support/errors.js';
 import { checkName } from './checks.js';
-import { originTopicOf } from './dead-letters.js';
 import { type DelayedMessage, delayedUnreadable, delayedView } from './delayed-messages.js';
 import { type BrokerFailure, fromEach } from './each-broker.js';
 import { type Row, rowsIn } from './lag.js';
 import { MOST_BY_ID, storedWithId } from './message-lookup.js';
 import { messageView, PROPERTIES, type StoredMessageView } from './message-view.js';
 import { compareText } from './order.js';
+import { originOfDeadLetter } from './origin-topic.js';
 import { groupsOnBroker } from './topic-groups.js';
 import { queuesOn } from './topic-offsets.js';
 
@@ -237,7 +237,8 @@ class BrokerTrail {
     // The name of a retry topic does not separate group and topic.
     const isOfGroup = ({ properties }: StoredMessageFields): boolean =>
       (properties.get(PROPERTIES.originGroup) ?? consumerGroup) === consumerGroup;
-    const isOfTopic = (one: StoredMessageFields): boolean => (originTopicOf(consumerGroup, one) ?? topic) === topic;
+    const isOfTopic = ({ properties }: StoredMessageFields): boolean =>
+      (originOfDeadLetter(consumerGroup, (name) => properties.get(name)) ?? topic) === topic;
     const copy = (one: StoredMessageView): TrailCopy => {
       const row = rows.find(({ topic: of, queueId }) => of === one.topic && queueId === one.queueId);
       return { ...one, isPassed: (row?.consumerOffset ?? 0n) > one.queueOffset };

@@ -13,6 +13,8 @@ export interface Position {
 const POSITION = /^([^,/]+)\/(\d{1,9})\/(\d{1,19})$/;
 /** A page that begins at the end continues in several queues; its text differs, so that it is not taken for the other order. */
 const NEWEST = 'newest:';
+/** Of all queues that are followed. */
+const TAIL = 'tail:';
 
 export function formatPosition({ broker, queueId, offset }: Position): string {
   return `${encodeURIComponent(broker)}/${queueId}/${offset}`;
@@ -39,6 +41,18 @@ export function formatNewest(positions: readonly Position[], away: readonly stri
 /** In the place of the queues of a broker that are not known. */
 export const WHOLE_BROKER = { queueId: 999_999_999, offset: 0n };
 
+export function formatTail(positions: readonly Position[]): string {
+  return TAIL + positions.map(formatPosition).join(',');
+}
+
+/** @throws UsageError */
+export function parseTail(text: string): readonly Position[] {
+  const listed = text.startsWith(TAIL) ? text.slice(TAIL.length) : ',';
+  const positions = listed === '' ? [] : listed.split(',').map(positionIn);
+  if (positions.every((one) => one !== undefined)) return positions;
+  throw illegalPosition(text, '"next" of a batch of the same topic');
+}
+
 /** At least one; `oldest-first` has one. @throws UsageError */
 export function parsePositions(text: string, order: 'oldest-first' | 'newest-first'): readonly Position[] {
   const isNewest = text.startsWith(NEWEST);
@@ -47,8 +61,11 @@ export function parsePositions(text: string, order: 'oldest-first' | 'newest-fir
     const positions = parts.map(positionIn);
     if (positions.every((one) => one !== undefined)) return positions;
   }
-  const message = `after is "${text}"; it must be "next" of a previous page in the same order`;
-  throw new UsageError('ILLEGAL_POSITION', message, 'after');
+  throw illegalPosition(text, '"next" of a previous page in the same order');
+}
+
+function illegalPosition(text: string, wanted: string): UsageError {
+  return new UsageError('ILLEGAL_POSITION', `after is "${text}"; it must be ${wanted}`, 'after');
 }
 
 function positionIn(text: string): Position | undefined {

@@ -9,6 +9,7 @@ import { TransportError, UsageError } from '../support/errors.js';
 import { checkLimit, checkName, checkTime } from './checks.js';
 import { AskedBrokers, type BrokerFailure } from './each-broker.js';
 import type { StoredMessageView } from './message-view.js';
+import { formatTail, parseTail } from './positions.js';
 import { offsetAtTime } from './queue-reader.js';
 import { type OwnedQueue, queuesOf } from './topic-offsets.js';
 import { type BrowseOptions, readQueue } from './topic-page.js';
@@ -17,6 +18,8 @@ import { type BrowseOptions, readQueue } from './topic-page.js';
 export interface TailOptions extends CallOptions, Pick<BrowseOptions, 'filter'> {
   /** Begin with the messages that were stored at this time or later. Default: with those that are stored from now on. */
   readonly from?: Date;
+  /** `next` of a batch: go on after it, without gaps and repetitions. Default: as `from` says. */
+  readonly after?: string;
   /**
    * The number of messages, 1 to 10,000, beyond which those of a second are not all read: only the newest of each queue are, and the
    * others are counted in `skipped`. Default: every message is read, as fast as the caller takes them.
@@ -30,10 +33,14 @@ export interface TailedMessages {
   readonly messages: readonly StoredMessageView[];
   /** Messages that were not read, because there were more than `maxMessages` or the server has deleted them meanwhile. */
   readonly skipped: bigint;
+  /** Where another iteration goes on after this batch, as its `after`. */
+  readonly next: string;
   /** Brokers that do not answer at present; their messages come when they do. Empty when all answered. */
   readonly failures: readonly BrokerFailure[];
 }
 
+/** The position of an iteration that follows no queue yet. */
+const NOWHERE = formatTail([]);
 const LOOK_INTERVAL_MS = 1000;
 const BATCH = 100;
 const MOST = 10_000;
@@ -41,9 +48,10 @@ const MOST = 10_000;
 const MOST_FAILURES = 30;
 
 /** @throws UsageError */
-export function checkTail(topic: string, { from, maxMessages }: TailOptions): void {
+export function checkTail(topic: string, { from, after, maxMessages }: TailOptions): void {
   checkName('topic', topic, topicNameProblem(topic));
   checkTime('from', from);
+  if (after !== undefined) parseTail(after);
   if (maxMessages !== undefined) checkLimit(maxMessages, MOST, 'maxMessages');
 }
 
@@ -64,10 +72,10 @@ export async function* tailMessages(
       options.signal?.throwIfAborted();
       failed = 0;
       hasMore = look.hasMore;
-      const { messages, skipped, failures } = look;
+      const { messages, skipped, next, failures } = look;
       const nowAway = failures.map(({ name }) => name).join();
       // The first batch comes even if it is empty: what is stored afterwards will be in a later one.
-      if (messages.length > 0 || skipped > 0n || nowAway !== away) yield { messages, skipped, failures };
+      if (messages.length > 0 || skipped > 0n || nowAway !== away) yield { messages, skipped, next, failures };
       away = nowAway;
     } catch (error) {
       // Servers that restart come back.
@@ -82,6 +90,7 @@ export async function* tailMessages(
 /** How far a queue was followed. */
 interface Followed {
   readonly broker: string;
+  readonly queueId: number;
   /** The next message to read. */
   offset: bigint;
   /** When the last message before it was stored. */
@@ -102,6 +111,8 @@ class Tail {
     private readonly options: TailOptions,
   ) {
     this.fromMs = (options.from ?? realTimeIn(0)).getTime();
+    for (const { broker, queueId, offset } of parseTail(options.after ?? NOWHERE))
+      this.followed.set(`${broker}/${queueId}`, { broker, queueId, offset, lastMs: 0 });
   }
 
   async look(deadline: Deadline): Promise<TailedMessages & { readonly hasMore: boolean }> {
@@ -136,7 +147,8 @@ class Tail {
       messages.push(...found.map(({ view }) => view));
     }
     messages.sort((left, right) => left.storeTimestampMs - right.storeTimestampMs);
-    return { messages, skipped, failures: [...failures, ...asked.failures], hasMore };
+    const next = formatTail([...this.followed.values()]);
+    return { messages, skipped, next, failures: [...failures, ...asked.failures], hasMore };
   }
 
   private isWanted(message: StoredMessageView, own: Followed): boolean {
@@ -155,7 +167,7 @@ class Tail {
 
   /** Sets where a new queue begins, and moves on a queue whose first messages were deleted. @returns how many those were */
   private async place(queue: OwnedQueue, deadline: Deadline): Promise<bigint> {
-    const { broker, minOffset, maxOffset, lastTimestampMs = 0 } = queue.offsets;
+    const { broker, queueId, minOffset, maxOffset, lastTimestampMs = 0 } = queue.offsets;
     const at = (timestampMs: number): Promise<bigint> =>
       offsetAtTime(this.cluster, this.topic, queue, timestampMs, deadline);
     const own = this.followed.get(nameOf(queue));
@@ -163,7 +175,7 @@ class Tail {
       const isNow = !this.hasLooked && this.options.from === undefined;
       const otherwise = this.known.has(broker) ? minOffset : undefined;
       const offset = isNow ? maxOffset : (otherwise ?? (await at(this.fromMs)));
-      this.followed.set(nameOf(queue), { broker, offset, lastMs: isNow ? lastTimestampMs : 0 });
+      this.followed.set(nameOf(queue), { broker, queueId, offset, lastMs: isNow ? lastTimestampMs : 0 });
       return 0n;
     }
     // The topic was created again, or the broker has come back without its last messages: what is newer than the last one seen is new.
@@ -175,8 +187,8 @@ class Tail {
   }
 
   private of(queue: OwnedQueue): Followed {
-    const { broker, maxOffset } = queue.offsets;
-    return this.followed.get(nameOf(queue)) ?? { broker, offset: maxOffset, lastMs: 0 };
+    const { broker, queueId, maxOffset } = queue.offsets;
+    return this.followed.get(nameOf(queue)) ?? { broker, queueId, offset: maxOffset, lastMs: 0 };
   }
 
   private waiting(queue: OwnedQueue): bigint {

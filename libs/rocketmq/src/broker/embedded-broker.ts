@@ -399,9 +399,10 @@ export class EmbeddedBroker {
   }
 
   private controlContext(): ControlContext {
-    const { engine, store, clock, sessions, faults, travel } = this;
+    const { engine, store, clock, clientTime, sessions, faults, travel } = this;
     const storage = this.#options.data === undefined ? 'memory' : 'disk';
-    return { engine, store, storage, clock, sessions, faults, travel, endpoints: () => this.endpoints };
+    const own = { engine, store, storage, clock, clientTime, sessions, faults, travel } as const;
+    return { ...own, endpoints: () => this.endpoints };
   }
 
   private async makeControl(): Promise<ControlServer> {

@@ -43,6 +43,7 @@ export type {
 } from '../admin/message-pages.js';
 export type { GroupTrail, MessageTrail, TrailCopy, TrailGap, TrailQuery, TrailRetry } from '../admin/message-trail.js';
 export type { StoredMessageView } from '../admin/message-view.js';
+export { originTopicOf } from '../admin/origin-topic.js';
 export { positionOf } from '../admin/positions.js';
 export type { QueueOffset } from '../admin/rewind.js';
 export type { PlannedMove } from '../admin/rewind-plan.js';

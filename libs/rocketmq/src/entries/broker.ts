@@ -2,6 +2,7 @@
 
 export type { AccessAction, BrokerPermission, BrokerUser } from '../broker/access/users.js';
 export {
+  AdvanceInterruptedError,
   ControlClient,
   type ControlClientOptions,
   ControlError,

@@ -67,6 +67,20 @@ export class ControlError extends RocketMQError {
   }
 }
 
+/** A part of {@link ControlClient.advanceTime} failed after others had moved the time. The cause is in `cause`. */
+export class AdvanceInterruptedError extends RocketMQError {
+  constructor(
+    /** How far the time was moved before. */
+    readonly done: AdvancedTime,
+    cause: unknown,
+  ) {
+    const [reached, wanted] = [done.nowMs, done.targetMs].map((ms) => new Date(ms).toISOString());
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const message = `the time was moved to ${reached}, not to ${wanted}: ${why}; go on with \`toMs\`, not with \`byMs\``;
+    super('ADVANCE_INTERRUPTED', message, 'unknown', false, { cause });
+  }
+}
+
 /** Identifies a delayed message by its topic and id, or by its recall handle. */
 export type DelayedMessageName =
   | { readonly topic: string; readonly messageId: string }
@@ -139,9 +153,12 @@ export class ControlClient {
   inFlight({
     group,
     topic,
+    messageId,
     ...options
-  }: PageOptions & { readonly group?: string; readonly topic?: string } = {}): Promise<Page<DeliveryState>> {
-    return this.read('/in-flight', { group, topic }, options);
+  }: PageOptions & { readonly group?: string; readonly topic?: string; readonly messageId?: string } = {}): Promise<
+    Page<DeliveryState>
+  > {
+    return this.read('/in-flight', { group, topic, messageId }, options);
   }
 
   /** Delayed messages, the earliest delivery time first. */
@@ -197,7 +214,7 @@ export class ControlClient {
    * Moves the time of a broker with time travel ahead: to each moment at which something is due, one after another, and waits until it
    * has happened. Sends several requests if this takes long; `timeoutMs` applies to each of them, and `signal` to all.
    * @throws ControlError `NO_TIME_TRAVEL`, `NOTHING_DUE`, `TIME_MOVING` while another request moves the time; `NOT_QUIET` that names what
-   * continues and says how far the time was moved
+   * continues and says how far the time was moved; AdvanceInterruptedError when a later request fails
    */
   async advanceTime(jump: TimeJump, options?: CallOptions): Promise<AdvancedTime> {
     const { duringWork = false } = jump;
@@ -206,7 +223,11 @@ export class ControlClient {
     const { targetMs } = reached;
     while (!reached.done) {
       const rest = { byMs: Math.max(0, targetMs - reached.nowMs), duringWork };
-      reached = await this.change<AdvancedTime>('/time/advance', rest, options);
+      try {
+        reached = await this.change<AdvancedTime>('/time/advance', rest, options);
+      } catch (error) {
+        throw new AdvanceInterruptedError({ ...reached, targetMs, passed }, error);
+      }
       passed += reached.passed;
     }
     return { ...reached, targetMs, passed };

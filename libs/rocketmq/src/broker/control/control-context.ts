@@ -5,6 +5,7 @@ import type { Engine } from '../engine/engine.js';
 import type { Faults } from '../services/faults.js';
 import type { Sessions } from '../services/sessions.js';
 import type { Store } from '../store/store.js';
+import type { ClientTime } from '../time/client-time.js';
 import type { TimeTravel } from '../time/time-travel.js';
 
 export interface ControlContext {
@@ -13,6 +14,8 @@ export interface ControlContext {
   readonly storage: 'memory' | 'disk';
   /** Business time. */
   readonly clock: Clock;
+  /** The clock of the clients, which differs from it once it was moved. */
+  readonly clientTime: ClientTime;
   /** Moves that time; undefined if it cannot be moved. */
   readonly travel: TimeTravel | undefined;
   readonly sessions: Sessions;

@@ -136,8 +136,11 @@ export interface MessageState {
   readonly messageGroup?: string;
   readonly priority?: number;
   readonly liteTopic?: string;
+  /** By the clock of the clients, as everywhere outside of the control port. */
   readonly bornAtMs: number;
+  /** By the clock of the clients. */
   readonly storedAtMs: number;
+  /** By the broker's clock, which `GET /time` has moved ahead of it. */
   readonly deliveryTimestampMs?: number;
   /** The size of the complete stored body. */
   readonly bodyBytes: number;
@@ -157,6 +160,7 @@ export interface VisibleMessageState extends MessageState {
 
 /** A message that waits for its delivery time. */
 export interface DelayedMessageState extends MessageState {
+  /** By the broker's clock, as all times at which something will happen. */
   readonly dueAtMs: number;
   readonly recallHandle: string;
 }

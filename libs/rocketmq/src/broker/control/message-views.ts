@@ -6,12 +6,13 @@ import { dueAtOf, recallHandleOf } from '../engine/recall-handle.js';
 import type { HalfRecord, StoredMessage } from '../engine/records.js';
 import type { MessageEntry } from '../engine/views.js';
 import type { Key } from '../store/store.js';
+import type { ClientTime } from '../time/client-time.js';
 import type { DelayedMessageState, HalfMessageState, MessageState, VisibleMessageState } from './control-views.js';
 
 /** The most bytes of a body that are returned. */
 const SHOWN_BYTES = 4_096;
 
-function messageState(topic: string, message: StoredMessage): MessageState {
+function messageState(topic: string, message: StoredMessage, clientTime: ClientTime): MessageState {
   const { messageId, type, tag, keys, properties, messageGroup, priority, liteTopic, deliveryTimestampMs } = message;
   const shown = message.body.subarray(0, SHOWN_BYTES);
   // The complete body decides, since cutting may split a character.
@@ -26,8 +27,8 @@ function messageState(topic: string, message: StoredMessage): MessageState {
     ...(messageGroup !== undefined && { messageGroup }),
     ...(priority !== undefined && { priority }),
     ...(liteTopic !== undefined && { liteTopic }),
-    bornAtMs: message.bornTimestampMs,
-    storedAtMs: message.storeTimestampMs,
+    bornAtMs: clientTime.toClient(message.bornTimestampMs),
+    storedAtMs: clientTime.toClient(message.storeTimestampMs),
     ...(deliveryTimestampMs !== undefined && { deliveryTimestampMs }),
     bodyBytes: message.body.length,
     body: shown.toString(bodyEncoding),
@@ -37,19 +38,23 @@ function messageState(topic: string, message: StoredMessage): MessageState {
   };
 }
 
-export function visibleMessage({ topic, queueId, offset, message }: MessageEntry): VisibleMessageState {
-  return { ...messageState(topic, message), queueId, offset };
+export function visibleMessage(
+  { topic, queueId, offset, message }: MessageEntry,
+  clientTime: ClientTime,
+): VisibleMessageState {
+  return { ...messageState(topic, message, clientTime), queueId, offset };
 }
 
 /** @param key the key of its record */
-export function delayedMessage(key: Key, message: StoredMessage): DelayedMessageState {
+export function delayedMessage(key: Key, message: StoredMessage, clientTime: ClientTime): DelayedMessageState {
   const recallHandle = recallHandleOf(key, message.messageId);
-  return { ...messageState(key[1] as string, message), dueAtMs: dueAtOf(key), recallHandle };
+  return { ...messageState(key[1] as string, message, clientTime), dueAtMs: dueAtOf(key), recallHandle };
 }
 
 export function halfMessage(
   topic: string,
   { message, transactionId, checks, nextCheckAtMs }: HalfRecord,
+  clientTime: ClientTime,
 ): HalfMessageState {
-  return { ...messageState(topic, message), transactionId, checks, nextCheckAtMs };
+  return { ...messageState(topic, message, clientTime), transactionId, checks, nextCheckAtMs };
 }

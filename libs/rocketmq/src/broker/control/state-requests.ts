@@ -100,11 +100,13 @@ export class StateRequests {
   inFlight(fields: Fields): Page<DeliveryState> {
     const wish = pageWishOf(fields);
     const [group, topic] = [fields.name('group'), fields.name('topic')];
+    const messageId = fields.text('messageId');
     fields.end();
     const prefix = group === undefined ? keys.deliveries : keys.deliveriesOfGroup(group);
     return pageOf(this.broker.store, prefix, wish, (key, value) => {
       if (topic !== undefined && key[2] !== topic) return undefined;
-      return this.deliveryState(key, value as DeliveryRecord);
+      const state = this.deliveryState(key, value as DeliveryRecord);
+      return messageId === undefined || state?.messageId === messageId ? state : undefined;
     });
   }
 
@@ -116,14 +118,15 @@ export class StateRequests {
     const { store } = this.broker;
     if (messageId !== undefined) {
       if (topic === undefined) throw new ControlRefusal(400, 'ILLEGAL_ARGUMENT', 'messageId requires a topic');
-      const view = (key: Key, message: unknown) => delayedMessage(key, message as StoredMessage);
+      const view = (key: Key, message: unknown) =>
+        delayedMessage(key, message as StoredMessage, this.broker.clientTime);
       return pageOf(store, keys.delayedById(topic, messageId), wish, view);
     }
     return pageOf(store, keys.dues, wish, (key) => {
       const due = dueOf(key);
       if (due.kind !== 'delayed' || (topic ?? due.key[1]) !== due.key[1]) return undefined;
       const message = peek(store, due.key) as StoredMessage | undefined;
-      return message && delayedMessage(due.key, message);
+      return message && delayedMessage(due.key, message, this.broker.clientTime);
     });
   }
 
@@ -132,7 +135,9 @@ export class StateRequests {
     const topic = fields.name('topic');
     fields.end();
     const prefix = topic === undefined ? keys.halves : keys.halvesOf(topic);
-    return pageOf(this.broker.store, prefix, wish, (key, half) => halfMessage(key[1] as string, half as HalfRecord));
+    return pageOf(this.broker.store, prefix, wish, (key, half) =>
+      halfMessage(key[1] as string, half as HalfRecord, this.broker.clientTime),
+    );
   }
 
   clients(fields: Fields): Page<ClientState> {
@@ -147,16 +152,19 @@ export class StateRequests {
     const topic = fields.requiredName('topic');
     const [messageId, key] = [fields.text('messageId'), fields.text('key')];
     fields.end();
-    const { store } = this.broker;
+    const { store, clientTime } = this.broker;
     const { limit } = wish;
-    if (messageId !== undefined) return { items: messagesById(store, topic, messageId, limit).map(visibleMessage) };
+    if (messageId !== undefined)
+      return { items: messagesById(store, topic, messageId, limit).map((one) => visibleMessage(one, clientTime)) };
     if (key !== undefined) {
       const always = { fromMs: 0, toMs: Number.MAX_SAFE_INTEGER - 1 };
-      return { items: messagesByKey(store, { topic, key, limit, ...always }).map(visibleMessage) };
+      return {
+        items: messagesByKey(store, { topic, key, limit, ...always }).map((one) => visibleMessage(one, clientTime)),
+      };
     }
     return pageOf(store, keys.log(topic), wish, (at, message) => {
       const [queueId, offset] = at.slice(-2) as [number, number];
-      return visibleMessage({ topic, queueId, offset, message: message as StoredMessage });
+      return visibleMessage({ topic, queueId, offset, message: message as StoredMessage }, clientTime);
     });
   }
 

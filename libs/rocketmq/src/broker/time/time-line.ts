@@ -53,10 +53,20 @@ export class TimeLine implements ClientTime {
   }
 
   toBroker(clientMs: number): number {
-    const guess = Math.ceil(this.guess(clientMs));
-    // The guess may be wrong by a rounding error.
-    if (this.toClient(guess) < clientMs) return guess + 1;
-    return this.toClient(guess - 1) >= clientMs && this.isInside(clientMs) ? guess - 1 : guess;
+    const guess = this.guess(clientMs);
+    // "For ever", as clients write it: there are no milliseconds out there.
+    if (!Number.isSafeInteger(2 * Math.trunc(guess))) return guess;
+    const isReached = (brokerMs: number): boolean => this.toClient(brokerMs) >= clientMs;
+    // A rounding error of a real millisecond is hours of the broker's, where its clock was moved quickly.
+    let [low, high] = [Math.floor(guess), Math.ceil(guess)];
+    for (let stepMs = 1; isReached(low); stepMs *= 2) low -= stepMs;
+    for (let stepMs = 1; !isReached(high); stepMs *= 2) high += stepMs;
+    while (high - low > 1) {
+      const middle = Math.floor((low + high) / 2);
+      if (isReached(middle)) high = middle;
+      else low = middle;
+    }
+    return high;
   }
 
   toBrokerLast(clientMs: number): number {
@@ -79,11 +89,6 @@ export class TimeLine implements ClientTime {
     const sinceMs = realMs - before.realMs;
     if (after === undefined) return before.brokerMs + sinceMs;
     return before.brokerMs + sinceMs * ((after.brokerMs - before.brokerMs) / (after.realMs - before.realMs));
-  }
-
-  private isInside(realMs: number): boolean {
-    const [first, last] = [this.points[0], this.points.at(-1)];
-    return first !== undefined && last !== undefined && realMs > first.realMs && realMs <= last.realMs;
   }
 
   /** The last point for which the condition holds, which it does up to some point; -1 if there is none. */

@@ -1,0 +1,70 @@
+// Moves a group in a topic to the offsets that its plan has shown: what arrives between plan and execution is not skipped.
+
+import type { PlannedMove, RewindTarget } from 'nestjs-rocketmq/admin';
+import type { Change, ChangeResult } from '../access/plans.js';
+import { inTurns, type PageContext } from '../pages/context.js';
+import { type Fields, LATEST_MS, wrong } from './fields.js';
+
+/** How long each move may take. */
+const MOVE_MS = 15_000;
+
+export async function planRewind({ admin, request }: PageContext, fields: Fields): Promise<Change> {
+  const [consumerGroup, topic] = [fields.text('consumerGroup'), fields.text('topic')];
+  const to = targetIn(fields);
+  fields.end();
+  const asked = { consumerGroup, topic, to };
+  const moves = await admin.planRewind(asked, { signal: request.signal });
+  const move = async (one: PlannedMove, now: readonly PlannedMove[], signal: AbortSignal): Promise<Moved> => {
+    const { broker, queueId, to: offset } = one;
+    const from = now.find((other) => other.broker === broker && other.queueId === queueId)?.from;
+    // It has come further by itself since the plan, which was to skip messages: back is not what was planned.
+    if (from !== undefined && from >= offset && (one.from ?? 0n) < offset) return { broker, queueId, from, to: from };
+    try {
+      const target = { kind: 'offset', broker, queueId, offset } as const;
+      await admin.rewindGroup({ consumerGroup, topic, to: target }, { signal, timeoutMs: MOVE_MS });
+      return { broker, queueId, from, to: offset };
+    } catch (error) {
+      return { broker, queueId, from, to: undefined, error };
+    }
+  };
+  const run = async (signal: AbortSignal): Promise<ChangeResult> => {
+    const now = await admin.planRewind(asked, { signal });
+    const moved = await inTurns(moves, (one) => move(one, now, signal));
+    const failed = moved.filter(({ to: reached }) => reached === undefined);
+    if (failed.length === moves.length && failed[0] !== undefined) throw failed[0].error;
+    const parts = [`${moved.length - failed.length} queues moved: ${distanceOf(moved)}`];
+    if (failed.length > 0) parts.push(`${failed.length} queues were not moved: ${messagesOf(failed)}`);
+    return { outcome: failed.length === 0 ? 'done' : 'partly', text: parts.join('; '), details: { moved } };
+  };
+  const target = { consumerGroup, topic, to: to.kind, ...(to.kind === 'time' && { time: to.time.toISOString() }) };
+  return { action: 'rewind', target, preview: { moves }, exclusive: `rewind of ${consumerGroup}`, run };
+}
+
+interface Moved {
+  readonly broker: string;
+  readonly queueId: number;
+  readonly from: bigint | undefined;
+  /** Undefined when the queue was not moved. */
+  readonly to: bigint | undefined;
+  readonly error?: unknown;
+}
+
+function targetIn(fields: Fields): Exclude<RewindTarget, { kind: 'offset' }> {
+  const kind = fields.text('to');
+  if (kind === 'beginning' || kind === 'end') return { kind };
+  if (kind === 'time') return { kind, time: new Date(fields.count('timeMs', 0, LATEST_MS)) };
+  throw wrong('to must be beginning, end or time');
+}
+
+function distanceOf(moved: readonly Moved[]): string {
+  let [again, skipped] = [0n, 0n];
+  for (const { from = 0n, to = from } of moved) {
+    if (to < from) again += from - to;
+    else skipped += to - from;
+  }
+  return `${again} messages are delivered again, ${skipped} are skipped`;
+}
+
+function messagesOf(failed: readonly Moved[]): string {
+  return [...new Set(failed.map(({ error }) => (error instanceof Error ? error.message : String(error))))].join('; ');
+}

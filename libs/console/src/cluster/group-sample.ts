@@ -1,0 +1,127 @@
+// One look at a consumer group: how far behind it is, and who consumes.
+
+import type { ListedTopic, RocketMQAdmin, SubscriptionDifference, TopicOffsets } from 'nestjs-rocketmq/admin';
+
+/** How a group stood when it was last looked at. */
+export interface GroupSample {
+  readonly consumerGroup: string;
+  /** Milliseconds since 1970. */
+  readonly atMs: number;
+  readonly lag: bigint;
+  /** Of the lag: messages that wait for redelivery. */
+  readonly retries: bigint;
+  readonly deadLetters: bigint;
+  /** Undefined when it could not be asked. */
+  readonly consumers: number | undefined;
+  /** The topics for which its consumers have different subscriptions; empty when they agree, or cannot be compared. */
+  readonly differing: readonly DifferingTopic[];
+  /** Whether its lag has only risen since some samples ago. */
+  readonly isGrowing: boolean;
+  /** Whether its positions have moved ahead since some samples ago. */
+  readonly isMoving: boolean;
+  /** Why the sample is not complete; undefined when it is. Then what is not known now is what was known before. */
+  readonly problem: string | undefined;
+}
+
+/** Consumers of one group must have the same subscriptions. */
+interface DifferingTopic {
+  readonly consumerGroup: string;
+  readonly topic: string;
+  readonly text: string;
+}
+
+const DEAD_LETTERS = '%DLQ%';
+
+interface SamplerOptions {
+  readonly admin: Pick<RocketMQAdmin, 'groupLag' | 'groupClients' | 'topicOffsets'>;
+  /** Milliseconds since 1970. */
+  readonly nowMs: () => number;
+  /** Whether each sample asks the consumers for their subscriptions: a broker of a cluster may wait 10 s for one that cannot answer. */
+  readonly comparesMembers: boolean;
+  /** The topics of the cluster, as they were last read. */
+  readonly topics: () => Promise<readonly ListedTopic[]>;
+  readonly signal: AbortSignal;
+}
+
+/** Without what takes several looks. */
+type Look = Omit<GroupSample, 'isGrowing' | 'isMoving'> & {
+  /** The sum of the positions in all queues; undefined when it could not be asked. */
+  readonly position: bigint | undefined;
+};
+
+export class GroupSampler {
+  constructor(private readonly options: SamplerOptions) {}
+
+  /** Never throws. @param known how the group stood before */
+  async read(consumerGroup: string, known: GroupSample | undefined): Promise<Look> {
+    const { admin, comparesMembers, nowMs, signal } = this.options;
+    const { lag: lastLag = 0n, retries: lastRetries = 0n, deadLetters: lastDead = 0n } = known ?? {};
+    const before = { lag: lastLag, retries: lastRetries, deadLetters: lastDead };
+    const sample = {
+      consumerGroup,
+      atMs: nowMs(),
+      ...before,
+      consumers: undefined,
+      differing: [],
+      position: undefined,
+    };
+    try {
+      const [lag, clients, dead] = await Promise.all([
+        admin.groupLag(consumerGroup, { signal }),
+        admin.groupClients(consumerGroup, { signal, compareMembers: comparesMembers }),
+        this.deadLettersOf(consumerGroup),
+      ]);
+      const away = [...lag.failures, ...clients.failures, ...dead.failures].map(({ name }) => name);
+      const problem = away.length === 0 ? undefined : `${[...new Set(away)].join(', ')} did not answer`;
+      const retries = lag.topics.reduce((sum, { retries: own }) => sum + own, 0n);
+      const now = { lag: lag.lag, retries, deadLetters: dead.total };
+      return {
+        ...sample,
+        // A part would look like a fall.
+        ...(problem === undefined ? now : atLeast(now, before)),
+        consumers: clients.clients.length,
+        differing: (clients.differences ?? []).map((one) => ({ consumerGroup, topic: one.topic, text: textOf(one) })),
+        position: lag.topics
+          .flatMap(({ queues }) => queues)
+          .reduce((sum, { consumerOffset }) => sum + consumerOffset, 0n),
+        problem,
+      };
+    } catch (error) {
+      return { ...sample, problem: error instanceof Error ? error.message : String(error) };
+    }
+  }
+
+  /** Only of a dead letter queue that exists: most groups have none. */
+  private async deadLettersOf(consumerGroup: string): Promise<Pick<TopicOffsets, 'total' | 'failures'>> {
+    const { admin, topics, signal } = this.options;
+    const name = DEAD_LETTERS + consumerGroup;
+    if (!(await topics()).some(({ topic }) => topic === name)) return { total: 0n, failures: [] };
+    return admin.topicOffsets(name, { signal });
+  }
+}
+
+/** @param topic of the kind `dead-letter` */
+export function groupOfDeadLetters(topic: string): string {
+  return topic.slice(DEAD_LETTERS.length);
+}
+
+type Numbers = Pick<GroupSample, 'lag' | 'retries' | 'deadLetters'>;
+
+function atLeast(now: Numbers, before: Numbers): Numbers {
+  return {
+    lag: larger(now.lag, before.lag),
+    retries: larger(now.retries, before.retries),
+    deadLetters: larger(now.deadLetters, before.deadLetters),
+  };
+}
+
+function larger(one: bigint, other: bigint): bigint {
+  return one < other ? other : one;
+}
+
+function textOf({ members }: SubscriptionDifference): string {
+  const each = members.map(
+    ({ clientId, subscription }) => `${clientId}: ${subscription?.expression ?? 'not subscribed'}`,
+  );
+  return each.join('; ');
+}
