@@ -2,8 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { Connection, Producer, SimpleConsumer } from 'nestjs-rocketmq/client';
 import { TestBroker } from 'nestjs-rocketmq/testing';
-import type { ConsoleOptions } from '../access/options.js';
-import { type StandaloneConsole, startStandaloneConsole } from './standalone.js';
+import { sendRaw } from '../../../../test/support/console-bench.js';
+import { type StandaloneConsole, type StandaloneOptions, startStandaloneConsole } from './standalone.js';
 
 let broker: TestBroker;
 let admin: RocketMQAdmin;
@@ -32,7 +32,7 @@ type Json = any;
 
 /** A browser that has opened the console. */
 class Browser {
-  private cookie = '';
+  cookie = '';
 
   constructor(readonly console: StandaloneConsole) {}
 
@@ -76,7 +76,7 @@ class Browser {
   }
 }
 
-async function opened(options: ConsoleOptions = {}): Promise<Browser> {
+async function opened(options: StandaloneOptions = {}): Promise<Browser> {
   const console = await startStandaloneConsole({ admin }, options);
   closers.push(() => console.close());
   return new Browser(console).open();
@@ -100,6 +100,27 @@ describe('the standalone console', () => {
     expect((await fetch(browser.console.url, { redirect: 'manual' })).status).toBe(401);
     expect((await fetch(`${browser.origin}/api/topics`)).status).toBe(401);
     expect((await fetch(`${browser.origin}/?token=guessed`, { redirect: 'manual' })).status).toBe(401);
+  });
+
+  it('answers by any name where it listens for others, and still only who has the token', async () => {
+    const { console, cookie } = await opened({ host: '0.0.0.0' });
+    const { port, url } = console;
+    expect(url).toMatch(/^http:\/\/127\.0\.0\.1:/);
+    const asked = (headers: Record<string, string>, path = '/api/topics') => sendRaw({ port, path, headers });
+    const host = `console.internal:${port}`;
+    expect((await asked({ host, cookie })).status).toBe(200);
+    expect((await asked({ host })).status).toBe(401);
+    expect((await asked({ host }, '/')).status).toBe(401);
+    expect((await asked({ host }, `/${new URL(url).search}`)).status).toBe(401);
+    const headers = { 'content-type': 'application/json', 'x-rocketmq-console': '1', origin: 'http://evil.example' };
+    const forged = await sendRaw({ port, path: '/api/plans', method: 'POST', headers: { host, cookie, ...headers } });
+    expect(forged).toMatchObject({ status: 403, body: expect.stringContaining('FOREIGN_PAGE') });
+  });
+
+  it.each(['', 8082])('refuses to listen on %j', async (host) => {
+    await expect(startStandaloneConsole({ admin }, { host: host as string })).rejects.toThrow(
+      /^option host of the console must be an address/,
+    );
   });
 
   it('shows topics, groups, messages and the trail of one, and hides bodies', async () => {
