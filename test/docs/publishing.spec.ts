@@ -32,7 +32,7 @@ describe('publishing', () => {
   it('publishes the library and then the console, in one version that every workspace asks for', () => {
     expect(jobs.get('publish')).toContain(`package: [${library.name}, ${pages.name}]`);
     expect(jobs.get('publish')).toContain('max-parallel: 1');
-    const versions = { [library.name]: library.version, [pages.name]: library.version };
+    const versions: Record<string, string> = { [library.name]: library.version, [pages.name]: library.version };
     expect(pages.version).toBe(library.version);
     for (const folder of ['libs/console', 'libs/demo-kit', 'apps/order-demo', 'apps/inventory-demo']) {
       const { dependencies, peerDependencies } = manifestOf(folder);

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { visitConsole } from '../../scripts/support/console-visit.mjs';
 import { npmInstall } from './npm-install.mjs';
 import { script } from './peers.mjs';
 
@@ -99,34 +100,19 @@ async function openByCommand(home) {
     const nameServer = await broker.printed(/^administration on (\S+)$/m);
     const beside = new Command(home, ['console', '--name-server', nameServer]);
     try {
-      await open(await beside.printed(/^console on (\S+)$/m));
+      const ask = await visitConsole(await beside.printed(/^console on (\S+)$/m));
+      /** @type {{ topics: { topic: string }[] }} */
+      const { topics } = await ask('/topics');
+      same(
+        topics.map(({ topic }) => topic),
+        ['orders'],
+      );
     } finally {
       await beside.stop();
     }
   } finally {
     await broker.stop();
   }
-}
-
-/** @param {string} url with its token */
-async function open(url) {
-  const { origin } = new URL(url);
-  const welcome = await fetch(url, { redirect: 'manual' });
-  const [cookie = ''] = (welcome.headers.get('set-cookie') ?? '').split(';');
-  const get = async (/** @type {string} */ path) => {
-    const response = await fetch(origin + path, { headers: { cookie } });
-    const text = await response.text();
-    if (response.status !== 200) throw new Error(`${path}: ${response.status} ${text}`);
-    return text;
-  };
-  const [, asset = ''] = /(assets\/[\w.-]+\.js)/.exec(await get('/')) ?? [];
-  await get(`/${asset}`);
-  /** @type {{ topics: { topic: string }[] }} */
-  const { topics } = JSON.parse(await get('/api/topics'));
-  same(
-    topics.map(({ topic }) => topic),
-    ['orders'],
-  );
 }
 
 /** A command of the installed library, by npx, until it is stopped as by Ctrl-C. */
