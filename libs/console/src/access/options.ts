@@ -11,7 +11,7 @@ export type BodyRule =
 
 export interface ConsoleOptions {
   /**
-   * What viewers may change, `all` or a list. Default: nothing; the console only shows. With an embedded broker outside production
+   * What viewers may change, `all` or a list. Default: nothing, so the console only shows; with an embedded broker outside production
    * (`NODE_ENV=production`): `all`.
    */
   readonly actions?: 'all' | readonly ConsoleAction[];

@@ -34,7 +34,7 @@ export interface StandaloneOptions extends ConsoleOptions {
    * the token protects the console, and it travels unencrypted: publish the port on this machine only, or put a proxy with TLS before it.
    */
   readonly host?: string;
-  /** Default: 0, a free port. */
+  /** The port to listen on. Default: 0, a free port. */
   readonly port?: number;
 }
 
