@@ -28,6 +28,7 @@ export interface StandaloneSource {
   readonly log?: (line: string) => void;
 }
 
+/** The options of `startStandaloneConsole()`. */
 export interface StandaloneOptions extends ConsoleOptions {
   /**
    * The address to listen on. Default: `127.0.0.1`; other machines are then refused. With another one, such as `0.0.0.0` in a container, only
@@ -38,6 +39,7 @@ export interface StandaloneOptions extends ConsoleOptions {
   readonly port?: number;
 }
 
+/** A console that runs. */
 export interface StandaloneConsole {
   /** What to open, with the token that lets one browser in. */
   readonly url: string;
