@@ -1,10 +1,11 @@
 // npm run test:pack [-- --only NAME,...] [--keep FOLDER]
-// Packs the library, installs it into projects as users have them, and runs what is to work there. See test/pack.
+// Packs the library and the console, installs them into projects as users have them, and runs what is to work there. See test/pack.
 
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { archiveChecks } from '../../test/pack/archive.mjs';
+import { consoleArchiveChecks, consoleChecks, installConsole } from '../../test/pack/console.mjs';
 import { PROJECTS } from '../../test/pack/matrix.mjs';
 import { installBare, peerChecks } from '../../test/pack/peers.mjs';
 import { install, stepsOf } from '../../test/pack/project.mjs';
@@ -15,22 +16,32 @@ import { Checks } from '../support/checks.mjs';
 import { run } from '../support/run-command.mjs';
 
 const root = join(import.meta.dirname, '../..');
+const MIB = 1024 * 1024;
 
 /** @typedef {{ name: string, run: () => unknown }} Step */
 
 /**
  * What comes one after the other; a group whose `prepare` fails counts as one failure.
- * @param {string} archive @param {string} unpacked @param {string} folder
+ * @param {{ library: Packed, pages: Packed }} packed @param {string} folder
  * @returns {{ name: string, prepare: () => Promise<Step[]> }[]}
  */
-function groupsOf(archive, unpacked, folder) {
+function groupsOf({ library, pages }, folder) {
+  const archives = { library: library.archive, console: pages.archive };
   return [
-    { name: 'archive', prepare: async () => archiveChecks(archive, unpacked, root) },
-    { name: 'bare', prepare: async () => peerChecks(await installBare(archive, folder)) },
+    {
+      name: 'archive',
+      prepare: async () => [
+        ...archiveChecks('archive', { ...library, mostBytes: 6.5 * MIB, root }),
+        ...archiveChecks('archive of the console', { ...pages, mostBytes: MIB, root }),
+        ...consoleArchiveChecks(library.unpacked, pages.unpacked),
+      ],
+    },
+    { name: 'bare', prepare: async () => peerChecks(await installBare(library.archive, folder)) },
+    { name: 'console', prepare: async () => consoleChecks(await installConsole(archives, folder)) },
     ...PROJECTS.map((project) => ({
       name: project.name,
       prepare: async () => {
-        const home = await install(project, archive, folder);
+        const home = await install(project, archives, folder);
         return [...stepsOf(project, home), ...specSteps(project, home, root)];
       },
     })),
@@ -43,9 +54,10 @@ async function main() {
   const folder = options.keep === '' ? mkdtempSync(join(tmpdir(), 'nestjs-rocketmq-pack-')) : resolve(options.keep);
   try {
     mkdirSync(folder, { recursive: true });
-    const { archive, unpacked } = await pack(folder);
+    await build({ names: ['nestjs-rocketmq', 'nestjs-rocketmq-console'] });
+    const packed = { library: await pack('rocketmq', folder), pages: await pack('console', folder) };
     const wanted = options.only === '' ? [''] : options.only.split(',');
-    const groups = groupsOf(archive, unpacked, folder).filter(({ name }) => wanted.some((one) => name.startsWith(one)));
+    const groups = groupsOf(packed, folder).filter(({ name }) => wanted.some((one) => name.startsWith(one)));
     if (groups.length === 0) throw new Error(`no project or check begins with ${options.only}`);
     return await runGroups(groups);
   } finally {
@@ -53,18 +65,23 @@ async function main() {
   }
 }
 
-/** @param {string} folder */
-async function pack(folder) {
-  await build({ names: ['nestjs-rocketmq'] });
+/**
+ * @typedef {{ archive: string, unpacked: string }} Packed
+ * @param {string} name of its folder in libs @param {string} folder
+ * @returns {Promise<Packed>}
+ */
+async function pack(name, folder) {
   const args = ['pack', '--ignore-scripts', '--json', '--pack-destination', folder];
-  const packed = JSON.parse(
-    (await run('npm', [...args, '--loglevel=silent'], { cwd: join(root, 'libs/rocketmq') })).trim(),
-  );
+  const output = await run('npm', [...args, '--loglevel=silent'], { cwd: join(root, 'libs', name) });
+  const packed = JSON.parse(output.trim());
   // npm 11 gives a list, later ones an object by package name.
   const [{ filename }] = Array.isArray(packed) ? packed : Object.values(packed);
   const archive = join(folder, filename);
-  await run('tar', ['-xzf', archive, '-C', folder], { cwd: folder });
-  return { archive, unpacked: join(folder, 'package') };
+  const unpacked = join(folder, 'unpacked', name);
+  rmSync(unpacked, { recursive: true, force: true });
+  mkdirSync(unpacked, { recursive: true });
+  await run('tar', ['-xzf', archive, '-C', unpacked], { cwd: folder });
+  return { archive, unpacked: join(unpacked, 'package') };
 }
 
 /** @param {ReturnType<typeof groupsOf>} groups */

@@ -1,4 +1,4 @@
-// The options of the library as its types have them: name, type, unit, default and text. What is written of them is configuration.mjs.
+// The options of the library and of the console as their types have them: name, type, unit, default and text. What is written of them is configuration.mjs.
 
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -67,15 +67,21 @@ const UNITS = new Map([
   ['transactionCheckMax', 'checks'],
 ]);
 
+/** The folders in libs, by the names of the packages. */
+const PACKAGES = { 'nestjs-rocketmq': 'rocketmq', 'nestjs-rocketmq-console': 'console' };
+
 /** The entry points: their names as one imports them, and their files. */
 export function entryPoints() {
-  const source = join(root, 'libs/rocketmq/src/entries');
-  const names = readdirSync(source).map((file) => file.replace(/\.ts$/, ''));
-  const others = names.filter((name) => name !== 'nest').sort();
-  return new Map([
-    ['nestjs-rocketmq', join(source, 'nest.ts')],
-    ...others.map((name) => /** @type {const} */ ([`nestjs-rocketmq/${name}`, join(source, `${name}.ts`)])),
-  ]);
+  const points = Object.entries(PACKAGES).flatMap(([name, folder]) => {
+    const source = join(root, 'libs', folder, 'src/entries');
+    const names = readdirSync(source).map((file) => file.replace(/\.ts$/, ''));
+    const others = names.filter((one) => one !== 'nest').sort();
+    return [
+      /** @type {const} */ ([name, join(source, 'nest.ts')]),
+      ...others.map((one) => /** @type {const} */ ([`${name}/${one}`, join(source, `${one}.ts`)])),
+    ];
+  });
+  return new Map(points);
 }
 
 /** All option types of the entry points, in the order of the entries. @returns {OptionType[]} */
@@ -168,6 +174,8 @@ function declaredType(checker, property, type) {
   return text
     .replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '')
     .replace(/\s+/g, ' ')
+    .replace(/\( | \)/g, (space) => space.trim())
+    .replaceAll(',)', ')')
     .replace(/^\| /, '')
     .replace(/\breadonly /g, '')
     .trim();

@@ -1,11 +1,14 @@
 // The requirements of a release: provenance, minimal permissions, and documents that state how to report a vulnerability.
 
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 
 const workflow = readFileSync('.github/workflows/publish.yml', 'utf8');
-const library = JSON.parse(readFileSync('libs/rocketmq/package.json', 'utf8'));
-const workspace = JSON.parse(readFileSync('package.json', 'utf8'));
+const manifestOf = (folder: string) => JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+const library = manifestOf('libs/rocketmq');
+const pages = manifestOf('libs/console');
+const workspace = manifestOf('.');
 
 /** The text of each job. */
 const jobs = new Map(
@@ -18,9 +21,24 @@ const jobs = new Map(
 
 describe('publishing', () => {
   it('uses provenance, in the workflow and with a manual npm publish', () => {
-    expect(library.publishConfig).toEqual({ access: 'public', provenance: true });
-    expect(jobs.get('publish')).toMatch(/npm publish "\.\/\$ARCHIVE" --provenance --access public --ignore-scripts/);
+    for (const { publishConfig } of [library, pages])
+      expect(publishConfig).toEqual({ access: 'public', provenance: true });
+    expect(jobs.get('publish')).toMatch(
+      /npm publish "\.\/\$PACKAGE-\$\{GITHUB_REF_NAME#v\}\.tgz" --provenance --access public --ignore-scripts/,
+    );
     expect(jobs.get('publish')).toContain('id-token: write');
+  });
+
+  it('publishes the library and then the console, in one version that every workspace asks for', () => {
+    expect(jobs.get('publish')).toContain(`package: [${library.name}, ${pages.name}]`);
+    expect(jobs.get('publish')).toContain('max-parallel: 1');
+    const versions: Record<string, string> = { [library.name]: library.version, [pages.name]: library.version };
+    expect(pages.version).toBe(library.version);
+    for (const folder of ['libs/console', 'libs/demo-kit', 'apps/order-demo', 'apps/inventory-demo']) {
+      const { dependencies, peerDependencies } = manifestOf(folder);
+      const asked = Object.entries({ ...dependencies, ...peerDependencies }).filter(([name]) => name in versions);
+      expect([folder, asked]).toEqual([folder, asked.map(([name]) => [name, `^${versions[name]}`])]);
+    }
   });
 
   it('needs no secret and no write permission', () => {
@@ -63,8 +81,8 @@ describe('publishing', () => {
     },
   );
 
-  it('has no install scripts', () => {
-    const names = Object.keys(library.scripts);
+  it.each([library, pages])('$name has no install scripts', ({ scripts }) => {
+    const names = Object.keys(scripts);
     expect(names.filter((name) => /^(pre|post)?install$|^prepare$/.test(name))).toEqual([]);
   });
 });

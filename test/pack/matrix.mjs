@@ -41,7 +41,7 @@ export const PROJECTS = [
 ];
 
 /** Nest's packages that a project has. */
-export const NEST_PACKAGES = ['common', 'core', 'microservices', 'platform-express', 'testing'];
+export const NEST_PACKAGES = ['common', 'core', 'microservices', 'platform-express', 'platform-fastify', 'testing'];
 
 /** What every project has beside Nest and the library. */
 export const COMMON_PACKAGES = {

@@ -1,17 +1,17 @@
-// A folder with packages installed from the registry and from an archive.
+// A folder with packages installed from the registry and from archives.
 
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from '../../scripts/support/run-command.mjs';
 
 /**
- * A folder with these packages installed; one that was kept from an earlier run gets the present archive.
+ * A folder with these packages installed; one that was kept from an earlier run gets the present archives.
  * @param {string} home @param {string} name @param {Readonly<Record<string, string>>} dependencies
  */
 export async function npmInstall(home, name, dependencies) {
   mkdirSync(home, { recursive: true });
   // To npm an archive of the same name and version is the same.
-  for (const old of ['nestjs-rocketmq', '.package-lock.json']) {
+  for (const old of ['nestjs-rocketmq', 'nestjs-rocketmq-console', '.package-lock.json']) {
     rmSync(join(home, 'node_modules', old), { recursive: true, force: true });
   }
   writeFileSync(join(home, 'package.json'), `${JSON.stringify({ name, private: true, dependencies }, undefined, 2)}\n`);

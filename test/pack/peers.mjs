@@ -6,7 +6,7 @@ import { CommandFailure, run } from '../../scripts/support/run-command.mjs';
 import { NEST_PACKAGES } from './matrix.mjs';
 import { npmInstall } from './npm-install.mjs';
 
-const NEEDED = NEST_PACKAGES.filter((name) => name !== 'testing');
+const NEEDED = NEST_PACKAGES.filter((name) => !['testing', 'platform-fastify'].includes(name));
 
 /** What asks for a peer, and the peer. */
 const ASKS = [
@@ -46,7 +46,7 @@ export async function installBare(archive, folder) {
 
 /** @param {string} home @returns {{ name: string, run: () => Promise<void> }[]} */
 export function peerChecks(home) {
-  return ['esm', 'cjs'].flatMap((format) => [
+  const ofFormats = ['esm', 'cjs'].flatMap((format) => [
     {
       name: `bare ${format}: everything that needs no peer loads`,
       run: async () => {
@@ -70,10 +70,23 @@ export function peerChecks(home) {
       },
     })),
   ]);
+  return [...ofFormats, { name: 'bare: the command console says what to install', run: () => askForConsole(home) }];
 }
 
-/** @param {string} home @param {string} format @param {string} text */
-async function script(home, format, text) {
+/** @param {string} home */
+async function askForConsole(home) {
+  const said = await run('npx', ['--no-install', 'nestjs-rocketmq', 'console'], { cwd: home }).then(
+    (output) => new Error(`it did without: ${output}`),
+    (/** @type {unknown} */ error) => error,
+  );
+  if (!(said instanceof CommandFailure) || !/npm install -D nestjs-rocketmq-console$/m.test(said.output)) throw said;
+}
+
+/**
+ * Runs a script that has `load(name)` for one of the installed packages.
+ * @param {string} home @param {string} format @param {string} text
+ */
+export async function script(home, format, text) {
   const file = join(home, format === 'esm' ? 'script.mjs' : 'script.cjs');
   const load = format === 'esm' ? '(name) => import(name)' : 'async (name) => require(name)';
   writeFileSync(

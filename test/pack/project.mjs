@@ -8,15 +8,15 @@ import { npmInstall } from './npm-install.mjs';
 
 const here = import.meta.dirname;
 /** Our types, or the project's own sources: what other packages get wrong is theirs. */
-const OURS = /^(?:\.\.\/)*node_modules\/nestjs-rocketmq\/|^src\//;
+const OURS = /^(?:\.\.\/)*node_modules\/nestjs-rocketmq(?:-console)?\/|^src\//;
 
 /**
  * @param {import('./matrix.mjs').Project} project
- * @param {string} archive the packed library
+ * @param {{ library: string, console: string }} archives what was packed
  * @param {string} folder of all projects
  * @returns {Promise<string>} the project's folder
  */
-export async function install(project, archive, folder) {
+export async function install(project, archives, folder) {
   const home = join(folder, project.name);
   const nest = Object.fromEntries(NEST_PACKAGES.map((name) => [`@nestjs/${name}`, project.nest]));
   const dependencies = {
@@ -24,7 +24,8 @@ export async function install(project, archive, folder) {
     ...nest,
     ...project.more,
     typescript: project.typescript,
-    'nestjs-rocketmq': `file:${archive}`,
+    'nestjs-rocketmq': `file:${archives.library}`,
+    'nestjs-rocketmq-console': `file:${archives.console}`,
   };
   await npmInstall(home, project.name, dependencies);
   for (const format of project.formats) writeVariant(project, join(home, format), format);

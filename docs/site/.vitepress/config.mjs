@@ -24,15 +24,17 @@ const pagesIn = (folder) =>
     .sort()
     .map((name) => entry(`${folder}/${name}`));
 
-/** Entry points of the API reference; there are none while the reference has not been built. */
+/** Entry points of the API reference, each package before its own; there are none while the reference has not been built. */
 function entryPoints() {
-  const home = join(docs, 'reference/api/nestjs-rocketmq');
-  if (!existsSync(home)) return [];
-  const names = readdirSync(home).filter((name) => existsSync(join(home, name, 'index.md')));
-  return ['', ...names].map((name) => ({
-    text: name === '' ? 'nestjs-rocketmq' : `/${name}`,
-    link: `/reference/api/nestjs-rocketmq/${name === '' ? '' : `${name}/`}`,
-  }));
+  return ['nestjs-rocketmq', 'nestjs-rocketmq-console'].flatMap((name) => {
+    const home = join(docs, 'reference/api', name);
+    if (!existsSync(home)) return [];
+    const parts = readdirSync(home).filter((part) => existsSync(join(home, part, 'index.md')));
+    return [
+      { text: name, link: `/reference/api/${name}/` },
+      ...parts.map((part) => ({ text: `/${part}`, link: `/reference/api/${name}/${part}/` })),
+    ];
+  });
 }
 
 /** A file of the repository that is no page is named, not linked: a built site stands alone. */

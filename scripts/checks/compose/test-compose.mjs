@@ -1,6 +1,6 @@
 // npm run test:compose
 // Loads compose.yaml with Compose's own loader and looks at what it says; then runs it without Docker: the commands and
-// configuration files of its RocketMQ, its script for topics, both apps. What cannot be run here is said.
+// configuration files of its RocketMQ, its script for topics, both apps, the console. What cannot be run here is said.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,6 +16,7 @@ import { DEFAULT_VERSION } from '../../rocketmq/jars.mjs';
 import { Checks } from '../../support/checks.mjs';
 import { run } from '../../support/run-command.mjs';
 import { Service } from '../../support/service-process.mjs';
+import { lookAtConsole, openConsole } from './compose-console.mjs';
 import { composeLoader, loadCompose, serviceOf } from './compose-loader.mjs';
 import { lookAtWatching } from './compose-observe.mjs';
 import { startComposeServer } from './compose-server.mjs';
@@ -52,6 +53,7 @@ async function main() {
     const model = await checks.need('the compose loader takes compose.yaml', () => loadCompose(program, file));
     await checks.check('it refuses one with a misspelt key', () => refusesMisspelt(program, folder));
     await lookAt(model, checks);
+    await lookAtConsole(model, checks);
     await lookAtWatching(model, root, checks);
     await runWithoutDocker(model, checks, ends);
   } catch (error) {
@@ -195,7 +197,7 @@ async function tryAddresses({ grpcPort }, checks, ends) {
  * Both apps with their environment of compose.yaml; only where the others are is this run's.
  * @param {ComposeModel} model @param {ComposeServer} server @param {Checks} checks @param {Ends} ends
  */
-async function runApps(model, { grpcPort, metricsUrls }, checks, ends) {
+async function runApps(model, { grpcPort, metricsUrls, nameServer }, checks, ends) {
   if (postgresFolder() === undefined) {
     log('PostgreSQL is not installed: the apps of compose.yaml were not run');
     return;
@@ -229,6 +231,10 @@ async function runApps(model, { grpcPort, metricsUrls }, checks, ends) {
     await demo.stockIs('book', { available: 98, reserved: 0, sold: 2 });
     await demo.stockIs('chair', { available: 10, reserved: 0, sold: 0 });
   });
+  await checks.check(
+    'the console opens from elsewhere with its token, and shows a topic of the demo and its messages',
+    () => openConsole(model, { nameServer, cwd: root, topic: 'order-created', text: 'book' }),
+  );
   await checks.check('what the board shows is served, but for what has to go wrong first', async () => {
     const urls = [`${orderUrl}/metrics`, `${inventoryUrl}/metrics`, ...metricsUrls];
     const texts = () => Promise.all(urls.map(async (url) => (await fetch(url)).text()));

@@ -1,6 +1,6 @@
 // npm run test:dockerfile
 // Replays the Dockerfile's COPY and RUN steps in empty folders, with what .dockerignore lets through, then starts what came out as
-// compose.yaml does: topics made by the one-shot script, both apps, an order that is paid. No Docker is needed.
+// compose.yaml does: topics made by the one-shot script, the console, both apps, an order that is paid. No Docker is needed.
 
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { Postgres, postgresFolder } from '../../../test/support/postgres-server.ts';
 import { DemoClient, json } from '../../demo/demo-client.mjs';
 import { Checks } from '../../support/checks.mjs';
+import { visitConsole } from '../../support/console-visit.mjs';
 import { run } from '../../support/run-command.mjs';
 import { Service } from '../../support/service-process.mjs';
 import { copyContext } from './docker-context.mjs';
@@ -93,6 +94,15 @@ async function runImage({ env, cwd, folder, checks, ends }) {
     const options = { cwd, env: { ...env, ROCKETMQ_NAME_SERVER: adminEndpoint } };
     for (const _ of [1, 2]) await run('sh', ['docker/create-topics.sh'], options);
     compareResources(JSON.parse(await run('node', [cli, 'topic', 'list', '--json'], options)));
+  });
+  await checks.check('the console is in it', async () => {
+    const shown = service('console', [cli, 'console', '--name-server', adminEndpoint], {});
+    const { consoleUrl } = await shown.ready(READY_MS);
+    const ask = await visitConsole(consoleUrl);
+    const { total } = await ask('/topics');
+    if (total === 0) throw new Error('it shows no topic');
+    const end = await shown.stop(STOP_MS);
+    if (end !== 'exit code 0') throw new Error(`it ended with ${end}:\n${shown.output}`);
   });
   const database = await databases(ends, folder);
   const common = { HOST: '127.0.0.1', PORT: '0', ROCKETMQ_ENDPOINTS: endpoints };

@@ -18,6 +18,7 @@ import {
 import { RocketMQHealthIndicator } from 'nestjs-rocketmq/terminus';
 import { deliver, fakeProducer, TestBroker } from 'nestjs-rocketmq/testing';
 import { firstValueFrom, lastValueFrom } from 'rxjs';
+import { consoleOnExpress, consoleOnFastify } from './console.js';
 import {
   Enhanced,
   Journal,
@@ -208,4 +209,6 @@ export const scenarios: readonly (readonly [string, () => Promise<void>])[] = [
   ['events, requests and answers go through the strategy and the client proxy', patterns],
   ['the health check of terminus is up', health],
   ['a listener and a producer are tested without a broker', withoutBroker],
+  ['the console is served by Express', consoleOnExpress],
+  ['the console is served by Fastify', consoleOnFastify],
 ];

@@ -1,16 +1,19 @@
 // Who did what: each change that was carried out or refused.
 
+/** A change that was carried out or refused. */
 export interface AuditEntry {
   /** Milliseconds since 1970. */
   readonly atMs: number;
   /** As the application names the viewer; undefined when it does not. */
   readonly viewer: string | undefined;
+  /** The address of the peer, which may be a proxy; undefined when its connection was gone. */
   readonly remoteAddress: string | undefined;
   readonly action: ConsoleAction;
   /** What it was about: a topic, a group, a message. */
   readonly target: Readonly<Record<string, string>>;
   /** The id of the plan. */
   readonly plan: string;
+  /** `partly`: some of it failed, as `text` says. */
   readonly outcome: 'done' | 'partly' | 'failed' | 'refused';
   /** What was done, or why not. */
   readonly text: string;

@@ -13,9 +13,10 @@ export type BodyRule =
   | 'shown'
   | ((message: StoredMessageView, viewer: string | undefined) => 'hidden' | 'shown' | Buffer);
 
+/** What viewers see and may change, however the console is mounted. */
 export interface ConsoleOptions {
   /**
-   * What viewers may change, `all` or a list. Default: nothing; the console only shows. With an embedded broker outside production
+   * What viewers may change, `all` or a list. Default: nothing, so the console only shows; with an embedded broker outside production
    * (`NODE_ENV=production`): `all`.
    */
   readonly actions?: 'all' | readonly ConsoleAction[];

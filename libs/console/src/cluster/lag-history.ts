@@ -1,7 +1,7 @@
 // The lag of one group over time: an hour in fine steps, a day in coarse ones.
 
 /** A point of a chart. */
-export interface LagPoint {
+interface LagPoint {
   /** Milliseconds since 1970. */
   readonly atMs: number;
   readonly lag: bigint;

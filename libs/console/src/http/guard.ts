@@ -69,7 +69,8 @@ function nameIn(host = ''): string {
     .replace(/^\[(.*)\]$/, '$1');
 }
 
-function isLoopback(address = ''): boolean {
+/** Whether this is an address of this machine that no other one reaches. */
+export function isLoopback(address = ''): boolean {
   const plain = address.toLowerCase().replace(/^::ffff:/, '');
   if (isIP(plain) === 4) return plain.startsWith('127.');
   return plain === '::1';

@@ -42,6 +42,7 @@ import { applicationOf } from './application.js';
 import { placeOf } from './place.js';
 import { ConsoleSender } from './sender.js';
 
+/** The options of `RocketMQConsoleModule.forRoot()`. */
 export interface RocketMQConsoleModuleOptions extends ConsoleOptions {
   /** Where the console is mounted, below the global prefix. Default: `rocketmq`. */
   readonly path?: string;

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { Connection, Producer, SimpleConsumer } from 'nestjs-rocketmq/client';
 import { TestBroker } from 'nestjs-rocketmq/testing';
-import { ConsoleBrowser } from '../../../../test/support/console-bench.js';
+import { ConsoleBrowser, sendRaw } from '../../../../test/support/console-bench.js';
 import type { ConsoleOptions } from '../access/options.js';
 import { startStandaloneConsole } from './standalone.js';
 
@@ -54,6 +54,29 @@ describe('the standalone console', () => {
     expect((await fetch(console.url, { redirect: 'manual' })).status).toBe(401);
     expect((await fetch(`${browser.origin}/api/topics`)).status).toBe(401);
     expect((await fetch(`${browser.origin}/?token=guessed`, { redirect: 'manual' })).status).toBe(401);
+  });
+
+  it('answers by any name where it listens for others, and still only who has the token', async () => {
+    const console = await startStandaloneConsole({ admin }, { host: '0.0.0.0' });
+    closers.push(() => console.close());
+    const { port, url } = console;
+    const { cookie = '' } = (await ConsoleBrowser.open(console)).headers;
+    expect(url).toMatch(/^http:\/\/127\.0\.0\.1:/);
+    const asked = (headers: Record<string, string>, path = '/api/topics') => sendRaw({ port, path, headers });
+    const host = `console.internal:${port}`;
+    expect((await asked({ host, cookie })).status).toBe(200);
+    expect((await asked({ host })).status).toBe(401);
+    expect((await asked({ host }, '/')).status).toBe(401);
+    expect((await asked({ host }, `/${new URL(url).search}`)).status).toBe(401);
+    const headers = { 'content-type': 'application/json', 'x-rocketmq-console': '1', origin: 'http://evil.example' };
+    const forged = await sendRaw({ port, path: '/api/plans', method: 'POST', headers: { host, cookie, ...headers } });
+    expect(forged).toMatchObject({ status: 403, body: expect.stringContaining('FOREIGN_PAGE') });
+  });
+
+  it.each(['', 8082])('refuses to listen on %j', async (host) => {
+    await expect(startStandaloneConsole({ admin }, { host: host as string })).rejects.toThrow(
+      /^option host of the console must be an address/,
+    );
   });
 
   it('shows topics, groups, messages and the trail of one, and hides bodies', async () => {

@@ -1,8 +1,8 @@
-// The console as a server of its own, for any cluster: on the loopback interface, behind a token that only its starter sees.
+// The console as a server of its own, for any cluster: on the loopback interface by default, behind a token that only its starter sees.
 
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, isIPv6 } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import type { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import type { ControlClient } from 'nestjs-rocketmq/broker';
@@ -10,7 +10,7 @@ import type { Connection } from 'nestjs-rocketmq/client';
 import type { ConsoleOptions } from '../access/options.js';
 import { Console } from '../console.js';
 import { type ConsoleAnswer, ConsoleRefusal, refusalAnswer } from '../http/exchange.js';
-import { assertLoopback } from '../http/guard.js';
+import { assertLoopback, isLoopback } from '../http/guard.js';
 import { JSON_HEADERS } from '../http/headers.js';
 import { requestOf, respond } from '../http/node-exchange.js';
 import { ConsoleSender } from './sender.js';
@@ -28,11 +28,18 @@ export interface StandaloneSource {
   readonly log?: (line: string) => void;
 }
 
+/** The options of `startStandaloneConsole()`. */
 export interface StandaloneOptions extends ConsoleOptions {
-  /** Default: 0, a free port. */
+  /**
+   * The address to listen on. Default: `127.0.0.1`; other machines are then refused. With another one, such as `0.0.0.0` in a container, only
+   * the token protects the console, and it travels unencrypted: publish the port on this machine only, or put a proxy with TLS before it.
+   */
+  readonly host?: string;
+  /** The port to listen on. Default: 0, a free port. */
   readonly port?: number;
 }
 
+/** A console that runs. */
 export interface StandaloneConsole {
   /** What to open, with the token that lets one browser in. */
   readonly url: string;
@@ -44,14 +51,23 @@ export interface StandaloneConsole {
 /** Browsers send cookies to all ports of a host, so each console has one of its own. */
 const COOKIE = 'rocketmq-console-';
 
+const LOOPBACK = '127.0.0.1';
+/** What stands for all addresses, of which this machine has the loopback one. */
+const ALL_ADDRESSES: readonly string[] = ['0.0.0.0', '::'];
+
 /**
- * Starts the console on 127.0.0.1. With `control`, everything can be changed and bodies are shown, except with `NODE_ENV=production`.
- * @throws TypeError for an option that is wrong; the error of the system when the port is taken
+ * Starts the console, on 127.0.0.1 by default. With `control`, everything can be changed and bodies are shown, except with `NODE_ENV=production`.
+ * @throws TypeError for an option that is wrong; the error of the system when it cannot listen
  */
 export async function startStandaloneConsole(
   { admin, control, connection, title, log = () => {} }: StandaloneSource,
-  { port = 0, ...options }: StandaloneOptions = {},
+  { host = LOOPBACK, port = 0, ...options }: StandaloneOptions = {},
 ): Promise<StandaloneConsole> {
+  // Node takes no address for all addresses.
+  if (typeof host !== 'string' || host === '')
+    throw new TypeError(
+      `option host of the console must be an address such as "127.0.0.1", not ${JSON.stringify(host)}`,
+    );
   const sender = connection && new ConsoleSender(() => connection);
   const source = {
     admin,
@@ -64,12 +80,12 @@ export async function startStandaloneConsole(
     monotonicMs: () => performance.now(),
   } as const;
   const server = new StandaloneServer(new Console(source, options));
-  const bound = await server.listen(port);
+  const bound = await server.listen(host, port);
   const close = async (): Promise<void> => {
     await server.close();
     await sender?.close();
   };
-  return { url: `http://127.0.0.1:${bound}/?token=${server.token}`, port: bound, close };
+  return { url: `http://${openedAs(host)}:${bound}/?token=${server.token}`, port: bound, close };
 }
 
 class StandaloneServer {
@@ -78,6 +94,8 @@ class StandaloneServer {
   /** In the cookie, once the token was used. */
   private readonly session = randomBytes(24).toString('base64url');
   private isTokenUsed = false;
+  /** Whether it listens where only this machine reaches it. */
+  private isLocal = true;
   private readonly server: Server;
   private closing: Promise<void> | undefined;
 
@@ -85,10 +103,14 @@ class StandaloneServer {
     this.server = createServer((message, response) => void this.handle(message, response));
   }
 
-  listen(port: number): Promise<number> {
+  listen(host: string, port: number): Promise<number> {
     return new Promise((resolve, reject) => {
       this.server.once('error', reject);
-      this.server.listen(port, '127.0.0.1', () => resolve((this.server.address() as AddressInfo).port));
+      this.server.listen(port, host, () => {
+        const bound = this.server.address() as AddressInfo;
+        this.isLocal = isLoopback(bound.address);
+        resolve(bound.port);
+      });
     });
   }
 
@@ -105,7 +127,8 @@ class StandaloneServer {
     const [path = '/'] = (message.url ?? '/').split('?', 1);
     const request = requestOf(message, response, { path, mountedAs: undefined, viewer: undefined });
     try {
-      assertLoopback(request);
+      // Elsewhere the cookie is enough: a browser sends it to the name only by which the token was used.
+      if (this.isLocal) assertLoopback(request);
       const token = request.query.get('token');
       if (token !== null && message.method === 'GET') this.welcome(response, token);
       else {
@@ -136,6 +159,12 @@ class StandaloneServer {
     const isKnown = given.some(([name, value = '']) => name === this.cookieName && isSame(value, this.session));
     if (!isKnown) throw stranger();
   }
+}
+
+/** What a browser on this machine opens; in a container, where its port is published under the same number. */
+function openedAs(host: string): string {
+  if (ALL_ADDRESSES.includes(host)) return LOOPBACK;
+  return isIPv6(host) ? `[${host}]` : host;
 }
 
 function stranger(): ConsoleRefusal {

@@ -57,7 +57,7 @@ export interface SubscriptionDifference {
 
 export interface GroupClients {
   readonly consumerGroup: string;
-  /** By client id. Empty when none is connected. */
+  /** By client id. Empty when none is connected to a broker: those of a proxy in cluster mode are known to that proxy alone. */
   readonly clients: readonly GroupClient[];
   /** The server's subscriptions of the whole group: those that a member reported last. By topic. */
   readonly subscriptions: readonly ClientSubscription[];

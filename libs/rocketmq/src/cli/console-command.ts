@@ -8,6 +8,7 @@ import { type AddCommand, portOf, withExamples } from './command.js';
 export interface ConsoleValues extends AccessValues {
   readonly endpoints?: string;
   readonly control?: string;
+  readonly host?: string;
   readonly port?: number;
   readonly actions?: 'all' | readonly string[];
   readonly bodies?: 'hidden' | 'shown';
@@ -16,14 +17,18 @@ export interface ConsoleValues extends AccessValues {
 export const addConsoleCommand: AddCommand = (program, io) => {
   const command = program
     .command('console')
-    .summary('Serves a browser console for a cluster on this machine.')
+    .summary('Serves a browser console for a cluster.')
     .description(
-      'Serves a browser console for a cluster on 127.0.0.1, and prints its address with a token that lets one browser in. Without --actions it only shows, and without --bodies it hides what messages contain. Needs the package nestjs-rocketmq-console.',
+      'Serves a browser console for a cluster, on 127.0.0.1 by default, and prints its address with a token that lets one browser in. Without --actions it only shows, and without --bodies it hides what messages contain. Needs the package nestjs-rocketmq-console.',
     )
     .option('--endpoints <addresses>', 'how the console sends: host:port of the proxies (default: by the name servers)')
     .option(
       '--control <endpoint>',
       'the control port of an embedded broker: shows and changes everything, unless NODE_ENV is production',
+    )
+    .option(
+      '--host <host>',
+      'address to listen on, such as 0.0.0.0 in a container: without encryption (default: 127.0.0.1)',
     )
     .option('--port <port>', 'port of the console (default: any free port)', portOf)
     .option('--actions <names>', 'what can be changed: all, or names such as replay,rewind', actionsOf)

@@ -17,6 +17,7 @@ export interface ConsolePackage {
       readonly log?: (line: string) => void;
     },
     options: {
+      readonly host?: string;
       readonly port?: number;
       readonly actions?: 'all' | readonly string[];
       readonly bodies?: 'hidden' | 'shown';

@@ -1,0 +1,59 @@
+// The console of compose.yaml: its address, and what it shows of the demo that has run.
+
+import { networkInterfaces } from 'node:os';
+import { visitConsole } from '../../support/console-visit.mjs';
+import { Service } from '../../support/service-process.mjs';
+import { serviceOf } from './compose-loader.mjs';
+
+const READY_MS = 30_000;
+const STOP_MS = 10_000;
+const PORT = /^--port=(\d+)$/;
+
+/** @typedef {import('./compose-model.js').ComposeModel} ComposeModel */
+
+/**
+ * The console prints the address that it listens on; the host opens that of the published port.
+ * @param {ComposeModel} model @param {import('../../support/checks.mjs').Checks} checks
+ */
+export function lookAtConsole(model, checks) {
+  return checks.check('the console is published under the number of the port at which it listens', () => {
+    const { command, ports = [] } = serviceOf(model, 'console');
+    const listens = command.flatMap((arg) => PORT.exec(arg)?.[1] ?? []).join();
+    const published = ports.map(({ published, target }) => `${published}:${target}`).join();
+    if (published !== `${listens}:${listens}`) throw new Error(`it listens at ${listens}, published as ${published}`);
+  });
+}
+
+/**
+ * @param {ComposeModel} model
+ * @param {{ nameServer: string, cwd: string, topic: string, text: string }} demo a topic of it, and what one of its messages contains
+ */
+export async function openConsole(model, { nameServer, cwd, topic, text }) {
+  const { command, environment } = serviceOf(model, 'console');
+  const [, file = '', ...args] = command;
+  const here = { ROCKETMQ_NAME_SERVER: nameServer };
+  const env = { PATH: process.env.PATH, NODE_ENV: 'production', ...environment, ...here };
+  const program = /** @type {const} */ ([file, ...args.map((arg) => (PORT.test(arg) ? '--port=0' : arg))]);
+  const service = new Service('console', program, { cwd, env });
+  try {
+    const { consoleUrl } = await service.ready(READY_MS);
+    // The host is not the loopback of a container.
+    const ask = await visitConsole(consoleUrl, { host: outerAddress() });
+    /** @type {{ topics: { topic: string }[] }} */
+    const { topics } = await ask('/topics');
+    if (!topics.some((one) => one.topic === topic))
+      throw new Error(`it does not show ${topic}: ${JSON.stringify(topics)}`);
+    /** @type {{ messages: { body: { text?: string } }[] }} */
+    const { messages } = await ask(`/topics/${topic}/messages`);
+    if (!messages.some(({ body }) => body.text?.includes(text)))
+      throw new Error(`no message of ${topic} contains ${text}: ${JSON.stringify(messages)}`);
+  } finally {
+    await service.stop(STOP_MS);
+  }
+}
+
+/** An address of this machine that is not a loopback one, where it has one. */
+function outerAddress() {
+  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  return all.find(({ internal, family }) => !internal && family === 'IPv4')?.address;
+}

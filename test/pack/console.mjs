@@ -1,0 +1,172 @@
+// The console: what its archive holds, and what works where nothing but the two archives is installed.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { visitConsole } from '../../scripts/support/console-visit.mjs';
+import { npmInstall } from './npm-install.mjs';
+import { script } from './peers.mjs';
+
+const MOST_GZIPPED_BYTES = 60 * 1024;
+const READY_MS = 30_000;
+/** Names of XML, which nobody loads. */
+const NAMESPACES = ['http://www.w3.org/1998/Math/MathML', 'http://www.w3.org/1999/xhtml', 'http://www.w3.org/2000/svg'];
+const URL_OF_A_HOST = /(?:\b(?:https?|wss?):)?\/\/[\w-]+(?:\.[\w-]+)+[\w/.-]*/gi;
+
+/** @typedef {{ name: string, run: () => unknown }} Step */
+
+/** @param {string} library the unpacked library @param {string} unpacked the unpacked console @returns {Step[]} */
+export function consoleArchiveChecks(library, unpacked) {
+  const web = join(unpacked, 'dist/web');
+  const pages = () => readdirSync(web).map((name) => ({ name, bytes: readFileSync(join(web, name)) }));
+  const name = 'archive of the console';
+  return [
+    {
+      name: `${name}: a license, a readme, what was built, and nothing to install with it`,
+      run: () => {
+        same(readdirSync(unpacked).sort(), ['LICENSE', 'README.md', 'dist', 'package.json']);
+        same(packageOf(unpacked).dependencies, undefined);
+      },
+    },
+    {
+      name: `${name}: its version is that of the library, which it asks for`,
+      run: () => {
+        const { version, peerDependencies } = packageOf(unpacked);
+        same([version, peerDependencies['nestjs-rocketmq']], [packageOf(library).version, `^${version}`]);
+      },
+    },
+    {
+      name: `${name}: its pages load nothing from another host`,
+      run: () => {
+        const named = pages().flatMap(({ name, bytes }) =>
+          (bytes.toString('utf8').match(URL_OF_A_HOST) ?? []).map((url) => ({ name, url })),
+        );
+        same(
+          named.filter(({ url }) => !NAMESPACES.includes(url)),
+          [],
+        );
+      },
+    },
+    {
+      name: `${name}: its pages keep their budget`,
+      run: () => {
+        const sizes = pages().map(({ bytes }) => gzipSync(bytes).length);
+        const bytes = sizes.reduce((sum, size) => sum + size, 0);
+        if (sizes.length < 3 || bytes > MOST_GZIPPED_BYTES)
+          throw new Error(`${sizes.length} files, ${bytes} bytes gzipped; the budget is ${MOST_GZIPPED_BYTES}`);
+      },
+    },
+  ];
+}
+
+/**
+ * A project that names the two archives alone: npm finds the rest by their peer dependencies.
+ * @param {{ library: string, console: string }} archives @param {string} folder @returns {Promise<string>}
+ */
+export async function installConsole(archives, folder) {
+  const home = join(folder, 'console');
+  await npmInstall(home, 'console', {
+    'nestjs-rocketmq': `file:${archives.library}`,
+    'nestjs-rocketmq-console': `file:${archives.console}`,
+  });
+  return home;
+}
+
+/** @param {string} home @returns {Step[]} */
+export function consoleChecks(home) {
+  return [
+    ...['esm', 'cjs'].map((format) => ({
+      name: `console ${format}: both entries load`,
+      run: () =>
+        script(
+          home,
+          format,
+          `const { RocketMQConsoleModule } = await load('nestjs-rocketmq-console');
+           const { startStandaloneConsole } = await load('nestjs-rocketmq-console/standalone');
+           RocketMQConsoleModule.forRoot({ path: 'queues' });
+           if (typeof startStandaloneConsole !== 'function') throw new Error('it is no function');`,
+        ),
+    })),
+    { name: 'console: npx nestjs-rocketmq console shows a broker', run: () => openByCommand(home) },
+  ];
+}
+
+/** @param {string} home */
+async function openByCommand(home) {
+  const broker = new Command(home, ['broker', '--port', '0', '--admin-port', '0', '--topic', 'orders']);
+  try {
+    const nameServer = await broker.printed(/^administration on (\S+)$/m);
+    const beside = new Command(home, ['console', '--name-server', nameServer]);
+    try {
+      const ask = await visitConsole(await beside.printed(/^console on (\S+)$/m));
+      /** @type {{ topics: { topic: string }[] }} */
+      const { topics } = await ask('/topics');
+      same(
+        topics.map(({ topic }) => topic),
+        ['orders'],
+      );
+    } finally {
+      await beside.stop();
+    }
+  } finally {
+    await broker.stop();
+  }
+}
+
+/** A command of the installed library, by npx, until it is stopped as by Ctrl-C. */
+class Command {
+  #output = '';
+  #child;
+  #closed;
+
+  /** @param {string} home @param {readonly string[]} args */
+  constructor(home, args) {
+    // A group of its own, so that the signal reaches all that npx starts, as from a terminal.
+    const options = { cwd: home, detached: true };
+    this.#child = spawn('npx', ['--no-install', 'nestjs-rocketmq', ...args], {
+      ...options,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    for (const stream of [this.#child.stdout, this.#child.stderr])
+      stream.setEncoding('utf8').on('data', (text) => {
+        this.#output += text;
+      });
+    this.#closed = once(this.#child, 'close');
+  }
+
+  /** The part of a line that it prints. @param {RegExp} pattern @returns {Promise<string>} */
+  async printed(pattern) {
+    const late = AbortSignal.timeout(READY_MS);
+    const ended = this.#closed.then(() => {
+      throw new Error(`it ended:\n${this.#output}`);
+    });
+    // It also ends after it has printed.
+    ended.catch(() => {});
+    for (;;) {
+      const found = pattern.exec(this.#output)?.[1];
+      if (found !== undefined) return found;
+      await Promise.race([once(this.#child.stdout, 'data', { signal: late }), ended]).catch((error) => {
+        throw late.aborted ? new Error(`it has not printed ${pattern}:\n${this.#output}`) : error;
+      });
+    }
+  }
+
+  async stop() {
+    if (this.#child.pid === undefined || this.#child.exitCode !== null) return;
+    process.kill(-this.#child.pid, 'SIGINT');
+    await this.#closed;
+  }
+}
+
+/** @param {string} folder */
+function packageOf(folder) {
+  return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+}
+
+/** @param {unknown} found @param {unknown} wanted */
+function same(found, wanted) {
+  if (JSON.stringify(found) === JSON.stringify(wanted)) return;
+  throw new Error(`it is ${JSON.stringify(found)}, not ${JSON.stringify(wanted)}`);
+}
