@@ -15,8 +15,6 @@ const DESK = { width: 1_280, height: 860 };
 const PHONE = { width: 390, height: 844 };
 /** @type {import('../../libs/console/src/access/options.js').ConsoleOptions} */
 const CLOSED = { actions: [], bodies: 'hidden' };
-const SHOWN_ROWS = 80;
-const MANY_ROWS = 150;
 
 /** @type {[string, import('playwright-core').BrowserContextOptions][]} */
 const LOOKS = [
@@ -105,31 +103,6 @@ export async function runTimeTravel({ browser, world, checks }) {
       await console.keys('Escape');
       await console.has('ahead');
       await console.has('Stored in queue');
-      assert.deepEqual(console.errors, []);
-    } finally {
-      await console.close();
-    }
-  });
-}
-
-/** Thousands of rows, of which few are in the page. @param {Stage} stage the world has more topics than fit */
-export async function runLargeConsole({ browser, world, checks }) {
-  await checks.check('console: thousands of topics', async () => {
-    const console = await ConsolePage.inNewContext(browser, { viewport: DESK });
-    try {
-      await console.enter(await world.openStandalone());
-      await console.open('topics');
-      await console.has('archive-0000');
-      assert.ok((await console.page.locator('[data-row]').count()) < SHOWN_ROWS);
-      for (let row = 0; row < MANY_ROWS; row++) await console.keys('j');
-      await console.focused(
-        console.page.getByRole('link', { name: `archive-${String(MANY_ROWS - 1).padStart(4, '0')}` }),
-      );
-      await console.page.mouse.wheel(0, 1_000_000);
-      await console.has('stock-moves');
-      await console.keys('/');
-      await console.page.keyboard.type('archive-1234');
-      await console.rows(1);
       assert.deepEqual(console.errors, []);
     } finally {
       await console.close();

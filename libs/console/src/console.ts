@@ -14,6 +14,7 @@ import { planChange } from './changes/changes.js';
 import { Fields, wrong } from './changes/fields.js';
 import { TimeWatch, timeOf } from './cluster/broker-time.js';
 import { ClusterWatch } from './cluster/cluster-watch.js';
+import { Kept } from './cluster/kept.js';
 import { type ConsoleAnswer, ConsoleRefusal, type ConsoleRequest, toJson } from './http/exchange.js';
 import { assertOwnPage } from './http/guard.js';
 import { EVENT_HEADERS, JSON_HEADERS } from './http/headers.js';
@@ -23,6 +24,9 @@ import { LiveStreams } from './pages/live.js';
 import { PAGES } from './pages/pages.js';
 import type { ConsoleSource } from './source.js';
 
+/** Brokers change their version by a restart. */
+const VERSIONS_MS = 60_000;
+
 export class Console {
   readonly watch: ClusterWatch;
   private readonly options: ResolvedConsoleOptions;
@@ -30,6 +34,7 @@ export class Console {
   private readonly audit: Audit;
   private readonly live = new LiveStreams();
   private readonly time: TimeWatch;
+  private readonly versions: PageContext['versions'];
   private readonly ending = new AbortController();
 
   /** @throws TypeError for an option that is wrong */
@@ -48,6 +53,7 @@ export class Console {
     const { admin, application, control, kind, monotonicMs, nowMs } = source;
     const ownGroups = (): string[] => [...new Set(application?.listeners().map(({ consumerGroup }) => consumerGroup))];
     this.watch = new ClusterWatch({ admin, nowMs, ownGroups, comparesMembers: kind === 'embedded' });
+    this.versions = new Kept(() => admin.brokerVersions({ signal: this.ending.signal }), VERSIONS_MS, nowMs);
     this.time = new TimeWatch(source.time ?? (control && timeOf(control)), monotonicMs, this.ending.signal);
   }
 
@@ -85,11 +91,11 @@ export class Console {
   }
 
   private contextOf(request: ConsoleRequest): PageContext {
-    const { source, watch, time, audit, options } = this;
+    const { source, watch, time, versions, audit, options } = this;
     const redaction = new Redaction(options.bodies, request.viewer);
     const { admin, nowMs } = source;
     const actions = [...options.actions].filter((action) => isPossible(action, source));
-    return { source, admin, watch, time, redaction, request, actions, audit, nowMs };
+    return { source, admin, watch, time, versions, redaction, request, actions, audit, nowMs };
   }
 
   private async plan(request: ConsoleRequest): Promise<unknown> {

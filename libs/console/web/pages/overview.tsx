@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { count, duration, plural } from '../lib/format.js';
-import { useResource } from '../lib/resource.js';
+import { useOverview } from '../lib/overview.js';
 import { linkTo } from '../lib/router.js';
 import type { Overview, Sample } from '../types.js';
 import { Empty, Facts, GroupLink, Head, Loaded, Problems, Section, Time } from '../ui/parts.js';
@@ -10,7 +10,7 @@ const REFRESH_MS = 5_000;
 
 /** What is wrong, first. */
 export function OverviewPage() {
-  const read = useResource<Overview>('overview', REFRESH_MS);
+  const read = useOverview(REFRESH_MS);
   return (
     <>
       <Head title="Overview" />
