@@ -7,6 +7,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runClusterScenarios } from '../../test/browser/cluster-scenarios.mjs';
+import { runProxies } from '../../test/browser/console-proxies.mjs';
 import { runLargeConsole } from '../../test/browser/console-scale.mjs';
 import { runConsoleScenarios, runTimeTravel } from '../../test/browser/console-scenarios.mjs';
 import { ConsoleWorld } from '../../test/browser/console-world.mjs';
@@ -121,7 +122,10 @@ async function main() {
     } finally {
       await server.stop();
     }
-    await onConsole(runConsoleScenarios);
+    await onConsole(async (stage) => {
+      await runConsoleScenarios(stage);
+      await runProxies(stage);
+    });
     await onConsole(runTimeTravel);
     await onConsole(runLargeConsole, LARGE);
     await runNewcomer({ browser, checks }, 'the embedded broker', { endpoints: 'embedded:' });

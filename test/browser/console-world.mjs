@@ -124,13 +124,17 @@ export class ConsoleWorld {
     await broker.start();
     const world = new ConsoleWorld(broker);
     await world.producer.start();
-    await world.#mount();
+    world.mounted = await world.mount(listeners());
     await world.#fill();
     await world.openStandalone();
     return world;
   }
 
-  async #mount() {
+  /**
+   * An application with the console.
+   * @param {(new () => object)[]} providers @param {{ trustsProxies?: boolean }} options
+   */
+  async mount(providers, { trustsProxies = false } = {}) {
     const { RocketMQConsoleModule } = await import(`${CONSOLE}/nest.ts`);
     const { endpoints, adminEndpoint: nameServer } = this.broker;
     class ShopModule {}
@@ -139,12 +143,15 @@ export class ConsoleWorld {
         RocketMQModule.forRoot({ endpoints, nameServer }),
         RocketMQConsoleModule.forRoot({ path: 'admin/rocketmq', actions: 'all', bodies: 'shown' }),
       ],
-      providers: listeners(),
+      providers,
     })(ShopModule);
-    const app = await NestFactory.create(ShopModule, { logger: false });
+    const app = /** @type {import('@nestjs/platform-express').NestExpressApplication} */ (
+      await NestFactory.create(ShopModule, { logger: false })
+    );
+    if (trustsProxies) app.set('trust proxy', 'loopback');
     this.#closers.push(() => app.close());
     await app.listen(0, '127.0.0.1');
-    this.mounted = `${await app.getUrl()}/admin/rocketmq`;
+    return `${await app.getUrl()}/admin/rocketmq`;
   }
 
   /** A console that lets one more browser in. @param {import('../../libs/console/src/access/options.js').ConsoleOptions} options */

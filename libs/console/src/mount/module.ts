@@ -35,7 +35,7 @@ import { ControlClient, type ControlClientOptions } from 'nestjs-rocketmq/broker
 import { CLOSED, type ConsoleOptions, OPEN } from '../access/options.js';
 import { Console } from '../console.js';
 import { type ConsoleAnswer, ConsoleRefusal } from '../http/exchange.js';
-import { assertLoopback } from '../http/guard.js';
+import { assertLoopback, assertNotForwarded } from '../http/guard.js';
 import { JSON_HEADERS } from '../http/headers.js';
 import { requestOf, respond } from '../http/node-exchange.js';
 import type { ConsoleApplication, ConsoleSource } from '../source.js';
@@ -71,6 +71,12 @@ interface FrameworkRequest extends IncomingMessage {
   readonly originalUrl?: string;
   readonly body?: unknown;
   readonly params: Readonly<Record<string, string | undefined>>;
+  /** Express: its settings. */
+  readonly app?: { get(setting: string): unknown };
+  /** Fastify 5: that of a proxy which it trusts, otherwise `Host`. */
+  readonly host?: string;
+  /** Fastify 4: the same. */
+  readonly hostname?: string;
 }
 
 interface FrameworkResponse extends ServerResponse {
@@ -127,7 +133,8 @@ class ConsoleHost implements OnModuleDestroy {
     try {
       const viewer = this.options.viewer?.(request);
       const place = placeOf(request.originalUrl ?? raw.request.url ?? '', partsIn(request));
-      const own = requestOf(raw.request, raw.response, { ...place, viewer, parsed: request.body });
+      const host = hostOf(request, raw.request);
+      const own = requestOf(raw.request, raw.response, { ...place, viewer, host, parsed: request.body });
       await respond(raw.response, await this.answered(own), own.signal);
     } catch (error) {
       this.logger.error(error instanceof Error ? error.stack : String(error));
@@ -143,7 +150,10 @@ class ConsoleHost implements OnModuleDestroy {
 
   private async answered(request: Parameters<Console['answer']>[0]): Promise<ConsoleAnswer> {
     try {
-      if (!this.isOpen) assertLoopback(request);
+      if (!this.isOpen) {
+        assertLoopback(request);
+        assertNotForwarded(request);
+      }
     } catch (error) {
       const { status, code, message } = error as ConsoleRefusal;
       return { kind: 'whole', status, headers: JSON_HEADERS, body: JSON.stringify({ error: { code, message } }) };
@@ -231,6 +241,18 @@ function controllerAt(path: string, guards: readonly (Type<CanActivate> | CanAct
     }
   }
   return RocketMQConsoleController;
+}
+
+/**
+ * The host that the browser asked for. Whether a proxy may say so is a setting of the application: `trust proxy` of Express, `trustProxy` of
+ * Fastify.
+ */
+function hostOf({ app, host, hostname }: FrameworkRequest, raw: IncomingMessage): string | undefined {
+  if (app === undefined) return host ?? hostname;
+  const isTrusted = app.get('trust proxy fn');
+  const forwarded = [raw.headers['x-forwarded-host'] ?? []].flat()[0]?.split(',')[0]?.trim();
+  if (forwarded && typeof isTrusted === 'function' && isTrusted(raw.socket.remoteAddress, 0) === true) return forwarded;
+  return raw.headers.host;
 }
 
 /** How many parts of the address belong to the console: what is before them depends on the prefix, and on proxies. */
