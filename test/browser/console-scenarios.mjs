@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { axeViolations } from './axe.mjs';
+import { DIALOGS } from './console-dialogs.mjs';
 import { ConsolePage } from './console-page.mjs';
 import { LOOKING, VISITS } from './console-visits.mjs';
 
@@ -23,6 +24,9 @@ const LOOKS = [
   ['light 390', { viewport: PHONE, colorScheme: 'light', isMobile: true, hasTouch: true }],
   ['dark 390', { viewport: PHONE, colorScheme: 'dark', isMobile: true, hasTouch: true }],
 ];
+
+/** Where each scheme and each width is once. */
+const FEW_LOOKS = ['light 1280', 'dark 390'];
 
 /** Each page, and what shows that it has its data. @param {World} world @returns {Promise<[string, string, string][]>} */
 async function pagesOf({ admin }) {
@@ -58,9 +62,27 @@ export async function runConsoleScenarios({ browser, world, screenshots, checks 
       try {
         await console.enter(await world.openStandalone());
         for (const [name, path, shown] of pages) await lookAt(console, { name, path, shown, screenshots, look });
+        await lookAt(console, { name: 'Faults', path: 'faults', shown: 'No fault is active', screenshots, look });
         await console.enter(`${world.mounted}/`);
         await lookAt(console, { name: 'Application', path: 'app', shown: 'Billing.charge', screenshots, look });
-        for (const [name, path, shown] of pages) await lookAt(console, { name, path, shown });
+        if (FEW_LOOKS.includes(look))
+          for (const [name, path, shown] of pages) await lookAt(console, { name, path, shown });
+      } finally {
+        await console.close();
+      }
+    });
+  }
+  for (const [look, options] of LOOKS.filter(([name]) => FEW_LOOKS.includes(name))) {
+    await checks.check(`console: accessible dialogs, which fit: ${look}`, async () => {
+      const console = await ConsolePage.inNewContext(browser, options);
+      try {
+        await console.enter(await world.openStandalone());
+        for (const [path, open, name, shown] of DIALOGS) {
+          await console.open(path);
+          await open(console);
+          await console.dialog(name).getByText(shown).first().waitFor();
+          await isWell(console, { name: `dialog ${name}`, screenshots, look });
+        }
       } finally {
         await console.close();
       }
@@ -114,6 +136,11 @@ export async function runTimeTravel({ browser, world, checks }) {
 async function lookAt(console, { name, path, shown, screenshots, look }) {
   await console.open(path);
   await console.has(shown);
+  await isWell(console, { name, screenshots, look });
+}
+
+/** @param {ConsolePage} console @param {{ name: string, screenshots?: string, look?: string }} what */
+async function isWell(console, { name, screenshots, look }) {
   assert.deepEqual(await axeViolations(console.page), [], `axe, ${name}`);
   assert.ok(await console.fits(), `${name} is wider than the window`);
   assert.deepEqual(console.errors, [], `the browser reports errors, ${name}`);
