@@ -12,10 +12,11 @@ import { runLargeConsole } from '../../test/browser/console-scale.mjs';
 import { runConsoleScenarios, runTimeTravel } from '../../test/browser/console-scenarios.mjs';
 import { ConsoleWorld } from '../../test/browser/console-world.mjs';
 import { runNewcomer } from '../../test/browser/newcomer-scenario.mjs';
+import { runClusterProxy } from '../../test/browser/proxy-scenario.mjs';
 import { runScenarios } from '../../test/browser/scenarios.mjs';
 import { freePort } from '../demo/demo-ports.mjs';
 import { DemoProcess } from '../demo/demo-process.mjs';
-import { startRocketMQ } from '../rocketmq/server.mjs';
+import { startRocketMQCluster } from '../rocketmq/cluster.mjs';
 import { Checks } from '../support/checks.mjs';
 
 const root = join(import.meta.dirname, '../..');
@@ -129,9 +130,11 @@ async function main() {
     await onConsole(runTimeTravel);
     await onConsole(runLargeConsole, LARGE);
     await runNewcomer({ browser, checks }, 'the embedded broker', { endpoints: 'embedded:' });
-    const { endpoints, nameServer, stop } = await startRocketMQ({});
+    const { proxies, remoting, nameServer, stop } = await startRocketMQCluster({ proxies: 1 });
     try {
-      await runNewcomer({ browser, checks }, 'a real server', { endpoints, nameServer });
+      const cluster = { endpoints: proxies.join(';'), nameServer, proxies: remoting.join(';') };
+      await runNewcomer({ browser, checks }, 'a real server', cluster);
+      await runClusterProxy({ browser, checks }, cluster);
     } finally {
       await stop();
     }

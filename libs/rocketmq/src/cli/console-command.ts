@@ -7,6 +7,7 @@ import { type AddCommand, portOf, withExamples } from './command.js';
 /** The parsed command line of a console. */
 export interface ConsoleValues extends AccessValues {
   readonly endpoints?: string;
+  readonly proxies?: string;
   readonly control?: string;
   readonly port?: number;
   readonly actions?: 'all' | readonly string[];
@@ -22,6 +23,10 @@ export const addConsoleCommand: AddCommand = (program, io) => {
     )
     .option('--endpoints <addresses>', 'how the console sends: host:port of the proxies (default: by the name servers)')
     .option(
+      '--proxies <addresses>',
+      'host:port of proxies in cluster mode, remoting (8080): they know their gRPC clients',
+    )
+    .option(
       '--control <endpoint>',
       'the control port of an embedded broker: shows and changes everything, unless NODE_ENV is production',
     )
@@ -35,6 +40,7 @@ export const addConsoleCommand: AddCommand = (program, io) => {
   withExamples(command, [
     ['console --name-server ns1:9876', 'look at a cluster'],
     ['console --name-server ns1:9876 --actions replay,rewind --bodies shown', 'and replay dead letters'],
+    ['console --name-server ns1:9876 --proxies proxy1:8080', 'and see the clients of a proxy in cluster mode'],
     ['broker --console', 'an embedded broker with its console'],
     ['console --name-server 127.0.0.1:9876 --control 127.0.0.1:9080', 'an embedded broker that runs already'],
   ]);
