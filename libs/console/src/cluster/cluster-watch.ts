@@ -89,7 +89,11 @@ export class ClusterWatch {
   /** Someone looks. @returns to call when they leave */
   attach(): () => void {
     this.viewers++;
-    this.timer ??= setInterval(() => void this.tick(), TICK_MS).unref();
+    if (this.timer === undefined) {
+      this.timer = setInterval(() => void this.tick(), TICK_MS).unref();
+      // The first viewer waits for the first groups.
+      void this.tick();
+    }
     let isThere = true;
     return () => {
       if (!isThere) return;
