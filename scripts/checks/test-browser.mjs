@@ -7,13 +7,16 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runClusterScenarios } from '../../test/browser/cluster-scenarios.mjs';
-import { runConsoleScenarios, runLargeConsole, runTimeTravel } from '../../test/browser/console-scenarios.mjs';
+import { runProxies } from '../../test/browser/console-proxies.mjs';
+import { runLargeConsole } from '../../test/browser/console-scale.mjs';
+import { runConsoleScenarios, runTimeTravel } from '../../test/browser/console-scenarios.mjs';
 import { ConsoleWorld } from '../../test/browser/console-world.mjs';
 import { runNewcomer } from '../../test/browser/newcomer-scenario.mjs';
+import { runClusterProxy } from '../../test/browser/proxy-scenario.mjs';
 import { runScenarios } from '../../test/browser/scenarios.mjs';
 import { freePort } from '../demo/demo-ports.mjs';
 import { DemoProcess } from '../demo/demo-process.mjs';
-import { startRocketMQ } from '../rocketmq/server.mjs';
+import { startRocketMQCluster } from '../rocketmq/cluster.mjs';
 import { Checks } from '../support/checks.mjs';
 
 const root = join(import.meta.dirname, '../..');
@@ -24,8 +27,8 @@ const BROWSER_ARGS = ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'
 const PAYMENT_TIMEOUT = '25s';
 /** Nothing is to end by itself there. */
 const LONG_PAYMENT_TIMEOUT = '30m';
-/** Of the console. */
-const MORE_TOPICS = 3_000;
+/** Of the console: more than the issue names. */
+const LARGE = { moreTopics: 3_000, moreGroups: 2_500 };
 const START_MS = 120_000;
 const STOP_MS = 10_000;
 
@@ -102,7 +105,7 @@ async function main() {
       await demo.stop();
     }
   };
-  /** @param {typeof runConsoleScenarios} run @param {{ moreTopics?: number }} options */
+  /** @param {typeof runConsoleScenarios} run @param {{ moreTopics?: number, moreGroups?: number }} options */
   const onConsole = async (run, options = {}) => {
     const world = await ConsoleWorld.start(options);
     try {
@@ -120,13 +123,18 @@ async function main() {
     } finally {
       await server.stop();
     }
-    await onConsole(runConsoleScenarios);
+    await onConsole(async (stage) => {
+      await runConsoleScenarios(stage);
+      await runProxies(stage);
+    });
     await onConsole(runTimeTravel);
-    await onConsole(runLargeConsole, { moreTopics: MORE_TOPICS });
+    await onConsole(runLargeConsole, LARGE);
     await runNewcomer({ browser, checks }, 'the embedded broker', { endpoints: 'embedded:' });
-    const { endpoints, nameServer, stop } = await startRocketMQ({});
+    const { proxies, remoting, nameServer, stop } = await startRocketMQCluster({ proxies: 1 });
     try {
-      await runNewcomer({ browser, checks }, 'a real server', { endpoints, nameServer });
+      const cluster = { endpoints: proxies.join(';'), nameServer, proxies: remoting.join(';') };
+      await runNewcomer({ browser, checks }, 'a real server', cluster);
+      await runClusterProxy({ browser, checks }, cluster);
     } finally {
       await stop();
     }

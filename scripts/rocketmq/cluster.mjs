@@ -23,6 +23,7 @@ const QUICK_START = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC'];
 /**
  * @typedef {object} RunningCluster
  * @property {readonly string[]} proxies the address of each, as `127.0.0.1:8081`
+ * @property {readonly string[]} remoting the address of each proxy for the remoting protocol
  * @property {string} nameServer all of them, as `127.0.0.1:9876` or `127.0.0.1:9876;127.0.0.1:9877`
  * @property {(index: number) => Promise<void>} killProxy
  * @property {(index: number) => Promise<void>} reviveProxy
@@ -111,6 +112,7 @@ export async function startRocketMQCluster({
   }
   return {
     proxies: proxyPorts.map((port) => `127.0.0.1:${port}`),
+    remoting: proxyPorts.map((port) => `127.0.0.1:${portsOf({ grpc: port }).remoting}`),
     nameServer: nameServerPorts.map((port) => `127.0.0.1:${port}`).join(';'),
     brokers: brokerPorts.map((port) => `127.0.0.1:${port}`),
     slave: slavePort === undefined ? undefined : `127.0.0.1:${slavePort}`,

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { axeViolations } from './axe.mjs';
+import { DIALOGS } from './console-dialogs.mjs';
 import { ConsolePage } from './console-page.mjs';
 import { LOOKING, VISITS } from './console-visits.mjs';
 
@@ -15,8 +16,6 @@ const DESK = { width: 1_280, height: 860 };
 const PHONE = { width: 390, height: 844 };
 /** @type {import('../../libs/console/src/access/options.js').ConsoleOptions} */
 const CLOSED = { actions: [], bodies: 'hidden' };
-const SHOWN_ROWS = 80;
-const MANY_ROWS = 150;
 
 /** @type {[string, import('playwright-core').BrowserContextOptions][]} */
 const LOOKS = [
@@ -25,6 +24,9 @@ const LOOKS = [
   ['light 390', { viewport: PHONE, colorScheme: 'light', isMobile: true, hasTouch: true }],
   ['dark 390', { viewport: PHONE, colorScheme: 'dark', isMobile: true, hasTouch: true }],
 ];
+
+/** Where each scheme and each width is once. */
+const FEW_LOOKS = ['light 1280', 'dark 390'];
 
 /** Each page, and what shows that it has its data. @param {World} world @returns {Promise<[string, string, string][]>} */
 async function pagesOf({ admin }) {
@@ -60,9 +62,27 @@ export async function runConsoleScenarios({ browser, world, screenshots, checks 
       try {
         await console.enter(await world.openStandalone());
         for (const [name, path, shown] of pages) await lookAt(console, { name, path, shown, screenshots, look });
+        await lookAt(console, { name: 'Faults', path: 'faults', shown: 'No fault is active', screenshots, look });
         await console.enter(`${world.mounted}/`);
         await lookAt(console, { name: 'Application', path: 'app', shown: 'Billing.charge', screenshots, look });
-        for (const [name, path, shown] of pages) await lookAt(console, { name, path, shown });
+        if (FEW_LOOKS.includes(look))
+          for (const [name, path, shown] of pages) await lookAt(console, { name, path, shown });
+      } finally {
+        await console.close();
+      }
+    });
+  }
+  for (const [look, options] of LOOKS.filter(([name]) => FEW_LOOKS.includes(name))) {
+    await checks.check(`console: accessible dialogs, which fit: ${look}`, async () => {
+      const console = await ConsolePage.inNewContext(browser, options);
+      try {
+        await console.enter(await world.openStandalone());
+        for (const [path, open, name, shown] of DIALOGS) {
+          await console.open(path);
+          await open(console);
+          await console.dialog(name).getByText(shown).first().waitFor();
+          await isWell(console, { name: `dialog ${name}`, screenshots, look });
+        }
       } finally {
         await console.close();
       }
@@ -112,35 +132,15 @@ export async function runTimeTravel({ browser, world, checks }) {
   });
 }
 
-/** Thousands of rows, of which few are in the page. @param {Stage} stage the world has more topics than fit */
-export async function runLargeConsole({ browser, world, checks }) {
-  await checks.check('console: thousands of topics', async () => {
-    const console = await ConsolePage.inNewContext(browser, { viewport: DESK });
-    try {
-      await console.enter(await world.openStandalone());
-      await console.open('topics');
-      await console.has('archive-0000');
-      assert.ok((await console.page.locator('[data-row]').count()) < SHOWN_ROWS);
-      for (let row = 0; row < MANY_ROWS; row++) await console.keys('j');
-      await console.focused(
-        console.page.getByRole('link', { name: `archive-${String(MANY_ROWS - 1).padStart(4, '0')}` }),
-      );
-      await console.page.mouse.wheel(0, 1_000_000);
-      await console.has('stock-moves');
-      await console.keys('/');
-      await console.page.keyboard.type('archive-1234');
-      await console.rows(1);
-      assert.deepEqual(console.errors, []);
-    } finally {
-      await console.close();
-    }
-  });
-}
-
 /** @param {ConsolePage} console @param {{ name: string, path: string, shown: string, screenshots?: string, look?: string }} what */
 async function lookAt(console, { name, path, shown, screenshots, look }) {
   await console.open(path);
   await console.has(shown);
+  await isWell(console, { name, screenshots, look });
+}
+
+/** @param {ConsolePage} console @param {{ name: string, screenshots?: string, look?: string }} what */
+async function isWell(console, { name, screenshots, look }) {
   assert.deepEqual(await axeViolations(console.page), [], `axe, ${name}`);
   assert.ok(await console.fits(), `${name} is wider than the window`);
   assert.deepEqual(console.errors, [], `the browser reports errors, ${name}`);

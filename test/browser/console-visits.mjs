@@ -84,6 +84,15 @@ export const VISITS = [
       await dialog.getByRole('status').waitFor();
       await dialog.getByRole('link').click();
       await console.has('payment-9001');
+      await console.keys('Escape');
+      await console.page.getByRole('button', { name: 'Send one like this' }).click();
+      assert.equal(await dialog.getByLabel('Body').inputValue(), '{"payment":9001}');
+      await dialog.getByRole('button', { name: 'Send', exact: true }).click();
+      await dialog.getByRole('status').waitFor();
+      await console.keys('Escape');
+      const downloaded = console.page.waitForEvent('download');
+      await console.page.getByRole('link', { name: 'Download' }).click();
+      assert.match((await downloaded).suggestedFilename(), /^\w+\.json$/);
     },
   ],
   [

@@ -7,6 +7,7 @@ import { RocketMQListener, RocketMQModule } from 'nestjs-rocketmq';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { ControlClient, EmbeddedBroker } from 'nestjs-rocketmq/broker';
 import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
+import { BrokerCalls } from './broker-calls.mjs';
 
 const CONSOLE = '../../libs/console/src/entries';
 const PATIENCE_MS = 30_000;
@@ -74,9 +75,21 @@ function listeners() {
   ];
 }
 
+/** @param {string} name @param {number} count */
+function namedAfter(name, count) {
+  return Array.from({ length: count }, (_, index) => ({ name: `${name}-${String(index).padStart(4, '0')}` }));
+}
+
+/** @param {string} endpoint */
+function portOf(endpoint) {
+  return Number(endpoint.split(':').at(-1));
+}
+
 export class ConsoleWorld {
   /** Ends what was started, in reverse. */
   #closers = /** @type {(() => Promise<unknown>)[]} */ ([]);
+  /** Servers of their own. */
+  #consoles = /** @type {{ close(): Promise<unknown> }[]} */ ([]);
   /** Where the console of the application is. */
   mounted = '';
   /** Where the console that is a server of its own is; opens once. */
@@ -85,10 +98,15 @@ export class ConsoleWorld {
   /** @param {EmbeddedBroker} broker */
   constructor(broker) {
     this.broker = broker;
+    this.calls = new BrokerCalls({
+      adminPort: portOf(broker.adminEndpoint),
+      controlPort: portOf(broker.controlEndpoint),
+    });
     this.admin = new RocketMQAdmin({ nameServer: broker.adminEndpoint });
     this.connection = new Connection({ endpoints: broker.endpoints });
     this.producer = new Producer(this.connection, { transactionCheckers: { invoices: () => 'unknown' } });
     this.#closers.push(
+      async () => this.calls.stop(),
       () => this.broker.stop(),
       async () => this.admin.close(),
       async () => this.connection.close(),
@@ -96,22 +114,27 @@ export class ConsoleWorld {
     );
   }
 
-  /** @param {{ moreTopics?: number }} options */
-  static async start({ moreTopics = 0 } = {}) {
-    const more = Array.from({ length: moreTopics }, (_, index) => ({
-      name: `archive-${String(index).padStart(4, '0')}`,
-    }));
-    const broker = new EmbeddedBroker({ ...BROKER, topics: [...(BROKER.topics ?? []), ...more] });
+  /** @param {{ moreTopics?: number, moreGroups?: number }} options */
+  static async start({ moreTopics = 0, moreGroups = 0 } = {}) {
+    const broker = new EmbeddedBroker({
+      ...BROKER,
+      topics: [...(BROKER.topics ?? []), ...namedAfter('archive', moreTopics)],
+      groups: [...(BROKER.groups ?? []), ...namedAfter('archiver', moreGroups)],
+    });
     await broker.start();
     const world = new ConsoleWorld(broker);
     await world.producer.start();
-    await world.#mount();
+    world.mounted = await world.mount(listeners());
     await world.#fill();
     await world.openStandalone();
     return world;
   }
 
-  async #mount() {
+  /**
+   * An application with the console.
+   * @param {(new () => object)[]} providers @param {{ trustsProxies?: boolean }} options
+   */
+  async mount(providers, { trustsProxies = false } = {}) {
     const { RocketMQConsoleModule } = await import(`${CONSOLE}/nest.ts`);
     const { endpoints, adminEndpoint: nameServer } = this.broker;
     class ShopModule {}
@@ -120,12 +143,15 @@ export class ConsoleWorld {
         RocketMQModule.forRoot({ endpoints, nameServer }),
         RocketMQConsoleModule.forRoot({ path: 'admin/rocketmq', actions: 'all', bodies: 'shown' }),
       ],
-      providers: listeners(),
+      providers,
     })(ShopModule);
-    const app = await NestFactory.create(ShopModule, { logger: false });
+    const app = /** @type {import('@nestjs/platform-express').NestExpressApplication} */ (
+      await NestFactory.create(ShopModule, { logger: false })
+    );
+    if (trustsProxies) app.set('trust proxy', 'loopback');
     this.#closers.push(() => app.close());
     await app.listen(0, '127.0.0.1');
-    this.mounted = `${await app.getUrl()}/admin/rocketmq`;
+    return `${await app.getUrl()}/admin/rocketmq`;
   }
 
   /** A console that lets one more browser in. @param {import('../../libs/console/src/access/options.js').ConsoleOptions} options */
@@ -135,9 +161,14 @@ export class ConsoleWorld {
     const { admin, connection } = this;
     const source = { admin, control, connection, title: 'shop' };
     const running = await startStandaloneConsole(source, options);
-    this.#closers.push(() => running.close());
+    this.#consoles.push(running);
     this.standalone = running.url;
     return running.url;
+  }
+
+  /** A console goes on for a minute after its last viewer. */
+  async closeStandalones() {
+    for (const one of this.#consoles.splice(0)) await one.close();
   }
 
   async #fill() {
@@ -204,6 +235,7 @@ export class ConsoleWorld {
   }
 
   async stop() {
+    await this.closeStandalones();
     for (const close of this.#closers.reverse()) await close();
   }
 }

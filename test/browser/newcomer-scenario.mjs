@@ -15,8 +15,8 @@ const Orders = /** @type {import('nestjs-rocketmq').TopicDefinition<{ order: str
 const SAMPLED_MS = 60_000;
 const REASON = 'there is no tax rate for the country eu';
 
-/** An application whose handler fails until it is fixed. @param {{ endpoints: string, nameServer?: string }} broker */
-async function startShop({ endpoints, nameServer }) {
+/** An application whose handler fails until it is fixed. @param {{ endpoints: string, nameServer?: string, proxies?: string }} broker */
+async function startShop({ endpoints, nameServer, proxies }) {
   const { RocketMQConsoleModule } = await import(CONSOLE);
   const handled = /** @type {string[]} */ ([]);
   let isMended = false;
@@ -33,7 +33,7 @@ async function startShop({ endpoints, nameServer }) {
   class ShopModule {}
   Module({
     imports: [
-      RocketMQModule.forRoot({ endpoints, nameServer }),
+      RocketMQModule.forRoot({ endpoints, nameServer, proxies }),
       RocketMQConsoleModule.forRoot({ actions: ['replay'], bodies: 'shown' }),
     ],
     providers: [Billing],
@@ -54,7 +54,7 @@ async function startShop({ endpoints, nameServer }) {
 
 /**
  * @param {{ browser: import('playwright-core').Browser, checks: import('../../scripts/support/checks.mjs').Checks }} stage
- * @param {string} name @param {{ endpoints: string, nameServer?: string }} broker
+ * @param {string} name @param {{ endpoints: string, nameServer?: string, proxies?: string }} broker
  */
 export async function runNewcomer({ browser, checks }, name, broker) {
   await checks.check(

@@ -5,4 +5,6 @@ interface Window {
   axe: typeof import('axe-core');
   /** At which places each message of the drawing was seen. */
   places: Map<Element, Set<string>>;
+  /** When the first row of data was in the page, as `performance.now()`. */
+  firstRowMs: number;
 }

@@ -58,7 +58,8 @@ export class ScriptedCluster {
     for (const server of this.servers.splice(0)) await server.close();
   }
 
-  private async server(script: BrokerScript): Promise<ScriptedServer> {
+  /** Another server, which the name server does not know. */
+  async server(script: BrokerScript): Promise<ScriptedServer> {
     const server = await startScriptedServer(script);
     this.servers.push(server);
     return server;

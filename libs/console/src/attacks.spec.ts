@@ -205,6 +205,7 @@ describe('another viewer', () => {
         method: body === undefined ? 'GET' : 'POST',
         path,
         query: new URLSearchParams(),
+        host: 'console.example',
         headers: {
           host: 'console.example',
           origin: 'https://console.example',

@@ -9,6 +9,7 @@ import { planChange } from './changes/changes.js';
 import { Fields, wrong } from './changes/fields.js';
 import { TimeWatch, timeOf } from './cluster/broker-time.js';
 import { ClusterWatch } from './cluster/cluster-watch.js';
+import { Kept } from './cluster/kept.js';
 import { type ConsoleAnswer, ConsoleRefusal, type ConsoleRequest, jsonAnswer, refusalAnswer } from './http/exchange.js';
 import { assertOwnPage, assertOwnReading } from './http/guard.js';
 import { EVENT_HEADERS } from './http/headers.js';
@@ -19,6 +20,8 @@ import { PAGES } from './pages/pages.js';
 import type { ConsoleSource } from './source.js';
 
 const LONGEST_LINE = 2_000;
+/** Brokers change their version by a restart. */
+const VERSIONS_MS = 60_000;
 
 export class Console {
   readonly watch: ClusterWatch;
@@ -29,6 +32,7 @@ export class Console {
   /** The changes that run and exclude others. */
   private readonly running = new Set<string>();
   private readonly time: TimeWatch;
+  private readonly versions: PageContext['versions'];
   private readonly ending = new AbortController();
 
   /** @throws TypeError for an option that is wrong */
@@ -45,6 +49,7 @@ export class Console {
     const { admin, application, control, kind, monotonicMs, nowMs } = source;
     const ownGroups = (): string[] => [...new Set(application?.listeners().map(({ consumerGroup }) => consumerGroup))];
     this.watch = new ClusterWatch({ admin, nowMs, monotonicMs, ownGroups, comparesMembers: kind === 'embedded' });
+    this.versions = new Kept(() => admin.brokerVersions({ signal: this.ending.signal }), VERSIONS_MS, monotonicMs);
     this.time = new TimeWatch(source.time ?? (control && timeOf(control)), monotonicMs, this.ending.signal);
   }
 
@@ -85,13 +90,13 @@ export class Console {
   }
 
   private contextOf(request: ConsoleRequest): PageContext {
-    const { source, watch, time, audit, options } = this;
+    const { source, watch, time, versions, audit, options } = this;
     const redaction = new Redaction(options.bodies, request.viewer, (error) =>
       source.log(`console: the rule for bodies failed, so a body is hidden: ${oneLine(messageOf(error))}`),
     );
     const { admin, nowMs } = source;
     const actions = [...options.actions].filter((action) => isPossible(action, source));
-    return { source, admin, watch, time, redaction, request, actions, audit, nowMs };
+    return { source, admin, watch, time, versions, redaction, request, actions, audit, nowMs };
   }
 
   private async plan(request: ConsoleRequest): Promise<unknown> {

@@ -85,9 +85,13 @@ export class ClusterWatch {
   /** Someone looks. @returns to call when they leave */
   attach(): () => void {
     this.viewers++;
-    // What was known before everybody left is not what is.
-    if (this.timer === undefined) for (const known of [this.samples, this.looked, this.trends]) known.clear();
-    this.timer ??= setInterval(() => void this.tick(), TICK_MS).unref();
+    if (this.timer === undefined) {
+      // What was known before everybody left is not what is.
+      for (const known of [this.samples, this.looked, this.trends]) known.clear();
+      this.timer = setInterval(() => void this.tick(), TICK_MS).unref();
+      // The first viewer waits for the first groups.
+      void this.tick();
+    }
     let isThere = true;
     return () => {
       if (!isThere) return;

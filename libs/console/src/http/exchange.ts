@@ -11,6 +11,8 @@ export interface ConsoleRequest {
   readonly mountedAs?: string;
   readonly query: URLSearchParams;
   readonly headers: IncomingHttpHeaders;
+  /** The host that the browser asked for: `Host`, or what a proxy says that the application trusts. */
+  readonly host: string | undefined;
   /** The address of the peer; undefined when its connection is gone. */
   readonly remoteAddress: string | undefined;
   /** Who asks, as the application knows; undefined when it does not say. */

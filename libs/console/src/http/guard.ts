@@ -10,21 +10,19 @@ const OWN_HEADER = 'x-rocketmq-console';
  * Refuses a change that another page may have sent.
  * @throws ConsoleRefusal
  */
-export function assertOwnPage({ headers }: ConsoleRequest): void {
+export function assertOwnPage({ headers, host }: ConsoleRequest): void {
   const [type] = (headers['content-type'] ?? '').split(';');
   if (type?.trim().toLowerCase() !== 'application/json')
     throw new ConsoleRefusal(415, 'NOT_JSON', 'a change is sent as application/json; nothing was changed');
   if (headers[OWN_HEADER] === undefined)
     throw new ConsoleRefusal(403, 'FOREIGN_PAGE', `the header ${OWN_HEADER} is missing; nothing was changed`);
   const site = headers['sec-fetch-site'];
-  const isForeign = site !== undefined && site !== 'same-origin';
-  // Not X-Forwarded-Host: a page may set it where the application answers the browser's question for all headers.
-  if (isForeign || headers.host?.toLowerCase() !== hostOf(headers.origin))
-    throw new ConsoleRefusal(
-      403,
-      'FOREIGN_PAGE',
-      'another page sent this change, or a proxy does not pass on Host as the browser sent it; nothing was changed',
-    );
+  const origin = hostOf(headers.origin);
+  if ((site !== undefined && site !== 'same-origin') || origin === undefined)
+    throw new ConsoleRefusal(403, 'FOREIGN_PAGE', 'another page sent this change; nothing was changed');
+  if (host?.toLowerCase() === origin) return;
+  const message = `the page is at ${origin}, but the request is for ${host}: another page sent it, or a proxy changed Host; let the proxy keep it, or let the application trust the proxy; nothing was changed`;
+  throw new ConsoleRefusal(403, 'FOREIGN_PAGE', message);
 }
 
 /**
@@ -48,14 +46,31 @@ export function assertLoopback({ headers, remoteAddress }: ConsoleRequest): void
       'NOT_LOCAL',
       'without guards, the console answers only on the machine on which it runs',
     );
-  // A proxy on this machine would open it to whoever reaches the proxy.
-  const clients = [headers['x-forwarded-for'], headers['x-real-ip']].flat().flatMap((list) => list?.split(',') ?? []);
-  if (headers.forwarded !== undefined || clients.some((client) => !isLoopback(client.trim())))
-    throw new ConsoleRefusal(403, 'NOT_LOCAL', 'without guards, the console does not answer through a proxy');
   const name = nameIn(headers.host);
   if (name !== 'localhost' && !isLoopback(name))
     throw new ConsoleRefusal(403, 'FOREIGN_HOST', 'open the console as localhost or by a loopback address');
 }
+
+/**
+ * Refuses a request that a proxy on this machine passes on for another one: its connection looks like one from here.
+ * @throws ConsoleRefusal
+ */
+export function assertNotForwarded({ headers }: ConsoleRequest): void {
+  const named = FORWARDED.flatMap((name) => [headers[name] ?? []].flat()).flatMap((value) => value.split(','));
+  const standard = [...(headers.forwarded ?? '').matchAll(/\b(?:for|host)=([^;,]*)/gi)].flatMap(([, one]) => one ?? []);
+  const isLocal = (text: string): boolean => {
+    const given = text.trim().replace(/^"(.*)"$/, '$1');
+    return given === '' || isLoopback(given) || isLoopback(nameIn(given)) || nameIn(given) === 'localhost';
+  };
+  if (![...named, ...standard].every(isLocal))
+    throw new ConsoleRefusal(
+      403,
+      'NOT_LOCAL',
+      'without guards, the console answers only the machine on which it runs, and a proxy passed this request on for another',
+    );
+}
+
+const FORWARDED = ['x-forwarded-for', 'x-forwarded-host', 'x-real-ip'];
 
 function hostOf(origin: string | undefined): string | undefined {
   if (origin === undefined || !URL.canParse(origin)) return undefined;

@@ -13,7 +13,9 @@ export const JSON_HEADERS = { ...SAFE, 'content-type': 'application/json; charse
 export const EVENT_HEADERS = {
   ...SAFE,
   'content-type': 'text/event-stream; charset=utf-8',
-  'cache-control': 'no-store',
+  // What compresses answers, or buffers them as nginx does, would hold the events back.
+  'cache-control': 'no-store, no-transform',
+  'x-accel-buffering': 'no',
 };
 
 /** @param isNamedByContent its name has the hash of what is in it, so that it never changes */

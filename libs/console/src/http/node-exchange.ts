@@ -6,19 +6,18 @@ import { type ConsoleAnswer, ConsoleRefusal, type ConsoleRequest } from './excha
 /** The largest body of a change; a list of a thousand positions has less. */
 const MOST_BODY_BYTES = 1024 * 1024;
 
-/**
- * @param path after the path at which the console is mounted
- * @param parsed the body, where something before this has read it; undefined when nothing has
- */
+interface Known extends Pick<ConsoleRequest, 'path' | 'mountedAs' | 'viewer'> {
+  /** Default: the header `Host`. */
+  readonly host?: string | undefined;
+  /** The body, where something before this has read it; undefined when nothing has. */
+  readonly parsed?: unknown;
+}
+
+/** @param path after the path at which the console is mounted */
 export function requestOf(
   message: IncomingMessage,
   response: ServerResponse,
-  {
-    path,
-    mountedAs,
-    viewer,
-    parsed,
-  }: Pick<ConsoleRequest, 'path' | 'mountedAs' | 'viewer'> & { readonly parsed?: unknown },
+  { path, mountedAs, viewer, host = message.headers.host, parsed }: Known,
 ): ConsoleRequest {
   const gone = new AbortController();
   response.once('close', () => {
@@ -31,6 +30,7 @@ export function requestOf(
     mountedAs,
     query: new URLSearchParams(search),
     headers: message.headers,
+    host,
     remoteAddress: message.socket.remoteAddress,
     viewer,
     signal: gone.signal,

@@ -55,7 +55,7 @@ function eventOf(event: RocketMQEvent): ConsoleEvent {
   const fields = event as RocketMQEvent & Partial<Record<(typeof SHOWN)[number] | 'error', unknown>>;
   const about = SHOWN.filter((name) => fields[name] !== undefined).map((name) => `${name} ${String(fields[name])}`);
   const { atMs, type: kind, error } = fields;
-  const text = [...about, ...(error === undefined ? [] : [messageOf(error)])].join(', ');
+  const text = [...(error === undefined ? [] : [messageOf(error)]), ...about].join(', ');
   const own = (name: 'consumerGroup' | 'messageId' | 'reason') =>
     typeof fields[name] === 'string' ? { [name]: fields[name] } : {};
   const cause = error === undefined ? {} : { error: messageOf(error) };

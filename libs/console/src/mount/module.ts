@@ -35,7 +35,7 @@ import { ControlClient, type ControlClientOptions } from 'nestjs-rocketmq/broker
 import type { ConsoleOptions } from '../access/options.js';
 import { Console } from '../console.js';
 import { type ConsoleAnswer, ConsoleRefusal, type ConsoleRequest, refusalAnswer } from '../http/exchange.js';
-import { assertLoopback } from '../http/guard.js';
+import { assertLoopback, assertNotForwarded } from '../http/guard.js';
 import { requestOf, respond } from '../http/node-exchange.js';
 import type { ConsoleApplication, ConsoleSource } from '../source.js';
 import { applicationOf } from './application.js';
@@ -71,6 +71,12 @@ interface FrameworkRequest extends IncomingMessage {
   readonly originalUrl?: string;
   readonly body?: unknown;
   readonly params: Readonly<Record<string, string | undefined>>;
+  /** Express: its settings. */
+  readonly app?: { get(setting: string): unknown };
+  /** Fastify 5: that of a proxy which it trusts, otherwise `Host`. */
+  readonly host?: string;
+  /** Fastify 4: the same. */
+  readonly hostname?: string;
 }
 
 interface FrameworkResponse extends ServerResponse {
@@ -124,7 +130,8 @@ class ConsoleHost implements OnModuleDestroy {
     response.hijack?.();
     try {
       const place = placeOf(request.originalUrl ?? raw.request.url ?? '', partsIn(request));
-      const own = requestOf(raw.request, raw.response, { ...place, viewer: undefined, parsed: request.body });
+      const host = hostOf(request, raw.request);
+      const own = requestOf(raw.request, raw.response, { ...place, viewer: undefined, host, parsed: request.body });
       await respond(raw.response, await this.answered(own, request), own.signal);
     } catch (error) {
       this.logger.error(error instanceof Error ? error.stack : String(error));
@@ -140,7 +147,10 @@ class ConsoleHost implements OnModuleDestroy {
 
   private async answered(own: ConsoleRequest, request: FrameworkRequest): Promise<ConsoleAnswer> {
     try {
-      if (!this.isOpen) assertLoopback(own);
+      if (!this.isOpen) {
+        assertLoopback(own);
+        assertNotForwarded(own);
+      }
       return await this.console.answer({ ...own, viewer: await this.viewerOf(request) });
     } catch (error) {
       if (error instanceof ConsoleRefusal) return refusalAnswer(error);
@@ -246,6 +256,18 @@ function controllerAt(path: string, guards: readonly (Type<CanActivate> | CanAct
     }
   }
   return RocketMQConsoleController;
+}
+
+/**
+ * The host that the browser asked for. Whether a proxy may say so is a setting of the application: `trust proxy` of Express, `trustProxy` of
+ * Fastify.
+ */
+function hostOf({ app, host, hostname }: FrameworkRequest, raw: IncomingMessage): string | undefined {
+  if (app === undefined) return host ?? hostname;
+  const isTrusted = app.get('trust proxy fn');
+  const forwarded = [raw.headers['x-forwarded-host'] ?? []].flat()[0]?.split(',')[0]?.trim();
+  if (forwarded && typeof isTrusted === 'function' && isTrusted(raw.socket.remoteAddress, 0) === true) return forwarded;
+  return raw.headers.host;
 }
 
 /** How many parts of the address belong to the console: what is before them depends on the prefix, and on proxies. */

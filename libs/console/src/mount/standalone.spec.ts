@@ -127,6 +127,8 @@ describe('the standalone console', () => {
     const leaving = new AbortController();
     const stream = await browser.raw('/api/events?groups=billing&follow=orders', { signal: leaving.signal });
     expect(stream.headers.get('content-type')).toContain('text/event-stream');
+    expect(stream.headers.get('cache-control')).toContain('no-transform');
+    expect(stream.headers.get('x-accel-buffering')).toBe('no');
     const reader = stream.body?.pipeThrough(new TextDecoderStream()).getReader();
     let seen = '';
     const until = async (part: string): Promise<void> => {

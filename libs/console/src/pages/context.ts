@@ -1,11 +1,12 @@
 // What the pages read from, and how a page shows what failed.
 
-import type { RocketMQAdmin } from 'nestjs-rocketmq/admin';
+import type { BrokerVersions, RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import type { ControlClient } from 'nestjs-rocketmq/broker';
 import type { Audit, ConsoleAction } from '../access/audit.js';
 import type { Redaction } from '../access/redaction.js';
 import type { TimeWatch } from '../cluster/broker-time.js';
 import type { ClusterWatch } from '../cluster/cluster-watch.js';
+import type { Kept } from '../cluster/kept.js';
 import { ConsoleRefusal, type ConsoleRequest } from '../http/exchange.js';
 import type { ConsoleApplication, ConsoleSource } from '../source.js';
 
@@ -14,6 +15,7 @@ export interface PageContext {
   readonly admin: RocketMQAdmin;
   readonly watch: ClusterWatch;
   readonly time: TimeWatch;
+  readonly versions: Kept<BrokerVersions>;
   readonly redaction: Redaction;
   readonly request: ConsoleRequest;
   readonly actions: readonly ConsoleAction[];

@@ -25,13 +25,13 @@ export async function overview({
   watch,
   actions,
   nowMs,
-  admin,
-  request: { signal, viewer },
+  versions: known,
+  request: { viewer },
 }: PageContext): Promise<object> {
   const parts = new Parts();
   const [{ topics: all, groups: listed, problems, atMs }, versions, skew] = await Promise.all([
     watch.lists(),
-    parts.of('the versions of the brokers', admin.brokerVersions({ signal }), NO_VERSIONS),
+    parts.of('the versions of the brokers', known.read(), NO_VERSIONS),
     parts.of('the clocks of the brokers', watch.skew(), []),
   ]);
   const samples = listed.flatMap(({ consumerGroup }) => watch.sampleOf(consumerGroup) ?? []);

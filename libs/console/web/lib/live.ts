@@ -42,7 +42,30 @@ export function useLive(wish: Wish | undefined, listening: Listening = {}): void
   const latest = useRef(listening);
   latest.current = listening;
   const search = wish === undefined ? undefined : searchOf(wish);
-  useEffect(() => (search === undefined ? undefined : open(search, () => latest.current)), [search]);
+  const isFollowing = wish?.follow !== undefined;
+  useEffect(() => {
+    if (search === undefined) return;
+    const start = () => open(search, () => latest.current);
+    return isFollowing ? start() : whileShown(start);
+  }, [search, isFollowing]);
+}
+
+/** A browser has six connections to a server without HTTP/2: tabs in the background would leave none to the others. */
+function whileShown(start: () => () => void): () => void {
+  let stop: (() => void) | undefined;
+  const look = (): void => {
+    if (!document.hidden) stop ??= start();
+    else {
+      stop?.();
+      stop = undefined;
+    }
+  };
+  look();
+  document.addEventListener('visibilitychange', look);
+  return () => {
+    document.removeEventListener('visibilitychange', look);
+    stop?.();
+  };
 }
 
 function searchOf({ groups = [], follow, text }: Wish): string {

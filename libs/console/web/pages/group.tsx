@@ -205,7 +205,8 @@ function Clients({ clients: { clients, subscriptions } }: { readonly clients: No
       {clients.length === 0 ? (
         <div class="panel">
           <Empty title="No consumer is connected">
-            Messages wait until one is. Consumers of a proxy in cluster mode are seen only by that proxy.
+            Messages wait until one is. Consumers at a proxy in cluster mode are listed only if the console knows its
+            address.
           </Empty>
         </div>
       ) : (
@@ -217,7 +218,7 @@ function Clients({ clients: { clients, subscriptions } }: { readonly clients: No
             { name: 'Client', cell: ({ clientId }) => <span class="mono">{clientId}</span> },
             { name: 'Address', width: 170, cell: ({ address }) => address },
             { name: 'Language', width: 110, isExtra: true, cell: ({ language }) => language },
-            { name: 'Brokers', width: 160, isExtra: true, cell: ({ brokers }) => brokers.join(', ') },
+            { name: 'Connected to', width: 160, isExtra: true, cell: ({ brokers }) => brokers.join(', ') },
           ]}
         />
       )}

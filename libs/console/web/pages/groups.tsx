@@ -87,7 +87,7 @@ export function GroupsPage() {
                     name: 'Order',
                     width: 96,
                     isExtra: true,
-                    cell: ({ fifo }) => (fifo ? <span class="chip">fifo</span> : ''),
+                    cell: ({ fifo }) => (fifo ? <span class="chip">fifo</span> : <span class="muted">–</span>),
                   },
                   { name: 'Seen', width: 110, isExtra: true, cell: (one) => <Seen sample={sampleOf(one)} /> },
                 ]}

@@ -4,7 +4,8 @@ import { useResource } from '../lib/resource.js';
 import { may, movedMs, nowMs, session } from '../lib/session.js';
 import { lanesOf, mainCopy } from '../lib/trail.js';
 import type { Body, Message, Trail } from '../types.js';
-import { Code, Empty, type Fact, Facts, Head, Loaded, Problems, Section, Time, textsOf } from '../ui/parts.js';
+import { Code, Copy, Empty, type Fact, Facts, Head, Loaded, Problems, Section, Time, textsOf } from '../ui/parts.js';
+import { openSend } from '../ui/send.js';
 import { openJump } from '../ui/time-bar.js';
 import { openDeliver, openRecall } from './delayed-changes.js';
 import { TrailView } from './message-trail.js';
@@ -22,7 +23,7 @@ export function MessagePage({ topic, messageId }: { readonly topic: string; read
   return (
     <>
       <Head title={messageId} crumbs={crumbs} isMono>
-        {read.value !== undefined && <Tools trail={read.value} />}
+        {read.value !== undefined && <Tools trail={read.value} path={path} />}
       </Head>
       <Loaded of={read}>{(trail) => <Shown trail={trail} />}</Loaded>
     </>
@@ -37,7 +38,18 @@ function nextMs(trail: Trail): number | undefined {
   return due.length === 0 ? undefined : Math.min(...due);
 }
 
-function Tools({ trail }: { readonly trail: Trail }) {
+/** A message of its own with what this one has. */
+function openLike(trail: Trail, message: Message, text: string): void {
+  const { keys, tag = '', messageGroup = '', properties: all } = message;
+  const own = Object.entries(all).filter(([name]) => !name.startsWith('DEAD_LETTER_'));
+  const type = messageGroup === '' ? (trail.delayed.length === 0 ? undefined : 'delay') : 'fifo';
+  const properties = own.length === 0 ? undefined : Object.fromEntries(own);
+  openSend(trail.topic, type, { text, keys: keys.join(' '), tag, messageGroup, properties });
+}
+
+function Tools({ trail, path }: { readonly trail: Trail; readonly path: string }) {
+  const message = mainCopy(trail);
+  const body = message?.body;
   const toMs = nextMs(trail);
   const delayed = trail.delayed.at(-1);
   const isWaiting = delayed !== undefined && trail.stored.length === 0 && trail.recalls.length === 0;
@@ -57,6 +69,17 @@ function Tools({ trail }: { readonly trail: Trail }) {
         <button type="button" class="danger" onClick={() => openRecall(delayed)}>
           Cancel
         </button>
+      )}
+      {message !== undefined && body?.kind === 'text' && !body.isCut && may('send') && (
+        <button type="button" onClick={() => openLike(trail, message, body.text)}>
+          Send one like this
+        </button>
+      )}
+      <Copy name="ID" text={trail.messageId} />
+      {message !== undefined && (
+        <a class="button" href={`api/${path}`} download={`${trail.messageId}.json`}>
+          Download
+        </a>
       )}
     </>
   );
@@ -88,7 +111,11 @@ function Shown({ trail }: { readonly trail: Trail }) {
         </p>
       )}
       <div class="halves">
-        <Section title="Body" note={bytes(message.body.bytes)}>
+        <Section
+          title="Body"
+          note={bytes(message.body.bytes)}
+          tools={message.body.kind === 'text' && <Copy name="body" text={message.body.text} />}
+        >
           <div class="panel">
             <BodyView body={message.body} />
           </div>

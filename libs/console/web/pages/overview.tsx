@@ -1,16 +1,22 @@
 import type { ComponentChildren } from 'preact';
 import { count, duration, plural } from '../lib/format.js';
-import { useResource } from '../lib/resource.js';
+import { overview, useOverview } from '../lib/overview.js';
 import { linkTo } from '../lib/router.js';
+import { session } from '../lib/session.js';
 import type { Overview, Sample } from '../types.js';
 import { Empty, Facts, GroupLink, Head, Loaded, Problems, Section, Time } from '../ui/parts.js';
 import { Table } from '../ui/table.js';
 
 const REFRESH_MS = 5_000;
+/** While no group has been read: the first ones are within a second. */
+const FIRST_MS = 1_000;
+
+const PROXIES = ' Consumers at a proxy in cluster mode are counted only if the console knows its address.';
 
 /** What is wrong, first. */
 export function OverviewPage() {
-  const read = useResource<Overview>('overview', REFRESH_MS);
+  const { sampled, groups } = overview.value?.counts ?? {};
+  const read = useOverview(sampled === 0 && groups !== 0 ? FIRST_MS : REFRESH_MS);
   return (
     <>
       <Head title="Overview" />
@@ -49,7 +55,7 @@ function Shown({ value }: { readonly value: Overview }) {
       />
       <Trouble
         title="Nobody consumes"
-        note="Messages wait, the group does not move ahead, and the brokers know no consumer of it. Start one, or delete the group."
+        note={`Messages wait, the group does not move ahead, and no consumer of it is known. Start one, or delete the group.${session.value?.kind === 'cluster' ? PROXIES : ''}`}
         rows={unattended}
         value={({ lag }) => plural(lag, 'message')}
       />

@@ -113,6 +113,7 @@ function Dialog({ request }: { readonly request: ChangeRequest<any, any> }) {
   };
   const known = stage.kind === 'planned' || stage.kind === 'executing' ? stage.plan : undefined;
   const label = known === undefined ? undefined : request.confirm(known.preview, form);
+  const isPlanning = stage.kind === 'planning' && wanted !== undefined;
   const { Form } = request;
   return (
     <dialog ref={dialog} class="change" aria-labelledby={TITLE_ID} onClose={close}>
@@ -162,7 +163,7 @@ function Dialog({ request }: { readonly request: ChangeRequest<any, any> }) {
               class={request.isDangerous ? 'primary danger' : 'primary'}
               disabled={stage.kind !== 'planned' || label === undefined}
             >
-              {stage.kind === 'executing' ? 'Working…' : (label ?? 'Nothing to do')}
+              {stage.kind === 'executing' ? 'Working…' : isPlanning ? 'Planning…' : (label ?? 'Nothing to do')}
             </button>
           )}
         </footer>

@@ -1,7 +1,7 @@
 // Small things that every page is made of.
 
 import type { ComponentChildren } from 'preact';
-import { useEffect } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import type { ApiError } from '../lib/api.js';
 import { ago, count, plural, time, utc } from '../lib/format.js';
 import type { Resource } from '../lib/resource.js';
@@ -227,6 +227,29 @@ export function Code({ label, children }: { readonly label: string; readonly chi
     <section class="code" aria-label={label} tabIndex={0}>
       <pre>{children}</pre>
     </section>
+  );
+}
+
+const COPIED_MS = 2_000;
+
+/** Browsers let only pages of this machine, and those by TLS, write to the clipboard. */
+export function Copy({ name, text }: { readonly name: string; readonly text: string }) {
+  const [isCopied, setCopied] = useState(false);
+  useEffect(() => {
+    if (!isCopied) return;
+    const timer = setTimeout(() => setCopied(false), COPIED_MS);
+    return () => clearTimeout(timer);
+  }, [isCopied]);
+  if (navigator.clipboard === undefined) return null;
+  const copy = (): void =>
+    void navigator.clipboard.writeText(text).then(
+      () => setCopied(true),
+      () => setCopied(false),
+    );
+  return (
+    <button type="button" onClick={copy}>
+      {isCopied ? 'Copied' : `Copy ${name}`}
+    </button>
   );
 }
 

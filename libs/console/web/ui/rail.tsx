@@ -4,10 +4,9 @@ import { useEffect } from 'preact/hooks';
 import { compact } from '../lib/format.js';
 import { isHelpOpen, pagesHere } from '../lib/keys.js';
 import { connection } from '../lib/live.js';
-import { useResource } from '../lib/resource.js';
+import { overview, useOverview } from '../lib/overview.js';
 import { linkTo } from '../lib/router.js';
 import { session } from '../lib/session.js';
-import type { Overview } from '../types.js';
 
 const REFRESH_MS = 15_000;
 const STATES = {
@@ -19,14 +18,14 @@ const STATES = {
 export function Rail({ parts }: { readonly parts: readonly string[] }) {
   const section = parts[2] === 'dead-letters' ? parts[2] : parts[0];
   const known = session.value;
-  const { value } = useResource<Overview>(known === undefined ? undefined : 'overview', REFRESH_MS);
+  useOverview(known === undefined || section === undefined ? undefined : REFRESH_MS);
   // Where the window is small the pages are one line that scrolls.
   useEffect(() => {
     document
       .querySelector('.pages [aria-current]')
       ?.scrollIntoView({ block: 'nearest', inline: section === undefined ? 'end' : 'center' });
   }, [section, known]);
-  const dead = value?.counts.deadLetters ?? '0';
+  const dead = overview.value?.counts.deadLetters ?? '0';
   return (
     <nav class="rail" aria-label="Pages">
       <a class="brand" href={linkTo([])}>

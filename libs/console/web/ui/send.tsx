@@ -7,6 +7,7 @@ import { type FormProps, openChange } from './change.js';
 
 interface Draft {
   readonly text: string;
+  readonly properties?: Readonly<Record<string, string>>;
   readonly tag: string;
   readonly keys: string;
   readonly messageGroup: string;
@@ -16,13 +17,14 @@ interface Draft {
 
 const IN_A_MINUTE_MS = 60_000;
 
-export function openSend(topic: string, type: string | undefined): void {
+/** @param like what the form begins with */
+export function openSend(topic: string, type: string | undefined, like: Partial<Draft> = {}): void {
   const deliverAt = type === 'delay' ? localInput(serverNow() + IN_A_MINUTE_MS) : '';
   openChange<Draft, Readonly<Record<string, unknown>>>({
     title: `Send to ${topic}`,
-    form: { text: '', tag: '', keys: '', messageGroup: '', deliverAt, type },
+    form: { text: '', tag: '', keys: '', messageGroup: '', deliverAt, type, ...like },
     Form: SendForm,
-    body: ({ text, tag, keys, messageGroup, deliverAt: at }) =>
+    body: ({ text, tag, keys, properties, messageGroup, deliverAt: at }) =>
       text === ''
         ? undefined
         : {
@@ -31,6 +33,7 @@ export function openSend(topic: string, type: string | undefined): void {
             text,
             tag: tag || undefined,
             keys: keys === '' ? undefined : keys.trim().split(/\s+/),
+            properties,
             messageGroup: messageGroup || undefined,
             deliverAtMs: at === '' ? undefined : new Date(at).getTime(),
           },

@@ -86,3 +86,28 @@ describe('comparing members', () => {
     expect(asked()).toEqual([]);
   });
 });
+
+describe('proxies in cluster mode', () => {
+  const connected = (clientId: string): ScriptedReply => ({
+    body: JSON.stringify({ connectionSet: [{ clientId, clientAddr: '10.0.0.1:5', language: 'NODE_JS' }] }),
+  });
+
+  it('report clients of which brokers do not know, and one that is away is named', async () => {
+    const { nameServer } = await cluster.start([() => ({ code: 206, remark: 'not online' })]);
+    const proxy = await cluster.server(({ code }) => (code === 203 ? connected('grpc') : { code: 3 }));
+    const away = await cluster.server(() => ({}));
+    await away.close();
+    const proxies = `${proxy.address};${away.address}`;
+    const admin = new RocketMQAdmin({ nameServer: nameServer.address, proxies });
+    admins.push(admin);
+    expect(await admin.groupClients('g', { compareMembers: true })).toMatchObject({
+      clients: [{ clientId: 'grpc', brokers: [proxy.address], subscriptions: undefined }],
+      failures: [{ name: away.address }],
+    });
+    expect(proxy.requests.map(({ code }) => code)).toEqual([203]);
+  });
+
+  it('are refused when they are no addresses', () => {
+    expect(() => new RocketMQAdmin({ nameServer: '127.0.0.1:1', proxies: 'proxy' })).toThrow('proxies is "proxy"');
+  });
+});

@@ -9,7 +9,7 @@ import { RemotingError } from '../remoting/remoting-error.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
 import { TransportError } from '../support/errors.js';
 import { checkName } from './checks.js';
-import { type BrokerFailure, fromEach } from './each-broker.js';
+import { AskedBrokers, type BrokerFailure, fromEach } from './each-broker.js';
 import { compareText } from './order.js';
 
 export interface GroupClientsOptions extends CallOptions {
@@ -36,7 +36,7 @@ export interface GroupClient {
   readonly address: string;
   /** For instance `NODE_JS`. */
   readonly language: string;
-  /** The brokers, by name, to which it is connected. */
+  /** The brokers, by name, to which it is connected; or the proxies, by address. */
   readonly brokers: readonly string[];
   /** Its own subscriptions; undefined unless requested and reported. */
   readonly subscriptions: readonly ClientSubscription[] | undefined;
@@ -63,27 +63,37 @@ export interface GroupClients {
   readonly subscriptions: readonly ClientSubscription[];
   /** By topic, among the members that reported. Undefined when fewer than two did. Empty when they agree. */
   readonly differences: readonly SubscriptionDifference[] | undefined;
-  /** Brokers that did not answer; the result may lack their clients. Empty when all answered. */
+  /** Brokers and proxies that did not answer; the result may lack their clients. Empty when all answered. */
   readonly failures: readonly BrokerFailure[];
 }
 
 /** How long to wait for the subscriptions of a consumer that may not report them. */
 const MEMBER_ANSWER_MS = 1_000;
 
-/** @see ConsumerConnection and ConsumerRunningInfo of the server, request codes 203 and 307 */
+/**
+ * @param proxies in cluster mode: they report the clients that are connected to them, of which brokers do not know
+ * @see ConsumerConnection and ConsumerRunningInfo of the server, request codes 203 and 307
+ */
 export async function clientsOfGroup(
   cluster: ClusterAccess,
   consumerGroup: string,
   options: GroupClientsOptions = {},
+  proxies: readonly string[] = [],
 ): Promise<GroupClients> {
   checkName('consumer group', consumerGroup, consumerGroupNameProblem(consumerGroup));
   return cluster.run(`clients of consumer group ${consumerGroup}`, options, async (deadline) => {
-    const { answers, failures } = await fromEach(cluster, deadline, (broker, own) =>
-      connectionsOn(cluster, broker, consumerGroup, own),
-    );
+    const [ofBrokers, ofProxies] = await Promise.all([
+      fromEach(cluster, deadline, (broker, own) => connectionsOn(cluster, broker, consumerGroup, own)),
+      connectionsAt(cluster, proxies, consumerGroup, deadline),
+    ]);
+    const answers = [...ofBrokers.answers, ...ofProxies.answers];
+    const failures = [...ofBrokers.failures, ...ofProxies.failures];
     const connected = connectedClients(answers);
+    // A proxy does not pass the question on.
     const own =
-      options.compareMembers === true ? await ownSubscriptions(cluster, consumerGroup, connected, deadline) : new Map();
+      options.compareMembers === true
+        ? await ownSubscriptions(cluster, consumerGroup, connectedClients(ofBrokers.answers), deadline)
+        : new Map();
     const clients = connected.map(({ askAt: _, ...client }) => ({
       ...client,
       subscriptions: own.get(client.clientId),
@@ -108,6 +118,26 @@ export async function connectionsOn(
   );
   const answer = await undefinedWhen(RESPONSE_CODES.consumerNotOnline, asked);
   return answer === undefined ? {} : jsonOf(answer);
+}
+
+/** The same of proxies, by their remoting addresses. */
+async function connectionsAt(
+  cluster: ClusterAccess,
+  addresses: readonly string[],
+  consumerGroup: string,
+  deadline: Deadline,
+) {
+  const asked = new AskedBrokers(deadline, true);
+  const answers = await Promise.all(
+    addresses.map((address) => {
+      const broker = { name: address, cluster: '', address };
+      return asked.ask(broker, async (own) => ({
+        broker,
+        value: await connectionsOn(cluster, broker, consumerGroup, own),
+      }));
+    }),
+  );
+  return { answers: answers.filter((one) => one !== undefined), failures: asked.failures };
 }
 
 /** @see ConsumerRunningInfo.jstack of the server, request code 307 with `jstackEnable` */

@@ -60,6 +60,11 @@ export interface RocketMQAdminOptions {
    * reached is asked.
    */
   readonly nameServer: string;
+  /**
+   * `host:port` of each proxy in cluster mode, separated by `;`, with its remoting port (8080). `groupClients()` asks them, too: brokers do not
+   * know the gRPC clients of such proxies. Default: none.
+   */
+  readonly proxies?: string;
   /** The cluster to administer. Required when the name server knows several. Default: the only one. */
   readonly cluster?: string;
   /** The time limit of a call, in milliseconds. Default: 3000. */
@@ -88,11 +93,13 @@ export class RocketMQAdmin {
   private readonly client: RemotingClient;
   private readonly credentials: CredentialsSource | undefined;
   private readonly cluster: ClusterAccess;
+  private readonly proxies: readonly string[];
   private readonly topics: TopicAdmin;
   private readonly groups: GroupAdmin;
 
   constructor(options: RocketMQAdminOptions) {
-    const nameServers = parseNameServers(options.nameServer);
+    const nameServers = parseAddresses('nameServer', options.nameServer);
+    this.proxies = options.proxies === undefined ? [] : parseAddresses('proxies', options.proxies);
     const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
     // A server that cannot be reached must leave time for the next one.
     const { credentials, logger = silentLogger } = options;
@@ -182,7 +189,7 @@ export class RocketMQAdmin {
 
   /** The connected consumers of the group and their subscriptions. */
   groupClients(consumerGroup: string, options?: GroupClientsOptions): Promise<GroupClients> {
-    return clientsOfGroup(this.cluster, consumerGroup, options);
+    return clientsOfGroup(this.cluster, consumerGroup, options, this.proxies);
   }
 
   /**
@@ -348,12 +355,12 @@ export class RocketMQAdmin {
   }
 }
 
-function parseNameServers(text: string): readonly string[] {
+function parseAddresses(option: 'nameServer' | 'proxies', text: string): readonly string[] {
   const addresses = text
     .split(';')
     .map((address) => address.trim())
     .filter((address) => address !== '');
   if (addresses.length > 0 && addresses.every((address) => ADDRESS.test(address))) return addresses;
-  const message = `nameServer is "${text}"; it must be host:port, or several of them separated by ";"`;
-  throw new UsageError('ILLEGAL_NAME_SERVER', message, 'nameServer');
+  const message = `${option} is "${text}"; it must be host:port, or several of them separated by ";"`;
+  throw new UsageError(option === 'proxies' ? 'ILLEGAL_PROXIES' : 'ILLEGAL_NAME_SERVER', message, option);
 }

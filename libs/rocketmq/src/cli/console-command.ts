@@ -7,6 +7,7 @@ import { type AddCommand, portOf, withExamples } from './command.js';
 /** The parsed command line of a console. */
 export interface ConsoleValues extends AccessValues {
   readonly endpoints?: string;
+  readonly proxies?: string;
   readonly control?: string;
   readonly host?: string;
   readonly port?: number;
@@ -22,6 +23,10 @@ export const addConsoleCommand: AddCommand = (program, io) => {
       'Serves a browser console for a cluster, on 127.0.0.1 by default, and prints its address with a token that lets one browser in. Without --actions it only shows, and without --bodies it hides what messages contain. Needs the package nestjs-rocketmq-console.',
     )
     .option('--endpoints <addresses>', 'how the console sends: host:port of the proxies (default: by the name servers)')
+    .option(
+      '--proxies <addresses>',
+      'host:port of proxies in cluster mode, remoting (8080): they know their gRPC clients',
+    )
     .option(
       '--control <endpoint>',
       'the control port of an embedded broker: shows and changes everything, unless NODE_ENV is production',
@@ -40,6 +45,7 @@ export const addConsoleCommand: AddCommand = (program, io) => {
   withExamples(command, [
     ['console --name-server ns1:9876', 'look at a cluster'],
     ['console --name-server ns1:9876 --actions replay,rewind --bodies shown', 'and replay dead letters'],
+    ['console --name-server ns1:9876 --proxies proxy1:8080', 'and see the clients of a proxy in cluster mode'],
     ['broker --console', 'an embedded broker with its console'],
     ['console --name-server 127.0.0.1:9876 --control 127.0.0.1:9080', 'an embedded broker that runs already'],
   ]);

@@ -17,7 +17,7 @@ export async function runConsole(values: ConsoleValues, io: CommandIo): Promise<
   const { startStandaloneConsole } = await consolePackage(process.cwd());
   const access = await adminOptionsOf(values, io.env);
   const { nameServer, tls, credentials } = access;
-  const admin = new RocketMQAdmin(access);
+  const admin = new RocketMQAdmin({ ...access, proxies: values.proxies });
   let connection: Connection | undefined;
   try {
     const control =

@@ -14,6 +14,7 @@ export type Admin = InstanceType<typeof import('../../admin/rocketmq-admin.js')[
 interface AdminOptions extends Pick<RocketMQAdminOptions, 'credentials' | 'tls' | 'logger'> {
   readonly target: { readonly kind: 'cluster' | 'embedded' };
   readonly nameServer?: string | undefined;
+  readonly proxies?: string | undefined;
 }
 
 /** The admin connection of one connection of the module. */
@@ -29,10 +30,10 @@ export class AdminAccess {
    * @throws UsageError for an invalid address
    */
   async ofCluster(): Promise<Admin | undefined> {
-    const { target, nameServer, credentials, tls, logger } = this.options;
+    const { target, nameServer, proxies, credentials, tls, logger } = this.options;
     if (target.kind === 'embedded' || nameServer === undefined) return undefined;
     this.cluster ??= import('../../admin/rocketmq-admin.js').then(
-      ({ RocketMQAdmin }) => new RocketMQAdmin({ nameServer, credentials, tls, logger }),
+      ({ RocketMQAdmin }) => new RocketMQAdmin({ nameServer, proxies, credentials, tls, logger }),
     );
     return this.cluster;
   }

@@ -78,6 +78,7 @@ const CHECKS: Readonly<Record<keyof RocketMQModuleOptions, Check>> = {
       : 'must be a list of topics from defineTopic()',
   producer: anObject,
   nameServer: elsewhere,
+  proxies: aText,
   provision: oneOf('create', 'check', 'off'),
   groups: anObject,
   requests: elsewhere,

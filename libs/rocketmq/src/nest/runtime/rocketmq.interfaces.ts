@@ -109,6 +109,11 @@ export interface RocketMQModuleOptions extends NamingOptions, ModuleListenerOpti
    */
   readonly nameServer?: string;
   /**
+   * The remoting addresses of proxies in cluster mode: `proxy1:8080;proxy2:8080`. Brokers do not know the gRPC clients of such proxies, so
+   * that without it `groupClients()` of the admin client and the console do not list them. Needs `nameServer`. Default: none.
+   */
+  readonly proxies?: string;
+  /**
    * What happens at startup to topics and consumer groups that the code declares (`defineTopic`, listeners, `topics`, `groups`).
    * `create`: missing ones are created; existing ones are never changed, and a warning lists the differences. `check`: the
    * application fails at startup unless all exist as declared; one error lists every difference. Both need `nameServer`. `off`: only

@@ -1,0 +1,58 @@
+// Counts what an embedded broker of this process is asked: requests to its admin port and to its control port, on the wire.
+
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+
+const ACCEPTED = 'net.server.socket';
+const ASKED = 'http.server.request.start';
+/** Each frame of the remoting protocol begins with the number of bytes that follow. */
+const LENGTH_BYTES = 4;
+
+export class BrokerCalls {
+  /** Since it was started, or since the last {@link take}. */
+  #count = 0;
+  #sinceMs = performance.now();
+
+  /** @param {{ adminPort: number, controlPort: number }} ports */
+  constructor({ adminPort, controlPort }) {
+    this.onSocket = (/** @type {unknown} */ message) => {
+      const { socket } = /** @type {{ socket: import('node:net').Socket }} */ (message);
+      if (socket.localPort === adminPort) this.#watch(socket);
+    };
+    this.onRequest = (/** @type {unknown} */ message) => {
+      const { socket } = /** @type {{ socket: import('node:net').Socket }} */ (message);
+      if (socket.localPort === controlPort) this.#count++;
+    };
+    subscribe(ACCEPTED, this.onSocket);
+    subscribe(ASKED, this.onRequest);
+  }
+
+  /** @returns what was counted per minute */
+  take() {
+    const nowMs = performance.now();
+    const perMinute = (this.#count / (nowMs - this.#sinceMs)) * 60_000;
+    this.#count = 0;
+    this.#sinceMs = nowMs;
+    return perMinute;
+  }
+
+  stop() {
+    unsubscribe(ACCEPTED, this.onSocket);
+    unsubscribe(ASKED, this.onRequest);
+  }
+
+  /** Sees what the broker reads, and reads nothing itself. @param {import('node:net').Socket} socket */
+  #watch(socket) {
+    let rest = Buffer.alloc(0);
+    const emit = socket.emit.bind(socket);
+    socket.emit = (/** @type {string | symbol} */ name, /** @type {unknown[]} */ ...values) => {
+      if (name === 'data') {
+        rest = Buffer.concat([rest, /** @type {Buffer} */ (values[0])]);
+        while (rest.length >= LENGTH_BYTES && rest.length >= LENGTH_BYTES + rest.readUInt32BE(0)) {
+          rest = rest.subarray(LENGTH_BYTES + rest.readUInt32BE(0));
+          this.#count++;
+        }
+      }
+      return emit(name, ...values);
+    };
+  }
+}

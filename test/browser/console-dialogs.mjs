@@ -1,0 +1,48 @@
+// Every dialog of the console, as far as its plan: what it would do is shown, and is not done.
+
+/** @typedef {import('./console-page.mjs').ConsolePage} ConsolePage */
+
+/** @param {string} name @returns {(console: ConsolePage) => Promise<void>} */
+const press = (name) => (console) => console.page.getByRole('button', { name }).first().click();
+
+/** Where it is opened, how, its name, and what shows its plan. @type {[string, (console: ConsolePage) => Promise<void>, string, string][]} */
+export const DIALOGS = [
+  ['', (console) => console.keys('?'), 'Keys', 'Next row'],
+  ['', press('+1 h'), 'Move time by 1 hour', 'on the way'],
+  [
+    'groups/billing/dead-letters',
+    async (console) => {
+      await console.page
+        .getByLabel('Select all that are shown')
+        .or(console.page.getByLabel(/^Select/))
+        .last()
+        .check();
+      await console.keys('r');
+    },
+    'Replay',
+    'will be sent to orders',
+  ],
+  ['groups/billing/dead-letters?at=embedded/0/0', press('Send an edited copy'), 'Send an edited copy', 'Nothing to do'],
+  [
+    'groups/analytics',
+    async (console) => {
+      await press('Rewind')(console);
+      await press('To the oldest')(console);
+    },
+    'Rewind analytics',
+    'will be delivered again',
+  ],
+  [
+    'topics/payments',
+    async (console) => {
+      await press('Send')(console);
+      await console.dialog('Send to payments').getByLabel('Body').fill('{}');
+    },
+    'Send to payments',
+    'analytics',
+  ],
+  ['delayed', press('Cancel'), 'Cancel a delayed message', 'order-'],
+  ['delayed', press('Deliver now'), 'Deliver a delayed message now', 'get it now instead'],
+  ['transactions', press('Ask again'), 'Ask the producer again', 'invoices'],
+  ['faults', press('Add a fault'), 'Add a fault', 'from any client'],
+];
