@@ -2,6 +2,7 @@
 // bounded rate and shared by all viewers. While nobody looks, nothing is asked.
 
 import type { GroupDescription, ListedTopic, RocketMQAdmin, SubscriptionDifference } from 'nestjs-rocketmq/admin';
+import { endingOfMany } from './ending.js';
 import { LagHistory } from './lag-history.js';
 
 /** How a group stood when it was last looked at. */
@@ -82,18 +83,16 @@ export class ClusterWatch {
   private clocks: { readonly atMs: number; readonly skew: Promise<readonly Skew[]> } | undefined;
   private turn = 0;
   private isSampling = false;
-  private readonly ending = new AbortController();
+  private readonly ending = endingOfMany();
 
   constructor(private readonly options: WatchOptions) {}
 
   /** Someone looks. @returns to call when they leave */
   attach(): () => void {
     this.viewers++;
-    if (this.timer === undefined) {
-      this.timer = setInterval(() => void this.tick(), TICK_MS).unref();
-      // The first viewer waits for the first groups.
-      void this.tick();
-    }
+    // The first viewer waits for the first groups.
+    if (this.timer === undefined) void this.tick();
+    this.timer ??= setInterval(() => void this.tick(), TICK_MS).unref();
     let isThere = true;
     return () => {
       if (!isThere) return;
