@@ -13,9 +13,9 @@ const LOADS = 3;
 /** More than a browser has connections to a server, which an event stream each would take. */
 const MORE_TABS = 8;
 const READS = 25;
-const WATCHED_MS = 6_000;
+const WATCHED_MS = 4_000;
 /** Five groups a second with five requests each, the time of the broker each second, its lists now and then; and one second more. */
-const MOST_CALLS_PER_MINUTE = 2_000;
+const MOST_CALLS_PER_MINUTE = 2_200;
 /** Of one tab: the page each 5 s, the time each 10 s. The event stream is open all the time. */
 const MOST_REQUESTS_PER_MINUTE = 20;
 

@@ -2,6 +2,7 @@
 // bounded rate and shared by all viewers. While nobody looks, nothing is asked.
 
 import type { GroupDescription, GroupLag, ListedTopic, RocketMQAdmin } from 'nestjs-rocketmq/admin';
+import { endingOfMany } from './ending.js';
 import { type GroupSample, GroupSampler } from './group-sample.js';
 import { Kept } from './kept.js';
 import { LagHistory } from './lag-history.js';
@@ -68,7 +69,7 @@ export class ClusterWatch {
   private timer: ReturnType<typeof setInterval> | undefined;
   private turn = 0;
   private isSampling = false;
-  private readonly ending = new AbortController();
+  private readonly ending = endingOfMany();
   private readonly sampler: GroupSampler;
 
   private readonly keptLists: Kept<ClusterLists>;
