@@ -231,9 +231,20 @@ export interface Trail {
   readonly failures: readonly BrokerProblem[];
   /** What consumers hold now, of an embedded broker. */
   readonly inFlight?: readonly Delivery[];
+  /** The calls of this application's handlers. */
+  readonly attempts?: readonly Attempt[];
   /** What this application has seen of it. */
   readonly events?: readonly AppEvent[];
   readonly problems: readonly BrokerProblem[];
+}
+
+export interface Attempt {
+  readonly consumerGroup: string;
+  readonly deliveryAttempt: number;
+  readonly startedAtMs: number;
+  readonly endedAtMs: number;
+  readonly error?: string;
+  readonly next?: string;
 }
 
 export interface Delivery {
