@@ -85,6 +85,8 @@ export interface Sample {
   readonly retries: string;
   readonly deadLetters: string;
   readonly consumers?: number;
+  /** Messages a second. */
+  readonly rates?: { readonly arriving: number; readonly delivered: number };
   readonly problem?: string;
 }
 
@@ -282,6 +284,7 @@ export interface TimePage {
 }
 
 export interface AuditEntry {
+  readonly reason?: string;
   readonly atMs: number;
   readonly viewer?: string;
   readonly remoteAddress?: string;
