@@ -3,6 +3,7 @@ import { startKeys } from './lib/keys.js';
 import { useLive } from './lib/live.js';
 import { place, startRouter } from './lib/router.js';
 import { session, sessionError, startSession } from './lib/session.js';
+import { applyTheme } from './lib/theme.js';
 import { AppPage } from './pages/app.js';
 import { AuditPage } from './pages/audit.js';
 import { DeadLetterGroupsPage, DeadLettersPage } from './pages/dead-letters.js';
@@ -76,6 +77,7 @@ function Page({ parts }: { readonly parts: readonly string[] }) {
   );
 }
 
+applyTheme();
 startRouter();
 startKeys();
 void startSession();

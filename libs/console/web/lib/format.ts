@@ -10,12 +10,12 @@ export const DAY_MS = 24 * HOUR_MS;
 
 /** Offsets and counts arrive as text: they may have 64 bits. */
 export function count(value: string | number): string {
-  return numbers.format(BigInt(value));
+  return numbers.format(typeof value === 'number' ? value : BigInt(value));
 }
 
 /** `12.4K`, for places without room. */
 export function compact(value: string | number): string {
-  return short.format(BigInt(value));
+  return short.format(typeof value === 'number' ? value : BigInt(value));
 }
 
 /** `1 message`, `12 messages`. */

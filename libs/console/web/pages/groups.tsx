@@ -9,6 +9,8 @@ import { Table } from '../ui/table.js';
 const ORDERS = [
   ['name', 'By name'],
   ['lag', 'By lag'],
+  ['dead', 'By dead letters'],
+  ['rate', 'By rate'],
 ] as const;
 const LIMIT = '5000';
 
@@ -54,12 +56,13 @@ export function GroupsPage() {
             ) : (
               <Table
                 label="Consumer groups"
-                rows={order === 'lag' ? byLag(groups, sampleOf) : groups}
+                rows={sorted(groups, order, sampleOf)}
                 keyOf={({ consumerGroup }) => consumerGroup}
                 hrefOf={({ consumerGroup }) => linkTo(['groups', consumerGroup])}
                 columns={[
                   { name: 'Group', cell: ({ consumerGroup }) => consumerGroup },
                   { name: 'Lag', width: 96, isNumber: true, cell: (one) => number(one, 'lag') },
+                  { name: 'Per s', width: 80, isNumber: true, isExtra: true, cell: (one) => rateText(sampleOf(one)) },
                   {
                     name: 'Dead letters',
                     width: 112,
@@ -101,12 +104,18 @@ export function GroupsPage() {
   );
 }
 
-function byLag(groups: readonly Group[], sampleOf: (group: Group) => Sample | undefined): readonly Group[] {
-  const lagOf = (group: Group): bigint => BigInt(sampleOf(group)?.lag ?? -1);
-  return groups.toSorted((left, right) => {
-    const [one, other] = [lagOf(left), lagOf(right)];
-    return one === other ? 0 : one < other ? 1 : -1;
-  });
+/** The largest first; those that were not looked at yet last. */
+function sorted(
+  groups: readonly Group[],
+  order: (typeof ORDERS)[number][0],
+  sampleOf: (group: Group) => Sample | undefined,
+): readonly Group[] {
+  const shownOf = (group: Group): number => {
+    const { lag = -1, deadLetters = -1, rates } = sampleOf(group) ?? {};
+    if (order === 'rate') return rates?.delivered ?? -1;
+    return Number(order === 'lag' ? lag : deadLetters);
+  };
+  return order === 'name' ? groups : groups.toSorted((left, right) => shownOf(right) - shownOf(left));
 }
 
 function Consumers({ sample }: { readonly sample: Sample | undefined }) {
@@ -122,4 +131,8 @@ function Seen({ sample }: { readonly sample: Sample | undefined }) {
       <Time ms={sample.atMs} isRelative />
     </span>
   );
+}
+
+function rateText(sample: Sample | undefined): string {
+  return sample?.rates === undefined ? '…' : compact(sample.rates.delivered);
 }

@@ -7,6 +7,7 @@ import { connection } from '../lib/live.js';
 import { overview, useOverview } from '../lib/overview.js';
 import { linkTo } from '../lib/router.js';
 import { session } from '../lib/session.js';
+import { theme, turnTheme } from '../lib/theme.js';
 
 const REFRESH_MS = 15_000;
 const STATES = {
@@ -14,6 +15,8 @@ const STATES = {
   connecting: { text: 'Connecting…', tone: 'wait' },
   lost: { text: 'Reconnecting…', tone: 'bad' },
 } as const;
+
+const THEMES = { system: 'Colors of the system', light: 'Light', dark: 'Dark' } as const;
 
 export function Rail({ parts }: { readonly parts: readonly string[] }) {
   const section = parts[2] === 'dead-letters' ? parts[2] : parts[0];
@@ -59,6 +62,9 @@ export function Rail({ parts }: { readonly parts: readonly string[] }) {
           {STATES[connection.value].text}
         </span>
         {known !== undefined && <span>{known.viewer ?? (known.actions.length === 0 ? 'Read-only' : '')}</span>}
+        <button type="button" class="quiet" title="Light or dark" onClick={turnTheme}>
+          {THEMES[theme.value]}
+        </button>
         <button type="button" class="quiet" onClick={() => (isHelpOpen.value = true)}>
           Keys{' '}
           <i class="key" aria-hidden="true">
