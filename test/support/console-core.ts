@@ -60,13 +60,19 @@ export class ConsoleCore {
     return (await this.ask('/api/audit')).entries;
   }
 
+  /** The lines of an event stream, for a browser that reads when it likes. */
+  async stream(path: string, asked: Asked = {}): Promise<AsyncIterable<string>> {
+    const answer = await this.console.answer(requestOf(path, undefined, asked));
+    if (answer.kind === 'stream') return answer.lines;
+    throw new Error(`${path} is no stream: ${answer.body}`);
+  }
+
   async open(path: string, asked: Asked = {}): Promise<OpenStream> {
     const gone = new AbortController();
-    const answer = await this.console.answer(requestOf(path, undefined, { ...asked, signal: gone.signal }));
-    if (answer.kind !== 'stream') throw new Error(`${path} is no stream: ${answer.body}`);
+    const lines = await this.stream(path, { ...asked, signal: gone.signal });
     const got: string[] = [];
     const ended = (async () => {
-      for await (const line of answer.lines) got.push(line);
+      for await (const line of lines) got.push(line);
     })();
     const has = (text: string): Promise<void> => soon(() => got.some((line) => line.includes(text)));
     const leave = async (): Promise<void> => {
