@@ -116,6 +116,29 @@ describe('options', () => {
 });
 
 describe('plans', () => {
+  it('are carried out by their owner only, once, and within five minutes', async () => {
+    const clock = { ms: 0 };
+    const core = opened({}, { monotonicMs: () => clock.ms });
+    const plan = await core.plan(rewind);
+    expect(await core.execute(plan, { viewer: 'bob' })).toMatchObject({ error: { code: 'NO_PLAN' } });
+    const both = await Promise.all([core.execute(plan), core.execute(plan)]);
+    expect(both.map(({ outcome, error }) => outcome ?? error.code).sort()).toEqual(['NO_PLAN', 'done']);
+    const old = await core.plan(rewind);
+    clock.ms += 5 * 60_000;
+    expect(await core.execute(old)).toMatchObject({ error: { code: 'NO_PLAN' } });
+  });
+
+  it('are allowed again when they are carried out, and everything is written down', async () => {
+    const lost = new Set<string>();
+    const core = opened({ authorize: (viewer) => !lost.has(viewer ?? '') });
+    const { plan } = await core.plan(rewind);
+    lost.add('ada');
+    expect(await core.execute({ plan })).toMatchObject({ error: { code: 'NOT_ALLOWED' } });
+    expect(await core.audit()).toMatchObject([
+      { viewer: 'ada', remoteAddress: '10.0.0.1', action: 'rewind', outcome: 'refused', plan },
+    ]);
+  });
+
   it('of one viewer do not make those of others go, and the oldest of them goes first', async () => {
     const core = opened({});
     const ada = await core.plan(rewind);

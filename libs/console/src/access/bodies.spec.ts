@@ -90,6 +90,16 @@ describe('a rule for bodies', () => {
     expect(shown.join()).toMatch(/CARD 1.*CARD 2.*CARD 3/);
   });
 
+  it('decides for each viewer, also in a search', async () => {
+    await producer.send({ topic: 'cards', body: 'CARD 1' });
+    const core = opened((_, viewer) => (viewer === 'ada' ? 'shown' : Buffer.from('masked')));
+    const found = async (viewer: string, text: string): Promise<number> =>
+      (await core.ask(`/api/topics/cards/messages?text=${text}`, undefined, { viewer })).messages.length;
+    expect(await Promise.all([found('ada', 'CARD'), found('bob', 'CARD'), found('bob', 'masked')])).toEqual([1, 0, 1]);
+    const seen = JSON.stringify(await core.ask('/api/topics/cards/messages', undefined, { viewer: 'bob' }));
+    expect([seen.includes('CARD'), seen.includes('masked')]).toEqual([false, true]);
+  });
+
   it('is not asked about a part of a body, and hides it', async () => {
     const body = JSON.stringify({ name: 'SECRET', filler: 'x'.repeat(20_000), isClassified: true });
     await producer.send({ topic: 'cards-later', body, delayMs: HOUR_MS });
