@@ -127,12 +127,11 @@ export class Console {
     // Another request may have carried it out meanwhile.
     if (this.plans.find(plan) === undefined) throw noPlan();
     const { exclusive } = found.change;
-    if (exclusive !== undefined && this.running.has(exclusive))
-      throw new ConsoleRefusal(
-        409,
-        'BUSY',
-        `another ${exclusive} is under way; nothing was changed; plan again when it is done`,
-      );
+    if (exclusive !== undefined && this.running.has(exclusive)) {
+      const text = `another ${exclusive} is under way; nothing was changed; plan again when it is done`;
+      this.note(request, found.change, { plan, outcome: 'refused', text });
+      throw new ConsoleRefusal(409, 'BUSY', text);
+    }
     const change = this.plans.take(plan);
     if (exclusive !== undefined) this.running.add(exclusive);
     const note = (outcome: AuditEntry['outcome'], text: string): void =>

@@ -115,6 +115,7 @@ describe('a plan', () => {
     const done = await Promise.all([core.execute(first, ada), core.execute(second, bob)]);
     expect(done.map(({ outcome, error }) => outcome ?? error.code).sort()).toEqual(['BUSY', 'done']);
     expect((await admin.topicOffsets('orders')).total - stored).toBe(12n);
+    expect((await core.audit()).map(({ outcome }) => outcome).sort()).toEqual(['done', 'refused']);
     // What was refused was not used up, and finds that everything was replayed.
     const [later] = await Promise.all(
       [ada, bob].flatMap((viewer, index) =>
