@@ -77,7 +77,7 @@ describe('a browser that follows a topic', () => {
     expect(third.got.join()).not.toContain('in the gap');
   });
 
-  it('follows again when brokers come back that were away for long, and is told of it', async () => {
+  it('follows again when brokers are back that were away for long, and shows that they were', async () => {
     const looks: (string | undefined)[] = [];
     const core = opened(
       following(async function* ({ after, signal }) {
