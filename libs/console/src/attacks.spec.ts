@@ -89,14 +89,20 @@ describe('another page in the browser', () => {
     expect((await admin.topicOffsets('orders')).total).toBe(0n);
   });
 
-  it.each(['cross-site', 'same-site'])('reads nothing, and opens no stream: %s', async (site) => {
+  it.each([
+    ['sec-fetch-site', 'cross-site'],
+    ['sec-fetch-site', 'same-site'],
+    ['origin', 'http://evil.example'],
+    ['origin', 'null'],
+  ])('reads nothing, and opens no stream: %s: %s', async (name, value) => {
     const { browser } = await opened();
     for (const path of ['/api/topics', '/api/events?follow=orders'])
-      expect(await browser.get(path, { 'sec-fetch-site': site })).toMatchObject({
+      expect(await browser.get(path, { [name]: value })).toMatchObject({
         status: 403,
         body: { error: { code: 'FOREIGN_PAGE' } },
       });
-    expect((await browser.get('/api/topics', { 'sec-fetch-site': 'same-origin' })).status).toBe(200);
+    for (const own of [{ 'sec-fetch-site': 'same-origin' }, { origin: browser.origin }])
+      expect((await browser.get('/api/topics', own as Json)).status).toBe(200);
   });
 
   it('reads nothing by a name that was bound again, and does not use up the token', async () => {
