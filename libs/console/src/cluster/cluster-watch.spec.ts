@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import type { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import type { Json } from '../../../../test/support/console-bench.js';
 import { ConsoleCore } from '../../../../test/support/console-core.js';
+import { LagTrend } from './lag-trend.js';
 
 const HOUR_MS = 3_600_000;
 const failures = [{ name: 'broker-b', error: new Error('timeout') }];
@@ -173,5 +174,23 @@ describe('the watch', () => {
       Array.from({ length: 10 }, (_, index) => core.ask('/api/topics/orders', undefined, { viewer: `v${index}` })),
     );
     expect(cluster.asked).toBe(20);
+  });
+});
+
+describe('the lag of a group', () => {
+  const grows = (stepMs: number, lags: readonly bigint[]): boolean => {
+    const trend = new LagTrend();
+    for (const [index, lag] of lags.entries()) trend.add({ atMs: index * stepMs, lag, position: 0n });
+    return trend.isGrowing;
+  };
+
+  it.each([
+    ['has risen for a minute', 20_000, [1n, 2n, 2n, 3n], true],
+    ['has risen for some seconds', 5_000, [1n, 2n, 3n], false],
+    ['has fallen in between', 20_000, [1n, 3n, 2n, 4n], false],
+    ['stays', 20_000, [5n, 5n, 5n, 5n], false],
+    ['was looked at hours apart', 4 * HOUR_MS, [1n, 1n, 1n, 1n, 1n, 2n], false],
+  ])('that %s', (_, stepMs, lags, expected) => {
+    expect(grows(stepMs, lags)).toBe(expected);
   });
 });
