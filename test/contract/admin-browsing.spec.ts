@@ -156,6 +156,31 @@ describe('a topic that is followed', () => {
     await some.return?.();
   });
 
+  contract('goes on where another iteration ended, without gaps and repetitions', async (world) => {
+    const { topic, admin, producer } = await stored(world, ['before']);
+    const first = admin.tailMessages(topic)[Symbol.asyncIterator]();
+    const { value: begun } = await first.next();
+    await first.return?.();
+    for (const body of ['a', 'b']) await producer.send({ topic, body });
+    const second = admin.tailMessages(topic, { after: begun.next })[Symbol.asyncIterator]();
+    const bodies: string[] = [];
+    let after = '';
+    while (bodies.length < 2) {
+      const { value } = await second.next();
+      bodies.push(...bodiesOf(value.messages));
+      after = value.next;
+    }
+    expect(bodies.sort()).toEqual(['a', 'b']);
+    await second.return?.();
+    await producer.send({ topic, body: 'c' });
+    const third = admin.tailMessages(topic, { after })[Symbol.asyncIterator]();
+    expect(await untilFollowed(third, 1)).toEqual(['c']);
+    await third.return?.();
+    expect(() => admin.tailMessages(topic, { after: 'newest:a/0/1' })).toThrow(
+      expect.objectContaining({ code: 'ILLEGAL_POSITION', field: 'after' }),
+    );
+  });
+
   contract('must exist, and ends when its signal aborts', async (world) => {
     const { topic, admin } = await stored(world, []);
     const nowhere = admin.tailMessages(world.name())[Symbol.asyncIterator]();

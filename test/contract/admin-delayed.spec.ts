@@ -30,7 +30,7 @@ suite('the delayed messages of a cluster', () => {
     const other = await world.topic('delay');
     const producer = await world.producer();
     const sent = { topic, tag: 't', keys: ['k'], properties: { user: 'Ada' } };
-    const { messageId } = await producer.send({ ...sent, body: 'soon', delayMs: 5_000 });
+    const { messageId } = await producer.send({ ...sent, body: 'soon', delayMs: 12_000 });
     await world.backend.advance(100);
     const deliveryTimestampMs = world.nowMs() + 3_600_000;
     await producer.send({ ...sent, body: 'later', deliverAt: new Date(deliveryTimestampMs) });
@@ -42,7 +42,7 @@ suite('the delayed messages of a cluster', () => {
     expect(later).toMatchObject({ originTopic: topic, dueTimestampMs: deliveryTimestampMs, tag: 't' });
     expect(soon).toMatchObject({ messageId, keys: ['k'], properties: { user: 'Ada' } });
     expect(bodiesOf(await delayedOf(world, topic, 1))).toEqual(['later', 'soon']);
-    await world.backend.advance(9_000);
+    await world.backend.advance(14_000);
     await world.until('one is delivered', async () => (await delayedOf(world, topic)).length === 1);
     expect(bodiesOf(await delayedOf(world, topic))).toEqual(['later']);
   });

@@ -20,6 +20,7 @@ import { PAGES } from './pages/pages.js';
 import type { ConsoleSource } from './source.js';
 
 const LONGEST_LINE = 2_000;
+const LONGEST_REASON = 200;
 /** Brokers change their version by a restart. */
 const VERSIONS_MS = 60_000;
 
@@ -116,6 +117,7 @@ export class Console {
   private async execute(request: ConsoleRequest): Promise<unknown> {
     const fields = new Fields(await request.json());
     const plan = fields.text('plan');
+    const reason = fields.optionalText('reason', LONGEST_REASON);
     fields.end();
     const found = this.plans.find(plan);
     if (found === undefined) throw noPlan();
@@ -135,7 +137,7 @@ export class Console {
     const change = this.plans.take(plan);
     if (exclusive !== undefined) this.running.add(exclusive);
     const note = (outcome: AuditEntry['outcome'], text: string): void =>
-      this.note(request, change, { plan, outcome, text });
+      this.note(request, change, { plan, outcome, text, ...(reason !== undefined && { reason }) });
     try {
       // Not with the browser: a change that stopped where a tab was closed would be half of one.
       const result = await change.run(this.ending.signal);
@@ -190,7 +192,7 @@ export class Console {
   private note(
     { viewer, remoteAddress }: ConsoleRequest,
     { action, target }: Pick<Change, 'action' | 'target'>,
-    end: Pick<AuditEntry, 'plan' | 'outcome' | 'text'>,
+    end: Pick<AuditEntry, 'plan' | 'outcome' | 'text' | 'reason'>,
   ): void {
     this.audit.add({ atMs: this.source.nowMs(), viewer, remoteAddress, action, target, ...end });
   }
@@ -224,10 +226,10 @@ function decoded(part: string): string {
   }
 }
 
-function lineOf({ viewer, remoteAddress, action, target, outcome, text }: AuditEntry): string {
+function lineOf({ viewer, remoteAddress, action, target, outcome, text, reason }: AuditEntry): string {
   const about = Object.entries(target).map(([name, value]) => `${name} ${quoted(value)}`);
   const what = [action, about.join(', ')].filter((part) => part !== '').join(' ');
-  return `console: ${quoted(viewer ?? remoteAddress ?? 'someone')}: ${what}: ${outcome}: ${oneLine(text)}`;
+  return `console: ${quoted(viewer ?? remoteAddress ?? 'someone')}: ${what}: ${outcome}: ${oneLine(text)}${reason === undefined ? '' : `; reason ${quoted(reason)}`}`;
 }
 
 /** As it is if it looks like a name, so that a value cannot pass for another part of the line. */

@@ -35,6 +35,8 @@ export interface ConsoleApplication {
   setConcurrency(listener: string, concurrency: number): void;
   /** The last ones, the newest first. */
   events(): readonly ConsoleEvent[];
+  /** The attempts at a message by the handlers of this process, of the last 10,000; the oldest first. */
+  attempts(messageId: string): readonly ConsoleAttempt[];
   health(): { readonly status: 'up' | 'down'; readonly details: unknown };
   close(): void;
 }
@@ -47,6 +49,21 @@ export interface ConsoleListener {
   readonly status: string;
   readonly concurrency: number | undefined;
   readonly running: number;
+}
+
+/** What a handler has done with a message. */
+export interface ConsoleAttempt {
+  readonly consumerGroup: string;
+  readonly topic: string;
+  readonly messageId: string;
+  readonly deliveryAttempt: number;
+  /** Milliseconds since 1970. */
+  readonly startedAtMs: number;
+  readonly endedAtMs: number;
+  /** Why it failed; undefined when it did not. */
+  readonly error?: string;
+  /** What follows the failure. */
+  readonly next?: string;
 }
 
 export interface ConsoleEvent {

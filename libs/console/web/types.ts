@@ -85,6 +85,8 @@ export interface Sample {
   readonly retries: string;
   readonly deadLetters: string;
   readonly consumers?: number;
+  /** Messages a second. */
+  readonly rates?: { readonly arriving: number; readonly delivered: number };
   readonly problem?: string;
 }
 
@@ -231,9 +233,20 @@ export interface Trail {
   readonly failures: readonly BrokerProblem[];
   /** What consumers hold now, of an embedded broker. */
   readonly inFlight?: readonly Delivery[];
+  /** The calls of this application's handlers. */
+  readonly attempts?: readonly Attempt[];
   /** What this application has seen of it. */
   readonly events?: readonly AppEvent[];
   readonly problems: readonly BrokerProblem[];
+}
+
+export interface Attempt {
+  readonly consumerGroup: string;
+  readonly deliveryAttempt: number;
+  readonly startedAtMs: number;
+  readonly endedAtMs: number;
+  readonly error?: string;
+  readonly next?: string;
 }
 
 export interface Delivery {
@@ -271,6 +284,7 @@ export interface TimePage {
 }
 
 export interface AuditEntry {
+  readonly reason?: string;
   readonly atMs: number;
   readonly viewer?: string;
   readonly remoteAddress?: string;

@@ -17,6 +17,8 @@ export interface AuditEntry {
   readonly outcome: 'done' | 'partly' | 'failed' | 'refused';
   /** What was done, or why not. */
   readonly text: string;
+  /** Why, in the words of the viewer; undefined when they wrote none. */
+  readonly reason?: string;
 }
 
 /** What a viewer may change. */

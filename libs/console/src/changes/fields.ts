@@ -24,9 +24,9 @@ export class Fields {
     return value;
   }
 
-  optionalText(name: string): string | undefined {
+  optionalText(name: string, longest = LONGEST_TEXT): string | undefined {
     const value = this.of(name);
-    return value === undefined || value === '' ? undefined : this.text(name);
+    return value === undefined || value === '' ? undefined : this.text(name, longest);
   }
 
   texts(name: string, most: number): readonly string[] | undefined {

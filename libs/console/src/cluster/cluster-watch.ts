@@ -163,12 +163,13 @@ export class ClusterWatch {
   /** Looks at one group now. */
   async look(consumerGroup: string): Promise<GroupSample> {
     this.looked.set(consumerGroup, this.options.monotonicMs());
-    const { position, ...asked } = await this.sampler.read(consumerGroup, this.samples.get(consumerGroup));
+    const { offsets, ...asked } = await this.sampler.read(consumerGroup, this.samples.get(consumerGroup));
     const trend = this.trends.get(consumerGroup) ?? new LagTrend();
     this.trends.set(consumerGroup, trend);
-    if (asked.problem === undefined && position !== undefined)
-      trend.add({ atMs: this.options.monotonicMs(), lag: asked.lag, position });
-    const sample = { ...asked, isGrowing: trend.isGrowing, isMoving: trend.isMoving };
+    if (asked.problem === undefined && offsets !== undefined)
+      trend.add({ atMs: this.options.monotonicMs(), lag: asked.lag, ...offsets });
+    const { isGrowing, isMoving, rates } = trend;
+    const sample = { ...asked, isGrowing, isMoving, rates };
     this.samples.set(consumerGroup, sample);
     if (sample.problem === undefined && this.watched().has(consumerGroup)) {
       const history = this.histories.get(consumerGroup) ?? new LagHistory();

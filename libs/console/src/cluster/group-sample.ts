@@ -1,6 +1,7 @@
 // One look at a consumer group: how far behind it is, and who consumes.
 
-import type { ListedTopic, RocketMQAdmin, SubscriptionDifference, TopicOffsets } from 'nestjs-rocketmq/admin';
+import type { GroupLag, ListedTopic, RocketMQAdmin, SubscriptionDifference, TopicOffsets } from 'nestjs-rocketmq/admin';
+import type { Rates } from './lag-trend.js';
 
 /** How a group stood when it was last looked at. */
 export interface GroupSample {
@@ -19,6 +20,8 @@ export interface GroupSample {
   readonly isGrowing: boolean;
   /** Whether its positions have moved ahead since some samples ago. */
   readonly isMoving: boolean;
+  /** Over the last samples, at most six. Undefined until there are two. */
+  readonly rates: Rates | undefined;
   /** Why the sample is not complete; undefined when it is. Then what is not known now is what was known before. */
   readonly problem: string | undefined;
 }
@@ -44,9 +47,9 @@ interface SamplerOptions {
 }
 
 /** Without what takes several looks. */
-type Look = Omit<GroupSample, 'isGrowing' | 'isMoving'> & {
-  /** The sum of the positions in all queues; undefined when it could not be asked. */
-  readonly position: bigint | undefined;
+type Look = Omit<GroupSample, 'isGrowing' | 'isMoving' | 'rates'> & {
+  /** The sums over all queues of the group's positions, and of their ends; undefined when they could not be asked. */
+  readonly offsets: { readonly position: bigint; readonly end: bigint } | undefined;
 };
 
 export class GroupSampler {
@@ -63,7 +66,7 @@ export class GroupSampler {
       ...before,
       consumers: undefined,
       differing: [],
-      position: undefined,
+      offsets: undefined,
     };
     try {
       const [lag, clients, dead] = await Promise.all([
@@ -81,9 +84,7 @@ export class GroupSampler {
         ...(problem === undefined ? now : atLeast(now, before)),
         consumers: clients.clients.length,
         differing: (clients.differences ?? []).map((one) => ({ consumerGroup, topic: one.topic, text: textOf(one) })),
-        position: lag.topics
-          .flatMap(({ queues }) => queues)
-          .reduce((sum, { consumerOffset }) => sum + consumerOffset, 0n),
+        offsets: offsetsOf(lag),
         problem,
       };
     } catch (error) {
@@ -103,6 +104,14 @@ export class GroupSampler {
 /** @param topic of the kind `dead-letter` */
 export function groupOfDeadLetters(topic: string): string {
   return topic.slice(DEAD_LETTERS.length);
+}
+
+function offsetsOf({ topics }: GroupLag): NonNullable<Look['offsets']> {
+  const queues = topics.flatMap(({ queues: own }) => own);
+  return {
+    position: queues.reduce((sum, { consumerOffset }) => sum + consumerOffset, 0n),
+    end: queues.reduce((sum, { brokerOffset }) => sum + brokerOffset, 0n),
+  };
 }
 
 type Numbers = Pick<GroupSample, 'lag' | 'retries' | 'deadLetters'>;

@@ -6,6 +6,14 @@ interface TrendPoint {
   readonly lag: bigint;
   /** The sum of the group's positions. */
   readonly position: bigint;
+  /** The sum of the offsets that the next messages get. */
+  readonly end: bigint;
+}
+
+/** Messages a second. */
+export interface Rates {
+  readonly arriving: number;
+  readonly delivered: number;
 }
 
 const MOST_POINTS = 6;
@@ -18,11 +26,23 @@ const LONGEST_GAP_MS = 15 * 60_000;
 export class LagTrend {
   private points: TrendPoint[] = [];
 
-  add({ atMs, lag, position }: TrendPoint): void {
+  add(point: TrendPoint): void {
+    const { atMs } = point;
     const last = this.points.at(-1);
     if (last !== undefined && (atMs - last.atMs > LONGEST_GAP_MS || atMs < last.atMs)) this.points = [];
-    this.points.push({ atMs, lag, position });
+    this.points.push(point);
     if (this.points.length > MOST_POINTS) this.points.shift();
+  }
+
+  /** Undefined until there are two points, and after a rewind. */
+  get rates(): Rates | undefined {
+    const [first] = this.points;
+    const last = this.points.at(-1);
+    if (first === undefined || last === undefined || last.atMs <= first.atMs || last.position < first.position)
+      return undefined;
+    const seconds = (last.atMs - first.atMs) / 1_000;
+    const perSecond = (from: bigint, to: bigint): number => Math.round((Number(to - from) / seconds) * 10) / 10;
+    return { arriving: perSecond(first.end, last.end), delivered: perSecond(first.position, last.position) };
   }
 
   /** Whether the group has moved ahead: brokers do not know consumers behind a proxy in cluster mode. */

@@ -1,10 +1,13 @@
 // The application in which the console is mounted: its listeners, its health, and its last events.
 
 import { hostname } from 'node:os';
-import type { RocketMQEvent, RocketMQEvents, RocketMQHealth, RocketMQListeners } from 'nestjs-rocketmq';
-import type { ConsoleApplication, ConsoleEvent } from '../source.js';
+import type { HandlerAttempt, RocketMQEvent, RocketMQEvents, RocketMQHealth, RocketMQListeners } from 'nestjs-rocketmq';
+import type { ConsoleApplication, ConsoleAttempt, ConsoleEvent } from '../source.js';
 
 const MOST_EVENTS = 500;
+const MOST_ATTEMPTS = 10_000;
+/** Errors may hold whole documents. */
+const LONGEST_ERROR = 500;
 
 interface ApplicationParts {
   readonly listeners: RocketMQListeners;
@@ -18,6 +21,8 @@ export function applicationOf({ listeners, health, events }: ApplicationParts): 
     recent.unshift(eventOf(event));
     if (recent.length > MOST_EVENTS) recent.pop();
   });
+  const attempts = new Ring<ConsoleAttempt>(MOST_ATTEMPTS);
+  subscription.add(events.attempts$.subscribe((attempt) => attempts.add(attemptOf(attempt))));
   return {
     instance: `${hostname()}, process ${process.pid}`,
     listeners: () => listeners.states(),
@@ -25,12 +30,43 @@ export function applicationOf({ listeners, health, events }: ApplicationParts): 
     resume: (name) => listeners.resume(name),
     setConcurrency: (name, concurrency) => listeners.setConcurrency(name, concurrency),
     events: () => [...recent],
+    attempts: (messageId) => attempts.filter((one) => one.messageId === messageId),
     health: () => {
       const report = health.report();
       return { status: report.isReady ? 'up' : 'down', details: report };
     },
     close: () => subscription.unsubscribe(),
   };
+}
+
+/** The last of many: what is shifted out of a long array costs its length. */
+class Ring<T> {
+  private readonly items: T[] = [];
+  private next = 0;
+
+  constructor(private readonly most: number) {}
+
+  add(item: T): void {
+    this.items[this.next] = item;
+    this.next = (this.next + 1) % this.most;
+  }
+
+  /** The oldest first. */
+  filter(isMeant: (item: T) => boolean): T[] {
+    return [...this.items.slice(this.next), ...this.items.slice(0, this.next)].filter(isMeant);
+  }
+}
+
+function attemptOf({ result, durationMs, ...attempt }: HandlerAttempt): ConsoleAttempt {
+  const { consumerGroup, topic, messageId, deliveryAttempt, startedAtMs } = attempt;
+  const shown = { consumerGroup, topic, messageId, deliveryAttempt, startedAtMs, endedAtMs: startedAtMs + durationMs };
+  if (result.kind === 'handled') return shown;
+  return { ...shown, error: messageOf(result.error).slice(0, LONGEST_ERROR), next: nextOf(result.settlement) };
+}
+
+function nextOf(settlement: Extract<HandlerAttempt['result'], { kind: 'failed' }>['settlement']): string {
+  if (settlement === undefined) return 'not settled';
+  return settlement.kind === 'retry' ? `retry in ${settlement.delayMs} ms` : `dead letter, ${settlement.reason}`;
 }
 
 /** What a person reads of an event; these fields say what it is about. */

@@ -10,6 +10,7 @@ import { Test } from '@nestjs/testing';
 import { RocketMQListener, RocketMQModule } from 'nestjs-rocketmq';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import { ConsoleBrowser, sendRaw } from '../../../../test/support/console-bench.js';
+import { until } from '../../../../test/support/until.js';
 import { RocketMQConsoleModule, type RocketMQConsoleModuleOptions } from './module.js';
 
 @Injectable()
@@ -213,6 +214,22 @@ describe('the console of an embedded broker', () => {
     expect((await browser.get('/api/groups/billing')).body).toMatchObject({ isOwn: true });
     const unknown = await browser.post('/api/plans', { action: 'listeners', listener: 'X.y', change: 'pause' });
     expect(unknown).toMatchObject({ status: 404, body: { error: { code: 'NO_LISTENER' } } });
+  });
+
+  it('shows the calls of its own handlers on the page of a message', async () => {
+    const browser = await embedded();
+    const { body: plan } = await browser.post('/api/plans', { action: 'send', topic: 'orders', text: '"x"' });
+    const { body: sent } = await browser.post('/api/executions', { plan: plan.plan });
+    const page = async () => (await browser.get(`/api/topics/orders/messages/${sent.details.messageId}`)).body;
+    await until(async () => (await page()).attempts.length > 0);
+    const { startedAtMs, endedAtMs, ...attempt } = (await page()).attempts[0];
+    expect(attempt).toEqual({
+      consumerGroup: 'billing',
+      topic: 'orders',
+      messageId: sent.details.messageId,
+      deliveryAttempt: 1,
+    });
+    expect(endedAtMs).toBeGreaterThanOrEqual(startedAtMs);
   });
 
   it('shows and changes nothing by itself in production', async () => {

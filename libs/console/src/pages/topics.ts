@@ -114,6 +114,7 @@ export async function message(context: PageContext, name: string, messageId: str
       deadLetters: all(one.deadLetters),
     })),
     inFlight: held?.items.map((one) => ({ ...one, atMs: one.atMs - aheadMs })),
+    attempts: source.application?.attempts(messageId).filter((one) => one.topic === name),
     events: source.application?.events().filter((one) => one.messageId === messageId),
     problems: parts.problems,
   };

@@ -31,8 +31,9 @@ export function plan(body: unknown, signal: AbortSignal): Promise<Plan> {
 }
 
 /** Carries out what was planned. */
-export function execute({ plan: id }: Plan): Promise<Outcome> {
-  return post<Outcome>('executions', { plan: id });
+/** @param reason kept in the audit; may be empty */
+export function execute({ plan: id }: Plan, reason: string): Promise<Outcome> {
+  return post<Outcome>('executions', { plan: id, reason });
 }
 
 async function post<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T> {

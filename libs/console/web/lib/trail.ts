@@ -1,6 +1,6 @@
 // The trail of a message as spans of time: what happened, from when to when, and how we know.
 
-import type { AppEvent, Delivery, Message, Trail } from '../types.js';
+import type { AppEvent, Attempt, Delivery, Message, Trail } from '../types.js';
 
 /** Who says so: a broker that has it stored, the producer's own clock, this application, or a conclusion from these. */
 export type Evidence = 'broker' | 'producer' | 'application' | 'inferred';
@@ -122,11 +122,14 @@ function storedText(one: Message, index: number): string {
 
 function groupLane(
   { consumerGroup, copies, retries, deadLetters }: Trail['groups'][number],
-  { stored, inFlight = [], events = [] }: Trail,
+  { stored, inFlight = [], attempts: calls = [], events = [] }: Trail,
   nowMs: number,
 ): Lane {
   const held = inFlight.filter(({ group }) => group === consumerGroup);
   const seen = events.filter((one) => one.consumerGroup === consumerGroup);
+  const own = calls.filter((one) => one.consumerGroup === consumerGroup);
+  const lastCopyMs = copies.at(-1)?.storeTimestampMs ?? 0;
+  const isHandledHere = own.some(({ error, endedAtMs }) => error === undefined && endedAtMs >= lastCopyMs);
   const lives = livesOf(retries, deadLetters);
   const attempts = lives.flatMap((life) => attemptsOf(life, nowMs));
   // A copy that was stored after all that is known of the group, such as that of a replay.
@@ -134,8 +137,9 @@ function groupLane(
   const later = copies.filter(({ storeTimestampMs }) => storeTimestampMs > lastKnownMs);
   const spans: Span[] = [
     ...attempts,
-    ...untouched(later, held.length > 0, nowMs),
+    ...untouched(later, held.length > 0, nowMs).filter((one) => one.evidence !== 'inferred' || !isHandledHere),
     ...held.map((one) => heldSpan(one, nowMs)),
+    ...own.map(callSpan),
     ...seen.map(seenSpan),
     ...deadLetters.map(
       (one): Span => ({
@@ -215,6 +219,20 @@ function heldSpan({ state, attempt, clientId, atMs }: Delivery, nowMs: number): 
   };
 }
 
+function callSpan({ deliveryAttempt, startedAtMs, endedAtMs, error, next }: Attempt): Span {
+  const isFailed = error !== undefined;
+  return {
+    what: isFailed
+      ? `Handler failed at delivery ${deliveryAttempt}: ${error}`
+      : `Handled at delivery ${deliveryAttempt}`,
+    fromMs: startedAtMs,
+    toMs: endedAtMs,
+    evidence: 'application',
+    proof: isFailed ? `A call of the handler in this instance; then ${next}` : 'A call of the handler in this instance',
+    tone: isFailed ? 'bad' : 'good',
+  };
+}
+
 function seenSpan({ atMs, kind, text, reason }: AppEvent): Span {
   const isBad = kind.startsWith('dead') || kind.includes('fail');
   const proof = `An event of this instance: ${text}`;
@@ -261,30 +279,4 @@ function stateOf(group: {
 
 function placeText({ broker, topic, queueId, queueOffset }: Message): string {
   return `${broker}: ${topic}, queue ${queueId}, offset ${queueOffset}`;
-}
-
-/** A place on the time line for each time. */
-export type Scale = (ms: number) => number;
-
-/**
- * @param isEven long waits are shortened, so that steps of milliseconds beside steps of hours stay visible
- * @returns from 0 to 1
- */
-export function scaleOf(times: readonly number[], isEven: boolean): Scale {
-  const marks = [...new Set(times)].sort((left, right) => left - right);
-  const [first = 0] = marks;
-  const last = marks.at(-1) ?? first;
-  if (last === first) return () => 0;
-  if (!isEven) return (ms) => (ms - first) / (last - first);
-  const places = [0];
-  for (let at = 1; at < marks.length; at++)
-    places.push((places[at - 1] ?? 0) + Math.log2(2 + (marks[at] ?? 0) - (marks[at - 1] ?? 0)));
-  const whole = places.at(-1) ?? 1;
-  return (ms) => {
-    const next = marks.findIndex((mark) => mark >= ms);
-    if (next <= 0) return next === 0 ? 0 : 1;
-    const [from = 0, to = 0] = [marks[next - 1], marks[next]];
-    const [left = 0, right = 0] = [places[next - 1], places[next]];
-    return (left + ((right - left) * (ms - from)) / (to - from)) / whole;
-  };
 }

@@ -43,7 +43,7 @@ export function AuditPage() {
                   width: 96,
                   cell: ({ outcome }) => <span class={`chip ${TONES[outcome]}`}>{outcome}</span>,
                 },
-                { name: 'Result', cell: ({ text: result }) => <span title={result}>{result}</span> },
+                { name: 'Result', cell: (one) => <span title={resultOf(one)}>{resultOf(one)}</span> },
               ]}
             />
           );
@@ -51,4 +51,8 @@ export function AuditPage() {
       </Loaded>
     </>
   );
+}
+
+function resultOf({ text, reason }: AuditEntry): string {
+  return reason === undefined ? text : `${text} · ${reason}`;
 }

@@ -85,6 +85,7 @@ function Shown({ value, range, sample }: ShownProps) {
               {dead === undefined ? '…' : count(dead)}
             </a>,
           ],
+          ['Delivered', sample?.rates === undefined ? '…' : `${count(sample.rates.delivered)}/s`, arrivingText(sample)],
           ['Attempts', count(maxDeliveryAttempts), 'then a dead letter'],
         ]}
       />
@@ -109,6 +110,10 @@ function Shown({ value, range, sample }: ShownProps) {
       {clients !== undefined && <Clients clients={clients} />}
     </>
   );
+}
+
+function arrivingText(sample: Sample | undefined): string | undefined {
+  return sample?.rates && `${count(sample.rates.arriving)}/s arrive`;
 }
 
 function withLast(history: readonly LagPoint[], sample: Sample | undefined): readonly LagPoint[] {

@@ -3,7 +3,8 @@
 import { duration, time } from '../lib/format.js';
 import { linkTo, place, setQuery } from '../lib/router.js';
 import { nowMs } from '../lib/session.js';
-import { type Evidence, type Lane, type Scale, type Span, scaleOf } from '../lib/trail.js';
+import { type Scale, scaleOf } from '../lib/time-scale.js';
+import type { Evidence, Lane, Span } from '../lib/trail.js';
 import { Section, Switch } from '../ui/parts.js';
 
 const EVIDENCE: Readonly<Record<Evidence, string>> = {

@@ -63,6 +63,7 @@ function Dialog({ request }: { readonly request: ChangeRequest<any, any> }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const [form, setForm] = useState(request.form);
   const [turn, setTurn] = useState(0);
+  const [reason, setReason] = useState('');
   const [stage, setStage] = useState<Stage>({ kind: 'planning' });
   const main = useRef<HTMLButtonElement>(null);
   useEffect(() => {
@@ -103,7 +104,7 @@ function Dialog({ request }: { readonly request: ChangeRequest<any, any> }) {
   const carryOut = async (planned: Plan): Promise<void> => {
     setStage({ kind: 'executing', plan: planned });
     try {
-      const outcome = await execute(planned);
+      const outcome = await execute(planned, reason);
       announced.value = outcome.text;
       setStage({ kind: 'done', outcome });
     } catch (error) {
@@ -153,6 +154,17 @@ function Dialog({ request }: { readonly request: ChangeRequest<any, any> }) {
           )}
         </div>
         <footer>
+          {stage.kind !== 'done' && (
+            <input
+              class="reason"
+              aria-label="Reason, for the audit"
+              placeholder="Reason, for the audit"
+              maxLength={200}
+              value={reason}
+              disabled={stage.kind === 'executing'}
+              onInput={({ currentTarget }) => setReason(currentTarget.value)}
+            />
+          )}
           <button type="button" onClick={() => dialog.current?.close()}>
             {stage.kind === 'done' ? 'Close' : 'Cancel'}
           </button>

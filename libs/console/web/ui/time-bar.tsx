@@ -9,7 +9,6 @@ import { may, movedMs, nowMs } from '../lib/session.js';
 import type { Due, TimePage } from '../types.js';
 import { type FormProps, openChange } from './change.js';
 import { ShortId } from './message-table.js';
-import { Time } from './parts.js';
 
 const REFRESH_MS = 10_000;
 const MINUTE_MS = 60_000;
@@ -123,7 +122,9 @@ function DueList({ due, dueMore }: JumpPreview) {
       <ol class="list">
         {due.map((one, index) => (
           <li key={`${index} ${one.messageId}`}>
-            <Time ms={one.atMs - movedMs.value} isCoarse />
+            <time dateTime={new Date(one.atMs).toISOString()}>
+              {time(one.atMs, nowMs.peek() + movedMs.peek(), false)}
+            </time>
             <span>{KINDS[one.kind] ?? one.kind}</span>
             <span class="grow">
               {one.topic}{' '}

@@ -58,7 +58,7 @@ export { RocketMQClient } from '../nest/module/rocketmq-client.js';
 export type { GroupSettings } from '../nest/operations/declarations.js';
 export type { GivenUpTransaction } from '../nest/operations/given-up-watch.js';
 export { ProvisionError } from '../nest/operations/provisioning.js';
-export { type RocketMQEvent, RocketMQEvents } from '../nest/operations/rocketmq-events.js';
+export { type HandlerAttempt, type RocketMQEvent, RocketMQEvents } from '../nest/operations/rocketmq-events.js';
 export {
   type ConnectionPhase,
   type ConsumerReport,

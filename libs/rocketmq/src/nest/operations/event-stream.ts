@@ -76,6 +76,11 @@ export class EventStream<T> {
     this.values$ = new GuardedObservable<T>(logger, (subscriber) => this.subject.subscribe(subscriber));
   }
 
+  /** Whether somebody subscribes. */
+  get isObserved(): boolean {
+    return this.subject.observed;
+  }
+
   /** Costs nothing without subscribers. */
   put(value: T): void {
     if (this.isClosed || !this.subject.observed) return;

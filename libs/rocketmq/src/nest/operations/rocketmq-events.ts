@@ -1,10 +1,12 @@
 // The lifecycle events of a connection. lifecycle-hooks.ts creates them.
 
 import { filter, type Observable } from 'rxjs';
+import type { ConsumerTelemetrySource } from '../../consumer/model/consumer-telemetry.js';
 import type { DeadLetterReason } from '../../consumer/model/failure-policy.js';
 import type { EndSource, Resolution } from '../../producer/transactions/transaction.js';
 import { SystemClock } from '../../support/clock.js';
 import type { Logger } from '../../support/logger.js';
+import { type WatchedAttempt, watchingAttempts } from './attempt-watch.js';
 import { EventStream } from './event-stream.js';
 
 /** What all events have. */
@@ -112,6 +114,12 @@ type EventDetails =
 /** A lifecycle event. Distinguish events by `type`. They contain no bodies and no secrets. */
 export type RocketMQEvent = EventBase & EventDetails;
 
+/** An attempt of a handler. */
+export interface HandlerAttempt extends WatchedAttempt {
+  /** The name of the connection; undefined for the one without a name. */
+  readonly connection: string | undefined;
+}
+
 /** @internal an event as it is reported; the other fields are added */
 export type ReportedEvent = EventDetails;
 
@@ -124,7 +132,13 @@ export type ReportedEvent = EventDetails;
 export class RocketMQEvents {
   /** All events. */
   readonly events$: Observable<RocketMQEvent>;
+  /**
+   * Each attempt of a handler when it has ended, of all push consumers. Watched only where somebody subscribes before the application starts
+   * to consume, as in a constructor; otherwise it costs nothing.
+   */
+  readonly attempts$: Observable<HandlerAttempt>;
   private readonly stream: EventStream<RocketMQEvent>;
+  private readonly attempts: EventStream<HandlerAttempt>;
   private readonly clock = new SystemClock();
 
   /** @internal provided by the module */
@@ -134,6 +148,8 @@ export class RocketMQEvents {
   ) {
     this.stream = new EventStream(logger);
     this.events$ = this.stream.values$;
+    this.attempts = new EventStream(logger);
+    this.attempts$ = this.attempts.values$;
   }
 
   /** The events of some types. */
@@ -150,8 +166,15 @@ export class RocketMQEvents {
     this.stream.put({ ...event, connection: this.connection, atMs: this.clock.nowMs() });
   }
 
+  /** @internal the telemetry of a consumer, which reports its attempts if they are watched */
+  telemetryOf(inner: ConsumerTelemetrySource | undefined): ConsumerTelemetrySource | undefined {
+    if (!this.attempts.isObserved) return inner;
+    return watchingAttempts(inner, (attempt) => this.attempts.put({ ...attempt, connection: this.connection }));
+  }
+
   /** @internal */
   close(): void {
+    this.attempts.close();
     this.stream.close();
   }
 }

@@ -184,7 +184,7 @@ export class PartStarter {
         answers: { wire: this.given.wire, logger },
       }),
       events: hooks,
-      telemetry,
+      telemetry: this.given.events.telemetryOf(telemetry),
       acceptPolicy: inbox && ((listener, policy) => inbox.assertOutlives(policy, `listener ${listener}`)),
     });
   }

@@ -46,6 +46,11 @@ const REASONS: readonly Reason[] = [
         : `the key is correct, but a permission is missing: grant it the action PUB (to send) or SUB (to receive) on topic "${name}" (topicPerms)`,
   },
   {
+    pattern: /recall failed, operation is forbidden/i,
+    advice: () =>
+      'the broker does not cancel messages: it needs recallMessageEnable=true, or an embedded broker the option recallEnabled',
+  },
+  {
     pattern: /Need admin permission/i,
     advice: () => 'the key is correct, but a permission is missing: only an account with admin: true may do this',
   },

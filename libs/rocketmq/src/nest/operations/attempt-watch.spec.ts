@@ -1,0 +1,84 @@
+// The attempts of handlers that an application can watch.
+
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Injectable } from '@nestjs/common';
+import { NestBench } from '../../../../../test/support/nest-bench.js';
+import { until } from '../../../../../test/support/until.js';
+import {
+  type HandlerAttempt,
+  RocketMQBatchContext,
+  RocketMQEvents,
+  RocketMQListener,
+  RocketMQProducer,
+} from '../../entries/nest.js';
+
+@Injectable()
+class Watcher {
+  readonly attempts: HandlerAttempt[] = [];
+
+  constructor(events: RocketMQEvents) {
+    events.attempts$.subscribe((attempt) => this.attempts.push(attempt));
+  }
+
+  /** In short, in the order in which they ended. */
+  get seen(): string[] {
+    return this.attempts.map(({ topic, deliveryAttempt, result }) => {
+      const end = result.kind === 'handled' ? '' : `: ${(result.error as Error).message}, ${result.settlement?.kind}`;
+      return `${topic} ${deliveryAttempt} ${result.kind}${end}`;
+    });
+  }
+}
+
+describe('the attempts of handlers', () => {
+  let bench: NestBench;
+
+  beforeEach(async () => {
+    bench = await NestBench.open();
+  });
+  afterEach(() => bench.close());
+
+  it('are reported to a subscriber in a constructor, with their error and what follows', async () => {
+    @Injectable()
+    class Shop {
+      private calls = 0;
+
+      @RocketMQListener('orders', { consumerGroup: 'shop', backoff: 10, maxAttempts: 2 })
+      handle(body: string): void {
+        this.calls++;
+        if (body === 'bad' || this.calls === 1) throw new Error('card declined');
+      }
+    }
+    const app = await bench.start({ providers: [Shop, Watcher] });
+    const watcher = app.get(Watcher);
+    const producer = app.get(RocketMQProducer);
+    const { messageId } = await producer.send({ topic: 'orders', body: '"good"' });
+    await until(() => watcher.attempts.length === 1);
+    await bench.broker.advance(1_000);
+    await until(() => watcher.attempts.length === 2);
+    expect(watcher.seen).toEqual(['orders 1 failed: card declined, retry', 'orders 2 handled']);
+    expect(watcher.attempts[1]).toMatchObject({ consumerGroup: 'shop', messageId, connection: undefined });
+    await producer.send({ topic: 'orders', body: '"bad"' });
+    await until(() => watcher.attempts.length === 3);
+    await bench.broker.advance(1_000);
+    await until(() => watcher.attempts.length === 4);
+    expect(watcher.seen.slice(2)).toEqual([
+      'orders 1 failed: card declined, retry',
+      'orders 2 failed: card declined, deadLetter',
+    ]);
+  });
+
+  it('are those of each message of a batch', async () => {
+    @Injectable()
+    class Shop {
+      @RocketMQListener('orders', { consumerGroup: 'shop', batch: { maxSize: 3, maxWaitMs: 2_000 }, backoff: 60_000 })
+      handle(bodies: string[], context: RocketMQBatchContext): void {
+        context.fail(bodies.indexOf('bad'), new Error('no'));
+      }
+    }
+    const app = await bench.start({ providers: [Shop, Watcher] });
+    const watcher = app.get(Watcher);
+    for (const body of ['"a"', '"bad"', '"b"']) await app.get(RocketMQProducer).send({ topic: 'orders', body });
+    await until(() => watcher.attempts.length === 3);
+    expect(watcher.seen.sort()).toEqual(['orders 1 failed: no, retry', 'orders 1 handled', 'orders 1 handled']);
+  });
+});
