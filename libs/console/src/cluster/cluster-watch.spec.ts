@@ -180,7 +180,7 @@ describe('the watch', () => {
 describe('the lag of a group', () => {
   const grows = (stepMs: number, lags: readonly bigint[]): boolean => {
     const trend = new LagTrend();
-    for (const [index, lag] of lags.entries()) trend.add({ atMs: index * stepMs, lag, position: 0n });
+    for (const [index, lag] of lags.entries()) trend.add({ atMs: index * stepMs, lag, position: 0n, end: lag });
     return trend.isGrowing;
   };
 
