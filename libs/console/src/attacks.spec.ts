@@ -7,8 +7,6 @@ import { Connection, Producer, SimpleConsumer } from 'nestjs-rocketmq/client';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import { builtPages, ConsoleBrowser, type Json, sendRaw } from '../../../test/support/console-bench.js';
 import type { ConsoleOptions } from './access/options.js';
-import { Console } from './console.js';
-import type { ConsoleRequest } from './http/exchange.js';
 import { startStandaloneConsole } from './mount/standalone.js';
 
 const SECRET = 'the-secret-4711';
@@ -89,6 +87,22 @@ describe('another page in the browser', () => {
       expect(refused.body).toMatch(/"code":"(FOREIGN_PAGE|FOREIGN_HOST|NOT_JSON)"/);
     }
     expect((await admin.topicOffsets('orders')).total).toBe(0n);
+  });
+
+  it.each([
+    ['sec-fetch-site', 'cross-site'],
+    ['sec-fetch-site', 'same-site'],
+    ['origin', 'http://evil.example'],
+    ['origin', 'null'],
+  ])('reads nothing, and opens no stream: %s: %s', async (name, value) => {
+    const { browser } = await opened();
+    for (const path of ['/api/topics', '/api/events?follow=orders'])
+      expect(await browser.get(path, { [name]: value })).toMatchObject({
+        status: 403,
+        body: { error: { code: 'FOREIGN_PAGE' } },
+      });
+    for (const own of [{ 'sec-fetch-site': 'same-origin' }, { origin: browser.origin }])
+      expect((await browser.get('/api/topics', own as Json)).status).toBe(200);
   });
 
   it('reads nothing by a name that was bound again, and does not use up the token', async () => {
@@ -181,78 +195,6 @@ describe('hostile requests', () => {
       expect(Date.now()).toBeLessThan(deadlineMs);
     }
     expect((await browser.get(`/api/events?groups=${Array(51).fill('g').join(',')}`)).status).toBe(400);
-  });
-});
-
-describe('another viewer', () => {
-  /** The core, without a server: with viewers and a clock. */
-  function core(options: ConsoleOptions = {}) {
-    const clock = { ms: 0 };
-    const control = new ControlClient({ endpoint: broker.controlEndpoint });
-    const console = new Console(
-      {
-        admin,
-        control: () => control,
-        nowMs: () => Date.now(),
-        monotonicMs: () => clock.ms,
-        log: () => {},
-      },
-      { actions: 'all', ...options },
-    );
-    closers.push(() => console.close());
-    const ask = async (viewer: string, path: string, body?: object): Promise<Json> => {
-      const request: ConsoleRequest = {
-        method: body === undefined ? 'GET' : 'POST',
-        path,
-        query: new URLSearchParams(),
-        host: 'console.example',
-        headers: {
-          host: 'console.example',
-          origin: 'https://console.example',
-          'content-type': 'application/json',
-          'x-rocketmq-console': '1',
-        },
-        remoteAddress: '10.0.0.1',
-        viewer,
-        signal: new AbortController().signal,
-        json: async () => body,
-      };
-      const answer = await console.answer(request);
-      return answer.kind === 'whole' ? JSON.parse(answer.body.toString()) : undefined;
-    };
-    return { ask, clock };
-  }
-  const rewind = { action: 'rewind', consumerGroup: 'billing', topic: 'orders', to: 'end' };
-
-  it('cannot carry out a plan, which its owner can once, and for five minutes', async () => {
-    const { ask, clock } = core();
-    const { plan } = await ask('ada', '/api/plans', rewind);
-    expect(await ask('bob', '/api/executions', { plan })).toMatchObject({ error: { code: 'NO_PLAN' } });
-    const both = await Promise.all([ask('ada', '/api/executions', { plan }), ask('ada', '/api/executions', { plan })]);
-    expect(both.filter(({ outcome }) => outcome === 'done')).toHaveLength(1);
-    expect(both.filter(({ error }) => error?.code === 'NO_PLAN')).toHaveLength(1);
-    const { plan: old } = await ask('ada', '/api/plans', rewind);
-    clock.ms += 5 * 60_000;
-    expect(await ask('ada', '/api/executions', { plan: old })).toMatchObject({ error: { code: 'NO_PLAN' } });
-  });
-
-  it('is asked for again when a plan is carried out, and everything is written down', async () => {
-    const lost = new Set<string>();
-    const { ask } = core({ authorize: (viewer) => !lost.has(viewer ?? '') });
-    const { plan } = await ask('ada', '/api/plans', rewind);
-    lost.add('ada');
-    expect(await ask('ada', '/api/executions', { plan })).toMatchObject({ error: { code: 'NOT_ALLOWED' } });
-    expect((await ask('ada', '/api/audit')).entries).toMatchObject([
-      { viewer: 'ada', remoteAddress: '10.0.0.1', action: 'rewind', outcome: 'refused', plan },
-    ]);
-  });
-
-  it('sees of bodies what the rule shows to them, also in a search', async () => {
-    await producer.send({ topic: 'orders', body: SECRET });
-    const { ask } = core({ bodies: (_, viewer) => (viewer === 'ada' ? 'shown' : Buffer.from('masked')) });
-    expect(JSON.stringify(await ask('ada', '/api/topics/orders/messages'))).toContain(SECRET);
-    const masked = JSON.stringify(await ask('bob', '/api/topics/orders/messages'));
-    expect([masked.includes(SECRET), masked.includes('masked')]).toEqual([false, true]);
   });
 });
 

@@ -58,7 +58,7 @@ export class Console {
   async answer(request: ConsoleRequest): Promise<ConsoleAnswer> {
     try {
       if (PageFiles.isMeant(request)) return await this.files.answer(request);
-      if (request.path.startsWith('/api/')) assertOwnReading(request);
+      if (request.method !== 'POST' && request.path.startsWith('/api/')) assertOwnReading(request);
       if (request.method === 'GET' && request.path === '/api/events')
         return { kind: 'stream', status: 200, headers: EVENT_HEADERS, lines: this.live.lines(this.contextOf(request)) };
       return jsonAnswer(200, await this.result(request));
@@ -129,12 +129,11 @@ export class Console {
     // Another request may have carried it out meanwhile.
     if (this.plans.find(plan) === undefined) throw noPlan();
     const { exclusive } = found.change;
-    if (exclusive !== undefined && this.running.has(exclusive))
-      throw new ConsoleRefusal(
-        409,
-        'BUSY',
-        `another ${exclusive} is under way; nothing was changed; plan again when it is done`,
-      );
+    if (exclusive !== undefined && this.running.has(exclusive)) {
+      const text = `another ${exclusive} is under way; nothing was changed; plan again when it is done`;
+      this.note(request, found.change, { plan, outcome: 'refused', text });
+      throw new ConsoleRefusal(409, 'BUSY', text);
+    }
     const change = this.plans.take(plan);
     if (exclusive !== undefined) this.running.add(exclusive);
     const note = (outcome: AuditEntry['outcome'], text: string): void =>

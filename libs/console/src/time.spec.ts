@@ -18,6 +18,7 @@ beforeEach(async () => {
     adminPort: 0,
     timeTravel: true,
     topics: [{ name: 'reminders', type: 'delay' }],
+    groups: [{ name: 'billing' }],
   });
   await broker.start();
   closers.push(() => broker.stop());
@@ -70,6 +71,34 @@ describe('the time of the broker', () => {
       done: { outcome: 'done' },
     });
     expect(await browser.events('/api/events', 'event: time')).toContain('"offsetMs"');
+  });
+
+  it('is not that of the pages: what they show and take is by the clock of those who send and receive', async () => {
+    const { messageId } = await producer.send({ topic: 'reminders', body: 'before', delayMs: 10 });
+    await browser.change({ action: 'time', by: 3 * HOUR_MS });
+    const isNow = (ms: number): boolean => Math.abs(ms - Date.now()) < HOUR_MS / 2;
+    const { nowMs } = (await browser.get('/api/session')).body;
+    const [message] = (await browser.get('/api/topics/reminders/messages')).body.messages;
+    expect([message.messageId, isNow(nowMs), isNow(message.storeTimestampMs)]).toEqual([messageId, true, true]);
+
+    const sent = await browser.change({ action: 'send', topic: 'reminders', text: 'x', deliverAtMs: nowMs + 60_000 });
+    expect(sent).toMatchObject({ plan: { preview: { deliverAtMs: nowMs + 60_000 } }, done: { outcome: 'done' } });
+    const [waiting] = (await browser.get('/api/delayed')).body.messages;
+    expect(Math.abs(waiting.dueTimestampMs - nowMs - 60_000)).toBeLessThan(10_000);
+    expect(
+      (await browser.get('/api/delayed/calendar')).body.byMinute.map(({ atMs }: { atMs: number }) => isNow(atMs)),
+    ).toEqual([true]);
+
+    // An hour ago is before the message, so nothing is skipped.
+    const rewind = {
+      action: 'rewind',
+      consumerGroup: 'billing',
+      topic: 'reminders',
+      to: 'time',
+      timeMs: nowMs - HOUR_MS,
+    };
+    const { preview } = (await browser.post('/api/plans', rewind)).body;
+    expect(preview.moves.map(({ to }: { to: string }) => to)).toEqual(Array(8).fill('0'));
   });
 
   it('moves ahead only, and one way at a time', async () => {

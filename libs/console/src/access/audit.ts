@@ -64,8 +64,10 @@ export class Audit {
     this.entries.push(entry);
     if (this.entries.length > MOST_ENTRIES) this.entries.shift();
     for (const watch of this.watches) {
-      // Also of one that is asynchronous: a rejection that nobody handles ends the process.
-      void (async () => watch(entry))().catch(this.failed);
+      // Also of one that is asynchronous: a rejection that nobody handles ends the process. `failed` may be the log that failed.
+      void (async () => watch(entry))()
+        .catch(this.failed)
+        .catch(() => {});
     }
   }
 

@@ -17,8 +17,9 @@ export async function planRewind({ admin, request }: PageContext, fields: Fields
   const move = async (one: PlannedMove, now: readonly PlannedMove[], signal: AbortSignal): Promise<Moved> => {
     const { broker, queueId, to: offset } = one;
     const from = now.find((other) => other.broker === broker && other.queueId === queueId)?.from;
-    // It has come further by itself since the plan, which was to skip messages: back is not what was planned.
-    if (from !== undefined && from >= offset && (one.from ?? 0n) < offset) return { broker, queueId, from, to: from };
+    // It has come further by itself since the plan, which was not to go back: then it stays where it is.
+    const isBack = to.kind === 'beginning' || (one.from ?? 0n) > offset;
+    if (from !== undefined && from >= offset && !isBack) return { broker, queueId, from, to: from };
     try {
       const target = { kind: 'offset', broker, queueId, offset } as const;
       await admin.rewindGroup({ consumerGroup, topic, to: target }, { signal, timeoutMs: MOVE_MS });

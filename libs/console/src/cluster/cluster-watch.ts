@@ -87,8 +87,6 @@ export class ClusterWatch {
   attach(): () => void {
     this.viewers++;
     if (this.timer === undefined) {
-      // What was known before everybody left is not what is.
-      for (const known of [this.samples, this.looked, this.trends]) known.clear();
       this.timer = setInterval(() => void this.tick(), TICK_MS).unref();
       // The first viewer waits for the first groups.
       void this.tick();
@@ -188,13 +186,15 @@ export class ClusterWatch {
   }
 
   private async tick(): Promise<void> {
+    // A slow cluster is not asked more while it answers.
+    if (this.isSampling) return;
     if (this.viewers === 0 && this.options.monotonicMs() - this.lastViewedMs > LINGER_MS) {
       clearInterval(this.timer);
       this.timer = undefined;
+      // Who comes next must not be shown it as what is.
+      for (const known of [this.samples, this.looked, this.trends]) known.clear();
       return;
     }
-    // A slow cluster is not asked more while it answers.
-    if (this.isSampling) return;
     this.isSampling = true;
     try {
       const { groups, problems } = await this.lists();

@@ -26,11 +26,13 @@ export function assertOwnPage({ headers, host }: ConsoleRequest): void {
 }
 
 /**
- * Refuses to read for another page: it would not see the answer, but each costs the cluster something.
+ * Refuses to read for another page: it sees the answer only where the application lets other origins in (CORS), but each costs the cluster something.
  * @throws ConsoleRefusal
  */
-export function assertOwnReading({ headers: { 'sec-fetch-site': site } }: ConsoleRequest): void {
-  if (site === 'cross-site' || site === 'same-site')
+export function assertOwnReading({ headers: { 'sec-fetch-site': site, origin }, host }: ConsoleRequest): void {
+  // Without TLS, browsers do not say which site asks; a page does not name its origin to its own server.
+  const isForeign = site === undefined && origin !== undefined && hostOf(origin) !== host?.toLowerCase();
+  if (site === 'cross-site' || site === 'same-site' || isForeign)
     throw new ConsoleRefusal(403, 'FOREIGN_PAGE', 'another page asks; open the console itself');
 }
 

@@ -125,6 +125,48 @@ describe('the console in an application', () => {
   });
 });
 
+describe('what the application says', () => {
+  it.each([
+    ['throws', (request: never) => (request as { user: { email: string } }).user.email],
+    ['rejects', async () => Promise.reject(new Error('the database is away'))],
+    ['is no name', () => 4711],
+  ])('of a viewer, when that %s: the request is answered, and nothing is changed', async (_, viewer) => {
+    const url = await started({ viewer: viewer as never });
+    const response = await fetch(`${url}/rocketmq/api/topics`);
+    expect([response.status, await response.json()]).toMatchObject([500, { error: { code: 'NO_VIEWER' } }]);
+  });
+
+  it('of a viewer, may take a moment', async () => {
+    const url = await started({ viewer: async () => 'ada', actions: ['listeners'] });
+    const browser = new ConsoleBrowser(`${url}/rocketmq`);
+    const change = { action: 'listeners', listener: 'Billing.bill', change: 'pause' };
+    expect((await browser.change(change)).done).toMatchObject({ outcome: 'done' });
+    expect((await browser.get('/api/audit')).body.entries).toMatchObject([{ viewer: 'ada' }]);
+  });
+
+  it('in an option that is misspelled keeps it from starting', async () => {
+    await expect(started({ authorise: () => false } as never)).rejects.toThrow('no option "authorise"');
+    await expect(started({ acces: 'by-application' } as never)).rejects.toThrow('no option "acces"');
+  });
+});
+
+it('two consoles of one connection have each their own path, guards and options', async () => {
+  const compiled = await Test.createTestingModule({
+    imports: [
+      RocketMQModule.forRoot({ endpoints: broker.endpoints, nameServer: broker.adminEndpoint }),
+      RocketMQConsoleModule.forRoot({ path: 'ops', guards: [AdminGuard], actions: ['replay'] }),
+      RocketMQConsoleModule.forRoot({ path: 'view', actions: [] }),
+    ],
+  }).compile();
+  const app = compiled.createNestApplication({ logger: false });
+  apps.push(app);
+  await app.listen(0, '127.0.0.1');
+  const ops = new ConsoleBrowser(`${await app.getUrl()}/ops`);
+  const view = new ConsoleBrowser(`${await app.getUrl()}/view`);
+  expect([(await ops.get('/api/session')).status, (await view.get('/api/session')).body.actions]).toEqual([403, []]);
+  expect((await ops.get('/api/session', { authorization: 'let me in' })).body.actions).toEqual(['replay']);
+});
+
 describe('the console of an embedded broker', () => {
   async function embedded(options: RocketMQConsoleModuleOptions = {}): Promise<ConsoleBrowser> {
     const compiled = await Test.createTestingModule({

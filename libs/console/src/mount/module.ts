@@ -262,8 +262,10 @@ function controllerAt(path: string, guards: readonly (Type<CanActivate> | CanAct
  * The host that the browser asked for. Whether a proxy may say so is a setting of the application: `trust proxy` of Express, `trustProxy` of
  * Fastify.
  */
-function hostOf({ app, host, hostname }: FrameworkRequest, raw: IncomingMessage): string | undefined {
-  if (app === undefined) return host ?? hostname;
+function hostOf(request: FrameworkRequest, raw: IncomingMessage): string | undefined {
+  const { app } = request;
+  // Express 4 warns of its own `host` when it is read.
+  if (app === undefined) return request.host ?? request.hostname;
   const isTrusted = app.get('trust proxy fn');
   const forwarded = [raw.headers['x-forwarded-host'] ?? []].flat()[0]?.split(',')[0]?.trim();
   if (forwarded && typeof isTrusted === 'function' && isTrusted(raw.socket.remoteAddress, 0) === true) return forwarded;

@@ -56,6 +56,13 @@ describe('the standalone console', () => {
     expect((await fetch(`${browser.origin}/?token=guessed`, { redirect: 'manual' })).status).toBe(401);
   });
 
+  it('keeps the token for a browser when something only looks at the address', async () => {
+    const console = await startStandaloneConsole({ admin });
+    closers.push(() => console.close());
+    expect((await fetch(console.url, { method: 'HEAD', redirect: 'manual' })).status).toBe(401);
+    expect((await fetch(console.url, { redirect: 'manual' })).status).toBe(303);
+  });
+
   it('answers by any name where it listens for others, and still only who has the token', async () => {
     const console = await startStandaloneConsole({ admin }, { host: '0.0.0.0' });
     closers.push(() => console.close());

@@ -138,12 +138,14 @@ export async function allDeadLetters({ admin, watch, source, nowMs, request }: P
   const names = topics.filter(({ kind }) => kind === 'dead-letter').map(({ topic }) => topic);
   const counted = await inTurns(names, async (topic) => {
     const consumerGroup = groupOfDeadLetters(topic);
-    const known = watch.sampleOf(consumerGroup);
-    if (known !== undefined && known.problem === undefined && nowMs() - known.atMs < 2 * watch.sampleMs)
-      return { consumerGroup, deadLetters: known.deadLetters, atMs: known.atMs };
+    const sample = watch.sampleOf(consumerGroup);
+    const isKnown = sample !== undefined && sample.problem === undefined;
+    const known = isKnown ? { consumerGroup, deadLetters: sample.deadLetters, atMs: sample.atMs } : undefined;
+    if (known !== undefined && nowMs() - known.atMs < 2 * watch.sampleMs) return known;
     if (source.monotonicMs() > endMs) {
-      left++;
-      return undefined;
+      // What is known for longer says more than nothing; the page shows from when it is.
+      if (known === undefined) left++;
+      return known;
     }
     const offsets = await parts.of(consumerGroup, admin.topicOffsets(topic, { signal }), undefined);
     if (offsets === undefined) return undefined;

@@ -67,10 +67,13 @@ export async function messages({ admin, redaction, request }: PageContext, name:
 
 function pageOf(query: Query): BrowseOptions {
   const [broker, queueId] = [query.text('broker'), query.text('queueId')];
+  const [from, to] = [query.time('from'), query.time('to')];
+  if (from !== undefined && to !== undefined && from > to)
+    throw new ConsoleRefusal(400, 'WRONG_PARAMETER', 'parameter from must not be later than to');
   return {
     order: query.oneOf<NonNullable<BrowseOptions['order']>>('order', ['newest-first', 'oldest-first'], 'newest-first'),
-    from: query.time('from'),
-    to: query.time('to'),
+    from,
+    to,
     ...(broker !== undefined && queueId !== undefined && { queue: { broker, queueId: query.index('queueId') } }),
     limit: query.count('limit', DEFAULT_PAGE, MOST_ITEMS),
     after: query.text('after'),

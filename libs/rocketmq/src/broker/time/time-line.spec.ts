@@ -77,6 +77,18 @@ describe('TimeLine', () => {
     );
   });
 
+  it('finds the first moment also where a real millisecond is hours of the clock', () => {
+    for (let seed = 1; seed <= 200; seed++) {
+      const tookMs = 1 + (seed % 9);
+      const line = lineOf([{ beforeMs: seed * 7_919, tookMs, movedMs: 86_400_000 * (1 + (seed % 366)) }]);
+      const fromMs = START_MS + seed * 7_919;
+      for (let clientMs = fromMs + 1; clientMs <= fromMs + tookMs; clientMs++) {
+        const first = line.toBroker(clientMs);
+        expect([line.toClient(first - 1) < clientMs, line.toClient(first) >= clientMs]).toEqual([true, true]);
+      }
+    }
+  });
+
   it('keeps the order when real time goes back', () => {
     const line = lineOf([{ beforeMs: 1_000, tookMs: 0, movedMs: 1_000 }]);
     const added = line.add({ realMs: START_MS, brokerMs: START_MS + 9_000 });

@@ -1,0 +1,194 @@
+// What is carried out is what the plan showed, by whom it was made, and it is written down.
+
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
+import { EmbeddedBroker } from 'nestjs-rocketmq/broker';
+import { Connection, Producer, SimpleConsumer } from 'nestjs-rocketmq/client';
+import type { Json } from '../../../test/support/console-bench.js';
+import { ConsoleCore } from '../../../test/support/console-core.js';
+import { soon } from '../../../test/support/until.js';
+import type { ConsoleOptions } from './access/options.js';
+import type { ConsoleSource } from './source.js';
+
+const HOUR_MS = 3_600_000;
+const rewind = { action: 'rewind', consumerGroup: 'billing', topic: 'orders', to: 'end' };
+const replay = { action: 'replay', consumerGroup: 'billing' };
+
+let broker: EmbeddedBroker;
+let admin: RocketMQAdmin;
+let connection: Connection;
+let producer: Producer;
+const closers: (() => unknown)[] = [];
+
+beforeEach(async () => {
+  broker = new EmbeddedBroker({
+    adminPort: 0,
+    timeTravel: true,
+    recallEnabled: true,
+    topics: [
+      { name: 'orders' },
+      { name: 'other' },
+      { name: 'reminders', type: 'delay' },
+      { name: 'payments', type: 'transaction' },
+    ],
+    groups: [{ name: 'billing' }],
+  });
+  await broker.start();
+  closers.push(() => broker.stop());
+  admin = new RocketMQAdmin({ nameServer: broker.adminEndpoint });
+  closers.push(() => admin.close());
+  connection = new Connection({ endpoints: broker.endpoints });
+  closers.push(() => connection.close());
+  producer = new Producer(connection, { transactionCheckers: { payments: () => 'unknown' } });
+  await producer.start();
+  closers.push(() => producer.close());
+});
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+function opened(options: ConsoleOptions = {}, source: Partial<ConsoleSource> = {}): ConsoleCore {
+  const send: ConsoleSource['send'] = (message, { signal }) => producer.send(message, { signal, timeoutMs: 10_000 });
+  const core = new ConsoleCore({ admin, control: () => broker.control, send, ...source }, options);
+  closers.push(() => core.close());
+  return core;
+}
+
+async function bury(bodies: readonly string[], topic = 'orders'): Promise<void> {
+  const consumer = new SimpleConsumer(connection, { consumerGroup: 'billing', subscriptions: [{ topic }] });
+  await consumer.start();
+  for (const body of bodies) await producer.send({ topic, body });
+  let left = bodies.length;
+  while (left > 0)
+    for (const message of await consumer.receive()) {
+      await consumer.forwardToDeadLetterQueue(message);
+      left--;
+    }
+  await consumer.close();
+}
+
+describe('a plan', () => {
+  it('to move the time to what is next moves it no further when that has happened meanwhile', async () => {
+    const core = opened();
+    await producer.send({ topic: 'reminders', body: 'soon', delayMs: 1_200 });
+    await producer.send({ topic: 'reminders', body: 'in 20 hours', delayMs: 20 * HOUR_MS });
+    const plan = await core.plan({ action: 'time', next: true });
+    await soon(async () => (await admin.topicOffsets('reminders')).total === 1n);
+    expect(await core.execute(plan)).toMatchObject({ outcome: 'done', details: { offsetMs: 0 } });
+    expect((await core.ask('/api/delayed')).messages).toHaveLength(1);
+  });
+
+  it('to skip messages skips those that it showed, not those that have arrived since', async () => {
+    const core = opened();
+    for (let i = 0; i < 3; i++) await producer.send({ topic: 'orders', body: 'old' });
+    const plan = await core.plan(rewind);
+    for (let i = 0; i < 9; i++) await producer.send({ topic: 'orders', body: 'new' });
+    expect(await core.execute(plan)).toMatchObject({ outcome: 'done', text: expect.stringContaining('3 are skipped') });
+    expect((await admin.groupLag('billing')).lag).toBe(9n);
+  });
+
+  it('to skip messages does not move a group back that has come further by itself', async () => {
+    const core = opened();
+    await producer.send({ topic: 'orders', body: 'old' });
+    const plan = await core.plan(rewind);
+    for (let i = 0; i < 20; i++) await producer.send({ topic: 'orders', body: 'new' });
+    await admin.rewindGroup({ consumerGroup: 'billing', topic: 'orders', to: { kind: 'end' } });
+    expect(await core.execute(plan)).toMatchObject({ outcome: 'done' });
+    expect((await admin.groupLag('billing')).lag).toBe(0n);
+  });
+
+  it('to rewind to a time names the time for who decides and who reads the audit', async () => {
+    const asked: Json[] = [];
+    const core = opened({ authorize: (_, __, target) => asked.push(target) > 0 });
+    await core.change({ ...rewind, to: 'time', timeMs: 86_400_000 });
+    const target = { consumerGroup: 'billing', topic: 'orders', to: 'time', time: '1970-01-02T00:00:00.000Z' };
+    expect(asked).toEqual([target, target]);
+    expect(await core.audit()).toMatchObject([{ target, outcome: 'done' }]);
+  });
+
+  it('to replay sends each dead letter once, when two viewers carry theirs out together', async () => {
+    const core = opened();
+    await bury(Array.from({ length: 12 }, (_, i) => `x-${i}`));
+    const stored = (await admin.topicOffsets('orders')).total;
+    const [ada, bob] = [{ viewer: 'ada' }, { viewer: 'bob' }];
+    const [first, second] = await Promise.all([core.plan(replay, ada), core.plan(replay, bob)]);
+    const done = await Promise.all([core.execute(first, ada), core.execute(second, bob)]);
+    expect(done.map(({ outcome, error }) => outcome ?? error.code).sort()).toEqual(['BUSY', 'done']);
+    expect((await admin.topicOffsets('orders')).total - stored).toBe(12n);
+    expect((await core.audit()).map(({ outcome }) => outcome).sort()).toEqual(['done', 'refused']);
+    // What was refused was not used up, and finds that everything was replayed.
+    const [later] = await Promise.all(
+      [ada, bob].flatMap((viewer, index) =>
+        done[index]?.error === undefined ? [] : core.execute(index === 0 ? first : second, viewer),
+      ),
+    );
+    expect(later).toMatchObject({ details: { replayed: 0, replayedBefore: 12 } });
+  });
+
+  it('to replay does not send what lies at the same position when the queue was created again', async () => {
+    const core = opened();
+    await bury(['planned']);
+    const plan = await core.plan(replay);
+    await admin.deleteTopic('%DLQ%billing');
+    await bury(['never shown'], 'other');
+    const stored = (await admin.topicOffsets('other')).total;
+    expect(await core.execute(plan)).toMatchObject({ outcome: 'partly', details: { replayed: 0, missing: 1 } });
+    expect((await admin.topicOffsets('other')).total).toBe(stored);
+  });
+
+  it('to replay all leaves out a dead letter of which an edited copy was sent', async () => {
+    const core = opened();
+    await bury(['{"amount":-1}']);
+    const [letter] = (await core.ask('/api/groups/billing/dead-letters')).deadLetters;
+    const edited = { text: '{"amount":1}' };
+    expect(await core.change({ ...replay, positions: [letter.position], edited })).toMatchObject({ outcome: 'done' });
+    const { preview } = await core.plan(replay);
+    expect([preview.planned, preview.skipped]).toMatchObject([[], [{ position: letter.position }]]);
+  });
+});
+
+describe('the target of a change is that of the message', () => {
+  it('of a delayed one, whatever the request says beside its handle', async () => {
+    const kept = await producer.send({ topic: 'reminders', body: 'must stay', delayMs: HOUR_MS });
+    const core = opened({ authorize: (_, __, { messageId }) => messageId !== kept.messageId });
+    const [{ broker: name, recallHandle }] = (await core.ask('/api/delayed')).messages;
+    const recall = { action: 'recall', broker: name, originTopic: 'reminders', recallHandle };
+    const refused = [
+      await core.plan({ ...recall, messageId: kept.messageId }),
+      await core.plan({ ...recall, messageId: 'harmless' }),
+      await core.plan({ ...recall, originTopic: 'other', messageId: kept.messageId }),
+      await core.plan({ ...recall, recallHandle: Buffer.from('v1').toString('base64url'), messageId: 'harmless' }),
+    ];
+    expect(refused.map(({ error }) => error?.code)).toEqual(['NOT_ALLOWED', ...Array(3).fill('WRONG_PARAMETER')]);
+    expect((await core.ask('/api/delayed')).messages).toHaveLength(1);
+  });
+
+  it('of one that is not delayed any more: there is nothing to plan', async () => {
+    const core = opened();
+    const { messageId } = await producer.send({ topic: 'reminders', body: 'x', delayMs: HOUR_MS });
+    const [{ broker: name, recallHandle }] = (await core.ask('/api/delayed')).messages;
+    const recall = { action: 'recall', broker: name, originTopic: 'reminders', recallHandle, messageId };
+    expect(await core.change(recall)).toMatchObject({ outcome: 'done' });
+    expect(await core.plan(recall)).toMatchObject({ status: 409, error: { code: 'NOT_WAITING' } });
+  });
+
+  it('of a half message, whatever topic the request names', async () => {
+    const core = opened({ authorize: (_, __, { topic }) => topic === 'orders' });
+    await producer.beginTransaction({ topic: 'payments', body: 'half' });
+    await broker.control.advanceTime({ byMs: 48 * HOUR_MS, duringWork: true });
+    const [half] = (await core.ask('/api/transactions')).messages;
+    const resume = { action: 'resume', broker: half.broker, offsetMessageId: half.offsetMessageId };
+    const refused = [
+      await core.plan({ ...resume, originTopic: 'payments' }),
+      await core.plan({ ...resume, originTopic: 'orders' }),
+    ];
+    expect(refused.map(({ error }) => error?.code)).toEqual(['NOT_ALLOWED', 'NOT_GIVEN_UP']);
+  });
+
+  it('of a fault, field by field', async () => {
+    const core = opened({ authorize: (_, __, target) => target.rpc !== 'sendMessage' });
+    const action = { kind: 'answer', code: 'TOO_MANY_REQUESTS', message: 'x'.repeat(600) };
+    const rule = { action, rpc: 'sendMessage', times: 1 };
+    expect(await core.plan({ action: 'faults', rule })).toMatchObject({ error: { code: 'NOT_ALLOWED' } });
+  });
+});
