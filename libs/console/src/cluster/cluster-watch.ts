@@ -123,10 +123,10 @@ export class ClusterWatch {
     return this.keptSkew.read();
   }
 
-  /** The lag of a group in a topic, asked at most every 5 s for all viewers. @throws the error of the cluster */
-  lagIn(topic: string, consumerGroup: string): Promise<GroupLag> {
+  /** The lag of a group, in one topic or all, asked at most every 5 s for all viewers. @throws the error of the cluster */
+  lagOf(consumerGroup: string, topic?: string): Promise<GroupLag> {
     const { admin, monotonicMs } = this.options;
-    const name = `${topic}\n${consumerGroup}`;
+    const name = `${topic ?? ''}\n${consumerGroup}`;
     const ask = (): Promise<GroupLag> => admin.groupLag(consumerGroup, { topic, signal: this.ending.signal });
     if (this.lags.size >= MOST_LAGS) this.lags.clear();
     const kept = this.lags.get(name) ?? new Kept(ask, LAG_MS, monotonicMs);
@@ -150,6 +150,7 @@ export class ClusterWatch {
   /** After a change, so that the page that follows shows it. */
   forgetLists(): void {
     this.keptLists.forget();
+    this.lags.clear();
   }
 
   sampleOf(consumerGroup: string): GroupSample | undefined {

@@ -40,7 +40,7 @@ export async function group({ admin, watch, request }: PageContext, name: string
   const parts = new Parts();
   const [described, lag, clients] = await Promise.all([
     admin.describeGroup(name, { signal }),
-    parts.of('lag', admin.groupLag(name, { signal }), undefined),
+    parts.of('lag', watch.lagOf(name), undefined),
     parts.of('clients', admin.groupClients(name, { signal, compareMembers: watch.comparesMembers }), undefined),
   ]);
   if (described === undefined) throw new ConsoleRefusal(404, 'NO_GROUP', `consumer group ${name} does not exist`);

@@ -37,7 +37,7 @@ export async function topic({ admin, watch, request: { signal } }: PageContext, 
     const asked =
       index >= MOST_GROUPS
         ? undefined
-        : await parts.of(`lag of ${consumerGroup}`, watch.lagIn(name, consumerGroup), undefined);
+        : await parts.of(`lag of ${consumerGroup}`, watch.lagOf(consumerGroup, name), undefined);
     const own = asked?.topics.find((one) => one.topic === name);
     return { consumerGroup, lag: own?.lag, retries: own?.retries, consumers: connected, deadLetters };
   });
