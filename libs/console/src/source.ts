@@ -62,6 +62,8 @@ export interface ConsoleAttempt {
   readonly endedAtMs: number;
   /** Why it failed; undefined when it did not. */
   readonly error?: string;
+  /** Where, cut. */
+  readonly stack?: string;
   /** What follows the failure. */
   readonly next?: string;
 }

@@ -246,6 +246,7 @@ export interface Attempt {
   readonly startedAtMs: number;
   readonly endedAtMs: number;
   readonly error?: string;
+  readonly stack?: string;
   readonly next?: string;
 }
 

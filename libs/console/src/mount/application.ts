@@ -8,6 +8,7 @@ const MOST_EVENTS = 500;
 const MOST_ATTEMPTS = 10_000;
 /** Errors may hold whole documents. */
 const LONGEST_ERROR = 500;
+const LONGEST_STACK = 1_500;
 
 interface ApplicationParts {
   readonly listeners: RocketMQListeners;
@@ -61,7 +62,8 @@ function attemptOf({ result, durationMs, ...attempt }: HandlerAttempt): ConsoleA
   const { consumerGroup, topic, messageId, deliveryAttempt, startedAtMs } = attempt;
   const shown = { consumerGroup, topic, messageId, deliveryAttempt, startedAtMs, endedAtMs: startedAtMs + durationMs };
   if (result.kind === 'handled') return shown;
-  return { ...shown, error: messageOf(result.error).slice(0, LONGEST_ERROR), next: nextOf(result.settlement) };
+  const stack = result.error instanceof Error ? result.error.stack?.slice(0, LONGEST_STACK) : undefined;
+  return { ...shown, error: messageOf(result.error).slice(0, LONGEST_ERROR), stack, next: nextOf(result.settlement) };
 }
 
 function nextOf(settlement: Extract<HandlerAttempt['result'], { kind: 'failed' }>['settlement']): string {

@@ -16,7 +16,9 @@ import { RocketMQConsoleModule, type RocketMQConsoleModuleOptions } from './modu
 @Injectable()
 class Billing {
   @RocketMQListener('orders', { consumerGroup: 'billing' })
-  bill(): void {}
+  bill(body: unknown): void {
+    if (body === 'bad') throw new Error('card declined');
+  }
 }
 
 @Injectable()
@@ -218,8 +220,7 @@ describe('the console of an embedded broker', () => {
 
   it('shows the calls of its own handlers on the page of a message', async () => {
     const browser = await embedded();
-    const { body: plan } = await browser.post('/api/plans', { action: 'send', topic: 'orders', text: '"x"' });
-    const { body: sent } = await browser.post('/api/executions', { plan: plan.plan });
+    const { done: sent } = await browser.change({ action: 'send', topic: 'orders', text: '"x"' });
     const page = async () => (await browser.get(`/api/topics/orders/messages/${sent.details.messageId}`)).body;
     await until(async () => (await page()).attempts.length > 0);
     const { startedAtMs, endedAtMs, ...attempt } = (await page()).attempts[0];
@@ -230,6 +231,19 @@ describe('the console of an embedded broker', () => {
       deliveryAttempt: 1,
     });
     expect(endedAtMs).toBeGreaterThanOrEqual(startedAtMs);
+  });
+
+  it('shows what a handler of its own has thrown, where, and what follows', async () => {
+    const browser = await embedded();
+    const { done } = await browser.change({ action: 'send', topic: 'orders', text: '"bad"' });
+    const page = async () => (await browser.get(`/api/topics/orders/messages/${done.details.messageId}`)).body;
+    await until(async () => (await page()).attempts.length > 0);
+    expect((await page()).attempts[0]).toMatchObject({
+      deliveryAttempt: 1,
+      error: 'card declined',
+      stack: expect.stringContaining('Billing.bill'),
+      next: expect.stringMatching(/^retry in \d+ ms$/),
+    });
   });
 
   it('shows and changes nothing by itself in production', async () => {

@@ -222,13 +222,11 @@ function heldSpan({ state, attempt, clientId, atMs }: Delivery, nowMs: number): 
 function callSpan({ deliveryAttempt, startedAtMs, endedAtMs, error, next }: Attempt): Span {
   const isFailed = error !== undefined;
   return {
-    what: isFailed
-      ? `Handler failed at delivery ${deliveryAttempt}: ${error}`
-      : `Handled at delivery ${deliveryAttempt}`,
+    what: `Delivery ${deliveryAttempt}, ${isFailed ? 'handler failed' : 'handled'}`,
     fromMs: startedAtMs,
     toMs: endedAtMs,
     evidence: 'application',
-    proof: isFailed ? `A call of the handler in this instance; then ${next}` : 'A call of the handler in this instance',
+    proof: `A call of the handler in this instance${isFailed ? `: ${error}; then ${next}` : ''}`,
     tone: isFailed ? 'bad' : 'good',
   };
 }

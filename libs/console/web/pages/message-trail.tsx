@@ -80,7 +80,7 @@ function LaneView({ lane: { group, state, tone, spans }, scale, firstMs }: LaneP
 /** Beside the bar where there is room: after it, before it, or at its end. */
 function placeOfText(left: number, right: number): Readonly<Record<string, string>> {
   if (right <= LATE) return { left: `${right * 100}%` };
-  return { right: left < 1 - LATE ? '2px' : `${(1 - left) * 100}%` };
+  return { right: left < 1 - LATE ? `calc(${(1 - right) * 100}% + 2px)` : `${(1 - left) * 100}%` };
 }
 
 function classOfText(left: number, right: number): string {
