@@ -108,6 +108,24 @@ export const VISITS = [
     },
   ],
   [
+    'delayed messages that are selected are canceled together',
+    async ({ console, world }) => {
+      for (const minutes of [91, 92]) await world.remind(minutes);
+      await console.open('delayed');
+      const rows = [91, 92].map((minutes) => console.page.getByRole('row').filter({ hasText: `order-${minutes}` }));
+      for (const row of rows) await row.getByRole('checkbox').check();
+      await console.page.getByRole('button', { name: 'Cancel 2', exact: true }).click();
+      const dialog = console.dialog('Cancel 2 delayed messages');
+      await dialog.getByLabel('Reason, for the audit').fill('sent twice');
+      await dialog.getByRole('button', { name: 'Cancel 2 messages' }).click();
+      await dialog.getByRole('status').waitFor();
+      await console.keys('Escape');
+      for (const row of rows) await row.waitFor({ state: 'detached' });
+      await console.open('audit');
+      await console.has('sent twice');
+    },
+  ],
+  [
     'a delayed message is delivered now',
     async ({ console }) => {
       await console.open('delayed');

@@ -228,7 +228,7 @@ describe('bodies that are hidden', () => {
     answers.push(await browser.post('/api/plans', { action: 'replay', consumerGroup: 'billing', again: true }));
     const edited = { action: 'replay', consumerGroup: 'billing', positions: [letter.position], edited: { text: 'x' } };
     answers.push(await browser.post('/api/plans', edited));
-    answers.push(await browser.post('/api/plans', { action: 'deliver', topic: 'reminders', messageId }));
+    answers.push(await browser.post('/api/plans', { action: 'deliver', topic: 'reminders', messageIds: [messageId] }));
     answers.push(await browser.get('/api/audit'));
     for (const answer of answers) {
       const text = JSON.stringify(answer);

@@ -148,26 +148,27 @@ describe('a plan', () => {
 });
 
 describe('the target of a change is that of the message', () => {
-  it('of a delayed one, whatever the request says beside its handle', async () => {
+  it('of a delayed one: a viewer who may not cancel it cannot do so by another name', async () => {
     const kept = await producer.send({ topic: 'reminders', body: 'must stay', delayMs: HOUR_MS });
-    const core = opened({ authorize: (_, __, { messageId }) => messageId !== kept.messageId });
-    const [{ broker: name, recallHandle }] = (await core.ask('/api/delayed')).messages;
-    const recall = { action: 'recall', broker: name, originTopic: 'reminders', recallHandle };
+    const core = opened({ authorize: (_, __, { messageIds }) => !messageIds?.split(' ').includes(kept.messageId) });
+    const { messageId } = kept;
+    const other = await producer.send({ topic: 'reminders', body: 'may go', delayMs: HOUR_MS });
     const refused = [
-      await core.plan({ ...recall, messageId: kept.messageId }),
-      await core.plan({ ...recall, messageId: 'harmless' }),
-      await core.plan({ ...recall, originTopic: 'other', messageId: kept.messageId }),
-      await core.plan({ ...recall, recallHandle: Buffer.from('v1').toString('base64url'), messageId: 'harmless' }),
+      await core.plan({ action: 'recall', topic: 'reminders', messageIds: [messageId] }),
+      await core.plan({ action: 'recall', topic: 'reminders', messageIds: [other.messageId, messageId] }),
+      await core.plan({ action: 'recall', topic: 'other', messageIds: [messageId] }),
+      await core.plan({ action: 'recall', topic: 'reminders', messageIds: ['harmless'] }),
+      await core.plan({ action: 'recall', topic: 'reminders', messageIds: [] }),
     ];
-    expect(refused.map(({ error }) => error?.code)).toEqual(['NOT_ALLOWED', ...Array(3).fill('WRONG_PARAMETER')]);
-    expect((await core.ask('/api/delayed')).messages).toHaveLength(1);
+    const codes = ['NOT_ALLOWED', 'NOT_ALLOWED', 'NOT_WAITING', 'NOT_WAITING', 'WRONG_PARAMETER'];
+    expect(refused.map(({ error }) => error?.code)).toEqual(codes);
+    expect((await core.ask('/api/delayed')).messages).toHaveLength(2);
   });
 
   it('of one that is not delayed any more: there is nothing to plan', async () => {
     const core = opened();
     const { messageId } = await producer.send({ topic: 'reminders', body: 'x', delayMs: HOUR_MS });
-    const [{ broker: name, recallHandle }] = (await core.ask('/api/delayed')).messages;
-    const recall = { action: 'recall', broker: name, originTopic: 'reminders', recallHandle, messageId };
+    const recall = { action: 'recall', topic: 'reminders', messageIds: [messageId] };
     expect(await core.change(recall)).toMatchObject({ outcome: 'done' });
     expect(await core.plan(recall)).toMatchObject({ status: 409, error: { code: 'NOT_WAITING' } });
   });

@@ -84,9 +84,7 @@ describe('the audit', () => {
   it('writes one line for each entry, in which a value cannot pass for something else', async () => {
     const core = opened({ authorize: () => false });
     const topic = 'x: refused: not allowed\nconsole: ada: replay consumerGroup billing: done\u2028\u001b[2J';
-    const recall = { action: 'recall', broker: 'b', originTopic: topic, messageId: 'm' };
-    const recallHandle = Buffer.from(`v1 ${topic} b 1 m`).toString('base64url');
-    await core.plan({ ...recall, recallHandle }, { viewer: 'eve\nconsole: ada' });
+    await core.plan({ action: 'faults', rule: { rpc: topic } }, { viewer: 'eve\nconsole: ada' });
     await core.plan(rewind, { viewer: 'eve\nconsole: ada' });
     expect(core.lines.length).toBeGreaterThan(0);
     // biome-ignore lint/suspicious/noControlCharactersInRegex: what must not be there

@@ -163,15 +163,32 @@ describe('the pages', () => {
       isPartial: false,
       byMinute: [{ count: 1 }, { count: 1 }],
     });
-    const { done } = await browser.change({ action: 'deliver', topic: 'reminders', messageId: first.messageId });
+    const { done } = await browser.change({ action: 'deliver', topic: 'reminders', messageIds: [first.messageId] });
     expect(done.outcome).toBe('done');
     expect((await browser.get('/api/topics/reminders/messages')).body.messages).toHaveLength(1);
-    const { broker: name, originTopic, recallHandle, messageId } = page.messages[1];
-    const recall = { action: 'recall', broker: name, originTopic, recallHandle, messageId };
+    const messageIds = [second.messageId];
+    const recall = { action: 'recall', topic: 'reminders', messageIds };
     expect((await browser.change(recall)).done).toMatchObject({ outcome: 'done' });
     expect((await browser.get('/api/delayed')).body.messages).toEqual([]);
-    const gone = await browser.post('/api/plans', { action: 'deliver', topic: 'reminders', messageId });
+    const gone = await browser.post('/api/plans', { action: 'deliver', topic: 'reminders', messageIds });
     expect(gone).toMatchObject({ status: 409, body: { error: { code: 'NOT_WAITING' } } });
+  });
+
+  it('cancel and deliver several delayed messages at once, without those that do not wait any more', async () => {
+    const sent: string[] = [];
+    for (const body of ['a', 'b', 'c', 'd'])
+      sent.push((await producer.send({ topic: 'reminders', body, delayMs: 3_600_000 })).messageId);
+    const [a = '', b = '', c = '', d = ''] = sent;
+    await browser.change({ action: 'deliver', topic: 'reminders', messageIds: [a] });
+    const recall = await browser.change({ action: 'recall', topic: 'reminders', messageIds: [a, b] });
+    expect(recall.plan.preview).toMatchObject({ waiting: [{ messageId: b }], gone: [a] });
+    expect(recall.done).toMatchObject({ outcome: 'done', text: '1 messages canceled' });
+    const deliver = await browser.change({ action: 'deliver', topic: 'reminders', messageIds: [c, d] });
+    expect(deliver.plan.target).toEqual({ topic: 'reminders', messageIds: `${c} ${d}` });
+    expect(deliver.done).toMatchObject({ outcome: 'done', text: '2 messages delivered' });
+    expect((await browser.get('/api/delayed')).body.messages).toEqual([]);
+    const { body: stored } = await browser.get('/api/topics/reminders/messages');
+    expect(stored.messages.map(({ messageId }: { messageId: string }) => messageId).sort()).toEqual([a, c, d].sort());
   });
 
   it('show open transactions and faults', async () => {

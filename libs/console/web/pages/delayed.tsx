@@ -1,3 +1,4 @@
+import { useState } from 'preact/hooks';
 import { count, plural } from '../lib/format.js';
 import { usePages, useResource } from '../lib/resource.js';
 import { linkTo, place, setQuery } from '../lib/router.js';
@@ -5,7 +6,7 @@ import { may, nowMs, session } from '../lib/session.js';
 import type { BrokerProblem, Delayed, MessagePage } from '../types.js';
 import { Peek } from '../ui/message-table.js';
 import { Empty, Failure, Head, Loaded, Problems, Search, Section, Switch, Time, textsOf } from '../ui/parts.js';
-import { Table } from '../ui/table.js';
+import { type Selection, Table } from '../ui/table.js';
 import { openDeliver, openRecall } from './delayed-changes.js';
 import { HeatMap, SPANS, type SpanName } from './heat-map.js';
 
@@ -29,9 +30,17 @@ export function DelayedPage() {
   const read = usePages<MessagePage<Delayed>, Delayed>(path, ({ messages }) => messages, REFRESH_MS);
   const { items, more } = read;
   const isChosen = query.has('from');
+  const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
+  const chosen = items.filter((one) => selected.has(placeOf(one)));
+  const select = (keys: readonly string[], isSelected: boolean): void => {
+    const next = new Set(selected);
+    for (const key of keys) isSelected ? next.add(key) : next.delete(key);
+    setSelected(next);
+  };
   return (
     <>
       <Head title="Delayed">
+        <Chosen messages={chosen} />
         <Search label="Filter by topic" isSlow value={topic} onInput={(one) => setQuery({ topic: one })} />
       </Head>
       <Loaded of={calendar}>
@@ -65,6 +74,7 @@ export function DelayedPage() {
             <List
               messages={items.filter(({ dueTimestampMs: ms }) => !isChosen || (ms >= fromMs && ms < toMs))}
               isChosen={isChosen}
+              selection={{ chosen: selected, change: select }}
             />
             {read.appendError !== undefined && <Failure error={read.appendError} />}
             <p class="foot">
@@ -87,7 +97,39 @@ export function DelayedPage() {
   );
 }
 
-function List({ messages, isChosen }: { readonly messages: readonly Delayed[]; readonly isChosen: boolean }) {
+/** What can be done to those that are selected: a change is of one topic. */
+function Chosen({ messages }: { readonly messages: readonly Delayed[] }) {
+  const [mayDeliver, mayRecall] = [may('deliver') && session.value?.has.control === true, may('recall')];
+  if (messages.length === 0 || (!mayDeliver && !mayRecall)) return null;
+  const isOneTopic = new Set(messages.map(({ originTopic }) => originTopic)).size === 1;
+  const title = isOneTopic ? undefined : 'Select messages of one topic';
+  return (
+    <>
+      {mayDeliver && (
+        <button type="button" disabled={!isOneTopic} title={title} onClick={() => openDeliver(messages)}>
+          Deliver {count(messages.length)} now
+        </button>
+      )}
+      {mayRecall && (
+        <button type="button" class="danger" disabled={!isOneTopic} title={title} onClick={() => openRecall(messages)}>
+          Cancel {count(messages.length)}
+        </button>
+      )}
+    </>
+  );
+}
+
+function placeOf({ broker, queueId, queueOffset, messageId }: Delayed): string {
+  return `${broker}/${queueId}/${queueOffset}/${messageId}`;
+}
+
+interface ListProps {
+  readonly messages: readonly Delayed[];
+  readonly isChosen: boolean;
+  readonly selection: Selection;
+}
+
+function List({ messages, isChosen, selection }: ListProps) {
   if (messages.length === 0) {
     return (
       <div class="panel">
@@ -103,12 +145,12 @@ function List({ messages, isChosen }: { readonly messages: readonly Delayed[]; r
   const tools = (one: Delayed) => (
     <span class="row-tools">
       {mayDeliver && (
-        <button type="button" class="small" onClick={() => openDeliver(one)}>
+        <button type="button" class="small" onClick={() => openDeliver([one])}>
           Deliver now
         </button>
       )}
       {mayRecall && (
-        <button type="button" class="small" onClick={() => openRecall(one)}>
+        <button type="button" class="small" onClick={() => openRecall([one])}>
           Cancel
         </button>
       )}
@@ -118,7 +160,8 @@ function List({ messages, isChosen }: { readonly messages: readonly Delayed[]; r
     <Table
       label="Delayed messages"
       rows={messages.toSorted((left, right) => left.dueTimestampMs - right.dueTimestampMs)}
-      keyOf={({ broker, queueId, queueOffset }) => `${broker}/${queueId}/${queueOffset}`}
+      keyOf={placeOf}
+      {...((mayDeliver || mayRecall) && { selection })}
       hrefOf={({ originTopic, messageId }) => linkTo(['topics', originTopic, 'messages', messageId])}
       columns={[
         { name: 'Due', width: 170, cell: ({ dueTimestampMs }) => <Time ms={dueTimestampMs} isCoarse /> },

@@ -3,7 +3,7 @@ import { useLive } from '../lib/live.js';
 import { useResource } from '../lib/resource.js';
 import { may, movedMs, nowMs, session } from '../lib/session.js';
 import { lanesOf, mainCopy } from '../lib/trail.js';
-import type { Body, Message, Trail } from '../types.js';
+import type { Attempt, Body, Message, Trail } from '../types.js';
 import { Code, Copy, Empty, type Fact, Facts, Head, Loaded, Problems, Section, Time, textsOf } from '../ui/parts.js';
 import { openSend } from '../ui/send.js';
 import { openJump } from '../ui/time-bar.js';
@@ -61,12 +61,12 @@ function Tools({ trail, path }: { readonly trail: Trail; readonly path: string }
         </button>
       )}
       {isWaiting && may('deliver') && session.value?.has.control === true && (
-        <button type="button" onClick={() => openDeliver(delayed)}>
+        <button type="button" onClick={() => openDeliver([delayed])}>
           Deliver now
         </button>
       )}
       {isWaiting && may('recall') && (
-        <button type="button" class="danger" onClick={() => openRecall(delayed)}>
+        <button type="button" class="danger" onClick={() => openRecall([delayed])}>
           Cancel
         </button>
       )}
@@ -110,6 +110,7 @@ function Shown({ trail }: { readonly trail: Trail }) {
           started.
         </p>
       )}
+      <Failures attempts={trail.attempts ?? []} />
       <div class="halves">
         <Section
           title="Body"
@@ -126,6 +127,24 @@ function Shown({ trail }: { readonly trail: Trail }) {
         </div>
       </div>
     </>
+  );
+}
+
+/** What this instance's handlers threw. */
+function Failures({ attempts }: { readonly attempts: readonly Attempt[] }) {
+  const failed = attempts.filter(({ error }) => error !== undefined);
+  if (failed.length === 0) return null;
+  return (
+    <Section title="Failures in this instance">
+      {failed.map(({ consumerGroup, deliveryAttempt, startedAtMs, error, stack, next }) => (
+        <details key={`${consumerGroup} ${startedAtMs}`} class="more">
+          <summary>
+            {consumerGroup}, delivery {deliveryAttempt}: {error} <span class="muted">then {next}</span>
+          </summary>
+          <Code label={`Stack of delivery ${deliveryAttempt}`}>{stack ?? error ?? ''}</Code>
+        </details>
+      ))}
+    </Section>
   );
 }
 

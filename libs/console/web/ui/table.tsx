@@ -14,7 +14,7 @@ export interface Column<T> {
   readonly isExtra?: boolean;
 }
 
-interface Selection {
+export interface Selection {
   readonly chosen: ReadonlySet<string>;
   readonly change: (keys: readonly string[], isChosen: boolean) => void;
 }
