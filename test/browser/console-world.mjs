@@ -43,7 +43,7 @@ const FAILURES = ['card declined', 'no such customer', 'gateway timeout'];
 const DEAD_LETTERS = 12n;
 const DELAYS_MIN = [15, 15, 16, 31, 31, 32, 45, 61, 62, 90, 130, 240, 241, 600, 601, 1_200];
 
-/** This file has no decorator syntax. @param {new () => object} type @param {string} method @param {MethodDecorator} decorate */
+/** This file has no decorator syntax. @param {new () => object} type @param {string} method @param {import('nestjs-rocketmq').ListenerDecorator<never[]>} decorate */
 function listener(type, method, decorate) {
   decorate(
     type.prototype,

@@ -16,7 +16,7 @@ let resender: Resender;
 const barriers = new Barriers();
 
 beforeAll(async () => {
-  const topics = TOPICS.map(({ name, type }) => ({ name, type: type ?? 'normal' }));
+  const topics = TOPICS.map(({ name, type }) => ({ name, type }));
   const groups = [{ name: 'order-service' }, { name: 'inventory-service' }];
   broker = await TestBroker.start({ manualClock: true, strict: true, recallEnabled: true, topics, groups });
   const { endpoints, clock } = broker;

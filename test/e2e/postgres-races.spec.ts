@@ -23,7 +23,7 @@ describeWithPostgres('the demos on PostgreSQL, when payment and time-out meet', 
 
   beforeAll(async () => {
     postgres = await Postgres.start();
-    const topics = TOPICS.map(({ name, type }) => ({ name, type: type ?? 'normal' }));
+    const topics = TOPICS.map(({ name, type }) => ({ name, type }));
     const groups = [{ name: 'order-service' }, { name: 'inventory-service' }];
     broker = await TestBroker.start({ manualClock: true, strict: true, recallEnabled: true, topics, groups });
     const { endpoints, clock } = broker;

@@ -21,7 +21,7 @@ import { eventually } from '../support/until.js';
 const prefix = `listeners-${randomBytes(4).toString('hex')}-`;
 
 const Orders = defineTopic<{ id: string }>('orders', { type: 'normal' });
-const Graves = defineTopic('graves', { type: 'normal' });
+const Graves = defineTopic<{ id: string }>('graves', { type: 'normal' });
 const Readings = defineTopic<number>('readings', { type: 'normal' });
 
 @Injectable()

@@ -279,7 +279,8 @@ async function app({
   Controller()(Orders);
   method(Orders, 'slow', Get('slow'));
   const settings = { concurrency: 100, invisibleDurationMs };
-  if (handlers === 'listeners') method(Orders, 'handle', RocketMQListener(`${name}-orders`, settings));
+  if (handlers === 'listeners')
+    method(Orders, 'handle', /** @type {MethodDecorator} */ (RocketMQListener(`${name}-orders`, settings)));
   else {
     Payload()(Orders.prototype, 'handle', 0);
     Ctx()(Orders.prototype, 'handle', 1);

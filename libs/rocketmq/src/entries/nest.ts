@@ -25,12 +25,12 @@ export type {
 } from '../nest/listening/listener-settings.js';
 export { RocketMQBatchContext } from '../nest/listening/rocketmq-batch-context.js';
 export { RocketMQContext } from '../nest/listening/rocketmq-context.js';
-export { RocketMQListener } from '../nest/listening/rocketmq-listener.decorator.js';
+export { type ListenerDecorator, RocketMQListener } from '../nest/listening/rocketmq-listener.decorator.js';
 export type { BodyClass, PlainOf } from '../nest/messages/body-schema.js';
 export { type InvalidBodyDecision, InvalidBodyError, type OnInvalid } from '../nest/messages/invalid-body.js';
 export { type BodyCodec, bytesCodec, jsonCodec, textCodec } from '../nest/messages/message-body.js';
 export type { IncomingHookContext, MessageHook, OutgoingHookContext } from '../nest/messages/message-hooks.js';
-export type { MessageFields, PlainMessage, TopicMessage } from '../nest/messages/outgoing.js';
+export type { FieldArguments, FieldsOf, MessageFields, PlainMessage, TopicMessage } from '../nest/messages/outgoing.js';
 export {
   type BodyOf,
   deadLettersOf,

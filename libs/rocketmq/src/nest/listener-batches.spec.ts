@@ -150,7 +150,7 @@ describe('a batch listener', () => {
     class Meter {
       constructor(@Inject(REQUEST) private readonly request: RocketMQBatchContext) {}
 
-      @RocketMQListener('scoped-batch', { consumerGroup: 'scoped-batch', batch })
+      @RocketMQListener('scoped-batch', { consumerGroup: 'scoped-batch', batch, parameters: 'decorated' })
       async store(@Ctx() context: RocketMQBatchContext, @Payload() bodies: unknown[]): Promise<void> {
         seen.push(this.request === context, bodies);
       }

@@ -296,7 +296,7 @@ describe('the parameters of a listener', () => {
         calls.push(body, context instanceof RocketMQContext);
       }
 
-      @RocketMQListener('parsed', { consumerGroup: 'parsed' })
+      @RocketMQListener('parsed', { consumerGroup: 'parsed', parameters: 'decorated' })
       async parsed(@Attempt() attempt: number, @Payload('value', ParseIntPipe) value: number): Promise<void> {
         calls.push([attempt, value]);
       }

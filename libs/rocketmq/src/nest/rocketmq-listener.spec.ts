@@ -88,7 +88,7 @@ describe('the arguments of a listener', () => {
     const calls: unknown[][] = [];
     @Injectable()
     class Listener {
-      @RocketMQListener('decorated', { consumerGroup: 'decorated' })
+      @RocketMQListener('decorated', { consumerGroup: 'decorated', parameters: 'decorated' })
       async handle(
         @Ctx() context: RocketMQContext,
         @Payload('id') id: string,
@@ -102,6 +102,17 @@ describe('the arguments of a listener', () => {
       await broker.idle();
       expect(calls).toEqual([['decorated', 'x', { id: 'x' }]]);
     });
+  });
+
+  it('must be decorated where the listener says so', () => {
+    const declare = () => {
+      class Listener {
+        @RocketMQListener('decorated', { consumerGroup: 'decorated', parameters: 'decorated' })
+        async handle(_body: unknown): Promise<void> {}
+      }
+      return Listener;
+    };
+    expect(declare).toThrow(/ILLEGAL_OPTION.*Listener\.handle: option parameters is 'decorated', but no parameter has/);
   });
 });
 

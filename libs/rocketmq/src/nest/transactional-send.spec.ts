@@ -308,6 +308,7 @@ describe('a transactional topic without a checker', () => {
   it('fails the startup when the topic is of another type', async () => {
     @Injectable()
     class Wrong {
+      // @ts-expect-error a topic of another type
       @TransactionalSend(defineTopic('normal-topic', { type: 'normal' }))
       async method(): Promise<void> {}
     }

@@ -13,10 +13,13 @@ import {
   defineTopic,
   type InputOf,
   type InvalidBodyError,
+  type MessageFields,
+  outboxMessage,
   type RocketMQBatchContext,
   type RocketMQContext,
   RocketMQListener,
   type RocketMQProducer,
+  type TopicDefinition,
   type TransactionAnswer,
   TransactionalSend,
   type TransactionCheck,
@@ -42,6 +45,13 @@ class Letter {
   }
 }
 const Letters = defineTopic('letters', { type: 'normal', schema: Letter });
+
+const Untyped = defineTopic('untyped', { type: 'normal' });
+const Steps = defineTopic<{ step: number }>('steps', { type: 'fifo' });
+const Timeouts = defineTopic('timeouts', { type: 'delay', schema: z.object({ id: z.string() }) });
+const Urgent = defineTopic('urgent', { type: 'priority', schema: Letter });
+const Chats = defineTopic<{ text: string }>('chats', { type: 'lite' });
+const OfAnyType: TopicDefinition<{ id: string }> = Plain;
 
 function topics(): unknown[] {
   return [
@@ -96,6 +106,73 @@ function sends(producer: RocketMQProducer): unknown[] {
     producer.transaction({ topic: 'by-name', body: 7 }, async () => 1),
     // @ts-expect-error ordered messages have no transactions
     producer.transaction({ topic: 'by-name', body: 7, messageGroup: 'g' }, async () => 1),
+  ];
+}
+
+function sendsByType(producer: RocketMQProducer, someFields: MessageFields): unknown[] {
+  const group = { messageGroup: 'a' };
+  return [
+    producer.send(Plain, { id: 'a' }, { keys: ['a'], timeoutMs: 5 }),
+    // @ts-expect-error a delay is for topics of type delay
+    producer.send(Plain, { id: 'a' }, { delayMs: 5 }),
+    // @ts-expect-error a message group is for topics of type fifo
+    producer.send(Plain, { id: 'a' }, group),
+    // @ts-expect-error these fields may contain a delay
+    producer.send(Plain, { id: 'a' }, someFields),
+    producer.send(Steps, { step: 1 }, group),
+    // @ts-expect-error a topic of type fifo requires a message group
+    producer.send(Steps, { step: 1 }),
+    // @ts-expect-error a topic of type fifo requires a message group
+    producer.send(Steps, { step: 1 }, { keys: ['a'] }),
+    // @ts-expect-error ordered messages have no delay
+    producer.send(Steps, { step: 1 }, { messageGroup: 'a', delayMs: 5 }),
+    producer.send(Timeouts, { id: 'a' }, { delayMs: 5 }),
+    producer.send(Timeouts, { id: 'a' }, { deliverAt: new Date(0) }),
+    // @ts-expect-error one of the two
+    producer.send(Timeouts, { id: 'a' }, { delayMs: 5, deliverAt: new Date(0) }),
+    // @ts-expect-error a topic of type delay requires a delay
+    producer.send(Timeouts, { id: 'a' }),
+    producer.send(Urgent, { text: 'a' }, { priority: 1 }),
+    // @ts-expect-error a topic of type priority requires a priority
+    producer.send(Urgent, { text: 'a' }, {}),
+    producer.send(Chats, { text: 'a' }, { liteTopic: 'a' }),
+    // @ts-expect-error a topic of type lite requires a lite topic
+    producer.send(Chats, { text: 'a' }),
+    // @ts-expect-error a transactional topic takes no sends
+    producer.send(Dated, { at: '' }),
+    // @ts-expect-error a transactional topic takes no sends
+    producer.send(Dated, { at: '' }, {}),
+    // The type of the topic is checked when the message is sent.
+    producer.send(OfAnyType, { id: 'a' }, someFields),
+    producer.send(OfAnyType, { id: 'a' }),
+    producer.sendOneway(Steps, { step: 1 }, group),
+    // @ts-expect-error a topic of type fifo requires a message group
+    producer.sendOneway(Steps, { step: 1 }),
+    producer.sendBatch(Steps, [{ body: { step: 1 }, ...group }]),
+    // @ts-expect-error each message requires a message group
+    producer.sendBatch(Steps, [{ body: { step: 1 }, ...group }, { body: { step: 2 } }]),
+    // @ts-expect-error a delay is for topics of type delay
+    producer.sendBatch(Plain, [{ body: { id: 'a' }, delayMs: 5 }]),
+    producer.for(Steps).send({ step: 1 }, group),
+    // @ts-expect-error a topic of type fifo requires a message group
+    producer.for(Steps).send({ step: 1 }),
+    producer.for(Plain).send({ id: 'a' }),
+    // @ts-expect-error a delay is for topics of type delay
+    producer.for(Plain).sendOneway({ id: 'a' }, { delayMs: 5 }),
+    // @ts-expect-error not a transactional topic
+    producer.for(Plain).transaction({ body: { id: 'a' } }, async () => 1),
+    // @ts-expect-error not a transactional topic
+    producer.transaction({ topic: Plain, body: { id: 'a' } }, async () => 1),
+    // @ts-expect-error not a transactional topic
+    currentTransaction().prepare({ topic: Plain, body: { id: 'a' } }),
+    outboxMessage(Plain, { id: 'a' }),
+    outboxMessage(Steps, { step: 1 }, group),
+    // @ts-expect-error a topic of type fifo requires a message group
+    outboxMessage(Steps, { step: 1 }),
+    // @ts-expect-error the outbox assigns the id
+    outboxMessage(Plain, { id: 'a' }, { messageId: 'a' }),
+    // @ts-expect-error a transactional topic takes no sends
+    outboxMessage(Dated, { at: '' }),
   ];
 }
 
@@ -172,6 +249,14 @@ function transactions(): unknown[] {
     @TransactionalSend(Dated)
     notAsync(): void {}
 
+    // @ts-expect-error not a transactional topic
+    @TransactionalSend(Plain)
+    async otherType(): Promise<void> {}
+
+    // @ts-expect-error not a transactional topic
+    @TransactionChecker(Plain)
+    checksOther(): undefined {}
+
     @TransactionChecker(Dated)
     async checks({ body }: TransactionCheck<{ at: Date }>): Promise<TransactionAnswer> {
       return body.at.getTime() > 0 ? 'commit' : 'unknown';
@@ -243,8 +328,13 @@ function listeners(): unknown[] {
       return body.length;
     }
 
-    @RocketMQListener(Plain)
+    @RocketMQListener(Plain, { parameters: 'decorated' })
     async decorated(@Ctx() context: RocketMQContext, @Payload('id') id: string): Promise<string> {
+      return `${context.messageId} ${id}`;
+    }
+
+    @RocketMQListener(Plain)
+    async inPlace(@Payload() { id }: { id: string }, @Ctx() context: RocketMQContext): Promise<string> {
       return `${context.messageId} ${id}`;
     }
 
@@ -278,6 +368,72 @@ function listenersRefused(): unknown[] {
     // @ts-expect-error no such decision
     @RocketMQListener(Plain, { onInvalid: 'drop' })
     invalid(): void {}
+
+    // @ts-expect-error dead letters go to a topic of type normal
+    @RocketMQListener(Plain, { deadLetterTopic: Steps })
+    deadLetters(): void {}
+
+    // @ts-expect-error the body has another type
+    @RocketMQListener(Plain)
+    body({ id }: { id: number }): number {
+      return id;
+    }
+
+    // @ts-expect-error the body is the output of the schema
+    @RocketMQListener(Dated)
+    input({ at }: InputOf<typeof Dated>): string {
+      return at;
+    }
+
+    // @ts-expect-error the body of a topic without one is unknown
+    @RocketMQListener(Untyped)
+    unknown({ id }: { id: string }): string {
+      return id;
+    }
+
+    // @ts-expect-error a batch listener gets an array
+    @RocketMQListener(Plain, { batch: { maxSize: 10, maxWaitMs: 5 } })
+    oneBody({ id }: { id: string }): string {
+      return id;
+    }
+
+    // @ts-expect-error a listener of single messages gets no array
+    @RocketMQListener(Plain)
+    bodies([first]: { id: string }[]): string | undefined {
+      return first?.id;
+    }
+
+    // @ts-expect-error a batch listener gets the context of a batch
+    @RocketMQListener(Plain, { batch: { maxSize: 10, maxWaitMs: 5 } })
+    singleContext(_bodies: unknown[], { message }: RocketMQContext): string {
+      return message.messageId;
+    }
+
+    // @ts-expect-error a listener of single messages gets the context of one
+    @RocketMQListener(Plain)
+    batchContext(_body: unknown, context: RocketMQBatchContext): void {
+      context.fail(0, new Error('x'));
+    }
+
+    // @ts-expect-error of a topic given by its name, the context is known
+    @RocketMQListener('by-name')
+    byName(_body: unknown, context: RocketMQBatchContext): void {
+      context.fail(0, new Error('x'));
+    }
+
+    // @ts-expect-error there is no third parameter
+    @RocketMQListener(Plain)
+    third(_body: unknown, _context: RocketMQContext, _more: string): void {}
+
+    // @ts-expect-error decorated parameters require parameters: 'decorated'
+    @RocketMQListener(Plain)
+    field(@Payload('id') id: string): string {
+      return id;
+    }
+
+    // @ts-expect-error no such parameters
+    @RocketMQListener(Plain, { parameters: 'positional' })
+    parameters(): void {}
   }
   return [Wrong];
 }
@@ -300,7 +456,7 @@ function delivers(app: InjectionContext): unknown[] {
 
 describe('the types', () => {
   it('are checked by the compiler', () => {
-    const all = [topics, sends, sendsToOne, prepares, transactions, listeners, listenersRefused, delivers];
+    const all = [topics, sends, sendsByType, sendsToOne, prepares, transactions, listeners, listenersRefused, delivers];
     expect(inputs).toHaveLength(2);
     expect(all.every((one) => typeof one === 'function')).toBe(true);
   });

@@ -92,6 +92,7 @@ describe('fakeProducer()', () => {
   it('rejects what the real one rejects: by schema, by type, by the limits of the server', async () => {
     const fake = fakeProducer();
     await expect(fake.send(OrderPaid, { id: 7 } as never)).rejects.toThrow(/INVALID_BODY.*order-paid.*id/);
+    // @ts-expect-error a message group is required
     await expect(fake.send(OrderStep, { step: 1 })).rejects.toThrow(/MESSAGE_TYPE_MISMATCH.*give a messageGroup/);
     await expect(fake.send({ topic: 'plain', body: 'x', tag: 'a|b' })).rejects.toThrow(/ILLEGAL_MESSAGE_TAG/);
     await expect(fake.sendOneway({ topic: 'plain', body: '' })).rejects.toThrow(/MESSAGE_BODY_EMPTY/);

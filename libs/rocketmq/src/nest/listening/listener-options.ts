@@ -71,6 +71,7 @@ const OF_DECORATOR: Readonly<Record<keyof RocketMQListenerOptions, Check>> = {
   ...OVERRIDES,
   name: aText,
   connection: aText,
+  parameters: oneOf('decorated'),
   batch: (value) => {
     const { maxSize, maxBytes, maxWaitMs, ...others } = (value ?? {}) as Record<string, unknown>;
     const [unknown] = Object.keys(others);

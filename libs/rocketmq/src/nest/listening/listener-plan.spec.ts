@@ -138,7 +138,7 @@ describe('the plan of consumers', () => {
   });
 
   it('rejects a deadLetterTopic that is not of type normal', () => {
-    const found = [listener('a', 'one', { deadLetterTopic: defineTopic('steps', { type: 'fifo' }) })];
+    const found = [listener('a', 'one', { deadLetterTopic: defineTopic('steps', { type: 'fifo' }) as never })];
     expect(problemOf(() => planConsumers(found, { consumerGroup: 'mine' }))).toMatch(
       /MESSAGE_TYPE_MISMATCH.*Orders\.a.*"steps".*fifo/,
     );

@@ -40,7 +40,7 @@ export interface ListenerSettings
    * are kept; additional properties hold the origin and the reason (`DEAD_LETTER_PROPERTIES`). Default: the dead letter queue.
    */
   // biome-ignore lint/suspicious/noExplicitAny: bodies are sent on as they came, whatever the topic is declared for
-  readonly deadLetterTopic?: TopicDefinition<any, any> | string;
+  readonly deadLetterTopic?: TopicDefinition<any, any, 'normal'> | string;
   /**
    * The handler's return has no meaning: it calls `context.ack()`, `retryLater()` or `deadLetter()`, possibly after it has returned.
    * An error that it throws before is a failure as usual. Needs `handlerTimeoutMs`, within which one must be called. Default false.
@@ -99,6 +99,11 @@ export interface RocketMQListenerOptions extends ListenerOverrides {
    * first one has waited for `maxWaitMs` milliseconds at most. Not for ordered groups. Default: one message per call.
    */
   readonly batch?: Omit<BatchListening, 'handler'>;
+  /**
+   * `decorated`: the method is not checked against the topic, since parameter decorators (`@Payload('field')`, `@Payload(pipe)`, `@Ctx()`,
+   * your own) decide what it is called with, in any order, which the compiler cannot see. Default: the method takes body and context.
+   */
+  readonly parameters?: 'decorated';
 }
 
 /** The module options for listeners. */

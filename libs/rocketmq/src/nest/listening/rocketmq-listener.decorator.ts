@@ -1,5 +1,6 @@
 // `@RocketMQListener`: marks a method as the handler of a topic's messages. rocketmq.explorer.ts finds it.
 
+import { UsageError } from '../../support/errors.js';
 import {
   CONTEXT_PARAMETER,
   ENTRY_PROVIDER_METADATA,
@@ -9,6 +10,8 @@ import {
 } from '../common/rocketmq.constants.js';
 import { type TopicDefinition, type TopicLike, toTopicDefinition } from '../messages/topic-definition.js';
 import type { RocketMQListenerOptions } from './listener-settings.js';
+import type { RocketMQBatchContext } from './rocketmq-batch-context.js';
+import type { RocketMQContext } from './rocketmq-context.js';
 
 /** The metadata of one decorator. */
 export interface ListenerMetadata {
@@ -16,26 +19,64 @@ export interface ListenerMetadata {
   readonly options: RocketMQListenerOptions;
 }
 
+/** Decorates methods that can be called with these parameters only. */
+export type ListenerDecorator<Parameters extends readonly unknown[]> = <
+  Method extends (...parameters: Parameters) => unknown,
+>(
+  target: object,
+  propertyKey: string | symbol,
+  descriptor: TypedPropertyDescriptor<Method>,
+) => void;
+
+/** A listener of one message at a time, whose method takes body and context. */
+type OneByOne = RocketMQListenerOptions & { readonly batch?: undefined; readonly parameters?: undefined };
+/** A listener of batches, whose method takes bodies and context. */
+type OfBatches = RocketMQListenerOptions &
+  Required<Pick<RocketMQListenerOptions, 'batch'>> & { readonly parameters?: undefined };
+/** A listener whose parameters are made by decorators. */
+type OfDecorated = RocketMQListenerOptions & Required<Pick<RocketMQListenerOptions, 'parameters'>>;
+
 /**
  * Handles the messages of a topic. The method is called with `(body, context: RocketMQContext)`, with `batch` as `(bodies, context:
- * RocketMQBatchContext)`, or with the parameters that `@Payload()` and `@Ctx()` mark. Its promise or observable is awaited: success
- * acknowledges the message; an error retries it later, up to the attempts that
+ * RocketMQBatchContext)`; the compiler checks it against the topic, unless the topic is given by its name only. With `parameters:
+ * 'decorated'` it is not checked: its parameters are what `@Payload('field')` and the like make of the message. Its promise or
+ * observable is awaited: success acknowledges the message; an error retries it later, up to the attempts that
  * the group allows, then it is dead-lettered. Works on any provider or controller, several times in a class, and several
  * times on one method (then each needs a `name`).
+ * @throws UsageError when `parameters` is `decorated` and no parameter has a decorator
  */
-export function RocketMQListener<Body, Input>(
+// biome-ignore-start lint/suspicious/noExplicitAny: a topic given by its name alone has bodies that only the application knows
+export function RocketMQListener<Body = any, Input = any>(
   topic: TopicLike<Body, Input>,
-  options: RocketMQListenerOptions = {},
-): MethodDecorator {
+  options: OfBatches,
+): ListenerDecorator<[bodies: Body[], context: RocketMQBatchContext]>;
+export function RocketMQListener<Body = any, Input = any>(
+  topic: TopicLike<Body, Input>,
+  options: OfDecorated,
+): MethodDecorator;
+export function RocketMQListener<Body = any, Input = any>(
+  topic: TopicLike<Body, Input>,
+  options?: OneByOne,
+): ListenerDecorator<[body: Body, context: RocketMQContext]>;
+// biome-ignore-end lint/suspicious/noExplicitAny: as above
+export function RocketMQListener(topic: TopicLike, options: RocketMQListenerOptions = {}): MethodDecorator {
   return (target, propertyKey, descriptor) => {
     const method = descriptor.value as object;
-    const listener: ListenerMetadata = { topic: toTopicDefinition(topic as TopicLike), options: { ...options } };
+    const listener: ListenerMetadata = { topic: toTopicDefinition(topic), options: { ...options } };
     const others: readonly ListenerMetadata[] = Reflect.getOwnMetadata(LISTENER_METADATA, method) ?? [];
+    if (options.parameters !== undefined) assertDecorated(target.constructor, propertyKey);
     Reflect.defineMetadata(LISTENER_METADATA, [listener, ...others], method);
     // Without it, Nest ignores request-scoped global enhancers on classes that are not controllers.
     Reflect.defineMetadata(ENTRY_PROVIDER_METADATA, true, target.constructor);
     recordArguments(target.constructor, propertyKey);
   };
+}
+
+function assertDecorated(type: object, propertyKey: string | symbol): void {
+  const marked: object | undefined = Reflect.getMetadata(ROUTE_ARGUMENTS_METADATA, type, propertyKey);
+  if (marked !== undefined) return;
+  const text = `${(type as { readonly name?: string }).name}.${String(propertyKey)}: option parameters is 'decorated', but no parameter has a decorator such as @Payload(); leave it out`;
+  throw new UsageError('ILLEGAL_OPTION', text, 'parameters');
 }
 
 /** Nest runs pipes only for parameters that it knows; a method without parameter decorators has none. */

@@ -1,13 +1,46 @@
 // Converts messages, in both forms that applications use, into those that the client sends.
 
 import { RefusedMessage } from '../../producer/sending/send-batch.js';
-import { messageTypeOf, type OutgoingMessage } from '../../protocol/model/message.js';
+import { messageTypeOf, type OutgoingMessage, type TopicType } from '../../protocol/model/message.js';
 import { UsageError } from '../../support/errors.js';
 import { encodeBody, type MessageWire } from './message-body.js';
 import { type TopicDefinition, toTopicDefinition } from './topic-definition.js';
 
 /** All fields of a message except its topic and body. */
 export type MessageFields = Omit<OutgoingMessage, 'topic' | 'body'>;
+
+/** The fields that decide the type of a message. */
+type TypeFields = Pick<MessageFields, 'messageGroup' | 'deliverAt' | 'delayMs' | 'priority' | 'liteTopic'>;
+
+/** The fields of any message, with those of its type; the others must not be set. */
+type With<Fields extends keyof TypeFields> = Omit<MessageFields, keyof TypeFields> & {
+  readonly [Field in Fields]-?: NonNullable<TypeFields[Field]>;
+} & { readonly [Field in Exclude<keyof TypeFields, Fields>]?: undefined };
+
+interface FieldsByType {
+  readonly normal: With<never>;
+  readonly fifo: With<'messageGroup'>;
+  readonly delay: With<'delayMs'> | With<'deliverAt'>;
+  readonly priority: With<'priority'>;
+  readonly lite: With<'liteTopic'>;
+  readonly transaction: never;
+}
+
+/**
+ * The fields of a message to a topic of this type: `messageGroup` of an ordered one, either `delayMs` or `deliverAt` of a delayed one,
+ * and so on. A message to a transactional topic is not sent but is part of a transaction. Of a topic whose type the compiler does not know, all fields
+ * are accepted and checked when the message is sent.
+ */
+export type FieldsOf<Type extends TopicType> = TopicType extends Type ? MessageFields : FieldsByType[Type];
+
+/** The last parameters of a send: fields may be left out where the type of the topic needs none. */
+export type FieldArguments<Type extends TopicType, More = unknown> = TopicType extends Type
+  ? [options?: MessageFields & More]
+  : [Type] extends ['normal']
+    ? [options?: FieldsOf<Type> & More]
+    : [Type] extends ['transaction']
+      ? [useTransactionalSendOrTransaction: never]
+      : [options: FieldsOf<Type> & More];
 
 /** A message in its plain form. */
 export interface PlainMessage extends MessageFields {
@@ -17,9 +50,7 @@ export interface PlainMessage extends MessageFields {
 }
 
 /** A message of a batch for one topic. */
-export interface TopicMessage<Input> extends MessageFields {
-  readonly body: Input;
-}
+export type TopicMessage<Input, Type extends TopicType = TopicType> = FieldsOf<Type> & { readonly body: Input };
 
 /** A message by the definition of its topic. @throws UsageError when body or fields do not fit the topic */
 export async function byDefinition(

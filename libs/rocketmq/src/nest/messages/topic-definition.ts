@@ -14,11 +14,12 @@ import { type BodyCodec, bytesCodec } from './message-body.js';
  * A topic, declared once for senders and receivers.
  * @typeParam Body what a handler receives
  * @typeParam Input what a sender passes; it differs from Body where the schema transforms
+ * @typeParam Type the type of its messages; where only `TopicType` is known, their fields are checked when they are sent
  */
-export interface TopicDefinition<Body = unknown, Input = Body> {
+export interface TopicDefinition<Body = unknown, Input = Body, Type extends TopicType = TopicType> {
   readonly name: string;
   /** Undefined for a topic that is only listened to and may be of any type. */
-  readonly type: TopicType | undefined;
+  readonly type: Type | undefined;
   readonly schema: StandardSchemaV1<Input, Body> | undefined;
   /** Default: the module's. */
   readonly codec: BodyCodec | undefined;
@@ -29,7 +30,9 @@ export interface TopicDefinition<Body = unknown, Input = Body> {
 }
 
 /** A topic, or its name, without validation of bodies. */
-export type TopicLike<Body = unknown, Input = Body> = TopicDefinition<Body, Input> | string;
+export type TopicLike<Body = unknown, Input = Body, Type extends TopicType = TopicType> =
+  | TopicDefinition<Body, Input, Type>
+  | string;
 
 // biome-ignore lint/suspicious/noExplicitAny: the other side of a definition may be anything
 type Anything = any;
@@ -46,9 +49,12 @@ export type InputOf<Topic extends TopicDefinition<Anything, Anything>> =
 export type Given<Input> = [Input][Input extends unknown ? 0 : never];
 
 /** The options of `defineTopic`. */
-export interface TopicDefinitionOptions<Schema extends StandardSchemaV1 | BodyClass> {
+export interface TopicDefinitionOptions<
+  Schema extends StandardSchemaV1 | BodyClass,
+  Type extends TopicType = TopicType,
+> {
   /** The message type of the topic on the cluster. A topic accepts messages of one type only. */
-  readonly type: TopicType;
+  readonly type: Type;
   /**
    * Validates bodies before they are sent and after they are received. Any Standard Schema (zod, valibot, arktype, …), or
    * a class with the decorators of class-validator, which needs the packages class-validator and class-transformer.
@@ -67,22 +73,51 @@ export interface TopicDefinitionOptions<Schema extends StandardSchemaV1 | BodyCl
   readonly queues?: number;
 }
 
+/** The options of a topic whose bodies are declared by a type alone: `defineTopic<Order>()`. */
+type WithoutSchema<Type extends TopicType> = TopicDefinitionOptions<StandardSchemaV1, Type> & {
+  readonly schema?: undefined;
+};
+
 /**
  * Declares a topic. It creates nothing on the cluster.
  * @throws UsageError when the name or an option is illegal
  */
-export function defineTopic<Body extends object>(
+export function defineTopic<Body extends object, Type extends TopicType>(
   name: string,
-  options: TopicDefinitionOptions<BodyClass<Body>> & { readonly schema: BodyClass<Body> & { '~standard'?: never } },
-): TopicDefinition<Body, PlainOf<Body>>;
-export function defineTopic<Schema extends StandardSchemaV1>(
+  options: TopicDefinitionOptions<BodyClass<Body>, Type> & {
+    readonly schema: BodyClass<Body> & { '~standard'?: never };
+  },
+): TopicDefinition<Body, PlainOf<Body>, Type>;
+export function defineTopic<Schema extends StandardSchemaV1, Type extends TopicType>(
   name: string,
-  options: TopicDefinitionOptions<Schema> & { readonly schema: Schema },
-): TopicDefinition<StandardSchemaV1.InferOutput<Schema>, StandardSchemaV1.InferInput<Schema>>;
+  options: TopicDefinitionOptions<Schema, Type> & { readonly schema: Schema },
+): TopicDefinition<StandardSchemaV1.InferOutput<Schema>, StandardSchemaV1.InferInput<Schema>, Type>;
+// TypeScript infers no type parameter beside one that is given, so each type of topic has a signature of its own.
 export function defineTopic<Body = unknown>(
   name: string,
-  options: TopicDefinitionOptions<StandardSchemaV1> & { readonly schema?: undefined },
-): TopicDefinition<Body>;
+  options: WithoutSchema<'normal'>,
+): TopicDefinition<Body, Body, 'normal'>;
+export function defineTopic<Body = unknown>(
+  name: string,
+  options: WithoutSchema<'fifo'>,
+): TopicDefinition<Body, Body, 'fifo'>;
+export function defineTopic<Body = unknown>(
+  name: string,
+  options: WithoutSchema<'delay'>,
+): TopicDefinition<Body, Body, 'delay'>;
+export function defineTopic<Body = unknown>(
+  name: string,
+  options: WithoutSchema<'transaction'>,
+): TopicDefinition<Body, Body, 'transaction'>;
+export function defineTopic<Body = unknown>(
+  name: string,
+  options: WithoutSchema<'priority'>,
+): TopicDefinition<Body, Body, 'priority'>;
+export function defineTopic<Body = unknown>(
+  name: string,
+  options: WithoutSchema<'lite'>,
+): TopicDefinition<Body, Body, 'lite'>;
+export function defineTopic<Body = unknown>(name: string, options: WithoutSchema<TopicType>): TopicDefinition<Body>;
 export function defineTopic(
   name: string,
   { type, schema, codec, onInvalid, queues }: TopicDefinitionOptions<StandardSchemaV1 | BodyClass>,

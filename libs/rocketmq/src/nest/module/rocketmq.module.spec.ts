@@ -218,9 +218,13 @@ describe('a producer with defined topics', () => {
     const running = await start({ imports: [RocketMQModule.forRoot(options())] });
     const producer = running.get(RocketMQProducer);
     const Plain = defineTopic('plain', { type: 'normal' });
+    // @ts-expect-error a delay is for topics of type delay
     await expect(producer.send(Plain, 1, { delayMs: 5 })).rejects.toThrow(/MESSAGE_TYPE_MISMATCH.*leave out/);
+    // @ts-expect-error a message group is required
     await expect(producer.send(defineTopic('f', { type: 'fifo' }), 1)).rejects.toThrow(/give a messageGroup/);
+    // @ts-expect-error a delay is required
     await expect(producer.send(defineTopic('d', { type: 'delay' }), 1)).rejects.toThrow(/give delayMs or deliverAt/);
+    // @ts-expect-error a transactional topic takes no sends
     await expect(producer.send(defineTopic('t', { type: 'transaction' }), 1)).rejects.toThrow(/@TransactionalSend/);
     await expect(producer.recall({ topic: 'd', recallHandle: undefined })).rejects.toThrow(/NO_RECALL_HANDLE/);
   });

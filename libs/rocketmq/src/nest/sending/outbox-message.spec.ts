@@ -17,6 +17,7 @@ describe('outboxMessage', () => {
   it('rejects what does not fit the topic before it is written anywhere', async () => {
     const wrong = { parcel: 'A', step: 'first' };
     await expect(outboxMessage(Moved, wrong, { messageGroup: 'A' })).rejects.toMatchObject({ code: 'INVALID_BODY' });
+    // @ts-expect-error: a message group is required
     const ungrouped = outboxMessage(Moved, { parcel: 'A', step: 1 });
     await expect(ungrouped).rejects.toMatchObject({ code: 'MESSAGE_TYPE_MISMATCH' });
     // @ts-expect-error: the topic decides the type of the body
@@ -29,6 +30,6 @@ describe('outboxMessage', () => {
     const Plain = defineTopic<{ a: number }>('plain', { type: 'normal' });
     const encode = (body: unknown): Buffer => Buffer.from(JSON.stringify(body).toUpperCase());
     const shouting = { encode, decode: () => ({}) };
-    expect(String((await outboxMessage(Plain, { a: 1 }, {}, shouting)).body)).toBe('{"A":1}');
+    expect(String((await outboxMessage(Plain, { a: 1 }, { codec: shouting })).body)).toBe('{"A":1}');
   });
 });

@@ -1,22 +1,30 @@
 // Creates a message for the outbox from the definition of its topic: validated and encoded while the transaction can still fail.
 
+import type { TopicType } from '../../protocol/model/message.js';
 import type { OutboxMessage } from '../../sql/outbox-message.js';
 import { type BodyCodec, encodeBody, jsonCodec } from '../messages/message-body.js';
-import { assertFits, type MessageFields } from '../messages/outgoing.js';
+import { assertFits, type FieldArguments, type MessageFields } from '../messages/outgoing.js';
 import type { Given, TopicDefinition } from '../messages/topic-definition.js';
+
+/** What is different for a message of the outbox. */
+interface OutboxFields {
+  /** Of topics without one of their own; pass it where the module sets one. Default: JSON. */
+  readonly codec?: BodyCodec;
+  /** The outbox assigns it. */
+  readonly messageId?: undefined;
+}
 
 /**
  * Creates the message for `outbox.add` of `nestjs-rocketmq/sql`, with the body validated by the topic's schema and encoded, as a send
  * does. Prefixes of topics and outgoing hooks are applied when the relay sends it with `RocketMQProducer`.
- * @param codec of topics without one of their own; pass it where the module sets one. Default JSON
  * @throws UsageError when body or fields do not fit the topic
  */
-export async function outboxMessage<Body, Input>(
-  topic: TopicDefinition<Body, Input>,
+export async function outboxMessage<Body, Input, Type extends TopicType>(
+  topic: TopicDefinition<Body, Input, Type>,
   body: Given<Input>,
-  fields: Omit<MessageFields, 'messageId'> = {},
-  codec: BodyCodec = jsonCodec,
+  ...options: FieldArguments<Type, OutboxFields>
 ): Promise<OutboxMessage> {
+  const { codec = jsonCodec, ...fields }: MessageFields & OutboxFields = options[0] ?? {};
   assertFits(topic as TopicDefinition, fields);
   return { ...fields, topic: topic.name, body: await encodeBody(topic as TopicDefinition, body, codec) };
 }

@@ -47,7 +47,7 @@ describe('RocketMQProducer', () => {
     const outcomes = await producer.sendBatch(Order, [
       { body: { id: 1 }, keys: ['one'] },
       { body: { id: 'two' } as never },
-      { body: { id: 3 }, messageGroup: 'g' },
+      { body: { id: 3 }, messageGroup: 'g' as never },
     ]);
     expect(outcomes).toMatchObject([
       { status: 'sent', receipt: { topic: 'order' } },

@@ -3,13 +3,14 @@
 import type { Producer } from '../../producer/producer.js';
 import type { BatchOptions, BatchOutcome } from '../../producer/sending/send-batch.js';
 import type { SendReceipt } from '../../producer/sending/send-request.js';
-import type { OutgoingMessage } from '../../protocol/model/message.js';
+import type { OutgoingMessage, TopicType } from '../../protocol/model/message.js';
 import type { CallOptions } from '../../support/deadline.js';
 import { StateError, UsageError } from '../../support/errors.js';
 import type { MessageWire } from '../messages/message-body.js';
 import {
   byDefinition,
   byName,
+  type FieldArguments,
   type MessageFields,
   orRefused,
   type PlainMessage,
@@ -32,7 +33,7 @@ export interface SendOptions extends MessageFields, CallOptions {}
 /** A message of a transaction with its topic. */
 export interface TransactionalTopicMessage<Input> extends TransactionalMessage<Given<Input>> {
   // biome-ignore lint/suspicious/noExplicitAny: what a receiver makes of the body does not matter to the sender
-  readonly topic: TopicDefinition<any, Input> | string;
+  readonly topic: TopicDefinition<any, Input, 'transaction'> | string;
 }
 
 /** @internal The producer that messages are passed to, usually the client's. Not in the published types: `sendEncoded` is not. */
@@ -61,10 +62,10 @@ export class RocketMQProducer {
    * @throws UsageError when the body does not fit the schema, or the options do not fit the topic's type; nothing was sent
    * @throws NotSentError, StatusError or TransportError, whose `outcome` says whether the message may be stored
    */
-  send<Body, Input>(
-    topic: TopicDefinition<Body, Input>,
+  send<Body, Input, Type extends TopicType>(
+    topic: TopicDefinition<Body, Input, Type>,
     body: Given<Input>,
-    options?: SendOptions,
+    ...options: FieldArguments<Type, CallOptions>
   ): Promise<SendReceipt>;
   send(message: PlainMessage, options?: CallOptions): Promise<SendReceipt>;
   async send(first: TopicDefinition | PlainMessage, second?: unknown, third?: SendOptions): Promise<SendReceipt> {
@@ -79,9 +80,9 @@ export class RocketMQProducer {
    * fails, the later ones of its group are not sent.
    * @throws UsageError for an invalid option, StateError once closed; nothing was sent
    */
-  sendBatch<Body, Input>(
-    topic: TopicDefinition<Body, Input>,
-    messages: readonly TopicMessage<Given<Input>>[],
+  sendBatch<Body, Input, Type extends TopicType>(
+    topic: TopicDefinition<Body, Input, Type>,
+    messages: readonly TopicMessage<Given<Input>, Type>[],
     options?: BatchOptions,
   ): Promise<BatchOutcome[]>;
   sendBatch(messages: readonly PlainMessage[], options?: BatchOptions): Promise<BatchOutcome[]>;
@@ -105,10 +106,10 @@ export class RocketMQProducer {
    * Sends a message without waiting for the server. A failure is logged and reported to `events.onOnewayFailed`.
    * @throws as {@link send}, before anything was sent
    */
-  sendOneway<Body, Input>(
-    topic: TopicDefinition<Body, Input>,
+  sendOneway<Body, Input, Type extends TopicType>(
+    topic: TopicDefinition<Body, Input, Type>,
     body: Given<Input>,
-    options?: SendOptions,
+    ...options: FieldArguments<Type, CallOptions>
   ): Promise<void>;
   sendOneway(message: PlainMessage, options?: CallOptions): Promise<void>;
   async sendOneway(first: TopicDefinition | PlainMessage, second?: unknown, third?: SendOptions): Promise<void> {
@@ -163,8 +164,8 @@ export class RocketMQProducer {
   }
 
   /** The producer of one topic, typed by its bodies. */
-  for<Body, Input>(topic: TopicDefinition<Body, Input>): TopicSender<Input> {
-    return new TopicSender<Input>(this, topic as unknown as TopicDefinition<unknown, Input>);
+  for<Body, Input, Type extends TopicType>(topic: TopicDefinition<Body, Input, Type>): TopicSender<Input, Type> {
+    return new TopicSender<Input, Type>(this, topic as unknown as TopicDefinition<unknown, Input, Type>);
   }
 
   /** @internal */
@@ -196,30 +197,31 @@ export class RocketMQProducer {
 }
 
 /** Sends to one topic. Each method is that of `RocketMQProducer`. */
-export class TopicSender<Input> {
+export class TopicSender<Input, Type extends TopicType = TopicType> {
   /** @internal Created by `RocketMQProducer.for`. */
   constructor(
     private readonly producer: Pick<RocketMQProducer, 'send' | 'sendBatch' | 'sendOneway' | 'transaction'>,
-    readonly topic: TopicDefinition<unknown, Input>,
+    readonly topic: TopicDefinition<unknown, Input, Type>,
   ) {}
 
   /** See `RocketMQProducer.send`. */
-  send(body: Input, options?: SendOptions): Promise<SendReceipt> {
-    return this.producer.send(this.topic, body, options);
+  send(body: Input, ...options: FieldArguments<Type, CallOptions>): Promise<SendReceipt> {
+    return this.producer.send(this.topic, body, ...options);
   }
 
   /** See `RocketMQProducer.sendBatch`. */
-  sendBatch(messages: readonly TopicMessage<Input>[], options?: BatchOptions): Promise<BatchOutcome[]> {
+  sendBatch(messages: readonly TopicMessage<Input, Type>[], options?: BatchOptions): Promise<BatchOutcome[]> {
     return this.producer.sendBatch(this.topic, messages, options);
   }
 
   /** See `RocketMQProducer.sendOneway`. */
-  sendOneway(body: Input, options?: SendOptions): Promise<void> {
-    return this.producer.sendOneway(this.topic, body, options);
+  sendOneway(body: Input, ...options: FieldArguments<Type, CallOptions>): Promise<void> {
+    return this.producer.sendOneway(this.topic, body, ...options);
   }
 
   /** See `RocketMQProducer.transaction`. */
   transaction<T>(
+    this: TopicSender<Input, 'transaction'>,
     message: TransactionalMessage<Input>,
     work: (transaction: CurrentTransaction) => Promise<T>,
     options?: CallOptions,

@@ -35,7 +35,7 @@ export interface CurrentTransaction extends Omit<LocalTransaction, 'prepare'> {
   prepare<Input>(
     message: TransactionalMessage<Given<Input>> & {
       // biome-ignore lint/suspicious/noExplicitAny: what a receiver makes of the body does not matter to the sender
-      readonly topic?: TopicDefinition<any, Input> | string;
+      readonly topic?: TopicDefinition<any, Input, 'transaction'> | string;
     },
   ): Promise<void>;
 }

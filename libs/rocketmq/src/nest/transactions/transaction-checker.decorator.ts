@@ -33,7 +33,7 @@ type CheckerMethod<Body> = (check: TransactionCheck<Body>) => Promise<Transactio
  */
 // biome-ignore lint/suspicious/noExplicitAny: a topic given by its name alone has bodies that only the application knows
 export function TransactionChecker<Body = any, Input = any>(
-  topic: TopicLike<Body, Input>,
+  topic: TopicLike<Body, Input, 'transaction'>,
   { connection }: TransactionCheckerOptions = {},
 ) {
   return <Method extends CheckerMethod<Body>>(

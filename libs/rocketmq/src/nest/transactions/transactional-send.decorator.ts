@@ -52,7 +52,7 @@ export interface TransactionRunner {
  * or that of the overridden method when the override has none. All other calls are transactions of their own.
  */
 export function TransactionalSend<Body, Input, Args extends readonly unknown[]>(
-  topic: TopicLike<Body, Input>,
+  topic: TopicLike<Body, Input, 'transaction'>,
   options: TransactionalSendOptions<Input, Args> = {},
 ) {
   const definition = toTopicDefinition(topic as TopicLike);

@@ -21,7 +21,7 @@ export const PATTERN_EXTRAS_METADATA = 'microservices:pattern_extras';
 const EVENT = 2;
 
 /** The options of `@EventPattern` and `@MessagePattern` beside pattern and transport: those of `@RocketMQListener`. */
-export type PatternExtras = Omit<RocketMQListenerOptions, 'filter' | 'connection'>;
+export type PatternExtras = Omit<RocketMQListenerOptions, 'filter' | 'connection' | 'parameters'>;
 
 /**
  * The discovered methods, with the handlers of a server that is connected to the application.
@@ -134,6 +134,10 @@ function assertExtras(who: string, extras: PatternExtras, isEvent: boolean): voi
   if ('connection' in extras) {
     const text = `${who}: option connection is unknown here; choose the connection by the transport, rocketMQTransport('name')`;
     throw new UsageError('ILLEGAL_OPTION', text, 'connection');
+  }
+  if ('parameters' in extras) {
+    const text = `${who}: option parameters is unknown here; the method of a pattern may have any parameters`;
+    throw new UsageError('ILLEGAL_OPTION', text, 'parameters');
   }
   assertListenerOptions(who, 'decorator', extras);
   if (isEvent) return;
