@@ -6,9 +6,11 @@ import { type ConsoleOptions, type ResolvedConsoleOptions, resolveConsoleOptions
 import { type Change, noPlan, Plans } from './access/plans.js';
 import { Redaction } from './access/redaction.js';
 import { planChange } from './changes/changes.js';
+import { EditedCopies } from './changes/edited-copies.js';
 import { Fields, wrong } from './changes/fields.js';
 import { TimeWatch, timeOf } from './cluster/broker-time.js';
 import { ClusterWatch } from './cluster/cluster-watch.js';
+import { endingOfMany } from './cluster/ending.js';
 import { Kept } from './cluster/kept.js';
 import { type ConsoleAnswer, ConsoleRefusal, type ConsoleRequest, jsonAnswer, refusalAnswer } from './http/exchange.js';
 import { assertOwnPage, assertOwnReading } from './http/guard.js';
@@ -29,12 +31,13 @@ export class Console {
   private readonly options: ResolvedConsoleOptions;
   private readonly plans: Plans;
   private readonly audit: Audit;
+  private readonly edited = new EditedCopies();
   private readonly live = new LiveStreams();
   /** The changes that run and exclude others. */
   private readonly running = new Set<string>();
   private readonly time: TimeWatch;
   private readonly versions: PageContext['versions'];
-  private readonly ending = new AbortController();
+  private readonly ending = endingOfMany();
 
   /** @throws TypeError for an option that is wrong */
   constructor(
@@ -91,13 +94,13 @@ export class Console {
   }
 
   private contextOf(request: ConsoleRequest): PageContext {
-    const { source, watch, time, versions, audit, options } = this;
+    const { source, watch, time, versions, audit, edited, options } = this;
     const redaction = new Redaction(options.bodies, request.viewer, (error) =>
       source.log(`console: the rule for bodies failed, so a body is hidden: ${oneLine(messageOf(error))}`),
     );
     const { admin, nowMs } = source;
     const actions = [...options.actions].filter((action) => isPossible(action, source));
-    return { source, admin, watch, time, versions, redaction, request, actions, audit, nowMs };
+    return { source, admin, watch, time, versions, redaction, request, actions, audit, edited, nowMs };
   }
 
   private async plan(request: ConsoleRequest): Promise<unknown> {

@@ -147,6 +147,90 @@ describe('a plan', () => {
   });
 });
 
+describe('what happens between plan and execution', () => {
+  const later = { topic: 'reminders', body: 'x', delayMs: HOUR_MS };
+  const edit = async (core: ConsoleCore): Promise<object> => {
+    const { deadLetters } = await core.ask('/api/groups/billing/dead-letters');
+    return { ...replay, positions: [deadLetters[0].position], edited: { text: 'edited' } };
+  };
+
+  it('does not let a rewind skip what somebody has set back', async () => {
+    const core = opened();
+    for (let one = 0; one < 20; one++) await producer.send({ topic: 'orders', body: 'x' });
+    await core.change({ ...rewind, to: 'end' });
+    for (let one = 0; one < 3; one++) await producer.send({ topic: 'orders', body: 'x' });
+    const plan = await core.plan(rewind);
+    await core.change({ ...rewind, to: 'beginning' }, { viewer: 'bob' });
+    expect(await core.execute(plan)).toMatchObject({ status: 409, error: { code: 'SET_BACK' } });
+    expect((await admin.groupLag('billing')).lag).toBeGreaterThan(15);
+  });
+
+  it('is not canceled: a message that was delivered', async () => {
+    const core = opened();
+    const ids = await Promise.all([later, later].map(async (one) => (await producer.send(one)).messageId));
+    const plans = await Promise.all(
+      [ids, ids.slice(1)].map((messageIds) => core.plan({ action: 'recall', topic: 'reminders', messageIds })),
+    );
+    await broker.control.deliverNow({ topic: 'reminders', messageId: ids[1] ?? '' });
+    const text = `1 messages canceled; 1 did not wait any more: ${ids[1]}`;
+    expect(await core.execute(plans[0] as never)).toMatchObject({ outcome: 'partly', text });
+    expect(await core.execute(plans[1] as never)).toMatchObject({ status: 409, error: { code: 'NOT_WAITING' } });
+  });
+
+  it('says of which messages it does not know whether they were changed', async () => {
+    const core = opened();
+    const { messageId } = await producer.send(later);
+    const plan = await core.plan({ action: 'recall', topic: 'reminders', messageIds: [messageId, 'invented'] });
+    const lost = Object.assign(new Error('no answer'), { code: 'DEADLINE_EXCEEDED', outcome: 'unknown' });
+    admin.recallDelayed = () => Promise.reject(lost);
+    const text = `0 messages canceled; 1 may be canceled or not: ${messageId}`;
+    expect(await core.execute(plan)).toMatchObject({ outcome: 'partly', text });
+    expect((await core.audit())[0]).toMatchObject({ text, target: { messageIds: messageId } });
+  });
+
+  it('changes all entries of an id once', async () => {
+    const core = opened();
+    broker.control.addFault({ rpc: 'sendMessage', action: { kind: 'dropResponse' }, times: 1 });
+    const { messageId } = await producer.send(later);
+    const plan = await core.plan({ action: 'deliver', topic: 'reminders', messageIds: [messageId] });
+    expect(plan.preview.waiting).toHaveLength(1);
+    expect(await core.execute(plan)).toMatchObject({ outcome: 'done', text: '1 messages delivered' });
+    expect((await core.ask('/api/delayed')).messages).toEqual([]);
+  });
+
+  it('sends a dead letter once: as an edited copy, or as it is', async () => {
+    const core = opened();
+    await bury(['x']);
+    const all = await core.plan(replay);
+    const [first, second] = [await core.plan(await edit(core)), await core.plan(await edit(core), { viewer: 'bob' })];
+    expect(await core.execute(first)).toMatchObject({ outcome: 'done' });
+    expect(await core.execute(second, { viewer: 'bob' })).toMatchObject({
+      status: 409,
+      error: { code: 'EDITED_BEFORE' },
+    });
+    expect(await core.execute(all)).toMatchObject({
+      text: expect.stringMatching('^0 replayed, 1 were replayed before'),
+    });
+  });
+
+  it('counts an edited copy whose answer was lost', async () => {
+    const lost = Object.assign(new Error('no answer'), { outcome: 'unknown' });
+    const core = opened({}, { send: () => Promise.reject(lost) });
+    await bury(['x']);
+    await core.change(await edit(core));
+    expect((await core.plan(replay)).preview).toMatchObject({ planned: [], skipped: [{}] });
+  });
+
+  it('does not count for another dead letter at the position of the edited one', async () => {
+    const core = opened();
+    await bury(['first']);
+    await core.change(await edit(core));
+    await admin.deleteTopic('%DLQ%billing');
+    await bury(['another'], 'other');
+    expect((await core.plan(replay)).preview).toMatchObject({ planned: [{}], skipped: [] });
+  });
+});
+
 describe('the target of a change is that of the message', () => {
   it('of a delayed one: a viewer who may not cancel it cannot do so by another name', async () => {
     const kept = await producer.send({ topic: 'reminders', body: 'must stay', delayMs: HOUR_MS });

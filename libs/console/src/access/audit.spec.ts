@@ -150,6 +150,22 @@ describe('plans', () => {
   });
 });
 
+describe('whoever may only look', () => {
+  it('cannot make the entries of others go, nor fill the memory', async () => {
+    const core = opened(
+      { authorize: (viewer) => viewer === 'ada' },
+      { control: () => ({ faults: async () => [] }) as never },
+    );
+    await core.change(rewind);
+    const rule = { rpc: 'sendMessage', ['x'.repeat(100_000)]: 'y'.repeat(100_000) };
+    for (let i = 0; i < 1_100; i++) await core.plan({ action: 'faults', rule }, { viewer: 'eve' });
+    const entries = await core.audit();
+    expect(entries).toContainEqual(expect.objectContaining({ viewer: 'ada', action: 'rewind', outcome: 'done' }));
+    expect(entries.filter(({ viewer }) => viewer === 'eve')).toHaveLength(200);
+    expect(JSON.stringify(entries).length).toBeLessThan(300_000);
+  });
+});
+
 describe('a request that is wrong', () => {
   it.each([
     '/api/topics/bad%20name/messages',

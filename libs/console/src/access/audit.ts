@@ -46,10 +46,19 @@ export const CONSOLE_ACTIONS: readonly ConsoleAction[] = [
 ];
 
 const MOST_ENTRIES = 1_000;
+/** Apart from the others: whoever may only look could make them go with plans that are refused. */
+const MOST_REFUSALS = 200;
+/** A target may have what a request invents. */
+const MOST_FIELDS = 20;
+const LONGEST_NAME = 100;
+const LONGEST_VALUE = 500;
+/** As many ids as one change may have. */
+const LONGEST_IDS = 8_000;
 
 /** The last changes of this process. */
 export class Audit {
-  private readonly entries: AuditEntry[] = [];
+  private readonly changes: AuditEntry[] = [];
+  private readonly refusals: AuditEntry[] = [];
 
   /**
    * @param watches called with each entry
@@ -60,9 +69,11 @@ export class Audit {
     private readonly failed: (error: unknown) => void,
   ) {}
 
-  add(entry: AuditEntry): void {
-    this.entries.push(entry);
-    if (this.entries.length > MOST_ENTRIES) this.entries.shift();
+  add(given: AuditEntry): void {
+    const entry = { ...given, target: bounded(given.target) };
+    const [entries, most] = entry.outcome === 'refused' ? [this.refusals, MOST_REFUSALS] : [this.changes, MOST_ENTRIES];
+    entries.push(entry);
+    if (entries.length > most) entries.shift();
     for (const watch of this.watches) {
       // Also of one that is asynchronous: a rejection that nobody handles ends the process. `failed` may be the log that failed.
       void (async () => watch(entry))()
@@ -73,6 +84,21 @@ export class Audit {
 
   /** The newest first. */
   list(): readonly AuditEntry[] {
-    return [...this.entries].reverse();
+    return [...this.changes, ...this.refusals].sort((one, other) => other.atMs - one.atMs);
   }
+}
+
+function bounded(target: AuditEntry['target']): AuditEntry['target'] {
+  const fields = Object.entries(target).slice(0, MOST_FIELDS);
+  return Object.fromEntries(
+    fields.map(([name, value]) => [
+      copyOf(name, LONGEST_NAME),
+      copyOf(value, name === 'messageIds' ? LONGEST_IDS : LONGEST_VALUE),
+    ]),
+  );
+}
+
+/** A string that is cut keeps the whole one in memory, unless it is made of its own bytes. */
+function copyOf(text: string, longest: number): string {
+  return text.length <= longest ? text : `${Buffer.from(text.slice(0, longest)).toString()}…`;
 }

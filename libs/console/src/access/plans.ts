@@ -85,6 +85,6 @@ export class Plans {
 
 /** The same words for the plan of another viewer: its existence is nobody else's business. */
 export function noPlan(): ConsoleRefusal {
-  const text = `there is no such plan: it was carried out, is older than 5 minutes, or ${MOST_OF_VIEWER} newer ones were made; nothing was changed now; plan again`;
+  const text = `there is no such plan: it was carried out, is older than 5 minutes, ${MOST_OF_VIEWER} newer ones were made, or another instance of the application made it, to which a load balancer must send this browser; nothing was changed now; plan again`;
   return new ConsoleRefusal(409, 'NO_PLAN', text);
 }

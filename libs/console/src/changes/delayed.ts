@@ -7,6 +7,8 @@ import { ConsoleRefusal } from '../http/exchange.js';
 import { CONTROL_MS, controlOf, inTurns, MOST_ITEMS, type PageContext } from '../pages/context.js';
 import { type Fields, wrong } from './fields.js';
 
+const LONGEST_ID = 255;
+
 /** A delayed message that waits. */
 interface Waiting extends RecallableMessage {
   readonly messageId: string;
@@ -16,7 +18,7 @@ interface Waiting extends RecallableMessage {
 
 export function planRecall(context: PageContext, fields: Fields): Promise<Change> {
   const recall = (one: Waiting, signal: AbortSignal): Promise<void> => context.admin.recallDelayed(one, { signal });
-  return planEach(context, fields, { action: 'recall', done: 'canceled', change: recall });
+  return planEach(context, fields, { action: 'recall', done: 'canceled', change: recall, distinct: placeOf });
 }
 
 /** Of an embedded broker, before it is due. */
@@ -25,50 +27,96 @@ export function planDeliver(context: PageContext, fields: Fields): Promise<Chang
   const deliver = async ({ originTopic: topic = '', messageId }: Waiting, signal: AbortSignal): Promise<void> => {
     await control.deliverNow({ topic, messageId }, { signal });
   };
-  return planEach(context, fields, { action: 'deliver', done: 'delivered', change: deliver });
+  // All of an id at once.
+  return planEach(context, fields, { action: 'deliver', done: 'delivered', change: deliver, distinct: () => '' });
 }
 
 interface Work {
   readonly action: 'recall' | 'deliver';
   readonly done: string;
   change(one: Waiting, signal: AbortSignal): Promise<void>;
+  /** Of the entries of one id: those with the same are changed together. */
+  distinct(one: Waiting): string;
+}
+
+/** A server stores an entry again each time that its wheel has turned, and a send that was repeated twice. */
+function placeOf({ broker, dueAtMs }: Waiting): string {
+  return `${broker} ${dueAtMs}`;
+}
+
+/** What became of one id. */
+interface Result {
+  readonly messageId: string;
+  readonly outcome: 'done' | 'gone' | 'unknown' | 'failed';
+  readonly error?: unknown;
 }
 
 /** @throws ConsoleRefusal when none of the messages waits */
-async function planEach(context: PageContext, fields: Fields, { action, done, change }: Work): Promise<Change> {
+async function planEach(context: PageContext, fields: Fields, work: Work): Promise<Change> {
+  const { action } = work;
   const topic = fields.text('topic');
   const messageIds = [...new Set(fields.texts('messageIds', MOST_ITEMS) ?? [])];
   fields.end();
-  if (messageIds.length === 0) throw wrong(`messageIds must have from 1 to ${MOST_ITEMS} ids`);
+  if (messageIds.length === 0 || messageIds.some(({ length }) => length > LONGEST_ID))
+    throw wrong(`messageIds must have from 1 to ${MOST_ITEMS} ids of at most ${LONGEST_ID} characters`);
   const { signal } = context.request;
   const [found, { consumerGroups }] = await Promise.all([
     inTurns(messageIds, (messageId) => waitingOf(context, topic, messageId)),
     context.admin.groupsOfTopic(topic, { signal }),
   ]);
-  const waiting = found.flat();
-  const gone = messageIds.filter((_, index) => found[index]?.length === 0);
+  const isWaiting = (_: string, index: number): boolean => (found[index]?.length ?? 0) > 0;
+  const waiting = messageIds.filter(isWaiting);
+  const gone = messageIds.filter((id) => !waiting.includes(id));
   if (waiting.length === 0) throw notWaiting(topic, messageIds);
   const run = async (running: AbortSignal): Promise<ChangeResult> => {
-    const results = await inTurns(waiting, async (one) => {
-      try {
-        await change(one, running);
-        return { messageId: one.messageId };
-      } catch (error) {
-        return { messageId: one.messageId, error };
-      }
-    });
-    const failed = results.filter(({ error }) => error !== undefined);
-    if (failed.length === results.length) throw failed[0]?.error;
-    const text = `${results.length - failed.length} messages ${done}${failed.length > 0 ? `, ${failed.length} failed` : ''}`;
-    return { outcome: failed.length > 0 ? 'partly' : 'done', text, details: { results } };
+    // Without the browser, which may have gone.
+    const now = { ...context, request: { ...context.request, signal: running } };
+    return resultOf(await inTurns(waiting, (messageId) => changed(now, work, topic, messageId)), work, topic);
   };
+  const shown = found.flatMap((entries) => entries.at(-1) ?? []);
   const preview = {
     topic,
-    waiting: waiting.map(({ messageId, dueAtMs }) => ({ messageId, dueAtMs })),
+    waiting: shown.map(({ messageId, dueAtMs }) => ({ messageId, dueAtMs })),
     gone,
     consumerGroups,
   };
-  return { action, target: { topic, messageIds: messageIds.join(' ') }, preview, run };
+  return { action, target: { topic, messageIds: waiting.join(' ') }, preview, run };
+}
+
+/** Changes what waits still: a server accepts the recall of what it has delivered. */
+async function changed(context: PageContext, work: Work, topic: string, messageId: string): Promise<Result> {
+  try {
+    const entries = await waitingOf(context, topic, messageId);
+    const distinct = new Map(entries.map((one) => [work.distinct(one), one]));
+    if (distinct.size === 0) return { messageId, outcome: 'gone' };
+    for (const one of distinct.values()) await work.change(one, context.request.signal);
+    return { messageId, outcome: 'done' };
+  } catch (error) {
+    const isUnknown = (error as { readonly outcome?: unknown }).outcome === 'unknown';
+    return { messageId, outcome: isUnknown ? 'unknown' : 'failed', error };
+  }
+}
+
+/** @throws when nothing was changed */
+function resultOf(results: readonly Result[], { done }: Work, topic: string): ChangeResult {
+  const of = (wanted: Result['outcome']): readonly Result[] => results.filter(({ outcome }) => outcome === wanted);
+  const named = (what: string, list: readonly Result[]): readonly string[] =>
+    list.length === 0 ? [] : [`${list.length} ${what}: ${list.map(({ messageId }) => messageId).join(' ')}`];
+  const failed = of('failed');
+  if (failed.length === results.length && failed[0] !== undefined) throw failed[0].error;
+  const gone = of('gone');
+  if (gone.length === results.length)
+    throw notWaiting(
+      topic,
+      gone.map(({ messageId }) => messageId),
+    );
+  const text = [
+    `${of('done').length} messages ${done}`,
+    ...named(`may be ${done} or not`, of('unknown')),
+    ...named('did not wait any more', gone),
+    ...named('failed', failed),
+  ].join('; ');
+  return { outcome: of('done').length === results.length ? 'done' : 'partly', text, details: { results } };
 }
 
 /** Those with this id that wait. @throws the error of a broker that does not answer, when the others have none */

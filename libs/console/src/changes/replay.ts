@@ -3,11 +3,11 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { type DeadLetterView, positionOf, type ReplayInterruptedError, type ReplayResult } from 'nestjs-rocketmq/admin';
 import type { OutgoingMessage } from 'nestjs-rocketmq/client';
-import type { Audit } from '../access/audit.js';
 import type { Change, ChangeResult } from '../access/plans.js';
 import { ConsoleRefusal } from '../http/exchange.js';
 import type { PageContext } from '../pages/context.js';
 import { deadLetterAt, shortDeadLetter } from '../pages/groups.js';
+import type { EditedLetter } from './edited-copies.js';
 import { type Fields, wrong } from './fields.js';
 import { bodyIn, senderOf } from './send.js';
 
@@ -55,14 +55,12 @@ export async function planReplay(context: PageContext, fields: Fields): Promise<
 }
 
 async function previewOf(
-  { admin, audit, redaction, request: { signal } }: PageContext,
+  { admin, edited, redaction, request: { signal } }: PageContext,
   consumerGroup: string,
   { wanted, again }: { readonly wanted: ReadonlySet<string> | undefined; readonly again: boolean },
 ) {
   const isWanted = (one: DeadLetterView): boolean => wanted === undefined || wanted.has(positionOf(one));
-  // An edited copy has an id of its own, so no broker knows it for a replay.
-  const edited = editedOf(audit, consumerGroup);
-  const isEdited = (one: DeadLetterView): boolean => !again && edited.has(positionOf(one));
+  const isEdited = (one: DeadLetterView): boolean => !again && edited.has(letterOf(consumerGroup, one));
   const select = (one: DeadLetterView): boolean => {
     if (!isWanted(one)) return false;
     if (!isEdited(one)) return true;
@@ -103,12 +101,8 @@ async function previewOf(
   return { planned, skipped, failed, gone, problems: [...new Set(problems)] };
 }
 
-/** The positions of the dead letters of which this console has sent an edited copy. */
-function editedOf(audit: Audit, consumerGroup: string): ReadonlySet<string> {
-  const entries = audit.list().filter(({ action, outcome, target }) => {
-    return action === 'replay' && outcome === 'done' && target.consumerGroup === consumerGroup;
-  });
-  return new Set(entries.flatMap(({ target: { edited, position = '' } }) => (edited === undefined ? [] : [position])));
+function letterOf(consumerGroup: string, one: DeadLetterView): EditedLetter {
+  return { consumerGroup, position: positionOf(one), messageId: one.messageId };
 }
 
 interface ReplayOrder {
@@ -146,7 +140,7 @@ class Replay {
   private async page(left: Map<string, string>, after: string | undefined, signal: AbortSignal): Promise<ReplayResult> {
     const { consumerGroup, again, perSecond } = this.order;
     const limit = perSecond === undefined ? PAGE : Math.min(PAGE, perSecond);
-    const select = (one: DeadLetterView): boolean => left.get(positionOf(one)) === one.messageId;
+    const select = (one: DeadLetterView): boolean => left.get(positionOf(one)) === one.messageId && !this.isEdited(one);
     const options = { select, again, limit, after, timeoutMs: PAGE_MS, signal };
     const done = await this.context.admin.replayDeadLetters(consumerGroup, options);
     this.add(done);
@@ -155,6 +149,15 @@ class Replay {
     if (perSecond !== undefined && sent > 0 && left.size > 0)
       await wait((sent / perSecond) * 1_000, undefined, { signal });
     return done;
+  }
+
+  /** An edited copy may have been sent since the plan. */
+  private isEdited(one: DeadLetterView): boolean {
+    const { consumerGroup, again } = this.order;
+    if (again || !this.context.edited.has(letterOf(consumerGroup, one))) return false;
+    if (!this.results.some(({ position }) => position === positionOf(one)))
+      this.results.push({ position: positionOf(one), messageId: one.messageId, outcome: 'replayed-before' });
+    return true;
   }
 
   private add({ replayed, replayedBefore, failed }: ReplayResult): void {
@@ -205,11 +208,24 @@ export async function planEdited(context: PageContext, fields: Fields, edited: F
   const { consumerGroups } = await admin.groupsOfTopic(topic, { signal: request.signal });
   const properties = { ...deadLetter.properties, [EDIT_PROPERTY]: `${consumerGroup}/${position}` };
   const message: OutgoingMessage = { topic, body, tag, keys, properties, messageGroup, priority, liteTopic };
+  const letter = letterOf(consumerGroup, deadLetter);
+  const editedBefore = context.edited.has(letter);
   const run = async (signal: AbortSignal): Promise<ChangeResult> => {
-    const receipt = await send(message, { signal });
+    if (!editedBefore && context.edited.has(letter)) {
+      const text =
+        'an edited copy of this dead letter was sent since the plan; nothing was sent; plan again to send another';
+      throw new ConsoleRefusal(409, 'EDITED_BEFORE', text);
+    }
+    const receipt = await send(message, { signal }).catch((error: unknown) => {
+      if ((error as { readonly outcome?: unknown }).outcome === 'unknown') context.edited.add(letter);
+      throw error;
+    });
+    context.edited.add(letter);
     return { outcome: 'done', text: `an edited copy was sent as message ${receipt.messageId}`, details: receipt };
   };
   const bytes = Buffer.byteLength(body);
-  const preview = { deadLetter: shortDeadLetter(redaction, deadLetter), topic, bytes, consumerGroups, properties };
-  return { action: 'replay', target: { consumerGroup, messageId, position, edited: 'true' }, preview, run };
+  const shown = shortDeadLetter(redaction, deadLetter);
+  const preview = { deadLetter: shown, topic, bytes, consumerGroups, properties, editedBefore };
+  const target = { consumerGroup, messageId, position, edited: 'true' };
+  return { action: 'replay', target, preview, exclusive: `replay of ${consumerGroup}`, run };
 }

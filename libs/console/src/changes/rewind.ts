@@ -2,6 +2,7 @@
 
 import type { PlannedMove, RewindTarget } from 'nestjs-rocketmq/admin';
 import type { Change, ChangeResult } from '../access/plans.js';
+import { ConsoleRefusal } from '../http/exchange.js';
 import { inTurns, type PageContext } from '../pages/context.js';
 import { type Fields, LATEST_MS, wrong } from './fields.js';
 
@@ -20,6 +21,9 @@ export async function planRewind({ admin, request }: PageContext, fields: Fields
     // It has come further by itself since the plan, which was not to go back: then it stays where it is.
     const isBack = to.kind === 'beginning' || (one.from ?? 0n) > offset;
     if (from !== undefined && from >= offset && !isBack) return { broker, queueId, from, to: from };
+    // Somebody has set it back since: what it is to receive again would be skipped, which the plan did not show.
+    if (from !== undefined && from < offset && from < (one.from ?? from))
+      return { broker, queueId, from, to: undefined, error: setBack() };
     try {
       const target = { kind: 'offset', broker, queueId, offset } as const;
       await admin.rewindGroup({ consumerGroup, topic, to: target }, { signal, timeoutMs: MOVE_MS });
@@ -39,6 +43,10 @@ export async function planRewind({ admin, request }: PageContext, fields: Fields
   };
   const target = { consumerGroup, topic, to: to.kind, ...(to.kind === 'time' && { time: to.time.toISOString() }) };
   return { action: 'rewind', target, preview: { moves }, exclusive: `rewind of ${consumerGroup}`, run };
+}
+
+function setBack(): ConsoleRefusal {
+  return new ConsoleRefusal(409, 'SET_BACK', 'the group was set back since the plan; it was not moved; plan again');
 }
 
 interface Moved {

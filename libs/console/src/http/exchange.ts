@@ -11,6 +11,8 @@ export interface ConsoleRequest {
   readonly mountedAs?: string;
   readonly query: URLSearchParams;
   readonly headers: IncomingHttpHeaders;
+  /** `1.0`, `1.1` or `2.0`; undefined where the connection does not say. */
+  readonly httpVersion?: string;
   /** The host that the browser asked for: `Host`, or what a proxy says that the application trusts. */
   readonly host: string | undefined;
   /** The address of the peer; undefined when its connection is gone. */

@@ -57,18 +57,20 @@ export function assertLoopback({ headers, remoteAddress }: ConsoleRequest): void
  * Refuses a request that a proxy on this machine passes on for another one: its connection looks like one from here.
  * @throws ConsoleRefusal
  */
-export function assertNotForwarded({ headers }: ConsoleRequest): void {
+export function assertNotForwarded({ headers, httpVersion }: ConsoleRequest): void {
   const named = FORWARDED.flatMap((name) => [headers[name] ?? []].flat()).flatMap((value) => value.split(','));
   const standard = [...(headers.forwarded ?? '').matchAll(/\b(?:for|host)=([^;,]*)/gi)].flatMap(([, one]) => one ?? []);
   const isLocal = (text: string): boolean => {
     const given = text.trim().replace(/^"(.*)"$/, '$1');
     return given === '' || isLoopback(given) || isLoopback(nameIn(given)) || nameIn(given) === 'localhost';
   };
-  if (![...named, ...standard].every(isLocal))
+  // Browsers speak newer versions, but many a proxy speaks this one, and names nobody.
+  const isOfProxy = headers.via !== undefined || httpVersion === '1.0';
+  if (isOfProxy || ![...named, ...standard].every(isLocal))
     throw new ConsoleRefusal(
       403,
       'NOT_LOCAL',
-      'without guards, the console answers only the machine on which it runs, and a proxy passed this request on for another',
+      'without guards, the console answers only the machine on which it runs, and a proxy passed this request on; set guards',
     );
 }
 

@@ -4,6 +4,7 @@ import type { BrokerVersions, RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import type { ControlClient } from 'nestjs-rocketmq/broker';
 import type { Audit, ConsoleAction } from '../access/audit.js';
 import type { Redaction } from '../access/redaction.js';
+import type { EditedCopies } from '../changes/edited-copies.js';
 import type { TimeWatch } from '../cluster/broker-time.js';
 import type { ClusterWatch } from '../cluster/cluster-watch.js';
 import type { Kept } from '../cluster/kept.js';
@@ -20,6 +21,7 @@ export interface PageContext {
   readonly request: ConsoleRequest;
   readonly actions: readonly ConsoleAction[];
   readonly audit: Audit;
+  readonly edited: EditedCopies;
   /** Milliseconds since 1970. */
   readonly nowMs: () => number;
 }

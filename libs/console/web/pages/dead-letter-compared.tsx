@@ -163,10 +163,17 @@ interface Edited {
   readonly text: string;
 }
 
+interface EditedPreview {
+  readonly topic: string;
+  readonly consumerGroups: readonly string[];
+  /** Whether this console has sent an edited copy of it before. */
+  readonly editedBefore: boolean;
+}
+
 function openEdited(consumerGroup: string, position: string, deadLetter: DeadLetter | undefined): void {
   if (deadLetter?.body.kind !== 'text') return;
   const original = deadLetter.body.text;
-  openChange<Edited, { readonly topic: string; readonly consumerGroups: readonly string[] }>({
+  openChange<Edited, EditedPreview>({
     title: 'Send an edited copy',
     form: { text: pretty(original) },
     Form: EditForm,
@@ -175,6 +182,7 @@ function openEdited(consumerGroup: string, position: string, deadLetter: DeadLet
       <p>
         A new message with an ID of its own goes to <strong>{preview.topic}</strong>. It is marked as edited. The dead
         letter stays.{' '}
+        {preview.editedBefore && <strong>An edited copy of it was sent before: this is another one. </strong>}
         {preview.consumerGroups.length > 0 && `These groups get it: ${preview.consumerGroups.join(', ')}.`}
       </p>
     ),

@@ -1,0 +1,28 @@
+// The dead letters of which this console has sent an edited copy, as far as its process remembers: no broker knows a copy for a replay.
+
+const MOST = 10_000;
+
+/** A dead letter: another one may be at its position when the queue was created again. */
+export interface EditedLetter {
+  readonly consumerGroup: string;
+  readonly position: string;
+  readonly messageId: string;
+}
+
+export class EditedCopies {
+  private readonly letters = new Set<string>();
+
+  add(letter: EditedLetter): void {
+    this.letters.add(keyOf(letter));
+    const [oldest] = this.letters;
+    if (this.letters.size > MOST && oldest !== undefined) this.letters.delete(oldest);
+  }
+
+  has(letter: EditedLetter): boolean {
+    return this.letters.has(keyOf(letter));
+  }
+}
+
+function keyOf({ consumerGroup, position, messageId }: EditedLetter): string {
+  return `${consumerGroup}/${position}/${messageId}`;
+}
