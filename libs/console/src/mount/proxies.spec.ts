@@ -1,5 +1,7 @@
 // The console behind proxies: what the application trusts them with, and what it does not.
 
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { INestApplication } from '@nestjs/common';
 import { ExpressAdapter, type NestExpressApplication } from '@nestjs/platform-express';
@@ -96,11 +98,19 @@ describe('without guards', () => {
     ['x-forwarded-host', 'shop.example'],
     ['forwarded', 'for=203.0.113.7;host=localhost'],
     ['forwarded', 'for=127.0.0.1, for="[2001:db8::1]:4711"'],
+    ['via', '1.1 proxy'],
   ])('a proxy on this machine does not let others in: %s: %s', async (name, value) => {
     const port = await portOf({});
     const path = '/rocketmq/api/topics';
     const refused = await sendRaw({ port, path, headers: { host: 'localhost', [name]: value } });
     expect(refused).toMatchObject({ status: 403, body: expect.stringContaining('NOT_LOCAL') });
+  });
+
+  it('a proxy on this machine that names nobody is known by its old HTTP', async () => {
+    const port = await portOf({});
+    const socket = connect({ port, host: '127.0.0.1' });
+    socket.end(`GET /rocketmq/api/topics HTTP/1.0\r\nHost: 127.0.0.1:${port}\r\n\r\n`);
+    expect(await text(socket)).toContain('NOT_LOCAL');
   });
 
   it.each([
