@@ -1,14 +1,12 @@
 // A PostgreSQL server for one test: a cluster in a temporary folder, with a socket there, removed afterwards.
 
-import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFile } from 'node:child_process';
 import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
-
-const READY_MS = 30_000;
-const POLL_MS = 25;
+import { ended, keep, ready, unprivilegedUser } from './database-process.js';
 
 /** Where Debian installs the programs, which are not on the PATH. */
 const DEBIAN = '/usr/lib/postgresql';
@@ -52,7 +50,7 @@ export class Postgres {
     if (programs === undefined) throw new Error('PostgreSQL is not installed');
     const folder = mkdtempSync(join(tmpdir(), 'rocketmq-sql-'));
     try {
-      const user = unprivilegedUser();
+      const user = unprivilegedUser('postgres', 'nobody');
       if (user !== undefined) chownSync(folder, user.uid, user.gid);
       const data = join(folder, 'data');
       const init = [
@@ -69,8 +67,14 @@ export class Postgres {
         '--no-instructions',
       ];
       await promisify(execFile)(join(programs, 'initdb'), init, { ...user, cwd: folder });
-      const keeper = keep(join(programs, 'postgres'), data, { folder, user, settings });
-      await ready(keeper, join(data, 'postmaster.pid'));
+      const own = ['listen_addresses=', `unix_socket_directories=${folder}`, 'fsync=off', 'max_connections=50'];
+      const args = ['-D', data, ...[...own, ...settings].flatMap((setting) => ['-c', setting])];
+      const keeper = keep(join(programs, 'postgres'), args, { cwd: folder, user, signal: 'QUIT' });
+      const pidFile = join(data, 'postmaster.pid');
+      // The server writes its status to the last line of its pid file.
+      const isReady = async (): Promise<boolean> =>
+        existsSync(pidFile) && /^ready\s*$/m.test(readFileSync(pidFile, 'utf8'));
+      await ready('postgres', keeper, isReady);
       return new Postgres({ host: folder, port: 5432, user: 'tester', database: 'postgres' }, keeper, folder);
     } catch (error) {
       rmSync(folder, { recursive: true, force: true });
@@ -95,63 +99,9 @@ export class Postgres {
 
   /** Stops the server and removes its files. Idempotent. */
   stop(): Promise<void> {
-    this.stopped ??= new Promise<void>((resolve) => {
-      if (this.keeper.exitCode !== null || this.keeper.signalCode !== null) resolve();
-      this.keeper.once('exit', () => resolve());
-      this.keeper.stdin?.end();
-    }).then(() => rmSync(this.folder, { recursive: true, force: true, maxRetries: 3 }));
+    this.stopped ??= ended(this.keeper).then(() =>
+      rmSync(this.folder, { recursive: true, force: true, maxRetries: 3 }),
+    );
     return this.stopped;
   }
-}
-
-interface Keeping {
-  readonly folder: string;
-  readonly user: Ids | undefined;
-  readonly settings: readonly string[];
-}
-
-/** Runs the server under a shell that stops it when the shell's input ends, which happens however this process ends. */
-function keep(postgres: string, data: string, { folder, user, settings }: Keeping): ChildProcess {
-  const own = ['listen_addresses=', `unix_socket_directories=${folder}`, 'fsync=off', 'max_connections=50'];
-  const args = ['-D', data, ...[...own, ...settings].flatMap((setting) => ['-c', setting])];
-  const script = '"$@" & pid=$!; read -r _; kill -QUIT $pid; wait $pid';
-  return spawn('/bin/sh', ['-c', script, 'sh', postgres, ...args], {
-    ...user,
-    cwd: folder,
-    stdio: ['pipe', 'ignore', 'ignore'],
-    // A separate process group: Ctrl-C reaches only the caller, which stops the server when it is no longer needed.
-    detached: true,
-  });
-}
-
-/** The server writes its status to the last line of its pid file. */
-async function ready(keeper: ChildProcess, pidFile: string): Promise<void> {
-  const lastTryAtMs = Date.now() + READY_MS;
-  while (!existsSync(pidFile) || !/^ready\s*$/m.test(readFileSync(pidFile, 'utf8'))) {
-    if (keeper.exitCode !== null) throw new Error(`postgres ended with code ${keeper.exitCode} before it was ready`);
-    if (Date.now() > lastTryAtMs) {
-      keeper.stdin?.end();
-      throw new Error('postgres was not ready in time');
-    }
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  }
-}
-
-interface Ids {
-  readonly uid: number;
-  readonly gid: number;
-}
-
-/** PostgreSQL refuses to run as root; in that case it runs as the user postgres, or else nobody. */
-function unprivilegedUser(): Ids | undefined {
-  if (process.getuid?.() !== 0) return undefined;
-  for (const name of ['postgres', 'nobody']) {
-    try {
-      const [uid, gid] = ['-u', '-g'].map((flag) => Number(execFileSync('id', [flag, name], { stdio: 'pipe' })));
-      if (uid !== undefined && gid !== undefined) return { uid, gid };
-    } catch {
-      // The user does not exist.
-    }
-  }
-  throw new Error('PostgreSQL does not run as root, and there is no user postgres or nobody to run it as');
 }

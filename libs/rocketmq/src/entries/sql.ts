@@ -9,6 +9,13 @@ export {
   drizzleExecutor,
 } from '../sql/drizzle.js';
 export { Inbox, type InboxMessage, type InboxOptions, type InboxResult } from '../sql/inbox.js';
+export {
+  type Mysql2Connection,
+  type Mysql2Pool,
+  type Mysql2PooledConnection,
+  mysql2Database,
+  mysql2Executor,
+} from '../sql/mysql2.js';
 export { type ClientPool, type PooledClient, poolDatabase } from '../sql/node-postgres.js';
 export { Outbox, type OutboxLag, type OutboxOptions, type ParkedMessage } from '../sql/outbox.js';
 export { OUTBOX_ID_PROPERTY, type OutboxMessage } from '../sql/outbox-message.js';
@@ -26,13 +33,9 @@ export {
   retryTransaction,
   TransactionConflictError,
 } from '../sql/retry-transaction.js';
-export { type SchemaOptions, schemaSql } from '../sql/schema.js';
-export type { SqlDatabase, SqlExecutor } from '../sql/sql-port.js';
+export { type SchemaOptions, schemaSql, schemaStatements } from '../sql/schema.js';
+export type { DialectName, SqlDatabase, SqlExecutor } from '../sql/sql-port.js';
 export type { SqlTelemetry } from '../sql/sql-telemetry.js';
-export {
-  RecordRolledBackError,
-  TransactionFencedError,
-  TransactionLog,
-  type TransactionLogOptions,
-} from '../sql/transaction-log.js';
+export { TransactionLog, type TransactionLogOptions } from '../sql/transaction-log.js';
+export { RecordRolledBackError, TransactionFencedError } from '../sql/transaction-log-errors.js';
 export { type TypeormDataSource, type TypeormManager, typeormDatabase, typeormExecutor } from '../sql/typeorm.js';

@@ -2,11 +2,13 @@
 
 import { HOUR_MS } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
+import { dialectOf } from './dialect.js';
 import { assertRetention, purge } from './retention.js';
 import { type RetryPolicy, retrySpanMs } from './retry-span.js';
-import { DEFAULT_INBOX_TABLE, quoteTable } from './schema.js';
+import { DEFAULT_INBOX_TABLE } from './schema.js';
 import type { SqlDatabase, SqlExecutor } from './sql-port.js';
 import type { SqlTelemetry } from './sql-telemetry.js';
+import { tableName } from './table-name.js';
 
 /** The options of `Inbox`. */
 export interface InboxOptions {
@@ -45,7 +47,7 @@ export class Inbox {
 
   /** @throws UsageError `ILLEGAL_TABLE_NAME`; `RETENTION_TOO_SHORT`, with both times */
   constructor(options: InboxOptions = {}) {
-    this.table = quoteTable(options.tableName ?? DEFAULT_INBOX_TABLE);
+    this.table = tableName(options.tableName ?? DEFAULT_INBOX_TABLE);
     this.retentionMs = options.retentionMs ?? DEFAULT_RETENTION_MS;
     this.telemetry = options.telemetry;
     this.assertOutlives(options.retryPolicy);
@@ -66,12 +68,10 @@ export class Inbox {
    * committed together or not at all. A second caller waits until the first one's transaction has ended.
    * @param key a business key; or the message, which stands for its consumer group and message id
    * @throws what `work` throws; let it pass, so that `tx` is rolled back and the key is free again
-   * @throws UsageError `ILLEGAL_KEY` for an empty key
+   * @throws UsageError `ILLEGAL_KEY` for an empty key, and on MySQL for one of more than 1020 bytes
    */
   async once<T>(tx: SqlExecutor, key: string | InboxMessage, work: () => Promise<T>): Promise<InboxResult<T>> {
-    const text = `INSERT INTO ${this.table} ("key") VALUES ($1) ON CONFLICT DO NOTHING RETURNING "key"`;
-    const { rows } = await tx.query(text, [keyOf(key)]);
-    if (rows.length > 0) return { first: true, result: await work() };
+    if (await dialectOf(tx).insertKey(tx, this.table, keyOf(key))) return { first: true, result: await work() };
     this.telemetry?.inboxHit(typeof key === 'string' ? undefined : key.consumerGroup);
     return { first: false };
   }
@@ -82,7 +82,11 @@ export class Inbox {
    * @returns how many were deleted
    */
   purge(database: SqlDatabase, signal?: AbortSignal): Promise<number> {
-    return purge(database, { table: this.table, column: 'created_at', retentionMs: this.retentionMs }, signal);
+    return purge(
+      database,
+      { table: this.table, column: 'created_at', key: 'key', retentionMs: this.retentionMs },
+      signal,
+    );
   }
 }
 

@@ -14,7 +14,7 @@ export interface OutboxMessage extends Omit<OutgoingMessage, 'messageId' | 'body
 }
 
 /** A message as its columns, in types that all drivers and ORMs return in the same form. */
-interface OutboxColumns {
+export interface OutboxColumns {
   readonly topic: string;
   readonly messageGroup: string | null;
   /** JSON. */

@@ -6,11 +6,13 @@ import { MessageIdGenerator } from '../protocol/model/message-id.js';
 import { type Clock, HOUR_MS, SystemClock } from '../support/clock.js';
 import { positive, positiveInteger } from '../support/options.js';
 import { systemRandom } from '../support/random.js';
+import { dialectOf } from './dialect.js';
 import { type OutboxMessage, toColumns } from './outbox-message.js';
 import { purge } from './retention.js';
-import { DEFAULT_OUTBOX_TABLE, quoteTable } from './schema.js';
+import { DEFAULT_OUTBOX_TABLE } from './schema.js';
 import type { SqlDatabase, SqlExecutor } from './sql-port.js';
 import type { SqlTelemetry } from './sql-telemetry.js';
+import { tableName } from './table-name.js';
 
 /** The options of `Outbox`. */
 export interface OutboxOptions {
@@ -52,15 +54,13 @@ export interface ParkedMessage {
 }
 
 const DEFAULT_RETENTION_MS = 24 * HOUR_MS;
-/** Distinguishes the locks of this library's message groups from other advisory locks: the first bytes of "rocketmq". */
-const LOCK_CLASS = 0x726f636b;
 
 /**
  * The local message table: a message is written in the database transaction of the business change, and a relay sends it
  * afterwards, at least once. Its id is the same at each send.
  */
 export class Outbox {
-  /** The table, quoted. @internal */
+  /** The name of the table. @internal */
   readonly table: string;
   private readonly retentionMs: number;
   private readonly clock: Clock;
@@ -71,7 +71,7 @@ export class Outbox {
 
   /** @throws UsageError `ILLEGAL_TABLE_NAME`; `ILLEGAL_OPTION` that names the option */
   constructor(options: OutboxOptions = {}) {
-    this.table = quoteTable(options.tableName ?? DEFAULT_OUTBOX_TABLE);
+    this.table = tableName(options.tableName ?? DEFAULT_OUTBOX_TABLE);
     this.retentionMs = positive('retentionMs', options.retentionMs ?? DEFAULT_RETENTION_MS);
     this.clock = options.clock ?? new SystemClock();
     this.maxDelayMs = positive('maxDelayMs', options.maxDelayMs ?? LIMITS.delayMs);
@@ -88,40 +88,25 @@ export class Outbox {
     const nowMs = this.clock.nowMs();
     const id = this.ids.next(nowMs);
     const written = this.telemetry?.outboxMessage(message) ?? message;
-    const { topic, messageGroup, fields, body } = toColumns(written, id, nowMs, this.maxDelayMs);
-    // Without the lock, a row could become visible after a later one of its group was sent: positions are assigned before the commit.
-    if (messageGroup !== null) {
-      const lock = `SELECT pg_advisory_xact_lock(${LOCK_CLASS}, hashtext($1::text))`;
-      await tx.query(lock, [`${this.table}/${messageGroup}`]);
-    }
-    const text =
-      `INSERT INTO ${this.table} ("id", "topic", "message_group", "fields", "body") ` +
-      "VALUES ($1, $2, $3::text, $4::jsonb, decode($5::text, 'base64'))";
-    await tx.query(text, [id, topic, messageGroup, fields, body]);
+    const columns = toColumns(written, id, nowMs, this.maxDelayMs);
+    const { outbox } = dialectOf(tx);
+    if (columns.messageGroup !== null) await outbox.lockGroup(tx, this.table, columns.messageGroup);
+    await outbox.insert(tx, this.table, id, columns);
     for (const wake of this.watchers) wake();
     return id;
   }
 
   /** The backlog; for a metric. */
   async lag(tx: SqlExecutor): Promise<OutboxLag> {
-    // One subquery for each state, so that an index finds the few relevant rows among the sent ones.
-    const count = (state: string): string => `(SELECT count(*)::int FROM ${this.table} WHERE "state" = '${state}')`;
-    const age = 'extract(epoch FROM clock_timestamp() - min("created_at"))::float8 * 1000';
-    const text =
-      `SELECT ${count('unsent')} AS "unsent", ${count('parked')} AS "parked", ` +
-      `(SELECT ${age} FROM ${this.table} WHERE "state" = 'unsent') AS "oldest"`;
-    const [row] = (await tx.query(text, [])).rows as readonly LagRow[];
-    return { unsent: row?.unsent ?? 0, oldestUnsentMs: Math.max(0, row?.oldest ?? 0), parked: row?.parked ?? 0 };
+    const { unsent, parked, oldest } = await dialectOf(tx).outbox.lag(tx, this.table);
+    return { unsent, oldestUnsentMs: Math.max(0, oldest ?? 0), parked };
   }
 
   /** The parked messages, oldest first. @param limit default 100 */
   async parked(tx: SqlExecutor, limit = 100): Promise<ParkedMessage[]> {
-    const text =
-      `SELECT "id", "topic", "message_group", "attempts", "last_error" FROM ${this.table} ` +
-      `WHERE "state" = 'parked' ORDER BY "position" LIMIT $1::int`;
-    const { rows } = await tx.query(text, [positiveInteger('limit', limit)]);
-    return (rows as readonly ParkedRow[]).map(({ id, topic, message_group, attempts, last_error }) => {
-      return { id, topic, messageGroup: message_group ?? undefined, attempts, lastError: last_error ?? '' };
+    const rows = await dialectOf(tx).outbox.parked(tx, this.table, positiveInteger('limit', limit));
+    return rows.map(({ id, topic, messageGroup, attempts, lastError }) => {
+      return { id, topic, messageGroup: messageGroup ?? undefined, attempts, lastError: lastError ?? '' };
     });
   }
 
@@ -131,13 +116,9 @@ export class Outbox {
    * @returns how many are retried
    */
   async retryParked(tx: SqlExecutor, ids?: readonly string[]): Promise<number> {
-    const chosen = ids === undefined ? '' : ' AND "id" IN (SELECT jsonb_array_elements_text($1::jsonb))';
-    const text =
-      `WITH "retried" AS (UPDATE ${this.table} SET "state" = 'unsent', "attempts" = 0, "due_at" = '-infinity', ` +
-      `"settled_at" = NULL WHERE "state" = 'parked'${chosen} RETURNING 1) SELECT count(*)::int AS "count" FROM "retried"`;
-    const { rows } = await tx.query(text, ids === undefined ? [] : [JSON.stringify(ids)]);
+    const count = await dialectOf(tx).outbox.retryParked(tx, this.table, ids);
     for (const wake of this.watchers) wake();
-    return (rows as readonly { readonly count: number }[])[0]?.count ?? 0;
+    return count;
   }
 
   /**
@@ -147,7 +128,7 @@ export class Outbox {
    */
   purge(database: SqlDatabase, signal?: AbortSignal): Promise<number> {
     const { table, retentionMs } = this;
-    return purge(database, { table, column: 'settled_at', condition: `"state" = 'sent'`, retentionMs }, signal);
+    return purge(database, { table, column: 'settled_at', key: 'id', state: 'sent', retentionMs }, signal);
   }
 
   /** Calls `wake` whenever a message was added, which is before its commit. @internal */
@@ -155,18 +136,4 @@ export class Outbox {
     this.watchers.add(wake);
     return () => void this.watchers.delete(wake);
   }
-}
-
-interface LagRow {
-  readonly unsent: number;
-  readonly parked: number;
-  readonly oldest: number | null;
-}
-
-interface ParkedRow {
-  readonly id: string;
-  readonly topic: string;
-  readonly message_group: string | null;
-  readonly attempts: number;
-  readonly last_error: string | null;
 }

@@ -92,7 +92,7 @@ describe('retryTransaction', () => {
     const error: unknown = await retryTransaction(run, atOnce).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(TransactionConflictError);
     expect(error).toMatchObject({ code: 'TRANSACTION_CONFLICT', outcome: 'rejected', retryable: true, attempts: 5 });
-    expect(String(error)).toContain('all 5 runs (SQLSTATE 40P01 in the last one); nothing of it was committed');
+    expect(String(error)).toContain('all 5 runs (a deadlock in the last one); nothing of it was committed');
     expect((error as Error).cause).toBeInstanceOf(Error);
     expect([runs(), await seats()]).toEqual([5, []]);
   });

@@ -8,7 +8,7 @@ import { RocketMQError } from '../support/errors.js';
 import { positiveInteger } from '../support/options.js';
 import { systemRandom } from '../support/random.js';
 import { backoffPolicyOf, type Waits } from './retry-span.js';
-import { DEADLOCK_DETECTED, SERIALIZATION_FAILURE, sqlStateOf } from './sql-state.js';
+import { conflictOf } from './sql-errors.js';
 
 /** The options of `retryTransaction()`. */
 export interface RetryTransactionOptions {
@@ -34,27 +34,26 @@ export class TransactionConflictError extends RocketMQError {
   constructor(
     /** How often it ran. */
     readonly attempts: number,
-    sqlState: string,
+    conflict: string,
     options?: ErrorOptions,
   ) {
     const text =
-      `this transaction conflicted with others in all ${attempts} runs (SQLSTATE ${sqlState} in the last one); ` +
+      `this transaction conflicted with others in all ${attempts} runs (${conflict} in the last one); ` +
       'nothing of it was committed; retry it later';
     super('TRANSACTION_CONFLICT', text, 'rejected', true, options);
   }
 }
 
 /**
- * Whether a transaction failed only because of a conflict: a serialization failure (40001) or a deadlock (40P01), according to the
- * SQLSTATE of the error or of its `cause`, where Drizzle has it. Nothing of it was committed; a retry may succeed.
+ * Whether a transaction failed only because of a conflict: a serialization failure (40001) or a deadlock (40P01) of PostgreSQL, a deadlock
+ * (1213), a lock wait timeout (1205) or a changed record (1020) of MySQL and MariaDB, by the code of the error or of what it wraps. Nothing of it
+ * is committed when it is rolled back; a retry may succeed.
  */
 export function isTransactionConflict(error: unknown): boolean {
   // A transaction that already reached its limit must not be retried by an outer call.
   if (RocketMQError.is(error)) return false;
-  return sqlStateOf(error, CONFLICTS) !== undefined;
+  return conflictOf(error) !== undefined;
 }
-
-const CONFLICTS = [SERIALIZATION_FAILURE, DEADLOCK_DETECTED];
 
 /**
  * Runs a whole database transaction, and repeats it while {@link isTransactionConflict} is true for its error. Everything in
@@ -85,7 +84,7 @@ export async function retryTransaction<T>(
     } catch (error) {
       if (!isTransactionConflict(error) || decisionsOf(message) !== before) throw error;
       if (attempt >= maxAttempts) {
-        throw new TransactionConflictError(attempt, sqlStateOf(error, CONFLICTS) ?? '', { cause: error });
+        throw new TransactionConflictError(attempt, conflictOf(error) ?? '', { cause: error });
       }
       // The record of a lost run does not apply to the next one.
       if (message?.proof !== proof) message?.proveBy(proof);

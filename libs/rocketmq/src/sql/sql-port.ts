@@ -1,13 +1,23 @@
-// The port to a database. The dialect is PostgreSQL; PGlite works, too.
+// The port to a database.
 
-/** A transaction or connection of a database. `PGlite`, `pg.Client` and the objects they pass to a transaction implement it. */
+/** `postgresql`: PostgreSQL, PGlite. `mysql`: MySQL 8 and MariaDB 10.6, with InnoDB. */
+export type DialectName = 'postgresql' | 'mysql';
+
+/**
+ * A transaction or connection of a database. `PGlite`, `pg.Client` and the objects they pass to a transaction implement it; for other
+ * clients there are adapters.
+ */
 export interface SqlExecutor {
-  /** Runs one statement with the placeholders `$1`, `$2` … */
+  /** What the database understands. Default `postgresql`. */
+  readonly dialect?: DialectName;
+  /** Runs one statement, with the placeholders `$1`, `$2` … of PostgreSQL, or `?` of MySQL. */
   query(text: string, parameters: unknown[]): Promise<{ readonly rows: readonly object[] }>;
 }
 
 /** A database that can run a transaction. `PGlite` implements it. */
 export interface SqlDatabase {
+  /** What the database understands, and its transactions. Default `postgresql`. */
+  readonly dialect?: DialectName;
   /** Commits when `work` resolves, rolls back when it rejects, and settles like `work`. */
   transaction<T>(work: (tx: SqlExecutor) => Promise<T>): Promise<T>;
 }

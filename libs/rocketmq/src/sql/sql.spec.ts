@@ -18,7 +18,8 @@ import type { OutboxSend } from './outbox-relay-options.js';
 import { retrySpanMs } from './retry-span.js';
 import { schemaSql } from './schema.js';
 import type { SqlDatabase, SqlExecutor } from './sql-port.js';
-import { TransactionFencedError, TransactionLog } from './transaction-log.js';
+import { TransactionLog } from './transaction-log.js';
+import { TransactionFencedError } from './transaction-log-errors.js';
 
 // One database for all tests, because starting it is what takes time.
 let database: PGlite;

@@ -8,14 +8,16 @@ import { LIMITS } from '../protocol/model/limits.js';
 import { abortReason, raceAbort } from '../support/abort.js';
 import { type Clock, HOUR_MS, MINUTE_MS, SECOND_MS, SystemClock } from '../support/clock.js';
 import { withDeadline } from '../support/deadline.js';
-import { RocketMQError, StateError, UsageError } from '../support/errors.js';
+import { UsageError } from '../support/errors.js';
 import { positive, positiveInteger } from '../support/options.js';
-import { insertRow, isTraceable, statusOf, transactionNumber } from './log-row.js';
+import { dialectOf, type Written } from './dialect.js';
 import { assertRetention, purge } from './retention.js';
 import { retryTransaction } from './retry-transaction.js';
-import { DEFAULT_TRANSACTION_LOG_TABLE, quoteTable } from './schema.js';
+import { DEFAULT_TRANSACTION_LOG_TABLE } from './schema.js';
+import { isDuplicate, isRowLocked } from './sql-errors.js';
 import type { SqlDatabase, SqlExecutor } from './sql-port.js';
-import { hasSqlState, LOCK_NOT_AVAILABLE, UNIQUE_VIOLATION } from './sql-state.js';
+import { tableName } from './table-name.js';
+import { notCommitted, RecordRolledBackError, TransactionFencedError } from './transaction-log-errors.js';
 
 /** The options of `TransactionLog`. */
 export interface TransactionLogOptions {
@@ -32,7 +34,10 @@ export interface TransactionLogOptions {
   readonly transactionCheckMax?: number;
   /** The server's interval between two checks (`transactionCheckInterval` of the broker). Default 30 000; 60 000 before server 5. */
   readonly transactionCheckIntervalMs?: number;
-  /** How long a check waits for a local transaction that holds its row before it answers `unknown`. Below 10 000. Default 3000. */
+  /**
+   * How long a check waits for a local transaction that holds its row before it answers `unknown`. Below 10 000; on MySQL it is rounded up to
+   * whole seconds. Default 3000.
+   */
   readonly lockTimeoutMs?: number;
   /** The clock for the age of a half message. Default: the system clock. */
   readonly clock?: Clock;
@@ -67,45 +72,10 @@ interface Proof {
   readonly half: { readonly transactionId: string; readonly topic: string };
   /** Undefined when the database did not return it. */
   readonly number: string | undefined;
-  /** Whether its transaction may commit without the row. Undefined when no row was written. */
-  readonly isInSavepoint?: boolean;
+  /** Undefined when no row was written. */
+  readonly written?: Written;
   /** The error of `record()`. */
   readonly failure?: unknown;
-}
-
-/**
- * The server's check came first and declared the transaction rolled back, for example because the process had stalled. Nothing
- * was committed and no message is visible: it can be repeated as a new transaction.
- */
-export class TransactionFencedError extends RocketMQError {
-  constructor(
-    readonly transactionId: string,
-    options?: ErrorOptions,
-  ) {
-    const text =
-      `transaction ${transactionId} has already ended according to the log, so the local transaction fails: a check has declared ` +
-      'it rolled back (repeat it as a new transaction), or record() was called twice';
-    super('TRANSACTION_FENCED', text, 'rejected', true, options);
-  }
-}
-
-/**
- * The local database transaction was committed, but the row of `record()` was not: a savepoint around it was rolled back, and its error
- * was caught. The message was dropped; changes outside of that savepoint are in the database. The `cause` is the error of `record()`, if
- * it failed.
- */
-export class RecordRolledBackError extends RocketMQError {
-  constructor(
-    readonly transactionId: string,
-    options?: ErrorOptions,
-  ) {
-    const text =
-      `the database transaction of ${transactionId} was committed without its row: the savepoint (nested transaction) in which ` +
-      'record() ran was rolled back, and its error was caught. The message was dropped, but the changes outside of that ' +
-      'savepoint is committed: do not repeat it. Call record() outside of such a savepoint, or rethrow the error. To drop the ' +
-      'message, call rollback() of the current transaction';
-    super('RECORD_ROLLED_BACK', text, 'unknown', false, options);
-  }
 }
 
 /**
@@ -119,8 +89,6 @@ export class TransactionLog {
   private readonly retentionMs: number;
   private readonly lockTimeoutMs: number;
   private readonly clock: Clock;
-  /** Whether rows of the table are traceable; queried once. */
-  private isTraceable: boolean | undefined;
 
   /**
    * @throws UsageError `ILLEGAL_TABLE_NAME`; `ILLEGAL_OPTION` that names the option; `RETENTION_TOO_SHORT`, with both times, for rows
@@ -128,7 +96,7 @@ export class TransactionLog {
    */
   constructor(options: TransactionLogOptions) {
     this.database = options.database;
-    this.table = quoteTable(options.tableName ?? DEFAULT_TRANSACTION_LOG_TABLE);
+    this.table = tableName(options.tableName ?? DEFAULT_TRANSACTION_LOG_TABLE);
     this.clock = options.clock ?? new SystemClock();
     this.lockTimeoutMs = lockTimeoutOf(options);
     const retentionMs = options.retentionMs ?? DEFAULT_RETENTION_MS;
@@ -163,14 +131,12 @@ export class TransactionLog {
     const prove = (proof: Omit<Proof, 'half'>) => proveBy?.((wanted) => this.prove({ half, ...proof }, wanted));
     let number: string | undefined;
     try {
-      this.isTraceable ??= await isTraceable(tx, this.table);
-      // Not in the INSERT itself, because a failed statement returns nothing.
-      number = await transactionNumber(tx);
-      const row = { ...half, table: this.table, number, isTraceable: this.isTraceable };
-      const { isInSavepoint } = await insertRow(tx, row);
-      prove({ number, isInSavepoint });
+      const written = await dialectOf(tx).log.record(tx, { ...half, table: this.table }, (begun) => {
+        number = begun;
+      });
+      prove({ number, written });
     } catch (error) {
-      const isFenced = hasSqlState(error, UNIQUE_VIOLATION);
+      const isFenced = isDuplicate(error);
       const failure = isFenced ? new TransactionFencedError(transactionId, { cause: error }) : error;
       // If the caller swallowed the error, the method would return, and its message would be committed without a database transaction.
       if (isFenced && proveBy === undefined) transaction.rollback?.();
@@ -192,7 +158,7 @@ export class TransactionLog {
       const work = () => this.database.transaction((tx) => ask.call(this, tx, check));
       return await raceAbort(retryTransaction(work, { signal: check.signal }), check.signal);
     } catch (error) {
-      if (check.signal.aborted || hasSqlState(error, LOCK_NOT_AVAILABLE)) return 'unknown';
+      if (check.signal.aborted || isRowLocked(error)) return 'unknown';
       throw error;
     }
   }
@@ -203,28 +169,35 @@ export class TransactionLog {
    * @returns how many were deleted
    */
   purge(database: SqlDatabase = this.database, signal?: AbortSignal): Promise<number> {
-    return purge(database, { table: this.table, column: 'created_at', retentionMs: this.retentionMs }, signal);
+    return purge(
+      database,
+      { table: this.table, column: 'created_at', key: 'transaction_id', retentionMs: this.retentionMs },
+      signal,
+    );
   }
 
   /**
-   * How a transaction ended after its method returned, which alone does not prove a commit. If the transaction number does not
+   * How a transaction ended after its method returned, which alone does not prove a commit. If the database transaction does not
    * answer this, the row does, in the same way as for a check.
    */
-  private prove({ half, number, isInSavepoint, failure }: Proof, wanted: Resolution): Promise<LocalEnd> {
+  private prove({ half, number, written, failure }: Proof, wanted: Resolution): Promise<LocalEnd> {
     const what = `proof of transaction ${half.transactionId}`;
     return withDeadline(what, this.lockTimeoutMs, undefined, async ({ signal }) => {
       if (wanted === 'rollback') return this.withdraw(half, signal);
-      const status = number === undefined ? undefined : await raceAbort(statusOf(this.database, number), signal);
+      const { log } = dialectOf(this.database);
+      const row = { ...half, table: this.table };
+      const end = await raceAbort(log.endOf(this.database, row, number, written), signal);
       // It was started around the method and has not ended with it, so only a later check can know.
-      if (status === 'in progress') return { resolution: 'unknown' };
-      if (status === 'committed' && isInSavepoint === false) return { resolution: 'commit' };
+      if (end.kind === 'running') return { resolution: 'unknown' };
+      if (end.kind === 'committed' && end.isProof) return { resolution: 'commit' };
       const resolution = await this.check({ ...half, signal });
       if (resolution !== 'rollback') return { resolution };
-      if (status === 'aborted') {
+      if (end.kind === 'aborted') {
         // The method already knows that record() itself failed.
-        return { resolution, error: failure === undefined ? notCommitted(half) : undefined };
+        const error = failure === undefined ? notCommitted(half.transactionId, log.swallowed) : undefined;
+        return { resolution, error };
       }
-      const isInNone = status === undefined || failure instanceof UsageError;
+      const isInNone = end.kind === 'unknown' || failure instanceof UsageError;
       return {
         resolution,
         error: isInNone ? failure : new RecordRolledBackError(half.transactionId, { cause: failure }),
@@ -237,9 +210,7 @@ export class TransactionLog {
     const work = (): Promise<void> =>
       this.database.transaction(async (tx) => {
         if ((await this.fence(tx, { transactionId, topic, signal })) === 'rollback') return;
-        await tx.query(`UPDATE ${this.table} SET "resolution" = 'rollback' WHERE "transaction_id" = $1`, [
-          transactionId,
-        ]);
+        await dialectOf(this.database).log.withdraw(tx, { table: this.table, transactionId });
       });
     await raceAbort(retryTransaction(work, { signal }), signal);
     return { resolution: 'rollback' };
@@ -251,16 +222,12 @@ export class TransactionLog {
   }
 
   private async fence(tx: SqlExecutor, { transactionId, topic, signal }: Question): Promise<Resolution | 'unknown'> {
-    await tx.query(`SET LOCAL lock_timeout = ${this.lockTimeoutMs}`, []);
     // On a single connection this may start late, after others have ended. Nobody waits for the answer then, and a fence would only do harm.
     if (signal.aborted) throw abortReason(signal);
-    const insert =
-      `INSERT INTO ${this.table} ("transaction_id", "topic", "resolution") VALUES ($1, $2, 'rollback') ` +
-      'ON CONFLICT DO NOTHING RETURNING "resolution"';
-    const inserted = await tx.query(insert, [transactionId, topic]);
+    const row = { table: this.table, transactionId, topic };
+    const isWritten = await dialectOf(this.database).log.fence(tx, row, this.lockTimeoutMs);
     if (signal.aborted) throw abortReason(signal);
-    if (inserted.rows.length > 0) return 'rollback';
-    return this.look(tx, { transactionId });
+    return isWritten ? 'rollback' : this.look(tx, { transactionId });
   }
 
   /** A missing or deleted row proves nothing: the next check starts again. */
@@ -268,20 +235,8 @@ export class TransactionLog {
     tx: SqlExecutor,
     { transactionId }: Pick<Question, 'transactionId'>,
   ): Promise<Resolution | 'unknown'> {
-    const select = `SELECT "resolution" FROM ${this.table} WHERE "transaction_id" = $1`;
-    const [row] = (await tx.query(select, [transactionId])).rows as readonly { readonly resolution: Resolution }[];
-    return row?.resolution ?? 'unknown';
+    return (await dialectOf(this.database).log.resolutionOf(tx, { table: this.table, transactionId })) ?? 'unknown';
   }
-}
-
-function notCommitted({ transactionId }: Proof['half']): StateError {
-  const text =
-    `the database transaction in which record() ran for ${transactionId} was rolled back, but its method returned: the error of a ` +
-    'statement was swallowed, so that PostgreSQL answered COMMIT with ROLLBACK, or the error of the transaction was caught. Nothing ' +
-    'of that transaction is in the database, and the message was dropped. Changes that the method committed in other transactions are in the ' +
-    'database: do not repeat that. Rethrow such errors, or run a statement that may fail in a savepoint. To drop the message, ' +
-    'call rollback() of the current transaction';
-  return new StateError('NOT_COMMITTED', text);
 }
 
 function lockTimeoutOf({ lockTimeoutMs = DEFAULT_LOCK_TIMEOUT_MS }: TransactionLogOptions): number {

@@ -1,0 +1,170 @@
+// What differs between databases: the statements of the log, the inbox and the outbox. Each dialect has a folder.
+
+import type { Resolution } from '../producer/transactions/transaction.js';
+import { mysql } from './mysql/mysql.js';
+import type { OutboxColumns } from './outbox-message.js';
+import { postgresql } from './postgresql/postgresql.js';
+import type { DialectName, SqlDatabase, SqlExecutor } from './sql-port.js';
+
+/** The names of the tables, not quoted. */
+export interface TableNames {
+  readonly log: string;
+  readonly inbox: string;
+  readonly outbox: string;
+}
+
+/** The statements of one kind of database. Tables are given by their names, which are checked but not quoted. */
+export interface Dialect {
+  /** The DDL of all tables. Running it again changes nothing. */
+  schema(tables: TableNames): readonly string[];
+  readonly log: LogStatements;
+  readonly outbox: OutboxStatements;
+  /**
+   * Inserts the key, after a wait for an open transaction that has inserted it.
+   * @returns whether it was not there
+   */
+  insertKey(tx: SqlExecutor, table: string, key: string): Promise<boolean>;
+  /** Deletes old rows, at most so many. @returns how many */
+  deleteOld(database: SqlDatabase, old: OldRows, limit: number): Promise<number>;
+}
+
+/** Which rows are old. All texts come from this folder, never from a caller. */
+export interface OldRows {
+  readonly table: string;
+  /** The column with the time since which a row is no longer needed. */
+  readonly column: 'created_at' | 'settled_at';
+  /** The column that identifies a row. */
+  readonly key: 'transaction_id' | 'key' | 'id';
+  /** The state that a row must have; undefined for tables without states. */
+  readonly state?: 'sent';
+  readonly retentionMs: number;
+}
+
+/** A row of the log. */
+export interface LogRow {
+  readonly table: string;
+  readonly transactionId: string;
+  readonly topic: string;
+}
+
+/** What is known of a row that was written with its transaction. */
+export interface Written {
+  /** Identifies the database transaction, where the database can say afterwards how it ended. */
+  readonly number: string | undefined;
+  /** Whether the transaction may commit without the row, since it was written in a savepoint. */
+  readonly isInSavepoint: boolean;
+}
+
+/** How the database transaction of a row ended, and whether that says all about the row. */
+export type TransactionEnd =
+  | { readonly kind: 'running' }
+  /** `isProof`: the row is committed, too. */
+  | { readonly kind: 'committed'; readonly isProof: boolean }
+  | { readonly kind: 'aborted' }
+  /** The database no longer knows; the row itself is the answer. */
+  | { readonly kind: 'unknown' };
+
+/** The statements of the transaction log. */
+export interface LogStatements {
+  /** What the database does with a transaction whose error was swallowed, for the error NOT_COMMITTED. */
+  readonly swallowed: string;
+  /**
+   * Writes the row with `commit`, only if it commits or rolls back with the transaction of `tx`. When it fails, that transaction cannot
+   * commit any more, whatever the caller does with the error.
+   * @param begun called before the row is written, with the number of the transaction
+   * @throws UsageError `NO_TRANSACTION`, and nothing was written; errors of the database
+   */
+  record(tx: SqlExecutor, row: LogRow, begun: (number: string | undefined) => void): Promise<Written>;
+  /** How the transaction of a row ended. It does not wait for it. @param written undefined when the row could not be written */
+  endOf(
+    database: SqlDatabase,
+    row: LogRow,
+    number: string | undefined,
+    written: Written | undefined,
+  ): Promise<TransactionEnd>;
+  /**
+   * Writes the row with `rollback` unless there is a row.
+   * @returns whether it was written
+   * @throws an error that `isRowLocked` knows, when an open transaction held the row for `timeoutMs`
+   */
+  fence(tx: SqlExecutor, row: LogRow, timeoutMs: number): Promise<boolean>;
+  /** The committed row, or that of `tx` itself. */
+  resolutionOf(tx: SqlExecutor, row: Pick<LogRow, 'table' | 'transactionId'>): Promise<Resolution | undefined>;
+  /** Changes the row to `rollback`. */
+  withdraw(tx: SqlExecutor, row: Pick<LogRow, 'table' | 'transactionId'>): Promise<void>;
+}
+
+/** What a relay claims. */
+export interface ClaimOptions {
+  /** The unique name of the claim. */
+  readonly claim: string;
+  readonly nowMs: number;
+  /** When the rows become available again. */
+  readonly endsAtMs: number;
+  readonly limit: number;
+  /** The most rows of one message group. */
+  readonly groupRows: number;
+}
+
+/** A claimed row. */
+export interface ClaimedRow extends OutboxColumns {
+  readonly id: string;
+  readonly attempts: number;
+}
+
+/** A failed attempt. */
+export interface FailedRow {
+  readonly id: string;
+  readonly error: string;
+  /** When it may be retried; undefined parks it. */
+  readonly retryAtMs: number | undefined;
+}
+
+/** The backlog of an outbox. */
+export interface LagRow {
+  readonly unsent: number;
+  readonly parked: number;
+  /** The age of the oldest unsent row in milliseconds; null without one. */
+  readonly oldest: number | null;
+}
+
+/** A parked row. */
+export interface ParkedRow {
+  readonly id: string;
+  readonly topic: string;
+  readonly messageGroup: string | null;
+  readonly attempts: number;
+  readonly lastError: string | null;
+}
+
+/** The statements of the outbox. */
+export interface OutboxStatements {
+  /**
+   * Locks the message group until the transaction ends. Without it, a row could become visible after a later one of its group was
+   * sent: positions are assigned before the commit.
+   */
+  lockGroup(tx: SqlExecutor, table: string, messageGroup: string): Promise<void>;
+  insert(tx: SqlExecutor, table: string, id: string, columns: OutboxColumns): Promise<void>;
+  lag(tx: SqlExecutor, table: string): Promise<LagRow>;
+  parked(tx: SqlExecutor, table: string, limit: number): Promise<readonly ParkedRow[]>;
+  /** @param ids undefined: all @returns how many */
+  retryParked(tx: SqlExecutor, table: string, ids: readonly string[] | undefined): Promise<number>;
+  /**
+   * Claims rows that are due, in the order of their positions. In a message group, only the first unsent row can start a claim, and the
+   * following rows are claimed with it, so no other relay can claim rows of the group until these are sent.
+   */
+  take(tx: SqlExecutor, table: string, claim: ClaimOptions): Promise<readonly ClaimedRow[]>;
+  /** Marks rows as sent, even if another relay has claimed them meanwhile. */
+  sent(tx: SqlExecutor, table: string, ids: readonly string[]): Promise<void>;
+  /** Records a failed attempt and releases the row, unless another relay has claimed it meanwhile. */
+  failed(tx: SqlExecutor, table: string, claim: string, row: FailedRow): Promise<void>;
+  /** Releases rows that were not tried, unless another relay has claimed them meanwhile. */
+  release(tx: SqlExecutor, table: string, claim: string, ids: readonly string[]): Promise<void>;
+}
+
+const DIALECTS: Readonly<Record<DialectName, Dialect>> = { postgresql, mysql };
+
+/** The dialect of a database: that of its port, PostgreSQL without one. */
+export function dialectOf({ dialect = 'postgresql' }: { readonly dialect?: DialectName | undefined }): Dialect {
+  return DIALECTS[dialect];
+}

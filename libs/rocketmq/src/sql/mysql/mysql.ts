@@ -1,0 +1,89 @@
+// MySQL 8 and MariaDB 10.6 with InnoDB: the tables, the inbox, and the deletion of old rows. log.ts and outbox.ts have the rest.
+
+import { UsageError } from '../../support/errors.js';
+import type { Dialect, OldRows, TableNames } from '../dialect.js';
+import { isDuplicate } from '../sql-errors.js';
+import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
+import { quoted } from '../table-name.js';
+import { log } from './log.js';
+import { GROUP_LOCKS, groupLocksOf, outbox } from './outbox.js';
+import { AGE, affectedRows, marks } from './statements.js';
+
+export const mysql: Dialect = { schema, log, outbox, insertKey, deleteOld };
+
+/** Names that others choose are bytes, since character types take strings for equal that differ in case or in spaces at the end. */
+const KEY_BYTES = 1_020;
+
+function schema({ log, inbox, outbox }: TableNames): string[] {
+  return [
+    `CREATE TABLE IF NOT EXISTS ${quoted(log, '`')} (
+  \`transaction_id\` varchar(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL PRIMARY KEY,
+  \`topic\` varchar(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  \`resolution\` varchar(8) CHARACTER SET ascii COLLATE ascii_bin NOT NULL CHECK (\`resolution\` IN ('commit', 'rollback')),
+  \`created_at\` datetime(3) NOT NULL,
+  KEY \`created_at\` (\`created_at\`)
+) ENGINE = InnoDB`,
+    `CREATE TABLE IF NOT EXISTS ${quoted(inbox, '`')} (
+  \`key\` varbinary(${KEY_BYTES}) NOT NULL PRIMARY KEY,
+  \`created_at\` datetime(3) NOT NULL,
+  KEY \`created_at\` (\`created_at\`)
+) ENGINE = InnoDB`,
+    `CREATE TABLE IF NOT EXISTS ${quoted(outbox, '`')} (
+  \`position\` bigint NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  \`id\` varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL UNIQUE,
+  \`topic\` varchar(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  \`message_group\` varbinary(255),
+  \`fields\` mediumtext CHARACTER SET utf8mb4 NOT NULL,
+  \`body\` mediumblob NOT NULL,
+  \`created_at\` datetime(3) NOT NULL,
+  \`state\` varchar(6) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT 'unsent' CHECK (\`state\` IN ('unsent', 'sent', 'parked')),
+  \`due_at\` bigint NOT NULL DEFAULT 0,
+  \`claim\` varchar(64) CHARACTER SET ascii COLLATE ascii_bin,
+  \`attempts\` int NOT NULL DEFAULT 0,
+  \`last_error\` text CHARACTER SET utf8mb4,
+  \`settled_at\` datetime(3),
+  KEY \`state_position\` (\`state\`, \`position\`),
+  KEY \`state_group\` (\`state\`, \`message_group\`, \`position\`),
+  KEY \`state_settled\` (\`state\`, \`settled_at\`)
+) ENGINE = InnoDB`,
+    `CREATE TABLE IF NOT EXISTS ${groupLocksOf(outbox)} (
+  \`slot\` smallint NOT NULL PRIMARY KEY
+) ENGINE = InnoDB`,
+    `INSERT IGNORE INTO ${groupLocksOf(outbox)} (\`slot\`) VALUES ${Array.from({ length: GROUP_LOCKS }, (_, slot) => `(${slot})`).join(', ')}`,
+  ];
+}
+
+async function insertKey(tx: SqlExecutor, table: string, key: string): Promise<boolean> {
+  if (Buffer.byteLength(key) > KEY_BYTES) {
+    const text = `the key of an inbox step has ${Buffer.byteLength(key)} bytes; the limit on MySQL is ${KEY_BYTES}; nothing was done`;
+    throw new UsageError('ILLEGAL_KEY', text, 'key');
+  }
+  try {
+    await tx.query(`INSERT INTO ${quoted(table, '`')} (\`key\`, \`created_at\`) VALUES (?, UTC_TIMESTAMP(3))`, [key]);
+    return true;
+  } catch (error) {
+    if (isDuplicate(error)) return false;
+    throw error;
+  }
+}
+
+/** The rows are chosen without locks and deleted by their keys, so that no gap between rows is locked, into which others insert. */
+async function deleteOld(
+  database: SqlDatabase,
+  { table: name, column, key, state, retentionMs }: OldRows,
+  limit: number,
+): Promise<number> {
+  const table = quoted(name, '`');
+  const condition = state === undefined ? '' : ` AND \`state\` = '${state}'`;
+  const age = `\`${column}\` < UTC_TIMESTAMP(3) - ${AGE}${condition}`;
+  const choose = `SELECT HEX(\`${key}\`) AS \`hex\` FROM ${table} WHERE ${age} LIMIT ${limit}`;
+  const chosen = await database.transaction(
+    async (tx) => (await tx.query(choose, [retentionMs * 1_000])).rows as readonly { readonly hex: string }[],
+  );
+  if (chosen.length === 0) return 0;
+  return database.transaction(async (tx) => {
+    const keys = chosen.map(({ hex }) => hex);
+    await tx.query(`DELETE FROM ${table} WHERE \`${key}\` IN (${marks(keys, 'UNHEX(?)')})${condition}`, keys);
+    return affectedRows(tx);
+  });
+}

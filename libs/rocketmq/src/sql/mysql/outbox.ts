@@ -1,0 +1,153 @@
+// The outbox on MySQL, which changes rows without returning them. A relay chooses rows without locks and claims them by their primary keys;
+// the change itself decides whether the claim holds, so it waits for no one but another relay that claims the same rows.
+
+import { createHash } from 'node:crypto';
+import { StateError } from '../../support/errors.js';
+import type { ClaimedRow, ClaimOptions, FailedRow, LagRow, OutboxStatements, ParkedRow } from '../dialect.js';
+import type { OutboxColumns } from '../outbox-message.js';
+import type { SqlExecutor } from '../sql-port.js';
+import { quoted } from '../table-name.js';
+import { affectedRows, marks } from './statements.js';
+
+export const outbox: OutboxStatements = {
+  lockGroup,
+  insert,
+  lag,
+  parked,
+  retryParked,
+  take,
+  sent,
+  failed,
+  release,
+};
+
+/** How many rows to lock for message groups; groups that share one wait for each other. MySQL has no locks that end with a transaction. */
+export const GROUP_LOCKS = 1_024;
+
+/** The table of the locks, quoted. */
+export function groupLocksOf(outboxTable: string): string {
+  return quoted(`${outboxTable}_lock`, '`');
+}
+
+async function lockGroup(tx: SqlExecutor, table: string, messageGroup: string): Promise<void> {
+  const slot = createHash('sha256').update(messageGroup).digest().readUInt16BE() % GROUP_LOCKS;
+  const text = `SELECT \`slot\` FROM ${groupLocksOf(table)} WHERE \`slot\` = ? FOR UPDATE`;
+  if ((await tx.query(text, [slot])).rows.length > 0) return;
+  const problem = `table ${groupLocksOf(table)} has no row ${slot}; create the tables by the statements of schemaStatements(); nothing was added`;
+  throw new StateError('OUTBOX_NOT_READY', problem);
+}
+
+async function insert(tx: SqlExecutor, table: string, id: string, columns: OutboxColumns): Promise<void> {
+  const { topic, messageGroup, fields, body } = columns;
+  const text =
+    `INSERT INTO ${quoted(table, '`')} (\`id\`, \`topic\`, \`message_group\`, \`fields\`, \`body\`, \`created_at\`) ` +
+    'VALUES (?, ?, ?, ?, FROM_BASE64(?), UTC_TIMESTAMP(3))';
+  await tx.query(text, [id, topic, messageGroup, fields, body]);
+}
+
+async function lag(tx: SqlExecutor, name: string): Promise<LagRow> {
+  const table = quoted(name, '`');
+  const count = (state: string): string => `(SELECT COUNT(*) FROM ${table} WHERE \`state\` = '${state}')`;
+  const age = 'TIMESTAMPDIFF(MICROSECOND, MIN(`created_at`), UTC_TIMESTAMP(3)) / 1000';
+  const text =
+    `SELECT ${count('unsent')} AS \`unsent\`, ${count('parked')} AS \`parked\`, ` +
+    `(SELECT ${age} FROM ${table} WHERE \`state\` = 'unsent') AS \`oldest\``;
+  const [row] = (await tx.query(text, [])).rows as readonly Readonly<Record<keyof LagRow, unknown>>[];
+  // Drivers return such numbers as numbers, bigints or strings.
+  return {
+    unsent: Number(row?.unsent ?? 0),
+    parked: Number(row?.parked ?? 0),
+    oldest: row?.oldest == null ? null : Number(row.oldest),
+  };
+}
+
+async function parked(tx: SqlExecutor, table: string, limit: number): Promise<readonly ParkedRow[]> {
+  const text =
+    'SELECT `id`, `topic`, CONVERT(`message_group` USING utf8mb4) AS `messageGroup`, `attempts`, `last_error` AS `lastError` ' +
+    `FROM ${quoted(table, '`')} WHERE \`state\` = 'parked' ORDER BY \`position\` LIMIT ${limit}`;
+  return (await tx.query(text, [])).rows as readonly ParkedRow[];
+}
+
+async function retryParked(tx: SqlExecutor, table: string, ids: readonly string[] | undefined): Promise<number> {
+  if (ids?.length === 0) return 0;
+  const chosen = ids === undefined ? '' : ` AND \`id\` IN (${marks(ids)})`;
+  const text =
+    `UPDATE ${quoted(table, '`')} SET \`state\` = 'unsent', \`attempts\` = 0, \`due_at\` = 0, \`settled_at\` = NULL ` +
+    `WHERE \`state\` = 'parked'${chosen}`;
+  await tx.query(text, [...(ids ?? [])]);
+  return affectedRows(tx);
+}
+
+async function take(tx: SqlExecutor, name: string, options: ClaimOptions): Promise<readonly ClaimedRow[]> {
+  const { claim, nowMs, limit, groupRows } = options;
+  const table = quoted(name, '`');
+  const due = `SELECT \`o\`.\`position\` FROM ${table} \`o\`
+  WHERE \`o\`.\`state\` = 'unsent' AND \`o\`.\`due_at\` <= ? AND (\`o\`.\`message_group\` IS NULL OR NOT EXISTS (
+    SELECT 1 FROM ${table} \`e\` WHERE \`e\`.\`state\` = 'unsent'
+      AND \`e\`.\`message_group\` = \`o\`.\`message_group\` AND \`e\`.\`position\` < \`o\`.\`position\`))
+  ORDER BY \`o\`.\`position\` LIMIT ${limit}`;
+  const heads = positionsOf(await tx.query(due, [nowMs]));
+  await claimRows(tx, table, heads, options, ` AND \`due_at\` <= ${nowMs}`);
+  // The first row of a group is claimed, so no other relay claims those that follow.
+  const following = `SELECT \`position\` FROM (
+  SELECT \`n\`.\`position\`, ROW_NUMBER() OVER (PARTITION BY \`n\`.\`message_group\` ORDER BY \`n\`.\`position\`) AS \`place\`
+  FROM ${table} \`h\` JOIN ${table} \`n\` ON \`n\`.\`state\` = 'unsent' AND \`n\`.\`message_group\` = \`h\`.\`message_group\`
+  WHERE \`h\`.\`position\` IN (${marks(heads)}) AND \`h\`.\`claim\` = ?) \`ranked\`
+WHERE \`place\` BETWEEN 2 AND ${groupRows} ORDER BY \`position\` LIMIT ${Math.max(0, limit - heads.length)}`;
+  const next = heads.length === 0 ? [] : positionsOf(await tx.query(following, [...heads, claim]));
+  await claimRows(tx, table, next, options);
+  const claimed = [...heads, ...next];
+  if (claimed.length === 0) return [];
+  const text =
+    'SELECT `id`, `topic`, CONVERT(`message_group` USING utf8mb4) AS `messageGroup`, `fields`, TO_BASE64(`body`) AS `body`, `attempts` ' +
+    `FROM ${table} WHERE \`position\` IN (${marks(claimed)}) AND \`claim\` = ? AND \`state\` = 'unsent' ORDER BY \`position\``;
+  return (await tx.query(text, [...claimed, claim])).rows as readonly ClaimedRow[];
+}
+
+async function claimRows(
+  tx: SqlExecutor,
+  table: string,
+  positions: readonly number[],
+  { claim, endsAtMs }: ClaimOptions,
+  condition = '',
+): Promise<void> {
+  if (positions.length === 0) return;
+  const text =
+    `UPDATE ${table} FORCE INDEX (PRIMARY) SET \`claim\` = ?, \`due_at\` = ${endsAtMs} ` +
+    `WHERE \`position\` IN (${marks(positions)}) AND \`state\` = 'unsent'${condition} ORDER BY \`position\``;
+  await tx.query(text, [claim, ...positions]);
+}
+
+function positionsOf({ rows }: { readonly rows: readonly object[] }): number[] {
+  return (rows as readonly { readonly position: unknown }[]).map(({ position }) => Number(position));
+}
+
+async function sent(tx: SqlExecutor, table: string, ids: readonly string[]): Promise<void> {
+  const text =
+    `UPDATE ${quoted(table, '`')} SET \`state\` = 'sent', \`claim\` = NULL, \`last_error\` = NULL, \`settled_at\` = UTC_TIMESTAMP(3) ` +
+    `WHERE \`id\` IN (${marks(ids)}) AND \`state\` <> 'sent'`;
+  await tx.query(text, [...ids]);
+}
+
+async function failed(
+  tx: SqlExecutor,
+  table: string,
+  claim: string,
+  { id, error, retryAtMs }: FailedRow,
+): Promise<void> {
+  const end =
+    retryAtMs === undefined
+      ? "`state` = 'parked', `settled_at` = UTC_TIMESTAMP(3)"
+      : `\`due_at\` = ${Math.round(retryAtMs)}`;
+  const text =
+    `UPDATE ${quoted(table, '`')} SET ${end}, \`attempts\` = \`attempts\` + 1, \`last_error\` = ?, \`claim\` = NULL ` +
+    "WHERE `id` = ? AND `claim` = ? AND `state` = 'unsent'";
+  await tx.query(text, [error, id, claim]);
+}
+
+async function release(tx: SqlExecutor, table: string, claim: string, ids: readonly string[]): Promise<void> {
+  const text =
+    `UPDATE ${quoted(table, '`')} SET \`claim\` = NULL, \`due_at\` = 0 ` +
+    `WHERE \`id\` IN (${marks(ids)}) AND \`claim\` = ? AND \`state\` = 'unsent'`;
+  await tx.query(text, [...ids, claim]);
+}

@@ -1,0 +1,18 @@
+// Pieces of MySQL statements.
+
+import type { SqlExecutor } from '../sql-port.js';
+
+/** A parameter in microseconds as an interval. */
+export const AGE = 'INTERVAL ? MICROSECOND';
+
+/** As many placeholders as values. */
+export function marks(values: readonly unknown[], mark = '?'): string {
+  return values.map(() => mark).join(', ');
+}
+
+/** The rows that the statement before has changed. */
+export async function affectedRows(tx: SqlExecutor): Promise<number> {
+  const { rows } = await tx.query('SELECT ROW_COUNT() AS `count`', []);
+  // Drivers return large integers as numbers, bigints or strings.
+  return Number((rows as readonly { readonly count: unknown }[])[0]?.count ?? 0);
+}

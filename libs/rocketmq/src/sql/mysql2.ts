@@ -1,0 +1,66 @@
+// The port on a pool of mysql2 (`mysql2/promise`). Structurally typed, so that mysql2 is not a dependency of this package.
+
+import type { SqlDatabase, SqlExecutor } from './sql-port.js';
+
+/** A connection of mysql2 with promises. */
+export interface Mysql2Connection {
+  query(text: string, values: unknown[]): Promise<readonly [unknown, unknown]>;
+}
+
+/** A connection that was acquired from a pool. */
+export interface Mysql2PooledConnection extends Mysql2Connection {
+  release(): void;
+  destroy(): void;
+}
+
+/** A pool of `mysql2/promise`. */
+export interface Mysql2Pool {
+  getConnection(): Promise<Mysql2PooledConnection>;
+}
+
+/** A connection of `mysql2/promise` on which a transaction has begun, as the port. */
+export function mysql2Executor(connection: Mysql2Connection): SqlExecutor {
+  return {
+    dialect: 'mysql',
+    query: async (text, parameters) => {
+      const [result] = await connection.query(text, parameters);
+      return { rows: Array.isArray(result) ? (result as object[]) : [] };
+    },
+  };
+}
+
+/** A pool of `mysql2/promise` as the port: each transaction uses its own connection, with the isolation level that it is set to. */
+export function mysql2Database(pool: Mysql2Pool): SqlDatabase {
+  return {
+    dialect: 'mysql',
+    transaction: async (work) => {
+      const connection = await pool.getConnection();
+      // A connection whose transaction may still be open must not be reused by the next caller.
+      let isClean = false;
+      try {
+        await connection.query('START TRANSACTION', []);
+        try {
+          const result = await work(mysql2Executor(connection));
+          await connection.query('COMMIT', []);
+          isClean = true;
+          return result;
+        } catch (error) {
+          isClean = await rollback(connection);
+          throw error;
+        }
+      } finally {
+        if (isClean) connection.release();
+        else connection.destroy();
+      }
+    },
+  };
+}
+
+async function rollback(connection: Mysql2Connection): Promise<boolean> {
+  try {
+    await connection.query('ROLLBACK', []);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,120 @@
+// The outbox on PostgreSQL.
+
+import type { ClaimedRow, ClaimOptions, FailedRow, LagRow, OutboxStatements, ParkedRow } from '../dialect.js';
+import type { OutboxColumns } from '../outbox-message.js';
+import type { SqlExecutor } from '../sql-port.js';
+import { quoted } from '../table-name.js';
+
+export const outbox: OutboxStatements = {
+  lockGroup,
+  insert,
+  lag,
+  parked,
+  retryParked,
+  take,
+  sent,
+  failed,
+  release,
+};
+
+/** Distinguishes the locks of this library's message groups from other advisory locks: the first bytes of "rocketmq". */
+const LOCK_CLASS = 0x726f636b;
+
+async function lockGroup(tx: SqlExecutor, table: string, messageGroup: string): Promise<void> {
+  const lock = `SELECT pg_advisory_xact_lock(${LOCK_CLASS}, hashtext($1::text))`;
+  await tx.query(lock, [`${quoted(table, '"')}/${messageGroup}`]);
+}
+
+async function insert(tx: SqlExecutor, table: string, id: string, columns: OutboxColumns): Promise<void> {
+  const { topic, messageGroup, fields, body } = columns;
+  const text =
+    `INSERT INTO ${quoted(table, '"')} ("id", "topic", "message_group", "fields", "body") ` +
+    "VALUES ($1, $2, $3::text, $4::jsonb, decode($5::text, 'base64'))";
+  await tx.query(text, [id, topic, messageGroup, fields, body]);
+}
+
+async function lag(tx: SqlExecutor, name: string): Promise<LagRow> {
+  const table = quoted(name, '"');
+  // One subquery for each state, so that an index finds the few relevant rows among the sent ones.
+  const count = (state: string): string => `(SELECT count(*)::int FROM ${table} WHERE "state" = '${state}')`;
+  const age = 'extract(epoch FROM clock_timestamp() - min("created_at"))::float8 * 1000';
+  const text =
+    `SELECT ${count('unsent')} AS "unsent", ${count('parked')} AS "parked", ` +
+    `(SELECT ${age} FROM ${table} WHERE "state" = 'unsent') AS "oldest"`;
+  const [row] = (await tx.query(text, [])).rows as readonly LagRow[];
+  return row ?? { unsent: 0, parked: 0, oldest: null };
+}
+
+async function parked(tx: SqlExecutor, table: string, limit: number): Promise<readonly ParkedRow[]> {
+  const text =
+    'SELECT "id", "topic", "message_group" AS "messageGroup", "attempts", "last_error" AS "lastError" ' +
+    `FROM ${quoted(table, '"')} WHERE "state" = 'parked' ORDER BY "position" LIMIT $1::int`;
+  return (await tx.query(text, [limit])).rows as readonly ParkedRow[];
+}
+
+async function retryParked(tx: SqlExecutor, table: string, ids: readonly string[] | undefined): Promise<number> {
+  const chosen = ids === undefined ? '' : ' AND "id" IN (SELECT jsonb_array_elements_text($1::jsonb))';
+  const text =
+    `WITH "retried" AS (UPDATE ${quoted(table, '"')} SET "state" = 'unsent', "attempts" = 0, "due_at" = '-infinity', ` +
+    `"settled_at" = NULL WHERE "state" = 'parked'${chosen} RETURNING 1) SELECT count(*)::int AS "count" FROM "retried"`;
+  const { rows } = await tx.query(text, ids === undefined ? [] : [JSON.stringify(ids)]);
+  return (rows as readonly { readonly count: number }[])[0]?.count ?? 0;
+}
+
+async function take(
+  tx: SqlExecutor,
+  name: string,
+  { claim, nowMs, endsAtMs, limit, groupRows }: ClaimOptions,
+): Promise<readonly ClaimedRow[]> {
+  const table = quoted(name, '"');
+  const text = `WITH "head" AS (
+  SELECT "o"."position", "o"."message_group" FROM ${table} "o"
+  WHERE "o"."state" = 'unsent' AND "o"."due_at" <= to_timestamp($1::float8 / 1000)
+    AND ("o"."message_group" IS NULL OR NOT EXISTS (
+      SELECT 1 FROM ${table} "e" WHERE "e"."state" = 'unsent'
+        AND "e"."message_group" = "o"."message_group" AND "e"."position" < "o"."position"))
+  ORDER BY "o"."position" LIMIT $2::int FOR UPDATE SKIP LOCKED
+), "taken" AS (
+  SELECT "position" FROM "head" WHERE "message_group" IS NULL
+  UNION ALL
+  SELECT "next"."position" FROM "head", LATERAL (
+    SELECT "n"."position" FROM ${table} "n" WHERE "n"."state" = 'unsent' AND "n"."message_group" = "head"."message_group"
+    ORDER BY "n"."position" LIMIT ${groupRows}) "next" WHERE "head"."message_group" IS NOT NULL
+  ORDER BY 1 LIMIT $2::int
+), "claimed" AS (
+  UPDATE ${table} "c" SET "claim" = $3::text, "due_at" = to_timestamp($4::float8 / 1000)
+  FROM "taken" WHERE "c"."position" = "taken"."position" AND "c"."state" = 'unsent'
+  RETURNING "c".*
+)
+SELECT "id", "topic", "message_group" AS "messageGroup", "fields"::text AS "fields", encode("body", 'base64') AS "body",
+  "attempts" FROM "claimed" ORDER BY "position"`;
+  return (await tx.query(text, [nowMs, limit, claim, endsAtMs])).rows as readonly ClaimedRow[];
+}
+
+async function sent(tx: SqlExecutor, table: string, ids: readonly string[]): Promise<void> {
+  const text =
+    `UPDATE ${quoted(table, '"')} SET "state" = 'sent', "claim" = NULL, "last_error" = NULL, "settled_at" = now() ` +
+    `WHERE "state" <> 'sent' AND "id" IN (SELECT jsonb_array_elements_text($1::jsonb))`;
+  await tx.query(text, [JSON.stringify(ids)]);
+}
+
+async function failed(
+  tx: SqlExecutor,
+  table: string,
+  claim: string,
+  { id, error, retryAtMs }: FailedRow,
+): Promise<void> {
+  const end =
+    retryAtMs === undefined ? `"state" = 'parked', "settled_at" = now()` : '"due_at" = to_timestamp($4::float8 / 1000)';
+  const text =
+    `UPDATE ${quoted(table, '"')} SET ${end}, "attempts" = "attempts" + 1, "last_error" = $3::text, "claim" = NULL ` +
+    `WHERE "id" = $2::text AND "claim" = $1::text AND "state" = 'unsent'`;
+  await tx.query(text, [claim, id, error, ...(retryAtMs === undefined ? [] : [retryAtMs])]);
+}
+
+async function release(tx: SqlExecutor, table: string, claim: string, ids: readonly string[]): Promise<void> {
+  const text =
+    `UPDATE ${quoted(table, '"')} SET "claim" = NULL, "due_at" = '-infinity' WHERE "claim" = $1::text AND "state" = 'unsent' ` +
+    'AND "id" IN (SELECT jsonb_array_elements_text($2::jsonb))';
+  await tx.query(text, [claim, JSON.stringify(ids)]);
+}

@@ -1,0 +1,80 @@
+// PostgreSQL: the tables, the inbox, and the deletion of old rows. log.ts and outbox.ts have the rest.
+
+import type { Dialect, OldRows, TableNames } from '../dialect.js';
+import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
+import { quoted } from '../table-name.js';
+import { log } from './log.js';
+import { outbox } from './outbox.js';
+
+export const postgresql: Dialect = { schema, log, outbox, insertKey, deleteOld };
+
+function schema({ log, inbox, outbox }: TableNames): string[] {
+  return [
+    `CREATE TABLE IF NOT EXISTS ${quoted(log, '"')} (
+  "transaction_id" text PRIMARY KEY,
+  "topic" text NOT NULL,
+  "resolution" text NOT NULL CHECK ("resolution" IN ('commit', 'rollback')),
+  "created_at" timestamptz NOT NULL DEFAULT now()
+)`,
+    `CREATE TABLE IF NOT EXISTS ${quoted(inbox, '"')} (
+  "key" text PRIMARY KEY,
+  "created_at" timestamptz NOT NULL DEFAULT now()
+)`,
+    `CREATE INDEX IF NOT EXISTS ${indexName(log, 'created_at')} ON ${quoted(log, '"')} ("created_at")`,
+    `CREATE INDEX IF NOT EXISTS ${indexName(inbox, 'created_at')} ON ${quoted(inbox, '"')} ("created_at")`,
+    ...outboxSchema(outbox),
+  ];
+}
+
+/** `due_at` is the end of a claim, or the time of the next attempt: no relay claims the row before it. */
+function outboxSchema(name: string): string[] {
+  const table = quoted(name, '"');
+  return [
+    `CREATE TABLE IF NOT EXISTS ${table} (
+  "position" bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  "id" text NOT NULL UNIQUE,
+  "topic" text NOT NULL,
+  "message_group" text,
+  "fields" jsonb NOT NULL,
+  "body" bytea NOT NULL,
+  "created_at" timestamptz NOT NULL DEFAULT now(),
+  "state" text NOT NULL DEFAULT 'unsent' CHECK ("state" IN ('unsent', 'sent', 'parked')),
+  "due_at" timestamptz NOT NULL DEFAULT '-infinity',
+  "claim" text,
+  "attempts" integer NOT NULL DEFAULT 0,
+  "last_error" text,
+  "settled_at" timestamptz
+)`,
+    `CREATE INDEX IF NOT EXISTS ${indexName(name, 'unsent')} ON ${table} ("position") WHERE "state" = 'unsent'`,
+    `CREATE INDEX IF NOT EXISTS ${indexName(name, 'group')} ON ${table} ("message_group", "position") WHERE "state" = 'unsent'`,
+    `CREATE INDEX IF NOT EXISTS ${indexName(name, 'sent')} ON ${table} ("settled_at") WHERE "state" = 'sent'`,
+    `CREATE INDEX IF NOT EXISTS ${indexName(name, 'parked')} ON ${table} ("position") WHERE "state" = 'parked'`,
+  ];
+}
+
+/** An index is in the schema of its table. PostgreSQL truncates names to 63 bytes, so the distinguishing suffix must fit. */
+function indexName(table: string, what: string): string {
+  const name = table.slice(table.indexOf('.') + 1);
+  return `"${name.slice(0, 62 - what.length)}_${what}"`;
+}
+
+async function insertKey(tx: SqlExecutor, table: string, key: string): Promise<boolean> {
+  const text = `INSERT INTO ${quoted(table, '"')} ("key") VALUES ($1) ON CONFLICT DO NOTHING RETURNING "key"`;
+  return (await tx.query(text, [key])).rows.length > 0;
+}
+
+async function deleteOld(
+  database: SqlDatabase,
+  { table: name, column, state, retentionMs }: OldRows,
+  limit: number,
+): Promise<number> {
+  const table = quoted(name, '"');
+  const condition = state === undefined ? '' : ` AND "state" = '${state}'`;
+  const text =
+    `WITH "old" AS (SELECT "ctid" FROM ${table} WHERE "${column}" < now() - make_interval(secs => $1::float8)` +
+    `${condition} LIMIT ${limit} FOR UPDATE SKIP LOCKED), ` +
+    `"deleted" AS (DELETE FROM ${table} WHERE "ctid" = ANY(ARRAY(SELECT "ctid" FROM "old")) RETURNING 1) ` +
+    'SELECT count(*)::int AS "count" FROM "deleted"';
+  const { rows } = await database.transaction((tx) => tx.query(text, [retentionMs / 1000]));
+  return (rows as readonly { readonly count: number }[])[0]?.count ?? 0;
+}

@@ -1,0 +1,60 @@
+// The errors of the transaction log.
+
+import { RocketMQError, StateError, UsageError } from '../support/errors.js';
+
+/**
+ * The server's check came first and declared the transaction rolled back, for example because the process had stalled. Nothing
+ * was committed and no message is visible: it can be repeated as a new transaction.
+ */
+export class TransactionFencedError extends RocketMQError {
+  constructor(
+    readonly transactionId: string,
+    options?: ErrorOptions,
+  ) {
+    const text =
+      `transaction ${transactionId} has already ended according to the log, so the local transaction fails: a check has declared ` +
+      'it rolled back (repeat it as a new transaction), or record() was called twice';
+    super('TRANSACTION_FENCED', text, 'rejected', true, options);
+  }
+}
+
+/**
+ * The local database transaction was committed, but the row of `record()` was not: a savepoint around it was rolled back, and its error
+ * was caught. The message was dropped; changes outside of that savepoint are in the database. The `cause` is the error of `record()`, if
+ * it failed.
+ */
+export class RecordRolledBackError extends RocketMQError {
+  constructor(
+    readonly transactionId: string,
+    options?: ErrorOptions,
+  ) {
+    const text =
+      `the database transaction of ${transactionId} was committed without its row: the savepoint (nested transaction) in which ` +
+      'record() ran was rolled back, and its error was caught. The message was dropped, but the changes outside of that ' +
+      'savepoint are committed: do not repeat them. Call record() outside of such a savepoint, or rethrow the error. To drop the ' +
+      'message, call rollback() of the current transaction';
+    super('RECORD_ROLLED_BACK', text, 'unknown', false, options);
+  }
+}
+
+/** `record()` got a connection instead of a transaction. */
+export function notInTransaction(): UsageError {
+  return new UsageError(
+    'NO_TRANSACTION',
+    'record() got a connection that is not in a database transaction: the row would be committed by itself, independently of ' +
+      'the rest. Nothing was written. Pass the object that the transaction passes to its callback: ' +
+      'database.transaction((tx) => log.record(tx))',
+    'tx',
+  );
+}
+
+/** The row is not in the database, but the method returned. @param swallowed what the database does after a swallowed error */
+export function notCommitted(transactionId: string, swallowed: string): StateError {
+  const text =
+    `the database transaction in which record() ran for ${transactionId} was rolled back, but its method returned: the error of a ` +
+    `statement was swallowed, ${swallowed}, or the error of the transaction was caught. Nothing ` +
+    'of that transaction is in the database, and the message was dropped. Changes that the method committed in other transactions are in the ' +
+    'database: do not repeat that. Rethrow such errors, or run a statement that may fail in a savepoint. To drop the message, ' +
+    'call rollback() of the current transaction';
+  return new StateError('NOT_COMMITTED', text);
+}
