@@ -4,14 +4,16 @@
 import { PGlite } from '@electric-sql/pglite';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { drizzle } from 'drizzle-orm/pglite';
+import mysql from 'mysql2/promise';
 import { Connection, MINUTE_MS, Producer } from 'nestjs-rocketmq/client';
-import { poolDatabase, type SqlExecutor, TransactionLog } from 'nestjs-rocketmq/sql';
+import { mysql2Database, mysql2Executor, poolDatabase, type SqlExecutor, TransactionLog } from 'nestjs-rocketmq/sql';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import type { EntityManager } from 'typeorm';
+import { describeWithMariaDb, MariaDb } from '../support/mariadb.js';
 import { describeWithPostgres } from '../support/postgres.js';
 import { ProducerBench } from '../support/producer-bench.js';
 import { ORDERS } from './support/crash-job.js';
-import { column, TABLES } from './support/databases.js';
+import { column, MYSQL_TABLES, TABLES } from './support/databases.js';
 import { PostgresClients } from './support/postgres-clients.js';
 import { recordSuite } from './support/record-suite.js';
 import { byDrizzle, bySavepoint, byTypeorm } from './support/transaction-kinds.js';
@@ -46,6 +48,23 @@ describe('TransactionLog.record on PGlite', () => {
     } finally {
       await bench.close();
     }
+  });
+});
+
+describeWithMariaDb('TransactionLog.record on MariaDB', () => {
+  describe.each(['READ-COMMITTED', 'REPEATABLE-READ', 'SERIALIZABLE'])('under %s', (isolation) => {
+    let server: MariaDb;
+    let pool: mysql.Pool;
+    beforeAll(async () => {
+      server = await MariaDb.start([`transaction-isolation=${isolation}`]);
+      pool = mysql.createPool(server.address);
+      for (const statement of MYSQL_TABLES) await pool.query(statement);
+    });
+    afterAll(async () => {
+      await pool?.end();
+      await server?.stop();
+    });
+    recordSuite(() => bySavepoint(mysql2Database(pool), mysql2Executor(pool)));
   });
 });
 

@@ -49,7 +49,12 @@ export class MariaDb {
       const user = unprivilegedUser('mysql', 'nobody');
       if (user !== undefined) chownSync(folder, user.uid, user.gid);
       const data = join(folder, 'data');
-      const install = ['--no-defaults', `--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db'];
+      const install = [
+        '--no-defaults',
+        `--datadir=${data}`,
+        '--auth-root-authentication-method=normal',
+        '--skip-test-db',
+      ];
       await promisify(execFile)(installer, install, { ...user, cwd: folder });
       const socketPath = join(folder, 'socket');
       const own = [

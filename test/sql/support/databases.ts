@@ -1,14 +1,17 @@
 // The databases of these tests, opened by a test and by the processes that it starts.
 
 import { PGlite } from '@electric-sql/pglite';
-import { poolDatabase, type SqlDatabase, schemaSql } from 'nestjs-rocketmq/sql';
+import mysql from 'mysql2/promise';
+import { mysql2Database, poolDatabase, type SqlDatabase, schemaSql, schemaStatements } from 'nestjs-rocketmq/sql';
 import pg from 'pg';
+import type { MariaDbAddress } from '../../support/mariadb-server.js';
 import type { PostgresAddress } from '../../support/postgres.js';
 
 /** The location of a database. */
 export type DatabasePlace =
   | { readonly kind: 'pglite'; readonly folder: string }
-  | { readonly kind: 'postgres'; readonly address: PostgresAddress };
+  | { readonly kind: 'postgres'; readonly address: PostgresAddress }
+  | { readonly kind: 'mariadb'; readonly address: MariaDbAddress };
 
 export interface OpenDatabase {
   readonly port: SqlDatabase;
@@ -18,12 +21,23 @@ export interface OpenDatabase {
 /** Creates a table for orders and the tables of the library. */
 export const TABLES = `${schemaSql()} CREATE TABLE IF NOT EXISTS orders (id text PRIMARY KEY);`;
 
+/** The same for MySQL and MariaDB, one statement after another. */
+export const MYSQL_TABLES = [
+  ...schemaStatements({ dialect: 'mysql' }),
+  'CREATE TABLE IF NOT EXISTS orders (id varchar(100) PRIMARY KEY)',
+];
+
 /** Opens it, with {@link TABLES}. */
 export async function openDatabase(place: DatabasePlace): Promise<OpenDatabase> {
   if (place.kind === 'pglite') {
     const database = await PGlite.create({ dataDir: place.folder });
     await database.exec(TABLES);
     return { port: database, close: () => database.close() };
+  }
+  if (place.kind === 'mariadb') {
+    const pool = mysql.createPool({ ...place.address, connectionLimit: 10 });
+    for (const statement of MYSQL_TABLES) await pool.query(statement);
+    return { port: mysql2Database(pool), close: () => pool.end() };
   }
   const pool = new pg.Pool(place.address);
   // Creating the same table in two processes at once fails.

@@ -61,6 +61,8 @@ export type TransactionEnd =
   /** `isProof`: the row is committed, too. */
   | { readonly kind: 'committed'; readonly isProof: boolean }
   | { readonly kind: 'aborted' }
+  /** The row was rolled back, with a savepoint or with the whole transaction. */
+  | { readonly kind: 'lost' }
   /** The database no longer knows; the row itself is the answer. */
   | { readonly kind: 'unknown' };
 

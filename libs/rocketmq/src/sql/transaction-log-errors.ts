@@ -19,19 +19,20 @@ export class TransactionFencedError extends RocketMQError {
 }
 
 /**
- * The local database transaction was committed, but the row of `record()` was not: a savepoint around it was rolled back, and its error
- * was caught. The message was dropped; changes outside of that savepoint are in the database. The `cause` is the error of `record()`, if
+ * The row of `record()` was rolled back with a savepoint around it, whose error was caught; MySQL does not distinguish that from a rollback of the whole
+ * transaction. The message was dropped; changes outside of that savepoint are in the database. The `cause` is the error of `record()`, if
  * it failed.
  */
 export class RecordRolledBackError extends RocketMQError {
+  /** @param where what was rolled back, as far as the database says */
   constructor(
     readonly transactionId: string,
-    options?: ErrorOptions,
+    options?: ErrorOptions & { readonly where?: 'savepoint' | 'savepoint or transaction' },
   ) {
     const text =
-      `the database transaction of ${transactionId} was committed without its row: the savepoint (nested transaction) in which ` +
+      `the row of ${transactionId} was rolled back, but its method returned: the ${options?.where ?? 'savepoint'} in which ` +
       'record() ran was rolled back, and its error was caught. The message was dropped, but the changes outside of that ' +
-      'savepoint are committed: do not repeat them. Call record() outside of such a savepoint, or rethrow the error. To drop the ' +
+      'are committed: do not repeat them. Call record() outside of such a savepoint, or rethrow the error. To drop the ' +
       'message, call rollback() of the current transaction';
     super('RECORD_ROLLED_BACK', text, 'unknown', false, options);
   }

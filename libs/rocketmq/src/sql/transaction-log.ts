@@ -198,9 +198,10 @@ export class TransactionLog {
         return { resolution, error };
       }
       const isInNone = end.kind === 'unknown' || failure instanceof UsageError;
+      const where = end.kind === 'lost' ? 'savepoint or transaction' : 'savepoint';
       return {
         resolution,
-        error: isInNone ? failure : new RecordRolledBackError(half.transactionId, { cause: failure }),
+        error: isInNone ? failure : new RecordRolledBackError(half.transactionId, { cause: failure, where }),
       };
     });
   }

@@ -68,7 +68,7 @@ async function endOf(
   try {
     const { rows } = await database.transaction((tx) => tx.query(text, [transactionId]));
     const [row] = rows as readonly { readonly resolution: Resolution }[];
-    return row?.resolution === 'commit' ? { kind: 'committed', isProof: true } : { kind: 'aborted' };
+    return row?.resolution === 'commit' ? { kind: 'committed', isProof: true } : { kind: 'lost' };
   } catch (error) {
     if (conflictOf(error) !== undefined) return { kind: 'running' };
     throw error;
