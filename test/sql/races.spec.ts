@@ -1,4 +1,4 @@
-// Races between local transactions and checks in a real PostgreSQL, on separate connections, as in separate processes.
+// Races between local transactions and checks in a real database, on separate connections, as in separate processes.
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import {
@@ -10,13 +10,14 @@ import {
   PushConsumer,
   SECOND_MS,
 } from 'nestjs-rocketmq/client';
-import { Inbox, type SqlDatabase, TransactionFencedError, TransactionLog } from 'nestjs-rocketmq/sql';
+import { Inbox, type SqlDatabase, type SqlExecutor, TransactionFencedError, TransactionLog } from 'nestjs-rocketmq/sql';
 import { TestBroker } from 'nestjs-rocketmq/testing';
+import { describeWithMariaDb, MariaDb } from '../support/mariadb.js';
 import { describeWithPostgres, Postgres } from '../support/postgres.js';
 import { agreementViolations } from '../support/transaction-agreement.js';
 import { until } from '../support/until.js';
 import { ORDERS } from './support/crash-job.js';
-import { column, type OpenDatabase, openDatabase } from './support/databases.js';
+import { column, type DatabasePlace, type OpenDatabase, openDatabase } from './support/databases.js';
 
 const neverAborted = new AbortController().signal;
 /** Short, so that a check during a running transaction does not delay the test. */
@@ -24,25 +25,57 @@ const LOCK_TIMEOUT_MS = 20;
 /** So short that checks fence slow local transactions. */
 const LOCAL_TRANSACTION_TIMEOUT_MS = 5 * SECOND_MS;
 
-describeWithPostgres('local transactions and checks on PostgreSQL', () => {
-  let postgres: Postgres;
+/** What differs between the servers. */
+interface Server {
+  start(): Promise<{ readonly place: DatabasePlace; stop(): Promise<void> }>;
+  pause(seconds: number): string;
+  readonly endOfConnection: string;
+  readonly oldKeys: string;
+}
+
+const POSTGRESQL: Server = {
+  start: async () => {
+    const postgres = await Postgres.start();
+    return { place: { kind: 'postgres', address: postgres.address }, stop: () => postgres.stop() };
+  },
+  pause: (seconds) => `SELECT pg_sleep(${seconds})`,
+  endOfConnection: 'SELECT pg_terminate_backend(pg_backend_pid())',
+  oldKeys: `INSERT INTO rocketmq_inbox ("key", "created_at") SELECT 'old-' || n, now() - interval '8 days' FROM generate_series(1, 5000) n`,
+};
+
+const MARIADB: Server = {
+  start: async () => {
+    const mariaDb = await MariaDb.start();
+    return { place: { kind: 'mariadb', address: mariaDb.address }, stop: () => mariaDb.stop() };
+  },
+  pause: (seconds) => `SELECT SLEEP(${seconds})`,
+  endOfConnection: 'KILL CONNECTION_ID()',
+  oldKeys:
+    'INSERT INTO rocketmq_inbox SELECT CONCAT("old-", seq), UTC_TIMESTAMP(3) - INTERVAL 8 DAY FROM seq_1_to_5000',
+};
+
+describeWithPostgres('local transactions and checks on PostgreSQL', () => racesOf(POSTGRESQL));
+describeWithMariaDb('local transactions and checks on MariaDB', () => racesOf(MARIADB));
+
+function racesOf({ start, pause: pauseOf, endOfConnection, oldKeys }: Server): void {
+  let server: Awaited<ReturnType<Server['start']>>;
   /** The databases of the local transactions and of the checks. */
   let local: OpenDatabase;
   let checking: OpenDatabase;
 
   beforeAll(async () => {
-    postgres = await Postgres.start();
-    const place = { kind: 'postgres', address: postgres.address } as const;
-    local = await openDatabase(place);
-    checking = await openDatabase(place);
+    server = await start();
+    local = await openDatabase(server.place);
+    checking = await openDatabase(server.place);
   });
   afterAll(async () => {
     await local?.close();
     await checking?.close();
-    await postgres?.stop();
+    await server?.stop();
   });
   beforeEach(async () => {
-    await local.port.transaction((tx) => tx.query('TRUNCATE orders, rocketmq_transaction_log, rocketmq_inbox', []));
+    for (const table of ['orders', 'rocketmq_transaction_log', 'rocketmq_inbox'])
+      await local.port.transaction((tx) => tx.query(`DELETE FROM ${table}`, []));
   });
 
   const fences = (): Promise<string[]> => column(checking.port, 'SELECT transaction_id FROM rocketmq_transaction_log');
@@ -95,7 +128,7 @@ describeWithPostgres('local transactions and checks on PostgreSQL', () => {
       const work = (durationMs: number) => broker.advance(durationMs, { duringWork: true });
       const placed = placing.transact({ message: { topic: ORDERS, body: order } }, () =>
         local.port.transaction(async (tx) => {
-          await tx.query('INSERT INTO orders VALUES ($1)', [order]);
+          await insertOrder(tx, order);
           await work(beforeMs);
           // The last check may still be in transit.
           if (beforeMs > 0) await until(async () => (await fences()).length > 0);
@@ -135,12 +168,11 @@ describeWithPostgres('local transactions and checks on PostgreSQL', () => {
 
     it('agree about a transaction whose connection is lost during the commit', async () => {
       const log = new TransactionLog({ database: local.port });
-      const kill = 'SELECT pg_terminate_backend(pg_backend_pid())';
       const placed = placing.transact({ message: { topic: ORDERS, body: 'cut off' } }, () =>
         local.port.transaction(async (tx) => {
-          await tx.query('INSERT INTO orders VALUES ($1)', ['cut off']);
+          await insertOrder(tx, 'cut off');
           await log.record(tx, currentLocalTransaction());
-          await tx.query(kill, []);
+          await tx.query(endOfConnection, []);
         }),
       );
       const error = await placed.catch((failure: unknown) => failure);
@@ -151,7 +183,7 @@ describeWithPostgres('local transactions and checks on PostgreSQL', () => {
 
   it('never disagree in a hundred races', async () => {
     const random = seeded(20_261_120);
-    const pause = (tx: { query: SqlDatabaseQuery }) => tx.query('SELECT pg_sleep($1::float8)', [random() * 0.01]);
+    const pause = (tx: SqlExecutor) => tx.query(pauseOf(random() * 0.01), []);
     const [log, asking] = [local, checking].map(
       ({ port }) => new TransactionLog({ database: port, lockTimeoutMs: LOCK_TIMEOUT_MS }),
     ) as [TransactionLog, TransactionLog];
@@ -159,7 +191,7 @@ describeWithPostgres('local transactions and checks on PostgreSQL', () => {
     const race = async (id: string): Promise<void> => {
       const half = { transactionId: id, topic: ORDERS };
       const placed = local.port.transaction(async (tx) => {
-        await tx.query('INSERT INTO orders VALUES ($1)', [id]);
+        await insertOrder(tx, id);
         await pause(tx);
         await log.record(tx, half);
         await pause(tx);
@@ -205,9 +237,7 @@ describeWithPostgres('local transactions and checks on PostgreSQL', () => {
   it('do a step of the inbox once, however many arrive concurrently', async () => {
     const inbox = new Inbox();
     const step = (database: SqlDatabase) =>
-      database.transaction((tx) =>
-        inbox.once(tx, 'order-1:reserve', () => tx.query("INSERT INTO orders VALUES ('order-1')", [])),
-      );
+      database.transaction((tx) => inbox.once(tx, 'order-1:reserve', () => insertOrder(tx, 'order-1')));
     const results = await Promise.all(
       Array.from({ length: 8 }, (_, index) => step(index % 2 ? local.port : checking.port)),
     );
@@ -216,17 +246,18 @@ describeWithPostgres('local transactions and checks on PostgreSQL', () => {
   });
 
   it('purge concurrently without waiting for each other', async () => {
-    const old = `SELECT 'old-' || n, now() - interval '8 days' FROM generate_series(1, 5000) n`;
-    await local.port.transaction((tx) => tx.query(`INSERT INTO rocketmq_inbox ("key", "created_at") ${old}`, []));
+    await local.port.transaction((tx) => tx.query(oldKeys, []));
     const inbox = new Inbox({ retentionMs: 7 * 24 * HOUR_MS });
     const counts = await Promise.all([inbox.purge(local.port), inbox.purge(checking.port)]);
     const left = await column(local.port, 'SELECT count(*) FROM rocketmq_inbox');
     expect(counts.reduce((sum, count) => sum + count, Number(left[0]))).toBe(5_000);
     expect(await inbox.purge(local.port)).toBe(Number(left[0]));
   });
-});
+}
 
-type SqlDatabaseQuery = (text: string, parameters: unknown[]) => Promise<unknown>;
+function insertOrder(tx: SqlExecutor, id: string): Promise<unknown> {
+  return tx.query(`INSERT INTO orders VALUES ('${id}')`, []);
+}
 
 /** Numbers from 0 to 1 that are the same in each run (mulberry32). */
 function seeded(seed: number): () => number {
