@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Connection, MINUTE_MS, Producer, PushConsumer } from 'nestjs-rocketmq/client';
 import { Outbox, OutboxRelay, TransactionLog } from 'nestjs-rocketmq/sql';
 import { TestBroker } from 'nestjs-rocketmq/testing';
+import { describeWithMariaDb, MariaDb } from '../support/mariadb.js';
 import { describeWithPostgres, Postgres } from '../support/postgres.js';
 import { relayViolations } from '../support/relay-history.js';
 import { agreementViolations } from '../support/transaction-agreement.js';
@@ -105,4 +106,13 @@ describeWithPostgres('a killed process, with PostgreSQL', () => {
   });
   suite(() => ({ kind: 'postgres', address: postgres.address }));
   afterAll(() => postgres?.stop());
+});
+
+describeWithMariaDb('a killed process, with MariaDB', () => {
+  let mariaDb: MariaDb;
+  beforeAll(async () => {
+    mariaDb = await MariaDb.start();
+  });
+  suite(() => ({ kind: 'mariadb', address: mariaDb.address }));
+  afterAll(() => mariaDb?.stop());
 });

@@ -12,47 +12,19 @@ import {
 } from 'nestjs-rocketmq/client';
 import { Inbox, type SqlDatabase, type SqlExecutor, TransactionFencedError, TransactionLog } from 'nestjs-rocketmq/sql';
 import { TestBroker } from 'nestjs-rocketmq/testing';
-import { describeWithMariaDb, MariaDb } from '../support/mariadb.js';
-import { describeWithPostgres, Postgres } from '../support/postgres.js';
+import { describeWithMariaDb } from '../support/mariadb.js';
+import { describeWithPostgres } from '../support/postgres.js';
 import { agreementViolations } from '../support/transaction-agreement.js';
 import { until } from '../support/until.js';
 import { ORDERS } from './support/crash-job.js';
-import { column, type DatabasePlace, type OpenDatabase, openDatabase } from './support/databases.js';
+import { column, type OpenDatabase, openDatabase } from './support/databases.js';
+import { MARIADB, POSTGRESQL, type Server } from './support/servers.js';
 
 const neverAborted = new AbortController().signal;
 /** Short, so that a check during a running transaction does not delay the test. */
 const LOCK_TIMEOUT_MS = 20;
 /** So short that checks fence slow local transactions. */
 const LOCAL_TRANSACTION_TIMEOUT_MS = 5 * SECOND_MS;
-
-/** What differs between the servers. */
-interface Server {
-  start(): Promise<{ readonly place: DatabasePlace; stop(): Promise<void> }>;
-  pause(seconds: number): string;
-  readonly endOfConnection: string;
-  readonly oldKeys: string;
-}
-
-const POSTGRESQL: Server = {
-  start: async () => {
-    const postgres = await Postgres.start();
-    return { place: { kind: 'postgres', address: postgres.address }, stop: () => postgres.stop() };
-  },
-  pause: (seconds) => `SELECT pg_sleep(${seconds})`,
-  endOfConnection: 'SELECT pg_terminate_backend(pg_backend_pid())',
-  oldKeys: `INSERT INTO rocketmq_inbox ("key", "created_at") SELECT 'old-' || n, now() - interval '8 days' FROM generate_series(1, 5000) n`,
-};
-
-const MARIADB: Server = {
-  start: async () => {
-    const mariaDb = await MariaDb.start();
-    return { place: { kind: 'mariadb', address: mariaDb.address }, stop: () => mariaDb.stop() };
-  },
-  pause: (seconds) => `SELECT SLEEP(${seconds})`,
-  endOfConnection: 'KILL CONNECTION_ID()',
-  oldKeys:
-    'INSERT INTO rocketmq_inbox SELECT CONCAT("old-", seq), UTC_TIMESTAMP(3) - INTERVAL 8 DAY FROM seq_1_to_5000',
-};
 
 describeWithPostgres('local transactions and checks on PostgreSQL', () => racesOf(POSTGRESQL));
 describeWithMariaDb('local transactions and checks on MariaDB', () => racesOf(MARIADB));

@@ -1,29 +1,34 @@
-// Several relays on one outbox in a real PostgreSQL, with concurrent writers, failing sends and relays that are killed.
+// Several relays on one outbox in a real database, with concurrent writers, failing sends and relays that are killed.
 
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { MINUTE_MS } from 'nestjs-rocketmq/client';
 import { Outbox, OutboxRelay, type SqlExecutor } from 'nestjs-rocketmq/sql';
 import { withCheckpoints } from 'nestjs-rocketmq/testing';
 import { ManualClock } from '../../libs/rocketmq/src/support/manual-clock.js';
-import { describeWithPostgres, Postgres } from '../support/postgres.js';
+import { describeWithMariaDb } from '../support/mariadb.js';
+import { describeWithPostgres } from '../support/postgres.js';
 import { type AddedMessage, relayViolations } from '../support/relay-history.js';
 import { column, type OpenDatabase, openDatabase } from './support/databases.js';
+import { MARIADB, POSTGRESQL, type Server } from './support/servers.js';
 
-describeWithPostgres('several relays of one outbox', () => {
-  let postgres: Postgres;
+describeWithPostgres('several relays of one outbox on PostgreSQL', () => relaysOn(POSTGRESQL));
+describeWithMariaDb('several relays of one outbox on MariaDB', () => relaysOn(MARIADB));
+
+function relaysOn({ start, waiting }: Server): void {
+  let server: Awaited<ReturnType<Server['start']>>;
   let database: OpenDatabase;
 
   beforeAll(async () => {
-    postgres = await Postgres.start();
-    database = await openDatabase({ kind: 'postgres', address: postgres.address });
+    server = await start();
+    database = await openDatabase(server.place);
   });
   afterAll(async () => {
     await database?.close();
-    await postgres?.stop();
+    await server?.stop();
   });
 
   it.each([1, 2, 3])('lose nothing and keep the order of each group, run %s', async (seed) => {
-    await database.port.transaction((tx) => tx.query('TRUNCATE rocketmq_outbox', []));
+    await database.port.transaction((tx) => tx.query('DELETE FROM rocketmq_outbox', []));
     const random = numbers(seed);
     const clock = new ManualClock();
     const sent: string[] = [];
@@ -93,16 +98,12 @@ describeWithPostgres('several relays of one outbox', () => {
         await outbox.add(other, { topic: 'steps', body: '2', messageGroup: 'g' });
         order.push('second added');
       });
-      while (!(await isAnybodyWaiting(tx))) await new Promise(setImmediate);
+      while ((await tx.query(waiting, [])).rows.length === 0) await new Promise(setImmediate);
       order.push('first commits');
     });
     await second;
     expect(order).toEqual(['another group was free', 'first commits', 'second added']);
   });
-});
-
-async function isAnybodyWaiting(tx: SqlExecutor): Promise<boolean> {
-  return (await tx.query(`SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`, [])).rows.length > 0;
 }
 
 /** Numbers from 0 to 1 that are the same in each run (a linear congruential generator). */

@@ -26,7 +26,7 @@ async function placeOrder(): Promise<void> {
   reach('before-half');
   await producer.transact({ message: { topic: ORDERS, body: job.subject } }, () =>
     port.transaction(async (tx) => {
-      await tx.query('INSERT INTO orders VALUES ($1)', [job.subject]);
+      await tx.query(`INSERT INTO orders VALUES ('${job.subject}')`, []);
       await log.record(tx);
       reach('in-local-transaction');
     }),

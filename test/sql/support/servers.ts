@@ -1,0 +1,38 @@
+// The servers that the tests of the sql kit run on, and the statements that differ between them.
+
+import { MariaDb } from '../../support/mariadb-server.js';
+import { Postgres } from '../../support/postgres-server.js';
+import type { DatabasePlace } from './databases.js';
+
+/** What differs between the servers. */
+export interface Server {
+  start(): Promise<{ readonly place: DatabasePlace; stop(): Promise<void> }>;
+  pause(seconds: number): string;
+  readonly endOfConnection: string;
+  readonly oldKeys: string;
+  /** Has a row while somebody waits for a lock. */
+  readonly waiting: string;
+}
+
+export const POSTGRESQL: Server = {
+  start: async () => {
+    const postgres = await Postgres.start();
+    return { place: { kind: 'postgres', address: postgres.address }, stop: () => postgres.stop() };
+  },
+  pause: (seconds) => `SELECT pg_sleep(${seconds})`,
+  endOfConnection: 'SELECT pg_terminate_backend(pg_backend_pid())',
+  oldKeys: `INSERT INTO rocketmq_inbox ("key", "created_at") SELECT 'old-' || n, now() - interval '8 days' FROM generate_series(1, 5000) n`,
+  waiting: `SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`,
+};
+
+export const MARIADB: Server = {
+  start: async () => {
+    const mariaDb = await MariaDb.start();
+    return { place: { kind: 'mariadb', address: mariaDb.address }, stop: () => mariaDb.stop() };
+  },
+  pause: (seconds) => `SELECT SLEEP(${seconds})`,
+  endOfConnection: 'KILL CONNECTION_ID()',
+  oldKeys:
+    'INSERT INTO rocketmq_inbox SELECT CONCAT("old-", seq), UTC_TIMESTAMP(3) - INTERVAL 8 DAY FROM seq_1_to_5000',
+  waiting: `SELECT 1 FROM information_schema.INNODB_TRX WHERE trx_state = 'LOCK WAIT'`,
+};
