@@ -1,24 +1,18 @@
 // nestjs-rocketmq/sql with Drizzle, TypeORM and pg on a real PostgreSQL.
 
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { sql } from 'drizzle-orm';
 import {
   drizzleDatabase,
   drizzleExecutor,
-  Inbox,
-  Outbox,
-  OutboxRelay,
   poolDatabase,
-  type SqlDatabase,
-  type SqlExecutor,
   schemaSql,
-  TransactionFencedError,
-  TransactionLog,
   typeormDatabase,
   typeormExecutor,
 } from 'nestjs-rocketmq/sql';
 import { EntitySchema } from 'typeorm';
 import { describeWithPostgres } from '../support/postgres.js';
+import { type PortKind, portSuite } from './support/port-suite.js';
 import { PostgresClients } from './support/postgres-clients.js';
 
 const Seat = new EntitySchema<{ name: string }>({
@@ -41,12 +35,7 @@ describeWithPostgres('the sql kit on PostgreSQL', () => {
     await pool().query('TRUNCATE rocketmq_outbox, rocketmq_inbox, rocketmq_transaction_log, seat');
   });
 
-  /** The clients, each with a statement of its own API in the transaction. */
-  const kinds: [
-    string,
-    () => SqlDatabase,
-    <T>(work: (tx: SqlExecutor, book: () => Promise<unknown>) => Promise<T>) => Promise<T>,
-  ][] = [
+  const kinds: PortKind[] = [
     [
       'Drizzle',
       () => drizzleDatabase(clients.drizzle, sql),
@@ -73,64 +62,9 @@ describeWithPostgres('the sql kit on PostgreSQL', () => {
 
   const seats = async (): Promise<number> => (await pool().query('SELECT * FROM seat')).rows.length;
 
-  describe.each(kinds)('with %s', (_, open, transact) => {
-    it('commits effects and the row of the inbox together, once', async () => {
-      const inbox = new Inbox();
-      const step = () => transact((tx, book) => inbox.once(tx, 'seat-1A:book', book));
-      expect((await step()).first).toBe(true);
-      expect((await step()).first).toBe(false);
-      expect(await seats()).toBe(1);
-    });
-
-    it('rolls effects and row back together', async () => {
-      const inbox = new Inbox();
-      const failing = transact((tx, book) =>
-        inbox.once(tx, 'seat-1A:book', async () => {
-          await book();
-          throw new Error('no aeroplane');
-        }),
-      );
-      await expect(failing).rejects.toThrow('no aeroplane');
-      expect(await seats()).toBe(0);
-      expect((await transact((tx, book) => inbox.once(tx, 'seat-1A:book', book))).first).toBe(true);
-    });
-
-    it('records a transaction with its effects, and answers the check', async () => {
-      const log = new TransactionLog({ database: open() });
-      const check = (transactionId: string) =>
-        log.check({ transactionId, topic: 'seats', signal: new AbortController().signal });
-      await transact(async (tx, book) => {
-        await book();
-        await log.record(tx, { transactionId: 'T1', topic: 'seats' });
-      });
-      expect([await check('T1'), await check('T2'), await seats()]).toEqual(['commit', 'rollback', 1]);
-      const fenced = transact(async (tx, book) => {
-        await log.record(tx, { transactionId: 'T2', topic: 'seats' });
-        await book();
-      });
-      await expect(fenced).rejects.toBeInstanceOf(TransactionFencedError);
-    });
-
-    it('adds to the outbox with its effects, and relays', async () => {
-      const outbox = new Outbox();
-      const sent: string[] = [];
-      const relay = new OutboxRelay({
-        outbox,
-        database: open(),
-        send: async ({ body, messageGroup }) => void sent.push(`${messageGroup} ${body}`),
-      });
-      await transact(async (tx, book) => {
-        await book();
-        for (const body of ['x', Buffer.from('y')]) await outbox.add(tx, { topic: 'seats', body, messageGroup: '1A' });
-      });
-      await transact((tx) => outbox.add(tx, { topic: 'seats', body: { seat: '1A' }, tag: 'v1', keys: ['1A'] }));
-      expect(await relay.runOnce()).toBe(3);
-      expect(sent.sort()).toEqual(['1A x', '1A y', 'undefined {"seat":"1A"}']);
-      expect(await relay.metrics()).toMatchObject({ unsent: 0, sent: 3 });
-      expect(await open().transaction((tx) => outbox.retryParked(tx, ['none']))).toBe(0);
-      await pool().query(`UPDATE rocketmq_outbox SET settled_at = now() - interval '2 days'`);
-      expect(await outbox.purge(open())).toBe(3);
-    });
+  portSuite(kinds, {
+    seats,
+    ageOutbox: () => pool().query(`UPDATE rocketmq_outbox SET settled_at = now() - interval '2 days'`),
   });
 
   it('returns rows for every kind of statement of TypeORM', async () => {

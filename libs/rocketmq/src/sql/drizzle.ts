@@ -1,6 +1,6 @@
-// The port on a Drizzle database of the PostgreSQL dialect. Structurally typed, so that Drizzle is not a dependency of this package.
+// The port on a Drizzle database of PostgreSQL, MySQL or MariaDB. Structurally typed, so that Drizzle is not a dependency of this package.
 
-import type { SqlDatabase, SqlExecutor } from './sql-port.js';
+import type { DialectName, SqlDatabase, SqlExecutor } from './sql-port.js';
 
 /** Drizzle's `sql` tag. */
 export type DrizzleSqlTag = (strings: TemplateStringsArray, ...parameters: never[]) => unknown;
@@ -17,9 +17,17 @@ export interface DrizzleDatabase {
 
 /** A Drizzle transaction, or a database outside of one, as the port. Pass Drizzle's own `sql`. */
 export function drizzleExecutor(tx: DrizzleExecutor, sql: DrizzleSqlTag): SqlExecutor {
+  const dialect = dialectOf(tx);
+  const mark = dialect === 'mysql' ? /\?/g : /\$(\d+)/g;
   return {
+    dialect,
     query: async (text, parameters) => {
-      const result = await tx.execute(bind(sql, text, parameters) as never);
+      const result = await tx.execute(bind(sql, text, parameters, mark) as never);
+      // mysql2 returns the rows, or what a change did, beside a description of the columns.
+      if (dialect === 'mysql') {
+        const [rows] = result as readonly unknown[];
+        return { rows: Array.isArray(rows) ? rows : [] };
+      }
       // postgres-js returns the rows themselves, the other drivers an object that contains them.
       if (Array.isArray(result)) return { rows: result as object[] };
       return { rows: (result as { readonly rows: readonly object[] }).rows };
@@ -29,15 +37,30 @@ export function drizzleExecutor(tx: DrizzleExecutor, sql: DrizzleSqlTag): SqlExe
 
 /** A Drizzle database as the port. Pass Drizzle's own `sql`. */
 export function drizzleDatabase(database: DrizzleDatabase, sql: DrizzleSqlTag): SqlDatabase {
-  return { transaction: (work) => database.transaction((tx) => work(drizzleExecutor(tx, sql))) };
+  const dialect = dialectOf(database);
+  return { dialect, transaction: (work) => database.transaction((tx) => work(drizzleExecutor(tx, sql))) };
 }
 
-/** Converts `$2` in the statement to the second parameter of a template. */
-function bind(sql: DrizzleSqlTag, text: string, parameters: readonly unknown[]): unknown {
+/** Drizzle names its classes by this symbol, which all copies of the package share. */
+const KIND = Symbol.for('drizzle:entityKind');
+
+function dialectOf(database: object): DialectName {
+  for (let type: Named | null = database.constructor as Named; type !== null; type = Object.getPrototypeOf(type)) {
+    if (type[KIND]?.startsWith('MySql')) return 'mysql';
+  }
+  return 'postgresql';
+}
+
+interface Named {
+  readonly [KIND]?: string;
+}
+
+/** Converts `$2` or the second `?` in the statement to the second parameter of a template. */
+function bind(sql: DrizzleSqlTag, text: string, parameters: readonly unknown[], mark: RegExp): unknown {
   const pieces: string[] = [];
   const values: unknown[] = [];
   let from = 0;
-  for (const { 0: placeholder, 1: number, index } of text.matchAll(/\$(\d+)/g)) {
+  for (const { 0: placeholder, 1: number = values.length + 1, index } of text.matchAll(mark)) {
     pieces.push(text.slice(from, index));
     values.push(parameters[Number(number) - 1]);
     from = index + placeholder.length;

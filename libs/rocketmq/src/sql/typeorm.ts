@@ -1,10 +1,10 @@
-// The port on TypeORM with PostgreSQL. Structurally typed, so that TypeORM is not a dependency of this package.
+// The port on TypeORM with PostgreSQL, MySQL or MariaDB. Structurally typed, so that TypeORM is not a dependency of this package.
 
 import { UsageError } from '../support/errors.js';
-import type { SqlDatabase, SqlExecutor } from './sql-port.js';
+import type { DialectName, SqlDatabase, SqlExecutor } from './sql-port.js';
 
 /** A TypeORM `QueryRunner`. */
-interface TypeormQueryRunner {
+interface TypeormQueryRunner extends TypeormOptions {
   query(
     text: string,
     parameters: unknown[],
@@ -17,8 +17,14 @@ export interface TypeormManager {
   readonly queryRunner?: object | undefined;
 }
 
+/** What says which kind of database it is: a `DataSource` has it itself. */
+interface TypeormOptions {
+  readonly options?: { readonly type: string };
+  readonly connection?: { readonly options: { readonly type: string } };
+}
+
 /** A TypeORM `DataSource`, or its `manager`. */
-export interface TypeormDataSource {
+export interface TypeormDataSource extends TypeormOptions {
   transaction<T>(work: (manager: TypeormManager) => Promise<T>): Promise<T>;
 }
 
@@ -34,6 +40,7 @@ export function typeormExecutor({ queryRunner }: TypeormManager): SqlExecutor {
   }
   const runner = queryRunner as TypeormQueryRunner;
   return {
+    dialect: dialectOf(runner),
     // Structured, because the plain result has a different shape for UPDATE and DELETE.
     query: async (text, parameters) => ({ rows: (await runner.query(text, parameters, true)).records ?? [] }),
   };
@@ -41,5 +48,11 @@ export function typeormExecutor({ queryRunner }: TypeormManager): SqlExecutor {
 
 /** A TypeORM data source as the port. */
 export function typeormDatabase(dataSource: TypeormDataSource): SqlDatabase {
-  return { transaction: (work) => dataSource.transaction((manager) => work(typeormExecutor(manager))) };
+  const dialect = dialectOf(dataSource);
+  return { dialect, transaction: (work) => dataSource.transaction((manager) => work(typeormExecutor(manager))) };
+}
+
+function dialectOf({ options, connection }: TypeormOptions): DialectName {
+  const type = (options ?? connection?.options)?.type;
+  return type === 'mysql' || type === 'mariadb' || type === 'aurora-mysql' ? 'mysql' : 'postgresql';
 }

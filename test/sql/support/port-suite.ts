@@ -1,0 +1,89 @@
+// The kit with each database library: its rows and the statements of the library's own API are committed together.
+
+import { describe, expect, it } from '@jest/globals';
+import {
+  Inbox,
+  Outbox,
+  OutboxRelay,
+  type SqlDatabase,
+  type SqlExecutor,
+  TransactionFencedError,
+  TransactionLog,
+} from 'nestjs-rocketmq/sql';
+
+/** A library: its name, its port, and a transaction with a statement of its own API that books the seat 1A. */
+export type PortKind = [
+  string,
+  () => SqlDatabase,
+  <T>(work: (tx: SqlExecutor, book: () => Promise<unknown>) => Promise<T>) => Promise<T>,
+];
+
+export interface PortTables {
+  /** How many seats are booked. */
+  seats(): Promise<number>;
+  /** Makes the rows of the outbox two days old. */
+  ageOutbox(): Promise<unknown>;
+}
+
+/** The tests for every library, on empty tables. */
+export function portSuite(kinds: readonly PortKind[], { seats, ageOutbox }: PortTables): void {
+  describe.each(kinds)('with %s', (_, open, transact) => {
+    it('commits effects and the row of the inbox together, once', async () => {
+      const inbox = new Inbox();
+      const step = () => transact((tx, book) => inbox.once(tx, 'seat-1A:book', book));
+      expect((await step()).first).toBe(true);
+      expect((await step()).first).toBe(false);
+      expect(await seats()).toBe(1);
+    });
+
+    it('rolls effects and row back together', async () => {
+      const inbox = new Inbox();
+      const failing = transact((tx, book) =>
+        inbox.once(tx, 'seat-1A:book', async () => {
+          await book();
+          throw new Error('no aeroplane');
+        }),
+      );
+      await expect(failing).rejects.toThrow('no aeroplane');
+      expect(await seats()).toBe(0);
+      expect((await transact((tx, book) => inbox.once(tx, 'seat-1A:book', book))).first).toBe(true);
+    });
+
+    it('records a transaction with its effects, and answers the check', async () => {
+      const log = new TransactionLog({ database: open() });
+      const check = (transactionId: string) =>
+        log.check({ transactionId, topic: 'seats', signal: new AbortController().signal });
+      await transact(async (tx, book) => {
+        await book();
+        await log.record(tx, { transactionId: 'T1', topic: 'seats' });
+      });
+      expect([await check('T1'), await check('T2'), await seats()]).toEqual(['commit', 'rollback', 1]);
+      const fenced = transact(async (tx, book) => {
+        await log.record(tx, { transactionId: 'T2', topic: 'seats' });
+        await book();
+      });
+      await expect(fenced).rejects.toBeInstanceOf(TransactionFencedError);
+    });
+
+    it('adds to the outbox with its effects, and relays', async () => {
+      const outbox = new Outbox();
+      const sent: string[] = [];
+      const relay = new OutboxRelay({
+        outbox,
+        database: open(),
+        send: async ({ body, messageGroup }) => void sent.push(`${messageGroup} ${body}`),
+      });
+      await transact(async (tx, book) => {
+        await book();
+        for (const body of ['x', Buffer.from('y')]) await outbox.add(tx, { topic: 'seats', body, messageGroup: '1A' });
+      });
+      await transact((tx) => outbox.add(tx, { topic: 'seats', body: { seat: '1A' }, tag: 'v1', keys: ['1A'] }));
+      expect(await relay.runOnce()).toBe(3);
+      expect(sent.sort()).toEqual(['1A x', '1A y', 'undefined {"seat":"1A"}']);
+      expect(await relay.metrics()).toMatchObject({ unsent: 0, sent: 3 });
+      expect(await open().transaction((tx) => outbox.retryParked(tx, ['none']))).toBe(0);
+      await ageOutbox();
+      expect(await outbox.purge(open())).toBe(3);
+    });
+  });
+}
