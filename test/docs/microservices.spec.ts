@@ -4,9 +4,10 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/gl
 import { type INestApplicationContext, Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
-import { RocketMQModule, RocketMQProducer } from 'nestjs-rocketmq';
+import { RocketMQModule, RocketMQProducer, ServerRocketMQ } from 'nestjs-rocketmq';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import { PriceCache } from '../../docs/examples/price-cache.js';
+import { Offers, Shopper } from '../../docs/examples/price-contract.js';
 import { recordingLogger } from '../support/nest-bench.js';
 import { until } from '../support/until.js';
 
@@ -44,6 +45,28 @@ describe('the examples of microservices', () => {
     await expect(desk.priceOf('gold')).rejects.toMatchObject({ name: 'RangeError', message: 'no price for gold' });
     await broker.idle();
     expect(broker.messages('%DLQ%prices')).toHaveLength(1);
+  });
+
+  it('price contract: requests and answers are typed and validated', async () => {
+    const { endpoints, adminEndpoint: nameServer } = broker;
+    const options = { endpoints, nameServer, consumerGroup: 'offers', requests: { application: 'shopper' } };
+    const rocketmq = RocketMQModule.forRoot({ ...options, logger: recordingLogger() });
+    const compiled = Test.createTestingModule({ imports: [rocketmq], controllers: [Offers], providers: [Shopper] });
+    const app = (await compiled.compile()).createNestApplication({ logger: false });
+    apps.push(app);
+    app.connectMicroservice({ strategy: app.get(ServerRocketMQ) });
+    await app.startAllMicroservices();
+    await app.init();
+    await expect(app.get(Shopper).cheapest(['tea', 'milk'])).resolves.toBe('milk for 90');
+    await expect(app.get(Shopper).cheapest([])).rejects.toMatchObject({ code: 'INVALID_BODY', outcome: 'not-sent' });
+    // Infinity is not in the schema of answers.
+    const unpriced = app.get(Shopper).cheapest(['gold']);
+    await expect(unpriced).rejects.toThrow(/INVALID_REPLY.*cents: .*the request took effect/);
+    const invalid = app.get(RocketMQProducer).request('cheapest-requests', { items: 'tea' });
+    await expect(invalid).rejects.toMatchObject({
+      name: 'InvalidBodyError',
+      message: expect.stringMatching(/items: /),
+    });
   });
 
   it('price cache: filled in every instance', async () => {

@@ -32,6 +32,11 @@ export { type BodyCodec, bytesCodec, jsonCodec, textCodec } from '../nest/messag
 export type { IncomingHookContext, MessageHook, OutgoingHookContext } from '../nest/messages/message-hooks.js';
 export type { FieldArguments, FieldsOf, MessageFields, PlainMessage, TopicMessage } from '../nest/messages/outgoing.js';
 export {
+  defineRequest,
+  type RequestDefinition,
+  type RequestDefinitionOptions,
+} from '../nest/messages/request-definition.js';
+export {
   type BodyOf,
   deadLettersOf,
   defineTopic,
@@ -104,6 +109,7 @@ export { ClientRocketMQ, type ClientRocketMQStatus } from '../nest/transport/cli
 export type { ServerRocketMQOptions } from '../nest/transport/own-server.js';
 export type { PatternExtras } from '../nest/transport/pattern-handlers.js';
 export { RocketMQRecord, RocketMQRecordBuilder } from '../nest/transport/rocketmq-record.js';
+export { type ReplyExtras, RocketMQReply } from '../nest/transport/rocketmq-reply.decorator.js';
 export { ServerRocketMQ } from '../nest/transport/server-rocketmq.js';
 export type { ProducerEvents } from '../producer/producer-events.js';
 export type { BackpressureOptions } from '../producer/sending/backpressure.js';

@@ -47,4 +47,19 @@ describe('an error in a log line', () => {
   ])('of %p is described without its content', (error, description) => {
     expect(describeError(error)).toBe(description);
   });
+
+  it('has the reasons of a validation: the first few, and not all of a long one', () => {
+    const thrown = (fields: object) => Object.assign(new Error('Bad Request Exception'), fields);
+    expect(describeError(thrown({ response: { message: ['a is missing', 'b is no number'] } }))).toBe(
+      'Bad Request Exception: a is missing; b is no number',
+    );
+    expect(describeError(thrown({ error: ['a is missing'] }))).toBe('Bad Request Exception: a is missing');
+    expect(describeError(thrown({ error: { message: ['a is missing'] } }))).toBe('Bad Request Exception: a is missing');
+    expect(describeError(thrown({ response: { message: 'text' }, error: [{ secret: 1 }] }))).toBe(
+      'Bad Request Exception',
+    );
+    const many = describeError(thrown({ response: { message: Array.from({ length: 9 }, () => 'x'.repeat(1_000)) } }));
+    expect(many).toMatch(/^Bad Request Exception: x{200}…; .*x…; and 4 more$/);
+    expect(many.length).toBeLessThan(1_100);
+  });
 });

@@ -36,8 +36,43 @@ export function visible(text: string): string {
   });
 }
 
-/** An error as a string for a log line: its message, or the thrown value if it is not an Error. */
+/**
+ * An error as a string for a log line: its message with the reasons that a validation has added, or the thrown value if it is not an
+ * Error.
+ */
 export function describeError(error: unknown): string {
-  if (error instanceof Error) return error.message === '' ? error.name : error.message;
+  if (error instanceof Error) {
+    const text = error.message === '' ? error.name : error.message;
+    const reasons = reasonsIn(error);
+    return reasons.length === 0 ? text : `${text}: ${reasonsText(reasons)}`;
+  }
   return `non-error thrown: ${typeof error === 'object' ? Object.prototype.toString.call(error) : String(error)}`;
+}
+
+const MOST_REASONS = 5;
+const REASON_LENGTH = 200;
+
+/** The first few reasons of a refusal, each shortened: some repeat names of fields from a received message. */
+export function reasonsText(reasons: readonly string[]): string {
+  const shown = reasons
+    .slice(0, MOST_REASONS)
+    .map((one) => (one.length > REASON_LENGTH ? `${one.slice(0, REASON_LENGTH)}…` : one));
+  const rest = reasons.length - shown.length;
+  return rest > 0 ? `${shown.join('; ')}; and ${rest} more` : shown.join('; ');
+}
+
+/** What exceptions of validations have in the place of a message: Nest's have it in `response.message`, or in `error` for microservices. */
+function reasonsIn(error: object): string[] {
+  const { response, error: given } = error as { readonly response?: unknown; readonly error?: unknown };
+  const candidates = [messageOf(response), messageOf(given), given].map(reasonsOf);
+  return candidates.find((one) => one.length > 0) ?? [];
+}
+
+function messageOf(value: unknown): unknown {
+  return (value as { readonly message?: unknown } | null | undefined)?.message;
+}
+
+/** Only lists of strings are known to be reasons. */
+function reasonsOf(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : [];
 }

@@ -23,12 +23,13 @@ import {
   UseInterceptors,
 } from '@nestjs/common';
 import { APP_GUARD, REQUEST } from '@nestjs/core';
-import { Ctx, Payload } from '@nestjs/microservices';
+import { Ctx, EventPattern, Payload } from '@nestjs/microservices';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { EMPTY, type Observable } from 'rxjs';
 import { z } from 'zod';
 import {
   DeadLetterError,
+  defineRequest,
   defineTopic,
   HandlerTimeoutError,
   InvalidBodyError,
@@ -38,9 +39,13 @@ import {
   RocketMQListener,
   RocketMQModule,
   type RocketMQModuleOptions,
+  RocketMQProducer,
+  RocketMQReply,
+  ServerRocketMQ,
 } from '../entries/nest.js';
 import { silentLogger } from '../support/logger.js';
 import { deliver, deliverBatch } from './deliver.js';
+import { fakeProducer } from './fake-producer.js';
 
 const orderSchema = z.object({ id: z.string(), quantity: z.coerce.number().min(1) });
 const OrderPlaced = defineTopic('order-placed', { type: 'normal', schema: orderSchema });
@@ -292,5 +297,36 @@ describe('deliver()', () => {
       /UNKNOWN_LISTENER.*OrdersListener.reserve/,
     );
     await expect(deliver(context, OrdersListener, 'off', 'x')).rejects.toThrow(/no enabled listener/);
+  });
+
+  it('delivers to the handlers of a transport that is connected, with the schema of a request', async () => {
+    const Square = defineRequest('squares', { request: z.object({ of: z.coerce.number() }), answer: z.number() });
+    @Controller()
+    class Numbers {
+      @EventPattern<string>('numbers')
+      noted(body: unknown): void {
+        seen.push(body);
+      }
+
+      @RocketMQReply(Square)
+      square({ of }: { of: number }): number {
+        seen.push(of * of);
+        return of * of;
+      }
+    }
+    const options = { endpoints: '127.0.0.1:1', consumerGroup: 'numbers', logger: silentLogger };
+    const compiled = Test.createTestingModule({ imports: [RocketMQModule.forRoot(options)], controllers: [Numbers] });
+    app = await compiled.overrideProvider(RocketMQProducer).useValue(fakeProducer()).compile();
+    const nest = app.createNestApplication({ logger: false });
+    nest.connectMicroservice({ strategy: nest.get(ServerRocketMQ) });
+    await nest.init();
+    expect(await deliver(nest, Numbers, 'noted', 3)).toEqual({ outcome: 'acked' });
+    expect(await deliver(nest, Numbers, 'square', { of: '3' })).toEqual({ outcome: 'acked' });
+    expect(await deliver(nest, Numbers, 'square', { of: 'three' })).toMatchObject({
+      outcome: 'dead-lettered',
+      error: { message: expect.stringContaining('of: ') },
+    });
+    expect(seen).toEqual([3, 9]);
+    await expect(nest.get(RocketMQProducer).request(Square, { of: 3 })).rejects.toThrow(/NO_REQUESTER/);
   });
 });

@@ -44,11 +44,15 @@ export function parsePattern(who: string, pattern: unknown): ParsedPattern {
 
 /**
  * The pattern of a message to send: at most one tag.
+ * @param what begins the message of the error
  * @throws UsageError `ILLEGAL_PATTERN`
  */
-export function parseAddress(pattern: unknown): { readonly topic: string; readonly tag: string | undefined } {
-  const { topic, tags } = parsePattern('message', pattern);
+export function parseAddress(
+  pattern: unknown,
+  what = 'message',
+): { readonly topic: string; readonly tag: string | undefined } {
+  const { topic, tags } = parsePattern(what, pattern);
   if (tags === undefined || !/[|*]/.test(tags)) return { topic, tag: tags };
-  const text = `message to ${JSON.stringify(pattern)}: a message can have one tag only; nothing was sent`;
+  const text = `${what} to ${JSON.stringify(pattern)}: a message can have one tag only; nothing was sent`;
   throw new UsageError('ILLEGAL_PATTERN', text, 'pattern');
 }

@@ -1,5 +1,6 @@
-// The handler of a `@MessagePattern`: returns its result or error to the requester.
+// The handler of a `@MessagePattern` or `@RocketMQReply`: returns its result or error to the requester.
 
+import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { HandlerContext, MessageHandler } from '../../consumer/model/handler.js';
 import { DeadLetterError, RetryLaterError } from '../../consumer/model/outcome-errors.js';
 import type { Producer } from '../../producer/producer.js';
@@ -7,8 +8,9 @@ import type { MessageView, OutgoingMessage } from '../../protocol/model/message.
 import { SECOND_MS } from '../../support/clock.js';
 import { waitWithin } from '../../support/deadline.js';
 import { RocketMQError, StateError } from '../../support/errors.js';
-import { describeError, type Logger } from '../../support/logger.js';
-import type { MessageWire } from '../messages/message-body.js';
+import { describeError, type LogFields, type Logger } from '../../support/logger.js';
+import { InvalidBodyError } from '../messages/invalid-body.js';
+import { type MessageWire, validated } from '../messages/message-body.js';
 import { answerMessage, errorMessage, type ReplyAddress, replyAddressOf } from '../sending/reply-message.js';
 
 /** The limit for the application's hook, which may wait for anything. A send has a deadline of its own. */
@@ -21,6 +23,10 @@ export type ResultHandler = (message: MessageView, context: HandlerContext) => P
 export interface AnswerParts {
   readonly wire: Pick<MessageWire, 'codec' | 'hooks'>;
   readonly logger: Logger;
+  /** The listener's name. */
+  readonly listener: string;
+  /** What answers must fit; undefined: any answer. */
+  readonly schema: StandardSchemaV1 | undefined;
   producer(): Producer | undefined;
 }
 
@@ -70,7 +76,8 @@ async function outcome(handler: ResultHandler, message: MessageView, context: Ha
 
 /** Never fails: the handler has succeeded, and a retry for the sake of the answer would run it twice. */
 async function reply(address: ReplyAddress, answer: Answer, message: MessageView, parts: AnswerParts): Promise<void> {
-  const fields = { topic: message.topic, messageId: message.messageId, replyTopic: address.topic };
+  const { listener } = parts;
+  const fields = { listener, topic: message.topic, messageId: message.messageId, replyTopic: address.topic };
   if (answer.kind === 'error') {
     parts.logger.warn('a request failed; the error is sent to the requester', {
       ...fields,
@@ -80,7 +87,7 @@ async function reply(address: ReplyAddress, answer: Answer, message: MessageView
   try {
     const producer = parts.producer();
     if (producer === undefined) throw new StateError('NOT_RUNNING', 'the producer is closed');
-    const making = made(address, answer, parts.wire);
+    const making = made(address, answer, parts, fields);
     await producer.send(await waitWithin('encoding an answer', ENCODE_TIMEOUT_MS, undefined, making));
   } catch (error) {
     parts.logger.error('the answer to a request could not be sent; the requester waits until its timeout', {
@@ -90,21 +97,40 @@ async function reply(address: ReplyAddress, answer: Answer, message: MessageView
   }
 }
 
-/** A result that cannot be encoded becomes an error for the requester. */
+/** A result that does not fit its schema or cannot be encoded becomes an error for the requester. */
 async function made(
   address: ReplyAddress,
   answer: Answer,
-  { codec, hooks }: AnswerParts['wire'],
+  parts: Pick<AnswerParts, 'wire' | 'schema' | 'logger'>,
+  fields: LogFields,
 ): Promise<OutgoingMessage> {
+  const { codec, hooks } = parts.wire;
   try {
+    if (answer.kind === 'value') await assertAnswer(answer.value, parts.schema, fields);
     const message =
-      answer.kind === 'error' ? errorMessage(address, answer.error) : answerMessage(address, answer.value, codec);
+      answer.kind === 'error'
+        ? errorMessage(address, asRequesterSees(answer.error))
+        : answerMessage(address, answer.value, codec);
     const body = answer.kind === 'error' ? answer.error : answer.value;
     return hooks === undefined ? message : await hooks.outgoing(message, { body });
   } catch (error) {
     if (answer.kind === 'error') throw error;
-    return made(address, { kind: 'error', error }, { codec, hooks });
+    const text = 'the answer to a request is invalid; the requester gets an error, although the request took effect';
+    parts.logger.error(text, { ...fields, error: describeError(error) });
+    return made(address, { kind: 'error', error }, parts, fields);
   }
+}
+
+async function assertAnswer(value: unknown, schema: StandardSchemaV1 | undefined, { topic }: LogFields): Promise<void> {
+  const { problem } = await validated(schema, value);
+  if (problem === undefined) return;
+  const text = `the answer of the handler of "${topic}" does not fit its schema (${problem}); the request took effect`;
+  throw new StateError('INVALID_REPLY', text);
+}
+
+/** That an invalid request is dead-lettered does not matter to the requester. */
+function asRequesterSees(error: unknown): unknown {
+  return DeadLetterError.is(error) && error.cause instanceof InvalidBodyError ? error.cause : error;
 }
 
 function warnOfRefused({ topic, messageId }: MessageView, logger: Logger): void {

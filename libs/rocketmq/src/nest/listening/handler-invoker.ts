@@ -7,6 +7,7 @@ import { describeError, type Logger } from '../../support/logger.js';
 import { CONTEXT_TYPE, PATTERN_CONTEXT_TYPE } from '../common/rocketmq.constants.js';
 import { InvalidBodyError, settleInvalid } from '../messages/invalid-body.js';
 import { type DecodedMessage, decodeMessage, type MessageWire } from '../messages/message-body.js';
+import { replyAddressOf } from '../sending/reply-message.js';
 import type { ResultHandler } from './answering.js';
 import type { PlannedListener } from './listener-plan.js';
 import { ManualOutcome } from './manual-outcome.js';
@@ -87,22 +88,20 @@ export class HandlerInvoker {
         const { message } = context;
         const problem = `is rejected by a pipe (${describeError(error)})`;
         const invalid = new InvalidBodyError(message.topic, message.messageId, problem, { cause: error });
-        await settleInvalid(invalid, message, listener.settings.onInvalid);
+        await settle(invalid, message, listener);
         return undefined;
       }
     };
   }
 
   /** Undefined for a message that is already handled. */
-  private async decoded(
-    { topic, consumerGroup, settings }: PlannedListener,
-    message: MessageView,
-  ): Promise<DecodedMessage | undefined> {
+  private async decoded(listener: PlannedListener, message: MessageView): Promise<DecodedMessage | undefined> {
+    const { topic, consumerGroup } = listener;
     try {
       return await decodeMessage(topic, message, this.wire, consumerGroup);
     } catch (error) {
       if (!(error instanceof InvalidBodyError)) throw error;
-      await settleInvalid(error, message, settings.onInvalid);
+      await settle(error, message, listener);
       return undefined;
     }
   }
@@ -122,4 +121,11 @@ export class HandlerInvoker {
   private originOf({ name, consumerGroup }: PlannedListener): ContextOrigin {
     return { name, consumerGroup, logger: this.logger };
   }
+}
+
+/** As `onInvalid` says. Even when that is `ack`, a requester gets the error, which settles its request. */
+async function settle(error: InvalidBodyError, message: MessageView, listener: PlannedListener): Promise<void> {
+  await settleInvalid(error, message, listener.settings.onInvalid);
+  const address = listener.pattern?.kind === 'message' ? replyAddressOf(message) : undefined;
+  if (address !== undefined && address !== 'refused') throw error;
 }

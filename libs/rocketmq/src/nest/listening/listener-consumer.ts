@@ -18,7 +18,7 @@ interface ListenerParts {
   readonly invoker: Pick<HandlerInvoker, 'handlerOf' | 'batchHandlerOf'>;
   producer(): Producer | undefined;
   /** What requests are answered with. Default: requests get no answers. */
-  readonly answers?: Omit<AnswerParts, 'producer'>;
+  readonly answers?: Pick<AnswerParts, 'wire' | 'logger'>;
 }
 
 /** The consumer's options, without hooks. */
@@ -74,8 +74,10 @@ function deadLetterOnOf({ deadLetterOn }: RocketMQListenerOptions): ErrorTest | 
 function handlerOf(
   listener: PlannedListener,
   invoker: Pick<HandlerInvoker, 'handlerOf'>,
-  answers: AnswerParts | undefined,
+  answers: Omit<AnswerParts, 'listener' | 'schema'> | undefined,
 ): MessageHandler {
   const handler = invoker.handlerOf(listener);
-  return answers !== undefined && listener.pattern?.kind === 'message' ? answering(handler, answers) : handler;
+  if (answers === undefined || listener.pattern?.kind !== 'message') return handler;
+  const { name, pattern } = listener;
+  return answering(handler, { ...answers, listener: name, schema: pattern.answer });
 }

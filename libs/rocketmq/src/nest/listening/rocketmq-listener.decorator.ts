@@ -19,9 +19,9 @@ export interface ListenerMetadata {
   readonly options: RocketMQListenerOptions;
 }
 
-/** Decorates methods that can be called with these parameters only. */
-export type ListenerDecorator<Parameters extends readonly unknown[]> = <
-  Method extends (...parameters: Parameters) => unknown,
+/** Decorates methods that can be called with these parameters and return such a result only. */
+export type ListenerDecorator<Parameters extends readonly unknown[], Result = unknown> = <
+  Method extends (...parameters: Parameters) => Result,
 >(
   target: object,
   propertyKey: string | symbol,
@@ -72,7 +72,8 @@ export function RocketMQListener(topic: TopicLike, options: RocketMQListenerOpti
   };
 }
 
-function assertDecorated(type: object, propertyKey: string | symbol): void {
+/** @throws UsageError when no parameter of the method has a decorator */
+export function assertDecorated(type: object, propertyKey: string | symbol): void {
   const marked: object | undefined = Reflect.getMetadata(ROUTE_ARGUMENTS_METADATA, type, propertyKey);
   if (marked !== undefined) return;
   const text = `${(type as { readonly name?: string }).name}.${String(propertyKey)}: option parameters is 'decorated', but no parameter has a decorator such as @Payload(); leave it out`;

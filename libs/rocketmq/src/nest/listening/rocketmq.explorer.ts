@@ -1,6 +1,7 @@
 // Finds the decorated methods of the application. listener-plan.ts and checker-plan.ts derive consumers and checkers from them.
 
 import { type DiscoveryService, MetadataScanner } from '@nestjs/core';
+import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { HandlerHost, type HandlerMethod, type InstanceWrapper } from '../common/handler-host.js';
 import {
   LISTENER_METADATA,
@@ -16,6 +17,8 @@ import type { ListenerMetadata } from './rocketmq-listener.decorator.js';
 export interface PatternHandling {
   /** Handlers of kind `message` answer requests. */
   readonly kind: 'event' | 'message';
+  /** The schema of its answers, of a handler with `@RocketMQReply`. */
+  readonly answer?: StandardSchemaV1 | undefined;
   /** Whether global enhancers apply, unless the handler sets that itself. */
   readonly globalEnhancers: boolean;
   /** Runs each call of the handler. */

@@ -1,4 +1,4 @@
-// Schemas of topics: a Standard Schema, or a class with the decorators of class-validator, which is wrapped as one here.
+// Schemas of topics and requests: a Standard Schema, or a class with the decorators of class-validator, which is wrapped as one here.
 
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { UsageError } from '../../support/errors.js';
@@ -41,7 +41,7 @@ export function classSchema<Body extends object>(
       return await load();
     } catch (cause) {
       const text =
-        `class ${type.name} is the schema of a topic, which needs the packages class-validator and class-transformer: ` +
+        `class ${type.name} is used as a schema, which needs the packages class-validator and class-transformer: ` +
         'npm install class-validator class-transformer';
       throw new UsageError('PACKAGE_MISSING', text, 'schema', { cause });
     }

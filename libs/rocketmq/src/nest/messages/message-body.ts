@@ -3,7 +3,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { MessageView } from '../../protocol/model/message.js';
 import { UsageError } from '../../support/errors.js';
-import { describeError } from '../../support/logger.js';
+import { describeError, reasonsText } from '../../support/logger.js';
 import { InvalidBodyError } from './invalid-body.js';
 import type { MessageHooks } from './message-hooks.js';
 import type { ResourceNames } from './resource-names.js';
@@ -59,11 +59,7 @@ export async function encodeBody(
   body: unknown,
   defaultCodec: BodyCodec,
 ): Promise<Uint8Array | string> {
-  const result = await schema?.['~standard'].validate(body);
-  if (result?.issues !== undefined) {
-    const text = `message to "${name}": the body does not fit the topic's schema (${issuesText(result.issues)}); nothing was sent`;
-    throw new UsageError('INVALID_BODY', text, 'body');
-  }
+  await assertValid({ name, schema }, body);
   if (typeof body === 'string' || body instanceof Uint8Array) return body;
   try {
     return (codec ?? defaultCodec).encode(body);
@@ -71,6 +67,27 @@ export async function encodeBody(
     const text = `message to "${name}": the body cannot be encoded (${describeError(cause)}); nothing was sent`;
     throw new UsageError('INVALID_BODY', text, 'body', { cause });
   }
+}
+
+/** @throws UsageError that names the topic and what is wrong, never the body */
+export async function assertValid(
+  { name, schema }: Pick<TopicDefinition, 'name' | 'schema'>,
+  body: unknown,
+): Promise<void> {
+  const { problem } = await validated(schema, body);
+  if (problem === undefined) return;
+  const text = `message to "${name}": the body does not fit the topic's schema (${problem}); nothing was sent`;
+  throw new UsageError('INVALID_BODY', text, 'body');
+}
+
+/** The output of a schema, or what is wrong with the value: its fields, never their contents. */
+export async function validated(
+  schema: StandardSchemaV1 | undefined,
+  value: unknown,
+): Promise<{ readonly value?: unknown; readonly problem?: string }> {
+  if (schema === undefined) return { value };
+  const result = await schema['~standard'].validate(value);
+  return result.issues === undefined ? { value: result.value } : { problem: issuesText(result.issues) };
 }
 
 /** A received message after the application's hooks, and its body after the topic's schema. */
@@ -107,18 +124,16 @@ async function decodeBody(
     // The cause is dropped, because a JSON parser quotes the body in its errors.
     throw new InvalidBodyError(topic, messageId, `of ${message.body.length} bytes cannot be decoded`);
   }
-  if (schema === undefined) return body;
-  const result = await schema['~standard'].validate(body);
-  if (result.issues === undefined) return result.value;
-  throw new InvalidBodyError(topic, messageId, `does not fit the topic's schema (${issuesText(result.issues)})`);
+  const { value, problem } = await validated(schema, body);
+  if (problem === undefined) return value;
+  throw new InvalidBodyError(topic, messageId, `does not fit the topic's schema (${problem})`);
 }
 
 /** `items.0.quantity: expected a number`, for the first few issues. */
 function issuesText(issues: readonly StandardSchemaV1.Issue[]): string {
-  const shown = issues.slice(0, 5).map(({ path = [], message }) => {
+  const reasons = issues.map(({ path = [], message }) => {
     const where = path.map((part) => String(typeof part === 'object' ? part.key : part)).join('.');
     return where === '' ? message : `${where}: ${message}`;
   });
-  const rest = issues.length - shown.length;
-  return rest > 0 ? `${shown.join('; ')}; and ${rest} more` : shown.join('; ');
+  return reasonsText(reasons);
 }

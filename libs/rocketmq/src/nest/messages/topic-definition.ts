@@ -136,16 +136,25 @@ export function defineTopic(
     const text = `topic "${name}": queues must be an integer from 1 to ${LIMITS.topicQueues}, not ${String(queues)}`;
     throw new UsageError('ILLEGAL_OPTION', text, 'queues');
   }
-  return { name, type, schema: schemaOf(name, schema), codec, onInvalid, queues };
+  return { name, type, schema: schemaOf(`topic "${name}"`, 'schema', schema), codec, onInvalid, queues };
 }
 
-function schemaOf(name: string, schema: StandardSchemaV1 | BodyClass | undefined): StandardSchemaV1 | undefined {
+/**
+ * A schema as the application gives it.
+ * @param where begins the message of the error
+ * @throws UsageError that names the field
+ */
+export function schemaOf(
+  where: string,
+  field: string,
+  schema: StandardSchemaV1 | BodyClass | undefined,
+): StandardSchemaV1 | undefined {
   if (schema === undefined) return undefined;
   // Some Standard Schemas are functions.
   if (schema !== null && '~standard' in Object(schema)) return schema as StandardSchemaV1;
   if (typeof schema === 'function') return classSchema(schema);
-  const text = `topic "${name}": schema must be a Standard Schema (zod 3.24, valibot 1, arktype 2 or later) or a class`;
-  throw new UsageError('ILLEGAL_OPTION', text, 'schema');
+  const text = `${where}: ${field} must be a Standard Schema (zod 3.24, valibot 1, arktype 2 or later) or a class`;
+  throw new UsageError('ILLEGAL_OPTION', text, field);
 }
 
 /**

@@ -33,6 +33,8 @@ export interface DeclaredTopic {
   /** Undefined: any type. */
   readonly type: TopicType | undefined;
   readonly queues: number | undefined;
+  /** The handlers of patterns that receive from it. With any, it is created as `normal` when no type is declared. */
+  readonly handlers: readonly string[];
 }
 
 /** A consumer group, by its name on the cluster. */
@@ -100,14 +102,16 @@ export function declarationsOf(
   const shared = consumers.filter(({ ofInstance }) => !ofInstance);
   const used = new Map(shared.map((consumer) => [consumer.consumerGroup, consumer]));
   return {
-    topics: declaredTopics(topics),
+    topics: declaredTopics(topics, consumers),
     groups: [...new Set([...used.keys(), ...settings.keys()])].map((name) =>
       declaredGroup(name, settings.get(name), used.get(name)),
     ),
   };
 }
 
-function declaredTopics(topics: readonly TopicDefinition[]): DeclaredTopic[] {
+function declaredTopics(topics: readonly TopicDefinition[], consumers: readonly PlannedConsumer[]): DeclaredTopic[] {
+  const listeners = consumers.flatMap((consumer) => consumer.listeners);
+  const handling = listeners.filter(({ pattern }) => pattern !== undefined);
   const declared = new Map<string, DeclaredTopic>();
   for (const { name, type, queues } of topics) {
     const known = declared.get(name);
@@ -115,7 +119,9 @@ function declaredTopics(topics: readonly TopicDefinition[]): DeclaredTopic[] {
       const text = `topic "${name}" is defined with ${known.queues} queues in one place and with ${queues} in another; use one definition`;
       throw new UsageError('TOPIC_QUEUES_DISAGREE', text, 'queues');
     }
-    const merged = { name, type: known?.type ?? type, queues: known?.queues ?? queues };
+    const handlers =
+      known?.handlers ?? handling.filter(({ topic }) => topic.name === name).map((listener) => listener.name);
+    const merged = { name, type: known?.type ?? type, queues: known?.queues ?? queues, handlers };
     declared.set(name, merged.type === undefined ? ofDeadLetters(merged) : merged);
   }
   return [...declared.values()];

@@ -1,7 +1,8 @@
 // Topics and groups of an application, created or compared at startup.
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Injectable, type Provider } from '@nestjs/common';
+import { Controller, type INestApplication, Injectable, type Provider } from '@nestjs/common';
+import { EventPattern, MessagePattern } from '@nestjs/microservices';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { recordingLogger } from '../../../../../test/support/nest-bench.js';
 import { type BrokerScript, ScriptedCluster } from '../../../../../test/support/scripted-cluster.js';
@@ -9,15 +10,18 @@ import { until } from '../../../../../test/support/until.js';
 import { RocketMQAdmin } from '../../entries/admin.js';
 import {
   deadLettersOf,
+  defineRequest,
   defineTopic,
   RocketMQListener,
   RocketMQModule,
   type RocketMQModuleOptions,
   RocketMQProducer,
+  RocketMQReply,
+  ServerRocketMQ,
 } from '../../entries/nest.js';
 import { MINUTE_MS, SECOND_MS } from '../../support/clock.js';
 import { TestBroker } from '../../testing/test-broker.js';
-import type { DeclaredGroup } from './declarations.js';
+import type { DeclaredGroup, DeclaredTopic } from './declarations.js';
 import { checkDeclared, createDeclared } from './provisioning.js';
 
 const Orders = defineTopic<{ id: string }>('orders', { type: 'fifo', queues: 4 });
@@ -40,7 +44,7 @@ const GROUPS = { shop: { maxDeliveryAttempts: 5, backoff: [SECOND_MS, MINUTE_MS]
 
 let broker: TestBroker;
 let admin: RocketMQAdmin;
-let apps: TestingModule[];
+let apps: { close(): Promise<void> }[];
 
 beforeEach(async () => {
   broker = await TestBroker.start({ strict: true, adminPort: 0 });
@@ -150,6 +154,79 @@ describe("provision: 'check'", () => {
   });
 });
 
+describe('the topics of patterns', () => {
+  const PriceOf = defineRequest<string, number>('price-requests:of');
+
+  @Controller()
+  class Prices {
+    @EventPattern<string>('prices:changed')
+    changed(): void {}
+
+    @MessagePattern<string>('prices:all', { name: 'every price' })
+    all(): number[] {
+      return [];
+    }
+
+    @RocketMQReply(PriceOf)
+    priceOf(): number {
+      return 1;
+    }
+
+    @EventPattern<string>('orders', { consumerGroup: 'clerks' })
+    ordered(): void {}
+  }
+
+  async function startHandlers(options: Partial<RocketMQModuleOptions>): Promise<INestApplication> {
+    const { endpoints, adminEndpoint: nameServer } = broker;
+    const all = { endpoints, nameServer, consumerGroup: 'prices', logger: recordingLogger(), ...options };
+    const controllers = [Prices];
+    const compiled = await Test.createTestingModule({ imports: [RocketMQModule.forRoot(all)], controllers }).compile();
+    const app = compiled.createNestApplication({ logger: false });
+    apps.push(app);
+    app.connectMicroservice({ strategy: app.get(ServerRocketMQ) });
+    await app.startAllMicroservices();
+    await app.init();
+    return app;
+  }
+
+  it('are created as normal ones unless another type is declared', async () => {
+    const logger = recordingLogger();
+    const app = await startHandlers({ provision: 'create', topics: [Orders], topicPrefix: 't-', logger });
+    const { topics } = await admin.listTopics();
+    expect(topics.map(({ topic, type }) => [topic, type]).sort()).toEqual([
+      ['t-orders', 'fifo'],
+      ['t-price-requests', 'normal'],
+      ['t-prices', 'normal'],
+    ]);
+    await app.get(RocketMQProducer).send({ topic: 'prices', tag: 'changed', body: 1 });
+    expect(logger.lines.filter(([line]) => line.startsWith('warn'))).toEqual([]);
+  });
+
+  it('are checked, with the names of their handlers', async () => {
+    broker.declareTopic({ name: 'price-requests', type: 'delay' });
+    await expect(startHandlers({ provision: 'check', topics: [Orders] })).rejects.toMatchObject({
+      code: 'PROVISION_MISMATCH',
+      differences: [
+        'topic "orders" (handled by Prices.ordered) does not exist',
+        'topic "prices" (handled by Prices.changed, every price) does not exist',
+        'topic "price-requests" (handled by Prices.priceOf) is of type delay on embedded, declared as normal',
+        'consumer group "prices" does not exist',
+        'consumer group "clerks" does not exist',
+      ],
+    });
+    expect(await admin.describeTopic('prices')).toBeUndefined();
+  });
+
+  it('may be of any type where the code declares none', async () => {
+    broker.declareTopic({ name: 'prices', type: 'delay' });
+    const logger = recordingLogger();
+    await startHandlers({ provision: 'create', logger });
+    await startHandlers({ provision: 'check' });
+    expect(await admin.describeTopic('prices')).toMatchObject({ type: 'delay' });
+    expect(logger.lines.filter(([line]) => line.startsWith('warn'))).toEqual([]);
+  });
+});
+
 describe('provisioning', () => {
   it('needs the name server, and reports that', async () => {
     await expect(start({ provision: 'check', nameServer: undefined })).rejects.toThrow(
@@ -200,7 +277,12 @@ describe('provisioning on several brokers', () => {
     return { script, held, changes };
   }
 
-  async function on(brokers: readonly BrokerScript[], run: typeof createDeclared, group: Partial<DeclaredGroup>) {
+  async function on(
+    brokers: readonly BrokerScript[],
+    run: typeof createDeclared,
+    group: Partial<DeclaredGroup>,
+    topic: Partial<DeclaredTopic> = {},
+  ) {
     const { nameServer } = await cluster.start(brokers);
     const scripted = new RocketMQAdmin({ nameServer: nameServer.address });
     const logger = recordingLogger();
@@ -212,7 +294,8 @@ describe('provisioning on several brokers', () => {
       lite: undefined,
       ...group,
     };
-    const declared = { topics: [{ name: 'orders', type: 'normal' as const, queues: undefined }], groups: [wanted] };
+    const orders: DeclaredTopic = { name: 'orders', type: 'normal', queues: undefined, handlers: [], ...topic };
+    const declared = { topics: [orders], groups: [wanted] };
     const port = { admin: scripted, logger, timeoutMs: 3_000 };
     await run(declared, port, new AbortController().signal).finally(() => scripted.close());
     return logger.lines;
@@ -225,6 +308,14 @@ describe('provisioning on several brokers', () => {
     expect(await on([old.script, joined.script], createDeclared, {})).toEqual([]);
     expect(old.changes).toEqual([]);
     expect(joined.held).toMatchObject({ topic: { writeQueueNums: 8 }, group: { retryMaxTimes: 4 } });
+  });
+
+  it('creates a topic of any type on a broker that lacks it with the type of the others', async () => {
+    const topic = { writeQueueNums: 8, attributes: { 'message.type': 'FIFO' } };
+    const [old, joined] = [holding({ topic }), holding({})];
+    const handled = { type: undefined, handlers: ['Orders.changed'] };
+    expect(await on([old.script, joined.script], createDeclared, {}, handled)).toEqual([]);
+    expect(joined.held).toMatchObject({ topic: { attributes: expect.stringContaining('FIFO') } });
   });
 
   it('names the differences of each broker', async () => {

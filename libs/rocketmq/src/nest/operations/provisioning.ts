@@ -1,6 +1,7 @@
 // Creates the declared topics and consumer groups on the cluster, or compares them with it. declarations.ts decides what is declared;
 // admin/ talks to the cluster.
 
+import { TOPIC_TYPES } from '../../protocol/model/message.js';
 import type { BackoffPolicy } from '../../support/backoff.js';
 import { SystemClock } from '../../support/clock.js';
 import { type Deadline, withDeadline } from '../../support/deadline.js';
@@ -104,9 +105,12 @@ class Provisioning {
   }
 
   private async createTopic(topic: DeclaredTopic, masters: readonly string[]): Promise<void> {
-    const { name, type, queues } = topic;
-    if (type === undefined) return;
+    const { name, queues, handlers } = topic;
+    if (topic.type === undefined && handlers.length === 0) return;
     const found = await this.describeTopic(topic);
+    // A broker that joins gets the type that the others have, if a topic can be created with it.
+    const type = topic.type ?? (found === undefined ? 'normal' : TOPIC_TYPES.find((one) => one === found.type));
+    if (type === undefined) return;
     if (found !== undefined && !isOnlyMissing(topicDifferences(topic, found, masters), found.brokers, masters)) return;
     await this.admin.createTopic({ topic: name, type, queues }, this.creation());
   }
@@ -152,14 +156,16 @@ function isOnlyMissing(differences: readonly string[], found: Places, masters: r
 }
 
 function topicDifferences(
-  { name, type, queues }: DeclaredTopic,
+  { name, type, queues, handlers }: DeclaredTopic,
   found: TopicDescription | undefined,
   masters: readonly string[],
 ): string[] {
-  const about = `topic "${name}"`;
+  const about = handlers.length === 0 ? `topic "${name}"` : `topic "${name}" (handled by ${handlers.join(', ')})`;
   if (found === undefined) {
     const why =
-      type === undefined ? ' (its type is not declared, so it is not created: declare it with defineTopic)' : '';
+      type === undefined && handlers.length === 0
+        ? ' (its type is not declared, so it is not created: declare it with defineTopic)'
+        : '';
     return [`${about} does not exist${why}`];
   }
   return [

@@ -114,7 +114,7 @@ export interface RocketMQModuleOptions extends NamingOptions, ModuleListenerOpti
    */
   readonly proxies?: string;
   /**
-   * What happens at startup to topics and consumer groups that the code declares (`defineTopic`, listeners, `topics`, `groups`).
+   * What happens at startup to topics and consumer groups that the code declares (`defineTopic`, listeners, patterns, `topics`, `groups`).
    * `create`: missing ones are created; existing ones are never changed, and a warning lists the differences. `check`: the
    * application fails at startup unless all exist as declared; one error lists every difference. Both need `nameServer`. `off`: only
    * the types of the topics in use are checked. Default `off`. Ignored with `embedded:`, whose broker creates everything as

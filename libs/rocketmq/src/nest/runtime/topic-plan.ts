@@ -54,7 +54,9 @@ export async function loadSchemas(
   { topics = [] }: CheckedOptions,
 ): Promise<void> {
   const marked = [...listeners, ...checkers, ...transactionalSends].map(({ topic }) => topic);
-  await Promise.all([...marked, ...topics].map(({ schema }) => loadSchema(schema)));
+  const bodies = [...marked, ...topics].map(({ schema }) => schema);
+  const answers = listeners.map(({ pattern }) => pattern?.answer);
+  await Promise.all([...bodies, ...answers].map((schema) => loadSchema(schema)));
 }
 
 function assertAgreed(all: readonly { readonly topic: TopicDefinition; readonly where: string }[]): void {

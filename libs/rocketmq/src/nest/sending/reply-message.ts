@@ -69,10 +69,9 @@ export function answerMessage(address: ReplyAddress, value: unknown, codec: Body
   return replyMessage(address, 'value', bodyOf(value, codec));
 }
 
-/** The message that answers with the name and the message of an error, never with its stack. */
+/** The message that answers with the name and the message of an error and the reasons of a validation, never with its stack. */
 export function errorMessage(address: ReplyAddress, error: unknown): OutgoingMessage {
-  const message = error instanceof Error ? error.message : describeError(error);
-  return replyMessage(address, 'error', JSON.stringify({ name: nameOf(error), message }));
+  return replyMessage(address, 'error', JSON.stringify({ name: nameOf(error), message: describeError(error) }));
 }
 
 /** The content of an answer. @throws what the codec throws */

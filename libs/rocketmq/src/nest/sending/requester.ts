@@ -5,13 +5,15 @@ import type { SendReceipt } from '../../producer/sending/send-request.js';
 import type { OutgoingMessage } from '../../protocol/model/message.js';
 import { raceAbort } from '../../support/abort.js';
 import { type CallOptions, withDeadline } from '../../support/deadline.js';
-import { type RocketMQError, UsageError } from '../../support/errors.js';
+import { type RocketMQError, StateError, UsageError } from '../../support/errors.js';
 import type { Logger } from '../../support/logger.js';
 import { systemRandom } from '../../support/random.js';
 import { parseAddress } from '../common/pattern.js';
-import type { MessageWire } from '../messages/message-body.js';
-import { encoded, type MessageFields } from '../messages/outgoing.js';
-import { toTopicDefinition } from '../messages/topic-definition.js';
+import { loadSchema } from '../messages/body-schema.js';
+import { assertValid, type MessageWire, validated } from '../messages/message-body.js';
+import { assertFits, encoded, type FieldsOf, type MessageFields } from '../messages/outgoing.js';
+import { isRequestDefinition, type RequestDefinition } from '../messages/request-definition.js';
+import { type Given, toTopicDefinition } from '../messages/topic-definition.js';
 import type { ReplyChannel } from './reply-channel.js';
 import { bodyOf, requestProperties } from './reply-message.js';
 
@@ -30,7 +32,7 @@ export interface RequestPort {
   readonly replyTimeoutMs: number | undefined;
 }
 
-/** Sends requests to handlers with `@MessagePattern`, here or in other processes. Needs the module option `requests`. */
+/** Sends requests to handlers with `@RocketMQReply` or `@MessagePattern`, here or in other processes. Needs the module option `requests`. */
 export class RocketMQRequester {
   /** @internal provided by the module */
   constructor(
@@ -52,14 +54,34 @@ export class RocketMQRequester {
 
   /**
    * Sends a request and waits for its one answer.
-   * @param pattern `topic` or `topic:tag`, as in `@MessagePattern`
+   * @param pattern `topic` or `topic:tag`, as in `@MessagePattern`, or a definition, as in `@RocketMQReply`
    * @param options `timeoutMs` bounds send and answer together; default: that of the module option `requests`
    * @returns what the handler returned; undefined when it returned nothing
    * @throws RemoteHandlerError with name and message of the handler's error
    * @throws TransportError `DEADLINE_EXCEEDED` when no answer arrived in time: whether the request took effect is unknown
-   * @throws UsageError or another error of a send; nothing was sent then
+   * @throws StateError `INVALID_REPLY` when the answer cannot be decoded or does not fit its schema: the request took effect
+   * @throws UsageError, also when the data does not fit the schema, or another error of a send; nothing was sent then
    */
-  async request<Answer = unknown>(pattern: string, data: unknown, options: RequestCallOptions = {}): Promise<Answer> {
+  request<Answer = unknown>(pattern: string, data: unknown, options?: RequestCallOptions): Promise<Answer>;
+  request<Request, Answer, RequestInput, AnswerInput>(
+    definition: RequestDefinition<Request, Answer, RequestInput, AnswerInput>,
+    data: Given<RequestInput>,
+    options?: FieldsOf<'normal'> & CallOptions,
+  ): Promise<Answer>;
+  async request(target: string | RequestDefinition, data: unknown, options: RequestCallOptions = {}): Promise<unknown> {
+    if (!isRequestDefinition(target)) return this.asked(target, data, options);
+    const { pattern, topic, answer } = target;
+    assertFits(topic, options);
+    await assertValid(topic, data);
+    // A missing package must be noticed before the request takes effect.
+    await loadSchema(answer);
+    const { value, problem } = await validated(answer, await this.asked(pattern, data, options));
+    if (problem === undefined) return value;
+    const text = `the answer to "${pattern}" does not fit its schema (${problem}); the request took effect`;
+    throw new StateError('INVALID_REPLY', text);
+  }
+
+  private async asked(pattern: string, data: unknown, options: RequestCallOptions): Promise<unknown> {
     const { producer, replies, defaultTimeoutMs } = this.running();
     const { timeoutMs = defaultTimeoutMs, signal, ...fields } = options;
     assertTimeout(timeoutMs);
@@ -71,7 +93,7 @@ export class RocketMQRequester {
       try {
         const call = { timeoutMs: deadline.remainingMs(), signal: deadline.signal };
         await producer.send(message, call);
-        return (await raceAbort(answer, deadline.signal)) as Answer;
+        return await raceAbort(answer, deadline.signal);
       } finally {
         replies.forget(requestId);
       }

@@ -11,11 +11,13 @@ import {
   byDefinition,
   byName,
   type FieldArguments,
+  type FieldsOf,
   type MessageFields,
   orRefused,
   type PlainMessage,
   type TopicMessage,
 } from '../messages/outgoing.js';
+import type { RequestDefinition } from '../messages/request-definition.js';
 import { type Given, type TopicDefinition, type TopicLike, toTopicDefinition } from '../messages/topic-definition.js';
 import {
   type CurrentTransaction,
@@ -151,14 +153,21 @@ export class RocketMQProducer {
   }
 
   /**
-   * Sends a request to a handler with `@MessagePattern` and waits for its one answer, as `RocketMQRequester.request` does. Needs the
-   * module option `requests`.
-   * @param pattern `topic` or `topic:tag`
+   * Sends a request to a handler with `@RocketMQReply` or `@MessagePattern` and waits for its one answer, as `RocketMQRequester.request`
+   * does. Needs the module option `requests`.
+   * @param pattern `topic` or `topic:tag`, or a definition, by which request and answer are typed and validated
    * @param options `timeoutMs` limits send and answer together; default: that of the module option `requests`
    * @throws as `RocketMQRequester.request`; StateError `NO_REQUESTER` from a producer of a test, which cannot receive answers
    */
-  async request<Answer = unknown>(pattern: string, data: unknown, options?: RequestCallOptions): Promise<Answer> {
-    if (this.requester !== undefined) return this.requester.request<Answer>(pattern, data, options);
+  request<Answer = unknown>(pattern: string, data: unknown, options?: RequestCallOptions): Promise<Answer>;
+  request<Request, Answer, RequestInput, AnswerInput>(
+    definition: RequestDefinition<Request, Answer, RequestInput, AnswerInput>,
+    data: Given<RequestInput>,
+    options?: FieldsOf<'normal'> & CallOptions,
+  ): Promise<Answer>;
+  async request(target: string | RequestDefinition, data: unknown, options?: RequestCallOptions): Promise<unknown> {
+    // Which of the two it is matters to the compiler only.
+    if (this.requester !== undefined) return this.requester.request(target as string, data, options);
     const text = 'this producer belongs to no RocketMQModule, so no answer could be received; nothing was sent';
     throw new StateError('NO_REQUESTER', text);
   }

@@ -1,4 +1,4 @@
-// Finds the methods with `@EventPattern` and `@MessagePattern` of a server, as listeners. Nest finds the same methods, but the
+// Finds the methods with `@EventPattern`, `@MessagePattern` and `@RocketMQReply` of a server, as listeners. Nest finds the same methods, but the
 // callbacks that it registers no longer have the original errors.
 
 import { UsageError } from '../../support/errors.js';
@@ -10,6 +10,7 @@ import type { RocketMQListenerOptions } from '../listening/listener-settings.js'
 import { type Discovered, type FoundListener, methods, type PatternHandling } from '../listening/rocketmq.explorer.js';
 import { recordArguments } from '../listening/rocketmq-listener.decorator.js';
 import { toTopicDefinition } from '../messages/topic-definition.js';
+import { definitionIn } from './rocketmq-reply.decorator.js';
 import type { ServerRocketMQ } from './server-rocketmq.js';
 
 /** Nest's own keys, the same on 10.4, 11 and 12; Nest exports no names for them from a package root. */
@@ -74,7 +75,8 @@ function handlersOf(method: HandlerMethod, marked: object, isEvent: boolean, own
   assertBoundOnce(label, marked);
   const patterns: readonly unknown[] = Reflect.getMetadata(PATTERN_METADATA, marked) ?? [];
   const extras: PatternExtras = Reflect.getMetadata(PATTERN_EXTRAS_METADATA, marked) ?? {};
-  const decorator = isEvent ? '@EventPattern' : '@MessagePattern';
+  const ofRequest = definitionIn(extras) === undefined ? '@MessagePattern' : '@RocketMQReply';
+  const decorator = isEvent ? '@EventPattern' : ofRequest;
   const who = `${label} (${decorator})`;
   assertExtras(who, extras, isEvent);
   recordArguments(method.host.prototype.constructor, method.methodName);
@@ -115,9 +117,19 @@ function listenerOf(
   { extras, isEvent, globalEnhancers, around }: PatternMeaning,
 ): FoundListener {
   const { topic, tags } = parsePattern(who, pattern);
+  const definition = definitionIn(extras);
+  if (definition !== undefined) assertOnlyReply(who, definition.pattern, pattern, isEvent);
   const options: RocketMQListenerOptions = { ...extras, filter: tags };
   const kind = isEvent ? 'event' : 'message';
-  return { ...method, topic: toTopicDefinition(topic), options, pattern: { kind, globalEnhancers, around } };
+  const handling = { kind, answer: definition?.answer, globalEnhancers, around } as const;
+  return { ...method, topic: definition?.topic ?? toTopicDefinition(topic), options, pattern: handling };
+}
+
+/** Nest keeps only one pattern of a method, but the extras of all. */
+function assertOnlyReply(who: string, defined: string, pattern: unknown, isEvent: boolean): void {
+  if (pattern === defined && !isEvent) return;
+  const text = `${who} has @RocketMQReply of "${defined}" and the pattern ${JSON.stringify(pattern)}, of which Nest keeps one; remove one`;
+  throw new UsageError('BOUND_TWICE', text);
 }
 
 function assertBoundOnce(label: string, method: object): void {

@@ -1,0 +1,91 @@
+// Requests as the application declares them, once for both ends: the pattern, and the schemas of request and answer.
+
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { parseAddress } from '../common/pattern.js';
+import type { BodyClass, PlainOf } from './body-schema.js';
+import { defineTopic, schemaOf, type TopicDefinition } from './topic-definition.js';
+
+/**
+ * A request and its answer, declared once for requesters and handlers.
+ * @typeParam Request what the handler receives
+ * @typeParam Answer what the requester gets
+ * @typeParam RequestInput what the requester passes; it differs from Request where the schema transforms
+ * @typeParam AnswerInput what the handler returns; it differs from Answer where the schema transforms
+ */
+export interface RequestDefinition<Request = unknown, Answer = unknown, RequestInput = Request, AnswerInput = Answer> {
+  /** `topic` or `topic:tag`. */
+  readonly pattern: string;
+  /** The topic of the pattern, with the schema of requests. A requester may list it in the module option `topics`. */
+  readonly topic: TopicDefinition<Request, RequestInput, 'normal'>;
+  /** The schema of answers. */
+  readonly answer: StandardSchemaV1<AnswerInput, Answer> | undefined;
+}
+
+type AnySchema = StandardSchemaV1 | BodyClass;
+
+/** What a receiver gets, by the schema. */
+type OutputOf<Schema> = Schema extends StandardSchemaV1
+  ? StandardSchemaV1.InferOutput<Schema>
+  : Schema extends BodyClass<infer Body>
+    ? Body
+    : unknown;
+
+/** What a sender passes, by the schema. */
+type InputOf<Schema> = Schema extends StandardSchemaV1
+  ? StandardSchemaV1.InferInput<Schema>
+  : Schema extends BodyClass<infer Body>
+    ? PlainOf<Body>
+    : unknown;
+
+/** The options of `defineRequest`. */
+export interface RequestDefinitionOptions<
+  RequestSchema extends AnySchema | undefined,
+  AnswerSchema extends AnySchema | undefined,
+> {
+  /**
+   * Validates requests before they are sent and after they are received: a Standard Schema, or a class, as in `defineTopic`. The request is
+   * sent as the requester passes it; the handler receives the output of the schema. Default: none, any request is accepted.
+   */
+  readonly request?: RequestSchema;
+  /**
+   * Validates answers before they are sent and after they are received. The answer is sent as the handler returns it; the requester gets the
+   * output of the schema. Default: none, any answer is accepted.
+   */
+  readonly answer?: AnswerSchema;
+}
+
+/**
+ * Declares a request. Pass it to `producer.request()` and to `@RocketMQReply()`; it creates nothing on the cluster.
+ * @param pattern `topic` or `topic:tag`; the topic is of type `normal`
+ * @throws UsageError when the pattern or a schema is illegal
+ */
+export function defineRequest<
+  RequestSchema extends AnySchema | undefined = undefined,
+  AnswerSchema extends AnySchema | undefined = undefined,
+>(
+  pattern: string,
+  options?: RequestDefinitionOptions<RequestSchema, AnswerSchema>,
+): RequestDefinition<OutputOf<RequestSchema>, OutputOf<AnswerSchema>, InputOf<RequestSchema>, InputOf<AnswerSchema>>;
+// Types that are given by the caller; a schema beside them transforms nothing.
+export function defineRequest<Request = unknown, Answer = unknown>(
+  pattern: string,
+  options?: RequestDefinitionOptions<StandardSchemaV1<Request>, StandardSchemaV1<Answer>>,
+): RequestDefinition<Request, Answer>;
+export function defineRequest(
+  pattern: string,
+  { request, answer }: RequestDefinitionOptions<AnySchema | undefined, AnySchema | undefined> = {},
+): RequestDefinition {
+  const { topic } = parseAddress(pattern, 'request');
+  const where = `request to "${pattern}"`;
+  const schema = schemaOf(where, 'request', request);
+  return {
+    pattern,
+    topic: { ...defineTopic(topic, { type: 'normal' }), schema },
+    answer: schemaOf(where, 'answer', answer),
+  };
+}
+
+/** A pattern may be anything, as Nest's clients take it. */
+export function isRequestDefinition(value: unknown): value is RequestDefinition {
+  return typeof value === 'object' && value !== null && 'pattern' in value && 'topic' in value && 'answer' in value;
+}
