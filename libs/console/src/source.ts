@@ -62,6 +62,8 @@ export interface ConsoleAttempt {
   readonly endedAtMs: number;
   /** Why it failed; undefined when it did not. */
   readonly error?: string;
+  /** The name and code of the error, which are shown where its text is not. */
+  readonly errorName?: string;
   /** Where, cut. */
   readonly stack?: string;
   /** What follows the failure. */
@@ -72,6 +74,7 @@ export interface ConsoleEvent {
   /** Milliseconds since 1970. */
   readonly atMs: number;
   readonly kind: string;
+  /** What it is about. */
   readonly text: string;
   readonly consumerGroup?: string;
   readonly messageId?: string;
@@ -79,6 +82,8 @@ export interface ConsoleEvent {
   readonly reason?: string;
   /** The message of the error behind it. */
   readonly error?: string;
+  /** The name and code of that error, which are shown where its text is not. */
+  readonly errorName?: string;
 }
 
 /** A time that can be moved forward. */
