@@ -68,6 +68,9 @@ export interface ConsoleAttempt {
   readonly stack?: string;
   /** What follows the failure. */
   readonly next?: string;
+  /** When it is redelivered, in milliseconds since 1970; undefined when it is not. */
+  readonly retryAtMs?: number;
+  readonly isDeadLetter?: boolean;
 }
 
 export interface ConsoleEvent {

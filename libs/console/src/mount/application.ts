@@ -61,12 +61,16 @@ function attemptOf({ result, durationMs, ...attempt }: HandlerAttempt): ConsoleA
   const { consumerGroup, topic, messageId, deliveryAttempt, startedAtMs } = attempt;
   const shown = { consumerGroup, topic, messageId, deliveryAttempt, startedAtMs, endedAtMs: startedAtMs + durationMs };
   if (result.kind === 'handled') return shown;
-  return { ...shown, ...failureOf(result.error), next: nextOf(result.settlement) };
+  return { ...shown, ...failureOf(result.error), ...nextOf(result.settlement, shown.endedAtMs) };
 }
 
-function nextOf(settlement: Extract<HandlerAttempt['result'], { kind: 'failed' }>['settlement']): string {
-  if (settlement === undefined) return 'not settled';
-  return settlement.kind === 'retry' ? `retry in ${settlement.delayMs} ms` : `dead letter, ${settlement.reason}`;
+function nextOf(
+  settlement: Extract<HandlerAttempt['result'], { kind: 'failed' }>['settlement'],
+  endedAtMs: number,
+): Pick<ConsoleAttempt, 'next' | 'retryAtMs' | 'isDeadLetter'> {
+  if (settlement === undefined) return { next: 'not settled' };
+  if (settlement.kind !== 'retry') return { next: `dead letter, ${settlement.reason}`, isDeadLetter: true };
+  return { next: `retry in ${settlement.delayMs} ms`, retryAtMs: endedAtMs + settlement.delayMs };
 }
 
 /** What a person reads of an event; these fields say what it is about. */

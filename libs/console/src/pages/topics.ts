@@ -89,8 +89,9 @@ export async function message(context: PageContext, name: string, messageId: str
   const { admin, redaction, source, request } = context;
   const { signal } = request;
   const parts = new Parts();
-  const [aheadMs, trail, held] = await Promise.all([
+  const [aheadMs, lists, trail, held] = await Promise.all([
     context.time.offsetMs(),
+    parts.of('consumer groups', context.watch.lists(), undefined),
     admin.messageTrail({ topic: name, messageId }, { signal }),
     parts.of(
       'what consumers hold',
@@ -113,6 +114,7 @@ export async function message(context: PageContext, name: string, messageId: str
     stored: all(trail.stored),
     groups: trail.groups.map((one) => ({
       ...one,
+      isOrdered: lists?.groups.find(({ consumerGroup }) => consumerGroup === one.consumerGroup)?.fifo,
       copies: all(one.copies),
       // Its own name does not say of which topic it is.
       retries: all(one.retries.map((retry) => ({ ...retry, originTopic: name }))),
