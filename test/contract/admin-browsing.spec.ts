@@ -181,6 +181,21 @@ describe('a topic that is followed', () => {
     );
   });
 
+  contract('has what is in queues that were added after another iteration', async (world) => {
+    const { topic, admin } = await stored(world, [], 1);
+    const first = admin.tailMessages(topic)[Symbol.asyncIterator]();
+    const { value } = await first.next();
+    await first.return?.();
+    await admin.deleteTopic(topic);
+    await admin.createTopic({ topic, type: 'normal', queues: 4 });
+    const producer = await world.producer();
+    const bodies = Array.from({ length: 8 }, (_, index) => `${index}`);
+    for (const body of bodies) await producer.send({ topic, body });
+    const second = admin.tailMessages(topic, { after: value.next })[Symbol.asyncIterator]();
+    expect((await untilFollowed(second, 8)).sort()).toEqual(bodies);
+    await second.return?.();
+  });
+
   contract('must exist, and ends when its signal aborts', async (world) => {
     const { topic, admin } = await stored(world, []);
     const nowhere = admin.tailMessages(world.name())[Symbol.asyncIterator]();

@@ -62,16 +62,22 @@ export interface ConsoleAttempt {
   readonly endedAtMs: number;
   /** Why it failed; undefined when it did not. */
   readonly error?: string;
+  /** The name and code of the error, which are shown where its text is not. */
+  readonly errorName?: string;
   /** Where, cut. */
   readonly stack?: string;
   /** What follows the failure. */
   readonly next?: string;
+  /** When it is redelivered, in milliseconds since 1970; undefined when it is not. */
+  readonly retryAtMs?: number;
+  readonly isDeadLetter?: boolean;
 }
 
 export interface ConsoleEvent {
   /** Milliseconds since 1970. */
   readonly atMs: number;
   readonly kind: string;
+  /** What it is about. */
   readonly text: string;
   readonly consumerGroup?: string;
   readonly messageId?: string;
@@ -79,6 +85,8 @@ export interface ConsoleEvent {
   readonly reason?: string;
   /** The message of the error behind it. */
   readonly error?: string;
+  /** The name and code of that error, which are shown where its text is not. */
+  readonly errorName?: string;
 }
 
 /** A time that can be moved forward. */

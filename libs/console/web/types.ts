@@ -222,6 +222,8 @@ export interface Trail {
   readonly stored: readonly Message[];
   readonly groups: readonly {
     readonly consumerGroup: string;
+    /** Whether it is an ordered group, whose position passes only what is settled; undefined when that is not known. */
+    readonly isOrdered?: boolean;
     readonly copies: readonly TrailCopy[];
     readonly retries: readonly (TrailCopy & { readonly attempt: number; readonly firstReceivedMs?: number })[];
     readonly deadLetters: readonly Message[];
@@ -248,6 +250,8 @@ export interface Attempt {
   readonly error?: string;
   readonly stack?: string;
   readonly next?: string;
+  readonly retryAtMs?: number;
+  readonly isDeadLetter?: boolean;
 }
 
 export interface Delivery {

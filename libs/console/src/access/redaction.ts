@@ -50,6 +50,12 @@ export class Redaction {
     return { ...shown, body: { ...shown.body, bytes: state.bodyBytes, isCut: shown.body.isCut || state.isCut } };
   }
 
+  /** Whether the viewer sees the body as it is. @param message undefined: one that is not at hand */
+  showsBody(message?: StoredMessageView): boolean {
+    if (message === undefined || typeof this.rule !== 'function') return this.rule === 'shown';
+    return this.bytesOf(message)?.equals(message.body) === true;
+  }
+
   /** Whether a text is in what the viewer may see: a search must not reveal what a body hides. */
   contains(message: StoredMessageView, text: string): boolean {
     const { messageId, tag, keys, messageGroup, properties } = message;

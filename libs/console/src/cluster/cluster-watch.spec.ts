@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import type { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import type { Json } from '../../../../test/support/console-bench.js';
 import { ConsoleCore } from '../../../../test/support/console-core.js';
+import type { ConsoleApplication } from '../source.js';
 import { LagTrend } from './lag-trend.js';
 
 const HOUR_MS = 3_600_000;
@@ -14,6 +15,13 @@ class Cluster {
   readonly lag = new Map<string, bigint>();
   groups: readonly string[] = [];
   failures: typeof failures = [];
+  /** Those of the application. */
+  own: readonly string[] = [];
+  clients: readonly object[] = [{}];
+  /** Of those who ask for clients. */
+  clientFailures: typeof failures = [];
+  /** How long the answer to a question takes. */
+  latencyMs = (_question: number): number => 0;
   asked = 0;
 
   readonly admin = {
@@ -23,12 +31,13 @@ class Cluster {
       failures: this.failures,
     }),
     groupLag: async (consumerGroup: string) => {
-      this.asked++;
+      const latencyMs = this.latencyMs(this.asked++);
+      if (latencyMs > 0) await new Promise((resolve) => setTimeout(resolve, latencyMs));
       const lag = this.lag.get(consumerGroup);
       if (lag === undefined) throw new Error('no broker answers');
       return { lag, topics: [{ topic: 'orders', lag, retries: 0n, queues: [] }], failures: [] };
     },
-    groupClients: async () => ({ clients: [{}], subscriptions: [], failures: [] }),
+    groupClients: async () => ({ clients: this.clients, subscriptions: [], failures: this.clientFailures }),
     topicOffsets: async () => ({ total: 0n, queues: [], failures: [] }),
     describeTopic: async (topic: string) => ({ topic }),
     groupsOfTopic: async () => ({ consumerGroups: this.groups, failures: [] }),
@@ -47,7 +56,9 @@ beforeEach(() => {
   setMs = 0;
   cluster = new Cluster();
   const monotonicMs = (): number => Date.now() - 1_000_000_000_000;
-  core = new ConsoleCore({ admin: cluster.admin, nowMs: () => Date.now() + setMs, monotonicMs });
+  const listeners = (): object[] => cluster.own.map((consumerGroup) => ({ consumerGroup }));
+  const application = { listeners, events: () => [], attempts: () => [] } as unknown as ConsoleApplication;
+  core = new ConsoleCore({ admin: cluster.admin, application, nowMs: () => Date.now() + setMs, monotonicMs });
 });
 afterEach(() => {
   core.close();
@@ -77,6 +88,45 @@ describe('the first page', () => {
       cluster.lag.set('billing', lag);
     });
     expect(await growing()).toEqual(['billing']);
+  });
+
+  it('lists a group whose lag grows all the time, however long its brokers take to answer', async () => {
+    cluster.groups = ['billing'];
+    cluster.own = ['billing'];
+    const latencies = [320, 20, 150, 40, 260, 30, 90, 10, 300, 25, 180, 15];
+    cluster.latencyMs = (question) => latencies[question % latencies.length] ?? 0;
+    core.console.watch.attach();
+    const rise = (): void => void cluster.lag.set('billing', BigInt(Date.now()));
+    await pass(120_000, rise);
+    let times = 0;
+    for (let seconds = 0; seconds < 300; seconds++) {
+      await pass(1_000, rise);
+      times += (await growing()).length;
+    }
+    expect(times).toBe(300);
+  });
+
+  it('lists a group whose lag grows beside a thousand others, and many of the application', async () => {
+    cluster.own = Array.from({ length: 45 }, (_, index) => `own-${index}`);
+    cluster.groups = [...cluster.own, ...Array.from({ length: 1_000 }, (_, index) => `other-${index}`)];
+    for (const group of cluster.groups) cluster.lag.set(group, 1n);
+    core.console.watch.attach();
+    await pass(55 * 60_000, () => cluster.lag.set('other-10', BigInt(Date.now())));
+    expect(await growing()).toEqual(['other-10']);
+  }, 60_000);
+
+  it('does not list a group without consumers whose brokers did not all answer', async () => {
+    cluster.groups = ['billing'];
+    cluster.lag.set('billing', 5n);
+    cluster.clients = [];
+    cluster.clientFailures = failures;
+    core.console.watch.attach();
+    await pass(5_000);
+    const troubles = async (): Promise<Json> => (await overview()).troubles;
+    expect(await troubles()).toMatchObject({ unattended: [], unknown: [{ consumerGroup: 'billing' }] });
+    cluster.clientFailures = [];
+    await pass(15_000);
+    expect(await troubles()).toMatchObject({ unattended: [{ consumerGroup: 'billing' }], unknown: [] });
   });
 
   it('does not call a lag growing that was looked at hours apart', async () => {
@@ -167,6 +217,18 @@ describe('the watch', () => {
     expect(cluster.asked).toBeLessThanOrEqual(5 * 61);
   });
 
+  it('keeps the charts of the application when a tab names groups that do not exist', async () => {
+    cluster.groups = ['billing', 'other'];
+    cluster.own = ['billing'];
+    cluster.lag.set('billing', 5n).set('other', 5n);
+    core.console.watch.attach();
+    for (let index = 0; index < 50; index++) core.console.watch.pin(`no-${index}`);
+    core.console.watch.pin('other');
+    await pass(60_000);
+    const points = (group: string): number => core.console.watch.historyOf(group)?.points('hour').length ?? 0;
+    expect([points('billing') > 3, points('other') > 3]).toEqual([true, true]);
+  });
+
   it('asks for the lag of a topic once, however many viewers open it', async () => {
     cluster.groups = Array.from({ length: 20 }, (_, index) => `g${index}`);
     for (const group of cluster.groups) cluster.lag.set(group, 1n);
@@ -180,7 +242,8 @@ describe('the watch', () => {
 describe('the lag of a group', () => {
   const grows = (stepMs: number, lags: readonly bigint[]): boolean => {
     const trend = new LagTrend();
-    for (const [index, lag] of lags.entries()) trend.add({ atMs: index * stepMs, lag, position: 0n, end: lag });
+    for (const [index, lag] of lags.entries())
+      trend.add({ atMs: index * stepMs, lag, position: 0n, end: lag }, 15 * 60_000);
     return trend.isGrowing;
   };
 

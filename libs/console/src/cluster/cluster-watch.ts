@@ -7,6 +7,7 @@ import { type GroupSample, GroupSampler } from './group-sample.js';
 import { Kept } from './kept.js';
 import { LagHistory } from './lag-history.js';
 import { LagTrend } from './lag-trend.js';
+import { Round } from './round.js';
 
 /** A broker whose clock differs from that of this machine. */
 interface Skew {
@@ -50,6 +51,8 @@ const GROUPS_PER_TICK = 5;
 /** Of them, for groups that are not watched. */
 const OTHERS_PER_TICK = 1;
 const MOST_WATCHED = 50;
+/** Looks at a group that are further apart than this, and than three rounds, are not compared. */
+const LONGEST_GAP_MS = 15 * 60_000;
 /** A viewer that reloads the page should find what was known. */
 const LINGER_MS = 60_000;
 const CLOCKS_MS = 60_000;
@@ -68,6 +71,9 @@ export class ClusterWatch {
   private lastViewedMs = 0;
   private timer: ReturnType<typeof setInterval> | undefined;
   private turn = 0;
+  private readonly round = new Round();
+  /** The groups of the cluster, as they were last listed. */
+  private existing: ReadonlySet<string> = new Set();
   private isSampling = false;
   private readonly ending = endingOfMany();
   private readonly sampler: GroupSampler;
@@ -163,12 +169,13 @@ export class ClusterWatch {
 
   /** Looks at one group now. */
   async look(consumerGroup: string): Promise<GroupSample> {
-    this.looked.set(consumerGroup, this.options.monotonicMs());
+    const beganMs = this.options.monotonicMs();
+    this.looked.set(consumerGroup, beganMs);
     const { offsets, ...asked } = await this.sampler.read(consumerGroup, this.samples.get(consumerGroup));
     const trend = this.trends.get(consumerGroup) ?? new LagTrend();
     this.trends.set(consumerGroup, trend);
     if (asked.problem === undefined && offsets !== undefined)
-      trend.add({ atMs: this.options.monotonicMs(), lag: asked.lag, ...offsets });
+      trend.add({ atMs: beganMs, lag: asked.lag, ...offsets }, this.longestGapMs);
     const { isGrowing, isMoving, rates } = trend;
     const sample = { ...asked, isGrowing, isMoving, rates };
     this.samples.set(consumerGroup, sample);
@@ -194,15 +201,17 @@ export class ClusterWatch {
       this.timer = undefined;
       // Who comes next must not be shown it as what is.
       for (const known of [this.samples, this.looked, this.trends]) known.clear();
+      this.round.reset();
       return;
     }
     this.isSampling = true;
     try {
       const { groups, problems } = await this.lists();
       const names = groups.map(({ consumerGroup }) => consumerGroup);
+      this.existing = new Set(names);
       await Promise.all(this.due(names).map((group) => this.look(group)));
       // A broker that is away may have groups that no other has.
-      if (problems.length === 0) this.forget(new Set(names));
+      if (problems.length === 0) this.forget(this.existing);
     } catch {
       // The pages report that the cluster does not answer; the next tick tries again.
     } finally {
@@ -224,15 +233,26 @@ export class ClusterWatch {
       .sort((left, right) => (this.looked.get(left) ?? 0) - (this.looked.get(right) ?? 0));
     const due = own.slice(0, GROUPS_PER_TICK - OTHERS_PER_TICK);
     for (let turns = 0; turns < all.length && due.length < GROUPS_PER_TICK; turns++) {
-      const group = all[this.turn % all.length];
+      const index = this.turn % all.length;
+      const group = all[index];
       this.turn++;
+      if (index === 0) this.round.begin(nowMs);
       if (group !== undefined && isStale(group) && !due.includes(group)) due.push(group);
     }
     return due;
   }
 
   private watched(): ReadonlySet<string> {
-    return new Set([...this.pins.keys(), ...this.options.ownGroups()].slice(0, MOST_WATCHED));
+    const own = this.options.ownGroups();
+    const pinned = [...this.pins.keys()].filter((group) => this.existing.has(group));
+    // A tab must not take the charts of the application's groups; of too many of those, it chooses.
+    const chosen = pinned.filter((group) => own.includes(group));
+    return new Set([...new Set([...chosen, ...own, ...pinned])].slice(0, MOST_WATCHED));
+  }
+
+  private get longestGapMs(): number {
+    const leastMs = (this.existing.size / OTHERS_PER_TICK) * TICK_MS;
+    return Math.max(LONGEST_GAP_MS, 3 * Math.max(leastMs, this.round.lastMs));
   }
 
   private forget(existing: ReadonlySet<string>): void {

@@ -12,7 +12,7 @@ export interface GroupSample {
   /** Of the lag: messages that wait for redelivery. */
   readonly retries: bigint;
   readonly deadLetters: bigint;
-  /** Undefined when it could not be asked. */
+  /** Those of the brokers that answered; undefined when these have none and others could not be asked. */
   readonly consumers: number | undefined;
   /** The topics for which its consumers have different subscriptions; empty when they agree, or cannot be compared. */
   readonly differing: readonly DifferingTopic[];
@@ -82,7 +82,7 @@ export class GroupSampler {
         ...sample,
         // A part would look like a fall.
         ...(problem === undefined ? now : atLeast(now, before)),
-        consumers: clients.clients.length,
+        consumers: clients.clients.length > 0 || clients.failures.length === 0 ? clients.clients.length : undefined,
         differing: (clients.differences ?? []).map((one) => ({ consumerGroup, topic: one.topic, text: textOf(one) })),
         offsets: offsetsOf(lag),
         problem,

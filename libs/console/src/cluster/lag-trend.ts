@@ -1,7 +1,7 @@
 // Whether the lag of a group grows, and whether somebody consumes: kept for every group, so no more than a few points.
 
 interface TrendPoint {
-  /** A duration. */
+  /** When the look began, as a duration: how long it takes varies. */
   readonly atMs: number;
   readonly lag: bigint;
   /** The sum of the group's positions. */
@@ -18,18 +18,17 @@ export interface Rates {
 
 const MOST_POINTS = 6;
 const FEWEST_POINTS = 3;
-/** A shorter rise is that of a batch. */
-const SHORTEST_MS = 50_000;
-/** Points that are further apart say nothing of what was between. */
-const LONGEST_GAP_MS = 15 * 60_000;
+/** A shorter rise is that of a batch. Six looks at a watched group take about 50 s. */
+const SHORTEST_MS = 40_000;
 
 export class LagTrend {
   private points: TrendPoint[] = [];
 
-  add(point: TrendPoint): void {
+  /** @param longestGapMs points that are further apart say nothing of what was between */
+  add(point: TrendPoint, longestGapMs: number): void {
     const { atMs } = point;
     const last = this.points.at(-1);
-    if (last !== undefined && (atMs - last.atMs > LONGEST_GAP_MS || atMs < last.atMs)) this.points = [];
+    if (last !== undefined && (atMs - last.atMs > longestGapMs || atMs < last.atMs)) this.points = [];
     this.points.push(point);
     if (this.points.length > MOST_POINTS) this.points.shift();
   }

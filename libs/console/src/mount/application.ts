@@ -2,13 +2,12 @@
 
 import { hostname } from 'node:os';
 import type { HandlerAttempt, RocketMQEvent, RocketMQEvents, RocketMQHealth, RocketMQListeners } from 'nestjs-rocketmq';
+import { beginningOf, failureOf } from '../access/failures.js';
 import type { ConsoleApplication, ConsoleAttempt, ConsoleEvent } from '../source.js';
 
 const MOST_EVENTS = 500;
 const MOST_ATTEMPTS = 10_000;
-/** Errors may hold whole documents. */
-const LONGEST_ERROR = 500;
-const LONGEST_STACK = 1_500;
+const LONGEST_TEXT = 1_000;
 
 interface ApplicationParts {
   readonly listeners: RocketMQListeners;
@@ -62,13 +61,16 @@ function attemptOf({ result, durationMs, ...attempt }: HandlerAttempt): ConsoleA
   const { consumerGroup, topic, messageId, deliveryAttempt, startedAtMs } = attempt;
   const shown = { consumerGroup, topic, messageId, deliveryAttempt, startedAtMs, endedAtMs: startedAtMs + durationMs };
   if (result.kind === 'handled') return shown;
-  const stack = result.error instanceof Error ? result.error.stack?.slice(0, LONGEST_STACK) : undefined;
-  return { ...shown, error: messageOf(result.error).slice(0, LONGEST_ERROR), stack, next: nextOf(result.settlement) };
+  return { ...shown, ...failureOf(result.error), ...nextOf(result.settlement, shown.endedAtMs) };
 }
 
-function nextOf(settlement: Extract<HandlerAttempt['result'], { kind: 'failed' }>['settlement']): string {
-  if (settlement === undefined) return 'not settled';
-  return settlement.kind === 'retry' ? `retry in ${settlement.delayMs} ms` : `dead letter, ${settlement.reason}`;
+function nextOf(
+  settlement: Extract<HandlerAttempt['result'], { kind: 'failed' }>['settlement'],
+  endedAtMs: number,
+): Pick<ConsoleAttempt, 'next' | 'retryAtMs' | 'isDeadLetter'> {
+  if (settlement === undefined) return { next: 'not settled' };
+  if (settlement.kind !== 'retry') return { next: `dead letter, ${settlement.reason}`, isDeadLetter: true };
+  return { next: `retry in ${settlement.delayMs} ms`, retryAtMs: endedAtMs + settlement.delayMs };
 }
 
 /** What a person reads of an event; these fields say what it is about. */
@@ -93,13 +95,11 @@ function eventOf(event: RocketMQEvent): ConsoleEvent {
   const fields = event as RocketMQEvent & Partial<Record<(typeof SHOWN)[number] | 'error', unknown>>;
   const about = SHOWN.filter((name) => fields[name] !== undefined).map((name) => `${name} ${String(fields[name])}`);
   const { atMs, type: kind, error } = fields;
-  const text = [...(error === undefined ? [] : [messageOf(error)]), ...about].join(', ');
+  const text = beginningOf(about.join(', '), LONGEST_TEXT);
   const own = (name: 'consumerGroup' | 'messageId' | 'reason') =>
     typeof fields[name] === 'string' ? { [name]: fields[name] } : {};
-  const cause = error === undefined ? {} : { error: messageOf(error) };
-  return { atMs, kind, text, ...cause, ...own('consumerGroup'), ...own('messageId'), ...own('reason') };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  const shown = { atMs, kind, text, ...own('consumerGroup'), ...own('messageId'), ...own('reason') };
+  if (error === undefined) return shown;
+  const { error: cause, errorName } = failureOf(error);
+  return { ...shown, error: cause, errorName };
 }

@@ -7,6 +7,7 @@ import {
   type RocketMQAdmin,
   type StoredMessageView,
 } from 'nestjs-rocketmq/admin';
+import { shownEvent } from '../access/failures.js';
 import type { Redaction } from '../access/redaction.js';
 import { groupOfDeadLetters } from '../cluster/group-sample.js';
 import { ConsoleRefusal } from '../http/exchange.js';
@@ -79,7 +80,8 @@ export async function deadLetters({ admin, redaction, request, source }: PageCon
     ...page,
     deadLetters: found.map((one) => {
       const event = events.find((known) => isOf(known, one));
-      return { ...shortDeadLetter(redaction, one), reason: event?.error ?? event?.reason };
+      const shown = event && shownEvent(event, redaction.showsBody(one));
+      return { ...shortDeadLetter(redaction, one), reason: shown?.error ?? shown?.reason };
     }),
   };
 }

@@ -1,5 +1,6 @@
 // The addresses of the pages' data.
 
+import { shownEvent } from '../access/failures.js';
 import { ConsoleRefusal } from '../http/exchange.js';
 import { applicationOf, type PageContext } from './context.js';
 import { allDeadLetters, compare, deadLetters, group, groups } from './groups.js';
@@ -39,7 +40,8 @@ function app(context: PageContext) {
   return {
     instance: application.instance,
     listeners: application.listeners(),
-    events: application.events(),
+    // Their messages are not at hand for a rule.
+    events: application.events().map((one) => shownEvent(one, context.redaction.showsBody())),
     health: application.health(),
   };
 }

@@ -1,6 +1,7 @@
 // Topics, their messages, and the trail of one message.
 
 import type { BrowseOptions, StoredMessageView } from 'nestjs-rocketmq/admin';
+import { shownAttempt, shownEvent } from '../access/failures.js';
 import type { Redaction } from '../access/redaction.js';
 import { ConsoleRefusal } from '../http/exchange.js';
 import { CONTROL_MS, DEFAULT_PAGE, MOST_ITEMS, type PageContext, Parts } from './context.js';
@@ -88,8 +89,9 @@ export async function message(context: PageContext, name: string, messageId: str
   const { admin, redaction, source, request } = context;
   const { signal } = request;
   const parts = new Parts();
-  const [aheadMs, trail, held] = await Promise.all([
+  const [aheadMs, lists, trail, held] = await Promise.all([
     context.time.offsetMs(),
+    parts.of('consumer groups', context.watch.lists(), undefined),
     admin.messageTrail({ topic: name, messageId }, { signal }),
     parts.of(
       'what consumers hold',
@@ -98,6 +100,10 @@ export async function message(context: PageContext, name: string, messageId: str
       undefined,
     ),
   ]);
+  const known = [...trail.stored, ...trail.delayed, ...trail.halfMessages, ...trail.givenUp];
+  const isShown = redaction.showsBody(known[0]) && known.every((one) => redaction.showsBody(one));
+  const attempts = source.application?.attempts(messageId).filter((one) => one.topic === name);
+  const events = source.application?.events().filter((one) => one.messageId === messageId);
   const all = <T extends StoredMessageView>(list: readonly T[]) => list.map((one) => redaction.whole(one));
   return {
     ...trail,
@@ -108,14 +114,15 @@ export async function message(context: PageContext, name: string, messageId: str
     stored: all(trail.stored),
     groups: trail.groups.map((one) => ({
       ...one,
+      isOrdered: lists?.groups.find(({ consumerGroup }) => consumerGroup === one.consumerGroup)?.fifo,
       copies: all(one.copies),
       // Its own name does not say of which topic it is.
       retries: all(one.retries.map((retry) => ({ ...retry, originTopic: name }))),
       deadLetters: all(one.deadLetters),
     })),
     inFlight: held?.items.map((one) => ({ ...one, atMs: one.atMs - aheadMs })),
-    attempts: source.application?.attempts(messageId).filter((one) => one.topic === name),
-    events: source.application?.events().filter((one) => one.messageId === messageId),
+    attempts: attempts?.map((one) => shownAttempt(one, isShown)),
+    events: events?.map((one) => shownEvent(one, isShown)),
     problems: parts.problems,
   };
 }

@@ -1,6 +1,8 @@
 // The trail of a message as spans of time: what happened, from when to when, and how we know.
 
 import type { AppEvent, Attempt, Delivery, Message, Trail } from '../types.js';
+import { type Fate, fateOf, isOver, stateOf } from './trail-fate.js';
+import { type Life, livesOf } from './trail-lives.js';
 
 /** Who says so: a broker that has it stored, the producer's own clock, this application, or a conclusion from these. */
 export type Evidence = 'broker' | 'producer' | 'application' | 'inferred';
@@ -121,25 +123,25 @@ function storedText(one: Message, index: number): string {
 }
 
 function groupLane(
-  { consumerGroup, copies, retries, deadLetters }: Trail['groups'][number],
-  { stored, inFlight = [], attempts: calls = [], events = [] }: Trail,
+  group: Trail['groups'][number],
+  { stored, inFlight, attempts: calls = [], events = [] }: Trail,
   nowMs: number,
 ): Lane {
-  const held = inFlight.filter(({ group }) => group === consumerGroup);
+  const { consumerGroup, copies, retries, deadLetters } = group;
+  const held = inFlight?.filter((one) => one.group === consumerGroup) ?? [];
   const seen = events.filter((one) => one.consumerGroup === consumerGroup);
   const own = calls.filter((one) => one.consumerGroup === consumerGroup);
-  const lastCopyMs = copies.at(-1)?.storeTimestampMs ?? 0;
-  const isHandledHere = own.some(({ error, endedAtMs }) => error === undefined && endedAtMs >= lastCopyMs);
-  const lives = livesOf(retries, deadLetters);
-  const attempts = lives.flatMap((life) => attemptsOf(life, nowMs));
+  const fate = fateOf(group, own, inFlight !== undefined, nowMs);
+  const attempts = livesOf(retries, deadLetters).flatMap((life) => attemptsOf(life, fate, nowMs));
   // A copy that was stored after all that is known of the group, such as that of a replay.
   const lastKnownMs = Math.max(0, ...[...retries, ...deadLetters].map(({ storeTimestampMs }) => storeTimestampMs));
   const later = copies.filter(({ storeTimestampMs }) => storeTimestampMs > lastKnownMs);
   const spans: Span[] = [
     ...attempts,
-    ...untouched(later, held.length > 0, nowMs).filter((one) => one.evidence !== 'inferred' || !isHandledHere),
+    ...untouched(later, fate, held.length > 0, nowMs),
     ...held.map((one) => heldSpan(one, nowMs)),
     ...own.map(callSpan),
+    ...(fate.kind === 'retry' ? [backoffSpan(fate.after, nowMs)] : []),
     ...seen.map(seenSpan),
     ...deadLetters.map(
       (one): Span => ({
@@ -151,42 +153,12 @@ function groupLane(
       }),
     ),
   ];
-  const state = stateOf({ copies, retries, deadLetters, isHeld: held.length > 0 });
   if (stored.length === 0) return { group: consumerGroup, spans, state: 'not delivered yet' };
   const sorted = spans.toSorted((left, right) => left.fromMs - right.fromMs);
-  return { group: consumerGroup, spans: sorted, ...state };
+  return { group: consumerGroup, spans: sorted, ...stateOf(group, held, fate) };
 }
 
-type Retry = Trail['groups'][number]['retries'][number];
-
-/** The deliveries of one copy, up to its dead letter. */
-interface Life {
-  readonly retries: readonly Retry[];
-  readonly deadMs: number | undefined;
-}
-
-/** Several copies of an id may have been delivered to a group: the number of a delivery falls where the next copy begins. */
-function livesOf(retries: readonly Retry[], deadLetters: readonly Message[]): readonly Life[] {
-  const lives: { retries: Retry[]; deadMs: number | undefined }[] = [];
-  const all = [...retries, ...deadLetters].toSorted((left, right) => left.storeTimestampMs - right.storeTimestampMs);
-  for (const one of all) {
-    const life = lives.at(-1);
-    const isOver = life === undefined || life.deadMs !== undefined;
-    if (isRetry(one)) {
-      if (isOver || one.attempt <= (life.retries.at(-1)?.attempt ?? 0))
-        lives.push({ retries: [one], deadMs: undefined });
-      else life.retries.push(one);
-    } else if (isOver) lives.push({ retries: [], deadMs: one.storeTimestampMs });
-    else life.deadMs = one.storeTimestampMs;
-  }
-  return lives;
-}
-
-function isRetry(one: Retry | Message): one is Retry {
-  return 'attempt' in one;
-}
-
-function attemptsOf({ retries, deadMs }: Life, nowMs: number): readonly Span[] {
+function attemptsOf({ retries, deadMs }: Life, fate: Fate, nowMs: number): readonly Span[] {
   const firstMs = retries.find(({ firstReceivedMs }) => firstReceivedMs !== undefined)?.firstReceivedMs;
   const starts = [
     ...(firstMs === undefined ? [] : [{ attempt: 1, atMs: firstMs, isPassed: true, one: retries[0] }]),
@@ -196,13 +168,13 @@ function attemptsOf({ retries, deadMs }: Life, nowMs: number): readonly Span[] {
     const nextMs = starts[index + 1]?.atMs ?? deadMs;
     const isFailed = nextMs !== undefined && nextMs >= atMs;
     return {
-      what: deliveryText(attempt, isPassed, isFailed, starts[index + 1] !== undefined),
+      what: deliveryText({ attempt, isPassed, isFailed, isRetried: starts[index + 1] !== undefined, fate }),
       fromMs: atMs,
       toMs: isFailed ? nextMs : isPassed ? undefined : nowMs,
       evidence: 'broker',
       proof:
         attempt === 1 ? 'Its redelivery notes when it was first received' : one === undefined ? '' : placeText(one),
-      tone: isPassed ? (isFailed ? undefined : 'good') : 'wait',
+      tone: isPassed ? (isFailed || !isOver(fate) ? undefined : 'good') : 'wait',
     };
   });
 }
@@ -231,6 +203,17 @@ function callSpan({ deliveryAttempt, startedAtMs, endedAtMs, error, next }: Atte
   };
 }
 
+function backoffSpan({ deliveryAttempt, endedAtMs, retryAtMs = endedAtMs }: Attempt, nowMs: number): Span {
+  return {
+    what: `Waits for delivery ${deliveryAttempt + 1}`,
+    fromMs: endedAtMs,
+    toMs: Math.max(nowMs, retryAtMs),
+    evidence: 'application',
+    proof: 'The delay that this instance asked for when its handler failed',
+    tone: 'wait',
+  };
+}
+
 function seenSpan({ atMs, kind, text, reason }: AppEvent): Span {
   const isBad = kind.startsWith('dead') || kind.includes('fail');
   const proof = `An event of this instance: ${text}`;
@@ -239,40 +222,42 @@ function seenSpan({ atMs, kind, text, reason }: AppEvent): Span {
   return { what, fromMs: atMs, evidence: 'application', proof, ...(isBad && { tone: 'bad' as const }) };
 }
 
-function deliveryText(attempt: number, isPassed: boolean, isFailed: boolean, isRetried: boolean): string {
+interface DeliveryEnd {
+  readonly attempt: number;
+  readonly isPassed: boolean;
+  readonly isFailed: boolean;
+  readonly isRetried: boolean;
+  readonly fate: Fate;
+}
+
+function deliveryText({ attempt, isPassed, isFailed, isRetried, fate }: DeliveryEnd): string {
   if (!isPassed) return `Delivery ${attempt} waits for a consumer`;
-  if (!isFailed) return `Delivery ${attempt}`;
+  if (!isFailed) return fate.kind === 'unknown' ? `Delivery ${attempt}, its end is not known` : `Delivery ${attempt}`;
   return isRetried ? `Delivery ${attempt} failed, then backoff` : `Delivery ${attempt} failed`;
 }
 
 /** The servers keep no record of a delivery that succeeds: all that is known is that the group's position has passed it. */
-function untouched(copies: Trail['groups'][number]['copies'], isHeld: boolean, nowMs: number): readonly Span[] {
+function untouched(
+  copies: Trail['groups'][number]['copies'],
+  fate: Fate,
+  isHeld: boolean,
+  nowMs: number,
+): readonly Span[] {
   const last = copies.at(-1);
   if (last === undefined || isHeld) return [];
-  const { storeTimestampMs: sinceMs } = last;
+  const { storeTimestampMs: fromMs } = last;
   if (!last.isPassed) {
     const proof = 'The position of the group has not reached it';
-    return [{ what: 'Waits to be delivered', fromMs: sinceMs, toMs: nowMs, evidence: 'broker', proof, tone: 'wait' }];
+    return [{ what: 'Waits to be delivered', fromMs, toMs: nowMs, evidence: 'broker', proof, tone: 'wait' }];
   }
-  const proof = 'The position of the group has passed it, and it waits in no retry queue';
-  return [{ what: 'Handled, or filtered out', fromMs: sinceMs, evidence: 'inferred', proof, tone: 'good' }];
-}
-
-function stateOf(group: {
-  readonly copies: Trail['groups'][number]['copies'];
-  readonly retries: Trail['groups'][number]['retries'];
-  readonly deadLetters: readonly Message[];
-  readonly isHeld: boolean;
-}): Pick<Lane, 'state' | 'tone'> {
-  const { copies, retries, deadLetters, isHeld } = group;
-  const isWaiting = [...copies, ...retries].some(({ isPassed }) => !isPassed);
-  const lastDeadMs = deadLetters.at(-1)?.storeTimestampMs ?? 0;
-  const lastCopyMs = copies.at(-1)?.storeTimestampMs ?? 0;
-  if (isHeld) return { state: 'being handled', tone: 'warn' };
-  if (isWaiting) return { state: 'waiting', tone: 'warn' };
-  if (lastDeadMs > 0 && lastDeadMs >= lastCopyMs) return { state: 'dead letter', tone: 'bad' };
-  if (copies.length === 0 && retries.length === 0) return { state: 'nothing to deliver' };
-  return { state: 'handled', tone: 'good' };
+  if (fate.kind === 'unknown') {
+    const what = 'Delivered; being handled, waiting, handled or filtered out';
+    const proof = 'The position of the group has passed it. The brokers of a cluster do not report what became of it';
+    return [{ what, fromMs, evidence: 'inferred', proof }];
+  }
+  if (fate.kind !== 'settled') return [];
+  const proof = 'The position of the group has passed it, no consumer holds it, and it waits for no retry';
+  return [{ what: 'Handled, or filtered out', fromMs, evidence: 'inferred', proof, tone: 'good' }];
 }
 
 function placeText({ broker, topic, queueId, queueOffset }: Message): string {

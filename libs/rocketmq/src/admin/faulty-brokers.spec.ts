@@ -226,6 +226,18 @@ describe('one of two brokers', () => {
     expect(value).toMatchObject({ messages: [{ messageId: 'a' }], failures: [{ name: 'broker-1' }] });
   });
 
+  it('that was away when another iteration began is read from where that one began', async () => {
+    let isBusy = true;
+    const { admin } = await adminOf(first, second((...about) => (isBusy ? refusal(...about) : 'usual')));
+    const { value } = await admin
+      .tailMessages(TOPIC, { from: new Date(0) })
+      [Symbol.asyncIterator]()
+      .next();
+    isBusy = false;
+    const batches = admin.tailMessages(TOPIC, { after: value.next })[Symbol.asyncIterator]();
+    expect(await until(batches, 'b')).toEqual(['b']);
+  });
+
   it('that comes back between two pages is read on', async () => {
     let isBusy = false;
     const script: Script = (request, socket) => (isBusy ? refusal(request, socket) : 'usual');

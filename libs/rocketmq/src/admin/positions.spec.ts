@@ -15,11 +15,25 @@ describe('the position of a message', () => {
       { broker: 'a/b', queueId: 0, offset: 7n },
       { broker: 'c', queueId: 1, offset: 0n },
     ];
-    expect(parseTail(formatTail(followed))).toEqual(followed);
-    expect(parseTail(formatTail([]))).toEqual([]);
-    for (const wrong of ['', 'tail:x', 'tail:a/0/1,', 'a/0/1', 'newest:a/0/1', 'tail:%zz/0/1'])
+    for (const tail of [
+      { fromMs: 1_700_000_000_000, positions: followed },
+      { fromMs: 0, positions: [] },
+    ])
+      expect(parseTail(formatTail(tail))).toEqual(tail);
+    for (const wrong of [
+      '',
+      'tail:',
+      'tail:x',
+      'tail:a/0/1',
+      'tail:1,a/0/1,',
+      'a/0/1',
+      'newest:a/0/1',
+      'tail:1,%zz/0/1',
+    ])
       expect(() => parseTail(wrong)).toThrow('ILLEGAL_POSITION');
-    expect(() => parsePositions(formatTail(followed), 'oldest-first')).toThrow('ILLEGAL_POSITION');
+    expect(() => parsePositions(formatTail({ fromMs: 0, positions: followed }), 'oldest-first')).toThrow(
+      'ILLEGAL_POSITION',
+    );
   });
 });
 

@@ -11,9 +11,10 @@ export interface Position {
 }
 
 const POSITION = /^([^,/]+)\/(\d{1,9})\/(\d{1,19})$/;
+const TIME = /^\d{1,15}$/;
 /** A page that begins at the end continues in several queues; its text differs, so that it is not taken for the other order. */
 const NEWEST = 'newest:';
-/** Of all queues that are followed. */
+/** Of all queues that are followed, after the time at which queues begin that were not found yet. */
 const TAIL = 'tail:';
 
 export function formatPosition({ broker, queueId, offset }: Position): string {
@@ -41,15 +42,22 @@ export function formatNewest(positions: readonly Position[], away: readonly stri
 /** In the place of the queues of a broker that are not known. */
 export const WHOLE_BROKER = { queueId: 999_999_999, offset: 0n };
 
-export function formatTail(positions: readonly Position[]): string {
-  return TAIL + positions.map(formatPosition).join(',');
+/** How far a topic was followed. */
+export interface TailPosition {
+  /** Where queues begin that are not listed, in milliseconds since 1970. */
+  readonly fromMs: number;
+  readonly positions: readonly Position[];
+}
+
+export function formatTail({ fromMs, positions }: TailPosition): string {
+  return TAIL + [`${fromMs}`, ...positions.map(formatPosition)].join(',');
 }
 
 /** @throws UsageError */
-export function parseTail(text: string): readonly Position[] {
-  const listed = text.startsWith(TAIL) ? text.slice(TAIL.length) : ',';
-  const positions = listed === '' ? [] : listed.split(',').map(positionIn);
-  if (positions.every((one) => one !== undefined)) return positions;
+export function parseTail(text: string): TailPosition {
+  const [from = '', ...listed] = text.startsWith(TAIL) ? text.slice(TAIL.length).split(',') : [];
+  const positions = listed.map(positionIn);
+  if (TIME.test(from) && positions.every((one) => one !== undefined)) return { fromMs: Number(from), positions };
   throw illegalPosition(text, '"next" of a batch of the same topic');
 }
 

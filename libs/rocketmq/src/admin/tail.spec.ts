@@ -28,10 +28,10 @@ afterEach(async () => {
 });
 
 /** Follows until this many messages were read, and ends. @returns them, with where to go on */
-async function followed(count: number, after?: string): Promise<{ readonly bodies: string[]; readonly next: string }> {
+async function followed(count: number, after?: string, topic = 'orders') {
   const bodies: string[] = [];
   let next = '';
-  for await (const batch of admin.tailMessages('orders', { after })) {
+  for await (const batch of admin.tailMessages(topic, { after })) {
     bodies.push(...bodiesOf(batch));
     next = batch.next;
     if (bodies.length >= count) break;
@@ -62,6 +62,16 @@ describe('following a topic after another iteration', () => {
     await send(...all.slice(20));
     const second = await followed(10, first.next);
     expect([...first.bodies, ...second.bodies].sort()).toEqual([...all].sort());
+  });
+
+  it('has what is in queues that were added between them', async () => {
+    await admin.createTopic({ topic: 'growing', type: 'normal', queues: 1 });
+    const { next } = await followed(0, undefined, 'growing');
+    await admin.deleteTopic('growing');
+    await admin.createTopic({ topic: 'growing', type: 'normal', queues: 4 });
+    const all = Array.from({ length: 8 }, (_, index) => `m-${index}`);
+    for (const body of all) await producer.send({ topic: 'growing', body });
+    expect((await followed(8, next, 'growing')).bodies.sort()).toEqual(all);
   });
 
   it('rejects what is no position of an iteration', () => {

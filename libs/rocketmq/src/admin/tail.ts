@@ -39,8 +39,6 @@ export interface TailedMessages {
   readonly failures: readonly BrokerFailure[];
 }
 
-/** The position of an iteration that follows no queue yet. */
-const NOWHERE = formatTail([]);
 const LOOK_INTERVAL_MS = 1000;
 const BATCH = 100;
 const MOST = 10_000;
@@ -99,9 +97,9 @@ interface Followed {
 
 class Tail {
   private readonly followed = new Map<string, Followed>();
-  /** Brokers that have answered: what appears on them later is new. */
+  /** Brokers whose queues have all been placed: what appears on them later is new. */
   private readonly known = new Set<string>();
-  /** Where queues begin of brokers that did not answer the first look. */
+  /** Where queues begin of brokers that did not answer the first look, also that of an iteration before this one. */
   private readonly fromMs: number;
   hasLooked = false;
 
@@ -110,9 +108,12 @@ class Tail {
     private readonly topic: string,
     private readonly options: TailOptions,
   ) {
-    this.fromMs = (options.from ?? realTimeIn(0)).getTime();
-    for (const { broker, queueId, offset } of parseTail(options.after ?? NOWHERE))
+    const before = options.after === undefined ? undefined : parseTail(options.after);
+    this.fromMs = options.from?.getTime() ?? before?.fromMs ?? realTimeIn(0).getTime();
+    for (const { broker, queueId, offset } of before?.positions ?? []) {
       this.followed.set(`${broker}/${queueId}`, { broker, queueId, offset, lastMs: 0 });
+      this.known.add(broker);
+    }
   }
 
   async look(deadline: Deadline): Promise<TailedMessages & { readonly hasMore: boolean }> {
@@ -147,7 +148,9 @@ class Tail {
       messages.push(...found.map(({ view }) => view));
     }
     messages.sort((left, right) => left.storeTimestampMs - right.storeTimestampMs);
-    const next = formatTail([...this.followed.values()]);
+    // A queue that is placed on a broker with others that are not was not read yet: it can begin at the time, as they do.
+    const positions = [...this.followed.values()].filter(({ broker }) => this.known.has(broker));
+    const next = formatTail({ fromMs: this.fromMs, positions });
     return { messages, skipped, next, failures: [...failures, ...asked.failures], hasMore };
   }
 
@@ -172,7 +175,8 @@ class Tail {
       offsetAtTime(this.cluster, this.topic, queue, timestampMs, deadline);
     const own = this.followed.get(nameOf(queue));
     if (own === undefined) {
-      const isNow = !this.hasLooked && this.options.from === undefined;
+      const { from, after } = this.options;
+      const isNow = !this.hasLooked && from === undefined && after === undefined;
       const otherwise = this.known.has(broker) ? minOffset : undefined;
       const offset = isNow ? maxOffset : (otherwise ?? (await at(this.fromMs)));
       this.followed.set(nameOf(queue), { broker, queueId, offset, lastMs: isNow ? lastTimestampMs : 0 });

@@ -81,4 +81,33 @@ describe('the attempts of handlers', () => {
     await until(() => watcher.attempts.length === 3);
     expect(watcher.seen.sort()).toEqual(['orders 1 failed: no, retry', 'orders 1 handled', 'orders 1 handled']);
   });
+
+  /** A batch listener that ends when it is asked to. @returns the attempts after the application has closed */
+  async function batchThatEndsOnItsSignal(timeout: object, options: object): Promise<readonly string[]> {
+    let calls = 0;
+    @Injectable()
+    class Shop {
+      @RocketMQListener('orders', { consumerGroup: 'shop', batch: { maxSize: 1, maxWaitMs: 0 }, ...timeout })
+      async handle(_: string[], { signal }: RocketMQBatchContext): Promise<void> {
+        calls++;
+        await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      }
+    }
+    const app = await bench.start({ providers: [Shop, Watcher], options });
+    await app.get(RocketMQProducer).send({ topic: 'orders', body: '"a"' });
+    await until(() => calls === 1);
+    const watcher = app.get(Watcher);
+    if ('handlerTimeoutMs' in timeout) await until(() => watcher.attempts.length === 1);
+    await bench.closeApps();
+    return watcher.seen;
+  }
+
+  it('are handled when a batch succeeds after the grace period of the shutdown', async () => {
+    expect(await batchThatEndsOnItsSignal({}, { shutdownGraceMs: 50 })).toEqual(['orders 1 handled']);
+  });
+
+  it('are failed when a batch exceeded its timeout, also when it ends then', async () => {
+    const seen = await batchThatEndsOnItsSignal({ handlerTimeoutMs: 50, backoff: 60_000 }, {});
+    expect(seen).toEqual([expect.stringMatching(/^orders 1 failed: .*did not end within 50 ms, retry$/)]);
+  });
 });

@@ -6,6 +6,7 @@ import type { FailureSettlement } from '../../consumer/model/failure-policy.js';
 import type { BatchHandler } from '../../consumer/model/handler.js';
 import type { MessageView } from '../../protocol/model/message.js';
 import { SystemClock } from '../../support/clock.js';
+import { RocketMQError } from '../../support/errors.js';
 
 /** What became of an attempt. */
 type AttemptResult =
@@ -57,6 +58,10 @@ function around(inner: PushConsumerTelemetry | undefined, watch: AttemptWatch): 
   };
 }
 
+function isTimeout({ aborted, reason }: AbortSignal): boolean {
+  return aborted && RocketMQError.is(reason) && reason.code === 'HANDLER_TIMEOUT';
+}
+
 class AttemptWatch {
   /** By the properties, which all views of a message share. */
   private readonly running = new WeakMap<MessageView['properties'], { atMs: number; monotonicMs: number }>();
@@ -86,7 +91,8 @@ class AttemptWatch {
           failed.add(message);
         },
       });
-      if (context.signal.aborted) return;
+      // What exceeded its timeout is settled as failed, whatever it does afterwards; at a shutdown, what succeeds is acknowledged.
+      if (isTimeout(context.signal)) return;
       for (const message of messages) if (!failed.has(message)) this.end(message, { kind: 'handled' });
     };
   }

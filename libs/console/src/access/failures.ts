@@ -1,0 +1,59 @@
+// What handlers threw. Errors quote what they failed on, so their texts are shown only to viewers who see the body of the message.
+
+import type { ConsoleAttempt, ConsoleEvent } from '../source.js';
+
+const LONGEST_ERROR = 500;
+const LONGEST_STACK = 1_500;
+/** Names and codes of classes and systems; anything else may be a part of a body. */
+const NAME = /^[A-Za-z_$][\w$]{0,60}$/;
+const CODE = /^[A-Z][A-Z0-9_]{1,60}$/;
+
+/** What is kept of something thrown, bounded. */
+export interface Failure {
+  readonly error: string;
+  /** Its name and code, which are shown where its text is not. */
+  readonly errorName: string;
+  readonly stack: string | undefined;
+}
+
+export function failureOf(thrown: unknown): Failure {
+  if (!(thrown instanceof Error))
+    return {
+      error: beginningOf(String(thrown), LONGEST_ERROR),
+      errorName: `A thrown ${typeof thrown}`,
+      stack: undefined,
+    };
+  const { name, message, stack } = thrown;
+  const { code } = thrown as { readonly code?: unknown };
+  const named = NAME.test(name) ? name : 'Error';
+  return {
+    error: beginningOf(String(message), LONGEST_ERROR),
+    errorName: beginningOf(typeof code === 'string' && CODE.test(code) ? `${named} ${code}` : named, LONGEST_ERROR),
+    stack: typeof stack === 'string' ? beginningOf(stack, LONGEST_STACK) : undefined,
+  };
+}
+
+/** A copy of the beginning: a slice would keep the whole string in memory. */
+export function beginningOf(text: string, mostCharacters: number): string {
+  return Buffer.from(text.slice(0, mostCharacters)).toString();
+}
+
+type ShownAttempt = Omit<ConsoleAttempt, 'errorName'>;
+type ShownEvent = Omit<ConsoleEvent, 'errorName'>;
+
+/** @param isBodyShown whether the viewer sees the body of the message */
+export function shownAttempt({ errorName, ...attempt }: ConsoleAttempt, isBodyShown: boolean): ShownAttempt {
+  if (isBodyShown || attempt.error === undefined) return attempt;
+  return { ...attempt, error: withoutText(errorName), stack: undefined };
+}
+
+/** Events without a message are those of connections, which have no body. @param isBodyShown whether the viewer sees the body of its message */
+export function shownEvent({ errorName, ...event }: ConsoleEvent, isBodyShown: boolean): ShownEvent {
+  if (event.error === undefined) return event;
+  const error = isBodyShown || event.messageId === undefined ? event.error : withoutText(errorName);
+  return { ...event, error, text: `${error}, ${event.text}` };
+}
+
+function withoutText(errorName = 'Error'): string {
+  return `${errorName} (its text is hidden, as the body is)`;
+}
