@@ -156,7 +156,7 @@ function judge(client: Client, endpoint: Endpoint, error: unknown, { signal, pat
   if (!isSilence || patienceMs >= client.connection.requestTimeoutMs) client.isolate(endpoint);
 }
 
-/** The server's confirmation that it has stored a message. */
+/** The server's confirmation that it has stored a message: a plain object, which can be written as JSON. */
 export interface SendReceipt {
   readonly topic: string;
   /** The id that consumers see. */
