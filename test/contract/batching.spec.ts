@@ -204,9 +204,9 @@ describe('a request of several messages', () => {
       });
       const { status, entries } = await world.rawClient().call('sendMessage', { messages });
       await world.until('all arrive', () => deliveries.length === 3);
-      const offsets = deliveries.map(({ message }) => message.queueOffset).sort((a, b) => Number(a - b));
+      const offsets = deliveries.map(({ message }) => message.queueOffset).sort((a, b) => a - b);
       const first = offsets[0] ?? 0;
-      expect([status?.code, entries.map(({ offset }) => offset)]).toEqual([20_000, [first]]);
+      expect([status?.code, entries.map(({ offset }) => offset)]).toEqual([20_000, [BigInt(first)]]);
       expect(offsets).toEqual([first, first + 1, first + 2]);
       expect(new Set(deliveries.map(({ message }) => message.queueId)).size).toBe(1);
       expect(new Set(deliveries.map(({ message }) => message.bornTimestampMs))).toEqual(new Set([bornAtMs]));
