@@ -5,7 +5,7 @@ export async function troublesOf(admin: RocketMQAdmin, consumerGroup: string): P
   const troubles: string[] = [];
   const { topics, failures } = await admin.groupLag(consumerGroup);
   for (const { topic, lag, retries } of topics) {
-    if (lag > 1_000n) troubles.push(`${lag} messages of ${topic} wait, ${retries} of them for redelivery`);
+    if (lag > 1_000) troubles.push(`${lag} messages of ${topic} wait, ${retries} of them for redelivery`);
   }
   // `failures` lists the brokers whose part is missing.
   for (const { name, error } of failures) troubles.push(`${name} does not answer: ${error.message}`);
@@ -17,7 +17,7 @@ export async function troublesOf(admin: RocketMQAdmin, consumerGroup: string): P
   }
 
   const { total } = await admin.listDeadLetters(consumerGroup, { limit: 1 });
-  if (total > 0n) troubles.push(`${total} dead letters`);
+  if (total > 0) troubles.push(`${total} dead letters`);
   return troubles;
 }
 

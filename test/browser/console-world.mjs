@@ -40,7 +40,7 @@ const BROKER = {
 
 /** Why the handlers of billing fail: so that dead letters differ. */
 const FAILURES = ['card declined', 'no such customer', 'gateway timeout'];
-const DEAD_LETTERS = 12n;
+const DEAD_LETTERS = 12;
 const DELAYS_MIN = [15, 15, 16, 31, 31, 32, 45, 61, 62, 90, 130, 240, 241, 600, 601, 1_200];
 
 /** This file has no decorator syntax. @param {new () => object} type @param {string} method @param {import('nestjs-rocketmq').ListenerDecorator<never[]>} decorate */
@@ -180,7 +180,7 @@ export class ConsoleWorld {
       handler: () => {},
     });
     await idle.start();
-    await this.until('analytics has received', async () => (await this.admin.groupLag('analytics')).lag === 0n);
+    await this.until('analytics has received', async () => (await this.admin.groupLag('analytics')).lag === 0);
     await idle.close();
     for (let number = 41; number <= 160; number++) await this.payment(number);
     for (let number = 1; number <= 12; number++)

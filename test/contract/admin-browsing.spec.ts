@@ -20,7 +20,7 @@ async function stored(world: World, bodies: readonly string[], queues = 4) {
     await producer.send({ topic, body, tag: body });
     await world.backend.advance(100);
   }
-  await world.until('all can be read', async () => (await admin.topicOffsets(topic)).total === BigInt(bodies.length));
+  await world.until('all can be read', async () => (await admin.topicOffsets(topic)).total === bodies.length);
   return { topic, admin, producer, times };
 }
 
@@ -42,9 +42,9 @@ describe('the messages of a topic', () => {
   contract('come the newest of all queues first, page by page, whatever arrives meanwhile', async (world) => {
     const { topic, admin, producer } = await stored(world, BODIES);
     const first = await admin.browseMessages(topic, { order: 'newest-first', limit: 3 });
-    expect(first).toMatchObject({ total: 7n, failures: [] });
+    expect(first).toMatchObject({ total: 7, failures: [] });
     await producer.send({ topic, body: 'late' });
-    await world.until('it can be read', async () => (await admin.topicOffsets(topic)).total === 8n);
+    await world.until('it can be read', async () => (await admin.topicOffsets(topic)).total === 8);
     const second = await admin.browseMessages(topic, { order: 'newest-first', limit: 3, after: first.next });
     const third = await admin.browseMessages(topic, { order: 'newest-first', limit: 3, after: second.next });
     expect([first, second, third].map(({ messages }) => bodiesOf(messages))).toEqual([
@@ -60,7 +60,7 @@ describe('the messages of a topic', () => {
     const { topic, admin, producer } = await stored(world, [], 1);
     const bodies = Array.from({ length: 90 }, (_, index) => `${index}`);
     for (const body of bodies) await producer.send({ topic, body });
-    await world.until('all can be read', async () => (await admin.topicOffsets(topic)).total === 90n);
+    await world.until('all can be read', async () => (await admin.topicOffsets(topic)).total === 90);
     expect((await pages(world, topic, { order: 'newest-first', limit: 40 })).flat()).toEqual([...bodies].reverse());
   });
 
@@ -72,7 +72,7 @@ describe('the messages of a topic', () => {
     expect((await pages(world, topic, { order, to: e })).flat()).toEqual(['d', 'c', 'b', 'a']);
     expect((await pages(world, topic, { order, from: c, to: e, limit: 1 })).flat()).toEqual(['d', 'c']);
     expect((await pages(world, topic, { from: c, to: e })).flat().sort()).toEqual(['c', 'd']);
-    expect(await admin.browseMessages(topic, { from: c, to: e })).toMatchObject({ total: 2n });
+    expect(await admin.browseMessages(topic, { from: c, to: e })).toMatchObject({ total: 2 });
     expect((await pages(world, topic, { from: new Date(world.nowMs() + 60_000) })).flat()).toEqual([]);
     const filter = ({ tag = '' }: StoredMessageView): boolean => 'bdf'.includes(tag);
     expect((await pages(world, topic, { order, filter, limit: 1 })).flat()).toEqual(['f', 'd', 'b']);
@@ -116,7 +116,7 @@ describe('a topic that is followed', () => {
   contract('shows what is stored from then on, and consumes none', async (world) => {
     const { topic, admin, producer } = await stored(world, ['before']);
     const batches = admin.tailMessages(topic)[Symbol.asyncIterator]();
-    expect(await batches.next()).toMatchObject({ value: { messages: [], skipped: 0n, failures: [] } });
+    expect(await batches.next()).toMatchObject({ value: { messages: [], skipped: 0, failures: [] } });
     for (const body of ['a', 'b', 'c']) await producer.send({ topic, body });
     expect((await untilFollowed(batches, 3)).sort()).toEqual(['a', 'b', 'c']);
     await producer.send({ topic, body: 'd' });
@@ -144,7 +144,7 @@ describe('a topic that is followed', () => {
     const { topic, admin, producer, times } = await stored(world, ['first'], 1);
     const bodies = Array.from({ length: 250 }, (_, index) => `${index}`);
     for (const body of bodies) await producer.send({ topic, body });
-    await world.until('all can be read', async () => (await admin.topicOffsets(topic)).total === 251n);
+    await world.until('all can be read', async () => (await admin.topicOffsets(topic)).total === 251);
     const [from] = times;
     const all = admin.tailMessages(topic, { from })[Symbol.asyncIterator]();
     expect(await untilFollowed(all, 251)).toEqual(['first', ...bodies]);
@@ -152,7 +152,7 @@ describe('a topic that is followed', () => {
     const some = admin.tailMessages(topic, { from, maxMessages: 20 })[Symbol.asyncIterator]();
     const { value } = await some.next();
     expect(bodiesOf(value.messages)).toEqual(bodies.slice(-20));
-    expect(value.skipped).toBe(231n);
+    expect(value.skipped).toBe(231);
     await some.return?.();
   });
 
@@ -219,7 +219,7 @@ describe('the groups of a topic', () => {
     await expect(admin.groupsOfTopic(topic)).resolves.toEqual({ topic, consumerGroups: [], failures: [] });
     const recorder = await world.record({ topic, consumerGroup: consumed });
     await world.until('it consumed', () => recorder.deliveries.length === 1);
-    await world.until('its position is kept', async () => (await admin.groupLag(consumed)).lag === 0n);
+    await world.until('its position is kept', async () => (await admin.groupLag(consumed)).lag === 0);
     await recorder.consumer.close();
     const elsewhere = await world.topic();
     const consumer = await world.simpleConsumer(topic, connected);

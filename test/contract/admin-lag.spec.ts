@@ -20,7 +20,7 @@ async function lagIn(world: World, consumerGroup: string, topic: string): Promis
 describe('the lag of a group', () => {
   contract('is of no topic before it has consumed anything, and so for a group that does not exist', async (world) => {
     const consumerGroup = await world.group();
-    const nothing = { topics: [], lag: 0n, failures: [] };
+    const nothing = { topics: [], lag: 0, failures: [] };
     await expect(world.admin().groupLag(consumerGroup)).resolves.toEqual({ consumerGroup, ...nothing });
     await expect(world.admin().groupLag('no-such-group')).resolves.toMatchObject(nothing);
   });
@@ -33,17 +33,17 @@ describe('the lag of a group', () => {
       const producer = await world.producer();
       for (const body of ['a', 'b', 'c']) await producer.send({ topic, body });
       const expected = await lagIn(world, consumerGroup, topic);
-      expect(expected).toMatchObject({ topic, lag: 3n, retries: 0n });
+      expect(expected).toMatchObject({ topic, lag: 3, retries: 0 });
       expect(expected?.queues.map(({ consumerOffset, hasStarted }) => ({ consumerOffset, hasStarted }))).toEqual([
-        { consumerOffset: 0n, hasStarted: false },
-        { consumerOffset: 0n, hasStarted: false },
+        { consumerOffset: 0, hasStarted: false },
+        { consumerOffset: 0, hasStarted: false },
       ]);
       // Reading the lag does not create a position.
       expect(await lagIn(world, consumerGroup, topic)).toEqual(expected);
-      await expect(world.admin().groupLag(world.name(), { topic })).resolves.toMatchObject({ topics: [], lag: 0n });
+      await expect(world.admin().groupLag(world.name(), { topic })).resolves.toMatchObject({ topics: [], lag: 0 });
       const recorder = await world.record({ topic, consumerGroup });
       await world.until('it reads as many', () => recorder.deliveries.length === 3);
-      await world.until('it stands behind all', async () => (await lagIn(world, consumerGroup, topic))?.lag === 0n);
+      await world.until('it stands behind all', async () => (await lagIn(world, consumerGroup, topic))?.lag === 0);
       const { queues = [] } = (await lagIn(world, consumerGroup, topic)) ?? {};
       expect(queues.map(({ hasStarted }) => hasStarted)).toEqual([true, true]);
     },
@@ -62,8 +62,8 @@ describe('the lag of a group', () => {
         return topics.length === 1;
       });
       await expect(world.admin().groupLag(consumerGroup)).resolves.toMatchObject({
-        topics: [{ topic, lag: 2n, queues: [{ hasStarted: false }] }],
-        lag: 2n,
+        topics: [{ topic, lag: 2, queues: [{ hasStarted: false }] }],
+        lag: 2,
       });
     },
   );
@@ -78,18 +78,18 @@ describe('the lag of a group', () => {
     if (message === undefined) throw new Error('nothing came');
     // For an unordered group the server reports only deliveries, which are not settlements, and a thread of its own
     // commits their offsets after the answer.
-    await world.until('the delivery is counted', async () => (await lagIn(world, consumerGroup, topic))?.lag === 5n);
+    await world.until('the delivery is counted', async () => (await lagIn(world, consumerGroup, topic))?.lag === 5);
     const lag = await lagIn(world, consumerGroup, topic);
-    expect(lag).toMatchObject({ topic, retries: 0n });
+    expect(lag).toMatchObject({ topic, retries: 0 });
     expect(lag?.queues.map(({ queueId }) => queueId)).toEqual([0, 1]);
     const queue = lag?.queues.find(({ queueId }) => queueId === message.queueId);
-    expect(queue).toMatchObject({ consumerOffset: 1n, pullOffset: 1n });
+    expect(queue).toMatchObject({ consumerOffset: 1, pullOffset: 1 });
     expect(queue?.lastTimestampMs).toBe(message.storeTimestampMs);
     const other = lag?.queues.find(({ queueId }) => queueId !== message.queueId);
-    expect(other).toMatchObject({ consumerOffset: 0n, lastTimestampMs: undefined });
-    expect((queue?.brokerOffset ?? 0n) + (other?.brokerOffset ?? 0n)).toBe(6n);
+    expect(other).toMatchObject({ consumerOffset: 0, lastTimestampMs: undefined });
+    expect((queue?.brokerOffset ?? 0) + (other?.brokerOffset ?? 0)).toBe(6);
     const { topics, lag: total } = await world.admin().groupLag(consumerGroup);
-    expect({ topics, total }).toEqual({ topics: [lag], total: 5n });
+    expect({ topics, total }).toEqual({ topics: [lag], total: 5 });
     await consumer.ack(message);
   });
 
@@ -101,9 +101,9 @@ describe('the lag of a group', () => {
     const consumer = await world.simpleConsumer(topic, consumerGroup);
     const messages = await consumer.receive({ longPollingTimeoutMs: 10_000, maxMessages: 2 });
     expect(messages).toHaveLength(2);
-    expect(await lagIn(world, consumerGroup, topic)).toMatchObject({ lag: 3n, queues: [{ consumerOffset: 0n }] });
+    expect(await lagIn(world, consumerGroup, topic)).toMatchObject({ lag: 3, queues: [{ consumerOffset: 0 }] });
     for (const message of messages.slice(0, 1)) await consumer.ack(message);
-    expect(await lagIn(world, consumerGroup, topic)).toMatchObject({ lag: 2n, queues: [{ consumerOffset: 1n }] });
+    expect(await lagIn(world, consumerGroup, topic)).toMatchObject({ lag: 2, queues: [{ consumerOffset: 1 }] });
     for (const message of messages.slice(1)) await consumer.ack(message);
   });
 
@@ -116,10 +116,10 @@ describe('the lag of a group', () => {
     if (message === undefined) throw new Error('nothing came');
     await consumer.changeInvisibleDuration(message, 0);
     await world.backend.advance(5_000);
-    expect(await lagIn(world, consumerGroup, topic)).toMatchObject({ retries: 1n, lag: 1n, queues: [{ lag: 0n }] });
+    expect(await lagIn(world, consumerGroup, topic)).toMatchObject({ retries: 1, lag: 1, queues: [{ lag: 0 }] });
     const [again] = await consumer.receive({ longPollingTimeoutMs: 10_000 });
     if (again !== undefined) await consumer.ack(again);
-    expect(await lagIn(world, consumerGroup, topic)).toMatchObject({ retries: 0n, lag: 0n });
+    expect(await lagIn(world, consumerGroup, topic)).toMatchObject({ retries: 0, lag: 0 });
   });
 });
 
@@ -134,8 +134,8 @@ describe('a group that is rewound', () => {
     await world.backend.quiet();
     const offsets = await world.admin().rewindGroup({ consumerGroup, topic, to: { kind: 'beginning' } });
     expect(offsets).toMatchObject([
-      { queueId: 0, offset: 0n },
-      { queueId: 1, offset: 0n },
+      { queueId: 0, offset: 0 },
+      { queueId: 1, offset: 0 },
     ]);
     await world.until('everything was redelivered', () => recorder.deliveries.length === 6);
     expect(texts(recorder.deliveries.slice(3)).sort()).toEqual(['a', 'b', 'c']);
@@ -148,7 +148,7 @@ describe('a group that is rewound', () => {
     const producer = await world.producer();
     for (const body of ['a', 'b', 'c']) await producer.send({ topic, body });
     const [offset] = await world.admin().rewindGroup({ consumerGroup, topic, to: { kind: 'end' } });
-    expect(offset).toMatchObject({ queueId: 0, offset: 3n });
+    expect(offset).toMatchObject({ queueId: 0, offset: 3 });
     const recorder = await world.record({ topic, consumerGroup });
     await producer.send({ topic, body: 'd' });
     await world.until('the new one came', () => recorder.deliveries.length === 1);
@@ -166,7 +166,7 @@ describe('a group that is rewound', () => {
     await world.backend.advance(3_000);
     for (const body of ['after 1', 'after 2']) await producer.send({ topic, body });
     const offsets = await world.admin().rewindGroup({ consumerGroup, topic, to: { kind: 'time', time } });
-    expect(offsets).toMatchObject([{ queueId: 0, offset: 1n }]);
+    expect(offsets).toMatchObject([{ queueId: 0, offset: 1 }]);
     const recorder = await world.record({ topic, consumerGroup });
     await world.until('the later ones came', () => recorder.deliveries.length === 2);
     await world.backend.quiet();
@@ -183,9 +183,9 @@ describe('a group that is rewound', () => {
     await world.backend.quiet();
     const lag = await lagIn(world, consumerGroup, topic);
     const broker = lag?.queues[0]?.broker ?? '';
-    const to = { kind: 'offset', broker, queueId: 0, offset: 2n } as const;
+    const to = { kind: 'offset', broker, queueId: 0, offset: 2 } as const;
     await expect(world.admin().rewindGroup({ consumerGroup, topic, to })).resolves.toEqual([
-      { broker, queueId: 0, offset: 2n },
+      { broker, queueId: 0, offset: 2 },
     ]);
     await world.until('the last was redelivered', () => recorder.deliveries.length === 4);
     expect(texts(recorder.deliveries.slice(3))).toEqual(['c']);
@@ -217,10 +217,10 @@ describe('a group that is rewound', () => {
       code: 'SUBSCRIPTION_GROUP_NOT_EXIST',
       outcome: 'rejected',
     });
-    const rewindTo = (queueId: number, offset: bigint) =>
+    const rewindTo = (queueId: number, offset: number) =>
       admin.rewindGroup({ consumerGroup, topic, to: { kind: 'offset', broker, queueId, offset } });
-    await expect(rewindTo(1, 0n)).rejects.toMatchObject({ code: 'UNKNOWN_QUEUE' });
-    await expect(rewindTo(0, 100n)).rejects.toMatchObject({ code: 'ILLEGAL_OFFSET', outcome: 'not-sent' });
+    await expect(rewindTo(1, 0)).rejects.toMatchObject({ code: 'UNKNOWN_QUEUE' });
+    await expect(rewindTo(0, 100)).rejects.toMatchObject({ code: 'ILLEGAL_OFFSET', outcome: 'not-sent' });
     expect((await admin.groupLag(consumerGroup)).topics).toEqual([]);
   });
 });

@@ -37,7 +37,7 @@ describe('a message that is looked up', () => {
       messageGroup: undefined,
       priority: undefined,
       deliveryTimestampMs: undefined,
-      queueOffset: 0n,
+      queueOffset: 0,
       reconsumeTimes: 0,
     });
     expect(message?.body.toString()).toBe('grüße');

@@ -251,7 +251,7 @@ describe('consumer groups', () => {
     await world.backend.advance(5_000);
     await world.until('it is a dead letter', async () => {
       expect(await consumer.receive({ longPollingTimeoutMs: 5_000 })).toEqual([]);
-      return (await admin.listDeadLetters(consumerGroup, { limit: 1 })).total === 1n;
+      return (await admin.listDeadLetters(consumerGroup, { limit: 1 })).total === 1;
     });
   });
 });

@@ -237,8 +237,8 @@ export class RemotingBroker {
 
   private placeOf(offset: number, reconsumeTimes: number) {
     return {
-      queueOffset: BigInt(offset),
-      commitLogOffset: BigInt(offset),
+      queueOffset: offset,
+      commitLogOffset: offset,
       reconsumeTimes,
       storeHost: this.address,
     };
@@ -310,11 +310,12 @@ export class RemotingBroker {
 
   private handOut(messages: readonly WireMessage[], topic: string, isOrdered: boolean, invisibleMs: number): Answer {
     const popTime = this.places.newPopTime(this.context.clock.nowMs());
-    const starts = new Map<number, bigint>();
+    const starts = new Map<number, number>();
     const counts: string[] = [];
     const bodies = messages.map((message) => {
       const { systemProperties: system } = message;
-      const { queueId = 0, queueOffset = 0n, deliveryAttempt = 1 } = system ?? {};
+      const { queueId = 0, deliveryAttempt = 1 } = system ?? {};
+      const queueOffset = Number(system?.queueOffset ?? 0n);
       const known = starts.get(queueId);
       if (known === undefined || queueOffset < known) starts.set(queueId, queueOffset);
       const key = `${topic} ${queueId} ${queueOffset} ${popTime}`;

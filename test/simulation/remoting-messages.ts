@@ -93,7 +93,7 @@ export function storedBytes(message: WireMessage, place: Place): Buffer {
     bornTimestampMs: system?.bornTimestamp?.getTime() ?? 0,
     bornHost: '10.0.0.9:0',
     storeTimestampMs: system?.storeTimestamp?.getTime() ?? 0,
-    preparedTransactionOffset: 0n,
+    preparedTransactionOffset: 0,
     properties,
     body: bytes,
   });

@@ -37,7 +37,7 @@ export function popped(
   properties = new Map([['UNIQ_KEY', 'THE-ID']]),
 ) {
   const times = { bornTimestampMs: 1, bornHost: '127.0.0.1:1', storeTimestampMs: 2, storeHost: '127.0.0.1:2' };
-  const place = { topic: TOPIC, queueId: 1, queueOffset: 9n, commitLogOffset: 55n, preparedTransactionOffset: 0n };
+  const place = { topic: TOPIC, queueId: 1, queueOffset: 9, commitLogOffset: 55, preparedTransactionOffset: 0 };
   const marks = { sysFlag: 0, flag: 0, bodyCrc: crc32(Buffer.from('x')) & 0x7f_ff_ff_ff, reconsumeTimes: 0 };
   const stored = encodeStoredMessage({ ...place, ...times, ...marks, properties, body });
   const about = { popTime: '1000', invisibleTime: '10000', reviveQid: '3', startOffsetInfo: '0 1 8', ...fields };

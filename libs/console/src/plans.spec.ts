@@ -73,7 +73,7 @@ describe('a plan', () => {
     await producer.send({ topic: 'reminders', body: 'soon', delayMs: 1_200 });
     await producer.send({ topic: 'reminders', body: 'in 20 hours', delayMs: 20 * HOUR_MS });
     const plan = await core.plan({ action: 'time', next: true });
-    await soon(async () => (await admin.topicOffsets('reminders')).total === 1n);
+    await soon(async () => (await admin.topicOffsets('reminders')).total === 1);
     expect(await core.execute(plan)).toMatchObject({ outcome: 'done', details: { offsetMs: 0 } });
     expect((await core.ask('/api/delayed')).messages).toHaveLength(1);
   });
@@ -84,7 +84,7 @@ describe('a plan', () => {
     const plan = await core.plan(rewind);
     for (let i = 0; i < 9; i++) await producer.send({ topic: 'orders', body: 'new' });
     expect(await core.execute(plan)).toMatchObject({ outcome: 'done', text: expect.stringContaining('3 are skipped') });
-    expect((await admin.groupLag('billing')).lag).toBe(9n);
+    expect((await admin.groupLag('billing')).lag).toBe(9);
   });
 
   it('to skip messages does not move a group back that has come further by itself', async () => {
@@ -94,7 +94,7 @@ describe('a plan', () => {
     for (let i = 0; i < 20; i++) await producer.send({ topic: 'orders', body: 'new' });
     await admin.rewindGroup({ consumerGroup: 'billing', topic: 'orders', to: { kind: 'end' } });
     expect(await core.execute(plan)).toMatchObject({ outcome: 'done' });
-    expect((await admin.groupLag('billing')).lag).toBe(0n);
+    expect((await admin.groupLag('billing')).lag).toBe(0);
   });
 
   it('to rewind to a time names the time for who decides and who reads the audit', async () => {
@@ -114,7 +114,7 @@ describe('a plan', () => {
     const [first, second] = await Promise.all([core.plan(replay, ada), core.plan(replay, bob)]);
     const done = await Promise.all([core.execute(first, ada), core.execute(second, bob)]);
     expect(done.map(({ outcome, error }) => outcome ?? error.code).sort()).toEqual(['BUSY', 'done']);
-    expect((await admin.topicOffsets('orders')).total - stored).toBe(12n);
+    expect((await admin.topicOffsets('orders')).total - stored).toBe(12);
     expect((await core.audit()).map(({ outcome }) => outcome).sort()).toEqual(['done', 'refused']);
     // What was refused was not used up, and finds that everything was replayed.
     const [later] = await Promise.all(

@@ -48,7 +48,7 @@ it('a change does not stop half way when its tab is closed, and is audited as wh
   });
   const plan = await core.plan({ action: 'send', topic: 'orders', text: 'x' });
   expect(await core.execute(plan, { signal: tab.signal })).toMatchObject({ outcome: 'done' });
-  expect((await admin.topicOffsets('orders')).total).toBe(1n);
+  expect((await admin.topicOffsets('orders')).total).toBe(1);
   expect(await core.audit()).toMatchObject([{ action: 'send', outcome: 'done' }]);
 });
 
@@ -74,7 +74,7 @@ describe('a replay that takes long', () => {
     const core = opened();
     const plan = await core.plan({ action: 'replay', consumerGroup: 'billing', perSecond: 1 });
     const running = core.execute(plan);
-    await soon(async () => (await admin.topicOffsets('orders')).total > 5n);
+    await soon(async () => (await admin.topicOffsets('orders')).total > 5);
     core.close();
     const result = await running;
     expect(result).toMatchObject({ outcome: 'partly', text: expect.stringContaining('interrupted') });

@@ -98,7 +98,7 @@ describe('the time of the broker', () => {
       timeMs: nowMs - HOUR_MS,
     };
     const { preview } = (await browser.post('/api/plans', rewind)).body;
-    expect(preview.moves.map(({ to }: { to: string }) => to)).toEqual(Array(8).fill('0'));
+    expect(preview.moves.map(({ to }: { to: number }) => to)).toEqual(Array(8).fill(0));
   });
 
   it('moves ahead only, and one way at a time', async () => {

@@ -1,4 +1,4 @@
-// What the server answers, as JSON makes it: 64-bit integers are text.
+// What the server answers, as JSON makes it.
 
 export type Action = 'replay' | 'rewind' | 'recall' | 'deliver' | 'resume' | 'listeners' | 'send' | 'time' | 'faults';
 
@@ -36,14 +36,14 @@ export interface Message {
   readonly storeTimestampMs: number;
   readonly broker: string;
   readonly queueId: number;
-  readonly queueOffset: string;
+  readonly queueOffset: number;
   readonly reconsumeTimes: number;
 }
 
 export interface MessagePage<T extends Message = Message> {
   readonly messages: readonly T[];
   readonly next?: string;
-  readonly total?: string;
+  readonly total?: number;
   readonly failures: readonly BrokerProblem[];
 }
 
@@ -64,7 +64,7 @@ export interface DeadLetter extends Message {
 export interface DeadLetterPage {
   readonly deadLetters: readonly DeadLetter[];
   readonly next?: string;
-  readonly total: string;
+  readonly total: number;
   readonly failures: readonly BrokerProblem[];
 }
 
@@ -81,9 +81,9 @@ export interface OpenTransaction extends Message {
 export interface Sample {
   readonly consumerGroup: string;
   readonly atMs: number;
-  readonly lag: string;
-  readonly retries: string;
-  readonly deadLetters: string;
+  readonly lag: number;
+  readonly retries: number;
+  readonly deadLetters: number;
   readonly consumers?: number;
   /** Messages a second. */
   readonly rates?: { readonly arriving: number; readonly delivered: number };
@@ -99,8 +99,8 @@ export interface Overview {
     readonly topics: number;
     readonly groups: number;
     readonly sampled: number;
-    readonly lag: string;
-    readonly deadLetters: string;
+    readonly lag: number;
+    readonly deadLetters: number;
   };
   readonly troubles: {
     readonly deadLetters: readonly Sample[];
@@ -127,17 +127,17 @@ export interface TopicPage {
   readonly queues: readonly {
     readonly broker: string;
     readonly queueId: number;
-    readonly minOffset: string;
-    readonly maxOffset: string;
+    readonly minOffset: number;
+    readonly maxOffset: number;
     readonly lastUpdateMs?: number;
   }[];
   readonly groups: readonly {
     readonly consumerGroup: string;
-    readonly lag?: string;
+    readonly lag?: number;
     readonly consumers?: number;
-    readonly deadLetters?: string;
+    readonly deadLetters?: number;
   }[];
-  readonly counts: { readonly messages?: string; readonly groups: number };
+  readonly counts: { readonly messages?: number; readonly groups: number };
   readonly problems: readonly BrokerProblem[];
 }
 
@@ -150,17 +150,17 @@ export interface Group {
 
 export interface LagPoint {
   readonly atMs: number;
-  readonly lag: string;
-  readonly deadLetters?: string;
+  readonly lag: number;
+  readonly deadLetters?: number;
 }
 
 export interface QueueLag {
   readonly broker: string;
   readonly queueId: number;
-  readonly brokerOffset: string;
-  readonly consumerOffset: string;
+  readonly brokerOffset: number;
+  readonly consumerOffset: number;
   readonly hasStarted: boolean;
-  readonly lag: string;
+  readonly lag: number;
   readonly lastTimestampMs?: number;
 }
 
@@ -180,11 +180,11 @@ export interface GroupPage {
   readonly problems: readonly BrokerProblem[];
   /** Undefined when it could not be read. */
   readonly lag?: {
-    readonly lag: string;
+    readonly lag: number;
     readonly topics: readonly {
       readonly topic: string;
-      readonly lag: string;
-      readonly retries: string;
+      readonly lag: number;
+      readonly retries: number;
       readonly queues: readonly QueueLag[];
     }[];
     readonly failures: readonly BrokerProblem[];

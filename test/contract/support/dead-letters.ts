@@ -22,8 +22,8 @@ export async function buried(
   for (const message of messages) ids.push((await producer.send(message)).messageId);
   await world.backend.advance(Math.max(0, ...messages.map(({ delayMs = 0 }) => delayMs + (delayMs > 0 ? 2_000 : 0))));
   const admin = world.admin();
-  const totalOf = async (): Promise<bigint> => (await admin.listDeadLetters(consumerGroup, { limit: 1 })).total;
-  const wanted = (await totalOf()) + BigInt(Math.max(1, messages.length));
+  const totalOf = async (): Promise<number> => (await admin.listDeadLetters(consumerGroup, { limit: 1 })).total;
+  const wanted = (await totalOf()) + Math.max(1, messages.length);
   const consumer = await world.simpleConsumer(topic, consumerGroup);
   await world.until('they are dead letters', async () => {
     const received = await consumer.receive({ longPollingTimeoutMs: 5_000, maxMessages: 16 });

@@ -130,7 +130,7 @@ function viewOf(state: MessageState, broker: string, aheadMs: number): StoredMes
     broker,
     // It is in no queue yet.
     queueId: 0,
-    queueOffset: 0n,
+    queueOffset: 0,
     reconsumeTimes: 0,
   };
 }

@@ -19,7 +19,7 @@ export async function planRewind({ admin, request }: PageContext, fields: Fields
     const { broker, queueId, to: offset } = one;
     const from = now.find((other) => other.broker === broker && other.queueId === queueId)?.from;
     // It has come further by itself since the plan, which was not to go back: then it stays where it is.
-    const isBack = to.kind === 'beginning' || (one.from ?? 0n) > offset;
+    const isBack = to.kind === 'beginning' || (one.from ?? 0) > offset;
     if (from !== undefined && from >= offset && !isBack) return { broker, queueId, from, to: from };
     // Somebody has set it back since: what it is to receive again would be skipped, which the plan did not show.
     if (from !== undefined && from < offset && from < (one.from ?? from))
@@ -52,9 +52,9 @@ function setBack(): ConsoleRefusal {
 interface Moved {
   readonly broker: string;
   readonly queueId: number;
-  readonly from: bigint | undefined;
+  readonly from: number | undefined;
   /** Undefined when the queue was not moved. */
-  readonly to: bigint | undefined;
+  readonly to: number | undefined;
   readonly error?: unknown;
 }
 
@@ -66,8 +66,8 @@ function targetIn(fields: Fields): Exclude<RewindTarget, { kind: 'offset' }> {
 }
 
 function distanceOf(moved: readonly Moved[]): string {
-  let [again, skipped] = [0n, 0n];
-  for (const { from = 0n, to = from } of moved) {
+  let [again, skipped] = [0, 0];
+  for (const { from = 0, to = from } of moved) {
     if (to < from) again += from - to;
     else skipped += to - from;
   }

@@ -8,10 +8,10 @@ export interface GroupSample {
   readonly consumerGroup: string;
   /** Milliseconds since 1970. */
   readonly atMs: number;
-  readonly lag: bigint;
+  readonly lag: number;
   /** Of the lag: messages that wait for redelivery. */
-  readonly retries: bigint;
-  readonly deadLetters: bigint;
+  readonly retries: number;
+  readonly deadLetters: number;
   /** Those of the brokers that answered; undefined when these have none and others could not be asked. */
   readonly consumers: number | undefined;
   /** The topics for which its consumers have different subscriptions; empty when they agree, or cannot be compared. */
@@ -49,7 +49,7 @@ interface SamplerOptions {
 /** Without what takes several looks. */
 type Look = Omit<GroupSample, 'isGrowing' | 'isMoving' | 'rates'> & {
   /** The sums over all queues of the group's positions, and of their ends; undefined when they could not be asked. */
-  readonly offsets: { readonly position: bigint; readonly end: bigint } | undefined;
+  readonly offsets: { readonly position: number; readonly end: number } | undefined;
 };
 
 export class GroupSampler {
@@ -58,7 +58,7 @@ export class GroupSampler {
   /** Never throws. @param known how the group stood before */
   async read(consumerGroup: string, known: GroupSample | undefined): Promise<Look> {
     const { admin, comparesMembers, nowMs, signal } = this.options;
-    const { lag: lastLag = 0n, retries: lastRetries = 0n, deadLetters: lastDead = 0n } = known ?? {};
+    const { lag: lastLag = 0, retries: lastRetries = 0, deadLetters: lastDead = 0 } = known ?? {};
     const before = { lag: lastLag, retries: lastRetries, deadLetters: lastDead };
     const sample = {
       consumerGroup,
@@ -76,7 +76,7 @@ export class GroupSampler {
       ]);
       const away = [...lag.failures, ...clients.failures, ...dead.failures].map(({ name }) => name);
       const problem = away.length === 0 ? undefined : `${[...new Set(away)].join(', ')} did not answer`;
-      const retries = lag.topics.reduce((sum, { retries: own }) => sum + own, 0n);
+      const retries = lag.topics.reduce((sum, { retries: own }) => sum + own, 0);
       const now = { lag: lag.lag, retries, deadLetters: dead.total };
       return {
         ...sample,
@@ -96,7 +96,7 @@ export class GroupSampler {
   private async deadLettersOf(consumerGroup: string): Promise<Pick<TopicOffsets, 'total' | 'failures'>> {
     const { admin, topics, signal } = this.options;
     const name = DEAD_LETTERS + consumerGroup;
-    if (!(await topics()).some(({ topic }) => topic === name)) return { total: 0n, failures: [] };
+    if (!(await topics()).some(({ topic }) => topic === name)) return { total: 0, failures: [] };
     return admin.topicOffsets(name, { signal });
   }
 }
@@ -109,8 +109,8 @@ export function groupOfDeadLetters(topic: string): string {
 function offsetsOf({ topics }: GroupLag): NonNullable<Look['offsets']> {
   const queues = topics.flatMap(({ queues: own }) => own);
   return {
-    position: queues.reduce((sum, { consumerOffset }) => sum + consumerOffset, 0n),
-    end: queues.reduce((sum, { brokerOffset }) => sum + brokerOffset, 0n),
+    position: queues.reduce((sum, { consumerOffset }) => sum + consumerOffset, 0),
+    end: queues.reduce((sum, { brokerOffset }) => sum + brokerOffset, 0),
   };
 }
 
@@ -118,14 +118,10 @@ type Numbers = Pick<GroupSample, 'lag' | 'retries' | 'deadLetters'>;
 
 function atLeast(now: Numbers, before: Numbers): Numbers {
   return {
-    lag: larger(now.lag, before.lag),
-    retries: larger(now.retries, before.retries),
-    deadLetters: larger(now.deadLetters, before.deadLetters),
+    lag: Math.max(now.lag, before.lag),
+    retries: Math.max(now.retries, before.retries),
+    deadLetters: Math.max(now.deadLetters, before.deadLetters),
   };
-}
-
-function larger(one: bigint, other: bigint): bigint {
-  return one < other ? other : one;
 }
 
 function textOf({ members }: SubscriptionDifference): string {

@@ -4,8 +4,8 @@
 interface LagPoint {
   /** Milliseconds since 1970. */
   readonly atMs: number;
-  readonly lag: bigint;
-  readonly deadLetters?: bigint;
+  readonly lag: number;
+  readonly deadLetters?: number;
 }
 
 const FINE = { stepMs: 10_000, most: 360 };

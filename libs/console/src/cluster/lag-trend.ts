@@ -3,11 +3,11 @@
 interface TrendPoint {
   /** When the look began, as a duration: how long it takes varies. */
   readonly atMs: number;
-  readonly lag: bigint;
+  readonly lag: number;
   /** The sum of the group's positions. */
-  readonly position: bigint;
+  readonly position: number;
   /** The sum of the offsets that the next messages get. */
-  readonly end: bigint;
+  readonly end: number;
 }
 
 /** Messages a second. */
@@ -40,7 +40,7 @@ export class LagTrend {
     if (first === undefined || last === undefined || last.atMs <= first.atMs || last.position < first.position)
       return undefined;
     const seconds = (last.atMs - first.atMs) / 1_000;
-    const perSecond = (from: bigint, to: bigint): number => Math.round((Number(to - from) / seconds) * 10) / 10;
+    const perSecond = (from: number, to: number): number => Math.round(((to - from) / seconds) * 10) / 10;
     return { arriving: perSecond(first.end, last.end), delivered: perSecond(first.position, last.position) };
   }
 
@@ -57,6 +57,6 @@ export class LagTrend {
     const last = later.at(-1);
     if (first === undefined || last === undefined || this.points.length < FEWEST_POINTS) return false;
     if (last.atMs - first.atMs < SHORTEST_MS || last.lag <= first.lag) return false;
-    return later.every(({ lag }, index) => lag >= (this.points[index]?.lag ?? 0n));
+    return later.every(({ lag }, index) => lag >= (this.points[index]?.lag ?? 0));
   }
 }

@@ -59,7 +59,7 @@ export function refusalAnswer({ status, code, message }: ConsoleRefusal): Consol
   return jsonAnswer(status, { error: { code, message } });
 }
 
-/** JSON for the browser: 64-bit integers are strings, bytes are base64, errors are what a person may read. */
+/** JSON for the browser: bytes are base64, errors are what a person may read. */
 export function toJson(value: unknown): string {
   return JSON.stringify(value, replaced);
 }
@@ -68,7 +68,6 @@ function replaced(this: unknown, key: string, value: unknown): unknown {
   // JSON.stringify has already called toJSON() of a buffer; the buffer itself is in its holder.
   const given = (this as Record<string, unknown>)[key];
   if (Buffer.isBuffer(given)) return given.toString('base64');
-  if (typeof value === 'bigint') return String(value);
   if (!(value instanceof Error)) return value;
   const { code, message } = value as Error & { readonly code?: unknown };
   return typeof code === 'string' ? { code, message } : { message };

@@ -123,7 +123,7 @@ describe('the console in an application', () => {
     });
     expect((await browser.get('/api/topics/orders')).body).toMatchObject({
       topic: 'orders',
-      counts: { messages: '0' },
+      counts: { messages: 0 },
     });
     expect(await browser.get('/api/groups/billing/dead-letters/compare?position=b/0/0')).toMatchObject({ status: 404 });
     expect((await browser.get('/api/nothing')).body).toMatchObject({ error: { code: 'NO_PAGE' } });

@@ -158,7 +158,7 @@ export async function allDeadLetters({ admin, watch, source, nowMs, request }: P
     const error = new Error(`not counted in ${COUNTING_MS / 1_000} s; the page asks again`);
     parts.add([{ name: `${left} groups`, error }]);
   }
-  const found = counted.filter((one) => one !== undefined && one.deadLetters > 0n);
+  const found = counted.filter((one) => one !== undefined && one.deadLetters > 0);
   return { groups: found, problems: [...problems.map(textProblem), ...parts.problems] };
 }
 

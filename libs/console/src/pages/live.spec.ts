@@ -83,15 +83,15 @@ describe('a browser that follows a topic', () => {
       following(async function* ({ after, signal }) {
         looks.push(after);
         if (looks.length === 1) {
-          yield { messages: [], skipped: 0n, next: 'tail:a/0/7', failures: [] };
+          yield { messages: [], skipped: 0, next: 'tail:a/0/7', failures: [] };
           throw new TransportError('UNAVAILABLE', 'no broker answers', 'not-sent', true);
         }
-        yield { messages: [], skipped: 5n, next: 'tail:a/0/12', failures: [] };
+        yield { messages: [], skipped: 5, next: 'tail:a/0/12', failures: [] };
         await until(() => signal?.aborted === true);
       }),
     );
     const stream = await core.open(FOLLOW);
-    await stream.has('"skipped":"5"');
+    await stream.has('"skipped":5');
     await stream.leave();
     expect(stream.got.join()).toContain('event: problem\ndata: {"message":"[UNAVAILABLE] no broker answers"}');
     expect(looks).toEqual([undefined, 'tail:a/0/7']);
@@ -110,7 +110,7 @@ describe('a browser that follows a topic', () => {
     const core = opened(
       following(async function* ({ signal }) {
         for (; sent < 100; sent++) {
-          yield { messages, skipped: 0n, next: `tail:a/0/${sent}`, failures: [] };
+          yield { messages, skipped: 0, next: `tail:a/0/${sent}`, failures: [] };
           await new Promise((resolve) => setImmediate(resolve));
         }
         await until(() => signal?.aborted === true);

@@ -48,15 +48,15 @@ export async function overview({
       topics: all.filter(({ kind }) => kind === 'user').length,
       groups: listed.length,
       sampled: samples.length,
-      lag: samples.reduce((sum, { lag }) => sum + lag, 0n),
-      deadLetters: samples.reduce((sum, { deadLetters: dead }) => sum + dead, 0n),
+      lag: samples.reduce((sum, { lag }) => sum + lag, 0),
+      deadLetters: samples.reduce((sum, { deadLetters: dead }) => sum + dead, 0),
     },
     /** What is wrong, the worst first. */
     troubles: {
-      deadLetters: samples.filter(({ deadLetters: dead }) => dead > 0n).slice(0, MOST_ITEMS),
+      deadLetters: samples.filter(({ deadLetters: dead }) => dead > 0).slice(0, MOST_ITEMS),
       growing: growing.slice(0, MOST_ITEMS),
       unattended: samples
-        .filter(({ lag, consumers, isMoving }) => lag > 0n && consumers === 0 && !isMoving)
+        .filter(({ lag, consumers, isMoving }) => lag > 0 && consumers === 0 && !isMoving)
         .slice(0, MOST_ITEMS),
       differing: samples.flatMap(({ differing }) => differing).slice(0, MOST_ITEMS),
       skew,

@@ -8,19 +8,18 @@ const MINUTE_MS = 60 * SECOND_MS;
 export const HOUR_MS = 60 * MINUTE_MS;
 export const DAY_MS = 24 * HOUR_MS;
 
-/** Offsets and counts arrive as text: they may have 64 bits. */
-export function count(value: string | number): string {
-  return numbers.format(typeof value === 'number' ? value : BigInt(value));
+export function count(value: number): string {
+  return numbers.format(value);
 }
 
 /** `12.4K`, for places without room. */
-export function compact(value: string | number): string {
-  return short.format(typeof value === 'number' ? value : BigInt(value));
+export function compact(value: number): string {
+  return short.format(value);
 }
 
 /** `1 message`, `12 messages`. */
-export function plural(value: string | number, one: string, many = `${one}s`): string {
-  return `${count(value)} ${BigInt(value) === 1n ? one : many}`;
+export function plural(value: number, one: string, many = `${one}s`): string {
+  return `${count(value)} ${value === 1 ? one : many}`;
 }
 
 /** `14:03:27.512`, with the date where it is not today. */

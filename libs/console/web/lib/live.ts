@@ -8,7 +8,7 @@ import { movedMs, setServerNow } from './session.js';
 interface Followed {
   readonly messages: readonly Message[];
   /** Messages that were not sent, because there were too many. */
-  readonly skipped: string;
+  readonly skipped: number;
   readonly problems: readonly string[];
 }
 

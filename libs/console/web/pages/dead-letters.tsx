@@ -15,7 +15,7 @@ const LIMIT = '100';
 const REFRESH_MS = 15_000;
 
 interface Groups {
-  readonly groups: readonly { readonly consumerGroup: string; readonly deadLetters: string; readonly atMs: number }[];
+  readonly groups: readonly { readonly consumerGroup: string; readonly deadLetters: number; readonly atMs: number }[];
   readonly problems: readonly BrokerProblem[];
 }
 
@@ -86,7 +86,7 @@ export function DeadLettersPage({ group }: { readonly group: string }) {
       <Head title="Dead letters" crumbs={crumbs}>
         {may('replay') && (
           <>
-            {chosen.size === 0 && read.value !== undefined && read.value.total !== '0' && (
+            {chosen.size === 0 && read.value !== undefined && read.value.total > 0 && (
               <button type="button" onClick={() => openReplay(group, undefined)}>
                 Replay all {count(read.value.total)}
               </button>
@@ -112,8 +112,8 @@ export function DeadLettersPage({ group }: { readonly group: string }) {
               <Kinds list={items} topic={topic} reason={reason} />
               {shown.length === 0 ? (
                 <div class="panel">
-                  <Empty title={total === '0' ? 'No dead letters' : 'None of these'}>
-                    {total === '0' ? (
+                  <Empty title={total === 0 ? 'No dead letters' : 'None of these'}>
+                    {total === 0 ? (
                       <>
                         <GroupLink name={group} /> has handled everything, or still tries.
                       </>

@@ -14,8 +14,8 @@ const REFRESH_MS = 10_000;
 const LIMIT = '100';
 
 interface Calendar {
-  readonly byMinute: readonly { readonly atMs: number; readonly count: number | string }[];
-  readonly total: number | string;
+  readonly byMinute: readonly { readonly atMs: number; readonly count: number }[];
+  readonly total: number;
   readonly isPartial: boolean;
   readonly failures?: readonly BrokerProblem[];
 }

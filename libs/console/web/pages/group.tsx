@@ -58,7 +58,7 @@ function Shown({ value, range, sample }: ShownProps) {
   const { lag, clients, history, maxDeliveryAttempts, problems } = value;
   const dead = sample?.deadLetters;
   const waiting = sample?.lag ?? lag?.lag;
-  const retries = (lag?.topics ?? []).reduce((sum, one) => sum + BigInt(one.retries), 0n);
+  const retries = (lag?.topics ?? []).reduce((sum, one) => sum + one.retries, 0);
   const isAlone = clients?.clients.length === 0;
   return (
     <>
@@ -69,17 +69,17 @@ function Shown({ value, range, sample }: ShownProps) {
           [
             'Lag',
             waiting === undefined ? '?' : count(waiting),
-            retries > 0n ? `${count(String(retries))} wait for a retry` : undefined,
+            retries > 0 ? `${count(retries)} wait for a retry` : undefined,
           ],
           [
             'Consumers',
-            <span class={isAlone && waiting !== '0' ? 'bad' : ''}>{clients?.clients.length ?? '?'}</span>,
+            <span class={isAlone && waiting !== 0 ? 'bad' : ''}>{clients?.clients.length ?? '?'}</span>,
             isAlone ? 'none is connected' : undefined,
           ],
           [
             'Dead letters',
             <a
-              class={dead === undefined || dead === '0' ? '' : 'bad'}
+              class={dead === undefined || dead === 0 ? '' : 'bad'}
               href={linkTo(['groups', value.consumerGroup, 'dead-letters'])}
             >
               {dead === undefined ? '…' : count(dead)}
@@ -128,7 +128,7 @@ function Lag({ points, range }: { readonly points: readonly LagPoint[]; readonly
   return (
     <Chart
       label="Lag"
-      points={points.map(({ atMs, lag }) => ({ atMs, value: Number(lag) }))}
+      points={points.map(({ atMs, lag }) => ({ atMs, value: lag }))}
       spanMs={range === 'hour' ? HOUR_MS : DAY_MS}
       gapMs={range === 'hour' ? 60_000 : HOUR_MS}
     />
@@ -182,7 +182,7 @@ function Queues({ lag }: { readonly lag: NonNullable<Answer['lag']> }) {
             name: 'Lag',
             width: 100,
             isNumber: true,
-            cell: (one) => <span class={one.lag === '0' ? 'muted' : ''}>{count(one.lag)}</span>,
+            cell: (one) => <span class={one.lag === 0 ? 'muted' : ''}>{count(one.lag)}</span>,
           },
           {
             name: 'Position',

@@ -68,7 +68,7 @@ export function GroupsPage() {
                     width: 112,
                     isNumber: true,
                     cell: (one) => (
-                      <span class={Number(sampleOf(one)?.deadLetters ?? 0) > 0 ? 'bad' : ''}>
+                      <span class={(sampleOf(one)?.deadLetters ?? 0) > 0 ? 'bad' : ''}>
                         {number(one, 'deadLetters')}
                       </span>
                     ),
@@ -113,14 +113,14 @@ function sorted(
   const shownOf = (group: Group): number => {
     const { lag = -1, deadLetters = -1, rates } = sampleOf(group) ?? {};
     if (order === 'rate') return rates?.delivered ?? -1;
-    return Number(order === 'lag' ? lag : deadLetters);
+    return order === 'lag' ? lag : deadLetters;
   };
   return order === 'name' ? groups : groups.toSorted((left, right) => shownOf(right) - shownOf(left));
 }
 
 function Consumers({ sample }: { readonly sample: Sample | undefined }) {
   if (sample === undefined) return <>…</>;
-  const isAlone = sample.consumers === 0 && sample.lag !== '0';
+  const isAlone = sample.consumers === 0 && sample.lag > 0;
   return <span class={isAlone ? 'bad' : ''}>{sample.consumers ?? '?'}</span>;
 }
 

@@ -36,7 +36,7 @@ const SHAPES: Readonly<Record<SpanName, Shape>> = {
 const LEVELS = 5;
 
 interface Props {
-  readonly counts: readonly { readonly atMs: number; readonly count: number | string }[];
+  readonly counts: readonly { readonly atMs: number; readonly count: number }[];
   readonly by: SpanName;
   readonly nowMs: number;
   readonly chosenMs: number | undefined;
@@ -50,8 +50,8 @@ export function HeatMap({ counts, by, nowMs, chosenMs, onChoose }: Props) {
   let later = 0;
   for (const { atMs, count: some } of counts) {
     const at = Math.max(0, Math.floor((atMs - startMs) / cellMs));
-    if (at < cells.length) cells[at] = (cells[at] ?? 0) + Number(some);
-    else later += Number(some);
+    if (at < cells.length) cells[at] = (cells[at] ?? 0) + some;
+    else later += some;
   }
   const most = Math.max(1, ...cells);
   const lines = Array.from({ length: rows }, (_, row) => row);

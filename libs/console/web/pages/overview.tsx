@@ -44,7 +44,7 @@ function Shown({ value }: { readonly value: Overview }) {
           ],
           [
             'Dead letters',
-            <a class={counts.deadLetters === '0' ? '' : 'bad'} href={linkTo(['dead-letters'])}>
+            <a class={counts.deadLetters === 0 ? '' : 'bad'} href={linkTo(['dead-letters'])}>
               {isKnown ? count(counts.deadLetters) : '…'}
             </a>,
           ],

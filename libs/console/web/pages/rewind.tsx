@@ -26,8 +26,8 @@ interface Moves {
   readonly moves: readonly {
     readonly broker: string;
     readonly queueId: number;
-    readonly from?: string;
-    readonly to: string;
+    readonly from?: number;
+    readonly to: number;
   }[];
 }
 
@@ -112,22 +112,22 @@ function backOf(step: number): number {
 }
 
 function MoveList({ moves }: Moves) {
-  const distances = moves.map(({ from, to }) => (from === undefined ? 0n : BigInt(to) - BigInt(from)));
-  const [back, ahead] = [sum(distances.filter((one) => one < 0n)), sum(distances.filter((one) => one > 0n))];
+  const distances = moves.map(({ from, to }) => (from === undefined ? 0 : to - from));
+  const [back, ahead] = [sum(distances.filter((one) => one < 0)), sum(distances.filter((one) => one > 0))];
   return (
     <>
       <p>
-        {back < 0n && (
+        {back < 0 && (
           <>
-            <strong>{plural(String(-back), 'message')}</strong> will be delivered again.{' '}
+            <strong>{plural(-back, 'message')}</strong> will be delivered again.{' '}
           </>
         )}
-        {ahead > 0n && (
+        {ahead > 0 && (
           <>
-            <strong class="bad">{plural(String(ahead), 'message')}</strong> will be skipped.{' '}
+            <strong class="bad">{plural(ahead, 'message')}</strong> will be skipped.{' '}
           </>
         )}
-        {back === 0n && ahead === 0n && 'No queue moves: the group is there already.'}
+        {back === 0 && ahead === 0 && 'No queue moves: the group is there already.'}
       </p>
       <ol class="list">
         {moves.map(({ broker, queueId, from, to }, index) => (
@@ -140,7 +140,7 @@ function MoveList({ moves }: Moves) {
               → <span class="sr">to</span>
             </span>
             <strong class="number">{count(to)}</strong>
-            <span class="number muted wide-number">{signed(distances[index] ?? 0n)}</span>
+            <span class="number muted wide-number">{signed(distances[index] ?? 0)}</span>
           </li>
         ))}
       </ol>
@@ -148,10 +148,10 @@ function MoveList({ moves }: Moves) {
   );
 }
 
-function sum(numbers: readonly bigint[]): bigint {
-  return numbers.reduce((whole, one) => whole + one, 0n);
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((whole, one) => whole + one, 0);
 }
 
-function signed(number: bigint): string {
-  return number > 0n ? `+${count(String(number))}` : count(String(number)).replace('-', '−');
+function signed(number: number): string {
+  return number > 0 ? `+${count(number)}` : count(number).replace('-', '−');
 }

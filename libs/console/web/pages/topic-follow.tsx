@@ -15,12 +15,12 @@ interface Shown {
   readonly messages: readonly Message[];
   readonly fresh: ReadonlySet<string>;
   /** Messages that were too many to be sent here. */
-  readonly skipped: bigint;
+  readonly skipped: number;
   readonly seen: number;
   readonly problems: readonly string[];
 }
 
-const NOTHING: Shown = { messages: [], fresh: new Set(), skipped: 0n, seen: 0, problems: [] };
+const NOTHING: Shown = { messages: [], fresh: new Set(), skipped: 0, seen: 0, problems: [] };
 
 export function Followed({ topic }: { readonly topic: string }) {
   const text = place.value.query.get('text') ?? '';
@@ -28,7 +28,7 @@ export function Followed({ topic }: { readonly topic: string }) {
   const [isPaused, setPaused] = useState(false);
   const [waiting, setWaiting] = useState(0);
   const held = useRef<Message[]>([]);
-  const add = (messages: readonly Message[], skipped: bigint, problems: readonly string[]): void =>
+  const add = (messages: readonly Message[], skipped: number, problems: readonly string[]): void =>
     setShown((last) => ({
       messages: [...messages.toReversed(), ...last.messages].slice(0, MOST),
       fresh: new Set(messages.map(placeOf)),
@@ -40,11 +40,11 @@ export function Followed({ topic }: { readonly topic: string }) {
     { follow: topic, text },
     {
       messages: ({ messages, skipped, problems }) => {
-        if (!isPaused) return add(messages, BigInt(skipped), problems);
+        if (!isPaused) return add(messages, skipped, problems);
         held.current.push(...messages);
         const excess = held.current.splice(0, Math.max(0, held.current.length - MOST_WAITING)).length;
         setWaiting(held.current.length);
-        setShown((last) => ({ ...last, skipped: last.skipped + BigInt(skipped) + BigInt(excess), problems }));
+        setShown((last) => ({ ...last, skipped: last.skipped + skipped + excess, problems }));
       },
       problem: (message) => setShown((last) => ({ ...last, problems: [message] })),
       dropped: (events) =>
@@ -55,7 +55,7 @@ export function Followed({ topic }: { readonly topic: string }) {
     },
   );
   const toggle = (): void => {
-    if (isPaused) add(held.current.splice(0), 0n, []);
+    if (isPaused) add(held.current.splice(0), 0, []);
     setWaiting(0);
     setPaused(!isPaused);
   };
@@ -72,12 +72,12 @@ export function Followed({ topic }: { readonly topic: string }) {
         </span>
       </div>
       <Problems list={problems} />
-      {skipped > 0n && (
+      {skipped > 0 && (
         <div class="notice" role="status">
-          <strong>1 of {count(String((skipped + BigInt(seen)) / BigInt(Math.max(1, seen))))}</strong>
+          <strong>1 of {count(Math.floor((skipped + seen) / Math.max(1, seen)))}</strong>
           <span>
-            More messages arrive than a person can read: {plural(String(skipped), 'message was', 'messages were')} left
-            out. Follow only what contains a text to see all of it.
+            More messages arrive than a person can read: {plural(skipped, 'message was', 'messages were')} left out.
+            Follow only what contains a text to see all of it.
           </span>
         </div>
       )}

@@ -121,7 +121,7 @@ function Queues({ topic, queues }: { readonly topic: string; readonly queues: An
           name: 'Messages',
           width: 110,
           isNumber: true,
-          cell: ({ minOffset, maxOffset }) => count(String(BigInt(maxOffset) - BigInt(minOffset))),
+          cell: ({ minOffset, maxOffset }) => count(maxOffset - minOffset),
         },
         {
           name: 'Last message',

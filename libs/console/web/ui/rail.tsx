@@ -28,7 +28,7 @@ export function Rail({ parts }: { readonly parts: readonly string[] }) {
       .querySelector('.pages [aria-current]')
       ?.scrollIntoView({ block: 'nearest', inline: section === undefined ? 'end' : 'center' });
   }, [section, known]);
-  const dead = overview.value?.counts.deadLetters ?? '0';
+  const dead = overview.value?.counts.deadLetters ?? 0;
   return (
     <nav class="rail" aria-label="Pages">
       <a class="brand" href={linkTo([])}>
@@ -47,7 +47,7 @@ export function Rail({ parts }: { readonly parts: readonly string[] }) {
         {pagesHere().map(({ key, name, path }) => (
           <a key={name} href={linkTo(path)} aria-current={(section ?? '') === (path[0] ?? '') ? 'page' : undefined}>
             {name}
-            {name === 'Dead letters' && dead !== '0' ? (
+            {name === 'Dead letters' && dead > 0 ? (
               <span class="badge">{compact(dead)}</span>
             ) : (
               <i class="key" aria-hidden="true">

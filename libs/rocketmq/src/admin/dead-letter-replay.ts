@@ -30,7 +30,7 @@ export interface ReplayedDeadLetter {
   /** The broker, by name, and the queue in which the new message is stored. */
   readonly broker: string;
   readonly queueId: number;
-  readonly queueOffset: bigint;
+  readonly queueOffset: number;
 }
 
 export interface ReplayResult {
@@ -148,7 +148,7 @@ class Replay {
       this.deadline,
     );
     if (!STORED_CODES.includes(answer.code)) throw new RemotingError(this.deadline.what, broker.address, answer);
-    const queueOffset = offsetField(answer, 'queueOffset', 0n);
+    const queueOffset = offsetField(answer, 'queueOffset', 0);
     return { deadLetter, topic, broker: broker.name, queueId: Number(answer.fields.queueId ?? 0), queueOffset };
   }
 

@@ -25,7 +25,7 @@ export interface DeadLetterPage {
   /** The position of the next page; undefined at the end. */
   readonly next: string | undefined;
   /** The number of all stored dead letters of this group. */
-  readonly total: bigint;
+  readonly total: number;
   /** Brokers that did not answer; the result lacks their dead letters. Empty when all answered. */
   readonly failures: readonly BrokerFailure[];
 }

@@ -16,9 +16,9 @@ afterEach(async () => {
 /** An entry that is due in an hour, or some seconds later. */
 function entry(offset: number, seconds: number, properties: Record<string, string> = {}): StoredMessageFields {
   const dueAtMs = Math.floor(Date.now() / 60_000) * 60_000 + 3_600_000 + seconds * 1_000;
-  const place = { topic: TOPIC, queueId: 0, queueOffset: BigInt(offset), commitLogOffset: 0n };
+  const place = { topic: TOPIC, queueId: 0, queueOffset: offset, commitLogOffset: 0 };
   const times = { bornTimestampMs: 1, bornHost: '127.0.0.1:1', storeTimestampMs: offset, storeHost: '127.0.0.1:2' };
-  const marks = { sysFlag: 0, flag: 0, bodyCrc: 0, reconsumeTimes: 0, preparedTransactionOffset: 0n };
+  const marks = { sysFlag: 0, flag: 0, bodyCrc: 0, reconsumeTimes: 0, preparedTransactionOffset: 0 };
   const own = { UNIQ_KEY: 'm', REAL_TOPIC: 't', TIMER_OUT_MS: String(dueAtMs), ...properties };
   return { ...place, ...times, ...marks, body: Buffer.from(`${offset}`), properties: new Map(Object.entries(own)) };
 }

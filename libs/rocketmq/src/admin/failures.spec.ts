@@ -202,7 +202,7 @@ describe('deleting', () => {
 describe('wrong arguments', () => {
   it('are rejected before anything is sent', async () => {
     const { admin, nameServer } = await adminOf(healthy);
-    const offset = { kind: 'offset', broker: 'broker-0', queueId: -1, offset: 0n } as const;
+    const offset = { kind: 'offset', broker: 'broker-0', queueId: -1, offset: 0 } as const;
     const refused = [
       admin.deleteTopic('a b'),
       admin.deleteGroup(''),

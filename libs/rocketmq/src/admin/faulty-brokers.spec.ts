@@ -24,9 +24,9 @@ function stored(queueId: number, offset: number, storeTimestampMs: number, body:
   const place = {
     topic: TOPIC,
     queueId,
-    queueOffset: BigInt(offset),
-    commitLogOffset: 0n,
-    preparedTransactionOffset: 0n,
+    queueOffset: offset,
+    commitLogOffset: 0,
+    preparedTransactionOffset: 0,
   };
   const times = { bornTimestampMs: 1, bornHost: '127.0.0.1:1', storeTimestampMs, storeHost: '127.0.0.1:2' };
   const marks = { sysFlag: 0, flag: 0, bodyCrc: 0, reconsumeTimes: 0 };
@@ -228,7 +228,10 @@ describe('one of two brokers', () => {
 
   it('that was away when another iteration began is read from where that one began', async () => {
     let isBusy = true;
-    const { admin } = await adminOf(first, second((...about) => (isBusy ? refusal(...about) : 'usual')));
+    const { admin } = await adminOf(
+      first,
+      second((...about) => (isBusy ? refusal(...about) : 'usual')),
+    );
     const { value } = await admin
       .tailMessages(TOPIC, { from: new Date(0) })
       [Symbol.asyncIterator]()
@@ -273,7 +276,7 @@ describe('the only broker', () => {
       return undefined;
     };
     const { admin } = await adminOf(slow);
-    const filter = ({ queueOffset }: { readonly queueOffset: bigint }): boolean => queueOffset % 100n === 99n;
+    const filter = ({ queueOffset }: { readonly queueOffset: number }): boolean => queueOffset % 100 === 99;
     const found: string[] = [];
     let after: string | undefined;
     do {
@@ -295,6 +298,6 @@ describe('messages that are deleted while a topic is followed', () => {
     const batches = await begun(admin);
     count = 15;
     const { value } = await batches.next();
-    expect({ seen: bodiesOf(value.messages).length, skipped: value.skipped }).toEqual({ seen: 5, skipped: 10n });
+    expect({ seen: bodiesOf(value.messages).length, skipped: value.skipped }).toEqual({ seen: 5, skipped: 10 });
   });
 });

@@ -30,22 +30,22 @@ export interface QueueLag {
   readonly broker: string;
   readonly queueId: number;
   /** The offset that the next message of the queue gets. */
-  readonly brokerOffset: bigint;
+  readonly brokerOffset: number;
   /**
    * The position of the group. For a group without order that consumes by pop, as all gRPC clients do: the first message that was
    * never delivered; messages in flight are before it. For a `fifo` group: the first message that is not settled. For a queue from
    * which the group has never received: where its first receive starts (see {@link hasStarted}).
    */
-  readonly consumerOffset: bigint;
+  readonly consumerOffset: number;
   /**
    * Whether the group has received from the queue before. If not, it starts at the first message of the queue while the broker has
    * that message in memory, otherwise at the last one; the embedded broker starts at the first stored message.
    */
   readonly hasStarted: boolean;
   /** `brokerOffset - consumerOffset`, at least 0. */
-  readonly lag: bigint;
+  readonly lag: number;
   /** How far consumers of the remoting protocol have pulled. With pop the server reports `consumerOffset` here. */
-  readonly pullOffset: bigint;
+  readonly pullOffset: number;
   /** When the message before `consumerOffset` was stored, in milliseconds since 1970; undefined when there is none. */
   readonly lastTimestampMs: number | undefined;
 }
@@ -56,9 +56,9 @@ export interface TopicLag {
   /** By broker and queue. */
   readonly queues: readonly QueueLag[];
   /** Messages of this topic that were delivered to the group before and wait in its retry topic. */
-  readonly retries: bigint;
+  readonly retries: number;
   /** The sum of all queues and the retries. */
-  readonly lag: bigint;
+  readonly lag: number;
 }
 
 export interface GroupLag {
@@ -69,7 +69,7 @@ export interface GroupLag {
    */
   readonly topics: readonly TopicLag[];
   /** The sum of all topics. */
-  readonly lag: bigint;
+  readonly lag: number;
   /** Brokers that did not answer; the result lacks their queues. Empty when all answered. */
   readonly failures: readonly BrokerFailure[];
 }
@@ -157,7 +157,7 @@ async function rowsToStartOn(
       queues.map(async ({ queueId, maxOffset: brokerOffset }): Promise<Row> => {
         const start = await startIn(cluster, broker, { consumerGroup, topic, queueId }, deadline);
         // The server's rule: a group that does not start at the first message starts at the last one.
-        const consumerOffset = start ?? (brokerOffset > 0n ? brokerOffset - 1n : 0n);
+        const consumerOffset = start ?? Math.max(0, brokerOffset - 1);
         const lag = behind(brokerOffset, consumerOffset);
         const row = { topic, broker: broker.name, queueId, brokerOffset, consumerOffset, lag };
         return { ...row, pullOffset: consumerOffset, lastTimestampMs: undefined, hasStarted: false };
@@ -176,19 +176,19 @@ async function startIn(
   broker: MasterBroker,
   { queueId, ...names }: { readonly consumerGroup: string; readonly topic: string; readonly queueId: number },
   deadline: Deadline,
-): Promise<bigint | undefined> {
+): Promise<number | undefined> {
   const request = { code: REQUEST_CODES.queryConsumerOffset, fields: { ...names, queueId: String(queueId) } };
   const answer = await undefinedWhen(RESPONSE_CODES.queryNotFound, cluster.call(broker, request, deadline));
   const offset = offsetOf(answer?.fields.offset ?? '');
-  return offset !== undefined && offset >= 0n ? offset : undefined;
+  return offset !== undefined && offset >= 0 ? offset : undefined;
 }
 
 /** Adds the retries to their original topics. Retries of remoting consumers do not name one and stay separate. */
 function topicsOf(group: string, rows: readonly Row[]): TopicLag[] {
-  const found = new Map<string, { queues: QueueLag[]; retries: bigint }>();
+  const found = new Map<string, { queues: QueueLag[]; retries: number }>();
   for (const { topic, ...queue } of rows) {
     const origin = topic.startsWith(RETRY_PREFIX) ? originOfRetryTopic(group, topic) : undefined;
-    const entry = found.get(origin ?? topic) ?? { queues: [], retries: 0n };
+    const entry = found.get(origin ?? topic) ?? { queues: [], retries: 0 };
     found.set(origin ?? topic, entry);
     if (origin === undefined) entry.queues.push(queue);
     else entry.retries += queue.lag;
@@ -202,10 +202,10 @@ function topicsOf(group: string, rows: readonly Row[]): TopicLag[] {
 }
 
 /** The number of messages between two offsets; a group may be ahead of the broker's answer. */
-function behind(brokerOffset: bigint, consumerOffset: bigint): bigint {
-  return brokerOffset > consumerOffset ? brokerOffset - consumerOffset : 0n;
+function behind(brokerOffset: number, consumerOffset: number): number {
+  return Math.max(0, brokerOffset - consumerOffset);
 }
 
-function sum(numbers: readonly bigint[]): bigint {
-  return numbers.reduce((total, number) => total + number, 0n);
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
 }

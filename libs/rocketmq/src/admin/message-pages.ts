@@ -24,7 +24,7 @@ export interface MessagePage {
   /** The position of the next page; undefined at the end. */
   readonly next: string | undefined;
   /** The number of stored messages in the queues and times that were asked for, whatever the filter. */
-  readonly total: bigint;
+  readonly total: number;
   /** Brokers that did not answer; the result lacks their messages. Empty when all answered. */
   readonly failures: readonly BrokerFailure[];
 }
@@ -72,7 +72,7 @@ export async function givenUpHalfMessages(
 export interface GivenUpNews {
   readonly messages: readonly GivenUpHalfMessage[];
   /** Where the next call continues, by broker. */
-  readonly reached: ReadonlyMap<string, bigint>;
+  readonly reached: ReadonlyMap<string, number>;
   /** Whether more are available already. */
   readonly hasMore: boolean;
 }
@@ -84,7 +84,7 @@ export interface GivenUpNews {
  */
 export async function givenUpSince(
   cluster: ClusterAccess,
-  reached: ReadonlyMap<string, bigint> | undefined,
+  reached: ReadonlyMap<string, number> | undefined,
   limit: number,
   options?: CallOptions,
 ): Promise<GivenUpNews> {

@@ -241,7 +241,7 @@ class BrokerTrail {
       (originOfDeadLetter(consumerGroup, (name) => properties.get(name)) ?? topic) === topic;
     const copy = (one: StoredMessageView): TrailCopy => {
       const row = rows.find(({ topic: of, queueId }) => of === one.topic && queueId === one.queueId);
-      return { ...one, isPassed: (row?.consumerOffset ?? 0n) > one.queueOffset };
+      return { ...one, isPassed: (row?.consumerOffset ?? 0) > one.queueOffset };
     };
     const retry = (one: StoredMessageView): TrailRetry => {
       const firstReceivedMs = Number(one.systemProperties[PROPERTIES.firstPop] ?? Number.NaN);

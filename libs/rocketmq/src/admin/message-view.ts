@@ -33,7 +33,7 @@ export interface StoredMessageView {
   /** The broker's name. */
   readonly broker: string;
   readonly queueId: number;
-  readonly queueOffset: bigint;
+  readonly queueOffset: number;
   /** How often it was redelivered before it was stored here. */
   readonly reconsumeTimes: number;
 }

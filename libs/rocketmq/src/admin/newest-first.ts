@@ -14,7 +14,7 @@ const LARGEST_BLOCK = 32;
 interface Cursor {
   readonly queue: OwnedQueue;
   /** The messages from here on were returned, are in `block`, or are after the first page. */
-  unread: bigint;
+  unread: number;
   /** Read and not returned yet, in the order of the queue. */
   block: StoredMessageFields[];
   size: number;
@@ -63,8 +63,7 @@ export class NewestFirst {
     const { minOffset } = cursor.queue.offsets;
     while (cursor.block.length === 0 && cursor.unread > minOffset) {
       const end = cursor.unread;
-      const wanted = end - BigInt(cursor.size);
-      const begin = wanted > minOffset ? wanted : minOffset;
+      const begin = Math.max(minOffset, end - cursor.size);
       const block = await this.between(cursor.queue, begin, end);
       if (block === undefined) return;
       cursor.unread = begin;
@@ -74,11 +73,11 @@ export class NewestFirst {
   }
 
   /** @returns undefined when the broker fails */
-  private async between(queue: OwnedQueue, start: bigint, end: bigint): Promise<StoredMessageFields[] | undefined> {
+  private async between(queue: OwnedQueue, start: number, end: number): Promise<StoredMessageFields[] | undefined> {
     const { cluster, topic, asked } = this.reader;
     const block: StoredMessageFields[] = [];
     for (let offset = start; offset < end; ) {
-      const range = { offset, count: Number(end - offset) };
+      const range = { offset, count: end - offset };
       const read = await asked.ask(queue.owner, (deadline) => readFrom(cluster, topic, queue, range, deadline));
       if (read === undefined) return undefined;
       block.push(...read.messages.filter(({ queueOffset }) => queueOffset < end));
@@ -92,7 +91,7 @@ export class NewestFirst {
   }
 }
 
-function endOf({ offsets }: OwnedQueue, start: readonly Position[] | undefined): bigint | undefined {
+function endOf({ offsets }: OwnedQueue, start: readonly Position[] | undefined): number | undefined {
   if (start === undefined) return offsets.maxOffset;
   const own = start.filter(({ broker }) => broker === offsets.broker);
   if (own.some(({ queueId }) => queueId === WHOLE_BROKER.queueId)) return offsets.maxOffset;
@@ -114,6 +113,6 @@ function newestOf(cursors: readonly Cursor[]): Cursor | undefined {
 /** Where a queue continues; none when all was returned. */
 function positionOf({ queue, unread, block }: Cursor): Position[] {
   const last = block.at(-1);
-  const offset = last === undefined ? unread : last.queueOffset + 1n;
+  const offset = last === undefined ? unread : last.queueOffset + 1;
   return offset > queue.offsets.minOffset ? [{ ...queue.offsets, offset }] : [];
 }

@@ -5,15 +5,20 @@ import { formatTail, parsePositions, parseTail, positionOf } from './positions.j
 
 describe('the position of a message', () => {
   it.each(['broker-a', 'a/b,c', 'a b%2F', 'ü'])('names it on the broker %j, and is where a page begins', (broker) => {
-    const position = positionOf({ broker, queueId: 3, queueOffset: 9_007_199_254_740_993n });
-    expect(parsePositions(position, 'oldest-first')).toEqual([{ broker, queueId: 3, offset: 9_007_199_254_740_993n }]);
+    const position = positionOf({ broker, queueId: 3, queueOffset: Number.MAX_SAFE_INTEGER });
+    expect(parsePositions(position, 'oldest-first')).toEqual([{ broker, queueId: 3, offset: Number.MAX_SAFE_INTEGER }]);
     expect(() => parsePositions(position, 'newest-first')).toThrow('ILLEGAL_POSITION');
+  });
+
+  it('beyond every message, as a caller may invent it, is as good as the end', () => {
+    const [position] = parsePositions(`a/0/${'9'.repeat(19)}`, 'oldest-first');
+    expect(position).toEqual({ broker: 'a', queueId: 0, offset: Number.MAX_SAFE_INTEGER });
   });
 
   it('of all queues that are followed is not taken for that of a page, and the other way round', () => {
     const followed = [
-      { broker: 'a/b', queueId: 0, offset: 7n },
-      { broker: 'c', queueId: 1, offset: 0n },
+      { broker: 'a/b', queueId: 0, offset: 7 },
+      { broker: 'c', queueId: 1, offset: 0 },
     ];
     for (const tail of [
       { fromMs: 1_700_000_000_000, positions: followed },

@@ -1,5 +1,6 @@
 // Where a page continues, as the text that `next` of the page before has.
 
+import { toOffset } from '../protocol/model/offset.js';
 import { UsageError } from '../support/errors.js';
 import type { StoredMessageView } from './message-view.js';
 
@@ -7,7 +8,7 @@ import type { StoredMessageView } from './message-view.js';
 export interface Position {
   readonly broker: string;
   readonly queueId: number;
-  readonly offset: bigint;
+  readonly offset: number;
 }
 
 const POSITION = /^([^,/]+)\/(\d{1,9})\/(\d{1,19})$/;
@@ -40,7 +41,7 @@ export function formatNewest(positions: readonly Position[], away: readonly stri
 }
 
 /** In the place of the queues of a broker that are not known. */
-export const WHOLE_BROKER = { queueId: 999_999_999, offset: 0n };
+export const WHOLE_BROKER = { queueId: 999_999_999, offset: 0 };
 
 /** How far a topic was followed. */
 export interface TailPosition {
@@ -80,7 +81,7 @@ function positionIn(text: string): Position | undefined {
   const [, broker, queueId, offset] = POSITION.exec(text) ?? [];
   if (broker === undefined || queueId === undefined || offset === undefined) return undefined;
   try {
-    return { broker: decodeURIComponent(broker), queueId: Number(queueId), offset: BigInt(offset) };
+    return { broker: decodeURIComponent(broker), queueId: Number(queueId), offset: toOffset(BigInt(offset)) };
   } catch {
     return undefined;
   }

@@ -23,7 +23,7 @@ const FIRST_TO_FIND_BY_TIME = 435;
 interface ReadMessages {
   readonly messages: readonly StoredMessageFields[];
   /** Where to continue: above the offset that was asked for, or equal to it when the server returns nothing more. */
-  readonly nextOffset: bigint;
+  readonly nextOffset: number;
   /** Whether `nextOffset` is the first one that is left, since those from the offset that was asked for have been deleted. */
   readonly isMoved: boolean;
 }
@@ -36,7 +36,7 @@ export async function readFrom(
   cluster: ClusterAccess,
   topic: string,
   { owner, offsets: { queueId } }: OwnedQueue,
-  { offset, count }: { readonly offset: bigint; readonly count: number },
+  { offset, count }: { readonly offset: number; readonly count: number },
   deadline: Deadline,
 ): Promise<ReadMessages> {
   const fields = {
@@ -60,7 +60,7 @@ export async function readFrom(
   // A server that returns the same offset, or one before it, must not be asked for ever.
   return {
     messages: answer.code === success ? messagesIn(answer) : [],
-    nextOffset: nextOffset > offset ? nextOffset : offset,
+    nextOffset: Math.max(offset, nextOffset),
     isMoved: answer.code === pullOffsetMoved,
   };
 }
@@ -75,7 +75,7 @@ export async function offsetAtTime(
   queue: OwnedQueue,
   timestampMs: number,
   deadline: Deadline,
-): Promise<bigint> {
+): Promise<number> {
   const { owner, offsets } = queue;
   // For a time after the last message, brokers of 5.0 answer that message.
   if ((offsets.lastTimestampMs ?? 0) < timestampMs) return offsets.maxOffset;
@@ -85,17 +85,17 @@ export async function offsetAtTime(
   if (finds) return offsetField(answer, 'offset', offsets.minOffset);
   let [low, high] = [offsets.minOffset, offsets.maxOffset];
   while (low < high) {
-    const middle = (low + high) / 2n;
+    const middle = low + Math.floor((high - low) / 2);
     const { messages } = await readFrom(cluster, topic, queue, { offset: middle, count: 1 }, deadline);
     const [message] = messages;
-    if (message !== undefined && message.storeTimestampMs < timestampMs) low = middle + 1n;
+    if (message !== undefined && message.storeTimestampMs < timestampMs) low = middle + 1;
     else high = middle;
   }
   return low;
 }
 
 /** The failure of a broker that does not return messages that it has. */
-export function notReturned({ owner, offsets: { queueId, maxOffset } }: OwnedQueue, offset: bigint): BrokerFailure {
+export function notReturned({ owner, offsets: { queueId, maxOffset } }: OwnedQueue, offset: number): BrokerFailure {
   const text = `broker ${owner.name} returns nothing from offset ${offset} of queue ${queueId}, which ends at ${maxOffset}; try again`;
   return { ...owner, error: new TransportError('UNAVAILABLE', text, 'not-sent', true) };
 }

@@ -13,8 +13,8 @@ export interface PlannedMove {
   readonly broker: string;
   readonly queueId: number;
   /** The current position of the group; undefined when it has not consumed the queue yet. */
-  readonly from: bigint | undefined;
-  readonly to: bigint;
+  readonly from: number | undefined;
+  readonly to: number;
 }
 
 /** @throws UsageError `UNKNOWN_TOPIC`, `UNKNOWN_QUEUE`; or the error of a broker that does not answer: a plan is complete or fails */

@@ -20,7 +20,7 @@ export type RewindTarget =
   | { readonly kind: 'beginning' }
   | { readonly kind: 'end' }
   | { readonly kind: 'time'; readonly time: Date }
-  | { readonly kind: 'offset'; readonly broker: string; readonly queueId: number; readonly offset: bigint };
+  | { readonly kind: 'offset'; readonly broker: string; readonly queueId: number; readonly offset: number };
 
 export interface RewindRequest {
   readonly consumerGroup: string;
@@ -33,8 +33,8 @@ export function checkRewind({ consumerGroup, topic, to }: RewindRequest): void {
   checkName('consumer group', consumerGroup, consumerGroupNameProblem(consumerGroup));
   checkName('topic', topic, topicNameProblem(topic));
   if (to.kind === 'time') checkTime('to.time', to.time, 'to');
-  if (to.kind === 'offset' && !(isIntegerFrom(to.queueId, 0) && to.offset >= 0n)) {
-    const message = `to is queue ${to.queueId}, offset ${to.offset}; both must be integers from 0 on`;
+  if (to.kind === 'offset' && !(isIntegerFrom(to.queueId, 0) && isIntegerFrom(to.offset, 0))) {
+    const message = `to is queue ${to.queueId}, offset ${to.offset}; both must be integers from 0 to ${Number.MAX_SAFE_INTEGER}`;
     throw new UsageError('ILLEGAL_OFFSET', message, 'to');
   }
 }
@@ -55,14 +55,14 @@ export async function targetIn(
   offsets: QueueOffsets,
   { topic, to }: RewindRequest,
   deadline: Deadline,
-): Promise<bigint> {
+): Promise<number> {
   if (to.kind === 'beginning') return offsets.minOffset;
   if (to.kind === 'end') return offsets.maxOffset;
   if (to.kind === 'offset') return inRange(to.offset, offsets);
   return offsetAtTime(cluster, topic, { owner, offsets }, to.time.getTime(), deadline);
 }
 
-function inRange(offset: bigint, { queueId, minOffset, maxOffset }: QueueOffsets): bigint {
+function inRange(offset: number, { queueId, minOffset, maxOffset }: QueueOffsets): number {
   if (offset >= minOffset && offset <= maxOffset) return offset;
   const problem = `queue ${queueId} has the offsets from ${minOffset} to ${maxOffset}, not ${offset}`;
   throw new UsageError('ILLEGAL_OFFSET', `${problem}; nothing was changed`, 'to');

@@ -24,7 +24,7 @@ export interface QueueOffset {
   /** The broker's name. */
   readonly broker: string;
   readonly queueId: number;
-  readonly offset: bigint;
+  readonly offset: number;
 }
 
 /** @see ResetOffsetRequestHeader of the server, request code 222 */

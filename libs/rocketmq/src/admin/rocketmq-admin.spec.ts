@@ -111,10 +111,10 @@ describe('RocketMQAdmin', () => {
     const { lag, topics } = await newAdmin({ nameServer: address }).groupLag('g', { topic: 'orders' });
 
     expect({ lag, queues: topics[0]?.queues }).toMatchObject({
-      lag: 1n,
+      lag: 1,
       queues: [
-        { brokerOffset: 0n, consumerOffset: 0n, lag: 0n, hasStarted: false },
-        { brokerOffset: 7n, consumerOffset: 6n, lag: 1n, hasStarted: false },
+        { brokerOffset: 0, consumerOffset: 0, lag: 0, hasStarted: false },
+        { brokerOffset: 7, consumerOffset: 6, lag: 1, hasStarted: false },
       ],
     });
   });

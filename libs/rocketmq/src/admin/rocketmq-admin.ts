@@ -252,7 +252,7 @@ export class RocketMQAdmin {
 
   /** @internal for an application that polls */
   givenUpSince(
-    reached: ReadonlyMap<string, bigint> | undefined,
+    reached: ReadonlyMap<string, number> | undefined,
     limit: number,
     options?: CallOptions,
   ): Promise<GivenUpNews> {

@@ -32,7 +32,7 @@ export interface TailedMessages {
   /** In the order in which they were stored; at most 100 unless `maxMessages` is set. */
   readonly messages: readonly StoredMessageView[];
   /** Messages that were not read, because there were more than `maxMessages` or the server has deleted them meanwhile. */
-  readonly skipped: bigint;
+  readonly skipped: number;
   /** Where another iteration goes on after this batch, as its `after`. */
   readonly next: string;
   /** Brokers that do not answer at present; their messages come when they do. Empty when all answered. */
@@ -73,7 +73,7 @@ export async function* tailMessages(
       const { messages, skipped, next, failures } = look;
       const nowAway = failures.map(({ name }) => name).join();
       // The first batch comes even if it is empty: what is stored afterwards will be in a later one.
-      if (messages.length > 0 || skipped > 0n || nowAway !== away) yield { messages, skipped, next, failures };
+      if (messages.length > 0 || skipped > 0 || nowAway !== away) yield { messages, skipped, next, failures };
       away = nowAway;
     } catch (error) {
       // Servers that restart come back.
@@ -90,7 +90,7 @@ interface Followed {
   readonly broker: string;
   readonly queueId: number;
   /** The next message to read. */
-  offset: bigint;
+  offset: number;
   /** When the last message before it was stored. */
   lastMs: number;
 }
@@ -123,11 +123,11 @@ class Tail {
     }
     this.forgetDeleted(queues, answered);
     const asked = new AskedBrokers(deadline, answered.length > 1);
-    let skipped = 0n;
-    for (const queue of queues) skipped += (await asked.ask(queue.owner, (own) => this.place(queue, own))) ?? 0n;
+    let skipped = 0;
+    for (const queue of queues) skipped += (await asked.ask(queue.owner, (own) => this.place(queue, own))) ?? 0;
     for (const broker of answered) if (!asked.hasFailed(broker)) this.known.add(broker.name);
     this.hasLooked = true;
-    const moved = queues.filter((queue) => this.waiting(queue) > 0n);
+    const moved = queues.filter((queue) => this.waiting(queue) > 0);
     skipped += this.skip(moved);
     const messages: StoredMessageView[] = [];
     const reader = { cluster: this.cluster, topic: this.topic, asked };
@@ -169,9 +169,9 @@ class Tail {
   }
 
   /** Sets where a new queue begins, and moves on a queue whose first messages were deleted. @returns how many those were */
-  private async place(queue: OwnedQueue, deadline: Deadline): Promise<bigint> {
+  private async place(queue: OwnedQueue, deadline: Deadline): Promise<number> {
     const { broker, queueId, minOffset, maxOffset, lastTimestampMs = 0 } = queue.offsets;
-    const at = (timestampMs: number): Promise<bigint> =>
+    const at = (timestampMs: number): Promise<number> =>
       offsetAtTime(this.cluster, this.topic, queue, timestampMs, deadline);
     const own = this.followed.get(nameOf(queue));
     if (own === undefined) {
@@ -180,11 +180,11 @@ class Tail {
       const otherwise = this.known.has(broker) ? minOffset : undefined;
       const offset = isNow ? maxOffset : (otherwise ?? (await at(this.fromMs)));
       this.followed.set(nameOf(queue), { broker, queueId, offset, lastMs: isNow ? lastTimestampMs : 0 });
-      return 0n;
+      return 0;
     }
     // The topic was created again, or the broker has come back without its last messages: what is newer than the last one seen is new.
     if (own.offset > maxOffset) own.offset = await at(own.lastMs + 1);
-    if (own.offset >= minOffset) return 0n;
+    if (own.offset >= minOffset) return 0;
     const deleted = minOffset - own.offset;
     own.offset = minOffset;
     return deleted;
@@ -195,20 +195,20 @@ class Tail {
     return this.followed.get(nameOf(queue)) ?? { broker, queueId, offset: maxOffset, lastMs: 0 };
   }
 
-  private waiting(queue: OwnedQueue): bigint {
+  private waiting(queue: OwnedQueue): number {
     return queue.offsets.maxOffset - this.of(queue).offset;
   }
 
   /** Where more wait than are wanted, leaves the newest of each queue. @returns how many were left out */
-  private skip(moved: readonly OwnedQueue[]): bigint {
+  private skip(moved: readonly OwnedQueue[]): number {
     const { maxMessages } = this.options;
-    const waiting = moved.reduce((sum, queue) => sum + this.waiting(queue), 0n);
-    if (maxMessages === undefined || waiting <= BigInt(maxMessages)) return 0n;
-    let skipped = 0n;
-    const share = BigInt(Math.max(1, Math.floor(maxMessages / moved.length)));
+    const waiting = moved.reduce((sum, queue) => sum + this.waiting(queue), 0);
+    if (maxMessages === undefined || waiting <= maxMessages) return 0;
+    let skipped = 0;
+    const share = Math.max(1, Math.floor(maxMessages / moved.length));
     for (const queue of moved) {
       const excess = this.waiting(queue) - share;
-      if (excess <= 0n) continue;
+      if (excess <= 0) continue;
       this.of(queue).offset = queue.offsets.maxOffset - share;
       skipped += excess;
     }
@@ -217,7 +217,7 @@ class Tail {
 
   /** So that a queue with many messages does not hold up the others. */
   private leastFirst(moved: readonly OwnedQueue[]): readonly OwnedQueue[] {
-    return [...moved].sort((left, right) => Number(this.waiting(left) - this.waiting(right)));
+    return [...moved].sort((left, right) => this.waiting(left) - this.waiting(right));
   }
 }
 

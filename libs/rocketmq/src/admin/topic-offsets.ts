@@ -17,9 +17,9 @@ export interface QueueOffsets {
   readonly broker: string;
   readonly queueId: number;
   /** The offset of the oldest stored message. */
-  readonly minOffset: bigint;
+  readonly minOffset: number;
   /** The offset of the next message. */
-  readonly maxOffset: bigint;
+  readonly maxOffset: number;
   /** When the newest message was stored, in milliseconds since 1970; undefined when there is none. */
   readonly lastTimestampMs: number | undefined;
 }
@@ -29,7 +29,7 @@ export interface TopicOffsets {
   /** By broker and queue; empty when no broker has the topic. */
   readonly queues: readonly QueueOffsets[];
   /** The sum of `maxOffset - minOffset` of all queues. */
-  readonly total: bigint;
+  readonly total: number;
   /** Brokers that did not answer; the result lacks their queues. Empty when all answered. */
   readonly failures: readonly BrokerFailure[];
 }
@@ -96,6 +96,6 @@ export async function queuesOn(
   });
 }
 
-export function totalOf(queues: readonly OwnedQueue[]): bigint {
-  return queues.reduce((sum, { offsets }) => sum + offsets.maxOffset - offsets.minOffset, 0n);
+export function totalOf(queues: readonly OwnedQueue[]): number {
+  return queues.reduce((sum, { offsets }) => sum + offsets.maxOffset - offsets.minOffset, 0);
 }

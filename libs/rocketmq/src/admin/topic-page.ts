@@ -53,7 +53,7 @@ interface TopicPage {
   /** The position of the next page; undefined at the end. */
   readonly next: string | undefined;
   /** The number of stored messages in these queues and times, whatever the filter. */
-  readonly total: bigint;
+  readonly total: number;
   readonly failures: readonly BrokerFailure[];
 }
 
@@ -129,7 +129,7 @@ async function chosen(
   const ranges = await Promise.all(
     queues.map(({ owner, offsets }) =>
       asked.ask(owner, async (deadline): Promise<OwnedQueue> => {
-        const at = (time: number): Promise<bigint> => offsetAtTime(cluster, topic, { owner, offsets }, time, deadline);
+        const at = (time: number): Promise<number> => offsetAtTime(cluster, topic, { owner, offsets }, time, deadline);
         const minOffset = from === undefined ? offsets.minOffset : await at(from.getTime());
         const end = to === undefined ? offsets.maxOffset : await at(to.getTime() + 1);
         const isEmpty = end < minOffset;
@@ -191,9 +191,9 @@ export interface TopicReader {
 export async function readQueue(
   reader: TopicReader,
   queue: OwnedQueue,
-  { offset, limit, filter }: Pick<BrowseOptions, 'filter'> & { readonly offset: bigint; readonly limit: number },
+  { offset, limit, filter }: Pick<BrowseOptions, 'filter'> & { readonly offset: number; readonly limit: number },
   deadline: Deadline,
-): Promise<{ readonly found: readonly FoundMessage[]; readonly nextOffset: bigint; readonly deleted: bigint }> {
+): Promise<{ readonly found: readonly FoundMessage[]; readonly nextOffset: number; readonly deleted: number }> {
   const page = new Page(limit, filter, deadline);
   const { offset: nextOffset, deleted } = await readOn(reader, queue, { ...queue.offsets, offset }, page);
   return { found: page.found, nextOffset, deleted };
@@ -225,8 +225,8 @@ async function readOn(
   queue: OwnedQueue,
   start: Position | undefined,
   page: Page,
-): Promise<{ readonly kind: 'full' | 'end' | 'stuck'; readonly offset: bigint; readonly deleted: bigint }> {
-  let deleted = 0n;
+): Promise<{ readonly kind: 'full' | 'end' | 'stuck'; readonly offset: number; readonly deleted: number }> {
+  let deleted = 0;
   const { broker, queueId, minOffset, maxOffset } = queue.offsets;
   const isHere = start?.broker === broker && start.queueId === queueId;
   for (let offset = isHere && start.offset > minOffset ? start.offset : minOffset; offset < maxOffset; ) {
@@ -240,8 +240,7 @@ async function readOn(
       await page.add(stored, broker);
     }
     if (read.nextOffset === offset) return { kind: 'stuck', offset, deleted };
-    const isPast = read.nextOffset > maxOffset;
-    const next = isPast ? maxOffset : read.nextOffset;
+    const next = Math.min(maxOffset, read.nextOffset);
     if (read.isMoved) deleted += next - offset;
     offset = next;
   }

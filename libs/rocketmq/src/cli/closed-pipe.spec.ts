@@ -24,7 +24,7 @@ it('succeeds when the reader closes the pipe early, as `head` does', async () =>
 it('follows a topic no faster than its reader reads', async () => {
   const count = 1_500;
   const body = Buffer.alloc(50_000, 'A');
-  const at = { queueId: 0, commitLogOffset: 0n, preparedTransactionOffset: 0n, bodyCrc: 0, flag: 0, sysFlag: 0 };
+  const at = { queueId: 0, commitLogOffset: 0, preparedTransactionOffset: 0, bodyCrc: 0, flag: 0, sysFlag: 0 };
   const times = { bornTimestampMs: 1, bornHost: '127.0.0.1:1', storeTimestampMs: 100, storeHost: '127.0.0.1:2' };
   const cluster = new ScriptedCluster();
   const { nameServer, brokers } = await cluster.start([
@@ -38,7 +38,7 @@ it('follows a topic no faster than its reader reads', async () => {
           ...at,
           ...times,
           topic: 'orders',
-          queueOffset: BigInt(begin + index),
+          queueOffset: begin + index,
           reconsumeTimes: 0,
           body,
           properties: new Map([['UNIQ_KEY', `id-${begin + index}`]]),

@@ -66,8 +66,8 @@ export function dateOf(text: string): Date {
 }
 
 /** `1 topic`, `2 topics`. */
-export function plural(count: number | bigint, noun: string): string {
-  return `${count} ${noun}${String(count) === '1' ? '' : 's'}`;
+export function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 /** The option of every command that prints a result. */

@@ -8,7 +8,7 @@ import { print, reportFailures, table, timeText } from './output.js';
 const NOT_STARTED =
   'it has not consumed anything yet and no consumer is connected; add --topic TOPIC to see what it will read';
 
-type Values = AccessValues & { topic?: string; queues?: boolean; failAbove?: bigint };
+type Values = AccessValues & { topic?: string; queues?: boolean; failAbove?: number };
 
 export const addLagCommand: AddCommand = (program, io) => {
   const command = program
@@ -79,7 +79,7 @@ function byQueue(topics: Topics): string {
   );
 }
 
-function numberOf(text: string): bigint {
-  if (/^\d+$/.test(text)) return BigInt(text);
+function numberOf(text: string): number {
+  if (/^\d+$/.test(text)) return Number(text);
   throw new InvalidArgumentError('It must be an integer from 0 on.');
 }

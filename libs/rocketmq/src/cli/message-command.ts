@@ -159,7 +159,7 @@ function addTail(message: Command, io: CommandIo): void {
           io.out(json === true ? jsonLine(one) : messageLine(one));
           await io.flushed();
         }
-        if (skipped > 0n) io.warn(`the server deleted ${plural(skipped, 'message')} before they could be read`);
+        if (skipped > 0) io.warn(`the server deleted ${plural(skipped, 'message')} before they could be read`);
         warnOfFailures(io, failures);
       }
     };

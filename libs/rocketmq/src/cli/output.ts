@@ -10,7 +10,7 @@ export interface OutputValues {
   readonly json?: boolean;
 }
 
-type Cell = string | number | bigint | undefined;
+type Cell = string | number | undefined;
 
 /** Prints a result as JSON with `--json`, otherwise as text. */
 export function print(io: CommandIo, { json }: OutputValues, result: unknown, text: () => string): void {
@@ -41,7 +41,7 @@ export function printPage(
   reportFailures(io, page.failures);
 }
 
-/** One document. Integers beyond 2^53 are strings, bytes are base64, errors are their message, dates are ISO 8601 in UTC. */
+/** One document. Bytes are base64, errors are their message, dates are ISO 8601 in UTC. */
 function jsonText(value: unknown): string {
   return `${escaped(JSON.stringify(value, replaced, 2))}\n`;
 }
@@ -60,9 +60,7 @@ function replaced(this: unknown, key: string, value: unknown): unknown {
   // JSON.stringify has already called toJSON() of a buffer; the buffer itself is in its holder.
   const given = (this as Record<string, unknown>)[key];
   if (Buffer.isBuffer(given)) return given.toString('base64');
-  if (value instanceof Error) return value.message;
-  if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
-  return value;
+  return value instanceof Error ? value.message : value;
 }
 
 /** Columns under their headings, numbers aligned to the right. An empty cell is a dash. */

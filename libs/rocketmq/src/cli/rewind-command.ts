@@ -48,7 +48,7 @@ export const addRewindCommand: AddCommand = (program, io) => {
   ]);
 };
 
-function change(from: bigint | undefined, to: bigint): string | undefined {
+function change(from: number | undefined, to: number): string | undefined {
   if (from === undefined) return undefined;
   if (to === from) return 'unchanged';
   return to < from ? `${from - to} redelivered` : `${to - from} skipped`;
@@ -58,7 +58,7 @@ function targetOf(text: string): RewindTarget {
   if (text === 'beginning' || text === 'end') return { kind: text };
   const [, broker, queueId, offset] = /^([^:]+):(\d{1,9}):(\d{1,18})$/.exec(text) ?? [];
   if (broker !== undefined && queueId !== undefined && offset !== undefined)
-    return { kind: 'offset', broker, queueId: Number(queueId), offset: BigInt(offset) };
+    return { kind: 'offset', broker, queueId: Number(queueId), offset: Number(offset) };
   try {
     return { kind: 'time', time: dateOf(text) };
   } catch {

@@ -68,7 +68,7 @@ describe('lite topics without a proxy', () => {
 
   function storedOf(liteTopic: string, given?: Map<string, string>): Buffer {
     const times = { bornTimestampMs: 1, bornHost: '127.0.0.1:1', storeTimestampMs: 2, storeHost: '127.0.0.1:2' };
-    const place = { topic: TOPIC, queueId: 3, queueOffset: 900n, commitLogOffset: 55n, preparedTransactionOffset: 0n };
+    const place = { topic: TOPIC, queueId: 3, queueOffset: 900, commitLogOffset: 55, preparedTransactionOffset: 0 };
     const body = Buffer.from('x');
     const marks = { sysFlag: 0, flag: 0, bodyCrc: crc32(body) & 0x7f_ff_ff_ff, reconsumeTimes: 0 };
     const usual = new Map([
@@ -111,7 +111,7 @@ describe('lite topics without a proxy', () => {
     await consumer.start();
     await until(() => sent(CODES.ackMessage).length > 0);
     expect(handled).toMatchObject([
-      { liteTopic: 'a', messageType: 'lite', queueOffset: 7n, deliveryAttempt: 5, properties: {} },
+      { liteTopic: 'a', messageType: 'lite', queueOffset: 7, deliveryAttempt: 5, properties: {} },
     ]);
     const extraInfo = '0 1000 10000 999 0 broker-0 0 7';
     expect(sent(CODES.ackMessage).map(({ fields }) => fields)).toEqual([

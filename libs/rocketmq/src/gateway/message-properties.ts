@@ -108,7 +108,7 @@ export function wireMessageOf(stored: StoredMessageFields, popped: PoppedFields)
     deliveryTimestamp: deliverAtMs === undefined ? undefined : new Date(deliverAtMs),
     receiptHandle: popped.receiptHandle,
     queueId: stored.queueId,
-    queueOffset: stored.queueOffset,
+    queueOffset: BigInt(stored.queueOffset),
     deliveryAttempt: popped.deliveryAttempt,
     messageGroup: properties.get(PROPERTY.messageGroup),
     priority,

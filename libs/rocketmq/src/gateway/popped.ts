@@ -8,6 +8,7 @@ import {
   MalformedMessage,
   type StoredMessageFields,
 } from '../protocol/remoting/stored-message.js';
+import { offsetOf } from '../remoting/answers.js';
 import { LITE_TOPIC_PROPERTY } from './message-properties.js';
 import {
   type Delivery,
@@ -121,7 +122,7 @@ function ofLiteTopics(
     const delivery: Delivery = { ...common, startOffset: '0', from: '0', queueId: '0', ...place };
     // Either one count for each message, or none that can be assigned.
     const count = counts.length === messages.length ? liteCountIn(counts[index] ?? '') : 0;
-    return [{ stored: { ...stored, queueOffset: BigInt(place.offset) }, delivery, attempt: count + 1 }];
+    return [{ stored: { ...stored, queueOffset: offsetOf(place.offset) ?? 0 }, delivery, attempt: count + 1 }];
   });
 }
 

@@ -110,7 +110,7 @@ describe('receiving through the gateway', () => {
     );
     await consumer.start();
     const [message] = await consumer.receive();
-    expect(message).toMatchObject({ messageId: 'THE-ID', queueId: 1, queueOffset: 9n, deliveryAttempt: 1 });
+    expect(message).toMatchObject({ messageId: 'THE-ID', queueId: 1, queueOffset: 9, deliveryAttempt: 1 });
     if (message !== undefined) await consumer.ack(message);
     expect(sent(CODES.ackMessage).map(({ fields }) => fields)).toEqual([
       { consumerGroup: GROUP, topic: TOPIC, queueId: '1', extraInfo: '8 1000 10000 3 0 broker-0 1 9', offset: '9' },

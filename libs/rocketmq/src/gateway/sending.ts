@@ -205,7 +205,7 @@ function stored({ fields }: RemotingFrame, message: WireMessage, index: number):
     status: OK,
     messageId,
     transactionId: messageId,
-    offset: (offsetOf(fields.queueOffset ?? '') ?? 0n) + BigInt(index),
+    offset: BigInt((offsetOf(fields.queueOffset ?? '') ?? 0) + index),
     recallHandle: fields.recallHandle ?? '',
   };
 }

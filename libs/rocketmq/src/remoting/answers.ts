@@ -1,5 +1,6 @@
 // Shared by all readers of answers: the body as JSON, and error codes that only mean that something does not exist.
 
+import { toOffset } from '../protocol/model/offset.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import { TransportError } from '../support/errors.js';
 import { MalformedJson, parseJavaJson } from './java-json.js';
@@ -40,12 +41,12 @@ export function textsIn(value: unknown): string[] {
 }
 
 /** The offset in a string; undefined when it contains none. */
-export function offsetOf(text: string): bigint | undefined {
-  return OFFSET.test(text) ? BigInt(text) : undefined;
+export function offsetOf(text: string): number | undefined {
+  return OFFSET.test(text) ? toOffset(BigInt(text)) : undefined;
 }
 
 /** An offset in a field of an answer; `otherwise` when the field is missing. @throws TransportError when it is invalid */
-export function offsetField({ fields }: RemotingFrame, name: string, otherwise: bigint): bigint {
+export function offsetField({ fields }: RemotingFrame, name: string, otherwise: number): number {
   const text = fields[name];
   if (text === undefined) return otherwise;
   const offset = offsetOf(text);
@@ -55,9 +56,9 @@ export function offsetField({ fields }: RemotingFrame, name: string, otherwise: 
 }
 
 /** An offset in an answer; 0 when it is missing. */
-export function offsetIn(value: unknown): bigint {
-  if (typeof value === 'bigint') return value;
-  return typeof value === 'number' && Number.isSafeInteger(value) ? BigInt(value) : 0n;
+export function offsetIn(value: unknown): number {
+  if (typeof value === 'bigint') return toOffset(value);
+  return typeof value === 'number' && Number.isSafeInteger(value) ? value : 0;
 }
 
 /** A time in an answer, in milliseconds since 1970; the server writes 0 for none. */

@@ -170,7 +170,7 @@ class Parser {
 
 function numberOf(text: string): number | bigint {
   const value = Number(text);
-  if (Number.isSafeInteger(value) || !/^-?\d+$/.test(text)) return value;
+  if (Number.isSafeInteger(value) || /[.eE]/.test(text)) return value;
   if (text.length > LONGEST_INTEGER) throw new MalformedJson(`has an integer of ${text.length} characters`);
   return BigInt(text);
 }

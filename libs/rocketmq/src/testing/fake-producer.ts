@@ -191,7 +191,7 @@ class FakeDesk implements SendingPort {
       queueId: 0,
       deliveryTimestampMs: undefined,
     });
-    const receipt = { topic: message.topic, messageId, offset: 0n, recallHandle: undefined };
+    const receipt = { topic: message.topic, messageId, offset: 0, recallHandle: undefined };
     const half = {
       ...receipt,
       transactionId: `fake-${messageId}`,
@@ -208,7 +208,7 @@ class FakeDesk implements SendingPort {
     this.failIfRequested(message);
     const kept = this.keep(kind, message);
     const { topic, messageId } = kept;
-    return { topic, messageId, offset: BigInt(this.sent.length - 1), recallHandle: handleOf(kept) };
+    return { topic, messageId, offset: this.sent.length - 1, recallHandle: handleOf(kept) };
   }
 
   private keep(kind: Kind, message: OutgoingMessage): SentMessage {

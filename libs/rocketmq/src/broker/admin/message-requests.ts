@@ -157,7 +157,7 @@ export class MessageRequests {
     const offset = offsetInMessageId(fields.msgId ?? '');
     if (offset === undefined) throw refused(`msgId "${fields.msgId ?? ''}" is not the id of a stored message`);
     try {
-      this.broker.engine.resumeTransaction(Number(offset), this.broker.clock.nowMs());
+      this.broker.engine.resumeTransaction(offset, this.broker.clock.nowMs());
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       const failed = 'Exception was thrown when putting message back to RMQ_SYS_TRANS_HALF_TOPIC.';

@@ -30,10 +30,10 @@ export function storedFieldsOf(
     flag: 0,
     reconsumeTimes: message.earlierAttempts,
     body: message.body,
-    queueOffset: BigInt(offset),
+    queueOffset: offset,
     // This broker has no common commit log; only half messages that were given up are looked up by this offset.
-    commitLogOffset: topic === GIVEN_UP_TOPIC ? BigInt(offset) : 0n,
-    preparedTransactionOffset: 0n,
+    commitLogOffset: topic === GIVEN_UP_TOPIC ? offset : 0,
+    preparedTransactionOffset: 0,
     sysFlag: isPacked ? SYS_FLAGS.compressed | ZLIB : 0,
     bodyCrc: crc32(message.body) & 0x7f_ff_ff_ff,
     bornTimestampMs: clientTime.toClient(message.bornTimestampMs),

@@ -108,7 +108,7 @@ describe('the admin port', () => {
     });
     expect(found.fields.indexLastUpdateTimestamp).toMatch(/^\d+$/);
     const [stored] = decodeStoredMessages(found.body);
-    expect(stored).toMatchObject({ bornTimestampMs: 5, body: Buffer.from('x'), queueOffset: 1n });
+    expect(stored).toMatchObject({ bornTimestampMs: 5, body: Buffer.from('x'), queueOffset: 1 });
     expect(stored?.properties.get('a')).toBe('b');
   });
 

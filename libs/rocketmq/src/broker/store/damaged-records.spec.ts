@@ -195,7 +195,7 @@ describe('a broker whose disk changed a message', () => {
       expect(logged).toEqual([expect.stringContaining(named)]);
 
       const admin = new RocketMQAdmin({ nameServer: broker.adminEndpoint });
-      const to = { kind: 'offset', broker: 'embedded', queueId: 0, offset: 2n } as const;
+      const to = { kind: 'offset', broker: 'embedded', queueId: 0, offset: 2 } as const;
       await admin.rewindGroup({ consumerGroup: group, topic, to });
       await admin.close();
       expect(idsIn((await receive(inbox, topic, group)).messages)).toEqual(['body of c']);

@@ -113,7 +113,7 @@ async function givenUpCheck(admin: RocketMQAdmin, command: CommandText): Promise
   const check = { name: 'half messages given up', subject: 'TRANS_CHECK_MAX_TIME_TOPIC' };
   try {
     const { messages, total } = await admin.givenUpHalfMessages({ limit: NAMED });
-    if (total === 0n) return { ...check, status: 'ok', seen: 'none' };
+    if (total === 0) return { ...check, status: 'ok', seen: 'none' };
     const named = messages.map(
       ({ messageId, originTopic = 'an unknown topic', bornTimestampMs }) =>
         `${messageId} of ${originTopic}, born ${timeText(bornTimestampMs)}`,

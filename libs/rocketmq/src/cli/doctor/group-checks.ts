@@ -43,10 +43,10 @@ async function lagCheck(admin: RocketMQAdmin, group: string, consumers: number):
   const check = { name: 'lag', subject: group };
   const { lag, topics, failures } = await admin.groupLag(group);
   const most = [...topics].sort((left, right) => Number(right.lag - left.lag))[0];
-  const where = lag > 0n && most !== undefined ? `, ${most.lag} of them in ${most.topic}` : '';
+  const where = lag > 0 && most !== undefined ? `, ${most.lag} of them in ${most.topic}` : '';
   const part = failures.length > 0 ? `; without ${failures.map(({ name }) => name).join(', ')}` : '';
   const seen = `${plural(lag, 'message')} behind${where}${part}`;
-  if (lag === 0n || consumers > 0) return { ...check, status: 'ok', seen };
+  if (lag === 0 || consumers > 0) return { ...check, status: 'ok', seen };
   const why = 'messages are waiting, and no consumer is connected to receive them';
   return {
     ...check,
@@ -60,7 +60,7 @@ async function lagCheck(admin: RocketMQAdmin, group: string, consumers: number):
 async function deadLetterCheck(admin: RocketMQAdmin, group: string, command: CommandText): Promise<Check> {
   const check = { name: 'dead letters', subject: group };
   const { total } = await admin.listDeadLetters(group, { limit: 1 });
-  if (total === 0n) return { ...check, status: 'ok', seen: 'none' };
+  if (total === 0) return { ...check, status: 'ok', seen: 'none' };
   return {
     ...check,
     status: 'warning',

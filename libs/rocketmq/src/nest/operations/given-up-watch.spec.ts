@@ -152,7 +152,7 @@ describe('an application with transactions', () => {
     const logger = recordingLogger();
     const clock = new ManualClock();
     const pages = 50;
-    const read: bigint[] = [];
+    const read: number[] = [];
     const watch = new GivenUpWatch({
       clock,
       logger,
@@ -162,9 +162,9 @@ describe('an application with transactions', () => {
       ownerOf: () => 'shop',
       admin: {
         givenUpSince: async (reached, limit) => {
-          const offset = reached?.get('broker-a') ?? 0n;
+          const offset = reached?.get('broker-a') ?? 0;
           read.push(offset);
-          const next = offset + BigInt(limit);
+          const next = offset + limit;
           return { messages: [], reached: new Map([['broker-a', next]]), hasMore: read.length < pages };
         },
         findMessages: async () => ({ messages: [], failures: [], mayBeMore: false }),
@@ -174,11 +174,11 @@ describe('an application with transactions', () => {
     watch.start();
     await until(() => stopped().length === 1);
     expect(read.length).toBeLessThan(pages);
-    expect(stopped()[0]?.[1]).toEqual({ reached: `broker-a: ${(read.at(-1) ?? 0n) + 256n}` });
+    expect(stopped()[0]?.[1]).toEqual({ reached: `broker-a: ${(read.at(-1) ?? 0) + 256}` });
     clock.advanceTo(clock.nowMs() + 5 * MINUTE_MS);
     await until(() => read.length === pages);
     await watch.stop();
-    expect(read).toEqual(Array.from({ length: pages }, (_, page) => BigInt(page) * 256n));
+    expect(read).toEqual(Array.from({ length: pages }, (_, page) => page * 256));
     expect(stopped()).toHaveLength(1);
   });
 

@@ -61,7 +61,7 @@ export class GivenUpWatch {
   private readonly open = new Map<string, Open>();
   private readonly work: PeriodicWork;
   private readonly stopping = new AbortController();
-  private reached: ReadonlyMap<string, bigint> | undefined;
+  private reached: ReadonlyMap<string, number> | undefined;
   private first: Promise<void> | undefined;
   private hasFailed = false;
 

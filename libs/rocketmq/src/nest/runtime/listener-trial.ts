@@ -137,7 +137,7 @@ function viewOf(sent: OutgoingMessage, messageId: string, deliveryAttempt: numbe
     storeTimestampMs: nowMs,
     deliveryTimestampMs: undefined,
     queueId: 0,
-    queueOffset: 0n,
+    queueOffset: 0,
     receiptHandle: '',
   };
 }

@@ -89,7 +89,7 @@ describe('an interceptor of sends', () => {
       const idle: SendInterceptor = async ({ topic }) => ({
         topic,
         messageId: 'X',
-        offset: 0n,
+        offset: 0,
         recallHandle: undefined,
       });
       const sending = producerWith([idle]).send(order('a'));

@@ -9,13 +9,14 @@ import {
 } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { SendMessageResponse, SendResultEntry } from '../../protocol/grpc/generated/apache/rocketmq/v2/service.js';
 import { requireOk, StatusError } from '../../protocol/grpc/status.js';
+import { toOffset } from '../../protocol/model/offset.js';
 import type { Deadline } from '../../support/deadline.js';
 import { RocketMQError } from '../../support/errors.js';
 
 /** The server's answer for one stored message. */
 export interface StoredPlace {
   readonly messageId: string;
-  readonly offset: bigint;
+  readonly offset: number;
   /** Empty unless the message is delayed. */
   readonly recallHandle: string;
   readonly transactionId: string;
@@ -96,7 +97,7 @@ function resultsOf(
   const { offset } = placeOf(entries[0], status, '', what);
   return messages.map((message, index) => {
     const messageId = idOf(message);
-    return { messageId, offset: offset + BigInt(index), recallHandle: '', transactionId: messageId };
+    return { messageId, offset: offset + index, recallHandle: '', transactionId: messageId };
   });
 }
 
@@ -138,7 +139,7 @@ function placeOf(
   assertStored(entry?.status ?? status, what);
   if (entry === undefined) throw new StatusError(what, undefined);
   const { messageId, offset, recallHandle, transactionId } = entry;
-  return { messageId: messageId === '' ? sentId : messageId, offset, recallHandle, transactionId };
+  return { messageId: messageId === '' ? sentId : messageId, offset: toOffset(offset), recallHandle, transactionId };
 }
 
 function idOf(message: WireMessage | undefined): string {
@@ -155,13 +156,13 @@ function judge(client: Client, endpoint: Endpoint, error: unknown, { signal, pat
   if (!isSilence || patienceMs >= client.connection.requestTimeoutMs) client.isolate(endpoint);
 }
 
-/** The server's confirmation that it has stored a message. */
+/** The server's confirmation that it has stored a message: a plain object, which can be written as JSON. */
 export interface SendReceipt {
   readonly topic: string;
   /** The id that consumers see. */
   readonly messageId: string;
   /** The offset in the queue; for a delayed or half message, in an internal queue of the server. */
-  readonly offset: bigint;
+  readonly offset: number;
   /** The handle to recall a delayed message before it is due, see `Producer.recall`. */
   readonly recallHandle: string | undefined;
 }

@@ -3,6 +3,7 @@
 import { hash } from 'node:crypto';
 import type { MessageType, MessageView, OutgoingMessage } from '../model/message.js';
 import { LITE_QUEUE_PROPERTY } from '../model/names.js';
+import { toOffset } from '../model/offset.js';
 import { toDuration } from './duration.js';
 import {
   DigestType,
@@ -97,7 +98,7 @@ export function fromWireMessage(wire: WireMessage): MessageView {
     deliveryTimestampMs: system?.deliveryTimestamp?.getTime(),
     deliveryAttempt: system?.deliveryAttempt ?? 1,
     queueId: system?.queueId ?? 0,
-    queueOffset: system?.queueOffset ?? 0n,
+    queueOffset: toOffset(system?.queueOffset ?? 0n),
     receiptHandle: system?.receiptHandle ?? '',
   };
 }

@@ -76,7 +76,7 @@ export interface MessageView {
   /** The first delivery is 1. */
   readonly deliveryAttempt: number;
   readonly queueId: number;
-  readonly queueOffset: bigint;
+  readonly queueOffset: number;
   /** Identifies this delivery to the server, for example to acknowledge it; opaque. Empty in a transaction check. */
   readonly receiptHandle: string;
 }

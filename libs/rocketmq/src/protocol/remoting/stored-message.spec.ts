@@ -21,8 +21,8 @@ const OF_5_5_0 =
 const message: StoredMessageFields = {
   topic: 'orders',
   queueId: 3,
-  queueOffset: 12n,
-  commitLogOffset: 4_294_967_296n,
+  queueOffset: 12,
+  commitLogOffset: 4_294_967_296,
   sysFlag: 0,
   flag: 7,
   bodyCrc: 0x7f_ff_ff_ff,
@@ -31,7 +31,7 @@ const message: StoredMessageFields = {
   storeTimestampMs: 1_795_172_846_839,
   storeHost: '127.0.0.1:10911',
   reconsumeTimes: 2,
-  preparedTransactionOffset: 0n,
+  preparedTransactionOffset: 0,
   body: Buffer.from('grüße'),
   properties: new Map([
     ['KEYS', 'a b'],
@@ -47,8 +47,8 @@ describe('a stored message', () => {
     expect(decoded).toMatchObject({
       topic: 'n5-90644',
       queueId: 1,
-      queueOffset: 0n,
-      commitLogOffset: 38_290n,
+      queueOffset: 0,
+      commitLogOffset: 38_290,
       sysFlag: 0,
       reconsumeTimes: 0,
       bornTimestampMs: 1_795_173_190_732,
@@ -73,6 +73,18 @@ describe('a stored message', () => {
       { ...message, bornHost: '[2001:db8:0:0:0:0:0:1]:5', storeHost: '[0:0:0:0:0:0:0:1]:6', sysFlag: 0x31 },
     ];
     expect(decodeStoredMessages(Buffer.concat(others.map(encodeStoredMessage)))).toEqual(others);
+  });
+
+  it('has offsets that can be compared and written as JSON, whatever the server claims', () => {
+    const bytes = encodeStoredMessage(message);
+    const at = bytes.indexOf(Buffer.from([0, 0, 0, 0, 0, 0, 0, 12]));
+    for (const [wire, offset] of [
+      [2n ** 63n - 1n, Number.MAX_SAFE_INTEGER],
+      [-1n, -1],
+    ] as const) {
+      bytes.writeBigInt64BE(wire, at);
+      expect(decodeStoredMessages(bytes)[0]?.queueOffset).toBe(offset);
+    }
   });
 
   it('accepts short forms of IPv6, and drops a host name, for which there is no field', () => {

@@ -2,13 +2,14 @@
 // meaning.
 
 import { isIPv6 } from 'node:net';
+import { toOffset } from '../model/offset.js';
 
 /** A message in the layout of the server's commit log. */
 export interface StoredMessageFields {
   readonly topic: string;
   readonly queueId: number;
-  readonly queueOffset: bigint;
-  readonly commitLogOffset: bigint;
+  readonly queueOffset: number;
+  readonly commitLogOffset: number;
   /** See {@link SYS_FLAGS}. */
   readonly sysFlag: number;
   readonly flag: number;
@@ -19,7 +20,7 @@ export interface StoredMessageFields {
   readonly storeTimestampMs: number;
   readonly storeHost: string;
   readonly reconsumeTimes: number;
-  readonly preparedTransactionOffset: bigint;
+  readonly preparedTransactionOffset: number;
   /** As stored: compressed if the flag is set. */
   readonly body: Buffer;
   readonly properties: ReadonlyMap<string, string>;
@@ -103,9 +104,9 @@ export function encodeStoredMessage(message: StoredMessageFields): Buffer {
     int64(message.queueOffset),
     int64(message.commitLogOffset),
     int32((message.sysFlag & ~(SYS_FLAGS.bornHostIPv6 | SYS_FLAGS.storeHostIPv6)) | hosts),
-    int64(BigInt(message.bornTimestampMs)),
+    int64(message.bornTimestampMs),
     born,
-    int64(BigInt(message.storeTimestampMs)),
+    int64(message.storeTimestampMs),
     store,
     int32(message.reconsumeTimes),
     int64(message.preparedTransactionOffset),
@@ -125,15 +126,15 @@ function decodeOne(reader: Reader): StoredMessageFields {
   const bodyCrc = reader.int32();
   const queueId = reader.int32();
   const flag = reader.int32();
-  const queueOffset = reader.int64();
-  const commitLogOffset = reader.int64();
+  const queueOffset = reader.offset();
+  const commitLogOffset = reader.offset();
   const sysFlag = reader.int32();
   const bornTimestampMs = reader.timestampMs();
   const bornHost = reader.host((sysFlag & SYS_FLAGS.bornHostIPv6) !== 0);
   const storeTimestampMs = reader.timestampMs();
   const storeHost = reader.host((sysFlag & SYS_FLAGS.storeHostIPv6) !== 0);
   const reconsumeTimes = reader.int32();
-  const preparedTransactionOffset = reader.int64();
+  const preparedTransactionOffset = reader.offset();
   const body = Buffer.from(reader.bytes(reader.int32()));
   const topic = reader.text(magic === MAGIC ? reader.uint8() : reader.uint16());
   const properties = decodeProperties(reader.text(reader.uint16()));
@@ -194,8 +195,8 @@ class Reader {
     return this.source.readInt32BE(this.skip(4));
   }
 
-  int64(): bigint {
-    return this.source.readBigInt64BE(this.skip(8));
+  offset(): number {
+    return toOffset(this.source.readBigInt64BE(this.skip(8)));
   }
 
   /** A number of 64 bits that is far below the largest one that JavaScript counts to. */
@@ -224,9 +225,9 @@ export function offsetMessageIdOf({
 }
 
 /** The offset in an {@link offsetMessageIdOf}, which is the only part that a broker uses; undefined for any other string. */
-export function offsetInMessageId(offsetMessageId: string): bigint | undefined {
+export function offsetInMessageId(offsetMessageId: string): number | undefined {
   const [, offset] = /^(?:[0-9A-Fa-f]{16}|[0-9A-Fa-f]{40})([0-9A-Fa-f]{16})$/.exec(offsetMessageId) ?? [];
-  return offset === undefined ? undefined : BigInt(`0x${offset}`);
+  return offset === undefined ? undefined : toOffset(BigInt(`0x${offset}`));
 }
 
 /** A host name that is not an IP address is written as 0.0.0.0: the layout has no field for names. */
@@ -262,8 +263,8 @@ function int32(value: number): Buffer {
   return bytes;
 }
 
-function int64(value: bigint): Buffer {
+function int64(value: number): Buffer {
   const bytes = Buffer.alloc(8);
-  bytes.writeBigInt64BE(value);
+  bytes.writeBigInt64BE(BigInt(value));
   return bytes;
 }
