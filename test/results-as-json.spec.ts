@@ -190,7 +190,7 @@ describe('as JSON', () => {
         {
           skipped: 0,
           messages: expect.arrayContaining([message]),
-          next: expect.stringMatching(/^tail:embedded\/0\/\d+,/),
+          next: expect.stringMatching(/^tail:0,embedded\/0\/\d+,/),
         },
       ],
       findMessages: [() => admin.findMessages({ topic: 'orders', messageId }), { messages: [message] }],

@@ -115,7 +115,9 @@ function isOutOfDate(workspace) {
     ...configs.map((name) => join(workspace.folder, name)),
     ...['src', 'web'].flatMap((folder) => sourcesIn(join(root, workspace.folder, folder))),
   ];
-  return files.some((file) => statSync(join(root, file)).mtimeMs > builtAt);
+  if (files.some((file) => statSync(join(root, file)).mtimeMs > builtAt)) return true;
+  // What it needs may have been built by itself.
+  return WORKSPACES.some((one) => workspace.needs.includes(one.name) && statSync(stampOf(one)).mtimeMs > builtAt);
 }
 
 /** @param {string} folder */

@@ -9,7 +9,7 @@ const NAME = /^[A-Za-z_$][\w$]{0,60}$/;
 const CODE = /^[A-Z][A-Z0-9_]{1,60}$/;
 
 /** What is kept of something thrown, bounded. */
-export interface Failure {
+interface Failure {
   readonly error: string;
   /** Its name and code, which are shown where its text is not. */
   readonly errorName: string;

@@ -44,7 +44,7 @@ export function formatNewest(positions: readonly Position[], away: readonly stri
 export const WHOLE_BROKER = { queueId: 999_999_999, offset: 0 };
 
 /** How far a topic was followed. */
-export interface TailPosition {
+interface TailPosition {
   /** Where queues begin that are not listed, in milliseconds since 1970. */
   readonly fromMs: number;
   readonly positions: readonly Position[];
