@@ -8,7 +8,8 @@
 
 const PATIENCE_MS = 45_000;
 /** What a browser says by itself while a service is away that a scenario has stopped. */
-const AWAY = /net::ERR_(CONNECTION_REFUSED|CONNECTION_RESET|EMPTY_RESPONSE|INCOMPLETE_CHUNKED_ENCODING|SOCKET_NOT_CONNECTED)|status of 503/;
+const AWAY =
+  /net::ERR_(CONNECTION_REFUSED|CONNECTION_RESET|EMPTY_RESPONSE|INCOMPLETE_CHUNKED_ENCODING|SOCKET_NOT_CONNECTED)|status of 503/;
 
 export class Shop {
   /** Errors of the console and of scripts. */
