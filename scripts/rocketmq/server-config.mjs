@@ -108,6 +108,7 @@ flushDiskType=ASYNC_FLUSH
 diskMaxUsedSpaceRatio=98
 timerWheelEnable=true
 registerNameServerPeriod=10000
+waitTimeMillsInSendQueue=2000
 transactionCheckInterval=2000
 transactionTimeOut=6000
 transactionCheckMax=60

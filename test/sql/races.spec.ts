@@ -10,7 +10,14 @@ import {
   PushConsumer,
   SECOND_MS,
 } from 'nestjs-rocketmq/client';
-import { Inbox, type SqlDatabase, type SqlExecutor, TransactionFencedError, TransactionLog } from 'nestjs-rocketmq/sql';
+import {
+  Inbox,
+  retryTransaction,
+  type SqlDatabase,
+  type SqlExecutor,
+  TransactionFencedError,
+  TransactionLog,
+} from 'nestjs-rocketmq/sql';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import { describeWithMariaDb } from '../support/mariadb.js';
 import { describeWithPostgres } from '../support/postgres.js';
@@ -18,25 +25,30 @@ import { agreementViolations } from '../support/transaction-agreement.js';
 import { until } from '../support/until.js';
 import { ORDERS } from './support/crash-job.js';
 import { column, type OpenDatabase, openDatabase } from './support/databases.js';
+import { seeded } from './support/race-job.js';
 import { MARIADB, POSTGRESQL, type Server } from './support/servers.js';
 
-const neverAborted = new AbortController().signal;
+const neverAborted = (): AbortSignal => new AbortController().signal;
 /** Short, so that a check during a running transaction does not delay the test. */
 const LOCK_TIMEOUT_MS = 20;
 /** So short that checks fence slow local transactions. */
 const LOCAL_TRANSACTION_TIMEOUT_MS = 5 * SECOND_MS;
 
-describeWithPostgres('local transactions and checks on PostgreSQL', () => racesOf(POSTGRESQL));
-describeWithMariaDb('local transactions and checks on MariaDB', () => racesOf(MARIADB));
+describeWithPostgres('local transactions and checks on PostgreSQL', () => racesAtEachLevel(POSTGRESQL));
+describeWithMariaDb('local transactions and checks on MariaDB', () => racesAtEachLevel(MARIADB));
 
-function racesOf({ start, pause: pauseOf, endOfConnection, oldKeys }: Server): void {
+function racesAtEachLevel(server: Server): void {
+  describe.each(Object.entries(server.isolation))('under %s', (_, setting) => racesOf(server, setting));
+}
+
+function racesOf({ start, pause: pauseOf, endOfConnection, oldKeys }: Server, isolation: string): void {
   let server: Awaited<ReturnType<Server['start']>>;
   /** The databases of the local transactions and of the checks. */
   let local: OpenDatabase;
   let checking: OpenDatabase;
 
   beforeAll(async () => {
-    server = await start();
+    server = await start(isolation);
     local = await openDatabase(server.place);
     checking = await openDatabase(server.place);
   });
@@ -171,7 +183,7 @@ function racesOf({ start, pause: pauseOf, endOfConnection, oldKeys }: Server): v
       });
       const check = async (): Promise<string> => {
         await checking.port.transaction(pause);
-        return asking.check({ ...half, signal: neverAborted });
+        return asking.check({ ...half, signal: neverAborted() });
       };
       const [end, ...answered] = await Promise.all([
         placed.then(() => 'commit').catch(() => undefined),
@@ -179,7 +191,7 @@ function racesOf({ start, pause: pauseOf, endOfConnection, oldKeys }: Server): v
         check(),
       ]);
       // The server accepts the first answer that is not "unknown"; if all are, it checks again.
-      const last = await asking.check({ ...half, signal: neverAborted });
+      const last = await asking.check({ ...half, signal: neverAborted() });
       const words = [...answered.filter((word) => word !== 'unknown'), ...(end === undefined ? [] : [end]), last];
       answers.push(...answered);
       expect([id, ...new Set(words)]).toEqual([id, last]);
@@ -195,7 +207,7 @@ function racesOf({ start, pause: pauseOf, endOfConnection, oldKeys }: Server): v
   });
 
   it('answer "unknown" to a check while a running transaction holds the row', async () => {
-    const half = { transactionId: 'running', topic: ORDERS, signal: neverAborted };
+    const half = { transactionId: 'running', topic: ORDERS, signal: neverAborted() };
     const [log, asking] = [local, checking].map(
       ({ port }) => new TransactionLog({ database: port, lockTimeoutMs: LOCK_TIMEOUT_MS }),
     ) as [TransactionLog, TransactionLog];
@@ -209,7 +221,9 @@ function racesOf({ start, pause: pauseOf, endOfConnection, oldKeys }: Server): v
   it('do a step of the inbox once, however many arrive concurrently', async () => {
     const inbox = new Inbox();
     const step = (database: SqlDatabase) =>
-      database.transaction((tx) => inbox.once(tx, 'order-1:reserve', () => insertOrder(tx, 'order-1')));
+      retryTransaction(() =>
+        database.transaction((tx) => inbox.once(tx, 'order-1:reserve', () => insertOrder(tx, 'order-1'))),
+      );
     const results = await Promise.all(
       Array.from({ length: 8 }, (_, index) => step(index % 2 ? local.port : checking.port)),
     );
@@ -229,15 +243,4 @@ function racesOf({ start, pause: pauseOf, endOfConnection, oldKeys }: Server): v
 
 function insertOrder(tx: SqlExecutor, id: string): Promise<unknown> {
   return tx.query(`INSERT INTO orders VALUES ('${id}')`, []);
-}
-
-/** Numbers from 0 to 1 that are the same in each run (mulberry32). */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -16,6 +16,7 @@ import { ORDERS } from './support/crash-job.js';
 import { column, MYSQL_TABLES, TABLES } from './support/databases.js';
 import { PostgresClients } from './support/postgres-clients.js';
 import { recordSuite } from './support/record-suite.js';
+import { MARIADB } from './support/servers.js';
 import { byDrizzle, bySavepoint, byTypeorm } from './support/transaction-kinds.js';
 
 const neverAborted = new AbortController().signal;
@@ -52,11 +53,11 @@ describe('TransactionLog.record on PGlite', () => {
 });
 
 describeWithMariaDb('TransactionLog.record on MariaDB', () => {
-  describe.each(['READ-COMMITTED', 'REPEATABLE-READ', 'SERIALIZABLE'])('under %s', (isolation) => {
+  describe.each(Object.entries(MARIADB.isolation))('under %s', (_, isolation) => {
     let server: MariaDb;
     let pool: mysql.Pool;
     beforeAll(async () => {
-      server = await MariaDb.start([`transaction-isolation=${isolation}`]);
+      server = await MariaDb.start([isolation]);
       pool = mysql.createPool(server.address);
       for (const statement of MYSQL_TABLES) await pool.query(statement);
     });

@@ -67,7 +67,13 @@ export class Postgres {
         '--no-instructions',
       ];
       await promisify(execFile)(join(programs, 'initdb'), init, { ...user, cwd: folder });
-      const own = ['listen_addresses=', `unix_socket_directories=${folder}`, 'fsync=off', 'max_connections=50'];
+      const own = [
+        'listen_addresses=',
+        `unix_socket_directories=${folder}`,
+        'fsync=off',
+        'max_connections=300',
+        'deadlock_timeout=100ms',
+      ];
       const args = ['-D', data, ...[...own, ...settings].flatMap((setting) => ['-c', setting])];
       const keeper = keep(join(programs, 'postgres'), args, { cwd: folder, user, signal: 'QUIT' });
       const pidFile = join(data, 'postmaster.pid');

@@ -6,7 +6,10 @@ import type { DatabasePlace } from './databases.js';
 
 /** What differs between the servers. */
 export interface Server {
-  start(): Promise<{ readonly place: DatabasePlace; stop(): Promise<void> }>;
+  /** The isolation levels of its transactions, each by its setting of the server. The first is the default. */
+  readonly isolation: Readonly<Record<string, string>>;
+  /** @param setting of {@link isolation} */
+  start(setting?: string): Promise<{ readonly place: DatabasePlace; stop(): Promise<void> }>;
   pause(seconds: number): string;
   readonly endOfConnection: string;
   readonly oldKeys: string;
@@ -15,8 +18,13 @@ export interface Server {
 }
 
 export const POSTGRESQL: Server = {
-  start: async () => {
-    const postgres = await Postgres.start();
+  isolation: {
+    'READ COMMITTED': 'default_transaction_isolation=read committed',
+    'REPEATABLE READ': 'default_transaction_isolation=repeatable read',
+    SERIALIZABLE: 'default_transaction_isolation=serializable',
+  },
+  start: async (setting) => {
+    const postgres = await Postgres.start(setting === undefined ? [] : [setting]);
     return { place: { kind: 'postgres', address: postgres.address }, stop: () => postgres.stop() };
   },
   pause: (seconds) => `SELECT pg_sleep(${seconds})`,
@@ -26,8 +34,13 @@ export const POSTGRESQL: Server = {
 };
 
 export const MARIADB: Server = {
-  start: async () => {
-    const mariaDb = await MariaDb.start();
+  isolation: {
+    'REPEATABLE READ': 'transaction-isolation=REPEATABLE-READ',
+    'READ COMMITTED': 'transaction-isolation=READ-COMMITTED',
+    SERIALIZABLE: 'transaction-isolation=SERIALIZABLE',
+  },
+  start: async (setting) => {
+    const mariaDb = await MariaDb.start(setting === undefined ? [] : [setting]);
     return { place: { kind: 'mariadb', address: mariaDb.address }, stop: () => mariaDb.stop() };
   },
   pause: (seconds) => `SELECT SLEEP(${seconds})`,

@@ -8,6 +8,7 @@ import type { OutboxLag } from './outbox.js';
 import { OutboxClaims } from './outbox-claims.js';
 import { OutboxPass, type RelayCounts } from './outbox-pass.js';
 import { type OutboxRelayOptions, type RelaySettings, relaySettings } from './outbox-relay-options.js';
+import { retryTransaction } from './retry-transaction.js';
 
 /** What a relay has done since it was created, and its backlog. */
 export interface OutboxMetrics extends OutboxLag {
@@ -105,7 +106,7 @@ export class OutboxRelay {
   /** What it has done, and the backlog of all relays together. */
   async metrics(): Promise<OutboxMetrics> {
     const { database, outbox } = this.settings;
-    const lag = await database.transaction((tx) => outbox.lag(tx));
+    const lag = await retryTransaction(() => database.transaction((tx) => outbox.lag(tx)));
     const { sent, failed, parked: givenUp } = this.counts;
     return { ...lag, sent, failed, givenUp };
   }

@@ -2,6 +2,7 @@
 
 import { UsageError } from '../support/errors.js';
 import { dialectOf, type OldRows } from './dialect.js';
+import { retryTransaction } from './retry-transaction.js';
 import type { SqlDatabase } from './sql-port.js';
 
 /** Rows per statement, so that deleting a week's rows holds no lock for long and does not block a single connection. */
@@ -32,7 +33,8 @@ export async function purge(database: SqlDatabase, old: OldRows, signal?: AbortS
   const { deleteOld } = dialectOf(database);
   let total = 0;
   while (signal?.aborted !== true) {
-    const count = await deleteOld(database, old, BATCH_ROWS);
+    // Above READ COMMITTED, two purges conflict.
+    const count = await retryTransaction(() => deleteOld(database, old, BATCH_ROWS));
     total += count;
     if (count < BATCH_ROWS) break;
   }
