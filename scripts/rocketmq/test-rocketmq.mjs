@@ -76,7 +76,7 @@ async function runOnOpenServer(run, args) {
   const server = await startRocketMQ(run);
   try {
     print(`ready: ${server.endpoints}, name server ${server.nameServer}`);
-    return await runJest(serverEnvironment(server), ['--maxWorkers=4', ...args], run.signal, server.failed);
+    return await runJest(serverEnvironment(server), ['--maxWorkers=8', ...args], run.signal, server.failed);
   } finally {
     await server.stop();
   }
@@ -96,7 +96,7 @@ async function runOnSecuredServer(run, args) {
         ROCKETMQ_TEST_ACCESS_KEY: ADMINISTRATOR.accessKey,
         ROCKETMQ_TEST_SECRET_KEY: ADMINISTRATOR.secretKey,
       };
-      return await runJest(environment, ['--maxWorkers=4', ...args], run.signal, server.failed);
+      return await runJest(environment, ['--maxWorkers=8', ...args], run.signal, server.failed);
     } finally {
       await server.stop();
     }

@@ -219,20 +219,17 @@ function describe({ step, what, fact, embedded, real }) {
 
 /** @param {Run} run @param {Transcripts} real @returns {Promise<Check[]>} that the comparison notices each mutation, with each client */
 async function checkMutations(run, real) {
-  /** @type {Check[]} */
-  const checks = [];
-  // One after another: each is as good on a small machine.
-  for (const mutation of /** @type {Mutation[]} */ (Object.keys(MUTATIONS))) {
+  const ofMutation = async (/** @type {Mutation} */ mutation) => {
     const start = () => startEmbeddedBackend({ clients: onEmbedded(run.clients), mutation });
     const { spoiled } = await withBackends([['spoiled', start]], (_name, backend) =>
       runClients(run, `mutated-${mutation}`, backend, MUTATED_STEPS),
     );
-    for (const [client, { lines }] of spoiled ?? []) {
+    return [...(spoiled ?? [])].map(([client, { lines }]) => {
       const found = MUTATED_STEPS.flatMap((step) => compareStep(lines, real.get(client)?.lines ?? [], step));
       const seen = found.some(({ fact }) => MUTATED_FACT[mutation].test(fact));
       const problems = seen ? [] : [`not noticed; instead: ${found.map(describe).join('; ') || 'no difference'}`];
-      checks.push({ name: `${client}: a broker with a wrong ${mutation} is noticed`, problems });
-    }
-  }
-  return checks;
+      return { name: `${client}: a broker with a wrong ${mutation} is noticed`, problems };
+    });
+  };
+  return (await Promise.all(/** @type {Mutation[]} */ (Object.keys(MUTATIONS)).map(ofMutation))).flat();
 }
