@@ -1,4 +1,4 @@
-// nestjs-rocketmq/sql with mysql2, TypeORM and Drizzle on a real MariaDB.
+// nestjs-rocketmq/sql with each database library on a real MariaDB.
 
 import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { sql } from 'drizzle-orm';
@@ -17,6 +17,7 @@ import {
 } from 'nestjs-rocketmq/sql';
 import { DataSource, EntitySchema } from 'typeorm';
 import { describeWithMariaDb, MariaDb } from '../support/mariadb.js';
+import { OrmClients, ormKinds } from './support/orm-clients.js';
 import { type PortKind, portSuite } from './support/port-suite.js';
 
 const Seat = new EntitySchema<{ name: string }>({
@@ -30,6 +31,7 @@ describeWithMariaDb('the sql kit on MariaDB', () => {
   let pool: mysql.Pool;
   let db: MySql2Database;
   let dataSource: DataSource;
+  let orms: OrmClients;
 
   beforeAll(async () => {
     server = await MariaDb.start();
@@ -40,8 +42,10 @@ describeWithMariaDb('the sql kit on MariaDB', () => {
     await dataSource.initialize();
     const tables = [...schemaStatements({ dialect: 'mysql' }), 'CREATE TABLE seat (name varchar(255) PRIMARY KEY)'];
     for (const statement of tables) await pool.query(statement);
+    orms = await OrmClients.onMariaDb(server.address);
   });
   afterAll(async () => {
+    await orms?.close();
     await dataSource?.destroy();
     await pool?.end();
     await server?.stop();
@@ -72,6 +76,7 @@ describeWithMariaDb('the sql kit on MariaDB', () => {
           work(drizzleExecutor(tx, sql), () => tx.execute(sql`INSERT INTO seat VALUES (${'1A'})`)),
         ),
     ],
+    ...ormKinds(() => orms),
   ];
   portSuite(kinds, {
     seats: async () => (await pool.query<mysql.RowDataPacket[]>('SELECT * FROM seat'))[0].length,

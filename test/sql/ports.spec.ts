@@ -1,17 +1,23 @@
-// nestjs-rocketmq/sql with Drizzle, TypeORM and pg on a real PostgreSQL.
+// nestjs-rocketmq/sql with each database library on a real PostgreSQL.
 
 import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { sql } from 'drizzle-orm';
+import { sql as kyselySql } from 'kysely';
 import {
   drizzleDatabase,
   drizzleExecutor,
+  knexExecutor,
+  kyselyExecutor,
+  mikroOrmExecutor,
   poolDatabase,
+  prismaExecutor,
   schemaSql,
   typeormDatabase,
   typeormExecutor,
 } from 'nestjs-rocketmq/sql';
 import { EntitySchema } from 'typeorm';
 import { describeWithPostgres } from '../support/postgres.js';
+import { OrmClients, ormKinds } from './support/orm-clients.js';
 import { type PortKind, portSuite } from './support/port-suite.js';
 import { PostgresClients } from './support/postgres-clients.js';
 
@@ -23,14 +29,19 @@ const Seat = new EntitySchema<{ name: string }>({
 
 describeWithPostgres('the sql kit on PostgreSQL', () => {
   let clients: PostgresClients;
+  let orms: OrmClients;
   const pool = () => clients.pool;
   beforeAll(async () => {
     clients = await PostgresClients.start({
       tables: `${schemaSql()} CREATE TABLE seat (name text PRIMARY KEY)`,
       entities: [Seat],
     });
+    orms = await OrmClients.onPostgres(clients.address);
   });
-  afterAll(() => clients?.stop());
+  afterAll(async () => {
+    await orms?.close();
+    await clients?.stop();
+  });
   beforeEach(async () => {
     await pool().query('TRUNCATE rocketmq_outbox, rocketmq_inbox, rocketmq_transaction_log, seat');
   });
@@ -58,6 +69,7 @@ describeWithPostgres('the sql kit on PostgreSQL', () => {
       (work) =>
         poolDatabase(pool()).transaction((tx) => work(tx, () => tx.query('INSERT INTO seat VALUES ($1)', ['1A']))),
     ],
+    ...ormKinds(() => orms),
   ];
 
   const seats = async (): Promise<number> => (await pool().query('SELECT * FROM seat')).rows.length;
@@ -76,8 +88,17 @@ describeWithPostgres('the sql kit on PostgreSQL', () => {
     expect(rows).toEqual([[{ name: '2B' }], [{ name: '2C' }], []]);
   });
 
-  it('rejects an EntityManager that is not in a transaction', () => {
-    expect(() => typeormExecutor(clients.dataSource.manager)).toThrow('NO_TRANSACTION');
+  it('rejects what is not in a transaction', () => {
+    const { knex, kysely, orm, prisma } = orms.clients;
+    const executors = [
+      () => typeormExecutor(clients.dataSource.manager),
+      () => knexExecutor(knex),
+      () => kyselyExecutor(kysely, kyselySql),
+      () => prismaExecutor(prisma),
+      () => mikroOrmExecutor(orm.em),
+      () => mikroOrmExecutor(orm.em.fork()),
+    ];
+    for (const executor of executors) expect(executor).toThrow('NO_TRANSACTION');
   });
 
   it('fails a transaction of pg that the database did not commit', async () => {

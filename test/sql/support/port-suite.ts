@@ -3,8 +3,10 @@
 import { describe, expect, it } from '@jest/globals';
 import {
   Inbox,
+  isTransactionConflict,
   Outbox,
   OutboxRelay,
+  retryTransaction,
   type SqlDatabase,
   type SqlExecutor,
   TransactionFencedError,
@@ -84,6 +86,72 @@ export function portSuite(kinds: readonly PortKind[], { seats, ageOutbox }: Port
       expect(await open().transaction((tx) => outbox.retryParked(tx, ['none']))).toBe(0);
       await ageOutbox();
       expect(await outbox.purge(open())).toBe(3);
+    });
+
+    it('keeps texts that look like something else to a database or its client', async () => {
+      const texts = [
+        '?',
+        '??',
+        '\\?',
+        '$1',
+        '$$',
+        ':name',
+        '::',
+        "'",
+        '"',
+        '`',
+        '\\',
+        "\\'",
+        '{0}',
+        '%s',
+        'e\u0301',
+        '\u{1f6d2}',
+      ];
+      const outbox = new Outbox();
+      const inbox = new Inbox();
+      const sent: unknown[] = [];
+      const relay = new OutboxRelay({
+        outbox,
+        database: open(),
+        send: async ({ body, properties }) => void sent.push([properties?.['text'], String(body)]),
+      });
+      for (const text of texts) {
+        await transact(async (tx) => {
+          await outbox.add(tx, { topic: 'seats', body: `${text}\n`, properties: { text } });
+          expect(await inbox.once(tx, text, async () => {})).toMatchObject({ first: true });
+        });
+      }
+      expect(await relay.runOnce()).toBe(texts.length);
+      expect(sent).toEqual(texts.map((text) => [text, `${text}\n`]));
+      for (const text of texts) {
+        expect(await transact((tx) => inbox.once(tx, text, async () => {}))).toEqual({ first: false });
+      }
+    });
+
+    it('repeats a transaction that the database has aborted because of a deadlock', async () => {
+      await open().transaction((tx) => tx.query("INSERT INTO seat VALUES ('1A'), ('1B')", []));
+      let waiting = 2;
+      let meet = (): void => {};
+      const haveMet = new Promise<void>((resolve) => {
+        meet = resolve;
+      });
+      const conflicts: boolean[] = [];
+      const lockBoth = (seatNames: readonly string[]) =>
+        retryTransaction(() => {
+          const run = open().transaction(async (tx) => {
+            for (const name of seatNames) {
+              await tx.query(`UPDATE seat SET name = name WHERE name = '${name}'`, []);
+              if (--waiting === 0) meet();
+              await haveMet;
+            }
+          });
+          return run.catch((error) => {
+            conflicts.push(isTransactionConflict(error));
+            throw error;
+          });
+        });
+      await Promise.all([lockBoth(['1A', '1B']), lockBoth(['1B', '1A'])]);
+      expect(conflicts).toEqual([true]);
     });
   });
 }

@@ -3,7 +3,7 @@
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import pg from 'pg';
 import { DataSource, type EntitySchema } from 'typeorm';
-import { Postgres } from '../../support/postgres.js';
+import { Postgres, type PostgresAddress } from '../../support/postgres.js';
 
 export interface PostgresClientsOptions {
   /** SQL that creates the tables. */
@@ -38,6 +38,10 @@ export class PostgresClients {
       await clients.stop();
       throw error;
     }
+  }
+
+  get address(): PostgresAddress {
+    return this.postgres.address;
   }
 
   async stop(): Promise<void> {

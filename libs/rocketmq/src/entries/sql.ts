@@ -9,6 +9,15 @@ export {
   drizzleExecutor,
 } from '../sql/drizzle.js';
 export { Inbox, type InboxMessage, type InboxOptions, type InboxResult } from '../sql/inbox.js';
+export { type KnexDatabase, type KnexTransaction, knexDatabase, knexExecutor } from '../sql/knex.js';
+export {
+  type KyselyDatabase,
+  type KyselySqlTag,
+  type KyselyTransaction,
+  kyselyDatabase,
+  kyselyExecutor,
+} from '../sql/kysely.js';
+export { type MikroOrmDatabase, type MikroOrmManager, mikroOrmDatabase, mikroOrmExecutor } from '../sql/mikro-orm.js';
 export {
   type Mysql2Connection,
   type Mysql2Pool,
@@ -26,6 +35,7 @@ export type {
   OutboxSend,
   RelayedMessage,
 } from '../sql/outbox-relay-options.js';
+export { type PrismaDatabase, type PrismaTransaction, prismaDatabase, prismaExecutor } from '../sql/prisma.js';
 export { type RetryPolicy, retrySpanMs, type Waits } from '../sql/retry-span.js';
 export {
   isTransactionConflict,
@@ -34,6 +44,12 @@ export {
   TransactionConflictError,
 } from '../sql/retry-transaction.js';
 export { type SchemaOptions, schemaSql, schemaStatements } from '../sql/schema.js';
+export {
+  type SequelizeDatabase,
+  type SequelizeTransaction,
+  sequelizeDatabase,
+  sequelizeExecutor,
+} from '../sql/sequelize.js';
 export type { DialectName, SqlDatabase, SqlExecutor } from '../sql/sql-port.js';
 export type { SqlTelemetry } from '../sql/sql-telemetry.js';
 export { TransactionLog, type TransactionLogOptions } from '../sql/transaction-log.js';

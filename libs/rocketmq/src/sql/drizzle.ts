@@ -1,5 +1,6 @@
 // The port on a Drizzle database of PostgreSQL, MySQL or MariaDB. Structurally typed, so that Drizzle is not a dependency of this package.
 
+import { tagged, templateOf } from './placeholders.js';
 import type { DialectName, SqlDatabase, SqlExecutor } from './sql-port.js';
 
 /** Drizzle's `sql` tag. */
@@ -18,11 +19,10 @@ export interface DrizzleDatabase {
 /** A Drizzle transaction, or a database outside of one, as the port. Pass Drizzle's own `sql`. */
 export function drizzleExecutor(tx: DrizzleExecutor, sql: DrizzleSqlTag): SqlExecutor {
   const dialect = dialectOf(tx);
-  const mark = dialect === 'mysql' ? /\?/g : /\$(\d+)/g;
   return {
     dialect,
     query: async (text, parameters) => {
-      const result = await tx.execute(bind(sql, text, parameters, mark) as never);
+      const result = await tx.execute(tagged(sql, templateOf(text, parameters, dialect)) as never);
       // mysql2 returns the rows, or what a change did, beside a description of the columns.
       if (dialect === 'mysql') {
         const [rows] = result as readonly unknown[];
@@ -53,18 +53,4 @@ function dialectOf(database: object): DialectName {
 
 interface Named {
   readonly [KIND]?: string;
-}
-
-/** Converts `$2` or the second `?` in the statement to the second parameter of a template. */
-function bind(sql: DrizzleSqlTag, text: string, parameters: readonly unknown[], mark: RegExp): unknown {
-  const pieces: string[] = [];
-  const values: unknown[] = [];
-  let from = 0;
-  for (const { 0: placeholder, 1: number = values.length + 1, index } of text.matchAll(mark)) {
-    pieces.push(text.slice(from, index));
-    values.push(parameters[Number(number) - 1]);
-    from = index + placeholder.length;
-  }
-  pieces.push(text.slice(from));
-  return sql(Object.assign(pieces, { raw: pieces }), ...(values as never[]));
 }

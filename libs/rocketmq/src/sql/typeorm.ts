@@ -1,6 +1,6 @@
 // The port on TypeORM with PostgreSQL, MySQL or MariaDB. Structurally typed, so that TypeORM is not a dependency of this package.
 
-import { UsageError } from '../support/errors.js';
+import { noTransaction } from './no-transaction.js';
 import type { DialectName, SqlDatabase, SqlExecutor } from './sql-port.js';
 
 /** A TypeORM `QueryRunner`. */
@@ -33,11 +33,7 @@ export interface TypeormDataSource extends TypeormOptions {
  * @throws UsageError `NO_TRANSACTION` for an `EntityManager` without a transaction: its statements would run on any connection
  */
 export function typeormExecutor({ queryRunner }: TypeormManager): SqlExecutor {
-  if (queryRunner === undefined) {
-    const text =
-      'this EntityManager does not belong to a transaction; use the one that dataSource.transaction() passes to its callback';
-    throw new UsageError('NO_TRANSACTION', text, 'manager');
-  }
+  if (queryRunner === undefined) throw noTransaction('this EntityManager', 'dataSource.transaction()', 'manager');
   const runner = queryRunner as TypeormQueryRunner;
   return {
     dialect: dialectOf(runner),

@@ -21,7 +21,8 @@ export const outbox: OutboxStatements = {
 const LOCK_CLASS = 0x726f636b;
 
 async function lockGroup(tx: SqlExecutor, table: string, messageGroup: string): Promise<void> {
-  const lock = `SELECT pg_advisory_xact_lock(${LOCK_CLASS}, hashtext($1::text))`;
+  // As a text, because Prisma cannot read what is void.
+  const lock = `SELECT pg_advisory_xact_lock(${LOCK_CLASS}, hashtext($1::text))::text AS "locked"`;
   await tx.query(lock, [`${quoted(table, '"')}/${messageGroup}`]);
 }
 

@@ -1,0 +1,51 @@
+// The port on Kysely with PostgreSQL, MySQL or MariaDB. Structurally typed, so that Kysely is not a dependency of this package.
+
+import { noTransaction } from './no-transaction.js';
+import { tagged, templateOf } from './placeholders.js';
+import type { DialectName, SqlDatabase, SqlExecutor } from './sql-port.js';
+
+/** Kysely's `sql` tag. */
+export type KyselySqlTag = (
+  strings: TemplateStringsArray,
+  ...parameters: never[]
+) => { execute(database: never): Promise<{ readonly rows: readonly unknown[] }> };
+
+/** A Kysely transaction. */
+export interface KyselyTransaction {
+  readonly isTransaction: boolean;
+  getExecutor(): { readonly adapter: { readonly supportsReturning: boolean } };
+}
+
+/** A Kysely database. */
+export interface KyselyDatabase extends KyselyTransaction {
+  transaction(): { execute<T>(work: (trx: KyselyTransaction) => Promise<T>): Promise<T> };
+}
+
+/**
+ * A Kysely transaction as the port. Pass Kysely's own `sql`.
+ * @throws UsageError `NO_TRANSACTION` for a database: its statements would run on any connection
+ */
+export function kyselyExecutor(trx: KyselyTransaction, sql: KyselySqlTag): SqlExecutor {
+  if (!trx.isTransaction) throw noTransaction('this Kysely database', 'db.transaction().execute()', 'trx');
+  const dialect = dialectOf(trx);
+  return {
+    dialect,
+    query: async (text, parameters) => {
+      const { rows } = await tagged(sql, templateOf(text, parameters, dialect)).execute(trx as never);
+      return { rows: rows as readonly object[] };
+    },
+  };
+}
+
+/** A Kysely database as the port. Pass Kysely's own `sql`. */
+export function kyselyDatabase(database: KyselyDatabase, sql: KyselySqlTag): SqlDatabase {
+  return {
+    dialect: dialectOf(database),
+    transaction: (work) => database.transaction().execute((trx) => work(kyselyExecutor(trx, sql))),
+  };
+}
+
+/** MySQL is the one of them that cannot return what it changed. */
+function dialectOf(database: KyselyTransaction): DialectName {
+  return database.getExecutor().adapter.supportsReturning ? 'postgresql' : 'mysql';
+}
