@@ -103,7 +103,7 @@ describeWithMariaDb('the sql kit on MariaDB', () => {
     const adding = mysql2Database(pool).transaction((tx) =>
       outbox.add(tx, { topic: 'seats', body: 'x', messageGroup: '1A' }),
     );
-    await expect(adding).rejects.toMatchObject({ code: 'OUTBOX_NOT_READY' });
+    await expect(adding).rejects.toMatchObject({ code: 'TABLE_NOT_READY' });
   });
 
   it('removes a connection from the pool when it is lost', async () => {

@@ -88,6 +88,19 @@ export function portSuite(kinds: readonly PortKind[], { seats, ageOutbox }: Port
       expect(await outbox.purge(open())).toBe(3);
     });
 
+    it('finds its tables, and names what is missing in others', async () => {
+      const database = open();
+      const kinds = [new Inbox(), new Outbox(), new TransactionLog({ database })];
+      for (const kind of kinds) await kind.assertReady(database);
+      const seatsAsKeys = new Inbox({ tableName: 'seat' }).assertReady(database);
+      await expect(seatsAsKeys).rejects.toMatchObject({
+        code: 'TABLE_NOT_READY',
+        message: expect.stringContaining('table seat has no column key, created_at;'),
+      });
+      const nowhere = new Outbox({ tableName: 'no_schema.nothing' }).assertReady(database);
+      await expect(nowhere).rejects.toThrow('there is no table no_schema.nothing');
+    });
+
     it('keeps texts that look like something else to a database or its client', async () => {
       const texts = [
         '?',

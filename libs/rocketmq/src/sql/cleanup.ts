@@ -4,11 +4,14 @@ import { type Clock, HOUR_MS, type ScheduledTask, SystemClock } from '../support
 import { StateError } from '../support/errors.js';
 import { describeError, type Logger, silentLogger, unfailing } from '../support/logger.js';
 import { positive } from '../support/options.js';
+import { checkAtStart } from './readiness.js';
 import type { SqlDatabase } from './sql-port.js';
 
 /** A table with old rows: an `Inbox`, an `Outbox` or a `TransactionLog`. */
 export interface Purgeable {
   purge(database: SqlDatabase, signal?: AbortSignal): Promise<number>;
+  /** Checks at the start of an application that the table is there. */
+  assertReady?(database: SqlDatabase): Promise<void>;
 }
 
 /** The options of `SqlCleanup`. */
@@ -63,9 +66,11 @@ export class SqlCleanup {
     return ended;
   }
 
-  /** Called by Nest when the application has started. */
-  onApplicationBootstrap(): void {
-    this.start();
+  /** Called by Nest when the application has started. @throws StateError `TABLE_NOT_READY`, and then it has not started */
+  async onApplicationBootstrap(): Promise<void> {
+    const { database, tables } = this.options;
+    for (const table of tables) await checkAtStart(async () => table.assertReady?.(database));
+    if (this.state.kind !== 'stopped') this.start();
   }
 
   /** Called by Nest when the application shuts down. */

@@ -17,6 +17,8 @@ export interface TableNames {
 export interface Dialect {
   /** The DDL of all tables. Running it again changes nothing. */
   schema(tables: TableNames): readonly string[];
+  /** The names of the columns of a table; none if there is no such table. */
+  columnsOf(tx: SqlExecutor, table: string): Promise<readonly string[]>;
   readonly log: LogStatements;
   readonly outbox: OutboxStatements;
   /**

@@ -3,9 +3,10 @@
 import { HOUR_MS } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
 import { dialectOf } from './dialect.js';
+import { assertReady } from './readiness.js';
 import { assertRetention, purge } from './retention.js';
 import { type RetryPolicy, retrySpanMs } from './retry-span.js';
-import { DEFAULT_INBOX_TABLE } from './schema.js';
+import { DEFAULT_TABLES } from './schema.js';
 import type { SqlDatabase, SqlExecutor } from './sql-port.js';
 import type { SqlTelemetry } from './sql-telemetry.js';
 import { tableName } from './table-name.js';
@@ -47,7 +48,7 @@ export class Inbox {
 
   /** @throws UsageError `ILLEGAL_TABLE_NAME`; `RETENTION_TOO_SHORT`, with both times */
   constructor(options: InboxOptions = {}) {
-    this.table = tableName(options.tableName ?? DEFAULT_INBOX_TABLE);
+    this.table = tableName(options.tableName ?? DEFAULT_TABLES.inbox);
     this.retentionMs = options.retentionMs ?? DEFAULT_RETENTION_MS;
     this.telemetry = options.telemetry;
     this.assertOutlives(options.retryPolicy);
@@ -74,6 +75,14 @@ export class Inbox {
     if (await dialectOf(tx).insertKey(tx, this.table, keyOf(key))) return { first: true, result: await work() };
     this.telemetry?.inboxHit(typeof key === 'string' ? undefined : key.consumerGroup);
     return { first: false };
+  }
+
+  /**
+   * Checks that the table is there, with all columns. `SqlCleanup` does that when an application starts.
+   * @throws StateError `TABLE_NOT_READY` that names what is missing; errors of the database
+   */
+  assertReady(database: SqlDatabase): Promise<void> {
+    return assertReady(database, { inbox: this.table });
   }
 
   /**

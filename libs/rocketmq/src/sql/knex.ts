@@ -1,6 +1,6 @@
 // The port on Knex with PostgreSQL, MySQL or MariaDB. Structurally typed, so that Knex is not a dependency of this package.
 
-import { noTransaction } from './no-transaction.js';
+import { noTransaction } from './misuse.js';
 import { templateOf } from './placeholders.js';
 import type { DialectName, SqlDatabase, SqlExecutor } from './sql-port.js';
 

@@ -8,6 +8,7 @@ import type { OutboxLag } from './outbox.js';
 import { OutboxClaims } from './outbox-claims.js';
 import { OutboxPass, type RelayCounts } from './outbox-pass.js';
 import { type OutboxRelayOptions, type RelaySettings, relaySettings } from './outbox-relay-options.js';
+import { checkAtStart } from './readiness.js';
 import { retryTransaction } from './retry-transaction.js';
 
 /** What a relay has done since it was created, and its backlog. */
@@ -111,9 +112,11 @@ export class OutboxRelay {
     return { ...lag, sent, failed, givenUp };
   }
 
-  /** Called by Nest when producers are running. */
-  onApplicationBootstrap(): void {
-    this.start();
+  /** Called by Nest when producers are running. @throws StateError `TABLE_NOT_READY`, and then it has not started */
+  async onApplicationBootstrap(): Promise<void> {
+    const { outbox, database } = this.settings;
+    await checkAtStart(() => outbox.assertReady(database));
+    if (this.state.kind !== 'stopped') this.start();
   }
 
   /** Called by Nest before producers close. */

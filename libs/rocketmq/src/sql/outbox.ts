@@ -8,8 +8,9 @@ import { positive, positiveInteger } from '../support/options.js';
 import { systemRandom } from '../support/random.js';
 import { dialectOf } from './dialect.js';
 import { type OutboxMessage, toColumns } from './outbox-message.js';
+import { assertReady } from './readiness.js';
 import { purge } from './retention.js';
-import { DEFAULT_OUTBOX_TABLE } from './schema.js';
+import { DEFAULT_TABLES } from './schema.js';
 import type { SqlDatabase, SqlExecutor } from './sql-port.js';
 import type { SqlTelemetry } from './sql-telemetry.js';
 import { tableName } from './table-name.js';
@@ -71,7 +72,7 @@ export class Outbox {
 
   /** @throws UsageError `ILLEGAL_TABLE_NAME`; `ILLEGAL_OPTION` that names the option */
   constructor(options: OutboxOptions = {}) {
-    this.table = tableName(options.tableName ?? DEFAULT_OUTBOX_TABLE);
+    this.table = tableName(options.tableName ?? DEFAULT_TABLES.outbox);
     this.retentionMs = positive('retentionMs', options.retentionMs ?? DEFAULT_RETENTION_MS);
     this.clock = options.clock ?? new SystemClock();
     this.maxDelayMs = positive('maxDelayMs', options.maxDelayMs ?? LIMITS.delayMs);
@@ -119,6 +120,14 @@ export class Outbox {
     const count = await dialectOf(tx).outbox.retryParked(tx, this.table, ids);
     for (const wake of this.watchers) wake();
     return count;
+  }
+
+  /**
+   * Checks that the table is, and on MySQL that of its locks there, with all columns. `OutboxRelay` and `SqlCleanup` do that when an application starts.
+   * @throws StateError `TABLE_NOT_READY` that names what is missing; errors of the database
+   */
+  assertReady(database: SqlDatabase): Promise<void> {
+    return assertReady(database, { outbox: this.table });
   }
 
   /**

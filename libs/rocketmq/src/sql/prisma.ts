@@ -1,6 +1,6 @@
 // The port on Prisma with PostgreSQL, MySQL or MariaDB. Structurally typed, so that Prisma is not a dependency of this package.
 
-import { noTransaction } from './no-transaction.js';
+import { noTransaction } from './misuse.js';
 import type { DialectName, SqlDatabase, SqlExecutor } from './sql-port.js';
 
 /** An interactive transaction of Prisma. */

@@ -1,12 +1,14 @@
 // The names of the tables, and the statements that create them. Nothing here runs them.
 
-import { dialectOf } from './dialect.js';
+import { dialectOf, type TableNames } from './dialect.js';
 import type { DialectName } from './sql-port.js';
 import { tableName } from './table-name.js';
 
-export const DEFAULT_TRANSACTION_LOG_TABLE = 'rocketmq_transaction_log';
-export const DEFAULT_INBOX_TABLE = 'rocketmq_inbox';
-export const DEFAULT_OUTBOX_TABLE = 'rocketmq_outbox';
+export const DEFAULT_TABLES: TableNames = {
+  log: 'rocketmq_transaction_log',
+  inbox: 'rocketmq_inbox',
+  outbox: 'rocketmq_outbox',
+};
 
 /** The database, and the names of the tables, `name` or `schema.name`. */
 export interface SchemaOptions {
@@ -36,8 +38,8 @@ export function schemaSql(options: SchemaOptions = {}): string {
  */
 export function schemaStatements(options: SchemaOptions = {}): readonly string[] {
   return dialectOf(options).schema({
-    log: tableName(options.transactionLogTable ?? DEFAULT_TRANSACTION_LOG_TABLE),
-    inbox: tableName(options.inboxTable ?? DEFAULT_INBOX_TABLE),
-    outbox: tableName(options.outboxTable ?? DEFAULT_OUTBOX_TABLE),
+    log: tableName(options.transactionLogTable ?? DEFAULT_TABLES.log),
+    inbox: tableName(options.inboxTable ?? DEFAULT_TABLES.inbox),
+    outbox: tableName(options.outboxTable ?? DEFAULT_TABLES.outbox),
   });
 }

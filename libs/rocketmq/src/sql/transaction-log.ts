@@ -11,9 +11,10 @@ import { withDeadline } from '../support/deadline.js';
 import { UsageError } from '../support/errors.js';
 import { positive, positiveInteger } from '../support/options.js';
 import { dialectOf, type Written } from './dialect.js';
+import { assertReady, checkAtStart } from './readiness.js';
 import { assertRetention, purge } from './retention.js';
 import { retryTransaction } from './retry-transaction.js';
-import { DEFAULT_TRANSACTION_LOG_TABLE } from './schema.js';
+import { DEFAULT_TABLES } from './schema.js';
 import { isDuplicate, isRowLocked } from './sql-errors.js';
 import type { SqlDatabase, SqlExecutor } from './sql-port.js';
 import { tableName } from './table-name.js';
@@ -96,7 +97,7 @@ export class TransactionLog {
    */
   constructor(options: TransactionLogOptions) {
     this.database = options.database;
-    this.table = tableName(options.tableName ?? DEFAULT_TRANSACTION_LOG_TABLE);
+    this.table = tableName(options.tableName ?? DEFAULT_TABLES.log);
     this.clock = options.clock ?? new SystemClock();
     this.lockTimeoutMs = lockTimeoutOf(options);
     const retentionMs = options.retentionMs ?? DEFAULT_RETENTION_MS;
@@ -161,6 +162,19 @@ export class TransactionLog {
       if (check.signal.aborted || isRowLocked(error)) return 'unknown';
       throw error;
     }
+  }
+
+  /**
+   * Checks that the table is there, with all columns. In a Nest application that happens at the start.
+   * @throws StateError `TABLE_NOT_READY` that names what is missing; errors of the database
+   */
+  assertReady(database: SqlDatabase = this.database): Promise<void> {
+    return assertReady(database, { log: this.table });
+  }
+
+  /** Called by Nest when the application has started. @throws StateError `TABLE_NOT_READY` */
+  onApplicationBootstrap(): Promise<void> {
+    return checkAtStart(() => this.assertReady());
   }
 
   /**

@@ -9,7 +9,7 @@ import { log } from './log.js';
 import { GROUP_LOCKS, groupLocksOf, outbox } from './outbox.js';
 import { AGE, affectedRows, marks } from './statements.js';
 
-export const mysql: Dialect = { schema, log, outbox, insertKey, deleteOld };
+export const mysql: Dialect = { schema, columnsOf, log, outbox, insertKey, deleteOld };
 
 /** Names that others choose are bytes, since character types take strings for equal that differ in case or in spaces at the end. */
 const KEY_BYTES = 1_020;
@@ -51,6 +51,14 @@ function schema({ log, inbox, outbox }: TableNames): string[] {
 ) ENGINE = InnoDB`,
     `INSERT IGNORE INTO ${groupLocksOf(outbox)} (\`slot\`) VALUES ${Array.from({ length: GROUP_LOCKS }, (_, slot) => `(${slot})`).join(', ')}`,
   ];
+}
+
+async function columnsOf(tx: SqlExecutor, table: string): Promise<readonly string[]> {
+  const [name, schemaName = null] = table.split('.').reverse();
+  const text =
+    'SELECT `column_name` AS `name` FROM `information_schema`.`columns` WHERE `table_schema` = COALESCE(?, DATABASE()) AND `table_name` = ?';
+  const { rows } = await tx.query(text, [schemaName, name]);
+  return (rows as readonly { readonly name: string }[]).map(({ name: column }) => column);
 }
 
 async function insertKey(tx: SqlExecutor, table: string, key: string): Promise<boolean> {

@@ -2,8 +2,8 @@
 // the change itself decides whether the claim holds, so it waits for no one but another relay that claims the same rows.
 
 import { createHash } from 'node:crypto';
-import { StateError } from '../../support/errors.js';
 import type { ClaimedRow, ClaimOptions, FailedRow, LagRow, OutboxStatements, ParkedRow } from '../dialect.js';
+import { notReady } from '../misuse.js';
 import type { OutboxColumns } from '../outbox-message.js';
 import type { SqlExecutor } from '../sql-port.js';
 import { quoted } from '../table-name.js';
@@ -33,8 +33,7 @@ async function lockGroup(tx: SqlExecutor, table: string, messageGroup: string): 
   const slot = createHash('sha256').update(messageGroup).digest().readUInt16BE() % GROUP_LOCKS;
   const text = `SELECT \`slot\` FROM ${groupLocksOf(table)} WHERE \`slot\` = ? FOR UPDATE`;
   if ((await tx.query(text, [slot])).rows.length > 0) return;
-  const problem = `table ${groupLocksOf(table)} has no row ${slot}; create the tables by the statements of schemaStatements(); nothing was added`;
-  throw new StateError('OUTBOX_NOT_READY', problem);
+  throw notReady(`table ${table}_lock has no row ${slot}`);
 }
 
 async function insert(tx: SqlExecutor, table: string, id: string, columns: OutboxColumns): Promise<void> {

@@ -6,7 +6,7 @@ import { quoted } from '../table-name.js';
 import { log } from './log.js';
 import { outbox } from './outbox.js';
 
-export const postgresql: Dialect = { schema, log, outbox, insertKey, deleteOld };
+export const postgresql: Dialect = { schema, columnsOf, log, outbox, insertKey, deleteOld };
 
 function schema({ log, inbox, outbox }: TableNames): string[] {
   return [
@@ -56,6 +56,13 @@ function outboxSchema(name: string): string[] {
 function indexName(table: string, what: string): string {
   const name = table.slice(table.indexOf('.') + 1);
   return `"${name.slice(0, 62 - what.length)}_${what}"`;
+}
+
+async function columnsOf(tx: SqlExecutor, table: string): Promise<readonly string[]> {
+  const text =
+    'SELECT "attname"::text AS "name" FROM "pg_attribute" WHERE "attrelid" = to_regclass($1::text) AND "attnum" > 0 AND NOT "attisdropped"';
+  const { rows } = await tx.query(text, [quoted(table, '"')]);
+  return (rows as readonly { readonly name: string }[]).map(({ name }) => name);
 }
 
 async function insertKey(tx: SqlExecutor, table: string, key: string): Promise<boolean> {

@@ -1,0 +1,69 @@
+import { PGlite } from '@electric-sql/pglite';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { INestApplicationContext, Provider } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { SqlCleanup } from './cleanup.js';
+import { Inbox } from './inbox.js';
+import { Outbox } from './outbox.js';
+import { OutboxRelay } from './outbox-relay.js';
+import { schemaSql } from './schema.js';
+import type { SqlDatabase } from './sql-port.js';
+import { TransactionLog } from './transaction-log.js';
+
+describe('an application with the kit', () => {
+  let empty: PGlite;
+  let whole: PGlite;
+  let old: PGlite;
+
+  beforeAll(async () => {
+    [empty, whole, old] = await Promise.all([PGlite.create(), PGlite.create(), PGlite.create()]);
+    await whole.exec(schemaSql());
+    await old.exec(`${schemaSql()} ALTER TABLE rocketmq_outbox DROP COLUMN claim, DROP COLUMN last_error`);
+  });
+  afterAll(() => Promise.all([empty?.close(), whole?.close(), old?.close()]));
+
+  const away: SqlDatabase = { transaction: () => Promise.reject(new Error('connect ECONNREFUSED')) };
+  const send = async (): Promise<void> => {};
+  const logOn = (database: SqlDatabase) => new TransactionLog({ database });
+  const relayOn = (database: SqlDatabase) => new OutboxRelay({ outbox: new Outbox(), database, send });
+  const cleanupOn = (database: SqlDatabase) => new SqlCleanup({ database, tables: [new Inbox(), new Outbox()] });
+  const kinds = [logOn, relayOn, cleanupOn];
+
+  function start(instance: object): Promise<INestApplicationContext> {
+    const providers: Provider[] = [{ provide: instance.constructor, useValue: instance }];
+    class App {}
+    return NestFactory.createApplicationContext({ module: App, providers }, { logger: false, abortOnError: false });
+  }
+
+  it.each(kinds)('starts when the tables are there: %p', async (kind) => {
+    await (await start(kind(whole))).close();
+  });
+
+  it.each(kinds)('does not start without the tables: %p', async (kind) => {
+    await expect(start(kind(empty))).rejects.toMatchObject({
+      code: 'TABLE_NOT_READY',
+      message: expect.stringContaining('there is no table rocketmq_'),
+    });
+  });
+
+  it('names each column that is missing', async () => {
+    const missing = 'table rocketmq_outbox has no column claim, last_error;';
+    await expect(start(relayOn(old))).rejects.toThrow(missing);
+    await expect(start(cleanupOn(old))).rejects.toThrow(missing);
+    await (await start(logOn(old))).close();
+  });
+
+  it('leaves a relay that was refused stopped', async () => {
+    const sent: unknown[] = [];
+    const outbox = new Outbox();
+    const relay = new OutboxRelay({ outbox, database: old, send: async (message) => void sent.push(message) });
+    await expect(start(relay)).rejects.toThrow('TABLE_NOT_READY');
+    await expect(relay.runOnce()).rejects.toThrow('claim');
+    await relay.stop();
+    expect(sent).toEqual([]);
+  });
+
+  it.each(kinds)('starts while the database is away: %p', async (kind) => {
+    await (await start(kind(away))).close();
+  });
+});
