@@ -15,16 +15,22 @@ export function portFrom(env, variable, otherwise) {
   throw new Error(`${variable} must be a port from 1 to 65535, not "${text}"`);
 }
 
+/** Below those that systems give to outgoing connections, so that none of these takes the port before it is used. */
+const FREE_PORTS = { first: 12_000, count: 18_000 };
+
 /** A port that nobody has. @returns {Promise<number>} */
 export async function freePort() {
-  const probe = createServer();
-  await new Promise((resolve, reject) => {
-    probe.once('error', reject);
-    probe.listen({ port: 0, host: '127.0.0.1' }, () => resolve(undefined));
-  });
-  const { port } = /** @type {import('node:net').AddressInfo} */ (probe.address());
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
+  for (let tries = 1; ; tries++) {
+    const port = FREE_PORTS.first + Math.floor(Math.random() * FREE_PORTS.count);
+    const probe = createServer();
+    const isFree = await new Promise((resolve) => {
+      probe.once('error', () => resolve(false));
+      probe.listen({ port, host: '127.0.0.1', exclusive: true }, () => resolve(true));
+    });
+    if (isFree) await new Promise((resolve) => probe.close(resolve));
+    if (isFree) return port;
+    if (tries === 100) throw new Error('no free port was found');
+  }
 }
 
 /**

@@ -2,10 +2,10 @@
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
+import { freePort } from '../../scripts/demo/demo-ports.mjs';
 
 const root = process.cwd();
 const COPIED = ['package.json', 'nest-cli.json', 'tsconfig.base.json', 'tsconfig.json', 'scripts', 'libs', 'apps'];
@@ -54,16 +54,6 @@ function linkPackages(copy: string): void {
   }
 }
 
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  await Promise.all(
-    servers.map((server) => new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()))),
-  );
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
-}
-
 /** `npm start` in a copy of the repository. */
 export class DemoRun {
   output = '';
@@ -84,7 +74,9 @@ export class DemoRun {
 
   /** Starts it; `env` adds to the environment. Does not wait until it is ready. */
   static async start(copy: string, env: Record<string, string> = {}): Promise<DemoRun> {
-    const [order, inventory, broker] = await freePorts(3);
+    const ports = new Set<number>();
+    while (ports.size < 3) ports.add(await freePort());
+    const [order, inventory, broker] = ports;
     const npm = spawn('npm', ['start'], {
       cwd: copy,
       env: {
