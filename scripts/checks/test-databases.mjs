@@ -1,10 +1,10 @@
-// npm run test:databases [-- --seed S] [--transactions N]: the race between local transactions, checks and kills, on PostgreSQL and MariaDB at each
-// isolation level, on servers of its own. Prints the seed; the last line is `N passed, N failed`. A server that is not installed is left out with a notice.
+// npm run test:databases [-- --seed S] [--transactions N]: the race between local transactions, checks and kills, on PostgreSQL, MariaDB and MySQL at
+// each isolation level, on servers of its own. Prints the seed; the last line is `N passed, N failed`. A server that is not installed is left out with a notice.
 
 import { parseArgs } from 'node:util';
 import { race } from '../../test/sql/support/race.ts';
-import { MARIADB, POSTGRESQL } from '../../test/sql/support/servers.ts';
-import { hasMariaDb } from '../../test/support/mariadb-server.ts';
+import { MYSQL, POSTGRESQL } from '../../test/sql/support/servers.ts';
+import { hasMySql, MYSQL_PRODUCTS } from '../../test/support/mysql-server.ts';
 import { postgresFolder } from '../../test/support/postgres-server.ts';
 import { Checks } from '../support/checks.mjs';
 
@@ -32,7 +32,7 @@ async function racesOn(name, server) {
 
 const races = /** @type {const} */ ([
   ['PostgreSQL', POSTGRESQL, postgresFolder() !== undefined],
-  ['MariaDB', MARIADB, hasMariaDb()],
+  ...MYSQL_PRODUCTS.map((product) => /** @type {const} */ ([product, MYSQL[product], hasMySql(product)])),
 ]).map(([name, server, isInstalled]) => {
   if (isInstalled) return racesOn(name, server);
   process.stdout.write(`${name} is not installed, so its races did not run\n`);

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Connection, MINUTE_MS, Producer, PushConsumer } from 'nestjs-rocketmq/client';
 import { Outbox, OutboxRelay, TransactionLog } from 'nestjs-rocketmq/sql';
 import { TestBroker } from 'nestjs-rocketmq/testing';
-import { describeWithMariaDb, MariaDb } from '../support/mariadb.js';
+import { describeWithMySql, MySqlServer } from '../support/mysql.js';
 import { describeWithPostgres, Postgres } from '../support/postgres.js';
 import { relayViolations } from '../support/relay-history.js';
 import { agreementViolations } from '../support/transaction-agreement.js';
@@ -108,11 +108,11 @@ describeWithPostgres('a killed process, with PostgreSQL', () => {
   afterAll(() => postgres?.stop());
 });
 
-describeWithMariaDb('a killed process, with MariaDB', () => {
-  let mariaDb: MariaDb;
+describeWithMySql('a killed process, with', (product) => {
+  let server: MySqlServer;
   beforeAll(async () => {
-    mariaDb = await MariaDb.start();
+    server = await MySqlServer.start(product);
   });
-  suite(() => ({ kind: 'mariadb', address: mariaDb.address }));
-  afterAll(() => mariaDb?.stop());
+  suite(() => ({ kind: 'mysql', address: server.address }));
+  afterAll(() => server?.stop());
 });

@@ -19,14 +19,14 @@ import {
   TransactionLog,
 } from 'nestjs-rocketmq/sql';
 import { TestBroker } from 'nestjs-rocketmq/testing';
-import { describeWithMariaDb } from '../support/mariadb.js';
+import { describeWithMySql } from '../support/mysql.js';
 import { describeWithPostgres } from '../support/postgres.js';
 import { agreementViolations } from '../support/transaction-agreement.js';
 import { until } from '../support/until.js';
 import { ORDERS } from './support/crash-job.js';
 import { column, type OpenDatabase, openDatabase } from './support/databases.js';
 import { seeded } from './support/race-job.js';
-import { MARIADB, POSTGRESQL, type Server } from './support/servers.js';
+import { MYSQL, POSTGRESQL, type Server } from './support/servers.js';
 
 const neverAborted = (): AbortSignal => new AbortController().signal;
 /** Short, so that a check during a running transaction does not delay the test. */
@@ -35,7 +35,7 @@ const LOCK_TIMEOUT_MS = 20;
 const LOCAL_TRANSACTION_TIMEOUT_MS = 5 * SECOND_MS;
 
 describeWithPostgres('local transactions and checks on PostgreSQL', () => racesAtEachLevel(POSTGRESQL));
-describeWithMariaDb('local transactions and checks on MariaDB', () => racesAtEachLevel(MARIADB));
+describeWithMySql('local transactions and checks on', (product) => racesAtEachLevel(MYSQL[product]));
 
 function racesAtEachLevel(server: Server): void {
   describe.each(Object.entries(server.isolation))('under %s', (_, setting) => racesOf(server, setting));

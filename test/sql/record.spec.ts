@@ -9,14 +9,14 @@ import { Connection, MINUTE_MS, Producer } from 'nestjs-rocketmq/client';
 import { mysql2Database, mysql2Executor, poolDatabase, type SqlExecutor, TransactionLog } from 'nestjs-rocketmq/sql';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import type { EntityManager } from 'typeorm';
-import { describeWithMariaDb, MariaDb } from '../support/mariadb.js';
+import { describeWithMySql, MySqlServer } from '../support/mysql.js';
 import { describeWithPostgres } from '../support/postgres.js';
 import { ProducerBench } from '../support/producer-bench.js';
 import { ORDERS } from './support/crash-job.js';
 import { column, MYSQL_TABLES, TABLES } from './support/databases.js';
 import { PostgresClients } from './support/postgres-clients.js';
 import { recordSuite } from './support/record-suite.js';
-import { MARIADB } from './support/servers.js';
+import { MYSQL } from './support/servers.js';
 import { byDrizzle, bySavepoint, byTypeorm } from './support/transaction-kinds.js';
 
 const neverAborted = new AbortController().signal;
@@ -52,12 +52,12 @@ describe('TransactionLog.record on PGlite', () => {
   });
 });
 
-describeWithMariaDb('TransactionLog.record on MariaDB', () => {
-  describe.each(Object.entries(MARIADB.isolation))('under %s', (_, isolation) => {
-    let server: MariaDb;
+describeWithMySql('TransactionLog.record on', (product) => {
+  describe.each(Object.entries(MYSQL[product].isolation))('under %s', (_, isolation) => {
+    let server: MySqlServer;
     let pool: mysql.Pool;
     beforeAll(async () => {
-      server = await MariaDb.start([isolation]);
+      server = await MySqlServer.start(product, [isolation]);
       pool = mysql.createPool(server.address);
       for (const statement of MYSQL_TABLES) await pool.query(statement);
     });

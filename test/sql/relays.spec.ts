@@ -6,16 +6,16 @@ import { MINUTE_MS } from 'nestjs-rocketmq/client';
 import { Outbox, OutboxRelay, retryTransaction, type SqlExecutor } from 'nestjs-rocketmq/sql';
 import { withCheckpoints } from 'nestjs-rocketmq/testing';
 import { ManualClock } from '../../libs/rocketmq/src/support/manual-clock.js';
-import { describeWithMariaDb } from '../support/mariadb.js';
+import { describeWithMySql } from '../support/mysql.js';
 import { describeWithPostgres } from '../support/postgres.js';
 import { type AddedMessage, relayViolations } from '../support/relay-history.js';
 import { column, type OpenDatabase, openDatabase } from './support/databases.js';
-import { MARIADB, POSTGRESQL, type Server } from './support/servers.js';
+import { MYSQL, POSTGRESQL, type Server } from './support/servers.js';
 
 const UNSENT = `SELECT count(*) FROM rocketmq_outbox WHERE state = 'unsent'`;
 
 describeWithPostgres('several relays of one outbox on PostgreSQL', () => relaysAtEachLevel(POSTGRESQL));
-describeWithMariaDb('several relays of one outbox on MariaDB', () => relaysAtEachLevel(MARIADB));
+describeWithMySql('several relays of one outbox on', (product) => relaysAtEachLevel(MYSQL[product]));
 
 function relaysAtEachLevel(server: Server): void {
   describe.each(Object.entries(server.isolation))('under %s', (_, setting) => relaysOn(server, setting));
@@ -119,7 +119,7 @@ function relaysOn({ start, waiting }: Server, isolation: string): void {
         await outbox.add(other, { topic: 'steps', body: '2', messageGroup: 'g' });
         order.push('second added');
       });
-      // MariaDB shows what it has collected until nobody has looked for 0.1 s.
+      // InnoDB shows what it has collected until nobody has looked for 0.1 s.
       while ((await tx.query(waiting, [])).rows.length === 0) await sleep(200);
       order.push('first commits');
     });

@@ -4,14 +4,14 @@ import { PGlite } from '@electric-sql/pglite';
 import mysql from 'mysql2/promise';
 import { mysql2Database, poolDatabase, type SqlDatabase, schemaSql, schemaStatements } from 'nestjs-rocketmq/sql';
 import pg from 'pg';
-import type { MariaDbAddress } from '../../support/mariadb-server.js';
+import type { MySqlAddress } from '../../support/mysql-server.js';
 import type { PostgresAddress } from '../../support/postgres.js';
 
 /** The location of a database. */
 export type DatabasePlace =
   | { readonly kind: 'pglite'; readonly folder: string }
   | { readonly kind: 'postgres'; readonly address: PostgresAddress }
-  | { readonly kind: 'mariadb'; readonly address: MariaDbAddress };
+  | { readonly kind: 'mysql'; readonly address: MySqlAddress };
 
 export interface OpenDatabase {
   readonly port: SqlDatabase;
@@ -34,7 +34,7 @@ export async function openDatabase(place: DatabasePlace): Promise<OpenDatabase> 
     await database.exec(TABLES);
     return { port: database, close: () => database.close() };
   }
-  if (place.kind === 'mariadb') {
+  if (place.kind === 'mysql') {
     const pool = mysql.createPool({ ...place.address, connectionLimit: 10 });
     for (const statement of MYSQL_TABLES) await pool.query(statement);
     return { port: mysql2Database(pool), close: () => pool.end() };

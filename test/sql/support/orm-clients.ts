@@ -20,10 +20,10 @@ import {
 } from 'nestjs-rocketmq/sql';
 import pg from 'pg';
 import { DataTypes, Sequelize } from 'sequelize';
-import type { MariaDbAddress } from '../../support/mariadb-server.js';
+import type { MySqlAddress } from '../../support/mysql-server.js';
 import type { PostgresAddress } from '../../support/postgres.js';
 import type { PortKind } from './port-suite.js';
-import { type Prisma, prismaOnMariaDb, prismaOnPostgres } from './prisma-clients.js';
+import { type Prisma, prismaOnMySql, prismaOnPostgres } from './prisma-clients.js';
 
 const Seat = new EntitySchema<{ name: string }>({
   name: 'Seat',
@@ -57,12 +57,12 @@ export class OrmClients {
     });
   }
 
-  static async onMariaDb(address: MariaDbAddress): Promise<OrmClients> {
+  static async onMySql(address: MySqlAddress): Promise<OrmClients> {
     const { user, database, socketPath } = address;
     const connection = { socketPath };
     const orm = await MySqlOrm.init({ user, dbName: database, driverOptions: { connection }, entities: [Seat] });
     return new OrmClients({
-      prisma: prismaOnMariaDb(address),
+      prisma: prismaOnMySql(address),
       knex: knex({ client: 'mysql2', connection: address }),
       kysely: new Kysely({ dialect: new MysqlDialect({ pool: mysql.createPool(address) }) }),
       sequelize: new Sequelize({

@@ -1,6 +1,6 @@
 // The servers that the tests of the sql kit run on, and the statements that differ between them.
 
-import { MariaDb } from '../../support/mariadb-server.js';
+import { type MySqlProduct, MySqlServer } from '../../support/mysql-server.js';
 import { Postgres } from '../../support/postgres-server.js';
 import type { DatabasePlace } from './databases.js';
 
@@ -33,19 +33,21 @@ export const POSTGRESQL: Server = {
   waiting: `SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`,
 };
 
-export const MARIADB: Server = {
+const mySql = (product: MySqlProduct): Server => ({
   isolation: {
     'REPEATABLE READ': 'transaction-isolation=REPEATABLE-READ',
     'READ COMMITTED': 'transaction-isolation=READ-COMMITTED',
     SERIALIZABLE: 'transaction-isolation=SERIALIZABLE',
   },
   start: async (setting) => {
-    const mariaDb = await MariaDb.start(setting === undefined ? [] : [setting]);
-    return { place: { kind: 'mariadb', address: mariaDb.address }, stop: () => mariaDb.stop() };
+    const server = await MySqlServer.start(product, setting === undefined ? [] : [setting]);
+    return { place: { kind: 'mysql', address: server.address }, stop: () => server.stop() };
   },
   pause: (seconds) => `SELECT SLEEP(${seconds})`,
   endOfConnection: 'KILL CONNECTION_ID()',
-  oldKeys:
-    'INSERT INTO rocketmq_inbox SELECT CONCAT("old-", seq), UTC_TIMESTAMP(3) - INTERVAL 8 DAY FROM seq_1_to_5000',
+  oldKeys: `INSERT INTO rocketmq_inbox SELECT CONCAT('old-', UUID()), UTC_TIMESTAMP(3) - INTERVAL 8 DAY
+    FROM information_schema.COLUMNS a, information_schema.COLUMNS b LIMIT 5000`,
   waiting: `SELECT 1 FROM information_schema.INNODB_TRX WHERE trx_state = 'LOCK WAIT'`,
-};
+});
+
+export const MYSQL: Readonly<Record<MySqlProduct, Server>> = { MariaDB: mySql('MariaDB'), MySQL: mySql('MySQL') };

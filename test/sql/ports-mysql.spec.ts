@@ -1,4 +1,4 @@
-// nestjs-rocketmq/sql with each database library on a real MariaDB.
+// nestjs-rocketmq/sql with each database library on a real MySQL and MariaDB.
 
 import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { sql } from 'drizzle-orm';
@@ -16,7 +16,7 @@ import {
   typeormExecutor,
 } from 'nestjs-rocketmq/sql';
 import { DataSource, EntitySchema } from 'typeorm';
-import { describeWithMariaDb, MariaDb } from '../support/mariadb.js';
+import { describeWithMySql, MySqlServer } from '../support/mysql.js';
 import { OrmClients, ormKinds } from './support/orm-clients.js';
 import { type PortKind, portSuite } from './support/port-suite.js';
 
@@ -26,23 +26,28 @@ const Seat = new EntitySchema<{ name: string }>({
   columns: { name: { type: 'varchar', primary: true } },
 });
 
-describeWithMariaDb('the sql kit on MariaDB', () => {
-  let server: MariaDb;
+describeWithMySql('the sql kit on', (product) => {
+  let server: MySqlServer;
   let pool: mysql.Pool;
   let db: MySql2Database;
   let dataSource: DataSource;
   let orms: OrmClients;
 
   beforeAll(async () => {
-    server = await MariaDb.start();
+    server = await MySqlServer.start(product);
     pool = mysql.createPool(server.address);
     db = drizzle(pool);
     const { user: username, ...address } = server.address;
-    dataSource = new DataSource({ type: 'mariadb', ...address, username, entities: [Seat] });
+    dataSource = new DataSource({
+      type: product === 'MySQL' ? 'mysql' : 'mariadb',
+      ...address,
+      username,
+      entities: [Seat],
+    });
     await dataSource.initialize();
     const tables = [...schemaStatements({ dialect: 'mysql' }), 'CREATE TABLE seat (name varchar(255) PRIMARY KEY)'];
     for (const statement of tables) await pool.query(statement);
-    orms = await OrmClients.onMariaDb(server.address);
+    orms = await OrmClients.onMySql(server.address);
   });
   afterAll(async () => {
     await orms?.close();
