@@ -56,7 +56,7 @@ function programOf(product: MySqlProduct): Program | undefined {
     server,
     user: undefined,
     initialize: (data) => [server, ...options, `--datadir=${data}`],
-    settings: [...asRoot, 'skip-log-bin', 'mysqlx=OFF'],
+    settings: [...asRoot, 'skip-log-bin', 'mysqlx=OFF', 'secure-file-priv=NULL'],
   };
 }
 

@@ -67,6 +67,24 @@ export function portSuite(kinds: readonly PortKind[], { seats, ageOutbox }: Port
       await expect(fenced).rejects.toBeInstanceOf(TransactionFencedError);
     });
 
+    it('commits nothing of a transaction that swallows the error of its record', async () => {
+      const log = new TransactionLog({ database: open() });
+      await log.check({ transactionId: 'T1', topic: 'seats', signal: new AbortController().signal });
+      let error: unknown;
+      const swallowing = transact(async (tx, book) => {
+        await book();
+        await log.record(tx, { transactionId: 'T1', topic: 'seats' }).catch((thrown) => {
+          error = thrown;
+        });
+        await book().catch(() => undefined);
+      });
+      await swallowing.catch(() => undefined);
+      expect(error).toBeInstanceOf(TransactionFencedError);
+      expect(await seats()).toBe(0);
+      await transact((_tx, book) => book());
+      expect(await seats()).toBe(1);
+    });
+
     it('adds to the outbox with its effects, and relays', async () => {
       const outbox = new Outbox();
       const sent: string[] = [];

@@ -3,6 +3,8 @@
 const UNIQUE_VIOLATION = ['23505', 'ER_DUP_ENTRY', 1062, '1062'];
 const LOCK_NOT_AVAILABLE = ['55P03'];
 const NO_SAVEPOINT = ['ER_SP_DOES_NOT_EXIST', 1305, '1305'];
+const NOT_PREPARED = ['ER_UNSUPPORTED_PS', 1295, '1295'];
+const IN_TRANSACTION = ['ER_CANT_CHANGE_TX_CHARACTERISTICS', 1568, '1568'];
 /** MySQL's lock wait timeout undoes the statement only, so its transaction must be repeated as after a deadlock. */
 const CONFLICTS = {
   'a serialization failure': ['40001', 'ER_CHECKREAD', 1020, '1020'],
@@ -35,6 +37,16 @@ export function isRowLocked(error: unknown): boolean {
 /** Whether MySQL knows no savepoint of that name. */
 export function isNoSavepoint(error: unknown): boolean {
   return hasCode(error, NO_SAVEPOINT);
+}
+
+/** Whether MySQL takes the statement as text only, and the client prepares it. */
+export function isNotPrepared(error: unknown): boolean {
+  return hasCode(error, NOT_PREPARED);
+}
+
+/** Whether MySQL refused a statement because a transaction runs. */
+export function isInTransaction(error: unknown): boolean {
+  return hasCode(error, IN_TRANSACTION);
 }
 
 /** Which conflict with another transaction the error means; undefined for none. Nothing of the transaction is committed. */

@@ -5,7 +5,14 @@
 
 import type { Resolution } from '../../producer/transactions/transaction.js';
 import type { LogRow, LogStatements, TransactionEnd, Written } from '../dialect.js';
-import { conflictOf, isDuplicate, isNoSavepoint, RowLockedError } from '../sql-errors.js';
+import {
+  conflictOf,
+  isDuplicate,
+  isInTransaction,
+  isNoSavepoint,
+  isNotPrepared,
+  RowLockedError,
+} from '../sql-errors.js';
 import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
 import { quoted } from '../table-name.js';
 import { notInTransaction } from '../transaction-log-errors.js';
@@ -35,24 +42,39 @@ async function record(tx: SqlExecutor, { table, transactionId, topic }: LogRow):
 
 /** Outside of a transaction a savepoint ends with the statement that sets it. Other signs of a transaction need privileges. */
 async function assertInTransaction(tx: SqlExecutor): Promise<void> {
-  await tx.query(`SAVEPOINT ${SAVEPOINT}`, []);
   try {
+    await tx.query(`SAVEPOINT ${SAVEPOINT}`, []);
     await tx.query(`RELEASE SAVEPOINT ${SAVEPOINT}`, []);
   } catch (error) {
-    throw isNoSavepoint(error) ? notInTransaction() : error;
+    const isOpen = isNotPrepared(error) ? await refusesCharacteristics(tx) : !isNoSavepoint(error);
+    if (!isOpen) throw notInTransaction();
+    if (!isNotPrepared(error)) throw error;
+  }
+}
+
+/** Clients such as Prisma prepare each statement, and MySQL (unlike MariaDB) does not prepare savepoints. */
+async function refusesCharacteristics(tx: SqlExecutor): Promise<boolean> {
+  try {
+    await tx.query('SET TRANSACTION READ WRITE', []);
+    return false;
+  } catch (error) {
+    if (isInTransaction(error)) return true;
+    throw error;
   }
 }
 
 /**
  * Makes sure that nothing is committed, even if the caller swallows the error: a failed statement alone does not prevent a commit, and after a
- * deadlock each later statement would commit by itself. In a transaction that may only read, they fail.
+ * deadlock each later statement would commit by itself. In a transaction that may only read, they fail; if the client cannot begin one, the
+ * connection ends.
  */
 async function doom(tx: SqlExecutor): Promise<void> {
   try {
     await tx.query('ROLLBACK', []);
     await tx.query('START TRANSACTION READ ONLY', []);
-  } catch {
-    // The connection is lost, and the transaction with it.
+  } catch (error) {
+    // Every other error means that the connection is lost, and the transaction with it.
+    if (isNotPrepared(error)) await tx.query('KILL CONNECTION_ID()', []).catch(() => undefined);
   }
 }
 
