@@ -2,6 +2,12 @@
 
 export { type CleanupOptions, type Purgeable, SqlCleanup } from '../sql/cleanup.js';
 export {
+  type ClsAdapter,
+  type ClsTransactionHost,
+  ClsTransactions,
+  type ClsTransactionsOptions,
+} from '../sql/cls-transactions.js';
+export {
   type DrizzleDatabase,
   type DrizzleExecutor,
   type DrizzleSqlTag,
@@ -52,6 +58,7 @@ export {
 } from '../sql/sequelize.js';
 export type { DialectName, SqlDatabase, SqlExecutor } from '../sql/sql-port.js';
 export type { SqlTelemetry } from '../sql/sql-telemetry.js';
-export { TransactionLog, type TransactionLogOptions } from '../sql/transaction-log.js';
+export { TransactionLog } from '../sql/transaction-log.js';
 export { RecordRolledBackError, TransactionFencedError } from '../sql/transaction-log-errors.js';
+export type { TransactionLogOptions } from '../sql/transaction-log-options.js';
 export { type TypeormDataSource, type TypeormManager, typeormDatabase, typeormExecutor } from '../sql/typeorm.js';

@@ -2,6 +2,7 @@
 
 import { HOUR_MS } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
+import { type ClsTransactions, demand } from './cls-transactions.js';
 import { dialectOf } from './dialect.js';
 import { assertReady } from './readiness.js';
 import { assertRetention, purge } from './retention.js';
@@ -24,6 +25,8 @@ export interface InboxOptions {
   readonly retryPolicy?: RetryPolicy;
   /** Counts skipped steps: `openTelemetry()` of `nestjs-rocketmq/opentelemetry`. Default: none. */
   readonly telemetry?: Pick<SqlTelemetry, 'inboxHit'>;
+  /** The transactions of `@nestjs-cls/transactional`, for `once(key, work)` inside of `@Transactional()`. Default: none. */
+  readonly transactions?: ClsTransactions;
 }
 
 /** A received message as a key: a `RocketMQContext` is one, and so is `{ consumerGroup, messageId: message.messageId }`. */
@@ -35,6 +38,10 @@ export interface InboxMessage {
 /** The result of {@link Inbox.once}. */
 export type InboxResult<T> = { readonly first: true; readonly result: T } | { readonly first: false };
 
+type OnceArguments<T> =
+  | [tx: SqlExecutor, key: string | InboxMessage, work: () => Promise<T>]
+  | [key: string | InboxMessage, work: () => Promise<T>];
+
 const DEFAULT_RETENTION_MS = 7 * 24 * HOUR_MS;
 
 /**
@@ -45,12 +52,14 @@ export class Inbox {
   private readonly table: string;
   private readonly retentionMs: number;
   private readonly telemetry: InboxOptions['telemetry'];
+  private readonly transactions: InboxOptions['transactions'];
 
   /** @throws UsageError `ILLEGAL_TABLE_NAME`; `RETENTION_TOO_SHORT`, with both times */
   constructor(options: InboxOptions = {}) {
     this.table = tableName(options.tableName ?? DEFAULT_TABLES.inbox);
     this.retentionMs = options.retentionMs ?? DEFAULT_RETENTION_MS;
     this.telemetry = options.telemetry;
+    this.transactions = options.transactions;
     this.assertOutlives(options.retryPolicy);
   }
 
@@ -67,11 +76,16 @@ export class Inbox {
   /**
    * Runs `work` unless it was done before for this key. `work` must make its changes through `tx`: the key and the changes are
    * committed together or not at all. A second caller waits until the first one's transaction has ended.
+   * @param tx the object that a transaction of the database passes to its callback. Default: the transaction of `@Transactional()`
    * @param key a business key; or the message, which stands for its consumer group and message id
    * @throws what `work` throws; let it pass, so that `tx` is rolled back and the key is free again
-   * @throws UsageError `ILLEGAL_KEY` for an empty key, and on MySQL for one of more than 1020 bytes
+   * @throws UsageError `ILLEGAL_KEY` for an empty key, and on MySQL for one of more than 1020 bytes; `NO_TRANSACTION` without `tx` and outside
+   *   of `@Transactional()`
    */
-  async once<T>(tx: SqlExecutor, key: string | InboxMessage, work: () => Promise<T>): Promise<InboxResult<T>> {
+  once<T>(tx: SqlExecutor, key: string | InboxMessage, work: () => Promise<T>): Promise<InboxResult<T>>;
+  once<T>(key: string | InboxMessage, work: () => Promise<T>): Promise<InboxResult<T>>;
+  async once<T>(...args: OnceArguments<T>): Promise<InboxResult<T>> {
+    const [tx, key, work] = args.length === 3 ? args : ([demand(this.transactions), ...args] as const);
     if (await dialectOf(tx).insertKey(tx, this.table, keyOf(key))) return { first: true, result: await work() };
     this.telemetry?.inboxHit(typeof key === 'string' ? undefined : key.consumerGroup);
     return { first: false };

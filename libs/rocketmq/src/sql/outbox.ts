@@ -6,6 +6,7 @@ import { MessageIdGenerator } from '../protocol/model/message-id.js';
 import { type Clock, HOUR_MS, SystemClock } from '../support/clock.js';
 import { positive, positiveInteger } from '../support/options.js';
 import { systemRandom } from '../support/random.js';
+import { type ClsTransactions, demand } from './cls-transactions.js';
 import { dialectOf } from './dialect.js';
 import { type OutboxMessage, toColumns } from './outbox-message.js';
 import { assertReady } from './readiness.js';
@@ -33,6 +34,8 @@ export interface OutboxOptions {
    * message gets its trace context when a relay sends it.
    */
   readonly telemetry?: Pick<SqlTelemetry, 'outboxMessage'>;
+  /** The transactions of `@nestjs-cls/transactional`, for `add(message)` inside of `@Transactional()`. Default: none. */
+  readonly transactions?: ClsTransactions;
 }
 
 /** The backlog of an outbox. */
@@ -67,6 +70,7 @@ export class Outbox {
   private readonly clock: Clock;
   private readonly maxDelayMs: number;
   private readonly telemetry: OutboxOptions['telemetry'];
+  private readonly transactions: OutboxOptions['transactions'];
   private readonly ids = new MessageIdGenerator(systemRandom, process.pid);
   private readonly watchers = new Set<() => void>();
 
@@ -77,15 +81,21 @@ export class Outbox {
     this.clock = options.clock ?? new SystemClock();
     this.maxDelayMs = positive('maxDelayMs', options.maxDelayMs ?? LIMITS.delayMs);
     this.telemetry = options.telemetry;
+    this.transactions = options.transactions;
   }
 
   /**
    * Writes a message in `tx`: it is sent if and when `tx` commits. Messages of one message group are sent in the order in which
    * they were added: adding to a group waits for the earlier transaction that added to it, so add late in a transaction.
+   * @param tx the object that a transaction of the database passes to its callback. Default: the transaction of `@Transactional()`
    * @returns the id: the message id under which consumers get it, and its property `rocketmq-outbox-id`
-   * @throws UsageError that names the field, for a message that no server would accept
+   * @throws UsageError that names the field, for a message that no server would accept; `NO_TRANSACTION` without `tx` and outside of
+   *   `@Transactional()`
    */
-  async add(tx: SqlExecutor, message: OutboxMessage): Promise<string> {
+  add(tx: SqlExecutor, message: OutboxMessage): Promise<string>;
+  add(message: OutboxMessage): Promise<string>;
+  async add(...args: [SqlExecutor, OutboxMessage] | [OutboxMessage]): Promise<string> {
+    const [tx, message] = args.length === 2 ? args : ([demand(this.transactions), ...args] as const);
     const nowMs = this.clock.nowMs();
     const id = this.ids.next(nowMs);
     const written = this.telemetry?.outboxMessage(message) ?? message;

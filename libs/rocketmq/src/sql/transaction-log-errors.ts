@@ -59,3 +59,12 @@ export function notCommitted(transactionId: string, swallowed: string): StateErr
     'call rollback() of the current transaction';
   return new StateError('NOT_COMMITTED', text);
 }
+
+/** A method that nothing recorded, where it should be recorded without its doing. */
+export function notRecorded(transactionId: string, connection: string): StateError {
+  const text =
+    `the method of transaction ${transactionId} has ended, but no @Transactional() of ${connection} ran in it or around it, so a check would ` +
+    'answer "rolled back". The message was dropped; what the method changed is in the database. Put @Transactional() below @TransactionalSend, ' +
+    'call record(tx) for a transaction that you begin yourself, or call rollback() of the current transaction where there is nothing to send';
+  return new StateError('NOT_RECORDED', text);
+}

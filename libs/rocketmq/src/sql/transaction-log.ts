@@ -3,56 +3,25 @@
 import type { Resolution } from '../producer/transactions/transaction.js';
 import type { TransactionCheckRequest } from '../producer/transactions/transaction-check.js';
 import type { LocalEnd, LocalTransaction } from '../producer/transactions/transaction-scope.js';
-import { currentLocalTransaction } from '../producer/transactions/transaction-scope.js';
-import { LIMITS } from '../protocol/model/limits.js';
+import { currentLocalTransaction, type TransactionRecorder } from '../producer/transactions/transaction-scope.js';
 import { abortReason, raceAbort } from '../support/abort.js';
-import { type Clock, HOUR_MS, MINUTE_MS, SECOND_MS, SystemClock } from '../support/clock.js';
+import { type Clock, MINUTE_MS, SystemClock } from '../support/clock.js';
 import { withDeadline } from '../support/deadline.js';
 import { UsageError } from '../support/errors.js';
-import { positive, positiveInteger } from '../support/options.js';
+import { type ClsTransactions, type DatabaseScope, demand } from './cls-transactions.js';
 import { dialectOf, type Written } from './dialect.js';
 import { assertReady, checkAtStart } from './readiness.js';
-import { assertRetention, purge } from './retention.js';
+import { purge } from './retention.js';
 import { retryTransaction } from './retry-transaction.js';
 import { DEFAULT_TABLES } from './schema.js';
 import { isDuplicate, isRowLocked } from './sql-errors.js';
 import type { SqlDatabase, SqlExecutor } from './sql-port.js';
 import { tableName } from './table-name.js';
-import { notCommitted, RecordRolledBackError, TransactionFencedError } from './transaction-log-errors.js';
+import { notCommitted, notRecorded, RecordRolledBackError, TransactionFencedError } from './transaction-log-errors.js';
+import { lockTimeoutOf, retentionOf, type TransactionLogOptions } from './transaction-log-options.js';
 
-/** The options of `TransactionLog`. */
-export interface TransactionLogOptions {
-  /** The database that answers checks: the one in which the local transactions run. */
-  readonly database: SqlDatabase;
-  /** The name of the table. Default `rocketmq_transaction_log`. */
-  readonly tableName?: string;
-  /**
-   * How long rows are kept. It must be longer than the server checks a transaction. A server that was down continues its checks when it
-   * is back, for as long as it keeps messages (72 h by default), so keep rows longer than that, too. Default 7 days.
-   */
-  readonly retentionMs?: number;
-  /** How often the server checks a transaction (`transactionCheckMax` of the broker). Default 15. */
-  readonly transactionCheckMax?: number;
-  /** The server's interval between two checks (`transactionCheckInterval` of the broker). Default 30 000; 60 000 before server 5. */
-  readonly transactionCheckIntervalMs?: number;
-  /**
-   * How long a check waits for a local transaction that holds its row before it answers `unknown`. Below 10 000; on MySQL it is rounded up to
-   * whole seconds. Default 3000.
-   */
-  readonly lockTimeoutMs?: number;
-  /** The clock for the age of a half message. Default: the system clock. */
-  readonly clock?: Clock;
-}
-
-const DEFAULT_RETENTION_MS = 7 * 24 * HOUR_MS;
-const DEFAULT_CHECK_MAX = 15;
-const DEFAULT_CHECK_INTERVAL_MS = 30 * SECOND_MS;
-const DEFAULT_LOCK_TIMEOUT_MS = 3 * SECOND_MS;
 /** The allowed clock difference between two processes. */
 const CLOCK_SKEW_MS = 5 * MINUTE_MS;
-/** The total time of a check, by default. */
-const CHECK_TIMEOUT_MS = 10 * SECOND_MS;
-
 /** The part of a `TransactionCheck` that the log needs. */
 type Question = Pick<TransactionCheckRequest, 'transactionId' | 'topic' | 'signal'> & {
   /** Default: false. */
@@ -68,6 +37,12 @@ interface Recorded
   proveBy?(proof: (wanted: Resolution) => Promise<LocalEnd>): void;
 }
 
+/** A database transaction that may have been begun around the local transaction. */
+interface Around {
+  readonly scope: DatabaseScope;
+  readonly local: LocalTransaction;
+}
+
 /** The information to find out how a transaction ended after its method returned. */
 interface Proof {
   readonly half: { readonly transactionId: string; readonly topic: string };
@@ -77,6 +52,7 @@ interface Proof {
   readonly written?: Written;
   /** The error of `record()`. */
   readonly failure?: unknown;
+  readonly around: Around | undefined;
 }
 
 /**
@@ -90,6 +66,7 @@ export class TransactionLog {
   private readonly retentionMs: number;
   private readonly lockTimeoutMs: number;
   private readonly clock: Clock;
+  private readonly transactions: ClsTransactions | undefined;
 
   /**
    * @throws UsageError `ILLEGAL_TABLE_NAME`; `ILLEGAL_OPTION` that names the option; `RETENTION_TOO_SHORT`, with both times, for rows
@@ -99,11 +76,9 @@ export class TransactionLog {
     this.database = options.database;
     this.table = tableName(options.tableName ?? DEFAULT_TABLES.log);
     this.clock = options.clock ?? new SystemClock();
+    this.transactions = options.transactions;
     this.lockTimeoutMs = lockTimeoutOf(options);
-    const retentionMs = options.retentionMs ?? DEFAULT_RETENTION_MS;
-    const leastIs =
-      'the last check (firstCheckAfterMs of up to 1 h, then transactionCheckMax × transactionCheckIntervalMs)';
-    this.retentionMs = assertRetention({ retentionMs, leastMs: lastCheckMs(options), leastIs });
+    this.retentionMs = retentionOf(options);
   }
 
   /**
@@ -119,17 +94,47 @@ export class TransactionLog {
    * In a savepoint, the row is rolled back with the savepoint. If its error is caught and the rest is committed, the method fails with a
    * {@link RecordRolledBackError} when it returns, unless it called `rollback()` of the current transaction: the message is dropped, but
    * the rest is in the database.
-   * @param tx the object that a transaction of the database passes to its callback
+   *
+   * With the option `transactions`, a method that succeeds is recorded without this call: in the `@Transactional()` inside of it when that ends,
+   * or else in the one around it. The message is then committed when that transaction has ended.
+   * @param tx the object that a transaction of the database passes to its callback. Default: the transaction of `@Transactional()`
    * @throws TransactionFencedError when a check came first; do not catch it, the database transaction can no longer commit
    * @throws UsageError `NO_TRANSACTION` for a connection that is not in a database transaction, such as a pool; nothing was written
    * @throws StateError outside of a transaction, or before its half message was sent
    */
-  async record(tx: SqlExecutor, transaction: Recorded = currentLocalTransaction()): Promise<void> {
+  async record(tx?: SqlExecutor, transaction: Recorded = currentLocalTransaction()): Promise<void> {
     if (transaction.isRollback) return;
+    if (tx === undefined) return this.write(demand(this.transactions), transaction, this.noteRecord(transaction));
+    return this.write(tx, transaction);
+  }
+
+  /** What records transactions that do not call {@link record}. @internal */
+  get recorder(): TransactionRecorder {
+    return { transactions: this.transactions, complete: (local) => this.complete(local) };
+  }
+
+  private async complete(local: LocalTransaction): Promise<void> {
+    const { transactions } = this;
+    if (transactions === undefined || local.isRollback || transactions.isRecorded(local)) return;
+    const tx = transactions.current();
+    // The proof of a transaction that failed says whether it was committed nevertheless.
+    if (tx === undefined && local.proof !== undefined) return;
+    if (tx === undefined) throw notRecorded(local.transactionId, transactions.connection);
+    await this.write(tx, local, this.noteRecord(local));
+  }
+
+  private noteRecord(transaction: Recorded): Around | undefined {
+    const local = transaction as LocalTransaction;
+    const scope = this.transactions?.noteRecord(local);
+    return scope === undefined ? undefined : { scope, local };
+  }
+
+  private async write(tx: SqlExecutor, transaction: Recorded, around?: Around): Promise<void> {
     const { transactionId, topic } = transaction;
     const half = { transactionId, topic };
     const proveBy = transaction.proveBy?.bind(transaction);
-    const prove = (proof: Omit<Proof, 'half'>) => proveBy?.((wanted) => this.prove({ half, ...proof }, wanted));
+    const prove = (proof: Omit<Proof, 'half' | 'around'>) =>
+      proveBy?.((wanted) => this.prove({ half, around, ...proof }, wanted));
     let number: string | undefined;
     try {
       const written = await dialectOf(tx).log.record(tx, { ...half, table: this.table }, (begun) => {
@@ -194,7 +199,15 @@ export class TransactionLog {
    * How a transaction ended after its method returned, which alone does not prove a commit. If the database transaction does not
    * answer this, the row does, in the same way as for a check.
    */
-  private prove({ half, number, written, failure }: Proof, wanted: Resolution): Promise<LocalEnd> {
+  private async prove(proof: Proof, wanted: Resolution): Promise<LocalEnd> {
+    const { around } = proof;
+    if (wanted === 'rollback' || around === undefined) return this.proveNow(proof, wanted);
+    // Its end decides, and it cannot end before the method has.
+    if (around.scope.isRunning) return { resolution: 'unknown', defer: (end) => around.scope.onEnded(end) };
+    return this.proveNow(proof, around.scope.isUndoneAround(around.local) ? 'rollback' : 'commit');
+  }
+
+  private proveNow({ half, number, written, failure }: Proof, wanted: Resolution): Promise<LocalEnd> {
     const what = `proof of transaction ${half.transactionId}`;
     return withDeadline(what, this.lockTimeoutMs, undefined, async ({ signal }) => {
       if (wanted === 'rollback') return this.withdraw(half, signal);
@@ -252,18 +265,4 @@ export class TransactionLog {
   ): Promise<Resolution | 'unknown'> {
     return (await dialectOf(this.database).log.resolutionOf(tx, { table: this.table, transactionId })) ?? 'unknown';
   }
-}
-
-function lockTimeoutOf({ lockTimeoutMs = DEFAULT_LOCK_TIMEOUT_MS }: TransactionLogOptions): number {
-  positiveInteger('lockTimeoutMs', lockTimeoutMs);
-  if (lockTimeoutMs < CHECK_TIMEOUT_MS) return lockTimeoutMs;
-  const text = `option lockTimeoutMs must be below ${CHECK_TIMEOUT_MS}, the timeout of a check, not ${lockTimeoutMs}`;
-  throw new UsageError('ILLEGAL_OPTION', text, 'lockTimeoutMs');
-}
-
-/** The server's first check is after 6 s by default, or after `firstCheckAfterMs`, 1 h at most, if that is set. */
-function lastCheckMs({ transactionCheckMax, transactionCheckIntervalMs }: TransactionLogOptions): number {
-  const checks = positiveInteger('transactionCheckMax', transactionCheckMax ?? DEFAULT_CHECK_MAX);
-  const intervalMs = positive('transactionCheckIntervalMs', transactionCheckIntervalMs ?? DEFAULT_CHECK_INTERVAL_MS);
-  return LIMITS.recoveryDurationMs + checks * intervalMs;
 }

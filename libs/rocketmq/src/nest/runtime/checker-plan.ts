@@ -45,7 +45,11 @@ export function planCheckers(
     const name = names.topic(topic.name);
     if (plan.has(name)) continue;
     if (transactionLog === undefined) throw noChecker(topic.name, who);
-    plan.set(name, (check) => transactionLog.check(check));
+    const { recorder } = transactionLog;
+    plan.set(
+      name,
+      Object.assign((check: TransactionCheckRequest) => transactionLog.check(check), { recorder }),
+    );
   }
   return Object.fromEntries(plan);
 }

@@ -7,6 +7,7 @@ import type { ConsumerEvents } from '../../consumer/model/consumer-events.js';
 import type { ProducerOptions } from '../../producer/producer.js';
 import type { ProducerEvents } from '../../producer/producer-events.js';
 import type { TransactionCheckRequest } from '../../producer/transactions/transaction-check.js';
+import type { TransactionRecorder } from '../../producer/transactions/transaction-scope.js';
 import type { CredentialsProvider } from '../../protocol/credentials/credentials.js';
 import type { Credentials } from '../../protocol/credentials/metadata.js';
 import type { Clock } from '../../support/clock.js';
@@ -24,6 +25,8 @@ import type { RocketMQRequestOptions } from '../sending/reply-channel.js';
 /** Answers the transaction checks of all topics without a checker of their own; the `TransactionLog` of `/sql` is one. */
 export interface TransactionLogPort {
   check(check: TransactionCheckRequest): Promise<'commit' | 'rollback' | 'unknown'>;
+  /** @internal */
+  readonly recorder?: TransactionRecorder;
 }
 
 /** Records which messages were handled; the `Inbox` of `/sql` is one. */

@@ -110,6 +110,16 @@ class TopicTransaction implements CurrentTransaction {
     return this.inner.signal;
   }
 
+  /** @internal */
+  get proof(): LocalTransaction['proof'] {
+    return this.inner.proof;
+  }
+
+  /** @internal */
+  get recorder(): LocalTransaction['recorder'] {
+    return this.inner.recorder;
+  }
+
   async prepare(message: TransactionalMessage & { readonly topic?: TopicLike }): Promise<void> {
     const topic = this.topicOf(message.topic);
     await this.inner.prepare(await toOutgoing(topic, message, this.wire));

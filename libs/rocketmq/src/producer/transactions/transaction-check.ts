@@ -5,6 +5,7 @@ import { raceAbort } from '../../support/abort.js';
 import { withDeadline } from '../../support/deadline.js';
 import { describeError, type Logger } from '../../support/logger.js';
 import type { Resolution } from './transaction.js';
+import type { TransactionRecorder } from './transaction-scope.js';
 
 /** The property that names the service which can answer checks of a half message; other services with the same topic do not answer. */
 export const OWNER_PROPERTY = 'rocketmq-transaction-owner';
@@ -32,9 +33,11 @@ export type CheckedTransaction = Omit<TransactionCheckRequest, 'signal'>;
  * Finds out how a transaction ended, usually from the database. Throwing, taking longer than `checkTimeoutMs` or returning undefined means
  * `unknown`: the server checks again later.
  */
-export type TransactionCheckHandler = (
-  check: TransactionCheckRequest,
-) => Promise<Resolution | 'unknown' | undefined> | Resolution | 'unknown' | undefined;
+export interface TransactionCheckHandler {
+  (check: TransactionCheckRequest): Promise<Resolution | 'unknown' | undefined> | Resolution | 'unknown' | undefined;
+  /** @internal */
+  readonly recorder?: TransactionRecorder;
+}
 
 /** How a checker is called. */
 export interface AskOptions {

@@ -99,12 +99,17 @@ export class TransactionCoordinator {
       await this.client.connection.checkpoint?.('half-sent', transaction);
       return transaction;
     };
-    const scope = new TransactionScope(sendHalf, this.client.connection.clock, this.bounds.timeoutMs);
+    const recorderOf = (topic: string) => this.checkers.get(topic)?.recorder;
+    const scope = new TransactionScope(sendHalf, this.client.connection.clock, this.bounds.timeoutMs, recorderOf);
     if (message !== undefined) await scope.prepare(message);
     let result: T;
     let transaction: Transaction | undefined;
     try {
-      result = await runInTransaction(scope, work);
+      result = await runInTransaction(scope, async () => {
+        const done = await work();
+        await scope.recorder?.complete(scope);
+        return done;
+      });
     } catch (error) {
       // The method's error is thrown; the error of a half message that it did not wait for is ignored.
       transaction = await scope.end().catch(() => undefined);
@@ -138,9 +143,10 @@ export class TransactionCoordinator {
 
   private async endAfterReturn(transaction: Transaction, scope: TransactionScope): Promise<void> {
     await this.client.connection.checkpoint?.('local-transaction-done', transaction);
-    const { resolution, error } = await scope
+    const { resolution, error, defer } = await scope
       .proven()
       .catch((failure: unknown) => this.unproven(transaction, scope, failure));
+    if (defer !== undefined) return defer(() => this.endAfterReturn(transaction, scope));
     if (resolution === 'commit') await transaction.commit();
     if (resolution === 'rollback') await transaction.rollback();
     if (resolution === 'unknown') this.leaveOpen(transaction);

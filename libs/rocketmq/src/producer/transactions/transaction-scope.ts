@@ -12,6 +12,16 @@ export interface LocalEnd {
   readonly resolution: Resolution | 'unknown';
   /** An error with which the method fails nevertheless. */
   readonly error?: unknown;
+  /** For a database transaction that was begun around the method and still runs: calls `end` when it has ended. */
+  readonly defer?: (end: () => Promise<void>) => void;
+}
+
+/** Records local transactions without being called by their methods. */
+export interface TransactionRecorder {
+  /** The transactions in which it records; undefined if it does not. */
+  readonly transactions?: object | undefined;
+  /** Called when the work of the transaction has succeeded and a half message was sent. */
+  complete(transaction: LocalTransaction): Promise<void>;
 }
 
 /**
@@ -63,6 +73,11 @@ export interface LocalTransaction {
    * @internal
    */
   readonly proof?: Proof | undefined;
+  /**
+   * Of the topic of the half message; undefined before that was sent.
+   * @internal
+   */
+  readonly recorder?: TransactionRecorder | undefined;
 }
 
 type State =
@@ -84,6 +99,7 @@ export class TransactionScope implements LocalTransaction {
     private readonly sendHalf: (message: OutgoingMessage) => Promise<Transaction>,
     private readonly clock: Clock,
     private readonly timeoutMs: number,
+    private readonly recorderOf: (topic: string) => TransactionRecorder | undefined = () => undefined,
   ) {}
 
   get topic(): string {
@@ -108,6 +124,11 @@ export class TransactionScope implements LocalTransaction {
 
   get isRollback(): boolean {
     return !this.mayCommit;
+  }
+
+  get recorder(): TransactionRecorder | undefined {
+    const transaction = this.sent();
+    return transaction === undefined ? undefined : this.recorderOf(transaction.topic);
   }
 
   /** The remaining time of the local transaction, in milliseconds. */

@@ -1,0 +1,67 @@
+// nestjs-rocketmq/sql with @nestjs-cls/transactional: TypeORM and Drizzle, on PostgreSQL, PGlite, MySQL and MariaDB.
+
+import { PGlite } from '@electric-sql/pglite';
+import { afterAll, beforeAll, describe } from '@jest/globals';
+import { sql } from 'drizzle-orm';
+import { drizzle, type PgliteDatabase } from 'drizzle-orm/pglite';
+import { drizzleDatabase, drizzleExecutor, typeormDatabase, typeormExecutor } from 'nestjs-rocketmq/sql';
+import { DataSource } from 'typeorm';
+import { describeWithMySql, MySqlServer } from '../support/mysql.js';
+import { describeWithPostgres } from '../support/postgres.js';
+import { TransactionalAdapterDrizzleOrm, TransactionalAdapterTypeOrm } from './support/cls-packages.js';
+import { clsSuite } from './support/cls-suite.js';
+import { MYSQL_TABLES, TABLES } from './support/databases.js';
+import { PostgresClients } from './support/postgres-clients.js';
+
+const typeorm = (opened: () => DataSource) => ({
+  adapter: (dataSourceToken: symbol) => new TransactionalAdapterTypeOrm({ dataSourceToken }),
+  connection: opened,
+  executor: typeormExecutor,
+  port: () => typeormDatabase(opened()),
+});
+
+describeWithPostgres('transactions of TypeORM on PostgreSQL', () => {
+  let clients: PostgresClients;
+  beforeAll(async () => {
+    clients = await PostgresClients.start({ tables: TABLES });
+  });
+  afterAll(() => clients?.stop());
+  clsSuite(typeorm(() => clients.dataSource));
+});
+
+describeWithMySql('transactions of TypeORM on', (product) => {
+  let server: MySqlServer;
+  let dataSource: DataSource;
+  beforeAll(async () => {
+    server = await MySqlServer.start(product);
+    const { user: username, ...address } = server.address;
+    dataSource = new DataSource({ type: product === 'MySQL' ? 'mysql' : 'mariadb', ...address, username });
+    await dataSource.initialize();
+    for (const statement of MYSQL_TABLES) await dataSource.query(statement);
+  });
+  afterAll(async () => {
+    await dataSource?.destroy();
+    await server?.stop();
+  });
+  clsSuite(typeorm(() => dataSource));
+});
+
+describe('transactions of Drizzle on PGlite, which has one connection', () => {
+  let database: PGlite;
+  let db: PgliteDatabase;
+  beforeAll(async () => {
+    database = await PGlite.create();
+    await database.exec(TABLES);
+    db = drizzle(database);
+  });
+  afterAll(() => database?.close());
+  clsSuite({
+    adapter: (drizzleInstanceToken) =>
+      // Of no options the adapter makes `set transaction` without an end.
+      new TransactionalAdapterDrizzleOrm({ drizzleInstanceToken, defaultTxOptions: { accessMode: 'read write' } }),
+    connection: () => db,
+    executor: (tx) => drizzleExecutor(tx, sql),
+    port: () => drizzleDatabase(db, sql),
+    hasOneConnection: true,
+  });
+});
