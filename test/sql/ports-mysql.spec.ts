@@ -8,6 +8,7 @@ import {
   drizzleDatabase,
   drizzleExecutor,
   Inbox,
+  knexExecutor,
   mysql2Database,
   Outbox,
   schemaStatements,
@@ -109,6 +110,64 @@ describeWithMySql('the sql kit on', (product) => {
       outbox.add(tx, { topic: 'seats', body: 'x', messageGroup: '1A' }),
     );
     await expect(adding).rejects.toMatchObject({ code: 'TABLE_NOT_READY' });
+  });
+
+  const checkOf = (transactionId: string, mayStillRun: boolean) => {
+    return { transactionId, topic: 'seats', mayStillRun, signal: new AbortController().signal };
+  };
+
+  it('lets a nested transaction beside a record be rolled back', async () => {
+    const log = new TransactionLog({ database: mysql2Database(pool) });
+    const { knex } = orms.clients;
+    await knex.transaction(async (trx) => {
+      const nested = trx.transaction(async (inner) => {
+        await inner('seat').insert({ name: '1A' });
+        throw new Error('not this one');
+      });
+      const record = log.record(knexExecutor(trx), { transactionId: 'T1', topic: 'seats' });
+      await Promise.all([record, nested.catch(() => undefined)]);
+    });
+    const [seats] = await pool.query('SELECT * FROM seat');
+    expect(seats).toEqual([]);
+  });
+
+  it('leaves TypeORM no connection that may only read', async () => {
+    const log = new TransactionLog({ database: mysql2Database(pool) });
+    await log.check(checkOf('T1', false));
+    const nested = dataSource.transaction((manager) =>
+      manager.transaction((inner) => log.record(typeormExecutor(inner), { transactionId: 'T1', topic: 'seats' })),
+    );
+    await expect(nested).rejects.toMatchObject({ code: 'TRANSACTION_FENCED' });
+    for (let turn = 0; turn < 12; turn++) await dataSource.query('INSERT INTO seat VALUES (?)', [`${turn}A`]);
+  });
+
+  it('does not take a row for committed at READ UNCOMMITTED, or wait for it at SERIALIZABLE', async () => {
+    for (const level of ['READ UNCOMMITTED', 'SERIALIZABLE']) {
+      const single = mysql.createPool({ ...server.address, connectionLimit: 1 });
+      try {
+        await single.query(`SET SESSION TRANSACTION ISOLATION LEVEL ${level}`);
+        const log = new TransactionLog({ database: mysql2Database(single) });
+        await mysql2Database(pool).transaction(async (tx) => {
+          await log.record(tx, { transactionId: level, topic: 'seats' });
+          expect(await log.check(checkOf(level, true))).toBe('unknown');
+        });
+        expect(await log.check(checkOf(level, true))).toBe('commit');
+      } finally {
+        await single.end();
+      }
+    }
+  });
+
+  it('does not wait for an ALTER TABLE longer than lockTimeoutMs', async () => {
+    const log = new TransactionLog({ database: mysql2Database(pool), lockTimeoutMs: 1_000 });
+    const connection = await pool.getConnection();
+    try {
+      await connection.query('LOCK TABLES rocketmq_transaction_log WRITE');
+      expect(await log.check(checkOf('T1', false))).toBe('unknown');
+    } finally {
+      await connection.query('UNLOCK TABLES');
+      connection.release();
+    }
   });
 
   it('removes a connection from the pool when it is lost', async () => {

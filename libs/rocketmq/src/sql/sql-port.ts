@@ -10,6 +10,11 @@ export type DialectName = 'postgresql' | 'mysql';
 export interface SqlExecutor {
   /** What the database understands. Default `postgresql`. */
   readonly dialect?: DialectName;
+  /**
+   * For a client that cannot end a transaction when a savepoint of it is gone, as TypeORM on MySQL: whether it is in a savepoint. Default:
+   * false.
+   */
+  readonly isInSavepoint?: boolean;
   /** Runs one statement, with the placeholders `$1`, `$2` … of PostgreSQL, or `?` of MySQL. */
   query(text: string, parameters: unknown[]): Promise<{ readonly rows: readonly object[] }>;
 }

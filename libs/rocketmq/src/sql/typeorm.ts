@@ -5,6 +5,7 @@ import type { DialectName, SqlDatabase, SqlExecutor } from './sql-port.js';
 
 /** A TypeORM `QueryRunner`. */
 interface TypeormQueryRunner extends TypeormOptions {
+  readonly transactionDepth?: number;
   query(
     text: string,
     parameters: unknown[],
@@ -37,6 +38,9 @@ export function typeormExecutor({ queryRunner }: TypeormManager): SqlExecutor {
   const runner = queryRunner as TypeormQueryRunner;
   return {
     dialect: dialectOf(runner),
+    get isInSavepoint() {
+      return (runner.transactionDepth ?? 1) > 1;
+    },
     // Structured, because the plain result has a different shape for UPDATE and DELETE.
     query: async (text, parameters) => ({ rows: (await runner.query(text, parameters, true)).records ?? [] }),
   };

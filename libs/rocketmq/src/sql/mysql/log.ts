@@ -40,16 +40,22 @@ async function record(tx: SqlExecutor, { table, transactionId, topic }: LogRow):
   return { number: undefined, isInSavepoint: true };
 }
 
-/** Outside of a transaction a savepoint ends with the statement that sets it. Other signs of a transaction need privileges. */
+/**
+ * Outside of a transaction a savepoint ends with the statement that sets it. Other signs of a transaction need privileges. Both statements are
+ * queued at once: a release also ends the savepoints that were set in between.
+ */
 async function assertInTransaction(tx: SqlExecutor): Promise<void> {
-  try {
-    await tx.query(`SAVEPOINT ${SAVEPOINT}`, []);
-    await tx.query(`RELEASE SAVEPOINT ${SAVEPOINT}`, []);
-  } catch (error) {
-    const isOpen = isNotPrepared(error) ? await refusesCharacteristics(tx) : !isNoSavepoint(error);
-    if (!isOpen) throw notInTransaction();
-    if (!isNotPrepared(error)) throw error;
-  }
+  const failure = await adjacent(tx, `SAVEPOINT ${SAVEPOINT}`, `RELEASE SAVEPOINT ${SAVEPOINT}`);
+  if (failure === undefined) return;
+  const isOpen = isNotPrepared(failure) ? await refusesCharacteristics(tx) : !isNoSavepoint(failure);
+  if (!isOpen) throw notInTransaction();
+  if (!isNotPrepared(failure)) throw failure;
+}
+
+/** Statements between which no other of this connection is run. @returns the error of the first one that failed */
+async function adjacent(tx: SqlExecutor, ...statements: readonly string[]): Promise<unknown> {
+  const results = await Promise.allSettled(statements.map((text) => tx.query(text, [])));
+  return results.find((result) => result.status === 'rejected')?.reason;
 }
 
 /** Clients such as Prisma prepare each statement, and MySQL (unlike MariaDB) does not prepare savepoints. */
@@ -65,17 +71,16 @@ async function refusesCharacteristics(tx: SqlExecutor): Promise<boolean> {
 
 /**
  * Makes sure that nothing is committed, even if the caller swallows the error: a failed statement alone does not prevent a commit, and after a
- * deadlock each later statement would commit by itself. In a transaction that may only read, they fail; if the client cannot begin one, the
- * connection ends.
+ * deadlock each later statement would commit by itself. In a transaction that may only read, they fail. Where a client cannot begin one, or
+ * would give the connection back in it, the connection ends.
  */
 async function doom(tx: SqlExecutor): Promise<void> {
-  try {
-    await tx.query('ROLLBACK', []);
-    await tx.query('START TRANSACTION READ ONLY', []);
-  } catch (error) {
+  if (tx.isInSavepoint !== true) {
+    const failure = await adjacent(tx, 'ROLLBACK', 'START TRANSACTION READ ONLY');
     // Every other error means that the connection is lost, and the transaction with it.
-    if (isNotPrepared(error)) await tx.query('KILL CONNECTION_ID()', []).catch(() => undefined);
+    if (!isNotPrepared(failure)) return;
   }
+  await tx.query('KILL CONNECTION_ID()', []).catch(() => undefined);
 }
 
 async function endOf(
@@ -111,27 +116,50 @@ async function fence(tx: SqlExecutor, { table, transactionId, topic }: LogRow, t
   });
 }
 
-/** The setting belongs to the connection, which others use afterwards. */
+/** How long a statement waits for a row, and for an ALTER TABLE, in seconds. */
+interface LockWait {
+  readonly row: unknown;
+  readonly table: unknown;
+}
+
+/** The settings belong to the connection, which others use afterwards. */
 async function withLockWait<T>(tx: SqlExecutor, timeoutMs: number, work: () => Promise<T>): Promise<T> {
-  const { rows } = await tx.query('SELECT @@SESSION.innodb_lock_wait_timeout AS `seconds`', []);
-  const before = Number((rows as readonly { readonly seconds: unknown }[])[0]?.seconds);
-  const set = (seconds: number) => tx.query(`SET SESSION innodb_lock_wait_timeout = ${seconds}`, []);
-  await set(Math.max(1, Math.ceil(timeoutMs / 1_000)));
+  const { rows } = await tx.query(
+    'SELECT @@SESSION.innodb_lock_wait_timeout AS `row`, @@SESSION.lock_wait_timeout AS `table`',
+    [],
+  );
+  const [before] = rows as readonly LockWait[];
+  const set = ({ row, table }: LockWait) =>
+    tx.query(`SET SESSION innodb_lock_wait_timeout = ${Number(row)}, SESSION lock_wait_timeout = ${Number(table)}`, []);
+  const seconds = Math.max(1, Math.ceil(timeoutMs / 1_000));
+  await set({ row: seconds, table: seconds });
   try {
     return await work();
   } finally {
-    await set(before);
+    if (before !== undefined) await set(before);
   }
 }
 
-/** The snapshot of the transaction begins here: no statement before has read a table without locking it. */
+/**
+ * Reads the newest row, and does not wait for one that is not committed: a plain read would do so at SERIALIZABLE, and at READ UNCOMMITTED it
+ * would return the row.
+ */
 async function resolutionOf(
   tx: SqlExecutor,
   { table, transactionId }: Pick<LogRow, 'table' | 'transactionId'>,
 ): Promise<Resolution | undefined> {
-  const text = `SELECT \`resolution\` FROM ${quoted(table, '`')} WHERE \`transaction_id\` = ?`;
-  const { rows } = await tx.query(text, [transactionId]);
-  return (rows as readonly { readonly resolution: Resolution }[])[0]?.resolution;
+  const text = `SELECT \`resolution\` FROM ${quoted(table, '`')} WHERE \`transaction_id\` = ? FOR UPDATE NOWAIT`;
+  try {
+    const { rows } = await tx.query(text, [transactionId]);
+    return (rows as readonly { readonly resolution: Resolution }[])[0]?.resolution;
+  } catch (error) {
+    throw isHeld(error) ? new RowLockedError() : error;
+  }
+}
+
+/** MariaDB says that a row is held as MySQL says that it was waited for. */
+function isHeld(error: unknown): boolean {
+  return ['a locked row', 'a lock wait timeout'].includes(conflictOf(error) ?? '');
 }
 
 async function withdraw(
