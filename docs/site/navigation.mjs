@@ -12,6 +12,7 @@ export const guides = [
       'guide/sending.md',
       'guide/transactions.md',
       'guide/data-safety.md',
+      'guide/databases.md',
       'guide/failure-handling.md',
       'guide/lite-topics.md',
       'guide/microservices.md',

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { archiveChecks } from '../../test/pack/archive.mjs';
 import { consoleArchiveChecks, consoleChecks, installConsole } from '../../test/pack/console.mjs';
+import { databaseGroups } from '../../test/pack/databases.mjs';
 import { PROJECTS } from '../../test/pack/matrix.mjs';
 import { installBare, peerChecks } from '../../test/pack/peers.mjs';
 import { install, stepsOf } from '../../test/pack/project.mjs';
@@ -38,6 +39,7 @@ function groupsOf({ library, pages }, folder) {
     },
     { name: 'bare', prepare: async () => peerChecks(await installBare(library.archive, folder)) },
     { name: 'console', prepare: async () => consoleChecks(await installConsole(archives, folder)) },
+    ...databaseGroups(library.archive, folder, root),
     ...PROJECTS.map((project) => ({
       name: project.name,
       prepare: async () => {

@@ -14,7 +14,7 @@ for (const document of documents()) {
   const file = join(root, document);
   const text = readFileSync(file, 'utf8');
   const updated = text.replace(
-    /(<!-- code: (\S+) -->\n```(?:ts|json)\n)[\s\S]*?```/g,
+    /(<!-- code: (\S+) -->\n```(?:ts|json|prisma)\n)[\s\S]*?```/g,
     (_, /** @type {string} */ head, /** @type {string} */ example) => {
       return `${head}${exampleText(example)}\`\`\``;
     },

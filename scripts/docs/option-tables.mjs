@@ -42,6 +42,7 @@ const UNITS = new Map([
   ['batchSize', 'messages'],
   ['concurrency', 'at once'],
   ['controlPort', 'port'],
+  ['fromVersion', 'version of the tables'],
   ['level', '1 to 9'],
   ['limit', 'messages'],
   ['maxAttempts', 'attempts'],
@@ -65,6 +66,7 @@ const UNITS = new Map([
   ['subscriptionQuota', 'lite topics'],
   ['times', 'calls'],
   ['transactionCheckMax', 'checks'],
+  ['toVersion', 'version of the tables'],
 ]);
 
 /** The folders in libs, by the names of the packages. */

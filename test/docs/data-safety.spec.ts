@@ -5,10 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Test } from '@nestjs/testing';
 import { Inbox, OutboxRelay, schemaSql } from 'nestjs-rocketmq/sql';
 import pg from 'pg';
-import { DataSource } from 'typeorm';
 import { ParcelModule, Parcels } from '../../docs/examples/outbox.js';
 import { Warehouse } from '../../docs/examples/retry-transaction.js';
-import { bookPayment, paymentRelay } from '../../docs/examples/typeorm.js';
 import { describeWithPostgres, Postgres } from '../support/postgres.js';
 
 describe('the example of outbox and inbox', () => {
@@ -31,31 +29,6 @@ describe('the example of outbox and inbox', () => {
     await app.close();
     expect(await tracked()).toEqual(all);
     await database.close();
-  });
-});
-
-describeWithPostgres('the example of TypeORM', () => {
-  let postgres: Postgres;
-  let dataSource: DataSource;
-
-  beforeAll(async () => {
-    postgres = await Postgres.start();
-    const { user: username, ...address } = postgres.address;
-    dataSource = await new DataSource({ type: 'postgres', ...address, username }).initialize();
-    await dataSource.query(`${schemaSql()} CREATE TABLE ledger ("order" text, cents int)`);
-  });
-  afterAll(async () => {
-    await dataSource?.destroy();
-    await postgres?.stop();
-  });
-
-  it('books a payment once, and sends one message about it', async () => {
-    for (let delivery = 0; delivery < 2; delivery++) await bookPayment(dataSource, 'order-1', 995);
-    const sent: string[] = [];
-    const relay = paymentRelay(dataSource, async ({ body }) => void sent.push(body.toString()));
-    while ((await relay.runOnce()) > 0);
-    expect(sent).toEqual(['{"order":"order-1","cents":995}']);
-    expect(await dataSource.query('SELECT * FROM ledger')).toEqual([{ order: 'order-1', cents: 995 }]);
   });
 });
 

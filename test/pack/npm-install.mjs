@@ -7,13 +7,15 @@ import { run } from '../../scripts/support/run-command.mjs';
 /**
  * A folder with these packages installed; one that was kept from an earlier run gets the present archives.
  * @param {string} home @param {string} name @param {Readonly<Record<string, string>>} dependencies
+ * @param {readonly string[]} more options of npm
  */
-export async function npmInstall(home, name, dependencies) {
+export async function npmInstall(home, name, dependencies, more = []) {
   mkdirSync(home, { recursive: true });
   // To npm an archive of the same name and version is the same.
   for (const old of ['nestjs-rocketmq', 'nestjs-rocketmq-console', '.package-lock.json']) {
     rmSync(join(home, 'node_modules', old), { recursive: true, force: true });
   }
   writeFileSync(join(home, 'package.json'), `${JSON.stringify({ name, private: true, dependencies }, undefined, 2)}\n`);
-  await run('npm', ['install', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error'], { cwd: home });
+  const options = ['--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error', ...more];
+  await run('npm', ['install', ...options], { cwd: home });
 }

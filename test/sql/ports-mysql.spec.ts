@@ -18,7 +18,7 @@ import {
 } from 'nestjs-rocketmq/sql';
 import { DataSource, EntitySchema } from 'typeorm';
 import { describeWithMySql, MySqlServer } from '../support/mysql.js';
-import { OrmClients, ormKinds } from './support/orm-clients.js';
+import { migrationKinds, OrmClients, ormKinds } from './support/orm-clients.js';
 import { type PortKind, portSuite } from './support/port-suite.js';
 
 const Seat = new EntitySchema<{ name: string }>({
@@ -87,6 +87,16 @@ describeWithMySql('the sql kit on', (product) => {
   portSuite(kinds, {
     seats: async () => (await pool.query<mysql.RowDataPacket[]>('SELECT * FROM seat'))[0].length,
     ageOutbox: () => pool.query('UPDATE rocketmq_outbox SET settled_at = UTC_TIMESTAMP(3) - INTERVAL 2 DAY'),
+  });
+
+  it.each(migrationKinds(() => orms))('creates its tables by migrations of %s', async (_, run) => {
+    const names = { transactionLogTable: 'migrated_log', inboxTable: 'migrated_inbox', outboxTable: 'migrated_outbox' };
+    for (const statement of schemaStatements({ dialect: 'mysql', toVersion: 1, ...names })) await run(statement);
+    const database = mysql2Database(pool);
+    await new TransactionLog({ database, tableName: names.transactionLogTable }).assertReady();
+    await new Inbox({ tableName: names.inboxTable }).assertReady(database);
+    await new Outbox({ tableName: names.outboxTable }).assertReady(database);
+    await run('DROP TABLE migrated_log, migrated_inbox, migrated_outbox, migrated_outbox_lock');
   });
 
   it('can create its tables again', async () => {

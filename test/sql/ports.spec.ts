@@ -6,18 +6,22 @@ import { sql as kyselySql } from 'kysely';
 import {
   drizzleDatabase,
   drizzleExecutor,
+  Inbox,
   knexExecutor,
   kyselyExecutor,
   mikroOrmExecutor,
+  Outbox,
   poolDatabase,
   prismaExecutor,
   schemaSql,
+  schemaStatements,
+  TransactionLog,
   typeormDatabase,
   typeormExecutor,
 } from 'nestjs-rocketmq/sql';
 import { EntitySchema } from 'typeorm';
 import { describeWithPostgres } from '../support/postgres.js';
-import { OrmClients, ormKinds } from './support/orm-clients.js';
+import { migrationKinds, OrmClients, ormKinds } from './support/orm-clients.js';
 import { type PortKind, portSuite } from './support/port-suite.js';
 import { PostgresClients } from './support/postgres-clients.js';
 
@@ -77,6 +81,16 @@ describeWithPostgres('the sql kit on PostgreSQL', () => {
   portSuite(kinds, {
     seats,
     ageOutbox: () => pool().query(`UPDATE rocketmq_outbox SET settled_at = now() - interval '2 days'`),
+  });
+
+  it.each(migrationKinds(() => orms))('creates its tables by migrations of %s', async (_, run) => {
+    const names = { transactionLogTable: 'migrated_log', inboxTable: 'migrated_inbox', outboxTable: 'migrated_outbox' };
+    for (const statement of schemaStatements({ dialect: 'postgresql', toVersion: 1, ...names })) await run(statement);
+    const database = poolDatabase(pool());
+    await new TransactionLog({ database, tableName: names.transactionLogTable }).assertReady();
+    await new Inbox({ tableName: names.inboxTable }).assertReady(database);
+    await new Outbox({ tableName: names.outboxTable }).assertReady(database);
+    await run('DROP TABLE migrated_log, migrated_inbox, migrated_outbox');
   });
 
   it('returns rows for every kind of statement of TypeORM', async () => {

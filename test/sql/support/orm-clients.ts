@@ -132,3 +132,16 @@ export function ormKinds(opened: () => OrmClients): PortKind[] {
     ],
   ];
 }
+
+/** How the migrations of each library run a statement. */
+export function migrationKinds(
+  opened: () => OrmClients,
+): [name: string, run: (statement: string) => Promise<unknown>][] {
+  const clients = (): Clients => opened().clients;
+  return [
+    ['Knex', async (statement) => clients().knex.raw(statement)],
+    ['Kysely', (statement) => sql.raw(statement).execute(clients().kysely)],
+    ['Sequelize', (statement) => clients().sequelize.query(statement)],
+    ['MikroORM', (statement) => clients().orm.em.getDriver().execute(statement)],
+  ];
+}

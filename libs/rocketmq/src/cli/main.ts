@@ -14,6 +14,7 @@ import { addLagCommand } from './lag-command.js';
 import { addMessageCommand } from './message-command.js';
 import { jsonLine } from './output.js';
 import { addRewindCommand } from './rewind-command.js';
+import { addSqlCommand } from './sql-command.js';
 import { addTopicCommand } from './topic-command.js';
 import { addTransactionCommand } from './transaction-command.js';
 
@@ -31,6 +32,7 @@ const COMMANDS: readonly AddCommand[] = [
   addDeadLetterCommand,
   addTransactionCommand,
   addMessageCommand,
+  addSqlCommand,
 ];
 
 /** The program with all its commands. */

@@ -15,8 +15,11 @@ export interface TableNames {
 
 /** The statements of one kind of database. Tables are given by their names, which are checked but not quoted. */
 export interface Dialect {
-  /** The DDL of all tables. Running it again changes nothing. */
-  schema(tables: TableNames): readonly string[];
+  /**
+   * The DDL of all tables by version: the statements at index n lead from version n to version n + 1. What was released never changes,
+   * since migrations of applications run it; a change of a table is a further version.
+   */
+  schema(tables: TableNames): readonly (readonly string[])[];
   /** The names of the columns of a table; none if there is no such table. */
   columnsOf(tx: SqlExecutor, table: string): Promise<readonly string[]>;
   readonly log: LogStatements;

@@ -11,7 +11,7 @@ export function noTransaction(what: string, by: string, field: string): UsageErr
 /** @param problem what is missing */
 export function notReady(problem: string): StateError {
   const text =
-    `${problem}; nothing was done. Run the statements of schemaSql() or schemaStatements() with the same names; they create what is ` +
-    'missing, but add no column to a table that is there: use ALTER TABLE for that';
+    `${problem}; nothing was done. Add a migration with the statements of schemaStatements(), or of "npx nestjs-rocketmq sql", and the ` +
+    'same names of tables. If the tables are of an older version, set fromVersion (--from) to it';
   return new StateError('TABLE_NOT_READY', text);
 }

@@ -49,7 +49,7 @@ export async function checkAtStart(check: () => Promise<void>): Promise<void> {
 /** The columns of each table, by its name, as the DDL has them. */
 function tablesOf(dialect: Dialect, named: Partial<TableNames>): Map<string, readonly string[]> {
   const tables = new Map<string, readonly string[]>();
-  for (const statement of dialect.schema({ ...DEFAULT_TABLES, ...named })) {
+  for (const statement of dialect.schema({ ...DEFAULT_TABLES, ...named }).flat()) {
     const [, name] = /^CREATE TABLE IF NOT EXISTS (\S+) \(/.exec(statement) ?? [];
     if (name === undefined) continue;
     const columns = [...statement.matchAll(/^ {2}["`](\w+)["`] /gm)].map(([, column = '']) => column);

@@ -1,5 +1,7 @@
-// The names of the tables, and the statements that create them. Nothing here runs them.
+// The names of the tables, and the statements that create them, version by version. Nothing here runs them.
 
+import { UsageError } from '../support/errors.js';
+import { isIntegerFrom } from '../support/options.js';
 import { dialectOf, type TableNames } from './dialect.js';
 import type { DialectName } from './sql-port.js';
 import { tableName } from './table-name.js';
@@ -10,7 +12,7 @@ export const DEFAULT_TABLES: TableNames = {
   outbox: 'rocketmq_outbox',
 };
 
-/** The database, and the names of the tables, `name` or `schema.name`. */
+/** The database, the names of the tables, `name` or `schema.name`, and their version. */
 export interface SchemaOptions {
   /** The kind of database. Default `postgresql`. */
   readonly dialect?: DialectName;
@@ -20,11 +22,18 @@ export interface SchemaOptions {
   readonly inboxTable?: string;
   /** The name of the outbox's table. Default `rocketmq_outbox`; on MySQL it is followed by a table of locks, `rocketmq_outbox_lock`. */
   readonly outboxTable?: string;
+  /** The version of the tables that are there already. Default 0: there are none. */
+  readonly fromVersion?: number;
+  /**
+   * The version of the tables that the statements lead to. Default: the newest, which a later release may raise. A migration sets it:
+   * the statements between two versions are the same in each release.
+   */
+  readonly toVersion?: number;
 }
 
 /**
- * The DDL of all tables, for a migration, one statement after another. Running it again changes nothing.
- * @throws UsageError `ILLEGAL_TABLE_NAME`
+ * The DDL of all tables, one statement after another. Running version 1 again changes nothing.
+ * @throws UsageError `ILLEGAL_TABLE_NAME`, `ILLEGAL_OPTION` for a version that does not exist
  */
 export function schemaSql(options: SchemaOptions = {}): string {
   return schemaStatements(options)
@@ -34,12 +43,22 @@ export function schemaSql(options: SchemaOptions = {}): string {
 
 /**
  * Each statement of {@link schemaSql}, for clients that run one at a time, as those of MySQL do.
- * @throws UsageError `ILLEGAL_TABLE_NAME`
+ * @throws UsageError `ILLEGAL_TABLE_NAME`, `ILLEGAL_OPTION` for a version that does not exist
  */
 export function schemaStatements(options: SchemaOptions = {}): readonly string[] {
-  return dialectOf(options).schema({
+  const versions = dialectOf(options).schema({
     log: tableName(options.transactionLogTable ?? DEFAULT_TABLES.log),
     inbox: tableName(options.inboxTable ?? DEFAULT_TABLES.inbox),
     outbox: tableName(options.outboxTable ?? DEFAULT_TABLES.outbox),
   });
+  const { fromVersion = 0, toVersion = versions.length } = options;
+  requireVersion('toVersion', toVersion, 0, versions.length);
+  requireVersion('fromVersion', fromVersion, 0, toVersion);
+  return versions.slice(fromVersion, toVersion).flat();
+}
+
+function requireVersion(field: string, version: number, least: number, most: number): void {
+  if (isIntegerFrom(version, least, most)) return;
+  const text = `option ${field} must be a version of the tables, from ${least} to ${most}, not ${String(version)}`;
+  throw new UsageError('ILLEGAL_OPTION', text, field);
 }

@@ -14,7 +14,11 @@ export const mysql: Dialect = { schema, columnsOf, log, outbox, insertKey, delet
 /** Names that others choose are bytes, since character types take strings for equal that differ in case or in spaces at the end. */
 const KEY_BYTES = 1_020;
 
-function schema({ log, inbox, outbox }: TableNames): string[] {
+function schema(tables: TableNames): string[][] {
+  return [version1(tables)];
+}
+
+function version1({ log, inbox, outbox }: TableNames): string[] {
   return [
     `CREATE TABLE IF NOT EXISTS ${quoted(log, '`')} (
   \`transaction_id\` varchar(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL PRIMARY KEY,

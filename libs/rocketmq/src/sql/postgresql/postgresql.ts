@@ -8,7 +8,11 @@ import { outbox } from './outbox.js';
 
 export const postgresql: Dialect = { schema, columnsOf, log, outbox, insertKey, deleteOld };
 
-function schema({ log, inbox, outbox }: TableNames): string[] {
+function schema(tables: TableNames): string[][] {
+  return [version1(tables)];
+}
+
+function version1({ log, inbox, outbox }: TableNames): string[] {
   return [
     `CREATE TABLE IF NOT EXISTS ${quoted(log, '"')} (
   "transaction_id" text PRIMARY KEY,
