@@ -122,6 +122,15 @@ async function bySequelize(url: string): Promise<void> {
   await sequelize.close();
 }
 
+/** Its entities and migrations are those of TypeORM. */
+async function byTransactional(): Promise<void> {
+  await import('../sql/support/cls-packages.js');
+  const { dataSource } = await import('../../docs/examples/databases/transactional.js');
+  await dataSource.initialize();
+  await dataSource.runMigrations();
+  await dataSource.destroy();
+}
+
 async function byDrizzle(url: string): Promise<void> {
   const pool = new pg.Pool({ connectionString: url });
   await migrate(drizzle(pool), { migrationsFolder: `${EXAMPLES}/drizzle/migrations` });
@@ -195,6 +204,7 @@ describeWithMySql('the examples of databases on', (product) => {
     () => mySqlServer(product),
     [
       ['typeorm', byTypeorm],
+      ['transactional', byTransactional],
       ['knex', byKnex],
       ['sequelize', bySequelize],
       ['mysql2', byFileOnMysql2],
