@@ -200,11 +200,15 @@ function librariesOn(start: () => Promise<UrlServer>, libraries: readonly Librar
 }
 
 describeWithMySql('the examples of databases on', (product) => {
+  // `type: 'mariadb'` of TypeORM is for MariaDB only.
+  const ofTypeorm: Library[] = [
+    ['typeorm', byTypeorm],
+    ['transactional', byTransactional],
+  ];
   librariesOn(
     () => mySqlServer(product),
     [
-      ['typeorm', byTypeorm],
-      ['transactional', byTransactional],
+      ...(product === 'MariaDB' ? ofTypeorm : []),
       ['knex', byKnex],
       ['sequelize', bySequelize],
       ['mysql2', byFileOnMysql2],
