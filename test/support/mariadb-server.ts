@@ -75,6 +75,20 @@ export class MariaDb {
     }
   }
 
+  /** Creates a database. @returns its URL */
+  async createDatabase(name: string): Promise<string> {
+    const { socketPath, user, database } = this.address;
+    const urlOf = (one: string): string =>
+      `mysql://${user}@localhost/${one}?socketPath=${encodeURIComponent(socketPath)}`;
+    const connection = await mysql.createConnection(urlOf(database));
+    try {
+      await connection.query(`CREATE DATABASE ${name}`);
+    } finally {
+      await connection.end();
+    }
+    return urlOf(name);
+  }
+
   /** Stops the server and removes its files. Idempotent. */
   stop(): Promise<void> {
     this.stopped ??= ended(this.keeper).then(() =>
