@@ -8,6 +8,7 @@ import pg from 'pg';
 import { DATABASE_SERVERS, type DatabaseServer, type DatabaseServerName } from '../support/database-server.js';
 import type { App } from './demos.js';
 import type { ChaosFacts, Entry, OrderEntry, OrderFact, ReservationFact, StockFact } from './facts.js';
+import type { Victim } from './servers.js';
 
 export type DatabaseFacts = Pick<ChaosFacts, 'orders' | 'orderHistory' | 'stock' | 'reservations' | 'stockHistory'>;
 export type DatabaseName = 'pglite' | DatabaseServerName;
@@ -19,6 +20,8 @@ export const DATABASE_NAMES: readonly DatabaseName[] = [
 
 /** The databases of a run. */
 export interface Databases {
+  /** The server, if there is one. */
+  readonly victims: readonly Victim[];
   /** The settings of an app. */
   settingsOf(app: App): NodeJS.ProcessEnv;
   /** Reads them; PGlite only after the apps have ended. */
@@ -31,6 +34,7 @@ export async function openDatabases(name: DatabaseName, folder: string): Promise
   if (name === 'pglite') {
     const dataFolder = (app: App): string => join(folder, app);
     return {
+      victims: [],
       settingsOf: (app) => ({ DATA_DIR: dataFolder(app) }),
       read: () => readFacts((app) => openPglite(join(dataFolder(app), 'postgres'))),
       stop: async () => {},
@@ -42,13 +46,14 @@ export async function openDatabases(name: DatabaseName, folder: string): Promise
       `${kind.title} is not installed, so nothing was run; on Debian: apt-get install ${kind.packageName}`,
     );
   }
-  const server: DatabaseServer = await kind.start();
+  const server: DatabaseServer = await kind.start(kind.surviving);
   try {
     const urls: Readonly<Record<App, string>> = {
       'order-demo': await server.createDatabase('orders'),
       'inventory-demo': await server.createDatabase('inventory'),
     };
     return {
+      victims: [victimOf(server)],
       settingsOf: (app) => ({ DATABASE_URL: urls[app] }),
       read: () => readFacts((app) => (urls[app].startsWith('postgres') ? openPostgres : openMysql)(urls[app])),
       stop: () => server.stop(),
@@ -57,6 +62,23 @@ export async function openDatabases(name: DatabaseName, folder: string): Promise
     await server.stop();
     throw error;
   }
+}
+
+function victimOf(server: DatabaseServer): Victim {
+  const never = (): never => {
+    throw new Error('the database server is only killed here');
+  };
+  return {
+    name: 'database',
+    faults: ['kill'],
+    // Its recovery is not under test.
+    isSlowToStart: true,
+    kill: () => server.kill(),
+    start: () => server.revive(),
+    terminate: never,
+    pause: never,
+    continue: never,
+  };
 }
 
 /** A connection to one of the databases. */

@@ -6,6 +6,10 @@ import { Postgres, postgresFolder } from './postgres-server.js';
 export interface DatabaseServer {
   /** Creates an empty database. @returns its URL */
   createDatabase(name: string): Promise<string>;
+  /** Ends the server as in a crash. Its data stays. */
+  kill(): Promise<void>;
+  /** Starts it again after {@link kill}. */
+  revive(): Promise<void>;
   /** Stops the server and removes its files. Idempotent. */
   stop(): Promise<void>;
 }
@@ -16,6 +20,8 @@ export interface DatabaseServerKind {
   readonly packageName: string;
   /** A setting for another time zone than UTC. */
   readonly farFromUtc: string;
+  /** Settings with which a commit survives a crash of the server. */
+  readonly surviving: readonly string[];
   isInstalled(): boolean;
   /** @param settings as `name=value`; they override the defaults for tests, which do not wait for the disk */
   start(settings?: readonly string[]): Promise<DatabaseServer>;
@@ -26,15 +32,17 @@ export const DATABASE_SERVERS = {
     title: 'PostgreSQL',
     packageName: 'postgresql',
     farFromUtc: 'timezone=Asia/Karachi',
+    surviving: [],
     isInstalled: () => postgresFolder() !== undefined,
-    start: (settings) => Postgres.start(settings),
+    start: (settings?: readonly string[]) => Postgres.start(settings),
   },
   mariadb: {
     title: 'MariaDB',
     packageName: 'mariadb-server',
     farFromUtc: 'default-time-zone=+05:00',
+    surviving: ['innodb-flush-log-at-trx-commit=2'],
     isInstalled: hasMariaDb,
-    start: (settings) => MariaDb.start(settings),
+    start: (settings?: readonly string[]) => MariaDb.start(settings),
   },
 } as const satisfies Readonly<Record<string, DatabaseServerKind>>;
 

@@ -32,7 +32,8 @@ export class MariaDb {
 
   private constructor(
     readonly address: MariaDbAddress,
-    private readonly keeper: ChildProcess,
+    private readonly launch: () => Promise<ChildProcess>,
+    private keeper: ChildProcess,
     private readonly folder: string,
   ) {}
 
@@ -66,9 +67,12 @@ export class MariaDb {
         'innodb-buffer-pool-size=64M',
       ];
       const args = ['--no-defaults', ...[...own, ...settings].map((setting) => `--${setting}`)];
-      const keeper = keep(server, args, { cwd: folder, user, signal: 'KILL' });
-      await ready('mariadbd', keeper, () => prepared(socketPath));
-      return new MariaDb({ socketPath, user: 'root', database: 'test' }, keeper, folder);
+      const launch = async (): Promise<ChildProcess> => {
+        const keeper = keep(server, args, { cwd: folder, user, signal: 'KILL' });
+        await ready('mariadbd', keeper, () => prepared(socketPath));
+        return keeper;
+      };
+      return new MariaDb({ socketPath, user: 'root', database: 'test' }, launch, await launch(), folder);
     } catch (error) {
       rmSync(folder, { recursive: true, force: true });
       throw error;
@@ -87,6 +91,16 @@ export class MariaDb {
       await connection.end();
     }
     return urlOf(name);
+  }
+
+  /** Kills the server. Its data stays, as far as it is on the disk: see `innodb-flush-log-at-trx-commit`. */
+  kill(): Promise<void> {
+    return ended(this.keeper);
+  }
+
+  /** Starts it again after {@link kill}. */
+  async revive(): Promise<void> {
+    this.keeper = await this.launch();
   }
 
   /** Stops the server and removes its files. Idempotent. */
