@@ -27,7 +27,10 @@ export interface OpenedDatabase {
   readonly dialect: Dialect;
 }
 
-/** Lets an INSERT skip rows whose keys exist: `insertInto(…).values(…).$call(skipExisting)`. */
+/**
+ * Lets an INSERT skip rows whose keys exist: `insertInto(…).values(…).$call(skipExisting)`. The rows must be valid, because MySQL then skips
+ * or changes invalid ones, too, instead of failing.
+ */
 export type SkipExisting = <Tables, Table extends keyof Tables, Result>(
   insert: InsertQueryBuilder<Tables, Table, Result>,
 ) => InsertQueryBuilder<Tables, Table, Result>;
