@@ -1,13 +1,15 @@
-// npm run chaos [-- --backend embedded|rocketmq] [-- --transport remoting] [-- --seed N] [-- --long [MINUTES]]
+// npm run chaos [-- --backend embedded|rocketmq] [-- --transport remoting] [-- --database pglite|postgresql|mariadb] [-- --seed N]
+//   [-- --long [MINUTES]]
 // Orders from concurrent customers through both demos, while their processes and the server's are killed, stopped and restarted and
 // their ways to the server go bad: test/chaos/README.md says how. By default on the embedded broker and on a real server with a proxy;
-// `--transport remoting` takes real brokers without one. One minute or so a backend; --long ten and more. Fails with exit
+// `--transport remoting` takes real brokers without one. The demos keep their data in PGlite, or on a server that the run starts. One minute or so a backend; --long ten and more. Fails with exit
 // code 1 and says what did not hold. The seed repeats what is decided, not what comes of it. The folder of a failed run is kept.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { DATABASE_NAMES } from '../../test/chaos/databases.ts';
 import { run } from '../../test/chaos/run.ts';
 import { recoveryTable, runViolations, summary } from '../../test/chaos/verdict.ts';
 import { build } from '../build/build.mjs';
@@ -33,6 +35,7 @@ function settings() {
     options: {
       backend: { type: 'string' },
       transport: { type: 'string', default: 'http2' },
+      database: { type: 'string', default: 'pglite' },
       seed: { type: 'string' },
       long: { type: 'boolean', default: false },
     },
@@ -46,11 +49,15 @@ function settings() {
   if (backends.length === 0) {
     throw new Error(`--backend is one of ${ofTransport.join(', ')}, not "${backend}"; without it all are run`);
   }
+  const database = DATABASE_NAMES.find((one) => one === values.database);
+  if (database === undefined) {
+    throw new Error(`--database is one of ${DATABASE_NAMES.join(', ')}, not "${values.database}"`);
+  }
   const seed = wholeNumber('seed', values.seed ?? String(Date.now() % 1_000_000), 0);
   const [minutes, ...more] = positionals;
   if (more.length > 0 || (minutes !== undefined && !long)) throw new Error(`unknown: ${positionals.join(' ')}`);
   const rounds = long ? wholeNumber('long', minutes ?? String(LONG_ROUNDS), 1) : ROUNDS;
-  return { backends, seed, rounds, withLongStops: long };
+  return { backends, database, seed, rounds, withLongStops: long };
 }
 
 /** @param {string} name @param {string} text @param {number} least */
@@ -67,7 +74,7 @@ async function main() {
   }
   await build();
   print(
-    `seed ${options.seed}, ${options.rounds} ${options.rounds === 1 ? 'minute' : 'minutes'} on ${backends.join(' and ')}`,
+    `seed ${options.seed}, ${options.rounds} ${options.rounds === 1 ? 'minute' : 'minutes'} on ${backends.join(' and ')}, data on ${options.database}`,
   );
   for (const backend of backends) {
     if (!(await runOn(backend, options, stopped.signal))) process.exitCode = 1;
@@ -75,7 +82,7 @@ async function main() {
 }
 
 /**
- * @param {Backend} backend @param {Pick<RunOptions, 'seed' | 'rounds' | 'withLongStops'>} options @param {AbortSignal} signal
+ * @param {Backend} backend @param {Pick<RunOptions, 'database' | 'seed' | 'rounds' | 'withLongStops'>} options @param {AbortSignal} signal
  * @returns {Promise<boolean>} whether it was sound
  */
 async function runOn(backend, options, signal) {
@@ -91,7 +98,7 @@ async function runOn(backend, options, signal) {
     if (violations.length > 0) keep(folder, result);
     const seconds = ((performance.now() - beganAt) / 1_000).toFixed(0);
     const verdict = violations.length === 0 ? 'sound' : `NOT SOUND (${violations.length}), folder ${folder} kept`;
-    print(`${backend}: ${seconds} s, seed ${options.seed}: ${summary(result)}: ${verdict}`);
+    print(`${backend}, ${options.database}: ${seconds} s, seed ${options.seed}: ${summary(result)}: ${verdict}`);
     if (violations.length === 0) rmSync(folder, { recursive: true, force: true });
     return violations.length === 0;
   } catch (error) {

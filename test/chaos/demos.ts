@@ -2,6 +2,7 @@
 
 import { join } from 'node:path';
 import { AppLink } from './app-link.js';
+import type { Databases } from './databases.js';
 import { SCARCE } from './intents.js';
 import { Program } from './program.js';
 import type { Server, ServerOptions } from './servers.js';
@@ -16,6 +17,7 @@ const STOCK = `book:100000,lamp:100000,${SCARCE}:5`;
 
 interface DemosOptions extends Pick<ServerOptions, 'folder' | 'onLost'> {
   readonly server: Pick<Server, 'ports' | 'hasNameServer'>;
+  readonly databases: Pick<Databases, 'settingsOf'>;
   /** Free ports: one for each app, and one for each app and port of the server. */
   readonly ports: readonly number[];
 }
@@ -29,7 +31,7 @@ export class Demos {
   ) {}
 
   /** Creates both without starting them. */
-  static async make({ folder, onLost, server, ports }: DemosOptions): Promise<Demos> {
+  static async make({ folder, onLost, server, databases, ports }: DemosOptions): Promise<Demos> {
     const [orderPort, inventoryPort, ...forLinks] = ports as [number, number, ...number[]];
     const count = server.ports.length;
     const linkPorts = { 'order-demo': forLinks.slice(0, count), 'inventory-demo': forLinks.slice(count, 2 * count) };
@@ -37,7 +39,7 @@ export class Demos {
     const inventoryUrl = urlOf(inventoryPort);
     const program = (name: App, port: number, env: NodeJS.ProcessEnv): [App, Program] => {
       const endpoints = `${server.hasNameServer ? 'name-server:' : ''}127.0.0.1:${linkPorts[name][0]}`;
-      const own = { PORT: String(port), DATA_DIR: dataFolder(folder, name), ROCKETMQ_ENDPOINTS: endpoints };
+      const own = { PORT: String(port), ROCKETMQ_ENDPOINTS: endpoints, ...databases.settingsOf(name) };
       const args = [join(process.cwd(), `apps/${name}/dist/main.js`)];
       const all = { ...withoutSettings(process.env), ...own, ...env };
       return [
@@ -78,13 +80,8 @@ export class Demos {
   }
 }
 
-/** The database folder of an app. */
-export function dataFolder(folder: string, app: App): string {
-  return join(folder, app);
-}
-
 /** Removes settings of the user's environment that the apps would read. */
 function withoutSettings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const foreign = /^(DATABASE_URL|DEMO_|OTEL_|CONTROL_ENDPOINT|HOST$|LOG_|ORDER_|STOCK)/;
+  const foreign = /^(DATABASE_URL|DATA_DIR|DEMO_|OTEL_|CONTROL_ENDPOINT|HOST$|LOG_|ORDER_|STOCK)/;
   return Object.fromEntries(Object.entries(env).filter(([name]) => !foreign.test(name)));
 }

@@ -4,11 +4,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { takePortBlock } from '../../scripts/support/ports.mjs';
 import { type Struck, strikeAll } from './blows.js';
 import { Customers } from './customers.js';
-import { readDatabases } from './databases.js';
+import { type DatabaseName, openDatabases } from './databases.js';
 import { APPS, Demos } from './demos.js';
 import type { ChaosFacts } from './facts.js';
 import { type Blow, planOf } from './fault-plan.js';
-import { type Backend, type Server, startServer, victimOf } from './servers.js';
+import { type Backend, startServer, type Victim, victimOf } from './servers.js';
 import { Settlement } from './settlement.js';
 import { read, Shop } from './shop.js';
 
@@ -19,6 +19,7 @@ const ROUND_MS = 60_000;
 
 export interface RunOptions {
   readonly backend: Backend;
+  readonly database: DatabaseName;
   readonly seed: number;
   /** The number of rounds, about a minute each. */
   readonly rounds: number;
@@ -44,6 +45,7 @@ export interface RunResult {
 
 export async function run({
   backend,
+  database,
   seed,
   rounds,
   withLongStops,
@@ -62,18 +64,21 @@ export async function run({
   try {
     const server = await startServer(backend, { folder, port: ports.first, onLost, log });
     ends.push(() => server.stop());
+    const databases = await openDatabases(database, folder);
+    ends.push(() => databases.stop());
+    const victims = [...server.victims, ...databases.victims];
     const own = [1, 2, 3, 4, 5, 6, 7, 8].map((offset) => ports.first + offset);
-    const demos = await Demos.make({ folder, onLost, server, ports: own });
+    const demos = await Demos.make({ folder, onLost, server, databases, ports: own });
     ends.push(() => demos.kill());
     await demos.start();
     signal.throwIfAborted();
-    log(`${backend}: all is started`);
+    log(`${backend} and ${database}: all is started`);
     const totals = await totalsOf(demos.inventoryUrl, signal);
-    const blows = planOf(breakable(server), { seed, rounds, withLongStops });
-    const traffic = await underTraffic({ seed, rounds, demos, server, blows, log, signal });
+    const blows = planOf(breakable(victims), { seed, rounds, withLongStops });
+    const traffic = await underTraffic({ seed, rounds, demos, victims, blows, log, signal });
     signal.throwIfAborted();
     await demos.terminate();
-    const facts = { totals, calls: traffic.calls, ...(await readDatabases(folder)) };
+    const facts = { totals, calls: traffic.calls, ...(await databases.read()) };
     return { blows, facts, lost, ...traffic };
   } finally {
     for (const end of ends.reverse()) await end();
@@ -84,22 +89,22 @@ interface Traffic {
   readonly seed: number;
   readonly rounds: number;
   readonly demos: Demos;
-  readonly server: Server;
+  readonly victims: readonly Victim[];
   readonly blows: readonly Blow[];
   readonly log: (line: string) => void;
   readonly signal: AbortSignal;
 }
 
-async function underTraffic({ seed, rounds, demos, server, blows, log, signal }: Traffic) {
+async function underTraffic({ seed, rounds, demos, victims, blows, log, signal }: Traffic) {
   const shop = new Shop(demos.orderUrl, signal);
   const settlement = new Settlement(demos.orderUrl, demos.inventoryUrl, signal);
   settlement.follow();
   const customers = new Customers(shop, seed);
   const lastOrderAtMs = performance.now() + rounds * ROUND_MS;
-  const victims = [...server.victims, ...[...demos.programs.values()].map(victimOf)];
+  const all = [...victims, ...[...demos.programs.values()].map(victimOf)];
   try {
     const struck = await strikeAll(blows, {
-      victims: new Map(victims.map((victim) => [victim.name, victim])),
+      victims: new Map(all.map((victim) => [victim.name, victim])),
       links: demos.links,
       flows: (...wait) => customers.flows(...wait),
       log,
@@ -116,7 +121,7 @@ async function underTraffic({ seed, rounds, demos, server, blows, log, signal }:
   }
 }
 
-function breakable({ victims }: Server) {
+function breakable(victims: readonly Victim[]) {
   const apps = APPS.map((name) => [name, ['kill', 'stop', 'restart']] as const);
   return { processes: new Map([...victims.map(({ name, faults }) => [name, faults] as const), ...apps]), links: APPS };
 }

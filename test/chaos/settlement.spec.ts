@@ -27,16 +27,21 @@ async function openOf({ status, history, steps, reserved = 0 }: Shown): Promise<
     ['/stock', [{ sku: 'book', available: 10 - reserved, reserved, sold: 0 }]],
     ['/stock/history?after=0', steps.map((what, index) => ({ id: index + 1, orderId: 'a', what }))],
   ]);
+  // One check without waiting.
+  return (await settlementOf((path) => answers.get(path))).settled([], 0);
+}
+
+/** @param answerOf what both demos answer; undefined for an empty list */
+async function settlementOf(answerOf: (path: string) => unknown): Promise<Settlement> {
   const server = createServer((request, response) => {
     response.setHeader('connection', 'close');
-    response.end(JSON.stringify(answers.get(request.url ?? '') ?? []));
+    response.end(JSON.stringify(answerOf(request.url ?? '') ?? []));
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   ends.push(() => new Promise((resolve) => server.close(resolve)));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  // One check without waiting.
-  return new Settlement(url, url, new AbortController().signal).settled([], 0);
+  return new Settlement(url, url, new AbortController().signal);
 }
 
 it.each<[string, Shown, string[]]>([
@@ -69,4 +74,17 @@ it.each<[string, Shown, string[]]>([
   ],
 ])('of %s it returns what is open', async (_what, shown, open) => {
   expect(await openOf(shown)).toEqual(open.map((text) => expect.stringContaining(text)));
+});
+
+it('sees a step that was committed after one with a higher id', async () => {
+  let looks = 0;
+  const settlement = await settlementOf((path) => {
+    if (path === '/orders') return [{ id: 'a', status: 'PAID' }];
+    if (path !== '/stock/history?after=0') return undefined;
+    looks++;
+    const sold = { id: 1, orderId: 'a', what: 'sold' };
+    const reserved = { id: 2, orderId: 'a', what: 'reserved' };
+    return looks === 1 ? [reserved] : [sold, reserved];
+  });
+  expect(await settlement.settled([], 10_000)).toEqual([]);
 });

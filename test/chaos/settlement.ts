@@ -71,6 +71,8 @@ export class Settlement {
     await this.stop();
     const lastLookAtMs = performance.now() + timeoutMs;
     for (;;) {
+      // A server assigns ids before commits, so a step may have appeared behind the newest one.
+      this.newestStep = 0;
       await this.look();
       await this.lookAt([...this.unended(calls), ...this.unheard()]);
       const open = this.open(calls);

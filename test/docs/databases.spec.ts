@@ -17,7 +17,7 @@ import { type QueryInterface, Sequelize } from 'sequelize';
 import { SequelizeStorage, Umzug } from 'umzug';
 import type { Order } from '../../docs/examples/databases/messaging.js';
 import { call } from '../support/command-line.js';
-import { mySqlServer, postgresServer, type UrlServer } from '../support/database-servers.js';
+import { mySqlServer, postgresServer, type UrlServer } from '../support/database-at-port.js';
 import { describeWithMySql } from '../support/mysql.js';
 import { describeWithPostgres } from '../support/postgres.js';
 import { eventually } from '../support/until.js';

@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type { INestApplication } from '@nestjs/common';
-import { sql } from 'drizzle-orm';
+import { sql } from 'kysely';
 import { MINUTE_MS } from 'nestjs-rocketmq';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import { createOrderDemo } from '../../apps/order-demo/src/app.js';
@@ -32,10 +32,10 @@ it(
   async () => {
     const { db } = app.get<OrderDatabase>(ORDER_DATABASE);
     const id = 'c0ffee00-0000-4000-8000-000000000000';
-    await db.execute(sql`insert into orders (id, sku, quantity, status, created_at, expires_at)
-      values (${id}, 'book', 1, 'PAID', now(), now())`);
-    await db.execute(sql`insert into order_history (order_id, at, what, status)
-      select ${id}, now(), 'a step', 'PAID' from generate_series(1, ${sql.raw(String(STEPS))})`);
+    await sql`insert into orders (id, sku, quantity, status, created_at, expires_at)
+      values (${id}, 'book', 1, 'PAID', now(), now())`.execute(db);
+    await sql`insert into order_history (order_id, at, what, status)
+      select ${id}, now(), 'a step', 'PAID' from generate_series(1, ${sql.lit(STEPS)})`.execute(db);
     const closing = new AbortController();
     const response = await fetch(`${await app.getUrl()}/events?after=0.-`, { signal: closing.signal });
     const text = await textUntil(response, `id: ${STEPS}.-\ndata:`);

@@ -78,7 +78,8 @@ export class MySqlServer {
 
   private constructor(
     readonly address: MySqlAddress,
-    private readonly keeper: ChildProcess,
+    private readonly launch: () => Promise<ChildProcess>,
+    private keeper: ChildProcess,
     private readonly folder: string,
   ) {}
 
@@ -108,13 +109,40 @@ export class MySqlServer {
         ...program.settings,
       ];
       const args = ['--no-defaults', ...[...own, ...settings].map((setting) => `--${setting}`)];
-      const keeper = keep(program.server, args, { cwd: folder, user, signal: 'KILL' });
-      await ready(product, keeper, () => prepared(socketPath));
-      return new MySqlServer({ socketPath, user: 'root', database: 'test' }, keeper, folder);
+      const launch = async (): Promise<ChildProcess> => {
+        const keeper = keep(program.server, args, { cwd: folder, user, signal: 'KILL' });
+        await ready(product, keeper, () => prepared(socketPath));
+        return keeper;
+      };
+      return new MySqlServer({ socketPath, user: 'root', database: 'test' }, launch, await launch(), folder);
     } catch (error) {
       rmSync(folder, { recursive: true, force: true });
       throw error;
     }
+  }
+
+  /** Creates a database. @returns its URL */
+  async createDatabase(name: string): Promise<string> {
+    const { socketPath, user, database } = this.address;
+    const urlOf = (one: string): string =>
+      `mysql://${user}@localhost/${one}?socketPath=${encodeURIComponent(socketPath)}`;
+    const connection = await mysql.createConnection(urlOf(database));
+    try {
+      await connection.query(`CREATE DATABASE ${name}`);
+    } finally {
+      await connection.end();
+    }
+    return urlOf(name);
+  }
+
+  /** Kills the server. Its data stays, as far as it is on the disk: see `innodb-flush-log-at-trx-commit`. */
+  kill(): Promise<void> {
+    return ended(this.keeper);
+  }
+
+  /** Starts it again after {@link kill}. */
+  async revive(): Promise<void> {
+    this.keeper = await this.launch();
   }
 
   /** Stops the server and removes its files. Idempotent. */

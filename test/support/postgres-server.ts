@@ -36,7 +36,8 @@ export class Postgres {
 
   private constructor(
     readonly address: PostgresAddress,
-    private readonly keeper: ChildProcess,
+    private readonly launch: () => Promise<ChildProcess>,
+    private keeper: ChildProcess,
     private readonly folder: string,
   ) {}
 
@@ -75,13 +76,17 @@ export class Postgres {
         'deadlock_timeout=100ms',
       ];
       const args = ['-D', data, ...[...own, ...settings].flatMap((setting) => ['-c', setting])];
-      const keeper = keep(join(programs, 'postgres'), args, { cwd: folder, user, signal: 'QUIT' });
       const pidFile = join(data, 'postmaster.pid');
       // The server writes its status to the last line of its pid file.
       const isReady = async (): Promise<boolean> =>
         existsSync(pidFile) && /^ready\s*$/m.test(readFileSync(pidFile, 'utf8'));
-      await ready('postgres', keeper, isReady);
-      return new Postgres({ host: folder, port: 5432, user: 'tester', database: 'postgres' }, keeper, folder);
+      const launch = async (): Promise<ChildProcess> => {
+        const keeper = keep(join(programs, 'postgres'), args, { cwd: folder, user, signal: 'QUIT' });
+        await ready('postgres', keeper, isReady);
+        return keeper;
+      };
+      const address = { host: folder, port: 5432, user: 'tester', database: 'postgres' };
+      return new Postgres(address, launch, await launch(), folder);
     } catch (error) {
       rmSync(folder, { recursive: true, force: true });
       throw error;
@@ -101,6 +106,16 @@ export class Postgres {
       await client.end();
     }
     return urlOf(name);
+  }
+
+  /** Ends the server without a checkpoint, as in a crash. Its data stays. */
+  kill(): Promise<void> {
+    return ended(this.keeper);
+  }
+
+  /** Starts it again after {@link kill}. */
+  async revive(): Promise<void> {
+    this.keeper = await this.launch();
   }
 
   /** Stops the server and removes its files. Idempotent. */

@@ -23,7 +23,7 @@ export interface OrderDemoOptions {
   readonly host?: string;
   /** `host:8081` of RocketMQ. */
   readonly endpoints: string;
-  /** A PostgreSQL, as `postgres://user:password@host/database`; undefined uses PGlite in this process. */
+  /** `postgres://`, `mysql://` or `mariadb://user:password@host/database`; undefined uses PGlite in this process. */
   readonly databaseUrl?: string;
   /** The data folder of PGlite; undefined keeps it in memory. */
   readonly dataFolder: string | undefined;

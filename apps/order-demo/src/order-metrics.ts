@@ -2,9 +2,7 @@
 
 import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { registerDatabaseGauge } from 'demo-kit';
-import { count } from 'drizzle-orm';
 import { ORDER_DATABASE, type OrderDatabase } from './database/order-database.js';
-import { orders } from './database/schema.js';
 import { ORDER_STATUSES } from './orders/order-status.js';
 
 @Injectable()
@@ -19,10 +17,14 @@ export class OrderMetrics implements OnModuleInit, OnModuleDestroy {
       description: 'Orders by their state',
       unit: '{order}',
       read: async () => {
-        const { status } = orders;
-        const rows = await this.database.db.select({ status, orders: count() }).from(orders).groupBy(status);
+        const orders = this.database.db.selectFrom('orders');
+        const rows = await orders
+          .select(({ fn }) => ['status', fn.countAll().as('count')])
+          .groupBy('status')
+          .execute();
         return ORDER_STATUSES.map((one) => ({
-          value: rows.find((row) => row.status === one)?.orders ?? 0,
+          // Drivers return counts as numbers, bigints or strings.
+          value: Number(rows.find((row) => row.status === one)?.count ?? 0),
           labels: { status: one },
         }));
       },

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { sql } from 'drizzle-orm';
+import { sql } from 'kysely';
 import { schemaSql } from 'nestjs-rocketmq/sql';
 import { DemoDatabase } from './database.js';
 import { FolderLockedError } from './folder-lock.js';
@@ -20,10 +20,10 @@ afterEach(() => {
 
 describe('DemoDatabase', () => {
   it('keeps its data, and allows one process at a time', async () => {
-    const options = { name: 'demo', folder, schema: {}, migrationsFolder: join(apps, 'inventory-demo/drizzle') };
+    const options = { name: 'demo', folder, migrationsFolder: join(apps, 'inventory-demo/migrations') };
     const first = await DemoDatabase.open(options);
     await expect(DemoDatabase.open(options)).rejects.toThrow(FolderLockedError);
-    await first.db.execute(sql`insert into rocketmq_inbox (key) values ('kept')`);
+    await sql`insert into rocketmq_inbox (key) values ('kept')`.execute(first.db);
     await first.close();
     const second = await DemoDatabase.open(options);
     const { rows } = await second.port.transaction((tx) => tx.query('select key from rocketmq_inbox', []));
@@ -33,16 +33,29 @@ describe('DemoDatabase', () => {
   });
 
   it('releases the folder when it cannot be opened', async () => {
-    const options = { name: 'demo', folder, schema: {}, migrationsFolder: join(folder, 'missing') };
-    await expect(DemoDatabase.open(options)).rejects.toThrow("Can't find meta/_journal.json file");
-    await expect(DemoDatabase.open(options)).rejects.toThrow("Can't find meta/_journal.json file");
+    const options = { name: 'demo', folder, migrationsFolder: join(folder, 'missing') };
+    await expect(DemoDatabase.open(options)).rejects.toThrow('ENOENT');
+    await expect(DemoDatabase.open(options)).rejects.toThrow('ENOENT');
   });
 });
 
+describe('DATABASE_URL', () => {
+  it.each(['mssql://admin:secret@host/orders', 'secret', 'mysql://admin:secret@host:port/orders'])(
+    'is refused without showing its value: %s',
+    async (url) => {
+      const refused = DemoDatabase.open({ name: 'demo', url, folder: undefined, migrationsFolder: apps });
+      await expect(refused).rejects.toThrow(/^DATABASE_URL must be postgres:\/\/…, mysql:\/\/… or mariadb:\/\/…/);
+      await expect(refused).rejects.not.toThrow('secret');
+    },
+  );
+});
+
 describe('the migrations of the demos', () => {
-  it.each(['order-demo', 'inventory-demo'])('of %s contain the tables of the library as it defines them', (app) => {
-    const files = ['0001_rocketmq.sql', '0002_rocketmq_outbox.sql'].map((name) => join(apps, app, 'drizzle', name));
-    const migration = files.map((file) => readFileSync(file, 'utf8')).join('');
-    expect(migration.replaceAll('--> statement-breakpoint\n', '')).toBe(schemaSql());
+  const migrations = ['order-demo', 'inventory-demo'].flatMap((app) =>
+    (['postgresql', 'mysql'] as const).map((dialect) => [app, dialect] as const),
+  );
+  it.each(migrations)('of %s on %s contain the tables of the library as it defines them', (app, dialect) => {
+    const file = join(apps, app, 'migrations', dialect, '0002_rocketmq.sql');
+    expect(readFileSync(file, 'utf8')).toBe(schemaSql({ dialect }));
   });
 });

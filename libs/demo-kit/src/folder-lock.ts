@@ -16,7 +16,7 @@ export class FolderLockedError extends Error {
   }
 }
 
-interface FolderLock {
+export interface FolderLock {
   /** Releases the folder. Idempotent. */
   release(): void;
 }

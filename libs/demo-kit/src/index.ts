@@ -1,7 +1,7 @@
 // The code that the two demos share: topics, database, settings, process lifecycle. No business rules.
 
 export { BusinessClock } from './business-clock.js';
-export { DemoDatabase, type TransactionOf } from './database.js';
+export { DemoDatabase } from './database.js';
 export { ConfigurationError, durationOf, type Environment, portOf, requiredText, textOf } from './environment.js';
 export { faultCheckpoint, withFaultPoint } from './fault-point.js';
 export { Faults, faultsOf, killThisProcess } from './faults.js';

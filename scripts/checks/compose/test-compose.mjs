@@ -1,6 +1,7 @@
 // npm run test:compose
 // Loads compose.yaml with Compose's own loader and looks at what it says; then runs it without Docker: the commands and
-// configuration files of its RocketMQ, its script for topics, both apps, the console. What cannot be run here is said.
+// configuration files of its RocketMQ, its script for topics, both apps on each kind of database, the console. What cannot be run here
+// is said.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,7 +10,6 @@ import { connect, createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { boardMetrics, servedMetrics } from '../../../test/observability/support/board.ts';
-import { Postgres, postgresFolder } from '../../../test/support/postgres-server.ts';
 import { build } from '../../build/build.mjs';
 import { DemoClient, until } from '../../demo/demo-client.mjs';
 import { DEFAULT_VERSION } from '../../rocketmq/jars.mjs';
@@ -17,6 +17,7 @@ import { Checks } from '../../support/checks.mjs';
 import { run } from '../../support/run-command.mjs';
 import { Service } from '../../support/service-process.mjs';
 import { lookAtConsole, openConsole } from './compose-console.mjs';
+import { databaseUrlOf, loadOn, lookAtDatabases, serverOf } from './compose-databases.mjs';
 import { composeLoader, loadCompose, serviceOf } from './compose-loader.mjs';
 import { lookAtWatching } from './compose-observe.mjs';
 import { startComposeServer } from './compose-server.mjs';
@@ -26,6 +27,7 @@ import { startComposeServer } from './compose-server.mjs';
  * @typedef {import('./compose-model.js').ComposeService} ComposeService
  * @typedef {Awaited<ReturnType<typeof startComposeServer>>} ComposeServer
  * @typedef {(() => unknown)[]} Ends
+ * @typedef {Readonly<Record<'postgres' | 'mysql', ComposeModel>>} Models
  */
 
 const root = join(import.meta.dirname, '../../..');
@@ -52,10 +54,15 @@ async function main() {
   try {
     const model = await checks.need('the compose loader takes compose.yaml', () => loadCompose(program, file));
     await checks.check('it refuses one with a misspelt key', () => refusesMisspelt(program, folder));
-    await lookAt(model, checks);
+    const models = {
+      postgres: await checks.need('it takes it with PostgreSQL', () => loadOn(program, file, folder, 'postgres')),
+      mysql: await checks.need('it takes it with MySQL', () => loadOn(program, file, folder, 'mysql')),
+    };
+    await lookAt(Object.values(models), checks);
+    await lookAtDatabases(models, model, checks);
     await lookAtConsole(model, checks);
     await lookAtWatching(model, root, checks);
-    await runWithoutDocker(model, checks, ends);
+    await runWithoutDocker(models, checks, ends);
   } catch (error) {
     checks.fail('the rest could be looked at', error);
   } finally {
@@ -77,14 +84,19 @@ function refusesMisspelt(program, folder) {
   throw new Error('it took "healthchek"');
 }
 
-/** @param {ComposeModel} model @param {Checks} checks */
-async function lookAt(model, checks) {
-  const services = Object.entries(model.services);
-  /** @param {string} title @param {(service: ComposeService, name: string) => readonly string[]} wrong */
+/** @param {readonly ComposeModel[]} models with each kind of database @param {Checks} checks */
+async function lookAt(models, checks) {
+  const [model] = /** @type {[ComposeModel, ...ComposeModel[]]} */ (models);
+  const services = models.flatMap((one) =>
+    Object.entries(one.services).map(([name, service]) => ({ one, name, service })),
+  );
+  /** @param {string} title @param {(service: ComposeService, name: string, model: ComposeModel) => readonly string[]} wrong */
   const each = (title, wrong) =>
     checks.check(title, () => {
-      const found = services.flatMap(([name, service]) => wrong(service, name).map((text) => `${name}: ${text}`));
-      if (found.length > 0) throw new Error(found.join('\n'));
+      const found = services.flatMap(({ one, name, service }) =>
+        wrong(service, name, one).map((text) => `${name}: ${text}`),
+      );
+      if (found.length > 0) throw new Error([...new Set(found)].join('\n'));
     });
   await each('every image has a version, and the server is the one that the tests run on', ({ image }) => [
     ...(/:v?\d+\.\d+/.test(image) ? [] : [`image ${image}`]),
@@ -97,7 +109,7 @@ async function lookAt(model, checks) {
     const [port] = serviceOf(model, 'proxy').ports ?? [];
     if (port?.published !== '8081' || port.target !== 8081) throw new Error(`it is ${port?.published}:${port?.target}`);
   });
-  await each('who waits for another waits until that is healthy, or has succeeded', ({ depends_on = {} }) =>
+  await each('who waits for another waits until that is healthy, or has succeeded', ({ depends_on = {} }, _, model) =>
     Object.entries(depends_on).flatMap(([other, { condition }]) => {
       const { healthcheck, restart } = serviceOf(model, other);
       if (condition === 'service_healthy' && healthcheck !== undefined) return [];
@@ -107,7 +119,7 @@ async function lookAt(model, checks) {
   );
   await each('what is mounted is there, and what is to be kept is in a volume', ({ volumes = [], image }, name) => [
     ...volumes.filter(({ type, source }) => type === 'bind' && !existsSync(source)).map(({ source }) => source),
-    ...((image.startsWith('postgres:') || name === 'broker') && !volumes.some(({ type }) => type === 'volume')
+    ...((/^(postgres|mysql):/.test(image) || name === 'broker') && !volumes.some(({ type }) => type === 'volume')
       ? ['keeps nothing']
       : []),
   ]);
@@ -145,13 +157,14 @@ async function tryHealthCheck([program = '', ...args]) {
   }
 }
 
-/** @param {ComposeModel} model @param {Checks} checks @param {Ends} ends */
-async function runWithoutDocker(model, checks, ends) {
+/** @param {Models} models @param {Checks} checks @param {Ends} ends */
+async function runWithoutDocker(models, checks, ends) {
   if (spawnSync('java', ['-version']).status !== 0) {
     log('there is no Java here: the RocketMQ of compose.yaml was not run');
     return;
   }
   await build();
+  const { postgres: model } = models;
   const server = await checks.need('its RocketMQ starts, by its commands and configuration files', () =>
     startComposeServer(model, log),
   );
@@ -162,7 +175,7 @@ async function runWithoutDocker(model, checks, ends) {
     for (const _ of [1, 2]) await run(program, args, { cwd: root, env });
   });
   await tryAddresses(server, checks, ends);
-  await runApps(model, server, checks, ends);
+  await runApps(models, server, checks, ends);
 }
 
 /**
@@ -195,33 +208,59 @@ async function tryAddresses({ grpcPort }, checks, ends) {
 
 /**
  * Both apps with their environment of compose.yaml; only where the others are is this run's.
- * @param {ComposeModel} model @param {ComposeServer} server @param {Checks} checks @param {Ends} ends
+ * @param {Models} models @param {'postgres' | 'mysql'} value @param {ComposeServer} server @param {Checks} checks @param {Ends} ends
+ * @returns {Promise<{ orderUrl: string, inventoryUrl: string, stop: () => Promise<unknown> } | undefined>}
  */
-async function runApps(model, { grpcPort, metricsUrls, nameServer }, checks, ends) {
-  if (postgresFolder() === undefined) {
-    log('PostgreSQL is not installed: the apps of compose.yaml were not run');
-    return;
+async function startApps(models, value, { grpcPort }, checks, ends) {
+  const { title, isInstalled, start: startDatabases } = serverOf(value);
+  if (!isInstalled()) {
+    log(`${title} is not installed: the apps of compose.yaml were not run on it`);
+    return undefined;
   }
-  const postgres = await Postgres.start();
-  ends.push(() => postgres.stop());
+  const databases = await startDatabases();
+  ends.push(() => databases.stop());
+  /** @type {Service[]} */
+  const apps = [];
+  const stop = () => Promise.all(apps.map((app) => app.stop(STOP_MS)));
+  ends.push(stop);
   const start = async (/** @type {string} */ name) => {
-    const { environment, command } = serviceOf(model, name);
+    const { environment, command } = serviceOf(models[value], name);
     const [, file = '', ...args] = command;
     const here = {
       PORT: '0',
       ROCKETMQ_ENDPOINTS: `localhost:${grpcPort}`,
-      DATABASE_URL: await postgres.createDatabase(new URL(environment.DATABASE_URL ?? '').pathname.slice(1)),
+      DATABASE_URL: await databases.createDatabase(databaseUrlOf(models[value], name).pathname.slice(1)),
       // For an order to be paid in, though all of this has just started on a machine with other things to do.
       ORDER_PAYMENT_TIMEOUT: '20s',
     };
     const env = { PATH: process.env.PATH, HOST: '127.0.0.1', ...environment, ...here };
     const app = new Service(name, [file, ...args], { cwd: root, env });
-    ends.push(() => app.stop(STOP_MS));
+    apps.push(app);
     return (await app.ready(READY_MS)).url;
   };
-  const [orderUrl, inventoryUrl] = await checks.need('both apps start on PostgreSQL and on this RocketMQ', () =>
+  const [orderUrl, inventoryUrl] = await checks.need(`both apps start on ${title} and on this RocketMQ`, () =>
     Promise.all([start('order-demo'), start('inventory-demo')]),
   );
+  return { orderUrl, inventoryUrl, stop };
+}
+
+/** @param {Models} models @param {ComposeServer} server @param {Checks} checks @param {Ends} ends */
+async function runApps(models, server, checks, ends) {
+  const onMysql = await startApps(models, 'mysql', server, checks, ends);
+  if (onMysql !== undefined) {
+    const { orderUrl, inventoryUrl, stop } = onMysql;
+    await checks.check('an order that is paid sells its stock there', async () => {
+      const demo = new DemoClient(orderUrl, inventoryUrl, READY_MS);
+      await demo.pay(await demo.reserve('book', 2));
+      await demo.stockIs('book', { available: 98, reserved: 0, sold: 2 });
+    });
+    // The other apps are in the same consumer groups.
+    await stop();
+  }
+  const onPostgres = await startApps(models, 'postgres', server, checks, ends);
+  if (onPostgres === undefined) return;
+  const { orderUrl, inventoryUrl } = onPostgres;
+  const { metricsUrls, nameServer } = server;
   const demo = new DemoClient(orderUrl, inventoryUrl, READY_MS);
   await checks.check('an order that is paid sells its stock, another one times out and returns it', async () => {
     const paid = await demo.reserve('book', 2);
@@ -233,7 +272,7 @@ async function runApps(model, { grpcPort, metricsUrls, nameServer }, checks, end
   });
   await checks.check(
     'the console opens from elsewhere with its token, and shows a topic of the demo and its messages',
-    () => openConsole(model, { nameServer, cwd: root, topic: 'order-created', text: 'book' }),
+    () => openConsole(models.postgres, { nameServer, cwd: root, topic: 'order-created', text: 'book' }),
   );
   await checks.check('what the board shows is served, but for what has to go wrong first', async () => {
     const urls = [`${orderUrl}/metrics`, `${inventoryUrl}/metrics`, ...metricsUrls];

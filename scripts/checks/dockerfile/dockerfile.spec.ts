@@ -68,6 +68,6 @@ describe('ignoredBy', () => {
       'libs/demo-kit/src/a.spec.ts',
     ];
     expect(out.filter((path) => !isIgnored(path))).toEqual([]);
-    expect(isIgnored('apps/order-demo/drizzle/0000_init.sql')).toBe(false);
+    expect(isIgnored('apps/order-demo/migrations/postgresql/0001_orders.sql')).toBe(false);
   });
 });

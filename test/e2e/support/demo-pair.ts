@@ -40,6 +40,12 @@ export interface Answer<Body> {
   readonly body: Body;
 }
 
+/** The URLs of databases. Default: PGlite in memory. */
+export interface DemoDatabases {
+  readonly order?: string;
+  readonly inventory?: string;
+}
+
 export interface DemoPairOptions {
   readonly endpoints: string;
   readonly paymentTimeoutMs: number;
@@ -48,6 +54,7 @@ export interface DemoPairOptions {
   /** Whether faults can be injected over HTTP. Default: false. */
   readonly canBreak?: boolean;
   readonly controlEndpoint?: string;
+  readonly databases?: DemoDatabases;
 }
 
 export class DemoPair {
@@ -57,7 +64,7 @@ export class DemoPair {
     readonly inventoryUrl: string,
   ) {}
 
-  /** Starts both, each with its own database in memory. */
+  /** Starts both, each with its own database. */
   static async start({
     endpoints,
     paymentTimeoutMs,
@@ -65,6 +72,7 @@ export class DemoPair {
     barriers,
     canBreak,
     controlEndpoint,
+    databases = {},
   }: DemoPairOptions): Promise<DemoPair> {
     const common = () => {
       const faults = canBreak === true ? new Faults() : undefined;
@@ -83,8 +91,10 @@ export class DemoPair {
       return urlOf(app);
     };
     try {
-      const inventoryUrl = await started(await createInventoryDemo(common(), ['error', 'fatal']));
-      const ownOptions = { ...common(), paymentTimeoutMs, inventoryUrl, controlEndpoint };
+      const inventoryUrl = await started(
+        await createInventoryDemo({ ...common(), databaseUrl: databases.inventory }, ['error', 'fatal']),
+      );
+      const ownOptions = { ...common(), databaseUrl: databases.order, paymentTimeoutMs, inventoryUrl, controlEndpoint };
       const orderUrl = await started(await createOrderDemo(ownOptions, ['error', 'fatal']));
       return new DemoPair(apps, orderUrl, inventoryUrl);
     } catch (error) {

@@ -2,14 +2,15 @@
 
 import { fileURLToPath } from 'node:url';
 import type { Provider } from '@nestjs/common';
-import { DemoDatabase, type TransactionOf } from 'demo-kit';
+import { DemoDatabase } from 'demo-kit';
+import type { Transaction } from 'kysely';
 import { openTelemetry } from 'nestjs-rocketmq/opentelemetry';
 import { Inbox, SqlCleanup, TransactionLog } from 'nestjs-rocketmq/sql';
 import { INVENTORY_DEMO_OPTIONS, type InventoryDemoOptions } from '../options.js';
-import { type InventorySchema, schema } from './schema.js';
+import type { InventoryTables } from './tables.js';
 
-export type InventoryTransaction = TransactionOf<InventorySchema>;
-export type InventoryDatabase = DemoDatabase<InventorySchema>;
+export type InventoryTransaction = Transaction<InventoryTables>;
+export type InventoryDatabase = DemoDatabase<InventoryTables>;
 /** The injection token of the {@link InventoryDatabase}. */
 export const INVENTORY_DATABASE = Symbol('inventory database');
 
@@ -19,14 +20,8 @@ export const databaseProviders: Provider[] = [
     provide: INVENTORY_DATABASE,
     inject: [INVENTORY_DEMO_OPTIONS],
     useFactory: ({ databaseUrl, dataFolder }: InventoryDemoOptions): Promise<InventoryDatabase> => {
-      const migrationsFolder = fileURLToPath(new URL('../../drizzle', import.meta.url));
-      return DemoDatabase.open({
-        name: 'inventory-demo',
-        url: databaseUrl,
-        folder: dataFolder,
-        schema,
-        migrationsFolder,
-      });
+      const migrationsFolder = fileURLToPath(new URL('../../migrations', import.meta.url));
+      return DemoDatabase.open({ name: 'inventory-demo', url: databaseUrl, folder: dataFolder, migrationsFolder });
     },
   },
   {

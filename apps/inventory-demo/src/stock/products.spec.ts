@@ -4,7 +4,6 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { DemoDatabase } from 'demo-kit';
 import type { InventoryDatabase } from '../database/inventory-database.js';
-import { schema, stock } from '../database/schema.js';
 import { type Product, productsOf } from './products.js';
 import { StockStore } from './stock-store.js';
 
@@ -38,11 +37,11 @@ describe('STOCK', () => {
 describe('the stock of a database', () => {
   let database: InventoryDatabase;
   beforeAll(async () => {
-    const migrationsFolder = fileURLToPath(new URL('../../drizzle', import.meta.url));
-    database = await DemoDatabase.open({ name: 'inventory-demo', folder: undefined, schema, migrationsFolder });
+    const migrationsFolder = fileURLToPath(new URL('../../migrations', import.meta.url));
+    database = await DemoDatabase.open({ name: 'inventory-demo', folder: undefined, migrationsFolder });
   });
   beforeEach(async () => {
-    await database.db.delete(stock);
+    await database.db.deleteFrom('stock').execute();
   });
   afterAll(() => database?.close());
 

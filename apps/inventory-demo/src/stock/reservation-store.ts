@@ -1,32 +1,43 @@
 // The reservations of orders: one row per order, whichever of its messages arrives first.
 
-import { Injectable } from '@nestjs/common';
-import { eq } from 'drizzle-orm';
-import type { InventoryTransaction } from '../database/inventory-database.js';
-import { reservations } from '../database/schema.js';
+import { Inject, Injectable } from '@nestjs/common';
+import type { Selectable } from 'kysely';
+import {
+  INVENTORY_DATABASE,
+  type InventoryDatabase,
+  type InventoryTransaction,
+} from '../database/inventory-database.js';
+import type { InventoryTables } from '../database/tables.js';
 
-export type Reservation = typeof reservations.$inferSelect;
+export type Reservation = Selectable<InventoryTables['reservations']>;
 
 @Injectable()
 export class ReservationStore {
+  constructor(@Inject(INVENTORY_DATABASE) private readonly database: InventoryDatabase) {}
+
   /** Returns undefined and changes nothing if the order already has a row: its return arrived first and left a tombstone. */
   async insert(tx: InventoryTransaction, row: Omit<Reservation, 'status'>): Promise<Reservation | undefined> {
-    const fresh = { ...row, status: 'RESERVED' as const };
-    return (await tx.insert(reservations).values(fresh).onConflictDoNothing().returning())[0];
+    const reservation = { ...row, status: 'RESERVED' as const };
+    return (await this.insertNew(tx, reservation)) ? reservation : undefined;
   }
 
   /** Inserts a row that prevents a later reservation. Returns false and changes nothing if the order already has a row. */
-  async insertTombstone(tx: InventoryTransaction, orderId: string): Promise<boolean> {
-    const tombstone = { orderId, sku: null, quantity: 0, status: 'RETURNED' as const };
-    return (await tx.insert(reservations).values(tombstone).onConflictDoNothing().returning()).length > 0;
+  insertTombstone(tx: InventoryTransaction, orderId: string): Promise<boolean> {
+    return this.insertNew(tx, { orderId, sku: null, quantity: 0, status: 'RETURNED' });
   }
 
   /** Locks the row until the transaction ends. */
-  async find(tx: InventoryTransaction, orderId: string): Promise<Reservation | undefined> {
-    return (await tx.select().from(reservations).where(eq(reservations.orderId, orderId)).for('update'))[0];
+  find(tx: InventoryTransaction, orderId: string): Promise<Reservation | undefined> {
+    const found = tx.selectFrom('reservations').selectAll().where('orderId', '=', orderId);
+    return found.forUpdate().executeTakeFirst();
   }
 
   async settle(tx: InventoryTransaction, { orderId }: Reservation, status: Reservation['status']): Promise<void> {
-    await tx.update(reservations).set({ status }).where(eq(reservations.orderId, orderId));
+    await tx.updateTable('reservations').set({ status }).where('orderId', '=', orderId).execute();
+  }
+
+  private async insertNew(tx: InventoryTransaction, row: Reservation): Promise<boolean> {
+    const insert = tx.insertInto('reservations').values(row).$call(this.database.skipExisting);
+    return (await insert.executeTakeFirst()).numInsertedOrUpdatedRows === 1n;
   }
 }

@@ -2,15 +2,15 @@
 
 import { Inject, Injectable } from '@nestjs/common';
 import { BusinessClock, type Trace } from 'demo-kit';
-import { and, asc, desc, eq, gt } from 'drizzle-orm';
+import type { Selectable } from 'kysely';
 import {
   INVENTORY_DATABASE,
   type InventoryDatabase,
   type InventoryTransaction,
 } from '../database/inventory-database.js';
-import { stockHistory } from '../database/schema.js';
+import type { InventoryTables } from '../database/tables.js';
 
-type StockHistoryEntry = typeof stockHistory.$inferSelect;
+type StockHistoryEntry = Selectable<InventoryTables['stockHistory']>;
 
 /** Selects the entries of an order, or those after an entry. */
 interface StockHistoryQuery {
@@ -28,25 +28,21 @@ export class StockHistory {
   ) {}
 
   async note(tx: InventoryTransaction, orderId: string, { what, messageId, attempt }: Trace): Promise<void> {
-    await tx.insert(stockHistory).values({ orderId, at: this.clock.now(), what, messageId, attempt });
+    const entry = { orderId, at: this.clock.now(), what, messageId, attempt };
+    await tx.insertInto('stockHistory').values(entry).execute();
   }
 
   /** The oldest matching entries, oldest first. */
   list({ orderId, after }: StockHistoryQuery): Promise<StockHistoryEntry[]> {
-    const isOfOrder = orderId === undefined ? undefined : eq(stockHistory.orderId, orderId);
-    const isLater = after === undefined ? undefined : gt(stockHistory.id, after);
-    const { db } = this.database;
-    return db
-      .select()
-      .from(stockHistory)
-      .where(and(isOfOrder, isLater))
-      .orderBy(asc(stockHistory.id))
-      .limit(LIST_LIMIT);
+    let entries = this.database.db.selectFrom('stockHistory').selectAll();
+    if (orderId !== undefined) entries = entries.where('orderId', '=', orderId);
+    if (after !== undefined) entries = entries.where('id', '>', after);
+    return entries.orderBy('id').limit(LIST_LIMIT).execute();
   }
 
   /** The id of the newest entry; 0 if there is none. */
   async newest(): Promise<number> {
-    const { id } = stockHistory;
-    return (await this.database.db.select({ id }).from(stockHistory).orderBy(desc(id)).limit(1))[0]?.id ?? 0;
+    const ids = this.database.db.selectFrom('stockHistory').select('id');
+    return (await ids.orderBy('id', 'desc').limit(1).executeTakeFirst())?.id ?? 0;
   }
 }

@@ -2,17 +2,17 @@
 
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { ConfigurationError } from 'demo-kit';
-import { and, asc, eq, gte, sql } from 'drizzle-orm';
+import type { Selectable } from 'kysely';
 import {
   INVENTORY_DATABASE,
   type InventoryDatabase,
   type InventoryTransaction,
 } from '../database/inventory-database.js';
-import { stock } from '../database/schema.js';
+import type { InventoryTables } from '../database/tables.js';
 import { INVENTORY_DEMO_OPTIONS, type InventoryDemoOptions } from '../options.js';
 import { PRODUCTS, type Product } from './products.js';
 
-type StockRow = typeof stock.$inferSelect;
+type StockRow = Selectable<InventoryTables['stock']>;
 
 /** The states of stock. */
 type Place = 'available' | 'reserved' | 'sold';
@@ -34,7 +34,8 @@ export class StockStore implements OnModuleInit {
    */
   async onModuleInit(): Promise<void> {
     const rows = this.products.map(({ sku, quantity }) => ({ sku, available: quantity }));
-    await this.database.db.insert(stock).values(rows).onConflictDoNothing();
+    const { db, skipExisting } = this.database;
+    await db.insertInto('stock').values(rows).$call(skipExisting).execute();
     for (const { sku, available, reserved, sold } of await this.list()) {
       const there = available + reserved + sold;
       const wanted = this.totalOf(sku);
@@ -50,16 +51,17 @@ export class StockStore implements OnModuleInit {
   }
 
   list(): Promise<StockRow[]> {
-    return this.database.db.select().from(stock).orderBy(asc(stock.sku));
+    return this.database.db.selectFrom('stock').selectAll().orderBy('sku').execute();
   }
 
   /** Moves stock. Returns false and changes nothing if the product is unknown or there is too little. */
   async move(tx: InventoryTransaction, sku: string, quantity: number, from: Place, to: Place): Promise<boolean> {
-    const moved = await tx
-      .update(stock)
-      .set({ [from]: sql`${stock[from]} - ${quantity}`, [to]: sql`${stock[to]} + ${quantity}` })
-      .where(and(eq(stock.sku, sku), gte(stock[from], quantity)))
-      .returning({ sku: stock.sku });
-    return moved.length > 0;
+    const { numUpdatedRows } = await tx
+      .updateTable('stock')
+      .set((row) => ({ [from]: row(from, '-', quantity), [to]: row(to, '+', quantity) }))
+      .where('sku', '=', sku)
+      .where(from, '>=', quantity)
+      .executeTakeFirst();
+    return numUpdatedRows === 1n;
   }
 }

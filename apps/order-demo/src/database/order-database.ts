@@ -2,14 +2,15 @@
 
 import { fileURLToPath } from 'node:url';
 import type { Provider } from '@nestjs/common';
-import { DemoDatabase, type TransactionOf } from 'demo-kit';
+import { DemoDatabase } from 'demo-kit';
+import type { Transaction } from 'kysely';
 import { openTelemetry } from 'nestjs-rocketmq/opentelemetry';
 import { Inbox, SqlCleanup, TransactionLog } from 'nestjs-rocketmq/sql';
 import { ORDER_DEMO_OPTIONS, type OrderDemoOptions } from '../options.js';
-import { type OrderSchema, schema } from './schema.js';
+import type { OrderTables } from './tables.js';
 
-export type OrderTransaction = TransactionOf<OrderSchema>;
-export type OrderDatabase = DemoDatabase<OrderSchema>;
+export type OrderTransaction = Transaction<OrderTables>;
+export type OrderDatabase = DemoDatabase<OrderTables>;
 /** The injection token of the {@link OrderDatabase}. */
 export const ORDER_DATABASE = Symbol('order database');
 
@@ -19,14 +20,8 @@ export const databaseProviders: Provider[] = [
     provide: ORDER_DATABASE,
     inject: [ORDER_DEMO_OPTIONS],
     useFactory: ({ databaseUrl, dataFolder }: OrderDemoOptions): Promise<OrderDatabase> => {
-      const migrationsFolder = fileURLToPath(new URL('../../drizzle', import.meta.url));
-      return DemoDatabase.open({
-        name: 'order-demo',
-        url: databaseUrl,
-        folder: dataFolder,
-        schema,
-        migrationsFolder,
-      });
+      const migrationsFolder = fileURLToPath(new URL('../../migrations', import.meta.url));
+      return DemoDatabase.open({ name: 'order-demo', url: databaseUrl, folder: dataFolder, migrationsFolder });
     },
   },
   {

@@ -2,14 +2,14 @@
 
 import { Inject, Injectable } from '@nestjs/common';
 import { BusinessClock, type Trace } from 'demo-kit';
-import { and, asc, desc, eq, gt, inArray } from 'drizzle-orm';
+import type { Kysely, Selectable } from 'kysely';
 import { ORDER_DATABASE, type OrderDatabase, type OrderTransaction } from '../database/order-database.js';
-import { orderHistory, orders } from '../database/schema.js';
+import type { OrderTables } from '../database/tables.js';
 import { REACHED_FROM } from './order-status.js';
 
-export type Order = typeof orders.$inferSelect;
-export type NewOrder = typeof orders.$inferInsert;
-export type HistoryEntry = typeof orderHistory.$inferSelect;
+export type Order = Selectable<OrderTables['orders']>;
+export type NewOrder = Omit<Order, 'timeoutMessageId' | 'recallHandle'>;
+export type HistoryEntry = Selectable<OrderTables['orderHistory']>;
 
 const LIST_LIMIT = 200;
 
@@ -20,46 +20,49 @@ export class OrderStore {
     private readonly clock: BusinessClock,
   ) {}
 
-  async find(id: string): Promise<Order | undefined> {
-    return (await this.database.db.select().from(orders).where(eq(orders.id, id)))[0];
+  find(id: string): Promise<Order | undefined> {
+    return this.read(this.database.db, id);
+  }
+
+  /** Like {@link find}, inside a transaction. */
+  read(tx: Kysely<OrderTables>, id: string): Promise<Order | undefined> {
+    return tx.selectFrom('orders').selectAll().where('id', '=', id).executeTakeFirst();
   }
 
   /** The latest orders, newest first. */
   list(): Promise<Order[]> {
-    return this.database.db.select().from(orders).orderBy(desc(orders.createdAt), asc(orders.id)).limit(LIST_LIMIT);
+    const orders = this.database.db.selectFrom('orders').selectAll();
+    return orders.orderBy('createdAt', 'desc').orderBy('id').limit(LIST_LIMIT).execute();
   }
 
   /** The history of an order, oldest first. */
   history(orderId: string): Promise<HistoryEntry[]> {
-    const { db } = this.database;
-    return db.select().from(orderHistory).where(eq(orderHistory.orderId, orderId)).orderBy(asc(orderHistory.id));
+    const entries = this.database.db.selectFrom('orderHistory').selectAll();
+    return entries.where('orderId', '=', orderId).orderBy('id').execute();
   }
 
   /** The entries of all orders after an entry, oldest first. */
   historyAfter(id: number, limit: number): Promise<HistoryEntry[]> {
-    const { db } = this.database;
-    return db.select().from(orderHistory).where(gt(orderHistory.id, id)).orderBy(asc(orderHistory.id)).limit(limit);
+    const entries = this.database.db.selectFrom('orderHistory').selectAll();
+    return entries.where('id', '>', id).orderBy('id').limit(limit).execute();
   }
 
   /** The id of the newest entry; 0 if there is none. */
   async newest(): Promise<number> {
-    const { id } = orderHistory;
-    return (await this.database.db.select({ id }).from(orderHistory).orderBy(desc(id)).limit(1))[0]?.id ?? 0;
+    const ids = this.database.db.selectFrom('orderHistory').select('id');
+    return (await ids.orderBy('id', 'desc').limit(1).executeTakeFirst())?.id ?? 0;
   }
 
   /** The order whose history contains a message; undefined if there is none. */
-  async ofMessage(messageId: string): Promise<Order | undefined> {
+  ofMessage(messageId: string): Promise<Order | undefined> {
     const { db } = this.database;
-    const ofMessage = db
-      .select({ id: orderHistory.orderId })
-      .from(orderHistory)
-      .where(eq(orderHistory.messageId, messageId));
-    return (await db.select().from(orders).where(inArray(orders.id, ofMessage)))[0];
+    const ofMessage = db.selectFrom('orderHistory').select('orderId').where('messageId', '=', messageId);
+    return db.selectFrom('orders').selectAll().where('id', 'in', ofMessage).executeTakeFirst();
   }
 
   async insert(tx: OrderTransaction, order: NewOrder, trace: Trace): Promise<Order> {
-    const [inserted] = await tx.insert(orders).values(order).returning();
-    if (inserted === undefined) throw new Error(`order ${order.id} was not inserted`);
+    const inserted = { ...order, timeoutMessageId: null, recallHandle: null };
+    await tx.insertInto('orders').values(inserted).execute();
     await this.note(tx, inserted, trace);
     return inserted;
   }
@@ -71,15 +74,14 @@ export class OrderStore {
     to: keyof typeof REACHED_FROM,
     trace: Trace,
   ): Promise<Order | undefined> {
-    const mayMove = and(eq(orders.id, id), inArray(orders.status, [...REACHED_FROM[to]]));
-    const [moved] = await tx.update(orders).set({ status: to }).where(mayMove).returning();
+    const moving = tx.updateTable('orders').set({ status: to });
+    const mayMove = moving.where('id', '=', id).where('status', 'in', REACHED_FROM[to]);
+    const { numUpdatedRows } = await mayMove.executeTakeFirst();
+    if (numUpdatedRows === 0n) return undefined;
+    // The UPDATE has locked the row, so this is what it left.
+    const moved = await this.read(tx, id);
     if (moved !== undefined) await this.note(tx, moved, trace);
     return moved;
-  }
-
-  /** Like {@link find}, inside a transaction. */
-  async read(tx: OrderTransaction, id: string): Promise<Order | undefined> {
-    return (await tx.select().from(orders).where(eq(orders.id, id)))[0];
   }
 
   /** Stores the time-out message of an order; returns undefined if the order does not exist. */
@@ -88,21 +90,27 @@ export class OrderStore {
     id: string,
     timeout: Pick<Order, 'timeoutMessageId' | 'recallHandle'>,
   ): Promise<Order | undefined> {
-    return (await tx.update(orders).set(timeout).where(eq(orders.id, id)).returning())[0];
+    await tx.updateTable('orders').set(timeout).where('id', '=', id).execute();
+    return this.read(tx, id);
   }
 
   /** Adds an entry about a message to the history of its order, with the order's state. Does nothing if no history contains it. */
   async noteOfMessage(messageId: string, what: string): Promise<void> {
-    const { db } = this.database;
     const at = this.clock.now();
     const order = await this.ofMessage(messageId);
-    if (order !== undefined) {
-      await db.insert(orderHistory).values({ orderId: order.id, at, what, status: order.status, messageId });
-    }
+    if (order !== undefined) await this.addEntry(this.database.db, order, { at, what, messageId });
   }
 
   /** Adds an entry to the history, with the state of the order. */
-  async note(tx: OrderTransaction, { id, status }: Order, { what, messageId, attempt }: Trace): Promise<void> {
-    await tx.insert(orderHistory).values({ orderId: id, at: this.clock.now(), what, status, messageId, attempt });
+  async note(tx: OrderTransaction, order: Order, trace: Trace): Promise<void> {
+    await this.addEntry(tx, order, { at: this.clock.now(), ...trace });
+  }
+
+  private async addEntry(
+    tx: Kysely<OrderTables>,
+    { id, status }: Order,
+    { at, what, messageId, attempt }: Trace & { readonly at: Date },
+  ): Promise<void> {
+    await tx.insertInto('orderHistory').values({ orderId: id, at, what, status, messageId, attempt }).execute();
   }
 }

@@ -24,7 +24,7 @@ export interface Cursor {
 }
 
 const PAGE = 100;
-/** PostgreSQL assigns ids before commits, so a lower id may appear later. Watchers read this many entries again and drop those seen. */
+/** Databases assign ids before commits, so a lower id may appear later. Watchers read this many entries again and drop those seen. */
 const LOOK_BACK = 20;
 /** With this many new steps, more may be left for the next page. */
 export const FULL_PAGE = PAGE - LOOK_BACK;

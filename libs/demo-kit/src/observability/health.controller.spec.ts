@@ -18,8 +18,8 @@ describe('the probes of a demo', () => {
 
   beforeEach(async () => {
     broker = await TestBroker.start();
-    const migrationsFolder = join(process.cwd(), 'apps/inventory-demo/drizzle');
-    database = await DemoDatabase.open({ name: 'demo', folder: undefined, schema: {}, migrationsFolder });
+    const migrationsFolder = join(process.cwd(), 'apps/inventory-demo/migrations');
+    database = await DemoDatabase.open({ name: 'demo', folder: undefined, migrationsFolder });
 
     @Module({})
     class SomeModule {}

@@ -1,34 +1,35 @@
-// Payment against time-out on PostgreSQL: two instances of order-demo, two connections, one row.
+// Payment against time-out on a database server: two instances of order-demo, two connections, one row.
 
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { MINUTE_MS, SECOND_MS } from 'nestjs-rocketmq';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import { TOPICS } from '../../libs/demo-kit/src/topics.js';
-import { describeWithPostgres, Postgres } from '../support/postgres.js';
+import type { DatabaseServer } from '../support/database-server.js';
 import { Barriers } from './support/barriers.js';
-import { DemoOnPostgres } from './support/demo-on-postgres.js';
+import { describeOnServers } from './support/database-servers.js';
+import { DemoOnServer } from './support/demo-on-server.js';
 import { stockViolations } from './support/demo-pair.js';
 
-const ROUNDS = 100;
+const ROUNDS = 50;
 const TIMEOUT_MS = 240_000;
 const PAYMENT_TIMEOUT_MS = MINUTE_MS;
 /** A product with as much stock as there are rounds. */
 const SKU = 'book';
 
-describeWithPostgres('the demos on PostgreSQL, when payment and time-out meet', () => {
+describeOnServers('payment and time-out that meet', (kind) => {
   const barriers = new Barriers();
-  let postgres: Postgres;
+  let server: DatabaseServer;
   let broker: TestBroker;
-  let demo: DemoOnPostgres;
+  let demo: DemoOnServer;
 
   beforeAll(async () => {
-    postgres = await Postgres.start();
+    server = await kind.start();
     const topics = TOPICS.map(({ name, type }) => ({ name, type }));
     const groups = [{ name: 'order-service' }, { name: 'inventory-service' }];
     broker = await TestBroker.start({ manualClock: true, strict: true, recallEnabled: true, topics, groups });
     const { endpoints, clock } = broker;
-    demo = await DemoOnPostgres.start({
-      postgres,
+    demo = await DemoOnServer.start({
+      server,
       endpoints,
       clock,
       barriers,
@@ -38,7 +39,7 @@ describeWithPostgres('the demos on PostgreSQL, when payment and time-out meet', 
   afterAll(async () => {
     await demo?.stop();
     await broker?.stop();
-    await postgres?.stop();
+    await server?.stop();
   }, TIMEOUT_MS);
 
   /** An order whose payment and time-out have both sent their half messages, and then start their database transactions together. */

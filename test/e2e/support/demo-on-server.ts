@@ -1,23 +1,23 @@
-// Two instances of order-demo and one of inventory-demo, each with its own pool, on databases of one PostgreSQL server.
+// Two instances of order-demo and one of inventory-demo, each with its own pool, on databases of one server.
 
 import type { AddressInfo } from 'node:net';
 import type { INestApplication } from '@nestjs/common';
 import type { Clock } from 'nestjs-rocketmq/client';
 import { createInventoryDemo } from '../../../apps/inventory-demo/src/app.js';
 import { createOrderDemo } from '../../../apps/order-demo/src/app.js';
-import type { Postgres } from '../../support/postgres.js';
+import type { DatabaseServer } from '../../support/database-server.js';
 import type { Barriers } from './barriers.js';
 import { type Answer, type OrderView, request, type StockView } from './demo-pair.js';
 
-export interface DemoOnPostgresOptions {
-  readonly postgres: Postgres;
+export interface DemoOnServerOptions {
+  readonly server: DatabaseServer;
   readonly endpoints: string;
   readonly clock: Clock;
   readonly paymentTimeoutMs: number;
   readonly barriers?: Barriers;
 }
 
-export class DemoOnPostgres {
+export class DemoOnServer {
   private constructor(
     /** Two instances of order-demo on one database. */
     readonly orderApps: readonly INestApplication[],
@@ -26,9 +26,9 @@ export class DemoOnPostgres {
   ) {}
 
   /** Starts all three concurrently, on new databases. */
-  static async start({ postgres, ...options }: DemoOnPostgresOptions): Promise<DemoOnPostgres> {
-    const orderDatabaseUrl = await postgres.createDatabase('orders');
-    const inventoryDatabaseUrl = await postgres.createDatabase('inventory');
+  static async start({ server, ...options }: DemoOnServerOptions): Promise<DemoOnServer> {
+    const orderDatabaseUrl = await server.createDatabase('orders');
+    const inventoryDatabaseUrl = await server.createDatabase('inventory');
     const { endpoints, clock, paymentTimeoutMs, barriers } = options;
     const common = { endpoints, clock, dataFolder: undefined, checkpoint: barriers?.checkpoint };
     const orderDemo = { ...common, paymentTimeoutMs, databaseUrl: orderDatabaseUrl };
@@ -46,7 +46,7 @@ export class DemoOnPostgres {
       throw error;
     }
     const [first, second, inventory] = apps as [INestApplication, INestApplication, INestApplication];
-    return new DemoOnPostgres([first, second], inventory, orderDatabaseUrl);
+    return new DemoOnServer([first, second], inventory, orderDatabaseUrl);
   }
 
   async stop(): Promise<void> {

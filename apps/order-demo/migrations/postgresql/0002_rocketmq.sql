@@ -1,7 +1,15 @@
+CREATE TABLE IF NOT EXISTS "rocketmq_transaction_log" (
+  "transaction_id" text PRIMARY KEY,
+  "topic" text NOT NULL,
+  "resolution" text NOT NULL CHECK ("resolution" IN ('commit', 'rollback')),
+  "created_at" timestamptz NOT NULL DEFAULT now()
+);
+CREATE TABLE IF NOT EXISTS "rocketmq_inbox" (
+  "key" text PRIMARY KEY,
+  "created_at" timestamptz NOT NULL DEFAULT now()
+);
 CREATE INDEX IF NOT EXISTS "rocketmq_transaction_log_created_at" ON "rocketmq_transaction_log" ("created_at");
---> statement-breakpoint
 CREATE INDEX IF NOT EXISTS "rocketmq_inbox_created_at" ON "rocketmq_inbox" ("created_at");
---> statement-breakpoint
 CREATE TABLE IF NOT EXISTS "rocketmq_outbox" (
   "position" bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   "id" text NOT NULL UNIQUE,
@@ -17,11 +25,7 @@ CREATE TABLE IF NOT EXISTS "rocketmq_outbox" (
   "last_error" text,
   "settled_at" timestamptz
 );
---> statement-breakpoint
 CREATE INDEX IF NOT EXISTS "rocketmq_outbox_unsent" ON "rocketmq_outbox" ("position") WHERE "state" = 'unsent';
---> statement-breakpoint
 CREATE INDEX IF NOT EXISTS "rocketmq_outbox_group" ON "rocketmq_outbox" ("message_group", "position") WHERE "state" = 'unsent';
---> statement-breakpoint
 CREATE INDEX IF NOT EXISTS "rocketmq_outbox_sent" ON "rocketmq_outbox" ("settled_at") WHERE "state" = 'sent';
---> statement-breakpoint
 CREATE INDEX IF NOT EXISTS "rocketmq_outbox_parked" ON "rocketmq_outbox" ("position") WHERE "state" = 'parked';

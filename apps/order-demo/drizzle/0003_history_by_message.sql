@@ -1,1 +1,0 @@
-CREATE INDEX "order_history_message_id" ON "order_history" USING btree ("message_id");
