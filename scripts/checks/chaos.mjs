@@ -1,4 +1,4 @@
-// npm run chaos [-- --backend embedded|rocketmq] [-- --transport remoting] [-- --database pglite|postgresql|mariadb] [-- --seed N]
+// npm run chaos [-- --backend embedded|rocketmq] [-- --transport remoting] [-- --database pglite|postgresql|mariadb|mysql] [-- --seed N]
 //   [-- --long [MINUTES]]
 // Orders from concurrent customers through both demos, while their processes and the server's are killed, stopped and restarted and
 // their ways to the server go bad: test/chaos/README.md says how. By default on the embedded broker and on a real server with a proxy;
