@@ -13,6 +13,7 @@ export type KyselySqlTag = (
 /** A Kysely transaction. */
 export interface KyselyTransaction {
   readonly isTransaction: boolean;
+  withoutPlugins(): KyselyTransaction;
   getExecutor(): { readonly adapter: { readonly supportsReturning: boolean } };
 }
 
@@ -28,10 +29,12 @@ export interface KyselyDatabase extends KyselyTransaction {
 export function kyselyExecutor(trx: KyselyTransaction, sql: KyselySqlTag): SqlExecutor {
   if (!trx.isTransaction) throw noTransaction('this Kysely database', 'db.transaction().execute()', 'trx');
   const dialect = dialectOf(trx);
+  // They are for the statements of the application: one that parses JSON would change texts which only look like it.
+  const plain = trx.withoutPlugins();
   return {
     dialect,
     query: async (text, parameters) => {
-      const { rows } = await tagged(sql, templateOf(text, parameters, dialect)).execute(trx as never);
+      const { rows } = await tagged(sql, templateOf(text, parameters, dialect)).execute(plain as never);
       return { rows: rows as readonly object[] };
     },
   };

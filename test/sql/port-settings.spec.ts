@@ -1,0 +1,127 @@
+// Settings of database libraries that change what a query returns, on real servers.
+
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { Kysely, sql as kyselySql, MysqlDialect, ParseJSONResultsPlugin, PostgresDialect } from 'kysely';
+import mysqlWithCallbacks from 'mysql2';
+import mysql from 'mysql2/promise';
+import {
+  Inbox,
+  kyselyDatabase,
+  Outbox,
+  OutboxRelay,
+  type SqlDatabase,
+  schemaSql,
+  schemaStatements,
+  TransactionLog,
+} from 'nestjs-rocketmq/sql';
+import pg from 'pg';
+import { describeWithMySql, type MySqlAddress, MySqlServer } from '../support/mysql.js';
+import { describeWithPostgres, Postgres, type PostgresAddress } from '../support/postgres.js';
+
+/** Close it after use. */
+interface Opened {
+  readonly database: SqlDatabase;
+  close(): Promise<unknown>;
+}
+
+interface Opener<Address> {
+  readonly title: string;
+  open(address: Address): Opened | Promise<Opened>;
+}
+
+const TABLES = ['rocketmq_outbox', 'rocketmq_inbox', 'rocketmq_transaction_log'];
+
+/** Uses log, inbox and outbox. */
+async function useKit(database: SqlDatabase): Promise<void> {
+  const [inbox, outbox, log] = [new Inbox(), new Outbox(), new TransactionLog({ database })];
+  for (const part of [inbox, outbox, log]) await part.assertReady(database);
+  const once = () => database.transaction((tx) => inbox.once(tx, 'key', async () => {}));
+  expect([await once(), await once()]).toEqual([{ first: true, result: undefined }, { first: false }]);
+
+  const message = { topic: 'seats', messageGroup: '{"seat":"1A"}', keys: ['1A'], body: '[1]' };
+  await database.transaction((tx) => outbox.add(tx, message));
+  const sent: unknown[] = [];
+  const relay = new OutboxRelay({
+    outbox,
+    database,
+    send: async ({ messageGroup, keys, body }) => void sent.push([messageGroup, keys, String(body)]),
+  });
+  expect([await relay.runOnce(), await relay.runOnce()]).toEqual([1, 0]);
+  expect(sent).toEqual([['{"seat":"1A"}', ['1A'], '[1]']]);
+  expect(await relay.metrics()).toMatchObject({ unsent: 0, parked: 0 });
+
+  await database.transaction((tx) => log.record(tx, { transactionId: 'T1', topic: 'seats' }));
+  const check = (transactionId: string) =>
+    log.check({ transactionId, topic: 'seats', signal: new AbortController().signal });
+  expect([await check('T1'), await check('T2')]).toEqual(['commit', 'rollback']);
+}
+
+async function withOpened(opened: Opened | Promise<Opened>, work: (database: SqlDatabase) => Promise<void>) {
+  const { database, close } = await opened;
+  try {
+    await work(database);
+  } finally {
+    await close();
+  }
+}
+
+function kysely(dialect: MysqlDialect | PostgresDialect): Opened {
+  const db = new Kysely({ dialect, plugins: [new ParseJSONResultsPlugin()] });
+  return { database: kyselyDatabase(db, kyselySql), close: () => db.destroy() };
+}
+
+const onPostgres: Opener<PostgresAddress>[] = [
+  {
+    title: 'Kysely with ParseJSONResultsPlugin',
+    open: (address) => kysely(new PostgresDialect({ pool: new pg.Pool(address) })),
+  },
+];
+
+const onMySql: Opener<MySqlAddress>[] = [
+  {
+    title: 'Kysely with ParseJSONResultsPlugin',
+    open: (address) => kysely(new MysqlDialect({ pool: mysqlWithCallbacks.createPool(address) })),
+  },
+];
+
+describeWithPostgres('settings of libraries on PostgreSQL', () => {
+  let server: Postgres;
+  let pool: pg.Pool;
+  beforeAll(async () => {
+    server = await Postgres.start();
+    pool = new pg.Pool(server.address);
+    await pool.query(schemaSql());
+  });
+  afterAll(async () => {
+    await pool?.end();
+    await server?.stop();
+  });
+  beforeEach(async () => {
+    await pool.query(`TRUNCATE ${TABLES.join(', ')}`);
+  });
+
+  describe('do not change what the kit does', () => {
+    it.each(onPostgres)('$title', ({ open }) => withOpened(open(server.address), useKit));
+  });
+});
+
+describeWithMySql('settings of libraries on', (product) => {
+  let server: MySqlServer;
+  let pool: mysql.Pool;
+  beforeAll(async () => {
+    server = await MySqlServer.start(product);
+    pool = mysql.createPool(server.address);
+    for (const statement of schemaStatements({ dialect: 'mysql' })) await pool.query(statement);
+  });
+  afterAll(async () => {
+    await pool?.end();
+    await server?.stop();
+  });
+  beforeEach(async () => {
+    for (const table of TABLES) await pool.query(`DELETE FROM ${table}`);
+  });
+
+  describe('do not change what the kit does', () => {
+    it.each(onMySql)('$title', ({ open }) => withOpened(open(server.address), useKit));
+  });
+});
