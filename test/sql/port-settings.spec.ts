@@ -1,10 +1,16 @@
 // Settings of database libraries that change what a query returns, on real servers.
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { sql } from 'drizzle-orm';
+import { withReplicas as withMySqlReplicas } from 'drizzle-orm/mysql-core';
+import { drizzle as drizzleOnMySql } from 'drizzle-orm/mysql2';
+import { drizzle as drizzleOnPg } from 'drizzle-orm/node-postgres';
+import { withReplicas as withPgReplicas } from 'drizzle-orm/pg-core';
 import { Kysely, sql as kyselySql, MysqlDialect, ParseJSONResultsPlugin, PostgresDialect } from 'kysely';
 import mysqlWithCallbacks from 'mysql2';
 import mysql from 'mysql2/promise';
 import {
+  drizzleDatabase,
   Inbox,
   kyselyDatabase,
   Outbox,
@@ -75,6 +81,14 @@ const onPostgres: Opener<PostgresAddress>[] = [
     title: 'Kysely with ParseJSONResultsPlugin',
     open: (address) => kysely(new PostgresDialect({ pool: new pg.Pool(address) })),
   },
+  {
+    title: 'Drizzle with replicas',
+    open: (address) => {
+      const pool = new pg.Pool(address);
+      const db = withPgReplicas(drizzleOnPg(pool), [drizzleOnPg(pool)]);
+      return { database: drizzleDatabase(db, sql), close: () => pool.end() };
+    },
+  },
 ];
 
 const onMySql: Opener<MySqlAddress>[] = [
@@ -82,7 +96,23 @@ const onMySql: Opener<MySqlAddress>[] = [
     title: 'Kysely with ParseJSONResultsPlugin',
     open: (address) => kysely(new MysqlDialect({ pool: mysqlWithCallbacks.createPool(address) })),
   },
+  {
+    title: 'Drizzle with replicas',
+    open: (address) => {
+      const pool = mysql.createPool(address);
+      const db = withMySqlReplicas(drizzleOnMySql(pool), [drizzleOnMySql(pool)]);
+      return { database: drizzleDatabase(db, sql), close: () => pool.end() };
+    },
+  },
 ];
+
+it('refuses what is no database of Drizzle', () => {
+  const other = {
+    execute: async () => [],
+    transaction: <T>(work: (tx: never) => Promise<T>) => work(undefined as never),
+  };
+  expect(() => drizzleDatabase(other, sql)).toThrow('UNKNOWN_DIALECT');
+});
 
 describeWithPostgres('settings of libraries on PostgreSQL', () => {
   let server: Postgres;
