@@ -6,21 +6,26 @@ import { withReplicas as withMySqlReplicas } from 'drizzle-orm/mysql-core';
 import { drizzle as drizzleOnMySql } from 'drizzle-orm/mysql2';
 import { drizzle as drizzleOnPg } from 'drizzle-orm/node-postgres';
 import { withReplicas as withPgReplicas } from 'drizzle-orm/pg-core';
+import knex from 'knex';
 import { Kysely, sql as kyselySql, MysqlDialect, ParseJSONResultsPlugin, PostgresDialect } from 'kysely';
 import mysqlWithCallbacks from 'mysql2';
 import mysql from 'mysql2/promise';
 import {
   drizzleDatabase,
   Inbox,
+  knexDatabase,
   kyselyDatabase,
   Outbox,
   OutboxRelay,
+  prismaExecutor,
   type SqlDatabase,
   schemaSql,
   schemaStatements,
+  sequelizeDatabase,
   TransactionLog,
 } from 'nestjs-rocketmq/sql';
 import pg from 'pg';
+import { type Options, Sequelize } from 'sequelize';
 import { describeWithMySql, type MySqlAddress, MySqlServer } from '../support/mysql.js';
 import { describeWithPostgres, Postgres, type PostgresAddress } from '../support/postgres.js';
 
@@ -76,6 +81,17 @@ function kysely(dialect: MysqlDialect | PostgresDialect): Opened {
   return { database: kyselyDatabase(db, kyselySql), close: () => db.destroy() };
 }
 
+const snakeCase = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
+/** Renames the columns of all rows in the answer of a driver. */
+function mapRows(answer: unknown, rename: (name: string) => string): unknown {
+  if (Array.isArray(answer)) return answer.map((one) => mapRows(one, rename));
+  if (typeof answer !== 'object' || answer === null) return answer;
+  const { rows } = answer as { readonly rows?: unknown };
+  if (rows !== undefined) return { ...answer, rows: mapRows(rows, rename) };
+  return Object.fromEntries(Object.entries(answer).map(([name, value]) => [rename(name), value]));
+}
+
 const onPostgres: Opener<PostgresAddress>[] = [
   {
     title: 'Kysely with ParseJSONResultsPlugin',
@@ -89,6 +105,30 @@ const onPostgres: Opener<PostgresAddress>[] = [
       return { database: drizzleDatabase(db, sql), close: () => pool.end() };
     },
   },
+  ...[
+    { title: 'snake case', postProcessResponse: (answer: unknown) => mapRows(answer, snakeCase) },
+    { title: 'rows only', postProcessResponse: (answer: { rows?: unknown }) => answer.rows ?? answer },
+  ].map(({ title, postProcessResponse }) => ({
+    title: `Knex whose postProcessResponse returns ${title}`,
+    open: (connection: PostgresAddress) => {
+      const db = knex({ client: 'pg', connection: { ...connection }, postProcessResponse });
+      return { database: knexDatabase(db), close: () => db.destroy() };
+    },
+  })),
+  ...[{ type: 'SELECT' }, { nest: true }, { plain: true }].map((query) => ({
+    title: `Sequelize with ${JSON.stringify({ query })}`,
+    open: ({ user, host, database }: PostgresAddress) => {
+      const db = new Sequelize({
+        dialect: 'postgres',
+        username: user,
+        host,
+        database,
+        logging: false,
+        query,
+      } as Options);
+      return { database: sequelizeDatabase(db), close: () => db.close() };
+    },
+  })),
 ];
 
 const onMySql: Opener<MySqlAddress>[] = [
@@ -104,6 +144,30 @@ const onMySql: Opener<MySqlAddress>[] = [
       return { database: drizzleDatabase(db, sql), close: () => pool.end() };
     },
   },
+  ...[
+    { title: 'snake case', postProcessResponse: (answer: unknown) => mapRows(answer, snakeCase) },
+    { title: 'rows only', postProcessResponse: (answer: unknown[]) => answer[0] },
+  ].map(({ title, postProcessResponse }) => ({
+    title: `Knex whose postProcessResponse returns ${title}`,
+    open: (connection: MySqlAddress) => {
+      const db = knex({ client: 'mysql2', connection: { ...connection }, postProcessResponse });
+      return { database: knexDatabase(db), close: () => db.destroy() };
+    },
+  })),
+  ...[{ type: 'SELECT' }, { nest: true }, { plain: true }].map((query) => ({
+    title: `Sequelize with ${JSON.stringify({ query })}`,
+    open: ({ user, socketPath, database }: MySqlAddress) => {
+      const db = new Sequelize({
+        dialect: 'mysql',
+        username: user,
+        dialectOptions: { socketPath },
+        database,
+        logging: false,
+        query,
+      } as Options);
+      return { database: sequelizeDatabase(db), close: () => db.close() };
+    },
+  })),
 ];
 
 it('refuses what is no database of Drizzle', () => {
@@ -112,6 +176,12 @@ it('refuses what is no database of Drizzle', () => {
     transaction: <T>(work: (tx: never) => Promise<T>) => work(undefined as never),
   };
   expect(() => drizzleDatabase(other, sql)).toThrow('UNKNOWN_DIALECT');
+});
+
+it('takes no other answer for no rows', async () => {
+  const db = { _activeProvider: 'postgresql', $queryRawUnsafe: async () => ({ rows: [] }) };
+  const once = new Inbox().once(prismaExecutor(db), 'key', async () => {});
+  await expect(once).rejects.toMatchObject({ code: 'UNEXPECTED_ROWS' });
 });
 
 describeWithPostgres('settings of libraries on PostgreSQL', () => {

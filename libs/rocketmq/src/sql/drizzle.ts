@@ -2,6 +2,7 @@
 
 import { UsageError } from '../support/errors.js';
 import { tagged, templateOf } from './placeholders.js';
+import { rowsOf } from './rows.js';
 import type { DialectName, SqlDatabase, SqlExecutor } from './sql-port.js';
 
 /** Drizzle's `sql` tag. */
@@ -27,11 +28,11 @@ export function drizzleExecutor(tx: DrizzleExecutor, sql: DrizzleSqlTag): SqlExe
       // mysql2 returns the rows, or what a change did, beside a description of the columns.
       if (dialect === 'mysql') {
         const [rows] = result as readonly unknown[];
-        return { rows: Array.isArray(rows) ? rows : [] };
+        return { rows: rowsOf(rows, dialect, text) };
       }
       // postgres-js returns the rows themselves, the other drivers an object that contains them.
-      if (Array.isArray(result)) return { rows: result as object[] };
-      return { rows: (result as { readonly rows: readonly object[] }).rows };
+      const rows = Array.isArray(result) ? result : (result as { readonly rows?: unknown } | undefined)?.rows;
+      return { rows: rowsOf(rows, dialect, text) };
     },
   };
 }

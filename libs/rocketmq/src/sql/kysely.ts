@@ -2,6 +2,7 @@
 
 import { noTransaction } from './misuse.js';
 import { tagged, templateOf } from './placeholders.js';
+import { rowsOf } from './rows.js';
 import type { DialectName, SqlDatabase, SqlExecutor } from './sql-port.js';
 
 /** Kysely's `sql` tag. */
@@ -35,7 +36,7 @@ export function kyselyExecutor(trx: KyselyTransaction, sql: KyselySqlTag): SqlEx
     dialect,
     query: async (text, parameters) => {
       const { rows } = await tagged(sql, templateOf(text, parameters, dialect)).execute(plain as never);
-      return { rows: rows as readonly object[] };
+      return { rows: rowsOf(rows, dialect, text) };
     },
   };
 }

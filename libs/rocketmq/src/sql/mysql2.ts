@@ -1,5 +1,6 @@
 // The port on a pool of mysql2 (`mysql2/promise`). Structurally typed, so that mysql2 is not a dependency of this package.
 
+import { rowsOf } from './rows.js';
 import type { SqlDatabase, SqlExecutor } from './sql-port.js';
 
 /** A connection of mysql2 with promises. */
@@ -24,7 +25,7 @@ export function mysql2Executor(connection: Mysql2Connection): SqlExecutor {
     dialect: 'mysql',
     query: async (text, parameters) => {
       const [result] = await connection.query(text, parameters);
-      return { rows: Array.isArray(result) ? (result as object[]) : [] };
+      return { rows: rowsOf(result, 'mysql', text) };
     },
   };
 }

@@ -1,0 +1,28 @@
+// The rows in what a database library returns.
+
+import { StateError } from '../support/errors.js';
+import type { DialectName } from './sql-port.js';
+
+/**
+ * The rows that a statement returned. Anything else would look like "no rows", which is an answer: that a key is in the inbox, or that
+ * nothing is to be sent.
+ * @throws StateError `UNEXPECTED_ROWS`
+ */
+export function rowsOf(answer: unknown, dialect: DialectName, text: string): readonly object[] {
+  if (Array.isArray(answer)) return answer;
+  // What a change did, which each library describes in its own way.
+  if (dialect === 'mysql' && !/^\s*SELECT\b/i.test(text)) return [];
+  throw unexpectedRows(`the database library returned ${nameOf(answer)} instead of a list of rows`);
+}
+
+/** @param problem what was returned */
+export function unexpectedRows(problem: string): StateError {
+  const text =
+    `${problem}. Let this error pass, so that the transaction is rolled back. A setting, hook or plugin of the library changes what its ` +
+    'statements return; give the kit a client without it';
+  return new StateError('UNEXPECTED_ROWS', text);
+}
+
+function nameOf(answer: unknown): string {
+  return answer === null ? 'null' : typeof answer;
+}
