@@ -15,6 +15,7 @@ import {
   Inbox,
   knexDatabase,
   kyselyDatabase,
+  mysql2Database,
   Outbox,
   OutboxRelay,
   prismaExecutor,
@@ -65,6 +66,12 @@ async function useKit(database: SqlDatabase): Promise<void> {
   const check = (transactionId: string) =>
     log.check({ transactionId, topic: 'seats', signal: new AbortController().signal });
   expect([await check('T1'), await check('T2')]).toEqual(['commit', 'rollback']);
+}
+
+async function isRefused(database: SqlDatabase): Promise<void> {
+  const log = new TransactionLog({ database });
+  await expect(log.assertReady()).rejects.toMatchObject({ code: 'UNEXPECTED_ROWS' });
+  await expect(log.onApplicationBootstrap()).rejects.toMatchObject({ code: 'UNEXPECTED_ROWS' });
 }
 
 async function withOpened(opened: Opened | Promise<Opened>, work: (database: SqlDatabase) => Promise<void>) {
@@ -131,7 +138,32 @@ const onPostgres: Opener<PostgresAddress>[] = [
   })),
 ];
 
+/** Forms of rows that mysql2 can return by default. */
+const FORMS: mysql.PoolOptions[] = [
+  { rowsAsArray: true },
+  { nestTables: true },
+  { nestTables: '_' },
+  { typeCast: false },
+];
+
 const onMySql: Opener<MySqlAddress>[] = [
+  ...FORMS.flatMap((form): Opener<MySqlAddress>[] => [
+    {
+      title: `mysql2 with ${JSON.stringify(form)}`,
+      open: (address) => {
+        const pool = mysql.createPool({ ...address, ...form });
+        return { database: mysql2Database(pool), close: () => pool.end() };
+      },
+    },
+    {
+      title: `Knex with ${JSON.stringify(form)}`,
+      open: (address) => {
+        const db = knex({ client: 'mysql2', connection: { ...address, ...form } as MySqlAddress });
+        return { database: knexDatabase(db), close: () => db.destroy() };
+      },
+    },
+  ]),
+
   {
     title: 'Kysely with ParseJSONResultsPlugin',
     open: (address) => kysely(new MysqlDialect({ pool: mysqlWithCallbacks.createPool(address) })),
@@ -223,5 +255,18 @@ describeWithMySql('settings of libraries on', (product) => {
 
   describe('do not change what the kit does', () => {
     it.each(onMySql)('$title', ({ open }) => withOpened(open(server.address), useKit));
+  });
+
+  describe('that the kit cannot change are refused before anything is written', () => {
+    it.each(FORMS)('Kysely with %p', (form) => {
+      const pool = mysqlWithCallbacks.createPool({ ...server.address, ...form });
+      const db = new Kysely({ dialect: new MysqlDialect({ pool }) });
+      return withOpened({ database: kyselyDatabase(db, kyselySql), close: () => db.destroy() }, isRefused);
+    });
+
+    it('Drizzle with rowsAsArray', () => {
+      const rows = mysql.createPool({ ...server.address, rowsAsArray: true });
+      return withOpened({ database: drizzleDatabase(drizzleOnMySql(rows), sql), close: () => rows.end() }, isRefused);
+    });
   });
 });

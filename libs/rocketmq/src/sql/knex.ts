@@ -1,6 +1,7 @@
 // The port on Knex with PostgreSQL, MySQL or MariaDB. Structurally typed, so that Knex is not a dependency of this package.
 
 import { noTransaction } from './misuse.js';
+import { MYSQL2_ROWS } from './mysql2.js';
 import { templateOf } from './placeholders.js';
 import { rowsOf } from './rows.js';
 import type { DialectName, SqlDatabase, SqlExecutor } from './sql-port.js';
@@ -13,6 +14,7 @@ export interface KnexTransaction {
 
 /** What `raw` returns. */
 interface KnexRaw extends PromiseLike<unknown> {
+  options(options: object): unknown;
   on(event: 'query-response', listener: (processed: unknown, query: { readonly response?: unknown }) => void): unknown;
 }
 
@@ -33,6 +35,7 @@ export function knexExecutor(trx: KnexTransaction): SqlExecutor {
     query: async (text, parameters) => {
       const { strings, values } = templateOf(text, parameters, dialect);
       const query = trx.raw(strings.join('?'), values as never) as KnexRaw;
+      if (dialect === 'mysql') query.options(MYSQL2_ROWS);
       let response: unknown;
       // The driver's own answer, not what `postProcessResponse` of the application makes of it.
       query.on('query-response', (_processed, answered) => {

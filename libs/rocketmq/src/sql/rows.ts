@@ -15,8 +15,23 @@ export function rowsOf(answer: unknown, dialect: DialectName, text: string): rea
   throw unexpectedRows(`the database library returned ${nameOf(answer)} instead of a list of rows`);
 }
 
+/**
+ * The column `name` of rows.
+ * @throws StateError `UNEXPECTED_ROWS` for rows that are no objects with that column
+ */
+export function namesIn(rows: readonly object[]): string[] {
+  return rows.map((row) => {
+    const { name } = row as { readonly name?: unknown };
+    if (typeof name === 'string') return name;
+    throw unexpectedRows(
+      'the rows that the database library returns are no objects with the columns of the statement and strings in them, which ' +
+        'rowsAsArray, nestTables and typeCast: false of mysql2 cause',
+    );
+  });
+}
+
 /** @param problem what was returned */
-export function unexpectedRows(problem: string): StateError {
+function unexpectedRows(problem: string): StateError {
   const text =
     `${problem}. Let this error pass, so that the transaction is rolled back. A setting, hook or plugin of the library changes what its ` +
     'statements return; give the kit a client without it';
