@@ -1,13 +1,21 @@
 // The port on Knex with PostgreSQL, MySQL or MariaDB. Structurally typed, so that Knex is not a dependency of this package.
 
 import { noTransaction } from './misuse.js';
+import { MYSQL2_ROWS } from './mysql2.js';
 import { templateOf } from './placeholders.js';
+import { rowsOf } from './rows.js';
 import type { DialectName, SqlDatabase, SqlExecutor } from './sql-port.js';
 
 /** A Knex transaction, as Knex passes it to the callback of `knex.transaction()`. */
 export interface KnexTransaction {
   readonly isTransaction?: boolean;
   raw(text: string, bindings: never): PromiseLike<unknown>;
+}
+
+/** What `raw` returns. */
+interface KnexRaw extends PromiseLike<unknown> {
+  options(options: object): unknown;
+  on(event: 'query-response', listener: (processed: unknown, query: { readonly response?: unknown }) => void): unknown;
 }
 
 /** A Knex instance. */
@@ -26,11 +34,17 @@ export function knexExecutor(trx: KnexTransaction): SqlExecutor {
     dialect,
     query: async (text, parameters) => {
       const { strings, values } = templateOf(text, parameters, dialect);
-      const result = await trx.raw(strings.join('?'), values as never);
+      const query = trx.raw(strings.join('?'), values as never) as KnexRaw;
+      if (dialect === 'mysql') query.options(MYSQL2_ROWS);
+      let response: unknown;
+      // The driver's own answer, not what `postProcessResponse` of the application makes of it.
+      query.on('query-response', (_processed, answered) => {
+        response = answered.response;
+      });
+      await query;
       // pg returns an object with the rows; mysql2 the rows, or what a change did, beside a description of the columns.
-      const rows =
-        dialect === 'mysql' ? (result as readonly unknown[])[0] : (result as { readonly rows: unknown }).rows;
-      return { rows: Array.isArray(rows) ? rows : [] };
+      const { 0: first, rows = first } = (response ?? {}) as { readonly 0?: unknown; readonly rows?: unknown };
+      return { rows: rowsOf(rows, dialect, text) };
     },
   };
 }

@@ -2,6 +2,7 @@
 
 import { noTransaction } from './misuse.js';
 import { tagged, templateOf } from './placeholders.js';
+import { rowsOf } from './rows.js';
 import type { DialectName, SqlDatabase, SqlExecutor } from './sql-port.js';
 
 /** Kysely's `sql` tag. */
@@ -13,6 +14,7 @@ export type KyselySqlTag = (
 /** A Kysely transaction. */
 export interface KyselyTransaction {
   readonly isTransaction: boolean;
+  withoutPlugins(): KyselyTransaction;
   getExecutor(): { readonly adapter: { readonly supportsReturning: boolean } };
 }
 
@@ -28,11 +30,13 @@ export interface KyselyDatabase extends KyselyTransaction {
 export function kyselyExecutor(trx: KyselyTransaction, sql: KyselySqlTag): SqlExecutor {
   if (!trx.isTransaction) throw noTransaction('this Kysely database', 'db.transaction().execute()', 'trx');
   const dialect = dialectOf(trx);
+  // They are for the statements of the application: one that parses JSON would change texts which only look like it.
+  const plain = trx.withoutPlugins();
   return {
     dialect,
     query: async (text, parameters) => {
-      const { rows } = await tagged(sql, templateOf(text, parameters, dialect)).execute(trx as never);
-      return { rows: rows as readonly object[] };
+      const { rows } = await tagged(sql, templateOf(text, parameters, dialect)).execute(plain as never);
+      return { rows: rowsOf(rows, dialect, text) };
     },
   };
 }

@@ -2,6 +2,7 @@
 
 import { noTransaction } from './misuse.js';
 import { templateOf } from './placeholders.js';
+import { rowsOf } from './rows.js';
 import type { DialectName, SqlDatabase, SqlExecutor } from './sql-port.js';
 
 /** An `EntityManager` of MikroORM for a SQL database. */
@@ -30,7 +31,7 @@ export function mikroOrmExecutor(em: MikroOrmManager): SqlExecutor {
     query: async (text, parameters) => {
       const { strings, values } = templateOf(text, parameters, dialect);
       const rows = await em.execute(strings.join('?'), [...values]);
-      return { rows: Array.isArray(rows) ? rows : [] };
+      return { rows: rowsOf(rows, dialect, text) };
     },
   };
 }

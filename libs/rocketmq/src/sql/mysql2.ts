@@ -1,11 +1,24 @@
 // The port on a pool of mysql2 (`mysql2/promise`). Structurally typed, so that mysql2 is not a dependency of this package.
 
+import { rowsOf } from './rows.js';
 import type { SqlDatabase, SqlExecutor } from './sql-port.js';
+
+/** A statement with the form of its rows, in place of that of the connection: objects with the columns, and texts as strings. */
+interface Mysql2Statement {
+  readonly sql: string;
+  readonly rowsAsArray: false;
+  readonly nestTables: false;
+  /** Functions that the connection has for its types stay in effect. */
+  readonly typeCast: true;
+}
 
 /** A connection of mysql2 with promises. */
 export interface Mysql2Connection {
-  query(text: string, values: unknown[]): Promise<readonly [unknown, unknown]>;
+  query(statement: Mysql2Statement, values: unknown[]): Promise<readonly [unknown, unknown]>;
 }
+
+/** The form of rows that the kit needs, for libraries that pass options on to mysql2. */
+export const MYSQL2_ROWS = { rowsAsArray: false, nestTables: false, typeCast: true } as const;
 
 /** A connection that was acquired from a pool. */
 export interface Mysql2PooledConnection extends Mysql2Connection {
@@ -23,8 +36,8 @@ export function mysql2Executor(connection: Mysql2Connection): SqlExecutor {
   return {
     dialect: 'mysql',
     query: async (text, parameters) => {
-      const [result] = await connection.query(text, parameters);
-      return { rows: Array.isArray(result) ? (result as object[]) : [] };
+      const [result] = await connection.query(statement(text), parameters);
+      return { rows: rowsOf(result, 'mysql', text) };
     },
   };
 }
@@ -38,10 +51,10 @@ export function mysql2Database(pool: Mysql2Pool): SqlDatabase {
       // A connection whose transaction may still be open must not be reused by the next caller.
       let isClean = false;
       try {
-        await connection.query('START TRANSACTION', []);
+        await connection.query(statement('START TRANSACTION'), []);
         try {
           const result = await work(mysql2Executor(connection));
-          await connection.query('COMMIT', []);
+          await connection.query(statement('COMMIT'), []);
           isClean = true;
           return result;
         } catch (error) {
@@ -58,9 +71,13 @@ export function mysql2Database(pool: Mysql2Pool): SqlDatabase {
 
 async function rollback(connection: Mysql2Connection): Promise<boolean> {
   try {
-    await connection.query('ROLLBACK', []);
+    await connection.query(statement('ROLLBACK'), []);
     return true;
   } catch {
     return false;
   }
+}
+
+function statement(sql: string): Mysql2Statement {
+  return { sql, ...MYSQL2_ROWS };
 }

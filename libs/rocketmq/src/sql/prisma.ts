@@ -1,6 +1,7 @@
 // The port on Prisma with PostgreSQL, MySQL or MariaDB. Structurally typed, so that Prisma is not a dependency of this package.
 
 import { noTransaction } from './misuse.js';
+import { rowsOf } from './rows.js';
 import type { DialectName, SqlDatabase, SqlExecutor } from './sql-port.js';
 
 /** An interactive transaction of Prisma. */
@@ -21,11 +22,12 @@ export function prismaExecutor(tx: PrismaTransaction): SqlExecutor {
   // A transaction is a client without those methods that are about connections.
   if (Reflect.get(tx, '$connect') !== undefined)
     throw noTransaction('this Prisma client', 'prisma.$transaction()', 'tx');
+  const dialect = dialectOf(tx);
   return {
-    dialect: dialectOf(tx),
+    dialect,
     query: async (text, parameters) => {
       const rows = await tx.$queryRawUnsafe(text, ...parameters);
-      return { rows: Array.isArray(rows) ? rows : [] };
+      return { rows: rowsOf(rows, dialect, text) };
     },
   };
 }

@@ -15,7 +15,7 @@ const AT_START_MS = 5 * SECOND_MS;
 
 /**
  * Compares a table, and what belongs to it, with the schema.
- * @throws StateError `TABLE_NOT_READY` that names what is missing; errors of the database
+ * @throws StateError `TABLE_NOT_READY` that names what is missing; `UNEXPECTED_ROWS`; errors of the database
  */
 export async function assertReady(database: SqlDatabase, named: Partial<TableNames>): Promise<void> {
   const dialect = dialectOf(database);
@@ -42,7 +42,7 @@ export async function checkAtStart(check: () => Promise<void>): Promise<void> {
   try {
     await withDeadline('check of the tables', AT_START_MS, undefined, ({ signal }) => raceAbort(check(), signal));
   } catch (error) {
-    if (RocketMQError.is(error) && error.code === 'TABLE_NOT_READY') throw error;
+    if (RocketMQError.is(error) && ['TABLE_NOT_READY', 'UNEXPECTED_ROWS'].includes(error.code)) throw error;
   }
 }
 

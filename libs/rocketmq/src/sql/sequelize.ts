@@ -1,5 +1,6 @@
 // The port on Sequelize 6 with PostgreSQL, MySQL or MariaDB. Structurally typed, so that Sequelize is not a dependency of this package.
 
+import { rowsOf } from './rows.js';
 import type { DialectName, SqlDatabase, SqlExecutor } from './sql-port.js';
 
 /** A transaction of Sequelize: the one that `sequelize.transaction()` passes to its callback. */
@@ -20,6 +21,9 @@ interface Queries {
   query(text: string, options: object): Promise<readonly unknown[]>;
 }
 
+/** Overrides the option `query` of the application's instance, which may set another form of rows. */
+const PLAIN = { raw: true, type: 'RAW', nest: false, plain: false, model: undefined, instance: undefined };
+
 /** A transaction of Sequelize as the port. */
 export function sequelizeExecutor(transaction: SequelizeTransaction): SqlExecutor {
   const { sequelize } = transaction as unknown as { readonly sequelize: Queries };
@@ -29,8 +33,8 @@ export function sequelizeExecutor(transaction: SequelizeTransaction): SqlExecuto
     query: async (text, parameters) => {
       // Prepared statements of MySQL refuse the numbers of JavaScript after LIMIT, so there the values are put in by Sequelize.
       const values = dialect === 'mysql' ? { replacements: parameters } : { bind: parameters };
-      const [rows] = await sequelize.query(text, { transaction, raw: true, ...(parameters.length > 0 ? values : {}) });
-      return { rows: Array.isArray(rows) ? rows : [] };
+      const [rows] = await sequelize.query(text, { ...PLAIN, transaction, ...(parameters.length > 0 ? values : {}) });
+      return { rows: rowsOf(rows, dialect, text) };
     },
   };
 }

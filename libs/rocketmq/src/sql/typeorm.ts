@@ -1,16 +1,13 @@
 // The port on TypeORM with PostgreSQL, MySQL or MariaDB. Structurally typed, so that TypeORM is not a dependency of this package.
 
 import { noTransaction } from './misuse.js';
+import { rowsOf } from './rows.js';
 import type { DialectName, SqlDatabase, SqlExecutor } from './sql-port.js';
 
 /** A TypeORM `QueryRunner`. */
 interface TypeormQueryRunner extends TypeormOptions {
   readonly transactionDepth?: number;
-  query(
-    text: string,
-    parameters: unknown[],
-    useStructuredResult: true,
-  ): Promise<{ readonly records: readonly object[] }>;
+  query(text: string, parameters: unknown[], useStructuredResult: true): Promise<{ readonly records?: unknown }>;
 }
 
 /** A TypeORM `EntityManager`: the one that a transaction passes to its callback. */
@@ -36,13 +33,17 @@ export interface TypeormDataSource extends TypeormOptions {
 export function typeormExecutor({ queryRunner }: TypeormManager): SqlExecutor {
   if (queryRunner === undefined) throw noTransaction('this EntityManager', 'dataSource.transaction()', 'manager');
   const runner = queryRunner as TypeormQueryRunner;
+  const dialect = dialectOf(runner);
   return {
-    dialect: dialectOf(runner),
+    dialect,
     get isInSavepoint() {
       return (runner.transactionDepth ?? 1) > 1;
     },
     // Structured, because the plain result has a different shape for UPDATE and DELETE.
-    query: async (text, parameters) => ({ rows: (await runner.query(text, parameters, true)).records ?? [] }),
+    query: async (text, parameters) => {
+      const { records } = await runner.query(text, parameters, true);
+      return { rows: rowsOf(records, dialect, text) };
+    },
   };
 }
 

@@ -2,6 +2,7 @@
 
 import { UsageError } from '../../support/errors.js';
 import type { Dialect, OldRows, TableNames } from '../dialect.js';
+import { namesIn } from '../rows.js';
 import { isDuplicate } from '../sql-errors.js';
 import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
 import { quoted } from '../table-name.js';
@@ -62,7 +63,7 @@ async function columnsOf(tx: SqlExecutor, table: string): Promise<readonly strin
   const text =
     'SELECT `column_name` AS `name` FROM `information_schema`.`columns` WHERE `table_schema` = COALESCE(?, DATABASE()) AND `table_name` = ?';
   const { rows } = await tx.query(text, [schemaName, name]);
-  return (rows as readonly { readonly name: string }[]).map(({ name: column }) => column);
+  return namesIn(rows);
 }
 
 async function insertKey(tx: SqlExecutor, table: string, key: string): Promise<boolean> {

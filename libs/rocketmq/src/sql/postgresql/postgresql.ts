@@ -1,6 +1,7 @@
 // PostgreSQL: the tables, the inbox, and the deletion of old rows. log.ts and outbox.ts have the rest.
 
 import type { Dialect, OldRows, TableNames } from '../dialect.js';
+import { namesIn } from '../rows.js';
 import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
 import { quoted } from '../table-name.js';
 import { log } from './log.js';
@@ -66,7 +67,7 @@ async function columnsOf(tx: SqlExecutor, table: string): Promise<readonly strin
   const text =
     'SELECT "attname"::text AS "name" FROM "pg_attribute" WHERE "attrelid" = to_regclass($1::text) AND "attnum" > 0 AND NOT "attisdropped"';
   const { rows } = await tx.query(text, [quoted(table, '"')]);
-  return (rows as readonly { readonly name: string }[]).map(({ name }) => name);
+  return namesIn(rows);
 }
 
 async function insertKey(tx: SqlExecutor, table: string, key: string): Promise<boolean> {

@@ -1,0 +1,43 @@
+// The rows in what a database library returns.
+
+import { StateError } from '../support/errors.js';
+import type { DialectName } from './sql-port.js';
+
+/**
+ * The rows that a statement returned. Anything else would look like "no rows", which is an answer: that a key is in the inbox, or that
+ * nothing is to be sent.
+ * @throws StateError `UNEXPECTED_ROWS`
+ */
+export function rowsOf(answer: unknown, dialect: DialectName, text: string): readonly object[] {
+  if (Array.isArray(answer)) return answer;
+  // What a change did, which each library describes in its own way.
+  if (dialect === 'mysql' && !/^\s*SELECT\b/i.test(text)) return [];
+  throw unexpectedRows(`the database library returned ${nameOf(answer)} instead of a list of rows`);
+}
+
+/**
+ * The column `name` of rows.
+ * @throws StateError `UNEXPECTED_ROWS` for rows that are no objects with that column
+ */
+export function namesIn(rows: readonly object[]): string[] {
+  return rows.map((row) => {
+    const { name } = row as { readonly name?: unknown };
+    if (typeof name === 'string') return name;
+    throw unexpectedRows(
+      'the rows that the database library returns are no objects with the columns of the statement and strings in them, which ' +
+        'rowsAsArray, nestTables and typeCast: false of mysql2 cause',
+    );
+  });
+}
+
+/** @param problem what was returned */
+function unexpectedRows(problem: string): StateError {
+  const text =
+    `${problem}. Let this error pass, so that the transaction is rolled back. A setting, hook or plugin of the library changes what its ` +
+    'statements return; give the kit a client without it';
+  return new StateError('UNEXPECTED_ROWS', text);
+}
+
+function nameOf(answer: unknown): string {
+  return answer === null ? 'null' : typeof answer;
+}

@@ -1,0 +1,272 @@
+// Settings of database libraries that change what a query returns, on real servers.
+
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { sql } from 'drizzle-orm';
+import { withReplicas as withMySqlReplicas } from 'drizzle-orm/mysql-core';
+import { drizzle as drizzleOnMySql } from 'drizzle-orm/mysql2';
+import { drizzle as drizzleOnPg } from 'drizzle-orm/node-postgres';
+import { withReplicas as withPgReplicas } from 'drizzle-orm/pg-core';
+import knex from 'knex';
+import { Kysely, sql as kyselySql, MysqlDialect, ParseJSONResultsPlugin, PostgresDialect } from 'kysely';
+import mysqlWithCallbacks from 'mysql2';
+import mysql from 'mysql2/promise';
+import {
+  drizzleDatabase,
+  Inbox,
+  knexDatabase,
+  kyselyDatabase,
+  mysql2Database,
+  Outbox,
+  OutboxRelay,
+  prismaExecutor,
+  type SqlDatabase,
+  schemaSql,
+  schemaStatements,
+  sequelizeDatabase,
+  TransactionLog,
+} from 'nestjs-rocketmq/sql';
+import pg from 'pg';
+import { type Options, Sequelize } from 'sequelize';
+import { describeWithMySql, type MySqlAddress, MySqlServer } from '../support/mysql.js';
+import { describeWithPostgres, Postgres, type PostgresAddress } from '../support/postgres.js';
+
+/** Close it after use. */
+interface Opened {
+  readonly database: SqlDatabase;
+  close(): Promise<unknown>;
+}
+
+interface Opener<Address> {
+  readonly title: string;
+  open(address: Address): Opened | Promise<Opened>;
+}
+
+const TABLES = ['rocketmq_outbox', 'rocketmq_inbox', 'rocketmq_transaction_log'];
+
+/** Uses log, inbox and outbox. */
+async function useKit(database: SqlDatabase): Promise<void> {
+  const [inbox, outbox, log] = [new Inbox(), new Outbox(), new TransactionLog({ database })];
+  for (const part of [inbox, outbox, log]) await part.assertReady(database);
+  const once = () => database.transaction((tx) => inbox.once(tx, 'key', async () => {}));
+  expect([await once(), await once()]).toEqual([{ first: true, result: undefined }, { first: false }]);
+
+  const message = { topic: 'seats', messageGroup: '{"seat":"1A"}', keys: ['1A'], body: '[1]' };
+  await database.transaction((tx) => outbox.add(tx, message));
+  const sent: unknown[] = [];
+  const relay = new OutboxRelay({
+    outbox,
+    database,
+    send: async ({ messageGroup, keys, body }) => void sent.push([messageGroup, keys, String(body)]),
+  });
+  expect([await relay.runOnce(), await relay.runOnce()]).toEqual([1, 0]);
+  expect(sent).toEqual([['{"seat":"1A"}', ['1A'], '[1]']]);
+  expect(await relay.metrics()).toMatchObject({ unsent: 0, parked: 0 });
+
+  await database.transaction((tx) => log.record(tx, { transactionId: 'T1', topic: 'seats' }));
+  const check = (transactionId: string) =>
+    log.check({ transactionId, topic: 'seats', signal: new AbortController().signal });
+  expect([await check('T1'), await check('T2')]).toEqual(['commit', 'rollback']);
+}
+
+async function isRefused(database: SqlDatabase): Promise<void> {
+  const log = new TransactionLog({ database });
+  await expect(log.assertReady()).rejects.toMatchObject({ code: 'UNEXPECTED_ROWS' });
+  await expect(log.onApplicationBootstrap()).rejects.toMatchObject({ code: 'UNEXPECTED_ROWS' });
+}
+
+async function withOpened(opened: Opened | Promise<Opened>, work: (database: SqlDatabase) => Promise<void>) {
+  const { database, close } = await opened;
+  try {
+    await work(database);
+  } finally {
+    await close();
+  }
+}
+
+function kysely(dialect: MysqlDialect | PostgresDialect): Opened {
+  const db = new Kysely({ dialect, plugins: [new ParseJSONResultsPlugin()] });
+  return { database: kyselyDatabase(db, kyselySql), close: () => db.destroy() };
+}
+
+const snakeCase = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
+/** Renames the columns of all rows in the answer of a driver. */
+function mapRows(answer: unknown, rename: (name: string) => string): unknown {
+  if (Array.isArray(answer)) return answer.map((one) => mapRows(one, rename));
+  if (typeof answer !== 'object' || answer === null) return answer;
+  const { rows } = answer as { readonly rows?: unknown };
+  if (rows !== undefined) return { ...answer, rows: mapRows(rows, rename) };
+  return Object.fromEntries(Object.entries(answer).map(([name, value]) => [rename(name), value]));
+}
+
+const onPostgres: Opener<PostgresAddress>[] = [
+  {
+    title: 'Kysely with ParseJSONResultsPlugin',
+    open: (address) => kysely(new PostgresDialect({ pool: new pg.Pool(address) })),
+  },
+  {
+    title: 'Drizzle with replicas',
+    open: (address) => {
+      const pool = new pg.Pool(address);
+      const db = withPgReplicas(drizzleOnPg(pool), [drizzleOnPg(pool)]);
+      return { database: drizzleDatabase(db, sql), close: () => pool.end() };
+    },
+  },
+  ...[
+    { title: 'snake case', postProcessResponse: (answer: unknown) => mapRows(answer, snakeCase) },
+    { title: 'rows only', postProcessResponse: (answer: { rows?: unknown }) => answer.rows ?? answer },
+  ].map(({ title, postProcessResponse }) => ({
+    title: `Knex whose postProcessResponse returns ${title}`,
+    open: (connection: PostgresAddress) => {
+      const db = knex({ client: 'pg', connection: { ...connection }, postProcessResponse });
+      return { database: knexDatabase(db), close: () => db.destroy() };
+    },
+  })),
+  ...[{ type: 'SELECT' }, { nest: true }, { plain: true }].map((query) => ({
+    title: `Sequelize with ${JSON.stringify({ query })}`,
+    open: ({ user, host, database }: PostgresAddress) => {
+      const db = new Sequelize({
+        dialect: 'postgres',
+        username: user,
+        host,
+        database,
+        logging: false,
+        query,
+      } as Options);
+      return { database: sequelizeDatabase(db), close: () => db.close() };
+    },
+  })),
+];
+
+/** Forms of rows that mysql2 can return by default. */
+const FORMS: mysql.PoolOptions[] = [
+  { rowsAsArray: true },
+  { nestTables: true },
+  { nestTables: '_' },
+  { typeCast: false },
+];
+
+const onMySql: Opener<MySqlAddress>[] = [
+  ...FORMS.flatMap((form): Opener<MySqlAddress>[] => [
+    {
+      title: `mysql2 with ${JSON.stringify(form)}`,
+      open: (address) => {
+        const pool = mysql.createPool({ ...address, ...form });
+        return { database: mysql2Database(pool), close: () => pool.end() };
+      },
+    },
+    {
+      title: `Knex with ${JSON.stringify(form)}`,
+      open: (address) => {
+        const db = knex({ client: 'mysql2', connection: { ...address, ...form } as MySqlAddress });
+        return { database: knexDatabase(db), close: () => db.destroy() };
+      },
+    },
+  ]),
+
+  {
+    title: 'Kysely with ParseJSONResultsPlugin',
+    open: (address) => kysely(new MysqlDialect({ pool: mysqlWithCallbacks.createPool(address) })),
+  },
+  {
+    title: 'Drizzle with replicas',
+    open: (address) => {
+      const pool = mysql.createPool(address);
+      const db = withMySqlReplicas(drizzleOnMySql(pool), [drizzleOnMySql(pool)]);
+      return { database: drizzleDatabase(db, sql), close: () => pool.end() };
+    },
+  },
+  ...[
+    { title: 'snake case', postProcessResponse: (answer: unknown) => mapRows(answer, snakeCase) },
+    { title: 'rows only', postProcessResponse: (answer: unknown[]) => answer[0] },
+  ].map(({ title, postProcessResponse }) => ({
+    title: `Knex whose postProcessResponse returns ${title}`,
+    open: (connection: MySqlAddress) => {
+      const db = knex({ client: 'mysql2', connection: { ...connection }, postProcessResponse });
+      return { database: knexDatabase(db), close: () => db.destroy() };
+    },
+  })),
+  ...[{ type: 'SELECT' }, { nest: true }, { plain: true }].map((query) => ({
+    title: `Sequelize with ${JSON.stringify({ query })}`,
+    open: ({ user, socketPath, database }: MySqlAddress) => {
+      const db = new Sequelize({
+        dialect: 'mysql',
+        username: user,
+        dialectOptions: { socketPath },
+        database,
+        logging: false,
+        query,
+      } as Options);
+      return { database: sequelizeDatabase(db), close: () => db.close() };
+    },
+  })),
+];
+
+it('refuses what is no database of Drizzle', () => {
+  const other = {
+    execute: async () => [],
+    transaction: <T>(work: (tx: never) => Promise<T>) => work(undefined as never),
+  };
+  expect(() => drizzleDatabase(other, sql)).toThrow('UNKNOWN_DIALECT');
+});
+
+it('takes no other answer for no rows', async () => {
+  const db = { _activeProvider: 'postgresql', $queryRawUnsafe: async () => ({ rows: [] }) };
+  const once = new Inbox().once(prismaExecutor(db), 'key', async () => {});
+  await expect(once).rejects.toMatchObject({ code: 'UNEXPECTED_ROWS' });
+});
+
+describeWithPostgres('settings of libraries on PostgreSQL', () => {
+  let server: Postgres;
+  let pool: pg.Pool;
+  beforeAll(async () => {
+    server = await Postgres.start();
+    pool = new pg.Pool(server.address);
+    await pool.query(schemaSql());
+  });
+  afterAll(async () => {
+    await pool?.end();
+    await server?.stop();
+  });
+  beforeEach(async () => {
+    await pool.query(`TRUNCATE ${TABLES.join(', ')}`);
+  });
+
+  describe('do not change what the kit does', () => {
+    it.each(onPostgres)('$title', ({ open }) => withOpened(open(server.address), useKit));
+  });
+});
+
+describeWithMySql('settings of libraries on', (product) => {
+  let server: MySqlServer;
+  let pool: mysql.Pool;
+  beforeAll(async () => {
+    server = await MySqlServer.start(product);
+    pool = mysql.createPool(server.address);
+    for (const statement of schemaStatements({ dialect: 'mysql' })) await pool.query(statement);
+  });
+  afterAll(async () => {
+    await pool?.end();
+    await server?.stop();
+  });
+  beforeEach(async () => {
+    for (const table of TABLES) await pool.query(`DELETE FROM ${table}`);
+  });
+
+  describe('do not change what the kit does', () => {
+    it.each(onMySql)('$title', ({ open }) => withOpened(open(server.address), useKit));
+  });
+
+  describe('that the kit cannot change are refused before anything is written', () => {
+    it.each(FORMS)('Kysely with %p', (form) => {
+      const pool = mysqlWithCallbacks.createPool({ ...server.address, ...form });
+      const db = new Kysely({ dialect: new MysqlDialect({ pool }) });
+      return withOpened({ database: kyselyDatabase(db, kyselySql), close: () => db.destroy() }, isRefused);
+    });
+
+    it('Drizzle with rowsAsArray', () => {
+      const rows = mysql.createPool({ ...server.address, rowsAsArray: true });
+      return withOpened({ database: drizzleDatabase(drizzleOnMySql(rows), sql), close: () => rows.end() }, isRefused);
+    });
+  });
+});
