@@ -2,7 +2,7 @@
 
 import type { Resolution } from '../producer/transactions/transaction.js';
 import { mysql } from './mysql/mysql.js';
-import type { OutboxColumns } from './outbox-message.js';
+import type { OutboxColumns, StoredColumns } from './outbox-message.js';
 import { postgresql } from './postgresql/postgresql.js';
 import type { DialectName, SqlDatabase, SqlExecutor } from './sql-port.js';
 
@@ -111,7 +111,7 @@ export interface ClaimOptions {
 }
 
 /** A claimed row. */
-export interface ClaimedRow extends OutboxColumns {
+export interface ClaimedRow extends StoredColumns {
   readonly id: string;
   readonly attempts: number;
 }

@@ -1,17 +1,8 @@
 // How relays share an outbox: claiming rows and settling them. The database arbitrates.
 
-import type { OutgoingMessage } from '../protocol/model/message.js';
-import { type ClaimOptions, dialectOf, type FailedRow, type OutboxStatements } from './dialect.js';
-import { fromColumns } from './outbox-message.js';
+import { type ClaimedRow, type ClaimOptions, dialectOf, type FailedRow, type OutboxStatements } from './dialect.js';
 import { retryTransaction } from './retry-transaction.js';
 import type { SqlDatabase, SqlExecutor } from './sql-port.js';
-
-/** A claimed message to send. */
-export interface ClaimedMessage {
-  readonly id: string;
-  readonly attempts: number;
-  readonly message: OutgoingMessage;
-}
 
 /** They are sent one after another, within one lease. */
 const GROUP_ROWS = 16;
@@ -23,9 +14,8 @@ export class OutboxClaims {
     private readonly table: string,
   ) {}
 
-  async take(claim: Omit<ClaimOptions, 'groupRows'>): Promise<ClaimedMessage[]> {
-    const rows = await this.run((outbox, tx) => outbox.take(tx, this.table, { ...claim, groupRows: GROUP_ROWS }));
-    return rows.map(({ id, attempts, ...columns }) => ({ id, attempts, message: fromColumns(id, columns) }));
+  take(claim: Omit<ClaimOptions, 'groupRows'>): Promise<readonly ClaimedRow[]> {
+    return this.run((outbox, tx) => outbox.take(tx, this.table, { ...claim, groupRows: GROUP_ROWS }));
   }
 
   sent(ids: readonly string[]): Promise<void> {

@@ -6,7 +6,9 @@ import { withDeadline } from '../support/deadline.js';
 import { RocketMQError, type UsageError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 import { callWatcher } from '../support/watchers.js';
-import type { ClaimedMessage, OutboxClaims } from './outbox-claims.js';
+import type { ClaimedRow } from './dialect.js';
+import type { OutboxClaims } from './outbox-claims.js';
+import { fromColumns } from './outbox-message.js';
 import type { RelayedMessage, RelaySettings } from './outbox-relay-options.js';
 
 /** The counters of a relay. */
@@ -49,7 +51,7 @@ export class OutboxPass {
     return taken.length;
   }
 
-  private async sendLane(lane: readonly ClaimedMessage[]): Promise<void> {
+  private async sendLane(lane: readonly ClaimedRow[]): Promise<void> {
     for (const [index, message] of lane.entries()) {
       if (!this.mayBegin()) return this.claims.release(this.claim, idsOf(lane.slice(index)));
       const about = relayed(message);
@@ -74,8 +76,10 @@ export class OutboxPass {
     return !this.stopping.aborted && this.settings.clock.monotonicMs() <= this.beginByMs;
   }
 
-  private send({ id, message }: ClaimedMessage): Promise<unknown> {
+  /** The row is read here, so that one that cannot be read fails alone. */
+  private async send({ id, ...columns }: ClaimedRow): Promise<unknown> {
     const { send, sendTimeoutMs: timeoutMs } = this.settings;
+    const message = fromColumns(id, columns);
     return withDeadline(`sending ${id} from the outbox`, timeoutMs, undefined, ({ signal }) => {
       if (signal.aborted) throw abortReason(signal);
       return raceAbort(send(message, { timeoutMs, signal }), signal);
@@ -95,7 +99,7 @@ export class OutboxPass {
     return this.marking;
   }
 
-  private async fail(message: ClaimedMessage, error: unknown): Promise<void> {
+  private async fail(message: ClaimedRow, error: unknown): Promise<void> {
     const { backoff, clock, logger, events } = this.settings;
     const about = { ...relayed(message), attempts: message.attempts + 1 };
     const { id, topic, attempts } = about;
@@ -136,11 +140,11 @@ const OF_THE_WAY =
   'properties on the message';
 
 /** A lane for each message group, and for each message without one. */
-function lanesOf(taken: readonly ClaimedMessage[]): ClaimedMessage[][] {
-  const lanes = new Map<string, ClaimedMessage[]>();
+function lanesOf(taken: readonly ClaimedRow[]): ClaimedRow[][] {
+  const lanes = new Map<string, ClaimedRow[]>();
   for (const one of taken) {
-    const { messageGroup } = one.message;
-    const key = messageGroup === undefined ? `id ${one.id}` : `group ${messageGroup}`;
+    const { id, messageGroup } = one;
+    const key = messageGroup === null ? `id ${id}` : `group ${messageGroup}`;
     const lane = lanes.get(key);
     if (lane === undefined) lanes.set(key, [one]);
     else lane.push(one);
@@ -148,10 +152,10 @@ function lanesOf(taken: readonly ClaimedMessage[]): ClaimedMessage[][] {
   return [...lanes.values()];
 }
 
-function relayed({ id, attempts, message: { topic, messageGroup } }: ClaimedMessage): RelayedMessage {
-  return { id, topic, messageGroup, attempts };
+function relayed({ id, attempts, topic, messageGroup }: ClaimedRow): RelayedMessage {
+  return { id, topic, messageGroup: messageGroup ?? undefined, attempts };
 }
 
-function idsOf(messages: readonly ClaimedMessage[]): string[] {
+function idsOf(messages: readonly ClaimedRow[]): string[] {
   return messages.map(({ id }) => id);
 }

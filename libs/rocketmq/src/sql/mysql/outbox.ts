@@ -40,8 +40,27 @@ async function insert(tx: SqlExecutor, table: string, id: string, columns: Outbo
   const { topic, messageGroup, fields, body } = columns;
   const text =
     `INSERT INTO ${quoted(table, '`')} (\`id\`, \`topic\`, \`message_group\`, \`fields\`, \`body\`, \`created_at\`) ` +
-    'VALUES (?, ?, ?, ?, FROM_BASE64(?), UTC_TIMESTAMP(3))';
-  await tx.query(text, [id, topic, messageGroup, fields, body]);
+    'VALUES (?, ?, UNHEX(?), ?, FROM_BASE64(?), UTC_TIMESTAMP(3))';
+  await tx.query(text, [id, topic, hexOf(messageGroup), asciiOf(fields), body]);
+}
+
+/** Strings of others are passed as hexadecimal digits: a connection with the character set latin1 would change or lose characters. */
+function hexOf(text: string | null): string | null {
+  return text === null ? null : Buffer.from(text).toString('hex');
+}
+
+function ofHex(hex: string | null): string | null {
+  return hex === null ? null : Buffer.from(textOf(hex), 'hex').toString();
+}
+
+/** The same JSON without characters that depend on the character set of the connection. */
+function asciiOf(json: string): string {
+  return json.replace(/[\u007f-\uffff]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/** Clients can be set to return texts as bytes. */
+function textOf<T>(value: T): T | string {
+  return value instanceof Uint8Array ? Buffer.from(value).toString() : value;
 }
 
 async function lag(tx: SqlExecutor, name: string): Promise<LagRow> {
@@ -62,9 +81,10 @@ async function lag(tx: SqlExecutor, name: string): Promise<LagRow> {
 
 async function parked(tx: SqlExecutor, table: string, limit: number): Promise<readonly ParkedRow[]> {
   const text =
-    'SELECT `id`, `topic`, CONVERT(`message_group` USING utf8mb4) AS `messageGroup`, `attempts`, `last_error` AS `lastError` ' +
+    'SELECT `id`, `topic`, HEX(`message_group`) AS `messageGroup`, `attempts`, `last_error` AS `lastError` ' +
     `FROM ${quoted(table, '`')} WHERE \`state\` = 'parked' ORDER BY \`position\` LIMIT ${limit}`;
-  return (await tx.query(text, [])).rows as readonly ParkedRow[];
+  const rows = (await tx.query(text, [])).rows as readonly ParkedRow[];
+  return rows.map(({ messageGroup, ...row }) => ({ ...row, messageGroup: ofHex(messageGroup) }));
 }
 
 async function retryParked(tx: SqlExecutor, table: string, ids: readonly string[] | undefined): Promise<number> {
@@ -98,9 +118,37 @@ WHERE \`place\` BETWEEN 2 AND ${groupRows} ORDER BY \`position\` LIMIT ${Math.ma
   const claimed = [...heads, ...next];
   if (claimed.length === 0) return [];
   const text =
-    'SELECT `id`, `topic`, CONVERT(`message_group` USING utf8mb4) AS `messageGroup`, `fields`, TO_BASE64(`body`) AS `body`, `attempts` ' +
+    'SELECT `position`, `id`, `topic`, HEX(`message_group`) AS `messageGroup`, `fields`, TO_BASE64(`body`) AS `body`, `attempts` ' +
     `FROM ${table} WHERE \`position\` IN (${marks(claimed)}) AND \`claim\` = ? AND \`state\` = 'unsent' ORDER BY \`position\``;
-  return (await tx.query(text, [...claimed, claim])).rows as readonly ClaimedRow[];
+  const rows: ClaimedRow[] = [];
+  for (const row of (await tx.query(text, [...claimed, claim])).rows as readonly Stored[]) {
+    const { position, id, topic, messageGroup, fields, attempts } = row;
+    const body = row.body === null ? await bodyInHalves(tx, table, position) : textOf(row.body);
+    rows.push({ id, topic, messageGroup: ofHex(messageGroup), fields: textOf(fields), body, attempts });
+  }
+  return rows;
+}
+
+interface Stored extends ClaimedRow {
+  readonly position: unknown;
+}
+
+/**
+ * `TO_BASE64` inserts line breaks, so a body that fitted into a packet (`max_allowed_packet`) when it was added may be too long for one.
+ * Each half is not.
+ */
+async function bodyInHalves(tx: SqlExecutor, table: string, position: unknown): Promise<string | null> {
+  // The first half has whole groups of three bytes, so the texts can be joined.
+  const half = 'CEILING(LENGTH(`body`) / 6) * 3';
+  const halves = [`SUBSTRING(\`body\`, 1, ${half})`, `SUBSTRING(\`body\`, ${half} + 1)`];
+  let body = '';
+  for (const bytes of halves) {
+    const text = `SELECT TO_BASE64(${bytes}) AS \`half\` FROM ${table} WHERE \`position\` = ?`;
+    const [row] = (await tx.query(text, [Number(position)])).rows as readonly { readonly half: string | null }[];
+    if (row?.half == null) return null;
+    body += textOf(row.half);
+  }
+  return body;
 }
 
 async function claimRows(

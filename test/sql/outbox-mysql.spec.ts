@@ -1,0 +1,82 @@
+// The outbox on MySQL and MariaDB: what their packets, character sets and locks do to its rows.
+
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
+import mysql from 'mysql2/promise';
+import type { OutgoingMessage } from 'nestjs-rocketmq/client';
+import { mysql2Database, Outbox, OutboxRelay, type OutboxRelayOptions, schemaStatements } from 'nestjs-rocketmq/sql';
+import { describeWithMySql, MySqlServer } from '../support/mysql.js';
+
+const PACKET_BYTES = 1024 * 1024;
+
+describeWithMySql('an outbox on', (product) => {
+  const outbox = new Outbox();
+  let server: MySqlServer;
+  let pool: mysql.Pool;
+  let sent: OutgoingMessage[];
+  let pools: mysql.Pool[];
+
+  beforeAll(async () => {
+    server = await MySqlServer.start(product, [`max-allowed-packet=${PACKET_BYTES}`]);
+    pool = mysql.createPool(server.address);
+    for (const statement of schemaStatements({ dialect: 'mysql' })) await pool.query(statement);
+  });
+  afterAll(async () => {
+    await pool?.end();
+    await server?.stop();
+  });
+  beforeEach(async () => {
+    sent = [];
+    pools = [];
+    await pool.query('DELETE FROM rocketmq_outbox');
+  });
+  afterEach(() => Promise.all(pools.map((one) => one.end())));
+
+  const database = (of = pool) => mysql2Database(of);
+  const add = (body: string | Buffer, messageGroup?: string): Promise<string> =>
+    database().transaction((tx) => outbox.add(tx, { topic: 'steps', body, messageGroup }));
+  const bodies = (): string[] => sent.map(({ body }) => body.toString());
+  const relayWith = (options: Partial<OutboxRelayOptions> = {}): OutboxRelay =>
+    new OutboxRelay({
+      outbox,
+      database: database(),
+      send: async (message) => void sent.push(message),
+      ...options,
+    });
+
+  it('parks a row that cannot be read, alone and with a reason', async () => {
+    for (const body of ['1', '2', '3']) await add(body);
+    await pool.query(`UPDATE rocketmq_outbox SET fields = '{"keys' ORDER BY position LIMIT 1`);
+    expect([await relayWith().runOnce(), bodies()]).toEqual([3, ['2', '3']]);
+    const parked = await database().transaction((tx) => outbox.parked(tx));
+    expect(parked).toMatchObject([{ attempts: 1, lastError: expect.stringMatching(/UNREADABLE_ROW.*column fields/) }]);
+  });
+
+  it.each([786_000, 785_999, 785_998, 785_997])(
+    'sends a body of %s bytes, as long as a packet when it was added',
+    async (size) => {
+      const body = Buffer.from(Array.from({ length: size }, (_, index) => index % 251));
+      await add(body);
+      await add('next');
+      await relayWith().runOnce();
+      expect(sent.map((message) => Buffer.compare(message.body as Buffer, body))).toContain(0);
+      expect(bodies()).toContain('next');
+    },
+  );
+
+  it.each(['utf8', 'latin1', 'latin1_swedish_ci', 'ascii'])(
+    'keeps the characters of a message through a connection with the character set %s',
+    async (charset) => {
+      const narrow = mysql.createPool({ ...server.address, charset });
+      pools.push(narrow);
+      const groups = ['Größe', '张', '😀', '😁'];
+      for (const group of groups) {
+        const message = { topic: 'steps', body: 'x', messageGroup: group, keys: [group], properties: { group } };
+        await database(narrow).transaction((tx) => outbox.add(tx, message));
+      }
+      await relayWith({ database: database(narrow) }).runOnce();
+      expect(sent.map(({ messageGroup, keys, properties }) => [messageGroup, keys, properties?.group])).toEqual(
+        groups.map((group) => [group, [group], group]),
+      );
+    },
+  );
+});
