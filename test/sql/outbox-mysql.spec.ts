@@ -79,4 +79,17 @@ describeWithMySql('an outbox on', (product) => {
       );
     },
   );
+
+  it.each(['utf8mb4', 'utf8', 'latin1'])(
+    'parks a message whose error is long, by the character set %s',
+    async (charset) => {
+      const narrow = mysql.createPool({ ...server.address, charset });
+      pools.push(narrow);
+      await add('x');
+      const send = (): Promise<never> => Promise.reject(new Error(`502 😀\u0000 ${'<html>'.repeat(15_000)}`));
+      await relayWith({ send, database: database(narrow), maxAttempts: 1 }).runOnce();
+      const parked = await database().transaction((tx) => outbox.parked(tx));
+      expect(parked).toMatchObject([{ attempts: 1, lastError: expect.stringMatching(/^502 😀\\x00 <html>.*…$/) }]);
+    },
+  );
 });

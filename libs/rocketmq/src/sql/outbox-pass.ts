@@ -4,7 +4,7 @@ import { abortReason, raceAbort } from '../support/abort.js';
 import { backoffMs } from '../support/backoff.js';
 import { withDeadline } from '../support/deadline.js';
 import { RocketMQError, type UsageError } from '../support/errors.js';
-import { describeError } from '../support/logger.js';
+import { describeError, visible } from '../support/logger.js';
 import { callWatcher } from '../support/watchers.js';
 import type { ClaimedRow } from './dialect.js';
 import type { OutboxClaims } from './outbox-claims.js';
@@ -105,7 +105,7 @@ export class OutboxPass {
     const { id, topic, attempts } = about;
     const isParked = this.isHopeless(error, attempts);
     const retryAtMs = isParked ? undefined : clock.nowMs() + backoffMs(backoff, attempts);
-    const text = isOfTheWay(error) ? `${describeError(error)}; ${OF_THE_WAY}` : describeError(error);
+    const text = isOfTheWay(error) ? `${storable(error)}; ${OF_THE_WAY}` : storable(error);
     await this.claims.failed(this.claim, { id, error: text, retryAtMs });
     this.counts[isParked ? 'parked' : 'failed']++;
     const fields = { id, topic, attempts, error: text };
@@ -138,6 +138,17 @@ function isOfTheWay(error: unknown): boolean {
 const OF_THE_WAY =
   'the message was valid when it was added, so an interceptor or a hook of the producer caused this: change that, or set fewer ' +
   'properties on the message';
+
+/** The most characters of an error that are stored. Some contain a whole page of HTML. */
+const MOST_OF_AN_ERROR = 2_000;
+
+/** An error as a text that every database stores: PostgreSQL refuses NUL and what is not UTF-8, and MySQL what is too long. */
+function storable(error: unknown): string {
+  const text = String(describeError(error));
+  const escaped = visible(text.slice(0, MOST_OF_AN_ERROR));
+  const cut = escaped.length < text.length || escaped.length > MOST_OF_AN_ERROR;
+  return Buffer.from(cut ? `${escaped.slice(0, MOST_OF_AN_ERROR)}…` : escaped).toString();
+}
 
 /** A lane for each message group, and for each message without one. */
 function lanesOf(taken: readonly ClaimedRow[]): ClaimedRow[][] {

@@ -50,3 +50,28 @@ describe('a row that cannot be read', () => {
     expect(bench.sent).toMatchObject([{ keys: ['4711'], messageId: id }]);
   });
 });
+
+describe('the error of an attempt', () => {
+  const stored = async (error: unknown): Promise<string | undefined> => {
+    await bench.begin();
+    await bench.add();
+    await bench.relayWith({ send: bench.failing(['a'], error), maxAttempts: 1 }).runOnce();
+    return (await bench.outbox.parked(bench.database))[0]?.lastError;
+  };
+
+  it('is stored without what a database refuses', async () => {
+    expect(await stored(new Error('bad frame \u0000\u0007, half of \ud83d'))).toBe(
+      'bad frame \\x00\\x07, half of \ufffd',
+    );
+  });
+
+  it('is cut when it is long', async () => {
+    expect(await stored(new Error('x'.repeat(2_000)))).toBe('x'.repeat(2_000));
+    expect(await stored(new Error('x'.repeat(2_001)))).toBe(`${'x'.repeat(2_000)}…`);
+    expect((await stored(new Error('\u0000'.repeat(2_000))))?.length).toBe(2_001);
+  });
+
+  it('may have a message that is no string', async () => {
+    expect(await stored(Object.assign(new Error('x'), { message: { code: 7 } }))).toBe('[object Object]');
+  });
+});

@@ -187,9 +187,9 @@ async function failed(
       ? "`state` = 'parked', `settled_at` = UTC_TIMESTAMP(3)"
       : `\`due_at\` = ${Math.round(retryAtMs)}`;
   const text =
-    `UPDATE ${quoted(table, '`')} SET ${end}, \`attempts\` = \`attempts\` + 1, \`last_error\` = ?, \`claim\` = NULL ` +
+    `UPDATE ${quoted(table, '`')} SET ${end}, \`attempts\` = \`attempts\` + 1, \`last_error\` = CONVERT(UNHEX(?) USING utf8mb4), \`claim\` = NULL ` +
     "WHERE `id` = ? AND `claim` = ? AND `state` = 'unsent'";
-  await tx.query(text, [error, id, claim]);
+  await tx.query(text, [hexOf(error), id, claim]);
 }
 
 async function release(tx: SqlExecutor, table: string, claim: string, ids: readonly string[]): Promise<void> {
