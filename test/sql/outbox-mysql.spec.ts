@@ -1,9 +1,16 @@
 // The outbox on MySQL and MariaDB: what their packets, character sets and locks do to its rows.
 
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import mysql from 'mysql2/promise';
 import type { OutgoingMessage } from 'nestjs-rocketmq/client';
-import { mysql2Database, Outbox, OutboxRelay, type OutboxRelayOptions, schemaStatements } from 'nestjs-rocketmq/sql';
+import {
+  mysql2Database,
+  mysql2Executor,
+  Outbox,
+  OutboxRelay,
+  type OutboxRelayOptions,
+  schemaStatements,
+} from 'nestjs-rocketmq/sql';
 import { describeWithMySql, MySqlServer } from '../support/mysql.js';
 
 const PACKET_BYTES = 1024 * 1024;
@@ -16,7 +23,8 @@ describeWithMySql('an outbox on', (product) => {
   let pools: mysql.Pool[];
 
   beforeAll(async () => {
-    server = await MySqlServer.start(product, [`max-allowed-packet=${PACKET_BYTES}`]);
+    const settings = [`max-allowed-packet=${PACKET_BYTES}`, 'innodb-lock-wait-timeout=2'];
+    server = await MySqlServer.start(product, settings);
     pool = mysql.createPool(server.address);
     for (const statement of schemaStatements({ dialect: 'mysql' })) await pool.query(statement);
   });
@@ -92,4 +100,52 @@ describeWithMySql('an outbox on', (product) => {
       expect(parked).toMatchObject([{ attempts: 1, lastError: expect.stringMatching(/^502 😀\\x00 <html>.*…$/) }]);
     },
   );
+
+  describe('beside an open transaction that has added a message', () => {
+    let open: mysql.PoolConnection;
+
+    /** Few rows, and so many that they are most of the table: MySQL chooses other plans. */
+    const begin = async (count: number, messageGroup?: string): Promise<void> => {
+      await database().transaction(async (tx) => {
+        for (let index = 0; index < count; index++) {
+          await outbox.add(tx, { topic: 'steps', body: `${index}`, messageGroup });
+        }
+      });
+      await pool.query('ANALYZE TABLE rocketmq_outbox');
+      open = await pool.getConnection();
+      await open.query('START TRANSACTION');
+      await outbox.add(mysql2Executor(open), { topic: 'steps', body: 'open' });
+    };
+    afterEach(async () => {
+      await open.query('ROLLBACK');
+      open.release();
+    });
+
+    it.each([1, 64, 200])('marks %s messages as sent', async (count) => {
+      await begin(count);
+      const relay = relayWith();
+      while ((await relay.runOnce()) > 0);
+      expect([sent.length, (await relay.metrics()).unsent]).toEqual([count, 0]);
+    });
+
+    it('releases what follows a failed message', async () => {
+      await begin(16, 'g');
+      const send = (): Promise<never> => Promise.reject(new Error('no'));
+      await relayWith({ send, backoff: 0 }).runOnce();
+      await relayWith().runOnce();
+      expect(bodies()).toEqual(Array.from({ length: 16 }, (_, index) => `${index}`));
+    });
+
+    it('parks messages, and retries all of them or some', async () => {
+      await begin(64);
+      const send = (): Promise<never> => Promise.reject(new Error('no'));
+      await relayWith({ send, maxAttempts: 1 }).runOnce();
+      const parked = await database().transaction((tx) => outbox.parked(tx));
+      const some = parked.slice(0, 3).map(({ id }) => id);
+      expect(await database().transaction((tx) => outbox.retryParked(tx, some))).toBe(3);
+      expect(await database().transaction((tx) => outbox.retryParked(tx))).toBe(61);
+      await relayWith().runOnce();
+      expect(sent.length).toBe(64);
+    });
+  });
 });

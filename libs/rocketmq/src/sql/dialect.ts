@@ -112,13 +112,15 @@ export interface ClaimOptions {
 
 /** A claimed row. */
 export interface ClaimedRow extends StoredColumns {
+  /** The primary key, by which the row is settled. */
+  readonly position: number;
   readonly id: string;
   readonly attempts: number;
 }
 
 /** A failed attempt. */
 export interface FailedRow {
-  readonly id: string;
+  readonly position: number;
   readonly error: string;
   /** When it may be retried; undefined parks it. */
   readonly retryAtMs: number | undefined;
@@ -159,11 +161,11 @@ export interface OutboxStatements {
    */
   take(tx: SqlExecutor, table: string, claim: ClaimOptions): Promise<readonly ClaimedRow[]>;
   /** Marks rows as sent, even if another relay has claimed them meanwhile. */
-  sent(tx: SqlExecutor, table: string, ids: readonly string[]): Promise<void>;
+  sent(tx: SqlExecutor, table: string, positions: readonly number[]): Promise<void>;
   /** Records a failed attempt and releases the row, unless another relay has claimed it meanwhile. */
   failed(tx: SqlExecutor, table: string, claim: string, row: FailedRow): Promise<void>;
   /** Releases rows that were not tried, unless another relay has claimed them meanwhile. */
-  release(tx: SqlExecutor, table: string, claim: string, ids: readonly string[]): Promise<void>;
+  release(tx: SqlExecutor, table: string, claim: string, positions: readonly number[]): Promise<void>;
 }
 
 const DIALECTS: Readonly<Record<DialectName, Dialect>> = { postgresql, mysql };

@@ -18,16 +18,16 @@ export class OutboxClaims {
     return this.run((outbox, tx) => outbox.take(tx, this.table, { ...claim, groupRows: GROUP_ROWS }));
   }
 
-  sent(ids: readonly string[]): Promise<void> {
-    return this.run((outbox, tx) => outbox.sent(tx, this.table, ids));
+  sent(positions: readonly number[]): Promise<void> {
+    return this.run((outbox, tx) => outbox.sent(tx, this.table, positions));
   }
 
   failed(claim: string, row: FailedRow): Promise<void> {
     return this.run((outbox, tx) => outbox.failed(tx, this.table, claim, row));
   }
 
-  async release(claim: string, ids: readonly string[]): Promise<void> {
-    if (ids.length > 0) await this.run((outbox, tx) => outbox.release(tx, this.table, claim, ids));
+  async release(claim: string, positions: readonly number[]): Promise<void> {
+    if (positions.length > 0) await this.run((outbox, tx) => outbox.release(tx, this.table, claim, positions));
   }
 
   /** Marking sent rows must not fail because of a conflict: the messages would be sent again. */

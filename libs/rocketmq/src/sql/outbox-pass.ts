@@ -23,7 +23,7 @@ export class OutboxPass {
   /** In monotonic time: a step of the wall clock must not extend the lease. */
   private readonly beginByMs: number;
   /** Sent but not yet marked. Sends that end together, such as those of one request, are marked together. */
-  private unmarked: string[] = [];
+  private unmarked: number[] = [];
   private marking: Promise<void> = Promise.resolve();
 
   /** @param stopping no send starts after it has fired */
@@ -53,7 +53,7 @@ export class OutboxPass {
 
   private async sendLane(lane: readonly ClaimedRow[]): Promise<void> {
     for (const [index, message] of lane.entries()) {
-      if (!this.mayBegin()) return this.claims.release(this.claim, idsOf(lane.slice(index)));
+      if (!this.mayBegin()) return this.claims.release(this.claim, positionsOf(lane.slice(index)));
       const about = relayed(message);
       const subject = { topic: about.topic, messageId: about.id };
       try {
@@ -61,12 +61,12 @@ export class OutboxPass {
         await this.send(message);
       } catch (error) {
         await this.fail(message, error);
-        return this.claims.release(this.claim, idsOf(lane.slice(index + 1)));
+        return this.claims.release(this.claim, positionsOf(lane.slice(index + 1)));
       }
       await this.settings.checkpoint?.('sent-before-mark', subject);
       this.counts.sent++;
       this.report(() => this.settings.events.onSent?.(about));
-      await this.mark(message.id);
+      await this.mark(message.position);
       await this.settings.checkpoint?.('marked', subject);
     }
   }
@@ -86,15 +86,15 @@ export class OutboxPass {
     });
   }
 
-  private mark(id: string): Promise<void> {
-    this.unmarked.push(id);
+  private mark(position: number): Promise<void> {
+    this.unmarked.push(position);
     if (this.unmarked.length > 1) return this.marking;
     const earlier = this.marking;
     this.marking = (async () => {
       await earlier.catch(() => {});
-      const ids = this.unmarked;
+      const positions = this.unmarked;
       this.unmarked = [];
-      await this.claims.sent(ids);
+      await this.claims.sent(positions);
     })();
     return this.marking;
   }
@@ -106,7 +106,7 @@ export class OutboxPass {
     const isParked = this.isHopeless(error, attempts);
     const retryAtMs = isParked ? undefined : clock.nowMs() + backoffMs(backoff, attempts);
     const text = isOfTheWay(error) ? `${storable(error)}; ${OF_THE_WAY}` : storable(error);
-    await this.claims.failed(this.claim, { id, error: text, retryAtMs });
+    await this.claims.failed(this.claim, { position: message.position, error: text, retryAtMs });
     this.counts[isParked ? 'parked' : 'failed']++;
     const fields = { id, topic, attempts, error: text };
     if (isParked)
@@ -167,6 +167,6 @@ function relayed({ id, attempts, topic, messageGroup }: ClaimedRow): RelayedMess
   return { id, topic, messageGroup: messageGroup ?? undefined, attempts };
 }
 
-function idsOf(messages: readonly ClaimedRow[]): string[] {
-  return messages.map(({ id }) => id);
+function positionsOf(messages: readonly ClaimedRow[]): number[] {
+  return messages.map(({ position }) => position);
 }

@@ -87,14 +87,35 @@ async function parked(tx: SqlExecutor, table: string, limit: number): Promise<re
   return rows.map(({ messageGroup, ...row }) => ({ ...row, messageGroup: ofHex(messageGroup) }));
 }
 
-async function retryParked(tx: SqlExecutor, table: string, ids: readonly string[] | undefined): Promise<number> {
+/** The rows are chosen without locks, and each statement changes a bounded number of them. */
+async function retryParked(tx: SqlExecutor, name: string, ids: readonly string[] | undefined): Promise<number> {
   if (ids?.length === 0) return 0;
-  const chosen = ids === undefined ? '' : ` AND \`id\` IN (${marks(ids)})`;
-  const text =
-    `UPDATE ${quoted(table, '`')} SET \`state\` = 'unsent', \`attempts\` = 0, \`due_at\` = 0, \`settled_at\` = NULL ` +
-    `WHERE \`state\` = 'parked'${chosen}`;
-  await tx.query(text, [...(ids ?? [])]);
-  return affectedRows(tx);
+  const table = quoted(name, '`');
+  const among = ids === undefined ? '' : ` AND \`id\` IN (${marks(ids)})`;
+  const choose = `SELECT \`position\` FROM ${table} FORCE INDEX (\`state_position\`) WHERE \`state\` = 'parked'${among}`;
+  const positions = positionsOf(await tx.query(choose, [...(ids ?? [])]));
+  let count = 0;
+  for (let start = 0; start < positions.length; start += MOST_AT_ONCE) {
+    const some = positions.slice(start, start + MOST_AT_ONCE);
+    const set = "`state` = 'unsent', `attempts` = 0, `due_at` = 0, `settled_at` = NULL";
+    await tx.query(`${updateOf(table)} ${set} WHERE ${positionIn(some)} AND \`state\` = 'parked'`, some);
+    count += await affectedRows(tx);
+  }
+  return count;
+}
+
+const MOST_AT_ONCE = 500;
+
+/**
+ * By any other index, InnoDB would also lock rows next to those that change, at REPEATABLE READ: it would wait for each open transaction that has
+ * added a message.
+ */
+function updateOf(table: string): string {
+  return `UPDATE ${table} FORCE INDEX (PRIMARY) SET`;
+}
+
+function positionIn(positions: readonly number[]): string {
+  return `\`position\` IN (${marks(positions)})`;
 }
 
 async function take(tx: SqlExecutor, name: string, options: ClaimOptions): Promise<readonly ClaimedRow[]> {
@@ -121,30 +142,34 @@ WHERE \`place\` BETWEEN 2 AND ${groupRows} ORDER BY \`position\` LIMIT ${Math.ma
     'SELECT `position`, `id`, `topic`, HEX(`message_group`) AS `messageGroup`, `fields`, TO_BASE64(`body`) AS `body`, `attempts` ' +
     `FROM ${table} WHERE \`position\` IN (${marks(claimed)}) AND \`claim\` = ? AND \`state\` = 'unsent' ORDER BY \`position\``;
   const rows: ClaimedRow[] = [];
-  for (const row of (await tx.query(text, [...claimed, claim])).rows as readonly Stored[]) {
+  for (const row of (await tx.query(text, [...claimed, claim])).rows as readonly ClaimedRow[]) {
     const { position, id, topic, messageGroup, fields, attempts } = row;
-    const body = row.body === null ? await bodyInHalves(tx, table, position) : textOf(row.body);
-    rows.push({ id, topic, messageGroup: ofHex(messageGroup), fields: textOf(fields), body, attempts });
+    const body = row.body === null ? await bodyInHalves(tx, table, Number(position)) : textOf(row.body);
+    rows.push({
+      position: Number(position),
+      id,
+      topic,
+      messageGroup: ofHex(messageGroup),
+      fields: textOf(fields),
+      body,
+      attempts,
+    });
   }
   return rows;
-}
-
-interface Stored extends ClaimedRow {
-  readonly position: unknown;
 }
 
 /**
  * `TO_BASE64` inserts line breaks, so a body that fitted into a packet (`max_allowed_packet`) when it was added may be too long for one.
  * Each half is not.
  */
-async function bodyInHalves(tx: SqlExecutor, table: string, position: unknown): Promise<string | null> {
+async function bodyInHalves(tx: SqlExecutor, table: string, position: number): Promise<string | null> {
   // The first half has whole groups of three bytes, so the texts can be joined.
   const half = 'CEILING(LENGTH(`body`) / 6) * 3';
   const halves = [`SUBSTRING(\`body\`, 1, ${half})`, `SUBSTRING(\`body\`, ${half} + 1)`];
   let body = '';
   for (const bytes of halves) {
     const text = `SELECT TO_BASE64(${bytes}) AS \`half\` FROM ${table} WHERE \`position\` = ?`;
-    const [row] = (await tx.query(text, [Number(position)])).rows as readonly { readonly half: string | null }[];
+    const [row] = (await tx.query(text, [position])).rows as readonly { readonly half: string | null }[];
     if (row?.half == null) return null;
     body += textOf(row.half);
   }
@@ -160,8 +185,8 @@ async function claimRows(
 ): Promise<void> {
   if (positions.length === 0) return;
   const text =
-    `UPDATE ${table} FORCE INDEX (PRIMARY) SET \`claim\` = ?, \`due_at\` = ${endsAtMs} ` +
-    `WHERE \`position\` IN (${marks(positions)}) AND \`state\` = 'unsent'${condition} ORDER BY \`position\``;
+    `${updateOf(table)} \`claim\` = ?, \`due_at\` = ${endsAtMs} ` +
+    `WHERE ${positionIn(positions)} AND \`state\` = 'unsent'${condition} ORDER BY \`position\``;
   await tx.query(text, [claim, ...positions]);
 }
 
@@ -169,32 +194,31 @@ function positionsOf({ rows }: { readonly rows: readonly object[] }): number[] {
   return (rows as readonly { readonly position: unknown }[]).map(({ position }) => Number(position));
 }
 
-async function sent(tx: SqlExecutor, table: string, ids: readonly string[]): Promise<void> {
-  const text =
-    `UPDATE ${quoted(table, '`')} SET \`state\` = 'sent', \`claim\` = NULL, \`last_error\` = NULL, \`settled_at\` = UTC_TIMESTAMP(3) ` +
-    `WHERE \`id\` IN (${marks(ids)}) AND \`state\` <> 'sent'`;
-  await tx.query(text, [...ids]);
+async function sent(tx: SqlExecutor, table: string, positions: readonly number[]): Promise<void> {
+  const set = "`state` = 'sent', `claim` = NULL, `last_error` = NULL, `settled_at` = UTC_TIMESTAMP(3)";
+  const condition = `${positionIn(positions)} AND \`state\` <> 'sent'`;
+  await tx.query(`${updateOf(quoted(table, '`'))} ${set} WHERE ${condition}`, [...positions]);
 }
 
 async function failed(
   tx: SqlExecutor,
   table: string,
   claim: string,
-  { id, error, retryAtMs }: FailedRow,
+  { position, error, retryAtMs }: FailedRow,
 ): Promise<void> {
   const end =
     retryAtMs === undefined
       ? "`state` = 'parked', `settled_at` = UTC_TIMESTAMP(3)"
       : `\`due_at\` = ${Math.round(retryAtMs)}`;
   const text =
-    `UPDATE ${quoted(table, '`')} SET ${end}, \`attempts\` = \`attempts\` + 1, \`last_error\` = CONVERT(UNHEX(?) USING utf8mb4), \`claim\` = NULL ` +
-    "WHERE `id` = ? AND `claim` = ? AND `state` = 'unsent'";
-  await tx.query(text, [hexOf(error), id, claim]);
+    `${updateOf(quoted(table, '`'))} ${end}, \`attempts\` = \`attempts\` + 1, ` +
+    '`last_error` = CONVERT(UNHEX(?) USING utf8mb4), `claim` = NULL ' +
+    "WHERE `position` = ? AND `claim` = ? AND `state` = 'unsent'";
+  await tx.query(text, [hexOf(error), position, claim]);
 }
 
-async function release(tx: SqlExecutor, table: string, claim: string, ids: readonly string[]): Promise<void> {
-  const text =
-    `UPDATE ${quoted(table, '`')} SET \`claim\` = NULL, \`due_at\` = 0 ` +
-    `WHERE \`id\` IN (${marks(ids)}) AND \`claim\` = ? AND \`state\` = 'unsent'`;
-  await tx.query(text, [...ids, claim]);
+async function release(tx: SqlExecutor, table: string, claim: string, positions: readonly number[]): Promise<void> {
+  const condition = `${positionIn(positions)} AND \`claim\` = ? AND \`state\` = 'unsent'`;
+  const text = `${updateOf(quoted(table, '`'))} \`claim\` = NULL, \`due_at\` = 0 WHERE ${condition}`;
+  await tx.query(text, [...positions, claim]);
 }

@@ -87,35 +87,39 @@ async function take(
   FROM "taken" WHERE "c"."position" = "taken"."position" AND "c"."state" = 'unsent'
   RETURNING "c".*
 )
-SELECT "id", "topic", "message_group" AS "messageGroup", "fields"::text AS "fields", encode("body", 'base64') AS "body",
-  "attempts" FROM "claimed" ORDER BY "position"`;
+SELECT "position"::float8 AS "position", "id", "topic", "message_group" AS "messageGroup", "fields"::text AS "fields",
+  encode("body", 'base64') AS "body", "attempts" FROM "claimed" ORDER BY "claimed"."position"`;
   return (await tx.query(text, [nowMs, limit, claim, endsAtMs])).rows as readonly ClaimedRow[];
 }
 
-async function sent(tx: SqlExecutor, table: string, ids: readonly string[]): Promise<void> {
+/** A list of positions as one parameter, for all clients. */
+const positionsIn = (parameter: string): string =>
+  `"position" = ANY(ARRAY(SELECT jsonb_array_elements_text(${parameter}::jsonb)::bigint))`;
+
+async function sent(tx: SqlExecutor, table: string, positions: readonly number[]): Promise<void> {
   const text =
     `UPDATE ${quoted(table, '"')} SET "state" = 'sent', "claim" = NULL, "last_error" = NULL, "settled_at" = now() ` +
-    `WHERE "state" <> 'sent' AND "id" IN (SELECT jsonb_array_elements_text($1::jsonb))`;
-  await tx.query(text, [JSON.stringify(ids)]);
+    `WHERE "state" <> 'sent' AND ${positionsIn('$1')}`;
+  await tx.query(text, [JSON.stringify(positions)]);
 }
 
 async function failed(
   tx: SqlExecutor,
   table: string,
   claim: string,
-  { id, error, retryAtMs }: FailedRow,
+  { position, error, retryAtMs }: FailedRow,
 ): Promise<void> {
   const end =
     retryAtMs === undefined ? `"state" = 'parked', "settled_at" = now()` : '"due_at" = to_timestamp($4::float8 / 1000)';
   const text =
     `UPDATE ${quoted(table, '"')} SET ${end}, "attempts" = "attempts" + 1, "last_error" = $3::text, "claim" = NULL ` +
-    `WHERE "id" = $2::text AND "claim" = $1::text AND "state" = 'unsent'`;
-  await tx.query(text, [claim, id, error, ...(retryAtMs === undefined ? [] : [retryAtMs])]);
+    `WHERE "position" = $2::bigint AND "claim" = $1::text AND "state" = 'unsent'`;
+  await tx.query(text, [claim, position, error, ...(retryAtMs === undefined ? [] : [retryAtMs])]);
 }
 
-async function release(tx: SqlExecutor, table: string, claim: string, ids: readonly string[]): Promise<void> {
+async function release(tx: SqlExecutor, table: string, claim: string, positions: readonly number[]): Promise<void> {
   const text =
     `UPDATE ${quoted(table, '"')} SET "claim" = NULL, "due_at" = '-infinity' WHERE "claim" = $1::text AND "state" = 'unsent' ` +
-    'AND "id" IN (SELECT jsonb_array_elements_text($2::jsonb))';
-  await tx.query(text, [claim, JSON.stringify(ids)]);
+    `AND ${positionsIn('$2')}`;
+  await tx.query(text, [claim, JSON.stringify(positions)]);
 }
