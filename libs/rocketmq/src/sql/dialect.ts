@@ -35,8 +35,8 @@ export interface OldRows {
   readonly table: string;
   /** The column with the time since which a row is no longer needed. */
   readonly column: 'created_at' | 'settled_at';
-  /** The column that identifies a row. */
-  readonly key: 'transaction_id' | 'key' | 'id';
+  /** The primary key. */
+  readonly key: 'transaction_id' | 'key' | 'position';
   /** The state that a row must have; undefined for tables without states. */
   readonly state?: 'sent';
   readonly retentionMs: number;

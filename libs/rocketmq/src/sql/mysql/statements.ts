@@ -16,3 +16,16 @@ export async function affectedRows(tx: SqlExecutor): Promise<number> {
   // Drivers return large integers as numbers, bigints or strings.
   return Number((rows as readonly { readonly count: unknown }[])[0]?.count ?? 0);
 }
+
+/**
+ * Reads what is committed, without locks, as the only statement of its transaction: at SERIALIZABLE, a read in a transaction waits for
+ * everybody who changes or adds rows of the range. The transaction that the client has begun is ended, and nothing begins another one.
+ */
+export async function readUnlocked(
+  tx: SqlExecutor,
+  text: string,
+  parameters: unknown[],
+): ReturnType<SqlExecutor['query']> {
+  await tx.query('COMMIT AND NO CHAIN', []);
+  return tx.query(text, parameters);
+}
