@@ -19,6 +19,8 @@ export interface Dialect {
   schema(tables: TableNames): readonly string[];
   /** The names of the columns of a table; none if there is no such table. */
   columnsOf(tx: SqlExecutor, table: string): Promise<readonly string[]>;
+  /** Called first in a transaction that only reads: its reads then wait for nobody, at any isolation level. */
+  readsOnly(tx: SqlExecutor): Promise<void>;
   readonly log: LogStatements;
   readonly outbox: OutboxStatements;
   /**
@@ -108,6 +110,8 @@ export interface ClaimOptions {
   readonly limit: number;
   /** The most rows of one message group. */
   readonly groupRows: number;
+  /** The most bytes of all bodies; the first row may have more. */
+  readonly bytes: number;
 }
 
 /** A claimed row. */
@@ -157,9 +161,10 @@ export interface OutboxStatements {
   retryParked(tx: SqlExecutor, table: string, ids: readonly string[] | undefined): Promise<number>;
   /**
    * Claims rows that are due, in the order of their positions. In a message group, only the first unsent row can start a claim, and the
-   * following rows are claimed with it, so no other relay can claim rows of the group until these are sent.
+   * following rows are claimed with it up to the first that is not due, so no other relay can claim rows of the group until these are sent.
+   * Nothing is locked while the rows are chosen: a row that another relay has claimed meanwhile is not claimed, nor is what follows it in its group.
    */
-  take(tx: SqlExecutor, table: string, claim: ClaimOptions): Promise<readonly ClaimedRow[]>;
+  take(database: SqlDatabase, table: string, claim: ClaimOptions): Promise<readonly ClaimedRow[]>;
   /** Marks rows as sent, even if another relay has claimed them meanwhile. */
   sent(tx: SqlExecutor, table: string, positions: readonly number[]): Promise<void>;
   /** Records a failed attempt and releases the row, unless another relay has claimed it meanwhile. */

@@ -7,6 +7,9 @@ import type { SqlDatabase, SqlExecutor } from './sql-port.js';
 /** They are sent one after another, within one lease. */
 const GROUP_ROWS = 16;
 
+/** The most bytes of bodies that a pass has in memory, each about four times: as the driver received it, as a string, as bytes, and in a request. */
+const CLAIM_BYTES = 16 * 1024 * 1024;
+
 /** The rows of one outbox, from the perspective of relays. Its methods are those of {@link OutboxStatements}. */
 export class OutboxClaims {
   constructor(
@@ -14,8 +17,10 @@ export class OutboxClaims {
     private readonly table: string,
   ) {}
 
-  take(claim: Omit<ClaimOptions, 'groupRows'>): Promise<readonly ClaimedRow[]> {
-    return this.run((outbox, tx) => outbox.take(tx, this.table, { ...claim, groupRows: GROUP_ROWS }));
+  take(claim: Omit<ClaimOptions, 'groupRows' | 'bytes'>): Promise<readonly ClaimedRow[]> {
+    const { outbox } = dialectOf(this.database);
+    const options = { ...claim, groupRows: GROUP_ROWS, bytes: CLAIM_BYTES };
+    return retryTransaction(() => outbox.take(this.database, this.table, options));
   }
 
   sent(positions: readonly number[]): Promise<void> {

@@ -7,9 +7,9 @@ import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
 import { quoted } from '../table-name.js';
 import { log } from './log.js';
 import { GROUP_LOCKS, groupLocksOf, outbox } from './outbox.js';
-import { AGE, affectedRows, marks, readUnlocked } from './statements.js';
+import { AGE, affectedRows, marks, readsOnly } from './statements.js';
 
-export const mysql: Dialect = { schema, columnsOf, log, outbox, insertKey, deleteOld };
+export const mysql: Dialect = { schema, columnsOf, readsOnly, log, outbox, insertKey, deleteOld };
 
 /** Names that others choose are bytes, since character types take strings for equal that differ in case or in spaces at the end. */
 const KEY_BYTES = 1_020;
@@ -91,7 +91,10 @@ async function deleteOld(
   const ageUs = retentionMs * 1_000;
   const { read, mark } = KEYS[key];
   const choose = `SELECT ${read} AS \`key\` FROM ${table} WHERE ${age} LIMIT ${limit}`;
-  const chosen = await database.transaction(async (tx) => (await readUnlocked(tx, choose, [ageUs])).rows);
+  const { rows: chosen } = await database.transaction(async (tx) => {
+    await readsOnly(tx);
+    return tx.query(choose, [ageUs]);
+  });
   if (chosen.length === 0) return 0;
   return database.transaction(async (tx) => {
     const keys = (chosen as readonly { readonly key: unknown }[]).map((row) => String(row.key));

@@ -2,12 +2,13 @@
 // the change itself decides whether the claim holds, so it waits for no one but another relay that claims the same rows.
 
 import { createHash } from 'node:crypto';
+import { firstBytes, keptRows, type RowPlace } from '../claimed-rows.js';
 import type { ClaimedRow, ClaimOptions, FailedRow, LagRow, OutboxStatements, ParkedRow } from '../dialect.js';
 import { notReady } from '../misuse.js';
 import type { OutboxColumns } from '../outbox-message.js';
-import type { SqlExecutor } from '../sql-port.js';
+import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
 import { quoted } from '../table-name.js';
-import { affectedRows, marks } from './statements.js';
+import { affectedRows, marks, readsOnly } from './statements.js';
 
 export const outbox: OutboxStatements = {
   lockGroup,
@@ -82,7 +83,7 @@ async function lag(tx: SqlExecutor, name: string): Promise<LagRow> {
 async function parked(tx: SqlExecutor, table: string, limit: number): Promise<readonly ParkedRow[]> {
   const text =
     'SELECT `id`, `topic`, HEX(`message_group`) AS `messageGroup`, `attempts`, `last_error` AS `lastError` ' +
-    `FROM ${quoted(table, '`')} WHERE \`state\` = 'parked' ORDER BY \`position\` LIMIT ${limit}`;
+    `FROM ${quoted(table, '`')} FORCE INDEX (\`state_position\`) WHERE \`state\` = 'parked' ORDER BY \`position\` LIMIT ${limit}`;
   const rows = (await tx.query(text, [])).rows as readonly ParkedRow[];
   return rows.map(({ messageGroup, ...row }) => ({ ...row, messageGroup: ofHex(messageGroup) }));
 }
@@ -118,42 +119,88 @@ function positionIn(positions: readonly number[]): string {
   return `\`position\` IN (${marks(positions)})`;
 }
 
-async function take(tx: SqlExecutor, name: string, options: ClaimOptions): Promise<readonly ClaimedRow[]> {
-  const { claim, nowMs, limit, groupRows } = options;
+async function take(database: SqlDatabase, name: string, options: ClaimOptions): Promise<readonly ClaimedRow[]> {
   const table = quoted(name, '`');
+  const chosen = await database.transaction(async (tx) => {
+    await readsOnly(tx);
+    return choose(tx, table, options);
+  });
+  if (chosen.length === 0) return [];
+  const { claim, nowMs, endsAtMs } = options;
+  const positions = chosen.map(({ position }) => position);
+  return database.transaction(async (tx) => {
+    const set = `\`claim\` = ?, \`due_at\` = ${endsAtMs}`;
+    const condition = `${positionIn(positions)} AND \`state\` = 'unsent' AND \`due_at\` <= ${nowMs}`;
+    await tx.query(`${updateOf(table)} ${set} WHERE ${condition} ORDER BY \`position\``, [claim, ...positions]);
+    const claimed = await claimedRows(tx, table, claim, positions);
+    const isClaimed = new Set(claimed.map(({ position }) => position));
+    const [kept, behind] = keptRows(
+      claimed,
+      chosen.filter(({ position }) => !isClaimed.has(position)),
+    );
+    if (behind.length > 0) await release(tx, name, claim, behind);
+    return kept;
+  });
+}
+
+/** In the order of their positions. */
+async function choose(
+  tx: SqlExecutor,
+  table: string,
+  { nowMs, limit, groupRows, bytes }: ClaimOptions,
+): Promise<readonly ChosenRow[]> {
   const due = `SELECT \`o\`.\`position\` FROM ${table} \`o\`
   WHERE \`o\`.\`state\` = 'unsent' AND \`o\`.\`due_at\` <= ? AND (\`o\`.\`message_group\` IS NULL OR NOT EXISTS (
     SELECT 1 FROM ${table} \`e\` WHERE \`e\`.\`state\` = 'unsent'
       AND \`e\`.\`message_group\` = \`o\`.\`message_group\` AND \`e\`.\`position\` < \`o\`.\`position\`))
   ORDER BY \`o\`.\`position\` LIMIT ${limit}`;
   const heads = positionsOf(await tx.query(due, [nowMs]));
-  await claimRows(tx, table, heads, options, ` AND \`due_at\` <= ${nowMs}`);
-  // The first row of a group is claimed, so no other relay claims those that follow.
+  if (heads.length === 0) return [];
   const following = `SELECT \`position\` FROM (
   SELECT \`n\`.\`position\`, ROW_NUMBER() OVER (PARTITION BY \`n\`.\`message_group\` ORDER BY \`n\`.\`position\`) AS \`place\`
   FROM ${table} \`h\` JOIN ${table} \`n\` ON \`n\`.\`state\` = 'unsent' AND \`n\`.\`message_group\` = \`h\`.\`message_group\`
-  WHERE \`h\`.\`position\` IN (${marks(heads)}) AND \`h\`.\`claim\` = ?) \`ranked\`
+  WHERE \`h\`.\`position\` IN (${marks(heads)})) \`ranked\`
 WHERE \`place\` BETWEEN 2 AND ${groupRows} ORDER BY \`position\` LIMIT ${Math.max(0, limit - heads.length)}`;
-  const next = heads.length === 0 ? [] : positionsOf(await tx.query(following, [...heads, claim]));
-  await claimRows(tx, table, next, options);
-  const claimed = [...heads, ...next];
-  if (claimed.length === 0) return [];
+  const next = positionsOf(await tx.query(following, heads));
+  const all = [...new Set([...heads, ...next])];
+  const text =
+    'SELECT `position`, HEX(`message_group`) AS `messageGroup`, LENGTH(`body`) AS `bytes`, `due_at` AS `dueAtMs` ' +
+    `FROM ${table} WHERE ${positionIn(all)} ORDER BY \`position\``;
+  const rows = ((await tx.query(text, all)).rows as readonly Readonly<Record<keyof ChosenRow, unknown>>[]).map(
+    (row) => ({
+      position: Number(row.position),
+      messageGroup: ofHex(row.messageGroup as string | null),
+      bytes: Number(row.bytes),
+      dueAtMs: Number(row.dueAtMs),
+    }),
+  );
+  const [kept] = keptRows(
+    rows,
+    rows.filter(({ dueAtMs }) => dueAtMs > nowMs),
+  );
+  return firstBytes(kept, bytes);
+}
+
+interface ChosenRow extends RowPlace {
+  readonly bytes: number;
+  readonly dueAtMs: number;
+}
+
+async function claimedRows(
+  tx: SqlExecutor,
+  table: string,
+  claim: string,
+  positions: readonly number[],
+): Promise<readonly ClaimedRow[]> {
   const text =
     'SELECT `position`, `id`, `topic`, HEX(`message_group`) AS `messageGroup`, `fields`, TO_BASE64(`body`) AS `body`, `attempts` ' +
-    `FROM ${table} WHERE \`position\` IN (${marks(claimed)}) AND \`claim\` = ? AND \`state\` = 'unsent' ORDER BY \`position\``;
+    `FROM ${table} FORCE INDEX (PRIMARY) WHERE ${positionIn(positions)} AND \`claim\` = ? AND \`state\` = 'unsent' ORDER BY \`position\``;
   const rows: ClaimedRow[] = [];
-  for (const row of (await tx.query(text, [...claimed, claim])).rows as readonly ClaimedRow[]) {
-    const { position, id, topic, messageGroup, fields, attempts } = row;
-    const body = row.body === null ? await bodyInHalves(tx, table, Number(position)) : textOf(row.body);
-    rows.push({
-      position: Number(position),
-      id,
-      topic,
-      messageGroup: ofHex(messageGroup),
-      fields: textOf(fields),
-      body,
-      attempts,
-    });
+  for (const row of (await tx.query(text, [...positions, claim])).rows as readonly ClaimedRow[]) {
+    const { id, topic, messageGroup, fields, attempts } = row;
+    const position = Number(row.position);
+    const body = row.body === null ? await bodyInHalves(tx, table, position) : textOf(row.body);
+    rows.push({ position, id, topic, messageGroup: ofHex(messageGroup), fields: textOf(fields), body, attempts });
   }
   return rows;
 }
@@ -174,20 +221,6 @@ async function bodyInHalves(tx: SqlExecutor, table: string, position: number): P
     body += textOf(row.half);
   }
   return body;
-}
-
-async function claimRows(
-  tx: SqlExecutor,
-  table: string,
-  positions: readonly number[],
-  { claim, endsAtMs }: ClaimOptions,
-  condition = '',
-): Promise<void> {
-  if (positions.length === 0) return;
-  const text =
-    `${updateOf(table)} \`claim\` = ?, \`due_at\` = ${endsAtMs} ` +
-    `WHERE ${positionIn(positions)} AND \`state\` = 'unsent'${condition} ORDER BY \`position\``;
-  await tx.query(text, [claim, ...positions]);
 }
 
 function positionsOf({ rows }: { readonly rows: readonly object[] }): number[] {

@@ -18,14 +18,9 @@ export async function affectedRows(tx: SqlExecutor): Promise<number> {
 }
 
 /**
- * Reads what is committed, without locks, as the only statement of its transaction: at SERIALIZABLE, a read in a transaction waits for
- * everybody who changes or adds rows of the range. The transaction that the client has begun is ended, and nothing begins another one.
+ * Ends the transaction that the client has begun, so that each read is a transaction of its own, without locks: at SERIALIZABLE, a read in a
+ * transaction waits for everybody who changes or adds rows of its range.
  */
-export async function readUnlocked(
-  tx: SqlExecutor,
-  text: string,
-  parameters: unknown[],
-): ReturnType<SqlExecutor['query']> {
+export async function readsOnly(tx: SqlExecutor): Promise<void> {
   await tx.query('COMMIT AND NO CHAIN', []);
-  return tx.query(text, parameters);
 }

@@ -1,8 +1,9 @@
 // The outbox on PostgreSQL.
 
+import { keptRows, type RowPlace } from '../claimed-rows.js';
 import type { ClaimedRow, ClaimOptions, FailedRow, LagRow, OutboxStatements, ParkedRow } from '../dialect.js';
 import type { OutboxColumns } from '../outbox-message.js';
-import type { SqlExecutor } from '../sql-port.js';
+import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
 import { quoted } from '../table-name.js';
 
 export const outbox: OutboxStatements = {
@@ -63,33 +64,54 @@ async function retryParked(tx: SqlExecutor, table: string, ids: readonly string[
 }
 
 async function take(
-  tx: SqlExecutor,
+  database: SqlDatabase,
   name: string,
-  { claim, nowMs, endsAtMs, limit, groupRows }: ClaimOptions,
+  { claim, nowMs, endsAtMs, limit, groupRows, bytes }: ClaimOptions,
 ): Promise<readonly ClaimedRow[]> {
   const table = quoted(name, '"');
+  const isDue = '"due_at" <= to_timestamp($1::float8 / 1000)';
   const text = `WITH "head" AS (
-  SELECT "o"."position", "o"."message_group" FROM ${table} "o"
-  WHERE "o"."state" = 'unsent' AND "o"."due_at" <= to_timestamp($1::float8 / 1000)
+  SELECT "o"."position", "o"."message_group", octet_length("o"."body") AS "bytes" FROM ${table} "o"
+  WHERE "o"."state" = 'unsent' AND "o".${isDue}
     AND ("o"."message_group" IS NULL OR NOT EXISTS (
       SELECT 1 FROM ${table} "e" WHERE "e"."state" = 'unsent'
         AND "e"."message_group" = "o"."message_group" AND "e"."position" < "o"."position"))
   ORDER BY "o"."position" LIMIT $2::int FOR UPDATE SKIP LOCKED
 ), "taken" AS (
-  SELECT "position" FROM "head" WHERE "message_group" IS NULL
+  SELECT "position", "message_group", "bytes" FROM "head" WHERE "message_group" IS NULL
   UNION ALL
-  SELECT "next"."position" FROM "head", LATERAL (
-    SELECT "n"."position" FROM ${table} "n" WHERE "n"."state" = 'unsent' AND "n"."message_group" = "head"."message_group"
-    ORDER BY "n"."position" LIMIT ${groupRows}) "next" WHERE "head"."message_group" IS NOT NULL
+  SELECT "next"."position", "head"."message_group", "next"."bytes" FROM "head", LATERAL (
+    SELECT "first".*, bool_and("first"."is_due") OVER (ORDER BY "first"."position") AS "are_due" FROM (
+      SELECT "n"."position", octet_length("n"."body") AS "bytes", "n".${isDue} AS "is_due" FROM ${table} "n"
+      WHERE "n"."state" = 'unsent' AND "n"."message_group" = "head"."message_group"
+      ORDER BY "n"."position" LIMIT ${groupRows}) "first") "next"
+  WHERE "head"."message_group" IS NOT NULL AND "next"."are_due"
   ORDER BY 1 LIMIT $2::int
+), "chosen" AS (
+  SELECT * FROM (SELECT *, sum("bytes") OVER (ORDER BY "position") AS "total" FROM "taken") "summed"
+  WHERE "total" <= ${bytes} OR "total" = "bytes"
 ), "claimed" AS (
   UPDATE ${table} "c" SET "claim" = $3::text, "due_at" = to_timestamp($4::float8 / 1000)
-  FROM "taken" WHERE "c"."position" = "taken"."position" AND "c"."state" = 'unsent'
+  FROM "chosen" WHERE "c"."position" = "chosen"."position" AND "c"."state" = 'unsent' AND "c".${isDue}
   RETURNING "c".*
 )
-SELECT "position"::float8 AS "position", "id", "topic", "message_group" AS "messageGroup", "fields"::text AS "fields",
-  encode("body", 'base64') AS "body", "attempts" FROM "claimed" ORDER BY "claimed"."position"`;
-  return (await tx.query(text, [nowMs, limit, claim, endsAtMs])).rows as readonly ClaimedRow[];
+SELECT "chosen"."position"::float8 AS "position", "chosen"."message_group" AS "messageGroup", "claimed"."id", "claimed"."topic",
+  "claimed"."fields"::text AS "fields", encode("claimed"."body", 'base64') AS "body", "claimed"."attempts"
+FROM "chosen" LEFT JOIN "claimed" ON "claimed"."position" = "chosen"."position" ORDER BY "chosen"."position"`;
+  return database.transaction(async (tx) => {
+    const rows = (await tx.query(text, [nowMs, limit, claim, endsAtMs])).rows as readonly (ClaimedRow | Missed)[];
+    const claimed = rows.filter((row): row is ClaimedRow => row.id !== null);
+    const [kept, behind] = keptRows(
+      claimed,
+      rows.filter(({ id }) => id === null),
+    );
+    if (behind.length > 0) await release(tx, name, claim, behind);
+    return kept;
+  });
+}
+
+interface Missed extends RowPlace {
+  readonly id: null;
 }
 
 /** A list of positions as one parameter, for all clients. */

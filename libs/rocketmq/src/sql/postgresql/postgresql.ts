@@ -6,7 +6,7 @@ import { quoted } from '../table-name.js';
 import { log } from './log.js';
 import { outbox } from './outbox.js';
 
-export const postgresql: Dialect = { schema, columnsOf, log, outbox, insertKey, deleteOld };
+export const postgresql: Dialect = { schema, columnsOf, readsOnly, log, outbox, insertKey, deleteOld };
 
 function schema({ log, inbox, outbox }: TableNames): string[] {
   return [
@@ -64,6 +64,9 @@ async function columnsOf(tx: SqlExecutor, table: string): Promise<readonly strin
   const { rows } = await tx.query(text, [quoted(table, '"')]);
   return (rows as readonly { readonly name: string }[]).map(({ name }) => name);
 }
+
+/** Reads of PostgreSQL never wait. */
+async function readsOnly(): Promise<void> {}
 
 async function insertKey(tx: SqlExecutor, table: string, key: string): Promise<boolean> {
   const text = `INSERT INTO ${quoted(table, '"')} ("key") VALUES ($1) ON CONFLICT DO NOTHING RETURNING "key"`;
