@@ -126,6 +126,8 @@ export interface ClaimedRow extends StoredColumns {
 export interface FailedRow {
   readonly position: number;
   readonly error: string;
+  /** The attempts that count, with this one if it does. */
+  readonly attempts: number;
   /** When it may be retried; undefined parks it. */
   readonly retryAtMs: number | undefined;
 }
@@ -167,8 +169,8 @@ export interface OutboxStatements {
   take(database: SqlDatabase, table: string, claim: ClaimOptions): Promise<readonly ClaimedRow[]>;
   /** Marks rows as sent, even if another relay has claimed them meanwhile. */
   sent(tx: SqlExecutor, table: string, positions: readonly number[]): Promise<void>;
-  /** Records a failed attempt and releases the row, unless another relay has claimed it meanwhile. */
-  failed(tx: SqlExecutor, table: string, claim: string, row: FailedRow): Promise<void>;
+  /** Records a failed attempt and releases the row, unless another relay has claimed it meanwhile. @returns whether it did */
+  failed(tx: SqlExecutor, table: string, claim: string, row: FailedRow): Promise<boolean>;
   /** Releases rows that were not tried, unless another relay has claimed them meanwhile. */
   release(tx: SqlExecutor, table: string, claim: string, positions: readonly number[]): Promise<void>;
 }

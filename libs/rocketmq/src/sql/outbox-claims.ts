@@ -27,7 +27,7 @@ export class OutboxClaims {
     return this.run((outbox, tx) => outbox.sent(tx, this.table, positions));
   }
 
-  failed(claim: string, row: FailedRow): Promise<void> {
+  failed(claim: string, row: FailedRow): Promise<boolean> {
     return this.run((outbox, tx) => outbox.failed(tx, this.table, claim, row));
   }
 

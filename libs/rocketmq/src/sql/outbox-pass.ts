@@ -7,6 +7,7 @@ import { RocketMQError, type UsageError } from '../support/errors.js';
 import { describeError, visible } from '../support/logger.js';
 import { callWatcher } from '../support/watchers.js';
 import type { ClaimedRow } from './dialect.js';
+import type { ExcusedAttempts } from './excused-attempts.js';
 import type { OutboxClaims } from './outbox-claims.js';
 import { fromColumns } from './outbox-message.js';
 import type { RelayedMessage, RelaySettings } from './outbox-relay-options.js';
@@ -31,6 +32,7 @@ export class OutboxPass {
     private readonly settings: RelaySettings,
     private readonly claims: OutboxClaims,
     private readonly counts: RelayCounts,
+    private readonly excused: ExcusedAttempts,
     private readonly stopping: AbortSignal,
   ) {
     this.claim = settings.random.uuid();
@@ -65,6 +67,7 @@ export class OutboxPass {
       }
       await this.settings.checkpoint?.('sent-before-mark', subject);
       this.counts.sent++;
+      this.excused.forget(message.id);
       this.report(() => this.settings.events.onSent?.(about));
       await this.mark(message.position);
       await this.settings.checkpoint?.('marked', subject);
@@ -99,25 +102,50 @@ export class OutboxPass {
     return this.marking;
   }
 
-  private async fail(message: ClaimedRow, error: unknown): Promise<void> {
-    const { backoff, clock, logger, events } = this.settings;
-    const about = { ...relayed(message), attempts: message.attempts + 1 };
+  private async fail(row: ClaimedRow, error: unknown): Promise<void> {
+    const { backoff, clock, logger, events, maxAttempts } = this.settings;
+    const isHopeless = isUsageError(error) && !isOfTheWay(error) && !this.isTooEarly(row, error);
+    const isExcused = !isHopeless && (this.isTooEarly(row, error) || this.keepsTrying(error));
+    const about = { ...relayed(row), attempts: row.attempts + (isExcused ? 0 : 1) };
     const { id, topic, attempts } = about;
-    const isParked = this.isHopeless(error, attempts);
-    const retryAtMs = isParked ? undefined : clock.nowMs() + backoffMs(backoff, attempts);
+    const isParked = isHopeless || (!isExcused && attempts >= maxAttempts);
+    const tries = isExcused ? attempts + this.excused.add(id) : attempts;
+    const retryAtMs = isParked ? undefined : clock.nowMs() + backoffMs(backoff, tries);
     const text = isOfTheWay(error) ? `${storable(error)}; ${OF_THE_WAY}` : storable(error);
-    await this.claims.failed(this.claim, { position: message.position, error: text, retryAtMs });
-    this.counts[isParked ? 'parked' : 'failed']++;
+    const failed = { position: row.position, error: text, attempts, retryAtMs };
     const fields = { id, topic, attempts, error: text };
+    if (!(await this.claims.failed(this.claim, failed))) {
+      logger.warn(
+        'a message of the outbox could not be sent, but another relay has claimed or sent it meanwhile',
+        fields,
+      );
+      return;
+    }
+    if (isParked) this.excused.forget(id);
+    this.counts[isParked ? 'parked' : 'failed']++;
     if (isParked)
       logger.error('a message of the outbox failed permanently and is parked; it stays in the table', fields);
     else logger.warn('a message of the outbox could not be sent; it will be retried', fields);
     this.report(() => (isParked ? events.onParked?.(about, error) : events.onFailed?.(about, error)));
   }
 
-  private isHopeless(error: unknown, attempts: number): boolean {
-    if (isUsageError(error) && !isOfTheWay(error)) return true;
-    return attempts >= this.settings.maxAttempts && !this.settings.keepTrying(error);
+  /** When it was added, its delivery time was allowed. It is again as soon as the clock of the producer has caught up. */
+  private isTooEarly({ id, ...columns }: ClaimedRow, error: unknown): boolean {
+    if (!isUsageError(error) || error.code !== 'ILLEGAL_DELIVERY_TIME') return false;
+    const { deliverAt } = fromColumns(id, columns);
+    return deliverAt !== undefined && deliverAt.getTime() > this.settings.clock.nowMs();
+  }
+
+  /** An error of the callback must not fail the pass, or the attempt would never count. */
+  private keepsTrying(error: unknown): boolean {
+    try {
+      return this.settings.keepTrying(error);
+    } catch (thrown) {
+      this.settings.logger.error('keepTrying of an outbox relay failed; the attempt counts', {
+        error: describeError(thrown),
+      });
+      return false;
+    }
   }
 
   private report(notify: () => unknown): void {

@@ -5,6 +5,7 @@ import { MINUTE_MS, type ScheduledTask, SECOND_MS } from '../support/clock.js';
 import { StateError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 import { dialectOf } from './dialect.js';
+import { ExcusedAttempts } from './excused-attempts.js';
 import type { OutboxLag } from './outbox.js';
 import { OutboxClaims } from './outbox-claims.js';
 import { OutboxPass, type RelayCounts } from './outbox-pass.js';
@@ -43,6 +44,7 @@ export class OutboxRelay {
   private readonly claims: OutboxClaims;
   private readonly stopping = new AbortController();
   private readonly counts: RelayCounts = { sent: 0, failed: 0, parked: 0 };
+  private readonly excused = new ExcusedAttempts();
   private emptyPasses = 0;
   private failedPasses = 0;
   private isWoken = false;
@@ -100,7 +102,7 @@ export class OutboxRelay {
     if (this.state.kind === 'stopped') throw closed();
     const done = this.settings.clock.track('pass of an outbox relay');
     try {
-      return await new OutboxPass(this.settings, this.claims, this.counts, this.stopping.signal).run();
+      return await new OutboxPass(this.settings, this.claims, this.counts, this.excused, this.stopping.signal).run();
     } finally {
       done();
     }

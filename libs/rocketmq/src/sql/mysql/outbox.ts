@@ -237,17 +237,18 @@ async function failed(
   tx: SqlExecutor,
   table: string,
   claim: string,
-  { position, error, retryAtMs }: FailedRow,
-): Promise<void> {
+  { position, error, attempts, retryAtMs }: FailedRow,
+): Promise<boolean> {
   const end =
     retryAtMs === undefined
       ? "`state` = 'parked', `settled_at` = UTC_TIMESTAMP(3)"
       : `\`due_at\` = ${Math.round(retryAtMs)}`;
   const text =
-    `${updateOf(quoted(table, '`'))} ${end}, \`attempts\` = \`attempts\` + 1, ` +
+    `${updateOf(quoted(table, '`'))} ${end}, \`attempts\` = ?, ` +
     '`last_error` = CONVERT(UNHEX(?) USING utf8mb4), `claim` = NULL ' +
     "WHERE `position` = ? AND `claim` = ? AND `state` = 'unsent'";
-  await tx.query(text, [hexOf(error), position, claim]);
+  await tx.query(text, [attempts, hexOf(error), position, claim]);
+  return (await affectedRows(tx)) > 0;
 }
 
 async function release(tx: SqlExecutor, table: string, claim: string, positions: readonly number[]): Promise<void> {

@@ -129,14 +129,15 @@ async function failed(
   tx: SqlExecutor,
   table: string,
   claim: string,
-  { position, error, retryAtMs }: FailedRow,
-): Promise<void> {
+  { position, error, attempts, retryAtMs }: FailedRow,
+): Promise<boolean> {
   const end =
-    retryAtMs === undefined ? `"state" = 'parked', "settled_at" = now()` : '"due_at" = to_timestamp($4::float8 / 1000)';
+    retryAtMs === undefined ? `"state" = 'parked', "settled_at" = now()` : '"due_at" = to_timestamp($5::float8 / 1000)';
   const text =
-    `UPDATE ${quoted(table, '"')} SET ${end}, "attempts" = "attempts" + 1, "last_error" = $3::text, "claim" = NULL ` +
-    `WHERE "position" = $2::bigint AND "claim" = $1::text AND "state" = 'unsent'`;
-  await tx.query(text, [claim, position, error, ...(retryAtMs === undefined ? [] : [retryAtMs])]);
+    `WITH "failed" AS (UPDATE ${quoted(table, '"')} SET ${end}, "attempts" = $4::int, "last_error" = $3::text, "claim" = NULL ` +
+    `WHERE "position" = $2::bigint AND "claim" = $1::text AND "state" = 'unsent' RETURNING "id") SELECT "id" FROM "failed"`;
+  const parameters = [claim, position, error, attempts, ...(retryAtMs === undefined ? [] : [retryAtMs])];
+  return (await tx.query(text, parameters)).rows.length > 0;
 }
 
 async function release(tx: SqlExecutor, table: string, claim: string, positions: readonly number[]): Promise<void> {
