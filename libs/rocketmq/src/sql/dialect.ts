@@ -2,7 +2,7 @@
 
 import type { Resolution } from '../producer/transactions/transaction.js';
 import { mysql } from './mysql/mysql.js';
-import type { OutboxColumns } from './outbox-message.js';
+import type { OutboxColumns, StoredColumns } from './outbox-message.js';
 import { postgresql } from './postgresql/postgresql.js';
 import type { DialectName, SqlDatabase, SqlExecutor } from './sql-port.js';
 
@@ -22,6 +22,8 @@ export interface Dialect {
   schema(tables: TableNames): readonly (readonly string[])[];
   /** The names of the columns of a table; none if there is no such table. */
   columnsOf(tx: SqlExecutor, table: string): Promise<readonly string[]>;
+  /** Called first in a transaction that only reads: its reads then wait for nobody, at any isolation level. */
+  readsOnly(tx: SqlExecutor): Promise<void>;
   readonly log: LogStatements;
   readonly outbox: OutboxStatements;
   /**
@@ -38,8 +40,8 @@ export interface OldRows {
   readonly table: string;
   /** The column with the time since which a row is no longer needed. */
   readonly column: 'created_at' | 'settled_at';
-  /** The column that identifies a row. */
-  readonly key: 'transaction_id' | 'key' | 'id';
+  /** The primary key. */
+  readonly key: 'transaction_id' | 'key' | 'position';
   /** The state that a row must have; undefined for tables without states. */
   readonly state?: 'sent';
   readonly retentionMs: number;
@@ -111,18 +113,24 @@ export interface ClaimOptions {
   readonly limit: number;
   /** The most rows of one message group. */
   readonly groupRows: number;
+  /** The most bytes of all bodies; the first row may have more. */
+  readonly bytes: number;
 }
 
 /** A claimed row. */
-export interface ClaimedRow extends OutboxColumns {
+export interface ClaimedRow extends StoredColumns {
+  /** The primary key, by which the row is settled. */
+  readonly position: number;
   readonly id: string;
   readonly attempts: number;
 }
 
 /** A failed attempt. */
 export interface FailedRow {
-  readonly id: string;
+  readonly position: number;
   readonly error: string;
+  /** The attempts that count, with this one if it does. */
+  readonly attempts: number;
   /** When it may be retried; undefined parks it. */
   readonly retryAtMs: number | undefined;
 }
@@ -158,15 +166,16 @@ export interface OutboxStatements {
   retryParked(tx: SqlExecutor, table: string, ids: readonly string[] | undefined): Promise<number>;
   /**
    * Claims rows that are due, in the order of their positions. In a message group, only the first unsent row can start a claim, and the
-   * following rows are claimed with it, so no other relay can claim rows of the group until these are sent.
+   * following rows are claimed with it up to the first that is not due, so no other relay can claim rows of the group until these are sent.
+   * Nothing is locked while the rows are chosen: a row that another relay has claimed meanwhile is not claimed, nor is what follows it in its group.
    */
-  take(tx: SqlExecutor, table: string, claim: ClaimOptions): Promise<readonly ClaimedRow[]>;
+  take(database: SqlDatabase, table: string, claim: ClaimOptions): Promise<readonly ClaimedRow[]>;
   /** Marks rows as sent, even if another relay has claimed them meanwhile. */
-  sent(tx: SqlExecutor, table: string, ids: readonly string[]): Promise<void>;
-  /** Records a failed attempt and releases the row, unless another relay has claimed it meanwhile. */
-  failed(tx: SqlExecutor, table: string, claim: string, row: FailedRow): Promise<void>;
+  sent(tx: SqlExecutor, table: string, positions: readonly number[]): Promise<void>;
+  /** Records a failed attempt and releases the row, unless another relay has claimed it meanwhile. @returns whether it did */
+  failed(tx: SqlExecutor, table: string, claim: string, row: FailedRow): Promise<boolean>;
   /** Releases rows that were not tried, unless another relay has claimed them meanwhile. */
-  release(tx: SqlExecutor, table: string, claim: string, ids: readonly string[]): Promise<void>;
+  release(tx: SqlExecutor, table: string, claim: string, positions: readonly number[]): Promise<void>;
 }
 
 const DIALECTS: Readonly<Record<DialectName, Dialect>> = { postgresql, mysql };

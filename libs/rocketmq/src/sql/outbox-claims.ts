@@ -1,20 +1,14 @@
 // How relays share an outbox: claiming rows and settling them. The database arbitrates.
 
-import type { OutgoingMessage } from '../protocol/model/message.js';
-import { type ClaimOptions, dialectOf, type FailedRow, type OutboxStatements } from './dialect.js';
-import { fromColumns } from './outbox-message.js';
+import { type ClaimedRow, type ClaimOptions, dialectOf, type FailedRow, type OutboxStatements } from './dialect.js';
 import { retryTransaction } from './retry-transaction.js';
 import type { SqlDatabase, SqlExecutor } from './sql-port.js';
 
-/** A claimed message to send. */
-export interface ClaimedMessage {
-  readonly id: string;
-  readonly attempts: number;
-  readonly message: OutgoingMessage;
-}
-
 /** They are sent one after another, within one lease. */
 const GROUP_ROWS = 16;
+
+/** The most bytes of bodies that a pass has in memory, each about four times: as the driver received it, as a string, as bytes, and in a request. */
+const CLAIM_BYTES = 16 * 1024 * 1024;
 
 /** The rows of one outbox, from the perspective of relays. Its methods are those of {@link OutboxStatements}. */
 export class OutboxClaims {
@@ -23,21 +17,22 @@ export class OutboxClaims {
     private readonly table: string,
   ) {}
 
-  async take(claim: Omit<ClaimOptions, 'groupRows'>): Promise<ClaimedMessage[]> {
-    const rows = await this.run((outbox, tx) => outbox.take(tx, this.table, { ...claim, groupRows: GROUP_ROWS }));
-    return rows.map(({ id, attempts, ...columns }) => ({ id, attempts, message: fromColumns(id, columns) }));
+  take(claim: Omit<ClaimOptions, 'groupRows' | 'bytes'>): Promise<readonly ClaimedRow[]> {
+    const { outbox } = dialectOf(this.database);
+    const options = { ...claim, groupRows: GROUP_ROWS, bytes: CLAIM_BYTES };
+    return retryTransaction(() => outbox.take(this.database, this.table, options));
   }
 
-  sent(ids: readonly string[]): Promise<void> {
-    return this.run((outbox, tx) => outbox.sent(tx, this.table, ids));
+  sent(positions: readonly number[]): Promise<void> {
+    return this.run((outbox, tx) => outbox.sent(tx, this.table, positions));
   }
 
-  failed(claim: string, row: FailedRow): Promise<void> {
+  failed(claim: string, row: FailedRow): Promise<boolean> {
     return this.run((outbox, tx) => outbox.failed(tx, this.table, claim, row));
   }
 
-  async release(claim: string, ids: readonly string[]): Promise<void> {
-    if (ids.length > 0) await this.run((outbox, tx) => outbox.release(tx, this.table, claim, ids));
+  async release(claim: string, positions: readonly number[]): Promise<void> {
+    if (positions.length > 0) await this.run((outbox, tx) => outbox.release(tx, this.table, claim, positions));
   }
 
   /** Marking sent rows must not fail because of a conflict: the messages would be sent again. */

@@ -3,6 +3,7 @@
 import { LIMITS } from '../protocol/model/limits.js';
 import { assertSendable, bodyBytes, deliveryTimestampMs, type OutgoingMessage } from '../protocol/model/message.js';
 import { UsageError } from '../support/errors.js';
+import { describeError } from '../support/logger.js';
 
 /** The property with the id that {@link Outbox.add} returned, which is also the message id; the property survives where the id does not. */
 export const OUTBOX_ID_PROPERTY = 'rocketmq-outbox-id';
@@ -21,6 +22,12 @@ export interface OutboxColumns {
   readonly fields: string;
   /** Base64. */
   readonly body: string;
+}
+
+/** Columns as the database returns them. */
+export interface StoredColumns extends Omit<OutboxColumns, 'body'> {
+  /** Null if it does not fit into an answer of the database. */
+  readonly body: string | null;
 }
 
 interface Fields {
@@ -51,9 +58,13 @@ export function toColumns(message: OutboxMessage, id: string, nowMs: number, max
   };
 }
 
-/** The message to send, with its id, which is the same at each attempt. */
-export function fromColumns(id: string, { topic, messageGroup, fields, body }: OutboxColumns): OutgoingMessage {
-  const { tag, keys, properties, deliverAtMs, priority, liteTopic } = JSON.parse(fields) as Fields;
+/**
+ * The message to send, with its id, which is the same at each attempt.
+ * @throws UsageError `UNREADABLE_ROW` for columns that {@link toColumns} did not write, or that the client of the database has changed
+ */
+export function fromColumns(id: string, { topic, messageGroup, fields, body }: StoredColumns): OutgoingMessage {
+  const { tag, keys, properties, deliverAtMs, priority, liteTopic } = fieldsOf(id, fields);
+  if (typeof body !== 'string') throw unreadable(id, 'body', 'the database returned none');
   return {
     topic,
     messageId: id,
@@ -66,6 +77,27 @@ export function fromColumns(id: string, { topic, messageGroup, fields, body }: O
     ...(priority === undefined ? {} : { priority }),
     ...(liteTopic === undefined ? {} : { liteTopic }),
   };
+}
+
+function fieldsOf(id: string, stored: unknown): Fields {
+  const fields = typeof stored === 'string' ? parsed(id, stored) : stored;
+  if (typeof fields === 'object' && fields !== null && !Array.isArray(fields)) return fields;
+  throw unreadable(id, 'fields', 'it is no JSON object');
+}
+
+function parsed(id: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw unreadable(id, 'fields', describeError(error));
+  }
+}
+
+function unreadable(id: string, column: string, problem: string): UsageError {
+  const text =
+    `row ${id} of the outbox cannot be read (column ${column}: ${problem}), so its message was not sent; ` +
+    'correct the row and retry it with outbox.retryParked(), or delete it';
+  return new UsageError('UNREADABLE_ROW', text, column);
 }
 
 function withId(properties: Fields['properties'], id: string): Record<string, string> {

@@ -4,9 +4,12 @@ import { abortReason, raceAbort } from '../support/abort.js';
 import { backoffMs } from '../support/backoff.js';
 import { withDeadline } from '../support/deadline.js';
 import { RocketMQError, type UsageError } from '../support/errors.js';
-import { describeError } from '../support/logger.js';
+import { describeError, visible } from '../support/logger.js';
 import { callWatcher } from '../support/watchers.js';
-import type { ClaimedMessage, OutboxClaims } from './outbox-claims.js';
+import type { ClaimedRow } from './dialect.js';
+import type { ExcusedAttempts } from './excused-attempts.js';
+import type { OutboxClaims } from './outbox-claims.js';
+import { fromColumns } from './outbox-message.js';
 import type { RelayedMessage, RelaySettings } from './outbox-relay-options.js';
 
 /** The counters of a relay. */
@@ -21,7 +24,7 @@ export class OutboxPass {
   /** In monotonic time: a step of the wall clock must not extend the lease. */
   private readonly beginByMs: number;
   /** Sent but not yet marked. Sends that end together, such as those of one request, are marked together. */
-  private unmarked: string[] = [];
+  private unmarked: number[] = [];
   private marking: Promise<void> = Promise.resolve();
 
   /** @param stopping no send starts after it has fired */
@@ -29,6 +32,7 @@ export class OutboxPass {
     private readonly settings: RelaySettings,
     private readonly claims: OutboxClaims,
     private readonly counts: RelayCounts,
+    private readonly excused: ExcusedAttempts,
     private readonly stopping: AbortSignal,
   ) {
     this.claim = settings.random.uuid();
@@ -49,9 +53,9 @@ export class OutboxPass {
     return taken.length;
   }
 
-  private async sendLane(lane: readonly ClaimedMessage[]): Promise<void> {
+  private async sendLane(lane: readonly ClaimedRow[]): Promise<void> {
     for (const [index, message] of lane.entries()) {
-      if (!this.mayBegin()) return this.claims.release(this.claim, idsOf(lane.slice(index)));
+      if (!this.mayBegin()) return this.claims.release(this.claim, positionsOf(lane.slice(index)));
       const about = relayed(message);
       const subject = { topic: about.topic, messageId: about.id };
       try {
@@ -59,12 +63,13 @@ export class OutboxPass {
         await this.send(message);
       } catch (error) {
         await this.fail(message, error);
-        return this.claims.release(this.claim, idsOf(lane.slice(index + 1)));
+        return this.claims.release(this.claim, positionsOf(lane.slice(index + 1)));
       }
       await this.settings.checkpoint?.('sent-before-mark', subject);
       this.counts.sent++;
+      this.excused.forget(message.id);
       this.report(() => this.settings.events.onSent?.(about));
-      await this.mark(message.id);
+      await this.mark(message.position);
       await this.settings.checkpoint?.('marked', subject);
     }
   }
@@ -74,46 +79,73 @@ export class OutboxPass {
     return !this.stopping.aborted && this.settings.clock.monotonicMs() <= this.beginByMs;
   }
 
-  private send({ id, message }: ClaimedMessage): Promise<unknown> {
+  /** The row is read here, so that one that cannot be read fails alone. */
+  private async send({ id, ...columns }: ClaimedRow): Promise<unknown> {
     const { send, sendTimeoutMs: timeoutMs } = this.settings;
+    const message = fromColumns(id, columns);
     return withDeadline(`sending ${id} from the outbox`, timeoutMs, undefined, ({ signal }) => {
       if (signal.aborted) throw abortReason(signal);
       return raceAbort(send(message, { timeoutMs, signal }), signal);
     });
   }
 
-  private mark(id: string): Promise<void> {
-    this.unmarked.push(id);
+  private mark(position: number): Promise<void> {
+    this.unmarked.push(position);
     if (this.unmarked.length > 1) return this.marking;
     const earlier = this.marking;
     this.marking = (async () => {
       await earlier.catch(() => {});
-      const ids = this.unmarked;
+      const positions = this.unmarked;
       this.unmarked = [];
-      await this.claims.sent(ids);
+      await this.claims.sent(positions);
     })();
     return this.marking;
   }
 
-  private async fail(message: ClaimedMessage, error: unknown): Promise<void> {
-    const { backoff, clock, logger, events } = this.settings;
-    const about = { ...relayed(message), attempts: message.attempts + 1 };
+  private async fail(row: ClaimedRow, error: unknown): Promise<void> {
+    const { backoff, clock, logger, events, maxAttempts } = this.settings;
+    const isHopeless = isUsageError(error) && !isOfTheWay(error) && !this.isTooEarly(row, error);
+    const isExcused = !isHopeless && (this.isTooEarly(row, error) || this.keepsTrying(error));
+    const about = { ...relayed(row), attempts: row.attempts + (isExcused ? 0 : 1) };
     const { id, topic, attempts } = about;
-    const isParked = this.isHopeless(error, attempts);
-    const retryAtMs = isParked ? undefined : clock.nowMs() + backoffMs(backoff, attempts);
-    const text = isOfTheWay(error) ? `${describeError(error)}; ${OF_THE_WAY}` : describeError(error);
-    await this.claims.failed(this.claim, { id, error: text, retryAtMs });
-    this.counts[isParked ? 'parked' : 'failed']++;
+    const isParked = isHopeless || (!isExcused && attempts >= maxAttempts);
+    const tries = isExcused ? attempts + this.excused.add(id) : attempts;
+    const retryAtMs = isParked ? undefined : clock.nowMs() + backoffMs(backoff, tries);
+    const text = isOfTheWay(error) ? `${storable(error)}; ${OF_THE_WAY}` : storable(error);
+    const failed = { position: row.position, error: text, attempts, retryAtMs };
     const fields = { id, topic, attempts, error: text };
+    if (!(await this.claims.failed(this.claim, failed))) {
+      logger.warn(
+        'a message of the outbox could not be sent, but another relay has claimed or sent it meanwhile',
+        fields,
+      );
+      return;
+    }
+    if (isParked) this.excused.forget(id);
+    this.counts[isParked ? 'parked' : 'failed']++;
     if (isParked)
       logger.error('a message of the outbox failed permanently and is parked; it stays in the table', fields);
     else logger.warn('a message of the outbox could not be sent; it will be retried', fields);
     this.report(() => (isParked ? events.onParked?.(about, error) : events.onFailed?.(about, error)));
   }
 
-  private isHopeless(error: unknown, attempts: number): boolean {
-    if (isUsageError(error) && !isOfTheWay(error)) return true;
-    return attempts >= this.settings.maxAttempts && !this.settings.keepTrying(error);
+  /** When it was added, its delivery time was allowed. It is again as soon as the clock of the producer has caught up. */
+  private isTooEarly({ id, ...columns }: ClaimedRow, error: unknown): boolean {
+    if (!isUsageError(error) || error.code !== 'ILLEGAL_DELIVERY_TIME') return false;
+    const { deliverAt } = fromColumns(id, columns);
+    return deliverAt !== undefined && deliverAt.getTime() > this.settings.clock.nowMs();
+  }
+
+  /** An error of the callback must not fail the pass, or the attempt would never count. */
+  private keepsTrying(error: unknown): boolean {
+    try {
+      return this.settings.keepTrying(error);
+    } catch (thrown) {
+      this.settings.logger.error('keepTrying of an outbox relay failed; the attempt counts', {
+        error: describeError(thrown),
+      });
+      return false;
+    }
   }
 
   private report(notify: () => unknown): void {
@@ -135,12 +167,23 @@ const OF_THE_WAY =
   'the message was valid when it was added, so an interceptor or a hook of the producer caused this: change that, or set fewer ' +
   'properties on the message';
 
+/** The most characters of an error that are stored. Some contain a whole page of HTML. */
+const MOST_OF_AN_ERROR = 2_000;
+
+/** An error as a text that every database stores: PostgreSQL refuses NUL and what is not UTF-8, and MySQL what is too long. */
+function storable(error: unknown): string {
+  const text = String(describeError(error));
+  const escaped = visible(text.slice(0, MOST_OF_AN_ERROR));
+  const cut = escaped.length < text.length || escaped.length > MOST_OF_AN_ERROR;
+  return Buffer.from(cut ? `${escaped.slice(0, MOST_OF_AN_ERROR)}…` : escaped).toString();
+}
+
 /** A lane for each message group, and for each message without one. */
-function lanesOf(taken: readonly ClaimedMessage[]): ClaimedMessage[][] {
-  const lanes = new Map<string, ClaimedMessage[]>();
+function lanesOf(taken: readonly ClaimedRow[]): ClaimedRow[][] {
+  const lanes = new Map<string, ClaimedRow[]>();
   for (const one of taken) {
-    const { messageGroup } = one.message;
-    const key = messageGroup === undefined ? `id ${one.id}` : `group ${messageGroup}`;
+    const { id, messageGroup } = one;
+    const key = messageGroup === null ? `id ${id}` : `group ${messageGroup}`;
     const lane = lanes.get(key);
     if (lane === undefined) lanes.set(key, [one]);
     else lane.push(one);
@@ -148,10 +191,10 @@ function lanesOf(taken: readonly ClaimedMessage[]): ClaimedMessage[][] {
   return [...lanes.values()];
 }
 
-function relayed({ id, attempts, message: { topic, messageGroup } }: ClaimedMessage): RelayedMessage {
-  return { id, topic, messageGroup, attempts };
+function relayed({ id, attempts, topic, messageGroup }: ClaimedRow): RelayedMessage {
+  return { id, topic, messageGroup: messageGroup ?? undefined, attempts };
 }
 
-function idsOf(messages: readonly ClaimedMessage[]): string[] {
-  return messages.map(({ id }) => id);
+function positionsOf(messages: readonly ClaimedRow[]): number[] {
+  return messages.map(({ position }) => position);
 }

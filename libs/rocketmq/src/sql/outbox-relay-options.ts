@@ -24,7 +24,7 @@ export interface RelayedMessage {
   readonly id: string;
   readonly topic: string;
   readonly messageGroup: string | undefined;
-  /** Failed attempts so far. */
+  /** Failed attempts so far, without those that `keepTrying` has excused. */
   readonly attempts: number;
 }
 
@@ -59,7 +59,7 @@ export interface OutboxRelayOptions {
   readonly pollIntervalMs?: number;
   /** The delays between the attempts to send one message. Default: 1 s, doubled up to 1 minute. */
   readonly backoff?: Waits;
-  /** Failed attempts after which a message is parked. Default 10. */
+  /** Failed attempts after which a message is parked; those that `keepTrying` excuses do not count. Default 10. */
   readonly maxAttempts?: number;
   /**
    * Whether an error is not caused by the message, so that it is retried without a limit. Default: errors of this library that are

@@ -4,12 +4,15 @@ import { backoffMs } from '../support/backoff.js';
 import { MINUTE_MS, type ScheduledTask, SECOND_MS } from '../support/clock.js';
 import { StateError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
+import { dialectOf } from './dialect.js';
+import { ExcusedAttempts } from './excused-attempts.js';
 import type { OutboxLag } from './outbox.js';
 import { OutboxClaims } from './outbox-claims.js';
 import { OutboxPass, type RelayCounts } from './outbox-pass.js';
 import { type OutboxRelayOptions, type RelaySettings, relaySettings } from './outbox-relay-options.js';
 import { checkAtStart } from './readiness.js';
 import { retryTransaction } from './retry-transaction.js';
+import type { SqlExecutor } from './sql-port.js';
 
 /** What a relay has done since it was created, and its backlog. */
 export interface OutboxMetrics extends OutboxLag {
@@ -41,6 +44,7 @@ export class OutboxRelay {
   private readonly claims: OutboxClaims;
   private readonly stopping = new AbortController();
   private readonly counts: RelayCounts = { sent: 0, failed: 0, parked: 0 };
+  private readonly excused = new ExcusedAttempts();
   private emptyPasses = 0;
   private failedPasses = 0;
   private isWoken = false;
@@ -98,7 +102,7 @@ export class OutboxRelay {
     if (this.state.kind === 'stopped') throw closed();
     const done = this.settings.clock.track('pass of an outbox relay');
     try {
-      return await new OutboxPass(this.settings, this.claims, this.counts, this.stopping.signal).run();
+      return await new OutboxPass(this.settings, this.claims, this.counts, this.excused, this.stopping.signal).run();
     } finally {
       done();
     }
@@ -107,7 +111,11 @@ export class OutboxRelay {
   /** What it has done, and the backlog of all relays together. */
   async metrics(): Promise<OutboxMetrics> {
     const { database, outbox } = this.settings;
-    const lag = await retryTransaction(() => database.transaction((tx) => outbox.lag(tx)));
+    const read = async (tx: SqlExecutor): Promise<OutboxLag> => {
+      await dialectOf(database).readsOnly(tx);
+      return outbox.lag(tx);
+    };
+    const lag = await retryTransaction(() => database.transaction(read));
     const { sent, failed, parked: givenUp } = this.counts;
     return { ...lag, sent, failed, givenUp };
   }

@@ -147,7 +147,7 @@ export class Outbox {
    */
   purge(database: SqlDatabase, signal?: AbortSignal): Promise<number> {
     const { table, retentionMs } = this;
-    return purge(database, { table, column: 'settled_at', key: 'id', state: 'sent', retentionMs }, signal);
+    return purge(database, { table, column: 'settled_at', key: 'position', state: 'sent', retentionMs }, signal);
   }
 
   /** Calls `wake` whenever a message was added, which is before its commit. @internal */

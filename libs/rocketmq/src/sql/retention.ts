@@ -5,8 +5,11 @@ import { dialectOf, type OldRows } from './dialect.js';
 import { retryTransaction } from './retry-transaction.js';
 import type { SqlDatabase } from './sql-port.js';
 
-/** Rows per statement, so that deleting a week's rows holds no lock for long and does not block a single connection. */
-const BATCH_ROWS = 1_000;
+/**
+ * Rows per statement, so that deleting a week's rows holds no lock for long and does not block a single connection. MariaDB scans the table for a
+ * list of 1000 keys or more.
+ */
+const BATCH_ROWS = 500;
 
 /** How long rows are kept, and the time that they must outlive. */
 interface RetentionBound {

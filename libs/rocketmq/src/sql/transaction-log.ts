@@ -159,7 +159,7 @@ export class TransactionLog {
    */
   async check(check: Question): Promise<Resolution | 'unknown'> {
     if (this.isForgotten(check)) return 'unknown';
-    const ask = check.mayStillRun === true ? this.look : this.fence;
+    const ask = check.mayStillRun === true ? this.peek : this.fence;
     try {
       const work = () => this.database.transaction((tx) => ask.call(this, tx, check));
       return await raceAbort(retryTransaction(work, { signal: check.signal }), check.signal);
@@ -256,6 +256,12 @@ export class TransactionLog {
     const isWritten = await dialectOf(this.database).log.fence(tx, row, this.lockTimeoutMs);
     if (signal.aborted) throw abortReason(signal);
     return isWritten ? 'rollback' : this.look(tx, { transactionId });
+  }
+
+  /** Does not wait for a transaction that holds the row. */
+  private async peek(tx: SqlExecutor, check: Question): Promise<Resolution | 'unknown'> {
+    await dialectOf(this.database).readsOnly(tx);
+    return this.look(tx, check);
   }
 
   /** A missing or deleted row proves nothing: the next check starts again. */

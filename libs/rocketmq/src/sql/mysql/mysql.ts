@@ -8,9 +8,9 @@ import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
 import { quoted } from '../table-name.js';
 import { log } from './log.js';
 import { GROUP_LOCKS, groupLocksOf, outbox } from './outbox.js';
-import { AGE, affectedRows, marks } from './statements.js';
+import { AGE, affectedRows, marks, readsOnly } from './statements.js';
 
-export const mysql: Dialect = { schema, columnsOf, log, outbox, insertKey, deleteOld };
+export const mysql: Dialect = { schema, columnsOf, readsOnly, log, outbox, insertKey, deleteOld };
 
 /** Names that others choose are bytes, since character types take strings for equal that differ in case or in spaces at the end. */
 const KEY_BYTES = 1_020;
@@ -80,7 +80,11 @@ async function insertKey(tx: SqlExecutor, table: string, key: string): Promise<b
   }
 }
 
-/** The rows are chosen without locks and deleted by their keys, so that no gap between rows is locked, into which others insert. */
+/**
+ * The rows are chosen without locks and deleted by their primary keys. By any other way InnoDB would also lock gaps between rows, into which others
+ * insert. It takes an index hint only in the form of DELETE for several tables. The age is checked again, because of two purges at once
+ * the slower one can find a new row with the key of one that the other has deleted.
+ */
 async function deleteOld(
   database: SqlDatabase,
   { table: name, column, key, state, retentionMs }: OldRows,
@@ -89,14 +93,28 @@ async function deleteOld(
   const table = quoted(name, '`');
   const condition = state === undefined ? '' : ` AND \`state\` = '${state}'`;
   const age = `\`${column}\` < UTC_TIMESTAMP(3) - ${AGE}${condition}`;
-  const choose = `SELECT HEX(\`${key}\`) AS \`hex\` FROM ${table} WHERE ${age} LIMIT ${limit}`;
-  const chosen = await database.transaction(
-    async (tx) => (await tx.query(choose, [retentionMs * 1_000])).rows as readonly { readonly hex: string }[],
-  );
+  const ageUs = retentionMs * 1_000;
+  const { read, mark } = KEYS[key];
+  const choose = `SELECT ${read} AS \`key\` FROM ${table} WHERE ${age} LIMIT ${limit}`;
+  const { rows: chosen } = await database.transaction(async (tx) => {
+    await readsOnly(tx);
+    return tx.query(choose, [ageUs]);
+  });
   if (chosen.length === 0) return 0;
   return database.transaction(async (tx) => {
-    const keys = chosen.map(({ hex }) => hex);
-    await tx.query(`DELETE FROM ${table} WHERE \`${key}\` IN (${marks(keys, 'UNHEX(?)')})${condition}`, keys);
+    const keys = (chosen as readonly { readonly key: unknown }[]).map((row) => String(row.key));
+    const among = `\`${key}\` IN (${marks(keys, mark)})`;
+    await tx.query(`DELETE \`t\` FROM ${table} AS \`t\` FORCE INDEX (PRIMARY) WHERE ${among} AND ${age}`, [
+      ...keys,
+      ageUs,
+    ]);
     return affectedRows(tx);
   });
 }
+
+/** How primary keys are read and passed: what others choose is bytes, as hexadecimal digits. */
+const KEYS = {
+  transaction_id: { read: '`transaction_id`', mark: '?' },
+  key: { read: 'HEX(`key`)', mark: 'UNHEX(?)' },
+  position: { read: 'CAST(`position` AS CHAR)', mark: 'CAST(? AS SIGNED)' },
+} as const;

@@ -2,12 +2,13 @@
 // the change itself decides whether the claim holds, so it waits for no one but another relay that claims the same rows.
 
 import { createHash } from 'node:crypto';
+import { firstBytes, keptRows, type RowPlace } from '../claimed-rows.js';
 import type { ClaimedRow, ClaimOptions, FailedRow, LagRow, OutboxStatements, ParkedRow } from '../dialect.js';
 import { notReady } from '../misuse.js';
 import type { OutboxColumns } from '../outbox-message.js';
-import type { SqlExecutor } from '../sql-port.js';
+import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
 import { quoted } from '../table-name.js';
-import { affectedRows, marks } from './statements.js';
+import { affectedRows, marks, readsOnly } from './statements.js';
 
 export const outbox: OutboxStatements = {
   lockGroup,
@@ -40,8 +41,27 @@ async function insert(tx: SqlExecutor, table: string, id: string, columns: Outbo
   const { topic, messageGroup, fields, body } = columns;
   const text =
     `INSERT INTO ${quoted(table, '`')} (\`id\`, \`topic\`, \`message_group\`, \`fields\`, \`body\`, \`created_at\`) ` +
-    'VALUES (?, ?, ?, ?, FROM_BASE64(?), UTC_TIMESTAMP(3))';
-  await tx.query(text, [id, topic, messageGroup, fields, body]);
+    'VALUES (?, ?, UNHEX(?), ?, FROM_BASE64(?), UTC_TIMESTAMP(3))';
+  await tx.query(text, [id, topic, hexOf(messageGroup), asciiOf(fields), body]);
+}
+
+/** Strings of others are passed as hexadecimal digits: a connection with the character set latin1 would change or lose characters. */
+function hexOf(text: string | null): string | null {
+  return text === null ? null : Buffer.from(text).toString('hex');
+}
+
+function ofHex(hex: string | null): string | null {
+  return hex === null ? null : Buffer.from(textOf(hex), 'hex').toString();
+}
+
+/** The same JSON without characters that depend on the character set of the connection. */
+function asciiOf(json: string): string {
+  return json.replace(/[\u007f-\uffff]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/** Clients can be set to return texts as bytes. */
+function textOf<T>(value: T): T | string {
+  return value instanceof Uint8Array ? Buffer.from(value).toString() : value;
 }
 
 async function lag(tx: SqlExecutor, name: string): Promise<LagRow> {
@@ -62,91 +82,177 @@ async function lag(tx: SqlExecutor, name: string): Promise<LagRow> {
 
 async function parked(tx: SqlExecutor, table: string, limit: number): Promise<readonly ParkedRow[]> {
   const text =
-    'SELECT `id`, `topic`, CONVERT(`message_group` USING utf8mb4) AS `messageGroup`, `attempts`, `last_error` AS `lastError` ' +
-    `FROM ${quoted(table, '`')} WHERE \`state\` = 'parked' ORDER BY \`position\` LIMIT ${limit}`;
-  return (await tx.query(text, [])).rows as readonly ParkedRow[];
+    'SELECT `id`, `topic`, HEX(`message_group`) AS `messageGroup`, `attempts`, `last_error` AS `lastError` ' +
+    `FROM ${quoted(table, '`')} FORCE INDEX (\`state_position\`) WHERE \`state\` = 'parked' ORDER BY \`position\` LIMIT ${limit}`;
+  const rows = (await tx.query(text, [])).rows as readonly ParkedRow[];
+  return rows.map(({ messageGroup, ...row }) => ({ ...row, messageGroup: ofHex(messageGroup) }));
 }
 
-async function retryParked(tx: SqlExecutor, table: string, ids: readonly string[] | undefined): Promise<number> {
+/** The rows are chosen without locks, and each statement changes a bounded number of them. */
+async function retryParked(tx: SqlExecutor, name: string, ids: readonly string[] | undefined): Promise<number> {
   if (ids?.length === 0) return 0;
-  const chosen = ids === undefined ? '' : ` AND \`id\` IN (${marks(ids)})`;
-  const text =
-    `UPDATE ${quoted(table, '`')} SET \`state\` = 'unsent', \`attempts\` = 0, \`due_at\` = 0, \`settled_at\` = NULL ` +
-    `WHERE \`state\` = 'parked'${chosen}`;
-  await tx.query(text, [...(ids ?? [])]);
-  return affectedRows(tx);
+  const table = quoted(name, '`');
+  const among = ids === undefined ? '' : ` AND \`id\` IN (${marks(ids)})`;
+  const choose = `SELECT \`position\` FROM ${table} FORCE INDEX (\`state_position\`) WHERE \`state\` = 'parked'${among}`;
+  const positions = positionsOf(await tx.query(choose, [...(ids ?? [])]));
+  let count = 0;
+  for (let start = 0; start < positions.length; start += MOST_AT_ONCE) {
+    const some = positions.slice(start, start + MOST_AT_ONCE);
+    const set = "`state` = 'unsent', `attempts` = 0, `due_at` = 0, `settled_at` = NULL";
+    await tx.query(`${updateOf(table)} ${set} WHERE ${positionIn(some)} AND \`state\` = 'parked'`, some);
+    count += await affectedRows(tx);
+  }
+  return count;
 }
 
-async function take(tx: SqlExecutor, name: string, options: ClaimOptions): Promise<readonly ClaimedRow[]> {
-  const { claim, nowMs, limit, groupRows } = options;
+const MOST_AT_ONCE = 500;
+
+/**
+ * By any other index, InnoDB would also lock rows next to those that change, at REPEATABLE READ: it would wait for each open transaction that has
+ * added a message.
+ */
+function updateOf(table: string): string {
+  return `UPDATE ${table} FORCE INDEX (PRIMARY) SET`;
+}
+
+function positionIn(positions: readonly number[]): string {
+  return `\`position\` IN (${marks(positions)})`;
+}
+
+async function take(database: SqlDatabase, name: string, options: ClaimOptions): Promise<readonly ClaimedRow[]> {
   const table = quoted(name, '`');
+  const chosen = await database.transaction(async (tx) => {
+    await readsOnly(tx);
+    return choose(tx, table, options);
+  });
+  if (chosen.length === 0) return [];
+  const { claim, nowMs, endsAtMs } = options;
+  const positions = chosen.map(({ position }) => position);
+  return database.transaction(async (tx) => {
+    const set = `\`claim\` = ?, \`due_at\` = ${endsAtMs}`;
+    const condition = `${positionIn(positions)} AND \`state\` = 'unsent' AND \`due_at\` <= ${nowMs}`;
+    await tx.query(`${updateOf(table)} ${set} WHERE ${condition} ORDER BY \`position\``, [claim, ...positions]);
+    const claimed = await claimedRows(tx, table, claim, positions);
+    const isClaimed = new Set(claimed.map(({ position }) => position));
+    const [kept, behind] = keptRows(
+      claimed,
+      chosen.filter(({ position }) => !isClaimed.has(position)),
+    );
+    if (behind.length > 0) await release(tx, name, claim, behind);
+    return kept;
+  });
+}
+
+/** In the order of their positions. */
+async function choose(
+  tx: SqlExecutor,
+  table: string,
+  { nowMs, limit, groupRows, bytes }: ClaimOptions,
+): Promise<readonly ChosenRow[]> {
   const due = `SELECT \`o\`.\`position\` FROM ${table} \`o\`
   WHERE \`o\`.\`state\` = 'unsent' AND \`o\`.\`due_at\` <= ? AND (\`o\`.\`message_group\` IS NULL OR NOT EXISTS (
     SELECT 1 FROM ${table} \`e\` WHERE \`e\`.\`state\` = 'unsent'
       AND \`e\`.\`message_group\` = \`o\`.\`message_group\` AND \`e\`.\`position\` < \`o\`.\`position\`))
   ORDER BY \`o\`.\`position\` LIMIT ${limit}`;
   const heads = positionsOf(await tx.query(due, [nowMs]));
-  await claimRows(tx, table, heads, options, ` AND \`due_at\` <= ${nowMs}`);
-  // The first row of a group is claimed, so no other relay claims those that follow.
+  if (heads.length === 0) return [];
   const following = `SELECT \`position\` FROM (
   SELECT \`n\`.\`position\`, ROW_NUMBER() OVER (PARTITION BY \`n\`.\`message_group\` ORDER BY \`n\`.\`position\`) AS \`place\`
   FROM ${table} \`h\` JOIN ${table} \`n\` ON \`n\`.\`state\` = 'unsent' AND \`n\`.\`message_group\` = \`h\`.\`message_group\`
-  WHERE \`h\`.\`position\` IN (${marks(heads)}) AND \`h\`.\`claim\` = ?) \`ranked\`
+  WHERE \`h\`.\`position\` IN (${marks(heads)})) \`ranked\`
 WHERE \`place\` BETWEEN 2 AND ${groupRows} ORDER BY \`position\` LIMIT ${Math.max(0, limit - heads.length)}`;
-  const next = heads.length === 0 ? [] : positionsOf(await tx.query(following, [...heads, claim]));
-  await claimRows(tx, table, next, options);
-  const claimed = [...heads, ...next];
-  if (claimed.length === 0) return [];
+  const next = positionsOf(await tx.query(following, heads));
+  const all = [...new Set([...heads, ...next])];
   const text =
-    'SELECT `id`, `topic`, CONVERT(`message_group` USING utf8mb4) AS `messageGroup`, `fields`, TO_BASE64(`body`) AS `body`, `attempts` ' +
-    `FROM ${table} WHERE \`position\` IN (${marks(claimed)}) AND \`claim\` = ? AND \`state\` = 'unsent' ORDER BY \`position\``;
-  return (await tx.query(text, [...claimed, claim])).rows as readonly ClaimedRow[];
+    'SELECT `position`, HEX(`message_group`) AS `messageGroup`, LENGTH(`body`) AS `bytes`, `due_at` AS `dueAtMs` ' +
+    `FROM ${table} WHERE ${positionIn(all)} ORDER BY \`position\``;
+  const rows = ((await tx.query(text, all)).rows as readonly Readonly<Record<keyof ChosenRow, unknown>>[]).map(
+    (row) => ({
+      position: Number(row.position),
+      messageGroup: ofHex(row.messageGroup as string | null),
+      bytes: Number(row.bytes),
+      dueAtMs: Number(row.dueAtMs),
+    }),
+  );
+  const [kept] = keptRows(
+    rows,
+    rows.filter(({ dueAtMs }) => dueAtMs > nowMs),
+  );
+  return firstBytes(kept, bytes);
 }
 
-async function claimRows(
+interface ChosenRow extends RowPlace {
+  readonly bytes: number;
+  readonly dueAtMs: number;
+}
+
+async function claimedRows(
   tx: SqlExecutor,
   table: string,
+  claim: string,
   positions: readonly number[],
-  { claim, endsAtMs }: ClaimOptions,
-  condition = '',
-): Promise<void> {
-  if (positions.length === 0) return;
+): Promise<readonly ClaimedRow[]> {
   const text =
-    `UPDATE ${table} FORCE INDEX (PRIMARY) SET \`claim\` = ?, \`due_at\` = ${endsAtMs} ` +
-    `WHERE \`position\` IN (${marks(positions)}) AND \`state\` = 'unsent'${condition} ORDER BY \`position\``;
-  await tx.query(text, [claim, ...positions]);
+    'SELECT `position`, `id`, `topic`, HEX(`message_group`) AS `messageGroup`, `fields`, TO_BASE64(`body`) AS `body`, `attempts` ' +
+    `FROM ${table} FORCE INDEX (PRIMARY) WHERE ${positionIn(positions)} AND \`claim\` = ? AND \`state\` = 'unsent' ORDER BY \`position\``;
+  const rows: ClaimedRow[] = [];
+  for (const row of (await tx.query(text, [...positions, claim])).rows as readonly ClaimedRow[]) {
+    const { id, topic, messageGroup, fields, attempts } = row;
+    const position = Number(row.position);
+    const body = row.body === null ? await bodyInHalves(tx, table, position) : textOf(row.body);
+    rows.push({ position, id, topic, messageGroup: ofHex(messageGroup), fields: textOf(fields), body, attempts });
+  }
+  return rows;
+}
+
+/**
+ * `TO_BASE64` inserts line breaks, so a body that fitted into a packet (`max_allowed_packet`) when it was added may be too long for one.
+ * Each half is not.
+ */
+async function bodyInHalves(tx: SqlExecutor, table: string, position: number): Promise<string | null> {
+  // The first half has whole groups of three bytes, so the texts can be joined.
+  const half = 'CEILING(LENGTH(`body`) / 6) * 3';
+  const halves = [`SUBSTRING(\`body\`, 1, ${half})`, `SUBSTRING(\`body\`, ${half} + 1)`];
+  let body = '';
+  for (const bytes of halves) {
+    const text = `SELECT TO_BASE64(${bytes}) AS \`half\` FROM ${table} WHERE \`position\` = ?`;
+    const [row] = (await tx.query(text, [position])).rows as readonly { readonly half: string | null }[];
+    if (row?.half == null) return null;
+    body += textOf(row.half);
+  }
+  return body;
 }
 
 function positionsOf({ rows }: { readonly rows: readonly object[] }): number[] {
   return (rows as readonly { readonly position: unknown }[]).map(({ position }) => Number(position));
 }
 
-async function sent(tx: SqlExecutor, table: string, ids: readonly string[]): Promise<void> {
-  const text =
-    `UPDATE ${quoted(table, '`')} SET \`state\` = 'sent', \`claim\` = NULL, \`last_error\` = NULL, \`settled_at\` = UTC_TIMESTAMP(3) ` +
-    `WHERE \`id\` IN (${marks(ids)}) AND \`state\` <> 'sent'`;
-  await tx.query(text, [...ids]);
+async function sent(tx: SqlExecutor, table: string, positions: readonly number[]): Promise<void> {
+  const set = "`state` = 'sent', `claim` = NULL, `last_error` = NULL, `settled_at` = UTC_TIMESTAMP(3)";
+  const condition = `${positionIn(positions)} AND \`state\` <> 'sent'`;
+  await tx.query(`${updateOf(quoted(table, '`'))} ${set} WHERE ${condition}`, [...positions]);
 }
 
 async function failed(
   tx: SqlExecutor,
   table: string,
   claim: string,
-  { id, error, retryAtMs }: FailedRow,
-): Promise<void> {
+  { position, error, attempts, retryAtMs }: FailedRow,
+): Promise<boolean> {
   const end =
     retryAtMs === undefined
       ? "`state` = 'parked', `settled_at` = UTC_TIMESTAMP(3)"
       : `\`due_at\` = ${Math.round(retryAtMs)}`;
   const text =
-    `UPDATE ${quoted(table, '`')} SET ${end}, \`attempts\` = \`attempts\` + 1, \`last_error\` = ?, \`claim\` = NULL ` +
-    "WHERE `id` = ? AND `claim` = ? AND `state` = 'unsent'";
-  await tx.query(text, [error, id, claim]);
+    `${updateOf(quoted(table, '`'))} ${end}, \`attempts\` = ?, ` +
+    '`last_error` = CONVERT(UNHEX(?) USING utf8mb4), `claim` = NULL ' +
+    "WHERE `position` = ? AND `claim` = ? AND `state` = 'unsent'";
+  await tx.query(text, [attempts, hexOf(error), position, claim]);
+  return (await affectedRows(tx)) > 0;
 }
 
-async function release(tx: SqlExecutor, table: string, claim: string, ids: readonly string[]): Promise<void> {
-  const text =
-    `UPDATE ${quoted(table, '`')} SET \`claim\` = NULL, \`due_at\` = 0 ` +
-    `WHERE \`id\` IN (${marks(ids)}) AND \`claim\` = ? AND \`state\` = 'unsent'`;
-  await tx.query(text, [...ids, claim]);
+async function release(tx: SqlExecutor, table: string, claim: string, positions: readonly number[]): Promise<void> {
+  const condition = `${positionIn(positions)} AND \`claim\` = ? AND \`state\` = 'unsent'`;
+  const text = `${updateOf(quoted(table, '`'))} \`claim\` = NULL, \`due_at\` = 0 WHERE ${condition}`;
+  await tx.query(text, [...positions, claim]);
 }

@@ -16,3 +16,11 @@ export async function affectedRows(tx: SqlExecutor): Promise<number> {
   // Drivers return large integers as numbers, bigints or strings.
   return Number((rows as readonly { readonly count: unknown }[])[0]?.count ?? 0);
 }
+
+/**
+ * Ends the transaction that the client has begun, so that each read is a transaction of its own, without locks: at SERIALIZABLE, a read in a
+ * transaction waits for everybody who changes or adds rows of its range.
+ */
+export async function readsOnly(tx: SqlExecutor): Promise<void> {
+  await tx.query('COMMIT AND NO CHAIN', []);
+}

@@ -1,8 +1,9 @@
 // The outbox on PostgreSQL.
 
+import { keptRows, type RowPlace } from '../claimed-rows.js';
 import type { ClaimedRow, ClaimOptions, FailedRow, LagRow, OutboxStatements, ParkedRow } from '../dialect.js';
 import type { OutboxColumns } from '../outbox-message.js';
-import type { SqlExecutor } from '../sql-port.js';
+import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
 import { quoted } from '../table-name.js';
 
 export const outbox: OutboxStatements = {
@@ -63,59 +64,85 @@ async function retryParked(tx: SqlExecutor, table: string, ids: readonly string[
 }
 
 async function take(
-  tx: SqlExecutor,
+  database: SqlDatabase,
   name: string,
-  { claim, nowMs, endsAtMs, limit, groupRows }: ClaimOptions,
+  { claim, nowMs, endsAtMs, limit, groupRows, bytes }: ClaimOptions,
 ): Promise<readonly ClaimedRow[]> {
   const table = quoted(name, '"');
+  const isDue = '"due_at" <= to_timestamp($1::float8 / 1000)';
   const text = `WITH "head" AS (
-  SELECT "o"."position", "o"."message_group" FROM ${table} "o"
-  WHERE "o"."state" = 'unsent' AND "o"."due_at" <= to_timestamp($1::float8 / 1000)
+  SELECT "o"."position", "o"."message_group", octet_length("o"."body") AS "bytes" FROM ${table} "o"
+  WHERE "o"."state" = 'unsent' AND "o".${isDue}
     AND ("o"."message_group" IS NULL OR NOT EXISTS (
       SELECT 1 FROM ${table} "e" WHERE "e"."state" = 'unsent'
         AND "e"."message_group" = "o"."message_group" AND "e"."position" < "o"."position"))
   ORDER BY "o"."position" LIMIT $2::int FOR UPDATE SKIP LOCKED
 ), "taken" AS (
-  SELECT "position" FROM "head" WHERE "message_group" IS NULL
+  SELECT "position", "message_group", "bytes" FROM "head" WHERE "message_group" IS NULL
   UNION ALL
-  SELECT "next"."position" FROM "head", LATERAL (
-    SELECT "n"."position" FROM ${table} "n" WHERE "n"."state" = 'unsent' AND "n"."message_group" = "head"."message_group"
-    ORDER BY "n"."position" LIMIT ${groupRows}) "next" WHERE "head"."message_group" IS NOT NULL
+  SELECT "next"."position", "head"."message_group", "next"."bytes" FROM "head", LATERAL (
+    SELECT "first".*, bool_and("first"."is_due") OVER (ORDER BY "first"."position") AS "are_due" FROM (
+      SELECT "n"."position", octet_length("n"."body") AS "bytes", "n".${isDue} AS "is_due" FROM ${table} "n"
+      WHERE "n"."state" = 'unsent' AND "n"."message_group" = "head"."message_group"
+      ORDER BY "n"."position" LIMIT ${groupRows}) "first") "next"
+  WHERE "head"."message_group" IS NOT NULL AND "next"."are_due"
   ORDER BY 1 LIMIT $2::int
+), "chosen" AS (
+  SELECT * FROM (SELECT *, sum("bytes") OVER (ORDER BY "position") AS "total" FROM "taken") "summed"
+  WHERE "total" <= ${bytes} OR "total" = "bytes"
 ), "claimed" AS (
   UPDATE ${table} "c" SET "claim" = $3::text, "due_at" = to_timestamp($4::float8 / 1000)
-  FROM "taken" WHERE "c"."position" = "taken"."position" AND "c"."state" = 'unsent'
+  FROM "chosen" WHERE "c"."position" = "chosen"."position" AND "c"."state" = 'unsent' AND "c".${isDue}
   RETURNING "c".*
 )
-SELECT "id", "topic", "message_group" AS "messageGroup", "fields"::text AS "fields", encode("body", 'base64') AS "body",
-  "attempts" FROM "claimed" ORDER BY "position"`;
-  return (await tx.query(text, [nowMs, limit, claim, endsAtMs])).rows as readonly ClaimedRow[];
+SELECT "chosen"."position"::float8 AS "position", "chosen"."message_group" AS "messageGroup", "claimed"."id", "claimed"."topic",
+  "claimed"."fields"::text AS "fields", encode("claimed"."body", 'base64') AS "body", "claimed"."attempts"
+FROM "chosen" LEFT JOIN "claimed" ON "claimed"."position" = "chosen"."position" ORDER BY "chosen"."position"`;
+  return database.transaction(async (tx) => {
+    const rows = (await tx.query(text, [nowMs, limit, claim, endsAtMs])).rows as readonly (ClaimedRow | Missed)[];
+    const claimed = rows.filter((row): row is ClaimedRow => row.id !== null);
+    const [kept, behind] = keptRows(
+      claimed,
+      rows.filter(({ id }) => id === null),
+    );
+    if (behind.length > 0) await release(tx, name, claim, behind);
+    return kept;
+  });
 }
 
-async function sent(tx: SqlExecutor, table: string, ids: readonly string[]): Promise<void> {
+interface Missed extends RowPlace {
+  readonly id: null;
+}
+
+/** A list of positions as one parameter, for all clients. */
+const positionsIn = (parameter: string): string =>
+  `"position" = ANY(ARRAY(SELECT jsonb_array_elements_text(${parameter}::jsonb)::bigint))`;
+
+async function sent(tx: SqlExecutor, table: string, positions: readonly number[]): Promise<void> {
   const text =
     `UPDATE ${quoted(table, '"')} SET "state" = 'sent', "claim" = NULL, "last_error" = NULL, "settled_at" = now() ` +
-    `WHERE "state" <> 'sent' AND "id" IN (SELECT jsonb_array_elements_text($1::jsonb))`;
-  await tx.query(text, [JSON.stringify(ids)]);
+    `WHERE "state" <> 'sent' AND ${positionsIn('$1')}`;
+  await tx.query(text, [JSON.stringify(positions)]);
 }
 
 async function failed(
   tx: SqlExecutor,
   table: string,
   claim: string,
-  { id, error, retryAtMs }: FailedRow,
-): Promise<void> {
+  { position, error, attempts, retryAtMs }: FailedRow,
+): Promise<boolean> {
   const end =
-    retryAtMs === undefined ? `"state" = 'parked', "settled_at" = now()` : '"due_at" = to_timestamp($4::float8 / 1000)';
+    retryAtMs === undefined ? `"state" = 'parked', "settled_at" = now()` : '"due_at" = to_timestamp($5::float8 / 1000)';
   const text =
-    `UPDATE ${quoted(table, '"')} SET ${end}, "attempts" = "attempts" + 1, "last_error" = $3::text, "claim" = NULL ` +
-    `WHERE "id" = $2::text AND "claim" = $1::text AND "state" = 'unsent'`;
-  await tx.query(text, [claim, id, error, ...(retryAtMs === undefined ? [] : [retryAtMs])]);
+    `WITH "failed" AS (UPDATE ${quoted(table, '"')} SET ${end}, "attempts" = $4::int, "last_error" = $3::text, "claim" = NULL ` +
+    `WHERE "position" = $2::bigint AND "claim" = $1::text AND "state" = 'unsent' RETURNING "id") SELECT "id" FROM "failed"`;
+  const parameters = [claim, position, error, attempts, ...(retryAtMs === undefined ? [] : [retryAtMs])];
+  return (await tx.query(text, parameters)).rows.length > 0;
 }
 
-async function release(tx: SqlExecutor, table: string, claim: string, ids: readonly string[]): Promise<void> {
+async function release(tx: SqlExecutor, table: string, claim: string, positions: readonly number[]): Promise<void> {
   const text =
     `UPDATE ${quoted(table, '"')} SET "claim" = NULL, "due_at" = '-infinity' WHERE "claim" = $1::text AND "state" = 'unsent' ` +
-    'AND "id" IN (SELECT jsonb_array_elements_text($2::jsonb))';
-  await tx.query(text, [claim, JSON.stringify(ids)]);
+    `AND ${positionsIn('$2')}`;
+  await tx.query(text, [claim, JSON.stringify(positions)]);
 }

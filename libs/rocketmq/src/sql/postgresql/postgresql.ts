@@ -7,7 +7,7 @@ import { quoted } from '../table-name.js';
 import { log } from './log.js';
 import { outbox } from './outbox.js';
 
-export const postgresql: Dialect = { schema, columnsOf, log, outbox, insertKey, deleteOld };
+export const postgresql: Dialect = { schema, columnsOf, readsOnly, log, outbox, insertKey, deleteOld };
 
 function schema(tables: TableNames): string[][] {
   return [version1(tables)];
@@ -70,22 +70,29 @@ async function columnsOf(tx: SqlExecutor, table: string): Promise<readonly strin
   return namesIn(rows);
 }
 
+/** Reads of PostgreSQL never wait. */
+async function readsOnly(): Promise<void> {}
+
 async function insertKey(tx: SqlExecutor, table: string, key: string): Promise<boolean> {
   const text = `INSERT INTO ${quoted(table, '"')} ("key") VALUES ($1) ON CONFLICT DO NOTHING RETURNING "key"`;
   return (await tx.query(text, [key])).rows.length > 0;
 }
 
+/**
+ * By the key, not by the place of a row, which is unique in one partition only. The age is part of both, for a log whose partitions could
+ * each have a row with the same key.
+ */
 async function deleteOld(
   database: SqlDatabase,
-  { table: name, column, state, retentionMs }: OldRows,
+  { table: name, column, key, state, retentionMs }: OldRows,
   limit: number,
 ): Promise<number> {
   const table = quoted(name, '"');
   const condition = state === undefined ? '' : ` AND "state" = '${state}'`;
+  const isOld = `"${column}" < now() - make_interval(secs => $1::float8)${condition}`;
   const text =
-    `WITH "old" AS (SELECT "ctid" FROM ${table} WHERE "${column}" < now() - make_interval(secs => $1::float8)` +
-    `${condition} LIMIT ${limit} FOR UPDATE SKIP LOCKED), ` +
-    `"deleted" AS (DELETE FROM ${table} WHERE "ctid" = ANY(ARRAY(SELECT "ctid" FROM "old")) RETURNING 1) ` +
+    `WITH "old" AS (SELECT "${key}" FROM ${table} WHERE ${isOld} LIMIT ${limit} FOR UPDATE SKIP LOCKED), ` +
+    `"deleted" AS (DELETE FROM ${table} WHERE "${key}" = ANY(ARRAY(SELECT "${key}" FROM "old")) AND ${isOld} RETURNING 1) ` +
     'SELECT count(*)::int AS "count" FROM "deleted"';
   const { rows } = await database.transaction((tx) => tx.query(text, [retentionMs / 1000]));
   return (rows as readonly { readonly count: number }[])[0]?.count ?? 0;
