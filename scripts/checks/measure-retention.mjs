@@ -62,12 +62,16 @@ async function line({ title, database, fill, bytes }) {
   return `| ${title} | ${millions(rows)} | ${(size / 2 ** 30).toFixed(1)} GiB | ${alone} | ${beside} | ${Math.round(perSecond / 100) * 100} rows/s |`;
 }
 
-/** One transaction after another, as an application would begin them. @param {TransactionLog} log @param {import('nestjs-rocketmq/sql').SqlDatabase} database @param {Promise<unknown>} end */
+/**
+ * One transaction after another, as an application would begin them.
+ * @param {TransactionLog} log @param {import('nestjs-rocketmq/sql').SqlDatabase} database @param {Promise<unknown>} end
+ */
 async function records(log, database, end) {
   let isOver = false;
   const over = end.finally(() => {
     isOver = true;
   });
+  /** @type {number[]} */
   const timesMs = [];
   for (let number = 0; !isOver; number++) {
     const beganAt = performance.now();
@@ -77,10 +81,12 @@ async function records(log, database, end) {
   }
   await over;
   timesMs.sort((one, other) => one - other);
+  /** @param {number} share */
   const at = (share) => `${(timesMs[Math.floor(timesMs.length * share)] ?? 0).toFixed(1)} ms`;
   return `p50 ${at(0.5)}, p99 ${at(0.99)}, longest ${at(0.999999)}`;
 }
 
+/** @returns {Promise<Measured>} */
 async function onPostgres() {
   const server = await Postgres.start(['shared_buffers=1GB', 'max_wal_size=8GB']);
   const pool = new pg.Pool(server.address);
@@ -104,7 +110,7 @@ async function onPostgres() {
   };
 }
 
-/** @param {'MariaDB' | 'MySQL'} product */
+/** @param {'MariaDB' | 'MySQL'} product @returns {Promise<Measured>} */
 async function onMySql(product) {
   const server = await MySqlServer.start(product, ['innodb-buffer-pool-size=1G']);
   const pool = mysql.createPool({ ...server.address, connectionLimit: 5 });

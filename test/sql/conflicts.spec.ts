@@ -70,7 +70,9 @@ describeWithPostgres('retryTransaction on PostgreSQL', () => {
       const add = (tx: SqlExecutor, index: number) =>
         tx.query('UPDATE shelf SET pieces = pieces + 1 WHERE name = $1', [names[index % 2]]);
       const { runs, failures } = await meet([add, (tx, side) => add(tx, side + 1)]);
-      expect([runs, failures.map(isTransactionConflict)]).toEqual([3, [true]]);
+      // They may conflict more than once.
+      expect(failures.length).toBeGreaterThan(0);
+      expect([runs, failures.every(isTransactionConflict)]).toEqual([2 + failures.length, true]);
       expect(await shelves()).toEqual({ left: 12, right: 12 });
     });
 

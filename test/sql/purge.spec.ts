@@ -98,7 +98,7 @@ describeWithMySql('a purge on', (product) => {
       kinds.flatMap((kind) =>
         [
           [5, 3],
-            [300, 50],
+          [300, 50],
           [2_500, 10],
         ].map(([old = 0, fresh = 0]) => ({ ...kind, old, fresh })),
       ),
