@@ -72,6 +72,25 @@ describeWithMySql('TransactionLog.record on', (product) => {
 describeWithPostgres('TransactionLog.record on PostgreSQL', () => {
   let clients: PostgresClients;
   const pool = () => clients.pool;
+
+  it('leaves connections of the pool to the application while many checks wait', async () => {
+    const log = new TransactionLog({ database: poolDatabase(pool()), lockTimeoutMs: 1_000 });
+    const ids = Array.from({ length: 30 }, (_, index) => `held-${index}`);
+    let answered = 0;
+    await poolDatabase(pool()).transaction(async (tx) => {
+      for (const transactionId of ids) await log.record(tx, { transactionId, topic: ORDERS });
+      const checks = ids.map(async (transactionId) => {
+        const { signal } = new AbortController();
+        const answer = await log.check({ transactionId, topic: ORDERS, signal });
+        answered++;
+        return answer;
+      });
+      await pool().query('SELECT 1');
+      expect(answered).toBe(0);
+      expect(new Set(await Promise.all(checks))).toEqual(new Set(['unknown']));
+    });
+  });
+
   beforeAll(async () => {
     clients = await PostgresClients.start({ tables: TABLES });
   });

@@ -8,6 +8,7 @@ import { abortReason, raceAbort } from '../support/abort.js';
 import { type Clock, MINUTE_MS, SystemClock } from '../support/clock.js';
 import { withDeadline } from '../support/deadline.js';
 import { UsageError } from '../support/errors.js';
+import { Semaphore } from '../support/semaphore.js';
 import { type ClsTransactions, type DatabaseScope, demand } from './cls-transactions.js';
 import { dialectOf, type Written } from './dialect.js';
 import { assertReady, checkAtStart } from './readiness.js';
@@ -20,6 +21,8 @@ import { tableName } from './table-name.js';
 import { notCommitted, notRecorded, RecordRolledBackError, TransactionFencedError } from './transaction-log-errors.js';
 import { lockTimeoutOf, retentionOf, type TransactionLogOptions } from './transaction-log-options.js';
 
+/** The server can ask about a thousand transactions at once, and each may wait for a row, with a connection of the application's pool. */
+const CHECKS_AT_ONCE = 4;
 /** The allowed clock difference between two processes. */
 const CLOCK_SKEW_MS = 5 * MINUTE_MS;
 /** The part of a `TransactionCheck` that the log needs. */
@@ -67,6 +70,7 @@ export class TransactionLog {
   private readonly lockTimeoutMs: number;
   private readonly clock: Clock;
   private readonly transactions: ClsTransactions | undefined;
+  private readonly checks = new Semaphore(CHECKS_AT_ONCE);
 
   /**
    * @throws UsageError `ILLEGAL_TABLE_NAME`; `ILLEGAL_OPTION` that names the option; `RETENTION_TOO_SHORT`, with both times, for rows
@@ -161,8 +165,9 @@ export class TransactionLog {
     if (this.isForgotten(check)) return 'unknown';
     const ask = check.mayStillRun === true ? this.peek : this.fence;
     try {
+      const release = await this.checks.acquire(check.signal);
       const work = () => this.database.transaction((tx) => ask.call(this, tx, check));
-      return await raceAbort(retryTransaction(work, { signal: check.signal }), check.signal);
+      return await raceAbort(retryTransaction(work, { signal: check.signal }).finally(release), check.signal);
     } catch (error) {
       if (check.signal.aborted || isRowLocked(error)) return 'unknown';
       throw error;
