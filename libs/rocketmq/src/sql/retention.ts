@@ -1,6 +1,6 @@
 // How long rows are kept: validating the option, and deleting older rows in bounded batches.
 
-import { MINUTE_MS } from '../support/clock.js';
+import { HOUR_MS, MINUTE_MS } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
 import { databaseWithin, withGrace } from './database-deadline.js';
 import { dialectOf, type OldRows } from './dialect.js';
@@ -11,6 +11,9 @@ import type { SqlDatabase } from './sql-port.js';
  * list of 1000 keys or more.
  */
 const BATCH_ROWS = 500;
+
+/** 500 years. */
+const LONGEST_RETENTION_MS = 500 * 365 * 24 * HOUR_MS;
 
 /** How long one batch may take. */
 const BATCH_TIMEOUT_MS = MINUTE_MS;
@@ -37,6 +40,8 @@ export function assertRetention({ retentionMs, leastMs, leastIs }: RetentionBoun
  * @returns how many were deleted
  */
 export async function purge(database: SqlDatabase, old: OldRows, signal?: AbortSignal): Promise<number> {
+  // Such a time is no date for a database: rows are kept for ever.
+  if (old.retentionMs > LONGEST_RETENTION_MS) return 0;
   const { deleteOld } = dialectOf(database);
   const what = `purge of ${old.table}`;
   return withGrace(what, signal, async (abandoned) => {
