@@ -50,6 +50,28 @@ describeWithPostgres('a purge on PostgreSQL', () => {
     expect(await log.purge()).toBe(old.length);
     expect(await idsIn('parts')).toEqual(fresh);
   });
+
+  it('has an index for each of several tables with long names', async () => {
+    const base = 'the_long_prefix_of_a_team_that_names_all_of_its_tables_';
+    const names = { transactionLogTable: `${base}log`, inboxTable: `${base}inbox`, outboxTable: `${base}outb` };
+    await pool.query(schemaSql(names));
+    await pool.query(schemaSql(names));
+    const { rows } = await pool.query(
+      `SELECT tablename, count(*)::int FROM pg_indexes WHERE tablename LIKE $1 GROUP BY 1 ORDER BY 1`,
+      [`${base}%`],
+    );
+    expect(rows).toEqual([
+      { tablename: `${base}inbox`, count: 2 },
+      { tablename: `${base}log`, count: 2 },
+      { tablename: `${base}outb`, count: 6 },
+    ]);
+  });
+
+  it('deletes nothing if rows are kept for longer than dates reach', async () => {
+    const database = poolDatabase(pool);
+    expect(await new Inbox({ retentionMs: Number.MAX_SAFE_INTEGER }).purge(database)).toBe(0);
+    expect(await new Inbox({ retentionMs: 500 * 365 * 24 * 3_600_000 }).purge(database)).toBe(0);
+  });
 });
 
 describeWithMySql('a purge on', (product) => {

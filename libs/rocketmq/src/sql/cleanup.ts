@@ -1,9 +1,10 @@
 // Deletes old rows of the library's tables periodically, while an application runs.
 
-import { type Clock, HOUR_MS, type ScheduledTask, SystemClock } from '../support/clock.js';
+import { type Clock, HOUR_MS, type ScheduledTask, SECOND_MS, SystemClock } from '../support/clock.js';
 import { StateError } from '../support/errors.js';
 import { describeError, type Logger, silentLogger, unfailing } from '../support/logger.js';
 import { positive } from '../support/options.js';
+import { endsWithin, STOP_GRACE_MS } from './database-deadline.js';
 import { checkAtStart } from './readiness.js';
 import type { SqlDatabase } from './sql-port.js';
 
@@ -55,13 +56,19 @@ export class SqlCleanup {
     if (this.state.kind === 'idle') this.wait();
   }
 
-  /** Stops after the current batch. Later calls wait for the same end. */
+  /**
+   * Stops after the current batch. Later calls wait for the same end. If the database does not answer within 5 s, that is logged, and the
+   * batch is abandoned.
+   */
   stop(): Promise<void> {
     const { state } = this;
     if (state.kind === 'stopped') return state.ended;
     this.stopping.abort();
     if (state.kind === 'waiting') state.task.cancel();
-    const ended = state.kind === 'purging' ? state.ended : Promise.resolve();
+    const ended =
+      state.kind === 'purging'
+        ? endsWithin('stop of a cleanup', STOP_GRACE_MS + SECOND_MS, state.ended, this.logger).then(() => undefined)
+        : Promise.resolve();
     this.state = { kind: 'stopped', ended };
     return ended;
   }

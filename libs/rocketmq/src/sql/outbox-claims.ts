@@ -1,7 +1,7 @@
 // How relays share an outbox: claiming rows and settling them. The database arbitrates.
 
+import { databaseWithin } from './database-deadline.js';
 import { type ClaimedRow, type ClaimOptions, dialectOf, type FailedRow, type OutboxStatements } from './dialect.js';
-import { retryTransaction } from './retry-transaction.js';
 import type { SqlDatabase, SqlExecutor } from './sql-port.js';
 
 /** They are sent one after another, within one lease. */
@@ -15,12 +15,15 @@ export class OutboxClaims {
   constructor(
     private readonly database: SqlDatabase,
     private readonly table: string,
+    /** How long an access of the database may take, in real time: the lease, after which its outcome has no effect. */
+    private readonly timeoutMs: number,
+    private readonly abandoned: AbortSignal,
   ) {}
 
   take(claim: Omit<ClaimOptions, 'groupRows' | 'bytes'>): Promise<readonly ClaimedRow[]> {
     const { outbox } = dialectOf(this.database);
     const options = { ...claim, groupRows: GROUP_ROWS, bytes: CLAIM_BYTES };
-    return retryTransaction(() => outbox.take(this.database, this.table, options));
+    return this.within(() => outbox.take(this.database, this.table, options));
   }
 
   sent(positions: readonly number[]): Promise<void> {
@@ -35,8 +38,15 @@ export class OutboxClaims {
     if (positions.length > 0) await this.run((outbox, tx) => outbox.release(tx, this.table, claim, positions));
   }
 
-  /** Marking sent rows must not fail because of a conflict: the messages would be sent again. */
   private run<T>(work: (outbox: OutboxStatements, tx: SqlExecutor) => Promise<T>): Promise<T> {
-    return retryTransaction(() => this.database.transaction((tx) => work(dialectOf(this.database).outbox, tx)));
+    return this.within(() => this.database.transaction((tx) => work(dialectOf(this.database).outbox, tx)));
+  }
+
+  /**
+   * Marking sent rows must not fail because of a conflict: the messages would be sent again. A database that does not answer must not hold a relay
+   * for ever.
+   */
+  private within<T>(transaction: () => Promise<T>): Promise<T> {
+    return databaseWithin('access to the outbox', this.timeoutMs, transaction, this.abandoned);
   }
 }

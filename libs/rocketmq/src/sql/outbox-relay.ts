@@ -4,6 +4,7 @@ import { backoffMs } from '../support/backoff.js';
 import { MINUTE_MS, type ScheduledTask, SECOND_MS } from '../support/clock.js';
 import { StateError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
+import { databaseWithin, endsWithin, STOP_GRACE_MS } from './database-deadline.js';
 import { dialectOf } from './dialect.js';
 import { ExcusedAttempts } from './excused-attempts.js';
 import type { OutboxLag } from './outbox.js';
@@ -11,7 +12,6 @@ import { OutboxClaims } from './outbox-claims.js';
 import { OutboxPass, type RelayCounts } from './outbox-pass.js';
 import { type OutboxRelayOptions, type RelaySettings, relaySettings } from './outbox-relay-options.js';
 import { checkAtStart } from './readiness.js';
-import { retryTransaction } from './retry-transaction.js';
 import type { SqlExecutor } from './sql-port.js';
 
 /** What a relay has done since it was created, and its backlog. */
@@ -43,6 +43,7 @@ export class OutboxRelay {
   private readonly settings: RelaySettings;
   private readonly claims: OutboxClaims;
   private readonly stopping = new AbortController();
+  private readonly abandoning = new AbortController();
   private readonly counts: RelayCounts = { sent: 0, failed: 0, parked: 0 };
   private readonly excused = new ExcusedAttempts();
   private emptyPasses = 0;
@@ -53,7 +54,12 @@ export class OutboxRelay {
   /** @throws UsageError that names the option */
   constructor(options: OutboxRelayOptions) {
     this.settings = relaySettings(options);
-    this.claims = new OutboxClaims(options.database, options.outbox.table);
+    this.claims = new OutboxClaims(
+      options.database,
+      options.outbox.table,
+      this.settings.leaseMs,
+      this.abandoning.signal,
+    );
   }
 
   /**
@@ -70,7 +76,8 @@ export class OutboxRelay {
 
   /**
    * Stops the relay: no more sends start, sends in flight are awaited and marked, and other claimed messages are released. Later calls
-   * wait for the same end. Stop it before the producer and the database.
+   * wait for the same end. It takes at most `sendTimeoutMs` and 5 s more: if the database does not answer, that is logged, and messages
+   * that were sent but not marked are sent again. Stop it before the producer and the database.
    */
   stop(): Promise<void> {
     const { state } = this;
@@ -78,7 +85,7 @@ export class OutboxRelay {
     this.stopping.abort(closed());
     if (state.kind === 'running') state.unwatch();
     this.endRest?.();
-    const ended = state.kind === 'running' ? state.ended : Promise.resolve();
+    const ended = state.kind === 'running' ? this.endOf(state.ended) : Promise.resolve();
     this.state = { kind: 'stopped', ended };
     return ended;
   }
@@ -110,12 +117,12 @@ export class OutboxRelay {
 
   /** What it has done, and the backlog of all relays together. */
   async metrics(): Promise<OutboxMetrics> {
-    const { database, outbox } = this.settings;
+    const { database, outbox, leaseMs } = this.settings;
     const read = async (tx: SqlExecutor): Promise<OutboxLag> => {
       await dialectOf(database).readsOnly(tx);
       return outbox.lag(tx);
     };
-    const lag = await retryTransaction(() => database.transaction(read));
+    const lag = await databaseWithin('metrics of an outbox relay', leaseMs, () => database.transaction(read));
     const { sent, failed, parked: givenUp } = this.counts;
     return { ...lag, sent, failed, givenUp };
   }
@@ -130,6 +137,12 @@ export class OutboxRelay {
   /** Called by Nest before producers close. */
   onModuleDestroy(): Promise<void> {
     return this.stop();
+  }
+
+  private async endOf(ended: Promise<void>): Promise<void> {
+    const { sendTimeoutMs, logger } = this.settings;
+    const hasEnded = await endsWithin('stop of an outbox relay', sendTimeoutMs + STOP_GRACE_MS, ended, logger);
+    if (!hasEnded) this.abandoning.abort(closed());
   }
 
   private async work(): Promise<void> {
@@ -152,6 +165,7 @@ export class OutboxRelay {
       const { pollIntervalMs } = this.settings;
       return Math.min(FIRST_REST_MS * 2 ** Math.min(this.emptyPasses++, 30), pollIntervalMs);
     } catch (error) {
+      if (this.abandoning.signal.aborted) return 0;
       const restMs = backoffMs(FAILURE_BACKOFF, ++this.failedPasses);
       const fields = { error: describeError(error), restMs };
       this.settings.logger.error('an outbox relay could not access its table; it will retry', fields);

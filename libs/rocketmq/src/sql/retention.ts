@@ -1,8 +1,9 @@
 // How long rows are kept: validating the option, and deleting older rows in bounded batches.
 
+import { HOUR_MS, MINUTE_MS } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
+import { databaseWithin, withGrace } from './database-deadline.js';
 import { dialectOf, type OldRows } from './dialect.js';
-import { retryTransaction } from './retry-transaction.js';
 import type { SqlDatabase } from './sql-port.js';
 
 /**
@@ -10,6 +11,12 @@ import type { SqlDatabase } from './sql-port.js';
  * list of 1000 keys or more.
  */
 const BATCH_ROWS = 500;
+
+/** 500 years. */
+const LONGEST_RETENTION_MS = 500 * 365 * 24 * HOUR_MS;
+
+/** How long one batch may take. */
+const BATCH_TIMEOUT_MS = MINUTE_MS;
 
 /** How long rows are kept, and the time that they must outlive. */
 interface RetentionBound {
@@ -33,13 +40,19 @@ export function assertRetention({ retentionMs, leastMs, leastIs }: RetentionBoun
  * @returns how many were deleted
  */
 export async function purge(database: SqlDatabase, old: OldRows, signal?: AbortSignal): Promise<number> {
+  // Such a time is no date for a database: rows are kept for ever.
+  if (old.retentionMs > LONGEST_RETENTION_MS) return 0;
   const { deleteOld } = dialectOf(database);
-  let total = 0;
-  while (signal?.aborted !== true) {
-    // Above READ COMMITTED, two purges conflict.
-    const count = await retryTransaction(() => deleteOld(database, old, BATCH_ROWS));
-    total += count;
-    if (count < BATCH_ROWS) break;
-  }
-  return total;
+  const what = `purge of ${old.table}`;
+  return withGrace(what, signal, async (abandoned) => {
+    let total = 0;
+    while (signal?.aborted !== true) {
+      // Above READ COMMITTED, two purges conflict.
+      const batch = () => deleteOld(database, old, BATCH_ROWS);
+      const count = await databaseWithin(what, BATCH_TIMEOUT_MS, batch, abandoned);
+      total += count;
+      if (count < BATCH_ROWS) break;
+    }
+    return total;
+  });
 }

@@ -1,5 +1,6 @@
 // PostgreSQL: the tables, the inbox, and the deletion of old rows. log.ts and outbox.ts have the rest.
 
+import { createHash } from 'node:crypto';
 import type { Dialect, OldRows, TableNames } from '../dialect.js';
 import { namesIn } from '../rows.js';
 import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
@@ -57,11 +58,16 @@ function outboxSchema(name: string): string[] {
   ];
 }
 
-/** An index is in the schema of its table. PostgreSQL truncates names to 63 bytes, so the distinguishing suffix must fit. */
+/** An index is in the schema of its table. PostgreSQL cuts names after 63 bytes, so a long one is cut here, and a hash tells it from others. */
 function indexName(table: string, what: string): string {
   const name = table.slice(table.indexOf('.') + 1);
-  return `"${name.slice(0, 62 - what.length)}_${what}"`;
+  const whole = `${name}_${what}`;
+  if (whole.length <= LONGEST_NAME) return `"${whole}"`;
+  const end = `_${createHash('sha256').update(name).digest('hex').slice(0, 8)}_${what}`;
+  return `"${name.slice(0, LONGEST_NAME - end.length)}${end}"`;
 }
+
+const LONGEST_NAME = 63;
 
 async function columnsOf(tx: SqlExecutor, table: string): Promise<readonly string[]> {
   const text =
