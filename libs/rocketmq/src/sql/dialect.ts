@@ -17,8 +17,10 @@ export interface TableNames {
 export interface Dialect {
   /** The DDL of all tables. Running it again changes nothing. */
   schema(tables: TableNames): readonly string[];
-  /** The names of the columns of a table; none if there is no such table. */
-  columnsOf(tx: SqlExecutor, table: string): Promise<readonly string[]>;
+  /** What the catalogs say of a table; undefined if there is no such table. */
+  inspect(tx: SqlExecutor, table: string): Promise<TableFacts | undefined>;
+  /** How many rows the schema inserts into which table beside the outbox; undefined for none. */
+  locksOf(outbox: string): { readonly table: string; readonly rows: number } | undefined;
   readonly log: LogStatements;
   readonly outbox: OutboxStatements;
   /**
@@ -28,6 +30,21 @@ export interface Dialect {
   insertKey(tx: SqlExecutor, table: string, key: string): Promise<boolean>;
   /** Deletes old rows, at most so many. @returns how many */
   deleteOld(database: SqlDatabase, old: OldRows, limit: number): Promise<number>;
+}
+
+/** What the catalogs say of a table. */
+export interface TableFacts {
+  readonly columns: ReadonlyMap<string, ColumnFacts>;
+  /** The storage engine if it is not the one that the kit needs. */
+  readonly wrongEngine?: string | undefined;
+}
+
+/** What the catalogs say of a column. */
+export interface ColumnFacts {
+  /** The number of columns in the smallest unique index with this one; undefined without one. */
+  readonly uniqueWith?: number | undefined;
+  /** The collation if it takes different strings for equal. */
+  readonly looseCollation?: string | undefined;
 }
 
 /** Which rows are old. All texts come from this folder, never from a caller. */

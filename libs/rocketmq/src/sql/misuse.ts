@@ -12,6 +12,6 @@ export function noTransaction(what: string, by: string, field: string): UsageErr
 export function notReady(problem: string): StateError {
   const text =
     `${problem}; nothing was done. Run the statements of schemaSql() or schemaStatements() with the same names; they create what is ` +
-    'missing, but add no column to a table that is there: use ALTER TABLE for that';
+    'missing, but do not change a table that is there: use ALTER TABLE for that';
   return new StateError('TABLE_NOT_READY', text);
 }
