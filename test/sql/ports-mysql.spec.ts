@@ -9,6 +9,7 @@ import {
   drizzleExecutor,
   Inbox,
   mysql2Database,
+  mysql2Executor,
   Outbox,
   schemaStatements,
   TransactionLog,
@@ -109,6 +110,10 @@ describeWithMySql('the sql kit on', (product) => {
       outbox.add(tx, { topic: 'seats', body: 'x', messageGroup: '1A' }),
     );
     await expect(adding).rejects.toMatchObject({ code: 'TABLE_NOT_READY' });
+  });
+
+  it('rejects a pool as a transaction', () => {
+    expect(() => mysql2Executor(pool)).toThrow('NO_TRANSACTION');
   });
 
   it('removes a connection from the pool when it is lost', async () => {
