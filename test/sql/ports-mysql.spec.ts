@@ -10,6 +10,7 @@ import {
   Inbox,
   knexExecutor,
   mysql2Database,
+  mysql2Executor,
   Outbox,
   schemaStatements,
   TransactionLog,
@@ -178,6 +179,10 @@ describeWithMySql('the sql kit on', (product) => {
       await connection.query('UNLOCK TABLES');
       connection.release();
     }
+  });
+
+  it('rejects a pool as a transaction', () => {
+    expect(() => mysql2Executor(pool)).toThrow('NO_TRANSACTION');
   });
 
   it('removes a connection from the pool when it is lost', async () => {

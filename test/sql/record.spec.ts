@@ -65,7 +65,7 @@ describeWithMySql('TransactionLog.record on', (product) => {
       await pool?.end();
       await server?.stop();
     });
-    recordSuite(() => bySavepoint(mysql2Database(pool), mysql2Executor(pool)));
+    recordSuite(() => bySavepoint(mysql2Database(pool), mysql2Executor({ query: (...args) => pool.query(...args) })));
   });
 });
 

@@ -176,6 +176,14 @@ export function portSuite(kinds: readonly PortKind[], { seats, ageOutbox }: Port
       }
     });
 
+    it('rejects keys that a database cannot keep apart', async () => {
+      const inbox = new Inbox();
+      for (const key of ['a\0', 'a\ud83d', '\ude00a']) {
+        const once = transact((tx) => inbox.once(tx, key, async () => {}));
+        await expect(once).rejects.toMatchObject({ code: 'ILLEGAL_KEY' });
+      }
+    });
+
     it('repeats a transaction that the database has aborted because of a deadlock', async () => {
       await open().transaction((tx) => tx.query("INSERT INTO seat VALUES ('1A'), ('1B')", []));
       let waiting = 2;

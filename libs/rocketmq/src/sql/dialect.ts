@@ -20,8 +20,10 @@ export interface Dialect {
    * since migrations of applications run it; a change of a table is a further version.
    */
   schema(tables: TableNames): readonly (readonly string[])[];
-  /** The names of the columns of a table; none if there is no such table. */
-  columnsOf(tx: SqlExecutor, table: string): Promise<readonly string[]>;
+  /** What the catalogs say of a table; undefined if there is no such table. */
+  inspect(tx: SqlExecutor, table: string): Promise<TableFacts | undefined>;
+  /** How many rows the schema inserts into which table beside the outbox; undefined for none. */
+  locksOf(outbox: string): { readonly table: string; readonly rows: number } | undefined;
   /** Called first in a transaction that only reads: its reads then wait for nobody, at any isolation level. */
   readsOnly(tx: SqlExecutor): Promise<void>;
   readonly log: LogStatements;
@@ -33,6 +35,21 @@ export interface Dialect {
   insertKey(tx: SqlExecutor, table: string, key: string): Promise<boolean>;
   /** Deletes old rows, at most so many. @returns how many */
   deleteOld(database: SqlDatabase, old: OldRows, limit: number): Promise<number>;
+}
+
+/** What the catalogs say of a table. */
+export interface TableFacts {
+  readonly columns: ReadonlyMap<string, ColumnFacts>;
+  /** The storage engine if it is not the one that the kit needs. */
+  readonly wrongEngine?: string | undefined;
+}
+
+/** What the catalogs say of a column. */
+export interface ColumnFacts {
+  /** The number of columns in the smallest unique index with this one; undefined without one. */
+  readonly uniqueWith?: number | undefined;
+  /** The collation if it takes different strings for equal. */
+  readonly looseCollation?: string | undefined;
 }
 
 /** Which rows are old. All texts come from this folder, never from a caller. */

@@ -79,7 +79,7 @@ export class Inbox {
    * @param tx the object that a transaction of the database passes to its callback. Default: the transaction of `@Transactional()`
    * @param key a business key; or the message, which stands for its consumer group and message id
    * @throws what `work` throws; let it pass, so that `tx` is rolled back and the key is free again
-   * @throws UsageError `ILLEGAL_KEY` for an empty key, and on MySQL for one of more than 1020 bytes; `NO_TRANSACTION` without `tx` and outside
+   * @throws UsageError `ILLEGAL_KEY` for a key that is empty, has NUL in it or is not well-formed Unicode, and on MySQL for one of more than 1020 bytes; `NO_TRANSACTION` without `tx` and outside
    *   of `@Transactional()`
    */
   once<T>(tx: SqlExecutor, key: string | InboxMessage, work: () => Promise<T>): Promise<InboxResult<T>>;
@@ -115,8 +115,12 @@ export class Inbox {
 
 function keyOf(key: string | InboxMessage): string {
   if (typeof key === 'string') {
-    if (key !== '') return key;
-    throw new UsageError('ILLEGAL_KEY', 'the key of an inbox step must not be empty', 'key');
+    if (key === '') throw new UsageError('ILLEGAL_KEY', 'the key of an inbox step must not be empty', 'key');
+    // PostgreSQL stores no NUL, and half of a pair of surrogates becomes a replacement character, so different keys would be equal.
+    if (!key.includes('\0') && !/\p{Surrogate}/u.test(key)) return key;
+    const text =
+      'the key of an inbox step contains NUL or half of a character outside of the basic plane, such as an emoji that was cut; nothing was done';
+    throw new UsageError('ILLEGAL_KEY', text, 'key');
   }
   const { consumerGroup, messageId } = key;
   if (consumerGroup && messageId) return `${consumerGroup}/${messageId}`;

@@ -12,6 +12,7 @@ export function noTransaction(what: string, by: string, field: string): UsageErr
 export function notReady(problem: string): StateError {
   const text =
     `${problem}; nothing was done. Add a migration with the statements of schemaStatements(), or of "npx nestjs-rocketmq sql", and the ` +
-    'same names of tables. If the tables are of an older version, set fromVersion (--from) to it';
+    'same names of tables; if the tables are of an older version, set fromVersion (--from) to it. They create what is missing, but do not change ' +
+    'a table that is there otherwise: use ALTER TABLE for that';
   return new StateError('TABLE_NOT_READY', text);
 }

@@ -1,5 +1,6 @@
 // The port on a pool of mysql2 (`mysql2/promise`). Structurally typed, so that mysql2 is not a dependency of this package.
 
+import { noTransaction } from './misuse.js';
 import { rowsOf } from './rows.js';
 import type { SqlDatabase, SqlExecutor } from './sql-port.js';
 
@@ -31,8 +32,13 @@ export interface Mysql2Pool {
   getConnection(): Promise<Mysql2PooledConnection>;
 }
 
-/** A connection of `mysql2/promise` on which a transaction has begun, as the port. */
+/**
+ * A connection of `mysql2/promise` on which a transaction has begun, as the port.
+ * @throws UsageError `NO_TRANSACTION` for a pool: its statements would run on any connection
+ */
 export function mysql2Executor(connection: Mysql2Connection): SqlExecutor {
+  if ('getConnection' in connection)
+    throw noTransaction('this pool', 'mysql2Database(pool).transaction()', 'connection');
   return {
     dialect: 'mysql',
     query: async (text, parameters) => {

@@ -16,13 +16,12 @@ export function rowsOf(answer: unknown, dialect: DialectName, text: string): rea
 }
 
 /**
- * The column `name` of rows.
+ * Rows with a column `name`.
  * @throws StateError `UNEXPECTED_ROWS` for rows that are no objects with that column
  */
-export function namesIn(rows: readonly object[]): string[] {
+export function namedRows<T extends { readonly name: string }>(rows: readonly object[]): readonly T[] {
   return rows.map((row) => {
-    const { name } = row as { readonly name?: unknown };
-    if (typeof name === 'string') return name;
+    if (typeof (row as { readonly name?: unknown }).name === 'string') return row as T;
     throw unexpectedRows(
       'the rows that the database library returns are no objects with the columns of the statement and strings in them, which ' +
         'rowsAsArray, nestTables and typeCast: false of mysql2 cause',

@@ -1,8 +1,8 @@
 // MySQL 8 and MariaDB 10.6 with InnoDB: the tables, the inbox, and the deletion of old rows. log.ts and outbox.ts have the rest.
 
 import { UsageError } from '../../support/errors.js';
-import type { Dialect, OldRows, TableNames } from '../dialect.js';
-import { namesIn } from '../rows.js';
+import type { Dialect, OldRows, TableFacts, TableNames } from '../dialect.js';
+import { namedRows } from '../rows.js';
 import { isDuplicate } from '../sql-errors.js';
 import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
 import { quoted } from '../table-name.js';
@@ -10,7 +10,16 @@ import { log } from './log.js';
 import { GROUP_LOCKS, groupLocksOf, outbox } from './outbox.js';
 import { AGE, affectedRows, marks, readsOnly } from './statements.js';
 
-export const mysql: Dialect = { schema, columnsOf, readsOnly, log, outbox, insertKey, deleteOld };
+export const mysql: Dialect = {
+  schema,
+  inspect,
+  locksOf: (table) => ({ table: groupLocksOf(table), rows: GROUP_LOCKS }),
+  readsOnly,
+  log,
+  outbox,
+  insertKey,
+  deleteOld,
+};
 
 /** Names that others choose are bytes, since character types take strings for equal that differ in case or in spaces at the end. */
 const KEY_BYTES = 1_020;
@@ -58,12 +67,52 @@ function version1({ log, inbox, outbox }: TableNames): string[] {
   ];
 }
 
-async function columnsOf(tx: SqlExecutor, table: string): Promise<readonly string[]> {
+async function inspect(tx: SqlExecutor, table: string): Promise<TableFacts | undefined> {
   const [name, schemaName = null] = table.split('.').reverse();
-  const text =
-    'SELECT `column_name` AS `name` FROM `information_schema`.`columns` WHERE `table_schema` = COALESCE(?, DATABASE()) AND `table_name` = ?';
-  const { rows } = await tx.query(text, [schemaName, name]);
-  return namesIn(rows);
+  const isTable = (of: string) => `${of}.\`table_schema\` = COALESCE(?, DATABASE()) AND ${of}.\`table_name\` = ?`;
+  const columns =
+    'SELECT `c`.`column_name` AS `name`, `c`.`collation_name` AS `collation`, `t`.`engine` AS `engine` ' +
+    `FROM \`information_schema\`.\`columns\` \`c\` JOIN \`information_schema\`.\`tables\` \`t\` ON ${isTable('`t`')} WHERE ${isTable('`c`')}`;
+  const rows = namedRows<Column>((await tx.query(columns, [schemaName, name, schemaName, name])).rows);
+  const [first] = rows;
+  if (first === undefined) return undefined;
+  const keys =
+    'SELECT `s`.`column_name` AS `name`, `s`.`index_name` AS `index`, `s`.`sub_part` AS `prefix` ' +
+    `FROM \`information_schema\`.\`statistics\` \`s\` WHERE ${isTable('`s`')} AND \`s\`.\`non_unique\` = 0 AND \`s\`.\`column_name\` IS NOT NULL`;
+  const parts = namedRows<IndexPart>((await tx.query(keys, [schemaName, name])).rows);
+  return {
+    // A view has no engine and no index, but its table has.
+    wrongEngine: first.engine === null || /^innodb$/i.test(first.engine) ? undefined : first.engine,
+    columns: new Map(
+      rows.map((column) => [
+        column.name,
+        {
+          uniqueWith: first.engine === null ? 1 : smallestIndexOf(column.name, parts),
+          looseCollation: column.collation === null || /bin$/i.test(column.collation) ? undefined : column.collation,
+        },
+      ]),
+    ),
+  };
+}
+
+interface Column {
+  readonly name: string;
+  readonly collation: string | null;
+  readonly engine: string | null;
+}
+
+interface IndexPart {
+  readonly name: string;
+  readonly index: string;
+  /** How many characters of the column are in the index; null for all. */
+  readonly prefix: unknown;
+}
+
+function smallestIndexOf(column: string, parts: readonly IndexPart[]): number | undefined {
+  const sizes = parts
+    .filter(({ name, prefix }) => name === column && prefix === null)
+    .map(({ index }) => parts.filter((part) => part.index === index).length);
+  return sizes.length === 0 ? undefined : Math.min(...sizes);
 }
 
 async function insertKey(tx: SqlExecutor, table: string, key: string): Promise<boolean> {

@@ -1,14 +1,23 @@
 // PostgreSQL: the tables, the inbox, and the deletion of old rows. log.ts and outbox.ts have the rest.
 
 import { createHash } from 'node:crypto';
-import type { Dialect, OldRows, TableNames } from '../dialect.js';
-import { namesIn } from '../rows.js';
+import type { Dialect, OldRows, TableFacts, TableNames } from '../dialect.js';
+import { namedRows } from '../rows.js';
 import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
 import { quoted } from '../table-name.js';
 import { log } from './log.js';
 import { outbox } from './outbox.js';
 
-export const postgresql: Dialect = { schema, columnsOf, readsOnly, log, outbox, insertKey, deleteOld };
+export const postgresql: Dialect = {
+  schema,
+  inspect,
+  locksOf: () => undefined,
+  readsOnly,
+  log,
+  outbox,
+  insertKey,
+  deleteOld,
+};
 
 function schema(tables: TableNames): string[][] {
   return [version1(tables)];
@@ -69,11 +78,23 @@ function indexName(table: string, what: string): string {
 
 const LONGEST_NAME = 63;
 
-async function columnsOf(tx: SqlExecutor, table: string): Promise<readonly string[]> {
-  const text =
-    'SELECT "attname"::text AS "name" FROM "pg_attribute" WHERE "attrelid" = to_regclass($1::text) AND "attnum" > 0 AND NOT "attisdropped"';
-  const { rows } = await tx.query(text, [quoted(table, '"')]);
-  return namesIn(rows);
+/** The columns of an index begin at 0, and those that it only includes come last. A view has no index, but its table may have one. */
+async function inspect(tx: SqlExecutor, table: string): Promise<TableFacts | undefined> {
+  const text = `SELECT "a"."attname"::text AS "name", CASE WHEN "c"."relkind" IN ('r', 'p') THEN (
+  SELECT min("i"."indnkeyatts")::int FROM pg_catalog.pg_index "i"
+  WHERE "i"."indrelid" = "c"."oid" AND "i"."indisunique" AND "i"."indisvalid" AND "i"."indimmediate" AND "i"."indpred" IS NULL
+    AND "a"."attnum" = ANY(("i"."indkey"::int2[])[0:"i"."indnkeyatts" - 1])
+) ELSE 1 END AS "uniqueWith"
+FROM pg_catalog.pg_attribute "a" JOIN pg_catalog.pg_class "c" ON "c"."oid" = "a"."attrelid"
+WHERE "c"."oid" = to_regclass($1::text) AND "a"."attnum" > 0 AND NOT "a"."attisdropped"`;
+  const rows = namedRows<Column>((await tx.query(text, [quoted(table, '"')])).rows);
+  if (rows.length === 0) return undefined;
+  return { columns: new Map(rows.map(({ name, uniqueWith }) => [name, { uniqueWith: uniqueWith ?? undefined }])) };
+}
+
+interface Column {
+  readonly name: string;
+  readonly uniqueWith: number | null;
 }
 
 /** Reads of PostgreSQL never wait. */
