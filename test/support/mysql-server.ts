@@ -97,12 +97,15 @@ export class MySqlServer {
       if (user !== undefined) chownSync(folder, user.uid, user.gid);
       const data = join(folder, 'data');
       const [initializer, ...options] = program.initialize(data);
-      await promisify(execFile)(initializer, options, { ...user, cwd: folder });
+      // Two servers that are created at once would use the same names in a shared folder.
+      const env = { ...process.env, TMPDIR: folder };
+      await promisify(execFile)(initializer, options, { ...user, cwd: folder, env });
       const socketPath = join(folder, 'socket');
       const own = [
         `datadir=${data}`,
         `socket=${socketPath}`,
         `pid-file=${join(folder, 'pid')}`,
+        `tmpdir=${folder}`,
         'skip-networking',
         'innodb-flush-log-at-trx-commit=0',
         'innodb-buffer-pool-size=64M',

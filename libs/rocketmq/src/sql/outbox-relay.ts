@@ -1,5 +1,6 @@
 // Sends the messages of an outbox repeatedly: it polls, sends and pauses. One pass is in outbox-pass.ts.
 
+import { setMaxListeners } from 'node:events';
 import { backoffMs } from '../support/backoff.js';
 import { MINUTE_MS, type ScheduledTask, SECOND_MS } from '../support/clock.js';
 import { StateError } from '../support/errors.js';
@@ -53,6 +54,8 @@ export class OutboxRelay {
 
   /** @throws UsageError that names the option */
   constructor(options: OutboxRelayOptions) {
+    // Every message of a pass may wait for the database at once.
+    setMaxListeners(0, this.abandoning.signal);
     this.settings = relaySettings(options);
     this.claims = new OutboxClaims(
       options.database,
