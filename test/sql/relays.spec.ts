@@ -14,14 +14,18 @@ import { MYSQL, POSTGRESQL, type Server } from './support/servers.js';
 
 const UNSENT = `SELECT count(*) FROM rocketmq_outbox WHERE state = 'unsent'`;
 
-describeWithPostgres('several relays of one outbox on PostgreSQL', () => relaysAtEachLevel(POSTGRESQL));
+describeWithPostgres('several relays of one outbox on PostgreSQL', () => {
+  relaysAtEachLevel(POSTGRESQL);
+  describe('whose table has a schema', () =>
+    relaysOn(POSTGRESQL, POSTGRESQL.isolation['READ COMMITTED'], 'public.rocketmq_outbox'));
+});
 describeWithMySql('several relays of one outbox on', (product) => relaysAtEachLevel(MYSQL[product]));
 
 function relaysAtEachLevel(server: Server): void {
   describe.each(Object.entries(server.isolation))('under %s', (_, setting) => relaysOn(server, setting));
 }
 
-function relaysOn({ start, waiting }: Server, isolation: string): void {
+function relaysOn({ start, waiting }: Server, isolation?: string, otherName?: string): void {
   let server: Awaited<ReturnType<Server['start']>>;
   let database: OpenDatabase;
 
@@ -116,7 +120,11 @@ function relaysOn({ start, waiting }: Server, isolation: string): void {
       second = database.port.transaction(async (other) => {
         await outbox.add(other, { topic: 'steps', body: 'elsewhere', messageGroup: 'another' });
         order.push('another group was free');
-        await outbox.add(other, { topic: 'steps', body: '2', messageGroup: 'g' });
+        await (otherName === undefined ? outbox : new Outbox({ tableName: otherName })).add(other, {
+          topic: 'steps',
+          body: '2',
+          messageGroup: 'g',
+        });
         order.push('second added');
       });
       // InnoDB shows what it has collected until nobody has looked for 0.1 s.

@@ -22,9 +22,10 @@ export const outbox: OutboxStatements = {
 const LOCK_CLASS = 0x726f636b;
 
 async function lockGroup(tx: SqlExecutor, table: string, messageGroup: string): Promise<void> {
-  // As a text, because Prisma cannot read what is void.
-  const lock = `SELECT pg_advisory_xact_lock(${LOCK_CLASS}, hashtext($1::text))::text AS "locked"`;
-  await tx.query(lock, [`${quoted(table, '"')}/${messageGroup}`]);
+  // By the table's number, since one table has several names, with its schema and without. As a text, because Prisma cannot read what is void.
+  const name = `concat(to_regclass($1::text)::oid, '/', $2::text)`;
+  const lock = `SELECT pg_advisory_xact_lock(${LOCK_CLASS}, hashtext(${name}))::text AS "locked"`;
+  await tx.query(lock, [quoted(table, '"'), messageGroup]);
 }
 
 async function insert(tx: SqlExecutor, table: string, id: string, columns: OutboxColumns): Promise<void> {
