@@ -57,6 +57,8 @@ export class OutboxRelay {
     // Every message of a pass may wait for the database at once.
     setMaxListeners(0, this.abandoning.signal);
     this.settings = relaySettings(options);
+    // Each message of a pass can access the database at once.
+    setMaxListeners(0, this.abandoning.signal);
     this.claims = new OutboxClaims(
       options.database,
       options.outbox.table,

@@ -19,8 +19,9 @@ export async function affectedRows(tx: SqlExecutor): Promise<number> {
 
 /**
  * Ends the transaction that the client has begun, so that each read is a transaction of its own, without locks: at SERIALIZABLE, a read in a
- * transaction waits for everybody who changes or adds rows of its range.
+ * transaction waits for everybody who changes or adds rows of its range. The first read sees only what is committed, even at READ UNCOMMITTED.
  */
 export async function readsOnly(tx: SqlExecutor): Promise<void> {
   await tx.query('COMMIT AND NO CHAIN', []);
+  await tx.query('SET TRANSACTION ISOLATION LEVEL READ COMMITTED', []);
 }

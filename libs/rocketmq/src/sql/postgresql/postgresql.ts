@@ -67,7 +67,7 @@ function outboxSchema(name: string): string[] {
   ];
 }
 
-/** An index is in the schema of its table. PostgreSQL cuts names after 63 bytes, so a long one is cut here, and a hash makes it different from others. */
+/** An index is in the schema of its table. PostgreSQL cuts names after 63 bytes, so a long one is cut here and has a hash. */
 function indexName(table: string, what: string): string {
   const name = table.slice(table.indexOf('.') + 1);
   const whole = `${name}_${what}`;
