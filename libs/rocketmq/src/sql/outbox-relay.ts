@@ -54,8 +54,6 @@ export class OutboxRelay {
 
   /** @throws UsageError that names the option */
   constructor(options: OutboxRelayOptions) {
-    // Every message of a pass may wait for the database at once.
-    setMaxListeners(0, this.abandoning.signal);
     this.settings = relaySettings(options);
     // Each message of a pass can access the database at once.
     setMaxListeners(0, this.abandoning.signal);
