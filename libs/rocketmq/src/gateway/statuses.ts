@@ -13,7 +13,7 @@ export function refusal(code: Code, message: string): Status {
 }
 
 /** How a broker words that credentials are missing or wrong, or do not allow the request. @see AuthenticationException, AclException of the server */
-const ACCESS = /^(?:User:|username |check signature|.*AclException|.*(?:Authentication|Authorization)Exception)/i;
+const ACCESS = /^(?:User:|username |check signature)|AclException|AuthenticationException|AuthorizationException/i;
 
 const CODES: ReadonlyMap<number, Code> = new Map([
   [RESPONSE_CODES.success, Code.OK],
@@ -43,8 +43,9 @@ export function statusOf(answer: RemotingFrame, address: string): Status {
     const text = `${address} accepts no requests now ("${firstLine(remark)}"); nothing took effect`;
     throw new TransportError('UNAVAILABLE', text, 'not-sent', true);
   }
-  const message = `${firstLine(remark)} (code ${code} of ${address})`;
-  if (code !== RESPONSE_CODES.success && ACCESS.test(remark)) return { code: Code.UNAUTHORIZED, message };
+  const line = firstLine(remark);
+  const message = `${line} (code ${code} of ${address})`;
+  if (code !== RESPONSE_CODES.success && ACCESS.test(line)) return { code: Code.UNAUTHORIZED, message };
   // Code 1 stands for any exception, so the request may have taken effect.
   return { code: CODES.get(code) ?? Code.INTERNAL_SERVER_ERROR, message };
 }
