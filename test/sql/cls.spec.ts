@@ -7,6 +7,7 @@ import { drizzle, type PgliteDatabase } from 'drizzle-orm/pglite';
 import { drizzleDatabase, drizzleExecutor, typeormDatabase, typeormExecutor } from 'nestjs-rocketmq/sql';
 import { DataSource } from 'typeorm';
 import { describeWithMySql, MySqlServer } from '../support/mysql.js';
+import { hasMySql } from '../support/mysql-server.js';
 import { describeWithPostgres } from '../support/postgres.js';
 import { TransactionalAdapterDrizzleOrm, TransactionalAdapterTypeOrm } from './support/cls-packages.js';
 import { clsSuite } from './support/cls-suite.js';
@@ -29,22 +30,27 @@ describeWithPostgres('transactions of TypeORM on PostgreSQL', () => {
   clsSuite(typeorm(() => clients.dataSource));
 });
 
-describeWithMySql('transactions of TypeORM on', (product) => {
-  let server: MySqlServer;
-  let dataSource: DataSource;
-  beforeAll(async () => {
-    server = await MySqlServer.start(product);
-    const { user: username, ...address } = server.address;
-    dataSource = new DataSource({ type: product === 'MySQL' ? 'mysql' : 'mariadb', ...address, username });
-    await dataSource.initialize();
-    for (const statement of MYSQL_TABLES) await dataSource.query(statement);
-  });
-  afterAll(async () => {
-    await dataSource?.destroy();
-    await server?.stop();
-  });
-  clsSuite(typeorm(() => dataSource));
-});
+// What the products differ in, the suites of record() and of ports show.
+describeWithMySql(
+  'transactions of TypeORM on',
+  (product) => {
+    let server: MySqlServer;
+    let dataSource: DataSource;
+    beforeAll(async () => {
+      server = await MySqlServer.start(product);
+      const { user: username, ...address } = server.address;
+      dataSource = new DataSource({ type: product === 'MySQL' ? 'mysql' : 'mariadb', ...address, username });
+      await dataSource.initialize();
+      for (const statement of MYSQL_TABLES) await dataSource.query(statement);
+    });
+    afterAll(async () => {
+      await dataSource?.destroy();
+      await server?.stop();
+    });
+    clsSuite(typeorm(() => dataSource));
+  },
+  [hasMySql('MySQL') ? 'MySQL' : 'MariaDB'],
+);
 
 describe('transactions of Drizzle on PGlite, which has one connection', () => {
   let database: PGlite;

@@ -26,7 +26,7 @@ import { until } from '../support/until.js';
 import { ORDERS } from './support/crash-job.js';
 import { column, type OpenDatabase, openDatabase } from './support/databases.js';
 import { seeded } from './support/race-job.js';
-import { MYSQL, POSTGRESQL, type Server } from './support/servers.js';
+import { levelsOf, MYSQL, POSTGRESQL, type Server } from './support/servers.js';
 
 const neverAborted = (): AbortSignal => new AbortController().signal;
 /** Short, so that a check during a running transaction does not delay the test. */
@@ -38,7 +38,7 @@ describeWithPostgres('local transactions and checks on PostgreSQL', () => racesA
 describeWithMySql('local transactions and checks on', (product) => racesAtEachLevel(MYSQL[product]));
 
 function racesAtEachLevel(server: Server): void {
-  describe.each(Object.entries(server.isolation))('under %s', (_, setting) => racesOf(server, setting));
+  describe.each(levelsOf(server))('under %s', (_, setting) => racesOf(server, setting));
 }
 
 function racesOf({ start, pause: pauseOf, endOfConnection, oldKeys }: Server, isolation: string): void {

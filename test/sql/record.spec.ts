@@ -16,7 +16,7 @@ import { ORDERS } from './support/crash-job.js';
 import { column, MYSQL_TABLES, TABLES } from './support/databases.js';
 import { PostgresClients } from './support/postgres-clients.js';
 import { recordSuite } from './support/record-suite.js';
-import { MYSQL } from './support/servers.js';
+import { levelsOf, MYSQL } from './support/servers.js';
 import { byDrizzle, bySavepoint, byTypeorm } from './support/transaction-kinds.js';
 
 const neverAborted = new AbortController().signal;
@@ -53,7 +53,7 @@ describe('TransactionLog.record on PGlite', () => {
 });
 
 describeWithMySql('TransactionLog.record on', (product) => {
-  describe.each(Object.entries(MYSQL[product].isolation))('under %s', (_, isolation) => {
+  describe.each(levelsOf(MYSQL[product]))('under %s', (_, isolation) => {
     let server: MySqlServer;
     let pool: mysql.Pool;
     beforeAll(async () => {

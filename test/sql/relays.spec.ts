@@ -10,7 +10,7 @@ import { describeWithMySql } from '../support/mysql.js';
 import { describeWithPostgres } from '../support/postgres.js';
 import { type AddedMessage, relayViolations } from '../support/relay-history.js';
 import { column, type OpenDatabase, openDatabase } from './support/databases.js';
-import { MYSQL, POSTGRESQL, type Server } from './support/servers.js';
+import { levelsOf, MYSQL, POSTGRESQL, type Server } from './support/servers.js';
 
 const UNSENT = `SELECT count(*) FROM rocketmq_outbox WHERE state = 'unsent'`;
 
@@ -22,7 +22,7 @@ describeWithPostgres('several relays of one outbox on PostgreSQL', () => {
 describeWithMySql('several relays of one outbox on', (product) => relaysAtEachLevel(MYSQL[product]));
 
 function relaysAtEachLevel(server: Server): void {
-  describe.each(Object.entries(server.isolation))('under %s', (_, setting) => relaysOn(server, setting));
+  describe.each(levelsOf(server))('under %s', (_, setting) => relaysOn(server, setting));
 }
 
 function relaysOn({ start, waiting }: Server, isolation?: string, otherName?: string): void {

@@ -6,9 +6,16 @@ import { hasMySql, MYSQL_PRODUCTS, type MySqlProduct } from './mysql-server.js';
 
 export { type MySqlAddress, type MySqlProduct, MySqlServer } from './mysql-server.js';
 
-/** Like `describe`, once for each product, whose name follows the title; if it is not installed, logs a line and skips the suite. */
-export function describeWithMySql(title: string, suite: (product: MySqlProduct) => void): void {
-  for (const product of MYSQL_PRODUCTS) {
+/**
+ * Like `describe`, once for each product, whose name follows the title; if it is not installed, logs a line and skips the suite.
+ * @param products default: both
+ */
+export function describeWithMySql(
+  title: string,
+  suite: (product: MySqlProduct) => void,
+  products: readonly MySqlProduct[] = MYSQL_PRODUCTS,
+): void {
+  for (const product of products) {
     const name = `${title} ${product}`;
     if (hasMySql(product)) {
       describe(name, () => suite(product));

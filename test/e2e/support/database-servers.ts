@@ -1,11 +1,12 @@
-// Suites that run on each database server that is installed.
+// Suites that run on database servers.
 
 import { describe } from '@jest/globals';
 import { DATABASE_SERVERS, type DatabaseServerKind } from '../../support/database-server.js';
 
-/** Like `describe`, once for each kind of server. Those that are not installed are skipped with a notice. */
+/** Like `describe`, on PostgreSQL, and on MariaDB or MySQL; chaos runs on each. What is not installed is skipped with a notice. */
 export function describeOnServers(title: string, suite: (kind: DatabaseServerKind) => void): void {
-  for (const kind of Object.values<DatabaseServerKind>(DATABASE_SERVERS)) {
+  const { postgresql, mariadb, mysql } = DATABASE_SERVERS;
+  for (const kind of [postgresql, mariadb.isInstalled() ? mariadb : mysql]) {
     const full = `${title} on ${kind.title}`;
     if (kind.isInstalled()) {
       describe(full, () => suite(kind));
