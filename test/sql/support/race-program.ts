@@ -43,13 +43,19 @@ const pausing: SqlDatabase = {
 };
 
 function pausingExecutor(tx: SqlExecutor): SqlExecutor {
+  let earlier: Promise<unknown> = Promise.resolve();
   return {
     dialect: port.dialect ?? 'postgresql',
-    query: async (text, parameters) => {
-      await point();
-      const result = await tx.query(text, parameters);
-      await point();
-      return result;
+    // A connection runs its statements in the order in which it got them, whatever the pauses.
+    query: (text, parameters) => {
+      const run = earlier.then(async () => {
+        await point();
+        const result = await tx.query(text, parameters);
+        await point();
+        return result;
+      });
+      earlier = run.catch(() => undefined);
+      return run;
     },
   };
 }

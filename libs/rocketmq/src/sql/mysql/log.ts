@@ -140,26 +140,14 @@ async function withLockWait<T>(tx: SqlExecutor, timeoutMs: number, work: () => P
   }
 }
 
-/**
- * Reads the newest row, and does not wait for one that is not committed: a plain read would do so at SERIALIZABLE, and at READ UNCOMMITTED it
- * would return the row.
- */
+/** The snapshot of the transaction begins here: no statement before has read a table without locking it. */
 async function resolutionOf(
   tx: SqlExecutor,
   { table, transactionId }: Pick<LogRow, 'table' | 'transactionId'>,
 ): Promise<Resolution | undefined> {
-  const text = `SELECT \`resolution\` FROM ${quoted(table, '`')} WHERE \`transaction_id\` = ? FOR UPDATE NOWAIT`;
-  try {
-    const { rows } = await tx.query(text, [transactionId]);
-    return (rows as readonly { readonly resolution: Resolution }[])[0]?.resolution;
-  } catch (error) {
-    throw isHeld(error) ? new RowLockedError() : error;
-  }
-}
-
-/** MariaDB says that a row is held as MySQL says that it was waited for. */
-function isHeld(error: unknown): boolean {
-  return ['a locked row', 'a lock wait timeout'].includes(conflictOf(error) ?? '');
+  const text = `SELECT \`resolution\` FROM ${quoted(table, '`')} WHERE \`transaction_id\` = ?`;
+  const { rows } = await tx.query(text, [transactionId]);
+  return (rows as readonly { readonly resolution: Resolution }[])[0]?.resolution;
 }
 
 async function withdraw(
