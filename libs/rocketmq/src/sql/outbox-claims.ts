@@ -7,8 +7,8 @@ import type { SqlDatabase, SqlExecutor } from './sql-port.js';
 /** They are sent one after another, within one lease. */
 const GROUP_ROWS = 16;
 
-/** The most bytes of bodies that a pass has in memory, each about four times: as the driver received it, as a string, as bytes, and in a request. */
-const CLAIM_BYTES = 16 * 1024 * 1024;
+/** The most bytes of bodies that one claim has in memory, each about four times: as the driver received it, as a string, as bytes, and in a request. */
+export const CLAIM_BYTES = 16 * 1024 * 1024;
 
 /** The rows of one outbox, from the perspective of relays. Its methods are those of {@link OutboxStatements}. */
 export class OutboxClaims {

@@ -19,6 +19,13 @@ export interface RelayCounts {
   parked: number;
 }
 
+/** Messages that a relay has in memory. */
+export interface Load {
+  readonly rows: number;
+  /** Of their bodies, encoded. */
+  readonly bytes: number;
+}
+
 export class OutboxPass {
   private readonly claim: string;
   /** In monotonic time: a step of the wall clock must not extend the lease. */
@@ -26,6 +33,7 @@ export class OutboxPass {
   /** Sent but not yet marked. Sends that end together, such as those of one request, are marked together. */
   private unmarked: number[] = [];
   private marking: Promise<void> = Promise.resolve();
+  private unsettled = new Map<number, number>();
 
   /** @param stopping no send starts after it has fired */
   constructor(
@@ -39,21 +47,41 @@ export class OutboxPass {
     this.beginByMs = settings.clock.monotonicMs() + settings.leaseMs - settings.sendTimeoutMs;
   }
 
+  /** What it has claimed and neither sent nor given back. */
+  get load(): Load {
+    let bytes = 0;
+    for (const size of this.unsettled.values()) bytes += size;
+    return { rows: this.unsettled.size, bytes };
+  }
+
   /**
-   * Claims due messages and sends them.
-   * @returns how many messages it claimed
-   * @throws errors of the database; claimed messages that were not settled become available again when the claim ends
+   * Claims due messages and starts to send them.
+   * @returns how many messages it claimed, and the end of all their sends, which rejects with errors of the database: messages that were not
+   *   settled then become available again when the claim ends
+   * @throws errors of the database
    */
-  async run(): Promise<number> {
+  async begin(): Promise<{ readonly taken: number; readonly ended: Promise<void> }> {
     const { batchSize: limit, clock, leaseMs } = this.settings;
     const nowMs = clock.nowMs();
     const taken = await this.claims.take({ claim: this.claim, nowMs, endsAtMs: nowMs + leaseMs, limit });
+    this.unsettled = new Map(taken.map(({ position, body }) => [position, body?.length ?? 0]));
+    return { taken: taken.length, ended: this.sendAll(taken) };
+  }
+
+  private async sendAll(taken: readonly ClaimedRow[]): Promise<void> {
     const lanes = await Promise.allSettled(lanesOf(taken).map((lane) => this.sendLane(lane)));
     for (const lane of lanes) if (lane.status === 'rejected') throw lane.reason;
-    return taken.length;
   }
 
   private async sendLane(lane: readonly ClaimedRow[]): Promise<void> {
+    try {
+      await this.sendInOrder(lane);
+    } finally {
+      for (const { position } of lane) this.unsettled.delete(position);
+    }
+  }
+
+  private async sendInOrder(lane: readonly ClaimedRow[]): Promise<void> {
     for (const [index, message] of lane.entries()) {
       if (!this.mayBegin()) return this.claims.release(this.claim, positionsOf(lane.slice(index)));
       const about = relayed(message);
@@ -70,6 +98,7 @@ export class OutboxPass {
       this.excused.forget(message.id);
       this.report(() => this.settings.events.onSent?.(about));
       await this.mark(message.position);
+      this.unsettled.delete(message.position);
       await this.settings.checkpoint?.('marked', subject);
     }
   }

@@ -9,7 +9,7 @@ import { databaseWithin, endsWithin, STOP_GRACE_MS } from './database-deadline.j
 import { dialectOf } from './dialect.js';
 import { ExcusedAttempts } from './excused-attempts.js';
 import type { OutboxLag } from './outbox.js';
-import { OutboxClaims } from './outbox-claims.js';
+import { CLAIM_BYTES, OutboxClaims } from './outbox-claims.js';
 import { OutboxPass, type RelayCounts } from './outbox-pass.js';
 import { type OutboxRelayOptions, type RelaySettings, relaySettings } from './outbox-relay-options.js';
 import { checkAtStart } from './readiness.js';
@@ -30,6 +30,18 @@ type State =
   | { readonly kind: 'running'; readonly ended: Promise<void>; readonly unwatch: () => void }
   | { readonly kind: 'stopped'; readonly ended: Promise<void> };
 
+/** A pass under way. */
+interface Begun {
+  readonly pass: OutboxPass;
+  /** How many messages it has claimed. */
+  readonly taken: number;
+  readonly ended: Promise<void>;
+}
+
+/** How long a pass may keep the next one waiting. One slow send, such as to a broker that is down, must not hold up all others. */
+const SLOW_PASS_MS = 100;
+/** Batches that may be under way at once. */
+const MOST_BATCHES = 4;
 /** The shortest pause after a pass without messages; each further one doubles it. */
 const FIRST_REST_MS = 50;
 /** The pauses after passes in which the database failed. */
@@ -47,6 +59,9 @@ export class OutboxRelay {
   private readonly abandoning = new AbortController();
   private readonly counts: RelayCounts = { sent: 0, failed: 0, parked: 0 };
   private readonly excused = new ExcusedAttempts();
+  private readonly passes = new Map<OutboxPass, Promise<void>>();
+  /** Of a pass that the loop had stopped waiting for. */
+  private lateFailure: { readonly error: unknown } | undefined;
   private emptyPasses = 0;
   private failedPasses = 0;
   private isWoken = false;
@@ -110,12 +125,9 @@ export class OutboxRelay {
    */
   async runOnce(): Promise<number> {
     if (this.state.kind === 'stopped') throw closed();
-    const done = this.settings.clock.track('pass of an outbox relay');
-    try {
-      return await new OutboxPass(this.settings, this.claims, this.counts, this.excused, this.stopping.signal).run();
-    } finally {
-      done();
-    }
+    const { taken, ended } = await this.begin();
+    await ended;
+    return taken;
   }
 
   /** What it has done, and the backlog of all relays together. */
@@ -148,25 +160,43 @@ export class OutboxRelay {
     if (!hasEnded) this.abandoning.abort(closed());
   }
 
+  private async begin(): Promise<Begun> {
+    const { settings, stopping } = this;
+    const done = settings.clock.track('pass of an outbox relay');
+    const pass = new OutboxPass(settings, this.claims, this.counts, this.excused, stopping.signal);
+    try {
+      const { taken, ended } = await pass.begin();
+      return { pass, taken, ended: ended.finally(done) };
+    } catch (error) {
+      done();
+      throw error;
+    }
+  }
+
   private async work(): Promise<void> {
     while (!this.stopping.signal.aborted) {
       this.isWoken = false;
       const restMs = await this.passAndRest();
       if (restMs > 0) await this.rest(restMs);
     }
+    await Promise.all(this.passes.values());
   }
 
   /** Never rejects. @returns how long to pause, in milliseconds */
   private async passAndRest(): Promise<number> {
     try {
-      const taken = await this.runOnce();
-      this.failedPasses = 0;
-      if (taken > 0) {
-        this.emptyPasses = 0;
-        return 0;
+      await this.room();
+      const { pass, taken, ended } = await this.begin();
+      if (taken === 0) {
+        await ended;
+        this.failedPasses = 0;
+        const { pollIntervalMs } = this.settings;
+        return Math.min(FIRST_REST_MS * 2 ** Math.min(this.emptyPasses++, 30), pollIntervalMs);
       }
-      const { pollIntervalMs } = this.settings;
-      return Math.min(FIRST_REST_MS * 2 ** Math.min(this.emptyPasses++, 30), pollIntervalMs);
+      await this.linger(pass, ended);
+      this.failedPasses = 0;
+      this.emptyPasses = 0;
+      return 0;
     } catch (error) {
       if (this.abandoning.signal.aborted) return 0;
       const restMs = backoffMs(FAILURE_BACKOFF, ++this.failedPasses);
@@ -176,6 +206,41 @@ export class OutboxRelay {
       this.isWoken = false;
       return restMs;
     }
+  }
+
+  /** Waits for a pass, but not for its slow sends. */
+  private async linger(pass: OutboxPass, ended: Promise<void>): Promise<void> {
+    let isAwaited = true;
+    const settled = ended
+      .catch((error: unknown) => {
+        if (isAwaited) throw error;
+        this.lateFailure = { error };
+      })
+      .finally(() => this.passes.delete(pass));
+    this.passes.set(pass, settled);
+    let task: ScheduledTask | undefined;
+    const isSlow = new Promise<void>((resolve) => {
+      task = this.settings.clock.schedule(SLOW_PASS_MS, () => {
+        isAwaited = false;
+        resolve();
+      });
+    });
+    await Promise.race([settled, isSlow]).finally(() => task?.cancel());
+  }
+
+  /** Waits until another batch may be under way. @throws the error of a pass that nobody waited for */
+  private async room(): Promise<void> {
+    while (!this.mayClaim()) await Promise.race(this.passes.values());
+    const { lateFailure } = this;
+    this.lateFailure = undefined;
+    if (lateFailure !== undefined) throw lateFailure.error;
+  }
+
+  private mayClaim(): boolean {
+    const loads = [...this.passes.keys()].map(({ load }) => load);
+    const rows = loads.reduce((sum, load) => sum + load.rows, 0);
+    const bytes = loads.reduce((sum, load) => sum + load.bytes, 0);
+    return rows <= (MOST_BATCHES - 1) * this.settings.batchSize && bytes < CLAIM_BYTES;
   }
 
   private rest(durationMs: number): Promise<void> {
