@@ -2,7 +2,7 @@
 
 import { type Clock, HOUR_MS, type ScheduledTask, SECOND_MS, SystemClock } from '../support/clock.js';
 import { StateError } from '../support/errors.js';
-import { describeError, type Logger, silentLogger, unfailing } from '../support/logger.js';
+import { describeError, LOG_TO, type Logger, silentLogger, unfailing } from '../support/logger.js';
 import { positive } from '../support/options.js';
 import { endsWithin, STOP_GRACE_MS } from './database-deadline.js';
 import { checkAtStart } from './readiness.js';
@@ -25,7 +25,7 @@ export interface CleanupOptions {
   readonly intervalMs?: number;
   /** The clock of the interval. Default: the system clock. */
   readonly clock?: Clock;
-  /** Where failures are logged. Default: nothing is logged. */
+  /** Where failures are logged. Default: the logger of `RocketMQModule`, for a provider of its application; otherwise nothing is logged. */
   readonly logger?: Logger;
 }
 
@@ -41,7 +41,7 @@ export class SqlCleanup {
   private readonly stopping = new AbortController();
   private readonly intervalMs: number;
   private readonly clock: Clock;
-  private readonly logger: Logger;
+  private logger: Logger;
 
   /** @throws UsageError `ILLEGAL_OPTION` that names the option */
   constructor(private readonly options: CleanupOptions) {
@@ -76,13 +76,18 @@ export class SqlCleanup {
   /** Called by Nest when the application has started. @throws StateError `TABLE_NOT_READY`, and then it has not started */
   async onApplicationBootstrap(): Promise<void> {
     const { database, tables } = this.options;
-    for (const table of tables) await checkAtStart(async () => table.assertReady?.(database));
+    for (const table of tables) await checkAtStart(async () => table.assertReady?.(database), this.logger);
     if (this.state.kind !== 'stopped') this.start();
   }
 
   /** Called by Nest when the application shuts down. */
   onModuleDestroy(): Promise<void> {
     return this.stop();
+  }
+
+  /** @internal */
+  [LOG_TO](logger: Logger): void {
+    if (this.options.logger === undefined) this.logger = unfailing(logger);
   }
 
   private wait(): void {

@@ -74,7 +74,7 @@ export interface OutboxRelayOptions {
    * that much later. Default: the system clock.
    */
   readonly clock?: Clock;
-  /** Where failures are logged. Default: nothing is logged. */
+  /** Where failures are logged. Default: the logger of `RocketMQModule`, for a provider of its application; otherwise nothing is logged. */
   readonly logger?: Logger;
   /** The source of randomness for the names of claims. Default: the system's random source. */
   readonly random?: Random;

@@ -4,7 +4,7 @@ import { setMaxListeners } from 'node:events';
 import { backoffMs } from '../support/backoff.js';
 import { MINUTE_MS, type ScheduledTask, SECOND_MS } from '../support/clock.js';
 import { StateError } from '../support/errors.js';
-import { describeError } from '../support/logger.js';
+import { describeError, LOG_TO, type Logger, unfailing } from '../support/logger.js';
 import { databaseWithin, endsWithin, STOP_GRACE_MS } from './database-deadline.js';
 import { dialectOf } from './dialect.js';
 import { ExcusedAttempts } from './excused-attempts.js';
@@ -53,7 +53,7 @@ const FAILURE_BACKOFF = { kind: 'exponential', initialMs: SECOND_MS, maxMs: MINU
  */
 export class OutboxRelay {
   private state: State = { kind: 'idle' };
-  private readonly settings: RelaySettings;
+  private settings: RelaySettings;
   private readonly claims: OutboxClaims;
   private readonly stopping = new AbortController();
   private readonly abandoning = new AbortController();
@@ -68,7 +68,7 @@ export class OutboxRelay {
   private endRest: (() => void) | undefined;
 
   /** @throws UsageError that names the option */
-  constructor(options: OutboxRelayOptions) {
+  constructor(private readonly options: OutboxRelayOptions) {
     this.settings = relaySettings(options);
     // Each message of a pass can access the database at once.
     setMaxListeners(0, this.abandoning.signal);
@@ -144,14 +144,19 @@ export class OutboxRelay {
 
   /** Called by Nest when producers are running. @throws StateError `TABLE_NOT_READY`, and then it has not started */
   async onApplicationBootstrap(): Promise<void> {
-    const { outbox, database } = this.settings;
-    await checkAtStart(() => outbox.assertReady(database));
+    const { outbox, database, logger } = this.settings;
+    await checkAtStart(() => outbox.assertReady(database), logger);
     if (this.state.kind !== 'stopped') this.start();
   }
 
   /** Called by Nest before producers close. */
   onModuleDestroy(): Promise<void> {
     return this.stop();
+  }
+
+  /** @internal */
+  [LOG_TO](logger: Logger): void {
+    if (this.options.logger === undefined) this.settings = { ...this.settings, logger: unfailing(logger) };
   }
 
   private async endOf(ended: Promise<void>): Promise<void> {

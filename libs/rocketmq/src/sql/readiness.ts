@@ -4,6 +4,7 @@ import { raceAbort } from '../support/abort.js';
 import { SECOND_MS } from '../support/clock.js';
 import { withDeadline } from '../support/deadline.js';
 import { RocketMQError } from '../support/errors.js';
+import { describeError, type Logger } from '../support/logger.js';
 import { type Dialect, dialectOf, type TableFacts, type TableNames } from './dialect.js';
 import { notReady } from './misuse.js';
 import { retryTransaction } from './retry-transaction.js';
@@ -54,12 +55,15 @@ function problemsOf({ name, columns, key }: Wanted, facts: TableFacts | undefine
   return problems;
 }
 
-/** Runs a check when an application starts. A database that is away at that time is a matter for whoever needs it. */
-export async function checkAtStart(check: () => Promise<void>): Promise<void> {
+/** Runs a check when an application starts. A database that is away at that time is logged: it is a matter for whoever needs it. */
+export async function checkAtStart(check: () => Promise<void>, logger: Logger): Promise<void> {
   try {
     await withDeadline('check of the tables', AT_START_MS, undefined, ({ signal }) => raceAbort(check(), signal));
   } catch (error) {
     if (RocketMQError.is(error) && ['TABLE_NOT_READY', 'UNEXPECTED_ROWS'].includes(error.code)) throw error;
+    logger.warn('the tables could not be checked at the start; the application starts nevertheless', {
+      error: describeError(error),
+    });
   }
 }
 

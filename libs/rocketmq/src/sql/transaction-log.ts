@@ -8,6 +8,7 @@ import { abortReason, raceAbort } from '../support/abort.js';
 import { type Clock, MINUTE_MS, SystemClock } from '../support/clock.js';
 import { withDeadline } from '../support/deadline.js';
 import { UsageError } from '../support/errors.js';
+import { LOG_TO, type Logger, silentLogger, unfailing } from '../support/logger.js';
 import { Semaphore } from '../support/semaphore.js';
 import { type ClsTransactions, type DatabaseScope, demand } from './cls-transactions.js';
 import { dialectOf, type Written } from './dialect.js';
@@ -70,6 +71,8 @@ export class TransactionLog {
   private readonly lockTimeoutMs: number;
   private readonly clock: Clock;
   private readonly transactions: ClsTransactions | undefined;
+  /** For the check at the start alone: other failures are thrown. */
+  private logger: Logger = silentLogger;
   private readonly checks = new Semaphore(CHECKS_AT_ONCE);
 
   /**
@@ -184,7 +187,12 @@ export class TransactionLog {
 
   /** Called by Nest when the application has started. @throws StateError `TABLE_NOT_READY` */
   onApplicationBootstrap(): Promise<void> {
-    return checkAtStart(() => this.assertReady());
+    return checkAtStart(() => this.assertReady(), this.logger);
+  }
+
+  /** @internal */
+  [LOG_TO](logger: Logger): void {
+    this.logger = unfailing(logger);
   }
 
   /**

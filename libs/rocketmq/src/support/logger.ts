@@ -14,6 +14,14 @@ export interface Logger {
 /** Drops everything; the default when no logger is given. */
 export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
+/** Registered, because ESM and CommonJS may both be loaded. */
+export const LOG_TO = Symbol.for('nestjs-rocketmq.logTo');
+
+/** What an application gives its logger to if it was created without one. */
+export interface LateLogger {
+  [LOG_TO](logger: Logger): void;
+}
+
 /** Wraps a logger so that its errors are ignored: a line that cannot be written must not stop the work it describes. */
 export function unfailing(logger: Logger): Logger {
   const write =

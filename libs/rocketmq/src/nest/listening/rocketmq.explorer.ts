@@ -2,6 +2,7 @@
 
 import { type DiscoveryService, MetadataScanner } from '@nestjs/core';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { type LateLogger, LOG_TO, type Logger } from '../../support/logger.js';
 import { HandlerHost, type HandlerMethod, type InstanceWrapper } from '../common/handler-host.js';
 import {
   LISTENER_METADATA,
@@ -142,6 +143,13 @@ function overridesListener(prototype: object, methodName: string, connection: st
     if (overridden !== undefined) return overridden.some(({ options }) => options.connection === connection);
   }
   return false;
+}
+
+/** Relays, cleanups and transaction logs are created by the application, mostly without a logger: what they report must not be lost. */
+export function giveLogger(discovery: DiscoveryService, logger: Logger): void {
+  for (const { wrapper, prototype, isStatic } of hosts(discovery)) {
+    if (isStatic && LOG_TO in prototype) (wrapper.instance as LateLogger)[LOG_TO](logger);
+  }
 }
 
 /** Nest injects nothing into instances from factories. */

@@ -29,7 +29,7 @@ import {
 } from '../common/rocketmq.constants.js';
 import { HandlerInvoker } from '../listening/handler-invoker.js';
 import { NestCalls } from '../listening/nest-call.js';
-import { controllerHosts, controllerPrototypes, explore } from '../listening/rocketmq.explorer.js';
+import { controllerHosts, controllerPrototypes, explore, giveLogger } from '../listening/rocketmq.explorer.js';
 import type { MessageWire } from '../messages/message-body.js';
 import { MessageHooks } from '../messages/message-hooks.js';
 import { AdminAccess, whoInjectsAdmin } from '../operations/admin-access.js';
@@ -214,7 +214,10 @@ function providersOf(name: string | undefined): Provider[] {
       ) => {
         const { logger } = options;
         const invoker = new HandlerInvoker(new NestCalls(creator, modules, logger), wire, logger);
-        const discover = () => withPatterns(explore(discovery, name), controllerHosts(discovery), server.actual);
+        const discover = () => {
+          giveLogger(discovery, logger);
+          return withPatterns(explore(discovery, name), controllerHosts(discovery), server.actual);
+        };
         const runtime = new RocketMQRuntime({
           options,
           hooks: wire.hooks,
