@@ -2,8 +2,8 @@
 // not a dependency of this one.
 
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { type LocalTransaction, transactionHere } from '../producer/transactions/transaction-scope.js';
-import { UsageError } from '../support/errors.js';
+import { type LocalEnd, type TransactionRun, transactionHere } from '../producer/transactions/transaction-scope.js';
+import { StateError, UsageError } from '../support/errors.js';
 import type { SqlExecutor } from './sql-port.js';
 
 /** `TransactionHost` of `@nestjs-cls/transactional`. */
@@ -43,7 +43,7 @@ export interface DatabaseScope {
   /** Whether it, and what it is part of, has not ended. */
   readonly isRunning: boolean;
   /** Whether a savepoint that was begun around the local transaction was rolled back. */
-  isUndoneAround(local: LocalTransaction): boolean;
+  isUndoneAround(local: TransactionRun): boolean;
   /** Calls it when the whole transaction has ended; the code that began it waits for that. */
   onEnded(work: () => Promise<void>): void;
 }
@@ -54,7 +54,7 @@ export interface DatabaseScope {
  */
 export class ClsTransactions {
   private readonly scopes = new AsyncLocalStorage<Scope>();
-  private readonly recorded = new WeakMap<LocalTransaction, Scope | undefined>();
+  private readonly recorded = new WeakMap<TransactionRun, Scope>();
   /** For errors. @internal */
   readonly connection: string;
 
@@ -87,41 +87,56 @@ export class ClsTransactions {
 
   /**
    * The transaction of the running code; undefined outside of one.
-   * @throws UsageError `ADAPTER_NOT_WRAPPED`
+   * @throws UsageError `ADAPTER_NOT_WRAPPED`; StateError `TRANSACTION_ENDED` in code that its method has not awaited
    */
   current(): SqlExecutor | undefined {
     const { host, connectionName, executor } = this.options;
     const instance = host.getInstance(connectionName);
     if (!instance.isTransactionActive()) return undefined;
-    if (this.scopes.getStore() !== undefined) return executor(instance.tx);
-    const text = `the transactions of ${this.connection} are not those of this ClsTransactions; pass transactions.adapter(adapter) to ClsPluginTransactional`;
-    throw new UsageError('ADAPTER_NOT_WRAPPED', text, 'adapter');
+    const scope = this.scopes.getStore();
+    if (scope === undefined) {
+      const text = `the transactions of ${this.connection} are not those of this ClsTransactions; pass transactions.adapter(adapter) to ClsPluginTransactional`;
+      throw new UsageError('ADAPTER_NOT_WRAPPED', text, 'adapter');
+    }
+    if (!scope.isOpen) {
+      const text =
+        'the method of the @Transactional() that this code runs in has already ended, and the connection may have another transaction now; ' +
+        'nothing was written; await all work that belongs to the method before it returns or throws';
+      throw new StateError('TRANSACTION_ENDED', text);
+    }
+    return executor(instance.tx);
   }
 
   /**
-   * Called when a row of the local transaction was written in the current transaction.
+   * Called before a row of the local transaction is written in the current transaction.
    * @internal
    */
-  noteRecord(local: LocalTransaction): DatabaseScope | undefined {
+  noteRecord(local: TransactionRun): DatabaseScope | undefined {
     const scope = this.scopes.getStore();
-    this.recorded.set(local, scope?.root);
+    if (scope !== undefined) this.recorded.set(local, scope.root);
     return scope;
   }
 
   /** Whether it is recorded in a transaction that was not rolled back. @internal */
-  isRecorded(local: LocalTransaction): boolean {
-    return local.proof !== undefined && this.recorded.get(local)?.state !== 'failed';
+  isRecorded(local: TransactionRun): boolean {
+    const scope = this.recorded.get(local);
+    return scope === undefined ? local.proof !== undefined : scope.state !== 'failed';
   }
 
   private async run(scope: Scope, work: Work, wrap: (inside: Work) => Promise<unknown>): Promise<unknown> {
-    this.assertOnly(scope);
+    this.recordedBy(scope);
     let result: unknown;
     try {
       result = await wrap((...args) =>
         this.scopes.run(scope, async () => {
-          const done = await work(...args);
-          await this.complete(scope);
-          return done;
+          try {
+            const done = await work(...args);
+            const local = this.recordedBy(scope);
+            if (local !== undefined) await local.recorder?.complete(local);
+            return done;
+          } finally {
+            scope.state = 'ending';
+          }
         }),
       );
     } catch (error) {
@@ -134,26 +149,37 @@ export class ClsTransactions {
     return result;
   }
 
-  /** Records the local transaction that was begun around this database transaction. */
-  private async complete(scope: Scope): Promise<void> {
+  /**
+   * The local transaction that is recorded at the end of this database transaction: the one around it, unless that has another one, around itself
+   * or around this one.
+   * @throws UsageError `SEVERAL_TRANSACTIONS`: of two, one can be committed and the other not, and the row is in one of them
+   */
+  private recordedBy(scope: Scope): TransactionRun | undefined {
     const { local } = scope;
-    if (local === undefined || scope.isPartOf(local)) return;
-    const recorder = local.recorder;
-    if (recorder?.transactions !== this) return;
-    this.assertOnly(scope);
-    await recorder.complete(local);
-  }
-
-  /** Of two database transactions one can be committed and the other not, and the row is in one of them. */
-  private assertOnly(scope: Scope): void {
-    const { local } = scope;
-    if (local === undefined || !this.isRecorded(local) || scope.isPartOf(local)) return;
-    const other = this.recorded.get(local);
-    if (other === undefined || other === scope) return;
+    if (local === undefined || local.recorder?.transactions !== this || !scope.isOutermost) return undefined;
+    if (this.aroundOf(local) !== undefined) return undefined;
+    local.assertRunning();
+    const recorded = this.recorded.get(local);
+    if (recorded === undefined || recorded === scope || recorded.state === 'failed') return local;
     const text =
       'this local transaction was already recorded in another database transaction, so the message says nothing about this one, which is not ' +
       'committed; put both into one transaction: @Transactional() on the method with @TransactionalSend, below it';
     throw new UsageError('SEVERAL_TRANSACTIONS', text, '@Transactional');
+  }
+
+  /** @internal */
+  deferralOf(local: TransactionRun): LocalEnd['defer'] {
+    const around = this.aroundOf(local);
+    return around === undefined ? undefined : (end) => around.onEnded(end);
+  }
+
+  /** The running transaction in which the local transaction began. */
+  private aroundOf(local: TransactionRun): Scope | undefined {
+    const { host, connectionName } = this.options;
+    return local.outside(() => {
+      const scope = this.scopes.getStore();
+      return scope?.isRunning === true && host.getInstance(connectionName).isTransactionActive() ? scope : undefined;
+    });
   }
 }
 
@@ -169,10 +195,11 @@ export function demand(transactions: ClsTransactions | undefined): SqlExecutor {
 }
 
 class Scope implements DatabaseScope {
-  state: 'running' | 'committed' | 'failed' = 'running';
+  /** `ending`: its method has ended, and the database does not know yet. */
+  state: 'running' | 'ending' | 'committed' | 'failed' = 'running';
   readonly root: Scope;
   /** The local transaction around it. */
-  readonly local = transactionHere();
+  readonly local = runningHere();
   private readonly ended: (() => Promise<void>)[] = [];
 
   /** @param parent what it is a savepoint of @param suspended the transaction that goes on when this one has ended */
@@ -183,11 +210,22 @@ class Scope implements DatabaseScope {
     this.root = parent?.root ?? this;
   }
 
-  get isRunning(): boolean {
-    return this.root.state === 'running';
+  /** Whether statements can still be part of it. */
+  get isOpen(): boolean {
+    return this.state === 'running' && (this.parent === undefined || this.parent.isOpen);
   }
 
-  isUndoneAround(local: LocalTransaction): boolean {
+  get isRunning(): boolean {
+    return this.root.state === 'running' || this.root.state === 'ending';
+  }
+
+  /** Whether it is a transaction that no other one of the same local transaction is around. */
+  get isOutermost(): boolean {
+    const { parent, suspended } = this;
+    return parent === undefined && (suspended?.isRunning !== true || suspended.local !== this.local);
+  }
+
+  isUndoneAround(local: TransactionRun): boolean {
     if (this.parent === undefined) return false;
     return (this.state === 'failed' && this.local !== local) || this.parent.isUndoneAround(local);
   }
@@ -196,16 +234,16 @@ class Scope implements DatabaseScope {
     this.root.ended.push(work);
   }
 
-  /** Whether the same local transaction has another database transaction around this one, which holds its row. */
-  isPartOf(local: LocalTransaction): boolean {
-    const around = this.parent ?? this.suspended;
-    return around?.isRunning === true && around.local === local;
-  }
-
   async finish(): Promise<void> {
     if (this.root !== this) return;
     const results = await Promise.allSettled(this.ended.map((work) => work()));
     const failed = results.find(({ status }) => status === 'rejected');
     if (failed !== undefined) throw (failed as PromiseRejectedResult).reason;
   }
+}
+
+/** Timers and other work that a method has started, but not awaited, have its context for ever. */
+function runningHere(): TransactionRun | undefined {
+  const run = transactionHere()?.run;
+  return run?.hasEnded === true ? undefined : run;
 }

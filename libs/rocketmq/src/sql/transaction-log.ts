@@ -2,8 +2,13 @@
 
 import type { Resolution } from '../producer/transactions/transaction.js';
 import type { TransactionCheckRequest } from '../producer/transactions/transaction-check.js';
-import type { LocalEnd, LocalTransaction } from '../producer/transactions/transaction-scope.js';
-import { currentLocalTransaction, type TransactionRecorder } from '../producer/transactions/transaction-scope.js';
+import {
+  currentLocalTransaction,
+  type LocalEnd,
+  type LocalTransaction,
+  type TransactionRecorder,
+  type TransactionRun,
+} from '../producer/transactions/transaction-scope.js';
 import { abortReason, raceAbort } from '../support/abort.js';
 import { type Clock, MINUTE_MS, SystemClock } from '../support/clock.js';
 import { withDeadline } from '../support/deadline.js';
@@ -38,13 +43,15 @@ interface Recorded
   extends Pick<LocalTransaction, 'transactionId' | 'topic'>,
     Partial<Pick<LocalTransaction, 'rollback' | 'isRollback'>> {
   /** @internal */
+  readonly run?: TransactionRun;
+  /** @internal */
   proveBy?(proof: (wanted: Resolution) => Promise<LocalEnd>): void;
 }
 
 /** A database transaction that may have been begun around the local transaction. */
 interface Around {
   readonly scope: DatabaseScope;
-  readonly local: LocalTransaction;
+  readonly run: TransactionRun;
 }
 
 /** The information to find out how a transaction ended after its method returned. */
@@ -107,7 +114,7 @@ export class TransactionLog {
    * @param tx the object that a transaction of the database passes to its callback. Default: the transaction of `@Transactional()`
    * @throws TransactionFencedError when a check came first; do not catch it, the database transaction can no longer commit
    * @throws UsageError `NO_TRANSACTION` for a connection that is not in a database transaction, such as a pool; nothing was written
-   * @throws StateError outside of a transaction, or before its half message was sent
+   * @throws StateError outside of a transaction, before its half message was sent, or when its method has ended (`TRANSACTION_ENDED`)
    */
   async record(tx?: SqlExecutor, transaction: Recorded = currentLocalTransaction()): Promise<void> {
     if (transaction.isRollback) return;
@@ -117,10 +124,15 @@ export class TransactionLog {
 
   /** What records transactions that do not call {@link record}. @internal */
   get recorder(): TransactionRecorder {
-    return { transactions: this.transactions, complete: (local) => this.complete(local) };
+    const { transactions } = this;
+    return {
+      transactions,
+      complete: (local) => this.complete(local),
+      deferralOf: (local) => transactions?.deferralOf(local),
+    };
   }
 
-  private async complete(local: LocalTransaction): Promise<void> {
+  private async complete(local: TransactionRun): Promise<void> {
     const { transactions } = this;
     if (transactions === undefined || local.isRollback || transactions.isRecorded(local)) return;
     const tx = transactions.current();
@@ -130,13 +142,13 @@ export class TransactionLog {
     await this.write(tx, local, this.noteRecord(local));
   }
 
-  private noteRecord(transaction: Recorded): Around | undefined {
-    const local = transaction as LocalTransaction;
-    const scope = this.transactions?.noteRecord(local);
-    return scope === undefined ? undefined : { scope, local };
+  private noteRecord({ run }: Recorded): Around | undefined {
+    const scope = run === undefined ? undefined : this.transactions?.noteRecord(run);
+    return scope === undefined || run === undefined ? undefined : { scope, run };
   }
 
   private async write(tx: SqlExecutor, transaction: Recorded, around?: Around): Promise<void> {
+    transaction.run?.assertRunning();
     const { transactionId, topic } = transaction;
     const half = { transactionId, topic };
     const proveBy = transaction.proveBy?.bind(transaction);
@@ -214,10 +226,10 @@ export class TransactionLog {
    */
   private async prove(proof: Proof, wanted: Resolution): Promise<LocalEnd> {
     const { around } = proof;
-    if (wanted === 'rollback' || around === undefined) return this.proveNow(proof, wanted);
+    if (around === undefined) return this.proveNow(proof, wanted);
     // Its end decides, and it cannot end before the method has.
     if (around.scope.isRunning) return { resolution: 'unknown', defer: (end) => around.scope.onEnded(end) };
-    return this.proveNow(proof, around.scope.isUndoneAround(around.local) ? 'rollback' : 'commit');
+    return this.proveNow(proof, around.scope.isUndoneAround(around.run) ? 'rollback' : wanted);
   }
 
   private proveNow({ half, number, written, failure }: Proof, wanted: Resolution): Promise<LocalEnd> {

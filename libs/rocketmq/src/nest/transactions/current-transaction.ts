@@ -116,6 +116,11 @@ class TopicTransaction implements CurrentTransaction {
   }
 
   /** @internal */
+  get run(): LocalTransaction['run'] {
+    return this.inner.run;
+  }
+
+  /** @internal */
   get recorder(): LocalTransaction['recorder'] {
     return this.inner.recorder;
   }

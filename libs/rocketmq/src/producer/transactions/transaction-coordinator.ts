@@ -113,7 +113,13 @@ export class TransactionCoordinator {
     } catch (error) {
       // The method's error is thrown; the error of a half message that it did not wait for is ignored.
       transaction = await scope.end().catch(() => undefined);
-      if (transaction !== undefined) await this.endAfterFailure(transaction, scope.remainingMs, signal);
+      if (transaction !== undefined) {
+        const failed = transaction;
+        const end = () => this.endAfterFailure(failed, scope.remainingMs, signal);
+        const defer = scope.recorder?.deferralOf(scope);
+        if (defer === undefined) await end();
+        else defer(end);
+      }
       throw error;
     }
     transaction = await scope.end();

@@ -1,6 +1,6 @@
 // The local transaction around a half message: a function that runs as the transaction, and `currentLocalTransaction()` inside it.
 
-import { AsyncLocalStorage } from 'node:async_hooks';
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 import type { OutgoingMessage } from '../../protocol/model/message.js';
 import type { Clock, ScheduledTask } from '../../support/clock.js';
 import { StateError } from '../../support/errors.js';
@@ -21,7 +21,12 @@ export interface TransactionRecorder {
   /** The transactions in which it records; undefined if it does not. */
   readonly transactions?: object | undefined;
   /** Called when the work of the transaction has succeeded and a half message was sent. */
-  complete(transaction: LocalTransaction): Promise<void>;
+  complete(transaction: TransactionRun): Promise<void>;
+  /**
+   * How to wait for the database transaction that was begun around the local one; undefined if none runs. It holds rows and a connection, so
+   * nothing that asks the database may be awaited before.
+   */
+  deferralOf(transaction: TransactionRun): LocalEnd['defer'];
 }
 
 /**
@@ -78,6 +83,21 @@ export interface LocalTransaction {
    * @internal
    */
   readonly recorder?: TransactionRecorder | undefined;
+  /**
+   * The transaction that this is a view of, the same for all views of one run.
+   * @internal
+   */
+  readonly run: TransactionRun;
+}
+
+/** One run of a local transaction. */
+export interface TransactionRun extends LocalTransaction {
+  /** Whether its method has ended. Work that this has started, but not awaited, can go on. */
+  readonly hasEnded: boolean;
+  /** @throws StateError `TRANSACTION_ENDED` */
+  assertRunning(): void;
+  /** Calls `look` in the asynchronous context in which the run began. */
+  outside<T>(look: () => T): T;
 }
 
 type State =
@@ -87,7 +107,9 @@ type State =
   | { readonly kind: 'ended'; readonly transaction: Transaction | undefined };
 
 /** One run of a local transaction. */
-export class TransactionScope implements LocalTransaction {
+export class TransactionScope implements TransactionRun {
+  readonly run = this;
+  private readonly origin = new AsyncResource('nestjs-rocketmq.transaction');
   private state: State = { kind: 'unprepared' };
   private mayCommit = true;
   proof: Proof | undefined;
@@ -126,9 +148,17 @@ export class TransactionScope implements LocalTransaction {
     return !this.mayCommit;
   }
 
+  get hasEnded(): boolean {
+    return this.state.kind === 'ended';
+  }
+
   get recorder(): TransactionRecorder | undefined {
     const transaction = this.sent();
     return transaction === undefined ? undefined : this.recorderOf(transaction.topic);
+  }
+
+  outside<T>(look: () => T): T {
+    return this.origin.runInAsyncScope(look);
   }
 
   /** The remaining time of the local transaction, in milliseconds. */
@@ -187,15 +217,15 @@ export class TransactionScope implements LocalTransaction {
     return transaction;
   }
 
-  private sent(): Transaction | undefined {
-    return this.state.kind === 'prepared' || this.state.kind === 'ended' ? this.state.transaction : undefined;
-  }
-
-  private assertRunning(): void {
+  assertRunning(): void {
     if (this.state.kind !== 'ended') return;
     const text =
       'the method of this transaction has already returned; await all work that belongs to it before it returns';
     throw new StateError('TRANSACTION_ENDED', text);
+  }
+
+  private sent(): Transaction | undefined {
+    return this.state.kind === 'prepared' || this.state.kind === 'ended' ? this.state.transaction : undefined;
   }
 
   private prepared(): Transaction {
