@@ -143,7 +143,10 @@ async function take(database: SqlDatabase, name: string, options: ClaimOptions):
   });
 }
 
-/** In the order of their positions. */
+/**
+ * In the order of their positions. By statistics, MySQL sometimes reads all unsent rows to find the earlier ones of each: with 100,000 rows of one
+ * group for 20 s.
+ */
 async function choose(
   tx: SqlExecutor,
   table: string,
@@ -151,7 +154,7 @@ async function choose(
 ): Promise<readonly ChosenRow[]> {
   const due = `SELECT \`o\`.\`position\` FROM ${table} \`o\`
   WHERE \`o\`.\`state\` = 'unsent' AND \`o\`.\`due_at\` <= ? AND (\`o\`.\`message_group\` IS NULL OR NOT EXISTS (
-    SELECT 1 FROM ${table} \`e\` WHERE \`e\`.\`state\` = 'unsent'
+    SELECT 1 FROM ${table} \`e\` FORCE INDEX (\`state_group\`) WHERE \`e\`.\`state\` = 'unsent'
       AND \`e\`.\`message_group\` = \`o\`.\`message_group\` AND \`e\`.\`position\` < \`o\`.\`position\`))
   ORDER BY \`o\`.\`position\` LIMIT ${limit}`;
   const heads = positionsOf(await tx.query(due, [nowMs]));
