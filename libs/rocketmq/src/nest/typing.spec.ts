@@ -245,6 +245,14 @@ function transactions(): unknown[] {
     @TransactionalSend(Dated, { message: (at: number) => ({ body: { at } }) })
     async otherBody(_at: number): Promise<void> {}
 
+    // @ts-expect-error a field of the body is missing
+    @TransactionalSend(Dated, { message: (_at: string) => ({ body: {} }) })
+    async partOfABody(_at: string): Promise<void> {}
+
+    // @ts-expect-error the body can be of another type
+    @TransactionalSend(Dated, { message: (at: string | number) => ({ body: { at } }) })
+    async widerBody(_at: string | number): Promise<void> {}
+
     // @ts-expect-error a local transaction is asynchronous
     @TransactionalSend(Dated)
     notAsync(): void {}

@@ -1,5 +1,7 @@
 // Helpers for AbortSignals: the reason as an Error, a race against a signal, several signals combined.
 
+import { setMaxListeners } from 'node:events';
+
 /** The signal's reason as an Error, whatever the caller aborted with. */
 export function abortReason(signal: AbortSignal | undefined): Error {
   const reason: unknown = signal?.reason;
@@ -38,6 +40,7 @@ export function linkedController(signals: readonly (AbortSignal | undefined)[]):
   unlink(): void;
 } {
   const controller = new AbortController();
+  setMaxListeners(0, controller.signal);
   const links = signals.flatMap((signal) => {
     if (signal === undefined) return [];
     const onAbort = (): void => controller.abort(abortReason(signal));

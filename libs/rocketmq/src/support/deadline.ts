@@ -1,6 +1,7 @@
 // How long a call may take: a timeout and the caller's AbortSignal combined. Always in real time, because I/O does not follow a
 // clock that a test moves.
 
+import { setMaxListeners } from 'node:events';
 import { performance } from 'node:perf_hooks';
 import { abortReason, raceAbort } from './abort.js';
 import { type ScheduledTask, SystemClock } from './clock.js';
@@ -70,6 +71,8 @@ export class Deadline {
   private arm(): AbortController {
     const { caller } = this;
     const controller = new AbortController();
+    // A start makes many consumers at once, and a batch sends many messages: each listens, and removes its listener. Not a leak.
+    for (const signal of [controller.signal, caller]) if (signal !== undefined) setMaxListeners(0, signal);
     if (caller?.aborted) {
       controller.abort(abortReason(caller));
       return controller;

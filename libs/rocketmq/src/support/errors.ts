@@ -49,10 +49,14 @@ export class UsageError extends RocketMQError {
   }
 }
 
-/** The object is in the wrong state for this call: not started, closing or closed. Nothing was sent. */
+/** The object is in the wrong state for this call: not started, closing or closed. Nothing was sent, unless `outcome` is `unknown`. */
 export class StateError extends RocketMQError {
-  constructor(code: string, message: string, options?: ErrorOptions) {
-    super(code, message, 'not-sent', false, options);
+  constructor(
+    code: string,
+    message: string,
+    { outcome = 'not-sent', ...options }: ErrorOptions & { readonly outcome?: 'not-sent' | 'unknown' } = {},
+  ) {
+    super(code, message, outcome, false, options);
   }
 }
 

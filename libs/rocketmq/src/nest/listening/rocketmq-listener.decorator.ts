@@ -64,28 +64,42 @@ export function RocketMQListener(topic: TopicLike, options: RocketMQListenerOpti
     const method = descriptor.value as object;
     const listener: ListenerMetadata = { topic: toTopicDefinition(topic), options: { ...options } };
     const others: readonly ListenerMetadata[] = Reflect.getOwnMetadata(LISTENER_METADATA, method) ?? [];
-    if (options.parameters !== undefined) assertDecorated(target.constructor, propertyKey);
+    if (options.parameters === undefined) completeArguments(target.constructor, propertyKey);
+    else assertDecorated(target.constructor, propertyKey);
     Reflect.defineMetadata(LISTENER_METADATA, [listener, ...others], method);
     // Without it, Nest ignores request-scoped global enhancers on classes that are not controllers.
     Reflect.defineMetadata(ENTRY_PROVIDER_METADATA, true, target.constructor);
-    recordArguments(target.constructor, propertyKey);
   };
 }
 
 /** @throws UsageError when no parameter of the method has a decorator */
 export function assertDecorated(type: object, propertyKey: string | symbol): void {
-  const marked: object | undefined = Reflect.getMetadata(ROUTE_ARGUMENTS_METADATA, type, propertyKey);
+  const marked: object | undefined = Reflect.getOwnMetadata(ROUTE_ARGUMENTS_METADATA, type, propertyKey);
   if (marked !== undefined) return;
   const text = `${(type as { readonly name?: string }).name}.${String(propertyKey)}: option parameters is 'decorated', but no parameter has a decorator such as @Payload(); leave it out`;
   throw new UsageError('ILLEGAL_OPTION', text, 'parameters');
 }
 
+/**
+ * Gives a method that the compiler has checked its body in the first place and its context in the second, where these have no decorator. With
+ * decorators for some parameters, or those of an overridden method, Nest would call it with undefined for the others.
+ */
+export function completeArguments(type: object, propertyKey: string | symbol): void {
+  const own: Readonly<Record<string, { readonly index: number }>> =
+    Reflect.getOwnMetadata(ROUTE_ARGUMENTS_METADATA, type, propertyKey) ?? {};
+  const taken = new Set(Object.values(own).map(({ index }) => index));
+  const missing = Object.entries(PLAIN_ARGUMENTS).filter(([, { index }]) => !taken.has(index));
+  const completed = { ...own, ...Object.fromEntries(missing) };
+  Reflect.defineMetadata(ROUTE_ARGUMENTS_METADATA, completed, type, propertyKey);
+}
+
 /** Nest runs pipes only for parameters that it knows; a method without parameter decorators has none. */
 export function recordArguments(type: object, propertyKey: string | symbol): void {
   if (Reflect.getMetadata(ROUTE_ARGUMENTS_METADATA, type, propertyKey) !== undefined) return;
-  const recorded = {
-    [`${PAYLOAD_PARAMETER}:0`]: { index: 0, data: undefined, pipes: [] },
-    [`${CONTEXT_PARAMETER}:1`]: { index: 1, data: undefined, pipes: [] },
-  };
-  Reflect.defineMetadata(ROUTE_ARGUMENTS_METADATA, recorded, type, propertyKey);
+  Reflect.defineMetadata(ROUTE_ARGUMENTS_METADATA, PLAIN_ARGUMENTS, type, propertyKey);
 }
+
+const PLAIN_ARGUMENTS = {
+  [`${PAYLOAD_PARAMETER}:0`]: { index: 0, data: undefined, pipes: [] },
+  [`${CONTEXT_PARAMETER}:1`]: { index: 1, data: undefined, pipes: [] },
+};

@@ -103,6 +103,7 @@ export class ReplyChannel {
     const closed = new StateError(
       'CLOSED',
       'the application is shutting down; whether the request took effect is unknown',
+      { outcome: 'unknown' },
     );
     for (const { reject } of this.waiting.values()) reject(closed);
     this.waiting.clear();
@@ -126,7 +127,7 @@ export class ReplyChannel {
       else waiting.resolve(reply.value);
     } catch (error) {
       const text = `the answer ${message.messageId} cannot be decoded (${describeError(error)}); the request took effect`;
-      waiting.reject(new StateError('INVALID_REPLY', text));
+      waiting.reject(new StateError('INVALID_REPLY', text, { outcome: 'unknown' }));
     }
   }
 

@@ -78,7 +78,7 @@ export class RocketMQRequester {
     const { value, problem } = await validated(answer, await this.asked(pattern, data, options));
     if (problem === undefined) return value;
     const text = `the answer to "${pattern}" does not fit its schema (${problem}); the request took effect`;
-    throw new StateError('INVALID_REPLY', text);
+    throw new StateError('INVALID_REPLY', text, { outcome: 'unknown' });
   }
 
   private async asked(pattern: string, data: unknown, options: RequestCallOptions): Promise<unknown> {

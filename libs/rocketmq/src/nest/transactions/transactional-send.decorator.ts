@@ -4,7 +4,7 @@ import { Inject, Optional } from '@nestjs/common';
 import { StateError, UsageError } from '../../support/errors.js';
 import { isThenable } from '../../support/thenable.js';
 import { TRANSACTIONAL_SEND_METADATA, transactionsToken } from '../common/rocketmq.constants.js';
-import { type TopicDefinition, type TopicLike, toTopicDefinition } from '../messages/topic-definition.js';
+import { type Given, type TopicDefinition, type TopicLike, toTopicDefinition } from '../messages/topic-definition.js';
 import { type TransactionalCall, type TransactionalMessage, topicTransactionHere } from './current-transaction.js';
 
 /** The options of `@TransactionalSend`. */
@@ -13,7 +13,9 @@ export interface TransactionalSendOptions<Input, Args extends readonly unknown[]
    * Creates the message from the method's arguments; the half message is sent before the method runs. Without it, the method calls
    * `currentTransaction().prepare()`, or nothing is sent. Default: none.
    */
-  readonly message?: (...args: Args) => TransactionalMessage<Input> | Promise<TransactionalMessage<Input>>;
+  readonly message?: (
+    ...args: Args
+  ) => TransactionalMessage<Given<Input>> | Promise<TransactionalMessage<Given<Input>>>;
   /** The timeout of sending the half message, retries included, in milliseconds. Default: `requestTimeoutMs` × `producer.maxAttempts`. */
   readonly timeoutMs?: number;
   /** The connection that it sends to, by the `name` of `RocketMQModule.forRoot()`. Default: the one without a name. */

@@ -1,5 +1,6 @@
 // Nest's client proxy on RocketMQ: `emit()` and `send()`. requester.ts creates the messages.
 
+import { setMaxListeners } from 'node:events';
 import { ClientProxy, type ReadPacket, type WritePacket } from '@nestjs/microservices';
 import { distinctUntilChanged, Observable, ReplaySubject, throwError } from 'rxjs';
 import type { SendReceipt } from '../../producer/sending/send-request.js';
@@ -34,6 +35,8 @@ export class ClientRocketMQ extends ClientProxy {
   /** @throws UsageError that names the option */
   constructor(options: ClientRocketMQOptions) {
     super();
+    // Each waiting request listens.
+    setMaxListeners(0, this.ending.signal);
     this.checked = checkClientOptions(options);
   }
 
@@ -129,7 +132,9 @@ export class ClientRocketMQ extends ClientProxy {
       .finally(() => this.ending.signal.removeEventListener('abort', onClose));
     return () =>
       stopped.abort(
-        new StateError('UNSUBSCRIBED', 'the subscriber has unsubscribed; whether the request took effect is unknown'),
+        new StateError('UNSUBSCRIBED', 'the subscriber has unsubscribed; whether the request took effect is unknown', {
+          outcome: 'unknown',
+        }),
       );
   }
 

@@ -6,7 +6,11 @@ import { rocketMQTransport } from '../common/pattern.js';
 import { assertListenerOptions } from '../listening/listener-options.js';
 import type { RocketMQListenerOptions } from '../listening/listener-settings.js';
 import type { RocketMQContext } from '../listening/rocketmq-context.js';
-import { assertDecorated, type ListenerDecorator } from '../listening/rocketmq-listener.decorator.js';
+import {
+  assertDecorated,
+  completeArguments,
+  type ListenerDecorator,
+} from '../listening/rocketmq-listener.decorator.js';
 import type { RequestDefinition } from '../messages/request-definition.js';
 
 /** The key of the definition in the extras of a pattern: Nest passes them on to every kind of server. */
@@ -44,7 +48,8 @@ export function RocketMQReply(
   return (target, propertyKey, descriptor) => {
     const who = `${target.constructor.name}.${String(propertyKey)} (@RocketMQReply)`;
     assertListenerOptions(who, 'decorator', { connection, parameters });
-    if (parameters !== undefined) assertDecorated(target.constructor, propertyKey);
+    if (parameters === undefined) completeArguments(target.constructor, propertyKey);
+    else assertDecorated(target.constructor, propertyKey);
     pattern(target, propertyKey, descriptor);
   };
 }

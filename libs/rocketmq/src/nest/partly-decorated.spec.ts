@@ -1,0 +1,86 @@
+import { describe, expect, it } from '@jest/globals';
+import { Controller } from '@nestjs/common';
+import { Ctx, Payload } from '@nestjs/microservices';
+import { ClientBench } from '../../../../test/support/client-bench.js';
+import {
+  defineRequest,
+  defineTopic,
+  RocketMQContext,
+  RocketMQListener,
+  RocketMQProducer,
+  RocketMQReply,
+} from '../entries/nest.js';
+
+const bench = ClientBench.ofFile();
+
+interface Order {
+  readonly id: string;
+}
+const Orders = defineTopic<Order>('orders', { type: 'normal' });
+const Price = defineRequest<Order, { readonly text: string }>('prices:of');
+
+const calls: unknown[][] = [];
+const noted = (...given: unknown[]): void => {
+  calls.push(given.map((value) => (value instanceof RocketMQContext ? 'context' : value)));
+};
+
+@Controller()
+class Second {
+  @RocketMQListener(Orders, { consumerGroup: 'second' })
+  handle(order: Order, @Ctx() context: RocketMQContext): void {
+    noted('second', order, context);
+  }
+}
+
+@Controller()
+class First {
+  @RocketMQListener(Orders, { consumerGroup: 'first' })
+  handle(@Payload() order: Order, context: RocketMQContext): void {
+    noted('first', order, context);
+  }
+}
+
+@Controller()
+class Fields {
+  @RocketMQListener(Orders, { consumerGroup: 'fields', parameters: 'decorated' })
+  handle(@Payload('id') given: unknown, _context?: RocketMQContext): void {
+    noted('field', given);
+  }
+}
+
+@Controller()
+class Override extends Fields {
+  @RocketMQListener(Orders, { consumerGroup: 'override' })
+  override handle(order: Order, context: RocketMQContext): void {
+    noted('override', order, context);
+  }
+}
+
+@Controller()
+class Prices {
+  @RocketMQReply(Price)
+  of(order: Order, @Ctx() _context: RocketMQContext) {
+    return { text: `price of ${order.id}` };
+  }
+}
+
+describe('a handler with decorators for some of its parameters', () => {
+  it('gets body and context in the places that have none', async () => {
+    for (const listener of [First, Second, Fields, Override]) await bench.server(listener);
+    const { app } = await bench.asking();
+    await app.get(RocketMQProducer).send(Orders, { id: 'a' });
+    await bench.broker.idle();
+    expect(calls.sort()).toEqual([
+      ['field', 'a'],
+      ['first', { id: 'a' }, 'context'],
+      ['override', { id: 'a' }, 'context'],
+      ['second', { id: 'a' }, 'context'],
+    ]);
+  });
+
+  it('answers requests with its body', async () => {
+    await bench.server(Prices);
+    const { requester } = await bench.asking();
+    await expect(requester.request(Price, { id: 'a' })).resolves.toEqual({ text: 'price of a' });
+  });
+});
