@@ -48,6 +48,31 @@ describe('an error in a log line', () => {
     expect(describeError(error)).toBe(description);
   });
 
+  it.each([
+    [
+      'class-validator',
+      [{ property: 'n', target: { n: 'secret' }, value: 'secret', constraints: { isInt: 'n must be an integer' } }],
+    ],
+    [
+      'class-validator, nested',
+      [{ property: 'n', children: [{ property: 'm', constraints: { isInt: 'm must be an integer' } }] }],
+    ],
+    ['zod', { message: 'Validation failed', errors: [{ path: ['n', 0], message: 'n must be an integer' }] }],
+    ['Standard Schema', { issues: [{ path: [{ key: 'n' }], message: 'n must be an integer' }] }],
+    ['texts beside a message', { statusCode: 400, message: 'Validation failed', errors: ['n must be an integer'] }],
+  ])('has the reasons of %s, in an exception of Nest and of its microservices', (name, response) => {
+    const expected = {
+      'class-validator, nested': 'n.m must be an integer',
+      zod: 'n.0: n must be an integer',
+      'Standard Schema': 'n: n must be an integer',
+    }[name];
+    for (const one of [{ response }, { error: response }]) {
+      expect(describeError(Object.assign(new Error('Bad Request Exception'), one))).toBe(
+        `Bad Request Exception: ${expected ?? 'n must be an integer'}`,
+      );
+    }
+  });
+
   it('has the reasons of a validation: the first few, and not all of a long one', () => {
     const thrown = (fields: object) => Object.assign(new Error('Bad Request Exception'), fields);
     expect(describeError(thrown({ response: { message: ['a is missing', 'b is no number'] } }))).toBe(

@@ -59,6 +59,8 @@ export function describeError(error: unknown): string {
 
 const MOST_REASONS = 5;
 const REASON_LENGTH = 200;
+/** A validation of a long list can have a reason for each of its elements. */
+const MOST_READ = 1_000;
 
 /** The first few reasons of a refusal, each shortened: some repeat names of fields from a received message. */
 export function reasonsText(reasons: readonly string[]): string {
@@ -69,18 +71,47 @@ export function reasonsText(reasons: readonly string[]): string {
   return rest > 0 ? `${shown.join('; ')}; and ${rest} more` : shown.join('; ');
 }
 
-/** What exceptions of validations have in the place of a message: Nest's have it in `response.message`, or in `error` for microservices. */
+/**
+ * What exceptions of validations have in the place of a message: Nest's in `response`, or in `error` for microservices; there it is a list, or
+ * stands in `message`, `errors` or `issues`.
+ */
 function reasonsIn(error: object): string[] {
   const { response, error: given } = error as { readonly response?: unknown; readonly error?: unknown };
-  const candidates = [messageOf(response), messageOf(given), given].map(reasonsOf);
-  return candidates.find((one) => one.length > 0) ?? [];
+  const candidates = [response, given].flatMap((one) => [
+    part(one, 'message'),
+    part(one, 'errors'),
+    part(one, 'issues'),
+    one,
+  ]);
+  return candidates.map((one) => reasonsOf(one)).find((one) => one.length > 0) ?? [];
 }
 
-function messageOf(value: unknown): unknown {
-  return (value as { readonly message?: unknown } | null | undefined)?.message;
+function part(value: unknown, name: string): unknown {
+  return (value as Readonly<Record<string, unknown>> | null | undefined)?.[name];
 }
 
-/** Only lists of strings are known to be reasons. */
-function reasonsOf(value: unknown): string[] {
-  return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : [];
+/** The depth of nested objects to which a validation's reasons are read. */
+const DEEPEST = 8;
+
+/** Strings, errors of class-validator, and issues of schemas. What else is in a list is not known to be a reason, and may be contents of a message. */
+function reasonsOf(value: unknown, parents = '', depth = 0): string[] {
+  if (!Array.isArray(value) || depth > DEEPEST) return [];
+  return value.slice(0, MOST_READ).flatMap((one: unknown) => {
+    if (typeof one === 'string') return [one];
+    const [property, constraints, message] = [part(one, 'property'), part(one, 'constraints'), part(one, 'message')];
+    if (typeof property !== 'string')
+      return typeof message === 'string' ? [`${pathOf(part(one, 'path'))}${message}`] : [];
+    const own = Object.values(constraints ?? {}).filter((text) => typeof text === 'string');
+    return [
+      ...own.map((text) => `${parents}${text}`),
+      ...reasonsOf(part(one, 'children'), `${parents}${property}.`, depth + 1),
+    ];
+  });
+}
+
+/** `a.0.b: `, from keys or from the segments of Standard Schema. */
+function pathOf(path: unknown): string {
+  if (!Array.isArray(path) || path.length === 0) return '';
+  const keys = path.map((segment: unknown) => part(segment, 'key') ?? segment);
+  return `${keys.map((key) => (typeof key === 'object' ? '?' : String(key))).join('.')}: `;
 }
