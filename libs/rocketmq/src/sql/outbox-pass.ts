@@ -20,7 +20,7 @@ export interface RelayCounts {
 }
 
 /** Messages that a relay has in memory. */
-export interface Load {
+interface Load {
   readonly rows: number;
   /** Of their bodies, encoded. */
   readonly bytes: number;
