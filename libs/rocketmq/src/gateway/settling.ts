@@ -1,6 +1,5 @@
 // Ends deliveries on the broker that made them: acknowledges, postpones, or moves to the dead letters.
 
-import { setMaxListeners } from 'node:events';
 import { Code, type Status } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { RpcRequest, RpcResponse } from '../protocol/grpc/rpc.js';
 import { LIMITS } from '../protocol/model/limits.js';
@@ -187,8 +186,6 @@ export class Settling {
     const together = async (): Promise<Status> =>
       statusOf(await this.client.ask(address, batchAck(topic, consumerGroup, near), deadline), address);
     const alone = near.length === handles.length ? [] : handles.filter((handle) => !near.includes(handle));
-    // Each request listens to the signal, and a batch has more of them than a leak would.
-    setMaxListeners(0, deadline.signal);
     const failures: unknown[] = [];
     const note = async (of: readonly ReceiptHandle[], request: Promise<Status>): Promise<void> => {
       const status = await request.catch((error: unknown) => {

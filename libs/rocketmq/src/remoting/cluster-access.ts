@@ -1,7 +1,6 @@
 // Chooses the servers to ask: name servers one after the other or all of them, and each master of the cluster. The requests and the
 // meaning of the answers are in the files that use this one.
 
-import { setMaxListeners } from 'node:events';
 import { REQUEST_CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import { type CallOptions, type Deadline, withDeadline } from '../support/deadline.js';
@@ -35,11 +34,7 @@ export class ClusterAccess {
 
   /** Runs one public operation under its deadline. @param what the name of the operation: "create topic orders" */
   run<T>(what: string, options: CallOptions | undefined, work: (deadline: Deadline) => Promise<T>): Promise<T> {
-    return withDeadline(what, options?.timeoutMs ?? this.options.timeoutMs, options?.signal, (deadline) => {
-      // An operation may have many requests at a time, and each listens.
-      setMaxListeners(0, deadline.signal);
-      return work(deadline);
-    });
+    return withDeadline(what, options?.timeoutMs ?? this.options.timeoutMs, options?.signal, work);
   }
 
   /** Runs a part of an operation under a share of the time that is left. */

@@ -1,6 +1,5 @@
 // Sends the messages of an outbox repeatedly: it polls, sends and pauses. One pass is in outbox-pass.ts.
 
-import { setMaxListeners } from 'node:events';
 import { backoffMs } from '../support/backoff.js';
 import { MINUTE_MS, type ScheduledTask, SECOND_MS } from '../support/clock.js';
 import { StateError } from '../support/errors.js';
@@ -70,8 +69,6 @@ export class OutboxRelay {
   /** @throws UsageError that names the option */
   constructor(private readonly options: OutboxRelayOptions) {
     this.settings = relaySettings(options);
-    // Each message of a pass can access the database at once.
-    setMaxListeners(0, this.abandoning.signal);
     this.claims = new OutboxClaims(
       options.database,
       options.outbox.table,

@@ -71,8 +71,9 @@ export class Deadline {
   private arm(): AbortController {
     const { caller } = this;
     const controller = new AbortController();
-    // A start makes many consumers at once, and a batch sends many messages: each listens, and removes its listener. Not a leak.
-    for (const signal of [controller.signal, caller]) if (signal !== undefined) setMaxListeners(0, signal);
+    // A start makes many consumers at once, and a batch many requests: each listens, and removes its listener. Not a leak.
+    setMaxListeners(0, controller.signal);
+    if (caller !== undefined) setMaxListeners(0, caller);
     if (caller?.aborted) {
       controller.abort(abortReason(caller));
       return controller;

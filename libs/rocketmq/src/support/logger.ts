@@ -99,8 +99,7 @@ function reasonsOf(value: unknown, parents = '', depth = 0): string[] {
   return value.slice(0, MOST_READ).flatMap((one: unknown) => {
     if (typeof one === 'string') return [one];
     const [property, constraints, message] = [part(one, 'property'), part(one, 'constraints'), part(one, 'message')];
-    if (typeof property !== 'string')
-      return typeof message === 'string' ? [`${pathOf(part(one, 'path'))}${message}`] : [];
+    if (typeof property !== 'string') return typeof message === 'string' ? [issueText(part(one, 'path'), message)] : [];
     const own = Object.values(constraints ?? {}).filter((text) => typeof text === 'string');
     return [
       ...own.map((text) => `${parents}${text}`),
@@ -109,9 +108,10 @@ function reasonsOf(value: unknown, parents = '', depth = 0): string[] {
   });
 }
 
-/** `a.0.b: `, from keys or from the segments of Standard Schema. */
-function pathOf(path: unknown): string {
-  if (!Array.isArray(path) || path.length === 0) return '';
-  const keys = path.map((segment: unknown) => part(segment, 'key') ?? segment);
-  return `${keys.map((key) => (typeof key === 'object' ? '?' : String(key))).join('.')}: `;
+/** An issue of a schema: `items.0.quantity: expected a number`. Its path has keys, or the segments of Standard Schema. */
+export function issueText(path: unknown, message: string): string {
+  const segments: readonly unknown[] = Array.isArray(path) ? path : [];
+  const keys = segments.map((segment) => part(segment, 'key') ?? segment);
+  const where = keys.map((key) => (typeof key === 'object' ? '?' : String(key))).join('.');
+  return where === '' ? message : `${where}: ${message}`;
 }

@@ -64,16 +64,23 @@ export function RocketMQListener(topic: TopicLike, options: RocketMQListenerOpti
     const method = descriptor.value as object;
     const listener: ListenerMetadata = { topic: toTopicDefinition(topic), options: { ...options } };
     const others: readonly ListenerMetadata[] = Reflect.getOwnMetadata(LISTENER_METADATA, method) ?? [];
-    if (options.parameters === undefined) completeArguments(target.constructor, propertyKey);
-    else assertDecorated(target.constructor, propertyKey);
+    settleArguments(target.constructor, propertyKey, options.parameters);
     Reflect.defineMetadata(LISTENER_METADATA, [listener, ...others], method);
     // Without it, Nest ignores request-scoped global enhancers on classes that are not controllers.
     Reflect.defineMetadata(ENTRY_PROVIDER_METADATA, true, target.constructor);
   };
 }
 
-/** @throws UsageError when no parameter of the method has a decorator */
-export function assertDecorated(type: object, propertyKey: string | symbol): void {
+/**
+ * What a method is called with, once all its decorators are known.
+ * @throws UsageError when `parameters` is `decorated`, and no parameter of the method has a decorator
+ */
+export function settleArguments(type: object, propertyKey: string | symbol, parameters: 'decorated' | undefined): void {
+  if (parameters === undefined) completeArguments(type, propertyKey);
+  else assertDecorated(type, propertyKey);
+}
+
+function assertDecorated(type: object, propertyKey: string | symbol): void {
   const marked: object | undefined = Reflect.getOwnMetadata(ROUTE_ARGUMENTS_METADATA, type, propertyKey);
   if (marked !== undefined) return;
   const text = `${(type as { readonly name?: string }).name}.${String(propertyKey)}: option parameters is 'decorated', but no parameter has a decorator such as @Payload(); leave it out`;
@@ -84,7 +91,7 @@ export function assertDecorated(type: object, propertyKey: string | symbol): voi
  * Gives a method that the compiler has checked its body in the first place and its context in the second, where these have no decorator. With
  * decorators for some parameters, or those of an overridden method, Nest would call it with undefined for the others.
  */
-export function completeArguments(type: object, propertyKey: string | symbol): void {
+function completeArguments(type: object, propertyKey: string | symbol): void {
   const own: Readonly<Record<string, { readonly index: number }>> =
     Reflect.getOwnMetadata(ROUTE_ARGUMENTS_METADATA, type, propertyKey) ?? {};
   const taken = new Set(Object.values(own).map(({ index }) => index));

@@ -3,7 +3,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { MessageView } from '../../protocol/model/message.js';
 import { UsageError } from '../../support/errors.js';
-import { describeError, reasonsText } from '../../support/logger.js';
+import { describeError, issueText, reasonsText } from '../../support/logger.js';
 import { InvalidBodyError } from './invalid-body.js';
 import type { MessageHooks } from './message-hooks.js';
 import type { ResourceNames } from './resource-names.js';
@@ -131,9 +131,5 @@ async function decodeBody(
 
 /** `items.0.quantity: expected a number`, for the first few issues. */
 function issuesText(issues: readonly StandardSchemaV1.Issue[]): string {
-  const reasons = issues.map(({ path = [], message }) => {
-    const where = path.map((part) => String(typeof part === 'object' ? part.key : part)).join('.');
-    return where === '' ? message : `${where}: ${message}`;
-  });
-  return reasonsText(reasons);
+  return reasonsText(issues.map(({ path, message }) => issueText(path, message)));
 }

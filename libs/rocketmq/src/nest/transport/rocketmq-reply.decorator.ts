@@ -6,11 +6,7 @@ import { rocketMQTransport } from '../common/pattern.js';
 import { assertListenerOptions } from '../listening/listener-options.js';
 import type { RocketMQListenerOptions } from '../listening/listener-settings.js';
 import type { RocketMQContext } from '../listening/rocketmq-context.js';
-import {
-  assertDecorated,
-  completeArguments,
-  type ListenerDecorator,
-} from '../listening/rocketmq-listener.decorator.js';
+import { type ListenerDecorator, settleArguments } from '../listening/rocketmq-listener.decorator.js';
 import type { RequestDefinition } from '../messages/request-definition.js';
 
 /** The key of the definition in the extras of a pattern: Nest passes them on to every kind of server. */
@@ -48,8 +44,7 @@ export function RocketMQReply(
   return (target, propertyKey, descriptor) => {
     const who = `${target.constructor.name}.${String(propertyKey)} (@RocketMQReply)`;
     assertListenerOptions(who, 'decorator', { connection, parameters });
-    if (parameters === undefined) completeArguments(target.constructor, propertyKey);
-    else assertDecorated(target.constructor, propertyKey);
+    settleArguments(target.constructor, propertyKey, parameters);
     pattern(target, propertyKey, descriptor);
   };
 }
