@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { Controller } from '@nestjs/common';
+import { Controller, type PipeTransform, UsePipes } from '@nestjs/common';
 import { Ctx, Payload } from '@nestjs/microservices';
 import { ClientBench } from '../../../../test/support/client-bench.js';
 import {
@@ -56,6 +56,28 @@ class Override extends Fields {
   }
 }
 
+/** Fails for anything but a body. */
+class Loud implements PipeTransform<Order, Order> {
+  transform({ id }: Order): Order {
+    return { id: id.toUpperCase() };
+  }
+}
+
+@Controller()
+class Piped {
+  @RocketMQListener(Orders, { consumerGroup: 'piped' })
+  @UsePipes(Loud)
+  decorated(@Payload() order: Order): void {
+    noted('piped', order);
+  }
+
+  @RocketMQListener(Orders, { consumerGroup: 'piped-plain' })
+  @UsePipes(Loud)
+  plain(order: Order): void {
+    noted('piped plain', order);
+  }
+}
+
 @Controller()
 class Prices {
   @RocketMQReply(Price)
@@ -75,6 +97,18 @@ describe('a handler with decorators for some of its parameters', () => {
       ['first', { id: 'a' }, 'context'],
       ['override', { id: 'a' }, 'context'],
       ['second', { id: 'a' }, 'context'],
+    ]);
+  });
+
+  it('has pipes that get what the method declares only', async () => {
+    calls.length = 0;
+    await bench.server(Piped);
+    const { app } = await bench.asking();
+    await app.get(RocketMQProducer).send(Orders, { id: 'a' });
+    await bench.broker.idle();
+    expect(calls.sort()).toEqual([
+      ['piped plain', { id: 'A' }],
+      ['piped', { id: 'A' }],
     ]);
   });
 

@@ -89,15 +89,26 @@ function assertDecorated(type: object, propertyKey: string | symbol): void {
 
 /**
  * Gives a method that the compiler has checked its body in the first place and its context in the second, where these have no decorator. With
- * decorators for some parameters, or those of an overridden method, Nest would call it with undefined for the others.
+ * decorators for some parameters, or those of an overridden method, Nest would call it with undefined for the others. What the method does not
+ * declare is left out, because the pipes of the method would run for it, too.
  */
 function completeArguments(type: object, propertyKey: string | symbol): void {
   const own: Readonly<Record<string, { readonly index: number }>> =
     Reflect.getOwnMetadata(ROUTE_ARGUMENTS_METADATA, type, propertyKey) ?? {};
   const taken = new Set(Object.values(own).map(({ index }) => index));
-  const missing = Object.entries(PLAIN_ARGUMENTS).filter(([, { index }]) => !taken.has(index));
+  const declared = declaredParameters(type, propertyKey);
+  const missing = Object.entries(PLAIN_ARGUMENTS).filter(([, { index }]) => !taken.has(index) && index < declared);
   const completed = { ...own, ...Object.fromEntries(missing) };
   Reflect.defineMetadata(ROUTE_ARGUMENTS_METADATA, completed, type, propertyKey);
+}
+
+/** How many parameters a method has. One wrapped by another decorator may hide that: then as many as there can be. */
+function declaredParameters(type: object, propertyKey: string | symbol): number {
+  const { prototype } = type as { readonly prototype: Readonly<Record<string | symbol, unknown>> };
+  const types: readonly unknown[] | undefined = Reflect.getOwnMetadata('design:paramtypes', prototype, propertyKey);
+  if (types !== undefined) return types.length;
+  const { length } = prototype[propertyKey] as { readonly length: number };
+  return length > 0 ? length : Number.POSITIVE_INFINITY;
 }
 
 /** Nest runs pipes only for parameters that it knows; a method without parameter decorators has none. */
