@@ -63,6 +63,18 @@ describe('the listeners of a push consumer', () => {
     expect(bench.deadLetters('stock')).toEqual([]);
   });
 
+  it('hold more than their share while the others of the topic hold little, and return the rest for a short time', async () => {
+    const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
+    await bench.listen(names.map((name) => listener(name, { concurrency: 4, filter: tags(name) })));
+    await sendTagged(...Array.from({ length: 150 }, (_, index) => `a${index}`));
+    await bench.broker.idle();
+    expect(bench.journal.lines).toHaveLength(150);
+    await sendTagged(...Array.from({ length: 400 }, (_, index) => `b${index}`));
+    await bench.broker.advance(3 * SECOND_MS);
+    expect(bench.journal.lines).toHaveLength(550);
+    expect(bench.isAllSettled).toBe(true);
+  });
+
   it('can be paused one by one; their messages lose no attempt meanwhile', async () => {
     const consumer = await bench.listen([
       listener('first', {

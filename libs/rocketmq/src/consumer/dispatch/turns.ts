@@ -3,6 +3,7 @@
 
 import { type Abortable, AbortSource, onAbort, reasonOf } from '../../support/abort-source.js';
 import { type Clock, SECOND_MS, sleep } from '../../support/clock.js';
+import { monotonicMs } from '../../support/deadline.js';
 import { StateError } from '../../support/errors.js';
 import type { MessageLease } from '../lease/message-lease.js';
 import type { Listener, ListenerSet } from '../listeners/message-listener.js';
@@ -19,14 +20,47 @@ export interface GrantedTurn {
 /** Or none, and when the message may be redelivered. */
 type Turn = GrantedTurn | { readonly kind: 'refused'; readonly visibleInMs: number };
 
-/** The delay until a message that was released because its listener is behind or paused is redelivered. */
+/** The longest delay until a message that was released because its listener is behind or paused is redelivered. */
 const REDELIVER_MS = 10 * SECOND_MS;
+/** The shortest one. What comes back at once costs requests only. */
+const REDELIVER_SOON_MS = SECOND_MS;
 
 const RELEASE_FOR_A_WHILE: Turn = { kind: 'refused', visibleInMs: REDELIVER_MS };
 
-interface Queue {
-  /** Messages that wait or run. */
-  held: number;
+/** The weight of one run of a handler against those before it. */
+const LEARNING = 1 / 8;
+
+/** The messages of one listener that wait or run, and how long they take. */
+class Queue {
+  held = 0;
+  private handlerMs = 0;
+  private progressMs = monotonicMs();
+
+  constructor(private readonly listener: Listener) {}
+
+  /** The turn of a message that `held` counts. */
+  granted(release: () => void): GrantedTurn {
+    const beganMs = this.progressed();
+    const end = (): void => {
+      this.handlerMs += (this.progressed() - beganMs - this.handlerMs) * LEARNING;
+      this.held--;
+      release();
+    };
+    return { kind: 'granted', end };
+  }
+
+  /** Released for about as long as the listener needs for what it holds. A handler that does not end counts by how long nothing has ended. */
+  refused(): Turn {
+    const { concurrency, messagesEach } = this.listener.slots;
+    const eachMs = Math.max(this.handlerMs, monotonicMs() - this.progressMs);
+    const waitMs = Math.ceil((this.held * eachMs) / (concurrency * messagesEach));
+    return { kind: 'refused', visibleInMs: Math.min(Math.max(waitMs, REDELIVER_SOON_MS), REDELIVER_MS) };
+  }
+
+  private progressed(): number {
+    this.progressMs = monotonicMs();
+    return this.progressMs;
+  }
 }
 
 /** The turns of all listeners of a consumer. */
@@ -38,7 +72,7 @@ export class ListenerTurns {
   constructor(
     private readonly context: Pick<ConsumerContext, 'releasesFree'>,
     private readonly listeners: Pick<ListenerSet, 'sharesTopic'>,
-    private readonly rooms: Pick<BufferRooms, 'shareOf'>,
+    private readonly rooms: Pick<BufferRooms, 'of' | 'shareOf'>,
   ) {
     this.pauses = new Pauses(() => context.releasesFree());
   }
@@ -58,18 +92,18 @@ export class ListenerTurns {
   /** A turn that needs no wait; undefined when there is none. */
   takeNow(listener: Listener): Turn | undefined {
     const queue = this.queueOf(listener);
-    if (this.isOverShare(listener, queue)) return RELEASE_FOR_A_WHILE;
+    if (this.isTooMuch(listener, queue)) return queue.refused();
     const release = this.pauses.isOpen(listener.name) ? listener.slots.messages.tryAcquire() : undefined;
     if (release === undefined) return undefined;
     queue.held++;
-    return { kind: 'granted', end: () => this.end(queue, release) };
+    return queue.granted(release);
   }
 
   /** Waits for a turn. @throws the signal's reason */
   async take(listener: Listener, signal: Abortable): Promise<Turn> {
     const { name } = listener;
     const queue = this.queueOf(listener);
-    if (this.isOverShare(listener, queue)) return RELEASE_FOR_A_WHILE;
+    if (this.isTooMuch(listener, queue)) return queue.refused();
     let isGranted = false;
     queue.held++;
     try {
@@ -78,7 +112,7 @@ export class ListenerTurns {
           return RELEASE_FOR_A_WHILE;
         const release = await listener.slots.messages.acquire(signal);
         isGranted = this.pauses.isOpen(name);
-        if (isGranted) return { kind: 'granted', end: () => this.end(queue, release) };
+        if (isGranted) return queue.granted(release);
         release();
       }
     } finally {
@@ -86,21 +120,17 @@ export class ListenerTurns {
     }
   }
 
-  private end(queue: Queue, release: () => void): void {
-    queue.held--;
-    release();
-  }
-
-  private isOverShare(listener: Listener, queue: Queue): boolean {
-    return (
-      queue.held >= this.rooms.shareOf(listener) && this.listeners.sharesTopic(listener) && this.context.releasesFree()
-    );
+  /** A listener may hold more than its share, while the others of its topic have room. */
+  private isTooMuch(listener: Listener, { held }: Queue): boolean {
+    const { topic } = listener;
+    if (topic === undefined || held < this.rooms.shareOf(listener) || !this.rooms.of(topic).isCrowded) return false;
+    return this.listeners.sharesTopic(listener) && this.context.releasesFree();
   }
 
   private queueOf(listener: Listener): Queue {
     let queue = this.queues.get(listener);
     if (queue === undefined) {
-      queue = { held: 0 };
+      queue = new Queue(listener);
       this.queues.set(listener, queue);
     }
     return queue;

@@ -8,6 +8,9 @@ import type { Listener, ListenerSet } from '../listeners/message-listener.js';
 /** The weight of a smaller size against the previous estimate. */
 const FORGETTING = 1 / 8;
 
+/** The part of a room that one listener may fill. */
+const CROWDED_FROM = 3 / 4;
+
 /** Large bodies count at once, and are forgotten slowly: each message that a poll receives beyond a limit loses an attempt. */
 export class ExpectedSize {
   private isLearned = false;
@@ -88,6 +91,12 @@ export class BufferRoom {
   /** Waits until at least one message fits, and reserves room for up to `most`. @throws the signal's reason */
   reserve(most: number, signal: Abortable): Promise<Reservation> {
     return this.queued(this.polls, signal, (grant) => ({ most, grant }));
+  }
+
+  /** Whether what is left should be for listeners that hold less than their share. */
+  get isCrowded(): boolean {
+    const messages = this.heldMessages > this.maxMessages * CROWDED_FROM;
+    return messages || this.heldBytes > this.maxBytes * CROWDED_FROM;
   }
 
   /** Waits until a held message may be decompressed. @throws the signal's reason */
