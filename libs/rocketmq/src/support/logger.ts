@@ -54,7 +54,9 @@ export function describeError(error: unknown): string {
     const reasons = reasonsIn(error);
     return reasons.length === 0 ? text : `${text}: ${reasonsText(reasons)}`;
   }
-  return `non-error thrown: ${typeof error === 'object' ? Object.prototype.toString.call(error) : String(error)}`;
+  if (typeof error !== 'object' || error === null) return `non-error thrown: ${String(error)}`;
+  const { message } = error as { readonly message?: unknown };
+  return `non-error thrown: ${typeof message === 'string' ? message : Object.prototype.toString.call(error)}`;
 }
 
 const MOST_REASONS = 5;

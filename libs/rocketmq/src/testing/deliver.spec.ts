@@ -224,7 +224,9 @@ describe('deliver()', () => {
     expect(await deliver(context, OrdersListener, 'reserve', Buffer.from('{"id'))).toMatchObject({
       outcome: 'dead-lettered',
     });
-    expect(await deliver(context, OrdersListener, 'reserve', '{"id":"a","quantity":1}')).toEqual({ outcome: 'acked' });
+    expect(await deliver(context, OrdersListener, 'reserve', Buffer.from('{"id":"a","quantity":1}'))).toEqual({
+      outcome: 'acked',
+    });
   });
 
   it('leaves the delay to the server where none is set, and knows how many attempts the server makes', async () => {

@@ -30,7 +30,7 @@ export interface DeliverOptions extends Omit<TrialMessage, 'body'> {
 /**
  * Delivers a message to a listener as a consumer would, without a broker: incoming hooks, codec, schema, guards, pipes, interceptors,
  * filters, the method, and the failure policy. `compile()` is enough; nothing is connected.
- * @param body as a sender passes it; bytes and strings are used unchanged, so that you can test invalid bodies
+ * @param body as a sender passes it; bytes are used unchanged, so that you can test bodies that cannot be decoded
  * @returns what a consumer would do with the message, with the original error
  * @throws UsageError when the application has no such listener
  */

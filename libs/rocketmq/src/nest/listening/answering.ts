@@ -88,13 +88,25 @@ async function reply(address: ReplyAddress, answer: Answer, message: MessageView
     const producer = parts.producer();
     if (producer === undefined) throw new StateError('NOT_RUNNING', 'the producer is closed');
     const making = made(address, answer, parts, fields);
-    await producer.send(await waitWithin('encoding an answer', ENCODE_TIMEOUT_MS, undefined, making));
+    const ready = await waitWithin('encoding an answer', ENCODE_TIMEOUT_MS, undefined, making);
+    const unsendable = await producer.send(ready).then(
+      () => undefined,
+      (error: unknown) => unsendableAs(error, answer),
+    );
+    if (unsendable !== undefined) await reply(address, { kind: 'error', error: unsendable }, message, parts);
   } catch (error) {
     parts.logger.error('the answer to a request could not be sent; the requester waits until its timeout', {
       ...fields,
       error: describeError(error),
     });
   }
+}
+
+/** The error for the requester in place of an answer that no server would accept, a too large one for instance. @throws any other error */
+function unsendableAs(error: unknown, { kind }: Answer): StateError {
+  if (kind === 'error' || !RocketMQError.is(error) || error.outcome !== 'not-sent' || error.retryable) throw error;
+  const text = `the answer of the handler cannot be sent (${error.message}); the request took effect`;
+  return new StateError('INVALID_REPLY', text, { outcome: 'unknown', cause: error });
 }
 
 /** A result that does not fit its schema or cannot be encoded becomes an error for the requester. */
@@ -125,7 +137,7 @@ async function assertAnswer(value: unknown, schema: StandardSchemaV1 | undefined
   const { problem } = await validated(schema, value);
   if (problem === undefined) return;
   const text = `the answer of the handler of "${topic}" does not fit its schema (${problem}); the request took effect`;
-  throw new StateError('INVALID_REPLY', text);
+  throw new StateError('INVALID_REPLY', text, { outcome: 'unknown' });
 }
 
 /** That an invalid request is dead-lettered does not matter to the requester. */

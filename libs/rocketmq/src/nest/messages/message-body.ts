@@ -9,9 +9,12 @@ import type { MessageHooks } from './message-hooks.js';
 import type { ResourceNames } from './resource-names.js';
 import type { TopicDefinition } from './topic-definition.js';
 
-/** Converts bodies into bytes and back. */
+/**
+ * Converts bodies into bytes and back: `decode` of what `encode` returns is the body. A message by the name of its topic is different: its body is
+ * sent as it is when it is bytes or a string (as UTF-8), and encoded otherwise.
+ */
 export interface BodyCodec {
-  /** Receives whatever is neither bytes nor a string; bytes are sent as they are, strings as UTF-8. */
+  /** Throws when the body has no form as bytes; nothing is sent then. */
   encode(body: unknown): Uint8Array;
   /** Throws when the body cannot be decoded; a retry does not help then. */
   decode(bytes: Buffer): unknown;
@@ -20,8 +23,10 @@ export interface BodyCodec {
 /** JSON in UTF-8; the default. */
 export const jsonCodec: BodyCodec = {
   encode(body) {
+    if (body instanceof Uint8Array)
+      throw new TypeError('bytes have no JSON form; a topic of bytes needs codec: bytesCodec');
     const text = JSON.stringify(body);
-    if (text === undefined) throw new TypeError(`${typeof body} has no JSON form`);
+    if (text === undefined) throw new TypeError(`${typeof body} has no JSON form; null has`);
     return Buffer.from(text, 'utf8');
   },
   decode: (bytes) => JSON.parse(bytes.toString('utf8')),
@@ -30,6 +35,7 @@ export const jsonCodec: BodyCodec = {
 /** For topics whose bodies are strings. */
 export const textCodec: BodyCodec = {
   encode(body) {
+    if (typeof body === 'string') return Buffer.from(body, 'utf8');
     throw new TypeError(`the body of a topic with textCodec must be a string, not ${typeof body}`);
   },
   decode: (bytes) => bytes.toString('utf8'),
@@ -45,6 +51,7 @@ export interface MessageWire {
 /** For topics whose bodies are bytes; a handler gets a Buffer. */
 export const bytesCodec: BodyCodec = {
   encode(body) {
+    if (body instanceof Uint8Array) return body;
     throw new TypeError(`the body of a topic with bytesCodec must be a Buffer or Uint8Array, not ${typeof body}`);
   },
   decode: (bytes) => bytes,
@@ -55,12 +62,13 @@ export const bytesCodec: BodyCodec = {
  * @throws UsageError that names the topic and what is wrong, never the body
  */
 export async function encodeBody(
-  { name, schema, codec }: TopicDefinition,
+  { name, type, schema, codec }: TopicDefinition,
   body: unknown,
   defaultCodec: BodyCodec,
 ): Promise<Uint8Array | string> {
   await assertValid({ name, schema }, body);
-  if (typeof body === 'string' || body instanceof Uint8Array) return body;
+  // Without a definition, the sender may have encoded it.
+  if (type === undefined && (typeof body === 'string' || body instanceof Uint8Array)) return body;
   try {
     return (codec ?? defaultCodec).encode(body);
   } catch (cause) {
@@ -70,10 +78,7 @@ export async function encodeBody(
 }
 
 /** @throws UsageError that names the topic and what is wrong, never the body */
-export async function assertValid(
-  { name, schema }: Pick<TopicDefinition, 'name' | 'schema'>,
-  body: unknown,
-): Promise<void> {
+async function assertValid({ name, schema }: Pick<TopicDefinition, 'name' | 'schema'>, body: unknown): Promise<void> {
   const { problem } = await validated(schema, body);
   if (problem === undefined) return;
   const text = `message to "${name}": the body does not fit the topic's schema (${problem}); nothing was sent`;

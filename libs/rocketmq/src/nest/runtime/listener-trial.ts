@@ -105,7 +105,7 @@ export class ListenerTrial {
     throw new UsageError('UNKNOWN_LISTENER', `${what} has several listeners; give the name of one: ${names}`, 'name');
   }
 
-  /** The message as the server would deliver it. A test may want an invalid body, so it is not validated here. */
+  /** The message as the server would deliver it. A test may want an invalid body, so it is not validated here, and bytes are left as they are. */
   private async received(
     { topic }: PlannedListener,
     { body, attempt = 1, maxAttempts: _, ...fields }: TrialMessage,
@@ -113,7 +113,8 @@ export class ListenerTrial {
     const { codec, clock = new SystemClock() } = this.parts.options;
     const wire = { codec, names: NAMES_AS_GIVEN, hooks: this.parts.hooks };
     const messageId = fields.messageId ?? this.ids.next(clock.nowMs());
-    const sent = await encoded({ ...topic, schema: undefined }, body, { ...fields, messageId }, wire);
+    const type = body instanceof Uint8Array ? undefined : topic.type;
+    const sent = await encoded({ ...topic, schema: undefined, type }, body, { ...fields, messageId }, wire);
     return viewOf(sent, messageId, attempt, clock.nowMs());
   }
 }

@@ -2,7 +2,7 @@
 
 import type { MessageView, OutgoingMessage } from '../../protocol/model/message.js';
 import { describeError } from '../../support/logger.js';
-import { type BodyCodec, jsonCodec } from '../messages/message-body.js';
+import type { BodyCodec } from '../messages/message-body.js';
 
 /** The name of every reply topic contains this; answers are never sent to another topic. */
 export const REPLY_TOPIC_MARK = 'nestjs-rocketmq-reply-';
@@ -20,10 +20,10 @@ export const REQUEST_PROPERTIES = {
 } as const;
 
 /**
- * What the body of an answer is: a value encoded by the codec, bytes as they are, nothing (a handler without a result), or the
- * error as JSON: `{ name, message }`.
+ * What an answer is: a value encoded by the codec, bytes as they are, no bytes (an empty Buffer), nothing (a handler without a result), or
+ * the error as JSON: `{ name, message, code }`, the code only where the error has one. The body of the empty ones is ignored.
  */
-type ReplyKind = 'value' | 'bytes' | 'nothing' | 'error';
+type ReplyKind = 'value' | 'bytes' | 'no-bytes' | 'nothing' | 'error';
 
 /** Where an answer is sent. */
 export interface ReplyAddress {
@@ -35,9 +35,14 @@ export interface ReplyAddress {
 /** An answer, or the error of the handler. */
 type Reply = { readonly kind: 'answer'; readonly value: unknown } | { readonly kind: 'error'; readonly error: Error };
 
-/** The error of a handler in another process. Its `name` and `message` are those of the original error. */
+/** The error of a handler in another process, with the `name`, `message` and `code` of the original error. */
 export class RemoteHandlerError extends Error {
-  constructor(name: string, message: string) {
+  /** @param code undefined when the original error has none that is a string */
+  constructor(
+    name: string,
+    message: string,
+    readonly code?: string,
+  ) {
     super(message);
     this.name = name;
   }
@@ -64,14 +69,30 @@ export function replyAddressOf({ properties }: MessageView): ReplyAddress | 'ref
 /** The message that answers with a value. @throws what the codec throws */
 export function answerMessage(address: ReplyAddress, value: unknown, codec: BodyCodec): OutgoingMessage {
   if (value === undefined) return replyMessage(address, 'nothing', '-');
+  if (!(value instanceof Uint8Array)) return replyMessage(address, 'value', codec.encode(value));
   // The server rejects empty bodies.
-  if (value instanceof Uint8Array && value.length > 0) return replyMessage(address, 'bytes', value);
-  return replyMessage(address, 'value', bodyOf(value, codec));
+  return value.length > 0 ? replyMessage(address, 'bytes', value) : replyMessage(address, 'no-bytes', '-');
 }
 
-/** The message that answers with the name and the message of an error and the reasons of a validation, never with its stack. */
+/**
+ * The message that answers with name, code and message of an error and the reasons of a validation, never with its stack. A long message
+ * is shortened: the server would refuse it.
+ */
 export function errorMessage(address: ReplyAddress, error: unknown): OutgoingMessage {
-  return replyMessage(address, 'error', JSON.stringify({ name: nameOf(error), message: describeError(error) }));
+  const { code } = Object(error) as { readonly code?: unknown };
+  const text = {
+    name: nameOf(error),
+    message: describeError(error),
+    code: typeof code === 'string' ? code : undefined,
+  };
+  const shortened = (_key: string, value: unknown) => (typeof value === 'string' ? shortText(value) : value);
+  return replyMessage(address, 'error', JSON.stringify(text, shortened));
+}
+
+const MOST_CHARACTERS = 16 * 1024;
+
+function shortText(text: string): string {
+  return text.length > MOST_CHARACTERS ? `${text.slice(0, MOST_CHARACTERS)}…` : text;
 }
 
 /** The content of an answer. @throws what the codec throws */
@@ -81,25 +102,16 @@ export function replyOf({ properties, body }: MessageView, codec: BodyCodec): Re
       return { kind: 'answer', value: undefined };
     case 'bytes':
       return { kind: 'answer', value: body };
+    case 'no-bytes':
+      return { kind: 'answer', value: Buffer.alloc(0) };
     case 'error': {
-      const { name, message } = JSON.parse(body.toString('utf8')) as {
-        readonly name: unknown;
-        readonly message: unknown;
-      };
-      return { kind: 'error', error: new RemoteHandlerError(String(name), String(message)) };
+      const { name, message, code } = JSON.parse(body.toString('utf8')) as Readonly<Record<string, unknown>>;
+      const ownCode = code === undefined ? undefined : String(code);
+      return { kind: 'error', error: new RemoteHandlerError(String(name), String(message), ownCode) };
     }
     default:
       return { kind: 'answer', value: codec.decode(body) };
   }
-}
-
-/**
- * A body that a receiver with this codec can decode. Other codecs leave strings unchanged; a string as JSON has quotes, without which
- * the receiver cannot decode it.
- */
-export function bodyOf(value: unknown, codec: BodyCodec): Uint8Array | string {
-  if (value instanceof Uint8Array) return value;
-  return typeof value === 'string' && codec !== jsonCodec ? value : codec.encode(value);
 }
 
 function replyMessage(

@@ -10,12 +10,12 @@ import type { Logger } from '../../support/logger.js';
 import { systemRandom } from '../../support/random.js';
 import { parseAddress } from '../common/pattern.js';
 import { loadSchema } from '../messages/body-schema.js';
-import { assertValid, type MessageWire, validated } from '../messages/message-body.js';
+import { type MessageWire, validated } from '../messages/message-body.js';
 import { assertFits, encoded, type FieldsOf, type MessageFields } from '../messages/outgoing.js';
 import { isRequestDefinition, type RequestDefinition } from '../messages/request-definition.js';
-import { type Given, toTopicDefinition } from '../messages/topic-definition.js';
+import { type Given, type TopicDefinition, toTopicDefinition } from '../messages/topic-definition.js';
 import type { ReplyChannel } from './reply-channel.js';
-import { bodyOf, requestProperties } from './reply-message.js';
+import { requestProperties } from './reply-message.js';
 
 /** The other fields of a request's message, its timeout, and a signal that ends the wait early. */
 export interface RequestCallOptions extends MessageFields, CallOptions {}
@@ -57,7 +57,8 @@ export class RocketMQRequester {
    * @param pattern `topic` or `topic:tag`, as in `@MessagePattern`, or a definition, as in `@RocketMQReply`
    * @param options `timeoutMs` bounds send and answer together; default: that of the module option `requests`
    * @returns what the handler returned; undefined when it returned nothing
-   * @throws RemoteHandlerError with name and message of the handler's error
+   * @throws RemoteHandlerError with name, message and code of the handler's error; code `INVALID_REPLY` when the handler's answer cannot be
+   * sent: the request took effect
    * @throws TransportError `DEADLINE_EXCEEDED` when no answer arrived in time: whether the request took effect is unknown
    * @throws StateError `INVALID_REPLY` when the answer cannot be decoded or does not fit its schema: the request took effect
    * @throws UsageError, also when the data does not fit the schema, or another error of a send; nothing was sent then
@@ -69,25 +70,29 @@ export class RocketMQRequester {
     options?: FieldsOf<'normal'> & CallOptions,
   ): Promise<Answer>;
   async request(target: string | RequestDefinition, data: unknown, options: RequestCallOptions = {}): Promise<unknown> {
-    if (!isRequestDefinition(target)) return this.asked(target, data, options);
+    if (!isRequestDefinition(target)) return this.asked(target, undefined, data, options);
     const { pattern, topic, answer } = target;
     assertFits(topic, options);
-    await assertValid(topic, data);
     // A missing package must be noticed before the request takes effect.
     await loadSchema(answer);
-    const { value, problem } = await validated(answer, await this.asked(pattern, data, options));
+    const { value, problem } = await validated(answer, await this.asked(pattern, topic, data, options));
     if (problem === undefined) return value;
     const text = `the answer to "${pattern}" does not fit its schema (${problem}); the request took effect`;
     throw new StateError('INVALID_REPLY', text, { outcome: 'unknown' });
   }
 
-  private async asked(pattern: string, data: unknown, options: RequestCallOptions): Promise<unknown> {
+  private async asked(
+    pattern: string,
+    definition: TopicDefinition | undefined,
+    data: unknown,
+    options: RequestCallOptions,
+  ): Promise<unknown> {
     const { producer, replies, defaultTimeoutMs } = this.running();
     const { timeoutMs = defaultTimeoutMs, signal, ...fields } = options;
     assertTimeout(timeoutMs);
     const requestId = systemRandom.uuid();
     const properties = { ...fields.properties, ...requestProperties(replies.addressOf(requestId)) };
-    const message = await this.message(pattern, data, { ...fields, properties });
+    const message = await this.message(pattern, definition, data, { ...fields, properties });
     return withDeadline(`request to "${pattern}"`, timeoutMs, signal, async (deadline) => {
       const answer = replies.expect(requestId);
       try {
@@ -104,17 +109,24 @@ export class RocketMQRequester {
   async emit(pattern: unknown, data: unknown, fields: MessageFields): Promise<SendReceipt> {
     const { producer } = this.port;
     if (producer === undefined) throw this.port.whyNot;
-    return producer.send(await this.message(pattern, data, fields));
+    return producer.send(await this.message(pattern, undefined, data, fields));
   }
 
-  private message(pattern: unknown, data: unknown, fields: MessageFields): Promise<OutgoingMessage> {
+  private message(
+    pattern: unknown,
+    definition: TopicDefinition | undefined,
+    data: unknown,
+    fields: MessageFields,
+  ): Promise<OutgoingMessage> {
     const { topic, tag } = parseAddress(pattern);
     if (tag !== undefined && fields.tag !== undefined && fields.tag !== tag) {
       const text = `message to "${String(pattern)}": the record has another tag, "${fields.tag}"; nothing was sent`;
       throw new UsageError('TAG_GIVEN_TWICE', text, 'tag');
     }
     const all = tag === undefined ? fields : { ...fields, tag };
-    const body = typeof data === 'string' ? bodyOf(data, this.wire.codec) : data;
+    if (definition !== undefined) return encoded(definition, data, all, this.wire);
+    // Handlers of patterns decode a string by the codec, too.
+    const body = typeof data === 'string' ? this.wire.codec.encode(data) : data;
     return encoded(toTopicDefinition(topic), body, all, this.wire);
   }
 
