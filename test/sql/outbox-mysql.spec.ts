@@ -91,6 +91,16 @@ describeWithMySql('an outbox on', (product) => {
     },
   );
 
+  it('keeps quotes and backslashes where the mode NO_BACKSLASH_ESCAPES stores what drivers escape', async () => {
+    const literal = mysql.createPool({ ...server.address, connectionLimit: 1 });
+    pools.push(literal);
+    await literal.query("SET SESSION sql_mode = CONCAT(@@sql_mode, ',NO_BACKSLASH_ESCAPES')");
+    const message = { topic: 'steps', body: '"\\', messageGroup: "'\\", keys: ['"\\'], properties: { '"': "'" } };
+    await database(literal).transaction((tx) => outbox.add(tx, message));
+    await relayOn({ database: database(literal) }).runOnce();
+    expect(sent).toMatchObject([{ ...message, body: Buffer.from('"\\') }]);
+  });
+
   it.each(['utf8mb4', 'utf8', 'latin1'])(
     'parks a message whose error is long, by the character set %s',
     async (charset) => {

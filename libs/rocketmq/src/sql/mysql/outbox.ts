@@ -41,11 +41,14 @@ async function insert(tx: SqlExecutor, table: string, id: string, columns: Outbo
   const { topic, messageGroup, fields, body } = columns;
   const text =
     `INSERT INTO ${quoted(table, '`')} (\`id\`, \`topic\`, \`message_group\`, \`fields\`, \`body\`, \`created_at\`) ` +
-    'VALUES (?, ?, UNHEX(?), ?, FROM_BASE64(?), UTC_TIMESTAMP(3))';
-  await tx.query(text, [id, topic, hexOf(messageGroup), asciiOf(fields), body]);
+    'VALUES (?, ?, UNHEX(?), UNHEX(?), FROM_BASE64(?), UTC_TIMESTAMP(3))';
+  await tx.query(text, [id, topic, hexOf(messageGroup), hexOf(asciiOf(fields)), body]);
 }
 
-/** Strings of others are passed as hexadecimal digits: a connection with the character set latin1 would change or lose characters. */
+/**
+ * Strings of others are passed as hexadecimal digits: a connection with the character set latin1 would change or lose characters, and drivers escape quotes
+ * with backslashes that the mode NO_BACKSLASH_ESCAPES stores.
+ */
 function hexOf(text: string | null): string | null {
   return text === null ? null : Buffer.from(text).toString('hex');
 }
@@ -54,7 +57,7 @@ function ofHex(hex: string | null): string | null {
   return hex === null ? null : Buffer.from(textOf(hex), 'hex').toString();
 }
 
-/** The same JSON without characters that depend on the character set of the connection. */
+/** The same JSON without characters that depend on the character set of the connection that reads it. */
 function asciiOf(json: string): string {
   return json.replace(/[\u007f-\uffff]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
