@@ -102,7 +102,7 @@ describeWithPostgres('the sql kit on PostgreSQL', () => {
     expect(rows).toEqual([[{ name: '2B' }], [{ name: '2C' }], []]);
   });
 
-  it('rejects what is not in a transaction', () => {
+  it('rejects what is not in a transaction', async () => {
     const { knex, kysely, orm, prisma } = orms.clients;
     const executors = [
       () => typeormExecutor(clients.dataSource.manager),
@@ -113,6 +113,8 @@ describeWithPostgres('the sql kit on PostgreSQL', () => {
       () => mikroOrmExecutor(orm.em.fork()),
     ];
     for (const executor of executors) expect(executor).toThrow('NO_TRANSACTION');
+    const inPool = new Outbox().add(pool(), { topic: 'seats', body: 'x' });
+    await expect(inPool).rejects.toMatchObject({ code: 'NO_TRANSACTION' });
   });
 
   it('fails a transaction of pg that the database did not commit', async () => {

@@ -4,6 +4,7 @@ import { HOUR_MS } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
 import { type ClsTransactions, demand } from './cls-transactions.js';
 import { dialectOf } from './dialect.js';
+import { assertTransaction } from './misuse.js';
 import { assertReady } from './readiness.js';
 import { assertRetention, purge } from './retention.js';
 import { type RetryPolicy, retrySpanMs } from './retry-span.js';
@@ -80,12 +81,13 @@ export class Inbox {
    * @param key a business key; or the message, which stands for its consumer group and message id
    * @throws what `work` throws; let it pass, so that `tx` is rolled back and the key is free again
    * @throws UsageError `ILLEGAL_KEY` for a key that is empty, has NUL in it or is not well-formed Unicode, and on MySQL for one of more than 1020 bytes; `NO_TRANSACTION` without `tx` and outside
-   *   of `@Transactional()`
+   *   of `@Transactional()`, and for a database or a pool
    */
   once<T>(tx: SqlExecutor, key: string | InboxMessage, work: () => Promise<T>): Promise<InboxResult<T>>;
   once<T>(key: string | InboxMessage, work: () => Promise<T>): Promise<InboxResult<T>>;
   async once<T>(...args: OnceArguments<T>): Promise<InboxResult<T>> {
     const [tx, key, work] = args.length === 3 ? args : ([demand(this.transactions), ...args] as const);
+    assertTransaction(tx);
     if (await dialectOf(tx).insertKey(tx, this.table, keyOf(key))) return { first: true, result: await work() };
     this.telemetry?.inboxHit(typeof key === 'string' ? undefined : key.consumerGroup);
     return { first: false };

@@ -1,11 +1,23 @@
 // Errors for what a caller has to put right: a connection where a transaction must be, and tables that are not there.
 
 import { StateError, UsageError } from '../support/errors.js';
+import type { SqlExecutor } from './sql-port.js';
 
 /** @param what what was passed @param by what passes the right one to its callback @param field the argument */
 export function noTransaction(what: string, by: string, field: string): UsageError {
   const text = `${what} does not belong to a transaction; use the one that ${by} passes to its callback`;
   return new UsageError('NO_TRANSACTION', text, field);
+}
+
+/**
+ * @param tx where a transaction must be
+ * @throws UsageError `NO_TRANSACTION` for a database or a pool: each of its statements would be committed by itself
+ */
+export function assertTransaction(tx: SqlExecutor): void {
+  const { transaction, totalCount } = tx as { readonly transaction?: unknown; readonly totalCount?: unknown };
+  if (transaction === undefined && totalCount === undefined) return;
+  const what = transaction === undefined ? 'this pool' : 'this database';
+  throw noTransaction(what, transaction === undefined ? 'poolDatabase(pool).transaction()' : 'its transaction()', 'tx');
 }
 
 /** @param problem what is missing */

@@ -8,6 +8,7 @@ import { positive, positiveInteger } from '../support/options.js';
 import { systemRandom } from '../support/random.js';
 import { type ClsTransactions, demand } from './cls-transactions.js';
 import { dialectOf } from './dialect.js';
+import { assertTransaction } from './misuse.js';
 import { type OutboxMessage, toColumns } from './outbox-message.js';
 import { assertReady } from './readiness.js';
 import { purge } from './retention.js';
@@ -90,12 +91,13 @@ export class Outbox {
    * @param tx the object that a transaction of the database passes to its callback. Default: the transaction of `@Transactional()`
    * @returns the id: the message id under which consumers get it, and its property `rocketmq-outbox-id`
    * @throws UsageError that names the field, for a message that no server would accept; `NO_TRANSACTION` without `tx` and outside of
-   *   `@Transactional()`
+   *   `@Transactional()`, and for a database or a pool
    */
   add(tx: SqlExecutor, message: OutboxMessage): Promise<string>;
   add(message: OutboxMessage): Promise<string>;
   async add(...args: [SqlExecutor, OutboxMessage] | [OutboxMessage]): Promise<string> {
     const [tx, message] = args.length === 2 ? args : ([demand(this.transactions), ...args] as const);
+    assertTransaction(tx);
     const nowMs = this.clock.nowMs();
     const id = this.ids.next(nowMs);
     const written = this.telemetry?.outboxMessage(message) ?? message;

@@ -295,8 +295,17 @@ describe('Inbox', () => {
     expect(await step('inventory', 'B')).toEqual({ first: true, result: 'done' });
   });
 
+  it('rejects a database in place of its transaction, as the outbox does', async () => {
+    const misused = [
+      inbox.once(database, 'order-1', async () => 1),
+      new Outbox().add(database, { topic: 't', body: 'x' }),
+    ];
+    for (const one of misused) await expect(one).rejects.toMatchObject({ code: 'NO_TRANSACTION', field: 'tx' });
+    expect([await rowsOf('rocketmq_inbox'), await rowsOf('rocketmq_outbox')]).toEqual([[], []]);
+  });
+
   it('rejects an empty key', async () => {
-    const once = (key: string | InboxMessage) => inbox.once(database, key, async () => 1);
+    const once = (key: string | InboxMessage) => database.transaction((tx) => inbox.once(tx, key, async () => 1));
     await expect(once('')).rejects.toBeInstanceOf(UsageError);
     await expect(once({ consumerGroup: 'inventory', messageId: '' })).rejects.toBeInstanceOf(UsageError);
   });
@@ -304,7 +313,7 @@ describe('Inbox', () => {
   it('deletes keys after its retention, in batches', async () => {
     const old = `now() - interval '8 days', 'old-' || n FROM generate_series(1, 2500) n`;
     await database.exec(`INSERT INTO rocketmq_inbox (created_at, key) SELECT ${old}`);
-    await inbox.once(database, 'order-1', async () => 1);
+    await database.transaction((tx) => inbox.once(tx, 'order-1', async () => 1));
     expect(await inbox.purge(database)).toBe(2_500);
     expect(await rowsOf('rocketmq_inbox')).toMatchObject([{ key: 'order-1' }]);
   });
