@@ -102,6 +102,8 @@ export default defineConfig({
   title: 'nestjs-rocketmq',
   description: 'Apache RocketMQ 5 for NestJS',
   lang: 'en',
+  // Where the site is published: of a project's pages, below its name.
+  base: process.env.DOCS_BASE ?? '/',
   srcDir: '../',
   srcExclude: ['site/**', 'examples/**'],
   outDir: './.vitepress/dist',
