@@ -55,10 +55,10 @@ describe('the options of a listener', () => {
     [{ filter: 7 }, /option filter must be tags/],
     [{ deadLetterTopic: { topic: 'x' } }, /option deadLetterTopic must be a non-empty string/],
     [{ interceptors: [1] }, /option interceptors must be a list of functions/],
-    [{ batch: { maxSize: 0, maxWaitMs: 1 } }, /option batch is invalid: maxSize must be/],
-    [{ batch: { maxSize: 1 } }, /option batch is invalid: maxWaitMs must be/],
-    [{ batch: { maxSize: 1, maxBytes: 0.5, maxWaitMs: 1 } }, /option batch is invalid: maxBytes must be/],
-    [{ batch: { maxSize: 1, maxWaitMs: 1, size: 2 } }, /option batch does not know size/],
+    [{ batch: { maxSize: 0, maxWaitMs: 1 } }, /option batch\.maxSize must be/],
+    [{ batch: { maxSize: 1 } }, /option batch\.maxWaitMs is missing/],
+    [{ batch: { maxSize: 1, maxBytes: 0.5, maxWaitMs: 1 } }, /option batch\.maxBytes must be/],
+    [{ batch: { maxSize: 1, maxWaitMs: 1, size: 2 } }, /option batch\.size is unknown/],
   ])('are rejected by name: %j', (options, problem) => {
     expect(refusal(options)).toThrow(problem);
   });

@@ -242,10 +242,10 @@ describe('provisioning', () => {
     await expect(start({ topics })).rejects.toMatchObject({ code: 'TOPIC_QUEUES_DISAGREE' });
     const wrong = (groups: object) => RocketMQModule.forRoot({ endpoints: 'a:1', groups } as RocketMQModuleOptions);
     expect(() => wrong({ shop: { backoff: [0.5] } })).toThrow(
-      'groups["shop"] is invalid: backoff must be milliseconds',
+      'groups["shop"]: option backoff must have integers above 0 only, not 0.5',
     );
     expect(() => wrong({ shop: { maxDeliveryAttempts: 0 } })).toThrow('maxDeliveryAttempts must be an integer');
-    expect(() => wrong({ shop: { retries: 3 } })).toThrow('groups["shop"] has the unknown field retries');
+    expect(() => wrong({ shop: { retries: 3 } })).toThrow('groups["shop"]: option retries is unknown');
     expect(() => defineTopic('a', { type: 'normal', queues: 0 })).toThrow('queues must be an integer from 1 to 1024');
   });
 

@@ -66,6 +66,40 @@ describe('the module options', () => {
     );
   });
 
+  it.each<[string, unknown, string]>([
+    ['nameServer', 9876, 'must be a non-empty string, not 9876'],
+    ['nameServer', null, 'must be a non-empty string, not null'],
+    ['proxies', ['a:8080'], 'must be a non-empty string, not an array'],
+    ['startTimeoutMs', null, 'must be a number of at least 1, not null'],
+    ['shutdownGraceMs', 5n, 'must be a number of at least 0, not 5n'],
+    ['namespace', 5n, 'must be a string, not 5n'],
+    ['producer', [], 'must be an object, not an array'],
+  ])('reject %s: %p by name', (field, value, problem) => {
+    expect(refusal({ endpoints: 'embedded:', [field]: value })).toThrow(
+      `[ILLEGAL_OPTION] RocketMQModule: option ${field} ${problem}`,
+    );
+  });
+
+  it.each<[string, object, string]>([
+    ['interceptors', { interceptors: {} }, 'must be a list of functions, not an object'],
+    ['compression', { compression: 'gzip' }, 'must be an object, not "gzip"'],
+    [
+      'compression.thresholdBytes',
+      { compression: { thresholdBytes: '5' } },
+      'must be an integer of at least 1, not the string "5"',
+    ],
+    ['compression.treshold', { compression: { treshold: 5 } }, 'is unknown; the options are thresholdBytes, level'],
+    ['brokerVersions', { brokerVersions: '5.3.0' }, 'must be a function, not "5.3.0"'],
+    ['maxAttempts', { maxAttempts: 2 ** 40 }, 'must be an integer from 1 to 2147483647, not 1099511627776'],
+    ['whenFull', { whenFull: 5n }, 'must be wait or refuse, not 5n'],
+    ['firstCheckAfterMs', { firstCheckAfterMs: 1 }, 'must be 310000 (localTransactionTimeoutMs plus 10 s)'],
+    ['topics', { topics: {} }, 'is unknown'],
+  ])('reject producer.%s by its path', (field, producer, problem) => {
+    const wrong = refusal({ endpoints: '127.0.0.1:9', producer });
+    expect(wrong).toThrow(`RocketMQModule: option producer.${field} ${problem}`);
+    expect(wrong).toThrow(expect.objectContaining({ field: `producer.${field}` }));
+  });
+
   it('reject hooks that are never called', () => {
     const wrong = (events: object) => expect(refusal({ endpoints: 'embedded:', events }));
     wrong({ onDeadLeter() {} }).toThrow(/option events has no hook onDeadLeter; the hooks are .*onDeadLetter/);
