@@ -109,6 +109,18 @@ export const withMethods =
       ? undefined
       : `must be ${what}, which has ${methods.join(' and ')}, not ${describe(value)}`;
 
+/** A list whose elements all pass a check. @param what the elements, in the plural */
+export const listOf =
+  (what: string, check: DeepCheck): DeepCheck =>
+  (value) => {
+    if (!Array.isArray(value)) return `must be a list of ${what}, not ${describe(value)}`;
+    for (const [index, one] of value.entries()) {
+      const fault = faultOf(`[${index}]`, check(one));
+      if (fault !== undefined) return fault;
+    }
+    return undefined;
+  };
+
 /** An object whose values all pass a check, under any name. */
 export const mapOf =
   (check: Check): DeepCheck =>
@@ -149,12 +161,18 @@ export function faultIn(given: object, { options, required = [], together }: Obj
     return { field: unknown, problem: `is unknown; the options are ${Object.keys(options).join(', ')}` };
   }
   for (const [field, value] of Object.entries(given)) {
-    const wrong = value === undefined ? undefined : options[field]?.(value);
-    if (typeof wrong === 'string') return { field, problem: wrong };
-    if (wrong !== undefined) return { field: `${field}.${wrong.field}`, problem: wrong.problem };
+    const fault = value === undefined ? undefined : faultOf(field, options[field]?.(value));
+    if (fault !== undefined) return fault;
   }
   const missing = required.find((field) => (given as Readonly<Record<string, unknown>>)[field] === undefined);
   return missing === undefined ? together?.(given as never) : { field: missing, problem: 'is missing' };
+}
+
+/** What a check has found, with the path of the field. */
+function faultOf(field: string, found: ReturnType<DeepCheck>): Fault | undefined {
+  if (found === undefined) return undefined;
+  if (typeof found === 'string') return { field, problem: found };
+  return { field: `${field}${found.field.startsWith('[') ? '' : '.'}${found.field}`, problem: found.problem };
 }
 
 /** @param where begins the message: `RocketMQModule: ` @throws UsageError that names the option */

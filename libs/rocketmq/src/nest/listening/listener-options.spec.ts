@@ -1,6 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { assertListenerOptions, backoffPolicyOf, mergedOptions } from './listener-options.js';
 
+const exponential = (more: object): object => ({ kind: 'exponential', initialMs: 1, maxMs: 5, multiplier: 2, ...more });
+
 describe('the options of a listener', () => {
   const refusal =
     (options: object, place: Parameters<typeof assertListenerOptions>[1] = 'decorator'): (() => void) =>
@@ -48,7 +50,11 @@ describe('the options of a listener', () => {
     [{ backoff: [] }, /option backoff/],
     [{ backoff: [1, '2'] }, /option backoff/],
     [{ backoff: { kind: 'exponential', initialMs: 1 } }, /option backoff/],
-    [{ backoff: { kind: 'other' } }, /option backoff/],
+    [{ backoff: { kind: 'other' } }, /option backoff\.kind must be exponential or customized, not "other"/],
+    [{ backoff: exponential({ maxMs: 0 }) }, /option backoff\.maxMs must be at least initialMs \(1\), not 0/],
+    [{ backoff: exponential({ multiplier: 0 }) }, /option backoff\.multiplier must be a number of at least 1, not 0/],
+    [{ backoff: exponential({ maxMs: '5' }) }, /option backoff\.maxMs must be .*, not the string "5"/],
+    [{ backoff: exponential({ factor: 2 }) }, /option backoff\.factor is unknown/],
     [{ backoff: -1 }, /option backoff/],
     [{ retryOn: ['NoStock'] }, /option retryOn must be a list of error classes or a function/],
     [{ deadLetterOn: Symbol('x') }, /option deadLetterOn/],

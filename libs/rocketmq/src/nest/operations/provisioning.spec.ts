@@ -244,6 +244,10 @@ describe('provisioning', () => {
     expect(() => wrong({ shop: { backoff: [0.5] } })).toThrow(
       'groups["shop"]: option backoff must have integers above 0 only, not 0.5',
     );
+    const backoff = { kind: 'exponential', initialMs: 10, maxMs: 5, multiplier: 2 };
+    expect(() => wrong({ shop: { backoff } })).toThrow(
+      'groups["shop"]: option backoff.maxMs must be at least initialMs (10), not 5',
+    );
     expect(() => wrong({ shop: { maxDeliveryAttempts: 0 } })).toThrow('maxDeliveryAttempts must be an integer');
     expect(() => wrong({ shop: { retries: 3 } })).toThrow('groups["shop"]: option retries is unknown');
     expect(() => defineTopic('a', { type: 'normal', queues: 0 })).toThrow('queues must be an integer from 1 to 1024');

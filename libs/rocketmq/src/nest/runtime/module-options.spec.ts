@@ -100,6 +100,24 @@ describe('the module options', () => {
     expect(wrong).toThrow(expect.objectContaining({ field: `producer.${field}` }));
   });
 
+  it('reject a topic that is none', () => {
+    const wrong = (...topics: unknown[]) => expect(refusal({ endpoints: '127.0.0.1:9', topics }));
+    wrong({ name: 'a', type: 'nomal' }).toThrow(
+      'RocketMQModule: option topics[0].type must be normal or fifo or delay or transaction or priority or lite, not "nomal"',
+    );
+    wrong({ name: 'a', type: 'normal' }, 'b').toThrow('option topics[1] must be a topic from defineTopic(), not "b"');
+    wrong(null).toThrow('option topics[0] must be a topic from defineTopic(), not null');
+    wrong({ name: 'a', type: 'normal' }).not.toThrow();
+  });
+
+  it('reject proxies without name servers, which they are added to', () => {
+    const proxies = 'a:8080';
+    expect(refusal({ endpoints: 'a:8081', proxies })).toThrow('option proxies needs nameServer');
+    expect(refusal({ endpoints: 'a:8081', proxies, nameServer: 'a:9876' })).not.toThrow();
+    expect(refusal({ endpoints: 'name-server:a:9876', proxies })).not.toThrow();
+    expect(refusal({ endpoints: 'embedded:', proxies })).not.toThrow();
+  });
+
   it('reject hooks that are never called', () => {
     const wrong = (events: object) => expect(refusal({ endpoints: 'embedded:', events }));
     wrong({ onDeadLeter() {} }).toThrow(/option events has no hook onDeadLeter; the hooks are .*onDeadLetter/);

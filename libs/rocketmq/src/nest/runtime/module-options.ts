@@ -4,23 +4,26 @@ import { areNameServers, canonicalEndpoints, endpointKey, parseEndpoints } from 
 import type { ConsumerEvents } from '../../consumer/model/consumer-events.js';
 import type { ProducerEvents } from '../../producer/producer-events.js';
 import { PRODUCER_CHECKS } from '../../producer/producer-options.js';
-import { consumerGroupNameProblem } from '../../protocol/model/names.js';
+import { TOPIC_TYPES } from '../../protocol/model/message.js';
+import { consumerGroupNameProblem, topicNameProblem } from '../../protocol/model/names.js';
 import { SECOND_MS } from '../../support/clock.js';
 import { UsageError } from '../../support/errors.js';
 import type { Logger } from '../../support/logger.js';
 import {
   aBoolean,
   aFunction,
-  aListOf,
   anObject,
   anObjectOf,
   anyText,
   assertOptions,
   aText,
   atLeast,
+  type Check,
   callbacks,
   checkedElsewhere,
   describe,
+  type Fault,
+  listOf,
   type OptionChecks,
   oneOf,
   withMethods,
@@ -28,6 +31,7 @@ import {
 import { NestLoggerAdapter } from '../common/nest-logger.js';
 import { assertListenerOptions } from '../listening/listener-options.js';
 import { type BodyCodec, jsonCodec } from '../messages/message-body.js';
+import { aHook } from '../messages/message-hooks.js';
 import { type ResourceNames, resourceNames } from '../messages/resource-names.js';
 import { assertGroups } from '../operations/declarations.js';
 import type { RocketMQRequestOptions } from '../sending/reply-channel.js';
@@ -90,19 +94,41 @@ const OF_REQUESTS: OptionChecks<RocketMQRequestOptions> = {
   timeoutMs: atLeast(1),
 };
 
-function isHook(one: unknown): boolean {
-  return typeof one === 'function' || (typeof one === 'object' && one !== null);
+function nameCheck(problemOf: (name: string) => string | undefined): Check {
+  return (value) => {
+    if (typeof value !== 'string') return anyText(value);
+    const problem = problemOf(value);
+    return problem && `${describe(value)} ${problem}`;
+  };
+}
+
+/** What a name may begin with; it may be empty. */
+function prefixCheck(problemOf: (name: string) => string | undefined): Check {
+  const check = nameCheck(problemOf);
+  return (value) => (value === '' ? undefined : check(value));
+}
+
+/** A topic need not come from `defineTopic()`. */
+function aTopic(value: unknown): string | Fault | undefined {
+  const { name, type } = Object(value) as { readonly name?: unknown; readonly type?: unknown };
+  if (typeof name !== 'string') return `must be a topic from defineTopic(), not ${describe(value)}`;
+  const problem = type === undefined ? undefined : oneOf(...TOPIC_TYPES)(type);
+  return problem === undefined ? undefined : { field: 'type', problem };
+}
+
+/** Without name servers, and without the embedded broker, which needs none. */
+function proxiesFault({ endpoints, nameServer, proxies }: RocketMQModuleOptions): Fault | undefined {
+  const isNeeded = proxies !== undefined && nameServer === undefined && targetOf(endpoints).kind === 'cluster';
+  if (!isNeeded || areNameServers(endpoints ?? '')) return undefined;
+  return { field: 'proxies', problem: 'needs nameServer' };
 }
 
 const CHECKS: OptionChecks<RocketMQModuleOptions> = {
   endpoints: checkedElsewhere,
-  consumerGroup: (value) => {
-    const problem = anyText(value) ?? consumerGroupNameProblem(value as string);
-    return problem?.startsWith('must') ? problem : problem && `${describe(value)} ${problem}`;
-  },
+  consumerGroup: nameCheck(consumerGroupNameProblem),
   namespace: anyText,
-  topicPrefix: anyText,
-  groupPrefix: anyText,
+  topicPrefix: prefixCheck(topicNameProblem),
+  groupPrefix: prefixCheck(consumerGroupNameProblem),
   resolveTopic: aFunction,
   tls: checkedElsewhere,
   credentials: checkedElsewhere,
@@ -113,15 +139,12 @@ const CHECKS: OptionChecks<RocketMQModuleOptions> = {
   clock: withMethods('a Clock', 'nowMs'),
   logger: withMethods('a Logger', 'debug', 'info', 'warn', 'error'),
   codec: withMethods('a BodyCodec', 'encode', 'decode'),
-  hooks: aListOf('objects with outgoing and incoming, or of classes with these methods', isHook),
+  hooks: listOf('objects with outgoing and incoming, or of classes with these methods', aHook),
   defaults: anObject,
   listeners: anObject,
   unknownListeners: oneOf('error', 'ignore'),
   consumers: aBoolean,
-  topics: (value) =>
-    Array.isArray(value) && value.every((one) => typeof one?.name === 'string')
-      ? undefined
-      : 'must be a list of topics from defineTopic()',
+  topics: listOf('topics from defineTopic()', aTopic),
   producer: anObjectOf({ options: OF_PRODUCER, together: PRODUCER_CHECKS.together }),
   nameServer: aText,
   proxies: aText,
@@ -140,7 +163,7 @@ const CHECKS: OptionChecks<RocketMQModuleOptions> = {
 
 /** @throws UsageError that names the field */
 export function checkOptions(options: RocketMQModuleOptions): CheckedOptions {
-  assertOptions(options, { options: CHECKS }, 'RocketMQModule: ');
+  assertOptions(options, { options: CHECKS, together: proxiesFault }, 'RocketMQModule: ');
   assertListenerOptions('RocketMQModule: option defaults', 'defaults', options.defaults ?? {});
   for (const [name, overrides] of Object.entries(options.listeners ?? {})) {
     assertListenerOptions(`RocketMQModule: option listeners[${JSON.stringify(name)}]`, 'listeners', overrides);

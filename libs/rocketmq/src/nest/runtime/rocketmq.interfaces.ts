@@ -113,7 +113,7 @@ export interface RocketMQModuleOptions extends NamingOptions, ModuleListenerOpti
   readonly nameServer?: string;
   /**
    * The remoting addresses of proxies in cluster mode: `proxy1:8080;proxy2:8080`. Brokers do not know the gRPC clients of such proxies, so
-   * that without it `groupClients()` of the admin client and the console do not list them. Needs `nameServer`. Default: none.
+   * that without it `groupClients()` of the admin client and the console do not list them. Needs `nameServer`. Default: none. Ignored with `embedded:`.
    */
   readonly proxies?: string;
   /**
