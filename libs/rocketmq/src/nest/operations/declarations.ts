@@ -119,14 +119,15 @@ function declaredTopics(topics: readonly TopicDefinition[], consumers: readonly 
     const handlers =
       known?.handlers ?? handling.filter(({ topic }) => topic.name === name).map((listener) => listener.name);
     const merged = { name, type: known?.type ?? type, queues: known?.queues ?? queues, handlers };
-    declared.set(name, merged.type === undefined ? ofDeadLetters(merged) : merged);
+    declared.set(name, ofDeadLetters(merged));
   }
   return [...declared.values()];
 }
 
 /** A cluster creates it at the first dead letter only, which is too late for listeners of it; with one queue, as here. */
 function ofDeadLetters(topic: DeclaredTopic): DeclaredTopic {
-  return topic.name.startsWith(deadLetterTopicOf('')) ? { ...topic, type: 'normal', queues: 1 } : topic;
+  const { name, type = 'normal', queues = 1 } = topic;
+  return name.startsWith(deadLetterTopicOf('')) ? { ...topic, type, queues } : topic;
 }
 
 function declaredGroup(

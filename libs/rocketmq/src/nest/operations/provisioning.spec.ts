@@ -9,6 +9,7 @@ import { type BrokerScript, ScriptedCluster } from '../../../../../test/support/
 import { until } from '../../../../../test/support/until.js';
 import { RocketMQAdmin } from '../../entries/admin.js';
 import {
+  DeadLetterError,
   deadLettersOf,
   defineRequest,
   defineTopic,
@@ -92,6 +93,39 @@ describe("provision: 'create'", () => {
     const { handled } = app.get(Shop);
     await until(() => handled.length > 0);
     expect(handled).toEqual(['a']);
+  });
+
+  it('creates a dead letter topic that is given by name as a normal one, the only type that it can have', async () => {
+    @Injectable()
+    class Parcels {
+      @RocketMQListener(Orders, { consumerGroup: 'parcels', deadLetterTopic: 'graves' })
+      handle({ id }: { id: string }): void {
+        throw new DeadLetterError(id);
+      }
+    }
+    const logger = recordingLogger();
+    const options = { topicPrefix: 't-', groups: {}, topics: [], logger } as const;
+    const app = await start({ ...options, provision: 'create' }, [Parcels]);
+    expect(await admin.describeTopic('t-graves')).toMatchObject({ type: 'normal', queues: 8 });
+    await app.get(RocketMQProducer).send(Orders, { id: 'a' }, { messageGroup: 'g' });
+    await until(() => broker.messages('t-graves').length > 0);
+    await start({ ...options, provision: 'check' }, [Parcels]);
+    expect(logger.lines.filter(([line]) => line.startsWith('warn'))).toEqual([]);
+  });
+
+  it('does not start with a dead letter topic of another type, which no dead letter could be sent to', async () => {
+    @Injectable()
+    class Parcels {
+      @RocketMQListener('parcels', { consumerGroup: 'parcels', deadLetterTopic: 'graves' })
+      handle(): void {}
+    }
+    for (const name of ['parcels', 'reminders']) broker.declareTopic({ name, type: 'delay' });
+    broker.declareTopic({ name: 'graves', type: 'fifo' });
+    broker.declareGroup({ name: 'parcels' });
+    await expect(start({ groups: {} }, [Parcels])).rejects.toThrow(/"graves".*fifo.*normal/);
+    await expect(start({ groups: {}, provision: 'check' }, [Parcels])).rejects.toMatchObject({
+      differences: ['topic "graves" is of type fifo on embedded, declared as normal'],
+    });
   });
 
   it('leaves what exists unchanged, and lists the differences in one warning', async () => {
