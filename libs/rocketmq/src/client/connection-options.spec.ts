@@ -10,6 +10,7 @@ describe('the options of a connection', () => {
     ['useBootstrapEndpoints', 'false', 'must be true or false, not "false"'],
     ['logger', {}, 'must be a Logger, which has'],
     ['addressMapping', {}, 'must be a function, not an object'],
+    ['tls', null, 'must be true, false or an object'],
     ['timeoutMs', 5, 'is unknown; the options are'],
   ])('are rejected by name: %s: %p', (field, value, problem) => {
     const refusal = (): Connection => new Connection({ endpoints: '127.0.0.1:9', [field]: value });

@@ -102,7 +102,7 @@ export function tlsOf({ endpoints, tls }: ConnectionOptions): boolean | TlsOptio
   if (scheme === 'http' && tls !== undefined && tls !== false) {
     throw contradiction('endpoints begins with "http://" and option tls is set');
   }
-  return tls ?? scheme === 'https';
+  return tls === undefined ? scheme === 'https' : tls;
 }
 
 function contradiction(what: string): UsageError {
