@@ -75,6 +75,14 @@ describe('an application that starts again after its topic was missing', () => {
     expect(await roundTrip(world, topic, { provision: 'create' })).toEqual([{ id: 'a' }]);
   });
 
+  contract("finds the dead letter topic that it names, with provision: 'create'", async (world) => {
+    const topic = await missed(world);
+    const deadLetterTopic = `${topic}-graves`;
+    const options = { provision: 'create', defaults: { deadLetterTopic } } as const;
+    expect(await roundTrip(world, topic, options)).toEqual([{ id: 'a' }]);
+    expect(await world.admin().describeTopic(deadLetterTopic)).toMatchObject({ type: 'normal' });
+  });
+
   contract('runs once somebody has entered the command that the error prints', async (world) => {
     const topic = await missed(world);
     const { nameServer } = world.backend;

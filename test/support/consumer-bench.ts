@@ -1,7 +1,8 @@
 // The setup of the push consumer's specs: a broker on a manual clock, a producer, consumers that are closed after each case, and a
 // journal of events.
 
-import { Connection, type ConnectionOptions } from '../../libs/rocketmq/src/client/connection.js';
+import { Connection } from '../../libs/rocketmq/src/client/connection.js';
+import type { ConnectionOptions } from '../../libs/rocketmq/src/client/connection-options.js';
 import type { MessageListener } from '../../libs/rocketmq/src/consumer/listeners/message-listener.js';
 import type { ConsumerEvents } from '../../libs/rocketmq/src/consumer/model/consumer-events.js';
 import type { MessageHandler } from '../../libs/rocketmq/src/consumer/model/handler.js';

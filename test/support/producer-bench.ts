@@ -1,7 +1,9 @@
 // The setup of the producer specs: a broker, a connection, and producers that are closed after each case.
 
-import { Connection, type ConnectionOptions } from '../../libs/rocketmq/src/client/connection.js';
-import { Producer, type ProducerOptions } from '../../libs/rocketmq/src/producer/producer.js';
+import { Connection } from '../../libs/rocketmq/src/client/connection.js';
+import type { ConnectionOptions } from '../../libs/rocketmq/src/client/connection-options.js';
+import { Producer } from '../../libs/rocketmq/src/producer/producer.js';
+import type { ProducerOptions } from '../../libs/rocketmq/src/producer/producer-options.js';
 import { TestBroker, type TestBrokerOptions } from '../../libs/rocketmq/src/testing/test-broker.js';
 
 /** One strict broker, and connections on its clock. */

@@ -8,7 +8,8 @@ import { Connection } from '../../libs/rocketmq/src/client/connection.js';
 import { PushConsumer } from '../../libs/rocketmq/src/consumer/push-consumer.js';
 import type { PushConsumerOptions } from '../../libs/rocketmq/src/consumer/push-consumer-options.js';
 import { SimpleConsumer } from '../../libs/rocketmq/src/consumer/simple/simple-consumer.js';
-import { Producer, type ProducerOptions } from '../../libs/rocketmq/src/producer/producer.js';
+import { Producer } from '../../libs/rocketmq/src/producer/producer.js';
+import type { ProducerOptions } from '../../libs/rocketmq/src/producer/producer-options.js';
 
 /** Everything that it creates ends with `close()`. */
 export class TimeBench {

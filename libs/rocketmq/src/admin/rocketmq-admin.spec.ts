@@ -162,4 +162,14 @@ describe('RocketMQAdmin', () => {
   it.each(['', 'host', 'host:', 'a:1,b:2', 'http://host:9876/'])('rejects "%s" as name server', (nameServer) => {
     expect(() => new RocketMQAdmin({ nameServer })).toThrow('host:port');
   });
+
+  it.each<[string, unknown, string]>([
+    ['nameServer', 9876, 'must be a string, not 9876'],
+    ['nameServer', undefined, 'is missing'],
+    ['timeoutMs', '5', 'must be a number above 0, not the string "5"'],
+    ['proxy', 'a:8080', 'is unknown; the options are'],
+  ])('rejects an invalid option by name: %s: %p', (field, value, problem) => {
+    const refusal = (): RocketMQAdmin => new RocketMQAdmin({ nameServer: 'a:1', [field]: value });
+    expect(refusal).toThrow(`[ILLEGAL_OPTION] option ${field} ${problem}`);
+  });
 });

@@ -9,6 +9,15 @@ import { RemotingClient } from '../remoting/remoting-client.js';
 import type { CallOptions } from '../support/deadline.js';
 import { StateError, UsageError } from '../support/errors.js';
 import { type Logger, silentLogger } from '../support/logger.js';
+import {
+  anyText,
+  aPositiveNumber,
+  assertOptions,
+  aText,
+  checkedElsewhere,
+  type OptionChecks,
+  withMethods,
+} from '../support/options.js';
 import { resolveTls, type TlsOptions } from '../support/tls.js';
 import { type BrokerClocks, brokerClocks } from './broker-clocks.js';
 import { type BrokerVersions, brokerVersions } from './broker-versions.js';
@@ -77,6 +86,16 @@ export interface RocketMQAdminOptions {
   readonly logger?: Logger;
 }
 
+const CHECKS: OptionChecks<RocketMQAdminOptions> = {
+  nameServer: anyText,
+  proxies: anyText,
+  cluster: aText,
+  timeoutMs: aPositiveNumber,
+  credentials: checkedElsewhere,
+  tls: checkedElsewhere,
+  logger: withMethods('a Logger', 'debug', 'info', 'warn', 'error'),
+};
+
 const DEFAULT_TIMEOUT_MS = 3000;
 const ADDRESS = /^(\[[0-9a-fA-F:.]+\]|[^:\s]+):\d{1,5}$/;
 
@@ -98,6 +117,7 @@ export class RocketMQAdmin {
   private readonly groups: GroupAdmin;
 
   constructor(options: RocketMQAdminOptions) {
+    assertOptions(options, { options: CHECKS, required: ['nameServer'] });
     const nameServers = parseAddresses('nameServer', options.nameServer);
     this.proxies = options.proxies === undefined ? [] : parseAddresses('proxies', options.proxies);
     const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;

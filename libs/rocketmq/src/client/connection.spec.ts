@@ -2,7 +2,8 @@ import { createHmac } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { RecordingServer } from '../../../../test/support/recording-server.js';
 import { Producer } from '../producer/producer.js';
-import { Connection, type ConnectionOptions } from './connection.js';
+import { Connection } from './connection.js';
+import type { ConnectionOptions } from './connection-options.js';
 import { parseEndpoints } from './endpoint.js';
 
 const CREDENTIALS = { accessKey: 'AK', secretKey: 'geheim-ü', sessionToken: 'token' };

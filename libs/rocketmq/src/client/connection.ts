@@ -1,16 +1,15 @@
 // What the clients of one cluster share: endpoints, credentials and channels. Roles and their ids are in client.ts.
 
 import { hostname } from 'node:os';
-import { type CredentialsProvider, CredentialsSource, isHeaderText } from '../protocol/credentials/credentials.js';
-import { type Credentials, METADATA, Signer } from '../protocol/credentials/metadata.js';
+import { CredentialsSource } from '../protocol/credentials/credentials.js';
+import { METADATA, Signer } from '../protocol/credentials/metadata.js';
 import { type CheckpointHook, checkpointsOf } from '../support/checkpoints.js';
 import { type Clock, SystemClock } from '../support/clock.js';
 import { monotonicMs, realTimeIn } from '../support/deadline.js';
-import { StateError, UsageError } from '../support/errors.js';
+import { StateError } from '../support/errors.js';
 import { type Logger, silentLogger, unfailing } from '../support/logger.js';
-import { positive } from '../support/options.js';
 import { type Random, systemRandom } from '../support/random.js';
-import { type ResolvedTls, resolveTls, type TlsOptions } from '../support/tls.js';
+import { type ResolvedTls, resolveTls } from '../support/tls.js';
 import { Calls } from './calls.js';
 import {
   EMBEDDED_CAPABILITIES,
@@ -19,6 +18,7 @@ import {
   type ServerCapabilities,
 } from './capabilities.js';
 import type { Channel, ChannelFactory } from './channel.js';
+import { assertConnectionOptions, type ConnectionOptions, type Transport, tlsOf } from './connection-options.js';
 import {
   type Address,
   addressText,
@@ -28,7 +28,6 @@ import {
   isAddress,
   parseAddress,
   parseEndpoints,
-  schemeOf,
 } from './endpoint.js';
 import { EndpointChannel } from './endpoint-channel.js';
 import { GatewayCalls } from './gateway-calls.js';
@@ -42,48 +41,8 @@ const PROTOCOL_CLIENT_VERSION = '5.0.8';
 
 const DEFAULT_REQUEST_TIMEOUT_MS = 3_000;
 
-/** The gRPC implementation that carries the calls of a connection. */
-export type Transport = 'http2' | 'grpc-js';
-
-/** How to reach a cluster. */
-export interface ConnectionOptions {
-  /**
-   * Addresses of the cluster's gRPC proxies: `host:8081;host2:8081`. A leading `https://` enables TLS. Or of its name servers, for a
-   * cluster without a proxy: `name-server:host:9876;host2:9876`.
-   */
-  readonly endpoints: string;
-  /**
-   * Use TLS for every address of the cluster. `true`: the server's certificate must be signed by a CA that Node.js trusts, and contain
-   * the name of the host. Default: false, or true if `endpoints` begins with `https://`.
-   */
-  readonly tls?: boolean | TlsOptions;
-  /** The namespace of the cluster. The open-source server does not isolate topics by it. Refused with `name-server:`. Default: none. */
-  readonly namespace?: string;
-  /** Required when the server checks access (ACL). A function is called repeatedly, so that keys can be rotated. Default: none. */
-  readonly credentials?: Credentials | CredentialsProvider;
-  /** How often the function in `credentials` is called, in milliseconds. Default: before the `expiresAt` that it returned, otherwise every minute. */
-  readonly credentialsRefreshMs?: number;
-  /** The default timeout of one request, in real time, in milliseconds. Default 3000. */
-  readonly requestTimeoutMs?: number;
-  /**
-   * Send everything to `endpoints`, whatever addresses the server advertises (NAT, Docker, port forwards). Refused with `name-server:`.
-   * Default false.
-   */
-  readonly useBootstrapEndpoints?: boolean;
-  /** Translates each address that the server advertises into one that this process can reach. Default: no translation. */
-  readonly addressMapping?: (address: Address) => Address;
-  /** Where log lines go. It is never closed, and errors that it throws are ignored. Default: nothing is logged. */
-  readonly logger?: Logger;
-  /**
-   * The gRPC implementation. `http2`: a lean one on node:http2, which uses half the CPU. `grpc-js`: the package `@grpc/grpc-js`.
-   * Refused with `name-server:`. Default `http2`.
-   */
-  readonly transport?: Transport;
-  /** The clock for business time (delays, leases, backoff). Pass the clock of a test broker to move time in tests. Default: the system clock. */
-  readonly clock?: Clock;
-  /** The source of randomness for ids and jitter. Default: the system's random source. */
-  readonly random?: Random;
-}
+const UNCHECKED =
+  "the server's certificate is not verified (tls.dangerouslyAcceptAnyCertificate): anyone on the network path can read and alter the traffic";
 
 /** A connection to one RocketMQ cluster, shared by any number of producers and consumers. Connects at first use. */
 export class Connection {
@@ -115,20 +74,13 @@ export class Connection {
 
   /** @throws UsageError that names the option; nothing is connected yet */
   constructor(options: ConnectionOptions) {
+    assertConnectionOptions(options);
     this.bootstrap = parseEndpoints(options.endpoints);
     this.hasProxy = !areNameServers(options.endpoints);
-    if (!this.hasProxy) checkWithoutProxy(options);
     this.namespace = options.namespace ?? '';
-    if (!isHeaderText(this.namespace)) {
-      throw new UsageError(
-        'ILLEGAL_OPTION',
-        'option namespace must be a string of printable ASCII characters',
-        'namespace',
-      );
-    }
-    this.requestTimeoutMs = positive('requestTimeoutMs', options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS);
+    this.requestTimeoutMs = options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS;
     this.logger = options.logger === undefined ? silentLogger : unfailing(options.logger);
-    const refreshMs = options.credentialsRefreshMs && positive('credentialsRefreshMs', options.credentialsRefreshMs);
+    const { credentialsRefreshMs: refreshMs } = options;
     this.credentials = new CredentialsSource(options.credentials, { refreshMs, logger: this.logger });
     this.tls = resolveTls(tlsOf(options), this.logger);
     if (this.tls?.acceptsAnyCertificate) this.logger.warn(UNCHECKED, { endpoints: endpointKey(this.bootstrap) });
@@ -168,13 +120,8 @@ export class Connection {
 
   private channelFactory(transport: Transport): ChannelFactory {
     if (transport === 'http2') return (address) => new Http2Channel(address, this.random, this.tls);
-    if (transport === 'grpc-js') {
-      const load = async (address: string) =>
-        new (await import('./wire/grpc-channel.js')).GrpcChannel(address, this.tls);
-      return (address) => new LazyChannel(address, () => load(address));
-    }
-    const text = `option transport must be "http2" or "grpc-js", not ${JSON.stringify(transport)}`;
-    throw new UsageError('ILLEGAL_OPTION', text, 'transport');
+    const load = async (address: string) => new (await import('./wire/grpc-channel.js')).GrpcChannel(address, this.tls);
+    return (address) => new LazyChannel(address, () => load(address));
   }
 
   /** The channel to an endpoint. @throws StateError `CLOSED` */
@@ -261,32 +208,4 @@ export class Connection {
     for (const calls of this.gateways) void calls.close();
     this.gateways.clear();
   }
-}
-
-/** @throws UsageError for an option that means nothing without a proxy, which would be ignored */
-function checkWithoutProxy({ namespace, transport, useBootstrapEndpoints }: ConnectionOptions): void {
-  const refused = (field: string, why: string): UsageError =>
-    new UsageError('ILLEGAL_OPTION', `option ${field} cannot be used with endpoints of name servers: ${why}`, field);
-  if (namespace) throw refused('namespace', 'it is a concept of proxies; use a prefix of the names instead');
-  if (transport !== undefined) throw refused('transport', 'it selects an implementation of gRPC');
-  if (useBootstrapEndpoints) throw refused('useBootstrapEndpoints', 'name servers carry no messages');
-}
-
-const UNCHECKED =
-  "the server's certificate is not verified (tls.dangerouslyAcceptAnyCertificate): anyone on the network path can read and alter the traffic";
-
-/** @throws UsageError when endpoints and the option contradict each other */
-function tlsOf({ endpoints, tls }: ConnectionOptions): boolean | TlsOptions | undefined {
-  const scheme = schemeOf(endpoints);
-  if (scheme === 'https' && tls === false) {
-    throw contradiction('endpoints begins with "https://" and option tls is false');
-  }
-  if (scheme === 'http' && tls !== undefined && tls !== false) {
-    throw contradiction('endpoints begins with "http://" and option tls is set');
-  }
-  return tls ?? scheme === 'https';
-}
-
-function contradiction(what: string): UsageError {
-  return new UsageError('ILLEGAL_OPTION', `${what}: they contradict each other, change one of them`, 'tls');
 }

@@ -4,7 +4,8 @@ import { EmbeddedBroker } from '../broker/embedded-broker.js';
 import { Producer } from '../producer/producer.js';
 import type { Credentials } from '../protocol/credentials/metadata.js';
 import type { Logger } from '../support/logger.js';
-import { Connection, type ConnectionOptions } from './connection.js';
+import { Connection } from './connection.js';
+import type { ConnectionOptions } from './connection-options.js';
 
 const USER = { accessKey: 'app', secretKey: 'open-sesame', sessionToken: 'token-of-the-day' };
 const SECRETS = /open-sesame|close-sesame|token-of-the-day/;

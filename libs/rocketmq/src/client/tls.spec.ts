@@ -12,7 +12,8 @@ import type { BrokerTlsOptions } from '../broker/server-tls.js';
 import { Producer } from '../producer/producer.js';
 import type { Logger } from '../support/logger.js';
 import type { TlsOptions } from '../support/tls.js';
-import { Connection, type ConnectionOptions, type Transport } from './connection.js';
+import { Connection } from './connection.js';
+import type { ConnectionOptions, Transport } from './connection-options.js';
 
 const authority = new CertificateAuthority();
 const strangers = new CertificateAuthority('strangers');

@@ -4,7 +4,21 @@ import { EVERY_MESSAGE } from '../protocol/model/filter.js';
 import { DEFAULT_BUFFERED_BYTES, DEFAULT_MAX_UNPACKED_BYTES, LIMITS } from '../protocol/model/limits.js';
 import { type Clock, SECOND_MS } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
-import { positive, positiveInteger } from '../support/options.js';
+import {
+  aBoolean,
+  aFunction,
+  aListOf,
+  aNumberFrom,
+  anIntegerFrom,
+  anObject,
+  aPositiveInteger,
+  aPositiveNumber,
+  assertOptions,
+  callbacks,
+  functions,
+  type OptionChecks,
+  withMethods,
+} from '../support/options.js';
 import { DEFAULT_ACK_BATCH_SIZE } from './lease/ack-batcher.js';
 import type { PolicyInForce } from './listeners/listener-fit.js';
 import {
@@ -18,9 +32,9 @@ import {
 import type { ConsumeInterceptor } from './model/consume-interceptor.js';
 import type { ConsumerEvents } from './model/consumer-events.js';
 import type { ConsumerTelemetrySource, PushConsumerTelemetry } from './model/consumer-telemetry.js';
-import type { FailurePolicy } from './model/failure-policy.js';
+import { FAILURE_CHECKS, type FailurePolicy } from './model/failure-policy.js';
 import type { MessageHandler } from './model/handler.js';
-import { assertGroupSubscription, type Subscription } from './model/subscription.js';
+import { assertGroupSubscription, GROUP_CHECKS, type Subscription } from './model/subscription.js';
 import { assertLiteTopic } from './receive/lite-subscriptions.js';
 
 /** Set `subscriptions` and `handler`, or `listeners`. The failure policy applies to listeners that set none themselves. */
@@ -107,23 +121,61 @@ const DEFAULT_CONCURRENCY = 16;
 const DEFAULT_BUFFERED_MESSAGES = 256;
 const DEFAULT_LEASE_MS = 30 * SECOND_MS;
 
+/** The server answers each entry; with more entries than this, the answer is late for all. */
+const MAX_ACK_BATCH_SIZE = 256;
+
+const EVENTS: Readonly<Record<keyof ConsumerEvents, true>> = {
+  onConnected: true,
+  onLost: true,
+  onRecovered: true,
+  onFailed: true,
+  onDeadLetter: true,
+  onLeaseLost: true,
+  onSettleFailed: true,
+  onGraceOver: true,
+  onLiteTopicLost: true,
+};
+
+const CHECKS: OptionChecks<PushConsumerOptions> = {
+  ...FAILURE_CHECKS,
+  ...GROUP_CHECKS,
+  handler: aFunction,
+  listeners: aListOf('listeners', (one) => anObject(one) === undefined),
+  liteTopics: aListOf('names', (one) => typeof one === 'string'),
+  concurrency: aPositiveInteger,
+  maxBufferedMessages: aPositiveInteger,
+  maxBufferedBytes: aPositiveNumber,
+  invisibleDurationMs: aNumberFrom(LIMITS.invisibleDurationMinMs, LIMITS.invisibleDurationMaxMs),
+  handlerTimeoutMs: aPositiveNumber,
+  requireFifo: aBoolean,
+  longPollingTimeoutMs: aPositiveNumber,
+  maxUnpackedBytes: aPositiveInteger,
+  ackBatchSize: anIntegerFrom(1, MAX_ACK_BATCH_SIZE),
+  interceptors: functions,
+  acceptPolicy: aFunction,
+  events: callbacks(EVENTS),
+  telemetry: withMethods('the result of openTelemetry() of nestjs-rocketmq/opentelemetry', 'pushConsumer'),
+};
+
 /** @throws UsageError that names the option and its allowed values */
+export function assertPushConsumerOptions(options: PushConsumerOptions): void {
+  assertOptions(options, { options: CHECKS });
+}
+
+/** @throws UsageError that names the option: values that contradict each other, invalid names and listeners */
 export function resolveOptions(
   options: PushConsumerOptions,
   ioClock: Clock,
   telemetry?: PushConsumerTelemetry,
 ): ResolvedOptions {
-  const { consumerGroup, handlerTimeoutMs, longPollingTimeoutMs } = options;
+  const { consumerGroup } = options;
   const subscriptions = subscriptionsOf(options);
   assertGroupSubscription({ consumerGroup, subscriptions });
   assertLiteTopics(options.liteTopics, subscriptions);
-  if (handlerTimeoutMs !== undefined) positive('handlerTimeoutMs', handlerTimeoutMs);
-  if (longPollingTimeoutMs !== undefined) positive('longPollingTimeoutMs', longPollingTimeoutMs);
-  const concurrency = positiveInteger('concurrency', options.concurrency ?? DEFAULT_CONCURRENCY);
+  const { concurrency = DEFAULT_CONCURRENCY } = options;
   const listeners = listenersOf(options, { concurrency, ioClock, telemetry });
   if (options.liteTopics !== undefined) assertDeadLettersKept(listeners);
   const atOnce = listeners.all.reduce((sum, { permits }) => sum + permits, 0);
-  const buffered = options.maxBufferedMessages ?? Math.max(DEFAULT_BUFFERED_MESSAGES, 2 * atOnce);
   const { handler: _handler, listeners: given, ...others } = options;
   return {
     ...others,
@@ -131,21 +183,18 @@ export function resolveOptions(
     listeners,
     areListenersGiven: given !== undefined,
     concurrency,
-    maxBufferedMessages: positiveInteger('maxBufferedMessages', buffered),
-    maxBufferedBytes: positive('maxBufferedBytes', options.maxBufferedBytes ?? DEFAULT_BUFFERED_BYTES),
-    invisibleDurationMs: leaseWithinLimits(options.invisibleDurationMs ?? DEFAULT_LEASE_MS),
+    maxBufferedMessages: options.maxBufferedMessages ?? Math.max(DEFAULT_BUFFERED_MESSAGES, 2 * atOnce),
+    maxBufferedBytes: options.maxBufferedBytes ?? DEFAULT_BUFFERED_BYTES,
+    invisibleDurationMs: options.invisibleDurationMs ?? DEFAULT_LEASE_MS,
     requireFifo: options.requireFifo ?? false,
-    ackBatchSize: ackBatchSizeWithinLimits(options.ackBatchSize ?? DEFAULT_ACK_BATCH_SIZE),
-    maxUnpackedBytes: positiveInteger('maxUnpackedBytes', options.maxUnpackedBytes ?? DEFAULT_MAX_UNPACKED_BYTES),
+    ackBatchSize: options.ackBatchSize ?? DEFAULT_ACK_BATCH_SIZE,
+    maxUnpackedBytes: options.maxUnpackedBytes ?? DEFAULT_MAX_UNPACKED_BYTES,
     events: { ...options.events },
   };
 }
 
-function assertLiteTopics(liteTopics: unknown, subscriptions: readonly Subscription[]): void {
+function assertLiteTopics(liteTopics: readonly string[] | undefined, subscriptions: readonly Subscription[]): void {
   if (liteTopics === undefined) return;
-  if (!Array.isArray(liteTopics) || !liteTopics.every((one) => typeof one === 'string')) {
-    throw new UsageError('ILLEGAL_OPTION', 'option liteTopics must be a list of names', 'liteTopics');
-  }
   for (const liteTopic of liteTopics) assertLiteTopic(liteTopic, 'liteTopics');
   const [first, ...others] = subscriptions;
   if (others.length === 0 && (first?.filter ?? EVERY_MESSAGE).expression === EVERY_MESSAGE.expression) return;
@@ -193,25 +242,4 @@ function listenersOf(options: PushConsumerOptions, { ioClock, ...given }: Listen
     throw new UsageError('ILLEGAL_OPTION', text, 'listeners');
   }
   return new ListenerSet(listeners.map((listener) => resolveListener(listener, defaults, ioClock)));
-}
-
-/** The server answers each entry; with more entries than this, the answer is late for all. */
-const MAX_ACK_BATCH_SIZE = 256;
-
-function ackBatchSizeWithinLimits(size: number): number {
-  if (positiveInteger('ackBatchSize', size) <= MAX_ACK_BATCH_SIZE) return size;
-  const problem = `option ackBatchSize must be 1 to ${MAX_ACK_BATCH_SIZE}, not ${size}`;
-  throw new UsageError('ILLEGAL_OPTION', problem, 'ackBatchSize');
-}
-
-function leaseWithinLimits(invisibleDurationMs: number): number {
-  const { invisibleDurationMinMs, invisibleDurationMaxMs } = LIMITS;
-  if (invisibleDurationMs >= invisibleDurationMinMs && invisibleDurationMs <= invisibleDurationMaxMs)
-    return invisibleDurationMs;
-  const range = `${invisibleDurationMinMs} to ${invisibleDurationMaxMs}`;
-  throw new UsageError(
-    'ILLEGAL_OPTION',
-    `option invisibleDurationMs must be ${range}, not ${String(invisibleDurationMs)}`,
-    'invisibleDurationMs',
-  );
 }

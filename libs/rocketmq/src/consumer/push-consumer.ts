@@ -23,7 +23,12 @@ import { ConsumerReporter } from './model/consumer-events.js';
 import type { ObservedConsumer, PushConsumerTelemetry } from './model/consumer-telemetry.js';
 import { type ConsumerSettings, consumerSettings, DEFAULT_SETTINGS, liteConsumerSettings } from './model/settings.js';
 import { assertTopic, type Subscription } from './model/subscription.js';
-import { type PushConsumerOptions, type ResolvedOptions, resolveOptions } from './push-consumer-options.js';
+import {
+  assertPushConsumerOptions,
+  type PushConsumerOptions,
+  type ResolvedOptions,
+  resolveOptions,
+} from './push-consumer-options.js';
 import { AssignmentWatcher } from './receive/assignment-watcher.js';
 import { consumerClient, DEFAULT_START_MS, startConsumerClient } from './receive/consumer-client.js';
 import { LiteSubscriptions } from './receive/lite-subscriptions.js';
@@ -57,6 +62,7 @@ export class PushConsumer {
 
   /** @throws UsageError that names the invalid option; nothing is sent yet */
   constructor(connection: Connection, options: PushConsumerOptions) {
+    assertPushConsumerOptions(options);
     this.telemetry = options.telemetry?.pushConsumer(this.observed(connection, options.consumerGroup));
     this.options = resolveOptions(options, this.ioClock, this.telemetry);
     this.subscriptions = new SubscriptionSet(this.options);

@@ -2,7 +2,8 @@
 
 export type { ServerCapabilities } from '../client/capabilities.js';
 export type { StartOptions } from '../client/client.js';
-export { Connection, type ConnectionOptions, type Transport } from '../client/connection.js';
+export { Connection } from '../client/connection.js';
+export type { ConnectionOptions, Transport } from '../client/connection-options.js';
 export type { Address } from '../client/endpoint.js';
 export { ResourceError } from '../client/resource-errors.js';
 export type { ClientIdentity, SessionEvents, SessionHealth } from '../client/session-events.js';
@@ -40,8 +41,9 @@ export {
   SimpleConsumer,
   type SimpleConsumerOptions,
 } from '../consumer/simple/simple-consumer.js';
-export { Producer, type ProducerOptions } from '../producer/producer.js';
+export { Producer } from '../producer/producer.js';
 export type { ProducerEvents } from '../producer/producer-events.js';
+export type { ProducerOptions } from '../producer/producer-options.js';
 export type { ProducerTelemetrySource } from '../producer/producer-telemetry.js';
 export type { BackpressureOptions } from '../producer/sending/backpressure.js';
 export type { BatchingOptions, SeenBrokers } from '../producer/sending/batching.js';

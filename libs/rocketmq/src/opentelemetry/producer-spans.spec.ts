@@ -2,7 +2,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { context, propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import { ProducerBench } from '../../../../test/support/producer-bench.js';
 import { idOf, linksOf, parentOf, TelemetryBench, traceOf } from '../../../../test/support/telemetry-bench.js';
-import type { Producer, ProducerOptions } from '../producer/producer.js';
+import type { Producer } from '../producer/producer.js';
+import type { ProducerOptions } from '../producer/producer-options.js';
 import type { TransactionCheckHandler } from '../producer/transactions/transaction-check.js';
 import { currentLocalTransaction } from '../producer/transactions/transaction-scope.js';
 import { MINUTE_MS, SECOND_MS } from '../support/clock.js';

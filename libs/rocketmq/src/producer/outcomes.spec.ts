@@ -5,7 +5,8 @@ import { ProducerBench } from '../../../../test/support/producer-bench.js';
 import type { Code } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { type LogFields, silentLogger } from '../support/logger.js';
 import { TestBroker } from '../testing/test-broker.js';
-import { Producer, type ProducerOptions } from './producer.js';
+import { Producer } from './producer.js';
+import type { ProducerOptions } from './producer-options.js';
 
 /** The server stopped waiting for its own store or replica: nobody knows. */
 const DOUBTFUL: readonly (keyof typeof Code)[] = [

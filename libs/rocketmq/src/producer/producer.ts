@@ -13,15 +13,15 @@ import { SECOND_MS } from '../support/clock.js';
 import { type CallOptions, Deadline, waitWithin, withDeadline } from '../support/deadline.js';
 import { StateError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
-import { positive, positiveInteger } from '../support/options.js';
+import { assertOptions, positive } from '../support/options.js';
 import { ActiveCalls } from './active-calls.js';
 import { onewaySend } from './oneway.js';
-import type { ProducerEvents } from './producer-events.js';
-import type { ProducerTelemetry, ProducerTelemetrySource } from './producer-telemetry.js';
-import { Backpressure, type BackpressureOptions } from './sending/backpressure.js';
-import { type BatchingOptions, BatchSafety } from './sending/batching.js';
-import { BodyPacker, type CompressionOptions } from './sending/compression.js';
-import { Interceptors, type SendInterceptor } from './sending/interceptors.js';
+import { PRODUCER_CHECKS, type ProducerOptions } from './producer-options.js';
+import type { ProducerTelemetry } from './producer-telemetry.js';
+import { Backpressure } from './sending/backpressure.js';
+import { BatchSafety } from './sending/batching.js';
+import { BodyPacker } from './sending/compression.js';
+import { Interceptors } from './sending/interceptors.js';
 import { adoptSettings, publishingSettings } from './sending/publishing-settings.js';
 import { type RecallTarget, recallMessage } from './sending/recall.js';
 import { SendAttempts, type SendPolicy } from './sending/send-attempts.js';
@@ -29,36 +29,7 @@ import { type BatchOptions, type BatchOutcome, type RefusedMessage, sendBatch } 
 import { SendPipeline } from './sending/send-pipeline.js';
 import { receiptOf, type SendReceipt } from './sending/send-request.js';
 import type { Transaction } from './transactions/transaction.js';
-import { TransactionCoordinator, type TransactionOptions } from './transactions/transaction-coordinator.js';
-
-/** The options of a producer. */
-export interface ProducerOptions extends TransactionOptions, BackpressureOptions, BatchingOptions {
-  /**
-   * Topics that must exist, with their type, when the producer starts. Other topics are looked up at their first send.
-   * Default: none.
-   */
-  readonly topics?: Readonly<Record<string, MessageType | undefined>>;
-  /** The maximum number of attempts of one send, counting only those that may have reached the server. Default 3. */
-  readonly maxAttempts?: number;
-  /**
-   * Compresses bodies: with gzip, which the official Java, Go, Node and Python consumers of a proxy decompress; by name server with zlib,
-   * which consumers of the remoting protocol decompress, and of those of a proxy the Java ones. Consumers of this library decompress both,
-   * up to 32 MiB by default, so a body can have up to 32 MiB if it is at most 4 MiB when compressed. Default: no compression.
-   */
-  readonly compression?: CompressionOptions;
-  /**
-   * How far ahead `deliverAt` and `delayMs` of a message may be, in milliseconds. No server reports its limit: where the operator has raised
-   * `maxDelayTimeMills` of the proxy, give the same number here. `timerMaxDelaySec` of the brokers, 3 days by default, limits delays, too.
-   * Default 24 h, as on the server.
-   */
-  readonly maxDelayMs?: number;
-  /** Wrap each send, the first one outermost. Default: none. */
-  readonly interceptors?: readonly SendInterceptor[];
-  /** Event handlers for results that no call returns: failed one-way sends, lost ends of transactions, checks. Default: none. */
-  readonly events?: Partial<ProducerEvents>;
-  /** Traces and metrics: `openTelemetry()` of `nestjs-rocketmq/opentelemetry`. Default: none. */
-  readonly telemetry?: ProducerTelemetrySource;
-}
+import { TransactionCoordinator } from './transactions/transaction-coordinator.js';
 
 /** How long a close waits for local transactions and transaction checkers by default. */
 const DEFAULT_GRACE_MS = 20 * SECOND_MS;
@@ -89,9 +60,9 @@ export class Producer {
     private readonly connection: Connection,
     private readonly options: ProducerOptions = {},
   ) {
-    const maxAttempts = positiveInteger('maxAttempts', options.maxAttempts ?? 3);
+    assertOptions(options, PRODUCER_CHECKS);
+    const { maxAttempts = 3, maxDelayMs = LIMITS.delayMs } = options;
     const backoff = { kind: 'exponential', initialMs: 10, maxMs: 1_000, multiplier: 2 } as const;
-    const maxDelayMs = positive('maxDelayMs', options.maxDelayMs ?? LIMITS.delayMs);
     this.policy = { maxAttempts, backoff, maxBodyBytes: LIMITS.bodyBytes, maxDelayMs };
     this.client = new Client(connection, this.role());
     this.telemetry = options.telemetry?.producer(observedClient(connection, () => this.clientId));

@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ProducerBench } from '../../../../test/support/producer-bench.js';
 import { silentLogger } from '../support/logger.js';
 import { TestBroker } from '../testing/test-broker.js';
-import { Producer, type ProducerOptions } from './producer.js';
+import { Producer } from './producer.js';
+import type { ProducerOptions } from './producer-options.js';
 
 const broken = (): never => {
   throw new Error('no disk left');

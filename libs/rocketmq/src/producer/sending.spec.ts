@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ProducerBench } from '../../../../test/support/producer-bench.js';
 import { TestBroker } from '../testing/test-broker.js';
-import { Producer, type ProducerOptions } from './producer.js';
+import { Producer } from './producer.js';
+import type { ProducerOptions } from './producer-options.js';
 
 /** Longer than the deadlines here, and over before the suite is judged. */
 const SLOW = { kind: 'delay', delayMs: 300 } as const;

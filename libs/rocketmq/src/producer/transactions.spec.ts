@@ -3,7 +3,8 @@ import { ProducerBench } from '../../../../test/support/producer-bench.js';
 import { until } from '../../../../test/support/until.js';
 import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { TestBroker, type TestBrokerOptions } from '../testing/test-broker.js';
-import { Producer, type ProducerOptions } from './producer.js';
+import { Producer } from './producer.js';
+import type { ProducerOptions } from './producer-options.js';
 import type { TransactionCheckHandler } from './transactions/transaction-check.js';
 import { currentLocalTransaction } from './transactions/transaction-scope.js';
 

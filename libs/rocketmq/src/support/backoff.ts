@@ -1,5 +1,17 @@
 // How long to wait before the next attempt. Pure: no clock, no state.
 
+import {
+  aListOf,
+  anObject,
+  atLeast,
+  type DeepCheck,
+  type Fault,
+  faultIn,
+  notNegative,
+  type OptionChecks,
+  oneOf,
+} from './options.js';
+
 /** Exponential backoff: starts at `initialMs` and is multiplied by `multiplier` each time, up to `maxMs`. */
 export interface ExponentialBackoff {
   /** Exponential backoff. */
@@ -21,6 +33,38 @@ export interface CustomizedBackoff {
 }
 
 export type BackoffPolicy = ExponentialBackoff | CustomizedBackoff;
+
+const EXPONENTIAL: OptionChecks<ExponentialBackoff> = {
+  kind: oneOf('exponential'),
+  initialMs: notNegative,
+  maxMs: notNegative,
+  multiplier: atLeast(1),
+};
+
+const CUSTOMIZED: OptionChecks<CustomizedBackoff> = { kind: oneOf('customized'), nextMs: delays };
+
+/** Checks a list of delays in milliseconds. */
+export function delays(value: unknown): string | undefined {
+  const problem = aListOf('delays in milliseconds', (one) => notNegative(one) === undefined)(value);
+  return problem ?? ((value as readonly unknown[]).length === 0 ? 'must contain at least one delay' : undefined);
+}
+
+/** Checks a policy, with all its fields. */
+export const aBackoffPolicy: DeepCheck = (value) => {
+  const wrong = anObject(value);
+  if (wrong !== undefined) return wrong;
+  const { kind } = value as { readonly kind?: unknown };
+  const problem = oneOf('exponential', 'customized')(kind);
+  if (problem !== undefined) return { field: 'kind', problem };
+  if (kind === 'customized') return faultIn(value as object, { options: CUSTOMIZED, required: ['nextMs'] });
+  const required = Object.keys(EXPONENTIAL);
+  return faultIn(value as object, { options: EXPONENTIAL, required, together: limitFault });
+};
+
+function limitFault({ initialMs, maxMs }: ExponentialBackoff): Fault | undefined {
+  if (maxMs >= initialMs) return undefined;
+  return { field: 'maxMs', problem: `must be at least initialMs (${initialMs}), not ${maxMs}` };
+}
 
 /** The delay after failed attempt number `attempt` (the first is 1). */
 export function backoffMs(policy: BackoffPolicy, attempt: number): number {

@@ -3,10 +3,10 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import * as terminus from '@nestjs/terminus';
-import { atLeast } from '../nest/common/option-checks.js';
 import { getRocketMQHealthToken } from '../nest/module/injection.decorators.js';
 import type { HealthLimits, HealthReport, RocketMQHealth } from '../nest/operations/rocketmq-health.js';
 import { UsageError } from '../support/errors.js';
+import { atLeast } from '../support/options.js';
 
 /** The result of an indicator, in all versions of terminus. */
 export type RocketMQHealthResult<Key extends string = string> = Record<

@@ -1,7 +1,8 @@
 // Sends requests to one address of a proxy as a client would, without side effects: no session, no settings, no cached route.
 
 import { Calls } from '../../client/calls.js';
-import { Connection, type ConnectionOptions } from '../../client/connection.js';
+import { Connection } from '../../client/connection.js';
+import type { ConnectionOptions } from '../../client/connection-options.js';
 import { type Address, addressText, toWireEndpoints } from '../../client/endpoint.js';
 import { resource } from '../../client/route.js';
 import type { UnaryRpc } from '../../client/server-calls.js';

@@ -6,7 +6,6 @@ import type { MessageView } from '../../protocol/model/message.js';
 import { abortReason } from '../../support/abort.js';
 import type { Clock, ScheduledTask } from '../../support/clock.js';
 import { UsageError } from '../../support/errors.js';
-import { positiveInteger } from '../../support/options.js';
 import type { Semaphore } from '../../support/semaphore.js';
 import type { BatchContext, BatchListening, MessageHandler } from '../model/handler.js';
 import { runHandler } from './handler-run.js';
@@ -44,22 +43,10 @@ interface OpenBatch {
 export class BatchGatherer {
   private open: OpenBatch | undefined;
 
-  /** @throws UsageError that names the option */
   constructor(
     private readonly batch: BatchListening,
     private readonly options: BatchRunOptions,
-  ) {
-    positiveInteger('batch.maxSize', batch.maxSize);
-    if (batch.maxBytes !== undefined) positiveInteger('batch.maxBytes', batch.maxBytes);
-    const { maxWaitMs } = batch;
-    if (typeof maxWaitMs !== 'number' || !(maxWaitMs >= 0) || !Number.isFinite(maxWaitMs)) {
-      const text = `option batch.maxWaitMs must be a number of at least 0, not ${String(maxWaitMs)}`;
-      throw new UsageError('ILLEGAL_OPTION', text, 'batch.maxWaitMs');
-    }
-    if (typeof batch.handler !== 'function') {
-      throw new UsageError('ILLEGAL_OPTION', 'option batch.handler must be a function', 'batch.handler');
-    }
-  }
+  ) {}
 
   /** Handles a message as a part of a batch: it ends with the batch, with an outcome of its own. */
   readonly handler: MessageHandler = (message, context) =>

@@ -5,11 +5,21 @@ import { EVERY_MESSAGE, type Filter, matchesTag, tagsOf } from '../../protocol/m
 import type { MessageView } from '../../protocol/model/message.js';
 import type { Clock } from '../../support/clock.js';
 import { StateError, UsageError } from '../../support/errors.js';
-import { positive, positiveInteger } from '../../support/options.js';
+import {
+  aFunction,
+  anObject,
+  anObjectOf,
+  aPositiveInteger,
+  aPositiveNumber,
+  assertOptions,
+  aText,
+  notNegative,
+  type OptionChecks,
+} from '../../support/options.js';
 import { Semaphore } from '../../support/semaphore.js';
 import { type ConsumeInterceptor, intercepted } from '../model/consume-interceptor.js';
 import type { PushConsumerTelemetry } from '../model/consumer-telemetry.js';
-import type { FailurePolicy } from '../model/failure-policy.js';
+import { FAILURE_CHECKS, type FailurePolicy } from '../model/failure-policy.js';
 import type { BatchListening, MessageHandler } from '../model/handler.js';
 import type { Subscription } from '../model/subscription.js';
 import { BatchGatherer, type BatchRunOptions } from './batch-gatherer.js';
@@ -31,6 +41,24 @@ export interface MessageListener extends FailurePolicy {
   /** How long its handler may run, in milliseconds. Default: the consumer's `handlerTimeoutMs`. */
   readonly handlerTimeoutMs?: number;
 }
+
+const BATCH: OptionChecks<BatchListening> = {
+  handler: aFunction,
+  maxSize: aPositiveInteger,
+  maxBytes: aPositiveInteger,
+  maxWaitMs: notNegative,
+};
+
+const CHECKS: OptionChecks<MessageListener> = {
+  ...FAILURE_CHECKS,
+  name: aText,
+  topic: aText,
+  filter: anObject,
+  handler: aFunction,
+  batch: anObjectOf({ options: BATCH, required: ['handler', 'maxSize', 'maxWaitMs'] }),
+  concurrency: aPositiveInteger,
+  handlerTimeoutMs: aPositiveNumber,
+};
 
 /** The defaults of listeners. */
 export interface ListenerDefaults extends FailurePolicy {
@@ -112,8 +140,7 @@ export function resolveListener(listener: MessageListener, defaults: ListenerDef
   const handlerTimeoutMs = listener.handlerTimeoutMs ?? defaults.handlerTimeoutMs;
   const concurrency = listener.concurrency ?? defaults.concurrency;
   try {
-    positiveInteger('concurrency', concurrency);
-    if (handlerTimeoutMs !== undefined) positive('handlerTimeoutMs', handlerTimeoutMs);
+    assertOptions(listener, { options: CHECKS });
     if ((listener.handler === undefined) === (batch === undefined)) {
       throw new UsageError('ILLEGAL_OPTION', 'set either handler or batch', 'handler');
     }
@@ -144,7 +171,6 @@ function aroundOne({ interceptors, telemetry }: ListenerDefaults): readonly Cons
   return telemetry === undefined ? interceptors : [telemetry.interceptor, ...interceptors];
 }
 
-/** @throws UsageError that names the option */
 function gathererOf(batch: BatchListening, options: BatchRunOptions, { telemetry }: ListenerDefaults): BatchGatherer {
   const isWatched = telemetry !== undefined && typeof batch.handler === 'function';
   return new BatchGatherer(isWatched ? { ...batch, handler: telemetry.batchHandler(batch.handler) } : batch, options);
@@ -198,8 +224,6 @@ function refuse({ messageId, topic, tag }: MessageView): never {
 function policyOf(own: FailurePolicy, defaults: FailurePolicy): FailurePolicy {
   const policy: Record<string, unknown> = {};
   for (const field of POLICY_FIELDS) policy[field] = own[field] ?? defaults[field];
-  const { maxAttempts } = policy as FailurePolicy;
-  if (maxAttempts !== undefined) positiveInteger('maxAttempts', maxAttempts);
   return policy;
 }
 

@@ -19,15 +19,12 @@ export type ConsumeInterceptor = (
   next: () => Promise<void>,
 ) => Promise<void>;
 
-/** The handler with the interceptors around it, the first one outermost. @throws UsageError when one is not a function */
+/** The handler with the interceptors around it, the first one outermost. */
 export function intercepted(handler: MessageHandler, interceptors: readonly ConsumeInterceptor[]): MessageHandler {
   return [...interceptors].reduceRight<MessageHandler>((inner, interceptor) => around(interceptor, inner), handler);
 }
 
 function around(interceptor: ConsumeInterceptor, inner: MessageHandler): MessageHandler {
-  if (typeof interceptor !== 'function') {
-    throw new UsageError('ILLEGAL_OPTION', 'option interceptors must hold functions only', 'interceptors');
-  }
   return async (message, context) => {
     let handled: Promise<void> | undefined;
     const next = (): Promise<void> => {

@@ -2,8 +2,16 @@
 
 import { LIMITS } from '../../protocol/model/limits.js';
 import type { MessageView } from '../../protocol/model/message.js';
-import { type BackoffPolicy, backoffMs } from '../../support/backoff.js';
+import { aBackoffPolicy, type BackoffPolicy, backoffMs } from '../../support/backoff.js';
 import { RocketMQError } from '../../support/errors.js';
+import {
+  aFunction,
+  aPositiveInteger,
+  type Check,
+  describe,
+  functions,
+  type OptionChecks,
+} from '../../support/options.js';
 import { DeadLetterError, RetryLaterError } from './outcome-errors.js';
 
 /**
@@ -61,6 +69,22 @@ export interface FailurePolicy {
   /** Called and awaited before the message is dead-lettered. Best effort, as `events.onDeadLetter`; waits up to 30 s. Default: none. */
   readonly onDeadLetter?: (deadLetter: DeadLetter) => void | Promise<void>;
 }
+
+/** Checks the classes of errors, or the function that tests them. */
+export const anErrorTest: Check = (value) =>
+  aFunction(value) === undefined || functions(value) === undefined
+    ? undefined
+    : `must be a list of error classes or a function, not ${describe(value)}`;
+
+/** @internal */
+export const FAILURE_CHECKS: OptionChecks<FailurePolicy> = {
+  backoff: aBackoffPolicy,
+  maxAttempts: aPositiveInteger,
+  retryOn: anErrorTest,
+  deadLetterOn: anErrorTest,
+  deadLetterTo: aFunction,
+  onDeadLetter: aFunction,
+};
 
 /** A failed attempt, and the limits. */
 export interface FailedAttempt {

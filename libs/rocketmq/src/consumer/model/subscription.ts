@@ -10,6 +10,7 @@ import {
 import { EVERY_MESSAGE, type Filter } from '../../protocol/model/filter.js';
 import { consumerGroupNameProblem, topicNameProblem } from '../../protocol/model/names.js';
 import { UsageError } from '../../support/errors.js';
+import { aListOf, anObject, anyText, type OptionChecks } from '../../support/options.js';
 
 /** One topic, and a filter of its messages. */
 export interface Subscription {
@@ -26,6 +27,12 @@ export interface GroupSubscription {
   /** At least one topic. */
   readonly subscriptions: readonly Subscription[];
 }
+
+/** @internal names are checked by {@link assertGroupSubscription} */
+export const GROUP_CHECKS: OptionChecks<GroupSubscription> = {
+  consumerGroup: anyText,
+  subscriptions: aListOf('subscriptions', (one) => anObject(one) === undefined),
+};
 
 /** @throws UsageError that names the option: an illegal name, no topic, a topic twice */
 export function assertGroupSubscription({ consumerGroup, subscriptions }: GroupSubscription): void {

@@ -19,7 +19,15 @@ import { SECOND_MS } from '../../support/clock.js';
 import { type CallOptions, type Deadline, withDeadline } from '../../support/deadline.js';
 import { StateError, UsageError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
-import { assertFlag, positive } from '../../support/options.js';
+import {
+  aNumberFrom,
+  aPositiveInteger,
+  aPositiveNumber,
+  assertFlag,
+  assertOptions,
+  type OptionChecks,
+  withMethods,
+} from '../../support/options.js';
 import { type Receipt, ReceiptCalls } from '../lease/receipt-calls.js';
 import type {
   ConsumerTelemetrySource,
@@ -32,6 +40,7 @@ import { consumerSettings, DEFAULT_SETTINGS } from '../model/settings.js';
 import {
   assertGroupSubscription,
   assertTopic,
+  GROUP_CHECKS,
   type GroupSubscription,
   type Subscription,
   toWireFilter,
@@ -56,6 +65,14 @@ export interface SimpleConsumerOptions extends GroupSubscription {
   /** Traces and measures it: `openTelemetry()` of `nestjs-rocketmq/opentelemetry`. Default: none. */
   readonly telemetry?: ConsumerTelemetrySource;
 }
+
+const CHECKS: OptionChecks<SimpleConsumerOptions> = {
+  ...GROUP_CHECKS,
+  longPollingTimeoutMs: aNumberFrom(1, LIMITS.longPollingMaxMs),
+  maxUnpackedBytes: aPositiveInteger,
+  maxBufferedBytes: aPositiveNumber,
+  telemetry: withMethods('the result of openTelemetry() of nestjs-rocketmq/opentelemetry', 'simpleConsumer'),
+};
 
 /** The options of one receive. */
 export interface ReceiveOptions {
@@ -109,14 +126,10 @@ export class SimpleConsumer {
     private readonly connection: Connection,
     private readonly options: SimpleConsumerOptions,
   ) {
+    assertOptions(options, { options: CHECKS });
     assertGroupSubscription(options);
-    this.longPollingTimeoutMs = within(
-      'longPollingTimeoutMs',
-      options.longPollingTimeoutMs ?? LIMITS.longPollingMaxMs,
-      1,
-      LIMITS.longPollingMaxMs,
-    );
-    this.maxBufferedBytes = positive('maxBufferedBytes', options.maxBufferedBytes ?? DEFAULT_BUFFERED_BYTES);
+    this.longPollingTimeoutMs = options.longPollingTimeoutMs ?? LIMITS.longPollingMaxMs;
+    this.maxBufferedBytes = options.maxBufferedBytes ?? DEFAULT_BUFFERED_BYTES;
     this.subscriptions = new SubscriptionSet(options);
     this.client = consumerClient(connection, {
       type: ClientType.SIMPLE_CONSUMER,
@@ -430,12 +443,9 @@ export class SimpleConsumer {
 
 /** @throws UsageError unless the value is in the range, limits included */
 function within(field: string, value: number, least: number, most: number): number {
-  if (value >= least && value <= most) return value;
-  throw new UsageError(
-    'ILLEGAL_OPTION',
-    `${field} must be ${least} to ${most}, not ${String(value)}; nothing was sent`,
-    field,
-  );
+  const problem = aNumberFrom(least, most)(value);
+  if (problem === undefined) return value;
+  throw new UsageError('ILLEGAL_OPTION', `${field} ${problem}; nothing was sent`, field);
 }
 
 function closedError(): StateError {

@@ -1,6 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { assertListenerOptions, backoffPolicyOf, mergedOptions } from './listener-options.js';
 
+const exponential = (more: object): object => ({ kind: 'exponential', initialMs: 1, maxMs: 5, multiplier: 2, ...more });
+
 describe('the options of a listener', () => {
   const refusal =
     (options: object, place: Parameters<typeof assertListenerOptions>[1] = 'decorator'): (() => void) =>
@@ -48,17 +50,21 @@ describe('the options of a listener', () => {
     [{ backoff: [] }, /option backoff/],
     [{ backoff: [1, '2'] }, /option backoff/],
     [{ backoff: { kind: 'exponential', initialMs: 1 } }, /option backoff/],
-    [{ backoff: { kind: 'other' } }, /option backoff/],
+    [{ backoff: { kind: 'other' } }, /option backoff\.kind must be exponential or customized, not "other"/],
+    [{ backoff: exponential({ maxMs: 0 }) }, /option backoff\.maxMs must be at least initialMs \(1\), not 0/],
+    [{ backoff: exponential({ multiplier: 0 }) }, /option backoff\.multiplier must be a number of at least 1, not 0/],
+    [{ backoff: exponential({ maxMs: '5' }) }, /option backoff\.maxMs must be .*, not the string "5"/],
+    [{ backoff: exponential({ factor: 2 }) }, /option backoff\.factor is unknown/],
     [{ backoff: -1 }, /option backoff/],
     [{ retryOn: ['NoStock'] }, /option retryOn must be a list of error classes or a function/],
     [{ deadLetterOn: Symbol('x') }, /option deadLetterOn/],
     [{ filter: 7 }, /option filter must be tags/],
     [{ deadLetterTopic: { topic: 'x' } }, /option deadLetterTopic must be a non-empty string/],
     [{ interceptors: [1] }, /option interceptors must be a list of functions/],
-    [{ batch: { maxSize: 0, maxWaitMs: 1 } }, /option batch is invalid: maxSize must be/],
-    [{ batch: { maxSize: 1 } }, /option batch is invalid: maxWaitMs must be/],
-    [{ batch: { maxSize: 1, maxBytes: 0.5, maxWaitMs: 1 } }, /option batch is invalid: maxBytes must be/],
-    [{ batch: { maxSize: 1, maxWaitMs: 1, size: 2 } }, /option batch does not know size/],
+    [{ batch: { maxSize: 0, maxWaitMs: 1 } }, /option batch\.maxSize must be/],
+    [{ batch: { maxSize: 1 } }, /option batch\.maxWaitMs is missing/],
+    [{ batch: { maxSize: 1, maxBytes: 0.5, maxWaitMs: 1 } }, /option batch\.maxBytes must be/],
+    [{ batch: { maxSize: 1, maxWaitMs: 1, size: 2 } }, /option batch\.size is unknown/],
   ])('are rejected by name: %j', (options, problem) => {
     expect(refusal(options)).toThrow(problem);
   });

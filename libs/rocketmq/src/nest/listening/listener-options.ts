@@ -1,20 +1,24 @@
 // The options of listeners: validates each where it is set, then merges the layers by precedence. listener-plan.ts plans the
 // consumers.
 
+import { anErrorTest } from '../../consumer/model/failure-policy.js';
 import { liteTopicProblem } from '../../protocol/model/names.js';
-import { type BackoffPolicy, backoffMs } from '../../support/backoff.js';
-import { UsageError } from '../../support/errors.js';
+import { aBackoffPolicy, type BackoffPolicy, delays } from '../../support/backoff.js';
 import {
+  aBoolean,
   aFunction,
+  anObjectOf,
   aPositiveInteger,
   aPositiveNumber,
+  assertOptions,
   aText,
-  type Check,
   describe,
+  type Fault,
   functions,
   notNegative,
+  type OptionChecks,
   oneOf,
-} from '../common/option-checks.js';
+} from '../../support/options.js';
 import { onInvalidProblem } from '../messages/invalid-body.js';
 import type {
   ListenerBackoff,
@@ -23,27 +27,22 @@ import type {
   RocketMQListenerOptions,
 } from './listener-settings.js';
 
-const errorTest: Check = (value) =>
-  aFunction(value) === undefined || functions(value) === undefined
-    ? undefined
-    : `must be a list of error classes or a function, not ${describe(value)}`;
-
-const SETTINGS: Readonly<Record<keyof ListenerSettings, Check>> = {
+const SETTINGS: OptionChecks<ListenerSettings> = {
   consumerGroup: aText,
   mode: oneOf('shared', 'broadcast'),
-  enabled: oneOf(true, false),
+  enabled: aBoolean,
   onInvalid: onInvalidProblem,
   concurrency: aPositiveInteger,
   handlerTimeoutMs: aPositiveNumber,
   backoff: backoffProblem,
   maxAttempts: aPositiveInteger,
-  retryOn: errorTest,
-  deadLetterOn: errorTest,
+  retryOn: anErrorTest,
+  deadLetterOn: anErrorTest,
   onDeadLetter: aFunction,
   deadLetterTopic: (value) =>
     typeof (value as { name?: unknown } | null)?.name === 'string' ? undefined : aText(value),
-  manual: oneOf(true, false),
-  globalEnhancers: oneOf(true, false),
+  manual: aBoolean,
+  globalEnhancers: aBoolean,
   invisibleDurationMs: aPositiveNumber,
   maxBufferedMessages: aPositiveInteger,
   maxBufferedBytes: aPositiveNumber,
@@ -51,7 +50,7 @@ const SETTINGS: Readonly<Record<keyof ListenerSettings, Check>> = {
   interceptors: functions,
 };
 
-const OVERRIDES: Readonly<Record<keyof ListenerOverrides, Check>> = {
+const OVERRIDES: OptionChecks<ListenerOverrides> = {
   ...SETTINGS,
   filter: (value) =>
     typeof value === 'string' || typeof (value as { sql?: unknown } | null)?.sql === 'string'
@@ -67,21 +66,18 @@ const OVERRIDES: Readonly<Record<keyof ListenerOverrides, Check>> = {
   },
 };
 
-const OF_DECORATOR: Readonly<Record<keyof RocketMQListenerOptions, Check>> = {
+const BATCH: OptionChecks<NonNullable<RocketMQListenerOptions['batch']>> = {
+  maxSize: aPositiveInteger,
+  maxBytes: aPositiveInteger,
+  maxWaitMs: notNegative,
+};
+
+const OF_DECORATOR: OptionChecks<RocketMQListenerOptions> = {
   ...OVERRIDES,
   name: aText,
   connection: aText,
   parameters: oneOf('decorated'),
-  batch: (value) => {
-    const { maxSize, maxBytes, maxWaitMs, ...others } = (value ?? {}) as Record<string, unknown>;
-    const [unknown] = Object.keys(others);
-    if (unknown !== undefined) return `does not know ${unknown}; it takes maxSize, maxBytes and maxWaitMs`;
-    const problem =
-      named('maxSize', aPositiveInteger(maxSize)) ??
-      named('maxBytes', maxBytes === undefined ? undefined : aPositiveInteger(maxBytes)) ??
-      named('maxWaitMs', notNegative(maxWaitMs));
-    return problem && `is invalid: ${problem}`;
-  },
+  batch: anObjectOf({ options: BATCH, required: ['maxSize', 'maxWaitMs'] }),
 };
 
 /** Where options are set, and which ones are allowed there. */
@@ -92,14 +88,7 @@ const PLACES = { defaults: SETTINGS, listeners: OVERRIDES, decorator: OF_DECORAT
  * @throws UsageError that names the option: an unknown one, or an invalid value
  */
 export function assertListenerOptions(where: string, place: keyof typeof PLACES, options: object): void {
-  const checks: Readonly<Record<string, Check>> = PLACES[place];
-  for (const [name, value] of Object.entries(options)) {
-    const check = Object.hasOwn(checks, name) ? checks[name] : undefined;
-    const known = Object.keys(checks).join(', ');
-    const problem =
-      check === undefined ? `is unknown; the options are ${known}` : value === undefined ? undefined : check(value);
-    if (problem !== undefined) throw new UsageError('ILLEGAL_OPTION', `${where}: option ${name} ${problem}`, name);
-  }
+  assertOptions(options, { options: PLACES[place] }, `${where}: `);
 }
 
 /** The first layer that sets an option decides; undefined counts as not set. */
@@ -117,18 +106,11 @@ export function backoffPolicyOf(backoff: ListenerBackoff): BackoffPolicy {
   return 'kind' in backoff ? backoff : { kind: 'customized', nextMs: [...backoff] };
 }
 
-function backoffProblem(value: unknown): string | undefined {
-  const forms = 'milliseconds, a list of them, or { kind: "exponential", initialMs, maxMs, multiplier }';
-  const wrong = `must be ${forms}, not ${describe(value)}`;
+/** Checks a backoff in any of its forms. */
+export function backoffProblem(value: unknown): string | Fault | undefined {
   if (typeof value === 'number') return notNegative(value);
-  if (typeof value !== 'object' || value === null) return wrong;
-  const policy = backoffPolicyOf(value as ListenerBackoff);
-  const waits = policy.kind === 'exponential' ? [policy.initialMs, policy.maxMs, policy.multiplier] : policy.nextMs;
-  if (!Array.isArray(waits) || waits.length === 0) return wrong;
-  if (waits.some((wait) => notNegative(wait) !== undefined)) return wrong;
-  return notNegative(backoffMs(policy, 1)) === undefined ? undefined : wrong;
-}
-
-function named(field: string, problem: string | undefined): string | undefined {
-  return problem && `${field} ${problem}`;
+  if (Array.isArray(value)) return delays(value);
+  if (typeof value === 'object' && value !== null) return aBackoffPolicy(value);
+  const forms = 'milliseconds, a list of them, or { kind: "exponential", initialMs, maxMs, multiplier }';
+  return `must be ${forms}, not ${describe(value)}`;
 }

@@ -191,7 +191,10 @@ function deadLetterTopicOf(
 ): TopicDefinition | undefined {
   if (given === undefined) return undefined;
   const topic = toTopicDefinition(given);
-  if (topic.type === undefined || topic.type === 'normal') return { ...topic, name: names.topic(topic.name) };
+  // Dead letters have no group, delay or priority, so no other type takes them: a topic that is given by name is a normal one.
+  if (topic.type === undefined || topic.type === 'normal') {
+    return { ...topic, type: 'normal', name: names.topic(topic.name) };
+  }
   const text = `listener ${place}: deadLetterTopic "${topic.name}" is defined for ${topic.type} messages; it must be of type normal`;
   throw new UsageError('MESSAGE_TYPE_MISMATCH', text, 'deadLetterTopic');
 }

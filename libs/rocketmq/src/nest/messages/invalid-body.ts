@@ -2,6 +2,7 @@
 
 import { DeadLetterError } from '../../consumer/model/outcome-errors.js';
 import type { MessageView } from '../../protocol/model/message.js';
+import { describe } from '../../support/options.js';
 
 /** A received body that cannot be decoded, does not fit the topic's schema, or is rejected by a pipe (`cause`: what it threw). */
 export class InvalidBodyError extends Error {
@@ -44,6 +45,5 @@ export async function settleInvalid(
 export function onInvalidProblem(value: unknown): string | undefined {
   if (value === undefined || value === 'dead-letter' || value === 'retry' || typeof value === 'function')
     return undefined;
-  const shown = typeof value === 'string' ? JSON.stringify(value) : String(value);
-  return `must be dead-letter or retry or a function, not ${shown}`;
+  return `must be dead-letter or retry or a function, not ${describe(value)}`;
 }

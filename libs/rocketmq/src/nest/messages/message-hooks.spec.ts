@@ -162,7 +162,7 @@ describe('hooks', () => {
         order.push(Object.keys(message.properties).join());
       }
     }
-    const app = await start([Listener], [hook('a'), hook('b'), {}]);
+    const app = await start([Listener], [hook('a'), hook('b')]);
     await bench.send(app, 'ordered', { x: 1 });
     expect(order).toEqual(['b out {"x":1}', 'a out {"x":1}', 'a in hooks', 'b in hooks', 'b,a']);
   });
@@ -187,6 +187,26 @@ describe('hooks', () => {
   it('fail the startup when no module provides their class, or when they are not hooks', async () => {
     class Nowhere implements MessageHook {}
     await expect(bench.start({ options: { hooks: [Nowhere] } })).rejects.toThrow(/NO_SUCH_HOOK.*Nowhere/);
-    await expect(bench.start({ options: { hooks: ['x'] as never } })).rejects.toThrow(/option hooks must be a list/);
+    await expect(bench.start({ options: { hooks: ['x'] as never } })).rejects.toThrow(
+      /option hooks\[0\] must be an object/,
+    );
+  });
+
+  it('fail the startup when they would change no message', async () => {
+    const wrong = (hooks: unknown) => expect(bench.start({ options: { hooks } as never })).rejects;
+    const neither = 'has neither outgoing nor incoming, so it would change no message';
+    await wrong([{}]).toThrow(`RocketMQModule: option hooks[0] ${neither}`);
+    await wrong([{ outgoing() {} }, { incomming() {} }]).toThrow(
+      'option hooks[1].incomming is unknown; the options are outgoing, incoming',
+    );
+    await wrong([{ outgoing: 'x' }]).toThrow('option hooks[0].outgoing must be a function, not "x"');
+    await wrong({ outgoing() {} }).toThrow('option hooks must be a list of objects with outgoing and incoming');
+    @Injectable()
+    class Mistyped {
+      incomming(): void {}
+    }
+    await expect(bench.start({ providers: [Mistyped], options: { hooks: [Mistyped as never] } })).rejects.toThrow(
+      `option hooks contains the class Mistyped, whose instance ${neither}`,
+    );
   });
 });

@@ -3,6 +3,7 @@
 import type { Type } from '@nestjs/common';
 import type { MessageView, OutgoingMessage } from '../../protocol/model/message.js';
 import { UsageError } from '../../support/errors.js';
+import { aFunction, type DeepCheck, describe, faultIn, type OptionChecks } from '../../support/options.js';
 
 /** The context of a message that is about to be sent. */
 export interface OutgoingHookContext {
@@ -31,6 +32,21 @@ export interface MessageHook {
   incoming?(message: MessageView, context: IncomingHookContext): MessageView | Promise<MessageView>;
 }
 
+const CHECKS: OptionChecks<MessageHook> = { outgoing: aFunction, incoming: aFunction };
+
+/** Checks a hook, or its class, whose instance is checked when it is found. An instance of a class may have other fields. */
+export const aHook: DeepCheck = (value) => {
+  if (typeof value === 'function') return undefined;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return `must be an object with outgoing or incoming, or a class with these methods, not ${describe(value)}`;
+  }
+  const { outgoing, incoming } = value as MessageHook;
+  const isPlain = Object.getPrototypeOf(value) === Object.prototype;
+  const fault = faultIn(isPlain ? value : { outgoing, incoming }, { options: CHECKS });
+  if (fault !== undefined) return fault;
+  return (outgoing ?? incoming) ? undefined : 'has neither outgoing nor incoming, so it would change no message';
+};
+
 /** All hooks of a connection. The first is the outermost: it changes sent messages last and received messages first. */
 export class MessageHooks {
   private resolved: readonly MessageHook[] | undefined;
@@ -58,13 +74,22 @@ export class MessageHooks {
     return result;
   }
 
-  /** Finds the instances. @throws UsageError `NO_SUCH_HOOK` for a class that no module provides */
+  /** Finds the instances. @throws UsageError `NO_SUCH_HOOK` for a class that no module provides, `ILLEGAL_OPTION` for one without hooks */
   hooks(): readonly MessageHook[] {
     this.resolved ??= this.given.map((hook) => (typeof hook === 'function' ? this.instanceOf(hook) : hook));
     return this.resolved;
   }
 
   private instanceOf(type: Type<MessageHook>): MessageHook {
+    const hook = this.found(type);
+    const wrong = aHook(hook);
+    if (wrong === undefined) return hook;
+    const problem = typeof wrong === 'string' ? wrong : `has ${wrong.field}, which ${wrong.problem}`;
+    const text = `RocketMQModule: option hooks contains the class ${type.name}, whose instance ${problem}`;
+    throw new UsageError('ILLEGAL_OPTION', text, 'hooks');
+  }
+
+  private found(type: Type<MessageHook>): MessageHook {
     try {
       return this.find(type);
     } catch (cause) {

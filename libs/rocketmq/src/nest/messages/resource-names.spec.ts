@@ -94,6 +94,36 @@ describe('the names on the cluster', () => {
     expect(bench.broker.messages('t-graves').map(({ body }) => body.toString())).toEqual(['-2']);
   });
 
+  it.each<[unknown, string]>([
+    ['a b!', '"a b!" for topic "orders"; the name may contain only letters'],
+    ['', '"" for topic "orders"; the name is blank'],
+    ['TBW102', '"TBW102" for topic "orders"; the name is a system topic'],
+    [5, '5 for topic "orders"; the name must be a string, not 5'],
+    [null, 'null for topic "orders"; the name must be a string, not null'],
+    [Promise.resolve('x'), 'an object for topic "orders"; the name must be a string'],
+  ])('fail the startup when resolveTopic returns %p', async (resolved, problem) => {
+    const topics = [defineTopic('orders', { type: 'normal' })];
+    const options = { endpoints: '127.0.0.1:9', topics, resolveTopic: () => resolved as string };
+    const opened = await NestBench.open({ topics: [{ name: 'orders', type: 'normal' }] });
+    bench = opened;
+    await expect(opened.start({ options })).rejects.toMatchObject({
+      code: 'ILLEGAL_OPTION',
+      field: 'resolveTopic',
+      message: expect.stringContaining(`RocketMQModule: option resolveTopic returned ${problem}`),
+    });
+  });
+
+  it('are rejected where a prefix leads to a name that no server accepts', () => {
+    const check = (options: object) => () => checkOptions({ endpoints: 'embedded:', ...options });
+    expect(check({ topicPrefix: 'a b!' })).toThrow('option topicPrefix "a b!" may contain only letters');
+    expect(check({ groupPrefix: 'a b!' })).toThrow('option groupPrefix "a b!" may contain only letters');
+    expect(check({ topicPrefix: '', groupPrefix: '' })).not.toThrow();
+    const long = 'x'.repeat(100);
+    expect(() => resourceNames({ topicPrefix: long }).topic(long)).toThrow(
+      /option topicPrefix leads to "x+" for topic "x+"; the name is longer than 127 characters/,
+    );
+  });
+
   it('are rejected unless they are strings', () => {
     const check = (options: object) => () => checkOptions({ endpoints: 'embedded:', ...options } as never);
     expect(check({ topicPrefix: 7 })).toThrow('option topicPrefix must be a string');

@@ -41,7 +41,6 @@ import type {
   RocketMQModuleAsyncOptions,
   RocketMQModuleOptions,
   RocketMQModuleScope,
-  RocketMQOptionsFactory,
 } from '../runtime/rocketmq.interfaces.js';
 import { RocketMQRuntime } from '../runtime/rocketmq-runtime.js';
 import { RocketMQRequester } from '../sending/requester.js';
@@ -52,6 +51,7 @@ import { configOf, GlobalsWatch } from '../transport/globals-watch.js';
 import { type Adopter, adoptedRuntime } from '../transport/own-server.js';
 import { withPatterns } from '../transport/pattern-handlers.js';
 import { ServerRocketMQ } from '../transport/server-rocketmq.js';
+import { assertAsyncOptions, assertScope, asyncProviders } from './async-options.js';
 import {
   getRocketMQAdminToken,
   getRocketMQClientToken,
@@ -292,32 +292,17 @@ function injectablesOf(name: string | undefined): Provider[] {
 @Module({})
 export class RocketMQModule {
   /** @throws UsageError that names the option */
-  static forRoot({ isGlobal, name, ...options }: RocketMQModuleOptions & RocketMQModuleScope): DynamicModule {
+  static forRoot(given: RocketMQModuleOptions & RocketMQModuleScope): DynamicModule {
+    const { isGlobal, name, ...options } = { ...given };
+    assertScope({ isGlobal, name });
     return assemble({ isGlobal, name }, [{ provide: optionsToken(name), useValue: checkOptions(options) }]);
   }
 
   /** Like {@link forRoot}, with options from providers; `name` and `isGlobal` are set beside the factory. */
   static forRootAsync(options: RocketMQModuleAsyncOptions): DynamicModule {
+    assertAsyncOptions(options);
     return assemble(options, asyncProviders(options));
   }
-}
-
-function asyncProviders({ name, useFactory, useClass, useExisting, inject }: RocketMQModuleAsyncOptions): Provider[] {
-  const provide = optionsToken(name);
-  if (useFactory !== undefined) {
-    const checked = async (...dependencies: unknown[]): Promise<CheckedOptions> =>
-      checkOptions(await useFactory(...dependencies));
-    return [{ provide, inject: inject ?? [], useFactory: checked }];
-  }
-  const token = useExisting ?? useClass;
-  if (token === undefined) {
-    const text = 'RocketMQModule.forRootAsync() needs useFactory, useClass or useExisting';
-    throw new UsageError('ILLEGAL_OPTION', text, 'useFactory');
-  }
-  const made = async (factory: RocketMQOptionsFactory): Promise<CheckedOptions> =>
-    checkOptions(await factory.createRocketMQOptions());
-  const provider: Provider = { provide, inject: [token], useFactory: made };
-  return useExisting === undefined && useClass !== undefined ? [useClass, provider] : [provider];
 }
 
 type Scope = Pick<RocketMQModuleAsyncOptions, 'isGlobal' | 'imports' | 'name'>;
@@ -335,13 +320,6 @@ const INJECTABLES = [
 ] as const;
 
 function assemble({ name, isGlobal = true, imports = [] }: Scope, options: Provider[]): DynamicModule {
-  if (name !== undefined && (typeof name !== 'string' || name === '')) {
-    throw new UsageError(
-      'ILLEGAL_OPTION',
-      `RocketMQModule: option name must be a non-empty string, not ${String(name)}`,
-      'name',
-    );
-  }
   const injectables = INJECTABLES.map((token) => token(name));
   const core: DynamicModule = {
     module: RocketMQCoreModule,

@@ -1,14 +1,21 @@
 // Merges the declarations of topics and consumer groups from all places in the application. provisioning.ts applies them to the
 // cluster.
 
+import { LIMITS } from '../../protocol/model/limits.js';
 import type { LiteGroup } from '../../protocol/model/lite-group.js';
 import type { TopicType } from '../../protocol/model/message.js';
 import { consumerGroupNameProblem, deadLetterTopicOf } from '../../protocol/model/names.js';
 import type { BackoffPolicy } from '../../support/backoff.js';
 import { UsageError } from '../../support/errors.js';
-import { isIntegerFrom } from '../../support/options.js';
-import { aBoolean, anObject, aPositiveInteger, type Check } from '../common/option-checks.js';
-import { backoffPolicyOf } from '../listening/listener-options.js';
+import {
+  aBoolean,
+  anIntegerFrom,
+  assertOptions,
+  type Fault,
+  isIntegerFrom,
+  type OptionChecks,
+} from '../../support/options.js';
+import { backoffPolicyOf, backoffProblem } from '../listening/listener-options.js';
 import type { PlannedConsumer } from '../listening/listener-plan.js';
 import type { ListenerBackoff } from '../listening/listener-settings.js';
 import type { ResourceNames } from '../messages/resource-names.js';
@@ -53,40 +60,30 @@ export interface Declarations {
   readonly groups: readonly DeclaredGroup[];
 }
 
-const GROUP_CHECKS: Readonly<Record<keyof GroupSettings, Check>> = {
+const GROUP_CHECKS: OptionChecks<GroupSettings> = {
   fifo: aBoolean,
-  maxDeliveryAttempts: aPositiveInteger,
-  backoff: backoffProblem,
+  maxDeliveryAttempts: anIntegerFrom(1, LIMITS.attempts),
+  backoff: storedBackoffProblem,
 };
 
 /** @throws UsageError that names the group and the field */
 export function assertGroups(groups: Readonly<Record<string, GroupSettings>>): void {
   for (const [name, settings] of Object.entries(groups)) {
     const where = `RocketMQModule: option groups[${JSON.stringify(name)}]`;
-    const problem = consumerGroupNameProblem(name) ?? anObject(settings) ?? problemIn(settings);
+    const problem = consumerGroupNameProblem(name);
     if (problem !== undefined) throw new UsageError('ILLEGAL_OPTION', `${where} ${problem}`, 'groups');
+    assertOptions(settings, { options: GROUP_CHECKS }, `${where}: `);
   }
-}
-
-function problemIn(settings: object): string | undefined {
-  for (const [field, value] of Object.entries(settings)) {
-    if (!Object.hasOwn(GROUP_CHECKS, field)) {
-      return `has the unknown field ${field}; the fields are ${Object.keys(GROUP_CHECKS).join(', ')}`;
-    }
-    const problem = value === undefined ? undefined : GROUP_CHECKS[field as keyof GroupSettings](value);
-    if (problem !== undefined) return `is invalid: ${field} ${problem}`;
-  }
-  return undefined;
 }
 
 /** A broker stores integer milliseconds; a listener's backoff may have fractions. */
-function backoffProblem(value: unknown): string | undefined {
-  const isPossible = typeof value === 'number' || (typeof value === 'object' && value !== null);
-  const policy = isPossible ? backoffPolicyOf(value as ListenerBackoff) : undefined;
-  const waits = policy?.kind === 'exponential' ? [policy.initialMs, policy.maxMs, policy.multiplier] : policy?.nextMs;
-  const isWhole = Array.isArray(waits) && waits.length > 0 && waits.every((wait) => isIntegerFrom(wait, 1));
-  if (isWhole) return undefined;
-  return 'must be milliseconds, a list of them, or { kind: "exponential", initialMs, maxMs, multiplier }, all integers above 0';
+function storedBackoffProblem(value: unknown): string | Fault | undefined {
+  const problem = backoffProblem(value);
+  if (problem !== undefined) return problem;
+  const policy = backoffPolicyOf(value as ListenerBackoff);
+  const numbers = policy.kind === 'exponential' ? [policy.initialMs, policy.maxMs, policy.multiplier] : policy.nextMs;
+  const wrong = numbers.find((number) => !isIntegerFrom(number, 1));
+  return wrong === undefined ? undefined : `must have integers above 0 only, not ${wrong}`;
 }
 
 /**
@@ -122,14 +119,15 @@ function declaredTopics(topics: readonly TopicDefinition[], consumers: readonly 
     const handlers =
       known?.handlers ?? handling.filter(({ topic }) => topic.name === name).map((listener) => listener.name);
     const merged = { name, type: known?.type ?? type, queues: known?.queues ?? queues, handlers };
-    declared.set(name, merged.type === undefined ? ofDeadLetters(merged) : merged);
+    declared.set(name, ofDeadLetters(merged));
   }
   return [...declared.values()];
 }
 
 /** A cluster creates it at the first dead letter only, which is too late for listeners of it; with one queue, as here. */
 function ofDeadLetters(topic: DeclaredTopic): DeclaredTopic {
-  return topic.name.startsWith(deadLetterTopicOf('')) ? { ...topic, type: 'normal', queues: 1 } : topic;
+  const { name, type = 'normal', queues = 1 } = topic;
+  return name.startsWith(deadLetterTopicOf('')) ? { ...topic, type, queues } : topic;
 }
 
 function declaredGroup(

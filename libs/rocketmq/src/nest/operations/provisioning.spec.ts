@@ -5,10 +5,10 @@ import { Controller, type INestApplication, Injectable, type Provider } from '@n
 import { EventPattern, MessagePattern } from '@nestjs/microservices';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { recordingLogger } from '../../../../../test/support/nest-bench.js';
-import { type BrokerScript, ScriptedCluster } from '../../../../../test/support/scripted-cluster.js';
 import { until } from '../../../../../test/support/until.js';
 import { RocketMQAdmin } from '../../entries/admin.js';
 import {
+  DeadLetterError,
   deadLettersOf,
   defineRequest,
   defineTopic,
@@ -21,8 +21,6 @@ import {
 } from '../../entries/nest.js';
 import { MINUTE_MS, SECOND_MS } from '../../support/clock.js';
 import { TestBroker } from '../../testing/test-broker.js';
-import type { DeclaredGroup, DeclaredTopic } from './declarations.js';
-import { checkDeclared, createDeclared } from './provisioning.js';
 
 const Orders = defineTopic<{ id: string }>('orders', { type: 'fifo', queues: 4 });
 const Reminders = defineTopic('reminders', { type: 'delay' });
@@ -92,6 +90,39 @@ describe("provision: 'create'", () => {
     const { handled } = app.get(Shop);
     await until(() => handled.length > 0);
     expect(handled).toEqual(['a']);
+  });
+
+  it('creates a dead letter topic that is given by name as a normal one, the only type that it can have', async () => {
+    @Injectable()
+    class Parcels {
+      @RocketMQListener(Orders, { consumerGroup: 'parcels', deadLetterTopic: 'graves' })
+      handle({ id }: { id: string }): void {
+        throw new DeadLetterError(id);
+      }
+    }
+    const logger = recordingLogger();
+    const options = { topicPrefix: 't-', groups: {}, topics: [], logger } as const;
+    const app = await start({ ...options, provision: 'create' }, [Parcels]);
+    expect(await admin.describeTopic('t-graves')).toMatchObject({ type: 'normal', queues: 8 });
+    await app.get(RocketMQProducer).send(Orders, { id: 'a' }, { messageGroup: 'g' });
+    await until(() => broker.messages('t-graves').length > 0);
+    await start({ ...options, provision: 'check' }, [Parcels]);
+    expect(logger.lines.filter(([line]) => line.startsWith('warn'))).toEqual([]);
+  });
+
+  it('does not start with a dead letter topic of another type, which no dead letter could be sent to', async () => {
+    @Injectable()
+    class Parcels {
+      @RocketMQListener('parcels', { consumerGroup: 'parcels', deadLetterTopic: 'graves' })
+      handle(): void {}
+    }
+    for (const name of ['parcels', 'reminders']) broker.declareTopic({ name, type: 'delay' });
+    broker.declareTopic({ name: 'graves', type: 'fifo' });
+    broker.declareGroup({ name: 'parcels' });
+    await expect(start({ groups: {} }, [Parcels])).rejects.toThrow(/"graves".*fifo.*normal/);
+    await expect(start({ groups: {}, provision: 'check' }, [Parcels])).rejects.toMatchObject({
+      differences: ['topic "graves" is of type fifo on embedded, declared as normal'],
+    });
   });
 
   it('leaves what exists unchanged, and lists the differences in one warning', async () => {
@@ -242,93 +273,19 @@ describe('provisioning', () => {
     await expect(start({ topics })).rejects.toMatchObject({ code: 'TOPIC_QUEUES_DISAGREE' });
     const wrong = (groups: object) => RocketMQModule.forRoot({ endpoints: 'a:1', groups } as RocketMQModuleOptions);
     expect(() => wrong({ shop: { backoff: [0.5] } })).toThrow(
-      'groups["shop"] is invalid: backoff must be milliseconds',
+      'groups["shop"]: option backoff must have integers above 0 only, not 0.5',
+    );
+    const backoff = { kind: 'exponential', initialMs: 10, maxMs: 5, multiplier: 2 };
+    expect(() => wrong({ shop: { backoff } })).toThrow(
+      'groups["shop"]: option backoff.maxMs must be at least initialMs (10), not 5',
     );
     expect(() => wrong({ shop: { maxDeliveryAttempts: 0 } })).toThrow('maxDeliveryAttempts must be an integer');
-    expect(() => wrong({ shop: { retries: 3 } })).toThrow('groups["shop"] has the unknown field retries');
+    expect(() => wrong({ shop: { retries: 3 } })).toThrow('groups["shop"]: option retries is unknown');
     expect(() => defineTopic('a', { type: 'normal', queues: 0 })).toThrow('queues must be an integer from 1 to 1024');
   });
 
   it('is not needed on the embedded broker, which creates everything as declared', async () => {
     const app = await start({ endpoints: 'embedded:', nameServer: undefined, provision: 'check' });
     await app.get(RocketMQProducer).send(Orders, { id: 'a' }, { messageGroup: 'g' });
-  });
-});
-
-describe('provisioning on several brokers', () => {
-  const cluster = new ScriptedCluster();
-  afterEach(() => cluster.close());
-
-  /** A broker with one topic and one group, which records the requests that change it. */
-  function holding(held: { topic?: object; group?: object }): {
-    script: BrokerScript;
-    held: typeof held;
-    changes: number[];
-  } {
-    const changes: number[] = [];
-    const script: BrokerScript = ({ code, fields, body }) => {
-      if (code === 17 || code === 200) changes.push(code);
-      if (code === 17) held.topic = { ...fields, writeQueueNums: Number(fields.writeQueueNums) };
-      if (code === 200) held.group = JSON.parse(body) as object;
-      if (code === 351) return held.topic === undefined ? { code: 17 } : { body: JSON.stringify(held.topic) };
-      if (code !== 201) return { body: '{"table":{"brokerVersionDesc":"V5_5_0"}}' };
-      return { body: JSON.stringify({ subscriptionGroupTable: held.group && { billing: held.group } }) };
-    };
-    return { script, held, changes };
-  }
-
-  async function on(
-    brokers: readonly BrokerScript[],
-    run: typeof createDeclared,
-    group: Partial<DeclaredGroup>,
-    topic: Partial<DeclaredTopic> = {},
-  ) {
-    const { nameServer } = await cluster.start(brokers);
-    const scripted = new RocketMQAdmin({ nameServer: nameServer.address });
-    const logger = recordingLogger();
-    const wanted = {
-      name: 'billing',
-      fifo: false,
-      maxDeliveryAttempts: undefined,
-      backoff: undefined,
-      lite: undefined,
-      ...group,
-    };
-    const orders: DeclaredTopic = { name: 'orders', type: 'normal', queues: undefined, handlers: [], ...topic };
-    const declared = { topics: [orders], groups: [wanted] };
-    const port = { admin: scripted, logger, timeoutMs: 3_000 };
-    await run(declared, port, new AbortController().signal).finally(() => scripted.close());
-    return logger.lines;
-  }
-
-  it('creates what a broker lacks with the settings of the others, and does not change those', async () => {
-    // The topic is being made smaller: messages of its read-only queues would be lost if it had as many read queues as write queues.
-    const topic = { readQueueNums: 16, writeQueueNums: 8 };
-    const [old, joined] = [holding({ topic, group: { groupName: 'billing', retryMaxTimes: 4 } }), holding({})];
-    expect(await on([old.script, joined.script], createDeclared, {})).toEqual([]);
-    expect(old.changes).toEqual([]);
-    expect(joined.held).toMatchObject({ topic: { writeQueueNums: 8 }, group: { retryMaxTimes: 4 } });
-  });
-
-  it('creates a topic of any type on a broker that lacks it with the type of the others', async () => {
-    const topic = { writeQueueNums: 8, attributes: { 'message.type': 'FIFO' } };
-    const [old, joined] = [holding({ topic }), holding({})];
-    const handled = { type: undefined, handlers: ['Orders.changed'] };
-    expect(await on([old.script, joined.script], createDeclared, {}, handled)).toEqual([]);
-    expect(joined.held).toMatchObject({ topic: { attributes: expect.stringContaining('FIFO') } });
-  });
-
-  it('names the differences of each broker', async () => {
-    const brokers = [false, true].map((consumeMessageOrderly) =>
-      holding({ topic: { writeQueueNums: 8 }, group: { groupName: 'billing', consumeMessageOrderly } }),
-    );
-    const checking = on(
-      brokers.map(({ script }) => script),
-      checkDeclared,
-      {},
-    );
-    await expect(checking).rejects.toMatchObject({
-      differences: ['consumer group "billing" is ordered on broker-1, declared as not ordered'],
-    });
   });
 });

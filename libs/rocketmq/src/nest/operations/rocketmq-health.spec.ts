@@ -59,7 +59,7 @@ describe('the health of a connection', () => {
       ],
     });
     expect(() => health.report({ maxSettleLagMs: -1 })).toThrow('maxSettleLagMs must be a number of at least 1');
-    expect(() => health.report({ maxSettleLag: 5 } as object)).toThrow('maxSettleLag is unknown; the limits are');
+    expect(() => health.report({ maxSettleLag: 5 } as object)).toThrow('maxSettleLag is unknown; the options are');
     await bench.closeApps();
     expect(health.report()).toMatchObject({ phase: 'closed', isReady: false, problems: ['RocketMQ: it is closed'] });
   });

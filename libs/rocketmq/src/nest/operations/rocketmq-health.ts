@@ -5,9 +5,8 @@ import type { ConsumerHealth } from '../../consumer/consumer-health.js';
 import type { PushConsumer } from '../../consumer/push-consumer.js';
 import type { Producer } from '../../producer/producer.js';
 import { SystemClock } from '../../support/clock.js';
-import { UsageError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
-import { atLeast, type Check } from '../common/option-checks.js';
+import { assertOptions, atLeast, type OptionChecks } from '../../support/options.js';
 import type { PlannedConsumer } from '../listening/listener-plan.js';
 import type { GivenUpTransaction } from './given-up-watch.js';
 import type { StartProblem } from './start-steps.js';
@@ -176,13 +175,8 @@ function problemsOfConsumer(
   return problems;
 }
 
-const LIMITS: Readonly<Record<keyof HealthLimits, Check>> = { maxSettleLagMs: atLeast(1), maxReceiveAgeMs: atLeast(1) };
+const LIMITS: OptionChecks<HealthLimits> = { maxSettleLagMs: atLeast(1), maxReceiveAgeMs: atLeast(1) };
 
 function assertLimits(limits: HealthLimits): void {
-  for (const [field, value] of Object.entries(limits)) {
-    const check = Object.hasOwn(LIMITS, field) ? LIMITS[field as keyof HealthLimits] : undefined;
-    const unknown = `is unknown; the limits are ${Object.keys(LIMITS).join(', ')}`;
-    const problem = check === undefined ? unknown : value === undefined ? undefined : check(value);
-    if (problem !== undefined) throw new UsageError('ILLEGAL_OPTION', `${field} ${problem}`, field);
-  }
+  assertOptions(limits, { options: LIMITS });
 }

@@ -66,6 +66,58 @@ describe('the module options', () => {
     );
   });
 
+  it.each<[string, unknown, string]>([
+    ['nameServer', 9876, 'must be a non-empty string, not 9876'],
+    ['nameServer', null, 'must be a non-empty string, not null'],
+    ['proxies', ['a:8080'], 'must be a non-empty string, not an array'],
+    ['startTimeoutMs', null, 'must be a number of at least 1, not null'],
+    ['shutdownGraceMs', 5n, 'must be a number of at least 0, not 5n'],
+    ['namespace', 5n, 'must be a string, not 5n'],
+    ['producer', [], 'must be an object, not an array'],
+  ])('reject %s: %p by name', (field, value, problem) => {
+    expect(refusal({ endpoints: 'embedded:', [field]: value })).toThrow(
+      `[ILLEGAL_OPTION] RocketMQModule: option ${field} ${problem}`,
+    );
+  });
+
+  it.each<[string, object, string]>([
+    ['interceptors', { interceptors: {} }, 'must be a list of functions, not an object'],
+    ['compression', { compression: 'gzip' }, 'must be an object, not "gzip"'],
+    [
+      'compression.thresholdBytes',
+      { compression: { thresholdBytes: '5' } },
+      'must be an integer of at least 1, not the string "5"',
+    ],
+    ['compression.treshold', { compression: { treshold: 5 } }, 'is unknown; the options are thresholdBytes, level'],
+    ['brokerVersions', { brokerVersions: '5.3.0' }, 'must be a function, not "5.3.0"'],
+    ['maxAttempts', { maxAttempts: 2 ** 40 }, 'must be an integer from 1 to 2147483647, not 1099511627776'],
+    ['whenFull', { whenFull: 5n }, 'must be wait or refuse, not 5n'],
+    ['firstCheckAfterMs', { firstCheckAfterMs: 1 }, 'must be 310000 (localTransactionTimeoutMs plus 10 s)'],
+    ['topics', { topics: {} }, 'is unknown'],
+  ])('reject producer.%s by its path', (field, producer, problem) => {
+    const wrong = refusal({ endpoints: '127.0.0.1:9', producer });
+    expect(wrong).toThrow(`RocketMQModule: option producer.${field} ${problem}`);
+    expect(wrong).toThrow(expect.objectContaining({ field: `producer.${field}` }));
+  });
+
+  it('reject a topic that is none', () => {
+    const wrong = (...topics: unknown[]) => expect(refusal({ endpoints: '127.0.0.1:9', topics }));
+    wrong({ name: 'a', type: 'nomal' }).toThrow(
+      'RocketMQModule: option topics[0].type must be normal or fifo or delay or transaction or priority or lite, not "nomal"',
+    );
+    wrong({ name: 'a', type: 'normal' }, 'b').toThrow('option topics[1] must be a topic from defineTopic(), not "b"');
+    wrong(null).toThrow('option topics[0] must be a topic from defineTopic(), not null');
+    wrong({ name: 'a', type: 'normal' }).not.toThrow();
+  });
+
+  it('reject proxies without name servers, which they are added to', () => {
+    const proxies = 'a:8080';
+    expect(refusal({ endpoints: 'a:8081', proxies })).toThrow('option proxies needs nameServer');
+    expect(refusal({ endpoints: 'a:8081', proxies, nameServer: 'a:9876' })).not.toThrow();
+    expect(refusal({ endpoints: 'name-server:a:9876', proxies })).not.toThrow();
+    expect(refusal({ endpoints: 'embedded:', proxies })).not.toThrow();
+  });
+
   it('reject hooks that are never called', () => {
     const wrong = (events: object) => expect(refusal({ endpoints: 'embedded:', events }));
     wrong({ onDeadLeter() {} }).toThrow(/option events has no hook onDeadLeter; the hooks are .*onDeadLetter/);

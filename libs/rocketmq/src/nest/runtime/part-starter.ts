@@ -3,10 +3,12 @@
 
 import type { StartOptions } from '../../client/client.js';
 import { Connection } from '../../client/connection.js';
+import type { ConnectionOptions } from '../../client/connection-options.js';
 import { PushConsumer } from '../../consumer/push-consumer.js';
 import { Producer } from '../../producer/producer.js';
 import { TransactionBounds } from '../../producer/transactions/transaction-bounds.js';
 import type { TransactionCheckHandler } from '../../producer/transactions/transaction-check.js';
+import { checkpointsOf, withCheckpoints } from '../../support/checkpoints.js';
 import { StateError, UsageError } from '../../support/errors.js';
 import type { HandlerInvoker } from '../listening/handler-invoker.js';
 import { consumerOptionsOf } from '../listening/listener-consumer.js';
@@ -137,9 +139,11 @@ export class PartStarter {
   private connection({ broker }: Parts): Connection {
     const { options } = this;
     const { target, credentials, tls } = options;
-    if (target.kind === 'cluster') return new Connection({ ...options, credentials, tls, endpoints: target.endpoints });
+    if (target.kind === 'cluster') {
+      return new Connection({ ...connectionOptions(options), credentials, tls, endpoints: target.endpoints });
+    }
     // The embedded broker needs no credentials and no TLS, and files that the cluster's options name may not exist on this machine.
-    return new Connection({ ...options, endpoints: broker?.endpoints ?? '' });
+    return new Connection({ ...connectionOptions(options), endpoints: broker?.endpoints ?? '' });
   }
 
   private async provision(declarations: Declarations, signal: AbortSignal): Promise<void> {
@@ -201,6 +205,23 @@ export class PartStarter {
   private get options(): CheckedOptions {
     return this.given.options;
   }
+}
+
+/** Those that any server may have. */
+function connectionOptions(options: CheckedOptions): Omit<ConnectionOptions, 'endpoints' | 'credentials' | 'tls'> {
+  const { namespace, credentialsRefreshMs, requestTimeoutMs, useBootstrapEndpoints, addressMapping } = options;
+  const { logger, clock } = options;
+  const given = {
+    namespace,
+    credentialsRefreshMs,
+    requestTimeoutMs,
+    useBootstrapEndpoints,
+    addressMapping,
+    logger,
+    clock,
+  };
+  const checkpoint = checkpointsOf(options);
+  return checkpoint === undefined ? given : withCheckpoints(given, checkpoint);
 }
 
 /** Names the listeners whose option the consumer rejects. */

@@ -4,8 +4,8 @@ import type { FactoryProvider, ModuleMetadata, Type } from '@nestjs/common';
 import type { Address } from '../../client/endpoint.js';
 import type { PolicyInForce } from '../../consumer/listeners/listener-fit.js';
 import type { ConsumerEvents } from '../../consumer/model/consumer-events.js';
-import type { ProducerOptions } from '../../producer/producer.js';
 import type { ProducerEvents } from '../../producer/producer-events.js';
+import type { ProducerOptions } from '../../producer/producer-options.js';
 import type { TransactionCheckRequest } from '../../producer/transactions/transaction-check.js';
 import type { TransactionRecorder } from '../../producer/transactions/transaction-scope.js';
 import type { CredentialsProvider } from '../../protocol/credentials/credentials.js';
@@ -113,7 +113,7 @@ export interface RocketMQModuleOptions extends NamingOptions, ModuleListenerOpti
   readonly nameServer?: string;
   /**
    * The remoting addresses of proxies in cluster mode: `proxy1:8080;proxy2:8080`. Brokers do not know the gRPC clients of such proxies, so
-   * that without it `groupClients()` of the admin client and the console do not list them. Needs `nameServer`. Default: none.
+   * that without it `groupClients()` of the admin client and the console do not list them. Needs `nameServer`. Default: none. Ignored with `embedded:`.
    */
   readonly proxies?: string;
   /**

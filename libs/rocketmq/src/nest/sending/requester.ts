@@ -7,6 +7,7 @@ import { raceAbort } from '../../support/abort.js';
 import { type CallOptions, withDeadline } from '../../support/deadline.js';
 import { type RocketMQError, StateError, UsageError } from '../../support/errors.js';
 import type { Logger } from '../../support/logger.js';
+import { positive } from '../../support/options.js';
 import { systemRandom } from '../../support/random.js';
 import { parseAddress } from '../common/pattern.js';
 import { loadSchema } from '../messages/body-schema.js';
@@ -89,7 +90,7 @@ export class RocketMQRequester {
   ): Promise<unknown> {
     const { producer, replies, defaultTimeoutMs } = this.running();
     const { timeoutMs = defaultTimeoutMs, signal, ...fields } = options;
-    assertTimeout(timeoutMs);
+    positive('timeoutMs', timeoutMs);
     const requestId = systemRandom.uuid();
     const properties = { ...fields.properties, ...requestProperties(replies.addressOf(requestId)) };
     const message = await this.message(pattern, definition, data, { ...fields, properties });
@@ -141,9 +142,4 @@ export class RocketMQRequester {
     if (producer === undefined || replies === undefined) throw this.port.whyNot;
     return { producer, replies, defaultTimeoutMs: replyTimeoutMs };
   }
-}
-
-function assertTimeout(timeoutMs: number): void {
-  if (Number.isFinite(timeoutMs) && timeoutMs > 0) return;
-  throw new UsageError('ILLEGAL_OPTION', `timeoutMs must be a number above 0, not ${String(timeoutMs)}`, 'timeoutMs');
 }

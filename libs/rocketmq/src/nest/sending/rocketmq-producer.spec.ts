@@ -114,10 +114,10 @@ describe('RocketMQProducer', () => {
   });
 
   it('fails at startup when one of its options is invalid', async () => {
-    await expect(start({ producer: { maxInFlight: 0 } })).rejects.toThrow('option maxInFlight');
+    await expect(start({ producer: { maxInFlight: 0 } })).rejects.toThrow('option producer.maxInFlight');
     app = undefined;
     await expect(start({ producer: { retries: 3 } as never })).rejects.toThrow(
-      /option producer.retries is unknown.*producer.maxAttempts/,
+      /option producer\.retries is unknown.*maxAttempts/,
     );
     app = undefined;
   });

@@ -121,6 +121,19 @@ describe('send()', () => {
     expect(requester.pending).toBe(0);
   });
 
+  it.each<[unknown, string]>([
+    ['5', 'the string "5"'],
+    [5n, '5n'],
+    [0, '0'],
+    [null, 'null'],
+  ])('is rejected with the timeout %p', async (timeoutMs, shown) => {
+    const { requester } = await bench.asking();
+    await expect(requester.request('prices:of', 1, { timeoutMs: timeoutMs as number })).rejects.toThrow(
+      `[ILLEGAL_OPTION] option timeoutMs must be a number above 0, not ${shown}`,
+    );
+    expect(bench.broker.messages('prices')).toEqual([]);
+  });
+
   it.each([
     ['while the application waits for its handlers', 60_000],
     ['after it has fired their signals', 20],

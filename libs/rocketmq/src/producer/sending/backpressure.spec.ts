@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ProducerBench } from '../../../../../test/support/producer-bench.js';
 import { TestBroker } from '../../testing/test-broker.js';
-import { Producer, type ProducerOptions } from '../producer.js';
+import { Producer } from '../producer.js';
+import type { ProducerOptions } from '../producer-options.js';
 
 describe('a producer that has reached its limit of messages in flight', () => {
   let bench: ProducerBench;

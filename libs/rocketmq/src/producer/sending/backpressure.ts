@@ -2,8 +2,8 @@
 
 import { abortReason } from '../../support/abort.js';
 import type { Deadline } from '../../support/deadline.js';
-import { TransportError, UsageError } from '../../support/errors.js';
-import { positiveInteger } from '../../support/options.js';
+import { TransportError } from '../../support/errors.js';
+import { aPositiveInteger, type OptionChecks, oneOf } from '../../support/options.js';
 import { NotSentError } from './not-sent-error.js';
 
 /** The limits. */
@@ -124,6 +124,13 @@ export interface BackpressureOptions {
   readonly whenFull?: 'wait' | 'refuse';
 }
 
+/** @internal */
+export const BACKPRESSURE_CHECKS: OptionChecks<BackpressureOptions> = {
+  maxInFlight: aPositiveInteger,
+  maxInFlightBytes: aPositiveInteger,
+  whenFull: oneOf('wait', 'refuse'),
+};
+
 const DEFAULT_MAX_IN_FLIGHT = 1024;
 const DEFAULT_MAX_IN_FLIGHT_BYTES = 64 * 1024 * 1024;
 
@@ -134,14 +141,13 @@ export class Backpressure {
   private readonly whenFull: 'wait' | 'refuse';
   private readonly limit: InFlightLimit;
 
-  /** @throws UsageError that names the option */
-  constructor({ maxInFlight, maxInFlightBytes, whenFull = 'wait' }: BackpressureOptions) {
-    this.maxCount = positiveInteger('maxInFlight', maxInFlight ?? DEFAULT_MAX_IN_FLIGHT);
-    this.maxBytes = positiveInteger('maxInFlightBytes', maxInFlightBytes ?? DEFAULT_MAX_IN_FLIGHT_BYTES);
-    if (whenFull !== 'wait' && whenFull !== 'refuse') {
-      const text = `option whenFull must be "wait" or "refuse", not ${JSON.stringify(whenFull)}`;
-      throw new UsageError('ILLEGAL_OPTION', text, 'whenFull');
-    }
+  constructor({
+    maxInFlight = DEFAULT_MAX_IN_FLIGHT,
+    maxInFlightBytes = DEFAULT_MAX_IN_FLIGHT_BYTES,
+    whenFull = 'wait',
+  }: BackpressureOptions) {
+    this.maxCount = maxInFlight;
+    this.maxBytes = maxInFlightBytes;
     this.whenFull = whenFull;
     this.limit = new InFlightLimit({ maxCount: this.maxCount, maxBytes: this.maxBytes });
   }

@@ -5,8 +5,8 @@ import type { ServerCapabilities } from '../../client/capabilities.js';
 import { endpointKey } from '../../client/endpoint.js';
 import type { Route } from '../../client/route.js';
 import { SECOND_MS, SystemClock } from '../../support/clock.js';
-import { UsageError } from '../../support/errors.js';
 import { describeError, type Logger } from '../../support/logger.js';
+import { aFunction, describe, type OptionChecks, oneOf } from '../../support/options.js';
 
 /** The brokers of a cluster, as `RocketMQAdmin.brokerVersions()` returns them. */
 export interface SeenBrokers {
@@ -41,6 +41,17 @@ export interface BatchingOptions {
 }
 
 const FORM = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})(?:-[\w.-]+)?$/;
+
+/** @internal */
+export const BATCHING_CHECKS: OptionChecks<BatchingOptions> = {
+  batching: oneOf('auto', 'off'),
+  serverVersion: (value) =>
+    typeof value === 'string' && FORM.test(value)
+      ? undefined
+      : `must be a version such as "5.4.0", not ${describe(value)}`,
+  brokerVersions: aFunction,
+};
+
 /** How long an answer is trusted: a broker can be replaced by another one with the same name. */
 const ASK_AGAIN_MS = 30 * SECOND_MS;
 
@@ -50,11 +61,7 @@ export class BatchSafety {
   private readonly configured: boolean | undefined;
   private readonly seen: SeenVersions | undefined;
 
-  /** @throws UsageError that names the option */
   constructor({ batching = 'auto', serverVersion, brokerVersions }: BatchingOptions, logger: Logger) {
-    if (batching !== 'auto' && batching !== 'off') {
-      throw refused('batching', `must be "auto" or "off", not ${JSON.stringify(batching)}`);
-    }
     const isNewEnough = serverVersion === undefined ? undefined : keepsBatches(serverVersion);
     this.configured = batching === 'off' ? false : isNewEnough;
     this.seen = brokerVersions && new SeenVersions(brokerVersions, logger);
@@ -125,15 +132,9 @@ function brokersIn({ queues }: Route): string {
   return [...new Set(brokers.map((broker) => JSON.stringify(broker)))].sort().join();
 }
 
-/** @throws UsageError for a string that is not a version */
-function keepsBatches(serverVersion: string): boolean {
+/** Whether brokers of this version keep the messages of a batch; undefined for a string that is not a version. */
+function keepsBatches(serverVersion: string): boolean | undefined {
   const [, major, minor] = FORM.exec(serverVersion)?.map(Number) ?? [];
-  if (major === undefined || minor === undefined) {
-    throw refused('serverVersion', `must be a version such as "5.4.0", not ${JSON.stringify(serverVersion)}`);
-  }
+  if (major === undefined || minor === undefined) return undefined;
   return major > 5 || (major === 5 && minor >= 4);
-}
-
-function refused(field: string, problem: string): UsageError {
-  return new UsageError('ILLEGAL_OPTION', `option ${field} ${problem}`, field);
 }

@@ -5,7 +5,8 @@ import { ProducerBench } from '../../../../../test/support/producer-bench.js';
 import { message, RawClient } from '../../../../../test/support/raw-grpc-client.js';
 import { SECOND_MS } from '../../support/clock.js';
 import { TestBroker } from '../../testing/test-broker.js';
-import { Producer, type ProducerOptions } from '../producer.js';
+import { Producer } from '../producer.js';
+import type { ProducerOptions } from '../producer-options.js';
 
 const MIB = 1024 * 1024;
 

@@ -4,8 +4,7 @@ import { Encoding } from '../../protocol/grpc/generated/apache/rocketmq/v2/defin
 import { type BodyFormat, packBody } from '../../protocol/model/body-encoding.js';
 import { DEFAULT_MAX_UNPACKED_BYTES } from '../../protocol/model/limits.js';
 import { raceAbort } from '../../support/abort.js';
-import { UsageError } from '../../support/errors.js';
-import { positiveInteger } from '../../support/options.js';
+import { anIntegerFrom, aPositiveInteger, type OptionChecks } from '../../support/options.js';
 import { Semaphore } from '../../support/semaphore.js';
 
 /** When bodies are compressed: with gzip, or by name server with zlib, which is what clients of the remoting protocol read. */
@@ -16,6 +15,12 @@ export interface CompressionOptions {
   readonly level?: number;
 }
 
+/** @internal */
+export const COMPRESSION_CHECKS: OptionChecks<CompressionOptions> = {
+  thresholdBytes: aPositiveInteger,
+  level: anIntegerFrom(1, 9),
+};
+
 /** A body as it is sent. */
 export interface WireBody {
   readonly bytes: Buffer;
@@ -23,7 +28,6 @@ export interface WireBody {
 }
 
 const DEFAULT_THRESHOLD_BYTES = 4096;
-const MAX_LEVEL = 9;
 /** Compression runs on Node's four worker threads, which file access and DNS lookups need, too. */
 const CONCURRENT_PACKS = 2;
 
@@ -33,17 +37,12 @@ export class BodyPacker {
   private readonly level: number | undefined;
   private readonly permits = new Semaphore(CONCURRENT_PACKS);
 
-  /** @param options undefined: no compression @throws UsageError that names the option */
+  /** @param options undefined: no compression */
   constructor(
     options: CompressionOptions | undefined,
     private readonly format: BodyFormat,
   ) {
     const { thresholdBytes = DEFAULT_THRESHOLD_BYTES, level } = options ?? {};
-    positiveInteger('compression.thresholdBytes', thresholdBytes);
-    if (level !== undefined && positiveInteger('compression.level', level) > MAX_LEVEL) {
-      const text = `option compression.level must be an integer from 1 to ${MAX_LEVEL}, not ${level}`;
-      throw new UsageError('ILLEGAL_OPTION', text, 'compression.level');
-    }
     this.thresholdBytes = options === undefined ? Number.POSITIVE_INFINITY : thresholdBytes;
     this.level = level;
   }

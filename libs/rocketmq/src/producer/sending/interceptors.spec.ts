@@ -4,7 +4,8 @@ import type { OutgoingMessage } from '../../protocol/model/message.js';
 import { UsageError } from '../../support/errors.js';
 import { silentLogger } from '../../support/logger.js';
 import { TestBroker } from '../../testing/test-broker.js';
-import { Producer, type ProducerOptions } from '../producer.js';
+import { Producer } from '../producer.js';
+import type { ProducerOptions } from '../producer-options.js';
 import type { SendInterceptor } from './interceptors.js';
 
 describe('an interceptor of sends', () => {

@@ -37,12 +37,7 @@ export class Interceptors {
   constructor(
     private readonly interceptors: readonly SendInterceptor[],
     private readonly logger: Logger,
-  ) {
-    for (const interceptor of interceptors) {
-      if (typeof interceptor === 'function') continue;
-      throw new UsageError('ILLEGAL_OPTION', 'option interceptors must contain functions only', 'interceptors');
-    }
-  }
+  ) {}
 
   get areNone(): boolean {
     return this.interceptors.length === 0;

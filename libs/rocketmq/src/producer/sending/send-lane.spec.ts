@@ -7,7 +7,8 @@ import type { Queue, Route } from '../../client/route.js';
 import type { SendMessageRequest } from '../../protocol/grpc/generated/apache/rocketmq/v2/service.js';
 import { SystemClock } from '../../support/clock.js';
 import { TestBroker } from '../../testing/test-broker.js';
-import { Producer, type ProducerOptions } from '../producer.js';
+import { Producer } from '../producer.js';
+import type { ProducerOptions } from '../producer-options.js';
 import { SendLanes } from './send-lane.js';
 
 const order = (body: string) => ({ topic: 'orders', body, messageId: body });

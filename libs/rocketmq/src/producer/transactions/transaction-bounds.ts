@@ -2,8 +2,13 @@
 
 import { LIMITS } from '../../protocol/model/limits.js';
 import { MINUTE_MS, SECOND_MS } from '../../support/clock.js';
-import { UsageError } from '../../support/errors.js';
-import { positive } from '../../support/options.js';
+import {
+  aPositiveNumber,
+  aPositiveNumberUpTo,
+  type Fault,
+  type ObjectChecks,
+  type OptionChecks,
+} from '../../support/options.js';
 
 /** The timeouts of transactions. */
 export interface TransactionTimes {
@@ -33,29 +38,34 @@ const DEFAULT_TIMEOUT_MS = 5 * MINUTE_MS;
 const DEFAULT_CHECK_TIMEOUT_MS = 10 * SECOND_MS;
 const LONGEST_CHECK_MS = 25 * SECOND_MS;
 
-/** Validated timeouts. */
+const CHECKS: OptionChecks<TransactionTimes> = {
+  localTransactionTimeoutMs: aPositiveNumber,
+  checkTimeoutMs: aPositiveNumberUpTo(LONGEST_CHECK_MS, ', because the server drops a check soon after that'),
+  firstCheckAfterMs: aPositiveNumber,
+};
+
+/** @internal */
+export const TRANSACTION_TIMES = { options: CHECKS, together: firstCheckFault } satisfies ObjectChecks;
+
+function firstCheckFault(times: TransactionTimes): Fault | undefined {
+  const { localTransactionTimeoutMs = DEFAULT_TIMEOUT_MS, firstCheckAfterMs } = times;
+  if (firstCheckAfterMs === undefined) return undefined;
+  const [least, most] = [localTransactionTimeoutMs + SLACK_MS, LIMITS.recoveryDurationMs];
+  if (firstCheckAfterMs >= least && firstCheckAfterMs <= most) return undefined;
+  const problem = `must be ${least} (localTransactionTimeoutMs plus 10 s) to ${most}, not ${firstCheckAfterMs}`;
+  return { field: 'firstCheckAfterMs', problem };
+}
+
+/** The timeouts with their defaults. */
 export class TransactionBounds {
   readonly timeoutMs: number;
   readonly checkTimeoutMs: number;
   readonly firstCheckAfterMs: number | undefined;
 
-  /** @throws UsageError that names the option */
   constructor(times: TransactionTimes) {
-    const { localTransactionTimeoutMs = DEFAULT_TIMEOUT_MS, checkTimeoutMs = DEFAULT_CHECK_TIMEOUT_MS } = times;
-    const { firstCheckAfterMs } = times;
-    this.timeoutMs = positive('localTransactionTimeoutMs', localTransactionTimeoutMs);
-    this.checkTimeoutMs = positive('checkTimeoutMs', checkTimeoutMs);
-    if (checkTimeoutMs > LONGEST_CHECK_MS) {
-      const text = `option checkTimeoutMs must be at most ${LONGEST_CHECK_MS}, because the server drops a check soon after that, not ${checkTimeoutMs}`;
-      throw new UsageError('ILLEGAL_OPTION', text, 'checkTimeoutMs');
-    }
-    this.firstCheckAfterMs = firstCheckAfterMs;
-    if (firstCheckAfterMs === undefined) return;
-    positive('firstCheckAfterMs', firstCheckAfterMs);
-    const [least, most] = [this.timeoutMs + SLACK_MS, LIMITS.recoveryDurationMs];
-    if (firstCheckAfterMs >= least && firstCheckAfterMs <= most) return;
-    const text = `option firstCheckAfterMs must be ${least} (localTransactionTimeoutMs plus 10 s) to ${most}, not ${firstCheckAfterMs}`;
-    throw new UsageError('ILLEGAL_OPTION', text, 'firstCheckAfterMs');
+    this.timeoutMs = times.localTransactionTimeoutMs ?? DEFAULT_TIMEOUT_MS;
+    this.checkTimeoutMs = times.checkTimeoutMs ?? DEFAULT_CHECK_TIMEOUT_MS;
+    this.firstCheckAfterMs = times.firstCheckAfterMs;
   }
 
   /**

@@ -16,6 +16,8 @@ export const LIMITS = {
   liteTopicLength: 64,
   /** The largest number that the field can carry. */
   priority: 2 ** 31 - 1,
+  /** The largest number that the field can carry. */
+  attempts: 2 ** 31 - 1,
   /** The queues of a topic on one broker: more than the server's own tools request, since a route lists each queue. */
   topicQueues: 1024,
   delayMs: 24 * HOUR_MS,

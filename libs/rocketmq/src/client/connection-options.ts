@@ -1,0 +1,110 @@
+// The options of a connection and their checks.
+
+import { type CredentialsProvider, isHeaderText } from '../protocol/credentials/credentials.js';
+import type { Credentials } from '../protocol/credentials/metadata.js';
+import type { Clock } from '../support/clock.js';
+import { UsageError } from '../support/errors.js';
+import type { Logger } from '../support/logger.js';
+import {
+  aBoolean,
+  aFunction,
+  aPositiveNumber,
+  assertOptions,
+  checkedElsewhere,
+  type OptionChecks,
+  oneOf,
+  withMethods,
+} from '../support/options.js';
+import type { Random } from '../support/random.js';
+import type { TlsOptions } from '../support/tls.js';
+import { type Address, areNameServers, schemeOf } from './endpoint.js';
+
+/** The gRPC implementation that carries the calls of a connection. */
+export type Transport = 'http2' | 'grpc-js';
+
+/** How to reach a cluster. */
+export interface ConnectionOptions {
+  /**
+   * Addresses of the cluster's gRPC proxies: `host:8081;host2:8081`. A leading `https://` enables TLS. Or of its name servers, for a
+   * cluster without a proxy: `name-server:host:9876;host2:9876`.
+   */
+  readonly endpoints: string;
+  /**
+   * Use TLS for every address of the cluster. `true`: the server's certificate must be signed by a CA that Node.js trusts, and contain
+   * the name of the host. Default: false, or true if `endpoints` begins with `https://`.
+   */
+  readonly tls?: boolean | TlsOptions;
+  /** The namespace of the cluster. The open-source server does not isolate topics by it. Refused with `name-server:`. Default: none. */
+  readonly namespace?: string;
+  /** Required when the server checks access (ACL). A function is called repeatedly, so that keys can be rotated. Default: none. */
+  readonly credentials?: Credentials | CredentialsProvider;
+  /** How often the function in `credentials` is called, in milliseconds. Default: before the `expiresAt` that it returned, otherwise every minute. */
+  readonly credentialsRefreshMs?: number;
+  /** The default timeout of one request, in real time, in milliseconds. Default 3000. */
+  readonly requestTimeoutMs?: number;
+  /**
+   * Send everything to `endpoints`, whatever addresses the server advertises (NAT, Docker, port forwards). Refused with `name-server:`.
+   * Default false.
+   */
+  readonly useBootstrapEndpoints?: boolean;
+  /** Translates each address that the server advertises into one that this process can reach. Default: no translation. */
+  readonly addressMapping?: (address: Address) => Address;
+  /** Where log lines go. It is never closed, and errors that it throws are ignored. Default: nothing is logged. */
+  readonly logger?: Logger;
+  /**
+   * The gRPC implementation. `http2`: a lean one on node:http2, which uses half the CPU. `grpc-js`: the package `@grpc/grpc-js`.
+   * Refused with `name-server:`. Default `http2`.
+   */
+  readonly transport?: Transport;
+  /** The clock for business time (delays, leases, backoff). Pass the clock of a test broker to move time in tests. Default: the system clock. */
+  readonly clock?: Clock;
+  /** The source of randomness for ids and jitter. Default: the system's random source. */
+  readonly random?: Random;
+}
+
+const CHECKS: OptionChecks<ConnectionOptions> = {
+  endpoints: checkedElsewhere,
+  tls: checkedElsewhere,
+  namespace: (value) =>
+    typeof value === 'string' && isHeaderText(value) ? undefined : 'must be a string of printable ASCII characters',
+  credentials: checkedElsewhere,
+  credentialsRefreshMs: aPositiveNumber,
+  requestTimeoutMs: aPositiveNumber,
+  useBootstrapEndpoints: aBoolean,
+  addressMapping: aFunction,
+  logger: withMethods('a Logger', 'debug', 'info', 'warn', 'error'),
+  transport: oneOf('http2', 'grpc-js'),
+  clock: withMethods('a Clock', 'nowMs'),
+  random: withMethods('a Random', 'next', 'bytes', 'uuid'),
+};
+
+/** @throws UsageError that names the option */
+export function assertConnectionOptions(options: ConnectionOptions): void {
+  assertOptions(options, { options: CHECKS });
+  if (areNameServers(options.endpoints)) checkWithoutProxy(options);
+}
+
+/** @throws UsageError for an option that means nothing without a proxy, which would be ignored */
+function checkWithoutProxy({ namespace, transport, useBootstrapEndpoints }: ConnectionOptions): void {
+  const refused = (field: string, why: string): UsageError =>
+    new UsageError('ILLEGAL_OPTION', `option ${field} cannot be used with endpoints of name servers: ${why}`, field);
+  if (namespace) throw refused('namespace', 'it is a concept of proxies; use a prefix of the names instead');
+  if (transport !== undefined) throw refused('transport', 'it selects an implementation of gRPC');
+  if (useBootstrapEndpoints) throw refused('useBootstrapEndpoints', 'name servers carry no messages');
+}
+
+/** @throws UsageError when endpoints and the option contradict each other */
+export function tlsOf({ endpoints, tls }: ConnectionOptions): boolean | TlsOptions | undefined {
+  const scheme = schemeOf(endpoints);
+  if (scheme === 'https' && tls === false) {
+    throw contradiction('endpoints begins with "https://" and option tls is false');
+  }
+  if (scheme === 'http' && tls !== undefined && tls !== false) {
+    throw contradiction('endpoints begins with "http://" and option tls is set');
+  }
+  return tls === undefined ? scheme === 'https' : tls;
+}
+
+function contradiction(what: string): UsageError {
+  return new UsageError('ILLEGAL_OPTION', `${what}: they contradict each other, change one of them`, 'tls');
+}

@@ -1,0 +1,83 @@
+// The options of a producer and their checks.
+
+import { LIMITS } from '../protocol/model/limits.js';
+import type { MessageType } from '../protocol/model/message.js';
+import {
+  aFunction,
+  anIntegerFrom,
+  anObject,
+  anObjectOf,
+  aPositiveNumber,
+  aText,
+  callbacks,
+  functions,
+  mapOf,
+  type ObjectChecks,
+  type OptionChecks,
+  withMethods,
+} from '../support/options.js';
+import type { ProducerEvents } from './producer-events.js';
+import type { ProducerTelemetrySource } from './producer-telemetry.js';
+import { BACKPRESSURE_CHECKS, type BackpressureOptions } from './sending/backpressure.js';
+import { BATCHING_CHECKS, type BatchingOptions } from './sending/batching.js';
+import { COMPRESSION_CHECKS, type CompressionOptions } from './sending/compression.js';
+import type { SendInterceptor } from './sending/interceptors.js';
+import { TRANSACTION_TIMES } from './transactions/transaction-bounds.js';
+import type { TransactionOptions } from './transactions/transaction-coordinator.js';
+
+/** The options of a producer. */
+export interface ProducerOptions extends TransactionOptions, BackpressureOptions, BatchingOptions {
+  /**
+   * Topics that must exist, with their type, when the producer starts. Other topics are looked up at their first send.
+   * Default: none.
+   */
+  readonly topics?: Readonly<Record<string, MessageType | undefined>>;
+  /** The maximum number of attempts of one send, counting only those that may have reached the server. Default 3. */
+  readonly maxAttempts?: number;
+  /**
+   * Compresses bodies: with gzip, which the official Java, Go, Node and Python consumers of a proxy decompress; by name server with zlib,
+   * which consumers of the remoting protocol decompress, and of those of a proxy the Java ones. Consumers of this library decompress both,
+   * up to 32 MiB by default, so a body can have up to 32 MiB if it is at most 4 MiB when compressed. Default: no compression.
+   */
+  readonly compression?: CompressionOptions;
+  /**
+   * How far ahead `deliverAt` and `delayMs` of a message may be, in milliseconds. No server reports its limit: where the operator has raised
+   * `maxDelayTimeMills` of the proxy, give the same number here. `timerMaxDelaySec` of the brokers, 3 days by default, limits delays, too.
+   * Default 24 h, as on the server.
+   */
+  readonly maxDelayMs?: number;
+  /** Wrap each send, the first one outermost. Default: none. */
+  readonly interceptors?: readonly SendInterceptor[];
+  /** Event handlers for results that no call returns: failed one-way sends, lost ends of transactions, checks. Default: none. */
+  readonly events?: Partial<ProducerEvents>;
+  /** Traces and metrics: `openTelemetry()` of `nestjs-rocketmq/opentelemetry`. Default: none. */
+  readonly telemetry?: ProducerTelemetrySource;
+}
+
+const EVENTS: Readonly<Record<keyof ProducerEvents, true>> = {
+  onConnected: true,
+  onLost: true,
+  onRecovered: true,
+  onEnded: true,
+  onLeftToCheck: true,
+  onChecked: true,
+  onOnewayFailed: true,
+};
+
+const CHECKS: OptionChecks<ProducerOptions> = {
+  ...TRANSACTION_TIMES.options,
+  ...BACKPRESSURE_CHECKS,
+  ...BATCHING_CHECKS,
+  transactionCheckers: mapOf(aFunction),
+  transactionOwner: aText,
+  topics: anObject,
+  maxAttempts: anIntegerFrom(1, LIMITS.attempts),
+  compression: anObjectOf({ options: COMPRESSION_CHECKS }),
+  maxDelayMs: aPositiveNumber,
+  interceptors: functions,
+  events: callbacks(EVENTS),
+  telemetry: withMethods('the result of openTelemetry() of nestjs-rocketmq/opentelemetry', 'producer'),
+};
+
+/** The checks of all options of a producer. */
+export const PRODUCER_CHECKS = { options: CHECKS, together: TRANSACTION_TIMES.together } satisfies ObjectChecks;
