@@ -1,6 +1,7 @@
 // Which definitions the compiler accepts in place of others. The functions are never called; `npm run typecheck` tests them.
 
 import { describe, expect, it } from '@jest/globals';
+import { IsInt } from 'class-validator';
 import { z } from 'zod';
 import {
   defineRequest,
@@ -38,6 +39,91 @@ const Parsed = defineTopic('parsed', {
 });
 const Price = defineRequest<{ item: string }, { cents: number }>('price');
 const Counted = defineRequest('counted', { request: z.string(), answer: z.number().default(1) });
+
+class Line {
+  @IsInt()
+  readonly count!: number;
+
+  total(): number {
+    return this.count;
+  }
+}
+class Money {
+  private readonly cents = 1;
+
+  value(): number {
+    return this.cents;
+  }
+}
+type Json = string | null | Json[] | { [field: string]: Json };
+type List = [number, List | null];
+class Cart {
+  readonly lines!: Line[];
+  readonly first!: Line | null;
+  readonly last?: Line;
+  readonly either!: Line | string | Date;
+  readonly byName!: Record<string, Line>;
+  readonly nested!: { readonly line: Line; readonly at: Date };
+  readonly seen!: Map<string, Set<Date>>;
+  readonly bytes!: Buffer;
+  readonly price!: Money;
+  readonly list!: List;
+  readonly json!: Json;
+  readonly anything!: Anything;
+  readonly unknown!: unknown;
+  readonly parent?: Cart;
+  readonly children!: Cart[];
+
+  get size(): number {
+    return this.lines.length;
+  }
+
+  sum(): number {
+    return this.lines.reduce((sum, line) => sum + line.total(), 0);
+  }
+}
+const Carts = defineTopic('carts', { type: 'normal', schema: Cart });
+const Sum = defineRequest('sum', { request: Cart, answer: Line });
+
+function nestedClasses(producer: RocketMQProducer, cart: Cart, now: Date): unknown[] {
+  const plain: InputOf<typeof Carts> = {
+    lines: [{ count: 1 }],
+    first: null,
+    either: { count: 1 },
+    byName: { a: { count: 1 } },
+    nested: { line: { count: 1 }, at: now },
+    seen: new Map(),
+    bytes: Buffer.from('a'),
+    price: new Money(),
+    list: [1, [2, null]],
+    json: { a: ['b', { c: null }] },
+    anything: 7,
+    unknown: 7,
+    children: [],
+    size: 1,
+  };
+  return [
+    producer.send(Carts, plain),
+    producer.send(Carts, cart),
+    producer.send(Carts, { ...cart, size: 2, lines: [...cart.lines, { count: 2 }] }),
+    producer.send(Carts, { ...plain, last: { count: 1 }, parent: plain, children: [{ ...plain, children: [plain] }] }),
+    producer.request(Sum, plain).then((line) => line.total()),
+    // @ts-expect-error a field of a nested object has another type
+    producer.send(Carts, { ...plain, lines: [{ count: '1' }] }),
+    // @ts-expect-error a field of a nested object is missing
+    producer.send(Carts, { ...plain, first: {} }),
+    // @ts-expect-error none of them is a number
+    producer.send(Carts, { ...plain, either: 7 }),
+    // @ts-expect-error a date is no string
+    producer.send(Carts, { ...plain, nested: { line: { count: 1 }, at: '2026-01-01' } }),
+    // @ts-expect-error a Map is no object with fields
+    producer.send(Carts, { ...plain, seen: {} }),
+    // @ts-expect-error its fields are private
+    producer.send(Carts, { ...plain, price: {} }),
+    // @ts-expect-error a field of a nested cart has another type
+    producer.send(Carts, { ...plain, children: [{ ...plain, first: 7 }] }),
+  ];
+}
 
 function widened(producer: RocketMQProducer): unknown[] {
   // @ts-expect-error the topic does not take strings
@@ -165,6 +251,8 @@ function genericClasses<T, Q, A>(
 
 describe('the types of definitions', () => {
   it('are checked by the compiler', () => {
-    expect([widened, accepted, generic, genericClasses].every((one) => typeof one === 'function')).toBe(true);
+    expect([nestedClasses, widened, accepted, generic, genericClasses].every((one) => typeof one === 'function')).toBe(
+      true,
+    );
   });
 });
