@@ -31,6 +31,11 @@ export interface RequestDefinition<
 
 type AnySchema = StandardSchemaV1 | BodyClass;
 
+/** In place of a schema that is not given. Not `undefined`, which can be the type of a request or an answer: `defineRequest<Ping, undefined>`. */
+interface NoSchema {
+  readonly '~never': never;
+}
+
 /** What a receiver gets, by the schema. */
 type OutputOf<Schema> = Schema extends StandardSchemaV1
   ? StandardSchemaV1.InferOutput<Schema>
@@ -47,8 +52,8 @@ type InputOf<Schema> = Schema extends StandardSchemaV1
 
 /** The options of `defineRequest`. */
 export interface RequestDefinitionOptions<
-  RequestSchema extends AnySchema | undefined,
-  AnswerSchema extends AnySchema | undefined,
+  RequestSchema extends AnySchema | NoSchema | undefined,
+  AnswerSchema extends AnySchema | NoSchema | undefined,
 > {
   /**
    * Validates requests before they are sent and after they are received: a Standard Schema, or a class, as in `defineTopic`. The request is
@@ -68,8 +73,8 @@ export interface RequestDefinitionOptions<
  * @throws UsageError when the pattern or a schema is illegal
  */
 export function defineRequest<
-  RequestSchema extends AnySchema | undefined = undefined,
-  AnswerSchema extends AnySchema | undefined = undefined,
+  RequestSchema extends AnySchema | NoSchema = NoSchema,
+  AnswerSchema extends AnySchema | NoSchema = NoSchema,
 >(
   pattern: string,
   options?: RequestDefinitionOptions<RequestSchema, AnswerSchema>,

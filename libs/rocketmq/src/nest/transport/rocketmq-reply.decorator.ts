@@ -31,7 +31,7 @@ export function RocketMQReply<Request, Answer, RequestInput, AnswerInput>(
   options?: ReplyExtras & { readonly parameters?: undefined },
 ): ListenerDecorator<
   [data: Request, context: RocketMQContext],
-  AnswerInput | Promise<AnswerInput> | Observable<AnswerInput>
+  AnswerInput | Observable<AnswerInput> | Promise<AnswerInput | Observable<AnswerInput>>
 >;
 export function RocketMQReply(
   definition: RequestDefinition,
