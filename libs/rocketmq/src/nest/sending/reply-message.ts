@@ -1,6 +1,7 @@
 // Requests and answers as messages: the properties that describe them. requester.ts sends and waits, answering.ts answers.
 
 import type { MessageView, OutgoingMessage } from '../../protocol/model/message.js';
+import { errorJson } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
 import { type BodyCodec, jsonCodec } from '../messages/message-body.js';
 
@@ -40,6 +41,11 @@ export class RemoteHandlerError extends Error {
   constructor(name: string, message: string) {
     super(message);
     this.name = name;
+  }
+
+  /** For `JSON.stringify`, which leaves the message of an Error out. */
+  toJSON(): Record<string, unknown> {
+    return errorJson(this);
   }
 }
 
