@@ -379,6 +379,23 @@ describe('listeners', () => {
     expect(warnings).toEqual([[expect.stringMatching(/WithGetter\.overridden overrides a listener.*decorate it/), {}]]);
   });
 
+  it('are rejected when they are generators, which would never run', () => {
+    const generators = {
+      *one(): Generator<number> {
+        yield 1;
+      },
+      async *two(): AsyncGenerator<number> {
+        yield 1;
+      },
+    };
+    for (const method of [generators.one, generators.two]) {
+      class Orders {}
+      const descriptor = { value: method as () => unknown };
+      const decorate = () => RocketMQListener('generated')(Orders.prototype, 'handle', descriptor);
+      expect(decorate).toThrow(/^\[GENERATOR_HANDLER\] Orders\.handle \(@RocketMQListener\) is a generator/);
+    }
+  });
+
   it('are rejected when two modules provide their class, and both are named', async () => {
     @Injectable()
     class Orders {

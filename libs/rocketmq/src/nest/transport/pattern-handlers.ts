@@ -8,7 +8,7 @@ import { LISTENER_METADATA } from '../common/rocketmq.constants.js';
 import { assertListenerOptions } from '../listening/listener-options.js';
 import type { RocketMQListenerOptions } from '../listening/listener-settings.js';
 import { type Discovered, type FoundListener, methods, type PatternHandling } from '../listening/rocketmq.explorer.js';
-import { recordArguments } from '../listening/rocketmq-listener.decorator.js';
+import { assertNoGenerator, recordArguments } from '../listening/rocketmq-listener.decorator.js';
 import { toTopicDefinition } from '../messages/topic-definition.js';
 import { definitionIn } from './rocketmq-reply.decorator.js';
 import type { ServerRocketMQ } from './server-rocketmq.js';
@@ -55,7 +55,7 @@ interface PatternOwner {
 
 /**
  * The handlers in these controllers, by Nest's rule: those of this transport, and those without a transport.
- * @throws UsageError that names the method: an invalid pattern or option, or `@RocketMQListener` on the same method
+ * @throws UsageError that names the method: an invalid pattern or option, a generator, or `@RocketMQListener` on the same method
  */
 function patternHandlers(hosts: Iterable<HandlerHost>, owner: PatternOwner): FoundListener[] {
   const found: FoundListener[] = [];
@@ -78,6 +78,7 @@ function handlersOf(method: HandlerMethod, marked: object, isEvent: boolean, own
   const ofRequest = definitionIn(extras) === undefined ? '@MessagePattern' : '@RocketMQReply';
   const decorator = isEvent ? '@EventPattern' : ofRequest;
   const who = `${label} (${decorator})`;
+  assertNoGenerator(who, marked);
   assertExtras(who, extras, isEvent);
   recordArguments(method.host.prototype.constructor, method.methodName);
   const { globalEnhancers, around } = owner;

@@ -272,6 +272,19 @@ describe('@RocketMQReply', () => {
     expect(undecorated('decorated')).toThrow(/ILLEGAL_OPTION.*Wrong\.named.*no parameter has a decorator/);
   });
 
+  it('cannot be a generator, which would never run', () => {
+    const decorate = () => {
+      class Wrong {
+        @RocketMQReply(defineRequest('generated'))
+        async *named(): AsyncGenerator<number> {
+          yield 1;
+        }
+      }
+      return Wrong;
+    };
+    expect(decorate).toThrow(/GENERATOR_HANDLER.*Wrong\.named \(@RocketMQReply\) is a generator/);
+  });
+
   it('has its options checked, and cannot be combined with another pattern', async () => {
     @Controller()
     class Unknown {
