@@ -116,6 +116,29 @@ describe('the packed library', () => {
     expect(stdout).toBe('');
   });
 
+  it('has no constructors of what only the library can create', async () => {
+    const text = `
+      import { type RocketMQBatchContext as Batch, RocketMQBatchContext, RocketMQContext, RocketMQProducer } from 'nestjs-rocketmq';
+      import { FakeProducer, fakeProducer } from 'nestjs-rocketmq/testing';
+      import type { TestingModule } from '@nestjs/testing';
+      // @ts-expect-error created by fakeProducer()
+      new FakeProducer();
+      // @ts-expect-error created for each message
+      new RocketMQContext();
+      // @ts-expect-error created for each batch
+      new RocketMQBatchContext();
+      export const fake: FakeProducer = fakeProducer();
+      export const asBatch = (context: object): Batch | undefined => context instanceof RocketMQBatchContext ? context : undefined;
+      export const producer = (app: TestingModule): RocketMQProducer => app.get(RocketMQProducer);
+      export const faked = (app: TestingModule): readonly unknown[] => app.get<FakeProducer>(RocketMQProducer).sent;`;
+    const file = join(app, 'constructors.mts');
+    writeFileSync(file, text);
+    const flags = ['--noEmit', '--strict', '--skipLibCheck', '--module', 'nodenext', '--target', 'es2022'];
+    const tsc = join(root, 'node_modules/typescript/bin/tsc');
+    const { stdout } = await run(process.execPath, [tsc, ...flags, file], { cwd: app }).catch((failure) => failure);
+    expect(stdout).toBe('');
+  });
+
   it('has names for what its functions take and return, so that an application can emit declarations', async () => {
     const text = `
       import {
