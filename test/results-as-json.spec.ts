@@ -5,9 +5,11 @@ import { Body, Controller, Get, Injectable, Post } from '@nestjs/common';
 import {
   DeadLetterError,
   defineTopic,
+  RemoteHandlerError,
   type RocketMQContext,
   RocketMQListener,
   RocketMQProducer,
+  StateError,
   TransactionalSend,
 } from 'nestjs-rocketmq';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
@@ -134,6 +136,41 @@ describe('as JSON', () => {
     expect(fields).toMatchObject({ queueOffset: expect.any(Number), deliveryAttempt: 1 });
     expect(Buffer.from(body).toString()).toBe('{"amount":1}');
     expect(JSON.parse(JSON.stringify(context))).toMatchObject({ listener: 'Billing.bill', message: fields });
+  });
+
+  it('has the errors of failed messages with their messages, but without stack and cause', async () => {
+    const outgoing = async <T extends { readonly tag?: string }>(message: T) => {
+      if (message.tag === 'secret')
+        throw Object.assign(new TypeError('no key', { cause: new Error('C') }), { keyId: 7 });
+      return message;
+    };
+    const app = await bench.start({ options: { hooks: [{ outgoing }] } });
+    const batch = await app.get(RocketMQProducer).sendBatch([
+      { topic: 'orders', body: { amount: 1 }, tag: ' ' },
+      { topic: 'orders', body: { amount: 2 }, tag: 'secret' },
+      { topic: 'orders', body: { amount: 3 } },
+    ]);
+    const [usage, foreign] = batch.map((outcome) =>
+      outcome.status === 'failed' ? outcome.error : undefined,
+    ) as Error[];
+    expect(foreign).toBeInstanceOf(TypeError);
+    const failure = { code: 'ILLEGAL_MESSAGE_TAG', outcome: 'not-sent', retryable: false, field: 'tag' };
+    expect(asJson(batch)).toEqual([
+      { status: 'failed', error: { name: 'UsageError', message: usage?.message, ...failure } },
+      { status: 'failed', error: { name: 'TypeError', message: 'no key', keyId: 7 } },
+      { status: 'sent', receipt: { topic: 'orders', messageId: expect.any(String), offset: expect.any(Number) } },
+    ]);
+    expect(usage?.message).toContain('must not be blank');
+    const caused = new StateError('CLOSED', 'the producer is closed', { cause: new Error('C') });
+    expect(JSON.parse(JSON.stringify(caused))).toEqual({
+      name: 'StateError',
+      message: '[CLOSED] the producer is closed',
+      code: 'CLOSED',
+      outcome: 'not-sent',
+      retryable: false,
+    });
+    const remote = new RemoteHandlerError('OutOfStock', 'no tea is left');
+    expect(JSON.parse(JSON.stringify(remote))).toEqual({ name: 'OutOfStock', message: 'no tea is left' });
   });
 
   it('is every result of RocketMQAdmin', async () => {

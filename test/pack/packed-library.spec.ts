@@ -116,6 +116,61 @@ describe('the packed library', () => {
     expect(stdout).toBe('');
   });
 
+  it('has no constructors of what only the library can create', async () => {
+    const text = `
+      import { type RocketMQBatchContext as Batch, RocketMQBatchContext, RocketMQContext, RocketMQProducer } from 'nestjs-rocketmq';
+      import { FakeProducer, fakeProducer } from 'nestjs-rocketmq/testing';
+      import type { TestingModule } from '@nestjs/testing';
+      // @ts-expect-error created by fakeProducer()
+      new FakeProducer();
+      // @ts-expect-error created for each message
+      new RocketMQContext();
+      // @ts-expect-error created for each batch
+      new RocketMQBatchContext();
+      export const fake: FakeProducer = fakeProducer();
+      export const asBatch = (context: object): Batch | undefined => context instanceof RocketMQBatchContext ? context : undefined;
+      export const producer = (app: TestingModule): RocketMQProducer => app.get(RocketMQProducer);
+      export const faked = (app: TestingModule): readonly unknown[] => app.get<FakeProducer>(RocketMQProducer).sent;`;
+    const file = join(app, 'constructors.mts');
+    writeFileSync(file, text);
+    const flags = ['--noEmit', '--strict', '--skipLibCheck', '--module', 'nodenext', '--target', 'es2022'];
+    const tsc = join(root, 'node_modules/typescript/bin/tsc');
+    const { stdout } = await run(process.execPath, [tsc, ...flags, file], { cwd: app }).catch((failure) => failure);
+    expect(stdout).toBe('');
+  });
+
+  it('has names for what its functions take and return, so that an application can emit declarations', async () => {
+    const text = `
+      import {
+        type ConsumeInterceptor, defineTopic, outboxMessage, type RocketMQClient, type RocketMQContext,
+        type RocketMQError, type RocketMQListenerOptions, type RocketMQModuleOptions, type RocketMQProducer, type RocketMQRequester,
+        type TopicDefinition, TransactionalSend,
+      } from 'nestjs-rocketmq';
+      const Orders = defineTopic<{ id: string }>('orders', { type: 'normal' });
+      const Paid = defineTopic<{ id: string }>('paid', { type: 'transaction' });
+      export class Service {
+        message(id: string) { return outboxMessage(Orders, { id }); }
+        log(context: RocketMQContext) { return context.logger; }
+        connection(client: RocketMQClient) { return client.connection; }
+        control(client: RocketMQClient) { return client.control; }
+        options({ clock, logger, addressMapping, tls }: RocketMQModuleOptions) { return { clock, logger, addressMapping, ca: typeof tls === 'object' ? tls.ca : undefined }; }
+        batch({ batch, interceptors }: RocketMQListenerOptions) { return { batch, interceptors }; }
+        context(_interceptor: ConsumeInterceptor, context: Parameters<ConsumeInterceptor>[1]) { return context; }
+        bound(producer: RocketMQProducer) { return producer.sendBatch.bind(producer); }
+        request(requester: RocketMQRequester) { return requester.request.bind(requester); }
+        outcome(error: RocketMQError) { return error.outcome; }
+        topic<T>(topic: TopicDefinition<T>) { return topic; }
+      }
+      export const paying = TransactionalSend(Paid, { message: (id: string) => ({ body: { id } }) });`;
+    const files = ['emitted.mts', 'emitted.cts'].map((name) => join(app, name));
+    for (const file of files) writeFileSync(file, text);
+    const flags = ['--declaration', '--outDir', 'emitted', '--strict', '--skipLibCheck', '--module', 'nodenext'];
+    const tsc = join(root, 'node_modules/typescript/bin/tsc');
+    const args = [tsc, ...flags, '--target', 'es2022', ...files];
+    const { stdout } = await run(process.execPath, args, { cwd: app }).catch((failure) => failure);
+    expect(stdout).toBe('');
+  });
+
   it.each(['import', 'require'])('loads @opentelemetry/api only in its own entry, by %s', async (way) => {
     const entries = ['', '/client', '/broker', '/admin', '/sql', '/testing'].map((name) => `nestjs-rocketmq${name}`);
     const api = join(app, 'node_modules', '@opentelemetry');

@@ -1,5 +1,9 @@
 // The entry `nestjs-rocketmq`: RocketMQ for NestJS. Producers and consumers without Nest are in `nestjs-rocketmq/client`.
 
+// Types of parameters and results have a brand where other packages have the name, too: an editor must not import `Logger` by mistake.
+export type { ControlClient } from '../broker/control/control-client.js';
+export type { Connection as RocketMQConnection } from '../client/connection.js';
+export type { Address as RocketMQAddress } from '../client/endpoint.js';
 export { ResourceError } from '../client/resource-errors.js';
 export type { ClientIdentity, SessionEvents, SessionHealth } from '../client/session-events.js';
 export type { SessionStatus } from '../client/telemetry-session.js';
@@ -13,6 +17,7 @@ export type {
   ErrorTest,
   FailureSettlement,
 } from '../consumer/model/failure-policy.js';
+export type { BatchListening, HandlerContext } from '../consumer/model/handler.js';
 export { DeadLetterError, RetryLaterError, type RetryLaterOptions } from '../consumer/model/outcome-errors.js';
 export { ROCKETMQ_TRANSPORT, rocketMQTransport } from '../nest/common/pattern.js';
 export type { RocketMQTelemetry } from '../nest/common/telemetry.js';
@@ -40,6 +45,8 @@ export {
   type BodyOf,
   deadLettersOf,
   defineTopic,
+  type Given,
+  type InputFor,
   type InputOf,
   type TopicDefinition,
   type TopicDefinitionOptions,
@@ -130,7 +137,16 @@ export type { CredentialsProvider, ProvidedCredentials } from '../protocol/crede
 export type { Credentials } from '../protocol/credentials/metadata.js';
 export { StatusError } from '../protocol/grpc/status.js';
 export type { MessageType, MessageView, OutgoingMessage, TopicType } from '../protocol/model/message.js';
+export type { OutboxMessage } from '../sql/outbox-message.js';
 export type { BackoffPolicy } from '../support/backoff.js';
-export { HOUR_MS, MINUTE_MS, SECOND_MS } from '../support/clock.js';
-export { RocketMQError, StateError, TransportError, UsageError } from '../support/errors.js';
-export type { TlsOptions } from '../support/tls.js';
+export { type Clock as RocketMQClock, HOUR_MS, MINUTE_MS, SECOND_MS } from '../support/clock.js';
+export type { CallOptions as RocketMQCallOptions } from '../support/deadline.js';
+export {
+  type Outcome as RocketMQOutcome,
+  RocketMQError,
+  StateError,
+  TransportError,
+  UsageError,
+} from '../support/errors.js';
+export type { Logger as RocketMQLogger } from '../support/logger.js';
+export type { PemSource as RocketMQPem, TlsOptions } from '../support/tls.js';

@@ -45,6 +45,9 @@ const OfClasses = defineRequest('classes', { request: Question, answer: Reckonin
 const HalfChecked = defineRequest<{ item: string }, number>('half', { request: z.object({ item: z.string() }) });
 const RequestOnly = defineRequest('request-only', { request: z.object({ item: z.string() }) });
 const Untyped = defineRequest('untyped');
+const Undefined = defineRequest<undefined, undefined>('undefined');
+const NoAnswer = defineRequest<{ item: string }, undefined>('no-answer');
+const AnswerOnly = defineRequest('answer-only', { request: undefined, answer: z.number() });
 const Nothing = defineRequest<string, void>('nothing');
 
 const inputs: [InputOf<typeof Checked.topic>, BodyOf<typeof Checked.topic>] = [
@@ -72,6 +75,10 @@ function requests(producer: RocketMQProducer, requester: RocketMQRequester): unk
   const instance: Promise<string> = producer.request(OfClasses, { text: 'how much' }).then((one) => one.inWords());
   const half: Promise<number> = producer.request(HalfChecked, { item: 'tea' });
   const byPattern: Promise<number> = producer.request<number>('typed:of', { anything: true }, { delayMs: 5 });
+  const none: Promise<undefined> = producer.request(NoAnswer, { item: 'tea' });
+  const some: Promise<number> = producer.request(AnswerOnly, 'anything');
+  // @ts-expect-error the answer is undefined
+  const other: Promise<number> = producer.request(Undefined, undefined);
   // @ts-expect-error the answer has another type
   const wrong: Promise<{ cents: string }> = producer.request(Typed, { item: 'tea' });
   // @ts-expect-error the requester gets the output of the schema
@@ -79,7 +86,9 @@ function requests(producer: RocketMQProducer, requester: RocketMQRequester): unk
   // @ts-expect-error an answer without a type is unknown
   const unknown: Promise<string> = producer.request(Untyped, 1);
   return [
-    [cents, count, instance, half, byPattern, wrong, input, unknown],
+    [cents, count, instance, half, byPattern, none, some, other, wrong, input, unknown],
+    // @ts-expect-error the request is undefined
+    producer.request(Undefined, { item: 'tea' }),
     producer.request(OfClasses, new Question(), { keys: ['a'], timeoutMs: 5 }),
     producer.request(Untyped, { anything: true }),
     producer.request(Nothing, 'a'),
@@ -116,6 +125,19 @@ function replies(): unknown[] {
     several(): Observable<{ cents: number }> {
       return of({ cents: 1 });
     }
+
+    @RocketMQReply(Typed)
+    async severalLater(): Promise<Observable<{ cents: number }>> {
+      return of({ cents: 1 });
+    }
+
+    @RocketMQReply(Typed)
+    async oneOrSeveral({ item }: { item: string }): Promise<{ cents: number } | Observable<{ cents: number }>> {
+      return item === 'tea' ? { cents: 1 } : of({ cents: 1 });
+    }
+
+    @RocketMQReply(Undefined)
+    undefined(_request: undefined): undefined {}
 
     @RocketMQReply(Checked)
     input({ at }: { at: Date }): { count?: string } {
@@ -197,6 +219,16 @@ function repliesRefused(): unknown[] {
     observable(): Observable<number> {
       return of(1);
     }
+
+    // @ts-expect-error the promised observable is of another type
+    @RocketMQReply(Typed)
+    async observableLater(): Promise<Observable<number>> {
+      return of(1);
+    }
+
+    // @ts-expect-error the request is undefined
+    @RocketMQReply(Undefined)
+    undefined(_request: string): undefined {}
 
     // @ts-expect-error the handler returns the input of the schema, not its output
     @RocketMQReply(Checked)

@@ -376,7 +376,25 @@ describe('listeners', () => {
     const logger = recordingLogger();
     await withApp({ providers: [WithGetter], options: { logger } }, async () => {});
     const warnings = logger.lines.filter(([line]) => line.startsWith('warn'));
-    expect(warnings).toEqual([[expect.stringMatching(/WithGetter\.overridden overrides a listener.*decorate it/), {}]]);
+    const text = /WithGetter\.overridden overrides a method with @RocketMQListener.*decorate it/;
+    expect(warnings).toEqual([[expect.stringMatching(text), {}]]);
+  });
+
+  it('are rejected when they are generators, which would never run', () => {
+    const generators = {
+      *one(): Generator<number> {
+        yield 1;
+      },
+      async *two(): AsyncGenerator<number> {
+        yield 1;
+      },
+    };
+    for (const method of [generators.one, generators.two]) {
+      class Orders {}
+      const descriptor = { value: method as () => unknown };
+      const decorate = () => RocketMQListener('generated')(Orders.prototype, 'handle', descriptor);
+      expect(decorate).toThrow(/^\[GENERATOR_HANDLER\] Orders\.handle \(@RocketMQListener\) is a generator/);
+    }
   });
 
   it('are rejected when two modules provide their class, and both are named', async () => {

@@ -86,6 +86,11 @@ class OrderService {
     return `${id}:${currentTransaction().transactionId === '' ? 'none' : 'has id'}`;
   }
 
+  @TransactionalSend(Created, { message: (more: object) => ({ body: { id: 'more' }, ...more }) })
+  async createWith(_more: object): Promise<void> {
+    this.halvesSeen.push(broker.halfMessages().length);
+  }
+
   async createTwo(): Promise<string[]> {
     return [await this.create('one'), await this.create('two')];
   }
@@ -95,6 +100,11 @@ class OrderService {
     if (answer === 'silent') return;
     await currentTransaction().prepare({ body: { ok: answer === 'ok' }, tag: answer === 'ok' ? 'good' : 'bad' });
     if (answer === 'rolled back') currentTransaction().rollback();
+  }
+
+  @TransactionalSend(Created)
+  async run(work: () => Promise<void>): Promise<void> {
+    await work();
   }
 
   @TransactionalSend(Created)
@@ -166,6 +176,27 @@ describe('a method with @TransactionalSend', () => {
     await expect(service.wrongBody()).rejects.toThrow(/INVALID_BODY.*"created".*id/);
     await expect(service.create(7 as unknown as string)).rejects.toThrow(/INVALID_BODY/);
     expect(service.halvesSeen).toEqual([]);
+  });
+
+  it('rejects a message with a field that a transaction cannot have, before anything is sent', async () => {
+    const app = await start([OrderService], { transactionLog: new FakeLog() });
+    const service = app.get(OrderService);
+    for (const field of [
+      'delayMs',
+      'deliverAt',
+      'messageGroup',
+      'priority',
+      'liteTopic',
+      'messageId',
+      'topic',
+      'key',
+    ]) {
+      const refused = { code: 'MESSAGE_TYPE_MISMATCH', field, outcome: 'not-sent' };
+      await expect(service.createWith({ [field]: 'x' })).rejects.toMatchObject(refused);
+    }
+    await service.createWith({ delayMs: undefined, topic: undefined });
+    expect(service.halvesSeen).toEqual([1]);
+    expect(await newMessages('created')).toHaveLength(1);
   });
 
   it('asks the transaction log when it throws, ends as the log answers, and rethrows', async () => {
@@ -348,7 +379,7 @@ describe('transactions without a decorator', () => {
   });
 
   it('do not run when their message is invalid', async () => {
-    const app = await start([], { transactionLog: new FakeLog(), topics: [Created] });
+    const app = await start([OrderService], { transactionLog: new FakeLog(), topics: [Created] });
     const work = async (): Promise<never> => {
       throw new Error('it has run');
     };
@@ -357,6 +388,15 @@ describe('transactions without a decorator', () => {
       /INVALID_BODY/,
     );
     await expect(producer.transaction({ topic: 'unknown', body: 7 }, work)).rejects.toThrow(/NO_TRANSACTION_CHECKER/);
+    const other: object = { topic: 'other' };
+    const wrong: object = { messageGroup: 'a' };
+    const body = { id: 'a' };
+    const refused = { code: 'MESSAGE_TYPE_MISMATCH', outcome: 'not-sent' };
+    await expect(producer.transaction({ topic: Created, body, ...wrong }, work)).rejects.toMatchObject(refused);
+    await expect(producer.for(Created).transaction({ body, ...other }, work)).rejects.toMatchObject(refused);
+    const prepares = () => currentTransaction().prepare({ topic: Created, body, ...wrong });
+    await expect(app.get(OrderService).run(prepares)).rejects.toMatchObject(refused);
+    expect(broker.halfMessages()).toEqual([]);
   });
 
   it('are not active elsewhere', () => {

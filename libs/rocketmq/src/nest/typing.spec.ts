@@ -21,6 +21,7 @@ import {
   type RocketMQProducer,
   type TopicDefinition,
   type TransactionAnswer,
+  type TransactionalMessage,
   TransactionalSend,
   type TransactionCheck,
   TransactionChecker,
@@ -50,6 +51,7 @@ const Untyped = defineTopic('untyped', { type: 'normal' });
 const Steps = defineTopic<{ step: number }>('steps', { type: 'fifo' });
 const Timeouts = defineTopic('timeouts', { type: 'delay', schema: z.object({ id: z.string() }) });
 const Urgent = defineTopic('urgent', { type: 'priority', schema: Letter });
+const Pairs = defineTopic<{ kind: 'none' } | { kind: 'pair'; pair: ['a', number] }>('pairs', { type: 'transaction' });
 const Chats = defineTopic<{ text: string }>('chats', { type: 'lite' });
 const OfAnyType: TopicDefinition<{ id: string }> = Plain;
 
@@ -75,6 +77,8 @@ function topics(): unknown[] {
 const inputs: [InputOf<typeof Dated>, InputOf<typeof Counted>] = [{ at: '2026-01-01T00:00:00Z' }, { count: '7' }];
 
 function sends(producer: RocketMQProducer): unknown[] {
+  const ordered = { topic: 'by-name', body: 7, messageGroup: 'g' };
+  const delayed = { delayMs: 5 };
   return [
     producer.send(Plain, { id: 'a' }),
     producer.send({ topic: 'by-name', body: 7 }),
@@ -106,6 +110,12 @@ function sends(producer: RocketMQProducer): unknown[] {
     producer.transaction({ topic: 'by-name', body: 7 }, async () => 1),
     // @ts-expect-error ordered messages have no transactions
     producer.transaction({ topic: 'by-name', body: 7, messageGroup: 'g' }, async () => 1),
+    // @ts-expect-error ordered messages have no transactions
+    producer.transaction(ordered, async () => 1),
+    // @ts-expect-error a message of a transaction has no delay
+    currentTransaction().prepare({ body: 7, ...delayed }),
+    // @ts-expect-error the sender has the topic
+    producer.for(Dated).transaction({ body: { at: '2026-01-01T00:00:00Z' }, topic: 'other' }, async () => 1),
   ];
 }
 
@@ -210,7 +220,15 @@ async function prepares(): Promise<void> {
   await currentTransaction().prepare({ topic: Dated });
 }
 
-function transactions(): unknown[] {
+function transactionsOf<T>(topic: TopicDefinition<T, T, 'transaction'>): unknown {
+  class Handling {
+    @TransactionalSend(topic, { message: (body: T) => ({ body, keys: ['a'] }) })
+    async handle(_body: T): Promise<void> {}
+  }
+  return Handling;
+}
+
+function transactions(build: (at: string) => TransactionalMessage<{ at: string }>): unknown[] {
   @Controller()
   class Service {
     @TransactionalSend(Dated, { message: (at: string) => ({ body: { at } }) })
@@ -252,6 +270,49 @@ function transactions(): unknown[] {
     // @ts-expect-error the body can be of another type
     @TransactionalSend(Dated, { message: (at: string | number) => ({ body: { at } }) })
     async widerBody(_at: string | number): Promise<void> {}
+
+    // @ts-expect-error a message of a transaction has no delay
+    @TransactionalSend(Dated, { message: (at: string) => ({ body: { at }, delayMs: 5 }) })
+    async delayed(_at: string): Promise<void> {}
+
+    // @ts-expect-error a message of a transaction has no order
+    @TransactionalSend(Dated, { message: async (at: string) => ({ body: { at }, messageGroup: at }) })
+    async ordered(_at: string): Promise<void> {}
+
+    // @ts-expect-error the decorator has the topic
+    @TransactionalSend(Dated, { message: (at: string) => ({ body: { at }, topic: 'other' }) })
+    async otherTopic(_at: string): Promise<void> {}
+
+    // @ts-expect-error no such field
+    @TransactionalSend(Dated, { message: (at: string) => ({ body: { at }, key: [at] }) })
+    async mistyped(_at: string): Promise<void> {}
+
+    // @ts-expect-error no such field
+    @TransactionalSend('by-name', { message: async (id: string) => ({ body: { id }, key: [id] }) })
+    async mistypedByName(_id: string): Promise<void> {}
+
+    @TransactionalSend(Dated, { message: (at: string): TransactionalMessage<{ at: string }> => ({ body: { at } }) })
+    async annotated(_at: string): Promise<void> {}
+
+    @TransactionalSend(Dated, {
+      message: (at: string, tag?: string) => (tag === undefined ? { body: { at } } : { body: { at }, tag }),
+    })
+    async eitherForm(_at: string, _tag?: string): Promise<void> {}
+
+    @TransactionalSend(Dated, { message: async (at: string) => build(at) })
+    async built(_at: string): Promise<void> {}
+
+    @TransactionalSend(Pairs, { message: (count: number) => ({ body: { kind: 'pair', pair: ['a', count] } }) })
+    async literals(_count: number): Promise<void> {}
+
+    @TransactionalSend(Pairs, {
+      message: (count: number) => ({ body: count > 0 ? { kind: 'pair', pair: ['a', count] } : { kind: 'none' } }),
+    })
+    async eitherBody(_count: number): Promise<void> {}
+
+    // @ts-expect-error no such kind
+    @TransactionalSend(Pairs, { message: () => ({ body: { kind: 'other' } }) })
+    async otherKind(): Promise<void> {}
 
     // @ts-expect-error a local transaction is asynchronous
     @TransactionalSend(Dated)
@@ -464,7 +525,8 @@ function delivers(app: InjectionContext): unknown[] {
 
 describe('the types', () => {
   it('are checked by the compiler', () => {
-    const all = [topics, sends, sendsByType, sendsToOne, prepares, transactions, listeners, listenersRefused, delivers];
+    const transacting = [prepares, transactions, transactionsOf];
+    const all = [topics, sends, sendsByType, sendsToOne, ...transacting, listeners, listenersRefused, delivers];
     expect(inputs).toHaveLength(2);
     expect(all.every((one) => typeof one === 'function')).toBe(true);
   });

@@ -30,10 +30,21 @@ export abstract class RocketMQError extends Error {
     this.name = new.target.name;
   }
 
+  /** For `JSON.stringify`, which leaves the message of an Error out. */
+  toJSON(): Record<string, unknown> {
+    return errorJson(this);
+  }
+
   /** Like `instanceof`, but also true for an error from another copy of this package (ESM and CommonJS side by side). */
   static is(error: unknown): error is RocketMQError {
     return typeof error === 'object' && error !== null && (error as Record<symbol, unknown>)[BRAND] === true;
   }
+}
+
+/** An error as JSON: name, message and its fields, but neither its stack nor its cause, which are for logs. */
+export function errorJson(error: Error): Record<string, unknown> {
+  const { name, message, stack: _stack, cause: _cause, ...fields } = error;
+  return { name, message, ...fields };
 }
 
 /** A wrong argument or option, found before anything was sent. Fix the call; repeating it unchanged fails again. */

@@ -54,14 +54,17 @@ export interface FakeProducerOptions {
   readonly maxDelayMs?: number;
 }
 
-/** Replaces `RocketMQProducer`. */
+/** Replaces `RocketMQProducer`; created by {@link fakeProducer}. */
 export class FakeProducer extends RocketMQProducer {
   /** @internal an application with this producer does not connect */
   readonly [DETACHED] = true;
   private readonly desk: FakeDesk;
 
-  /** @internal created by {@link fakeProducer} */
-  constructor({ codec = jsonCodec, clock = new SystemClock(), maxDelayMs = LIMITS.delayMs }: FakeProducerOptions) {
+  private constructor({
+    codec = jsonCodec,
+    clock = new SystemClock(),
+    maxDelayMs = LIMITS.delayMs,
+  }: FakeProducerOptions) {
     const desk = new FakeDesk(clock, maxDelayMs);
     const hooks = {
       outgoing: async (message: OutgoingMessage, { body }: { readonly body: unknown }) => desk.noted(message, body),
@@ -69,6 +72,11 @@ export class FakeProducer extends RocketMQProducer {
     };
     super(() => desk, { codec, names: NAMES_AS_GIVEN, hooks });
     this.desk = desk;
+  }
+
+  /** @internal */
+  static of(options: FakeProducerOptions): FakeProducer {
+    return new FakeProducer(options);
   }
 
   /** The sent messages, in order. */
@@ -103,7 +111,7 @@ export class FakeProducer extends RocketMQProducer {
  * application then does not connect: no broker is needed, and its listeners receive messages by `deliver()` only.
  */
 export function fakeProducer(options: FakeProducerOptions = {}): FakeProducer {
-  return new FakeProducer(options);
+  return FakeProducer.of(options);
 }
 
 type Kind = SentMessage['kind'];

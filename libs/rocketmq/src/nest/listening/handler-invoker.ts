@@ -34,9 +34,9 @@ export class HandlerInvoker {
       const decoded = await this.decoded(listener, received);
       if (decoded === undefined) return;
       const { body, message } = decoded;
-      if (listener.settings.manual !== true) return invoke(body, new RocketMQContext(message, run, origin));
+      if (listener.settings.manual !== true) return invoke(body, RocketMQContext.of(message, run, origin));
       return this.untilSaid(run, (outcome) => {
-        const context = new RocketMQContext(message, run, origin, outcome);
+        const context = RocketMQContext.of(message, run, origin, outcome);
         return invoke(body, context).catch((error: unknown) => {
           if (!outcome.isSet) throw error;
           context.logger.warn('a manual handler failed after it had set the outcome; the outcome stands', {
@@ -60,7 +60,7 @@ export class HandlerInvoker {
       });
       if (valid.length === 0) return;
       const bodies = valid.map(({ body }) => body);
-      await invoke(bodies, new RocketMQBatchContext(valid, batch, origin));
+      await invoke(bodies, RocketMQBatchContext.of(valid, batch, origin));
     };
   }
 

@@ -25,8 +25,7 @@ export class RocketMQBatchContext {
   /** The messages, in the order of the bodies. Messages with invalid bodies are not included. */
   readonly messages: readonly MessageView[];
 
-  /** @internal created for each batch */
-  constructor(
+  private constructor(
     private readonly entries: readonly BatchEntry[],
     private readonly batch: BatchContext,
     { name, consumerGroup, logger }: ContextOrigin,
@@ -38,6 +37,11 @@ export class RocketMQBatchContext {
       const messageIds = this.messages.map(({ messageId }) => messageId);
       return { listener: name, consumerGroup, topic: this.topic, messageIds };
     });
+  }
+
+  /** @internal The constructor is private, because a context without its batch would be of no use. */
+  static of(entries: readonly BatchEntry[], batch: BatchContext, origin: ContextOrigin): RocketMQBatchContext {
+    return new RocketMQBatchContext(entries, batch, origin);
   }
 
   get topic(): string {

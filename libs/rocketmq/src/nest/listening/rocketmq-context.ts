@@ -24,8 +24,7 @@ export class RocketMQContext {
   private handled = false;
   private ownLogger: Logger | undefined;
 
-  /** @internal created for each delivery */
-  constructor(
+  private constructor(
     /** The message as the incoming hooks returned it; `message.body` holds the bytes. */
     readonly message: MessageView,
     private readonly run: HandlerContext,
@@ -34,6 +33,11 @@ export class RocketMQContext {
   ) {
     this.listener = origin.name;
     this.consumerGroup = origin.consumerGroup;
+  }
+
+  /** @internal The constructor is private, because a context without its delivery would be of no use. */
+  static of(message: MessageView, run: HandlerContext, origin: ContextOrigin, manual?: ManualOutcome): RocketMQContext {
+    return new RocketMQContext(message, run, origin, manual);
   }
 
   /**

@@ -43,7 +43,7 @@ type OfDecorated = RocketMQListenerOptions & Required<Pick<RocketMQListenerOptio
  * observable is awaited: success acknowledges the message; an error retries it later, up to the attempts that
  * the group allows, then it is dead-lettered. Works on any provider or controller, several times in a class, and several
  * times on one method (then each needs a `name`).
- * @throws UsageError when `parameters` is `decorated` and no parameter has a decorator
+ * @throws UsageError when `parameters` is `decorated` and no parameter has a decorator, and for a generator
  */
 // biome-ignore-start lint/suspicious/noExplicitAny: a topic given by its name alone has bodies that only the application knows
 export function RocketMQListener<Body = any, Input = any>(
@@ -62,6 +62,7 @@ export function RocketMQListener<Body = any, Input = any>(
 export function RocketMQListener(topic: TopicLike, options: RocketMQListenerOptions = {}): MethodDecorator {
   return (target, propertyKey, descriptor) => {
     const method = descriptor.value as object;
+    assertNoGenerator(`${target.constructor.name}.${String(propertyKey)} (@RocketMQListener)`, method);
     const listener: ListenerMetadata = { topic: toTopicDefinition(topic), options: { ...options } };
     const others: readonly ListenerMetadata[] = Reflect.getOwnMetadata(LISTENER_METADATA, method) ?? [];
     settleArguments(target.constructor, propertyKey, options.parameters);
@@ -69,6 +70,17 @@ export function RocketMQListener(topic: TopicLike, options: RocketMQListenerOpti
     // Without it, Nest ignores request-scoped global enhancers on classes that are not controllers.
     Reflect.defineMetadata(ENTRY_PROVIDER_METADATA, true, target.constructor);
   };
+}
+
+/**
+ * A call of a generator only creates it: its body would never run, and the message would count as handled.
+ * @param who the method and its decorator
+ * @throws UsageError that names the method
+ */
+export function assertNoGenerator(who: string, method: unknown): void {
+  if (!/^\[object (Async)?GeneratorFunction\]$/.test(Object.prototype.toString.call(method))) return;
+  const text = `${who} is a generator, so its body would never run; make it a function or an async function`;
+  throw new UsageError('GENERATOR_HANDLER', text);
 }
 
 /**

@@ -31,13 +31,16 @@ export type FoundListener = HandlerMethod & ListenerMetadata & { readonly patter
 export type FoundChecker = HandlerMethod & TransactionCheckerMetadata;
 export type FoundTransactionalSend = HandlerMethod & TransactionalSendMetadata;
 
+/** A method without a decorator, and the decorator of the method that it overrides. */
+export type Override = HandlerMethod & { readonly decorator: string };
+
 /** All decorated methods of an application. */
 export interface Discovered {
   readonly listeners: readonly FoundListener[];
   readonly checkers: readonly FoundChecker[];
   readonly transactionalSends: readonly FoundTransactionalSend[];
-  /** Methods without a decorator that override a listener of their parent class: they receive nothing. */
-  readonly overrides: readonly HandlerMethod[];
+  /** Methods without a decorator that override a handler of their parent class: they receive nothing. */
+  readonly overrides: readonly Override[];
   /** Methods that name another connection than this one. */
   readonly elsewhere: readonly (HandlerMethod & { readonly connection: string | undefined })[];
 }
@@ -50,7 +53,7 @@ export function explore(discovery: DiscoveryService, connection: string | undefi
   const found = {
     listeners: [] as FoundListener[],
     checkers: [] as FoundChecker[],
-    overrides: [] as HandlerMethod[],
+    overrides: [] as Override[],
     transactionalSends: [] as FoundTransactionalSend[],
     elsewhere: [] as Discovered['elsewhere'][number][],
   };
@@ -66,7 +69,7 @@ export function explore(discovery: DiscoveryService, connection: string | undefi
         if (isOurs(marked, metadata.options.connection)) found.listeners.push({ ...marked, ...metadata });
       }
       if (listening.length === 0 && overridesListener(host.prototype, methodName, connection))
-        found.overrides.push(marked);
+        found.overrides.push({ ...marked, decorator: '@RocketMQListener' });
       const checker = read<TransactionCheckerMetadata>(TRANSACTION_CHECKER_METADATA, method);
       if (checker !== undefined && isOurs(marked, checker.connection)) found.checkers.push({ ...marked, ...checker });
       const send = read<TransactionalSendMetadata>(TRANSACTIONAL_SEND_METADATA, method);
@@ -137,12 +140,19 @@ export function* methods(prototype: object): Iterable<[string, object]> {
 }
 
 function overridesListener(prototype: object, methodName: string, connection: string | undefined): boolean {
-  for (let parent = Object.getPrototypeOf(prototype); parent !== null; parent = Object.getPrototypeOf(parent)) {
-    const method: unknown = Object.getOwnPropertyDescriptor(parent, methodName)?.value;
-    const overridden = typeof method === 'function' ? read<ListenerMetadata[]>(LISTENER_METADATA, method) : undefined;
-    if (overridden !== undefined) return overridden.some(({ options }) => options.connection === connection);
+  for (const method of overriddenMethods(prototype, methodName)) {
+    const listening = read<ListenerMetadata[]>(LISTENER_METADATA, method);
+    if (listening !== undefined) return listening.some(({ options }) => options.connection === connection);
   }
   return false;
+}
+
+/** The methods of this name in the parent classes, the nearest first; no getter is called. */
+export function* overriddenMethods(prototype: object, methodName: string): Iterable<object> {
+  for (let parent = Object.getPrototypeOf(prototype); parent !== null; parent = Object.getPrototypeOf(parent)) {
+    const method: unknown = Object.getOwnPropertyDescriptor(parent, methodName)?.value;
+    if (typeof method === 'function') yield method;
+  }
 }
 
 /** Relays, cleanups and transaction logs are created by the application, mostly without a logger: what they report must not be lost. */

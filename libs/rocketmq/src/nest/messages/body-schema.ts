@@ -7,11 +7,40 @@ import { UsageError } from '../../support/errors.js';
 // biome-ignore lint/suspicious/noExplicitAny: how it is constructed does not matter
 export type BodyClass<Body extends object = any> = new (...args: any[]) => Body;
 
-/** What a sender passes for a class: an instance, or a plain object with its properties. Methods are not sent. */
-export type PlainOf<Body> = {
-  // biome-ignore lint/suspicious/noExplicitAny: whatever it takes, a method is one
-  readonly [Field in keyof Body as Body[Field] extends (...args: any[]) => unknown ? never : Field]: Body[Field];
-};
+// biome-ignore lint/suspicious/noExplicitAny: whatever it takes, a method is one
+type Method = (...args: any[]) => unknown;
+
+/** What has methods and is a value all the same. */
+type Value =
+  | Method
+  | Date
+  | RegExp
+  | URL
+  | ArrayBuffer
+  | ArrayBufferView
+  | Promise<unknown>
+  | ReadonlyMap<unknown, unknown>
+  | ReadonlySet<unknown>;
+
+type FieldsOf<Body> = { [Field in keyof Body]-?: Body[Field] extends Method ? never : Field }[keyof Body];
+
+/**
+ * What a sender passes for a class: an instance, or a plain object with its properties, which may be plain objects for nested classes,
+ * too. Methods are not sent. Tuples stay as they are: the compiler cannot follow recursive ones.
+ */
+export type PlainOf<Body> = unknown extends Body
+  ? Body
+  : Body extends Value
+    ? Body
+    : Body extends readonly unknown[]
+      ? number extends Body['length']
+        ? readonly PlainOf<Body[number]>[]
+        : Body
+      : Body extends object
+        ? [FieldsOf<Body>] extends [never]
+          ? Body
+          : { readonly [Field in keyof Body as Body[Field] extends Method ? never : Field]: PlainOf<Body[Field]> }
+        : Body;
 
 /** The parts of class-validator and class-transformer in use. */
 interface ClassTools {

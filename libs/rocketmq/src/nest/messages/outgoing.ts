@@ -10,7 +10,7 @@ import { type TopicDefinition, toTopicDefinition } from './topic-definition.js';
 export type MessageFields = Omit<OutgoingMessage, 'topic' | 'body'>;
 
 /** The fields that decide the type of a message. */
-type TypeFields = Pick<MessageFields, 'messageGroup' | 'deliverAt' | 'delayMs' | 'priority' | 'liteTopic'>;
+export type TypeFields = Pick<MessageFields, 'messageGroup' | 'deliverAt' | 'delayMs' | 'priority' | 'liteTopic'>;
 
 /** The fields of any message, with those of its type; the others must not be set. */
 type With<Fields extends keyof TypeFields> = Omit<MessageFields, keyof TypeFields> & {

@@ -3,7 +3,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { parseAddress } from '../common/pattern.js';
 import type { BodyClass, PlainOf } from './body-schema.js';
-import { defineTopic, schemaOf, type TopicDefinition } from './topic-definition.js';
+import { defineTopic, type InputFor, schemaOf, type TopicDefinition } from './topic-definition.js';
 
 /**
  * A request and its answer, declared once for requesters and handlers.
@@ -12,16 +12,29 @@ import { defineTopic, schemaOf, type TopicDefinition } from './topic-definition.
  * @typeParam RequestInput what the requester passes; it differs from Request where the schema transforms
  * @typeParam AnswerInput what the handler returns; it differs from Answer where the schema transforms
  */
-export interface RequestDefinition<Request = unknown, Answer = unknown, RequestInput = Request, AnswerInput = Answer> {
+export interface RequestDefinition<
+  Request = unknown,
+  Answer = unknown,
+  RequestInput = InputFor<Request>,
+  AnswerInput = InputFor<Answer>,
+> {
   /** `topic` or `topic:tag`. */
   readonly pattern: string;
   /** The topic of the pattern, with the schema of requests. A requester may list it in the module option `topics`. */
   readonly topic: TopicDefinition<Request, RequestInput, 'normal'>;
   /** The schema of answers. */
-  readonly answer: StandardSchemaV1<AnswerInput, Answer> | undefined;
+  // biome-ignore lint/suspicious/noExplicitAny: `~answerInput` types what a handler returns
+  readonly answer: StandardSchemaV1<any, Answer> | undefined;
+  /** Never set, as `~input` of a topic. */
+  readonly '~answerInput'?: (answer: AnswerInput) => void;
 }
 
 type AnySchema = StandardSchemaV1 | BodyClass;
+
+/** In place of a schema that is not given. Not `undefined`, which can be the type of a request or an answer: `defineRequest<Ping, undefined>`. */
+interface NoSchema {
+  readonly '~never': never;
+}
 
 /** What a receiver gets, by the schema. */
 type OutputOf<Schema> = Schema extends StandardSchemaV1
@@ -39,8 +52,8 @@ type InputOf<Schema> = Schema extends StandardSchemaV1
 
 /** The options of `defineRequest`. */
 export interface RequestDefinitionOptions<
-  RequestSchema extends AnySchema | undefined,
-  AnswerSchema extends AnySchema | undefined,
+  RequestSchema extends AnySchema | NoSchema | undefined,
+  AnswerSchema extends AnySchema | NoSchema | undefined,
 > {
   /**
    * Validates requests before they are sent and after they are received: a Standard Schema, or a class, as in `defineTopic`. The request is
@@ -60,8 +73,8 @@ export interface RequestDefinitionOptions<
  * @throws UsageError when the pattern or a schema is illegal
  */
 export function defineRequest<
-  RequestSchema extends AnySchema | undefined = undefined,
-  AnswerSchema extends AnySchema | undefined = undefined,
+  RequestSchema extends AnySchema | NoSchema = NoSchema,
+  AnswerSchema extends AnySchema | NoSchema = NoSchema,
 >(
   pattern: string,
   options?: RequestDefinitionOptions<RequestSchema, AnswerSchema>,
@@ -70,7 +83,7 @@ export function defineRequest<
 export function defineRequest<Request = unknown, Answer = unknown>(
   pattern: string,
   options?: RequestDefinitionOptions<StandardSchemaV1<Request>, StandardSchemaV1<Answer>>,
-): RequestDefinition<Request, Answer>;
+): RequestDefinition<Request, Answer, Request, Answer>;
 export function defineRequest(
   pattern: string,
   { request, answer }: RequestDefinitionOptions<AnySchema | undefined, AnySchema | undefined> = {},

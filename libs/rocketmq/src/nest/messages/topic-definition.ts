@@ -11,16 +11,25 @@ import { type OnInvalid, onInvalidProblem } from './invalid-body.js';
 import { type BodyCodec, bytesCodec } from './message-body.js';
 
 /**
+ * What a sender passes where only the body is given: the same. Of `TopicDefinition` without a body it is not known: any definition is one,
+ * so the compiler refuses all sends to it.
+ */
+export type InputFor<Body> = { 0: Body }[0 extends 1 & Body ? 0 : unknown extends Body ? never : 0];
+
+/**
  * A topic, declared once for senders and receivers.
  * @typeParam Body what a handler receives
  * @typeParam Input what a sender passes; it differs from Body where the schema transforms
  * @typeParam Type the type of its messages; where only `TopicType` is known, their fields are checked when they are sent
  */
-export interface TopicDefinition<Body = unknown, Input = Body, Type extends TopicType = TopicType> {
+export interface TopicDefinition<Body = unknown, Input = InputFor<Body>, Type extends TopicType = TopicType> {
   readonly name: string;
   /** Undefined for a topic that is only listened to and may be of any type. */
   readonly type: Type | undefined;
-  readonly schema: StandardSchemaV1<Input, Body> | undefined;
+  // biome-ignore lint/suspicious/noExplicitAny: `~input` types what a sender passes
+  readonly schema: StandardSchemaV1<any, Body> | undefined;
+  /** Never set. With it, the compiler refuses the definition in place of one that takes more. */
+  readonly '~input'?: (input: Input) => void;
   /** Default: the module's. */
   readonly codec: BodyCodec | undefined;
   /** Default: the module's; a listener can override it. */
@@ -30,7 +39,7 @@ export interface TopicDefinition<Body = unknown, Input = Body, Type extends Topi
 }
 
 /** A topic, or its name, without validation of bodies. */
-export type TopicLike<Body = unknown, Input = Body, Type extends TopicType = TopicType> =
+export type TopicLike<Body = unknown, Input = InputFor<Body>, Type extends TopicType = TopicType> =
   | TopicDefinition<Body, Input, Type>
   | string;
 
@@ -117,7 +126,10 @@ export function defineTopic<Body = unknown>(
   name: string,
   options: WithoutSchema<'lite'>,
 ): TopicDefinition<Body, Body, 'lite'>;
-export function defineTopic<Body = unknown>(name: string, options: WithoutSchema<TopicType>): TopicDefinition<Body>;
+export function defineTopic<Body = unknown>(
+  name: string,
+  options: WithoutSchema<TopicType>,
+): TopicDefinition<Body, Body>;
 export function defineTopic(
   name: string,
   { type, schema, codec, onInvalid, queues }: TopicDefinitionOptions<StandardSchemaV1 | BodyClass>,

@@ -8,9 +8,9 @@ import type { Producer } from '../../producer/producer.js';
 import { SECOND_MS } from '../../support/clock.js';
 import { type RocketMQError, StateError, UsageError } from '../../support/errors.js';
 import { systemRandom } from '../../support/random.js';
-import { type HandlerMethod, methodLabel } from '../common/handler-host.js';
+import { methodLabel } from '../common/handler-host.js';
 import { type PlannedConsumer, planConsumers } from '../listening/listener-plan.js';
-import { type Discovered, giveRunner } from '../listening/rocketmq.explorer.js';
+import { type Discovered, giveRunner, type Override } from '../listening/rocketmq.explorer.js';
 import type { MessageHooks } from '../messages/message-hooks.js';
 import { declarationsOf } from '../operations/declarations.js';
 import type { ConnectionPhase, HealthSource } from '../operations/rocketmq-health.js';
@@ -264,9 +264,9 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
     if (this.arePatternsWanted) this.given.server?.report('listening');
   }
 
-  private warnOfOverride(method: HandlerMethod): void {
+  private warnOfOverride(method: Override): void {
     const text =
-      `${methodLabel(method)} overrides a listener but has no @RocketMQListener itself, so it receives nothing; ` +
+      `${methodLabel(method)} overrides a method with ${method.decorator} but has no decorator itself, so it receives nothing; ` +
       'decorate it, or remove the decorator from its parent class';
     this.options.logger.warn(text);
   }

@@ -1,6 +1,7 @@
 // Requests and answers as messages: the properties that describe them. requester.ts sends and waits, answering.ts answers.
 
 import type { MessageView, OutgoingMessage } from '../../protocol/model/message.js';
+import { errorJson } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
 import type { BodyCodec } from '../messages/message-body.js';
 
@@ -45,6 +46,11 @@ export class RemoteHandlerError extends Error {
   ) {
     super(message);
     this.name = name;
+  }
+
+  /** For `JSON.stringify`, which leaves the message of an Error out. */
+  toJSON(): Record<string, unknown> {
+    return errorJson(this);
   }
 }
 

@@ -20,11 +20,13 @@ import {
 import type { RequestDefinition } from '../messages/request-definition.js';
 import { type Given, type TopicDefinition, type TopicLike, toTopicDefinition } from '../messages/topic-definition.js';
 import {
+  assertTransactional,
   type CurrentTransaction,
   runWithTopic,
   type TransactionalMessage,
   type TransactionOrigin,
   toOutgoing,
+  type WithoutTopic,
 } from '../transactions/current-transaction.js';
 import type { TransactionalRun } from '../transactions/transactional-send.decorator.js';
 import type { RequestCallOptions, RocketMQRequester } from './requester.js';
@@ -144,11 +146,11 @@ export class RocketMQProducer {
    * @throws as {@link send} when the half message fails: `work` has not run; otherwise what `work` throws
    */
   async transaction<T, Input>(
-    message: TransactionalTopicMessage<Input>,
+    { topic, ...message }: TransactionalTopicMessage<Input>,
     work: (transaction: CurrentTransaction) => Promise<T>,
     options: CallOptions = {},
   ): Promise<T> {
-    const origin = { topic: toTopicDefinition(message.topic as TopicLike), wire: this.wire };
+    const origin = { topic: toTopicDefinition(topic as TopicLike), wire: this.wire };
     return this.runTransaction(origin, message, options, work);
   }
 
@@ -229,12 +231,13 @@ export class TopicSender<Input, Type extends TopicType = TopicType> {
   }
 
   /** See `RocketMQProducer.transaction`. */
-  transaction<T>(
+  async transaction<T>(
     this: TopicSender<Input, 'transaction'>,
-    message: TransactionalMessage<Input>,
+    message: TransactionalMessage<Input> & WithoutTopic,
     work: (transaction: CurrentTransaction) => Promise<T>,
     options?: CallOptions,
   ): Promise<T> {
+    assertTransactional(this.topic.name, message);
     return this.producer.transaction({ ...message, topic: this.topic }, work, options);
   }
 }

@@ -9,18 +9,29 @@ import {
 import type { OutgoingMessage } from '../../protocol/model/message.js';
 import { StateError, UsageError } from '../../support/errors.js';
 import { jsonCodec, type MessageWire } from '../messages/message-body.js';
-import { encoded } from '../messages/outgoing.js';
+import { encoded, type MessageFields, type TypeFields } from '../messages/outgoing.js';
 import { NAMES_AS_GIVEN } from '../messages/resource-names.js';
 import { type Given, type TopicDefinition, type TopicLike, toTopicDefinition } from '../messages/topic-definition.js';
 
+/** The fields of other messages, which the message of a transaction cannot have. */
+type NotOfTransactions = { readonly [Field in keyof TypeFields | 'messageId']?: undefined };
+
 /** The message of a transaction; its topic is that of the decorator. */
-export interface TransactionalMessage<Input = unknown> {
+export interface TransactionalMessage<Input = unknown> extends NotOfTransactions {
   readonly body: Input;
   /** One label by which consumers can filter. */
   readonly tag?: string;
   /** Business keys by which operators can find a message. */
   readonly keys?: readonly string[];
   readonly properties?: Readonly<Record<string, string>>;
+}
+
+/** A message that the compiler has not checked: it may have fields that a transaction's cannot have. */
+type AnyMessage = MessageFields & { readonly body: unknown };
+
+/** Of a message whose topic is known without it. */
+export interface WithoutTopic {
+  readonly topic?: undefined;
 }
 
 /** The transaction that the running code belongs to. */
@@ -125,8 +136,8 @@ class TopicTransaction implements CurrentTransaction {
     return this.inner.recorder;
   }
 
-  async prepare(message: TransactionalMessage & { readonly topic?: TopicLike }): Promise<void> {
-    const topic = this.topicOf(message.topic);
+  async prepare({ topic: given, ...message }: AnyMessage & { readonly topic?: TopicLike }): Promise<void> {
+    const topic = this.topicOf(given);
     await this.inner.prepare(await toOutgoing(topic, message, this.wire));
   }
 
@@ -157,13 +168,24 @@ class TopicTransaction implements CurrentTransaction {
   }
 }
 
-/** A message of a transaction as the client sends it. */
-export function toOutgoing(
+/** A message of a transaction as the client sends it. @throws UsageError when body or fields do not fit */
+export async function toOutgoing(
   topic: TopicDefinition,
-  { body, tag, keys, properties }: TransactionalMessage,
+  message: AnyMessage,
   wire: MessageWire,
 ): Promise<OutgoingMessage> {
+  assertTransactional(topic.name, message);
+  const { body, tag, keys, properties } = message;
   return encoded(topic, body, { tag, keys, properties }, wire);
+}
+
+/** Any other field would be lost, and with it the order or the delay that it asks for. @throws UsageError that names the field */
+export function assertTransactional(topic: string, message: AnyMessage): void {
+  const { body, tag, keys, properties, ...others } = message;
+  const found = Object.entries(others).find(([, value]) => value !== undefined);
+  if (found === undefined) return;
+  const text = `message to "${topic}": the message of a transaction has no field ${found[0]}, only body, tag, keys and properties; nothing was sent`;
+  throw new UsageError('MESSAGE_TYPE_MISMATCH', text, found[0]);
 }
 
 /** The declaration of a local transaction. */

@@ -7,15 +7,46 @@ import { TRANSACTIONAL_SEND_METADATA, transactionsToken } from '../common/rocket
 import { type Given, type TopicDefinition, type TopicLike, toTopicDefinition } from '../messages/topic-definition.js';
 import { type TransactionalCall, type TransactionalMessage, topicTransactionHere } from './current-transaction.js';
 
+/**
+ * The message that a function returns, with these fields. The compiler does not look for mistyped fields there by itself, so the fields
+ * are inferred, and those that a message does not have must not be set.
+ */
+type MessageWith<Input, Field extends PropertyKey> = TransactionalMessage<Given<Input>> & {
+  readonly [Name in Field]?: unknown;
+} & { readonly [Name in Exclude<Field, keyof TransactionalMessage>]?: undefined };
+
+type Literals = '' | 0 | 0n | true | readonly [] | readonly Literals[] | { readonly [field: string]: Literals };
+
+/**
+ * No message is of this type. As an alternative of the returned type it keeps `{ kind: 'created' }` from becoming `{ kind: string }`: the
+ * compiler keeps literals and tuples where the expected type has any, and the topic's body is not yet known there.
+ */
+interface KeepsLiterals {
+  readonly body: Literals;
+  readonly '~never': never;
+}
+
+/** The message, or a promise of it. */
+type ReturnedMessage<Input, Field extends PropertyKey> =
+  | MessageWith<Input, Field>
+  | KeepsLiterals
+  | Promise<MessageWith<Input, Field> | KeepsLiterals>;
+
+/** Any type: with the constraint `unknown`, the compiler ignores the alternative {@link KeepsLiterals}. */
+// biome-ignore lint/suspicious/noConfusingVoidType: a topic may be declared with it
+type Anything = NonNullable<unknown> | null | undefined | void;
+
 /** The options of `@TransactionalSend`. */
-export interface TransactionalSendOptions<Input, Args extends readonly unknown[]> {
+export interface TransactionalSendOptions<
+  Input extends Anything,
+  Args extends readonly unknown[],
+  Field extends PropertyKey = keyof TransactionalMessage,
+> {
   /**
-   * Creates the message from the method's arguments; the half message is sent before the method runs. Without it, the method calls
+   * Creates the message, or a promise of it, from the method's arguments; the half message is sent before the method runs. Without it, the method calls
    * `currentTransaction().prepare()`, or nothing is sent. Default: none.
    */
-  readonly message?: (
-    ...args: Args
-  ) => TransactionalMessage<Given<Input>> | Promise<TransactionalMessage<Given<Input>>>;
+  readonly message?: (...args: Args) => ReturnedMessage<Input, Field>;
   /** The timeout of sending the half message, retries included, in milliseconds. Default: `requestTimeoutMs` × `producer.maxAttempts`. */
   readonly timeoutMs?: number;
   /** The connection that it sends to, by the `name` of `RocketMQModule.forRoot()`. Default: the one without a name. */
@@ -53,10 +84,12 @@ export interface TransactionRunner {
  * An override that also has the decorator and calls `super.method()` forms one transaction with it, with one message: the override's,
  * or that of the overridden method when the override has none. All other calls are transactions of their own.
  */
-export function TransactionalSend<Body, Input, Args extends readonly unknown[]>(
-  topic: TopicLike<Body, Input, 'transaction'>,
-  options: TransactionalSendOptions<Input, Args> = {},
-) {
+export function TransactionalSend<
+  Body,
+  Input extends Anything,
+  Args extends readonly unknown[],
+  Field extends PropertyKey = keyof TransactionalMessage,
+>(topic: TopicLike<Body, Input, 'transaction'>, options: TransactionalSendOptions<Input, Args, Field> = {}) {
   const definition = toTopicDefinition(topic as TopicLike);
   const { timeoutMs, connection } = options;
   const token = transactionsToken(connection);

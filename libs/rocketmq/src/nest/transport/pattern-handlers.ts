@@ -7,8 +7,15 @@ import { parsePattern } from '../common/pattern.js';
 import { LISTENER_METADATA } from '../common/rocketmq.constants.js';
 import { assertListenerOptions } from '../listening/listener-options.js';
 import type { RocketMQListenerOptions } from '../listening/listener-settings.js';
-import { type Discovered, type FoundListener, methods, type PatternHandling } from '../listening/rocketmq.explorer.js';
-import { recordArguments } from '../listening/rocketmq-listener.decorator.js';
+import {
+  type Discovered,
+  type FoundListener,
+  methods,
+  type Override,
+  overriddenMethods,
+  type PatternHandling,
+} from '../listening/rocketmq.explorer.js';
+import { assertNoGenerator, recordArguments } from '../listening/rocketmq-listener.decorator.js';
 import { toTopicDefinition } from '../messages/topic-definition.js';
 import { definitionIn } from './rocketmq-reply.decorator.js';
 import type { ServerRocketMQ } from './server-rocketmq.js';
@@ -42,7 +49,8 @@ export function withPatterns(
   const isSeen = handlers.some(({ host }) => host.isStatic);
   const globalEnhancers = (isSeen ? server.takesGlobals : undefined) ?? true;
   const decided = globalEnhancers ? handlers : patternHandlers(controllers, { ...owner, globalEnhancers });
-  return { ...found, listeners: [...found.listeners, ...decided] };
+  const overrides = overridesOf(controllers, server.transportId);
+  return { ...found, listeners: [...found.listeners, ...decided], overrides: [...found.overrides, ...overrides] };
 }
 
 /** Which handlers a server has, and how they run. */
@@ -55,19 +63,48 @@ interface PatternOwner {
 
 /**
  * The handlers in these controllers, by Nest's rule: those of this transport, and those without a transport.
- * @throws UsageError that names the method: an invalid pattern or option, or `@RocketMQListener` on the same method
+ * @throws UsageError that names the method: an invalid pattern or option, a generator, or `@RocketMQListener` on the same method
  */
 function patternHandlers(hosts: Iterable<HandlerHost>, owner: PatternOwner): FoundListener[] {
   const found: FoundListener[] = [];
   for (const host of hosts) {
     for (const [methodName, method] of methods(host.prototype)) {
+      if (!isHandler(method, owner.transportId)) continue;
       const kind: unknown = Reflect.getMetadata(PATTERN_KIND_METADATA, method);
-      const transport: unknown = Reflect.getMetadata(PATTERN_TRANSPORT_METADATA, method);
-      if (kind === undefined || (transport !== undefined && transport !== owner.transportId)) continue;
       found.push(...handlersOf({ host, methodName }, method, kind === EVENT, owner));
     }
   }
   return found;
+}
+
+/** Whether a server of this transport handles the pattern of a method. */
+function isHandler(method: object, transportId: unknown): boolean {
+  const transport: unknown = Reflect.getMetadata(PATTERN_TRANSPORT_METADATA, method);
+  return isDecorated(method) && (transport === undefined || transport === transportId);
+}
+
+function isDecorated(method: object): boolean {
+  return Reflect.hasMetadata(PATTERN_KIND_METADATA, method);
+}
+
+/** The methods without a decorator that override such a handler. */
+function overridesOf(hosts: Iterable<HandlerHost>, transportId: unknown): Override[] {
+  const found: Override[] = [];
+  for (const host of hosts) {
+    for (const [methodName, method] of methods(host.prototype)) {
+      if (isDecorated(method) || Reflect.hasMetadata(LISTENER_METADATA, method)) continue;
+      const [nearest] = [...overriddenMethods(host.prototype, methodName)].filter(isDecorated);
+      if (nearest === undefined || nearest === method || !isHandler(nearest, transportId)) continue;
+      found.push({ host, methodName, decorator: decoratorOf(nearest) });
+    }
+  }
+  return found;
+}
+
+function decoratorOf(method: object): string {
+  if (Reflect.getMetadata(PATTERN_KIND_METADATA, method) === EVENT) return '@EventPattern';
+  const extras: object = Reflect.getMetadata(PATTERN_EXTRAS_METADATA, method) ?? {};
+  return definitionIn(extras) === undefined ? '@MessagePattern' : '@RocketMQReply';
 }
 
 function handlersOf(method: HandlerMethod, marked: object, isEvent: boolean, owner: PatternOwner): FoundListener[] {
@@ -75,9 +112,8 @@ function handlersOf(method: HandlerMethod, marked: object, isEvent: boolean, own
   assertBoundOnce(label, marked);
   const patterns: readonly unknown[] = Reflect.getMetadata(PATTERN_METADATA, marked) ?? [];
   const extras: PatternExtras = Reflect.getMetadata(PATTERN_EXTRAS_METADATA, marked) ?? {};
-  const ofRequest = definitionIn(extras) === undefined ? '@MessagePattern' : '@RocketMQReply';
-  const decorator = isEvent ? '@EventPattern' : ofRequest;
-  const who = `${label} (${decorator})`;
+  const who = `${label} (${decoratorOf(marked)})`;
+  assertNoGenerator(who, marked);
   assertExtras(who, extras, isEvent);
   recordArguments(method.host.prototype.constructor, method.methodName);
   const { globalEnhancers, around } = owner;

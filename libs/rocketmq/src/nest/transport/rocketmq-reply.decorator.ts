@@ -6,7 +6,11 @@ import { rocketMQTransport } from '../common/pattern.js';
 import { assertListenerOptions } from '../listening/listener-options.js';
 import type { RocketMQListenerOptions } from '../listening/listener-settings.js';
 import type { RocketMQContext } from '../listening/rocketmq-context.js';
-import { type ListenerDecorator, settleArguments } from '../listening/rocketmq-listener.decorator.js';
+import {
+  assertNoGenerator,
+  type ListenerDecorator,
+  settleArguments,
+} from '../listening/rocketmq-listener.decorator.js';
 import type { RequestDefinition } from '../messages/request-definition.js';
 
 /** The key of the definition in the extras of a pattern: Nest passes them on to every kind of server. */
@@ -20,7 +24,8 @@ export type ReplyExtras = Omit<RocketMQListenerOptions, 'filter' | 'batch' | 'ma
  * with `(data, context: RocketMQContext)`; the compiler checks it and what it returns against the definition. Of an observable, the last
  * value is the answer. With `parameters: 'decorated'` the method is not checked: its parameters are what `@Payload('field')` and the like
  * make of the message. A request that does not fit its schema is answered with an error, and so is one whose answer does not fit.
- * @throws UsageError for an illegal `connection` or `parameters`, or when `parameters` is set and no parameter has a decorator
+ * @throws UsageError for an illegal `connection` or `parameters`, or when `parameters` is set and no parameter has a decorator, and for a
+ *   generator
  */
 export function RocketMQReply<Request, Answer, RequestInput, AnswerInput>(
   definition: RequestDefinition<Request, Answer, RequestInput, AnswerInput>,
@@ -31,7 +36,7 @@ export function RocketMQReply<Request, Answer, RequestInput, AnswerInput>(
   options?: ReplyExtras & { readonly parameters?: undefined },
 ): ListenerDecorator<
   [data: Request, context: RocketMQContext],
-  AnswerInput | Promise<AnswerInput> | Observable<AnswerInput>
+  AnswerInput | Observable<AnswerInput> | Promise<AnswerInput | Observable<AnswerInput>>
 >;
 export function RocketMQReply(
   definition: RequestDefinition,
@@ -43,6 +48,7 @@ export function RocketMQReply(
   });
   return (target, propertyKey, descriptor) => {
     const who = `${target.constructor.name}.${String(propertyKey)} (@RocketMQReply)`;
+    assertNoGenerator(who, descriptor.value);
     assertListenerOptions(who, 'decorator', { connection, parameters });
     settleArguments(target.constructor, propertyKey, parameters);
     pattern(target, propertyKey, descriptor);

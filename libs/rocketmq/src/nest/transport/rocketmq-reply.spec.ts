@@ -3,9 +3,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { Controller, Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { MessagePattern, Payload } from '@nestjs/microservices';
+import { EventPattern, MessagePattern, Payload, Transport } from '@nestjs/microservices';
 import { z } from 'zod';
 import { ClientBench } from '../../../../../test/support/client-bench.js';
+import { recordingLogger } from '../../../../../test/support/nest-bench.js';
 import {
   defineRequest,
   getRocketMQServerToken,
@@ -47,6 +48,60 @@ describe('@RocketMQReply', () => {
     };
     expect(undecorated('positional')).toThrow(/ILLEGAL_OPTION.*Wrong\.named.*option parameters must be decorated/);
     expect(undecorated('decorated')).toThrow(/ILLEGAL_OPTION.*Wrong\.named.*no parameter has a decorator/);
+  });
+
+  it('are missing where a method overrides one without a decorator, which is logged', async () => {
+    const logger = recordingLogger();
+    class Base {
+      @RocketMQReply(Named)
+      named(): string {
+        return 'base';
+      }
+
+      @EventPattern<string>('overridden-event')
+      event(): void {}
+
+      @MessagePattern('elsewhere', Transport.TCP)
+      ofAnotherTransport(): void {}
+
+      @MessagePattern<string>('overridden-pattern')
+      decoratedAgain(): void {}
+
+      @MessagePattern<string>('kept')
+      kept(): void {}
+    }
+    @Controller()
+    class Derived extends Base {
+      override named(): string {
+        return 'derived';
+      }
+
+      override event(): void {}
+
+      override ofAnotherTransport(): void {}
+
+      @MessagePattern<string>('overridden-pattern')
+      override decoratedAgain(): void {}
+    }
+    await bench.server(Derived, { logger });
+    const warnings = logger.lines.map(([line]) => line).filter((line) => line.startsWith('warn'));
+    expect(warnings.sort()).toEqual([
+      expect.stringMatching(/Derived\.event overrides a method with @EventPattern.*decorate it/),
+      expect.stringMatching(/Derived\.named overrides a method with @RocketMQReply.*decorate it/),
+    ]);
+  });
+
+  it('cannot be a generator, which would never run', () => {
+    const decorate = () => {
+      class Wrong {
+        @RocketMQReply(defineRequest('generated'))
+        async *named(): AsyncGenerator<number> {
+          yield 1;
+        }
+      }
+      return Wrong;
+    };
+    expect(decorate).toThrow(/GENERATOR_HANDLER.*Wrong\.named \(@RocketMQReply\) is a generator/);
   });
 
   it('has its options checked, and cannot be combined with another pattern', async () => {

@@ -62,6 +62,20 @@ describe('an invalid pattern', () => {
       handle(): void {}
     }
     @Controller()
+    class Generates {
+      @EventPattern<string>('orders')
+      *one(): Generator<number> {
+        yield 1;
+      }
+    }
+    @Controller()
+    class GeneratesLater {
+      @MessagePattern<string>('orders')
+      async *one(): AsyncGenerator<number> {
+        yield 1;
+      }
+    }
+    @Controller()
     class Same {
       @EventPattern<string>('orders')
       one(): void {}
@@ -75,6 +89,8 @@ describe('an invalid pattern', () => {
     expect(await refusalOf(Wrong)).toMatch(/ILLEGAL_OPTION.*Wrong\.handle.*concurrency must be .* not the string "16"/);
     expect(await refusalOf(Batches)).toMatch(/ILLEGAL_OPTION.*Batches\.handle.*batch/);
     expect(await refusalOf(Twice)).toMatch(/BOUND_TWICE.*Twice\.handle/);
+    expect(await refusalOf(Generates)).toMatch(/GENERATOR_HANDLER.*Generates\.one \(@EventPattern\)/);
+    expect(await refusalOf(GeneratesLater)).toMatch(/GENERATOR_HANDLER.*GeneratesLater\.one \(@MessagePattern\)/);
     expect(await refusalOf(Same)).toMatch(/FILTERS_OVERLAP.*Same\.one.*Same\.other/);
   });
 });

@@ -3,7 +3,7 @@
 import type { OutgoingMessage } from '../../protocol/model/message.js';
 import { abortReason } from '../../support/abort.js';
 import { type CallOptions, Deadline, withDeadline } from '../../support/deadline.js';
-import { TransportError } from '../../support/errors.js';
+import { errorJson, TransportError } from '../../support/errors.js';
 import { positive, positiveInteger } from '../../support/options.js';
 import { NotSentError } from './not-sent-error.js';
 import type { SendReceipt } from './send-request.js';
@@ -151,8 +151,8 @@ async function sendLane(lane: readonly Entry[], send: SendLater, outcomes: Batch
   let failure: { readonly error: unknown } | undefined;
   for (const { index, message, checked } of lane) {
     let outcome: BatchOutcome;
-    if (checked.kind === 'wrong') outcome = { status: 'failed', error: checked.error };
-    else if (failure !== undefined) outcome = { status: 'failed', error: stopped(message, failure.error) };
+    if (checked.kind === 'wrong') outcome = failed(checked.error);
+    else if (failure !== undefined) outcome = failed(stopped(message, failure.error));
     else outcome = await outcomeOf(send(message.topic, checked.send));
     outcomes[index] = outcome;
     if (outcome.status === 'failed') failure ??= outcome;
@@ -163,8 +163,15 @@ async function outcomeOf(sending: Promise<SendReceipt>): Promise<BatchOutcome> {
   try {
     return { status: 'sent', receipt: await sending };
   } catch (error) {
-    return { status: 'failed', error };
+    return failed(error);
   }
+}
+
+/** Its JSON has the message of the error, too, which the JSON of an error of a hook or an interceptor lacks. */
+function failed(error: unknown): BatchOutcome {
+  const outcome = { status: 'failed', error } as const;
+  const toJSON = () => ({ ...outcome, error: error instanceof Error ? errorJson(error) : error });
+  return Object.defineProperty(outcome, 'toJSON', { value: toJSON });
 }
 
 function stopped({ topic, messageGroup, liteTopic }: Entry['message'], cause: unknown): NotSentError {
