@@ -18,6 +18,7 @@ import {
   mysql2Database,
   Outbox,
   OutboxRelay,
+  poolDatabase,
   prismaExecutor,
   type SqlDatabase,
   schemaSql,
@@ -47,20 +48,39 @@ const TABLES = ['rocketmq_outbox', 'rocketmq_inbox', 'rocketmq_transaction_log']
 async function useKit(database: SqlDatabase): Promise<void> {
   const [inbox, outbox, log] = [new Inbox(), new Outbox(), new TransactionLog({ database })];
   for (const part of [inbox, outbox, log]) await part.assertReady(database);
-  const once = () => database.transaction((tx) => inbox.once(tx, 'key', async () => {}));
-  expect([await once(), await once()]).toEqual([{ first: true, result: undefined }, { first: false }]);
+  const once = (key: string) => database.transaction((tx) => inbox.once(tx, key, async () => {}));
+  const keys = ['key', '张', '李', '😀'];
+  for (const key of keys) expect(await once(key)).toEqual({ first: true, result: undefined });
+  for (const key of keys) expect(await once(key)).toEqual({ first: false });
 
-  const message = { topic: 'seats', messageGroup: '{"seat":"1A"}', keys: ['1A'], body: '[1]' };
+  const properties = { text: '\\"¥é张😀' };
+  const message = { topic: 'seats', messageGroup: '{"seat":"1A"}', keys: ['1A'], properties, body: '[1]' };
   await database.transaction((tx) => outbox.add(tx, message));
   const sent: unknown[] = [];
   const relay = new OutboxRelay({
     outbox,
     database,
-    send: async ({ messageGroup, keys, body }) => void sent.push([messageGroup, keys, String(body)]),
+    send: async ({ messageGroup, keys, properties: { text } = {}, body }) =>
+      void sent.push([messageGroup, keys, text, String(body)]),
   });
   expect([await relay.runOnce(), await relay.runOnce()]).toEqual([1, 0]);
-  expect(sent).toEqual([['{"seat":"1A"}', ['1A'], '[1]']]);
+  expect(sent).toEqual([['{"seat":"1A"}', ['1A'], properties.text, '[1]']]);
   expect(await relay.metrics()).toMatchObject({ unsent: 0, parked: 0 });
+
+  const failing = new OutboxRelay({
+    outbox,
+    database,
+    send: () => Promise.reject(new Error('拒绝')),
+    maxAttempts: 3,
+    backoff: 0,
+  });
+  await database.transaction((tx) => outbox.add(tx, message));
+  for (let attempt = 1; attempt <= 4; attempt++) await failing.runOnce();
+  const parked = await database.transaction((tx) => outbox.parked(tx));
+  expect(parked).toMatchObject([{ attempts: 3, lastError: '拒绝' }]);
+  expect(await failing.metrics()).toMatchObject({ unsent: 0, parked: 1, failed: 2, givenUp: 1 });
+  expect(await database.transaction((tx) => outbox.retryParked(tx))).toBe(1);
+  expect(await outbox.purge(database)).toBe(0);
 
   await database.transaction((tx) => log.record(tx, { transactionId: 'T1', topic: 'seats' }));
   const check = (transactionId: string) =>
@@ -104,6 +124,16 @@ const onPostgres: Opener<PostgresAddress>[] = [
     title: 'Kysely with ParseJSONResultsPlugin',
     open: (address) => kysely(new PostgresDialect({ pool: new pg.Pool(address) })),
   },
+  ...[
+    { title: 'texts', typed: (text: string | Buffer) => text },
+    { title: 'bigints', typed: (text: string | Buffer) => (/^\d+$/.test(String(text)) ? BigInt(String(text)) : text) },
+  ].map(({ title, typed }) => ({
+    title: `pg that returns numbers as ${title}`,
+    open: (address: PostgresAddress) => {
+      const pool = new pg.Pool({ ...address, types: { getTypeParser: () => typed as never } });
+      return { database: poolDatabase(pool), close: () => pool.end() };
+    },
+  })),
   {
     title: 'Drizzle with replicas',
     open: (address) => {
@@ -168,6 +198,20 @@ const onMySql: Opener<MySqlAddress>[] = [
     title: 'Kysely with ParseJSONResultsPlugin',
     open: (address) => kysely(new MysqlDialect({ pool: mysqlWithCallbacks.createPool(address) })),
   },
+  {
+    title: 'Kysely whose connections return numbers as texts',
+    open: (address) => {
+      const typeCast = (field: { string(): string | null }) => field.string();
+      return kysely(new MysqlDialect({ pool: mysqlWithCallbacks.createPool({ ...address, typeCast } as never) }));
+    },
+  },
+  ...['latin1', 'cp1251', 'gbk', 'big5', 'sjis'].map((charset) => ({
+    title: `mysql2 with the character set ${charset}`,
+    open: (address: MySqlAddress) => {
+      const pool = mysql.createPool({ ...address, charset });
+      return { database: mysql2Database(pool), close: () => pool.end() };
+    },
+  })),
   {
     title: 'Drizzle with replicas',
     open: (address) => {
@@ -234,6 +278,27 @@ describeWithPostgres('settings of libraries on PostgreSQL', () => {
 
   describe('do not change what the kit does', () => {
     it.each(onPostgres)('$title', ({ open }) => withOpened(open(server.address), useKit));
+  });
+});
+
+describeWithPostgres('a database of PostgreSQL with the encoding LATIN1', () => {
+  it('parks a message whose error it cannot store, with another text', async () => {
+    const server = await Postgres.start();
+    const pools = [new pg.Pool(server.address), new pg.Pool({ ...server.address, database: 'narrow' })] as const;
+    try {
+      await pools[0].query("CREATE DATABASE narrow ENCODING 'LATIN1' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'");
+      await pools[1].query(schemaSql());
+      const [outbox, database] = [new Outbox(), poolDatabase(pools[1])];
+      const send = () => Promise.reject(new Error('größe 拒'));
+      const relay = new OutboxRelay({ outbox, database, send, maxAttempts: 1 });
+      await database.transaction((tx) => outbox.add(tx, { topic: 'seats', body: 'x' }));
+      await relay.runOnce();
+      const parked = await database.transaction((tx) => outbox.parked(tx));
+      expect(parked).toMatchObject([{ attempts: 1, lastError: 'gr\\u{f6}\\u{df}e \\u{62d2}' }]);
+    } finally {
+      await Promise.all(pools.map((one) => one.end()));
+      await server.stop();
+    }
   });
 });
 

@@ -12,6 +12,7 @@ import {
   mysql2Database,
   mysql2Executor,
   Outbox,
+  type SqlExecutor,
   schemaStatements,
   TransactionLog,
   typeormDatabase,
@@ -111,6 +112,15 @@ describeWithMySql('the sql kit on', (product) => {
     for (const key of keys) expect(await step(key)).toMatchObject({ first: true });
     for (const key of keys) expect(await step(key)).toEqual({ first: false });
     await expect(step('x'.repeat(1_021))).rejects.toMatchObject({ code: 'ILLEGAL_KEY' });
+  });
+
+  it('refuses a transaction that has ended', async () => {
+    let kept: SqlExecutor | undefined;
+    await mysql2Database(pool).transaction(async (tx) => {
+      kept = tx;
+    });
+    const late = new Outbox().add(kept as SqlExecutor, { topic: 'seats', body: 'x' });
+    await expect(late).rejects.toMatchObject({ code: 'TRANSACTION_ENDED' });
   });
 
   it('says that the locks of the outbox are missing', async () => {

@@ -13,6 +13,7 @@ import {
   Outbox,
   poolDatabase,
   prismaExecutor,
+  type SqlExecutor,
   schemaSql,
   schemaStatements,
   TransactionLog,
@@ -115,6 +116,36 @@ describeWithPostgres('the sql kit on PostgreSQL', () => {
     for (const executor of executors) expect(executor).toThrow('NO_TRANSACTION');
     const inPool = new Outbox().add(pool(), { topic: 'seats', body: 'x' });
     await expect(inPool).rejects.toMatchObject({ code: 'NO_TRANSACTION' });
+  });
+
+  it('refuses a transaction that has ended, or that a client never began', async () => {
+    let kept: SqlExecutor | undefined;
+    await poolDatabase(pool()).transaction(async (tx) => {
+      kept = tx;
+    });
+    const runner = clients.dataSource.createQueryRunner();
+    const em = orms.clients.orm.em.fork();
+    const rolledBack = [typeormExecutor(runner.manager)];
+    try {
+      await em.begin();
+      rolledBack.push(mikroOrmExecutor(em));
+      await em.rollback();
+      for (const tx of [...rolledBack, kept as SqlExecutor]) {
+        const once = new Inbox().once(tx, 'key', async () => {});
+        await expect(once).rejects.toMatchObject({
+          code: expect.stringMatching(/^(NO_TRANSACTION|TRANSACTION_ENDED)$/),
+        });
+      }
+      await runner.startTransaction();
+      const begun = typeormExecutor(runner.manager);
+      await new Inbox().once(begun, 'key', async () => {});
+      await runner.rollbackTransaction();
+      const late = new Outbox().add(begun, { topic: 'seats', body: 'x' });
+      await expect(late).rejects.toMatchObject({ code: 'NO_TRANSACTION' });
+    } finally {
+      await runner.release();
+    }
+    expect((await pool().query('SELECT key FROM rocketmq_inbox')).rows).toEqual([]);
   });
 
   it('fails a transaction of pg that the database did not commit', async () => {

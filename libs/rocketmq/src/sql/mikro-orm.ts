@@ -24,16 +24,21 @@ export interface MikroOrmDatabase extends MikroOrmManager {
  * @throws UsageError `NO_TRANSACTION` for an `EntityManager` without a transaction: its statements would run on any connection
  */
 export function mikroOrmExecutor(em: MikroOrmManager): SqlExecutor {
-  if (!em.isInTransaction()) throw noTransaction('this EntityManager', 'em.transactional()', 'em');
+  assertInTransaction(em);
   const dialect = dialectOf(em);
   return {
     dialect,
     query: async (text, parameters) => {
+      assertInTransaction(em);
       const { strings, values } = templateOf(text, parameters, dialect);
       const rows = await em.execute(strings.join('?'), [...values]);
       return { rows: rowsOf(rows, dialect, text) };
     },
   };
+}
+
+function assertInTransaction(em: MikroOrmManager): void {
+  if (!em.isInTransaction()) throw noTransaction('this EntityManager', 'em.transactional()', 'em');
 }
 
 /** An `EntityManager` as the port. Its transactions are those of a fork, so that they neither see nor flush its entities. */

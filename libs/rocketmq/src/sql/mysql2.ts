@@ -1,6 +1,6 @@
 // The port on a pool of mysql2 (`mysql2/promise`). Structurally typed, so that mysql2 is not a dependency of this package.
 
-import { noTransaction } from './misuse.js';
+import { noTransaction, untilEnded } from './misuse.js';
 import { rowsOf } from './rows.js';
 import type { SqlDatabase, SqlExecutor } from './sql-port.js';
 
@@ -58,8 +58,9 @@ export function mysql2Database(pool: Mysql2Pool): SqlDatabase {
       let isClean = false;
       try {
         await connection.query(statement('START TRANSACTION'), []);
+        const { tx, end } = untilEnded(mysql2Executor(connection));
         try {
-          const result = await work(mysql2Executor(connection));
+          const result = await work(tx).finally(end);
           await connection.query(statement('COMMIT'), []);
           isClean = true;
           return result;

@@ -1,6 +1,7 @@
 // The port on a pool of node-postgres (`pg`). Structurally typed, so that pg is not a dependency of this package.
 
 import { StateError } from '../support/errors.js';
+import { untilEnded } from './misuse.js';
 import type { SqlDatabase, SqlExecutor } from './sql-port.js';
 
 /** A client that was acquired from a pool. */
@@ -30,8 +31,9 @@ export function poolDatabase(pool: ClientPool): SqlDatabase {
       let isClean = false;
       try {
         await client.query('BEGIN', []);
+        const { tx, end } = untilEnded(client);
         try {
-          const result = await work(client);
+          const result = await work(tx).finally(end);
           const { command } = (await client.query('COMMIT', [])) as { readonly command?: string };
           isClean = true;
           // PostgreSQL's answer to COMMIT after a failed statement in the transaction. It is not an error for PostgreSQL.

@@ -2,6 +2,7 @@
 
 import { databaseWithin } from './database-deadline.js';
 import { type ClaimedRow, type ClaimOptions, dialectOf, type FailedRow, type OutboxStatements } from './dialect.js';
+import { isUntranslatable } from './sql-errors.js';
 import type { SqlDatabase, SqlExecutor } from './sql-port.js';
 
 /** They are sent one after another, within one lease. */
@@ -30,8 +31,15 @@ export class OutboxClaims {
     return this.run((outbox, tx) => outbox.sent(tx, this.table, positions));
   }
 
-  failed(claim: string, row: FailedRow): Promise<boolean> {
-    return this.run((outbox, tx) => outbox.failed(tx, this.table, claim, row));
+  async failed(claim: string, row: FailedRow): Promise<boolean> {
+    const write = (error: string) => this.run((outbox, tx) => outbox.failed(tx, this.table, claim, { ...row, error }));
+    try {
+      return await write(row.error);
+    } catch (cause) {
+      // A database of PostgreSQL with another encoding than UTF-8 lacks most characters.
+      if (!isUntranslatable(cause)) throw cause;
+      return write(row.error.replace(/[^\x20-\x7e]/gu, (char) => `\\u{${char.codePointAt(0)?.toString(16)}}`));
+    }
   }
 
   async release(claim: string, positions: readonly number[]): Promise<void> {

@@ -3,7 +3,7 @@
 import type { OutgoingMessage } from '../protocol/model/message.js';
 import type { BackoffPolicy } from '../support/backoff.js';
 import { type CheckpointHook, checkpointsOf } from '../support/checkpoints.js';
-import { type Clock, MINUTE_MS, SECOND_MS, SystemClock } from '../support/clock.js';
+import { type Clock, DAY_MS, MINUTE_MS, SECOND_MS, SystemClock } from '../support/clock.js';
 import { RocketMQError, UsageError } from '../support/errors.js';
 import { type Logger, silentLogger, unfailing } from '../support/logger.js';
 import { positive, positiveInteger } from '../support/options.js';
@@ -46,16 +46,16 @@ export interface OutboxRelayOptions {
   readonly database: SqlDatabase;
   /** Sends a message. */
   readonly send: OutboxSend;
-  /** The maximum number of messages in one claim. Those of different message groups, and those without one, are sent concurrently. Default 64. */
+  /** The maximum number of messages in one claim. Those of different message groups, and those without one, are sent concurrently. At most 10 000. Default 64. */
   readonly batchSize?: number;
   /**
    * How long a claim lasts. After a relay has crashed, its messages are unavailable to other relays for this time. Must be longer than
-   * `sendTimeoutMs`. Default 60 000.
+   * `sendTimeoutMs`, and at most a day. Default 60 000.
    */
   readonly leaseMs?: number;
   /** How long one send may take, in real time. Default 10 000. */
   readonly sendTimeoutMs?: number;
-  /** The longest time between two polls of an idle relay for messages of other processes. Default 1000. */
+  /** The longest time between two polls of an idle relay for messages of other processes. At most a day. Default 1000. */
   readonly pollIntervalMs?: number;
   /** The delays between the attempts to send one message. Default: 1 s, doubled up to 1 minute. */
   readonly backoff?: Waits;
@@ -86,11 +86,15 @@ export interface RelaySettings extends Required<Omit<OutboxRelayOptions, 'backof
   readonly checkpoint: CheckpointHook | undefined;
 }
 
+const MOST_AT_ONCE = 10_000;
+/** What the tables can count. */
+const MOST_ATTEMPTS = 2 ** 31 - 1;
+
 const DEFAULT_BACKOFF = { kind: 'exponential', initialMs: SECOND_MS, maxMs: MINUTE_MS, multiplier: 2 } as const;
 
 /** @throws UsageError that names the option */
 export function relaySettings(options: OutboxRelayOptions): RelaySettings {
-  const leaseMs = positive('leaseMs', options.leaseMs ?? MINUTE_MS);
+  const leaseMs = positive('leaseMs', options.leaseMs ?? MINUTE_MS, DAY_MS);
   const sendTimeoutMs = positive('sendTimeoutMs', options.sendTimeoutMs ?? 10 * SECOND_MS);
   if (leaseMs <= sendTimeoutMs) {
     const text = `option leaseMs is ${leaseMs}, but a send may take ${sendTimeoutMs} (sendTimeoutMs); make the lease longer`;
@@ -100,12 +104,12 @@ export function relaySettings(options: OutboxRelayOptions): RelaySettings {
     outbox: options.outbox,
     database: options.database,
     send: options.send,
-    batchSize: positiveInteger('batchSize', options.batchSize ?? 64),
+    batchSize: positiveInteger('batchSize', options.batchSize ?? 64, MOST_AT_ONCE),
     leaseMs,
     sendTimeoutMs,
-    pollIntervalMs: positive('pollIntervalMs', options.pollIntervalMs ?? SECOND_MS),
+    pollIntervalMs: positive('pollIntervalMs', options.pollIntervalMs ?? SECOND_MS, DAY_MS),
     backoff: backoffPolicyOf(options.backoff ?? DEFAULT_BACKOFF),
-    maxAttempts: positiveInteger('maxAttempts', options.maxAttempts ?? 10),
+    maxAttempts: positiveInteger('maxAttempts', options.maxAttempts ?? 10, MOST_ATTEMPTS),
     keepTrying: options.keepTrying ?? isOfServer,
     events: options.events ?? {},
     checkpoint: checkpointsOf(options),

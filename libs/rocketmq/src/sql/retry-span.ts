@@ -2,7 +2,7 @@
 
 import { LIMITS } from '../protocol/model/limits.js';
 import { type BackoffPolicy, backoffMs } from '../support/backoff.js';
-import { HOUR_MS, SECOND_MS } from '../support/clock.js';
+import { DAY_MS, HOUR_MS, SECOND_MS } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
 import { positive, positiveInteger } from '../support/options.js';
 
@@ -39,12 +39,14 @@ export function retrySpanMs(policy: RetryPolicy = {}): number {
   return spanMs;
 }
 
+const LONGEST_WAIT_MS = 365 * DAY_MS;
+
 /** @throws UsageError that names `backoff`, if it has no valid delay */
 export function backoffPolicyOf(waits: Waits): BackoffPolicy {
   const policy = asPolicy(waits);
   const listed = policy.kind === 'customized' ? policy.nextMs : [backoffMs(policy, 1), backoffMs(policy, 2)];
-  if (listed.length > 0 && listed.every((waitMs) => Number.isFinite(waitMs) && waitMs >= 0)) return policy;
-  const text = `option backoff must contain delays of at least 0 milliseconds, not ${JSON.stringify(waits)}`;
+  if (listed.length > 0 && listed.every((waitMs) => waitMs >= 0 && waitMs <= LONGEST_WAIT_MS)) return policy;
+  const text = `option backoff must contain delays from 0 milliseconds to a year, not ${JSON.stringify(waits)}`;
   throw new UsageError('ILLEGAL_OPTION', text, 'backoff');
 }
 

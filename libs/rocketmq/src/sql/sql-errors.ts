@@ -4,6 +4,7 @@ const UNIQUE_VIOLATION = ['23505', 'ER_DUP_ENTRY', 1062, '1062'];
 const LOCK_NOT_AVAILABLE = ['55P03'];
 const NO_SAVEPOINT = ['ER_SP_DOES_NOT_EXIST', 1305, '1305'];
 const NOT_PREPARED = ['ER_UNSUPPORTED_PS', 1295, '1295'];
+const UNTRANSLATABLE = ['22P05'];
 const IN_TRANSACTION = ['ER_CANT_CHANGE_TX_CHARACTERISTICS', 1568, '1568'];
 /** MySQL's lock wait timeout undoes the statement only, so its transaction must be repeated as after a deadlock. */
 const CONFLICTS = {
@@ -42,6 +43,11 @@ export function isNoSavepoint(error: unknown): boolean {
 /** Whether MySQL takes the statement as text only, and the client prepares it. */
 export function isNotPrepared(error: unknown): boolean {
   return hasCode(error, NOT_PREPARED);
+}
+
+/** Whether the encoding of the database has no such character. */
+export function isUntranslatable(error: unknown): boolean {
+  return hasCode(error, UNTRANSLATABLE);
 }
 
 /** Whether MySQL refused a statement because a transaction runs. */

@@ -15,6 +15,8 @@ export interface SqlExecutor {
    * false.
    */
   readonly isInSavepoint?: boolean;
+  /** For a client that may have begun no transaction, or ended it: whether it is in one. Default: true. */
+  readonly hasTransaction?: boolean;
   /** Runs one statement, with the placeholders `$1`, `$2` … of PostgreSQL, or `?` of MySQL. */
   query(text: string, parameters: unknown[]): Promise<{ readonly rows: readonly object[] }>;
 }

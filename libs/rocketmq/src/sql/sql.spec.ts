@@ -5,7 +5,7 @@ import { drizzle } from 'drizzle-orm/pglite';
 import { Connection } from '../client/connection.js';
 import { PushConsumer } from '../consumer/push-consumer.js';
 import { Producer } from '../producer/producer.js';
-import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../support/clock.js';
+import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { RocketMQError, UsageError } from '../support/errors.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { TestBroker } from '../testing/test-broker.js';
@@ -37,7 +37,6 @@ afterAll(async () => {
   await database.close();
 });
 
-const DAY_MS = 24 * HOUR_MS;
 const inbox = new Inbox();
 const half = { transactionId: 'T1', topic: 'order-created' };
 const neverAborted = new AbortController().signal;

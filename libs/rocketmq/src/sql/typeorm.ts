@@ -6,6 +6,7 @@ import type { DialectName, SqlDatabase, SqlExecutor } from './sql-port.js';
 
 /** A TypeORM `QueryRunner`. */
 interface TypeormQueryRunner extends TypeormOptions {
+  readonly isTransactionActive?: boolean;
   readonly transactionDepth?: number;
   query(text: string, parameters: unknown[], useStructuredResult: true): Promise<{ readonly records?: unknown }>;
 }
@@ -28,7 +29,8 @@ export interface TypeormDataSource extends TypeormOptions {
 
 /**
  * A TypeORM transaction as the port.
- * @throws UsageError `NO_TRANSACTION` for an `EntityManager` without a transaction: its statements would run on any connection
+ * @throws UsageError `NO_TRANSACTION` for an `EntityManager` without a transaction: its statements would run on any connection. For one
+ *   whose query runner has begun none, or has ended it, inbox and outbox refuse the executor
  */
 export function typeormExecutor({ queryRunner }: TypeormManager): SqlExecutor {
   if (queryRunner === undefined) throw noTransaction('this EntityManager', 'dataSource.transaction()', 'manager');
@@ -36,6 +38,9 @@ export function typeormExecutor({ queryRunner }: TypeormManager): SqlExecutor {
   const dialect = dialectOf(runner);
   return {
     dialect,
+    get hasTransaction() {
+      return runner.isTransactionActive !== false;
+    },
     get isInSavepoint() {
       return (runner.transactionDepth ?? 1) > 1;
     },

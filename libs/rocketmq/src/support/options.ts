@@ -182,14 +182,14 @@ export function assertOptions(given: unknown, checks: ObjectChecks, where = ''):
   if (fault !== undefined) throw refused(fault.field, fault.problem, where);
 }
 
-/** @throws UsageError unless the option is a number above 0 */
-export function positive(field: string, value: number): number {
-  return checked(field, value, aPositiveNumber);
+/** @throws UsageError unless the option is a number above 0, and at most `most` */
+export function positive(field: string, value: number, most = Number.POSITIVE_INFINITY): number {
+  return checked(field, value, Number.isFinite(most) ? aPositiveNumberUpTo(most) : aPositiveNumber);
 }
 
-/** @throws UsageError unless the option is an integer of at least 1 */
-export function positiveInteger(field: string, value: number): number {
-  return checked(field, value, aPositiveInteger);
+/** @throws UsageError unless the option is an integer of at least 1, and at most `most` */
+export function positiveInteger(field: string, value: number, most = Number.POSITIVE_INFINITY): number {
+  return checked(field, value, Number.isFinite(most) ? anIntegerFrom(1, most) : aPositiveInteger);
 }
 
 /** @throws UsageError unless the option is true or false */

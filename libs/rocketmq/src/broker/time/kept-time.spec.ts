@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { TimeBench } from '../../../../../test/support/time-bench.js';
 import { soon } from '../../../../../test/support/until.js';
-import { HOUR_MS, MINUTE_MS } from '../../support/clock.js';
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../support/clock.js';
 import { ManualClock } from '../../support/manual-clock.js';
 import { TravelClock } from '../../support/travel-clock.js';
 import { EmbeddedBroker } from '../embedded-broker.js';
@@ -14,8 +14,6 @@ import type { EmbeddedBrokerOptions } from '../embedded-broker-options.js';
 import { keys } from '../engine/records.js';
 import { MemoryStore } from '../store/memory-store.js';
 import { TimeTravel } from './time-travel.js';
-
-const DAY_MS = 24 * HOUR_MS;
 
 let bench: TimeBench | undefined;
 let data: string;

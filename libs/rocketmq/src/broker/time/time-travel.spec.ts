@@ -4,13 +4,11 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { storedMessage } from '../../../../../test/support/stored-message.js';
 import { TimeBench } from '../../../../../test/support/time-bench.js';
 import { soon } from '../../../../../test/support/until.js';
-import { HOUR_MS, MINUTE_MS } from '../../support/clock.js';
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../support/clock.js';
 import { ManualClock } from '../../support/manual-clock.js';
 import { ControlClient, type TimeJump } from '../control/control-client.js';
 import { EmbeddedBroker } from '../embedded-broker.js';
 import type { EmbeddedBrokerOptions } from '../embedded-broker-options.js';
-
-const DAY_MS = 24 * HOUR_MS;
 
 let bench: TimeBench;
 afterEach(() => bench?.close());

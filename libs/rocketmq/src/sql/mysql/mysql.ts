@@ -8,7 +8,7 @@ import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
 import { quoted } from '../table-name.js';
 import { log } from './log.js';
 import { GROUP_LOCKS, groupLocksOf, outbox } from './outbox.js';
-import { AGE, affectedRows, marks, readsOnly } from './statements.js';
+import { AGE, affectedRows, hexOf, marks, readsOnly } from './statements.js';
 
 export const mysql: Dialect = {
   schema,
@@ -71,7 +71,7 @@ async function inspect(tx: SqlExecutor, table: string): Promise<TableFacts | und
   const [name, schemaName = null] = table.split('.').reverse();
   const isTable = (of: string) => `${of}.\`table_schema\` = COALESCE(?, DATABASE()) AND ${of}.\`table_name\` = ?`;
   const columns =
-    'SELECT `c`.`column_name` AS `name`, `c`.`collation_name` AS `collation`, `t`.`engine` AS `engine` ' +
+    'SELECT `c`.`column_name` AS `name`, `c`.`collation_name` AS `collation`, `c`.`data_type` AS `type`, `t`.`engine` AS `engine` ' +
     `FROM \`information_schema\`.\`columns\` \`c\` JOIN \`information_schema\`.\`tables\` \`t\` ON ${isTable('`t`')} WHERE ${isTable('`c`')}`;
   const rows = namedRows<Column>((await tx.query(columns, [schemaName, name, schemaName, name])).rows);
   const [first] = rows;
@@ -88,15 +88,23 @@ async function inspect(tx: SqlExecutor, table: string): Promise<TableFacts | und
         column.name,
         {
           uniqueWith: first.engine === null ? 1 : smallestIndexOf(column.name, parts),
-          looseCollation: column.collation === null || /bin$/i.test(column.collation) ? undefined : column.collation,
+          looseCollation: isExact(column) ? undefined : (column.collation ?? undefined),
         },
       ]),
     ),
   };
 }
 
+/** Whether different values are never equal. The keys of the inbox, which others choose, can differ by a space at the end. */
+function isExact({ name, collation, type }: Column): boolean {
+  if (collation === null) return true;
+  if (name !== 'key') return /bin$/i.test(collation);
+  return /(_0900|nopad)_bin$/i.test(collation) && !/^char$/i.test(type);
+}
+
 interface Column {
   readonly name: string;
+  readonly type: string;
   readonly collation: string | null;
   readonly engine: string | null;
 }
@@ -121,7 +129,9 @@ async function insertKey(tx: SqlExecutor, table: string, key: string): Promise<b
     throw new UsageError('ILLEGAL_KEY', text, 'key');
   }
   try {
-    await tx.query(`INSERT INTO ${quoted(table, '`')} (\`key\`, \`created_at\`) VALUES (?, UTC_TIMESTAMP(3))`, [key]);
+    await tx.query(`INSERT INTO ${quoted(table, '`')} (\`key\`, \`created_at\`) VALUES (UNHEX(?), UTC_TIMESTAMP(3))`, [
+      hexOf(key),
+    ]);
     return true;
   } catch (error) {
     if (isDuplicate(error)) return false;

@@ -8,7 +8,7 @@ import { notReady } from '../misuse.js';
 import type { OutboxColumns } from '../outbox-message.js';
 import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
 import { quoted } from '../table-name.js';
-import { affectedRows, marks, readsOnly } from './statements.js';
+import { affectedRows, hexOf, marks, readsOnly } from './statements.js';
 
 export const outbox: OutboxStatements = {
   lockGroup,
@@ -42,24 +42,11 @@ async function insert(tx: SqlExecutor, table: string, id: string, columns: Outbo
   const text =
     `INSERT INTO ${quoted(table, '`')} (\`id\`, \`topic\`, \`message_group\`, \`fields\`, \`body\`, \`created_at\`) ` +
     'VALUES (?, ?, UNHEX(?), UNHEX(?), FROM_BASE64(?), UTC_TIMESTAMP(3))';
-  await tx.query(text, [id, topic, hexOf(messageGroup), hexOf(asciiOf(fields)), body]);
+  await tx.query(text, [id, topic, hexOf(messageGroup), hexOf(fields), body]);
 }
 
-/**
- * Strings of others are passed as hexadecimal digits: a connection with the character set latin1 would change or lose characters, and drivers escape quotes
- * with backslashes that the mode NO_BACKSLASH_ESCAPES stores.
- */
-function hexOf(text: string | null): string | null {
-  return text === null ? null : Buffer.from(text).toString('hex');
-}
-
-function ofHex(hex: string | null): string | null {
-  return hex === null ? null : Buffer.from(textOf(hex), 'hex').toString();
-}
-
-/** The same JSON without characters that depend on the character set of the connection that reads it. */
-function asciiOf(json: string): string {
-  return json.replace(/[\u007f-\uffff]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+function ofHex<T extends string | null>(hex: T): T | string {
+  return hex === null ? hex : Buffer.from(textOf(hex), 'hex').toString();
 }
 
 /** Clients can be set to return texts as bytes. */
@@ -85,10 +72,15 @@ async function lag(tx: SqlExecutor, name: string): Promise<LagRow> {
 
 async function parked(tx: SqlExecutor, table: string, limit: number): Promise<readonly ParkedRow[]> {
   const text =
-    'SELECT `id`, `topic`, HEX(`message_group`) AS `messageGroup`, `attempts`, `last_error` AS `lastError` ' +
+    'SELECT `id`, `topic`, HEX(`message_group`) AS `messageGroup`, `attempts`, HEX(`last_error`) AS `lastError` ' +
     `FROM ${quoted(table, '`')} FORCE INDEX (\`state_position\`) WHERE \`state\` = 'parked' ORDER BY \`position\` LIMIT ${limit}`;
   const rows = (await tx.query(text, [])).rows as readonly ParkedRow[];
-  return rows.map(({ messageGroup, ...row }) => ({ ...row, messageGroup: ofHex(messageGroup) }));
+  return rows.map((row) => ({
+    ...row,
+    messageGroup: ofHex(row.messageGroup),
+    attempts: Number(row.attempts),
+    lastError: ofHex(row.lastError),
+  }));
 }
 
 /** The rows are chosen without locks, and each statement changes a bounded number of them. */
@@ -199,14 +191,15 @@ async function claimedRows(
   positions: readonly number[],
 ): Promise<readonly ClaimedRow[]> {
   const text =
-    'SELECT `position`, `id`, `topic`, HEX(`message_group`) AS `messageGroup`, `fields`, TO_BASE64(`body`) AS `body`, `attempts` ' +
+    'SELECT `position`, `id`, `topic`, HEX(`message_group`) AS `messageGroup`, HEX(`fields`) AS `fields`, TO_BASE64(`body`) AS `body`, `attempts` ' +
     `FROM ${table} FORCE INDEX (PRIMARY) WHERE ${positionIn(positions)} AND \`claim\` = ? AND \`state\` = 'unsent' ORDER BY \`position\``;
   const rows: ClaimedRow[] = [];
   for (const row of (await tx.query(text, [...positions, claim])).rows as readonly ClaimedRow[]) {
-    const { id, topic, messageGroup, fields, attempts } = row;
-    const position = Number(row.position);
+    const { id, topic } = row;
+    const [position, attempts] = [Number(row.position), Number(row.attempts)];
+    const [messageGroup, fields] = [ofHex(row.messageGroup), ofHex(row.fields)];
     const body = row.body === null ? await bodyInHalves(tx, table, position) : textOf(row.body);
-    rows.push({ position, id, topic, messageGroup: ofHex(messageGroup), fields: textOf(fields), body, attempts });
+    rows.push({ position, id, topic, messageGroup, fields, body, attempts });
   }
   return rows;
 }

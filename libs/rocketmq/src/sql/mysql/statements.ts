@@ -25,3 +25,11 @@ export async function readsOnly(tx: SqlExecutor): Promise<void> {
   await tx.query('COMMIT AND NO CHAIN', []);
   await tx.query('SET TRANSACTION ISOLATION LEVEL READ COMMITTED', []);
 }
+
+/**
+ * Strings of others are passed as hexadecimal digits: a connection with the character set latin1 would change or lose characters, and drivers escape quotes
+ * with backslashes that the mode NO_BACKSLASH_ESCAPES stores.
+ */
+export function hexOf(text: string | null): string | null {
+  return text === null ? null : Buffer.from(text).toString('hex');
+}

@@ -44,15 +44,21 @@ async function lag(tx: SqlExecutor, name: string): Promise<LagRow> {
   const text =
     `SELECT ${count('unsent')} AS "unsent", ${count('parked')} AS "parked", ` +
     `(SELECT ${age} FROM ${table} WHERE "state" = 'unsent') AS "oldest"`;
-  const [row] = (await tx.query(text, [])).rows as readonly LagRow[];
-  return row ?? { unsent: 0, parked: 0, oldest: null };
+  const [row] = (await tx.query(text, [])).rows as readonly Readonly<Record<keyof LagRow, unknown>>[];
+  // Clients can be set to return numbers as strings or bigints.
+  return {
+    unsent: Number(row?.unsent ?? 0),
+    parked: Number(row?.parked ?? 0),
+    oldest: row?.oldest == null ? null : Number(row.oldest),
+  };
 }
 
 async function parked(tx: SqlExecutor, table: string, limit: number): Promise<readonly ParkedRow[]> {
   const text =
     'SELECT "id", "topic", "message_group" AS "messageGroup", "attempts", "last_error" AS "lastError" ' +
     `FROM ${quoted(table, '"')} WHERE "state" = 'parked' ORDER BY "position" LIMIT $1::int`;
-  return (await tx.query(text, [limit])).rows as readonly ParkedRow[];
+  const rows = (await tx.query(text, [limit])).rows as readonly ParkedRow[];
+  return rows.map((row) => ({ ...row, attempts: Number(row.attempts) }));
 }
 
 async function retryParked(tx: SqlExecutor, table: string, ids: readonly string[] | undefined): Promise<number> {
@@ -61,7 +67,7 @@ async function retryParked(tx: SqlExecutor, table: string, ids: readonly string[
     `WITH "retried" AS (UPDATE ${quoted(table, '"')} SET "state" = 'unsent', "attempts" = 0, "due_at" = '-infinity', ` +
     `"settled_at" = NULL WHERE "state" = 'parked'${chosen} RETURNING 1) SELECT count(*)::int AS "count" FROM "retried"`;
   const { rows } = await tx.query(text, ids === undefined ? [] : [JSON.stringify(ids)]);
-  return (rows as readonly { readonly count: number }[])[0]?.count ?? 0;
+  return Number((rows as readonly { readonly count: unknown }[])[0]?.count ?? 0);
 }
 
 async function take(
@@ -100,7 +106,12 @@ SELECT "chosen"."position"::float8 AS "position", "chosen"."message_group" AS "m
   "claimed"."fields"::text AS "fields", encode("claimed"."body", 'base64') AS "body", "claimed"."attempts"
 FROM "chosen" LEFT JOIN "claimed" ON "claimed"."position" = "chosen"."position" ORDER BY "chosen"."position"`;
   return database.transaction(async (tx) => {
-    const rows = (await tx.query(text, [nowMs, limit, claim, endsAtMs])).rows as readonly (ClaimedRow | Missed)[];
+    const found = (await tx.query(text, [nowMs, limit, claim, endsAtMs])).rows as readonly (ClaimedRow | Missed)[];
+    const rows = found.map((row) =>
+      row.id === null
+        ? { ...row, position: Number(row.position) }
+        : { ...row, position: Number(row.position), attempts: Number(row.attempts) },
+    );
     const claimed = rows.filter((row): row is ClaimedRow => row.id !== null);
     const [kept, behind] = keptRows(
       claimed,

@@ -122,5 +122,5 @@ async function deleteOld(
     `"deleted" AS (DELETE FROM ${table} WHERE "${key}" = ANY(ARRAY(SELECT "${key}" FROM "old")) AND ${isOld} RETURNING 1) ` +
     'SELECT count(*)::int AS "count" FROM "deleted"';
   const { rows } = await database.transaction((tx) => tx.query(text, [retentionMs / 1000]));
-  return (rows as readonly { readonly count: number }[])[0]?.count ?? 0;
+  return Number((rows as readonly { readonly count: unknown }[])[0]?.count ?? 0);
 }
