@@ -1,3 +1,9 @@
+import { readFileSync } from 'node:fs';
+
+// `npm test` leaves out what `npm run test:long` names, except for what is named on the command line.
+const { scripts } = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8'));
+const isNamed = process.argv.slice(2).some((argument) => !argument.startsWith('-'));
+const long = isNamed ? [] : scripts['test:long'].match(/\btest\/\w+/g).map((folder) => `<rootDir>/${folder}/`);
 // `npm run test:rocketmq` starts a real server and says where it is; without one, what needs it is not looked at.
 const needsRealServer = process.env.ROCKETMQ_TEST_NAME_SERVER ? [] : ['<rootDir>/test/real/'];
 // These start servers of their own, and kill them.
@@ -8,7 +14,7 @@ export default {
   rootDir: '.',
   testEnvironment: '<rootDir>/test/support/leak-checking-environment.mjs',
   testMatch: ['<rootDir>/{libs,apps}/*/src/**/*.spec.ts', '<rootDir>/{scripts,test}/**/*.spec.ts'],
-  testPathIgnorePatterns: ['/node_modules/', ...needsRealServer, ...startsServers],
+  testPathIgnorePatterns: ['/node_modules/', ...long, ...needsRealServer, ...startsServers],
   testTimeout: 90_000,
   // The suites wait more than they compute: for processes to start, leases to end, polls to come back.
   maxWorkers: 3,
