@@ -54,8 +54,8 @@ export function describeError(error: unknown): string {
     const reasons = reasonsIn(error);
     return reasons.length === 0 ? text : `${text}: ${reasonsText(reasons)}`;
   }
-  if (typeof error !== 'object' || error === null) return `non-error thrown: ${String(error)}`;
-  const { message } = error as { readonly message?: unknown };
+  if (typeof error !== 'object') return `non-error thrown: ${String(error)}`;
+  const { message } = Object(error) as { readonly message?: unknown };
   return `non-error thrown: ${typeof message === 'string' ? message : Object.prototype.toString.call(error)}`;
 }
 
