@@ -4,25 +4,22 @@ import { z } from 'zod';
 
 const Line = z.object({ sku: z.string(), quantity: z.number().int().positive() });
 
-// Version 1 had one product.
-const Version1 = z.object({ orderId: z.string(), sku: z.string(), quantity: z.number().int().positive() });
-
-// Version 2 has several products. `currency` was added later: old messages get the default.
-const Version2 = z.object({ orderId: z.string(), lines: z.array(Line).min(1), currency: z.string().default('EUR') });
-
-/** Accepts both versions. Handlers get version 2. */
 export const OrderSubmitted = defineTopic('order-submitted', {
   type: 'normal',
-  schema: z.union([
-    Version2,
-    Version1.transform(({ orderId, sku, quantity }) => ({ orderId, lines: [{ sku, quantity }], currency: 'EUR' })),
-  ]),
+  // Version 1 had one product, version 2 had no currency.
+  version: 3,
+  schema: z.object({ orderId: z.string(), lines: z.array(Line).min(1), currency: z.string() }),
+  upgrade: {
+    1: ({ orderId, sku, quantity }) => ({ orderId, lines: [{ sku, quantity }] }),
+    2: (order) => ({ ...order, currency: 'EUR' }),
+  },
 });
 
 @Injectable()
 export class Picking {
   readonly picked: string[] = [];
 
+  // Gets version 3, whatever was sent.
   @RocketMQListener(OrderSubmitted, { consumerGroup: 'picking' })
   async pick({ orderId, lines, currency }: BodyOf<typeof OrderSubmitted>): Promise<void> {
     for (const { sku, quantity } of lines) this.picked.push(`${orderId}: ${quantity} ${sku} in ${currency}`);

@@ -32,6 +32,7 @@ export { RocketMQBatchContext } from '../nest/listening/rocketmq-batch-context.j
 export { RocketMQContext } from '../nest/listening/rocketmq-context.js';
 export { type ListenerDecorator, RocketMQListener } from '../nest/listening/rocketmq-listener.decorator.js';
 export type { BodyClass, PlainOf } from '../nest/messages/body-schema.js';
+export { BODY_VERSION_PROPERTY, type BodyUpgrades } from '../nest/messages/body-version.js';
 export { type InvalidBodyDecision, InvalidBodyError, type OnInvalid } from '../nest/messages/invalid-body.js';
 export { type BodyCodec, bytesCodec, jsonCodec, textCodec } from '../nest/messages/message-body.js';
 export type { IncomingHookContext, MessageHook, OutgoingHookContext } from '../nest/messages/message-hooks.js';

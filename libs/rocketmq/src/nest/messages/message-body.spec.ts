@@ -16,7 +16,7 @@ const fail = (): never => {
 };
 
 const received = (body: string | Buffer): MessageView =>
-  ({ topic: 'order', messageId: 'ID1', body: Buffer.from(body as string) }) as MessageView;
+  ({ topic: 'order', messageId: 'ID1', properties: {}, body: Buffer.from(body as string) }) as MessageView;
 
 async function decodedBody(topic: TopicDefinition, message: MessageView, codec: BodyCodec): Promise<unknown> {
   return (await decodeMessage(topic, message, { codec })).body;

@@ -2,8 +2,9 @@
 
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { MessageView } from '../../protocol/model/message.js';
-import { UsageError } from '../../support/errors.js';
+import { StateError, UsageError } from '../../support/errors.js';
 import { describeError, issueText, reasonsText } from '../../support/logger.js';
+import { upgradedBody } from './body-version.js';
 import { InvalidBodyError } from './invalid-body.js';
 import type { MessageHooks } from './message-hooks.js';
 import type { ResourceNames } from './resource-names.js';
@@ -117,7 +118,7 @@ export async function decodeMessage(
 }
 
 async function decodeBody(
-  { schema, codec }: TopicDefinition,
+  { type, schema, codec, ...versions }: TopicDefinition,
   message: MessageView,
   defaultCodec: BodyCodec,
 ): Promise<unknown> {
@@ -129,9 +130,16 @@ async function decodeBody(
     // The cause is dropped, because a JSON parser quotes the body in its errors.
     throw new InvalidBodyError(topic, messageId, `of ${message.body.length} bytes cannot be decoded`);
   }
-  const { value, problem } = await validated(schema, body);
+  // By the name of a topic, any version is taken as it is.
+  const upgraded = type === undefined ? { body, newer: undefined } : await upgradedBody(versions, message, body);
+  const { value, problem } = await validated(schema, upgraded.body);
   if (problem === undefined) return value;
-  throw new InvalidBodyError(topic, messageId, `does not fit the topic's schema (${problem})`);
+  if (upgraded.newer === undefined)
+    throw new InvalidBodyError(topic, messageId, `does not fit the topic's schema (${problem})`);
+  const text =
+    `message ${messageId} from "${topic}": the body has version ${upgraded.newer}, this application knows ${versions.version ?? 1}, and it does not fit ` +
+    `the topic's schema (${problem}); it is retried, since an instance of a newer release may know it`;
+  throw new StateError('NEWER_BODY', text);
 }
 
 /** `items.0.quantity: expected a number`, for the first few issues. */

@@ -3,6 +3,7 @@
 import { RefusedMessage } from '../../producer/sending/send-batch.js';
 import { messageTypeOf, type OutgoingMessage, type TopicType } from '../../protocol/model/message.js';
 import { UsageError } from '../../support/errors.js';
+import { versionProperties } from './body-version.js';
 import { encodeBody, type MessageWire } from './message-body.js';
 import { type TopicDefinition, toTopicDefinition } from './topic-definition.js';
 
@@ -75,7 +76,12 @@ export async function encoded(
   fields: MessageFields,
   { codec, names, hooks }: MessageWire,
 ): Promise<OutgoingMessage> {
-  const message = { ...fields, topic: names.topic(topic.name), body: await encodeBody(topic, body, codec) };
+  const message = {
+    ...fields,
+    ...versionProperties(topic, fields.properties),
+    topic: names.topic(topic.name),
+    body: await encodeBody(topic, body, codec),
+  };
   return hooks === undefined ? message : hooks.outgoing(message, { body });
 }
 

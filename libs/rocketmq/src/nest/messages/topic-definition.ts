@@ -7,6 +7,7 @@ import { consumerGroupNameProblem, deadLetterTopicOf, topicNameProblem } from '.
 import { UsageError } from '../../support/errors.js';
 import { isIntegerFrom } from '../../support/options.js';
 import { type BodyClass, classSchema, type PlainOf } from './body-schema.js';
+import { assertVersions, type BodyUpgrades, type BodyVersions } from './body-version.js';
 import { type OnInvalid, onInvalidProblem } from './invalid-body.js';
 import { type BodyCodec, bytesCodec } from './message-body.js';
 
@@ -22,7 +23,8 @@ export type InputFor<Body> = { 0: Body }[0 extends 1 & Body ? 0 : unknown extend
  * @typeParam Input what a sender passes; it differs from Body where the schema transforms
  * @typeParam Type the type of its messages; where only `TopicType` is known, their fields are checked when they are sent
  */
-export interface TopicDefinition<Body = unknown, Input = InputFor<Body>, Type extends TopicType = TopicType> {
+export interface TopicDefinition<Body = unknown, Input = InputFor<Body>, Type extends TopicType = TopicType>
+  extends BodyVersions {
   readonly name: string;
   /** Undefined for a topic that is only listened to and may be of any type. */
   readonly type: Type | undefined;
@@ -80,6 +82,16 @@ export interface TopicDefinitionOptions<
    * the server; 8 for a new topic.
    */
   readonly queues?: number;
+  /**
+   * The version of the bodies that are sent, 1 to 1000; a message has it in the property `rocketmq-body-version`. Increase it when bodies
+   * change in a way that receivers must know. Default: 1, without the property.
+   */
+  readonly version?: number;
+  /**
+   * How bodies of older versions become the current one, before the schema: `{ 1: (body) => bodyOfVersion2 }`. Without a step, an older body
+   * is invalid. A body of a newer version that does not fit is retried (`NEWER_BODY`), since another instance may know it. Default: none.
+   */
+  readonly upgrade?: BodyUpgrades;
 }
 
 /** The options of a topic whose bodies are declared by a type alone: `defineTopic<Order>()`. */
@@ -132,7 +144,7 @@ export function defineTopic<Body = unknown>(
 ): TopicDefinition<Body, Body>;
 export function defineTopic(
   name: string,
-  { type, schema, codec, onInvalid, queues }: TopicDefinitionOptions<StandardSchemaV1 | BodyClass>,
+  { type, schema, codec, onInvalid, queues, version, upgrade }: TopicDefinitionOptions<StandardSchemaV1 | BodyClass>,
 ): TopicDefinition {
   const problem = topicNameProblem(name);
   if (problem !== undefined) {
@@ -148,7 +160,17 @@ export function defineTopic(
     const text = `topic "${name}": queues must be an integer from 1 to ${LIMITS.topicQueues}, not ${String(queues)}`;
     throw new UsageError('ILLEGAL_OPTION', text, 'queues');
   }
-  return { name, type, schema: schemaOf(`topic "${name}"`, 'schema', schema), codec, onInvalid, queues };
+  assertVersions(`topic "${name}"`, { version, upgrade });
+  return {
+    name,
+    type,
+    schema: schemaOf(`topic "${name}"`, 'schema', schema),
+    codec,
+    onInvalid,
+    queues,
+    version,
+    upgrade,
+  };
 }
 
 /**
@@ -181,12 +203,21 @@ export function deadLettersOf(consumerGroup: string): TopicDefinition<Buffer> {
     const text = `consumer group ${JSON.stringify(consumerGroup)} ${problem}`;
     throw new UsageError('ILLEGAL_CONSUMER_GROUP', text, 'consumerGroup');
   }
-  const name = deadLetterTopicOf(consumerGroup);
-  return { name, type: undefined, schema: undefined, codec: bytesCodec, onInvalid: undefined, queues: undefined };
+  return { ...UNDECLARED, name: deadLetterTopicOf(consumerGroup), codec: bytesCodec };
 }
 
 /** A topic given by its name only is a topic of any type without a schema. */
 export function toTopicDefinition(topic: TopicLike): TopicDefinition {
   if (typeof topic !== 'string') return topic;
-  return { name: topic, type: undefined, schema: undefined, codec: undefined, onInvalid: undefined, queues: undefined };
+  return { ...UNDECLARED, name: topic };
 }
+
+const UNDECLARED = {
+  type: undefined,
+  schema: undefined,
+  codec: undefined,
+  onInvalid: undefined,
+  queues: undefined,
+  version: undefined,
+  upgrade: undefined,
+} as const;

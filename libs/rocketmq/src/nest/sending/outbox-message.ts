@@ -2,6 +2,7 @@
 
 import type { TopicType } from '../../protocol/model/message.js';
 import type { OutboxMessage } from '../../sql/outbox-message.js';
+import { versionProperties } from '../messages/body-version.js';
 import { type BodyCodec, encodeBody, jsonCodec } from '../messages/message-body.js';
 import { assertFits, type FieldArguments, type MessageFields } from '../messages/outgoing.js';
 import type { Given, TopicDefinition } from '../messages/topic-definition.js';
@@ -26,5 +27,10 @@ export async function outboxMessage<Body, Input, Type extends TopicType>(
 ): Promise<OutboxMessage> {
   const { codec = jsonCodec, ...fields }: MessageFields & OutboxFields = options[0] ?? {};
   assertFits(topic as TopicDefinition, fields);
-  return { ...fields, topic: topic.name, body: await encodeBody(topic as TopicDefinition, body, codec) };
+  return {
+    ...fields,
+    ...versionProperties(topic, fields.properties),
+    topic: topic.name,
+    body: await encodeBody(topic as TopicDefinition, body, codec),
+  };
 }

@@ -1,0 +1,88 @@
+// Versions of a topic's bodies: what a sender marks, and how a receiver makes the current version of an older one.
+
+import type { MessageView } from '../../protocol/model/message.js';
+import { UsageError } from '../../support/errors.js';
+import { isIntegerFrom } from '../../support/options.js';
+import { InvalidBodyError } from './invalid-body.js';
+
+/** The property with the version of the body; none means version 1. */
+export const BODY_VERSION_PROPERTY = 'rocketmq-body-version';
+
+/**
+ * Steps from older versions of a body: step 2 makes version 3 of a body of version 2. It gets the decoded body before the schema, and may be
+ * asynchronous. When it throws, the body is invalid.
+ */
+// biome-ignore lint/suspicious/noExplicitAny: what was sent by an older version has no type here
+export type BodyUpgrades = Readonly<Record<number, (body: any) => unknown>>;
+
+/** How the bodies of a topic have changed. */
+export interface BodyVersions {
+  /** The version that is sent. Undefined: 1, without the property. */
+  readonly version: number | undefined;
+  readonly upgrade: BodyUpgrades | undefined;
+}
+
+const MOST_VERSIONS = 1_000;
+
+/** @param where begins the message of the error @throws UsageError that names the field */
+export function assertVersions(where: string, { version, upgrade }: BodyVersions): void {
+  if (version !== undefined && !isIntegerFrom(version, 1, MOST_VERSIONS)) {
+    const text = `${where}: version must be an integer from 1 to ${MOST_VERSIONS}, not ${String(version)}`;
+    throw new UsageError('ILLEGAL_OPTION', text, 'version');
+  }
+  if (upgrade === undefined) return;
+  const refuse = (problem: string): never => {
+    throw new UsageError('ILLEGAL_OPTION', `${where}: upgrade ${problem}`, 'upgrade');
+  };
+  if (typeof upgrade !== 'object' || upgrade === null) refuse('must be an object of functions');
+  const current = version ?? 1;
+  const names = Object.keys(upgrade);
+  const strange = names.find((name) => !isIntegerFrom(Number(name), 1, current - 1));
+  if (strange !== undefined)
+    refuse(`has a step ${strange}, but the steps are from 1 to ${current - 1}, below the version`);
+  const broken = names.find((name) => typeof upgrade[Number(name)] !== 'function');
+  if (broken !== undefined) refuse(`must have a function as step ${broken}`);
+  const oldest = Math.min(...names.map(Number), current);
+  for (let step = oldest; step < current; step++) if (!(step in upgrade)) refuse(`has no step ${step}`);
+}
+
+/** The properties of a message whose body has the current version. What the sender sets itself stays. */
+export function versionProperties(
+  { version }: BodyVersions,
+  properties: Readonly<Record<string, string>> | undefined,
+): { readonly properties?: Readonly<Record<string, string>> } {
+  if (version !== undefined) return { properties: { [BODY_VERSION_PROPERTY]: String(version), ...properties } };
+  return properties === undefined ? {} : { properties };
+}
+
+/** What a body was sent as, and what became of it. */
+export interface UpgradedBody {
+  readonly body: unknown;
+  /** The version that the message has, if it is newer than the topic's. */
+  readonly newer: number | undefined;
+}
+
+/** @throws InvalidBodyError that names the versions, never the body */
+export async function upgradedBody(
+  { version = 1, upgrade = {} }: Partial<BodyVersions>,
+  { topic, messageId, properties }: MessageView,
+  sent: unknown,
+): Promise<UpgradedBody> {
+  const from = Number(properties[BODY_VERSION_PROPERTY] ?? 1);
+  if (!isIntegerFrom(from, 1, Number.MAX_SAFE_INTEGER)) {
+    throw new InvalidBodyError(topic, messageId, `has no number as its version (property ${BODY_VERSION_PROPERTY})`);
+  }
+  let body = sent;
+  for (let step = from; step < version; step++) {
+    const next = upgrade[step];
+    const path = `of version ${from} cannot become version ${version}`;
+    if (next === undefined) throw new InvalidBodyError(topic, messageId, `${path}: there is no step ${step}`);
+    try {
+      body = await next(body);
+    } catch (cause) {
+      // The text of the cause may quote the body.
+      throw new InvalidBodyError(topic, messageId, `${path}: step ${step} has failed`, { cause });
+    }
+  }
+  return { body, newer: from > version ? from : undefined };
+}
