@@ -56,7 +56,7 @@ export function versionProperties(
 }
 
 /** What a body was sent as, and what became of it. */
-export interface UpgradedBody {
+interface UpgradedBody {
   readonly body: unknown;
   /** The version that the message has, if it is newer than the topic's. */
   readonly newer: number | undefined;
