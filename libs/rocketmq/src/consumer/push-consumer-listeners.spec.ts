@@ -75,6 +75,35 @@ describe('the listeners of a push consumer', () => {
     expect(bench.isAllSettled).toBe(true);
   });
 
+  it('of which two are busy leave room for the third, and a slow one leaves a quick one its concurrency', async () => {
+    const { opened, open } = gate();
+    const slow = { concurrency: 1, handler: () => opened };
+    let [running, most] = [0, 0];
+    const counted = async (): Promise<void> => {
+      most = Math.max(most, ++running);
+      await opened;
+      running--;
+    };
+    await bench.listen(
+      [
+        listener('a', { ...slow, filter: tags('a') }),
+        listener('b', { ...slow, filter: tags('b') }),
+        listener('c', { concurrency: 1, filter: tags('c') }),
+        listener('d', { concurrency: 9, filter: tags('d'), handler: counted }),
+      ],
+      { maxBufferedMessages: 24 },
+    );
+    const many = (tag: string) => Array.from({ length: 30 }, (_, index) => `${tag}${index}`);
+    await sendTagged(...many('a'), ...many('b'), 'c1', 'c2', ...many('d'));
+    expect([...(await bench.journal.has(2))].sort()).toEqual(['c c1', 'c c2']);
+    await bench.broker.advance(60 * SECOND_MS, { duringWork: true });
+    await until(() => most === 9);
+    open();
+    await bench.broker.advance(120 * SECOND_MS);
+    expect(bench.isAllSettled).toBe(true);
+    expect(bench.deadLetters('stock')).toEqual([]);
+  });
+
   it('can be paused one by one; their messages lose no attempt meanwhile', async () => {
     const consumer = await bench.listen([
       listener('first', {

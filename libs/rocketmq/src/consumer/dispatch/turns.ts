@@ -30,13 +30,45 @@ const RELEASE_FOR_A_WHILE: Turn = { kind: 'refused', visibleInMs: REDELIVER_MS }
 /** The weight of one run of a handler against those before it. */
 const LEARNING = 1 / 8;
 
+/** A message that waits for a turn. */
+interface Waiting {
+  readonly over: AbortSource;
+  isReturned: boolean;
+}
+
 /** The messages of one listener that wait or run, and how long they take. */
 class Queue {
   held = 0;
+  private readonly waiting = new Set<Waiting>();
   private handlerMs = 0;
   private progressMs = monotonicMs();
 
-  constructor(private readonly listener: Listener) {}
+  constructor(readonly listener: Listener) {}
+
+  /** Begins a wait, which `held` counts. */
+  wait(): Waiting {
+    const one = { over: new AbortSource(), isReturned: false };
+    this.waiting.add(one);
+    this.held++;
+    return one;
+  }
+
+  /** Ends it, without a turn or with one. */
+  waited(one: Waiting, isGranted: boolean): void {
+    this.waiting.delete(one);
+    if (!isGranted && !one.isReturned) this.held--;
+  }
+
+  /** Those that came last and have no turn yet are released, down to so many. */
+  giveBack(share: number): void {
+    if (this.held <= share) return;
+    for (const one of [...this.waiting].reverse().slice(0, this.held - share)) {
+      one.isReturned = true;
+      this.held--;
+      this.waiting.delete(one);
+      one.over.abort(new StateError('CLOSED', 'the room is for another listener'));
+    }
+  }
 
   /** The turn of a message that `held` counts. */
   granted(release: () => void): GrantedTurn {
@@ -93,6 +125,7 @@ export class ListenerTurns {
   takeNow(listener: Listener): Turn | undefined {
     const queue = this.queueOf(listener);
     if (this.isTooMuch(listener, queue)) return queue.refused();
+    this.makeRoom(listener);
     const release = this.pauses.isOpen(listener.name) ? listener.slots.messages.tryAcquire() : undefined;
     if (release === undefined) return undefined;
     queue.held++;
@@ -104,19 +137,27 @@ export class ListenerTurns {
     const { name } = listener;
     const queue = this.queueOf(listener);
     if (this.isTooMuch(listener, queue)) return queue.refused();
+    this.makeRoom(listener);
     let isGranted = false;
-    queue.held++;
+    const wait = queue.wait();
+    const { over } = wait;
+    const unlisten = onAbort(signal, () => over.abort(reasonOf(signal)));
     try {
       for (;;) {
-        if (!this.pauses.isOpen(name) && (await this.pauses.verdict(name, signal)) === 'release')
+        if (!this.pauses.isOpen(name) && (await this.pauses.verdict(name, over)) === 'release')
           return RELEASE_FOR_A_WHILE;
-        const release = await listener.slots.messages.acquire(signal);
-        isGranted = this.pauses.isOpen(name);
+        const release = await listener.slots.messages.acquire(over);
+        isGranted = this.pauses.isOpen(name) && !wait.isReturned;
         if (isGranted) return queue.granted(release);
         release();
+        if (wait.isReturned) return queue.refused();
       }
+    } catch (error) {
+      if (wait.isReturned) return queue.refused();
+      throw error;
     } finally {
-      if (!isGranted) queue.held--;
+      unlisten();
+      queue.waited(wait, isGranted);
     }
   }
 
@@ -125,6 +166,16 @@ export class ListenerTurns {
     const { topic } = listener;
     if (topic === undefined || held < this.rooms.shareOf(listener) || !this.rooms.of(topic).isCrowded) return false;
     return this.listeners.sharesTopic(listener) && this.context.releasesFree();
+  }
+
+  /** What other listeners of the topic hold above their shares and have not begun is released once the room gets scarce. */
+  private makeRoom(listener: Listener): void {
+    const { topic } = listener;
+    if (topic === undefined || !this.rooms.of(topic).isCrowded || !this.context.releasesFree()) return;
+    for (const queue of this.queues.values()) {
+      const other = queue.listener;
+      if (other !== listener && other.topic === topic) queue.giveBack(this.rooms.shareOf(other));
+    }
   }
 
   private queueOf(listener: Listener): Queue {

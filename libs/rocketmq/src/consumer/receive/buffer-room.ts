@@ -8,7 +8,7 @@ import type { Listener, ListenerSet } from '../listeners/message-listener.js';
 /** The weight of a smaller size against the previous estimate. */
 const FORGETTING = 1 / 8;
 
-/** The part of a room that one listener may fill. */
+/** The part of a room that one listener may fill. From then on, the others of its topic get what it holds above its share. */
 const CROWDED_FROM = 3 / 4;
 
 /** Large bodies count at once, and are forgotten slowly: each message that a poll receives beyond a limit loses an attempt. */
