@@ -10,6 +10,7 @@ import {
   defineTopic,
   InjectRocketMQAdmin,
   RocketMQListener,
+  type RocketMQListenerOptions,
   RocketMQProducer,
   type TopicDefinition,
 } from '../entries/nest.js';
@@ -50,7 +51,7 @@ beforeEach(async () => {
 });
 afterEach(() => bench.close());
 
-function listenerOf(topic: TopicDefinition, more: { readonly deadLetterTopic?: string } = {}) {
+function listenerOf(topic: TopicDefinition, more: Pick<RocketMQListenerOptions, 'retryOn' | 'deadLetterOn'> = {}) {
   @Injectable()
   class Picking {
     constructor(@InjectRocketMQAdmin() readonly admin: RocketMQAdmin) {}
@@ -134,7 +135,41 @@ describe('a message of an older version', () => {
   });
 });
 
+describe('a message that is made of another one', () => {
+  it('has the version of its own topic, whatever properties are passed on', async () => {
+    const { first, second } = releases('orders', 'normal');
+    const app = await bench.start({});
+    const properties = { [BODY_VERSION_PROPERTY]: '7', tenant: 'a' };
+    const producer = app.get(RocketMQProducer);
+    await producer.send(first as TopicDefinition<unknown, unknown>, lamp, { properties });
+    await producer.send(second as TopicDefinition<unknown, unknown>, { lines: [lamp] }, { properties });
+    await producer.send({ topic: 'orders', body: lamp, properties });
+    expect(bench.broker.messages('orders').map((message) => message.properties)).toEqual([
+      { tenant: 'a' },
+      { tenant: 'a', [BODY_VERSION_PROPERTY]: '2' },
+      properties,
+    ]);
+  });
+});
+
 describe('a message of a newer version', () => {
+  it.each([
+    ['retryOn', { retryOn: [RangeError] }],
+    ['deadLetterOn', { deadLetterOn: () => true }],
+  ])('is retried whatever %s says, also when it cannot be decoded', async (_, options) => {
+    const topic = defineTopic('orders', { type: 'normal' });
+    const app = await bench.start({
+      providers: [listenerOf(topic, options)],
+      options: { nameServer: bench.broker.adminEndpoint },
+    });
+    const properties = { [BODY_VERSION_PROPERTY]: '2' };
+    await app.get(RocketMQProducer).send({ topic: 'orders', body: 'sku=1', properties });
+    await bench.broker.idle();
+    expect([bench.retries('picking').length, bench.deadLetters('picking')]).toEqual([1, []]);
+    await bench.broker.advance(5 * MINUTE_MS);
+    expect(bench.deadLetters('picking')).toEqual(['sku=1']);
+  });
+
   it('is handled where it fits, and otherwise retried, for an instance of a newer release', async () => {
     const { first, second, third } = releases('orders', 'normal');
     const older = await started(listenerOf(second));

@@ -65,6 +65,7 @@ class Cart {
   readonly byName!: Record<string, Line>;
   readonly nested!: { readonly line: Line; readonly at: Date };
   readonly seen!: Map<string, Set<Date>>;
+  readonly id!: string & { readonly '~brand': 'Id' };
   readonly bytes!: Buffer;
   readonly price!: Money;
   readonly list!: List;
@@ -93,6 +94,7 @@ function nestedClasses(producer: RocketMQProducer, cart: Cart, now: Date): unkno
     byName: { a: { count: 1 } },
     nested: { line: { count: 1 }, at: now },
     seen: new Map(),
+    id: cart.id,
     bytes: Buffer.from('a'),
     price: new Money(),
     list: [1, [2, null]],
@@ -108,6 +110,8 @@ function nestedClasses(producer: RocketMQProducer, cart: Cart, now: Date): unkno
     producer.send(Carts, { ...cart, size: 2, lines: [...cart.lines, { count: 2 }] }),
     producer.send(Carts, { ...plain, last: { count: 1 }, parent: plain, children: [{ ...plain, children: [plain] }] }),
     producer.request(Sum, plain).then((line) => line.total()),
+    // @ts-expect-error a string with a brand is a string
+    producer.send(Carts, { ...plain, id: { '~brand': 'Id', length: 1 } }),
     // @ts-expect-error a field of a nested object has another type
     producer.send(Carts, { ...plain, lines: [{ count: '1' }] }),
     // @ts-expect-error a field of a nested object is missing

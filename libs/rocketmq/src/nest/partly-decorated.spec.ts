@@ -79,6 +79,14 @@ class Piped {
 }
 
 @Controller()
+class Rest {
+  @RocketMQListener(Orders, { consumerGroup: 'rest' })
+  handle(...all: [Order, RocketMQContext]): void {
+    noted('rest', ...all);
+  }
+}
+
+@Controller()
 class Prices {
   @RocketMQReply(Price)
   of(order: Order, @Ctx() _context: RocketMQContext) {
@@ -110,6 +118,15 @@ describe('a handler with decorators for some of its parameters', () => {
       ['piped plain', { id: 'A' }],
       ['piped', { id: 'A' }],
     ]);
+  });
+
+  it('gets both as rest parameters', async () => {
+    calls.length = 0;
+    await bench.server(Rest);
+    const { app } = await bench.asking();
+    await app.get(RocketMQProducer).send(Orders, { id: 'a' });
+    await bench.broker.idle();
+    expect(calls).toEqual([['rest', { id: 'a' }, 'context']]);
   });
 
   it('answers requests with its body', async () => {

@@ -14,6 +14,7 @@ export function noTransaction(what: string, by: string, field: string): UsageErr
  * @throws UsageError `NO_TRANSACTION` for a database, a pool or a client that is in none: each of its statements would be committed by itself
  */
 export function assertTransaction(tx: SqlExecutor): void {
+  if (tx.hasTransaction === true) return;
   if (tx.hasTransaction === false) throw noTransaction('this client', 'the transaction() of its library', 'tx');
   const { transaction, totalCount } = tx as { readonly transaction?: unknown; readonly totalCount?: unknown };
   if (transaction === undefined && totalCount === undefined) return;
@@ -21,8 +22,8 @@ export function assertTransaction(tx: SqlExecutor): void {
   throw noTransaction(what, transaction === undefined ? 'poolDatabase(pool).transaction()' : 'its transaction()', 'tx');
 }
 
-/** The transaction for a callback. After `end`, its statements are refused: the connection may be in somebody else's transaction by then. */
-export function untilEnded(executor: SqlExecutor): { readonly tx: SqlExecutor; readonly end: () => void } {
+/** Runs `work` with a transaction whose statements are refused afterwards: the connection may be in somebody else's transaction by then. */
+export async function untilEnded<T>(executor: SqlExecutor, work: (tx: SqlExecutor) => Promise<T>): Promise<T> {
   let hasEnded = false;
   const query: SqlExecutor['query'] = async (text, parameters) => {
     if (!hasEnded) return executor.query(text, parameters);
@@ -30,12 +31,11 @@ export function untilEnded(executor: SqlExecutor): { readonly tx: SqlExecutor; r
       'the transaction has ended; the statement was not run; await all work that belongs to a transaction inside of its callback';
     throw new StateError('TRANSACTION_ENDED', why);
   };
-  return {
-    tx: { ...(executor.dialect === undefined ? {} : { dialect: executor.dialect }), query },
-    end: () => {
-      hasEnded = true;
-    },
-  };
+  try {
+    return await work({ ...(executor.dialect === undefined ? {} : { dialect: executor.dialect }), query });
+  } finally {
+    hasEnded = true;
+  }
 }
 
 /** @param problem what is missing */

@@ -58,9 +58,8 @@ export function mysql2Database(pool: Mysql2Pool): SqlDatabase {
       let isClean = false;
       try {
         await connection.query(statement('START TRANSACTION'), []);
-        const { tx, end } = untilEnded(mysql2Executor(connection));
         try {
-          const result = await work(tx).finally(end);
+          const result = await untilEnded(mysql2Executor(connection), work);
           await connection.query(statement('COMMIT'), []);
           isClean = true;
           return result;

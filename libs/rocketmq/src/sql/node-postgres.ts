@@ -31,9 +31,8 @@ export function poolDatabase(pool: ClientPool): SqlDatabase {
       let isClean = false;
       try {
         await client.query('BEGIN', []);
-        const { tx, end } = untilEnded(client);
         try {
-          const result = await work(tx).finally(end);
+          const result = await untilEnded(client, work);
           const { command } = (await client.query('COMMIT', [])) as { readonly command?: string };
           isClean = true;
           // PostgreSQL's answer to COMMIT after a failed statement in the transaction. It is not an error for PostgreSQL.

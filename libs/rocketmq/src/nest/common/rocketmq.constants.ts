@@ -32,6 +32,8 @@ export const TRANSACTION_CHECKER_METADATA = Symbol.for('nestjs-rocketmq.transact
 /** The admin connections that a class injects. */
 export const ADMIN_METADATA = Symbol.for('nestjs-rocketmq.admin');
 
+/** Nest's own key of what kind of pattern a method handles, the same on 10.4, 11 and 12, and not exported from a package root. */
+export const PATTERN_KIND_METADATA = 'microservices:handler_type';
 /** Nest's own key of a method's parameters (`ROUTE_ARGS_METADATA`), which it does not export from a package root. */
 export const ROUTE_ARGUMENTS_METADATA = '__routeArguments__';
 /** Nest's own mark of classes that handle calls from outside (`ENTRY_PROVIDER_WATERMARK`), not exported either. */

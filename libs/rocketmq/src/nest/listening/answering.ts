@@ -105,7 +105,12 @@ async function reply(address: ReplyAddress, answer: Answer, message: MessageView
 /** The error for the requester in place of an answer that no server would accept, a too large one for instance. @throws any other error */
 function unsendableAs(error: unknown, { kind }: Answer): StateError {
   if (kind === 'error' || !RocketMQError.is(error) || error.outcome !== 'not-sent' || error.retryable) throw error;
-  const text = `the answer of the handler cannot be sent (${error.message}); the request took effect`;
+  return unsendable(error);
+}
+
+function unsendable(error: unknown): StateError {
+  if (error instanceof StateError && error.code === 'INVALID_REPLY') return error;
+  const text = `the answer of the handler cannot be sent (${describeError(error)}); the request took effect`;
   return new StateError('INVALID_REPLY', text, { outcome: 'unknown', cause: error });
 }
 
@@ -129,7 +134,7 @@ async function made(
     if (answer.kind === 'error') throw error;
     const text = 'the answer to a request is invalid; the requester gets an error, although the request took effect';
     parts.logger.error(text, { ...fields, error: describeError(error) });
-    return made(address, { kind: 'error', error }, parts, fields);
+    return made(address, { kind: 'error', error: unsendable(error) }, parts, fields);
   }
 }
 

@@ -5,6 +5,7 @@ import type { BatchHandler, HandlerContext } from '../../consumer/model/handler.
 import type { MessageView } from '../../protocol/model/message.js';
 import { describeError, type Logger } from '../../support/logger.js';
 import { CONTEXT_TYPE, PATTERN_CONTEXT_TYPE } from '../common/rocketmq.constants.js';
+import { newerVersion } from '../messages/body-version.js';
 import { InvalidBodyError, settleInvalid } from '../messages/invalid-body.js';
 import { type DecodedMessage, decodeMessage, type MessageWire } from '../messages/message-body.js';
 import { replyAddressOf } from '../sending/reply-message.js';
@@ -87,7 +88,8 @@ export class HandlerInvoker {
         if (!this.calls.isAboutBody(error) || context instanceof RocketMQBatchContext) throw error;
         const { message } = context;
         const problem = `is rejected by a pipe (${describeError(error)})`;
-        const invalid = new InvalidBodyError(message.topic, message.messageId, problem, { cause: error });
+        const newer = newerVersion(listener.topic, message);
+        const invalid = new InvalidBodyError(message.topic, message.messageId, problem, { cause: error, newer });
         await settle(invalid, message, listener);
         return undefined;
       }

@@ -108,20 +108,25 @@ function completeArguments(type: object, propertyKey: string | symbol): void {
   const own: Readonly<Record<string, { readonly index: number }>> =
     Reflect.getOwnMetadata(ROUTE_ARGUMENTS_METADATA, type, propertyKey) ?? {};
   const taken = new Set(Object.values(own).map(({ index }) => index));
-  const declared = declaredParameters(type, propertyKey);
+  const declared = declaredParameters(type, propertyKey, taken.size > 0);
   const missing = Object.entries(PLAIN_ARGUMENTS).filter(([, { index }]) => !taken.has(index) && index < declared);
   const completed = { ...own, ...Object.fromEntries(missing) };
   Reflect.defineMetadata(ROUTE_ARGUMENTS_METADATA, completed, type, propertyKey);
 }
 
-/** How many parameters a method has. One wrapped by another decorator may hide that: then as many as there can be. */
-function declaredParameters(type: object, propertyKey: string | symbol): number {
+/** How many parameters a method has: as many as there can be where that is not known, as for rest parameters. */
+function declaredParameters(type: object, propertyKey: string | symbol, isDecorated: boolean): number {
   const { prototype } = type as { readonly prototype: Readonly<Record<string | symbol, unknown>> };
+  const method = prototype[propertyKey] as { readonly length: number };
+  if (REST_OF_A_METHOD.test(String(method))) return Number.POSITIVE_INFINITY;
   const types: readonly unknown[] | undefined = Reflect.getOwnMetadata('design:paramtypes', prototype, propertyKey);
   if (types !== undefined) return types.length;
-  const { length } = prototype[propertyKey] as { readonly length: number };
-  return length > 0 ? length : Number.POSITIVE_INFINITY;
+  // Without types, the length leaves out what has a default, and another decorator may have wrapped the method.
+  return isDecorated && method.length > 0 ? method.length : Number.POSITIVE_INFINITY;
 }
+
+/** `handle(...all)`, but not the function of another decorator around it. */
+const REST_OF_A_METHOD = /^(?:async\s+)?(?!function\b)[\w$]+\s*\([^)]*\.\.\./;
 
 /** Nest runs pipes only for parameters that it knows; a method without parameter decorators has none. */
 export function recordArguments(type: object, propertyKey: string | symbol): void {

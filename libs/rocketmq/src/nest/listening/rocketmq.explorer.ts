@@ -6,6 +6,7 @@ import { type LateLogger, LOG_TO, type Logger } from '../../support/logger.js';
 import { HandlerHost, type HandlerMethod, type InstanceWrapper } from '../common/handler-host.js';
 import {
   LISTENER_METADATA,
+  PATTERN_KIND_METADATA,
   TRANSACTION_CHECKER_METADATA,
   TRANSACTIONAL_SEND_METADATA,
   transactionsToken,
@@ -68,7 +69,8 @@ export function explore(discovery: DiscoveryService, connection: string | undefi
       for (const metadata of listening) {
         if (isOurs(marked, metadata.options.connection)) found.listeners.push({ ...marked, ...metadata });
       }
-      if (listening.length === 0 && overridesListener(host.prototype, methodName, connection))
+      const isDecorated = listening.length > 0 || Reflect.hasMetadata(PATTERN_KIND_METADATA, method);
+      if (!isDecorated && overridesListener(host.prototype, methodName, connection))
         found.overrides.push({ ...marked, decorator: '@RocketMQListener' });
       const checker = read<TransactionCheckerMetadata>(TRANSACTION_CHECKER_METADATA, method);
       if (checker !== undefined && isOurs(marked, checker.connection)) found.checkers.push({ ...marked, ...checker });

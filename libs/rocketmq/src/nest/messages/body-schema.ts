@@ -12,6 +12,12 @@ type Method = (...args: any[]) => unknown;
 
 /** What has methods and is a value all the same. */
 type Value =
+  // Also those with a brand, which are objects to the compiler.
+  | string
+  | number
+  | bigint
+  | boolean
+  | symbol
   | Method
   | Date
   | RegExp

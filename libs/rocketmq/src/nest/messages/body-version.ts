@@ -3,7 +3,8 @@
 import type { MessageView } from '../../protocol/model/message.js';
 import { UsageError } from '../../support/errors.js';
 import { isIntegerFrom } from '../../support/options.js';
-import { InvalidBodyError } from './invalid-body.js';
+import { InvalidBodyError, type NewerVersion } from './invalid-body.js';
+import type { TopicDefinition } from './topic-definition.js';
 
 /** The property with the version of the body; none means version 1. */
 export const BODY_VERSION_PROPERTY = 'rocketmq-body-version';
@@ -46,28 +47,36 @@ export function assertVersions(where: string, { version, upgrade }: BodyVersions
   for (let step = oldest; step < current; step++) if (!(step in upgrade)) refuse(`has no step ${step}`);
 }
 
-/** The properties of a message whose body has the current version. What the sender sets itself stays. */
+/** The properties of a message that is sent by the definition of its topic, which decides about the version: others may be passed on from another message. */
 export function versionProperties(
-  { version }: BodyVersions,
+  { type, version }: BodyVersions & Pick<TopicDefinition, 'type'>,
   properties: Readonly<Record<string, string>> | undefined,
 ): { readonly properties?: Readonly<Record<string, string>> } {
-  if (version !== undefined) return { properties: { [BODY_VERSION_PROPERTY]: String(version), ...properties } };
-  return properties === undefined ? {} : { properties };
+  if (type === undefined) return properties === undefined ? {} : { properties };
+  if (version !== undefined) return { properties: { ...properties, [BODY_VERSION_PROPERTY]: String(version) } };
+  if (properties === undefined) return {};
+  const { [BODY_VERSION_PROPERTY]: _, ...others } = properties;
+  return { properties: others };
 }
 
-/** What a body was sent as, and what became of it. */
-interface UpgradedBody {
-  readonly body: unknown;
-  /** The version that the message has, if it is newer than the topic's. */
-  readonly newer: number | undefined;
+/** Undefined for a body of a version that the definition knows, and for a topic that is given by its name. */
+export function newerVersion(
+  { type, version = 1 }: Pick<TopicDefinition, 'type' | 'version'>,
+  { properties }: MessageView,
+): NewerVersion | undefined {
+  if (type === undefined) return undefined;
+  const sent = Number(properties[BODY_VERSION_PROPERTY] ?? 1);
+  return sent > version ? { sent, known: version } : undefined;
 }
 
 /** @throws InvalidBodyError that names the versions, never the body */
 export async function upgradedBody(
-  { version = 1, upgrade = {} }: Partial<BodyVersions>,
+  { type, version = 1, upgrade = {} }: BodyVersions & Pick<TopicDefinition, 'type'>,
   { topic, messageId, properties }: MessageView,
   sent: unknown,
-): Promise<UpgradedBody> {
+): Promise<unknown> {
+  // By the name of a topic, any version is taken as it is.
+  if (type === undefined) return sent;
   const from = Number(properties[BODY_VERSION_PROPERTY] ?? 1);
   if (!isIntegerFrom(from, 1, Number.MAX_SAFE_INTEGER)) {
     throw new InvalidBodyError(topic, messageId, `has no number as its version (property ${BODY_VERSION_PROPERTY})`);
@@ -84,5 +93,5 @@ export async function upgradedBody(
       throw new InvalidBodyError(topic, messageId, `${path}: step ${step} has failed`, { cause });
     }
   }
-  return { body, newer: from > version ? from : undefined };
+  return body;
 }

@@ -4,17 +4,28 @@ import { DeadLetterError } from '../../consumer/model/outcome-errors.js';
 import type { MessageView } from '../../protocol/model/message.js';
 import { describe } from '../../support/options.js';
 
+/** The version of a body, and the one that the topic's definition has. */
+export interface NewerVersion {
+  readonly sent: number;
+  readonly known: number;
+}
+
 /** A received body that cannot be decoded, does not fit the topic's schema, or is rejected by a pipe (`cause`: what it threw). */
 export class InvalidBodyError extends Error {
   constructor(
     readonly topic: string,
     readonly messageId: string,
     problem: string,
-    options?: ErrorOptions,
+    { newer, ...options }: ErrorOptions & { readonly newer?: NewerVersion | undefined } = {},
   ) {
-    super(`message ${messageId} from "${topic}": the body ${problem}`, options);
+    const release = newer && `; it has version ${newer.sent} of a newer release, this application knows ${newer.known}`;
+    super(`message ${messageId} from "${topic}": the body ${problem}${release ?? ''}`, options);
     this.name = 'InvalidBodyError';
+    this.isNewer = newer !== undefined;
   }
+
+  /** Whether a newer release has sent it, so that another instance may be able to handle it. */
+  readonly isNewer: boolean;
 }
 
 /** `ack`: the message is handled, for instance stored elsewhere. */
@@ -33,7 +44,7 @@ export type OnInvalid =
 export async function settleInvalid(
   error: InvalidBodyError,
   message: MessageView,
-  onInvalid: OnInvalid = 'dead-letter',
+  onInvalid: OnInvalid = error.isNewer ? 'retry' : 'dead-letter',
 ): Promise<void> {
   const decision = typeof onInvalid === 'function' ? await onInvalid(error, message) : onInvalid;
   if (decision === 'ack') return;

@@ -2,9 +2,9 @@
 
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { MessageView } from '../../protocol/model/message.js';
-import { StateError, UsageError } from '../../support/errors.js';
+import { UsageError } from '../../support/errors.js';
 import { describeError, issueText, reasonsText } from '../../support/logger.js';
-import { upgradedBody } from './body-version.js';
+import { newerVersion, upgradedBody } from './body-version.js';
 import { InvalidBodyError } from './invalid-body.js';
 import type { MessageHooks } from './message-hooks.js';
 import type { ResourceNames } from './resource-names.js';
@@ -118,28 +118,23 @@ export async function decodeMessage(
 }
 
 async function decodeBody(
-  { type, schema, codec, ...versions }: TopicDefinition,
+  definition: TopicDefinition,
   message: MessageView,
   defaultCodec: BodyCodec,
 ): Promise<unknown> {
   const { topic, messageId } = message;
+  const { schema, codec } = definition;
+  const newer = newerVersion(definition, message);
   let body: unknown;
   try {
     body = (codec ?? defaultCodec).decode(message.body);
   } catch {
     // The cause is dropped, because a JSON parser quotes the body in its errors.
-    throw new InvalidBodyError(topic, messageId, `of ${message.body.length} bytes cannot be decoded`);
+    throw new InvalidBodyError(topic, messageId, `of ${message.body.length} bytes cannot be decoded`, { newer });
   }
-  // By the name of a topic, any version is taken as it is.
-  const upgraded = type === undefined ? { body, newer: undefined } : await upgradedBody(versions, message, body);
-  const { value, problem } = await validated(schema, upgraded.body);
+  const { value, problem } = await validated(schema, await upgradedBody(definition, message, body));
   if (problem === undefined) return value;
-  if (upgraded.newer === undefined)
-    throw new InvalidBodyError(topic, messageId, `does not fit the topic's schema (${problem})`);
-  const text =
-    `message ${messageId} from "${topic}": the body has version ${upgraded.newer}, this application knows ${versions.version ?? 1}, and it does not fit ` +
-    `the topic's schema (${problem}); it is retried, since an instance of a newer release may know it`;
-  throw new StateError('NEWER_BODY', text);
+  throw new InvalidBodyError(topic, messageId, `does not fit the topic's schema (${problem})`, { newer });
 }
 
 /** `items.0.quantity: expected a number`, for the first few issues. */

@@ -89,7 +89,7 @@ export interface TopicDefinitionOptions<
   readonly version?: number;
   /**
    * How bodies of older versions become the current one, before the schema: `{ 1: (body) => bodyOfVersion2 }`. Without a step, an older body
-   * is invalid. A body of a newer version that does not fit is retried (`NEWER_BODY`), since another instance may know it. Default: none.
+   * is invalid. An invalid body of a newer version is retried unless `onInvalid` is set, since another instance may know it. Default: none.
    */
   readonly upgrade?: BodyUpgrades;
 }

@@ -15,6 +15,7 @@ import type { HandlerInvoker } from '../listening/handler-invoker.js';
 import { messageListenerOf } from '../listening/listener-consumer.js';
 import { type PlannedListener, planConsumers } from '../listening/listener-plan.js';
 import type { Discovered } from '../listening/rocketmq.explorer.js';
+import { BODY_VERSION_PROPERTY } from '../messages/body-version.js';
 import type { MessageHooks } from '../messages/message-hooks.js';
 import { encoded, type MessageFields } from '../messages/outgoing.js';
 import { NAMES_AS_GIVEN } from '../messages/resource-names.js';
@@ -105,7 +106,7 @@ export class ListenerTrial {
     throw new UsageError('UNKNOWN_LISTENER', `${what} has several listeners; give the name of one: ${names}`, 'name');
   }
 
-  /** The message as the server would deliver it. A test may want an invalid body, so it is not validated here, and bytes are left as they are. */
+  /** The message as the server would deliver it. A test may want an invalid body, so it is not validated here, bytes are left as they are, and so is its version. */
   private async received(
     { topic }: PlannedListener,
     { body, attempt = 1, maxAttempts: _, ...fields }: TrialMessage,
@@ -115,7 +116,10 @@ export class ListenerTrial {
     const messageId = fields.messageId ?? this.ids.next(clock.nowMs());
     const type = body instanceof Uint8Array ? undefined : topic.type;
     const sent = await encoded({ ...topic, schema: undefined, type }, body, { ...fields, messageId }, wire);
-    return viewOf(sent, messageId, attempt, clock.nowMs());
+    const version = fields.properties?.[BODY_VERSION_PROPERTY] ?? topic.version;
+    const properties: Record<string, string> =
+      version === undefined ? {} : { [BODY_VERSION_PROPERTY]: String(version) };
+    return viewOf({ ...sent, properties: { ...sent.properties, ...properties } }, messageId, attempt, clock.nowMs());
   }
 }
 

@@ -85,14 +85,18 @@ export function answerMessage(address: ReplyAddress, value: unknown, codec: Body
  * is shortened: the server would refuse it.
  */
 export function errorMessage(address: ReplyAddress, error: unknown): OutgoingMessage {
-  const { code } = Object(error) as { readonly code?: unknown };
-  const text = {
-    name: nameOf(error),
-    message: describeError(error),
-    code: typeof code === 'string' ? code : undefined,
-  };
+  const text = { name: nameOf(error), message: describeError(error), code: codeOf(error) };
   const shortened = (_key: string, value: unknown) => (typeof value === 'string' ? shortText(value) : value);
   return replyMessage(address, 'error', JSON.stringify(text, shortened));
+}
+
+function codeOf(error: unknown): string | undefined {
+  try {
+    const { code } = Object(error) as { readonly code?: unknown };
+    return typeof code === 'string' ? code : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 const MOST_CHARACTERS = 16 * 1024;
@@ -112,7 +116,7 @@ export function replyOf({ properties, body }: MessageView, codec: BodyCodec): Re
       return { kind: 'answer', value: Buffer.alloc(0) };
     case 'error': {
       const { name, message, code } = JSON.parse(body.toString('utf8')) as Readonly<Record<string, unknown>>;
-      const ownCode = code === undefined ? undefined : String(code);
+      const ownCode = typeof code === 'string' ? code : undefined;
       return { kind: 'error', error: new RemoteHandlerError(String(name), String(message), ownCode) };
     }
     default:

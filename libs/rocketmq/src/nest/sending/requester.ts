@@ -126,9 +126,9 @@ export class RocketMQRequester {
     }
     const all = tag === undefined ? fields : { ...fields, tag };
     if (definition !== undefined) return encoded(definition, data, all, this.wire);
-    // Handlers of patterns decode a string by the codec, too.
-    const body = typeof data === 'string' ? this.wire.codec.encode(data) : data;
-    return encoded(toTopicDefinition(topic), body, all, this.wire);
+    const named = toTopicDefinition(topic);
+    // Handlers of patterns decode a string by the codec, as those of a definition.
+    return encoded(typeof data === 'string' ? { ...named, type: 'normal' } : named, data, all, this.wire);
   }
 
   private running() {

@@ -4,7 +4,7 @@
 import { UsageError } from '../../support/errors.js';
 import { type HandlerHost, type HandlerMethod, methodLabel } from '../common/handler-host.js';
 import { parsePattern } from '../common/pattern.js';
-import { LISTENER_METADATA } from '../common/rocketmq.constants.js';
+import { LISTENER_METADATA, PATTERN_KIND_METADATA } from '../common/rocketmq.constants.js';
 import { assertListenerOptions } from '../listening/listener-options.js';
 import type { RocketMQListenerOptions } from '../listening/listener-settings.js';
 import {
@@ -22,7 +22,6 @@ import type { ServerRocketMQ } from './server-rocketmq.js';
 
 /** Nest's own keys, the same on 10.4, 11 and 12; Nest exports no names for them from a package root. */
 const PATTERN_METADATA = 'microservices:pattern';
-const PATTERN_KIND_METADATA = 'microservices:handler_type';
 const PATTERN_TRANSPORT_METADATA = 'microservices:transport';
 export const PATTERN_EXTRAS_METADATA = 'microservices:pattern_extras';
 /** Nest's number of `@EventPattern` (`PatternHandler`). */

@@ -37,6 +37,13 @@ class Answers {
     throw { code: 5, message: 'not an Error' };
   }
 
+  @MessagePattern<string>('answers:cycle')
+  cycle(): object {
+    const circle: Record<string, unknown> = {};
+    circle.self = circle;
+    return circle;
+  }
+
   @RocketMQReply(Checked)
   checked(): { id: string } {
     return { id: 7 as unknown as string };
@@ -53,6 +60,13 @@ describe('an answer that cannot be sent', () => {
     await expect((await requester()).request('answers:large', 1)).rejects.toMatchObject({
       code: 'INVALID_REPLY',
       message: expect.stringMatching(/MESSAGE_BODY_TOO_LARGE.*the request took effect/),
+    });
+  });
+
+  it('is an error with the code of the library: it has no form as JSON', async () => {
+    await expect((await requester()).request('answers:cycle', 1)).rejects.toMatchObject({
+      code: 'INVALID_REPLY',
+      message: expect.stringContaining('the request took effect'),
     });
   });
 
