@@ -86,6 +86,11 @@ class Cart {
 const Carts = defineTopic('carts', { type: 'normal', schema: Cart });
 const Sum = defineRequest('sum', { request: Cart, answer: Line });
 
+const publisherOf =
+  <T extends object>(type: new () => T, producer: RocketMQProducer) =>
+  (body: T) =>
+    producer.send(defineTopic('any-class', { type: 'normal', schema: type }), body);
+
 function nestedClasses(producer: RocketMQProducer, cart: Cart, now: Date): unknown[] {
   const plain: InputOf<typeof Carts> = {
     lines: [{ count: 1 }],
@@ -107,6 +112,7 @@ function nestedClasses(producer: RocketMQProducer, cart: Cart, now: Date): unkno
   return [
     producer.send(Carts, plain),
     producer.send(Carts, cart),
+    publisherOf(Cart, producer)(cart),
     producer.send(Carts, { ...cart, size: 2, lines: [...cart.lines, { count: 2 }] }),
     producer.send(Carts, { ...plain, last: { count: 1 }, parent: plain, children: [{ ...plain, children: [plain] }] }),
     producer.request(Sum, plain).then((line) => line.total()),

@@ -108,7 +108,7 @@ export function defineTopic<Body extends object, Type extends TopicType>(
   options: TopicDefinitionOptions<BodyClass<Body>, Type> & {
     readonly schema: BodyClass<Body> & { '~standard'?: never };
   },
-): TopicDefinition<Body, PlainOf<Body>, Type>;
+): TopicDefinition<Body, Body | PlainOf<Body>, Type>;
 export function defineTopic<Schema extends StandardSchemaV1, Type extends TopicType>(
   name: string,
   options: TopicDefinitionOptions<Schema, Type> & { readonly schema: Schema },
