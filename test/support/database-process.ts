@@ -2,7 +2,7 @@
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 
-const READY_MS = 30_000;
+const READY_MS = 60_000;
 const POLL_MS = 25;
 
 /** The user that a server runs as; undefined for the user of this process. */
