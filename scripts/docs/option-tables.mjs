@@ -67,6 +67,7 @@ const UNITS = new Map([
   ['times', 'calls'],
   ['transactionCheckMax', 'checks'],
   ['toVersion', 'version of the tables'],
+  ['version', 'version of the bodies'],
 ]);
 
 /** The folders in libs, by the names of the packages. */
