@@ -30,43 +30,40 @@ const RELEASE_FOR_A_WHILE: Turn = { kind: 'refused', visibleInMs: REDELIVER_MS }
 /** The weight of one run of a handler against those before it. */
 const LEARNING = 1 / 8;
 
-/** A message that waits for a turn. */
-interface Waiting {
-  readonly over: AbortSource;
-  isReturned: boolean;
-}
-
 /** The messages of one listener that wait or run, and how long they take. */
 class Queue {
   held = 0;
-  private readonly waiting = new Set<Waiting>();
+  /** Ends the wait of each message that has no turn yet. */
+  private readonly waiting = new Set<AbortSource>();
   private handlerMs = 0;
   private progressMs = monotonicMs();
 
   constructor(readonly listener: Listener) {}
 
   /** Begins a wait, which `held` counts. */
-  wait(): Waiting {
-    const one = { over: new AbortSource(), isReturned: false };
-    this.waiting.add(one);
+  wait(): AbortSource {
+    const over = new AbortSource();
+    this.waiting.add(over);
     this.held++;
-    return one;
+    return over;
   }
 
-  /** Ends it, without a turn or with one. */
-  waited(one: Waiting, isGranted: boolean): void {
-    this.waiting.delete(one);
-    if (!isGranted && !one.isReturned) this.held--;
+  /** Whether the message has not been given back. */
+  isWaiting(over: AbortSource): boolean {
+    return this.waiting.has(over);
+  }
+
+  /** Ends the wait, without a turn or with one. */
+  waited(over: AbortSource, isGranted: boolean): void {
+    if (this.waiting.delete(over) && !isGranted) this.held--;
   }
 
   /** Those that came last and have no turn yet are released, down to so many. */
   giveBack(share: number): void {
     if (this.held <= share) return;
-    for (const one of [...this.waiting].reverse().slice(0, this.held - share)) {
-      one.isReturned = true;
-      this.held--;
-      this.waiting.delete(one);
-      one.over.abort(new StateError('CLOSED', 'the room is for another listener'));
+    for (const over of [...this.waiting].reverse().slice(0, this.held - share)) {
+      this.waited(over, false);
+      over.abort(new StateError('CLOSED', 'the room is for another listener'));
     }
   }
 
@@ -124,8 +121,7 @@ export class ListenerTurns {
   /** A turn that needs no wait; undefined when there is none. */
   takeNow(listener: Listener): Turn | undefined {
     const queue = this.queueOf(listener);
-    if (this.isTooMuch(listener, queue)) return queue.refused();
-    this.makeRoom(listener);
+    if (!this.admits(listener, queue)) return queue.refused();
     const release = this.pauses.isOpen(listener.name) ? listener.slots.messages.tryAcquire() : undefined;
     if (release === undefined) return undefined;
     queue.held++;
@@ -136,46 +132,42 @@ export class ListenerTurns {
   async take(listener: Listener, signal: Abortable): Promise<Turn> {
     const { name } = listener;
     const queue = this.queueOf(listener);
-    if (this.isTooMuch(listener, queue)) return queue.refused();
-    this.makeRoom(listener);
+    if (!this.admits(listener, queue)) return queue.refused();
     let isGranted = false;
-    const wait = queue.wait();
-    const { over } = wait;
+    const over = queue.wait();
     const unlisten = onAbort(signal, () => over.abort(reasonOf(signal)));
     try {
       for (;;) {
         if (!this.pauses.isOpen(name) && (await this.pauses.verdict(name, over)) === 'release')
           return RELEASE_FOR_A_WHILE;
         const release = await listener.slots.messages.acquire(over);
-        isGranted = this.pauses.isOpen(name) && !wait.isReturned;
+        isGranted = this.pauses.isOpen(name) && queue.isWaiting(over);
         if (isGranted) return queue.granted(release);
         release();
-        if (wait.isReturned) return queue.refused();
+        if (!queue.isWaiting(over)) return queue.refused();
       }
     } catch (error) {
-      if (wait.isReturned) return queue.refused();
+      if (!queue.isWaiting(over)) return queue.refused();
       throw error;
     } finally {
       unlisten();
-      queue.waited(wait, isGranted);
+      queue.waited(over, isGranted);
     }
   }
 
-  /** A listener may hold more than its share, while the others of its topic have room. */
-  private isTooMuch(listener: Listener, { held }: Queue): boolean {
+  /**
+   * Whether a listener may hold one more message. While the room of its topic is scarce, it may not hold more than its share, and what others hold
+   * above theirs and have not begun is released.
+   */
+  private admits(listener: Listener, queue: Queue): boolean {
     const { topic } = listener;
-    if (topic === undefined || held < this.rooms.shareOf(listener) || !this.rooms.of(topic).isCrowded) return false;
-    return this.listeners.sharesTopic(listener) && this.context.releasesFree();
-  }
-
-  /** What other listeners of the topic hold above their shares and have not begun is released once the room gets scarce. */
-  private makeRoom(listener: Listener): void {
-    const { topic } = listener;
-    if (topic === undefined || !this.rooms.of(topic).isCrowded || !this.context.releasesFree()) return;
-    for (const queue of this.queues.values()) {
-      const other = queue.listener;
-      if (other !== listener && other.topic === topic) queue.giveBack(this.rooms.shareOf(other));
+    if (topic === undefined || !this.rooms.of(topic).isCrowded) return true;
+    if (!this.listeners.sharesTopic(listener) || !this.context.releasesFree()) return true;
+    if (queue.held >= this.rooms.shareOf(listener)) return false;
+    for (const other of this.queues.values()) {
+      if (other.listener.topic === topic) other.giveBack(this.rooms.shareOf(other.listener));
     }
+    return true;
   }
 
   private queueOf(listener: Listener): Queue {
