@@ -59,25 +59,31 @@ export function versionProperties(
   return { properties: others };
 }
 
+/** NaN for a property that is no number. */
+function sentVersion({ properties }: MessageView): number {
+  return Number(properties[BODY_VERSION_PROPERTY] ?? 1);
+}
+
 /** Undefined for a body of a version that the definition knows, and for a topic that is given by its name. */
 export function newerVersion(
   { type, version = 1 }: Pick<TopicDefinition, 'type' | 'version'>,
-  { properties }: MessageView,
+  message: MessageView,
 ): NewerVersion | undefined {
   if (type === undefined) return undefined;
-  const sent = Number(properties[BODY_VERSION_PROPERTY] ?? 1);
+  const sent = sentVersion(message);
   return sent > version ? { sent, known: version } : undefined;
 }
 
 /** @throws InvalidBodyError that names the versions, never the body */
 export async function upgradedBody(
   { type, version = 1, upgrade = {} }: BodyVersions & Pick<TopicDefinition, 'type'>,
-  { topic, messageId, properties }: MessageView,
+  message: MessageView,
   sent: unknown,
 ): Promise<unknown> {
   // By the name of a topic, any version is taken as it is.
   if (type === undefined) return sent;
-  const from = Number(properties[BODY_VERSION_PROPERTY] ?? 1);
+  const { topic, messageId } = message;
+  const from = sentVersion(message);
   if (!isIntegerFrom(from, 1, Number.MAX_SAFE_INTEGER)) {
     throw new InvalidBodyError(topic, messageId, `has no number as its version (property ${BODY_VERSION_PROPERTY})`);
   }

@@ -2,9 +2,9 @@
 
 import type { TopicType } from '../../protocol/model/message.js';
 import type { OutboxMessage } from '../../sql/outbox-message.js';
-import { versionProperties } from '../messages/body-version.js';
-import { type BodyCodec, encodeBody, jsonCodec } from '../messages/message-body.js';
-import { assertFits, type FieldArguments, type MessageFields } from '../messages/outgoing.js';
+import { type BodyCodec, jsonCodec } from '../messages/message-body.js';
+import { assertFits, encoded, type FieldArguments, type MessageFields } from '../messages/outgoing.js';
+import { NAMES_AS_GIVEN } from '../messages/resource-names.js';
 import type { Given, TopicDefinition } from '../messages/topic-definition.js';
 
 /** What is different for a message of the outbox. */
@@ -27,10 +27,5 @@ export async function outboxMessage<Body, Input, Type extends TopicType>(
 ): Promise<OutboxMessage> {
   const { codec = jsonCodec, ...fields }: MessageFields & OutboxFields = options[0] ?? {};
   assertFits(topic as TopicDefinition, fields);
-  return {
-    ...fields,
-    ...versionProperties(topic, fields.properties),
-    topic: topic.name,
-    body: await encodeBody(topic as TopicDefinition, body, codec),
-  };
+  return encoded(topic as TopicDefinition, body, fields, { codec, names: NAMES_AS_GIVEN });
 }
