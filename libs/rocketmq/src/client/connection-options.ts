@@ -13,6 +13,7 @@ import {
   checkedElsewhere,
   type OptionChecks,
   oneOf,
+  refused,
   withMethods,
 } from '../support/options.js';
 import type { Random } from '../support/random.js';
@@ -86,11 +87,11 @@ export function assertConnectionOptions(options: ConnectionOptions): void {
 
 /** @throws UsageError for an option that means nothing without a proxy, which would be ignored */
 function checkWithoutProxy({ namespace, transport, useBootstrapEndpoints }: ConnectionOptions): void {
-  const refused = (field: string, why: string): UsageError =>
-    new UsageError('ILLEGAL_OPTION', `option ${field} cannot be used with endpoints of name servers: ${why}`, field);
-  if (namespace) throw refused('namespace', 'it is a concept of proxies; use a prefix of the names instead');
-  if (transport !== undefined) throw refused('transport', 'it selects an implementation of gRPC');
-  if (useBootstrapEndpoints) throw refused('useBootstrapEndpoints', 'name servers carry no messages');
+  const meaningless = (field: string, why: string): UsageError =>
+    refused(field, `cannot be used with endpoints of name servers: ${why}`);
+  if (namespace) throw meaningless('namespace', 'it is a concept of proxies; use a prefix of the names instead');
+  if (transport !== undefined) throw meaningless('transport', 'it selects an implementation of gRPC');
+  if (useBootstrapEndpoints) throw meaningless('useBootstrapEndpoints', 'name servers carry no messages');
 }
 
 /** @throws UsageError when endpoints and the option contradict each other */

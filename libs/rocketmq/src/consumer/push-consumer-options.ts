@@ -124,7 +124,8 @@ const DEFAULT_LEASE_MS = 30 * SECOND_MS;
 /** The server answers each entry; with more entries than this, the answer is late for all. */
 const MAX_ACK_BATCH_SIZE = 256;
 
-const EVENTS: Readonly<Record<keyof ConsumerEvents, true>> = {
+/** The names of the event handlers. */
+export const CONSUMER_EVENTS: Readonly<Record<keyof ConsumerEvents, true>> = {
   onConnected: true,
   onLost: true,
   onRecovered: true,
@@ -153,7 +154,7 @@ const CHECKS: OptionChecks<PushConsumerOptions> = {
   ackBatchSize: anIntegerFrom(1, MAX_ACK_BATCH_SIZE),
   interceptors: functions,
   acceptPolicy: aFunction,
-  events: callbacks(EVENTS),
+  events: callbacks(CONSUMER_EVENTS),
   telemetry: withMethods('the result of openTelemetry() of nestjs-rocketmq/opentelemetry', 'pushConsumer'),
 };
 

@@ -54,7 +54,8 @@ export interface ProducerOptions extends TransactionOptions, BackpressureOptions
   readonly telemetry?: ProducerTelemetrySource;
 }
 
-const EVENTS: Readonly<Record<keyof ProducerEvents, true>> = {
+/** The names of the event handlers. */
+export const PRODUCER_EVENTS: Readonly<Record<keyof ProducerEvents, true>> = {
   onConnected: true,
   onLost: true,
   onRecovered: true,
@@ -75,7 +76,7 @@ const CHECKS: OptionChecks<ProducerOptions> = {
   compression: anObjectOf({ options: COMPRESSION_CHECKS }),
   maxDelayMs: aPositiveNumber,
   interceptors: functions,
-  events: callbacks(EVENTS),
+  events: callbacks(PRODUCER_EVENTS),
   telemetry: withMethods('the result of openTelemetry() of nestjs-rocketmq/opentelemetry', 'producer'),
 };
 

@@ -203,6 +203,7 @@ function checked<T>(field: string, value: T, check: Check): T {
   return value;
 }
 
-function refused(field: string, problem: string, where = ''): UsageError {
+/** The error for an option. @param where begins the message: `RocketMQModule: ` */
+export function refused(field: string, problem: string, where = ''): UsageError {
   return new UsageError('ILLEGAL_OPTION', `${where}option ${field} ${problem}`, field);
 }

@@ -42,8 +42,8 @@ export interface MessageListener extends FailurePolicy {
   readonly handlerTimeoutMs?: number;
 }
 
-const BATCH: OptionChecks<BatchListening> = {
-  handler: aFunction,
+/** The checks of what decides about the size of a batch. */
+export const BATCH_CHECKS: OptionChecks<Omit<BatchListening, 'handler'>> = {
   maxSize: aPositiveInteger,
   maxBytes: aPositiveInteger,
   maxWaitMs: notNegative,
@@ -55,7 +55,10 @@ const CHECKS: OptionChecks<MessageListener> = {
   topic: aText,
   filter: anObject,
   handler: aFunction,
-  batch: anObjectOf({ options: BATCH, required: ['handler', 'maxSize', 'maxWaitMs'] }),
+  batch: anObjectOf({
+    options: { ...BATCH_CHECKS, handler: aFunction },
+    required: ['handler', 'maxSize', 'maxWaitMs'],
+  }),
   concurrency: aPositiveInteger,
   handlerTimeoutMs: aPositiveNumber,
 };
@@ -172,8 +175,10 @@ function aroundOne({ interceptors, telemetry }: ListenerDefaults): readonly Cons
 }
 
 function gathererOf(batch: BatchListening, options: BatchRunOptions, { telemetry }: ListenerDefaults): BatchGatherer {
-  const isWatched = telemetry !== undefined && typeof batch.handler === 'function';
-  return new BatchGatherer(isWatched ? { ...batch, handler: telemetry.batchHandler(batch.handler) } : batch, options);
+  return new BatchGatherer(
+    telemetry !== undefined ? { ...batch, handler: telemetry.batchHandler(batch.handler) } : batch,
+    options,
+  );
 }
 
 /** Finds the listener of a message. */

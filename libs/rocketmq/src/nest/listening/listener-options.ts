@@ -1,6 +1,7 @@
 // The options of listeners: validates each where it is set, then merges the layers by precedence. listener-plan.ts plans the
 // consumers.
 
+import { BATCH_CHECKS } from '../../consumer/listeners/message-listener.js';
 import { anErrorTest } from '../../consumer/model/failure-policy.js';
 import { liteTopicProblem } from '../../protocol/model/names.js';
 import { aBackoffPolicy, type BackoffPolicy, delays } from '../../support/backoff.js';
@@ -66,18 +67,12 @@ const OVERRIDES: OptionChecks<ListenerOverrides> = {
   },
 };
 
-const BATCH: OptionChecks<NonNullable<RocketMQListenerOptions['batch']>> = {
-  maxSize: aPositiveInteger,
-  maxBytes: aPositiveInteger,
-  maxWaitMs: notNegative,
-};
-
 const OF_DECORATOR: OptionChecks<RocketMQListenerOptions> = {
   ...OVERRIDES,
   name: aText,
   connection: aText,
   parameters: oneOf('decorated'),
-  batch: anObjectOf({ options: BATCH, required: ['maxSize', 'maxWaitMs'] }),
+  batch: anObjectOf({ options: BATCH_CHECKS, required: ['maxSize', 'maxWaitMs'] }),
 };
 
 /** Where options are set, and which ones are allowed there. */

@@ -1,7 +1,6 @@
 // The options of `forRoot` and `forRootAsync` beside those of the connection: their checks, and the providers that create the others.
 
 import type { Provider } from '@nestjs/common';
-import { UsageError } from '../../support/errors.js';
 import {
   aBoolean,
   aFunction,
@@ -12,6 +11,7 @@ import {
   describe,
   type Fault,
   type OptionChecks,
+  refused,
 } from '../../support/options.js';
 import { optionsToken } from '../common/rocketmq.constants.js';
 import { type CheckedOptions, checkOptions } from '../runtime/module-options.js';
@@ -79,11 +79,7 @@ export function asyncProviders({
       return returned(await factory.createRocketMQOptions(), source, name);
     }
     const which = typeof token === 'function' ? token.name : String(token);
-    throw new UsageError(
-      'ILLEGAL_OPTION',
-      `${ASYNC_WHERE}option ${source} ${which} has no method createRocketMQOptions()`,
-      source,
-    );
+    throw refused(source, `${which} has no method createRocketMQOptions()`, ASYNC_WHERE);
   };
   const provider: Provider = { provide, inject: [token], useFactory: created };
   return useClass === undefined ? [provider] : [useClass, provider];
@@ -93,6 +89,6 @@ export function asyncProviders({
 function returned(options: unknown, source: (typeof SOURCES)[number], name: string | undefined): CheckedOptions {
   if (anObject(options) === undefined) return checkOptions(options as CheckedOptions);
   const connection = name === undefined ? 'the connection without a name' : `connection "${name}"`;
-  const text = `${ASYNC_WHERE}option ${source} returned ${describe(options)} for ${connection}; it must return the options of RocketMQModule`;
-  throw new UsageError('ILLEGAL_OPTION', text, source);
+  const problem = `returned ${describe(options)} for ${connection}; it must return the options of RocketMQModule`;
+  throw refused(source, problem, ASYNC_WHERE);
 }

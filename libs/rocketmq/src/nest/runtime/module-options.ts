@@ -1,13 +1,11 @@
 // The module options, validated and with their defaults.
 
 import { areNameServers, canonicalEndpoints, endpointKey, parseEndpoints } from '../../client/endpoint.js';
-import type { ConsumerEvents } from '../../consumer/model/consumer-events.js';
-import type { ProducerEvents } from '../../producer/producer-events.js';
-import { PRODUCER_CHECKS } from '../../producer/producer-options.js';
+import { CONSUMER_EVENTS } from '../../consumer/push-consumer-options.js';
+import { PRODUCER_CHECKS, PRODUCER_EVENTS } from '../../producer/producer-options.js';
 import { TOPIC_TYPES } from '../../protocol/model/message.js';
 import { consumerGroupNameProblem, topicNameProblem } from '../../protocol/model/names.js';
 import { SECOND_MS } from '../../support/clock.js';
-import { UsageError } from '../../support/errors.js';
 import type { Logger } from '../../support/logger.js';
 import {
   aBoolean,
@@ -26,6 +24,7 @@ import {
   listOf,
   type OptionChecks,
   oneOf,
+  refused,
   withMethods,
 } from '../../support/options.js';
 import { NestLoggerAdapter } from '../common/nest-logger.js';
@@ -56,28 +55,14 @@ export interface CheckedOptions extends RocketMQModuleOptions {
   readonly shutdownGraceMs: number;
 }
 
-const KNOWN_OF_EVENTS: Readonly<Record<keyof (ConsumerEvents & ProducerEvents), true>> = {
-  onConnected: true,
-  onLost: true,
-  onRecovered: true,
-  onFailed: true,
-  onDeadLetter: true,
-  onLeaseLost: true,
-  onSettleFailed: true,
-  onGraceOver: true,
-  onLiteTopicLost: true,
-  onEnded: true,
-  onLeftToCheck: true,
-  onChecked: true,
-  onOnewayFailed: true,
-};
+const EVENTS = { ...CONSUMER_EVENTS, ...PRODUCER_EVENTS };
 
 /** Rejects unknown names in plain objects only: an instance of a class may have other fields. */
 function hooksProblem(value: unknown): string | undefined {
-  const wrong = callbacks(KNOWN_OF_EVENTS)(value);
+  const wrong = callbacks(EVENTS)(value);
   if (wrong !== undefined || Object.getPrototypeOf(value) !== Object.prototype) return wrong;
-  const unknown = Object.keys(value as object).find((name) => !Object.hasOwn(KNOWN_OF_EVENTS, name));
-  return unknown && `has no hook ${unknown}; the hooks are ${Object.keys(KNOWN_OF_EVENTS).join(', ')}`;
+  const unknown = Object.keys(value as object).find((name) => !Object.hasOwn(EVENTS, name));
+  return unknown && `has no hook ${unknown}; the hooks are ${Object.keys(EVENTS).join(', ')}`;
 }
 
 /** The options of the client's producer that the module has, too. */
@@ -161,9 +146,11 @@ const CHECKS: OptionChecks<RocketMQModuleOptions> = {
   telemetry: withMethods('the result of openTelemetry() of nestjs-rocketmq/opentelemetry', 'producer', 'pushConsumer'),
 };
 
+const WHERE = 'RocketMQModule: ';
+
 /** @throws UsageError that names the field */
 export function checkOptions(options: RocketMQModuleOptions): CheckedOptions {
-  assertOptions(options, { options: CHECKS, together: proxiesFault }, 'RocketMQModule: ');
+  assertOptions(options, { options: CHECKS, together: proxiesFault }, WHERE);
   assertListenerOptions('RocketMQModule: option defaults', 'defaults', options.defaults ?? {});
   for (const [name, overrides] of Object.entries(options.listeners ?? {})) {
     assertListenerOptions(`RocketMQModule: option listeners[${JSON.stringify(name)}]`, 'listeners', overrides);
@@ -198,15 +185,11 @@ function targetOf(endpoints: string | undefined): Target {
     const text =
       'is undefined; set it to "host:8081" of a RocketMQ proxy, or to "embedded:" for a broker inside this application ' +
       '(is ROCKETMQ_ENDPOINTS set?)';
-    throw refused('endpoints', text);
+    throw refused('endpoints', text, WHERE);
   }
   if (typeof endpoints === 'string' && endpoints.startsWith(EMBEDDED)) {
     const data = endpoints.slice(EMBEDDED.length);
     return { kind: 'embedded', data: data === '' ? undefined : data };
   }
   return { kind: 'cluster', endpoints: canonicalEndpoints(endpoints) };
-}
-
-function refused(field: string, problem: string): UsageError {
-  return new UsageError('ILLEGAL_OPTION', `RocketMQModule: option ${field} ${problem}`, field);
 }
