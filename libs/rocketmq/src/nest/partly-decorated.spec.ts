@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { Controller, type PipeTransform, UsePipes } from '@nestjs/common';
+import { Controller, type PipeTransform, type Type, UsePipes } from '@nestjs/common';
 import { Ctx, Payload } from '@nestjs/microservices';
 import { ClientBench } from '../../../../test/support/client-bench.js';
 import {
@@ -94,13 +94,18 @@ class Prices {
   }
 }
 
+/** What the listeners are called with for one order. */
+async function callsOf(...listeners: readonly Type[]): Promise<unknown[][]> {
+  for (const listener of listeners) await bench.server(listener);
+  const { app } = await bench.asking();
+  await app.get(RocketMQProducer).send(Orders, { id: 'a' });
+  await bench.broker.idle();
+  return calls.splice(0);
+}
+
 describe('a handler with decorators for some of its parameters', () => {
   it('gets body and context in the places that have none', async () => {
-    for (const listener of [First, Second, Fields, Override]) await bench.server(listener);
-    const { app } = await bench.asking();
-    await app.get(RocketMQProducer).send(Orders, { id: 'a' });
-    await bench.broker.idle();
-    expect(calls.sort()).toEqual([
+    expect((await callsOf(First, Second, Fields, Override)).sort()).toEqual([
       ['field', 'a'],
       ['first', { id: 'a' }, 'context'],
       ['override', { id: 'a' }, 'context'],
@@ -109,24 +114,14 @@ describe('a handler with decorators for some of its parameters', () => {
   });
 
   it('has pipes that get what the method declares only', async () => {
-    calls.length = 0;
-    await bench.server(Piped);
-    const { app } = await bench.asking();
-    await app.get(RocketMQProducer).send(Orders, { id: 'a' });
-    await bench.broker.idle();
-    expect(calls.sort()).toEqual([
+    expect((await callsOf(Piped)).sort()).toEqual([
       ['piped plain', { id: 'A' }],
       ['piped', { id: 'A' }],
     ]);
   });
 
   it('gets both as rest parameters', async () => {
-    calls.length = 0;
-    await bench.server(Rest);
-    const { app } = await bench.asking();
-    await app.get(RocketMQProducer).send(Orders, { id: 'a' });
-    await bench.broker.idle();
-    expect(calls).toEqual([['rest', { id: 'a' }, 'context']]);
+    expect(await callsOf(Rest)).toEqual([['rest', { id: 'a' }, 'context']]);
   });
 
   it('answers requests with its body', async () => {
