@@ -31,4 +31,12 @@ describe('toWireEndpoints', () => {
   ])('gives %s its scheme', (text, scheme) => {
     expect(toWireEndpoints(parseEndpoints(text)).scheme).toBe(scheme);
   });
+
+  it.each(['https://root:secret@host:1', 'root:secret@host:8081', 'name-server:root:secret@host'])(
+    'shows no password in the error for %s',
+    (text) => {
+      expect(() => parseEndpoints(text)).toThrow(/ILLEGAL_ENDPOINTS/);
+      expect(() => parseEndpoints(text)).not.toThrow(/secret/);
+    },
+  );
 });

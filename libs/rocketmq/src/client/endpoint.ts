@@ -93,7 +93,9 @@ export function parseAddress(part: string, whole = part): Address {
 }
 
 function refused(text: string, problem: string): UsageError {
-  return new UsageError('ILLEGAL_ENDPOINTS', `endpoints "${text}": ${problem}`, 'endpoints');
+  // Addresses have no user and password, but somebody may have put them there.
+  const shown = `endpoints "${text}": ${problem}`.replace(/[^\s/;"]*@/g, '…@');
+  return new UsageError('ILLEGAL_ENDPOINTS', shown, 'endpoints');
 }
 
 /** The wire form of an endpoint. */

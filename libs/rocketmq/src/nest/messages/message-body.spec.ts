@@ -48,6 +48,14 @@ describe('a body to send', () => {
     await expect(encodeBody(plain, circular, jsonCodec)).rejects.toThrow(/INVALID_BODY/);
   });
 
+  it.each([Buffer.from('x'), new ArrayBuffer(1), new Uint16Array(1)])(
+    'is rejected when JSON would hold no bytes',
+    async (bytes) => {
+      const typed = defineTopic('typed', { type: 'normal' });
+      await expect(encodeBody(typed, bytes, jsonCodec)).rejects.toThrow(/INVALID_BODY.*bytes have no JSON form/);
+    },
+  );
+
   it('is encoded by the codec of its topic', async () => {
     const text = defineTopic('text', { type: 'normal', codec: textCodec });
     await expect(encodeBody(text, { id: 1 }, jsonCodec)).rejects.toThrow(/must be a string/);

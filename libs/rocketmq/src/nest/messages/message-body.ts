@@ -24,7 +24,7 @@ export interface BodyCodec {
 /** JSON in UTF-8; the default. */
 export const jsonCodec: BodyCodec = {
   encode(body) {
-    if (body instanceof Uint8Array)
+    if (body instanceof ArrayBuffer || ArrayBuffer.isView(body))
       throw new TypeError('bytes have no JSON form; a topic of bytes needs codec: bytesCodec');
     const text = JSON.stringify(body);
     if (text === undefined) throw new TypeError(`${typeof body} has no JSON form; null has`);
