@@ -83,6 +83,7 @@ export function isAddress(part: string): boolean {
 
 /** Parses `host:8081`. @throws UsageError `ILLEGAL_ENDPOINTS` */
 export function parseAddress(part: string, whole = part): Address {
+  if (whole.includes('@')) throw refused(whole, 'an address has no user and password; set `credentials` instead');
   const match = /^(?:\[([^\]]+)\]|([^:\s/]+)):(\d{1,5})$/.exec(part);
   const port = Number(match?.[3]);
   const host = match?.[1] ?? match?.[2];
@@ -93,9 +94,13 @@ export function parseAddress(part: string, whole = part): Address {
 }
 
 function refused(text: string, problem: string): UsageError {
-  // Addresses have no user and password, but somebody may have put them there.
-  const shown = `endpoints "${text}": ${problem}`.replace(/[^\s/;"]*@/g, '…@');
-  return new UsageError('ILLEGAL_ENDPOINTS', shown, 'endpoints');
+  return new UsageError('ILLEGAL_ENDPOINTS', `endpoints "${withoutUser(text)}": ${problem}`, 'endpoints');
+}
+
+/** An error must not show the password that somebody put there. */
+function withoutUser(text: string): string {
+  const at = text.lastIndexOf('@');
+  return at === -1 ? text : `…${text.slice(at)}`;
 }
 
 /** The wire form of an endpoint. */
