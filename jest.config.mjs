@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 // `npm test` leaves out what `npm run test:long` names, except for what is named on the command line.
 const { scripts } = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8'));
 const isNamed = process.argv.slice(2).some((argument) => !argument.startsWith('-'));
-const long = isNamed ? [] : scripts['test:long'].match(/\btest\/\w+/g).map((folder) => `<rootDir>/${folder}/`);
+const [, named] = scripts['test:long'].split(' -- ');
+const long = isNamed ? [] : named.split(' ').map((path) => `<rootDir>/${path}`);
 // `npm run test:rocketmq` starts a real server and says where it is; without one, what needs it is not looked at.
 const needsRealServer = process.env.ROCKETMQ_TEST_NAME_SERVER ? [] : ['<rootDir>/test/real/'];
 // These start servers of their own, and kill them.
