@@ -11,7 +11,13 @@ const LEFT_OUT = ['docs/site', 'docs/examples', 'docs/reference/api'];
 
 /** Paths from the root of all documents that people write and read. */
 export function documents() {
-  return [...AT_THE_ROOT, 'libs/rocketmq/README.md', 'bench/README.md', ...markdownBelow('docs')];
+  return [
+    ...AT_THE_ROOT,
+    'libs/rocketmq/README.md',
+    'libs/console/README.md',
+    'bench/README.md',
+    ...markdownBelow('docs'),
+  ];
 }
 
 /** @param {string} folder @returns {string[]} */

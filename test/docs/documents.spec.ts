@@ -67,7 +67,10 @@ describe('the documents', () => {
     );
     expect(calls.length).toBeGreaterThan(2);
     for (const line of calls) {
-      const words = line.split(' ').filter((word) => word !== '');
+      const words = line
+        .replace(/ # .*/, '')
+        .split(' ')
+        .filter((word) => word !== '');
       await brokerOptionsOf(brokerValuesOf(words), (file) => readFileSync(join('docs/examples', file), 'utf8'));
     }
   });
