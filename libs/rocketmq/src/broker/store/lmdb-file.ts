@@ -86,8 +86,10 @@ export class LmdbFile {
 
   get(key: Key): unknown {
     const keyBytes = keyToBytes(key);
-    const bytes = readable(() => this.database.getBinaryFast(keyBytes) as Buffer | undefined);
-    return bytes === undefined ? undefined : this.valueIn(keyBytes, bytes, () => key);
+    // LMDB lends its own buffer with a `length` of its own, which `subarray()` of Node.js 24 does not see.
+    const lent = readable(() => this.database.getBinaryFast(keyBytes) as Buffer | undefined);
+    if (lent === undefined) return undefined;
+    return this.valueIn(keyBytes, Buffer.from(lent.buffer, lent.byteOffset, lent.length), () => key);
   }
 
   *scan(prefix: Key, { from, before, tolerant = false }: Range): Iterable<Pair> {
