@@ -190,7 +190,8 @@ describe.each([
   it('reports a peer that is not alive, without failing a call, when the connection just broke', async () => {
     const { channel } = await serve((stream, session, count) => {
       if (count === 1) echo(stream);
-      else session.destroy();
+      // A turn later, because Node.js 22 aborts when a session is destroyed while it reads (nodejs/node#64850).
+      else setImmediate(() => session.destroy());
     });
     await channel.unary(CALL, NOTHING);
     const [alive] = await Promise.all([channel.isAlive(5_000), channel.unary(CALL, NOTHING).catch(() => {})]);
