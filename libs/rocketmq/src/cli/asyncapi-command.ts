@@ -60,11 +60,11 @@ function addDiffCommand(parent: Command, io: CommandIo): void {
   const command = parent
     .command('diff')
     .description(
-      'Compares two AsyncAPI 3 documents of an application. What it receives must be accepted as older senders send it, and what it sends must fit what older receivers accept. Exit code 1 for a breaking change, and for one of which that cannot be told.',
+      'Compares two AsyncAPI 3 documents of an application. What it receives must be accepted as older senders send it, and what it sends must fit what older receivers accept. Exit code 1 for a breaking change, and for one that it cannot decide about (unknown).',
     )
     .argument('<older>', 'the document of the released application, as JSON')
     .argument('<newer>', 'the document of the changed application, as JSON')
-    .option('--allow-unknown', 'succeed although it cannot be told of some changes whether they break anything')
+    .option('--allow-unknown', 'succeed in spite of changes that it cannot decide about')
     .addOption(jsonOption())
     .action(async (older: string, newer: string, values: DiffValues) => {
       const { printChanges } = await import('./asyncapi/diff-process.js');

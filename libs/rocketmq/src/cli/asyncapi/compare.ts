@@ -8,7 +8,7 @@ import type { Doubt, Verdict } from './verdict.js';
 
 /**
  * - `breaking`: somebody fails who did not before
- * - `unknown`: that cannot be told
+ * - `unknown`: the comparison cannot decide
  * - `compatible`: nobody fails
  */
 export type ChangeKind = 'breaking' | 'unknown' | 'compatible';

@@ -24,7 +24,7 @@ export async function printChanges(
   print(io, values, { breaking, unknown, compatible, changes }, () => {
     if (changes.length === 0) return 'no changes\n';
     const rows = changes.map(({ kind, where, what }) => [kind, where, what]);
-    const summary = `${breaking} breaking, ${unknown} of which it cannot be told, ${compatible} compatible`;
+    const summary = `${breaking} breaking, ${unknown} unknown, ${compatible} compatible`;
     return `${table(['CHANGE', 'OPERATION', 'WHAT'], rows)}${summary}\n`;
   });
   if (breaking > 0 || (unknown > 0 && !values.allowUnknown)) io.fail();

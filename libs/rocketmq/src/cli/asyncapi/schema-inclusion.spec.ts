@@ -71,7 +71,7 @@ describe('a schema that accepts whatever is sent', () => {
     ['an alternative', text, { anyOf: [number, text] }],
     ['all alternatives', { anyOf: [text, number] }, { anyOf: [number, { type: 'null' }, text] }],
     ['types as alternatives', { type: ['string', 'null'] }, { anyOf: [text, { type: 'null' }] }],
-    ['variants that a field tells apart', { oneOf: [kind('a')] }, { oneOf: [kind('b'), kind('a')] }],
+    ['variants that differ in a field', { oneOf: [kind('a')] }, { oneOf: [kind('b'), kind('a')] }],
     [
       'joined schemas',
       { allOf: [object({ a: text }, ['a']), object({ b: text }, ['b'])] },
@@ -180,7 +180,7 @@ describe('a schema that refuses some of what is sent', () => {
   });
 });
 
-describe('schemas of which it cannot be told', () => {
+describe('schemas that it cannot decide about', () => {
   it.each<[string, unknown, unknown, string]>([
     [
       'a keyword that is not known',

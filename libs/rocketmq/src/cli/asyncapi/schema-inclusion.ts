@@ -1,5 +1,5 @@
-// Whether one JSON Schema accepts every value that another one accepts. It knows the keywords of draft 07 that libraries write; about any
-// other one it says that it cannot tell. Never a yes that is not certain, with one exception: fields that a schema does not name are not sent.
+// Whether one JSON Schema accepts every value that another one accepts. It knows the keywords of draft 07 that libraries write; any
+// other one makes the result unknown. Never a yes that is not certain, with one exception: fields that a schema does not name are not sent.
 
 import { isDeepStrictEqual } from 'node:util';
 import {

@@ -4,7 +4,7 @@ import { listIn, type SchemaObject, type SchemaType, schemasIn, valuesOf } from 
 import { isYes, no, unknown, type Verdict, YES } from './verdict.js';
 
 /** Compares the schemas of fields and elements. */
-export type Included = (sent: unknown, accepted: unknown, where: string) => Verdict;
+type Included = (sent: unknown, accepted: unknown, where: string) => Verdict;
 
 /** Both schemas accept values of this type, and the first one none of another type. */
 export function includedByType(

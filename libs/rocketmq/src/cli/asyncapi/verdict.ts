@@ -1,4 +1,4 @@
-// The answer to whether one schema accepts what another one does: yes, no, or that it cannot be told.
+// The answer to whether one schema accepts what another one does: yes, no, or unknown.
 
 /** Why not; `where` is the path of the field. */
 export interface Doubt {
@@ -24,7 +24,7 @@ export function isYes(verdict: Verdict): boolean {
   return verdict.length === 0;
 }
 
-/** A certain no decides, whatever else cannot be told. */
+/** A certain no decides, whatever else is unknown. */
 export function isNo(verdict: Verdict): boolean {
   return verdict.some(({ kind }) => kind === 'no');
 }

@@ -9,7 +9,7 @@ export interface Reference {
 }
 
 /** What AsyncAPI has no field for. There is no official binding of RocketMQ. */
-export interface Extended<Facts> {
+interface Extended<Facts> {
   readonly 'x-rocketmq'?: Facts;
 }
 

@@ -23,7 +23,7 @@ export interface RocketMQAsyncApiSetupOptions {
   readonly useGlobalPrefix?: boolean;
 }
 
-export const DOCUMENT_CHECKS: OptionChecks<RocketMQAsyncApiOptions> = {
+const DOCUMENT_CHECKS: OptionChecks<RocketMQAsyncApiOptions> = {
   title: aText,
   version: aText,
   description: anyText,

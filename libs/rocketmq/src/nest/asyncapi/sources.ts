@@ -32,7 +32,7 @@ export interface UsedConnection {
 }
 
 /** All connections, and what cannot be assigned to one. */
-export interface Sources {
+interface Sources {
   readonly connections: readonly UsedConnection[];
   /** Handlers of patterns without a transport that no connected server takes, as `Class.method`. */
   readonly undecided: readonly string[];

@@ -33,7 +33,7 @@ export interface RequestDefinition<
 const REQUEST = Symbol.for('nestjs-rocketmq.request-of-topic');
 
 /** What a topic of {@link RequestDefinition} is part of. */
-export interface RequestOfTopic extends Pick<RequestDefinition, 'answer'> {
+interface RequestOfTopic extends Pick<RequestDefinition, 'answer'> {
   readonly tag: string | undefined;
 }
 
