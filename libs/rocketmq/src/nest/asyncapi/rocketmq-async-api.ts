@@ -43,7 +43,8 @@ export class RocketMQAsyncApi {
    * The document of an application, from its listeners, handlers of requests and events, `@TransactionalSend` methods and the module option
    * `topics`, over all connections. Bodies have the JSON Schema that their Standard Schema gives (zod 4.2, arktype 2.1.28, valibot with
    * `@valibot/to-json-schema`), otherwise none. The application need not be started; call it after `connectMicroservice()`.
-   * @throws UsageError that names the option, or as the start of the application; StateError `NO_MODULE` without RocketMQModule
+   * @throws UsageError that names the option, or as the start of the application; StateError `NO_MODULE` without RocketMQModule, `NO_OPTIONS` in
+   *   preview mode with `forRootAsync()`
    */
   static createDocument(app: INestApplicationContext, options: RocketMQAsyncApiOptions): RocketMQAsyncApiDocument {
     const where = 'RocketMQAsyncApi.createDocument: ';
