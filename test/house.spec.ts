@@ -77,7 +77,18 @@ const ROOMS: Partial<Record<Floor, readonly string[]>> = {
   protocol: ['model', 'credentials', 'remoting', 'grpc'],
   producer: ['sending', 'transactions', '.'],
   consumer: ['model', 'listeners', 'receive', 'lease', 'dispatch', 'simple', '.'],
-  nest: ['common', 'messages', 'transactions', 'sending', 'listening', 'operations', 'runtime', 'transport', 'module'],
+  nest: [
+    'common',
+    'messages',
+    'transactions',
+    'sending',
+    'listening',
+    'operations',
+    'runtime',
+    'transport',
+    'module',
+    'asyncapi',
+  ],
 };
 
 interface Import {

@@ -16,6 +16,7 @@ export const guides = [
       'guide/failure-handling.md',
       'guide/lite-topics.md',
       'guide/microservices.md',
+      'guide/asyncapi.md',
       'guide/testing.md',
     ],
   },

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { MINUTE_MS } from 'nestjs-rocketmq';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import { TOPICS } from '../../libs/demo-kit/src/topics.js';
+import { problemsOf } from '../support/async-api.js';
 import { DemoPair, request } from './support/demo-pair.js';
 
 const PAYMENT_TIMEOUT_MS = 30 * MINUTE_MS;
@@ -80,12 +81,15 @@ describe('order-demo and inventory-demo over HTTP', () => {
     expect((await request(`${demo.inventoryUrl}/faults/stop`, 'POST')).status).toBe(404);
   });
 
-  it('serve health checks and an API description', async () => {
+  it('serve health checks and descriptions of their HTTP and messaging APIs', async () => {
     for (const url of [demo.orderUrl, demo.inventoryUrl]) {
       const ready = { status: 'ok', info: { rocketmq: { status: 'up' }, database: { status: 'up' } } };
       expect(await request(`${url}/health/ready`, 'GET')).toMatchObject({ status: 200, body: ready });
       expect((await request(`${url}/health/live`, 'GET')).status).toBe(200);
       expect((await fetch(`${url}/docs`)).status).toBe(200);
+      const { body: messaging } = await request<{ channels: object }>(`${url}/asyncapi`, 'GET');
+      expect(await problemsOf(messaging)).toEqual([]);
+      expect(Object.keys(messaging.channels)).toContain('order-created');
     }
     const { body } = await request<{ paths: object }>(`${demo.orderUrl}/docs-json`, 'GET');
     expect(Object.keys(body.paths)).toEqual(expect.arrayContaining(['/orders', '/orders/{id}/pay', '/health/ready']));

@@ -48,6 +48,7 @@ export function stepsOf(project, home) {
       { name: `${name}: its types are whole without skipLibCheck`, run: () => checkTypes(bin, cwd) },
       { name: `${name}: the scenarios under node --test`, run: () => nodeTest(cwd) },
       { name: `${name}: one file by esbuild`, run: () => bundle(bin, cwd, format) },
+      { name: `${name}: the command line describes it`, run: () => describeApp(bin, cwd) },
     ];
     if (jest !== undefined)
       steps.push({ name: `${name}: the scenarios under jest, ${jest}`, run: () => runJest(bin, cwd) });
@@ -186,6 +187,14 @@ async function bundle(bin, cwd, format) {
   await run(bin('esbuild/bin/esbuild'), options, { cwd });
   const printed = await run(process.execPath, [file], { cwd });
   if (!printed.includes('hello Ada in 2026')) throw new Error(`it printed ${JSON.stringify(printed)}`);
+}
+
+/** @param {(path: string) => string} bin @param {string} cwd */
+async function describeApp(bin, cwd) {
+  const words = ['asyncapi', 'document', 'dist/described.js', '--title', 'shop', '--version', '1.0.0'];
+  const printed = await run(process.execPath, [bin('nestjs-rocketmq/bin/nestjs-rocketmq.js'), ...words], { cwd });
+  const found = Object.keys(JSON.parse(printed).operations).join();
+  if (found !== 'Billing.bill,send.order-paid') throw new Error(`it found ${found}`);
 }
 
 /** @param {string} file @param {object} value */

@@ -15,7 +15,7 @@ const LEFT_OUT = [
 ];
 /** What is taken from the project in place of the workspace. */
 const TAKEN =
-  '@nestjs/(?:common|core|microservices|testing|platform-express|terminus)(?:/.*)?|reflect-metadata|rxjs(?:/.*)?';
+  '@nestjs/(?:common|core|microservices|testing|platform-express|platform-fastify|terminus)(?:/.*)?|reflect-metadata|rxjs(?:/.*)?';
 
 /** @param {import('./matrix.mjs').Project} project @param {string} home @param {string} root of the workspace */
 export function specSteps(project, home, root) {

@@ -4,6 +4,7 @@ import type { INestApplication, NestApplicationOptions } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import { refuseOtherSites } from 'demo-kit';
+import { RocketMQAsyncApi } from 'nestjs-rocketmq';
 import { InventoryDemoModule } from './inventory-demo.module.js';
 import type { InventoryDemoOptions } from './options.js';
 
@@ -25,5 +26,10 @@ export async function createInventoryDemo(
     .setDescription('What is in stock, reserved by orders, and sold')
     .build();
   SwaggerModule.setup('docs', app, () => SwaggerModule.createDocument(app, document));
+  RocketMQAsyncApi.setup(
+    'asyncapi',
+    app,
+    RocketMQAsyncApi.createDocument(app, { title: 'inventory-demo', version: '1.0.0' }),
+  );
   return app;
 }

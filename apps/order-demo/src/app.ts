@@ -4,6 +4,7 @@ import type { INestApplication, NestApplicationOptions } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import { refuseOtherSites } from 'demo-kit';
+import { RocketMQAsyncApi } from 'nestjs-rocketmq';
 import type { OrderDemoOptions } from './options.js';
 import { OrderDemoModule } from './order-demo.module.js';
 
@@ -25,5 +26,10 @@ export async function createOrderDemo(
     .setDescription('Orders that time out when they are not paid')
     .build();
   SwaggerModule.setup('docs', app, () => SwaggerModule.createDocument(app, document));
+  RocketMQAsyncApi.setup(
+    'asyncapi',
+    app,
+    RocketMQAsyncApi.createDocument(app, { title: 'order-demo', version: '1.0.0' }),
+  );
   return app;
 }

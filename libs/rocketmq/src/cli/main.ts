@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { Command, CommanderError } from 'commander';
 import { RocketMQError, UsageError } from '../support/errors.js';
 import { describeError, visible } from '../support/logger.js';
+import { addAsyncApiCommand } from './asyncapi-command.js';
 import { addBrokerCommand } from './broker-command.js';
 import { type AddCommand, type CommandIo, type ProcessIo, withExamples } from './command.js';
 import { addConsoleCommand } from './console-command.js';
@@ -33,6 +34,7 @@ const COMMANDS: readonly AddCommand[] = [
   addTransactionCommand,
   addMessageCommand,
   addSqlCommand,
+  addAsyncApiCommand,
 ];
 
 /** The program with all its commands. */

@@ -19,6 +19,12 @@ export type {
 } from '../consumer/model/failure-policy.js';
 export type { BatchListening, HandlerContext } from '../consumer/model/handler.js';
 export { DeadLetterError, RetryLaterError, type RetryLaterOptions } from '../consumer/model/outcome-errors.js';
+export type { RocketMQAsyncApiDocument } from '../nest/asyncapi/document.js';
+export {
+  RocketMQAsyncApi,
+  type RocketMQAsyncApiOptions,
+  type RocketMQAsyncApiSetupOptions,
+} from '../nest/asyncapi/rocketmq-async-api.js';
 export { ROCKETMQ_TRANSPORT, rocketMQTransport } from '../nest/common/pattern.js';
 export type { RocketMQTelemetry } from '../nest/common/telemetry.js';
 export { DEAD_LETTER_PROPERTIES } from '../nest/listening/dead-letter-topic.js';

@@ -19,6 +19,8 @@ export interface BodyCodec {
   encode(body: unknown): Uint8Array;
   /** Throws when the body cannot be decoded; a retry does not help then. */
   decode(bytes: Buffer): unknown;
+  /** The media type of the bytes, for the AsyncAPI document. Default: none, the document does not say. */
+  readonly contentType?: string;
 }
 
 /** JSON in UTF-8; the default. */
@@ -31,6 +33,7 @@ export const jsonCodec: BodyCodec = {
     return Buffer.from(text, 'utf8');
   },
   decode: (bytes) => JSON.parse(bytes.toString('utf8')),
+  contentType: 'application/json',
 };
 
 /** For topics whose bodies are strings. */
@@ -40,6 +43,7 @@ export const textCodec: BodyCodec = {
     throw new TypeError(`the body of a topic with textCodec must be a string, not ${typeof body}`);
   },
   decode: (bytes) => bytes.toString('utf8'),
+  contentType: 'text/plain',
 };
 
 /** How a connection converts messages: the codec for bodies, the names of topics, and the application's hooks. */
@@ -56,6 +60,7 @@ export const bytesCodec: BodyCodec = {
     throw new TypeError(`the body of a topic with bytesCodec must be a Buffer or Uint8Array, not ${typeof body}`);
   },
   decode: (bytes) => bytes,
+  contentType: 'application/octet-stream',
 };
 
 /**

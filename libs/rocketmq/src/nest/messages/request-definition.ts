@@ -29,6 +29,19 @@ export interface RequestDefinition<
   readonly '~answerInput'?: (answer: AnswerInput) => void;
 }
 
+/** In the topic of a request, so that a requester which lists only the topic is known to expect an answer. */
+const REQUEST = Symbol.for('nestjs-rocketmq.request-of-topic');
+
+/** What a topic of {@link RequestDefinition} is part of. */
+interface RequestOfTopic extends Pick<RequestDefinition, 'answer'> {
+  readonly tag: string | undefined;
+}
+
+/** Undefined for a topic that is not that of a request. */
+export function requestOf(topic: TopicDefinition): RequestOfTopic | undefined {
+  return (topic as { readonly [REQUEST]?: RequestOfTopic })[REQUEST];
+}
+
 type AnySchema = StandardSchemaV1 | BodyClass;
 
 /** In place of a schema that is not given. Not `undefined`, which can be the type of a request or an answer: `defineRequest<Ping, undefined>`. */
@@ -88,13 +101,15 @@ export function defineRequest(
   pattern: string,
   { request, answer }: RequestDefinitionOptions<AnySchema | undefined, AnySchema | undefined> = {},
 ): RequestDefinition {
-  const { topic } = parseAddress(pattern, 'request');
+  const { topic, tag } = parseAddress(pattern, 'request');
   const where = `request to "${pattern}"`;
   const schema = schemaOf(where, 'request', request);
+  const answerSchema = schemaOf(where, 'answer', answer);
+  const known: RequestOfTopic = { tag, answer: answerSchema };
   return {
     pattern,
-    topic: { ...defineTopic(topic, { type: 'normal' }), schema },
-    answer: schemaOf(where, 'answer', answer),
+    topic: { ...defineTopic(topic, { type: 'normal' }), schema, ...{ [REQUEST]: known } },
+    answer: answerSchema,
   };
 }
 

@@ -8,6 +8,7 @@ import type { ServerRocketMQ } from './server-rocketmq.js';
 /** Starts and stops a connection and the servers that it has adopted, together. */
 export class RuntimeFamily {
   private readonly adopted: RocketMQRuntime[] = [];
+  private readonly adoptedServers: ServerRocketMQ[] = [];
   private readonly arrived = new Set<string>();
 
   /** @param provided the server of the connection, which applications get from Nest */
@@ -25,9 +26,16 @@ export class RuntimeFamily {
 
   /** Adopts a server; one that is adopted after the start fails when it is asked to listen. */
   adopt(server: ServerRocketMQ, runtime: RocketMQRuntime): void {
-    if (this.head.consumers === undefined) this.adopted.push(runtime);
-    else runtime.refuse();
+    if (this.head.consumers === undefined) {
+      this.adopted.push(runtime);
+      this.adoptedServers.push(server);
+    } else runtime.refuse();
     server.attach(runtime);
+  }
+
+  /** The server of the connection first, then those that it has adopted. */
+  servers(): readonly ServerRocketMQ[] {
+    return [this.provided.actual, ...this.adoptedServers];
   }
 
   /** @param openHead opens the connection itself. @throws as it; UsageError `GROUP_TAKEN`; nothing is left running then */

@@ -52,6 +52,37 @@ export function withPatterns(
   return { ...found, listeners: [...found.listeners, ...decided], overrides: [...found.overrides, ...overrides] };
 }
 
+/**
+ * The handlers of a transport, to describe them: this does not make them part of a plan.
+ * @param isConnected whether Nest has registered a server of this transport; otherwise handlers without a transport belong to another one,
+ *   if to any, and are left out
+ * @throws as {@link withPatterns}
+ */
+export function describedPatterns(
+  controllers: readonly HandlerHost[],
+  transportId: unknown,
+  isConnected: boolean,
+): FoundListener[] {
+  const found = patternHandlers(controllers, { transportId, globalEnhancers: true, around: (_, run) => run() });
+  return isConnected ? found : found.filter((handler) => transportOf(handler) !== undefined);
+}
+
+/** The handlers that any connected server takes, as `Class.method`: those without a transport. */
+export function patternsOfAnyTransport(controllers: readonly HandlerHost[]): string[] {
+  return controllers.flatMap((host) =>
+    [...methods(host.prototype)]
+      .filter(
+        ([, method]) => isDecorated(method) && Reflect.getMetadata(PATTERN_TRANSPORT_METADATA, method) === undefined,
+      )
+      .map(([methodName]) => methodLabel({ host, methodName })),
+  );
+}
+
+function transportOf({ host, methodName }: HandlerMethod): unknown {
+  const method = (host.prototype as Record<string, object>)[methodName] as object;
+  return Reflect.getMetadata(PATTERN_TRANSPORT_METADATA, method);
+}
+
 /** Which handlers a server has, and how they run. */
 interface PatternOwner {
   readonly transportId: unknown;

@@ -1,0 +1,129 @@
+// An AsyncAPI 3 document as the comparison reads it: its operations with their channels and messages, whoever wrote it.
+
+import { UsageError } from '../../support/errors.js';
+import { describeError } from '../../support/logger.js';
+import { partAt, schemasIn } from './json-schema.js';
+
+type Part = Readonly<Record<string, unknown>>;
+
+/** A kind of message. */
+export interface MessageView {
+  readonly name: string;
+  readonly contentType: unknown;
+  readonly payload: unknown;
+  readonly tag: unknown;
+  readonly version: number;
+  /** The oldest version of bodies that a receiver takes. */
+  readonly oldest: number;
+  /** Why bodies have a schema that the document does not contain. */
+  readonly noSchema: unknown;
+}
+
+/** What an application does with a topic. */
+export interface OperationView {
+  readonly key: string;
+  readonly action: 'send' | 'receive';
+  /** The topic, with its connection where there are several. */
+  readonly channel: string;
+  readonly type: unknown;
+  readonly messages: readonly MessageView[];
+  /** Undefined: it has no answers. */
+  readonly answers: readonly MessageView[] | undefined;
+  readonly consumerGroup: unknown;
+  /** A text, so that it can be compared. */
+  readonly filter: string;
+  readonly mode: unknown;
+}
+
+/** A document with its operations. */
+export interface DocumentView {
+  /** The document itself, in which references lead. */
+  readonly root: unknown;
+  readonly operations: readonly OperationView[];
+}
+
+/** @param name of the file, for errors @throws UsageError `ILLEGAL_DOCUMENT` when it is not an AsyncAPI 3 document */
+export function documentView(name: string, text: string): DocumentView {
+  let root: unknown;
+  try {
+    root = JSON.parse(text);
+  } catch (error) {
+    throw new UsageError('ILLEGAL_DOCUMENT', `${name} is not JSON: ${describeError(error)}; nothing was compared`);
+  }
+  const document = part(root);
+  if (typeof document.asyncapi !== 'string' || !document.asyncapi.startsWith('3.')) {
+    const text = `${name} is not an AsyncAPI 3 document; nothing was compared`;
+    throw new UsageError('ILLEGAL_DOCUMENT', text);
+  }
+  const operations = Object.entries(schemasIn(document.operations)).map(([key, one]) =>
+    operationView(root, key, one, name),
+  );
+  return { root, operations };
+}
+
+function operationView(root: unknown, key: string, given: unknown, name: string): OperationView {
+  const operation = followed(root, given);
+  const channel = followed(root, operation.channel);
+  const { action } = operation;
+  if ((action !== 'send' && action !== 'receive') || channel.messages === undefined) {
+    const text = `${name}: operation ${key} has no action "send" or "receive", or no channel with messages; nothing was compared`;
+    throw new UsageError('ILLEGAL_DOCUMENT', text);
+  }
+  const facts = part(operation['x-rocketmq']);
+  const ofChannel = part(channel['x-rocketmq']);
+  const connection = ofChannel.connection === undefined ? '' : `${String(ofChannel.connection)}/`;
+  const address = typeof channel.address === 'string' ? channel.address : pointerIn(operation.channel);
+  return {
+    key,
+    action,
+    channel: connection + address,
+    type: ofChannel.type,
+    messages: messagesOf(root, operation.messages, channel),
+    answers: answersOf(root, operation.reply),
+    consumerGroup: facts.consumerGroup,
+    filter:
+      facts.filter === undefined ? '*' : typeof facts.filter === 'string' ? facts.filter : JSON.stringify(facts.filter),
+    mode: facts.mode,
+  };
+}
+
+function answersOf(root: unknown, given: unknown): readonly MessageView[] | undefined {
+  if (given === undefined) return undefined;
+  const reply = followed(root, given);
+  return messagesOf(root, reply.messages, followed(root, reply.channel));
+}
+
+/** All messages of the channel, unless the operation names some. */
+function messagesOf(root: unknown, named: unknown, channel: Part): MessageView[] {
+  const given = Array.isArray(named) ? named : Object.values(schemasIn(channel.messages));
+  return given.map((one) => messageView(followed(root, one)));
+}
+
+function messageView(message: Part): MessageView {
+  const facts = part(message['x-rocketmq']);
+  const version = typeof facts.version === 'number' ? facts.version : 1;
+  return {
+    name: String(message.name ?? message.title ?? 'message'),
+    contentType: message.contentType,
+    payload: message.payload,
+    tag: facts.tag,
+    version,
+    oldest: typeof facts.upgradesFrom === 'number' ? facts.upgradesFrom : version,
+    noSchema: facts.noSchema,
+  };
+}
+
+/** What a reference leads to, through further references; an empty part where it leads nowhere. */
+function followed(root: unknown, given: unknown): Part {
+  let found = part(given);
+  for (let steps = 0; typeof found.$ref === 'string' && steps < 20; steps++) found = part(partAt(root, found.$ref));
+  return found;
+}
+
+function pointerIn(given: unknown): string {
+  return String(part(given).$ref ?? 'a channel without an address');
+}
+
+function part(value: unknown): Part {
+  return typeof value === 'object' && value !== null ? (value as Part) : {};
+}
