@@ -59,8 +59,8 @@ export interface OutboxRelayOptions {
   /** How long one send may take, in real time. Default 10 000. */
   readonly sendTimeoutMs?: number;
   /**
-   * The longest time between two polls of an idle relay for messages of other processes, and for entries of the schedule that were set in the
-   * meantime. At most a day. Default 1000.
+   * The longest time between two polls of an idle relay for messages of other processes, and for entries that they have set. At most a day.
+   * Default 1000.
    */
   readonly pollIntervalMs?: number;
   /** The delays between the attempts to send one message. Default: 1 s, doubled up to 1 minute. */

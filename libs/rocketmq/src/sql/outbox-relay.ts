@@ -93,7 +93,11 @@ export class OutboxRelay {
   start(): void {
     if (this.state.kind === 'running') return;
     if (this.state.kind === 'stopped') throw closed();
-    const unwatch = this.settings.outbox.watch(() => this.wake());
+    const { outbox, schedule } = this.settings;
+    const watches = [outbox, schedule].map((watched) => watched?.watch(() => this.wake()));
+    const unwatch = (): void => {
+      for (const end of watches) end?.();
+    };
     // Deferred by a turn, so that the loop finds the state that is set here.
     this.state = { kind: 'running', unwatch, ended: Promise.resolve().then(() => this.work()) };
   }
@@ -115,7 +119,7 @@ export class OutboxRelay {
   }
 
   /**
-   * Polls for messages now. Optional: `outbox.add` notifies the relay, which then polls more often. Calling it after the commit saves
+   * Polls for messages now. Optional: `outbox.add` and `schedule.set` notify the relay, which then polls more often. Calling it after the commit saves
    * the last milliseconds.
    */
   wake(): void {

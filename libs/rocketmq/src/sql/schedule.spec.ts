@@ -129,6 +129,15 @@ describe('an entry of a schedule', () => {
     expect(sentAtMs).toEqual([10 * MINUTE_MS + 123]);
   });
 
+  it('is noticed by a relay that rests', async () => {
+    const relay = relayWith({ pollIntervalMs: HOUR_MS });
+    relay.start();
+    await bench.advance(HOUR_MS);
+    await bench.set('reminder', { delayMs: MINUTE_MS });
+    await bench.advance(MINUTE_MS);
+    expect(bench.bodies()).toEqual(['reminder']);
+  });
+
   it('is sent in the order of the times, more than fit into one batch', async () => {
     for (const n of [4, 2, 5, 1, 3]) await bench.set(`${n}`, { delayMs: n * SECOND_MS });
     bench.clock.advanceTo(bench.clock.nowMs() + MINUTE_MS);

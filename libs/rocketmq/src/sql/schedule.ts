@@ -85,6 +85,7 @@ export class Schedule {
   private readonly telemetry: ScheduleOptions['telemetry'];
   private readonly transactions: ScheduleOptions['transactions'];
   private readonly ids = new MessageIdGenerator(systemRandom, process.pid);
+  private readonly watchers = new Set<() => void>();
 
   /** @throws UsageError `ILLEGAL_TABLE_NAME` */
   constructor(options: ScheduleOptions = {}) {
@@ -117,6 +118,7 @@ export class Schedule {
     const id = this.ids.next(nowMs);
     const columns = toColumns(atTick(message ?? entry.message, key, dueAtMs), id, nowMs, 0);
     await dialectOf(tx).schedule.set(tx, this.table, { key, id, dueAtMs, rule, columns });
+    for (const wake of this.watchers) wake();
   }
 
   /**
@@ -159,6 +161,12 @@ export class Schedule {
    */
   assertReady(database: SqlDatabase): Promise<void> {
     return assertReady(database, { schedule: this.table });
+  }
+
+  /** Calls `wake` whenever an entry was set, which is before its commit. @internal */
+  watch(wake: () => void): () => void {
+    this.watchers.add(wake);
+    return () => void this.watchers.delete(wake);
   }
 }
 
