@@ -210,7 +210,10 @@ export interface ScheduleRow {
 }
 
 /** An entry that waits. */
-export interface ScheduledRow extends Omit<ScheduleRow, 'columns'>, Omit<OutboxColumns, 'body'> {}
+export interface ScheduledRow extends Omit<ScheduleRow, 'columns'>, Pick<OutboxColumns, 'topic' | 'messageGroup'> {}
+
+/** An entry that is locked. */
+export interface LockedRow extends ScheduledRow, Pick<OutboxColumns, 'fields'> {}
 
 /** A schedule as a whole. */
 export interface ScheduleLagRow {
@@ -240,7 +243,7 @@ export interface ScheduleStatements {
   earliest(tx: SqlExecutor, table: string, limit: number): Promise<readonly ScheduledRow[]>;
   lag(tx: SqlExecutor, table: string): Promise<ScheduleLagRow>;
   /** Locks those of the rows that are due, and that no other transaction has locked. */
-  lock(tx: SqlExecutor, table: string, keys: readonly string[], nowMs: number): Promise<readonly ScheduledRow[]>;
+  lock(tx: SqlExecutor, table: string, keys: readonly string[], nowMs: number): Promise<readonly LockedRow[]>;
   /** Copies a locked row to the outbox. Its body does not leave the database. */
   copy(tx: SqlExecutor, table: string, outbox: string, row: HandedRow): Promise<void>;
   /** Removes a locked row, or says when it is due next. */

@@ -4,7 +4,7 @@ import { MessageIdGenerator } from '../protocol/model/message-id.js';
 import { describeError } from '../support/logger.js';
 import { nextTickMs } from './cron.js';
 import { databaseWithin } from './database-deadline.js';
-import { dialectOf, type HandedRow, type ScheduledRow } from './dialect.js';
+import { dialectOf, type HandedRow, type LockedRow, type ScheduledRow } from './dialect.js';
 import type { RelaySettings } from './outbox-relay-options.js';
 import { fieldsAtTick } from './schedule-tick.js';
 import type { SqlExecutor } from './sql-port.js';
@@ -89,7 +89,7 @@ export class ScheduleHandOver {
   }
 
   /** Of several ticks that were missed, the first is sent, and the others are left out. */
-  private async handed({ key, id, fields, dueAtMs, rule }: ScheduledRow, nowMs: number): Promise<HandedRow> {
+  private async handed({ key, id, fields, dueAtMs, rule }: LockedRow, nowMs: number): Promise<HandedRow> {
     if (rule === undefined) return { key, id, fields, nextMs: undefined };
     const nextMs = await nextTickMs(rule, Math.max(dueAtMs, nowMs));
     return { key, id: this.ids.next(nowMs), fields: fieldsAtTick(fields, key, dueAtMs), nextMs };

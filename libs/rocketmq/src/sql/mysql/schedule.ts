@@ -1,7 +1,14 @@
 // The schedule on MySQL. A relay chooses rows without locks and locks them by their primary keys: by the index of the times, InnoDB would
 // also lock gaps, into which others insert.
 
-import type { HandedRow, ScheduledRow, ScheduleLagRow, ScheduleRow, ScheduleStatements } from '../dialect.js';
+import type {
+  HandedRow,
+  LockedRow,
+  ScheduledRow,
+  ScheduleLagRow,
+  ScheduleRow,
+  ScheduleStatements,
+} from '../dialect.js';
 import type { SqlExecutor } from '../sql-port.js';
 import { quoted } from '../table-name.js';
 import { affectedRows, hexOf, marks, ofHex, textOf } from './statements.js';
@@ -32,7 +39,7 @@ async function cancel(tx: SqlExecutor, table: string, key: string): Promise<bool
 }
 
 const READ =
-  'SELECT HEX(`key`) AS `key`, `id`, `topic`, HEX(`message_group`) AS `messageGroup`, HEX(`fields`) AS `fields`, `cron`, ' +
+  'SELECT HEX(`key`) AS `key`, `id`, `topic`, HEX(`message_group`) AS `messageGroup`, `cron`, ' +
   '`time_zone` AS `timeZone`, `due_at` AS `dueAtMs`';
 
 interface StoredRow extends Omit<ScheduledRow, 'rule'> {
@@ -41,7 +48,8 @@ interface StoredRow extends Omit<ScheduledRow, 'rule'> {
 }
 
 async function earliest(tx: SqlExecutor, table: string, limit: number): Promise<readonly ScheduledRow[]> {
-  return rowsOf(await tx.query(`${READ} FROM ${quoted(table, '`')} ORDER BY \`due_at\` LIMIT ${limit}`, []));
+  const text = `${READ} FROM ${quoted(table, '`')} ORDER BY \`due_at\` LIMIT ${limit}`;
+  return ((await tx.query(text, [])).rows as readonly StoredRow[]).map(rowOf);
 }
 
 async function lock(
@@ -49,26 +57,20 @@ async function lock(
   table: string,
   keys: readonly string[],
   nowMs: number,
-): Promise<readonly ScheduledRow[]> {
+): Promise<readonly LockedRow[]> {
   const text =
-    `${READ} FROM ${quoted(table, '`')} FORCE INDEX (PRIMARY) WHERE \`key\` IN (${marks(keys, 'UNHEX(?)')}) ` +
-    `AND \`due_at\` <= ${nowMs} ORDER BY \`due_at\` FOR UPDATE SKIP LOCKED`;
-  return rowsOf(await tx.query(text, keys.map(hexOf)));
+    `${READ}, HEX(\`fields\`) AS \`fields\` FROM ${quoted(table, '`')} FORCE INDEX (PRIMARY) ` +
+    `WHERE \`key\` IN (${marks(keys, 'UNHEX(?)')}) AND \`due_at\` <= ${nowMs} ORDER BY \`due_at\` FOR UPDATE SKIP LOCKED`;
+  const { rows } = await tx.query(text, keys.map(hexOf));
+  return (rows as readonly (StoredRow & LockedRow)[]).map((row) => ({ ...rowOf(row), fields: ofHex(row.fields) }));
 }
 
-function rowsOf({ rows }: { readonly rows: readonly object[] }): ScheduledRow[] {
-  return (rows as readonly StoredRow[]).map(({ cron, timeZone, ...row }) => {
-    const key = ofHex(row.key);
-    return {
-      key,
-      id: textOf(row.id),
-      topic: textOf(row.topic),
-      messageGroup: ofHex(row.messageGroup),
-      fields: ofHex(row.fields),
-      dueAtMs: Number(row.dueAtMs),
-      rule: cron === null ? undefined : { key, cron: textOf(cron), timeZone: String(textOf(timeZone)) },
-    };
-  });
+function rowOf(row: StoredRow): ScheduledRow {
+  const { cron, timeZone } = row;
+  const key = ofHex(row.key);
+  const rule = cron === null ? undefined : { key, cron: textOf(cron), timeZone: String(textOf(timeZone)) };
+  const messageGroup = ofHex(row.messageGroup);
+  return { key, id: textOf(row.id), topic: textOf(row.topic), messageGroup, dueAtMs: Number(row.dueAtMs), rule };
 }
 
 async function lag(tx: SqlExecutor, table: string): Promise<ScheduleLagRow> {

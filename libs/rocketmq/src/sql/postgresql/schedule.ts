@@ -1,6 +1,13 @@
 // The schedule on PostgreSQL.
 
-import type { HandedRow, ScheduledRow, ScheduleLagRow, ScheduleRow, ScheduleStatements } from '../dialect.js';
+import type {
+  HandedRow,
+  LockedRow,
+  ScheduledRow,
+  ScheduleLagRow,
+  ScheduleRow,
+  ScheduleStatements,
+} from '../dialect.js';
 import type { SqlExecutor } from '../sql-port.js';
 import { quoted } from '../table-name.js';
 
@@ -27,7 +34,7 @@ async function cancel(tx: SqlExecutor, table: string, key: string): Promise<bool
 }
 
 const READ =
-  'SELECT "key", "id", "topic", "message_group" AS "messageGroup", "fields"::text AS "fields", "cron", "time_zone" AS "timeZone", ' +
+  'SELECT "key", "id", "topic", "message_group" AS "messageGroup", "cron", "time_zone" AS "timeZone", ' +
   '(extract(epoch FROM "due_at") * 1000)::float8 AS "dueAtMs"';
 
 interface StoredRow extends Omit<ScheduledRow, 'rule'> {
@@ -37,7 +44,7 @@ interface StoredRow extends Omit<ScheduledRow, 'rule'> {
 
 async function earliest(tx: SqlExecutor, table: string, limit: number): Promise<readonly ScheduledRow[]> {
   const text = `${READ} FROM ${quoted(table, '"')} ORDER BY "due_at" LIMIT $1::int`;
-  return rowsOf(await tx.query(text, [limit]));
+  return ((await tx.query(text, [limit])).rows as readonly StoredRow[]).map(rowOf);
 }
 
 async function lock(
@@ -45,19 +52,18 @@ async function lock(
   table: string,
   keys: readonly string[],
   nowMs: number,
-): Promise<readonly ScheduledRow[]> {
+): Promise<readonly LockedRow[]> {
   const text =
-    `${READ} FROM ${quoted(table, '"')} WHERE "key" = ANY(ARRAY(SELECT jsonb_array_elements_text($1::jsonb))) ` +
+    `${READ}, "fields"::text AS "fields" FROM ${quoted(table, '"')} ` +
+    'WHERE "key" = ANY(ARRAY(SELECT jsonb_array_elements_text($1::jsonb))) ' +
     'AND "due_at" <= to_timestamp($2::float8 / 1000) ORDER BY "due_at" FOR UPDATE SKIP LOCKED';
-  return rowsOf(await tx.query(text, [JSON.stringify(keys), nowMs]));
+  const { rows } = await tx.query(text, [JSON.stringify(keys), nowMs]);
+  return (rows as readonly (StoredRow & LockedRow)[]).map((row) => ({ ...rowOf(row), fields: row.fields }));
 }
 
-function rowsOf({ rows }: { readonly rows: readonly object[] }): ScheduledRow[] {
-  return (rows as readonly StoredRow[]).map(({ cron, timeZone, dueAtMs, ...row }) => ({
-    ...row,
-    dueAtMs: Math.round(Number(dueAtMs)),
-    rule: cron === null ? undefined : { key: row.key, cron, timeZone: String(timeZone) },
-  }));
+function rowOf({ key, id, topic, messageGroup, dueAtMs, cron, timeZone }: StoredRow): ScheduledRow {
+  const rule = cron === null ? undefined : { key, cron, timeZone: String(timeZone) };
+  return { key, id, topic, messageGroup, dueAtMs: Math.round(Number(dueAtMs)), rule };
 }
 
 async function lag(tx: SqlExecutor, table: string): Promise<ScheduleLagRow> {
