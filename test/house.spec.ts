@@ -63,6 +63,7 @@ const PACKAGES: Partial<Record<Floor | 'entry', readonly RegExp[]>> = {
 const LAZY_PACKAGES: Partial<Record<Floor, readonly RegExp[]>> = {
   broker: [/^lmdb$/],
   nest: [/^class-(validator|transformer)$/],
+  sql: [/^cron-parser$/],
 };
 
 /** Floors that a floor may load by `import()` in addition to those that it imports. */

@@ -13,6 +13,7 @@ export const guides = [
       'guide/transactions.md',
       'guide/data-safety.md',
       'guide/databases.md',
+      'guide/scheduling.md',
       'guide/failure-handling.md',
       'guide/lite-topics.md',
       'guide/microservices.md',

@@ -23,6 +23,13 @@ const ASKS = [
     peer: 'lmdb',
   },
   {
+    what: 'a repeated entry of a schedule',
+    script: `const { Schedule } = await load('nestjs-rocketmq/sql');
+      const entry = { key: 'nightly', message: { topic: 'reports', body: 'due' }, cron: '0 3 * * *' };
+      await new Schedule().set({ query: async () => ({ rows: [] }) }, entry)`,
+    peer: 'cron-parser',
+  },
+  {
     what: 'a topic with a class',
     script: `const { defineTopic, RocketMQModule, RocketMQProducer } = await load('nestjs-rocketmq');
       const { NestFactory } = await load('@nestjs/core');

@@ -160,6 +160,7 @@ async function bundle(bin, cwd, format) {
     'lmdb',
     'class-validator',
     'class-transformer',
+    'cron-parser',
     '@grpc/proto-loader',
     'kafkajs',
     'mqtt',

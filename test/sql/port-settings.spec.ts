@@ -10,6 +10,7 @@ import knex from 'knex';
 import { Kysely, sql as kyselySql, MysqlDialect, ParseJSONResultsPlugin, PostgresDialect } from 'kysely';
 import mysqlWithCallbacks from 'mysql2';
 import mysql from 'mysql2/promise';
+import { MINUTE_MS } from 'nestjs-rocketmq/client';
 import {
   drizzleDatabase,
   Inbox,
@@ -20,6 +21,7 @@ import {
   OutboxRelay,
   poolDatabase,
   prismaExecutor,
+  Schedule,
   type SqlDatabase,
   schemaSql,
   schemaStatements,
@@ -28,6 +30,7 @@ import {
 } from 'nestjs-rocketmq/sql';
 import pg from 'pg';
 import { type Options, Sequelize } from 'sequelize';
+import { ManualClock } from '../../libs/rocketmq/src/support/manual-clock.js';
 import { describeWithMySql, type MySqlAddress, MySqlServer } from '../support/mysql.js';
 import { describeWithPostgres, Postgres, type PostgresAddress } from '../support/postgres.js';
 
@@ -42,9 +45,9 @@ interface Opener<Address> {
   open(address: Address): Opened | Promise<Opened>;
 }
 
-const TABLES = ['rocketmq_outbox', 'rocketmq_inbox', 'rocketmq_transaction_log'];
+const TABLES = ['rocketmq_outbox', 'rocketmq_schedule', 'rocketmq_inbox', 'rocketmq_transaction_log'];
 
-/** Uses log, inbox and outbox. */
+/** Uses log, inbox, outbox and schedule. */
 async function useKit(database: SqlDatabase): Promise<void> {
   const [inbox, outbox, log] = [new Inbox(), new Outbox(), new TransactionLog({ database })];
   for (const part of [inbox, outbox, log]) await part.assertReady(database);
@@ -81,6 +84,36 @@ async function useKit(database: SqlDatabase): Promise<void> {
   expect(await failing.metrics()).toMatchObject({ unsent: 0, parked: 1, failed: 2, givenUp: 1 });
   expect(await database.transaction((tx) => outbox.retryParked(tx))).toBe(1);
   expect(await outbox.purge(database)).toBe(0);
+
+  const clock = new ManualClock();
+  const schedule = new Schedule({ clock });
+  await schedule.assertReady(database);
+  const scheduled = { '{"seat":"1B"}': { delayMs: MINUTE_MS }, '["1C"]': { cron: '* * * * *' } };
+  for (const [key, when] of Object.entries(scheduled)) {
+    const entry = { key, message: { ...message, messageGroup: key }, ...when };
+    for (let time = 0; time < 2; time++) await database.transaction((tx) => schedule.set(tx, entry));
+  }
+  const pending = await database.transaction((tx) => schedule.pending(tx));
+  expect(pending.map(({ key, messageGroup }) => [key, messageGroup]).sort()).toEqual([
+    ['["1C"]', '["1C"]'],
+    ['{"seat":"1B"}', '{"seat":"1B"}'],
+  ]);
+  clock.advanceTo(clock.nowMs() + MINUTE_MS);
+  const ticks: unknown[] = [];
+  const later = new OutboxRelay({
+    outbox,
+    schedule,
+    database,
+    clock,
+    send: async ({ messageGroup = '', keys = [], properties: { text } = {}, body }) =>
+      void ticks.push([messageGroup, keys[0], keys[1]?.startsWith(`${messageGroup}@`), text, String(body)]),
+  });
+  while ((await later.runOnce()) > 0);
+  expect(ticks.filter((tick) => (tick as string[])[0] !== message.messageGroup).sort()).toEqual([
+    ['["1C"]', '1A', true, properties.text, '[1]'],
+    ['{"seat":"1B"}', '1A', true, properties.text, '[1]'],
+  ]);
+  expect(await later.metrics()).toMatchObject({ scheduled: 1, overdueMs: 0 });
 
   await database.transaction((tx) => log.record(tx, { transactionId: 'T1', topic: 'seats' }));
   const check = (transactionId: string) =>

@@ -1,14 +1,23 @@
-// The setup of the outbox specs: an outbox on PGlite, with relays that send to a list.
+// The setup of the outbox specs: an outbox and a schedule on PGlite, with relays that send to a list.
 
 import { PGlite } from '@electric-sql/pglite';
 import type { OutgoingMessage } from 'nestjs-rocketmq/client';
-import { Outbox, type OutboxMessage, OutboxRelay, type OutboxRelayOptions, schemaSql } from 'nestjs-rocketmq/sql';
+import {
+  Outbox,
+  type OutboxMessage,
+  OutboxRelay,
+  type OutboxRelayOptions,
+  Schedule,
+  type ScheduleEntry,
+  schemaSql,
+} from 'nestjs-rocketmq/sql';
 import { ManualClock } from '../../libs/rocketmq/src/support/manual-clock.js';
 
 /** One database for a whole spec, because starting it is slow; everything else is created for each test. */
 export class OutboxBench {
   clock = new ManualClock();
   outbox = new Outbox();
+  schedule = new Schedule();
   /** The sent messages, in order. */
   sent: OutgoingMessage[] = [];
   private relays: OutboxRelay[] = [];
@@ -21,10 +30,12 @@ export class OutboxBench {
     return new OutboxBench(database);
   }
 
-  async begin(): Promise<void> {
-    await this.database.exec('DELETE FROM rocketmq_outbox');
-    this.clock = new ManualClock();
+  /** @param startMs the time at the beginning. Default: now */
+  async begin(startMs?: number): Promise<void> {
+    await this.database.exec('DELETE FROM rocketmq_outbox; DELETE FROM rocketmq_schedule');
+    this.clock = new ManualClock(startMs);
     this.outbox = new Outbox({ clock: this.clock });
+    this.schedule = new Schedule({ clock: this.clock });
     this.sent = [];
   }
 
@@ -46,6 +57,16 @@ export class OutboxBench {
 
   add(message: Partial<OutboxMessage> = {}): Promise<string> {
     return this.database.transaction((tx) => this.outbox.add(tx, { topic: 'orders', body: 'a', ...message }));
+  }
+
+  /** Sets an entry whose message has its key as body. */
+  set(key: string, entry: Partial<ScheduleEntry> = {}): Promise<void> {
+    const message = { topic: 'orders', body: key };
+    return this.database.transaction((tx) => this.schedule.set(tx, { key, message, ...entry }));
+  }
+
+  cancel(key: string): Promise<boolean> {
+    return this.database.transaction((tx) => this.schedule.cancel(tx, key));
   }
 
   /** Adds a message for each letter of a string: `aab` adds a1, a2 and b1, in the groups a and b. */
@@ -75,6 +96,16 @@ export class OutboxBench {
       'SELECT state FROM rocketmq_outbox ORDER BY position',
     );
     return rows.map(({ state }) => state);
+  }
+
+  /** Moves the clock from one task to the next, and waits for what each does. */
+  async advance(durationMs: number): Promise<void> {
+    const endMs = this.clock.nowMs() + durationMs;
+    await this.settle();
+    for (let atMs = 0; atMs < endMs; await this.settle()) {
+      atMs = Math.min(this.clock.nextDueAtMs() ?? endMs, endMs);
+      this.clock.advanceTo(atMs);
+    }
   }
 
   /** Waits until everything that needs no time has happened. */

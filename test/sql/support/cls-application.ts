@@ -15,6 +15,7 @@ import {
   type ClsTransactionsOptions,
   Inbox,
   Outbox,
+  Schedule,
   type SqlDatabase,
   TransactionLog,
 } from 'nestjs-rocketmq/sql';
@@ -43,6 +44,7 @@ export class Orders {
     private readonly transactions: ClsTransactions,
     private readonly inbox: Inbox,
     private readonly outbox: Outbox,
+    private readonly schedule: Schedule,
     private readonly log: TransactionLog,
   ) {}
 
@@ -114,11 +116,21 @@ export class Orders {
   @Transactional()
   async announce(fail: boolean): Promise<void> {
     await this.outbox.add({ topic: 'announced', body: 'x' });
+    await this.remind();
     if (fail) throw new Error('no announcement');
   }
 
   addOutside(): Promise<string> {
     return this.outbox.add({ topic: 'announced', body: 'x' });
+  }
+
+  @Transactional()
+  forget(): Promise<boolean> {
+    return this.schedule.cancel('reminder');
+  }
+
+  remind(): Promise<void> {
+    return this.schedule.set({ key: 'reminder', message: { topic: 'announced', body: 'x' }, delayMs: 1_000 });
   }
 
   recordHere(): Promise<void> {
@@ -148,6 +160,7 @@ export async function startOrders(kind: ClsKind, broker: TestBroker, isWrapped =
       { provide: ClsTransactions, useValue: transactions },
       { provide: Inbox, useValue: new Inbox({ transactions }) },
       { provide: Outbox, useValue: new Outbox({ transactions }) },
+      { provide: Schedule, useValue: new Schedule({ transactions }) },
       { provide: TransactionLog, useValue: log },
     ],
   }).compile();

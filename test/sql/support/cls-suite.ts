@@ -25,7 +25,13 @@ export function clsSuite(kind: ClsKind): void {
   afterEach(async () => {
     await closeApp(app);
     await broker.stop();
-    for (const table of ['orders', 'rocketmq_outbox', 'rocketmq_inbox', 'rocketmq_transaction_log'])
+    for (const table of [
+      'orders',
+      'rocketmq_outbox',
+      'rocketmq_schedule',
+      'rocketmq_inbox',
+      'rocketmq_transaction_log',
+    ])
       await port.transaction((tx) => tx.query(`DELETE FROM ${table}`, []));
   });
 
@@ -178,15 +184,18 @@ export function clsSuite(kind: ClsKind): void {
     expect(await seen()).toEqual(both('1'));
   });
 
-  it('lets inbox and outbox find the transaction', async () => {
+  it('lets inbox, outbox and schedule find the transaction', async () => {
     expect([await orders.once('1'), await orders.once('1')]).toEqual([true, false]);
     await expect(orders.announce(true)).rejects.toThrow('no announcement');
+    expect(await orders.forget()).toBe(false);
     await orders.announce(false);
     expect(await column(port, 'SELECT count(*) FROM rocketmq_outbox')).toEqual(['1']);
+    expect([await orders.forget(), await orders.forget()]).toEqual([true, false]);
   });
 
-  it('refuses inbox and outbox outside of @Transactional()', async () => {
-    await expect(orders.addOutside()).rejects.toMatchObject({ code: 'NO_TRANSACTION' });
+  it('refuses inbox, outbox and schedule outside of @Transactional()', async () => {
+    for (const outside of [orders.addOutside(), orders.remind()])
+      await expect(outside).rejects.toMatchObject({ code: 'NO_TRANSACTION' });
     const inside = orders.around(() => orders.suspended(() => orders.addOutside()));
     await expect(inside).rejects.toThrow('call this in a method with @Transactional()');
     await expect(new Inbox().once('1', async () => {})).rejects.toThrow('no option transactions');

@@ -35,20 +35,26 @@ export function groupOf(subject: string, step: string): string {
 export async function runUntilKilled(job: Omit<CrashJob, 'marker'>): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'crash-'));
   const marker = join(folder, 'reached');
+  try {
+    const { end, errors } = await runProcess('crash-program.ts', { ...job, marker } satisfies CrashJob);
+    const reached = existsSync(marker) ? readFileSync(marker, 'utf8') : 'nothing';
+    if (end === 'SIGKILL' && reached === job.point) return;
+    throw new Error(`the process ended with ${end} at ${reached}, not at ${job.point}:\n${errors}`);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** Runs a program of this folder with a job until it ends. @returns its signal or its exit code, and what it wrote to stderr */
+export async function runProcess(program: string, job: object): Promise<{ end: string; errors: string }> {
   const loader = join(process.cwd(), 'test/support/run-typescript.mjs');
-  const program = join(process.cwd(), 'test/sql/support/crash-program.ts');
-  const args = ['--no-warnings', '--import', loader, program, JSON.stringify({ ...job, marker } satisfies CrashJob)];
+  const file = join(process.cwd(), 'test/sql/support', program);
+  const args = ['--no-warnings', '--import', loader, file, JSON.stringify(job)];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
   let errors = '';
   child.stderr.on('data', (chunk) => {
     errors += chunk;
   });
-  try {
-    const [code, signal] = await once(child, 'close');
-    const reached = existsSync(marker) ? readFileSync(marker, 'utf8') : 'nothing';
-    if (signal === 'SIGKILL' && reached === job.point) return;
-    throw new Error(`the process ended with ${signal ?? code} at ${reached}, not at ${job.point}:\n${errors}`);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  const [code, signal] = await once(child, 'close');
+  return { end: String(signal ?? code), errors };
 }

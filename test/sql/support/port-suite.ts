@@ -7,6 +7,7 @@ import {
   Outbox,
   OutboxRelay,
   retryTransaction,
+  Schedule,
   type SqlDatabase,
   type SqlExecutor,
   TransactionFencedError,
@@ -123,9 +124,44 @@ export function portSuite(kinds: readonly PortKind[], { seats, ageOutbox }: Port
       expect(await outbox.purge(open())).toBe(3);
     });
 
+    it('schedules with its effects, replaces, cancels, and relays what is due', async () => {
+      const schedule = new Schedule();
+      const sent: string[] = [];
+      const relay = new OutboxRelay({
+        outbox: new Outbox(),
+        schedule,
+        database: open(),
+        send: async ({ body, messageGroup }) => void sent.push(`${messageGroup} ${body}`),
+      });
+      const set = (key: string, body: unknown, when: { delayMs: number } | { cron: string }, messageGroup?: string) => {
+        const message = { topic: 'seats', body, ...(messageGroup === undefined ? {} : { messageGroup }) };
+        return transact((tx) => schedule.set(tx, { key, message, ...when }));
+      };
+      const failing = transact(async (tx, book) => {
+        await book();
+        await schedule.set(tx, { key: 'undone', message: { topic: 'seats', body: 'undone' }, delayMs: 0 });
+        throw new Error('no aeroplane');
+      });
+      await expect(failing).rejects.toThrow('no aeroplane');
+      const odd = "'\\?$1:name`\u{1f6d2}";
+      await set(odd, 'first', { delayMs: 1 });
+      await set(odd, 'second', { delayMs: 0 }, '1A');
+      for (let time = 0; time < 2; time++) await set('repeated', Buffer.from('tick'), { cron: '0 0 1 1 *' });
+      await set('canceled', 'canceled', { delayMs: 0 });
+      expect(await transact((tx) => schedule.cancel(tx, 'canceled'))).toBe(true);
+      const keys = async () => (await open().transaction((tx) => schedule.pending(tx))).map(({ key }) => key);
+      expect(await keys()).toEqual([odd, 'repeated']);
+      expect(await relay.runOnce()).toBe(1);
+      expect(sent).toEqual(['1A second']);
+      expect(await relay.metrics()).toMatchObject({ unsent: 0, scheduled: 1, overdueMs: 0 });
+      expect(await transact((tx) => schedule.cancel(tx, odd))).toBe(false);
+      expect(await transact((tx) => schedule.cancel(tx, 'repeated'))).toBe(true);
+      expect(await seats()).toBe(0);
+    });
+
     it('finds its tables, and names what is missing in others', async () => {
       const database = open();
-      const kinds = [new Inbox(), new Outbox(), new TransactionLog({ database })];
+      const kinds = [new Inbox(), new Outbox(), new Schedule(), new TransactionLog({ database })];
       for (const kind of kinds) await kind.assertReady(database);
       const seatsAsKeys = new Inbox({ tableName: 'seat' }).assertReady(database);
       await expect(seatsAsKeys).rejects.toMatchObject({

@@ -7,5 +7,12 @@ export default defineConfig({
   // Without these two lines, the next `prisma migrate dev` drops the tables. On MySQL and MariaDB leave out "public.",
   // and add rocketmq_outbox_lock.
   experimental: { externalTables: true },
-  tables: { external: ['public.rocketmq_transaction_log', 'public.rocketmq_inbox', 'public.rocketmq_outbox'] },
+  tables: {
+    external: [
+      'public.rocketmq_transaction_log',
+      'public.rocketmq_inbox',
+      'public.rocketmq_outbox',
+      'public.rocketmq_schedule',
+    ],
+  },
 });

@@ -17,14 +17,18 @@ describe('nestjs-rocketmq sql', () => {
   });
 
   it('uses other names of tables', async () => {
-    const names = '--transaction-log-table a.log --inbox-table a.inbox --outbox-table a.outbox';
+    const names =
+      '--transaction-log-table a.log --inbox-table a.inbox --outbox-table a.outbox --schedule-table a.schedule';
     const { out } = await sql(`--dialect postgresql ${names}`);
-    for (const name of ['log', 'inbox', 'outbox']) expect(out).toContain(`CREATE TABLE IF NOT EXISTS "a"."${name}"`);
+    for (const name of ['log', 'inbox', 'outbox', 'schedule'])
+      expect(out).toContain(`CREATE TABLE IF NOT EXISTS "a"."${name}"`);
     expect(out).not.toContain('rocketmq_');
   });
 
   it('prints what is missing in tables of a version', async () => {
     expect(await sql('--dialect mysql --from 1 --to 1')).toEqual({ code: 0, out: '', err: '' });
+    const { out } = await sql('--dialect mysql --from 1 --to 2');
+    expect(out.match(/CREATE TABLE IF NOT EXISTS \S+/g)).toEqual(['CREATE TABLE IF NOT EXISTS `rocketmq_schedule`']);
   });
 
   it.each([

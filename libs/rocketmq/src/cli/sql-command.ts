@@ -5,7 +5,7 @@ import type { SchemaOptions } from '../sql/schema.js';
 import type { DialectName } from '../sql/sql-port.js';
 import { type AddCommand, withExamples } from './command.js';
 
-type Values = Pick<SchemaOptions, 'transactionLogTable' | 'inboxTable' | 'outboxTable'> & {
+type Values = Pick<SchemaOptions, 'transactionLogTable' | 'inboxTable' | 'outboxTable' | 'scheduleTable'> & {
   readonly dialect: DialectName;
   readonly from: number;
   readonly to?: number;
@@ -28,6 +28,7 @@ export const addSqlCommand: AddCommand = (program, io) => {
     .option('--transaction-log-table <name>', 'default: rocketmq_transaction_log')
     .option('--inbox-table <name>', 'default: rocketmq_inbox')
     .option('--outbox-table <name>', 'default: rocketmq_outbox')
+    .option('--schedule-table <name>', 'default: rocketmq_schedule')
     .option('--breakpoints', 'separate the statements as Drizzle Kit does');
   command.action(async ({ from, to, breakpoints, ...tables }: Values) => {
     const { schemaStatements } = await import('../sql/schema.js');

@@ -49,6 +49,14 @@ export {
   retryTransaction,
   TransactionConflictError,
 } from '../sql/retry-transaction.js';
+export {
+  type PendingEntry,
+  Schedule,
+  type ScheduleEntry,
+  type ScheduleLag,
+  type ScheduleOptions,
+} from '../sql/schedule.js';
+export { SCHEDULE_TICK_PROPERTY } from '../sql/schedule-tick.js';
 export { type SchemaOptions, schemaSql, schemaStatements } from '../sql/schema.js';
 export {
   type SequelizeDatabase,

@@ -1,6 +1,7 @@
-// What differs between databases: the statements of the log, the inbox and the outbox. Each dialect has a folder.
+// What differs between databases: the statements of the log, the inbox, the outbox and the schedule. Each dialect has a folder.
 
 import type { Resolution } from '../producer/transactions/transaction.js';
+import type { CronRule } from './cron.js';
 import { mysql } from './mysql/mysql.js';
 import type { OutboxColumns, StoredColumns } from './outbox-message.js';
 import { postgresql } from './postgresql/postgresql.js';
@@ -11,6 +12,7 @@ export interface TableNames {
   readonly log: string;
   readonly inbox: string;
   readonly outbox: string;
+  readonly schedule: string;
 }
 
 /** The statements of one kind of database. Tables are given by their names, which are checked but not quoted. */
@@ -28,6 +30,7 @@ export interface Dialect {
   readsOnly(tx: SqlExecutor): Promise<void>;
   readonly log: LogStatements;
   readonly outbox: OutboxStatements;
+  readonly schedule: ScheduleStatements;
   /**
    * Inserts the key, after a wait for an open transaction that has inserted it.
    * @returns whether it was not there
@@ -193,6 +196,58 @@ export interface OutboxStatements {
   failed(tx: SqlExecutor, table: string, claim: string, row: FailedRow): Promise<boolean>;
   /** Releases rows that were not tried, unless another relay has claimed them meanwhile. */
   release(tx: SqlExecutor, table: string, claim: string, positions: readonly number[]): Promise<void>;
+}
+
+/** An entry to write. */
+export interface ScheduleRow {
+  readonly key: string;
+  /** Another one at each `set`. */
+  readonly id: string;
+  readonly dueAtMs: number;
+  /** Undefined for an entry that is sent once. */
+  readonly rule: CronRule | undefined;
+  readonly columns: OutboxColumns;
+}
+
+/** An entry that waits. */
+export interface ScheduledRow extends Omit<ScheduleRow, 'columns'>, Pick<OutboxColumns, 'topic' | 'messageGroup'> {}
+
+/** An entry that is locked. */
+export interface LockedRow extends ScheduledRow, Pick<OutboxColumns, 'fields'> {}
+
+/** A schedule as a whole. */
+export interface ScheduleLagRow {
+  readonly scheduled: number;
+  /** Null without an entry. */
+  readonly earliestMs: number | null;
+}
+
+/** An entry that becomes a message of the outbox. */
+export interface HandedRow {
+  readonly key: string;
+  /** The id of the message. */
+  readonly id: string;
+  /** JSON. */
+  readonly fields: string;
+  /** When it is due again; undefined removes it. */
+  readonly nextMs: number | undefined;
+}
+
+/** The statements of the schedule. */
+export interface ScheduleStatements {
+  /** Inserts the row, or replaces that with its key. A row with the same rule stays due when it was. */
+  set(tx: SqlExecutor, table: string, row: ScheduleRow): Promise<void>;
+  /** Deletes the row, after a wait for a relay that hands it over. @returns whether it was there */
+  cancel(tx: SqlExecutor, table: string, key: string): Promise<boolean>;
+  /** The rows that are due first. It locks none. */
+  earliest(tx: SqlExecutor, table: string, limit: number): Promise<readonly ScheduledRow[]>;
+  lag(tx: SqlExecutor, table: string): Promise<ScheduleLagRow>;
+  /** Locks those of the rows that are due, and that no other transaction has locked. */
+  lock(tx: SqlExecutor, table: string, keys: readonly string[], nowMs: number): Promise<readonly LockedRow[]>;
+  /** Copies a locked row to the outbox. Its body does not leave the database. */
+  copy(tx: SqlExecutor, table: string, outbox: string, row: HandedRow): Promise<void>;
+  /** Removes a locked row, or says when it is due next. */
+  advance(tx: SqlExecutor, table: string, row: HandedRow): Promise<void>;
 }
 
 const DIALECTS: Readonly<Record<DialectName, Dialect>> = { postgresql, mysql };

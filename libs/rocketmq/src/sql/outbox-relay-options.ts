@@ -10,6 +10,7 @@ import { positive, positiveInteger } from '../support/options.js';
 import { type Random, systemRandom } from '../support/random.js';
 import type { Outbox } from './outbox.js';
 import { backoffPolicyOf, type Waits } from './retry-span.js';
+import type { Schedule } from './schedule.js';
 import type { SqlDatabase } from './sql-port.js';
 
 /** Sends one message and resolves when the server has stored it: `(message, options) => producer.send(message, options)`. */
@@ -42,7 +43,9 @@ export interface OutboxEvents {
 export interface OutboxRelayOptions {
   /** The outbox to send from. */
   readonly outbox: Outbox;
-  /** The database of the outbox. */
+  /** Entries that the relay moves to the outbox when they are due. Default: none, and then nothing that was scheduled is sent. */
+  readonly schedule?: Schedule;
+  /** The database of the outbox, and of the schedule. */
   readonly database: SqlDatabase;
   /** Sends a message. */
   readonly send: OutboxSend;
@@ -55,7 +58,10 @@ export interface OutboxRelayOptions {
   readonly leaseMs?: number;
   /** How long one send may take, in real time. Default 10 000. */
   readonly sendTimeoutMs?: number;
-  /** The longest time between two polls of an idle relay for messages of other processes. At most a day. Default 1000. */
+  /**
+   * The longest time between two polls of an idle relay for messages of other processes, and for entries that they have set. At most a day.
+   * Default 1000.
+   */
   readonly pollIntervalMs?: number;
   /** The delays between the attempts to send one message. Default: 1 s, doubled up to 1 minute. */
   readonly backoff?: Waits;
@@ -81,7 +87,8 @@ export interface OutboxRelayOptions {
 }
 
 /** Validated options with their defaults. */
-export interface RelaySettings extends Required<Omit<OutboxRelayOptions, 'backoff'>> {
+export interface RelaySettings extends Required<Omit<OutboxRelayOptions, 'backoff' | 'schedule'>> {
+  readonly schedule: Schedule | undefined;
   readonly backoff: BackoffPolicy;
   readonly checkpoint: CheckpointHook | undefined;
 }
@@ -102,6 +109,7 @@ export function relaySettings(options: OutboxRelayOptions): RelaySettings {
   }
   return {
     outbox: options.outbox,
+    schedule: options.schedule,
     database: options.database,
     send: options.send,
     batchSize: positiveInteger('batchSize', options.batchSize ?? 64, MOST_AT_ONCE),

@@ -12,10 +12,12 @@ import { CLAIM_BYTES, OutboxClaims } from './outbox-claims.js';
 import { OutboxPass, type RelayCounts } from './outbox-pass.js';
 import { type OutboxRelayOptions, type RelaySettings, relaySettings } from './outbox-relay-options.js';
 import { checkAtStart } from './readiness.js';
+import type { ScheduleLag } from './schedule.js';
+import { ScheduleHandOver } from './schedule-hand-over.js';
 import type { SqlExecutor } from './sql-port.js';
 
-/** What a relay has done since it was created, and its backlog. */
-export interface OutboxMetrics extends OutboxLag {
+/** What a relay has done since it was created, its backlog, and what waits in its schedule: zeros without one. */
+export interface OutboxMetrics extends OutboxLag, ScheduleLag {
   /** Successful sends. */
   readonly sent: number;
   /** Failed attempts that are retried. */
@@ -35,6 +37,8 @@ interface Begun {
   /** How many messages it has claimed. */
   readonly taken: number;
   readonly ended: Promise<void>;
+  /** When the next entry of the schedule is due, if none was. */
+  readonly nextDueMs: number | undefined;
 }
 
 /** How long a pass may keep the next one waiting. One slow send, such as to a broker that is down, must not hold up all others. */
@@ -47,13 +51,15 @@ const FIRST_REST_MS = 50;
 const FAILURE_BACKOFF = { kind: 'exponential', initialMs: SECOND_MS, maxMs: MINUTE_MS, multiplier: 2 } as const;
 
 /**
- * Sends the messages of an outbox, each at least once, those of a message group in order. Any number of relays can share one outbox.
+ * Sends the messages of an outbox, each at least once, those of a message group in order, and moves what is due from a schedule to the
+ * outbox. Any number of relays can share both.
  * As a provider of a Nest application, it starts and stops with the application.
  */
 export class OutboxRelay {
   private state: State = { kind: 'idle' };
   private settings: RelaySettings;
   private readonly claims: OutboxClaims;
+  private readonly handOver: ScheduleHandOver | undefined;
   private readonly stopping = new AbortController();
   private readonly abandoning = new AbortController();
   private readonly counts: RelayCounts = { sent: 0, failed: 0, parked: 0 };
@@ -75,6 +81,9 @@ export class OutboxRelay {
       this.settings.leaseMs,
       this.abandoning.signal,
     );
+    if (options.schedule !== undefined) {
+      this.handOver = new ScheduleHandOver(() => this.settings, options.schedule.table, this.abandoning.signal);
+    }
   }
 
   /**
@@ -84,7 +93,11 @@ export class OutboxRelay {
   start(): void {
     if (this.state.kind === 'running') return;
     if (this.state.kind === 'stopped') throw closed();
-    const unwatch = this.settings.outbox.watch(() => this.wake());
+    const { outbox, schedule } = this.settings;
+    const watches = [outbox, schedule].map((watched) => watched?.watch(() => this.wake()));
+    const unwatch = (): void => {
+      for (const end of watches) end?.();
+    };
     // Deferred by a turn, so that the loop finds the state that is set here.
     this.state = { kind: 'running', unwatch, ended: Promise.resolve().then(() => this.work()) };
   }
@@ -106,7 +119,7 @@ export class OutboxRelay {
   }
 
   /**
-   * Polls for messages now. Optional: `outbox.add` notifies the relay, which then polls more often. Calling it after the commit saves
+   * Polls for messages now. Optional: `outbox.add` and `schedule.set` notify the relay, which then polls more often. Calling it after the commit saves
    * the last milliseconds.
    */
   wake(): void {
@@ -116,7 +129,7 @@ export class OutboxRelay {
   }
 
   /**
-   * One pass: claims due messages, sends them, and records the outcomes. For a periodic job instead of a started relay.
+   * One pass: moves what is due from the schedule to the outbox, claims due messages, sends them, and records the outcomes. For a periodic job instead of a started relay.
    * @returns how many messages it claimed; 0 when nothing was due
    * @throws StateError `CLOSED` after a stop; errors of the database, and messages without a recorded outcome are then sent again later
    */
@@ -129,10 +142,10 @@ export class OutboxRelay {
 
   /** What it has done, and the backlog of all relays together. */
   async metrics(): Promise<OutboxMetrics> {
-    const { database, outbox, leaseMs } = this.settings;
-    const read = async (tx: SqlExecutor): Promise<OutboxLag> => {
+    const { database, outbox, schedule, leaseMs } = this.settings;
+    const read = async (tx: SqlExecutor): Promise<OutboxLag & ScheduleLag> => {
       await dialectOf(database).readsOnly(tx);
-      return outbox.lag(tx);
+      return { ...(await outbox.lag(tx)), ...((await schedule?.lag(tx)) ?? { scheduled: 0, overdueMs: 0 }) };
     };
     const lag = await databaseWithin('metrics of an outbox relay', leaseMs, () => database.transaction(read));
     const { sent, failed, parked: givenUp } = this.counts;
@@ -141,8 +154,9 @@ export class OutboxRelay {
 
   /** Called by Nest when producers are running. @throws StateError `TABLE_NOT_READY`, and then it has not started */
   async onApplicationBootstrap(): Promise<void> {
-    const { outbox, database, logger } = this.settings;
+    const { outbox, schedule, database, logger } = this.settings;
     await checkAtStart(() => outbox.assertReady(database), logger);
+    await checkAtStart(async () => schedule?.assertReady(database), logger);
     if (this.state.kind !== 'stopped') this.start();
   }
 
@@ -167,8 +181,9 @@ export class OutboxRelay {
     const done = settings.clock.track('pass of an outbox relay');
     const pass = new OutboxPass(settings, this.claims, this.counts, this.excused, stopping.signal);
     try {
+      const nextDueMs = await this.handOver?.run();
       const { taken, ended } = await pass.begin();
-      return { pass, taken, ended: ended.finally(done) };
+      return { pass, taken, nextDueMs, ended: ended.finally(done) };
     } catch (error) {
       done();
       throw error;
@@ -188,12 +203,13 @@ export class OutboxRelay {
   private async passAndRest(): Promise<number> {
     try {
       await this.room();
-      const { pass, taken, ended } = await this.begin();
+      const { pass, taken, ended, nextDueMs = Number.POSITIVE_INFINITY } = await this.begin();
       if (taken === 0) {
         await ended;
         this.failedPasses = 0;
-        const { pollIntervalMs } = this.settings;
-        return Math.min(FIRST_REST_MS * 2 ** Math.min(this.emptyPasses++, 30), pollIntervalMs);
+        const { pollIntervalMs, clock } = this.settings;
+        const untilDueMs = Math.max(1, nextDueMs - clock.nowMs());
+        return Math.min(FIRST_REST_MS * 2 ** Math.min(this.emptyPasses++, 30), pollIntervalMs, untilDueMs);
       }
       await this.linger(pass, ended);
       this.failedPasses = 0;

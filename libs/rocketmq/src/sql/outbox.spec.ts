@@ -282,6 +282,8 @@ describe('OutboxRelay', () => {
     expect(await relay.metrics()).toEqual({
       unsent: 0,
       oldestUnsentMs: 0,
+      scheduled: 0,
+      overdueMs: 0,
       parked: 0,
       sent: 0,
       failed: 0,

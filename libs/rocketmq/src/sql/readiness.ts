@@ -80,7 +80,8 @@ const NOT_WANTED = '-';
 
 function tablesOf(dialect: Dialect, named: Partial<TableNames>): Wanted[] {
   const tables: Wanted[] = [];
-  for (const statement of dialect.schema({ log: NOT_WANTED, inbox: NOT_WANTED, outbox: NOT_WANTED, ...named }).flat()) {
+  const unnamed = { log: NOT_WANTED, inbox: NOT_WANTED, outbox: NOT_WANTED, schedule: NOT_WANTED };
+  for (const statement of dialect.schema({ ...unnamed, ...named }).flat()) {
     const [, quotedName] = /^CREATE TABLE IF NOT EXISTS (\S+) \(/.exec(statement) ?? [];
     const name = quotedName?.replaceAll(/["`]/g, '');
     if (name === undefined || name.startsWith(NOT_WANTED)) continue;

@@ -10,6 +10,7 @@ export const DEFAULT_TABLES: TableNames = {
   log: 'rocketmq_transaction_log',
   inbox: 'rocketmq_inbox',
   outbox: 'rocketmq_outbox',
+  schedule: 'rocketmq_schedule',
 };
 
 /** The database, the names of the tables, `name` or `schema.name`, and their version. */
@@ -22,6 +23,8 @@ export interface SchemaOptions {
   readonly inboxTable?: string;
   /** The name of the outbox's table. Default `rocketmq_outbox`; on MySQL it is followed by a table of locks, `rocketmq_outbox_lock`. */
   readonly outboxTable?: string;
+  /** The name of the schedule's table, of version 2. Default `rocketmq_schedule`. */
+  readonly scheduleTable?: string;
   /** The version of the tables that are there already. Default 0: there are none. */
   readonly fromVersion?: number;
   /**
@@ -32,7 +35,7 @@ export interface SchemaOptions {
 }
 
 /**
- * The DDL of all tables, one statement after another. Running version 1 again changes nothing.
+ * The DDL of all tables, one statement after another. Running it again changes nothing.
  * @throws UsageError `ILLEGAL_TABLE_NAME`, `ILLEGAL_OPTION` for a version that does not exist
  */
 export function schemaSql(options: SchemaOptions = {}): string {
@@ -50,6 +53,7 @@ export function schemaStatements(options: SchemaOptions = {}): readonly string[]
     log: tableName(options.transactionLogTable ?? DEFAULT_TABLES.log),
     inbox: tableName(options.inboxTable ?? DEFAULT_TABLES.inbox),
     outbox: tableName(options.outboxTable ?? DEFAULT_TABLES.outbox),
+    schedule: tableName(options.scheduleTable ?? DEFAULT_TABLES.schedule),
   });
   const { fromVersion = 0, toVersion = versions.length } = options;
   requireVersion('toVersion', toVersion, 0, versions.length);

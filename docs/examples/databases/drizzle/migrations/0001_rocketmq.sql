@@ -37,3 +37,17 @@ CREATE INDEX IF NOT EXISTS "rocketmq_outbox_group" ON "rocketmq_outbox" ("messag
 CREATE INDEX IF NOT EXISTS "rocketmq_outbox_sent" ON "rocketmq_outbox" ("settled_at") WHERE "state" = 'sent';
 --> statement-breakpoint
 CREATE INDEX IF NOT EXISTS "rocketmq_outbox_parked" ON "rocketmq_outbox" ("position") WHERE "state" = 'parked';
+--> statement-breakpoint
+CREATE TABLE IF NOT EXISTS "rocketmq_schedule" (
+  "key" text PRIMARY KEY,
+  "id" text NOT NULL,
+  "topic" text NOT NULL,
+  "message_group" text,
+  "fields" jsonb NOT NULL,
+  "body" bytea NOT NULL,
+  "due_at" timestamptz NOT NULL,
+  "cron" text,
+  "time_zone" text
+);
+--> statement-breakpoint
+CREATE INDEX IF NOT EXISTS "rocketmq_schedule_due" ON "rocketmq_schedule" ("due_at");

@@ -1,4 +1,4 @@
-// MySQL 8 and MariaDB 10.6 with InnoDB: the tables, the inbox, and the deletion of old rows. log.ts and outbox.ts have the rest.
+// MySQL 8 and MariaDB 10.6 with InnoDB: the tables, the inbox, and the deletion of old rows. log.ts, outbox.ts and schedule.ts have the rest.
 
 import { UsageError } from '../../support/errors.js';
 import type { Dialect, OldRows, TableFacts, TableNames } from '../dialect.js';
@@ -8,6 +8,7 @@ import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
 import { quoted } from '../table-name.js';
 import { log } from './log.js';
 import { GROUP_LOCKS, groupLocksOf, outbox } from './outbox.js';
+import { schedule } from './schedule.js';
 import { AGE, affectedRows, hexOf, marks, readsOnly } from './statements.js';
 
 export const mysql: Dialect = {
@@ -17,6 +18,7 @@ export const mysql: Dialect = {
   readsOnly,
   log,
   outbox,
+  schedule,
   insertKey,
   deleteOld,
 };
@@ -25,7 +27,7 @@ export const mysql: Dialect = {
 const KEY_BYTES = 1_020;
 
 function schema(tables: TableNames): string[][] {
-  return [version1(tables)];
+  return [version1(tables), version2(tables)];
 }
 
 function version1({ log, inbox, outbox }: TableNames): string[] {
@@ -64,6 +66,23 @@ function version1({ log, inbox, outbox }: TableNames): string[] {
   \`slot\` smallint NOT NULL PRIMARY KEY
 ) ENGINE = InnoDB`,
     `INSERT IGNORE INTO ${groupLocksOf(outbox)} (\`slot\`) VALUES ${Array.from({ length: GROUP_LOCKS }, (_, slot) => `(${slot})`).join(', ')}`,
+  ];
+}
+
+function version2({ schedule: name }: TableNames): string[] {
+  return [
+    `CREATE TABLE IF NOT EXISTS ${quoted(name, '`')} (
+  \`key\` varbinary(255) NOT NULL PRIMARY KEY,
+  \`id\` varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  \`topic\` varchar(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  \`message_group\` varbinary(255),
+  \`fields\` mediumtext CHARACTER SET utf8mb4 NOT NULL,
+  \`body\` mediumblob NOT NULL,
+  \`due_at\` bigint NOT NULL,
+  \`cron\` varchar(255) CHARACTER SET ascii COLLATE ascii_bin,
+  \`time_zone\` varchar(64) CHARACTER SET ascii COLLATE ascii_bin,
+  KEY \`due_at\` (\`due_at\`)
+) ENGINE = InnoDB`,
   ];
 }
 

@@ -8,7 +8,7 @@ import { notReady } from '../misuse.js';
 import type { OutboxColumns } from '../outbox-message.js';
 import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
 import { quoted } from '../table-name.js';
-import { affectedRows, hexOf, marks, readsOnly } from './statements.js';
+import { affectedRows, hexOf, marks, ofHex, readsOnly, textOf } from './statements.js';
 
 export const outbox: OutboxStatements = {
   lockGroup,
@@ -43,15 +43,6 @@ async function insert(tx: SqlExecutor, table: string, id: string, columns: Outbo
     `INSERT INTO ${quoted(table, '`')} (\`id\`, \`topic\`, \`message_group\`, \`fields\`, \`body\`, \`created_at\`) ` +
     'VALUES (?, ?, UNHEX(?), UNHEX(?), FROM_BASE64(?), UTC_TIMESTAMP(3))';
   await tx.query(text, [id, topic, hexOf(messageGroup), hexOf(fields), body]);
-}
-
-function ofHex<T extends string | null>(hex: T): T | string {
-  return hex === null ? hex : Buffer.from(textOf(hex), 'hex').toString();
-}
-
-/** Clients can be set to return texts as bytes. */
-function textOf<T>(value: T): T | string {
-  return value instanceof Uint8Array ? Buffer.from(value).toString() : value;
 }
 
 async function lag(tx: SqlExecutor, name: string): Promise<LagRow> {

@@ -33,3 +33,13 @@ export async function readsOnly(tx: SqlExecutor): Promise<void> {
 export function hexOf(text: string | null): string | null {
   return text === null ? null : Buffer.from(text).toString('hex');
 }
+
+/** What `HEX` has made of a string. */
+export function ofHex<T extends string | null>(hex: T): T | string {
+  return hex === null ? hex : Buffer.from(textOf(hex), 'hex').toString();
+}
+
+/** Clients can be set to return texts as bytes. */
+export function textOf<T>(value: T): T | string {
+  return value instanceof Uint8Array ? Buffer.from(value).toString() : value;
+}

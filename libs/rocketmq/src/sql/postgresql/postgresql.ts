@@ -1,4 +1,4 @@
-// PostgreSQL: the tables, the inbox, and the deletion of old rows. log.ts and outbox.ts have the rest.
+// PostgreSQL: the tables, the inbox, and the deletion of old rows. log.ts, outbox.ts and schedule.ts have the rest.
 
 import { createHash } from 'node:crypto';
 import type { Dialect, OldRows, TableFacts, TableNames } from '../dialect.js';
@@ -7,6 +7,7 @@ import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
 import { quoted } from '../table-name.js';
 import { log } from './log.js';
 import { outbox } from './outbox.js';
+import { schedule } from './schedule.js';
 
 export const postgresql: Dialect = {
   schema,
@@ -15,12 +16,13 @@ export const postgresql: Dialect = {
   readsOnly,
   log,
   outbox,
+  schedule,
   insertKey,
   deleteOld,
 };
 
 function schema(tables: TableNames): string[][] {
-  return [version1(tables)];
+  return [version1(tables), version2(tables)];
 }
 
 function version1({ log, inbox, outbox }: TableNames): string[] {
@@ -38,6 +40,24 @@ function version1({ log, inbox, outbox }: TableNames): string[] {
     `CREATE INDEX IF NOT EXISTS ${indexName(log, 'created_at')} ON ${quoted(log, '"')} ("created_at")`,
     `CREATE INDEX IF NOT EXISTS ${indexName(inbox, 'created_at')} ON ${quoted(inbox, '"')} ("created_at")`,
     ...outboxSchema(outbox),
+  ];
+}
+
+function version2({ schedule: name }: TableNames): string[] {
+  const table = quoted(name, '"');
+  return [
+    `CREATE TABLE IF NOT EXISTS ${table} (
+  "key" text PRIMARY KEY,
+  "id" text NOT NULL,
+  "topic" text NOT NULL,
+  "message_group" text,
+  "fields" jsonb NOT NULL,
+  "body" bytea NOT NULL,
+  "due_at" timestamptz NOT NULL,
+  "cron" text,
+  "time_zone" text
+)`,
+    `CREATE INDEX IF NOT EXISTS ${indexName(name, 'due')} ON ${table} ("due_at")`,
   ];
 }
 

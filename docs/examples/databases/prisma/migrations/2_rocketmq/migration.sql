@@ -29,3 +29,15 @@ CREATE INDEX IF NOT EXISTS "rocketmq_outbox_unsent" ON "rocketmq_outbox" ("posit
 CREATE INDEX IF NOT EXISTS "rocketmq_outbox_group" ON "rocketmq_outbox" ("message_group", "position") WHERE "state" = 'unsent';
 CREATE INDEX IF NOT EXISTS "rocketmq_outbox_sent" ON "rocketmq_outbox" ("settled_at") WHERE "state" = 'sent';
 CREATE INDEX IF NOT EXISTS "rocketmq_outbox_parked" ON "rocketmq_outbox" ("position") WHERE "state" = 'parked';
+CREATE TABLE IF NOT EXISTS "rocketmq_schedule" (
+  "key" text PRIMARY KEY,
+  "id" text NOT NULL,
+  "topic" text NOT NULL,
+  "message_group" text,
+  "fields" jsonb NOT NULL,
+  "body" bytea NOT NULL,
+  "due_at" timestamptz NOT NULL,
+  "cron" text,
+  "time_zone" text
+);
+CREATE INDEX IF NOT EXISTS "rocketmq_schedule_due" ON "rocketmq_schedule" ("due_at");

@@ -1,0 +1,98 @@
+// The schedule on MySQL. A relay chooses rows without locks and locks them by their primary keys: by the index of the times, InnoDB would
+// also lock gaps, into which others insert.
+
+import type {
+  HandedRow,
+  LockedRow,
+  ScheduledRow,
+  ScheduleLagRow,
+  ScheduleRow,
+  ScheduleStatements,
+} from '../dialect.js';
+import type { SqlExecutor } from '../sql-port.js';
+import { quoted } from '../table-name.js';
+import { affectedRows, hexOf, marks, ofHex, textOf } from './statements.js';
+
+export const schedule: ScheduleStatements = { set, cancel, earliest, lag, lock, copy, advance };
+
+/** The time comes first: assignments see what those before them have changed. The derived table is what both MySQL and MariaDB call the new row. */
+async function set(tx: SqlExecutor, name: string, { key, id, dueAtMs, rule, columns }: ScheduleRow): Promise<void> {
+  const table = quoted(name, '`');
+  const { topic, messageGroup, fields, body } = columns;
+  const { cron = null, timeZone = null } = rule ?? {};
+  const changed = ['id', 'cron', 'time_zone', 'topic', 'message_group', 'fields', 'body'];
+  const isSameRule = `${table}.\`cron\` = ? AND ${table}.\`time_zone\` = ?`;
+  const text =
+    `INSERT INTO ${table} (\`key\`, \`due_at\`, ${changed.map((column) => `\`${column}\``).join(', ')}) ` +
+    `SELECT * FROM (SELECT UNHEX(?) AS \`key\`, ${dueAtMs} AS \`due_at\`, ? AS \`id\`, ? AS \`cron\`, ? AS \`time_zone\`, ? AS \`topic\`, ` +
+    'UNHEX(?) AS `message_group`, UNHEX(?) AS `fields`, FROM_BASE64(?) AS `body`) AS `new` ON DUPLICATE KEY UPDATE ' +
+    `\`due_at\` = IF(${isSameRule}, ${table}.\`due_at\`, ${dueAtMs}), ` +
+    changed.map((column) => `\`${column}\` = \`new\`.\`${column}\``).join(', ');
+  const parameters = [hexOf(key), id, cron, timeZone, topic, hexOf(messageGroup), hexOf(fields), body];
+  parameters.push(cron, timeZone);
+  await tx.query(text, parameters);
+}
+
+async function cancel(tx: SqlExecutor, table: string, key: string): Promise<boolean> {
+  await tx.query(`DELETE FROM ${quoted(table, '`')} WHERE \`key\` = UNHEX(?)`, [hexOf(key)]);
+  return (await affectedRows(tx)) > 0;
+}
+
+const READ =
+  'SELECT HEX(`key`) AS `key`, `id`, `topic`, HEX(`message_group`) AS `messageGroup`, `cron`, ' +
+  '`time_zone` AS `timeZone`, `due_at` AS `dueAtMs`';
+
+interface StoredRow extends Omit<ScheduledRow, 'rule'> {
+  readonly cron: string | null;
+  readonly timeZone: string | null;
+}
+
+async function earliest(tx: SqlExecutor, table: string, limit: number): Promise<readonly ScheduledRow[]> {
+  const text = `${READ} FROM ${quoted(table, '`')} ORDER BY \`due_at\` LIMIT ${limit}`;
+  return ((await tx.query(text, [])).rows as readonly StoredRow[]).map(rowOf);
+}
+
+async function lock(
+  tx: SqlExecutor,
+  table: string,
+  keys: readonly string[],
+  nowMs: number,
+): Promise<readonly LockedRow[]> {
+  const text =
+    `${READ}, HEX(\`fields\`) AS \`fields\` FROM ${quoted(table, '`')} FORCE INDEX (PRIMARY) ` +
+    `WHERE \`key\` IN (${marks(keys, 'UNHEX(?)')}) AND \`due_at\` <= ${nowMs} ORDER BY \`due_at\` FOR UPDATE SKIP LOCKED`;
+  const { rows } = await tx.query(text, keys.map(hexOf));
+  return (rows as readonly (StoredRow & LockedRow)[]).map((row) => ({ ...rowOf(row), fields: ofHex(row.fields) }));
+}
+
+function rowOf(row: StoredRow): ScheduledRow {
+  const { cron, timeZone } = row;
+  const key = ofHex(row.key);
+  const rule = cron === null ? undefined : { key, cron: textOf(cron), timeZone: String(textOf(timeZone)) };
+  const messageGroup = ofHex(row.messageGroup);
+  return { key, id: textOf(row.id), topic: textOf(row.topic), messageGroup, dueAtMs: Number(row.dueAtMs), rule };
+}
+
+async function lag(tx: SqlExecutor, table: string): Promise<ScheduleLagRow> {
+  const text = `SELECT COUNT(*) AS \`scheduled\`, MIN(\`due_at\`) AS \`earliestMs\` FROM ${quoted(table, '`')}`;
+  const [row] = (await tx.query(text, [])).rows as readonly Readonly<Record<keyof ScheduleLagRow, unknown>>[];
+  // Drivers return such numbers as numbers, bigints or strings.
+  return {
+    scheduled: Number(row?.scheduled ?? 0),
+    earliestMs: row?.earliestMs == null ? null : Number(row.earliestMs),
+  };
+}
+
+async function copy(tx: SqlExecutor, table: string, outbox: string, { key, id, fields }: HandedRow): Promise<void> {
+  const text =
+    `INSERT INTO ${quoted(outbox, '`')} (\`id\`, \`topic\`, \`message_group\`, \`fields\`, \`body\`, \`created_at\`) ` +
+    'SELECT ?, `topic`, `message_group`, UNHEX(?), `body`, UTC_TIMESTAMP(3) ' +
+    `FROM ${quoted(table, '`')} WHERE \`key\` = UNHEX(?)`;
+  await tx.query(text, [id, hexOf(fields), hexOf(key)]);
+}
+
+async function advance(tx: SqlExecutor, name: string, { key, nextMs }: HandedRow): Promise<void> {
+  const change = nextMs === undefined ? 'DELETE FROM' : 'UPDATE';
+  const set = nextMs === undefined ? '' : ` SET \`due_at\` = ${nextMs}`;
+  await tx.query(`${change} ${quoted(name, '`')}${set} WHERE \`key\` = UNHEX(?)`, [hexOf(key)]);
+}

@@ -1,0 +1,167 @@
+// Schedules on real databases: entries that are replaced and canceled while several relays hand them over, and relays that end half-way.
+
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { HOUR_MS, MINUTE_MS, type OutgoingMessage, SECOND_MS } from 'nestjs-rocketmq/client';
+import { Outbox, OutboxRelay, retryTransaction, SCHEDULE_TICK_PROPERTY, Schedule } from 'nestjs-rocketmq/sql';
+import { ManualClock } from '../../libs/rocketmq/src/support/manual-clock.js';
+import { describeWithMySql } from '../support/mysql.js';
+import { describeWithPostgres } from '../support/postgres.js';
+import { column, type OpenDatabase, openDatabase } from './support/databases.js';
+import { levelsOf, MYSQL, POSTGRESQL, type Server } from './support/servers.js';
+
+describeWithPostgres('a schedule on PostgreSQL', () => atEachLevel(POSTGRESQL));
+describeWithMySql('a schedule on', (product) => atEachLevel(MYSQL[product]));
+
+function atEachLevel(server: Server): void {
+  describe.each(levelsOf(server))('under %s', (_, setting) => scheduleOn(server, setting));
+}
+
+function scheduleOn({ start }: Server, isolation: string): void {
+  let server: Awaited<ReturnType<Server['start']>>;
+  let database: OpenDatabase;
+  let clock: ManualClock;
+  let schedule: Schedule;
+  let sent: OutgoingMessage[];
+
+  beforeAll(async () => {
+    server = await start(isolation);
+    database = await openDatabase(server.place);
+  });
+  afterAll(async () => {
+    await database?.close();
+    await server?.stop();
+  });
+  beforeEach(async () => {
+    for (const table of ['rocketmq_outbox', 'rocketmq_schedule']) {
+      await database.port.transaction((tx) => tx.query(`DELETE FROM ${table}`, []));
+    }
+    clock = new ManualClock(Date.parse('2026-03-28T00:00:00Z'));
+    schedule = new Schedule({ clock });
+    sent = [];
+  });
+
+  const relay = (): OutboxRelay => {
+    const send = async (message: OutgoingMessage): Promise<void> => void sent.push(message);
+    return new OutboxRelay({ outbox: new Outbox(), schedule, database: database.port, clock, send, batchSize: 8 });
+  };
+  const set = (key: string, body: string, when: { delayMs?: number; cron?: string; timeZone?: string }) =>
+    retryTransaction(
+      () =>
+        database.port.transaction((tx) => schedule.set(tx, { key, message: { topic: 'reminders', body }, ...when })),
+      { maxAttempts: 100 },
+    );
+  const cancel = (key: string) =>
+    retryTransaction(() => database.port.transaction((tx) => schedule.cancel(tx, key)), { maxAttempts: 100 });
+  const bodies = (): string[] => sent.map(({ body }) => body.toString());
+  const drain = async (): Promise<void> => {
+    const one = relay();
+    while ((await one.runOnce()) > 0);
+  };
+
+  it('keeps messages and keys of any characters, replaces them, and reports what waits', async () => {
+    const key = 'ordre-ü-☕-\'"\\-😀';
+    const body = Buffer.from([0, 1, 0xff, 0x27, 0x5c]);
+    const properties = { note: 'déjà "vu" \\ 😀' };
+    const message = { topic: 'reminders', body, properties, keys: ['k'], messageGroup: 'größe' };
+    await set(key, 'first', { delayMs: HOUR_MS });
+    await database.port.transaction((tx) => schedule.set(tx, { key, message, delayMs: MINUTE_MS }));
+    const [pending, lag] = await database.port.transaction(async (tx) => [
+      await schedule.pending(tx),
+      await schedule.lag(tx),
+    ]);
+    const dueAt = new Date(clock.nowMs() + MINUTE_MS);
+    const once = { cron: undefined, timeZone: undefined };
+    expect(pending).toEqual([{ key, topic: 'reminders', messageGroup: 'größe', dueAt, ...once }]);
+    expect(lag).toEqual({ scheduled: 1, overdueMs: 0 });
+    clock.advanceTo(clock.nowMs() + MINUTE_MS);
+    await drain();
+    expect(sent).toHaveLength(1);
+    expect(sent[0]).toMatchObject({ ...message, keys: ['k', `${key}@${dueAt.toISOString()}`] });
+    expect(await cancel(key)).toBe(false);
+  });
+
+  it('keeps the tick of an unchanged rule, and follows a changed one', async () => {
+    const dueAt = async () => (await database.port.transaction((tx) => schedule.pending(tx)))[0]?.dueAt.toISOString();
+    await set('nightly', 'a', { cron: '0 3 * * *', timeZone: 'Europe/Berlin' });
+    clock.advanceTo(clock.nowMs() + 12 * HOUR_MS);
+    await set('nightly', 'b', { cron: '0 3 * * *', timeZone: 'Europe/Berlin' });
+    expect(await dueAt()).toBe('2026-03-28T02:00:00.000Z');
+    await set('nightly', 'c', { cron: '0 3 * * *' });
+    expect(await dueAt()).toBe('2026-03-29T03:00:00.000Z');
+    await set('nightly', 'd', { delayMs: SECOND_MS });
+    await set('nightly', 'e', { delayMs: MINUTE_MS });
+    clock.advanceTo(clock.nowMs() + MINUTE_MS);
+    await drain();
+    expect(bodies()).toEqual(['e']);
+  });
+
+  it('sends what was not canceled, and the newest of what was replaced, while several relays hand over', async () => {
+    const keys = Array.from({ length: 40 }, (_, n) => `key-${n}`);
+    for (const key of keys) await set(key, `${key} first`, { delayMs: SECOND_MS });
+    clock.advanceTo(clock.nowMs() + SECOND_MS);
+    const canceled: string[] = [];
+    let isWritten = false;
+    const relaying = [relay(), relay(), relay()].map(async (one) => {
+      while (!isWritten || (await one.runOnce()) > 0) await one.runOnce();
+    });
+    const changing = keys.map(async (key, n) => {
+      // In turns with the relays.
+      for (let turn = 0; turn < n; turn++) await new Promise(setImmediate);
+      if (n % 2 === 0) {
+        if (await cancel(key)) canceled.push(key);
+      } else await set(key, `${key} second`, { delayMs: 0 });
+    });
+    await Promise.all(changing).finally(() => {
+      isWritten = true;
+    });
+    await Promise.all(relaying);
+    await drain();
+    const expected = keys.flatMap((key, n) => {
+      if (n % 2 === 0) return canceled.includes(key) ? [] : [`${key} first`];
+      // Whether it was replaced in time is the race; that it is sent in the end is not.
+      return bodies().includes(`${key} first`) ? [`${key} first`, `${key} second`] : [`${key} second`];
+    });
+    expect(bodies().sort()).toEqual(expected.sort());
+    expect(await column(database.port, 'SELECT count(*) FROM rocketmq_schedule')).toEqual(['0']);
+  });
+
+  it('sends one message for each tick by several relays, whose transactions fail at any statement', async () => {
+    await set('minutely', 'tick', { cron: '* * * * *', timeZone: 'Europe/Berlin' });
+    clock.advanceTo(clock.nowMs() + 30 * SECOND_MS);
+    let statements = 0;
+    const failing = {
+      ...(database.port.dialect === undefined ? {} : { dialect: database.port.dialect }),
+      transaction: <T>(work: (tx: Parameters<Parameters<typeof database.port.transaction>[0]>[0]) => Promise<T>) =>
+        database.port.transaction((tx) =>
+          work({
+            ...tx,
+            query: (text, parameters) => {
+              if (++statements % 7 === 0) throw new Error('lost');
+              return tx.query(text, parameters);
+            },
+          }),
+        ),
+    };
+    const send = async (message: OutgoingMessage): Promise<void> => void sent.push(message);
+    const options = { outbox: new Outbox(), schedule, database: failing, clock, send };
+    const minutes = 20;
+    for (let minute = 0; minute < minutes; minute++) {
+      // Until the tick is handed over: those that follow while it waits would be left out.
+      clock.advanceTo(clock.nowMs() + MINUTE_MS);
+      const relays = [1, 2, 3].map(() => new OutboxRelay(options));
+      do await Promise.allSettled(relays.map((one) => one.runOnce()));
+      while ((await database.port.transaction((tx) => schedule.lag(tx))).overdueMs > 0);
+    }
+    clock.advanceTo(clock.nowMs() + 2 * MINUTE_MS);
+    await cancel('minutely');
+    await drain();
+    const ids = new Map(sent.map(({ messageId, properties }) => [messageId, properties?.[SCHEDULE_TICK_PROPERTY]]));
+    const ticks = [...ids.values()].sort();
+    expect(ticks).toEqual(
+      Array.from({ length: minutes }, (_, n) => {
+        const tickMs = Date.parse('2026-03-28T00:01:00Z') + n * MINUTE_MS;
+        return `minutely@${new Date(tickMs).toISOString()}`;
+      }),
+    );
+  });
+}
