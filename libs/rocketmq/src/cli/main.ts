@@ -12,6 +12,7 @@ import { addDoctorCommand } from './doctor-command.js';
 import { addGroupCommand } from './group-command.js';
 import { addLagCommand } from './lag-command.js';
 import { addMessageCommand } from './message-command.js';
+import { addNewCommand } from './new-command.js';
 import { jsonLine } from './output.js';
 import { addRewindCommand } from './rewind-command.js';
 import { addSqlCommand } from './sql-command.js';
@@ -33,6 +34,7 @@ const COMMANDS: readonly AddCommand[] = [
   addTransactionCommand,
   addMessageCommand,
   addSqlCommand,
+  addNewCommand,
 ];
 
 /** The program with all its commands. */
