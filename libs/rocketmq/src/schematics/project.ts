@@ -90,7 +90,7 @@ export function compilerOf(root: string): typeof typescript {
   }
   if (found?.createSourceFile !== undefined) return found as typeof typescript;
   throw new SchematicError(
-    'The project has no TypeScript with which its modules can be read. Nothing was changed. Run: npm install -D typescript@5',
+    'The project has no TypeScript with which its modules can be read. Nothing was changed. Run: npm install -D typescript@6',
   );
 }
 
