@@ -24,6 +24,7 @@ const FLOORS = [
   'opentelemetry',
   'terminus',
   'testing',
+  'schematics',
   'cli',
   'entries',
 ] as const;
@@ -46,6 +47,7 @@ const STRICTER: Partial<Record<Floor, readonly Floor[]>> = {
   opentelemetry: ['support', 'protocol', 'client', 'producer', 'consumer'],
   terminus: ['support', 'nest'],
   testing: ['support', 'protocol', 'client', 'producer', 'broker', 'nest'],
+  schematics: ['support', 'protocol'],
 };
 
 /** Packages that a floor may import in addition to Node's own; other floors import none. */
@@ -56,6 +58,8 @@ const PACKAGES: Partial<Record<Floor | 'entry', readonly RegExp[]>> = {
   nest: [/^@nestjs\/(common|core|microservices)$/, /^rxjs$/, /^@standard-schema\/spec$/, /^reflect-metadata$/],
   opentelemetry: [/^@opentelemetry\/api$/],
   terminus: [/^@nestjs\/(common|core|terminus)$/],
+  // Types only: the compiler is that of the project.
+  schematics: [/^typescript$/],
   cli: [/^commander$/],
 };
 
@@ -251,10 +255,10 @@ describe('the house', () => {
     ).toEqual([]);
   });
 
-  it('uses no console, files or process events, except in the command line and the store on disk', () => {
+  it('uses no console, files or process events, except in the command line, the schematics and the store on disk', () => {
     const forbidden = /\bconsole\.|\bprocess\.(stdout|stderr|exit|abort|kill|on|once|emitWarning)\b|['"]node:fs/;
     const mayTouch =
-      /^(cli\/|broker\/store\/(folder-lock|lmdb-file|private-files|store-folder)\.ts|support\/process-mark\.ts)/;
+      /^(cli\/|schematics\/(package-folder|templates)\.ts|broker\/store\/(folder-lock|lmdb-file|private-files|store-folder)\.ts|support\/process-mark\.ts)/;
     const files = sourceFiles(library).filter((file) => !mayTouch.test(relative(library, file)));
     expect(
       files

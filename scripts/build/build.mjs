@@ -26,7 +26,7 @@ const WORKSPACES = [
       [...tsc, 'libs/rocketmq/tsconfig.build.json'],
       [...tsc, 'libs/rocketmq/tsconfig.cjs.json'],
     ],
-    after: () => writeFileSync(join(root, 'libs/rocketmq/dist/cjs/package.json'), '{"type":"commonjs"}\n'),
+    after: () => finish('libs/rocketmq', 'schematics'),
   },
   {
     name: 'nestjs-rocketmq-console',
@@ -37,14 +37,7 @@ const WORKSPACES = [
       [...tsc, 'libs/console/tsconfig.cjs.json'],
       ['libs/console/build.mjs'],
     ],
-    after: () => {
-      const dist = join(root, 'libs/console/dist');
-      // Not TypeScript, so tsc does not copy it.
-      for (const format of ['esm', 'cjs'])
-        for (const name of ['here.cjs', 'here.d.cts'])
-          copyFileSync(join(root, 'libs/console/src/http', name), join(dist, format, 'http', name));
-      writeFileSync(join(dist, 'cjs/package.json'), '{"type":"commonjs"}\n');
-    },
+    after: () => finish('libs/console', 'http'),
   },
   {
     name: 'demo-kit',
@@ -59,6 +52,18 @@ const WORKSPACES = [
     commands: [[...nest, name]],
   })),
 ];
+
+/**
+ * What tsc leaves undone: `here` of a folder is not TypeScript, and the CommonJS build says what it is.
+ * @param {string} library @param {string} folder of its sources
+ */
+function finish(library, folder) {
+  const dist = join(root, library, 'dist');
+  for (const format of ['esm', 'cjs'])
+    for (const name of ['here.cjs', 'here.d.cts'])
+      copyFileSync(join(root, library, 'src', folder, name), join(dist, format, folder, name));
+  writeFileSync(join(dist, 'cjs/package.json'), '{"type":"commonjs"}\n');
+}
 
 /**
  * Builds what is out of date. Two at once take turns.

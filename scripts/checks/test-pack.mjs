@@ -9,7 +9,9 @@ import { consoleArchiveChecks, consoleChecks, installConsole } from '../../test/
 import { databaseGroups } from '../../test/pack/databases.mjs';
 import { PROJECTS } from '../../test/pack/matrix.mjs';
 import { installBare, peerChecks } from '../../test/pack/peers.mjs';
+import { installPlayground, playgroundChecks } from '../../test/pack/playground.mjs';
 import { install, stepsOf } from '../../test/pack/project.mjs';
+import { schematicGroups } from '../../test/pack/schematics.mjs';
 import { specSteps } from '../../test/pack/specs.mjs';
 import { build } from '../build/build.mjs';
 import { parseRunnerArguments } from '../support/arguments.mjs';
@@ -39,6 +41,8 @@ function groupsOf({ library, pages }, folder) {
     },
     { name: 'bare', prepare: async () => peerChecks(await installBare(library.archive, folder)) },
     { name: 'console', prepare: async () => consoleChecks(await installConsole(archives, folder)) },
+    { name: 'playground', prepare: async () => playgroundChecks(await installPlayground(archives, folder)) },
+    ...schematicGroups(archives, folder),
     ...databaseGroups(library.archive, folder, root),
     ...PROJECTS.map((project) => ({
       name: project.name,

@@ -1,7 +1,7 @@
 // The archive itself: what is in it, and whether its types and exports are what they say.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { publint as lint } from 'publint';
 import { run } from '../../scripts/support/run-command.mjs';
 
@@ -39,7 +39,9 @@ function checkFiles(unpacked, mostBytes) {
   const files = readdirSync(unpacked, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name));
-  const stray = files.filter((file) => /\.(?:spec|test)\.|(?<!\.d)\.ts$|\.built$/.test(file));
+  // What is written into projects is shipped as it is.
+  const built = files.filter((file) => !/^(?:schematics|templates)\//.test(relative(unpacked, file)));
+  const stray = built.filter((file) => /\.(?:spec|test)\.|(?<!\.d)\.ts$|\.built$/.test(file));
   const lost = files.flatMap((file) => (file.endsWith('.map') ? lostSources(file) : danglingMap(file)));
   const problems = [...stray.map((file) => `${file} does not belong there`), ...lost];
   if (problems.length > 0) throw new Error(problems.join('\n'));

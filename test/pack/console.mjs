@@ -1,16 +1,16 @@
 // The console: what its archive holds, and what works where nothing but the two archives is installed.
 
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { visitConsole } from '../../scripts/support/console-visit.mjs';
+import { Command } from './command.mjs';
 import { npmInstall } from './npm-install.mjs';
 import { script } from './peers.mjs';
 
 const MOST_GZIPPED_BYTES = 60 * 1024;
-const READY_MS = 30_000;
+/** The installed library, by npx. */
+const LIBRARY = ['npx', '--no-install', 'nestjs-rocketmq'];
 /** Names of XML, which nobody loads. */
 const NAMESPACES = ['http://www.w3.org/1998/Math/MathML', 'http://www.w3.org/1999/xhtml', 'http://www.w3.org/2000/svg'];
 const URL_OF_A_HOST = /(?:\b(?:https?|wss?):)?\/\/[\w-]+(?:\.[\w-]+)+[\w/.-]*/gi;
@@ -95,10 +95,10 @@ export function consoleChecks(home) {
 
 /** @param {string} home */
 async function openByCommand(home) {
-  const broker = new Command(home, ['broker', '--port', '0', '--admin-port', '0', '--topic', 'orders']);
+  const broker = new Command(home, [...LIBRARY, 'broker', '--port', '0', '--admin-port', '0', '--topic', 'orders']);
   try {
     const nameServer = await broker.printed(/^administration on (\S+)$/m);
-    const beside = new Command(home, ['console', '--name-server', nameServer]);
+    const beside = new Command(home, [...LIBRARY, 'console', '--name-server', nameServer]);
     try {
       const ask = await visitConsole(await beside.printed(/^console on (\S+)$/m));
       /** @type {{ topics: { topic: string }[] }} */
@@ -112,51 +112,6 @@ async function openByCommand(home) {
     }
   } finally {
     await broker.stop();
-  }
-}
-
-/** A command of the installed library, by npx, until it is stopped as by Ctrl-C. */
-class Command {
-  #output = '';
-  #child;
-  #closed;
-
-  /** @param {string} home @param {readonly string[]} args */
-  constructor(home, args) {
-    // A group of its own, so that the signal reaches all that npx starts, as from a terminal.
-    const options = { cwd: home, detached: true };
-    this.#child = spawn('npx', ['--no-install', 'nestjs-rocketmq', ...args], {
-      ...options,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    for (const stream of [this.#child.stdout, this.#child.stderr])
-      stream.setEncoding('utf8').on('data', (text) => {
-        this.#output += text;
-      });
-    this.#closed = once(this.#child, 'close');
-  }
-
-  /** The part of a line that it prints. @param {RegExp} pattern @returns {Promise<string>} */
-  async printed(pattern) {
-    const late = AbortSignal.timeout(READY_MS);
-    const ended = this.#closed.then(() => {
-      throw new Error(`it ended:\n${this.#output}`);
-    });
-    // It also ends after it has printed.
-    ended.catch(() => {});
-    for (;;) {
-      const found = pattern.exec(this.#output)?.[1];
-      if (found !== undefined) return found;
-      await Promise.race([once(this.#child.stdout, 'data', { signal: late }), ended]).catch((error) => {
-        throw late.aborted ? new Error(`it has not printed ${pattern}:\n${this.#output}`) : error;
-      });
-    }
-  }
-
-  async stop() {
-    if (this.#child.pid === undefined || this.#child.exitCode !== null) return;
-    process.kill(-this.#child.pid, 'SIGINT');
-    await this.#closed;
   }
 }
 

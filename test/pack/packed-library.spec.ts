@@ -57,7 +57,16 @@ describe('the packed library', () => {
   afterAll(() => rmSync(app, { recursive: true, force: true }));
 
   it('contains only the required files', () => {
-    expect(readdirSync(installed).sort()).toEqual(['LICENSE', 'README.md', 'bin', 'dist', 'package.json', 'proto']);
+    expect(readdirSync(installed).sort()).toEqual([
+      'LICENSE',
+      'README.md',
+      'bin',
+      'dist',
+      'package.json',
+      'proto',
+      'schematics',
+      'templates',
+    ]);
     const files = readdirSync(join(installed, 'dist'), { recursive: true, encoding: 'utf8' });
     expect(files.filter((file) => file.includes('.spec.'))).toEqual([]);
   });

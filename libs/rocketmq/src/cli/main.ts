@@ -13,6 +13,7 @@ import { addDoctorCommand } from './doctor-command.js';
 import { addGroupCommand } from './group-command.js';
 import { addLagCommand } from './lag-command.js';
 import { addMessageCommand } from './message-command.js';
+import { addNewCommand } from './new-command.js';
 import { jsonLine } from './output.js';
 import { addRewindCommand } from './rewind-command.js';
 import { addSqlCommand } from './sql-command.js';
@@ -35,6 +36,7 @@ const COMMANDS: readonly AddCommand[] = [
   addMessageCommand,
   addSqlCommand,
   addAsyncApiCommand,
+  addNewCommand,
 ];
 
 /** The program with all its commands. */

@@ -7,7 +7,7 @@ export function commandLine(...words: readonly string[]): string {
   return ['npx', 'nestjs-rocketmq', ...words.map(quoted)].join(' ');
 }
 
-/** For a POSIX shell. */
-function quoted(word: string): string {
+/** A word for a POSIX shell. */
+export function quoted(word: string): string {
   return PLAIN.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

@@ -1,0 +1,102 @@
+// `nest add nestjs-rocketmq`: the module, and a topic with a listener and a test to start from.
+
+import { posix } from 'node:path';
+import { changeModule, configuringFile, relativeImport, rootModuleFile } from './app-module.js';
+import { packageVersion } from './package-folder.js';
+import {
+  Formatter,
+  isEsm,
+  type PackageJson,
+  type ProjectTree,
+  packageJsonOf,
+  type Rule,
+  type SchematicContext,
+  SchematicError,
+  textOf,
+  writePackageJson,
+} from './project.js';
+import { createFrom, templateText } from './templates.js';
+
+/** The options of `nest add nestjs-rocketmq`. */
+export interface AddOptions {
+  readonly sourceRoot?: string;
+  /** The file of the module that imports `RocketMQModule`. Default: the module that `main.ts` starts. */
+  readonly module?: string;
+  readonly specFileSuffix?: string;
+  readonly skipInstall?: boolean;
+}
+
+const SAMPLE = { name: 'reminder', className: 'Reminder' };
+const COMPOSE_FILE = 'compose.rocketmq.yaml';
+/** As in the guide to getting started. */
+const MODULE = `RocketMQModule.forRoot({
+  endpoints: process.env.ROCKETMQ_ENDPOINTS ?? 'embedded:',
+})`;
+
+/** Adds what is missing, and nothing twice. */
+export function add({ sourceRoot = 'src', module, specFileSuffix = 'spec', skipInstall }: AddOptions): Rule {
+  return async (tree, context) => {
+    const root = process.cwd();
+    const formatter = new Formatter(root);
+    const hasNewPackages = addPackages(tree);
+    const configured = configuringFile(tree, sourceRoot);
+    const moduleFile = configured ?? rootModuleFile(tree, root, sourceRoot, module);
+    // A sample that was deleted is not wanted any more; one that was pasted by hand still needs its files.
+    if (configured === undefined || textOf(tree, moduleFile).includes('ReminderListener')) {
+      const folder = posix.join(sourceRoot, SAMPLE.name);
+      const from = relativeImport(moduleFile, posix.join(folder, 'reminder.listener.ts')) + (isEsm(tree) ? '.js' : '');
+      await changeModule(tree, { root, formatter }, moduleFile, [
+        { list: 'imports', element: MODULE, symbol: 'RocketMQModule', from: 'nestjs-rocketmq' },
+        { list: 'providers', element: 'ReminderListener', symbol: 'ReminderListener', from },
+      ]);
+      const files = {
+        'reminder.topic.ts': 'reminder.topic.ts',
+        'reminder.listener.ts': 'reminder.listener.ts',
+        'moved-time.spec.ts': `reminder.listener.${specFileSuffix}.ts`,
+      };
+      for (const [template, file] of Object.entries(files))
+        await createFrom(tree, formatter, { template, path: posix.join(folder, file), names: SAMPLE });
+    }
+    if (!tree.exists(COMPOSE_FILE))
+      tree.create(COMPOSE_FILE, await formatter.formatted(COMPOSE_FILE, templateText(COMPOSE_FILE)));
+    if (hasNewPackages && skipInstall !== true) install(context);
+    context.logger.info(
+      configured === undefined ? NEXT : `${configured} configures RocketMQModule already: it is unchanged.`,
+    );
+  };
+}
+
+const NEXT = `
+Send a message from a provider or a controller:
+  constructor(private readonly producer: RocketMQProducer) {}
+  await this.producer.send(Reminder, { id: '1' }, { delayMs: 10_000 });
+Its test moves the time: npm test. A real server: see ${COMPOSE_FILE}.
+Another one: nest g -c nestjs-rocketmq listener order-placed`;
+
+/** Adds this package and the peer that applications of Nest do not have. @returns whether something is new */
+function addPackages(tree: ProjectTree): boolean {
+  const json = packageJsonOf(tree);
+  const dependencies = { ...json.dependencies };
+  const core = dependencies['@nestjs/core'] ?? json.devDependencies?.['@nestjs/core'];
+  if (core === undefined)
+    throw new SchematicError('package.json has no @nestjs/core: this is no application of Nest. Nothing was changed.');
+  dependencies['@nestjs/microservices'] ??= rangeOf(tree, core);
+  if (json.devDependencies?.['nestjs-rocketmq'] === undefined)
+    dependencies['nestjs-rocketmq'] ??= `^${packageVersion()}`;
+  if (Object.keys(dependencies).length === Object.keys(json.dependencies ?? {}).length) return false;
+  const sorted = Object.fromEntries(Object.entries(dependencies).sort(([a], [b]) => (a < b ? -1 : 1)));
+  writePackageJson(tree, { ...json, dependencies: sorted } satisfies PackageJson);
+  return true;
+}
+
+/** Nest's packages go together: the range of one, or where that is a catalog, a folder or a tag, what is installed. */
+function rangeOf(tree: ProjectTree, core: string): string {
+  if (/^[\^~]?\d/.test(core)) return core;
+  const { version } = JSON.parse(textOf(tree, 'node_modules/@nestjs/core/package.json')) as { version: string };
+  return `^${version}`;
+}
+
+/** The task of `@angular-devkit/schematics`, which runs the package manager of the project when the files are written. */
+function install(context: SchematicContext): void {
+  context.addTask({ toConfiguration: () => ({ name: 'node-package', options: { command: 'install', quiet: true } }) });
+}

@@ -1,0 +1,2 @@
+/** The folder of this file. */
+export declare const here: string;

@@ -1,0 +1,246 @@
+// The schematics on files in memory. test/pack runs them by the Nest CLI.
+
+import { describe, expect, it } from '@jest/globals';
+import { MemoryTree, RecordingContext } from '../../../../test/support/memory-tree.js';
+import { type AddOptions, add } from './add.js';
+import { type ListenerOptions, listener } from './listener.js';
+import { type TopicOptions, topic } from './topic.js';
+import '../../schematics/files/listener-alone.spec.js';
+import '../../schematics/files/moved-time.spec.js';
+
+const APP_MODULE = `import { Module } from '@nestjs/common';
+import { AppService } from './app.service';
+
+@Module({
+  imports: [],
+  providers: [AppService],
+})
+export class AppModule {}
+`;
+const MAIN = `import { NestFactory } from '@nestjs/core';
+import { AppModule } from './app.module';
+
+async function bootstrap() {
+  const app = await NestFactory.create(AppModule);
+  await app.listen(3000);
+}
+void bootstrap();
+`;
+
+function scaffold(more: Record<string, string> = {}, json: object = {}): MemoryTree {
+  const dependencies = { '@nestjs/common': '^11.0.1', '@nestjs/core': '^11.0.1', rxjs: '^7.8.1' };
+  return new MemoryTree({
+    'package.json': `${JSON.stringify({ name: 'shop', dependencies, ...json }, undefined, 4)}\n`,
+    'src/app.module.ts': APP_MODULE,
+    'src/main.ts': MAIN,
+    ...more,
+  });
+}
+
+async function added(tree: MemoryTree, options: AddOptions = {}): Promise<RecordingContext> {
+  const context = new RecordingContext();
+  await add(options)(tree, context);
+  return context;
+}
+
+async function withListener(tree: MemoryTree, options: ListenerOptions): Promise<RecordingContext> {
+  const context = new RecordingContext();
+  await listener(options)(tree, context);
+  return context;
+}
+
+const withTopic = (tree: MemoryTree, options: TopicOptions) => topic(options)(tree, new RecordingContext());
+const dependenciesOf = (tree: MemoryTree) => JSON.parse(tree.read('package.json') ?? '').dependencies;
+
+describe('nest add', () => {
+  it('adds the module, a topic, a listener, a test, a server and packages', async () => {
+    const tree = scaffold();
+    const context = await added(tree);
+    expect(tree.read('src/app.module.ts')).toBe(`import { Module } from '@nestjs/common';
+import { RocketMQModule } from 'nestjs-rocketmq';
+import { AppService } from './app.service';
+import { ReminderListener } from './reminder/reminder.listener';
+
+@Module({
+  imports: [
+    RocketMQModule.forRoot({
+      endpoints: process.env.ROCKETMQ_ENDPOINTS ?? 'embedded:',
+    }),
+  ],
+  providers: [AppService, ReminderListener],
+})
+export class AppModule {}
+`);
+    expect(Object.keys(tree.all()).sort()).toEqual([
+      'compose.rocketmq.yaml',
+      'package.json',
+      'src/app.module.ts',
+      'src/main.ts',
+      'src/reminder/reminder.listener.spec.ts',
+      'src/reminder/reminder.listener.ts',
+      'src/reminder/reminder.topic.ts',
+    ]);
+    expect(dependenciesOf(tree)).toMatchObject({
+      '@nestjs/microservices': '^11.0.1',
+      'nestjs-rocketmq': expect.stringMatching(/^\^\d/),
+    });
+    expect(tree.read('package.json')).toContain('\n    "dependencies"');
+    expect(context.tasks).toEqual(['node-package']);
+  });
+
+  it('imports files with .js in ES modules only, and uses the globals of the test runner', async () => {
+    const spec = 'src/reminder/reminder.listener.spec.ts';
+    const [commonJs, esm] = [scaffold(), scaffold({}, { type: 'module' })];
+    await Promise.all([added(commonJs), added(esm)]);
+    expect(commonJs.read(spec)).toContain("from './reminder.listener';");
+    expect(esm.read(spec)).toContain("from './reminder.listener.js';");
+    expect(esm.read('src/app.module.ts')).toContain("from './reminder/reminder.listener.js';");
+    expect(esm.read(spec)).not.toContain('@jest/globals');
+  });
+
+  it('changes nothing the second time, nor when the sample was deleted', async () => {
+    const tree = scaffold();
+    await added(tree);
+    const first = tree.all();
+    const context = await added(tree);
+    expect(tree.all()).toEqual(first);
+    expect(context.tasks).toEqual([]);
+    const { 'src/reminder/reminder.listener.ts': _, ...others } = first;
+    const module = (first['src/app.module.ts'] ?? '').replace(/.*ReminderListener } from.*\n|, ReminderListener/g, '');
+    const without = new MemoryTree({ ...others, 'src/app.module.ts': module });
+    const before = without.all();
+    await added(without);
+    expect(without.all()).toEqual(before);
+  });
+
+  it('leaves files of the user alone', async () => {
+    const own = { 'compose.rocketmq.yaml': 'mine', 'src/reminder/reminder.topic.ts': 'mine' };
+    const tree = scaffold(own);
+    await added(tree);
+    expect(tree.all()).toMatchObject(own);
+  });
+
+  it('installs nothing with --skip-install', async () => {
+    expect((await added(scaffold(), { skipInstall: true })).tasks).toEqual([]);
+  });
+
+  it('finds the module that main.ts starts, or takes the one that is named', async () => {
+    const more = {
+      'src/main.ts': MAIN.replaceAll('AppModule', 'ShopModule').replace('./app.module', './shop/shop.module.js'),
+      'src/shop/shop.module.ts': APP_MODULE.replace('AppModule', 'ShopModule'),
+    };
+    const tree = scaffold(more);
+    await added(tree);
+    expect(tree.read('src/app.module.ts')).toBe(APP_MODULE);
+    expect(tree.read('src/shop/shop.module.ts')).toContain("from '../reminder/reminder.listener';");
+    const named = scaffold(more);
+    await added(named, { module: './src/app.module.ts' });
+    expect(named.read('src/app.module.ts')).toContain('RocketMQModule');
+  });
+
+  it('works in an application of a monorepo', async () => {
+    const files = { 'apps/shop/src/main.ts': MAIN, 'apps/shop/src/app.module.ts': APP_MODULE };
+    const tree = scaffold(files);
+    await added(tree, { sourceRoot: 'apps/shop/src' });
+    expect(tree.read('apps/shop/src/app.module.ts')).toContain('RocketMQModule');
+    expect(tree.exists('apps/shop/src/reminder/reminder.topic.ts')).toBe(true);
+    expect(tree.read('src/app.module.ts')).toBe(APP_MODULE);
+  });
+
+  it('shows what to paste where it does not understand the module, and writes the rest once that is done', async () => {
+    const odd = APP_MODULE.replace('imports: []', 'imports: modules');
+    const tree = scaffold({ 'src/app.module.ts': odd });
+    await expect(added(tree)).rejects.toThrow(
+      /Cannot change src\/app\.module\.ts: "imports" is not a list.*Nothing was changed[\s\S]*import \{ RocketMQModule \} from 'nestjs-rocketmq';[\s\S]*imports: \[RocketMQModule\.forRoot\(\{/,
+    );
+    expect(tree.exists('src/reminder/reminder.topic.ts')).toBe(false);
+    expect(tree.read('src/app.module.ts')).toBe(odd);
+    const pasted = odd
+      .replace('modules', "[RocketMQModule.forRoot({ endpoints: 'embedded:' })].concat(modules)")
+      .replace('AppService]', 'AppService, ReminderListener]');
+    const again = scaffold({ 'src/app.module.ts': pasted });
+    await added(again);
+    expect(again.read('src/app.module.ts')).toBe(pasted);
+    expect(again.exists('src/reminder/reminder.listener.ts')).toBe(true);
+  });
+
+  it('refuses what is no application of Nest, and a module that is not there', async () => {
+    await expect(added(scaffold({}, { dependencies: {} }))).rejects.toThrow('no @nestjs/core');
+    await expect(added(scaffold({ 'package.json': '{' }))).rejects.toThrow('not valid JSON');
+    await expect(added(scaffold(), { module: 'src/none.ts' })).rejects.toThrow('There is no module src/none.ts');
+  });
+
+  it('takes the installed version where package.json has none', async () => {
+    const dependencies = { '@nestjs/core': 'catalog:nest' };
+    const tree = scaffold({ 'node_modules/@nestjs/core/package.json': '{"version":"12.5.1"}' }, { dependencies });
+    await added(tree);
+    expect(dependenciesOf(tree)).toMatchObject({ '@nestjs/microservices': '^12.5.1' });
+  });
+});
+
+describe('nest g topic', () => {
+  it('creates a topic in kebab case', async () => {
+    const tree = scaffold();
+    await withTopic(tree, { name: 'orders/orderPlaced', type: 'fifo' });
+    const text = tree.read('src/orders/order-placed/order-placed.topic.ts');
+    expect(text).toContain("export const OrderPlaced = defineTopic<{ id: string }>('order-placed', {\n  type: 'fifo',");
+  });
+
+  it('takes a path, and creates no folder with --flat', async () => {
+    const tree = scaffold();
+    await withTopic(tree, { name: 'mail', path: 'post', flat: true });
+    expect(tree.exists('src/post/mail.topic.ts')).toBe(true);
+  });
+
+  it.each(['1st', 'a b!', '../../mail', ''])('refuses the name %j', async (name) => {
+    await expect(withTopic(scaffold(), { name })).rejects.toThrow('Nothing was changed');
+  });
+
+  it('refuses to overwrite, and JavaScript', async () => {
+    const tree = scaffold({ 'src/mail/mail.topic.ts': 'mine' });
+    await expect(withTopic(tree, { name: 'mail' })).rejects.toThrow('src/mail/mail.topic.ts exists already');
+    await expect(withTopic(tree, { name: 'post', language: 'js' })).rejects.toThrow('write TypeScript');
+  });
+});
+
+describe('nest g listener', () => {
+  it('creates a listener, its topic and its test, and adds it to the nearest module', async () => {
+    const tree = scaffold({ 'src/orders/orders.module.ts': APP_MODULE.replace('AppModule', 'OrdersModule') });
+    await withListener(tree, { name: 'orders/order-placed' });
+    const folder = 'src/orders/order-placed';
+    expect(tree.read(`${folder}/order-placed.listener.ts`)).toMatch(
+      /class OrderPlacedListener[\s\S]*@RocketMQListener\(OrderPlaced, \{ consumerGroup: 'order-placed' \}\)/,
+    );
+    expect(tree.read(`${folder}/order-placed.topic.ts`)).toContain("type: 'normal'");
+    expect(tree.exists(`${folder}/order-placed.listener.spec.ts`)).toBe(true);
+    expect(tree.read('src/orders/orders.module.ts')).toContain(
+      "import { OrderPlacedListener } from './order-placed/order-placed.listener';",
+    );
+    expect(tree.read('src/app.module.ts')).toBe(APP_MODULE);
+  });
+
+  it('listens to the topic of that name which the project has', async () => {
+    const tree = scaffold({ 'src/topics/reminder.topic.ts': 'mine' });
+    await withListener(tree, { name: 'mail/reminder', flat: true, spec: false });
+    expect(tree.read('src/mail/reminder.listener.ts')).toContain("from '../topics/reminder.topic';");
+    expect(tree.exists('src/mail/reminder.topic.ts')).toBe(false);
+    expect(tree.exists('src/mail/reminder.listener.spec.ts')).toBe(false);
+    const twice = scaffold({ 'src/a/mail.topic.ts': 'mine', 'src/b/mail.topic.ts': 'mine' });
+    await expect(withListener(twice, { name: 'mail' })).rejects.toThrow('declared several times');
+  });
+
+  it('refuses to overwrite, and shows what to paste into a module that it does not understand', async () => {
+    const tree = scaffold({ 'src/mail/mail.listener.ts': 'mine' });
+    await expect(withListener(tree, { name: 'mail' })).rejects.toThrow('src/mail/mail.listener.ts exists already');
+    const odd = scaffold({ 'src/app.module.ts': APP_MODULE.replace('[AppService]', 'all') });
+    await expect(withListener(odd, { name: 'mail' })).rejects.toThrow(/then repeat[\s\S]*providers: \[MailListener\]/);
+  });
+
+  it('leaves modules alone with --skip-import, and says so where there is none', async () => {
+    const tree = scaffold();
+    await withListener(tree, { name: 'mail', skipImport: true });
+    expect(tree.read('src/app.module.ts')).toBe(APP_MODULE);
+    const context = await withListener(new MemoryTree({ 'package.json': '{}' }), { name: 'mail' });
+    expect(context.lines).toEqual(['src/mail is in no module: add MailListener to the providers of one.']);
+  });
+});

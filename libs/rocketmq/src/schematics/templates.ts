@@ -1,0 +1,46 @@
+// The files that schematics create: the sample in schematics/files, which is tested as it stands, under another name.
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { packageFolder } from './package-folder.js';
+import { type Formatter, isEsm, type ProjectTree } from './project.js';
+
+/** The names that replace those of the sample. */
+export interface TemplateNames {
+  /** The topic, in kebab case. */
+  readonly name: string;
+  readonly className: string;
+  /** The file that declares the topic, as the created file imports it, without its ending. Default: it is beside that file. */
+  readonly topicImport?: string;
+}
+
+/** A file of `schematics/files` as it stands. */
+export function templateText(template: string): string {
+  return readFileSync(join(packageFolder(), 'schematics', 'files', template), 'utf8');
+}
+
+/** Creates a file from a template, formatted as the project's. @returns false when there is one already, which is left alone */
+export async function createFrom(
+  tree: ProjectTree,
+  formatter: Formatter,
+  { template, path, names }: { readonly template: string; readonly path: string; readonly names: TemplateNames },
+  change: (text: string) => string = (text) => text,
+): Promise<boolean> {
+  if (tree.exists(path)) return false;
+  const text = change(renamed(templateText(template), names, isEsm(tree)));
+  tree.create(path, await formatter.formatted(path, text));
+  return true;
+}
+
+/** The sample's names are replaced, and what its project has and others do not. */
+export function renamed(text: string, { name, className, topicImport }: TemplateNames, esm: boolean): string {
+  return (
+    text
+      // Projects of Nest have the functions of their runner as globals.
+      .replace("import { expect, it } from '@jest/globals';\n", '')
+      .replaceAll('reminder', name)
+      .replaceAll('Reminder', className)
+      .replace(`'./${name}.topic.js'`, `'${topicImport ?? `./${name}.topic`}.js'`)
+      .replace(/(from '\.[^']*)\.js'/g, esm ? "$1.js'" : "$1'")
+  );
+}

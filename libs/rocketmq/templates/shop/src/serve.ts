@@ -1,0 +1,18 @@
+import { ConsoleLogger, type Type } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+
+/** Runs a service on this machine until it is stopped. */
+export async function serve(
+  module: Type,
+  name: string,
+  port: number,
+): Promise<void> {
+  const logger = new ConsoleLogger({ prefix: name });
+  const app = await NestFactory.create(module, { logger });
+  // On Ctrl-C, running handlers finish before the process exits.
+  app.enableShutdownHooks();
+  // If "npm start" was killed, there is no broker any more.
+  process.once('disconnect', () => void app.close());
+  await app.listen(process.env.PORT ?? port, '127.0.0.1');
+  process.send?.('ready');
+}

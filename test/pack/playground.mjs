@@ -1,0 +1,65 @@
+// The project that `nestjs-rocketmq new` writes: its test, and one order through both services into the console.
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { run } from '../../scripts/support/run-command.mjs';
+import { Command } from './command.mjs';
+
+const SEEN_MS = 10_000;
+
+/**
+ * The project with the archives in the place of what is published.
+ * @param {{ library: string, console: string }} archives @param {string} folder @returns {Promise<string>}
+ */
+export async function installPlayground(archives, folder) {
+  const home = join(folder, 'playground-shop');
+  const program = ['--yes', '--package', archives.library, 'nestjs-rocketmq'];
+  await run('npx', [...program, 'new', home, '--no-install'], { cwd: folder });
+  const file = join(home, 'package.json');
+  const json = JSON.parse(readFileSync(file, 'utf8'));
+  json.dependencies['nestjs-rocketmq'] = `file:${archives.library}`;
+  json.dependencies['nestjs-rocketmq-console'] = `file:${archives.console}`;
+  writeFileSync(file, JSON.stringify(json));
+  await run('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: home });
+  return home;
+}
+
+/** @param {string} home @returns {{ name: string, run: () => Promise<void> }[]} */
+export function playgroundChecks(home) {
+  return [
+    { name: 'playground: npm test moves the time', run: async () => void (await run('npm', ['test'], { cwd: home })) },
+    { name: 'playground: npm start shows an order in the console', run: () => order(home) },
+  ];
+}
+
+/** @param {string} home */
+async function order(home) {
+  const shop = new Command(home, ['npm', 'start']);
+  try {
+    const orders = await shop.printed(/^Orders +(\S+)$/m);
+    const stock = await shop.printed(/^Stock +(\S+)$/m);
+    const console = await shop.printed(/^Console +(\S+)$/m);
+    const { id } = await json(`${orders}/tea`, { method: 'POST' });
+    await until(async () => (await json(orders))[0].status === 'reserved', 'the order is not reserved');
+    const { messages } = await json(`${console}/api/delayed`);
+    if (messages.length !== 1 || messages[0].keys[0] !== id) throw new Error(JSON.stringify(messages));
+    const left = await json(stock);
+    if (left.tea !== 9) throw new Error(JSON.stringify(left));
+  } finally {
+    await shop.stop();
+  }
+}
+
+/** @param {string} url @param {RequestInit} [request] */
+async function json(url, request = {}) {
+  const response = await fetch(url, { ...request, signal: AbortSignal.timeout(SEEN_MS) });
+  const text = await response.text();
+  if (!response.ok) throw new Error(`${url}: ${response.status} ${text}`);
+  return JSON.parse(text);
+}
+
+/** @param {() => Promise<boolean>} holds @param {string} problem */
+async function until(holds, problem) {
+  for (const end = Date.now() + SEEN_MS; !(await holds()); await new Promise((resolve) => setTimeout(resolve, 50)))
+    if (Date.now() > end) throw new Error(problem);
+}
