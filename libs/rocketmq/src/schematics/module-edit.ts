@@ -16,7 +16,7 @@ export interface ModuleAddition {
 }
 
 /** The changed text, or why the file is not understood. `unchanged`: the element is there already. */
-export type ModuleEdit =
+type ModuleEdit =
   | { readonly kind: 'changed'; readonly text: string }
   | { readonly kind: 'unchanged' }
   | { readonly kind: 'not-understood'; readonly problem: string };

@@ -39,7 +39,7 @@ export function placeOf({ name: given, path = '', sourceRoot = 'src', flat = fal
 }
 
 /** `OrderPlaced` of `order-placed`. */
-export function pascalCase(name: string): string {
+function pascalCase(name: string): string {
   return name
     .split('-')
     .map((part) => part.charAt(0).toUpperCase() + part.slice(1))

@@ -1,6 +1,8 @@
 // The schematics on files in memory. test/pack runs them by the Nest CLI.
 
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
+import { parse } from 'yaml';
 import { MemoryTree, RecordingContext } from '../../../../test/support/memory-tree.js';
 import { type AddOptions, add } from './add.js';
 import { type ListenerOptions, listener } from './listener.js';
@@ -175,6 +177,22 @@ export class AppModule {}
     const tree = scaffold({ 'node_modules/@nestjs/core/package.json': '{"version":"12.5.1"}' }, { dependencies });
     await added(tree);
     expect(dependenciesOf(tree)).toMatchObject({ '@nestjs/microservices': '^12.5.1' });
+  });
+});
+
+describe('the server for Docker Compose', () => {
+  const { services, configs } = parse(readFileSync('libs/rocketmq/schematics/files/compose.rocketmq.yaml', 'utf8'));
+
+  it('has the version that the demos are tested with', () => {
+    const demos = parse(readFileSync('compose.yaml', 'utf8'), { merge: true }).services;
+    for (const { image } of Object.values<{ image: string }>(services)) expect(image).toBe(demos.broker.image);
+  });
+
+  it('gives clients addresses that are published, on this machine only', () => {
+    const published = [...services['name-server'].ports, ...services.broker.ports];
+    expect(published).toEqual(['127.0.0.1:9876:9876', '127.0.0.1:8081:8081', '127.0.0.1:10911:10911']);
+    expect(configs.broker.content).toMatch(/^brokerIP1=127\.0\.0\.1\nlistenPort=10911$/m);
+    expect(JSON.parse(configs.proxy.content)).toMatchObject({ grpcServerPort: 8081 });
   });
 });
 

@@ -6,7 +6,7 @@ import { packageFolder } from './package-folder.js';
 import { type Formatter, isEsm, type ProjectTree } from './project.js';
 
 /** The names that replace those of the sample. */
-export interface TemplateNames {
+interface TemplateNames {
   /** The topic, in kebab case. */
   readonly name: string;
   readonly className: string;
@@ -33,7 +33,7 @@ export async function createFrom(
 }
 
 /** The sample's names are replaced, and what its project has and others do not. */
-export function renamed(text: string, { name, className, topicImport }: TemplateNames, esm: boolean): string {
+function renamed(text: string, { name, className, topicImport }: TemplateNames, esm: boolean): string {
   return (
     text
       // Projects of Nest have the functions of their runner as globals.
