@@ -56,6 +56,8 @@ const PACKAGES: Partial<Record<Floor | 'entry', readonly RegExp[]>> = {
   nest: [/^@nestjs\/(common|core|microservices)$/, /^rxjs$/, /^@standard-schema\/spec$/, /^reflect-metadata$/],
   opentelemetry: [/^@opentelemetry\/api$/],
   terminus: [/^@nestjs\/(common|core|terminus)$/],
+  // Of users' test runners: each in the entry for it.
+  testing: [/^vitest$/, /^@jest\/(globals|expect)$/],
   cli: [/^commander$/],
 };
 
@@ -210,7 +212,9 @@ describe('the house', () => {
         /export (?:type )?\{([^}]*)\} from '(.+)'/g,
       )) {
         for (const name of names.split(',').map((one) => one.trim().replace(/^type /, ''))) {
-          if (name !== '') meanings.set(name, (meanings.get(name) ?? new Set()).add(String(from)));
+          // The entries for test runners export the same, each bound to its runner.
+          const meaning = String(from).replace(/\/runners\/[\w-]+\.js$/, '/runners');
+          if (name !== '') meanings.set(name, (meanings.get(name) ?? new Set()).add(meaning));
         }
       }
     }
