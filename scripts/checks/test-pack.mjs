@@ -10,7 +10,9 @@ import { databaseGroups } from '../../test/pack/databases.mjs';
 import { PROJECTS } from '../../test/pack/matrix.mjs';
 import { installBare, peerChecks } from '../../test/pack/peers.mjs';
 import { install, stepsOf } from '../../test/pack/project.mjs';
+import { installScaffold, scaffoldChecks } from '../../test/pack/scaffold.mjs';
 import { specSteps } from '../../test/pack/specs.mjs';
+import { runnerGroups } from '../../test/pack/test-runners.mjs';
 import { build } from '../build/build.mjs';
 import { parseRunnerArguments } from '../support/arguments.mjs';
 import { Checks } from '../support/checks.mjs';
@@ -39,6 +41,8 @@ function groupsOf({ library, pages }, folder) {
     },
     { name: 'bare', prepare: async () => peerChecks(await installBare(library.archive, folder)) },
     { name: 'console', prepare: async () => consoleChecks(await installConsole(archives, folder)) },
+    { name: 'scaffold', prepare: async () => scaffoldChecks(await installScaffold(library.archive, folder, root)) },
+    ...runnerGroups(library.archive, folder),
     ...databaseGroups(library.archive, folder, root),
     ...PROJECTS.map((project) => ({
       name: project.name,
