@@ -37,7 +37,9 @@ describe('the state of a lease', () => {
 
   it('records whether the handle of a settlement is certain', () => {
     expect(stateAfter(held, 'settlementBegun')).toMatchObject({ isCertain: true });
-    expect(stateAfter(held, 'renewalBegun', 'renewalUnanswered', 'settlementBegun')).toMatchObject({ isCertain: false });
+    expect(stateAfter(held, 'renewalBegun', 'renewalUnanswered', 'settlementBegun')).toMatchObject({
+      isCertain: false,
+    });
   });
 
   it('lets the answer of an open renewal decide whether the lease outlives its old end', () => {
