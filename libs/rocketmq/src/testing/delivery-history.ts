@@ -6,7 +6,7 @@ import type { DeliveryWatcher } from '../broker/engine/engine.js';
 import type { StoredMessage, TopicPosition } from '../broker/engine/records.js';
 
 /** A message at a group. */
-export interface DeliveredMessage extends TopicPosition {
+interface DeliveredMessage extends TopicPosition {
   readonly group: string;
   readonly message: StoredMessage;
   /** Of the last delivery. The first is 1; in an ordered group the consumer retries without a new delivery. */

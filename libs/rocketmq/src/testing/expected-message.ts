@@ -92,7 +92,7 @@ export function claimOf(
 }
 
 /** What is compared, of a claim or a message: only the fields that are expected. */
-export type Compared = Readonly<Record<string, unknown>>;
+type Compared = Readonly<Record<string, unknown>>;
 
 /** The expected fields of a claim. */
 export function expectedFields({ expected, codec }: Claim): Compared {

@@ -89,7 +89,7 @@ describe('a shared broker', () => {
     expect(late.isPaused()).toBe(false);
   });
 
-  it('deletes dead letters, and messages of ordered queues and lite topics', async () => {
+  it('deletes messages of ordered queues, whose consumers receive the next ones', async () => {
     const { connection, producer } = await connect();
     broker.declareTopic({ name: 'notes', type: 'fifo' });
     broker.declareGroup({ name: 'ordered', fifo: true });
