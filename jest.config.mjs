@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 const { scripts } = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8'));
 const isNamed = process.argv.slice(2).some((argument) => !argument.startsWith('-'));
 const [, named] = scripts['test:long'].split(' -- ');
-const long = isNamed ? [] : named.split(' ').map((path) => `<rootDir>/${path}`);
+const long = isNamed ? [] : named.split(' ').map((/** @type {string} */ path) => `<rootDir>/${path}`);
 // `npm run test:rocketmq` starts a real server and says where it is; without one, what needs it is not looked at.
 const needsRealServer = process.env.ROCKETMQ_TEST_NAME_SERVER ? [] : ['<rootDir>/test/real/'];
 // These start servers of their own, and kill them.
@@ -38,7 +38,7 @@ export default {
   },
   moduleNameMapper: {
     '^nestjs-rocketmq$': '<rootDir>/libs/rocketmq/src/entries/nest.ts',
-    '^nestjs-rocketmq/(client|broker|admin|sql|testing|terminus|opentelemetry)$':
+    '^nestjs-rocketmq/(client|broker|admin|sql|testing|testing/jest|testing/jest-globals|terminus|opentelemetry)$':
       '<rootDir>/libs/rocketmq/src/entries/$1.ts',
     '^nestjs-rocketmq-console$': '<rootDir>/libs/console/src/entries/nest.ts',
     '^nestjs-rocketmq-console/standalone$': '<rootDir>/libs/console/src/entries/standalone.ts',

@@ -60,6 +60,8 @@ const PACKAGES: Partial<Record<Floor | 'entry', readonly RegExp[]>> = {
   terminus: [/^@nestjs\/(common|core|terminus)$/],
   // Types only: the compiler is that of the project.
   schematics: [/^typescript$/],
+  // Of users' test runners: each in the entry for it.
+  testing: [/^vitest$/, /^@jest\/(globals|expect)$/],
   cli: [/^commander$/],
 };
 
@@ -226,7 +228,9 @@ describe('the house', () => {
         /export (?:type )?\{([^}]*)\} from '(.+)'/g,
       )) {
         for (const name of names.split(',').map((one) => one.trim().replace(/^type /, ''))) {
-          if (name !== '') meanings.set(name, (meanings.get(name) ?? new Set()).add(String(from)));
+          // The entries for test runners export the same, each bound to its runner.
+          const meaning = String(from).replace(/\/runners\/[\w-]+\.js$/, '/runners');
+          if (name !== '') meanings.set(name, (meanings.get(name) ?? new Set()).add(meaning));
         }
       }
     }

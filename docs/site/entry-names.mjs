@@ -3,7 +3,7 @@
 import { Converter, ReflectionKind } from 'typedoc';
 
 /** A file of the entries of a package, as TypeDoc names it. */
-const ENTRY = /^(rocketmq|console)\/src\/entries\/([\w-]+)$/;
+const ENTRY = /^(rocketmq|console)\/src\/entries\/([\w/-]+)$/;
 /** By their folders in libs. */
 const PACKAGES = { rocketmq: 'nestjs-rocketmq', console: 'nestjs-rocketmq-console' };
 

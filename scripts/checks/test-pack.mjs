@@ -11,8 +11,10 @@ import { PROJECTS } from '../../test/pack/matrix.mjs';
 import { installBare, peerChecks } from '../../test/pack/peers.mjs';
 import { installPlayground, playgroundChecks } from '../../test/pack/playground.mjs';
 import { install, stepsOf } from '../../test/pack/project.mjs';
+import { installScaffold, scaffoldChecks } from '../../test/pack/scaffold.mjs';
 import { schematicGroups } from '../../test/pack/schematics.mjs';
 import { specSteps } from '../../test/pack/specs.mjs';
+import { runnerGroups } from '../../test/pack/test-runners.mjs';
 import { build } from '../build/build.mjs';
 import { parseRunnerArguments } from '../support/arguments.mjs';
 import { Checks } from '../support/checks.mjs';
@@ -43,6 +45,8 @@ function groupsOf({ library, pages }, folder) {
     { name: 'console', prepare: async () => consoleChecks(await installConsole(archives, folder)) },
     { name: 'playground', prepare: async () => playgroundChecks(await installPlayground(archives, folder)) },
     ...schematicGroups(archives, folder),
+    { name: 'scaffold', prepare: async () => scaffoldChecks(await installScaffold(library.archive, folder, root)) },
+    ...runnerGroups(library.archive, folder),
     ...databaseGroups(library.archive, folder, root),
     ...PROJECTS.map((project) => ({
       name: project.name,

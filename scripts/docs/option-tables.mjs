@@ -77,7 +77,8 @@ const PACKAGES = { 'nestjs-rocketmq': 'rocketmq', 'nestjs-rocketmq-console': 'co
 export function entryPoints() {
   const points = Object.entries(PACKAGES).flatMap(([name, folder]) => {
     const source = join(root, 'libs', folder, 'src/entries');
-    const names = readdirSync(source).map((file) => file.replace(/\.ts$/, ''));
+    const files = readdirSync(source, { recursive: true, encoding: 'utf8' });
+    const names = files.filter((file) => file.endsWith('.ts')).map((file) => file.slice(0, -'.ts'.length));
     const others = names.filter((one) => one !== 'nest').sort();
     return [
       /** @type {const} */ ([name, join(source, 'nest.ts')]),

@@ -4,6 +4,8 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from '../../scripts/support/run-command.mjs';
 
+const OPTIONS = ['--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error'];
+
 /**
  * A folder with these packages installed; one that was kept from an earlier run gets the present archives.
  * @param {string} home @param {string} name @param {Readonly<Record<string, string>>} dependencies
@@ -16,6 +18,14 @@ export async function npmInstall(home, name, dependencies, more = []) {
     rmSync(join(home, 'node_modules', old), { recursive: true, force: true });
   }
   writeFileSync(join(home, 'package.json'), `${JSON.stringify({ name, private: true, dependencies }, undefined, 2)}\n`);
-  const options = ['--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error', ...more];
-  await run('npm', ['install', ...options], { cwd: home });
+  await run('npm', ['install', ...OPTIONS, ...more], { cwd: home });
+}
+
+/**
+ * Installs what the package.json of a folder asks for, and these packages.
+ * @param {string} home @param {Readonly<Record<string, string>>} more
+ */
+export async function npmInstallInto(home, more) {
+  const packages = Object.entries(more).map(([name, version]) => `${name}@${version}`);
+  await run('npm', ['install', ...OPTIONS, ...packages], { cwd: home });
 }

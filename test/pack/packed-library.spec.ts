@@ -37,6 +37,17 @@ const ROUND_TRIP = `
   console.log(text);
 `;
 
+const WITH_FIXTURES = `
+      import { withTestBroker } from 'nestjs-rocketmq/testing/vitest';
+      const it = withTestBroker(test, { manualClock: true }).extend<{ app: { endpoints: string } }>({
+        app: async ({ broker }, use) => { await use({ endpoints: broker.endpoints }); },
+      });
+      it('has both fixtures', async ({ broker, app }) => {
+        const started: TestBroker = broker;
+        expect(started.endpoints).toBe(app.endpoints);
+      });
+      withTestBroker(it, { scope: 'file' });`;
+
 describe('the packed library', () => {
   const app = mkdtempSync(join(tmpdir(), 'nestjs-rocketmq-app-'));
   const installed = join(app, 'node_modules', 'nestjs-rocketmq');
@@ -73,7 +84,8 @@ describe('the packed library', () => {
 
   it.each(['import', 'require'])('loads every entry by %s', async (way) => {
     const { exports } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));
-    const entries = Object.keys(exports).filter((name) => name !== './package.json');
+    // Those for a test runner load in it only; test/runners does that.
+    const entries = Object.keys(exports).filter((name) => !/^\.\/(package\.json|testing\/.+)$/.test(name));
     const names = entries.map((name) => `nestjs-rocketmq${name.slice(1)}`);
     const load = way === 'import' ? 'await import(name)' : 'require(name)';
     const script = `const sizes = {}; for (const name of ${JSON.stringify(names)}) sizes[name] = Object.keys(${load}).length;
@@ -123,6 +135,35 @@ describe('the packed library', () => {
     const tsc = join(root, 'node_modules/typescript/bin/tsc');
     const { stdout } = await run(process.execPath, [tsc, ...flags, ...files], { cwd: app }).catch((failure) => failure);
     expect(stdout).toBe('');
+  });
+
+  it.each([
+    ['vitest', 'vitest', 'expect, test'],
+    ['jest-globals', '@jest/globals', 'expect'],
+  ])('types the matchers of %s by the topic, with all declarations checked', async (entry, runner, names) => {
+    const text = `
+      import { ${names} } from '${runner}';
+      import { defineTopic } from 'nestjs-rocketmq';
+      import { TestBroker } from 'nestjs-rocketmq/testing';
+      import { useTestBroker } from 'nestjs-rocketmq/testing/${entry}';
+      const Placed = defineTopic<{ id: string; lines: { sku: string }[] }>('placed', { type: 'normal' });
+      export const broker: () => TestBroker = useTestBroker({ scope: 'file' });
+      export const check: Promise<void> = expect(broker()).toHaveDelivered(Placed, {
+        body: expect.objectContaining({ id: '1' }), group: 'shipping', times: 1,
+      });
+      export const whole = expect(broker()).not.toHaveSent(Placed, { body: { id: '1', lines: [{ sku: expect.any(String) }] } });
+      // @ts-expect-error no number
+      export const wrong = expect(broker()).toHaveDeadLettered(Placed, { body: { id: 1, lines: [] } });
+      ${entry === 'vitest' ? WITH_FIXTURES : ''}`;
+    const file = join(app, `matchers-${entry}.mts`);
+    writeFileSync(file, text);
+    const flags = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2022', '--types', 'node'];
+    const tsc = join(root, 'node_modules/typescript/bin/tsc');
+    const args = [tsc, ...flags, '--pretty', 'false', file];
+    const { stdout } = await run(process.execPath, args, { cwd: app }).catch((failure) => failure);
+    // What other packages get wrong is theirs.
+    const ours = stdout.split('\n').filter((line: string) => /^matchers-|nestjs-rocketmq\//.test(line));
+    expect(ours).toEqual([]);
   });
 
   it('has no constructors of what only the library can create', async () => {

@@ -25,7 +25,7 @@ import {
   engineOptionsOf,
   retentionOf,
 } from './embedded-broker-options.js';
-import { Engine } from './engine/engine.js';
+import { type DeliveryWatcher, Engine } from './engine/engine.js';
 import { nameOfRecord } from './engine/records.js';
 import { Refusal } from './engine/refusal.js';
 import type { GroupDeclaration, TopicDeclaration } from './engine/registry.js';
@@ -82,7 +82,11 @@ export class EmbeddedBroker {
     forgetSettings: (clientId) => (clientId === undefined ? this.sessions.clear() : this.sessions.remove(clientId)),
   });
   /** @internal Running calls, stored records and connected clients; for testing/. */
-  readonly inside: SteppedBroker;
+  readonly inside: SteppedBroker & {
+    /** Reports deliveries and acknowledgments from now on. */
+    watch(watcher: DeliveryWatcher): void;
+    deleteMessages(): void;
+  };
   private readonly clock: Clock;
   private readonly realClock = new SystemClock();
   private readonly travel: TimeTravel | undefined;
@@ -106,6 +110,7 @@ export class EmbeddedBroker {
   private ports: readonly number[];
   private adminPort: number | undefined;
   private controlPort: number | undefined;
+  private watcher: DeliveryWatcher | undefined;
   private insideControl: Promise<InsideControl> | undefined;
 
   /** @throws UsageError for invalid TLS options, users, topics or groups */
@@ -140,6 +145,10 @@ export class EmbeddedBroker {
       isPolled: (topic, group) => this.running()?.polls.has(topic, group) === true,
       ticks: () => this.ticker.fired,
       duePassed: () => this.engine.duePassed,
+      watch: (watcher) => {
+        this.watcher = watcher;
+      },
+      deleteMessages: () => this.engine.administration.deleteMessages(),
     };
     this.travel = travelClock && this.makeTravel(travelClock);
     this.clientTime = this.travel?.line ?? SAME_TIME;
@@ -350,6 +359,8 @@ export class EmbeddedBroker {
     return new Engine(this.store, engineOptionsOf(this.#options, retention), {
       committed: () => this.ticker.rearm(),
       available: (available) => this.running()?.polls.wake(available),
+      delivered: (group, deliveries) => this.watcher?.delivered?.(group, deliveries),
+      acked: (mark) => this.watcher?.acked?.(mark),
       isPresent: (clientId) => this.sessions.find(clientId) !== undefined,
       checkDue: (check) => this.running()?.checks.send(check),
       damaged: this.damages.add,

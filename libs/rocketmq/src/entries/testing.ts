@@ -4,6 +4,7 @@ export type { ConnectionFault, FaultAction, FaultRule, Faults } from '../broker/
 export type { DeliveryOutcome } from '../nest/runtime/listener-trial.js';
 export { type Checkpoint, type CheckpointHook, withCheckpoints } from '../support/checkpoints.js';
 export { ManualClock } from '../support/manual-clock.js';
+export type { Closable } from '../testing/closables.js';
 export {
   type DeliverOptions,
   deliver,
@@ -12,6 +13,7 @@ export {
   type ListenerClass,
   type MethodOf,
 } from '../testing/deliver.js';
+export type { AsymmetricMatch, Expected, ExpectedDelivery, ExpectedMessage } from '../testing/expected-message.js';
 export {
   FakeProducer,
   type FakeProducerOptions,
@@ -19,6 +21,7 @@ export {
   type SendFailure,
   type SentMessage,
 } from '../testing/fake-producer.js';
+export { type RocketMQMatchers, rocketmqMatchers } from '../testing/matchers.js';
 export { type AdvanceOptions, TestBroker, type TestBrokerOptions } from '../testing/test-broker.js';
 export type {
   HalfMessage,
@@ -29,3 +32,4 @@ export type {
   VisibleMessage,
   WaitingMessage,
 } from '../testing/test-messages.js';
+export type { UseTestBrokerOptions } from '../testing/test-scope.js';

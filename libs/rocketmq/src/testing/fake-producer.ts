@@ -16,6 +16,7 @@ import { MessageIdGenerator } from '../protocol/model/message-id.js';
 import { type Clock, MINUTE_MS, SECOND_MS, SystemClock } from '../support/clock.js';
 import { StateError, TransportError } from '../support/errors.js';
 import { systemRandom } from '../support/random.js';
+import { OBSERVE, type Observation, type ObservedMessage } from './observation.js';
 
 /** A message that was sent to a fake producer. */
 export interface SentMessage<Input = unknown>
@@ -59,6 +60,7 @@ export class FakeProducer extends RocketMQProducer {
   /** @internal an application with this producer does not connect */
   readonly [DETACHED] = true;
   private readonly desk: FakeDesk;
+  private readonly ownCodec: BodyCodec;
 
   private constructor({
     codec = jsonCodec,
@@ -72,6 +74,7 @@ export class FakeProducer extends RocketMQProducer {
     };
     super(() => desk, { codec, names: NAMES_AS_GIVEN, hooks });
     this.desk = desk;
+    this.ownCodec = codec;
   }
 
   /** @internal */
@@ -96,6 +99,11 @@ export class FakeProducer extends RocketMQProducer {
   failNext({ topic, times = 1, error }: SendFailure = {}): void {
     const name = typeof topic === 'object' ? topic.name : topic;
     this.desk.failures.push({ topic: name, times, error });
+  }
+
+  /** @internal for matchers */
+  [OBSERVE](): Observation {
+    return sentObservation(this.desk.sent, this.ownCodec);
   }
 
   /** Clears the sent messages and the failures. */
@@ -256,6 +264,25 @@ class FakeDesk implements SendingPort {
       true,
     );
   }
+}
+
+/** What the matchers see of the sent messages. */
+function sentObservation(sent: readonly SentMessage[], codec: BodyCodec): Observation {
+  const ofTopic = (topic: string): (ObservedMessage & { readonly isRecalled: boolean })[] =>
+    sent.flatMap((message, index) => {
+      const { messageId, tag, keys, properties, messageGroup, bytes, kind, isRecalled } = message;
+      if (message.topic !== topic) return [];
+      const state = isRecalled ? 'recalled' : `sent by ${kind}`;
+      const own = { messageId, tag, keys, properties, messageGroup, group: undefined, bytes };
+      return [{ ...own, identity: String(index), state, isRecalled }];
+    });
+  return {
+    codec,
+    settle: async () => {},
+    find: (what, topic) => (what === 'sent' ? ofTopic(topic).filter(({ isRecalled }) => !isRecalled) : undefined),
+    all: (_what, topic) => ofTopic(topic),
+    moment: () => 'Looked at what was passed to the FakeProducer so far.',
+  };
 }
 
 function handleOf(message: SentMessage): string | undefined {

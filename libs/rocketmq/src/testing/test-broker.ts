@@ -9,10 +9,15 @@ import { type StepOptions, TimeSteps } from '../broker/time/time-steps.js';
 import { type Clock, SystemClock } from '../support/clock.js';
 import { StateError, UsageError } from '../support/errors.js';
 import { ManualClock } from '../support/manual-clock.js';
+import { BrokerObservation } from './broker-observation.js';
+import { type Closable, Closables, throwAny } from './closables.js';
+import { DeliveryHistory } from './delivery-history.js';
+import { OBSERVE, type Observation } from './observation.js';
 import {
   deadLettersOf,
   type HalfMessage,
   type InFlightMessage,
+  messagesHeldInOrder,
   messagesInFlight,
   openHalfMessages,
   type PendingMessage,
@@ -25,6 +30,8 @@ import {
 } from './test-messages.js';
 
 const GUARD_MS = 5_000;
+/** How long a matcher and a reset wait: less than the 5 s that Jest and Vitest give a test, so that their error is seen. */
+const SHORT_GUARD_MS = 3_000;
 
 /** The options of `TestBroker.start()`: those of the embedded broker, and its clock. */
 export interface TestBrokerOptions extends Omit<EmbeddedBrokerOptions, 'clock' | 'timeTravel'> {
@@ -45,7 +52,15 @@ export interface AdvanceOptions {
 
 /** An embedded broker in a test. */
 export class TestBroker {
+  /** @internal What is closed before it stops. */
+  readonly closables = new Closables();
   private readonly timeSteps: TimeSteps;
+  private readonly history = new DeliveryHistory();
+  private stopping: Promise<void> | undefined;
+  /** @internal Whether one of the tests that share this broker runs. */
+  isInTest = false;
+  /** How often the waits of a test were ended. */
+  private ends = 0;
 
   private constructor(
     /** The broker itself. */
@@ -55,6 +70,7 @@ export class TestBroker {
     private readonly manualClock: ManualClock | undefined,
   ) {
     this.timeSteps = new TimeSteps(broker.inside, clock, manualClock, true);
+    broker.inside.watch(this.history);
   }
 
   /** Starts a broker on a free port of this machine. */
@@ -134,7 +150,7 @@ export class TestBroker {
    * Waits until everything that can happen now has happened: no tracked work on the clock, no open RPC (a long poll that
    * waits does not count), no message {@link inFlight}. A message of an ordered group does not count: its
    * consumer may be waiting for its next attempt, or for the message before it.
-   * @throws StateError `NOT_QUIET` that names the work that continues
+   * @throws StateError `NOT_QUIET` that names the work that continues; `WAIT_ENDED` when the broker stops or is reset meanwhile
    */
   idle(options: AdvanceOptions = {}): Promise<void> {
     return this.timeSteps.idle(this.steps(options));
@@ -142,7 +158,7 @@ export class TestBroker {
 
   /**
    * Moves time: to each moment at which something is due, one after another, and waits until it has happened.
-   * @throws StateError `NOT_QUIET` that names the work that continues; `REAL_TIME` when the broker has no manual clock
+   * @throws StateError as {@link idle}; `REAL_TIME` when the broker has no manual clock
    * @throws UsageError `ILLEGAL_DURATION` unless it is a number of milliseconds of at least 0
    */
   async advance(durationMs: number, options: AdvanceOptions = {}): Promise<void> {
@@ -157,9 +173,79 @@ export class TestBroker {
     await this.timeSteps.advance(clock, clock.nowMs() + durationMs, this.steps(options));
   }
 
-  /** Stops the broker. Repeated calls do nothing. */
+  /**
+   * Closes an application, a consumer, a producer or a connection before the broker stops, the last first; with a broker that tests share,
+   * at the end of the test that called this. It is then closed whether the test succeeds, fails or times out. Each close may take 30 s.
+   * @returns the resource
+   */
+  closeLater<T extends Closable>(resource: T): T {
+    this.closables.add(resource);
+    return resource;
+  }
+
+  /**
+   * Waits until the broker is idle, for at most 3 s of real time, and deletes all messages, delayed, half and dead ones included, so that
+   * nothing of them is delivered later. Removes the faults, and ends what still waits in `idle()` and `advance()`. Topics, groups, connected clients and the time stay. The messages are also
+   * deleted when it throws.
+   * @throws StateError `NOT_QUIET` that names the work that continues; `MESSAGES_HELD` when a consumer of an ordered group keeps a message
+   * that it will handle again
+   */
+  async reset(): Promise<void> {
+    this.endWaits();
+    this.faults.clear();
+    const advice = (): string =>
+      'end this work in the test; the messages were deleted, and a late acknowledgment is ignored';
+    const busy = await this.timeSteps.idle({ ...this.steps({ guardMs: SHORT_GUARD_MS }), advice }).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    const held = messagesHeldInOrder(this.store, (clientId) => this.isConnected(clientId));
+    this.broker.inside.deleteMessages();
+    this.history.clear();
+    if (busy !== undefined) throw busy;
+    const [first] = held;
+    if (first === undefined) return;
+    const text = `a consumer of ordered group ${first.group} keeps message ${first.messageId} of "${first.topic}" and will handle it again`;
+    const what =
+      'advance the time until it is settled, or close the application in the test; the messages were deleted';
+    throw new StateError('MESSAGES_HELD', `${text}; ${what}`);
+  }
+
+  /** Closes what was passed to {@link closeLater}, and stops the broker. Repeated calls do nothing. @throws the error of a close */
   stop(): Promise<void> {
-    return this.broker.stop();
+    this.stopping ??= this.end().finally(() => {
+      this.stopping = undefined;
+    });
+    return this.stopping;
+  }
+
+  /** @internal for matchers */
+  [OBSERVE](): Observation {
+    const advice = (): string => 'end this work, or await broker.idle({ guardMs }) with a longer guardMs before';
+    const settle = (): Promise<void> => this.timeSteps.idle({ ...this.steps({ guardMs: SHORT_GUARD_MS }), advice });
+    return new BrokerObservation(this.broker.inside, this.clock, this.history, settle);
+  }
+
+  /** @internal The clients that are connected. */
+  connectedClients(): string[] {
+    const sessions = this.broker.inside.sessions.all();
+    return sessions.filter(({ push }) => push !== undefined).map(({ clientId }) => clientId);
+  }
+
+  /** @internal Ends what still waits in `idle()` and `advance()`: a test that timed out must not move time in the next one. */
+  endWaits(): void {
+    this.ends++;
+  }
+
+  private isConnected(clientId: string | undefined): boolean {
+    return clientId !== undefined && this.connectedClients().includes(clientId);
+  }
+
+  private async end(): Promise<void> {
+    this.endWaits();
+    const errors = await this.closables.close();
+    await this.broker.stop();
+    throwAny(errors);
   }
 
   private get store(): Store {
@@ -168,6 +254,12 @@ export class TestBroker {
 
   private steps({ guardMs = GUARD_MS, duringWork = false }: AdvanceOptions): StepOptions {
     const advice = (): string => 'end this work, or pass a longer guardMs; time has not moved';
-    return { guardMs, duringWork, advice };
+    const { ends } = this;
+    const assertWanted = (): void => {
+      if (this.ends === ends) return;
+      const text = 'the broker was stopped or reset, or its test has ended, while this waited; await it in the test';
+      throw new StateError('WAIT_ENDED', text);
+    };
+    return { guardMs, duringWork, advice, assertWanted };
   }
 }

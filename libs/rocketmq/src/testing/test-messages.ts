@@ -115,6 +115,17 @@ export function messagesInFlight(
   });
 }
 
+/** What connected consumers of ordered groups keep: they retry a message without returning it. */
+export function messagesHeldInOrder(
+  store: Store,
+  isConnected: (clientId: string | undefined) => boolean,
+): { readonly group: string; readonly topic: string; readonly messageId: string | undefined }[] {
+  return unsettledDeliveries(store).flatMap(({ topic, group, record: { state }, message, fifo }) => {
+    if (!fifo || state.kind !== 'leased' || !isConnected(state.holder)) return [];
+    return [{ group, topic, messageId: message?.messageId }];
+  });
+}
+
 /** Delayed messages, the earliest first, then messages that will be redelivered. */
 export function waitingMessages(store: Store): WaitingMessage[] {
   const retries = unsettledDeliveries(store).flatMap(({ topic, group, record, message }): WaitingMessage[] => {
@@ -151,11 +162,21 @@ export function pendingMessages(store: Store): PendingMessage[] {
   return pending.sort((a, b) => a.dueAtMs - b.dueAtMs);
 }
 
+/** A stored message, wherever it is. */
+export function testMessage(topic: string, message: StoredMessage): TestMessage {
+  return new Body(topic, message);
+}
+
+/** The bytes of a body, decompressed. */
+export function unpackedBody(message: TestMessage): Buffer {
+  return message instanceof Body ? message.unpacked() : message.body;
+}
+
 function withBody<T extends object>(topic: string, message: StoredMessage, fields: T): TestMessage & T {
   return Object.assign(new Body(topic, message), fields);
 }
 
-/** A class, so that its two methods are not own properties: tests compare own properties. */
+/** A class, so that its methods are not own properties: tests compare own properties. */
 class Body implements TestMessage {
   readonly messageId: string;
   readonly body: Buffer;
@@ -182,9 +203,12 @@ class Body implements TestMessage {
     this.#isPacked = bodyEncoding === Encoding.GZIP;
   }
 
+  unpacked(): Buffer {
+    return this.#isPacked ? unpackBodyNow(this.body, MOST_UNPACKED_BYTES) : this.body;
+  }
+
   text(): string {
-    const body = this.#isPacked ? unpackBodyNow(this.body, MOST_UNPACKED_BYTES) : this.body;
-    return body.toString();
+    return this.unpacked().toString();
   }
 
   json<T = unknown>(): T {

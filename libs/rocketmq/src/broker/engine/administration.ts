@@ -38,20 +38,29 @@ export class Administration {
       const existed = changes.get(keys.topic(name)) !== undefined;
       changes.delete(keys.topic(name));
       this.liteTopics.deleteAll(changes, name);
-      for (const prefix of [keys.log(name), keys.begins(name), keys.ends(name), keys.indexOf(name)])
-        deleteAll(changes, prefix);
-      for (const [key] of changes.scan(keys.delayedOf(name), { tolerant: true })) {
-        changes.delete(key);
-        changes.deleteDue(dueAtOf(key), { kind: 'delayed', key });
-      }
-      for (const [key, half] of changes.scan<HalfRecord | undefined>(keys.halvesOf(name), { tolerant: true })) {
-        changes.delete(key);
-        // A half message that cannot be read keeps its check, which finds nothing and ends.
-        if (half !== undefined) changes.deleteDue(half.nextCheckAtMs, { kind: 'check', key });
-      }
+      this.deleteMessagesOf(changes, name);
+      for (const prefix of [keys.begins(name), keys.ends(name)]) deleteAll(changes, prefix);
       for (const [, group] of changes.scan<GroupRecord>(keys.groups)) this.forget(changes, group.name, name);
       changes.markTrail({ deleted: { topic: name } });
       return existed;
+    });
+  }
+
+  /**
+   * Deletes all messages, delayed, half and dead ones included, and their deliveries. Topics, groups and offsets stay, so that connected
+   * consumers receive what is sent next.
+   */
+  deleteMessages(): void {
+    this.run((changes) => {
+      for (const [, { name }] of changes.scan<TopicRecord>(keys.topics)) {
+        this.deleteMessagesOf(changes, name);
+        changes.markTrail({ deleted: { topic: name } });
+      }
+      for (const [key, end] of changes.scan<number>(keys.allEnds)) {
+        const [, topic, queueId] = key as [string, string, number];
+        changes.put(keys.begin(topic, queueId), end);
+      }
+      for (const [, { name }] of changes.scan<GroupRecord>(keys.groups)) this.dropDeliveries(changes, name);
     });
   }
 
@@ -103,16 +112,36 @@ export class Administration {
     return this.log.chooseQueue(topic, { priority });
   }
 
+  private deleteMessagesOf(changes: Changes, topic: string): void {
+    for (const prefix of [keys.log(topic), keys.indexOf(topic)]) deleteAll(changes, prefix);
+    for (const [key] of changes.scan(keys.delayedOf(topic), { tolerant: true })) {
+      changes.delete(key);
+      changes.deleteDue(dueAtOf(key), { kind: 'delayed', key });
+    }
+    for (const [key, half] of changes.scan<HalfRecord | undefined>(keys.halvesOf(topic), { tolerant: true })) {
+      changes.delete(key);
+      // A half message that cannot be read keeps its check, which finds nothing and ends.
+      if (half !== undefined) changes.deleteDue(half.nextCheckAtMs, { kind: 'check', key });
+    }
+  }
+
   /** Deletes the state of a group in one topic, or in all. */
   private forget(changes: Changes, group: string, topic?: string): void {
-    const of = (prefix: Key): Key => (topic === undefined ? prefix : [...prefix, topic]);
-    for (const [key, { state }] of changes.scan<DeliveryRecord>(of(keys.deliveriesOfGroup(group)))) {
+    this.dropDeliveries(changes, group, topic);
+    deleteAll(changes, within(keys.cursorsOf(group), topic));
+  }
+
+  private dropDeliveries(changes: Changes, group: string, topic?: string): void {
+    for (const [key, { state }] of changes.scan<DeliveryRecord>(within(keys.deliveriesOfGroup(group), topic))) {
       const [, , topicOf, queueId, offset] = key as [string, string, string, number, number];
       this.deliveries.drop(changes, { group, topic: topicOf, queueId }, offset, state);
     }
-    deleteAll(changes, of(keys.cursorsOf(group)));
-    deleteAll(changes, of(keys.attemptIdsOf(group)));
+    deleteAll(changes, within(keys.attemptIdsOf(group), topic));
   }
+}
+
+function within(prefix: Key, topic: string | undefined): Key {
+  return topic === undefined ? prefix : [...prefix, topic];
 }
 
 function deleteAll(changes: Changes, prefix: Key): void {

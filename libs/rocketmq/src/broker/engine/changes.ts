@@ -1,7 +1,7 @@
 // The changes of one command. The command's own reads see them; the store applies them as one batch.
 
 import type { Change, Key, ScanOptions, Store } from '../store/store.js';
-import { type Due, dueReference, keys } from './records.js';
+import { type Due, dueReference, keys, type TopicPosition } from './records.js';
 import type { TrailNote } from './trail.js';
 
 /** A topic has new messages that consumers may be waiting for, in one group or in all. */
@@ -16,6 +16,11 @@ export interface DeadLetterMark {
   readonly group: string;
 }
 
+/** A message that a group acknowledged. */
+export interface AckMark extends TopicPosition {
+  readonly group: string;
+}
+
 /** Collects what a command changes. `get` and `scan` read the state; only `get` sees the command's own changes. */
 export class Changes {
   private readonly entries = new Map<string, Change>();
@@ -25,6 +30,8 @@ export class Changes {
   firstDueAtMs = Number.POSITIVE_INFINITY;
   /** The dead letters that these changes create; undefined if none. */
   deadLetters: DeadLetterMark[] | undefined;
+  /** What these changes acknowledge; undefined if nothing. */
+  acks: AckMark[] | undefined;
   /** What these changes add to the trail of messages; undefined if nothing. */
   trail: TrailNote[] | undefined;
 
@@ -79,6 +86,11 @@ export class Changes {
   markDeadLetter(topic: string, group: string): void {
     this.deadLetters ??= [];
     this.deadLetters.push({ topic, group });
+  }
+
+  markAck(mark: AckMark): void {
+    this.acks ??= [];
+    this.acks.push(mark);
   }
 
   markTrail(note: TrailNote): void {

@@ -125,7 +125,9 @@ export class Deliveries {
       return;
     }
     assertLeased(located.record, request.nowMs);
-    this.settle(changes, request.group, located.queue, located.handle.offset, located.record);
+    const { queue, handle, record } = located;
+    this.settle(changes, request.group, queue, handle.offset, record);
+    changes.markAck({ ...queue, offset: handle.offset });
   }
 
   /** Sets the remaining time of a lease. @returns the handle that replaces the given one */

@@ -6,9 +6,16 @@ import { HOUR_MS } from '../../support/clock.js';
 import { DamagedRecord } from '../store/damaged-record.js';
 import type { Store } from '../store/store.js';
 import { Administration } from './administration.js';
-import { type Available, Changes } from './changes.js';
+import { type AckMark, type Available, Changes } from './changes.js';
 import { DelayedMessages } from './delayed-messages.js';
-import { type ChangeRequest, Deliveries, type HandleRef, type PopRequest, type PopResult } from './deliveries.js';
+import {
+  type ChangeRequest,
+  Deliveries,
+  type Delivery,
+  type HandleRef,
+  type PopRequest,
+  type PopResult,
+} from './deliveries.js';
 import { Interventions } from './interventions.js';
 import { LiteTopics } from './lite-topics.js';
 import { MessageLog } from './log.js';
@@ -41,8 +48,15 @@ export interface EngineOptions {
   readonly retention?: RetentionLimits;
 }
 
+/** What a test records: emitted after the store has the change. */
+export interface DeliveryWatcher {
+  /** Messages were handed to a consumer of the group. */
+  delivered?(group: string, deliveries: readonly Delivery[]): void;
+  acked?(mark: AckMark): void;
+}
+
 /** The events of the engine, emitted after the store has the change. Listeners must not call the engine synchronously. */
-interface EngineListener {
+interface EngineListener extends DeliveryWatcher {
   /** A change was written; the next due time may have changed. */
   committed(): void;
   /** Consumers of the topic, or of one of its groups, may find messages. */
@@ -220,6 +234,7 @@ export class Engine {
       return result;
     });
     this.traffic.handedOut(request.topic, request.group.name, result.deliveries);
+    this.listener.delivered?.(request.group.name, result.deliveries);
     return result;
   }
 
@@ -367,6 +382,7 @@ export class Engine {
       this.listener.committed();
       for (const available of changes.available) this.listener.available(available);
       if (changes.deadLetters !== undefined) this.traffic.deadLettered(changes.deadLetters);
+      if (changes.acks !== undefined) for (const mark of changes.acks) this.listener.acked?.(mark);
       if (changes.trail !== undefined) for (const note of changes.trail) this.trail?.add(note);
     }
     return result;

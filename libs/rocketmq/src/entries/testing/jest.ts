@@ -1,0 +1,3 @@
+// The entry `nestjs-rocketmq/testing/jest`.
+
+export { useTestBroker } from '../../testing/runners/jest.js';
