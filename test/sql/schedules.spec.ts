@@ -2,7 +2,14 @@
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { HOUR_MS, MINUTE_MS, type OutgoingMessage, SECOND_MS } from 'nestjs-rocketmq/client';
-import { Outbox, OutboxRelay, retryTransaction, SCHEDULE_TICK_PROPERTY, Schedule } from 'nestjs-rocketmq/sql';
+import {
+  Outbox,
+  OutboxRelay,
+  retryTransaction,
+  SCHEDULE_TICK_PROPERTY,
+  Schedule,
+  type SqlExecutor,
+} from 'nestjs-rocketmq/sql';
 import { ManualClock } from '../../libs/rocketmq/src/support/manual-clock.js';
 import { describeWithMySql } from '../support/mysql.js';
 import { describeWithPostgres } from '../support/postgres.js';
@@ -52,6 +59,26 @@ function scheduleOn({ start }: Server, isolation: string): void {
     );
   const cancel = (key: string) =>
     retryTransaction(() => database.port.transaction((tx) => schedule.cancel(tx, key)), { maxAttempts: 100 });
+  /** A transaction that stays open after `work`. @returns what commits it */
+  const holding = async (work: (tx: SqlExecutor) => Promise<unknown>): Promise<() => Promise<void>> => {
+    let commit = (): void => {};
+    const isReleased = new Promise<void>((resolve) => {
+      commit = resolve;
+    });
+    let ended = Promise.resolve();
+    await new Promise<void>((resolve, reject) => {
+      ended = database.port.transaction(async (tx) => {
+        await work(tx);
+        resolve();
+        await isReleased;
+      });
+      ended.catch(reject);
+    });
+    return () => {
+      commit();
+      return ended;
+    };
+  };
   const bodies = (): string[] => sent.map(({ body }) => body.toString());
   const drain = async (): Promise<void> => {
     const one = relay();
@@ -123,6 +150,52 @@ function scheduleOn({ start }: Server, isolation: string): void {
     });
     expect(bodies().sort()).toEqual(expected.sort());
     expect(await column(database.port, 'SELECT count(*) FROM rocketmq_schedule')).toEqual(['0']);
+  });
+
+  it('waits for no transaction that holds the message group of an entry, and keeps the order of the group', async () => {
+    const outbox = new Outbox();
+    const inGroup = (body: string) => ({ topic: 'reminders', body, messageGroup: 'order-17' });
+    for (const body of ['first', 'second']) {
+      await database.port.transaction((tx) => schedule.set(tx, { key: body, message: inGroup(body), delayMs: 0 }));
+    }
+    await set('other', 'other', { delayMs: 0 });
+    clock.advanceTo(clock.nowMs() + 1);
+    const commit = await holding((tx) => outbox.add(tx, inGroup('paid')));
+    await drain();
+    expect(bodies()).toEqual(['other']);
+    await commit();
+    await drain();
+    expect(bodies()).toEqual(['other', 'paid', 'first', 'second']);
+  });
+
+  it('can be canceled by a transaction that has sent to the message group of the entry', async () => {
+    const message = { topic: 'reminders', body: 'reminder', messageGroup: 'order-17' };
+    await database.port.transaction((tx) => schedule.set(tx, { key: 'reminder', message, delayMs: 0 }));
+    clock.advanceTo(clock.nowMs() + 1);
+    const canceled = await database.port.transaction(async (tx) => {
+      await new Outbox().add(tx, { ...message, body: 'paid' });
+      await drain();
+      return schedule.cancel(tx, 'reminder');
+    });
+    await drain();
+    expect(canceled).toBe(true);
+    expect(bodies()).toEqual(['paid']);
+  });
+
+  it('hands over what is due behind a whole batch that another transaction changes', async () => {
+    const keys = Array.from({ length: 20 }, (_, n) => `held-${n}`);
+    for (const key of keys) await set(key, key, { delayMs: 0 });
+    clock.advanceTo(clock.nowMs() + SECOND_MS);
+    await set('behind', 'behind', { delayMs: 0 });
+    const commit = await holding(async (tx) => {
+      for (const key of keys) await schedule.cancel(tx, key);
+      await schedule.set(tx, { key: 'held-0', message: { topic: 'reminders', body: 'replaced' }, delayMs: 0 });
+    });
+    await drain();
+    expect(bodies()).toEqual(['behind']);
+    await commit();
+    await drain();
+    expect(bodies()).toEqual(['behind', 'replaced']);
   });
 
   it('sends one message for each tick by several relays, whose transactions fail at any statement', async () => {

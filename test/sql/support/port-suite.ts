@@ -159,6 +159,17 @@ export function portSuite(kinds: readonly PortKind[], { seats, ageOutbox }: Port
       expect(await seats()).toBe(0);
     });
 
+    it('schedules a body of the largest size, and each byte of it', async () => {
+      const schedule = new Schedule();
+      const body = Buffer.alloc(3_900_000, 0xfe);
+      const sent: unknown[] = [];
+      const send = async (message: { readonly body: unknown }): Promise<void> => void sent.push(message.body);
+      const relay = new OutboxRelay({ outbox: new Outbox(), schedule, database: open(), send });
+      await transact((tx) => schedule.set(tx, { key: 'large', message: { topic: 'seats', body }, delayMs: 0 }));
+      expect(await relay.runOnce()).toBe(1);
+      expect(Buffer.compare(body, sent[0] as Buffer)).toBe(0);
+    });
+
     it('finds its tables, and names what is missing in others', async () => {
       const database = open();
       const kinds = [new Inbox(), new Outbox(), new Schedule(), new TransactionLog({ database })];

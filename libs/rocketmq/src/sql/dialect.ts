@@ -179,6 +179,8 @@ export interface OutboxStatements {
    * sent: positions are assigned before the commit.
    */
   lockGroup(tx: SqlExecutor, table: string, messageGroup: string): Promise<void>;
+  /** The same without waiting. @returns false if another transaction holds the lock */
+  tryLockGroup(tx: SqlExecutor, table: string, messageGroup: string): Promise<boolean>;
   insert(tx: SqlExecutor, table: string, id: string, columns: OutboxColumns): Promise<void>;
   lag(tx: SqlExecutor, table: string): Promise<LagRow>;
   parked(tx: SqlExecutor, table: string, limit: number): Promise<readonly ParkedRow[]>;
@@ -204,13 +206,17 @@ export interface ScheduleRow {
   /** Another one at each `set`. */
   readonly id: string;
   readonly dueAtMs: number;
+  /** Until when a row with the same rule may be due and stay so: a later time was written by a wrong clock. */
+  readonly latestDueMs: number;
   /** Undefined for an entry that is sent once. */
   readonly rule: CronRule | undefined;
   readonly columns: OutboxColumns;
 }
 
 /** An entry that waits. */
-export interface ScheduledRow extends Omit<ScheduleRow, 'columns'>, Pick<OutboxColumns, 'topic' | 'messageGroup'> {}
+export interface ScheduledRow
+  extends Omit<ScheduleRow, 'columns' | 'latestDueMs'>,
+    Pick<OutboxColumns, 'topic' | 'messageGroup'> {}
 
 /** An entry that is locked. */
 export interface LockedRow extends ScheduledRow, Pick<OutboxColumns, 'fields'> {}
@@ -235,7 +241,7 @@ export interface HandedRow {
 
 /** The statements of the schedule. */
 export interface ScheduleStatements {
-  /** Inserts the row, or replaces that with its key. A row with the same rule stays due when it was. */
+  /** Inserts the row, or replaces that with its key. A row with the same rule stays due when it was, unless that is after `latestDueMs`. */
   set(tx: SqlExecutor, table: string, row: ScheduleRow): Promise<void>;
   /** Deletes the row, after a wait for a relay that hands it over. @returns whether it was there */
   cancel(tx: SqlExecutor, table: string, key: string): Promise<boolean>;

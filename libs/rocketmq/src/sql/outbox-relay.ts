@@ -1,7 +1,6 @@
 // Sends the messages of an outbox repeatedly: it polls, sends and pauses. One pass is in outbox-pass.ts.
 
-import { backoffMs } from '../support/backoff.js';
-import { MINUTE_MS, type ScheduledTask, SECOND_MS } from '../support/clock.js';
+import type { ScheduledTask } from '../support/clock.js';
 import { StateError } from '../support/errors.js';
 import { describeError, LOG_TO, type Logger, unfailing } from '../support/logger.js';
 import { databaseWithin, endsWithin, STOP_GRACE_MS } from './database-deadline.js';
@@ -12,6 +11,7 @@ import { CLAIM_BYTES, OutboxClaims } from './outbox-claims.js';
 import { OutboxPass, type RelayCounts } from './outbox-pass.js';
 import { type OutboxRelayOptions, type RelaySettings, relaySettings } from './outbox-relay-options.js';
 import { checkAtStart } from './readiness.js';
+import { type Found, RelayLoop } from './relay-loop.js';
 import type { ScheduleLag } from './schedule.js';
 import { ScheduleHandOver } from './schedule-hand-over.js';
 import type { SqlExecutor } from './sql-port.js';
@@ -37,18 +37,12 @@ interface Begun {
   /** How many messages it has claimed. */
   readonly taken: number;
   readonly ended: Promise<void>;
-  /** When the next entry of the schedule is due, if none was. */
-  readonly nextDueMs: number | undefined;
 }
 
 /** How long a pass may keep the next one waiting. One slow send, such as to a broker that is down, must not hold up all others. */
 const SLOW_PASS_MS = 100;
 /** Batches that may be under way at once. */
 const MOST_BATCHES = 4;
-/** The shortest pause after a pass without messages; each further one doubles it. */
-const FIRST_REST_MS = 50;
-/** The pauses after passes in which the database failed. */
-const FAILURE_BACKOFF = { kind: 'exponential', initialMs: SECOND_MS, maxMs: MINUTE_MS, multiplier: 2 } as const;
 
 /**
  * Sends the messages of an outbox, each at least once, those of a message group in order, and moves what is due from a schedule to the
@@ -67,10 +61,9 @@ export class OutboxRelay {
   private readonly passes = new Map<OutboxPass, Promise<void>>();
   /** Of a pass that the loop had stopped waiting for. */
   private lateFailure: { readonly error: unknown } | undefined;
-  private emptyPasses = 0;
-  private failedPasses = 0;
-  private isWoken = false;
-  private endRest: (() => void) | undefined;
+  private readonly claiming: RelayLoop;
+  /** Apart from the claims, so that neither waits for the other. */
+  private readonly handingOver: RelayLoop | undefined;
 
   /** @throws UsageError that names the option */
   constructor(private readonly options: OutboxRelayOptions) {
@@ -81,8 +74,12 @@ export class OutboxRelay {
       this.settings.leaseMs,
       this.abandoning.signal,
     );
+    const loop = (work: () => Promise<Found>): RelayLoop =>
+      new RelayLoop(this.settings.clock, this.settings.pollIntervalMs, this.stopping.signal, work);
+    this.claiming = loop(() => this.pass());
     if (options.schedule !== undefined) {
       this.handOver = new ScheduleHandOver(() => this.settings, options.schedule.table, this.abandoning.signal);
+      this.handingOver = loop(() => this.moveDue());
     }
   }
 
@@ -94,7 +91,7 @@ export class OutboxRelay {
     if (this.state.kind === 'running') return;
     if (this.state.kind === 'stopped') throw closed();
     const { outbox, schedule } = this.settings;
-    const watches = [outbox, schedule].map((watched) => watched?.watch(() => this.wake()));
+    const watches = [outbox.watch(() => this.claiming.wake()), schedule?.watch(() => this.handingOver?.wake())];
     const unwatch = (): void => {
       for (const end of watches) end?.();
     };
@@ -112,7 +109,6 @@ export class OutboxRelay {
     if (state.kind === 'stopped') return state.ended;
     this.stopping.abort(closed());
     if (state.kind === 'running') state.unwatch();
-    this.endRest?.();
     const ended = state.kind === 'running' ? this.endOf(state.ended) : Promise.resolve();
     this.state = { kind: 'stopped', ended };
     return ended;
@@ -123,20 +119,23 @@ export class OutboxRelay {
    * the last milliseconds.
    */
   wake(): void {
-    this.emptyPasses = 0;
-    this.isWoken = true;
-    this.endRest?.();
+    this.handingOver?.wake();
+    this.claiming.wake();
   }
 
   /**
    * One pass: moves what is due from the schedule to the outbox, claims due messages, sends them, and records the outcomes. For a periodic job instead of a started relay.
    * @returns how many messages it claimed; 0 when nothing was due
-   * @throws StateError `CLOSED` after a stop; errors of the database, and messages without a recorded outcome are then sent again later
+   * @throws StateError `CLOSED` after a stop; errors of the database, and messages without a recorded outcome are then sent again later. After an error of the
+   *   schedule, what the outbox already had was sent
    */
   async runOnce(): Promise<number> {
     if (this.state.kind === 'stopped') throw closed();
+    // What is in the outbox does not depend on the schedule.
+    const handedOver = await Promise.allSettled([this.handOver?.run()]);
     const { taken, ended } = await this.begin();
     await ended;
+    for (const result of handedOver) if (result.status === 'rejected') throw result.reason;
     return taken;
   }
 
@@ -181,9 +180,8 @@ export class OutboxRelay {
     const done = settings.clock.track('pass of an outbox relay');
     const pass = new OutboxPass(settings, this.claims, this.counts, this.excused, stopping.signal);
     try {
-      const nextDueMs = await this.handOver?.run();
       const { taken, ended } = await pass.begin();
-      return { pass, taken, nextDueMs, ended: ended.finally(done) };
+      return { pass, taken, ended: ended.finally(done) };
     } catch (error) {
       done();
       throw error;
@@ -191,39 +189,46 @@ export class OutboxRelay {
   }
 
   private async work(): Promise<void> {
-    while (!this.stopping.signal.aborted) {
-      this.isWoken = false;
-      const restMs = await this.passAndRest();
-      if (restMs > 0) await this.rest(restMs);
-    }
+    await Promise.all([this.claiming.run(), this.handingOver?.run()]);
     await Promise.all(this.passes.values());
   }
 
-  /** Never rejects. @returns how long to pause, in milliseconds */
-  private async passAndRest(): Promise<number> {
+  private async pass(): Promise<Found> {
     try {
       await this.room();
-      const { pass, taken, ended, nextDueMs = Number.POSITIVE_INFINITY } = await this.begin();
-      if (taken === 0) {
-        await ended;
-        this.failedPasses = 0;
-        const { pollIntervalMs, clock } = this.settings;
-        const untilDueMs = Math.max(1, nextDueMs - clock.nowMs());
-        return Math.min(FIRST_REST_MS * 2 ** Math.min(this.emptyPasses++, 30), pollIntervalMs, untilDueMs);
+      const { pass, taken, ended } = await this.begin();
+      if (taken > 0) {
+        await this.linger(pass, ended);
+        return { kind: 'something' };
       }
-      await this.linger(pass, ended);
-      this.failedPasses = 0;
-      this.emptyPasses = 0;
-      return 0;
+      await ended;
+      return { kind: 'nothing' };
     } catch (error) {
-      if (this.abandoning.signal.aborted) return 0;
-      const restMs = backoffMs(FAILURE_BACKOFF, ++this.failedPasses);
-      const fields = { error: describeError(error), restMs };
-      this.settings.logger.error('an outbox relay could not access its table; it will retry', fields);
-      // Added messages do not prove that the relay can access the database.
-      this.isWoken = false;
-      return restMs;
+      return this.failed('an outbox relay could not access its table; it will retry', error);
     }
+  }
+
+  /** Moves what is due from the schedule to the outbox. */
+  private async moveDue(): Promise<Found> {
+    const done = this.settings.clock.track('hand-over of a schedule');
+    try {
+      const { moved, nextDueMs } = (await this.handOver?.run()) ?? { moved: 0 };
+      if (moved === 0) return { kind: 'nothing', nextDueMs };
+      this.claiming.wake();
+      return { kind: 'something' };
+    } catch (error) {
+      const text =
+        'an outbox relay could not move what is due from its schedule; it will retry, and goes on with the outbox';
+      return this.failed(text, error);
+    } finally {
+      done();
+    }
+  }
+
+  private failed(text: string, error: unknown): Found {
+    if (this.abandoning.signal.aborted) return { kind: 'something' };
+    const report = (restMs: number): void => this.settings.logger.error(text, { error: describeError(error), restMs });
+    return { kind: 'failed', report };
   }
 
   /** Waits for a pass, but not for its slow sends. */
@@ -259,20 +264,6 @@ export class OutboxRelay {
     const rows = loads.reduce((sum, load) => sum + load.rows, 0);
     const bytes = loads.reduce((sum, load) => sum + load.bytes, 0);
     return rows <= (MOST_BATCHES - 1) * this.settings.batchSize && bytes < CLAIM_BYTES;
-  }
-
-  private rest(durationMs: number): Promise<void> {
-    if (this.isWoken || this.stopping.signal.aborted) return Promise.resolve();
-    return new Promise((resolve) => {
-      let task: ScheduledTask | undefined;
-      const end = (): void => {
-        task?.cancel();
-        this.endRest = undefined;
-        resolve();
-      };
-      this.endRest = end;
-      task = this.settings.clock.schedule(durationMs, end);
-    });
   }
 }
 

@@ -1,6 +1,9 @@
-// Moves due entries of a schedule to an outbox. The database arbitrates between relays: whoever locks a row moves it.
+// Moves due entries of a schedule to an outbox. The database arbitrates between relays: whoever locks a row moves it. Nothing here waits for
+// a lock that somebody else holds.
 
 import { MessageIdGenerator } from '../protocol/model/message-id.js';
+import { MINUTE_MS } from '../support/clock.js';
+import { TransportError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 import { nextTickMs } from './cron.js';
 import { databaseWithin } from './database-deadline.js';
@@ -9,16 +12,35 @@ import type { RelaySettings } from './outbox-relay-options.js';
 import { fieldsAtTick } from './schedule-tick.js';
 import type { SqlExecutor } from './sql-port.js';
 
+/** When an entry that could not be handed over is tried again. */
+const FAULT_RETRY_MS = MINUTE_MS;
+
 /** An entry that this relay cannot hand over. */
 interface Fault {
   readonly row: ScheduledRow;
   readonly error: unknown;
 }
 
+/** What one transaction has done. */
+interface Moved {
+  /** The ids of entries that are in the outbox now. */
+  readonly ids: ReadonlySet<string>;
+  readonly faults: readonly Fault[];
+}
+
+/** What a run has found. */
+export interface HandedOver {
+  readonly moved: number;
+  /** When the next entry is due; undefined if entries are due that others hold, or if there are none. */
+  readonly nextDueMs: number | undefined;
+}
+
 export class ScheduleHandOver {
   private readonly ids: MessageIdGenerator;
-  /** The ids of entries that this relay cannot hand over. Another one may: it may have what is missing here. */
-  private readonly faulty = new Set<string>();
+  /** When to try entries again that this relay cannot hand over, by their ids. Another relay may have what is missing here. */
+  private readonly faulty = new Map<string, number>();
+  /** The ids of due entries that others held. They are tried in each run, beside a batch of others. */
+  private readonly held = new Set<string>();
 
   constructor(
     /** Read at each run, because the logger of a relay can change. */
@@ -31,27 +53,32 @@ export class ScheduleHandOver {
 
   /**
    * Moves due entries, at most a batch.
-   * @returns when the next one is due, if none was
    * @throws errors of the database, and nothing was moved
    */
-  async run(): Promise<number | undefined> {
-    const nowMs = this.settings().clock.nowMs();
-    const rows = await this.earliest();
-    const due = rows.filter(({ dueAtMs }) => dueAtMs <= nowMs);
-    if (due.length === 0) return rows[0]?.dueAtMs;
-    const keys = due.map(({ key }) => key);
-    const { database } = this.settings();
-    for (const fault of await this.within(() => database.transaction((tx) => this.move(tx, keys, nowMs)))) {
-      this.report(fault);
+  async run(): Promise<HandedOver> {
+    for (;;) {
+      const nowMs = this.settings().clock.nowMs();
+      const rows = await this.earliest(nowMs);
+      const due = rows.filter(({ dueAtMs }) => dueAtMs <= nowMs);
+      if (due.length === 0) return { moved: 0, nextDueMs: rows[0]?.dueAtMs };
+      const { ids, faults } = await this.move(due, nowMs);
+      for (const fault of faults) this.report(fault, nowMs);
+      const isNew = due.some(({ id }) => !this.held.has(id));
+      for (const { id } of due) {
+        if (ids.has(id) || this.faulty.has(id)) this.held.delete(id);
+        else this.held.add(id);
+      }
+      // A batch of nothing but faults and held entries must not keep the entries behind it waiting.
+      if (ids.size > 0 || !isNew) return { moved: ids.size, nextDueMs: undefined };
     }
-    return undefined;
   }
 
-  /** Without those that cannot be handed over: they are due first, and must not keep others waiting. */
-  private async earliest(): Promise<ScheduledRow[]> {
+  /** All that others held, and a batch of those behind. */
+  private async earliest(nowMs: number): Promise<ScheduledRow[]> {
     const { database, batchSize } = this.settings();
     const { schedule, readsOnly } = dialectOf(database);
-    const limit = batchSize + this.faulty.size;
+    for (const [id, retryAtMs] of this.faulty) if (retryAtMs <= nowMs) this.faulty.delete(id);
+    const limit = batchSize + this.faulty.size + this.held.size;
     const rows = await this.within(() =>
       database.transaction(async (tx) => {
         await readsOnly(tx);
@@ -59,33 +86,62 @@ export class ScheduleHandOver {
       }),
     );
     const ids = new Set(rows.map(({ id }) => id));
-    for (const id of this.faulty) if (!ids.has(id)) this.faulty.delete(id);
-    return rows.filter(({ id }) => !this.faulty.has(id)).slice(0, batchSize);
+    for (const known of [this.faulty, this.held]) for (const id of known.keys()) if (!ids.has(id)) known.delete(id);
+    return rows.filter(({ id }) => !this.faulty.has(id));
   }
 
-  /** In one transaction: an entry is in the schedule, or its message in the outbox. @returns what was left where it is */
-  private async move(tx: SqlExecutor, keys: readonly string[], nowMs: number): Promise<Fault[]> {
-    const { schedule, outbox } = dialectOf(this.settings().database);
-    const to = this.settings().outbox.table;
-    const faults: Fault[] = [];
-    const handed: HandedRow[] = [];
-    const groups = new Set<string>();
-    for (const row of await schedule.lock(tx, this.table, keys, nowMs)) {
-      try {
-        if (this.faulty.has(row.id)) continue;
-        handed.push(await this.handed(row, nowMs));
-        if (row.messageGroup !== null) groups.add(row.messageGroup);
-      } catch (error) {
-        faults.push({ row, error });
+  /** Together, or one by one if they cannot be moved together: one row must not keep the others back. */
+  private async move(due: readonly ScheduledRow[], nowMs: number): Promise<Moved> {
+    const { database } = this.settings();
+    const inTransaction = (rows: readonly ScheduledRow[]): Promise<Moved> =>
+      this.within(() => database.transaction((tx) => this.moveIn(tx, rows, nowMs)));
+    try {
+      return await inTransaction(due);
+    } catch (together) {
+      if (due.length === 1 || together instanceof TransportError || this.abandoned.aborted) throw together;
+      const ids = new Set<string>();
+      const faults: Fault[] = [];
+      for (const row of due) {
+        try {
+          const alone = await inTransaction([row]);
+          for (const id of alone.ids) ids.add(id);
+          faults.push(...alone.faults);
+        } catch (error) {
+          if (error instanceof TransportError || this.abandoned.aborted) throw error;
+          faults.push({ row, error });
+        }
       }
+      // It is not the rows.
+      if (faults.length === due.length) throw together;
+      return { ids, faults };
     }
-    // Always in the same order, or two relays could wait for each other.
-    for (const group of [...groups].sort()) await outbox.lockGroup(tx, to, group);
-    for (const row of handed) {
-      await schedule.copy(tx, this.table, to, row);
-      await schedule.advance(tx, this.table, row);
+  }
+
+  /** In one transaction: an entry is in the schedule, or its message in the outbox. */
+  private async moveIn(tx: SqlExecutor, rows: readonly ScheduledRow[], nowMs: number): Promise<Moved> {
+    const { schedule, outbox } = dialectOf(this.settings().database);
+    const { batchSize, outbox: to } = this.settings();
+    const keys = rows.map(({ key }) => key);
+    const ids = new Set<string>();
+    const faults: Fault[] = [];
+    const groups = new Map<string, boolean>();
+    for (const row of await schedule.lock(tx, this.table, keys, nowMs)) {
+      if (ids.size === batchSize) break;
+      const { id, messageGroup } = row;
+      if (this.faulty.has(id)) continue;
+      if (messageGroup !== null) {
+        // Its later entries stay as well, to keep their order.
+        const isOurs = groups.get(messageGroup) ?? (await outbox.tryLockGroup(tx, to.table, messageGroup));
+        groups.set(messageGroup, isOurs);
+        if (!isOurs) continue;
+      }
+      const handed = await this.handed(row, nowMs).catch((error: unknown) => void faults.push({ row, error }));
+      if (handed === undefined) continue;
+      await schedule.copy(tx, this.table, to.table, handed);
+      await schedule.advance(tx, this.table, handed);
+      ids.add(id);
     }
-    return faults;
+    return { ids, faults };
   }
 
   /** Of several ticks that were missed, the first is sent, and the others are left out. */
@@ -95,11 +151,10 @@ export class ScheduleHandOver {
     return { key, id: this.ids.next(nowMs), fields: fieldsAtTick(fields, key, dueAtMs), nextMs };
   }
 
-  private report({ row: { key, id, topic }, error }: Fault): void {
-    this.faulty.add(id);
+  private report({ row: { key, id, topic }, error }: Fault, nowMs: number): void {
+    this.faulty.set(id, nowMs + FAULT_RETRY_MS);
     const text =
-      'an entry of the schedule cannot be handed over by this relay; it stays in the table, for other relays, until it is set again or this one is ' +
-      'restarted';
+      'an entry of the schedule cannot be handed over by this relay; it stays in the table and is tried again in a minute, by other relays at once';
     this.settings().logger.error(text, { key, topic, error: describeError(error) });
   }
 

@@ -3,6 +3,7 @@ import { OutboxBench } from '../../../../test/support/outbox-bench.js';
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import type { Logger } from '../support/logger.js';
 import { silentLogger } from '../support/logger.js';
+import { ManualClock } from '../support/manual-clock.js';
 import type { OutboxRelay } from './outbox-relay.js';
 import type { OutboxRelayOptions } from './outbox-relay-options.js';
 import { Schedule, type ScheduleEntry } from './schedule.js';
@@ -310,5 +311,79 @@ describe('the table of a schedule', () => {
     const relay = bench.relayWith();
     await relay.onApplicationBootstrap();
     expect(await relay.metrics()).toMatchObject({ scheduled: 0, overdueMs: 0 });
+  });
+});
+
+describe('what goes wrong with a schedule', () => {
+  it('keeps no message of the outbox back when its table cannot be read', async () => {
+    const relay = relayWith();
+    await bench.database.query('ALTER TABLE rocketmq_schedule RENAME TO gone');
+    try {
+      await bench.add({ body: 'ordinary' });
+      await expect(relay.runOnce()).rejects.toThrow('rocketmq_schedule');
+      expect(bench.bodies()).toEqual(['ordinary']);
+    } finally {
+      await bench.database.query('ALTER TABLE gone RENAME TO rocketmq_schedule');
+    }
+  });
+
+  it('keeps other entries back for no row that the outbox has already', async () => {
+    for (const key of ['restored', 'other']) await bench.set(key, { delayMs: 0 });
+    await bench.database.query(
+      `INSERT INTO rocketmq_outbox (id, topic, fields, body, state)
+       SELECT id, topic, fields, body, 'sent' FROM rocketmq_schedule WHERE key = 'restored'`,
+    );
+    expect(await sentAfter(0)).toEqual(['other']);
+  });
+
+  it('keeps an entry back for no batch of entries that cannot be read', async () => {
+    for (const key of ['a', 'b', 'c', 'd']) await bench.set(key, { cron: '* * * * *', timeZone: 'Europe/Berlin' });
+    await bench.database.query(`UPDATE rocketmq_schedule SET time_zone = 'Mars/Olympus'`);
+    bench.clock.advanceTo(bench.clock.nowMs() + HOUR_MS);
+    await bench.set('good', { delayMs: 0 });
+    expect(await relayWith({ batchSize: 2, logger: silentLogger }).runOnce()).toBe(1);
+    expect(bench.bodies()).toEqual(['good']);
+  });
+
+  it('tries an entry again that could not be read', async () => {
+    await bench.set('nightly', { cron: '* * * * *', timeZone: 'Europe/Berlin' });
+    await bench.database.query(`UPDATE rocketmq_schedule SET time_zone = 'Mars/Olympus'`);
+    bench.clock.advanceTo(bench.clock.nowMs() + HOUR_MS);
+    const relay = relayWith({ logger: silentLogger });
+    expect(await relay.runOnce()).toBe(0);
+    await bench.database.query(`UPDATE rocketmq_schedule SET time_zone = 'Europe/Berlin'`);
+    bench.clock.advanceTo(bench.clock.nowMs() + MINUTE_MS);
+    expect(await relay.runOnce()).toBe(1);
+  });
+
+  it('computes a tick again that a clock wrong by a year has written, when the entry is set', async () => {
+    const daily = { cron: '0 3 * * *' };
+    await bench.set('daily', daily);
+    const wrong = new ManualClock(bench.clock.nowMs() + 365 * DAY_MS);
+    await bench.relayWith({ schedule: new Schedule({ clock: wrong }), clock: wrong }).runOnce();
+    await bench.set('daily', daily);
+    bench.sent.length = 0;
+    expect(await sentAfter(DAY_MS)).toEqual(['daily']);
+  });
+
+  it('repeats no tick when the clock of whoever sets it is behind', async () => {
+    const secondly = { cron: '* * * * * *' };
+    await bench.set('secondly', secondly);
+    expect(await sentAfter(10 * SECOND_MS)).toEqual(['secondly']);
+    const behind = new Schedule({ clock: new ManualClock(bench.clock.nowMs() - 10 * SECOND_MS) });
+    const message = { topic: 'orders', body: 'secondly' };
+    await bench.database.transaction((tx) => behind.set(tx, { key: 'secondly', message, ...secondly }));
+    expect(await relayWith().runOnce()).toBe(0);
+  });
+
+  it.each([
+    ['keys', { message: { topic: 'orders', body: 'a', keys: 'order-1' } }],
+    ['keys', { message: { topic: 'orders', body: 'a', keys: null } }],
+    ['message', { message: undefined }],
+    ['message', { message: null }],
+  ])('refuses %s that are none', async (field, entry) => {
+    const set = bench.set('wrong', { delayMs: 0, ...(entry as unknown as Partial<ScheduleEntry>) });
+    await expect(set).rejects.toMatchObject({ name: 'UsageError', field });
+    expect(await sentAfter(0)).toEqual([]);
   });
 });

@@ -2,7 +2,7 @@
 // them to the outbox, see schedule-hand-over.ts.
 
 import { MessageIdGenerator } from '../protocol/model/message-id.js';
-import { type Clock, SystemClock } from '../support/clock.js';
+import { type Clock, HOUR_MS, SystemClock } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
 import { positiveInteger } from '../support/options.js';
 import { systemRandom } from '../support/random.js';
@@ -97,7 +97,8 @@ export class Schedule {
 
   /**
    * Writes an entry in `tx`, in place of an earlier one with its key: it counts if and when `tx` commits. A repeated entry with the same `cron`
-   * and `timeZone` keeps its next tick, so an application can set it at each start.
+   * and `timeZone` keeps its next tick, so an application can set it at each start; a tick that only a clock wrong by more than an hour can have
+   * written is computed again.
    * @param tx the object that a transaction of the database passes to its callback. Default: the transaction of `@Transactional()`
    * @throws UsageError that names the field, for an entry or a message that could not be sent: `ILLEGAL_KEY`, `ILLEGAL_DELIVERY_TIME`,
    *   `ILLEGAL_CRON` and those of a send; `PACKAGE_MISSING` for `cron` without `cron-parser`; `NO_TRANSACTION` without `tx` and outside of
@@ -108,16 +109,18 @@ export class Schedule {
   async set(...args: [SqlExecutor, ScheduleEntry] | [ScheduleEntry]): Promise<void> {
     const [tx, entry] = args.length === 2 ? args : ([demand(this.transactions), ...args] as const);
     assertTransaction(tx);
-    const { key, cron, timeZone = 'UTC' } = entry;
+    const { key, message: given, cron, timeZone = 'UTC' } = entry;
     assertScheduleKey(key);
+    assertMessage(key, given);
     const nowMs = this.clock.nowMs();
     const rule = cron === undefined ? undefined : { key, cron, timeZone };
     const dueAtMs = await dueAtMsOf(entry, rule, nowMs);
+    const latestDueMs = rule === undefined ? dueAtMs : await nextTickMs(rule, nowMs + MOST_CLOCK_DIFFERENCE_MS);
     // The trace of whoever sets a repeated entry has nothing to do with its ticks.
-    const message = rule === undefined ? this.telemetry?.outboxMessage(entry.message) : undefined;
+    const message = rule === undefined ? this.telemetry?.outboxMessage(given) : undefined;
     const id = this.ids.next(nowMs);
-    const columns = toColumns(atTick(message ?? entry.message, key, dueAtMs), id, nowMs, 0);
-    await dialectOf(tx).schedule.set(tx, this.table, { key, id, dueAtMs, rule, columns });
+    const columns = toColumns(atTick(message ?? given, key, dueAtMs), id, nowMs, 0);
+    await dialectOf(tx).schedule.set(tx, this.table, { key, id, dueAtMs, latestDueMs, rule, columns });
     for (const wake of this.watchers) wake();
   }
 
@@ -169,6 +172,19 @@ export class Schedule {
     return () => void this.watchers.delete(wake);
   }
 }
+
+/** What is added to the keys of a message must not make them look right. */
+function assertMessage(key: string, message: unknown): void {
+  const { keys } = Object(message) as Partial<OutboxMessage>;
+  const isMessage = typeof message === 'object' && message !== null;
+  if (isMessage && (keys === undefined || Array.isArray(keys))) return;
+  const [field, expected] = isMessage ? ['keys', 'an array of strings'] : ['message', 'an object with topic and body'];
+  const text = `entry "${key}" of the schedule: ${field} must be ${expected}; nothing was scheduled`;
+  throw new UsageError('ILLEGAL_OPTION', text, field);
+}
+
+/** An entry that is due later than the clocks of two instances can explain is given its next tick again. */
+const MOST_CLOCK_DIFFERENCE_MS = HOUR_MS;
 
 /** The end of what an ISO date has four digits for. */
 const LATEST_MS = Date.UTC(9999, 11, 31);

@@ -12,6 +12,7 @@ import { affectedRows, hexOf, marks, ofHex, readsOnly, textOf } from './statemen
 
 export const outbox: OutboxStatements = {
   lockGroup,
+  tryLockGroup,
   insert,
   lag,
   parked,
@@ -31,10 +32,22 @@ export function groupLocksOf(outboxTable: string): string {
 }
 
 async function lockGroup(tx: SqlExecutor, table: string, messageGroup: string): Promise<void> {
-  const slot = createHash('sha256').update(messageGroup).digest().readUInt16BE() % GROUP_LOCKS;
-  const text = `SELECT \`slot\` FROM ${groupLocksOf(table)} WHERE \`slot\` = ? FOR UPDATE`;
-  if ((await tx.query(text, [slot])).rows.length > 0) return;
-  throw notReady(`table ${table}_lock has no row ${slot}`);
+  const slot = slotOf(messageGroup);
+  if (!(await hasLocked(tx, table, slot, 'FOR UPDATE'))) throw notReady(`table ${table}_lock has no row ${slot}`);
+}
+
+/** A row that is missing counts as locked: to look for it without a lock would wait under SERIALIZABLE. `assertReady` finds it. */
+function tryLockGroup(tx: SqlExecutor, table: string, messageGroup: string): Promise<boolean> {
+  return hasLocked(tx, table, slotOf(messageGroup), 'FOR UPDATE SKIP LOCKED');
+}
+
+async function hasLocked(tx: SqlExecutor, table: string, slot: number, lock: string): Promise<boolean> {
+  const text = `SELECT \`slot\` FROM ${groupLocksOf(table)} WHERE \`slot\` = ? ${lock}`;
+  return (await tx.query(text, [slot])).rows.length > 0;
+}
+
+function slotOf(messageGroup: string): number {
+  return createHash('sha256').update(messageGroup).digest().readUInt16BE() % GROUP_LOCKS;
 }
 
 async function insert(tx: SqlExecutor, table: string, id: string, columns: OutboxColumns): Promise<void> {

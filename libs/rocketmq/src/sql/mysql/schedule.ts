@@ -15,22 +15,22 @@ import { affectedRows, hexOf, marks, ofHex, textOf } from './statements.js';
 
 export const schedule: ScheduleStatements = { set, cancel, earliest, lag, lock, copy, advance };
 
-/** The time comes first: assignments see what those before them have changed. The derived table is what both MySQL and MariaDB call the new row. */
-async function set(tx: SqlExecutor, name: string, { key, id, dueAtMs, rule, columns }: ScheduleRow): Promise<void> {
-  const table = quoted(name, '`');
+/**
+ * The time comes first: assignments see what those before them have changed. Without a derived table for the new row, in which MySQL cuts
+ * parameters of prepared statements to 65,535 bytes.
+ */
+async function set(tx: SqlExecutor, name: string, row: ScheduleRow): Promise<void> {
+  const { key, id, dueAtMs, latestDueMs, rule, columns } = row;
   const { topic, messageGroup, fields, body } = columns;
   const { cron = null, timeZone = null } = rule ?? {};
+  const isKept = `\`cron\` = VALUES(\`cron\`) AND \`time_zone\` = VALUES(\`time_zone\`) AND \`due_at\` <= ${latestDueMs}`;
   const changed = ['id', 'cron', 'time_zone', 'topic', 'message_group', 'fields', 'body'];
-  const isSameRule = `${table}.\`cron\` = ? AND ${table}.\`time_zone\` = ?`;
   const text =
-    `INSERT INTO ${table} (\`key\`, \`due_at\`, ${changed.map((column) => `\`${column}\``).join(', ')}) ` +
-    `SELECT * FROM (SELECT UNHEX(?) AS \`key\`, ${dueAtMs} AS \`due_at\`, ? AS \`id\`, ? AS \`cron\`, ? AS \`time_zone\`, ? AS \`topic\`, ` +
-    'UNHEX(?) AS `message_group`, UNHEX(?) AS `fields`, FROM_BASE64(?) AS `body`) AS `new` ON DUPLICATE KEY UPDATE ' +
-    `\`due_at\` = IF(${isSameRule}, ${table}.\`due_at\`, ${dueAtMs}), ` +
-    changed.map((column) => `\`${column}\` = \`new\`.\`${column}\``).join(', ');
-  const parameters = [hexOf(key), id, cron, timeZone, topic, hexOf(messageGroup), hexOf(fields), body];
-  parameters.push(cron, timeZone);
-  await tx.query(text, parameters);
+    `INSERT INTO ${quoted(name, '`')} (\`key\`, \`due_at\`, ${changed.map((column) => `\`${column}\``).join(', ')}) ` +
+    `VALUES (UNHEX(?), ${dueAtMs}, ?, ?, ?, ?, UNHEX(?), UNHEX(?), FROM_BASE64(?)) ON DUPLICATE KEY UPDATE ` +
+    `\`due_at\` = IF(${isKept}, \`due_at\`, VALUES(\`due_at\`)), ` +
+    changed.map((column) => `\`${column}\` = VALUES(\`${column}\`)`).join(', ');
+  await tx.query(text, [hexOf(key), id, cron, timeZone, topic, hexOf(messageGroup), hexOf(fields), body]);
 }
 
 async function cancel(tx: SqlExecutor, table: string, key: string): Promise<boolean> {

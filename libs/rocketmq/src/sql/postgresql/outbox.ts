@@ -8,6 +8,7 @@ import { quoted } from '../table-name.js';
 
 export const outbox: OutboxStatements = {
   lockGroup,
+  tryLockGroup,
   insert,
   lag,
   parked,
@@ -22,10 +23,20 @@ export const outbox: OutboxStatements = {
 const LOCK_CLASS = 0x726f636b;
 
 async function lockGroup(tx: SqlExecutor, table: string, messageGroup: string): Promise<void> {
-  // By the table's number, since one table has several names, with its schema and without. As a text, because Prisma cannot read what is void.
+  await groupLock(tx, 'pg_advisory_xact_lock', table, messageGroup);
+}
+
+async function tryLockGroup(tx: SqlExecutor, table: string, messageGroup: string): Promise<boolean> {
+  return (await groupLock(tx, 'pg_try_advisory_xact_lock', table, messageGroup)) === 'true';
+}
+
+/** @returns the answer of the function as a text, because Prisma cannot read what is void */
+async function groupLock(tx: SqlExecutor, lock: string, table: string, messageGroup: string): Promise<string> {
+  // By the table's number, since one table has several names, with its schema and without.
   const name = `concat(to_regclass($1::text)::oid, '/', $2::text)`;
-  const lock = `SELECT pg_advisory_xact_lock(${LOCK_CLASS}, hashtext(${name}))::text AS "locked"`;
-  await tx.query(lock, [quoted(table, '"'), messageGroup]);
+  const text = `SELECT ${lock}(${LOCK_CLASS}, hashtext(${name}))::text AS "locked"`;
+  const [row] = (await tx.query(text, [quoted(table, '"'), messageGroup])).rows;
+  return String((row as { readonly locked?: unknown } | undefined)?.locked);
 }
 
 async function insert(tx: SqlExecutor, table: string, id: string, columns: OutboxColumns): Promise<void> {

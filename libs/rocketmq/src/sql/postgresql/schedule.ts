@@ -13,17 +13,19 @@ import { quoted } from '../table-name.js';
 
 export const schedule: ScheduleStatements = { set, cancel, earliest, lag, lock, copy, advance };
 
-async function set(tx: SqlExecutor, name: string, { key, id, dueAtMs, rule, columns }: ScheduleRow): Promise<void> {
+async function set(tx: SqlExecutor, name: string, row: ScheduleRow): Promise<void> {
+  const { key, id, dueAtMs, latestDueMs, rule, columns } = row;
   const { topic, messageGroup, fields, body } = columns;
   const changed = ['id', 'topic', 'message_group', 'fields', 'body', 'cron', 'time_zone'];
-  const isSameRule = '("t"."cron", "t"."time_zone") = (excluded."cron", excluded."time_zone")';
+  const isKept =
+    '("t"."cron", "t"."time_zone") = (excluded."cron", excluded."time_zone") AND "t"."due_at" <= to_timestamp($10::float8 / 1000)';
   const text =
     `INSERT INTO ${quoted(name, '"')} AS "t" ("key", "id", "due_at", "cron", "time_zone", "topic", "message_group", "fields", "body") ` +
     "VALUES ($1, $2, to_timestamp($3::float8 / 1000), $4::text, $5::text, $6, $7::text, $8::jsonb, decode($9::text, 'base64')) " +
     `ON CONFLICT ("key") DO UPDATE SET ${changed.map((column) => `"${column}" = excluded."${column}"`).join(', ')}, ` +
-    `"due_at" = CASE WHEN ${isSameRule} THEN "t"."due_at" ELSE excluded."due_at" END`;
+    `"due_at" = CASE WHEN ${isKept} THEN "t"."due_at" ELSE excluded."due_at" END`;
   const { cron = null, timeZone = null } = rule ?? {};
-  await tx.query(text, [key, id, dueAtMs, cron, timeZone, topic, messageGroup, fields, body]);
+  await tx.query(text, [key, id, dueAtMs, cron, timeZone, topic, messageGroup, fields, body, latestDueMs]);
 }
 
 async function cancel(tx: SqlExecutor, table: string, key: string): Promise<boolean> {
