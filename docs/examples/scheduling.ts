@@ -33,7 +33,8 @@ export class Trials {
   async begin(customer: string, endsAt: Date): Promise<void> {
     const message = await outboxMessage(TrialOver, { customer });
     await this.database.transaction(async (tx) => {
-      await tx.query('INSERT INTO trials VALUES ($1) ON CONFLICT DO NOTHING', [customer]);
+      const text = 'INSERT INTO trials VALUES ($1, $2) ON CONFLICT (customer) DO UPDATE SET ends_at = excluded.ends_at';
+      await tx.query(text, [customer, endsAt]);
       await this.schedule.set(tx, { key: `trial:${customer}`, message, deliverAt: endsAt });
     });
   }
@@ -47,8 +48,9 @@ export class Trials {
 
   @RocketMQListener(TrialOver)
   async end({ customer }: { customer: string }): Promise<void> {
-    // The message may be on its way while the customer buys, so the row decides.
-    await this.database.query(`UPDATE trials SET state = 'over' WHERE customer = $1 AND state = 'running'`, [customer]);
+    // The message may be on its way while the customer buys, or gets a longer trial, so the row decides.
+    const text = `UPDATE trials SET state = 'over' WHERE customer = $1 AND state = 'running' AND ends_at <= $2`;
+    await this.database.query(text, [customer, new Date()]);
   }
 }
 
@@ -81,7 +83,7 @@ export class Reports implements OnApplicationBootstrap {
 
 const inbox = new Inbox();
 const TABLES = `${schemaSql()}
-  CREATE TABLE trials (customer text PRIMARY KEY, state text NOT NULL DEFAULT 'running');
+  CREATE TABLE trials (customer text PRIMARY KEY, ends_at timestamptz NOT NULL, state text NOT NULL DEFAULT 'running');
   CREATE TABLE reports (tick text PRIMARY KEY, kind text NOT NULL);`;
 
 @Module({
