@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { Controller, Injectable, type Provider } from '@nestjs/common';
 import { MessagePattern } from '@nestjs/microservices';
 import { Test, type TestingModule } from '@nestjs/testing';
+import { takePortBlock } from '../../../../../scripts/support/ports.mjs';
 import { recordingLogger } from '../../../../../test/support/nest-bench.js';
 import { startScriptedServer } from '../../../../../test/support/scripted-remoting-server.js';
 import { until } from '../../../../../test/support/until.js';
@@ -35,15 +36,20 @@ class Shop {
 
 let broker: TestBroker | undefined;
 let app: TestingModule | undefined;
+let release: (() => Promise<void>) | undefined;
 afterEach(async () => {
   await app?.close();
   app = undefined;
   await broker?.stop();
+  await release?.();
+  release = undefined;
 });
 
-/** A broker that has an address, but does not run. */
+/** A broker that has an address, but does not run. No outgoing connection can take its port meanwhile. */
 async function absentBroker(options: TestBrokerOptions = {}): Promise<string> {
-  broker = await TestBroker.start({ groups: [{ name: 'shop', fifo: true }], ...options });
+  const ports = await takePortBlock();
+  release = ports.release;
+  broker = await TestBroker.start({ port: ports.first, groups: [{ name: 'shop', fifo: true }], ...options });
   const { endpoints } = broker;
   await broker.stop();
   return endpoints;
