@@ -250,6 +250,69 @@ describe('schemas that it cannot decide about', () => {
   });
 });
 
+describe('keywords that can name what is sent', () => {
+  const closed = object({}, [], { additionalProperties: false });
+  const notUnderstood = (name: string) => `unknown : the keyword ${name} of what is sent is not understood`;
+  it.each<[string, object]>([
+    ['patternProperties', { '^x-': text }],
+    ['unevaluatedProperties', text],
+    ['if', { required: ['b'] }],
+    ['then', { properties: { a: text } }],
+    ['else', { properties: { a: text } }],
+    ['dependentSchemas', { b: { properties: { a: text } } }],
+    ['dependencies', { b: { properties: { a: text } } }],
+    ['$dynamicRef', { a: '#a' }],
+    ['not', { properties: { a: number } }],
+  ])('%s is unknown, unless both sides are equal', (name, value) => {
+    const sent = { type: 'object', [name]: value };
+    for (const accepted of [closed, { type: 'object', additionalProperties: number }, object({ a: number })])
+      expect(verdictOf(sent, accepted)).toContain(notUnderstood(name));
+    expect(verdictOf({ allOf: [sent] }, closed)).toContain(notUnderstood(name));
+    expect(verdictOf({ anyOf: [text, sent] }, { anyOf: [text, closed] })).not.toBe('yes');
+    expect(verdictOf(sent, sent)).toBe('yes');
+    expect(verdictOf(sent, { type: 'object' })).toBe('yes');
+  });
+
+  it('patternProperties of zod is unknown', () => {
+    const { schema: sent } = payloadOf(z.looseRecord(z.string().regex(/^x-/), z.string()));
+    const { schema: accepted } = payloadOf(z.record(z.string(), z.number()));
+    expect(verdictOf(sent, accepted)).toContain(notUnderstood('patternProperties'));
+  });
+
+  it('prefixItems and nullable are unknown', () => {
+    const tuple = { type: 'array', prefixItems: [number], items: text };
+    expect(verdictOf(tuple, { type: 'array', items: text })).toEqual([notUnderstood('prefixItems')]);
+    expect(verdictOf({ ...text, nullable: true }, { ...text, minLength: 0 })).toEqual([notUnderstood('nullable')]);
+  });
+
+  it('propertyNames and minProperties say that there are fields', () => {
+    const refused = 'no : may have fields that are not accepted';
+    expect(verdictOf({ type: 'object', propertyNames: { pattern: '^x-' } }, closed)).toContain(refused);
+    expect(verdictOf({ type: 'object', minProperties: 1 }, closed)).toContain(refused);
+  });
+
+  it.each<[string, object]>([
+    ['allOf in allOf', { allOf: [{ allOf: [object({ a: text })] }] }],
+    ['alternatives in allOf', { allOf: [object({ b: text }), { anyOf: [object({ a: text }), object({ c: text })] }] }],
+  ])('%s is looked into', (_, sent) => {
+    expect(verdictOf(sent, object({ a: number }))).toEqual([
+      expect.stringContaining('a: may be a string, but only number is accepted'),
+    ]);
+  });
+
+  it.each(['allOf', 'anyOf', 'oneOf'])('a reference to nothing in %s is unknown', (keyword) => {
+    expect(verdictOf({ [keyword]: [object({}), { $ref: 'other.json' }] }, closed)).toContain(
+      'unknown : a reference leads nowhere',
+    );
+  });
+
+  it('are unchanged in a schema that contains itself', () => {
+    const sent = object({ inside: { $ref: '#' } }, [], { patternProperties: { '^x-': text } });
+    expect(verdictOf(sent, JSON.parse(JSON.stringify(sent)))).toBe('yes');
+    expect(verdictOf(sent, { ...sent, title: 'a', patternProperties: { '^x-': number } })).not.toBe('yes');
+  });
+});
+
 describe('schemas of zod', () => {
   const of = (schema: z.ZodType) => payloadOf(schema).schema;
   const Tree: z.ZodType = z.object({

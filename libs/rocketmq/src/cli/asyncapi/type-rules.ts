@@ -137,7 +137,7 @@ function objects(sent: SchemaObject, accepted: SchemaObject, where: string, incl
     return included(may[name], accepted.additionalProperties, field);
   });
   const openNames = Object.keys(must).filter((name) => !Object.hasOwn(may, name));
-  const most = sent.additionalProperties === undefined ? Object.keys(may).length : INFINITE;
+  const most = others(sent) === undefined ? Object.keys(may).length : INFINITE;
   const counts = between(sent, accepted, ['minProperties', 'maxProperties'], always.length, most);
   return [
     ...missing.flat(),
@@ -149,26 +149,34 @@ function objects(sent: SchemaObject, accepted: SchemaObject, where: string, incl
   ];
 }
 
-/** A field that a schema does not name is not sent, unless the schema says that there are others. */
+/** The schema of the fields that are not named. Undefined: none is sent, unless another keyword says that there are some. */
+function others({ additionalProperties, propertyNames, properties, minProperties }: SchemaObject): unknown {
+  if (additionalProperties === false) return undefined;
+  const areThere =
+    propertyNames !== undefined || numberIn(minProperties, 0) > Object.keys(schemasIn(properties)).length;
+  return additionalProperties ?? (areThere ? true : undefined);
+}
+
 function additional(sent: SchemaObject, accepted: SchemaObject, where: string, included: Included): Verdict {
-  if (sent.additionalProperties === undefined || sent.additionalProperties === false) return YES;
+  const may = others(sent);
+  if (may === undefined) return YES;
   if (accepted.additionalProperties === false) return no(where, 'may have fields that are not accepted');
-  return included(sent.additionalProperties, accepted.additionalProperties, `${where}{}`);
+  return included(may, accepted.additionalProperties, `${where}{}`);
 }
 
 /** A field that only the accepting side names. */
 function unnamed(sent: SchemaObject, accepted: unknown, field: string, included: Included): Verdict {
-  if (sent.additionalProperties === undefined || sent.additionalProperties === false) return YES;
-  const verdict = included(sent.additionalProperties, accepted, field);
+  const may = others(sent);
+  if (may === undefined) return YES;
+  const verdict = included(may, accepted, field);
   return isYes(verdict) ? YES : unknown(field, 'may be sent as an additional field with another schema');
 }
 
 function propertyNames(sent: SchemaObject, accepted: SchemaObject, where: string, included: Included): Verdict {
   if (accepted.propertyNames === undefined) return YES;
   const names = { type: 'string', enum: Object.keys(schemasIn(sent.properties)) };
-  const others = { type: 'string', ...schemasIn(sent.propertyNames) };
-  const isOpen = sent.additionalProperties !== undefined && sent.additionalProperties !== false;
-  return [names, ...(isOpen ? [others] : [])].flatMap((one) =>
+  const open = { type: 'string', ...schemasIn(sent.propertyNames) };
+  return [names, ...(others(sent) === undefined ? [] : [open])].flatMap((one) =>
     included(one, accepted.propertyNames, `names of the fields of ${where === '' ? 'the body' : where}`),
   );
 }
