@@ -20,6 +20,7 @@ interface Listening {
   readonly group?: string;
   readonly filter?: Filter;
   readonly mode?: 'broadcast';
+  readonly liteTopics?: readonly string[];
   readonly name?: string;
 }
 
@@ -36,12 +37,12 @@ interface Application {
 function documentOf({ receives = [], sends = [], answers }: Application) {
   const options = checkOptions({ endpoints: 'mq:8081', consumerGroup: 'billing' });
   const listeners = receives.map(
-    ([topic, { group, filter = EVERY_MESSAGE, mode, name = `Billing.${topic.name}` } = {}]) => {
+    ([topic, { group, filter = EVERY_MESSAGE, mode, liteTopics, name = `Billing.${topic.name}` } = {}]) => {
       return {
         name,
         topic,
         filter,
-        settings: { consumerGroup: group, mode },
+        settings: { consumerGroup: group, mode, liteTopics },
         deadLetterTopic: undefined,
         pattern: undefined,
       };
@@ -235,6 +236,21 @@ describe('a change of what is sent and received', () => {
       { receives: [[topic]] },
       { receives: [[topic, { mode: 'broadcast' }]] },
       [expect.stringMatching(/^breaking: messages go to one/) as never],
+    ],
+    [
+      'other lite topics',
+      { receives: [[topic, { liteTopics: ['a', 'b'] }]] },
+      { receives: [[topic, { liteTopics: ['c', 'b'] }]] },
+      [
+        'breaking: messages of the lite topics a are no longer received',
+        'compatible: messages of the lite topics c are received now',
+      ],
+    ],
+    [
+      'the order of lite topics',
+      { receives: [[topic, { liteTopics: ['a', 'b'] }]] },
+      { receives: [[topic, { liteTopics: ['b', 'a'] }]] },
+      [],
     ],
     [
       'fewer tags',

@@ -99,7 +99,21 @@ function receivingChanges(before: OperationView, after: OperationView): Change[]
       ),
     );
   if (before.filter !== after.filter) changes.push(filterChange(before, after));
-  return changes;
+  return [...changes, ...liteTopicChanges(before, after)];
+}
+
+function liteTopicChanges(before: OperationView, after: OperationView): Change[] {
+  const without = (some: OperationView, others: OperationView): string[] =>
+    some.liteTopics.filter((one) => !others.liteTopics.includes(one));
+  const [gone, added] = [without(before, after), without(after, before)];
+  return [
+    ...(gone.length === 0
+      ? []
+      : [change('breaking', before, `messages of the lite topics ${gone.join(', ')} are no longer received`)]),
+    ...(added.length === 0
+      ? []
+      : [change('compatible', before, `messages of the lite topics ${added.join(', ')} are received now`)]),
+  ];
 }
 
 function filterChange(before: OperationView, after: OperationView): Change {

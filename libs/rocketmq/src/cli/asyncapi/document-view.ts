@@ -2,7 +2,7 @@
 
 import { UsageError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
-import { partAt, schemasIn } from './json-schema.js';
+import { listIn, partAt, schemasIn } from './json-schema.js';
 
 type Part = Readonly<Record<string, unknown>>;
 
@@ -33,6 +33,7 @@ export interface OperationView {
   /** A text, so that it can be compared. */
   readonly filter: string;
   readonly mode: unknown;
+  readonly liteTopics: readonly string[];
 }
 
 /** A document with its operations. */
@@ -84,6 +85,7 @@ function operationView(root: unknown, key: string, given: unknown, name: string)
     filter:
       facts.filter === undefined ? '*' : typeof facts.filter === 'string' ? facts.filter : JSON.stringify(facts.filter),
     mode: facts.mode,
+    liteTopics: listIn(facts.liteTopics).map(String),
   };
 }
 
