@@ -31,10 +31,12 @@ interface Application {
   readonly receives?: readonly (readonly [AnyTopic, Listening?])[];
   readonly sends?: readonly AnyTopic[];
   readonly answers?: ReturnType<typeof defineRequest>;
+  /** The names of the connections, each to a cluster of its own. */
+  readonly clusters?: readonly string[];
 }
 
 /** The document of an application that was never created. */
-function documentOf({ receives = [], sends = [], answers }: Application) {
+function documentOf({ receives = [], sends = [], answers, clusters = ['default'] }: Application) {
   const options = checkOptions({ endpoints: 'mq:8081', consumerGroup: 'billing' });
   const listeners = receives.map(
     ([topic, { group, filter = EVERY_MESSAGE, mode, liteTopics, name = `Billing.${topic.name}` } = {}]) => {
@@ -49,14 +51,11 @@ function documentOf({ receives = [], sends = [], answers }: Application) {
     },
   );
   const handlers = answers === undefined ? [] : [{ ...handlerOf(answers) }];
-  const connection = {
-    name: 'default',
-    options,
-    listeners: [...listeners, ...handlers],
-    topics: sends,
-    transactional: [],
-  };
-  return describeApplication([connection as unknown as UsedConnection], { title: 'a', version: '1' });
+  const used = { options, listeners: [...listeners, ...handlers], topics: sends, transactional: [] };
+  const connections = clusters.map((name) => {
+    return { ...used, name, options: { ...options, target: { ...options.target, endpoints: `${name}:8081` } } };
+  });
+  return describeApplication(connections as unknown as UsedConnection[], { title: 'a', version: '1' });
 }
 
 function handlerOf({ topic, answer, pattern }: ReturnType<typeof defineRequest>) {
@@ -290,6 +289,21 @@ describe('a change of what is sent and received', () => {
     ],
   ])('%s', async (_, before, after, found) => {
     expect((await changes(before, after)).found).toEqual(found);
+  });
+});
+
+describe('another connection', () => {
+  const application = { sends: [orders({ id })], receives: [[orders({ id })]] } as const;
+  it.each([['default'], ['eu']])('leaves what is sent and received over %s as it was', async (name) => {
+    const clusters = ['default', 'eu'];
+    const { code, found } = await changes({ ...application, clusters: [name] }, { ...application, clusters });
+    expect(code).toBe(0);
+    expect(found).toContain('compatible: the send to orders is new');
+  });
+
+  it('is not taken for the one that is gone', async () => {
+    const { found } = await changes({ ...application, clusters: ['default'] }, { ...application, clusters: ['eu'] });
+    expect(found).toContain('breaking: the send to orders is no longer there');
   });
 });
 

@@ -4,6 +4,9 @@ import { UsageError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
 import { listIn, partAt, schemasIn } from './json-schema.js';
 
+/** The name of a connection without one. */
+const DEFAULT_CONNECTION = 'default';
+
 type Part = Readonly<Record<string, unknown>>;
 
 /** A kind of message. */
@@ -23,7 +26,7 @@ export interface MessageView {
 export interface OperationView {
   readonly key: string;
   readonly action: 'send' | 'receive';
-  /** The topic, with its connection where there are several. */
+  /** The topic, with its connection unless that is the default one. */
   readonly channel: string;
   readonly type: unknown;
   readonly messages: readonly MessageView[];
@@ -72,12 +75,13 @@ function operationView(root: unknown, key: string, given: unknown, name: string)
   }
   const facts = part(operation['x-rocketmq']);
   const ofChannel = part(channel['x-rocketmq']);
-  const connection = ofChannel.connection === undefined ? '' : `${String(ofChannel.connection)}/`;
+  const { connection = DEFAULT_CONNECTION } = ofChannel;
+  const prefix = connection === DEFAULT_CONNECTION ? '' : `${String(connection)}/`;
   const address = typeof channel.address === 'string' ? channel.address : pointerIn(operation.channel);
   return {
     key,
     action,
-    channel: connection + address,
+    channel: prefix + address,
     type: ofChannel.type,
     messages: messagesOf(root, operation.messages, channel),
     answers: answersOf(root, operation.reply),

@@ -320,7 +320,8 @@ describe('the AsyncAPI document', () => {
       servers: [{ $ref: '#/servers/eu' }],
       'x-rocketmq': { connection: 'eu' },
     });
-    expect(operations.here?.channel).toEqual({ $ref: '#/channels/default.orders' });
+    expect(operations.here?.channel).toEqual({ $ref: '#/channels/orders' });
+    expect(channels.orders).toMatchObject({ address: 'orders', servers: [{ $ref: '#/servers/default' }] });
   });
 
   it('includes the handlers of a server with a connection of its own', async () => {
