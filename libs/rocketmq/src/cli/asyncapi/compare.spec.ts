@@ -298,7 +298,8 @@ describe('another connection', () => {
     const clusters = ['default', 'eu'];
     const { code, found } = await changes({ ...application, clusters: [name] }, { ...application, clusters });
     expect(code).toBe(0);
-    expect(found).toContain('compatible: the send to orders is new');
+    const added = name === 'default' ? 'eu/orders' : 'orders';
+    expect(found).toContain(`compatible: the send to ${added} is new`);
   });
 
   it('is not taken for the one that is gone', async () => {

@@ -15,7 +15,6 @@ import {
 
 /** The alternatives of a schema are compared with each other: more than this many in one place are not looked at. */
 const MOST_ALTERNATIVES = 500;
-const MOST_DEPTH = 20;
 const TOO_MANY = 'it has too many parts';
 
 /** A schema without alternatives: one type, or one value. */
@@ -33,37 +32,55 @@ interface Alternatives {
   readonly missing?: string | undefined;
 }
 
-/** @param resolved follows the reference of a schema; undefined where it leads nowhere */
+/** The document of a schema. */
+interface Surroundings {
+  /** Follows the reference of a schema; undefined where it leads nowhere. */
+  resolved(part: unknown): SchemaObject | undefined;
+  /** Counts the work. False: it was too much. */
+  step(): boolean;
+}
+
+/** @param open the schemas whose alternatives these belong to */
 export function alternativesOf(
   schema: SchemaObject,
-  resolved: (part: unknown) => SchemaObject | undefined,
-  depth = 0,
+  around: Surroundings,
+  open: readonly SchemaObject[] = [],
 ): Alternatives {
-  // Alternatives can contain themselves.
-  if (depth > MOST_DEPTH) return { all: [], missing: TOO_MANY };
+  if (open.includes(schema)) return { all: [], missing: 'it contains itself as an alternative' };
+  if (!around.step()) return { all: [], missing: TOO_MANY };
   const { anyOf, oneOf, allOf, ...own } = schema;
   let without = unknownKeywords(schema).join(' and ') || undefined;
   let missing: string | undefined;
   let all: SchemaObject[] = [own];
   const join = (keyword: string, parts: readonly unknown[]): void => {
-    const inner = parts.flatMap((part) => {
-      const found = resolved(part);
-      const of = found === undefined ? NOWHERE : alternativesOf(found, resolved, depth + 1);
-      without ??= of.without;
-      missing ??= of.missing;
-      return of.all;
-    });
-    const joined = all.flatMap((one) => inner.map(({ schema: other }) => both(one, other)));
-    all = joined.map(({ schema: one }) => one).filter((one) => typesOf(one).length > 0 && valuesOf(one)?.length !== 0);
-    if (joined.some(({ isWhole }) => !isWhole)) without ??= keyword;
-    if (all.length > MOST_ALTERNATIVES) missing ??= TOO_MANY;
+    const before = all;
+    all = [];
+    for (const part of parts) {
+      if (missing !== undefined) return;
+      const found = around.resolved(part);
+      const inner = found === undefined ? NOWHERE : alternativesOf(found, around, [...open, schema]);
+      without ??= inner.without;
+      missing ??= inner.missing;
+      for (const one of before)
+        for (const other of inner.all) {
+          if (all.length > MOST_ALTERNATIVES || !around.step()) missing ??= TOO_MANY;
+          if (missing === TOO_MANY) return;
+          const joined = both(one, other.schema);
+          if (!joined.isWhole) without ??= keyword;
+          if (isPossible(joined.schema)) all.push(joined.schema);
+        }
+    }
   };
   for (const part of listIn(allOf)) join('allOf', [part]);
   for (const [keyword, list] of Object.entries({ anyOf, oneOf }))
-    if (list !== undefined && missing !== TOO_MANY) join(keyword, listIn(list));
+    if (list !== undefined) join(keyword, listIn(list));
   const parts = all.flatMap(split);
   if (parts.length > MOST_ALTERNATIVES) return { all: [], missing: TOO_MANY };
   return { all: parts, without, missing };
+}
+
+function isPossible(schema: SchemaObject): boolean {
+  return typesOf(schema).length > 0 && valuesOf(schema)?.length !== 0;
 }
 
 const NOWHERE: Alternatives = { all: [], missing: 'a reference leads nowhere' };

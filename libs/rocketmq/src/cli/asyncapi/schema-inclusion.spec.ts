@@ -313,6 +313,30 @@ describe('keywords that can name what is sent', () => {
   });
 });
 
+describe('schemas that contain themselves many times', () => {
+  const self = { $ref: '#' };
+  it.each(['anyOf', 'oneOf', 'allOf'])('by %s', (keyword) => {
+    const sent = { [keyword]: [text, self, self, self] };
+    expect(verdictOf(sent, text)).toContain('unknown : it contains itself as an alternative');
+    expect(verdictOf(number, { ...sent, title: 'a' })).not.toBe('yes');
+  });
+
+  it('through others, without end', () => {
+    const level = (next: number) => ({ anyOf: [1, 2, 3].map(() => ({ $ref: `#/definitions/${next}` })) });
+    const definitions = Object.fromEntries(Array.from({ length: 30 }, (_, index) => [index, level((index + 1) % 30)]));
+    expect(verdictOf({ ...level(0), definitions }, text)).not.toBe('yes');
+    const ending = { ...definitions, 29: { enum: Array.from({ length: 60 }, (_, index) => `a${index}`) } };
+    expect(verdictOf({ ...level(0), definitions: ending }, text)).toEqual(['unknown : it has too many parts']);
+  });
+
+  it('in fields that tell alternatives apart', () => {
+    const names = Array.from({ length: 60 }, (_, index) => `a${index}`);
+    const definition = object(Object.fromEntries(names.map((name) => [name, { $ref: '#/definitions/a' }])), names);
+    const schema = { oneOf: [1, 2].map(() => ({ $ref: '#/definitions/a' })), definitions: { a: definition } };
+    expect(verdictOf(schema, { ...schema, title: 'a' })).toContain('unknown : it may fit several alternatives of oneOf');
+  });
+});
+
 describe('schemas of zod', () => {
   const of = (schema: z.ZodType) => payloadOf(schema).schema;
   const Tree: z.ZodType = z.object({

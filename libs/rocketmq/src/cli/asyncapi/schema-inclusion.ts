@@ -21,13 +21,15 @@ import { isNo, isYes, no, uncertain, unknown, type Verdict, YES } from './verdic
 
 /** Alternatives can contain themselves without end. */
 const MOST_DEPTH = 200;
+/** How deep the fields are that tell alternatives apart, such as `kind`. */
+const MOST_FIELDS_DEEP = 3;
 /** Of all comparisons with one document: some tens of thousands of fields. */
 const MOST_STEPS = 200_000;
 
 /** Compares a schema of one document with one of another. */
 export class SchemaInclusion {
   /** The pairs that are being compared: schemas can contain themselves. */
-  private readonly open: (readonly [object, object])[] = [];
+  private readonly open: (readonly [sent: object, accepted: object, where: string])[] = [];
   private steps = 0;
 
   /** @param sender the document of the schemas of what is sent @param receiver that of what is accepted */
@@ -41,10 +43,12 @@ export class SchemaInclusion {
     const may = this.resolved(sent, this.sender);
     const must = this.resolved(accepted, this.receiver);
     if (may === undefined || must === undefined) return unknown(where, 'a reference leads nowhere');
+    // A schema that is compared again at the same place has no end.
+    if (this.open.some(([, other, at]) => other === must && at === where))
+      return unknown(where, 'it contains itself as an alternative');
     if (this.open.some(([one, other]) => one === may && other === must)) return YES;
-    this.steps += 1;
-    if (this.open.length > MOST_DEPTH || this.steps > MOST_STEPS) return unknown(where, 'it has too many parts');
-    this.open.push([may, must]);
+    if (this.open.length > MOST_DEPTH || !this.step()) return unknown(where, 'it has too many parts');
+    this.open.push([may, must, where]);
     try {
       return this.compared(may, must, where);
     } finally {
@@ -55,7 +59,10 @@ export class SchemaInclusion {
   private compared(may: SchemaObject, must: SchemaObject, where: string): Verdict {
     if (isAny(must) || (isDeepStrictEqual(may, must) && this.leadToTheSame(may))) return YES;
     const strange = unknownKeywords(must).map((name) => unknown(where, `the keyword ${name} is not understood`));
-    const { all, without, missing } = alternativesOf(may, (schema) => this.resolved(schema, this.sender));
+    const { all, without, missing } = alternativesOf(may, {
+      resolved: (schema) => this.resolved(schema, this.sender),
+      step: () => this.step(),
+    });
     const verdict = all.flatMap((one) => this.accepts(must, one, where));
     return [
       ...strange.flat(),
@@ -65,14 +72,19 @@ export class SchemaInclusion {
     ];
   }
 
+  /** False when the comparison takes too long. */
+  private step(): boolean {
+    this.steps += 1;
+    return this.steps <= MOST_STEPS;
+  }
+
   /** Whether the references in a schema lead to equal schemas in both documents. */
   private leadToTheSame(schema: SchemaObject): boolean {
     const references = new Set(referencesIn(schema));
     // A set grows while it is walked.
     for (const one of references) {
       const [left, right] = [partAt(this.sender, one), partAt(this.receiver, one)];
-      this.steps += 1;
-      if (left === undefined || this.steps > MOST_STEPS || !isDeepStrictEqual(left, right)) return false;
+      if (left === undefined || !this.step() || !isDeepStrictEqual(left, right)) return false;
       for (const next of referencesIn(left)) references.add(next);
     }
     return true;
@@ -140,8 +152,9 @@ export class SchemaInclusion {
 
   /** Whether no value fits both, as far as types, values and required fields show. */
   private areApart(one: unknown, other: unknown, document: unknown, depth = 0): boolean {
+    if (depth > MOST_FIELDS_DEEP || !this.step()) return false;
     const [left, right] = [this.resolved(one, document), this.resolved(other, this.receiver)];
-    if (left === undefined || right === undefined || depth > 5) return false;
+    if (left === undefined || right === undefined) return false;
     if (!typesOf(left).some((type) => typesOf(right).includes(type))) return true;
     const [values, others] = [valuesOf(left), valuesOf(right)];
     if (values !== undefined && others !== undefined)
