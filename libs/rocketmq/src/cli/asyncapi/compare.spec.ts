@@ -381,6 +381,51 @@ describe('nestjs-rocketmq asyncapi diff', () => {
     expect(await diff(other, stricter)).toMatchObject({ code: 1, out: expect.stringContaining('total in the body') });
   });
 
+  describe('of other tools', () => {
+    const ORDER = { payload: { type: 'object' }, contentType: 'application/json' };
+    const REPLY = { channel: { $ref: '#/channels/a' } };
+    const other = (message: object = ORDER, reply: object = REPLY, more: object = {}) => ({
+      asyncapi: '3.0.0',
+      ...more,
+      channels: { a: { address: 'orders', messages: { m: message } } },
+      operations: { in: { action: 'receive', channel: { $ref: '#/channels/a' }, reply } },
+    });
+    const header = (required: string[]) => ({ ...ORDER, headers: { type: 'object', required } });
+    const undeclared = { payload: ORDER.payload };
+
+    it.each<[string, object, object, string, string]>([
+      ['a new required header', other(), other(header(['a'])), 'breaking', 'a in the headers of the body may be missing'],
+      ['a header that is gone from an answer', other(header(['a'])), other(), 'breaking', 'in the headers of the answer'],
+      [
+        'another default content type',
+        other(undeclared, REPLY, { defaultContentType: 'application/json' }),
+        other(undeclared, REPLY, { defaultContentType: 'application/xml' }),
+        'breaking',
+        'the content type of the body was application/json and is application/xml',
+      ],
+      [
+        'a message in another file',
+        other({ $ref: 'a.json#/m' }),
+        other({ $ref: 'b.json#/m' }),
+        'unknown',
+        'the body is not in the document: b.json#/m leads nowhere',
+      ],
+      [
+        'answers in a channel that does not exist',
+        other(),
+        other(ORDER, { channel: { $ref: '#/channels/none' } }),
+        'unknown',
+        'the answer is not in the document: #/channels/none leads nowhere',
+      ],
+    ])('%s is found', async (_, older, newer, kind, what) => {
+      const { code, out } = await diff(older, newer, '--json');
+      expect(code).toBe(1);
+      expect(JSON.parse(out).changes).toContainEqual(
+        expect.objectContaining({ kind, what: expect.stringContaining(what) }),
+      );
+    });
+  });
+
   it.each([
     ['not JSON', '{', 'is not JSON'],
     ['of an older AsyncAPI', { asyncapi: '2.6.0' }, 'is not an AsyncAPI 3 document'],

@@ -313,6 +313,33 @@ describe('keywords that can name what is sent', () => {
   });
 });
 
+describe('schemas that are seldom written', () => {
+  it.each<[string, unknown, unknown, string]>([
+    ['a type that does not exist', { type: 'date' }, { type: 'object' }, 'unless type rules it out'],
+    ['a type that does not exist, accepted', text, { type: 'date' }, 'unknown : the keyword type is not understood'],
+    ['a field that is only required', { type: 'object', required: ['a'] }, object({ a: text }), 'only string is accepted'],
+    [
+      'a field that is only required, for a closed object',
+      { type: 'object', required: ['a'] },
+      object({}, [], { additionalProperties: false }),
+      'no a: is not accepted',
+    ],
+    ['const beside enum', { const: null }, { const: null, enum: ['a'] }, 'no : is not accepted'],
+    [
+      'a bound of draft 04',
+      { type: 'number', minimum: 0 },
+      { type: 'number', minimum: 0, exclusiveMinimum: true },
+      'unknown : the keyword exclusiveMinimum is not understood',
+    ],
+  ])('%s', (_, sent, accepted, doubt) => {
+    expect(verdictOf(sent, accepted)).toContainEqual(expect.stringContaining(doubt));
+  });
+
+  it('const beside an enum that lists it is accepted', () => {
+    expect(verdictOf({ const: 'a' }, { const: 'a', enum: ['a', 'b'] })).toBe('yes');
+  });
+});
+
 describe('schemas that contain themselves many times', () => {
   const self = { $ref: '#' };
   it.each(['anyOf', 'oneOf', 'allOf'])('by %s', (keyword) => {

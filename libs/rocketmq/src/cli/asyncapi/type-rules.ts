@@ -125,8 +125,14 @@ function mostItems({ items, additionalItems }: SchemaObject): number {
 }
 
 function objects(sent: SchemaObject, accepted: SchemaObject, where: string, included: Included): Verdict {
-  const [may, must] = [schemasIn(sent.properties), schemasIn(accepted.properties)];
   const always = listIn(sent.required);
+  // A field can be required without being described.
+  const undescribed = always.map((name) => [String(name), sent.additionalProperties || {}]);
+  const may: Readonly<Record<string, unknown>> = {
+    ...Object.fromEntries(undescribed),
+    ...schemasIn(sent.properties),
+  };
+  const must = schemasIn(accepted.properties);
   const missing = listIn(accepted.required)
     .filter((name) => !always.includes(name))
     .map((name) => no(fieldOf(where, String(name)), 'may be missing, but is required'));
