@@ -89,6 +89,15 @@ describe('a schema that accepts whatever is sent', () => {
     ],
     ['a keyword that only the sender has', { ...text, strange: 1 }, text],
     ['never, written by a library', { not: {} }, text],
+    [
+      'a field that is never sent',
+      object({ a: { not: {} }, b: text }),
+      object({ b: text }, [], { additionalProperties: false }),
+    ],
+    ['a value that is a multiple', { enum: [4, 6] }, { type: 'number', multipleOf: 2 }],
+    ['a positive integer', { type: 'integer', exclusiveMinimum: 0 }, { type: 'integer', minimum: 1 }],
+    ['an integer below 3', { type: 'integer', exclusiveMaximum: 3 }, { type: 'integer', maximum: 2 }],
+    ['an integer above 1.5', { type: 'integer', minimum: 1.5 }, { type: 'number', minimum: 2 }],
   ])('%s', (_, sent, accepted) => {
     expect(verdictOf(sent, accepted)).toBe('yes');
   });
@@ -109,6 +118,12 @@ describe('a schema that refuses some of what is sent', () => {
       'no : may be below the accepted minimum 1',
     ],
     ['no upper bound', number, { type: 'number', maximum: 9 }, 'no : may be above the accepted maximum 9'],
+    [
+      'an integer that is not positive',
+      { type: 'integer', minimum: 0 },
+      { type: 'integer', exclusiveMinimum: 0 },
+      'no : may be below the accepted minimum 1',
+    ],
     ['a value beyond', { const: 7 }, { type: 'integer', maximum: 5 }, 'no : may be above the accepted maximum 5'],
     ['a longer text', text, { type: 'string', maxLength: 3 }, 'no : may be above the accepted maxLength 3'],
     ['no pattern', text, { type: 'string', pattern: '^a' }, 'no : only the pattern ^a is accepted'],
@@ -394,6 +409,11 @@ describe('schemas of zod', () => {
     both: z.intersection(z.object({ a: z.string() }), z.object({ b: z.string() })),
     anything: z.unknown(),
     tree: Tree,
+  });
+
+  it('have positive integers in two ways', () => {
+    const [one, other] = [of(z.int().positive()), of(z.int().min(1))];
+    expect([verdictOf(one, other), verdictOf(other, one)]).toEqual(['yes', 'yes']);
   });
 
   it('accept themselves, whatever they are made of', () => {

@@ -1,6 +1,6 @@
 // Whether values of one type that one schema accepts are accepted by another one: the keywords of each type.
 
-import { listIn, type SchemaObject, type SchemaType, schemasIn, valuesOf } from './json-schema.js';
+import { isInteger, listIn, type SchemaObject, type SchemaType, schemasIn, valuesOf } from './json-schema.js';
 import { isYes, no, unknown, type Verdict, YES } from './verdict.js';
 
 /** Compares the schemas of fields and elements. */
@@ -31,20 +31,21 @@ interface Bound {
   readonly isExclusive: boolean;
 }
 
-/** The upper bound; the lower one with `minimum`, of the negated numbers. */
-function boundOf(schema: SchemaObject, side: 'maximum' | 'minimum'): Bound {
+/** The upper bound; the lower one with `minimum`, of the negated numbers. Integers have one that is not exclusive. */
+function boundOf(schema: SchemaObject, side: 'maximum' | 'minimum', areIntegers: boolean): Bound {
   const sign = side === 'maximum' ? 1 : -1;
   const exclusive = side === 'maximum' ? schema.exclusiveMaximum : schema.exclusiveMinimum;
   const inclusive = sign * numberIn(schema[side], sign * INFINITE);
   const strict = sign * numberIn(exclusive, sign * INFINITE);
-  return strict <= inclusive
-    ? { value: strict, isExclusive: strict < INFINITE }
-    : { value: inclusive, isExclusive: false };
+  const bound = strict <= inclusive ? { value: strict, isExclusive: strict < INFINITE } : { value: inclusive, isExclusive: false };
+  if (!areIntegers) return bound;
+  return { value: bound.isExclusive ? Math.ceil(bound.value) - 1 : Math.floor(bound.value), isExclusive: false };
 }
 
 function numbers(sent: SchemaObject, accepted: SchemaObject, where: string): Verdict {
   const outside = (['minimum', 'maximum'] as const).flatMap((side) => {
-    const [may, must] = [boundOf(sent, side), boundOf(accepted, side)];
+    const areIntegers = isInteger(sent);
+    const [may, must] = [boundOf(sent, side, areIntegers), boundOf(accepted, side, areIntegers)];
     const isWithin = may.value < must.value || (may.value === must.value && (may.isExclusive || !must.isExclusive));
     const [beyond, limit] = side === 'maximum' ? ['above', must.value] : ['below', -must.value];
     return isWithin ? YES : no(where, `may be ${beyond} the accepted ${side} ${limit}`);
@@ -57,8 +58,8 @@ function multiples(sent: SchemaObject, accepted: SchemaObject, where: string): V
   if (format !== undefined && format !== sent.format)
     return unknown(where, `only the format ${String(format)} is accepted`);
   if (must === undefined || must === sent.multipleOf) return YES;
-  const may = numberIn(sent.multipleOf, Number.NaN);
-  if (typeof must === 'number' && may % must === 0) return YES;
+  const may = valuesOf(sent) ?? [sent.multipleOf];
+  if (typeof must === 'number' && may.every((one) => numberIn(one, Number.NaN) % must === 0)) return YES;
   return unknown(where, `only multiples of ${String(must)} are accepted`);
 }
 
@@ -139,7 +140,9 @@ function objects(sent: SchemaObject, accepted: SchemaObject, where: string, incl
   const named = Object.keys(may).map((name) => {
     const field = fieldOf(where, name);
     if (Object.hasOwn(must, name)) return included(may[name], must[name], field);
-    if (accepted.additionalProperties === false) return no(field, 'is not accepted');
+    // A field that never has a value is not sent.
+    if (accepted.additionalProperties === false)
+      return isYes(included(may[name], false, field)) ? YES : no(field, 'is not accepted');
     return included(may[name], accepted.additionalProperties, field);
   });
   const openNames = Object.keys(must).filter((name) => !Object.hasOwn(may, name));
