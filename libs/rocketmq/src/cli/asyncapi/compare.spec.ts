@@ -439,8 +439,27 @@ describe('nestjs-rocketmq asyncapi diff', () => {
     expect(await diff(before, content)).toMatchObject({ code: 2, out: '', err: expect.stringContaining(text) });
   });
 
-  it('fails for a file that does not exist', async () => {
+  it('refuses a file that does not exist, as a wrong call', async () => {
     const { code, err } = await call(['asyncapi', 'diff', join(folder, 'none.json'), fileOf('a.json', before)]);
-    expect({ code, err }).toEqual({ code: 1, err: expect.stringContaining('none.json') });
+    expect({ code, err }).toEqual({ code: 2, err: expect.stringMatching(/none\.json cannot be read.*nothing was compared/) });
+  });
+
+  it('names a file that is nested too deep', async () => {
+    const deep = `${'{"a":'.repeat(3000)}1${'}'.repeat(3000)}`;
+    expect(await diff(before, `{"asyncapi":"3.0.0","info":${deep}}`)).toMatchObject({
+      code: 2,
+      err: expect.stringMatching(/newer\.json is nested more than 500 levels deep/),
+    });
+  });
+
+  it('takes a file with a byte order mark', async () => {
+    expect(await diff(before, `\uFEFF${JSON.stringify(before)}`)).toMatchObject({ code: 0, out: 'no changes\n' });
+  });
+
+  it('prints a key with a newline in one line', async () => {
+    const named = JSON.parse(JSON.stringify(before).replace('"Billing.orders":', '"Billing\\norders":'));
+    const { out } = await diff(named, documentOf({}));
+    expect(out.split('\n')).toHaveLength(4);
+    expect(out).toContain('receive Billing\\norders');
   });
 });

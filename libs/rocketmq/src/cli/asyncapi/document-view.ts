@@ -9,6 +9,8 @@ import { listIn, partAt, schemasIn } from './json-schema.js';
 /** The name of a connection without one. */
 const DEFAULT_CONNECTION = 'default';
 
+/** Of parts in each other. */
+const MOST_DEPTH = 500;
 /** Of references that lead to references. */
 const MOST_STEPS = 20;
 
@@ -59,9 +61,14 @@ export interface DocumentView {
 export function documentView(name: string, text: string): DocumentView {
   let root: unknown;
   try {
-    root = JSON.parse(text);
+    // Some editors begin a file with a byte order mark.
+    root = JSON.parse(text.replace(/^\uFEFF/, ''));
   } catch (error) {
     throw new UsageError('ILLEGAL_DOCUMENT', `${name} is not JSON: ${describeError(error)}; nothing was compared`);
+  }
+  if (isDeep(root)) {
+    const text = `${name} is nested more than ${MOST_DEPTH} levels deep; nothing was compared`;
+    throw new UsageError('ILLEGAL_DOCUMENT', text);
   }
   const document = part(root);
   if (typeof document.asyncapi !== 'string' || !document.asyncapi.startsWith('3.')) {
@@ -72,6 +79,16 @@ export function documentView(name: string, text: string): DocumentView {
     operationView(root, key, one, name),
   );
   return { root, operations };
+}
+
+/** Level by level: a recursion would overflow the stack. */
+function isDeep(root: unknown): boolean {
+  let level: unknown[] = [root];
+  for (let depth = 0; depth <= MOST_DEPTH; depth++) {
+    level = level.flatMap((one) => Object.values(part(one)));
+    if (level.length === 0) return false;
+  }
+  return true;
 }
 
 function operationView(root: unknown, key: string, given: unknown, name: string): OperationView {
