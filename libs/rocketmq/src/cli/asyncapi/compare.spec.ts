@@ -394,8 +394,20 @@ describe('nestjs-rocketmq asyncapi diff', () => {
     const undeclared = { payload: ORDER.payload };
 
     it.each<[string, object, object, string, string]>([
-      ['a new required header', other(), other(header(['a'])), 'breaking', 'a in the headers of the body may be missing'],
-      ['a header that is gone from an answer', other(header(['a'])), other(), 'breaking', 'in the headers of the answer'],
+      [
+        'a new required header',
+        other(),
+        other(header(['a'])),
+        'breaking',
+        'a in the headers of the body may be missing',
+      ],
+      [
+        'a header that is gone from an answer',
+        other(header(['a'])),
+        other(),
+        'breaking',
+        'in the headers of the answer',
+      ],
       [
         'another default content type',
         other(undeclared, REPLY, { defaultContentType: 'application/json' }),
@@ -441,7 +453,10 @@ describe('nestjs-rocketmq asyncapi diff', () => {
 
   it('refuses a file that does not exist, as a wrong call', async () => {
     const { code, err } = await call(['asyncapi', 'diff', join(folder, 'none.json'), fileOf('a.json', before)]);
-    expect({ code, err }).toEqual({ code: 2, err: expect.stringMatching(/none\.json cannot be read.*nothing was compared/) });
+    expect({ code, err }).toEqual({
+      code: 2,
+      err: expect.stringMatching(/none\.json cannot be read.*nothing was compared/),
+    });
   });
 
   it('names a file that is nested too deep', async () => {

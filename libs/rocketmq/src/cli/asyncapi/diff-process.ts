@@ -17,9 +17,7 @@ export async function printChanges(
   values: OutputValues & { readonly allowUnknown: boolean },
   io: CommandIo,
 ): Promise<void> {
-  const [before, after] = await Promise.all(
-    [older, newer].map(async (file) => documentView(file, await textOf(file))),
-  );
+  const [before, after] = await Promise.all([older, newer].map(async (file) => documentView(file, await textOf(file))));
   const found = before && after ? changesBetween(before, after) : [];
   const changes = KINDS.flatMap((kind) => found.filter((one) => one.kind === kind));
   const [breaking = 0, unknown = 0, compatible = 0] = KINDS.map((kind) => countOf(kind, changes));

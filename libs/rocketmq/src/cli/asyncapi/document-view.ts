@@ -175,7 +175,8 @@ function missingReference(root: unknown, given: unknown): string | undefined {
 /** What a reference leads to, through further references; an empty part where it leads nowhere. */
 function followed(root: unknown, given: unknown): Part {
   let found = part(given);
-  for (let steps = 0; typeof found.$ref === 'string' && steps <= MOST_STEPS; steps++) found = part(partAt(root, found.$ref));
+  for (let steps = 0; typeof found.$ref === 'string' && steps <= MOST_STEPS; steps++)
+    found = part(partAt(root, found.$ref));
   return found;
 }
 

@@ -72,8 +72,7 @@ export function alternativesOf(
     }
   };
   for (const part of listIn(allOf)) join('allOf', [part]);
-  for (const [keyword, list] of Object.entries({ anyOf, oneOf }))
-    if (list !== undefined) join(keyword, listIn(list));
+  for (const [keyword, list] of Object.entries({ anyOf, oneOf })) if (list !== undefined) join(keyword, listIn(list));
   const parts = all.flatMap(split);
   if (parts.length > MOST_ALTERNATIVES) return { all: [], missing: TOO_MANY };
   return { all: parts, without, missing };

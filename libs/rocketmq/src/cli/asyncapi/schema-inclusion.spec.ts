@@ -332,7 +332,12 @@ describe('schemas that are seldom written', () => {
   it.each<[string, unknown, unknown, string]>([
     ['a type that does not exist', { type: 'date' }, { type: 'object' }, 'unless type rules it out'],
     ['a type that does not exist, accepted', text, { type: 'date' }, 'unknown : the keyword type is not understood'],
-    ['a field that is only required', { type: 'object', required: ['a'] }, object({ a: text }), 'only string is accepted'],
+    [
+      'a field that is only required',
+      { type: 'object', required: ['a'] },
+      object({ a: text }),
+      'only string is accepted',
+    ],
     [
       'a field that is only required, for a closed object',
       { type: 'object', required: ['a'] },
@@ -375,7 +380,9 @@ describe('schemas that contain themselves many times', () => {
     const names = Array.from({ length: 60 }, (_, index) => `a${index}`);
     const definition = object(Object.fromEntries(names.map((name) => [name, { $ref: '#/definitions/a' }])), names);
     const schema = { oneOf: [1, 2].map(() => ({ $ref: '#/definitions/a' })), definitions: { a: definition } };
-    expect(verdictOf(schema, { ...schema, title: 'a' })).toContain('unknown : it may fit several alternatives of oneOf');
+    expect(verdictOf(schema, { ...schema, title: 'a' })).toContain(
+      'unknown : it may fit several alternatives of oneOf',
+    );
   });
 });
 

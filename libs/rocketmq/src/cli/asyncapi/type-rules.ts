@@ -37,7 +37,8 @@ function boundOf(schema: SchemaObject, side: 'maximum' | 'minimum', areIntegers:
   const exclusive = side === 'maximum' ? schema.exclusiveMaximum : schema.exclusiveMinimum;
   const inclusive = sign * numberIn(schema[side], sign * INFINITE);
   const strict = sign * numberIn(exclusive, sign * INFINITE);
-  const bound = strict <= inclusive ? { value: strict, isExclusive: strict < INFINITE } : { value: inclusive, isExclusive: false };
+  const bound =
+    strict <= inclusive ? { value: strict, isExclusive: strict < INFINITE } : { value: inclusive, isExclusive: false };
   if (!areIntegers) return bound;
   return { value: bound.isExclusive ? Math.ceil(bound.value) - 1 : Math.floor(bound.value), isExclusive: false };
 }
