@@ -94,6 +94,20 @@ describe('nestjs-rocketmq asyncapi document', () => {
     expect(Object.keys(document.operations)).toEqual(['send.from-a-provider']);
   });
 
+  it.each([
+    ['a document', '', { code: 0, out: expect.stringContaining('"asyncapi"') }],
+    ['a wrong export', '#Nothing', { code: 2, out: '', err: expect.stringContaining('it exports AppModule') }],
+  ])('ends in preview mode although the file keeps a timer: %s', async (_, name, expected) => {
+    const file = moduleOf(`
+      setInterval(() => {}, 1000);
+      export class AppModule {}
+      Module({ imports: [RocketMQModule.forRoot({ endpoints: 'mq:8081' })] })(AppModule);
+    `);
+    const done = await run(['asyncapi', 'document', `${file}${name}`, ...INFO]);
+    expect(done).toMatchObject(expected);
+    expect(done.err).toContain('still runs');
+  });
+
   it('warns of handlers that it cannot assign', async () => {
     const file = moduleOf(`
       class Orders { placed() {} }

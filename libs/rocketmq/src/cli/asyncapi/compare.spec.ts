@@ -20,6 +20,7 @@ interface Listening {
   readonly group?: string;
   readonly filter?: Filter;
   readonly mode?: 'broadcast';
+  readonly liteTopics?: readonly string[];
   readonly name?: string;
 }
 
@@ -30,32 +31,31 @@ interface Application {
   readonly receives?: readonly (readonly [AnyTopic, Listening?])[];
   readonly sends?: readonly AnyTopic[];
   readonly answers?: ReturnType<typeof defineRequest>;
+  /** The names of the connections, each to a cluster of its own. */
+  readonly clusters?: readonly string[];
 }
 
 /** The document of an application that was never created. */
-function documentOf({ receives = [], sends = [], answers }: Application) {
+function documentOf({ receives = [], sends = [], answers, clusters = ['default'] }: Application) {
   const options = checkOptions({ endpoints: 'mq:8081', consumerGroup: 'billing' });
   const listeners = receives.map(
-    ([topic, { group, filter = EVERY_MESSAGE, mode, name = `Billing.${topic.name}` } = {}]) => {
+    ([topic, { group, filter = EVERY_MESSAGE, mode, liteTopics, name = `Billing.${topic.name}` } = {}]) => {
       return {
         name,
         topic,
         filter,
-        settings: { consumerGroup: group, mode },
+        settings: { consumerGroup: group, mode, liteTopics },
         deadLetterTopic: undefined,
         pattern: undefined,
       };
     },
   );
   const handlers = answers === undefined ? [] : [{ ...handlerOf(answers) }];
-  const connection = {
-    name: 'default',
-    options,
-    listeners: [...listeners, ...handlers],
-    topics: sends,
-    transactional: [],
-  };
-  return describeApplication([connection as unknown as UsedConnection], { title: 'a', version: '1' });
+  const used = { options, listeners: [...listeners, ...handlers], topics: sends, transactional: [] };
+  const connections = clusters.map((name) => {
+    return { ...used, name, options: { ...options, target: { ...options.target, endpoints: `${name}:8081` } } };
+  });
+  return describeApplication(connections as unknown as UsedConnection[], { title: 'a', version: '1' });
 }
 
 function handlerOf({ topic, answer, pattern }: ReturnType<typeof defineRequest>) {
@@ -237,6 +237,21 @@ describe('a change of what is sent and received', () => {
       [expect.stringMatching(/^breaking: messages go to one/) as never],
     ],
     [
+      'other lite topics',
+      { receives: [[topic, { liteTopics: ['a', 'b'] }]] },
+      { receives: [[topic, { liteTopics: ['c', 'b'] }]] },
+      [
+        'breaking: messages of the lite topics a are no longer received',
+        'compatible: messages of the lite topics c are received now',
+      ],
+    ],
+    [
+      'the order of lite topics',
+      { receives: [[topic, { liteTopics: ['a', 'b'] }]] },
+      { receives: [[topic, { liteTopics: ['b', 'a'] }]] },
+      [],
+    ],
+    [
       'fewer tags',
       { receives: [[topic]] },
       { receives: [[topic, tags('a')]] },
@@ -274,6 +289,22 @@ describe('a change of what is sent and received', () => {
     ],
   ])('%s', async (_, before, after, found) => {
     expect((await changes(before, after)).found).toEqual(found);
+  });
+});
+
+describe('another connection', () => {
+  const application = { sends: [orders({ id })], receives: [[orders({ id })]] } as const;
+  it.each([['default'], ['eu']])('leaves what is sent and received over %s as it was', async (name) => {
+    const clusters = ['default', 'eu'];
+    const { code, found } = await changes({ ...application, clusters: [name] }, { ...application, clusters });
+    expect(code).toBe(0);
+    const added = name === 'default' ? 'eu/orders' : 'orders';
+    expect(found).toContain(`compatible: the send to ${added} is new`);
+  });
+
+  it('is not taken for the one that is gone', async () => {
+    const { found } = await changes({ ...application, clusters: ['default'] }, { ...application, clusters: ['eu'] });
+    expect(found).toContain('breaking: the send to orders is no longer there');
   });
 });
 
@@ -350,6 +381,63 @@ describe('nestjs-rocketmq asyncapi diff', () => {
     expect(await diff(other, stricter)).toMatchObject({ code: 1, out: expect.stringContaining('total in the body') });
   });
 
+  describe('of other tools', () => {
+    const ORDER = { payload: { type: 'object' }, contentType: 'application/json' };
+    const REPLY = { channel: { $ref: '#/channels/a' } };
+    const other = (message: object = ORDER, reply: object = REPLY, more: object = {}) => ({
+      asyncapi: '3.0.0',
+      ...more,
+      channels: { a: { address: 'orders', messages: { m: message } } },
+      operations: { in: { action: 'receive', channel: { $ref: '#/channels/a' }, reply } },
+    });
+    const header = (required: string[]) => ({ ...ORDER, headers: { type: 'object', required } });
+    const undeclared = { payload: ORDER.payload };
+
+    it.each<[string, object, object, string, string]>([
+      [
+        'a new required header',
+        other(),
+        other(header(['a'])),
+        'breaking',
+        'a in the headers of the body may be missing',
+      ],
+      [
+        'a header that is gone from an answer',
+        other(header(['a'])),
+        other(),
+        'breaking',
+        'in the headers of the answer',
+      ],
+      [
+        'another default content type',
+        other(undeclared, REPLY, { defaultContentType: 'application/json' }),
+        other(undeclared, REPLY, { defaultContentType: 'application/xml' }),
+        'breaking',
+        'the content type of the body was application/json and is application/xml',
+      ],
+      [
+        'a message in another file',
+        other({ $ref: 'a.json#/m' }),
+        other({ $ref: 'b.json#/m' }),
+        'unknown',
+        'the body is not in the document: b.json#/m leads nowhere',
+      ],
+      [
+        'answers in a channel that does not exist',
+        other(),
+        other(ORDER, { channel: { $ref: '#/channels/none' } }),
+        'unknown',
+        'the answer is not in the document: #/channels/none leads nowhere',
+      ],
+    ])('%s is found', async (_, older, newer, kind, what) => {
+      const { code, out } = await diff(older, newer, '--json');
+      expect(code).toBe(1);
+      expect(JSON.parse(out).changes).toContainEqual(
+        expect.objectContaining({ kind, what: expect.stringContaining(what) }),
+      );
+    });
+  });
+
   it.each([
     ['not JSON', '{', 'is not JSON'],
     ['of an older AsyncAPI', { asyncapi: '2.6.0' }, 'is not an AsyncAPI 3 document'],
@@ -363,8 +451,30 @@ describe('nestjs-rocketmq asyncapi diff', () => {
     expect(await diff(before, content)).toMatchObject({ code: 2, out: '', err: expect.stringContaining(text) });
   });
 
-  it('fails for a file that does not exist', async () => {
+  it('refuses a file that does not exist, as a wrong call', async () => {
     const { code, err } = await call(['asyncapi', 'diff', join(folder, 'none.json'), fileOf('a.json', before)]);
-    expect({ code, err }).toEqual({ code: 1, err: expect.stringContaining('none.json') });
+    expect({ code, err }).toEqual({
+      code: 2,
+      err: expect.stringMatching(/none\.json cannot be read.*nothing was compared/),
+    });
+  });
+
+  it('names a file that is nested too deep', async () => {
+    const deep = `${'{"a":'.repeat(3000)}1${'}'.repeat(3000)}`;
+    expect(await diff(before, `{"asyncapi":"3.0.0","info":${deep}}`)).toMatchObject({
+      code: 2,
+      err: expect.stringMatching(/newer\.json is nested more than 500 levels deep/),
+    });
+  });
+
+  it('takes a file with a byte order mark', async () => {
+    expect(await diff(before, `\uFEFF${JSON.stringify(before)}`)).toMatchObject({ code: 0, out: 'no changes\n' });
+  });
+
+  it('prints a key with a newline in one line', async () => {
+    const named = JSON.parse(JSON.stringify(before).replace('"Billing.orders":', '"Billing\\norders":'));
+    const { out } = await diff(named, documentOf({}));
+    expect(out.split('\n')).toHaveLength(4);
+    expect(out).toContain('receive Billing\\norders');
   });
 });

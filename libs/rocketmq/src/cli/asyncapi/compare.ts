@@ -99,7 +99,21 @@ function receivingChanges(before: OperationView, after: OperationView): Change[]
       ),
     );
   if (before.filter !== after.filter) changes.push(filterChange(before, after));
-  return changes;
+  return [...changes, ...liteTopicChanges(before, after)];
+}
+
+function liteTopicChanges(before: OperationView, after: OperationView): Change[] {
+  const without = (some: OperationView, others: OperationView): string[] =>
+    some.liteTopics.filter((one) => !others.liteTopics.includes(one));
+  const [gone, added] = [without(before, after), without(after, before)];
+  return [
+    ...(gone.length === 0
+      ? []
+      : [change('breaking', before, `messages of the lite topics ${gone.join(', ')} are no longer received`)]),
+    ...(added.length === 0
+      ? []
+      : [change('compatible', before, `messages of the lite topics ${added.join(', ')} are received now`)]),
+  ];
 }
 
 function filterChange(before: OperationView, after: OperationView): Change {
@@ -175,6 +189,11 @@ function fitting(
   const add = (kind: ChangeKind, what: string): void => {
     changes.push(change(kind, operation, what));
   };
+  const missing = now.missing ?? old.missing;
+  if (missing !== undefined) {
+    add('unknown', `${body} is not in the document: ${missing} leads nowhere`);
+    return changes;
+  }
   if (old.tag !== now.tag) add('breaking', `the tag was ${tagText(old)} and is ${tagText(now)}`);
   if (old.contentType !== now.contentType)
     add(
@@ -187,6 +206,9 @@ function fitting(
     // Bodies of another version have another schema.
     return changes;
   }
+  const direction = isSent ? 'receivers of the older version' : 'this version';
+  for (const { kind, where, why } of byPlace(inclusion.included(sent.headers, accepted.headers)))
+    add(kind === 'no' ? 'breaking' : 'unknown', `${direction}: ${where || 'it'} in the headers of ${body} ${why}`);
   const whySchema = `has a schema that the document does not contain (${String(now.noSchema ?? old.noSchema)})`;
   if (sent.payload === undefined && accepted.payload === undefined) {
     if ((old.noSchema ?? now.noSchema) !== undefined) add('unknown', `${body} ${whySchema}`);
@@ -198,7 +220,6 @@ function fitting(
     add('unknown', `${body} ${isHidden ? whySchema : text}`);
     return changes;
   }
-  const direction = isSent ? 'receivers of the older version' : 'this version';
   for (const { kind, where, why } of byPlace(inclusion.included(sent.payload, accepted.payload))) {
     const place = where === '' ? body : `${where} in ${body}`;
     add(kind === 'no' ? 'breaking' : 'unknown', `${direction}: ${place} ${why}`);

@@ -10,16 +10,27 @@ import type { DocumentValues } from '../asyncapi-command.js';
 import { type CommandIo, wrongCall } from '../command.js';
 
 const DEFAULT_EXPORT = 'AppModule';
-/** How long what the module created may keep this process alive after the application was closed. */
+/** How long what the module or its file created may keep this process alive after the application was closed. */
 const AFTERLIFE_MS = 2_000;
 
 /** @throws UsageError for a wrong export or a missing title; whatever the module throws */
 export async function printDocument(module: string, values: DocumentValues, io: CommandIo): Promise<void> {
   const { file, name } = placeOf(module);
   const info = await infoOf(file, values);
-  const root = exportOf(await load(file), name, file);
-  const isPreview = values.instantiate !== true;
-  const { document, undecided } = await documentOfModule(root, info, isPreview);
+  try {
+    await printModule(exportOf(await load(file), name, file), info, values, io);
+  } finally {
+    await endLater(io);
+  }
+}
+
+async function printModule(
+  root: RootModule,
+  info: { readonly title: string; readonly version: string },
+  values: DocumentValues,
+  io: CommandIo,
+): Promise<void> {
+  const { document, undecided } = await documentOfModule(root, info, values.instantiate !== true);
   for (const handler of undecided) {
     const why = 'its pattern names no transport, so that only main.ts decides whose it is';
     io.warn(`${handler} is left out: ${why}; name it with @RocketMQReply or ROCKETMQ_TRANSPORT`);
@@ -27,7 +38,6 @@ export async function printDocument(module: string, values: DocumentValues, io: 
   const text = `${JSON.stringify(document, undefined, 2)}\n`;
   if (values.out === undefined) io.out(text);
   else await writeFile(values.out, text);
-  if (!isPreview) endLater(io);
 }
 
 function placeOf(module: string): { readonly file: string; readonly name: string } {
@@ -77,10 +87,12 @@ async function packageOf(file: string): Promise<{ readonly name?: string; readon
   }
 }
 
-/** Providers can open what closing the application does not close, since no hook of its start has run. */
-function endLater(io: CommandIo): void {
+/** The file itself and providers can open what closing the application does not close, since no hook of its start has run. */
+async function endLater(io: CommandIo): Promise<void> {
+  // A slow reader must get the whole document.
+  await io.flushed();
   const timer = setTimeout(() => {
-    io.warn('something that the module created still runs; it ends with this command');
+    io.warn('something that the module or its file created still runs; it ends with this command');
     process.exit();
   }, AFTERLIFE_MS);
   timer.unref();

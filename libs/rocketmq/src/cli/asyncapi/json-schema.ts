@@ -1,5 +1,7 @@
 // JSON Schemas of draft 07 as the comparison reads them: which keywords it knows, references, and the alternatives of a schema.
 
+import { isDeepStrictEqual } from 'node:util';
+
 /** An object with keywords; `true` and `false` are converted. */
 export type SchemaObject = Readonly<Record<string, unknown>>;
 
@@ -52,6 +54,9 @@ const KNOWN: readonly string[] = [
   'allOf',
 ];
 
+/** Of the known keywords those with a number; draft 04 had booleans in some. */
+const NUMERIC: readonly string[] = KNOWN.filter((name) => /^(exclusiveM|m)(in|ax)/.test(name));
+
 export const TYPES = ['null', 'boolean', 'number', 'string', 'array', 'object'] as const;
 export type SchemaType = (typeof TYPES)[number];
 
@@ -60,9 +65,16 @@ const NEVER: SchemaObject = { enum: [] };
 
 /** The keywords of a schema that the comparison does not understand. */
 export function unknownKeywords(schema: SchemaObject): string[] {
-  return Object.keys(schema).filter(
-    (name) => !KNOWN.includes(name) && !ANNOTATIONS.includes(name) && !name.startsWith('x-'),
-  );
+  return Object.keys(schema).filter((name) => {
+    if (name === 'type') return !areTypes(schema.type);
+    if (NUMERIC.includes(name)) return typeof schema[name] !== 'number';
+    return !KNOWN.includes(name) && !ANNOTATIONS.includes(name) && !name.startsWith('x-');
+  });
+}
+
+function areTypes(type: unknown): boolean {
+  const named: readonly unknown[] = Array.isArray(type) ? type : [type];
+  return named.every((one) => one === 'integer' || TYPES.some((known) => known === one));
 }
 
 /** A schema as an object, `true` and a missing one as one without keywords. */
@@ -106,7 +118,8 @@ function decoded(name: string): string {
 
 /** The types that a schema names; all of them where it names none. An integer is a number. */
 export function typesOf({ type }: SchemaObject): SchemaType[] {
-  if (type === undefined) return [...TYPES];
+  // A name that is not known may be any of them.
+  if (type === undefined || !areTypes(type)) return [...TYPES];
   const named = (Array.isArray(type) ? type : [type]).map((one) => (one === 'integer' ? 'number' : one));
   return TYPES.filter((one) => named.includes(one));
 }
@@ -119,8 +132,9 @@ export function isInteger({ type }: SchemaObject): boolean {
 
 /** The values that a schema lists; undefined where it lists none. */
 export function valuesOf(schema: SchemaObject): readonly unknown[] | undefined {
-  if (Object.hasOwn(schema, 'const')) return [schema.const];
-  return Array.isArray(schema.enum) ? schema.enum : undefined;
+  const listed = Array.isArray(schema.enum) ? schema.enum : undefined;
+  if (!Object.hasOwn(schema, 'const')) return listed;
+  return (listed ?? [schema.const]).filter((one) => isDeepStrictEqual(one, schema.const));
 }
 
 /** The type of a value of JSON. */

@@ -89,6 +89,15 @@ describe('a schema that accepts whatever is sent', () => {
     ],
     ['a keyword that only the sender has', { ...text, strange: 1 }, text],
     ['never, written by a library', { not: {} }, text],
+    [
+      'a field that is never sent',
+      object({ a: { not: {} }, b: text }),
+      object({ b: text }, [], { additionalProperties: false }),
+    ],
+    ['a value that is a multiple', { enum: [4, 6] }, { type: 'number', multipleOf: 2 }],
+    ['a positive integer', { type: 'integer', exclusiveMinimum: 0 }, { type: 'integer', minimum: 1 }],
+    ['an integer below 3', { type: 'integer', exclusiveMaximum: 3 }, { type: 'integer', maximum: 2 }],
+    ['an integer above 1.5', { type: 'integer', minimum: 1.5 }, { type: 'number', minimum: 2 }],
   ])('%s', (_, sent, accepted) => {
     expect(verdictOf(sent, accepted)).toBe('yes');
   });
@@ -109,6 +118,12 @@ describe('a schema that refuses some of what is sent', () => {
       'no : may be below the accepted minimum 1',
     ],
     ['no upper bound', number, { type: 'number', maximum: 9 }, 'no : may be above the accepted maximum 9'],
+    [
+      'an integer that is not positive',
+      { type: 'integer', minimum: 0 },
+      { type: 'integer', exclusiveMinimum: 0 },
+      'no : may be below the accepted minimum 1',
+    ],
     ['a value beyond', { const: 7 }, { type: 'integer', maximum: 5 }, 'no : may be above the accepted maximum 5'],
     ['a longer text', text, { type: 'string', maxLength: 3 }, 'no : may be above the accepted maxLength 3'],
     ['no pattern', text, { type: 'string', pattern: '^a' }, 'no : only the pattern ^a is accepted'],
@@ -250,6 +265,127 @@ describe('schemas that it cannot decide about', () => {
   });
 });
 
+describe('keywords that can name what is sent', () => {
+  const closed = object({}, [], { additionalProperties: false });
+  const notUnderstood = (name: string) => `unknown : the keyword ${name} of what is sent is not understood`;
+  it.each<[string, object]>([
+    ['patternProperties', { '^x-': text }],
+    ['unevaluatedProperties', text],
+    ['if', { required: ['b'] }],
+    ['then', { properties: { a: text } }],
+    ['else', { properties: { a: text } }],
+    ['dependentSchemas', { b: { properties: { a: text } } }],
+    ['dependencies', { b: { properties: { a: text } } }],
+    ['$dynamicRef', { a: '#a' }],
+    ['not', { properties: { a: number } }],
+  ])('%s is unknown, unless both sides are equal', (name, value) => {
+    const sent = { type: 'object', [name]: value };
+    for (const accepted of [closed, { type: 'object', additionalProperties: number }, object({ a: number })])
+      expect(verdictOf(sent, accepted)).toContain(notUnderstood(name));
+    expect(verdictOf({ allOf: [sent] }, closed)).toContain(notUnderstood(name));
+    expect(verdictOf({ anyOf: [text, sent] }, { anyOf: [text, closed] })).not.toBe('yes');
+    expect(verdictOf(sent, sent)).toBe('yes');
+    expect(verdictOf(sent, { type: 'object' })).toBe('yes');
+  });
+
+  it('patternProperties of zod is unknown', () => {
+    const { schema: sent } = payloadOf(z.looseRecord(z.string().regex(/^x-/), z.string()));
+    const { schema: accepted } = payloadOf(z.record(z.string(), z.number()));
+    expect(verdictOf(sent, accepted)).toContain(notUnderstood('patternProperties'));
+  });
+
+  it('prefixItems and nullable are unknown', () => {
+    const tuple = { type: 'array', prefixItems: [number], items: text };
+    expect(verdictOf(tuple, { type: 'array', items: text })).toEqual([notUnderstood('prefixItems')]);
+    expect(verdictOf({ ...text, nullable: true }, { ...text, minLength: 0 })).toEqual([notUnderstood('nullable')]);
+  });
+
+  it('propertyNames and minProperties say that there are fields', () => {
+    const refused = 'no : may have fields that are not accepted';
+    expect(verdictOf({ type: 'object', propertyNames: { pattern: '^x-' } }, closed)).toContain(refused);
+    expect(verdictOf({ type: 'object', minProperties: 1 }, closed)).toContain(refused);
+  });
+
+  it.each<[string, object]>([
+    ['allOf in allOf', { allOf: [{ allOf: [object({ a: text })] }] }],
+    ['alternatives in allOf', { allOf: [object({ b: text }), { anyOf: [object({ a: text }), object({ c: text })] }] }],
+  ])('%s is looked into', (_, sent) => {
+    expect(verdictOf(sent, object({ a: number }))).toEqual([
+      expect.stringContaining('a: may be a string, but only number is accepted'),
+    ]);
+  });
+
+  it.each(['allOf', 'anyOf', 'oneOf'])('a reference to nothing in %s is unknown', (keyword) => {
+    expect(verdictOf({ [keyword]: [object({}), { $ref: 'other.json' }] }, closed)).toContain(
+      'unknown : a reference leads nowhere',
+    );
+  });
+
+  it('are unchanged in a schema that contains itself', () => {
+    const sent = object({ inside: { $ref: '#' } }, [], { patternProperties: { '^x-': text } });
+    expect(verdictOf(sent, JSON.parse(JSON.stringify(sent)))).toBe('yes');
+    expect(verdictOf(sent, { ...sent, title: 'a', patternProperties: { '^x-': number } })).not.toBe('yes');
+  });
+});
+
+describe('schemas that are seldom written', () => {
+  it.each<[string, unknown, unknown, string]>([
+    ['a type that does not exist', { type: 'date' }, { type: 'object' }, 'unless type rules it out'],
+    ['a type that does not exist, accepted', text, { type: 'date' }, 'unknown : the keyword type is not understood'],
+    [
+      'a field that is only required',
+      { type: 'object', required: ['a'] },
+      object({ a: text }),
+      'only string is accepted',
+    ],
+    [
+      'a field that is only required, for a closed object',
+      { type: 'object', required: ['a'] },
+      object({}, [], { additionalProperties: false }),
+      'no a: is not accepted',
+    ],
+    ['const beside enum', { const: null }, { const: null, enum: ['a'] }, 'no : is not accepted'],
+    [
+      'a bound of draft 04',
+      { type: 'number', minimum: 0 },
+      { type: 'number', minimum: 0, exclusiveMinimum: true },
+      'unknown : the keyword exclusiveMinimum is not understood',
+    ],
+  ])('%s', (_, sent, accepted, doubt) => {
+    expect(verdictOf(sent, accepted)).toContainEqual(expect.stringContaining(doubt));
+  });
+
+  it('const beside an enum that lists it is accepted', () => {
+    expect(verdictOf({ const: 'a' }, { const: 'a', enum: ['a', 'b'] })).toBe('yes');
+  });
+});
+
+describe('schemas that contain themselves many times', () => {
+  const self = { $ref: '#' };
+  it.each(['anyOf', 'oneOf', 'allOf'])('by %s', (keyword) => {
+    const sent = { [keyword]: [text, self, self, self] };
+    expect(verdictOf(sent, text)).toContain('unknown : it contains itself as an alternative');
+    expect(verdictOf(number, { ...sent, title: 'a' })).not.toBe('yes');
+  });
+
+  it('through others, without end', () => {
+    const level = (next: number) => ({ anyOf: [1, 2, 3].map(() => ({ $ref: `#/definitions/${next}` })) });
+    const definitions = Object.fromEntries(Array.from({ length: 30 }, (_, index) => [index, level((index + 1) % 30)]));
+    expect(verdictOf({ ...level(0), definitions }, text)).not.toBe('yes');
+    const ending = { ...definitions, 29: { enum: Array.from({ length: 60 }, (_, index) => `a${index}`) } };
+    expect(verdictOf({ ...level(0), definitions: ending }, text)).toEqual(['unknown : it has too many parts']);
+  });
+
+  it('in fields that tell alternatives apart', () => {
+    const names = Array.from({ length: 60 }, (_, index) => `a${index}`);
+    const definition = object(Object.fromEntries(names.map((name) => [name, { $ref: '#/definitions/a' }])), names);
+    const schema = { oneOf: [1, 2].map(() => ({ $ref: '#/definitions/a' })), definitions: { a: definition } };
+    expect(verdictOf(schema, { ...schema, title: 'a' })).toContain(
+      'unknown : it may fit several alternatives of oneOf',
+    );
+  });
+});
+
 describe('schemas of zod', () => {
   const of = (schema: z.ZodType) => payloadOf(schema).schema;
   const Tree: z.ZodType = z.object({
@@ -280,6 +416,11 @@ describe('schemas of zod', () => {
     both: z.intersection(z.object({ a: z.string() }), z.object({ b: z.string() })),
     anything: z.unknown(),
     tree: Tree,
+  });
+
+  it('have positive integers in two ways', () => {
+    const [one, other] = [of(z.int().positive()), of(z.int().min(1))];
+    expect([verdictOf(one, other), verdictOf(other, one)]).toEqual(['yes', 'yes']);
   });
 
   it('accept themselves, whatever they are made of', () => {

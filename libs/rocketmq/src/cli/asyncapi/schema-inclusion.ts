@@ -11,38 +11,25 @@ import {
   type SchemaType,
   schemaObject,
   schemasIn,
-  typeOfValue,
   typesOf,
   unknownKeywords,
   valuesOf,
 } from './json-schema.js';
+import { type Alternative, alternativesOf } from './schema-alternatives.js';
 import { includedByType } from './type-rules.js';
 import { isNo, isYes, no, uncertain, unknown, type Verdict, YES } from './verdict.js';
 
-/** The alternatives of a schema are compared with each other: more than this many in one place are not looked at. */
-const MOST_ALTERNATIVES = 500;
-
 /** Alternatives can contain themselves without end. */
 const MOST_DEPTH = 200;
+/** How deep the fields are that tell alternatives apart, such as `kind`. */
+const MOST_FIELDS_DEEP = 3;
 /** Of all comparisons with one document: some tens of thousands of fields. */
 const MOST_STEPS = 200_000;
-
-/** A schema without alternatives: one type, or one value. */
-interface Alternative {
-  readonly type: SchemaType;
-  readonly schema: SchemaObject;
-}
-
-/** The alternatives of a schema, and what was left out of them. */
-interface Alternatives {
-  readonly all: readonly Alternative[];
-  readonly without?: string | undefined;
-}
 
 /** Compares a schema of one document with one of another. */
 export class SchemaInclusion {
   /** The pairs that are being compared: schemas can contain themselves. */
-  private readonly open: (readonly [object, object])[] = [];
+  private readonly open: (readonly [sent: object, accepted: object, where: string])[] = [];
   private steps = 0;
 
   /** @param sender the document of the schemas of what is sent @param receiver that of what is accepted */
@@ -56,10 +43,12 @@ export class SchemaInclusion {
     const may = this.resolved(sent, this.sender);
     const must = this.resolved(accepted, this.receiver);
     if (may === undefined || must === undefined) return unknown(where, 'a reference leads nowhere');
+    // A schema that is compared again at the same place has no end.
+    if (this.open.some(([, other, at]) => other === must && at === where))
+      return unknown(where, 'it contains itself as an alternative');
     if (this.open.some(([one, other]) => one === may && other === must)) return YES;
-    this.steps += 1;
-    if (this.open.length > MOST_DEPTH || this.steps > MOST_STEPS) return unknown(where, 'it has too many parts');
-    this.open.push([may, must]);
+    if (this.open.length > MOST_DEPTH || !this.step()) return unknown(where, 'it has too many parts');
+    this.open.push([may, must, where]);
     try {
       return this.compared(may, must, where);
     } finally {
@@ -68,12 +57,37 @@ export class SchemaInclusion {
   }
 
   private compared(may: SchemaObject, must: SchemaObject, where: string): Verdict {
-    if (isAny(must) || (isDeepStrictEqual(may, must) && !hasReference(may))) return YES;
+    if (isAny(must) || (isDeepStrictEqual(may, must) && this.leadToTheSame(may))) return YES;
     const strange = unknownKeywords(must).map((name) => unknown(where, `the keyword ${name} is not understood`));
-    const { all, without } = this.alternatives(may);
-    if (all.length > MOST_ALTERNATIVES) return unknown(where, 'it has too many parts');
+    const { all, without, missing } = alternativesOf(may, {
+      resolved: (schema) => this.resolved(schema, this.sender),
+      step: () => this.step(),
+    });
     const verdict = all.flatMap((one) => this.accepts(must, one, where));
-    return [...strange.flat(), ...(without === undefined ? verdict : uncertain(verdict, without))];
+    return [
+      ...strange.flat(),
+      ...(missing === undefined ? YES : unknown(where, missing)),
+      ...hiddenParts(all, must, where),
+      ...(without === undefined ? verdict : uncertain(verdict, without)),
+    ];
+  }
+
+  /** False when the comparison takes too long. */
+  private step(): boolean {
+    this.steps += 1;
+    return this.steps <= MOST_STEPS;
+  }
+
+  /** Whether the references in a schema lead to equal schemas in both documents. */
+  private leadToTheSame(schema: SchemaObject): boolean {
+    const references = new Set(referencesIn(schema));
+    // A set grows while it is walked.
+    for (const one of references) {
+      const [left, right] = [partAt(this.sender, one), partAt(this.receiver, one)];
+      if (left === undefined || !this.step() || !isDeepStrictEqual(left, right)) return false;
+      for (const next of referencesIn(left)) references.add(next);
+    }
+    return true;
   }
 
   /** Undefined for a reference that leads nowhere or has keywords beside it, which is not allowed in draft 07. */
@@ -138,8 +152,9 @@ export class SchemaInclusion {
 
   /** Whether no value fits both, as far as types, values and required fields show. */
   private areApart(one: unknown, other: unknown, document: unknown, depth = 0): boolean {
+    if (depth > MOST_FIELDS_DEEP || !this.step()) return false;
     const [left, right] = [this.resolved(one, document), this.resolved(other, this.receiver)];
-    if (left === undefined || right === undefined || depth > 5) return false;
+    if (left === undefined || right === undefined) return false;
     if (!typesOf(left).some((type) => typesOf(right).includes(type))) return true;
     const [values, others] = [valuesOf(left), valuesOf(right)];
     if (values !== undefined && others !== undefined)
@@ -154,122 +169,22 @@ export class SchemaInclusion {
       return this.areApart(fields[key], more[key], document, depth + 1);
     });
   }
-
-  private alternatives(schema: SchemaObject, depth = 0): Alternatives {
-    const { anyOf, oneOf, allOf, ...own } = schema;
-    // Alternatives can contain themselves.
-    if (depth > 20) return { all: split({}), without: 'anyOf' };
-    let left = unknownKeywords(schema).join(' and ') || undefined;
-    let all: SchemaObject[] = [own];
-    for (const part of listIn(allOf)) {
-      const resolved = this.resolved(part, this.sender);
-      if (resolved === undefined || unknownKeywords(resolved).length > 0 || 'allOf' in resolved) left ??= 'allOf';
-      const joined = all.map((one) => both(one, resolved ?? {}));
-      left ??= joined.find(({ isWhole }) => !isWhole) && 'allOf';
-      all = joined.map(({ schema: one }) => one);
-    }
-    for (const [keyword, list] of Object.entries({ anyOf, oneOf })) {
-      if (list === undefined) continue;
-      all = all.flatMap((one) =>
-        listIn(list).flatMap((part) => {
-          const resolved = this.resolved(part, this.sender);
-          if (resolved === undefined) left ??= keyword;
-          const { all: parts, without } = this.alternatives(resolved ?? {}, depth + 1);
-          left ??= without;
-          return parts.map(({ schema: inner }) => {
-            const joined = both(one, inner);
-            if (!joined.isWhole) left ??= keyword;
-            return joined.schema;
-          });
-        }),
-      );
-      if (all.length > MOST_ALTERNATIVES) break;
-    }
-    return { all: all.flatMap(split), without: left };
-  }
 }
 
-/** One type or one value each. */
-function split(schema: SchemaObject): Alternative[] {
-  const types = typesOf(schema);
-  const values = valuesOf(schema);
-  if (values === undefined) {
-    return types.flatMap((type): Alternative[] => {
-      if (type !== 'boolean') return [{ type, schema: { ...schema, type: typeName(schema, type) } }];
-      return [{ type, schema: { ...schema, type, enum: [true, false] } }];
-    });
-  }
-  return values
-    .filter(
-      (value) =>
-        types.includes(typeOfValue(value)) &&
-        !(isInteger(schema) && !Number.isInteger(value) && typeof value === 'number'),
-    )
-    .map((value) => ({ type: typeOfValue(value), schema: literal(value) }));
-}
-
-function typeName(schema: SchemaObject, type: SchemaType): string {
-  return type === 'number' && isInteger(schema) ? 'integer' : type;
-}
-
-/** A value as a schema that accepts nothing else. */
-function literal(value: unknown): SchemaObject {
-  const type = typeOfValue(value);
-  if (type === 'number')
-    return { type: Number.isInteger(value) ? 'integer' : type, enum: [value], minimum: value, maximum: value };
-  if (type === 'string')
-    return { type, enum: [value], minLength: (value as string).length, maxLength: (value as string).length };
-  if (type === 'array') {
-    const items = (value as unknown[]).map(literal);
-    return { type, enum: [value], items, additionalItems: false, minItems: items.length, maxItems: items.length };
-  }
-  if (type !== 'object') return { type, enum: [value] };
-  const fields = Object.entries(value as object);
-  return {
-    type,
-    enum: [value],
-    properties: Object.fromEntries(fields.map(([name, one]) => [name, literal(one)])),
-    required: fields.map(([name]) => name),
-    additionalProperties: false,
-  };
-}
-
-/** What both schemas demand. Not whole where a demand is left out, so that it accepts more. */
-function both(one: SchemaObject, other: SchemaObject): { readonly schema: SchemaObject; readonly isWhole: boolean } {
-  const schema: Record<string, unknown> = { ...other, ...one };
-  let isWhole = true;
-  for (const [keyword, value] of Object.entries(other)) {
-    if (!Object.hasOwn(one, keyword) || isDeepStrictEqual(one[keyword], value)) continue;
-    if (keyword === 'required') schema.required = [...new Set([...listIn(one.required), ...listIn(value)])];
-    else if (keyword === 'type') schema.type = commonTypes(one, other);
-    else if (keyword === 'properties') {
-      const [fields, more] = [schemasIn(one.properties), schemasIn(value)];
-      const shared = Object.keys(more).filter((name) => Object.hasOwn(fields, name));
-      schema.properties = {
-        ...fields,
-        ...more,
-        ...Object.fromEntries(shared.map((name) => [name, { allOf: [fields[name], more[name]] }])),
-      };
-    } else if (!['title', 'description', 'default', 'examples'].includes(keyword)) isWhole = false;
-  }
-  // Whether fields of the one are additional for the other is not looked at.
-  const isClosed = [one, other].some(
-    ({ additionalProperties }) => ![undefined, true].includes(additionalProperties as true),
+/** A keyword that is not understood can name fields and elements that are sent. */
+function hiddenParts(all: readonly Alternative[], { type: _, ...demands }: SchemaObject, where: string): Verdict {
+  if (isAny(demands)) return YES;
+  const names = all.flatMap(({ type, schema }) =>
+    unknownKeywords(schema).filter((name) => type === 'object' || type === 'array' || name === 'nullable'),
   );
-  const haveFields = [one, other].every(({ properties }) => properties !== undefined);
-  return { schema, isWhole: isWhole && !(isClosed && haveFields) };
+  return [...new Set(names)].flatMap((name) => unknown(where, `the keyword ${name} of what is sent is not understood`));
 }
 
-function commonTypes(one: SchemaObject, other: SchemaObject): string[] {
-  const shared = typesOf(one).filter((type) => typesOf(other).includes(type));
-  const areIntegers = isInteger(one) || isInteger(other);
-  return shared.map((type) => (type === 'number' && areIntegers ? 'integer' : type));
-}
-
-function hasReference(value: unknown): boolean {
-  if (Array.isArray(value)) return value.some(hasReference);
-  if (typeof value !== 'object' || value === null) return false;
-  return '$ref' in value || Object.values(value).some(hasReference);
+/** All references in a schema. */
+function referencesIn(value: unknown): string[] {
+  if (typeof value !== 'object' || value === null) return [];
+  const own = '$ref' in value && typeof value.$ref === 'string' ? [value.$ref] : [];
+  return [...own, ...Object.values(value).flatMap(referencesIn)];
 }
 
 function withArticle(type: SchemaType): string {

@@ -1,6 +1,6 @@
 // Whether values of one type that one schema accepts are accepted by another one: the keywords of each type.
 
-import { listIn, type SchemaObject, type SchemaType, schemasIn, valuesOf } from './json-schema.js';
+import { isInteger, listIn, type SchemaObject, type SchemaType, schemasIn, valuesOf } from './json-schema.js';
 import { isYes, no, unknown, type Verdict, YES } from './verdict.js';
 
 /** Compares the schemas of fields and elements. */
@@ -31,20 +31,22 @@ interface Bound {
   readonly isExclusive: boolean;
 }
 
-/** The upper bound; the lower one with `minimum`, of the negated numbers. */
-function boundOf(schema: SchemaObject, side: 'maximum' | 'minimum'): Bound {
+/** The upper bound; the lower one with `minimum`, of the negated numbers. Integers have one that is not exclusive. */
+function boundOf(schema: SchemaObject, side: 'maximum' | 'minimum', areIntegers: boolean): Bound {
   const sign = side === 'maximum' ? 1 : -1;
   const exclusive = side === 'maximum' ? schema.exclusiveMaximum : schema.exclusiveMinimum;
   const inclusive = sign * numberIn(schema[side], sign * INFINITE);
   const strict = sign * numberIn(exclusive, sign * INFINITE);
-  return strict <= inclusive
-    ? { value: strict, isExclusive: strict < INFINITE }
-    : { value: inclusive, isExclusive: false };
+  const bound =
+    strict <= inclusive ? { value: strict, isExclusive: strict < INFINITE } : { value: inclusive, isExclusive: false };
+  if (!areIntegers) return bound;
+  return { value: bound.isExclusive ? Math.ceil(bound.value) - 1 : Math.floor(bound.value), isExclusive: false };
 }
 
 function numbers(sent: SchemaObject, accepted: SchemaObject, where: string): Verdict {
   const outside = (['minimum', 'maximum'] as const).flatMap((side) => {
-    const [may, must] = [boundOf(sent, side), boundOf(accepted, side)];
+    const areIntegers = isInteger(sent);
+    const [may, must] = [boundOf(sent, side, areIntegers), boundOf(accepted, side, areIntegers)];
     const isWithin = may.value < must.value || (may.value === must.value && (may.isExclusive || !must.isExclusive));
     const [beyond, limit] = side === 'maximum' ? ['above', must.value] : ['below', -must.value];
     return isWithin ? YES : no(where, `may be ${beyond} the accepted ${side} ${limit}`);
@@ -57,8 +59,8 @@ function multiples(sent: SchemaObject, accepted: SchemaObject, where: string): V
   if (format !== undefined && format !== sent.format)
     return unknown(where, `only the format ${String(format)} is accepted`);
   if (must === undefined || must === sent.multipleOf) return YES;
-  const may = numberIn(sent.multipleOf, Number.NaN);
-  if (typeof must === 'number' && may % must === 0) return YES;
+  const may = valuesOf(sent) ?? [sent.multipleOf];
+  if (typeof must === 'number' && may.every((one) => numberIn(one, Number.NaN) % must === 0)) return YES;
   return unknown(where, `only multiples of ${String(must)} are accepted`);
 }
 
@@ -125,19 +127,27 @@ function mostItems({ items, additionalItems }: SchemaObject): number {
 }
 
 function objects(sent: SchemaObject, accepted: SchemaObject, where: string, included: Included): Verdict {
-  const [may, must] = [schemasIn(sent.properties), schemasIn(accepted.properties)];
   const always = listIn(sent.required);
+  // A field can be required without being described.
+  const undescribed = always.map((name) => [String(name), sent.additionalProperties || {}]);
+  const may: Readonly<Record<string, unknown>> = {
+    ...Object.fromEntries(undescribed),
+    ...schemasIn(sent.properties),
+  };
+  const must = schemasIn(accepted.properties);
   const missing = listIn(accepted.required)
     .filter((name) => !always.includes(name))
     .map((name) => no(fieldOf(where, String(name)), 'may be missing, but is required'));
   const named = Object.keys(may).map((name) => {
     const field = fieldOf(where, name);
     if (Object.hasOwn(must, name)) return included(may[name], must[name], field);
-    if (accepted.additionalProperties === false) return no(field, 'is not accepted');
+    // A field that never has a value is not sent.
+    if (accepted.additionalProperties === false)
+      return isYes(included(may[name], false, field)) ? YES : no(field, 'is not accepted');
     return included(may[name], accepted.additionalProperties, field);
   });
   const openNames = Object.keys(must).filter((name) => !Object.hasOwn(may, name));
-  const most = sent.additionalProperties === undefined ? Object.keys(may).length : INFINITE;
+  const most = others(sent) === undefined ? Object.keys(may).length : INFINITE;
   const counts = between(sent, accepted, ['minProperties', 'maxProperties'], always.length, most);
   return [
     ...missing.flat(),
@@ -149,26 +159,34 @@ function objects(sent: SchemaObject, accepted: SchemaObject, where: string, incl
   ];
 }
 
-/** A field that a schema does not name is not sent, unless the schema says that there are others. */
+/** The schema of the fields that are not named. Undefined: none is sent, unless another keyword says that there are some. */
+function others({ additionalProperties, propertyNames, properties, minProperties }: SchemaObject): unknown {
+  if (additionalProperties === false) return undefined;
+  const areThere =
+    propertyNames !== undefined || numberIn(minProperties, 0) > Object.keys(schemasIn(properties)).length;
+  return additionalProperties ?? (areThere ? true : undefined);
+}
+
 function additional(sent: SchemaObject, accepted: SchemaObject, where: string, included: Included): Verdict {
-  if (sent.additionalProperties === undefined || sent.additionalProperties === false) return YES;
+  const may = others(sent);
+  if (may === undefined) return YES;
   if (accepted.additionalProperties === false) return no(where, 'may have fields that are not accepted');
-  return included(sent.additionalProperties, accepted.additionalProperties, `${where}{}`);
+  return included(may, accepted.additionalProperties, `${where}{}`);
 }
 
 /** A field that only the accepting side names. */
 function unnamed(sent: SchemaObject, accepted: unknown, field: string, included: Included): Verdict {
-  if (sent.additionalProperties === undefined || sent.additionalProperties === false) return YES;
-  const verdict = included(sent.additionalProperties, accepted, field);
+  const may = others(sent);
+  if (may === undefined) return YES;
+  const verdict = included(may, accepted, field);
   return isYes(verdict) ? YES : unknown(field, 'may be sent as an additional field with another schema');
 }
 
 function propertyNames(sent: SchemaObject, accepted: SchemaObject, where: string, included: Included): Verdict {
   if (accepted.propertyNames === undefined) return YES;
   const names = { type: 'string', enum: Object.keys(schemasIn(sent.properties)) };
-  const others = { type: 'string', ...schemasIn(sent.propertyNames) };
-  const isOpen = sent.additionalProperties !== undefined && sent.additionalProperties !== false;
-  return [names, ...(isOpen ? [others] : [])].flatMap((one) =>
+  const open = { type: 'string', ...schemasIn(sent.propertyNames) };
+  return [names, ...(others(sent) === undefined ? [] : [open])].flatMap((one) =>
     included(one, accepted.propertyNames, `names of the fields of ${where === '' ? 'the body' : where}`),
   );
 }

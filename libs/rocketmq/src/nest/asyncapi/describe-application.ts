@@ -29,6 +29,7 @@ const REQUIRED: Partial<Record<TopicType, string>> = {
   lite: 'liteTopic',
 };
 
+const DEFAULT_CONNECTION = 'default';
 const TEXT = { type: 'string' } as const;
 const { replyTopic, replyTag, requestId, replyKind } = REQUEST_PROPERTIES;
 const REQUEST_HEADERS = headers({ [replyTopic]: TEXT, [replyTag]: TEXT, [requestId]: TEXT });
@@ -56,7 +57,8 @@ export function describeApplication(
   const isOnly = new Set(connections.map(clusterKey)).size === 1;
   for (const connection of connections) {
     const key = clusterKey(connection);
-    const part = clusters.get(key) ?? new ClusterPart(builder, connection, isOnly);
+    const first = connections.find((one) => one.name === DEFAULT_CONNECTION && clusterKey(one) === key) ?? connection;
+    const part = clusters.get(key) ?? new ClusterPart(builder, first, isOnly);
     clusters.set(key, part);
     part.add(connection);
   }
@@ -71,7 +73,7 @@ function clusterKey({ name, options: { target, namespace = '' } }: UsedConnectio
 /** The channels of one cluster. */
 class ClusterPart {
   private readonly channels = new Map<string, OpenChannel>();
-  /** Begins the keys of channels where another cluster may have a topic of the same name. */
+  /** Begins the keys of channels of a named connection, also of an only one: another connection must not rename them. */
   private readonly prefix: string;
   private readonly ofCluster: { readonly servers?: readonly Reference[] };
   private readonly connection: string | undefined;
@@ -82,9 +84,9 @@ class ClusterPart {
     isOnly: boolean,
   ) {
     const servers = serversOf(options).map((server) => builder.server(name, server));
-    this.prefix = isOnly ? '' : `${name}.`;
+    this.connection = name === DEFAULT_CONNECTION ? undefined : name;
+    this.prefix = this.connection === undefined ? '' : `${name}.`;
     this.ofCluster = isOnly ? {} : { servers };
-    this.connection = isOnly ? undefined : name;
   }
 
   add({ options, listeners, topics, transactional }: UsedConnection): void {

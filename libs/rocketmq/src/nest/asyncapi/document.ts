@@ -47,7 +47,7 @@ export interface AsyncApiMessage
 /** A topic, or where the answers to requests arrive. */
 export interface AsyncApiChannel
   extends Extended<{
-    /** The connection, where the application has several. */
+    /** The name of the connection. Default: the one without a name. */
     readonly connection?: string;
     readonly type?: string;
     readonly queues?: number;

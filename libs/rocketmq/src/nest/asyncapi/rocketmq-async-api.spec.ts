@@ -320,7 +320,8 @@ describe('the AsyncAPI document', () => {
       servers: [{ $ref: '#/servers/eu' }],
       'x-rocketmq': { connection: 'eu' },
     });
-    expect(operations.here?.channel).toEqual({ $ref: '#/channels/default.orders' });
+    expect(operations.here?.channel).toEqual({ $ref: '#/channels/orders' });
+    expect(channels.orders).toMatchObject({ address: 'orders', servers: [{ $ref: '#/servers/default' }] });
   });
 
   it('includes the handlers of a server with a connection of its own', async () => {
@@ -388,10 +389,21 @@ describe.each([
     expect(await (await fetch(`${url}/api/asyncapi`)).json()).toMatchObject({ info: INFO });
   });
 
+  it('is not set up twice at a path', async () => {
+    const url = await served((app) => {
+      const document = RocketMQAsyncApi.createDocument(app, INFO);
+      RocketMQAsyncApi.setup('asyncapi', app, document);
+      expect(() => RocketMQAsyncApi.setup('/asyncapi/', app, document)).toThrow('serves a document already');
+      RocketMQAsyncApi.setup('other', app, document);
+    });
+    for (const path of ['asyncapi', 'other']) expect((await fetch(`${url}/${path}`)).status).toBe(200);
+  });
+
   it('is not set up at a wrong path, or when nobody would find it', async () => {
     const app = await created(RocketMQModule.forRoot({ endpoints: 'embedded:' }), adapter());
     const document = RocketMQAsyncApi.createDocument(app, INFO);
-    expect(() => RocketMQAsyncApi.setup('a b', app, document)).toThrow('path must be');
+    for (const path of ['a b', '', '.', '..', '//', 'a/../b', 'a//b', './a'])
+      expect(() => RocketMQAsyncApi.setup(path, app, document)).toThrow('path must be');
     expect(() => RocketMQAsyncApi.setup('a', app, document, { useGlobalPrefix: 1 as never })).toThrow(
       'useGlobalPrefix',
     );

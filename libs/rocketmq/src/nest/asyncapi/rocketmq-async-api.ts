@@ -31,6 +31,15 @@ const DOCUMENT_CHECKS: OptionChecks<RocketMQAsyncApiOptions> = {
 
 const SETUP_CHECKS: OptionChecks<RocketMQAsyncApiSetupOptions> = { useGlobalPrefix: aBoolean };
 
+/** On an HTTP adapter: the routes of its documents. Express would ignore a second one, Fastify fails without naming the call. */
+const ROUTES = 'nestjs-rocketmq:asyncapi-routes';
+
+/** Browsers resolve `.` and `..` before they ask. */
+function isPath(path: string): boolean {
+  const parts = path.split('/');
+  return /^[\w.~/-]+$/.test(path) && !path.includes('//') && !parts.includes('.') && !parts.includes('..');
+}
+
 /** The parts of a Nest application that its type hides. */
 interface ApplicationParts {
   readonly config?: { getGlobalPrefix(): string };
@@ -58,7 +67,7 @@ export class RocketMQAsyncApi {
    * Serves a document as JSON at a path of the application, with Express or Fastify. As with `SwaggerModule.setup()`, guards do not apply;
    * middleware does. Call it before `app.listen()`.
    * @param path without the global prefix, unless `useGlobalPrefix` is set
-   * @throws UsageError for an illegal path or option; StateError `ROUTES_COMPLETE` after `app.init()` or `app.listen()`
+   * @throws UsageError for an illegal path or option, and for a path that serves a document already; StateError `ROUTES_COMPLETE` after `app.init()` or `app.listen()`
    */
   static setup(
     path: string,
@@ -68,7 +77,7 @@ export class RocketMQAsyncApi {
   ): void {
     const where = 'RocketMQAsyncApi.setup: ';
     assertOptions(options, { options: SETUP_CHECKS }, where);
-    if (typeof path !== 'string' || !/^[\w.~/-]+$/.test(path)) {
+    if (typeof path !== 'string' || !isPath(path)) {
       const text = `${where}path must be a path such as "asyncapi", not ${describe(path)}`;
       throw new UsageError('ILLEGAL_OPTION', text, 'path');
     }
@@ -84,6 +93,12 @@ export class RocketMQAsyncApi {
       .join('/')}`;
     const json = JSON.stringify(document);
     const adapter = app.getHttpAdapter();
+    const taken: readonly string[] = Reflect.getOwnMetadata(ROUTES, adapter) ?? [];
+    if (taken.includes(route)) {
+      const text = `${where}path ${describe(path)} serves a document already, which it still does; use another path`;
+      throw new UsageError('ILLEGAL_OPTION', text, 'path');
+    }
+    Reflect.defineMetadata(ROUTES, [...taken, route], adapter);
     adapter.get(route, (_request: unknown, response: unknown) => {
       adapter.setHeader(response, 'content-type', 'application/json; charset=utf-8');
       adapter.reply(response, json);
