@@ -89,11 +89,15 @@ function addPackages(tree: ProjectTree): boolean {
   return true;
 }
 
-/** Nest's packages go together: the range of one, or where that is a catalog, a folder or a tag, what is installed. */
+/**
+ * Nest's packages share the major version only: the latest minor version of one may not exist of another. Where the range is a catalog,
+ * a folder or a tag, what is installed has it.
+ */
 function rangeOf(tree: ProjectTree, core: string): string {
-  if (/^[\^~]?\d/.test(core)) return core;
-  const { version } = JSON.parse(textOf(tree, 'node_modules/@nestjs/core/package.json')) as { version: string };
-  return `^${version}`;
+  const installed = () =>
+    (JSON.parse(textOf(tree, 'node_modules/@nestjs/core/package.json')) as { version: string }).version;
+  const [, major] = /^[\^~]?(\d+)(?:\.[\w.+-]*)?$/.exec(core) ?? /^(\d+)/.exec(installed()) ?? [];
+  return `^${major}.0.0`;
 }
 
 /** The task of `@angular-devkit/schematics`, which runs the package manager of the project when the files are written. */

@@ -83,7 +83,7 @@ export class AppModule {}
       'src/reminder/reminder.topic.ts',
     ]);
     expect(dependenciesOf(tree)).toMatchObject({
-      '@nestjs/microservices': '^11.0.1',
+      '@nestjs/microservices': '^11.0.0',
       'nestjs-rocketmq': expect.stringMatching(/^\^\d/),
     });
     expect(tree.read('package.json')).toContain('\n    "dependencies"');
@@ -172,12 +172,15 @@ export class AppModule {}
     await expect(added(scaffold(), { module: 'src/none.ts' })).rejects.toThrow('There is no module src/none.ts');
   });
 
-  it('takes the installed version where package.json has none', async () => {
-    const dependencies = { '@nestjs/core': 'catalog:nest' };
-    const tree = scaffold({ 'node_modules/@nestjs/core/package.json': '{"version":"12.5.1"}' }, { dependencies });
-    await added(tree);
-    expect(dependenciesOf(tree)).toMatchObject({ '@nestjs/microservices': '^12.5.1' });
-  });
+  it.each(['^12.5.1', '~12.5.1', '12.5.1', '12', '12.x', 'catalog:nest', 'latest', '^11.0.0 || ^12.0.0'])(
+    'adds @nestjs/microservices in the major version of @nestjs/core %j, whose minor version it may not have',
+    async (core) => {
+      const json = { dependencies: { '@nestjs/core': core } };
+      const tree = scaffold({ 'node_modules/@nestjs/core/package.json': '{"version":"12.5.1"}' }, json);
+      await added(tree);
+      expect(dependenciesOf(tree)).toMatchObject({ '@nestjs/microservices': '^12.0.0' });
+    },
+  );
 });
 
 describe('the server for Docker Compose', () => {
