@@ -38,6 +38,14 @@ describe('a provider is added', () => {
       '{\n  providers: [\n    A, // first\n    B, // last\n  ],\n}',
       '{\n  providers: [\n    A, // first\n    B, // last\n    MailListener,\n  ],\n}',
     ],
+    [
+      '{\n  providers: [\n    A /* first, second */,\n  ],\n}',
+      '{\n  providers: [\n    A /* first, second */,\n    MailListener,\n  ],\n}',
+    ],
+    [
+      '{\n  providers: [\n    A // one, two\n    ,\n  ],\n}',
+      '{\n  providers: [\n    A // one, two\n    ,\n    MailListener,\n  ],\n}',
+    ],
     ['{\n  providers: [\n    // none yet\n  ],\n}', '{\n  providers: [\n    MailListener,\n    // none yet\n  ],\n}'],
     ['{\n  providers: [A /* why */, B],\n}', '{\n  providers: [A /* why */, B,\n  MailListener],\n}'],
     ['{\n\tproviders: [\n\t\tA,\n\t],\n}', '{\n\tproviders: [\n\t\tA,\n\t\tMailListener,\n\t],\n}'],
@@ -114,6 +122,13 @@ describe('nothing is changed', () => {
     ['{ ...shared }', '"imports" is not a list in brackets'],
   ])('in @Module(%s)', (object, problem) => {
     expect(of(object)).toEqual({ kind: 'not-understood', problem: expect.stringContaining(problem) });
+  });
+
+  it('in a file with a syntax error', () => {
+    expect(of('{ imports: [] })\nclass M { x = ; }\nclass N {}\nvoid (0')).toEqual({
+      kind: 'not-understood',
+      problem: 'its syntax has an error',
+    });
   });
 
   it('in a file with two modules', () => {

@@ -39,7 +39,16 @@ interface Style {
 
 /** Adds an element to the only module of a file. */
 export function addToModule(ts: Compiler, text: string, addition: ModuleAddition): ModuleEdit {
-  const file = ts.createSourceFile('module.ts', text, ts.ScriptTarget.Latest, true);
+  const edit = editOf(ts, text, addition);
+  if (edit.kind !== 'changed') return edit;
+  // Read again, since a damaged module is worse than one that is not changed.
+  const { diagnostics } = ts.transpileModule(edit.text, { reportDiagnostics: true });
+  if (diagnostics?.some((one) => one.file !== undefined) !== false) return problem('its syntax has an error');
+  return editOf(ts, edit.text, addition).kind === 'unchanged' ? edit : problem('its lists could not be read');
+}
+
+function editOf(ts: Compiler, text: string, addition: ModuleAddition): ModuleEdit {
+  const file = sourceFileOf(ts, text);
   const modules = moduleObjectsIn(ts, file);
   const [object] = modules;
   if (object === undefined) return problem('it has no class with @Module({ … })');
@@ -53,6 +62,11 @@ export function addToModule(ts: Compiler, text: string, addition: ModuleAddition
     ...importOf(ts, file, addition, style),
   ];
   return { kind: 'changed', text: withChanges(text, changes) };
+}
+
+/** The syntax tree of a file. */
+export function sourceFileOf(ts: Compiler, text: string): typescript.SourceFile {
+  return ts.createSourceFile('module.ts', text, ts.ScriptTarget.Latest, true);
 }
 
 const problem = (text: string): ModuleEdit => ({ kind: 'not-understood', problem: text });
@@ -169,9 +183,8 @@ function longerList(
   const indent = last === undefined ? indentAt(text, from) + style.indent : indentAt(text, last.getStart());
   // A comment behind the last element stays behind it.
   const end = last?.getEnd() ?? from + 1;
-  const comma = list.elements.hasTrailingComma ? text.indexOf(',', end) + 1 : end;
-  const comments = ts.getTrailingCommentRanges(text, comma) ?? [];
-  const at = comments.at(-1)?.end ?? comma;
+  // The elements end behind the trailing comma, which may stand behind comments that have commas themselves.
+  const at = afterComments(ts, text, list.elements.end);
   const before = text.slice(end, at);
   const separator = last === undefined || list.elements.hasTrailingComma ? before : `,${before}`;
   const tail = list.elements.hasTrailingComma || last === undefined ? ',' : '';
@@ -180,6 +193,11 @@ function longerList(
     to: at,
     text: `${separator}${style.newline}${indent}${adapted(element, indent, style)}${tail}`,
   };
+}
+
+/** Behind the comments that follow a position on its line. */
+function afterComments(ts: Compiler, text: string, position: number): number {
+  return ts.getTrailingCommentRanges(text, position)?.at(-1)?.end ?? position;
 }
 
 function hasComment(text: string, { elements }: typescript.ArrayLiteralExpression): boolean {
