@@ -47,7 +47,7 @@ describe('nestjs-rocketmq new', () => {
     await run(process.execPath, ['scripts/build/build.mjs', 'nestjs-rocketmq-console']);
     symlinkSync(join(process.cwd(), 'node_modules'), join(home, 'node_modules'));
     const { stdout } = await run('npm', ['test'], { cwd: home, timeout: 60_000 });
-    expect(stdout).toMatch(/^# pass 3$/m);
+    expect(stdout).toMatch(/^# pass 4$/m);
   });
 
   it('takes an empty folder, also one that git has initialized', async () => {
