@@ -64,6 +64,19 @@ describe('nestjs-rocketmq new', () => {
     expect((await call(['new', join(folder, 'a.txt')])).err).toContain('is a file');
   });
 
+  it('removes nothing that it did not create, and shows why it failed', async () => {
+    const link = join(folder, 'link');
+    symlinkSync(join(folder, 'none', 'deeper'), link);
+    const dangling = await call(['new', link, '--no-install']);
+    expect(dangling).toMatchObject({ code: 2, err: expect.stringContaining('is a symbolic link to nothing') });
+    expect(readdirSync(folder)).toEqual(['link']);
+    const file = join(folder, 'file');
+    writeFileSync(file, 'mine');
+    const below = await call(['new', join(file, 'shop'), '--no-install']);
+    expect(below).toMatchObject({ code: 2, err: expect.stringContaining('ENOTDIR') });
+    expect(readFileSync(file, 'utf8')).toBe('mine');
+  });
+
   it.each(['.hidden', 'a b', '-'])('refuses the name %j', async (name) => {
     expect(await call(['new', join(folder, name)])).toMatchObject({ code: 2, out: '' });
     expect(readdirSync(folder)).toEqual([]);
