@@ -39,7 +39,7 @@ export function add({ sourceRoot = 'src', module, specFileSuffix = 'spec', skipI
     const root = process.cwd();
     const formatter = new Formatter(root);
     const hasNewPackages = addPackages(tree);
-    const configured = configuringFile(tree, sourceRoot);
+    const configured = configuringFile(tree, root, sourceRoot);
     const moduleFile = configured ?? rootModuleFile(tree, root, sourceRoot, module);
     // A sample that was deleted is not wanted any more; one that was pasted by hand still needs its files.
     if (configured === undefined || textOf(tree, moduleFile).includes('ReminderListener')) {

@@ -115,6 +115,20 @@ export class AppModule {}
     expect(without.all()).toEqual(before);
   });
 
+  it('takes neither a comment nor a test for a configured module', async () => {
+    const configuring = "const text = 'RocketMQModule.forRoot()';\nRocketMQModule.forRoot({ endpoints: 'a:1' });\n";
+    const tree = scaffold({
+      'src/notes.ts': "// Later: RocketMQModule.forRoot()\nexport const text = 'RocketMQModule.forRoot()';\n",
+      'src/app.e2e-spec.ts': configuring,
+      'src/app.test.ts': configuring,
+    });
+    await added(tree);
+    expect(tree.read('src/app.module.ts')).toContain('RocketMQModule.forRoot({');
+    const own = scaffold({ 'src/messaging.ts': configuring });
+    expect((await added(own)).lines).toEqual(['src/messaging.ts configures RocketMQModule already: it is unchanged.']);
+    expect(own.read('src/app.module.ts')).toBe(APP_MODULE);
+  });
+
   it('leaves files of the user alone', async () => {
     const own = { 'compose.rocketmq.yaml': 'mine', 'src/reminder/reminder.topic.ts': 'mine' };
     const tree = scaffold(own);
