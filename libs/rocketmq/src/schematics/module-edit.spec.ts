@@ -53,10 +53,7 @@ describe('a provider is added', () => {
     ['{\n  providers: [/* keep */],\n}', '{\n  providers: [/* keep */ MailListener],\n}'],
     ['{ /* keep me */ controllers: [] }', '{\n  providers: [MailListener],\n  /* keep me */ controllers: [] }'],
     ['{ /* keep me */ }', '{\n  providers: [MailListener],\n  /* keep me */ }'],
-    [
-      '{ // keep me\n  controllers: [],\n}',
-      '{ // keep me\n  providers: [MailListener],\n  controllers: [],\n}',
-    ],
+    ['{ // keep me\n  controllers: [],\n}', '{ // keep me\n  providers: [MailListener],\n  controllers: [],\n}'],
     ['{\n\tproviders: [\n\t\tA,\n\t],\n}', '{\n\tproviders: [\n\t\tA,\n\t\tMailListener,\n\t],\n}'],
   ])('to %j', (before, after) => {
     expect(objectAfter(before, LISTENER)).toBe(after);

@@ -271,12 +271,15 @@ describe('nest g listener', () => {
     await expect(withListener(odd, { name: 'mail' })).rejects.toThrow(/then repeat[\s\S]*providers: \[MailListener\]/);
   });
 
-  it.each(['logger', 'injectable', 'body-of', "it's/foo", 'a\\b/foo', 'a"b/foo'])('refuses the name %j', async (name) => {
-    const tree = scaffold();
-    const before = tree.all();
-    await expect(withListener(tree, { name })).rejects.toThrow(/cannot be a .*Nothing was changed/);
-    expect(tree.all()).toEqual(before);
-  });
+  it.each(['logger', 'injectable', 'body-of', "it's/foo", 'a\\b/foo', 'a"b/foo'])(
+    'refuses the name %j',
+    async (name) => {
+      const tree = scaffold();
+      const before = tree.all();
+      await expect(withListener(tree, { name })).rejects.toThrow(/cannot be a .*Nothing was changed/);
+      expect(tree.all()).toEqual(before);
+    },
+  );
 
   it('leaves modules alone with --skip-import, and says so where there is none', async () => {
     const tree = scaffold();
