@@ -47,7 +47,7 @@ describe('nestjs-rocketmq new', () => {
     await run(process.execPath, ['scripts/build/build.mjs', 'nestjs-rocketmq-console']);
     symlinkSync(join(process.cwd(), 'node_modules'), join(home, 'node_modules'));
     const { stdout } = await run('npm', ['test'], { cwd: home, timeout: 60_000 });
-    expect(stdout).toMatch(/^# pass 3$/m);
+    expect(stdout).toMatch(/^# pass 4$/m);
   });
 
   it('takes an empty folder, also one that git has initialized', async () => {
@@ -62,6 +62,19 @@ describe('nestjs-rocketmq new', () => {
     expect(err).toContain('is not empty: it contains a.txt and 1 more. Nothing was changed.');
     expect(readdirSync(folder)).toEqual(['a.txt', 'b.txt']);
     expect((await call(['new', join(folder, 'a.txt')])).err).toContain('is a file');
+  });
+
+  it('removes nothing that it did not create, and shows why it failed', async () => {
+    const link = join(folder, 'link');
+    symlinkSync(join(folder, 'none', 'deeper'), link);
+    const dangling = await call(['new', link, '--no-install']);
+    expect(dangling).toMatchObject({ code: 2, err: expect.stringContaining('is a symbolic link to nothing') });
+    expect(readdirSync(folder)).toEqual(['link']);
+    const file = join(folder, 'file');
+    writeFileSync(file, 'mine');
+    const below = await call(['new', join(file, 'shop'), '--no-install']);
+    expect(below).toMatchObject({ code: 2, err: expect.stringContaining('ENOTDIR') });
+    expect(readFileSync(file, 'utf8')).toBe('mine');
   });
 
   it.each(['.hidden', 'a b', '-'])('refuses the name %j', async (name) => {

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   cpSync,
-  existsSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -53,9 +53,15 @@ export async function createProject(
 }
 
 function assertEmpty(folder: string, given: string): void {
-  if (!existsSync(folder)) return;
   const advice = 'Nothing was changed. Choose another folder.';
-  if (!statSync(folder).isDirectory()) throw wrongCall(`${given} is a file. ${advice}`);
+  try {
+    if (lstatSync(folder, { throwIfNoEntry: false }) === undefined) return;
+  } catch (error) {
+    throw wrongCall(`Cannot use the folder ${given}: ${describeError(error)}. ${advice}`);
+  }
+  const target = statSync(folder, { throwIfNoEntry: false });
+  if (target === undefined) throw wrongCall(`${given} is a symbolic link to nothing. ${advice}`);
+  if (!target.isDirectory()) throw wrongCall(`${given} is a file. ${advice}`);
   const [first, ...others] = readdirSync(folder).filter((file) => file !== '.git');
   if (first === undefined) return;
   const content = others.length === 0 ? first : `${first} and ${others.length} more`;
@@ -63,9 +69,10 @@ function assertEmpty(folder: string, given: string): void {
 }
 
 function writeProject(folder: string, name: string): void {
-  const isNew = !existsSync(folder);
+  // The topmost folder that did not exist.
+  let created: string | undefined;
   try {
-    mkdirSync(folder, { recursive: true });
+    created = mkdirSync(folder, { recursive: true });
     cpSync(join(packageFolder(), 'templates', 'shop'), folder, { recursive: true });
     // npm would leave a file of that name out of the package.
     renameSync(join(folder, 'gitignore'), join(folder, '.gitignore'));
@@ -77,8 +84,18 @@ function writeProject(folder: string, name: string): void {
     const readme = join(folder, 'README.md');
     writeFileSync(readme, readFileSync(readme, 'utf8').replace('# shop', `# ${name}`));
   } catch (error) {
-    if (isNew) rmSync(folder, { recursive: true, force: true });
+    remove(created);
     throw new Error(`Cannot write the project: ${describeError(error)}`, { cause: error });
+  }
+}
+
+/** The error that is reported is the one before: what cannot be removed either stays. */
+function remove(created: string | undefined): void {
+  if (created === undefined) return;
+  try {
+    rmSync(created, { recursive: true, force: true });
+  } catch {
+    // Reported already.
   }
 }
 

@@ -39,7 +39,7 @@ export function add({ sourceRoot = 'src', module, specFileSuffix = 'spec', skipI
     const root = process.cwd();
     const formatter = new Formatter(root);
     const hasNewPackages = addPackages(tree);
-    const configured = configuringFile(tree, sourceRoot);
+    const configured = configuringFile(tree, root, sourceRoot);
     const moduleFile = configured ?? rootModuleFile(tree, root, sourceRoot, module);
     // A sample that was deleted is not wanted any more; one that was pasted by hand still needs its files.
     if (configured === undefined || textOf(tree, moduleFile).includes('ReminderListener')) {
@@ -89,11 +89,15 @@ function addPackages(tree: ProjectTree): boolean {
   return true;
 }
 
-/** Nest's packages go together: the range of one, or where that is a catalog, a folder or a tag, what is installed. */
+/**
+ * Nest's packages share the major version only: the latest minor version of one may not exist of another. Where the range is a catalog,
+ * a folder or a tag, what is installed has it.
+ */
 function rangeOf(tree: ProjectTree, core: string): string {
-  if (/^[\^~]?\d/.test(core)) return core;
-  const { version } = JSON.parse(textOf(tree, 'node_modules/@nestjs/core/package.json')) as { version: string };
-  return `^${version}`;
+  const installed = () =>
+    (JSON.parse(textOf(tree, 'node_modules/@nestjs/core/package.json')) as { version: string }).version;
+  const [, major] = /^[\^~]?(\d+)(?:\.[\w.+-]*)?$/.exec(core) ?? /^(\d+)/.exec(installed()) ?? [];
+  return `^${major}.0.0`;
 }
 
 /** The task of `@angular-devkit/schematics`, which runs the package manager of the project when the files are written. */

@@ -2,7 +2,7 @@
 
 import { posix } from 'node:path';
 import type typescript from 'typescript';
-import { addToModule, type ModuleAddition } from './module-edit.js';
+import { addToModule, type ModuleAddition, sourceFileOf } from './module-edit.js';
 import { compilerOf, type Formatter, type ProjectTree, SchematicError, sourceFiles, textOf } from './project.js';
 
 type Compiler = typeof typescript;
@@ -27,7 +27,7 @@ export function rootModuleFile(tree: ProjectTree, root: string, sourceRoot: stri
 
 /** The file that declares what is passed to `NestFactory.create()` and the like; undefined when that cannot be seen. */
 function startedModule(ts: Compiler, text: string, main: string): string | undefined {
-  const file = ts.createSourceFile(main, text, ts.ScriptTarget.Latest, true);
+  const file = sourceFileOf(ts, text);
   let name: string | undefined;
   const look = (node: typescript.Node): void => {
     if (ts.isCallExpression(node) && /^NestFactory\.create/.test(node.expression.getText(file))) {
@@ -48,11 +48,24 @@ function startedModule(ts: Compiler, text: string, main: string): string | undef
   return undefined;
 }
 
-/** The file that configures `RocketMQModule` already, in whatever way. */
-export function configuringFile(tree: ProjectTree, sourceRoot: string): string | undefined {
-  return sourceFiles(tree, sourceRoot).find(
-    (file) => !/\.(spec|test)\.ts$/.test(file) && /\bRocketMQModule\s*\.\s*forRoot/.test(textOf(tree, file)),
-  );
+/** The file that configures `RocketMQModule` already, in whatever way. Tests configure their own. */
+export function configuringFile(tree: ProjectTree, root: string, sourceRoot: string): string | undefined {
+  return sourceFiles(tree, sourceRoot).find((file) => {
+    if (/[.-](spec|test)\.ts$/.test(file)) return false;
+    const text = textOf(tree, file);
+    return text.includes('RocketMQModule') && configuresModule(compilerOf(root), text);
+  });
+}
+
+/** Whether there is `RocketMQModule.forRoot` or `forRootAsync` in the code, also by the name of a namespace. */
+function configuresModule(ts: Compiler, text: string): boolean {
+  const isModule = (node: typescript.Expression): boolean =>
+    (ts.isIdentifier(node) && node.text === 'RocketMQModule') ||
+    (ts.isPropertyAccessExpression(node) && node.name.text === 'RocketMQModule');
+  const look = (node: typescript.Node): boolean =>
+    (ts.isPropertyAccessExpression(node) && node.name.text.startsWith('forRoot') && isModule(node.expression)) ||
+    ts.forEachChild(node, look) === true;
+  return look(sourceFileOf(ts, text));
 }
 
 /** The module in a folder or the nearest one above it. */

@@ -12,7 +12,7 @@ import {
   SchematicError,
   sourceFiles,
 } from './project.js';
-import { createFrom } from './templates.js';
+import { createFrom, templateText } from './templates.js';
 
 /** The options of `nest g -c nestjs-rocketmq listener`. */
 export interface ListenerOptions extends PlaceOptions {
@@ -30,6 +30,10 @@ export function listener(options: ListenerOptions): Rule {
     const formatter = new Formatter(root);
     const place = placeOf(options);
     const { name, className, folder } = place;
+    if (importedNames().includes(className))
+      throw new SchematicError(
+        `"${name}" cannot be a listener: its file imports ${className} from a package. Nothing was changed. Choose another name, such as ${name}-event.`,
+      );
     const path = posix.join(folder, `${name}.listener.ts`);
     const topicFile = topicFileOf(tree, options.sourceRoot ?? 'src', place);
     const names = { name, className, topicImport: relativeImport(path, topicFile) };
@@ -51,6 +55,12 @@ export function listener(options: ListenerOptions): Rule {
     const from = relativeImport(module, path) + (isEsm(tree) ? '.js' : '');
     await changeModule(tree, { root, formatter }, module, [{ list: 'providers', element: symbol, symbol, from }]);
   };
+}
+
+/** What the file of a listener imports beside its topic, among other words. */
+function importedNames(): readonly string[] {
+  const text = templateText('reminder.listener.ts');
+  return text.slice(0, text.indexOf('import { Reminder }')).split(/\W+/);
 }
 
 /** The file of the topic in this project, otherwise where it is created. @throws SchematicError when there are several */

@@ -38,8 +38,22 @@ describe('a provider is added', () => {
       '{\n  providers: [\n    A, // first\n    B, // last\n  ],\n}',
       '{\n  providers: [\n    A, // first\n    B, // last\n    MailListener,\n  ],\n}',
     ],
+    [
+      '{\n  providers: [\n    A /* first, second */,\n  ],\n}',
+      '{\n  providers: [\n    A /* first, second */,\n    MailListener,\n  ],\n}',
+    ],
+    [
+      '{\n  providers: [\n    A // one, two\n    ,\n  ],\n}',
+      '{\n  providers: [\n    A // one, two\n    ,\n    MailListener,\n  ],\n}',
+    ],
     ['{\n  providers: [\n    // none yet\n  ],\n}', '{\n  providers: [\n    MailListener,\n    // none yet\n  ],\n}'],
-    ['{\n  providers: [A /* why */, B],\n}', '{\n  providers: [A /* why */, B,\n  MailListener],\n}'],
+    ['{\n  providers: [A /* why */, B],\n}', '{\n  providers: [A /* why */, B, MailListener],\n}'],
+    ['{\n  providers: [A /* keep */],\n}', '{\n  providers: [A /* keep */, MailListener],\n}'],
+    ['{\n  providers: [A, /* keep */],\n}', '{\n  providers: [A, /* keep */ MailListener],\n}'],
+    ['{\n  providers: [/* keep */],\n}', '{\n  providers: [/* keep */ MailListener],\n}'],
+    ['{ /* keep me */ controllers: [] }', '{\n  providers: [MailListener],\n  /* keep me */ controllers: [] }'],
+    ['{ /* keep me */ }', '{\n  providers: [MailListener],\n  /* keep me */ }'],
+    ['{ // keep me\n  controllers: [],\n}', '{ // keep me\n  providers: [MailListener],\n  controllers: [],\n}'],
     ['{\n\tproviders: [\n\t\tA,\n\t],\n}', '{\n\tproviders: [\n\t\tA,\n\t\tMailListener,\n\t],\n}'],
   ])('to %j', (before, after) => {
     expect(objectAfter(before, LISTENER)).toBe(after);
@@ -89,6 +103,10 @@ describe('the module is added', () => {
     expect(of("import { defineTopic } from 'nestjs-rocketmq';\n")).toBe(
       "import { defineTopic, RocketMQModule } from 'nestjs-rocketmq';\n",
     );
+    const rule = '// eslint-disable-line';
+    expect(of(`import { RocketMQEvents } from 'x'; ${rule}\n`)).toBe(
+      `import { RocketMQEvents } from 'x'; ${rule}\nimport { RocketMQModule } from 'nestjs-rocketmq';\n`,
+    );
     expect(of("import type { BodyOf } from 'nestjs-rocketmq';\n")).toBe(
       "import type { BodyOf } from 'nestjs-rocketmq';\nimport { RocketMQModule } from 'nestjs-rocketmq';\n",
     );
@@ -114,6 +132,13 @@ describe('nothing is changed', () => {
     ['{ ...shared }', '"imports" is not a list in brackets'],
   ])('in @Module(%s)', (object, problem) => {
     expect(of(object)).toEqual({ kind: 'not-understood', problem: expect.stringContaining(problem) });
+  });
+
+  it('in a file with a syntax error', () => {
+    expect(of('{ imports: [] })\nclass M { x = ; }\nclass N {}\nvoid (0')).toEqual({
+      kind: 'not-understood',
+      problem: 'its syntax has an error',
+    });
   });
 
   it('in a file with two modules', () => {

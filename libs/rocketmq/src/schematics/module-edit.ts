@@ -39,7 +39,16 @@ interface Style {
 
 /** Adds an element to the only module of a file. */
 export function addToModule(ts: Compiler, text: string, addition: ModuleAddition): ModuleEdit {
-  const file = ts.createSourceFile('module.ts', text, ts.ScriptTarget.Latest, true);
+  const edit = editOf(ts, text, addition);
+  if (edit.kind !== 'changed') return edit;
+  // Read again, since a damaged module is worse than one that is not changed.
+  const { diagnostics } = ts.transpileModule(edit.text, { reportDiagnostics: true });
+  if (diagnostics?.some((one) => one.file !== undefined) !== false) return problem('its syntax has an error');
+  return editOf(ts, edit.text, addition).kind === 'unchanged' ? edit : problem('its lists could not be read');
+}
+
+function editOf(ts: Compiler, text: string, addition: ModuleAddition): ModuleEdit {
+  const file = sourceFileOf(ts, text);
   const modules = moduleObjectsIn(ts, file);
   const [object] = modules;
   if (object === undefined) return problem('it has no class with @Module({ … })');
@@ -49,10 +58,15 @@ export function addToModule(ts: Compiler, text: string, addition: ModuleAddition
   if (list?.elements.some((element) => startsWith(ts, element, addition.symbol)) === true) return { kind: 'unchanged' };
   const style = styleOf(ts, file, object);
   const changes = [
-    list === undefined ? newList(text, object, addition, style) : longerList(ts, text, list, addition, style),
+    list === undefined ? newList(ts, text, object, addition, style) : longerList(ts, text, list, addition, style),
     ...importOf(ts, file, addition, style),
   ];
   return { kind: 'changed', text: withChanges(text, changes) };
+}
+
+/** The syntax tree of a file. */
+export function sourceFileOf(ts: Compiler, text: string): typescript.SourceFile {
+  return ts.createSourceFile('module.ts', text, ts.ScriptTarget.Latest, true);
 }
 
 const problem = (text: string): ModuleEdit => ({ kind: 'not-understood', problem: text });
@@ -129,6 +143,7 @@ function adapted(element: string, indent: string, style: Style): string {
 
 /** A property for a module that has none of that name: the first one. */
 function newList(
+  ts: Compiler,
   text: string,
   object: typescript.ObjectLiteralExpression,
   { list, element }: ModuleAddition,
@@ -136,14 +151,17 @@ function newList(
 ): Change {
   const outer = indentAt(text, object.getStart());
   const inner = outer + style.indent;
-  const at = object.getStart() + 1;
   const property = `${style.newline}${inner}${list}: ${inBrackets([element], inner, style)},`;
-  // What follows on the same line gets a line of its own.
-  const [first] = object.properties;
-  const rest = first?.getStart() ?? object.getEnd() - 1;
-  const isSameLine = !text.slice(at, rest).includes('\n');
-  const next = isSameLine ? style.newline + (first === undefined ? outer : inner) : '';
-  return { from: at, to: isSameLine ? rest : at, text: property + next };
+  const start = object.getStart() + 1;
+  const content = text.slice(start, object.properties[0]?.getStart() ?? object.getEnd() - 1);
+  if (content.includes('\n')) {
+    const at = afterComments(ts, text, start);
+    return { from: at, to: at, text: property };
+  }
+  // What follows on the same line gets a line of its own, with its comments.
+  const isEmpty = object.properties.length === 0 && content.trim() === '';
+  const blanks = content.length - content.trimStart().length;
+  return { from: start, to: start + blanks, text: property + style.newline + (isEmpty ? outer : inner) };
 }
 
 function longerList(
@@ -156,22 +174,23 @@ function longerList(
   const [from, to] = [list.getStart(), list.getEnd()];
   const last = list.elements.at(-1);
   const isOneLine = !text.slice(from, to).includes('\n');
-  if (last === undefined || isOneLine) {
+  const blankEnd = from + text.slice(from, to - 1).trimEnd().length;
+  if (!hasComment(text, list) && (last === undefined || isOneLine)) {
     const elements = [...list.elements.map((one) => one.getText()), element];
     const indent = indentAt(text, from);
-    const isBare = last !== undefined || text.slice(from + 1, to - 1).trim() === '';
-    if (isBare && !hasComment(text, list)) {
-      const oneLine = `[${elements.join(', ')}]`;
-      const isShort = !element.includes('\n') && indent.length + name.length + oneLine.length + 3 <= MOST_COLUMNS;
-      return { from, to, text: isShort ? oneLine : inBrackets(elements, indent, style) };
-    }
+    const oneLine = `[${elements.join(', ')}]`;
+    const isShort = !element.includes('\n') && indent.length + name.length + oneLine.length + 3 <= MOST_COLUMNS;
+    return { from, to, text: isShort ? oneLine : inBrackets(elements, indent, style) };
+  }
+  if (isOneLine) {
+    const comma = last === undefined || list.elements.hasTrailingComma ? ' ' : ', ';
+    return { from: blankEnd, to: to - 1, text: comma + adapted(element, indentAt(text, from), style) };
   }
   const indent = last === undefined ? indentAt(text, from) + style.indent : indentAt(text, last.getStart());
   // A comment behind the last element stays behind it.
   const end = last?.getEnd() ?? from + 1;
-  const comma = list.elements.hasTrailingComma ? text.indexOf(',', end) + 1 : end;
-  const comments = ts.getTrailingCommentRanges(text, comma) ?? [];
-  const at = comments.at(-1)?.end ?? comma;
+  // The elements end behind the trailing comma, which may stand behind comments that have commas themselves.
+  const at = afterComments(ts, text, list.elements.end);
   const before = text.slice(end, at);
   const separator = last === undefined || list.elements.hasTrailingComma ? before : `,${before}`;
   const tail = list.elements.hasTrailingComma || last === undefined ? ',' : '';
@@ -182,14 +201,16 @@ function longerList(
   };
 }
 
-function hasComment(text: string, { elements }: typescript.ArrayLiteralExpression): boolean {
-  const [first, last] = [elements.at(0), elements.at(-1)];
-  if (first === undefined || last === undefined) return false;
-  const between = elements.reduce(
-    (rest, element) => rest.replace(element.getText(), ''),
-    text.slice(first.pos, elements.end),
-  );
-  return between.includes('/*');
+/** Behind the comments that follow a position on its line. */
+function afterComments(ts: Compiler, text: string, position: number): number {
+  return ts.getTrailingCommentRanges(text, position)?.at(-1)?.end ?? position;
+}
+
+/** Whether there is anything between the elements but commas. */
+function hasComment(text: string, list: typescript.ArrayLiteralExpression): boolean {
+  const starts = [...list.elements.map((one) => one.getStart()), list.getEnd() - 1];
+  const ends = [list.getStart() + 1, ...list.elements.map((one) => one.getEnd())];
+  return ends.some((end, index) => /[^\s,]/.test(text.slice(end, starts[index])));
 }
 
 /** A list with one element in a line. */
@@ -224,7 +245,10 @@ function importOf(
   // Packages stand before files.
   const isFile = (one: typescript.ImportDeclaration): boolean => /^['"]\./.test(one.moduleSpecifier.getText(file));
   const last = imports.findLast((one) => from.startsWith('.') || !isFile(one)) ?? imports.at(-1);
-  if (last !== undefined) return [{ from: last.getEnd(), to: last.getEnd(), text: newline + line }];
+  if (last !== undefined) {
+    const at = afterComments(ts, file.text, last.getEnd());
+    return [{ from: at, to: at, text: newline + line }];
+  }
   return [{ from: 0, to: 0, text: line + newline }];
 }
 

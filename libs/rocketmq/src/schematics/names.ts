@@ -34,6 +34,11 @@ export function placeOf({ name: given, path = '', sourceRoot = 'src', flat = fal
   const below = posix.normalize(posix.join(kebabCase(path), kebabCase(posix.dirname(given)))).replace(/^\//, '');
   if (below.split('/').includes('..'))
     throw new SchematicError(`"${given}" leads out of ${sourceRoot}. Nothing was changed.`);
+  // The path is written into imports, between quotes.
+  if (!/^[\p{L}\p{N}@./-]*$/u.test(below))
+    throw new SchematicError(
+      `"${posix.join(path, given)}" cannot be a path: use letters, digits, ".", "@" and "-". Nothing was changed.`,
+    );
   const folder = posix.join(sourceRoot, below, flat ? '.' : name).replace(/^\/|\/$/g, '');
   return { name, className: pascalCase(name), folder };
 }

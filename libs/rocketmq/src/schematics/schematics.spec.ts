@@ -83,7 +83,7 @@ export class AppModule {}
       'src/reminder/reminder.topic.ts',
     ]);
     expect(dependenciesOf(tree)).toMatchObject({
-      '@nestjs/microservices': '^11.0.1',
+      '@nestjs/microservices': '^11.0.0',
       'nestjs-rocketmq': expect.stringMatching(/^\^\d/),
     });
     expect(tree.read('package.json')).toContain('\n    "dependencies"');
@@ -113,6 +113,20 @@ export class AppModule {}
     const before = without.all();
     await added(without);
     expect(without.all()).toEqual(before);
+  });
+
+  it('takes neither a comment nor a test for a configured module', async () => {
+    const configuring = "const text = 'RocketMQModule.forRoot()';\nRocketMQModule.forRoot({ endpoints: 'a:1' });\n";
+    const tree = scaffold({
+      'src/notes.ts': "// Later: RocketMQModule.forRoot()\nexport const text = 'RocketMQModule.forRoot()';\n",
+      'src/app.e2e-spec.ts': configuring,
+      'src/app.test.ts': configuring,
+    });
+    await added(tree);
+    expect(tree.read('src/app.module.ts')).toContain('RocketMQModule.forRoot({');
+    const own = scaffold({ 'src/messaging.ts': configuring });
+    expect((await added(own)).lines).toEqual(['src/messaging.ts configures RocketMQModule already: it is unchanged.']);
+    expect(own.read('src/app.module.ts')).toBe(APP_MODULE);
   });
 
   it('leaves files of the user alone', async () => {
@@ -172,12 +186,15 @@ export class AppModule {}
     await expect(added(scaffold(), { module: 'src/none.ts' })).rejects.toThrow('There is no module src/none.ts');
   });
 
-  it('takes the installed version where package.json has none', async () => {
-    const dependencies = { '@nestjs/core': 'catalog:nest' };
-    const tree = scaffold({ 'node_modules/@nestjs/core/package.json': '{"version":"12.5.1"}' }, { dependencies });
-    await added(tree);
-    expect(dependenciesOf(tree)).toMatchObject({ '@nestjs/microservices': '^12.5.1' });
-  });
+  it.each(['^12.5.1', '~12.5.1', '12.5.1', '12', '12.x', 'catalog:nest', 'latest', '^11.0.0 || ^12.0.0'])(
+    'adds @nestjs/microservices in the major version of @nestjs/core %j, whose minor version it may not have',
+    async (core) => {
+      const json = { dependencies: { '@nestjs/core': core } };
+      const tree = scaffold({ 'node_modules/@nestjs/core/package.json': '{"version":"12.5.1"}' }, json);
+      await added(tree);
+      expect(dependenciesOf(tree)).toMatchObject({ '@nestjs/microservices': '^12.0.0' });
+    },
+  );
 });
 
 describe('the server for Docker Compose', () => {
@@ -253,6 +270,16 @@ describe('nest g listener', () => {
     const odd = scaffold({ 'src/app.module.ts': APP_MODULE.replace('[AppService]', 'all') });
     await expect(withListener(odd, { name: 'mail' })).rejects.toThrow(/then repeat[\s\S]*providers: \[MailListener\]/);
   });
+
+  it.each(['logger', 'injectable', 'body-of', "it's/foo", 'a\\b/foo', 'a"b/foo'])(
+    'refuses the name %j',
+    async (name) => {
+      const tree = scaffold();
+      const before = tree.all();
+      await expect(withListener(tree, { name })).rejects.toThrow(/cannot be a .*Nothing was changed/);
+      expect(tree.all()).toEqual(before);
+    },
+  );
 
   it('leaves modules alone with --skip-import, and says so where there is none', async () => {
     const tree = scaffold();

@@ -7,12 +7,14 @@ export async function serve(
   name: string,
   port: number,
 ): Promise<void> {
+  // If "npm start" was killed, perhaps already, there is no broker any more.
+  const stop = () => process.kill(process.pid, 'SIGTERM');
+  process.once('disconnect', stop);
+  if (process.connected === false) stop();
   const logger = new ConsoleLogger({ prefix: name });
   const app = await NestFactory.create(module, { logger });
   // On Ctrl-C, running handlers finish before the process exits.
   app.enableShutdownHooks();
-  // If "npm start" was killed, there is no broker any more.
-  process.once('disconnect', () => void app.close());
   await app.listen(process.env.PORT ?? port, '127.0.0.1');
   process.send?.('ready');
 }

@@ -7,7 +7,7 @@ import { EmbeddedBroker } from 'nestjs-rocketmq/broker';
 
 const stopping = new AbortController();
 const stopped = once(stopping.signal, 'abort');
-for (const signal of ['SIGINT', 'SIGTERM']) {
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   process.on(signal, () => stopping.abort());
 }
 

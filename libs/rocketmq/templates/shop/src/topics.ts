@@ -2,9 +2,11 @@
 
 import { defineTopic } from 'nestjs-rocketmq';
 
-export type OrderEvent =
-  | { kind: 'placed'; orderId: string; item: string }
-  | { kind: 'cancelled'; orderId: string };
+export interface OrderEvent {
+  kind: 'placed' | 'cancelled';
+  orderId: string;
+  item: string;
+}
 
 /** Ordered: the events of one order are handled one after another. */
 export const OrderEvents = defineTopic<OrderEvent>('order-events', {

@@ -76,7 +76,7 @@ export class OrdersService {
     this.change(order, 'cancelled');
     await this.producer.send(
       OrderEvents,
-      { kind: 'cancelled', orderId },
+      { kind: 'cancelled', orderId, item: order.item },
       { messageGroup: orderId, keys: [orderId] },
     );
   }

@@ -13,8 +13,10 @@ export class StockService {
     ['tea', 10],
     ['coffee', 3],
   ]);
-  /** The item that is reserved for an order. */
-  private readonly reserved = new Map<string, string>();
+  private readonly results = new Map<
+    string,
+    'reserved' | 'refused' | 'released'
+  >();
 
   constructor(private readonly producer: RocketMQProducer) {}
 
@@ -22,12 +24,12 @@ export class StockService {
     return Object.fromEntries(this.left);
   }
 
-  // A message can be delivered twice, so both cases can be repeated.
+  // A message can be delivered twice: the result of each order is remembered.
   @RocketMQListener(OrderEvents, { consumerGroup: 'stock' })
   async onOrderEvent(event: BodyOf<typeof OrderEvents>): Promise<void> {
-    const { orderId } = event;
-    if (event.kind === 'cancelled') return this.release(orderId);
-    const hasItem = this.reserve(orderId, event.item);
+    const { kind, orderId, item } = event;
+    if (kind === 'cancelled') return this.release(orderId, item);
+    const hasItem = this.reserve(orderId, item);
     await this.producer.send(
       StockAnswers,
       { orderId, hasItem },
@@ -36,18 +38,18 @@ export class StockService {
   }
 
   private reserve(orderId: string, item: string): boolean {
-    if (this.reserved.has(orderId)) return true;
-    const left = this.left.get(item) ?? 0;
-    if (left === 0) return false;
-    this.left.set(item, left - 1);
-    this.reserved.set(orderId, item);
-    return true;
+    if (!this.results.has(orderId)) {
+      const left = this.left.get(item) ?? 0;
+      if (left > 0) this.left.set(item, left - 1);
+      this.results.set(orderId, left > 0 ? 'reserved' : 'refused');
+    }
+    return this.results.get(orderId) === 'reserved';
   }
 
-  private release(orderId: string): void {
-    const item = this.reserved.get(orderId);
-    if (item === undefined) return;
-    this.reserved.delete(orderId);
-    this.left.set(item, (this.left.get(item) ?? 0) + 1);
+  private release(orderId: string, item: string): void {
+    if (this.results.get(orderId) === 'reserved') {
+      this.left.set(item, (this.left.get(item) ?? 0) + 1);
+    }
+    this.results.set(orderId, 'released');
   }
 }
