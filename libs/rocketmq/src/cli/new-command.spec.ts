@@ -46,9 +46,9 @@ describe('nestjs-rocketmq new', () => {
     await call(['new', home, '--no-install']);
     await run(process.execPath, ['scripts/build/build.mjs', 'nestjs-rocketmq-console']);
     symlinkSync(join(process.cwd(), 'node_modules'), join(home, 'node_modules'));
-    const { stdout } = await run('npm', ['test'], { cwd: home, timeout: 60_000 });
+    const { stdout } = await run('npm', ['test'], { cwd: home, timeout: 240_000 });
     expect(stdout).toMatch(/^# pass 4$/m);
-  });
+  }, 300_000);
 
   it('takes an empty folder, also one that git has initialized', async () => {
     mkdirSync(join(folder, 'shop', '.git'), { recursive: true });

@@ -29,7 +29,7 @@ interface Moved {
 }
 
 /** What a run has found. */
-export interface HandedOver {
+interface HandedOver {
   readonly moved: number;
   /** When the next entry is due; undefined if entries are due that others hold, or if there are none. */
   readonly nextDueMs: number | undefined;
