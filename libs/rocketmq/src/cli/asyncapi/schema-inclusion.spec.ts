@@ -376,7 +376,7 @@ describe('schemas that contain themselves many times', () => {
     expect(verdictOf({ ...level(0), definitions: ending }, text)).toEqual(['unknown : it has too many parts']);
   });
 
-  it('in fields that tell alternatives apart', () => {
+  it('in fields by which alternatives differ', () => {
     const names = Array.from({ length: 60 }, (_, index) => `a${index}`);
     const definition = object(Object.fromEntries(names.map((name) => [name, { $ref: '#/definitions/a' }])), names);
     const schema = { oneOf: [1, 2].map(() => ({ $ref: '#/definitions/a' })), definitions: { a: definition } };

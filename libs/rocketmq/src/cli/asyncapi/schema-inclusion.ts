@@ -21,7 +21,7 @@ import { isNo, isYes, no, uncertain, unknown, type Verdict, YES } from './verdic
 
 /** Alternatives can contain themselves without end. */
 const MOST_DEPTH = 200;
-/** How deep the fields are that tell alternatives apart, such as `kind`. */
+/** How deep the fields are by which alternatives differ, such as `kind`. */
 const MOST_FIELDS_DEEP = 3;
 /** Of all comparisons with one document: some tens of thousands of fields. */
 const MOST_STEPS = 200_000;
