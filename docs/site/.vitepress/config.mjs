@@ -120,7 +120,8 @@ export default defineConfig({
       drawDiagrams(markdown);
     },
   },
-  vite: { plugins: [vueForPages] },
+  // Bundled as a whole: the packages of the repository's root have other versions of what Vue needs.
+  vite: { plugins: [vueForPages], ssr: { noExternal: true } },
   transformPageData(page) {
     if (page.relativePath === 'index.md') Object.assign(page.frontmatter, home);
   },
