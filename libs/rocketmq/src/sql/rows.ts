@@ -1,6 +1,7 @@
 // The rows in what a database library returns.
 
 import { StateError } from '../support/errors.js';
+import type { ScheduledRow } from './dialect.js';
 import type { DialectName } from './sql-port.js';
 
 /**
@@ -27,6 +28,33 @@ export function namedRows<T extends { readonly name: string }>(rows: readonly ob
         'rowsAsArray, nestTables and typeCast: false of mysql2 cause',
     );
   });
+}
+
+/**
+ * The columns of the only row of an aggregate as numbers, which drivers return as numbers, bigints or strings. Null where the database has null.
+ * @throws StateError `UNEXPECTED_ROWS` for anything but one row with these columns
+ */
+export function numbersOf<T extends object>(rows: readonly object[], columns: readonly (keyof T & string)[]): T {
+  const [row] = rows as readonly Readonly<Record<string, unknown>>[];
+  const numbers = columns.map((column) => {
+    const value = row?.[column];
+    if (value === undefined)
+      throw unexpectedRows(`the row of an aggregate that the database library returns has no column "${column}"`);
+    return [column, value === null ? null : Number(value)];
+  });
+  return Object.fromEntries(numbers) as T;
+}
+
+/** The columns of a scheduled row, with the strings decoded. */
+export interface StoredEntry extends Omit<ScheduledRow, 'rule'> {
+  readonly cron: string | null;
+  readonly timeZone: string | null;
+}
+
+/** Drivers return the time as a number, bigint or string. */
+export function scheduledRowOf({ key, id, topic, messageGroup, dueAtMs, cron, timeZone }: StoredEntry): ScheduledRow {
+  const rule = cron === null ? undefined : { key, cron, timeZone: String(timeZone) };
+  return { key, id, topic, messageGroup, dueAtMs: Number(dueAtMs), rule };
 }
 
 /** @param problem what was returned */

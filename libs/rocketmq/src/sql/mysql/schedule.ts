@@ -9,6 +9,7 @@ import type {
   ScheduleRow,
   ScheduleStatements,
 } from '../dialect.js';
+import { numbersOf, type StoredEntry, scheduledRowOf } from '../rows.js';
 import type { SqlExecutor } from '../sql-port.js';
 import { quoted } from '../table-name.js';
 import { affectedRows, hexOf, marks, ofHex, textOf } from './statements.js';
@@ -42,14 +43,9 @@ const READ =
   'SELECT HEX(`key`) AS `key`, `id`, `topic`, HEX(`message_group`) AS `messageGroup`, `cron`, ' +
   '`time_zone` AS `timeZone`, `due_at` AS `dueAtMs`';
 
-interface StoredRow extends Omit<ScheduledRow, 'rule'> {
-  readonly cron: string | null;
-  readonly timeZone: string | null;
-}
-
 async function earliest(tx: SqlExecutor, table: string, limit: number): Promise<readonly ScheduledRow[]> {
   const text = `${READ} FROM ${quoted(table, '`')} ORDER BY \`due_at\` LIMIT ${limit}`;
-  return ((await tx.query(text, [])).rows as readonly StoredRow[]).map(rowOf);
+  return ((await tx.query(text, [])).rows as readonly StoredEntry[]).map((row) => scheduledRowOf(decoded(row)));
 }
 
 async function lock(
@@ -62,25 +58,20 @@ async function lock(
     `${READ}, HEX(\`fields\`) AS \`fields\` FROM ${quoted(table, '`')} FORCE INDEX (PRIMARY) ` +
     `WHERE \`key\` IN (${marks(keys, 'UNHEX(?)')}) AND \`due_at\` <= ${nowMs} ORDER BY \`due_at\` FOR UPDATE SKIP LOCKED`;
   const { rows } = await tx.query(text, keys.map(hexOf));
-  return (rows as readonly (StoredRow & LockedRow)[]).map((row) => ({ ...rowOf(row), fields: ofHex(row.fields) }));
+  return (rows as readonly (StoredEntry & LockedRow)[]).map((row) => ({
+    ...scheduledRowOf(decoded(row)),
+    fields: ofHex(row.fields),
+  }));
 }
 
-function rowOf(row: StoredRow): ScheduledRow {
-  const { cron, timeZone } = row;
-  const key = ofHex(row.key);
-  const rule = cron === null ? undefined : { key, cron: textOf(cron), timeZone: String(textOf(timeZone)) };
-  const messageGroup = ofHex(row.messageGroup);
-  return { key, id: textOf(row.id), topic: textOf(row.topic), messageGroup, dueAtMs: Number(row.dueAtMs), rule };
+function decoded({ key, id, topic, messageGroup, dueAtMs, cron, timeZone }: StoredEntry): StoredEntry {
+  const texts = { id: textOf(id), topic: textOf(topic), cron: textOf(cron), timeZone: textOf(timeZone) };
+  return { ...texts, key: ofHex(key), messageGroup: ofHex(messageGroup), dueAtMs };
 }
 
 async function lag(tx: SqlExecutor, table: string): Promise<ScheduleLagRow> {
   const text = `SELECT COUNT(*) AS \`scheduled\`, MIN(\`due_at\`) AS \`earliestMs\` FROM ${quoted(table, '`')}`;
-  const [row] = (await tx.query(text, [])).rows as readonly Readonly<Record<keyof ScheduleLagRow, unknown>>[];
-  // Drivers return such numbers as numbers, bigints or strings.
-  return {
-    scheduled: Number(row?.scheduled ?? 0),
-    earliestMs: row?.earliestMs == null ? null : Number(row.earliestMs),
-  };
+  return numbersOf<ScheduleLagRow>((await tx.query(text, [])).rows, ['scheduled', 'earliestMs']);
 }
 
 async function copy(tx: SqlExecutor, table: string, outbox: string, { key, id, fields }: HandedRow): Promise<void> {

@@ -3,6 +3,7 @@
 import { keptRows, type RowPlace } from '../claimed-rows.js';
 import type { ClaimedRow, ClaimOptions, FailedRow, LagRow, OutboxStatements, ParkedRow } from '../dialect.js';
 import type { OutboxColumns } from '../outbox-message.js';
+import { numbersOf } from '../rows.js';
 import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
 import { quoted } from '../table-name.js';
 
@@ -55,13 +56,7 @@ async function lag(tx: SqlExecutor, name: string): Promise<LagRow> {
   const text =
     `SELECT ${count('unsent')} AS "unsent", ${count('parked')} AS "parked", ` +
     `(SELECT ${age} FROM ${table} WHERE "state" = 'unsent') AS "oldest"`;
-  const [row] = (await tx.query(text, [])).rows as readonly Readonly<Record<keyof LagRow, unknown>>[];
-  // Clients can be set to return numbers as strings or bigints.
-  return {
-    unsent: Number(row?.unsent ?? 0),
-    parked: Number(row?.parked ?? 0),
-    oldest: row?.oldest == null ? null : Number(row.oldest),
-  };
+  return numbersOf<LagRow>((await tx.query(text, [])).rows, ['unsent', 'parked', 'oldest']);
 }
 
 async function parked(tx: SqlExecutor, table: string, limit: number): Promise<readonly ParkedRow[]> {

@@ -8,6 +8,7 @@ import type {
   ScheduleRow,
   ScheduleStatements,
 } from '../dialect.js';
+import { numbersOf, type StoredEntry, scheduledRowOf } from '../rows.js';
 import type { SqlExecutor } from '../sql-port.js';
 import { quoted } from '../table-name.js';
 
@@ -37,16 +38,11 @@ async function cancel(tx: SqlExecutor, table: string, key: string): Promise<bool
 
 const READ =
   'SELECT "key", "id", "topic", "message_group" AS "messageGroup", "cron", "time_zone" AS "timeZone", ' +
-  '(extract(epoch FROM "due_at") * 1000)::float8 AS "dueAtMs"';
-
-interface StoredRow extends Omit<ScheduledRow, 'rule'> {
-  readonly cron: string | null;
-  readonly timeZone: string | null;
-}
+  'round(extract(epoch FROM "due_at") * 1000)::float8 AS "dueAtMs"';
 
 async function earliest(tx: SqlExecutor, table: string, limit: number): Promise<readonly ScheduledRow[]> {
   const text = `${READ} FROM ${quoted(table, '"')} ORDER BY "due_at" LIMIT $1::int`;
-  return ((await tx.query(text, [limit])).rows as readonly StoredRow[]).map(rowOf);
+  return ((await tx.query(text, [limit])).rows as readonly StoredEntry[]).map(scheduledRowOf);
 }
 
 async function lock(
@@ -60,24 +56,14 @@ async function lock(
     'WHERE "key" = ANY(ARRAY(SELECT jsonb_array_elements_text($1::jsonb))) ' +
     'AND "due_at" <= to_timestamp($2::float8 / 1000) ORDER BY "due_at" FOR UPDATE SKIP LOCKED';
   const { rows } = await tx.query(text, [JSON.stringify(keys), nowMs]);
-  return (rows as readonly (StoredRow & LockedRow)[]).map((row) => ({ ...rowOf(row), fields: row.fields }));
-}
-
-function rowOf({ key, id, topic, messageGroup, dueAtMs, cron, timeZone }: StoredRow): ScheduledRow {
-  const rule = cron === null ? undefined : { key, cron, timeZone: String(timeZone) };
-  return { key, id, topic, messageGroup, dueAtMs: Math.round(Number(dueAtMs)), rule };
+  return (rows as readonly (StoredEntry & LockedRow)[]).map((row) => ({ ...scheduledRowOf(row), fields: row.fields }));
 }
 
 async function lag(tx: SqlExecutor, table: string): Promise<ScheduleLagRow> {
   const text =
-    'SELECT count(*)::int AS "scheduled", (extract(epoch FROM min("due_at")) * 1000)::float8 AS "earliestMs" ' +
+    'SELECT count(*)::int AS "scheduled", round(extract(epoch FROM min("due_at")) * 1000)::float8 AS "earliestMs" ' +
     `FROM ${quoted(table, '"')}`;
-  const [row] = (await tx.query(text, [])).rows as readonly Readonly<Record<keyof ScheduleLagRow, unknown>>[];
-  // Clients can be set to return numbers as strings or bigints.
-  return {
-    scheduled: Number(row?.scheduled ?? 0),
-    earliestMs: row?.earliestMs == null ? null : Math.round(Number(row.earliestMs)),
-  };
+  return numbersOf<ScheduleLagRow>((await tx.query(text, [])).rows, ['scheduled', 'earliestMs']);
 }
 
 async function copy(tx: SqlExecutor, table: string, outbox: string, { key, id, fields }: HandedRow): Promise<void> {
