@@ -78,8 +78,9 @@ export class OutboxRelay {
       new RelayLoop(this.settings.clock, this.settings.pollIntervalMs, this.stopping.signal, work);
     this.claiming = loop(() => this.pass());
     if (options.schedule !== undefined) {
-      this.handOver = new ScheduleHandOver(() => this.settings, options.schedule.table, this.abandoning.signal);
-      this.handingOver = loop(() => this.moveDue());
+      const handOver = new ScheduleHandOver(() => this.settings, options.schedule.table, this.abandoning.signal);
+      this.handOver = handOver;
+      this.handingOver = loop(() => this.moveDue(handOver));
     }
   }
 
@@ -131,12 +132,16 @@ export class OutboxRelay {
    */
   async runOnce(): Promise<number> {
     if (this.state.kind === 'stopped') throw closed();
-    // What is in the outbox does not depend on the schedule.
-    const handedOver = await Promise.allSettled([this.handOver?.run()]);
-    const { taken, ended } = await this.begin();
-    await ended;
-    for (const result of handedOver) if (result.status === 'rejected') throw result.reason;
-    return taken;
+    let claimed = 0;
+    try {
+      await this.handOver?.run();
+    } finally {
+      // What is in the outbox does not depend on the schedule.
+      const { taken, ended } = await this.begin();
+      await ended;
+      claimed = taken;
+    }
+    return claimed;
   }
 
   /** What it has done, and the backlog of all relays together. */
@@ -209,10 +214,10 @@ export class OutboxRelay {
   }
 
   /** Moves what is due from the schedule to the outbox. */
-  private async moveDue(): Promise<Found> {
+  private async moveDue(handOver: ScheduleHandOver): Promise<Found> {
     const done = this.settings.clock.track('hand-over of a schedule');
     try {
-      const { moved, nextDueMs } = (await this.handOver?.run()) ?? { moved: 0 };
+      const { moved, nextDueMs } = await handOver.run();
       if (moved === 0) return { kind: 'nothing', nextDueMs };
       this.claiming.wake();
       return { kind: 'something' };

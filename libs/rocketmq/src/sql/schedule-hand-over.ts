@@ -119,8 +119,8 @@ export class ScheduleHandOver {
 
   /** In one transaction: an entry is in the schedule, or its message in the outbox. */
   private async moveIn(tx: SqlExecutor, rows: readonly ScheduledRow[], nowMs: number): Promise<Moved> {
-    const { schedule, outbox } = dialectOf(this.settings().database);
-    const { batchSize, outbox: to } = this.settings();
+    const { batchSize, database, outbox: to } = this.settings();
+    const { schedule, outbox } = dialectOf(database);
     const keys = rows.map(({ key }) => key);
     const ids = new Set<string>();
     const faults: Fault[] = [];
@@ -128,7 +128,6 @@ export class ScheduleHandOver {
     for (const row of await schedule.lock(tx, this.table, keys, nowMs)) {
       if (ids.size === batchSize) break;
       const { id, messageGroup } = row;
-      if (this.faulty.has(id)) continue;
       if (messageGroup !== null) {
         // Its later entries stay as well, to keep their order.
         const isOurs = groups.get(messageGroup) ?? (await outbox.tryLockGroup(tx, to.table, messageGroup));
