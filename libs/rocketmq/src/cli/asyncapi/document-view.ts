@@ -1,13 +1,11 @@
 // An AsyncAPI 3 document as the comparison reads it: its operations with their channels and messages, whoever wrote it.
 
+import { DEFAULT_CONNECTION } from '../../nest/asyncapi/document.js';
 import { BODY_VERSION_PROPERTY } from '../../nest/messages/body-version.js';
 import { REQUEST_PROPERTIES } from '../../nest/sending/reply-message.js';
 import { UsageError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
 import { listIn, partAt, schemasIn } from './json-schema.js';
-
-/** The name of a connection without one. */
-const DEFAULT_CONNECTION = 'default';
 
 /** Of parts in each other. */
 const MOST_DEPTH = 500;

@@ -10,12 +10,13 @@ import { requestOf } from '../messages/request-definition.js';
 import type { TopicDefinition } from '../messages/topic-definition.js';
 import type { CheckedOptions } from '../runtime/module-options.js';
 import { REQUEST_PROPERTIES } from '../sending/reply-message.js';
-import type {
-  AsyncApiMessage,
-  AsyncApiOperation,
-  JsonSchema,
-  Reference,
-  RocketMQAsyncApiDocument,
+import {
+  type AsyncApiMessage,
+  type AsyncApiOperation,
+  DEFAULT_CONNECTION,
+  type JsonSchema,
+  type Reference,
+  type RocketMQAsyncApiDocument,
 } from './document.js';
 import { DocumentBuilder, type NewMessage, type OpenChannel } from './document-builder.js';
 import { payloadOf } from './payload.js';
@@ -29,7 +30,6 @@ const REQUIRED: Partial<Record<TopicType, string>> = {
   lite: 'liteTopic',
 };
 
-const DEFAULT_CONNECTION = 'default';
 const TEXT = { type: 'string' } as const;
 const { replyTopic, replyTag, requestId, replyKind } = REQUEST_PROPERTIES;
 const REQUEST_HEADERS = headers({ [replyTopic]: TEXT, [replyTag]: TEXT, [requestId]: TEXT });
@@ -73,6 +73,7 @@ function clusterKey({ name, options: { target, namespace = '' } }: UsedConnectio
 /** The channels of one cluster. */
 class ClusterPart {
   private readonly channels = new Map<string, OpenChannel>();
+  private readonly replies = new Map<string, OpenChannel>();
   /** Begins the keys of channels of a named connection, also of an only one: another connection must not rename them. */
   private readonly prefix: string;
   private readonly ofCluster: { readonly servers?: readonly Reference[] };
@@ -205,8 +206,6 @@ class ClusterPart {
       messages: [message, this.builder.sharedMessage(channel, REQUEST_ERROR)],
     };
   }
-
-  private readonly replies = new Map<string, OpenChannel>();
 }
 
 function serversOf({ target, namespace }: CheckedOptions) {

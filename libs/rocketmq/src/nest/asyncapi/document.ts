@@ -1,5 +1,8 @@
 // The parts of an AsyncAPI 3 document that the library writes.
 
+/** The name of a connection without one. */
+export const DEFAULT_CONNECTION = 'default';
+
 /** A JSON Schema of draft 07, as AsyncAPI 3.0 has it by default. */
 export type JsonSchema = boolean | { readonly [keyword: string]: unknown };
 

@@ -12,6 +12,7 @@ import type { TopicDefinition } from '../messages/topic-definition.js';
 import type { CheckedOptions } from '../runtime/module-options.js';
 import type { RuntimeFamily } from '../transport/adopted-servers.js';
 import { describedPatterns, patternsOfAnyTransport } from '../transport/pattern-handlers.js';
+import { DEFAULT_CONNECTION } from './document.js';
 
 /** A method with `@TransactionalSend`. */
 interface TransactionalMethod {
@@ -22,7 +23,7 @@ interface TransactionalMethod {
 
 /** What the application does over one connection. Names of topics are those on the cluster. */
 export interface UsedConnection {
-  /** `default` for the one without a name. */
+  /** {@link DEFAULT_CONNECTION} for the one without a name. */
   readonly name: string;
   readonly options: CheckedOptions;
   readonly listeners: readonly PlannedListener[];
@@ -65,7 +66,7 @@ export function sourcesOf(app: INestApplicationContext): Sources {
     const transportId = server?.transportId ?? rocketMQTransport(name);
     const patterns = describedPatterns(controllers, transportId, server?.isConnected ?? false);
     connections.push({
-      name: name ?? 'default',
+      name: name ?? DEFAULT_CONNECTION,
       options,
       listeners: planned([...listeners, ...patterns], options),
       topics: (options.topics ?? []).map((topic) => onCluster(topic, options)),
