@@ -64,22 +64,24 @@ export function describedPatterns(
   isConnected: boolean,
 ): FoundListener[] {
   const found = patternHandlers(controllers, { transportId, globalEnhancers: true, around: (_, run) => run() });
-  return isConnected ? found : found.filter((handler) => transportOf(handler) !== undefined);
+  return isConnected
+    ? found
+    : found.filter(
+        ({ host, methodName }) =>
+          transportOf((host.prototype as Record<string, object>)[methodName] as object) !== undefined,
+      );
 }
 
 /** The handlers that any connected server takes, as `Class.method`: those without a transport. */
 export function patternsOfAnyTransport(controllers: readonly HandlerHost[]): string[] {
   return controllers.flatMap((host) =>
     [...methods(host.prototype)]
-      .filter(
-        ([, method]) => isDecorated(method) && Reflect.getMetadata(PATTERN_TRANSPORT_METADATA, method) === undefined,
-      )
+      .filter(([, method]) => isDecorated(method) && transportOf(method) === undefined)
       .map(([methodName]) => methodLabel({ host, methodName })),
   );
 }
 
-function transportOf({ host, methodName }: HandlerMethod): unknown {
-  const method = (host.prototype as Record<string, object>)[methodName] as object;
+function transportOf(method: object): unknown {
   return Reflect.getMetadata(PATTERN_TRANSPORT_METADATA, method);
 }
 
@@ -109,7 +111,7 @@ function patternHandlers(hosts: Iterable<HandlerHost>, owner: PatternOwner): Fou
 
 /** Whether a server of this transport handles the pattern of a method. */
 function isHandler(method: object, transportId: unknown): boolean {
-  const transport: unknown = Reflect.getMetadata(PATTERN_TRANSPORT_METADATA, method);
+  const transport = transportOf(method);
   return isDecorated(method) && (transport === undefined || transport === transportId);
 }
 
