@@ -4,7 +4,15 @@ import { type BodyCodec, jsonCodec } from '../nest/messages/message-body.js';
 import { type TopicLike, toTopicDefinition } from '../nest/messages/topic-definition.js';
 import { topicNameProblem } from '../protocol/model/names.js';
 import { UsageError } from '../support/errors.js';
-import { assertOptions, checkedElsewhere, describe, isIntegerFrom, type OptionChecks } from '../support/options.js';
+import {
+  anObject,
+  anyText,
+  assertOptions,
+  checkedElsewhere,
+  describe,
+  isIntegerFrom,
+  type OptionChecks,
+} from '../support/options.js';
 import type { ObservedMessage } from './observation.js';
 
 /** `expect.objectContaining()` and the like. */
@@ -58,8 +66,7 @@ export interface Comparing {
 
 const MESSAGE_CHECKS: OptionChecks<ExpectedMessage> = {
   body: checkedElsewhere,
-  properties: (value) =>
-    typeof value === 'object' && value !== null ? undefined : `must be an object, not ${describe(value)}`,
+  properties: anObject,
   keys: checkedElsewhere,
   tag: checkedElsewhere,
   messageGroup: checkedElsewhere,
@@ -67,7 +74,7 @@ const MESSAGE_CHECKS: OptionChecks<ExpectedMessage> = {
 };
 const DELIVERY_CHECKS: OptionChecks<ExpectedDelivery> = {
   ...MESSAGE_CHECKS,
-  group: (value) => (typeof value === 'string' ? undefined : `must be a string, not ${describe(value)}`),
+  group: anyText,
 };
 
 /**

@@ -195,7 +195,7 @@ export class TestBroker {
     this.faults.clear();
     const advice = (): string =>
       'end this work in the test; the messages were deleted, and a late acknowledgment is ignored';
-    const busy = await this.timeSteps.idle({ ...this.steps({ guardMs: SHORT_GUARD_MS }), advice }).then(
+    const busy = await this.settle(advice).then(
       () => undefined,
       (error: unknown) => error,
     );
@@ -222,8 +222,7 @@ export class TestBroker {
   /** @internal for matchers */
   [OBSERVE](): Observation {
     const advice = (): string => 'end this work, or await broker.idle({ guardMs }) with a longer guardMs before';
-    const settle = (): Promise<void> => this.timeSteps.idle({ ...this.steps({ guardMs: SHORT_GUARD_MS }), advice });
-    return new BrokerObservation(this.broker.inside, this.clock, this.history, settle);
+    return new BrokerObservation(this.broker.inside, this.clock, this.history, () => this.settle(advice));
   }
 
   /** @internal The clients that are connected. */
@@ -239,6 +238,10 @@ export class TestBroker {
 
   private isConnected(clientId: string | undefined): boolean {
     return clientId !== undefined && this.connectedClients().includes(clientId);
+  }
+
+  private settle(advice: () => string): Promise<void> {
+    return this.timeSteps.idle({ ...this.steps({ guardMs: SHORT_GUARD_MS }), advice });
   }
 
   private async end(): Promise<void> {
