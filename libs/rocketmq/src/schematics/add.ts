@@ -1,11 +1,10 @@
 // `nest add nestjs-rocketmq`: the module, and a topic with a listener and a test to start from.
 
 import { posix } from 'node:path';
-import { changeModule, configuringFile, relativeImport, rootModuleFile } from './app-module.js';
+import { changeModule, configuringFile, importOf, rootModuleFile } from './app-module.js';
 import { packageVersion } from './package-folder.js';
 import {
   Formatter,
-  isEsm,
   type PackageJson,
   type ProjectTree,
   packageJsonOf,
@@ -41,10 +40,10 @@ export function add({ sourceRoot = 'src', module, specFileSuffix = 'spec', skipI
     const hasNewPackages = addPackages(tree);
     const configured = configuringFile(tree, root, sourceRoot);
     const moduleFile = configured ?? rootModuleFile(tree, root, sourceRoot, module);
+    const folder = posix.join(sourceRoot, SAMPLE.name);
+    const from = importOf(tree, moduleFile, posix.join(folder, 'reminder.listener.ts'));
     // A sample that was deleted is not wanted any more; one that was pasted by hand still needs its files.
-    if (configured === undefined || textOf(tree, moduleFile).includes('ReminderListener')) {
-      const folder = posix.join(sourceRoot, SAMPLE.name);
-      const from = relativeImport(moduleFile, posix.join(folder, 'reminder.listener.ts')) + (isEsm(tree) ? '.js' : '');
+    if (configured === undefined || textOf(tree, moduleFile).includes(from)) {
       await changeModule(tree, { root, formatter }, moduleFile, [
         { list: 'imports', element: MODULE, symbol: 'RocketMQModule', from: 'nestjs-rocketmq' },
         { list: 'providers', element: 'ReminderListener', symbol: 'ReminderListener', from },

@@ -3,7 +3,7 @@
 import { posix } from 'node:path';
 import type typescript from 'typescript';
 import { addToModule, type ModuleAddition, sourceFileOf } from './module-edit.js';
-import { compilerOf, type Formatter, type ProjectTree, SchematicError, sourceFiles, textOf } from './project.js';
+import { compilerOf, type Formatter, isEsm, type ProjectTree, SchematicError, sourceFiles, textOf } from './project.js';
 
 type Compiler = typeof typescript;
 
@@ -79,7 +79,12 @@ export function nearestModule(tree: ProjectTree, folder: string): string | undef
   }
 }
 
-/** A relative import of a file, without its ending. */
+/** What one file imports another one from. */
+export function importOf(tree: ProjectTree, fromFile: string, toFile: string): string {
+  return relativeImport(fromFile, toFile) + (isEsm(tree) ? '.js' : '');
+}
+
+/** The same without the ending. */
 export function relativeImport(fromFile: string, toFile: string): string {
   const path = posix.relative(posix.dirname(fromFile), toFile.replace(/\.ts$/, ''));
   return path.startsWith('.') ? path : `./${path}`;
@@ -101,7 +106,7 @@ export async function changeModule(
     const edit = addToModule(compilerOf(root), text, addition);
     if (edit.kind === 'changed') text = edit.text;
     // What was pasted by hand is there, wherever it is.
-    if (edit.kind === 'not-understood' && !text.includes(addition.symbol))
+    if (edit.kind === 'not-understood' && !(text.includes(addition.symbol) && text.includes(addition.from)))
       throw new SchematicError(advice(file, edit.problem, additions));
   }
   if (text !== before) tree.overwrite(file, await formatter.formattedAs(file, before, text));

@@ -1,17 +1,9 @@
 // `nest g -c nestjs-rocketmq listener NAME`
 
 import { posix } from 'node:path';
-import { changeModule, nearestModule, relativeImport } from './app-module.js';
+import { changeModule, importOf, nearestModule, relativeImport } from './app-module.js';
 import { type Place, type PlaceOptions, placeOf } from './names.js';
-import {
-  assertTypeScript,
-  Formatter,
-  isEsm,
-  type ProjectTree,
-  type Rule,
-  SchematicError,
-  sourceFiles,
-} from './project.js';
+import { assertTypeScript, Formatter, type ProjectTree, type Rule, SchematicError, sourceFiles } from './project.js';
 import { createFrom, templateText } from './templates.js';
 
 /** The options of `nest g -c nestjs-rocketmq listener`. */
@@ -52,7 +44,7 @@ export function listener(options: ListenerOptions): Rule {
       context.logger.warn(`${folder} is in no module: add ${symbol} to the providers of one.`);
       return;
     }
-    const from = relativeImport(module, path) + (isEsm(tree) ? '.js' : '');
+    const from = importOf(tree, module, path);
     await changeModule(tree, { root, formatter }, module, [{ list: 'providers', element: symbol, symbol, from }]);
   };
 }

@@ -129,9 +129,21 @@ describe('nothing is changed', () => {
     ['{ imports }', '"imports" is not a list in brackets'],
     ['{ imports: [A].concat(B) }', '"imports" is not a list in brackets'],
     ['{ imports: modules }', '"imports" is not a list in brackets'],
+    ["{ ['imports']: [A] }", '"imports" is not a list in brackets'],
     ['{ ...shared }', '"imports" is not a list in brackets'],
   ])('in @Module(%s)', (object, problem) => {
     expect(of(object)).toEqual({ kind: 'not-understood', problem: expect.stringContaining(problem) });
+  });
+
+  it.each([
+    ["import { RocketMQModule } from './other';", "it imports another RocketMQModule from './other'"],
+    ["import RocketMQModule from 'other';", "it imports another RocketMQModule from 'other'"],
+    ["import { Other as RocketMQModule } from 'other';", "it imports another RocketMQModule from 'other'"],
+    ["import type { RocketMQModule } from 'nestjs-rocketmq';", 'it imports RocketMQModule only as a type'],
+    ["import { type RocketMQModule } from 'nestjs-rocketmq';", 'it imports RocketMQModule only as a type'],
+  ])('in a file with %s', (line, text) => {
+    const edit = addToModule(typescript, `${IMPORT}${line}\n@Module({ imports: [] })\nclass M {}\n`, MODULE);
+    expect(edit).toEqual({ kind: 'not-understood', problem: text });
   });
 
   it('in a file with a syntax error', () => {

@@ -55,6 +55,8 @@ function editOf(ts: Compiler, text: string, addition: ModuleAddition): ModuleEdi
   if (modules.length > 1) return problem('it has several classes with @Module({ … })');
   const list = propertyOf(ts, object, addition.list);
   if (list === 'other') return problem(`"${addition.list}" is not a list in brackets`);
+  const other = otherImport(ts, file, addition);
+  if (other !== undefined) return problem(other);
   if (list?.elements.some((element) => startsWith(ts, element, addition.symbol)) === true) return { kind: 'unchanged' };
   const style = styleOf(ts, file, object);
   const changes = [
@@ -92,7 +94,7 @@ function propertyOf(
   name: string,
 ): typescript.ArrayLiteralExpression | 'other' | undefined {
   for (const property of object.properties) {
-    if (property.name === undefined) return 'other';
+    if (property.name === undefined || ts.isComputedPropertyName(property.name)) return 'other';
     const isIt = (ts.isIdentifier(property.name) || ts.isStringLiteral(property.name)) && property.name.text === name;
     if (!isIt) continue;
     const isList = ts.isPropertyAssignment(property) && ts.isArrayLiteralExpression(property.initializer);
@@ -223,6 +225,22 @@ function inBrackets(elements: readonly string[], indent: string, style: Style): 
   const [only = ''] = elements;
   if (elements.length === 1 && !only.includes('\n')) return `[${adapted(only, inner, style)}]`;
   return `[${style.newline}${lines.join(style.newline)}${style.newline}${indent}]`;
+}
+
+/** What else the file imports by the name of the symbol; undefined for nothing. */
+function otherImport(ts: Compiler, file: typescript.SourceFile, { symbol, from }: ModuleAddition): string | undefined {
+  const path = (specifier: string): string => specifier.replace(/\.js$/, '');
+  for (const statement of file.statements) {
+    if (!ts.isImportDeclaration(statement) || !ts.isStringLiteral(statement.moduleSpecifier)) continue;
+    const { importClause, moduleSpecifier } = statement;
+    const bindings = importClause?.namedBindings;
+    const named = bindings !== undefined && ts.isNamedImports(bindings) ? bindings.elements : [];
+    const found = [importClause, ...named].find((one) => one?.name?.text === symbol);
+    if (found === undefined) continue;
+    if (path(moduleSpecifier.text) !== path(from)) return `it imports another ${symbol} from '${moduleSpecifier.text}'`;
+    if (importClause?.isTypeOnly === true || found.isTypeOnly) return `it imports ${symbol} only as a type`;
+  }
+  return undefined;
 }
 
 /** Nothing when the symbol is imported already. */

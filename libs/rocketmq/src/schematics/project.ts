@@ -52,10 +52,12 @@ export function packageJsonOf(tree: ProjectTree): PackageJson {
   }
 }
 
-/** Replaces package.json, indented as it was. */
+/** Replaces package.json, with the indentation and line ends that it had. */
 export function writePackageJson(tree: ProjectTree, json: PackageJson): void {
-  const indent = /^[ \t]+/m.exec(textOf(tree, 'package.json'))?.[0];
-  tree.overwrite('package.json', `${JSON.stringify(json, undefined, indent ?? 2)}\n`);
+  const before = textOf(tree, 'package.json');
+  const indent = /^[ \t]+/m.exec(before)?.[0];
+  const text = `${JSON.stringify(json, undefined, indent ?? 2)}\n`;
+  tree.overwrite('package.json', before.includes('\r\n') ? text.replaceAll('\n', '\r\n') : text);
 }
 
 /** Whether relative imports end with `.js`: as Nest's own schematics decide it. */

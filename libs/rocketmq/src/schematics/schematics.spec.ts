@@ -173,11 +173,35 @@ export class AppModule {}
     expect(tree.read('src/app.module.ts')).toBe(odd);
     const pasted = odd
       .replace('modules', "[RocketMQModule.forRoot({ endpoints: 'embedded:' })].concat(modules)")
-      .replace('AppService]', 'AppService, ReminderListener]');
+      .replace('AppService]', 'AppService, ReminderListener]')
+      .replace(
+        '\n\n',
+        "\nimport { RocketMQModule } from 'nestjs-rocketmq';\nimport { ReminderListener } from './reminder/reminder.listener';\n\n",
+      );
     const again = scaffold({ 'src/app.module.ts': pasted });
     await added(again);
     expect(again.read('src/app.module.ts')).toBe(pasted);
     expect(again.exists('src/reminder/reminder.listener.ts')).toBe(true);
+  });
+
+  it('does not take a class of that name for its sample', async () => {
+    const other = "import { ReminderListener } from './mails';\n";
+    const own = other + APP_MODULE.replace('AppService]', 'AppService, ReminderListener]');
+    const tree = scaffold({ 'src/app.module.ts': own });
+    await expect(added(tree)).rejects.toThrow(/another ReminderListener from '\.\/mails'\. Nothing was changed/);
+    expect(tree.read('src/app.module.ts')).toBe(own);
+    const configured = own.replace('imports: []', 'imports: [RocketMQModule.forRoot({})]');
+    const second = scaffold({ 'src/app.module.ts': configured });
+    await added(second);
+    expect(second.exists('src/reminder/reminder.listener.ts')).toBe(false);
+  });
+
+  it('keeps the line ends of package.json', async () => {
+    const tree = scaffold();
+    tree.overwrite('package.json', (tree.read('package.json') ?? '').toString().replaceAll('\n', '\r\n'));
+    await added(tree);
+    const lines = (tree.read('package.json') ?? '').toString().split('\n').slice(0, -1);
+    expect(lines.filter((line) => !line.endsWith('\r'))).toEqual([]);
   });
 
   it('refuses what is no application of Nest, and a module that is not there', async () => {
