@@ -77,7 +77,7 @@ describe('nestjs-rocketmq new', () => {
     expect(readFileSync(file, 'utf8')).toBe('mine');
   });
 
-  it.each(['.hidden', 'a b', '-'])('refuses the name %j', async (name) => {
+  it.each(['.hidden', 'a b', '-', 'node_modules', 'nestjs-rocketmq'])('refuses the name %j', async (name) => {
     expect(await call(['new', join(folder, name)])).toMatchObject({ code: 2, out: '' });
     expect(readdirSync(folder)).toEqual([]);
   });

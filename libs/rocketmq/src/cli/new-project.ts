@@ -34,6 +34,10 @@ export async function createProject(
   const name = basename(folder).toLowerCase();
   if (!/^[a-z0-9][a-z0-9._-]{0,200}$/.test(name))
     throw wrongCall(`${JSON.stringify(given)} cannot be the name of a package: use letters, digits, "-", "_" and "."`);
+  if ([...OURS, 'node_modules'].includes(name))
+    throw wrongCall(
+      `${JSON.stringify(given)} cannot be the name of a project: package managers could not install what it depends on. Nothing was changed. Choose another folder.`,
+    );
   assertEmpty(folder, given);
   writeProject(folder, name);
   io.out(`created ${name} in ${folder}\n`);

@@ -15,6 +15,14 @@ export async function serve(
   const app = await NestFactory.create(module, { logger });
   // On Ctrl-C, running handlers finish before the process exits.
   app.enableShutdownHooks();
-  await app.listen(process.env.PORT ?? port, '127.0.0.1');
-  process.send?.('ready');
+  try {
+    await app.listen(process.env.PORT ?? port, '127.0.0.1');
+  } catch (error) {
+    const isInUse = (error as { code?: unknown }).code === 'EADDRINUSE';
+    // "npm start" prints the address, so that any other port will do.
+    if (!isInUse || process.send === undefined) throw error;
+    logger.warn('Its port is in use: it listens on another one.');
+    await app.listen(0, '127.0.0.1');
+  }
+  process.send?.(await app.getUrl());
 }

@@ -2,7 +2,6 @@
 
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
 import { EmbeddedBroker } from 'nestjs-rocketmq/broker';
 
 const stopping = new AbortController();
@@ -17,11 +16,10 @@ const broker = new EmbeddedBroker({
   timeTravel: true,
 });
 await broker.start();
-const orders = startService('orders', await freePort(3000));
-const stock = startService('stock', await freePort(3001));
+const orders = startService('orders', 3000);
+const stock = startService('stock', 3001);
 
-await Promise.race([Promise.all([orders.ready, stock.ready]), stopped]);
-if (!stopping.signal.aborted) console.log(greeting());
+void Promise.all([orders.url, stock.url]).then(greet);
 await stopped;
 orders.child.kill();
 stock.child.kill();
@@ -42,32 +40,20 @@ function startService(name: 'orders' | 'stock', port: number) {
     if (!stopping.signal.aborted) process.exitCode = 1;
     stopping.abort();
   });
-  const ready = once(child, 'message');
-  return { child, exited, ready, url: `http://127.0.0.1:${port}` };
+  const url = once(child, 'message').then(([message]) => String(message));
+  return { child, exited, url };
 }
 
-/** The port, or any free one if it is in use. */
-async function freePort(port: number): Promise<number> {
-  const server = createServer().listen(port, '127.0.0.1');
-  try {
-    await once(server, 'listening');
-    return (server.address() as AddressInfo).port;
-  } catch {
-    return freePort(0);
-  } finally {
-    server.close();
-  }
-}
-
-function greeting(): string {
-  return `
-Orders   ${orders.url}/orders
-Stock    ${stock.url}/stock
-Console  ${orders.url}/rocketmq
+function greet([ordersUrl, stockUrl]: string[]): void {
+  if (stopping.signal.aborted) return;
+  console.log(`
+Orders   ${ordersUrl}/orders
+Stock    ${stockUrl}/stock
+Console  ${ordersUrl}/rocketmq
 Broker   ${broker.endpoints}, name server ${broker.adminEndpoint}
 
 Order a tea, then look at it in the console:
-  curl -X POST ${orders.url}/orders/tea
+  curl -X POST ${ordersUrl}/orders/tea
 
-Press Ctrl-C to stop.`;
+Press Ctrl-C to stop.`);
 }
