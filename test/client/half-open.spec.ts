@@ -6,6 +6,11 @@ import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
 import { Arrivals } from '../support/arrivals.js';
 import { forwardTo, type TcpForwarder } from '../support/tcp-forwarder.js';
 
+/** Nothing else runs in this thread meanwhile, not even the broker. */
+function blockThread(durationMs: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, durationMs);
+}
+
 describe.each(['http2', 'grpc-js'] as const)('a connection over %s that has gone silent', (transport) => {
   let broker: EmbeddedBroker;
   let forwarder: TcpForwarder;
@@ -55,14 +60,24 @@ describe.each(['http2', 'grpc-js'] as const)('a connection over %s that has gone
     direct.close();
   });
 
+  it('is the only one when this process was busy while it was established', async () => {
+    const producer = new Producer(connection);
+    const started = producer.start();
+    await new Promise((resolve) => setImmediate(resolve));
+    blockThread(1_200);
+    await started;
+    await producer.send({ topic: 'orders', body: 'one' });
+    expect(forwarder.connections()).toBe(1);
+    await producer.close();
+  });
+
   it('is kept when this process was too busy to read the answers', async () => {
     const producer = new Producer(connection);
     await producer.start();
     broker.faults.add({ rpc: 'sendMessage', action: { kind: 'delay', delayMs: 200 }, times: 1 });
     const sent = producer.send({ topic: 'orders', body: 'one' });
     await new Promise((resolve) => setTimeout(resolve, 50));
-    // Nothing else runs in this thread meanwhile, not even the broker.
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_500);
+    blockThread(1_500);
     await sent;
     await producer.send({ topic: 'orders', body: 'two' });
     expect(forwarder.connections()).toBe(1);

@@ -2,7 +2,7 @@
 
 import { raceAbort } from '../../support/abort.js';
 import { type ScheduledTask, SystemClock } from '../../support/clock.js';
-import type { Deadline } from '../../support/deadline.js';
+import { type Deadline, monotonicMs } from '../../support/deadline.js';
 import { TransportError } from '../../support/errors.js';
 import type { ResolvedTls } from '../../support/tls.js';
 import { greet, identityRefused, isAnsweredInPlaintext, tlsFailure, tlsMissing } from '../../support/tls-failure.js';
@@ -22,6 +22,8 @@ interface FailedConnection {
 
 /** How long a connection attempt may take before the server is probed. Well below the timeout of a request. */
 const SILENCE_MS = 500;
+/** How late a timer is at most in a process that is not busy. */
+const LATE_MS = 100;
 const LOOK_MS = 1_000;
 
 type Finding = Listener | { readonly kind: 'identity-refused' };
@@ -60,8 +62,11 @@ export class ConnectionDiagnosis {
    */
   watch(attempt: unknown, isUnderWay: () => boolean, giveUp: () => void = () => {}): void {
     this.watching?.cancel();
+    const beganMs = monotonicMs();
     this.watching = this.clock.schedule(SILENCE_MS, async () => {
       if (!isUnderWay() || this.closing.signal.aborted) return;
+      // What the server has sent may wait in the socket, behind the work that delayed this.
+      if (monotonicMs() - beganMs > SILENCE_MS + LATE_MS) return this.watch(attempt, isUnderWay, giveUp);
       const finding = await this.look(attempt);
       if (finding?.kind === 'stranger' && isUnderWay()) giveUp();
     });
