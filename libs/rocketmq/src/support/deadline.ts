@@ -3,6 +3,7 @@
 
 import { setMaxListeners } from 'node:events';
 import { performance } from 'node:perf_hooks';
+import { setImmediate, setTimeout } from 'node:timers';
 import { abortReason, raceAbort } from './abort.js';
 import { type ScheduledTask, SystemClock } from './clock.js';
 import { TransportError } from './errors.js';
@@ -127,9 +128,26 @@ export function waitWithin<T>(
   return withDeadline(what, timeoutMs, outer, ({ signal }) => raceAbort(ended, signal));
 }
 
+/** Taken before a test can replace them: what is here must pass while the time of the application stands still. */
+const real = { now: performance.now.bind(performance), setImmediate, setTimeout };
+
 /** Monotonic real time in milliseconds. */
 export function monotonicMs(): number {
-  return performance.now();
+  return real.now();
+}
+
+/** Waits in real time. */
+export function realSleep(durationMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    real.setTimeout(resolve, durationMs);
+  });
+}
+
+/** Lets the event loop make a turn. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    real.setImmediate(resolve);
+  });
 }
 
 /** The real time `durationMs` from now, for interfaces that want a date; never the clock of a test. */

@@ -1,6 +1,7 @@
 // A clock that stands still until a test moves it. It runs due tasks in order of time, then of scheduling.
 
 import type { Clock, ScheduledTask } from './clock.js';
+import { nextTurn } from './deadline.js';
 
 interface Task {
   readonly atMs: number;
@@ -33,7 +34,7 @@ export class ManualClock implements Clock {
     const task: Task = { atMs: this.currentMs + Math.max(0, delayMs), order: this.nextOrder++, callback };
     this.tasks.add(task);
     // A task that is due now must not wait until the clock moves: the real clock would run it in the next turn.
-    if (delayMs <= 0) setImmediate(() => this.run(task));
+    if (delayMs <= 0) void nextTurn().then(() => this.run(task));
     return { cancel: () => this.tasks.delete(task) };
   }
 

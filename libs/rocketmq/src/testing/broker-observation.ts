@@ -1,7 +1,8 @@
 // What the matchers see of a test broker.
 
 import type { EmbeddedBroker } from '../broker/embedded-broker.js';
-import { type GroupRecord, keys, type LogPosition } from '../broker/engine/records.js';
+import { type GroupRecord, keys, type LogPosition, type TopicRecord } from '../broker/engine/records.js';
+import { DEAD_LETTER_PROPERTIES } from '../nest/listening/dead-letter-topic.js';
 import { jsonCodec } from '../nest/messages/message-body.js';
 import type { Clock } from '../support/clock.js';
 import type { DeliveryHistory } from './delivery-history.js';
@@ -22,21 +23,28 @@ const MOST_NAMED = 5;
 
 export class BrokerObservation implements Observation {
   readonly codec = jsonCodec;
+  private origins: ReadonlySet<string> | undefined;
 
   constructor(
     private readonly inside: Pick<EmbeddedBroker['inside'], 'store'>,
     private readonly clock: Clock,
     private readonly history: DeliveryHistory,
-    readonly settle: () => Promise<void>,
+    private readonly time: { settle(): Promise<void>; readonly movesAlone: boolean },
   ) {}
+
+  settle(): Promise<void> {
+    return this.time.settle();
+  }
 
   find(what: Observed, topic: string): readonly ObservedMessage[] {
     if (what === 'sent') return this.sent(topic);
     if (what === 'dead-lettered') return this.deadLetters(topic);
+    const passedOn = this.passedOn();
     return this.history.of(topic).flatMap((delivery) => {
       const { message, group, attempt, isAcked } = delivery;
       const state = `acknowledged by group ${group}, attempt ${attempt}`;
-      return isAcked ? [observed(testMessage(topic, message), { identity: placeOf(delivery), state, group })] : [];
+      const isDelivered = isAcked && !passedOn.has(originOf(group, topic, message.messageId));
+      return isDelivered ? [observed(testMessage(topic, message), { identity: placeOf(delivery), state, group })] : [];
     });
   }
 
@@ -53,6 +61,12 @@ export class BrokerObservation implements Observation {
     return [...found, ...sent.filter(({ messageId }) => !dead.has(messageId))];
   }
 
+  otherName(topic: string): string | undefined {
+    const names = this.topics();
+    if (names.includes(topic)) return undefined;
+    return names.find((name) => name.includes(topic) && this.sent(name).length > 0);
+  }
+
   moment(): string {
     const nowMs = this.clock.nowMs();
     const looked = `Looked at ${timeOf(nowMs)}, after everything that can happen by then`;
@@ -63,7 +77,27 @@ export class BrokerObservation implements Observation {
       return `${message.kind} of ${message.messageId} on "${message.topic}"${group} in ${message.dueAtMs - nowMs} ms`;
     });
     const more = pending.length > MOST_NAMED ? `, and ${pending.length - MOST_NAMED} more` : '';
-    return `${looked}. Due later, so only after advance(): ${named.join(', ')}${more}.`;
+    const later = this.time.movesAlone ? 'Due later' : 'Due later, so only after advance()';
+    return `${looked}. ${later}: ${named.join(', ')}${more}.`;
+  }
+
+  private topics(): string[] {
+    return Array.from(this.inside.store.scan(keys.topics), ([, topic]) => (topic as TopicRecord).name);
+  }
+
+  /** What listeners have passed on to a `deadLetterTopic`, and acknowledged then. */
+  private passedOn(): ReadonlySet<string> {
+    if (this.origins !== undefined) return this.origins;
+    const { topic, messageId, consumerGroup, reason } = DEAD_LETTER_PROPERTIES;
+    const passed = this.topics().flatMap((name) => visibleMessages(this.inside.store, name));
+    this.origins = new Set(
+      passed.flatMap(({ properties }) =>
+        properties[reason] === undefined
+          ? []
+          : [originOf(properties[consumerGroup], properties[topic], properties[messageId])],
+      ),
+    );
+    return this.origins;
   }
 
   private sent(topic: string): ObservedMessage[] {
@@ -97,9 +131,12 @@ export class BrokerObservation implements Observation {
   private stateOf({ topic, messageId, queueId, offset }: VisibleMessage): string {
     const deliveries = this.history.of(topic).filter((one) => one.queueId === queueId && one.offset === offset);
     if (deliveries.length === 0) return 'not delivered to any group';
+    const passedOn = this.passedOn();
     return deliveries
       .map(({ group, attempt, isAcked }) => {
-        const state = isAcked ? 'acknowledged' : this.unsettledState(topic, messageId, group);
+        const isPassedOn = passedOn.has(originOf(group, topic, messageId));
+        const settled = isPassedOn ? 'passed on to a deadLetterTopic' : 'acknowledged';
+        const state = isAcked ? settled : this.unsettledState(topic, messageId, group);
         return `group ${group}: attempt ${attempt}, ${state}`;
       })
       .join('; ');
@@ -121,6 +158,10 @@ type Standing = Pick<ObservedMessage, 'identity' | 'state'> & { readonly group?:
 function observed(message: TestMessage, { group, ...standing }: Standing): ObservedMessage {
   const { messageId, tag, keys: own, properties, messageGroup } = message;
   return { messageId, tag, keys: own, properties, messageGroup, group, ...standing, bytes: unpackedBody(message) };
+}
+
+function originOf(group: string | undefined, topic: string | undefined, messageId: string | undefined): string {
+  return JSON.stringify([group, topic, messageId]);
 }
 
 function placeOf({ queueId, offset }: LogPosition): string {

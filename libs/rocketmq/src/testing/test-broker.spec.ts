@@ -286,6 +286,13 @@ describe('TestBroker', () => {
     expect(broker.clock.nowMs()).toBe(before);
   });
 
+  it('does not move beyond the last date', async () => {
+    await start();
+    const startedAtMs = broker.clock.nowMs();
+    await expect(broker.advance(9e15)).rejects.toMatchObject({ code: 'ILLEGAL_DURATION', field: 'durationMs' });
+    expect(broker.clock.nowMs()).toBe(startedAtMs);
+  });
+
   it('rejects moving real time', async () => {
     await start({});
     await expect(broker.advance(1)).rejects.toThrow('REAL_TIME');

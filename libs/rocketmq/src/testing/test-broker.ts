@@ -6,7 +6,7 @@ import type { GroupDeclaration, TopicDeclaration } from '../broker/engine/regist
 import type { Faults } from '../broker/services/faults.js';
 import type { Store } from '../broker/store/store.js';
 import { type StepOptions, TimeSteps } from '../broker/time/time-steps.js';
-import { type Clock, SystemClock } from '../support/clock.js';
+import { type Clock, type ScheduledTask, SystemClock } from '../support/clock.js';
 import { StateError, UsageError } from '../support/errors.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { BrokerObservation } from './broker-observation.js';
@@ -30,6 +30,8 @@ import {
 } from './test-messages.js';
 
 const GUARD_MS = 5_000;
+/** The last moment that a Date can be. */
+const LATEST_MS = 8.64e15;
 /** How long a matcher and a reset wait: less than the 5 s that Jest and Vitest give a test, so that their error is seen. */
 const SHORT_GUARD_MS = 3_000;
 
@@ -50,6 +52,32 @@ export interface AdvanceOptions {
   readonly duringWork?: boolean;
 }
 
+/** A manual clock as clients get it. */
+class ClientClock implements Clock {
+  /** Whether something waits or works by it. */
+  isInUse = false;
+
+  constructor(private readonly clock: ManualClock) {}
+
+  nowMs(): number {
+    return this.clock.nowMs();
+  }
+
+  monotonicMs(): number {
+    return this.clock.monotonicMs();
+  }
+
+  schedule(delayMs: number, callback: () => void): ScheduledTask {
+    this.isInUse = true;
+    return this.clock.schedule(delayMs, callback);
+  }
+
+  track(label: string, subject?: { toString(): string }): () => void {
+    this.isInUse = true;
+    return this.clock.track(label, subject);
+  }
+}
+
 /** An embedded broker in a test. */
 export class TestBroker {
   /** @internal What is closed before it stops. */
@@ -68,8 +96,9 @@ export class TestBroker {
     /** The broker's time; pass it to clients, so that their waits move with `advance()`. */
     readonly clock: Clock,
     private readonly manualClock: ManualClock | undefined,
+    clientClock: ClientClock | undefined,
   ) {
-    this.timeSteps = new TimeSteps(broker.inside, clock, manualClock, true);
+    this.timeSteps = new TimeSteps(broker.inside, clock, manualClock, true, () => clientClock?.isInUse === true);
     broker.inside.watch(this.history);
   }
 
@@ -79,7 +108,8 @@ export class TestBroker {
     const clock = manual ?? new SystemClock();
     const broker = new EmbeddedBroker({ ...options, clock });
     await broker.start();
-    return new TestBroker(broker, clock, manual);
+    const clientClock = manual && new ClientClock(manual);
+    return new TestBroker(broker, clientClock ?? clock, manual, clientClock);
   }
 
   /** Where clients connect: the option `endpoints` of the module. */
@@ -148,8 +178,8 @@ export class TestBroker {
 
   /**
    * Waits until everything that can happen now has happened: no tracked work on the clock, no open RPC (a long poll that
-   * waits does not count), no message {@link inFlight}. A message of an ordered group does not count: its
-   * consumer may be waiting for its next attempt, or for the message before it.
+   * waits does not count), no message {@link inFlight}. With a manual clock that clients have, a message of an ordered group does not
+   * count: its consumer may be waiting for its next attempt, or for the message before it, and the clock tracks handlers.
    * @throws StateError `NOT_QUIET` that names the work that continues; `WAIT_ENDED` when the broker stops or is reset meanwhile
    */
   idle(options: AdvanceOptions = {}): Promise<void> {
@@ -159,15 +189,15 @@ export class TestBroker {
   /**
    * Moves time: to each moment at which something is due, one after another, and waits until it has happened.
    * @throws StateError as {@link idle}; `REAL_TIME` when the broker has no manual clock
-   * @throws UsageError `ILLEGAL_DURATION` unless it is a number of milliseconds of at least 0
+   * @throws UsageError `ILLEGAL_DURATION` unless it is a number of milliseconds of at least 0, before the end of all dates
    */
   async advance(durationMs: number, options: AdvanceOptions = {}): Promise<void> {
     const clock = this.manualClock;
     if (clock === undefined) {
       throw new StateError('REAL_TIME', 'this broker runs in real time; start it with manualClock: true to move time');
     }
-    if (!(Number.isFinite(durationMs) && durationMs >= 0)) {
-      const message = `durationMs must be a number of milliseconds of at least 0, not ${durationMs}; time has not moved`;
+    if (!(durationMs >= 0 && clock.nowMs() + durationMs <= LATEST_MS)) {
+      const message = `durationMs must be a number of milliseconds of at least 0 that leads to a date, not ${durationMs}; time has not moved`;
       throw new UsageError('ILLEGAL_DURATION', message, 'durationMs');
     }
     await this.timeSteps.advance(clock, clock.nowMs() + durationMs, this.steps(options));
@@ -222,7 +252,10 @@ export class TestBroker {
   /** @internal for matchers */
   [OBSERVE](): Observation {
     const advice = (): string => 'end this work, or await broker.idle({ guardMs }) with a longer guardMs before';
-    return new BrokerObservation(this.broker.inside, this.clock, this.history, () => this.settle(advice));
+    return new BrokerObservation(this.broker.inside, this.clock, this.history, {
+      settle: () => this.settle(advice),
+      movesAlone: this.manualClock === undefined,
+    });
   }
 
   /** @internal The clients that are connected. */

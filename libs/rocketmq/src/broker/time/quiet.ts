@@ -1,6 +1,6 @@
 // Waits until nothing happens any more: in real time, with a limit whose error names the work that continues.
 
-import { SystemClock, sleep } from '../../support/clock.js';
+import { monotonicMs, nextTurn, realSleep } from '../../support/deadline.js';
 import { StateError } from '../../support/errors.js';
 
 /** Reports whether something is going on. */
@@ -26,19 +26,18 @@ const MOST_NAMED = 30;
  * @throws StateError `NOT_QUIET` after `guardMs` of real time, naming the work that continues
  */
 export async function untilQuiet(probe: QuietProbe, guardMs: number): Promise<void> {
-  const realClock = new SystemClock();
-  const startedAtMs = realClock.nowMs();
+  const startedAtMs = monotonicMs();
   let calmLooks = 0;
   let seen = -1;
   while (calmLooks < CALM_LOOKS) {
-    await sleep(realClock, LOOK_EVERY_MS);
-    await new Promise((resolve) => setImmediate(resolve));
+    await realSleep(LOOK_EVERY_MS);
+    await nextTurn();
     probe.assertWanted?.();
     const blockers = probe.blockers();
     const progress = probe.progress();
     calmLooks = blockers.length === 0 && progress === seen ? calmLooks + 1 : 0;
     seen = progress;
-    if (calmLooks < CALM_LOOKS && realClock.nowMs() - startedAtMs > guardMs)
+    if (calmLooks < CALM_LOOKS && monotonicMs() - startedAtMs > guardMs)
       throw notQuiet(blockers, guardMs, probe.advice());
   }
 }

@@ -1,6 +1,7 @@
 // Moves the time of a broker step by step: to each moment at which something is due, waiting until what happens there has happened.
 
 import type { Clock } from '../../support/clock.js';
+import { nextTurn } from '../../support/deadline.js';
 import { type DeliveryRecord, type GroupRecord, isOrdered, keys } from '../engine/records.js';
 import { messageAt } from '../engine/views.js';
 import type { Activity } from '../services/activity.js';
@@ -60,12 +61,14 @@ export class TimeSteps {
   /**
    * @param movable the clock, if it can be moved
    * @param isShared whether clients may have the same clock, so that a wait of theirs may be one for this clock
+   * @param isOnClock whether clients do have it, as far as that can be seen
    */
   constructor(
     private readonly broker: SteppedBroker,
     private readonly clock: Clock,
     private readonly movable: MovableClock | undefined,
     private readonly isShared: boolean,
+    private readonly isOnClock: () => boolean,
   ) {}
 
   /** Waits until everything that can happen now has happened. @throws StateError `NOT_QUIET` */
@@ -95,7 +98,7 @@ export class TimeSteps {
       if (isSilent && activity.count === begun && isBefore()) {
         if (steps % STEPS_A_TURN !== 0 && this.broker.duePassed() - passed < EVENTS_A_TURN) continue;
         passed = this.broker.duePassed();
-        await new Promise((resolve) => setImmediate(resolve));
+        await nextTurn();
         continue;
       }
       await this.idle(options);
@@ -148,8 +151,8 @@ export class TimeSteps {
   }
 
   /**
-   * What consumers hold and have not renewed. A message of an ordered group does not count if the clock is shared: its consumer may be
-   * waiting for its next attempt, or for the message before it.
+   * What consumers hold and have not renewed. A message of an ordered group does not count if clients have the clock: its consumer may be
+   * waiting for its next attempt, or for the message before it, and the clock knows of handlers that run.
    */
   private held(): { toString(): string }[] {
     const { store } = this.broker;
@@ -163,7 +166,7 @@ export class TimeSteps {
       const [, group, topic, queueId, offset] = key as [string, string, string, number, number];
       const isInOrder = ordered.get(group) ?? isOrdered(store.get(keys.group(group)) as GroupRecord);
       ordered.set(group, isInOrder);
-      if (isInOrder && this.isShared) continue;
+      if (isInOrder && this.isOnClock()) continue;
       const { endsAtMs, holder = 'unknown' } = state;
       const nowMs = this.clock.nowMs();
       held.push({

@@ -51,7 +51,7 @@ export class TimeTravel {
   private isStopped = false;
 
   constructor(private readonly broker: TravelingBroker) {
-    this.steps = new TimeSteps(broker.inside, broker.clock, broker.clock, false);
+    this.steps = new TimeSteps(broker.inside, broker.clock, broker.clock, false, () => false);
   }
 
   /** Continues at the time of the store. Must be called at each start, before anything is scheduled. */
