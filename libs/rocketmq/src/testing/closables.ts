@@ -2,6 +2,8 @@
 
 import { SECOND_MS } from '../support/clock.js';
 import { waitWithin } from '../support/deadline.js';
+import { UsageError } from '../support/errors.js';
+import { withMethods } from '../support/options.js';
 
 /** An application, a consumer that drains, a connection: a running handler of an application gets 20 s by default. */
 export const CLOSE_TIMEOUT_MS = 30 * SECOND_MS;
@@ -19,7 +21,11 @@ export class Closables {
     return this.resources.length;
   }
 
+  /** @throws UsageError for what cannot be closed */
   add(resource: Closable): void {
+    const problem = withMethods('something with close()', 'close')(resource);
+    if (problem !== undefined)
+      throw new UsageError('ILLEGAL_ARGUMENT', `closeLater: the resource ${problem}; nothing was added`, 'resource');
     this.resources.push(resource);
   }
 

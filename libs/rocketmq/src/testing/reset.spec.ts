@@ -187,6 +187,14 @@ describe('a shared broker', () => {
 });
 
 describe('stop()', () => {
+  it('refuses to close later what cannot be closed', async () => {
+    const broker = await TestBroker.start();
+    expect(() => broker.closeLater(undefined as never)).toThrow(
+      '[ILLEGAL_ARGUMENT] closeLater: the resource must be something with close()',
+    );
+    await broker.stop();
+  });
+
   it('closes the last first, each although another fails, then the broker', async () => {
     const broker = await TestBroker.start();
     const closed: string[] = [];
@@ -229,6 +237,7 @@ describe('useTestBroker()', () => {
     await runner.beforeEach();
     const first = broker();
     await expect(runner.beforeEach()).rejects.toMatchObject({ code: 'TESTS_CONCURRENT' });
+    await runner.afterEach();
     expect(broker()).toBe(first);
     await runner.afterEach();
     expect(broker).toThrow('[NO_TEST_BROKER]');
@@ -244,8 +253,13 @@ describe('useTestBroker()', () => {
     await runner.beforeAll();
     const first = broker();
     await runner.beforeEach();
+    let closed = 0;
+    first.closeLater({ close: () => void closed++ });
     await expect(runner.beforeEach()).rejects.toMatchObject({ code: 'TESTS_CONCURRENT' });
     await runner.afterEach();
+    expect(closed).toBe(0);
+    await runner.afterEach();
+    expect(closed).toBe(1);
     await runner.beforeEach();
     expect(broker()).toBe(first);
     await runner.afterEach();

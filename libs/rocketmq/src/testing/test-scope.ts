@@ -36,8 +36,9 @@ export function brokerByHooks(
   const broker = (): TestBroker => {
     if (current !== undefined) return current;
     const text =
-      'useTestBroker: no broker is running; call the function that it returned in a test or in a hook after it';
-    throw new StateError('NO_TEST_BROKER', `${text}. Jest runs no hooks before test.concurrent`);
+      'useTestBroker: no broker is running; call the function that it returned in a test, in a beforeEach after it, or in an afterEach that runs before its own';
+    const hooksOfJest = 'Jest runs afterEach hooks in the order of their definition, and none for test.concurrent';
+    throw new StateError('NO_TEST_BROKER', `${text}. ${hooksOfJest}`);
   };
   const start = async (): Promise<void> => {
     current = await TestBroker.start(options);
@@ -47,26 +48,46 @@ export function brokerByHooks(
     current = undefined;
     await ended?.stop();
   };
-  if (scope === 'file') {
-    let endTest: (() => Promise<void>) | undefined;
-    hooks.beforeAll(start, HOOK_TIMEOUT_MS);
-    hooks.beforeEach(async () => {
+  if (scope === 'test') {
+    oneByOne(hooks, start, stop);
+    return broker;
+  }
+  let endTest: (() => Promise<void>) | undefined;
+  hooks.beforeAll(start, HOOK_TIMEOUT_MS);
+  oneByOne(
+    hooks,
+    async () => {
       endTest = beginTest(broker());
-    }, HOOK_TIMEOUT_MS);
-    hooks.afterEach(async () => {
+    },
+    async () => {
       const end = endTest;
       endTest = undefined;
       await end?.();
-    }, HOOK_TIMEOUT_MS);
-    hooks.afterAll(stop, HOOK_TIMEOUT_MS);
-    return broker;
-  }
-  hooks.beforeEach(async () => {
-    assertAlone(current !== undefined);
-    await start();
-  }, HOOK_TIMEOUT_MS);
-  hooks.afterEach(stop, HOOK_TIMEOUT_MS);
+    },
+  );
+  hooks.afterAll(stop, HOOK_TIMEOUT_MS);
   return broker;
+}
+
+/** Hooks for one test at a time: another one is refused, and its end ends nothing. Runners also call `afterEach` for a test whose `beforeEach` failed. */
+function oneByOne(hooks: TestHooks, begin: () => Promise<void>, end: () => Promise<void>): void {
+  let isRunning = false;
+  let refused = 0;
+  hooks.beforeEach(async () => {
+    if (isRunning) refused++;
+    assertAlone(isRunning);
+    isRunning = true;
+    await begin();
+  }, HOOK_TIMEOUT_MS);
+  hooks.afterEach(async () => {
+    if (refused > 0) {
+      refused--;
+      return;
+    }
+    await end().finally(() => {
+      isRunning = false;
+    });
+  }, HOOK_TIMEOUT_MS);
 }
 
 /**
