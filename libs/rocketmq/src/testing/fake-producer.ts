@@ -14,7 +14,9 @@ import { LIMITS } from '../protocol/model/limits.js';
 import { assertSendable, bodyBytes, messageTypeOf, type OutgoingMessage } from '../protocol/model/message.js';
 import { MessageIdGenerator } from '../protocol/model/message-id.js';
 import { type Clock, MINUTE_MS, SECOND_MS, SystemClock } from '../support/clock.js';
+import { nextTurn } from '../support/deadline.js';
 import { StateError, TransportError } from '../support/errors.js';
+import { aPositiveInteger, assertOptions, aText, describe, type OptionChecks } from '../support/options.js';
 import { systemRandom } from '../support/random.js';
 import { OBSERVE, type Observation, type ObservedMessage } from './observation.js';
 
@@ -44,6 +46,12 @@ export interface SendFailure {
   /** Default: a TransportError `UNAVAILABLE` with the outcome `not-sent`. */
   readonly error?: Error;
 }
+
+const FAILURE_CHECKS: OptionChecks<SendFailure> = {
+  topic: (value) => aText(typeof value === 'object' ? (value as { name?: unknown } | null)?.name : value),
+  times: (value) => (value === Number.POSITIVE_INFINITY ? undefined : aPositiveInteger(value)),
+  error: (value) => (value instanceof Error ? undefined : `must be an Error, not ${describe(value)}`),
+};
 
 /** The options of `fakeProducer()`. */
 export interface FakeProducerOptions {
@@ -95,8 +103,13 @@ export class FakeProducer extends RocketMQProducer {
     return this.desk.sent.filter((message) => message.topic === name);
   }
 
-  /** Makes the next sends fail; each message of a batch counts as one. Failures that are set later apply later. */
-  failNext({ topic, times = 1, error }: SendFailure = {}): void {
+  /**
+   * Makes the next sends fail; each message of a batch counts as one. Failures that are set later apply later.
+   * @throws UsageError `ILLEGAL_OPTION` that names the option
+   */
+  failNext(failure: SendFailure = {}): void {
+    assertOptions(failure, { options: FAILURE_CHECKS }, 'failNext: ');
+    const { topic, times = 1, error } = failure;
     const name = typeof topic === 'object' ? topic.name : topic;
     this.desk.failures.push({ topic: name, times, error });
   }
@@ -235,8 +248,8 @@ class FakeDesk implements SendingPort {
       kind,
       body,
       bytes: bodyBytes(message.body),
-      keys,
-      properties,
+      keys: [...keys],
+      properties: { ...properties },
       messageId,
       isRecalled: false,
     };
@@ -278,7 +291,9 @@ function sentObservation(sent: readonly SentMessage[], codec: BodyCodec): Observ
     });
   return {
     codec,
-    settle: async () => {},
+    // The sends that a caller did not await.
+    settle: nextTurn,
+    otherName: () => undefined,
     find: (what, topic) => (what === 'sent' ? ofTopic(topic).filter(({ isRecalled }) => !isRecalled) : undefined),
     all: (_what, topic) => ofTopic(topic),
     moment: () => 'Looked at what was passed to the FakeProducer so far.',
