@@ -1,6 +1,6 @@
 // What a matcher expects of a message, and how messages are compared with it.
 
-import { type BodyCodec, jsonCodec } from '../nest/messages/message-body.js';
+import type { BodyCodec } from '../nest/messages/message-body.js';
 import { type TopicLike, toTopicDefinition } from '../nest/messages/topic-definition.js';
 import { topicNameProblem } from '../protocol/model/names.js';
 import { UsageError } from '../support/errors.js';
@@ -8,6 +8,7 @@ import {
   anObject,
   anyText,
   assertOptions,
+  type Check,
   checkedElsewhere,
   describe,
   isIntegerFrom,
@@ -30,12 +31,12 @@ export type Expected<T> = unknown extends T
 /** A message that a test expects. Fields that are not set are not compared. */
 export interface ExpectedMessage<Input = unknown> {
   /**
-   * The body as it is sent, compared as by `toEqual`: decoded by the topic's codec, or as JSON. Bytes are compared with the bytes of the
-   * message.
+   * The body as it is sent: encoded and decoded by the topic's codec, or as JSON, then compared as by `toEqual`. So an asymmetric matcher is
+   * asked about the string that JSON makes of a Date. Bytes are compared with the bytes of the message.
    */
   readonly body?: Expected<Input>;
-  /** Properties that the message has, among others. */
-  readonly properties?: Readonly<Record<string, Expected<string>>>;
+  /** Properties that the message has, among others; an asymmetric matcher in place of the object is asked about all. */
+  readonly properties?: Expected<Readonly<Record<string, string>>>;
   /** All keys, in order. */
   readonly keys?: Expected<readonly string[]>;
   readonly tag?: Expected<string>;
@@ -47,13 +48,15 @@ export interface ExpectedMessage<Input = unknown> {
 /** A message that a test expects at a consumer group. */
 export interface ExpectedDelivery<Input = unknown> extends ExpectedMessage<Input> {
   /** The consumer group. Default: any; a message counts once, whatever the number of groups. */
-  readonly group?: string;
+  readonly group?: Expected<string>;
 }
 
 /** What is looked for. */
 export interface Claim {
   readonly topic: string;
   readonly codec: BodyCodec;
+  /** The name of a topic says nothing of its bodies: they may also be texts that were sent as they are. */
+  readonly isByName: boolean;
   readonly expected: ExpectedDelivery;
 }
 
@@ -63,6 +66,8 @@ export interface Comparing {
   readonly customTesters?: readonly unknown[];
   readonly utils: { readonly iterableEquality: unknown };
 }
+
+const textOrMatcher: Check = (value) => (isAsymmetric(value) ? undefined : anyText(value));
 
 const MESSAGE_CHECKS: OptionChecks<ExpectedMessage> = {
   body: checkedElsewhere,
@@ -74,7 +79,7 @@ const MESSAGE_CHECKS: OptionChecks<ExpectedMessage> = {
 };
 const DELIVERY_CHECKS: OptionChecks<ExpectedDelivery> = {
   ...MESSAGE_CHECKS,
-  group: anyText,
+  group: textOrMatcher,
 };
 
 /**
@@ -95,7 +100,8 @@ export function claimOf(
   }
   assertOptions(expected, { options: hasGroup ? DELIVERY_CHECKS : MESSAGE_CHECKS }, where);
   const definition = toTopicDefinition(topic as TopicLike);
-  return { topic: definition.name, codec: definition.codec ?? codec, expected: expected as ExpectedDelivery };
+  const isByName = typeof topic === 'string';
+  return { topic: definition.name, codec: definition.codec ?? codec, isByName, expected: expected as ExpectedDelivery };
 }
 
 /** What is compared, of a claim or a message: only the fields that are expected. */
@@ -106,27 +112,33 @@ export function expectedFields({ expected, codec }: Claim): Compared {
   const { times: _times, body, ...fields } = expected;
   const given = Object.entries(fields).filter(([, value]) => value !== undefined);
   if (body === undefined) return Object.fromEntries(given);
-  return { body: codec === jsonCodec ? asJson(body) : body, ...Object.fromEntries(given) };
+  return { body: asSent(body, codec), ...Object.fromEntries(given) };
 }
 
 /** The same fields of a message. */
-export function fieldsOf(message: ObservedMessage, { expected, codec }: Claim, like: Compared): Compared {
+export function fieldsOf(message: ObservedMessage, claim: Claim, like: Compared, comparing: Comparing): Compared {
   const values = Object.keys(like).map((name) => {
-    if (name === 'body') return [name, bodyOf(message, codec, expected.body)];
-    if (name === 'properties') return [name, pick(message.properties, expected.properties ?? {})];
+    if (name === 'body') return [name, bodyLike(message, claim, like.body, comparing)];
+    if (name === 'properties') return [name, pick(message.properties, like.properties)];
     return [name, message[name as 'tag']];
   });
   return Object.fromEntries(values);
 }
 
-/** A body as the codec decodes it; what it cannot decode as text. @param like what it will be compared with */
-export function bodyOf({ bytes }: ObservedMessage, codec: BodyCodec, like?: unknown): unknown {
-  // A Buffer and a Uint8Array are not equal to `expect`.
-  if (like instanceof Uint8Array) return Buffer.isBuffer(like) ? bytes : new Uint8Array(bytes);
+/** A body in the form in which it is equal to what is expected, if there is one. */
+function bodyLike(message: ObservedMessage, claim: Claim, like: unknown, comparing: Comparing): unknown {
+  const { bytes } = message;
+  if (like instanceof Uint8Array) return bytes;
+  const decoded = bodyOf(message, claim);
+  if (!claim.isByName || isEqual(comparing, decoded, like)) return decoded;
+  const text = bytes.toString();
+  return isEqual(comparing, text, like) ? text : decoded;
+}
+
+/** A body as the codec of the claim decodes it; what it cannot decode as text. */
+export function bodyOf({ bytes }: ObservedMessage, { codec }: Claim): unknown {
   try {
-    const decoded = codec.decode(bytes);
-    // A string sent by the name of its topic goes as it is, and may look like JSON.
-    return typeof like === 'string' && typeof decoded !== 'string' ? bytes.toString() : decoded;
+    return codec.decode(bytes);
   } catch {
     return bytes.toString();
   }
@@ -150,7 +162,13 @@ export function likeness(comparing: Comparing, actual: Compared, expected: Compa
 }
 
 export function isEqual({ equals, customTesters = [], utils }: Comparing, actual: unknown, expected: unknown): boolean {
-  return equals(actual, expected, [...customTesters, utils.iterableEquality]);
+  return equals(actual, expected, [bytesEquality, ...customTesters, utils.iterableEquality]);
+}
+
+/** `expect` compares a megabyte in seconds, and takes a Buffer and a Uint8Array for different. */
+function bytesEquality(actual: unknown, expected: unknown): boolean | undefined {
+  if (!(actual instanceof Uint8Array && expected instanceof Uint8Array)) return undefined;
+  return Buffer.compare(actual, expected) === 0;
 }
 
 /** The expected value with the actual one in place of each asymmetric matcher that accepts it: a diff then shows what differs. */
@@ -162,14 +180,56 @@ export function withAccepted(expected: unknown, actual: unknown): unknown {
   return Object.fromEntries(Object.entries(expected).map(([name, value]) => [name, withAccepted(value, actual[name])]));
 }
 
-/** A value as `JSON.parse(JSON.stringify(value))` gives it, except for matchers and bytes. */
-function asJson(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null || isAsymmetric(value) || value instanceof Uint8Array) return value;
-  if ('toJSON' in value && typeof value.toJSON === 'function') return asJson(value.toJSON());
-  if (Array.isArray(value)) return value.map((one) => asJson(one) ?? null);
-  return Object.fromEntries(
-    Object.entries(value).flatMap(([name, one]) => (one === undefined ? [] : [[name, asJson(one)]])),
-  );
+/** A value after encoding and decoding. Its asymmetric matchers stay, and what they contain is converted as well. */
+function asSent(value: unknown, codec: BodyCodec): unknown {
+  if (value instanceof Uint8Array) return value;
+  if (isAsymmetric(value)) return withSampleAsSent(value, codec);
+  const matchers = new Map<string, AsymmetricMatch>();
+  try {
+    const marked = withMarks(value, matchers);
+    return withoutMarks(codec.decode(Buffer.from(codec.encode(marked))), matchers, codec);
+  } catch {
+    // It cannot be sent, so that no message is equal to it; the output shows it as it was given.
+    return value;
+  }
+}
+
+/** `expect.objectContaining()` and the like keep what they were given in `sample`. */
+function withSampleAsSent(matcher: AsymmetricMatch & { readonly sample?: unknown }, codec: BodyCodec): AsymmetricMatch {
+  const { sample } = matcher;
+  if (typeof sample !== 'object' || sample === null || sample instanceof RegExp) return matcher;
+  const copy = Object.create(Object.getPrototypeOf(matcher)) as AsymmetricMatch;
+  return Object.assign(copy, matcher, { sample: asSent(sample, codec) });
+}
+
+/** A copy in which strings stand for the asymmetric matchers; the value itself if it has none. */
+function withMarks(value: unknown, matchers: Map<string, AsymmetricMatch>): unknown {
+  if (isAsymmetric(value)) {
+    const mark = `an asymmetric matcher of nestjs-rocketmq/testing: ${matchers.size}`;
+    matchers.set(mark, value);
+    return mark;
+  }
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value) || value instanceof Date) return value;
+  const before = matchers.size;
+  if (Array.isArray(value)) {
+    const marked = value.map((one) => withMarks(one, matchers));
+    return matchers.size === before ? value : marked;
+  }
+  const marked = Object.entries(value).map(([name, one]) => [name, withMarks(one, matchers)]);
+  if (matchers.size === before) return value;
+  return Object.assign(Object.create(Object.getPrototypeOf(value)), Object.fromEntries(marked));
+}
+
+function withoutMarks(value: unknown, matchers: ReadonlyMap<string, AsymmetricMatch>, codec: BodyCodec): unknown {
+  if (matchers.size === 0) return value;
+  if (typeof value === 'string') {
+    const matcher = matchers.get(value);
+    return matcher === undefined ? value : withSampleAsSent(matcher, codec);
+  }
+  if (Array.isArray(value)) return value.map((one) => withoutMarks(one, matchers, codec));
+  if (!isPlain(value)) return value;
+  const entries = Object.entries(value).map(([name, one]) => [name, withoutMarks(one, matchers, codec)]);
+  return Object.assign(Object.create(Object.getPrototypeOf(value)), Object.fromEntries(entries));
 }
 
 function isAsymmetric(value: unknown): value is AsymmetricMatch {
@@ -180,6 +240,7 @@ function isPlain(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
 }
 
-function pick(all: Readonly<Record<string, string>>, names: object): Compared {
+function pick(all: Readonly<Record<string, string>>, names: unknown): Compared {
+  if (!isPlain(names) || isAsymmetric(names)) return all;
   return Object.fromEntries(Object.keys(names).flatMap((name) => (name in all ? [[name, all[name]]] : [])));
 }

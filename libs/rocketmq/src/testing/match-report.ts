@@ -13,6 +13,8 @@ import type { Observed, ObservedMessage } from './observation.js';
 
 const MOST_MESSAGES = 10;
 const LONGEST_BODY = 200;
+/** Longer ones take seconds to compare, and nobody reads the result. */
+const LONGEST_COMPARED_BYTES = 10_000;
 
 /** The printers of `expect`. */
 export interface Printing {
@@ -64,7 +66,9 @@ function listOf({ claim, matched, all }: Found, printing: Printing): string {
   const isMatched = new Set(matched.map(({ identity }) => identity));
   if (all.length === 0) return `No message was sent to "${claim.topic}".`;
   const lines = all.slice(0, MOST_MESSAGES).map((message) => {
-    const body = printing.stringify(bodyOf(message, claim.codec, claim.expected.body));
+    const body = isLong(message)
+      ? message.bytes.toString('utf8', 0, LONGEST_BODY + 1)
+      : printing.stringify(bodyOf(message, claim));
     const shown = body.length > LONGEST_BODY ? `${body.slice(0, LONGEST_BODY)}…` : body;
     return `  ${isMatched.has(message.identity) ? '*' : ' '} ${message.messageId} ${shown}: ${message.state}`;
   });
@@ -81,12 +85,19 @@ function nearest(
 ): string {
   if (Object.keys(expected).length === 0) return '';
   let best: { message: ObservedMessage; actual: Readonly<Record<string, unknown>>; score: number } | undefined;
-  for (const message of [...candidates, ...all]) {
-    const actual = fieldsOf(message, claim, expected);
+  // What was sent has no group.
+  for (const message of 'group' in expected ? candidates : [...candidates, ...all]) {
+    const actual = fieldsOf(message, claim, expected, comparing);
     const score = likeness(comparing, actual, expected);
     if (best === undefined || score > best.score) best = { message, actual, score };
   }
   if (best === undefined) return '';
+  const { messageId } = best.message;
+  if (isLong(best.message)) return `The nearest is ${messageId}; its body is too long to show the difference.`;
   const diff = printing.diff(withAccepted(expected, best.actual), best.actual);
-  return `The nearest is ${best.message.messageId}:\n${diff ?? 'it has all of these fields'}`;
+  return `The nearest is ${messageId}:\n${diff ?? 'it has all of these fields'}`;
+}
+
+function isLong({ bytes }: ObservedMessage): boolean {
+  return bytes.length > LONGEST_COMPARED_BYTES;
 }

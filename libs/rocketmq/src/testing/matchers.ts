@@ -21,16 +21,20 @@ type Topic<Input> = TopicDefinition<any, Input> | string;
 
 /**
  * The matchers, as assertions of `expect(broker)`. Each waits until the broker is idle, for at most 3 s of real time, and then looks once.
- * `.not` therefore means: not by now, whatever can happen without moving time. What takes longer needs `await broker.idle({ guardMs })` before.
- * They reject with a StateError `NOT_QUIET` that names the work that continues.
+ * `.not` therefore means: not by now; with a manual clock also: not without moving time. What takes longer needs `await broker.idle({ guardMs })` before.
+ * They reject with a StateError `NOT_QUIET` that names the work that continues, and with a UsageError `OTHER_TOPIC_NAME` for a topic that exists only
+ * with a prefix or the like.
  */
 export interface RocketMQMatchers {
   /**
    * A message was sent to a topic: it is visible, consumed or not, or delayed. A half message was not sent before its commit, and a recalled
-   * message was not sent. Also for a FakeProducer.
+   * message was not sent. Also for a FakeProducer, whose sends must have been awaited.
    */
   toHaveSent<Input>(topic: Topic<Input>, expected?: ExpectedMessage<Given<Input>>): Promise<void>;
-  /** A consumer received a message and acknowledged it: its listener returned. */
+  /**
+   * A consumer received a message and acknowledged it: its listener returned, or dropped the message as `onInvalid` decided. Not one that
+   * was passed on to a `deadLetterTopic`.
+   */
   toHaveDelivered<Input>(topic: Topic<Input>, expected?: ExpectedDelivery<Given<Input>>): Promise<void>;
   /** A message of the topic is in the dead letter queue of a consumer group. */
   toHaveDeadLettered<Input>(topic: Topic<Input>, expected?: ExpectedDelivery<Given<Input>>): Promise<void>;
@@ -75,6 +79,8 @@ async function judge(self: MatcherThis, received: unknown, question: Question): 
   const observation = observationOf(matcher, received);
   const claim = claimOf(`${matcher}: `, { topic, expected }, what !== 'sent', observation.codec);
   await observation.settle();
+  const other = observation.otherName(claim.topic);
+  if (other !== undefined) throw otherTopic(matcher, claim.topic, other);
   const candidates = observation.find(what, claim.topic);
   if (candidates === undefined) throw notObservable(matcher, 'is a FakeProducer, which delivers nothing');
   const matched = matching(self, candidates, claim);
@@ -90,7 +96,7 @@ async function judge(self: MatcherThis, received: unknown, question: Question): 
 /** One of each message, whatever the number of groups that have it. */
 function matching(self: MatcherThis, candidates: readonly ObservedMessage[], claim: Claim): ObservedMessage[] {
   const expected = expectedFields(claim);
-  const matched = candidates.filter((message) => isEqual(self, fieldsOf(message, claim, expected), expected));
+  const matched = candidates.filter((message) => isEqual(self, fieldsOf(message, claim, expected, self), expected));
   return [...new Map(matched.map((message) => [message.identity, message])).values()];
 }
 
@@ -98,6 +104,17 @@ function observationOf(matcher: string, received: unknown): Observation {
   const observable = received as Partial<Observable> | undefined | null;
   if (typeof observable?.[OBSERVE] !== 'function') throw notObservable(matcher, `is ${describe(received)}`);
   return observable[OBSERVE]();
+}
+
+/** `.not` would pass for a topic that only has another name. */
+function otherTopic(matcher: string, topic: string, other: string): UsageError {
+  const text = `${matcher}: there is no topic "${topic}", but "${other}" has messages`;
+  const cure = `with topicPrefix, resolveTopic or a namespace, pass the name on the cluster: ${matcher}('${other}')`;
+  return new UsageError(
+    'OTHER_TOPIC_NAME',
+    `${text}; ${cure}. If they are different topics, declare "${topic}": broker.declareTopic()`,
+    'topic',
+  );
 }
 
 function notObservable(matcher: string, what: string): UsageError {

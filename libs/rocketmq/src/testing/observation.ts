@@ -41,6 +41,8 @@ export interface Observation {
   find(what: Observed, topic: string): readonly ObservedMessage[] | undefined;
   /** The messages of a topic for the output, each once: those that {@link find} returns, and those that could have been. */
   all(what: Observed, topic: string): readonly ObservedMessage[];
+  /** A topic with messages whose name contains that of a topic that does not exist. */
+  otherName(topic: string): string | undefined;
   /** When it was looked, and what is due later. */
   moment(): string;
 }
