@@ -1,5 +1,5 @@
 // node .ci/count.mjs FIRST.json [SECOND.json]: counts a jest run, and what failed in it and was run again. The first line is
-// `passed failed`; each line after it names a test that failed and passed when it was run again.
+// `passed failed`; each line after it names a test that failed and passed when it was run again: it counts as failed.
 
 import { existsSync, readFileSync } from 'node:fs';
 import { relative } from 'node:path';
@@ -31,13 +31,12 @@ const again = second !== undefined && existsSync(second) ? read(second) : { outc
 const unsteady = [];
 for (const [test, passed] of again.outcomes) {
   if (passed && outcomes.get(test) === false) unsteady.push(test);
-  outcomes.set(test, passed);
+  else outcomes.set(test, passed);
 }
 for (const file of broken) {
   // It was run again and got to its tests.
   const reached = [...again.outcomes.keys()].some((test) => test.startsWith(`${file}: `));
   if (reached && !again.broken.has(file)) {
-    broken.delete(file);
     unsteady.push(file);
   }
 }
