@@ -23,6 +23,15 @@ const ASKS = [
     peer: 'lmdb',
   },
   {
+    what: "transport: 'grpc-js'",
+    script: `const { Connection, Producer } = await load('nestjs-rocketmq/client');
+      const connection = new Connection({ endpoints: '127.0.0.1:9', transport: 'grpc-js' });
+      const producer = new Producer(connection);
+      await producer.start();
+      await producer.send({ topic: 'reports', body: '' }).finally(() => producer.close()).finally(() => connection.close())`,
+    peer: '@grpc/grpc-js',
+  },
+  {
     what: 'a repeated entry of a schedule',
     script: `const { Schedule } = await load('nestjs-rocketmq/sql');
       const entry = { key: 'nightly', message: { topic: 'reports', body: 'due' }, cron: '0 3 * * *' };

@@ -53,8 +53,8 @@ export interface ConnectionOptions {
   /** Where log lines go. It is never closed, and errors that it throws are ignored. Default: nothing is logged. */
   readonly logger?: Logger;
   /**
-   * The gRPC implementation. `http2`: a lean one on node:http2, which uses half the CPU. `grpc-js`: the package `@grpc/grpc-js`.
-   * Refused with `name-server:`. Default `http2`.
+   * The gRPC implementation. `http2`: a lean one on node:http2, which uses half the CPU. `grpc-js`: the package `@grpc/grpc-js`,
+   * which you install (`npm install @grpc/grpc-js@1`). Refused with `name-server:`. Default `http2`.
    */
   readonly transport?: Transport;
   /** The clock for business time (delays, leases, backoff). Pass the clock of a test broker to move time in tests. Default: the system clock. */

@@ -14,11 +14,11 @@ import { LIMITS } from '../protocol/model/limits.js';
 import { assertSendable, bodyBytes, messageTypeOf, type OutgoingMessage } from '../protocol/model/message.js';
 import { MessageIdGenerator } from '../protocol/model/message-id.js';
 import { type Clock, MINUTE_MS, SECOND_MS, SystemClock } from '../support/clock.js';
-import { nextTurn } from '../support/deadline.js';
 import { StateError, TransportError } from '../support/errors.js';
 import { aPositiveInteger, assertOptions, aText, describe, type OptionChecks } from '../support/options.js';
 import { systemRandom } from '../support/random.js';
-import { OBSERVE, type Observation, type ObservedMessage } from './observation.js';
+import { OBSERVE, type Observation } from './observation.js';
+import { sentObservation } from './sent-observation.js';
 
 /** A message that was sent to a fake producer. */
 export interface SentMessage<Input = unknown>
@@ -277,27 +277,6 @@ class FakeDesk implements SendingPort {
       true,
     );
   }
-}
-
-/** What the matchers see of the sent messages. */
-function sentObservation(sent: readonly SentMessage[], codec: BodyCodec): Observation {
-  const ofTopic = (topic: string): (ObservedMessage & { readonly isRecalled: boolean })[] =>
-    sent.flatMap((message, index) => {
-      const { messageId, tag, keys, properties, messageGroup, bytes, kind, isRecalled } = message;
-      if (message.topic !== topic) return [];
-      const state = isRecalled ? 'recalled' : `sent by ${kind}`;
-      const own = { messageId, tag, keys, properties, messageGroup, group: undefined, bytes };
-      return [{ ...own, identity: String(index), state, isRecalled }];
-    });
-  return {
-    codec,
-    // The sends that a caller did not await.
-    settle: nextTurn,
-    otherName: () => undefined,
-    find: (what, topic) => (what === 'sent' ? ofTopic(topic).filter(({ isRecalled }) => !isRecalled) : undefined),
-    all: (_what, topic) => ofTopic(topic),
-    moment: () => 'Looked at what was passed to the FakeProducer so far.',
-  };
 }
 
 function handleOf(message: SentMessage): string | undefined {

@@ -6,10 +6,11 @@ import type { GroupDeclaration, TopicDeclaration } from '../broker/engine/regist
 import type { Faults } from '../broker/services/faults.js';
 import type { Store } from '../broker/store/store.js';
 import { type StepOptions, TimeSteps } from '../broker/time/time-steps.js';
-import { type Clock, type ScheduledTask, SystemClock } from '../support/clock.js';
+import { type Clock, SystemClock } from '../support/clock.js';
 import { StateError, UsageError } from '../support/errors.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { BrokerObservation } from './broker-observation.js';
+import { ClientClock } from './client-clock.js';
 import { type Closable, Closables, throwAny } from './closables.js';
 import { DeliveryHistory } from './delivery-history.js';
 import { OBSERVE, type Observation } from './observation.js';
@@ -50,32 +51,6 @@ export interface AdvanceOptions {
    * consumers that crashed while they held messages. Default false.
    */
   readonly duringWork?: boolean;
-}
-
-/** A manual clock as clients get it. */
-class ClientClock implements Clock {
-  /** Whether something waits or works by it. */
-  isInUse = false;
-
-  constructor(private readonly clock: ManualClock) {}
-
-  nowMs(): number {
-    return this.clock.nowMs();
-  }
-
-  monotonicMs(): number {
-    return this.clock.monotonicMs();
-  }
-
-  schedule(delayMs: number, callback: () => void): ScheduledTask {
-    this.isInUse = true;
-    return this.clock.schedule(delayMs, callback);
-  }
-
-  track(label: string, subject?: { toString(): string }): () => void {
-    this.isInUse = true;
-    return this.clock.track(label, subject);
-  }
 }
 
 /** An embedded broker in a test. */

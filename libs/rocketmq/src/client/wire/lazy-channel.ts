@@ -30,7 +30,7 @@ export class LazyChannel implements Channel {
       (cause: unknown) => {
         const text =
           `the package @grpc/grpc-js cannot be loaded (${describeError(cause)}); nothing was sent; ` +
-          "install it, or remove the option transport: 'grpc-js'";
+          "install it with: npm install @grpc/grpc-js@1, or remove the option transport: 'grpc-js'";
         throw new TransportError('TRANSPORT_MISSING', text, 'not-sent', false, { cause });
       },
     );
