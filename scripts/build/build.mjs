@@ -5,6 +5,7 @@ import { spawn } from 'node:child_process';
 import { copyFileSync, existsSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { bundle } from './bundle.mjs';
 import { lock } from './file-lock.mjs';
 
 const root = join(import.meta.dirname, '../..');
@@ -13,7 +14,7 @@ const nest = ['node_modules/@nestjs/cli/bin/nest.js', 'build'];
 
 /**
  * `after` finishes a build when its commands are done.
- * @typedef {{ name: string, folder: string, commands: string[][], needs: string[], after?: () => void }} Workspace
+ * @typedef {{ name: string, folder: string, commands: string[][], needs: string[], after?: () => Promise<void> }} Workspace
  */
 
 /** In order of their dependencies. @type {Workspace[]} */
@@ -22,11 +23,8 @@ const WORKSPACES = [
     name: 'nestjs-rocketmq',
     folder: 'libs/rocketmq',
     needs: [],
-    commands: [
-      [...tsc, 'libs/rocketmq/tsconfig.build.json'],
-      [...tsc, 'libs/rocketmq/tsconfig.cjs.json'],
-    ],
-    after: () => finish('libs/rocketmq', 'schematics'),
+    commands: [[...tsc, 'libs/rocketmq/tsconfig.build.json']],
+    after: () => bundle(join(root, 'libs/rocketmq')),
   },
   {
     name: 'nestjs-rocketmq-console',
@@ -37,7 +35,7 @@ const WORKSPACES = [
       [...tsc, 'libs/console/tsconfig.cjs.json'],
       ['libs/console/build.mjs'],
     ],
-    after: () => finish('libs/console', 'http'),
+    after: async () => finishConsole(),
   },
   {
     name: 'demo-kit',
@@ -53,15 +51,12 @@ const WORKSPACES = [
   })),
 ];
 
-/**
- * What tsc leaves undone: `here` of a folder is not TypeScript, and the CommonJS build says what it is.
- * @param {string} library @param {string} folder of its sources
- */
-function finish(library, folder) {
-  const dist = join(root, library, 'dist');
+/** What tsc leaves undone: `here` is not TypeScript, and the CommonJS build says what it is. */
+function finishConsole() {
+  const dist = join(root, 'libs/console/dist');
   for (const format of ['esm', 'cjs'])
     for (const name of ['here.cjs', 'here.d.cts'])
-      copyFileSync(join(root, library, 'src', folder, name), join(dist, format, folder, name));
+      copyFileSync(join(root, 'libs/console/src/http', name), join(dist, format, 'http', name));
   writeFileSync(join(dist, 'cjs/package.json'), '{"type":"commonjs"}\n');
 }
 
@@ -90,7 +85,7 @@ async function buildOne(workspace) {
   rmSync(join(root, workspace.folder, 'dist'), { recursive: true, force: true });
   const beganAt = new Date();
   await Promise.all(workspace.commands.map(run));
-  workspace.after?.();
+  await workspace.after?.();
   writeFileSync(stampOf(workspace), '');
   // A file that changed during the build is newer than what was built.
   utimesSync(stampOf(workspace), beganAt, beganAt);
@@ -117,6 +112,7 @@ function isOutOfDate(workspace) {
   const configs = readdirSync(join(root, workspace.folder)).filter((name) => name.endsWith('.json'));
   const files = [
     'tsconfig.base.json',
+    'scripts/build/bundle.mjs',
     ...configs.map((name) => join(workspace.folder, name)),
     ...['src', 'web'].flatMap((folder) => sourcesIn(join(root, workspace.folder, folder))),
   ];

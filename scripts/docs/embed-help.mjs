@@ -9,7 +9,7 @@ const root = join(import.meta.dirname, '../..');
 const GUIDE = join(root, 'docs/guide/command-line.md');
 
 await build({ names: ['nestjs-rocketmq'] });
-const { run } = await import('../../libs/rocketmq/dist/esm/cli/main.js');
+const { run } = await import('../../libs/rocketmq/dist/modules/cli/main.js');
 
 /** @param {string} path the words of a command */
 async function helpOf(path) {

@@ -2,11 +2,10 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { here } from './here.cjs';
 
 /** The folder of this package: that of the built code and that of the sources are not equally deep. */
 export function packageFolder(): string {
-  let folder = here;
+  let folder = import.meta.dirname;
   while (!existsSync(join(folder, 'schematics', 'collection.json'))) folder = dirname(folder);
   return folder;
 }

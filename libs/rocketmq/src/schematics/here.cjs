@@ -1,2 +1,0 @@
-// The folder of this file, for ESM and CommonJS alike.
-exports.here = __dirname;

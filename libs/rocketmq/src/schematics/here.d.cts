@@ -1,2 +1,0 @@
-/** The folder of this file. */
-export declare const here: string;
