@@ -12,6 +12,7 @@ import { reportText, writeReport } from './lib/report.mjs';
 import { compileJavaRival, installNodeRivals, JAVA_CLIENT_VERSION, JAVA_OPTIONS } from './lib/rivals.mjs';
 import { runRounds } from './lib/rounds.mjs';
 import { openServer } from './lib/servers.mjs';
+import { keep, keptRatios, ROUNDS as ROUNDS_TO_CHECK, ratiosOf, regressions, SCALE, WATCHED } from './regressions.mjs';
 import { SECTIONS } from './sections.mjs';
 
 const ROUNDS = 3;
@@ -27,7 +28,7 @@ const PROFILE_LINES = 25;
  * @typedef {import('./lib/rounds.mjs').Servers} Servers
  * @typedef {(line: string) => void} Log
  *
- * @typedef {{ quick: boolean, only?: string, columns?: string, rounds?: string, scale?: string, long: boolean, profile: boolean,
+ * @typedef {{ quick: boolean, only?: string, columns?: string, rounds?: string, scale?: string, long: boolean, profile: boolean, check: boolean, keep: boolean,
  *   'java-version'?: string, out?: string }} Options
  *
  * @typedef {{ sections: readonly Section[], columnsOf: (section: Section) => readonly string[], rounds: number, isWhole: boolean }} Plan
@@ -52,6 +53,7 @@ export async function runBenchmark(options, { root, home, log, signal }) {
     /** @type {RunClient} */
     const run = (column, task, more) => runClient(column, task, { home, classPath, signal, ...more });
     if (servers.real !== undefined) await warmUp(await servers.real.take(), run, options.quick, log);
+    if (options.check || options.keep) return await check(options, plan, { servers, run, log, signal });
     if (options.profile) return await profile(plan, { servers, home, run, log, signal });
     await measure(options, plan, { servers, run, javaVersion, root, log, signal });
     log(`took ${minutes((performance.now() - began) / 1000)}`);
@@ -121,7 +123,9 @@ async function warmUp(server, run, isQuick, log) {
 }
 
 /** @param {Options} options @returns {Plan} */
-function planOf({ quick, only, columns, rounds: givenRounds, scale, long, profile: isProfile }) {
+function planOf({ check: isCheck, keep: isToKeep, ...options }) {
+  if (isCheck || isToKeep) return planToCheck();
+  const { quick, only, columns, rounds: givenRounds, scale, long, profile: isProfile } = options;
   const chosen = only?.split(',');
   const named = columns?.split(',').map((id) => columnOf(id).id);
   const isWanted = (/** @type {Section} */ { id, isLong, quickTask }) => {
@@ -146,6 +150,15 @@ function planOf({ quick, only, columns, rounds: givenRounds, scale, long, profil
   if (!Number.isInteger(rounds)) throw new Error(`--rounds must be an integer, not "${givenRounds}"`);
   const isWhole = !quick && chosen === undefined && named === undefined && factor === 1 && rounds >= ROUNDS;
   return { sections, columnsOf, rounds, isWhole };
+}
+
+/** @returns {Plan} */
+function planToCheck() {
+  const sections = SECTIONS.filter(({ id }) => WATCHED.sections.includes(id)).map((section) => ({
+    ...section,
+    task: scaled(section.task, SCALE),
+  }));
+  return { sections, columnsOf: () => WATCHED.columns, rounds: ROUNDS_TO_CHECK, isWhole: false };
 }
 
 /** @param {string} name @param {string} given */
@@ -195,6 +208,33 @@ function versionsOf(figures, servers, javaVersion) {
   return Object.fromEntries(
     Object.entries(named).flatMap(([name, version]) => (typeof version === 'string' ? [[name, version]] : [])),
   );
+}
+
+/**
+ * What looks slower is measured once more before it counts.
+ * @param {Options} options @param {Plan} plan
+ * @param {{ servers: Servers, run: RunClient, log: Log, signal: AbortSignal }} tools
+ */
+async function check({ keep: isToKeep }, plan, { servers, run, log, signal }) {
+  /** @type {Run[]} */
+  const runs = [];
+  const onRun = (/** @type {Run} */ one) => void runs.push(one);
+  const measureRounds = async (/** @type {number} */ firstRound) => {
+    const rounds = firstRound + plan.rounds;
+    await runRounds({ ...plan, firstRound, rounds }, { servers, runClient: run, log, onRun, signal });
+    return ratiosOf(new Figures(runs));
+  };
+  let ratios = await measureRounds(0);
+  log(JSON.stringify(ratios));
+  if (isToKeep) return keep(ratios);
+  let slower = regressions(ratios, keptRatios());
+  if (slower.length > 0) {
+    log(`once more: ${slower.join('; ')}`);
+    ratios = await measureRounds(plan.rounds);
+    slower = regressions(ratios, keptRatios());
+  }
+  for (const line of slower) log(`slower: ${line}`);
+  if (slower.length > 0) process.exitCode = 1;
 }
 
 /**

@@ -32,12 +32,16 @@ const SHOWN_OF_SERVERS = /** @type {const} */ (['serverMicros', 'startMs', 'shar
  */
 
 /**
- * @param {{ sections: readonly Section[], rounds: number, columnsOf: (section: Section) => readonly string[] }} plan
+ * @param {{ sections: readonly Section[], rounds: number, columnsOf: (section: Section) => readonly string[], firstRound?: number }} plan
+ *   `firstRound` continues what was measured before
  * @param {{ servers: Servers, runClient: RunClient, log: (line: string) => void, onRun: (run: Run) => void,
  *   signal: AbortSignal }} tools `onRun` gets each run when it is over
  */
-export async function runRounds({ sections, rounds, columnsOf }, { servers, runClient, log, onRun, signal }) {
-  for (let round = 0; round < rounds; round++) {
+export async function runRounds(
+  { sections, rounds, columnsOf, firstRound = 0 },
+  { servers, runClient, log, onRun, signal },
+) {
+  for (let round = firstRound; round < rounds; round++) {
     for (const section of sections) {
       if (section.isOnce && round > 0) continue;
       for (const id of rotated(columnsOf(section), round)) {

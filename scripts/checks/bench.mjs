@@ -14,6 +14,8 @@ const USAGE = `npm run bench [-- OPTIONS]
   --rounds N        default 3
   --scale F         this share of the messages and seconds, for a try: 0.1
   --long            the backlog of a million messages, too (four minutes more a round)
+  --check           instead: whether the CPU time beside the lean loop and Node's client has become more than bench/ratios.json has
+  --keep            instead: writes bench/ratios.json
   --profile         instead: where the CPU time of this library's send and drain goes, or that of --columns
   --java-version V  of the official Java client
   --out FOLDER      where the report goes; default docs/benchmarks for a whole run of 3 rounds or more, else bench/results`;
@@ -29,6 +31,8 @@ function readOptions() {
       scale: { type: 'string' },
       long: { type: 'boolean', default: false },
       profile: { type: 'boolean', default: false },
+      check: { type: 'boolean', default: false },
+      keep: { type: 'boolean', default: false },
       'java-version': { type: 'string' },
       out: { type: 'string' },
       help: { type: 'boolean', default: false },

@@ -1,0 +1,59 @@
+// Whether the library has become slower: what it costs beside others in the same round, compared with what it cost when that was committed.
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { medianRatio } from './lib/statistics.mjs';
+
+export const KEPT_FILE = join(import.meta.dirname, 'ratios.json');
+export const WATCHED = { sections: ['send-64', 'drain'], columns: ['ours', 'lean', 'node'] };
+/** The share of the messages of a whole run. */
+export const SCALE = 0.5;
+export const ROUNDS = 3;
+/** How much worse a median gets by chance: on a machine with other work the ratios were up to 15 % off those of a quiet one. */
+const NOISE = 0.25;
+
+/**
+ * CPU time per message, ours to that of the column: by section, then by column.
+ * @typedef {Record<string, Record<string, number>>} Ratios
+ */
+
+/** @param {import('./lib/figures.mjs').Figures} figures @returns {Ratios} @throws Error when a column has failed */
+export function ratiosOf(figures) {
+  const [failure] = figures.failures();
+  if (failure !== undefined) throw new Error(`${failure.section}, ${failure.column}: ${failure.error}`);
+  const [own = '', ...others] = WATCHED.columns;
+  const cpuOf = (/** @type {string} */ section, /** @type {string} */ column) =>
+    figures.byRound(section, column, 'cpuMicros');
+  return Object.fromEntries(
+    WATCHED.sections.map((section) => {
+      const ratios = others.map((other) => [other, medianRatio(cpuOf(section, own), cpuOf(section, other)) ?? 0]);
+      return [section, Object.fromEntries(ratios)];
+    }),
+  );
+}
+
+/** @param {Ratios} now @param {Ratios} kept @returns {string[]} a line for each ratio that is worse than noise explains */
+export function regressions(now, kept) {
+  return Object.entries(kept).flatMap(([section, ratios]) =>
+    Object.entries(ratios).flatMap(([column, before]) => {
+      const ratio = now[section]?.[column] ?? Number.NaN;
+      if (ratio <= before * (1 + NOISE)) return [];
+      return [`${section}: ${ratio.toFixed(2)} × the CPU time of ${column}, committed ${before.toFixed(2)} ×`];
+    }),
+  );
+}
+
+/** @returns {Ratios} */
+export function keptRatios() {
+  return JSON.parse(readFileSync(KEPT_FILE, 'utf8'));
+}
+
+/** @param {Ratios} ratios */
+export function keep(ratios) {
+  const rounded = JSON.stringify(
+    ratios,
+    (_, value) => (typeof value === 'number' ? Number(value.toFixed(3)) : value),
+    2,
+  );
+  writeFileSync(KEPT_FILE, `${rounded}\n`);
+}
