@@ -17,7 +17,7 @@ import { answerMessage, errorMessage, type ReplyAddress, replyAddressOf } from '
 const ENCODE_TIMEOUT_MS = 10 * SECOND_MS;
 
 /** A handler whose result is the answer. */
-export type ResultHandler = (message: MessageView, context: HandlerContext) => Promise<unknown>;
+export type ResultHandler = (message: MessageView, context: HandlerContext) => unknown;
 
 /** What answers are created and sent with. */
 export interface AnswerParts {

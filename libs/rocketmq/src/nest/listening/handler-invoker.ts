@@ -4,6 +4,7 @@ import type { ContextId } from '@nestjs/core';
 import type { BatchHandler, HandlerContext } from '../../consumer/model/handler.js';
 import type { MessageView } from '../../protocol/model/message.js';
 import { describeError, type Logger } from '../../support/logger.js';
+import { continued, isThenable } from '../../support/thenable.js';
 import { CONTEXT_TYPE, PATTERN_CONTEXT_TYPE } from '../common/rocketmq.constants.js';
 import { newerVersion } from '../messages/body-version.js';
 import { InvalidBodyError, settleInvalid } from '../messages/invalid-body.js';
@@ -31,9 +32,8 @@ export class HandlerInvoker {
   handlerOf(listener: PlannedListener): ResultHandler {
     const invoke = this.invokerOf(listener);
     const origin = this.originOf(listener);
-    return async (received, run) => {
-      const decoded = await this.decoded(listener, received);
-      if (decoded === undefined) return;
+    const handle = (decoded: DecodedMessage | undefined, run: HandlerContext): Promise<unknown> | undefined => {
+      if (decoded === undefined) return undefined;
       const { body, message } = decoded;
       if (listener.settings.manual !== true) return invoke(body, RocketMQContext.of(message, run, origin));
       return this.untilSaid(run, (outcome) => {
@@ -46,6 +46,7 @@ export class HandlerInvoker {
         });
       });
     };
+    return (received, run) => continued(this.decoded(listener, received), (decoded) => handle(decoded, run));
   }
 
   /** The handler of a listener that receives several messages at once. */
@@ -97,14 +98,21 @@ export class HandlerInvoker {
   }
 
   /** Undefined for a message that is already handled. */
-  private async decoded(listener: PlannedListener, message: MessageView): Promise<DecodedMessage | undefined> {
+  private decoded(
+    listener: PlannedListener,
+    message: MessageView,
+  ): DecodedMessage | undefined | PromiseLike<DecodedMessage | undefined> {
     const { topic, consumerGroup } = listener;
-    try {
-      return await decodeMessage(topic, message, this.wire, consumerGroup);
-    } catch (error) {
+    const invalid = async (error: unknown): Promise<undefined> => {
       if (!(error instanceof InvalidBodyError)) throw error;
       await settle(error, message, listener);
       return undefined;
+    };
+    try {
+      const decoded = decodeMessage(topic, message, this.wire, consumerGroup);
+      return isThenable(decoded) ? decoded.then(undefined, invalid) : decoded;
+    } catch (error) {
+      return invalid(error);
     }
   }
 

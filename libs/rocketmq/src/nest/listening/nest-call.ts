@@ -54,7 +54,7 @@ type CreatorInternals = {
   pipesConsumer?: { readonly apply: ApplyPipes };
   getContextModuleKey?: () => string;
   getContextModuleName?: () => string;
-  transformToResult?: (result: unknown) => Promise<unknown>;
+  transformToResult?: (result: unknown) => unknown;
 };
 
 const paramsFactory = {
@@ -113,7 +113,7 @@ export class NestCalls {
     creator.getContextModuleKey = () => moduleKey;
     creator.getContextModuleName = () => moduleKey;
     // Nest's own version fails for an observable that completes without a value.
-    creator.transformToResult = async (result) =>
+    creator.transformToResult = (result) =>
       isObservable(result) ? lastValueFrom(result, { defaultValue: undefined }) : result;
     // Nest's own version takes the return value of a filter as the result, which would ack the message.
     creator.externalErrorProxy = {

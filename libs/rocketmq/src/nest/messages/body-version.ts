@@ -74,12 +74,13 @@ export function newerVersion(
   return sent > version ? { sent, known: version } : undefined;
 }
 
-/** @throws InvalidBodyError that names the versions, never the body */
-export async function upgradedBody(
-  { type, version = 1, upgrade = {} }: BodyVersions & Pick<TopicDefinition, 'type'>,
+/** The body, or a promise of it when there are steps. @throws InvalidBodyError that names the versions, never the body */
+export function upgradedBody(
+  definition: BodyVersions & Pick<TopicDefinition, 'type'>,
   message: MessageView,
   sent: unknown,
-): Promise<unknown> {
+): unknown {
+  const { type, version = 1 } = definition;
   // By the name of a topic, any version is taken as it is.
   if (type === undefined) return sent;
   const { topic, messageId } = message;
@@ -87,6 +88,15 @@ export async function upgradedBody(
   if (!isIntegerFrom(from, 1, Number.MAX_SAFE_INTEGER)) {
     throw new InvalidBodyError(topic, messageId, `has no number as its version (property ${BODY_VERSION_PROPERTY})`);
   }
+  return from < version ? upgradedFrom(from, definition, message, sent) : sent;
+}
+
+async function upgradedFrom(
+  from: number,
+  { version = 1, upgrade = {} }: BodyVersions,
+  { topic, messageId }: MessageView,
+  sent: unknown,
+): Promise<unknown> {
   let body = sent;
   for (let step = from; step < version; step++) {
     const next = upgrade[step];

@@ -4,6 +4,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { MessageView } from '../../protocol/model/message.js';
 import { UsageError } from '../../support/errors.js';
 import { describeError, issueText, reasonsText } from '../../support/logger.js';
+import { continued } from '../../support/thenable.js';
 import { newerVersion, upgradedBody } from './body-version.js';
 import { InvalidBodyError } from './invalid-body.js';
 import type { MessageHooks } from './message-hooks.js';
@@ -91,14 +92,17 @@ async function assertValid({ name, schema }: Pick<TopicDefinition, 'name' | 'sch
   throw new UsageError('INVALID_BODY', text, 'body');
 }
 
+interface Validated {
+  readonly value?: unknown;
+  readonly problem?: string;
+}
+
 /** The output of a schema, or what is wrong with the value: its fields, never their contents. */
-export async function validated(
-  schema: StandardSchemaV1 | undefined,
-  value: unknown,
-): Promise<{ readonly value?: unknown; readonly problem?: string }> {
+export function validated(schema: StandardSchemaV1 | undefined, value: unknown): Validated | PromiseLike<Validated> {
   if (schema === undefined) return { value };
-  const result = await schema['~standard'].validate(value);
-  return result.issues === undefined ? { value: result.value } : { problem: issuesText(result.issues) };
+  return continued(schema['~standard'].validate(value), (result) =>
+    result.issues === undefined ? { value: result.value } : { problem: issuesText(result.issues) },
+  );
 }
 
 /** A received message after the application's hooks, and its body after the topic's schema. */
@@ -108,25 +112,22 @@ export interface DecodedMessage {
 }
 
 /**
- * Decodes a received message.
+ * Decodes a received message, at once unless a hook, a step of `upgrade` or the schema needs time.
  * @param consumerGroup undefined in a transaction check
  * @throws InvalidBodyError that names the topic and what is wrong, never the body; whatever a hook throws
  */
-export async function decodeMessage(
+export function decodeMessage(
   topic: TopicDefinition,
   received: MessageView,
   { codec, hooks }: Pick<MessageWire, 'codec' | 'hooks'>,
   consumerGroup?: string,
-): Promise<DecodedMessage> {
-  const message = hooks === undefined ? received : await hooks.incoming(received, { consumerGroup });
-  return { message, body: await decodeBody(topic, message, codec) };
+): DecodedMessage | PromiseLike<DecodedMessage> {
+  const decode = (message: MessageView): DecodedMessage | PromiseLike<DecodedMessage> =>
+    continued(decodeBody(topic, message, codec), (body) => ({ message, body }));
+  return hooks === undefined ? decode(received) : hooks.incoming(received, { consumerGroup }).then(decode);
 }
 
-async function decodeBody(
-  definition: TopicDefinition,
-  message: MessageView,
-  defaultCodec: BodyCodec,
-): Promise<unknown> {
+function decodeBody(definition: TopicDefinition, message: MessageView, defaultCodec: BodyCodec): unknown {
   const { topic, messageId } = message;
   const { schema, codec } = definition;
   const newer = newerVersion(definition, message);
@@ -137,9 +138,14 @@ async function decodeBody(
     // The cause is dropped, because a JSON parser quotes the body in its errors.
     throw new InvalidBodyError(topic, messageId, `of ${message.body.length} bytes cannot be decoded`, { newer });
   }
-  const { value, problem } = await validated(schema, await upgradedBody(definition, message, body));
-  if (problem === undefined) return value;
-  throw new InvalidBodyError(topic, messageId, `does not fit the topic's schema (${problem})`, { newer });
+  const upgraded = upgradedBody(definition, message, body);
+  return continued(
+    continued(upgraded, (current) => validated(schema, current)),
+    ({ value, problem }) => {
+      if (problem === undefined) return value;
+      throw new InvalidBodyError(topic, messageId, `does not fit the topic's schema (${problem})`, { newer });
+    },
+  );
 }
 
 /** `items.0.quantity: expected a number`, for the first few issues. */
