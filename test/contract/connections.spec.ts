@@ -35,7 +35,8 @@ describe('connections', () => {
         consumers.every(({ deliveries }) => deliveries.length >= sent.length),
       );
       for (const { deliveries } of consumers) expect(texts(deliveries).sort()).toEqual(sent);
-      expect(forwarder.connections()).toBe(1);
+      // A server that took long to answer was also asked what it is, on connections that are closed since.
+      expect(forwarder.openConnections()).toBe(1);
       await world.close();
     } finally {
       await forwarder.close();

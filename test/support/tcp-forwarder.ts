@@ -6,6 +6,8 @@ export interface TcpForwarder {
   readonly port: number;
   /** The number of forwarded connections. */
   connections(): number;
+  /** How many of them are open. */
+  openConnections(): number;
   /** Silently drops everything on the connections that are open. New ones are served. */
   freeze(): void;
   /** Drops everything that the server sends on the connections that are open; what it receives still arrives. */
@@ -139,6 +141,7 @@ export async function forwardTo(
   return {
     port: (server.address() as AddressInfo).port,
     connections: () => connections,
+    openConnections: () => borders.size,
     freeze: () => {
       for (const socket of sockets) frozen.add(socket);
     },

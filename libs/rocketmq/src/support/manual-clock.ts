@@ -15,6 +15,7 @@ export class ManualClock implements Clock {
   private nextOrder = 0;
   private readonly tasks = new Set<Task>();
   private ran = 0;
+  private hasTracked = false;
   private readonly work = new Map<number, readonly { toString(): string }[]>();
 
   /** @param startMs the initial time; default: the real time, so that the limits of a server with a real clock hold */
@@ -40,6 +41,7 @@ export class ManualClock implements Clock {
 
   track(...name: [label: string, subject?: { toString(): string }]): () => void {
     const id = this.nextOrder++;
+    this.hasTracked = true;
     this.work.set(
       id,
       name.filter((part) => part !== undefined),
@@ -50,6 +52,11 @@ export class ManualClock implements Clock {
   /** The labels of tracked work that has not ended. */
   activeWork(): string[] {
     return [...this.work.values()].map((name) => name.join(' '));
+  }
+
+  /** Whether work was ever tracked: somebody works by this clock, and does not only wait. */
+  get knowsWork(): boolean {
+    return this.hasTracked;
   }
 
   /** How many tasks have run. */

@@ -10,7 +10,6 @@ import { type Clock, SystemClock } from '../support/clock.js';
 import { StateError, UsageError } from '../support/errors.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { BrokerObservation } from './broker-observation.js';
-import { ClientClock } from './client-clock.js';
 import { type Closable, Closables, throwAny } from './closables.js';
 import { DeliveryHistory } from './delivery-history.js';
 import { OBSERVE, type Observation } from './observation.js';
@@ -71,9 +70,8 @@ export class TestBroker {
     /** The broker's time; pass it to clients, so that their waits move with `advance()`. */
     readonly clock: Clock,
     private readonly manualClock: ManualClock | undefined,
-    clientClock: ClientClock | undefined,
   ) {
-    this.timeSteps = new TimeSteps(broker.inside, clock, manualClock, true, () => clientClock?.isInUse === true);
+    this.timeSteps = new TimeSteps(broker.inside, clock, manualClock, true, () => manualClock?.knowsWork === true);
     broker.inside.watch(this.history);
   }
 
@@ -83,8 +81,7 @@ export class TestBroker {
     const clock = manual ?? new SystemClock();
     const broker = new EmbeddedBroker({ ...options, clock });
     await broker.start();
-    const clientClock = manual && new ClientClock(manual);
-    return new TestBroker(broker, clientClock ?? clock, manual, clientClock);
+    return new TestBroker(broker, clock, manual);
   }
 
   /** Where clients connect: the option `endpoints` of the module. */
