@@ -161,6 +161,7 @@ async function bundle(bin, cwd, format) {
     'class-validator',
     'class-transformer',
     'cron-parser',
+    '@grpc/grpc-js',
     '@grpc/proto-loader',
     'kafkajs',
     'mqtt',
