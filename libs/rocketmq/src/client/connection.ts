@@ -120,7 +120,11 @@ export class Connection {
 
   private channelFactory(transport: Transport): ChannelFactory {
     if (transport === 'http2') return (address) => new Http2Channel(address, this.random, this.tls);
-    const load = async (address: string) => new (await import('./wire/grpc-channel.js')).GrpcChannel(address, this.tls);
+    // The package is imported here and nowhere else: a bundle would import it at its start otherwise.
+    const load = async (address: string): Promise<Channel> => {
+      const [{ GrpcChannel }, grpc] = await Promise.all([import('./wire/grpc-channel.js'), import('@grpc/grpc-js')]);
+      return new GrpcChannel(grpc, address, this.tls);
+    };
     return (address) => new LazyChannel(address, () => load(address));
   }
 

@@ -9,6 +9,7 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2';
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
+import * as grpc from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { nextStreamId } from '../../../../../test/support/http2-peer.js';
 import { until } from '../../../../../test/support/until.js';
@@ -28,7 +29,7 @@ const GRPC = { ':status': 200, 'content-type': 'application/grpc' };
 
 describe.each([
   ['http2', (address: string): Channel => new Http2Channel(address, systemRandom)],
-  ['grpc-js', (address: string): Channel => new GrpcChannel(address)],
+  ['grpc-js', (address: string): Channel => new GrpcChannel(grpc, address)],
 ])('the channel on %s', (transport, channelTo) => {
   const ends: (() => unknown)[] = [];
 

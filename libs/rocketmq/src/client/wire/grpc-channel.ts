@@ -1,22 +1,14 @@
 // The channel on @grpc/grpc-js, and the meaning of its failures.
 
 import type { SecureContext } from 'node:tls';
-import {
-  type CallOptions,
-  ChannelCredentials,
-  type ChannelOptions,
-  Client,
-  connectivityState,
-  Metadata,
-  type ServiceError,
-  status,
-} from '@grpc/grpc-js';
+import type { CallOptions, ChannelCredentials, ChannelOptions, Client, Metadata, ServiceError } from '@grpc/grpc-js';
 import { EMBEDDED_BROKER_METADATA } from '../../protocol/credentials/metadata.js';
 import { LIMITS } from '../../protocol/model/limits.js';
 import { abortReason } from '../../support/abort.js';
 import { monotonicMs, realTimeIn, withDeadline } from '../../support/deadline.js';
 import { TransportError } from '../../support/errors.js';
 import { MESSAGE_PREFIX_BYTES } from '../../support/grpc/framing.js';
+import { GRPC_STATUS } from '../../support/grpc/status.js';
 import type { ResolvedTls } from '../../support/tls.js';
 import { type Channel, nameOfCall, type WireCall, type WireStream } from '../channel.js';
 import { parseAddress } from '../endpoint.js';
@@ -43,7 +35,11 @@ const CHANNEL_OPTIONS = {
 } as const;
 
 const NO_METHOD = '/apache.rocketmq.v2.MessagingService/Ping';
-const SILENCES: ReadonlySet<status> = new Set([status.DEADLINE_EXCEEDED, status.UNAVAILABLE, status.CANCELLED]);
+const { deadlineExceeded, unavailable, cancelled } = GRPC_STATUS;
+const SILENCES: ReadonlySet<number> = new Set([deadlineExceeded, unavailable, cancelled]);
+
+/** The package, which is there only for those who select it. */
+type Grpc = typeof import('@grpc/grpc-js');
 
 /** A gRPC channel to `host:port`. */
 export class GrpcChannel implements Channel {
@@ -54,11 +50,12 @@ export class GrpcChannel implements Channel {
 
   /** @param tls undefined for plaintext */
   constructor(
+    private readonly grpc: Grpc,
     private readonly address: string,
     tls?: ResolvedTls,
   ) {
     this.diagnosis = new ConnectionDiagnosis(parseAddress(address), tls);
-    this.client = new Client(address, credentialsOf(tls), { ...CHANNEL_OPTIONS, ...targetName(tls) });
+    this.client = new grpc.Client(address, credentialsOf(grpc, tls), { ...CHANNEL_OPTIONS, ...targetName(tls) });
   }
 
   unary(call: WireCall, request: Buffer): Promise<Uint8Array> {
@@ -72,7 +69,7 @@ export class GrpcChannel implements Channel {
         asBuffer,
         asBytes,
         bare(request),
-        metadataOf(call),
+        metadataOf(this.grpc, call),
         optionsOf(call),
         (error, response) => {
           signal?.removeEventListener('abort', onAbort);
@@ -95,7 +92,7 @@ export class GrpcChannel implements Channel {
       asBuffer,
       asBytes,
       bare(request),
-      metadataOf(call),
+      metadataOf(this.grpc, call),
       optionsOf(call),
     );
     const onAbort = (): void => under.cancel();
@@ -121,7 +118,13 @@ export class GrpcChannel implements Channel {
 
   stream(call: WireCall): WireStream {
     const explainedByMs = this.begin(call);
-    const under = this.client.makeBidiStreamRequest(call.path, asBuffer, asBytes, metadataOf(call), optionsOf(call));
+    const under = this.client.makeBidiStreamRequest(
+      call.path,
+      asBuffer,
+      asBytes,
+      metadataOf(this.grpc, call),
+      optionsOf(call),
+    );
     under.on('metadata', this.takeHeaders);
     // The stream can break while nobody reads; the reader of `frames` sees it in its iteration.
     under.on('error', () => {});
@@ -156,7 +159,7 @@ export class GrpcChannel implements Channel {
   }
 
   get isConnected(): boolean {
-    return this.client.getChannel().getConnectivityState(false) === connectivityState.READY;
+    return this.client.getChannel().getConnectivityState(false) === this.grpc.connectivityState.READY;
   }
 
   get isEmbeddedBroker(): boolean {
@@ -168,16 +171,9 @@ export class GrpcChannel implements Channel {
     const options = { deadline: realTimeIn(timeoutMs) };
     return new Promise((resolve) => {
       try {
-        this.client.makeUnaryRequest(
-          NO_METHOD,
-          asBuffer,
-          asBytes,
-          Buffer.alloc(0),
-          new Metadata(),
-          options,
-          (error) => {
-            resolve(error === null || !SILENCES.has(error.code));
-          },
+        const metadata = new this.grpc.Metadata();
+        this.client.makeUnaryRequest(NO_METHOD, asBuffer, asBytes, Buffer.alloc(0), metadata, options, (error) =>
+          resolve(error === null || !SILENCES.has(error.code)),
         );
       } catch {
         // grpc-js throws once its channel is closed.
@@ -213,7 +209,7 @@ export class GrpcChannel implements Channel {
     const text = `${what}: ${error.details || error.message}`;
     const options = { cause: error };
     switch (error.code) {
-      case status.UNAVAILABLE:
+      case unavailable:
         // The server of the next connection must identify itself again. The telemetry stream notices every break.
         this.embedded = false;
         if (NEVER_CONNECTED.test(error.details)) {
@@ -233,7 +229,7 @@ export class GrpcChannel implements Channel {
           true,
           options,
         );
-      case status.DEADLINE_EXCEEDED: {
+      case deadlineExceeded: {
         const outcome = wasStillWaiting(error) ? 'not-sent' : 'unknown';
         if (outcome === 'not-sent' && !this.isConnected) {
           const explained = this.diagnosis.explainSilence(what, error);
@@ -241,7 +237,7 @@ export class GrpcChannel implements Channel {
         }
         return new TransportError('DEADLINE_EXCEEDED', text, outcome, true, options);
       }
-      case status.CANCELLED:
+      case cancelled:
         return new TransportError('ABORTED', text, 'unknown', true, options);
       default:
         return new TransportError('RPC_FAILED', `${text} (gRPC status ${error.code})`, 'unknown', false, options);
@@ -249,7 +245,7 @@ export class GrpcChannel implements Channel {
   }
 }
 
-function credentialsOf(tls: ResolvedTls | undefined): ChannelCredentials {
+function credentialsOf({ ChannelCredentials }: Grpc, tls: ResolvedTls | undefined): ChannelCredentials {
   if (tls === undefined) return ChannelCredentials.createInsecure();
   // grpc-js connects by itself and takes one context for all connections. Node reads its `context` for each of them.
   const latest: SecureContext = {
@@ -287,7 +283,7 @@ function bare(request: Buffer): Buffer {
   return request.subarray(MESSAGE_PREFIX_BYTES);
 }
 
-function metadataOf(call: WireCall): Metadata {
+function metadataOf({ Metadata }: Grpc, call: WireCall): Metadata {
   const metadata = new Metadata();
   for (const [key, value] of Object.entries(call.metadata)) metadata.set(key, value);
   return metadata;

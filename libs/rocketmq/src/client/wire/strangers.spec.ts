@@ -3,6 +3,7 @@
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
+import * as grpc from '@grpc/grpc-js';
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
 import { CertificateAuthority } from '../../../../../test/support/certificates.js';
 import { until } from '../../../../../test/support/until.js';
@@ -44,7 +45,7 @@ function answersRemoting(socket: Socket, code: number, breakOff = (): unknown =>
 
 describe.each([
   ['http2', (address: string, tls?: ResolvedTls): Channel => new Http2Channel(address, systemRandom, tls)],
-  ['grpc-js', (address: string, tls?: ResolvedTls): Channel => new GrpcChannel(address, tls)],
+  ['grpc-js', (address: string, tls?: ResolvedTls): Channel => new GrpcChannel(grpc, address, tls)],
 ])('the first error of a connection on %s', (_, channelTo) => {
   const ends: (() => unknown)[] = [];
 
