@@ -36,7 +36,7 @@ function groupsOf({ library, pages }, folder) {
     {
       name: 'archive',
       prepare: async () => [
-        ...archiveChecks('archive', { ...library, mostBytes: 7 * MIB, root }),
+        ...archiveChecks('archive', { ...library, mostBytes: 4.5 * MIB, root }),
         ...archiveChecks('archive of the console', { ...pages, mostBytes: MIB, root }),
         ...consoleArchiveChecks(library.unpacked, pages.unpacked),
       ],
