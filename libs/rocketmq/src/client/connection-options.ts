@@ -54,7 +54,7 @@ export interface ConnectionOptions {
   readonly logger?: Logger;
   /**
    * The gRPC implementation. `http2`: a lean one on node:http2, which uses half the CPU. `grpc-js`: the package `@grpc/grpc-js`,
-   * which you install (`npm install @grpc/grpc-js@1`). Refused with `name-server:`. Default `http2`.
+   * an optional peer dependency that you install. Refused with `name-server:`. Default `http2`.
    */
   readonly transport?: Transport;
   /** The clock for business time (delays, leases, backoff). Pass the clock of a test broker to move time in tests. Default: the system clock. */
