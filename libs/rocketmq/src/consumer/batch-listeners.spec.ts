@@ -65,7 +65,7 @@ describe('a batch listener', () => {
           maxAttempts: 1,
           batch: {
             maxSize: 3,
-            maxWaitMs: 1_000,
+            maxWaitMs: MINUTE_MS,
             handler: ([first], context) => {
               context.fail(first as never, new Error('the first'));
               throw new Error('the others');
@@ -119,7 +119,7 @@ describe('a batch listener', () => {
       },
       { handlerTimeoutMs: 20 },
       2,
-      1_000,
+      MINUTE_MS,
     );
     await until(() => bench.broker.waiting().length === 2);
     expect(signals).toEqual([true]);
@@ -137,7 +137,7 @@ describe('a batch listener', () => {
       },
       {},
       2,
-      1_000,
+      MINUTE_MS,
     );
     await bench.journal.has(1);
     await consumer.close({ shutdownGraceMs: 0 });

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ConsumerBench, gate, textOf } from '../../../../test/support/consumer-bench.js';
 import { until } from '../../../../test/support/until.js';
 import type { MessageView } from '../protocol/model/message.js';
-import { SECOND_MS } from '../support/clock.js';
+import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import type { MessageListener } from './listeners/message-listener.js';
 import { PushConsumer } from './push-consumer.js';
 
@@ -166,7 +166,7 @@ describe('the listeners of a push consumer', () => {
     const sizes: number[] = [];
     const batch = {
       maxSize: 2,
-      maxWaitMs: 10,
+      maxWaitMs: MINUTE_MS,
       handler: (messages: readonly MessageView[]) => {
         sizes.push(messages.length);
         return opened;

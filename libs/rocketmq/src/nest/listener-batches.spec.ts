@@ -108,7 +108,11 @@ describe('a batch listener', () => {
       const [topic, isOver] = [`slow-batch-${why.length}`, why === 'it exceeds its timeout'];
       @Injectable()
       class Meter {
-        @RocketMQListener(topic, { consumerGroup: topic, batch, handlerTimeoutMs: isOver ? 50 : 60_000 })
+        @RocketMQListener(topic, {
+          consumerGroup: topic,
+          batch: { maxSize: 2, maxWaitMs: 60_000 },
+          handlerTimeoutMs: isOver ? 50 : 60_000,
+        })
         async store(bodies: unknown[], context: RocketMQBatchContext): Promise<void> {
           context.fail(bodies.indexOf('later'), new RetryLaterError({ delayMs: 77_000 }));
           context.fail(bodies.indexOf('dead'), new DeadLetterError('nobody wants it'));

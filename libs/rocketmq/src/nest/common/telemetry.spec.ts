@@ -127,7 +127,7 @@ describe('with telemetry, a Nest application', () => {
     @Controller()
     class Orders {
       @UseInterceptors(Noting)
-      @RocketMQListener('orders', { batch: { maxSize: 2, maxWaitMs: 5_000 } })
+      @RocketMQListener('orders', { batch: { maxSize: 2, maxWaitMs: 60_000 } })
       async place(): Promise<void> {
         await turn();
         seen.handler = activeSpan();

@@ -70,7 +70,7 @@ describe('the attempts of handlers', () => {
   it('are those of each message of a batch', async () => {
     @Injectable()
     class Shop {
-      @RocketMQListener('orders', { consumerGroup: 'shop', batch: { maxSize: 3, maxWaitMs: 2_000 }, backoff: 60_000 })
+      @RocketMQListener('orders', { consumerGroup: 'shop', batch: { maxSize: 3, maxWaitMs: 60_000 }, backoff: 60_000 })
       handle(bodies: string[], context: RocketMQBatchContext): void {
         context.fail(bodies.indexOf('bad'), new Error('no'));
       }
