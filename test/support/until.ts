@@ -1,8 +1,13 @@
 // Waits for conditions.
 
-/** Resolves when a condition holds; checks it in each turn of the event loop. The time-out of the test bounds the wait. */
+const PATIENCE_MS = 60_000;
+
+/**
+ * Resolves when a condition holds; checks it in each turn of the event loop. It fails by itself before the test times out, so that
+ * nothing goes on turning behind the next test.
+ */
 export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setImmediate(resolve));
+  await holding(holds, PATIENCE_MS, () => new Promise((resolve) => setImmediate(resolve)));
 }
 
 const LOOK_EVERY_MS = 100;
@@ -11,7 +16,7 @@ const LOOK_EVERY_MS = 100;
 export async function eventually<T>(
   look: () => T | Promise<T>,
   isWanted: (value: T) => boolean,
-  patienceMs = 60_000,
+  patienceMs = PATIENCE_MS,
 ): Promise<T> {
   for (let waitedMs = 0; ; waitedMs += LOOK_EVERY_MS) {
     const value = await look();
@@ -20,11 +25,19 @@ export async function eventually<T>(
   }
 }
 
-/** Like `until`, but fails by itself: for specs whose time-out must not leave a wait behind. */
+/** Like `until`, but waits between its looks, for what other processes do. */
 export async function soon(holds: () => boolean | Promise<boolean>, patienceMs = 15_000): Promise<void> {
+  await holding(holds, patienceMs, () => new Promise((resolve) => setTimeout(resolve, 2)));
+}
+
+async function holding(
+  holds: () => boolean | Promise<boolean>,
+  patienceMs: number,
+  pause: () => Promise<unknown>,
+): Promise<void> {
   const endMs = performance.now() + patienceMs;
   while (!(await holds())) {
     if (performance.now() > endMs) throw new Error(`it did not happen within ${patienceMs} ms: ${holds}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
+    await pause();
   }
 }
