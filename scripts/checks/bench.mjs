@@ -16,6 +16,7 @@ const USAGE = `npm run bench [-- OPTIONS]
   --long            the backlog of a million messages, too (four minutes more a round)
   --check           instead: whether the CPU time beside the lean loop and Node's client has become more than bench/ratios.json has
   --keep            instead: writes bench/ratios.json
+  --growth          instead: how costs grow with the number of groups, topics, messages, processes and brokers (15 minutes); with --only, --quick, --out
   --profile         instead: where the CPU time of this library's send and drain goes, or that of --columns
   --java-version V  of the official Java client
   --out FOLDER      where the report goes; default docs/benchmarks for a whole run of 3 rounds or more, else bench/results`;
@@ -33,6 +34,7 @@ function readOptions() {
       profile: { type: 'boolean', default: false },
       check: { type: 'boolean', default: false },
       keep: { type: 'boolean', default: false },
+      growth: { type: 'boolean', default: false },
       'java-version': { type: 'string' },
       out: { type: 'string' },
       help: { type: 'boolean', default: false },
@@ -49,9 +51,10 @@ async function main() {
   await build({ names: ['nestjs-rocketmq'] });
   const home = mkdtempSync(join(tmpdir(), 'nestjs-rocketmq-bench-'));
   try {
-    // Only now: it imports what was built.
-    const { runBenchmark } = await import('../../bench/run.mjs');
-    await runBenchmark(options, { root, home, log: print, signal: stopped.signal });
+    const tools = { root, home, log: print, signal: stopped.signal };
+    // Only now: they import what was built.
+    if (options.growth) await (await import('../../bench/growth/run.mjs')).runGrowth(options, tools);
+    else await (await import('../../bench/run.mjs')).runBenchmark(options, tools);
   } finally {
     rmSync(home, { recursive: true, force: true, maxRetries: 3 });
   }

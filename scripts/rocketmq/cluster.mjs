@@ -10,7 +10,10 @@ import { isBrokerRegistered } from './name-server-probe.mjs';
 import { PROXY_READY_LINE, startNameServer } from './server.mjs';
 import { brokerConf, propertiesOf, proxyJson } from './server-config.mjs';
 
-/** The ports in a block. A broker takes the one after its own, too, and that two before. So a second broker leaves no room for proxies. */
+/**
+ * The ports in a block. A broker takes the one after its own, too, and that two before. So a second broker leaves no room for proxies, and
+ * each further one takes a block of its own.
+ */
 const NAME_SERVER_PORTS = [0, 6];
 const BROKER_PORTS = /** @type {const} */ ([3, 7]);
 const PROXY_PORTS = [5, 7];
@@ -35,6 +38,7 @@ const QUICK_START = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC'];
  * @property {(index: number) => Promise<void>} killNameServer
  * @property {(index: number) => Promise<void>} reviveNameServer resolves when it accepts connections; it knows nothing yet
  * @property {(name: 'broker' | `broker-${number}` | `proxy-${number}` | 'namesrv', signal: 'SIGSTOP' | 'SIGCONT') => void} signal
+ * @property {string} runFolder configuration, stores and logs
  * @property {Promise<void>} failed rejects with a RealServerError when a process ends by itself; never resolves
  * @property {() => Promise<void>} stop idempotent
  */
@@ -43,7 +47,8 @@ const QUICK_START = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC'];
  * @param {object} [options]
  * @param {string} [options.version] 5.5.0 unless given
  * @param {number} [options.proxies] 0 to 2; 2 unless given, 0 with two brokers
- * @param {number} [options.brokers] 1 or 2; 1 unless given
+ * @param {number} [options.brokers] 1 unless given
+ * @param {string} [options.brokerHeap] of each broker, as `512m`; 1g unless given
  * @param {number} [options.nameServers] 1 or 2; 1 unless given
  * @param {Record<string, unknown>} [options.proxySettings] more of `rmq-proxy.json`
  * @param {Record<string, unknown>} [options.brokerSettings] more of `broker.conf`, of the slave too
@@ -56,6 +61,7 @@ const QUICK_START = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC'];
 export async function startRocketMQCluster({
   version = DEFAULT_VERSION,
   brokers = 1,
+  brokerHeap = '1g',
   nameServers = 1,
   proxies = brokers === 1 ? PROXY_PORTS.length : 0,
   proxySettings = {},
@@ -69,11 +75,17 @@ export async function startRocketMQCluster({
   const { first } = block;
   // A broker has three ports, and those of a block are taken.
   const slaveBlock = slave ? await takePortBlock() : undefined;
+  /** @type {(typeof block)[]} */
+  const brokerBlocks = [];
+  while (brokerBlocks.length < brokers - BROKER_PORTS.length) brokerBlocks.push(await takePortBlock());
   const slavePort = slaveBlock === undefined ? undefined : slaveBlock.first + BROKER_PORTS[0];
   const portsIn = (/** @type {readonly number[]} */ offsets, /** @type {number} */ count) =>
     offsets.slice(0, count).map((offset) => first + offset);
   const nameServerPorts = portsIn(NAME_SERVER_PORTS, nameServers);
-  const brokerPorts = portsIn(BROKER_PORTS, brokers);
+  const brokerPorts = [
+    ...portsIn(BROKER_PORTS, brokers),
+    ...brokerBlocks.map((block) => block.first + BROKER_PORTS[0]),
+  ];
   const proxyPorts = portsIn(PROXY_PORTS, proxies);
   const [nameServer = 0] = nameServerPorts;
   const portsOf = ({ broker = brokerPorts[0] ?? 0, grpc = 0 }) => ({ grpc, remoting: grpc + 1, nameServer, broker });
@@ -81,7 +93,8 @@ export async function startRocketMQCluster({
   /** @type {Promise<void> | undefined} */
   let stopping;
   const stop = () => {
-    stopping ??= run.stop().finally(() => Promise.all([block.release(), slaveBlock?.release()]));
+    const blocks = [block, ...brokerBlocks, ...(slaveBlock === undefined ? [] : [slaveBlock])];
+    stopping ??= run.stop().finally(() => Promise.all(blocks.map(({ release }) => release())));
     return stopping;
   };
   const nameOf = (/** @type {string} */ name, /** @type {number} */ index) => (index === 0 ? name : `${name}-${index}`);
@@ -92,8 +105,9 @@ export async function startRocketMQCluster({
       name: nameOf('namesrv', index),
       settings: nameServerSettings,
     });
+  const ofBrokers = { nameServers: nameServerPorts, heap: brokerHeap };
   const startOneBroker = (index = 0) =>
-    startBroker(run, nameOf('broker', index), portsOf({ broker: brokerPorts[index] }), nameServerPorts, brokerSettings);
+    startBroker(run, nameOf('broker', index), portsOf({ broker: brokerPorts[index] }), ofBrokers, brokerSettings);
   const startAll = (/** @type {readonly number[]} */ ports, /** @type {(index: number) => Promise<void>} */ start) =>
     Promise.all(ports.map((_, index) => start(index)));
   try {
@@ -103,7 +117,7 @@ export async function startRocketMQCluster({
     await startAll(brokerPorts, startOneBroker);
     if (slavePort !== undefined) {
       const settings = { ...brokerSettings, ...SLAVE_SETTINGS };
-      await startBroker(run, SLAVE, portsOf({ broker: slavePort }), nameServerPorts, settings);
+      await startBroker(run, SLAVE, portsOf({ broker: slavePort }), ofBrokers, settings);
     }
     await startAll(proxyPorts, startProxy);
   } catch (error) {
@@ -124,21 +138,22 @@ export async function startRocketMQCluster({
     killNameServer: (index) => run.kill(nameOf('namesrv', index)),
     reviveNameServer: startOneNameServer,
     signal: (name, signal) => run.signal(name, signal),
+    runFolder: run.folder,
     failed: run.failed,
     stop,
   };
 }
 
 /**
- * @param {JavaRun} run @param {string} name @param {import('./server.mjs').Ports} ports @param {readonly number[]} nameServers
- * @param {Record<string, unknown>} settings
+ * @param {JavaRun} run @param {string} name @param {import('./server.mjs').Ports} ports
+ * @param {{ nameServers: readonly number[], heap: string }} options @param {Record<string, unknown>} settings
  */
-async function startBroker(run, name, ports, nameServers, settings) {
+async function startBroker(run, name, ports, { nameServers, heap }, settings) {
   const file = join(run.folder, `${name}.conf`);
   const member = { name, store: `store-${name}`, nameServers };
   writeFileSync(file, brokerConf(run.folder, ports, undefined, member) + propertiesOf(settings));
   const mainClass = 'org.apache.rocketmq.broker.BrokerStartup';
-  const program = { name, memory: '-Xms1g -Xmx1g', mainClass, args: ['-c', file], flags: QUICK_START };
+  const program = { name, memory: `-Xms${heap} -Xmx${heap}`, mainClass, args: ['-c', file], flags: QUICK_START };
   const isReady = async () =>
     (await Promise.all(nameServers.map((port) => isBrokerRegistered(port, `127.0.0.1:${ports.broker}`)))).some(Boolean);
   await run.start(program, isReady, 'the broker to register with the name server');
