@@ -22,6 +22,8 @@ export interface CallOwner {
   readonly authority: string;
   /** Called with the headers of each answer. */
   onHeaders(headers: IncomingHttpHeaders, session: Http2Session): void;
+  /** Called with each piece of a stream of answers. */
+  onPiece(): void;
 }
 
 /** Why a call was canceled on this side. */
@@ -33,7 +35,7 @@ type BreakOff =
   | { readonly kind: 'refused'; readonly reason: Error };
 
 const CALL = Symbol('call');
-type CallStream = ClientHttp2Stream & { [CALL]: Http2Call };
+type CallStream = ClientHttp2Stream & { [CALL]: Http2Call | undefined };
 
 /** A call in progress. Its creator writes to `stream`; subclasses handle the result. */
 abstract class Http2Call {
@@ -49,7 +51,7 @@ abstract class Http2Call {
 
   /** @throws Error of Node.js when the session was lost; nothing was written then */
   constructor(
-    private readonly owner: CallOwner,
+    protected readonly owner: CallOwner,
     private readonly session: Http2Session,
     private readonly call: WireCall,
   ) {
@@ -70,6 +72,9 @@ abstract class Http2Call {
 
   /** Called once, when the call has ended, with the error if there was one. */
   protected abstract end(failure: Error | undefined): void;
+
+  /** @internal Takes a chunk of the answer. */
+  abstract take(piece: Buffer): void;
 
   protected get isBrokenOff(): boolean {
     return this.brokenOff !== undefined;
@@ -145,6 +150,9 @@ abstract class Http2Call {
   streamClosed(): void {
     this.session.closed(this.stream);
     this.close();
+    // The collector of short-lived objects keeps a closed stream, for its handle in the engine; so the stream must not keep the answers:
+    // all received messages would grow old, and be left to the collector of long-lived ones.
+    (this.stream as CallStream)[CALL] = undefined;
   }
 
   private close(): void {
@@ -209,8 +217,7 @@ export class UnaryCall extends Http2Call {
     this.stream.on('data', onData);
   }
 
-  /** @internal */
-  take(piece: Buffer): void {
+  override take(piece: Buffer): void {
     for (const message of this.read(piece)) this.answer = message;
   }
 
@@ -229,12 +236,20 @@ export class StreamCall extends Http2Call {
     this.resolve = resolve;
   });
 
-  /** Takes a chunk of the answers; if `onMessage` throws, the call is canceled. */
-  handOn(piece: Buffer, onMessage: (message: Buffer) => void): void {
+  private onMessage: ((message: Buffer) => void) | undefined;
+
+  /** Passes on each answer; if `onMessage` throws, the call is canceled. */
+  passOn(onMessage: (message: Buffer) => void): void {
+    this.onMessage = onMessage;
+    this.stream.on('data', onData);
+  }
+
+  override take(piece: Buffer): void {
+    this.owner.onPiece();
     if (this.isBrokenOff) return;
     const messages = this.read(piece);
     try {
-      for (const message of messages) onMessage(message);
+      for (const message of messages) this.onMessage?.(message);
     } catch (error) {
       this.breakOff({ kind: 'refused', reason: error instanceof Error ? error : new Error(String(error)) });
     }
@@ -246,23 +261,23 @@ export class StreamCall extends Http2Call {
 }
 
 function onResponse(this: ClientHttp2Stream, headers: IncomingHttpHeaders): void {
-  (this as CallStream)[CALL].takeHeaders(headers);
+  (this as CallStream)[CALL]?.takeHeaders(headers);
 }
 
 function onTrailers(this: ClientHttp2Stream, trailers: IncomingHttpHeaders): void {
-  (this as CallStream)[CALL].takeStatus(trailers);
+  (this as CallStream)[CALL]?.takeStatus(trailers);
 }
 
 function onData(this: ClientHttp2Stream, piece: Buffer): void {
-  ((this as CallStream)[CALL] as UnaryCall).take(piece);
+  (this as CallStream)[CALL]?.take(piece);
 }
 
 function onError(this: ClientHttp2Stream, error: Error): void {
-  (this as CallStream)[CALL].takeError(error);
+  (this as CallStream)[CALL]?.takeError(error);
 }
 
 function onClose(this: ClientHttp2Stream): void {
-  (this as CallStream)[CALL].streamClosed();
+  (this as CallStream)[CALL]?.streamClosed();
 }
 
 function timeOut(call: Http2Call): void {

@@ -80,10 +80,7 @@ export class Http2Channel implements Channel, CallOwner {
   async serverStream(call: WireCall, request: Buffer, onMessage: (message: Uint8Array) => void): Promise<void> {
     const { session, timeoutMs } = await this.session(call);
     const under = this.begin(session, { ...call, timeoutMs });
-    under.stream.on('data', (piece: Buffer) => {
-      this.heardCount++;
-      under.handOn(piece, onMessage);
-    });
+    under.passOn(onMessage);
     under.stream.end(request);
     const failure = await under.ended;
     if (failure !== undefined) throw failure;
@@ -175,6 +172,10 @@ export class Http2Channel implements Channel, CallOwner {
   onHeaders(headers: IncomingHttpHeaders, session: Http2Session): void {
     this.heardCount++;
     if (headers[EMBEDDED_BROKER_METADATA] !== undefined) this.embedded = session;
+  }
+
+  onPiece(): void {
+    this.heardCount++;
   }
 
   private begin(session: Http2Session, call: WireCall): StreamCall {
