@@ -10,7 +10,8 @@ export type Abortable = AbortSignal | AbortSource;
 export class AbortSource {
   private why: Error | undefined;
   private controller: AbortController | undefined;
-  private listeners: Set<() => void> | undefined;
+  /** A set once there are several: most have one. */
+  private listeners: (() => void) | Set<() => void> | undefined = undefined;
 
   get aborted(): boolean {
     return this.why !== undefined;
@@ -36,18 +37,22 @@ export class AbortSource {
     const { listeners } = this;
     this.listeners = undefined;
     this.controller?.abort(reason);
-    for (const listener of listeners ?? []) listener();
+    if (listeners instanceof Set) for (const listener of listeners) listener();
+    else listeners?.();
   }
 
   /** @internal Use {@link onAbort}. */
   listen(listener: () => void): void {
-    this.listeners ??= new Set();
-    this.listeners.add(listener);
+    const { listeners } = this;
+    if (listeners === undefined) this.listeners = listener;
+    else if (listeners instanceof Set) listeners.add(listener);
+    else this.listeners = new Set([listeners, listener]);
   }
 
   /** @internal */
   unlisten(listener: () => void): void {
-    this.listeners?.delete(listener);
+    if (this.listeners instanceof Set) this.listeners.delete(listener);
+    else if (this.listeners === listener) this.listeners = undefined;
   }
 }
 

@@ -35,7 +35,7 @@ export abstract class RocketMQError extends Error {
     return errorJson(this);
   }
 
-  /** Like `instanceof`, but also true for an error from another copy of this package (ESM and CommonJS side by side). */
+  /** Like `instanceof`, but also true for an error from another copy of this package, such as one in a bundle. */
   static is(error: unknown): error is RocketMQError {
     return typeof error === 'object' && error !== null && (error as Record<symbol, unknown>)[BRAND] === true;
   }

@@ -8,5 +8,19 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
  * Throws where `next` does so at once.
  */
 export function continued<T, R>(value: T | PromiseLike<T>, next: (value: T) => R | PromiseLike<R>): R | PromiseLike<R> {
-  return isThenable(value) ? value.then(next) : next(value);
+  // The promise of another library may return anything from its "then".
+  return isThenable(value) ? Promise.resolve(value).then(next) : next(value);
+}
+
+/** Does the work, and hands what it throws to `failed`, at once or later: without a promise where the work returns none. */
+export function rescued<T, R>(
+  work: () => T | PromiseLike<T>,
+  failed: (error: unknown) => R | PromiseLike<R>,
+): T | R | PromiseLike<T | R> {
+  try {
+    const result = work();
+    return isThenable(result) ? Promise.resolve(result).then(undefined, failed) : result;
+  } catch (error) {
+    return failed(error);
+  }
 }

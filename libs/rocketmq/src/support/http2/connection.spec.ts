@@ -1,0 +1,366 @@
+// Both sides on one wire, then each side beside Node's own, and peers that do not keep the protocol.
+
+import { connect as connectHttp2, createServer as createHttp2Server, type ServerHttp2Stream } from 'node:http2';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { until } from '../../../../../test/support/until.js';
+import { Http2Connection, type Http2ConnectionOptions } from './connection.js';
+import { CLIENT_PREFACE, HTTP2_CODE } from './frames.js';
+import type { Headers } from './header-encoder.js';
+import type { Http2Stream, StreamReceiver } from './stream.js';
+
+const KIB = 1024;
+const BOTH = {
+  streamWindowBytes: 100 * KIB,
+  connectionWindowBytes: 300 * KIB,
+  maxHeaderBytes: 16 * KIB,
+  unrepeatedHeaders: new Set<string>(),
+  monotonicMs: () => performance.now(),
+};
+const CLIENT: Http2ConnectionOptions = { ...BOTH, role: 'client' };
+const SERVER: Http2ConnectionOptions = { ...BOTH, role: 'server', maxStreams: 50, resets: { burst: 20, perSecond: 1 } };
+const REQUEST: Headers = { ':method': 'POST', ':scheme': 'http', ':path': '/', ':authority': 'here' };
+
+/** Collects what arrives on a stream. */
+class Answer implements StreamReceiver {
+  readonly heads: Headers[] = [];
+  readonly pieces: Buffer[] = [];
+  hasEnded = false;
+  code: number | undefined;
+
+  constructor(private readonly onEnd: () => void = () => {}) {}
+
+  get body(): Buffer {
+    return Buffer.concat(this.pieces);
+  }
+
+  headers(headers: Headers): void {
+    this.heads.push({ ...headers });
+  }
+
+  data(piece: Buffer): void {
+    this.pieces.push(Buffer.from(piece));
+  }
+
+  ended(): void {
+    this.hasEnded = true;
+    this.onEnd();
+  }
+
+  closed(code: number): void {
+    expect(this.code).toBeUndefined();
+    this.code = code;
+  }
+}
+
+const ends: (() => unknown)[] = [];
+
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end();
+});
+
+async function listening(server: Server): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  ends.push(() => new Promise((resolve) => server.close(resolve)));
+  return (server.address() as AddressInfo).port;
+}
+
+interface Side {
+  readonly connection: Http2Connection;
+  readonly events: string[];
+}
+
+function side(
+  socket: Socket,
+  options: Http2ConnectionOptions,
+  onStream: (stream: Http2Stream, headers: Headers) => void,
+): Side {
+  const events: string[] = [];
+  const connection = new Http2Connection(socket, options, {
+    ready: () => events.push('ready'),
+    goaway: (code) => events.push(`goaway ${code}`),
+    stream: onStream,
+    closed: (error) => events.push(`closed ${error?.message ?? ''}`.trim()),
+  });
+  ends.push(() => connection.destroy());
+  return { connection, events };
+}
+
+/** A server of ours. */
+async function serve(
+  onStream: (stream: Http2Stream, headers: Headers) => void,
+  options = SERVER,
+): Promise<{ port: number; sides: Side[] }> {
+  const sides: Side[] = [];
+  const server = createServer((socket) => sides.push(side(socket, options, onStream)));
+  return { port: await listening(server), sides };
+}
+
+function client(port: number, options = CLIENT): Side {
+  return side(connect({ port, host: '127.0.0.1', noDelay: true }), options, () => {});
+}
+
+/** Answers with what it got. */
+function echo(stream: Http2Stream): void {
+  const answer = new Answer(() => {
+    stream.sendHeaders([{ ':status': '200' }]);
+    stream.send(answer.body);
+    // After the body, however long that waits for its window.
+    stream.send(Buffer.alloc(0), false, () => stream.sendHeaders([{ 'grpc-status': '0' }], true));
+  });
+  stream.receiver = answer;
+}
+
+const bodyOf = (bytes: number): Buffer => Buffer.from(Array.from({ length: bytes }, (_, index) => (index * 31) % 251));
+
+describe('a connection', () => {
+  it('carries hundreds of streams of all sizes at once, beyond every window and the limit of streams', async () => {
+    const { port } = await serve(echo);
+    const { connection, events } = client(port);
+    // Before, it does not know the limit.
+    await until(() => events.includes('ready'));
+    const sizes = Array.from({ length: 200 }, (_, index) => (index % 20 === 0 ? 400 * KIB : index * 17));
+    const answers = sizes.map((bytes) => {
+      const answer = new Answer();
+      connection.request([REQUEST], answer).send(bodyOf(bytes), true);
+      return answer;
+    });
+    await until(() => answers.every(({ code }) => code !== undefined));
+    for (const [index, { code, heads, body, hasEnded }] of answers.entries()) {
+      expect([code, hasEnded, body.equals(bodyOf(sizes[index] as number))]).toEqual([HTTP2_CODE.noError, true, true]);
+      expect(heads).toEqual([{ ':status': '200' }, { 'grpc-status': '0' }]);
+    }
+  });
+
+  it('opens no more streams than the server accepts, in the order of the requests, and none that was given up', async () => {
+    const seen: string[] = [];
+    const open: Http2Stream[] = [];
+    const { port } = await serve(
+      (stream, headers) => {
+        seen.push(headers[':path'] ?? '');
+        open.push(stream);
+      },
+      { ...SERVER, maxStreams: 2 },
+    );
+    const { connection, events } = client(port);
+    await until(() => events.includes('ready'));
+    const streams = ['a', 'b', 'c', 'd', 'e'].map((path) =>
+      connection.request([{ ...REQUEST, ':path': path }], new Answer()),
+    );
+    await until(() => seen.length === 2);
+    expect(streams.map(({ id }) => id)).toEqual([1, 3, 0, 0, 0]);
+    streams[2]?.reset(HTTP2_CODE.cancel);
+    open[0]?.reset(HTTP2_CODE.cancel);
+    open[1]?.reset(HTTP2_CODE.cancel);
+    await until(() => seen.length === 4);
+    expect(seen).toEqual(['a', 'b', 'd', 'e']);
+  });
+
+  it('lets a peer send no more than a window ahead when its data is credited later', async () => {
+    let sent = 0;
+    const { port } = await serve((stream) => {
+      stream.sendHeaders([{ ':status': '200' }]);
+      for (let piece = 0; piece < 50; piece++)
+        stream.send(bodyOf(10 * KIB), false, (isSent) => void (isSent && sent++));
+    });
+    const { connection } = client(port);
+    const answer = new Answer();
+    const stream = connection.request([REQUEST], answer, false);
+    await until(() => answer.body.length === BOTH.streamWindowBytes);
+    expect(sent).toBe(10);
+    stream.credit(answer.body.length);
+    await until(() => answer.body.length === 2 * BOTH.streamWindowBytes);
+  });
+
+  it('reports what was not sent when a stream is reset', async () => {
+    const results: boolean[] = [];
+    const { port } = await serve((stream) => {
+      stream.sendHeaders([{ ':status': '200' }]);
+      for (let piece = 0; piece < 3; piece++) stream.send(bodyOf(60 * KIB), false, (isSent) => results.push(isSent));
+      stream.receiver = new Answer();
+    });
+    const { connection } = client(port);
+    const answer = new Answer();
+    const stream = connection.request([REQUEST], answer, false);
+    await until(() => answer.body.length === BOTH.streamWindowBytes);
+    stream.reset(HTTP2_CODE.cancel);
+    await until(() => results.length === 3);
+    expect(results).toEqual([true, false, false]);
+    expect(answer.code).toBe(HTTP2_CODE.cancel);
+  });
+
+  it('ends on both sides when one leaves: open streams go on, new ones are refused, no socket stays', async () => {
+    const held: Http2Stream[] = [];
+    const { port, sides } = await serve((stream) => void held.push(stream));
+    const near = client(port);
+    const answer = new Answer();
+    near.connection.request([REQUEST], answer).send(Buffer.alloc(0), true);
+    await until(() => held.length === 1);
+    sides[0]?.connection.leave();
+    await until(() => near.events.includes('goaway 0'));
+    expect(() => near.connection.request([REQUEST], new Answer())).toThrow('no more streams');
+    held[0]?.sendHeaders([{ ':status': '200' }], true);
+    await until(() => near.events.includes('closed') && sides[0]?.events.at(-1) === 'closed');
+    expect([answer.code, answer.hasEnded]).toEqual([HTTP2_CODE.noError, true]);
+  });
+
+  it('answers pings, and reports those that never can be answered', async () => {
+    const { port } = await serve(() => {});
+    const { connection } = client(port);
+    expect(await new Promise((resolve) => connection.ping(resolve))).toBe(true);
+    const unanswered = new Promise((resolve) => connection.ping(resolve));
+    connection.destroy();
+    expect(await unanswered).toBe(false);
+    expect(await new Promise((resolve) => connection.ping(resolve))).toBe(false);
+  });
+});
+
+describe("beside Node's own HTTP/2", () => {
+  it('a client gets every body from its server, whatever its settings', async () => {
+    for (const settings of [
+      {},
+      { initialWindowSize: 1_000, headerTableSize: 0 },
+      { maxFrameSize: 1_000_000, headerTableSize: 50 },
+    ]) {
+      const server = createHttp2Server({ settings });
+      server.on('stream', (stream: ServerHttp2Stream, headers) => {
+        stream.respond({ ':status': 200, 'x-name': headers['x-name'] }, { waitForTrailers: true });
+        stream.on('wantTrailers', () => stream.sendTrailers({ 'x-end': 'the end' }));
+        stream.pipe(stream);
+      });
+      const port = await listening(server as unknown as Server);
+      const { connection } = client(port);
+      const answers = Array.from({ length: 30 }, (_, index) => {
+        const answer = new Answer();
+        const stream = connection.request([REQUEST, { 'x-name': `name ${index % 9}` }], answer);
+        stream.send(bodyOf(index ** 3));
+        stream.send(bodyOf(index), true);
+        return answer;
+      });
+      await until(() => answers.every(({ code }) => code !== undefined));
+      for (const [index, { code, body, heads }] of answers.entries()) {
+        expect([code, body.equals(Buffer.concat([bodyOf(index ** 3), bodyOf(index)]))]).toEqual([0, true]);
+        expect(heads).toMatchObject([{ ':status': '200', 'x-name': `name ${index % 9}` }, { 'x-end': 'the end' }]);
+      }
+      connection.destroy();
+    }
+  });
+
+  it('a server answers its client', async () => {
+    const { port } = await serve(echo);
+    const session = connectHttp2(`http://127.0.0.1:${port}`, { settings: { initialWindowSize: 1_000 } });
+    ends.push(() => session.destroy());
+    const bodies = Array.from({ length: 40 }, (_, index) => bodyOf(index * index * 13));
+    const echoed = await Promise.all(
+      bodies.map(
+        (body, index) =>
+          new Promise<Buffer>((resolve, reject) => {
+            const stream = session.request({ ':method': 'POST', ':path': '/', 'x-long': 'y'.repeat(index * 100) });
+            const pieces: Buffer[] = [];
+            stream.on('data', (piece: Buffer) => pieces.push(piece));
+            stream.on('end', () => resolve(Buffer.concat(pieces)));
+            stream.on('error', reject);
+            stream.end(body);
+          }),
+      ),
+    );
+    for (const [index, body] of bodies.entries()) expect(echoed[index]?.equals(body)).toBe(true);
+  });
+});
+
+const FRAMES = {
+  settings: '000000040000000000',
+  ping: '000008060000000000' + '0000000000000000',
+};
+
+describe('a server whose client does not keep the protocol', () => {
+  const start = Buffer.concat([CLIENT_PREFACE, Buffer.from(FRAMES.settings, 'hex')]);
+  /** `:method: POST`, `:scheme: http`, `:path: /`. */
+  const open = (id: number, flags = 4): string => `00000301${`0${flags}`}${id.toString(16).padStart(8, '0')}838684`;
+  const reset = (id: number): string => `0000040300${id.toString(16).padStart(8, '0')}00000008`;
+
+  it.each([
+    ['no preface', Buffer.from('GET / HTTP/1.1\r\n\r\n'.padEnd(40, 'x')), 'PROTOCOL_ERROR'],
+    ['a ping before its settings', Buffer.concat([CLIENT_PREFACE, Buffer.from(FRAMES.ping, 'hex')]), 'PROTOCOL_ERROR'],
+    ['a frame above the limit', ['004001000000000001'], 'FRAME_SIZE_ERROR'],
+    ['data on a stream that was never opened', ['000001000000000003aa'], 'PROTOCOL_ERROR'],
+    ['a stream with an even id', [open(2)], 'PROTOCOL_ERROR'],
+    ['headers on stream 0', [open(0)], 'PROTOCOL_ERROR'],
+    ['a push', ['000004050400000001' + '00000002'], 'PROTOCOL_ERROR'],
+    ['a ping of five bytes', ['000005060000000000' + '0000000000'], 'FRAME_SIZE_ERROR'],
+    ['half a setting', ['000003040000000000' + '000000'], 'FRAME_SIZE_ERROR'],
+    ['a window that is too large', ['000004080000000000' + '7fffffff'], 'FLOW_CONTROL_ERROR'],
+    ['a window update of nothing', ['000004080000000000' + '00000000'], 'PROTOCOL_ERROR'],
+    ['an unreadable header', ['000001010500000001' + 'be'], 'COMPRESSION_ERROR'],
+    ['a continuation of nothing', ['000001090400000001' + '82'], 'PROTOCOL_ERROR'],
+    ['headers interrupted by a ping', [open(1, 0), FRAMES.ping], 'PROTOCOL_ERROR'],
+    [
+      'headers that never end',
+      [open(1, 0), ...Array.from({ length: 100 }, () => '000000090000000001')],
+      'ENHANCE_YOUR_CALM',
+    ],
+    [
+      'streams that it resets by the dozen',
+      Array.from({ length: 25 }, (_, index) => open(2 * index + 1) + reset(2 * index + 1)),
+      'ENHANCE_YOUR_CALM',
+    ],
+  ])('closes the connection after %s', async (_, sent, code) => {
+    const { port, sides } = await serve(echo);
+    const socket = connect(port, '127.0.0.1');
+    ends.push(() => socket.destroy());
+    const received: Buffer[] = [];
+    socket.on('data', (piece) => received.push(piece));
+    socket.on('error', () => {});
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    socket.write(Buffer.isBuffer(sent) ? sent : Buffer.concat([start, Buffer.from(sent.join(''), 'hex')]));
+    await closed;
+    expect(sides[0]?.events.at(-1)).toContain(`closed ${code}`);
+    // The client learns why.
+    expect(Buffer.concat(received).toString('latin1')).toContain(code);
+  });
+
+  it('resets a stream that is malformed, and serves the others', async () => {
+    const { port, sides } = await serve(echo);
+    const socket = connect(port, '127.0.0.1');
+    ends.push(() => socket.destroy());
+    let received = Buffer.alloc(0);
+    socket.on('data', (piece) => {
+      received = Buffer.concat([received, piece]);
+    });
+    // Without a path; then with all it needs, and END_STREAM.
+    socket.write(Buffer.concat([start, Buffer.from(`0000020105000000018386${open(3, 5)}`, 'hex')]));
+    await until(() => received.toString('hex').includes('00000403000000000100000001'));
+    await until(() => received.toString('hex').includes('00000101040000000388'));
+    expect(sides[0]?.events).toEqual(['ready']);
+  });
+
+  it('reads nothing more of a client that asks and does not read, until it does', async () => {
+    const { port, sides } = await serve(echo);
+    const socket = connect(port, '127.0.0.1');
+    ends.push(() => socket.destroy());
+    socket.on('error', () => {});
+    socket.pause();
+    socket.write(start);
+    const pings = Buffer.alloc(1_000 * 17, Buffer.from(FRAMES.ping, 'hex'));
+    let asked = 0;
+    let isStuck = false;
+    const ask = (): void => {
+      if (socket.destroyed || isStuck) return;
+      asked++;
+      if (socket.write(pings)) setImmediate(ask);
+      else socket.once('drain', ask);
+    };
+    ask();
+    await until(() => (sides[0]?.connection.waitingBytes ?? 0) > 1024 * KIB);
+    const { connection } = sides[0] as Side;
+    isStuck = true;
+    expect(connection.waitingBytes).toBeLessThan(2 * 1024 * KIB);
+    let received = 0;
+    socket.on('data', (piece: Buffer) => {
+      received += piece.length;
+    });
+    socket.resume();
+    await until(() => received >= asked * pings.length);
+    expect(connection.isUsable).toBe(true);
+  });
+});

@@ -1,0 +1,145 @@
+// What a connection writes: the frames of one turn of the event loop go to the socket together. Each write costs more than a frame.
+
+import type { Duplex } from 'node:stream';
+import { FRAME_HEADER_BYTES, writeFrameHeader } from './frames.js';
+
+/** The size of the first buffer that frames are written to, and of the largest one. */
+const FIRST_ROOM_BYTES = 2 * 1024;
+const MOST_ROOM_BYTES = 64 * 1024;
+/** Larger payloads are not copied. */
+const COPIED_BYTES = 8 * 1024;
+/** Beyond it, data waits until the socket has written what it has. */
+const CONGESTED_BYTES = 256 * 1024;
+
+export class FrameOutput {
+  private room: Buffer = NOTHING;
+  /** The part of `room` that is not yet passed on. */
+  private from = 0;
+  private to = 0;
+  private parts: Buffer[] = [];
+  private partBytes = 0;
+  /** Called when what was written before has left this process. */
+  private waiters: ((isWritten: boolean) => void)[] = [];
+  /** What was written since the last flush. */
+  private turnBytes = 0;
+  private isScheduled = false;
+  private isEnded = false;
+
+  constructor(private readonly socket: Duplex) {}
+
+  /** How many bytes have not left this process. */
+  get waitingBytes(): number {
+    return this.partBytes + this.to - this.from + this.socket.writableLength;
+  }
+
+  get isCongested(): boolean {
+    return this.waitingBytes > CONGESTED_BYTES;
+  }
+
+  /** Writes a frame with a part of `payload`. */
+  frame(type: number, flags: number, streamId: number, payload: Buffer, start = 0, end = payload.length): void {
+    if (this.isEnded) return;
+    const length = end - start;
+    const isCopied = length <= COPIED_BYTES;
+    const roomBytes = FRAME_HEADER_BYTES + (isCopied ? length : 0);
+    this.turnBytes += roomBytes;
+    this.reserve(roomBytes);
+    writeFrameHeader(this.room, this.to, { length, type, flags, streamId });
+    this.to += FRAME_HEADER_BYTES;
+    if (isCopied) this.to += payload.copy(this.room, this.to, start, end);
+    else {
+      this.passOn();
+      this.add(payload.subarray(start, end));
+    }
+    this.schedule();
+  }
+
+  /** Writes bytes that are no frame. */
+  raw(bytes: Buffer): void {
+    this.passOn();
+    this.add(bytes);
+    this.schedule();
+  }
+
+  /** Calls back when the frames so far have left this process: with false when the socket broke before. */
+  whenWritten(callback: (isWritten: boolean) => void): void {
+    this.waiters.push(callback);
+    this.schedule();
+  }
+
+  /** Writes everything now. */
+  flush(): void {
+    this.isScheduled = false;
+    this.turnBytes = 0;
+    this.passOn();
+    const { parts, waiters, socket } = this;
+    if (parts.length === 0 && waiters.length === 0) return;
+    const done = waiters.length === 0 ? undefined : (error?: Error | null) => settle(waiters, socket, error);
+    this.parts = [];
+    this.partBytes = 0;
+    if (done !== undefined) this.waiters = [];
+    if (this.isEnded || socket.destroyed || socket.writableEnded) {
+      done?.(new Error('the connection has ended'));
+      return;
+    }
+    const last = parts.pop() ?? NOTHING;
+    if (parts.length === 0) {
+      socket.write(last, done);
+      return;
+    }
+    socket.cork();
+    for (const part of parts) socket.write(part);
+    socket.write(last, done);
+    socket.uncork();
+  }
+
+  /** Writes everything, and nothing after it. */
+  end(): void {
+    if (this.isEnded) return;
+    this.flush();
+    this.isEnded = true;
+  }
+
+  private schedule(): void {
+    if (this.isScheduled) return;
+    this.isScheduled = true;
+    process.nextTick(flush, this);
+  }
+
+  private reserve(bytes: number): void {
+    if (this.room.length - this.to >= bytes) return;
+    this.passOn();
+    // Connections that write little at a time hold little.
+    const size = Math.min(Math.max(FIRST_ROOM_BYTES, 2 * this.turnBytes), MOST_ROOM_BYTES);
+    this.room = Buffer.allocUnsafeSlow(Math.max(size, bytes));
+    this.from = 0;
+    this.to = 0;
+  }
+
+  private passOn(): void {
+    if (this.to === this.from) return;
+    this.add(this.room.subarray(this.from, this.to));
+    this.from = this.to;
+  }
+
+  private add(part: Buffer): void {
+    this.parts.push(part);
+    this.partBytes += part.length;
+  }
+}
+
+const NOTHING = Buffer.alloc(0);
+
+/** A write that the end of a socket interrupts reports no error. */
+function settle(
+  waiters: readonly ((isWritten: boolean) => void)[],
+  socket: Duplex,
+  error: Error | null | undefined,
+): void {
+  const isWritten = (error === undefined || error === null) && !socket.destroyed;
+  for (const waiter of waiters) waiter(isWritten);
+}
+
+function flush(output: FrameOutput): void {
+  output.flush();
+}
