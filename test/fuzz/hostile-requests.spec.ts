@@ -1,14 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import { rpcMethod, rpcNames } from '../../libs/rocketmq/src/protocol/grpc/rpc.js';
 import { type Attack, hostileRequest } from './hostile-requests.js';
-import { takesSeveralFaults } from './raw-connections.js';
 import type { RecordedRequest } from './recording.js';
 
 const recording = rpcNames().map((rpc) => {
   const request = rpcMethod(rpc).request.decode(new Uint8Array());
   return { rpc, clientId: 'fuzz-0', request } as unknown as RecordedRequest;
 });
-const attack: Attack = { seed: 7, recording, severalFaults: true };
+const attack: Attack = { seed: 7, recording };
 const requests = (of: Attack, count = 60) => Array.from({ length: count }, (_, number) => hostileRequest(of, number));
 
 describe('hostile requests', () => {
@@ -29,15 +28,5 @@ describe('hostile requests', () => {
     expect(new Set(calls.map(({ ending }) => ending))).toEqual(new Set(['half-close', 'reset', 'abandon', 'cut']));
     const ports = all.flatMap((request) => (request.kind === 'bytes' ? [request.port] : []));
     expect(new Set(ports)).toEqual(new Set(['clients', 'admin']));
-  });
-
-  it.each([
-    ['1.61.0', false],
-    ['1.68.0', false],
-    ['1.68.1', true],
-    ['1.69.0', true],
-    ['2.0.0', true],
-  ])('know whether nghttp2 %s takes several broken frames', (version, takes) => {
-    expect(takesSeveralFaults(version)).toBe(takes);
   });
 });

@@ -63,12 +63,10 @@ const TIMEOUTS = [
 export interface Attack {
   readonly seed: number;
   readonly recording: Recording;
-  /** Whether raw connections may have more than one invalid frame: see `takesSeveralFaults`. */
-  readonly severalFaults: boolean;
 }
 
 /** The request of this number. */
-export function hostileRequest({ seed, recording, severalFaults }: Attack, number: number): HostileRequest {
+export function hostileRequest({ seed, recording }: Attack, number: number): HostileRequest {
   const chance = seededRandom(Math.imul(seed, 0x9e3779b1) + number);
   const way = chance();
   if (way >= 0.9) {
@@ -89,7 +87,7 @@ export function hostileRequest({ seed, recording, severalFaults }: Attack, numbe
   return {
     kind: 'bytes',
     port: 'clients',
-    pieces: rawConnection(chance, path, framed(encoded(source)), severalFaults),
+    pieces: rawConnection(chance, path, framed(encoded(source))),
     vanishes,
   };
 }

@@ -46,18 +46,15 @@ function literal(text: string): Buffer {
   return Buffer.concat([Buffer.from([...length, rest]), bytes]);
 }
 
-/**
- * The pieces of one hostile connection to the port of the clients.
- * @param severalFaults whether a connection may have more than one invalid frame: see {@link takesSeveralFaults}
- */
-export function rawConnection(chance: Chance, path: string, message: Buffer, severalFaults: boolean): Buffer[] {
+/** The pieces of one hostile connection to the port of the clients. */
+export function rawConnection(chance: Chance, path: string, message: Buffer): Buffer[] {
   const opening = Buffer.concat([PREFACE, http2Frame(FRAME_TYPE.settings, 0, 0)]);
   const fields = headerFields(chance, path);
   const call = (stream: number): Buffer => http2Frame(FRAME_TYPE.headers, END_HEADERS, stream, headerBlock(fields));
   const data = (stream: number): Buffer => http2Frame(FRAME_TYPE.data, END_STREAM, stream, message);
   const reset = (stream: number): Buffer => http2Frame(FRAME_TYPE.reset, 0, stream, Buffer.from([0, 0, 0, 8]));
   const streams = Array.from({ length: 1 + below(chance, 60) }, (_, index) => 2 * index + 1);
-  const oneFault: (() => Buffer)[] = [
+  const ways: (() => Buffer)[] = [
     () => noise(chance, below(chance, 500)),
     () => Buffer.from(`GET ${path} HTTP/1.1\r\nhost: a\r\nupgrade: h2c\r\n\r\n`),
     () => Buffer.concat([Buffer.from([0x16, 3, 1, 2, 0]), noise(chance, 200)]),
@@ -70,8 +67,6 @@ export function rawConnection(chance: Chance, path: string, message: Buffer, sev
     () => Buffer.concat([opening, http2Frame(FRAME_TYPE.headers, 0, 1, headerBlock(fields))]),
     () => Buffer.concat([opening, call(1), data(1), data(1)]),
     () => Buffer.concat([opening, call(2 * below(chance, 3))]),
-  ];
-  const moreFaults: (() => Buffer)[] = [
     () => Buffer.concat([opening, noise(chance, below(chance, 500))]),
     () => Buffer.concat([opening, call(1), data(1), data(1), call(1)]),
     () => Buffer.concat([opening, call(2), data(4), data(0)]),
@@ -79,18 +74,8 @@ export function rawConnection(chance: Chance, path: string, message: Buffer, sev
     () => Buffer.concat([opening, http2Frame(FRAME_TYPE.headers, 0, 1, headerBlock(fields)), wildFrame(chance)]),
     () => mutatedBytes(chance, Buffer.concat([opening, call(1), data(1)])),
   ];
-  const bytes = oneOf(chance, severalFaults ? [...oneFault, ...moreFaults] : oneFault)();
+  const bytes = oneOf(chance, ways)();
   return inPieces(chance, chance() < 0.3 ? bytes.subarray(0, below(chance, bytes.length + 1)) : bytes);
-}
-
-/**
- * Whether a server on this nghttp2 (`process.versions.nghttp2`) survives several invalid frames in one read. Before 1.68.1 an
- * assertion ends its process, below all JavaScript (CVE-2026-27135).
- */
-export function takesSeveralFaults(version: string): boolean {
-  const [major = 0, minor = 0, patch = 0] = version.split('.').map(Number);
-  if (major !== 1) return major > 1;
-  return minor > 68 || (minor === 68 && patch >= 1);
 }
 
 function headerFields(chance: Chance, path: string): (readonly [string, string])[] {

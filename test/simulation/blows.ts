@@ -4,7 +4,7 @@ import { MINUTE_MS, SECOND_MS } from 'nestjs-rocketmq';
 import { Settings } from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { rpcMethod } from '../../libs/rocketmq/src/protocol/grpc/rpc.js';
 import { FAULT_KINDS, type Fault } from './plan.js';
-import type { Frame, SimulatedConnection } from './platform/network.js';
+import type { SimulatedConnection } from './platform/network.js';
 import type { System } from './system.js';
 
 /** Injects a fault now. It ends by itself. */
@@ -173,17 +173,17 @@ function serviceOf(system: System, { pick }: Fault) {
 
 const PREFIX_BYTES = 5;
 
-/** Replaces settings by those of a broken or hostile server. @returns other frames unchanged */
-export function withHostileSettings(frame: Frame, { strength, pick }: Fault): Frame {
-  if (frame.kind !== 'data' || frame.bytes.length <= PREFIX_BYTES) return frame;
+/** Replaces settings by those of a broken or hostile server. @returns other messages of a telemetry stream unchanged */
+export function withHostileSettings(message: Buffer, { strength, pick }: Fault): Buffer {
+  if (message.length <= PREFIX_BYTES) return message;
   const method = rpcMethod('telemetry');
   let command: ReturnType<typeof method.response.decode>;
   try {
-    command = method.response.decode(frame.bytes.subarray(PREFIX_BYTES));
+    command = method.response.decode(message.subarray(PREFIX_BYTES));
   } catch {
-    return frame;
+    return message;
   }
-  if (command.command?.$case !== 'settings') return frame;
+  if (command.command?.$case !== 'settings') return message;
   const settings = command.command.value;
   const seconds = Math.floor((strength - 0.5) * 2 ** 33);
   const duration = { seconds, nanos: Math.floor((pick - 0.5) * 2 ** 31) };
@@ -208,5 +208,5 @@ export function withHostileSettings(frame: Frame, { strength, pick }: Fault): Fr
   const bytes = method.response.encode({ ...command, command: { $case: 'settings', value: altered } }).finish();
   const prefix = Buffer.alloc(PREFIX_BYTES);
   prefix.writeUInt32BE(bytes.length, 1);
-  return { ...frame, bytes: Buffer.concat([prefix, bytes]) };
+  return Buffer.concat([prefix, bytes]);
 }

@@ -13,7 +13,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     fault: 'a connection without stream ids is kept',
     file: 'client/wire/http2-session.ts',
-    edits: { 'if ((stream.id ?? 0) >= LAST_STREAM_ID)': 'if ((stream.id ?? 0) < 0)' },
+    edits: { 'if (this.connection.nextStreamId > LAST_STREAM_ID)': 'if (this.connection.nextStreamId < 0)' },
   },
   {
     fault: 'one impatient call judges the connection of all',

@@ -7,8 +7,11 @@ import { violationsOf } from './checkers.js';
 import { warmUp } from './nest-application.js';
 import { nestViolationsOf } from './nest-checkers.js';
 import type { Plan } from './plan.js';
-import { bootMachine, shutMachine } from './platform/machine.js';
+import { installHttp2Faults } from './platform/http2.js';
+import { bootMachine, currentMachine, shutMachine } from './platform/machine.js';
 import { System } from './system.js';
+
+installHttp2Faults(currentMachine);
 
 export interface RunResult {
   readonly plan: Plan;

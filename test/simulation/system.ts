@@ -23,9 +23,9 @@ import { FAULT_KINDS, type Fault, type FaultKind, type Plan } from './plan.js';
 import { Chance } from './platform/chance.js';
 import { SimulatedDatabase } from './platform/database.js';
 import { SimulatedDisk } from './platform/disk.js';
-import type { SimulatedServerSession } from './platform/http2.js';
+import type { BrokerSession } from './platform/http2.js';
 import type { Machine } from './platform/machine.js';
-import type { Network, SimulatedConnection } from './platform/network.js';
+import type { Network } from './platform/network.js';
 import type { SimulatedProcess, Simulation } from './platform/simulation.js';
 import { RemotingBroker, RemotingPlaces } from './remoting-broker.js';
 import { CLOSE_GRACE_MS, Service } from './service.js';
@@ -66,7 +66,7 @@ export class System implements NestWorld {
   private readonly renewals: ConnectionFact[] = [];
   readonly services: Worker[] = [];
   /** The broker's open HTTP/2 sessions. */
-  sessions: SimulatedServerSession[] = [];
+  sessions: BrokerSession[] = [];
   /** The probability that the broker refuses a stream. */
   refusal = 0;
   /** The probability that an answer is lost after the work. */
@@ -87,8 +87,6 @@ export class System implements NestWorld {
   private readonly forgotten: { fromMs: number; untilMs: number }[] = [];
   private readonly leaks: string[] = [];
   private readonly hanging: string[] = [];
-  /** The telemetry streams. */
-  private readonly telemetry = new Set<string>();
   private readonly unpacked: UnpackedBodies;
   private isBrokerUp = false;
   private isEnding = false;
@@ -110,12 +108,14 @@ export class System implements NestWorld {
     };
     machine.idsRunOut = () => this.expectRenewal(simulation.current?.name ?? '');
     const chance = new Chance(plan.seed ^ 0x3c6ef372);
-    network.alter = (connection, frame, isFromClient) => this.alter(chance, connection, frame, isFromClient);
     machine.idStep = plan.idStep;
     machine.sessionOpened = (session) => {
       this.sessions = [...this.sessions.filter(({ destroyed }) => !destroyed), session];
     };
     machine.refusesStream = () => this.refusal > 0 && chance.is(this.refusal);
+    machine.losesAnswer = () => this.answerLoss > 0 && chance.is(this.answerLoss);
+    machine.altersTelemetry = (message) =>
+      this.hostility === undefined ? message : withHostileSettings(message, this.hostility);
     machine.unpacked = this.unpacked.add;
     const ports = plan.withoutProxy ? [ADMIN_PORT] : PORTS.slice(0, plan.hasTwoAddresses ? 2 : 1);
     this.addresses = ports.map((port) => `${BROKER_HOST}:${port}`);
@@ -432,25 +432,5 @@ export class System implements NestWorld {
     return this.sends
       .filter(({ outcome, process }) => outcome === 'under way' && names.has(process))
       .map(({ key }) => `the send of ${key}`);
-  }
-
-  private alter(
-    chance: Chance,
-    connection: SimulatedConnection,
-    frame: Parameters<typeof withHostileSettings>[0],
-    isFromClient: boolean,
-  ) {
-    if (isFromClient) {
-      if (frame.kind === 'headers' && String(frame.headers[':path']).endsWith('/Telemetry')) {
-        this.telemetry.add(`${connection.number} ${frame.id}`);
-      }
-      return frame;
-    }
-    if (this.answerLoss > 0 && frame.kind === 'headers' && chance.is(this.answerLoss)) {
-      // The server has done the work, but its answer is cut off.
-      return { kind: 'reset' as const, id: frame.id, code: 2 };
-    }
-    if (this.hostility === undefined || frame.kind !== 'data') return frame;
-    return this.telemetry.has(`${connection.number} ${frame.id}`) ? withHostileSettings(frame, this.hostility) : frame;
   }
 }

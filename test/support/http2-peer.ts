@@ -88,8 +88,3 @@ export function answerOn(stream: ClientHttp2Stream): Promise<PeerAnswer> {
     });
   });
 }
-
-/** Makes the connection count as having had this many streams. Node's types lack this method. */
-export function nextStreamId(session: ClientHttp2Session, id: number): void {
-  (session as unknown as { setNextStreamID(id: number): void }).setNextStreamID(id);
-}

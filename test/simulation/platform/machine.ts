@@ -1,7 +1,7 @@
-// Replaces parts of Node by the simulation: time, timers, randomness, sockets, HTTP/2. Import it before anything that uses them.
+// Replaces parts of Node by the simulation: time, timers, randomness, sockets. Import it before anything that uses them.
 
 import { createRequire, syncBuiltinESMExports } from 'node:module';
-import { SimulatedClientSession, SimulatedHttp2Server, type SimulatedServerSession } from './http2.js';
+import type { Http2Ways } from './http2.js';
 import { Network } from './network.js';
 import { SimulatedTimer, Simulation } from './simulation.js';
 import { SimulatedServer, SimulatedSocket } from './sockets.js';
@@ -11,17 +11,9 @@ const RealDate = Date;
 const real = { setTimeout, setInterval, setImmediate, clearTimeout, clearInterval, clearImmediate };
 
 /** The current simulation and its network. */
-export interface Machine {
+export interface Machine extends Http2Ways {
   readonly simulation: Simulation;
   readonly network: Network;
-  /** Called for each HTTP/2 session that a server opens. */
-  sessionOpened: (session: SimulatedServerSession) => void;
-  /** Whether a server refuses a new stream before it is handled. */
-  refusesStream: (session: SimulatedServerSession) => boolean;
-  /** The step between stream ids. Usually 2. */
-  idStep: number;
-  /** Called when the running process has used half of a session's stream ids. */
-  idsRunOut: () => void;
   /** Called for each decompressed body, with the process that did it: see the bounds of buffers. */
   unpacked: (bytes: number) => void;
 }
@@ -37,9 +29,16 @@ export function bootMachine(seed: number): Machine {
     idStep: 2,
     sessionOpened: () => {},
     refusesStream: () => false,
+    losesAnswer: () => false,
+    altersTelemetry: (message) => message,
     idsRunOut: () => {},
     unpacked: () => {},
   };
+  return machine;
+}
+
+/** The current machine, if a simulation runs. */
+export function currentMachine(): Machine | undefined {
   return machine;
 }
 
@@ -163,7 +162,6 @@ function installCompression(): void {
 
 function installNetwork(): void {
   const net = require('node:net') as typeof import('node:net');
-  const http2 = require('node:http2') as typeof import('node:http2');
   Object.assign(net, {
     connect: ({ host, port }: { readonly host: string; readonly port: number }) => {
       const { simulation, network } = running();
@@ -185,19 +183,6 @@ function installNetwork(): void {
         `${options.host}:${options.port}`,
       );
       return socket.on('connect', () => socket.write());
-    },
-  });
-  Object.assign(http2, {
-    connect: (_url: string, { createConnection }: { createConnection(): SimulatedSocket }) => {
-      const booted = running();
-      return new SimulatedClientSession(booted.simulation, createConnection(), booted);
-    },
-    createServer: () => {
-      const booted = running();
-      return new SimulatedHttp2Server(booted.simulation, {
-        opened: (session) => booted.sessionOpened(session),
-        refuses: (session) => booted.refusesStream(session),
-      });
     },
   });
 }

@@ -2,29 +2,11 @@
 
 import type { SimulatedProcess, Simulation } from './simulation.js';
 
-/** The content of a connection: mostly simplified HTTP/2 frames. */
-export type Frame =
-  | { readonly kind: 'settings' }
-  | {
-      readonly kind: 'headers';
-      readonly id: number;
-      readonly headers: Record<string, unknown>;
-      readonly isEnd: boolean;
-    }
-  | { readonly kind: 'data'; readonly id: number; readonly bytes: Buffer; readonly isEnd: boolean }
-  | { readonly kind: 'trailers'; readonly id: number; readonly headers: Record<string, unknown> }
-  | { readonly kind: 'reset'; readonly id: number; readonly code: number }
-  | { readonly kind: 'goaway'; readonly lastId: number }
-  | { readonly kind: 'ping'; readonly number: number }
-  | { readonly kind: 'pong'; readonly number: number }
-  /** Bytes of a connection without HTTP/2. */
-  | { readonly kind: 'bytes'; readonly bytes: Buffer };
-
 /** The path from one host to another, in one direction. */
 interface Link {
   latencyMs: number;
   jitterMs: number;
-  /** The probability that a frame must be retransmitted. */
+  /** The probability that what was written must be retransmitted. */
   loss: number;
   /** Nothing arrives before this time. */
   downUntilMs: number;
@@ -32,7 +14,6 @@ interface Link {
 
 /** The delay before a lost packet is retransmitted; it doubles each time. */
 const RETRANSMIT_MS = 200;
-const FRAME_BYTES = 9;
 
 /** One of the two ends of a connection. */
 export class End {
@@ -40,9 +21,9 @@ export class End {
   isClosed = false;
   bytesRead = 0;
   bytesWritten = 0;
-  /** The arrival time of the last frame, to preserve the order. */
+  /** The arrival time of the last bytes, to preserve the order. */
   lastArrivalMs = 0;
-  onFrame: (frame: Frame) => void = () => {};
+  onBytes: (bytes: Buffer) => void = () => {};
   /** The connection has ended. @param error why it broke; undefined for a regular end */
   onClosed: (error: Error | undefined) => void = () => {};
 
@@ -52,20 +33,17 @@ export class End {
     private readonly isClient: boolean,
   ) {}
 
-  send(frame: Frame): void {
+  send(bytes: Buffer): void {
     const { connection, peer } = this;
     const { simulation } = connection;
     if (this.isClosed || !simulation.effect()) return;
-    const size = sizeOf(frame);
-    this.bytesWritten += size;
+    this.bytesWritten += bytes.length;
     if (connection.isVanished) return;
-    const what = connection.alter(frame, this.isClient);
-    if (what === undefined) return;
     simulation.at(this.arrivalMs(), peer.process, () => {
       if (peer.isClosed || connection.isVanished) return;
-      peer.bytesRead += size;
-      simulation.note(what.kind.charCodeAt(0) * 1_000_003 + size);
-      peer.onFrame(what);
+      peer.bytesRead += bytes.length;
+      simulation.note(bytes.length);
+      peer.onBytes(bytes);
     });
   }
 
@@ -146,11 +124,6 @@ export class SimulatedConnection {
     const { host } = this.client.process;
     return this.network.link(isFromClient ? `${host}>${this.address}` : `${this.address}>${host}`);
   }
-
-  /** @internal @returns the frame that arrives instead; undefined for none */
-  alter(frame: Frame, isFromClient: boolean): Frame | undefined {
-    return this.network.alter === undefined ? frame : this.network.alter(this, frame, isFromClient);
-  }
 }
 
 /** The listeners, and the links between hosts. */
@@ -161,8 +134,6 @@ export class Network {
   private nextNumber = 1;
   /** The initial properties of links. */
   usual: Link = { latencyMs: 0.3, jitterMs: 0.2, loss: 0, downUntilMs: 0 };
-  /** Inspects every frame before it is sent. */
-  alter: ((connection: SimulatedConnection, frame: Frame, isFromClient: boolean) => Frame | undefined) | undefined;
   /** Called for each connection that a client begins to open. */
   connecting: (client: SimulatedProcess, address: string) => void = () => {};
 
@@ -260,9 +231,4 @@ export class Network {
     if (downUntilMs > nowMs) travelsMs += downUntilMs - nowMs + chance.between(0, 2 * RETRANSMIT_MS);
     return travelsMs;
   }
-}
-
-function sizeOf(frame: Frame): number {
-  if (frame.kind === 'bytes') return frame.bytes.length;
-  return frame.kind === 'data' ? FRAME_BYTES + frame.bytes.length : 4 * FRAME_BYTES;
 }

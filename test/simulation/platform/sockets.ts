@@ -4,22 +4,20 @@ import { EventEmitter } from 'node:events';
 import type { End, Network } from './network.js';
 import type { Simulation } from './simulation.js';
 
-/** The preface of an HTTP/2 client; a port inspects its first byte. */
-const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
-
 /** The used part of `net.Socket`. */
 export class SimulatedSocket extends EventEmitter {
   end_: End | undefined;
   destroyed = false;
   remoteAddress: string | undefined;
   remotePort: number | undefined;
-  /** Called at the end; set by the HTTP/2 session on it. */
+  /** Gives up a connection that is being made. */
   private give: (() => void) | undefined;
   /** Data written before the connection was established. */
   private readonly unsent: Buffer[] = [];
   /** Received data that was not read yet. */
   private readonly unread: Buffer[] = [];
   private isPaused = false;
+  private isEnding = false;
 
   /** @internal The end of a connection that a server accepted. */
   static accepted(simulation: Simulation, end: End): SimulatedSocket {
@@ -71,12 +69,35 @@ export class SimulatedSocket extends EventEmitter {
     return 0;
   }
 
-  /** Writes without HTTP/2. A greeting that no server understands is not transmitted; it ends the connection. */
-  write(bytes?: Uint8Array): boolean {
+  get writableEnded(): boolean {
+    return this.isEnding;
+  }
+
+  /** Without bytes: a greeting that no server understands. It is not transmitted, and ends the connection. */
+  write(bytes?: Uint8Array, written?: (error: Error | null) => void): boolean {
+    if (this.isEnding) return false;
     if (bytes === undefined) this.end_?.close();
     else if (this.end_ === undefined) this.unsent.push(Buffer.from(bytes));
-    else this.end_.send({ kind: 'bytes', bytes: Buffer.from(bytes) });
+    else this.end_.send(Buffer.from(bytes));
+    if (written !== undefined) process.nextTick(written, null);
     return true;
+  }
+
+  cork(): void {}
+
+  uncork(): void {}
+
+  /** Whoever waits for a write hears of it first. */
+  destroySoon(): void {
+    this.isEnding = true;
+    process.nextTick(() => this.destroy());
+  }
+
+  override on(name: string, listener: (...values: never[]) => void): this {
+    super.on(name, listener as (...values: unknown[]) => void);
+    // Like Node, in a later turn.
+    if (name === 'data') this.simulation.soon(() => this.flow());
+    return this;
   }
 
   pause(): this {
@@ -90,11 +111,13 @@ export class SimulatedSocket extends EventEmitter {
     return this;
   }
 
-  read(): Buffer {
-    return PREFACE;
+  read(): Buffer | null {
+    return this.unread.length === 0 ? null : Buffer.concat(this.unread.splice(0));
   }
 
-  unshift(): void {}
+  unshift(bytes: Buffer): void {
+    this.unread.unshift(bytes);
+  }
 
   destroy(): this {
     if (this.destroyed) return this;
@@ -108,10 +131,8 @@ export class SimulatedSocket extends EventEmitter {
   private take(end: End): void {
     this.end_ = end;
     for (const bytes of this.unsent.splice(0)) this.write(bytes);
-    // An HTTP/2 session on this socket replaces this.
-    end.onFrame = (frame) => {
-      if (frame.kind !== 'bytes') return;
-      this.unread.push(frame.bytes);
+    end.onBytes = (bytes) => {
+      this.unread.push(bytes);
       this.flow();
     };
     end.onClosed = (error) => {
@@ -122,6 +143,10 @@ export class SimulatedSocket extends EventEmitter {
   }
 
   private flow(): void {
+    if (this.listenerCount('data') === 0) {
+      if (this.unread.length > 0) this.emit('readable');
+      return;
+    }
     while (!this.isPaused && !this.destroyed) {
       const bytes = this.unread.shift();
       if (bytes === undefined) return;
@@ -152,7 +177,6 @@ export class SimulatedServer extends EventEmitter {
       this.stop = this.network.listen(`${host}:${port}`, process, (end) => {
         const socket = SimulatedSocket.accepted(this.simulation, end);
         this.emit('connection', socket);
-        this.simulation.soon(() => socket.emit('readable'));
       });
     } catch (error) {
       this.simulation.soon(() => this.emit('error', error));

@@ -1,5 +1,6 @@
 // The requests of one client id to a proxy and their answers: encoded, signed, sent, decoded.
 
+import { PollFramer } from '../protocol/grpc/receive-frame.js';
 import {
   type Codec,
   frameRequest,
@@ -19,6 +20,7 @@ import { SignedCalls } from './signed-calls.js';
 /** Sends requests; {@link Client} documents what they throw. */
 export class Calls implements ServerCalls {
   private readonly access: SignedCalls;
+  private readonly polls = new PollFramer();
 
   constructor(
     private readonly connection: Connection,
@@ -51,7 +53,7 @@ export class Calls implements ServerCalls {
     onAnswer: (answer: RpcResponse<'receiveMessage'>) => void,
   ): Promise<void> {
     const method = rpcMethod('receiveMessage');
-    const bytes = frameRequest(method, request);
+    const bytes = this.polls.frame(request) ?? frameRequest(method, request);
     const ask = (take: typeof onAnswer): Promise<void> =>
       this.connection.channel(endpoint).serverStream(this.wireCall(method.path, options), bytes, (answer) => {
         take(decode(options.what, method.response, answer));

@@ -3,7 +3,6 @@
 /** The parameters of one call besides its bytes. */
 export interface WireCall {
   readonly path: string;
-  /** Created for this call: the channel may add to it. */
   readonly metadata: Record<string, string>;
   /** Real time until the call fails with `DEADLINE_EXCEEDED`. Undefined only for the telemetry stream, which has no deadline. */
   readonly timeoutMs: number | undefined;
@@ -38,7 +37,7 @@ export interface Channel {
    * canceled and fails with that error.
    */
   serverStream(call: WireCall, request: Buffer, onMessage: (message: Uint8Array) => void): Promise<void>;
-  stream(call: WireCall): WireStream;
+  stream(call: Omit<WireCall, 'signal'>): WireStream;
   /** How many answers and messages have been received so far. */
   readonly heard: number;
   /** Whether a call would be written immediately. */

@@ -53,7 +53,7 @@ export interface ConnectionOptions {
   /** Where log lines go. It is never closed, and errors that it throws are ignored. Default: nothing is logged. */
   readonly logger?: Logger;
   /**
-   * The gRPC implementation. `http2`: a lean one on node:http2, which uses half the CPU. `grpc-js`: the package `@grpc/grpc-js`,
+   * The gRPC implementation. `http2`: a lean one of this library, which uses a fraction of the CPU. `grpc-js`: the package `@grpc/grpc-js`,
    * an optional peer dependency that you install. Refused with `name-server:`. Default `http2`.
    */
   readonly transport?: Transport;

@@ -1,13 +1,13 @@
-import { type ClientHttp2Session, constants, createServer, type ServerHttp2Stream } from 'node:http2';
+import { constants, createServer, type ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { nextStreamId } from '../../../../test/support/http2-peer.js';
 import { forwardTo, type TcpForwarder } from '../../../../test/support/tcp-forwarder.js';
 import { until } from '../../../../test/support/until.js';
 import { Producer } from '../producer/producer.js';
 import type { ProducerOptions } from '../producer/producer-options.js';
 import type { TransactionIdentity } from '../producer/transactions/transaction.js';
 import { frame } from '../support/grpc/framing.js';
+import type { Http2Connection } from '../support/http2/connection.js';
 import { systemRandom } from '../support/random.js';
 import { TestBroker, type TestBrokerOptions } from '../testing/test-broker.js';
 import type { WireCall } from './channel.js';
@@ -173,7 +173,7 @@ describe('calls on an endpoint with several addresses', () => {
       return new Http2Channel(address, systemRandom, undefined, async (...to) => {
         const opened = await openSession(...to);
         // Only the first connection is that old: telemetry, and then two calls.
-        if (isOld) nextStreamId((opened as unknown as { session: ClientHttp2Session }).session, 2 ** 30 - 3);
+        if (isOld) (opened as unknown as { connection: Http2Connection }).connection.nextStreamId = 2 ** 30 - 3;
         isOld = false;
         return opened;
       });

@@ -1,11 +1,11 @@
 // Authenticates and authorizes requests. Refusals have the real server's words, by which clients distinguish the reasons.
 
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
-import type { IncomingHttpHeaders } from 'node:http2';
 import { METADATA } from '../../protocol/credentials/metadata.js';
 import type { Settings } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { RpcName, RpcRequest } from '../../protocol/grpc/rpc.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
+import type { Headers } from '../../support/http2/header-encoder.js';
 import { requirementsOf } from './requirements.js';
 import { assertUser, type BrokerUser, refusalOf } from './users.js';
 
@@ -27,7 +27,7 @@ interface KnownClient {
 
 /** The caller of a gRPC request. */
 export interface Caller {
-  readonly headers: IncomingHttpHeaders;
+  readonly headers: Headers;
   /** The result of {@link AccessControl.identify}. */
   readonly user: BrokerUser | undefined;
   /** The caller's address, for refusals. */
@@ -57,7 +57,7 @@ export class AccessControl {
   }
 
   /** The user who signed these headers; undefined without access control. @throws AccessRefusal for an unknown user */
-  identify(headers: IncomingHttpHeaders): BrokerUser | undefined {
+  identify(headers: Headers): BrokerUser | undefined {
     return this.users === undefined ? undefined : this.callerOf(headers);
   }
 
@@ -116,9 +116,9 @@ export class AccessControl {
     );
   }
 
-  private callerOf(headers: IncomingHttpHeaders): BrokerUser {
-    const header = String(headers[METADATA.authorization] ?? '');
-    const dateTime = String(headers[METADATA.dateTime] ?? '');
+  private callerOf(headers: Headers): BrokerUser {
+    const header = headers[METADATA.authorization] ?? '';
+    const dateTime = headers[METADATA.dateTime] ?? '';
     if (header === '') return this.authenticate(undefined, Buffer.alloc(0), Buffer.alloc(0));
     if (dateTime === '') throw new AccessRefusal('datetime is null.');
     const { Credential: credential = '', Signature: signature = '' } = itemsOf(header);

@@ -1,9 +1,9 @@
 // The caller of an RPC, as handlers see it.
 
-import type { IncomingHttpHeaders } from 'node:http2';
 import { METADATA } from '../../protocol/credentials/metadata.js';
 import { Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { RpcName } from '../../protocol/grpc/rpc.js';
+import type { Headers } from '../../support/http2/header-encoder.js';
 import type { BrokerUser } from '../access/users.js';
 import { AnswerError } from './status.js';
 
@@ -19,7 +19,7 @@ export interface CallContext {
 }
 
 /** @throws AnswerError CLIENT_ID_REQUIRED */
-export function callContext(rpc: RpcName, headers: IncomingHttpHeaders, user: BrokerUser | undefined): CallContext {
+export function callContext(rpc: RpcName, headers: Headers, user: BrokerUser | undefined): CallContext {
   const clientId = textOf(headers, METADATA.clientId);
   if (clientId.trim() === '') throw new AnswerError(Code.CLIENT_ID_REQUIRED, 'client id cannot be empty');
   return {
@@ -31,6 +31,6 @@ export function callContext(rpc: RpcName, headers: IncomingHttpHeaders, user: Br
   };
 }
 
-function textOf(headers: IncomingHttpHeaders, key: string): string {
-  return String(headers[key] ?? '');
+function textOf(headers: Headers, key: string): string {
+  return headers[key] ?? '';
 }

@@ -84,11 +84,15 @@ export class GrpcServer {
       const method = rpcMethod(name);
       const handler = handlers.unary[name] as UnaryHandler<UnaryName>;
       const refuse: Refuse = (call, why) => call.answer(frameAnswer(method, emptyAnswer(name, why)));
-      const open: Open = (known) => oneMessage((bytes) => this.answer(method, handler, known, bytes));
+      const answer = (bytes: Buffer, known: KnownCall): void => this.answer(method, handler, known, bytes);
+      const open: Open = (known) => oneMessage(answer, known);
       methods.set(method.path, this.forKnown(refuse, open));
     }
-    const receive: Open = (known) => oneMessage((bytes) => void this.receive(known, bytes));
-    methods.set(rpcMethod('receiveMessage').path, this.forKnown(refuseReceive, receive));
+    const receive = (bytes: Buffer, known: KnownCall): void => void this.receive(known, bytes);
+    methods.set(
+      rpcMethod('receiveMessage').path,
+      this.forKnown(refuseReceive, (known) => oneMessage(receive, known)),
+    );
     const telemetry: Open = (known) => this.openTelemetry(known);
     methods.set(rpcMethod('telemetry').path, this.forKnown(refuseTelemetry, telemetry));
     for (const { path } of rpcNames().map(rpcMethod)) if (!methods.has(path)) methods.set(path, unimplemented(path));
@@ -145,7 +149,7 @@ export class GrpcServer {
     return (call) => {
       let user: BrokerUser | undefined;
       try {
-        user = this.broker.access.identify(call.headers);
+        user = this.broker.access.identify(call.metadata);
       } catch (error) {
         refuse(call, statusOf(error));
         return { message() {}, halfClosed() {} };
@@ -162,22 +166,21 @@ export class GrpcServer {
     bytes: Buffer,
   ): void {
     const { call } = known;
-    const end = this.broker.activity.begin(method.name, call.headers[METADATA.clientId]);
-    const answered = (answer: RpcResponse<UnaryName>): void => {
-      call.answer(frameAnswer(method, answer));
-      end();
-    };
-    const failed = (error: unknown): void => {
-      if (error instanceof GrpcError) call.fail(error.status, error.message);
-      else call.answer(frameAnswer(method, emptyAnswer(method.name, statusOf(error))));
-      end();
-    };
+    const { activity } = this.broker;
     try {
       const answer = this.handle(method, handler, known, bytes);
-      if (answer instanceof Promise) answer.then(answered).catch(failed);
-      else answered(answer);
+      if (answer instanceof Promise) {
+        const end = activity.begin(method.name, call.metadata[METADATA.clientId]);
+        answer
+          .then((settled) => call.answer(frameAnswer(method, settled)))
+          .catch((error) => failed(method, call, error))
+          .then(end);
+        return;
+      }
+      activity.passed();
+      call.answer(frameAnswer(method, answer));
     } catch (error) {
-      failed(error);
+      failed(method, call, error);
     }
   }
 
@@ -189,7 +192,7 @@ export class GrpcServer {
   ): Promise<RpcResponse<UnaryName>> | RpcResponse<UnaryName> {
     const request = decode(name, bytes);
     this.broker.access.admit(name, request, callerOf(known));
-    const context = callContext(name, known.call.headers, known.user);
+    const context = callContext(name, known.call.metadata, known.user);
     const fault = this.broker.faults.take(name, context.clientId);
     if (fault === undefined) return handler(request, context);
     return this.applyFault(fault, context).then(async (after) => {
@@ -205,7 +208,7 @@ export class GrpcServer {
     try {
       const request = decode('receiveMessage', bytes);
       this.broker.access.admit('receiveMessage', request, callerOf(known));
-      const context = callContext('receiveMessage', call.headers, user);
+      const context = callContext('receiveMessage', call.metadata, user);
       stream = this.open(context.clientId, call);
       const found = this.broker.faults.take('receiveMessage', context.clientId);
       const fault = found && (await this.applyFault(found, context));
@@ -228,7 +231,7 @@ export class GrpcServer {
       else void call.send(frameAnswer(method, command));
     };
     try {
-      const context = callContext('telemetry', call.headers, user);
+      const context = callContext('telemetry', call.metadata, user);
       const stream = this.open(context.clientId, call);
       call.signal.addEventListener('abort', () => this.streams.delete(stream), { once: true });
       const take = this.handlers.telemetry.open(
@@ -303,6 +306,11 @@ function unimplemented(path: string): Method {
   };
 }
 
+function failed(method: RpcMethod<UnaryName>, call: ServerCall, error: unknown): void {
+  if (error instanceof GrpcError) call.fail(error.status, error.message);
+  else call.answer(frameAnswer(method, emptyAnswer(method.name, statusOf(error))));
+}
+
 async function sendReceived(call: ServerCall, answer: ReceiveAnswer): Promise<void> {
   const sent: Promise<boolean>[] = [];
   for (const item of answer.items) {
@@ -315,7 +323,7 @@ async function sendReceived(call: ServerCall, answer: ReceiveAnswer): Promise<vo
 }
 
 function callerOf({ call, user }: KnownCall): Caller {
-  return { headers: call.headers, user, from: call.remoteHost };
+  return { headers: call.metadata, user, from: call.remoteHost };
 }
 
 function refuseReceive(call: ServerCall, why: Status): void {

@@ -1,21 +1,15 @@
 // Both channels against servers with unusual but valid gRPC behavior. All other suites cover the normal cases.
 
 import { createServer as createHttpServer } from 'node:http';
-import {
-  type ClientHttp2Session,
-  createServer,
-  type Http2Server,
-  type ServerHttp2Session,
-  type ServerHttp2Stream,
-} from 'node:http2';
+import { createServer, type Http2Server, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import * as grpc from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { nextStreamId } from '../../../../../test/support/http2-peer.js';
 import { until } from '../../../../../test/support/until.js';
 import { EMBEDDED_BROKER_METADATA } from '../../protocol/credentials/metadata.js';
 import type { TransportError } from '../../support/errors.js';
 import { frame } from '../../support/grpc/framing.js';
+import type { Http2Connection } from '../../support/http2/connection.js';
 import { systemRandom } from '../../support/random.js';
 import type { Channel, WireCall } from '../channel.js';
 import { GrpcChannel } from './grpc-channel.js';
@@ -25,6 +19,8 @@ import { type Http2Session, openSession } from './http2-session.js';
 const CALL: WireCall = { path: '/service/Method', metadata: { 'x-mq-client-id': 'a' }, timeoutMs: 5_000 };
 const NOTHING = frame(Buffer.alloc(0));
 const OK = { 'grpc-status': '0' };
+const connectionOf = (session: Http2Session): Http2Connection =>
+  (session as unknown as { connection: Http2Connection }).connection;
 const GRPC = { ':status': 200, 'content-type': 'application/grpc' };
 
 describe.each([
@@ -372,7 +368,7 @@ describe('the channel on http2', () => {
 
   async function serve(
     onStream: (stream: ServerHttp2Stream) => void,
-    onOpened: (session: ClientHttp2Session) => void = () => {},
+    onOpened: (connection: Http2Connection) => void = () => {},
   ): Promise<{ channel: Http2Channel; connections: () => number; sockets: Set<Socket> }> {
     const sockets = new Set<Socket>();
     let connections = 0;
@@ -397,7 +393,7 @@ describe('the channel on http2', () => {
     const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
     const channel = new Http2Channel(address, systemRandom, undefined, async (...to) => {
       const opened = await openSession(...to);
-      onOpened((opened as unknown as { session: ClientHttp2Session }).session);
+      onOpened(connectionOf(opened));
       return opened;
     });
     ends.push(() => channel.close());
@@ -416,7 +412,9 @@ describe('the channel on http2', () => {
     const { channel, connections } = await serve(
       (stream) => (held.length === 0 ? void held.push(stream) : answer(stream)),
       // Only the first connection is that old.
-      (session) => (opened++ === 0 ? nextStreamId(session, 2 ** 30 - 5) : undefined),
+      (connection) => {
+        if (opened++ === 0) connection.nextStreamId = 2 ** 30 - 5;
+      },
     );
     const early = channel.unary(CALL, NOTHING);
     const later = [];
@@ -428,26 +426,19 @@ describe('the channel on http2', () => {
   });
 
   it('reopens its telemetry stream when stream ids run out', async () => {
-    let opened = 0;
-    const { channel } = await serve(
-      (stream) => (stream.id === 1 ? stream.respond(GRPC) : answer(stream)),
-      (session) => (opened++ === 0 ? undefined : nextStreamId(session, 2 ** 30 + 1)),
-    );
+    const { channel } = await serve((stream) => (stream.id === 1 ? stream.respond(GRPC) : answer(stream)));
     const frames = channel.stream({ ...CALL, timeoutMs: undefined }).frames[Symbol.asyncIterator]();
     const end = frames.next().catch((error: unknown) => error);
     await channel.unary(CALL, NOTHING);
     const [session] = (channel as unknown as { sessions: Set<Http2Session> }).sessions;
-    nextStreamId((session as unknown as { session: ClientHttp2Session }).session, 2 ** 30 + 1);
+    connectionOf(session as Http2Session).nextStreamId = 2 ** 30 + 1;
     await channel.unary(CALL, NOTHING);
     expect(await end).toMatchObject({ code: 'ABORTED', retryable: true });
   });
 
   it('reports "not sent" for a call for which no stream id is left', async () => {
-    const { channel } = await serve(answer, (session) => {
-      nextStreamId(session, 2 ** 31 - 1);
-      const used = session.request({ ':path': '/used' });
-      used.on('error', () => {});
-      used.close();
+    const { channel } = await serve(answer, (connection) => {
+      connection.nextStreamId = 2 ** 31 + 1;
     });
     await expect(channel.unary(CALL, NOTHING)).rejects.toMatchObject({ outcome: 'not-sent', retryable: true });
   });

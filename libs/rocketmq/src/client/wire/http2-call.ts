@@ -2,26 +2,26 @@
 // This is on the path of every message: listeners are shared, and strings are built only when they are needed.
 // Over 300 lines: unary calls and streams share how a call ends.
 
-import { type ClientHttp2Stream, constants, type IncomingHttpHeaders } from 'node:http2';
 import { LIMITS } from '../../protocol/model/limits.js';
 import { abortReason } from '../../support/abort.js';
 import { TransportError } from '../../support/errors.js';
 import { FrameReader, wholeMessage } from '../../support/grpc/framing.js';
 import { decodeStatusMessage, GRPC_STATUS, GrpcError, statusOfHttp } from '../../support/grpc/status.js';
+import { HTTP2_CODE, nameOfCode } from '../../support/http2/frames.js';
+import type { Headers } from '../../support/http2/header-encoder.js';
+import type { Http2Stream, StreamReceiver } from '../../support/http2/stream.js';
 import { type IoTimer, startIoTimer, stopIoTimer } from '../../support/io-timer.js';
 import { nameOfCall, type WireCall } from '../channel.js';
 import type { Http2Session } from './http2-session.js';
-
-const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } = constants;
 
 /** The context of a call. */
 export interface CallOwner {
   /** `host:port`, for errors. */
   readonly address: string;
-  /** The name of the server in the `:authority` header. */
-  readonly authority: string;
+  /** The pseudo-header fields of a call. */
+  headOf(path: string): Headers;
   /** Called with the headers of each answer. */
-  onHeaders(headers: IncomingHttpHeaders, session: Http2Session): void;
+  onHeaders(headers: Headers, session: Http2Session): void;
   /** Called with each piece of a stream of answers. */
   onPiece(): void;
 }
@@ -34,47 +34,58 @@ type BreakOff =
   /** The receiver of the answers threw. */
   | { readonly kind: 'refused'; readonly reason: Error };
 
-const CALL = Symbol('call');
-type CallStream = ClientHttp2Stream & { [CALL]: Http2Call | undefined };
-
-/** A call in progress. Its creator writes to `stream`; subclasses handle the result. */
-abstract class Http2Call {
-  readonly stream: ClientHttp2Stream;
+/** A call in progress: created, then {@link start started}. Subclasses handle the result. */
+abstract class Http2Call implements StreamReceiver {
+  private under: Http2Stream | undefined;
   private frames: FrameReader | undefined;
-  private readonly timer: IoTimer | undefined;
+  private timer: IoTimer | undefined;
+  private hasHeaders = false;
+  private isHttpError = false;
   private status: number | undefined;
   private message: unknown;
   private brokenOff: BreakOff | undefined;
-  private streamError: Error | undefined;
-  private hasEnded = false;
+  private code: number = HTTP2_CODE.noError;
   private onAbort: (() => void) | undefined;
 
-  /** @throws Error of Node.js when the session was lost; nothing was written then */
   constructor(
     protected readonly owner: CallOwner,
     private readonly session: Http2Session,
     private readonly call: WireCall,
-  ) {
-    const stream = session.request(headersOf(call, owner.authority)) as CallStream;
-    stream[CALL] = this;
-    this.stream = stream;
-    stream.on('response', onResponse);
-    stream.on('trailers', onTrailers);
-    stream.on('error', onError);
-    stream.on('close', onClose);
-    const { timeoutMs, signal } = call;
-    if (timeoutMs !== undefined) this.timer = startIoTimer(timeoutMs, timeOut, this as Http2Call);
-    if (signal === undefined) return;
-    this.onAbort = () => this.breakOff({ kind: 'abort', reason: abortReason(signal) });
-    signal.addEventListener('abort', this.onAbort, { once: true });
-    if (signal.aborted) this.onAbort();
-  }
+  ) {}
 
   /** Called once, when the call has ended, with the error if there was one. */
   protected abstract end(failure: Error | undefined): void;
 
-  /** @internal Takes a chunk of the answer. */
-  abstract take(piece: Buffer): void;
+  /** Takes a chunk of the answer. */
+  abstract data(piece: Buffer): void;
+
+  /**
+   * @param request all that is sent; undefined when messages are sent one by one
+   * @param isCreditedOnArrival as of {@link Http2Stream}
+   * @throws Error when the connection was lost, or a header is invalid; nothing was written then
+   */
+  start(request: Buffer | undefined, isCreditedOnArrival = true): this {
+    const { timeoutMs, signal } = this.call;
+    this.under = this.session.request(this.headersOf(this.call), this, isCreditedOnArrival);
+    if (request !== undefined) this.under.send(request, true);
+    if (timeoutMs !== undefined) this.timer = startIoTimer(timeoutMs, timeOut, this as Http2Call);
+    if (signal === undefined) return this;
+    this.onAbort = () => this.breakOff({ kind: 'abort', reason: abortReason(signal) });
+    signal.addEventListener('abort', this.onAbort, { once: true });
+    if (signal.aborted) this.onAbort();
+    return this;
+  }
+
+  /** The stream of a call that was started. */
+  get stream(): Http2Stream {
+    return this.under as Http2Stream;
+  }
+
+  /** The error when what was read ends in the middle of a message. */
+  protected cutOff(): Error | undefined {
+    if (this.frames?.isInMessage !== true) return undefined;
+    return failed(`${this.what}: the answer ends in the middle of a message`);
+  }
 
   protected get isBrokenOff(): boolean {
     return this.brokenOff !== undefined;
@@ -87,6 +98,8 @@ abstract class Http2Call {
 
   /** Takes a chunk of the answer. @returns the messages that it completes; none once the answer is unreadable */
   read(piece: Buffer): Buffer[] {
+    // The body of an HTTP error is not gRPC.
+    if (this.isHttpError || this.brokenOff?.kind === 'unreadable') return [];
     try {
       if (this.frames === undefined) {
         const message = wholeMessage(piece, LIMITS.receivedFrameBytes);
@@ -101,29 +114,22 @@ abstract class Http2Call {
   }
 
   protected breakOff(why: BreakOff): void {
-    if (this.stream.closed || this.brokenOff !== undefined) return;
+    if (this.stream.isClosed || this.brokenOff !== undefined) return;
     this.brokenOff = why;
-    this.stream.close(NGHTTP2_CANCEL);
-    // A stream that is held back by the server's limit closes only when its turn comes. Deferred, because the subclass may not be constructed yet.
-    queueMicrotask(() => this.close());
-    // Unread frames would use up the connection's flow-control window.
-    this.stream.resume();
+    this.stream.reset(HTTP2_CODE.cancel);
   }
 
   /** @internal */
   passDeadline(): void {
-    if (!this.session.isHeldBack(this.stream)) this.breakOff({ kind: 'deadline', wasWritten: true });
-    // The end of the stream that made room for this one may not have been reported yet.
-    else startIoTimer(0, timeOutHeldBack, this as Http2Call);
+    this.breakOff({ kind: 'deadline', wasWritten: this.stream.id !== 0 });
   }
 
-  /** @internal */
-  passDeadlineHeldBack(): void {
-    this.breakOff({ kind: 'deadline', wasWritten: !this.session.isHeldBack(this.stream) });
-  }
-
-  /** @internal */
-  takeHeaders(headers: IncomingHttpHeaders): void {
+  headers(headers: Headers): void {
+    if (this.hasHeaders) {
+      this.takeStatus(headers);
+      return;
+    }
+    this.hasHeaders = true;
     this.owner.onHeaders(headers, this.session);
     if (headers['grpc-status'] !== undefined) {
       this.takeStatus(headers);
@@ -131,37 +137,34 @@ abstract class Http2Call {
     }
     const httpStatus = Number(headers[':status']);
     if (httpStatus === 200) return;
+    this.isHttpError = true;
     this.status = statusOfHttp(httpStatus);
     this.message = `HTTP status ${httpStatus}: is this a RocketMQ proxy?`;
   }
 
-  /** @internal */
-  takeStatus(headers: IncomingHttpHeaders): void {
-    this.status = Number(headers['grpc-status']);
-    this.message = headers['grpc-message'];
+  ended(): void {
+    // The server has answered without reading everything.
+    if (this.stream.hasUnsent || !this.stream.isEnded) this.stream.reset(HTTP2_CODE.noError);
   }
 
-  /** @internal */
-  takeError(error: Error): void {
-    this.streamError = error;
-  }
-
-  /** @internal */
-  streamClosed(): void {
-    this.session.closed(this.stream);
-    this.close();
-    // The collector of short-lived objects keeps a closed stream, for its handle in the engine; so the stream must not keep the answers:
-    // all received messages would grow old, and be left to the collector of long-lived ones.
-    (this.stream as CallStream)[CALL] = undefined;
-  }
-
-  private close(): void {
-    if (this.hasEnded) return;
-    this.hasEnded = true;
+  closed(code: number): void {
+    this.code = code;
     stopIoTimer(this.timer);
     if (this.onAbort !== undefined) this.call.signal?.removeEventListener('abort', this.onAbort);
     const isWell = this.status === GRPC_STATUS.ok && this.brokenOff === undefined;
     this.end(isWell ? undefined : this.failure());
+  }
+
+  private takeStatus(headers: Headers): void {
+    const text = headers['grpc-status'] ?? '';
+    this.status = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    this.message = headers['grpc-message'];
+  }
+
+  private headersOf({ path, metadata, timeoutMs }: WireCall): Headers[] {
+    const { owner } = this;
+    if (timeoutMs === undefined) return [owner.headOf(path), metadata, FIXED_HEADERS];
+    return [owner.headOf(path), metadata, FIXED_HEADERS, { 'grpc-timeout': timeoutText(timeoutMs) }];
   }
 
   private failure(): Error {
@@ -186,19 +189,20 @@ abstract class Http2Call {
 
   /** No status was received: the stream or the connection broke. */
   private broken(): Error {
-    const { id, rstCode } = this.stream;
-    const options = { cause: this.streamError };
-    if (id === undefined || this.session.isHeldBack(this.stream)) {
-      const why = this.streamError?.message ?? 'the connection was lost';
-      return new TransportError('UNAVAILABLE', `${this.what}: ${why}; nothing was sent`, 'not-sent', true, options);
+    const { code, what } = this;
+    const { failure: cause } = this.session;
+    const options = { cause };
+    if (this.stream.id === 0) {
+      const why = cause?.message ?? 'the connection was lost';
+      return new TransportError('UNAVAILABLE', `${what}: ${why}; nothing was sent`, 'not-sent', true, options);
     }
-    if (rstCode === NGHTTP2_REFUSED_STREAM) {
-      const text = `${this.what}: the server refused the request before processing it`;
+    // After an answer it would be untrue.
+    if (code === HTTP2_CODE.refusedStream && !this.hasHeaders) {
+      const text = `${what}: the server refused the request before processing it`;
       return new TransportError('UNAVAILABLE', text, 'not-sent', true, options);
     }
-    const how =
-      this.streamError?.message ?? `the stream ended without a status (HTTP/2 code ${rstCode ?? NGHTTP2_NO_ERROR})`;
-    return new TransportError('UNAVAILABLE', `${this.what}: the connection broke: ${how}`, 'unknown', true, options);
+    const how = cause?.message ?? `the stream ended without a status (HTTP/2 code ${nameOfCode(code)})`;
+    return new TransportError('UNAVAILABLE', `${what}: the connection broke: ${how}`, 'unknown', true, options);
   }
 }
 
@@ -214,10 +218,9 @@ export class UnaryCall extends Http2Call {
     private readonly reject: (failure: Error) => void,
   ) {
     super(owner, session, call);
-    this.stream.on('data', onData);
   }
 
-  override take(piece: Buffer): void {
+  override data(piece: Buffer): void {
     for (const message of this.read(piece)) this.answer = message;
   }
 
@@ -232,77 +235,91 @@ export class UnaryCall extends Http2Call {
 export class StreamCall extends Http2Call {
   private resolve: (failure: Error | undefined) => void = () => {};
   /** Resolves when the call has ended, with the error if there was one. */
-  readonly ended = new Promise<Error | undefined>((resolve) => {
+  readonly finished = new Promise<Error | undefined>((resolve) => {
     this.resolve = resolve;
   });
 
-  private onMessage: ((message: Buffer) => void) | undefined;
-
-  /** Passes on each answer; if `onMessage` throws, the call is canceled. */
-  passOn(onMessage: (message: Buffer) => void): void {
-    this.onMessage = onMessage;
-    this.stream.on('data', onData);
+  /** @param onMessage called with each answer; if it throws, the call is canceled */
+  constructor(
+    owner: CallOwner,
+    session: Http2Session,
+    call: WireCall,
+    private readonly onMessage: (message: Buffer) => void,
+  ) {
+    super(owner, session, call);
   }
 
-  override take(piece: Buffer): void {
+  override data(piece: Buffer): void {
     this.owner.onPiece();
     if (this.isBrokenOff) return;
-    const messages = this.read(piece);
     try {
-      for (const message of messages) this.onMessage?.(message);
+      for (const message of this.read(piece)) if (!this.isBrokenOff) this.onMessage(message);
     } catch (error) {
       this.breakOff({ kind: 'refused', reason: error instanceof Error ? error : new Error(String(error)) });
     }
   }
 
   protected end(failure: Error | undefined): void {
-    this.resolve(failure);
+    this.resolve(failure ?? this.cutOff());
   }
 }
 
-function onResponse(this: ClientHttp2Stream, headers: IncomingHttpHeaders): void {
-  (this as CallStream)[CALL]?.takeHeaders(headers);
-}
+/** A call whose answers are read one by one: the server sends no more than a window of them ahead. */
+export class DuplexCall extends Http2Call {
+  private readonly pieces: Buffer[] = [];
+  private outcome: { readonly error: Error | undefined } | undefined;
+  private wake = (): void => {};
 
-function onTrailers(this: ClientHttp2Stream, trailers: IncomingHttpHeaders): void {
-  (this as CallStream)[CALL]?.takeStatus(trailers);
-}
+  override data(piece: Buffer): void {
+    this.owner.onPiece();
+    this.pieces.push(piece);
+    this.wake();
+  }
 
-function onData(this: ClientHttp2Stream, piece: Buffer): void {
-  (this as CallStream)[CALL]?.take(piece);
-}
+  protected end(failure: Error | undefined): void {
+    this.outcome = { error: failure };
+    this.wake();
+  }
 
-function onError(this: ClientHttp2Stream, error: Error): void {
-  (this as CallStream)[CALL]?.takeError(error);
-}
-
-function onClose(this: ClientHttp2Stream): void {
-  (this as CallStream)[CALL]?.streamClosed();
+  /** What the server sends, until it ends the stream. @throws TransportError, or the reason of the call's signal */
+  async *messages(): AsyncIterable<Uint8Array> {
+    try {
+      for (;;) {
+        const piece = this.pieces.shift();
+        if (piece !== undefined) {
+          this.stream.credit(piece.length);
+          yield* this.read(piece);
+        } else if (this.outcome === undefined) {
+          await new Promise<void>((resolve) => {
+            this.wake = resolve;
+          });
+        } else {
+          const failure = this.outcome.error ?? this.cutOff();
+          if (failure === undefined) return;
+          throw failure;
+        }
+      }
+    } finally {
+      this.stream.reset(HTTP2_CODE.cancel);
+    }
+  }
 }
 
 function timeOut(call: Http2Call): void {
   call.passDeadline();
 }
 
-function timeOutHeldBack(call: Http2Call): void {
-  call.passDeadlineHeldBack();
-}
-
 /** Rounds the deadline up: a header value that repeats takes one byte on the wire. The client's timeout is exact, the server's slightly later. */
 const TIMEOUT_STEP_MS = 100;
+/** gRPC allows eight digits. */
+const MOST_TIMEOUT = 99_999_999;
 
-/** Modifies the metadata in place, because they were created for this call. */
-function headersOf({ path, metadata, timeoutMs }: WireCall, authority: string): Record<string, string> {
-  metadata[':method'] = 'POST';
-  metadata[':path'] = path;
-  metadata[':authority'] = authority;
-  metadata['content-type'] = 'application/grpc';
-  metadata.te = 'trailers';
-  if (timeoutMs !== undefined) {
-    metadata['grpc-timeout'] = `${Math.max(1, Math.ceil(timeoutMs / TIMEOUT_STEP_MS)) * TIMEOUT_STEP_MS}m`;
-  }
-  return metadata;
+function timeoutText(timeoutMs: number): string {
+  const ms = Math.max(1, Math.ceil(timeoutMs / TIMEOUT_STEP_MS)) * TIMEOUT_STEP_MS;
+  return ms <= MOST_TIMEOUT ? `${ms}m` : `${Math.min(MOST_TIMEOUT, Math.ceil(ms / 1_000))}S`;
 }
+
+const FIXED_HEADERS: Headers = { 'content-type': 'application/grpc', te: 'trailers' };
 
 /** The error for a gRPC status. */
 function failureOf(status: number, text: string): TransportError {

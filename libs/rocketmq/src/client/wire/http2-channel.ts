@@ -1,7 +1,6 @@
-// The channel on node:http2: one connection, and calls on it. It uses half the CPU of a general gRPC library.
+// The channel on HTTP/2: one connection, and calls on it. It uses a fraction of the CPU of a general gRPC library.
 // Over 300 lines: the states of the connection and the calls that wait for it change together.
 
-import { type ClientHttp2Stream, constants, type IncomingHttpHeaders } from 'node:http2';
 import { EMBEDDED_BROKER_METADATA } from '../../protocol/credentials/metadata.js';
 import { abortReason, linkedController, raceAbort } from '../../support/abort.js';
 import { onAbort, reasonOf } from '../../support/abort-source.js';
@@ -10,13 +9,14 @@ import { type ScheduledTask, SECOND_MS, SystemClock } from '../../support/clock.
 import { Deadline } from '../../support/deadline.js';
 import { StateError, TransportError } from '../../support/errors.js';
 import { frame } from '../../support/grpc/framing.js';
+import type { Headers } from '../../support/http2/header-encoder.js';
 import { describeError } from '../../support/logger.js';
 import type { Random } from '../../support/random.js';
 import type { ResolvedTls } from '../../support/tls.js';
 import { type Channel, nameOfCall, type WireCall, type WireStream } from '../channel.js';
 import { parseAddress } from '../endpoint.js';
 import { ConnectionDiagnosis } from './connection-diagnosis.js';
-import { type CallOwner, StreamCall, UnaryCall } from './http2-call.js';
+import { type CallOwner, DuplexCall, StreamCall, UnaryCall } from './http2-call.js';
 import { ConnectFailure, type Http2Session, type OpenSession, openSession } from './http2-session.js';
 
 type State =
@@ -29,6 +29,8 @@ type State =
   | { readonly kind: 'closed'; readonly reason: Error };
 
 const CONNECT_MS = 10 * SECOND_MS;
+/** What may wait on a stream for its server: a stream that is written to one message at a time needs no more. */
+const MOST_UNSENT_BYTES = 16 * 1024 * 1024;
 const RECONNECT: BackoffPolicy = { kind: 'exponential', initialMs: 100, maxMs: SECOND_MS, multiplier: 2 };
 
 /** A gRPC channel to `host:port`. Connects at the first call, and again at the first call after a connection broke. */
@@ -45,7 +47,7 @@ export class Http2Channel implements Channel, CallOwner {
   private readonly closing = new AbortController();
   private readonly clock = new SystemClock();
   private readonly diagnosis: ConnectionDiagnosis;
-  readonly authority: string;
+  private readonly heads = new Map<string, Headers>();
   private heardCount = 0;
 
   /** @param tls undefined for plaintext */
@@ -56,7 +58,6 @@ export class Http2Channel implements Channel, CallOwner {
     private readonly open: OpenSession = openSession,
   ) {
     this.diagnosis = new ConnectionDiagnosis(parseAddress(address), tls);
-    this.authority = tls?.serverName ?? address;
   }
 
   get isConnected(): boolean {
@@ -79,40 +80,53 @@ export class Http2Channel implements Channel, CallOwner {
 
   async serverStream(call: WireCall, request: Buffer, onMessage: (message: Uint8Array) => void): Promise<void> {
     const { session, timeoutMs } = await this.session(call);
-    const under = this.begin(session, { ...call, timeoutMs });
-    under.passOn(onMessage);
-    under.stream.end(request);
-    const failure = await under.ended;
+    const under = new StreamCall(this, session, { ...call, timeoutMs }, onMessage);
+    this.begin(call, () => under.start(request));
+    const failure = await under.finished;
     if (failure !== undefined) throw failure;
   }
 
-  stream(call: WireCall): WireStream {
-    let under: StreamCall | undefined;
+  stream(call: Omit<WireCall, 'signal'>): WireStream {
+    let under: DuplexCall | undefined;
     const waiting: Buffer[] = [];
+    let waitingBytes = 0;
     let isEnded = false;
     const cancelling = new AbortController();
     const signal = cancelling.signal;
     const open = async function* (channel: Http2Channel): AsyncIterable<Uint8Array> {
       const { session, timeoutMs } = await channel.session({ ...call, signal });
-      under = channel.begin(session, { ...call, signal, timeoutMs });
+      const opened = new DuplexCall(channel, session, { ...call, signal, timeoutMs });
+      channel.begin(call, () => opened.start(undefined, false));
+      under = opened;
       // The stream has no deadline, so it would keep a retired connection open.
       const unlisten = onAbort(session.left, () => cancelling.abort(reasonOf(session.left)));
-      void under.ended.then(unlisten);
-      for (const message of waiting.splice(0)) under.stream.write(message);
-      if (isEnded) under.stream.end();
-      yield* channel.messagesOf(under);
+      try {
+        for (const message of waiting.splice(0)) opened.stream.send(message);
+        if (isEnded) opened.stream.send(NOTHING, true);
+        yield* opened.messages();
+      } finally {
+        unlisten();
+      }
     };
     return {
       frames: open(this),
       write: (message) => {
-        if (signal.aborted || isEnded || under?.stream.closed === true) return false;
-        if (under === undefined) waiting.push(frame(message));
-        else under.stream.write(frame(message));
+        if (signal.aborted || isEnded || under?.stream.isClosed === true) return false;
+        const framed = frame(message);
+        if ((under?.stream.unsentBytes ?? waitingBytes) + framed.length > MOST_UNSENT_BYTES) {
+          const text = `${nameOfCall(call, this.address)}: the server does not read what is sent on the stream`;
+          cancelling.abort(new TransportError('UNAVAILABLE', text, 'unknown', true));
+          return false;
+        }
+        if (under === undefined) {
+          waiting.push(framed);
+          waitingBytes += framed.length;
+        } else under.stream.send(framed);
         return true;
       },
       end: () => {
         isEnded = true;
-        under?.stream.end();
+        under?.stream.send(NOTHING, true);
       },
       cancel: () =>
         cancelling.abort(new TransportError('ABORTED', `${nameOfCall(call, this.address)}: canceled`, 'unknown', true)),
@@ -152,7 +166,7 @@ export class Http2Channel implements Channel, CallOwner {
   private unaryOn(session: Http2Session, call: WireCall, request: Buffer): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       try {
-        new UnaryCall(this, session, call, resolve, reject).stream.end(request);
+        new UnaryCall(this, session, call, resolve, reject).start(request);
       } catch (error) {
         reject(this.lost(call, error));
       }
@@ -169,7 +183,22 @@ export class Http2Channel implements Channel, CallOwner {
     return undefined;
   }
 
-  onHeaders(headers: IncomingHttpHeaders, session: Http2Session): void {
+  headOf(path: string): Headers {
+    let head = this.heads.get(path);
+    if (head === undefined) {
+      const scheme = this.tls === undefined ? 'http' : 'https';
+      head = {
+        ':method': 'POST',
+        ':scheme': scheme,
+        ':path': path,
+        ':authority': this.tls?.serverName ?? this.address,
+      };
+      this.heads.set(path, head);
+    }
+    return head;
+  }
+
+  onHeaders(headers: Headers, session: Http2Session): void {
     this.heardCount++;
     if (headers[EMBEDDED_BROKER_METADATA] !== undefined) this.embedded = session;
   }
@@ -178,16 +207,20 @@ export class Http2Channel implements Channel, CallOwner {
     this.heardCount++;
   }
 
-  private begin(session: Http2Session, call: WireCall): StreamCall {
+  private begin(call: WireCall, start: () => void): void {
     try {
-      return new StreamCall(this, session, call);
+      start();
     } catch (error) {
       throw this.lost(call, error);
     }
   }
 
-  /** The connection was lost between its creation and its use; Node then fails before anything is written. */
+  /** The connection was lost between its creation and its use; or a header is invalid, which no repetition changes. */
   private lost(call: WireCall, error: unknown): TransportError {
+    if (error instanceof TypeError) {
+      const text = `${nameOfCall(call, this.address)}: ${error.message}; nothing was sent`;
+      return new TransportError('RPC_FAILED', text, 'not-sent', false, { cause: error });
+    }
     const text = `${nameOfCall(call, this.address)}: the connection was lost; nothing was sent (${describeError(error)})`;
     return new TransportError('UNAVAILABLE', text, 'not-sent', true, { cause: error });
   }
@@ -290,21 +323,6 @@ export class Http2Channel implements Channel, CallOwner {
     const text = `${what}: no connection within ${deadline.timeoutMs} ms; nothing was sent`;
     return new TransportError('DEADLINE_EXCEEDED', text, 'not-sent', true);
   }
-
-  /** What the server sends, until it ends the stream. @throws TransportError, or the reason of the call's signal */
-  private async *messagesOf(under: StreamCall): AsyncIterable<Uint8Array> {
-    const stream: ClientHttp2Stream = under.stream;
-    try {
-      for await (const piece of stream) {
-        this.heardCount++;
-        yield* under.read(piece as Buffer);
-      }
-    } catch {
-      // What happened is in how the call ended.
-    } finally {
-      if (!stream.closed) stream.close(constants.NGHTTP2_CANCEL);
-    }
-    const failure = await under.ended;
-    if (failure !== undefined) throw failure;
-  }
 }
+
+const NOTHING = Buffer.alloc(0);

@@ -1,13 +1,16 @@
 // One HTTP/2 connection, plaintext or TLS: how it is opened, which calls it still accepts, and how it ends.
 
-import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from 'node:http2';
-import { connect as connectTcp, isIP } from 'node:net';
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { raceAbort } from '../../support/abort.js';
 import { AbortSource } from '../../support/abort-source.js';
+import { inFreshAsyncContext } from '../../support/async-context.js';
 import { MINUTE_MS, type ScheduledTask, SystemClock } from '../../support/clock.js';
-import type { Deadline } from '../../support/deadline.js';
+import { type Deadline, monotonicMs } from '../../support/deadline.js';
 import { TransportError } from '../../support/errors.js';
+import { Http2Connection, type Http2ConnectionOptions } from '../../support/http2/connection.js';
+import type { Headers } from '../../support/http2/header-encoder.js';
+import type { Http2Stream, StreamReceiver } from '../../support/http2/stream.js';
 import type { ResolvedTls } from '../../support/tls.js';
 import { type Address, addressText } from '../endpoint.js';
 
@@ -23,22 +26,20 @@ export class ConnectFailure extends Error {
   }
 }
 
-/** The flow-control window of one stream: the largest message that a server sends. */
-const STREAM_WINDOW_BYTES = 8 * 1024 * 1024;
-/** The window of all streams: polls of many topics that are answered together do not wait for each other. */
-const CONNECTION_WINDOW_BYTES = 64 * 1024 * 1024;
-/** Node closes a session whose buffers exceed this; a thousand large messages in flight must fit. */
-const SESSION_MEMORY_MB = 4_096;
+const CONNECTION: Http2ConnectionOptions = {
+  role: 'client',
+  // The largest message that a server sends.
+  streamWindowBytes: 8 * 1024 * 1024,
+  // Polls of many topics that are answered together do not wait for each other.
+  connectionWindowBytes: 64 * 1024 * 1024,
+  maxHeaderBytes: 64 * 1024,
+  unrepeatedHeaders: new Set(),
+  monotonicMs,
+};
 /** Stream ids end at 2^31 - 1. Half of them leaves room for any number of calls that start together. */
 const LAST_STREAM_ID = 2 ** 30;
 /** How long calls may continue after the connection stops accepting new ones. Polls last up to 30 s. */
 const DRAIN_MS = MINUTE_MS;
-
-/** The socket below a session. */
-interface SessionSocket {
-  readonly destroyed: boolean;
-  destroy(): unknown;
-}
 
 /** Opens a connection that is ready for calls. @throws ConnectFailure; the reason of the deadline */
 export type OpenSession = (address: Address, tls: ResolvedTls | undefined, deadline: Deadline) => Promise<Http2Session>;
@@ -50,46 +51,61 @@ export type OpenSession = (address: Address, tls: ResolvedTls | undefined, deadl
 export class Http2Session {
   /** Aborts when no more calls may start. */
   readonly left = new AbortSource();
+  /** Resolves when the connection has ended, for whatever reason. */
+  readonly gone: Promise<void>;
+  /** Resolves when the server has proved that it speaks HTTP/2. @throws Error why it did not, or undefined when it closed the connection */
+  readonly ready: Promise<void>;
   private readonly clock = new SystemClock();
-  /** In the order in which they were started. */
-  private readonly calls = new Set<ClientHttp2Stream>();
+  private readonly connection: Http2Connection;
   private drainLimit: ScheduledTask | undefined;
-  /** The highest concurrency limit that the server has announced: a call that started within it may have been written. */
-  private highestLimit: number | undefined;
-  /** The calls that were held back when the connection was lost. */
-  private neverWritten: ReadonlySet<ClientHttp2Stream> | undefined;
 
-  /** @param gone resolves when the connection has ended, for whatever reason */
   constructor(
     readonly address: string,
-    private readonly session: ClientHttp2Session,
-    private readonly socket: SessionSocket,
-    readonly gone: Promise<void>,
+    socket: Socket,
   ) {
-    session.on('remoteSettings', ({ maxConcurrentStreams = Number.POSITIVE_INFINITY }) => {
-      this.highestLimit = Math.max(this.highestLimit ?? 0, maxConcurrentStreams);
+    let resolveReady = (): void => {};
+    let rejectReady: (error: unknown) => void = () => {};
+    let resolveGone = (): void => {};
+    this.ready = new Promise((resolve, reject) => {
+      resolveReady = resolve;
+      rejectReady = reject;
     });
-    session.once('goaway', () => this.leave(`${address} is closing its connections`));
-    void gone.then(() => this.destroy());
+    this.ready.catch(() => {});
+    this.gone = new Promise((resolve) => {
+      resolveGone = resolve;
+    });
+    this.connection = new Http2Connection(socket, CONNECTION, {
+      ready: resolveReady,
+      goaway: () => this.leave(`${address} is closing its connections`),
+      stream: () => {},
+      closed: (error) => {
+        this.drainLimit?.cancel();
+        rejectReady(error ?? new Error('the server closed the connection'));
+        resolveGone();
+      },
+    });
   }
 
   /** Whether a call may start. */
   get isUsable(): boolean {
-    return !this.left.aborted && !this.session.closed && !this.session.destroyed;
+    return !this.left.aborted && this.connection.isUsable;
   }
 
-  /** Starts a stream; call {@link closed} when it has closed. @throws Error of Node.js when the session was lost; nothing was written then */
-  request(headers: Record<string, string>): ClientHttp2Stream {
-    const stream = this.session.request(headers);
-    this.calls.add(stream);
-    if ((stream.id ?? 0) >= LAST_STREAM_ID)
+  /** Why the connection was lost, if it was. */
+  get failure(): Error | undefined {
+    return this.connection.failure;
+  }
+
+  /**
+   * Starts a stream; while the server has as many as it accepts, it waits with the id 0, and nothing of it is written.
+   * @param isCreditedOnArrival as of {@link Http2Stream}
+   * @throws Error when the connection was lost; nothing was written then
+   */
+  request(headers: readonly Headers[], receiver: StreamReceiver, isCreditedOnArrival: boolean): Http2Stream {
+    const stream = this.connection.request(headers, receiver, isCreditedOnArrival);
+    if (this.connection.nextStreamId > LAST_STREAM_ID)
       this.leave(`the connection to ${this.address} has used up its stream ids`, 'ABORTED');
     return stream;
-  }
-
-  /** Whether the server's concurrency limit holds a stream back, or did so when the connection was lost. Nothing of it was written then. */
-  isHeldBack(stream: ClientHttp2Stream): boolean {
-    return (this.neverWritten ?? this.heldBack()).has(stream);
   }
 
   /** Checks the peer with an HTTP/2 ping, which a server answers before any work. */
@@ -99,16 +115,10 @@ export class Http2Session {
       let timer = this.clock.schedule(timeoutMs, () => {
         timer = this.clock.schedule(0, () => resolve(false));
       });
-      const end = (isAlive: boolean): void => {
+      this.connection.ping((isAnswered) => {
         timer.cancel();
-        resolve(isAlive);
-      };
-      try {
-        if (!this.session.ping((error) => end(error === null))) end(false);
-      } catch {
-        // Node throws when the session was destroyed.
-        end(false);
-      }
+        resolve(isAnswered);
+      });
     });
   }
 
@@ -120,75 +130,40 @@ export class Http2Session {
     if (this.left.aborted) return;
     // A call that is ended by this had started, so its outcome is unknown.
     this.left.abort(new TransportError(code, why, 'unknown', true));
-    if (this.calls.size === 0) this.destroy();
-    else this.drainLimit = this.clock.schedule(DRAIN_MS, () => this.destroy());
+    this.connection.leave();
+    if (!this.connection.isClosed) this.drainLimit = this.clock.schedule(DRAIN_MS, () => this.destroy());
   }
 
   /** Closes the connection; calls in flight fail. Idempotent. */
   destroy(): void {
-    this.drainLimit?.cancel();
-    if (!this.session.destroyed) this.session.destroy(undefined, constants.NGHTTP2_CANCEL);
-    // A graceful close waits until the peer closes its half, which may never happen.
-    if (!this.socket.destroyed) this.socket.destroy();
-  }
-
-  /** A stream has closed. */
-  closed(stream: ClientHttp2Stream): void {
-    // Streams leave the ordered set one by one, because the set shows how many were started before a stream.
-    if (this.session.destroyed) this.neverWritten ??= this.heldBack();
-    this.calls.delete(stream);
-    if (this.calls.size === 0 && this.left.aborted) this.destroy();
-  }
-
-  /** The calls that the limit keeps from being written: those behind as many as the server takes at once. */
-  private heldBack(): ReadonlySet<ClientHttp2Stream> {
-    const { calls, highestLimit = Number.POSITIVE_INFINITY } = this;
-    return new Set(calls.size > highestLimit ? [...calls].slice(highestLimit) : []);
+    this.connection.destroy();
   }
 }
 
 /** Connects, and waits for the server's HTTP/2 settings, which prove that the server speaks HTTP/2. */
 export const openSession: OpenSession = async (address, tls, deadline) => {
-  const socket = tls === undefined ? connectTcp({ ...address }) : connectTls(tlsOptions(address, tls));
   let wasAccepted = false;
-  let error: Error | undefined;
-  socket.once('connect', () => {
-    wasAccepted = true;
-  });
-  // A session does not report that its TLS socket broke early; the socket itself does, though it may not close.
-  const gone = new Promise<void>((resolve) => {
-    socket.once('close', () => resolve());
-    socket.on('error', (problem) => {
-      error ??= problem;
-      resolve();
+  // The connection serves calls of many callers, and must not keep what the first of them has in AsyncLocalStorage.
+  const session = inFreshAsyncContext(() => {
+    const socket = tls === undefined ? connectTcp({ ...address, noDelay: true }) : connectTls(tlsOptions(address, tls));
+    socket.once('connect', () => {
+      wasAccepted = true;
+      socket.setNoDelay(true);
     });
-  });
-  const session = connect(`${tls === undefined ? 'http' : 'https'}://${addressText(address)}`, {
-    createConnection: () => socket,
-    settings: { enablePush: false, initialWindowSize: STREAM_WINDOW_BYTES },
-    maxSessionMemory: SESSION_MEMORY_MB,
-  });
-  session.on('error', (problem) => {
-    error ??= problem;
-  });
-  const opened = new Http2Session(addressText(address), session, socket, gone);
-  const isReady = new Promise<void>((resolve, reject) => {
-    session.once('remoteSettings', () => {
-      // Synchronously: one turn later the session may be gone, and would throw.
-      session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
-      resolve();
-    });
-    void gone.then(() =>
-      reject(new ConnectFailure(wasAccepted, error ?? new Error('the server closed the connection'))),
-    );
+    return new Http2Session(addressText(address), socket);
   });
   try {
-    await raceAbort(isReady, deadline.signal);
+    await raceAbort(
+      session.ready.catch((error: Error) => {
+        throw new ConnectFailure(wasAccepted, error);
+      }),
+      deadline.signal,
+    );
   } catch (failure) {
-    opened.destroy();
+    session.destroy();
     throw failure;
   }
-  return opened;
+  return session;
 };
 
 function tlsOptions({ host, port }: Address, tls: ResolvedTls): ConnectionOptions {

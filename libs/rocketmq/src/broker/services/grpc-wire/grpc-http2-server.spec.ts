@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import type { ClientHttp2Stream } from 'node:http2';
+import { type ClientHttp2Stream, connect as connectHttp2, constants } from 'node:http2';
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { answerOn, framed, Http2Peer, type PeerAnswer } from '../../../../../../test/support/http2-peer.js';
@@ -23,7 +23,12 @@ async function serve(methods: Record<string, Method>, given: Partial<GrpcHttp2Se
   const options = { clock: new SystemClock(), maxMessageBytes: 1_000, ...given };
   const server = new GrpcHttp2Server(new Map(Object.entries(methods)), options);
   const tls = { allowsPlaintext: true, serverOptions: () => ({}) };
-  const listener = new Listener((socket) => server.accept(socket), { ...options, tls, room: server.room });
+  const sockets: Socket[] = [];
+  const accept = (socket: Socket): void => {
+    sockets.push(socket);
+    server.accept(socket);
+  };
+  const listener = new Listener(accept, { ...options, tls, room: server.room });
   const port = await listener.listen('127.0.0.1', 0);
   const peer = new Http2Peer(`127.0.0.1:${port}`);
   closers.push(async () => {
@@ -32,7 +37,7 @@ async function serve(methods: Record<string, Method>, given: Partial<GrpcHttp2Se
     await server.stop(100);
     listener.destroyConnections();
   });
-  return { server, listener, peer, port };
+  return { server, listener, peer, port, sockets };
 }
 
 /** A method that leaves its calls to the test. */
@@ -121,19 +126,67 @@ describe('the gRPC server', () => {
     expect(stream.closed).toBe(true);
   });
 
-  it('rejects requests that are not gRPC with an HTTP status', async () => {
+  it.each([
+    ['another content type', { 'content-type': 'text/plain' }],
+    ['another method', { ':method': 'GET' }],
+  ])('rejects requests with %s with an HTTP status', async (_what, headers) => {
     const { peer } = await serve({ '/s/Echo': echo });
-    const answer = await peer.call('/s/Echo', [], { 'content-type': 'text/plain' });
+    const answer = await peer.call('/s/Echo', [], headers);
     expect(answer.headers[':status']).toBe(415);
+  });
+
+  it.each([
+    ['headers that are too large', { 'x-large': 'x'.repeat(20_000) }, constants.NGHTTP2_ENHANCE_YOUR_CALM],
+    ['another length than it announces', { 'content-length': '7' }, constants.NGHTTP2_PROTOCOL_ERROR],
+    ['no path', { ':path': '' }, constants.NGHTTP2_PROTOCOL_ERROR],
+  ])('resets a request with %s, and serves the next', async (_what, headers, code) => {
+    const { peer } = await serve({ '/s/Echo': echo });
+    const answer = await peer.call('/s/Echo', [framed(Buffer.from('x'))], headers);
+    expect(answer).toMatchObject({ status: undefined, resetCode: code });
+    expect((await peer.call('/s/Echo', [framed(Buffer.from('next'))])).status).toBe('0');
+  });
+
+  it('writes an answer with its headers and its status at once', async () => {
+    const { peer, sockets } = await serve({ '/s/Echo': echo });
+    await peer.call('/s/Echo', [framed(Buffer.from('x'))]);
+    let writes = 0;
+    for (const socket of sockets) {
+      const write = socket.write.bind(socket) as (...values: unknown[]) => boolean;
+      socket.write = (...values: unknown[]) => {
+        writes++;
+        return write(...values);
+      };
+    }
+    await peer.call('/s/Echo', [framed(Buffer.from('x'))]);
+    expect(writes).toBe(1);
+  });
+
+  it('does not count as read what had not left the process when the connection broke', async () => {
+    const { method, next } = held();
+    const { port } = await serve({ '/s/Hold': method });
+    // Its windows are larger than all that the system buffers.
+    const session = connectHttp2(`http://127.0.0.1:${port}`, { settings: { initialWindowSize: 2 ** 31 - 1 } });
+    session.on('error', () => {});
+    closers.push(() => session.destroy());
+    await once(session, 'connect');
+    session.setLocalWindowSize(2 ** 31 - 1);
+    const stream = session.request({ ':method': 'POST', ':path': '/s/Hold', 'content-type': 'application/grpc' });
+    stream.on('error', () => {});
+    const call = await next();
+    stream.pause();
+    expect(await call.send(framed(Buffer.from('first')))).toBe(true);
+    const stuck = call.send(framed(Buffer.alloc(64 * MEBIBYTE)));
+    session.destroy();
+    expect(await stuck).toBe(false);
   });
 
   it.each([
     ['what is not gRPC', '828486410161'],
     ['a call', `838644072f732f4563686f4101615f106170706c69636174696f6e2f67727063`],
   ])('continues when a client cancels %s in the first bytes of its connection', async (_what, headers) => {
-    let calls = 0;
+    const signals: AbortSignal[] = [];
     const method: Method = (call) => {
-      calls++;
+      signals.push(call.signal);
       return echo(call);
     };
     const { peer, port } = await serve({ '/s/Echo': method });
@@ -153,7 +206,7 @@ describe('the gRPC server', () => {
     });
     socket.destroy();
     expect((await peer.call('/s/Echo', [framed(Buffer.from('next'))])).status).toBe('0');
-    expect(calls).toBe(1);
+    expect(signals.map(({ aborted }) => aborted)).toEqual(signals.map(() => true));
   });
 
   it('accepts a deadline of 60 years or none, and ends a call whose deadline has passed', async () => {

@@ -17,9 +17,9 @@ const UNIT_MS: Readonly<Record<string, number>> = {
  * (`31535999M`).
  * @throws GrpcError internal for an invalid timeout
  */
-export function timeoutMs(header: string | readonly string[] | undefined): number {
+export function timeoutMs(header: string | undefined): number {
   if (header === undefined) return Number.POSITIVE_INFINITY;
-  const [, digits, unit = ''] = /^(\d{1,8})([HMSmun])$/.exec(String(header)) ?? [];
+  const [, digits, unit = ''] = /^(\d{1,8})([HMSmun])$/.exec(header) ?? [];
   if (digits === undefined) throw new GrpcError('internal', `invalid grpc-timeout "${header}"`);
   return Number(digits) * (UNIT_MS[unit] as number);
 }

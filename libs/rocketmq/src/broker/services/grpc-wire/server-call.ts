@@ -1,14 +1,17 @@
 // One call on one HTTP/2 stream: messages in, messages out, and a status at the end. Independent of the methods.
 // Over 300 lines: each way in which a call ends must be seen beside the others.
 
-import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { Clock, ScheduledTask } from '../../../support/clock.js';
-import { FrameReader } from '../../../support/grpc/framing.js';
+import { FrameReader, wholeMessage } from '../../../support/grpc/framing.js';
 import { encodeStatusMessage, GRPC_STATUS, GrpcError, type GrpcStatusName } from '../../../support/grpc/status.js';
+import { HTTP2_CODE } from '../../../support/http2/frames.js';
+import type { Headers } from '../../../support/http2/header-encoder.js';
+import type { Http2Stream, StreamReceiver } from '../../../support/http2/stream.js';
 import type { RequestMemory, UnfinishedRequest } from '../request-memory.js';
 import { timeoutMs } from './grpc-timeout.js';
+import type { ServerConnection } from './server-connection.js';
 
-/** The memory that an incomplete request counts in addition to its received bytes: headers, and Node's objects for the stream. */
+/** The memory that an incomplete request counts in addition to its received bytes: headers and objects. */
 const CALL_BYTES = 16 * 1024;
 
 /** Receives the messages of a call. If it throws, the call ends with the status of the {@link GrpcError}, or INTERNAL. */
@@ -27,107 +30,74 @@ export interface ServerCallOptions {
   readonly clock: Clock;
   readonly maxMessageBytes: number;
   /** The headers of responses, including {@link RESPONSE_HEADERS}. */
-  readonly responseHeaders: OutgoingHttpHeaders;
+  readonly responseHeaders: readonly Headers[];
   /** Counts the memory of incomplete requests. */
   readonly memory: RequestMemory;
-  /** Called for a call with a deadline, which must be {@link ServerCall.armDeadline armed} after this turn of the event loop. */
-  readonly timed: (call: ServerCall) => void;
 }
 
 /** The headers of every gRPC response. */
-export const RESPONSE_HEADERS: OutgoingHttpHeaders = {
-  ':status': 200,
+export const RESPONSE_HEADERS: Headers = {
+  ':status': '200',
   'content-type': 'application/grpc',
   'grpc-accept-encoding': 'identity',
 };
-/** The gRPC protocol has no date header, and the real server sends none. */
-const RESPOND_OPTIONS = { waitForTrailers: true, sendDate: false } as const;
-const OK_TRAILERS: OutgoingHttpHeaders = { 'grpc-status': String(GRPC_STATUS.ok) };
+const OK_TRAILERS: readonly Headers[] = [{ 'grpc-status': String(GRPC_STATUS.ok) }];
 
 /** A call, as its method sees it. Once it has ended, sending and ending do nothing. */
-export class ServerCall implements UnfinishedRequest {
-  private readonly clock: Clock;
-  private readonly memory: RequestMemory;
-  private readonly frames: FrameReader;
+export class ServerCall implements UnfinishedRequest, StreamReceiver {
+  /** Messages that arrive in pieces. */
+  private frames: FrameReader | undefined;
   /** Set until the call has ended. */
   private handler: CallHandler | undefined;
-  private readonly responseHeaders: OutgoingHttpHeaders;
   private readonly deadlineAtMs: number;
   private timer: ScheduledTask | undefined;
   /** Resolves each send that is not written yet. */
   private unsent: Set<(isOut: boolean) => void> | undefined;
   private controller: AbortController | undefined;
+  /** Whether its memory is counted. */
+  private isCounted = false;
+  private hasReceived = false;
   private isOver = false;
   private hasHeaders = false;
-  private trailers = OK_TRAILERS;
 
   /** @throws GrpcError for an invalid deadline; the caller must then {@link refuse} the stream */
   constructor(
-    private readonly stream: ServerHttp2Stream,
-    /** The metadata of the client. */
-    readonly headers: IncomingHttpHeaders,
-    { clock, maxMessageBytes, responseHeaders, memory, timed }: ServerCallOptions,
+    private readonly stream: Http2Stream,
+    /** What the client sent as headers. */
+    readonly metadata: Headers,
+    private readonly connection: ServerConnection,
+    private readonly options: ServerCallOptions,
   ) {
-    this.clock = clock;
-    this.memory = memory;
-    this.responseHeaders = responseHeaders;
-    this.frames = new FrameReader(maxMessageBytes);
-    const allowedMs = timeoutMs(headers['grpc-timeout']);
-    this.deadlineAtMs = clock.nowMs() + allowedMs;
-    if (allowedMs !== Number.POSITIVE_INFINITY) timed(this);
-    stream.on('aborted', () => this.over());
-    stream.on('close', () => {
-      this.over();
-      this.timer?.cancel();
-      for (const settle of [...(this.unsent ?? [])]) settle(false);
-      // Node's streams survive a minor garbage collection, and everything that they reference would be copied with them.
-      stream.removeAllListeners().on('error', ignore);
-    });
-  }
-
-  /** Most calls end within a turn of the event loop and need no timer for their deadline. */
-  armDeadline(): void {
-    if (this.isOver && !this.isUnsent) return;
-    this.timer = this.clock.schedule(this.remainingMs, () => {
-      if (this.isUnsent) this.breakOff();
-      else this.fail('deadlineExceeded', 'the deadline of the call has passed');
-    });
+    const allowedMs = timeoutMs(metadata['grpc-timeout']);
+    this.deadlineAtMs = allowedMs === Number.POSITIVE_INFINITY ? allowedMs : options.clock.nowMs() + allowedMs;
+    stream.receiver = this;
   }
 
   /** Milliseconds to the client's deadline; Infinity when it gave none. */
   get remainingMs(): number {
-    return this.deadlineAtMs - this.clock.nowMs();
+    return this.deadlineAtMs - this.options.clock.nowMs();
   }
 
   /** Whether the client reads more slowly than this call sends. If so, await the last send before the next. */
   get isCongested(): boolean {
-    return this.stream.writableNeedDrain;
+    return this.stream.hasUnsent;
   }
 
-  private get isReset(): boolean {
-    return this.stream.closed && this.stream.rstCode !== constants.NGHTTP2_NO_ERROR;
-  }
-
-  /** Approximate number of bytes sent that the client has not read. */
+  /** The number of bytes that wait until the client has read others. */
   get unreadBytes(): number {
-    return this.stream.writableLength;
+    return this.stream.unsentBytes;
   }
 
-  /** Whether sent data is still waiting for the client's flow-control window. */
-  private get isUnsent(): boolean {
-    return this.unsent !== undefined && this.unsent.size > 0;
-  }
-
-  /** The address of the caller; empty if the connection is closed. */
+  /** The address of the caller. */
   get remoteHost(): string {
-    return this.stream.session?.socket?.remoteAddress ?? '';
+    return this.connection.remoteHost;
   }
 
   /** The same with the port. */
   get remoteAddress(): string {
-    const { remoteHost } = this;
+    const { remoteHost, remotePort } = this.connection;
     const host = remoteHost.includes(':') ? `[${remoteHost}]` : remoteHost;
-    return host === '' ? '' : `${host}:${this.stream.session?.socket?.remotePort ?? 0}`;
+    return host === '' ? '' : `${host}:${remotePort}`;
   }
 
   /** Aborts when the call has ended, on either side. */
@@ -139,17 +109,28 @@ export class ServerCall implements UnfinishedRequest {
 
   /** Passes received messages to the method. */
   serve(method: Method): void {
-    this.memory.hold(this, CALL_BYTES);
-    const handler = this.guarded(() => method(this));
-    if (!this.isOver) this.handler = handler;
-    this.stream.on('data', (piece: Buffer) => this.take(piece));
-    this.stream.on('end', () => {
-      this.memory.release(this);
-      if (this.isOver) return;
-      this.guarded(() => {
-        if (this.frames.isInMessage) throw new GrpcError('internal', 'the request ends in the middle of a message');
-        this.handler?.halfClosed();
-      });
+    try {
+      const handler = method(this);
+      if (!this.isOver) this.handler = handler;
+    } catch (error) {
+      this.failWith(error);
+    }
+  }
+
+  /**
+   * The call goes on after the turn of the event loop in which it began. Most calls do not: they need no timer for their deadline, and
+   * what they hold is no more than what the turn has read.
+   */
+  outlast(): void {
+    if (this.stream.isClosed) return;
+    if (!this.isOver && !this.stream.isRemoteEnded) {
+      this.isCounted = true;
+      this.count();
+    }
+    if (this.deadlineAtMs === Number.POSITIVE_INFINITY || this.stream.isClosed) return;
+    this.timer = this.options.clock.schedule(this.remainingMs, () => {
+      if (this.stream.hasUnsent) this.breakOff();
+      else this.fail('deadlineExceeded', 'the deadline of the call has passed');
     });
   }
 
@@ -158,151 +139,180 @@ export class ServerCall implements UnfinishedRequest {
     this.fail('resourceExhausted', why);
   }
 
-  private take(piece: Buffer): void {
-    // Data after the end is read and dropped, so that it does not fill the connection's window.
+  /** @internal Trailers of a client say nothing. */
+  headers(): void {}
+
+  /** @internal */
+  data(piece: Buffer): void {
+    // Data after the end is dropped.
     if (this.isOver) return;
-    this.guarded(() => {
-      for (const bytes of this.frames.push(piece)) if (!this.isOver) this.handler?.message(bytes);
-    });
-    if (this.isOver) return;
-    const { keptBytes } = this.handler ?? {};
-    if (keptBytes === undefined && !this.frames.isInMessage) this.memory.release(this);
-    else this.memory.hold(this, CALL_BYTES + this.frames.heldBytes + (keptBytes ?? 0));
+    this.hasReceived = true;
+    try {
+      this.take(piece);
+    } catch (error) {
+      this.failWith(error);
+      return;
+    }
+    if (this.isCounted && !this.isOver) this.count();
   }
 
-  /** Sends a message with its prefix. @returns false if the call ended before the client's window accepted all of it */
+  /** @internal */
+  ended(): void {
+    this.release();
+    if (this.isOver) return;
+    try {
+      if (this.frames?.isInMessage === true)
+        throw new GrpcError('internal', 'the request ends in the middle of a message');
+      this.handler?.halfClosed();
+    } catch (error) {
+      this.failWith(error);
+    }
+  }
+
+  /** @internal */
+  closed(code: number): void {
+    this.over();
+    this.timer?.cancel();
+    // What was passed on before a regular end may still leave this process.
+    if (code !== HTTP2_CODE.noError && this.unsent !== undefined) for (const settle of [...this.unsent]) settle(false);
+    this.connection.callEnded();
+  }
+
+  /** Sends a message with its prefix. @returns false if the call ended before all of it was within the client's window and had left this process */
   send(framed: Buffer): Promise<boolean> {
     if (this.isOver) return Promise.resolve(false);
     this.sendHeaders();
     this.unsent ??= new Set();
-    const { unsent } = this;
+    const { unsent, connection } = this;
     return new Promise((resolve) => {
       const settle = (isOut: boolean): void => {
         unsent.delete(settle);
-        if (this.isOver && unsent.size === 0) this.timer?.cancel();
         resolve(isOut);
       };
       unsent.add(settle);
-      // Node reports no error for a write that was aborted by a reset.
-      this.stream.write(framed, (error) => settle((error === undefined || error === null) && !this.isReset));
+      this.stream.send(framed, false, (isSent) => (isSent ? connection.whenWritten(settle) : settle(false)));
     });
   }
 
   /** Sends the last message, with its prefix, and ends the call with OK. */
   answer(framed: Buffer): void {
     if (this.isOver) return;
+    this.over();
     this.sendHeaders();
-    this.end(framed);
+    this.stream.send(framed);
+    this.stream.sendTrailers(OK_TRAILERS);
   }
 
   /** Ends the call with OK. */
   finish(): void {
     if (this.isOver) return;
+    this.over();
     this.sendHeaders();
-    this.end();
+    this.stream.sendTrailers(OK_TRAILERS);
   }
 
   /** Ends the call with an error status. */
   fail(status: GrpcStatusName, message: string): void {
     if (this.isOver) return;
-    const trailers = statusTrailers(status, message);
-    if (this.hasHeaders) {
-      this.trailers = trailers;
-      this.end();
-      return;
-    }
     this.over();
-    respondOnlyTrailers(this.stream, trailers);
+    if (this.hasHeaders) this.stream.sendTrailers([statusTrailers(status, message)]);
+    else refuse(this.stream, status, message);
   }
 
   /** Resets the stream without a status, which would be queued behind data that the client does not read. */
   breakOff(): void {
     this.over();
-    this.stream.close(constants.NGHTTP2_CANCEL);
+    this.stream.reset(HTTP2_CODE.cancel);
+  }
+
+  private take(piece: Buffer): void {
+    const { frames, options } = this;
+    const whole = frames?.isInMessage === true ? undefined : wholeMessage(piece, options.maxMessageBytes);
+    if (whole !== undefined) {
+      this.handler?.message(whole);
+      return;
+    }
+    this.frames ??= new FrameReader(options.maxMessageBytes);
+    for (const bytes of this.frames.push(piece)) if (!this.isOver) this.handler?.message(bytes);
+  }
+
+  /** Reports what it holds while the request is incomplete. May end the call. */
+  private count(): void {
+    const { frames, options } = this;
+    const { keptBytes } = this.handler ?? {};
+    // A method that keeps nothing holds nothing between two messages.
+    const isBetween = keptBytes === undefined && frames?.isInMessage !== true && this.hasReceived;
+    if (isBetween) options.memory.release(this);
+    else options.memory.hold(this, CALL_BYTES + (frames?.heldBytes ?? 0) + (keptBytes ?? 0));
+  }
+
+  private release(): void {
+    if (!this.isCounted) return;
+    this.isCounted = false;
+    this.options.memory.release(this);
   }
 
   private sendHeaders(): void {
     if (this.hasHeaders) return;
     this.hasHeaders = true;
-    this.stream.respond(this.responseHeaders, RESPOND_OPTIONS);
-    this.stream.on('wantTrailers', () => {
-      this.stream.sendTrailers(this.trailers);
-      closeUnfinished(this.stream);
-    });
+    this.stream.sendHeaders(this.options.responseHeaders);
   }
 
-  private end(last?: Buffer): void {
-    this.over();
-    if (last === undefined) this.stream.end();
-    else this.stream.end(last);
-  }
-
-  private guarded<T>(work: () => T): T | undefined {
-    try {
-      return work();
-    } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      this.fail(error instanceof GrpcError ? error.status : 'internal', message);
-      return undefined;
-    }
+  private failWith(error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    this.fail(error instanceof GrpcError ? error.status : 'internal', message);
   }
 
   private over(): void {
     if (this.isOver) return;
     this.isOver = true;
-    this.memory.release(this);
+    this.release();
     this.handler = undefined;
-    this.frames.drop();
-    // Data that a slow client has not accepted yet is kept until the deadline.
-    if (!this.isUnsent) this.timer?.cancel();
+    this.frames = undefined;
     this.controller?.abort();
   }
 }
 
-const ignore = (): void => {};
+/**
+ * Creates the handler of a method whose request is exactly one message.
+ * @param subject passed on to `handle`, which avoids a closure for each call
+ */
+export function oneMessage(handle: (bytes: Buffer) => void): CallHandler;
+export function oneMessage<T>(handle: (bytes: Buffer, subject: T) => void, subject: T): CallHandler;
+export function oneMessage<T>(handle: (bytes: Buffer, subject: T) => void, subject?: T): CallHandler {
+  return new OneMessage(handle, subject as T);
+}
+
+class OneMessage<T> implements CallHandler {
+  private request: Buffer | undefined;
+
+  constructor(
+    private readonly handle: (bytes: Buffer, subject: T) => void,
+    private readonly subject: T,
+  ) {}
+
+  get keptBytes(): number {
+    return this.request?.length ?? 0;
+  }
+
+  message(bytes: Buffer): void {
+    if (this.request !== undefined) throw new GrpcError('internal', 'more than one request message');
+    this.request = bytes;
+  }
+
+  halfClosed(): void {
+    const { request, handle } = this;
+    if (request === undefined) throw new GrpcError('internal', 'no request message');
+    this.request = undefined;
+    handle(request, this.subject);
+  }
+}
 
 /** Ends a stream with an error, without creating a call. */
-export function refuse(stream: ServerHttp2Stream, status: GrpcStatusName, message: string): void {
-  respondOnlyTrailers(stream, statusTrailers(status, message));
+export function refuse(stream: Http2Stream, status: GrpcStatusName, message: string): void {
+  stream.sendTrailers([RESPONSE_HEADERS, statusTrailers(status, message)]);
 }
 
-/** Creates the handler of a method whose request is exactly one message. */
-export function oneMessage(handle: (bytes: Buffer) => void): CallHandler {
-  let request: Buffer | undefined;
-  return {
-    get keptBytes() {
-      return request?.length ?? 0;
-    },
-    message(bytes) {
-      if (request !== undefined) throw new GrpcError('internal', 'more than one request message');
-      request = bytes;
-    },
-    halfClosed() {
-      const bytes = request;
-      if (bytes === undefined) throw new GrpcError('internal', 'no request message');
-      request = undefined;
-      handle(bytes);
-    },
-  };
-}
-
-function statusTrailers(status: GrpcStatusName, message: string): OutgoingHttpHeaders {
+function statusTrailers(status: GrpcStatusName, message: string): Headers {
   return { 'grpc-status': String(GRPC_STATUS[status]), 'grpc-message': encodeStatusMessage(message) };
-}
-
-function respondOnlyTrailers(stream: ServerHttp2Stream, trailers: OutgoingHttpHeaders): void {
-  if (stream.destroyed || stream.headersSent) return;
-  stream.respond({ ...RESPONSE_HEADERS, ...trailers }, { endStream: true });
-  closeUnfinished(stream);
-}
-
-/**
- * Resets the stream if the client has not finished sending; otherwise it would stay open. This happens a turn later, because in the
- * same turn the reset would overtake the status.
- */
-export function closeUnfinished(stream: ServerHttp2Stream): void {
-  if (stream.readableEnded) return;
-  setImmediate(() => {
-    if (!stream.readableEnded && !stream.destroyed) stream.close(constants.NGHTTP2_NO_ERROR);
-  });
 }
