@@ -13,7 +13,7 @@ import type { ConsumerContext } from '../model/consumer-context.js';
 import type { Pauses } from '../receive/pauses.js';
 import { Delivery, type DeliveryShared, type UnpackedMessage } from './delivery.js';
 import { FinishedAttempts } from './finished-attempts.js';
-import { type ListenerTurns, Turns } from './turns.js';
+import { type ListenerTurns, type Turn, Turns } from './turns.js';
 
 /** What a dispatcher needs besides the context. */
 interface DispatcherParts {
@@ -136,10 +136,15 @@ export class Dispatcher {
       const delivery = this.deliveryOf(lease, false);
       const { listener } = delivery;
       const onEnd = (brokeOff?: unknown): void => this.ended(lease, brokeOff);
+      if (listener.isNobody || lease.isPacked) return void this.deliver(delivery).then(() => onEnd(), onEnd);
+      const begin = (turn: Turn): void => {
+        if (turn.kind === 'granted') delivery.begin(turn, onEnd);
+        else this.letGo(delivery, turn.visibleInMs).then(() => onEnd(), onEnd);
+      };
       // Most messages need not wait, and every wait has a cost.
-      const turn = listener.isNobody || lease.isPacked ? undefined : this.turns.takeNow(lease, listener);
-      if (turn?.kind === 'granted') delivery.begin(turn, onEnd);
-      else this.deliver(delivery).then(() => onEnd(), onEnd);
+      const turn = this.turns.takeNow(lease, listener);
+      if (turn !== undefined) begin(turn);
+      else this.turns.take(lease, listener).then(begin).catch(onEnd);
     } catch (error) {
       this.ended(lease, error);
     }

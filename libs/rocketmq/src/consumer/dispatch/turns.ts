@@ -18,7 +18,7 @@ export interface GrantedTurn {
 }
 
 /** Or none, and when the message may be redelivered. */
-type Turn = GrantedTurn | { readonly kind: 'refused'; readonly visibleInMs: number };
+export type Turn = GrantedTurn | { readonly kind: 'refused'; readonly visibleInMs: number };
 
 /** The longest delay until a message that was released because its listener is behind or paused is redelivered. */
 const REDELIVER_MS = 10 * SECOND_MS;

@@ -9,7 +9,7 @@ import { StatusError } from '../../protocol/grpc/status.js';
 import type { MessageView } from '../../protocol/model/message.js';
 import { AbortSource } from '../../support/abort-source.js';
 import { type BackoffPolicy, backoffMs, withJitter } from '../../support/backoff.js';
-import { type ScheduledTask, sleep } from '../../support/clock.js';
+import { sleep } from '../../support/clock.js';
 import { Deadline } from '../../support/deadline.js';
 import { RocketMQError, StateError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
@@ -17,7 +17,7 @@ import type { ConsumerContext } from '../model/consumer-context.js';
 import type { IncomingMessage } from '../receive/incoming-message.js';
 import { type LeaseEvent, type LeaseState, nextLeaseState } from './lease-state.js';
 import type { Attempts, Postponement, Receipt, ReceiptCalls } from './receipt-calls.js';
-import type { SharedTimers } from './shared-timers.js';
+import type { SharedTimers, Timed } from './shared-timers.js';
 
 /** The settlement of a message. */
 export type LeaseSettlement =
@@ -67,7 +67,7 @@ const RENEWAL_RETRY_PART = 1 / 4;
 const RENEWAL_RETRY_MIN_MS = 250;
 
 /** Holds a message from its receipt until it is settled, lost or dropped. */
-export class MessageLease {
+export class MessageLease implements Timed {
   readonly message: MessageView;
   readonly bodyProblem: string | undefined;
   /** Whether the body must be decompressed before a handler gets it. */
@@ -77,7 +77,8 @@ export class MessageLease {
   /** When a handler got the message, by monotonic business time; undefined while none has it. Set by the code that calls the handler. */
   handlerSinceMs: number | undefined = undefined;
   private state: LeaseState;
-  private timer: ScheduledTask | undefined;
+  /** When {@link onTime} is due; undefined when it is not. */
+  private dueAtMs: number | undefined;
   private renewal: Promise<void> | undefined;
   /** Created on demand: most leases are never lost. */
   private lost: AbortSource | undefined;
@@ -93,7 +94,7 @@ export class MessageLease {
     this.isPacked = received.isPacked;
     const endsAtMs = received.receivedAtMs + context.invisibleDurationMs;
     this.state = { kind: 'held', handle: this.message.receiptHandle, endsAtMs };
-    this.renewAt(endsAtMs - context.invisibleDurationMs / 2);
+    this.callAt(endsAtMs - context.invisibleDurationMs / 2);
   }
 
   toString(): string {
@@ -174,16 +175,17 @@ export class MessageLease {
       onEnd(this.lostError());
       return;
     }
-    const end = (error: unknown): void => {
-      this.apply({ kind: error === undefined ? 'settled' : 'settlementFailed' });
-      if (error === undefined) onEnd(state.isCertain ? undefined : this.uncertain(UNSETTLED));
-      else onEnd(asError(error));
-    };
     this.context.calls.ack(this.receipt(state.handle), (error) => {
       untrack();
-      if (error === undefined) end(undefined);
-      else void this.repeat(ACK, state, signal, error).then(end);
+      if (error === undefined) onEnd(this.ackEnded(state, undefined));
+      else void this.repeat(ACK, state, signal, error).then((last) => onEnd(this.ackEnded(state, last)));
     });
+  }
+
+  private ackEnded({ isCertain }: LeaseState & { kind: 'settling' }, error: unknown): Error | undefined {
+    this.apply({ kind: error === undefined ? 'settled' : 'settlementFailed' });
+    if (error !== undefined) return asError(error);
+    return isCertain ? undefined : this.uncertain(UNSETTLED);
   }
 
   /** Undefined when the lease is lost, or the settlement has begun before. */
@@ -288,11 +290,20 @@ export class MessageLease {
     return { topic, messageId, handle, endpoint: this.received.endpoint, liteTopic };
   }
 
-  private renewAt(atMs: number): void {
-    this.timer = this.context.timers.at(atMs, () => {
-      this.renewal = this.renew().finally(() => {
-        this.renewal = undefined;
-      });
+  private callAt(atMs: number): void {
+    this.dueAtMs = atMs;
+    this.context.timers.at(atMs, this);
+  }
+
+  /** @internal Time to renew it, or its end when it cannot be renewed. */
+  onTime(): void {
+    this.dueAtMs = undefined;
+    if (this.state.kind === 'uncertain') {
+      this.apply({ kind: 'timeOver' });
+      return;
+    }
+    this.renewal = this.renew().finally(() => {
+      this.renewal = undefined;
     });
   }
 
@@ -325,19 +336,22 @@ export class MessageLease {
     const before = this.state;
     this.state = nextLeaseState(before, event);
     if (this.state === before) return before;
-    this.timer?.cancel();
-    const { clock, invisibleDurationMs } = this.context;
+    const { clock, invisibleDurationMs, timers } = this.context;
+    if (this.dueAtMs !== undefined) {
+      timers.cancel(this.dueAtMs, this);
+      this.dueAtMs = undefined;
+    }
     const state = this.state;
     if (state.kind === 'held') {
       const leftMs = state.endsAtMs - clock.monotonicMs();
       const retryMs = Math.max(RENEWAL_RETRY_MIN_MS, leftMs * RENEWAL_RETRY_PART);
-      this.renewAt(
+      this.callAt(
         event.kind === 'renewed'
           ? state.endsAtMs - invisibleDurationMs / 2
           : clock.monotonicMs() + Math.min(retryMs, leftMs),
       );
     } else if (state.kind === 'uncertain') {
-      this.timer = this.context.timers.at(state.endsAtMs, () => this.apply({ kind: 'timeOver' }));
+      this.callAt(state.endsAtMs);
       this.doubtBegins(new StateError('LEASE_UNCERTAIN', 'the answer to a lease renewal was lost'));
     } else if (state.kind === 'ended' && state.how === 'lost') {
       const lost = this.lostError();

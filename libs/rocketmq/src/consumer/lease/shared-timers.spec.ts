@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { ManualClock } from '../../support/manual-clock.js';
-import { SharedTimers } from './shared-timers.js';
+import { SharedTimers, type Timed } from './shared-timers.js';
 
 describe('shared timers', () => {
   it('run each callback once at its time', () => {
@@ -13,10 +13,10 @@ describe('shared timers', () => {
       ['c', 20],
       ['late', -5],
     ] as const) {
-      timers.at(atMs, () => ran.push(`${name} at ${clock.nowMs()}`));
+      timers.at(atMs, { onTime: () => void ran.push(`${name} at ${clock.nowMs()}`) });
     }
     clock.advanceTo(30);
-    timers.at(30, () => ran.push(`again at ${clock.nowMs()}`));
+    timers.at(30, { onTime: () => void ran.push(`again at ${clock.nowMs()}`) });
     clock.advanceTo(40);
     expect(ran).toEqual(['late at 0', 'a at 10', 'b at 10', 'c at 20', 'again at 30']);
   });
@@ -25,14 +25,15 @@ describe('shared timers', () => {
     const clock = new ManualClock(0);
     const timers = new SharedTimers(clock);
     const ran: string[] = [];
-    const tasks = ['a', 'b', 'c'].map((name) => timers.at(10, () => ran.push(name)));
-    tasks[0]?.cancel();
-    tasks[1]?.cancel();
-    tasks[1]?.cancel();
+    const [a, b, c] = ['a', 'b', 'c'].map((name) => ({ onTime: () => void ran.push(name) })) as [Timed, Timed, Timed];
+    for (const timed of [a, b, c]) timers.at(10, timed);
+    timers.cancel(10, a);
+    timers.cancel(10, b);
+    timers.cancel(10, b);
     expect(clock.nextDueAtMs()).toBe(10);
-    tasks[2]?.cancel();
+    timers.cancel(10, c);
     expect(clock.nextDueAtMs()).toBeUndefined();
-    timers.at(10, () => ran.push('d'));
+    timers.at(10, { onTime: () => void ran.push('d') });
     clock.advanceTo(10);
     expect(ran).toEqual(['d']);
   });
@@ -41,12 +42,31 @@ describe('shared timers', () => {
     const clock = new ManualClock(0);
     const timers = new SharedTimers(clock);
     const ran: string[] = [];
-    timers.at(10, () => {
-      ran.push('first');
-      second.cancel();
-    });
-    const second = timers.at(10, () => ran.push('second'));
+    const second = { onTime: () => void ran.push('second') };
+    const first = {
+      onTime: () => {
+        ran.push('first');
+        timers.cancel(10, second);
+      },
+    };
+    timers.at(10, first);
+    timers.at(10, second);
     clock.advanceTo(10);
     expect(ran).toEqual(['first']);
+  });
+
+  it('call what is added for the moment that has come at the next turn', () => {
+    const clock = new ManualClock(0);
+    const timers = new SharedTimers(clock);
+    let calls = 0;
+    const again: Timed = {
+      onTime: () => {
+        if (++calls < 3) timers.at(10, again);
+        expect(clock.nextDueAtMs()).toBe(calls < 3 ? 10 : undefined);
+      },
+    };
+    timers.at(10, again);
+    clock.advanceTo(20);
+    expect(calls).toBe(3);
   });
 });

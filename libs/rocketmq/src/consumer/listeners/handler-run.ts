@@ -74,7 +74,7 @@ function awaited(
     const end = (result: RunResult): void => {
       if (context.isOver) return;
       context.isOver = true;
-      watch.stop();
+      watch?.stop();
       unlistenLost();
       unlistenForce();
       if (result.kind === 'abandoned') options.onIgnoredSignal();
@@ -82,16 +82,21 @@ function awaited(
       if (isInTime) resolve(result);
       else resolve(context.decided ?? (timedOut === undefined ? result : failed(timedOut)));
     };
-    const watch = new StopWatch(ioClock);
+    // Most handlers have no timeout.
+    let watch: StopWatch | undefined;
+    const watched = (): StopWatch => {
+      watch ??= new StopWatch(ioClock);
+      return watch;
+    };
     let isGivingUp = false;
     const giveUpSoon = (): void => {
       if (isGivingUp) return;
       isGivingUp = true;
-      watch.set(ABORT_GRACE_MS, () => end({ kind: 'abandoned' }));
+      watched().set(ABORT_GRACE_MS, () => end({ kind: 'abandoned' }));
     };
     context.onUntimed = (untimed) => {
       const isTooLate = context.isOver || (timedOut !== undefined && context.decided === undefined);
-      return isTooLate ? undefined : watch.pausedFor(untimed);
+      return isTooLate ? undefined : watched().pausedFor(untimed);
     };
     // A thenable of another library may call back synchronously, or throw.
     Promise.resolve(work).then(
@@ -103,7 +108,7 @@ function awaited(
       ending.abort(timedOut);
       giveUpSoon();
     };
-    if (timeoutMs !== undefined) watch.set(timeoutMs, onTimeout);
+    if (timeoutMs !== undefined) watched().set(timeoutMs, onTimeout);
     const unlistenLost = onAbort(lostSignal, () => {
       context.isLost = true;
       options.onLost?.();
@@ -151,13 +156,18 @@ class StopWatch {
   }
 }
 
-/** Created on demand: most handlers never read their signal. */
+/** What it can need is created on demand: most handlers neither read their signal nor wait. */
 class RunContext implements HandlerContext {
-  readonly ending = new AbortSource();
-  decided: RunResult | undefined;
+  decided: RunResult | undefined = undefined;
   isOver = false;
   isLost = false;
-  onUntimed: NonNullable<HandlerContext['untimed']> = (work) => work();
+  onUntimed: HandlerContext['untimed'] = undefined;
+  private source: AbortSource | undefined = undefined;
+
+  get ending(): AbortSource {
+    this.source ??= new AbortSource();
+    return this.source;
+  }
 
   get signal(): AbortSignal {
     return this.ending.signal;
@@ -170,6 +180,6 @@ class RunContext implements HandlerContext {
   }
 
   untimed<T>(work: () => Promise<T>): Promise<T> | undefined {
-    return this.onUntimed(work);
+    return this.onUntimed === undefined ? work() : this.onUntimed(work);
   }
 }

@@ -20,7 +20,8 @@ const response = fc.record({
 
 describe('a framed ack', () => {
   it('is, byte for byte, what the generated code writes', () => {
-    const entries = fc.array(fc.record({ messageId: text, receiptHandle: text }), { maxLength: 5 });
+    const filled = text.filter((value) => value !== '');
+    const entries = fc.array(fc.record({ messageId: filled, receiptHandle: filled }), { maxLength: 5 });
     const property = fc.property(resource, resource, entries, (group, topic, acked) => {
       const request = { group, topic, entries: acked };
       const frame = frameAckMessage(request);
@@ -35,6 +36,11 @@ describe('a framed ack', () => {
     const name = { resourceNamespace: '', name: 'n' };
     const lite = { messageId: 'm', receiptHandle: 'r', liteTopic: 'l' };
     expect(frameAckMessage({ group: name, topic: name, entries: [lite] })).toBeUndefined();
+    for (const entry of [
+      { messageId: '', receiptHandle: 'r' },
+      { messageId: 'm', receiptHandle: '' },
+    ])
+      expect(frameAckMessage({ group: name, topic: name, entries: [entry] })).toBeUndefined();
     expect(frameAckMessage({ group: name, topic: undefined, entries: [] })).toBeUndefined();
   });
 });

@@ -8,8 +8,8 @@ import {
   AckMessageResponse,
   type AckMessageResultEntry,
 } from './generated/apache/rocketmq/v2/service.js';
-import { allBytes, BYTES, readOr, UNUSUAL, VARINT, type WireReader } from './wire-reading.js';
-import { fieldSize, textFieldSize, writeLength, writeTextField } from './wire-writing.js';
+import { readOr, UNUSUAL, type WireReader } from './wire-reading.js';
+import { fieldSize, textFieldSize, textSize, writeLength, writeText, writeTextField } from './wire-writing.js';
 
 /** The framed request; undefined when it contains fields that only the generated code can write. */
 export function frameAckMessage({ group, topic, entries }: AckMessageRequest): Buffer | undefined {
@@ -17,12 +17,15 @@ export function frameAckMessage({ group, topic, entries }: AckMessageRequest): B
   const groupSize = resourceSize(group);
   const topicSize = resourceSize(topic);
   let size = fieldSize(groupSize) + fieldSize(topicSize);
-  const entrySizes: number[] = [];
-  for (const entry of entries) {
-    if (entry.liteTopic !== undefined) return undefined;
-    const entrySize = textFieldSize(entry.messageId) + textFieldSize(entry.receiptHandle);
-    entrySizes.push(entrySize);
-    size += fieldSize(entrySize);
+  const idSizes: number[] = [];
+  const handleSizes: number[] = [];
+  for (const { messageId, receiptHandle, liteTopic } of entries) {
+    if (liteTopic !== undefined || messageId === '' || receiptHandle === '') return undefined;
+    const idSize = textSize(messageId);
+    const handleSize = textSize(receiptHandle);
+    idSizes.push(idSize);
+    handleSizes.push(handleSize);
+    size += fieldSize(fieldSize(idSize) + fieldSize(handleSize));
   }
   const frame = Buffer.allocUnsafe(MESSAGE_PREFIX_BYTES + size);
   writeMessagePrefix(frame, size);
@@ -30,9 +33,11 @@ export function frameAckMessage({ group, topic, entries }: AckMessageRequest): B
   at = writeResource(frame, at, 0x12, topic, topicSize);
   for (let index = 0; index < entries.length; index++) {
     const { messageId, receiptHandle } = entries[index] as AckMessageEntry;
-    at = writeLength(frame, at, 0x1a, entrySizes[index] as number);
-    at = writeTextField(frame, at, 0x0a, messageId);
-    at = writeTextField(frame, at, 0x12, receiptHandle);
+    const idSize = idSizes[index] as number;
+    const handleSize = handleSizes[index] as number;
+    at = writeLength(frame, at, 0x1a, fieldSize(idSize) + fieldSize(handleSize));
+    at = writeText(frame, at, 0x0a, messageId, idSize);
+    at = writeText(frame, at, 0x12, receiptHandle, handleSize);
   }
   return frame;
 }
@@ -42,11 +47,11 @@ export function decodeAcked(bytes: Uint8Array): AckMessageResponse {
   return readOr(bytes, answerOf, (input) => AckMessageResponse.decode(input));
 }
 
-function resourceSize({ resourceNamespace, name }: Resource): number {
+export function resourceSize({ resourceNamespace, name }: Resource): number {
   return textFieldSize(resourceNamespace) + textFieldSize(name);
 }
 
-function writeResource(frame: Buffer, start: number, tag: number, resource: Resource, size: number): number {
+export function writeResource(frame: Buffer, start: number, tag: number, resource: Resource, size: number): number {
   let at = writeLength(frame, start, tag, size);
   at = writeTextField(frame, at, 0x0a, resource.resourceNamespace);
   return writeTextField(frame, at, 0x12, resource.name);
@@ -56,9 +61,9 @@ function answerOf(reader: WireReader): AckMessageResponse {
   let status: Status | undefined;
   const entries: AckMessageResultEntry[] = [];
   while (!reader.isAtEnd) {
-    const field = reader.field(allBytes);
-    if (field === 1) status = statusOf(reader.inner());
-    else if (field === 2) entries.push(resultOf(reader.inner()));
+    const tag = reader.tag();
+    if (tag === 0x0a) status = reader.inner(statusOf);
+    else if (tag === 0x12) entries.push(reader.inner(resultOf));
     else throw UNUSUAL;
   }
   return { status, entries };
@@ -67,21 +72,22 @@ function answerOf(reader: WireReader): AckMessageResponse {
 function resultOf(reader: WireReader): AckMessageResultEntry {
   const result: AckMessageResultEntry = { messageId: '', receiptHandle: '', status: undefined };
   while (!reader.isAtEnd) {
-    const field = reader.field(allBytes);
-    if (field === 1) result.messageId = reader.text();
-    else if (field === 2) result.receiptHandle = reader.text();
-    else if (field === 3) result.status = statusOf(reader.inner());
+    const tag = reader.tag();
+    if (tag === 0x0a) result.messageId = reader.text();
+    else if (tag === 0x12) result.receiptHandle = reader.text();
+    else if (tag === 0x1a) result.status = reader.inner(statusOf);
     else throw UNUSUAL;
   }
   return result;
 }
 
-function statusOf(reader: WireReader): Status {
+/** The status of an answer. */
+export function statusOf(reader: WireReader): Status {
   const status: Status = { code: 0, message: '' };
   while (!reader.isAtEnd) {
-    const field = reader.field((number) => (number === 1 ? VARINT : BYTES));
-    if (field === 1) status.code = reader.int32();
-    else if (field === 2) status.message = reader.text();
+    const tag = reader.tag();
+    if (tag === 0x08) status.code = reader.int32();
+    else if (tag === 0x12) status.message = reader.text();
     else throw UNUSUAL;
   }
   return status;

@@ -3,7 +3,7 @@
 import type { Message, Resource } from './generated/apache/rocketmq/v2/definition.js';
 import { type AckMessageEntry, AckMessageRequest, SendMessageRequest } from './generated/apache/rocketmq/v2/service.js';
 import { messageOf, resourceOf } from './received-message.js';
-import { allBytes, readOr, UNUSUAL, type WireReader } from './wire-reading.js';
+import { readOr, UNUSUAL, type WireReader } from './wire-reading.js';
 
 /**
  * The request as the generated code reads it. The bodies of its messages share one buffer, which consists mostly of them.
@@ -24,12 +24,13 @@ function owned(bytes: Uint8Array): Uint8Array {
 }
 
 const viewOf = (reader: WireReader): Buffer => reader.view();
+const sentOf = (reader: WireReader): Message => messageOf(reader, viewOf);
 
 function sendOf(reader: WireReader): SendMessageRequest {
   const messages: Message[] = [];
   while (!reader.isAtEnd) {
-    if (reader.field(allBytes) !== 1) throw UNUSUAL;
-    messages.push(messageOf(reader.inner(), viewOf));
+    if (reader.tag() !== 0x0a) throw UNUSUAL;
+    messages.push(reader.inner(sentOf));
   }
   return { messages };
 }
@@ -39,10 +40,10 @@ function ackOf(reader: WireReader): AckMessageRequest {
   let topic: Resource | undefined;
   const entries: AckMessageEntry[] = [];
   while (!reader.isAtEnd) {
-    const field = reader.field(allBytes);
-    if (field === 1) group = resourceOf(reader.inner());
-    else if (field === 2) topic = resourceOf(reader.inner());
-    else if (field === 3) entries.push(entryOf(reader.inner()));
+    const tag = reader.tag();
+    if (tag === 0x0a) group = reader.inner(resourceOf);
+    else if (tag === 0x12) topic = reader.inner(resourceOf);
+    else if (tag === 0x1a) entries.push(reader.inner(entryOf));
     else throw UNUSUAL;
   }
   return { group, topic, entries };
@@ -51,9 +52,9 @@ function ackOf(reader: WireReader): AckMessageRequest {
 function entryOf(reader: WireReader): AckMessageEntry {
   const entry: AckMessageEntry = { messageId: '', receiptHandle: '', liteTopic: undefined };
   while (!reader.isAtEnd) {
-    const field = reader.field(allBytes);
-    if (field === 1) entry.messageId = reader.text();
-    else if (field === 2) entry.receiptHandle = reader.text();
+    const tag = reader.tag();
+    if (tag === 0x0a) entry.messageId = reader.text();
+    else if (tag === 0x12) entry.receiptHandle = reader.text();
     else throw UNUSUAL;
   }
   return entry;

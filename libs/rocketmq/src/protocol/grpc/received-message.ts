@@ -1,6 +1,7 @@
 // Handwritten decoder for an answer to a poll, in one pass. It is on the path of every message: the generated code creates strings
 // and BigInts for each timestamp, and three copies of the body. Unusual fields are left to the generated code.
 
+import { statusOf } from './ack-frame.js';
 import type {
   Digest,
   DigestType,
@@ -12,7 +13,7 @@ import type {
 } from './generated/apache/rocketmq/v2/definition.js';
 import { ReceiveMessageResponse } from './generated/apache/rocketmq/v2/service.js';
 import type { Duration } from './generated/google/protobuf/duration.js';
-import { allBytes, allVarints, BYTES, readOr, setOwn, UNUSUAL, VARINT, WireReader } from './wire-reading.js';
+import { readOr, setOwn, UNUSUAL, type WireReader } from './wire-reading.js';
 
 /** The answer as the generated code reads it. @throws Error when the bytes are not a valid message */
 export function decodeReceived(bytes: Uint8Array): ReceiveMessageResponse {
@@ -20,10 +21,22 @@ export function decodeReceived(bytes: Uint8Array): ReceiveMessageResponse {
 }
 
 function answerOf(reader: WireReader): ReceiveMessageResponse {
-  if (reader.field(allBytes) !== 2) throw UNUSUAL;
-  const content = { $case: 'message', value: messageOf(reader.inner()) } as const;
+  const content = contentOf(reader);
   if (!reader.isAtEnd) throw UNUSUAL;
   return { content };
+}
+
+function contentOf(reader: WireReader): ReceiveMessageResponse['content'] {
+  switch (reader.tag()) {
+    case 0x0a:
+      return { $case: 'status', value: reader.inner(statusOf) };
+    case 0x12:
+      return { $case: 'message', value: reader.inner(messageOf) };
+    case 0x1a:
+      return { $case: 'deliveryTimestamp', value: reader.inner(timeOf) };
+    default:
+      throw UNUSUAL;
+  }
 }
 
 /** A message, read from the fields that it usually has. */
@@ -33,17 +46,17 @@ export function messageOf(reader: WireReader, bodyOf = copyOf): Message {
   let systemProperties: SystemProperties | undefined;
   let body: Buffer | undefined;
   while (!reader.isAtEnd) {
-    switch (reader.field(allBytes)) {
-      case 1:
-        topic = resourceOf(reader.inner());
+    switch (reader.tag()) {
+      case 0x0a:
+        topic = reader.inner(resourceOf);
         break;
-      case 2:
-        readEntry(reader.inner(), userProperties);
+      case 0x12:
+        setOwn(userProperties, ...reader.inner(entryOf));
         break;
-      case 3:
-        systemProperties = systemOf(reader.inner());
+      case 0x1a:
+        systemProperties = reader.inner(systemOf);
         break;
-      case 4:
+      case 0x22:
         body = bodyOf(reader);
         break;
       default:
@@ -58,100 +71,96 @@ const copyOf = (reader: WireReader): Buffer => reader.copy();
 export function resourceOf(reader: WireReader): Resource {
   const resource: Resource = { resourceNamespace: '', name: '' };
   while (!reader.isAtEnd) {
-    const field = reader.field(allBytes);
-    if (field === 1) resource.resourceNamespace = reader.text();
-    else if (field === 2) resource.name = reader.text();
+    const tag = reader.tag();
+    if (tag === 0x0a) resource.resourceNamespace = reader.text();
+    else if (tag === 0x12) resource.name = reader.text();
     else throw UNUSUAL;
   }
   return resource;
 }
 
-function readEntry(reader: WireReader, entries: Record<string, string>): void {
+function entryOf(reader: WireReader): [name: string, value: string] {
   let name = '';
   let value = '';
   while (!reader.isAtEnd) {
-    const field = reader.field(allBytes);
-    if (field === 1) name = reader.text();
-    else if (field === 2) value = reader.text();
+    const tag = reader.tag();
+    if (tag === 0x0a) name = reader.text();
+    else if (tag === 0x12) value = reader.text();
     else throw UNUSUAL;
   }
-  setOwn(entries, name, value);
+  return [name, value];
 }
-
-/** A bit for each numeric field. */
-const SYSTEM_NUMBERS = [5, 6, 13, 14, 16, 22].reduce((bits, field) => bits | (1 << field), 0);
-const systemWireType = (field: number): number => (field < 31 && (SYSTEM_NUMBERS >> field) & 1 ? VARINT : BYTES);
 
 function systemOf(reader: WireReader): SystemProperties {
   const system = emptySystem();
-  while (!reader.isAtEnd) readSystem(reader, system, reader.field(systemWireType));
+  while (!reader.isAtEnd) readSystem(reader, system, reader.tag());
   return system;
 }
 
-function readSystem(reader: WireReader, system: SystemProperties, field: number): void {
-  switch (field) {
-    case 1:
+function readSystem(reader: WireReader, system: SystemProperties, tag: number): void {
+  switch (tag) {
+    case 0x0a:
       system.tag = reader.text();
       return;
-    case 2:
+    case 0x12:
       system.keys.push(reader.text());
       return;
-    case 3:
+    case 0x1a:
       system.messageId = reader.text();
       return;
-    case 4:
-      system.bodyDigest = digestOf(reader.inner());
+    case 0x22:
+      system.bodyDigest = reader.inner(digestOf);
       return;
-    case 5:
+    case 0x28:
       system.bodyEncoding = reader.int32() as Encoding;
       return;
-    case 6:
+    case 0x30:
       system.messageType = reader.int32() as MessageType;
       return;
-    case 7:
-      system.bornTimestamp = timeOf(reader.inner());
+    case 0x3a:
+      system.bornTimestamp = reader.inner(timeOf);
       return;
-    case 8:
+    case 0x42:
       system.bornHost = reader.text();
       return;
-    case 9:
-      system.storeTimestamp = timeOf(reader.inner());
+    case 0x4a:
+      system.storeTimestamp = reader.inner(timeOf);
       return;
-    case 10:
+    case 0x52:
       system.storeHost = reader.text();
       return;
     default:
-      readDelivery(reader, system, field);
+      readDelivery(reader, system, tag);
   }
 }
 
-function readDelivery(reader: WireReader, system: SystemProperties, field: number): void {
-  switch (field) {
-    case 11:
-      system.deliveryTimestamp = timeOf(reader.inner());
+function readDelivery(reader: WireReader, system: SystemProperties, tag: number): void {
+  switch (tag) {
+    case 0x5a:
+      system.deliveryTimestamp = reader.inner(timeOf);
       return;
-    case 12:
+    case 0x62:
       system.receiptHandle = reader.text();
       return;
-    case 13:
+    case 0x68:
       system.queueId = reader.int32();
       return;
-    case 14:
+    case 0x70:
       system.queueOffset = BigInt(reader.varint());
       return;
-    case 15:
-      system.invisibleDuration = durationOf(reader.inner());
+    case 0x7a:
+      system.invisibleDuration = reader.inner(durationOf);
       return;
-    case 16:
+    case 0x80:
       system.deliveryAttempt = reader.int32();
       return;
-    case 17:
+    case 0x8a:
       system.messageGroup = reader.text();
       return;
-    case 21:
+    case 0xaa:
       system.liteTopic = reader.text();
       return;
-    case 22:
+    case 0xb0:
       system.priority = reader.int32();
       return;
     default:
@@ -190,9 +199,9 @@ function emptySystem(): SystemProperties {
 function digestOf(reader: WireReader): Digest {
   const digest: Digest = { type: 0, checksum: '' };
   while (!reader.isAtEnd) {
-    const field = reader.field((number) => (number === 1 ? VARINT : BYTES));
-    if (field === 1) digest.type = reader.int32() as DigestType;
-    else if (field === 2) digest.checksum = reader.text();
+    const tag = reader.tag();
+    if (tag === 0x08) digest.type = reader.int32() as DigestType;
+    else if (tag === 0x12) digest.checksum = reader.text();
     else throw UNUSUAL;
   }
   return digest;
@@ -212,9 +221,9 @@ function secondsOf(reader: WireReader): { readonly seconds: number; readonly nan
   let seconds = 0;
   let nanos = 0;
   while (!reader.isAtEnd) {
-    const field = reader.field(allVarints);
-    if (field === 1) seconds = reader.varint();
-    else if (field === 2) nanos = reader.int32();
+    const tag = reader.tag();
+    if (tag === 0x08) seconds = reader.varint();
+    else if (tag === 0x10) nanos = reader.int32();
     else throw UNUSUAL;
   }
   return { seconds, nanos };

@@ -1,12 +1,6 @@
 // Reads protobuf fields from a buffer, for the messages on the hot path. All other messages, and unusual fields in these, are read
 // by the generated code.
 
-export const VARINT = 0;
-export const BYTES = 2;
-/** The wire types of messages whose fields all have the same type. */
-export const allBytes = (): number => BYTES;
-export const allVarints = (): number => VARINT;
-
 /** Thrown by readers when the generated code must read the message. */
 export const UNUSUAL = Symbol('unusual');
 
@@ -32,37 +26,30 @@ export class WireReader {
   constructor(
     private readonly bytes: Buffer,
     private at: number,
-    private readonly end: number,
+    private end: number,
   ) {}
 
   get isAtEnd(): boolean {
     return this.at === this.end;
   }
 
+  /** The next field: its number and wire type as they are encoded, `number * 8 + type`. Readers compare it in hexadecimal. */
+  tag(): number {
+    return this.varint();
+  }
+
   /** A non-negative safe integer. */
   varint(): number {
-    let value = 0;
-    for (let factor = 1; factor <= 2 ** 42; factor *= 128) {
-      if (this.at >= this.end) throw UNUSUAL;
-      const byte = this.bytes[this.at++] as number;
-      if (byte < 128) return value + byte * factor;
-      value += (byte - 128) * factor;
-    }
-    throw UNUSUAL;
+    const byte = this.at < this.end ? (this.bytes[this.at] as number) : 128;
+    if (byte >= 128) return this.longVarint();
+    this.at++;
+    return byte;
   }
 
   int32(): number {
     const value = this.varint();
     if (value >= 2 ** 31) throw UNUSUAL;
     return value;
-  }
-
-  /** The number of the next field, whose wire type must match the protocol. */
-  field(wireTypeOf: (field: number) => number): number {
-    const tag = this.varint();
-    const field = tag >>> 3;
-    if ((tag & 7) !== wireTypeOf(field)) throw UNUSUAL;
-    return field;
   }
 
   text(): string {
@@ -84,10 +71,26 @@ export class WireReader {
     return this.bytes.subarray(start, this.at);
   }
 
-  /** A reader for the fields of a nested message. */
-  inner(): WireReader {
+  /** Reads a nested message with `read`, for which this reader ends where the message ends. `read` must read all of it, or throw. */
+  inner<T>(read: (reader: WireReader) => T): T {
     const start = this.skip();
-    return new WireReader(this.bytes, start, this.at);
+    const { at: innerEnd, end } = this;
+    this.at = start;
+    this.end = innerEnd;
+    const message = read(this);
+    this.end = end;
+    return message;
+  }
+
+  private longVarint(): number {
+    let value = 0;
+    for (let factor = 1; factor <= 2 ** 42; factor *= 128) {
+      if (this.at >= this.end) throw UNUSUAL;
+      const byte = this.bytes[this.at++] as number;
+      if (byte < 128) return value + byte * factor;
+      value += (byte - 128) * factor;
+    }
+    throw UNUSUAL;
   }
 
   /** Skips a length-delimited value. @returns its start offset */

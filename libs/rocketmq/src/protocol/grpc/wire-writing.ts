@@ -55,8 +55,8 @@ export function writeLength(frame: Buffer, start: number, tag: number, length: n
 /** Up to this length a loop is faster than Node's own method. */
 const SHORT_TEXT = 40;
 
-export function writeText(frame: Buffer, start: number, tag: number, text: string): number {
-  const size = textSize(text);
+/** @param size its {@link textSize}, where that is known: it costs as much as writing the text */
+export function writeText(frame: Buffer, start: number, tag: number, text: string, size = textSize(text)): number {
   const at = writeLength(frame, start, tag, size);
   if (size !== text.length) return at + frame.write(text, at, 'utf8');
   if (size > SHORT_TEXT) return at + frame.write(text, at, 'latin1');
