@@ -150,11 +150,17 @@ describe('a request-scoped listener with all kinds of request-scoped enhancers, 
       }
     };
     await handleSome(2_000);
-    const before = collected();
-    await handleSome(MESSAGES);
-    const growthBytes = collected() - before;
-    expect(failures).toBe((MESSAGES + 2_000) / 2);
-    expect(Ballast.made).toBe(MESSAGES + 2_000);
+    // What other suites of this process left behind may be counted once; what a message leaves behind is in each round.
+    let growthBytes = Number.POSITIVE_INFINITY;
+    let handled = 2_000;
+    for (let round = 0; round < 3 && growthBytes >= MESSAGES * KEPT_BYTES; round++) {
+      const before = collected();
+      await handleSome(MESSAGES);
+      growthBytes = collected() - before;
+      handled += MESSAGES;
+    }
+    expect(failures).toBe(handled / 2);
+    expect(Ballast.made).toBe(handled);
     expect(growthBytes).toBeLessThan(MESSAGES * KEPT_BYTES);
   }, 300_000);
 });

@@ -4,7 +4,7 @@ import type { ContextId } from '@nestjs/core';
 import type { BatchHandler, HandlerContext } from '../../consumer/model/handler.js';
 import type { MessageView } from '../../protocol/model/message.js';
 import { describeError, type Logger } from '../../support/logger.js';
-import { continued, isThenable } from '../../support/thenable.js';
+import { continued, rescued } from '../../support/thenable.js';
 import { CONTEXT_TYPE, PATTERN_CONTEXT_TYPE } from '../common/rocketmq.constants.js';
 import { newerVersion } from '../messages/body-version.js';
 import { InvalidBodyError, settleInvalid } from '../messages/invalid-body.js';
@@ -13,12 +13,15 @@ import { replyAddressOf } from '../sending/reply-message.js';
 import type { ResultHandler } from './answering.js';
 import type { PlannedListener } from './listener-plan.js';
 import { ManualOutcome } from './manual-outcome.js';
-import type { NestCall, NestCalls } from './nest-call.js';
+import type { NestCalls } from './nest-call.js';
+import type { NestCall } from './nest-creator.js';
 import { RocketMQBatchContext } from './rocketmq-batch-context.js';
 import { type ContextOrigin, RocketMQContext } from './rocketmq-context.js';
 
-/** Runs a listener's method once and returns its result. */
-type Invoke = (body: unknown, context: RocketMQContext | RocketMQBatchContext) => Promise<unknown>;
+type ListenerContext = RocketMQContext | RocketMQBatchContext;
+
+/** Runs a listener's method once and returns its result, a promise only where there is something to wait for. */
+type Invoke = (body: unknown, context: ListenerContext) => unknown;
 
 /** Creates the message handlers of listeners. */
 export class HandlerInvoker {
@@ -32,18 +35,20 @@ export class HandlerInvoker {
   handlerOf(listener: PlannedListener): ResultHandler {
     const invoke = this.invokerOf(listener);
     const origin = this.originOf(listener);
-    const handle = (decoded: DecodedMessage | undefined, run: HandlerContext): Promise<unknown> | undefined => {
+    const handle = (decoded: DecodedMessage | undefined, run: HandlerContext): unknown => {
       if (decoded === undefined) return undefined;
       const { body, message } = decoded;
       if (listener.settings.manual !== true) return invoke(body, RocketMQContext.of(message, run, origin));
-      return this.untilSaid(run, (outcome) => {
+      return this.untilSaid(run, async (outcome) => {
         const context = RocketMQContext.of(message, run, origin, outcome);
-        return invoke(body, context).catch((error: unknown) => {
+        try {
+          await invoke(body, context);
+        } catch (error) {
           if (!outcome.isSet) throw error;
           context.logger.warn('a manual handler failed after it had set the outcome; the outcome stands', {
             error: describeError(error),
           });
-        });
+        }
       });
     };
     return (received, run) => continued(this.decoded(listener, received), (decoded) => handle(decoded, run));
@@ -80,21 +85,27 @@ export class HandlerInvoker {
     const { pattern, method } = listener;
     const { host } = method;
     const staticCall = host.isStatic ? this.bind(listener, host.wrapper.instance, undefined) : undefined;
-    return async (body, context) => {
-      const call = staticCall ?? (await this.bindForRequest(listener, context));
-      try {
-        return await (pattern === undefined ? call(body, context) : pattern.around(context, () => call(body, context)));
-      } catch (error) {
-        if (context.isHandled) return undefined;
-        if (!this.calls.isAboutBody(error) || context instanceof RocketMQBatchContext) throw error;
-        const { message } = context;
-        const problem = `is rejected by a pipe (${describeError(error)})`;
-        const newer = newerVersion(listener.topic, message);
-        const invalid = new InvalidBodyError(message.topic, message.messageId, problem, { cause: error, newer });
-        await settle(invalid, message, listener);
-        return undefined;
-      }
-    };
+    const called = (call: NestCall, body: unknown, context: ListenerContext): unknown =>
+      pattern === undefined ? call(body, context) : pattern.around(context, async () => call(body, context));
+    return (body, context) =>
+      rescued(
+        () =>
+          staticCall === undefined
+            ? this.bindForRequest(listener, context).then((call) => called(call, body, context))
+            : called(staticCall, body, context),
+        (error) => this.failed(listener, context, error),
+      );
+  }
+
+  /** Resolves when the message is handled in spite of the error. @throws the error that decides about the message */
+  private async failed(listener: PlannedListener, context: ListenerContext, error: unknown): Promise<void> {
+    if (context.isHandled) return;
+    if (!this.calls.isAboutBody(error) || context instanceof RocketMQBatchContext) throw error;
+    const { message } = context;
+    const problem = `is rejected by a pipe (${describeError(error)})`;
+    const newer = newerVersion(listener.topic, message);
+    const invalid = new InvalidBodyError(message.topic, message.messageId, problem, { cause: error, newer });
+    await settle(invalid, message, listener);
   }
 
   /** Undefined for a message that is already handled. */
@@ -103,17 +114,14 @@ export class HandlerInvoker {
     message: MessageView,
   ): DecodedMessage | undefined | PromiseLike<DecodedMessage | undefined> {
     const { topic, consumerGroup } = listener;
-    const invalid = async (error: unknown): Promise<undefined> => {
-      if (!(error instanceof InvalidBodyError)) throw error;
-      await settle(error, message, listener);
-      return undefined;
-    };
-    try {
-      const decoded = decodeMessage(topic, message, this.wire, consumerGroup);
-      return isThenable(decoded) ? decoded.then(undefined, invalid) : decoded;
-    } catch (error) {
-      return invalid(error);
-    }
+    return rescued(
+      () => decodeMessage(topic, message, this.wire, consumerGroup),
+      async (error) => {
+        if (!(error instanceof InvalidBodyError)) throw error;
+        await settle(error, message, listener);
+        return undefined;
+      },
+    );
   }
 
   private async bindForRequest(listener: PlannedListener, context: object): Promise<NestCall> {

@@ -1,18 +1,27 @@
-// Calls a method as Nest does: with its guards, pipes, interceptors and filters. Where Nest's own creator does not suit messages,
-// members of it are replaced, which are the same on Nest 10.4, 11 and 12.
+// Calls a method as Nest does: with its guards, pipes, interceptors and filters. Nest's own creator finds them. The call itself is made
+// here, because that of Nest waits several times for each message, even where there is nothing to wait for.
 
 import { type ArgumentsHost, ForbiddenException, HttpException } from '@nestjs/common';
 import type { ContextId, ExternalContextCreator, ModulesContainer } from '@nestjs/core';
 import { RpcException } from '@nestjs/microservices';
 import { isObservable, lastValueFrom } from 'rxjs';
-import { StateError } from '../../support/errors.js';
 import { describeError, type Logger } from '../../support/logger.js';
+import { continued, rescued } from '../../support/thenable.js';
 import { type HandlerMethod, methodLabel } from '../common/handler-host.js';
 import { CONTEXT_PARAMETER, PAYLOAD_PARAMETER, ROUTE_ARGUMENTS_METADATA } from '../common/rocketmq.constants.js';
 import { InvalidBodyError } from '../messages/invalid-body.js';
-
-/** Runs the method once. */
-export type NestCall = (...bodyAndContext: unknown[]) => Promise<unknown>;
+import { throughInterceptors } from './interceptor-chain.js';
+import { type MethodParameter, methodArguments } from './method-arguments.js';
+import {
+  assertSupported,
+  type CreatorInternals,
+  type ExceptionsHandler,
+  type FoundEnhancers,
+  leaveOutGlobal,
+  type NestCall,
+  type SupportedCreator,
+  watched,
+} from './nest-creator.js';
 
 /** The method to call, and how to call it. */
 interface CallTarget {
@@ -22,40 +31,8 @@ interface CallTarget {
   readonly contextType: string;
 }
 
-/** Nest's exception handler outside of HTTP: its custom filters, then a log line and a throw. */
-interface ExceptionsHandler {
-  next(error: unknown, host: ArgumentsHost): unknown;
-  invokeCustomFilters(error: unknown, host: ArgumentsHost): unknown;
-}
-
-type CreateProxy = (target: unknown, handler: Pick<ExceptionsHandler, 'next'>, type: string) => unknown;
-type TryActivate = (guards: readonly object[], ...call: readonly unknown[]) => Promise<boolean>;
-
-type ApplyPipes = (value: unknown, metadata: { readonly type: unknown }, pipes: readonly object[]) => Promise<unknown>;
-
-/** Nest's lookup of one kind of enhancers. */
-interface EnhancerFinder {
-  getGlobalMetadata?(...context: unknown[]): readonly object[];
-}
-
-const FINDERS = [
-  'guardsContextCreator',
-  'pipesContextCreator',
-  'interceptorsContextCreator',
-  'filtersContextCreator',
-] as const;
-
-/** The members of Nest's creator that are replaced. */
-type CreatorInternals = {
-  -readonly [Finder in (typeof FINDERS)[number]]?: EnhancerFinder;
-} & {
-  externalErrorProxy?: { readonly createProxy: CreateProxy };
-  guardsConsumer?: { readonly tryActivate: TryActivate };
-  pipesConsumer?: { readonly apply: ApplyPipes };
-  getContextModuleKey?: () => string;
-  getContextModuleName?: () => string;
-  transformToResult?: (result: unknown) => unknown;
-};
+/** A part of the call, with body and context. */
+type Step = (call: readonly unknown[]) => unknown;
 
 const paramsFactory = {
   exchangeKeyForValue(type: number, field: unknown, [body, context]: readonly unknown[]): unknown {
@@ -81,7 +58,7 @@ export class NestCalls {
     const method = (instance as Record<string, NestCall>)[methodName] as NestCall;
     const inquirerId = contextId === undefined ? undefined : host.wrapper.id;
     const enhancers = { guards: true, interceptors: true, filters: true };
-    return this.creatorFor(target).create(
+    return this.creatorFor(target, instance, method).create(
       instance,
       method,
       methodName,
@@ -99,56 +76,69 @@ export class NestCalls {
     return typeof error === 'object' && error !== null && this.aboutBody.has(error);
   }
 
-  /** Nest's creator, with the members that are replaced for this method. */
-  private creatorFor({ method, globalEnhancers, contextType }: CallTarget): ExternalContextCreator {
-    const { host } = method;
+  /** Nest's creator, with the members that are replaced for this method: what it creates calls the method by `stepsOf`. */
+  private creatorFor(target: CallTarget, instance: object, method: NestCall): ExternalContextCreator {
+    const { globalEnhancers, contextType } = target;
+    const { host } = target.method;
+    const label = methodLabel(target.method);
     const moduleKey = [...this.modules].find(([, module]) => module === host.wrapper.host)?.[0] ?? '';
     const creator = Object.create(this.creator) as CreatorInternals;
-    const errorProxy = creator.externalErrorProxy;
-    if (typeof errorProxy?.createProxy !== 'function' || FINDERS.some((name) => creator[name] === undefined)) {
-      const text = `this version of @nestjs/core is not supported: ${methodLabel(method)} cannot be called with its enhancers`;
-      throw new StateError('UNSUPPORTED_NEST', text);
-    }
+    assertSupported(creator, label);
     // Nest's lookup covers providers only, so the enhancers of a controller class would be ignored.
     creator.getContextModuleKey = () => moduleKey;
     creator.getContextModuleName = () => moduleKey;
-    // Nest's own version fails for an observable that completes without a value.
-    creator.transformToResult = (result) =>
-      isObservable(result) ? lastValueFrom(result, { defaultValue: undefined }) : result;
-    // Nest's own version takes the return value of a filter as the result, which would ack the message.
-    creator.externalErrorProxy = {
-      createProxy: (target, handler, type) =>
-        errorProxy.createProxy(
-          target,
-          { next: (error, host) => this.filter(handler as ExceptionsHandler, error, host) },
-          type,
-        ),
-    };
-    this.watchPipesOfBody(creator);
-    if (globalEnhancers) this.nameGlobalGuards(creator, methodLabel(method), contextType);
+    if (globalEnhancers) this.nameGlobalGuards(creator, label, contextType);
     else leaveOutGlobal(creator);
+    const found = watched(creator);
+    const errorProxy = creator.externalErrorProxy;
+    creator.externalErrorProxy = {
+      createProxy: (_, handler, type) => {
+        const run = this.stepsOf(found, creator, instance, method, contextType);
+        // Nest's own version takes the return value of a filter as the result, which would ack the message.
+        const next = (error: unknown, host: ArgumentsHost): unknown =>
+          this.filter(handler as ExceptionsHandler, error, host);
+        return (...call) =>
+          rescued(
+            () => resultOf(run(call)),
+            (error) => errorProxy.createProxy(() => Promise.reject(error), { next }, type)(...call),
+          );
+      },
+    };
     return creator as unknown as ExternalContextCreator;
   }
 
-  private watchPipesOfBody(creator: CreatorInternals): void {
-    const { pipesConsumer } = creator;
-    if (pipesConsumer === undefined) return;
-    creator.pipesConsumer = {
-      apply: async (value, metadata, pipes) => {
-        try {
-          return await pipesConsumer.apply(value, metadata, pipes);
-        } catch (error) {
-          if (metadata.type === PAYLOAD_PARAMETER && isRefusal(error)) this.aboutBody.add(error);
-          throw error;
-        }
-      },
+  /** What Nest does around a method, without what this method has none of. */
+  private stepsOf(
+    { canActivate, interceptors, pipes, parameters }: FoundEnhancers,
+    { interceptorsConsumer, pipesConsumer }: SupportedCreator,
+    instance: object,
+    method: NestCall,
+    contextType: string,
+  ): Step {
+    const refused = ({ type }: MethodParameter, error: unknown): void => {
+      if (type === PAYLOAD_PARAMETER && isRefusal(error)) this.aboutBody.add(error);
     };
+    const argumentsOf =
+      parameters.length === 0 ? undefined : methodArguments(parameters, pipes, pipesConsumer, refused);
+    const handle: Step = (call) =>
+      argumentsOf === undefined
+        ? method.apply(instance, [...call])
+        : continued(argumentsOf(call), (values) => method.apply(instance, values));
+    const intercept: Step = (call) => {
+      // As in Nest, interceptors see the arguments, but cannot replace them.
+      const given = [...call];
+      const context = interceptorsConsumer.createContext(call, instance, method);
+      context.setType(contextType);
+      return throughInterceptors(interceptors, context, () => handle(given));
+    };
+    const activated = interceptors.length === 0 ? handle : intercept;
+    return canActivate === null ? activated : (call) => continued(canActivate(call), () => activated(call));
   }
 
   /** A guard for HTTP denies every message; the error names the guard and the remedy. */
-  private nameGlobalGuards(creator: CreatorInternals, label: string, contextType: string): void {
+  private nameGlobalGuards(creator: SupportedCreator, label: string, contextType: string): void {
     const { guardsContextCreator, guardsConsumer } = creator;
-    if (guardsContextCreator?.getGlobalMetadata === undefined || guardsConsumer === undefined) return;
+    if (guardsContextCreator.getGlobalMetadata === undefined) return;
     const global = new WeakSet<object>();
     creator.guardsContextCreator = Object.create(guardsContextCreator, {
       getGlobalMetadata: {
@@ -194,16 +184,17 @@ export class NestCalls {
   }
 }
 
+/** The last value of an observable, undefined for one without a value, where Nest's own version fails. */
+function resultOf(result: unknown): unknown {
+  return continued(result, (value) =>
+    isObservable(value) ? lastValueFrom(value, { defaultValue: undefined }) : value,
+  );
+}
+
 /** A pipe may also fail for other reasons, for instance because of a database, where a retry can help. */
 function isRefusal(error: unknown): error is object {
   if (error instanceof HttpException) return error.getStatus() >= 400 && error.getStatus() < 500;
   return error instanceof RpcException || error instanceof InvalidBodyError;
-}
-
-function leaveOutGlobal(creator: CreatorInternals): void {
-  for (const name of FINDERS) {
-    creator[name] = Object.create(creator[name] as EnhancerFinder, { getGlobalMetadata: { value: () => [] } });
-  }
 }
 
 function adviceAbout(guard: object, label: string, contextType: string): (what: string) => string {
