@@ -113,6 +113,7 @@ function isOutOfDate(workspace) {
   const files = [
     'tsconfig.base.json',
     'scripts/build/bundle.mjs',
+    'scripts/build/declarations.mjs',
     ...configs.map((name) => join(workspace.folder, name)),
     ...['src', 'web'].flatMap((folder) => sourcesIn(join(root, workspace.folder, folder))),
   ];

@@ -1,13 +1,23 @@
-// What tsc has made of the library becomes what is published: few files, for ES modules and CommonJS, and one set of types for both.
+// What tsc has made of the library becomes what is published: the code once, as CommonJS in few files, an ES module for each entry that
+// exports the same, and one set of types for both.
 
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, relative } from 'node:path';
 import { rolldown } from 'rolldown';
+import { Declarations } from './declarations.mjs';
 
-/** What is only in one of the formats: the command line, and what the Nest CLI calls. */
-const OF_ONE_FORMAT = { esm: ['cli/main'], cjs: ['schematics/add', 'schematics/listener', 'schematics/topic'] };
+/** Loaded by their paths: the command line, and what the Nest CLI calls. */
+const NOT_EXPORTED = ['cli/main', 'schematics/add', 'schematics/listener', 'schematics/topic'];
 
-const IMPORT = /(?:\bfrom|\bimport|\bimport\()\s*['"](\.[^'"]+)\.js['"]/g;
+/**
+ * Packages that an ES module of the library imports and hands over to the CommonJS code, which requires them only if nobody did. Jest cannot
+ * require the ES modules among them. And what is not installed must not be missed by CommonJS code that an ES module imports: Node 20 would
+ * end the process even where import() is caught.
+ */
+const HANDED_OVER = /^(?:@nestjs\/.+|vitest|@jest\/globals|@opentelemetry\/api)$/;
+const HANDED_OVER_HERE = 'packages/handed-over.js';
+
+/** @typedef {import('rolldown').OutputChunk} Chunk */
 
 /**
  * Reads `dist/modules`, which stays for programs of this repository.
@@ -18,61 +28,179 @@ export async function bundle(library) {
   const { exports } = JSON.parse(readFileSync(join(library, 'package.json'), 'utf8'));
   const entries = Object.values(exports)
     .filter((conditions) => typeof conditions === 'object')
-    .map((conditions) => relative('dist/esm', conditions.import.default).replace(/\.js$/, ''));
-  for (const format of /** @type {const} */ (['esm', 'cjs'])) await bundleFormat(dist, format, entries);
-  writeFileSync(join(dist, 'cjs/package.json'), '{"type":"commonjs"}\n');
-  copyTypes(dist, entries);
+    .map((conditions) => relative('dist/cjs', conditions.require.default).replace(/\.js$/, ''));
+  const chunks = await bundleCode(dist, entries);
+  for (const name of entries) writeModule(dist, name, chunks);
+  // The nearest package.json is what bundlers ask, too.
+  const sideEffects = ['./testing/*.js'];
+  writeFileSync(join(dist, 'cjs/package.json'), `${JSON.stringify({ type: 'commonjs', sideEffects })}\n`);
+  writeTypes(dist, entries);
 }
 
-/** @param {string} dist @param {'esm' | 'cjs'} format @param {readonly string[]} entries */
-async function bundleFormat(dist, format, entries) {
+/** @param {string} dist @param {readonly string[]} entries @returns {Promise<ReadonlyMap<string, Chunk>>} by their files in `dist/cjs` */
+async function bundleCode(dist, entries) {
   const modules = join(dist, 'modules');
   const files = [
     ...entries.map((name) => [name, join(modules, 'entries', `${name}.js`)]),
-    ...OF_ONE_FORMAT[format].map((name) => [name, join(modules, `${name}.js`)]),
+    ...NOT_EXPORTED.map((name) => [name, join(modules, `${name}.js`)]),
   ];
+  const handedOver = new Set();
   const build = await rolldown({
+    cwd: modules,
     input: Object.fromEntries(files),
-    external: /^[^./]/,
+    external: (id) => /^[^./]/.test(id) && !HANDED_OVER.test(id),
     platform: 'node',
     // Its modules have no effects but those of decorators, which are calls that stay.
     treeshake: { moduleSideEffects: true },
+    plugins: [
+      {
+        name: 'handed-over packages',
+        resolveId(id) {
+          if (!HANDED_OVER.test(id)) return undefined;
+          handedOver.add(id);
+          // Relative to `cwd`, as the files of the output are.
+          return { id: join(modules, packageFile(id)), external: 'relative' };
+        },
+      },
+    ],
     onLog: (_level, log) => {
-      throw new Error(`${format}: ${log.message}`);
+      throw new Error(log.message);
     },
   });
-  await build.write({
-    dir: join(dist, format),
-    format,
+  const { output } = await build.write({
+    dir: join(dist, 'cjs'),
+    format: 'cjs',
     entryFileNames: '[name].js',
     chunkFileNames: 'chunks/[name].js',
     comments: { legal: true, annotation: true, jsdoc: false },
     // Jest runs CommonJS where import() is an error.
     dynamicImportInCjs: false,
   });
+  write(join(dist, 'cjs', HANDED_OVER_HERE), '// Set by the ES modules of this library.\nmodule.exports = {};\n');
+  for (const one of output)
+    if (one.type === 'chunk' && /=>.*(?<!\.)\brequire\((?!")/.test(one.code))
+      throw new Error(`${one.fileName} has an import() of what it computes, which became a require()`);
+  for (const id of handedOver) writePackage(join(dist, 'cjs'), id);
+  return new Map(output.flatMap((one) => (one.type === 'chunk' ? [[one.fileName, one]] : [])));
+}
+
+/** @param {string} id */
+function packageFile(id) {
+  return `packages/${id}.js`;
+}
+
+/** Where the code finds a package: as it was handed over, or else by require(). @param {string} cjs @param {string} id */
+function writePackage(cjs, id) {
+  const file = join(cjs, packageFile(id));
+  write(
+    file,
+    `module.exports = require('${pathFrom(file, join(cjs, HANDED_OVER_HERE))}')['${id}'] ?? require('${id}');\n`,
+  );
+}
+
+/**
+ * The ES module of an entry: the names that its CommonJS module exports.
+ * @param {string} dist @param {string} name @param {ReadonlyMap<string, Chunk>} chunks
+ */
+function writeModule(dist, name, chunks) {
+  const cjs = join(dist, 'cjs');
+  const code = join(cjs, `${name}.js`);
+  const file = join(dist, 'esm', `${name}.js`);
+  const packages = packagesOf(`${name}.js`, chunks);
+  if (packages.length === 0) return writeReexports(cjs, file, name, chunks);
+  const names = chunks.get(`${name}.js`)?.exports.join(', ');
+  // Jest evaluates a CommonJS module before the ES module that imports it, so that the code must wait behind a function.
+  const loader = join(cjs, 'packages/hand-over', `${name}.js`);
+  const handOver = `Object.assign(require('${pathFrom(loader, join(cjs, HANDED_OVER_HERE))}'), packages);`;
+  write(
+    loader,
+    `module.exports = (packages) => {\n\t${handOver}\n\treturn require('${pathFrom(loader, code)}');\n};\n`,
+  );
+  const imports = packages.map((id, index) => `import * as package${index} from '${id}';\n`).join('');
+  const argument = packages.map((id, index) => `'${id}': package${index}`).join(', ');
+  const load = `import load from '${pathFrom(file, loader)}';\n`;
+  return write(file, `${imports}${load}export const { ${names} } = load({ ${argument} });\n`);
+}
+
+/**
+ * An entry that needs no package handed over. It re-exports from one small file for each chunk: a bundler leaves out the chunks that an
+ * application needs nothing of, and Node.js, which searches what an ES module imports for the names of its exports, has little to search.
+ * @param {string} cjs @param {string} file @param {string} name @param {ReadonlyMap<string, Chunk>} chunks
+ */
+function writeReexports(cjs, file, name, chunks) {
+  let text = '';
+  for (const [path, names] of exportsByFile(`${name}.js`, chunks)) {
+    const part = join(cjs, 'exports', name, basename(path));
+    const lines = [...names].map(([exported, there]) => `exports.${exported} = code.${there};\n`);
+    write(part, `const code = require('${pathFrom(part, join(cjs, path))}');\n${lines.join('')}`);
+    text += `export { ${[...names.keys()].join(', ')} } from '${pathFrom(file, part)}';\n`;
+  }
+  write(file, text);
+}
+
+/**
+ * Which file of `dist/cjs` has what an entry exports, and by which name.
+ * @param {string} fileName @param {ReadonlyMap<string, Chunk>} chunks
+ * @returns {ReadonlyMap<string, ReadonlyMap<string, string>>}
+ */
+function exportsByFile(fileName, chunks) {
+  const { code = '', exports = [] } = chunks.get(fileName) ?? {};
+  const files = new Map(
+    [...code.matchAll(/^const (\w+) = require\("(\..+)"\);$/gm)].map(([, variable, path = '']) => [
+      variable,
+      join(dirname(fileName), path),
+    ]),
+  );
+  const found = [...code.matchAll(/^exports\.(\w+) = (?:(\w+)\.)?(\w+);$/gm)];
+  if (found.length !== exports.length) throw new Error(`${fileName} exports ${found.length} of ${exports.join()}`);
+  /** @type {Map<string, Map<string, string>>} */
+  const names = new Map();
+  for (const [, name = '', variable, there = ''] of found) {
+    const file = files.get(variable) ?? fileName;
+    const ofFile = names.get(file) ?? new Map();
+    names.set(file, ofFile.set(name, file === fileName ? name : there));
+  }
+  return names;
+}
+
+/**
+ * The packages that must be handed over before a file of `dist/cjs` is loaded.
+ * @param {string} fileName @param {ReadonlyMap<string, Chunk>} chunks @returns {readonly string[]}
+ */
+function packagesOf(fileName, chunks) {
+  const reached = new Set([fileName]);
+  for (const one of reached) {
+    const { imports = [], dynamicImports = [] } = chunks.get(one) ?? {};
+    for (const next of [...imports, ...dynamicImports]) reached.add(next);
+  }
+  return [...reached].flatMap((one) => /(?:^|\/)packages\/(.+)\.js$/.exec(one)?.[1] ?? []).sort();
 }
 
 /**
  * The declarations that an entry refers to, as those of CommonJS: an ES module may import these, not the other way round.
  * @param {string} dist @param {readonly string[]} entries
  */
-function copyTypes(dist, entries) {
+function writeTypes(dist, entries) {
+  const modules = join(dist, 'modules');
   const types = join(dist, 'types');
-  const copied = new Set();
-  const copy = (/** @type {string} */ file) => {
-    if (copied.has(file)) return;
-    copied.add(file);
-    const to = join(types, relative(join(dist, 'modules'), file));
-    mkdirSync(dirname(to), { recursive: true });
-    copyFileSync(file, to);
-    for (const [, path] of readFileSync(file, 'utf8').matchAll(IMPORT))
-      copy(`${resolve(dirname(file), String(path))}.d.ts`);
-  };
+  const declarations = new Declarations();
+  for (const name of entries) declarations.keepAll(join(modules, 'entries', `${name}.d.ts`));
+  declarations.write(modules, types);
   for (const name of entries) {
-    copy(join(dist, 'modules/entries', `${name}.d.ts`));
     const stub = join(dist, 'esm', `${name}.d.ts`);
-    const from = relative(dirname(stub), join(types, 'entries', name));
-    writeFileSync(stub, `export * from '${from}.js';\n`);
+    write(stub, `export * from '${pathFrom(stub, join(types, 'entries', `${name}.js`))}';\n`);
   }
   writeFileSync(join(types, 'package.json'), '{"type":"commonjs"}\n');
+}
+
+/** How a file names another one. @param {string} file @param {string} to */
+function pathFrom(file, to) {
+  const path = relative(dirname(file), to);
+  return path.startsWith('.') ? path : `./${path}`;
+}
+
+/** @param {string} file @param {string} text */
+function write(file, text) {
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, text);
 }

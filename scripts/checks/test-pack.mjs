@@ -11,7 +11,8 @@ import { PROJECTS } from '../../test/pack/matrix.mjs';
 import { installBare, peerChecks } from '../../test/pack/peers.mjs';
 import { installPlayground, playgroundChecks } from '../../test/pack/playground.mjs';
 import { install, stepsOf } from '../../test/pack/project.mjs';
-import { installScaffold, scaffoldChecks } from '../../test/pack/scaffold.mjs';
+import { startRegistry } from '../../test/pack/registry.mjs';
+import { scaffoldGroups } from '../../test/pack/scaffold.mjs';
 import { schematicGroups } from '../../test/pack/schematics.mjs';
 import { specSteps } from '../../test/pack/specs.mjs';
 import { runnerGroups } from '../../test/pack/test-runners.mjs';
@@ -21,31 +22,31 @@ import { Checks } from '../support/checks.mjs';
 import { run } from '../support/run-command.mjs';
 
 const root = join(import.meta.dirname, '../..');
-const MIB = 1024 * 1024;
 
 /** @typedef {{ name: string, run: () => unknown }} Step */
 
 /**
  * What comes one after the other; a group whose `prepare` fails counts as one failure.
- * @param {{ library: Packed, pages: Packed }} packed @param {string} folder
+ * @param {{ library: Packed, pages: Packed }} packed @param {NodeJS.ProcessEnv} env in which npm finds both by their names
+ * @param {string} folder
  * @returns {{ name: string, prepare: () => Promise<Step[]> }[]}
  */
-function groupsOf({ library, pages }, folder) {
+function groupsOf({ library, pages }, env, folder) {
   const archives = { library: library.archive, console: pages.archive };
   return [
     {
       name: 'archive',
       prepare: async () => [
-        ...archiveChecks('archive', { ...library, mostBytes: 4.5 * MIB, root }),
-        ...archiveChecks('archive of the console', { ...pages, mostBytes: MIB, root }),
+        ...archiveChecks('archive', { ...library, most: { files: 450, bytes: 2_450_000 }, root }),
+        ...archiveChecks('archive of the console', { ...pages, most: { files: 200, bytes: 1_000_000 }, root }),
         ...consoleArchiveChecks(library.unpacked, pages.unpacked),
       ],
     },
     { name: 'bare', prepare: async () => peerChecks(await installBare(library.archive, folder)) },
     { name: 'console', prepare: async () => consoleChecks(await installConsole(archives, folder)) },
-    { name: 'playground', prepare: async () => playgroundChecks(await installPlayground(archives, folder)) },
-    ...schematicGroups(archives, folder),
-    { name: 'scaffold', prepare: async () => scaffoldChecks(await installScaffold(library.archive, folder, root)) },
+    { name: 'playground', prepare: async () => playgroundChecks(await installPlayground(env, folder)) },
+    ...schematicGroups(env, folder),
+    ...scaffoldGroups(env, folder),
     ...runnerGroups(library.archive, folder),
     ...databaseGroups(library.archive, folder, root),
     ...PROJECTS.map((project) => ({
@@ -62,15 +63,21 @@ async function main() {
   const { options, rest } = parseRunnerArguments(process.argv.slice(2), { only: '', keep: '' });
   if (rest.length > 0) throw new Error(`unknown: ${rest.join(' ')}`);
   const folder = options.keep === '' ? mkdtempSync(join(tmpdir(), 'nestjs-rocketmq-pack-')) : resolve(options.keep);
+  /** @type {Awaited<ReturnType<typeof startRegistry>> | undefined} */
+  let registry;
   try {
     mkdirSync(folder, { recursive: true });
     await build({ names: ['nestjs-rocketmq', 'nestjs-rocketmq-console'] });
     const packed = { library: await pack('rocketmq', folder), pages: await pack('console', folder) };
+    registry = await startRegistry([packed.library, packed.pages], folder);
     const wanted = options.only === '' ? [''] : options.only.split(',');
-    const groups = groupsOf(packed, folder).filter(({ name }) => wanted.some((one) => name.startsWith(one)));
+    const groups = groupsOf(packed, registry.env, folder).filter(({ name }) =>
+      wanted.some((one) => name.startsWith(one)),
+    );
     if (groups.length === 0) throw new Error(`no project or check begins with ${options.only}`);
     return await runGroups(groups);
   } finally {
+    registry?.stop();
     if (options.keep === '') rmSync(folder, { recursive: true, force: true });
   }
 }

@@ -23,6 +23,7 @@ async function helpOf(path) {
     env: {},
     closed: new AbortController().signal,
     flushed: async () => {},
+    importModule: (specifier) => import(specifier),
   });
   return helpInGuide(help);
 }

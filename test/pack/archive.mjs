@@ -5,13 +5,15 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { publint as lint } from 'publint';
 import { run } from '../../scripts/support/run-command.mjs';
 
+/** @typedef {{ readonly files: number, readonly bytes: number }} Size */
+
 /**
  * @param {string} what names the archive
- * @param {{ archive: string, unpacked: string, mostBytes: number, root: string }} packed `unpacked` is its folder `package`, `root` that of the
+ * @param {{ archive: string, unpacked: string, most: Size, root: string }} packed `unpacked` is its folder `package`, `root` that of the
  * workspace
  * @returns {{ name: string, run: () => Promise<void> }[]}
  */
-export function archiveChecks(what, { archive, unpacked, mostBytes, root }) {
+export function archiveChecks(what, { archive, unpacked, most, root }) {
   const tool = (/** @type {string} */ path) => join(root, 'node_modules', path);
   return [
     { name: `${what}: publint finds nothing`, run: () => publint(unpacked) },
@@ -22,7 +24,7 @@ export function archiveChecks(what, { archive, unpacked, mostBytes, root }) {
     },
     {
       name: `${what}: no tests, no sources, no source maps that lead nowhere`,
-      run: async () => checkFiles(unpacked, mostBytes),
+      run: async () => checkFiles(unpacked, most),
     },
     { name: `${what}: every file that package.json names is there`, run: async () => checkExports(unpacked) },
   ];
@@ -34,8 +36,8 @@ async function publint(unpacked) {
   if (messages.length > 0) throw new Error(JSON.stringify(messages, undefined, 2));
 }
 
-/** @param {string} unpacked @param {number} mostBytes */
-function checkFiles(unpacked, mostBytes) {
+/** @param {string} unpacked @param {Size} most */
+function checkFiles(unpacked, most) {
   const files = readdirSync(unpacked, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name));
@@ -46,7 +48,8 @@ function checkFiles(unpacked, mostBytes) {
   const problems = [...stray.map((file) => `${file} does not belong there`), ...lost];
   if (problems.length > 0) throw new Error(problems.join('\n'));
   const bytes = files.reduce((sum, file) => sum + readFileSync(file).length, 0);
-  if (bytes > mostBytes) throw new Error(`it holds ${bytes} bytes, more than ${mostBytes}`);
+  if (files.length > most.files || bytes > most.bytes)
+    throw new Error(`it holds ${files.length} files with ${bytes} bytes, more than ${most.files} with ${most.bytes}`);
 }
 
 /** @param {string} file a map */

@@ -95,6 +95,47 @@ describe('the packed library', () => {
     for (const name of names) expect(sizes[name]).toBeGreaterThan(0);
   });
 
+  it('is the same code by import and require, in every entry', async () => {
+    const { exports } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));
+    const entries = Object.keys(exports).filter((name) => !/^\.\/(package\.json|testing\/.+)$/.test(name));
+    const script = `
+      import { createRequire } from 'node:module';
+      const differing = [];
+      for (const name of ${JSON.stringify(entries.map((name) => `nestjs-rocketmq${name.slice(1)}`))}) {
+        const { ...imported } = await import(name);
+        const required = createRequire(import.meta.url)(name);
+        for (const key of new Set([...Object.keys(imported), ...Object.keys(required)]))
+          if (imported[key] !== required[key]) differing.push(name + ' ' + key);
+      }
+      console.log(JSON.stringify(differing));`;
+    expect(JSON.parse(await runScript(app, 'import', script))).toEqual([]);
+  });
+
+  it('has one class per error, whichever way and in whichever entry', async () => {
+    const script = `
+      import { createRequire } from 'node:module';
+      import { RocketMQError } from 'nestjs-rocketmq';
+      import { Connection } from 'nestjs-rocketmq/client';
+      const require = createRequire(import.meta.url);
+      const entries = [require('nestjs-rocketmq'), require('nestjs-rocketmq/client'), require('nestjs-rocketmq/admin')];
+      let thrown;
+      try { new (require('nestjs-rocketmq/client').Connection)({ endpoints: '' }); } catch (error) { thrown = error; }
+      console.log(entries.every((entry) => entry.RocketMQError === RocketMQError), thrown instanceof RocketMQError);`;
+    expect(await runScript(app, 'import', script)).toBe('true true');
+  });
+
+  it('leaves out of a bundle what an application does not import', async () => {
+    const script = `
+      import { rolldown } from 'rolldown';
+      import { writeFileSync } from 'node:fs';
+      writeFileSync('part.mjs', "import { RocketMQError } from 'nestjs-rocketmq/client'; console.log(RocketMQError.name);");
+      const build = await rolldown({ input: 'part.mjs', platform: 'node' });
+      const { output: [{ code }] } = await build.write({ file: 'bundled.mjs' });
+      await import('./bundled.mjs');
+      console.log(code.length < 50_000, /http2/.test(code));`;
+    expect(await runScript(app, 'import', script)).toBe('RocketMQError\ntrue false');
+  });
+
   it.each(['import', 'require'])('sends a message when loaded by %s', async (way) => {
     const names = [
       ['{ Connection, Producer, PushConsumer }', 'nestjs-rocketmq/client'],

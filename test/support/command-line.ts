@@ -23,6 +23,7 @@ export async function call(
   const code = await run(args, {
     env,
     closed: closed.signal,
+    importModule: (specifier) => import(specifier),
     flushed: async () => {},
     out: (text) => {
       out += text;

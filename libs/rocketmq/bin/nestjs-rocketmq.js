@@ -1,6 +1,9 @@
 #!/usr/bin/env node
 // The command line of nestjs-rocketmq. Committed as it is, so that npm can link it before the first build.
 
-import { main } from '../dist/esm/cli/main.js';
+import { createRequire } from 'node:module';
 
-await main(process.argv.slice(2));
+// An import of CommonJS would take longer: Node.js searches it for the names of its exports.
+const { main } = createRequire(import.meta.url)('../dist/cjs/cli/main.js');
+
+await main(process.argv.slice(2), (specifier) => import(specifier));

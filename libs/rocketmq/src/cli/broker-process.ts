@@ -19,7 +19,7 @@ export async function runBroker(values: BrokerValues, io: CommandIo): Promise<vo
     const cure = 'start it beside the broker with: nestjs-rocketmq console --name-server HOST:PORT --control HOST:PORT';
     throw wrongCall(`--console does not work with TLS and users; ${cure}`);
   }
-  const pages = values.console === undefined ? undefined : await consolePackage(process.cwd());
+  const pages = values.console === undefined ? undefined : await consolePackage(process.cwd(), io.importModule);
   const broker = new EmbeddedBroker({ ...options, logger: loggerOn(io) });
   try {
     await serve(broker, options, pages && { pages, port: values.console ?? 0 }, io);

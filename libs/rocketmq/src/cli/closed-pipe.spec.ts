@@ -10,7 +10,7 @@ import { eventually } from '../../../../test/support/until.js';
 import { encodeStoredMessage } from '../protocol/remoting/stored-message.js';
 
 function programOf(...args: readonly string[]): string[] {
-  const program = `const { main } = await import('./libs/rocketmq/src/cli/main.ts'); await main(${JSON.stringify(args)});`;
+  const program = `const { main } = await import('./libs/rocketmq/src/cli/main.ts'); await main(${JSON.stringify(args)}, (name) => import(name));`;
   return ['--import', './test/support/run-typescript.mjs', '--input-type=module', '-e', program];
 }
 

@@ -6,7 +6,10 @@ import type { TopicType } from '../protocol/model/message.js';
 import { RocketMQError, UsageError } from '../support/errors.js';
 import { isIntegerFrom } from '../support/options.js';
 
-/** Where a command writes, and its environment variables. */
+/** `import()`, given by what starts the command line: the published code is CommonJS, in which it would become a `require()`. */
+export type ImportModule = (specifier: string) => Promise<unknown>;
+
+/** Where a command writes, its environment variables, and how it loads what others wrote. */
 export interface ProcessIo {
   /** Writes to standard output. */
   out(text: string): void;
@@ -17,6 +20,7 @@ export interface ProcessIo {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Aborts when nobody reads the output any more: a command that would go on for ever ends then. */
   readonly closed: AbortSignal;
+  readonly importModule: ImportModule;
 }
 
 /** The same for a running command. */

@@ -41,7 +41,7 @@ class Program {
   private readonly child: ChildProcess;
 
   constructor(args: readonly string[], { imports = [TYPESCRIPT], cwd = process.cwd() } = {}) {
-    const code = `const { main } = await import(${JSON.stringify(MAIN)}); await main(${JSON.stringify(args)});`;
+    const code = `const { main } = await import(${JSON.stringify(MAIN)}); await main(${JSON.stringify(args)}, (name) => import(name));`;
     const node = [...imports.flatMap((one) => ['--import', one]), '--input-type=module', '-e', code];
     this.child = spawn(process.execPath, node, {
       cwd,

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { RocketMQAdmin } from '../admin/rocketmq-admin.js';
 import type { ControlClient } from '../broker/control/control-client.js';
 import type { Connection } from '../client/connection.js';
+import type { ImportModule } from './command.js';
 
 /** What the commands use of `nestjs-rocketmq-console/standalone`. */
 export interface ConsolePackage {
@@ -29,10 +30,10 @@ const NAME = 'nestjs-rocketmq-console';
 const NOT_FOUND: readonly unknown[] = ['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'];
 
 /** @throws Error that names the command which installs it */
-export async function consolePackage(folder: string): Promise<ConsolePackage> {
+export async function consolePackage(folder: string, importModule: ImportModule): Promise<ConsolePackage> {
   const entry = `${NAME}/standalone`;
   try {
-    return (await import(entry)) as ConsolePackage;
+    return (await importModule(entry)) as ConsolePackage;
   } catch (error) {
     if (!isMissing(error)) throw error;
   }

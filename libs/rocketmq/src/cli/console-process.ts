@@ -14,7 +14,7 @@ const NAME_SERVER = 'name-server:';
 
 /** Resolves after the console has stopped. @throws when it cannot start */
 export async function runConsole(values: ConsoleValues, io: CommandIo): Promise<void> {
-  const { startStandaloneConsole } = await consolePackage(process.cwd());
+  const { startStandaloneConsole } = await consolePackage(process.cwd(), io.importModule);
   const access = await adminOptionsOf(values, io.env);
   const { nameServer, tls, credentials } = access;
   const admin = new RocketMQAdmin({ ...access, proxies: values.proxies });

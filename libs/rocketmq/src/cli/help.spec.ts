@@ -18,6 +18,7 @@ const silent: CommandIo = {
   flushed: async () => {},
   env: {},
   closed: new AbortController().signal,
+  importModule: async () => ({}),
 };
 
 /** The words of every command; none for the program itself. */

@@ -6,7 +6,7 @@ import { RocketMQError, UsageError } from '../support/errors.js';
 import { describeError, visible } from '../support/logger.js';
 import { addAsyncApiCommand } from './asyncapi-command.js';
 import { addBrokerCommand } from './broker-command.js';
-import { type AddCommand, type CommandIo, type ProcessIo, withExamples } from './command.js';
+import { type AddCommand, type CommandIo, type ImportModule, type ProcessIo, withExamples } from './command.js';
 import { addConsoleCommand } from './console-command.js';
 import { addDeadLetterCommand } from './dead-letter-command.js';
 import { addDoctorCommand } from './doctor-command.js';
@@ -81,6 +81,7 @@ export async function run(args: readonly string[], surroundings: ProcessIo): Pro
     flushed: () => surroundings.flushed(),
     env: surroundings.env,
     closed: surroundings.closed,
+    importModule: surroundings.importModule,
     warn: (text) => err(asJson ? jsonLine({ warning: text }) : `warning: ${text}\n`),
     fail: () => {
       hasFailed = true;
@@ -99,7 +100,7 @@ export async function run(args: readonly string[], surroundings: ProcessIo): Pro
 }
 
 /** Runs a command line in this process, and sets its exit code. */
-export async function main(args: readonly string[]): Promise<void> {
+export async function main(args: readonly string[], importModule: ImportModule): Promise<void> {
   const closed = new AbortController();
   // A reader such as `head` may close the pipe early. A command that ends by itself still completes.
   const onError = (error: NodeJS.ErrnoException): void => {
@@ -116,6 +117,7 @@ export async function main(args: readonly string[]): Promise<void> {
     },
     env: process.env,
     closed: closed.signal,
+    importModule,
   });
 }
 

@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { documentOfModule, type RootModule } from '../../nest/asyncapi/module-document.js';
 import { describeError } from '../../support/logger.js';
 import type { DocumentValues } from '../asyncapi-command.js';
-import { type CommandIo, wrongCall } from '../command.js';
+import { type CommandIo, type ImportModule, wrongCall } from '../command.js';
 
 const DEFAULT_EXPORT = 'AppModule';
 /** How long what the module or its file created may keep this process alive after the application was closed. */
@@ -18,7 +18,7 @@ export async function printDocument(module: string, values: DocumentValues, io: 
   const { file, name } = placeOf(module);
   const info = await infoOf(file, values);
   try {
-    await printModule(exportOf(await load(file), name, file), info, values, io);
+    await printModule(exportOf(await load(file, io.importModule), name, file), info, values, io);
   } finally {
     await endLater(io);
   }
@@ -45,9 +45,9 @@ function placeOf(module: string): { readonly file: string; readonly name: string
   return { file: resolve(path), name };
 }
 
-async function load(file: string): Promise<Readonly<Record<string, unknown>>> {
+async function load(file: string, importModule: ImportModule): Promise<Readonly<Record<string, unknown>>> {
   try {
-    return (await import(pathToFileURL(file).href)) as Record<string, unknown>;
+    return (await importModule(pathToFileURL(file).href)) as Record<string, unknown>;
   } catch (cause) {
     const isSource = (cause as { readonly code?: unknown } | null)?.code === 'ERR_UNKNOWN_FILE_EXTENSION';
     const fix = isSource ? '; give the compiled file, for instance dist/app.module.js' : '';
