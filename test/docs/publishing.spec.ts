@@ -40,6 +40,11 @@ describe('publishing', () => {
     }
   });
 
+  it('has nothing "Unreleased" before the first release, which publish.yml refuses while the packages name no repository', () => {
+    if (library.repository !== undefined) return;
+    expect(readFileSync('CHANGELOG.md', 'utf8')).toContain(`## [Unreleased]\n\n## [${library.version}] - `);
+  });
+
   it('needs no secret and no write permission', () => {
     expect(workflow).not.toMatch(/secrets\.|_TOKEN|contents: write|packages: write/);
   });

@@ -55,7 +55,7 @@ describe.each(readdirSync(folder))('%s', (file) => {
     const called = steps.flatMap(({ run = '' }) =>
       [...run.matchAll(/npm (?:run )?([\w:-]+)/g)].map(([, name = '']) => name),
     );
-    const ours = called.filter((name) => !['ci', 'pkg', 'pack', 'publish'].includes(name));
+    const ours = called.filter((name) => !['ci', 'install', 'pkg', 'pack', 'publish'].includes(name));
     expect(ours.filter((name) => scripts[name] === undefined)).toEqual([]);
   });
 
@@ -76,3 +76,16 @@ describe('checks.yml', () => {
     expect(jobs.packed?.strategy?.matrix.projects).toEqual(expect.arrayContaining(PROJECTS.map(({ name }) => name)));
   });
 });
+
+it.each([
+  ['checks.yml', 'packed', 'npm run test:pack -- --only "$PROJECTS"'],
+  ['nightly.yml', 'gate', '.ci/run --full'],
+])(
+  '%s installs npm 11 before it packs, because npm 10 cannot install Vitest 4 (npm/cli#9787)',
+  (file, name, packing) => {
+    const { jobs } = parse(readFileSync(join(folder, file), 'utf8')) as Workflow;
+    const commands = jobs[name]?.steps.map(({ run }) => run) ?? [];
+    expect(commands).toContain('npm install --global npm@11');
+    expect(commands.indexOf('npm install --global npm@11')).toBeLessThan(commands.indexOf(packing));
+  },
+);
