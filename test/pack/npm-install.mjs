@@ -20,12 +20,3 @@ export async function npmInstall(home, name, dependencies, more = []) {
   writeFileSync(join(home, 'package.json'), `${JSON.stringify({ name, private: true, dependencies }, undefined, 2)}\n`);
   await run('npm', ['install', ...OPTIONS, ...more], { cwd: home });
 }
-
-/**
- * Installs what the package.json of a folder asks for, and these packages.
- * @param {string} home @param {Readonly<Record<string, string>>} more
- */
-export async function npmInstallInto(home, more) {
-  const packages = Object.entries(more).map(([name, version]) => `${name}@${version}`);
-  await run('npm', ['install', ...OPTIONS, ...packages], { cwd: home });
-}

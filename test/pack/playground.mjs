@@ -1,27 +1,19 @@
 // The project that `nestjs-rocketmq new` writes: its test, and one order through both services into the console.
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from '../../scripts/support/run-command.mjs';
 import { Command } from './command.mjs';
 
 const SEEN_MS = 10_000;
 
-/**
- * The project with the archives in the place of what is published.
- * @param {{ library: string, console: string }} archives @param {string} folder @returns {Promise<string>}
- */
-export async function installPlayground(archives, folder) {
-  const home = join(folder, 'playground-shop');
-  const program = ['--yes', '--package', archives.library, 'nestjs-rocketmq'];
-  await run('npx', [...program, 'new', home, '--no-install'], { cwd: folder });
-  const file = join(home, 'package.json');
-  const json = JSON.parse(readFileSync(file, 'utf8'));
-  json.dependencies['nestjs-rocketmq'] = `file:${archives.library}`;
-  json.dependencies['nestjs-rocketmq-console'] = `file:${archives.console}`;
-  writeFileSync(file, JSON.stringify(json));
-  await run('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: home });
-  return home;
+/** @param {NodeJS.ProcessEnv} env in which npm finds both packages @param {string} folder @returns {Promise<string>} */
+export async function installPlayground(env, folder) {
+  const beside = join(folder, 'playground');
+  rmSync(beside, { recursive: true, force: true });
+  mkdirSync(beside);
+  await run('npx', ['nestjs-rocketmq', 'new', 'shop'], { cwd: beside, env });
+  return join(beside, 'shop');
 }
 
 /** @param {string} home @returns {{ name: string, run: () => Promise<void> }[]} */

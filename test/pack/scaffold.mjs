@@ -1,54 +1,109 @@
-// A project of `nest new` of Nest 12, an ES module that is tested by Vitest, with the code of the guides in it.
+// Projects of `nest new` with the code of the guides in them, by the commands of the guides: Nest 11 as CommonJS with Jest, Nest 12 as ES module
+// with Vitest.
 
-import { rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { exampleText } from '../../scripts/docs/documents.mjs';
 import { run } from '../../scripts/support/run-command.mjs';
-import { npmInstallInto } from './npm-install.mjs';
+import { Command } from './command.mjs';
 
-/** The files of the examples, and what they are called there. As the guides say, tests of Jest import from 'vitest' instead. */
-const PASTED = {
+/** The files of "Getting started", and what they are called in a project. */
+const FIRST_STEPS = {
   'first-steps.ts': 'first-steps.ts',
+  'first-steps.main.ts': 'main.ts',
   'first-steps.test.ts': 'first-steps.spec.ts',
   'reminder.ts': 'reminder.ts',
   'reminder.test.ts': 'reminder.spec.ts',
   'unpaid-order.ts': 'unpaid-order.ts',
-  'unpaid-order.vitest.ts': 'unpaid-order.spec.ts',
 };
 
-/** @param {string} archive of the library @param {string} folder @param {string} root of the workspace @returns {Promise<string>} */
-export async function installScaffold(archive, folder, root) {
-  const home = join(folder, 'scaffold');
-  rmSync(home, { recursive: true, force: true });
-  const nest = join(root, 'node_modules/@nestjs/cli/bin/nest.js');
-  const options = ['--skip-install', '--skip-git', '--no-observe', '--package-manager', 'npm'];
-  await run(process.execPath, [nest, 'new', 'scaffold', ...options], { cwd: folder });
-  const named = { '@nestjs/microservices': '^12.0.0', zod: '^4.6.0' };
-  await npmInstallInto(home, { ...named, 'nestjs-rocketmq': `file:${archive}` });
-  for (const [example, name] of Object.entries(PASTED)) {
-    const text = exampleText(`docs/examples/${example}`).replace("from '@jest/globals'", "from 'vitest'");
-    writeFileSync(join(home, 'src', name), text);
+/**
+ * `adapted` changes a test for its runner as "Getting started" says.
+ * @typedef {object} Scaffold
+ * @property {string} name
+ * @property {string} cli
+ * @property {readonly string[]} options that answer what `nest new` asks
+ * @property {Readonly<Record<string, string>>} files
+ * @property {(test: string) => string} adapted
+ * @property {(tests: number) => RegExp} passed what the runner prints
+ */
+
+/** @type {readonly Scaffold[]} */
+const SCAFFOLDS = [
+  {
+    name: 'scaffold-11',
+    cli: '@nestjs/cli@11',
+    options: [],
+    files: { ...FIRST_STEPS, 'unpaid-order.test.ts': 'unpaid-order.spec.ts' },
+    adapted: (test) => test.replace(/(from '\.\/.*)\.js'/g, "$1'"),
+    passed: (tests) => new RegExp(`Test Suites: +${tests} passed, ${tests} total`),
+  },
+  {
+    name: 'scaffold-12',
+    cli: '@nestjs/cli@12',
+    options: ['--no-observe'],
+    files: { ...FIRST_STEPS, 'unpaid-order.vitest.ts': 'unpaid-order.spec.ts' },
+    adapted: (test) => test.replace("from '@jest/globals'", "from 'vitest'"),
+    passed: (tests) => new RegExp(`Test Files +${tests} passed`),
+  },
+];
+
+/**
+ * @param {NodeJS.ProcessEnv} env in which npm finds the library @param {string} folder
+ * @returns {{ name: string, prepare: () => Promise<{ name: string, run: () => Promise<void> }[]> }[]}
+ */
+export function scaffoldGroups(env, folder) {
+  return SCAFFOLDS.map((scaffold) => ({
+    name: scaffold.name,
+    prepare: async () => stepsOf(scaffold, await install(scaffold, env, join(folder, scaffold.name))),
+  }));
+}
+
+/** @param {Scaffold} scaffold @param {NodeJS.ProcessEnv} env @param {string} folder @returns {Promise<string>} */
+async function install({ cli, options, files, adapted }, env, folder) {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder);
+  await run('npx', [cli, 'new', 'shop', '--skip-git', '--package-manager', 'npm', ...options], { cwd: folder, env });
+  const home = join(folder, 'shop');
+  await run('npm', ['install', 'nestjs-rocketmq', 'zod'], { cwd: home, env });
+  for (const [example, name] of Object.entries(files)) {
+    const text = exampleText(`docs/examples/${example}`);
+    writeFileSync(join(home, 'src', name), name.endsWith('.spec.ts') ? adapted(text) : text);
   }
   return home;
 }
 
-/** @param {string} home @returns {{ name: string, run: () => Promise<void> }[]} */
-export function scaffoldChecks(home) {
+/** @param {Scaffold} scaffold @param {string} home @returns {{ name: string, run: () => Promise<void> }[]} */
+function stepsOf({ name, files, passed }, home) {
   const npm = (/** @type {string[]} */ ...args) => run('npm', args, { cwd: home });
   return [
-    { name: 'scaffold: its build compiles the code of the guides', run: async () => void (await npm('run', 'build')) },
+    { name: `${name}: npm start sends the first message`, run: () => start(home) },
     {
-      name: 'scaffold: TypeScript checks its tests',
-      run: async () => void (await npm('exec', '--no', '--', 'tsc', '--noEmit', '-p', 'tsconfig.json')),
-    },
-    {
-      name: 'scaffold: its own test command runs them',
+      name: `${name}: npm test runs the tests of the guides`,
       run: async () => {
         const output = await run('npm', ['test'], { cwd: home, env: { ...process.env, NO_COLOR: '1' } });
-        const files = Object.values(PASTED).filter((name) => name.endsWith('.spec.ts'));
+        const tests = Object.values(files).filter((file) => file.endsWith('.spec.ts'));
         // And the test that the scaffold has.
-        if (!new RegExp(`Test Files +${files.length + 1} passed`).test(output)) throw new Error(output);
+        if (!passed(tests.length + 1).test(output)) throw new Error(output);
       },
     },
+    { name: `${name}: its build compiles the code of the guides`, run: async () => void (await npm('run', 'build')) },
+    {
+      name: `${name}: TypeScript checks its tests`,
+      run: async () => void (await npm('exec', '--no', '--', 'tsc', '--noEmit', '-p', 'tsconfig.json')),
+    },
+    // Last, because it also formats.
+    { name: `${name}: its linter passes`, run: async () => void (await npm('run', 'lint')) },
   ];
+}
+
+/** @param {string} home */
+async function start(home) {
+  // Another program may have port 3000.
+  const shop = new Command(home, ['env', 'PORT=0', 'npm', 'start']);
+  try {
+    await shop.printed(/(Packed 2 for order-1)/);
+  } finally {
+    await shop.stop();
+  }
 }

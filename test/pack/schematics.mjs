@@ -13,38 +13,35 @@ const SCAFFOLDS = [
 ];
 
 /**
- * @param {{ library: string }} archives @param {string} folder
+ * @param {NodeJS.ProcessEnv} env in which npm finds the library @param {string} folder
  * @returns {{ name: string, prepare: () => Promise<{ name: string, run: () => Promise<void> }[]> }[]}
  */
-export function schematicGroups({ library }, folder) {
+export function schematicGroups(env, folder) {
   return SCAFFOLDS.map((scaffold) => ({
     name: scaffold.name,
-    prepare: async () => stepsOf(scaffold, await install(scaffold, library, folder)),
+    prepare: async () => stepsOf(scaffold, env, await install(scaffold, env, folder)),
   }));
 }
 
-/** @param {Scaffold} scaffold @param {string} library @param {string} folder */
-async function install({ name, cli }, library, folder) {
+/** @param {Scaffold} scaffold @param {NodeJS.ProcessEnv} env @param {string} folder */
+async function install({ name, cli }, env, folder) {
   const home = join(folder, name);
   rmSync(home, { recursive: true, force: true });
-  const options = ['--skip-git', '--skip-install', '--package-manager', 'npm', '--strict'];
-  await run('npx', ['--yes', cli, 'new', name, ...options], { cwd: folder });
-  await npm(home, 'install', library);
+  await run('npx', [cli, 'new', name, '--skip-git', '--package-manager', 'npm', '--strict'], { cwd: folder, env });
   return home;
 }
 
-/** @param {Scaffold} scaffold @param {string} home @returns {{ name: string, run: () => Promise<void> }[]} */
-function stepsOf({ name, lint }, home) {
+/** @param {Scaffold} scaffold @param {NodeJS.ProcessEnv} env @param {string} home @returns {{ name: string, run: () => Promise<void> }[]} */
+function stepsOf({ name, lint }, env, home) {
   return [
     {
       name: `${name}: nest add, once and twice`,
       run: async () => {
-        await nest(home, 'add', 'nestjs-rocketmq', '--skip-install');
+        await run('npx', ['nest', 'add', 'nestjs-rocketmq'], { cwd: home, env });
         const once = filesIn(home);
         if (!once.has('src/reminder/reminder.listener.spec.ts')) throw new Error([...once.keys()].join(', '));
-        await nest(home, 'add', 'nestjs-rocketmq', '--skip-install');
+        await run('npx', ['nest', 'add', 'nestjs-rocketmq'], { cwd: home, env });
         unchanged(home, once);
-        await npm(home, 'install');
       },
     },
     {
@@ -95,7 +92,7 @@ function stepsOf({ name, lint }, home) {
 const nest = (home, ...args) => run('npx', ['--no-install', 'nest', ...args], { cwd: home });
 
 /** @param {string} home @param {readonly string[]} args */
-const npm = (home, ...args) => run('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], { cwd: home });
+const npm = (home, ...args) => run('npm', args, { cwd: home });
 
 /** The text of each file of the project. @param {string} home @returns {Map<string, string>} */
 function filesIn(home) {

@@ -11,7 +11,6 @@ import { Coverage, outcomeOf } from '../../../test/fuzz/coverage.ts';
 import { Flights } from '../../../test/fuzz/flights.ts';
 import { GOOD_GROUP, GOOD_TOPIC, serveGoodClient } from '../../../test/fuzz/good-client.ts';
 import { hostileRequest } from '../../../test/fuzz/hostile-requests.ts';
-import { takesSeveralFaults } from '../../../test/fuzz/raw-connections.ts';
 import { FUZZ_GROUPS, FUZZ_TOPICS, Recorder } from '../../../test/fuzz/recording.ts';
 import { UnfinishedCallers, unfinishedRequests } from '../../../test/fuzz/unfinished-requests.ts';
 import { MOST_GROWTH_BYTES, MOST_HELD_BYTES, summary, violations } from '../../../test/fuzz/verdict.ts';
@@ -45,8 +44,6 @@ const MOST_NAMED = 20;
 /** Times the callers come that finish no request. */
 const UNFINISHED_TIMES = 2;
 const LONG_UNFINISHED_TIMES = 20;
-/** Every Node has HTTP/2. */
-const { nghttp2 = '0' } = process.versions;
 const GOOD_USER = { accessKey: 'good', secretKey: 'the key of a good client', isSuper: true };
 
 /** @typedef {import('../../../test/fuzz/verdict.ts').Holding} Holding */
@@ -62,9 +59,6 @@ async function main() {
   }
   await build({ names: ['nestjs-rocketmq'] });
   print(`seed ${seed}, ${requests} requests`);
-  if (!takesSeveralFaults(nghttp2)) {
-    print(`nghttp2 ${nghttp2} of this Node has CVE-2026-27135: no connection gets more than one broken HTTP/2 frame`);
-  }
   const broker = await FuzzedBroker.start(CONFIG, DECLARED);
   const run = new Run(broker, seed);
   const times = values.long ? LONG_UNFINISHED_TIMES : UNFINISHED_TIMES;
@@ -161,7 +155,7 @@ class Run {
 
   /** @param {import('../../../test/fuzz/recording.ts').Recording} recording */
   attackWith(recording) {
-    return { seed: this.seed, recording, severalFaults: takesSeveralFaults(nghttp2) };
+    return { seed: this.seed, recording };
   }
 
   /** @param {number} requests */
