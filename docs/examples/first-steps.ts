@@ -15,7 +15,7 @@ export class Warehouse {
 
   // Returning acknowledges the message. Throwing retries it with increasing delays; after the last attempt it is dead-lettered.
   @RocketMQListener(OrderPlaced, { consumerGroup: 'warehouse' })
-  async pack(order: { orderId: string; quantity: number }): Promise<void> {
+  pack(order: { orderId: string; quantity: number }): void {
     this.packed.push(`${order.quantity} for ${order.orderId}`);
     this.logger.log(`Packed ${order.quantity} for ${order.orderId}`);
   }

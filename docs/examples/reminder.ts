@@ -14,7 +14,7 @@ export class Reminder {
   }
 
   @RocketMQListener(CartForgotten, { consumerGroup: 'mailer' })
-  async remind({ customer }: { customer: string }): Promise<void> {
+  remind({ customer }: { customer: string }): void {
     this.mails.push(`${customer}, your cart is waiting`);
   }
 }
