@@ -155,7 +155,7 @@ export class TimeSteps {
    * waiting for its next attempt, or for the message before it, and the clock knows of handlers that run.
    */
   private held(): { toString(): string }[] {
-    const { store } = this.broker;
+    const { store, sessions } = this.broker;
     const held: { toString(): string }[] = [];
     const ordered = new Map<string, boolean>();
     let looked = 0;
@@ -168,6 +168,8 @@ export class TimeSteps {
       ordered.set(group, isInOrder);
       if (isInOrder && this.isOnClock()) continue;
       const { endsAtMs, holder = 'unknown' } = state;
+      // A client that has said goodbye settles nothing any more: only time brings its messages back.
+      if (state.holder !== undefined && sessions.find(holder) === undefined) continue;
       const nowMs = this.clock.nowMs();
       held.push({
         toString() {
