@@ -21,6 +21,8 @@ describe('a push consumer whose receives fail', () => {
     bench.broker.faults.add({ rpc: 'receiveMessage', action: { kind: 'dropResponse' } });
     await bench.send('one', 'two');
     await bench.consume(bench.journalled);
+    // The receive whose answer is lost has begun, and takes the first two.
+    await until(() => bench.broker.faults.list().length === 0);
     await bench.send('three');
     await bench.journal.has(1);
     await bench.broker.advance(MINUTE_MS, { duringWork: true });

@@ -492,7 +492,7 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
     if (payload.length !== 4) throw new Http2Error(HTTP2_CODE.frameSizeError, 'RST_STREAM has not 4 bytes');
     const stream = this.streams.get(streamId);
     if (stream === undefined) {
-      this.assertSeen(streamId, 'RST_STREAM');
+      this.assertSeen(streamId, 'a reset');
       this.resetIds.delete(streamId);
       return;
     }
@@ -542,11 +542,11 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
   private set(setting: number, value: number): void {
     if (setting === SETTING.headerTableSize) this.encoder.resize(value);
     else if (setting === SETTING.maxConcurrentStreams) this.mostStreams = value;
-    else if (setting === SETTING.enablePush && value > 1) throw invalidSetting('ENABLE_PUSH', value);
+    else if (setting === SETTING.enablePush && value > 1) throw invalidSetting('the setting ENABLE_PUSH', value);
     else if (setting === SETTING.enablePush && value === 1 && this.options.role === 'client') {
-      throw invalidSetting('ENABLE_PUSH', value);
+      throw invalidSetting('the setting ENABLE_PUSH', value);
     } else if (setting === SETTING.maxFrameSize && (value < MAX_FRAME_BYTES || value > 2 ** 24 - 1)) {
-      throw invalidSetting('MAX_FRAME_SIZE', value);
+      throw invalidSetting('the setting MAX_FRAME_SIZE', value);
     } else if (setting === SETTING.initialWindowSize) this.setInitialWindow(value);
   }
 
@@ -610,7 +610,7 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
       return;
     }
     const stream = this.streams.get(streamId);
-    if (stream === undefined) this.assertSeen(streamId, 'WINDOW_UPDATE');
+    if (stream === undefined) this.assertSeen(streamId, 'a window update');
     else if (bytes === 0) this.refuse(stream, HTTP2_CODE.protocolError);
     else if (!stream.widen(bytes)) this.refuse(stream, HTTP2_CODE.flowControlError);
     else this.pump();
