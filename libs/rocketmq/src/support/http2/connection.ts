@@ -2,6 +2,7 @@
 // Over 300 lines: what a frame may do depends on all that the connection knows.
 
 import type { Socket } from 'node:net';
+import { inspect } from 'node:util';
 import { GatheredBytes } from '../gathered-bytes.js';
 import { startIoTimer, stopIoTimer } from '../io-timer.js';
 import { FrameParser, type FrameReceiver, withoutPadding } from './frame-parser.js';
@@ -131,6 +132,12 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
     });
     socket.on('end', () => this.end());
     socket.on('close', () => this.end());
+  }
+
+  /** In a log: the headers that it remembers may be secrets, and its socket refers to much of the process. */
+  [inspect.custom](): string {
+    const { role } = this.options;
+    return `Http2Connection { role: '${role}', streams: ${this.streamCount}, isClosed: ${this.isEnded} }`;
   }
 
   /** Of a client: how many streams are open or wait. */
