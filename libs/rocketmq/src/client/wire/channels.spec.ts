@@ -445,9 +445,12 @@ describe('the channel on http2', () => {
   });
 
   it('reports "not sent" for a call for which no stream id is left', async () => {
-    const { channel } = await serve(answer, (connection) => {
-      connection.nextStreamId = 2 ** 31 + 1;
-    });
+    const { channel } = await serve(
+      (stream) => answer(stream),
+      (connection) => {
+        connection.nextStreamId = 2 ** 31 + 1;
+      },
+    );
     await expect(channel.unary(CALL, NOTHING)).rejects.toMatchObject({ outcome: 'not-sent', retryable: true });
   });
 
