@@ -23,7 +23,7 @@ const END_HEADERS = 4;
 const NO_PATHS = ['', '*', '/', '//', '/nothing', '/apache.rocketmq.v2.MessagingService/', '/a'.repeat(3_000)];
 
 /** A frame of HTTP/2 (RFC 9113, 4.1). */
-export function http2Frame(type: number, flags: number, stream: number, payload: Buffer = Buffer.alloc(0)): Buffer {
+export function http2Frame(type: number, flags: number, stream: number, payload: Uint8Array = Buffer.alloc(0)): Buffer {
   const head = Buffer.alloc(9);
   head.writeUIntBE(payload.length, 0, 3);
   head[3] = type;

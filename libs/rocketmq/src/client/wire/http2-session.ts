@@ -53,7 +53,7 @@ export class Http2Session {
   readonly left = new AbortSource();
   /** Resolves when the connection has ended, for whatever reason. */
   readonly gone: Promise<void>;
-  /** Resolves when the server has proved that it speaks HTTP/2. @throws Error why it did not, or undefined when it closed the connection */
+  /** Resolves when the server has proved that it speaks HTTP/2. @throws Error why it did not */
   readonly ready: Promise<void>;
   private readonly clock = new SystemClock();
   private readonly connection: Http2Connection;
@@ -145,7 +145,7 @@ export const openSession: OpenSession = async (address, tls, deadline) => {
   let wasAccepted = false;
   // The connection serves calls of many callers, and must not keep what the first of them has in AsyncLocalStorage.
   const session = inFreshAsyncContext(() => {
-    const socket = tls === undefined ? connectTcp({ ...address, noDelay: true }) : connectTls(tlsOptions(address, tls));
+    const socket = tls === undefined ? connectTcp({ ...address }) : connectTls(tlsOptions(address, tls));
     socket.once('connect', () => {
       wasAccepted = true;
       socket.setNoDelay(true);

@@ -106,7 +106,7 @@ function echo(stream: Http2Stream): void {
     stream.sendHeaders([{ ':status': '200' }]);
     stream.send(answer.body);
     // After the body, however long that waits for its window.
-    stream.send(Buffer.alloc(0), false, () => stream.sendHeaders([{ 'grpc-status': '0' }], true));
+    stream.sendTrailers([{ 'grpc-status': '0' }]);
   });
   stream.receiver = answer;
 }
@@ -199,7 +199,7 @@ describe('a connection', () => {
     sides[0]?.connection.leave();
     await until(() => near.events.includes('goaway 0'));
     expect(() => near.connection.request([REQUEST], new Answer())).toThrow('no more streams');
-    held[0]?.sendHeaders([{ ':status': '200' }], true);
+    held[0]?.sendTrailers([{ ':status': '200' }]);
     await until(() => near.events.includes('closed') && sides[0]?.events.at(-1) === 'closed');
     expect([answer.code, answer.hasEnded]).toEqual([HTTP2_CODE.noError, true]);
   });

@@ -95,7 +95,8 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
   private received = 0;
   private initialSendWindow = INITIAL_WINDOW_BYTES;
   private mostStreams = Number.POSITIVE_INFINITY;
-  private nextId: number;
+  /** The id of the next stream. Tests set it. */
+  nextStreamId: number;
   private lastPeerId = 0;
   private isReady = false;
   private isPeerLeaving = false;
@@ -116,7 +117,7 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
     this.encoder = new HeaderEncoder(unrepeatedHeaders);
     this.decoder = new HeaderDecoder(maxHeaderBytes);
     this.receiveWindow = connectionWindowBytes;
-    this.nextId = role === 'client' ? 1 : 2;
+    this.nextStreamId = role === 'client' ? 1 : 2;
     this.resetsLeft = resets?.burst ?? Number.POSITIVE_INFINITY;
     this.resetsAtMs = monotonicMs();
     this.greet();
@@ -140,14 +141,14 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
     return `Http2Connection { role: '${role}', streams: ${this.streamCount}, isClosed: ${this.isEnded} }`;
   }
 
-  /** Of a client: how many streams are open or wait. */
+  /** How many streams are open, or wait to be opened. */
   get streamCount(): number {
     return this.streams.size + this.waiting.size;
   }
 
   /** Whether a new stream may begin. */
   get isUsable(): boolean {
-    return !this.isEnded && !this.isPeerLeaving && !this.isLeaving && this.nextId <= MAX_STREAM_ID;
+    return !this.isEnded && !this.isPeerLeaving && !this.isLeaving && this.nextStreamId <= MAX_STREAM_ID;
   }
 
   get isClosed(): boolean {
@@ -157,15 +158,6 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
   /** Why it ended, unless an end was asked for. */
   get failure(): Error | undefined {
     return this.error;
-  }
-
-  /** The id of the next stream. Tests set it. */
-  get nextStreamId(): number {
-    return this.nextId;
-  }
-
-  set nextStreamId(id: number) {
-    this.nextId = id;
   }
 
   get mayWrite(): boolean {
@@ -384,10 +376,10 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
   }
 
   private open(stream: Http2Stream, headers: readonly Headers[]): void {
-    const id = this.nextId;
+    const id = this.nextStreamId;
     // Before the id is used: an invalid header throws.
     this.writeHeaders(id, headers, false);
-    this.nextId += 2;
+    this.nextStreamId += 2;
     stream.open(id, this.initialSendWindow);
     this.streams.set(id, stream);
     if (!stream.hasUnsent) return;
@@ -399,7 +391,7 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
     for (const [stream, headers] of this.waiting) {
       if (this.streams.size >= this.mostStreams || this.isEnded || this.isPeerLeaving) return;
       this.waiting.delete(stream);
-      if (this.nextId <= MAX_STREAM_ID) this.open(stream, headers);
+      if (this.nextStreamId <= MAX_STREAM_ID) this.open(stream, headers);
       else stream.close(HTTP2_CODE.refusedStream);
     }
   }
@@ -478,9 +470,9 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
       return;
     }
     if (streamId % 2 === 0) throw new Http2Error(HTTP2_CODE.protocolError, `a client opens stream ${streamId}`);
-    this.lastPeerId = this.isLeaving ? this.lastPeerId : streamId;
     // Its client knows from GOAWAY that it was not processed.
     if (this.isLeaving) return;
+    this.lastPeerId = streamId;
     const stream = new Http2Stream(this, streamWindowBytes);
     stream.open(streamId, this.initialSendWindow);
     this.streams.set(streamId, stream);
@@ -549,8 +541,7 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
   private set(setting: number, value: number): void {
     if (setting === SETTING.headerTableSize) this.encoder.resize(value);
     else if (setting === SETTING.maxConcurrentStreams) this.mostStreams = value;
-    else if (setting === SETTING.enablePush && value > 1) throw invalidSetting('the setting ENABLE_PUSH', value);
-    else if (setting === SETTING.enablePush && value === 1 && this.options.role === 'client') {
+    else if (setting === SETTING.enablePush && value > (this.options.role === 'client' ? 0 : 1)) {
       throw invalidSetting('the setting ENABLE_PUSH', value);
     } else if (setting === SETTING.maxFrameSize && (value < MAX_FRAME_BYTES || value > 2 ** 24 - 1)) {
       throw invalidSetting('the setting MAX_FRAME_SIZE', value);
@@ -627,7 +618,7 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
   private assertSeen(streamId: number, what: string): void {
     const isOfClient = streamId % 2 === 1;
     const isOwn = isOfClient === (this.options.role === 'client');
-    const isSeen = isOwn ? streamId < this.nextId : streamId <= this.lastPeerId || this.isLeaving;
+    const isSeen = isOwn ? streamId < this.nextStreamId : streamId <= this.lastPeerId || this.isLeaving;
     if (streamId !== 0 && isSeen) return;
     throw new Http2Error(HTTP2_CODE.protocolError, `${what} on stream ${streamId}, which was never opened`);
   }

@@ -1,16 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
+import { http2Frame } from '../../../../../test/fuzz/raw-connections.js';
 import { FrameParser } from './frame-parser.js';
 import { CLIENT_PREFACE } from './frames.js';
-
-/** Length, type, flags, stream, payload. */
-function frame(type: number, flags: number, streamId: number, payload: Uint8Array): Buffer {
-  const header = Buffer.alloc(9);
-  header.writeUIntBE(payload.length, 0, 3);
-  header[3] = type;
-  header[4] = flags;
-  header.writeUInt32BE(streamId, 5);
-  return Buffer.concat([header, payload]);
-}
 
 function parsed(wire: Buffer, chunkBytes: number, hasPreface = false): string[] {
   const seen: string[] = [];
@@ -34,14 +25,14 @@ describe('frames', () => {
   it('are the same however they were split', () => {
     const wire = Buffer.concat([
       CLIENT_PREFACE,
-      frame(4, 0, 0, Buffer.alloc(0)),
-      frame(1, 4, 1, Buffer.from('aabbcc', 'hex')),
-      frame(0, 0, 1, Buffer.alloc(16_384)),
-      frame(0, 0, 1, Buffer.alloc(0)),
-      frame(0, 1, 1, Buffer.alloc(10)),
-      frame(0, 9, 3, Buffer.from([3, 1, 2, 0, 0, 0])),
-      frame(0, 1, 5, Buffer.alloc(0)),
-      frame(99, 255, 7, Buffer.from('dd', 'hex')),
+      http2Frame(4, 0, 0, Buffer.alloc(0)),
+      http2Frame(1, 4, 1, Buffer.from('aabbcc', 'hex')),
+      http2Frame(0, 0, 1, Buffer.alloc(16_384)),
+      http2Frame(0, 0, 1, Buffer.alloc(0)),
+      http2Frame(0, 1, 1, Buffer.alloc(10)),
+      http2Frame(0, 9, 3, Buffer.from([3, 1, 2, 0, 0, 0])),
+      http2Frame(0, 1, 5, Buffer.alloc(0)),
+      http2Frame(99, 255, 7, Buffer.from('dd', 'hex')),
     ]);
     const whole = parsed(wire, wire.length, true);
     expect(whole).toEqual(['4 0 0 ', '1 4 1 aabbcc', 'data 1 16394', 'flow 6', 'data 3 2', 'data 5 0', '99 255 7 dd']);
@@ -50,8 +41,8 @@ describe('frames', () => {
 
   it.each([
     ['a frame above the limit, by its header alone', Buffer.from('004001000000000001', 'hex'), 'FRAME_SIZE_ERROR'],
-    ['more padding than bytes', frame(0, 8, 1, Buffer.from([4, 0, 0, 0])), 'PROTOCOL_ERROR'],
-    ['padding without its length', frame(0, 8, 1, Buffer.alloc(0)), 'PROTOCOL_ERROR'],
+    ['more padding than bytes', http2Frame(0, 8, 1, Buffer.from([4, 0, 0, 0])), 'PROTOCOL_ERROR'],
+    ['padding without its length', http2Frame(0, 8, 1, Buffer.alloc(0)), 'PROTOCOL_ERROR'],
   ])('refuse %s', (_, wire, code) => {
     for (const chunkBytes of [1, 9, 100]) expect(() => parsed(wire, chunkBytes)).toThrow(code);
   });

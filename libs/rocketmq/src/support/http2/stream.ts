@@ -103,12 +103,9 @@ export class Http2Stream {
     this.state = 'open';
   }
 
-  sendHeaders(headers: readonly Headers[], isEnd = false): void {
-    if (this.isEnded) return;
-    this.isEndWanted = isEnd;
-    if (isEnd && this.unsentSize > 0) throw new Error('headers would overtake the data before them');
-    this.connection.writeHeaders(this.id, headers, isEnd);
-    if (isEnd) this.endLocal();
+  /** Of a server: the headers before its data. */
+  sendHeaders(headers: readonly Headers[]): void {
+    if (!this.isEnded) this.connection.writeHeaders(this.id, headers, false);
   }
 
   /**
