@@ -3,9 +3,8 @@
 
 import type { Socket } from 'node:net';
 import { inspect } from 'node:util';
-import { GatheredBytes } from '../gathered-bytes.js';
 import { startIoTimer, stopIoTimer } from '../io-timer.js';
-import { FrameParser, type FrameReceiver, withoutPadding } from './frame-parser.js';
+import { FrameParser, type FrameReceiver } from './frame-parser.js';
 import {
   CLIENT_PREFACE,
   FLAG,
@@ -19,9 +18,11 @@ import {
   nameOfCode,
   SETTING,
 } from './frames.js';
+import { assertDependency, HeaderBlocks } from './header-blocks.js';
 import { HeaderDecoder } from './header-decoder.js';
 import { HeaderEncoder, type Headers } from './header-encoder.js';
 import { FrameOutput } from './output.js';
+import { RecentResets, ResetBudget, type ResetLimit } from './resets.js';
 import { Http2Stream, type StreamConnection, type StreamReceiver } from './stream.js';
 
 export interface Http2ConnectionOptions {
@@ -33,8 +34,8 @@ export interface Http2ConnectionOptions {
   readonly maxHeaderBytes: number;
   /** Of a server: how many streams a client may have open. */
   readonly maxStreams?: number;
-  /** Of a server: how many streams a client may reset at once, and how many more each second. */
-  readonly resets?: { readonly burst: number; readonly perSecond: number };
+  /** Of a server: how many streams a client may reset. */
+  readonly resets?: ResetLimit;
   /** Names of headers whose values do not repeat. */
   readonly unrepeatedHeaders: ReadonlySet<string>;
   /** Real time, for `resets`. */
@@ -53,18 +54,6 @@ interface Http2ConnectionOwner {
   closed(error: Error | undefined): void;
 }
 
-/** A block of headers that continues in further frames. */
-interface OpenBlock {
-  readonly streamId: number;
-  readonly isEnd: boolean;
-  readonly bytes: GatheredBytes;
-  frames: number;
-}
-
-/** How many streams are remembered that were reset. */
-const MOST_RESET_IDS = 1_000;
-/** More frames than any block needs. */
-const MOST_BLOCK_FRAMES = 64;
 /** What the peer has asked for and does not read: answers to its pings and settings. */
 const MOST_WAITING_BYTES = 16 * 1024 * 1024;
 /** Beyond it, a server reads nothing more of a client that does not read its answers. */
@@ -84,11 +73,10 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
   /** Of a client: streams beyond the peer's limit, and what opens them. */
   private readonly waiting = new Map<Http2Stream, readonly Headers[]>();
   private readonly blocked = new Set<Http2Stream>();
-  /** Streams that were reset before their peer ended them, so that more of it may be on its way. Those up to `forgottenId` are not kept. */
-  private readonly resetIds = new Set<number>();
-  private forgottenId = 0;
+  private readonly recentResets = new RecentResets();
+  private readonly resetBudget: ResetBudget | undefined;
+  private readonly headerBlocks: HeaderBlocks;
   private readonly pings: ((isAnswered: boolean) => void)[] = [];
-  private openBlock: OpenBlock | undefined;
   private isPumping = false;
   private isPaused = false;
   private receiveWindow: number;
@@ -103,8 +91,6 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
   private isLeaving = false;
   private isEnded = false;
   private error: Error | undefined;
-  private resetsLeft: number;
-  private resetsAtMs: number;
 
   constructor(
     private readonly socket: Socket,
@@ -118,8 +104,8 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
     this.decoder = new HeaderDecoder(maxHeaderBytes);
     this.receiveWindow = connectionWindowBytes;
     this.nextStreamId = role === 'client' ? 1 : 2;
-    this.resetsLeft = resets?.burst ?? Number.POSITIVE_INFINITY;
-    this.resetsAtMs = monotonicMs();
+    this.headerBlocks = new HeaderBlocks(maxHeaderBytes);
+    if (resets !== undefined) this.resetBudget = new ResetBudget(resets, monotonicMs);
     this.greet();
     socket.on('data', (chunk: Buffer) => this.receive(chunk));
     socket.on('drain', () => {
@@ -246,15 +232,7 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
 
   writeReset(streamId: number, code: number, isRemoteEnded: boolean): void {
     this.writeNumber(FRAME.reset, streamId, code);
-    if (!isRemoteEnded) this.rememberReset(streamId);
-  }
-
-  private rememberReset(streamId: number): void {
-    this.resetIds.add(streamId);
-    if (this.resetIds.size <= MOST_RESET_IDS) return;
-    const [oldest = 0] = this.resetIds;
-    this.resetIds.delete(oldest);
-    this.forgottenId = Math.max(this.forgottenId, oldest);
+    if (!isRemoteEnded) this.recentResets.add(streamId);
   }
 
   block(stream: Http2Stream): void {
@@ -293,10 +271,10 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
     this.assertOrder(type, streamId);
     switch (type) {
       case FRAME.headers:
-        this.beginBlock(streamId, flags, payload);
+        this.takeBlock(streamId, this.headerBlocks.begin(streamId, flags, payload));
         break;
       case FRAME.continuation:
-        this.continueBlock(streamId, flags, payload);
+        this.takeBlock(streamId, this.headerBlocks.continue(flags, payload));
         break;
       case FRAME.reset:
         this.takeReset(streamId, payload);
@@ -414,41 +392,10 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
     this.isPumping = false;
   }
 
-  private beginBlock(streamId: number, flags: number, payload: Buffer): void {
-    if (streamId === 0) throw new Http2Error(HTTP2_CODE.protocolError, 'HEADERS on stream 0');
-    let fragment = withoutPadding(payload, flags);
-    if ((flags & FLAG.priority) !== 0) {
-      if (fragment.length < 5) throw new Http2Error(HTTP2_CODE.frameSizeError, 'HEADERS without its priority');
-      assertDependency(streamId, fragment);
-      fragment = fragment.subarray(5);
-    }
-    const isEnd = (flags & FLAG.endStream) !== 0;
-    if ((flags & FLAG.endHeaders) !== 0) this.takeHeaders(streamId, isEnd, fragment);
-    else {
-      this.openBlock = { streamId, isEnd, bytes: new GatheredBytes(), frames: 0 };
-      this.addToBlock(this.openBlock, fragment);
-    }
-  }
-
-  private continueBlock(streamId: number, flags: number, payload: Buffer): void {
-    const { openBlock: block } = this;
-    if (block === undefined) throw new Http2Error(HTTP2_CODE.protocolError, 'CONTINUATION without HEADERS');
-    this.addToBlock(block, payload);
-    if ((flags & FLAG.endHeaders) === 0) return;
-    this.openBlock = undefined;
-    this.takeHeaders(streamId, block.isEnd, block.bytes.take());
-  }
-
-  private addToBlock(block: OpenBlock, fragment: Buffer): void {
-    block.bytes.add(fragment, fragment.length);
-    block.frames++;
-    // Compressed, it may be smaller than its headers, but not larger by much.
-    if (block.bytes.length <= 2 * this.options.maxHeaderBytes && block.frames <= MOST_BLOCK_FRAMES) return;
-    throw new Http2Error(HTTP2_CODE.enhanceYourCalm, 'the headers of a message do not end');
-  }
-
-  private takeHeaders(streamId: number, isEnd: boolean, block: Buffer): void {
-    const { headers, refusal } = this.decoder.decode(block);
+  private takeBlock(streamId: number, block: ReturnType<HeaderBlocks['begin']>): void {
+    if (block === undefined) return;
+    const { isEnd } = block;
+    const { headers, refusal } = this.decoder.decode(block.bytes);
     const stream = this.streams.get(streamId);
     if (stream === undefined) {
       this.takeUnknown(streamId, isEnd, headers, refusal);
@@ -492,30 +439,17 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
     const stream = this.streams.get(streamId);
     if (stream === undefined) {
       this.assertSeen(streamId, 'a reset');
-      this.resetIds.delete(streamId);
+      this.recentResets.delete(streamId);
       return;
     }
-    this.countReset();
+    this.resetBudget?.spend();
     stream.close(payload.readUInt32BE(0));
   }
 
   /** Ends a stream whose peer does not keep the rules. */
   private refuse(stream: Http2Stream, code: number): void {
-    this.countReset();
+    this.resetBudget?.spend();
     stream.reset(code);
-  }
-
-  /**
-   * A client that opens and resets streams costs a server more than itself (CVE-2023-44487); so does one that makes the server reset them
-   * (CVE-2025-8671).
-   */
-  private countReset(): void {
-    const { resets, monotonicMs } = this.options;
-    if (resets === undefined) return;
-    const nowMs = monotonicMs();
-    this.resetsLeft = Math.min(resets.burst, this.resetsLeft + ((nowMs - this.resetsAtMs) / 1_000) * resets.perSecond);
-    this.resetsAtMs = nowMs;
-    if (--this.resetsLeft < 0) throw new Http2Error(HTTP2_CODE.enhanceYourCalm, 'too many streams were reset');
   }
 
   private takeSettings(flags: number, streamId: number, payload: Buffer): void {
@@ -587,7 +521,7 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
       for (const stream of [...this.streams.values()]) {
         if (stream.id <= lastId) continue;
         // What the peer sent of it before may still arrive.
-        if (!stream.isRemoteEnded) this.rememberReset(stream.id);
+        if (!stream.isRemoteEnded) this.recentResets.add(stream.id);
         stream.close(HTTP2_CODE.refusedStream);
       }
       for (const stream of [...this.waiting.keys()]) stream.close(HTTP2_CODE.refusedStream);
@@ -627,18 +561,16 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
   private assertLate(streamId: number, isEnd: boolean, what: string): void {
     this.assertSeen(streamId, what);
     const isIgnored = this.options.role === 'server' && streamId > this.lastPeerId;
-    if (isIgnored || streamId <= this.forgottenId) return;
-    if (!this.resetIds.has(streamId)) throw afterTheEnd(streamId);
-    if (isEnd) this.resetIds.delete(streamId);
+    if (isIgnored) return;
+    if (!this.recentResets.mayHave(streamId)) throw afterTheEnd(streamId);
+    if (isEnd) this.recentResets.delete(streamId);
   }
 
   private assertOrder(type: number, streamId: number): void {
     if (!this.isReady && type !== FRAME.settings) {
       throw new Http2Error(HTTP2_CODE.protocolError, 'the first frame is not SETTINGS: the peer does not speak HTTP/2');
     }
-    const { openBlock: block } = this;
-    if (block === undefined || (type === FRAME.continuation && streamId === block.streamId)) return;
-    throw new Http2Error(HTTP2_CODE.protocolError, 'a frame interrupts the headers of a message');
+    this.headerBlocks.assertUninterrupted(type, streamId);
   }
 
   private endWhenDone(): void {
@@ -686,11 +618,6 @@ function assertPriority(streamId: number, payload: Buffer): void {
   if (streamId === 0) throw new Http2Error(HTTP2_CODE.protocolError, 'PRIORITY on stream 0');
   if (payload.length !== 5) throw new Http2Error(HTTP2_CODE.frameSizeError, 'PRIORITY has not 5 bytes');
   assertDependency(streamId, payload);
-}
-
-function assertDependency(streamId: number, priority: Buffer): void {
-  if ((priority.readUInt32BE(0) & 0x7fff_ffff) !== streamId) return;
-  throw new Http2Error(HTTP2_CODE.protocolError, 'a stream depends on itself');
 }
 
 function isInformational(headers: Headers): boolean {
