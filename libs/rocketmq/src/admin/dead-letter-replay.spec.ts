@@ -156,7 +156,7 @@ describe('the plan of a replay', () => {
   it('has the order of the dead letters, though it looks up several at once', async () => {
     const letters = Array.from({ length: 40 }, (_, offset) => letter(offset));
     const { admin } = await adminWith(letters, []);
-    const { planned } = await admin.planReplay('g', { limit: 40 });
+    const { planned } = await admin.planReplay('g', { limit: 40, timeoutMs: 30_000 });
     expect(planned.map(({ deadLetter, consumerGroups }) => [deadLetter.messageId, ...consumerGroups])).toEqual(
       letters.map((_, offset) => [`id-${offset}`, 'g', 'h']),
     );
