@@ -48,11 +48,22 @@ const response: fc.Arbitrary<ReceiveMessageResponse> = fc
 
 const bytesOf = (answer: ReceiveMessageResponse): Buffer => Buffer.from(ReceiveMessageResponse.encode(answer).finish());
 
-/** Bodies as text, which is quick to compare. */
+/** Bodies as text, which is quick to compare, and times as numbers: an invalid Date is equal to no other. */
 function plain(answer: ReceiveMessageResponse): unknown {
   const { content } = answer;
+  if (content?.$case === 'deliveryTimestamp') return { time: content.value.getTime() };
   if (content?.$case !== 'message') return content;
-  return { ...content.value, body: content.value.body.toString('latin1') };
+  const { body, systemProperties: system, ...message } = content.value;
+  const times = [system?.bornTimestamp, system?.storeTimestamp, system?.deliveryTimestamp].map((time) =>
+    time?.getTime(),
+  );
+  const properties = system && {
+    ...system,
+    bornTimestamp: times[0],
+    storeTimestamp: times[1],
+    deliveryTimestamp: times[2],
+  };
+  return { ...message, systemProperties: properties, body: body.toString('latin1') };
 }
 
 describe('the answer to a poll', () => {
