@@ -8,9 +8,9 @@ import { type Clock, MINUTE_MS } from '../../support/clock.js';
 import { describeError, type Logger } from '../../support/logger.js';
 import { AccessRefusal } from '../access/access-control.js';
 import { RELEASE } from '../engine/server-names.js';
+import { CallMemory, type UnfinishedCall } from '../services/call-memory.js';
 import { ConnectionRoom } from '../services/connection-room.js';
 import { Listener, type PortTls } from '../services/listener.js';
-import { RequestMemory, type UnfinishedRequest } from '../services/request-memory.js';
 import { type AdminAnswer, AdminRefusal } from './admin-answer.js';
 
 /** The largest request: a message with a body of 4 MiB and its properties. */
@@ -39,13 +39,13 @@ interface RemotingServerOptions {
 export class RemotingServer {
   private readonly listener: Listener;
   private readonly room: ConnectionRoom;
-  private readonly memory: RequestMemory;
+  private readonly memory: CallMemory;
 
   constructor(private readonly options: RemotingServerOptions) {
     const { clock, tls } = options;
     this.room = new ConnectionRoom({ most: MOST_CONNECTIONS, idle: { clock, longestMs: LONGEST_IDLE_MS } });
     this.listener = new Listener((socket) => this.serve(socket), { clock, tls, room: this.room });
-    this.memory = new RequestMemory({ clock, mostBytes: MOST_UNFINISHED_BYTES });
+    this.memory = new CallMemory({ clock, mostBytes: MOST_UNFINISHED_BYTES });
   }
 
   /**
@@ -64,7 +64,7 @@ export class RemotingServer {
 
   private serve(socket: Socket): void {
     const decoder = new FrameDecoder(MAX_REQUEST_BYTES);
-    const unfinished: UnfinishedRequest = { giveWay: () => socket.destroy() };
+    const unfinished: UnfinishedCall = { giveWay: () => socket.destroy() };
     socket.once('close', () => this.memory.release(unfinished));
     socket.on('data', (chunk: Buffer) => {
       // Backpressure: reads nothing from a peer that does not read its answers.

@@ -78,6 +78,8 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
   private readonly headerBlocks: HeaderBlocks;
   private readonly pings: ((isAnswered: boolean) => void)[] = [];
   private isPumping = false;
+  /** Nothing of what is blocked can be written before the window of the connection grows. */
+  private isStalled = false;
   private isPaused = false;
   private receiveWindow: number;
   private received = 0;
@@ -237,6 +239,8 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
 
   block(stream: Http2Stream): void {
     this.blocked.add(stream);
+    // An end without data needs no window.
+    if (stream.unsentBytes === 0) this.isStalled = false;
   }
 
   forget(stream: Http2Stream): void {
@@ -376,7 +380,7 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
 
   pump(): void {
     // Who hears that something was sent may send more: the loop below gets to it.
-    if (this.isPumping || this.blocked.size === 0) return;
+    if (this.isPumping || this.isStalled || this.blocked.size === 0) return;
     this.isPumping = true;
     let progressed = true;
     while (progressed && this.mayWrite) {
@@ -390,6 +394,8 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
       }
     }
     this.isPumping = false;
+    // Thousands of streams would be walked over with each new one.
+    this.isStalled = !progressed && this.sendWindow <= 0;
   }
 
   private takeBlock(streamId: number, block: ReturnType<HeaderBlocks['begin']>): void {
@@ -538,6 +544,7 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
       if (this.sendWindow > MAX_WINDOW_BYTES) {
         throw new Http2Error(HTTP2_CODE.flowControlError, 'the window of the connection becomes too large');
       }
+      this.isStalled = false;
       this.pump();
       return;
     }

@@ -360,6 +360,27 @@ describe('the gRPC server', () => {
     expect((await peer.call('/s/Echo', [framed(Buffer.from('x'))])).status).toBe('0');
   });
 
+  it('resets the calls whose answers have waited longest when all unread answers exceed the memory limit', async () => {
+    const large: Method = (call) => oneMessage(() => call.answer(framed(Buffer.alloc(600_000))));
+    const { port } = await serve({ '/s/Large': large }, { maxUnfinishedBytes: 2 * MEBIBYTE });
+    const streams: ClientHttp2Stream[] = [];
+    const answers: Promise<PeerAnswer>[] = [];
+    for (let index = 0; index < 8; index++) {
+      const peer = peerOf(port);
+      const stream = peer.open('/s/Large').pause();
+      streams.push(stream);
+      answers.push(answerOn(stream));
+      stream.end(framed(Buffer.from('x')));
+      await once(stream, 'response');
+      await reached(peer);
+    }
+    for (const stream of streams) stream.resume();
+    const read = await Promise.all(answers);
+    const isWhole = read.map(({ data }) => data.length === 600_005);
+    expect(isWhole).toEqual([false, false, false, false, false, true, true, true]);
+    expect(read.map(({ resetCode }) => resetCode)).toEqual([8, 8, 8, 8, 8, 0, 0, 0]);
+  });
+
   it('replaces connections without a call when the maximum is reached, but none with a call', async () => {
     const { method, next } = held();
     const { port } = await serve({ '/s/Hold': method, '/s/Echo': echo }, { maxConnections: 4 });

@@ -7,8 +7,8 @@ import { GrpcError } from '../../../support/grpc/status.js';
 import type { Http2ConnectionOptions } from '../../../support/http2/connection.js';
 import type { Headers } from '../../../support/http2/header-encoder.js';
 import type { Http2Stream } from '../../../support/http2/stream.js';
+import { CallMemory } from '../call-memory.js';
 import { ConnectionRoom } from '../connection-room.js';
-import { RequestMemory } from '../request-memory.js';
 import { type Method, RESPONSE_HEADERS, refuse, ServerCall, type ServerCallOptions } from './server-call.js';
 import { type ConnectionServer, ServerConnection } from './server-connection.js';
 
@@ -27,9 +27,9 @@ const STREAM_WINDOW_BYTES = MEBIBYTE;
 const CONNECTION_WINDOW_BYTES = 8 * MEBIBYTE;
 /** How often connections are checked. One whose client takes no response is closed after five checks. */
 const LOOK_EVERY_MS = 5 * SECOND_MS;
-/** The memory limit of incomplete requests, over all connections. */
+/** The memory limit of incomplete requests and unread answers, over all connections. */
 const MOST_UNFINISHED_BYTES = 256 * MEBIBYTE;
-/** How long a request without a deadline may be incomplete. */
+/** How long a request without a deadline may be incomplete, and an answer unread. */
 const LONGEST_REQUEST_MS = 2 * MINUTE_MS;
 /** Far more clients than an embedded broker has. Further ones replace connections without calls. */
 const MOST_CONNECTIONS = 4_096;
@@ -45,7 +45,7 @@ export interface GrpcHttp2ServerOptions {
   readonly clock: Clock;
   /** A larger message ends its call with RESOURCE_EXHAUSTED. */
   readonly maxMessageBytes: number;
-  /** The memory limit of incomplete requests, over all connections; beyond it the oldest are ended. Default 256 MiB. */
+  /** The memory limit of incomplete requests and unread answers, over all connections; beyond it the oldest calls are ended. Default 256 MiB. */
   readonly maxUnfinishedBytes?: number;
   /** The maximum number of connections. Default 4,096. */
   readonly maxConnections?: number;
@@ -60,7 +60,7 @@ export class GrpcHttp2Server implements ConnectionServer {
   readonly http2: Http2ConnectionOptions;
   private readonly connections = new Set<ServerConnection>();
   private nextLook: ScheduledTask | undefined;
-  private readonly memory: RequestMemory;
+  private readonly memory: CallMemory;
   private readonly callOptions: ServerCallOptions;
   /** The calls that began in this turn of the event loop. */
   private begun: ServerCall[] = [];
@@ -76,7 +76,7 @@ export class GrpcHttp2Server implements ConnectionServer {
       maxUnfinishedBytes: mostBytes = MOST_UNFINISHED_BYTES,
       maxConnections: most = MOST_CONNECTIONS,
     } = options;
-    this.memory = new RequestMemory({ clock, mostBytes });
+    this.memory = new CallMemory({ clock, mostBytes });
     this.room = new ConnectionRoom({ most });
     this.callOptions = {
       ...options,

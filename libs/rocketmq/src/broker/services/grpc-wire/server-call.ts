@@ -7,7 +7,7 @@ import { encodeStatusMessage, GRPC_STATUS, GrpcError, type GrpcStatusName } from
 import { HTTP2_CODE } from '../../../support/http2/frames.js';
 import type { Headers } from '../../../support/http2/header-encoder.js';
 import type { Http2Stream, StreamReceiver } from '../../../support/http2/stream.js';
-import type { RequestMemory, UnfinishedRequest } from '../request-memory.js';
+import type { CallMemory, UnfinishedCall } from '../call-memory.js';
 import { timeoutMs } from './grpc-timeout.js';
 import type { ServerConnection } from './server-connection.js';
 
@@ -31,8 +31,7 @@ export interface ServerCallOptions {
   readonly maxMessageBytes: number;
   /** The headers of responses, including {@link RESPONSE_HEADERS}. */
   readonly responseHeaders: readonly Headers[];
-  /** Counts the memory of incomplete requests. */
-  readonly memory: RequestMemory;
+  readonly memory: CallMemory;
 }
 
 /** The headers of every gRPC response. */
@@ -44,7 +43,7 @@ export const RESPONSE_HEADERS: Headers = {
 const OK_TRAILERS: readonly Headers[] = [{ 'grpc-status': String(GRPC_STATUS.ok) }];
 
 /** A call, as its method sees it. Once it has ended, sending and ending do nothing. */
-export class ServerCall implements UnfinishedRequest, StreamReceiver {
+export class ServerCall implements UnfinishedCall, StreamReceiver {
   /** Messages that arrive in pieces. */
   private frames: FrameReader | undefined;
   /** Set until the call has ended. */
@@ -54,8 +53,10 @@ export class ServerCall implements UnfinishedRequest, StreamReceiver {
   /** Resolves each send that is not written yet. */
   private unsent: Set<(isOut: boolean) => void> | undefined;
   private controller: AbortController | undefined;
-  /** Whether its memory is counted. */
+  /** Whether its request counts, because it was incomplete after its first turn. */
   private isCounted = false;
+  /** Whether {@link CallMemory} knows it. */
+  private isHeld = false;
   private hasReceived = false;
   private isOver = false;
   private hasHeaders = false;
@@ -134,9 +135,10 @@ export class ServerCall implements UnfinishedRequest, StreamReceiver {
     });
   }
 
-  /** @internal Called by {@link RequestMemory}. */
+  /** @internal Called by {@link CallMemory}. */
   giveWay(why: string): void {
-    this.fail('resourceExhausted', why);
+    if (this.stream.hasUnsent) this.breakOff();
+    else this.fail('resourceExhausted', why);
   }
 
   /** @internal Trailers of a client say nothing. */
@@ -172,6 +174,7 @@ export class ServerCall implements UnfinishedRequest, StreamReceiver {
   /** @internal */
   closed(code: number): void {
     this.over();
+    this.count();
     this.timer?.cancel();
     // What was passed on before a regular end may still leave this process.
     if (code !== HTTP2_CODE.noError && this.unsent !== undefined) for (const settle of [...this.unsent]) settle(false);
@@ -190,7 +193,13 @@ export class ServerCall implements UnfinishedRequest, StreamReceiver {
         resolve(isOut);
       };
       unsent.add(settle);
-      this.stream.send(framed, false, (isSent) => (isSent ? connection.whenWritten(settle) : settle(false)));
+      const onSent = (isSent: boolean): void => {
+        this.count();
+        if (isSent) connection.whenWritten(settle);
+        else settle(false);
+      };
+      this.stream.send(framed, false, onSent);
+      if (this.isCongested) this.count();
     });
   }
 
@@ -201,6 +210,7 @@ export class ServerCall implements UnfinishedRequest, StreamReceiver {
     this.sendHeaders();
     this.stream.send(framed);
     this.stream.sendTrailers(OK_TRAILERS);
+    if (this.isCongested) this.count();
   }
 
   /** Ends the call with OK. */
@@ -236,20 +246,32 @@ export class ServerCall implements UnfinishedRequest, StreamReceiver {
     for (const bytes of this.frames.push(piece)) if (!this.isOver) this.handler?.message(bytes);
   }
 
-  /** Reports what it holds while the request is incomplete. May end the call. */
+  /** Reports what it holds. May end the call. */
   private count(): void {
-    const { frames, options } = this;
-    const { keptBytes } = this.handler ?? {};
+    const { memory } = this.options;
+    const bytes = this.requestBytes() + this.stream.unsentBytes;
+    if (bytes > 0) {
+      this.isHeld = true;
+      memory.hold(this, bytes);
+    } else if (this.isHeld) {
+      this.isHeld = false;
+      memory.release(this);
+    }
+  }
+
+  /** What it holds of an incomplete request. */
+  private requestBytes(): number {
+    const { frames, handler } = this;
+    if (!this.isCounted) return 0;
     // A method that keeps nothing holds nothing between two messages.
-    const isBetween = keptBytes === undefined && frames?.isInMessage !== true && this.hasReceived;
-    if (isBetween) options.memory.release(this);
-    else options.memory.hold(this, CALL_BYTES + (frames?.heldBytes ?? 0) + (keptBytes ?? 0));
+    const isBetween = handler?.keptBytes === undefined && frames?.isInMessage !== true && this.hasReceived;
+    return isBetween ? 0 : CALL_BYTES + (frames?.heldBytes ?? 0) + (handler?.keptBytes ?? 0);
   }
 
   private release(): void {
     if (!this.isCounted) return;
     this.isCounted = false;
-    this.options.memory.release(this);
+    this.count();
   }
 
   private sendHeaders(): void {
