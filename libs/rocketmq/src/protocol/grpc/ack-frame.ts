@@ -1,15 +1,15 @@
 // Handwritten codecs for acks and their answers, in one pass: they are on the path of every message.
 
 import { MESSAGE_PREFIX_BYTES, writeMessagePrefix } from '../../support/grpc/framing.js';
-import type { Resource, Status } from './generated/apache/rocketmq/v2/definition.js';
+import type { Status } from './generated/apache/rocketmq/v2/definition.js';
 import {
   type AckMessageEntry,
   type AckMessageRequest,
   AckMessageResponse,
   type AckMessageResultEntry,
 } from './generated/apache/rocketmq/v2/service.js';
-import { readOr, UNUSUAL, type WireReader } from './wire-reading.js';
-import { fieldSize, textFieldSize, textSize, writeLength, writeText, writeTextField } from './wire-writing.js';
+import { readOr, statusOf, UNUSUAL, type WireReader } from './wire-reading.js';
+import { fieldSize, resourceSize, textSize, writeLength, writeResource, writeText } from './wire-writing.js';
 
 /** The framed request; undefined when it contains fields that only the generated code can write. */
 export function frameAckMessage({ group, topic, entries }: AckMessageRequest): Buffer | undefined {
@@ -47,16 +47,6 @@ export function decodeAcked(bytes: Uint8Array): AckMessageResponse {
   return readOr(bytes, answerOf, (input) => AckMessageResponse.decode(input));
 }
 
-export function resourceSize({ resourceNamespace, name }: Resource): number {
-  return textFieldSize(resourceNamespace) + textFieldSize(name);
-}
-
-export function writeResource(frame: Buffer, start: number, tag: number, resource: Resource, size: number): number {
-  let at = writeLength(frame, start, tag, size);
-  at = writeTextField(frame, at, 0x0a, resource.resourceNamespace);
-  return writeTextField(frame, at, 0x12, resource.name);
-}
-
 function answerOf(reader: WireReader): AckMessageResponse {
   let status: Status | undefined;
   const entries: AckMessageResultEntry[] = [];
@@ -79,16 +69,4 @@ function resultOf(reader: WireReader): AckMessageResultEntry {
     else throw UNUSUAL;
   }
   return result;
-}
-
-/** The status of an answer. */
-export function statusOf(reader: WireReader): Status {
-  const status: Status = { code: 0, message: '' };
-  while (!reader.isAtEnd) {
-    const tag = reader.tag();
-    if (tag === 0x08) status.code = reader.int32();
-    else if (tag === 0x12) status.message = reader.text();
-    else throw UNUSUAL;
-  }
-  return status;
 }

@@ -2,8 +2,8 @@
 
 import type { Message, Resource } from './generated/apache/rocketmq/v2/definition.js';
 import { type AckMessageEntry, AckMessageRequest, SendMessageRequest } from './generated/apache/rocketmq/v2/service.js';
-import { messageOf, resourceOf } from './received-message.js';
-import { readOr, UNUSUAL, type WireReader } from './wire-reading.js';
+import { messageOf } from './received-message.js';
+import { readOr, resourceOf, UNUSUAL, type WireReader } from './wire-reading.js';
 
 /**
  * The request as the generated code reads it. The bodies of its messages share one buffer, which consists mostly of them.

@@ -1,17 +1,18 @@
 // Handwritten encoder for the request of a poll, of which a backlog needs one for every 32 messages.
 
 import { MESSAGE_PREFIX_BYTES, writeMessagePrefix } from '../../support/grpc/framing.js';
-import { resourceSize, writeResource } from './ack-frame.js';
 import { MessageQueue } from './generated/apache/rocketmq/v2/definition.js';
 import type { ReceiveMessageRequest } from './generated/apache/rocketmq/v2/service.js';
 import type { Duration } from './generated/google/protobuf/duration.js';
 import {
   fieldSize,
   numberFieldSize,
+  resourceSize,
   textFieldSize,
   textSize,
   writeLength,
   writeNumberField,
+  writeResource,
   writeText,
   writeTextField,
 } from './wire-writing.js';

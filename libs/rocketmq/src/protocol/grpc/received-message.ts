@@ -1,7 +1,6 @@
 // Handwritten decoder for an answer to a poll, in one pass. It is on the path of every message: the generated code creates strings
 // and BigInts for each timestamp, and three copies of the body. Unusual fields are left to the generated code.
 
-import { statusOf } from './ack-frame.js';
 import type {
   Digest,
   DigestType,
@@ -13,7 +12,7 @@ import type {
 } from './generated/apache/rocketmq/v2/definition.js';
 import { ReceiveMessageResponse } from './generated/apache/rocketmq/v2/service.js';
 import type { Duration } from './generated/google/protobuf/duration.js';
-import { readOr, setOwn, UNUSUAL, type WireReader } from './wire-reading.js';
+import { readOr, resourceOf, setOwn, statusOf, UNUSUAL, type WireReader } from './wire-reading.js';
 
 /** The answer as the generated code reads it. @throws Error when the bytes are not a valid message */
 export function decodeReceived(bytes: Uint8Array): ReceiveMessageResponse {
@@ -67,17 +66,6 @@ export function messageOf(reader: WireReader, bodyOf = copyOf): Message {
 }
 
 const copyOf = (reader: WireReader): Buffer => reader.copy();
-
-export function resourceOf(reader: WireReader): Resource {
-  const resource: Resource = { resourceNamespace: '', name: '' };
-  while (!reader.isAtEnd) {
-    const tag = reader.tag();
-    if (tag === 0x0a) resource.resourceNamespace = reader.text();
-    else if (tag === 0x12) resource.name = reader.text();
-    else throw UNUSUAL;
-  }
-  return resource;
-}
 
 function entryOf(reader: WireReader): [name: string, value: string] {
   let name = '';

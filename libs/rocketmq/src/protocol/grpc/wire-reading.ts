@@ -1,6 +1,8 @@
 // Reads protobuf fields from a buffer, for the messages on the hot path. All other messages, and unusual fields in these, are read
 // by the generated code.
 
+import type { Resource, Status } from './generated/apache/rocketmq/v2/definition.js';
+
 /** Thrown by readers when the generated code must read the message. */
 export const UNUSUAL = Symbol('unusual');
 
@@ -101,4 +103,26 @@ export class WireReader {
     this.at = start + length;
     return start;
   }
+}
+
+export function resourceOf(reader: WireReader): Resource {
+  const resource: Resource = { resourceNamespace: '', name: '' };
+  while (!reader.isAtEnd) {
+    const tag = reader.tag();
+    if (tag === 0x0a) resource.resourceNamespace = reader.text();
+    else if (tag === 0x12) resource.name = reader.text();
+    else throw UNUSUAL;
+  }
+  return resource;
+}
+
+export function statusOf(reader: WireReader): Status {
+  const status: Status = { code: 0, message: '' };
+  while (!reader.isAtEnd) {
+    const tag = reader.tag();
+    if (tag === 0x08) status.code = reader.int32();
+    else if (tag === 0x12) status.message = reader.text();
+    else throw UNUSUAL;
+  }
+  return status;
 }

@@ -1,6 +1,8 @@
 // Writes protobuf fields into a buffer whose size was computed before, for the messages on the hot path. All other messages are
 // written by the generated code.
 
+import type { Resource } from './generated/apache/rocketmq/v2/definition.js';
+
 /** The size of a field: one tag byte, its length and its content. */
 export function fieldSize(contentSize: number): number {
   return 1 + varintSize(contentSize) + contentSize;
@@ -79,4 +81,14 @@ export function writeTime(frame: Buffer, start: number, tag: number, date: Date)
   let at = writeLength(frame, start, tag, timeSize(date));
   at = writeNumberField(frame, at, 0x08, Math.floor(ms / 1_000));
   return writeNumberField(frame, at, 0x10, (ms % 1_000) * 1_000_000);
+}
+
+export function resourceSize({ resourceNamespace, name }: Resource): number {
+  return textFieldSize(resourceNamespace) + textFieldSize(name);
+}
+
+export function writeResource(frame: Buffer, start: number, tag: number, resource: Resource, size: number): number {
+  let at = writeLength(frame, start, tag, size);
+  at = writeTextField(frame, at, 0x0a, resource.resourceNamespace);
+  return writeTextField(frame, at, 0x12, resource.name);
 }
