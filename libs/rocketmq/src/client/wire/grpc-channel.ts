@@ -62,7 +62,7 @@ export class GrpcChannel implements Channel {
     return new Promise((resolve, reject) => {
       const { signal } = call;
       if (signal?.aborted) return reject(abortReason(signal));
-      const explainedByMs = this.begin(call);
+      const progress = this.begin(call);
       const onAbort = (): void => under.cancel();
       const under = this.client.makeUnaryRequest(
         call.path,
@@ -74,11 +74,11 @@ export class GrpcChannel implements Channel {
         (error, response) => {
           signal?.removeEventListener('abort', onAbort);
           if (error === null) this.heardCount++;
-          if (error !== null) void this.failure(call, error, explainedByMs).then(reject);
+          if (error !== null) void this.failure(call, error, progress).then(reject);
           else resolve(response as Uint8Array);
         },
       );
-      under.on('metadata', this.takeHeaders);
+      under.on('metadata', (headers) => this.takeHeaders(headers, progress));
       signal?.addEventListener('abort', onAbort, { once: true });
     });
   }
@@ -86,7 +86,7 @@ export class GrpcChannel implements Channel {
   async serverStream(call: WireCall, request: Buffer, onMessage: (message: Uint8Array) => void): Promise<void> {
     const { signal } = call;
     if (signal?.aborted) throw abortReason(signal);
-    const explainedByMs = this.begin(call);
+    const progress = this.begin(call);
     const under = this.client.makeServerStreamRequest(
       call.path,
       asBuffer,
@@ -95,6 +95,7 @@ export class GrpcChannel implements Channel {
       metadataOf(this.grpc, call),
       optionsOf(call),
     );
+    under.on('metadata', (headers) => this.takeHeaders(headers, progress));
     const onAbort = (): void => under.cancel();
     signal?.addEventListener('abort', onAbort, { once: true });
     let refusal: unknown;
@@ -109,7 +110,7 @@ export class GrpcChannel implements Channel {
         }
       }
     } catch (error) {
-      throw error === refusal ? error : await this.failure(call, error as ServiceError, explainedByMs);
+      throw error === refusal ? error : await this.failure(call, error as ServiceError, progress);
     } finally {
       signal?.removeEventListener('abort', onAbort);
       under.cancel();
@@ -117,7 +118,7 @@ export class GrpcChannel implements Channel {
   }
 
   stream(call: WireCall): WireStream {
-    const explainedByMs = this.begin(call);
+    const progress = this.begin(call);
     const under = this.client.makeBidiStreamRequest(
       call.path,
       asBuffer,
@@ -125,13 +126,13 @@ export class GrpcChannel implements Channel {
       metadataOf(this.grpc, call),
       optionsOf(call),
     );
-    under.on('metadata', this.takeHeaders);
+    under.on('metadata', (headers) => this.takeHeaders(headers, progress));
     // The stream can break while nobody reads; the reader of `frames` sees it in its iteration.
     under.on('error', () => {});
     const hear = (): void => {
       this.heardCount++;
     };
-    const failure = (error: unknown): Promise<Error> => this.failure(call, error as ServiceError, explainedByMs);
+    const failure = (error: unknown): Promise<Error> => this.failure(call, error as ServiceError, progress);
     async function* frames(): AsyncIterable<Uint8Array> {
       try {
         for await (const frame of under) {
@@ -192,18 +193,18 @@ export class GrpcChannel implements Channel {
     this.client.close();
   }
 
-  /** @returns until when a failure of the call may be explained, in {@link monotonicMs} */
-  private begin({ timeoutMs = EXPLANATION_MS }: WireCall): number {
+  private begin({ timeoutMs = EXPLANATION_MS }: WireCall): CallProgress {
     if (!this.isConnected) this.diagnosis.watch(UNDER_WAY, () => !this.isConnected);
-    return monotonicMs() + timeoutMs;
+    return { explainedByMs: monotonicMs() + timeoutMs, hasHeaders: false };
   }
 
-  private readonly takeHeaders = (headers: Metadata): void => {
+  private takeHeaders(headers: Metadata, progress: CallProgress): void {
+    progress.hasHeaders = true;
     this.diagnosis.connected();
     if (headers.get(EMBEDDED_BROKER_METADATA).length > 0) this.embedded = true;
-  };
+  }
 
-  private async failure(call: WireCall, error: ServiceError, explainedByMs: number): Promise<Error> {
+  private async failure(call: WireCall, error: ServiceError, progress: CallProgress): Promise<Error> {
     if (call.signal?.aborted) return abortReason(call.signal);
     const what = nameOfCall(call, this.address);
     const text = `${what}: ${error.details || error.message}`;
@@ -215,7 +216,7 @@ export class GrpcChannel implements Channel {
         if (NEVER_CONNECTED.test(error.details)) {
           const { details } = error;
           const failed = { text: details, attempt: details, wasAccepted: NOT_UNDERSTOOD.test(details), cause: error };
-          const leftMs = Math.max(0, explainedByMs - monotonicMs());
+          const leftMs = Math.max(0, progress.explainedByMs - monotonicMs());
           const explained = await withDeadline(what, leftMs, call.signal, (deadline) =>
             this.diagnosis.explain(what, failed, deadline),
           );
@@ -225,7 +226,9 @@ export class GrpcChannel implements Channel {
         return new TransportError(
           'UNAVAILABLE',
           text,
-          NEVER_CONNECTED.test(error.details) ? 'not-sent' : 'unknown',
+          NEVER_CONNECTED.test(error.details) || (error.details === REFUSED && !progress.hasHeaders)
+            ? 'not-sent'
+            : 'unknown',
           true,
           options,
         );
@@ -270,6 +273,16 @@ const EXPLANATION_MS = 10_000;
 
 /** Only the message of grpc-js shows that a call ended before it had a connection; nothing of the request was written then. */
 const NEVER_CONNECTED = /^No connection established|^Name resolution failed|^Channel closed before call started/;
+
+/** grpc-js's message for REFUSED_STREAM: the server has not processed the call (RFC 9113, section 8.7). */
+const REFUSED = 'Stream refused by server';
+
+/** What is known of a call when it fails. */
+interface CallProgress {
+  /** Until when the failure may be explained, in {@link monotonicMs}. */
+  readonly explainedByMs: number;
+  hasHeaders: boolean;
+}
 
 /** Whether the deadline passed while a call waited for a connection, and neither it nor an attempt before it had one. */
 function wasStillWaiting({ details }: ServiceError): boolean {

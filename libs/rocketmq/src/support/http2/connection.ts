@@ -362,6 +362,7 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
     // Before the id is used: an invalid header throws.
     this.writeHeaders(id, headers, false);
     this.nextStreamId += 2;
+    stream.flush = this.output.nextFlush;
     stream.open(id, this.initialSendWindow);
     this.streams.set(id, stream);
     if (!stream.hasUnsent) return;
@@ -605,7 +606,13 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
     this.output.end();
     if (isSaying) this.endSocket();
     else this.socket.destroy();
-    for (const stream of [...this.streams.values(), ...this.waiting.keys()]) stream.close(HTTP2_CODE.cancel);
+    for (const stream of [...this.streams.values(), ...this.waiting.keys()]) {
+      if (this.output.isRejected(stream.flush)) {
+        this.streams.delete(stream.id);
+        stream.id = 0;
+      }
+      stream.close(HTTP2_CODE.cancel);
+    }
     for (const onEnd of this.pings.splice(0)) onEnd(false);
     this.owner.closed(this.error);
   }

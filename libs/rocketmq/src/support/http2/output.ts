@@ -24,6 +24,9 @@ export class FrameOutput {
   private turnBytes = 0;
   private isScheduled = false;
   private isEnded = false;
+  private flushes = 0;
+  /** The first flush of which the system took nothing. */
+  private rejectedFlush = Number.POSITIVE_INFINITY;
 
   constructor(private readonly socket: Duplex) {}
 
@@ -34,6 +37,16 @@ export class FrameOutput {
 
   get isCongested(): boolean {
     return this.waitingBytes > CONGESTED_BYTES;
+  }
+
+  /** Which flush will write what is written now. */
+  get nextFlush(): number {
+    return this.flushes;
+  }
+
+  /** Whether nothing of a flush has left this process, because the socket was broken before it. */
+  isRejected(flush: number): boolean {
+    return flush >= this.rejectedFlush;
   }
 
   /** Writes a frame with a part of `payload`. */
@@ -78,19 +91,23 @@ export class FrameOutput {
     this.parts = [];
     this.partBytes = 0;
     if (done !== undefined) this.waiters = [];
+    const flush = this.flushes++;
     if (this.isEnded || socket.destroyed || socket.writableEnded) {
       done?.(new Error('the connection has ended'));
       return;
     }
+    const wasEmpty = socket.writableLength === 0;
     const last = parts.pop() ?? NOTHING;
-    if (parts.length === 0) {
+    if (parts.length === 0) socket.write(last, done);
+    else {
+      socket.cork();
+      for (const part of parts) socket.write(part);
       socket.write(last, done);
-      return;
+      socket.uncork();
     }
-    socket.cork();
-    for (const part of parts) socket.write(part);
-    socket.write(last, done);
-    socket.uncork();
+    // An error that is there at once is of the first attempt; after a part was taken, it would come later.
+    const isRejected = wasEmpty && socket.errored !== null && socket.errored !== undefined;
+    if (isRejected) this.rejectedFlush = Math.min(this.rejectedFlush, flush);
   }
 
   /** Writes everything, and nothing after it. */

@@ -46,8 +46,10 @@ interface Unsent {
 }
 
 export class Http2Stream {
-  /** 0 until it is opened: nothing of it was written then. */
+  /** 0 until it is opened, and when nothing of it has left this process. */
   id = 0;
+  /** Of a client: with which flush of the connection it was opened. */
+  flush = 0;
   private state: StreamState = 'waiting';
   private sendWindow = 0;
   private receiveWindow = 0;
