@@ -128,6 +128,13 @@ export const SECTIONS = [
     quickTask: { workload: 'latency', bodyBytes: KIB, perSecond: 100, warmUpSeconds: 1, seconds: 2 },
   },
   {
+    id: 'latency-1000',
+    title: 'From send to handler, 1,000 messages of 1 KiB a second',
+    columns: ['ours', 'node', 'java'],
+    figures: ['p50Ms', 'p99Ms', 'cpuPercent', 'residentBytes'],
+    task: { workload: 'latency', bodyBytes: KIB, perSecond: 1_000, warmUpSeconds: 3, seconds: 10 },
+  },
+  {
     id: 'remoting-send-64',
     title: 'Send 1 KiB, 64 in flight, without a proxy',
     columns: ['ours', 'ours-remoting', 'ours-batched', 'ours-remoting-batched', 'java-remoting'],

@@ -38,12 +38,12 @@ describe('the plan of the benchmarks', () => {
     }
   });
 
-  it('takes less than 37 minutes for three rounds, and less than 110 seconds with --quick', () => {
+  it('takes less than 40 minutes for three rounds, and less than 110 seconds with --quick', () => {
     const whole = seconds(
       SECTIONS.filter(({ isLong }) => !isLong),
       ({ columns }) => columns,
     );
-    expect(whole).toBeLessThan(36 * MINUTE_SECONDS);
+    expect(whole).toBeLessThan(39 * MINUTE_SECONDS);
     const quick = SECTIONS.filter(({ quickTask }) => quickTask !== undefined);
     expect(seconds(quick, quickColumns, true)).toBeLessThan(90);
   });
