@@ -29,7 +29,7 @@ describe('the order flow on a real server', () => {
 
   beforeAll(async () => {
     demo = await DemoPair.start({ endpoints, paymentTimeoutMs: PAYMENT_TIMEOUT_MS });
-  }, 60_000);
+  }, TEST_MS);
 
   afterAll(() => demo?.stop());
 

@@ -47,6 +47,10 @@ async function main() {
   if (Broker === undefined) throw new Error(`--transport is one of ${Object.keys(BROKERS).join(', ')}`);
   const plan = values.long ? LONG : SHORT;
   if (globalThis.gc === undefined) throw new Error('run it by "npm run soak": it needs node --expose-gc');
+  // A pipe that this process writes to counts from its first use on.
+  print(`${values.long ? 'long' : 'short'}, by ${values.transport}`);
+  process.stderr.write('');
+  await sleep(100);
   const resourcesBefore = process.getActiveResourcesInfo().sort();
   const broker = new Broker({ topic: TOPIC, group: GROUP });
   await broker.start();
