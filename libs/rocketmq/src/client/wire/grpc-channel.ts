@@ -69,8 +69,7 @@ export class GrpcChannel implements Channel {
         asBuffer,
         asBytes,
         bare(request),
-        metadataOf(this.grpc, call),
-        optionsOf(call),
+        ...contextOf(this.grpc, call),
         (error, response) => {
           signal?.removeEventListener('abort', onAbort);
           if (error === null) this.heardCount++;
@@ -92,8 +91,7 @@ export class GrpcChannel implements Channel {
       asBuffer,
       asBytes,
       bare(request),
-      metadataOf(this.grpc, call),
-      optionsOf(call),
+      ...contextOf(this.grpc, call),
     );
     under.on('metadata', (headers) => this.takeHeaders(headers, progress));
     const onAbort = (): void => under.cancel();
@@ -119,13 +117,7 @@ export class GrpcChannel implements Channel {
 
   stream(call: WireCall): WireStream {
     const progress = this.begin(call);
-    const under = this.client.makeBidiStreamRequest(
-      call.path,
-      asBuffer,
-      asBytes,
-      metadataOf(this.grpc, call),
-      optionsOf(call),
-    );
+    const under = this.client.makeBidiStreamRequest(call.path, asBuffer, asBytes, ...contextOf(this.grpc, call));
     under.on('metadata', (headers) => this.takeHeaders(headers, progress));
     // The stream can break while nobody reads; the reader of `frames` sees it in its iteration.
     under.on('error', () => {});
@@ -223,15 +215,7 @@ export class GrpcChannel implements Channel {
           if (call.signal?.aborted) return abortReason(call.signal);
           if (explained !== undefined) return explained;
         }
-        return new TransportError(
-          'UNAVAILABLE',
-          text,
-          NEVER_CONNECTED.test(error.details) || (error.details === REFUSED && !progress.hasHeaders)
-            ? 'not-sent'
-            : 'unknown',
-          true,
-          options,
-        );
+        return new TransportError('UNAVAILABLE', text, outcomeOf(error, progress), true, options);
       case deadlineExceeded: {
         const outcome = wasStillWaiting(error) ? 'not-sent' : 'unknown';
         if (outcome === 'not-sent' && !this.isConnected) {
@@ -277,11 +261,14 @@ const NEVER_CONNECTED = /^No connection established|^Name resolution failed|^Cha
 /** grpc-js's message for REFUSED_STREAM: the server has not processed the call (RFC 9113, section 8.7). */
 const REFUSED = 'Stream refused by server';
 
-/** What is known of a call when it fails. */
+/** What is known of a call when it fails; it may be explained until `explainedByMs`, in {@link monotonicMs}. */
 interface CallProgress {
-  /** Until when the failure may be explained, in {@link monotonicMs}. */
   readonly explainedByMs: number;
   hasHeaders: boolean;
+}
+
+function outcomeOf({ details }: ServiceError, { hasHeaders }: CallProgress): 'not-sent' | 'unknown' {
+  return NEVER_CONNECTED.test(details) || (details === REFUSED && !hasHeaders) ? 'not-sent' : 'unknown';
 }
 
 /** Whether the deadline passed while a call waited for a connection, and neither it nor an attempt before it had one. */
@@ -296,13 +283,9 @@ function bare(request: Buffer): Buffer {
   return request.subarray(MESSAGE_PREFIX_BYTES);
 }
 
-function metadataOf({ Metadata }: Grpc, call: WireCall): Metadata {
+/** The deadline is in real time, whatever clock the application uses. */
+function contextOf({ Metadata }: Grpc, call: WireCall): [metadata: Metadata, options: CallOptions] {
   const metadata = new Metadata();
   for (const [key, value] of Object.entries(call.metadata)) metadata.set(key, value);
-  return metadata;
-}
-
-function optionsOf(call: WireCall): CallOptions {
-  // gRPC deadlines are in real time, whatever clock the application uses.
-  return call.timeoutMs === undefined ? {} : { deadline: realTimeIn(call.timeoutMs) };
+  return [metadata, call.timeoutMs === undefined ? {} : { deadline: realTimeIn(call.timeoutMs) }];
 }
