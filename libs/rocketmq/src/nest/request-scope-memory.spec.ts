@@ -45,9 +45,9 @@ import { RocketMQListener } from './listening/rocketmq-listener.decorator.js';
 import { jsonCodec } from './messages/message-body.js';
 import { NAMES_AS_GIVEN } from './messages/resource-names.js';
 
-const MESSAGES = 8_000;
+const MESSAGES = 16_000;
 /** Allowance for the runtime's own warm-up; one leaked instance weighs more. */
-const KEPT_BYTES = 512;
+const KEPT_BYTES = 256;
 
 /** Each instance holds this much, so that leaked instances cannot be overlooked. */
 @Injectable({ scope: Scope.REQUEST })
