@@ -213,7 +213,10 @@ describe('consumer groups', () => {
   contract('are found among hundreds', async (world) => {
     const admin = world.admin({ timeoutMs: 20_000 });
     const names = Array.from({ length: 300 }, () => world.name());
-    await Promise.all(names.map((consumerGroup) => admin.createGroup({ consumerGroup })));
+    // A server that is asked for all of them at once refuses those that have waited for 5 s.
+    for (let from = 0; from < names.length; from += 20) {
+      await Promise.all(names.slice(from, from + 20).map((consumerGroup) => admin.createGroup({ consumerGroup })));
+    }
     const found = await Promise.all(names.map((name) => admin.describeGroup(name)));
     expect(found.filter((group) => group === undefined)).toEqual([]);
   });
