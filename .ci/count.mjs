@@ -1,46 +1,50 @@
 // node .ci/count.mjs FIRST.json [SECOND.json]: counts a jest run, and what failed in it and was run again. The first line is
-// `passed failed`; each line after it names a test that failed and passed when it was run again: it counts as failed.
+// `passed failed`; the others name what failed, and say what it said or that it passed when it was run again. That counts as failed all the
+// same.
 
 import { existsSync, readFileSync } from 'node:fs';
 import { relative } from 'node:path';
 
-/** @typedef {{ outcomes: Map<string, boolean>, broken: Set<string> }} Run whether each test passed; files that did not get to their tests */
-
 /**
  * @param {string} file
- * @returns {Run}
+ * @returns {{ outcomes: Map<string, string | undefined>, broken: Map<string, string> }} what each test said if it failed; files that did not
+ *   get to their tests
  */
 function read(file) {
   const outcomes = new Map();
-  const broken = new Set();
-  for (const { name: path, status, assertionResults } of JSON.parse(readFileSync(file, 'utf8')).testResults) {
+  const broken = new Map();
+  for (const { name: path, status, message, assertionResults } of JSON.parse(readFileSync(file, 'utf8')).testResults) {
     const name = relative(process.cwd(), path);
-    for (const { fullName, status: outcome } of assertionResults) {
-      if (outcome === 'passed' || outcome === 'failed') outcomes.set(`${name}: ${fullName}`, outcome === 'passed');
+    for (const { fullName, status: outcome, failureMessages } of assertionResults) {
+      if (outcome === 'passed') outcomes.set(`${name}: ${fullName}`, undefined);
+      if (outcome === 'failed') outcomes.set(`${name}: ${fullName}`, firstLine(failureMessages.join('\n')));
     }
     const saysWhy = assertionResults.some(({ status: outcome }) => outcome === 'failed');
-    if (status === 'failed' && !saysWhy) broken.add(name);
+    if (status === 'failed' && !saysWhy) broken.set(name, firstLine(message));
   }
   return { outcomes, broken };
 }
 
+/** @param {string} text */
+function firstLine(text) {
+  return text.trim().split('\n', 1)[0].slice(0, 300);
+}
+
 const [first, second] = process.argv.slice(2);
 const { outcomes, broken } = read(first);
-const again = second !== undefined && existsSync(second) ? read(second) : { outcomes: new Map(), broken: new Set() };
+const again = second !== undefined && existsSync(second) ? read(second) : { outcomes: new Map(), broken: new Map() };
 
-const unsteady = [];
-for (const [test, passed] of again.outcomes) {
-  if (passed && outcomes.get(test) === false) unsteady.push(test);
-  else outcomes.set(test, passed);
+const PASSED_THEN = 'passed when it was run once more';
+for (const [test, said] of again.outcomes) {
+  const before = outcomes.get(test);
+  outcomes.set(test, said === undefined && before !== undefined ? `${PASSED_THEN}; before: ${before}` : said);
 }
-for (const file of broken) {
-  // It was run again and got to its tests.
-  const reached = [...again.outcomes.keys()].some((test) => test.startsWith(`${file}: `));
-  if (reached && !again.broken.has(file)) {
-    unsteady.push(file);
-  }
+for (const [file, said] of broken) {
+  const hasReachedTests = [...again.outcomes.keys()].some((test) => test.startsWith(`${file}: `));
+  if (hasReachedTests && !again.broken.has(file)) broken.set(file, `${PASSED_THEN}; before: ${said}`);
 }
-for (const file of again.broken) broken.add(file);
+for (const [file, said] of again.broken) broken.set(file, said);
 
-const passed = [...outcomes.values()].filter(Boolean).length;
-process.stdout.write([`${passed} ${outcomes.size - passed + broken.size}`, ...unsteady, ''].join('\n'));
+const failed = [...[...outcomes].filter(([, said]) => said !== undefined), ...broken];
+const names = failed.map(([name, said]) => `${name}: ${said}`);
+process.stdout.write([`${outcomes.size + broken.size - failed.length} ${failed.length}`, ...names, ''].join('\n'));
