@@ -57,6 +57,8 @@ export class JavaRun {
       ...JVM_FLAGS,
       ...flags,
       `-Duser.home=${this.folder}`,
+      // A server that is killed leaves a library of 12 MB and keys there.
+      `-Djava.io.tmpdir=${this.folder}`,
       '-cp',
       join(this.jars, '*'),
     ];
