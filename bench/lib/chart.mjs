@@ -1,7 +1,7 @@
 // A bar chart as an SVG: groups of horizontal bars, each with its figure and the range of its rounds.
 
-const WIDTH = 860;
-const LABEL_WIDTH = 250;
+const WIDTH = 910;
+const LABEL_WIDTH = 300;
 const FIGURE_WIDTH = 90;
 const BAR = 18;
 const GAP = 5;
