@@ -213,7 +213,7 @@ describe('consumer groups', () => {
   contract('are found among hundreds', async (world) => {
     const admin = world.admin({ timeoutMs: 20_000 });
     const names = Array.from({ length: 300 }, () => world.name());
-    // A server that is asked for all of them at once refuses those that have waited for 5 s.
+    // The broker writes its file for each of them: all at once, the last ones would wait for hundreds.
     for (let from = 0; from < names.length; from += 20) {
       await Promise.all(names.slice(from, from + 20).map((consumerGroup) => admin.createGroup({ consumerGroup })));
     }
