@@ -79,6 +79,12 @@ describe('a telemetry session', () => {
     expect(answered).toEqual(['first', 'second', 'second']);
   });
 
+  it('gives a server more time to answer on each stream after one that timed out, and so reaches a slow one', async () => {
+    broker.faults.add({ rpc: 'telemetry', action: { kind: 'delay', delayMs: 3_500 }, times: 1_000 });
+    await open().synced(within());
+    expect(answered).toEqual(['first']);
+  });
+
   it("fails with the server's refusal of the settings, and keeps retrying", async () => {
     const action = { kind: 'answer', code: 'UNAUTHORIZED', message: 'User:x is not found.' } as const;
     broker.faults.add({ rpc: 'telemetry', action });
