@@ -38,6 +38,7 @@ export const DEFAULT_PORTS = { grpc: 8081, remoting: 8080, nameServer: 9876, bro
  * @param {string} [options.version] 5.5.0 unless given
  * @param {'free' | Ports} [options.ports] `free` (the default) takes ports of the run's own from 20000 to 30000
  * @param {string} [options.runDir] a folder to keep: messages outlive the run. Without it a folder is made, and removed at stop
+ * @param {Record<string, unknown>} [options.settings] more of the broker's configuration
  * @param {import('./server-config.mjs').Security} [options.security] asks clients for signatures and TLS; none unless given
  * @param {(line: string) => void} [options.log]
  * @param {AbortSignal} [options.signal] gives the start up
@@ -48,6 +49,7 @@ export async function startRocketMQ({
   version = DEFAULT_VERSION,
   ports = 'free',
   runDir,
+  settings,
   security,
   log = () => {},
   signal,
@@ -63,7 +65,7 @@ export async function startRocketMQ({
   };
   try {
     log(`starting Apache RocketMQ ${version}`);
-    writeConfiguration(run.folder, taken, version, security);
+    writeConfiguration(run.folder, taken, version, security, settings);
     await startNameServer(run, taken, signal, security);
     await startBroker(run, taken, security, signal);
   } catch (error) {
@@ -108,13 +110,16 @@ async function checkFree(ports) {
   throw new RealServerError(`these ports are in use: ${busy.join(', ')}; stop what uses them or choose others`);
 }
 
-/** @param {string} folder @param {Ports} ports @param {string} version @param {import('./server-config.mjs').Security} [security] */
-function writeConfiguration(folder, ports, version, security) {
+/**
+ * @param {string} folder @param {Ports} ports @param {string} version
+ * @param {import('./server-config.mjs').Security} [security] @param {Record<string, unknown>} [settings]
+ */
+function writeConfiguration(folder, ports, version, security, settings = {}) {
   const conf = join(folder, 'home', 'conf');
   mkdirSync(conf, { recursive: true });
   writeFileSync(
     join(folder, 'broker.conf'),
-    brokerConf(folder, ports, security, { hasPlainAcl: hasPlainAcl(version) }),
+    brokerConf(folder, ports, security, { hasPlainAcl: hasPlainAcl(version) }) + propertiesOf(settings),
   );
   writeFileSync(join(conf, 'rmq-proxy.json'), proxyJson(ports, security));
   if (security !== undefined && hasPlainAcl(version)) writeFileSync(join(conf, 'plain_acl.yml'), plainAcl(security));

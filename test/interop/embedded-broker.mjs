@@ -5,11 +5,11 @@ import { EmbeddedBroker } from 'nestjs-rocketmq/broker';
 
 /** @typedef {import('nestjs-rocketmq/broker').EmbeddedBrokerOptions} Options */
 
-/** As scripts/rocketmq/server-config.mjs sets the real server. */
+/** As the real server is set by backends.mjs and scripts/rocketmq/server-config.mjs. */
 const LIKE_THE_REAL_SERVER = {
   strict: true,
   recallEnabled: true,
-  transactionFirstCheckMs: 6_000,
+  transactionFirstCheckMs: 12_000,
   transactionCheckIntervalMs: 2_000,
   transactionCheckMax: 60,
 };

@@ -102,7 +102,13 @@ async function withBackends(starters, use) {
 async function runClients({ clients, folders, home, keep, log, signal }, name, backend, steps, attach) {
   const { endpoints, nameServer, isPlaintext } = backend;
   const timeoutMs = CLIENT_TIMEOUT_MS;
+  // Programs under kills are one test together; others wait for each other, to start.
+  let turn = Promise.resolve();
   const run = async (/** @type {string} */ client) => {
+    const started = atFirstEnd();
+    const isNext = turn;
+    if (attach === undefined) turn = started.promise;
+    await isNext;
     const beganAt = Date.now();
     /** @type {Parameters<typeof runClient>[2]} */
     const settings = {
@@ -113,13 +119,14 @@ async function runClients({ clients, folders, home, keep, log, signal }, name, b
       home: join(home, `${client}-${name}`),
       timeoutMs,
       signal,
+      attach: (child) => (attach ?? started.attach)(client, child),
     };
-    if (attach !== undefined) settings.attach = (child) => attach(client, child);
     /** @type {{ output: string, error?: string }} */
     const ran = await runClient(client, folders.get(client) ?? '', settings).then(
       (output) => ({ output }),
       (error) => ({ output: error.output ?? '', error: error.message }),
     );
+    started.give();
     log(`${client} on ${name}: ${Math.round((Date.now() - beganAt) / 1000)} s`);
     if (keep !== undefined) {
       mkdirSync(keep, { recursive: true });
@@ -131,6 +138,32 @@ async function runClients({ clients, folders, home, keep, log, signal }, name, b
   const transcripts = new Map(await Promise.all(wanted.map(run)));
   signal.throwIfAborted();
   return transcripts;
+}
+
+/**
+ * Several programs that start at once starve a small machine, and the server on it: each waits until the one before has done a step, or has
+ * ended.
+ */
+function atFirstEnd() {
+  let output = '';
+  let give = () => {};
+  const promise = /** @type {Promise<void>} */ (
+    new Promise((resolve) => {
+      give = () => resolve();
+    })
+  );
+  /** @param {string} _client @param {import('node:child_process').ChildProcess} child */
+  const attach = (_client, child) => {
+    child.stdin?.end();
+    const listen = (/** @type {Buffer} */ chunk) => {
+      output += chunk;
+      if (!output.includes('"what":"end"')) return;
+      child.stdout?.off('data', listen);
+      give();
+    };
+    child.stdout?.on('data', listen);
+  };
+  return { promise, attach, give };
 }
 
 /**

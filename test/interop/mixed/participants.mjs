@@ -6,7 +6,7 @@ import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
 
 /** So that no consumer takes everything. */
 const HANDLING_MS = 5;
-const REQUEST_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 30_000;
 /** TransactionResolution of the protocol, which the Node client does not export. */
 const [UNKNOWN, COMMIT, ROLLBACK] = [0, 1, 2];
 const SILENT = { debug() {}, info() {}, warn() {}, error() {}, close() {} };
