@@ -66,6 +66,7 @@ export const guides = [
       'reference/properties.md',
       'protocol-notes.md',
       'benchmarks/README.md',
+      'benchmarks/growth.md',
       'versioning.md',
       'licences.md',
       'changelog.md',
