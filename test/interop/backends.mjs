@@ -12,7 +12,7 @@ import { startMutatingProxy } from './mutating-proxy.mjs';
 import { prefixOf, resourcesOf } from './resources.mjs';
 
 const ADMIN_TIMEOUT_MS = 20_000;
-/** As embedded-broker.mjs. A client on a busy machine ends its transactions before it. */
+/** A client on a busy machine ends its transactions before it. */
 const FIRST_CHECK_MS = 12_000;
 const LOOK_EVERY_MS = 250;
 /** Until an answer of each group has been lost. */
@@ -77,6 +77,7 @@ export async function startEmbeddedBackend({ clients, mutation }) {
   const options = {
     topics: resources.flatMap(({ topics }) => topics),
     groups: resources.flatMap(({ groups }) => groups),
+    transactionFirstCheckMs: FIRST_CHECK_MS,
     advertisedAddress: proxy?.address,
     port: ports.first,
     data,

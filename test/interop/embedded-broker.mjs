@@ -5,11 +5,10 @@ import { EmbeddedBroker } from 'nestjs-rocketmq/broker';
 
 /** @typedef {import('nestjs-rocketmq/broker').EmbeddedBrokerOptions} Options */
 
-/** As the real server is set by backends.mjs and scripts/rocketmq/server-config.mjs. */
+/** As scripts/rocketmq/server-config.mjs sets the real server. */
 const LIKE_THE_REAL_SERVER = {
   strict: true,
   recallEnabled: true,
-  transactionFirstCheckMs: 12_000,
   transactionCheckIntervalMs: 2_000,
   transactionCheckMax: 60,
 };

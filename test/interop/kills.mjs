@@ -27,26 +27,42 @@ export async function killUnder(backend, programs, log) {
   }
 }
 
-/** The output and input of a program of this step while it runs. */
+/** The output and input of a program while it runs. */
 export class Program {
   #output = '';
-  #heard = /** @type {(isFlowing: boolean) => void} */ (() => {});
+  #line;
+  #hear = /** @type {(isReached: boolean) => void} */ (() => {});
   /** @type {import('node:stream').Writable | null | undefined} */
   #stdin;
-  #flowing = new Promise((resolve) => {
-    this.#heard = resolve;
-  });
+  /** Resolves to true once the program has reported the awaited line; to false if it has ended without. */
+  reached = /** @type {Promise<boolean>} */ (
+    new Promise((resolve) => {
+      this.#hear = resolve;
+    })
+  );
+
+  /** @param {string} what the awaited line of its transcript */
+  constructor(what) {
+    this.#line = `"what":"${what}"`;
+  }
 
   /** @param {import('node:child_process').ChildProcess} child */
   attach(child) {
     this.#stdin = child.stdin;
     // A program that has died takes no input; its end says why.
     child.stdin?.on('error', () => {});
-    child.stdout?.on('data', (chunk) => {
+    const listen = (/** @type {Buffer} */ chunk) => {
       this.#output += chunk;
-      if (this.#output.includes('"what":"flowing"')) this.#heard(true);
-    });
-    child.once('close', () => this.#heard(false));
+      if (!this.#output.includes(this.#line)) return;
+      child.stdout?.off('data', listen);
+      this.#hear(true);
+    };
+    child.stdout?.on('data', listen);
+  }
+
+  /** It will report nothing more, also when it could not be started. */
+  ended() {
+    this.#hear(false);
   }
 
   /** Resolves when the program has reported it, or has ended: then its transcript shows what was wrong. */
@@ -56,7 +72,7 @@ export class Program {
     const late = new Promise((_, reject) => {
       timer = setTimeout(reject, FLOW_MS, new Error(`no message was consumed in ${FLOW_MS} ms, nothing was killed`));
     });
-    await Promise.race([this.#flowing, late]).finally(() => clearTimeout(timer));
+    await Promise.race([this.reached, late]).finally(() => clearTimeout(timer));
   }
 
   endInput() {

@@ -96,18 +96,18 @@ async function withBackends(starters, use) {
 
 /**
  * @param {Run} about @param {string} name @param {Backend} backend @param {readonly string[]} steps
- * @param {(client: string, child: import('node:child_process').ChildProcess) => void} [attach] sees each program while it runs
+ * @param {ReadonlyMap<string, Program>} [programs] that are one test together, and so start at once
  * @returns {Promise<Transcripts>}
  */
-async function runClients({ clients, folders, home, keep, log, signal }, name, backend, steps, attach) {
+async function runClients({ clients, folders, home, keep, log, signal }, name, backend, steps, programs) {
   const { endpoints, nameServer, isPlaintext } = backend;
   const timeoutMs = CLIENT_TIMEOUT_MS;
-  // Programs under kills are one test together; others wait for each other, to start.
-  let turn = Promise.resolve();
+  // All at once starve a small machine, and the server on it: each waits until the one before has done a step, or has ended.
+  let turn = Promise.resolve(true);
   const run = async (/** @type {string} */ client) => {
-    const started = atFirstEnd();
+    const program = programs?.get(client) ?? new Program('end');
     const isNext = turn;
-    if (attach === undefined) turn = started.promise;
+    if (programs === undefined) turn = program.reached;
     await isNext;
     const beganAt = Date.now();
     /** @type {Parameters<typeof runClient>[2]} */
@@ -119,14 +119,14 @@ async function runClients({ clients, folders, home, keep, log, signal }, name, b
       home: join(home, `${client}-${name}`),
       timeoutMs,
       signal,
-      attach: (child) => (attach ?? started.attach)(client, child),
+      attach: (child) => program.attach(child),
     };
     /** @type {{ output: string, error?: string }} */
     const ran = await runClient(client, folders.get(client) ?? '', settings).then(
       (output) => ({ output }),
       (error) => ({ output: error.output ?? '', error: error.message }),
     );
-    started.give();
+    program.ended();
     log(`${client} on ${name}: ${Math.round((Date.now() - beganAt) / 1000)} s`);
     if (keep !== undefined) {
       mkdirSync(keep, { recursive: true });
@@ -141,43 +141,15 @@ async function runClients({ clients, folders, home, keep, log, signal }, name, b
 }
 
 /**
- * Several programs that start at once starve a small machine, and the server on it: each waits until the one before has done a step, or has
- * ended.
- */
-function atFirstEnd() {
-  let output = '';
-  let give = () => {};
-  const promise = /** @type {Promise<void>} */ (
-    new Promise((resolve) => {
-      give = () => resolve();
-    })
-  );
-  /** @param {string} _client @param {import('node:child_process').ChildProcess} child */
-  const attach = (_client, child) => {
-    child.stdin?.end();
-    const listen = (/** @type {Buffer} */ chunk) => {
-      output += chunk;
-      if (!output.includes('"what":"end"')) return;
-      child.stdout?.off('data', listen);
-      give();
-    };
-    child.stdout?.on('data', listen);
-  };
-  return { promise, attach, give };
-}
-
-/**
  * @param {Run} run @param {string} name @param {Backend} backend
  * @returns {Promise<Transcripts>} of the step during which the broker is killed; a broker that did not die as wanted is in each
  */
 async function runUnderKills(run, name, backend) {
   const clients = run.clients.filter((client) => stepsOf(client, [KILLS]).length > 0);
   if (clients.length === 0) return new Map();
-  const programs = new Map(clients.map((client) => [client, new Program()]));
-  /** @param {string} client @param {import('node:child_process').ChildProcess} child */
-  const attach = (client, child) => programs.get(client)?.attach(child);
+  const programs = new Map(clients.map((client) => [client, new Program('flowing')]));
   const [transcripts, error] = await Promise.all([
-    runClients({ ...run, clients }, `${name}-kills`, backend, [KILLS], attach),
+    runClients({ ...run, clients }, `${name}-kills`, backend, [KILLS], programs),
     killUnder(backend, programs, (line) => run.log(`${name}: ${line}`)).catch((error) => error.message),
   ]);
   return new Map([...transcripts].map(([client, ran]) => [client, { ...ran, error: ran.error ?? error }]));
