@@ -1,6 +1,6 @@
 // The changes of one command. The command's own reads see them; the store applies them as one batch.
 
-import type { Change, Key, ScanOptions, Store } from '../store/store.js';
+import type { Change, Key, KeyPart, ScanOptions, Store } from '../store/store.js';
 import { type Due, dueReference, keys, type TopicPosition } from './records.js';
 import type { TrailNote } from './trail.js';
 
@@ -23,7 +23,8 @@ export interface AckMark extends TopicPosition {
 
 /** Collects what a command changes. `get` and `scan` read the state; only `get` sees the command's own changes. */
 export class Changes {
-  private readonly entries = new Map<string, Change>();
+  private readonly kinds = new Map<KeyPart | undefined, ChangesOfKind>();
+  private lastSerial: number | undefined;
   /** What these changes make available to consumers. */
   readonly available: Available[] = [];
   /** The earliest due time that these changes add; Infinity if they add none. */
@@ -38,7 +39,7 @@ export class Changes {
   constructor(private readonly store: Store) {}
 
   get<T>(key: Key): T | undefined {
-    const own = this.entries.size === 0 ? undefined : this.entries.get(nameOf(key));
+    const own = this.kinds.get(key[0])?.of(key);
     if (own === undefined) return this.store.get(key) as T | undefined;
     return own.kind === 'put' ? (own.value as T) : undefined;
   }
@@ -54,11 +55,18 @@ export class Changes {
   }
 
   put(key: Key, value: NonNullable<unknown>): void {
-    this.entries.set(nameOf(key), { kind: 'put', key, value });
+    this.add({ kind: 'put', key, value });
   }
 
   delete(key: Key): void {
-    this.entries.set(nameOf(key), { kind: 'delete', key });
+    this.add({ kind: 'delete', key });
+  }
+
+  private add(change: Change): void {
+    const kind = change.key[0];
+    const known = this.kinds.get(kind);
+    if (known === undefined) this.kinds.set(kind, new ChangesOfKind(change));
+    else known.add(change);
   }
 
   putDue(atMs: number, due: Due): void {
@@ -74,9 +82,8 @@ export class Changes {
 
   /** A number that no earlier call has returned. */
   nextSerial(): number {
-    const serial = (this.get<number>(keys.serial) ?? 0) + 1;
-    this.put(keys.serial, serial);
-    return serial;
+    this.lastSerial = (this.lastSerial ?? (this.store.get(keys.serial) as number | undefined) ?? 0) + 1;
+    return this.lastSerial;
   }
 
   markAvailable(topic: string, group?: string): void {
@@ -100,9 +107,38 @@ export class Changes {
 
   /** @returns whether there was anything to write */
   commit(): boolean {
-    if (this.entries.size === 0) return false;
-    this.store.write([...this.entries.values()]);
+    if (this.lastSerial !== undefined) this.put(keys.serial, this.lastSerial);
+    if (this.kinds.size === 0) return false;
+    const all: Change[] = [];
+    for (const changes of this.kinds.values()) for (const change of changes.all()) all.push(change);
+    this.store.write(all);
     return true;
+  }
+}
+
+/** The changes of one kind of key. They are found by key only after the first search: most commands write kinds that they do not read again. */
+class ChangesOfKind {
+  private readonly unnamed: Change[];
+  private named: Map<string, Change> | undefined;
+
+  constructor(first: Change) {
+    this.unnamed = [first];
+  }
+
+  add(change: Change): void {
+    if (this.named === undefined) this.unnamed.push(change);
+    else this.named.set(nameOf(change.key), change);
+  }
+
+  /** The newest change of a key. */
+  of(key: Key): Change | undefined {
+    this.named ??= new Map(this.unnamed.map((change) => [nameOf(change.key), change]));
+    return this.named.get(nameOf(key));
+  }
+
+  /** At least the newest change of each key, older ones before it. */
+  all(): Iterable<Change> {
+    return this.named?.values() ?? this.unnamed;
   }
 }
 

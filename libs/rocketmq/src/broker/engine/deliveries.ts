@@ -36,15 +36,22 @@ export interface Delivery {
   readonly receiptHandle: string;
 }
 
-/** The lease that a message is delivered with. */
-interface HandOver {
-  readonly message: StoredMessage;
+/** A lease that begins. */
+interface Lease {
   readonly attempt: number;
   /** When the group first received it. */
   readonly firstAtMs: number | undefined;
   readonly endsAtMs: number;
   readonly renewal?: Renewal | undefined;
   readonly holder?: string | undefined;
+  /** The consumer has changed the end of an earlier one. */
+  readonly changed?: boolean;
+  readonly keepsAttempt?: boolean;
+}
+
+/** The lease that a message is delivered with. */
+interface HandOver extends Lease {
+  readonly message: StoredMessage;
 }
 
 /** A pop: one ReceiveMessage request. */
@@ -110,11 +117,12 @@ export class Deliveries {
   }
 
   /** Delivers a message: writes its record and its lease, and issues its handle. */
-  deliver(changes: Changes, queue: QueueRef, offset: number, { message, ...lease }: HandOver): Delivery {
-    const { attempt } = lease;
-    const handle = this.lease(changes, queue, offset, { ...lease, changed: false });
+  deliver(changes: Changes, queue: QueueRef, offset: number, handOver: HandOver): Delivery {
     const { topic, queueId } = queue;
-    return { topic, message, queueId, offset, attempt: message.earlierAttempts + attempt, receiptHandle: handle };
+    const { message } = handOver;
+    const attempt = message.earlierAttempts + handOver.attempt;
+    const receiptHandle = this.lease(changes, queue, offset, handOver);
+    return { topic, message, queueId, offset, attempt, receiptHandle };
   }
 
   /** Settles a delivery. Idempotent while the handle's lease lasts. */
@@ -127,7 +135,8 @@ export class Deliveries {
     assertLeased(located.record, request.nowMs);
     const { queue, handle, record } = located;
     this.settle(changes, request.group, queue, handle.offset, record);
-    changes.markAck({ ...queue, offset: handle.offset });
+    const { topic, queueId, group } = queue;
+    changes.markAck({ topic, queueId, group, offset: handle.offset });
   }
 
   /** Sets the remaining time of a lease. @returns the handle that replaces the given one */
@@ -279,38 +288,13 @@ export class Deliveries {
     changes.putDue(state.endsAtMs, { kind: 'lease', queue, offset });
   }
 
-  private lease(
-    changes: Changes,
-    queue: QueueRef,
-    offset: number,
-    lease: {
-      attempt: number;
-      firstAtMs: number | undefined;
-      endsAtMs: number;
-      changed: boolean;
-      keepsAttempt?: boolean;
-      renewal?: Renewal | undefined;
-      holder?: string | undefined;
-    },
-  ): string {
-    const { attempt, firstAtMs, changed, keepsAttempt = false, renewal, holder } = lease;
+  private lease(changes: Changes, queue: QueueRef, offset: number, lease: Lease): string {
+    const { attempt, firstAtMs, changed = false, keepsAttempt = false, renewal, holder } = lease;
     // Integer milliseconds, so that the formatted handle and the record have equal values.
     const endsAtMs = Math.ceil(lease.endsAtMs);
     const serial = changes.nextSerial();
-    const state: DeliveryState = {
-      kind: 'leased',
-      endsAtMs,
-      changed,
-      ...(renewal && { renewal }),
-      ...(holder && { holder }),
-    };
-    const record: DeliveryRecord = {
-      attempt,
-      ...(firstAtMs !== undefined && { firstAtMs }),
-      serial,
-      keepsAttempt,
-      state,
-    };
+    const state: DeliveryState = { kind: 'leased', endsAtMs, changed, renewal, holder };
+    const record: DeliveryRecord = { attempt, firstAtMs, serial, keepsAttempt, state };
     changes.put(keys.delivery(queue, offset), record);
     changes.putDue(endsAtMs, { kind: 'lease', queue, offset });
     return formatHandle({ queueId: queue.queueId, offset, leaseEndsAtMs: endsAtMs, serial });

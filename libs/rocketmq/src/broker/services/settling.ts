@@ -1,7 +1,7 @@
 // AckMessage, ChangeInvisibleDuration, ForwardMessageToDeadLetterQueue.
 
 import { durationMs } from '../../protocol/grpc/duration.js';
-import { Code, type Resource } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { Code, type Resource, type Status } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type {
   AckMessageEntry,
   AckMessageResultEntry,
@@ -17,6 +17,9 @@ interface HandleRequest {
   readonly group?: Resource | undefined;
 }
 
+/** To whom the handles of a request were given, and when they came back. */
+type Owner = Omit<HandleRef, 'receiptHandle'>;
+
 /** The number of acks that are done in one turn of the event loop. */
 const MOST_AT_ONCE = 512;
 
@@ -27,24 +30,39 @@ export class Settling {
   ackMessage(request: RpcRequest<'ackMessage'>): RpcResponse<'ackMessage'> | Promise<RpcResponse<'ackMessage'>> {
     if (request.entries.length === 0) throw new AnswerError(Code.BAD_REQUEST, 'ack message entries are empty');
     if (request.entries.length > MOST_AT_ONCE) return this.ackMany(request);
-    const answer = answerOf(request.entries.map((entry) => this.ackEntry(request, entry)));
+    const answer = answerOf(this.ackAll(request, request.entries));
     return this.broker.store.flush()?.then(() => answer) ?? answer;
   }
 
   /** Each entry is a separate command, so other requests can be served in between. */
   private async ackMany(request: RpcRequest<'ackMessage'>): Promise<RpcResponse<'ackMessage'>> {
     const entries: AckMessageResultEntry[] = [];
-    for (const entry of request.entries) {
-      if (entries.length % MOST_AT_ONCE === 0) await new Promise((resolve) => setImmediate(resolve));
-      entries.push(this.ackEntry(request, entry));
+    while (entries.length < request.entries.length) {
+      await new Promise((resolve) => setImmediate(resolve));
+      const next = request.entries.slice(entries.length, entries.length + MOST_AT_ONCE);
+      entries.push(...this.ackAll(request, next));
     }
     await this.broker.store.flush();
     return answerOf(entries);
   }
 
-  private ackEntry(request: HandleRequest, entry: AckMessageEntry): AckMessageResultEntry {
-    const { messageId, receiptHandle } = entry;
-    return { messageId, receiptHandle, status: this.ack(request, entry) };
+  private ackAll(request: HandleRequest, entries: readonly AckMessageEntry[]): AckMessageResultEntry[] {
+    const ackEach = this.acksOf(request);
+    return entries.map((entry) => {
+      const { messageId, receiptHandle } = entry;
+      return { messageId, receiptHandle, status: ackEach(entry) };
+    });
+  }
+
+  /** The topic and the group are looked up once for all entries. */
+  private acksOf(request: HandleRequest): (entry: AckMessageEntry) => Status {
+    try {
+      const owner = this.ownerOf(request);
+      return (entry) => this.ack(owner, entry);
+    } catch (error) {
+      const refused = statusOf(error);
+      return () => refused;
+    }
   }
 
   async changeInvisibleDuration(
@@ -67,14 +85,14 @@ export class Settling {
     return { status: OK };
   }
 
-  private ack(request: HandleRequest, { receiptHandle, liteTopic }: AckMessageEntry) {
+  private ack(owner: Owner, { receiptHandle, liteTopic }: AckMessageEntry): Status {
     try {
-      const handle = this.handleOf(request, receiptHandle);
-      if ((handle.group.lite !== undefined) !== hasLiteTopic(liteTopic)) {
+      const { topic, group, nowMs } = owner;
+      if ((group.lite !== undefined) !== hasLiteTopic(liteTopic)) {
         const why = 'a lite topic is given for a group of lite topics, and for no other';
         throw new AnswerError(Code.INVALID_RECEIPT_HANDLE, `receipt handle is void: ${why}`);
       }
-      this.broker.engine.ack(handle);
+      this.broker.engine.ack({ topic, group, receiptHandle, nowMs });
       return OK;
     } catch (error) {
       return statusOf(error);
@@ -82,13 +100,18 @@ export class Settling {
   }
 
   private handleOf(request: HandleRequest, receiptHandle: string): HandleRef {
+    const { topic, group, nowMs } = this.ownerOf(request);
+    return { topic, group, receiptHandle, nowMs };
+  }
+
+  private ownerOf(request: HandleRequest): Owner {
     const topic = topicName(request.topic);
     const name = groupName(request.group);
     const group = this.broker.engine.findGroup(name);
     if (group === undefined) {
       throw new AnswerError(Code.INVALID_RECEIPT_HANDLE, `receipt handle is void: group "${name}" has no deliveries`);
     }
-    return { topic, group, receiptHandle, nowMs: this.broker.clock.nowMs() };
+    return { topic, group, nowMs: this.broker.clock.nowMs() };
   }
 }
 

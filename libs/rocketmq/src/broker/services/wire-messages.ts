@@ -83,25 +83,23 @@ function propertiesOf({ userProperties }: WireMessage): Readonly<Record<string, 
 export function toDeliveredMessage(delivery: Delivery, place: Place, queues = 1): WireMessage {
   const { topic, message, queueId, offset, attempt, receiptHandle } = delivery;
   const wire = toWire(topic, message, place);
-  return {
-    ...wire,
-    systemProperties: {
-      ...wire.systemProperties,
-      queueId: isLiteQueue(queueId) ? queueOfMessageGroup(message.liteTopic ?? '', queues) : queueId,
-      queueOffset: BigInt(offset),
-      deliveryAttempt: attempt,
-      receiptHandle,
-    },
-  };
+  const system = wire.systemProperties;
+  system.queueId = isLiteQueue(queueId) ? queueOfMessageGroup(message.liteTopic ?? '', queues) : queueId;
+  system.queueOffset = BigInt(offset);
+  system.deliveryAttempt = attempt;
+  system.receiptHandle = receiptHandle;
+  return wire;
 }
 
 /** Converts a half message to the form in which it is sent with a check. */
 export function toCheckedMessage({ topic, message, transactionId, times }: DueCheck, place: Place): WireMessage {
   const wire = toWire(topic, message, place);
-  const userProperties = { ...wire.userProperties, ...transactionProperties(transactionId, times) };
-  return { ...wire, userProperties, systemProperties: { ...wire.systemProperties, deliveryAttempt: 1 } };
+  Object.assign(wire.userProperties, transactionProperties(transactionId, times));
+  wire.systemProperties.deliveryAttempt = 1;
+  return wire;
 }
 
+/** A new object, which its caller completes: copying its many properties would cost more than filling them in. */
 function toWire(
   topic: string,
   message: StoredMessage,
@@ -111,10 +109,10 @@ function toWire(
   const dateOf = (atMs: number): Date => new Date(clientTime.toClient(atMs));
   return {
     topic: { resourceNamespace: '', name: topic },
-    userProperties: { ...message.properties, ...orderProperties(topic, message) },
+    userProperties: userPropertiesOf(topic, message),
     systemProperties: {
       tag: message.tag,
-      keys: [...message.keys],
+      keys: message.keys.slice(),
       messageId: message.messageId,
       bodyDigest: bodyDigest(message.body),
       bodyEncoding: message.bodyEncoding === Encoding.GZIP ? Encoding.GZIP : Encoding.IDENTITY,
@@ -125,6 +123,9 @@ function toWire(
       storeHost,
       deliveryTimestamp: dueMs === undefined ? undefined : dateOf(dueMs),
       queueId: 0,
+      queueOffset: undefined,
+      deliveryAttempt: undefined,
+      receiptHandle: undefined,
       messageGroup: message.messageGroup,
       priority: message.priority,
       liteTopic: message.liteTopic,
@@ -135,10 +136,12 @@ function toWire(
 }
 
 /** The server also adds the message group under its older name, and the queue of a lite topic, which consumers see (5.5.0). */
-function orderProperties(
+function userPropertiesOf(
   topic: string,
-  { messageGroup, liteTopic, originTopic }: StoredMessage,
+  { properties, messageGroup, liteTopic, originTopic }: StoredMessage,
 ): Record<string, string> {
-  if (liteTopic !== undefined) return { [LITE_QUEUE_PROPERTY]: `%LMQ%$${originTopic ?? topic}$${liteTopic}` };
-  return messageGroup === undefined ? {} : { __SHARDINGKEY: messageGroup };
+  const added = { ...properties };
+  if (liteTopic !== undefined) added[LITE_QUEUE_PROPERTY] = `%LMQ%$${originTopic ?? topic}$${liteTopic}`;
+  else if (messageGroup !== undefined) added.__SHARDINGKEY = messageGroup;
+  return added;
 }

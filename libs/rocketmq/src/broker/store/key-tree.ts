@@ -7,7 +7,7 @@ import { compareKeys, hasPrefix, type Key, type KeyPart } from './store.js';
 interface Tree {
   readonly size: number;
   get(key: Key): unknown;
-  set(key: Key, value: unknown): boolean;
+  set(key: Key, value: unknown, overwrite?: boolean): boolean;
   delete(key: Key): boolean;
   entries(lowestKey: Key): Iterable<[Key, unknown]>;
 }
@@ -32,12 +32,15 @@ export class KeyTree<Value> {
   }
 
   set(key: Key, value: Value): void {
-    let tree = this.trees.get(key[0]);
-    if (tree === undefined) {
-      tree = new BTree(undefined, compareKeys);
-      this.trees.set(key[0], tree);
-    }
-    if (tree.set(key, value)) this.count++;
+    if (this.treeOf(key).set(key, value)) this.count++;
+  }
+
+  /** Sets the value of a key that has none. @returns the value that it has otherwise */
+  add(key: Key, value: Value): Value | undefined {
+    const tree = this.treeOf(key);
+    if (!tree.set(key, value, false)) return tree.get(key) as Value;
+    this.count++;
+    return undefined;
   }
 
   delete(key: Key): void {
@@ -53,6 +56,15 @@ export class KeyTree<Value> {
         yield pair as [Key, Value];
       }
     }
+  }
+
+  private treeOf(key: Key): Tree {
+    let tree = this.trees.get(key[0]);
+    if (tree === undefined) {
+      tree = new BTree(undefined, compareKeys);
+      this.trees.set(key[0], tree);
+    }
+    return tree;
   }
 
   private treesOf(prefix: Key): Iterable<Tree> {

@@ -10,6 +10,8 @@ export interface PendingEntry {
   value: unknown;
   /** The batch that writes it. */
   readonly batch: PendingBatch;
+  /** Whether a later batch writes the key again. */
+  isOverwritten: boolean;
 }
 
 /** The writes of one commit. */
@@ -41,13 +43,17 @@ export class PendingWrites {
       const { key } = change;
       const value = change.kind === 'put' ? change.value : undefined;
       batch.bytes += weightOf(value);
-      const known = this.tree.get(key);
+      const entry: PendingEntry = { value, batch, isOverwritten: false };
+      // Most keys are not pending yet.
+      const known = this.tree.add(key, entry);
       if (known?.batch === batch) {
         known.value = value;
         continue;
       }
-      const entry: PendingEntry = { value, batch };
-      this.tree.set(key, entry);
+      if (known !== undefined) {
+        known.isOverwritten = true;
+        this.tree.set(key, entry);
+      }
       batch.entries.push([key, entry]);
     }
   }
@@ -62,6 +68,6 @@ export class PendingWrites {
 
   /** Removes the entries of a batch that is on disk, except those that were overwritten since. */
   forget(batch: PendingBatch): void {
-    for (const [key, entry] of batch.entries) if (this.tree.get(key) === entry) this.tree.delete(key);
+    for (const [key, { isOverwritten }] of batch.entries) if (!isOverwritten) this.tree.delete(key);
   }
 }

@@ -27,19 +27,20 @@ interface MessageSizes {
   readonly whole: number;
 }
 
-/** Fields that are rarely filled. */
-const OTHERS: readonly (keyof SystemProperties)[] = [
-  'invisibleDuration',
-  'traceContext',
-  'orphanedTransactionRecoveryDuration',
-  'deadLetterQueue',
-];
-
 /** Whether {@link writeMessage} supports all fields: no others, no numbers with too many bits, no negative ones. */
 export function isUsual({ topic, systemProperties: system, body }: Message): boolean {
   if (topic === undefined || system === undefined || !Buffer.isBuffer(body)) return false;
-  for (const name of OTHERS) if (system[name] !== undefined) return false;
-  return areUsualNumbers(system) && areUsualTimes(system);
+  return !hasRareFields(system) && areUsualNumbers(system) && areUsualTimes(system);
+}
+
+/** Fields that are rarely filled. */
+function hasRareFields(system: SystemProperties): boolean {
+  return (
+    system.invisibleDuration !== undefined ||
+    system.traceContext !== undefined ||
+    system.orphanedTransactionRecoveryDuration !== undefined ||
+    system.deadLetterQueue !== undefined
+  );
 }
 
 function areUsualNumbers(system: SystemProperties): boolean {
@@ -65,7 +66,7 @@ function isUsualTime(date: Date | undefined): boolean {
 }
 
 function isUint31(value: number): boolean {
-  return Number.isInteger(value) && value >= 0 && value < 2 ** 31;
+  return (value | 0) === value && value >= 0;
 }
 
 export function sizesOf({ topic, userProperties, systemProperties: system, body }: Message): MessageSizes {
