@@ -56,14 +56,14 @@ const ONE_AT_A_TIME = ['ours', BATCHED].flatMap((column) =>
 const EMBEDDED = [
   of('embedded-start', 'startMs', 'on-memory')('below', 300),
   of('embedded-start', 'serverBytes', 'on-memory')('below', 120 * MEGABYTE),
-  ...['embedded-send', 'embedded-batched'].flatMap((section) => [
+  ...['embedded-send', 'embedded-batched', 'embedded-drain'].flatMap((section) => [
     of(section, 'perSecond', 'on-memory')('at least', 1, 'on-real'),
     of(section, 'perSecond', 'on-async')('at least', 1, 'on-real'),
     of(section, 'perSecond', 'on-sync')('at least', 0.5, 'on-real'),
+    ...['on-memory', 'on-async', 'on-sync'].map((column) => {
+      return of(section, 'serverMicros', column)('at most', 1, 'on-real');
+    }),
   ]),
-  ...['on-memory', 'on-async', 'on-sync'].map((column) => {
-    return of('embedded-drain', 'perSecond', column)('at least', 1, 'on-real');
-  }),
   ...['on-memory', 'on-async'].flatMap((column) => [
     of('embedded-delays', 'share', column)('at least', 0.8),
     of('embedded-delays', 'latestMs', column)('at most', 100),
