@@ -5,8 +5,9 @@ import { setMaxListeners } from 'node:events';
 import { performance } from 'node:perf_hooks';
 import { setImmediate, setTimeout } from 'node:timers';
 import { abortReason, raceAbort } from './abort.js';
-import { type ScheduledTask, SystemClock } from './clock.js';
+import { AbortSource, onAbort } from './abort-source.js';
 import { TransportError } from './errors.js';
+import { type IoTimer, LONGEST_IO_TIMER_MS, startIoTimer, stopIoTimer } from './io-timer.js';
 
 /** The options of every public asynchronous call. */
 export interface CallOptions {
@@ -17,15 +18,16 @@ export interface CallOptions {
 }
 
 /**
- * A moment by which something must have ended, with a signal that aborts then. Timer and signal are created when the signal is
- * first read; dispose the deadline afterwards, or its timer leaks.
+ * A moment by which something must have ended. Its timer starts when {@link end} or {@link signal} is first read; dispose the deadline
+ * afterwards, or its timer leaks.
  */
 export class Deadline {
-  private controller: AbortController | undefined;
+  private source: AbortSource | undefined;
+  private sharedSignal: AbortSignal | undefined;
   /** By {@link monotonicMs}. */
   readonly endsAtMs: number;
-  private timer: ScheduledTask | undefined;
-  private onAbort: (() => void) | undefined;
+  private timer: IoTimer | undefined;
+  private unlisten: (() => void) | undefined;
   private passed = false;
   private disposed = false;
 
@@ -42,19 +44,28 @@ export class Deadline {
   }
 
   /** Aborts when the deadline passes or the caller's signal aborts; its reason is the error to throw. */
+  get end(): AbortSource {
+    return this.source ?? this.arm();
+  }
+
+  /** Like {@link end}, for what needs an AbortSignal, which is expensive to create. */
   get signal(): AbortSignal {
-    this.controller ??= this.arm();
-    return this.controller.signal;
+    if (this.sharedSignal === undefined) {
+      this.sharedSignal = this.end.signal;
+      // A start makes many consumers at once, and a batch many requests: each listens, and removes its listener. Not a leak.
+      setMaxListeners(0, this.sharedSignal);
+    }
+    return this.sharedSignal;
   }
 
   /** Whether the deadline passed before the caller aborted. */
   get hasPassed(): boolean {
-    return this.passed || (this.controller === undefined && !this.caller?.aborted && this.isDue());
+    return this.passed || (this.source === undefined && !this.caller?.aborted && this.isDue());
   }
 
-  /** Whether the deadline has passed or the caller has aborted. Creates no signal. */
+  /** Whether the deadline has passed or the caller has aborted. Starts no timer. */
   get isOver(): boolean {
-    return this.controller?.signal.aborted ?? (this.caller?.aborted === true || this.isDue());
+    return this.source?.aborted ?? (this.caller?.aborted === true || this.isDue());
   }
 
   /** The remaining time in milliseconds, at least 0. */
@@ -65,36 +76,42 @@ export class Deadline {
   /** Clears the timer and detaches from the caller's signal. Idempotent. */
   dispose(): void {
     this.disposed = true;
-    this.timer?.cancel();
-    if (this.onAbort !== undefined) this.caller?.removeEventListener('abort', this.onAbort);
+    stopIoTimer(this.timer);
+    this.unlisten?.();
   }
 
-  private arm(): AbortController {
+  private arm(): AbortSource {
     const { caller } = this;
-    const controller = new AbortController();
-    // A start makes many consumers at once, and a batch many requests: each listens, and removes its listener. Not a leak.
-    setMaxListeners(0, controller.signal);
+    const source = new AbortSource();
+    this.source = source;
     if (caller !== undefined) setMaxListeners(0, caller);
-    if (caller?.aborted) {
-      controller.abort(abortReason(caller));
-      return controller;
+    if (caller?.aborted) source.abort(abortReason(caller));
+    else if (this.isDue()) this.pass();
+    else if (!this.disposed) {
+      this.startTimer();
+      if (caller !== undefined) this.unlisten = onAbort(caller, () => source.abort(abortReason(caller)));
     }
-    if (this.isDue()) {
-      this.pass(controller);
-      return controller;
-    }
-    if (this.disposed) return controller;
-    this.timer = new SystemClock().schedule(this.remainingMs(), () => this.pass(controller));
-    this.onAbort = () => controller.abort(abortReason(caller));
-    caller?.addEventListener('abort', this.onAbort, { once: true });
-    return controller;
+    return source;
   }
 
-  private pass(controller: AbortController): void {
-    if (controller.signal.aborted) return;
+  private startTimer(): void {
+    const leftMs = this.remainingMs();
+    this.timer = startIoTimer(leftMs, leftMs > LONGEST_IO_TIMER_MS ? Deadline.goOn : Deadline.lapse, this);
+  }
+
+  private static goOn(deadline: Deadline): void {
+    deadline.startTimer();
+  }
+
+  private static lapse(deadline: Deadline): void {
+    deadline.pass();
+  }
+
+  private pass(): void {
+    if (this.source?.aborted !== false) return;
     this.passed = true;
     const message = `${this.what} did not finish within ${this.timeoutMs} ms; it may have taken effect`;
-    controller.abort(new TransportError('DEADLINE_EXCEEDED', message, 'unknown', true));
+    this.source.abort(new TransportError('DEADLINE_EXCEEDED', message, 'unknown', true));
   }
 
   /** A timer can fire slightly early. */
