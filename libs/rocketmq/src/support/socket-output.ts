@@ -1,17 +1,17 @@
 // What a connection writes: the frames of one turn of the event loop go to the socket together. Each write costs more than a frame.
 
 import type { Duplex } from 'node:stream';
-import { FRAME_HEADER_BYTES, writeFrameHeader } from './frames.js';
 
 /** The size of the first buffer that frames are written to, and of the largest one. */
 const FIRST_ROOM_BYTES = 2 * 1024;
 const MOST_ROOM_BYTES = 64 * 1024;
-/** Larger payloads are not copied. */
-const COPIED_BYTES = 8 * 1024;
+/** Larger payloads are passed on as they are. */
+export const COPIED_BYTES = 8 * 1024;
 /** Beyond it, data waits until the socket has written what it has. */
 const CONGESTED_BYTES = 256 * 1024;
 
-export class FrameOutput {
+/** Writes to a socket. Protocols write their frames into its room: {@link reserve}, write from {@link position} on, {@link advance}. */
+export class SocketOutput {
   private room: Buffer = NOTHING;
   /** The part of `room` that is not yet passed on. */
   private from = 0;
@@ -49,25 +49,42 @@ export class FrameOutput {
     return flush >= this.rejectedFlush;
   }
 
-  /** Writes a frame with a part of `payload`. */
-  frame(type: number, flags: number, streamId: number, payload: Buffer, start = 0, end = payload.length): void {
+  /** Room for at least so many bytes, from {@link position} on. Valid until the next call. */
+  reserve(bytes: number): Buffer {
+    if (this.room.length - this.to >= bytes) return this.room;
+    this.passOn();
+    // Connections that write little at a time hold little.
+    const size = Math.min(Math.max(FIRST_ROOM_BYTES, 2 * (this.turnBytes + bytes)), MOST_ROOM_BYTES);
+    this.room = Buffer.allocUnsafeSlow(Math.max(size, bytes));
+    this.from = 0;
+    this.to = 0;
+    return this.room;
+  }
+
+  /** Where in the reserved room the next bytes belong. */
+  get position(): number {
+    return this.to;
+  }
+
+  /** Takes what was written to the reserved room. @param to where it ends */
+  advance(to: number): void {
     if (this.isEnded) return;
-    const length = end - start;
-    const isCopied = length <= COPIED_BYTES;
-    const roomBytes = FRAME_HEADER_BYTES + (isCopied ? length : 0);
-    this.turnBytes += roomBytes;
-    this.reserve(roomBytes);
-    writeFrameHeader(this.room, this.to, { length, type, flags, streamId });
-    this.to += FRAME_HEADER_BYTES;
-    if (isCopied) this.to += payload.copy(this.room, this.to, start, end);
-    else {
-      this.passOn();
-      this.add(payload.subarray(start, end));
-    }
+    this.turnBytes += to - this.to;
+    this.to = to;
     this.schedule();
   }
 
-  /** Writes bytes that are no frame. */
+  /** Writes a part of `bytes`. More than {@link COPIED_BYTES} are not copied, so they must not change any more. */
+  write(bytes: Buffer, start = 0, stop = bytes.length): void {
+    const length = stop - start;
+    if (length > COPIED_BYTES) this.raw(bytes.subarray(start, stop));
+    else if (length > 0) {
+      const room = this.reserve(length);
+      this.advance(this.to + bytes.copy(room, this.to, start, stop));
+    }
+  }
+
+  /** Writes bytes without a copy. */
   raw(bytes: Buffer): void {
     this.passOn();
     this.add(bytes);
@@ -123,16 +140,6 @@ export class FrameOutput {
     process.nextTick(flush, this);
   }
 
-  private reserve(bytes: number): void {
-    if (this.room.length - this.to >= bytes) return;
-    this.passOn();
-    // Connections that write little at a time hold little.
-    const size = Math.min(Math.max(FIRST_ROOM_BYTES, 2 * this.turnBytes), MOST_ROOM_BYTES);
-    this.room = Buffer.allocUnsafeSlow(Math.max(size, bytes));
-    this.from = 0;
-    this.to = 0;
-  }
-
   private passOn(): void {
     if (this.to === this.from) return;
     this.add(this.room.subarray(this.from, this.to));
@@ -157,6 +164,6 @@ function settle(
   for (const waiter of waiters) waiter(isWritten);
 }
 
-function flush(output: FrameOutput): void {
+function flush(output: SocketOutput): void {
   output.flush();
 }

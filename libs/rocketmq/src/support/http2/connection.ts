@@ -4,6 +4,7 @@
 import type { Socket } from 'node:net';
 import { inspect } from 'node:util';
 import { startIoTimer, stopIoTimer } from '../io-timer.js';
+import { FrameOutput } from './frame-output.js';
 import { FrameParser, type FrameReceiver } from './frame-parser.js';
 import {
   CLIENT_PREFACE,
@@ -21,7 +22,6 @@ import {
 import { assertDependency, HeaderBlocks } from './header-blocks.js';
 import { HeaderDecoder } from './header-decoder.js';
 import { HeaderEncoder, type Headers } from './header-encoder.js';
-import { FrameOutput } from './output.js';
 import { RecentResets, ResetBudget, type ResetLimit } from './resets.js';
 import { Http2Stream, type StreamConnection, type StreamReceiver } from './stream.js';
 
