@@ -56,22 +56,10 @@ export class RemotingClient {
    * @throws TransportError when no answer came; its outcome says whether the request may have got through
    * @throws StateError after `close()`
    */
-  async ask(
-    address: string,
-    request: RemotingRequest,
-    deadline: Deadline,
-    options: AskOptions = {},
-  ): Promise<RemotingFrame> {
+  ask(address: string, request: RemotingRequest, deadline: Deadline, options: AskOptions = {}): Promise<RemotingFrame> {
     const { credentials } = this.options;
     if (credentials === undefined) return this.send(address, request, deadline, options);
-    const ready = credentials.ready();
-    if (ready !== undefined) await raceAbort(ready, deadline.signal);
-    const { version } = credentials;
-    const answer = await this.send(address, sign(request, credentials), deadline, options);
-    // A rejected request took no effect, so it can be repeated with new credentials.
-    if (!deniesAccess(answer) || options.isOptional) return answer;
-    const isWorthAnother = await credentials.renew(version, deadline.signal);
-    return isWorthAnother ? this.send(address, sign(request, credentials), deadline, options) : answer;
+    return this.askSigned(credentials, address, request, deadline, options);
   }
 
   /** The answer if its code is success. @throws RemotingError for any other code, otherwise like {@link ask} */
@@ -107,19 +95,37 @@ export class RemotingClient {
     }
   }
 
+  private async askSigned(
+    credentials: CredentialsSource,
+    address: string,
+    request: RemotingRequest,
+    deadline: Deadline,
+    options: AskOptions,
+  ): Promise<RemotingFrame> {
+    const ready = credentials.ready();
+    if (ready !== undefined) await raceAbort(ready, deadline.signal);
+    const { version } = credentials;
+    const answer = await this.send(address, sign(request, credentials), deadline, options);
+    // A rejected request took no effect, so it can be repeated with new credentials.
+    if (!deniesAccess(answer) || options.isOptional) return answer;
+    const isWorthAnother = await credentials.renew(version, deadline.signal);
+    return isWorthAnother ? this.send(address, sign(request, credentials), deadline, options) : answer;
+  }
+
   private async send(
     address: string,
     request: RemotingRequest,
     deadline: Deadline,
     { onLate }: AskOptions,
   ): Promise<RemotingFrame> {
-    const connection = await this.connected(address, deadline);
+    const known = this.closing.signal.aborted ? undefined : this.connections.get(address);
+    const connection = known instanceof RemotingConnection ? known : await this.connected(address, deadline);
     const sentAtMs = monotonicMs();
     try {
-      return await connection.call(request, deadline.signal, onLate);
+      return await connection.call(request, deadline.end, onLate);
     } catch (error) {
       if (deadline.hasPassed) this.doubt(connection, sentAtMs);
-      const isSilent = this.options.tls === undefined && !connection.wasHeard && !deadline.signal.aborted;
+      const isSilent = this.options.tls === undefined && !connection.wasHeard && !deadline.isOver;
       // A server that accepts TLS only closes the connection without an answer.
       if (!isSilent) throw error;
       const asksTls = await withAnySignal([deadline.signal, this.closing.signal], (signal) =>
@@ -137,7 +143,7 @@ export class RemotingClient {
     this.doubted.add(connection);
     const deadline = new Deadline(`question to ${connection.address}`, this.patienceMs(), this.closing.signal);
     connection
-      .call({ code: REQUEST_CODES.getBrokerClusterInfo }, deadline.signal)
+      .call({ code: REQUEST_CODES.getBrokerClusterInfo }, deadline.end)
       .catch(() => {
         if (isSilent()) connection.abandon('the server was silent for too long');
       })

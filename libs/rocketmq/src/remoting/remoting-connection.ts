@@ -3,17 +3,21 @@
 
 import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { encodeFrame, FrameDecoder, MalformedFrame, type RemotingFrame } from '../protocol/remoting/frame.js';
+import { FrameDecoder, MalformedFrame, type RemotingFrame, writeFrame } from '../protocol/remoting/frame.js';
 import { abortReason, raceAbort } from '../support/abort.js';
+import { type Abortable, onAbort, reasonOf } from '../support/abort-source.js';
 import { monotonicMs } from '../support/deadline.js';
 import { TransportError } from '../support/errors.js';
+import { SocketOutput } from '../support/socket-output.js';
 import type { ResolvedTls } from '../support/tls.js';
 import { tlsFailure } from '../support/tls-failure.js';
-import { encodeRequest, malformedAnswer, type RemotingRequest } from './remoting-request.js';
+import { malformedAnswer, type RemotingRequest } from './remoting-request.js';
 
 interface PendingCall {
   readonly resolve: (answer: RemotingFrame) => void;
   readonly reject: (error: Error) => void;
+  /** Stops listening to its deadline. */
+  readonly unlisten: () => void;
 }
 
 /** What happens on a connection beside the answers to calls. */
@@ -48,6 +52,7 @@ export class RemotingConnection {
   /** What has arrived and is not handed on yet. */
   private readonly arrived: RemotingFrame[] = [];
   private isTurnDue = false;
+  private readonly output: SocketOutput;
   /** Resolves when the socket is closed by either side. */
   readonly ended: Promise<void>;
 
@@ -57,6 +62,7 @@ export class RemotingConnection {
     maxFrameBytes: number,
     private readonly events: ConnectionEvents,
   ) {
+    this.output = new SocketOutput(socket);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
     const decoder = new FrameDecoder(maxFrameBytes);
     socket.on('data', (chunk: Buffer) => this.receive(decoder, chunk));
@@ -109,42 +115,27 @@ export class RemotingConnection {
 
   /**
    * Sends a request and waits for its answer, whatever the answer's code.
-   * @param onLate called with an answer that arrives after the signal aborted. Default: it is dropped
-   * @throws TransportError when the connection ends first, or the signal's reason
+   * @param end gives the request up when it aborts
+   * @param onLate called with an answer that arrives after that. Default: it is dropped
+   * @throws TransportError when the connection ends first, or the reason of `end`
    */
-  async call(
-    request: RemotingRequest,
-    signal: AbortSignal,
-    onLate?: (answer: RemotingFrame) => void,
-  ): Promise<RemotingFrame> {
-    this.assertOpen();
-    if (signal.aborted) throw abortReason(signal);
-    const opaque = this.nextOpaque++;
-    const frame = encodeRequest(request, opaque);
+  call(request: RemotingRequest, end: Abortable, onLate?: (answer: RemotingFrame) => void): Promise<RemotingFrame> {
     return new Promise((resolve, reject) => {
-      const onAbort = (): void => {
+      this.assertOpen();
+      if (end.aborted) throw reasonOf(end);
+      const opaque = this.nextOpaque++;
+      writeFrame({ ...request, opaque }, this.output);
+      const unlisten = onAbort(end, () => {
         if (onLate === undefined) this.pending.delete(opaque);
         else this.awaitLate(opaque, onLate);
-        reject(abortReason(signal));
-      };
-      const settled = (): void => signal.removeEventListener('abort', onAbort);
-      signal.addEventListener('abort', onAbort, { once: true });
-      this.pending.set(opaque, {
-        resolve: (answer) => {
-          settled();
-          resolve(answer);
-        },
-        reject: (error) => {
-          settled();
-          reject(error);
-        },
+        reject(reasonOf(end));
       });
-      this.write(frame);
+      this.pending.set(opaque, { resolve, reject, unlisten });
     });
   }
 
   private awaitLate(opaque: number, onLate: (answer: RemotingFrame) => void): void {
-    this.pending.set(opaque, { resolve: onLate, reject: () => {} });
+    this.pending.set(opaque, { resolve: onLate, reject: nothing, unlisten: nothing });
     this.late.add(opaque);
     if (this.late.size <= MOST_LATE) return;
     for (const oldest of this.late) {
@@ -157,17 +148,8 @@ export class RemotingConnection {
   /** Answers a request of the server; without effect when the connection has ended. */
   reply({ opaque }: Pick<RemotingFrame, 'opaque'>, answer: Reply): void {
     if (this.state.kind === 'closed') return;
-    this.write(encodeFrame({ ...answer, opaque, isResponse: true }));
-    if (this.socket.writableLength > MOST_UNREAD_BYTES) this.abandon('the server asks without reading the answers');
-  }
-
-  /** What one turn of the event loop writes leaves in one system call: each costs more than all else that a request does. */
-  private write(frame: Buffer): void {
-    if (this.socket.writableCorked === 0) {
-      this.socket.cork();
-      process.nextTick(() => this.socket.uncork());
-    }
-    this.socket.write(frame);
+    writeFrame({ ...answer, opaque, isResponse: true }, this.output);
+    if (this.output.waitingBytes > MOST_UNREAD_BYTES) this.abandon('the server asks without reading the answers');
   }
 
   private assertOpen(): void {
@@ -246,6 +228,7 @@ export class RemotingConnection {
     const call = this.pending.get(frame.opaque);
     this.pending.delete(frame.opaque);
     this.late.delete(frame.opaque);
+    call?.unlisten();
     call?.resolve(frame);
   }
 
@@ -253,13 +236,18 @@ export class RemotingConnection {
     if (this.state.kind === 'closed') return;
     this.state = { kind: 'closed', why: error };
     for (const frame of this.arrived.splice(0)) this.take(frame);
-    for (const call of this.pending.values()) call.reject(error);
+    for (const { unlisten, reject } of this.pending.values()) {
+      unlisten();
+      reject(error);
+    }
     this.pending.clear();
     this.late.clear();
     this.socket.destroy();
     this.events.onEnd();
   }
 }
+
+function nothing(): void {}
 
 function tlsSocket(address: string, tls: ResolvedTls): Socket {
   const { serverName, acceptsAnyCertificate } = tls;

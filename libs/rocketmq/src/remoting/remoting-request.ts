@@ -1,6 +1,6 @@
 // The requests of the admin client, and the error for an answer that is not remoting. The bytes are in protocol/remoting/frame.ts.
 
-import { encodeFrame, type MalformedFrame, type OutgoingFrame } from '../protocol/remoting/frame.js';
+import type { MalformedFrame, OutgoingFrame } from '../protocol/remoting/frame.js';
 import { TransportError } from '../support/errors.js';
 
 /** A request to a name server or broker. */
@@ -10,10 +10,6 @@ export interface RemotingRequest {
   readonly fields?: Readonly<Record<string, string>>;
   readonly body?: Buffer;
   readonly language?: OutgoingFrame['language'];
-}
-
-export function encodeRequest(request: RemotingRequest, opaque: number): Buffer {
-  return encodeFrame({ ...request, opaque });
 }
 
 /** The error for a server that does not speak remoting. */

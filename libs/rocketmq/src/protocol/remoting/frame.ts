@@ -2,6 +2,7 @@
 // meaning of codes and fields is defined elsewhere.
 
 import { MessageAssembler } from '../../support/gathered-bytes.js';
+import { COPIED_BYTES, type SocketOutput } from '../../support/socket-output.js';
 
 /** A request or an answer. */
 export interface RemotingFrame {
@@ -32,6 +33,9 @@ export const MAX_FRAME_BYTES = 32 * 1024 * 1024;
 
 const NO_BODY = Buffer.alloc(0);
 const LENGTH_BYTES = 4;
+const PREFIX_BYTES = 2 * LENGTH_BYTES;
+/** A UTF-16 code unit takes up to three bytes in UTF-8. */
+const MOST_BYTES_PER_UNIT = 3;
 const RESPONSE_FLAG = 1;
 const ONE_WAY_FLAG = 2;
 /** Of 5.1.0. Servers treat clients up to 4.9.3 and from 5.3.1 on in ways that this library does not use. */
@@ -51,25 +55,40 @@ export class MalformedFrame extends Error {
 
 /** A frame with JSON header, as `int32 length | int32 header length | header | body`. @see RemotingCommand of the server */
 export function encodeFrame(frame: OutgoingFrame): Buffer {
-  const { code, opaque, isResponse = false, isOneWay = false, version = VERSION, remark } = frame;
-  const { fields = {}, body = NO_BODY } = frame;
-  const header = JSON.stringify({
-    code,
-    language: frame.language ?? 'JAVA',
-    version,
-    opaque,
-    flag: (isResponse ? RESPONSE_FLAG : 0) | (isOneWay ? ONE_WAY_FLAG : 0),
-    remark: remark === '' ? undefined : remark,
-    extFields: fields,
-    serializeTypeCurrentRPC: 'JSON',
-  });
-  const headerBytes = Buffer.byteLength(header);
-  const bytes = Buffer.allocUnsafe(2 * LENGTH_BYTES + headerBytes + body.length);
-  bytes.writeInt32BE(LENGTH_BYTES + headerBytes + body.length, 0);
-  bytes.writeInt32BE(headerBytes, LENGTH_BYTES);
-  bytes.write(header, 2 * LENGTH_BYTES);
-  body.copy(bytes, 2 * LENGTH_BYTES + headerBytes);
+  const { body = NO_BODY } = frame;
+  const header = Buffer.from(headerOf(frame));
+  const bytes = Buffer.allocUnsafe(PREFIX_BYTES + header.length + body.length);
+  writePrefix(bytes, 0, header.length, body.length);
+  header.copy(bytes, PREFIX_BYTES);
+  body.copy(bytes, PREFIX_BYTES + header.length);
   return bytes;
+}
+
+/** Writes what {@link encodeFrame} returns, with one copy less. */
+export function writeFrame(frame: OutgoingFrame, output: SocketOutput): void {
+  const { body = NO_BODY } = frame;
+  const header = headerOf(frame);
+  const room = output.reserve(PREFIX_BYTES + MOST_BYTES_PER_UNIT * header.length);
+  const at = output.position;
+  const headerBytes = room.write(header, at + PREFIX_BYTES);
+  writePrefix(room, at, headerBytes, body.length);
+  output.advance(at + PREFIX_BYTES + headerBytes);
+  // Whoever made the body may change it while the socket has not taken it.
+  output.write(body.length > COPIED_BYTES ? Buffer.from(body) : body);
+}
+
+function writePrefix(bytes: Buffer, at: number, headerBytes: number, bodyBytes: number): void {
+  bytes.writeInt32BE(LENGTH_BYTES + headerBytes + bodyBytes, at);
+  bytes.writeInt32BE(headerBytes, at + LENGTH_BYTES);
+}
+
+/** By hand around the fields: one JSON.stringify over all costs half as much again, and this runs for every request. */
+function headerOf(frame: OutgoingFrame): string {
+  const { code, opaque, isResponse = false, isOneWay = false, version = VERSION, language = 'JAVA' } = frame;
+  const { remark = '', fields = {} } = frame;
+  const flag = (isResponse ? RESPONSE_FLAG : 0) | (isOneWay ? ONE_WAY_FLAG : 0);
+  const said = remark === '' ? '' : `"remark":${JSON.stringify(remark)},`;
+  return `{"code":${code},"language":"${language}","version":${version},"opaque":${opaque},"flag":${flag},${said}"extFields":${JSON.stringify(fields)},"serializeTypeCurrentRPC":"JSON"}`;
 }
 
 /** Assembles frames from the chunks of one connection. After an error the rest of the stream cannot be read. */
@@ -172,5 +191,8 @@ function textsOf(extFields: unknown): Record<string, string> {
 }
 
 function isOfTexts(fields: object): fields is Record<string, string> {
-  return !Array.isArray(fields) && Object.values(fields).every((value) => typeof value === 'string');
+  if (Array.isArray(fields)) return false;
+  // Not by Object.values: this runs for every answer.
+  for (const name in fields) if (typeof (fields as Record<string, unknown>)[name] !== 'string') return false;
+  return true;
 }
