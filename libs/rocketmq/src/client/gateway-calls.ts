@@ -36,14 +36,14 @@ export class GatewayCalls implements ServerCalls {
     return raceAbort(this.load(), signal).then(() => {});
   }
 
-  async unary<N extends UnaryRpc>(
+  unary<N extends UnaryRpc>(
     endpoint: Endpoint,
     rpc: N,
     request: RpcRequest<N>,
     options: RequestOptions,
   ): Promise<RpcResponse<N>> {
-    const gateway = this.gateway ?? (await this.loaded(options));
-    return gateway.unary(this.addressOf(endpoint), rpc, request, options);
+    const ask = (gateway: Gateway) => gateway.unary(this.addressOf(endpoint), rpc, request, options);
+    return this.gateway === undefined ? this.loaded(options).then(ask) : ask(this.gateway);
   }
 
   async receive(

@@ -30,6 +30,7 @@ const NEEDS = [
   { property: 'priority', ability: 'prioritizes', what: 'a message with a priority', first: FIRST_WITH.priority },
   { property: 'liteTopic', ability: 'hasLiteTopics', what: 'a message of a lite topic', first: FIRST_WITH.liteTopics },
 ] as const;
+type Need = (typeof NEEDS)[number];
 
 type Answer = RpcResponse<'sendMessage'>;
 
@@ -45,7 +46,7 @@ export class Sending {
     const [first] = messages;
     if (first === undefined) return { status: refusal(Code.MESSAGE_CORRUPTED, 'no message to send'), entries: [] };
     const topic = topicOf(first);
-    if (messages.some((message) => topicOf(message) !== topic)) {
+    if (messages.length > 1 && messages.some((message) => topicOf(message) !== topic)) {
       return { status: refusal(Code.MESSAGE_CORRUPTED, 'the messages are of several topics'), entries: [] };
     }
     const { messageGroup, liteTopic } = first.systemProperties ?? {};
@@ -58,7 +59,8 @@ export class Sending {
     if (place === undefined) {
       return { status: refusal(Code.FORBIDDEN, `topic "${topic}" has no writable queue`), entries: [] };
     }
-    const lacking = await this.lacking(place.address, first, deadline).catch(notSent);
+    const needs = needsOf(first);
+    const lacking = needs.length === 0 ? undefined : await this.lacking(needs, place.address, deadline).catch(notSent);
     if (lacking !== undefined) return { status: lacking, entries: [] };
     const request = messages.length === 1 ? single(topic, place, first) : batch(topic, place, messages, first);
     const answer = await this.client.ask(place.address, request, deadline);
@@ -89,13 +91,8 @@ export class Sending {
   }
 
   /** Why the broker cannot treat the message as asked: older ones store it like any other. */
-  private async lacking(
-    address: string,
-    { systemProperties: asked }: WireMessage,
-    deadline: Deadline,
-  ): Promise<Status | undefined> {
-    for (const { property, ability, what, first } of NEEDS) {
-      if (asked?.[property] === undefined) continue;
+  private async lacking(needs: readonly Need[], address: string, deadline: Deadline): Promise<Status | undefined> {
+    for (const { ability, what, first } of needs) {
       const status = await this.unlessAble(ability, what, first, address, deadline);
       if (status !== undefined) return status;
     }
@@ -141,6 +138,10 @@ export class Sending {
       isOfCheck: false,
     });
   }
+}
+
+function needsOf({ systemProperties: asked }: WireMessage): readonly Need[] {
+  return NEEDS.filter(({ property }) => asked?.[property] !== undefined);
 }
 
 function topicOf({ topic }: WireMessage): string {
