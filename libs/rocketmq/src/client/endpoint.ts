@@ -25,7 +25,7 @@ export function endpointKey(endpoint: Endpoint): string {
 
 /** `host:port`, with brackets around an IPv6 host. */
 export function addressText({ host, port }: Address): string {
-  // Only IPv6 hosts contain a colon. This runs for every request.
+  // Only IPv6 hosts contain a colon.
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 

@@ -28,6 +28,8 @@ export class GatewayCalls implements ServerCalls {
   private gateway: Gateway | undefined;
   private loading: Promise<Gateway> | undefined;
   private closing: Promise<void> | undefined;
+  /** Avoids building the string for each request. */
+  private readonly addresses = new WeakMap<Endpoint, string>();
 
   constructor(private readonly options: GatewayCallsOptions) {}
 
@@ -98,7 +100,11 @@ export class GatewayCalls implements ServerCalls {
   }
 
   /** A broker has one address here. The name servers are asked by the gateway itself; their first address stands for them. */
-  private addressOf({ addresses }: Endpoint): string {
-    return addressText(addresses[0] as Endpoint['addresses'][number]);
+  private addressOf(endpoint: Endpoint): string {
+    const known = this.addresses.get(endpoint);
+    if (known !== undefined) return known;
+    const address = addressText(endpoint.addresses[0] as Endpoint['addresses'][number]);
+    this.addresses.set(endpoint, address);
+    return address;
   }
 }

@@ -10,7 +10,7 @@ import {
 } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { setOwn } from '../protocol/grpc/wire-reading.js';
 import { isReservedProperty } from '../protocol/model/names.js';
-import { encodeProperties, type StoredMessageFields, SYS_FLAGS } from '../protocol/remoting/stored-message.js';
+import { encodeProperty, type StoredMessageFields, SYS_FLAGS } from '../protocol/remoting/stored-message.js';
 
 export const LITE_TOPIC_PROPERTY = '__LITE_TOPIC';
 
@@ -37,12 +37,13 @@ const PROPERTY = {
 const PREPARED = 4;
 const KEY_SEPARATOR = ' ';
 
-/** @param producerGroup who answers the checks of a half message */
+/** Encoded. @param producerGroup who answers the checks of a half message */
 export function propertiesOf(message: WireMessage, producerGroup: string): string {
   const { systemProperties: system, userProperties } = message;
-  const pairs: [string, string][] = Object.entries(userProperties);
+  let text = '';
+  for (const name of Object.keys(userProperties)) text += encodeProperty(name, userProperties[name] as string);
   const add = (name: string, value: string | number | undefined): void => {
-    if (value !== undefined && value !== '') pairs.push([name, String(value)]);
+    if (value !== undefined && value !== '') text += encodeProperty(name, value);
   };
   add(PROPERTY.messageId, system?.messageId);
   add(PROPERTY.tag, system?.tag);
@@ -60,7 +61,7 @@ export function propertiesOf(message: WireMessage, producerGroup: string): strin
     add(PROPERTY.producerGroup, producerGroup);
     add(PROPERTY.firstCheckSeconds, first === undefined ? undefined : String(first));
   }
-  return encodeProperties(pairs);
+  return text;
 }
 
 export function isHalf({ systemProperties }: WireMessage): boolean {

@@ -21,9 +21,6 @@ import { notSent, OK, refusal, sendStatusOf, statusOf } from './statuses.js';
 import type { QueuePlace, Topics } from './topics.js';
 import type { HalfMessages } from './transactions.js';
 
-/** Where a message that the server did not create the topic for would be created; topics are never created by sends. */
-const NO_AUTO_CREATION = { c: '', d: '0' };
-
 /** What a message needs of the broker that stores it. */
 const NEEDS = [
   { property: 'deliveryTimestamp', ability: 'delays', what: 'a delayed message', first: FIRST_WITH.timers },
@@ -152,26 +149,38 @@ function placeOf(address: string, { systemProperties }: WireMessage): QueuePlace
   return { address, queueId: systemProperties?.queueId ?? 0 };
 }
 
-/** With one-letter names. @see SendMessageRequestHeaderV2 of the server */
-function fieldsOf(topic: string, { queueId }: QueuePlace, message: WireMessage): Record<string, string> {
+/**
+ * With one-letter names. One literal, not a few spread together: it is written as JSON in half the time.
+ * @param properties of all messages of the request
+ * @see SendMessageRequestHeaderV2 of the server
+ */
+function fieldsOf(
+  topic: string,
+  { queueId }: QueuePlace,
+  message: WireMessage,
+  properties: string,
+  isBatch: boolean,
+): Record<string, string> {
   const bornAtMs = message.systemProperties?.bornTimestamp?.getTime() ?? realTimeIn(0).getTime();
   return {
     a: topic,
     b: topic,
-    ...NO_AUTO_CREATION,
+    // The topic that a message without one is created from: sends never create topics.
+    c: '',
+    d: '0',
     e: String(queueId),
     f: String(sysFlagOf(message)),
     g: String(bornAtMs),
     h: '0',
+    i: properties,
     j: '0',
     k: 'false',
+    m: String(isBatch),
   };
 }
 
 function single(topic: string, place: QueuePlace, message: WireMessage): RemotingRequest {
-  const fields = fieldsOf(topic, place, message);
-  fields.i = propertiesOf(message, topic);
-  fields.m = 'false';
+  const fields = fieldsOf(topic, place, message, propertiesOf(message, topic), false);
   return { code: REQUEST_CODES.sendMessageV2, fields, body: message.body };
 }
 
@@ -182,11 +191,8 @@ function batch(
   messages: readonly WireMessage[],
   first: WireMessage,
 ): RemotingRequest {
-  const fields = fieldsOf(topic, place, first);
-  fields.i = '';
-  fields.m = 'true';
   const body = Buffer.concat(messages.flatMap((message) => batchEntry(message, topic)));
-  return { code: REQUEST_CODES.sendBatchMessage, fields, body };
+  return { code: REQUEST_CODES.sendBatchMessage, fields: fieldsOf(topic, place, first, '', true), body };
 }
 
 /** `int32 size | int32 0 | int32 0 | int32 flag | int32 body size | body | int16 properties size | properties` */

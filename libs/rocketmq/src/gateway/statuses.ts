@@ -16,7 +16,6 @@ export function refusal(code: Code, message: string): Status {
 const ACCESS = /^(?:User:|username |check signature)|AclException|AuthenticationException|AuthorizationException/i;
 
 const CODES: ReadonlyMap<number, Code> = new Map([
-  [RESPONSE_CODES.success, Code.OK],
   [RESPONSE_CODES.systemBusy, Code.TOO_MANY_REQUESTS],
   [RESPONSE_CODES.requestCodeNotSupported, Code.NOT_IMPLEMENTED],
   [RESPONSE_CODES.messageIllegal, Code.BAD_REQUEST],
@@ -39,13 +38,14 @@ const CODES: ReadonlyMap<number, Code> = new Map([
  */
 export function statusOf(answer: RemotingFrame, address: string): Status {
   const { code, remark } = answer;
+  if (code === RESPONSE_CODES.success) return OK;
   if (code === RESPONSE_CODES.serviceNotAvailable || code === RESPONSE_CODES.goAway) {
     const text = `${address} accepts no requests now ("${firstLine(remark)}"); nothing took effect`;
     throw new TransportError('UNAVAILABLE', text, 'not-sent', true);
   }
   const line = firstLine(remark);
   const message = `${line} (code ${code} of ${address})`;
-  if (code !== RESPONSE_CODES.success && ACCESS.test(line)) return { code: Code.UNAUTHORIZED, message };
+  if (ACCESS.test(line)) return { code: Code.UNAUTHORIZED, message };
   // Code 1 stands for any exception, so the request may have taken effect.
   return { code: CODES.get(code) ?? Code.INTERNAL_SERVER_ERROR, message };
 }

@@ -8,6 +8,8 @@ import { RemotingError } from './remoting-error.js';
 
 /** A long of Java: BigInt would take minutes for millions of digits. */
 const OFFSET = /^-?\d{1,19}$/;
+/** A number with so many digits is exact. */
+const EXACT_DIGITS = 15;
 
 /** The answer, or undefined when it has this error code. */
 export async function undefinedWhen<T>(responseCode: number, answer: Promise<T>): Promise<T | undefined> {
@@ -42,7 +44,9 @@ export function textsIn(value: unknown): string[] {
 
 /** The offset in a string; undefined when it contains none. */
 export function offsetOf(text: string): number | undefined {
-  return OFFSET.test(text) ? toOffset(BigInt(text)) : undefined;
+  if (!OFFSET.test(text)) return undefined;
+  // Nearly all are small enough for a number, which costs a fraction of a BigInt.
+  return text.length <= EXACT_DIGITS ? Number(text) : toOffset(BigInt(text));
 }
 
 /** An offset in a field of an answer; `otherwise` when the field is missing. @throws TransportError when it is invalid */

@@ -17,6 +17,9 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
+/** A timer can fire slightly early. */
+const EARLY_MS = 1;
+
 /**
  * A moment by which something must have ended. Its timer starts when {@link end} or {@link signal} is first read; dispose the deadline
  * afterwards, or its timer leaks.
@@ -85,22 +88,22 @@ export class Deadline {
     const source = new AbortSource();
     this.source = source;
     if (caller !== undefined) setMaxListeners(0, caller);
+    const leftMs = this.remainingMs();
     if (caller?.aborted) source.abort(abortReason(caller));
-    else if (this.isDue()) this.pass();
+    else if (leftMs < EARLY_MS) this.pass();
     else if (!this.disposed) {
-      this.startTimer();
+      this.startTimer(leftMs);
       if (caller !== undefined) this.unlisten = onAbort(caller, () => source.abort(abortReason(caller)));
     }
     return source;
   }
 
-  private startTimer(): void {
-    const leftMs = this.remainingMs();
+  private startTimer(leftMs: number): void {
     this.timer = startIoTimer(leftMs, leftMs > LONGEST_IO_TIMER_MS ? Deadline.goOn : Deadline.lapse, this);
   }
 
   private static goOn(deadline: Deadline): void {
-    deadline.startTimer();
+    deadline.startTimer(deadline.remainingMs());
   }
 
   private static lapse(deadline: Deadline): void {
@@ -114,9 +117,8 @@ export class Deadline {
     this.source.abort(new TransportError('DEADLINE_EXCEEDED', message, 'unknown', true));
   }
 
-  /** A timer can fire slightly early. */
   private isDue(): boolean {
-    return this.remainingMs() < 1;
+    return this.remainingMs() < EARLY_MS;
   }
 }
 

@@ -51,7 +51,14 @@ const PROPERTY_END = '\u0002';
 
 /** Properties as `name 0x01 value 0x02 …`. */
 export function encodeProperties(properties: Iterable<readonly [string, string]>): string {
-  return Array.from(properties, ([name, value]) => `${name}${NAME_END}${value}${PROPERTY_END}`).join('');
+  let text = '';
+  for (const [name, value] of properties) text += encodeProperty(name, value);
+  return text;
+}
+
+/** One of {@link encodeProperties}. */
+export function encodeProperty(name: string, value: string | number): string {
+  return `${name}${NAME_END}${value}${PROPERTY_END}`;
 }
 
 /** Malformed pairs are skipped, as the server does. */
