@@ -150,7 +150,7 @@ function placeOf(address: string, { systemProperties }: WireMessage): QueuePlace
 }
 
 /**
- * With one-letter names. One literal, not a few spread together: it is written as JSON in half the time.
+ * With one-letter names, as JSON: it is written for every message, and JSON.stringify would take half as long again.
  * @param properties of all messages of the request
  * @see SendMessageRequestHeaderV2 of the server
  */
@@ -160,23 +160,11 @@ function fieldsOf(
   message: WireMessage,
   properties: string,
   isBatch: boolean,
-): Record<string, string> {
+): string {
   const bornAtMs = message.systemProperties?.bornTimestamp?.getTime() ?? realTimeIn(0).getTime();
-  return {
-    a: topic,
-    b: topic,
-    // The topic that a message without one is created from: sends never create topics.
-    c: '',
-    d: '0',
-    e: String(queueId),
-    f: String(sysFlagOf(message)),
-    g: String(bornAtMs),
-    h: '0',
-    i: properties,
-    j: '0',
-    k: 'false',
-    m: String(isBatch),
-  };
+  const name = JSON.stringify(topic);
+  // By c and d, a broker could create the topic: sends never do.
+  return `{"a":${name},"b":${name},"c":"","d":"0","e":"${queueId}","f":"${sysFlagOf(message)}","g":"${bornAtMs}","h":"0","i":${JSON.stringify(properties)},"j":"0","k":"false","m":"${isBatch}"}`;
 }
 
 function single(topic: string, place: QueuePlace, message: WireMessage): RemotingRequest {
@@ -191,19 +179,33 @@ function batch(
   messages: readonly WireMessage[],
   first: WireMessage,
 ): RemotingRequest {
-  const body = Buffer.concat(messages.flatMap((message) => batchEntry(message, topic)));
-  return { code: REQUEST_CODES.sendBatchMessage, fields: fieldsOf(topic, place, first, '', true), body };
+  const fields = fieldsOf(topic, place, first, '', true);
+  return { code: REQUEST_CODES.sendBatchMessage, fields, body: batchBody(messages, topic), isBodyFinal: true };
 }
 
-/** `int32 size | int32 0 | int32 0 | int32 flag | int32 body size | body | int16 properties size | properties` */
-function batchEntry(message: WireMessage, topic: string): Buffer[] {
-  const properties = Buffer.from(propertiesOf(message, topic));
-  const head = Buffer.alloc(20);
-  head.writeInt32BE(22 + message.body.length + properties.length, 0);
-  head.writeInt32BE(message.body.length, 16);
-  const length = Buffer.alloc(2);
-  length.writeInt16BE(properties.length);
-  return [head, Buffer.from(message.body), length, properties];
+/** Of an entry beside its body and properties. */
+const ENTRY_BYTES = 22;
+
+/** For each message `int32 size | int32 0 | int32 0 | int32 flag | int32 body size | body | int16 properties size | properties` */
+function batchBody(messages: readonly WireMessage[], topic: string): Buffer {
+  const entries = messages.map((message) => {
+    const { body } = message;
+    const properties = propertiesOf(message, topic);
+    return { body, properties, bytes: ENTRY_BYTES + body.length + Buffer.byteLength(properties) };
+  });
+  const whole = Buffer.allocUnsafe(entries.reduce((sum, { bytes }) => sum + bytes, 0));
+  let at = 0;
+  for (const { body, properties, bytes } of entries) {
+    whole.writeInt32BE(bytes, at);
+    whole.fill(0, at + 4, at + 16);
+    whole.writeInt32BE(body.length, at + 16);
+    whole.set(body, at + 20);
+    const lengthAt = at + 20 + body.length;
+    whole.writeInt16BE(bytes - ENTRY_BYTES - body.length, lengthAt);
+    whole.write(properties, lengthAt + 2);
+    at += bytes;
+  }
+  return whole;
 }
 
 function stored({ fields }: RemotingFrame, message: WireMessage, index: number): SendResultEntry {

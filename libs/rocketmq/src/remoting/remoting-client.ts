@@ -112,28 +112,36 @@ export class RemotingClient {
     return isWorthAnother ? this.send(address, sign(request, credentials), deadline, options) : answer;
   }
 
-  private async send(
+  private send(
     address: string,
+    request: RemotingRequest,
+    deadline: Deadline,
+    options: AskOptions,
+  ): Promise<RemotingFrame> {
+    const known = this.closing.signal.aborted ? undefined : this.connections.get(address);
+    if (known instanceof RemotingConnection) return this.sendOn(known, request, deadline, options);
+    return this.connected(address, deadline).then((connection) => this.sendOn(connection, request, deadline, options));
+  }
+
+  private sendOn(
+    connection: RemotingConnection,
     request: RemotingRequest,
     deadline: Deadline,
     { onLate }: AskOptions,
   ): Promise<RemotingFrame> {
-    const known = this.closing.signal.aborted ? undefined : this.connections.get(address);
-    const connection = known instanceof RemotingConnection ? known : await this.connected(address, deadline);
     const sentAtMs = monotonicMs();
-    try {
-      return await connection.call(request, deadline.end, onLate);
-    } catch (error) {
+    return connection.call(request, deadline.end, onLate).catch(async (error) => {
       if (deadline.hasPassed) this.doubt(connection, sentAtMs);
       const isSilent = this.options.tls === undefined && !connection.wasHeard && !deadline.isOver;
       // A server that accepts TLS only closes the connection without an answer.
       if (!isSilent) throw error;
+      const { address } = connection;
       const asksTls = await withAnySignal([deadline.signal, this.closing.signal], (signal) =>
         isTlsOnly(splitAddress(address), OPENING, signal),
       );
       if (!asksTls) throw error;
       throw tlsMissing(`${deadline.what}: ${address}`, error);
-    }
+    });
   }
 
   /** Packets may be dropped with no end reported: a connection that has been silent since a request is asked something, then replaced. */

@@ -124,7 +124,7 @@ export class RemotingConnection {
       this.assertOpen();
       if (end.aborted) throw reasonOf(end);
       const opaque = this.nextOpaque++;
-      writeFrame({ ...request, opaque }, this.output);
+      writeFrame(this.output, request, opaque);
       const unlisten = onAbort(end, () => {
         if (onLate === undefined) this.pending.delete(opaque);
         else this.awaitLate(opaque, onLate);
@@ -148,7 +148,7 @@ export class RemotingConnection {
   /** Answers a request of the server; without effect when the connection has ended. */
   reply({ opaque }: Pick<RemotingFrame, 'opaque'>, answer: Reply): void {
     if (this.state.kind === 'closed') return;
-    writeFrame({ ...answer, opaque, isResponse: true }, this.output);
+    writeFrame(this.output, { ...answer, isResponse: true }, opaque);
     if (this.output.waitingBytes > MOST_UNREAD_BYTES) this.abandon('the server asks without reading the answers');
   }
 

@@ -1,16 +1,10 @@
 // The requests of the admin client, and the error for an answer that is not remoting. The bytes are in protocol/remoting/frame.ts.
 
-import type { MalformedFrame, OutgoingFrame } from '../protocol/remoting/frame.js';
+import type { MalformedFrame, UnnumberedFrame } from '../protocol/remoting/frame.js';
 import { TransportError } from '../support/errors.js';
 
-/** A request to a name server or broker. */
-export interface RemotingRequest {
-  /** The request code, for instance 17 to create a topic. */
-  readonly code: number;
-  readonly fields?: Readonly<Record<string, string>>;
-  readonly body?: Buffer;
-  readonly language?: OutgoingFrame['language'];
-}
+/** A request to a name server or broker. Its `code` is for instance 17, to create a topic. */
+export type RemotingRequest = Pick<UnnumberedFrame, 'code' | 'fields' | 'body' | 'isBodyFinal' | 'language'>;
 
 /** The error for a server that does not speak remoting. */
 export function malformedAnswer(cause: MalformedFrame): TransportError {

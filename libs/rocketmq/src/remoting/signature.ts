@@ -10,8 +10,9 @@ import type { RemotingRequest } from './remoting-request.js';
  */
 export function signed(request: RemotingRequest, credentials: Credentials): RemotingRequest {
   const { accessKey, secretKey, sessionToken } = credentials;
+  const asked = typeof request.fields === 'string' ? JSON.parse(request.fields) : request.fields;
   const fields: Record<string, string> = {
-    ...request.fields,
+    ...asked,
     AccessKey: accessKey,
     ...(sessionToken === undefined ? {} : { SecurityToken: sessionToken }),
   };

@@ -21,12 +21,20 @@ export interface RemotingFrame {
   readonly body: Buffer;
 }
 
-/** A frame to write; omitted fields are empty. */
-export type OutgoingFrame = Pick<RemotingFrame, 'code' | 'opaque'> &
-  Partial<RemotingFrame> & {
-    /** What tools show of a client. Releases before 5.3.2 do not know NODE_JS. Default: JAVA. */
-    readonly language?: 'JAVA' | 'NODE_JS' | 'OTHER';
-  };
+/** A frame to write, without its number; omitted fields are empty. */
+export interface UnnumberedFrame
+  extends Pick<RemotingFrame, 'code'>,
+    Partial<Pick<RemotingFrame, 'isResponse' | 'isOneWay' | 'version' | 'remark' | 'body'>> {
+  /** A string is the JSON of the fields, from whoever writes it faster than it can be made of an object. */
+  readonly fields?: RemotingFrame['fields'] | string;
+  /** Whether nobody changes the body any more, so that a large one need not be copied. Default: false. */
+  readonly isBodyFinal?: boolean;
+  /** What tools show of a client. Releases before 5.3.2 do not know NODE_JS. Default: JAVA. */
+  readonly language?: 'JAVA' | 'NODE_JS' | 'OTHER';
+}
+
+/** A frame to write. */
+export type OutgoingFrame = UnnumberedFrame & Pick<RemotingFrame, 'opaque'>;
 
 /** The largest frame that a client reads: far above any expected answer, far below what could exhaust memory. */
 export const MAX_FRAME_BYTES = 32 * 1024 * 1024;
@@ -56,7 +64,7 @@ export class MalformedFrame extends Error {
 /** A frame with JSON header, as `int32 length | int32 header length | header | body`. @see RemotingCommand of the server */
 export function encodeFrame(frame: OutgoingFrame): Buffer {
   const { body = NO_BODY } = frame;
-  const header = Buffer.from(headerOf(frame));
+  const header = Buffer.from(headerOf(frame, frame.opaque));
   const bytes = Buffer.allocUnsafe(PREFIX_BYTES + header.length + body.length);
   writePrefix(bytes, 0, header.length, body.length);
   header.copy(bytes, PREFIX_BYTES);
@@ -65,16 +73,16 @@ export function encodeFrame(frame: OutgoingFrame): Buffer {
 }
 
 /** Writes what {@link encodeFrame} returns, with one copy less. */
-export function writeFrame(frame: OutgoingFrame, output: SocketOutput): void {
-  const { body = NO_BODY } = frame;
-  const header = headerOf(frame);
+export function writeFrame(output: SocketOutput, frame: UnnumberedFrame, opaque: number): void {
+  const { body = NO_BODY, isBodyFinal = false } = frame;
+  const header = headerOf(frame, opaque);
   const room = output.reserve(PREFIX_BYTES + MOST_BYTES_PER_UNIT * header.length);
   const at = output.position;
   const headerBytes = room.write(header, at + PREFIX_BYTES);
   writePrefix(room, at, headerBytes, body.length);
   output.advance(at + PREFIX_BYTES + headerBytes);
   // Whoever made the body may change it while the socket has not taken it.
-  output.write(body.length > COPIED_BYTES ? Buffer.from(body) : body);
+  output.write(isBodyFinal || body.length <= COPIED_BYTES ? body : Buffer.from(body));
 }
 
 function writePrefix(bytes: Buffer, at: number, headerBytes: number, bodyBytes: number): void {
@@ -83,12 +91,13 @@ function writePrefix(bytes: Buffer, at: number, headerBytes: number, bodyBytes: 
 }
 
 /** By hand around the fields: one JSON.stringify over all costs half as much again, and this runs for every request. */
-function headerOf(frame: OutgoingFrame): string {
-  const { code, opaque, isResponse = false, isOneWay = false, version = VERSION, language = 'JAVA' } = frame;
-  const { remark = '', fields = {} } = frame;
+function headerOf(frame: UnnumberedFrame, opaque: number): string {
+  const { code, isResponse = false, isOneWay = false, version = VERSION, language = 'JAVA' } = frame;
+  const { remark = '', fields = '{}' } = frame;
+  const extFields = typeof fields === 'string' ? fields : JSON.stringify(fields);
   const flag = (isResponse ? RESPONSE_FLAG : 0) | (isOneWay ? ONE_WAY_FLAG : 0);
   const said = remark === '' ? '' : `"remark":${JSON.stringify(remark)},`;
-  return `{"code":${code},"language":"${language}","version":${version},"opaque":${opaque},"flag":${flag},${said}"extFields":${JSON.stringify(fields)},"serializeTypeCurrentRPC":"JSON"}`;
+  return `{"code":${code},"language":"${language}","version":${version},"opaque":${opaque},"flag":${flag},${said}"extFields":${extFields},"serializeTypeCurrentRPC":"JSON"}`;
 }
 
 /** Assembles frames from the chunks of one connection. After an error the rest of the stream cannot be read. */
