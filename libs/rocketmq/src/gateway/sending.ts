@@ -31,6 +31,13 @@ type Need = (typeof NEEDS)[number];
 
 type Answer = RpcResponse<'sendMessage'>;
 
+/** The messages of one request, which has at least one. */
+interface Sent {
+  readonly topic: string;
+  readonly messages: readonly WireMessage[];
+  readonly first: WireMessage;
+}
+
 /** The sends of one client. */
 export class Sending {
   constructor(
@@ -39,33 +46,50 @@ export class Sending {
     private readonly halfMessages: HalfMessages,
   ) {}
 
-  async send(address: string, { messages }: RpcRequest<'sendMessage'>, deadline: Deadline): Promise<Answer> {
+  /** @throws TransportError (not-sent) at once while the topic stores no messages */
+  send(address: string, { messages }: RpcRequest<'sendMessage'>, deadline: Deadline): Promise<Answer> {
     const [first] = messages;
-    if (first === undefined) return { status: refusal(Code.MESSAGE_CORRUPTED, 'no message to send'), entries: [] };
+    if (first === undefined) return refused(Code.MESSAGE_CORRUPTED, 'no message to send');
     const topic = topicOf(first);
     if (messages.length > 1 && messages.some((message) => topicOf(message) !== topic)) {
-      return { status: refusal(Code.MESSAGE_CORRUPTED, 'the messages are of several topics'), entries: [] };
+      return refused(Code.MESSAGE_CORRUPTED, 'the messages are of several topics');
     }
+    this.topics.assertStoresMessages(topic);
     const { messageGroup, liteTopic } = first.systemProperties ?? {};
     const group = messageGroup ?? liteTopic;
-    this.topics.assertStoresMessages(topic);
+    const needs = NEEDS.filter(({ property }) => first.systemProperties?.[property] !== undefined);
+    const sent = { topic, messages, first };
+    // An ordinary message waits for nothing but its answer.
+    if (group === undefined && needs.length === 0) return this.store(placeOf(address, first), sent, deadline);
+    return this.place(address, group, needs, sent, deadline);
+  }
+
+  /** Finds the queue, and stores the messages there if its broker can treat them as asked. */
+  private async place(
+    address: string,
+    group: string | undefined,
+    needs: readonly Need[],
+    sent: Sent,
+    deadline: Deadline,
+  ): Promise<Answer> {
+    const { topic, first } = sent;
     const place = group === undefined ? placeOf(address, first) : await this.placeOfGroup(topic, group, deadline);
-    if (place === 'no topic') {
-      return { status: refusal(Code.TOPIC_NOT_FOUND, `no name server has a route of topic "${topic}"`), entries: [] };
-    }
-    if (place === undefined) {
-      return { status: refusal(Code.FORBIDDEN, `topic "${topic}" has no writable queue`), entries: [] };
-    }
-    const needs = needsOf(first);
-    const lacking = needs.length === 0 ? undefined : await this.lacking(needs, place.address, deadline).catch(notSent);
-    if (lacking !== undefined) return { status: lacking, entries: [] };
+    if (place === 'no topic') return refused(Code.TOPIC_NOT_FOUND, `no name server has a route of topic "${topic}"`);
+    if (place === undefined) return refused(Code.FORBIDDEN, `topic "${topic}" has no writable queue`);
+    const lacking = await this.lacking(needs, place.address, deadline).catch(notSent);
+    return lacking === undefined ? this.store(place, sent, deadline) : { status: lacking, entries: [] };
+  }
+
+  /** Not an async function: while it waits, it would hold the request, and a thousand at a time are a burden to the collector. */
+  private store(place: QueuePlace, { topic, messages, first }: Sent, deadline: Deadline): Promise<Answer> {
     const request = messages.length === 1 ? single(topic, place, first) : batch(topic, place, messages, first);
-    const answer = await this.client.ask(place.address, request, deadline);
-    const status = sendStatusOf(answer, place.address);
-    if (status.code !== Code.OK) return { status, entries: messages.map((message) => failed(status, message)) };
-    const entries = messages.map((message, index) => stored(answer, message, index));
-    if (isHalf(first)) this.remember(topic, first, answer, place.address);
-    return { status: OK, entries };
+    return this.client.ask(place.address, request, deadline).then((answer) => {
+      const status = sendStatusOf(answer, place.address);
+      if (status.code !== Code.OK) return { status, entries: messages.map((message) => failed(status, message)) };
+      const entries = messages.map((message, index) => stored(answer, message, index));
+      if (isHalf(first)) this.remember(topic, first, answer, place.address);
+      return { status: OK, entries };
+    });
   }
 
   async recall(
@@ -137,8 +161,8 @@ export class Sending {
   }
 }
 
-function needsOf({ systemProperties: asked }: WireMessage): readonly Need[] {
-  return NEEDS.filter(({ property }) => asked?.[property] !== undefined);
+function refused(code: Code, message: string): Promise<Answer> {
+  return Promise.resolve({ status: refusal(code, message), entries: [] });
 }
 
 function topicOf({ topic }: WireMessage): string {

@@ -120,11 +120,24 @@ export class RemotingConnection {
    * @throws TransportError when the connection ends first, or the reason of `end`
    */
   call(request: RemotingRequest, end: Abortable, onLate?: (answer: RemotingFrame) => void): Promise<RemotingFrame> {
-    return new Promise((resolve, reject) => {
+    let opaque: number;
+    try {
       this.assertOpen();
       if (end.aborted) throw reasonOf(end);
-      const opaque = this.nextOpaque++;
+      opaque = this.nextOpaque++;
       writeFrame(this.output, request, opaque);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.answerTo(opaque, end, onLate);
+  }
+
+  private answerTo(
+    opaque: number,
+    end: Abortable,
+    onLate: ((answer: RemotingFrame) => void) | undefined,
+  ): Promise<RemotingFrame> {
+    return new Promise((resolve, reject) => {
       const unlisten = onAbort(end, () => {
         if (onLate === undefined) this.pending.delete(opaque);
         else this.awaitLate(opaque, onLate);
