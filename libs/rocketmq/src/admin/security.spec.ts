@@ -12,8 +12,11 @@ const ca = authority.cert;
 const SUPER = { accessKey: 'root', secretKey: 'secret', isSuper: true };
 
 describe('a signed request', () => {
-  it('is signed over the values sorted by name, then the body', () => {
-    const request = { code: 17, fields: { topic: 'orders', perm: '6' }, body: Buffer.from('{}') };
+  it.each([
+    ['an object', { topic: 'orders', perm: '6' }],
+    ['JSON', '{"topic":"orders","perm":"6"}'],
+  ])('is signed over the values sorted by name, then the body, with fields as %s', (_, asked) => {
+    const request = { code: 17, fields: asked, body: Buffer.from('{}') };
     const { fields } = signed(request, { accessKey: 'root', secretKey: 'secret', sessionToken: 'token' });
     // printf 'roottoken6orders{}' | openssl dgst -sha1 -hmac secret -binary | base64
     expect(fields).toEqual({

@@ -1,5 +1,7 @@
+import { PassThrough } from 'node:stream';
 import { describe, expect, it } from '@jest/globals';
-import { encodeFrame, FrameDecoder, MalformedFrame } from './frame.js';
+import { SocketOutput } from '../../support/socket-output.js';
+import { encodeFrame, FrameDecoder, MalformedFrame, type UnnumberedFrame, writeFrame } from './frame.js';
 
 const answer = (opaque: number, body = '', header: Record<string, unknown> = {}): Buffer => {
   const head = Buffer.from(JSON.stringify({ code: 0, opaque, flag: 1, ...header }));
@@ -40,6 +42,47 @@ describe('encodeFrame', () => {
       extFields: { topic: 't' },
     });
     expect(bytes.subarray(8 + headerLength).toString()).toBe('ab');
+  });
+});
+
+describe('writeFrame', () => {
+  const written = (frames: readonly UnnumberedFrame[]): { socket: PassThrough; output: SocketOutput } => {
+    const socket = new PassThrough({ highWaterMark: 1024 * 1024 });
+    const output = new SocketOutput(socket);
+    frames.forEach((frame, index) => {
+      writeFrame(output, frame, index);
+    });
+    return { socket, output };
+  };
+
+  it('writes the bytes of encodeFrame, whatever the size of header and body', () => {
+    const frames: UnnumberedFrame[] = [
+      { code: 310, fields: { text: 'größe "\u0001" \\ 😀', empty: '' }, body: Buffer.from('small') },
+      { code: 310, fields: { long: 'ä'.repeat(50_000) }, body: Buffer.alloc(200_000, 7) },
+      { code: 34, language: 'NODE_JS' },
+      { code: 1, isResponse: true, remark: 'no "such" topic' },
+    ];
+    const { socket, output } = written(frames);
+    output.flush();
+
+    expect(socket.read()).toEqual(Buffer.concat(frames.map((frame, opaque) => encodeFrame({ ...frame, opaque }))));
+  });
+
+  it('takes the JSON of fields as the fields', () => {
+    const fields = { a: 'größe', i: 'KEYS\u0001one\u0002' };
+    const { socket, output } = written([{ code: 310, fields: JSON.stringify(fields) }]);
+    output.flush();
+
+    expect(new FrameDecoder().push(socket.read())).toMatchObject([{ code: 310, fields }]);
+  });
+
+  it.each([10, 100_000])('writes a body of %d bytes as it was, although its owner changes it', (size) => {
+    const body = Buffer.alloc(size, 1);
+    const { socket, output } = written([{ code: 310, body }]);
+    body.fill(2);
+    output.flush();
+
+    expect(new FrameDecoder().push(socket.read())).toMatchObject([{ body: Buffer.alloc(size, 1) }]);
   });
 });
 
