@@ -12,6 +12,7 @@ const root = join(import.meta.dirname, '..', '..');
  *
  * @typedef {{ functionName: string, url: string, lineNumber: number }} Frame
  * @typedef {{ id: number, callFrame: Frame, children?: readonly number[] }} ProfileNode
+ * @typedef {{ nodes: readonly ProfileNode[], samples: readonly number[], timeDeltas: readonly number[] }} Profile
  */
 
 /**
@@ -25,35 +26,57 @@ export function readProfile(folder) {
   return sharesOf(JSON.parse(readFileSync(join(folder, file), 'utf8')));
 }
 
-/** @param {{ nodes: readonly ProfileNode[], samples: readonly number[], timeDeltas: readonly number[] }} profile */
-export function sharesOf({ nodes, samples, timeDeltas }) {
+/** @param {Profile} profile */
+export function sharesOf(profile) {
+  const { nodes } = profile;
   const places = new Map(nodes.map(({ id, callFrame }) => [id, placeOf(callFrame)]));
-  const payers = payersOf(nodes);
-  /** @type {Map<string, number>} */
-  const own = new Map();
-  /** @type {Map<string, number>} */
-  const charged = new Map();
-  samples.forEach((id, index) => {
-    const place = places.get(id) ?? '(unknown)';
-    if (place === '(idle)') return;
-    const micros = timeDeltas[index] ?? 0;
-    add(own, place, micros);
-    add(charged, places.get(payers.get(id) ?? id) ?? place, micros);
-  });
-  return { own: sharesIn(own), charged: sharesIn(charged) };
+  const payers = payersOf(nodes, isOurs);
+  return {
+    own: sharesBy(profile, (id) => places.get(id)),
+    charged: sharesBy(profile, (id) => places.get(payers.get(id) ?? id)),
+  };
 }
 
 /**
- * For each node the nearest one, itself or above it, that is code of this repository; itself when there is none.
- * @param {readonly ProfileNode[]} nodes
+ * The time of each part of an application. What no part claims, such as Node.js itself and helper packages, belongs to the part that called it.
+ * @param {Profile} profile
+ * @param {(frame: Frame) => string | undefined} partOf
+ * @returns {Share[]} the most first; what no part has called is a part by its function: `(program)`, `(garbage collector)`, or else `Node.js`
  */
-function payersOf(nodes) {
+export function partsOf(profile, partOf) {
+  const { nodes } = profile;
+  const frames = new Map(nodes.map(({ id, callFrame }) => [id, callFrame]));
+  const payers = payersOf(nodes, (frame) => partOf(frame) !== undefined);
+  const ofFrame = (/** @type {Frame | undefined} */ frame) => {
+    if (frame === undefined) return undefined;
+    const isPseudo = frame.url === '' && frame.functionName.startsWith('(') && frame.functionName !== '(anonymous)';
+    return partOf(frame) ?? (isPseudo ? frame.functionName : 'Node.js');
+  };
+  return sharesBy(profile, (id) => ofFrame(frames.get(payers.get(id) ?? id)));
+}
+
+/** @param {Profile} profile @param {(id: number) => string | undefined} nameOf @returns {Share[]} */
+function sharesBy({ nodes, samples, timeDeltas }, nameOf) {
+  const idle = new Set(nodes.filter(({ callFrame }) => callFrame.functionName === '(idle)').map(({ id }) => id));
+  /** @type {Map<string, number>} */
+  const sums = new Map();
+  samples.forEach((id, index) => {
+    if (!idle.has(id)) add(sums, nameOf(id) ?? '(unknown)', timeDeltas[index] ?? 0);
+  });
+  return sharesIn(sums);
+}
+
+/**
+ * For each node the nearest one, itself or above it, that `isPayer`; itself when there is none.
+ * @param {readonly ProfileNode[]} nodes @param {(frame: Frame) => boolean} isPayer
+ */
+function payersOf(nodes, isPayer) {
   /** @type {Map<number, number>} */
   const payers = new Map();
   const byId = new Map(nodes.map((node) => [node.id, node]));
   const visit = (/** @type {ProfileNode | undefined} */ node, /** @type {number | undefined} */ payer) => {
     if (node === undefined) return;
-    const own = isOurs(node.callFrame) ? node.id : payer;
+    const own = isPayer(node.callFrame) ? node.id : payer;
     payers.set(node.id, own ?? node.id);
     for (const child of node.children ?? []) visit(byId.get(child), own);
   };

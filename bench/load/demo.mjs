@@ -1,7 +1,11 @@
 // The processes of a setup: one order-demo, and as many inventory-demo in one consumer group as are wanted.
 
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { Service } from '../../scripts/support/service-process.mjs';
+import { partsOf } from '../lib/profile.mjs';
+import { partOf } from './parts.mjs';
 
 const root = join(import.meta.dirname, '..', '..');
 /** PGlite's first start takes long on a busy machine. */
@@ -21,20 +25,33 @@ const COMMON = {
 /** No order times out while it is measured. */
 const PAYMENT_TIMEOUT = '12h';
 
-/** @typedef {{ orderUrl: string, inventoryUrl: string, pids: Record<string, number[]>, failed: Promise<never>, stop: () => Promise<void> }} Demo */
+/** For Node.js, in a process that is profiled. */
+const PROFILED = ['--import', pathToFileURL(join(import.meta.dirname, 'profiled.mjs')).href];
 
 /**
- * @param {{ endpoints: string, instances: number, products: readonly { sku: string, quantity: number }[], folder: string,
+ * @typedef {{ orderUrl: string, inventoryUrl: string, pids: Record<string, number[]>, failed: Promise<never>,
+ *   profile: (work: () => Promise<void>) => Promise<Profiles>, stop: () => Promise<void> }} Demo
+ *   `profile`: needs `isProfiled`. Of inventory-demo it profiles the first instance
+ *
+ * @typedef {Record<string, import('../lib/profile.mjs').Share[]>} Profiles the time of each part, by demo
+ */
+
+/**
+ * @param {{ endpoints: string, instances: number, isProfiled: boolean, products: readonly { sku: string, quantity: number }[], folder: string,
  *   databases: { order: Record<string, string>, inventory: Record<string, string> } }} options
  * @returns {Promise<Demo>} `failed` when a process ends by itself
  * @throws Error with the end of its output when one does not start
  */
-export async function startDemo({ endpoints, instances, products, folder, databases }) {
+export async function startDemo({ endpoints, instances, isProfiled, products, folder, databases }) {
   /** @type {Service[]} */
   const services = [];
   const start = async (/** @type {string} */ name, /** @type {Record<string, string>} */ more) => {
     const env = { ...process.env, ...COMMON, ROCKETMQ_ENDPOINTS: endpoints, ...more };
-    const service = new Service(name, [join(root, 'apps', name, 'dist', 'main.js')], { cwd: folder, env });
+    const service = new Service(name, [join(root, 'apps', name, 'dist', 'main.js')], {
+      cwd: folder,
+      env,
+      execArgv: isProfiled ? PROFILED : [],
+    });
     services.push(service);
     const { url } = await service.ready(READY_MS);
     return { url, service };
@@ -54,11 +71,31 @@ export async function startDemo({ endpoints, instances, products, folder, databa
     failed.catch(() => {});
     const pidOf = (/** @type {{ service: Service }} */ { service }) => service.pid ?? [];
     const pids = { 'order-demo': [order].flatMap(pidOf), 'inventory-demo': inventories.flatMap(pidOf) };
-    return { orderUrl: order.url, inventoryUrl, pids, failed, stop };
+    const profiled = [order, ...inventories.slice(0, 1)].map(({ service }) => service);
+    const profile = (/** @type {() => Promise<void>} */ work) => profileOf(profiled, work);
+    return { orderUrl: order.url, inventoryUrl, pids, failed, profile, stop };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+/** @param {readonly Service[]} services @param {() => Promise<void>} work @returns {Promise<Profiles>} */
+async function profileOf(services, work) {
+  await Promise.all(services.map((service) => ask(service, 'profile: start')));
+  await work();
+  const shares = services.map(async (service) => {
+    const { file } = await ask(service, 'profile: stop');
+    return [service.name, partsOf(JSON.parse(readFileSync(file, 'utf8')), partOf)];
+  });
+  return Object.fromEntries(await Promise.all(shares));
+}
+
+/** Asks what `profiled.mjs` answers. @param {Service} service @param {string} message */
+async function ask(service, message) {
+  const answer = await service.ask(message);
+  if (answer.error !== undefined) throw new Error(`${service.name}: ${answer.error}`);
+  return answer;
 }
 
 /** @param {Service} service @returns {Promise<never>} */

@@ -19,6 +19,7 @@ Orders per second that order-demo and inventory-demo sustain, and how long it ta
   --clients N        most requests at a time; default 64
   --products N       among which the orders are spread; default 100. Orders of one product wait for each other
   --rounds N         default 1
+  --profile          also profiles both demos at --rate: the CPU time of an order by part
   --quick            half a minute, for CI: embedded, 1 and 2 instances, few seconds each
   --out FOLDER       where load.json goes; default bench/results`;
 
@@ -40,6 +41,7 @@ export class OptionError extends Error {}
  * @property {number} clients
  * @property {number} products
  * @property {number} mostTries of rates, a setup
+ * @property {boolean} isProfiled
  * @property {string | undefined} out
  * @property {readonly string[]} notes what is left out, and why
  */
@@ -78,6 +80,7 @@ export function planOf(args, { hasPostgres }) {
     clients: count('clients', 64, 1_000),
     products: count('products', 100, 1_000),
     mostTries: quick ? 2 : 9,
+    isProfiled: values.profile,
     out,
   };
 }
@@ -97,6 +100,7 @@ function valuesIn(args) {
         clients: { type: 'string' },
         products: { type: 'string' },
         rounds: { type: 'string' },
+        profile: { type: 'boolean', default: false },
         quick: { type: 'boolean', default: false },
         out: { type: 'string' },
         help: { type: 'boolean', default: false },

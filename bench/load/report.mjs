@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { median } from '../lib/statistics.mjs';
 import { table } from '../lib/table.mjs';
+import { PARTS } from './parts.mjs';
 
 /**
  * @typedef {import('./setup-run.mjs').SetupResult} SetupResult
@@ -41,6 +42,10 @@ export function reportText(outcome) {
       `At ${plan.rate} orders a second, from POST to reserved\n\n${comparedTable(rows)}`,
       `CPU ms of an order, at ${plan.rate} a second and at the highest rate\n\n${costTable(rows)}`,
     );
+    const profiled = profileTable(rows);
+    if (profiled !== undefined) {
+      parts.push(`CPU of the demos by part, in percent, at ${plan.rate} a second under the profiler\n\n${profiled}`);
+    }
   }
   const others = Math.max(0, ...good.flatMap(({ result }) => othersIn(result)));
   if (others > QUIET_CORES)
@@ -151,6 +156,24 @@ function costTable(rows) {
       return [name, ...cells, busiestOf(best)];
     }),
   );
+}
+
+/** @param {readonly Group[]} rows @returns {string | undefined} undefined when nothing was profiled */
+function profileTable(rows) {
+  const lines = rows.flatMap(({ name, results }) => {
+    const profiles = results.flatMap((result) => (result.profiles === undefined ? [] : [result.profiles]));
+    return Object.keys(profiles[0] ?? {}).map((demo) => {
+      const shareOf = (/** @type {string} */ part) => median(profiles.map((one) => percentOf(one[demo] ?? [], part)));
+      return [`${name}: ${demo}`, ...PARTS.map((part) => shareOf(part).toFixed(0))];
+    });
+  });
+  return lines.length === 0 ? undefined : table(['broker, inventory-demo', ...PARTS], lines);
+}
+
+/** A part that begins with another one's name belongs to it, too. @param {readonly import('../lib/profile.mjs').Share[]} shares @param {string} part */
+function percentOf(shares, part) {
+  const own = shares.filter(({ place }) => place === part || place.startsWith(`${part}: `));
+  return own.reduce((sum, { percent }) => sum + percent, 0);
 }
 
 /** @param {readonly Tried[]} tries */

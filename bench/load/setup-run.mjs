@@ -24,6 +24,7 @@ const FIRST_SHARE = 0.8;
  * @property {Tried | undefined} best the highest rate that was sustained; undefined when none was
  * @property {boolean} isHighest whether a higher one was tried
  * @property {readonly Tried[]} tries
+ * @property {import('./demo.mjs').Profiles} [profiles] at the rate that is the same for all, in a try of its own, which costs more
  * @property {readonly string[]} violations
  */
 
@@ -41,7 +42,14 @@ export async function runSetup({ name, instances, isCold }, plan, { backend, dat
   const broker = await backend.take(folder);
   try {
     const own = await databases.create(name, home);
-    const demo = await startDemo({ endpoints: broker.endpoints, instances, products, folder, databases: own });
+    const demo = await startDemo({
+      endpoints: broker.endpoints,
+      instances,
+      isProfiled: plan.isProfiled,
+      products,
+      folder,
+      databases: own,
+    });
     const roots = { ...demo.pids, broker: broker.roots, database: databases.roots };
     // A process that ends by itself ends the measuring, too.
     const over = new AbortController();
@@ -87,13 +95,14 @@ class SetupRun {
 
   /** @param {number} warmUpSeconds @returns {Promise<SetupResult>} */
   async measure(warmUpSeconds) {
-    const { rate, clients, mostTries } = this.#plan;
+    const { rate, clients, mostTries, isProfiled } = this.#plan;
     const full = await this.#attempt((till) => orderInLoops({ clients, seconds: warmUpSeconds }, till));
     this.#log(`  warm-up: ${full.orders} orders in loops of ${clients}, done at ${full.perSecond.toFixed(0)}/s`);
     const compared = { ...(await this.#atRate(rate)), rate };
+    const profiles = isProfiled ? await this.#profiles(rate) : undefined;
     const start = Math.max(1, full.perSecond * FIRST_SHARE);
     const { best, isHighest, tries } = await searchRate({ start, mostTries }, (one) => this.#atRate(one));
-    return { compared, best, isHighest, tries, violations: await this.#violations() };
+    return { compared, best, isHighest, tries, profiles, violations: await this.#violations() };
   }
 
   /** @param {number} rate */
@@ -104,8 +113,25 @@ class SetupRun {
     return one;
   }
 
-  /** @param {(till: import('./arrivals.mjs').Till) => Promise<import('./arrivals.mjs').Placed[]>} order */
-  async #attempt(order) {
+  /** @param {number} rate */
+  async #profiles(rate) {
+    /** @type {import('./demo.mjs').Profiles} */
+    let profiles = {};
+    await this.#attempt(
+      (till) => orderAtRate({ rate, seconds: this.#plan.seconds }, till),
+      async (work) => {
+        profiles = await this.#demo.profile(work);
+      },
+    );
+    this.#log(`  ${rate}/s, profiled`);
+    return profiles;
+  }
+
+  /**
+   * @param {(till: import('./arrivals.mjs').Till) => Promise<import('./arrivals.mjs').Placed[]>} order
+   * @param {(work: () => Promise<void>) => Promise<void>} observe runs the orders, without the questions after them
+   */
+  async #attempt(order, observe = (work) => work()) {
     const { clients, limitMs } = this.#plan;
     const shop = new Shop({ orderUrl: this.#demo.orderUrl, inventoryUrl: this.#demo.inventoryUrl, clients });
     try {
@@ -116,8 +142,12 @@ class SetupRun {
         nextSku: () => this.#nextSku(),
         signal: this.#signal,
       };
-      const placed = await order(till);
-      await lastIsDone(placed, shop, this.#signal);
+      /** @type {import('./arrivals.mjs').Placed[]} */
+      let placed = [];
+      await observe(async () => {
+        placed = await order(till);
+        await lastIsDone(placed, shop, this.#signal);
+      });
       const elapsedMs = performance.now() - beganAt;
       const after = this.#cpu();
       const ids = placed.flatMap(({ id }) => (id === undefined ? [] : [id]));

@@ -12,10 +12,10 @@ export class Service {
   #ended;
   #ready;
 
-  /** @param {string} name @param {readonly [file: string, ...args: string[]]} program @param {{ cwd: string, env: NodeJS.ProcessEnv }} options */
-  constructor(name, [file, ...args], { cwd, env }) {
+  /** @param {string} name @param {readonly [file: string, ...args: string[]]} program @param {{ cwd: string, env: NodeJS.ProcessEnv, execArgv?: readonly string[] }} options */
+  constructor(name, [file, ...args], { cwd, env, execArgv = [] }) {
     this.name = name;
-    this.#child = fork(file, args, { cwd, env, execArgv: [], stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+    this.#child = fork(file, args, { cwd, env, execArgv: [...execArgv], stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream?.setEncoding('utf8').on('data', (text) => {
         this.output = (this.output + text).slice(-MOST_OUTPUT);
@@ -51,6 +51,16 @@ export class Service {
       throw new Error(`${this.name}: ${how}\n${this.output}`);
     });
     return Promise.race([this.#ready, failed]);
+  }
+
+  /** Sends it a message. @param {string} message @returns {Promise<any>} the next message from it @throws Error when it ends before */
+  async ask(message) {
+    const answer = new Promise((resolve) => this.#child.once('message', resolve));
+    const failed = this.#ended.then((how) => {
+      throw new Error(`${this.name}: ${how}\n${this.output}`);
+    });
+    this.#child.send(message);
+    return Promise.race([answer, failed]);
   }
 
   /** Asks it to end, by force when it does not. @param {number} shutdownGraceMs @returns {Promise<string>} how it ended */

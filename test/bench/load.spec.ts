@@ -3,6 +3,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { costOf, figuresOf } from '../../bench/load/figures.mjs';
 import { planOf, scheduleOf } from '../../bench/load/options.mjs';
+import { PARTS, partOf } from '../../bench/load/parts.mjs';
 import { searchRate } from '../../bench/load/rate-search.mjs';
 import { problemsIn, reportText } from '../../bench/load/report.mjs';
 import { endingOf } from '../../bench/load/settling.mjs';
@@ -51,6 +52,11 @@ describe('the options of a load', () => {
   it('reject PostgreSQL if it is not installed', () => {
     const read = () => planOf(['--database', 'postgres'], { hasPostgres: false });
     expect(read).toThrow('--database postgres: it is not installed');
+  });
+
+  it('profile only if asked to', () => {
+    expect(planned([]).isProfiled).toBe(false);
+    expect(planned(['--profile']).isProfiled).toBe(true);
   });
 
   it('start each round with another setup', () => {
@@ -229,6 +235,31 @@ describe('the invariants after a load', () => {
   });
 });
 
+describe('the parts of a demo', () => {
+  it.each([
+    ['node:_http_server', 'HTTP'],
+    ['file:///here/node_modules/express/lib/express.js', 'HTTP'],
+    ['file:///here/node_modules/@nestjs/core/index.js', 'Nest'],
+    ['file:///here/node_modules/pg/lib/client.js', 'database'],
+    ['file:///here/node_modules/@nestjs/x/node_modules/kysely/index.js', 'database'],
+    ['file:///here/apps/order-demo/dist/main.js', 'business'],
+    ['file:///here/libs/demo-kit/dist/index.js', 'business'],
+    ['file:///here/libs/rocketmq/dist/cjs/sql.js', 'library: sql'],
+    ['file:///here/libs/rocketmq/dist/cjs/nest.js', 'library: nest'],
+    ['file:///here/libs/rocketmq/dist/cjs/chunks/client.js', 'library: client'],
+    ['file:///here/libs/rocketmq/dist/cjs/opentelemetry.js', 'telemetry'],
+    ['node:internal/http2/core', 'library: client'],
+  ])('own their files: %s', (url, part) => {
+    expect(partOf({ functionName: 'f', url })).toBe(part);
+    expect(PARTS).toContain(part);
+  });
+
+  it('pay for what has no part', () => {
+    for (const url of ['', 'node:internal/streams/writable', 'file:///here/node_modules/ms/index.js'])
+      expect(partOf({ functionName: 'f', url })).toBeUndefined();
+  });
+});
+
 describe('the report of a load', () => {
   const spread = { p50: 10, p90: 20, p99: 30, max: 40 };
   const tried = (rate: number) => ({
@@ -277,6 +308,26 @@ describe('the report of a load', () => {
     const busy = run(1, 100);
     busy.result.compared.otherCores = 1.5;
     expect(reportText(outcome([run(0, 100), busy]))).toMatch(/^NOT QUIET: .*1\.5 cores/m);
+  });
+
+  it('contains the CPU time of each demo by part if it was profiled', () => {
+    const one = run(0, 100);
+    expect(reportText(outcome([one]))).not.toContain('by part');
+    const shares = [
+      { place: 'database', percent: 60 },
+      { place: 'library: client', percent: 30 },
+      { place: 'library: sql', percent: 10 },
+    ];
+    const text = reportText(outcome([{ ...one, result: { ...one.result, profiles: { 'order-demo': shares } } }]));
+    const [head, line] = ['broker, inventory-demo +\\| HTTP', 'embedded, 2: order-demo'].map((begin) =>
+      new RegExp(`^\\| ${begin}.*$`, 'm')
+        .exec(text)?.[0]
+        .split('|')
+        .slice(2, -1)
+        .map((cell) => cell.trim()),
+    );
+    const percent = Object.fromEntries((head ?? []).map((part, index) => [part, line?.[index]]));
+    expect(percent).toMatchObject({ database: '60', library: '40', 'library: client': '30', HTTP: '0' });
   });
 
   it('lists losses and failures', () => {
