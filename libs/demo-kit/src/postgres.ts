@@ -11,6 +11,7 @@ export function openPostgres(name: string, url: string): OpenedDatabase {
     application_name: name,
     max: MAX_CONNECTIONS,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    Client: PreparingClient,
   });
   const logger = new Logger('Postgres');
   const warn = (error: Error): void => logger.warn(`a connection was lost: ${error.message}`);
@@ -18,4 +19,27 @@ export function openPostgres(name: string, url: string): OpenedDatabase {
   pool.on('error', () => {});
   pool.on('connect', (client) => client.on('error', warn));
   return { flavor: 'postgresql', dialect: new PostgresDialect({ pool }) };
+}
+
+/** The names of prepared statements by their text: as many as the code has statements. */
+const names = new Map<string, string>();
+
+/**
+ * Prepares each statement with parameters once per connection, so that PostgreSQL does not parse and plan it again each time. That is about a
+ * third of what it takes for statements as short as these.
+ */
+class PreparingClient extends pg.Client {
+  // biome-ignore lint/suspicious/noExplicitAny: the overloads of `pg`, of which Kysely calls one
+  override query(statement: any, values?: any, callback?: any): any {
+    if (typeof statement !== 'string' || !Array.isArray(values) || values.length === 0) {
+      return super.query(statement, values, callback);
+    }
+    return super.query({ name: nameOf(statement), text: statement, values }, callback);
+  }
+}
+
+function nameOf(statement: string): string {
+  const name = names.get(statement) ?? `statement-${names.size}`;
+  names.set(statement, name);
+  return name;
 }
