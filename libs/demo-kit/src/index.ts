@@ -1,5 +1,6 @@
 // The code that the two demos share: topics, database, settings, process lifecycle. No business rules.
 
+export { Batches } from './batches.js';
 export { BusinessClock } from './business-clock.js';
 export { DemoDatabase } from './database.js';
 export { ConfigurationError, durationOf, type Environment, portOf, requiredText, textOf } from './environment.js';

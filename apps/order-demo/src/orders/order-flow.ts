@@ -76,9 +76,7 @@ export class OrderFlow {
     const { messageId } = transaction;
     return this.database.transaction(async (tx) => {
       await this.log.record(this.database.portOf(tx), transaction);
-      const inserted = await this.orders.insert(tx, order, { what: 'half message sent', messageId });
-      await this.orders.note(tx, inserted, { what: 'created', messageId });
-      return inserted;
+      return this.orders.insert(tx, order, { what: 'half message sent', messageId }, { what: 'created', messageId });
     });
   }
 
@@ -87,7 +85,7 @@ export class OrderFlow {
   async startTimeToPay({ orderId, expiresAt }: OrderCreatedBody, context: RocketMQContext): Promise<void> {
     const order = await this.orders.find(orderId);
     if (order === undefined) throw new Error(`order ${orderId} was announced, but is not in the database`);
-    await this.note(order, { ...receivedFrom(context), what: 'order-created received' });
+    await this.orders.noteAlone(order, { ...receivedFrom(context), what: 'order-created received' });
     if (isEnded(order.status) || order.timeoutMessageId !== null) return;
     const options = { deliverAt: new Date(expiresAt), keys: [orderId] };
     const { messageId, recallHandle } = await this.producer.send(OrderTimeout, { orderId }, options);
@@ -108,8 +106,7 @@ export class OrderFlow {
     const received = receivedFrom(context);
     await this.database.transaction(async (tx) => {
       await this.inbox.once(this.database.portOf(tx), `${orderId}:stock-result`, async () => {
-        const moved = await this.orders.move(tx, orderId, status, { ...received, what });
-        if (moved !== undefined) return;
+        if (await this.orders.move(tx, orderId, status, { ...received, what })) return;
         const order = await this.orders.read(tx, orderId);
         if (order === undefined) throw new Error(`order ${orderId} got an answer, but is not in the database`);
         await this.orders.note(tx, order, { ...received, what: `${what}, too late` });
@@ -129,9 +126,10 @@ export class OrderFlow {
   async markPaid(orderId: string): Promise<Order | undefined> {
     const transaction = currentTransaction();
     const paid = await this.database.transaction(async (tx) => {
-      const moved = await this.orders.move(tx, orderId, 'PAID', { what: 'paid', messageId: transaction.messageId });
-      if (moved !== undefined) await this.log.record(this.database.portOf(tx), transaction);
-      return moved;
+      const { messageId } = transaction;
+      if (!(await this.orders.move(tx, orderId, 'PAID', { what: 'paid', messageId }))) return undefined;
+      await this.log.record(this.database.portOf(tx), transaction);
+      return this.orders.read(tx, orderId);
     });
     if (paid === undefined) transaction.rollback();
     return paid;
@@ -151,7 +149,7 @@ export class OrderFlow {
     const cancelled = await this.markCancelled(orderId, { ...received, what: 'cancelled: not paid in time' });
     if (cancelled !== undefined) return;
     const order = await this.orders.find(orderId);
-    if (order !== undefined) await this.note(order, { ...received, what: 'time-out came too late' });
+    if (order !== undefined) await this.orders.noteAlone(order, { ...received, what: 'time-out came too late' });
   }
 
   /** Cancels an order that has not ended, with the message that returns its stock. */
@@ -160,11 +158,10 @@ export class OrderFlow {
     const transaction = currentTransaction();
     const { messageId } = transaction;
     const cancelled = await this.database.transaction(async (tx) => {
-      const moved = await this.orders.move(tx, orderId, 'CANCELLED', why);
-      if (moved === undefined) return undefined;
-      await this.orders.note(tx, moved, { what: 'stock return sent', messageId });
+      const sent = { what: 'stock return sent', messageId };
+      if (!(await this.orders.move(tx, orderId, 'CANCELLED', why, sent))) return undefined;
       await this.log.record(this.database.portOf(tx), transaction);
-      return moved;
+      return this.orders.read(tx, orderId);
     });
     if (cancelled === undefined) transaction.rollback();
     return cancelled;
@@ -178,13 +175,9 @@ export class OrderFlow {
       if (order === undefined || order.recallHandle === null) return;
       const { recallHandle, timeoutMessageId } = order;
       await this.producer.recall({ topic: OrderTimeout.name, recallHandle }, { timeoutMs: RECALL_TIMEOUT_MS });
-      await this.note(order, { what: 'time-out recalled', messageId: timeoutMessageId ?? undefined });
+      await this.orders.noteAlone(order, { what: 'time-out recalled', messageId: timeoutMessageId ?? undefined });
     } catch (error) {
       this.logger.debug(`the time-out of order ${id} may not have been recalled: ${String(error)}`);
     }
-  }
-
-  private note(order: Order, trace: Trace): Promise<void> {
-    return this.database.transaction((tx) => this.orders.note(tx, order, trace));
   }
 }

@@ -1,20 +1,35 @@
 // Orders and their history in the database. Every change of a state is a compare-and-set and adds an entry to the history.
 
 import { Inject, Injectable } from '@nestjs/common';
-import { BusinessClock, type Trace } from 'demo-kit';
+import { Batches, BusinessClock, type Trace } from 'demo-kit';
 import type { Kysely, Selectable } from 'kysely';
 import { ORDER_DATABASE, type OrderDatabase, type OrderTransaction } from '../database/order-database.js';
 import type { OrderTables } from '../database/tables.js';
-import { REACHED_FROM } from './order-status.js';
+import { type OrderStatus, REACHED_FROM } from './order-status.js';
 
 export type Order = Selectable<OrderTables['orders']>;
 export type NewOrder = Omit<Order, 'timeoutMessageId' | 'recallHandle'>;
 export type HistoryEntry = Selectable<OrderTables['orderHistory']>;
 
+/** An entry that is not part of a change, with the order's state. */
+interface Note extends Trace {
+  readonly at: Date;
+  readonly id: string;
+  readonly status: OrderStatus;
+}
+
+/** An entry about a message, whose order is the one whose history contains that message. */
+interface MessageNote extends Trace {
+  readonly at: Date;
+  readonly messageId: string;
+}
+
 const LIST_LIMIT = 200;
 
 @Injectable()
 export class OrderStore {
+  private readonly notes = new Batches<Note | MessageNote>((batch) => this.addNotes(batch));
+
   constructor(
     @Inject(ORDER_DATABASE) private readonly database: OrderDatabase,
     private readonly clock: BusinessClock,
@@ -54,34 +69,31 @@ export class OrderStore {
   }
 
   /** The order whose history contains a message; undefined if there is none. */
-  ofMessage(messageId: string): Promise<Order | undefined> {
-    const { db } = this.database;
-    const ofMessage = db.selectFrom('orderHistory').select('orderId').where('messageId', '=', messageId);
-    return db.selectFrom('orders').selectAll().where('id', 'in', ofMessage).executeTakeFirst();
+  async ofMessage(messageId: string): Promise<Order | undefined> {
+    const [found] = await this.ofMessages([messageId]);
+    return found;
   }
 
-  async insert(tx: OrderTransaction, order: NewOrder, trace: Trace): Promise<Order> {
+  async insert(tx: OrderTransaction, order: NewOrder, ...traces: readonly Trace[]): Promise<Order> {
     const inserted = { ...order, timeoutMessageId: null, recallHandle: null };
     await tx.insertInto('orders').values(inserted).execute();
-    await this.note(tx, inserted, trace);
+    await this.note(tx, inserted, ...traces);
     return inserted;
   }
 
-  /** Moves an order to a state. Returns undefined and changes nothing if its current state does not allow it. */
+  /** Moves an order to a state. Returns false and changes nothing if its current state does not allow it. */
   async move(
     tx: OrderTransaction,
     id: string,
     to: keyof typeof REACHED_FROM,
-    trace: Trace,
-  ): Promise<Order | undefined> {
+    ...traces: readonly Trace[]
+  ): Promise<boolean> {
     const moving = tx.updateTable('orders').set({ status: to });
     const mayMove = moving.where('id', '=', id).where('status', 'in', REACHED_FROM[to]);
     const { numUpdatedRows } = await mayMove.executeTakeFirst();
-    if (numUpdatedRows === 0n) return undefined;
-    // The UPDATE has locked the row, so this is what it left.
-    const moved = await this.read(tx, id);
-    if (moved !== undefined) await this.note(tx, moved, trace);
-    return moved;
+    if (numUpdatedRows === 0n) return false;
+    await this.note(tx, { id, status: to }, ...traces);
+    return true;
   }
 
   /** Stores the time-out message of an order; returns undefined if the order does not exist. */
@@ -94,23 +106,57 @@ export class OrderStore {
     return this.read(tx, id);
   }
 
-  /** Adds an entry about a message to the history of its order, with the order's state. Does nothing if no history contains it. */
-  async noteOfMessage(messageId: string, what: string): Promise<void> {
-    const at = this.clock.now();
-    const order = await this.ofMessage(messageId);
-    if (order !== undefined) await this.addEntry(this.database.db, order, { at, what, messageId });
-  }
-
-  /** Adds an entry to the history, with the state of the order. */
-  async note(tx: OrderTransaction, order: Order, trace: Trace): Promise<void> {
-    await this.addEntry(tx, order, { at: this.clock.now(), ...trace });
-  }
-
-  private async addEntry(
-    tx: Kysely<OrderTables>,
-    { id, status }: Order,
-    { at, what, messageId, attempt }: Trace & { readonly at: Date },
+  /** Adds entries to the history of an order, with the state that it has in the transaction. */
+  async note(
+    tx: OrderTransaction,
+    { id, status }: Pick<Order, 'id' | 'status'>,
+    ...traces: readonly Trace[]
   ): Promise<void> {
-    await tx.insertInto('orderHistory').values({ orderId: id, at, what, status, messageId, attempt }).execute();
+    const at = this.clock.now();
+    await this.addEntries(
+      tx,
+      traces.map((trace) => ({ at, ...trace, id, status })),
+    );
+  }
+
+  /** Adds an entry to the history of an order that does not change, with the state that it was read with. */
+  noteAlone({ id, status }: Order, trace: Trace): Promise<void> {
+    return this.notes.add({ at: this.clock.now(), ...trace, id, status });
+  }
+
+  /** Adds an entry about a message to the history of its order, with the order's state. Does nothing if no history contains it. */
+  noteOfMessage(messageId: string, what: string): Promise<void> {
+    return this.notes.add({ at: this.clock.now(), what, messageId });
+  }
+
+  private async addNotes(batch: readonly (Note | MessageNote)[]): Promise<void> {
+    const messageIds = batch.flatMap((note) => ('id' in note ? [] : [note.messageId]));
+    const orders = messageIds.length === 0 ? [] : await this.ofMessages(messageIds);
+    const notes = batch.flatMap((note) => {
+      if ('id' in note) return [note];
+      const order = orders.find(({ messageId }) => messageId === note.messageId);
+      return order === undefined ? [] : [{ ...note, id: order.id, status: order.status }];
+    });
+    if (notes.length > 0) await this.addEntries(this.database.db, notes);
+  }
+
+  /** The orders whose histories contain the messages. */
+  private ofMessages(messageIds: readonly string[]) {
+    const { db } = this.database;
+    const entries = db.selectFrom('orderHistory').innerJoin('orders', 'orders.id', 'orderHistory.orderId');
+    const found = entries.selectAll('orders').select('orderHistory.messageId').distinct();
+    return found.where('orderHistory.messageId', 'in', messageIds).execute();
+  }
+
+  private async addEntries(tx: Kysely<OrderTables>, notes: readonly Note[]): Promise<void> {
+    const rows = notes.map(({ id, at, what, status, messageId, attempt }) => ({
+      orderId: id,
+      at,
+      what,
+      status,
+      messageId: messageId ?? null,
+      attempt: attempt ?? null,
+    }));
+    await tx.insertInto('orderHistory').values(rows).execute();
   }
 }

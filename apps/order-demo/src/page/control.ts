@@ -3,7 +3,6 @@
 import { ConflictException, Inject, Injectable, NotFoundException } from '@nestjs/common';
 import { INVENTORY_SERVICE, OrderCreated, OrderTimeout } from 'demo-kit';
 import { ControlClient, ControlError } from 'nestjs-rocketmq/broker';
-import { ORDER_DATABASE, type OrderDatabase } from '../database/order-database.js';
 import { ORDER_DEMO_OPTIONS, type OrderDemoOptions } from '../options.js';
 import { type Order, OrderStore } from '../orders/order-store.js';
 
@@ -13,7 +12,6 @@ export class Control {
 
   constructor(
     @Inject(ORDER_DEMO_OPTIONS) { controlEndpoint }: OrderDemoOptions,
-    @Inject(ORDER_DATABASE) private readonly database: OrderDatabase,
     private readonly orders: OrderStore,
   ) {
     this.client = controlEndpoint === undefined ? undefined : new ControlClient({ endpoint: controlEndpoint });
@@ -25,7 +23,7 @@ export class Control {
     if (messageId === undefined) throw new ConflictException(`the time-out of order ${order.id} is not scheduled yet`);
     await this.ask((client) => client.deliverNow({ topic: OrderTimeout.name, messageId }));
     const trace = { what: 'time-out delivered now, on request', messageId };
-    await this.database.transaction((tx) => this.orders.note(tx, order, trace));
+    await this.orders.noteAlone(order, trace);
   }
 
   /** Delivers `order-created` of an order to inventory-demo again. */
