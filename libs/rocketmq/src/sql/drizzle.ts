@@ -14,7 +14,7 @@ export interface DrizzleExecutor {
 }
 
 /** A Drizzle database. */
-export interface DrizzleDatabase {
+export interface DrizzleDatabase extends DrizzleExecutor {
   transaction<T>(work: (tx: DrizzleExecutor) => Promise<T>): Promise<T>;
 }
 
@@ -39,8 +39,13 @@ export function drizzleExecutor(tx: DrizzleExecutor, sql: DrizzleSqlTag): SqlExe
 
 /** A Drizzle database as the port. Pass Drizzle's own `sql`. @throws UsageError `UNKNOWN_DIALECT` */
 export function drizzleDatabase(database: DrizzleDatabase, sql: DrizzleSqlTag): SqlDatabase {
-  const dialect = dialectOf(database);
-  return { dialect, transaction: (work) => database.transaction((tx) => work(drizzleExecutor(tx, sql))) };
+  const { dialect, query } = drizzleExecutor(database, sql);
+  return {
+    dialect,
+    transaction: (work) => database.transaction((tx) => work(drizzleExecutor(tx, sql))),
+    // A connection of MySQL can have `autocommit` off.
+    ...(dialect === 'postgresql' ? { query } : {}),
+  };
 }
 
 /** Drizzle names its classes by this symbol, which all copies of the package share. */

@@ -29,6 +29,10 @@ export interface KyselyDatabase extends KyselyTransaction {
  */
 export function kyselyExecutor(trx: KyselyTransaction, sql: KyselySqlTag): SqlExecutor {
   if (!trx.isTransaction) throw noTransaction('this Kysely database', 'db.transaction().execute()', 'trx');
+  return executorOf(trx, sql);
+}
+
+function executorOf(trx: KyselyTransaction, sql: KyselySqlTag): SqlExecutor {
   const dialect = dialectOf(trx);
   // They are for the statements of the application: one that parses JSON would change texts which only look like it.
   const plain = trx.withoutPlugins();
@@ -43,9 +47,12 @@ export function kyselyExecutor(trx: KyselyTransaction, sql: KyselySqlTag): SqlEx
 
 /** A Kysely database as the port. Pass Kysely's own `sql`. */
 export function kyselyDatabase(database: KyselyDatabase, sql: KyselySqlTag): SqlDatabase {
+  const { dialect, query } = executorOf(database, sql);
   return {
-    dialect: dialectOf(database),
+    dialect,
     transaction: (work) => database.transaction().execute((trx) => work(kyselyExecutor(trx, sql))),
+    // A connection of MySQL can have `autocommit` off.
+    ...(dialect === 'postgresql' ? { query } : {}),
   };
 }
 

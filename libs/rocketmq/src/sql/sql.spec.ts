@@ -5,6 +5,7 @@ import { drizzle } from 'drizzle-orm/pglite';
 import { Connection } from '../client/connection.js';
 import { PushConsumer } from '../consumer/push-consumer.js';
 import { Producer } from '../producer/producer.js';
+import type { LocalEnd } from '../producer/transactions/transaction-scope.js';
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { RocketMQError, UsageError } from '../support/errors.js';
 import { ManualClock } from '../support/manual-clock.js';
@@ -184,6 +185,43 @@ describe('TransactionLog.record', () => {
   it('is rejected outside of a transaction', async () => {
     const log = new TransactionLog({ database });
     await expect(database.transaction((tx) => log.record(tx))).rejects.toMatchObject({ code: 'NO_TRANSACTION' });
+  });
+});
+
+describe('the end of a local transaction', () => {
+  const ports: [string, () => SqlDatabase, readonly string[]][] = [
+    ['one statement, where the database runs one by itself', () => database, ['query']],
+    ['a transaction elsewhere', () => ({ transaction: (work) => database.transaction(work) }), ['transaction']],
+  ];
+  it.each(ports)('is asked for with %s', async (_, open, asked) => {
+    const calls: string[] = [];
+    const port = open();
+    const { query } = port;
+    const counted: SqlDatabase = {
+      transaction: (work) => {
+        calls.push('transaction');
+        return port.transaction(work);
+      },
+      ...(query === undefined
+        ? {}
+        : {
+            query: (...args) => {
+              calls.push('query');
+              return query.apply(port, args);
+            },
+          }),
+    };
+    const log = new TransactionLog({ database: counted });
+    let proof: ((wanted: 'commit' | 'rollback') => Promise<LocalEnd>) | undefined;
+    const local = {
+      ...half,
+      proveBy: (prove: typeof proof) => {
+        proof = prove;
+      },
+    };
+    await database.transaction((tx) => log.record(tx, local));
+    expect(await proof?.('commit')).toEqual({ resolution: 'commit' });
+    expect(calls).toEqual(asked);
   });
 });
 

@@ -2,7 +2,7 @@
 
 import type { Resolution } from '../../producer/transactions/transaction.js';
 import type { LogRow, LogStatements, TransactionEnd, Written } from '../dialect.js';
-import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
+import { runAlone, type SqlDatabase, type SqlExecutor } from '../sql-port.js';
 import { quoted } from '../table-name.js';
 import { notInTransaction } from '../transaction-log-errors.js';
 
@@ -54,7 +54,7 @@ async function endOf(
 ): Promise<TransactionEnd> {
   if (number === undefined) return { kind: 'unknown' };
   const text = 'SELECT txid_status($1::bigint) AS "status"';
-  const { rows } = await database.transaction((tx) => tx.query(text, [number]));
+  const { rows } = await runAlone(database, text, [number]);
   switch ((rows as readonly { readonly status: string | null }[])[0]?.status) {
     case 'in progress':
       return { kind: 'running' };
