@@ -25,8 +25,8 @@ export function openPostgres(name: string, url: string): OpenedDatabase {
 const names = new Map<string, string>();
 
 /**
- * Prepares each statement with parameters once per connection, so that PostgreSQL does not parse and plan it again each time. That is about a
- * third of what it takes for statements as short as these.
+ * Prepares each statement with parameters once per connection, so that PostgreSQL does not parse it again each time. A migration that changes a
+ * table which a running process reads needs a restart of that process: PostgreSQL refuses a prepared statement with other columns than before.
  */
 class PreparingClient extends pg.Client {
   // biome-ignore lint/suspicious/noExplicitAny: the overloads of `pg`, of which Kysely calls one
