@@ -21,25 +21,25 @@ export function openPostgres(name: string, url: string): OpenedDatabase {
   return { flavor: 'postgresql', dialect: new PostgresDialect({ pool }) };
 }
 
-/** The names of prepared statements by their text: as many as the code has statements. */
-const names = new Map<string, string>();
-
 /**
  * Prepares each statement with parameters once per connection, so that PostgreSQL does not parse it again each time. A migration that changes a
  * table which a running process reads needs a restart of that process: PostgreSQL refuses a prepared statement with other columns than before.
  */
 class PreparingClient extends pg.Client {
+  /** By the text of the statement. Lists of each length are statements of their own; there are at most a few hundred. */
+  private readonly names = new Map<string, string>();
+
   // biome-ignore lint/suspicious/noExplicitAny: the overloads of `pg`, of which Kysely calls one
   override query(statement: any, values?: any, callback?: any): any {
     if (typeof statement !== 'string' || !Array.isArray(values) || values.length === 0) {
       return super.query(statement, values, callback);
     }
-    return super.query({ name: nameOf(statement), text: statement, values }, callback);
+    return super.query({ name: this.nameOf(statement), text: statement, values }, callback);
   }
-}
 
-function nameOf(statement: string): string {
-  const name = names.get(statement) ?? `statement-${names.size}`;
-  names.set(statement, name);
-  return name;
+  private nameOf(statement: string): string {
+    const name = this.names.get(statement) ?? `statement-${this.names.size}`;
+    this.names.set(statement, name);
+    return name;
+  }
 }
