@@ -109,9 +109,9 @@ export class LmdbFile {
   }
 
   /** Resolves when all entries are on disk and visible to reads. */
-  async commit(entries: readonly (readonly [Key, PendingEntry])[]): Promise<void> {
+  async commit(entries: readonly Pick<PendingEntry, 'key' | 'value'>[]): Promise<void> {
     await this.write(
-      entries.map(([key, { value }]) => {
+      entries.map(({ key, value }) => {
         const keyBytes = keyToBytes(key);
         return [keyBytes, value === undefined ? undefined : sealed(keyBytes, this.codec.encode(value))];
       }),

@@ -6,6 +6,7 @@ import type { Change, Key, ScanOptions } from './store.js';
 
 /** The newest value of a key that is not on disk. */
 export interface PendingEntry {
+  readonly key: Key;
   /** Undefined if the key was deleted. */
   value: unknown;
   /** The batch that writes it. */
@@ -16,7 +17,7 @@ export interface PendingEntry {
 
 /** The writes of one commit. */
 export class PendingBatch {
-  readonly entries: (readonly [Key, PendingEntry])[] = [];
+  readonly entries: PendingEntry[] = [];
   /** Approximate size of its messages. */
   bytes = 0;
   /** Resolves when the batch is on disk. */
@@ -43,7 +44,7 @@ export class PendingWrites {
       const { key } = change;
       const value = change.kind === 'put' ? change.value : undefined;
       batch.bytes += weightOf(value);
-      const entry: PendingEntry = { value, batch, isOverwritten: false };
+      const entry: PendingEntry = { key, value, batch, isOverwritten: false };
       // Most keys are not pending yet.
       const known = this.tree.add(key, entry);
       if (known?.batch === batch) {
@@ -54,7 +55,7 @@ export class PendingWrites {
         known.isOverwritten = true;
         this.tree.set(key, entry);
       }
-      batch.entries.push([key, entry]);
+      batch.entries.push(entry);
     }
   }
 
@@ -68,6 +69,6 @@ export class PendingWrites {
 
   /** Removes the entries of a batch that is on disk, except those that were overwritten since. */
   forget(batch: PendingBatch): void {
-    for (const [key, { isOverwritten }] of batch.entries) if (!isOverwritten) this.tree.delete(key);
+    for (const { key, isOverwritten } of batch.entries) if (!isOverwritten) this.tree.delete(key);
   }
 }
