@@ -23,7 +23,7 @@ export class Batches<T> {
     this.write = AsyncResource.bind((items: readonly T[]) => retryTransaction(() => write(items)));
   }
 
-  /** Resolves when the item is written; rejects if its batch is not. */
+  /** Resolves when the item is written; rejects if it is not, also by itself. */
   add(item: T): Promise<void> {
     const written = new Promise<void>((resolve, reject) => this.waiting.push({ item, resolve, reject }));
     if (!this.isWriting) void this.writeAll();
@@ -33,14 +33,21 @@ export class Batches<T> {
   private async writeAll(): Promise<void> {
     this.isWriting = true;
     for (let batch = this.next(); batch.length > 0; batch = this.next()) {
-      try {
-        await this.write(batch.map(({ item }) => item));
-        for (const { resolve } of batch) resolve();
-      } catch (error) {
-        for (const { reject } of batch) reject(error);
-      }
+      await this.writeBatch(batch);
     }
     this.isWriting = false;
+  }
+
+  private async writeBatch(batch: readonly Waiting<T>[]): Promise<void> {
+    try {
+      await this.write(batch.map(({ item }) => item));
+      for (const { resolve } of batch) resolve();
+    } catch (error) {
+      const [only, ...others] = batch;
+      if (others.length === 0) only?.reject(error);
+      // One that the database refuses must not take the others along.
+      else await Promise.all(batch.map((one) => this.writeBatch([one])));
+    }
   }
 
   private next(): Waiting<T>[] {

@@ -29,7 +29,7 @@ export class SimulatedDisk {
     const { simulation } = this;
     const process = simulation.current;
     // The current values, because they may be overwritten in memory meanwhile.
-    const written = entries.map(([key, { value }]) => [key, value] as const);
+    const written = entries.map(({ key, value }) => [key, value] as const);
     return new Promise((resolve) => {
       const apply = (): void => {
         for (const [key, value] of written) {

@@ -69,10 +69,15 @@ interface Waiter {
 
 /** The maximum is short, because consumers receive nothing until the server has their settings again. The official clients use 1 s. */
 const RECONNECT: BackoffPolicy = { kind: 'exponential', initialMs: 200, maxMs: 1_500, multiplier: 2 };
-/** How long the server may take to answer settings; the same as in the official clients. Each timeout doubles it, until an answer comes. */
+/** How long the server may take to answer settings; the same as in the official clients, and more for a server that was slower. */
 const SETTINGS_TIMEOUT_MS = 3_000;
 /** A server that is merely slow must be given the time to answer once; a stream that is lost must not be waited for. */
 const LONGEST_SETTINGS_TIMEOUT_MS = 12_000;
+
+/** Long enough for a server that has needed half as long. @param wantedMs as long as the limits allow */
+function settingsTimeoutOf(wantedMs: number): number {
+  return Math.min(Math.max(wantedMs, SETTINGS_TIMEOUT_MS), LONGEST_SETTINGS_TIMEOUT_MS);
+}
 /** How long the server may take to end its half of the stream at a close. */
 const GOODBYE_MS = 1_000;
 
@@ -86,6 +91,8 @@ export class TelemetrySession {
   private answerDue: ScheduledTask | undefined;
   private overdue: TransportError | undefined;
   private settingsTimeoutMs = SETTINGS_TIMEOUT_MS;
+  /** When the wait for the next answer began. */
+  private askedAtMs = 0;
   /** Why the last stream ended; undefined once the server has answered on a newer one. */
   private lastError: unknown;
   /** Consecutive streams that ended before the settings were answered. */
@@ -261,7 +268,7 @@ export class TelemetrySession {
 
   private answered(stream: WireStream): void {
     this.failures = 0;
-    this.settingsTimeoutMs = SETTINGS_TIMEOUT_MS;
+    this.settingsTimeoutMs = settingsTimeoutOf(2 * (this.port.clock.monotonicMs() - this.askedAtMs));
     this.lastError = undefined;
     this.answerDue?.cancel();
     this.answerDue = undefined;
@@ -286,9 +293,10 @@ export class TelemetrySession {
   /** A stream on which the server stops answering settings is replaced: a new stream may reach it. */
   private awaitAnswer(stream: WireStream): void {
     const timeoutMs = this.settingsTimeoutMs;
+    this.askedAtMs = this.port.clock.monotonicMs();
     this.answerDue = this.port.clock.schedule(timeoutMs, () => {
       const message = `${this.port.endpoint} did not answer the settings within ${timeoutMs} ms`;
-      this.settingsTimeoutMs = Math.min(2 * timeoutMs, LONGEST_SETTINGS_TIMEOUT_MS);
+      this.settingsTimeoutMs = settingsTimeoutOf(2 * timeoutMs);
       this.overdue = new TransportError('DEADLINE_EXCEEDED', message, 'unknown', true);
       stream.cancel();
     });

@@ -107,6 +107,30 @@ describe('RemotingClient', () => {
     await expect(call(server.address, 1)).resolves.toBe('back');
   });
 
+  it('fails pending calls as soon as the server has sent its end, also when it reads nothing', async () => {
+    const sockets: Socket[] = [];
+    const server = createServer({ allowHalfOpen: true }, (socket) => {
+      sockets.push(socket.pause());
+      socket.on('error', () => {});
+      setTimeout(() => socket.end(), 100);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    cleanups.push(async () => {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    });
+    const { client } = newClient();
+    // More than fits into the buffers of the system.
+    const request = { code: 1, body: Buffer.alloc(16 * 1024 * 1024) };
+    const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const ended = withDeadline('request', 60_000, undefined, (deadline) => client.call(address, request, deadline));
+    await expect(ended).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      outcome: 'unknown',
+      message: expect.stringContaining('the server closed the connection'),
+    });
+  });
+
   it('reports that nothing was sent when nothing listens, and names the address', async () => {
     const server = await startScriptedServer(() => undefined);
     await server.close();

@@ -71,9 +71,12 @@ export class RemotingConnection {
       const refusal = this.wasHeard ? undefined : tlsFailure(`connection to ${address}`, error.message, error);
       this.end(refusal ?? connectionLost(address, error.message, error));
     });
+    const closed = (): void => this.end(connectionLost(address, 'the server closed the connection'));
+    // A server that does not read keeps the socket from closing, and no answer can come any more.
+    socket.once('end', closed);
     this.ended = new Promise((resolve) => {
       socket.once('close', () => {
-        this.end(connectionLost(address, 'the server closed the connection'));
+        closed();
         resolve();
       });
     });

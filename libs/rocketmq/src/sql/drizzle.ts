@@ -44,7 +44,7 @@ export function drizzleDatabase(database: DrizzleDatabase, sql: DrizzleSqlTag): 
     dialect,
     transaction: (work) => database.transaction((tx) => work(drizzleExecutor(tx, sql))),
     // A connection of MySQL can have `autocommit` off.
-    ...(dialect === 'postgresql' ? { query } : {}),
+    ...(dialect === 'postgresql' ? { queryAlone: query } : {}),
   };
 }
 

@@ -52,7 +52,7 @@ export function kyselyDatabase(database: KyselyDatabase, sql: KyselySqlTag): Sql
     dialect,
     transaction: (work) => database.transaction().execute((trx) => work(kyselyExecutor(trx, sql))),
     // A connection of MySQL can have `autocommit` off.
-    ...(dialect === 'postgresql' ? { query } : {}),
+    ...(dialect === 'postgresql' ? { queryAlone: query } : {}),
   };
 }
 

@@ -27,15 +27,15 @@ export interface SqlDatabase {
   readonly dialect?: DialectName;
   /** Commits when `work` resolves, rolls back when it rejects, and settles like `work`. */
   transaction<T>(work: (tx: SqlExecutor) => Promise<T>): Promise<T>;
-  /** Runs one statement that commits by itself, in one round trip instead of three. Default: `transaction` runs it. */
-  query?(text: string, parameters: unknown[]): Promise<{ readonly rows: readonly object[] }>;
+  /** Runs one statement outside of a transaction, in one round trip instead of three. Default: `transaction` runs it. */
+  queryAlone?(text: string, parameters: unknown[]): Promise<{ readonly rows: readonly object[] }>;
 }
 
-/** Runs one statement, as a transaction of its own. */
+/** Runs one statement that commits by itself. */
 export function runAlone(
   database: SqlDatabase,
   text: string,
   parameters: unknown[],
 ): Promise<{ readonly rows: readonly object[] }> {
-  return database.query?.(text, parameters) ?? database.transaction((tx) => tx.query(text, parameters));
+  return database.queryAlone?.(text, parameters) ?? database.transaction((tx) => tx.query(text, parameters));
 }

@@ -190,24 +190,28 @@ describe('TransactionLog.record', () => {
 
 describe('the end of a local transaction', () => {
   const ports: [string, () => SqlDatabase, readonly string[]][] = [
-    ['one statement, where the database runs one by itself', () => database, ['query']],
-    ['a transaction elsewhere', () => ({ transaction: (work) => database.transaction(work) }), ['transaction']],
+    [
+      'one statement, where the database runs one by itself',
+      () => ({ transaction: (work) => database.transaction(work), queryAlone: (...args) => database.query(...args) }),
+      ['queryAlone'],
+    ],
+    ['a transaction elsewhere', () => database, ['transaction']],
   ];
   it.each(ports)('is asked for with %s', async (_, open, asked) => {
     const calls: string[] = [];
     const port = open();
-    const { query } = port;
+    const { queryAlone } = port;
     const counted: SqlDatabase = {
       transaction: (work) => {
         calls.push('transaction');
         return port.transaction(work);
       },
-      ...(query === undefined
+      ...(queryAlone === undefined
         ? {}
         : {
-            query: (...args) => {
-              calls.push('query');
-              return query.apply(port, args);
+            queryAlone: (...args) => {
+              calls.push('queryAlone');
+              return queryAlone.apply(port, args);
             },
           }),
     };

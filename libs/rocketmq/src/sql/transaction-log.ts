@@ -100,7 +100,7 @@ export class TransactionLog {
    * a transaction that is rolled back; that needs no row. After `rollback()` of the current transaction nothing is written, and a later
    * `rollback()` changes the row to rollback, so that it does not answer a later check with commit.
    *
-   * When the method returns, one query in its own transaction asks `database` how `tx` ended. If it was committed, the message is
+   * When the method returns, one query outside of it asks `database` how `tx` ended. If it was committed, the message is
    * committed immediately. If it was rolled back, the message is dropped, and the method fails with a StateError `NOT_COMMITTED`, unless
    * it called `rollback()` of the current transaction. If it is still running, because it was started around the method, or if there is no
    * answer within `lockTimeoutMs`, the server's check decides. A run that `retryTransaction()` repeats does not count.

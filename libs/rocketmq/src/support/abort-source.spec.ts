@@ -20,6 +20,20 @@ describe('an abort source', () => {
     expect(calls).toEqual(['late']);
   });
 
+  it('does not notify a listener that an earlier one removes', () => {
+    const source = new AbortSource();
+    const calls: string[] = [];
+    let removeSecond = (): void => {};
+    onAbort(source, () => {
+      calls.push('first');
+      removeSecond();
+    });
+    removeSecond = onAbort(source, () => calls.push('second'));
+    onAbort(source, () => calls.push('third'));
+    source.abort(new Error('over'));
+    expect(calls).toEqual(['first', 'third']);
+  });
+
   it.each(['before', 'after'])('provides a signal that aborts, read %s the abort', (when) => {
     const source = new AbortSource();
     const early = when === 'before' ? source.signal : undefined;

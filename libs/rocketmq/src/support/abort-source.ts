@@ -34,11 +34,12 @@ export class AbortSource {
   abort(reason: Error): void {
     if (this.why !== undefined) return;
     this.why = reason;
-    const { listeners } = this;
-    this.listeners = undefined;
     this.controller?.abort(reason);
+    const { listeners } = this;
+    // One that another listener removes is not called, as with an AbortSignal.
     if (listeners instanceof Set) for (const listener of listeners) listener();
     else listeners?.();
+    this.listeners = undefined;
   }
 
   /** @internal Use {@link onAbort}. */

@@ -102,6 +102,7 @@ export class SocketOutput {
     this.isScheduled = false;
     this.turnBytes = 0;
     this.passOn();
+    if (this.room.length > MOST_ROOM_BYTES) this.release();
     const { parts, waiters, socket } = this;
     if (parts.length === 0 && waiters.length === 0) return;
     const done = waiters.length === 0 ? undefined : (error?: Error | null) => settle(waiters, socket, error);
@@ -138,6 +139,13 @@ export class SocketOutput {
     if (this.isScheduled) return;
     this.isScheduled = true;
     process.nextTick(flush, this);
+  }
+
+  /** An unusually large room is not kept for as long as the connection lives. */
+  private release(): void {
+    this.room = NOTHING;
+    this.from = 0;
+    this.to = 0;
   }
 
   private passOn(): void {

@@ -74,15 +74,16 @@ export function encodeFrame(frame: OutgoingFrame): Buffer {
 
 /** Writes what {@link encodeFrame} returns, with one copy less. */
 export function writeFrame(output: SocketOutput, frame: UnnumberedFrame, opaque: number): void {
-  const { body = NO_BODY, isBodyFinal = false } = frame;
+  const { body: given = NO_BODY, isBodyFinal = false } = frame;
+  // Whoever made the body may change it while the socket has not taken it. Copied first: a header without its body would spoil the connection.
+  const body = isBodyFinal || given.length <= COPIED_BYTES ? given : Buffer.from(given);
   const header = headerOf(frame, opaque);
   const room = output.reserve(PREFIX_BYTES + MOST_BYTES_PER_UNIT * header.length);
   const at = output.position;
   const headerBytes = room.write(header, at + PREFIX_BYTES);
   writePrefix(room, at, headerBytes, body.length);
   output.advance(at + PREFIX_BYTES + headerBytes);
-  // Whoever made the body may change it while the socket has not taken it.
-  output.write(isBodyFinal || body.length <= COPIED_BYTES ? body : Buffer.from(body));
+  output.write(body);
 }
 
 function writePrefix(bytes: Buffer, at: number, headerBytes: number, bodyBytes: number): void {
