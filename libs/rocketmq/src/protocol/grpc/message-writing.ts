@@ -7,6 +7,7 @@ import type { SendMessageRequest } from './generated/apache/rocketmq/v2/service.
 import {
   entrySize,
   fieldSize,
+  isUint31,
   numberFieldSize,
   textFieldSize,
   textSize,
@@ -63,10 +64,6 @@ function isUsualTime(date: Date | undefined): boolean {
   if (date === undefined) return true;
   const ms = date.getTime();
   return Number.isInteger(ms) && ms >= 0 && ms < 2 ** 32 * 1_000;
-}
-
-function isUint31(value: number): boolean {
-  return (value | 0) === value && value >= 0;
 }
 
 export function sizesOf({ topic, userProperties, systemProperties: system, body }: Message): MessageSizes {

@@ -6,6 +6,7 @@ import type { ReceiveMessageRequest } from './generated/apache/rocketmq/v2/servi
 import type { Duration } from './generated/google/protobuf/duration.js';
 import {
   fieldSize,
+  isUint31,
   numberFieldSize,
   resourceSize,
   textFieldSize,
@@ -70,10 +71,6 @@ export class PollFramer {
 
 function isUsual(duration: Duration | undefined): duration is Duration {
   return duration !== undefined && isUint31(Number(duration.seconds)) && isUint31(duration.nanos);
-}
-
-function isUint31(value: number): boolean {
-  return value >= 0 && value < 2 ** 31;
 }
 
 function durationSize({ seconds, nanos }: Duration): number {

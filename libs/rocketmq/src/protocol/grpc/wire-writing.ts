@@ -92,3 +92,8 @@ export function writeResource(frame: Buffer, start: number, tag: number, resourc
   at = writeTextField(frame, at, 0x0a, resource.resourceNamespace);
   return writeTextField(frame, at, 0x12, resource.name);
 }
+
+/** Whether the writers of numbers support it: an integer that is not negative and has at most 31 bits. */
+export function isUint31(value: number): boolean {
+  return (value | 0) === value && value >= 0;
+}
