@@ -129,7 +129,7 @@ function planOf({ check: isCheck, keep: isToKeep, ...options }) {
   const chosen = only?.split(',');
   const named = columns?.split(',').map((id) => columnOf(id).id);
   const isWanted = (/** @type {Section} */ { id, isLong, quickTask }) => {
-    if (isProfile) return PROFILED.includes(id);
+    if (isProfile && chosen === undefined) return PROFILED.includes(id);
     if (chosen !== undefined) return chosen.some((name) => id === name || id.startsWith(`${name}-`));
     return (long || !isLong) && (!quick || quickTask !== undefined);
   };

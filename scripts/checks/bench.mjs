@@ -17,7 +17,7 @@ const USAGE = `npm run bench [-- OPTIONS]
   --check           instead: whether the CPU time beside the lean loop and Node's client has become more than bench/ratios.json has
   --keep            instead: writes bench/ratios.json
   --growth          instead: how costs grow with the number of groups, topics, messages, processes and brokers (15 minutes); with --only, --quick, --out
-  --profile         instead: where the CPU time of this library's send and drain goes, or that of --columns
+  --profile         instead: where the CPU time of this library's send and drain goes, or that of --only and --columns
   --java-version V  of the official Java client
   --out FOLDER      where the report goes; default docs/benchmarks for a whole run of 3 rounds or more, else bench/results`;
 const root = join(import.meta.dirname, '../..');

@@ -124,7 +124,7 @@ export function decodeMessage(
 ): DecodedMessage | PromiseLike<DecodedMessage> {
   const decode = (message: MessageView): DecodedMessage | PromiseLike<DecodedMessage> =>
     continued(decodeBody(topic, message, codec), (body) => ({ message, body }));
-  return hooks === undefined ? decode(received) : hooks.incoming(received, { consumerGroup }).then(decode);
+  return hooks === undefined ? decode(received) : continued(hooks.incoming(received, { consumerGroup }), decode);
 }
 
 function decodeBody(definition: TopicDefinition, message: MessageView, defaultCodec: BodyCodec): unknown {

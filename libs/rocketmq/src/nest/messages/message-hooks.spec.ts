@@ -22,6 +22,7 @@ import {
   TransactionChecker,
 } from '../../entries/nest.js';
 import { bodyBytes } from '../../protocol/model/message.js';
+import { MessageHooks } from './message-hooks.js';
 
 @Injectable()
 class Keys {
@@ -165,6 +166,25 @@ describe('hooks', () => {
     const app = await start([Listener], [hook('a'), hook('b')]);
     await bench.send(app, 'ordered', { x: 1 });
     expect(order).toEqual(['b out {"x":1}', 'a out {"x":1}', 'a in hooks', 'b in hooks', 'b,a']);
+  });
+
+  it('take no time unless one of them returns a promise', async () => {
+    const received = { topic: 'plain', properties: {} } as unknown as MessageView;
+    const named = (name: string, message: MessageView): MessageView => ({
+      ...message,
+      properties: { ...message.properties, [name]: 'yes' },
+    });
+    const incoming = (...given: MessageHook[]) => {
+      const hooks = new MessageHooks(given, () => ({}));
+      return hooks.incoming(received, { consumerGroup: 'hooks' });
+    };
+    const one: MessageHook = { incoming: (message) => named('one', message) };
+    const late: MessageHook = { incoming: async (message) => named('late', message) };
+    expect(incoming()).toBe(received);
+    expect(incoming(one, { outgoing: (message) => message })).toMatchObject({ properties: { one: 'yes' } });
+    const waiting = incoming(late, one);
+    expect(waiting).toBeInstanceOf(Promise);
+    expect(Object.keys((await waiting).properties)).toEqual(['late', 'one']);
   });
 
   it('cannot move a message, and prevent the send when they throw', async () => {

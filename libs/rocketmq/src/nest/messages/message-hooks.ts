@@ -4,6 +4,7 @@ import type { Type } from '@nestjs/common';
 import type { MessageView, OutgoingMessage } from '../../protocol/model/message.js';
 import { UsageError } from '../../support/errors.js';
 import { aFunction, type DeepCheck, describe, faultIn, type OptionChecks } from '../../support/options.js';
+import { continued } from '../../support/thenable.js';
 
 /** The context of a message that is about to be sent. */
 export interface OutgoingHookContext {
@@ -47,6 +48,29 @@ export const aHook: DeepCheck = (value) => {
   return (outgoing ?? incoming) ? undefined : 'has neither outgoing nor incoming, so it would change no message';
 };
 
+type Change<Message> = (hook: MessageHook, message: Message) => Message | PromiseLike<Message> | undefined;
+
+/** What the hooks make of a message, one after another: at once unless one of them returns a promise. */
+function through<Message>(
+  hooks: readonly MessageHook[],
+  message: Message,
+  change: Change<Message>,
+  place = 0,
+): Message | PromiseLike<Message> {
+  const hook = hooks[place];
+  if (hook === undefined) return message;
+  return continued(change(hook, message), (changed) => through(hooks, changed ?? message, change, place + 1));
+}
+
+/** @throws UsageError when a hook has moved the message to another place */
+function assertStays(message: OutgoingMessage, result: OutgoingMessage): void {
+  for (const field of ['topic', 'messageGroup', 'liteTopic', 'messageId'] as const) {
+    if (result[field] === message[field]) continue;
+    const text = `message to "${message.topic}": a hook changed ${field}, which hooks must not change; nothing was sent`;
+    throw new UsageError('HOOK_MOVED_MESSAGE', text, field);
+  }
+}
+
 /** All hooks of a connection. The first is the outermost: it changes sent messages last and received messages first. */
 export class MessageHooks {
   private resolved: readonly MessageHook[] | undefined;
@@ -57,21 +81,18 @@ export class MessageHooks {
     private readonly find: (type: Type<MessageHook>) => MessageHook,
   ) {}
 
-  async outgoing(message: OutgoingMessage, context: OutgoingHookContext): Promise<OutgoingMessage> {
-    let result = message;
-    for (const hook of [...this.hooks()].reverse()) result = (await hook.outgoing?.(result, context)) ?? result;
-    for (const field of ['topic', 'messageGroup', 'liteTopic', 'messageId'] as const) {
-      if (result[field] === message[field]) continue;
-      const text = `message to "${message.topic}": a hook changed ${field}, which hooks must not change; nothing was sent`;
-      throw new UsageError('HOOK_MOVED_MESSAGE', text, field);
-    }
-    return result;
+  /** @throws UsageError `HOOK_MOVED_MESSAGE`; whatever a hook throws */
+  outgoing(message: OutgoingMessage, context: OutgoingHookContext): OutgoingMessage | PromiseLike<OutgoingMessage> {
+    const changed = through([...this.hooks()].reverse(), message, (hook, current) => hook.outgoing?.(current, context));
+    return continued(changed, (result) => {
+      assertStays(message, result);
+      return result;
+    });
   }
 
-  async incoming(message: MessageView, context: IncomingHookContext): Promise<MessageView> {
-    let result = message;
-    for (const hook of this.hooks()) result = (await hook.incoming?.(result, context)) ?? result;
-    return result;
+  /** @throws whatever a hook throws */
+  incoming(message: MessageView, context: IncomingHookContext): MessageView | PromiseLike<MessageView> {
+    return through(this.hooks(), message, (hook, current) => hook.incoming?.(current, context));
   }
 
   /** Finds the instances. @throws UsageError `NO_SUCH_HOOK` for a class that no module provides, `ILLEGAL_OPTION` for one without hooks */
