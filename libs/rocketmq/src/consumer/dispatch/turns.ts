@@ -40,12 +40,10 @@ class Queue {
 
   constructor(readonly listener: Listener) {}
 
-  /** Begins a wait, which `held` counts. */
-  wait(): AbortSource {
-    const over = new AbortSource();
+  /** Begins a wait, which `held` counts, and which `over` ends. */
+  wait(over: AbortSource): void {
     this.waiting.add(over);
     this.held++;
-    return over;
   }
 
   /** Whether the message has not been given back. */
@@ -128,14 +126,17 @@ export class ListenerTurns {
     return queue.granted(release);
   }
 
-  /** Waits for a turn. @throws the signal's reason */
-  async take(listener: Listener, signal: Abortable): Promise<Turn> {
+  /**
+   * Waits for a turn.
+   * @param over ends the wait; aborted here, too, when the message is given back
+   * @throws why it was aborted from outside
+   */
+  async take(listener: Listener, over: AbortSource): Promise<Turn> {
     const { name } = listener;
     const queue = this.queueOf(listener);
     if (!this.admits(listener, queue)) return queue.refused();
     let isGranted = false;
-    const over = queue.wait();
-    const unlisten = onAbort(signal, () => over.abort(reasonOf(signal)));
+    queue.wait(over);
     try {
       for (;;) {
         if (!this.pauses.isOpen(name) && (await this.pauses.verdict(name, over)) === 'release')
@@ -150,7 +151,6 @@ export class ListenerTurns {
       if (!queue.isWaiting(over)) return queue.refused();
       throw error;
     } finally {
-      unlisten();
       queue.waited(over, isGranted);
     }
   }
@@ -207,7 +207,7 @@ export class Turns {
   }
 
   async take(lease: MessageLease, listener: Listener): Promise<Turn> {
-    const turn = await this.whileUsable(lease, (signal) => this.admitted(lease, listener, signal));
+    const turn = await this.whileUsable(lease, (over) => this.admitted(lease, listener, over));
     if (turn === undefined) return RELEASE_NOW;
     if (turn.kind === 'refused' || !this.isOver(lease)) return turn;
     turn.end();
@@ -241,12 +241,12 @@ export class Turns {
   }
 
   /** A turn while the topic is not paused. */
-  private async admitted({ message }: MessageLease, listener: Listener, signal: Abortable): Promise<Turn> {
+  private async admitted({ message }: MessageLease, listener: Listener, over: AbortSource): Promise<Turn> {
     const { pauses, listenerTurns } = this;
     for (;;) {
-      if (!pauses.isOpen(message.topic) && (await pauses.verdict(message.topic, signal)) === 'release')
+      if (!pauses.isOpen(message.topic) && (await pauses.verdict(message.topic, over)) === 'release')
         return RELEASE_NOW;
-      const turn = await listenerTurns.take(listener, signal);
+      const turn = await listenerTurns.take(listener, over);
       if (turn.kind === 'refused' || pauses.isOpen(message.topic)) return turn;
       turn.end();
     }
@@ -256,7 +256,7 @@ export class Turns {
     return this.isStopped || lease.isInDoubt;
   }
 
-  private async whileUsable<T>(lease: MessageLease, wait: (signal: Abortable) => Promise<T>): Promise<T | undefined> {
+  private async whileUsable<T>(lease: MessageLease, wait: (over: AbortSource) => Promise<T>): Promise<T | undefined> {
     if (this.isOver(lease)) return undefined;
     const over = new AbortSource();
     this.waiting.add(over);

@@ -52,7 +52,8 @@ function runLater(scope: AsyncResource, run: () => unknown, subscriber: Subscrib
     subscriber.next(result);
     subscriber.complete();
   };
-  queueMicrotask(() => {
+  // Not queueMicrotask(), which creates an AsyncResource of its own.
+  void Promise.resolve().then(() => {
     if (subscriber.closed) return;
     try {
       const result = own.runInAsyncScope(run);
