@@ -10,6 +10,7 @@
  * @property {'with-sdk' | 'without-sdk'} [telemetry]
  * @property {Partial<import('nestjs-rocketmq').RocketMQModuleOptions>} [module]
  * @property {boolean} [enhanced]
+ * @property {readonly string[]} [packages] that are loaded before the library
  * @property {'grpc-js' | 'http2'} [wire]
  * @property {number} [perRequest]
  * @property {boolean} [pops] of the Java client by name servers: whether its group pops, as ours do, instead of pulling
@@ -33,6 +34,8 @@
 /** One message a request, whatever the server. */
 /** @type {ColumnOptions} */
 const UNBATCHED = { producer: { batching: 'off' } };
+
+const NEST = ['reflect-metadata', '@nestjs/common', '@nestjs/core'];
 
 /** @type {readonly Column[]} */
 const COLUMNS = [
@@ -161,6 +164,18 @@ const COLUMNS = [
     label: '@RocketMQListener, pipe + interceptor',
     program: 'nest.mjs',
     options: { enhanced: true },
+  },
+  {
+    id: 'after-core',
+    label: 'after @nestjs/core',
+    program: 'loading.mjs',
+    options: { packages: NEST },
+  },
+  {
+    id: 'after-microservices',
+    label: 'after @nestjs/core and @nestjs/microservices',
+    program: 'loading.mjs',
+    options: { packages: [...NEST, '@nestjs/microservices'] },
   },
 ];
 

@@ -5,7 +5,7 @@ import { EMBEDDED_SECTIONS } from './embedded-sections.mjs';
 
 /**
  * @typedef {'cpuMicros' | 'perSecond' | 'p50Ms' | 'p99Ms' | 'residentBytes' | 'cpuPercent' | 'heapGrowthBytes' | 'serverMicros' | 'serverBytes' |
- *   'startMs' | 'share' | 'cpuShare' | 'latestMs' | 'advanceSeconds'} Figure
+ *   'startMs' | 'requireMs' | 'importMs' | 'share' | 'cpuShare' | 'latestMs' | 'advanceSeconds'} Figure
  *
  * Numbers, some for each workload.
  * @typedef {{ workload: string, inFlight?: number, bodyBytes?: number, warmUp?: number, count?: number, seconds?: number,
@@ -174,6 +174,15 @@ export const SECTIONS = [
     task: drainTask(10_000, 40_000),
     quickTask: drainTask(1_000, 3_000),
     quickColumns: ['nest-enhanced'],
+  },
+  {
+    id: 'loading',
+    title: 'Loading the library where Nest is loaded',
+    columns: ['after-core', 'after-microservices'],
+    figures: ['requireMs', 'importMs'],
+    startsItself: true,
+    task: { workload: 'loading', starts: 5, about: 5 },
+    quickTask: { workload: 'loading', starts: 1, about: 1 },
   },
   {
     id: 'telemetry-send',
