@@ -97,7 +97,14 @@ describe('a store whose disk changed a record', () => {
     await damaged.close();
   });
 
-  it('adds checksums to the records of an older version, and completes an upgrade that was interrupted', async () => {
+  it('reads the messages of an older version, adds checksums to its records, and completes an upgrade that was interrupted', async () => {
+    const message = (offset: number) => ({
+      messageId: `${offset}`,
+      body: body(offset),
+      keys: [],
+      properties: {},
+      earlierAttempts: 0,
+    });
     const put = async (offsets: readonly number[]): Promise<void> => {
       const older = openLmdb({
         path: dataFile(),
@@ -108,23 +115,21 @@ describe('a store whose disk changed a record', () => {
         encoder: { useRecords: false, copyBuffers: true } as never,
       });
       if (older.getBinary(Buffer.from([0])) === undefined) await older.put(Buffer.from([0]), 'nestjs-rocketmq broker');
-      for (const offset of offsets) await older.put(keyToBytes(key(offset)), { body: body(offset) });
+      for (const offset of offsets) await older.put(keyToBytes(key(offset)), message(offset));
       await older.close();
     };
     const offsets = Array.from({ length: 200 }, (_, offset) => offset);
     for (const [unsealed, format] of [
       [offsets, { format: 1, state: 'complete' }],
-      [[70, 150, 199], { format: 2, state: 'upgrading' }],
+      [[70, 150, 199], { format: 3, state: 'upgrading' }],
     ] as const) {
       await put(unsealed);
       await writeFile(join(folder, 'broker.json'), JSON.stringify(format));
       const upgraded = store();
       await upgraded.open();
-      expect(offsets.map((offset) => upgraded.get(key(offset)))).toEqual(
-        offsets.map((offset) => ({ body: body(offset) })),
-      );
+      expect(offsets.map((offset) => upgraded.get(key(offset)))).toEqual(offsets.map((offset) => message(offset)));
       await upgraded.close();
-      expect(JSON.parse(await readFile(join(folder, 'broker.json'), 'utf8'))).toEqual({ format: 2, state: 'complete' });
+      expect(JSON.parse(await readFile(join(folder, 'broker.json'), 'utf8'))).toEqual({ format: 3, state: 'complete' });
     }
     await damage(body(70));
     const damaged = store();

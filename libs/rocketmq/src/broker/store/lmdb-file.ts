@@ -11,7 +11,7 @@ import { isSealed, sealed, unsealed } from './sealed-value.js';
 import { compareKeys, type Key, type ScanOptions } from './store.js';
 import { StoreFailure } from './store-failure.js';
 import type { StoreFolder } from './store-folder.js';
-import { fromDisk, toDisk } from './stored-names.js';
+import { fromDisk, toDisk } from './stored-form.js';
 
 type Lmdb = typeof import('lmdb');
 type Database = ReturnType<Lmdb['open']>;

@@ -112,8 +112,8 @@ describe('a folder that cannot be used', () => {
 
   it('was written by a newer version', async () => {
     await fill(1);
-    await writeFile(join(folder, 'broker.json'), '{"format":3,"state":"complete"}');
-    await refusal('DATA_NEWER', 'has format 3; this version of nestjs-rocketmq reads formats up to 2');
+    await writeFile(join(folder, 'broker.json'), '{"format":4,"state":"complete"}');
+    await refusal('DATA_NEWER', 'has format 4; this version of nestjs-rocketmq reads formats up to 3');
   });
 
   it.each(['', '{"form', '[]', '{"format":"1"}'])('has %j as its description', async (text) => {

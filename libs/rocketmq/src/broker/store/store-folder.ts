@@ -15,7 +15,7 @@ import {
 } from './private-files.js';
 
 /** Incremented when the format of the data changes. */
-const FORMAT = 2;
+const FORMAT = 3;
 const FORMAT_FILE = 'broker.json';
 /** What a crash may leave of it. */
 const FORMAT_DRAFT = /^broker\.json\.[0-9a-f-]{36}\.new$/;

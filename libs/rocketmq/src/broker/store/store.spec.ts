@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import { SystemClock } from '../../support/clock.js';
+import type { StoredMessage } from '../engine/records.js';
 import { bytesToKey, keyToBytes } from './key-bytes.js';
 import { type FlushMode, LmdbStore } from './lmdb-store.js';
 import { MemoryStore } from './memory-store.js';
@@ -66,23 +67,58 @@ describe.each<[string, (folder: string) => Store]>([
     );
   });
 
-  it('keeps the properties of a message, whatever their names', async () => {
-    const properties = JSON.parse('{"__proto__":"a","__proto_":"b","constructor":"c"}') as Record<string, string>;
-    const message = { body: Buffer.from('body'), properties };
+  const plain: StoredMessage = {
+    messageId: '01',
+    type: 'normal',
+    body: Buffer.from('body'),
+    bodyEncoding: 1,
+    tag: undefined,
+    keys: [],
+    properties: JSON.parse('{"__proto__":"a","__proto_":"b","constructor":"c"}'),
+    messageGroup: undefined,
+    priority: undefined,
+    traceContext: undefined,
+    bornTimestampMs: 1_700_000_000_000,
+    bornHost: '127.0.0.1',
+    storeTimestampMs: 1_700_000_000_001.5,
+    deliveryTimestampMs: undefined,
+    earlierAttempts: 0,
+  };
+  const full: Required<StoredMessage> = {
+    ...plain,
+    tag: '',
+    keys: ['a', 'b'],
+    messageGroup: 'group',
+    priority: 0,
+    liteTopic: 'lite',
+    traceContext: '00-01',
+    deliveryTimestampMs: 0,
+    earlierAttempts: 3,
+    originTopic: 'orders',
+  };
+
+  it.each([
+    ['every field', full],
+    ['only the fields that every message has', plain],
+    ['two fields', { body: plain.body, properties: plain.properties }],
+  ])('keeps a message with %s, and its properties whatever their names', async (_fields, message) => {
+    const record = { transactionId: 'id', message };
     store.write([
       { kind: 'put', key: ['message'], value: message },
-      { kind: 'put', key: ['half'], value: { transactionId: 'id', message } },
+      { kind: 'put', key: ['half'], value: record },
     ]);
-    const entries = () => {
-      const half = store.get(['half']) as { message: typeof message };
-      const [[, scanned]] = [...store.scan(['message'])] as unknown as [[Key, typeof message]];
-      const found = [store.get(['message']) as typeof message, scanned, half.message];
-      return found.map((one) => Object.entries(one.properties));
+    const assertKept = () => {
+      const [[, scanned]] = [...store.scan(['message'])] as unknown as [[Key, StoredMessage]];
+      const half = store.get(['half']) as { message: StoredMessage };
+      expect(half).toEqual(record);
+      for (const found of [store.get(['message']) as StoredMessage, scanned, half.message]) {
+        expect(found).toEqual(message);
+        expect(Object.entries(found.properties)).toEqual(Object.entries(message.properties));
+      }
     };
-    const expected = Object.entries(properties);
-    expect(entries()).toEqual([expected, expected, expected]);
+    assertKept();
     await store.flush();
-    expect(entries()).toEqual([expected, expected, expected]);
+    assertKept();
   });
 
   it('starts and ends a scan at the given keys', async () => {
