@@ -7,7 +7,7 @@ import { AFTER_ALL_KEYS, BEFORE_ALL_KEYS, bytesToKey, keyToBytes } from './key-b
 import { checkFile } from './lmdb-pages.js';
 import type { PendingEntry } from './pending-writes.js';
 import { openPrivate } from './private-files.js';
-import { isSealed, sealed, unsealed } from './sealed-value.js';
+import { isSealed, SEAL_BYTES, seal, unsealed } from './sealed-value.js';
 import { compareKeys, type Key, type ScanOptions } from './store.js';
 import { StoreFailure } from './store-failure.js';
 import type { StoreFolder } from './store-folder.js';
@@ -21,6 +21,9 @@ const DATA_FILE = 'messages.mdb';
 /** Sorts before all keys of the store. Its value is written when the setup of the file is complete. */
 const SETUP_KEY = Buffer.from([0x00]);
 const SETUP_VALUE = 'nestjs-rocketmq broker';
+const ROOM_FOR_SEAL = Buffer.alloc(SEAL_BYTES);
+/** Lets msgpackr leave as many bytes free before the value as are added to it (`RESERVE_START_SPACE`). */
+const RESERVE_START_SPACE = 2048;
 
 /** How many pairs a scan reads at once: few at first, because most scans need few. */
 const FIRST_READ = 4;
@@ -31,7 +34,8 @@ const UPGRADE_PAIRS = 64;
 
 /** Values as bytes. */
 interface Codec {
-  encode(value: unknown): Uint8Array;
+  /** With bytes for the seal before the value. */
+  encode(value: unknown): Buffer;
   decode(bytes: Uint8Array): unknown;
 }
 
@@ -113,7 +117,7 @@ export class LmdbFile {
     await this.write(
       entries.map(({ key, value }) => {
         const keyBytes = keyToBytes(key);
-        return [keyBytes, value === undefined ? undefined : sealed(keyBytes, this.codec.encode(value))];
+        return [keyBytes, value === undefined ? undefined : seal(keyBytes, this.codec.encode(value))];
       }),
     );
   }
@@ -159,7 +163,8 @@ export class LmdbFile {
     for (let start: Buffer = SETUP_KEY; ; ) {
       const pairs = [...this.database.getRange({ start, limit: UPGRADE_PAIRS })] as RawPair[];
       const unsealed = pairs.filter(({ value }) => !isSealed(value));
-      if (unsealed.length > 0) await this.write(unsealed.map(({ key, value }) => [key, sealed(key, value)]));
+      if (unsealed.length > 0)
+        await this.write(unsealed.map(({ key, value }) => [key, seal(key, Buffer.concat([ROOM_FOR_SEAL, value]))]));
       const last = pairs.at(-1)?.key;
       if (last === undefined || pairs.length < UPGRADE_PAIRS) return;
       start = Buffer.concat([last, Buffer.from([0])]);
@@ -175,7 +180,7 @@ export class LmdbFile {
       return;
     }
     if (folder.isComplete) throw damaged(join(folder.path, DATA_FILE), 'its setup mark is missing', undefined);
-    await this.write([[SETUP_KEY, sealed(SETUP_KEY, this.codec.encode(SETUP_VALUE))]]);
+    await this.write([[SETUP_KEY, seal(SETUP_KEY, this.codec.encode(SETUP_VALUE))]]);
     await folder.markComplete();
   }
 
@@ -210,8 +215,13 @@ function codecOf(database: Database): Codec {
   const encoder = { useRecords: false, copyBuffers: true };
   const options = { name: null, keyEncoding: 'binary', encoding: 'msgpack', encoder };
   // The package's types have neither the name of the file's only table nor the options of an encoder.
-  const { encoder: codec } = database.openDB(options as never) as unknown as { encoder: Codec };
-  return { encode: (value) => codec.encode(toDisk(value)), decode: (bytes) => fromDisk(codec.decode(bytes)) };
+  const { encoder: codec } = database.openDB(options as never) as unknown as {
+    encoder: { encode(value: unknown, mode: number): Buffer; decode(bytes: Uint8Array): unknown };
+  };
+  return {
+    encode: (value) => codec.encode(toDisk(value), RESERVE_START_SPACE + SEAL_BYTES),
+    decode: (bytes) => fromDisk(codec.decode(bytes)),
+  };
 }
 
 /** Makes sure that the files are private and not links: LMDB itself follows links and creates files that others can read. */

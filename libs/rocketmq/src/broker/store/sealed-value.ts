@@ -5,20 +5,21 @@ import { crc32 } from 'node:zlib';
 /** MessagePack never uses this byte, so it never begins a value without a checksum. */
 const MARK = 0xc1;
 const SUM_AT = 1;
-const VALUE_AT = 5;
 
-export function sealed(key: Uint8Array, value: Uint8Array): Buffer {
-  const bytes = Buffer.allocUnsafe(VALUE_AT + value.length);
+/** The bytes that a value leaves free before it, for {@link seal}. */
+export const SEAL_BYTES = 5;
+
+/** @param bytes the value after {@link SEAL_BYTES} free ones, which are filled in */
+export function seal(key: Uint8Array, bytes: Buffer): Buffer {
   bytes[0] = MARK;
-  bytes.writeUInt32LE(sumOf(key, value), SUM_AT);
-  bytes.set(value, VALUE_AT);
+  bytes.writeUInt32LE(sumOf(key, bytes.subarray(SEAL_BYTES)), SUM_AT);
   return bytes;
 }
 
 /** @returns undefined if the key or the value was changed after sealing */
 export function unsealed(key: Uint8Array, bytes: Buffer): Buffer | undefined {
-  if (!isSealed(bytes) || bytes.length < VALUE_AT) return undefined;
-  const value = bytes.subarray(VALUE_AT);
+  if (!isSealed(bytes) || bytes.length < SEAL_BYTES) return undefined;
+  const value = bytes.subarray(SEAL_BYTES);
   return bytes.readUInt32LE(SUM_AT) === sumOf(key, value) ? value : undefined;
 }
 

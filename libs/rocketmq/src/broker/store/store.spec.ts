@@ -121,6 +121,18 @@ describe.each<[string, (folder: string) => Store]>([
     assertKept();
   });
 
+  it('keeps bodies of any size', async () => {
+    const bodies = [0, 1, 2_000, 8_192, 100_000, 4_000_000].map((bytes) => Buffer.alloc(bytes, 'body'));
+    store.write(
+      bodies.map((body, index) => ({ kind: 'put' as const, key: ['message', index], value: { ...plain, body } })),
+    );
+    await store.flush();
+    await store.close();
+    await store.open();
+    const found = Array.from(store.scan(['message']), ([, message]) => (message as StoredMessage).body);
+    expect(bodies.map((body, index) => found[index]?.equals(body))).toEqual(bodies.map(() => true));
+  });
+
   it('starts and ends a scan at the given keys', async () => {
     store.write([1, 2, 10, 20].map((offset) => ({ kind: 'put', key: ['log', offset], value: offset })));
     store.write([{ kind: 'put', key: ['other', 5], value: 0 }]);
