@@ -22,7 +22,10 @@ const DATA_FILE = 'messages.mdb';
 const SETUP_KEY = Buffer.from([0x00]);
 const SETUP_VALUE = 'nestjs-rocketmq broker';
 const ROOM_FOR_SEAL = Buffer.alloc(SEAL_BYTES);
-/** Lets msgpackr leave as many bytes free before the value as are added to it (`RESERVE_START_SPACE`). */
+/**
+ * Lets msgpackr leave as many bytes free before the value as are added to it (`RESERVE_START_SPACE`). The value stays in its buffer until it is on disk,
+ * as with LMDB's own writes: it is not reused unless the application calls `useBuffer()` of the same copy of msgpackr.
+ */
 const RESERVE_START_SPACE = 2048;
 
 /** How many pairs a scan reads at once: few at first, because most scans need few. */
@@ -79,7 +82,7 @@ export class LmdbFile {
         eventTurnBatching: false,
       });
       const file = new LmdbFile(database, codecOf(database), damage);
-      if (folder.isOlder) await file.upgrade(folder);
+      if (folder.isUnsealed) await file.upgrade(folder);
       await file.setUp(folder);
       return file;
     } catch (error) {

@@ -16,6 +16,8 @@ import {
 
 /** Incremented when the format of the data changes. */
 const FORMAT = 3;
+/** The first format whose records have checksums. */
+const SEALED_SINCE = 2;
 const FORMAT_FILE = 'broker.json';
 /** What a crash may leave of it. */
 const FORMAT_DRAFT = /^broker\.json\.[0-9a-f-]{36}\.new$/;
@@ -68,9 +70,14 @@ export class StoreFolder {
     return this.format.state !== 'new';
   }
 
-  /** Whether the data file is still in an older format, completely or partly. */
+  /** Whether the folder is still marked with an older format, or the upgrade of its data file is not complete. */
   get isOlder(): boolean {
     return this.isComplete && (this.format.format < FORMAT || this.format.state === 'upgrading');
+  }
+
+  /** Whether the data file may have records without checksums. */
+  get isUnsealed(): boolean {
+    return this.isComplete && (this.format.format < SEALED_SINCE || this.format.state === 'upgrading');
   }
 
   /** Marks the folder as upgrading; from then on, older versions of this library reject it. */
