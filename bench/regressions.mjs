@@ -9,7 +9,10 @@ export const WATCHED = { sections: ['send-64', 'drain'], columns: ['ours', 'lean
 /** The share of the messages of a whole run. */
 export const SCALE = 0.5;
 export const ROUNDS = 3;
-/** How much worse a median gets by chance: on a machine with other work the ratios were up to 15 % off those of a quiet one. */
+/**
+ * How much worse a median gets by chance: on a machine with other work the ratios were up to 15 % off those of a quiet one. Between machines they differ more:
+ * the same code sent at 0.28 × the lean loop's CPU on one and at 0.40 on another. The file has the largest.
+ */
 const NOISE = 0.25;
 
 /**
