@@ -77,9 +77,9 @@ describe('a store whose disk changed a record', () => {
     ['its key', () => keyToBytes(key(1)), 7],
   ] as const;
   // The records of format 2 have checksums, too, and may have the form of today's.
-  it.each(places.flatMap((place) => [3, 2].map((format) => [...place, format] as const)))(
-    'returns no wrong value when %s changed, names the record, and reads all others (%#)',
-    async (_what, bytes, behind, format) => {
+  it.each(places.flatMap((place) => [3, 2].map((format) => [format, ...place] as const)))(
+    'of format %s returns no wrong value when %s changed, names the record, and reads all others',
+    async (format, _what, bytes, behind) => {
       await filled();
       await damage(bytes(), behind);
       await writeFile(join(folder, 'broker.json'), JSON.stringify({ format, state: 'complete' }));

@@ -179,7 +179,7 @@ export class LmdbFile {
     const bytes = this.database.getBinary(SETUP_KEY);
     const value = bytes && unsealed(SETUP_KEY, bytes);
     if (value !== undefined && this.codec.decode(value) === SETUP_VALUE) {
-      if (folder.isOlder || !folder.isComplete) await folder.markComplete();
+      if (!folder.isUpToDate) await folder.markComplete();
       return;
     }
     if (folder.isComplete) throw damaged(join(folder.path, DATA_FILE), 'its setup mark is missing', undefined);

@@ -70,9 +70,9 @@ export class StoreFolder {
     return this.format.state !== 'new';
   }
 
-  /** Whether the folder is still marked with an older format, or the upgrade of its data file is not complete. */
-  get isOlder(): boolean {
-    return this.isComplete && (this.format.format < FORMAT || this.format.state === 'upgrading');
+  /** Whether the folder is marked as complete, in today's format. */
+  get isUpToDate(): boolean {
+    return this.format.format === FORMAT && this.format.state === 'complete';
   }
 
   /** Whether the data file may have records without checksums. */
