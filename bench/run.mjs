@@ -39,16 +39,19 @@ export async function runBenchmark(options, { root, home, log, signal }) {
   const began = performance.now();
   const plan = planOf(options);
   log(`about ${minutes(estimate(plan, options.quick))} on two quiet cores; started at ${new Date().toISOString()}`);
-  const wanted = new Set(plan.sections.flatMap(plan.columnsOf).map((id) => columnOf(id)));
-  const needs = (/** @type {(column: import('./columns.mjs').Column) => boolean} */ test) => [...wanted].some(test);
+  const columnsIn = (/** @type {readonly Section[]} */ sections) => sections.flatMap(plan.columnsOf).map(columnOf);
+  const wanted = columnsIn(plan.sections);
+  const served = columnsIn(plan.sections.filter(({ startsItself }) => !startsItself));
   await installNodeRivals(log);
   const javaVersion = options['java-version'] ?? JAVA_CLIENT_VERSION;
-  const classPath = needs(({ program }) => program === 'java') ? await compileJavaRival(javaVersion, log) : undefined;
+  const classPath = wanted.some(({ program }) => program === 'java')
+    ? await compileJavaRival(javaVersion, log)
+    : undefined;
   /** @type {Servers} */
   const servers = {};
   try {
     for (const kind of /** @type {const} */ (['real', 'memory', 'async', 'sync'])) {
-      if (needs(({ server = 'real' }) => server === kind)) servers[kind] = await openServer(kind, log, signal);
+      if (served.some(({ server = 'real' }) => server === kind)) servers[kind] = await openServer(kind, log, signal);
     }
     /** @type {RunClient} */
     const run = (column, task, more) => runClient(column, task, { home, classPath, signal, ...more });
@@ -129,8 +132,8 @@ function planOf({ check: isCheck, keep: isToKeep, ...options }) {
   const chosen = only?.split(',');
   const named = columns?.split(',').map((id) => columnOf(id).id);
   const isWanted = (/** @type {Section} */ { id, isLong, quickTask }) => {
-    if (isProfile && chosen === undefined) return PROFILED.includes(id);
     if (chosen !== undefined) return chosen.some((name) => id === name || id.startsWith(`${name}-`));
+    if (isProfile) return PROFILED.includes(id);
     return (long || !isLong) && (!quick || quickTask !== undefined);
   };
   const factor = positive('--scale', scale ?? '1');

@@ -66,9 +66,10 @@ export function reportText(outcome) {
 function aboutText({ date, machine, versions, javaOptions, rounds }) {
   const { cpu, cores, memoryGiB, system, node, java } = machine;
   const named = Object.entries(versions).map(([what, version]) => `${what} ${version}`);
+  const compared = named.length === 0 ? '' : `${named.join('; ')}. `;
   return [
     `${date}. ${cpu}, ${cores} cores that clients and server share, ${memoryGiB} GiB; ${system}; Node.js ${node}; ${java}.`,
-    `${named.join('; ')}. Options of Java clients: ${javaOptions}; of all clients: their defaults.`,
+    `${compared}Options of Java clients: ${javaOptions}; of all clients: their defaults.`,
     `Medians of ${rounds} round${rounds === 1 ? '' : 's'}${rounds === 1 ? '' : ', with the least and the most'}; CPU: user and system time of the client's process.`,
   ].join('\n');
 }

@@ -10,7 +10,16 @@ const BEHIND = 2_000;
 const START_MS = 60_000;
 /** The slowest column sends and consumes more than this in a second. */
 const LEAST_PER_SECOND = 250;
-const SHOWN_OF_SERVERS = /** @type {const} */ (['serverMicros', 'startMs', 'share', 'latestMs', 'advanceSeconds']);
+/** What a line has with its label, where it was measured. */
+const LABELED = /** @type {const} */ ([
+  'serverMicros',
+  'requireMs',
+  'importMs',
+  'startMs',
+  'share',
+  'latestMs',
+  'advanceSeconds',
+]);
 
 /**
  * @typedef {import('../sections.mjs').Section} Section
@@ -145,14 +154,14 @@ function lineOf({ section, column, round, figures, error }, rounds) {
   const where = `${round + 1}/${rounds} ${section.padEnd(14)} ${column.padEnd(14)}`;
   if (figures === undefined) return `${where} FAILED: ${error}`;
   const { cpuMicros = 0, perSecond = 0, p50Ms, p99Ms, cpuPercent, messages = 0 } = figures;
-  const ofServers = SHOWN_OF_SERVERS.flatMap((kind) => {
+  const labeled = LABELED.flatMap((kind) => {
     const value = figures[kind];
     return value === undefined ? [] : [`${KINDS[kind].label} ${KINDS[kind].write(value)}`];
   });
   const parts = [
     ...(messages > 1 ? [`${cpuMicros.toFixed(1)} µs`, `${Math.round(perSecond)}/s`] : []),
     ...(messages === 1 ? [`${cpuPercent?.toFixed(2)} % of a core`] : []),
-    ...ofServers,
+    ...labeled,
     ...(p50Ms === undefined ? [] : [`p50 ${p50Ms.toFixed(2)} ms`, `p99 ${p99Ms?.toFixed(2)} ms`]),
   ];
   return `${where} ${parts.join(', ')}`;
