@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { StateError } from '../../support/errors.js';
 import { AFTER_ALL_KEYS, BEFORE_ALL_KEYS, bytesToKey, keyToBytes } from './key-bytes.js';
 import { checkFile } from './lmdb-pages.js';
-import type { PendingEntry } from './pending-writes.js';
+import type { PendingEntry } from './pending-batch.js';
 import { openPrivate } from './private-files.js';
 import { isSealed, SEAL_BYTES, seal, unsealed } from './sealed-value.js';
 import { compareKeys, type Key, type ScanOptions } from './store.js';

@@ -6,7 +6,7 @@ import { StateError } from '../../support/errors.js';
 import { DamagedRecord } from './damaged-record.js';
 import { LONGEST_KEY_BYTES, longestBytes } from './key-bytes.js';
 import type { LmdbFile } from './lmdb-file.js';
-import { PendingBatch, type PendingEntry, PendingWrites } from './pending-writes.js';
+import { PendingBatch, type PendingEntry } from './pending-batch.js';
 import { type Change, compareKeys, type Key, type ScanOptions, type Store } from './store.js';
 import { StoreFailure } from './store-failure.js';
 import type { StoreFolder } from './store-folder.js';
@@ -55,7 +55,6 @@ type LmdbState =
 /** A {@link Store} in a folder, which it locks while it is open. */
 export class LmdbStore implements Store {
   private state: LmdbState = { kind: 'closed' };
-  private pending = new PendingWrites();
   /** Collects what the next commit writes. */
   private gathering: PendingBatch | undefined;
   private committing: PendingBatch | undefined;
@@ -86,16 +85,22 @@ export class LmdbStore implements Store {
 
   get(key: Key): unknown {
     this.assertWhole();
-    const pending = this.pending.get(key);
-    return pending === undefined ? this.file().get(key) : pending.value;
+    // Also for a pending key: a closed store has no answer.
+    const file = this.file();
+    const pending = this.gathering?.get(key) ?? this.committing?.get(key);
+    return pending === undefined ? file.get(key) : pending.value;
   }
 
   scan(prefix: Key, options: ScanOptions = {}): Iterable<readonly [Key, unknown]> {
     this.assertWhole();
     const { from = prefix, before } = options;
     const first = compareKeys(from, prefix) < 0 ? prefix : from;
-    const stored = this.file().scan(prefix, { ...options, from: first });
-    return merged(this.pending.scan(prefix, first, before), stored);
+    let pairs = this.file().scan(prefix, { ...options, from: first });
+    // The newer batch lies above the older one.
+    for (const batch of [this.committing, this.gathering]) {
+      if (batch !== undefined) pairs = merged(batch.scan(prefix, first, before), pairs);
+    }
+    return pairs;
   }
 
   write(changes: readonly Change[]): void {
@@ -105,7 +110,7 @@ export class LmdbStore implements Store {
       if (longestBytes(key) > LONGEST_KEY_BYTES) throw new Error('a name in the request is too long to be stored');
     }
     this.gathering ??= new PendingBatch(this.options.clock.nowMs());
-    this.pending.add(this.gathering, changes);
+    this.gathering.add(changes);
     this.timer ??= this.options.clock.schedule(GATHERING_MS, () => this.commit());
     if (this.gathering.bytes > COMMIT_BYTES) this.commit();
   }
@@ -140,7 +145,6 @@ export class LmdbStore implements Store {
     this.timer?.cancel();
     this.timer = undefined;
     this.gathering = undefined;
-    this.pending = new PendingWrites();
     await file.close();
     await folder.release();
   }
@@ -178,7 +182,6 @@ export class LmdbStore implements Store {
 
   private committed(batch: PendingBatch): void {
     this.committing = undefined;
-    this.pending.forget(batch);
     batch.settle.resolve();
     // At this rate of writes, the next commit starts at once.
     const isDue =

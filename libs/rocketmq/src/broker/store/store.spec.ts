@@ -4,6 +4,7 @@ import { closeSync, constants, openSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, readlink, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import { SystemClock } from '../../support/clock.js';
@@ -191,6 +192,38 @@ describe.each<[string, (folder: string) => Store]>([
     await store.close();
     await store.close();
     await store.open();
+  });
+});
+
+describe('LmdbStore while it closes', () => {
+  it('reads all or nothing, also what was written meanwhile', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'closing-'));
+    const store = onDisk('sync')(folder);
+    await store.open();
+    const failsToRead = (read: () => unknown): boolean => {
+      try {
+        read();
+        return false;
+      } catch {
+        return true;
+      }
+    };
+    store.write([{ kind: 'put', key: ['a'], value: 1 }]);
+    let isClosed = false;
+    const closing = store.close().then(() => {
+      isClosed = true;
+    });
+    await nextTurn();
+    store.write([{ kind: 'put', key: ['b'], value: 2 }]);
+    let looks = 0;
+    for (; !isClosed; looks++) {
+      expect(failsToRead(() => store.get(['b']))).toBe(failsToRead(() => [...store.scan([])]));
+      await nextTurn();
+    }
+    await closing;
+    expect(looks).toBeGreaterThan(1);
+    expect(() => store.get(['b'])).toThrow('is not open');
+    await rm(folder, { recursive: true });
   });
 });
 
