@@ -1,12 +1,14 @@
 // The port between client and wire: a method path and bytes. It hides the gRPC implementation from the code above.
 
+import type { Abortable } from '../support/abort-source.js';
+
 /** The parameters of one call besides its bytes. */
 export interface WireCall {
   readonly path: string;
   readonly metadata: Record<string, string>;
   /** Real time until the call fails with `DEADLINE_EXCEEDED`. Undefined only for the telemetry stream, which has no deadline. */
   readonly timeoutMs: number | undefined;
-  readonly signal?: AbortSignal;
+  readonly signal?: Abortable;
 }
 
 /** Names call and server in errors: "SendMessage to 127.0.0.1:8081". */

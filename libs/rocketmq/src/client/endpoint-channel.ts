@@ -2,7 +2,7 @@
 // handles) is in the one proxy that it talks to. When an address fails, new calls go to the next one. A connection that is open but
 // silent (packets are dropped and no end is reported) is replaced.
 
-import { linkedController } from '../support/abort.js';
+import { AbortSource, onAbort, reasonOf } from '../support/abort-source.js';
 import { monotonicMs } from '../support/deadline.js';
 import { StateError, TransportError } from '../support/errors.js';
 import type { Channel, ChannelFactory, WireCall, WireStream } from './channel.js';
@@ -33,7 +33,7 @@ interface Line {
   readonly address: string;
   readonly channel: Channel;
   readonly streams: Set<WireStream>;
-  readonly polls: Set<AbortController>;
+  readonly polls: Set<AbortSource>;
   doubt: Doubt | undefined;
 }
 
@@ -90,16 +90,17 @@ export class EndpointChannel implements Channel {
   async serverStream(call: WireCall, request: Buffer, onMessage: (message: Uint8Array) => void): Promise<void> {
     const line = this.usable();
     const { heard } = line.channel;
-    const { controller, unlink } = linkedController([call.signal]);
-    line.polls.add(controller);
+    const signal = new AbortSource();
+    const unlisten = onAbort(call.signal, () => signal.abort(reasonOf(call.signal)));
+    line.polls.add(signal);
     try {
-      await line.channel.serverStream({ ...call, signal: controller.signal }, request, onMessage);
+      await line.channel.serverStream({ ...call, signal }, request, onMessage);
     } catch (error) {
       this.judge(line, error, heard, call.timeoutMs);
       throw error;
     } finally {
-      line.polls.delete(controller);
-      unlink();
+      line.polls.delete(signal);
+      unlisten();
     }
   }
 

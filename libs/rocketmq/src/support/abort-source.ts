@@ -73,6 +73,11 @@ export function onAbort(target: Abortable | undefined, listener: () => void): ()
   return () => target.removeEventListener('abort', listener);
 }
 
+/** For what needs an AbortSignal, which is expensive to create. */
+export function signalOf(target: Abortable | undefined): AbortSignal | undefined {
+  return target instanceof AbortSource ? target.signal : target;
+}
+
 /** Why it aborted, as an Error. */
 export function reasonOf(target: Abortable | undefined): Error {
   return abortReason(target as AbortSignal | undefined);

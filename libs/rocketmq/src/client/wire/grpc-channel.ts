@@ -4,7 +4,7 @@ import type { SecureContext } from 'node:tls';
 import type { CallOptions, ChannelCredentials, ChannelOptions, Client, Metadata, ServiceError } from '@grpc/grpc-js';
 import { EMBEDDED_BROKER_METADATA } from '../../protocol/credentials/metadata.js';
 import { LIMITS } from '../../protocol/model/limits.js';
-import { abortReason } from '../../support/abort.js';
+import { onAbort, reasonOf, signalOf } from '../../support/abort-source.js';
 import { monotonicMs, realTimeIn, withDeadline } from '../../support/deadline.js';
 import { TransportError } from '../../support/errors.js';
 import { MESSAGE_PREFIX_BYTES } from '../../support/grpc/framing.js';
@@ -61,9 +61,8 @@ export class GrpcChannel implements Channel {
   unary(call: WireCall, request: Buffer): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       const { signal } = call;
-      if (signal?.aborted) return reject(abortReason(signal));
+      if (signal?.aborted) return reject(reasonOf(signal));
       const progress = this.begin(call);
-      const onAbort = (): void => under.cancel();
       const under = this.client.makeUnaryRequest(
         call.path,
         asBuffer,
@@ -71,20 +70,20 @@ export class GrpcChannel implements Channel {
         bare(request),
         ...contextOf(this.grpc, call),
         (error, response) => {
-          signal?.removeEventListener('abort', onAbort);
+          unlisten();
           if (error === null) this.heardCount++;
           if (error !== null) void this.failure(call, error, progress).then(reject);
           else resolve(response as Uint8Array);
         },
       );
       under.on('metadata', (headers) => this.takeHeaders(headers, progress));
-      signal?.addEventListener('abort', onAbort, { once: true });
+      const unlisten = onAbort(signal, () => under.cancel());
     });
   }
 
   async serverStream(call: WireCall, request: Buffer, onMessage: (message: Uint8Array) => void): Promise<void> {
     const { signal } = call;
-    if (signal?.aborted) throw abortReason(signal);
+    if (signal?.aborted) throw reasonOf(signal);
     const progress = this.begin(call);
     const under = this.client.makeServerStreamRequest(
       call.path,
@@ -94,8 +93,7 @@ export class GrpcChannel implements Channel {
       ...contextOf(this.grpc, call),
     );
     under.on('metadata', (headers) => this.takeHeaders(headers, progress));
-    const onAbort = (): void => under.cancel();
-    signal?.addEventListener('abort', onAbort, { once: true });
+    const unlisten = onAbort(signal, () => under.cancel());
     let refusal: unknown;
     try {
       for await (const frame of under) {
@@ -110,7 +108,7 @@ export class GrpcChannel implements Channel {
     } catch (error) {
       throw error === refusal ? error : await this.failure(call, error as ServiceError, progress);
     } finally {
-      signal?.removeEventListener('abort', onAbort);
+      unlisten();
       under.cancel();
     }
   }
@@ -197,7 +195,7 @@ export class GrpcChannel implements Channel {
   }
 
   private async failure(call: WireCall, error: ServiceError, progress: CallProgress): Promise<Error> {
-    if (call.signal?.aborted) return abortReason(call.signal);
+    if (call.signal?.aborted) return reasonOf(call.signal);
     const what = nameOfCall(call, this.address);
     const text = `${what}: ${error.details || error.message}`;
     const options = { cause: error };
@@ -209,10 +207,10 @@ export class GrpcChannel implements Channel {
           const { details } = error;
           const failed = { text: details, attempt: details, wasAccepted: NOT_UNDERSTOOD.test(details), cause: error };
           const leftMs = Math.max(0, progress.explainedByMs - monotonicMs());
-          const explained = await withDeadline(what, leftMs, call.signal, (deadline) =>
+          const explained = await withDeadline(what, leftMs, signalOf(call.signal), (deadline) =>
             this.diagnosis.explain(what, failed, deadline),
           );
-          if (call.signal?.aborted) return abortReason(call.signal);
+          if (call.signal?.aborted) return reasonOf(call.signal);
           if (explained !== undefined) return explained;
         }
         return new TransportError('UNAVAILABLE', text, outcomeOf(error, progress), true, options);

@@ -3,7 +3,7 @@
 // Over 300 lines: unary calls and streams share how a call ends.
 
 import { LIMITS } from '../../protocol/model/limits.js';
-import { abortReason } from '../../support/abort.js';
+import { onAbort, reasonOf } from '../../support/abort-source.js';
 import { TransportError } from '../../support/errors.js';
 import { FrameReader, wholeMessage } from '../../support/grpc/framing.js';
 import { decodeStatusMessage, GRPC_STATUS, GrpcError, statusOfHttp } from '../../support/grpc/status.js';
@@ -45,7 +45,7 @@ abstract class Http2Call implements StreamReceiver {
   private message: unknown;
   private brokenOff: BreakOff | undefined;
   private code: number = HTTP2_CODE.noError;
-  private onAbort: (() => void) | undefined;
+  private unlisten: (() => void) | undefined;
 
   constructor(
     protected readonly owner: CallOwner,
@@ -69,10 +69,9 @@ abstract class Http2Call implements StreamReceiver {
     this.under = this.session.request(this.headersOf(this.call), this, isCreditedOnArrival);
     if (request !== undefined) this.under.send(request, true);
     if (timeoutMs !== undefined) this.timer = startIoTimer(timeoutMs, timeOut, this as Http2Call);
-    if (signal === undefined) return this;
-    this.onAbort = () => this.breakOff({ kind: 'abort', reason: abortReason(signal) });
-    signal.addEventListener('abort', this.onAbort, { once: true });
-    if (signal.aborted) this.onAbort();
+    if (signal !== undefined) {
+      this.unlisten = onAbort(signal, () => this.breakOff({ kind: 'abort', reason: reasonOf(signal) }));
+    }
     return this;
   }
 
@@ -150,7 +149,7 @@ abstract class Http2Call implements StreamReceiver {
   closed(code: number): void {
     this.code = code;
     stopIoTimer(this.timer);
-    if (this.onAbort !== undefined) this.call.signal?.removeEventListener('abort', this.onAbort);
+    this.unlisten?.();
     const isWell = this.status === GRPC_STATUS.ok && this.brokenOff === undefined;
     this.end(isWell ? undefined : this.failure());
   }

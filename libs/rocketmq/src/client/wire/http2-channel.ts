@@ -2,8 +2,8 @@
 // Over 300 lines: the states of the connection and the calls that wait for it change together.
 
 import { EMBEDDED_BROKER_METADATA } from '../../protocol/credentials/metadata.js';
-import { abortReason, linkedController, raceAbort } from '../../support/abort.js';
-import { onAbort, reasonOf } from '../../support/abort-source.js';
+import { linkedController, raceAbort } from '../../support/abort.js';
+import { onAbort, reasonOf, signalOf } from '../../support/abort-source.js';
 import { type BackoffPolicy, backoffMs, withJitter } from '../../support/backoff.js';
 import { type ScheduledTask, SECOND_MS, SystemClock } from '../../support/clock.js';
 import { Deadline } from '../../support/deadline.js';
@@ -228,11 +228,11 @@ export class Http2Channel implements Channel, CallOwner {
   /** A connection, and the remaining time of the call once there is one. */
   private async session(call: WireCall): Promise<{ session: Http2Session; timeoutMs: number | undefined }> {
     const { signal, timeoutMs } = call;
-    if (signal?.aborted) throw abortReason(signal);
+    if (signal?.aborted) throw reasonOf(signal);
     const usable = this.usable();
     if (usable !== undefined) return { session: usable, timeoutMs };
     const what = nameOfCall(call, this.address);
-    const deadline = new Deadline(what, timeoutMs ?? CONNECT_MS, signal);
+    const deadline = new Deadline(what, timeoutMs ?? CONNECT_MS, signalOf(signal));
     try {
       const session = await raceAbort(this.connected(), deadline.signal);
       return { session, timeoutMs: timeoutMs === undefined ? undefined : Math.max(1, deadline.remainingMs()) };
@@ -307,7 +307,7 @@ export class Http2Channel implements Channel, CallOwner {
       const { message: text, wasAccepted, cause } = error;
       const failed = { text, wasAccepted, cause, attempt: this.attempts };
       const explained = await this.diagnosis.explain(what, failed, deadline);
-      if (deadline.caller?.aborted) return abortReason(deadline.caller);
+      if (deadline.caller?.aborted) return reasonOf(deadline.caller);
       if (explained !== undefined) return explained;
       return new TransportError(
         'UNAVAILABLE',

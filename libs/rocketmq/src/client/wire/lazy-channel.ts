@@ -2,6 +2,7 @@
 
 import { setMaxListeners } from 'node:events';
 import { raceAbort, withAnySignal } from '../../support/abort.js';
+import { signalOf } from '../../support/abort-source.js';
 import { Deadline } from '../../support/deadline.js';
 import { StateError, TransportError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
@@ -123,9 +124,9 @@ export class LazyChannel implements Channel {
   private async ready(call: WireCall): Promise<{ readonly channel: Channel; readonly left: WireCall }> {
     const { timeoutMs } = call;
     const what = nameOfCall(call, this.address);
-    const deadline = timeoutMs === undefined ? undefined : new Deadline(what, timeoutMs, call.signal);
+    const deadline = timeoutMs === undefined ? undefined : new Deadline(what, timeoutMs, signalOf(call.signal));
     try {
-      const channel = await withAnySignal([deadline?.signal ?? call.signal, this.closing.signal], (signal) =>
+      const channel = await withAnySignal([deadline?.signal, this.closing.signal], (signal) =>
         raceAbort(this.loading, signal),
       );
       return { channel, left: { ...call, timeoutMs: deadline && Math.max(1, deadline.remainingMs()) } };
