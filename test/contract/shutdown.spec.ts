@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect } from '@jest/globals';
 import type { MessageView } from 'nestjs-rocketmq/client';
 import { contractSuite } from './support/contract.js';
@@ -28,6 +29,44 @@ describe('stopping', () => {
     await world.backend.quiet();
     expect(first.deliveries).toHaveLength(2);
     expect(all().sort()).toEqual([...sent].sort());
+  });
+
+  contract('deploys in the middle of a backlog leave no message invisible until its lease ends', async (world) => {
+    const topic = await world.topic();
+    const producer = await world.producer();
+    const consumerGroup = await world.group();
+    const sent = Array.from({ length: 1_200 }, (_, index) => `message ${index}`);
+    for (let from = 0; from < sent.length; from += 100) {
+      await Promise.all(sent.slice(from, from + 100).map((body) => producer.send({ topic, body })));
+    }
+    const handled: string[] = [];
+    // Longer than the test takes: a message that is left behind does not come back in time.
+    const options = { topic, consumerGroup, invisibleDurationMs: 6 * 60 * 60_000, concurrency: 32 };
+    for (let deploy = 1; deploy <= 6; deploy++) {
+      let begun = 0;
+      let atWork = (): void => {};
+      const isAtWork = new Promise<void>((resolve) => {
+        atWork = resolve;
+      });
+      const handle = (): Promise<void> => {
+        if (++begun === 50) atWork();
+        return sleep(1);
+      };
+      const { consumer, deliveries } = await world.record({ ...options, handle });
+      await isAtWork;
+      await consumer.close({ shutdownGraceMs: 20_000 });
+      handled.push(...texts(deliveries));
+      // What it released is visible again at once, or after a second.
+      await world.backend.advance(1_000);
+    }
+    const last = await world.record(options);
+    await world.until('all were handled', async () => {
+      const isDone = handled.length + last.deliveries.length >= sent.length;
+      if (!isDone) await world.backend.advanceDuringWork(1_000);
+      return isDone;
+    });
+    await world.backend.quiet();
+    expect([...handled, ...texts(last.deliveries)].sort()).toEqual([...sent].sort());
   });
 
   // At each deployment the first message is in progress, and the second one waits for it.

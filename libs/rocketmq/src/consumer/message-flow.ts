@@ -42,8 +42,8 @@ export class MessageFlow {
     private readonly telemetry: PushConsumerTelemetry | undefined,
     filterOf: (topic: string) => Filter | undefined,
   ) {
-    const { ackBatchSize, invisibleDurationMs, listeners, longPollingTimeoutMs, maxBufferedMessages } = options;
-    const { client, consumerGroup, clock, settings } = context;
+    const { ackBatchSize, invisibleDurationMs, listeners, longPollingTimeoutMs } = options;
+    const { client, consumerGroup, clock } = context;
     this.pauses = new Pauses(() => context.releasesFree());
     this.rooms = new BufferRooms(options);
     this.listenerTurns = new ListenerTurns(context, listeners, this.rooms);
@@ -65,11 +65,16 @@ export class MessageFlow {
       pauses: this.pauses,
       roomOf: (topic) => this.rooms.of(topic),
       filterOf,
-      // Idle polls hold their room for as long as they wait: a loop that took all of it would starve the others.
-      batchShare: () => Math.floor(maxBufferedMessages / Math.max(1, this.loops.count)),
-      pollShare: () => Math.floor(maxBufferedMessages / (settings().receiveBatchSize * Math.max(1, this.loops.count))),
+      loopShareOf: (topic) => this.loopShareOf(topic),
       deliver: (batch) => this.take(batch),
     });
+  }
+
+  /** Idle polls hold their room for as long as they wait: a loop that took all of it would starve the others. */
+  private loopShareOf(topic: string): number {
+    const { loops, rooms } = this;
+    const sharers = rooms.isAlone(topic) ? loops.countOf(topic) : loops.count;
+    return Math.floor(rooms.of(topic).maxMessages / Math.max(1, sharers));
   }
 
   /** Receives a topic from these queues, the complete list, from the next poll on. */
@@ -119,19 +124,11 @@ export class MessageFlow {
 
   /** Stops receiving, releases messages that no handler has started, waits for running handlers and settles their messages. */
   async end(shutdownGraceMs: number): Promise<void> {
-    const { loops, dispatcher } = this;
-    const { isFifo } = this.context.settings();
-    loops.stop();
-    const pollsEnded = loops.ended();
-    // An ordered group waits for its polls: each canceled one costs the next messages an attempt (see ReceiveLoop).
-    const patience = isFifo ? this.context.ioClock.schedule(shutdownGraceMs, () => loops.cancel()) : undefined;
-    if (isFifo) loops.cancelFree();
-    else loops.cancel();
-    await dispatcher.drain(shutdownGraceMs, isFifo ? pollsEnded : Promise.resolve());
+    const pollsEnded = this.loops.end(shutdownGraceMs);
+    await this.dispatcher.drain(shutdownGraceMs, pollsEnded);
     await pollsEnded;
-    patience?.cancel();
     // Messages of the last polls are released at once.
-    await dispatcher.drainRest();
+    await this.dispatcher.drainRest();
   }
 
   private take({ queue, messages, receivedAtMs, deliveredAtMs }: ReceivedBatch): void {

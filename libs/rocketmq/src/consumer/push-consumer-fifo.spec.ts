@@ -1,5 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { ConsumerBench, FIFO, textOf } from '../../../../test/support/consumer-bench.js';
+import { ConsumerBench, FIFO, gate, textOf } from '../../../../test/support/consumer-bench.js';
 import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { RetryLaterError } from './model/outcome-errors.js';
 
@@ -96,6 +97,25 @@ describe('a push consumer', () => {
       await bench.sendSteps('a2');
       await bench.consume(bench.journalled, FIFO);
       expect(await bench.journal.has(2)).toEqual(['a1 1', 'a2 1']);
+    });
+
+    it('is closed in a backlog without costing the messages behind it an attempt', async () => {
+      const bodies = Array.from({ length: 96 }, (_, index) => `a${index}`);
+      await bench.sendSteps(...bodies);
+      for (let deploy = 0; deploy < 2; deploy++) {
+        const lastOfBatch = gate();
+        // The next poll follows a full one, and waits for this message.
+        const consumer = await bench.consume(async (message, context) => {
+          void bench.journalled(message, context);
+          if (bench.journal.lines.length % 32 !== 0) return;
+          lastOfBatch.open();
+          await sleep(50);
+        }, FIFO);
+        await lastOfBatch.opened;
+        await consumer.close();
+      }
+      await bench.consume(bench.journalled, FIFO);
+      expect(await bench.journal.has(96)).toEqual(bodies.map((body) => `${body} 1`));
     });
   });
 });

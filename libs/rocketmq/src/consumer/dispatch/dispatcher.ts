@@ -194,7 +194,8 @@ export class Dispatcher {
     this.mayRelease = pollsEnded;
     this.turns.stop();
     if (await this.endsWithin(shutdownGraceMs)) return;
-    this.context.report.graceOver([...this.underWay].map(({ message }) => message));
+    const running = [...this.underWay].filter(({ handlerSinceMs }) => handlerSinceMs !== undefined);
+    if (running.length > 0) this.context.report.graceOver(running.map(({ message }) => message));
     await this.force();
   }
 

@@ -39,15 +39,15 @@ export async function sendSome(pending: PendingAck[], batchSize: number, request
 /** Results are matched by message id, so a request contains each id once. */
 function takeBatch(pending: PendingAck[], most: number): PendingAck[] {
   const ids = new Set<string>();
-  const left: PendingAck[] = [];
   const batch: PendingAck[] = [];
-  for (const one of pending) {
-    const { messageId } = one.receipt;
-    const fits = batch.length < most && !ids.has(messageId);
-    if (fits) ids.add(messageId);
-    (fits ? batch : left).push(one);
+  const repeated: PendingAck[] = [];
+  let taken = 0;
+  for (; taken < pending.length && batch.length < most; taken++) {
+    const one = pending[taken] as PendingAck;
+    const isNew = ids.add(one.receipt.messageId).size > batch.length;
+    (isNew ? batch : repeated).push(one);
   }
-  pending.splice(0, pending.length, ...left);
+  pending.splice(0, taken, ...repeated);
   return batch;
 }
 

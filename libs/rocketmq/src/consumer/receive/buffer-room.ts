@@ -68,7 +68,8 @@ interface GrowthWaiter {
 }
 
 /**
- * Limits what is received and not yet settled. Messages are limited strictly, bytes with an excess of one message:
+ * Limits what is received and not yet settled. Messages are limited strictly, bytes with an excess of one message for each poll whose
+ * answer arrives, and one that is decompressed:
  * - a poll asks for no more messages than fit if they are as large as those before them, and stops at the limit;
  * - compressed messages are decompressed one after another, each once the bytes held are below the limit, or when it is the only one.
  */
@@ -84,7 +85,7 @@ export class BufferRoom {
   private readonly growing = new Set<GrowthWaiter>();
 
   constructor(
-    private readonly maxMessages: number,
+    readonly maxMessages: number,
     private readonly maxBytes: number,
   ) {}
 
@@ -238,6 +239,11 @@ export class BufferRooms {
 
   of(topic: string): BufferRoom {
     return this.byTopic.get(topic) ?? this.common;
+  }
+
+  /** Whether a topic shares its room with no other. */
+  isAlone(topic: string): boolean {
+    return this.byTopic.has(topic);
   }
 
   /** How many messages are for one listener: by its concurrency, at least one. */
