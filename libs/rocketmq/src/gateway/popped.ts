@@ -82,23 +82,25 @@ interface Delivered {
 }
 
 function ofQueues({ stored: messages, fields, common }: Batch, poll: Poll): Delivered[] {
-  const starts = startOffsetsIn(fields.startOffsetInfo ?? '');
-  const counts = orderCountsIn(fields.orderCountInfo ?? '');
+  // Read when needed: what is delivered again has a mark of its own, and only ordered groups count by queue.
+  let starts: ReadonlyMap<string, string> | undefined;
+  const counts = poll.isOrdered ? orderCountsIn(fields.orderCountInfo ?? '') : undefined;
   return messages.map((stored) => {
-    const offset = String(stored.queueOffset);
     const mark = deliveryOfCheckPoint(stored.properties.get('POP_CK'));
     const again = mark !== undefined && isOfAnswer(mark, stored, common.popTimeMs) ? mark : undefined;
     const from =
       again?.from ?? (mark === undefined ? poppedFrom(stored.topic, poll) : listedFrom(stored, fields.msgOffsetInfo));
-    const startOffset = starts.get(`${from} ${stored.queueId}`) ?? offset;
     const inOrder =
-      counts.get(`${from} qo${stored.queueId}%${stored.queueOffset}`) ?? counts.get(`${from} ${stored.queueId}`);
+      counts?.get(`${from} qo${stored.queueId}%${stored.queueOffset}`) ?? counts?.get(`${from} ${stored.queueId}`);
     const attempt = (poll.isOrdered ? (inOrder ?? 0) : stored.reconsumeTimes) + 1;
+    if (again !== undefined) return { stored, delivery: again, attempt };
+    const [queueId, offset] = [String(stored.queueId), String(stored.queueOffset)];
+    starts ??= startOffsetsIn(fields.startOffsetInfo ?? '');
+    const startOffset = starts.get(`${from} ${queueId}`) ?? offset;
     // Written out: this runs for every message, and a spread costs many times as much.
     const { popTimeMs, invisibleMs, reviveQueue, brokerName } = common;
-    const queueId = String(stored.queueId);
-    const first = { startOffset, popTimeMs, invisibleMs, reviveQueue, from, brokerName, queueId, offset };
-    return { stored, delivery: again ?? first, attempt };
+    const delivery = { startOffset, popTimeMs, invisibleMs, reviveQueue, from, brokerName, queueId, offset };
+    return { stored, delivery, attempt };
   });
 }
 
@@ -187,12 +189,12 @@ function poppedFrom(storedTopic: string, { topic, consumerGroup }: Poll): Popped
 
 /** `from queue offset;…`, by `from queue`. */
 function startOffsetsIn(text: string): ReadonlyMap<string, string> {
-  return new Map(
-    text.split(';').flatMap((entry) => {
-      const [from, queue, offset] = entry.split(' ');
-      return offset === undefined ? [] : [[`${from} ${queue}`, offset] as const];
-    }),
-  );
+  const offsets = new Map<string, string>();
+  for (const entry of text.split(';')) {
+    const end = entry.lastIndexOf(' ');
+    if (entry.indexOf(' ') < end) offsets.set(entry.slice(0, end), entry.slice(end + 1));
+  }
+  return offsets;
 }
 
 /** `from queue count;…`, where queue is `3` or `qo3%17`. */

@@ -27,9 +27,25 @@ export interface ReceiptHandle extends Delivery {
   readonly expiresAtMs: number;
 }
 
-/** A lite topic comes after them. */
-const FIELD_COUNT = 10;
-const NUMBER = /^-?\d{1,19}$/;
+// One expression for all fields, because this runs for every message and for every acknowledgement.
+const CHECK_POINT =
+  /^(-?\d{1,19}) (-?\d{1,19}) (-?\d{1,19}) (-?\d{1,19}) ([012]) ([^ ]+) (-?\d{1,19}) (-?\d{1,19})(?: |$)/;
+const HANDLE =
+  /^(-?\d{1,19}) (-?\d{1,19}) (-?\d{1,19}) (-?\d{1,19}) ([012]) ([^ ]+) (-?\d{1,19}) (-?\d{1,19}) (-?\d{1,19}) (-?\d{1,19})(?: ([^ ]*))?$/;
+type Fields = readonly [
+  string,
+  string,
+  string,
+  string,
+  string,
+  PoppedFrom,
+  string,
+  string,
+  string,
+  string,
+  string,
+  string?,
+];
 
 /**
  * Milliseconds that rise steadily within a process, whatever the wall clock does, and are near it in others: a handle may be settled by
@@ -53,31 +69,29 @@ export function encodeHandle(delivery: Delivery, commitLogOffset: string, expire
 
 /** Undefined for a text that is not a handle of the gateway. */
 export function decodeHandle(text: string): ReceiptHandle | undefined {
-  const fields = text.split(' ');
-  const delivery = deliveryIn(fields);
-  const [, , , , , , , , commitLogOffset = '', expiresAt = '', liteTopic] = fields;
-  if (fields.length < FIELD_COUNT || fields.length > FIELD_COUNT + 1 || delivery === undefined) return undefined;
-  if (!NUMBER.test(commitLogOffset) || !NUMBER.test(expiresAt)) return undefined;
-  // Not spread: this runs for every acknowledgement.
-  return Object.assign(delivery, { commitLogOffset, expiresAtMs: Number(expiresAt), liteTopic });
+  const fields = HANDLE.exec(text) as Fields | null;
+  if (fields === null) return undefined;
+  const [, startOffset, popTimeMs, invisibleMs, reviveQueue, from, brokerName, queueId, offset] = fields;
+  return {
+    startOffset,
+    popTimeMs,
+    invisibleMs,
+    reviveQueue,
+    from,
+    brokerName,
+    queueId,
+    offset,
+    commitLogOffset: fields[9],
+    expiresAtMs: Number(fields[10]),
+    liteTopic: fields[11],
+  };
 }
 
 /** The delivery in the property `POP_CK` of a message that is popped again; undefined when there is none. */
 export function deliveryOfCheckPoint(checkPoint: string | undefined): Delivery | undefined {
-  return checkPoint === undefined ? undefined : deliveryIn(checkPoint.split(' '));
-}
-
-function deliveryIn(fields: readonly string[]): Delivery | undefined {
-  const [startOffset = '', popTimeMs = '', invisibleMs = '', reviveQueue = '', from = ''] = fields;
-  const [, , , , , brokerName = '', queueId = '', offset = ''] = fields;
-  const areNumbers =
-    NUMBER.test(startOffset) &&
-    NUMBER.test(popTimeMs) &&
-    NUMBER.test(invisibleMs) &&
-    NUMBER.test(reviveQueue) &&
-    NUMBER.test(queueId) &&
-    NUMBER.test(offset);
-  if (!areNumbers || !isPoppedFrom(from) || brokerName === '') return undefined;
+  const fields = checkPoint === undefined ? null : (CHECK_POINT.exec(checkPoint) as Fields | null);
+  if (fields === null) return undefined;
+  const [, startOffset, popTimeMs, invisibleMs, reviveQueue, from, brokerName, queueId, offset] = fields;
   return { startOffset, popTimeMs, invisibleMs, reviveQueue, from, brokerName, queueId, offset };
 }
 

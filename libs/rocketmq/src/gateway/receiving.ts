@@ -42,6 +42,12 @@ interface Aside {
   work(deadline: Deadline): Promise<unknown>;
 }
 
+/** Which messages are for the consumer. */
+interface Limits {
+  readonly matches: (tag: string | undefined) => boolean;
+  readonly maxAttempts: number;
+}
+
 /** The polls of one client. */
 export class Receiving {
   /** What is being done about messages that the application does not see. */
@@ -96,8 +102,11 @@ export class Receiving {
     const session = this.session(poll.address);
     if (popped.some(({ attempt }) => attempt > 1)) await session?.refreshGroup(deadline.signal);
     const maxAttempts = session?.group?.maxAttempts ?? Number.POSITIVE_INFINITY;
+    const limits = { matches: matcherOf(poll.filter), maxAttempts };
     const asides: Aside[] = [];
-    const messages = popped.flatMap((one) => this.usable(poll, one, maxAttempts, asides));
+    const messages = popped
+      .map((one) => this.usable(poll, one, limits, asides))
+      .filter((message) => message !== undefined);
     this.begin(asides);
     const status = messages.length > 0 ? OK : refusal(Code.MESSAGE_NOT_FOUND, 'no match message');
     onAnswer({ content: { $case: 'status', value: status } });
@@ -106,8 +115,13 @@ export class Receiving {
     onAnswer({ content: { $case: 'deliveryTimestamp', value: deliveredAt } });
   }
 
-  /** None when the message is not for the consumer: the broker compares hashes of tags, and counts attempts without a limit. */
-  private usable(poll: Poll, popped: Popped, maxAttempts: number, asides: Aside[]): WireMessage[] {
+  /** Undefined when the message is not for the consumer: the broker compares hashes of tags, and counts attempts without a limit. */
+  private usable(
+    poll: Poll,
+    popped: Popped,
+    { matches, maxAttempts }: Limits,
+    asides: Aside[],
+  ): WireMessage | undefined {
     const { stored, attempt, handle } = popped;
     const message = wireMessageOf(stored, { topic: poll.topic, receiptHandle: handle, deliveryAttempt: attempt });
     if (message.systemProperties !== undefined && message.systemProperties.messageId === '') {
@@ -115,19 +129,19 @@ export class Receiving {
     }
     const { address, consumerGroup, topic } = poll;
     const delivered = { topic, consumerGroup, handle, messageId: message.systemProperties?.messageId ?? '' };
-    if (!matches(poll.filter, message)) {
+    if (!matches(message.systemProperties?.tag)) {
       const what = 'ack of a message that the filter excludes';
       asides.push({ what, work: (deadline) => this.settling.ackOne(address, delivered, deadline) });
-      return [];
+      return undefined;
     }
     // A dead letter would damage the lite topic, so those are for the consumer to keep.
-    if (attempt <= maxAttempts || poll.isLite) return [message];
+    if (attempt <= maxAttempts || poll.isLite) return message;
     const what = 'move of a message with too many attempts to the dead letters';
     const move = async (deadline: Deadline): Promise<unknown> =>
       // Those before it may have taken long. A copy of this delivery, and one of the next, would be two dead letters.
       this.settling.hasEnded(handle) ? undefined : this.settling.deadLetter(address, delivered, deadline);
     asides.push({ what, work: move });
-    return [];
+    return undefined;
   }
 
   /** The poll was given up, so nobody handles these messages before their time is over. */
@@ -231,7 +245,6 @@ function emptyStatus(answer: RemotingFrame, address: string) {
   return isEmpty ? refusal(Code.MESSAGE_NOT_FOUND, 'no new message') : statusOf(answer, address);
 }
 
-function matches(filter: FilterExpression | undefined, message: WireMessage): boolean {
-  if (filter === undefined || filter.type === FilterType.SQL) return true;
-  return tagMatcher(filter.expression)(message.systemProperties?.tag);
+function matcherOf(filter: FilterExpression | undefined): Limits['matches'] {
+  return filter === undefined || filter.type === FilterType.SQL ? () => true : tagMatcher(filter.expression);
 }

@@ -70,13 +70,16 @@ export class Settling {
     const consumerGroup = group?.name ?? '';
     const topicName = topic?.name ?? '';
     const handles = entries.map(({ receiptHandle }) => decodeHandle(receiptHandle));
-    const valid = handles.flatMap((handle) =>
-      problemOf(handle) === undefined && handle !== undefined ? [handle] : [],
+    const nowMs = processTimeMs();
+    const valid = handles.filter(
+      (handle): handle is ReceiptHandle => handle !== undefined && problemOf(handle, nowMs) === undefined,
     );
     // One address has one broker, so all handles name the same one.
     const status = await this.ackAll(this.nowAt(valid[0], address), topicName, consumerGroup, valid, deadline);
+    const answeredAtMs = processTimeMs();
     const results = entries.map(({ messageId, receiptHandle }, index): AckResult => {
-      return { messageId, receiptHandle, status: problemOf(handles[index]) ?? status(handles[index]) };
+      const handle = handles[index];
+      return { messageId, receiptHandle, status: problemOf(handle, answeredAtMs) ?? status(handle) };
     });
     return { status: overall(results), entries: results };
   }
@@ -217,9 +220,9 @@ export class Settling {
   }
 }
 
-function problemOf(handle: ReceiptHandle | undefined): Status | undefined {
+function problemOf(handle: ReceiptHandle | undefined, nowMs = processTimeMs()): Status | undefined {
   if (handle === undefined) return UNREADABLE;
-  return handle.expiresAtMs <= processTimeMs() ? EXPIRED : undefined;
+  return handle.expiresAtMs <= nowMs ? EXPIRED : undefined;
 }
 
 /** For one of several requests that got no answer. */

@@ -223,7 +223,7 @@ export class RemotingConnection {
     this.isTurnDue = false;
     let isOfAnswers: boolean | undefined;
     for (;;) {
-      const [frame] = this.arrived;
+      const frame = this.arrived[0];
       if (frame === undefined) return;
       isOfAnswers ??= frame.isResponse;
       if (frame.isResponse !== isOfAnswers) break;

@@ -138,25 +138,29 @@ function decodeFrame(frame: Buffer): RemotingFrame {
   const serialization = mark >>> 24;
   const bodyStart = LENGTH_BYTES + (mark & 0xff_ff_ff);
   if (bodyStart > frame.length) throw new MalformedFrame('a header that is longer than its frame');
-  const header = frame.subarray(LENGTH_BYTES, bodyStart);
-  if (serialization === BINARY_HEADER) return { ...binaryHeader(header), body: frame.subarray(bodyStart) };
+  // Most answers have no body, and each view is an object more for the collector.
+  const body = bodyStart === frame.length ? NO_BODY : frame.subarray(bodyStart);
+  if (serialization === BINARY_HEADER) return { ...binaryHeader(frame.subarray(LENGTH_BYTES, bodyStart)), body };
   if (serialization !== JSON_HEADER) throw new MalformedFrame(`a header in serialization ${serialization}`);
-  const { code, opaque, flag, version, remark, extFields } = parseHeader(header);
+  const { code, opaque, flag, version, remark, extFields } = parseHeader(
+    frame.toString('utf8', LENGTH_BYTES, bodyStart),
+  );
   if (typeof code !== 'number' || typeof opaque !== 'number')
     throw new MalformedFrame('a header without code or opaque');
   return {
     code,
     opaque,
-    ...flagsOf(typeof flag === 'number' ? flag : 0),
+    isResponse: hasFlag(flag, RESPONSE_FLAG),
+    isOneWay: hasFlag(flag, ONE_WAY_FLAG),
     version: typeof version === 'number' ? version : 0,
     remark: typeof remark === 'string' ? remark : '',
     fields: textsOf(extFields),
-    body: frame.subarray(bodyStart),
+    body,
   };
 }
 
-function flagsOf(flag: number): Pick<RemotingFrame, 'isResponse' | 'isOneWay'> {
-  return { isResponse: (flag & RESPONSE_FLAG) !== 0, isOneWay: (flag & ONE_WAY_FLAG) !== 0 };
+function hasFlag(flags: unknown, flag: number): boolean {
+  return typeof flags === 'number' && (flags & flag) !== 0;
 }
 
 /** @see RocketMQSerializable of the server */
@@ -171,7 +175,7 @@ function binaryHeader(header: Buffer): Omit<RemotingFrame, 'body'> {
   take(1);
   const version = take(2).readInt16BE();
   const opaque = take(4).readInt32BE();
-  const flag = take(4).readInt32BE();
+  const flags = take(4).readInt32BE();
   const remark = take(take(4).readInt32BE()).toString('utf8');
   const end = take(4).readInt32BE() + at;
   if (end > header.length) throw new MalformedFrame('a binary header that ends within a field');
@@ -180,12 +184,20 @@ function binaryHeader(header: Buffer): Omit<RemotingFrame, 'body'> {
     const name = take(take(2).readInt16BE()).toString('utf8');
     fields.push([name, take(take(4).readInt32BE()).toString('utf8')]);
   }
-  return { code, opaque, ...flagsOf(flag), version, remark, fields: Object.fromEntries(fields) };
+  return {
+    code,
+    opaque,
+    isResponse: hasFlag(flags, RESPONSE_FLAG),
+    isOneWay: hasFlag(flags, ONE_WAY_FLAG),
+    version,
+    remark,
+    fields: Object.fromEntries(fields),
+  };
 }
 
-function parseHeader(bytes: Buffer): Record<string, unknown> {
+function parseHeader(text: string): Record<string, unknown> {
   try {
-    const header: unknown = JSON.parse(bytes.toString('utf8'));
+    const header: unknown = JSON.parse(text);
     if (typeof header === 'object' && header !== null) return header as Record<string, unknown>;
   } catch (cause) {
     throw new MalformedFrame('a header that is not JSON', { cause });

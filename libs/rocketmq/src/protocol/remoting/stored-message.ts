@@ -65,13 +65,15 @@ export function encodeProperty(name: string, value: string | number): string {
 export function decodeProperties(text: string): Map<string, string> {
   const properties = new Map<string, string>();
   // By positions: this runs for every property of every message.
-  for (let at = 0; at < text.length; ) {
+  let middle = text.indexOf(NAME_END);
+  for (let at = 0; at < text.length && middle >= 0; ) {
     const found = text.indexOf(PROPERTY_END, at);
     const end = found < 0 ? text.length : found;
-    const middle = text.indexOf(NAME_END, at);
-    if (middle >= 0 && middle < end) {
+    if (middle < end) {
       const more = text.indexOf(NAME_END, middle + 1);
-      if (more < 0 || more > end) properties.set(text.slice(at, middle), text.slice(middle + 1, end));
+      const isPair = more < 0 || more > end;
+      if (isPair) properties.set(text.slice(at, middle), text.slice(middle + 1, end));
+      middle = isPair ? more : text.indexOf(NAME_END, end);
     }
     at = end + 1;
   }
@@ -202,8 +204,9 @@ class Reader {
     return this.source.readInt32BE(this.skip(4));
   }
 
+  /** Like {@link toOffset}, without a BigInt for each: a sum that is not exact is beyond the largest one. */
   offset(): number {
-    return toOffset(this.source.readBigInt64BE(this.skip(8)));
+    return Math.min(Math.max(this.timestampMs(), Number.MIN_SAFE_INTEGER), Number.MAX_SAFE_INTEGER);
   }
 
   /** A number of 64 bits that is far below the largest one that JavaScript counts to. */
