@@ -75,6 +75,21 @@ export class ConsolePage {
     await this.focused(row.getByRole('link'));
   }
 
+  /**
+   * Turns the wheel until the text is there: of a long list only what is in sight is in the page, and one turn ends where the page
+   * ended when it was last drawn.
+   * @param {string} text
+   */
+  async scrolledTo(text) {
+    const lastTryAtMs = Date.now() + PATIENCE_MS;
+    const there = this.page.getByText(text, { exact: true }).first();
+    while (!(await there.isVisible()) && Date.now() < lastTryAtMs) {
+      await this.page.mouse.wheel(0, 100_000);
+      await this.page.waitForTimeout(50);
+    }
+    assert.ok(await there.isVisible(), `${text} is not at the end of the page`);
+  }
+
   /** @param {import('playwright-core').Locator} control */
   async focused(control) {
     const lastTryAtMs = Date.now() + PATIENCE_MS;

@@ -211,8 +211,7 @@ export const VISITS = [
       await console.has('100 of 1');
       await console.keys('n');
       await console.page.getByRole('button', { name: 'Older' }).waitFor({ state: 'detached' });
-      await console.page.mouse.wheel(0, 100_000);
-      await console.has('payment-1');
+      await console.scrolledTo('payment-1');
     },
   ],
   [

@@ -105,7 +105,13 @@ describe('listeners on a real server', () => {
       'read 3 2',
       'read 4 1',
     ]);
-    expect(app.get(RocketMQListeners).state('disputes')).toEqual({
+    // A handler writes down what it saw before it ends.
+    const listeners = app.get(RocketMQListeners);
+    const state = await eventually(
+      () => listeners.state('disputes'),
+      ({ running }) => running === 0,
+    );
+    expect(state).toEqual({
       name: 'disputes',
       topic: `${prefix}orders`,
       consumerGroup: `${prefix}shop`,

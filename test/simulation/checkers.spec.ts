@@ -92,6 +92,14 @@ describe('the judges', () => {
     ['unexplained', { sends: [sent('m1', { outcome: 'not-sent', error: 'no stream ids' })] }],
     ['repeated', { sends: [sent('m1')], handlings: [handled('m1'), handled('m1', { startMs: 300, endMs: 310 })] }],
     [
+      'repeated',
+      {
+        sends: [sent('m1')],
+        handlings: [handled('m1'), handled('m1', { startMs: 300, endMs: 310 })],
+        disturbances: [{ kind: 'refused streams', fromMs: 0, untilMs: 1_000, only: 'not sent', processes: undefined }],
+      },
+    ],
+    [
       'out of order',
       {
         sends: [sent('m1', { messageGroup: 'g' }), sent('m2', { messageGroup: 'g', atMs: 120, endMs: 130 })],
@@ -152,6 +160,15 @@ describe('the judges', () => {
           handled('m1', { attempt: 1 }),
           handled('m1', { attempt: 2, startMs: 300, endMs: 310 }),
         ],
+      },
+    ],
+    [
+      'an ack that is refused until the shutdown of its service gives it up',
+      {
+        sends: [sent('m1')],
+        handlings: [handled('m1'), handled('m1', { startMs: 300, endMs: 310 })],
+        disturbances: [{ kind: 'refused streams', fromMs: 0, untilMs: 1_000, only: 'not sent', processes: undefined }],
+        releases: [{ fromMs: 50, untilMs: 250 }],
       },
     ],
     [

@@ -121,8 +121,21 @@ export function unexplainedRepetitions(facts: Facts): string[] {
     const fromMs = send?.atMs ?? first.startMs;
     if (isSentTwice || isExcused(facts, processes, fromMs, (first.endMs ?? 0) + ACK_MS)) return [];
     if (send?.messageGroup !== undefined && isQueueReleased(facts, first, again.startMs)) return [];
+    if (isAckRefused(facts, first)) return [];
     return [`repeated: ${what} was handled at ${first.endMs} by ${first.process}, and again at ${again.startMs}`];
   });
+}
+
+/** While streams are refused, an ack is repeated. A shutdown gives it up after its grace period, and says so; the message is redelivered. */
+function isAckRefused({ disturbances, releases }: Facts, { process, endMs = 0 }: HandlingFact): boolean {
+  const isRefused = disturbances.some(
+    ({ only, processes, fromMs, untilMs }) =>
+      only === 'not sent' &&
+      fromMs <= endMs + ACK_MS &&
+      untilMs >= endMs &&
+      (processes === undefined || processes.includes(process)),
+  );
+  return isRefused && isReleased(releases, endMs, endMs + ACK_MS);
 }
 
 /**
