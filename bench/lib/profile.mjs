@@ -41,9 +41,10 @@ export function sharesOf(profile) {
  * The time of each part of an application. What no part claims, such as Node.js itself and helper packages, belongs to the part that called it.
  * @param {Profile} profile
  * @param {(frame: Frame) => string | undefined} partOf
+ * @param {(frame: Frame) => string | undefined} [detailOf] what a function does for the part that called it: a part of that part, as `part: detail`
  * @returns {Share[]} the most first; what no part has called is a part by its function: `(program)`, `(garbage collector)`, or else `Node.js`
  */
-export function partsOf(profile, partOf) {
+export function partsOf(profile, partOf, detailOf = () => undefined) {
   const { nodes } = profile;
   const frames = new Map(nodes.map(({ id, callFrame }) => [id, callFrame]));
   const payers = payersOf(nodes, (frame) => partOf(frame) !== undefined);
@@ -52,7 +53,12 @@ export function partsOf(profile, partOf) {
     const isPseudo = frame.url === '' && frame.functionName.startsWith('(') && frame.functionName !== '(anonymous)';
     return partOf(frame) ?? (isPseudo ? frame.functionName : 'Node.js');
   };
-  return sharesBy(profile, (id) => ofFrame(frames.get(payers.get(id) ?? id)));
+  return sharesBy(profile, (id) => {
+    const part = ofFrame(frames.get(payers.get(id) ?? id));
+    const frame = frames.get(id);
+    const detail = frame && detailOf(frame);
+    return detail === undefined ? part : `${part}: ${detail}`;
+  });
 }
 
 /** @param {Profile} profile @param {(id: number) => string | undefined} nameOf @returns {Share[]} */

@@ -78,9 +78,11 @@ async function runOnce(section, column, round, servers, runClient, signal) {
   const [load = 0] = loadavg();
   const about = { section: section.id, column: column.id, round, load };
   const kind = column.server ?? 'real';
+  const bystander = kind === 'real' && !section.startsItself ? undefined : servers.real;
   /** @type {Server | undefined} */
   let server;
   try {
+    bystander?.pause?.();
     if (!section.startsItself) server = await sourceOf(servers, kind).take();
     const task = await prepare(section, column, round, server);
     const expected = (task.warmUp ?? 0) + (task.count ?? 0) + (task.pending ?? 0);
@@ -97,6 +99,7 @@ async function runOnce(section, column, round, servers, runClient, signal) {
     if (signal.aborted) throw signal.reason;
     return { ...about, error: error instanceof Error ? error.message : String(error) };
   } finally {
+    bystander?.resume?.();
     await server?.release();
   }
 }

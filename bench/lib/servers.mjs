@@ -3,6 +3,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { startRocketMQ } from '../../scripts/rocketmq/server.mjs';
 import { startEmbeddedBroker } from '../../scripts/support/embedded-broker-process.mjs';
@@ -11,6 +12,9 @@ import { storeArguments } from './embedded-arguments.mjs';
 import { processesNaming, usageOf } from './process-usage.mjs';
 
 const QUEUES = 8;
+/** The broker registers every 30 s. */
+const SETTLE_MS = 60_000;
+const LOOK_EVERY_MS = 300;
 
 /**
  * `real`: Apache RocketMQ; the others: an embedded broker that keeps its messages there.
@@ -29,6 +33,8 @@ const QUEUES = 8;
  * @typedef {object} ServerSource
  * @property {string} name
  * @property {() => Promise<Server>} take for one run
+ * @property {() => void} [pause] takes the CPU from one that is not measured; it keeps what it has
+ * @property {() => void} [resume]
  * @property {() => Promise<void>} stop
  */
 
@@ -57,14 +63,51 @@ async function openReal(log, signal) {
     fill: (/** @type {{ topic: string, bodyBytes: number, count: number }} */ backlog) => fill(endpoints, backlog),
     async release() {},
   };
+  const signalAll = (/** @type {'SIGSTOP' | 'SIGCONT'} */ name) => {
+    for (const pid of pids) {
+      try {
+        process.kill(pid, name);
+      } catch {
+        // It has ended: the next run on it says so.
+      }
+    }
+  };
+  let wasPaused = false;
   return {
     name: `Apache RocketMQ ${version}`,
-    take: async () => server,
+    async take() {
+      if (wasPaused) await settled(admin, signal);
+      wasPaused = false;
+      return server;
+    },
+    pause() {
+      wasPaused = true;
+      signalAll('SIGSTOP');
+    },
+    resume: () => signalAll('SIGCONT'),
     async stop() {
       await admin.close();
       await stop();
     },
   };
+}
+
+/**
+ * After pauses of two minutes in all, the name server drops its connections and the broker, which then registers again.
+ * @param {RocketMQAdmin} admin @param {AbortSignal} signal
+ */
+async function settled(admin, signal) {
+  const lastTryAtMs = performance.now() + SETTLE_MS;
+  for (let successes = 0; successes < 2; ) {
+    await sleep(LOOK_EVERY_MS, undefined, { signal });
+    try {
+      await admin.createTopic({ topic: 'bench-settled', type: 'normal', queues: QUEUES });
+      successes++;
+    } catch (error) {
+      if (performance.now() > lastTryAtMs) throw error;
+      successes = 0;
+    }
+  }
 }
 
 /** Topics and groups are created at first use, of 8 queues. @param {ServerKind} kind @returns {Promise<Server>} */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Service } from '../../scripts/support/service-process.mjs';
 import { partsOf } from '../lib/profile.mjs';
-import { partOf } from './parts.mjs';
+import { detailOf, partOf } from './parts.mjs';
 
 const root = join(import.meta.dirname, '..', '..');
 /** PGlite's first start takes long on a busy machine. */
@@ -86,7 +86,7 @@ async function profileOf(services, work) {
   await work();
   const shares = services.map(async (service) => {
     const { file } = await ask(service, 'profile: stop');
-    return [service.name, partsOf(JSON.parse(readFileSync(file, 'utf8')), partOf)];
+    return [service.name, partsOf(JSON.parse(readFileSync(file, 'utf8')), partOf, detailOf)];
   });
   return Object.fromEntries(await Promise.all(shares));
 }

@@ -10,6 +10,7 @@ export const PARTS = [
   'library: sql',
   'library: nest',
   'library: client',
+  'library: client: socket writes',
   'telemetry',
   'garbage collector',
   'Node.js',
@@ -51,6 +52,14 @@ export function partOf({ functionName, url }) {
   if (url.startsWith('node:')) return matching(NODE, url);
   const name = PACKAGE.exec(url)?.[1];
   return name === undefined ? matching(FILES, url) : matching(PACKAGES, name);
+}
+
+/** Node.js's own functions that end in a system call, which no caller can make cheaper. */
+const SOCKET_WRITES = /^write(v|Buffer|\w+String)$/;
+
+/** @param {{ functionName: string, url: string }} frame */
+export function detailOf({ functionName, url }) {
+  return url === '' && SOCKET_WRITES.test(functionName) ? 'socket writes' : undefined;
 }
 
 /** @param {Readonly<Record<string, RegExp>>} parts @param {string} text */

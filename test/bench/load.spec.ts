@@ -1,9 +1,10 @@
 // The computations of `npm run load`: options, search, figures, and the detection of losses.
 
 import { describe, expect, it } from '@jest/globals';
+import { partsOf } from '../../bench/lib/profile.mjs';
 import { costOf, figuresOf } from '../../bench/load/figures.mjs';
 import { planOf, scheduleOf } from '../../bench/load/options.mjs';
-import { PARTS, partOf } from '../../bench/load/parts.mjs';
+import { detailOf, PARTS, partOf } from '../../bench/load/parts.mjs';
 import { searchRate } from '../../bench/load/rate-search.mjs';
 import { problemsIn, reportText } from '../../bench/load/report.mjs';
 import { endingOf } from '../../bench/load/settling.mjs';
@@ -257,6 +258,27 @@ describe('the parts of a demo', () => {
   it('pay for what has no part', () => {
     for (const url of ['', 'node:internal/streams/writable', 'file:///here/node_modules/ms/index.js'])
       expect(partOf({ functionName: 'f', url })).toBeUndefined();
+  });
+
+  it('show the socket writes that they cause', () => {
+    const nodeOf = (id: number, functionName: string, url: string, children: number[] = []) => {
+      return { id, callFrame: { functionName, url, lineNumber: 0 }, children };
+    };
+    const nodes = [
+      nodeOf(1, '(root)', '', [2, 4]),
+      nodeOf(2, 'flush', 'file:///here/libs/rocketmq/dist/cjs/chunks/socket-output.js', [3]),
+      nodeOf(3, 'writev', ''),
+      nodeOf(4, 'query', 'file:///here/node_modules/pg/lib/client.js', [5]),
+      nodeOf(5, 'writeUtf8String', ''),
+    ];
+    const shares = partsOf({ nodes, samples: [2, 3, 4, 5], timeDeltas: [10, 40, 20, 30] }, partOf, detailOf);
+    expect(Object.fromEntries(shares.map(({ place, percent }) => [place, percent]))).toEqual({
+      'library: client': 10,
+      'library: client: socket writes': 40,
+      database: 20,
+      'database: socket writes': 30,
+    });
+    expect(PARTS).toContain('library: client: socket writes');
   });
 });
 
