@@ -69,6 +69,36 @@ describe('stopping', () => {
     expect([...handled, ...texts(last.deliveries)].sort()).toEqual([...sent].sort());
   });
 
+  contract(
+    'consumers that are closed soon after their start leave no message invisible until its lease ends',
+    async (world) => {
+      const topic = await world.topic();
+      const producer = await world.producer();
+      const consumerGroup = await world.group();
+      const sent = Array.from({ length: 300 }, (_, index) => `message ${index}`);
+      await Promise.all(sent.map((body) => producer.send({ topic, body })));
+      const handled: string[] = [];
+      // Longer than the test takes.
+      const options = { topic, consumerGroup, invisibleDurationMs: 6 * 60 * 60_000 };
+      for (const lifeMs of [0, 1, 2, 3, 5, 8, 13]) {
+        const { consumer, deliveries } = await world.record(options);
+        await sleep(lifeMs);
+        await consumer.close({ shutdownGraceMs: 20_000 });
+        handled.push(...texts(deliveries));
+        // What it released is visible again at once, or after a second.
+        await world.backend.advance(1_000);
+      }
+      const last = await world.record(options);
+      await world.until('all were handled', async () => {
+        const isDone = handled.length + last.deliveries.length >= sent.length;
+        if (!isDone) await world.backend.advanceDuringWork(1_000);
+        return isDone;
+      });
+      await world.backend.quiet();
+      expect([...handled, ...texts(last.deliveries)].sort()).toEqual([...sent].sort());
+    },
+  );
+
   // At each deployment the first message is in progress, and the second one waits for it.
   contract(
     'no deploy of an ordered group makes a dead letter of a message that its handler did not finish',

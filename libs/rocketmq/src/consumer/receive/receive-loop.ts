@@ -74,8 +74,8 @@ interface Poller {
   attemptId: string;
   /** It exists only while there is more than one poller can fetch. */
   readonly isExtra: boolean;
-  /** Whether its last poll brought all that it asked for: the server is likely to answer the next one at once. */
-  wasFilled: boolean;
+  /** Whether the server is likely to answer its next poll at once: it is the first one, or the last one brought all that it asked for. */
+  expectsMessages: boolean;
 }
 
 /** By monotonic real time. */
@@ -170,8 +170,7 @@ export class ReceiveLoop {
   }
 
   /**
-   * How long answers with messages are still likely to arrive: one that has begun, and one to a poll whose predecessor brought all that it
-   * asked for. Otherwise 0: the server has no messages.
+   * How long answers with messages are still likely to arrive: one that has begun, and one to a poll that {@link Poller.expectsMessages | expects messages}. Otherwise 0: the server has no messages.
    */
   private answersWithinMs(): number {
     const nowMs = this.context.ioClock.monotonicMs();
@@ -186,7 +185,7 @@ export class ReceiveLoop {
 
   private async run(): Promise<void> {
     const { signal } = this.stopping;
-    const poller: Poller = { attemptId: this.newAttemptId(), isExtra: false, wasFilled: false };
+    const poller: Poller = { attemptId: this.newAttemptId(), isExtra: false, expectsMessages: true };
     let hastyPolls = 0;
     for (let failures = 0; !signal.aborted; ) {
       try {
@@ -228,7 +227,7 @@ export class ReceiveLoop {
 
   /** Polls until a poll is not full. The first poller meets and reports the same failures. */
   private async runExtra(signal: AbortSignal): Promise<void> {
-    const poller: Poller = { attemptId: this.newAttemptId(), isExtra: true, wasFilled: true };
+    const poller: Poller = { attemptId: this.newAttemptId(), isExtra: true, expectsMessages: true };
     let end: RoundEnd = 'full';
     while (end === 'full' && !signal.aborted) end = await this.round(poller, signal).catch(() => 'stopped' as const);
   }
@@ -241,19 +240,21 @@ export class ReceiveLoop {
     let endPoll: (() => void) | undefined;
     try {
       const openedAtMs = context.ioClock.monotonicMs();
-      this.polling.set(poller, { openedAtMs, answerByMs: openedAtMs + (poller.wasFilled ? ANSWER_MS : 0) });
-      poller.wasFilled = false;
+      const open: OpenPoll = { openedAtMs, answerByMs: openedAtMs };
+      this.polling.set(poller, open);
       // A poll before the settings are known fails inside the server.
       await context.client.session(this.queues[0].endpoint).synced(signal);
       if (signal.aborted) return 'stopped';
       endPoll = reception.pauses.beginPoll(topic);
       if (endPoll === undefined) return 'stopped';
+      if (poller.expectsMessages) open.answerByMs = context.ioClock.monotonicMs() + ANSWER_MS;
+      poller.expectsMessages = false;
       const batch = await this.poll(poller, reservation, this.nextQueue());
       reservation.close();
       this.polling.delete(poller);
       this.handOn(poller, batch);
       if (batch.messages.length === 0) return batch.wereFiltered ? 'filtered' : 'empty';
-      poller.wasFilled = batch.messages.length === reservation.count;
+      poller.expectsMessages = batch.messages.length === reservation.count;
       return batch.messages.length === most ? 'full' : 'some';
     } finally {
       this.polling.delete(poller);
