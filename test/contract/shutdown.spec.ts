@@ -2,9 +2,26 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect } from '@jest/globals';
 import type { MessageView } from 'nestjs-rocketmq/client';
 import { contractSuite } from './support/contract.js';
-import { texts } from './support/world.js';
+import { type RecorderOptions, texts, type World } from './support/world.js';
 
 const contract = contractSuite();
+
+/** No timer fires, and no socket is read. */
+function block(durationMs: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, durationMs);
+}
+
+/** What is handled, with nothing in between, until so many have come; what the consumers before it released is visible after a second. */
+async function theRest(world: World, options: RecorderOptions, count: number): Promise<string[]> {
+  const { deliveries } = await world.record(options);
+  await world.until('all were handled', async () => {
+    const isDone = deliveries.length >= count;
+    if (!isDone) await world.backend.advanceDuringWork(1_000);
+    return isDone;
+  });
+  await world.backend.quiet();
+  return texts(deliveries);
+}
 
 describe('stopping', () => {
   contract('a graceful stop finishes what runs, releases the rest, and loses nothing', async (world) => {
@@ -59,14 +76,9 @@ describe('stopping', () => {
       // What it released is visible again at once, or after a second.
       await world.backend.advance(1_000);
     }
-    const last = await world.record(options);
-    await world.until('all were handled', async () => {
-      const isDone = handled.length + last.deliveries.length >= sent.length;
-      if (!isDone) await world.backend.advanceDuringWork(1_000);
-      return isDone;
-    });
-    await world.backend.quiet();
-    expect([...handled, ...texts(last.deliveries)].sort()).toEqual([...sent].sort());
+    expect([...handled, ...(await theRest(world, options, sent.length - handled.length))].sort()).toEqual(
+      [...sent].sort(),
+    );
   });
 
   contract(
@@ -88,14 +100,39 @@ describe('stopping', () => {
         // What it released is visible again at once, or after a second.
         await world.backend.advance(1_000);
       }
-      const last = await world.record(options);
-      await world.until('all were handled', async () => {
-        const isDone = handled.length + last.deliveries.length >= sent.length;
-        if (!isDone) await world.backend.advanceDuringWork(1_000);
-        return isDone;
-      });
-      await world.backend.quiet();
-      expect([...handled, ...texts(last.deliveries)].sort()).toEqual([...sent].sort());
+      expect([...handled, ...(await theRest(world, options, sent.length - handled.length))].sort()).toEqual(
+        [...sent].sort(),
+      );
+    },
+  );
+
+  contract(
+    'a process that is blocked while it closes leaves no message invisible until its lease ends',
+    async (world) => {
+      const topic = await world.topic();
+      const producer = await world.producer();
+      const consumerGroup = await world.group();
+      const sent = Array.from({ length: 300 }, (_, index) => `message ${index}`);
+      await Promise.all(sent.map((body) => producer.send({ topic, body })));
+      const handled: string[] = [];
+      // Longer than the test takes.
+      const options = { topic, consumerGroup, invisibleDurationMs: 6 * 60 * 60_000 };
+      for (const lifeMs of [1, 3, 5, 8]) {
+        for (const isBlockedFirst of [true, false]) {
+          const { consumer, deliveries } = await world.record(options);
+          await sleep(lifeMs);
+          if (isBlockedFirst) block(400);
+          const closed = consumer.close({ shutdownGraceMs: 20_000 });
+          if (!isBlockedFirst) block(400);
+          await closed;
+          handled.push(...texts(deliveries));
+          // What it released is visible again at once, or after a second.
+          await world.backend.advance(1_000);
+        }
+      }
+      expect([...handled, ...(await theRest(world, options, sent.length - handled.length))].sort()).toEqual(
+        [...sent].sort(),
+      );
     },
   );
 

@@ -63,6 +63,9 @@ const POLL_MARGIN_MS = 10 * SECOND_MS;
 const MOST_POLLS = 4;
 /** A server that has messages answers within this time, or is overloaded. */
 const ANSWER_MS = 300;
+/** In a process that was blocked, the time is over before the answer is read: the event loop has so many looks more. */
+const MOST_LATE_LOOKS = 10;
+const LOOK_EVERY_MS = 5;
 
 /** The result of one round. `full`: there is likely more to fetch at once; `stopped`: it did not poll. */
 type RoundEnd = 'full' | 'some' | 'empty' | 'filtered' | 'stopped';
@@ -81,8 +84,8 @@ interface Poller {
 /** By monotonic real time. */
 interface OpenPoll {
   readonly openedAtMs: number;
-  /** Until when an answer with messages is likely to arrive. */
-  answerByMs: number;
+  /** Until when an answer with messages is likely to arrive; undefined while the server is likely to have none. */
+  answerByMs: number | undefined;
 }
 
 /** A server waits for messages before it answers that there are none, for 5 s at least. One that does not wait is polled at growing intervals. */
@@ -158,23 +161,28 @@ export class ReceiveLoop {
    */
   async end(graceMs: number): Promise<void> {
     this.stop();
-    const { client, ioClock, settings } = this.context;
-    let waitMs = graceMs;
-    // What the polls bring is released within the grace period, too.
-    if (!settings().isFifo) waitMs = Math.min(graceMs / 2, this.answersWithinMs());
-    else if (client.connection.capabilities(this.queues[0].endpoint).cancelsFreely) waitMs = 0;
-    const cancel = () => this.cancelling.abort(new StateError('CLOSED', 'the consumer is closing'));
-    const patience = waitMs > 0 ? ioClock.schedule(waitMs, cancel) : cancel();
+    const { client, settings } = this.context;
+    const isFree = settings().isFifo && client.connection.capabilities(this.queues[0].endpoint).cancelsFreely;
+    if (!isFree) await this.waitForAnswers(graceMs);
+    this.cancelling.abort(new StateError('CLOSED', 'the consumer is closing'));
     await this.ended();
-    patience?.cancel();
   }
 
-  /**
-   * How long answers with messages are still likely to arrive: one that has begun, and one to a poll that {@link Poller.expectsMessages | expects messages}. Otherwise 0: the server has no messages.
-   */
-  private answersWithinMs(): number {
-    const nowMs = this.context.ioClock.monotonicMs();
-    return Math.max(0, ...[...this.polling.values()].map(({ answerByMs }) => answerByMs - nowMs));
+  /** Resolves when no poll is open that is worth waiting for. */
+  private async waitForAnswers(graceMs: number): Promise<void> {
+    const { ioClock, settings } = this.context;
+    const { isFifo } = settings();
+    // What the polls bring is released within the grace period, too; in an ordered group that would cost an attempt as well.
+    const untilMs = ioClock.monotonicMs() + (isFifo ? graceMs : graceMs / 2);
+    for (let lateLooks = 0; lateLooks < MOST_LATE_LOOKS; lateLooks++) {
+      const nowMs = ioClock.monotonicMs();
+      const answersByMs = [...this.polling.values()].flatMap(({ answerByMs }) =>
+        isFifo ? untilMs : (answerByMs ?? []),
+      );
+      if (answersByMs.length === 0 || nowMs >= untilMs) return;
+      if (Math.max(...answersByMs) > nowMs) lateLooks = 0;
+      await sleep(ioClock, LOOK_EVERY_MS);
+    }
   }
 
   /** Resolves when the last poll has ended and its messages are handed over. */
@@ -240,7 +248,7 @@ export class ReceiveLoop {
     let endPoll: (() => void) | undefined;
     try {
       const openedAtMs = context.ioClock.monotonicMs();
-      const open: OpenPoll = { openedAtMs, answerByMs: openedAtMs };
+      const open: OpenPoll = { openedAtMs, answerByMs: undefined };
       this.polling.set(poller, open);
       // A poll before the settings are known fails inside the server.
       await context.client.session(this.queues[0].endpoint).synced(signal);
