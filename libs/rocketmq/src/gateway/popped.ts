@@ -191,8 +191,10 @@ function poppedFrom(storedTopic: string, { topic, consumerGroup }: Poll): Popped
 function startOffsetsIn(text: string): ReadonlyMap<string, string> {
   const offsets = new Map<string, string>();
   for (const entry of text.split(';')) {
-    const end = entry.lastIndexOf(' ');
-    if (entry.indexOf(' ') < end) offsets.set(entry.slice(0, end), entry.slice(end + 1));
+    const middle = entry.indexOf(' ', entry.indexOf(' ') + 1);
+    if (middle < 0) continue;
+    const more = entry.indexOf(' ', middle + 1);
+    offsets.set(entry.slice(0, middle), entry.slice(middle + 1, more < 0 ? undefined : more));
   }
   return offsets;
 }

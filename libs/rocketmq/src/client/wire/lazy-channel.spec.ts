@@ -43,10 +43,12 @@ describe('a channel that is being loaded', () => {
       outcome: 'not-sent',
     });
     const reason = new Error('no longer wanted');
-    const aborting = new AbortController();
-    const aborted = channel.unary(call({ signal: aborting.signal }), Buffer.alloc(0));
-    aborting.abort(reason);
-    await expect(aborted).rejects.toBe(reason);
+    for (const timeoutMs of [5_000, undefined]) {
+      const aborting = new AbortController();
+      const aborted = channel.unary(call({ signal: aborting.signal, timeoutMs }), Buffer.alloc(0));
+      aborting.abort(reason);
+      await expect(aborted).rejects.toBe(reason);
+    }
     const open = channel.unary(call(), Buffer.alloc(0));
     const { frames } = channel.stream(call({ timeoutMs: undefined }));
     channel.close();

@@ -123,10 +123,11 @@ export class LazyChannel implements Channel {
   /** The channel once it is loaded, and the call with the time that is left of it. */
   private async ready(call: WireCall): Promise<{ readonly channel: Channel; readonly left: WireCall }> {
     const { timeoutMs } = call;
+    const caller = signalOf(call.signal);
     const what = nameOfCall(call, this.address);
-    const deadline = timeoutMs === undefined ? undefined : new Deadline(what, timeoutMs, signalOf(call.signal));
+    const deadline = timeoutMs === undefined ? undefined : new Deadline(what, timeoutMs, caller);
     try {
-      const channel = await withAnySignal([deadline?.signal, this.closing.signal], (signal) =>
+      const channel = await withAnySignal([deadline?.signal ?? caller, this.closing.signal], (signal) =>
         raceAbort(this.loading, signal),
       );
       return { channel, left: { ...call, timeoutMs: deadline && Math.max(1, deadline.remainingMs()) } };
