@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { ConsumerBench, gate, textOf } from '../../../../test/support/consumer-bench.js';
+import { ConsumerBench, FIFO, gate, textOf } from '../../../../test/support/consumer-bench.js';
 import { until } from '../../../../test/support/until.js';
-import { MINUTE_MS } from '../support/clock.js';
+import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { DeadLetterError } from './model/outcome-errors.js';
 
 describe('a push consumer', () => {
@@ -36,6 +36,29 @@ describe('a push consumer', () => {
       await bench.broker.advance(MINUTE_MS);
       expect(bench.journal.lines.at(-1)).toBe('ended, aborted: false');
       expect(bench.journal.lines).toHaveLength(3);
+    });
+
+    it.each([
+      ['ordinary', {}],
+      ['ordered', FIFO],
+    ])('releases a message that is on its way to an idle %s consumer', async (_, options) => {
+      const send = (text: string) => (options === FIFO ? bench.sendSteps(text) : bench.send(text));
+      for (const text of ['one', 'two', 'three']) {
+        const consumer = await bench.consume(bench.journalled, options);
+        await send(`${text}-before`);
+        // The poll after it knows of no messages.
+        await until(() => bench.journal.lines.some((line) => line.startsWith(`${text}-before`)));
+        await until(() => bench.broker.inFlight().length === 0);
+        const isSent = send(text);
+        await until(() => bench.broker.inFlight().length > 0);
+        await consumer.close();
+        await isSent;
+        await bench.broker.advance(SECOND_MS);
+      }
+      await bench.consume(bench.journalled, options);
+      const lines = await bench.journal.has(6);
+      const texts = lines.map((line) => line.split(' ')[0]);
+      expect(texts.filter((text) => text?.endsWith('-before') === false).sort()).toEqual(['one', 'three', 'two']);
     });
 
     it('fires the signals of its handlers when the grace period is over, and acknowledges one that then succeeds', async () => {

@@ -209,6 +209,7 @@ export class PushConsumer {
    * Adds a topic, or changes the filter of one. Resolves when every server knows it; polls use it only after that. An open poll
    * still uses the previous filter, for the long-polling time at most. On failure nothing has changed, except
    * that a server that accepted the change forgets it at the next refresh of the settings.
+   * With `maxBufferedMessages` of 32 or less, the first poll of a new topic may wait for an open one as well: it holds the room.
    * All consumers of the group must have the same subscriptions.
    * @param options `timeoutMs` in milliseconds, default 10 s
    * @throws ResourceError when the topic does not exist; StatusError or TransportError when a server rejects it or is unreachable

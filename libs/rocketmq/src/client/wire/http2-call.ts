@@ -14,6 +14,9 @@ import { type IoTimer, startIoTimer, stopIoTimer } from '../../support/io-timer.
 import { nameOfCall, type WireCall } from '../channel.js';
 import type { Http2Session } from './http2-session.js';
 
+/** How long what is on its way may take: longer than a round trip, and less than a close can afford. */
+const LATE_MS = 300;
+
 /** The context of a call. */
 export interface CallOwner {
   /** `host:port`, for errors. */
@@ -70,7 +73,7 @@ abstract class Http2Call implements StreamReceiver {
     if (request !== undefined) this.under.send(request, true);
     if (timeoutMs !== undefined) this.timer = startIoTimer(timeoutMs, timeOut, this as Http2Call);
     if (signal !== undefined) {
-      this.unlisten = onAbort(signal, () => this.breakOff({ kind: 'abort', reason: reasonOf(signal) }));
+      this.unlisten = onAbort(signal, () => this.abort(reasonOf(signal)));
     }
     return this;
   }
@@ -86,8 +89,9 @@ abstract class Http2Call implements StreamReceiver {
     return failed(`${this.what}: the answer ends in the middle of a message`);
   }
 
+  /** Whether nothing that arrives is of use any more. */
   protected get isBrokenOff(): boolean {
-    return this.brokenOff !== undefined;
+    return this.brokenOff !== undefined && this.brokenOff.kind !== 'abort';
   }
 
   /** Names call and server in errors. */
@@ -113,13 +117,31 @@ abstract class Http2Call implements StreamReceiver {
   }
 
   protected breakOff(why: BreakOff): void {
-    if (this.stream.isClosed || this.brokenOff !== undefined) return;
+    if (this.stream.isClosed || this.isBrokenOff) return;
     this.brokenOff = why;
     this.stream.reset(HTTP2_CODE.cancel);
   }
 
+  /** The caller gives the call up. */
+  protected abort(reason: Error): void {
+    this.breakOff({ kind: 'abort', reason });
+  }
+
+  /**
+   * As {@link abort}, but what the server sent before it knew of it is still taken, for a short time at most; if that is all there is, the
+   * call succeeds.
+   */
+  protected abortLate(reason: Error): void {
+    if (this.stream.isClosed || this.brokenOff !== undefined) return;
+    this.brokenOff = { kind: 'abort', reason };
+    stopIoTimer(this.timer);
+    this.timer = startIoTimer(LATE_MS, timeOut, this as Http2Call);
+    this.stream.resetLate(HTTP2_CODE.cancel);
+  }
+
   /** @internal */
   passDeadline(): void {
+    if (this.brokenOff?.kind === 'abort') this.stream.reset(HTTP2_CODE.cancel);
     this.breakOff({ kind: 'deadline', wasWritten: this.stream.id !== 0 });
   }
 
@@ -150,7 +172,7 @@ abstract class Http2Call implements StreamReceiver {
     this.code = code;
     stopIoTimer(this.timer);
     this.unlisten?.();
-    const isWell = this.status === GRPC_STATUS.ok && this.brokenOff === undefined;
+    const isWell = this.status === GRPC_STATUS.ok && !this.isBrokenOff;
     this.end(isWell ? undefined : this.failure());
   }
 
@@ -246,6 +268,11 @@ export class StreamCall extends Http2Call {
     private readonly onMessage: (message: Buffer) => void,
   ) {
     super(owner, session, call);
+  }
+
+  /** The messages of a poll that are on their way belong to this client until their leases end. */
+  protected override abort(reason: Error): void {
+    this.abortLate(reason);
   }
 
   override data(piece: Buffer): void {

@@ -165,11 +165,29 @@ describe('the channel on http2', () => {
     expect(timeouts).toEqual(['200m', '100000S', '2147484S', '99999999S']);
   });
 
-  it('passes no message on after the call was aborted, even of the same chunk', async () => {
+  it('passes on what was on its way when a stream was aborted, which succeeds if nothing is missing', async () => {
     const { channel } = await serve((stream) => {
       stream.respond(GRPC, { waitForTrailers: true });
       stream.once('wantTrailers', () => stream.sendTrailers(OK));
       stream.end(Buffer.concat(['a', 'b', 'c'].map((text) => frame(Buffer.from(text)))));
+    });
+    const controller = new AbortController();
+    const texts: string[] = [];
+    await channel.serverStream({ ...CALL, signal: controller.signal }, NOTHING, (message) => {
+      texts.push(Buffer.from(message).toString());
+      controller.abort(new Error('enough'));
+    });
+    expect(texts).toEqual(['a', 'b', 'c']);
+  });
+
+  it('cancels a stream that is aborted, with the reason of its caller when the rest is missing', async () => {
+    let wasReset = false;
+    const { channel } = await serve((stream) => {
+      stream.respond(GRPC);
+      stream.write(frame(Buffer.from('a')));
+      stream.once('close', () => {
+        wasReset = true;
+      });
     });
     const controller = new AbortController();
     const texts: string[] = [];
@@ -179,6 +197,22 @@ describe('the channel on http2', () => {
     });
     await expect(call).rejects.toThrow('enough');
     expect(texts).toEqual(['a']);
+    await until(() => wasReset);
+  });
+
+  it('does not wait for a server that is silent when a stream is aborted', async () => {
+    const paused: Socket[] = [];
+    const { channel, sockets } = await serve(() => {
+      for (const socket of sockets) {
+        socket.pause();
+        paused.push(socket);
+      }
+      controller.abort(new Error('enough'));
+    });
+    const controller = new AbortController();
+    const call = channel.serverStream({ ...CALL, signal: controller.signal }, NOTHING, () => {});
+    await expect(call).rejects.toThrow('enough');
+    expect(paused).toHaveLength(1);
   });
 
   it('fails when the answer ends in the middle of a message, in spite of its status', async () => {

@@ -84,7 +84,10 @@ export interface ReceiveOptions {
   readonly longPollingTimeoutMs?: number;
   /** One of the subscribed topics. Default: each in turn. */
   readonly topic?: string;
-  /** Ends the wait. Messages that were on their way are redelivered when their invisible duration is over. Default: none. */
+  /**
+   * Ends the wait. Messages that were on their way are returned all the same, if all have arrived within 300 ms. Otherwise, and with `transport: 'grpc-js'`, they are
+   * redelivered when their invisible duration is over; by name server after a second. Default: none.
+   */
   readonly signal?: AbortSignal;
 }
 

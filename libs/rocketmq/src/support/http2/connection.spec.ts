@@ -189,6 +189,48 @@ describe('a connection', () => {
     expect(answer.code).toBe(HTTP2_CODE.cancel);
   });
 
+  it('takes what was sent before a late reset arrived, and nothing more', async () => {
+    const held: Http2Stream[] = [];
+    const codes: (number | undefined)[] = [];
+    const results: boolean[] = [];
+    const { port } = await serve((stream) => {
+      held.push(stream);
+      stream.receiver = Object.assign(new Answer(), { closed: (code: number) => void codes.push(code) });
+      stream.sendHeaders([{ ':status': '200' }]);
+    });
+    const { connection } = client(port);
+    const answers = Array.from({ length: 3 }, () => new Answer());
+    const [whole, part, sender] = answers.map((answer) => connection.request([REQUEST], answer)) as [
+      Http2Stream,
+      Http2Stream,
+      Http2Stream,
+    ];
+    whole.send(bodyOf(1), true);
+    part.send(bodyOf(1), true);
+    sender.send(bodyOf(200 * KIB), false, (isSent) => results.push(isSent));
+    await until(() => answers.every(({ heads }) => heads.length === 1));
+    held[0]?.send(bodyOf(60 * KIB));
+    held[0]?.sendTrailers([{ 'grpc-status': '0' }]);
+    held[1]?.send(bodyOf(60 * KIB));
+    for (const stream of [whole, part, sender]) {
+      stream.resetLate(HTTP2_CODE.cancel);
+      expect([stream.isClosed, stream.isEnded]).toEqual([false, true]);
+    }
+    await until(() => answers.every(({ code }) => code !== undefined));
+    const { noError, cancel } = HTTP2_CODE;
+    expect(answers.map(({ code }) => code)).toEqual([noError, cancel, cancel]);
+    expect(answers.map(({ hasEnded }) => hasEnded)).toEqual([true, false, false]);
+    expect(answers.map(({ body }) => body.length)).toEqual([60 * KIB, 60 * KIB, 0]);
+    expect(codes).toEqual([noError, cancel, cancel]);
+    expect(results).toEqual([false]);
+    const last = new Answer();
+    connection.request([REQUEST], last).send(bodyOf(1), true);
+    await until(() => held.length === 4);
+    held[3]?.sendTrailers([{ 'grpc-status': '0' }]);
+    await until(() => last.code !== undefined);
+    expect(last.code).toBe(noError);
+  });
+
   it('ends on both sides when one leaves: open streams go on, new ones are refused, no socket stays', async () => {
     const held: Http2Stream[] = [];
     const { port, sides } = await serve((stream) => void held.push(stream));

@@ -77,6 +77,9 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
   private readonly resetBudget: ResetBudget | undefined;
   private readonly headerBlocks: HeaderBlocks;
   private readonly pings: ((isAnswered: boolean) => void)[] = [];
+  /** What waits for the peer to read the frames so far, and will ask for it; then what waits for each SETTINGS that was sent. */
+  private readers: (() => void)[] = [];
+  private readonly unreadSettings: (() => void)[][] = [];
   private isPumping = false;
   /** Nothing of what is blocked can be written before the window of the connection grows. */
   private isStalled = false;
@@ -182,6 +185,12 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
     }
     this.pings.push(onEnd);
     this.output.frame(FRAME.ping, 0, 0, Buffer.alloc(PING_BYTES));
+  }
+
+  whenRead(callback: () => void): void {
+    this.readers.push(callback);
+    // One frame for all streams that are reset together.
+    if (this.readers.length === 1) queueMicrotask(() => this.askWhetherRead());
   }
 
   /** Calls back when the frames so far have left this process: with false when the connection broke before. */
@@ -344,9 +353,18 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
     }
     if (role === 'client') this.output.raw(CLIENT_PREFACE);
     this.output.frame(FRAME.settings, 0, 0, payload);
+    this.unreadSettings.push([]);
     if (connectionWindowBytes > INITIAL_WINDOW_BYTES) {
       this.writeNumber(FRAME.windowUpdate, 0, connectionWindowBytes - INITIAL_WINDOW_BYTES);
     }
+  }
+
+  /** A peer acknowledges SETTINGS in order, like pings, but servers close connections on which they get many pings. */
+  private askWhetherRead(): void {
+    if (this.isEnded) return;
+    this.output.frame(FRAME.settings, 0, 0, NOTHING);
+    this.unreadSettings.push(this.readers);
+    this.readers = [];
   }
 
   private sayGoodbye(code: number, why = ''): void {
@@ -463,6 +481,7 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
     if (streamId !== 0) throw new Http2Error(HTTP2_CODE.protocolError, 'SETTINGS on a stream');
     if ((flags & FLAG.ack) !== 0) {
       if (payload.length > 0) throw new Http2Error(HTTP2_CODE.frameSizeError, 'an acknowledgement with settings');
+      for (const callback of this.unreadSettings.shift() ?? []) callback();
       return;
     }
     if (payload.length % 6 !== 0) throw new Http2Error(HTTP2_CODE.frameSizeError, 'SETTINGS ends within a setting');

@@ -1,4 +1,5 @@
 // One stream of a connection: what waits to be sent on it, its windows, and how it ends.
+// Over 300 lines: both sides share the states of RFC 9113.
 
 import { FLAG, FRAME, HTTP2_CODE, Http2Error, MAX_FRAME_BYTES, MAX_WINDOW_BYTES } from './frames.js';
 import type { Headers } from './header-encoder.js';
@@ -28,6 +29,8 @@ export interface StreamConnection {
   writeFrame(type: number, flags: number, streamId: number, payload: Buffer, start?: number, end?: number): void;
   writeNumber(type: number, streamId: number, value: number): void;
   writeReset(streamId: number, code: number, isRemoteEnded: boolean): void;
+  /** Calls back when the peer has read all frames so far, and what it sent before has arrived; never when the connection ends before. */
+  whenRead(callback: () => void): void;
   /** Adds the stream to those that wait for a window. */
   block(stream: Http2Stream): void;
   /** Writes what the windows allow. */
@@ -57,6 +60,7 @@ export class Http2Stream {
   private unsent: Unsent[] | undefined;
   private unsentSize = 0;
   private isEndWanted = false;
+  private isReset = false;
   /** Of a server: what follows the data that waits. */
   private trailers: readonly Headers[] | undefined;
   private expectedBytes: number | undefined;
@@ -174,23 +178,41 @@ export class Http2Stream {
   /** Ends the stream at once, with a code that the peer gets. */
   reset(code: number): void {
     if (this.isClosed) return;
-    if (this.id !== 0) this.connection.writeReset(this.id, code, this.isRemoteEnded);
+    if (this.id !== 0 && !this.isReset) this.connection.writeReset(this.id, code, this.isRemoteEnded);
     this.close(code);
+  }
+
+  /** Resets the stream, and ends it when the peer knows: what it sent before still arrives. */
+  resetLate(code: number): void {
+    if (this.isClosed || this.isReset) return;
+    if (this.id === 0) {
+      this.close(code);
+      return;
+    }
+    this.connection.writeReset(this.id, code, this.isRemoteEnded);
+    this.isReset = true;
+    this.isEndWanted = true;
+    this.dropUnsent();
+    this.connection.whenRead(() => this.close(code));
   }
 
   /** The stream is closed: by a reset of the peer, or with its connection. */
   close(code: number): void {
     if (this.isClosed) return;
     this.state = 'closed';
+    this.connection.forget(this);
+    this.dropUnsent();
+    const { receiver } = this;
+    this.receiver = UNHEARD;
+    receiver.closed(code);
+  }
+
+  private dropUnsent(): void {
     const unsent = this.unsent ?? [];
     this.unsent = undefined;
     this.unsentSize = 0;
     this.trailers = undefined;
-    this.connection.forget(this);
     for (const { onSent } of unsent) onSent?.(false);
-    const { receiver } = this;
-    this.receiver = UNHEARD;
-    receiver.closed(code);
   }
 
   takeHeaders(headers: Headers, isEnd: boolean): void {
@@ -231,7 +253,7 @@ export class Http2Stream {
   /** Lets the peer send so many bytes more. */
   credit(bytes: number, isEnd = this.isRemoteEnded): void {
     this.received += bytes;
-    if (isEnd || this.isClosed || 2 * this.received < this.windowBytes) return;
+    if (isEnd || this.isClosed || this.isReset || 2 * this.received < this.windowBytes) return;
     this.connection.writeNumber(FRAME.windowUpdate, this.id, this.received);
     this.receiveWindow += this.received;
     this.received = 0;
