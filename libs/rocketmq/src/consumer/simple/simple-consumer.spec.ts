@@ -1,6 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { RawClient, message as rawMessage } from '../../../../../test/support/raw-grpc-client.js';
+import { until } from '../../../../../test/support/until.js';
 import { Connection } from '../../client/connection.js';
 import { Producer } from '../../producer/producer.js';
 import { Encoding } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
@@ -196,6 +197,31 @@ describe('SimpleConsumer over the wire', () => {
     await expect(consumer.receive({ invisibleDurationMs: 1 })).rejects.toThrow('invisibleDurationMs must be 10000');
     await expect(consumer.receive({ topic: 'other' })).rejects.toMatchObject({ code: 'NOT_SUBSCRIBED' });
     await expect(consumer.ack({ ...message })).rejects.toMatchObject({ code: 'FOREIGN_MESSAGE', outcome: 'not-sent' });
+  });
+
+  it('releases what is on its way to a receive when it is closed, and returns what is on its way to one that is given up', async () => {
+    await consumer.ack(await receiveOne());
+    const givingUp = new AbortController();
+    const given = consumer.receive({ topic: 'orders', signal: givingUp.signal });
+    await producer.send({ topic: 'orders', body: 'two' });
+    await until(() => broker.inFlight().length === 1);
+    givingUp.abort(new Error('enough'));
+    const [two] = await given;
+    expect(two?.body.toString()).toBe('two');
+    await consumer.ack(two as NonNullable<typeof two>);
+    const open = consumer.receive({ topic: 'orders' });
+    const sent = producer.send({ topic: 'orders', body: 'three' });
+    await until(() => broker.inFlight().length === 1);
+    const closed = consumer.close();
+    await expect(open).rejects.toMatchObject({ code: 'CLOSED' });
+    await closed;
+    await sent;
+    expect(broker.inFlight()).toEqual([]);
+    const next = new SimpleConsumer(connection, { consumerGroup: 'stock', subscriptions: [{ topic: 'orders' }] });
+    await next.start();
+    const [again] = await next.receive();
+    expect([again?.body.toString(), again?.deliveryAttempt]).toEqual(['three', 1]);
+    await next.close();
   });
 
   it('ends a receive when its signal aborts or the consumer is closed', async () => {

@@ -16,7 +16,7 @@ import { DEFAULT_BUFFERED_BYTES, DEFAULT_MAX_UNPACKED_BYTES, LIMITS } from '../.
 import type { MessageView } from '../../protocol/model/message.js';
 import { withAnySignal } from '../../support/abort.js';
 import { SECOND_MS } from '../../support/clock.js';
-import { type CallOptions, type Deadline, withDeadline } from '../../support/deadline.js';
+import { type CallOptions, type Deadline, waitWithin, withDeadline } from '../../support/deadline.js';
 import { StateError, UsageError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
 import {
@@ -104,6 +104,8 @@ type State =
 
 const DEFAULT_MAX_MESSAGES = 16;
 const DEFAULT_INVISIBLE_MS = 30 * SECOND_MS;
+/** How long a close waits for the end of its receives, and then for releases of what they brought. */
+const LAST_RELEASES_MS = 3_000;
 /** A delivered batch must still be received when the event loop was blocked. */
 const POLL_MARGIN_MS = 10 * SECOND_MS;
 
@@ -123,6 +125,8 @@ export class SimpleConsumer {
   /** How often each topic was received from, and all together. */
   private readonly turns = new Map<string, number>();
   private receives = 0;
+  /** Receives, and releases of messages that are not returned. */
+  private readonly open = new Set<Promise<unknown>>();
 
   /** @throws UsageError that names the invalid option; nothing is sent yet */
   constructor(
@@ -241,6 +245,8 @@ export class SimpleConsumer {
       answers.assertUsable();
       const receivedAtMs = this.connection.clock.nowMs();
       const messages = await this.received(queue, answers.messages);
+      // What was on its way is released: nobody could settle it.
+      if (this.closing.signal.aborted) throw closedError();
       onPoll?.({ messages, deliveredAtMs: answers.deliveredAtMs, receivedAtMs });
       return messages;
     };
@@ -249,8 +255,8 @@ export class SimpleConsumer {
       telemetry === undefined
         ? poll(deadline)
         : telemetry.receive(subscription.topic, (onPoll) => poll(deadline, onPoll));
-    return withAnySignal([this.closing.signal, options.signal], (signal) =>
-      withDeadline(what, timeoutMs, signal, work),
+    return this.tracked(
+      withAnySignal([this.closing.signal, options.signal], (signal) => withDeadline(what, timeoutMs, signal, work)),
     );
   }
 
@@ -312,14 +318,37 @@ export class SimpleConsumer {
     );
   }
 
-  /** Ends open receives and disconnects. Repeated calls wait for the same end. */
+  /**
+   * Ends open receives, releases what was on its way to them, for up to a few seconds, and disconnects. Messages that were returned must be settled before: later they are
+   * redelivered when their invisible duration is over. Repeated calls wait for the same end.
+   */
   close(): Promise<void> {
     if (this.state.kind === 'closed') return this.state.closed;
     const ready = this.state.kind === 'started' ? this.state.ready : Promise.resolve();
     this.closing.abort(closedError());
-    const closed = ready.catch(() => {}).then(() => this.client.close());
+    const closed = ready
+      .catch(() => {})
+      .then(() => this.receivesEnded())
+      .then(() => this.client.close());
     this.state = { kind: 'closed', closed };
     return closed;
+  }
+
+  private tracked<T>(work: Promise<T>): Promise<T> {
+    const ended = work.then(
+      () => void this.open.delete(ended),
+      () => void this.open.delete(ended),
+    );
+    this.open.add(ended);
+    return work;
+  }
+
+  private async receivesEnded(): Promise<void> {
+    const ended = (): Promise<unknown> =>
+      waitWithin('end of open receives', LAST_RELEASES_MS, undefined, Promise.all(this.open)).catch(() => {});
+    await ended();
+    // The receives may have begun releases.
+    await ended();
   }
 
   private async begin(options: StartOptions): Promise<void> {
@@ -360,7 +389,7 @@ export class SimpleConsumer {
     let [heldBytes, largestBytes] = [0, 0];
     for (const wire of wires) {
       const incoming = incomingMessage(wire);
-      if (heldBytes > this.maxBufferedBytes) {
+      if (heldBytes > this.maxBufferedBytes || this.closing.signal.aborted) {
         this.release(incoming.message, endpoint);
         continue;
       }
@@ -382,10 +411,11 @@ export class SimpleConsumer {
     const receipt = { topic, messageId, handle: receiptHandle, endpoint };
     const suspend = !this.settings.isFifo && this.client.announces('suspends');
     const postponement = { invisibleDurationMs: 0, suspend };
-    this.calls.changeInvisibleDuration(receipt, postponement).catch((error) => {
+    const released = this.calls.changeInvisibleDuration(receipt, postponement).catch((error) => {
       const fields = { topic, messageId, error: describeError(error) };
-      this.connection.logger.debug('a message that did not fit could not be released', fields);
+      this.connection.logger.debug('a message that was not returned could not be released', fields);
     });
+    void this.tracked(released);
   }
 
   /** One queue of each broker: the server pops from all queues of a broker, whichever is named. */
