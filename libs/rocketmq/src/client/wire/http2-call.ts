@@ -4,6 +4,7 @@
 
 import { LIMITS } from '../../protocol/model/limits.js';
 import { onAbort, reasonOf } from '../../support/abort-source.js';
+import { nextTurn } from '../../support/deadline.js';
 import { TransportError } from '../../support/errors.js';
 import { FrameReader, wholeMessage } from '../../support/grpc/framing.js';
 import { decodeStatusMessage, GRPC_STATUS, GrpcError, statusOfHttp } from '../../support/grpc/status.js';
@@ -32,7 +33,8 @@ export interface CallOwner {
 /** Why a call was canceled on this side. */
 type BreakOff =
   | { readonly kind: 'deadline'; readonly wasWritten: boolean }
-  | { readonly kind: 'abort'; readonly reason: Error }
+  /** `isLate`: what is on its way is still taken. */
+  | { readonly kind: 'abort'; readonly reason: Error; readonly isLate: boolean }
   | { readonly kind: 'unreadable'; readonly error: GrpcError }
   /** The receiver of the answers threw. */
   | { readonly kind: 'refused'; readonly reason: Error };
@@ -91,7 +93,7 @@ abstract class Http2Call implements StreamReceiver {
 
   /** Whether nothing that arrives is of use any more. */
   protected get isBrokenOff(): boolean {
-    return this.brokenOff !== undefined && this.brokenOff.kind !== 'abort';
+    return this.brokenOff !== undefined && !(this.brokenOff.kind === 'abort' && this.brokenOff.isLate);
   }
 
   /** Names call and server in errors. */
@@ -124,7 +126,7 @@ abstract class Http2Call implements StreamReceiver {
 
   /** The caller gives the call up. */
   protected abort(reason: Error): void {
-    this.breakOff({ kind: 'abort', reason });
+    this.breakOff({ kind: 'abort', reason, isLate: false });
   }
 
   /**
@@ -133,7 +135,7 @@ abstract class Http2Call implements StreamReceiver {
    */
   protected abortLate(reason: Error): void {
     if (this.stream.isClosed || this.brokenOff !== undefined) return;
-    this.brokenOff = { kind: 'abort', reason };
+    this.brokenOff = { kind: 'abort', reason, isLate: true };
     stopIoTimer(this.timer);
     this.timer = startIoTimer(LATE_MS, timeOut, this as Http2Call);
     this.stream.resetLate(HTTP2_CODE.cancel);
@@ -141,7 +143,11 @@ abstract class Http2Call implements StreamReceiver {
 
   /** @internal */
   passDeadline(): void {
-    if (this.brokenOff?.kind === 'abort') this.stream.reset(HTTP2_CODE.cancel);
+    if (this.brokenOff?.kind === 'abort') {
+      // After a blocked event loop timers run first, although the answer may already be in the socket.
+      void nextTurn().then(() => this.stream.reset(HTTP2_CODE.cancel));
+      return;
+    }
     this.breakOff({ kind: 'deadline', wasWritten: this.stream.id !== 0 });
   }
 

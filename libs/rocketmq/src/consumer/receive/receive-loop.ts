@@ -156,7 +156,7 @@ export class ReceiveLoop {
   /**
    * The end of the consumer: starts no further poll, and cancels open ones where no messages are on their way. The server does not learn
    * of that before it has popped messages for the poll, and hides them for a second or more. In an ordered group that counts as an
-   * attempt, as does a release: its polls have `graceMs` to end by themselves, or are canceled at once where that is free. Resolves as
+   * attempt, as does a release: its polls have `graceMs` to end by themselves, or are canceled at once where that is free for idle ones. Resolves as
    * {@link ended}.
    */
   async end(graceMs: number): Promise<void> {

@@ -58,6 +58,8 @@ interface Http2ConnectionOwner {
 const MOST_WAITING_BYTES = 16 * 1024 * 1024;
 /** Beyond it, a server reads nothing more of a client that does not read its answers. */
 const PAUSING_BYTES = 1024 * 1024;
+/** A peer that acknowledges none would fill the memory. */
+const MOST_UNREAD_SETTINGS = 100;
 const PING_BYTES = 8;
 /** How long the last frames may take to leave a connection that has ended: after an error, and when answers may be among them. */
 const FAREWELL_MS = 1_000;
@@ -361,10 +363,11 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
 
   /** A peer acknowledges SETTINGS in order, like pings, but servers close connections on which they get many pings. */
   private askWhetherRead(): void {
-    if (this.isEnded) return;
-    this.output.frame(FRAME.settings, 0, 0, NOTHING);
-    this.unreadSettings.push(this.readers);
+    const { readers } = this;
     this.readers = [];
+    if (this.isEnded || this.unreadSettings.length > MOST_UNREAD_SETTINGS) return;
+    this.output.frame(FRAME.settings, 0, 0, NOTHING);
+    this.unreadSettings.push(readers);
   }
 
   private sayGoodbye(code: number, why = ''): void {

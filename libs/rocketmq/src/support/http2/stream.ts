@@ -29,7 +29,7 @@ export interface StreamConnection {
   writeFrame(type: number, flags: number, streamId: number, payload: Buffer, start?: number, end?: number): void;
   writeNumber(type: number, streamId: number, value: number): void;
   writeReset(streamId: number, code: number, isRemoteEnded: boolean): void;
-  /** Calls back when the peer has read all frames so far, and what it sent before has arrived; never when the connection ends before. */
+  /** Calls back when the peer has read all frames so far, and what it sent before has arrived; never when the connection ends before, or the peer acknowledges nothing. */
   whenRead(callback: () => void): void;
   /** Adds the stream to those that wait for a window. */
   block(stream: Http2Stream): void;
