@@ -224,6 +224,40 @@ describe('SimpleConsumer over the wire', () => {
     await next.close();
   });
 
+  it('releases all that a receive has got when it is closed while that is decompressed', async () => {
+    await consumer.ack(await receiveOne());
+    const packing = new Producer(connection, { compression: {} });
+    await packing.start();
+    const body = 'a'.repeat(200_000);
+    for (let index = 0; index < 8; index++) await packing.send({ topic: 'orders', body });
+    await packing.close();
+    const open = consumer.receive({ topic: 'orders' });
+    await until(() => broker.inFlight().length === 8);
+    const closed = consumer.close();
+    await expect(open).rejects.toMatchObject({ code: 'CLOSED' });
+    await closed;
+    expect(broker.inFlight()).toEqual([]);
+  });
+
+  it('ends its receives when its start fails, and releases what they have got', async () => {
+    await consumer.ack(await receiveOne());
+    const slow = new Connection({ endpoints: broker.endpoints, clock: broker.clock });
+    const other = new SimpleConsumer(slow, {
+      consumerGroup: 'stock',
+      subscriptions: [{ topic: 'returns' }, { topic: 'orders' }],
+    });
+    // The first of the two topics.
+    broker.faults.add({ rpc: 'queryRoute', times: 1, action: { kind: 'delay', delayMs: MINUTE_MS } });
+    const started = other.start({ timeoutMs: 300 });
+    const open = other.receive({ topic: 'orders' });
+    await expect(started).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+    await expect(open).rejects.toMatchObject({ code: 'CLOSED' });
+    await producer.send({ topic: 'orders', body: 'later' });
+    expect(broker.inFlight()).toEqual([]);
+    await other.close();
+    slow.close();
+  });
+
   it('ends a receive when its signal aborts or the consumer is closed', async () => {
     const controller = new AbortController();
     const aborted = consumer.receive({ topic: 'returns', signal: controller.signal });

@@ -85,8 +85,8 @@ export interface ReceiveOptions {
   /** One of the subscribed topics. Default: each in turn. */
   readonly topic?: string;
   /**
-   * Ends the wait. Messages that were on their way are returned all the same, if all have arrived within 300 ms. Otherwise, and with `transport: 'grpc-js'`, they are
-   * redelivered when their invisible duration is over; by name server after a second. Default: none.
+   * Ends the wait. Messages that were on their way are returned all the same, if all have arrived within 300 ms; otherwise those that have arrived are released. The
+   * rest, and with `transport: 'grpc-js'` all that was on its way, is redelivered when its invisible duration is over; by name server after a second. Default: none.
    */
   readonly signal?: AbortSignal;
 }
@@ -104,6 +104,12 @@ type State =
 
 const DEFAULT_MAX_MESSAGES = 16;
 const DEFAULT_INVISIBLE_MS = 30 * SECOND_MS;
+/** What a receive has got from a server. */
+interface Arrived {
+  readonly endpoint: Endpoint;
+  readonly wires: readonly WireMessage[];
+}
+
 /** How long a close waits for the end of its receives, and then for releases of what they brought. */
 const LAST_RELEASES_MS = 3_000;
 /** A delivered batch must still be received when the event loop was blocked. */
@@ -204,7 +210,8 @@ export class SimpleConsumer {
   /**
    * Waits for messages: those of one topic on one broker, each in turn.
    * @returns the messages; empty when none arrived in time
-   * @throws StatusError or TransportError; messages that were on their way are redelivered
+   * @throws StatusError or TransportError; messages that had arrived are released, those that were still on their way are redelivered when their invisible
+   *   duration is over. StateError `CLOSED` when the consumer is closed meanwhile
    */
   async receive(options: ReceiveOptions = {}): Promise<ReceivedMessage[]> {
     const subscription = this.subscriptionOf(options.topic);
@@ -221,6 +228,7 @@ export class SimpleConsumer {
     this.assertStarted();
     const what = `receive from ${subscription.topic} for "${this.options.consumerGroup}"`;
     const timeoutMs = Math.max(longPollingTimeoutMs, LIMITS.longPollingMinMs) + POLL_MARGIN_MS;
+    const arrived: Arrived[] = [];
     const poll = async (deadline: Deadline, onPoll?: (poll: ObservedPoll) => void): Promise<ReceivedMessage[]> => {
       const queue = await this.nextQueue(subscription.topic, deadline);
       await this.client.session(queue.endpoint).synced(deadline.signal);
@@ -237,6 +245,7 @@ export class SimpleConsumer {
         came++;
         return leftBytes >= 0 || came === count;
       });
+      arrived.push({ endpoint: queue.endpoint, wires: answers.messages });
       await this.client
         .receive(queue.endpoint, request, call, (answer) => answers.take(answer))
         .catch((error) => {
@@ -245,8 +254,6 @@ export class SimpleConsumer {
       answers.assertUsable();
       const receivedAtMs = this.connection.clock.nowMs();
       const messages = await this.received(queue, answers.messages);
-      // What was on its way is released: nobody could settle it.
-      if (this.closing.signal.aborted) throw closedError();
       onPoll?.({ messages, deliveredAtMs: answers.deliveredAtMs, receivedAtMs });
       return messages;
     };
@@ -255,9 +262,33 @@ export class SimpleConsumer {
       telemetry === undefined
         ? poll(deadline)
         : telemetry.receive(subscription.topic, (onPoll) => poll(deadline, onPoll));
-    return this.tracked(
-      withAnySignal([this.closing.signal, options.signal], (signal) => withDeadline(what, timeoutMs, signal, work)),
+    const receiving = withAnySignal([this.closing.signal, options.signal], (signal) =>
+      withDeadline(what, timeoutMs, signal, work),
     );
+    return this.tracked(this.returned(receiving, arrived));
+  }
+
+  /** What a receive returns: nothing once the consumer is closing, because nobody could settle it. What has arrived and is not returned is released. */
+  private async returned(
+    receiving: Promise<ReceivedMessage[]>,
+    arrived: readonly Arrived[],
+  ): Promise<ReceivedMessage[]> {
+    let messages: ReceivedMessage[] = [];
+    try {
+      const received = await receiving;
+      if (this.closing.signal.aborted) throw closedError();
+      messages = received;
+      return messages;
+    } catch (error) {
+      throw this.closing.signal.aborted ? closedError() : error;
+    } finally {
+      const handles = new Set(messages.map(({ receiptHandle }) => receiptHandle));
+      for (const { endpoint, wires } of arrived) {
+        for (const wire of wires) {
+          if (!handles.has(wire.systemProperties?.receiptHandle ?? '')) this.release(wire, endpoint);
+        }
+      }
+    }
   }
 
   /** Acknowledges the message. @throws StatusError `INVALID_RECEIPT_HANDLE` once its invisible duration is over */
@@ -359,7 +390,9 @@ export class SimpleConsumer {
     try {
       await withAnySignal([this.closing.signal, signal], (ended) => withDeadline(what, timeoutMs, ended, work));
     } catch (error) {
-      // A start that has failed has cleaned up; close() then has nothing to wait for.
+      // A start that has failed has cleaned up; close() then has nothing to wait for. A receive may have begun.
+      this.closing.abort(closedError());
+      await this.receivesEnded();
       await this.client.close();
       throw error;
     }
@@ -388,11 +421,8 @@ export class SimpleConsumer {
     const messages: ReceivedMessage[] = [];
     let [heldBytes, largestBytes] = [0, 0];
     for (const wire of wires) {
+      if (heldBytes > this.maxBufferedBytes || this.closing.signal.aborted) break;
       const incoming = incomingMessage(wire);
-      if (heldBytes > this.maxBufferedBytes || this.closing.signal.aborted) {
-        this.release(incoming.message, endpoint);
-        continue;
-      }
       const { message, bodyProblem } = incoming.isPacked
         ? await unpackedMessage(incoming.message, maxUnpackedBytes)
         : incoming;
@@ -407,8 +437,10 @@ export class SimpleConsumer {
   }
 
   /** Makes a message that is not returned visible at once. When that fails, it is visible when its invisible duration is over. */
-  private release({ topic, messageId, receiptHandle }: MessageView, endpoint: Endpoint): void {
-    const receipt = { topic, messageId, handle: receiptHandle, endpoint };
+  private release(wire: WireMessage, endpoint: Endpoint): void {
+    const { messageId = '', receiptHandle: handle = '' } = wire.systemProperties ?? {};
+    const topic = wire.topic?.name ?? '';
+    const receipt = { topic, messageId, handle, endpoint };
     const suspend = !this.settings.isFifo && this.client.announces('suspends');
     const postponement = { invisibleDurationMs: 0, suspend };
     const released = this.calls.changeInvisibleDuration(receipt, postponement).catch((error) => {
