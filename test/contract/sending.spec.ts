@@ -1,5 +1,5 @@
 import { describe, expect } from '@jest/globals';
-import { type MessageType, Producer } from 'nestjs-rocketmq/client';
+import { type MessageType, type MessageView, Producer } from 'nestjs-rocketmq/client';
 import { contractSuite } from './support/contract.js';
 import { rawSend } from './support/raw-send.js';
 import { texts } from './support/world.js';
@@ -86,6 +86,20 @@ describe('sending', () => {
       arrived[kind] = recorder.deliveries[0]?.message.messageType;
     }
     expect(arrived).toEqual({ normal: 'normal', fifo: 'fifo', delay: 'delay', transaction: 'transaction' });
+  });
+
+  contract('first messages to many topics at once arrive, without a warning about listeners', async (world) => {
+    const topics = await Promise.all(Array.from({ length: 12 }, () => world.topic()));
+    const producer = await world.producer();
+    const handled: string[] = [];
+    const handler = ({ topic }: MessageView): void => void handled.push(topic);
+    await world.listen(
+      await world.group(),
+      topics.map((topic) => ({ name: topic, topic, handler })),
+    );
+    await Promise.all(topics.map((topic) => producer.send({ topic, body: 'first' })));
+    await world.until('all arrive', () => handled.length >= topics.length);
+    expect(handled.sort()).toEqual([...topics].sort());
   });
 
   contract('a consumer gets only the tags it asks for', async (world) => {
