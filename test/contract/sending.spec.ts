@@ -1,5 +1,5 @@
 import { describe, expect } from '@jest/globals';
-import { type MessageType, type MessageView, Producer } from 'nestjs-rocketmq/client';
+import { type MessageType, type MessageView, Producer, type ReceivedMessage, SECOND_MS } from 'nestjs-rocketmq/client';
 import { contractSuite } from './support/contract.js';
 import { rawSend } from './support/raw-send.js';
 import { texts } from './support/world.js';
@@ -100,6 +100,43 @@ describe('sending', () => {
     await Promise.all(topics.map((topic) => producer.send({ topic, body: 'first' })));
     await world.until('all arrive', () => handled.length >= topics.length);
     expect(handled.sort()).toEqual([...topics].sort());
+  });
+
+  contract('one signal serves many calls at once, without a warning about listeners', async (world) => {
+    const topic = await world.topic();
+    const producer = await world.producer({ maxInFlight: 1 });
+    const consumer = await world.simpleConsumer(topic);
+    const { signal } = new AbortController();
+    const bodies = Array.from({ length: 12 }, (_, index) => `message ${index}`);
+    const send = (body: string): Promise<unknown> => producer.send({ topic, body }, { signal });
+    await Promise.all(bodies.map(send));
+    const received: ReceivedMessage[] = [];
+    await world.until('all arrive', async () => {
+      const polls = bodies.map(() => consumer.receive({ longPollingTimeoutMs: SECOND_MS, signal }));
+      received.push(...(await Promise.all(polls)).flat());
+      return received.length >= bodies.length;
+    });
+    const kept = await Promise.all(
+      received.map((message) => consumer.changeInvisibleDuration(message, 60 * SECOND_MS, { signal })),
+    );
+    await Promise.all(kept.map((message) => consumer.ack(message, { signal })));
+    expect(received.map(({ body }) => body.toString()).sort()).toEqual([...bodies].sort());
+  });
+
+  contract('a handler may pass its signal to many sends at once', async (world) => {
+    const [first, then] = [await world.topic(), await world.topic()];
+    const producer = await world.producer();
+    const bodies = Array.from({ length: 12 }, (_, index) => `message ${index}`);
+    await world.record({
+      topic: first,
+      handle: async (_, signal) => {
+        await Promise.all(bodies.map((body) => producer.send({ topic: then, body }, { signal })));
+      },
+    });
+    const recorder = await world.record({ topic: then });
+    await producer.send({ topic: first, body: 'go' });
+    await world.until('all arrive', () => recorder.deliveries.length >= bodies.length);
+    expect(texts(recorder.deliveries).sort()).toEqual([...bodies].sort());
   });
 
   contract('a consumer gets only the tags it asks for', async (world) => {

@@ -1,7 +1,6 @@
 // One client id: its routes, telemetry sessions, heartbeats and disconnect. Producer and consumers are built on it.
 // Over 300 lines: start, routes, sessions and shutdown share the state of one client.
 
-import { setMaxListeners } from 'node:events';
 import { hostname } from 'node:os';
 import { toDuration } from '../protocol/grpc/duration.js';
 import { ClientType, Code, Language, type Settings } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
@@ -91,8 +90,6 @@ export class Client {
     private readonly role: ClientRole,
   ) {
     this.id = connection.newClientId();
-    // Each route that is asked for adds a listener.
-    setMaxListeners(0, this.closing.signal);
     const { logger, random } = connection;
     this.pace = { clock: this.clock, random, policy: RETRY };
     this.routes = new RouteTable({

@@ -1,5 +1,6 @@
 // Endpoints that failed and are avoided until a probe succeeds. The client decides what counts as a failure, and probes them.
 
+import { listenTo } from '../support/abort.js';
 import { type Endpoint, endpointKey } from './endpoint.js';
 
 /** The endpoints to avoid for now. */
@@ -28,11 +29,11 @@ export class Isolation {
     return new Promise((resolve) => {
       const wake = (): void => {
         this.waiting.delete(wake);
-        signal.removeEventListener('abort', wake);
+        unlisten();
         resolve();
       };
+      const unlisten = listenTo(signal, wake);
       this.waiting.add(wake);
-      signal.addEventListener('abort', wake, { once: true });
       if (signal.aborted) wake();
     });
   }

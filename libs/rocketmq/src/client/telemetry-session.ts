@@ -5,7 +5,7 @@
 import { Code, type Settings } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { TelemetryCommand } from '../protocol/grpc/generated/apache/rocketmq/v2/service.js';
 import { StatusError } from '../protocol/grpc/status.js';
-import { abortReason } from '../support/abort.js';
+import { abortReason, listenTo } from '../support/abort.js';
 import { type BackoffPolicy, backoffMs, withJitter } from '../support/backoff.js';
 import { type Clock, type ScheduledTask, sleep } from '../support/clock.js';
 import { RocketMQError, StateError, TransportError } from '../support/errors.js';
@@ -322,7 +322,7 @@ export class TelemetrySession {
     if (this.state.kind === 'waiting' && isRefusal(this.state.error)) return Promise.reject(this.state.error);
     return new Promise((resolve, reject) => {
       const done = (): void => {
-        signal.removeEventListener('abort', onAbort);
+        unlisten();
         this.waiters.delete(waiter);
       };
       const waiter: Waiter = {
@@ -336,9 +336,11 @@ export class TelemetrySession {
           reject(error);
         },
       };
-      const onAbort = (): void => (isPatient ? waiter.reject(this.whyNotSynced(signal)) : waiter.resolve(false));
+      const unlisten = listenTo(signal, () => {
+        if (isPatient) waiter.reject(this.whyNotSynced(signal));
+        else waiter.resolve(false);
+      });
       this.waiters.add(waiter);
-      signal.addEventListener('abort', onAbort, { once: true });
     });
   }
 

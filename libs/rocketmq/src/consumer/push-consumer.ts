@@ -10,6 +10,7 @@ import { consumerGroupNotFifo } from '../client/resource-errors.js';
 import type { Queue } from '../client/route.js';
 import type { ServerCommand } from '../client/telemetry-session.js';
 import { ClientType } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { onAbort } from '../support/abort-source.js';
 import { SECOND_MS, SystemClock } from '../support/clock.js';
 import { type CallOptions, type Deadline, withDeadline } from '../support/deadline.js';
 import { StateError, UsageError } from '../support/errors.js';
@@ -308,9 +309,7 @@ export class PushConsumer {
   private async begin(options: StartOptions): Promise<void> {
     const { timeoutMs = DEFAULT_START_MS, signal } = options;
     const { consumerGroup } = this.options;
-    const onAbort = (): void => this.closing.abort(signal?.reason);
-    signal?.addEventListener('abort', onAbort, { once: true });
-    if (signal?.aborted) onAbort();
+    const unlisten = onAbort(signal, () => this.closing.abort(signal?.reason));
     try {
       const what = `start of the consumer of "${consumerGroup}"`;
       await withDeadline(what, timeoutMs, this.closing.signal, (deadline) => this.connect(deadline, options));
@@ -320,7 +319,7 @@ export class PushConsumer {
       await this.end(0);
       throw error;
     } finally {
-      signal?.removeEventListener('abort', onAbort);
+      unlisten();
     }
   }
 

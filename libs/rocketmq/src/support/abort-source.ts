@@ -1,7 +1,7 @@
 // A cancellation that is signaled once. Most listeners are inside this library and need no AbortSignal, which is expensive to
 // create; the application gets one when it asks for it.
 
-import { abortReason } from './abort.js';
+import { abortReason, listenTo } from './abort.js';
 
 /** What {@link onAbort} can listen to. */
 export type Abortable = AbortSignal | AbortSource;
@@ -69,8 +69,7 @@ export function onAbort(target: Abortable | undefined, listener: () => void): ()
     target.listen(listener);
     return () => target.unlisten(listener);
   }
-  target.addEventListener('abort', listener, { once: true });
-  return () => target.removeEventListener('abort', listener);
+  return listenTo(target, listener);
 }
 
 /** For what needs an AbortSignal, which is expensive to create. */

@@ -1,4 +1,4 @@
-// Helpers for AbortSignals: the reason as an Error, a race against a signal, several signals combined.
+// Helpers for AbortSignals: the reason as an Error, a listener, a race against a signal, several signals combined.
 
 import { setMaxListeners } from 'node:events';
 
@@ -6,6 +6,18 @@ import { setMaxListeners } from 'node:events';
 export function abortReason(signal: AbortSignal | undefined): Error {
   const reason: unknown = signal?.reason;
   return reason instanceof Error ? reason : new Error(`aborted: ${String(reason)}`);
+}
+
+/**
+ * Calls the listener once the signal aborts; never, if it already has.
+ * Any number of calls may share a signal, of the application or of this library, and each listens only while it lasts: Node's warning about
+ * a leak, which eleven of them set off, is turned off for it.
+ * @returns a function that removes the listener
+ */
+export function listenTo(signal: AbortSignal, listener: () => void): () => void {
+  setMaxListeners(0, signal);
+  signal.addEventListener('abort', listener, { once: true });
+  return () => signal.removeEventListener('abort', listener);
 }
 
 /**
@@ -17,20 +29,19 @@ export function raceAbort<T>(promise: Promise<T>, signal: AbortSignal | undefine
   // One promise, not two and a race: every request passes here.
   return new Promise<T>((resolve, reject) => {
     const onAbort = (): void => reject(abortReason(signal));
-    const settled = (): void => signal.removeEventListener('abort', onAbort);
+    const unlisten = listenTo(signal, onAbort);
     promise.then(
       (value) => {
-        settled();
+        unlisten();
         resolve(value);
       },
       (error) => {
-        settled();
+        unlisten();
         reject(error);
       },
     );
     // A promise that is settled already comes first.
     if (signal.aborted) void Promise.resolve().then(onAbort);
-    else signal.addEventListener('abort', onAbort, { once: true });
   });
 }
 
@@ -40,13 +51,11 @@ export function linkedController(signals: readonly (AbortSignal | undefined)[]):
   unlink(): void;
 } {
   const controller = new AbortController();
-  setMaxListeners(0, controller.signal);
   const links = signals.flatMap((signal) => {
     if (signal === undefined) return [];
     const onAbort = (): void => controller.abort(abortReason(signal));
     if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
-    return [() => signal.removeEventListener('abort', onAbort)];
+    return [listenTo(signal, onAbort)];
   });
   return {
     controller,

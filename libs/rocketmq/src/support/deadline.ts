@@ -1,7 +1,6 @@
 // How long a call may take: a timeout and the caller's AbortSignal combined. Always in real time, because I/O does not follow a
 // clock that a test moves.
 
-import { setMaxListeners } from 'node:events';
 import { performance } from 'node:perf_hooks';
 import { setImmediate, setTimeout } from 'node:timers';
 import { abortReason, raceAbort } from './abort.js';
@@ -26,7 +25,6 @@ const EARLY_MS = 1;
  */
 export class Deadline {
   private source: AbortSource | undefined;
-  private sharedSignal: AbortSignal | undefined;
   /** By {@link monotonicMs}. */
   readonly endsAtMs: number;
   private timer: IoTimer | undefined;
@@ -53,12 +51,7 @@ export class Deadline {
 
   /** Like {@link end}, for what needs an AbortSignal, which is expensive to create. */
   get signal(): AbortSignal {
-    if (this.sharedSignal === undefined) {
-      this.sharedSignal = this.end.signal;
-      // A start makes many consumers at once, and a batch many requests: each listens, and removes its listener. Not a leak.
-      setMaxListeners(0, this.sharedSignal);
-    }
-    return this.sharedSignal;
+    return this.end.signal;
   }
 
   /** Whether the deadline passed before the caller aborted. */
@@ -87,7 +80,6 @@ export class Deadline {
     const { caller } = this;
     const source = new AbortSource();
     this.source = source;
-    if (caller !== undefined) setMaxListeners(0, caller);
     const leftMs = this.remainingMs();
     if (caller?.aborted) source.abort(abortReason(caller));
     else if (leftMs < EARLY_MS) this.pass();

@@ -1,6 +1,5 @@
 // A channel whose implementation is loaded when it is selected: applications that use the default transport do not pay for another one.
 
-import { setMaxListeners } from 'node:events';
 import { raceAbort, withAnySignal } from '../../support/abort.js';
 import { signalOf } from '../../support/abort-source.js';
 import { Deadline } from '../../support/deadline.js';
@@ -35,8 +34,6 @@ export class LazyChannel implements Channel {
         throw new TransportError('TRANSPORT_MISSING', text, 'not-sent', false, { cause });
       },
     );
-    // Each call that waits adds a listener until it goes on.
-    setMaxListeners(0, this.closing.signal);
     // Who calls gets the failure.
     this.loading.catch(() => {});
   }

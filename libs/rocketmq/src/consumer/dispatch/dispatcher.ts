@@ -1,7 +1,6 @@
 // Schedules handlers: passes held messages to their listeners, up to the concurrency of each, and the messages of a message group
 // of an ordered consumer group one after another; drains at the end. delivery.ts acts on the handler's result.
 
-import { setMaxListeners } from 'node:events';
 import { type Abortable, AbortSource } from '../../support/abort-source.js';
 import { type Clock, SECOND_MS } from '../../support/clock.js';
 import { StateError } from '../../support/errors.js';
@@ -52,8 +51,6 @@ export class Dispatcher {
     private readonly context: ConsumerContext,
     private readonly parts: DispatcherParts,
   ) {
-    // Each settlement that is repeated adds a listener while it lasts.
-    setMaxListeners(0, this.settleEnding.signal);
     this.turns = new Turns(context.clock, parts.pauses, parts.listenerTurns);
     this.shared = {
       checkpoint: context.client.connection.checkpoint,

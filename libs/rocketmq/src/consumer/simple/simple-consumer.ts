@@ -1,7 +1,6 @@
 // The simple consumer: the application receives messages and settles each itself. No handler, no renewal, no failure policy.
 // Over 300 lines for the documentation of its public methods.
 
-import { setMaxListeners } from 'node:events';
 import type { Client, StartOptions } from '../../client/client.js';
 import type { Connection } from '../../client/connection.js';
 import { type Endpoint, endpointKey } from '../../client/endpoint.js';
@@ -160,8 +159,6 @@ export class SimpleConsumer {
       { consumerGroup, held: () => [] },
     );
     this.telemetry = options.telemetry?.simpleConsumer(observed);
-    // Each open receive adds a listener.
-    setMaxListeners(0, this.closing.signal);
   }
 
   /** The id by which the server knows this consumer. */

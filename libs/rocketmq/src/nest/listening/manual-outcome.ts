@@ -1,7 +1,7 @@
 // The outcome of a message of a manual listener: set once, during the handler or after it.
 
 import { DeadLetterError, RetryLaterError, type RetryLaterOptions } from '../../consumer/model/outcome-errors.js';
-import { abortReason } from '../../support/abort.js';
+import { abortReason, listenTo } from '../../support/abort.js';
 import { StateError } from '../../support/errors.js';
 
 type State =
@@ -52,10 +52,9 @@ export class ManualOutcome {
   private waited(signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(abortReason(signal));
-      const onAbort = (): void => reject(abortReason(signal));
-      signal.addEventListener('abort', onAbort, { once: true });
+      const unlisten = listenTo(signal, () => reject(abortReason(signal)));
       this.wake = () => {
-        signal.removeEventListener('abort', onAbort);
+        unlisten();
         resolve();
       };
     });

@@ -1,7 +1,6 @@
 // The startup steps that need the server, in order: at once, or, when no server is reachable and the application may run without
 // one, later in the background.
 
-import { setMaxListeners } from 'node:events';
 import { abortReason } from '../../support/abort.js';
 import { type BackoffPolicy, backoffMs, withJitter } from '../../support/backoff.js';
 import { SECOND_MS, SystemClock, sleep } from '../../support/clock.js';
@@ -41,10 +40,7 @@ export class StartSteps {
   private last: Promise<void> = Promise.resolve();
   private current: StartProblem | undefined;
 
-  constructor(private readonly port: StartStepsPort) {
-    // Each consumer of the application listens while it starts.
-    setMaxListeners(0, this.stopping.signal);
-  }
+  constructor(private readonly port: StartStepsPort) {}
 
   /** Why steps are postponed; undefined when none is. */
   get problem(): StartProblem | undefined {

@@ -1,9 +1,9 @@
 // Nest's client proxy on RocketMQ: `emit()` and `send()`. requester.ts creates the messages.
 
-import { setMaxListeners } from 'node:events';
 import { ClientProxy, type ReadPacket, type WritePacket } from '@nestjs/microservices';
 import { distinctUntilChanged, Observable, ReplaySubject, throwError } from 'rxjs';
 import type { SendReceipt } from '../../producer/sending/send-request.js';
+import { onAbort } from '../../support/abort-source.js';
 import { StateError, UsageError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
 import type { RocketMQRequester } from '../sending/requester.js';
@@ -35,8 +35,6 @@ export class ClientRocketMQ extends ClientProxy {
   /** @throws UsageError that names the option */
   constructor(options: ClientRocketMQOptions) {
     super();
-    // Each waiting request listens.
-    setMaxListeners(0, this.ending.signal);
     this.checked = checkClientOptions(options);
   }
 
@@ -119,9 +117,7 @@ export class ClientRocketMQ extends ClientProxy {
 
   protected publish(packet: ReadPacket, callback: (packet: WritePacket) => void): () => void {
     const stopped = new AbortController();
-    const onClose = (): void => stopped.abort(this.ending.signal.reason);
-    this.ending.signal.addEventListener('abort', onClose, { once: true });
-    if (this.ending.signal.aborted) onClose();
+    const unlisten = onAbort(this.ending.signal, () => stopped.abort(this.ending.signal.reason));
     const { data, fields, timeoutMs } = recordOf(packet);
     this.connected()
       .request(packet.pattern, data, { ...fields, timeoutMs, signal: stopped.signal })
@@ -129,7 +125,7 @@ export class ClientRocketMQ extends ClientProxy {
         (response) => callback({ response, isDisposed: true }),
         (err: unknown) => callback({ err }),
       )
-      .finally(() => this.ending.signal.removeEventListener('abort', onClose));
+      .finally(unlisten);
     return () =>
       stopped.abort(
         new StateError('UNSUBSCRIBED', 'the subscriber has unsubscribed; whether the request took effect is unknown', {

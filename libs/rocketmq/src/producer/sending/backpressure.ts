@@ -1,6 +1,6 @@
 // Limits how much a producer has in flight, and queues sends until there is room.
 
-import { abortReason } from '../../support/abort.js';
+import { abortReason, listenTo } from '../../support/abort.js';
 import type { Deadline } from '../../support/deadline.js';
 import { TransportError } from '../../support/errors.js';
 import { aPositiveInteger, type OptionChecks, oneOf } from '../../support/options.js';
@@ -68,18 +68,17 @@ export class InFlightLimit {
       const waiter: Waiter = {
         bytes,
         admit: () => {
-          signal.removeEventListener('abort', onAbort);
+          unlisten();
           resolve(this.admit(bytes));
         },
       };
-      const onAbort = (): void => {
+      const unlisten = listenTo(signal, () => {
         this.waiters.delete(waiter);
         // The next waiters may fit although the large one before them did not.
         this.admitNext();
         reject(abortReason(signal));
-      };
+      });
       this.waiters.add(waiter);
-      signal.addEventListener('abort', onAbort, { once: true });
     });
   }
 

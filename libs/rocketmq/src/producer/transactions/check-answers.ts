@@ -1,6 +1,5 @@
 // Answers transaction checks: from memory, otherwise by calling the topic's checker. Checks for other services stay unanswered.
 
-import { setMaxListeners } from 'node:events';
 import type { Client } from '../../client/client.js';
 import type { Endpoint } from '../../client/endpoint.js';
 import type { ServerCommand } from '../../client/telemetry-session.js';
@@ -54,10 +53,7 @@ export class CheckAnswers {
   /** Once aborted, no checker is waited for. */
   private readonly givingUp = new AbortController();
 
-  constructor(private readonly port: CheckPort) {
-    // Each running checker listens to it.
-    setMaxListeners(0, this.givingUp.signal);
-  }
+  constructor(private readonly port: CheckPort) {}
 
   /** Answers a check in the background; false for another command. */
   take(command: ServerCommand, endpoint: Endpoint): boolean {
