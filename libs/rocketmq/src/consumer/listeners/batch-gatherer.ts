@@ -1,6 +1,7 @@
 // Gathers the messages of a batch listener. The consumer handles each on its own, so that leases, settlement and failure
 // policy stay those of single messages; here they wait for each other and share one call.
 
+import { setMaxListeners } from 'node:events';
 import type { MessageView } from '../../protocol/model/message.js';
 import { abortReason } from '../../support/abort.js';
 import type { Clock, ScheduledTask } from '../../support/clock.js';
@@ -165,6 +166,8 @@ function contextOf(entries: readonly Entry[], signal: AbortSignal, failures: Map
 /** Aborts when the signals of all entries have. */
 function allGone(entries: readonly Entry[]): { readonly signal: AbortSignal; forget(): void } {
   const controller = new AbortController();
+  // A handler may pass it to something of its own for each message.
+  setMaxListeners(0, controller.signal);
   let left = entries.length;
   const stops = entries.map(({ signal }) => {
     const onAbort = (): void => {
