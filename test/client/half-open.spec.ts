@@ -2,7 +2,7 @@
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { EmbeddedBroker } from 'nestjs-rocketmq/broker';
-import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
+import { Connection, Producer, PushConsumer, SimpleConsumer } from 'nestjs-rocketmq/client';
 import { Arrivals } from '../support/arrivals.js';
 import { forwardTo, type TcpForwarder } from '../support/tcp-forwarder.js';
 
@@ -58,6 +58,22 @@ describe.each(['http2', 'grpc-js'] as const)('a connection over %s that has gone
     await consumer.close();
     await producer.close();
     direct.close();
+  });
+
+  it('does not hold up a close, however patient requests are', async () => {
+    const endpoints = `127.0.0.1:${forwarder.port}`;
+    const patient = new Connection({ endpoints, transport, useBootstrapEndpoints: true, requestTimeoutMs: 600_000 });
+    const subscriptions = [{ topic: 'orders' }];
+    const producer = new Producer(patient);
+    const push = new PushConsumer(patient, { consumerGroup: 'readers', subscriptions, handler: () => {} });
+    const simple = new SimpleConsumer(patient, { consumerGroup: 'readers', subscriptions });
+    for (const client of [producer, push, simple]) await client.start();
+    await producer.send({ topic: 'orders', body: 'before' });
+    const received = simple.receive().catch(() => []);
+    forwarder.freeze();
+    await Promise.all([producer.close(), push.close(), simple.close()]);
+    await received;
+    patient.close();
   });
 
   it('is the only one when this process was busy while it was established', async () => {

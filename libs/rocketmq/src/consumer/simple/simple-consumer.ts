@@ -348,7 +348,8 @@ export class SimpleConsumer {
 
   /**
    * Ends open receives, releases what was on its way to them, for up to a few seconds, and disconnects. Messages that were returned must be settled before: later they are
-   * redelivered when their invisible duration is over. Repeated calls wait for the same end.
+   * redelivered when their invisible duration is over, as is what the server, or the transport `grpc-js`, drops of an answer to a receive that has just ended. Repeated calls
+   * wait for the same end.
    */
   close(): Promise<void> {
     if (this.state.kind === 'closed') return this.state.closed;
