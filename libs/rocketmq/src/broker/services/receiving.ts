@@ -138,7 +138,7 @@ export class Receiving {
     return { content: { $case: 'deliveryTimestamp', value: new Date(clientTime.toClient(clock.nowMs())) } };
   }
 
-  /** The client disconnected: its messages are redelivered soon, not at the end of their leases. */
+  /** The client disconnected: its messages are redelivered soon, not at the end of their leases, and in ordinary groups as the same attempt. */
   private release({ topic, group }: Wish, items: readonly Item[]): void {
     const { engine, clock } = this.broker;
     // The same time for all, so that they become ready together.
@@ -148,7 +148,7 @@ export class Receiving {
       const receiptHandle = content.value.systemProperties?.receiptHandle ?? '';
       const handle = { topic, group: engine.group(group), receiptHandle, nowMs };
       try {
-        engine.changeInvisible({ ...handle, invisibleMs: ABANDONED_LEASE_MS, suspend: false });
+        engine.changeInvisible({ ...handle, invisibleMs: ABANDONED_LEASE_MS, suspend: true });
       } catch (error) {
         // Either a repeat of the same receive has the message now, or the store failed and nothing is redelivered before a restart.
         if (!(error instanceof Refusal || error instanceof StoreFailure)) throw error;
