@@ -1,6 +1,7 @@
 // How long a database may take to answer. Always real time, because no driver follows a clock that a test moves.
 
 import { raceAbort } from '../support/abort.js';
+import { onAbort } from '../support/abort-source.js';
 import { SECOND_MS } from '../support/clock.js';
 import { Deadline, waitWithin, withDeadline } from '../support/deadline.js';
 import { describeError, type Logger } from '../support/logger.js';
@@ -39,12 +40,11 @@ export async function withGrace<T>(
     const { signal } = grace;
     signal.addEventListener('abort', () => abandoning.abort(signal.reason), { once: true });
   };
-  if (stopping?.aborted) begin();
-  else stopping?.addEventListener('abort', begin, { once: true });
+  const unlisten = onAbort(stopping, begin);
   try {
     return await work(abandoning.signal);
   } finally {
-    stopping?.removeEventListener('abort', begin);
+    unlisten();
     grace?.dispose();
   }
 }

@@ -3,7 +3,7 @@
 
 import { setMaxListeners } from 'node:events';
 import type { MessageView } from '../../protocol/model/message.js';
-import { abortReason } from '../../support/abort.js';
+import { abortReason, listenTo } from '../../support/abort.js';
 import type { Clock, ScheduledTask } from '../../support/clock.js';
 import { UsageError } from '../../support/errors.js';
 import type { Semaphore } from '../../support/semaphore.js';
@@ -174,8 +174,7 @@ function allGone(entries: readonly Entry[]): { readonly signal: AbortSignal; for
       left--;
       if (left === 0) controller.abort(abortReason(signal));
     };
-    signal.addEventListener('abort', onAbort, { once: true });
-    return () => signal.removeEventListener('abort', onAbort);
+    return listenTo(signal, onAbort);
   });
   return {
     signal: controller.signal,

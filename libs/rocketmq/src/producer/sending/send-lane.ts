@@ -7,6 +7,7 @@ import { type Endpoint, endpointKey } from '../../client/endpoint.js';
 import type { Queue, Route } from '../../client/route.js';
 import type { Message as WireMessage } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { StatusError } from '../../protocol/grpc/status.js';
+import { listenTo } from '../../support/abort.js';
 import { type ScheduledTask, SystemClock } from '../../support/clock.js';
 import { type Deadline, monotonicMs } from '../../support/deadline.js';
 import { TransportError } from '../../support/errors.js';
@@ -203,8 +204,7 @@ class SendLane {
       if (this.waiting.length === 0) this.dropGuard();
       fail(passenger, index >= 0 && passenger.deadline.hasPassed ? neverLeft(passenger) : signal.reason);
     };
-    signal.addEventListener('abort', end, { once: true });
-    passenger.unwatch = () => signal.removeEventListener('abort', end);
+    passenger.unwatch = listenTo(signal, end);
     if (signal.aborted) end();
   }
 
