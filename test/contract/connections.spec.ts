@@ -5,6 +5,7 @@ import { describe, expect } from '@jest/globals';
 import { Producer } from 'nestjs-rocketmq/client';
 import { resource } from '../support/raw-grpc-client.js';
 import { forwardTo, type TcpForwarder } from '../support/tcp-forwarder.js';
+import { SHORT_REQUEST_MS } from './support/backend.js';
 import { contractSuite } from './support/contract.js';
 import { texts, type World } from './support/world.js';
 
@@ -15,10 +16,11 @@ function forwarderOf({ backend }: World): Promise<TcpForwarder> {
   return forwardTo(Number(backend.proxy.split(':')[1]));
 }
 
+// A server that takes long to accept a connection is asked what it is, over others: only differences between counts mean something.
 const through = ({ port }: TcpForwarder) => ({
   endpoints: `127.0.0.1:${port}`,
   useBootstrapEndpoints: true,
-  requestTimeoutMs: 1_000,
+  requestTimeoutMs: SHORT_REQUEST_MS,
 });
 
 describe('connections', () => {
@@ -35,7 +37,6 @@ describe('connections', () => {
         consumers.every(({ deliveries }) => deliveries.length >= sent.length),
       );
       for (const { deliveries } of consumers) expect(texts(deliveries).sort()).toEqual(sent);
-      // A server that took long to answer was also asked what it is, on connections that are closed since.
       expect(forwarder.openConnections()).toBe(1);
       await world.close();
     } finally {
@@ -74,10 +75,11 @@ describe('connections', () => {
     try {
       const producer = await world.producer({}, world.connection(through(forwarder)));
       await producer.send({ topic, body: 'before' });
+      const connections = forwarder.connections();
       forwarder.freeze();
       const { messageId } = await producer.send({ topic, body: 'after' }, { timeoutMs: 20_000 });
       expect(messageId).toHaveLength(34);
-      expect(forwarder.connections()).toBe(2);
+      expect(forwarder.connections()).toBeGreaterThan(connections);
       await world.close();
     } finally {
       await forwarder.close();
@@ -92,6 +94,7 @@ describe('connections', () => {
       const { deliveries } = await world.record({ topic }, connection);
       const producer = await world.producer({}, connection);
       await producer.send({ topic, body: 'before' });
+      const connections = forwarder.connections();
       forwarder.delay(40);
       for (let sent = 0; sent < 5; sent++) {
         const impatient = producer.send({ topic, body: 'impatient' }, { timeoutMs: 30 });
@@ -99,7 +102,7 @@ describe('connections', () => {
       }
       await producer.send({ topic, body: 'patient' }, { timeoutMs: 10_000 });
       await world.until('it is delivered', () => texts(deliveries).includes('patient'));
-      expect(forwarder.connections()).toBe(1);
+      expect(forwarder.connections()).toBe(connections);
       await world.close();
     } finally {
       await forwarder.close();
@@ -119,6 +122,7 @@ describe('connections', () => {
         await producer.send({ topic, body: 'before' });
         const [before] = await receiver.receive();
         if (before !== undefined) await receiver.ack(before);
+        const connections = first.connections();
         const poll = receiver.receive();
         first.delay(200);
         const sends = ['a', 'b', 'c'].map((body) => producer.send({ topic, body }, { timeoutMs: 10_000 }));
@@ -126,7 +130,8 @@ describe('connections', () => {
         expect(await Promise.all(sends)).toHaveLength(3);
         expect((await poll).length).toBeGreaterThan(0);
         await producer.send({ topic, body: 'after' });
-        expect(first.connections() + second.connections()).toBe(2);
+        expect(first.connections()).toBe(connections);
+        expect(second.connections()).toBeGreaterThan(0);
         await world.close();
       } finally {
         await first.close();

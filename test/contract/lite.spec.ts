@@ -233,7 +233,7 @@ suite('lite topics', () => {
     const { send, record } = await litePlace(world);
     const { forwarder, through } = await forwarded(world);
     try {
-      const connection = world.connection({ ...through, requestTimeoutMs: 1_000 });
+      const connection = world.connection(through);
       const { deliveries, consumer } = await record({}, connection);
       await consumer.subscribeLite('b');
       await send('b', 'b1');

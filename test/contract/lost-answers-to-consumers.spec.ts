@@ -37,7 +37,7 @@ describe('answers that are lost in transit after the server has done its work', 
   ) {
     const { forwarder, through } = await forwarded(world);
     ends.push(() => forwarder.close());
-    const connection = world.connection({ ...through, requestTimeoutMs: 1_000 });
+    const connection = world.connection(through);
     const handled: string[] = [];
     const events: string[] = [];
     const consumer = new PushConsumer(connection, {

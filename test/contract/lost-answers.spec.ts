@@ -17,12 +17,7 @@ async function behindForwarder(
   use: (producer: Producer, forwarder: TcpForwarder) => Promise<void>,
 ): Promise<void> {
   const { forwarder, through } = await forwarded(world);
-  // The attempt after the lost one has a part of it, in which a real server that has just started must answer.
-  const connection = world.connection({
-    ...through,
-    requestTimeoutMs: world.backend.name === 'embedded' ? 1_000 : 4_000,
-  });
-  const producer = await world.producer(options, connection);
+  const producer = await world.producer(options, world.connection(through));
   try {
     await use(producer, forwarder);
   } finally {

@@ -92,6 +92,9 @@ export async function startLiteBackend(): Promise<Backend> {
 
 export const backendName: BackendName = process.env.ROCKETMQ_TEST_ENDPOINTS === undefined ? 'embedded' : 'rocketmq';
 
+/** Requests that are not answered in this time are given up by the clients of cases about that. A busy real server took three seconds. */
+export const SHORT_REQUEST_MS = backendName === 'embedded' ? SECOND_MS : 4 * SECOND_MS;
+
 async function embedded(options: TestBrokerOptions = {}): Promise<Backend> {
   if (process.env.EMBEDDED_STORE !== 'lmdb') return backendOn(await startTestBroker(options));
   const data = await mkdtemp(join(tmpdir(), 'contract-'));

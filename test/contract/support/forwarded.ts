@@ -3,12 +3,13 @@
 import type { ConnectionOptions } from 'nestjs-rocketmq/client';
 import { forwardTo, type TcpForwarder } from '../../support/tcp-forwarder.js';
 import { testTransport } from '../../support/transport.js';
+import { SHORT_REQUEST_MS } from './backend.js';
 import type { World } from './world.js';
 
 interface Forwarded {
   /** The caller closes it. */
   readonly forwarder: TcpForwarder;
-  /** The options of connections through it. */
+  /** The options of connections through it, which do not wait long for what is lost. */
   readonly through: Partial<ConnectionOptions>;
 }
 
@@ -16,9 +17,10 @@ interface Forwarded {
 export async function forwarded(world: World, rewrite?: (bytes: Buffer) => Buffer): Promise<Forwarded> {
   const forwarder = await forwardTo(await serverPort(world), rewrite);
   const { port } = forwarder;
+  const requestTimeoutMs = SHORT_REQUEST_MS;
   if (testTransport === 'remoting')
-    return { forwarder, through: { addressMapping: () => ({ host: '127.0.0.1', port }) } };
-  return { forwarder, through: { endpoints: `127.0.0.1:${port}`, useBootstrapEndpoints: true } };
+    return { forwarder, through: { addressMapping: () => ({ host: '127.0.0.1', port }), requestTimeoutMs } };
+  return { forwarder, through: { endpoints: `127.0.0.1:${port}`, useBootstrapEndpoints: true, requestTimeoutMs } };
 }
 
 async function serverPort(world: World): Promise<number> {
