@@ -1,7 +1,7 @@
 // Messages that share a request. Brokers up to 5.3.3 give all of them the tag, keys, properties and id of the first.
 
 import { describe, expect } from '@jest/globals';
-import { type OutgoingMessage, type ProducerOptions, SECOND_MS } from 'nestjs-rocketmq/client';
+import type { OutgoingMessage, ProducerOptions } from 'nestjs-rocketmq/client';
 import { message as rawMessage } from '../support/raw-grpc-client.js';
 import { testTransport } from '../support/transport.js';
 import { isBefore } from './support/backend.js';
@@ -52,8 +52,7 @@ async function sendMany(
 }> {
   const topic = await world.topic();
   const { deliveries } = await world.record({ topic });
-  // A server that has just started is slow with hundreds of requests at once.
-  const connection = world.connection({ requestTimeoutMs: 15 * SECOND_MS });
+  const connection = world.connection();
   const sizes = watchSends(connection);
   const producer = await world.producer(options, connection);
   const sent: OutgoingMessage[] = [];

@@ -5,7 +5,7 @@ import { describe, expect } from '@jest/globals';
 import { Producer } from 'nestjs-rocketmq/client';
 import { resource } from '../support/raw-grpc-client.js';
 import { forwardTo, type TcpForwarder } from '../support/tcp-forwarder.js';
-import { SHORT_REQUEST_MS } from './support/backend.js';
+import { REQUEST_MS, SHORT_REQUEST_MS } from './support/backend.js';
 import { contractSuite } from './support/contract.js';
 import { texts, type World } from './support/world.js';
 
@@ -28,7 +28,7 @@ describe('connections', () => {
     const topic = await world.topic();
     const forwarder = await forwarderOf(world);
     try {
-      const connection = world.connection({ ...through(forwarder), requestTimeoutMs: 3_000 });
+      const connection = world.connection({ ...through(forwarder), requestTimeoutMs: REQUEST_MS });
       const consumers = await Promise.all(Array.from({ length: 8 }, () => world.record({ topic }, connection)));
       const producers = await Promise.all(Array.from({ length: 8 }, () => world.producer({}, connection)));
       for (const [index, producer] of producers.entries()) await producer.send({ topic, body: `from ${index}` });

@@ -3,6 +3,7 @@
 import { describe, expect } from '@jest/globals';
 import type { Check } from '../../libs/rocketmq/src/cli/doctor/check.js';
 import { call } from '../support/command-line.js';
+import { REQUEST_MS } from './support/backend.js';
 import { contractSuite } from './support/contract.js';
 import { buried } from './support/dead-letters.js';
 import type { World } from './support/world.js';
@@ -11,7 +12,16 @@ const contract = contractSuite();
 
 async function doctor(world: World, ...args: string[]) {
   const { proxy, nameServer } = world.backend;
-  const { code, out, err } = await call(['doctor', proxy, '--admin', nameServer, '--json', ...args]);
+  const { code, out, err } = await call([
+    'doctor',
+    proxy,
+    '--admin',
+    nameServer,
+    '--timeout',
+    `${REQUEST_MS}`,
+    '--json',
+    ...args,
+  ]);
   expect(err).toBe('');
   const { checks } = JSON.parse(out) as { checks: readonly Check[] };
   const of = (name: string) => checks.filter((one) => one.name === name).map(({ status, seen }) => ({ status, seen }));

@@ -9,7 +9,7 @@ describe('a handler that blocks the event loop', () => {
   it('for longer than its lease does not ack silently: it is reported, and the message is redelivered; a longer lease lasts', async () => {
     const name = `blocked-${randomBytes(4).toString('hex')}`;
     const groups = { short: `${name}-short`, byDefault: `${name}-default` };
-    const admin = new RocketMQAdmin({ nameServer: process.env.ROCKETMQ_TEST_NAME_SERVER ?? '' });
+    const admin = new RocketMQAdmin({ nameServer: process.env.ROCKETMQ_TEST_NAME_SERVER ?? '', timeoutMs: 15_000 });
     try {
       await admin.createTopic({ topic: name, type: 'normal' });
       for (const consumerGroup of Object.values(groups)) await admin.createGroup({ consumerGroup });

@@ -18,7 +18,7 @@ const CHECKED_OFTEN = { TRANSACTION_CHECK_TIMES: '1000' };
 let admin: RocketMQAdmin;
 
 beforeAll(async () => {
-  admin = new RocketMQAdmin({ nameServer });
+  admin = new RocketMQAdmin({ nameServer, timeoutMs: 15_000 });
   await admin.createTopic({ topic, type: 'transaction', queues: 1 });
 });
 afterAll(() => admin.close());

@@ -60,7 +60,7 @@ class Shop {
 let app: INestApplication | undefined;
 
 beforeAll(async () => {
-  const admin = new RocketMQAdmin({ nameServer: process.env.ROCKETMQ_TEST_NAME_SERVER ?? '' });
+  const admin = new RocketMQAdmin({ nameServer: process.env.ROCKETMQ_TEST_NAME_SERVER ?? '', timeoutMs: 15_000 });
   try {
     for (const { name } of [Orders, Graves, Readings]) {
       await admin.createTopic({ topic: `${prefix}${name}`, type: 'normal' });

@@ -27,7 +27,7 @@ const apps: INestApplication[] = [];
 let admin: RocketMQAdmin;
 
 beforeAll(async () => {
-  admin = new RocketMQAdmin({ nameServer });
+  admin = new RocketMQAdmin({ nameServer, timeoutMs: 15_000 });
   for (const topic of ['prices', 'news']) await admin.createTopic({ topic: `${prefix}${topic}`, type: 'normal' });
   for (const consumerGroup of ['shop', 'mixed'])
     await admin.createGroup({ consumerGroup: `${prefix}${consumerGroup}` });

@@ -43,7 +43,7 @@ class Shop {
 }
 
 const nameServer = process.env.ROCKETMQ_TEST_NAME_SERVER ?? '';
-const admin = new RocketMQAdmin({ nameServer: nameServer === '' ? '127.0.0.1:1' : nameServer });
+const admin = new RocketMQAdmin({ nameServer: nameServer === '' ? '127.0.0.1:1' : nameServer, timeoutMs: 15_000 });
 let prefix = '';
 const apps: TestingModule[] = [];
 

@@ -15,7 +15,7 @@ const TEST_MS = 150_000;
 const endpoints = process.env.ROCKETMQ_TEST_ENDPOINTS ?? '';
 
 beforeAll(async () => {
-  const admin = new RocketMQAdmin({ nameServer: process.env.ROCKETMQ_TEST_NAME_SERVER ?? '' });
+  const admin = new RocketMQAdmin({ nameServer: process.env.ROCKETMQ_TEST_NAME_SERVER ?? '', timeoutMs: 15_000 });
   try {
     for (const { name, type } of TOPICS) await admin.createTopic({ topic: name, type: type ?? 'normal' });
     for (const consumerGroup of [ORDER_SERVICE, INVENTORY_SERVICE]) await admin.createGroup({ consumerGroup });

@@ -80,7 +80,7 @@ async function start(providers: Provider[]): Promise<TestingModule> {
 }
 
 async function withAdmin(work: (admin: RocketMQAdmin) => Promise<void>): Promise<void> {
-  const admin = new RocketMQAdmin({ nameServer });
+  const admin = new RocketMQAdmin({ nameServer, timeoutMs: 15_000 });
   try {
     await work(admin);
   } finally {

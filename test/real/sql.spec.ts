@@ -33,7 +33,7 @@ describeWithPostgres('PostgreSQL and a real server', () => {
     ends.push(() => postgres.stop());
     database = await openDatabase({ kind: 'postgres', address: postgres.address });
     ends.push(() => database.close());
-    const admin = new RocketMQAdmin({ nameServer: process.env.ROCKETMQ_TEST_NAME_SERVER ?? '' });
+    const admin = new RocketMQAdmin({ nameServer: process.env.ROCKETMQ_TEST_NAME_SERVER ?? '', timeoutMs: 15_000 });
     await admin.createTopic({ topic: ORDERS, type: 'transaction' });
     await admin.createTopic({ topic: STEPS, type: 'fifo' });
     for (const name of ['a', 'b']) await admin.createGroup({ consumerGroup: `${GROUP}-${name}`, fifo: name === 'b' });

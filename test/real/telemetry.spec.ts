@@ -46,7 +46,7 @@ class Shop {
 let app: TestingModule | undefined;
 
 async function withAdmin(work: (admin: RocketMQAdmin) => Promise<void>): Promise<void> {
-  const admin = new RocketMQAdmin({ nameServer });
+  const admin = new RocketMQAdmin({ nameServer, timeoutMs: 15_000 });
   try {
     await work(admin);
   } finally {

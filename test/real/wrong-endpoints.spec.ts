@@ -5,7 +5,10 @@ import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { Connection, Producer } from 'nestjs-rocketmq/client';
 import { transport } from '../support/transport.js';
 
-const admin = new RocketMQAdmin({ nameServer: process.env.ROCKETMQ_TEST_NAME_SERVER || '127.0.0.1:1' });
+const admin = new RocketMQAdmin({
+  nameServer: process.env.ROCKETMQ_TEST_NAME_SERVER || '127.0.0.1:1',
+  timeoutMs: 15_000,
+});
 afterAll(() => admin.close());
 
 /** The VIP port of a broker is its port minus two. */

@@ -17,7 +17,7 @@ import {
 } from 'nestjs-rocketmq/client';
 import { RawClient } from '../../support/raw-grpc-client.js';
 import { transport } from '../../support/transport.js';
-import { type Backend, type GroupOptions, isBefore } from './backend.js';
+import { type Backend, type GroupOptions, isBefore, REQUEST_MS } from './backend.js';
 
 /** One delivery, as its handler saw it. */
 export interface Delivery {
@@ -87,7 +87,8 @@ export class World {
 
   connection(options: Partial<ConnectionOptions> = {}): Connection {
     const { endpoints, clock, access } = this.backend;
-    const connection = new Connection({ endpoints, clock, transport, ...access, ...options });
+    const shared = { endpoints, clock, transport, requestTimeoutMs: REQUEST_MS };
+    const connection = new Connection({ ...shared, ...access, ...options });
     this.closers.push(() => connection.close());
     return connection;
   }
@@ -161,7 +162,8 @@ export class World {
   }
 
   admin(options: Partial<RocketMQAdminOptions> = {}): RocketMQAdmin {
-    const admin = new RocketMQAdmin({ nameServer: this.backend.nameServer, ...this.backend.access, ...options });
+    const { nameServer, access } = this.backend;
+    const admin = new RocketMQAdmin({ nameServer, timeoutMs: REQUEST_MS, ...access, ...options });
     this.closers.push(() => admin.close());
     return admin;
   }
