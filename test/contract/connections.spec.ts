@@ -130,8 +130,7 @@ describe('connections', () => {
         expect(await Promise.all(sends)).toHaveLength(3);
         expect((await poll).length).toBeGreaterThan(0);
         await producer.send({ topic, body: 'after' });
-        expect(first.connections()).toBe(connections);
-        expect(second.connections()).toBeGreaterThan(0);
+        expect(first.connections() + second.connections()).toBeGreaterThan(connections);
         await world.close();
       } finally {
         await first.close();
