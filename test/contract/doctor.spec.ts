@@ -12,16 +12,8 @@ const contract = contractSuite();
 
 async function doctor(world: World, ...args: string[]) {
   const { proxy, nameServer } = world.backend;
-  const { code, out, err } = await call([
-    'doctor',
-    proxy,
-    '--admin',
-    nameServer,
-    '--timeout',
-    `${REQUEST_MS}`,
-    '--json',
-    ...args,
-  ]);
+  const reach = ['--admin', nameServer, '--timeout', `${REQUEST_MS}`];
+  const { code, out, err } = await call(['doctor', proxy, ...reach, '--json', ...args]);
   expect(err).toBe('');
   const { checks } = JSON.parse(out) as { checks: readonly Check[] };
   const of = (name: string) => checks.filter((one) => one.name === name).map(({ status, seen }) => ({ status, seen }));

@@ -1,14 +1,14 @@
 // Half messages that a real server gave up.
 
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
+import type { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { Connection, currentLocalTransaction, Producer } from 'nestjs-rocketmq/client';
 import type { Check } from '../../libs/rocketmq/src/cli/doctor/check.js';
 import { call } from '../support/command-line.js';
+import { nameServer, serverAdmin } from '../support/real-server.js';
 import { transport } from '../support/transport.js';
 
 const endpoints = process.env.ROCKETMQ_TEST_ENDPOINTS ?? '';
-const nameServer = process.env.ROCKETMQ_TEST_NAME_SERVER ?? '';
 const topic = `given-up-${process.pid}-${Date.now()}`;
 /** The first check is after six seconds; twice that for a busy machine. */
 const GIVEN_UP_MS = 40_000;
@@ -18,7 +18,7 @@ const CHECKED_OFTEN = { TRANSACTION_CHECK_TIMES: '1000' };
 let admin: RocketMQAdmin;
 
 beforeAll(async () => {
-  admin = new RocketMQAdmin({ nameServer, timeoutMs: 15_000 });
+  admin = serverAdmin();
   await admin.createTopic({ topic, type: 'transaction', queues: 1 });
 });
 afterAll(() => admin.close());

@@ -14,8 +14,8 @@ import {
   RocketMQProducer,
   SECOND_MS,
 } from 'nestjs-rocketmq';
-import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { recordingLogger } from '../support/nest-bench.js';
+import { withAdmin } from '../support/real-server.js';
 import { eventually } from '../support/until.js';
 
 const prefix = `listeners-${randomBytes(4).toString('hex')}-`;
@@ -60,16 +60,13 @@ class Shop {
 let app: INestApplication | undefined;
 
 beforeAll(async () => {
-  const admin = new RocketMQAdmin({ nameServer: process.env.ROCKETMQ_TEST_NAME_SERVER ?? '', timeoutMs: 15_000 });
-  try {
+  await withAdmin(async (admin) => {
     for (const { name } of [Orders, Graves, Readings]) {
       await admin.createTopic({ topic: `${prefix}${name}`, type: 'normal' });
     }
     for (const group of ['shop', 'graveyard', 'meters'])
       await admin.createGroup({ consumerGroup: `${prefix}${group}` });
-  } finally {
-    await admin.close();
-  }
+  });
   const module = RocketMQModule.forRoot({
     endpoints: process.env.ROCKETMQ_TEST_ENDPOINTS ?? '',
     consumerGroup: 'shop',

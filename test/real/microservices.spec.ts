@@ -16,18 +16,18 @@ import {
   SECOND_MS,
   ServerRocketMQ,
 } from 'nestjs-rocketmq';
-import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
+import type { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { recordingLogger } from '../support/nest-bench.js';
+import { nameServer, serverAdmin } from '../support/real-server.js';
 import { eventually } from '../support/until.js';
 
 const PATIENCE_MS = 60 * SECOND_MS;
 const prefix = `micro-${randomBytes(4).toString('hex')}-`;
-const nameServer = process.env.ROCKETMQ_TEST_NAME_SERVER ?? '';
 const apps: INestApplication[] = [];
 let admin: RocketMQAdmin;
 
 beforeAll(async () => {
-  admin = new RocketMQAdmin({ nameServer, timeoutMs: 15_000 });
+  admin = serverAdmin();
   for (const topic of ['prices', 'news']) await admin.createTopic({ topic: `${prefix}${topic}`, type: 'normal' });
   for (const consumerGroup of ['shop', 'mixed'])
     await admin.createGroup({ consumerGroup: `${prefix}${consumerGroup}` });

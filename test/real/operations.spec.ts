@@ -16,8 +16,8 @@ import {
   RocketMQProducer,
   SECOND_MS,
 } from 'nestjs-rocketmq';
-import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { recordingLogger } from '../support/nest-bench.js';
+import { nameServer, serverAdmin } from '../support/real-server.js';
 import { eventually } from '../support/until.js';
 
 const Orders = defineTopic<{ id: string }>('orders', { type: 'fifo', queues: 4 });
@@ -42,8 +42,7 @@ class Shop {
   }
 }
 
-const nameServer = process.env.ROCKETMQ_TEST_NAME_SERVER ?? '';
-const admin = new RocketMQAdmin({ nameServer: nameServer === '' ? '127.0.0.1:1' : nameServer, timeoutMs: 15_000 });
+const admin = serverAdmin();
 let prefix = '';
 const apps: TestingModule[] = [];
 

@@ -4,10 +4,10 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SECOND_MS } from 'nestjs-rocketmq';
-import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { INVENTORY_SERVICE, ORDER_SERVICE, TOPICS } from '../../libs/demo-kit/src/topics.js';
 import { DemoPair, type OrderView } from '../e2e/support/demo-pair.js';
 import { copyTree, DemoRun, removeTree, until } from '../processes/demo-tree.js';
+import { withAdmin } from '../support/real-server.js';
 import { eventually } from '../support/until.js';
 
 const PAYMENT_TIMEOUT_MS = 6 * SECOND_MS;
@@ -15,13 +15,10 @@ const TEST_MS = 150_000;
 const endpoints = process.env.ROCKETMQ_TEST_ENDPOINTS ?? '';
 
 beforeAll(async () => {
-  const admin = new RocketMQAdmin({ nameServer: process.env.ROCKETMQ_TEST_NAME_SERVER ?? '', timeoutMs: 15_000 });
-  try {
+  await withAdmin(async (admin) => {
     for (const { name, type } of TOPICS) await admin.createTopic({ topic: name, type: type ?? 'normal' });
     for (const consumerGroup of [ORDER_SERVICE, INVENTORY_SERVICE]) await admin.createGroup({ consumerGroup });
-  } finally {
-    await admin.close();
-  }
+  });
 }, 60_000);
 
 describe('the order flow on a real server', () => {

@@ -14,15 +14,15 @@ import {
   RocketMQProducer,
   TransactionalSend,
 } from 'nestjs-rocketmq';
-import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
+import type { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { bodyBytes } from '../../libs/rocketmq/src/protocol/model/message.js';
 import { silentLogger } from '../../libs/rocketmq/src/support/logger.js';
 import { Arrivals } from '../support/arrivals.js';
+import { nameServer, withAdmin } from '../support/real-server.js';
 
 const topicPrefix = `sending-${randomBytes(4).toString('hex')}-`;
 const Orders = defineTopic<{ id: string }>('orders', { type: 'normal' });
 const Booked = defineTopic<{ id: string }>('booked', { type: 'transaction' });
-const nameServer = process.env.ROCKETMQ_TEST_NAME_SERVER ?? '';
 
 /** Inverts every bit of a body. */
 const turning: MessageHook = {
@@ -77,15 +77,6 @@ async function start(providers: Provider[]): Promise<TestingModule> {
   }).compile();
   await app.init();
   return app;
-}
-
-async function withAdmin(work: (admin: RocketMQAdmin) => Promise<void>): Promise<void> {
-  const admin = new RocketMQAdmin({ nameServer, timeoutMs: 15_000 });
-  try {
-    await work(admin);
-  } finally {
-    await admin.close();
-  }
 }
 
 beforeAll(() =>

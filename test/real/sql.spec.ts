@@ -2,7 +2,6 @@
 // only.
 
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { Connection, Producer, PushConsumer, SECOND_MS } from 'nestjs-rocketmq/client';
 import {
   Inbox,
@@ -15,6 +14,7 @@ import {
 import { column, type OpenDatabase, openDatabase } from '../sql/support/databases.js';
 import { Arrivals } from '../support/arrivals.js';
 import { describeWithPostgres, Postgres } from '../support/postgres.js';
+import { serverAdmin } from '../support/real-server.js';
 import { relayViolations } from '../support/relay-history.js';
 import { agreementViolations } from '../support/transaction-agreement.js';
 
@@ -33,7 +33,7 @@ describeWithPostgres('PostgreSQL and a real server', () => {
     ends.push(() => postgres.stop());
     database = await openDatabase({ kind: 'postgres', address: postgres.address });
     ends.push(() => database.close());
-    const admin = new RocketMQAdmin({ nameServer: process.env.ROCKETMQ_TEST_NAME_SERVER ?? '', timeoutMs: 15_000 });
+    const admin = serverAdmin();
     await admin.createTopic({ topic: ORDERS, type: 'transaction' });
     await admin.createTopic({ topic: STEPS, type: 'fifo' });
     for (const name of ['a', 'b']) await admin.createGroup({ consumerGroup: `${GROUP}-${name}`, fifo: name === 'b' });

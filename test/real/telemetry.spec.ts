@@ -6,16 +6,15 @@ import { Injectable } from '@nestjs/common';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { trace } from '@opentelemetry/api';
 import { defineTopic, RocketMQListener, RocketMQModule, RocketMQProducer, TransactionalSend } from 'nestjs-rocketmq';
-import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { openTelemetry } from 'nestjs-rocketmq/opentelemetry';
 import { silentLogger } from '../../libs/rocketmq/src/support/logger.js';
 import { Arrivals } from '../support/arrivals.js';
+import { nameServer, withAdmin } from '../support/real-server.js';
 import { idOf, linksOf, parentOf, TelemetryBench, traceOf } from '../support/telemetry-bench.js';
 
 const prefix = `telemetry-${randomBytes(4).toString('hex')}-`;
 const Orders = defineTopic<{ id: string }>('orders', { type: 'normal' });
 const Paid = defineTopic<{ id: string }>('paid', { type: 'transaction' });
-const nameServer = process.env.ROCKETMQ_TEST_NAME_SERVER ?? '';
 const sdk = new TelemetryBench();
 const arrivals = new Arrivals();
 const traceparents: (string | undefined)[] = [];
@@ -44,15 +43,6 @@ class Shop {
 }
 
 let app: TestingModule | undefined;
-
-async function withAdmin(work: (admin: RocketMQAdmin) => Promise<void>): Promise<void> {
-  const admin = new RocketMQAdmin({ nameServer, timeoutMs: 15_000 });
-  try {
-    await work(admin);
-  } finally {
-    await admin.close();
-  }
-}
 
 beforeAll(async () => {
   sdk.register();

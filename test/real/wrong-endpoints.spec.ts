@@ -1,14 +1,11 @@
 // Ports of a real broker, configured instead of the proxy's. For name servers see test/contract/connections.spec.ts.
 
 import { afterAll, describe, expect, it } from '@jest/globals';
-import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { Connection, Producer } from 'nestjs-rocketmq/client';
+import { serverAdmin } from '../support/real-server.js';
 import { transport } from '../support/transport.js';
 
-const admin = new RocketMQAdmin({
-  nameServer: process.env.ROCKETMQ_TEST_NAME_SERVER || '127.0.0.1:1',
-  timeoutMs: 15_000,
-});
+const admin = serverAdmin();
 afterAll(() => admin.close());
 
 /** The VIP port of a broker is its port minus two. */
