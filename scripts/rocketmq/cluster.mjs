@@ -11,8 +11,8 @@ import { PROXY_READY_LINE, startNameServer } from './server.mjs';
 import { brokerConf, propertiesOf, proxyJson } from './server-config.mjs';
 
 /**
- * The ports in a block. A broker takes the one after its own, too, and that two before. So a second broker leaves no room for proxies, and
- * each further one takes a block of its own.
+ * The ports in a block. A broker takes the one after its own, too, and that two before. So a second broker leaves no room for proxies, which
+ * then take a block of their own, as each further broker does.
  */
 const NAME_SERVER_PORTS = [0, 6];
 const BROKER_PORTS = /** @type {const} */ ([3, 7]);
@@ -46,7 +46,7 @@ const QUICK_START = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC'];
 /**
  * @param {object} [options]
  * @param {string} [options.version] 5.5.0 unless given
- * @param {number} [options.proxies] 0 to 2; 2 unless given, 0 with two brokers
+ * @param {number} [options.proxies] 0 to 2; 2 unless given, 0 with several brokers
  * @param {number} [options.brokers] 1 unless given
  * @param {string} [options.brokerHeap] of each broker, as `512m`; 1g unless given
  * @param {number} [options.nameServers] 1 or 2; 1 unless given
@@ -78,6 +78,7 @@ export async function startRocketMQCluster({
   /** @type {(typeof block)[]} */
   const brokerBlocks = [];
   while (brokerBlocks.length < brokers - BROKER_PORTS.length) brokerBlocks.push(await takePortBlock());
+  const proxyBlock = brokers > 1 && proxies > 0 ? await takePortBlock() : undefined;
   const slavePort = slaveBlock === undefined ? undefined : slaveBlock.first + BROKER_PORTS[0];
   const portsIn = (/** @type {readonly number[]} */ offsets, /** @type {number} */ count) =>
     offsets.slice(0, count).map((offset) => first + offset);
@@ -86,15 +87,15 @@ export async function startRocketMQCluster({
     ...portsIn(BROKER_PORTS, brokers),
     ...brokerBlocks.map((block) => block.first + BROKER_PORTS[0]),
   ];
-  const proxyPorts = portsIn(PROXY_PORTS, proxies);
+  const proxyPorts = PROXY_PORTS.slice(0, proxies).map((offset) => (proxyBlock ?? block).first + offset);
   const [nameServer = 0] = nameServerPorts;
   const portsOf = ({ broker = brokerPorts[0] ?? 0, grpc = 0 }) => ({ grpc, remoting: grpc + 1, nameServer, broker });
   const run = new JavaRun({ version, jars });
   /** @type {Promise<void> | undefined} */
   let stopping;
   const stop = () => {
-    const blocks = [block, ...brokerBlocks, ...(slaveBlock === undefined ? [] : [slaveBlock])];
-    stopping ??= run.stop().finally(() => Promise.all(blocks.map(({ release }) => release())));
+    const blocks = [block, ...brokerBlocks, slaveBlock, proxyBlock];
+    stopping ??= run.stop().finally(() => Promise.all(blocks.map((taken) => taken?.release())));
     return stopping;
   };
   const nameOf = (/** @type {string} */ name, /** @type {number} */ index) => (index === 0 ? name : `${name}-${index}`);
