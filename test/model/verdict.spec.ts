@@ -1,0 +1,117 @@
+import { describe, expect, it } from '@jest/globals';
+import type { Fact, GroupKind } from './facts.js';
+import { judge } from './verdict.js';
+
+type Begun = Extract<Fact, { kind: 'begun' }>;
+
+/** Facts of a message that is sent at `atMs` and stored 1 ms later. */
+function sent(id: string, atMs: number, { group = 'a', outcome = 'stored' as const } = {}): Fact[] {
+  return [
+    { kind: 'began', id, group, by: 'producer-0.1', atMs },
+    { kind: 'reported', id, outcome, by: 'producer-0.1', atMs: atMs + 1 },
+  ];
+}
+
+function handled(
+  id: string,
+  atMs: number,
+  { by = 'consumer-0.1', of = 'ordered' as GroupKind, ...more }: Partial<Begun> = {},
+): Fact[] {
+  return [
+    { kind: 'begun', id, of, place: '0/1/1', messageId: id, attempt: 1, by, atMs, ...more },
+    { kind: 'handled', id, of, by, atMs: atMs + 5 },
+  ];
+}
+
+const inTime = (...facts: Fact[][]) => facts.flat().sort((a, b) => timeOf(a) - timeOf(b));
+const timeOf = (fact: Fact) => (fact.kind === 'fault' ? fact.fromMs : fact.atMs);
+
+describe('the verdict', () => {
+  it('finds nothing in a run in good order', () => {
+    const { violations, figures } = judge(
+      inTime(sent('a.1', 0), sent('a.2', 10), handled('a.1', 5), handled('a.2', 20)),
+    );
+    expect(violations).toEqual([]);
+    expect(figures).toMatchObject({ sends: 2, stored: 2, uncertain: 0, refused: 0, handled: 2, failed: 0 });
+  });
+
+  it('finds a message that was stored and never handled', () => {
+    expect(judge(inTime(sent('a.1', 0))).violations).toEqual(['a.1 was stored and is lost']);
+  });
+
+  it('finds a message whose sends all said that it was not stored', () => {
+    const facts: Fact[] = [
+      { kind: 'began', id: 'u.1', by: 'producer-0.1', atMs: 0 },
+      { kind: 'reported', id: 'u.1', outcome: 'not-sent', by: 'producer-0.1', atMs: 1 },
+    ];
+    const { violations } = judge(inTime(facts, handled('u.1', 9, { of: 'plain' })));
+    expect(violations).toEqual(['u.1 was handled, and no send reported that it might be stored']);
+  });
+
+  it('finds messages of a message group in another order', () => {
+    const { violations } = judge(inTime(sent('a.1', 0), sent('a.2', 10), handled('a.2', 20), handled('a.1', 30)));
+    expect(violations).toEqual(['a.1 was first handled after a.2', 'a.2 began before a.1 was handled']);
+  });
+
+  it('finds two processes in one message group', () => {
+    const facts = inTime(sent('a.1', 0), sent('a.2', 1), handled('a.1', 10), handled('a.2', 16), [
+      {
+        kind: 'begun',
+        id: 'a.2',
+        of: 'ordered',
+        place: '0/2/2',
+        messageId: 'a.2',
+        attempt: 1,
+        by: 'consumer-1.1',
+        atMs: 18,
+      },
+    ]);
+    expect(judge(facts).violations).toEqual(['a.2 began in consumer-1.1 while a.2 was handled in consumer-0.1']);
+  });
+
+  it('finds a repetition without a reason, and counts those with one', () => {
+    const base = inTime(sent('a.1', 0), handled('a.1', 5), handled('a.1', 20_000, { by: 'consumer-1.1', attempt: 2 }));
+    expect(judge(base).violations).toEqual([
+      'a.1 was handled again without a reason: consumer-0.1 attempt 1, then consumer-1.1 attempt 2, 19990 ms later',
+    ]);
+    const because = (fact: Fact) => {
+      const { violations, figures } = judge(inTime(base, [fact]));
+      expect(violations).toEqual([]);
+      return [...figures.repeated];
+    };
+    const fault = { kind: 'fault' as const, toMs: 12_000 };
+    expect(because({ kind: 'doubted', id: 'a.1', of: 'ordered', by: 'consumer-0.1', atMs: 11 })).toEqual([
+      ['reported', 1],
+    ]);
+    expect(because({ ...fault, what: 'kill', target: 'consumer-0.1', fromMs: 12 })).toEqual([['consumer killed', 1]]);
+    expect(because({ ...fault, what: 'stop', target: 'consumer-0.1', fromMs: 12 })).toEqual([['consumer stopped', 1]]);
+    expect(because({ ...fault, what: 'kill', target: 'broker', fromMs: 12 })).toEqual([['broker killed', 1]]);
+    expect(because({ ...fault, what: 'stop', target: 'broker-1', fromMs: 12 })).toEqual([['broker stopped', 1]]);
+  });
+
+  it('takes no fault of another process, or of another time, for a reason', () => {
+    const base = inTime(sent('a.1', 0), handled('a.1', 5), handled('a.1', 40_000, { by: 'consumer-1.1', attempt: 2 }));
+    const faults: Fact[] = [
+      { kind: 'fault', what: 'kill', target: 'consumer-1.1', fromMs: 12, toMs: 12 },
+      { kind: 'fault', what: 'kill', target: 'consumer-0.1', fromMs: 30_000, toMs: 30_000 },
+      { kind: 'fault', what: 'kill', target: 'broker', fromMs: 30_000, toMs: 32_000 },
+    ];
+    expect(judge(inTime(base, faults)).violations).toHaveLength(1);
+  });
+
+  it('explains a copy by a send that was repeated', () => {
+    const facts = inTime(
+      [
+        { kind: 'began', id: 'a.1', group: 'a', by: 'producer-0.1', atMs: 0 },
+        { kind: 'reported', id: 'a.1', outcome: 'unknown', by: 'producer-0.1', atMs: 3 },
+      ],
+      sent('a.1', 4),
+      handled('a.1', 10),
+      handled('a.1', 30, { place: '0/2/9', messageId: 'another' }),
+    );
+    const { violations, figures } = judge(facts);
+    expect(violations).toEqual([]);
+    expect([...figures.repeated]).toEqual([['stored twice', 1]]);
+    expect(figures).toMatchObject({ sends: 2, stored: 1, uncertain: 1 });
+  });
+});
