@@ -53,6 +53,32 @@ describe('RemotingClient', () => {
     ]);
   });
 
+  it('counts requests on from the first number after the last one, and leaves out those that are still awaited', async () => {
+    const waiting: (() => void)[] = [];
+    const server = await serverThat(({ opaque, code }, socket) => {
+      // As Java and Go read it: anything else ends the connection.
+      if (!Number.isInteger(opaque) || opaque !== (opaque | 0)) {
+        socket.destroy();
+        return undefined;
+      }
+      if (code !== 1) return { body: `${code}` };
+      waiting.push(() => socket.write(encodeAnswer(opaque, { body: 'the long one' })));
+      return undefined;
+    });
+    const { client, call } = newClient();
+    const long = call(server.address, 1, 60_000);
+    const connection = await withDeadline('connect', 2_000, undefined, (deadline) =>
+      client.connected(server.address, deadline),
+    );
+    connection.nextOpaque = 2 ** 31 - 3;
+    await until(() => waiting.length === 1);
+    const codes = [11, 12, 13, 14, 15, 16];
+    await expect(Promise.all(codes.map((code) => call(server.address, code)))).resolves.toEqual(codes.map(String));
+    for (const answer of waiting) answer();
+    await expect(long).resolves.toBe('the long one');
+    expect(server.requests.map(({ opaque }) => opaque)).toEqual([1, 2 ** 31 - 3, 2 ** 31 - 2, 2 ** 31 - 1, 2, 3, 4]);
+  });
+
   it('ignores an answer with another number', async () => {
     const server = await serverThat(({ opaque }, socket) => {
       socket.write(encodeAnswer(opaque + 100, { body: 'not yours' }));

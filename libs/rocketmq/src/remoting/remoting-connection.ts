@@ -35,6 +35,8 @@ type Reply = Pick<RemotingFrame, 'code'> & Partial<Pick<RemotingFrame, 'remark' 
 const MOST_UNREAD_BYTES = 16 * 1024 * 1024;
 /** How many answers to abandoned calls are waited for: a broker answers each poll, unless it has forgotten it. */
 const MOST_LATE = 1_000;
+/** The largest number of a request: the protocol has 32 bits for it, with a sign. */
+const LAST_OPAQUE = 2 ** 31 - 1;
 /** How long a connection may be idle before the operating system checks that its peer is there. */
 const KEEP_ALIVE_MS = 30_000;
 
@@ -43,7 +45,8 @@ type ConnectionState = { readonly kind: 'open' } | { readonly kind: 'closed'; re
 /** An open connection. It stays open until `close()`, or until the server or a malformed answer ends it. */
 export class RemotingConnection {
   private state: ConnectionState = { kind: 'open' };
-  private nextOpaque = 1;
+  /** The number of the next request. Public so that a test need not send all before it. */
+  nextOpaque = 1;
   private release = 0;
   private lastHeardAtMs: number | undefined;
   private readonly pending = new Map<number, PendingCall>();
@@ -127,12 +130,22 @@ export class RemotingConnection {
     try {
       this.assertOpen();
       if (end.aborted) throw reasonOf(end);
-      opaque = this.nextOpaque++;
+      opaque = this.takeOpaque();
       writeFrame(this.output, request, opaque);
     } catch (error) {
       return Promise.reject(error);
     }
     return this.answerTo(opaque, end, onLate);
+  }
+
+  /** Servers close a connection on a larger number. The first ones can still be awaited when they are used again. */
+  private takeOpaque(): number {
+    let opaque: number;
+    do {
+      opaque = this.nextOpaque;
+      this.nextOpaque = opaque === LAST_OPAQUE ? 1 : opaque + 1;
+    } while (this.pending.has(opaque));
+    return opaque;
   }
 
   private answerTo(
