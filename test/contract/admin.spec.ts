@@ -1,9 +1,10 @@
 import { describe, expect } from '@jest/globals';
-import type { TopicType } from 'nestjs-rocketmq/admin';
+import { RocketMQAdmin, type TopicType } from 'nestjs-rocketmq/admin';
 import { durationMs } from '../../libs/rocketmq/src/protocol/grpc/duration.js';
 import { RemotingClient } from '../../libs/rocketmq/src/remoting/remoting-client.js';
 import { withDeadline } from '../../libs/rocketmq/src/support/deadline.js';
 import { consumerSettings, resource } from '../support/raw-grpc-client.js';
+import { forwardTo } from '../support/tcp-forwarder.js';
 import { contractSuite } from './support/contract.js';
 import { texts, type World } from './support/world.js';
 
@@ -32,6 +33,24 @@ async function routeInWords(world: World, topic: string) {
     await client.close();
   }
 }
+
+describe('an answer that is lost', () => {
+  contract('to a read says that nothing took effect, whatever was asked', async (world) => {
+    const [host, port] = world.backend.nameServer.split(':');
+    const forwarder = await forwardTo(Number(port));
+    const admin = new RocketMQAdmin({ nameServer: `${host}:${forwarder.port}`, timeoutMs: 1_000 });
+    try {
+      await admin.listTopics({ timeoutMs: 10_000 });
+      forwarder.loseAnswers();
+      const unaffected = { outcome: 'not-sent', retryable: true, message: expect.not.stringContaining('may have') };
+      await expect(admin.listGroups()).rejects.toMatchObject(unaffected);
+      await expect(admin.describeTopic(world.name())).rejects.toMatchObject(unaffected);
+    } finally {
+      await admin.close();
+      await forwarder.close();
+    }
+  });
+});
 
 describe('topics', () => {
   contract('of every type are created, and can be described at once', async (world) => {

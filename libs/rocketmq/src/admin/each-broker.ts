@@ -2,7 +2,7 @@
 
 import type { MasterBroker } from '../remoting/cluster.js';
 import type { ClusterAccess } from '../remoting/cluster-access.js';
-import { type Deadline, withDeadline } from '../support/deadline.js';
+import type { Deadline } from '../support/deadline.js';
 import { UsageError } from '../support/errors.js';
 import { PartlyDoneError } from './admin-errors.js';
 
@@ -56,16 +56,15 @@ export class AskedBrokers {
     } catch (error) {
       if (this.deadline.caller?.aborted === true) throw error;
       this.failed.add(broker.name);
-      this.add({ ...broker, error: error as Error });
+      this.add({ ...broker, error: this.deadline.failure(error) as Error });
       return undefined;
     }
   }
 
   private limited<T>(broker: MasterBroker, question: (deadline: Deadline) => Promise<T>): Promise<T> {
-    const { what, signal } = this.deadline;
     if (!this.areSeveral) return question(this.deadline);
     const shareMs = Math.max(1, Math.floor(this.deadline.remainingMs() / 2));
-    return withDeadline(`${what}: broker ${broker.name}`, shareMs, signal, question);
+    return this.deadline.part(shareMs, question, `${this.deadline.what}: broker ${broker.name}`);
   }
 }
 

@@ -2,6 +2,8 @@
 
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { type BrokerScript, ScriptedCluster } from '../../../../test/support/scripted-cluster.js';
+import { startScriptedServer } from '../../../../test/support/scripted-remoting-server.js';
+import { RemotingError } from '../remoting/remoting-error.js';
 import { RocketMQAdmin } from './rocketmq-admin.js';
 
 const cluster = new ScriptedCluster();
@@ -65,6 +67,69 @@ describe('reading', () => {
       brokers: [{ name: 'broker-0', keepsBatches: true, version: { major: 5, minor: 5, patch: 0 } }],
       keepBatches: false,
     });
+  });
+});
+
+describe('an error', () => {
+  const topic = { topic: 'orders', type: 'normal' } as const;
+  const soon = { timeoutMs: 100 };
+
+  it('of a read that was not answered says that nothing took effect', async () => {
+    const { admin } = await adminOf(() => undefined);
+    const reads: Promise<unknown>[] = [
+      admin.listTopics(soon),
+      admin.describeGroup('g', soon),
+      admin.groupLag('g', soon),
+      admin.groupClients('g', soon),
+      admin.findMessages({ topic: 't', key: 'k' }, soon),
+      admin.browseMessages('t', soon),
+      admin.planRewind({ consumerGroup: 'g', topic: 't', to: 'end' }, soon),
+      admin.planReplay('g', soon),
+    ];
+    const unaffected = { outcome: 'not-sent', message: expect.not.stringContaining('may have') };
+    for (const read of await Promise.allSettled(reads)) expect(read).toMatchObject({ reason: unaffected });
+  });
+
+  it('of a broker that did not answer among others says that nothing took effect', async () => {
+    const { admin } = await adminOf(healthy, () => undefined);
+    const { failures } = await admin.listTopics({ timeoutMs: 800 });
+    const unaffected = { outcome: 'not-sent', message: expect.not.stringContaining('may have') };
+    expect(failures).toMatchObject([{ name: 'broker-1', error: unaffected }]);
+  });
+
+  it('of a read whose connection broke, or that was refused with an unknown code, says that nothing took effect', async () => {
+    const { admin } = await adminOf((_, socket) => void socket.destroy());
+    const broken = { code: 'UNAVAILABLE', outcome: 'not-sent', message: expect.not.stringContaining('may have') };
+    await expect(admin.listGroups()).rejects.toMatchObject(broken);
+    const { admin: other } = await adminOf(() => ({ code: 4711 }));
+    const refused = { code: 'RESPONSE_4711', responseCode: 4711, outcome: 'not-sent' };
+    await expect(other.listGroups()).rejects.toMatchObject(refused);
+    await expect(other.listGroups()).rejects.toBeInstanceOf(RemotingError);
+  });
+
+  it('of a change that was not begun says that nothing took effect', async () => {
+    const { admin } = await adminOf(() => undefined);
+    await expect(admin.createTopic(topic, soon)).rejects.toMatchObject({ outcome: 'not-sent' });
+  });
+
+  it('of a change that was not answered, or refused with an unknown code, leaves open whether it took effect', async () => {
+    const { admin } = await adminOf(({ code }) => (code === 351 ? { code: 17 } : undefined));
+    const unknown = { outcome: 'unknown', message: expect.stringContaining('it may have taken effect') };
+    await expect(admin.createTopic(topic, soon)).rejects.toMatchObject(unknown);
+    const { admin: other } = await adminOf(({ code }) => ({ code: code === 351 ? 17 : 4711 }));
+    await expect(other.createTopic(topic)).rejects.toMatchObject(unknown);
+  });
+
+  it('of a name server that is silent says so in the same way', async () => {
+    const server = await startScriptedServer(() => undefined);
+    const admin = new RocketMQAdmin({ nameServer: server.address, timeoutMs: 100 });
+    admins.push(admin);
+    try {
+      await expect(admin.listTopics()).rejects.toMatchObject({ outcome: 'not-sent' });
+      await expect(admin.deleteTopic('orders')).rejects.toMatchObject({ outcome: 'not-sent' });
+    } finally {
+      await server.close();
+    }
   });
 });
 

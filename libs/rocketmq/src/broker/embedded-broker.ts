@@ -7,7 +7,7 @@ import { consumerGroupNameProblem, topicNameProblem } from '../protocol/model/na
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import { raceAbort } from '../support/abort.js';
 import { type Clock, SystemClock } from '../support/clock.js';
-import { type CallOptions, withDeadline } from '../support/deadline.js';
+import { type CallOptions, withNotedEffects } from '../support/deadline.js';
 import { StateError, UsageError } from '../support/errors.js';
 import { type Logger, silentLogger } from '../support/logger.js';
 import { isIntegerFrom } from '../support/options.js';
@@ -291,7 +291,7 @@ export class EmbeddedBroker {
       control = this.controlPort === undefined ? undefined : await this.makeControl();
       this.engine.endRenewals();
       this.declareAll();
-      const bound = await withDeadline('start of the embedded broker', timeoutMs, signal, async (deadline) => ({
+      const bound = await withNotedEffects('start of the embedded broker', timeoutMs, signal, async (deadline) => ({
         grpc: await raceAbort(server.listen(host, this.ports), deadline.signal),
         admin: await (admin && raceAbort(admin.listen(host, this.adminPort ?? 0), deadline.signal)),
         control: await (control && raceAbort(control.listen(this.controlHost, this.controlPort ?? 0), deadline.signal)),

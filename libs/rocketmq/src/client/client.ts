@@ -10,7 +10,7 @@ import type { MessageType } from '../protocol/model/message.js';
 import { abortReason, linkedController } from '../support/abort.js';
 import type { BackoffPolicy } from '../support/backoff.js';
 import { MINUTE_MS, SECOND_MS, SystemClock, sleep } from '../support/clock.js';
-import { type CallOptions, type Deadline, withDeadline } from '../support/deadline.js';
+import { type CallOptions, type Deadline, withNotedEffects } from '../support/deadline.js';
 import { StateError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 import type { RetryPace } from '../support/retry.js';
@@ -396,13 +396,13 @@ export class Client {
     if (status?.code === Code.OK) this.rejoin(endpoint);
     // The server has lost the settings: send them again before it refuses other requests.
     if (status?.code !== Code.UNRECOGNIZED_CLIENT_TYPE) return;
-    await withDeadline('settings', this.connection.requestTimeoutMs, this.closing.signal, (deadline) =>
+    await withNotedEffects('settings', this.connection.requestTimeoutMs, this.closing.signal, (deadline) =>
       session.sync(deadline.signal),
     );
   }
 
   private async refreshSettings(): Promise<void> {
-    await withDeadline('settings', this.connection.requestTimeoutMs, this.closing.signal, (deadline) =>
+    await withNotedEffects('settings', this.connection.requestTimeoutMs, this.closing.signal, (deadline) =>
       this.syncSettings(deadline),
     );
   }

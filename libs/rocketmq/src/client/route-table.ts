@@ -4,7 +4,7 @@ import { StatusError } from '../protocol/grpc/status.js';
 import type { MessageType } from '../protocol/model/message.js';
 import { raceAbort } from '../support/abort.js';
 import type { Deadline } from '../support/deadline.js';
-import { RocketMQError, TransportError } from '../support/errors.js';
+import { RocketMQError, TransportError, withoutEffect } from '../support/errors.js';
 import { describeError, type Logger } from '../support/logger.js';
 import { type RetryPace, retryUntil } from '../support/retry.js';
 import type { Endpoint } from './endpoint.js';
@@ -93,7 +93,7 @@ export class RouteTable {
       return await retryUntil(deadline, pace, () => raceAbort(this.ask(topic), deadline.signal), mayRepeat);
     } catch (error) {
       if (isMissing(error)) throw topicNotFound(topic, type, error);
-      throw withoutEffect(topic, deadline, error);
+      throw notStarted(topic, deadline, error);
     }
   }
 
@@ -126,9 +126,9 @@ function isMissing(error: unknown): boolean {
 }
 
 /** However the route request failed, the operation that needed it was not started. */
-function withoutEffect(topic: string, deadline: Deadline, error: unknown): unknown {
+function notStarted(topic: string, deadline: Deadline, error: unknown): unknown {
   if (!RocketMQError.is(error) || error.outcome !== 'unknown') return error;
   const code = error instanceof TransportError && error.code === 'DEADLINE_EXCEEDED' ? error.code : 'UNAVAILABLE';
-  const message = `${deadline.what}: the route of topic "${topic}" could not be fetched; nothing was sent: ${error.message}`;
+  const message = `${deadline.what}: the route of topic "${topic}" could not be fetched; nothing was sent: ${withoutEffect(error).message}`;
   return new TransportError(code, message, 'not-sent', error.retryable, { cause: error });
 }

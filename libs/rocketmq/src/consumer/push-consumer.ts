@@ -12,7 +12,7 @@ import type { ServerCommand } from '../client/telemetry-session.js';
 import { ClientType } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { onAbort } from '../support/abort-source.js';
 import { SECOND_MS, SystemClock } from '../support/clock.js';
-import { type CallOptions, type Deadline, withDeadline } from '../support/deadline.js';
+import { type CallOptions, type Deadline, withNotedEffects } from '../support/deadline.js';
 import { StateError, UsageError } from '../support/errors.js';
 import { positiveInteger } from '../support/options.js';
 import type { ConsumerHealth } from './consumer-health.js';
@@ -312,7 +312,7 @@ export class PushConsumer {
     const unlisten = onAbort(signal, () => this.closing.abort(signal?.reason));
     try {
       const what = `start of the consumer of "${consumerGroup}"`;
-      await withDeadline(what, timeoutMs, this.closing.signal, (deadline) => this.connect(deadline, options));
+      await withNotedEffects(what, timeoutMs, this.closing.signal, (deadline) => this.connect(deadline, options));
     } catch (error) {
       // A start that has failed has cleaned up; close() then has nothing to wait for.
       this.closing.abort(closedError());

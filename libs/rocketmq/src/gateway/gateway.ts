@@ -10,7 +10,7 @@ import { LIMITS } from '../protocol/model/limits.js';
 import { MalformedMessage } from '../protocol/remoting/stored-message.js';
 import { ClusterAccess } from '../remoting/cluster-access.js';
 import { RemotingClient } from '../remoting/remoting-client.js';
-import { type Deadline, withDeadline } from '../support/deadline.js';
+import { type Deadline, withNotedEffects } from '../support/deadline.js';
 import { StateError, TransportError } from '../support/errors.js';
 import type { Logger } from '../support/logger.js';
 import type { ResolvedTls } from '../support/tls.js';
@@ -131,7 +131,7 @@ export class Gateway {
       const status = refusal(Code.NOT_IMPLEMENTED, `${rpc} is not possible without a proxy`);
       return Promise.resolve({ status } as RpcResponse<N>);
     }
-    return withDeadline(what, timeoutMs, signal, (deadline) => handler(address, request, deadline));
+    return withNotedEffects(what, timeoutMs, signal, (deadline) => handler(address, request, deadline));
   }
 
   /** A poll: its answers are passed on as from a proxy. Failures as in {@link unary}. */
@@ -141,7 +141,7 @@ export class Gateway {
     { what, timeoutMs, signal }: RequestLimits,
     onAnswer: (answer: RpcResponse<'receiveMessage'>) => void,
   ): Promise<void> {
-    return withDeadline(what, timeoutMs, signal, async (deadline) => {
+    return withNotedEffects(what, timeoutMs, signal, async (deadline) => {
       try {
         await this.receiving.receive(address, request, deadline, onAnswer);
       } catch (error) {

@@ -19,7 +19,7 @@ import type { RemotingClient } from '../remoting/remoting-client.js';
 import type { RemotingConnection } from '../remoting/remoting-connection.js';
 import { abortReason } from '../support/abort.js';
 import type { BackoffPolicy } from '../support/backoff.js';
-import { type Deadline, monotonicMs, realTimeIn, withDeadline } from '../support/deadline.js';
+import { type Deadline, monotonicMs, realTimeIn, withNotedEffects } from '../support/deadline.js';
 import { StateError, TransportError } from '../support/errors.js';
 import { abilitiesOf, type BrokerAbilities, FIRST_WITH, releaseName } from './broker-release.js';
 import { bindingStatus, isLiteConsumer, noLiteTopics } from './lite-topics.js';
@@ -154,7 +154,7 @@ export class GatewaySession {
     if (known === undefined || latest === undefined || address === undefined) return;
     if (monotonicMs() - known.learntAtMs < FRESH_MS) return;
     // Messages wait for it, while their invisible time runs.
-    await withDeadline('settings of the group', REFRESH_MS, signal, (own) =>
+    await withNotedEffects('settings of the group', REFRESH_MS, signal, (own) =>
       this.learnGroup(address, latest, own),
     ).catch(() => {});
   }
@@ -165,7 +165,7 @@ export class GatewaySession {
     this.latest = settings;
     this.settingsAtMs = realTimeIn(0).getTime();
     try {
-      await withDeadline(
+      await withNotedEffects(
         `settings for ${address ?? 'the name servers'}`,
         timeoutMs,
         this.closing.signal,

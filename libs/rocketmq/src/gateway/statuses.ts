@@ -3,7 +3,7 @@
 import { Code, type Status } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { RESPONSE_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
-import { TransportError } from '../support/errors.js';
+import { TransportError, withoutEffect } from '../support/errors.js';
 
 export const OK: Status = { code: Code.OK, message: 'OK' };
 
@@ -68,7 +68,9 @@ export function sendStatusOf(answer: RemotingFrame, address: string): Status {
 export function notSent(error: unknown): never {
   if (!(error instanceof TransportError) || error.outcome !== 'unknown') throw error;
   const code = error.code === 'DEADLINE_EXCEEDED' ? error.code : 'UNAVAILABLE';
-  throw new TransportError(code, `nothing was sent: ${error.message}`, 'not-sent', error.retryable, { cause: error });
+  throw new TransportError(code, `nothing was sent: ${withoutEffect(error).message}`, 'not-sent', error.retryable, {
+    cause: error,
+  });
 }
 
 /** Servers append Java stack traces to some remarks. */

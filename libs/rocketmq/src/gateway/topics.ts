@@ -13,7 +13,7 @@ import { jsonOf } from '../remoting/answers.js';
 import { type MasterBroker, type TopicRoute, writableQueues } from '../remoting/cluster.js';
 import type { ClusterAccess } from '../remoting/cluster-access.js';
 import { splitAddress } from '../remoting/remoting-connection.js';
-import { type Deadline, withDeadline } from '../support/deadline.js';
+import { type Deadline, withNotedEffects } from '../support/deadline.js';
 import { TransportError } from '../support/errors.js';
 import type { Logger } from '../support/logger.js';
 import { notSent, refusal, statusOf } from './statuses.js';
@@ -144,7 +144,7 @@ export class Topics {
     const request = { code: REQUEST_CODES.getTopicConfig, fields: { topic } };
     const asked = mastersOf(route).map(async (broker) => {
       const reached = { ...broker, address: this.mapAddress(broker.address) };
-      const answer = await withDeadline(`type of topic ${topic}`, TYPE_MS, signal, (own) =>
+      const answer = await withNotedEffects(`type of topic ${topic}`, TYPE_MS, signal, (own) =>
         this.cluster.ask(reached, request, own, { isOptional: true }),
       );
       const { code, message } = statusOf(answer, reached.address);

@@ -10,7 +10,7 @@ import { LIMITS } from '../protocol/model/limits.js';
 import type { MessageType, OutgoingMessage } from '../protocol/model/message.js';
 import { withAnySignal } from '../support/abort.js';
 import { SECOND_MS } from '../support/clock.js';
-import { type CallOptions, Deadline, waitWithin, withDeadline } from '../support/deadline.js';
+import { type CallOptions, Deadline, waitWithin, withDeadline, withNotedEffects } from '../support/deadline.js';
 import { StateError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 import { assertOptions, positive } from '../support/options.js';
@@ -223,7 +223,7 @@ export class Producer {
       for (const topic of this.transactions.topics) topics.set(topic, 'transaction');
       const timeoutMs = this.timeoutMs(options);
       await withAnySignal([options.signal, this.starting.signal], (signal) =>
-        withDeadline('start of the producer', timeoutMs, signal, (deadline) =>
+        withNotedEffects('start of the producer', timeoutMs, signal, (deadline) =>
           this.client.start(topics, deadline, options),
         ),
       );

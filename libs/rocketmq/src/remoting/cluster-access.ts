@@ -3,7 +3,7 @@
 
 import { REQUEST_CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
-import { type CallOptions, type Deadline, withDeadline } from '../support/deadline.js';
+import { type CallOptions, type Deadline, withNotedEffects } from '../support/deadline.js';
 import { TransportError, UsageError } from '../support/errors.js';
 import { undefinedWhen } from './answers.js';
 import { type MasterBroker, parseClusterInfo, parseTopicRoute, type TopicRoute } from './cluster.js';
@@ -34,13 +34,12 @@ export class ClusterAccess {
 
   /** Runs one public operation under its deadline. @param what the name of the operation: "create topic orders" */
   run<T>(what: string, options: CallOptions | undefined, work: (deadline: Deadline) => Promise<T>): Promise<T> {
-    return withDeadline(what, options?.timeoutMs ?? this.options.timeoutMs, options?.signal, work);
+    return withNotedEffects(what, options?.timeoutMs ?? this.options.timeoutMs, options?.signal, work);
   }
 
   /** Runs a part of an operation under a share of the time that is left. */
   runShare<T>(share: number, deadline: Deadline, work: (own: Deadline) => Promise<T>): Promise<T> {
-    const options = { timeoutMs: deadline.remainingMs() * share, signal: deadline.signal };
-    return this.run(deadline.what, options, work);
+    return deadline.part(deadline.remainingMs() * share, work);
   }
 
   /** The answer of a broker. @throws RemotingError for every code but success */
@@ -120,7 +119,7 @@ export class ClusterAccess {
   private askOne(address: string, request: RemotingRequest, deadline: Deadline, left: number): Promise<RemotingFrame> {
     if (left === 1) return this.client.call(address, request, deadline);
     const shareMs = Math.ceil(deadline.remainingMs() / left);
-    return withDeadline(deadline.what, shareMs, deadline.signal, (own) => this.client.call(address, request, own));
+    return deadline.part(shareMs, (own) => this.client.call(address, request, own));
   }
 
   /** Sends the request to every name server, since they do not replicate. @throws the first failure, after all were asked */

@@ -1,11 +1,11 @@
 // Requests by address: opens a connection on first use, keeps it, and reconnects after a loss.
 
 import type { CredentialsSource } from '../protocol/credentials/credentials.js';
-import { REQUEST_CODES } from '../protocol/remoting/codes.js';
+import { REQUEST_CODES, WITHOUT_EFFECT } from '../protocol/remoting/codes.js';
 import { encodeFrame, MAX_FRAME_BYTES, type RemotingFrame } from '../protocol/remoting/frame.js';
 import { abortReason, raceAbort, withAnySignal } from '../support/abort.js';
 import { Deadline, monotonicMs } from '../support/deadline.js';
-import { RocketMQError, StateError, TransportError } from '../support/errors.js';
+import { RocketMQError, StateError, TransportError, withoutEffect } from '../support/errors.js';
 import type { ResolvedTls } from '../support/tls.js';
 import { isTlsOnly, tlsMissing } from '../support/tls-failure.js';
 import { type ConnectionEvents, RemotingConnection, splitAddress } from './remoting-connection.js';
@@ -65,8 +65,9 @@ export class RemotingClient {
   /** The answer if its code is success. @throws RemotingError for any other code, otherwise like {@link ask} */
   async call(address: string, request: RemotingRequest, deadline: Deadline): Promise<RemotingFrame> {
     const answer = await this.ask(address, request, deadline);
-    if (answer.code !== 0) throw new RemotingError(deadline.what, address, answer);
-    return answer;
+    if (answer.code === 0) return answer;
+    const refused = new RemotingError(deadline.what, address, answer);
+    throw WITHOUT_EFFECT.has(request.code) ? withoutEffect(refused) : refused;
   }
 
   /** Closes all connections; pending calls fail. Idempotent. @param why the error of later calls */
@@ -130,7 +131,11 @@ export class RemotingClient {
     { onLate }: AskOptions,
   ): Promise<RemotingFrame> {
     const sentAtMs = monotonicMs();
-    return connection.call(request, deadline.end, onLate).catch(async (error) => {
+    const isRead = WITHOUT_EFFECT.has(request.code);
+    if (!isRead) deadline.noteEffect();
+    return connection.call(request, deadline.end, onLate).catch(async (failure) => {
+      // What ends the deadline says itself what it knows.
+      const error = isRead && !deadline.isOver ? withoutEffect(failure) : failure;
       if (deadline.hasPassed) this.doubt(connection, sentAtMs);
       const isSilent = this.options.tls === undefined && !connection.wasHeard && !deadline.isOver;
       // A server that accepts TLS only closes the connection without an answer.

@@ -7,7 +7,7 @@ import { FrameDecoder, MalformedFrame, type RemotingFrame, writeFrame } from '..
 import { abortReason, raceAbort } from '../support/abort.js';
 import { type Abortable, onAbort, reasonOf } from '../support/abort-source.js';
 import { monotonicMs } from '../support/deadline.js';
-import { TransportError } from '../support/errors.js';
+import { MAY_HAVE_TAKEN_EFFECT, NOTHING_TOOK_EFFECT, TransportError } from '../support/errors.js';
 import { SocketOutput } from '../support/socket-output.js';
 import type { ResolvedTls } from '../support/tls.js';
 import { tlsFailure } from '../support/tls-failure.js';
@@ -185,7 +185,7 @@ export class RemotingConnection {
     if (this.state.kind === 'open') return;
     const { why } = this.state;
     if (why instanceof TransportError && why.code === 'TLS_FAILED') throw why;
-    const text = `${this.address}: ${why.message}; nothing was sent`;
+    const text = `${this.address}: ${why.message.replace(MAY_HAVE_TAKEN_EFFECT, NOTHING_TOOK_EFFECT)}; nothing was sent`;
     throw new TransportError('UNAVAILABLE', text, 'not-sent', true, { cause: why });
   }
 
@@ -295,7 +295,7 @@ function connected(socket: Socket, event: 'connect' | 'secureConnect'): Promise<
 }
 
 function connectionLost(address: string, why: string, cause?: Error): TransportError {
-  const message = `${address}: ${why} before it answered; the request may have taken effect`;
+  const message = `${address}: ${why} before it answered; ${MAY_HAVE_TAKEN_EFFECT}`;
   return new TransportError('UNAVAILABLE', message, 'unknown', true, { cause });
 }
 

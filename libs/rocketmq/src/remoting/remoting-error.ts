@@ -3,7 +3,7 @@
 import { accessAdvice, isPlainAclRefusal } from '../protocol/credentials/access-advice.js';
 import { RESPONSE_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
-import { type Outcome, RocketMQError } from '../support/errors.js';
+import { MAY_HAVE_TAKEN_EFFECT, type Outcome, RocketMQError } from '../support/errors.js';
 
 interface CodeMeaning {
   readonly name: string;
@@ -61,7 +61,7 @@ export class RemotingError extends RocketMQError {
     const serverMessage = `${address} answered code ${answer.code}${remark === '' ? '' : ` "${remark}"`}`;
     const next =
       meaning === undefined
-        ? 'it may have taken effect'
+        ? MAY_HAVE_TAKEN_EFFECT
         : `it did not take effect there; ${isDenied ? accessAdvice(remark) : meaning.advice}`;
     super(name, `${what}: ${serverMessage}; ${next}`, meaning?.outcome ?? 'unknown', meaning?.retryable ?? false);
     this.responseCode = answer.code;

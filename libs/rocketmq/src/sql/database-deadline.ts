@@ -3,7 +3,7 @@
 import { raceAbort } from '../support/abort.js';
 import { onAbort } from '../support/abort-source.js';
 import { SECOND_MS } from '../support/clock.js';
-import { Deadline, waitWithin, withDeadline } from '../support/deadline.js';
+import { Deadline, waitWithin, withDeadline, withNotedEffects } from '../support/deadline.js';
 import { describeError, type Logger } from '../support/logger.js';
 import { retryTransaction } from './retry-transaction.js';
 
@@ -23,6 +23,13 @@ export function databaseWithin<T>(
   abandoned?: AbortSignal,
 ): Promise<T> {
   return withDeadline(what, timeoutMs, abandoned, ({ signal }) =>
+    raceAbort(retryTransaction(transaction, { signal }), signal),
+  );
+}
+
+/** Like {@link databaseWithin}, for a transaction that only reads. */
+export function databaseReadWithin<T>(what: string, timeoutMs: number, transaction: () => Promise<T>): Promise<T> {
+  return withNotedEffects(what, timeoutMs, undefined, ({ signal }) =>
     raceAbort(retryTransaction(transaction, { signal }), signal),
   );
 }

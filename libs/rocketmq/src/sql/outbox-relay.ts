@@ -3,7 +3,7 @@
 import type { ScheduledTask } from '../support/clock.js';
 import { StateError } from '../support/errors.js';
 import { describeError, LOG_TO, type Logger, unfailing } from '../support/logger.js';
-import { databaseWithin, endsWithin, STOP_GRACE_MS } from './database-deadline.js';
+import { databaseReadWithin, endsWithin, STOP_GRACE_MS } from './database-deadline.js';
 import { dialectOf } from './dialect.js';
 import { ExcusedAttempts } from './excused-attempts.js';
 import type { OutboxLag } from './outbox.js';
@@ -151,7 +151,7 @@ export class OutboxRelay {
       await dialectOf(database).readsOnly(tx);
       return { ...(await outbox.lag(tx)), ...((await schedule?.lag(tx)) ?? { scheduled: 0, overdueMs: 0 }) };
     };
-    const lag = await databaseWithin('metrics of an outbox relay', leaseMs, () => database.transaction(read));
+    const lag = await databaseReadWithin('metrics of an outbox relay', leaseMs, () => database.transaction(read));
     const { sent, failed, parked: givenUp } = this.counts;
     return { ...lag, sent, failed, givenUp };
   }

@@ -2,7 +2,7 @@
 
 import { raceAbort } from '../support/abort.js';
 import { SECOND_MS } from '../support/clock.js';
-import { withDeadline } from '../support/deadline.js';
+import { withNotedEffects } from '../support/deadline.js';
 import { RocketMQError } from '../support/errors.js';
 import { describeError, type Logger } from '../support/logger.js';
 import { type Dialect, dialectOf, type TableFacts, type TableNames } from './dialect.js';
@@ -58,7 +58,7 @@ function problemsOf({ name, columns, key }: Wanted, facts: TableFacts | undefine
 /** Runs a check when an application starts. A database that is away at that time is logged: it is a matter for whoever needs it. */
 export async function checkAtStart(check: () => Promise<void>, logger: Logger): Promise<void> {
   try {
-    await withDeadline('check of the tables', AT_START_MS, undefined, ({ signal }) => raceAbort(check(), signal));
+    await withNotedEffects('check of the tables', AT_START_MS, undefined, ({ signal }) => raceAbort(check(), signal));
   } catch (error) {
     if (RocketMQError.is(error) && ['TABLE_NOT_READY', 'UNEXPECTED_ROWS'].includes(error.code)) throw error;
     logger.warn('the tables could not be checked at the start; the application starts nevertheless', {

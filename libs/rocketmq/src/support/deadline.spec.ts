@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { raceAbort } from './abort.js';
-import { Deadline, withDeadline } from './deadline.js';
+import { Deadline, withDeadline, withNotedEffects } from './deadline.js';
+import { TransportError } from './errors.js';
 
 const never = new Promise<never>(() => {});
 
@@ -12,6 +13,26 @@ describe('a deadline', () => {
       outcome: 'unknown',
       message: expect.stringContaining('send to "orders" did not finish within 5 ms'),
     });
+  });
+
+  it.each([
+    ['before it noted an effect', false, 'not-sent', 'nothing took effect'],
+    ['after it noted an effect', true, 'unknown', 'it may have taken effect'],
+  ])('says of work that notes its effects, %s, what is true', async (_, isNoted, outcome, text) => {
+    const work = withNotedEffects('creation', 1_000, undefined, (deadline) =>
+      deadline.part(5, async (part) => {
+        if (isNoted) part.noteEffect();
+        await raceAbort(never, part.signal);
+      }),
+    );
+    await expect(work).rejects.toMatchObject({ outcome, message: expect.stringContaining(text) });
+  });
+
+  it('does not change what the caller aborts with', async () => {
+    const reason = new TransportError('UNAVAILABLE', 'lost', 'unknown', true);
+    const work = withNotedEffects('read', 1_000, AbortSignal.abort(reason), ({ signal }) => raceAbort(never, signal));
+    await expect(work).rejects.toBe(reason);
+    expect(reason.outcome).toBe('unknown');
   });
 
   it('aborts immediately with the reason of a caller that had aborted before', async () => {

@@ -5,7 +5,7 @@ import { performance } from 'node:perf_hooks';
 import { setImmediate, setTimeout } from 'node:timers';
 import { abortReason, raceAbort } from './abort.js';
 import { AbortSource, onAbort } from './abort-source.js';
-import { TransportError } from './errors.js';
+import { MAY_HAVE_TAKEN_EFFECT, NOTHING_TOOK_EFFECT, TransportError, withoutEffect } from './errors.js';
 import { type IoTimer, LONGEST_IO_TIMER_MS, startIoTimer, stopIoTimer } from './io-timer.js';
 
 /** The options of every public asynchronous call. */
@@ -31,16 +31,21 @@ export class Deadline {
   private unlisten: (() => void) | undefined;
   private passed = false;
   private disposed = false;
+  private effect: boolean;
 
   /**
    * @param what names the work in the error: "send to order-created"
    * @param caller the caller's signal
+   * @param options `notesEffects`: the work calls {@link noteEffect}; until then, nothing took effect. Default: it may have from the start.
+   *   `whole`: the deadline of the work that this is a part of
    */
   constructor(
     readonly what: string,
     readonly timeoutMs: number,
     readonly caller?: AbortSignal,
+    private readonly options: { readonly notesEffects?: boolean; readonly whole?: Deadline } = {},
   ) {
+    this.effect = options.notesEffects !== true;
     this.endsAtMs = performance.now() + timeoutMs;
   }
 
@@ -62,6 +67,28 @@ export class Deadline {
   /** Whether the deadline has passed or the caller has aborted. Starts no timer. */
   get isOver(): boolean {
     return this.source?.aborted ?? (this.caller?.aborted === true || this.isDue());
+  }
+
+  /** Whether the work may have taken effect. */
+  get mayHaveTakenEffect(): boolean {
+    return this.effect || this.options.whole?.mayHaveTakenEffect === true;
+  }
+
+  /** From now on, the work may have taken effect: what can have one is about to be sent. */
+  noteEffect(): void {
+    this.effect = true;
+    this.options.whole?.noteEffect();
+  }
+
+  /** A failure of the work, as it is to be thrown: whatever became of a request, nothing took effect unless that was noted. */
+  failure(error: unknown): unknown {
+    if (this.mayHaveTakenEffect || (this.caller?.aborted && error === abortReason(this.caller))) return error;
+    return withoutEffect(error);
+  }
+
+  /** Runs a part of the work, in a part of the time. */
+  part<T>(timeoutMs: number, work: (deadline: Deadline) => Promise<T>, what = this.what): Promise<T> {
+    return runUnder(new Deadline(what, timeoutMs, this.signal, { notesEffects: true, whole: this }), work);
   }
 
   /** The remaining time in milliseconds, at least 0. */
@@ -105,8 +132,11 @@ export class Deadline {
   private pass(): void {
     if (this.source?.aborted !== false) return;
     this.passed = true;
-    const message = `${this.what} did not finish within ${this.timeoutMs} ms; it may have taken effect`;
-    this.source.abort(new TransportError('DEADLINE_EXCEEDED', message, 'unknown', true));
+    const [effect, outcome] = this.mayHaveTakenEffect
+      ? ([MAY_HAVE_TAKEN_EFFECT, 'unknown'] as const)
+      : ([NOTHING_TOOK_EFFECT, 'not-sent'] as const);
+    const message = `${this.what} did not finish within ${Math.round(this.timeoutMs)} ms; ${effect}`;
+    this.source.abort(new TransportError('DEADLINE_EXCEEDED', message, outcome, true));
   }
 
   private isDue(): boolean {
@@ -115,15 +145,30 @@ export class Deadline {
 }
 
 /** Runs `work` under a deadline, and disposes the deadline whether the work succeeds or fails. */
-export async function withDeadline<T>(
+export function withDeadline<T>(
   what: string,
   timeoutMs: number,
   outer: AbortSignal | undefined,
   work: (deadline: Deadline) => Promise<T>,
 ): Promise<T> {
-  const deadline = new Deadline(what, timeoutMs, outer);
+  return runUnder(new Deadline(what, timeoutMs, outer), work);
+}
+
+/** Like {@link withDeadline}, for work without effects, or that notes when it begins to have one ({@link Deadline.noteEffect}). */
+export function withNotedEffects<T>(
+  what: string,
+  timeoutMs: number,
+  outer: AbortSignal | undefined,
+  work: (deadline: Deadline) => Promise<T>,
+): Promise<T> {
+  return runUnder(new Deadline(what, timeoutMs, outer, { notesEffects: true }), work);
+}
+
+async function runUnder<T>(deadline: Deadline, work: (deadline: Deadline) => Promise<T>): Promise<T> {
   try {
     return await work(deadline);
+  } catch (error) {
+    throw deadline.failure(error);
   } finally {
     deadline.dispose();
   }

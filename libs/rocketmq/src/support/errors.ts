@@ -3,7 +3,7 @@
 
 /**
  * Whether the operation took effect.
- * - `not-sent`: nothing reached the server; safe to repeat
+ * - `not-sent`: nothing was sent that could take effect; safe to repeat. A failed read has this outcome
  * - `rejected`: the server refused it; nothing took effect
  * - `unknown`: the server may have done it; repeating it may do it twice
  */
@@ -45,6 +45,20 @@ export abstract class RocketMQError extends Error {
 export function errorJson(error: Error): Record<string, unknown> {
   const { name, message, stack: _stack, cause: _cause, ...fields } = error;
   return { name, message, ...fields };
+}
+
+/** What an error says of an outcome that is `unknown`. */
+export const MAY_HAVE_TAKEN_EFFECT = 'it may have taken effect';
+export const NOTHING_TOOK_EFFECT = 'nothing took effect';
+
+/** The failure of something that has no effect, such as a read: it is `not-sent` where it would be `unknown`. */
+export function withoutEffect<E>(error: E): E {
+  if (!RocketMQError.is(error) || error.outcome !== 'unknown') return error;
+  const said = error.message.replaceAll(MAY_HAVE_TAKEN_EFFECT, NOTHING_TOOK_EFFECT);
+  const text = said.includes(NOTHING_TOOK_EFFECT) ? said : `${said}; ${NOTHING_TOOK_EFFECT}`;
+  // A copy, because other calls may have failed with the same error; of the same class, because code asks for it.
+  const copy = Reflect.construct(Error, [text, { cause: error.cause }], error.constructor) as Error;
+  return Object.assign(copy, error, { outcome: 'not-sent' });
 }
 
 /** A wrong argument or option, found before anything was sent. Fix the call; repeating it unchanged fails again. */

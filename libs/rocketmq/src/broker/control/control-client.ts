@@ -4,7 +4,7 @@
 import type { ClientRequest, RequestOptions } from 'node:http';
 import { raceAbort } from '../../support/abort.js';
 import { reasonOf } from '../../support/abort-source.js';
-import { type CallOptions, withDeadline } from '../../support/deadline.js';
+import { type CallOptions, type Deadline, withNotedEffects } from '../../support/deadline.js';
 import { RocketMQError, TransportError, UsageError } from '../../support/errors.js';
 import type { ConnectionFault, FaultRule, PendingFault } from '../services/faults.js';
 import type {
@@ -285,24 +285,25 @@ export class ControlClient {
 
   private ask(method: string, path: string, body: Buffer | undefined, options: CallOptions): Promise<Buffer> {
     const what = `${method} ${path} of the control port at ${this.base.host}`;
-    return withDeadline(what, options.timeoutMs ?? this.timeoutMs, options.signal, ({ signal }) => {
-      if (this.inside !== undefined) return raceAbort(this.inside({ method, path }, body), signal);
-      return this.exchange(what, { method, path }, body, signal);
+    return withNotedEffects(what, options.timeoutMs ?? this.timeoutMs, options.signal, (deadline) => {
+      if (this.inside === undefined) return this.exchange({ method, path }, body, deadline);
+      if (body !== undefined) deadline.noteEffect();
+      return raceAbort(this.inside({ method, path }, body), deadline.signal);
     });
   }
 
-  private async exchange(what: string, asked: Asked, body: Buffer | undefined, signal: AbortSignal): Promise<Buffer> {
+  private async exchange(asked: Asked, body: Buffer | undefined, deadline: Deadline): Promise<Buffer> {
+    const { what, signal } = deadline;
     const { credentials, ca } = this.#access;
     const headers = {
       ...(body && { 'content-type': 'application/json', 'content-length': body.length }),
       ...(credentials && { authorization: basic(credentials) }),
     };
     const target = { host: hostOf(this.base), port: this.base.port, agent: false, headers, signal, ...asked };
-    let mayBeDone = false;
     try {
       const request = await this.open(target, ca);
       request.once('finish', () => {
-        mayBeDone = body !== undefined;
+        if (body !== undefined) deadline.noteEffect();
       });
       const { status, answer } = await answerTo(request, body);
       if (status === 200) return answer;
@@ -310,7 +311,7 @@ export class ControlClient {
     } catch (error) {
       if (signal.aborted) throw reasonOf(signal);
       if (error instanceof ControlError) throw error;
-      throw brokenCall(what, error as Error, mayBeDone);
+      throw brokenCall(what, error as Error, deadline.mayHaveTakenEffect);
     }
   }
 

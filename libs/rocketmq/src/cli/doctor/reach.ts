@@ -5,7 +5,7 @@ import { connect as connectTls, type PeerCertificate } from 'node:tls';
 import { type Address, addressText } from '../../client/endpoint.js';
 import { listenerAt } from '../../client/wire/strangers.js';
 import { abortReason } from '../../support/abort.js';
-import { monotonicMs, realTimeIn, withDeadline } from '../../support/deadline.js';
+import { monotonicMs, realTimeIn, withNotedEffects } from '../../support/deadline.js';
 import { RocketMQError, TransportError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
 import type { Check } from './check.js';
@@ -102,7 +102,7 @@ const NOT_REACHED = (subject: string): Check => ({
 export async function dial({ host, port }: Address, timeoutMs: number): Promise<void> {
   const socket = connectTcp({ host, port });
   try {
-    await withDeadline(`connection to ${host}:${port}`, timeoutMs, undefined, ({ signal }) => {
+    await withNotedEffects(`connection to ${host}:${port}`, timeoutMs, undefined, ({ signal }) => {
       const text = `no answer within ${timeoutMs} ms`;
       return new Promise<void>((resolve, reject) => {
         socket.once('connect', () => resolve());
@@ -156,7 +156,7 @@ async function certificateCheck(address: Address, access: ProbeAccess): Promise<
 async function certificateOf({ host, port }: Address, timeoutMs: number): Promise<PeerCertificate> {
   const socket = connectTls({ host, port, rejectUnauthorized: false, ALPNProtocols: ['h2'] });
   try {
-    return await withDeadline('TLS greeting', timeoutMs, undefined, ({ signal }) => {
+    return await withNotedEffects('TLS greeting', timeoutMs, undefined, ({ signal }) => {
       return new Promise<PeerCertificate>((resolve, reject) => {
         socket.once('secureConnect', () => resolve(socket.getPeerCertificate()));
         socket.once('error', reject);

@@ -6,7 +6,7 @@ import { type Queue, queuesFromWire, resource } from '../../client/route.js';
 import { Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { requireOk, StatusError } from '../../protocol/grpc/status.js';
 import { SECOND_MS, sleep } from '../../support/clock.js';
-import { type Deadline, withDeadline } from '../../support/deadline.js';
+import { type Deadline, withNotedEffects } from '../../support/deadline.js';
 import { StateError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
 import { retryUntil } from '../../support/retry.js';
@@ -60,7 +60,7 @@ export class AssignmentWatcher {
       for (const topic of this.assignments.topics()) {
         if (signal.aborted) return;
         // The last known assignments stay in force while the server does not answer.
-        await withDeadline('assignments', requestTimeoutMs, signal, (deadline) => this.ask(topic, deadline)).catch(
+        await withNotedEffects('assignments', requestTimeoutMs, signal, (deadline) => this.ask(topic, deadline)).catch(
           (error) => {
             const fields = { consumerGroup, topic, error: describeError(error) };
             logger.debug('the assignments could not be queried', fields);

@@ -15,7 +15,7 @@ import { DEFAULT_BUFFERED_BYTES, DEFAULT_MAX_UNPACKED_BYTES, LIMITS } from '../.
 import type { MessageView } from '../../protocol/model/message.js';
 import { withAnySignal } from '../../support/abort.js';
 import { SECOND_MS } from '../../support/clock.js';
-import { type CallOptions, type Deadline, waitWithin, withDeadline } from '../../support/deadline.js';
+import { type CallOptions, type Deadline, waitWithin, withDeadline, withNotedEffects } from '../../support/deadline.js';
 import { StateError, UsageError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
 import {
@@ -386,7 +386,7 @@ export class SimpleConsumer {
     const work = (deadline: Deadline): Promise<void> =>
       startConsumerClient(this.client, this.subscriptions, options, deadline);
     try {
-      await withAnySignal([this.closing.signal, signal], (ended) => withDeadline(what, timeoutMs, ended, work));
+      await withAnySignal([this.closing.signal, signal], (ended) => withNotedEffects(what, timeoutMs, ended, work));
     } catch (error) {
       // A start that has failed has cleaned up; close() then has nothing to wait for. A receive may have begun.
       this.closing.abort(closedError());

@@ -4,7 +4,7 @@
 import { TOPIC_TYPES } from '../../protocol/model/message.js';
 import type { BackoffPolicy } from '../../support/backoff.js';
 import { SystemClock } from '../../support/clock.js';
-import { type Deadline, withDeadline } from '../../support/deadline.js';
+import { type Deadline, withNotedEffects } from '../../support/deadline.js';
 import { RocketMQError } from '../../support/errors.js';
 import type { Logger } from '../../support/logger.js';
 import { systemRandom } from '../../support/random.js';
@@ -73,7 +73,7 @@ function patiently<T>(
   task: (work: Provisioning) => Promise<T>,
 ): Promise<T> {
   const pace = { clock: new SystemClock(), random: systemRandom, policy: RETRY };
-  return withDeadline('provisioning', timeoutMs, signal, (deadline) =>
+  return withNotedEffects('provisioning', timeoutMs, signal, (deadline) =>
     retryUntil(deadline, pace, () => task(new Provisioning(admin, deadline))),
   );
 }
@@ -112,6 +112,7 @@ class Provisioning {
     const type = topic.type ?? (found === undefined ? 'normal' : TOPIC_TYPES.find((one) => one === found.type));
     if (type === undefined) return;
     if (found !== undefined && !isOnlyMissing(topicDifferences(topic, found, masters), found.brokers, masters)) return;
+    this.deadline.noteEffect();
     await this.admin.createTopic({ topic: name, type, queues }, this.creation());
   }
 
@@ -119,6 +120,7 @@ class Provisioning {
     const { name, ...wanted } = group;
     const found = await this.describeGroup(group);
     if (found !== undefined && !isOnlyMissing(groupDifferences(group, found, masters), found.brokers, masters)) return;
+    this.deadline.noteEffect();
     await this.admin.createGroup({ consumerGroup: name, ...wanted }, this.creation());
   }
 

@@ -97,8 +97,8 @@ export class RocketMQRequester {
     return withDeadline(`request to "${pattern}"`, timeoutMs, signal, async (deadline) => {
       const answer = replies.expect(requestId);
       try {
-        const call = { timeoutMs: deadline.remainingMs(), signal: deadline.signal };
-        await producer.send(message, call);
+        // The send has a deadline of its own, which knows whether anything was sent.
+        await producer.send(message, { timeoutMs: deadline.remainingMs(), signal });
         return await raceAbort(answer, deadline.signal);
       } finally {
         replies.forget(requestId);

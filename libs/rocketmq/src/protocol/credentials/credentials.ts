@@ -3,7 +3,7 @@
 
 import { raceAbort } from '../../support/abort.js';
 import { MINUTE_MS, SECOND_MS } from '../../support/clock.js';
-import { monotonicMs, realTimeIn, withDeadline } from '../../support/deadline.js';
+import { monotonicMs, realTimeIn, withNotedEffects } from '../../support/deadline.js';
 import { RocketMQError, TransportError, UsageError } from '../../support/errors.js';
 import { describeError, type Logger } from '../../support/logger.js';
 import type { Credentials } from './metadata.js';
@@ -114,7 +114,7 @@ export class CredentialsSource {
 
   private async take(provider: CredentialsProvider): Promise<void> {
     try {
-      const provided = await withDeadline('the provider', PROVIDER_TIMEOUT_MS, this.closing.signal, ({ signal }) =>
+      const provided = await withNotedEffects('the provider', PROVIDER_TIMEOUT_MS, this.closing.signal, ({ signal }) =>
         raceAbort(Promise.resolve().then(provider), signal),
       );
       const next = checked(provided, 'ILLEGAL_CREDENTIALS', 'the credentials provider returned an invalid value: ');

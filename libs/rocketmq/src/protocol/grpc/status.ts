@@ -1,6 +1,6 @@
 // The table of what each status code means for a caller, and the error for a status.
 
-import { type Outcome, RocketMQError } from '../../support/errors.js';
+import { MAY_HAVE_TAKEN_EFFECT, type Outcome, RocketMQError } from '../../support/errors.js';
 import { accessAdvice } from '../credentials/access-advice.js';
 import { Code, type Status } from './generated/apache/rocketmq/v2/definition.js';
 
@@ -87,7 +87,7 @@ export class StatusError extends RocketMQError {
   constructor(what: string, status: Status | undefined, advice = adviceOn(status)) {
     const code = status?.code ?? Code.CODE_UNSPECIFIED;
     const meaning = STATUS_MEANINGS.get(code) ?? perhaps;
-    const effect = meaning.outcome === 'unknown' ? 'it may have taken effect' : 'it did not take effect';
+    const effect = meaning.outcome === 'unknown' ? MAY_HAVE_TAKEN_EFFECT : 'it did not take effect';
     const answer =
       status === undefined ? 'the server answered without a status' : `the server said "${status.message}"`;
     super(

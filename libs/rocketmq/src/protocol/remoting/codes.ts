@@ -52,6 +52,33 @@ export const REQUEST_CODES = {
   batchAckMessage: 200_151,
 } as const;
 
+/** Requests that change nothing that anyone could do twice. Whatever becomes of one, it took no effect. */
+export const WITHOUT_EFFECT: ReadonlySet<number> = new Set([
+  REQUEST_CODES.pullMessage,
+  REQUEST_CODES.queryMessage,
+  REQUEST_CODES.queryConsumerOffset,
+  REQUEST_CODES.getAllTopicConfig,
+  REQUEST_CODES.getBrokerRuntimeInfo,
+  REQUEST_CODES.searchOffsetByTimestamp,
+  REQUEST_CODES.getMaxOffset,
+  REQUEST_CODES.getMinOffset,
+  REQUEST_CODES.heartBeat,
+  REQUEST_CODES.getRouteInfoByTopic,
+  REQUEST_CODES.getBrokerClusterInfo,
+  REQUEST_CODES.getAllSubscriptionGroupConfig,
+  REQUEST_CODES.getTopicStatsInfo,
+  REQUEST_CODES.getConsumerConnectionList,
+  REQUEST_CODES.getAllTopicListFromNameServer,
+  REQUEST_CODES.getConsumeStats,
+  REQUEST_CODES.getTopicsByCluster,
+  REQUEST_CODES.queryTopicConsumeByWho,
+  REQUEST_CODES.getSystemTopicListFromBroker,
+  REQUEST_CODES.getConsumerRunningInfo,
+  REQUEST_CODES.queryTopicsByConsumer,
+  REQUEST_CODES.getTopicConfig,
+  REQUEST_CODES.getSubscriptionGroupConfig,
+]);
+
 /** Responses. @see RemotingSysResponseCode and ResponseCode of the server */
 export const RESPONSE_CODES = {
   success: 0,
