@@ -6,8 +6,12 @@ import {
   RetryLaterError,
   SECOND_MS,
 } from 'nestjs-rocketmq/client';
+import { REQUEST_CODES } from '../../libs/rocketmq/src/protocol/remoting/codes.js';
+import { RemotingClient } from '../../libs/rocketmq/src/remoting/remoting-client.js';
+import { withDeadline } from '../../libs/rocketmq/src/support/deadline.js';
 import { SERVER_SLACK_MS } from './support/backend.js';
 import { contractSuite } from './support/contract.js';
+import { RawConsumer } from './support/raw-consumer.js';
 import { type Recorder, texts, type World } from './support/world.js';
 
 const contract = contractSuite();
@@ -147,5 +151,59 @@ describe('retries', () => {
     await world.until('the dead letter is read', () => grave.deliveries.length === 1);
     expect(texts(grave.deliveries)).toEqual(['hopeless']);
     expect(recorder.deliveries).toHaveLength(1);
+  });
+});
+
+/** Sets `retryMaxTimes` as `mqadmin updateSubGroup -r` does, which sends any number. */
+async function setRetries(world: World, consumerGroup: string, retryMaxTimes: number): Promise<void> {
+  const [{ address } = { address: '' }] = (await world.admin().describeGroup(consumerGroup))?.brokers ?? [];
+  const client = new RemotingClient({ connectTimeoutMs: 5_000, tls: undefined, credentials: undefined });
+  try {
+    const body = Buffer.from(JSON.stringify({ groupName: consumerGroup, retryMaxTimes }));
+    await withDeadline('retries', 10_000, undefined, (deadline) =>
+      client.call(address, { code: REQUEST_CODES.updateAndCreateSubscriptionGroup, body }, deadline),
+    );
+  } finally {
+    await client.close();
+  }
+}
+
+describe.each([
+  [-1, 0],
+  [2 ** 31 - 1, 2 ** 31],
+])('a group whose retryMaxTimes is %i', (retryMaxTimes, maxDeliveryAttempts) => {
+  contract('is shown as it is, and no consumer of it starts before it is altered', async (world) => {
+    const topic = await world.topic();
+    const consumerGroup = await world.group();
+    const admin = world.admin();
+    const producer = await world.producer();
+    await setRetries(world, consumerGroup, retryMaxTimes);
+    await expect(admin.describeGroup(consumerGroup)).resolves.toMatchObject({ maxDeliveryAttempts });
+    const same = admin.createGroup({ consumerGroup, maxDeliveryAttempts: 17 });
+    await expect(same).rejects.toMatchObject({ code: 'ALREADY_EXISTS' });
+    await producer.send({ topic, body: 'kept' });
+    const refused = { code: 'CONSUMER_GROUP_WITHOUT_ATTEMPTS', outcome: 'rejected', retryable: false };
+    await expect(world.record({ topic, consumerGroup })).rejects.toMatchObject({
+      ...refused,
+      command: expect.stringContaining(`group create ${consumerGroup} --max-attempts 17 --yes`),
+    });
+    await expect(world.simpleConsumer(topic, consumerGroup)).rejects.toMatchObject(refused);
+    await admin.createGroup({ consumerGroup, maxDeliveryAttempts: 17 }, { ifExists: 'update' });
+    const recorder = await world.record({ topic, consumerGroup });
+    await world.until('it arrives', () => recorder.deliveries.length > 0);
+    expect(texts(recorder.deliveries)).toEqual(['kept']);
+  });
+
+  contract('has only dead letters for a consumer of another kind', async (world) => {
+    const topic = await world.topic();
+    const consumerGroup = await world.group();
+    const producer = await world.producer();
+    await setRetries(world, consumerGroup, retryMaxTimes);
+    const consumer = await RawConsumer.open(world, topic, consumerGroup);
+    await producer.send({ topic, body: 'buried' });
+    await world.until('it is a dead letter', async () => {
+      expect(await consumer.receive()).toEqual([]);
+      return (await world.admin().listDeadLetters(consumerGroup, { limit: 1 })).total === 1;
+    });
   });
 });

@@ -6,6 +6,7 @@ import { Producer } from '../../libs/rocketmq/src/producer/producer.js';
 import type { ProducerOptions } from '../../libs/rocketmq/src/producer/producer-options.js';
 import { REQUEST_CODES as CODES, RESPONSE_CODES } from '../../libs/rocketmq/src/protocol/remoting/codes.js';
 import { encodeStoredMessage } from '../../libs/rocketmq/src/protocol/remoting/stored-message.js';
+import type { Logger } from '../../libs/rocketmq/src/support/logger.js';
 import { type BrokerScript, ScriptedCluster } from './scripted-cluster.js';
 
 /** How each release writes itself into its answers. */
@@ -31,15 +32,16 @@ export const broker =
   };
 export const usual = broker(() => 'usual');
 
-/** An answer to a poll with one message. */
+/** An answer to a poll with one message. @param reconsumeTimes how often it was delivered before, where the group is not ordered */
 export function popped(
   fields: Record<string, string> = {},
   body = Buffer.from('x'),
   properties = new Map([['UNIQ_KEY', 'THE-ID']]),
+  reconsumeTimes = 0,
 ) {
   const times = { bornTimestampMs: 1, bornHost: '127.0.0.1:1', storeTimestampMs: 2, storeHost: '127.0.0.1:2' };
   const place = { topic: TOPIC, queueId: 1, queueOffset: 9, commitLogOffset: 55, preparedTransactionOffset: 0 };
-  const marks = { sysFlag: 0, flag: 0, bodyCrc: crc32(Buffer.from('x')) & 0x7f_ff_ff_ff, reconsumeTimes: 0 };
+  const marks = { sysFlag: 0, flag: 0, bodyCrc: crc32(Buffer.from('x')) & 0x7f_ff_ff_ff, reconsumeTimes };
   const stored = encodeStoredMessage({ ...place, ...times, ...marks, properties, body });
   const about = { popTime: '1000', invisibleTime: '10000', reviveQid: '3', startOffsetInfo: '0 1 8', ...fields };
   return { fields: about, body: stored };
@@ -55,9 +57,9 @@ export function gatewayWorld() {
     await cluster.close();
   });
 
-  async function connected(scripts: readonly BrokerScript[], requestTimeoutMs = 1_000) {
+  async function connected(scripts: readonly BrokerScript[], requestTimeoutMs = 1_000, logger?: Logger) {
     const { nameServer, brokers } = await cluster.start(scripts);
-    const connection = new Connection({ endpoints: `name-server:${nameServer.address}`, requestTimeoutMs });
+    const connection = new Connection({ endpoints: `name-server:${nameServer.address}`, requestTimeoutMs, logger });
     closers.push(() => connection.close());
     const sent = (code: number) => brokers.flatMap(({ requests }) => requests.filter((one) => one.code === code));
     return { connection, brokers, sent };

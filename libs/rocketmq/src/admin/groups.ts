@@ -1,6 +1,7 @@
 // A consumer group in the API of this library, and in the format of the broker. This file sends nothing.
 
 import { isDeepStrictEqual } from 'node:util';
+import { LIMITS } from '../protocol/model/limits.js';
 import { type LiteGroup, liteGroupProblem } from '../protocol/model/lite-group.js';
 import { consumerGroupNameProblem } from '../protocol/model/names.js';
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
@@ -14,6 +15,7 @@ import {
   type GroupConfig,
   type GroupDelivery,
   type GroupRetryPolicy,
+  isDeliverable,
 } from '../remoting/group-config.js';
 import type { RemotingRequest } from '../remoting/remoting-request.js';
 import type { BackoffPolicy } from '../support/backoff.js';
@@ -26,7 +28,7 @@ export interface NewGroup {
   readonly consumerGroup: string;
   /** Whether its consumers receive the messages of a message group one after another. Default for a new group: false. */
   readonly fifo?: boolean;
-  /** Deliveries before a message becomes a dead letter, at least 1. Default for a new group: 17. */
+  /** Deliveries before a message becomes a dead letter, 1 to 2147483647. Default for a new group: 17. */
   readonly maxDeliveryAttempts?: number;
   /** The delays between deliveries, in integer milliseconds; the multiplier is an integer, too. Default: the server's own list. */
   readonly backoff?: BackoffPolicy;
@@ -50,8 +52,8 @@ export function checkNewGroup({ consumerGroup, maxDeliveryAttempts, backoff, lit
   if (problem !== undefined) {
     throw new UsageError('ILLEGAL_CONSUMER_GROUP', `consumer group "${consumerGroup}" ${problem}`, 'consumerGroup');
   }
-  if (maxDeliveryAttempts !== undefined && !isIntegerFrom(maxDeliveryAttempts, 1)) {
-    const message = `consumer group "${consumerGroup}": maxDeliveryAttempts is ${maxDeliveryAttempts}; it must be an integer from 1 on`;
+  if (maxDeliveryAttempts !== undefined && !isDeliverable(maxDeliveryAttempts)) {
+    const message = `consumer group "${consumerGroup}": maxDeliveryAttempts is ${maxDeliveryAttempts}; it must be an integer from 1 to ${LIMITS.attempts}`;
     throw new UsageError('ILLEGAL_MAX_DELIVERY_ATTEMPTS', message, 'maxDeliveryAttempts');
   }
   if (backoff !== undefined) checkBackoff(consumerGroup, backoff);

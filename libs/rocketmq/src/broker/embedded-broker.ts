@@ -202,11 +202,19 @@ export class EmbeddedBroker {
     this.declare(() => this.engine.declareTopic(declaration));
   }
 
-  /** Declares a consumer group, also while the broker is running. @throws UsageError for an invalid name or a change of its order */
+  /**
+   * Declares a consumer group, also while the broker is running.
+   * @throws UsageError for an invalid name, an invalid number of attempts, or a change of its order
+   */
   declareGroup(declaration: GroupDeclaration): void {
     const { name } = declaration;
     const problem = consumerGroupNameProblem(name);
     if (problem !== undefined) throw new UsageError('ILLEGAL_CONSUMER_GROUP', `group "${name}" ${problem}`, 'name');
+    const { maxDeliveryAttempts = 1 } = declaration;
+    if (!isIntegerFrom(maxDeliveryAttempts, 1, LIMITS.attempts)) {
+      const message = `group "${name}": maxDeliveryAttempts must be an integer from 1 to ${LIMITS.attempts}, not ${maxDeliveryAttempts}`;
+      throw new UsageError('ILLEGAL_MAX_DELIVERY_ATTEMPTS', message, 'maxDeliveryAttempts');
+    }
     const liteProblem = declaration.lite && liteGroupProblem(declaration.lite);
     if (liteProblem !== undefined)
       throw new UsageError('ILLEGAL_LITE_GROUP', `group "${name}": ${liteProblem}`, 'lite');

@@ -49,8 +49,10 @@ export interface ClientRole {
   readonly consumerGroup?: string;
   /** The role's part of the settings, built at each sync. */
   settings(): Pick<Settings, 'pubSub' | 'backoffPolicy'>;
-  /** Called with each answer of the server to the settings. */
-  onSettings(settings: Settings): void;
+  /** Called with each answer of a server to the settings. It may refuse it by an error, as a server refuses settings. */
+  onSettings(settings: Settings, endpoint: Endpoint): void;
+  /** Called when a server is gone for good. Default: nothing. */
+  onGone?(endpoint: Endpoint): void;
   /** Handles a command received over the session of this endpoint; false for an unknown command. */
   onCommand(command: ServerCommand, endpoint: Endpoint): boolean;
   /** What it is doing, for an operator: a line for each fact, without bodies, keys and properties of messages. Default: nothing. */
@@ -277,6 +279,7 @@ export class Client {
     for (const endpoint of left) {
       this.isolation.remove(endpoint);
       this.connection.release(endpoint);
+      this.role.onGone?.(endpoint);
     }
   }
 
@@ -299,10 +302,19 @@ export class Client {
     return Math.max(1, Math.min(this.connection.requestTimeoutMs, deadline.remainingMs()));
   }
 
-  /** Whether all servers can do it that have answered the settings of this consumer; false before the first answer. */
-  announces(capability: keyof AnnouncedCapabilities): boolean {
-    const known = this.sessions.list().flatMap(({ session }) => session.announced ?? []);
+  /** Whether this server can do it, or all that have answered the settings of this consumer; false before the first answer. */
+  announces(capability: keyof AnnouncedCapabilities, server?: Endpoint): boolean {
+    const key = server && endpointKey(server);
+    const asked = this.sessions.list().filter(({ endpoint }) => key === undefined || endpointKey(endpoint) === key);
+    const known = asked.flatMap(({ session }) => session.announced ?? []);
     return known.length > 0 && known.every((announced) => announced[capability]);
+  }
+
+  /** Names a server to an operator: its address, and its broker where it serves one alone. */
+  nameOf(server: Endpoint): string {
+    const key = endpointKey(server);
+    const [broker, ...others] = this.routes.brokersAt(key);
+    return broker === undefined || others.length > 0 ? key : `${broker} (${key})`;
   }
 
   private newSession(endpoint: Endpoint): TelemetrySession {
@@ -320,7 +332,7 @@ export class Client {
       settings: () => this.settings(),
       onSettings: (settings) => {
         this.rejoin(endpoint);
-        role.onSettings(settings);
+        role.onSettings(settings, endpoint);
       },
       onCommand: (command) => {
         if (!role.onCommand(command, endpoint)) takeCommand(command, this.commanded(endpoint, session));
@@ -401,7 +413,8 @@ export class Client {
     );
   }
 
-  private async refreshSettings(): Promise<void> {
+  /** Sends the settings to all endpoints again, as {@link syncSettings}, within the timeout of one request. */
+  async refreshSettings(): Promise<void> {
     await withNotedEffects('settings', this.connection.requestTimeoutMs, this.closing.signal, (deadline) =>
       this.syncSettings(deadline),
     );

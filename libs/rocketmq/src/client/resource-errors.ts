@@ -7,7 +7,12 @@ import { RocketMQError } from '../support/errors.js';
 /** A topic or group that the application needs is missing or has another type. Nothing took effect; run `command`, then start again. */
 export class ResourceError extends RocketMQError {
   constructor(
-    code: 'TOPIC_NOT_FOUND' | 'TOPIC_TYPE_MISMATCH' | 'CONSUMER_GROUP_NOT_FOUND' | 'CONSUMER_GROUP_NOT_FIFO',
+    code:
+      | 'TOPIC_NOT_FOUND'
+      | 'TOPIC_TYPE_MISMATCH'
+      | 'CONSUMER_GROUP_NOT_FOUND'
+      | 'CONSUMER_GROUP_NOT_FIFO'
+      | 'CONSUMER_GROUP_WITHOUT_ATTEMPTS',
     problem: string,
     /** The command that creates or alters it. Run it where the name server is reachable. */
     readonly command: string,
@@ -44,8 +49,20 @@ export function consumerGroupNotFound(group: string, isFifo: boolean, cause?: un
   return new ResourceError('CONSUMER_GROUP_NOT_FOUND', problem, command, { cause });
 }
 
-export function consumerGroupNotFifo(group: string): ResourceError {
+/** @param server the name of the server that said so */
+export function consumerGroupNotFifo(group: string, server: string): ResourceError {
   const command = commandLine('group', 'create', group, '--fifo', '--yes', ...NAME_SERVER);
-  const problem = `consumer group "${group}" is not an ordered (FIFO) group, so the order of messages would not be guaranteed`;
+  const problem =
+    `consumer group "${group}" is not an ordered (FIFO) group on ${server}, so the order of messages would not be guaranteed; ` +
+    'nothing is received from there';
   return new ResourceError('CONSUMER_GROUP_NOT_FIFO', problem, command);
+}
+
+/** @param server the name of the server that said so */
+export function consumerGroupWithoutAttempts(group: string, server: string): ResourceError {
+  const command = commandLine('group', 'create', group, '--max-attempts', '17', '--yes', ...NAME_SERVER);
+  const problem =
+    `consumer group "${group}" has no attempts on ${server}: its retryMaxTimes is below 0 or 2147483647, with which a proxy moves every ` +
+    'message to the dead letter queue and delivers none; nothing is received from there';
+  return new ResourceError('CONSUMER_GROUP_WITHOUT_ATTEMPTS', problem, command);
 }

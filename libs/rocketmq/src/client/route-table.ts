@@ -7,7 +7,7 @@ import type { Deadline } from '../support/deadline.js';
 import { RocketMQError, TransportError, withoutEffect } from '../support/errors.js';
 import { describeError, type Logger } from '../support/logger.js';
 import { type RetryPace, retryUntil } from '../support/retry.js';
-import type { Endpoint } from './endpoint.js';
+import { type Endpoint, endpointKey } from './endpoint.js';
 import { DENIAL_SECONDS, topicNotFound, topicTypeMismatch } from './resource-errors.js';
 import type { Route } from './route.js';
 
@@ -71,6 +71,14 @@ export class RouteTable {
   /** Where the queues of all known topics are. */
   endpoints(): Endpoint[] {
     return [...this.known.values()].flatMap(({ queues }) => queues.map(({ endpoint }) => endpoint));
+  }
+
+  /** The names of the brokers that are reached there. @param key see `endpointKey` */
+  brokersAt(key: string): string[] {
+    const queues = [...this.known.values()].flatMap((route) => route.queues);
+    return [
+      ...new Set(queues.filter(({ endpoint }) => endpointKey(endpoint) === key).map(({ brokerName }) => brokerName)),
+    ];
   }
 
   private async refreshOne(topic: string): Promise<void> {

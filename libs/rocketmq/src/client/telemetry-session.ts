@@ -306,8 +306,9 @@ export class TelemetrySession {
     const { endpoint, logger } = this.port;
     const refused = isRefusal(error);
     const text = `telemetry stream to ${endpoint} is down; reconnecting`;
-    // An outage is logged once, not at every retry.
-    logger[refused || this.failures === 0 ? 'warn' : 'debug'](text, { error: describeError(error) });
+    // An outage is logged once, not at every retry; a refusal once for each reason.
+    const isNew = refused ? describeError(this.lastError) !== describeError(error) : this.failures === 0;
+    logger[isNew ? 'warn' : 'debug'](text, { error: describeError(error) });
     this.state = { kind: 'waiting', error };
     this.lastError = error;
     if (this.reported === 'connected' || this.reported === 'recovered') this.report({ kind: 'lost', error });

@@ -142,7 +142,7 @@ export class MessageFlow {
         receivedAtMs: Math.round(clock.nowMs() - (clock.monotonicMs() - receivedAtMs)),
       }),
     );
-    this.dispatcher.dispatch(leases, settings().isFifo);
+    this.dispatcher.dispatch(leases, settings(queue.endpoint).isFifo);
   }
 
   /** Undefined for a message that cannot be decoded; it is redelivered when its lease ends, until the server's limit of attempts. */

@@ -73,7 +73,10 @@ export interface PushConsumerOptions extends FailurePolicy {
   readonly invisibleDurationMs?: number;
   /** How long a handler may run, in milliseconds of real time; then it counts as failed. Default: no limit. */
   readonly handlerTimeoutMs?: number;
-  /** Fail at startup when the group is not ordered on the server. Default false. */
+  /**
+   * Fail at startup when the group is not ordered on one of the servers, and receive nothing from a server on which it is not ordered later.
+   * Default false.
+   */
   readonly requireFifo?: boolean;
   /** How long a poll waits for messages, in milliseconds; the server limits it to 5 to 20 s. Default: as the server decides. */
   readonly longPollingTimeoutMs?: number;

@@ -6,7 +6,6 @@ import type { Client, StartOptions } from '../client/client.js';
 import type { Connection } from '../client/connection.js';
 import type { Endpoint } from '../client/endpoint.js';
 import { observedClient } from '../client/observed-client.js';
-import { consumerGroupNotFifo } from '../client/resource-errors.js';
 import type { Queue } from '../client/route.js';
 import type { ServerCommand } from '../client/telemetry-session.js';
 import { ClientType } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
@@ -17,12 +16,13 @@ import { StateError, UsageError } from '../support/errors.js';
 import { positiveInteger } from '../support/options.js';
 import type { ConsumerHealth } from './consumer-health.js';
 import { Verification } from './dispatch/verify-message.js';
-import { assertFitsGroup, policyInForce } from './listeners/listener-fit.js';
+import { misfit, policyInForce } from './listeners/listener-fit.js';
 import { MessageFlow } from './message-flow.js';
 import type { ConsumerContext } from './model/consumer-context.js';
 import { ConsumerReporter } from './model/consumer-events.js';
 import type { ObservedConsumer, PushConsumerTelemetry } from './model/consumer-telemetry.js';
-import { type ConsumerSettings, consumerSettings, DEFAULT_SETTINGS, liteConsumerSettings } from './model/settings.js';
+import { GroupSettings } from './model/group-settings.js';
+import { liteConsumerSettings } from './model/settings.js';
 import { assertTopic, type Subscription } from './model/subscription.js';
 import {
   assertPushConsumerOptions,
@@ -59,7 +59,7 @@ export class PushConsumer {
   private readonly lite: LiteSubscriptions | undefined;
   private readonly closing = new AbortController();
   private readonly verification: Verification;
-  private settings: ConsumerSettings = DEFAULT_SETTINGS;
+  private readonly settings: GroupSettings;
 
   /** @throws UsageError that names the invalid option; nothing is sent yet */
   constructor(connection: Connection, options: PushConsumerOptions) {
@@ -67,20 +67,26 @@ export class PushConsumer {
     this.telemetry = options.telemetry?.pushConsumer(this.observed(connection, options.consumerGroup));
     this.options = resolveOptions(options, this.ioClock, this.telemetry);
     this.subscriptions = new SubscriptionSet(this.options);
-    const { consumerGroup, events, liteTopics } = this.options;
+    const { consumerGroup, events, listeners, liteTopics, maxUnpackedBytes, requireFifo } = this.options;
+    const { clock, random, logger } = connection;
+    this.settings = new GroupSettings({
+      consumerGroup,
+      logger,
+      requireFifo,
+      read: liteTopics && liteConsumerSettings,
+      misfit: (server, settings) => misfit(consumerGroup, listeners.all, server, settings),
+      nameOf: (server) => this.client.nameOf(server),
+      refresh: () => this.client.refreshSettings(),
+    });
     this.client = consumerClient(connection, {
       type: liteTopics === undefined ? ClientType.PUSH_CONSUMER : ClientType.LITE_PUSH_CONSUMER,
       group: this.subscriptions,
-      onSettings: (settings) => {
-        this.settings = liteTopics === undefined ? consumerSettings(settings) : liteConsumerSettings(settings);
-        this.lite?.settingsAnswered();
-      },
+      settings: this.settings,
+      onSettings: () => this.lite?.settingsAnswered(),
       onCommand: (command, endpoint) => this.onCommand(command, endpoint),
       report: () => this.flow.report(),
       events,
     });
-    const { listeners, maxUnpackedBytes } = this.options;
-    const { clock, random, logger } = connection;
     const context: ConsumerContext = {
       client: this.client,
       consumerGroup,
@@ -89,8 +95,8 @@ export class PushConsumer {
       random,
       logger,
       report: new ConsumerReporter(events, logger, consumerGroup, this.telemetry),
-      settings: () => this.settings,
-      releasesFree: () => !this.settings.isFifo && this.client.announces('suspends'),
+      settings: (server) => this.settings.at(server),
+      releasesFree: (server) => !this.settings.isOrdered(server) && this.client.announces('suspends', server),
     };
     this.verification = new Verification(context, { listeners, maxUnpackedBytes, forceSignal: this.closing.signal });
     this.flow = new MessageFlow(context, this.options, this.telemetry, (topic) => this.subscriptions.of(topic)?.filter);
@@ -106,9 +112,9 @@ export class PushConsumer {
     return this.client.id;
   }
 
-  /** Whether the group is ordered on the server; known once started. */
+  /** Whether the group is ordered on the servers, or on one of them where they differ; known once started. */
   get isFifo(): boolean {
-    return this.settings.isFifo;
+    return this.settings.isOrdered();
   }
 
   /** Its health: its sessions, what it receives from, and what it holds. */
@@ -280,7 +286,8 @@ export class PushConsumer {
   /**
    * Looks up topics and group and starts to receive. A repeated call returns the promise of the first one.
    * @param options `timeoutMs` in milliseconds, default 10 s
-   * @throws ResourceError when a topic or the group does not exist, or is not ordered although `requireFifo` is set
+   * @throws ResourceError when a topic or the group does not exist, or the group has no attempts, or is not ordered on one of the servers
+   *   although `requireFifo` is set
    * @throws StatusError or TransportError when the server rejects it or is unreachable; the consumer is then closed
    */
   start(options: StartOptions = {}): Promise<void> {
@@ -324,11 +331,12 @@ export class PushConsumer {
   }
 
   private async connect(deadline: Deadline, options: StartOptions): Promise<void> {
-    const { requireFifo, consumerGroup, listeners, invisibleDurationMs, acceptPolicy } = this.options;
+    const { requireFifo, listeners, invisibleDurationMs, acceptPolicy } = this.options;
     await startConsumerClient(this.client, this.subscriptions, { ...options, isFifo: requireFifo }, deadline);
-    if (requireFifo && !this.settings.isFifo) throw consumerGroupNotFifo(consumerGroup);
-    assertFitsGroup(consumerGroup, listeners.all, this.settings);
-    for (const one of listeners.all) acceptPolicy?.(one.name, policyInForce(one, this.settings, invisibleDurationMs));
+    this.settings.started();
+    for (const settings of this.settings.all()) {
+      for (const one of listeners.all) acceptPolicy?.(one.name, policyInForce(one, settings, invisibleDurationMs));
+    }
     await this.lite?.start(deadline);
     await this.watcher.start(deadline);
     // A consumer that is retried under a new id each time would leave a set of measurements behind each time.
@@ -375,6 +383,7 @@ export class PushConsumer {
     return new LiteSubscriptions(context, {
       topic,
       initial: [...new Set(initial)],
+      limits: () => this.settings.liteLimits(),
       inTurn: (what, options, work) => this.inTurn(what, options, work),
     });
   }

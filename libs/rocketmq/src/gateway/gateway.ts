@@ -185,10 +185,11 @@ export class Gateway {
   }
 
   private async assignments(topic: string, deadline: Deadline): Promise<RpcResponse<'queryAssignment'>> {
-    const isOrdered = [...this.sessions.values()].some(
-      ({ group, isOpen }) => isOpen && group?.isOrdered && group.lite === undefined,
-    );
-    const found = await this.topics.readable(topic, isOrdered, deadline);
+    const isOrderedAt = (address: string): boolean => {
+      const { group } = this.sessions.get(address) ?? {};
+      return group?.isOrdered === true && group.lite === undefined;
+    };
+    const found = await this.topics.readable(topic, isOrderedAt, deadline);
     if (isStatus(found)) return { status: found, assignments: [] };
     return { status: OK, assignments: found.map((messageQueue) => ({ messageQueue })) };
   }

@@ -180,6 +180,28 @@ describe('lite topics without a proxy', () => {
     expect(sent(CODES.sendMessageV2)).toEqual([]);
   });
 
+  it.each([
+    ['enableLmq', 'enableMultiDispatch'],
+    ['enableMultiDispatch', 'enableLmq'],
+  ])('are refused at startup by a broker that delivers none, which names its setting: %s', async (off, on) => {
+    const body = `brokerName=broker-0\n${off}=false\n${on}=true\n`;
+    const { connection, sent } = await connected(({ code }) => (code === CODES.getBrokerConfig ? { body } : 'usual'));
+    await expect(consumerOn(connection).start()).rejects.toMatchObject({
+      code: 'UNSUPPORTED',
+      outcome: 'rejected',
+      message: expect.stringContaining(`has ${off}=false, so it stores`),
+    });
+    expect(sent(CODES.popLiteMessage)).toEqual([]);
+  });
+
+  it('are received from a broker whose configuration this client must not read', async () => {
+    const { connection, sent } = await connected(({ code }) =>
+      code === CODES.getBrokerConfig ? { code: RESPONSE_CODES.noPermission, remark: 'no permission' } : 'usual',
+    );
+    await consumerOn(connection).start();
+    await until(() => sent(CODES.popLiteMessage).length > 0);
+  });
+
   it('are sent by name, all messages of one to one queue', async () => {
     const stored = { fields: { msgId: `${'0'.repeat(16)}000000000000002A`, queueId: '0', queueOffset: '7' } };
     const { connection, sent } = await connected(({ code }) => (code === CODES.sendMessageV2 ? stored : 'usual'));

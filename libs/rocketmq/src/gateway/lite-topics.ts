@@ -10,7 +10,8 @@ import {
 } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { RpcRequest } from '../protocol/grpc/rpc.js';
 import type { LiteGroup } from '../protocol/model/lite-group.js';
-import { REQUEST_CODES } from '../protocol/remoting/codes.js';
+import { REQUEST_CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';
+import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import type { RemotingRequest } from '../remoting/remoting-request.js';
 import { FIRST_WITH, releaseName } from './broker-release.js';
 import { OK, refusal } from './statuses.js';
@@ -51,6 +52,24 @@ export function bindingStatus(settings: Settings, lite: LiteGroup | undefined): 
 export function noLiteTopics(address: string, release: number): Status {
   const text = `${address} runs ${releaseName(release)}; lite topics need RocketMQ ${FIRST_WITH.liteTopics} or later`;
   return refusal(Code.VERSION_UNSUPPORTED, text);
+}
+
+/** What a broker must have in its configuration to deliver messages of lite topics. Without it, it stores them all the same. */
+const NEEDED_SETTINGS = ['enableLmq', 'enableMultiDispatch'] as const;
+
+/**
+ * Whether the broker delivers messages of lite topics: nothing else that it answers shows it.
+ * @param answer to request code 26; the configuration, a line each. With access control, few are permitted to read it
+ */
+export function deliveryStatus(address: string, { code, body }: RemotingFrame): Status {
+  if (code !== RESPONSE_CODES.success) return OK;
+  const lines = new Set(body.toString('utf8').split(/\r?\n/));
+  const off = NEEDED_SETTINGS.filter((name) => lines.has(`${name}=false`));
+  if (off.length === 0) return OK;
+  const now = off.map((name) => `${name}=false`).join(' and ');
+  const needed = NEEDED_SETTINGS.map((name) => `${name}=true`).join(' and ');
+  const text = `${address} has ${now}, so it stores messages in lite topics but delivers none; set ${needed} in its configuration and restart it`;
+  return refusal(Code.UNSUPPORTED, text);
 }
 
 /** @see LiteSubscriptionDTO of the server */

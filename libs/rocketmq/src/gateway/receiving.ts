@@ -101,7 +101,9 @@ export class Receiving {
     const popped = poppedIn(answer, poll, (stored) => this.warnUnusable(poll, stored));
     const session = this.session(poll.address);
     if (popped.some(({ attempt }) => attempt > 1)) await session?.refreshGroup(deadline.signal);
-    const maxAttempts = session?.group?.maxAttempts ?? Number.POSITIVE_INFINITY;
+    const { maxAttempts: most = 0 } = session?.group ?? {};
+    // Nothing more is polled from a group without attempts, and what has been is for the handlers.
+    const maxAttempts = most < 1 ? Number.POSITIVE_INFINITY : most;
     const limits = { matches: matcherOf(poll.filter), maxAttempts };
     const asides: Aside[] = [];
     const messages = popped

@@ -1,6 +1,7 @@
 // Stands in for the telemetry stream of a proxy: registers the client with one broker, answers its settings with those of its group,
 // and hands on the broker's requests. It lives as long as the connection to the broker.
 
+import { isDeepStrictEqual } from 'node:util';
 import { toDuration } from '../protocol/grpc/duration.js';
 import {
   ClientType,
@@ -22,7 +23,7 @@ import type { BackoffPolicy } from '../support/backoff.js';
 import { type Deadline, monotonicMs, realTimeIn, withNotedEffects } from '../support/deadline.js';
 import { StateError, TransportError } from '../support/errors.js';
 import { abilitiesOf, type BrokerAbilities, FIRST_WITH, releaseName } from './broker-release.js';
-import { bindingStatus, isLiteConsumer, noLiteTopics } from './lite-topics.js';
+import { bindingStatus, deliveryStatus, isLiteConsumer, noLiteTopics } from './lite-topics.js';
 import { heartbeatOf } from './registration.js';
 import { OK, refusal, statusOf } from './statuses.js';
 
@@ -72,6 +73,8 @@ export class GatewaySession {
   private latest: Settings | undefined;
   private known: GroupSettings | undefined;
   private release = 0;
+  /** How many settings of the client are not answered yet. */
+  private registering = 0;
   /** When the latest settings came: the broker keeps the newest subscriptions of a group. */
   private settingsAtMs = 0;
   private watched: RemotingConnection | undefined;
@@ -147,7 +150,10 @@ export class GatewaySession {
     return statusOf(answer, address);
   }
 
-  /** Asks the broker again what the group is like, unless it said so a moment ago. A broker that does not answer changes nothing. */
+  /**
+   * Asks the broker again what the group is like, unless it said so a moment ago, and tells the client what is new: it must handle
+   * messages as they are polled. A broker that does not answer changes nothing.
+   */
   async refreshGroup(signal: AbortSignal): Promise<void> {
     const { known, latest } = this;
     const { address } = this.port;
@@ -157,6 +163,9 @@ export class GatewaySession {
     await withNotedEffects('settings of the group', REFRESH_MS, signal, (own) =>
       this.learnGroup(address, latest, own),
     ).catch(() => {});
+    // While settings are registered, their answer has what is new.
+    if (this.registering > 0 || this.latest !== latest || !isOther(known, this.known)) return;
+    this.push({ status: OK, command: { $case: 'settings', value: this.answerTo(latest) } });
   }
 
   private async register(settings: Settings): Promise<void> {
@@ -164,6 +173,7 @@ export class GatewaySession {
     const isConsumer = settings.clientType !== ClientType.PRODUCER;
     this.latest = settings;
     this.settingsAtMs = realTimeIn(0).getTime();
+    this.registering++;
     try {
       await withNotedEffects(
         `settings for ${address ?? 'the name servers'}`,
@@ -179,6 +189,8 @@ export class GatewaySession {
       );
     } catch (error) {
       this.finish(error as Error);
+    } finally {
+      this.registering--;
     }
   }
 
@@ -211,10 +223,15 @@ export class GatewaySession {
     }
     const status = statusOf(answer, address);
     if (status.code !== Code.OK) return status;
-    const { fifo, maxDeliveryAttempts: maxAttempts, backoff, lite } = deliveryOf(jsonOf(answer) as GroupConfig);
+    const { fifo, maxDeliveryAttempts, backoff, lite } = deliveryOf(jsonOf(answer) as GroupConfig);
+    // An int of the proxy, which overflows: what no proxy would serve is not served here either.
+    const maxAttempts = maxDeliveryAttempts | 0;
     this.known = { isOrdered: fifo, lite, maxAttempts, backoff, abilities, learntAtMs: monotonicMs() };
     if (isLiteConsumer(settings) && !abilities.hasLiteTopics) return noLiteTopics(address, answer.version);
-    return bindingStatus(settings, lite);
+    const binding = bindingStatus(settings, lite);
+    if (binding.code !== Code.OK || !isLiteConsumer(settings)) return binding;
+    const request = { code: REQUEST_CODES.getBrokerConfig };
+    return deliveryStatus(address, await client.ask(address, request, deadline, { isOptional: true }));
   }
 
   private answerTo(settings: Settings): Settings {
@@ -264,6 +281,10 @@ export class GatewaySession {
     this.closing.abort(error ?? abortReason(undefined));
     this.wake();
   }
+}
+
+function isOther(before: GroupSettings, now = before): boolean {
+  return !isDeepStrictEqual({ ...before, learntAtMs: 0 }, { ...now, learntAtMs: 0 });
 }
 
 function groupOf({ pubSub }: Settings): string {

@@ -42,7 +42,7 @@ describe('a topic of a broker whose master is missing', () => {
     const topics = new Topics(new ClusterAccess(client, options), (address) => address, logger);
     const readable = () =>
       withDeadline('assignments', 2_000, undefined, async (deadline) => {
-        const found = await topics.readable('orders', false, deadline);
+        const found = await topics.readable('orders', () => false, deadline);
         return 'code' in found ? [] : found.map(({ broker }) => broker?.name);
       });
     const writable = () =>

@@ -61,14 +61,20 @@ export class Topics {
   }
 
   /**
-   * One entry per broker for all its readable queues; for an ordered group, one per queue.
+   * One entry per broker for all its readable queues; where the group is ordered, one per queue.
+   * @param isOrderedAt whether it is, on the broker at this address
    * @throws TransportError (not-sent) while the masters of all brokers are missing
    */
-  async readable(topic: string, isOrdered: boolean, deadline: Deadline): Promise<readonly MessageQueue[] | Status> {
+  async readable(
+    topic: string,
+    isOrderedAt: (address: string) => boolean,
+    deadline: Deadline,
+  ): Promise<readonly MessageQueue[] | Status> {
     const route = await this.fresh(topic, deadline);
     if (route === undefined) return refusal(Code.TOPIC_NOT_FOUND, `no name server has a route of topic "${topic}"`);
     const queues = mastersOf(route).flatMap((broker) => {
       const { readable = 0 } = route.access.get(broker.name) ?? {};
+      const isOrdered = isOrderedAt(this.mapAddress(broker.address));
       const ids = isOrdered ? Array.from({ length: readable }, (_, id) => id) : readable > 0 ? [-1] : [];
       return ids.map((id) => queueEntry(broker, topic, id, Permission.READ_WRITE, []));
     });

@@ -1,6 +1,7 @@
 // A consumer group in the format of the broker, and its delivery settings. This file sends nothing.
 
 import { DEFAULT_BACKOFF } from '../protocol/model/delay-levels.js';
+import { LIMITS } from '../protocol/model/limits.js';
 import type { LiteGroup } from '../protocol/model/lite-group.js';
 import { fromLiteAttributes } from '../protocol/remoting/lite-attributes.js';
 import type { BackoffPolicy } from '../support/backoff.js';
@@ -10,6 +11,10 @@ import { isIntegerFrom } from '../support/options.js';
 /** The delivery settings of a consumer group. */
 export interface GroupDelivery {
   readonly fifo: boolean;
+  /**
+   * Deliveries before a message becomes a dead letter: `retryMaxTimes` as it is stored, and one. Below 1 and above 2147483647, where the
+   * number of a proxy overflows, a proxy delivers nothing: every message becomes a dead letter.
+   */
   readonly maxDeliveryAttempts: number;
   readonly backoff: BackoffPolicy;
   /** Undefined: an ordinary group. */
@@ -38,9 +43,6 @@ export interface GroupRetryPolicy {
 
 /** What the broker takes for a group without the setting. */
 export const DEFAULT_RETRIES = 16;
-/** What an `int` of the server holds, with one delivery more. */
-const MOST_RETRIES = 2 ** 31 - 1;
-
 /** The delivery settings of a group; the server's defaults for those that it does not have. */
 export function deliveryOf(config: GroupConfig): GroupDelivery {
   return {
@@ -49,6 +51,11 @@ export function deliveryOf(config: GroupConfig): GroupDelivery {
     backoff: fromRetryPolicy(config.groupRetryPolicy),
     lite: fromLiteAttributes(config.attributes ?? {}),
   };
+}
+
+/** Whether a proxy delivers messages of a group with this many attempts. */
+export function isDeliverable(maxDeliveryAttempts: number): boolean {
+  return isIntegerFrom(maxDeliveryAttempts, 1, LIMITS.attempts);
 }
 
 /** The server's defaults for missing parts. @see GroupRetryPolicy.getRetryPolicy of the server */
@@ -62,6 +69,5 @@ function fromRetryPolicy(policy: GroupRetryPolicy | undefined): BackoffPolicy {
 }
 
 function retriesOf({ retryMaxTimes }: GroupConfig): number {
-  const isValid = isIntegerFrom(retryMaxTimes, 0) && retryMaxTimes < MOST_RETRIES;
-  return isValid ? retryMaxTimes : DEFAULT_RETRIES;
+  return isIntegerFrom(retryMaxTimes, -LIMITS.attempts - 1, LIMITS.attempts) ? retryMaxTimes : DEFAULT_RETRIES;
 }

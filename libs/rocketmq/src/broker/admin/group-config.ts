@@ -1,6 +1,7 @@
 // Converts a consumer group to and from the format of the remoting protocol.
 
 import { DEFAULT_BACKOFF } from '../../protocol/model/delay-levels.js';
+import { LIMITS } from '../../protocol/model/limits.js';
 import { liteGroupProblem } from '../../protocol/model/lite-group.js';
 import { consumerGroupNameProblem } from '../../protocol/model/names.js';
 import { RESPONSE_CODES } from '../../protocol/remoting/codes.js';
@@ -24,7 +25,7 @@ export function groupConfigOf({ name, fifo, maxDeliveryAttempts, backoff, lite }
     consumeBroadcastEnable: true,
     consumeMessageOrderly: fifo,
     retryQueueNums: 1,
-    retryMaxTimes: maxDeliveryAttempts - 1,
+    retryMaxTimes: toInt(maxDeliveryAttempts - 1),
     groupRetryPolicy: retryPolicyOf(backoff),
     brokerId: 0,
     whichBrokerWhenConsumeSlowly: 1,
@@ -44,8 +45,8 @@ export function groupOf({ body }: RemotingFrame, find: (name: string) => GroupRe
   const config = parse(body);
   const name = groupNameOf(config.groupName);
   const retries = config.retryMaxTimes ?? DEFAULT_MAX_DELIVERY_ATTEMPTS - 1;
-  if (!isIntegerFrom(retries, 0)) {
-    throw refused(`consumer group ${name}: retryMaxTimes must be a non-negative integer, not ${retries}`);
+  if (!isIntegerFrom(retries, -LIMITS.attempts - 1, LIMITS.attempts)) {
+    throw refused(`consumer group ${name}: retryMaxTimes must be an integer of 32 bits, not ${retries}`);
   }
   if (config.consumeEnable === false) {
     throw refused(`consumer group ${name}: the embedded broker does not support groups with consumeEnable=false`);
@@ -53,7 +54,7 @@ export function groupOf({ body }: RemotingFrame, find: (name: string) => GroupRe
   return {
     name,
     fifo: config.consumeMessageOrderly === true,
-    maxDeliveryAttempts: (retries as number) + 1,
+    maxDeliveryAttempts: toInt(retries + 1),
     backoff: backoffOf(name, config.groupRetryPolicy),
     ...liteOf(name, config.attributes, find(name)),
   };
@@ -68,6 +69,11 @@ function liteOf(group: string, attributes: unknown, existing: GroupRecord | unde
   const problem = isKnown ? lite && liteGroupProblem(lite) : 'it supports lite.bind.topic and what goes with it';
   if (problem !== undefined) throw refused(`consumer group ${group}: attributes of the embedded broker: ${problem}`);
   return lite === undefined ? {} : { lite };
+}
+
+/** As the `int` of a real server, which overflows: with 2147483647 retries, as with -1, a group has no attempt. */
+function toInt(value: number): number {
+  return value | 0;
 }
 
 /** The validated name of a group. */

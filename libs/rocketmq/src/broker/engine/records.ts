@@ -18,6 +18,7 @@ export interface GroupRecord {
   readonly name: string;
   /** Whether its messages are delivered in order (RocketMQ: `consumeMessageOrderly`). */
   readonly fifo: boolean;
+  /** Below 1, the group has no attempt: every message becomes a dead letter. */
   readonly maxDeliveryAttempts: number;
   readonly backoff: BackoffPolicy;
   /** Set for a group that is bound to the lite topics of a topic. */

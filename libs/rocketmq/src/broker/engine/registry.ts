@@ -35,7 +35,7 @@ export interface GroupDeclaration {
   readonly name: string;
   /** Whether the messages of a message group are delivered one after another. Default false. */
   readonly fifo?: boolean;
-  /** Deliveries before a message becomes a dead letter. Default 17. */
+  /** Deliveries before a message becomes a dead letter, 1 to 2147483647. Default 17. */
   readonly maxDeliveryAttempts?: number;
   /** The delays between deliveries; push consumers receive them. Default: the server's list from 1 s to 2 h. */
   readonly backoff?: BackoffPolicy;

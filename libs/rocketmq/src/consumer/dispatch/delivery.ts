@@ -168,7 +168,7 @@ export class Delivery {
     }
     const invisibleDurationMs = Math.max(0, visibleAtMs - context.clock.monotonicMs());
     // Of a lite topic, servers count the first release only.
-    const suspend = !this.isFifo || context.settings().isLite;
+    const suspend = !this.isFifo || context.settings(lease.endpoint).isLite;
     const settlement = { kind: 'release', invisibleDurationMs, suspend } as const;
     await lease.settle(settlement, this.shared.settleSignal);
   }
@@ -215,14 +215,15 @@ export class Delivery {
     const { error, wasInterrupted } = failed;
     this.keepsAttempt = wasInterrupted || isUncounted(error);
     const finished = this.keepsAttempt ? 0 : this.shared.finished.add(view, error);
-    const { maxAttempts: attemptsOfServer } = this.context.settings();
+    const { endpoint } = this.lease;
+    const { maxAttempts: attemptsOfServer } = this.context.settings(endpoint);
     const settlement = settlementAfterFailure({
       ...policy,
       error,
       attempt: view.deliveryAttempt,
       attemptsOfServer,
       // An ordered message is retried here, where only this delivery counts.
-      isCountedAnyway: !this.isFifo && !this.context.releasesFree(),
+      isCountedAnyway: !this.isFifo && !this.context.releasesFree(endpoint),
       finished,
       // In an ordered group the server counts no failures, but each delivery that a deployment interrupted.
       wait: this.isFifo ? finished : view.deliveryAttempt,
@@ -234,18 +235,23 @@ export class Delivery {
   }
 
   private asDeadLetter(message: MessageView, reason: DeadLetterReason, error: unknown): Promise<Settlement> {
-    const { consumerGroup } = this.context;
+    const { consumerGroup, report, ioClock } = this.context;
     const { policy } = this.listener;
     const { abandonSignal } = this.shared;
-    return keepDeadLetter({ message, consumerGroup, reason, error }, this.context, {
-      policy,
-      backoff: this.backoff(),
-      abandonSignal,
-    });
+    const settings = () => this.context.settings(this.lease.endpoint);
+    return keepDeadLetter(
+      { message, consumerGroup, reason, error },
+      { report, ioClock, settings },
+      {
+        policy,
+        backoff: this.backoff(),
+        abandonSignal,
+      },
+    );
   }
 
   private backoff(): BackoffPolicy {
-    return this.listener.policy.backoff ?? this.context.settings().backoff;
+    return this.listener.policy.backoff ?? this.context.settings(this.lease.endpoint).backoff;
   }
 
   private async settle(view: MessageView, settlement: Settlement | undefined): Promise<boolean> {
@@ -271,7 +277,7 @@ export class Delivery {
           suspend: this.keepsAttempt && !this.isFifo,
         };
       case 'deadLetter': {
-        const { maxAttempts } = this.context.settings();
+        const { maxAttempts } = this.context.settings(this.lease.endpoint);
         return { kind: 'deadLetter', attempt: view.deliveryAttempt, maxAttempts };
       }
     }

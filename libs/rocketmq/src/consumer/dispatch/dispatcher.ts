@@ -1,6 +1,7 @@
 // Schedules handlers: passes held messages to their listeners, up to the concurrency of each, and the messages of a message group
 // of an ordered consumer group one after another; drains at the end. delivery.ts acts on the handler's result.
 
+import { endpointKey } from '../../client/endpoint.js';
 import { type Abortable, AbortSource } from '../../support/abort-source.js';
 import { type Clock, SECOND_MS } from '../../support/clock.js';
 import { StateError } from '../../support/errors.js';
@@ -273,8 +274,9 @@ export class Dispatcher {
 }
 
 /** Ordered messages without a message group keep the order of their queue; a lite topic is a queue. */
-function sequenceKey({ message, endpointKey }: MessageLease): string {
+function sequenceKey({ message, endpoint }: MessageLease): string {
   const { topic, messageGroup, liteTopic, queueId } = message;
-  if (liteTopic !== undefined) return `${topic} lite ${endpointKey} ${liteTopic}`;
-  return messageGroup === undefined ? `${topic} queue ${endpointKey} ${queueId}` : `${topic} group ${messageGroup}`;
+  if (liteTopic !== undefined) return `${topic} lite ${endpointKey(endpoint)} ${liteTopic}`;
+  if (messageGroup !== undefined) return `${topic} group ${messageGroup}`;
+  return `${topic} queue ${endpointKey(endpoint)} ${queueId}`;
 }

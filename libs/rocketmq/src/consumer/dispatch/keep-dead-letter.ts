@@ -6,6 +6,7 @@ import { SECOND_MS } from '../../support/clock.js';
 import { TransportError, UsageError } from '../../support/errors.js';
 import type { ConsumerContext } from '../model/consumer-context.js';
 import type { DeadLetter, FailurePolicy, FailureSettlement, Settlement } from '../model/failure-policy.js';
+import type { ConsumerSettings } from '../model/settings.js';
 
 /** A hook holds a turn of its listener. Longer than a send of a dead letter takes with all its attempts, by default. */
 const DEAD_LETTER_HOOK_MS = 30 * SECOND_MS;
@@ -19,7 +20,10 @@ interface KeepOptions {
 }
 
 /** What is needed of the consumer. Hooks are timed in real time, since they wait for I/O. */
-type KeepContext = Pick<ConsumerContext, 'report' | 'ioClock' | 'settings'>;
+interface KeepContext extends Pick<ConsumerContext, 'report' | 'ioClock'> {
+  /** Those of the server that the message came from. */
+  settings(): ConsumerSettings;
+}
 
 /** Calls the hooks and, where the policy requires it, stores the message elsewhere; returns how to settle it then. */
 export async function keepDeadLetter(

@@ -3,7 +3,7 @@
 // Over 300 lines: the state of a lease and every request about it belong together, because only together they show that there is
 // one settlement.
 
-import { type Endpoint, endpointKey } from '../../client/endpoint.js';
+import type { Endpoint } from '../../client/endpoint.js';
 import { Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { StatusError } from '../../protocol/grpc/status.js';
 import type { MessageView } from '../../protocol/model/message.js';
@@ -110,9 +110,9 @@ export class MessageLease implements Timed {
     return this.received.heldBytes;
   }
 
-  /** Identifies the server that holds the message. */
-  get endpointKey(): string {
-    return endpointKey(this.received.endpoint);
+  /** The server that holds the message. */
+  get endpoint(): Endpoint {
+    return this.received.endpoint;
   }
 
   /** Aborts when the lease is lost: another consumer may have the message. */

@@ -26,23 +26,28 @@ export function policyInForce(
   };
 }
 
-/** @throws UsageError that names the listener: more attempts than the server allows, a batch in an ordered group */
-export function assertFitsGroup(
+/**
+ * Why a listener does not fit the group on a server, by its name: more attempts than the server allows, a batch in an ordered group.
+ * @param server its name
+ */
+export function misfit(
   consumerGroup: string,
   listeners: readonly Listener[],
+  server: string,
   { isFifo, maxAttempts }: ConsumerSettings,
-): void {
+): UsageError | undefined {
   for (const { name, policy, isBatch } of listeners) {
     if (policy.maxAttempts !== undefined && policy.maxAttempts > maxAttempts) {
       const text =
-        `listener ${name}: maxAttempts is ${policy.maxAttempts}, but the server moves a message of group "${consumerGroup}" ` +
+        `listener ${name}: maxAttempts is ${policy.maxAttempts}, but ${server} moves a message of group "${consumerGroup}" ` +
         `to the dead letter queue after ${maxAttempts}; lower it, or raise the maximum of retries of the group`;
-      throw new UsageError('TOO_MANY_ATTEMPTS', text, 'maxAttempts');
+      return new UsageError('TOO_MANY_ATTEMPTS', text, 'maxAttempts');
     }
     if (!isBatch || !isFifo) continue;
     const text =
-      `listener ${name}: group "${consumerGroup}" is ordered on the server, where a batch would wait for messages that ` +
+      `listener ${name}: group "${consumerGroup}" is ordered on ${server}, where a batch would wait for messages that ` +
       'wait for it; use a group that is not ordered, or handle single messages';
-    throw new UsageError('BATCH_IN_ORDERED_GROUP', text, 'batch');
+    return new UsageError('BATCH_IN_ORDERED_GROUP', text, 'batch');
   }
+  return undefined;
 }

@@ -1,6 +1,7 @@
 // What the parts of one push consumer share.
 
 import type { Client } from '../../client/client.js';
+import type { Endpoint } from '../../client/endpoint.js';
 import type { Clock } from '../../support/clock.js';
 import type { Logger } from '../../support/logger.js';
 import type { Random } from '../../support/random.js';
@@ -18,8 +19,11 @@ export interface ConsumerContext {
   readonly random: Random;
   readonly logger: Logger;
   readonly report: ConsumerReporter;
-  /** The current settings on the server. */
-  settings(): ConsumerSettings;
-  /** Whether a message that is released keeps its number of attempts. Ordered groups always count a release. */
-  releasesFree(): boolean;
+  /** The current settings of the group on a server. */
+  settings(server: Endpoint): ConsumerSettings;
+  /**
+   * Whether a message that is released keeps its number of attempts, on one server or on all of them. Ordered groups always count a
+   * release.
+   */
+  releasesFree(server?: Endpoint): boolean;
 }

@@ -7,17 +7,21 @@ import { DEFAULT_LITE_QUOTA } from '../../protocol/model/lite-group.js';
 import type { BackoffPolicy } from '../../support/backoff.js';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../support/clock.js';
 
-/** The rules of the group on the server. */
-export interface ConsumerSettings {
+/** The rules of the group on one server. */
+export interface ConsumerSettings extends LiteLimits {
   /** Whether the messages of a message group are delivered one after another. */
   readonly isFifo: boolean;
-  /** Deliveries of one message before it is dead-lettered. */
+  /** Deliveries of one message before it is dead-lettered. Below 1, the server delivers none. */
   readonly maxAttempts: number;
   readonly backoff: BackoffPolicy;
   readonly receiveBatchSize: number;
   readonly longPollingTimeoutMs: number;
   /** Whether the consumer receives lite topics. */
   readonly isLite: boolean;
+}
+
+/** The limits of lite topics on the server. */
+export interface LiteLimits {
   /** How many lite topics a consumer may subscribe to. */
   readonly liteSubscriptionQuota: number;
   /** The longest name of a lite topic, in characters. */
@@ -43,15 +47,14 @@ const MOST_WAITS = 256;
 /** Longer than any server polls (`grpcClientConsumerMaxLongPollingTimeoutMillis` is 20 s by default). */
 const LONGEST_POLL_MS = MINUTE_MS;
 
-/** Reads the answer; missing or invalid values get their defaults. */
+/** Reads the answer; missing or invalid values get their defaults, but a server that says 0 attempts or less is taken at its word. */
 export function consumerSettings({ backoffPolicy, pubSub }: Settings): ConsumerSettings {
   const subscription = pubSub?.$case === 'subscription' ? pubSub.value : undefined;
   const { longPollingTimeout, receiveBatchSize = 0 } = subscription ?? {};
-  const { maxAttempts = 0 } = backoffPolicy ?? {};
   const pollMs = longPollingTimeout === undefined ? Number.NaN : durationMs(longPollingTimeout);
   return {
     isFifo: subscription?.fifo ?? DEFAULT_SETTINGS.isFifo,
-    maxAttempts: maxAttempts > 0 ? maxAttempts : DEFAULT_SETTINGS.maxAttempts,
+    maxAttempts: backoffPolicy?.maxAttempts ?? DEFAULT_SETTINGS.maxAttempts,
     backoff: backoffOf(backoffPolicy) ?? DEFAULT_SETTINGS.backoff,
     receiveBatchSize:
       receiveBatchSize > 0 ? Math.min(receiveBatchSize, LIMITS.receiveBatchSize) : DEFAULT_SETTINGS.receiveBatchSize,

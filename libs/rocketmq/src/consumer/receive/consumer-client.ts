@@ -6,9 +6,10 @@ import type { Endpoint } from '../../client/endpoint.js';
 import { consumerGroupNotFound } from '../../client/resource-errors.js';
 import type { SessionEvents } from '../../client/session-events.js';
 import type { ServerCommand } from '../../client/telemetry-session.js';
-import { ClientType, type Settings } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { ClientType } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { Deadline } from '../../support/deadline.js';
 import { RocketMQError } from '../../support/errors.js';
+import type { GroupSettings } from '../model/group-settings.js';
 import { type GroupSubscription, toWireSubscription } from '../model/subscription.js';
 
 /** What one kind of consumer adds. */
@@ -17,7 +18,9 @@ interface ConsumerRole {
   readonly group: GroupSubscription;
   /** Set where the consumer itself decides about it: the server accepts it from a simple consumer only. */
   readonly longPollingTimeoutMs?: number;
-  onSettings(settings: Settings): void;
+  readonly settings: GroupSettings;
+  /** Called with each answer of a server that was accepted. */
+  onSettings?(): void;
   onCommand(command: ServerCommand, endpoint: Endpoint): boolean;
   /** What it is doing, for an operator. Default: nothing. */
   report?(): readonly string[];
@@ -39,7 +42,11 @@ export function consumerClient(connection: Connection, role: ConsumerRole): Clie
         value: toWireSubscription(connection.namespace, group, role.longPollingTimeoutMs),
       },
     }),
-    onSettings: (settings) => role.onSettings(settings),
+    onSettings: (settings, endpoint) => {
+      role.settings.learn(endpoint, settings);
+      role.onSettings?.();
+    },
+    onGone: (endpoint) => role.settings.forget(endpoint),
     onCommand: (command, endpoint) => role.onCommand(command, endpoint),
     report: () => [`consumer group: ${group.consumerGroup}`, ...(role.report?.() ?? [])],
     events: role.events,

@@ -11,6 +11,7 @@ import type { CallOptions, Deadline } from '../../support/deadline.js';
 import { RocketMQError, StateError, UsageError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
 import type { ConsumerContext } from '../model/consumer-context.js';
+import type { LiteLimits } from '../model/settings.js';
 
 /**
  * Servers forget the subscriptions of a client whose telemetry stream ends, and of one that has not repeated them for three minutes
@@ -24,6 +25,8 @@ interface LiteParts {
   readonly topic: string;
   /** Subscribed to from the start. */
   readonly initial: readonly string[];
+  /** What all servers take. */
+  limits(): LiteLimits;
   /** Runs changes one after another. */
   inTurn(what: string, options: CallOptions, work: (deadline: Deadline) => Promise<void>): Promise<void>;
 }
@@ -48,10 +51,7 @@ export class LiteSubscriptions {
   private isOutdated = false;
 
   constructor(
-    private readonly context: Pick<
-      ConsumerContext,
-      'client' | 'consumerGroup' | 'ioClock' | 'logger' | 'report' | 'settings'
-    >,
+    private readonly context: Pick<ConsumerContext, 'client' | 'consumerGroup' | 'ioClock' | 'logger' | 'report'>,
     private readonly parts: LiteParts,
   ) {}
 
@@ -75,7 +75,7 @@ export class LiteSubscriptions {
   }
 
   async add(liteTopic: string, options: CallOptions): Promise<void> {
-    assertLiteTopic(liteTopic, 'liteTopic', this.context.settings().maxLiteTopicLength);
+    assertLiteTopic(liteTopic, 'liteTopic', this.parts.limits().maxLiteTopicLength);
     await this.parts.inTurn(`subscription to lite topic "${liteTopic}"`, options, async (deadline) => {
       // A repeated request would make an exclusive group drop the lite topic of this consumer.
       if (this.subscribed.has(liteTopic)) return;
@@ -170,7 +170,7 @@ export class LiteSubscriptions {
   }
 
   private assertQuota(count: number): void {
-    const { liteSubscriptionQuota: quota } = this.context.settings();
+    const { liteSubscriptionQuota: quota } = this.parts.limits();
     if (count <= quota) return;
     const text =
       `a consumer of group "${this.context.consumerGroup}" may subscribe to ${quota} lite topics, not ${count}; nothing was changed; ` +

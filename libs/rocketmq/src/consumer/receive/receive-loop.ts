@@ -2,6 +2,7 @@
 // ended.
 // Over 300 lines: first and extra pollers share the room, the pauses and the shutdown of one loop.
 
+import type { Endpoint } from '../../client/endpoint.js';
 import { type Queue, resource } from '../../client/route.js';
 import { toDuration } from '../../protocol/grpc/duration.js';
 import type { Message as WireMessage } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
@@ -12,6 +13,7 @@ import { SECOND_MS, sleep } from '../../support/clock.js';
 import { StateError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
 import type { ConsumerContext } from '../model/consumer-context.js';
+import type { ConsumerSettings } from '../model/settings.js';
 import { toWireFilter } from '../model/subscription.js';
 import type { BufferRoom, Reservation } from './buffer-room.js';
 import type { Pauses } from './pauses.js';
@@ -161,8 +163,8 @@ export class ReceiveLoop {
    */
   async end(graceMs: number): Promise<void> {
     this.stop();
-    const { client, settings } = this.context;
-    const isFree = settings().isFifo && client.connection.capabilities(this.queues[0].endpoint).cancelsFreely;
+    const { client } = this.context;
+    const isFree = this.settings.isFifo && client.connection.capabilities(this.server).cancelsFreely;
     if (!isFree) await this.waitForAnswers(graceMs);
     this.cancelling.abort(new StateError('CLOSED', 'the consumer is closing'));
     await this.ended();
@@ -170,8 +172,8 @@ export class ReceiveLoop {
 
   /** Resolves when no poll is open that is worth waiting for. */
   private async waitForAnswers(graceMs: number): Promise<void> {
-    const { ioClock, settings } = this.context;
-    const { isFifo } = settings();
+    const { ioClock } = this.context;
+    const { isFifo } = this.settings;
     // What the polls bring is released within the grace period, too; in an ordered group that would cost an attempt as well.
     const untilMs = ioClock.monotonicMs() + (isFifo ? graceMs : graceMs / 2);
     for (let lateLooks = 0; lateLooks < MOST_LATE_LOOKS; lateLooks++) {
@@ -224,7 +226,7 @@ export class ReceiveLoop {
 
   private addPoller(): void {
     const { extraPollers, stopping } = this;
-    const { isFifo, receiveBatchSize } = this.context.settings();
+    const { isFifo, receiveBatchSize } = this.settings;
     const most = isFifo
       ? 1
       : Math.min(MOST_POLLS, Math.floor(this.reception.loopShareOf(this.topic) / receiveBatchSize));
@@ -243,7 +245,7 @@ export class ReceiveLoop {
   private async round(poller: Poller, signal: AbortSignal): Promise<RoundEnd> {
     const { context, reception, topic } = this;
     await reception.pauses.opened(topic, signal);
-    const most = Math.max(1, Math.min(context.settings().receiveBatchSize, reception.loopShareOf(topic)));
+    const most = Math.max(1, Math.min(this.settings.receiveBatchSize, reception.loopShareOf(topic)));
     const reservation = await reception.roomOf(topic).reserve(most, signal);
     let endPoll: (() => void) | undefined;
     try {
@@ -251,7 +253,7 @@ export class ReceiveLoop {
       const open: OpenPoll = { openedAtMs, answerByMs: undefined };
       this.polling.set(poller, open);
       // A poll before the settings are known fails inside the server.
-      await context.client.session(this.queues[0].endpoint).synced(signal);
+      await context.client.session(this.server).synced(signal);
       if (signal.aborted) return 'stopped';
       endPoll = reception.pauses.beginPoll(topic);
       if (endPoll === undefined) return 'stopped';
@@ -325,7 +327,7 @@ export class ReceiveLoop {
    * same attempt id, so that no message arrives twice or before an earlier one that was lost on the way.
    */
   private keepsAfterBreak(messages: readonly WireMessage[]): boolean {
-    return messages.length > 0 && (!this.context.settings().isFifo || this.stopping.signal.aborted);
+    return messages.length > 0 && (!this.settings.isFifo || this.stopping.signal.aborted);
   }
 
   private request(poller: Poller, { count }: Reservation, queue: Queue) {
@@ -348,7 +350,7 @@ export class ReceiveLoop {
   }
 
   private longPollingTimeoutMs({ isExtra }: Poller): number {
-    const { isFifo, longPollingTimeoutMs } = this.context.settings();
+    const { isFifo, longPollingTimeoutMs } = this.settings;
     // Closing a consumer of an ordered group waits for its polls, so they are short. Other polls hold room that is needed.
     const isShort = isFifo || isExtra;
     return this.reception.longPollingTimeoutMs ?? (isShort ? LIMITS.longPollingMinMs : longPollingTimeoutMs);
@@ -371,6 +373,15 @@ export class ReceiveLoop {
 
   private get topic(): string {
     return this.queues[0].topic;
+  }
+
+  /** All queues are on one broker. */
+  private get server(): Endpoint {
+    return this.queues[0].endpoint;
+  }
+
+  private get settings(): ConsumerSettings {
+    return this.context.settings(this.server);
   }
 
   private newAttemptId(): string {

@@ -34,8 +34,8 @@ import type {
   SettleOperation,
   SimpleConsumerTelemetry,
 } from '../model/consumer-telemetry.js';
+import { GroupSettings } from '../model/group-settings.js';
 import type { RetryLaterOptions } from '../model/outcome-errors.js';
-import { consumerSettings, DEFAULT_SETTINGS } from '../model/settings.js';
 import {
   assertGroupSubscription,
   assertTopic,
@@ -126,7 +126,7 @@ export class SimpleConsumer {
   private readonly longPollingTimeoutMs: number;
   private readonly maxBufferedBytes: number;
   private readonly expected = new ExpectedSize();
-  private settings = DEFAULT_SETTINGS;
+  private readonly settings: GroupSettings;
   /** How often each topic was received from, and all together. */
   private readonly turns = new Map<string, number>();
   private receives = 0;
@@ -143,13 +143,17 @@ export class SimpleConsumer {
     this.longPollingTimeoutMs = options.longPollingTimeoutMs ?? LIMITS.longPollingMaxMs;
     this.maxBufferedBytes = options.maxBufferedBytes ?? DEFAULT_BUFFERED_BYTES;
     this.subscriptions = new SubscriptionSet(options);
+    this.settings = new GroupSettings({
+      consumerGroup: options.consumerGroup,
+      logger: connection.logger,
+      nameOf: (server) => this.client.nameOf(server),
+      refresh: () => this.client.refreshSettings(),
+    });
     this.client = consumerClient(connection, {
       type: ClientType.SIMPLE_CONSUMER,
       group: this.subscriptions,
       longPollingTimeoutMs: this.longPollingTimeoutMs,
-      onSettings: (settings) => {
-        this.settings = consumerSettings(settings);
-      },
+      settings: this.settings,
       onCommand: () => false,
     });
     this.calls = new ReceiptCalls(this.client, options.consumerGroup);
@@ -339,8 +343,9 @@ export class SimpleConsumer {
 
   /** Moves the message to the dead letter queue of the group. */
   async forwardToDeadLetterQueue(message: ReceivedMessage, options: Pick<CallOptions, 'signal'> = {}): Promise<void> {
-    const attempts = { attempt: message.deliveryAttempt, maxAttempts: this.settings.maxAttempts };
     const receipt = this.receiptOf(message);
+    const { maxAttempts } = this.settings.at(receipt.endpoint);
+    const attempts = { attempt: message.deliveryAttempt, maxAttempts };
     await this.settle('forward_to_dead_letter_queue', [message], () =>
       this.calls.forwardToDeadLetterQueue(receipt, attempts, options.signal),
     );
@@ -383,8 +388,10 @@ export class SimpleConsumer {
   private async begin(options: StartOptions): Promise<void> {
     const { timeoutMs = DEFAULT_START_MS, signal } = options;
     const what = `start of the consumer of "${this.options.consumerGroup}"`;
-    const work = (deadline: Deadline): Promise<void> =>
-      startConsumerClient(this.client, this.subscriptions, options, deadline);
+    const work = async (deadline: Deadline): Promise<void> => {
+      await startConsumerClient(this.client, this.subscriptions, options, deadline);
+      this.settings.started();
+    };
     try {
       await withAnySignal([this.closing.signal, signal], (ended) => withNotedEffects(what, timeoutMs, ended, work));
     } catch (error) {
@@ -439,7 +446,7 @@ export class SimpleConsumer {
     const { messageId = '', receiptHandle: handle = '' } = wire.systemProperties ?? {};
     const topic = wire.topic?.name ?? '';
     const receipt = { topic, messageId, handle, endpoint };
-    const suspend = !this.settings.isFifo && this.client.announces('suspends');
+    const suspend = !this.settings.isOrdered(endpoint) && this.client.announces('suspends', endpoint);
     const postponement = { invisibleDurationMs: 0, suspend };
     const released = this.calls.changeInvisibleDuration(receipt, postponement).catch((error) => {
       const fields = { topic, messageId, error: describeError(error) };

@@ -9,6 +9,7 @@ export const REQUEST_CODES = {
   updateConsumerOffset: 15,
   updateAndCreateTopic: 17,
   getAllTopicConfig: 21,
+  getBrokerConfig: 26,
   getBrokerRuntimeInfo: 28,
   searchOffsetByTimestamp: 29,
   getMaxOffset: 30,

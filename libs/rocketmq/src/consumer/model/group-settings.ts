@@ -1,0 +1,168 @@
+// The settings of a consumer group as each of its servers has them: they may differ, and each server goes by its own.
+
+import { type Endpoint, endpointKey } from '../../client/endpoint.js';
+import { consumerGroupNotFifo, consumerGroupWithoutAttempts } from '../../client/resource-errors.js';
+import type { Settings } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { commandLine } from '../../support/command-line.js';
+import type { UsageError } from '../../support/errors.js';
+import type { Logger } from '../../support/logger.js';
+import { type ConsumerSettings, consumerSettings, DEFAULT_SETTINGS, type LiteLimits } from './settings.js';
+
+/** What is needed of the consumer. */
+interface GroupPort {
+  readonly consumerGroup: string;
+  readonly logger: Logger;
+  /** Whether nothing may be received from a server on which the group is not ordered. Default false. */
+  readonly requireFifo?: boolean;
+  /** Reads the answer of a server. Default: as that to a consumer of ordinary topics. */
+  readonly read?: ((answer: Settings) => ConsumerSettings) | undefined;
+  /** Why the consumer does not fit the settings of a server. Default: it fits any. */
+  readonly misfit?: (server: string, settings: ConsumerSettings) => UsageError | undefined;
+  /** Names a server to an operator. */
+  nameOf(server: Endpoint): string;
+  /** Asks all servers again. */
+  refresh(): Promise<void>;
+}
+
+/** The settings of one server. */
+interface ServerSettings {
+  readonly server: Endpoint;
+  readonly settings: ConsumerSettings;
+}
+
+/** In what the servers may differ, in words. */
+const COMPARED: Readonly<Record<string, (settings: ConsumerSettings) => string>> = {
+  ordered: ({ isFifo }) => (isFifo ? 'yes' : 'no'),
+  maxAttempts: ({ maxAttempts }) => String(maxAttempts),
+  backoff: ({ backoff }) => JSON.stringify(backoff),
+};
+
+/** What each server of a consumer has last said about the group. */
+export class GroupSettings {
+  /** By the key of the endpoint. */
+  private readonly known = new Map<string, ServerSettings>();
+  private state: 'starting' | 'settled' | 'confirming' = 'starting';
+  /** The differences that were reported last; empty when there were none. */
+  private reported = '';
+  /** What was reported last of each server that the consumer does not fit. */
+  private readonly misfits = new Map<string, string>();
+
+  constructor(private readonly port: GroupPort) {}
+
+  /** The settings of a server; the defaults before its first answer. */
+  at(server: Endpoint): ConsumerSettings {
+    return this.known.get(endpointKey(server))?.settings ?? DEFAULT_SETTINGS;
+  }
+
+  /** Those of all servers that have answered. */
+  all(): readonly ConsumerSettings[] {
+    return [...this.known.values()].map(({ settings }) => settings);
+  }
+
+  /** Whether the group is ordered on this server, or on any. */
+  isOrdered(server?: Endpoint): boolean {
+    return server === undefined ? this.all().some(({ isFifo }) => isFifo) : this.at(server).isFifo;
+  }
+
+  /** What every server takes. */
+  liteLimits(): LiteLimits {
+    const all = this.known.size === 0 ? [DEFAULT_SETTINGS] : this.all();
+    return {
+      liteSubscriptionQuota: Math.min(...all.map(({ liteSubscriptionQuota }) => liteSubscriptionQuota)),
+      maxLiteTopicLength: Math.min(...all.map(({ maxLiteTopicLength }) => maxLiteTopicLength)),
+    };
+  }
+
+  /**
+   * Takes the answer of a server.
+   * @throws ResourceError when nothing may be received from it; what it said before stays in force for what was received
+   */
+  learn(server: Endpoint, answer: Settings): void {
+    const { consumerGroup, requireFifo = false, read = consumerSettings } = this.port;
+    const settings = read(answer);
+    if (settings.maxAttempts < 1) throw consumerGroupWithoutAttempts(consumerGroup, this.port.nameOf(server));
+    if (requireFifo && !settings.isFifo) throw consumerGroupNotFifo(consumerGroup, this.port.nameOf(server));
+    this.known.set(endpointKey(server), { server, settings });
+    if (this.state === 'starting') return;
+    this.reportMisfit(server, settings);
+    if (this.state === 'settled' && textOf(this.differences()) !== this.reported) void this.confirm();
+  }
+
+  /** The server is gone for good. */
+  forget(server: Endpoint): void {
+    this.known.delete(endpointKey(server));
+    this.misfits.delete(endpointKey(server));
+    if (this.state === 'settled') this.report();
+  }
+
+  /** The servers that are available have answered: what differs is reported from now on. @throws UsageError for a misfit */
+  started(): void {
+    for (const { server, settings } of this.known.values()) {
+      const misfit = this.port.misfit?.(this.port.nameOf(server), settings);
+      if (misfit !== undefined) throw misfit;
+    }
+    this.state = 'settled';
+    this.report();
+  }
+
+  /** A server that joins, or changes, later ends nothing that runs. */
+  private reportMisfit(server: Endpoint, settings: ConsumerSettings): void {
+    const { consumerGroup, logger } = this.port;
+    const key = endpointKey(server);
+    const { code, message = '' } = this.port.misfit?.(this.port.nameOf(server), settings) ?? {};
+    if (message !== '' && message !== this.misfits.get(key)) logger.warn(message, { consumerGroup, code });
+    this.misfits.set(key, message);
+  }
+
+  /** A command changes one server after the other, so all are asked again: what differs for a moment only is not reported. */
+  private async confirm(): Promise<void> {
+    this.state = 'confirming';
+    // A server that does not answer keeps the settings that it had.
+    await this.port.refresh().catch(() => {});
+    this.state = 'settled';
+    this.report();
+  }
+
+  private report(): void {
+    const { consumerGroup, logger } = this.port;
+    const differences = this.differences();
+    const text = textOf(differences);
+    if (text === this.reported) return;
+    this.reported = text;
+    if (text === '') {
+      logger.info('all servers have the same settings of the consumer group again', { consumerGroup });
+      return;
+    }
+    const warning =
+      'the settings of the consumer group differ between servers, and each message is handled by those of its server; give all servers the same';
+    logger.warn(warning, { consumerGroup, ...differences, command: this.command() });
+  }
+
+  /** Each setting that differs, and where it has which value. */
+  private differences(): Readonly<Record<string, string>> {
+    const differences = Object.entries(COMPARED).flatMap(([name, show]) => {
+      const places = new Map<string, string[]>();
+      for (const { server, settings } of this.known.values()) {
+        const value = show(settings);
+        places.set(value, [...(places.get(value) ?? []), this.port.nameOf(server)]);
+      }
+      const text = [...places].map(([value, servers]) => `${value} on ${servers.sort().join(', ')}`).sort();
+      return places.size > 1 ? [[name, text.join('; ')]] : [];
+    });
+    return Object.fromEntries(differences);
+  }
+
+  /** Keeps the order, and gives up no message earlier than any server does now. */
+  private command(): string {
+    const attempts = Math.max(...this.all().map(({ maxAttempts }) => maxAttempts));
+    const order = this.isOrdered() ? ['--fifo'] : [];
+    return commandLine(
+      ...['group', 'create', this.port.consumerGroup, ...order, '--max-attempts', `${attempts}`, '--yes'],
+      ...['--name-server', 'NAMESERVER:9876'],
+    );
+  }
+}
+
+function textOf(differences: Readonly<Record<string, string>>): string {
+  return Object.entries(differences).join('; ');
+}
