@@ -16,6 +16,8 @@ const NOTHING: Facts = {
   resolutions: new Map(),
   maxAttempts: 2,
   attemptsOfServer: 17,
+  limited: {},
+  announced: [],
   groupsOf: { events: ['readers'] },
   connections: [],
   forgotten: [],

@@ -25,6 +25,7 @@ const CHECKERS: readonly Checker[] = [
   unseenDeliveries,
   disorder,
   earlyDeaths,
+  silentDeaths,
   disagreements,
   reconnections,
   ({ handlings }) => {
@@ -225,11 +226,27 @@ export function earlyDeaths(facts: Facts): string[] {
         return { key, group, tried: own.filter(({ end }) => end === 'failed').length, delivered };
       })
       // A message whose handlers are always interrupted reaches the server's own limit.
-      .filter(({ tried, delivered }) => tried < facts.maxAttempts && delivered < facts.attemptsOfServer - 1)
+      .filter(({ tried, delivered, group }) => {
+        return tried < facts.maxAttempts && delivered < (facts.limited[group] ?? facts.attemptsOfServer) - 1;
+      })
       .map(({ key, group, tried }) => {
         return `died too early: ${key} is a dead letter of ${group} after ${tried} of ${facts.maxAttempts} attempts`;
       })
   );
+}
+
+/** A message whose last attempt has failed is a dead letter that the listener's hook has seen. */
+export function silentDeaths(facts: Facts): string[] {
+  const announced = new Set(facts.announced.map(({ key, group }) => `${key} for ${group}`));
+  const handlings = byDelivery(facts.handlings);
+  return facts.dead.flatMap(({ key, group }) => {
+    const last = handlings
+      .get(`${key} for ${group}`)
+      ?.find(({ attempt, end }) => attempt === facts.limited[group] && end === 'failed');
+    if (last === undefined || announced.has(`${key} for ${group}`)) return [];
+    if (isExcused(facts, [last.process], last.startMs, (last.endMs ?? last.startMs) + ACK_MS)) return [];
+    return [`died silently: ${key} is a dead letter of ${group}, which its listener was not told`];
+  });
 }
 
 /** A message of a transaction is visible if and only if its database transaction was committed. */

@@ -98,6 +98,10 @@ export interface Facts {
   readonly maxAttempts: number;
   /** The deliveries after which the server dead-letters a message. */
   readonly attemptsOfServer: number;
+  /** The same of the groups whose listeners have no limit of their own. */
+  readonly limited: Readonly<Record<string, number>>;
+  /** The dead letters that the hook of a listener has seen. */
+  readonly announced: readonly DeadFact[];
   readonly groupsOf: Readonly<Record<string, readonly string[]>>;
   /** Periods before a crash of the broker whose acknowledged changes may not be on disk. */
   readonly forgotten: readonly { readonly fromMs: number; readonly untilMs: number }[];

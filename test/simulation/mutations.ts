@@ -9,6 +9,13 @@ export interface Mutation {
   readonly edits: Readonly<Record<string, string>>;
 }
 
+/** Each answer of a server decides about one setting of the group on all servers. */
+const decidesForAll = (setting: string): Mutation['edits'] => ({
+  'this.known.set(endpointKey(server), { server, settings });':
+    'for (const key of new Set([endpointKey(server), ...this.known.keys()])) this.known.set(key, { server, settings: ' +
+    `{ ...(this.known.get(key)?.settings ?? settings), ${setting}: settings.${setting} } });`,
+});
+
 export const MUTATIONS: readonly Mutation[] = [
   {
     fault: 'a connection without stream ids is kept',
@@ -73,5 +80,15 @@ export const MUTATIONS: readonly Mutation[] = [
     fault: 'a poll asks for messages by their packed size',
     file: 'consumer/receive/buffer-room.ts',
     edits: { 'if (!isPacked) largestBytes': 'largestBytes', 'this.expected.learn(grownBytes);': '' },
+  },
+  {
+    fault: 'the broker that answers last decides about the order on all brokers',
+    file: 'consumer/model/group-settings.ts',
+    edits: decidesForAll('isFifo'),
+  },
+  {
+    fault: 'the broker that answers last decides about the attempts on all brokers',
+    file: 'consumer/model/group-settings.ts',
+    edits: decidesForAll('maxAttempts'),
   },
 ];

@@ -43,6 +43,8 @@ export interface Plan {
   readonly hasTwoAddresses: boolean;
   /** Whether clients reach the broker by its name server. */
   readonly withoutProxy: boolean;
+  /** Whether there is another broker, whose groups have other settings. It has no messages. Only without a proxy and Nest. */
+  readonly hasOtherBroker: boolean;
   /** The step between HTTP/2 stream ids. */
   readonly idStep: number;
   readonly flush: 'sync' | 'async';
@@ -100,6 +102,7 @@ function drawnPlan(chance: Chance, seed: number): Plan {
     latencyMs: chance.pick([0.2, 5, 40, 40]),
     hasTwoAddresses: chance.is(0.5),
     withoutProxy: chance.is(0.4),
+    hasOtherBroker: false,
     idStep: chance.is(0.3) ? 2 ** chance.whole(19, 22) : 2,
     flush: chance.is(0.8) ? 'sync' : 'async',
     requestTimeoutMs: chance.pick([1_000, 3_000, 3_000, 5_000]),
@@ -261,6 +264,21 @@ const FOCUSES: readonly Focus[] = [
       longestTransactionMs: 12_000,
     }),
     faults: { 'rolling deploy': [20, 60], 'clock step': [10, 40] },
+  },
+  // Clusters whose brokers have different settings of a group.
+  {
+    ways: (chance) => ({
+      withoutProxy: true,
+      hasOtherBroker: true,
+      sendEveryMs: 200,
+      instances: chance.whole(2, 3),
+      longestHandlerMs: 500,
+      longestStepMs: 500,
+      failures: 0.3,
+      impatience: 0,
+      parts: { nest: false, ordered: true, simple: false, transactions: false },
+    }),
+    faults: { 'rolling deploy': [10, 30] },
   },
 ];
 

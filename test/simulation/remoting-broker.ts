@@ -35,6 +35,8 @@ import { sentBatch, sentMessage, storedBytes } from './remoting-messages.js';
 /** The number of release 5.5.0. */
 const VERSION = 513;
 const MOST_BYTES = 32 * 1024 * 1024;
+/** The permission of a topic that cannot be written. @see PermName of the server */
+const READ_ONLY = 4;
 /** How long after the end of a poll its answer may take. */
 const POLL_REST_MS = 5 * SECOND_MS;
 
@@ -47,6 +49,8 @@ interface RemotingBrokerOptions {
   readonly ports: readonly [nameServer: number, broker: number];
   /** Asked before each answer: whether its connection breaks first, after the work was done. */
   readonly losesAnswer: () => boolean;
+  /** Another broker of the cluster, where topics can only be read. Default: there is none. */
+  readonly other?: { readonly name: string; readonly address: string } | undefined;
 }
 
 /** A message that was handed out, found by what its consumer says of it. */
@@ -190,9 +194,26 @@ export class RemotingBroker {
         return this.change(fields);
       case CODES.consumerSendMessageBack:
         return this.sendBack(fields);
+      case CODES.getRouteInfoByTopic:
+        return this.route(await this.admin.answer(request));
       default:
         return this.admin.answer(request);
     }
+  }
+
+  /** As a name server that knows another broker too. */
+  private route(answer: Answer): Answer {
+    const { other } = this.options;
+    if (other === undefined || answer.body === undefined) return answer;
+    const { brokerDatas, queueDatas, ...route } = JSON.parse(answer.body.toString());
+    const [{ cluster }, queues] = [brokerDatas[0], queueDatas[0]];
+    const broker = { brokerName: other.name, cluster, brokerAddrs: { 0: other.address } };
+    const both = {
+      ...route,
+      brokerDatas: [...brokerDatas, broker],
+      queueDatas: [...queueDatas, { ...queues, brokerName: other.name, perm: READ_ONLY }],
+    };
+    return { ...answer, body: Buffer.from(JSON.stringify(both)) };
   }
 
   /** Registers the client, as it says it is. */

@@ -57,7 +57,9 @@ export class Service extends Worker {
           invisibleDurationMs: plan.invisibleDurationMs,
           maxBufferedBytes: plan.maxBufferedBytes,
           concurrency: 4,
-          maxAttempts: MAX_ATTEMPTS,
+          // In a cluster with different settings, the limit is that of the message's broker.
+          ...(plan.hasOtherBroker && kind === 'normal' ? {} : { maxAttempts: MAX_ATTEMPTS }),
+          onDeadLetter: ({ message: { keys } }) => void world.announced.push({ key: keys[0] ?? '', group }),
           backoff: { kind: 'customized', nextMs: [RETRY_MS] },
           handler: (message) => this.handle(group, message),
         }),

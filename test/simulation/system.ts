@@ -9,6 +9,7 @@ import { disagreements, lost } from './checkers.js';
 import type {
   CloseFact,
   ConnectionFact,
+  DeadFact,
   Disturbance,
   Facts,
   HandlingFact,
@@ -33,6 +34,7 @@ import { UnpackedBodies } from './unpacked-bodies.js';
 import { GROUPS, MAX_ATTEMPTS, TOPICS, type Worker } from './worker.js';
 
 const BROKER_HOST = '10.0.0.1';
+const OTHER_BROKER = { name: 'other', host: '10.0.0.2' };
 const PORTS = [8081, 8082];
 const ADMIN_PORT = 10_911;
 const NAME_SERVER_PORT = 9876;
@@ -62,6 +64,7 @@ export class System implements NestWorld {
   readonly answers: HandlingFact[] = [];
   readonly disturbances: Disturbance[] = [];
   readonly closes: CloseFact[] = [];
+  readonly announced: DeadFact[] = [];
   readonly connections: ConnectionFact[] = [];
   private readonly renewals: ConnectionFact[] = [];
   readonly services: Worker[] = [];
@@ -77,6 +80,7 @@ export class System implements NestWorld {
   readonly nameServer = `${BROKER_HOST}:${ADMIN_PORT}`;
   brokerProcess: SimulatedProcess;
   private broker: EmbeddedBroker;
+  private otherBroker: { readonly process: SimulatedProcess; stop(): Promise<void> } | undefined;
   /** Serves the remoting protocol: for the groups of Nest applications, and for all clients where there is no proxy. */
   private remoting: { stop(): void } | undefined;
   private readonly places = new RemotingPlaces();
@@ -157,6 +161,7 @@ export class System implements NestWorld {
   async run(): Promise<Facts & NestFacts> {
     const { simulation, plan } = this;
     this.startBroker();
+    if (plan.hasOtherBroker) this.startOtherBroker();
     for (let count = 0; count < plan.instances; count++) this.later(count * 100, () => this.startService());
     for (const fault of plan.faults) simulation.at(fault.atMs, undefined, () => strike(this, fault));
     await simulation.run(plan.activeMs);
@@ -200,7 +205,10 @@ export class System implements NestWorld {
       const chance = new Chance(plan.seed ^ 0x510e527f);
       const losesAnswer = (): boolean => this.answerLoss > 0 && chance.is(this.answerLoss);
       const ports = [NAME_SERVER_PORT, ADMIN_PORT] as const;
-      const remoting = new RemotingBroker(broker, this.places, { host: BROKER_HOST, ports, losesAnswer });
+      const other = plan.hasOtherBroker
+        ? { name: OTHER_BROKER.name, address: `${OTHER_BROKER.host}:${ADMIN_PORT}` }
+        : undefined;
+      const remoting = new RemotingBroker(broker, this.places, { host: BROKER_HOST, ports, losesAnswer, other });
       this.remoting = remoting;
       await remoting.listen();
     } else if (plan.parts.nest) {
@@ -210,28 +218,64 @@ export class System implements NestWorld {
     }
   }
 
+  /** One that never fails. What differs at the first broker would harm its messages if it were taken for that of the other. */
+  private startOtherBroker(): void {
+    const { simulation } = this;
+    const { name, host } = OTHER_BROKER;
+    const process = simulation.process(name, host);
+    const groups = this.groups(true);
+    simulation.at(simulation.nowMs, process, () => {
+      const broker = new EmbeddedBroker({ host, port: PORTS[0], strict: true, topics: this.topics(), groups });
+      const ports = [NAME_SERVER_PORT, ADMIN_PORT] as const;
+      broker
+        .start({ timeoutMs: MINUTE_MS })
+        .then(async () => {
+          const remoting = new RemotingBroker(broker, new RemotingPlaces(), { host, ports, losesAnswer: () => false });
+          await remoting.listen();
+          const stop = (): Promise<void> => {
+            remoting.stop();
+            return broker.stop();
+          };
+          this.otherBroker = { process, stop };
+        })
+        .catch((error) => simulation.uncaught.push(`start of the other broker: ${error}`));
+    });
+  }
+
   private makeBroker(): EmbeddedBroker {
     const { plan, simulation, disk } = this;
     const [port = 0, ...morePorts] = PORTS.slice(0, this.addresses.length);
-    const topics = [
-      { name: TOPICS.normal, type: 'normal' as const, queues: 4 },
-      { name: TOPICS.ordered, type: 'fifo' as const, queues: 4 },
-      { name: TOPICS.simple, type: 'normal' as const, queues: 2 },
-      { name: TOPICS.transaction, type: 'transaction' as const, queues: 2 },
-      ...Object.values(NEST_TOPICS).map((name) => ({ name, type: 'normal' as const, queues: 2 })),
-    ];
-    const names = [...Object.values(GROUPS), ...Object.values(NEST_GROUPS)];
-    const groups = names.map((name) => ({
-      name,
-      fifo: name === GROUPS.ordered,
-      maxDeliveryAttempts: ATTEMPTS_OF_SERVER,
-    }));
+    const topics = this.topics();
+    const groups = this.groups();
     return simulation.as(this.brokerProcess, () => {
       return new EmbeddedBroker(
         { host: BROKER_HOST, port, morePorts, data: 'broker', flush: plan.flush, strict: true, topics, groups },
         { openFile: disk.open },
       );
     });
+  }
+
+  private groups(isOther = false) {
+    return [...Object.values(GROUPS), ...Object.values(NEST_GROUPS)].map((name) => ({
+      name,
+      fifo: name === GROUPS.ordered && !isOther,
+      maxDeliveryAttempts: isOther ? ATTEMPTS_OF_SERVER : (this.limited[name] ?? ATTEMPTS_OF_SERVER),
+    }));
+  }
+
+  /** The deliveries of groups whose listeners leave the limit to the server. */
+  private get limited(): Readonly<Record<string, number>> {
+    return this.plan.hasOtherBroker ? { [GROUPS.normal]: MAX_ATTEMPTS } : {};
+  }
+
+  private topics() {
+    return [
+      { name: TOPICS.normal, type: 'normal' as const, queues: 4 },
+      { name: TOPICS.ordered, type: 'fifo' as const, queues: 4 },
+      { name: TOPICS.simple, type: 'normal' as const, queues: 2 },
+      { name: TOPICS.transaction, type: 'transaction' as const, queues: 2 },
+      ...Object.values(NEST_TOPICS).map((name) => ({ name, type: 'normal' as const, queues: 2 })),
+    ];
   }
 
   private startService(): void {
@@ -371,6 +415,8 @@ export class System implements NestWorld {
         isStopped = true;
       });
     });
+    const { otherBroker } = this;
+    if (otherBroker !== undefined) simulation.at(simulation.nowMs, otherBroker.process, () => void otherBroker.stop());
     await simulation.run(simulation.nowMs + MINUTE_MS);
     if (!isStopped) this.hanging.push('stop of the broker');
     if (brokerProcess.timers > 0) this.leaks.push(`${brokerProcess.timers} timers of the broker`);
@@ -411,6 +457,8 @@ export class System implements NestWorld {
       resolutions: this.database.rows,
       maxAttempts: MAX_ATTEMPTS,
       attemptsOfServer: ATTEMPTS_OF_SERVER,
+      limited: this.limited,
+      announced: this.announced,
       groupsOf: {
         [TOPICS.normal]: [GROUPS.normal],
         [TOPICS.ordered]: plan.parts.ordered ? [GROUPS.ordered] : [],

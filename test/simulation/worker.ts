@@ -3,7 +3,7 @@
 
 import { currentLocalTransaction } from 'nestjs-rocketmq/client';
 import type { TransactionLog } from 'nestjs-rocketmq/sql';
-import type { CloseFact, HandlingFact, SendFact, SendOutcome, TransactionFact } from './facts.js';
+import type { CloseFact, DeadFact, HandlingFact, SendFact, SendOutcome, TransactionFact } from './facts.js';
 import type { Plan } from './plan.js';
 import type { Chance } from './platform/chance.js';
 import type { SimulatedDatabase } from './platform/database.js';
@@ -32,6 +32,7 @@ export interface World {
   readonly handlings: HandlingFact[];
   readonly transactions: TransactionFact[];
   readonly closes: CloseFact[];
+  readonly announced: DeadFact[];
   /** Whether to start new work. */
   isActive(): boolean;
   /** Creates the key of the next message. */
