@@ -2,6 +2,7 @@
 
 import type { Command } from 'commander';
 import type { LiteGroup } from '../protocol/model/lite-group.js';
+import { isDeliverable } from '../remoting/group-config.js';
 import { type AccessValues, accessOptions, commandOn, withAdmin } from './admin-access.js';
 import {
   type AddCommand,
@@ -74,7 +75,7 @@ function addShow(group: Command, io: CommandIo): void {
           : `${seconds(backoff.initialMs)}, multiplied by ${backoff.multiplier} each time, at most ${seconds(backoff.maxMs)}`;
       return [
         `group ${name}: ${fifo ? 'ordered' : 'not ordered'}, on ${brokers.map((one) => one.name).join(', ')}`,
-        `attempts  ${maxDeliveryAttempts}, then a dead letter`,
+        `attempts  ${attemptsText(maxDeliveryAttempts)}`,
         `backoff   ${waits}`,
         ...(lite === undefined ? [] : [`lite      ${liteText(lite)}`]),
         '',
@@ -86,6 +87,11 @@ function addShow(group: Command, io: CommandIo): void {
 
 const liteText = ({ topic, subscriptionQuota, exclusive }: Required<LiteGroup>): string =>
   `lite topics of ${topic}, at most ${subscriptionQuota} for each consumer${exclusive ? ', one consumer for each lite topic' : ''}`;
+
+const attemptsText = (attempts: number): string =>
+  isDeliverable(attempts)
+    ? `${attempts}, then a dead letter`
+    : `none: retryMaxTimes is ${attempts - 1}, with which a proxy moves every message to the dead letters; set --max-attempts`;
 
 const seconds = (ms: number): string => `${ms / 1000}s`;
 

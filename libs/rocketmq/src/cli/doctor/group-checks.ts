@@ -1,6 +1,8 @@
 // Checks of one consumer group: its settings, connected consumers, lag and dead letters.
 
+import type { GroupDescription } from '../../admin/groups.js';
 import type { RocketMQAdmin } from '../../admin/rocketmq-admin.js';
+import { DEFAULT_RETRIES, isDeliverable } from '../../remoting/group-config.js';
 import { describeError } from '../../support/logger.js';
 import { plural } from '../command.js';
 import type { Check, CommandText } from './check.js';
@@ -18,9 +20,10 @@ export async function checkGroup(admin: RocketMQAdmin, group: string, command: C
     if (described === undefined) return { exists: false, checks: [{ ...check, ...missing(group, command) }] };
     const { fifo, maxDeliveryAttempts, backoff } = described;
     const { clients } = await admin.groupClients(group);
-    const seen = `${fifo ? 'ordered' : 'not ordered'}, ${plural(maxDeliveryAttempts, 'attempt')}, ${backoff.kind} backoff, ${plural(clients.length, 'consumer')} connected`;
+    const connected = plural(clients.length, 'consumer');
+    const seen = `${fifo ? 'ordered' : 'not ordered'}, ${plural(maxDeliveryAttempts, 'attempt')}, ${backoff.kind} backoff, ${connected} connected`;
     const checks = [
-      { ...check, status: 'ok' as const, seen },
+      { ...check, status: 'ok' as const, seen, ...settingsProblem(described, command) },
       await lagCheck(admin, group, clients.length),
       await deadLetterCheck(admin, group, command),
     ];
@@ -37,6 +40,30 @@ function missing(group: string, command: CommandText): Omit<Check, 'name' | 'sub
     why: 'a proxy of 5.5.0 in local mode rejects consumers of a group that does not exist; other servers create the group, but never as an ordered one',
     advice: command('group', 'create', group),
   };
+}
+
+/** What is wrong with the settings themselves; undefined if nothing is. */
+function settingsProblem(
+  { consumerGroup, brokers }: GroupDescription,
+  command: CommandText,
+): Partial<Check> | undefined {
+  const attempts = brokers.map(({ maxDeliveryAttempts }) => maxDeliveryAttempts).filter(isDeliverable);
+  const order = brokers.some(({ fifo }) => fifo) ? ['--fifo'] : [];
+  const most = String(Math.max(...(attempts.length > 0 ? attempts : [DEFAULT_RETRIES + 1])));
+  const advice = command('group', 'create', consumerGroup, ...order, '--max-attempts', most, '--yes');
+  const inWords = brokers.map(({ name, fifo, maxDeliveryAttempts }) => {
+    return `${fifo ? 'ordered' : 'not ordered'} with ${plural(maxDeliveryAttempts, 'attempt')} on ${name}`;
+  });
+  const seen = inWords.join(', ');
+  if (attempts.length < brokers.length) {
+    const why =
+      'retryMaxTimes is below 0 or 2147483647: a proxy moves every message to the dead letters and delivers none, and consumers refuse to start';
+    return { status: 'failed', seen, why, advice };
+  }
+  if (new Set(brokers.map(({ fifo, maxDeliveryAttempts }) => `${fifo} ${maxDeliveryAttempts}`)).size < 2)
+    return undefined;
+  const why = 'each broker goes by its own settings, and a proxy by those of any broker, so order and attempts depend on chance';
+  return { status: 'warning', seen, why, advice };
 }
 
 async function lagCheck(admin: RocketMQAdmin, group: string, consumers: number): Promise<Check> {
