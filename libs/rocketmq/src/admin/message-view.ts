@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import { unzip } from 'node:zlib';
 import { DEFAULT_MAX_UNPACKED_BYTES } from '../protocol/model/limits.js';
 import { isReservedProperty } from '../protocol/model/names.js';
+import { dueTimeIn, integerIn } from '../protocol/remoting/property-values.js';
 import { type StoredMessageFields, SYS_FLAGS } from '../protocol/remoting/stored-message.js';
 
 /** A stored message. */
@@ -24,6 +25,7 @@ export interface StoredMessageView {
   readonly messageGroup: string | undefined;
   readonly priority: number | undefined;
   readonly liteTopic: string | undefined;
+  /** When a delayed message is or was due. Of one that was sent with a delay by its client, brokers keep the second before. */
   readonly deliveryTimestampMs: number | undefined;
   /** By the producer's clock. */
   readonly bornTimestampMs: number;
@@ -47,7 +49,6 @@ export const PROPERTIES = {
   priority: '_SYS_MSG_PRIORITY_',
   liteTopic: '__LITE_TOPIC',
   bornHost: '__BORNHOST',
-  deliveryTimestamp: 'TIMER_DELIVER_MS',
   retryTopic: 'RETRY_TOPIC',
   originGroup: 'ORIGIN_GROUP',
   realTopic: 'REAL_TOPIC',
@@ -80,9 +81,9 @@ export async function messageView(stored: StoredMessageFields, broker: string): 
     properties: Object.fromEntries(all.filter(([name]) => !isReservedProperty(name))),
     systemProperties: Object.fromEntries(all.filter(([name]) => isReservedProperty(name))),
     messageGroup: property(PROPERTIES.messageGroup),
-    priority: numberOf(property(PROPERTIES.priority)),
+    priority: integerIn(property(PROPERTIES.priority)),
     liteTopic: property(PROPERTIES.liteTopic),
-    deliveryTimestampMs: numberOf(property(PROPERTIES.deliveryTimestamp)),
+    deliveryTimestampMs: dueTimeIn(stored.properties),
     bornHost: property(PROPERTIES.bornHost) ?? stored.bornHost,
   };
 }
@@ -100,9 +101,4 @@ async function bodyOf({ body, sysFlag }: StoredMessageFields): Promise<{ body: B
     // A damaged body must not make the view fail; `isPacked` reports it.
     return { body, isPacked: true };
   }
-}
-
-function numberOf(text: string | undefined): number | undefined {
-  const value = Number(text);
-  return text === undefined || text === '' || !Number.isFinite(value) ? undefined : value;
 }

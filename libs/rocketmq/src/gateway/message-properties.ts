@@ -10,6 +10,7 @@ import {
 } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { setOwn } from '../protocol/grpc/wire-reading.js';
 import { isReservedProperty } from '../protocol/model/names.js';
+import { dueTimeIn, integerIn } from '../protocol/remoting/property-values.js';
 import { encodeProperty, type StoredMessageFields, SYS_FLAGS } from '../protocol/remoting/stored-message.js';
 
 export const LITE_TOPIC_PROPERTY = '__LITE_TOPIC';
@@ -31,6 +32,7 @@ const PROPERTY = {
   traceContext: 'TRACE_CONTEXT',
   delayLevel: 'DELAY',
   delaySeconds: 'TIMER_DELAY_SEC',
+  delayMs: 'TIMER_DELAY_MS',
 } as const;
 
 /** The sysFlag of a half message. */
@@ -81,8 +83,6 @@ interface PoppedFields {
   readonly deliveryAttempt: number;
 }
 
-/** The latest time that a Date can hold. */
-const LATEST_DATE_MS = 8.64e15;
 /** A digest that matches no body. */
 const CORRUPT = { type: DigestType.CRC32, checksum: 'the checksum of the broker differs' };
 
@@ -92,7 +92,7 @@ export function wireMessageOf(stored: StoredMessageFields, popped: PoppedFields)
   for (const [name, value] of properties) if (!isReservedProperty(name)) setOwn(userProperties, name, value);
   const keys = properties.get(PROPERTY.keys);
   const priority = integerIn(properties.get(PROPERTY.priority));
-  const deliverAtMs = integerIn(properties.get(PROPERTY.deliverAtMs));
+  const dueAtMs = dueTimeIn(properties);
   const isPacked = (stored.sysFlag & SYS_FLAGS.compressed) !== 0;
   const isIntact = (crc32(stored.body) & 0x7f_ff_ff_ff) === stored.bodyCrc;
   const systemProperties: SystemProperties = {
@@ -106,7 +106,7 @@ export function wireMessageOf(stored: StoredMessageFields, popped: PoppedFields)
     bornHost: properties.get(PROPERTY.bornHost) ?? stored.bornHost,
     storeTimestamp: new Date(stored.storeTimestampMs),
     storeHost: stored.storeHost,
-    deliveryTimestamp: deliverAtMs === undefined ? undefined : new Date(deliverAtMs),
+    deliveryTimestamp: dueAtMs === undefined ? undefined : new Date(dueAtMs),
     receiptHandle: popped.receiptHandle,
     queueId: stored.queueId,
     queueOffset: BigInt(stored.queueOffset),
@@ -120,22 +120,12 @@ export function wireMessageOf(stored: StoredMessageFields, popped: PoppedFields)
   return { topic, userProperties, systemProperties, body: stored.body };
 }
 
-/** Undefined for a text that is not a number: any producer can write properties. */
-function integerIn(text: string | undefined): number | undefined {
-  const number = Number(text);
-  return text !== undefined && Number.isSafeInteger(number) && number <= LATEST_DATE_MS ? number : undefined;
-}
+const MARKS_OF_DELAY = [PROPERTY.deliverAtMs, PROPERTY.delayLevel, PROPERTY.delaySeconds, PROPERTY.delayMs];
 
 /** By what the message carries, like the proxy. */
 function typeOf({ properties }: StoredMessageFields): MessageType {
   if (properties.get(PROPERTY.isHalf) === 'true') return MessageType.TRANSACTION;
-  if (
-    properties.has(PROPERTY.deliverAtMs) ||
-    properties.has(PROPERTY.delayLevel) ||
-    properties.has(PROPERTY.delaySeconds)
-  ) {
-    return MessageType.DELAY;
-  }
+  if (MARKS_OF_DELAY.some((name) => properties.has(name))) return MessageType.DELAY;
   if (properties.has(PROPERTY.messageGroup)) return MessageType.FIFO;
   if (properties.has(PROPERTY.priority)) return MessageType.PRIORITY;
   return properties.has(PROPERTY.liteTopic) ? MessageType.LITE : MessageType.NORMAL;

@@ -86,7 +86,7 @@ export function fromWireMessage(wire: WireMessage): MessageView {
     messageId: system?.messageId ?? '',
     body: wire.body,
     tag: system?.tag,
-    keys: system?.keys ?? [],
+    keys: filledKeys(system?.keys ?? []),
     properties: system?.liteTopic === undefined ? wire.userProperties : withoutLiteQueue(wire.userProperties),
     messageType: fromWireMessageType(system?.messageType ?? WireMessageType.MESSAGE_TYPE_UNSPECIFIED),
     messageGroup: system?.messageGroup,
@@ -101,6 +101,11 @@ export function fromWireMessage(wire: WireMessage): MessageView {
     queueOffset: toOffset(system?.queueOffset ?? 0n),
     receiptHandle: system?.receiptHandle ?? '',
   };
+}
+
+/** Clients write blanks between and after keys as they like, and the server splits at each. */
+function filledKeys(keys: readonly string[]): readonly string[] {
+  return keys.includes('') ? keys.filter((key) => key !== '') : keys;
 }
 
 /** A message that is sent with this property is stored in that lite topic, whatever topic it is sent to. */

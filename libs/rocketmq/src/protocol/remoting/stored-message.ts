@@ -61,7 +61,10 @@ export function encodeProperty(name: string, value: string | number): string {
   return `${name}${NAME_END}${value}${PROPERTY_END}`;
 }
 
-/** Malformed pairs are skipped, as the server does. */
+/**
+ * A pair without a name or a value is skipped; a value can contain the separator after its name.
+ * @see MessageDecoder.string2messageProperties of the server
+ */
 export function decodeProperties(text: string): Map<string, string> {
   const properties = new Map<string, string>();
   // By positions: this runs for every property of every message.
@@ -69,13 +72,9 @@ export function decodeProperties(text: string): Map<string, string> {
   for (let at = 0; at < text.length && middle >= 0; ) {
     const found = text.indexOf(PROPERTY_END, at);
     const end = found < 0 ? text.length : found;
-    if (middle < end) {
-      const more = text.indexOf(NAME_END, middle + 1);
-      const isPair = more < 0 || more > end;
-      if (isPair) properties.set(text.slice(at, middle), text.slice(middle + 1, end));
-      middle = isPair ? more : text.indexOf(NAME_END, end);
-    }
+    if (middle > at && middle < end - 1) properties.set(text.slice(at, middle), text.slice(middle + 1, end));
     at = end + 1;
+    if (middle < at) middle = text.indexOf(NAME_END, at);
   }
   return properties;
 }
