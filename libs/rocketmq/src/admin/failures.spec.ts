@@ -83,7 +83,7 @@ describe('an error', () => {
       admin.groupClients('g', soon),
       admin.findMessages({ topic: 't', key: 'k' }, soon),
       admin.browseMessages('t', soon),
-      admin.planRewind({ consumerGroup: 'g', topic: 't', to: 'end' }, soon),
+      admin.planRewind({ consumerGroup: 'g', topic: 't', to: { kind: 'end' } }, soon),
       admin.planReplay('g', soon),
     ];
     const unaffected = { outcome: 'not-sent', message: expect.not.stringContaining('may have') };
@@ -98,7 +98,7 @@ describe('an error', () => {
   });
 
   it('of a read whose connection broke, or that was refused with an unknown code, says that nothing took effect', async () => {
-    const { admin } = await adminOf((_, socket) => void socket.destroy());
+    const { admin } = await adminOf((_, socket) => void socket?.destroy());
     const broken = { code: 'UNAVAILABLE', outcome: 'not-sent', message: expect.not.stringContaining('may have') };
     await expect(admin.listGroups()).rejects.toMatchObject(broken);
     const { admin: other } = await adminOf(() => ({ code: 4711 }));
