@@ -61,6 +61,7 @@ export const WITHOUT_EFFECT: ReadonlySet<number> = new Set([
   REQUEST_CODES.getAllTopicConfig,
   REQUEST_CODES.getBrokerRuntimeInfo,
   REQUEST_CODES.searchOffsetByTimestamp,
+  REQUEST_CODES.getBrokerConfig,
   REQUEST_CODES.getMaxOffset,
   REQUEST_CODES.getMinOffset,
   REQUEST_CODES.heartBeat,
