@@ -245,7 +245,7 @@ export function silentDeaths(facts: Facts): string[] {
       ?.find(({ attempt, end }) => attempt === facts.limited[group] && end === 'failed');
     if (last === undefined || announced.has(`${key} for ${group}`)) return [];
     if (isExcused(facts, [last.process], last.startMs, (last.endMs ?? last.startMs) + ACK_MS)) return [];
-    return [`died silently: ${key} is a dead letter of ${group}, which its listener was not told`];
+    return [`died silently: ${key} is a dead letter of ${group}, whose listener has not seen it`];
   });
 }
 

@@ -1,18 +1,16 @@
 // Stands in for the telemetry stream of a proxy: registers the client with one broker, answers its settings with those of its group,
 // and hands on the broker's requests. It lives as long as the connection to the broker.
 
-import { isDeepStrictEqual } from 'node:util';
 import { toDuration } from '../protocol/grpc/duration.js';
 import {
   ClientType,
   Code,
-  type RetryPolicy,
   type Settings,
   type Status,
 } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { TelemetryCommand } from '../protocol/grpc/generated/apache/rocketmq/v2/service.js';
 import { LIMITS } from '../protocol/model/limits.js';
-import { DEFAULT_LITE_QUOTA, type LiteGroup } from '../protocol/model/lite-group.js';
+import { DEFAULT_LITE_QUOTA } from '../protocol/model/lite-group.js';
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import { jsonOf } from '../remoting/answers.js';
 import { deliveryOf, type GroupConfig } from '../remoting/group-config.js';
@@ -22,22 +20,11 @@ import { abortReason } from '../support/abort.js';
 import type { BackoffPolicy } from '../support/backoff.js';
 import { type Deadline, monotonicMs, realTimeIn, withNotedEffects } from '../support/deadline.js';
 import { StateError, TransportError } from '../support/errors.js';
-import { abilitiesOf, type BrokerAbilities, FIRST_WITH, releaseName } from './broker-release.js';
+import { abilitiesOf, FIRST_WITH, releaseName } from './broker-release.js';
+import { type GroupSettings, isOther, retryPolicy } from './group-settings.js';
 import { bindingStatus, deliveryStatus, isLiteConsumer, noLiteTopics } from './lite-topics.js';
 import { heartbeatOf } from './registration.js';
 import { OK, refusal, statusOf } from './statuses.js';
-
-/** What a consumer group is like on one broker. */
-interface GroupSettings {
-  readonly isOrdered: boolean;
-  /** Its binding to lite topics; undefined for an ordinary group. */
-  readonly lite: Required<LiteGroup> | undefined;
-  readonly maxAttempts: number;
-  readonly backoff: BackoffPolicy;
-  readonly abilities: BrokerAbilities;
-  /** When the broker said so, in monotonic real time. */
-  readonly learntAtMs: number;
-}
 
 /** What a session needs. */
 interface SessionPort {
@@ -151,7 +138,7 @@ export class GatewaySession {
   }
 
   /**
-   * Asks the broker again what the group is like, unless it said so a moment ago, and tells the client what is new: it must handle
+   * Asks the broker again what the group is like, unless it said so a moment ago, and sends the client what is new: it must handle
    * messages as they are polled. A broker that does not answer changes nothing.
    */
   async refreshGroup(signal: AbortSignal): Promise<void> {
@@ -283,19 +270,6 @@ export class GatewaySession {
   }
 }
 
-function isOther(before: GroupSettings, now = before): boolean {
-  return !isDeepStrictEqual({ ...before, learntAtMs: 0 }, { ...now, learntAtMs: 0 });
-}
-
 function groupOf({ pubSub }: Settings): string {
   return pubSub?.$case === 'subscription' ? (pubSub.value.group?.name ?? '') : '';
-}
-
-function retryPolicy(maxAttempts: number, backoff: BackoffPolicy): RetryPolicy {
-  if (backoff.kind === 'customized') {
-    return { maxAttempts, strategy: { $case: 'customizedBackoff', value: { next: backoff.nextMs.map(toDuration) } } };
-  }
-  const { initialMs, maxMs, multiplier } = backoff;
-  const value = { initial: toDuration(initialMs), max: toDuration(maxMs), multiplier };
-  return { maxAttempts, strategy: { $case: 'exponentialBackoff', value } };
 }

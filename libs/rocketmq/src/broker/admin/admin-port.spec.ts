@@ -92,7 +92,7 @@ describe('the admin port', () => {
     ],
     ['a group that is no JSON', { code: 200, body: Buffer.from('{') }, 1, 'JSON'],
     ['an illegal group name', group({ groupName: ' ' }), 29, 'blank'],
-    ['a group without deliveries', group({ groupName: 'g', retryMaxTimes: -1 }), 1, 'retryMaxTimes'],
+    ['a group with too many deliveries', group({ groupName: 'g', retryMaxTimes: 2 ** 31 }), 1, 'retryMaxTimes'],
     ['a group switched off', group({ groupName: 'g', consumeEnable: false }), 1, 'consumeEnable'],
     [
       'a group that never waits',
