@@ -3,9 +3,9 @@
 import { RocketMQError } from 'nestjs-rocketmq/admin';
 import { Audit, type AuditEntry, CONSOLE_ACTIONS, type ConsoleAction } from './access/audit.js';
 import { type ConsoleOptions, type ResolvedConsoleOptions, resolveConsoleOptions } from './access/options.js';
-import { type Change, noPlan, Plans } from './access/plans.js';
+import { type Asked, asksOf, noPlan, type Planned, Plans, wholeOf } from './access/plans.js';
 import { Redaction } from './access/redaction.js';
-import { planChange } from './changes/changes.js';
+import { actionsNeeded, planChange } from './changes/changes.js';
 import { EditedCopies } from './changes/edited-copies.js';
 import { Fields, wrong } from './changes/fields.js';
 import { TimeWatch, timeOf } from './cluster/broker-time.js';
@@ -109,12 +109,13 @@ export class Console {
     const action = CONSOLE_ACTIONS.find((one) => one === named);
     if (action === undefined) throw wrong(`action must be one of ${CONSOLE_ACTIONS.join(', ')}`);
     // Before anything is read for the plan.
-    if (!this.options.actions.has(action)) return this.refuse(request, { action, target: {} }, 'a plan');
+    const missing = actionsNeeded(action, fields).find((one) => !this.options.actions.has(one));
+    if (missing !== undefined) return this.refuse(request, { action: missing, target: fields.named() }, 'a plan');
     const change = await planChange(this.contextOf(request), action, fields);
     await this.assertAllowed(request, change, 'a plan');
     const { plan, expiresInMs } = this.plans.add(change, request.viewer);
-    const { target, preview } = change;
-    return { plan, expiresAtMs: this.source.nowMs() + expiresInMs, action, target, preview };
+    const { target } = wholeOf(change);
+    return { plan, expiresAtMs: this.source.nowMs() + expiresInMs, action, target, preview: change.preview };
   }
 
   private async execute(request: ConsoleRequest): Promise<unknown> {
@@ -125,7 +126,8 @@ export class Console {
     const found = this.plans.find(plan);
     if (found === undefined) throw noPlan();
     if (found.viewer !== request.viewer) {
-      this.note(request, found.change, { plan, outcome: 'refused', text: 'it is the plan of another viewer' });
+      const text = 'it is the plan of another viewer';
+      this.note(request, wholeOf(found.change), { plan, outcome: 'refused', text });
       throw noPlan();
     }
     await this.assertAllowed(request, found.change, plan);
@@ -134,13 +136,13 @@ export class Console {
     const { exclusive } = found.change;
     if (exclusive !== undefined && this.running.has(exclusive)) {
       const text = `another ${exclusive} is under way; nothing was changed; plan again when it is done`;
-      this.note(request, found.change, { plan, outcome: 'refused', text });
+      this.note(request, wholeOf(found.change), { plan, outcome: 'refused', text });
       throw new ConsoleRefusal(409, 'BUSY', text);
     }
     const change = this.plans.take(plan);
     if (exclusive !== undefined) this.running.add(exclusive);
     const note = (outcome: AuditEntry['outcome'], text: string): void =>
-      this.note(request, change, { plan, outcome, text, ...(reason !== undefined && { reason }) });
+      this.note(request, wholeOf(change), { plan, outcome, text, ...(reason !== undefined && { reason }) });
     try {
       // Not with the browser: a change that stopped where a tab was closed would be half of one.
       const result = await change.run(this.ending.signal);
@@ -156,27 +158,28 @@ export class Console {
     }
   }
 
-  private async assertAllowed(
-    request: ConsoleRequest,
-    change: Pick<Change, 'action' | 'target'>,
-    plan: string,
-  ): Promise<void> {
-    const { action, target } = change;
-    let isAllowed: boolean;
+  private async assertAllowed(request: ConsoleRequest, change: Planned, plan: string): Promise<void> {
+    // One after the other: a rule may ask elsewhere.
+    for (const asked of asksOf(change))
+      if (!(await this.allows(request, asked, plan))) this.refuse(request, asked, plan);
+  }
+
+  private async allows(request: ConsoleRequest, asked: Asked, plan: string): Promise<boolean> {
+    const { action, target } = asked;
+    if (!this.options.actions.has(action)) return false;
     try {
-      isAllowed = this.options.actions.has(action) && (await this.options.authorize(request.viewer, action, target));
+      // Only true is yes: a function without a return must not let everybody in.
+      return (await this.options.authorize(request.viewer, action, target)) === true;
     } catch (error) {
-      this.note(request, change, { plan, outcome: 'refused', text: `authorize failed: ${messageOf(error)}` });
+      this.note(request, asked, { plan, outcome: 'refused', text: 'authorize failed' }, messageOf(error));
       const text = `whether you may ${NAMES[action]} could not be decided, the log says why; nothing was changed`;
       throw new ConsoleRefusal(500, 'UNDECIDED', text);
     }
-    // Only true is yes: a function without a return must not let everybody in.
-    if (isAllowed !== true) this.refuse(request, change, plan);
   }
 
-  private refuse(request: ConsoleRequest, change: Pick<Change, 'action' | 'target'>, plan: string): never {
-    this.note(request, change, { plan, outcome: 'refused', text: 'not allowed' });
-    throw new ConsoleRefusal(403, 'NOT_ALLOWED', `you may not ${NAMES[change.action]}; nothing was changed`);
+  private refuse(request: ConsoleRequest, asked: Asked, plan: string): never {
+    this.note(request, asked, { plan, outcome: 'refused', text: 'not allowed' });
+    throw new ConsoleRefusal(403, 'NOT_ALLOWED', `you may not ${NAMES[asked.action]}; nothing was changed`);
   }
 
   /** What went wrong, for the viewer: the console's own refusals, and the errors of the cluster with their codes. */
@@ -194,10 +197,11 @@ export class Console {
 
   private note(
     { viewer, remoteAddress }: ConsoleRequest,
-    { action, target }: Pick<Change, 'action' | 'target'>,
+    { action, target }: Asked,
     end: Pick<AuditEntry, 'plan' | 'outcome' | 'text' | 'reason'>,
+    cause?: string,
   ): void {
-    this.audit.add({ atMs: this.source.nowMs(), viewer, remoteAddress, action, target, ...end });
+    this.audit.add({ atMs: this.source.nowMs(), viewer, remoteAddress, action, target, ...end }, cause);
   }
 }
 

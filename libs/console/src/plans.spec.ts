@@ -231,6 +231,106 @@ describe('what happens between plan and execution', () => {
   });
 });
 
+describe('a rule', () => {
+  const noOrders: ConsoleOptions['authorize'] = (_, __, { topic }) => topic !== 'orders';
+  const first = async (core: ConsoleCore): Promise<string> =>
+    (await core.ask('/api/groups/billing/dead-letters')).deadLetters[0].position;
+
+  it('about sending is asked about an edited copy, which puts what a viewer writes into a topic', async () => {
+    await bury(['x']);
+    const edited = async (options: ConsoleOptions) => {
+      const core = opened(options);
+      const refused = await core.plan({ ...replay, positions: [await first(core)], edited: { text: 'forged' } });
+      return [refused.error?.code, (await core.audit())[0]?.target];
+    };
+    const target = { consumerGroup: 'billing', topic: 'orders', position: expect.any(String), edited: 'true' };
+    expect(await edited({ actions: ['replay'] })).toMatchObject(['NOT_ALLOWED', { consumerGroup: 'billing' }]);
+    expect(await edited({ actions: ['send'] })).toMatchObject(['NOT_ALLOWED', { consumerGroup: 'billing' }]);
+    expect(await edited({ authorize: noOrders })).toMatchObject(['NOT_ALLOWED', target]);
+    expect(await edited({ authorize: (_, action) => action !== 'send' })).toMatchObject(['NOT_ALLOWED', target]);
+    expect(await edited({ authorize: (_, action) => action !== 'replay' })).toMatchObject(['NOT_ALLOWED', target]);
+    expect(await edited({ actions: ['replay', 'send'] })).toEqual([undefined, undefined]);
+    expect((await admin.topicOffsets('orders')).total).toBe(1);
+  });
+
+  it('is asked about each topic that a replay sends to, when it is planned and when it is carried out', async () => {
+    await bury(['x']);
+    await bury(['y'], 'other');
+    const asked: Json[] = [];
+    let isClosed = false;
+    const core = opened({
+      authorize: (_, action, target) => {
+        asked.push([action, target]);
+        return !isClosed || target.topic !== 'orders';
+      },
+    });
+    const plan = await core.plan(replay);
+    const about = (topic: string) => ['replay', { consumerGroup: 'billing', deadLetters: '2', topic }];
+    expect(asked).toEqual([about('orders'), about('other')]);
+    isClosed = true;
+    expect(await core.execute(plan)).toMatchObject({ error: { code: 'NOT_ALLOWED' } });
+    isClosed = false;
+    await core.execute(plan);
+    const [done, refused] = await core.audit();
+    expect(done).toMatchObject({ outcome: 'done', target: { consumerGroup: 'billing', topic: 'orders other' } });
+    expect(refused).toMatchObject({ outcome: 'refused', target: { consumerGroup: 'billing', topic: 'orders' } });
+  });
+
+  it.each([
+    { action: 'send', topic: 'orders', text: 'x' },
+    { action: 'rewind', consumerGroup: 'billing', topic: 'orders', to: 'end' },
+    { action: 'listeners', listener: 'Billing.bill', change: 'pause' },
+    { action: 'replay', consumerGroup: 'billing' },
+    { action: 'time', by: HOUR_MS },
+  ])('about a topic is asked about $action', async (change) => {
+    const listener = { name: 'Billing.bill', topic: 'orders', consumerGroup: 'billing', filter: '*', running: 0 };
+    const listeners = () => [{ ...listener, status: 'listening', concurrency: 1 }];
+    const application = { listeners, events: () => [], instance: 'here' } as never;
+    const core = opened({ authorize: noOrders }, { application });
+    if (change.action === 'replay') await bury(['x']);
+    // Its consumer has it for a while, which ends on the way.
+    if (change.action === 'time') {
+      const consumer = new SimpleConsumer(connection, {
+        consumerGroup: 'billing',
+        subscriptions: [{ topic: 'orders' }],
+      });
+      await consumer.start();
+      await producer.send({ topic: 'orders', body: 'x' });
+      await consumer.receive();
+      closers.push(() => consumer.close());
+    }
+    expect(await core.plan(change)).toMatchObject({ error: { code: 'NOT_ALLOWED' } });
+    expect((await core.audit())[0]).toMatchObject({ target: { topic: 'orders' } });
+  });
+
+  it('cannot be avoided by the topics that brokers keep for a group', async () => {
+    await bury(['x']);
+    const core = opened({ authorize: noOrders });
+    for (const topic of ['%RETRY%billing_orders', '%RETRY%billing', '%DLQ%billing'])
+      for (const change of [
+        { action: 'send', topic, text: 'x' },
+        { ...rewind, topic },
+      ])
+        expect(await core.plan(change)).toMatchObject({ status: 400, error: { code: 'WRONG_PARAMETER' } });
+  });
+});
+
+describe('a refusal before the plan', () => {
+  it('has in the audit what the request was about, without bodies', async () => {
+    const core = opened({ actions: [] });
+    await core.plan({ action: 'send', topic: 'orders', text: 'a secret', properties: { card: '4711' } });
+    await core.plan({ ...replay, positions: ['b/0/1', 'b/0/2'], edited: { text: 'a secret' } });
+    await core.plan({ action: 'recall', topic: 'reminders', messageIds: ['A', 'B'] });
+    const entries = await core.audit();
+    expect(entries.map(({ target }) => target)).toEqual([
+      { topic: 'reminders', messageIds: 'A B' },
+      { consumerGroup: 'billing', positions: 'b/0/1 b/0/2' },
+      { topic: 'orders' },
+    ]);
+    expect(JSON.stringify(entries)).not.toMatch(/secret|4711/);
+  });
+});
+
 describe('the target of a change is that of the message', () => {
   it('of a delayed one: a viewer who may not cancel it cannot do so by another name', async () => {
     const kept = await producer.send({ topic: 'reminders', body: 'must stay', delayMs: HOUR_MS });

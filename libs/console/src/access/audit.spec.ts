@@ -45,13 +45,14 @@ describe('the audit', () => {
     expect(await core.execute(plan)).toMatchObject({ outcome: 'done' });
   });
 
-  it('has a change that nobody could decide about, whose plan stays, and the browser does not see why', async () => {
+  it('has a change that nobody could decide about, whose plan stays, and no viewer sees why', async () => {
+    const entries: Json[] = [];
     let isDown = false;
     const authorize = async (): Promise<boolean> => {
       if (isDown) throw Object.assign(new Error('connect 10.1.2.3:5432 user=app'), { code: 'ECONNREFUSED' });
       return true;
     };
-    const core = opened({ authorize });
+    const core = opened({ authorize, audit: (entry) => void entries.push(entry) });
     const plan = await core.plan(rewind);
     isDown = true;
     const failed = await core.execute(plan);
@@ -60,7 +61,12 @@ describe('the audit', () => {
       'UNDECIDED',
       false,
     ]);
-    expect(await core.audit()).toMatchObject([{ outcome: 'refused', text: expect.stringContaining('10.1.2.3') }]);
+    const shown = await core.audit();
+    const target = { consumerGroup: 'billing', topic: 'orders', to: 'end' };
+    expect(shown).toMatchObject([{ outcome: 'refused', target, text: 'authorize failed; the log says why' }]);
+    expect(JSON.stringify(shown)).not.toContain('10.1.2.3');
+    expect(entries).toMatchObject([{ outcome: 'refused', text: expect.stringContaining('10.1.2.3') }]);
+    expect(core.lines.join()).toContain('10.1.2.3');
     isDown = false;
     expect(await core.execute(plan)).toMatchObject({ outcome: 'done' });
   });

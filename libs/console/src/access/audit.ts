@@ -69,14 +69,22 @@ export class Audit {
     private readonly failed: (error: unknown) => void,
   ) {}
 
-  add(given: AuditEntry): void {
-    const entry = { ...given, target: bounded(given.target) };
+  /** @param cause of a refusal, for the log and the application; every viewer reads the list, which has only that there is one */
+  add(given: AuditEntry, cause?: string): void {
+    const known = { ...given, target: bounded(given.target) };
+    const [entry, whole] =
+      cause === undefined
+        ? [known, known]
+        : [
+            { ...known, text: `${known.text}; the log says why` },
+            { ...known, text: `${known.text}: ${cause}` },
+          ];
     const [entries, most] = entry.outcome === 'refused' ? [this.refusals, MOST_REFUSALS] : [this.changes, MOST_ENTRIES];
     entries.push(entry);
     if (entries.length > most) entries.shift();
     for (const watch of this.watches) {
       // Also of one that is asynchronous: a rejection that nobody handles ends the process. `failed` may be the log that failed.
-      void (async () => watch(entry))()
+      void (async () => watch(whole))()
         .catch(this.failed)
         .catch(() => {});
     }
@@ -84,7 +92,7 @@ export class Audit {
 
   /** The newest first. */
   list(): readonly AuditEntry[] {
-    return [...this.changes, ...this.refusals].sort((one, other) => other.atMs - one.atMs);
+    return [...this.changes, ...this.refusals].reverse().sort((one, other) => other.atMs - one.atMs);
   }
 }
 

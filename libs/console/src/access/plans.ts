@@ -13,7 +13,12 @@ const MOST_PLANS = 1_000;
 /** What a change would do, and what does it. */
 export interface Change {
   readonly action: ConsoleAction;
+  /** Whether it sends a body that the viewer wrote: then it needs `send` as well. */
+  readonly isWritten?: boolean;
+  /** What it is about, besides its topics. */
   readonly target: Readonly<Record<string, string>>;
+  /** Those whose messages or groups it changes: the rule is asked about each. */
+  readonly topics: readonly string[];
   /** For the viewer: what would be done, what cannot, and who is affected. */
   readonly preview: unknown;
   /** What it is called; no two of a name run at a time. Default: it excludes none. */
@@ -29,7 +34,27 @@ export interface ChangeResult {
 }
 
 /** What carrying it out needs: previews may be large. */
-type Planned = Omit<Change, 'preview'>;
+export type Planned = Omit<Change, 'preview'>;
+
+/** What a rule decides about, and what the audit has. */
+export interface Asked {
+  readonly action: ConsoleAction;
+  readonly target: Readonly<Record<string, string>>;
+}
+
+type About = Pick<Change, 'action' | 'isWritten' | 'target' | 'topics'>;
+
+/** Each of these must be allowed. */
+export function asksOf({ action, isWritten, target, topics }: About): readonly Asked[] {
+  const actions: readonly ConsoleAction[] = isWritten ? [action, 'send'] : [action];
+  const targets = topics.length === 0 ? [target] : topics.map((topic) => ({ ...target, topic }));
+  return actions.flatMap((one) => targets.map((about) => ({ action: one, target: about })));
+}
+
+/** The same for a reader: `topic` has all of them, separated by spaces. */
+export function wholeOf({ action, target, topics }: About): Asked {
+  return { action, target: topics.length === 0 ? target : { ...target, topic: topics.join(' ') } };
+}
 
 interface Plan {
   readonly change: Planned;
@@ -45,7 +70,7 @@ export class Plans {
 
   /** @returns the id of the plan, with which this viewer can carry it out once. @throws ConsoleRefusal when too many are open */
   add(
-    { action, target, exclusive, run }: Change,
+    { preview: _, ...change }: Change,
     viewer: string | undefined,
   ): { readonly plan: string; readonly expiresInMs: number } {
     this.forgetExpired();
@@ -59,7 +84,7 @@ export class Plans {
         'too many changes are planned; nothing was changed; try again in 5 minutes',
       );
     const id = randomBytes(16).toString('base64url');
-    this.plans.set(id, { change: { action, target, exclusive, run }, viewer, expiresAtMs: this.nowMs() + PLAN_MS });
+    this.plans.set(id, { change, viewer, expiresAtMs: this.nowMs() + PLAN_MS });
     return { plan: id, expiresInMs: PLAN_MS };
   }
 

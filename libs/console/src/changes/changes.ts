@@ -32,6 +32,11 @@ const PLANNERS: Readonly<Record<ConsoleAction, Planner>> = {
   faults: planFaults,
 };
 
+/** What a viewer must be allowed to do: a copy with another body is a message that they send. */
+export function actionsNeeded(action: ConsoleAction, fields: Fields): readonly ConsoleAction[] {
+  return action === 'replay' && fields.object('edited') !== undefined ? [action, 'send'] : [action];
+}
+
 /** @throws ConsoleRefusal for a field that is wrong; the errors of the cluster */
 export async function planChange(context: PageContext, action: ConsoleAction, fields: Fields): Promise<Change> {
   return PLANNERS[action](context, fields);
@@ -50,8 +55,9 @@ async function planResume(context: PageContext, fields: Fields): Promise<Change>
     await context.admin.resumeHalfMessage(message, { signal });
     return { outcome: 'done', text: 'its checks begin again', details: {} };
   };
-  const target = { topic: message.originTopic, messageId, offsetMessageId: message.offsetMessageId };
-  return { action: 'resume', target, preview: target, run };
+  const { originTopic: topic, offsetMessageId } = message;
+  const target = { messageId, offsetMessageId };
+  return { action: 'resume', target, topics: [topic], preview: { topic, ...target }, run };
 }
 
 /** As it is stored: whether somebody may resume it is decided by its topic, so that must be its own. */

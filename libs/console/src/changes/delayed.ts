@@ -80,7 +80,7 @@ async function planEach(context: PageContext, fields: Fields, work: Work): Promi
     gone,
     consumerGroups,
   };
-  return { action, target: { topic, messageIds: waiting.join(' ') }, preview, run };
+  return { action, target: { messageIds: waiting.join(' ') }, topics: [topic], preview, run };
 }
 
 /** Changes what waits still: a server accepts the recall of what it has delivered. */

@@ -6,6 +6,14 @@ const LONGEST_TEXT = 8_192;
 /** The latest time of a `Date`, in milliseconds since 1970. */
 export const LATEST_MS = 8_640_000_000_000_000;
 
+/** Fields that are not what a change is about. */
+const OF_MESSAGES: readonly string[] = ['action', 'text', 'edited', 'properties'];
+
+function textOf(value: unknown): string {
+  if (typeof value === 'string') return value;
+  return Array.isArray(value) ? value.map(textOf).join(' ') : JSON.stringify(value);
+}
+
 /** Each throws a ConsoleRefusal that names the field. */
 export class Fields {
   private readonly fields: Readonly<Record<string, unknown>>;
@@ -70,6 +78,12 @@ export class Fields {
     const number = isDigits ? Number(value) : value;
     if (Number.isSafeInteger(number) && (number as number) >= from && (number as number) <= to) return number as number;
     throw wrong(`${name} must be an integer from ${from} to ${to}`);
+  }
+
+  /** What a request that is refused was about, as it says itself: for the audit, without what a message would have. */
+  named(): Readonly<Record<string, string>> {
+    const others = Object.entries(this.fields).filter(([name]) => !OF_MESSAGES.includes(name));
+    return Object.fromEntries(others.map(([name, value]) => [name, textOf(value)]));
   }
 
   /** All of them, for something else to check. */

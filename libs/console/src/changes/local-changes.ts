@@ -29,8 +29,15 @@ export async function planListeners(context: PageContext, fields: Fields): Promi
     return { outcome: 'done', text: `${text}, in this instance only`, details: { listener: now } };
   };
   if (!['pause', 'resume', 'concurrency'].includes(change)) throw wrong('change must be pause, resume or concurrency');
-  const target = { listener, change, ...(concurrency !== undefined && { concurrency: String(concurrency) }) };
-  return { action: 'listeners', target, preview: { listener: state, instance: application.instance }, run };
+  const { topic, consumerGroup } = state;
+  const target = {
+    listener,
+    consumerGroup,
+    change,
+    ...(concurrency !== undefined && { concurrency: String(concurrency) }),
+  };
+  const preview = { listener: state, instance: application.instance };
+  return { action: 'listeners', target, topics: [topic], preview, run };
 }
 
 /** Adds the fault `rule`, or removes all with `clear`, or the one with `id`. The broker checks the rule. */
@@ -56,7 +63,7 @@ export async function planFaults(context: PageContext, fields: Fields): Promise<
     return { outcome: 'done', text: `fault ${added.id} added`, details: { fault: added } };
   };
   const target = rule === undefined ? { clear: String(id ?? 'all') } : targetOf(rule);
-  return { action: 'faults', target, preview: { rule, clear: isClear, id, faults: active }, run };
+  return { action: 'faults', target, topics: [], preview: { rule, clear: isClear, id, faults: active }, run };
 }
 
 /** Each field of its own, so that a long one cannot hide another. */
@@ -90,7 +97,8 @@ export async function planTime({ time: watch }: PageContext, fields: Fields): Pr
       watch.forget();
     }
   };
-  return { action: 'time', target: { toMs: String(toMs) }, preview: { toMs, due, dueMore }, run };
+  const topics = [...new Set(due.map(({ topic }) => topic))].sort();
+  return { action: 'time', target: { toMs: String(toMs) }, topics, preview: { toMs, due, dueMore }, run };
 }
 
 /** Milliseconds since 1970, by the clock of the broker. */

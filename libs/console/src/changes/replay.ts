@@ -9,7 +9,7 @@ import type { PageContext } from '../pages/context.js';
 import { deadLetterAt, shortDeadLetter } from '../pages/groups.js';
 import type { EditedLetter } from './edited-copies.js';
 import { type Fields, wrong } from './fields.js';
-import { bodyIn, senderOf } from './send.js';
+import { assertOrdinary, bodyIn, senderOf } from './send.js';
 
 /** The property of an edited copy that names its dead letter, as `group/broker/queue/offset`. Consumers can see it. */
 export const EDIT_PROPERTY = 'DEAD_LETTER_EDIT';
@@ -47,6 +47,7 @@ export async function planReplay(context: PageContext, fields: Fields): Promise<
   return {
     action: 'replay',
     target: { consumerGroup, deadLetters: String(positions.size) },
+    topics: [...new Set(preview.planned.map(({ topic }) => topic))].sort(),
     preview: { ...preview, perSecond },
     // Each looks for what was replayed before it sends.
     exclusive: `replay of ${consumerGroup}`,
@@ -205,6 +206,7 @@ export async function planEdited(context: PageContext, fields: Fields, edited: F
   const { originTopic: topic, messageId, tag, keys, messageGroup, priority, liteTopic } = deadLetter;
   if (topic === undefined)
     throw new ConsoleRefusal(409, 'ORIGIN_UNKNOWN', 'the topic of this dead letter is unknown; nothing was sent');
+  assertOrdinary(topic);
   const { consumerGroups } = await admin.groupsOfTopic(topic, { signal: request.signal });
   const properties = { ...deadLetter.properties, [EDIT_PROPERTY]: `${consumerGroup}/${position}` };
   const message: OutgoingMessage = { topic, body, tag, keys, properties, messageGroup, priority, liteTopic };
@@ -227,5 +229,6 @@ export async function planEdited(context: PageContext, fields: Fields, edited: F
   const shown = shortDeadLetter(redaction, deadLetter);
   const preview = { deadLetter: shown, topic, bytes, consumerGroups, properties, editedBefore };
   const target = { consumerGroup, messageId, position, edited: 'true' };
-  return { action: 'replay', target, preview, exclusive: `replay of ${consumerGroup}`, run };
+  const exclusive = `replay of ${consumerGroup}`;
+  return { action: 'replay', isWritten: true, target, topics: [topic], preview, exclusive, run };
 }

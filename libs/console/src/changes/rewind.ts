@@ -5,6 +5,7 @@ import type { Change, ChangeResult } from '../access/plans.js';
 import { ConsoleRefusal } from '../http/exchange.js';
 import { inTurns, type PageContext } from '../pages/context.js';
 import { type Fields, LATEST_MS, wrong } from './fields.js';
+import { assertOrdinary } from './send.js';
 
 /** How long each move may take. */
 const MOVE_MS = 15_000;
@@ -13,6 +14,7 @@ export async function planRewind({ admin, request }: PageContext, fields: Fields
   const [consumerGroup, topic] = [fields.text('consumerGroup'), fields.text('topic')];
   const to = targetIn(fields);
   fields.end();
+  assertOrdinary(topic);
   const asked = { consumerGroup, topic, to };
   const moves = await admin.planRewind(asked, { signal: request.signal });
   const move = async (one: PlannedMove, now: readonly PlannedMove[], signal: AbortSignal): Promise<Moved> => {
@@ -41,8 +43,9 @@ export async function planRewind({ admin, request }: PageContext, fields: Fields
     if (failed.length > 0) parts.push(`${failed.length} queues were not moved: ${messagesOf(failed)}`);
     return { outcome: failed.length === 0 ? 'done' : 'partly', text: parts.join('; '), details: { moved } };
   };
-  const target = { consumerGroup, topic, to: to.kind, ...(to.kind === 'time' && { time: to.time.toISOString() }) };
-  return { action: 'rewind', target, preview: { moves }, exclusive: `rewind of ${consumerGroup}`, run };
+  const target = { consumerGroup, to: to.kind, ...(to.kind === 'time' && { time: to.time.toISOString() }) };
+  const exclusive = `rewind of ${consumerGroup}`;
+  return { action: 'rewind', target, topics: [topic], preview: { moves }, exclusive, run };
 }
 
 function setBack(): ConsoleRefusal {

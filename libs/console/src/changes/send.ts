@@ -24,10 +24,21 @@ export function bodyIn(fields: Fields): string {
   throw wrong(`text has more than ${MOST_BODY_BYTES} bytes`);
 }
 
+/**
+ * Refuses the topics that brokers keep for themselves: what is written to the retries of a group is delivered as a message of another topic,
+ * about which no rule was asked.
+ * @throws ConsoleRefusal
+ */
+export function assertOrdinary(topic: string): void {
+  if (topic.startsWith('%'))
+    throw wrong(`topic must be one that applications send to, not ${topic}, which brokers keep for a group`);
+}
+
 export async function planSend(context: PageContext, fields: Fields): Promise<Change> {
   const send = senderOf(context);
   const { admin, request } = context;
   const topic = fields.text('topic');
+  assertOrdinary(topic);
   const deliverAtMs = fields.optionalCount('deliverAtMs', 0, LATEST_MS);
   const message: OutgoingMessage = {
     topic,
@@ -52,5 +63,5 @@ export async function planSend(context: PageContext, fields: Fields): Promise<Ch
   };
   const bytes = Buffer.byteLength(message.body);
   const preview = { topic, type: described.type, consumerGroups, bytes, deliverAtMs };
-  return { action: 'send', target: { topic }, preview, run };
+  return { action: 'send', target: {}, topics: [topic], preview, run };
 }
