@@ -5,10 +5,12 @@ import type { GroupTrail, MessageTrail } from '../admin/message-trail.js';
 import type { StoredMessageView } from '../admin/message-view.js';
 import { visible } from '../support/logger.js';
 import { plural } from './command.js';
-import { bodyText, table, timeText } from './output.js';
+import { bodyText, isText, table, timeText } from './output.js';
 
 /** How many characters of a body a list shows. */
 const SHORT = 40;
+/** In bytes of UTF-8. */
+const LONGEST_CHARACTER = 4;
 
 /** @param more an additional column */
 export function messageTable<T extends StoredMessageView>(
@@ -132,7 +134,9 @@ function inLine(cell: string): string {
 }
 
 function shortBody({ body }: StoredMessageView): string {
-  const text = bodyText(body.subarray(0, SHORT * 4)).replace(/\s+/g, ' ');
-  if (text.startsWith('(') && text.endsWith('base64)')) return `(${plural(body.length, 'byte')})`;
+  if (!isText(body)) return `(${plural(body.length, 'byte')})`;
+  // Other white space may be a part of a value.
+  const start = body.toString('utf8', 0, SHORT * LONGEST_CHARACTER);
+  const text = start.replace(/[ \t]*[\r\n\u2028\u2029]+[ \t]*|\t/g, ' ');
   return text.length > SHORT ? `${text.slice(0, SHORT - 1)}…` : text;
 }

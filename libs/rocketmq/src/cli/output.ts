@@ -93,11 +93,15 @@ export function timeText(timestampMs: number | undefined): string | undefined {
 
 /** A body as text if it is valid UTF-8 without control characters, otherwise its size. */
 export function bodyText(body: Buffer): string {
-  const text = body.toString('utf8');
-  const isText = !text.includes('\uFFFD') && ![...text].some((char) => char < ' ' && !'\n\r\t'.includes(char));
-  return isText
-    ? visible(text.replaceAll('\r\n', '\n'))
+  return isText(body)
+    ? visible(body.toString('utf8').replaceAll('\r\n', '\n'))
     : `(${plural(body.length, 'byte')}, not text; --json prints them as base64)`;
+}
+
+/** Whether it is valid UTF-8 without control characters. */
+export function isText(body: Buffer): boolean {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: matches control characters on purpose
+  return !/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffd]/.test(body.toString('utf8'));
 }
 
 /** Warns of brokers that did not answer: the result lacks their part, so the command fails. */

@@ -1,0 +1,48 @@
+import { describe, expect, it } from '@jest/globals';
+import type { StoredMessageView } from '../admin/message-view.js';
+import { messageInFull, messageLine, messageTable } from './message-text.js';
+
+function view(body: string | Buffer): StoredMessageView {
+  return {
+    topic: 'orders',
+    messageId: 'ID-1',
+    body: Buffer.from(body as string),
+    isPacked: false,
+    tag: undefined,
+    keys: [],
+    properties: {},
+    systemProperties: {},
+    messageGroup: undefined,
+    priority: undefined,
+    liteTopic: undefined,
+    deliveryTimestampMs: undefined,
+    bornTimestampMs: 0,
+    bornHost: 'here:1',
+    storeTimestampMs: 0,
+    storeHost: 'there:1',
+    broker: 'a',
+    queueId: 0,
+    queueOffset: 0,
+    reconsumeTimes: 0,
+  };
+}
+
+const shortBody = (body: string | Buffer): string | undefined => messageLine(view(body)).trimEnd().split('  -  -  ')[1];
+
+describe('a body in a list', () => {
+  it.each([
+    ['numbers that no double has', '{"id":1790000000000000001,"by":0.10}', undefined],
+    ['blanks that are a part of a value', '{"sku":"a  b",  "t":"c\u00a0\u3000d"}', undefined],
+    ['line ends with their indents', '{\r\n  "a": 1,\n\t"b":\t2\n}', '{ "a": 1, "b": 2 }'],
+    ['characters of several bytes, cut', '订'.repeat(60), `${'订'.repeat(39)}…`],
+    ['bytes that are not text', Buffer.from([0, 255, 1]), '(3 bytes)'],
+  ])('is its beginning as it is stored: %s', (_, body, shown = body as string) => {
+    expect(shortBody(body)).toBe(shown);
+    expect(messageTable([view(body)]).trimEnd().endsWith(shown)).toBe(true);
+  });
+});
+
+it('a message in full has its body as it is stored', () => {
+  const body = '{"id":1790000000000000001,"amount":0.10,"a":1,  "a":1e400}';
+  expect(messageInFull(view(body)).trimEnd().endsWith(`\n\n${body}`)).toBe(true);
+});
