@@ -4,6 +4,7 @@ import { useLive } from './lib/live.js';
 import { place, startRouter } from './lib/router.js';
 import { session, sessionError, startSession } from './lib/session.js';
 import { applyTheme } from './lib/theme.js';
+import { showHidden } from './lib/visible.js';
 import { AppPage } from './pages/app.js';
 import { AuditPage } from './pages/audit.js';
 import { DeadLetterGroupsPage, DeadLettersPage } from './pages/dead-letters.js';
@@ -77,6 +78,7 @@ function Page({ parts }: { readonly parts: readonly string[] }) {
   );
 }
 
+showHidden();
 applyTheme();
 startRouter();
 startKeys();

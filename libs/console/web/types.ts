@@ -19,7 +19,14 @@ export interface BrokerProblem {
 
 export type Body =
   | { readonly kind: 'hidden'; readonly bytes: number }
-  | { readonly kind: 'text'; readonly bytes: number; readonly text: string; readonly isCut: boolean }
+  | {
+      readonly kind: 'text';
+      readonly bytes: number;
+      readonly text: string;
+      readonly isCut: boolean;
+      /** Whether it is what the rule for bodies shows instead. */
+      readonly isReplaced: boolean;
+    }
   | { readonly kind: 'binary'; readonly bytes: number; readonly base64: string; readonly isCut: boolean };
 
 export interface Message {

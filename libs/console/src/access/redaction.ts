@@ -10,7 +10,14 @@ const SHORT_BYTES = 512;
 /** A body as the browser gets it. */
 type ShownBody =
   | { readonly kind: 'hidden'; readonly bytes: number }
-  | { readonly kind: 'text'; readonly bytes: number; readonly text: string; readonly isCut: boolean }
+  | {
+      readonly kind: 'text';
+      readonly bytes: number;
+      readonly text: string;
+      readonly isCut: boolean;
+      /** Whether it is what the rule returned instead. */
+      readonly isReplaced: boolean;
+    }
   | { readonly kind: 'binary'; readonly bytes: number; readonly base64: string; readonly isCut: boolean };
 
 /** A message as the browser gets it. */
@@ -66,7 +73,7 @@ export class Redaction {
   }
 
   private shown<T extends StoredMessageView>(message: T, mostBytes: number): ShownMessage<T> {
-    return { ...message, body: bodyOf(message.body.length, this.bytesOf(message), mostBytes) };
+    return { ...message, body: bodyOf(message.body, this.bytesOf(message), mostBytes) };
   }
 
   private bytesOf(message: StoredMessageView): Buffer | undefined {
@@ -93,14 +100,15 @@ function hiddenOf(message: StoredMessageView): ShownMessage {
   return { ...message, body: { kind: 'hidden', bytes: message.body.length } };
 }
 
-function bodyOf(bytes: number, shown: Buffer | undefined, mostBytes: number): ShownBody {
+function bodyOf(stored: Buffer, shown: Buffer | undefined, mostBytes: number): ShownBody {
+  const bytes = stored.length;
   if (shown === undefined) return { kind: 'hidden', bytes };
   const isCut = shown.length > mostBytes;
   const part = isCut ? shown.subarray(0, mostBytes) : shown;
   const text = part.toString('utf8');
   // The cut may be in the middle of a character.
   const isText = !text.slice(0, isCut ? -1 : undefined).includes('\uFFFD') && !hasControl(text);
-  if (isText) return { kind: 'text', bytes, text, isCut };
+  if (isText) return { kind: 'text', bytes, text, isCut, isReplaced: !shown.equals(stored) };
   return { kind: 'binary', bytes, base64: part.toString('base64'), isCut };
 }
 

@@ -1,11 +1,13 @@
 // A dead letter beside the message that it was, and a copy of it with another body.
 
 import { useEffect, useRef } from 'preact/hooks';
-import { bytes, pretty } from '../lib/format.js';
+import { bytes } from '../lib/format.js';
+import { type Layout, layoutOf } from '../lib/layout.js';
 import { useResource } from '../lib/resource.js';
 import { linkTo, setQuery } from '../lib/router.js';
 import { may } from '../lib/session.js';
 import type { DeadLetter, Message } from '../types.js';
+import { BodyField } from '../ui/body-field.js';
 import { type FormProps, openChange } from '../ui/change.js';
 import { Code, Empty, Facts, Loaded, Time } from '../ui/parts.js';
 import { openReplay } from './replay.js';
@@ -41,7 +43,7 @@ export function Compared({ group, position, reason }: ComparedProps) {
       </div>
       {read.value !== undefined && may('replay') && (
         <footer>
-          {read.value.deadLetter.body.kind === 'text' && (
+          {may('send') && isOwn(read.value.deadLetter.body) && (
             <button type="button" onClick={() => openEdited(group, position, read.value?.deadLetter)}>
               Send an edited copy
             </button>
@@ -99,20 +101,24 @@ function Shown({
 
 function Body({ message: { body } }: { readonly message: Message }) {
   if (body.kind !== 'text') return <Empty title={`${bytes(body.bytes)}, ${body.kind}`} />;
-  return <Code label="Body">{pretty(body.text)}</Code>;
+  return <Code label="Body">{layoutOf(body.text).shown}</Code>;
+}
+
+/** Whether it is here as it is stored: a copy of what the rule for bodies shows instead would lose what that hides. */
+function isOwn(body: Message['body']): body is Extract<Message['body'], { readonly kind: 'text' }> {
+  return body.kind === 'text' && !body.isReplaced && !body.isCut;
 }
 
 /** What differs, line by line; what is equal is said in a sentence. */
 function Difference({ from, to }: { readonly from: Message; readonly to: Message }) {
   const names = [...new Set([...Object.keys(from.properties), ...Object.keys(to.properties)])].toSorted();
   const changed = names.filter((name) => from.properties[name] !== to.properties[name]);
-  const [left, right] = [textOf(from), textOf(to)];
-  const isSame = left === right;
+  const change = changeOf(from.body, to.body);
   return (
     <>
       <p class="muted">
-        {isSame ? 'The body is that of the original' : 'The body differs from the original'}
-        {changed.length === 0 ? ', and so are its properties.' : '; these properties differ:'}
+        {SENTENCES[change]}
+        {changed.length === 0 ? ', and its properties are those of the original.' : '; these properties differ:'}
       </p>
       {changed.length > 0 && (
         <dl class="panel pairs">
@@ -126,19 +132,50 @@ function Difference({ from, to }: { readonly from: Message; readonly to: Message
           ))}
         </dl>
       )}
-      {isSame ? <Body message={to} /> : <Lines from={left} to={right} />}
+      {change === 'other' || change === 'white space' ? (
+        <Lines from={linesOf(from.body, change)} to={linesOf(to.body, change)} />
+      ) : (
+        <Body message={to} />
+      )}
     </>
   );
 }
 
-function textOf({ body }: Message): string {
-  if (body.kind === 'text') return pretty(body.text);
-  return body.kind === 'binary' ? body.base64 : `${bytes(body.bytes)}, hidden`;
+type BodyChange = 'none' | 'white space' | 'other' | 'not known';
+
+const SENTENCES: Readonly<Record<BodyChange, string>> = {
+  none: 'The body is that of the original',
+  'white space': 'The body differs from the original, in white space only',
+  other: 'The body differs from the original',
+  'not known': 'Whether the body is that of the original is hidden, as the body is',
+};
+
+/** By what is stored, not by what it means: another number of digits is another body. */
+function changeOf(from: Message['body'], to: Message['body']): BodyChange {
+  const isHidden = [from, to].some((body) => body.kind === 'hidden' || (body.kind === 'text' && body.isReplaced));
+  if (isHidden) return 'not known';
+  if (from.kind === 'text' && to.kind === 'text') {
+    if (from.text === to.text) return 'none';
+    return layoutOf(from.text).shown === layoutOf(to.text).shown ? 'white space' : 'other';
+  }
+  return from.kind === 'binary' && to.kind === 'binary' && from.base64 === to.base64 ? 'none' : 'other';
+}
+
+/** @param change what there is to see */
+function linesOf(body: Message['body'], change: BodyChange): readonly string[] {
+  if (body.kind === 'hidden') return [];
+  if (body.kind === 'binary') return [`${bytes(body.bytes)} that are not text, in base64: ${body.base64}`];
+  const text = change === 'white space' ? withMarks(body.text) : layoutOf(body.text).shown;
+  return text.split('\n');
+}
+
+/** White space as signs, which show where it differs. */
+function withMarks(text: string): string {
+  return text.replaceAll(' ', '·').replaceAll('\t', '→').replaceAll('\r', '␍').replace(/\n/g, '␊\n');
 }
 
 /** Equal lines at the start and the end are shown once; between them those that went, then those that came. */
-function Lines({ from, to }: { readonly from: string; readonly to: string }) {
-  const [left, right] = [from.split('\n'), to.split('\n')];
+function Lines({ from: left, to: right }: { readonly from: readonly string[]; readonly to: readonly string[] }) {
   const most = Math.min(left.length, right.length);
   let start = 0;
   while (start < most && left[start] === right[start]) start++;
@@ -148,11 +185,11 @@ function Lines({ from, to }: { readonly from: string; readonly to: string }) {
   return (
     <Code label="What differs">
       {right.slice(0, start).join('\n')}
-      {left.slice(start, left.length - end).map((line) => (
-        <del key={line}>{`\n− ${line}`}</del>
+      {left.slice(start, left.length - end).map((line, index) => (
+        <del key={`${index} ${line}`}>{`\n− ${line}`}</del>
       ))}
-      {right.slice(start, right.length - end).map((line) => (
-        <ins key={line}>{`\n+ ${line}`}</ins>
+      {right.slice(start, right.length - end).map((line, index) => (
+        <ins key={`${index} ${line}`}>{`\n+ ${line}`}</ins>
       ))}
       {tail.length > 0 && `\n${tail.join('\n')}`}
     </Code>
@@ -160,6 +197,7 @@ function Lines({ from, to }: { readonly from: string; readonly to: string }) {
 }
 
 interface Edited {
+  /** As its text field has it. */
   readonly text: string;
 }
 
@@ -171,13 +209,18 @@ interface EditedPreview {
 }
 
 function openEdited(consumerGroup: string, position: string, deadLetter: DeadLetter | undefined): void {
-  if (deadLetter?.body.kind !== 'text') return;
-  const original = deadLetter.body.text;
+  if (deadLetter === undefined || !isOwn(deadLetter.body)) return;
+  const body: Layout = layoutOf(deadLetter.body.text);
   openChange<Edited, EditedPreview>({
     title: 'Send an edited copy',
-    form: { text: pretty(original) },
+    form: { text: body.shown },
     Form: EditForm,
-    body: ({ text }) => ({ action: 'replay', consumerGroup, positions: [position], edited: { text } }),
+    body: ({ text }) => ({
+      action: 'replay',
+      consumerGroup,
+      positions: [position],
+      edited: { text: body.sent(text) },
+    }),
     preview: (preview) => (
       <p>
         A new message with an ID of its own goes to <strong>{preview.topic}</strong>. It is marked as edited. The dead
@@ -186,21 +229,10 @@ function openEdited(consumerGroup: string, position: string, deadLetter: DeadLet
         {preview.consumerGroups.length > 0 && `These groups get it: ${preview.consumerGroups.join(', ')}.`}
       </p>
     ),
-    confirm: (_preview, { text }) => (text === pretty(original) ? undefined : 'Send the copy'),
+    confirm: (_preview, { text }) => (text === body.shown ? undefined : 'Send the copy'),
   });
 }
 
 function EditForm({ form, set }: FormProps<Edited>) {
-  return (
-    <label class="field wide">
-      <span>Body</span>
-      <textarea
-        class="mono"
-        rows={14}
-        spellcheck={false}
-        value={form.text}
-        onInput={({ currentTarget }) => set({ text: currentTarget.value })}
-      />
-    </label>
-  );
+  return <BodyField rows={14} text={form.text} onText={(text) => set({ text })} />;
 }

@@ -1,4 +1,5 @@
-import { ago, bytes, pretty } from '../lib/format.js';
+import { ago, bytes } from '../lib/format.js';
+import { layoutOf } from '../lib/layout.js';
 import { useLive } from '../lib/live.js';
 import { useResource } from '../lib/resource.js';
 import { may, movedMs, nowMs, session } from '../lib/session.js';
@@ -70,7 +71,7 @@ function Tools({ trail, path }: { readonly trail: Trail; readonly path: string }
           Cancel
         </button>
       )}
-      {message !== undefined && body?.kind === 'text' && !body.isCut && may('send') && (
+      {message !== undefined && body?.kind === 'text' && !body.isReplaced && !body.isCut && may('send') && (
         <button type="button" onClick={() => openLike(trail, message, body.text)}>
           Send one like this
         </button>
@@ -180,7 +181,7 @@ function BodyView({ body }: { readonly body: Body }) {
   if (body.kind === 'binary')
     return <Empty title={`${bytes(body.bytes)} that are not text`}>Base64: {body.base64.slice(0, 120)}</Empty>;
   if (body.bytes === 0) return <Empty title="The body is empty" />;
-  return <Code label="Body">{pretty(body.text)}</Code>;
+  return <Code label="Body">{layoutOf(body.text).shown}</Code>;
 }
 
 interface PropertiesProps {

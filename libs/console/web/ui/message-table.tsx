@@ -4,11 +4,14 @@ import type { Body, Message } from '../types.js';
 import { Time } from './parts.js';
 import { type Column, Table } from './table.js';
 
+/** With the indents around them; all other white space may be a part of a value. */
+const LINE_ENDS = /[ \t]*[\r\n]+[ \t]*/g;
+
 /** The start of a body, in one line. */
 export function Peek({ body }: { readonly body: Body }) {
   if (body.kind === 'hidden') return <span class="muted">{bytes(body.bytes)}, hidden</span>;
   if (body.kind === 'binary') return <span class="muted">{bytes(body.bytes)}, binary</span>;
-  return <span class="mono">{body.text.replace(/\s+/g, ' ').slice(0, 200)}</span>;
+  return <span class="mono peek">{body.text.slice(0, 400).replace(LINE_ENDS, ' ').slice(0, 200)}</span>;
 }
 
 /** The columns that tell messages apart. */

@@ -7,6 +7,7 @@ import { ago, count, plural, time, utc } from '../lib/format.js';
 import type { Resource } from '../lib/resource.js';
 import { linkTo } from '../lib/router.js';
 import { nowMs, session } from '../lib/session.js';
+import { visible } from '../lib/visible.js';
 import type { BrokerProblem } from '../types.js';
 
 interface HeadProps {
@@ -23,7 +24,7 @@ interface HeadProps {
 export function Head({ title, crumbs = [], isMono = false, about, children }: HeadProps) {
   const cluster = session.value?.title ?? 'RocketMQ';
   useEffect(() => {
-    document.title = `${title} · ${cluster}`;
+    document.title = visible(`${title} · ${cluster}`);
   }, [title, cluster]);
   return (
     <header class="head">

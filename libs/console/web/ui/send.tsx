@@ -1,11 +1,14 @@
 // A message by hand, to a topic.
 
 import { bytes, localInput } from '../lib/format.js';
+import { layoutOf } from '../lib/layout.js';
 import { linkTo } from '../lib/router.js';
 import { serverNow } from '../lib/session.js';
+import { BodyField } from './body-field.js';
 import { type FormProps, openChange } from './change.js';
 
 interface Draft {
+  /** As its text field has it. */
   readonly text: string;
   readonly properties?: Readonly<Record<string, string>>;
   readonly tag: string;
@@ -19,10 +22,11 @@ const IN_A_MINUTE_MS = 60_000;
 
 /** @param like what the form begins with */
 export function openSend(topic: string, type: string | undefined, like: Partial<Draft> = {}): void {
+  const body = layoutOf(like.text ?? '', false);
   const deliverAt = type === 'delay' ? localInput(serverNow() + IN_A_MINUTE_MS) : '';
   openChange<Draft, Readonly<Record<string, unknown>>>({
     title: `Send to ${topic}`,
-    form: { text: '', tag: '', keys: '', messageGroup: '', deliverAt, type, ...like },
+    form: { tag: '', keys: '', messageGroup: '', deliverAt, type, ...like, text: body.shown },
     Form: SendForm,
     body: ({ text, tag, keys, properties, messageGroup, deliverAt: at }) =>
       text === ''
@@ -30,7 +34,7 @@ export function openSend(topic: string, type: string | undefined, like: Partial<
         : {
             action: 'send',
             topic,
-            text,
+            text: body.sent(text),
             tag: tag || undefined,
             keys: keys === '' ? undefined : keys.trim().split(/\s+/),
             properties,
@@ -39,7 +43,7 @@ export function openSend(topic: string, type: string | undefined, like: Partial<
           },
     preview: (preview, { text }) => (
       <p>
-        One message of {bytes(new TextEncoder().encode(text).length)} to <strong>{topic}</strong>.{' '}
+        One message of {bytes(new TextEncoder().encode(body.sent(text)).length)} to <strong>{topic}</strong>.{' '}
         <Receivers preview={preview} />
       </p>
     ),
@@ -68,16 +72,7 @@ function Receivers({ preview }: { readonly preview: Readonly<Record<string, unkn
 function SendForm({ form, set }: FormProps<Draft>) {
   return (
     <>
-      <label class="field wide">
-        <span>Body</span>
-        <textarea
-          class="mono"
-          rows={6}
-          spellcheck={false}
-          value={form.text}
-          onInput={({ currentTarget }) => set({ text: currentTarget.value })}
-        />
-      </label>
+      <BodyField rows={6} text={form.text} onText={(text) => set({ text })} />
       <label class="field">
         <span>Keys, separated by spaces</span>
         <input type="text" value={form.keys} onInput={({ currentTarget }) => set({ keys: currentTarget.value })} />
