@@ -9,6 +9,7 @@ import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { ControlClient, EmbeddedBroker } from 'nestjs-rocketmq/broker';
 import { Connection, Producer, PushConsumer, SimpleConsumer } from 'nestjs-rocketmq/client';
 import { TestBroker } from 'nestjs-rocketmq/testing';
+import { RocketMQConsoleModule } from 'nestjs-rocketmq-console';
 import { CertificateAuthority } from './support/certificates.js';
 
 const SECRET = 'a-secret-key-of-nobody';
@@ -110,6 +111,22 @@ describe('no secret is shown by', () => {
     ends.push(() => app.close());
     // Unlimited depth would take half a minute here.
     const printed = [app.get(RocketMQProducer), app].map((object) => inspect(object, { depth: 9 })).join();
+    expect([printed.includes(SECRET), printed.includes(key)]).toEqual([false, false]);
+  });
+
+  it('a module of the console, in an application or not', async () => {
+    const { broker, tls, key } = await secured();
+    const control = { endpoint: broker.controlEndpoint, credentials, ca: tls.ca };
+    expectNothing(RocketMQConsoleModule.forRoot({ control }), key);
+    // It is no option, and still in the object that was given.
+    expectNothing(RocketMQConsoleModule.forRoot({ credentials } as never), key);
+    class AppModule {}
+    const { endpoints, adminEndpoint: nameServer } = broker;
+    const options = { endpoints, nameServer, credentials, tls };
+    Module({ imports: [RocketMQModule.forRoot(options), RocketMQConsoleModule.forRoot({ control })] })(AppModule);
+    const app = await NestFactory.createApplicationContext(AppModule, { logger: false });
+    ends.push(() => app.close());
+    const printed = inspect(app, { depth: 9 });
     expect([printed.includes(SECRET), printed.includes(key)]).toEqual([false, false]);
   });
 });

@@ -96,12 +96,15 @@ class ConsoleHost implements OnModuleDestroy {
   private readonly isOpen: boolean;
   private readonly sender: ConsoleSender;
   private readonly logger = new Logger('RocketMQConsole');
+  private readonly viewer: RocketMQConsoleModuleOptions['viewer'];
 
+  /** @param options not kept: whoever prints the application would see the key of its control port */
   constructor(
-    private readonly options: RocketMQConsoleModuleOptions,
+    options: RocketMQConsoleModuleOptions,
     private readonly parts: HostParts,
   ) {
     const { guards = [], access, path, connection, control, viewer, title, ...others } = options;
+    this.viewer = viewer;
     this.isOpen = guards.length > 0 || access === 'by-application';
     if (!this.isOpen && process.env.NODE_ENV === 'production')
       throw new Error(
@@ -161,7 +164,7 @@ class ConsoleHost implements OnModuleDestroy {
   /** @throws ConsoleRefusal when the application cannot say */
   private async viewerOf(request: FrameworkRequest): Promise<string | undefined> {
     try {
-      const viewer: unknown = await this.options.viewer?.(request);
+      const viewer: unknown = await this.viewer?.(request);
       if (viewer === undefined || viewer === null) return undefined;
       if (typeof viewer === 'string') return viewer;
       throw new TypeError(`it returned ${typeof viewer}, not a string`);
@@ -186,7 +189,7 @@ function controlOf(options: ControlClientOptions | undefined, client: RocketMQCl
   };
 }
 
-const CONSOLE_OPTIONS = Symbol('options of the RocketMQ console');
+const CONSOLE_PLACE = Symbol('where the RocketMQ console is mounted');
 
 /** Mounts the console: `RocketMQConsoleModule.forRoot({ guards: [AdminGuard] })` beside `RocketMQModule.forRoot(...)`. */
 @Module({})
@@ -203,7 +206,7 @@ export class RocketMQConsoleModule {
       controllers: [controllerAt(path, guards)],
       providers: [
         // Nest 10 takes two modules for one unless what they provide differs.
-        { provide: CONSOLE_OPTIONS, useValue: options },
+        { provide: CONSOLE_PLACE, useValue: { path, connection } },
         {
           provide: ConsoleHost,
           inject: [
