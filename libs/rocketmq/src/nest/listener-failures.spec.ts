@@ -2,7 +2,7 @@
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
-import { NestBench, recordingLogger } from '../../../../test/support/nest-bench.js';
+import { NestBench } from '../../../../test/support/nest-bench.js';
 import {
   DEAD_LETTER_PROPERTIES,
   type DeadLetter,
@@ -151,8 +151,7 @@ describe('the failure policy of a listener', () => {
     expect([bench.deadLetters('buried'), bench.retries('buried')]).toEqual([[], []]);
   });
 
-  it('leaves a dead letter to the broker when its topic can never store it', async () => {
-    const logger = recordingLogger();
+  it('keeps a dead letter in a topic of its choice although its properties leave no room for the reason, and says what is left out', async () => {
     @Injectable()
     class Orders {
       @RocketMQListener('too-full', { consumerGroup: 'too-full', maxAttempts: 1, deadLetterTopic: 'graves' })
@@ -160,14 +159,17 @@ describe('the failure policy of a listener', () => {
         throw new NoStock();
       }
     }
-    const app = await bench.start({ providers: [Orders], options: { logger } });
-    const properties = { large: 'x'.repeat(16_300) };
+    const app = await bench.start({ providers: [Orders] });
+    const properties = { large: 'x'.repeat(16_300), small: 'kept' };
     await app.get(RocketMQProducer).send({ topic: 'too-full', properties, body: '1' });
     await bench.broker.idle();
-    expect(bench.deadLetters('too-full')).toEqual(['1']);
-    expect(logger.lines.map(([line]) => line)).toContain(
-      "error deadLetterTo could not store a dead letter; the message is moved to the broker's dead letter queue",
-    );
+    expect([bench.deadLetters('too-full'), bench.retries('too-full')]).toEqual([[], []]);
+    const [grave] = bench.broker.messages('graves');
+    expect(grave?.properties).toMatchObject({
+      small: 'kept',
+      [DEAD_LETTER_PROPERTIES.reason]: 'attempts-exhausted',
+      [DEAD_LETTER_PROPERTIES.leftOut]: '["large"]',
+    });
   });
 
   it('fails a handler that exceeds its timeout, and retries its message', async () => {

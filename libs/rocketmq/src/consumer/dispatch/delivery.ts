@@ -179,7 +179,10 @@ export class Delivery {
     bodyProblem: string | undefined,
   ): Settlement | undefined | Promise<Settlement | undefined> {
     if (bodyProblem !== undefined) return this.asDeadLetter(view, 'corrupt-body', new DeadLetterError(bodyProblem));
-    const { maxAttempts = Number.POSITIVE_INFINITY } = this.listener.policy;
+    const { isLite, maxAttempts: attemptsOfServer } = this.context.settings(this.lease.endpoint);
+    // Of a lite topic, no server dead-letters a message, so the last attempt may be long ago.
+    const most = isLite ? attemptsOfServer : Number.POSITIVE_INFINITY;
+    const maxAttempts = Math.min(this.listener.policy.maxAttempts ?? most, most);
     const failures = this.shared.finished.of(view);
     // It was about to be dead-lettered, and the listener's `deadLetterTo` did not store it the last time.
     if (failures !== undefined && failures.count >= maxAttempts) {

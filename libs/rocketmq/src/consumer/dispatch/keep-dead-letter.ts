@@ -1,5 +1,7 @@
 // Stores a dead letter and calls the hooks before: in the place of the listener's choice, or in the broker's dead letter queue.
 
+import { forwarded, isForwardable } from '../../protocol/model/forwarded-message.js';
+import type { MessageView } from '../../protocol/model/message.js';
 import { type Abortable, onAbort, reasonOf } from '../../support/abort-source.js';
 import { type BackoffPolicy, backoffMs } from '../../support/backoff.js';
 import { SECOND_MS } from '../../support/clock.js';
@@ -45,8 +47,7 @@ export async function keepDeadLetter(
   if (policy.deadLetterTo === undefined || (reason === 'corrupt-body' && !isLite))
     return { kind: 'deadLetter', reason };
   try {
-    const { deadLetterTo } = policy;
-    await inTime('deadLetterTo', () => deadLetterTo(deadLetter), context, options);
+    await store(policy.deadLetterTo, deadLetter, context, options);
     return { kind: 'ack' };
   } catch (failure) {
     const isHopeless = failure instanceof UsageError || message.deliveryAttempt >= maxAttempts;
@@ -57,6 +58,24 @@ export async function keepDeadLetter(
         : { kind: 'retry', delayMs: backoffMs(backoff, message.deliveryAttempt) };
     report.deadLetterNotKept(message, failure, settlement);
     return settlement;
+  }
+}
+
+/** A hook that sends the message on fails for labels that no send accepts; other clients can store them. */
+async function store(
+  deadLetterTo: NonNullable<FailurePolicy['deadLetterTo']>,
+  deadLetter: DeadLetter,
+  context: KeepContext,
+  options: KeepOptions,
+): Promise<void> {
+  const { message } = deadLetter;
+  const attempt = (given: DeadLetter): Promise<void> =>
+    inTime('deadLetterTo', () => deadLetterTo(given), context, options);
+  try {
+    await attempt(deadLetter);
+  } catch (failure) {
+    if (!(failure instanceof UsageError) || isForwardable(message)) throw failure;
+    await attempt({ ...deadLetter, message: { ...message, tag: undefined, ...forwarded(message) } as MessageView });
   }
 }
 

@@ -2,9 +2,8 @@
 
 import type { DeadLetter } from '../../consumer/model/failure-policy.js';
 import type { Producer } from '../../producer/producer.js';
-import { LIMITS } from '../../protocol/model/limits.js';
+import { FORWARDED_PROPERTIES, forwarded } from '../../protocol/model/forwarded-message.js';
 import type { OutgoingMessage } from '../../protocol/model/message.js';
-import { isReservedProperty } from '../../protocol/model/names.js';
 import { StateError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
 import type { TopicDefinition } from '../messages/topic-definition.js';
@@ -21,6 +20,14 @@ export const DEAD_LETTER_PROPERTIES = {
   errorName: 'errorName',
   /** At most 500 characters, on one line. */
   errorMessage: 'errorMessage',
+  /** The tag, if it is not one that can be sent: other clients can store more. Control characters are written as in JSON. */
+  tag: FORWARDED_PROPERTIES.tag,
+  /** All keys as a JSON list, if not all of them can be sent. */
+  keys: FORWARDED_PROPERTIES.keys,
+  /** `empty` if the message has no body: that of the dead letter is a blank then. */
+  body: FORWARDED_PROPERTIES.body,
+  /** The names of properties that do not fit, as a JSON list. */
+  leftOut: FORWARDED_PROPERTIES.left,
 } as const;
 
 const ERROR_MESSAGE_LENGTH = 500;
@@ -50,13 +57,7 @@ function deadLetterMessage(topic: string, { message, consumerGroup, reason, erro
     [names.errorName]: inOneLine(error instanceof Error ? error.name : typeof error),
     [names.errorMessage]: inOneLine(describeError(error)),
   };
-  const own = Object.entries(message.properties).filter(
-    ([name]) => !isReservedProperty(name) && !Object.hasOwn(story, name),
-  );
-  // The server rejects a message with more properties; the origin matters more than the message's last properties.
-  const kept = own.slice(0, LIMITS.properties - Object.keys(story).length);
-  const { body, tag, keys } = message;
-  return { topic, body, tag, keys, properties: { ...Object.fromEntries(kept), ...story } };
+  return { topic, ...forwarded(message, story) } as OutgoingMessage;
 }
 
 /** The server rejects control characters and drops empty values. */

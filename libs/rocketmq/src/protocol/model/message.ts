@@ -2,6 +2,7 @@
 
 import { UsageError } from '../../support/errors.js';
 import { isIntegerFrom } from '../../support/options.js';
+import { isSendableKey, isSendableTag } from './forwarded-message.js';
 import { LIMITS } from './limits.js';
 import { hasControlCharacter, isReservedProperty, liteTopicProblem, topicNameProblem } from './names.js';
 
@@ -130,11 +131,11 @@ type Refuse = (field: string, code: string, problem: string) => void;
 
 function assertLabels(message: OutgoingMessage, refuse: Refuse): void {
   const { tag, keys = [], properties = {} } = message;
-  if (tag !== undefined && (tag.trim() === '' || tag.includes('|') || hasControlCharacter(tag))) {
+  if (tag !== undefined && !isSendableTag(tag)) {
     refuse('tag', 'ILLEGAL_MESSAGE_TAG', 'must not be blank or contain "|" or control characters');
   }
   for (const key of keys) {
-    if (key === '' || /\s/.test(key) || hasControlCharacter(key)) {
+    if (!isSendableKey(key)) {
       refuse(
         'keys',
         'ILLEGAL_MESSAGE_KEY',

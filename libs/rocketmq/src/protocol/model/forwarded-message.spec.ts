@@ -1,0 +1,58 @@
+import { describe, expect, it } from '@jest/globals';
+import { forwarded, isForwardable } from './forwarded-message.js';
+import { assertSendable } from './message.js';
+
+const plain = { body: Buffer.from('b'), tag: 't', keys: ['k'], properties: { p: 'v' } };
+
+describe('a message that is forwarded', () => {
+  it('is as it was when a send accepts it', () => {
+    expect(forwarded(plain)).toEqual(plain);
+    expect(isForwardable(plain)).toBe(true);
+    const full = { ...plain, properties: { p: 'x'.repeat(15_000) } };
+    expect(forwarded(full)).toEqual(full);
+  });
+
+  it.each([
+    ['a tag of two', { tag: 'a||b' }],
+    ['a blank tag', { tag: ' ' }],
+    ['an empty tag', { tag: '' }],
+    ['keys with white space and without anything', { keys: ['', 'a b', 'c\td', 'e'] }],
+    ['control characters', { tag: '\u0000', keys: ['\u009f'], properties: { 'a\u0001b': 'c\u007fd' } }],
+    ['half surrogate pairs', { properties: { half: '\ud800' } }],
+    ['too many properties', { properties: Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`p${i}`, 'v'])) }],
+    ['too large properties', { properties: { a: 'ü'.repeat(20_000), b: 'x' } }],
+    ['too many keys', { keys: Array.from({ length: 5_000 }, (_, index) => `key-${index}`) }],
+    ['a long tag', { tag: 'x'.repeat(20_000) }],
+    ['no body', { body: Buffer.alloc(0) }],
+    ['reserved, nameless and empty properties', { properties: { KEYS: 'a', '': 'b', c: '' } }],
+    ['names of the notes', { tag: '|', properties: { originTag: 'mine' } }],
+  ])('can be sent with %s, and with a story of its own', (_what, labels) => {
+    const message = { ...plain, ...labels };
+    const story = { errorMessage: 'e'.repeat(500), p: 'other' };
+    const copy = forwarded(message, story);
+    expect(copy.properties).toMatchObject(story);
+    const traced = { ...copy.properties, traceparent: 'x'.repeat(55), tracestate: 'y'.repeat(200) };
+    assertSendable({ topic: 't', ...copy, properties: traced }, copy.body.length, 0);
+    expect(isForwardable({ ...plain, ...copy })).toBe(true);
+  });
+
+  it('says what it could not carry', () => {
+    const { keys, properties, tag } = forwarded({
+      body: Buffer.alloc(0),
+      tag: 'a\u0007|b',
+      keys: ['good', 'not good'],
+      properties: { large: 'x'.repeat(17_000), small: 'a\nb' },
+    });
+    expect({ keys, properties, tag }).toEqual({
+      tag: undefined,
+      keys: ['good'],
+      properties: {
+        small: 'a\\u000ab',
+        originBody: 'empty',
+        originTag: 'a\\u0007|b',
+        originKeys: '["good","not good"]',
+        originPropertiesLeftOut: '["large"]',
+      },
+    });
+  });
+});

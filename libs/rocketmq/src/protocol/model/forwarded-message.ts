@@ -1,0 +1,128 @@
+// A received message as it can be sent again. Servers accept labels from other clients that a send refuses, and what was stored once must
+// be storable elsewhere.
+
+import { LIMITS } from './limits.js';
+import { hasControlCharacter, isReservedProperty } from './names.js';
+
+/** What of a message a copy carries. */
+interface Carried {
+  readonly body: Uint8Array;
+  readonly tag?: string | undefined;
+  readonly keys: readonly string[];
+  readonly properties: Readonly<Record<string, string>>;
+}
+
+/** The properties of a copy that say what it could not carry as it was. */
+export const FORWARDED_PROPERTIES = {
+  /** The tag, if no send accepts it. Control characters are written as in JSON: \u0009. */
+  tag: 'originTag',
+  /** The keys as a JSON list, if a send does not accept all of them; those that it accepts are keys of the copy as well. */
+  keys: 'originKeys',
+  /** `empty`: the message has no body, and that of the copy is a blank. */
+  body: 'originBody',
+  /** The names of properties that do not fit, as a JSON list. */
+  left: 'originPropertiesLeftOut',
+} as const;
+
+/** Room for what interceptors and propagators add to the copy. */
+const SPARE_BYTES = 512;
+const SPARE_PROPERTIES = 4;
+/** Of what a note quotes, in characters, which have up to three bytes in UTF-8. */
+const LONGEST_NOTE = 300;
+const NOTES_BYTES = 4 * (32 + 3 * LONGEST_NOTE);
+
+/** Whether a send accepts the tag. */
+export function isSendableTag(tag: string): boolean {
+  return tag.trim() !== '' && !tag.includes('|') && !hasControlCharacter(tag);
+}
+
+/** Whether a send accepts the key. */
+export function isSendableKey(key: string): boolean {
+  return key !== '' && !/\s/.test(key) && !hasControlCharacter(key);
+}
+
+/**
+ * The parts of a copy that every send accepts. Labels that it would refuse become properties, see {@link FORWARDED_PROPERTIES}; properties that do
+ * not fit are left out, the last ones first.
+ * @param story properties that the copy has in any case; they replace those of the message
+ */
+export function forwarded(message: Carried, story: Readonly<Record<string, string>> = {}): Carried {
+  const whole = carried(message, story, 0);
+  return whole.isComplete ? whole.copy : carried(message, story, NOTES_BYTES).copy;
+}
+
+/** Whether {@link forwarded} changes nothing but the order of properties. */
+export function isForwardable(message: Carried): boolean {
+  return carried(message, {}, 0).isComplete;
+}
+
+function carried(
+  { body, tag, keys, properties }: Carried,
+  story: Readonly<Record<string, string>>,
+  spareBytes: number,
+): { readonly copy: Carried; readonly isComplete: boolean } {
+  const names = FORWARDED_PROPERTIES;
+  const room = new Room(story, spareBytes);
+  const notes: [string, string][] = [];
+  if (body.length === 0) notes.push([names.body, 'empty']);
+  const isTagKept = tag !== undefined && isSendableTag(tag) && room.takes(tag);
+  if (tag !== undefined && !isTagKept) notes.push([names.tag, tag]);
+  const keptKeys = keys.filter((key) => isSendableKey(key) && room.takes(key));
+  if (keptKeys.length < keys.length) notes.push([names.keys, JSON.stringify(keys)]);
+  const left: string[] = [];
+  let isEscaped = false;
+  for (const [name, value] of Object.entries(properties)) {
+    if (name === '' || value === '' || isReservedProperty(name) || Object.hasOwn(story, name)) continue;
+    const [shownName, shownValue] = [visible(name), visible(value)];
+    isEscaped ||= shownName !== name || shownValue !== value;
+    if (!room.takes(shownName, shownValue)) left.push(name);
+  }
+  if (left.length > 0) notes.push([names.left, JSON.stringify(left)]);
+  for (const [name, text] of notes) room.put(name, visible(text).slice(0, LONGEST_NOTE) || '-');
+  const copy = {
+    body: body.length === 0 ? Buffer.from(' ') : body,
+    keys: keptKeys,
+    properties: room.properties,
+    ...(isTagKept ? { tag } : {}),
+  };
+  return { copy, isComplete: notes.length === 0 && !isEscaped };
+}
+
+/** The properties of a copy, and the bytes that are left for labels. */
+class Room {
+  private readonly entries: [string, string][];
+  private leftBytes: number;
+
+  constructor(story: Readonly<Record<string, string>>, spareBytes: number) {
+    this.entries = Object.entries(story);
+    this.leftBytes = LIMITS.propertiesBytes - SPARE_BYTES - spareBytes - bytesOf(...this.entries.flat());
+  }
+
+  get properties(): Record<string, string> {
+    return Object.fromEntries(this.entries);
+  }
+
+  /** Adds a property, which has room set aside for it. */
+  put(name: string, value: string): void {
+    this.entries.push([name, value]);
+  }
+
+  /** Takes a label, or the name and the value of a property, if there is room. */
+  takes(text: string, value?: string): boolean {
+    const most = LIMITS.properties - SPARE_PROPERTIES - Object.keys(FORWARDED_PROPERTIES).length;
+    const bytes = bytesOf(text, value ?? '');
+    if (bytes > this.leftBytes || (value !== undefined && this.entries.length >= most)) return false;
+    this.leftBytes -= bytes;
+    if (value !== undefined) this.put(text, value);
+    return true;
+  }
+}
+
+function bytesOf(...texts: readonly string[]): number {
+  return texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+}
+
+/** With control characters and half surrogate pairs as in JSON. */
+function visible(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cs}]/gu, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
