@@ -1,5 +1,6 @@
 // Selects the messages of an ordered group: those of a queue in order, and no more of that queue until they are settled or
-// their leases have ended. After that it starts at the first unsettled one and includes later acked ones (observed on 5.5.0).
+// their leases have ended. After that it starts at the first unsettled one and includes later acked ones, which are also dead-lettered with it
+// after the last attempt (observed on 5.5.0).
 
 import type { Pop } from './pop.js';
 import { type DeliveryRecord, keys, type QueueRef } from './records.js';
@@ -22,12 +23,8 @@ function popQueue(pop: Pop, queue: QueueRef): void {
   for (const [key, record] of held) {
     if (pop.isDone) break;
     const offset = key.at(-1) as number;
-    // Acked, and all messages before it have just been dead-lettered: its ack need not be kept.
-    if (record.state.kind === 'acked' && pop.handedOut === before) changes.delete(key);
-    else if (
-      !pop.takeAgain(queue, offset, record, isRepeat || record.keepsAttempt ? record.attempt : record.attempt + 1)
-    )
-      return;
+    const attempt = isRepeat || record.keepsAttempt ? record.attempt : record.attempt + 1;
+    if (!pop.takeAgain(queue, offset, record, attempt)) return;
   }
   // A repeated request after a lost response gets the same batch and nothing new.
   if (!isBlocked) pop.takeNew(queue);

@@ -87,13 +87,25 @@ describe('an ordered group', () => {
     expect(harness.popIds('%DLQ%g', 'reader')).toEqual(['a2']);
   });
 
-  it('does not dead-letter an acked message when the one before it uses up its attempts', () => {
+  it('dead-letters acked messages with the one before them that uses up its attempts', () => {
     for (let attempt = 1; attempt <= 3; attempt++) {
       const [, b] = pop(2) as [Delivery, Delivery];
       harness.ack(b, 'g');
       harness.advance(10_000);
     }
     expect(ids(pop(2))).toEqual(['c1']);
+    expect(harness.popIds('%DLQ%g', 'reader')).toEqual(['a5', 'b5']);
+  });
+
+  it('is redelivered an acked message whose attempts are not used up, without the one before it', () => {
+    for (let attempt = 1; attempt <= 2; attempt++) {
+      pop(1);
+      harness.advance(10_000);
+    }
+    const [, b] = pop(2) as [Delivery, Delivery];
+    harness.ack(b, 'g');
+    harness.advance(10_000);
+    expect(ids(pop(2))).toEqual(['b2', 'c1']);
     expect(harness.popIds('%DLQ%g', 'reader')).toEqual(['a5']);
   });
 

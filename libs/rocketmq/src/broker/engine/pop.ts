@@ -79,10 +79,7 @@ export class Pop {
     if (read === undefined) return false;
     this.ledger.drop(this.changes, queue, offset, record.state);
     if (read.message === undefined) return true;
-    const isSpent = attempt > this.request.group.maxDeliveryAttempts;
-    // A message acked behind an unsettled one of an ordered queue is redelivered with it, but never dead-lettered.
-    if (!isSpent || record.state.kind !== 'acked')
-      this.offer(queue, offset, read.message, attempt, record.firstAtMs ?? this.request.nowMs);
+    this.offer(queue, offset, read.message, attempt, record.firstAtMs ?? this.request.nowMs);
     return true;
   }
 
