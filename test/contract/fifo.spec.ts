@@ -1,11 +1,39 @@
 import { describe, expect } from '@jest/globals';
-import { type BackoffPolicy, deadLetterTopicOf, RetryLaterError, SECOND_MS } from 'nestjs-rocketmq/client';
+import {
+  type BackoffPolicy,
+  deadLetterTopicOf,
+  type ReceivedMessage,
+  RetryLaterError,
+  SECOND_MS,
+} from 'nestjs-rocketmq/client';
+import { resource } from '../support/raw-grpc-client.js';
+import { testTransport } from '../support/transport.js';
+import { SERVER_SLACK_MS } from './support/backend.js';
 import { contractSuite } from './support/contract.js';
-import { texts } from './support/world.js';
+import { RawConsumer } from './support/raw-consumer.js';
+import { texts, type World } from './support/world.js';
 
 const contract = contractSuite();
 
+/** The shortest lease that the server grants. */
+const LEASE_MS = 10 * SECOND_MS;
 const BACKOFF: BackoffPolicy = { kind: 'customized', nextMs: [SECOND_MS] };
+
+/** Three messages of one message group. `receive` polls, acknowledges some, waits until the leases of the others are over, and returns what it got. */
+async function pollOfThree(world: World, maxDeliveryAttempts: number) {
+  const topic = await world.topic('fifo');
+  const consumerGroup = await world.group({ fifo: true, maxDeliveryAttempts });
+  const producer = await world.producer();
+  for (const body of ['first', 'second', 'third']) await producer.send({ topic, body, messageGroup: 'order-1' });
+  const consumer = await world.simpleConsumer(topic, consumerGroup);
+  const receive = async (acked: (all: readonly ReceivedMessage[]) => readonly ReceivedMessage[]): Promise<string[]> => {
+    const all = await consumer.receive({ invisibleDurationMs: LEASE_MS, longPollingTimeoutMs: 5 * SECOND_MS });
+    for (const message of acked(all)) await consumer.ack(message);
+    if (acked(all).length < all.length) await world.backend.advanceDuringWork(LEASE_MS + SERVER_SLACK_MS);
+    return all.map(({ body, deliveryAttempt }) => `${body} ${deliveryAttempt}`);
+  };
+  return { receive, consumerGroup };
+}
 
 describe('ordered messages', () => {
   contract('a message group keeps its order', async (world) => {
@@ -83,6 +111,70 @@ describe('ordered messages', () => {
     await world.until('the dead letter is read', () => grave.deliveries.length === 1);
     expect(texts(recorder.deliveries)).toEqual(['poison', 'poison', 'next']);
     expect(texts(grave.deliveries)).toEqual(['poison']);
+  });
+
+  contract('what was acknowledged behind an unsettled message of its poll is redelivered with it', async (world) => {
+    const { receive } = await pollOfThree(world, 17);
+    await receive((all) => all.slice(1));
+    expect(await receive((all) => all)).toEqual(['first 2', 'second 2', 'third 2']);
+  });
+
+  contract(
+    'what was acknowledged behind an unsettled message of its poll shares the end of its attempts',
+    async (world) => {
+      const { receive, consumerGroup } = await pollOfThree(world, 2);
+      for (const attempt of [1, 2]) {
+        expect(await receive((all) => all.slice(1))).toEqual(
+          ['first', 'second', 'third'].map((one) => `${one} ${attempt}`),
+        );
+      }
+      const grave = await world.simpleConsumer(deadLetterTopicOf(consumerGroup));
+      // By name server, this client decides about the dead letters: only the first message is certainly one.
+      const isOurs = testTransport === 'remoting';
+      expect(await receive((all) => all)).toEqual(isOurs ? ['second 3', 'third 3'] : []);
+      const dead: string[] = [];
+      for (let poll = 0; poll < 5 && dead.length < (isOurs ? 1 : 3); poll++) {
+        for (const message of await grave.receive()) {
+          dead.push(message.body.toString());
+          await grave.ack(message);
+        }
+      }
+      expect(dead.sort()).toEqual(isOurs ? ['first'] : ['first', 'second', 'third']);
+    },
+  );
+
+  contract('a consumer gets its share of a group that it shares with clients that poll each queue', async (world) => {
+    const topic = await world.topic('fifo');
+    const consumerGroup = await world.group({ fifo: true });
+    const producer = await world.producer();
+    const ours = await world.record({ topic, consumerGroup, requireFifo: true });
+    const raws = [
+      await RawConsumer.open(world, topic, consumerGroup),
+      await RawConsumer.open(world, topic, consumerGroup),
+    ];
+    const resources = { topic: resource(topic), group: resource(consumerGroup), endpoints: undefined };
+    const { assignments } = (await raws[0]?.client.call('queryAssignment', resources)) ?? { assignments: [] };
+    let theirs = 0;
+    let isOver = false;
+    const polls = raws.flatMap((raw) =>
+      assignments.map(async () => {
+        while (!isOver) {
+          const received = await raw.receive();
+          theirs += received.length;
+          if (received.length > 0) await raw.ack(...received);
+        }
+      }),
+    );
+    const sent = 240;
+    for (let count = 0; count < sent; count++) {
+      await producer.send({ topic, body: String(count), messageGroup: `group-${count % 40}` });
+    }
+    await world.until('all are received', () => ours.deliveries.length + theirs >= sent);
+    isOver = true;
+    await Promise.all(polls);
+    expect(assignments.length).toBeGreaterThan(3);
+    // A third would be its share.
+    expect(ours.deliveries.length / sent).toBeGreaterThan(1 / 6);
   });
 
   contract('an ordered listener does not start on a group that the server does not hold as ordered', async (world) => {

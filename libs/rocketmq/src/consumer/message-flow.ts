@@ -5,6 +5,7 @@ import type { Queue } from '../client/route.js';
 import type { Message as WireMessage } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { Filter } from '../protocol/model/filter.js';
 import type { Abortable } from '../support/abort-source.js';
+import { LoopWatch } from '../support/answer-age.js';
 import { describeError } from '../support/logger.js';
 import { callWatcher } from '../support/watchers.js';
 import { type TopicHealth, topicHealth } from './consumer-health.js';
@@ -22,6 +23,7 @@ import type { ResolvedOptions } from './push-consumer-options.js';
 import { BufferRooms } from './receive/buffer-room.js';
 import { incomingMessage, unpackedMessage } from './receive/incoming-message.js';
 import { Pauses } from './receive/pauses.js';
+import { isStale } from './receive/poll-answers.js';
 import type { ReceivedBatch } from './receive/receive-loop.js';
 import { ReceiveLoops } from './receive/receive-loops.js';
 
@@ -63,6 +65,7 @@ export class MessageFlow {
       invisibleDurationMs,
       longPollingTimeoutMs,
       pauses: this.pauses,
+      loopWatch: new LoopWatch(context.ioClock),
       roomOf: (topic) => this.rooms.of(topic),
       filterOf,
       loopShareOf: (topic) => this.loopShareOf(topic),
@@ -131,9 +134,13 @@ export class MessageFlow {
     await this.dispatcher.drainRest();
   }
 
-  private take({ queue, messages, receivedAtMs, deliveredAtMs }: ReceivedBatch): void {
+  private take({ queue, messages, receivedAtMs, ageMs, deliveredAtMs }: ReceivedBatch): void {
     const { clock, logger, settings } = this.context;
-    const leases = messages.flatMap((wire) => this.leaseOf(wire, queue, receivedAtMs) ?? []);
+    const leases = messages.flatMap((wire) => this.leaseOf(wire, queue, receivedAtMs - ageMs) ?? []);
+    if (isStale(ageMs, this.options.invisibleDurationMs)) {
+      this.dropStale(leases, ageMs);
+      return;
+    }
     // These leases are renewed until their messages end: nothing may keep them from being dispatched.
     callWatcher(logger, 'received messages', () =>
       this.telemetry?.received({
@@ -142,16 +149,36 @@ export class MessageFlow {
         receivedAtMs: Math.round(clock.nowMs() - (clock.monotonicMs() - receivedAtMs)),
       }),
     );
-    this.dispatcher.dispatch(leases, settings(queue.endpoint).isFifo);
+    const { isFifo, isLite, maxAttempts } = settings(queue.endpoint);
+    if (isFifo && !isLite) this.reportLast(leases, maxAttempts);
+    this.dispatcher.dispatch(leases, isFifo);
+  }
+
+  /** The server redelivers all messages of an ordered poll behind the first unsettled one, and counts them alike. */
+  private reportLast(leases: readonly MessageLease[], maxAttempts: number): void {
+    const last = leases.flatMap(({ message }) =>
+      message.deliveryAttempt > 1 && message.deliveryAttempt >= maxAttempts ? [message] : [],
+    );
+    if (last.length > 1) this.context.report.lastDelivery(last);
+  }
+
+  /** Others may have handled these messages, and are free to: nothing about them may be sent any more. */
+  private dropStale(leases: readonly MessageLease[], ageMs: number): void {
+    for (const lease of leases) {
+      lease.drop();
+      this.rooms.of(lease.message.topic).release(lease.heldBytes);
+    }
+    const messages = leases.map(({ message }) => message);
+    if (messages.length > 0) this.context.report.stale(messages, ageMs);
   }
 
   /** Undefined for a message that cannot be decoded; it is redelivered when its lease ends, until the server's limit of attempts. */
-  private leaseOf(wire: WireMessage, { topic, endpoint }: Queue, receivedAtMs: number): MessageLease | undefined {
+  private leaseOf(wire: WireMessage, { topic, endpoint }: Queue, leasedAtMs: number): MessageLease | undefined {
     const heldBytes = wire.body.length;
     try {
       const { message, bodyProblem, isPacked } = incomingMessage(wire);
       // Field by field: a spread costs more than the rest of what is done for a message here.
-      const received = { message, bodyProblem, isPacked, endpoint, receivedAtMs, heldBytes };
+      const received = { message, bodyProblem, isPacked, endpoint, leasedAtMs, heldBytes };
       return new MessageLease(this.leases, received);
     } catch (error) {
       this.rooms.of(topic).release(heldBytes);

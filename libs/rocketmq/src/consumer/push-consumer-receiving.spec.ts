@@ -63,6 +63,7 @@ describe('a push consumer whose receives fail', () => {
         close: nothing,
         failed: nothing,
         deadLetter: nothing,
+        leaseLost: nothing,
         interceptor: (_message, _context, next) => next(),
         batchHandler: (handler) => handler,
         received: () => {

@@ -41,11 +41,13 @@ export interface Poll {
 
 /**
  * The messages of an answer, each with its delivery. @see MQClientAPIImpl.processPopResponse of the Java client
+ * @param ageMs how long the answer had waited when it was read: the deliveries end so much earlier
  * @param onUnusable called with a message whose delivery is not known, so that it cannot be settled: it is left out
  */
 export function poppedIn(
   answer: RemotingFrame,
   poll: Poll,
+  ageMs: number,
   onUnusable: (stored: StoredMessageFields) => void,
 ): Popped[] {
   const { fields } = answer;
@@ -56,7 +58,7 @@ export function poppedIn(
     fields,
     common: { popTimeMs: popTime, invisibleMs: invisibleTime, reviveQueue: reviveQid, brokerName: poll.brokerName },
   };
-  const expiresAtMs = processTimeMs() + Number(invisibleTime);
+  const expiresAtMs = processTimeMs() - ageMs + Number(invisibleTime);
   return (poll.isLite ? ofLiteTopics(batch, poll.topic, onUnusable) : ofQueues(batch, poll)).map(
     ({ stored, delivery, attempt }) => {
       return { stored, attempt, handle: encodeHandle(delivery, String(stored.commitLogOffset), expiresAtMs) };

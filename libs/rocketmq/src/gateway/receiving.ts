@@ -16,6 +16,8 @@ import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import { offsetMessageIdOf, type StoredMessageFields } from '../protocol/remoting/stored-message.js';
 import type { RemotingClient } from '../remoting/remoting-client.js';
 import type { RemotingRequest } from '../remoting/remoting-request.js';
+import { AnswerAges, LoopWatch } from '../support/answer-age.js';
+import { SystemClock } from '../support/clock.js';
 import { type Deadline, withDeadline } from '../support/deadline.js';
 import { describeError, type Logger } from '../support/logger.js';
 import { BrokerTimes, isTooOld } from './broker-times.js';
@@ -42,6 +44,13 @@ interface Aside {
   work(deadline: Deadline): Promise<unknown>;
 }
 
+/** The answer to a poll. */
+interface PollAnswer {
+  readonly frame: RemotingFrame;
+  /** How long it had waited when it was read. */
+  readonly ageMs: number;
+}
+
 /** Which messages are for the consumer. */
 interface Limits {
   readonly matches: (tag: string | undefined) => boolean;
@@ -54,6 +63,9 @@ export class Receiving {
   private readonly underWay = new Set<Promise<void>>();
   private isClosing = false;
   private readonly clocks = new BrokerTimes();
+  private readonly loopWatch = new LoopWatch(new SystemClock());
+  /** By address. */
+  private readonly ages = new Map<string, AnswerAges>();
 
   constructor(
     private readonly clientId: string,
@@ -82,23 +94,55 @@ export class Receiving {
       isLite: group?.lite !== undefined,
     };
     const count = poll.isOrdered && group?.abilities.keepsPartialAcks === false ? 1 : request.batchSize;
-    const ask = (): Promise<RemotingFrame> => {
+    const ask = async (): Promise<PollAnswer> => {
       const times = pollTimes(request, this.clocks.bornTime(address));
       const asked = poll.isLite ? litePop(this.clientId, poll, times, request) : pop(poll, times, request, count);
-      return this.client.ask(address, asked, deadline, { onLate: (late) => this.release(poll, late) });
+      const askedAtMs = this.loopWatch.now();
+      const ageMs = (frame: RemotingFrame): number => this.ageMs(address, askedAtMs, frame);
+      const onLate = (late: RemotingFrame): void => this.release(poll, { frame: late, ageMs: ageMs(late) });
+      const frame = await this.client.ask(address, asked, deadline, { onLate });
+      return { frame, ageMs: ageMs(frame) };
     };
-    const first = await ask();
-    const answer = this.clocks.isToBeRepeated(address, first) ? await ask() : first;
-    this.clocks.learn(address, answer);
-    await this.give(poll, answer, deadline, onAnswer);
+    const endWatch = this.loopWatch.begin();
+    try {
+      const first = await ask();
+      const answer = this.clocks.isToBeRepeated(address, first.frame) ? await ask() : first;
+      this.clocks.learn(address, answer.frame);
+      await this.give(poll, answer, deadline, onAnswer);
+    } finally {
+      endWatch();
+    }
   }
 
-  private async give(poll: Poll, answer: RemotingFrame, deadline: Deadline, onAnswer: OnAnswer): Promise<void> {
+  /** How long the answer had waited when it was read, which is now. */
+  private ageMs(address: string, askedAtMs: number, { code, fields }: RemotingFrame): number {
+    if (code !== RESPONSE_CODES.success) return 0;
+    const { loopWatch } = this;
+    const ages = this.ages.get(address) ?? new AnswerAges();
+    this.ages.set(address, ages);
+    const popTimeMs = Number(fields.popTime);
+    return ages.ageMs({
+      askedAtMs,
+      readAtMs: loopWatch.now(),
+      unreadForMs: loopWatch.unreadForMs(askedAtMs),
+      answeredAtMs: popTimeMs > 0 ? popTimeMs : undefined,
+    });
+  }
+
+  private async give(
+    poll: Poll,
+    { frame: answer, ageMs }: PollAnswer,
+    deadline: Deadline,
+    onAnswer: OnAnswer,
+  ): Promise<void> {
     if (answer.code !== RESPONSE_CODES.success) {
       onAnswer({ content: { $case: 'status', value: emptyStatus(answer, poll.address) } });
       return;
     }
-    const popped = poppedIn(answer, poll, (stored) => this.warnUnusable(poll, stored));
+    // At once: leases count from when the first part of an answer is read.
+    const deliveredAt = new Date(Number(answer.fields.popTime ?? 0));
+    onAnswer({ content: { $case: 'deliveryTimestamp', value: deliveredAt } });
+    const popped = poppedIn(answer, poll, ageMs, (stored) => this.warnUnusable(poll, stored));
     const session = this.session(poll.address);
     if (popped.some(({ attempt }) => attempt > 1)) await session?.refreshGroup(deadline.signal);
     const { maxAttempts: most = 0 } = session?.group ?? {};
@@ -106,15 +150,19 @@ export class Receiving {
     const maxAttempts = most < 1 ? Number.POSITIVE_INFINITY : most;
     const limits = { matches: matcherOf(poll.filter), maxAttempts };
     const asides: Aside[] = [];
+    const headed = new Set<number>();
     const messages = popped
-      .map((one) => this.usable(poll, one, limits, asides))
+      .map((one) => {
+        // Behind the first message of an ordered queue may be acknowledged ones, which the broker hands out with it again.
+        const isBehind = poll.isOrdered && headed.has(one.stored.queueId);
+        headed.add(one.stored.queueId);
+        return this.usable(poll, one, isBehind ? { ...limits, maxAttempts: Number.POSITIVE_INFINITY } : limits, asides);
+      })
       .filter((message) => message !== undefined);
     this.begin(asides);
     const status = messages.length > 0 ? OK : refusal(Code.MESSAGE_NOT_FOUND, 'no match message');
     onAnswer({ content: { $case: 'status', value: status } });
     for (const message of messages) onAnswer({ content: { $case: 'message', value: message } });
-    const deliveredAt = new Date(Number(answer.fields.popTime ?? 0));
-    onAnswer({ content: { $case: 'deliveryTimestamp', value: deliveredAt } });
   }
 
   /** Undefined when the message is not for the consumer: the broker compares hashes of tags, and counts attempts without a limit. */
@@ -147,12 +195,12 @@ export class Receiving {
   }
 
   /** The poll was given up, so nobody handles these messages before their time is over. */
-  private release(poll: Poll, answer: RemotingFrame): void {
+  private release(poll: Poll, { frame: answer, ageMs }: PollAnswer): void {
     if (answer.code !== RESPONSE_CODES.success) return;
     const { address, topic, consumerGroup } = poll;
     let popped: Popped[];
     try {
-      popped = poppedIn(answer, poll, (stored) => this.warnUnusable(poll, stored));
+      popped = poppedIn(answer, poll, ageMs, (stored) => this.warnUnusable(poll, stored));
     } catch (error) {
       // Nobody waits for this error, and it must not reach the socket. The messages are redelivered when their time is over.
       this.logger.warn('the late answer to a poll cannot be read', { address, topic, error: describeError(error) });

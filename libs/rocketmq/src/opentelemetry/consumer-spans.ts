@@ -104,6 +104,10 @@ export class ConsumerSpans implements PushConsumerTelemetry {
     guarded(() => this.metrics?.deadLetters.add(1, { ...this.labels.of(topic).plain, reason }));
   }
 
+  leaseLost(topic: string): void {
+    guarded(() => this.metrics?.lostLeases.add(1, this.labels.of(topic).plain));
+  }
+
   close(): void {
     this.unwatch?.();
   }

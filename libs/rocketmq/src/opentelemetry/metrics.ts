@@ -30,6 +30,10 @@ const HISTOGRAMS = {
 const COUNTERS = {
   retries: ['rocketmq_client_retries', 'Messages that are retried because their handler failed'],
   deadLetters: ['rocketmq_client_dead_letters', 'Messages that were dead-lettered'],
+  lostLeases: [
+    'rocketmq_client_lost_leases',
+    'Messages whose lease was lost before they were settled, or had ended before they were received',
+  ],
   transactions: ['rocketmq_client_transactions', 'Transactions by outcome'],
   transactionChecks: ['rocketmq_client_transaction_checks', 'Answers to transaction checks of the server'],
   inboxHits: ['rocketmq_client_inbox_hits', 'Steps that were skipped because they had been done before'],
@@ -48,6 +52,7 @@ export class Metrics {
   readonly processTime: Histogram;
   readonly retries: Counter;
   readonly deadLetters: Counter;
+  readonly lostLeases: Counter;
   readonly transactions: Counter;
   readonly transactionChecks: Counter;
   readonly inboxHits: Counter;
@@ -66,6 +71,7 @@ export class Metrics {
     this.processTime = histogram(HISTOGRAMS.processTime);
     this.retries = counter(COUNTERS.retries);
     this.deadLetters = counter(COUNTERS.deadLetters);
+    this.lostLeases = counter(COUNTERS.lostLeases);
     this.transactions = counter(COUNTERS.transactions);
     this.transactionChecks = counter(COUNTERS.transactionChecks);
     this.inboxHits = counter(COUNTERS.inboxHits);

@@ -61,6 +61,10 @@ export class SimpleConsumerSpans implements SimpleConsumerTelemetry {
     return this.run((tracing) => this.settlement(tracing, SETTLE[operation], messages), work);
   }
 
+  leaseLost(topic: string): void {
+    guarded(() => this.metrics?.lostLeases.add(1, this.labels.of(topic).plain));
+  }
+
   /** Runs the application's processing of a message that this consumer has received. */
   async process<T>(message: MessageView, work: () => Promise<T> | T): Promise<T> {
     const startedAtMs = monotonicMs();

@@ -67,10 +67,10 @@ export class Dispatcher {
     return this.underWay;
   }
 
-  /** How many messages are held, and when the first of them was received, by monotonic business time. */
+  /** How many messages are held, and when the first of them was handed out, by monotonic business time. */
   get held(): { readonly count: number; readonly oldestAtMs: number | undefined } {
     const [oldest] = this.underWay;
-    return { count: this.underWay.size, oldestAtMs: oldest?.receivedAtMs };
+    return { count: this.underWay.size, oldestAtMs: oldest?.leasedAtMs };
   }
 
   /** What is held, and the handlers that run, the longest first. Batches wait in theirs until they are complete. */

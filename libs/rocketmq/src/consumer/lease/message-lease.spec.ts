@@ -55,7 +55,7 @@ function held(script: (() => Error | undefined | Promise<undefined>)[] = []) {
     isPacked: false,
     endpoint,
     heldBytes: 0,
-    receivedAtMs: 0,
+    leasedAtMs: 0,
   });
   const advance = async (byMs: number): Promise<void> => {
     clock.advanceTo(clock.nowMs() + byMs);

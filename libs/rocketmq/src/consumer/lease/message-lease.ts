@@ -54,8 +54,8 @@ interface Received extends IncomingMessage {
   readonly endpoint: Endpoint;
   /** The size of the body as it was received. */
   readonly heldBytes: number;
-  /** When the server's answer began to arrive, by monotonic business time: leases are durations. */
-  readonly receivedAtMs: number;
+  /** When the server handed it out, as far as this process knows, by monotonic business time: leases are durations. */
+  readonly leasedAtMs: number;
 }
 
 /** The server answers OK for a handle that was replaced, and redelivers the message. */
@@ -92,7 +92,7 @@ export class MessageLease implements Timed {
     this.message = received.message;
     this.bodyProblem = received.bodyProblem;
     this.isPacked = received.isPacked;
-    const endsAtMs = received.receivedAtMs + context.invisibleDurationMs;
+    const endsAtMs = received.leasedAtMs + context.invisibleDurationMs;
     this.state = { kind: 'held', handle: this.message.receiptHandle, endsAtMs };
     this.callAt(endsAtMs - context.invisibleDurationMs / 2);
   }
@@ -102,8 +102,8 @@ export class MessageLease implements Timed {
   }
 
   /** By monotonic business time. */
-  get receivedAtMs(): number {
-    return this.received.receivedAtMs;
+  get leasedAtMs(): number {
+    return this.received.leasedAtMs;
   }
 
   get heldBytes(): number {
@@ -127,9 +127,12 @@ export class MessageLease implements Timed {
     return this.doubted;
   }
 
-  /** Whether {@link doubtSignal} has aborted. */
+  /** Whether it is too late to start a handler: {@link doubtSignal} has aborted, or would have, but the process was suspended or blocked. */
   get isInDoubt(): boolean {
-    return this.doubt !== undefined;
+    this.passTime();
+    return (
+      this.doubt !== undefined || ('endsAtMs' in this.state && this.context.clock.monotonicMs() >= this.state.endsAtMs)
+    );
   }
 
   private get isLost(): boolean {
@@ -188,11 +191,15 @@ export class MessageLease implements Timed {
     return isCertain ? undefined : this.uncertain(UNSETTLED);
   }
 
-  /** Undefined when the lease is lost, or the settlement has begun before. */
-  private beginSettlement(): (LeaseState & { kind: 'settling' }) | undefined {
-    // A handler that blocked the event loop returns before the timer that would have reported the end of the lease.
+  /** A handler that blocked the event loop returns before the timer that would have reported the end of the lease. */
+  private passTime(): void {
     if ('endsAtMs' in this.state && this.context.clock.monotonicMs() >= this.state.endsAtMs)
       this.apply({ kind: 'timeOver' });
+  }
+
+  /** Undefined when the lease is lost, or the settlement has begun before. */
+  private beginSettlement(): (LeaseState & { kind: 'settling' }) | undefined {
+    this.passTime();
     if (this.state.kind === 'settling') return undefined;
     const state = this.apply({ kind: 'settlementBegun' });
     return state.kind === 'settling' ? state : undefined;

@@ -9,6 +9,11 @@ import type { DeadLetterReason, FailureSettlement, Settlement } from './failure-
 /** How many messages one log line lists. */
 const MOST_IDS = 10;
 
+/** The log line for messages whose leases had ended before they were received. */
+export const RECEIVED_TOO_LATE =
+  'messages were received too late: their leases have ended, so they are not handled here, and they are redelivered. The process was ' +
+  'suspended, its event loop was blocked, or the network held the answer back';
+
 /** Hooks of a consumer. What they throw is logged and has no effect. */
 export interface ConsumerEvents extends SessionEvents {
   /** A handler failed; `settlement` is what follows. */
@@ -20,7 +25,10 @@ export interface ConsumerEvents extends SessionEvents {
    * when the move fails and the message is redelivered.
    */
   onDeadLetter(message: MessageView, reason: DeadLetterReason, error: unknown): void | Promise<void>;
-  /** The lease of a message is lost: another consumer may have the message. The signal of a running handler fires. */
+  /**
+   * The lease of a message is lost: another consumer may have the message. The signal of a running handler fires. Also called for a
+   * message that no handler gets, because this process was suspended or blocked until its lease was over.
+   */
   onLeaseLost(message: MessageView): void;
   /** It is unknown whether the server has settled the message: it may be redelivered. */
   onSettleFailed(message: MessageView, settlement: Settlement, error: Error): void;
@@ -87,6 +95,30 @@ export class ConsumerReporter {
 
   leaseLost(message: MessageView): void {
     this.logger.warn('the lease of a message was lost; it may be redelivered', this.fields(message));
+    this.lost(message);
+  }
+
+  /** @param ageMs how long ago the server has handed them out */
+  stale(messages: readonly MessageView[], ageMs: number): void {
+    const ids = messages.map(({ messageId }) => messageId).slice(0, MOST_IDS);
+    const { consumerGroup } = this;
+    const fields = { consumerGroup, topic: messages[0]?.topic, messages: messages.length, messageIds: ids };
+    this.logger.warn(RECEIVED_TOO_LATE, { ...fields, ageMs: Math.round(ageMs) });
+    for (const message of messages) this.lost(message);
+  }
+
+  /** Messages of an ordered poll that the server does not deliver again. */
+  lastDelivery(messages: readonly MessageView[]): void {
+    const messageIds = messages.map(({ messageId }) => messageId).slice(0, MOST_IDS);
+    const text =
+      'ordered messages are delivered for the last time: if this process ends before the first of them is settled, a proxy dead-letters all of ' +
+      'them, also those that are handled by then';
+    const { consumerGroup } = this;
+    this.logger.warn(text, { consumerGroup, topic: messages[0]?.topic, messages: messages.length, messageIds });
+  }
+
+  private lost(message: MessageView): void {
+    this.telemetry?.leaseLost(message.topic);
     void this.call('onLeaseLost', () => this.events.onLeaseLost?.(message));
   }
 

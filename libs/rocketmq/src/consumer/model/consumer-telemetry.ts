@@ -46,6 +46,8 @@ export interface PushConsumerTelemetry {
   failed(message: MessageView, error: unknown, settlement: FailureSettlement | undefined): void;
   /** The message is about to be dead-lettered. */
   deadLetter(message: MessageView, reason: DeadLetterReason): void;
+  /** The lease of a message was lost, or had ended before the message was received. */
+  leaseLost(topic: string): void;
   /** The consumer has closed, or was closed without having started. */
   close(): void;
 }
@@ -60,6 +62,8 @@ export interface SimpleConsumerTelemetry {
     topic: string,
     work: (onPoll: (poll: ObservedPoll) => void) => Promise<T[]>,
   ): Promise<T[]>;
+  /** The lease of a message had ended before the message was received. */
+  leaseLost(topic: string): void;
   /** Runs an operation that settles at least one message. */
   settle<T>(operation: SettleOperation, messages: readonly MessageView[], work: () => Promise<T>): Promise<T>;
 }

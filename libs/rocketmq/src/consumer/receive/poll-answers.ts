@@ -8,6 +8,7 @@ import {
 import { hasPackedBody } from '../../protocol/grpc/message-mapping.js';
 import type { RpcResponse } from '../../protocol/grpc/rpc.js';
 import { StatusError } from '../../protocol/grpc/status.js';
+import { SECOND_MS } from '../../support/clock.js';
 import { TransportError } from '../../support/errors.js';
 
 /** No server sends so many: it limits a poll to 32. */
@@ -15,6 +16,17 @@ const MOST_MESSAGES = 128;
 
 /** `ReceiveMessageResponseStreamWriter` of the proxy (5.5.0), in place of "no new message". */
 const FILTERED = 'no match message';
+
+/** A handle of Apache RocketMQ begins with an offset, the time of the pop, and the invisible duration (`ReceiptHandle` of the server). */
+const POP_TIME = /^\d+ (\d{13}) \d+ /;
+
+/** A lease that ends sooner cannot be renewed in time. */
+const LEAST_LEASE_MS = SECOND_MS;
+
+/** Whether the messages of an answer may be another consumer's by now. @param ageMs how long the answer had waited when it was read */
+export function isStale(ageMs: number, invisibleDurationMs: number): boolean {
+  return ageMs > invisibleDurationMs - LEAST_LEASE_MS;
+}
 
 /** There is no room for more messages: the poll is canceled, and the messages that arrived are kept. */
 class PollFull extends Error {
@@ -47,6 +59,13 @@ export class PollAnswers {
   /** When the server sent the messages, by its clock; undefined when it did not report that. */
   get deliveredAtMs(): number | undefined {
     return this.sentOffAtMs;
+  }
+
+  /** When the server handed the messages out, by its clock: their leases began then. Undefined when it does not report that. */
+  get poppedAtMs(): number | undefined {
+    const handle = this.messages[0]?.systemProperties?.receiptHandle ?? '';
+    const popTime = POP_TIME.exec(handle)?.[1];
+    return popTime === undefined ? this.sentOffAtMs : Number(popTime);
   }
 
   /** Whether a poll was canceled because there was no room for more. @param error the error of the poll */

@@ -8,6 +8,7 @@ import { toDuration } from '../../protocol/grpc/duration.js';
 import type { Message as WireMessage } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { Filter } from '../../protocol/model/filter.js';
 import { LIMITS } from '../../protocol/model/limits.js';
+import { AnswerAges, type LoopWatch } from '../../support/answer-age.js';
 import { type BackoffPolicy, backoffMs, withJitter } from '../../support/backoff.js';
 import { SECOND_MS, sleep } from '../../support/clock.js';
 import { StateError } from '../../support/errors.js';
@@ -25,6 +26,8 @@ export interface ReceivedBatch {
   readonly messages: readonly WireMessage[];
   /** When the answer began to arrive, by monotonic business time. */
   readonly receivedAtMs: number;
+  /** How long the answer had waited then: the leases began so much earlier. */
+  readonly ageMs: number;
   /** When the server sent it, by its clock; undefined when it does not report that. */
   readonly deliveredAtMs: number | undefined;
   /** Whether it is empty because of the filter. */
@@ -37,6 +40,7 @@ export interface Reception {
   /** Default: as the server decides. */
   readonly longPollingTimeoutMs: number | undefined;
   readonly pauses: Pauses;
+  readonly loopWatch: LoopWatch;
   roomOf(topic: string): BufferRoom;
   /** The subscription of a topic; called at each poll. Default: everything. */
   filterOf(topic: string): Filter | undefined;
@@ -63,6 +67,8 @@ const FAILURE_FRESH_MS = 10 * SECOND_MS;
 const POLL_MARGIN_MS = 10 * SECOND_MS;
 /** From a server with two cores, four polls at once fetch a sixth more messages than two, for 8 % less CPU time; more gain nothing. */
 const MOST_POLLS = 4;
+/** Of an ordered group: as many as there are queues, as other clients have, and no more than this. */
+const MOST_ORDERED_POLLS = 32;
 /** A server that has messages answers within this time, or is overloaded. */
 const ANSWER_MS = 300;
 /** In a process that was blocked, the time is over before the answer is read: the event loop has so many looks more. */
@@ -102,21 +108,24 @@ const POLL_RETRY: BackoffPolicy = { kind: 'exponential', initialMs: 100, maxMs: 
 
 /**
  * Receives from {@link ReceiveLoop.start} until it has ended: one poll at a time, and more of them at once while they are
- * full. An ordered group always has one: the order of two answers would be unknown. One loop serves all queues of a broker: the
- * server pops from all of them whichever the request names, and each poll that is open when its client goes away costs the
- * next messages of an ordered group an attempt.
+ * full. One loop serves all queues of a broker: the server pops from all of them whichever the request names. An ordered group has a poll
+ * for each queue all the time: servers answer waiting polls in turn, and the other clients of a group have one for each queue. Their answers
+ * need no order, because a server hands out nothing of a queue before all that it handed out is settled, or its lease is over.
  */
 export class ReceiveLoop {
   private readonly stopping = new AbortController();
   private readonly cancelling = new AbortController();
   private running: Promise<void> | undefined;
   private readonly extraPollers = new Set<Promise<void>>();
+  /** Pollers of an ordered group beside the first. */
+  private orderedPollers = 0;
   private polls = 0;
   /** By monotonic real time, like all times here. */
   private lastReceiveAtMs: number | undefined;
   /** Oldest first. */
   private readonly polling = new Map<Poller, OpenPoll>();
   private failure: { readonly error: unknown; readonly atMs: number } | undefined;
+  private readonly ages = new AnswerAges();
 
   /** @param queues at least one, all of one topic on one broker */
   constructor(
@@ -147,7 +156,10 @@ export class ReceiveLoop {
   }
 
   start(): void {
-    this.running ??= this.run();
+    if (this.running !== undefined) return;
+    const endWatch = this.reception.loopWatch.begin();
+    this.running = this.run(this.newPoller(false));
+    void this.ended().then(endWatch);
   }
 
   /** Starts no further poll; the open one continues. */
@@ -193,11 +205,11 @@ export class ReceiveLoop {
     await Promise.all(this.extraPollers);
   }
 
-  private async run(): Promise<void> {
+  /** @param isWanted whether to go on after a poll, for pollers beside the first. Default: always */
+  private async run(poller: Poller, isWanted = (): boolean => true): Promise<void> {
     const { signal } = this.stopping;
-    const poller: Poller = { attemptId: this.newAttemptId(), isExtra: false, expectsMessages: true };
     let hastyPolls = 0;
-    for (let failures = 0; !signal.aborted; ) {
+    for (let failures = 0; !signal.aborted && isWanted(); ) {
       try {
         const beganAtMs = this.context.ioClock.monotonicMs();
         const end = await this.round(poller, signal);
@@ -210,8 +222,10 @@ export class ReceiveLoop {
       } catch (error) {
         if (signal.aborted) return;
         failures++;
+        // The pollers of an ordered group fail together, and a server that is unreachable for long is logged once.
+        const isNews = this.failure === undefined;
         this.failure = { error, atMs: this.context.ioClock.monotonicMs() };
-        this.logFailure(error, failures);
+        this.logFailure(error, failures, isNews);
         const waitMs = withJitter(backoffMs(POLL_RETRY, failures), () => this.context.random.next());
         await sleep(this.context.ioClock, waitMs, signal).catch(() => {});
       }
@@ -227,17 +241,40 @@ export class ReceiveLoop {
   private addPoller(): void {
     const { extraPollers, stopping } = this;
     const { isFifo, receiveBatchSize } = this.settings;
-    const most = isFifo
-      ? 1
-      : Math.min(MOST_POLLS, Math.floor(this.reception.loopShareOf(this.topic) / receiveBatchSize));
-    if (1 + extraPollers.size >= most || stopping.signal.aborted) return;
-    const ended = this.runExtra(stopping.signal).then(() => void extraPollers.delete(ended));
-    extraPollers.add(ended);
+    const most = Math.min(MOST_POLLS, Math.floor(this.reception.loopShareOf(this.topic) / receiveBatchSize));
+    if (isFifo || 1 + extraPollers.size >= most || stopping.signal.aborted) return;
+    this.add(this.runExtra(stopping.signal));
+  }
+
+  private add(poller: Promise<void>): void {
+    const ended = poller.then(() => void this.extraPollers.delete(ended));
+    this.extraPollers.add(ended);
+  }
+
+  /** How many polls this loop has open while there are no messages. */
+  private get idlePolls(): number {
+    const { isFifo, isLite } = this.settings;
+    if (!isFifo || isLite) return 1;
+    const room = Math.max(1, this.reception.loopShareOf(this.topic));
+    return Math.min(this.queues.length, MOST_ORDERED_POLLS, room);
+  }
+
+  /** The number of queues changes, and that a group is ordered is known once the settings are. */
+  private fitOrderedPollers(): void {
+    while (1 + this.orderedPollers < this.idlePolls && !this.stopping.signal.aborted) {
+      const number = ++this.orderedPollers;
+      const isWanted = (): boolean => number < this.idlePolls;
+      this.add(this.run(this.newPoller(false), isWanted).finally(() => void this.orderedPollers--));
+    }
+  }
+
+  private newPoller(isExtra: boolean): Poller {
+    return { attemptId: this.newAttemptId(), isExtra, expectsMessages: true };
   }
 
   /** Polls until a poll is not full. The first poller meets and reports the same failures. */
   private async runExtra(signal: AbortSignal): Promise<void> {
-    const poller: Poller = { attemptId: this.newAttemptId(), isExtra: true, expectsMessages: true };
+    const poller = this.newPoller(true);
     let end: RoundEnd = 'full';
     while (end === 'full' && !signal.aborted) end = await this.round(poller, signal).catch(() => 'stopped' as const);
   }
@@ -245,7 +282,8 @@ export class ReceiveLoop {
   private async round(poller: Poller, signal: AbortSignal): Promise<RoundEnd> {
     const { context, reception, topic } = this;
     await reception.pauses.opened(topic, signal);
-    const most = Math.max(1, Math.min(this.settings.receiveBatchSize, reception.loopShareOf(topic)));
+    const share = Math.floor(reception.loopShareOf(topic) / this.idlePolls);
+    const most = Math.max(1, Math.min(this.settings.receiveBatchSize, share));
     const reservation = await reception.roomOf(topic).reserve(most, signal);
     let endPoll: (() => void) | undefined;
     try {
@@ -255,6 +293,7 @@ export class ReceiveLoop {
       // A poll before the settings are known fails inside the server.
       await context.client.session(this.server).synced(signal);
       if (signal.aborted) return 'stopped';
+      this.fitOrderedPollers();
       endPoll = reception.pauses.beginPoll(topic);
       if (endPoll === undefined) return 'stopped';
       if (poller.expectsMessages) open.answerByMs = context.ioClock.monotonicMs() + ANSWER_MS;
@@ -291,12 +330,15 @@ export class ReceiveLoop {
     const answers = new PollAnswers(what, reservation.add);
     const { messages } = answers;
     const open = this.polling.get(poller);
-    let receivedAtMs: number | undefined;
+    const { loopWatch } = this.reception;
+    const [askedAtMs, watchedFromMs] = [clock.monotonicMs(), loopWatch.now()];
+    const arrivalNow = () => ({ readAtMs: clock.monotonicMs(), unreadForMs: loopWatch.unreadForMs(watchedFromMs) });
+    let arrival: ReturnType<typeof arrivalNow> | undefined;
     let untrack: (() => void) | undefined;
     try {
       const request = this.request(poller, reservation, queue);
       await client.receive(queue.endpoint, request, this.options(poller, what), (answer) => {
-        receivedAtMs ??= clock.monotonicMs();
+        arrival ??= arrivalNow();
         answers.take(answer);
         if (messages.length === 0) return;
         untrack ??= clock.track(what);
@@ -318,8 +360,10 @@ export class ReceiveLoop {
     }
     answers.assertUsable();
     this.lastReceiveAtMs = this.context.ioClock.monotonicMs();
-    const { deliveredAtMs, wereFiltered } = answers;
-    return { queue, messages, receivedAtMs: receivedAtMs ?? clock.monotonicMs(), deliveredAtMs, wereFiltered };
+    const { deliveredAtMs, poppedAtMs: answeredAtMs, wereFiltered } = answers;
+    const read = arrival ?? arrivalNow();
+    const ageMs = messages.length === 0 ? 0 : this.ages.ageMs({ ...read, askedAtMs, answeredAtMs });
+    return { queue, messages, receivedAtMs: read.readAtMs, ageMs, deliveredAtMs, wereFiltered };
   }
 
   /**
@@ -364,11 +408,10 @@ export class ReceiveLoop {
     logger.warn(text, { consumerGroup, topic: this.topic, messages });
   }
 
-  private logFailure(error: unknown, failures: number): void {
+  private logFailure(error: unknown, failures: number, isNews: boolean): void {
     const { consumerGroup, logger } = this.context;
     const fields = { consumerGroup, topic: this.topic, failures, error: describeError(error) };
-    // A server that is unreachable for long is logged once, not at every round.
-    logger[failures === 1 ? 'warn' : 'debug']('receiving failed; it is retried', fields);
+    logger[isNews ? 'warn' : 'debug']('receiving failed; it is retried', fields);
   }
 
   private get topic(): string {

@@ -14,7 +14,8 @@ import {
 import { DEFAULT_BUFFERED_BYTES, DEFAULT_MAX_UNPACKED_BYTES, LIMITS } from '../../protocol/model/limits.js';
 import type { MessageView } from '../../protocol/model/message.js';
 import { withAnySignal } from '../../support/abort.js';
-import { SECOND_MS } from '../../support/clock.js';
+import { AnswerAges, LoopWatch } from '../../support/answer-age.js';
+import { SECOND_MS, SystemClock } from '../../support/clock.js';
 import { type CallOptions, type Deadline, waitWithin, withDeadline, withNotedEffects } from '../../support/deadline.js';
 import { StateError, UsageError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
@@ -28,6 +29,7 @@ import {
   withMethods,
 } from '../../support/options.js';
 import { type Receipt, ReceiptCalls } from '../lease/receipt-calls.js';
+import { RECEIVED_TOO_LATE } from '../model/consumer-events.js';
 import type {
   ConsumerTelemetrySource,
   ObservedPoll,
@@ -47,7 +49,7 @@ import {
 import { ExpectedSize } from '../receive/buffer-room.js';
 import { consumerClient, DEFAULT_START_MS, startConsumerClient } from '../receive/consumer-client.js';
 import { incomingMessage, unpackedMessage } from '../receive/incoming-message.js';
-import { PollAnswers } from '../receive/poll-answers.js';
+import { isStale, PollAnswers } from '../receive/poll-answers.js';
 import { SubscriptionSet } from '../receive/subscription-set.js';
 import { type AckOutcome, ackBatch } from './ack-batch.js';
 
@@ -126,6 +128,9 @@ export class SimpleConsumer {
   private readonly longPollingTimeoutMs: number;
   private readonly maxBufferedBytes: number;
   private readonly expected = new ExpectedSize();
+  private readonly loopWatch = new LoopWatch(new SystemClock());
+  /** By broker. */
+  private readonly ages = new Map<string, AnswerAges>();
   private readonly settings: GroupSettings;
   /** How often each topic was received from, and all together. */
   private readonly turns = new Map<string, number>();
@@ -210,7 +215,8 @@ export class SimpleConsumer {
 
   /**
    * Waits for messages: those of one topic on one broker, each in turn.
-   * @returns the messages; empty when none arrived in time
+   * @returns the messages; empty when none arrived in time. Messages whose invisible duration was over when they arrived, because this process was
+   *   suspended or blocked, are logged and not returned: they are redelivered
    * @throws StatusError or TransportError; messages that had arrived are released, those that were still on their way are redelivered when their invisible
    *   duration is over. StateError `CLOSED` when the consumer is closed meanwhile
    */
@@ -246,14 +252,33 @@ export class SimpleConsumer {
         came++;
         return leftBytes >= 0 || came === count;
       });
-      arrived.push({ endpoint: queue.endpoint, wires: answers.messages });
-      await this.client
-        .receive(queue.endpoint, request, call, (answer) => answers.take(answer))
-        .catch((error) => {
-          if (!answers.wasFull(error)) throw error;
+      const here: Arrived = { endpoint: queue.endpoint, wires: answers.messages };
+      arrived.push(here);
+      const { clock } = this.connection;
+      const [askedAtMs, watchedFromMs] = [clock.monotonicMs(), this.loopWatch.now()];
+      let read: { readonly readAtMs: number; readonly unreadForMs: number } | undefined;
+      const endWatch = this.loopWatch.begin();
+      try {
+        await this.client.receive(queue.endpoint, request, call, (answer) => {
+          read ??= { readAtMs: clock.monotonicMs(), unreadForMs: this.loopWatch.unreadForMs(watchedFromMs) };
+          answers.take(answer);
         });
+      } catch (error) {
+        if (!answers.wasFull(error)) throw error;
+      } finally {
+        endWatch();
+      }
       answers.assertUsable();
       const receivedAtMs = this.connection.clock.nowMs();
+      if (read !== undefined && answers.messages.length > 0) {
+        const ageMs = this.agesOf(queue).ageMs({ ...read, askedAtMs, answeredAtMs: answers.poppedAtMs });
+        if (isStale(ageMs, invisibleMs)) {
+          // Others may have handled these messages: not even a release may be sent.
+          arrived.splice(arrived.indexOf(here), 1);
+          this.reportStale(queue.topic, answers.messages, ageMs);
+          return [];
+        }
+      }
       const messages = await this.received(queue, answers.messages);
       onPoll?.({ messages, deliveredAtMs: answers.deliveredAtMs, receivedAtMs });
       return messages;
@@ -267,6 +292,21 @@ export class SimpleConsumer {
       withDeadline(what, timeoutMs, signal, work),
     );
     return this.tracked(this.returned(receiving, arrived));
+  }
+
+  private agesOf({ brokerName, endpoint }: Queue): AnswerAges {
+    const key = `${brokerName} ${endpointKey(endpoint)}`;
+    const ages = this.ages.get(key) ?? new AnswerAges();
+    this.ages.set(key, ages);
+    return ages;
+  }
+
+  private reportStale(topic: string, wires: readonly WireMessage[], ageMs: number): void {
+    const { consumerGroup } = this.options;
+    const messageIds = wires.map(({ systemProperties }) => systemProperties?.messageId);
+    const fields = { consumerGroup, topic, messages: wires.length, messageIds, ageMs: Math.round(ageMs) };
+    this.connection.logger.warn(RECEIVED_TOO_LATE, fields);
+    for (const _ of wires) this.telemetry?.leaseLost(topic);
   }
 
   /** What a receive returns: nothing once the consumer is closing, because nobody could settle it. What has arrived and is not returned is released. */

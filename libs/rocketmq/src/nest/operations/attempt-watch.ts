@@ -54,6 +54,7 @@ function around(inner: PushConsumerTelemetry | undefined, watch: AttemptWatch): 
     start: () => inner?.start(),
     received: (poll) => inner?.received(poll),
     deadLetter: (message, reason) => inner?.deadLetter(message, reason),
+    leaseLost: (topic) => inner?.leaseLost(topic),
     close: () => inner?.close(),
   };
 }

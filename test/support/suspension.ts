@@ -1,0 +1,96 @@
+// A process that is suspended while a server answers its polls, and continues when others have handled the messages.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Connection, Producer, PushConsumer, SECOND_MS } from 'nestjs-rocketmq/client';
+import { soon } from './until.js';
+
+const LEASE_MS = 10 * SECOND_MS;
+const PATIENCE_MS = 40 * SECOND_MS;
+const PROGRAM = join(import.meta.dirname, 'suspended-process.ts');
+const TYPESCRIPT = join(import.meta.dirname, 'run-typescript.mjs');
+
+/** Topics and their consumer groups, of the same names. */
+export interface SuspensionNames {
+  readonly ordinary: string;
+  /** A topic of type `fifo`, and an ordered group. */
+  readonly ordered: string;
+  /** For a simple consumer. */
+  readonly received: string;
+}
+
+/** What the suspended process saw, and what those saw that handled its messages meanwhile. Both sorted. */
+export async function playSuspension(
+  endpoints: string,
+  names: SuspensionNames,
+): Promise<{ suspended: string[]; others: string[] }> {
+  const topics = Object.values(names) as string[];
+  const child = spawn(
+    process.execPath,
+    [
+      '--no-warnings',
+      '--import',
+      TYPESCRIPT,
+      PROGRAM,
+      endpoints,
+      String(LEASE_MS),
+      ...topics.map((name) => `${name}:${name}`),
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  const exited = once(child, 'exit');
+  const suspended = linesOf(child);
+  const others: string[] = [];
+  const connection = new Connection({ endpoints });
+  const producer = new Producer(connection, {});
+  const consumers = topics.map(
+    (topic) =>
+      new PushConsumer(connection, {
+        consumerGroup: topic,
+        subscriptions: [{ topic }],
+        handler: ({ deliveryAttempt }) => void others.push(`handled ${topic} ${deliveryAttempt}`),
+      }),
+  );
+  try {
+    await producer.start();
+    await soon(() => suspended.includes('polling'), PATIENCE_MS);
+    child.kill('SIGSTOP');
+    for (const topic of topics) {
+      const place = topic === names.ordered ? { messageGroup: 'one' } : {};
+      await producer.send({ topic, body: 'for a process that stands still', ...place });
+    }
+    // Only the suspended process has polls open: the server answers them within a moment.
+    await sleep(2 * SECOND_MS);
+    for (const consumer of consumers) await consumer.start();
+    await soon(() => others.length === topics.length, PATIENCE_MS);
+    child.kill('SIGCONT');
+    await soon(() => suspended.length === 1 + topics.length, PATIENCE_MS);
+  } finally {
+    child.kill('SIGKILL');
+    await exited;
+    for (const consumer of consumers) await consumer.close();
+    await producer.close();
+    connection.close();
+  }
+  return { suspended: suspended.sort(), others: others.sort() };
+}
+
+/** What a suspension must come to. */
+export function afterSuspension({ ordinary, ordered, received }: SuspensionNames) {
+  const suspended = [`lost ${ordered}`, `lost ${ordinary}`, 'polling', `received ${received} 0`];
+  const others = [ordinary, ordered, received].map((topic) => `handled ${topic} 2`);
+  return { suspended: suspended.sort(), others: others.sort() };
+}
+
+function linesOf({ stdout }: ChildProcess): string[] {
+  const lines: string[] = [];
+  let rest = '';
+  stdout?.setEncoding('utf8').on('data', (piece: string) => {
+    const parts = (rest + piece).split('\n');
+    rest = parts.pop() ?? '';
+    lines.push(...parts);
+  });
+  return lines;
+}
