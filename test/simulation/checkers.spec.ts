@@ -118,6 +118,16 @@ describe('the judges', () => {
     ['unfounded', { transactions: [transacted()], handlings: [handled('t1')] }],
     ['fenced', { transactions: [transacted({ error: 'TRANSACTION_FENCED' })] }],
     ['unseen', { sends: [sent('m1')], handlings: [handled('m1', { attempt: 2 })] }],
+    [
+      'stale',
+      {
+        sends: [sent('m1')],
+        // Another process has got it meanwhile, and a disturbance is no reason to handle it.
+        handlings: [handled('m1', { attempt: 2, startMs: 11_000 }), handled('m1', { process: 'a', startMs: 30_000 })],
+        disturbances: [{ kind: 'paused process', fromMs: 150, untilMs: 30_000, processes: ['a'] }],
+        releases: [{ fromMs: 0, untilMs: 100_000 }],
+      },
+    ],
     ['reconnected', { connections: [1, 2].map((atMs) => ({ process: 'a', atMs })) }],
     [
       'overdue',

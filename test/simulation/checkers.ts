@@ -6,6 +6,8 @@ import type { Disturbance, Facts, HandlingFact, SendFact } from './facts.js';
 export const ACK_MS = 40_000;
 /** How long a call may last beyond its timeout. */
 const OVERDUE_MS = 500;
+/** A lease is renewed in time, and clients know its end as exactly as messages travel. */
+const STALE_MS = 1_000;
 /** The effects of a disturbance last longer than itself: dead connections are detected and replaced, leases end. */
 const AFTERMATH_MS = 45_000;
 
@@ -23,6 +25,7 @@ const CHECKERS: readonly Checker[] = [
   overdueSends,
   unexplainedRepetitions,
   unseenDeliveries,
+  staleDeliveries,
   disorder,
   earlyDeaths,
   silentDeaths,
@@ -171,6 +174,28 @@ export function unseenDeliveries(facts: Facts): string[] {
   });
   const isRare = found.length <= facts.handlings.length / 20;
   return facts.isTight && isRare ? [] : found;
+}
+
+/**
+ * A message that another process has got meanwhile is not handled any more: a later delivery has the next number. Handlers of ordered groups
+ * count by themselves.
+ */
+export function staleDeliveries(facts: Facts): string[] {
+  const sends = new Map(facts.sends.map((send) => [send.key, send]));
+  // A broker that does not wait for its disk forgets deliveries when it dies.
+  if (facts.forgotten.length > 0) return [];
+  return [...byDelivery(facts.handlings)].flatMap(([what, handlings]) => {
+    const send = sends.get(handlings[0]?.key ?? '');
+    // A repeated send may be stored twice.
+    if (send === undefined || send.messageGroup !== undefined || send.outcome !== 'acknowledged') return [];
+    if (isExcused(facts, [send.process], send.atMs, send.endMs ?? send.atMs)) return [];
+    return handlings.flatMap(({ attempt, process, startMs }, index) => {
+      const later = handlings.slice(0, index).find((one) => one.attempt > attempt && one.startMs + STALE_MS < startMs);
+      if (later === undefined) return [];
+      const text = `came to ${process} at ${startMs} as attempt ${attempt}`;
+      return [`stale: ${what} ${text}, and to ${later.process} at ${later.startMs} as attempt ${later.attempt}`];
+    });
+  });
 }
 
 function byDelivery(handlings: readonly HandlingFact[]): Map<string, HandlingFact[]> {

@@ -91,4 +91,20 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'consumer/model/group-settings.ts',
     edits: decidesForAll('maxAttempts'),
   },
+  {
+    fault: 'leases count from when an answer is read',
+    file: 'support/answer-age.ts',
+    edits: {
+      'ageMs({ askedAtMs, readAtMs, unreadForMs, answeredAtMs }: AnsweredRequest): number {':
+        'ageMs({ askedAtMs, readAtMs, unreadForMs, answeredAtMs }: AnsweredRequest): number {\n    if (askedAtMs >= 0) return 0;',
+    },
+  },
+  {
+    fault: 'dead letters of other clients are refused for their labels',
+    file: 'consumer/dispatch/keep-dead-letter.ts',
+    edits: {
+      'if (!(failure instanceof UsageError) || isForwardable(message)) throw failure;':
+        'if (failure instanceof Error || isForwardable(message)) throw failure;',
+    },
+  },
 ];

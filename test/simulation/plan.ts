@@ -68,6 +68,8 @@ export interface Plan {
     readonly transactions: boolean;
     /** Whether services are Nest applications. */
     readonly nest: boolean;
+    /** Whether another client stores messages with labels that no send of this library accepts. Not with Nest. */
+    readonly foreign: boolean;
   };
   /** The grace period of handlers when a Nest application is closed. */
   readonly shutdownGraceMs: number;
@@ -116,7 +118,13 @@ function drawnPlan(chance: Chance, seed: number): Plan {
     localTransactionTimeoutMs: chance.pick([30, 60, 300]) * SECOND_MS,
     bodyBytes: chance.pick([16, 16, 2_000, 60_000]),
     maxBufferedBytes: chance.pick([64 * 1024, 256 * 1024, 8 * 1024 * 1024]),
-    parts: { ordered: chance.is(0.7), simple: chance.is(0.5), transactions: chance.is(0.6), nest },
+    parts: {
+      ordered: chance.is(0.7),
+      simple: chance.is(0.5),
+      transactions: chance.is(0.6),
+      nest,
+      foreign: !nest && chance.is(0.3),
+    },
     shutdownGraceMs: chance.pick([0.2, 2, 10, 25]) * SECOND_MS,
     activeMs,
     settleMs: 30 * MINUTE_MS,
@@ -165,7 +173,7 @@ function inOrder(faults: readonly Fault[]): Fault[] {
 /** Combinations that are rare in random plans and that reveal certain kinds of bugs. */
 interface Focus {
   readonly ways: (chance: Chance) => Partial<Plan>;
-  /** Harmless faults, which excuse no failure, with the minimum and maximum seconds between two of them. */
+  /** Faults, nearly all harmless, which excuse no failure, with the minimum and maximum seconds between two of them. */
   readonly faults: Partial<Record<FaultKind, readonly [number, number]>>;
 }
 
@@ -185,7 +193,7 @@ const FOCUSES: readonly Focus[] = [
       invisibleDurationMs: 30_000,
       impatience: 0,
       failures: 0,
-      parts: { nest: false, ordered: false, simple: false, transactions: false },
+      parts: { nest: false, ordered: false, simple: false, transactions: false, foreign: false },
     }),
     faults: {},
   },
@@ -239,7 +247,7 @@ const FOCUSES: readonly Focus[] = [
       longestStepMs: 5_000,
       instances: chance.whole(2, 3),
       shutdownGraceMs: chance.pick([0.2, 1, 5]) * SECOND_MS,
-      parts: { nest: chance.is(0.8), ordered: true, simple: false, transactions: chance.is(0.5) },
+      parts: { nest: chance.is(0.8), ordered: true, simple: false, transactions: chance.is(0.5), foreign: false },
     }),
     faults: { 'rolling deploy': [8, 25] },
   },
@@ -250,7 +258,7 @@ const FOCUSES: readonly Focus[] = [
       instances: 3,
       longestTransactionMs: 12_000,
       localTransactionTimeoutMs: 30_000,
-      parts: { nest: false, ordered: false, simple: false, transactions: true },
+      parts: { nest: false, ordered: false, simple: false, transactions: true, foreign: false },
     }),
     faults: { 'rolling deploy': [60, 120] },
   },
@@ -276,7 +284,7 @@ const FOCUSES: readonly Focus[] = [
       longestStepMs: 500,
       failures: 0.3,
       impatience: 0,
-      parts: { nest: false, ordered: true, simple: false, transactions: false },
+      parts: { nest: false, ordered: true, simple: false, transactions: false, foreign: false },
     }),
     faults: { 'rolling deploy': [10, 30] },
   },

@@ -1,13 +1,14 @@
 // A simulated process that uses the clients without Nest.
 
 import type { MessageView, ReceivedMessage } from 'nestjs-rocketmq/client';
-import { Connection, Producer, PushConsumer, SECOND_MS, SimpleConsumer } from 'nestjs-rocketmq/client';
+import { Connection, DeadLetterError, Producer, PushConsumer, SECOND_MS, SimpleConsumer } from 'nestjs-rocketmq/client';
 import { TransactionLog } from 'nestjs-rocketmq/sql';
 import type { Plan } from './plan.js';
 import { Chance } from './platform/chance.js';
 import type { SimulatedProcess } from './platform/simulation.js';
 import {
   CLOSE_REST_MS,
+  FOREIGN,
   GROUPS,
   MAX_ATTEMPTS,
   type Outgoing,
@@ -65,6 +66,7 @@ export class Service extends Worker {
         }),
       );
     }
+    if (plan.parts.foreign) this.consumers.push(...this.foreignConsumers());
     if (plan.parts.simple) {
       this.simple = new SimpleConsumer(this.connection, {
         consumerGroup: GROUPS.simple,
@@ -99,7 +101,44 @@ export class Service extends Worker {
     this.world.simulation.say(`${this.process.name} is closed`);
   }
 
+  /** One that dead-letters what another client stored, and forwards it without a thought of its labels; and one that reads the dead letters. */
+  private foreignConsumers(): PushConsumer[] {
+    const { invisibleDurationMs, maxBufferedBytes } = this.world.plan;
+    const options = { invisibleDurationMs, maxBufferedBytes };
+    const strangers = new PushConsumer(this.connection, {
+      ...options,
+      consumerGroup: FOREIGN.group,
+      subscriptions: [{ topic: FOREIGN.topic }],
+      handler: () => {
+        throw new DeadLetterError('not for us');
+      },
+      deadLetterTo: async ({ message: { body, tag, keys, properties } }) => {
+        await this.producer.send({
+          topic: FOREIGN.graves,
+          body,
+          keys,
+          properties,
+          ...(tag === undefined ? {} : { tag }),
+        });
+      },
+    });
+    const keepers = new PushConsumer(this.connection, {
+      ...options,
+      consumerGroup: FOREIGN.keepers,
+      subscriptions: [{ topic: FOREIGN.graves }],
+      handler: ({ body }) => {
+        // A dead letter may be stored twice, so its attempts say nothing about the message.
+        const fact = this.handling(FOREIGN.keepers, body.toString(), 1);
+        fact.endMs = this.world.simulation.nowMs;
+        fact.end = 'unsure';
+        if (!this.process.isDead) this.world.handlings.push(fact);
+      },
+    });
+    return [strangers, keepers];
+  }
+
   protected act(): void {
+    if (this.world.plan.parts.foreign && this.chance.is(0.1)) this.world.storeForeign();
     const kind = this.chance.pick(this.kinds);
     if (kind === 'transaction') this.transact();
     else this.send(TOPICS[kind]);

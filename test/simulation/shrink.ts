@@ -8,6 +8,7 @@ const CUTS: readonly ((plan: Plan) => Plan)[] = [
   (plan) => ({ ...plan, idleMs: 0 }),
   (plan) => ({ ...plan, instances: 1 }),
   (plan) => ({ ...plan, parts: { ...plan.parts, simple: false } }),
+  (plan) => ({ ...plan, parts: { ...plan.parts, foreign: false } }),
   (plan) => ({ ...plan, parts: { ...plan.parts, transactions: false } }),
   (plan) => ({ ...plan, parts: { ...plan.parts, ordered: false } }),
   (plan) => ({ ...plan, impatience: 0 }),

@@ -16,6 +16,7 @@ import type {
   SendFact,
   TransactionFact,
 } from './facts.js';
+import { storeForeign } from './foreign-client.js';
 import { NEST_TOPICS } from './nest-application.js';
 import { NEST_GROUPS } from './nest-checkers.js';
 import type { DecisionFact, NestFacts, RequestFact } from './nest-facts.js';
@@ -31,7 +32,7 @@ import type { SimulatedProcess, Simulation } from './platform/simulation.js';
 import { RemotingBroker, RemotingPlaces } from './remoting-broker.js';
 import { CLOSE_GRACE_MS, Service } from './service.js';
 import { UnpackedBodies } from './unpacked-bodies.js';
-import { GROUPS, MAX_ATTEMPTS, TOPICS, type Worker } from './worker.js';
+import { FOREIGN, GROUPS, MAX_ATTEMPTS, TOPICS, type Worker } from './worker.js';
 
 const BROKER_HOST = '10.0.0.1';
 const OTHER_BROKER = { name: 'other', host: '10.0.0.2' };
@@ -137,6 +138,23 @@ export class System implements NestWorld {
 
   nextKey(): string {
     return `m${this.keys++}`;
+  }
+
+  storeForeign(): void {
+    const { simulation, broker, brokerProcess } = this;
+    const key = this.nextKey();
+    simulation.at(simulation.nowMs, brokerProcess, () => {
+      if (!this.isBrokerUp || broker !== this.broker) return;
+      const atMs = simulation.nowMs;
+      const kept = simulation.as(brokerProcess, () => storeForeign(broker, key));
+      void kept.then(
+        () => {
+          const fact = { key, topic: FOREIGN.topic, process: 'another client', atMs, timeoutMs: MINUTE_MS } as const;
+          this.sends.push({ ...fact, endMs: simulation.nowMs, outcome: 'acknowledged' });
+        },
+        () => {},
+      );
+    });
   }
 
   released(bytes: number): void {
@@ -274,6 +292,7 @@ export class System implements NestWorld {
       { name: TOPICS.ordered, type: 'fifo' as const, queues: 4 },
       { name: TOPICS.simple, type: 'normal' as const, queues: 2 },
       { name: TOPICS.transaction, type: 'transaction' as const, queues: 2 },
+      ...[FOREIGN.topic, FOREIGN.graves].map((name) => ({ name, type: 'normal' as const, queues: 2 })),
       ...Object.values(NEST_TOPICS).map((name) => ({ name, type: 'normal' as const, queues: 2 })),
     ];
   }
@@ -464,6 +483,7 @@ export class System implements NestWorld {
         [TOPICS.ordered]: plan.parts.ordered ? [GROUPS.ordered] : [],
         [NEST_TOPICS.manual]: [NEST_GROUPS.manual],
         [TOPICS.simple]: plan.parts.simple ? [GROUPS.simple] : [],
+        [FOREIGN.topic]: plan.parts.foreign ? [FOREIGN.keepers] : [],
       },
       renewals: this.renewals,
       leaks: this.leaks,

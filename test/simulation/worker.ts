@@ -11,6 +11,8 @@ import type { SimulatedProcess, Simulation } from './platform/simulation.js';
 
 export const TOPICS = { normal: 'events', ordered: 'steps', simple: 'jobs', transaction: 'orders' } as const;
 export const GROUPS = { normal: 'readers', ordered: 'steppers', simple: 'workers', transaction: 'shippers' } as const;
+/** What another client stores with labels that no send of this library accepts, and where its dead letters are kept. */
+export const FOREIGN = { topic: 'foreign', group: 'strangers', graves: 'graves', keepers: 'keepers' } as const;
 /** The attempts of each listener. */
 export const MAX_ATTEMPTS = 4;
 export const RETRY_MS = 500;
@@ -37,6 +39,8 @@ export interface World {
   isActive(): boolean;
   /** Creates the key of the next message. */
   nextKey(): string;
+  /** Another client stores a message with labels that no send of this library accepts. */
+  storeForeign(): void;
   /** Reports that a body, possibly decompressed, was released. */
   released(bytes: number): void;
 }
