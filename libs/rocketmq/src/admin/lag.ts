@@ -3,10 +3,10 @@
 import { consumerGroupNameProblem, RETRY_PREFIX, topicNameProblem } from '../protocol/model/names.js';
 import { REQUEST_CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
+import { ObjectKeyedMap } from '../protocol/remoting/java-json.js';
 import { jsonOf, offsetIn, offsetOf, timeIn, undefinedWhen } from '../remoting/answers.js';
 import type { MasterBroker } from '../remoting/cluster.js';
 import type { ClusterAccess } from '../remoting/cluster-access.js';
-import { ObjectKeyedMap } from '../remoting/java-json.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
 import { checkName } from './checks.js';
 import { type BrokerFailure, fromEach } from './each-broker.js';

@@ -2,10 +2,10 @@
 
 import { REQUEST_CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
+import { ObjectKeyedMap } from '../protocol/remoting/java-json.js';
 import { jsonOf, offsetIn } from '../remoting/answers.js';
 import type { MasterBroker } from '../remoting/cluster.js';
 import type { ClusterAccess } from '../remoting/cluster-access.js';
-import { ObjectKeyedMap } from '../remoting/java-json.js';
 import { RemotingError } from '../remoting/remoting-error.js';
 import type { RemotingRequest } from '../remoting/remoting-request.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';

@@ -2,8 +2,8 @@
 
 import { toOffset } from '../protocol/model/offset.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
+import { MalformedJson, parseJavaJson } from '../protocol/remoting/java-json.js';
 import { TransportError } from '../support/errors.js';
-import { MalformedJson, parseJavaJson } from './java-json.js';
 import { RemotingError } from './remoting-error.js';
 
 /** A long of Java: BigInt would take minutes for millions of digits. */
