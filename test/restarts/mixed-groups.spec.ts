@@ -54,7 +54,10 @@ describe('a group whose settings differ between two brokers', () => {
   }
 
   /** A request to one broker, as tools send it. */
-  async function ask(address: string | undefined, request: { code: number; fields?: Record<string, string>; body?: Buffer }) {
+  async function ask(
+    address: string | undefined,
+    request: { code: number; fields?: Record<string, string>; body?: Buffer },
+  ) {
     const client = new RemotingClient({ connectTimeoutMs: 5_000 });
     try {
       await withDeadline('request of a tool', 10_000, undefined, (deadline) =>
@@ -73,7 +76,13 @@ describe('a group whose settings differ between two brokers', () => {
   /** The topic can be read on both brokers, and written on the first one only. */
   async function writeOnFirst({ brokers }: RunningCluster): Promise<void> {
     const queues = { readQueueNums: '4', writeQueueNums: '4', perm: '4' };
-    const fields = { topic: TOPIC, defaultTopic: 'TBW102', topicFilterType: 'SINGLE_TAG', topicSysFlag: '0', order: 'false' };
+    const fields = {
+      topic: TOPIC,
+      defaultTopic: 'TBW102',
+      topicFilterType: 'SINGLE_TAG',
+      topicSysFlag: '0',
+      order: 'false',
+    };
     await ask(brokers[1], { code: REQUEST_CODES.updateAndCreateTopic, fields: { ...fields, ...queues } });
   }
 
@@ -141,7 +150,9 @@ describe('a group whose settings differ between two brokers', () => {
       await cluster.reviveBroker(1);
       const isRefused = () => consumer.health.sessions.some(({ status }) => status === 'refused');
       await soon(isRefused, 90_000);
-      expect(lines.some(({ fields }) => String(fields.error).includes(`group create ${GROUP} --fifo --yes`))).toBe(true);
+      expect(lines.some(({ fields }) => String(fields.error).includes(`group create ${GROUP} --fifo --yes`))).toBe(
+        true,
+      );
       await producer.start(START);
       const bodies = Array.from({ length: 4 * ON_BOTH }, (_, index) => `message ${index}`);
       for (const body of bodies) {

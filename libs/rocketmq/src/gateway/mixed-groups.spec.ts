@@ -91,7 +91,8 @@ describe('a group whose settings differ between brokers', () => {
     });
     const handler: PushConsumerOptions['handler'] = async ({ messageId }) => {
       running.add(messageId);
-      for (const other of running) if (other[0] === messageId[0] && other !== messageId) together.add(messageId[0] ?? '');
+      for (const other of running)
+        if (other[0] === messageId[0] && other !== messageId) together.add(messageId[0] ?? '');
       // The messages of the broker without order are handled at once; those of the other end after that.
       if (together.has('b')) meet();
       await met;
@@ -185,7 +186,8 @@ describe('a group whose settings differ between brokers', () => {
     const asked = sentTo(1, CODES.getSubscriptionGroupConfig);
     await until(() => sentTo(1, CODES.getSubscriptionGroupConfig) > asked + 2);
     const refusals = lines.filter(
-      ({ text, fields }) => text.startsWith('telemetry') && String(fields.error).includes(`create ${GROUP} --fifo --yes`),
+      ({ text, fields }) =>
+        text.startsWith('telemetry') && String(fields.error).includes(`create ${GROUP} --fifo --yes`),
     );
     // However often it tries again.
     expect(refusals).toHaveLength(1);

@@ -62,7 +62,8 @@ function settingsProblem(
   }
   if (new Set(brokers.map(({ fifo, maxDeliveryAttempts }) => `${fifo} ${maxDeliveryAttempts}`)).size < 2)
     return undefined;
-  const why = 'each broker goes by its own settings, and a proxy by those of any broker, so order and attempts depend on chance';
+  const why =
+    'each broker goes by its own settings, and a proxy by those of any broker, so order and attempts depend on chance';
   return { status: 'warning', seen, why, advice };
 }
 
