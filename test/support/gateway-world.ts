@@ -58,11 +58,11 @@ export function gatewayWorld() {
   });
 
   async function connected(scripts: readonly BrokerScript[], requestTimeoutMs = 1_000, logger?: Logger) {
-    const { nameServer, brokers } = await cluster.start(scripts);
+    const { nameServer, brokers, ...changes } = await cluster.start(scripts);
     const connection = new Connection({ endpoints: `name-server:${nameServer.address}`, requestTimeoutMs, logger });
     closers.push(() => connection.close());
     const sent = (code: number) => brokers.flatMap(({ requests }) => requests.filter((one) => one.code === code));
-    return { connection, brokers, sent };
+    return { connection, brokers, sent, ...changes };
   }
 
   async function producerOn(scripts: readonly BrokerScript[], options: ProducerOptions = {}) {

@@ -17,7 +17,8 @@ export class ScriptedCluster {
 
   /**
    * @returns a name server that knows the brokers as `broker-0`, `broker-1`, … of one cluster, each with 4 queues of a topic; `move` says
-   * that a broker has another address now; `protect` takes the permission to write from all topics; `forget` makes the name server one that has just restarted and knows no topic
+   * that a broker has another address now; `protect` takes the permission to write from all topics; `forget` makes the name server one that has just restarted and knows no topic;
+   * `hide` makes it one that knows no such broker, until `show`; `configure` sets the order configuration, or removes it
    */
   async start(brokers: readonly BrokerScript[]): Promise<{
     nameServer: ScriptedServer;
@@ -25,8 +26,13 @@ export class ScriptedCluster {
     move: (index: number, address: string) => void;
     protect: () => void;
     forget: () => void;
+    hide: (index: number) => void;
+    show: (index: number) => void;
+    configure: (order: string | undefined) => void;
   }> {
     let knowsTopics = true;
+    let order: string | undefined;
+    const hidden = new Set<string>();
     const started: ScriptedServer[] = [];
     for (const script of brokers) started.push(await this.server(script));
     const addresses = started.map(({ address }) => address);
@@ -39,11 +45,17 @@ export class ScriptedCluster {
       const table = names.map((name, index) => `"${name}":${entryOf(name, index)}`).join(',');
       if (code === 106) return { body: `{"brokerAddrTable":{${table}},"clusterAddrTable":{}}` };
       if (code === 105 && !knowsTopics) return { code: 17, remark: 'No topic route info in name server for the topic' };
-      const datas = names.map(entryOf).join(',');
-      return code === 105
-        ? { body: `{"brokerDatas":[${datas}],"queueDatas":${JSON.stringify(names.map(queuesOf))}}` }
-        : {};
+      if (code === 101) return order === undefined ? { code: 22 } : { fields: { value: order } };
+      if (code !== 105) return {};
+      const known = (name: string): boolean => !hidden.has(name);
+      const datas = names.flatMap((name, index) => (known(name) ? [entryOf(name, index)] : [])).join(',');
+      return { body: `{"brokerDatas":[${datas}],"queueDatas":${JSON.stringify(names.filter(known).map(queuesOf))}}` };
     });
+    const hide = (index: number): void => void hidden.add(`broker-${index}`);
+    const show = (index: number): void => void hidden.delete(`broker-${index}`);
+    const configure = (text: string | undefined): void => {
+      order = text;
+    };
     const move = (index: number, address: string): void => void addresses.splice(index, 1, address);
     const protect = (): void => {
       perm = 4;
@@ -51,7 +63,7 @@ export class ScriptedCluster {
     const forget = (): void => {
       knowsTopics = false;
     };
-    return { nameServer, brokers: started, move, protect, forget };
+    return { nameServer, brokers: started, move, protect, forget, hide, show, configure };
   }
 
   async close(): Promise<void> {

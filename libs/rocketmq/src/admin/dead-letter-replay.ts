@@ -1,15 +1,15 @@
 // Sends dead letters to their original topics again, at least once. An interrupted replay reports what was done.
 
+import { byBrokerName, type Layout, parseLayout, placeOfMessageGroup } from '../protocol/model/layout.js';
 import { isReservedProperty } from '../protocol/model/names.js';
-import { queueOfMessageGroup } from '../protocol/model/queue-hash.js';
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import { encodeProperties, type StoredMessageFields, SYS_FLAGS } from '../protocol/remoting/stored-message.js';
 import { offsetField } from '../remoting/answers.js';
-import { type MasterBroker, writableQueues } from '../remoting/cluster.js';
+import { type MasterBroker, writableLayout } from '../remoting/cluster.js';
 import type { ClusterAccess } from '../remoting/cluster-access.js';
 import { RemotingError } from '../remoting/remoting-error.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
-import { RocketMQError } from '../support/errors.js';
+import { RocketMQError, TransportError } from '../support/errors.js';
 import { type Destination, type Outcome, outcomesOf, REPLAY_PROPERTY, ReplayPass } from './dead-letter-destination.js';
 import { checkPage, type DeadLetterPageOptions, type DeadLetterView, readPage } from './dead-letters.js';
 import type { BrokerFailure } from './each-broker.js';
@@ -101,6 +101,8 @@ export async function replayDeadLetters(
 class Replay {
   private readonly outcomes: Outcome<ReplayedDeadLetter>[] = [];
   private readonly pass: ReplayPass;
+  /** By topic. */
+  private readonly layouts = new Map<string, Layout>();
 
   constructor(
     private readonly cluster: ClusterAccess,
@@ -127,7 +129,7 @@ class Replay {
     destination: Destination,
   ): Promise<ReplayedDeadLetter> {
     const { topic, mark } = destination;
-    const { broker, queueId } = this.queueFor(deadLetter, destination);
+    const { broker, queueId } = await this.queueFor(deadLetter, destination);
     const fields = {
       producerGroup: topic,
       topic,
@@ -152,12 +154,30 @@ class Replay {
     return { deadLetter, topic, broker: broker.name, queueId: Number(answer.fields.queueId ?? 0), queueOffset };
   }
 
-  /** A message of a message group goes to the queue that the server would choose, to stay in order; others stay on their broker. */
-  private queueFor({ messageGroup, broker: name }: DeadLetterView, { route, writable }: Destination) {
+  /**
+   * A message of a message group goes to the queue that producers choose, to stay in order; others stay on their broker.
+   * @throws TransportError `MESSAGE_GROUP_UNAVAILABLE` while its broker is missing
+   */
+  private async queueFor({ messageGroup, broker: name }: DeadLetterView, destination: Destination) {
+    const { topic, writable } = destination;
     const own = writable.find((broker) => broker.name === name) ?? (writable[0] as MasterBroker);
     if (messageGroup === undefined) return { broker: own, queueId: -1 };
-    const queues = writableQueues({ ...route, brokers: this.cluster.ofCluster(route.brokers) });
-    return queues[queueOfMessageGroup(messageGroup, queues.length)] ?? { broker: own, queueId: -1 };
+    const { brokerName, queueId } = placeOfMessageGroup(await this.layoutOf(destination), messageGroup);
+    const broker = writable.find((one) => one.name === brokerName);
+    if (broker !== undefined) return { broker, queueId };
+    const text = `replay to "${topic}": broker "${brokerName}" stores the message group, and is missing or cannot be written; it was not sent, so that the group keeps its order; replay again when the broker is back`;
+    throw new TransportError('MESSAGE_GROUP_UNAVAILABLE', text, 'not-sent', true);
+  }
+
+  /** The order configuration, or what can be written at present: a missing broker that it does not name is not known here. */
+  private async layoutOf({ topic, route, writable }: Destination): Promise<Layout> {
+    const known = this.layouts.get(topic);
+    if (known !== undefined) return known;
+    const text = route.order === undefined ? await this.cluster.orderConfiguration(topic, this.deadline) : undefined;
+    const order = route.order ?? (text === undefined ? undefined : parseLayout(text));
+    const layout = order === undefined ? writableLayout({ ...route, brokers: writable }) : byBrokerName(order);
+    this.layouts.set(topic, layout);
+    return layout;
   }
 }
 

@@ -10,6 +10,8 @@ export interface ServerCapabilities {
   readonly cancelsFreely: boolean;
   /** Finds a topic as soon as it is created. Apache RocketMQ in local mode may deny it for 20 s if it was asked for it before. */
   readonly findsNewTopics: boolean;
+  /** Stores a message in the queue that it is sent to. Proxies choose the queue themselves, among the brokers that they know. */
+  readonly keepsChosenQueue: boolean;
 }
 
 /** What a server can do, as far as its answer to the settings of a consumer has shown. */
@@ -31,6 +33,7 @@ export const LEAST_CAPABILITIES: ServerCapabilities = {
   keepsBatches: false,
   cancelsFreely: false,
   findsNewTopics: false,
+  keepsChosenQueue: false,
 };
 
 /** Of brokers that are reached by name servers: the gateway writes batches in a form that every release keeps apart. */
@@ -38,6 +41,7 @@ export const GATEWAY_CAPABILITIES: ServerCapabilities = {
   keepsBatches: true,
   cancelsFreely: false,
   findsNewTopics: true,
+  keepsChosenQueue: true,
 };
 
 /** Of a server that has announced itself as an embedded broker. */
@@ -45,4 +49,5 @@ export const EMBEDDED_CAPABILITIES: ServerCapabilities = {
   keepsBatches: true,
   cancelsFreely: true,
   findsNewTopics: true,
+  keepsChosenQueue: false,
 };

@@ -143,6 +143,14 @@ export class Client {
     return this.routes.peek(topic, type);
   }
 
+  /**
+   * A route that the server has given within the last second: what a proxy does with a message group depends on what it knows at present.
+   * Failures as in {@link route}.
+   */
+  freshRoute(topic: string, deadline: Deadline, type?: MessageType): Promise<Route> {
+    return this.routes.fresh(topic, deadline, { type });
+  }
+
   /** Refreshes a route that may be stale, in the background; the cached one is used until then. */
   renewRoute(topic: string): void {
     this.routes.renew(topic);
@@ -292,9 +300,9 @@ export class Client {
     };
     const response = await this.unary(connection.bootstrap, 'queryRoute', request, this.backgroundOptions(what));
     requireOk(what, response.status);
-    const route = routeFromWire(topic, response.messageQueues, connection.addressRules);
-    for (const { endpoint } of route.queues) this.session(endpoint);
-    return route;
+    const found = routeFromWire(topic, response.messageQueues, connection.addressRules);
+    for (const { endpoint } of found.queues) this.session(endpoint);
+    return { ...found, layout: connection.layouts.after(topic, found.queues, response.orderConfiguration) };
   }
 
   /** How long one request of a longer operation may take, in milliseconds. */

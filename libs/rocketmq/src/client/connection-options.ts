@@ -2,6 +2,7 @@
 
 import { type CredentialsProvider, isHeaderText } from '../protocol/credentials/credentials.js';
 import type { Credentials } from '../protocol/credentials/metadata.js';
+import { type Layout, parseLayout } from '../protocol/model/layout.js';
 import type { Clock } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
 import type { Logger } from '../support/logger.js';
@@ -11,6 +12,7 @@ import {
   aPositiveNumber,
   assertOptions,
   checkedElsewhere,
+  mapOf,
   type OptionChecks,
   oneOf,
   refused,
@@ -53,6 +55,13 @@ export interface ConnectionOptions {
   /** Where log lines go. It is never closed, and errors that it throws are ignored. Default: nothing is logged. */
   readonly logger?: Logger;
   /**
+   * What the message groups or lite topics of a topic are spread over, by topic: the brokers and the queues on each of them, as
+   * `{ orders: 'broker-a:8;broker-b:8' }`. For processes that connect to proxies of several brokers: a process that starts while a broker is
+   * missing then knows of it, and does not send the messages of its groups elsewhere. The order configuration of the name servers comes first,
+   * where the client sees it (`name-server:`). Default: the most brokers that this process has seen.
+   */
+  readonly topicLayouts?: Readonly<Record<string, string>>;
+  /**
    * The gRPC implementation. `http2`: a lean one of this library, which uses a fraction of the CPU. `grpc-js`: the package `@grpc/grpc-js`,
    * an optional peer dependency that you install. Refused with `name-server:`. Default `http2`.
    */
@@ -62,6 +71,13 @@ export interface ConnectionOptions {
   /** The source of randomness for ids and jitter. Default: the system's random source. */
   readonly random?: Random;
 }
+
+/** The check of `topicLayouts`. */
+export const layoutsProblem = mapOf((value) =>
+  typeof value === 'string' && parseLayout(value) !== undefined
+    ? undefined
+    : 'must have the form "broker-a:8;broker-b:8", each broker once, with 1 to 1024 queues',
+);
 
 const CHECKS: OptionChecks<ConnectionOptions> = {
   endpoints: checkedElsewhere,
@@ -74,6 +90,7 @@ const CHECKS: OptionChecks<ConnectionOptions> = {
   useBootstrapEndpoints: aBoolean,
   addressMapping: aFunction,
   logger: withMethods('a Logger', 'debug', 'info', 'warn', 'error'),
+  topicLayouts: layoutsProblem,
   transport: oneOf('http2', 'grpc-js'),
   clock: withMethods('a Clock', 'nowMs'),
   random: withMethods('a Random', 'next', 'bytes', 'uuid'),
@@ -92,6 +109,11 @@ function checkWithoutProxy({ namespace, transport, useBootstrapEndpoints }: Conn
   if (namespace) throw meaningless('namespace', 'it is a concept of proxies; use a prefix of the names instead');
   if (transport !== undefined) throw meaningless('transport', 'it selects an implementation of gRPC');
   if (useBootstrapEndpoints) throw meaningless('useBootstrapEndpoints', 'name servers carry no messages');
+}
+
+/** The option `topicLayouts`, which must have been checked. */
+export function layoutsIn({ topicLayouts = {} }: ConnectionOptions): ReadonlyMap<string, Layout> {
+  return new Map(Object.entries(topicLayouts).flatMap(([topic, text]) => [[topic, parseLayout(text) ?? []] as const]));
 }
 
 /** @throws UsageError when endpoints and the option contradict each other */

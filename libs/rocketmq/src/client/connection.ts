@@ -18,7 +18,13 @@ import {
   type ServerCapabilities,
 } from './capabilities.js';
 import type { Channel, ChannelFactory } from './channel.js';
-import { assertConnectionOptions, type ConnectionOptions, type Transport, tlsOf } from './connection-options.js';
+import {
+  assertConnectionOptions,
+  type ConnectionOptions,
+  layoutsIn,
+  type Transport,
+  tlsOf,
+} from './connection-options.js';
 import {
   type Address,
   addressText,
@@ -31,6 +37,7 @@ import {
 } from './endpoint.js';
 import { EndpointChannel } from './endpoint-channel.js';
 import { GatewayCalls } from './gateway-calls.js';
+import { Layouts } from './layouts.js';
 import type { AddressRules } from './route.js';
 import type { ServerCalls } from './server-calls.js';
 import { Http2Channel } from './wire/http2-channel.js';
@@ -55,6 +62,8 @@ export class Connection {
   /** For crash tests. @internal */
   readonly checkpoint: CheckpointHook | undefined;
   readonly addressRules: AddressRules;
+  /** @internal */
+  readonly layouts: Layouts;
   /** The credentials that requests are signed with. */
   readonly credentials: CredentialsSource;
   private readonly signer = new Signer();
@@ -84,6 +93,7 @@ export class Connection {
     this.credentials = new CredentialsSource(options.credentials, { refreshMs, logger: this.logger });
     this.tls = resolveTls(tlsOf(options), this.logger);
     if (this.tls?.acceptsAnyCertificate) this.logger.warn(UNCHECKED, { endpoints: endpointKey(this.bootstrap) });
+    this.layouts = new Layouts(layoutsIn(options), this.logger);
     this.clock = options.clock ?? new SystemClock();
     this.random = options.random ?? systemRandom;
     this.checkpoint = checkpointsOf(options);

@@ -8,7 +8,7 @@ import { systemRandom } from '../support/random.js';
 import type { Route } from './route.js';
 import { RouteTable, type RouteWish } from './route-table.js';
 
-const ROUTE: Route = { topic: 'orders', queues: [], types: ['normal'] };
+const ROUTE: Route = { topic: 'orders', queues: [], types: ['normal'], layout: [] };
 const DENIAL = new StatusError('route of topic "orders"', { code: Code.TOPIC_NOT_FOUND, message: 'no route' });
 const policy = { kind: 'exponential', initialMs: 1, maxMs: 1, multiplier: 1 } as const;
 
@@ -73,5 +73,30 @@ describe('the route of a topic that the server does not know', () => {
     const refused = get(1, { waitForTopic: true }, { mayDeny: false });
     await expect(refused).rejects.toMatchObject({ code: 'TOPIC_NOT_FOUND' });
     expect({ questions, lines: logger.lines }).toEqual({ questions: 1, lines: [] });
+  });
+});
+
+describe('a route that says what a proxy chooses at present', () => {
+  function tableOf(fetch: () => Promise<Route>): RouteTable {
+    const pace = { clock: new SystemClock(), random: systemRandom, policy };
+    return new RouteTable({ pace, logger: recordingLogger(), mayDenyNewTopics: () => false, fetch });
+  }
+  const fresh = (table: RouteTable, timeoutMs = 60_000): Promise<Route> =>
+    withDeadline('send', timeoutMs, undefined, (deadline) => table.fresh('orders', deadline));
+
+  it('is the second answer, because the first one makes the proxy renew what it knows; others share it', async () => {
+    let questions = 0;
+    const table = tableOf(async () => ({ ...ROUTE, queues: [], types: [], topic: `answer ${++questions}` }));
+    const found = await Promise.all([fresh(table), fresh(table), fresh(table)]);
+    expect(found.map(({ topic }) => topic)).toEqual(['answer 2', 'answer 2', 'answer 2']);
+    expect((await fresh(table)).topic).toBe('answer 2');
+  });
+
+  it('that does not come in time has no effect', async () => {
+    const table = tableOf(() => new Promise(() => {}));
+    const late = { code: 'DEADLINE_EXCEEDED', outcome: 'not-sent' };
+    await expect(fresh(table, 20)).rejects.toMatchObject(late);
+    const quick = tableOf(async () => ROUTE);
+    await expect(fresh(quick, 20)).rejects.toMatchObject(late);
   });
 });

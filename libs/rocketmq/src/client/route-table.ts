@@ -3,7 +3,8 @@
 import { StatusError } from '../protocol/grpc/status.js';
 import type { MessageType } from '../protocol/model/message.js';
 import { raceAbort } from '../support/abort.js';
-import type { Deadline } from '../support/deadline.js';
+import { sleep } from '../support/clock.js';
+import { type Deadline, monotonicMs } from '../support/deadline.js';
 import { RocketMQError, TransportError, withoutEffect } from '../support/errors.js';
 import { describeError, type Logger } from '../support/logger.js';
 import { type RetryPace, retryUntil } from '../support/retry.js';
@@ -29,9 +30,23 @@ export interface RouteWish {
   readonly waitForTopic?: boolean;
 }
 
+interface KnownRoute {
+  readonly route: Route;
+  readonly atMs: number;
+  /** Whether an earlier question has let the server renew what it knows. */
+  readonly isRenewed: boolean;
+}
+
+/** How old a route may be that says what a proxy chooses at present. */
+const FRESH_MS = 1_000;
+/** A proxy renews what is older than 20 s when it is asked, and asked again within this time it has what it renewed. @see ProxyConfig of the server */
+const RENEWED_MS = 10_000;
+/** How long the renewal takes. */
+const RENEWAL_MS = 100;
+
 /** Routes by topic. */
 export class RouteTable {
-  private readonly known = new Map<string, Route>();
+  private readonly known = new Map<string, KnownRoute>();
   /** One request at a time per topic, however many senders wait for the answer. */
   private readonly asking = new Map<string, Promise<Route>>();
 
@@ -43,17 +58,26 @@ export class RouteTable {
    *   because a route request changes nothing
    */
   async get(topic: string, deadline: Deadline, wish: RouteWish = {}): Promise<Route> {
-    const { type } = wish;
-    const route = this.known.get(topic) ?? (await this.find(topic, deadline, wish));
-    if (type !== undefined && route.types.length > 0 && !route.types.includes(type)) {
-      throw topicTypeMismatch(topic, type, route.types);
+    return accepting(this.known.get(topic)?.route ?? (await this.find(topic, deadline, wish)), wish);
+  }
+
+  /**
+   * Like {@link get}, but not older than {@link FRESH_MS}, and not the first answer after a while: a proxy that was not asked for the topic
+   * answers from its cache, and renews the cache because it was asked.
+   */
+  async fresh(topic: string, deadline: Deadline, wish: RouteWish = {}): Promise<Route> {
+    for (;;) {
+      const known = this.known.get(topic);
+      const ageMs = known === undefined ? Number.POSITIVE_INFINITY : monotonicMs() - known.atMs;
+      if (known?.isRenewed === true && ageMs < FRESH_MS) return accepting(known.route, wish);
+      if (ageMs < RENEWAL_MS) await this.pause(topic, RENEWAL_MS - ageMs, deadline);
+      else await this.find(topic, deadline, wish);
     }
-    return route;
   }
 
   /** The route, if it is cached and accepts messages of `type`. */
   peek(topic: string, type: MessageType): Route | undefined {
-    const route = this.known.get(topic);
+    const route = this.known.get(topic)?.route;
     if (route === undefined || (route.types.length > 0 && !route.types.includes(type))) return undefined;
     return route;
   }
@@ -70,12 +94,12 @@ export class RouteTable {
 
   /** Where the queues of all known topics are. */
   endpoints(): Endpoint[] {
-    return [...this.known.values()].flatMap(({ queues }) => queues.map(({ endpoint }) => endpoint));
+    return [...this.known.values()].flatMap(({ route: { queues } }) => queues.map(({ endpoint }) => endpoint));
   }
 
   /** The names of the brokers that are reached there. @param key see `endpointKey` */
   brokersAt(key: string): string[] {
-    const queues = [...this.known.values()].flatMap((route) => route.queues);
+    const queues = [...this.known.values()].flatMap(({ route }) => route.queues);
     return [
       ...new Set(queues.filter(({ endpoint }) => endpointKey(endpoint) === key).map(({ brokerName }) => brokerName)),
     ];
@@ -105,6 +129,23 @@ export class RouteTable {
     }
   }
 
+  private know(topic: string, route: Route): void {
+    const atMs = monotonicMs();
+    const earlier = this.known.get(topic);
+    const sinceMs = earlier === undefined ? Number.POSITIVE_INFINITY : atMs - earlier.atMs;
+    const isRenewed = sinceMs <= RENEWED_MS && (earlier?.isRenewed === true || sinceMs >= RENEWAL_MS);
+    // Questions that follow each other closely do not put off the renewal.
+    const isSoon = earlier?.isRenewed === false && sinceMs < RENEWAL_MS;
+    this.known.set(topic, { route, atMs: isSoon ? earlier.atMs : atMs, isRenewed });
+  }
+
+  /** @throws with an error whose outcome is not `unknown` */
+  private async pause(topic: string, pauseMs: number, deadline: Deadline): Promise<void> {
+    await sleep(this.port.pace.clock, pauseMs, deadline.signal).catch((error) => {
+      throw notStarted(topic, deadline, error);
+    });
+  }
+
   private announceWait(topic: string, type: MessageType | undefined, deadline: Deadline): void {
     const { command } = topicNotFound(topic, type);
     const text =
@@ -120,13 +161,19 @@ export class RouteTable {
     const asking = this.port
       .fetch(topic)
       .then((route) => {
-        this.known.set(topic, route);
+        this.know(topic, route);
         return route;
       })
       .finally(() => this.asking.delete(topic));
     this.asking.set(topic, asking);
     return asking;
   }
+}
+
+/** @throws ResourceError when it does not accept messages of the type */
+function accepting(route: Route, { type }: RouteWish): Route {
+  if (type === undefined || route.types.length === 0 || route.types.includes(type)) return route;
+  throw topicTypeMismatch(route.topic, type, route.types);
 }
 
 function isMissing(error: unknown): boolean {

@@ -6,6 +6,7 @@ import {
   type MessageQueue as WireQueue,
 } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { fromWireMessageType } from '../protocol/grpc/message-mapping.js';
+import type { BrokerQueues } from '../protocol/model/layout.js';
 import type { MessageType } from '../protocol/model/message.js';
 import { TransportError } from '../support/errors.js';
 import { type Address, type Endpoint, endpointKey } from './endpoint.js';
@@ -25,12 +26,24 @@ export interface Queue {
   readonly wire: WireQueue;
 }
 
-/** All queues of a topic. */
-export interface Route {
+/** A broker among whose queues the message groups of a topic are spread. */
+export interface LayoutPart extends BrokerQueues {
+  /** Where it was last; undefined if it was never seen. */
+  readonly endpoint: Endpoint | undefined;
+}
+
+/** The queues of a topic, as the server reports them. */
+export interface FoundQueues {
   readonly topic: string;
   readonly queues: readonly Queue[];
   /** The message types that the topic accepts; one, except for mixed topics. Empty if the server does not report them. */
   readonly types: readonly MessageType[];
+}
+
+/** All queues of a topic. */
+export interface Route extends FoundQueues {
+  /** What message groups are spread over, in the order of the server: brokers that are missing at present count. See layouts.ts. */
+  readonly layout: readonly LayoutPart[];
 }
 
 /** How the addresses in a route are translated into addresses that this process can reach. */
@@ -58,7 +71,7 @@ function queueFromWire(topic: string, wire: WireQueue, rules: AddressRules): Que
 }
 
 /** @throws TransportError for a route without queues, which no server returns for an existing topic */
-export function routeFromWire(topic: string, wires: readonly WireQueue[], rules: AddressRules): Route {
+export function routeFromWire(topic: string, wires: readonly WireQueue[], rules: AddressRules): FoundQueues {
   const queues = queuesFromWire(topic, wires, rules);
   if (queues.length === 0) {
     const text = `the server returned a route with no queues for topic "${topic}"; nothing was sent`;
@@ -68,7 +81,7 @@ export function routeFromWire(topic: string, wires: readonly WireQueue[], rules:
 }
 
 /** Far more than any cluster has. Each server in a route gets its own connection. */
-const MOST_SERVERS = 256;
+export const MOST_SERVERS = 256;
 
 /** @throws TransportError when the queues are on more servers than any cluster has */
 export function queuesFromWire(topic: string, wires: readonly WireQueue[], rules: AddressRules): Queue[] {

@@ -129,7 +129,7 @@ export class Gateway {
     const handler = this.handlers[rpc] as Handler<N> | undefined;
     if (handler === undefined) {
       const status = refusal(Code.NOT_IMPLEMENTED, `${rpc} is not possible without a proxy`);
-      return Promise.resolve({ status } as RpcResponse<N>);
+      return Promise.resolve({ status } as unknown as RpcResponse<N>);
     }
     return withNotedEffects(what, timeoutMs, signal, (deadline) => handler(address, request, deadline));
   }
@@ -181,7 +181,8 @@ export class Gateway {
 
   private async route(topic: string, deadline: Deadline): Promise<RpcResponse<'queryRoute'>> {
     const found = await this.topics.queues(topic, deadline);
-    return isStatus(found) ? { status: found, messageQueues: [] } : { status: OK, messageQueues: [...found] };
+    if (!('queues' in found)) return { status: found, messageQueues: [] };
+    return { status: OK, messageQueues: [...found.queues], orderConfiguration: found.order };
   }
 
   private async assignments(topic: string, deadline: Deadline): Promise<RpcResponse<'queryAssignment'>> {

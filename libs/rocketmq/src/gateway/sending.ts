@@ -7,7 +7,6 @@ import {
 } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { SendResultEntry } from '../protocol/grpc/generated/apache/rocketmq/v2/service.js';
 import type { RpcRequest, RpcResponse } from '../protocol/grpc/rpc.js';
-import { queueOfMessageGroup } from '../protocol/model/queue-hash.js';
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import { offsetInMessageId } from '../protocol/remoting/stored-message.js';
@@ -18,7 +17,7 @@ import { type Deadline, realTimeIn } from '../support/deadline.js';
 import { abilitiesOf, type BrokerAbilities, FIRST_WITH, releaseName } from './broker-release.js';
 import { isHalf, propertiesOf, sysFlagOf } from './message-properties.js';
 import { notSent, OK, refusal, sendStatusOf, statusOf } from './statuses.js';
-import type { QueuePlace, Topics } from './topics.js';
+import type { Topics } from './topics.js';
 import type { HalfMessages } from './transactions.js';
 
 /** What a message needs of the broker that stores it. */
@@ -30,6 +29,12 @@ const NEEDS = [
 type Need = (typeof NEEDS)[number];
 
 type Answer = RpcResponse<'sendMessage'>;
+
+/** Which queue of which broker. */
+interface QueuePlace {
+  readonly address: string;
+  readonly queueId: number;
+}
 
 /** The messages of one request, which has at least one. */
 interface Sent {
@@ -55,27 +60,20 @@ export class Sending {
       return refused(Code.MESSAGE_CORRUPTED, 'the messages are of several topics');
     }
     this.topics.assertStoresMessages(topic);
-    const { messageGroup, liteTopic } = first.systemProperties ?? {};
-    const group = messageGroup ?? liteTopic;
     const needs = NEEDS.filter(({ property }) => first.systemProperties?.[property] !== undefined);
     const sent = { topic, messages, first };
-    // An ordinary message waits for nothing but its answer.
-    if (group === undefined && needs.length === 0) return this.store(placeOf(address, first), sent, deadline);
-    return this.place(address, group, needs, sent, deadline);
+    const place = { address, queueId: first.systemProperties?.queueId ?? 0 };
+    // Most messages wait for nothing but their answer.
+    return needs.length === 0 ? this.store(place, sent, deadline) : this.storeIfAble(place, needs, sent, deadline);
   }
 
-  /** Finds the queue, and stores the messages there if its broker can treat them as asked. */
-  private async place(
-    address: string,
-    group: string | undefined,
+  /** Stores the messages if the broker can treat them as asked. */
+  private async storeIfAble(
+    place: QueuePlace,
     needs: readonly Need[],
     sent: Sent,
     deadline: Deadline,
   ): Promise<Answer> {
-    const { topic, first } = sent;
-    const place = group === undefined ? placeOf(address, first) : await this.placeOfGroup(topic, group, deadline);
-    if (place === 'no topic') return refused(Code.TOPIC_NOT_FOUND, `no name server has a route of topic "${topic}"`);
-    if (place === undefined) return refused(Code.FORBIDDEN, `topic "${topic}" has no writable queue`);
     const lacking = await this.lacking(needs, place.address, deadline).catch(notSent);
     return lacking === undefined ? this.store(place, sent, deadline) : { status: lacking, entries: [] };
   }
@@ -100,9 +98,7 @@ export class Sending {
     const name = topic?.name ?? '';
     const no = (status: Status) => ({ status, messageId: '' });
     const brokerName = brokerInHandle(recallHandle);
-    const known = brokerName === undefined ? undefined : this.topics.addressOf(brokerName);
-    // Without a handle, any broker of the topic may be the reason.
-    const target = known ?? (await this.topics.writable(name, deadline))?.[0]?.address ?? address;
+    const target = (brokerName === undefined ? undefined : this.topics.addressOf(brokerName)) ?? address;
     const old = await this.unlessAble('recalls', 'recalling a message', FIRST_WITH.recall, target, deadline);
     if (old !== undefined) return no(old);
     if (brokerName === undefined) return no(refusal(Code.BAD_REQUEST, 'the recall handle is not one of a broker'));
@@ -138,17 +134,6 @@ export class Sending {
     return refusal(Code.UNSUPPORTED, text);
   }
 
-  /** Every client of the protocol must choose the same queue for a group, so it is chosen as the proxy does. */
-  private async placeOfGroup(
-    topic: string,
-    group: string,
-    deadline: Deadline,
-  ): Promise<QueuePlace | 'no topic' | undefined> {
-    const places = await this.topics.writable(topic, deadline);
-    if (places === undefined) return 'no topic';
-    return places[queueOfMessageGroup(group, places.length)];
-  }
-
   private remember(topic: string, message: WireMessage, answer: RemotingFrame, address: string): void {
     const commitLogOffset = offsetInMessageId(answer.fields.msgId ?? '');
     if (commitLogOffset === undefined) return;
@@ -167,10 +152,6 @@ function refused(code: Code, message: string): Promise<Answer> {
 
 function topicOf({ topic }: WireMessage): string {
   return topic?.name ?? '';
-}
-
-function placeOf(address: string, { systemProperties }: WireMessage): QueuePlace {
-  return { address, queueId: systemProperties?.queueId ?? 0 };
 }
 
 /**

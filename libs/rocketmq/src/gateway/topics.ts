@@ -8,15 +8,16 @@ import {
   Permission,
   type Status,
 } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { type Layout, parseLayout } from '../protocol/model/layout.js';
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import { jsonOf } from '../remoting/answers.js';
-import { type MasterBroker, type TopicRoute, writableQueues } from '../remoting/cluster.js';
+import type { MasterBroker, TopicRoute } from '../remoting/cluster.js';
 import type { ClusterAccess } from '../remoting/cluster-access.js';
 import { splitAddress } from '../remoting/remoting-connection.js';
 import { type Deadline, withNotedEffects } from '../support/deadline.js';
 import { TransportError } from '../support/errors.js';
 import type { Logger } from '../support/logger.js';
-import { notSent, refusal, statusOf } from './statuses.js';
+import { refusal, statusOf } from './statuses.js';
 
 /** How long a broker may take to say the type of a topic, while others may answer. */
 const TYPE_MS = 1_000;
@@ -30,10 +31,15 @@ const TYPES: Readonly<Record<string, readonly MessageType[]>> = {
   LITE: [MessageType.LITE],
 };
 
-/** Which queue of which broker. */
-export interface QueuePlace {
-  readonly address: string;
-  readonly queueId: number;
+/** Types whose messages keep an order, by their message group or lite topic. */
+const ORDERED: readonly MessageType[] = [MessageType.FIFO, MessageType.LITE];
+
+/** The queues of a topic, in the gRPC model. */
+interface FoundQueues {
+  /** One entry for each. */
+  readonly queues: readonly MessageQueue[];
+  /** See ORDER_TOPIC_CONFIG of the server; undefined where none is set, and for topics without order. */
+  readonly order: Layout | undefined;
 }
 
 /** Asks name servers for routes, and brokers for the types of topics. */
@@ -41,6 +47,8 @@ export class Topics {
   private readonly known = new Map<string, TopicRoute>();
   /** The address of each master, by the name of its broker. */
   private readonly masters = new Map<string, string>();
+  /** The order configurations at the latest question, by topic. */
+  private readonly orders = new Map<string, string>();
   private readonly warned = new Set<string>();
   /** The brokers whose master was missing in the latest route that names them. */
   private readonly masterless = new Set<string>();
@@ -52,12 +60,32 @@ export class Topics {
     private readonly logger: Logger,
   ) {}
 
-  /** One entry per queue; or why there are none. @throws TransportError (not-sent) while the masters of all brokers are missing */
-  async queues(topic: string, deadline: Deadline): Promise<readonly MessageQueue[] | Status> {
+  /** All queues; or why there are none. @throws TransportError (not-sent) while the masters of all brokers are missing */
+  async queues(topic: string, deadline: Deadline): Promise<FoundQueues | Status> {
     const route = await this.fresh(topic, deadline);
     if (route === undefined) return refusal(Code.TOPIC_NOT_FOUND, `no name server has a route of topic "${topic}"`);
     const types = await this.types(topic, route, deadline);
-    return mastersOf(route).flatMap((broker) => queuesOn(broker, topic, route, types));
+    const queues = mastersOf(route).flatMap((broker) => queuesOn(broker, topic, route, types));
+    const keepsOrder = types.length === 0 || types.some((type) => ORDERED.includes(type));
+    return { queues, order: keepsOrder ? await this.orderOf(topic, route, deadline) : undefined };
+  }
+
+  private async orderOf(topic: string, { order }: TopicRoute, deadline: Deadline): Promise<Layout | undefined> {
+    if (order !== undefined) return order;
+    const last = this.orders.get(topic);
+    const text = await this.cluster.orderConfiguration(topic, deadline, last);
+    if (text === undefined) {
+      this.orders.delete(topic);
+      return undefined;
+    }
+    this.orders.set(topic, text);
+    const layout = parseLayout(text);
+    if (layout === undefined && text !== last) {
+      const problem =
+        'the order configuration of a topic is not of the form "broker-a:8;broker-b:8" and is not used; set or remove it';
+      this.logger.warn(problem, { topic, orderConfiguration: text });
+    }
+    return layout;
   }
 
   /**
@@ -79,18 +107,6 @@ export class Topics {
       return ids.map((id) => queueEntry(broker, topic, id, Permission.READ_WRITE, []));
     });
     return queues.length > 0 ? queues : refusal(Code.FORBIDDEN, `topic "${topic}" has no readable queue`);
-  }
-
-  /**
-   * The writable queues in the order that all clients agree on, by the latest route, which its client keeps fresh; undefined for a missing
-   * topic.
-   * @throws TransportError (not-sent) when no route is known and none can be fetched; like {@link assertStoresMessages}
-   */
-  async writable(topic: string, deadline: Deadline): Promise<readonly QueuePlace[] | undefined> {
-    const route = this.known.get(topic) ?? (await this.fresh(topic, deadline).catch(notSent));
-    if (route === undefined) return undefined;
-    this.assertStoresMessages(topic);
-    return writableQueues(route).map(({ broker, queueId }) => ({ address: this.mapAddress(broker.address), queueId }));
   }
 
   /** @throws TransportError (not-sent) while slaves act as masters of all brokers of the topic: they store no messages */

@@ -11,6 +11,11 @@ import type { AskOptions, RemotingClient } from './remoting-client.js';
 import { RemotingError } from './remoting-error.js';
 import type { RemotingRequest } from './remoting-request.js';
 
+/** The namespace of order configurations. @see NamesrvUtil of the server */
+export const ORDER_CONFIGURATION = 'ORDER_TOPIC_CONFIG';
+/** How long a name server may take to say it: a topic can be used without. */
+const ORDER_CONFIGURATION_MS = 1_000;
+
 interface ClusterAccessOptions {
   readonly nameServers: readonly string[];
   readonly cluster: string | undefined;
@@ -86,6 +91,39 @@ export class ClusterAccess {
   }
 
   /**
+   * The order configuration of a topic at the name server that answered last, as it is stored; undefined where it has none. Only some
+   * name servers show it in the route.
+   * @param last what was known before: all name servers are then asked, and one that cannot be asked may still have it
+   */
+  async orderConfiguration(topic: string, deadline: Deadline, last?: string): Promise<string | undefined> {
+    const { nameServers } = this.options;
+    const all = nameServers.map((_, step) => nameServers[(this.preferred + step) % nameServers.length] ?? '');
+    let isCertain = true;
+    for (const address of last === undefined ? all.slice(0, 1) : all) {
+      try {
+        const options = {
+          timeoutMs: Math.min(ORDER_CONFIGURATION_MS, deadline.remainingMs()),
+          signal: deadline.signal,
+        };
+        const found = await this.run(deadline.what, options, (own) => this.orderConfigurationOf(address, topic, own));
+        if (found !== undefined) return found;
+      } catch (error) {
+        if (deadline.signal.aborted || !(error instanceof TransportError)) throw error;
+        isCertain = false;
+      }
+    }
+    return isCertain ? undefined : last;
+  }
+
+  /** The order configuration at one name server, as it is stored; undefined where it has none. */
+  async orderConfigurationOf(nameServer: string, topic: string, deadline: Deadline): Promise<string | undefined> {
+    const request = { code: REQUEST_CODES.getKvConfig, fields: { namespace: ORDER_CONFIGURATION, key: topic } };
+    const answer = await this.client.ask(nameServer, request, deadline);
+    const { value } = answer.fields;
+    return answer.code === RESPONSE_CODES.success && value !== undefined && value !== '' ? value : undefined;
+  }
+
+  /**
    * Asks one name server after the other until one answers, first the one that answered last. Each has a share of the time, so that one
    * that is silent does not use up that of the others.
    * @param unless an answer with this code is taken only if every name server gives it: they do not replicate
@@ -120,6 +158,20 @@ export class ClusterAccess {
     if (left === 1) return this.client.call(address, request, deadline);
     const shareMs = Math.ceil(deadline.remainingMs() / left);
     return deadline.part(shareMs, (own) => this.client.call(address, request, own));
+  }
+
+  get nameServers(): readonly string[] {
+    return this.options.nameServers;
+  }
+
+  /** The results in the order of the name servers. */
+  atEachNameServer<T>(ask: (nameServer: string) => Promise<T>): Promise<T[]> {
+    return Promise.all(this.options.nameServers.map(ask));
+  }
+
+  /** The answer of one name server. @throws RemotingError for every code but success */
+  callNameServer(nameServer: string, request: RemotingRequest, deadline: Deadline): Promise<RemotingFrame> {
+    return this.client.call(nameServer, request, deadline);
   }
 
   /** Sends the request to every name server, since they do not replicate. @throws the first failure, after all were asked */

@@ -1,36 +1,43 @@
 import { describe, expect, it } from '@jest/globals';
-import { parseTopicRoute, writableQueues } from './cluster.js';
+import { layoutText } from '../protocol/model/layout.js';
+import type { RemotingFrame } from '../protocol/remoting/frame.js';
+import { parseTopicRoute, writableLayout } from './cluster.js';
 
-/** The queues of a route in their order, as `broker:queue`. */
-function queuesOf(brokers: Readonly<Record<string, { perm?: number; queues?: number }>>, more: object = {}): string[] {
+function routeOf(
+  brokers: Readonly<Record<string, { perm?: number; queues?: number }>>,
+  more: object = {},
+): RemotingFrame {
   const names = Object.keys(brokers);
   const brokerDatas = names.map((brokerName) => ({ brokerName, cluster: 'main', brokerAddrs: { 0: '127.0.0.1:1' } }));
   const queueDatas = Object.entries(brokers).map(([brokerName, { perm = 6, queues = 1 }]) => {
     return { brokerName, perm, readQueueNums: queues, writeQueueNums: queues };
   });
   const body = Buffer.from(JSON.stringify({ brokerDatas, queueDatas, ...more }));
-  const frame = { code: 0, opaque: 1, isResponse: true, isOneWay: false, version: 0, remark: '', fields: {}, body };
-  return writableQueues(parseTopicRoute(frame)).map(({ broker, queueId }) => `${broker.name}:${queueId}`);
+  return { code: 0, opaque: 1, isResponse: true, isOneWay: false, version: 0, remark: '', fields: {}, body };
+}
+
+/** The queues that can be written, as `broker:queues;broker:queues`. */
+function queuesOf(...about: Parameters<typeof routeOf>): string {
+  return layoutText(writableLayout(parseTopicRoute(routeOf(...about))));
 }
 
 describe('the queues of a topic', () => {
   it('are in the order of Java, whatever the language of this process would prefer', () => {
-    expect(queuesOf({ 'broker-a': {}, 'broker-B': {}, broker_a: {}, 'Broker-c': {} })).toEqual([
-      'Broker-c:0',
-      'broker-B:0',
-      'broker-a:0',
-      'broker_a:0',
-    ]);
+    const brokers = { 'broker-a': {}, 'broker-B': {}, broker_a: {}, 'Broker-c': {} };
+    expect(queuesOf(brokers)).toBe('Broker-c:1;broker-B:1;broker-a:1;broker_a:1');
   });
 
   it('can be written where the topic can', () => {
-    expect(queuesOf({ a: { perm: 4 }, b: { queues: 2 } })).toEqual(['b:0', 'b:1']);
+    expect(queuesOf({ a: { perm: 4 }, b: { queues: 2 } })).toBe('b:2');
   });
 
-  it('are those that the name server keeps for ordered messages, if it keeps some', () => {
-    const brokers = { a: { queues: 4 }, b: { queues: 4 } };
-    expect(queuesOf(brokers, { orderTopicConf: 'b:2;a:1;gone:3' })).toEqual(['a:0', 'b:0', 'b:1']);
-    expect(queuesOf(brokers, { orderTopicConf: '' })).toHaveLength(8);
+  it('have an order configuration where the name server shows one', () => {
+    const orderIn = (orderTopicConf: unknown) => parseTopicRoute(routeOf({ a: {} }, { orderTopicConf })).order;
+    expect(orderIn('b:2;a:1;')).toEqual([
+      { brokerName: 'b', queues: 2 },
+      { brokerName: 'a', queues: 1 },
+    ]);
+    for (const none of ['', 'a', 'a:x', 'a:0', 'a:1;a:2', 'a:99999', 7, null]) expect(orderIn(none)).toBeUndefined();
   });
 
   it.each([
@@ -41,6 +48,6 @@ describe('the queues of a topic', () => {
     { queueDatas: { a: 1 } },
     { orderTopicConf: 7, queueDatas: null },
   ])('are none where the answer is not a route: %j', (more) => {
-    expect(queuesOf({ a: {} }, more)).toEqual([]);
+    expect(queuesOf({ a: {} }, more)).toBe('');
   });
 });

@@ -1,5 +1,6 @@
 // What a name server knows: its brokers, and the route of a topic. This file converts answers to types; it sends nothing.
 
+import { byBrokerName, type Layout, parseLayout } from '../protocol/model/layout.js';
 import { LIMITS } from '../protocol/model/limits.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import { jsonOf } from './answers.js';
@@ -23,14 +24,8 @@ export interface TopicRoute {
   readonly queues: ReadonlyMap<string, number>;
   /** What each broker may be asked for. */
   readonly access: ReadonlyMap<string, QueueAccess>;
-  /** The number of queues of each broker that message groups are sent to, where the name server keeps it (`orderMessageEnable`). */
-  readonly ordered: ReadonlyMap<string, number> | undefined;
-}
-
-/** A queue of a topic. */
-interface RouteQueue {
-  readonly broker: MasterBroker;
-  readonly queueId: number;
+  /** What message groups are spread over, where the name server keeps it and shows it in routes (`orderMessageEnable`). */
+  readonly order: Layout | undefined;
 }
 
 /** The queues of a topic on one broker. */
@@ -83,7 +78,8 @@ export function parseTopicRoute(answer: RemotingFrame): TopicRoute {
   const queueDatas = objectsIn<QueueData>(route.queueDatas);
   const queues = queueDatas.map((data) => [data.brokerName ?? '', data.writeQueueNums ?? 0] as const);
   const access = new Map(queueDatas.map((data) => [data.brokerName ?? '', accessOf(data)] as const));
-  const ordered = orderedIn(route.orderTopicConf);
+  const { orderTopicConf } = route;
+  const order = typeof orderTopicConf === 'string' ? parseLayout(orderTopicConf) : undefined;
   const datas = objectsIn<BrokerData>(route.brokerDatas);
   const masterless = datas.flatMap((data) => {
     const ids = Object.keys(data.brokerAddrs ?? {});
@@ -92,27 +88,13 @@ export function parseTopicRoute(answer: RemotingFrame): TopicRoute {
   const acting = datas
     .filter((data) => data.enableActingMaster && !Object.hasOwn(data.brokerAddrs ?? {}, FIRST_SLAVE_ID))
     .flatMap(({ brokerName = '' }) => (access.get(brokerName)?.writable === 0 ? [brokerName] : []));
-  return { brokers: mastersOf(datas), masterless, acting, queues: new Map(queues), access, ordered };
+  return { brokers: mastersOf(datas), masterless, acting, queues: new Map(queues), access, order };
 }
 
-/**
- * The queues that can be written, in the order in which every client must count them to choose the same one for a message group.
- * @see MessageQueueSelector of the proxy
- */
-export function writableQueues({ brokers, access, ordered }: TopicRoute): RouteQueue[] {
-  return brokers.flatMap((broker) => {
-    const count = ordered === undefined ? access.get(broker.name)?.writable : ordered.get(broker.name);
-    return Array.from({ length: count ?? 0 }, (_, queueId) => ({ broker, queueId }));
-  });
-}
-
-function orderedIn(text: unknown): ReadonlyMap<string, number> | undefined {
-  if (typeof text !== 'string' || text.trim() === '') return undefined;
-  const entries = text.split(';').map((entry) => {
-    const [name = '', count = ''] = entry.split(':');
-    return [name, /^\d{1,9}$/.test(count) ? Math.min(Number(count), LIMITS.topicQueues) : 0] as const;
-  });
-  return new Map(entries);
+/** The queues that can be written at present, by the name of the broker. Empty when there are none. */
+export function writableLayout({ brokers, access }: Pick<TopicRoute, 'brokers' | 'access'>): Layout {
+  const found = brokers.map(({ name }) => ({ brokerName: name, queues: access.get(name)?.writable ?? 0 }));
+  return byBrokerName(found.filter(({ queues }) => queues > 0));
 }
 
 /** Bits of a topic's permission. @see PermName of the server */
@@ -131,7 +113,6 @@ function mastersOf(brokers: unknown): MasterBroker[] {
       return { name: brokerName, cluster, address: brokerAddrs?.[MASTER_ID] ?? '' };
     })
     .filter(({ address }) => typeof address === 'string' && address !== '');
-  // By UTF-16 code units, like Java: all clients must agree on the order.
   return masters.sort((a, b) => (a.name < b.name ? -1 : Number(a.name > b.name)));
 }
 

@@ -93,6 +93,8 @@ export class TransportError extends RocketMQError {
       | 'DEADLINE_EXCEEDED'
       | 'ABORTED'
       | 'RPC_FAILED'
+      /** The queue of a message group or lite topic cannot be reached now, and its messages may not go anywhere else. */
+      | 'MESSAGE_GROUP_UNAVAILABLE'
       /** Client and server cannot establish a TLS connection. The message says why. */
       | 'TLS_FAILED'
       /** The server at the address is not a RocketMQ proxy. The message says what it is. */

@@ -15,9 +15,10 @@ function route(topic: string, ...brokers: string[]): Route {
       readable: true,
       writable: true,
       types: [],
+      layout: [],
     } as unknown as Queue;
   });
-  return { topic, queues, types: [] };
+  return { topic, queues, types: [], layout: [] };
 }
 
 const real = { keepsBatches: false };

@@ -10,39 +10,30 @@ function queue(id: number, brokerName: string, change: Partial<Queue> = {}): Que
 }
 
 const none = (): boolean => false;
-const route = (...queues: Queue[]): Route => ({ topic: 't', queues, types: [] });
+const route = (...queues: Queue[]): Route => ({ topic: 't', queues, types: [], layout: [] });
 const two = route(queue(0, 'a'), queue(1, 'a'), queue(0, 'b'), queue(1, 'b'));
 
 describe('candidateQueues', () => {
   it('uses round robin, and tries each broker once', () => {
-    const chosen = [0, 1, 2, 3, 4].map((turn) => candidateQueues(two, undefined, turn, 3, none));
+    const chosen = [0, 1, 2, 3, 4].map((turn) => candidateQueues(two, turn, 3, none));
     expect(chosen.map(([first]) => `${first?.brokerName}${first?.id}`)).toEqual(['a0', 'a1', 'b0', 'b1', 'a0']);
     for (const queues of chosen) expect(queues.map(({ brokerName }) => brokerName).sort()).toEqual(['a', 'b']);
   });
 
-  it('always chooses the same queue for a message group, like the other clients', () => {
-    // floorMod of the published vectors: "g1" by 4 is 0, "order-12345" by 4 is 2.
-    expect(candidateQueues(two, 'g1', 7, 3, none)).toEqual([two.queues[0]]);
-    expect(candidateQueues(two, 'order-12345', 8, 3, none)).toEqual([two.queues[2]]);
-  });
-
   it('skips queues that are not writable', () => {
     const mixed = route(queue(0, 'a', { writable: false }), queue(0, 'a', { brokerId: 1 }), queue(1, 'a'));
-    expect(candidateQueues(mixed, undefined, 0, 3, none)).toEqual([mixed.queues[2]]);
-    expect(() => candidateQueues(route(queue(0, 'a', { writable: false })), undefined, 0, 3, none)).toThrow(
-      '[FORBIDDEN]',
-    );
+    expect(candidateQueues(mixed, 0, 3, none)).toEqual([mixed.queues[2]]);
+    expect(() => candidateQueues(route(queue(0, 'a', { writable: false })), 0, 3, none)).toThrow('[FORBIDDEN]');
   });
 
-  it('skips brokers behind isolated endpoints, but never the queue of a message group', () => {
+  it('skips brokers behind isolated endpoints', () => {
     const isA = ({ addresses }: Queue['endpoint']): boolean => addresses[0]?.host === 'a';
-    const chosen = [0, 1, 2, 3].map((turn) => candidateQueues(two, undefined, turn, 3, isA));
+    const chosen = [0, 1, 2, 3].map((turn) => candidateQueues(two, turn, 3, isA));
     expect(chosen.map((queues) => queues.map(({ brokerName }) => brokerName))).toEqual([['b'], ['b'], ['b'], ['b']]);
-    expect(candidateQueues(two, 'g1', 7, 3, isA)).toEqual([two.queues[0]]);
   });
 
   it('never skips everything, as when all brokers of a cluster have the same endpoints', () => {
-    const chosen = candidateQueues(two, undefined, 0, 3, () => true);
+    const chosen = candidateQueues(two, 0, 3, () => true);
     expect(chosen.map(({ brokerName }) => brokerName)).toEqual(['a', 'b']);
   });
 });

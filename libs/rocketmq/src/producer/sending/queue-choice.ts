@@ -1,10 +1,8 @@
-// Which queue a message is sent to. The server chooses again within a broker, so this effectively chooses the broker.
+// Which queue a message without a message group is sent to. A server may choose again, so this effectively chooses the broker.
 
 import type { Endpoint } from '../../client/endpoint.js';
 import type { Queue, Route } from '../../client/route.js';
-import { Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
-import { StatusError } from '../../protocol/grpc/status.js';
-import { sipHash24 } from './siphash.js';
+import { noWritableQueue } from './group-queue.js';
 
 /** Chooses queues, and caches which ones of a route accept messages. */
 export class QueueChooser {
@@ -20,13 +18,13 @@ export class QueueChooser {
   ) {}
 
   /** The queue to try after `failures`, see {@link candidateQueues}. @throws StatusError `FORBIDDEN` */
-  choose(route: Route, messageGroup: string | undefined, turn: number, failures: number): Queue {
-    if (messageGroup === undefined && failures === 0) {
+  choose(route: Route, turn: number, failures: number): Queue {
+    if (failures === 0) {
       const writable = this.writableOf(route);
       const usual = writable[turn % writable.length];
       if (usual !== undefined && !this.isIsolated(usual.endpoint)) return usual;
     }
-    const queues = candidateQueues(route, messageGroup, turn, this.maxAttempts, this.isIsolated);
+    const queues = candidateQueues(route, turn, this.maxAttempts, this.isIsolated);
     // `candidateQueues` returns at least one.
     return queues[failures % queues.length] as Queue;
   }
@@ -52,33 +50,18 @@ function writableQueues(route: Route): readonly Queue[] {
 }
 
 /**
- * The queues to try, best first.
- * - with a message group: the one queue that every client of the protocol chooses for it, isolated or not
- * - otherwise round robin, each further one on another broker; brokers behind isolated endpoints only if there are no others.
- *   In a cluster whose brokers all have the same endpoints, a failure would isolate all of them
+ * The queues to try, best first: round robin, each further one on another broker; brokers behind isolated endpoints only if there are no
+ * others. In a cluster whose brokers all have the same endpoints, a failure would isolate all of them.
  * @throws StatusError `FORBIDDEN` when the topic has no writable queue
  */
 export function candidateQueues(
   route: Route,
-  messageGroup: string | undefined,
   turn: number,
   count: number,
   isIsolated: (endpoint: Endpoint) => boolean,
 ): Queue[] {
   const queues = writableQueues(route);
-  if (queues.length === 0) {
-    const message = 'no writable queue on any master broker';
-    throw new StatusError(
-      `send to "${route.topic}"`,
-      { code: Code.FORBIDDEN, message },
-      'check the permission of the topic',
-    );
-  }
-  if (messageGroup !== undefined) {
-    const length = BigInt(queues.length);
-    const index = ((sipHash24(messageGroup) % length) + length) % length;
-    return queues.slice(Number(index), Number(index) + 1);
-  }
+  if (queues.length === 0) throw noWritableQueue(route.topic);
   const well = queues.filter(({ endpoint }) => !isIsolated(endpoint));
   return onePerBroker(well.length > 0 ? well : queues, turn, count);
 }

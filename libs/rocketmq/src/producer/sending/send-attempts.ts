@@ -2,6 +2,7 @@
 
 import { hostname } from 'node:os';
 import type { Client } from '../../client/client.js';
+import type { Queue, Route } from '../../client/route.js';
 import { Code, Encoding } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { toWireMessage } from '../../protocol/grpc/message-mapping.js';
 import { StatusError } from '../../protocol/grpc/status.js';
@@ -14,6 +15,7 @@ import { describeError } from '../../support/logger.js';
 import type { Room } from './backpressure.js';
 import type { BatchSafety } from './batching.js';
 import type { WireBody } from './compression.js';
+import { GroupQueues } from './group-queue.js';
 import { QueueChooser } from './queue-choice.js';
 import { SendLanes } from './send-lane.js';
 import { requestOne, type StoredMessage } from './send-request.js';
@@ -55,6 +57,7 @@ const AWAY: BackoffPolicy = { kind: 'exponential', initialMs: 20, maxMs: 3_000, 
 export class SendAttempts {
   private readonly clock = new SystemClock();
   private readonly chooser: QueueChooser;
+  private readonly groups = new GroupQueues();
   private readonly lanes: SendLanes;
   private readonly bornHost = hostname();
 
@@ -99,7 +102,7 @@ export class SendAttempts {
   private mayRepeat(error: unknown, prepared: PreparedMessage, failures: number): error is RocketMQError {
     if (!RocketMQError.is(error)) return false;
     if (error.retryable) return prepared.half === undefined || error.outcome !== 'unknown';
-    if (!isRefusedHere(error) || prepared.message.messageGroup !== undefined) return false;
+    if (!isRefusedHere(error) || orderedBy(prepared.message) !== undefined) return false;
     // Another broker may accept what one refuses; each is tried once.
     return failures < this.chooser.brokersOf(this.client.knownRoute(prepared.message.topic, prepared.type));
   }
@@ -129,6 +132,22 @@ export class SendAttempts {
     });
   }
 
+  /** @throws TransportError `MESSAGE_GROUP_UNAVAILABLE` */
+  private async queueOfGroup(
+    group: string,
+    known: Route,
+    { message: { topic }, type }: PreparedMessage,
+    deadline: Deadline,
+  ): Promise<Queue> {
+    const { client, groups } = this;
+    const { connection } = client;
+    connection.layouts.use(topic);
+    const { keepsChosenQueue } = connection.capabilities(connection.bootstrap);
+    const isStale = !keepsChosenQueue && groups.dependsOnProxy(known);
+    const route = isStale ? await client.freshRoute(topic, deadline, type) : known;
+    return groups.queueOf(route, group, keepsChosenQueue);
+  }
+
   private async attempt(
     prepared: PreparedMessage,
     body: WireBody,
@@ -137,8 +156,12 @@ export class SendAttempts {
   ): Promise<StoredMessage> {
     const { client } = this;
     const { message, type, messageId, dueMs, half } = prepared;
+    const group = orderedBy(message);
     const route = client.knownRoute(message.topic, type) ?? (await client.route(message.topic, deadline, type));
-    const queue = this.chooser.choose(route, message.messageGroup, prepared.turn, failures);
+    const queue =
+      group === undefined
+        ? this.chooser.choose(route, prepared.turn, failures)
+        : await this.queueOfGroup(group, route, prepared, deadline);
     const { clock } = client.connection;
     const bornAtMs = half === undefined ? 0 : clock.monotonicMs();
     const wire = toWireMessage(message, {
@@ -173,6 +196,11 @@ export class SendAttempts {
       body: prepared.body,
     };
   }
+}
+
+/** What keeps the order of a message among others: its message group or lite topic. */
+function orderedBy({ messageGroup, liteTopic }: OutgoingMessage): string | undefined {
+  return messageGroup ?? liteTopic;
 }
 
 /** Remembers failures to report the worst possible outcome, and the most informative error. */

@@ -199,7 +199,7 @@ describe('lanes', () => {
     const routeTo = (port: number): { route: Route; queue: Queue } => {
       const endpoint = { scheme: 'ipv4', addresses: [{ host: '127.0.0.1', port }] };
       const queue = { topic: 'orders', id: 0, endpoint } as unknown as Queue;
-      return { route: { topic: 'orders', queues: [queue], types: [] }, queue };
+      return { route: { topic: 'orders', queues: [queue], types: [], layout: [] }, queue };
     };
     const laneTo = (port: number) => {
       const { route, queue } = routeTo(port);

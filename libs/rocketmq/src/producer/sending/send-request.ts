@@ -11,7 +11,7 @@ import type { SendMessageResponse, SendResultEntry } from '../../protocol/grpc/g
 import { requireOk, StatusError } from '../../protocol/grpc/status.js';
 import { toOffset } from '../../protocol/model/offset.js';
 import type { Deadline } from '../../support/deadline.js';
-import { RocketMQError } from '../../support/errors.js';
+import { RocketMQError, TransportError } from '../../support/errors.js';
 
 /** The server's answer for one stored message. */
 export interface StoredPlace {
@@ -49,6 +49,7 @@ export async function requestSend(
 ): Promise<SendResult[]> {
   try {
     const answer = await client.unary(endpoint, 'sendMessage', { messages }, options);
+    assertBrokerReached(answer, messages, options.what);
     const results = resultsOf(answer, messages, options.what);
     client.rejoin(endpoint);
     return results;
@@ -72,14 +73,32 @@ export async function requestOne(
   const timeoutMs = client.attemptTimeoutMs(deadline);
   const options = { what, timeoutMs, patienceMs: deadline.timeoutMs, signal: deadline.caller };
   try {
-    const { status, entries } = await client.unary(endpoint, 'sendMessage', { messages: [message] }, options);
-    const place = placeOf(entries[0], status, idOf(message), what);
+    const messages = [message];
+    const answer = await client.unary(endpoint, 'sendMessage', { messages }, options);
+    assertBrokerReached(answer, messages, what);
+    const place = placeOf(answer.entries[0], answer.status, idOf(message), what);
     client.rejoin(endpoint);
     return place;
   } catch (error) {
     judge(client, endpoint, error, options);
     throw error;
   }
+}
+
+/** What a proxy says that could not connect to the broker: it has sent nothing. @see NettyRemotingClient of the server */
+const BROKER_AWAY = /^connect to \S+ failed\. RemotingConnectException\b/;
+
+/** The broker behind a proxy that answers, which is not at fault. */
+class BrokerAwayError extends TransportError {}
+
+/** @throws BrokerAwayError, a TransportError */
+function assertBrokerReached({ status }: SendMessageResponse, messages: readonly WireMessage[], what: string): void {
+  if (status?.code !== Code.INTERNAL_SERVER_ERROR || !BROKER_AWAY.test(status.message)) return;
+  const { messageGroup, liteTopic } = messages[0]?.systemProperties ?? {};
+  const isOrdered = messageGroup !== undefined || liteTopic !== undefined;
+  const address = status.message.split(' ')[2];
+  const text = `${what}: the proxy cannot connect to the broker at ${address}${isOrdered ? ', which stores its message group' : ''}; nothing was sent`;
+  throw new BrokerAwayError(isOrdered ? 'MESSAGE_GROUP_UNAVAILABLE' : 'UNAVAILABLE', text, 'not-sent', true);
 }
 
 /**
@@ -152,6 +171,7 @@ function idOf(message: WireMessage | undefined): string {
  */
 function judge(client: Client, endpoint: Endpoint, error: unknown, { signal, patienceMs }: SendRequestOptions): void {
   if (!RocketMQError.is(error) || !error.retryable || error.outcome === 'rejected' || signal?.aborted) return;
+  if (error instanceof BrokerAwayError) return;
   const isSilence = error.code === 'DEADLINE_EXCEEDED';
   if (!isSilence || patienceMs >= client.connection.requestTimeoutMs) client.isolate(endpoint);
 }

@@ -1,6 +1,7 @@
 // The RPCs of the messaging service: path, kind and codec of each, for client and broker.
 
 import { frame } from '../../support/grpc/framing.js';
+import type { Layout } from '../model/layout.js';
 import { decodeAcked, frameAckMessage } from './ack-frame.js';
 import { frameAcked, frameReceived, frameSent } from './broker-answers.js';
 import { decodeAck, decodeSend } from './broker-requests.js';
@@ -27,7 +28,14 @@ type Definitions = (typeof MessagingServiceDefinition)['methods'];
 export type RpcName = keyof Definitions;
 type MessageOf<C> = C extends { decode(input: Uint8Array): infer T } ? T : never;
 export type RpcRequest<N extends RpcName> = MessageOf<Definitions[N]['requestType']>;
-export type RpcResponse<N extends RpcName> = MessageOf<Definitions[N]['responseType']>;
+export type RpcResponse<N extends RpcName> = MessageOf<Definitions[N]['responseType']> & Beyond<N>;
+
+/** What the gateway answers in this process and the protocol cannot carry. */
+type Beyond<N extends RpcName> = N extends 'queryRoute' ? RouteDetails : unknown;
+interface RouteDetails {
+  /** The order configuration of the topic, where the name server has one. */
+  readonly orderConfiguration?: Layout;
+}
 
 /** One RPC as the wire knows it. */
 export interface RpcMethod<N extends RpcName = RpcName> {

@@ -19,6 +19,8 @@ export const REQUEST_CODES = {
   consumerSendMessageBack: 36,
   endTransaction: 37,
   checkTransactionState: 39,
+  putKvConfig: 100,
+  getKvConfig: 101,
   deleteKvConfig: 102,
   getRouteInfoByTopic: 105,
   getBrokerClusterInfo: 106,

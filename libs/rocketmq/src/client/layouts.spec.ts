@@ -1,0 +1,57 @@
+import { describe, expect, it } from '@jest/globals';
+import { layoutText, parseLayout } from '../protocol/model/layout.js';
+import { type Logger, silentLogger } from '../support/logger.js';
+import { Layouts } from './layouts.js';
+import type { Queue } from './route.js';
+
+function queuesOf(text: string, change: Partial<Queue> = {}): Queue[] {
+  return (parseLayout(text) ?? []).flatMap(({ brokerName, queues }) => {
+    const endpoint = { addresses: [{ host: brokerName, port: 1 }] };
+    const about = { topic: 't', brokerName, brokerId: 0, endpoint, readable: true, writable: true, types: [] };
+    return Array.from({ length: queues }, (_, id) => ({ ...about, id, wire: {} as Queue['wire'], ...change }));
+  });
+}
+
+describe('the layout of a topic', () => {
+  function layouts() {
+    const warnings: unknown[] = [];
+    const logger: Logger = { ...silentLogger, warn: (_, fields) => void warnings.push(fields) };
+    const known = new Layouts(new Map(), logger);
+    const after = (text: string, change?: Partial<Queue>, order?: string): string =>
+      layoutText(known.after('t', queuesOf(text, change), order === undefined ? undefined : parseLayout(order)));
+    return { known, after, warnings };
+  }
+
+  it('keeps a broker that is missing, has no master or cannot be written, with the queues that it had', () => {
+    const { after } = layouts();
+    expect(after('a:4;b:4')).toBe('a:4;b:4');
+    expect(after('b:4')).toBe('a:4;b:4');
+    expect(after('b:8')).toBe('a:4;b:8');
+    expect(after('a:2;b:8')).toBe('a:2;b:8');
+    expect(after('a:2;b:8', { writable: false })).toBe('a:2;b:8');
+    expect(after('a:2;b:8', { brokerId: 1 })).toBe('a:2;b:8');
+    expect(after('')).toBe('a:2;b:8');
+  });
+
+  it('logs a warning when groups of a topic in use move, and only then', () => {
+    const { known, after, warnings } = layouts();
+    after('a:4');
+    after('a:4;b:4');
+    expect(warnings).toEqual([]);
+    known.use('t');
+    after('a:4');
+    after('b:4;a:4');
+    expect(warnings).toEqual([]);
+    after('a:4;b:4;c:4');
+    expect(warnings).toEqual([{ topic: 't', before: 'a:4;b:4', now: 'a:4;b:4;c:4' }]);
+    after('a:4;b:4;c:4', {}, 'a:4;c:4');
+    expect(warnings.slice(1)).toEqual([{ topic: 't', before: 'a:4;b:4;c:4', now: 'a:4;c:4' }]);
+  });
+
+  it('forgets what is missing when the names of brokers never end', () => {
+    const { after } = layouts();
+    for (let index = 0; index < 256; index++) after(`broker-${index}:1`);
+    expect(after('broker-255:1').split(';')).toHaveLength(256);
+    expect(after('one-more:1')).toBe('one-more:1');
+  });
+});

@@ -1,0 +1,126 @@
+// The queue of a message group or lite topic, or why nothing may be sent to it now.
+
+import { endpointKey } from '../../client/endpoint.js';
+import { writableByBroker } from '../../client/layouts.js';
+import type { Queue, Route } from '../../client/route.js';
+import { Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { StatusError } from '../../protocol/grpc/status.js';
+import {
+  byBrokerName,
+  type Layout,
+  layoutText,
+  placeOfMessageGroup,
+  type QueueInLayout,
+  queueAt,
+  queuesIn,
+} from '../../protocol/model/layout.js';
+import { commandLine } from '../../support/command-line.js';
+import { TransportError } from '../../support/errors.js';
+import { sipHash24 } from './siphash.js';
+
+/** What a route says about the places of message groups. */
+interface Places {
+  /** The queues that can be written at present. */
+  readonly writable: ReadonlyMap<string, readonly Queue[]>;
+  /** Of those, by the name of the broker: what a proxy that sees this route chooses among. */
+  readonly present: Layout;
+  /** The layout of the topic, by the name of the broker. */
+  readonly whole: Layout;
+  /** Whether a proxy may stand before all brokers, and choose one of them. */
+  readonly mayShareProxy: boolean;
+  /** Whether each broker may have a proxy of its own, so that the client chooses the broker. */
+  readonly mayHaveProxies: boolean;
+}
+
+/** Finds the queues of message groups. */
+export class GroupQueues {
+  private readonly known = new WeakMap<Route, Places>();
+
+  /** Whether a proxy chooses the broker by what it knows at that moment, so that only a fresh route says what it will choose. */
+  dependsOnProxy(route: Route): boolean {
+    return route.layout.length > 1 && this.placesIn(route).mayShareProxy;
+  }
+
+  /**
+   * The queue that stores a message group as long as the layout of the topic does not change.
+   * @param keepsChosenQueue whether the server stores a message in that queue; otherwise it chooses a queue itself
+   * @throws TransportError `MESSAGE_GROUP_UNAVAILABLE` while the message would be refused, or be stored somewhere else; StatusError
+   *   `FORBIDDEN` when the topic has no writable queue and had none
+   */
+  queueOf(route: Route, group: string, keepsChosenQueue: boolean): Queue {
+    const places = this.placesIn(route);
+    if (route.layout.length === 0) throw noWritableQueue(route.topic);
+    const chosenByHash = placeOfMessageGroup(places.whole, group);
+    if (keepsChosenQueue) return queueIn(route, places, chosenByHash);
+    // The last check decides about the queue: a proxy before all brokers ignores it.
+    let queue: Queue | undefined;
+    if (places.mayShareProxy) {
+      queue = queueIn(route, places, chosenByHash);
+      const choice = placeOfMessageGroup(places.present, group);
+      const isSame = choice.brokerName === chosenByHash.brokerName && choice.queueId === chosenByHash.queueId;
+      if (!isSame) throw unavailable(route, places, chosenByHash);
+    }
+    if (places.mayHaveProxies) queue = queueIn(route, places, placeByClients(route.layout, group));
+    return queue as Queue;
+  }
+
+  private placesIn(route: Route): Places {
+    let places = this.known.get(route);
+    if (places === undefined) {
+      places = placesOf(route);
+      this.known.set(route, places);
+    }
+    return places;
+  }
+}
+
+function placesOf({ queues, layout }: Route): Places {
+  const writable = writableByBroker(queues);
+  const present = [...writable].map(([brokerName, { length }]) => ({ brokerName, queues: length }));
+  const endpoints = layout.flatMap(({ endpoint }) => (endpoint === undefined ? [] : [endpointKey(endpoint)]));
+  const hasSeveral = new Set(endpoints).size > 1;
+  // Of a missing broker that was never seen, nobody knows how it is reached.
+  const isUnclear = !hasSeveral && endpoints.length < layout.length && present.length <= 1;
+  return {
+    writable,
+    present: byBrokerName(present),
+    whole: byBrokerName(layout),
+    mayShareProxy: !hasSeveral,
+    mayHaveProxies: hasSeveral || isUnclear || layout.length === 1,
+  };
+}
+
+/** The place that every client of the protocol chooses, if each broker has a proxy of its own. That proxy then chooses among its queues. */
+function placeByClients(layout: Layout, group: string): QueueInLayout {
+  const count = BigInt(queuesIn(layout));
+  return queueAt(layout, Number(((sipHash24(group) % count) + count) % count));
+}
+
+/** @throws TransportError while it cannot be written */
+function queueIn(route: Route, places: Places, place: QueueInLayout): Queue {
+  const queue = places.writable.get(place.brokerName)?.[place.queueId];
+  if (queue === undefined) throw unavailable(route, places, place);
+  return queue;
+}
+
+export function noWritableQueue(topic: string): StatusError {
+  const status = { code: Code.FORBIDDEN, message: 'no writable queue on any master broker' };
+  return new StatusError(`send to "${topic}"`, status, 'check the permission of the topic');
+}
+
+function unavailable({ topic }: Route, { writable, present, whole }: Places, place: QueueInLayout): TransportError {
+  const { brokerName, queueId } = place;
+  const missing = whole.filter((part) => !writable.has(part.brokerName)).map((part) => `"${part.brokerName}"`);
+  const there = writable.get(brokerName)?.length;
+  const problem =
+    there === undefined
+      ? `broker "${brokerName}" stores its message group, and is missing or cannot be written`
+      : there <= queueId
+        ? `queue ${queueId} of broker "${brokerName}" stores its message group, and the topic has ${there} queues there`
+        : `broker "${brokerName}" stores its message group, but a proxy would choose another queue` +
+          (missing.length > 0 ? ` while ${missing.join(', ')} is missing` : '');
+  const layouts = `message groups are spread over ${layoutText(whole)}, of which there is ${layoutText(present) || 'nothing'} now`;
+  const command = commandLine('topic', 'layout', topic, '--accept', '--name-server', 'NAMESERVER:9876');
+  const text = `send to "${topic}": ${problem}; nothing was sent, so that the group keeps its order; ${layouts}; it can be sent when the broker is back; to spread all groups over the brokers that are there for good: ${command}, and restart the processes that connect to a proxy`;
+  return new TransportError('MESSAGE_GROUP_UNAVAILABLE', text, 'not-sent', true);
+}
