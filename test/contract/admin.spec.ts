@@ -68,6 +68,35 @@ describe('topics', () => {
     }
   });
 
+  contract(
+    'have the order configuration that was set at the name servers, until it is removed or they are deleted',
+    async (world) => {
+      const admin = world.admin();
+      const topic = world.name();
+      await expect(admin.topicLayout(topic)).resolves.toBeUndefined();
+      await admin.createTopic({ topic, type: 'fifo', queues: 4 });
+      const { present = '', ...unset } = (await admin.topicLayout(topic)) ?? {};
+      expect(present).toMatch(/^[\w-]+:4$/);
+      expect(unset).toMatchObject({ orderConfigurations: [{ layout: undefined }], differences: [] });
+      await admin.setTopicLayout(topic, `${present};gone:2`);
+      await expect(admin.topicLayout(topic)).resolves.toMatchObject({
+        present,
+        orderConfigurations: [{ layout: `${present};gone:2` }],
+        differences: ['broker gone is missing or cannot be written'],
+      });
+      await expect(admin.setTopicLayout(topic, 'gone')).rejects.toMatchObject({ code: 'ILLEGAL_LAYOUT' });
+      await admin.createTopic({ topic, layout: 'present' });
+      await expect(admin.topicLayout(topic)).resolves.toMatchObject({ orderConfigurations: [{ layout: present }] });
+      await admin.removeTopicLayout(topic);
+      await admin.removeTopicLayout(topic);
+      await expect(admin.topicLayout(topic)).resolves.toMatchObject({ orderConfigurations: [{ layout: undefined }] });
+      await admin.setTopicLayout(topic, 'present');
+      await admin.deleteTopic(topic);
+      await admin.createTopic({ topic, type: 'fifo', queues: 4 });
+      await expect(admin.topicLayout(topic)).resolves.toMatchObject({ orderConfigurations: [{ layout: undefined }] });
+    },
+  );
+
   contract('that nobody created are unknown, and asking does not create them', async (world) => {
     const topic = world.name();
     await expect(world.admin().describeTopic(topic)).resolves.toBeUndefined();

@@ -15,16 +15,16 @@ export class AlreadyExistsError extends RocketMQError {
   }
 }
 
-/** A change was made on some brokers and then failed. `cause` is the failure. Repeating the call is safe and completes the change. */
+/** A change was made on some brokers (or name servers) and then failed. `cause` is the failure. Repeating the call is safe and completes the change. */
 export class PartlyDoneError extends RocketMQError {
   /** @param what the name of the operation: "create topic order-created" */
   constructor(
     what: string,
-    /** The brokers that have the change, by name. */
+    /** The brokers that have the change, by name; for an order configuration, the addresses of name servers. */
     readonly doneOn: readonly string[],
     cause: Error,
   ) {
-    const message = `${what}: done on ${doneOn.join(', ')}, then failed: ${cause.message}; the other brokers are unchanged; repeat the call to complete it, which is safe`;
+    const message = `${what}: done on ${doneOn.join(', ')}, then failed: ${cause.message}; the others are unchanged; repeat the call to complete it, which is safe`;
     super('PARTLY_DONE', message, 'unknown', RocketMQError.is(cause) && cause.retryable, { cause });
   }
 }

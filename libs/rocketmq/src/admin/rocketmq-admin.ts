@@ -59,6 +59,7 @@ import type { RewindRequest } from './rewind-target.js';
 import { checkTail, type TailedMessages, type TailOptions, tailMessages } from './tail.js';
 import { type DeletedTopic, type ListTopicsOptions, TopicAdmin, type TopicList } from './topic-admin.js';
 import { groupsOfTopic, type TopicGroups } from './topic-groups.js';
+import { type TopicLayout, TopicLayouts } from './topic-layouts.js';
 import { type TopicOffsets, topicOffsets } from './topic-offsets.js';
 import type { BrowseOptions, MessagePageOptions } from './topic-page.js';
 import type { CreateOptions, NewTopic, TopicDescription } from './topics.js';
@@ -114,6 +115,7 @@ export class RocketMQAdmin {
   private readonly cluster: ClusterAccess;
   private readonly proxies: readonly string[];
   private readonly topics: TopicAdmin;
+  private readonly layouts: TopicLayouts;
   private readonly groups: GroupAdmin;
 
   constructor(options: RocketMQAdminOptions) {
@@ -135,7 +137,8 @@ export class RocketMQAdmin {
       timeoutMs,
       unanimous: false,
     });
-    this.topics = new TopicAdmin(this.cluster);
+    this.layouts = new TopicLayouts(this.cluster);
+    this.topics = new TopicAdmin(this.cluster, this.layouts);
     this.groups = new GroupAdmin(this.cluster, this.topics);
   }
 
@@ -151,6 +154,36 @@ export class RocketMQAdmin {
   /** The topic on its brokers, or undefined when the name server has no route for it. */
   describeTopic(topic: string, options?: CallOptions): Promise<TopicDescription | undefined> {
     return this.topics.describe(topic, options);
+  }
+
+  /**
+   * What the message groups and lite topics of a topic are spread over: the order configuration at each name server, and the brokers that can
+   * be written at present. Undefined when the name server has no route for the topic.
+   */
+  topicLayout(topic: string, options?: CallOptions): Promise<TopicLayout | undefined> {
+    return this.layouts.read(topic, options);
+  }
+
+  /**
+   * Sets the order configuration of a topic at every name server: clients by `name-server:` and proxies whose name servers have
+   * `orderMessageEnable` then spread its message groups over these brokers, and send nothing elsewhere while one of them is missing. Running
+   * clients take it over with their next look at the route, within 30 s. If it differs from what they use, message groups move: stop the
+   * producers of the topic and let its consumers finish before.
+   * @param layout the brokers and the queues on each of them, as `broker-a:8;broker-b:8`; or `present` for what can be written at present
+   * @throws UsageError `ILLEGAL_LAYOUT` when it has another form, or is `present` and the topic has no queue
+   * @throws PartlyDoneError that names the name servers that have it, when another one failed
+   */
+  setTopicLayout(topic: string, layout: string, options?: CallOptions): Promise<TopicLayout> {
+    return this.layouts.set(topic, layout, options);
+  }
+
+  /**
+   * Removes the order configuration of a topic from every name server. Each process then spreads message groups over the most brokers that it
+   * has seen. Succeeds when there is none.
+   * @throws PartlyDoneError that names the name servers that have removed it, when another one failed
+   */
+  removeTopicLayout(topic: string, options?: CallOptions): Promise<void> {
+    return this.layouts.remove(topic, options);
   }
 
   /** The offsets of each queue of the topic. A topic that does not exist has no queues. */

@@ -12,6 +12,7 @@ import { checkIfExists, checkName } from './checks.js';
 import { type BrokerFailure, foundOn, fromEach, onEach } from './each-broker.js';
 import { compareText } from './order.js';
 import { kindOfTopic, type TopicKind } from './system-names.js';
+import type { TopicLayouts } from './topic-layouts.js';
 import {
   type CreateOptions,
   checkNewTopic,
@@ -55,7 +56,10 @@ const ROUTE_POLL_MS = 100;
 export class TopicAdmin {
   private readonly clock = new SystemClock();
 
-  constructor(private readonly cluster: ClusterAccess) {}
+  constructor(
+    private readonly cluster: ClusterAccess,
+    private readonly layouts: TopicLayouts,
+  ) {}
 
   async create(definition: NewTopic, options: CreateOptions = {}): Promise<void> {
     checkNewTopic(definition);
@@ -76,8 +80,11 @@ export class TopicAdmin {
         const { queues = config === undefined ? existing?.queues : undefined } = definition;
         await this.cluster.call(broker, updateTopicRequest({ ...definition, queues }, config), deadline);
       };
-      const untilRouted = (): Promise<void> => this.untilRouted(topic, brokers, deadline);
-      await onEach(deadline.what, brokers, change, untilRouted);
+      const afterwards = async (): Promise<void> => {
+        await this.untilRouted(topic, brokers, deadline);
+        if (definition.layout !== undefined) await this.layouts.put(topic, definition.layout, deadline);
+      };
+      await onEach(deadline.what, brokers, change, afterwards);
     });
   }
 
@@ -135,6 +142,7 @@ export class TopicAdmin {
         { code: REQUEST_CODES.deleteTopicInNameServer, fields: { topic, clusterName } },
         deadline,
       );
+      await this.layouts.removeNow(topic, deadline);
     };
     await onEach(deadline.what, brokers, change, afterwards);
     return { topic, deletedOn };

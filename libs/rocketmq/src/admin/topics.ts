@@ -11,6 +11,7 @@ import type { RemotingRequest } from '../remoting/remoting-request.js';
 import type { CallOptions } from '../support/deadline.js';
 import { UsageError } from '../support/errors.js';
 import { isIntegerFrom } from '../support/options.js';
+import { checkLayout } from './topic-layouts.js';
 
 /** A topic to create or update. */
 export interface NewTopic {
@@ -19,6 +20,11 @@ export interface NewTopic {
   readonly type?: TopicType;
   /** Queues on each broker, 1 to 1024. Default: those of the brokers that have the topic; 8 for a new one. */
   readonly queues?: number;
+  /**
+   * Sets its order configuration, see `setTopicLayout`: `broker-a:8;broker-b:8`, or `present` for the brokers that can be written when it is
+   * created. Default: it stays as it is.
+   */
+  readonly layout?: string;
 }
 
 /** How a topic or a consumer group is created. */
@@ -64,7 +70,8 @@ const READ_WRITE = 6;
 const TYPE_ATTRIBUTE = 'message.type';
 
 /** @throws UsageError that names the field and its valid values */
-export function checkNewTopic({ topic, type, queues }: NewTopic): void {
+export function checkNewTopic({ topic, type, queues, layout }: NewTopic): void {
+  if (layout !== undefined) checkLayout(topic, layout);
   const problem = topicNameProblem(topic);
   if (problem !== undefined) throw new UsageError('ILLEGAL_TOPIC', `topic "${topic}" ${problem}`, 'topic');
   if (type !== undefined && !TOPIC_TYPES.includes(type)) {

@@ -16,6 +16,7 @@ import {
   yesOption,
 } from './command.js';
 import { print, reportFailures, table, timeText } from './output.js';
+import { addLayout } from './topic-layout-command.js';
 
 export const addTopicCommand: AddCommand = (program, io) => {
   const topic = program.command('topic').description('Lists, shows, creates and deletes topics.');
@@ -26,6 +27,7 @@ export const addTopicCommand: AddCommand = (program, io) => {
   addList(topic, io);
   addShow(topic, io);
   addCreate(topic, io);
+  addLayout(topic, io);
   addDelete(topic, io);
 };
 
@@ -102,13 +104,17 @@ function addCreate(topic: Command, io: CommandIo): void {
       new Option('--type <type>', 'the type of its messages (default for a new topic: normal)').choices(TOPIC_TYPES),
     )
     .option('--queues <count>', 'queues on each broker (default for a new topic: 8)', countOf)
+    .option(
+      '--layout <layout>',
+      'set the order configuration: "broker-a:8;broker-b:8", or "present" for all brokers that can be written',
+    )
     .addOption(alterOption());
   accessOptions(command).action(async (name: string, values: AccessValues & Wanted & { yes?: boolean }) => {
     const made = await withAdmin(values, io, async (admin) => {
       const found = await admin.describeTopic(name);
-      const { type = found === undefined ? 'normal' : commonType(found), queues } = values;
+      const { type = found === undefined ? 'normal' : commonType(found), queues, layout } = values;
       await admin
-        .createTopic({ topic: name, type, queues }, { ifExists: values.yes === true ? 'update' : 'refuse' })
+        .createTopic({ topic: name, type, queues, layout }, { ifExists: values.yes === true ? 'update' : 'refuse' })
         .catch(refuseToAlter);
       const after = await admin.describeTopic(name);
       if (after === undefined) throw new Error(`topic "${name}" was deleted while this command ran`);
@@ -119,6 +125,10 @@ function addCreate(topic: Command, io: CommandIo): void {
   withExamples(command, [
     ['topic create orders --type transaction', 'a topic for transactional messages'],
     ['topic create steps --type fifo --queues 16', 'an ordered topic'],
+    [
+      'topic create steps --type fifo --layout present',
+      'an ordered topic whose message groups stay when a broker is missing',
+    ],
     ['topic create steps --queues 32 --yes', 'alter the existing topic: more queues, same type'],
   ]);
 }
@@ -126,6 +136,7 @@ function addCreate(topic: Command, io: CommandIo): void {
 interface Wanted {
   readonly type?: TopicType;
   readonly queues?: number;
+  readonly layout?: string;
 }
 
 /** The type for brokers that lack the topic. Undefined: each broker keeps its type, since they differ or it is none that can be requested. */

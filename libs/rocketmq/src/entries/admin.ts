@@ -53,6 +53,7 @@ export type { TopicKind } from '../admin/system-names.js';
 export type { TailedMessages, TailOptions } from '../admin/tail.js';
 export type { DeletedTopic, ListedTopic, ListTopicsOptions, TopicList } from '../admin/topic-admin.js';
 export type { TopicGroups } from '../admin/topic-groups.js';
+export type { OrderConfiguration, TopicLayout } from '../admin/topic-layouts.js';
 export type { QueueOffsets, TopicOffsets } from '../admin/topic-offsets.js';
 export type { BrowseOptions, MessagePageOptions } from '../admin/topic-page.js';
 export type { CreateOptions, NewTopic, TopicDescription, TopicOnBroker } from '../admin/topics.js';

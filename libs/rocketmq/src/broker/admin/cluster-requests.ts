@@ -1,19 +1,27 @@
 // Requests about the cluster, which consists of this broker, and about the broker itself.
 
-import { REQUEST_CODES } from '../../protocol/remoting/codes.js';
+import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import { SECOND_MS } from '../../support/clock.js';
 import { BROKER_NAME, CLUSTER_NAME, RELEASE } from '../engine/server-names.js';
-import { type AdminAnswer, answerWith, SUCCESS } from './admin-answer.js';
+import { type AdminAnswer, AdminRefusal, answerWith, SUCCESS } from './admin-answer.js';
 import type { AdminContext, RequestTable } from './admin-context.js';
+
+type AdminFields = Readonly<Record<string, string>>;
+
+/** More than any test has ordered topics. */
+const MOST_CONFIGS = 10_000;
 
 export class ClusterRequests {
   readonly table: RequestTable = [
     [REQUEST_CODES.getBrokerRuntimeInfo, () => this.runtimeInfo()],
-    // Name servers also keep settings by key. There are none here, so there is nothing to delete.
-    [REQUEST_CODES.deleteKvConfig, () => SUCCESS],
+    [REQUEST_CODES.putKvConfig, ({ fields }) => this.putConfig(fields)],
+    [REQUEST_CODES.getKvConfig, ({ fields }) => this.config(fields)],
+    [REQUEST_CODES.deleteKvConfig, ({ fields }) => this.deleteConfig(fields)],
     [REQUEST_CODES.getBrokerClusterInfo, () => this.clusterInfo()],
   ];
 
+  /** What name servers keep by namespace and key, such as order configurations: as long as the broker runs. */
+  private readonly configs = new Map<string, string>();
   private readonly startedAtMs: number;
 
   constructor(private readonly broker: AdminContext) {
@@ -39,6 +47,27 @@ export class ClusterRequests {
     return this.broker.clientTime.toClient(this.broker.clock.nowMs());
   }
 
+  private putConfig(fields: AdminFields): AdminAnswer {
+    const key = keyOf(fields);
+    if (!this.configs.has(key) && this.configs.size >= MOST_CONFIGS) {
+      throw new AdminRefusal(RESPONSE_CODES.systemError, `there are ${MOST_CONFIGS} settings already`);
+    }
+    this.configs.set(key, fields.value ?? '');
+    return SUCCESS;
+  }
+
+  private config(fields: AdminFields): AdminAnswer {
+    const value = this.configs.get(keyOf(fields));
+    if (value !== undefined) return { ...SUCCESS, fields: { value } };
+    const remark = `No config item, Namespace: ${fields.namespace} Key: ${fields.key}`;
+    return { code: RESPONSE_CODES.queryNotFound, remark };
+  }
+
+  private deleteConfig(fields: AdminFields): AdminAnswer {
+    this.configs.delete(keyOf(fields));
+    return SUCCESS;
+  }
+
   private clusterInfo(): AdminAnswer {
     const brokerAddrs = { 0: this.broker.address() };
     const broker = { brokerName: BROKER_NAME, cluster: CLUSTER_NAME, brokerAddrs, enableActingMaster: false };
@@ -47,4 +76,8 @@ export class ClusterRequests {
       clusterAddrTable: { [CLUSTER_NAME]: [BROKER_NAME] },
     });
   }
+}
+
+function keyOf({ namespace = '', key = '' }: AdminFields): string {
+  return JSON.stringify([namespace, key]);
 }

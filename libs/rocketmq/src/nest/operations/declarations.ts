@@ -40,6 +40,8 @@ export interface DeclaredTopic {
   /** Undefined: any type. */
   readonly type: TopicType | undefined;
   readonly queues: number | undefined;
+  /** The order configuration that it gets when it is created. */
+  readonly layout: string | undefined;
   /** The handlers of patterns that receive from it. With any, it is created as `normal` when no type is declared. */
   readonly handlers: readonly string[];
 }
@@ -52,6 +54,13 @@ export interface DeclaredGroup {
   readonly backoff: BackoffPolicy | undefined;
   /** The topic whose lite topics it receives; undefined: it is an ordinary group. */
   readonly lite: Pick<LiteGroup, 'topic'> | undefined;
+}
+
+/** The options of the module that declarations come from. */
+interface DeclaringOptions {
+  readonly groups?: Readonly<Record<string, GroupSettings>>;
+  readonly topicLayouts?: Readonly<Record<string, string>>;
+  readonly names: ResourceNames;
 }
 
 /** All topics and groups, each once. */
@@ -93,20 +102,25 @@ function storedBackoffProblem(value: unknown): string | Fault | undefined {
 export function declarationsOf(
   topics: readonly TopicDefinition[],
   consumers: readonly PlannedConsumer[],
-  { groups = {}, names }: { readonly groups?: Readonly<Record<string, GroupSettings>>; readonly names: ResourceNames },
+  { groups = {}, topicLayouts = {}, names }: DeclaringOptions,
 ): Declarations {
+  const layouts = new Map(Object.entries(topicLayouts).map(([name, one]) => [names.topic(name), one]));
   const settings = new Map(Object.entries(groups).map(([name, one]) => [names.group(name), one]));
   const shared = consumers.filter(({ ofInstance }) => !ofInstance);
   const used = new Map(shared.map((consumer) => [consumer.consumerGroup, consumer]));
   return {
-    topics: declaredTopics(topics, consumers),
+    topics: declaredTopics(topics, consumers, layouts),
     groups: [...new Set([...used.keys(), ...settings.keys()])].map((name) =>
       declaredGroup(name, settings.get(name), used.get(name)),
     ),
   };
 }
 
-function declaredTopics(topics: readonly TopicDefinition[], consumers: readonly PlannedConsumer[]): DeclaredTopic[] {
+function declaredTopics(
+  topics: readonly TopicDefinition[],
+  consumers: readonly PlannedConsumer[],
+  layouts: ReadonlyMap<string, string>,
+): DeclaredTopic[] {
   const listeners = consumers.flatMap((consumer) => consumer.listeners);
   const handling = listeners.filter(({ pattern }) => pattern !== undefined);
   const declared = new Map<string, DeclaredTopic>();
@@ -118,7 +132,8 @@ function declaredTopics(topics: readonly TopicDefinition[], consumers: readonly 
     }
     const handlers =
       known?.handlers ?? handling.filter(({ topic }) => topic.name === name).map((listener) => listener.name);
-    const merged = { name, type: known?.type ?? type, queues: known?.queues ?? queues, handlers };
+    const layout = layouts.get(name);
+    const merged = { name, type: known?.type ?? type, queues: known?.queues ?? queues, layout, handlers };
     declared.set(name, ofDeadLetters(merged));
   }
   return [...declared.values()];

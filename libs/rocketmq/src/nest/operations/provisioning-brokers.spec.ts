@@ -46,7 +46,8 @@ describe('provisioning on several brokers', () => {
       lite: undefined,
       ...group,
     };
-    const orders: DeclaredTopic = { name: 'orders', type: 'normal', queues: undefined, handlers: [], ...topic };
+    const settings = { type: 'normal', queues: undefined, layout: undefined, handlers: [] } as const;
+    const orders: DeclaredTopic = { name: 'orders', ...settings, ...topic };
     const declared = { topics: [orders], groups: [wanted] };
     const port = { admin: scripted, logger, timeoutMs: 3_000 };
     await run(declared, port, new AbortController().signal).finally(() => scripted.close());

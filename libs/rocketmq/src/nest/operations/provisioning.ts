@@ -112,8 +112,10 @@ class Provisioning {
     const type = topic.type ?? (found === undefined ? 'normal' : TOPIC_TYPES.find((one) => one === found.type));
     if (type === undefined) return;
     if (found !== undefined && !isOnlyMissing(topicDifferences(topic, found, masters), found.brokers, masters)) return;
+    // Where it exists, an operator may have set another one since.
+    const layout = found === undefined ? topic.layout : undefined;
     this.deadline.noteEffect();
-    await this.admin.createTopic({ topic: name, type, queues }, this.creation());
+    await this.admin.createTopic({ topic: name, type, queues, layout }, this.creation());
   }
 
   private async createGroup(group: DeclaredGroup, masters: readonly string[]): Promise<void> {

@@ -1,5 +1,6 @@
 // The module options, validated and with their defaults.
 
+import { layoutsProblem } from '../../client/connection-options.js';
 import { areNameServers, canonicalEndpoints, endpointKey, parseEndpoints } from '../../client/endpoint.js';
 import { CONSUMER_EVENTS } from '../../consumer/push-consumer-options.js';
 import { PRODUCER_CHECKS, PRODUCER_EVENTS } from '../../producer/producer-options.js';
@@ -121,6 +122,7 @@ const CHECKS: OptionChecks<RocketMQModuleOptions> = {
   requestTimeoutMs: atLeast(1),
   useBootstrapEndpoints: aBoolean,
   addressMapping: aFunction,
+  topicLayouts: layoutsProblem,
   clock: withMethods('a Clock', 'nowMs'),
   logger: withMethods('a Logger', 'debug', 'info', 'warn', 'error'),
   codec: withMethods('a BodyCodec', 'encode', 'decode'),

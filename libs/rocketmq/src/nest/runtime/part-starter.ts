@@ -210,13 +210,14 @@ export class PartStarter {
 /** Those that any server may have. */
 function connectionOptions(options: CheckedOptions): Omit<ConnectionOptions, 'endpoints' | 'credentials' | 'tls'> {
   const { namespace, credentialsRefreshMs, requestTimeoutMs, useBootstrapEndpoints, addressMapping } = options;
-  const { logger, clock } = options;
+  const { logger, clock, names, topicLayouts = {} } = options;
   const given = {
     namespace,
     credentialsRefreshMs,
     requestTimeoutMs,
     useBootstrapEndpoints,
     addressMapping,
+    topicLayouts: Object.fromEntries(Object.entries(topicLayouts).map(([topic, one]) => [names.topic(topic), one])),
     logger,
     clock,
   };

@@ -81,6 +81,13 @@ export interface RocketMQModuleOptions extends NamingOptions, ModuleListenerOpti
   readonly useBootstrapEndpoints?: boolean;
   /** Translates each address that the server advertises into one that this process can reach. Default: unchanged. */
   readonly addressMapping?: (address: Address) => Address;
+  /**
+   * What the message groups or lite topics of a topic are spread over, by the topic's name in the code: `{ orders: 'broker-a:8;broker-b:8' }`. For
+   * clusters with several brokers: a process that starts while a broker is missing then knows of it, and does not send the messages of its
+   * groups elsewhere. With `provision: 'create'`, a topic that is created gets it as its order configuration. Default: the order
+   * configuration of the name servers, where the client sees it (`name-server:`); otherwise the most brokers that this process has seen.
+   */
+  readonly topicLayouts?: Readonly<Record<string, string>>;
   /** The clock for delays, leases and backoffs, the embedded broker's included. Default: the system clock. */
   readonly clock?: Clock;
   /** The logger. Default: the application's Nest logger, with the context `RocketMQ`. */

@@ -26,6 +26,7 @@ const OWN_FIELDS = [
   'requestTimeoutMs',
   'useBootstrapEndpoints',
   'addressMapping',
+  'topicLayouts',
   'clock',
   'logger',
   'codec',
