@@ -33,7 +33,7 @@ export interface LayoutPart extends BrokerQueues {
 }
 
 /** The queues of a topic, as the server reports them. */
-export interface FoundQueues {
+interface FoundQueues {
   readonly topic: string;
   readonly queues: readonly Queue[];
   /** The message types that the topic accepts; one, except for mixed topics. Empty if the server does not report them. */

@@ -67,6 +67,7 @@ export const WITHOUT_EFFECT: ReadonlySet<number> = new Set([
   REQUEST_CODES.getMaxOffset,
   REQUEST_CODES.getMinOffset,
   REQUEST_CODES.heartBeat,
+  REQUEST_CODES.getKvConfig,
   REQUEST_CODES.getRouteInfoByTopic,
   REQUEST_CODES.getBrokerClusterInfo,
   REQUEST_CODES.getAllSubscriptionGroupConfig,
