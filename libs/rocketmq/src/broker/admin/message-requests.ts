@@ -82,7 +82,13 @@ export class MessageRequests {
     const offset = numberIn(fields, 'queueOffset');
     const answer = (code: AdminAnswer['code'], nextBeginOffset: number): AdminAnswer => ({
       code,
-      fields: { nextBeginOffset: String(nextBeginOffset), minOffset: String(minOffset), maxOffset: String(maxOffset) },
+      fields: {
+        // Tools fail without it: the id of the broker to read from next.
+        suggestWhichBrokerId: '0',
+        nextBeginOffset: String(nextBeginOffset),
+        minOffset: String(minOffset),
+        maxOffset: String(maxOffset),
+      },
     });
     if (offset < minOffset) return answer(RESPONSE_CODES.pullOffsetMoved, minOffset);
     if (offset > maxOffset) return answer(RESPONSE_CODES.pullOffsetMoved, maxOffset);

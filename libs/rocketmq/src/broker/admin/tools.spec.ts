@@ -94,6 +94,13 @@ describe('the admin port', () => {
     expect(await pull('-1')).toEqual([21, '0']);
   });
 
+  it('names the broker to read from next with every answer to a pull, without which the Java tools fail', async () => {
+    const broker = await brokerWith(2);
+    const next = async (queueOffset: string) =>
+      (await ask(broker, { code: 11, fields: pullFields({ queueOffset }) })).fields.suggestWhichBrokerId;
+    expect([await next('0'), await next('2'), await next('9'), await next('-1')]).toEqual(['0', '0', '0', '0']);
+  });
+
   it('stores a sent message in the given queue', async () => {
     const broker = await brokerWith(1);
     const sent = await ask(broker, {
