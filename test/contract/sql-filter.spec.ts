@@ -2,6 +2,7 @@ import { describe, expect } from '@jest/globals';
 import type { OutgoingMessage } from 'nestjs-rocketmq/client';
 import { toDuration } from '../../libs/rocketmq/src/protocol/grpc/duration.js';
 import {
+  type FilterExpression,
   FilterType,
   type Message,
 } from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
@@ -36,7 +37,11 @@ const WITHOUT_A = 'bare yes no quote vip';
 const POLL_MS = 5_000;
 
 /** The bodies that each expression delivers to its own group, or the code of the error. */
-async function deliveredBy(world: World, expressions: readonly string[]): Promise<Record<string, string>> {
+async function deliveredBy(
+  world: World,
+  expressions: readonly string[],
+  type = FilterType.SQL,
+): Promise<Record<string, string>> {
   const topic = await world.topic();
   const producer = await world.producer();
   for (const [body, message] of Object.entries(MESSAGES)) await producer.send({ topic, body, ...message });
@@ -45,7 +50,7 @@ async function deliveredBy(world: World, expressions: readonly string[]): Promis
   try {
     const { call } = await client.settle(consumerSettings(groups[0] as string));
     const delivered = await Promise.all(
-      expressions.map((expression, index) => receiveAll(client, topic, groups[index] as string, expression)),
+      expressions.map((expression, index) => receiveAll(client, topic, groups[index] as string, { type, expression })),
     );
     call.end();
     return Object.fromEntries(expressions.map((expression, index) => [expression, delivered[index] as string]));
@@ -60,10 +65,15 @@ function entriesOf(messages: readonly Message[]) {
   });
 }
 
-async function receiveAll(client: RawClient, topic: string, group: string, expression: string): Promise<string> {
+async function receiveAll(
+  client: RawClient,
+  topic: string,
+  group: string,
+  filterExpression: FilterExpression,
+): Promise<string> {
   const request = {
     ...receiveRequest(topic, group),
-    filterExpression: { type: FilterType.SQL, expression },
+    filterExpression,
     longPollingTimeout: toDuration(POLL_MS),
   };
   const bodies: string[] = [];
@@ -189,6 +199,24 @@ const DELIVERED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     '1 = TRUE': '',
   },
 };
+
+describe('tag filters', () => {
+  contract('are compared before they are trimmed, and nothing but separators is refused', async (world) => {
+    const expected = {
+      '*': ALL,
+      '': ALL,
+      A: 'one',
+      ' A || vip ': 'one vip',
+      'A||': 'one',
+      '*||A': 'one',
+      ' * ': '',
+      '  ': '',
+      ' || ': '',
+      '||': 'ILLEGAL_FILTER_EXPRESSION',
+    };
+    expect(await deliveredBy(world, Object.keys(expected), FilterType.TAG)).toEqual(expected);
+  });
+});
 
 describe('SQL filters', () => {
   contract('each expression delivers what the real server delivers for it', async (world) => {

@@ -5,7 +5,7 @@ import {
   type FilterExpression,
   FilterType,
 } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
-import { tagMatcher } from '../../protocol/model/filter.js';
+import { isOnlySeparators, tagMatcher } from '../../protocol/model/filter.js';
 import type { PopRequest } from '../engine/deliveries.js';
 import type { StoredMessage } from '../engine/records.js';
 import { LONGEST_FILTER } from '../filter/longest-filter.js';
@@ -33,7 +33,7 @@ export class Filters {
     this.sql ??= await import('../filter/sql-filter.js');
   }
 
-  /** @throws AnswerError ILLEGAL_FILTER_EXPRESSION for invalid SQL, and for a filter that is too long */
+  /** @throws AnswerError ILLEGAL_FILTER_EXPRESSION for invalid SQL, for tags without a tag, and for a filter that is too long */
   of({ type, expression }: FilterExpression = { type: FilterType.TAG, expression: '*' }): Filter {
     if (expression.length > LONGEST_FILTER) {
       const message = `the filter has ${expression.length} characters; the limit is ${LONGEST_FILTER}`;
@@ -61,6 +61,7 @@ export class Filters {
 }
 
 function tagFilter(expression: string): Filter {
+  if (isOnlySeparators(expression)) throw new AnswerError(Code.ILLEGAL_FILTER_EXPRESSION, 'subString split error');
   const matches = tagMatcher(expression);
   return { matches: ({ tag }) => matches(tag) };
 }

@@ -21,7 +21,7 @@ import { type ConsumeInterceptor, intercepted } from '../model/consume-intercept
 import type { PushConsumerTelemetry } from '../model/consumer-telemetry.js';
 import { FAILURE_CHECKS, type FailurePolicy } from '../model/failure-policy.js';
 import type { BatchListening, MessageHandler } from '../model/handler.js';
-import type { Subscription } from '../model/subscription.js';
+import { assertFilter, type Subscription } from '../model/subscription.js';
 import { BatchGatherer, type BatchRunOptions } from './batch-gatherer.js';
 
 /** One listener of a consumer that has several. It receives the messages of its topic that match its filter, and no others. */
@@ -247,6 +247,7 @@ interface FilteredListener {
 export function mergedSubscriptions(consumerGroup: string, listeners: readonly FilteredListener[]): Subscription[] {
   const topics = new Map<string, FilteredListener[]>();
   for (const listener of listeners) {
+    assertFilter(listener.topic, listener.filter);
     const others = topics.get(listener.topic);
     if (others === undefined) topics.set(listener.topic, [listener]);
     else {

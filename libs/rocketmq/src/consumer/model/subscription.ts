@@ -7,7 +7,7 @@ import {
   type FilterExpression as WireFilter,
   type Subscription as WireSubscription,
 } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
-import { EVERY_MESSAGE, type Filter } from '../../protocol/model/filter.js';
+import { EVERY_MESSAGE, type Filter, tagFilterProblem } from '../../protocol/model/filter.js';
 import { consumerGroupNameProblem, topicNameProblem } from '../../protocol/model/names.js';
 import { UsageError } from '../../support/errors.js';
 import { aListOf, anObject, anyText, type OptionChecks } from '../../support/options.js';
@@ -34,7 +34,7 @@ export const GROUP_CHECKS: OptionChecks<GroupSubscription> = {
   subscriptions: aListOf('subscriptions', (one) => anObject(one) === undefined),
 };
 
-/** @throws UsageError that names the option: an illegal name, no topic, a topic twice */
+/** @throws UsageError that names the option: an illegal name, no topic, a topic twice, a filter without a tag */
 export function assertGroupSubscription({ consumerGroup, subscriptions }: GroupSubscription): void {
   const groupProblem = consumerGroupNameProblem(consumerGroup);
   if (groupProblem !== undefined) {
@@ -52,8 +52,9 @@ export function assertGroupSubscription({ consumerGroup, subscriptions }: GroupS
     );
   }
   const topics = new Set<string>();
-  for (const { topic } of subscriptions) {
+  for (const { topic, filter } of subscriptions) {
     assertTopic(topic, topics.has(topic) ? 'is subscribed to twice' : undefined, 'subscriptions');
+    assertFilter(topic, filter);
     topics.add(topic);
   }
 }
@@ -62,6 +63,17 @@ export function assertGroupSubscription({ consumerGroup, subscriptions }: GroupS
 export function assertTopic(topic: string, otherProblem?: string, field = 'topic'): void {
   const problem = topicNameProblem(topic) ?? otherProblem;
   if (problem !== undefined) throw new UsageError('ILLEGAL_TOPIC', `topic ${JSON.stringify(topic)} ${problem}`, field);
+}
+
+/** @throws UsageError for an expression by tag that servers read differently than it looks */
+export function assertFilter(topic: string, { kind, expression }: Filter = EVERY_MESSAGE): void {
+  const problem = kind === 'tag' ? tagFilterProblem(expression) : undefined;
+  if (problem === undefined) return;
+  throw new UsageError(
+    'ILLEGAL_FILTER',
+    `the filter ${JSON.stringify(expression)} of topic "${topic}" ${problem}`,
+    'filter',
+  );
 }
 
 export function toWireFilter(filter: Filter = EVERY_MESSAGE): WireFilter {

@@ -20,16 +20,37 @@ export type Filter = TagFilter | SqlFilter;
 /** Matches every message. */
 export const EVERY_MESSAGE: Filter = { kind: 'tag', expression: '*' };
 
-/** The tags of an expression, or `every` for `*` and the empty one (server `FilterAPI.buildSubscriptionData`). */
+/** The tags of an expression, or `every` for `*` and the empty one. @see FilterAPI.buildSubscriptionData of the server: it compares before it trims */
 export function tagsOf(expression: string): ReadonlySet<string> | 'every' {
-  const trimmed = expression.trim();
-  if (trimmed === '' || trimmed === '*') return 'every';
+  if (expression === '' || expression === '*') return 'every';
   return new Set(
-    trimmed
+    expression
       .split('||')
-      .map((tag) => tag.trim())
+      .map(trimmed)
       .filter((tag) => tag !== ''),
   );
+}
+
+/** Why an expression by tag is not what it looks like, for a consumer that would get nothing by it; undefined when it is fine. */
+export function tagFilterProblem(expression: string): string | undefined {
+  const tags = tagsOf(expression);
+  if (tags === 'every') return undefined;
+  if (tags.size === 0) return 'names no tag; for every message, write "*"';
+  if (tags.size > 1 || !tags.has('*')) return undefined;
+  return 'stands for messages with the tag "*" and not for every message, because of what is beside the star; write "*"';
+}
+
+/** Whether the server refuses an expression by tag: in its language, nothing but separators splits into nothing. */
+export function isOnlySeparators(expression: string): boolean {
+  return expression !== '' && expression.split('||').every((part) => part === '');
+}
+
+/** As Java trims: what is above a blank, such as a no-break space, stays. */
+function trimmed(text: string): string {
+  let [start, end] = [0, text.length];
+  while (start < end && text.charCodeAt(start) <= 0x20) start++;
+  while (start < end && text.charCodeAt(end - 1) <= 0x20) end--;
+  return text.slice(start, end);
 }
 
 /** Whether a message with this tag matches. */

@@ -1,0 +1,49 @@
+// npm run renew:filters [-- --version 5.5.0]: asks the filters of a real server, and writes filters.json, which filters.spec.ts checks.
+
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DEFAULT_VERSION, ensureJars } from '../../scripts/rocketmq/jars.mjs';
+import { parseRunnerArguments } from '../../scripts/support/arguments.mjs';
+import { FILTERS, MESSAGES } from './filter-cases.mjs';
+
+/** @param {readonly string[]} texts */
+const encoded = (texts) => texts.map((text) => Buffer.from(text).toString('base64')).join(' ');
+
+const { options } = parseRunnerArguments(process.argv.slice(2), { version: DEFAULT_VERSION });
+const { version } = options;
+const jars = await ensureJars(version, (line) => process.stdout.write(`${line}\n`));
+const input = [
+  ...MESSAGES.map((properties) => `P ${encoded(Object.entries(properties).flat())}`),
+  ...FILTERS.tags.map((expression) => `T ${encoded([expression])}`),
+  ...FILTERS.sql.map((expression) => `S ${encoded([expression])}`),
+].join('\n');
+const program = join(import.meta.dirname, 'FilterResults.java');
+const { status, stdout, stderr } = spawnSync('java', ['-cp', join(jars, '*'), program], { input, encoding: 'utf8' });
+const results = stdout.split('\n').filter((line) => /^(?:[01]+|refused)$/.test(line));
+if (status !== 0 || results.length !== FILTERS.tags.length + FILTERS.sql.length) {
+  throw new Error(`${results.length} results from FilterResults.java:\n${stderr.slice(-2000)}`);
+}
+/** @param {readonly string[]} expressions @param {number} from */
+const rows = (expressions, from) =>
+  expressions.map((expression, index) => `    ${JSON.stringify([expression, results[from + index]])}`).join(',\n');
+const text = `{
+  "version": ${JSON.stringify(version)},
+  "source": "FilterAPI, SqlFilter, ExpressionMessageFilter and FilterUtils of the server, called by FilterResults.java",
+  "messages": [
+${MESSAGES.map((properties) => `    ${JSON.stringify(properties)}`).join(',\n')}
+  ],
+  "tags": [
+${rows(FILTERS.tags, 0)}
+  ],
+  "sql": [
+${rows(FILTERS.sql, FILTERS.tags.length)}
+  ]
+}
+`;
+const file = join(import.meta.dirname, 'filters.json');
+writeFileSync(file, text);
+spawnSync('npx', ['biome', 'format', '--write', file], { stdio: 'ignore' });
+process.stdout.write(
+  `filters.json: ${results.length} filters and ${MESSAGES.length} messages, by Apache RocketMQ ${version}\n`,
+);
