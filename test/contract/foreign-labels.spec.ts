@@ -67,7 +67,7 @@ describe('delays of other clients', () => {
     notOnEmbedded(world);
     const topic = await world.topic('delay');
     const admin = world.admin();
-    const messageId = await rawStore(world, { topic, properties: 'TIMER_DELAY_SEC\u00014\u0002' });
+    const messageId = await rawStore(world, { topic, body: 'x', properties: 'TIMER_DELAY_SEC\u00014\u0002' });
     const sentAtMs = world.nowMs();
     await world.until('it is seen to wait', async () => {
       const { delayed } = await admin.messageTrail({ topic, messageId });

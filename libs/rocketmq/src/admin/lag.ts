@@ -14,7 +14,7 @@ import { connectionsOn, subscriptionsIn } from './group-clients.js';
 import { groupConfigsIn } from './groups.js';
 import { compareQueues, compareText } from './order.js';
 import { originOfRetryTopic } from './system-names.js';
-import { queuesOn } from './topic-offsets.js';
+import { queuesOf, queuesOn, readLimits } from './topic-offsets.js';
 
 export interface LagOptions extends CallOptions {
   /**
@@ -39,7 +39,8 @@ export interface QueueLag {
   readonly consumerOffset: number;
   /**
    * Whether the group has received from the queue before. If not, it starts at the first message of the queue while the broker has
-   * that message in memory, otherwise at the last one; the embedded broker starts at the first stored message.
+   * that message in memory, otherwise at the last one; the embedded broker starts at the first stored message. Of a queue that cannot be read,
+   * because its topic has more queues to write than to read, no consumer receives anything.
    */
   readonly hasStarted: boolean;
   /** `brokerOffset - consumerOffset`, at least 0. */
@@ -98,7 +99,8 @@ export async function lagOfGroup(
       const missing = wanted.filter((topic) => !rows.some((row) => row.topic === topic));
       return [...rows, ...(await rowsToStartOn(cluster, broker, { consumerGroup, topics: missing }, own))];
     });
-    const rows = answers.flatMap(({ value }) => value);
+    const known = answers.flatMap(({ value }) => value);
+    const rows = [...known, ...(await unreadRows(cluster, known, deadline))];
     const topics = topicsOf(consumerGroup, rows).filter(
       ({ topic }) => options.topic === undefined || topic === options.topic,
     );
@@ -126,6 +128,22 @@ export function rowsIn(answer: RemotingFrame): Row[] {
       hasStarted: true,
     };
   });
+}
+
+/** Queues that brokers leave out, since nobody may read them: what they hold waits all the same. */
+async function unreadRows(cluster: ClusterAccess, known: readonly Row[], deadline: Deadline): Promise<Row[]> {
+  const topics = new Set(known.map(({ topic }) => topic).filter((topic) => !topic.startsWith(RETRY_PREFIX)));
+  const rows = [...topics].map(async (topic) => {
+    if ((await readLimits(cluster, topic, deadline)).size === 0) return [];
+    const { unread } = await queuesOf(cluster, topic, deadline);
+    return unread.map(({ offsets: { broker, queueId, minOffset, maxOffset } }): Row => {
+      const row = { topic, broker, queueId, brokerOffset: maxOffset, consumerOffset: minOffset, pullOffset: minOffset };
+      return { ...row, lag: behind(maxOffset, minOffset), lastTimestampMs: undefined, hasStarted: false };
+    });
+  });
+  const isNew = ({ topic, broker, queueId }: Row): boolean =>
+    !known.some((row) => row.topic === topic && row.broker === broker && row.queueId === queueId);
+  return (await Promise.all(rows)).flat().filter(isNew);
 }
 
 async function subscribedOn(

@@ -11,7 +11,7 @@ import { AskedBrokers, type BrokerFailure } from './each-broker.js';
 import type { StoredMessageView } from './message-view.js';
 import { formatTail, parseTail } from './positions.js';
 import { offsetAtTime } from './queue-reader.js';
-import { type OwnedQueue, queuesOf } from './topic-offsets.js';
+import { type OwnedQueue, queuesOf, unreadFailures } from './topic-offsets.js';
 import { type BrowseOptions, readQueue } from './topic-page.js';
 
 /** `timeoutMs` limits each look at the brokers, not the whole iteration. */
@@ -117,7 +117,7 @@ class Tail {
   }
 
   async look(deadline: Deadline): Promise<TailedMessages & { readonly hasMore: boolean }> {
-    const { queues, answered, failures } = await queuesOf(this.cluster, this.topic, deadline);
+    const { queues, unread, answered, failures } = await queuesOf(this.cluster, this.topic, deadline);
     if (!this.hasLooked && queues.length === 0 && failures.length === 0) {
       throw new UsageError('UNKNOWN_TOPIC', `topic "${this.topic}" does not exist on this cluster`, 'topic');
     }
@@ -151,7 +151,8 @@ class Tail {
     // A queue that is placed on a broker with others that are not was not read yet: it can begin at the time, as they do.
     const positions = [...this.followed.values()].filter(({ broker }) => this.known.has(broker));
     const next = formatTail({ fromMs: this.fromMs, positions });
-    return { messages, skipped, next, failures: [...failures, ...asked.failures], hasMore };
+    const away = [...failures, ...asked.failures, ...unreadFailures(this.topic, unread)];
+    return { messages, skipped, next, failures: away, hasMore };
   }
 
   private isWanted(message: StoredMessageView, own: Followed): boolean {

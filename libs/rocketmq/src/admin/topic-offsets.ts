@@ -7,6 +7,7 @@ import { jsonOf, offsetIn, timeIn, undefinedWhen } from '../remoting/answers.js'
 import type { MasterBroker } from '../remoting/cluster.js';
 import type { ClusterAccess } from '../remoting/cluster-access.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
+import { UsageError } from '../support/errors.js';
 import { checkName } from './checks.js';
 import { type BrokerFailure, fromEach } from './each-broker.js';
 import { compareText } from './order.js';
@@ -47,15 +48,18 @@ export async function topicOffsets(
 ): Promise<TopicOffsets> {
   checkName('topic', topic, topicNameProblem(topic));
   return cluster.run(`offsets of topic ${topic}`, options, async (deadline) => {
-    const { queues, failures } = await queuesOf(cluster, topic, deadline);
+    const { queues: read, unread, failures } = await queuesOf(cluster, topic, deadline);
+    const queues = sorted([...read, ...unread]);
     return { topic, queues: queues.map(({ offsets }) => offsets), total: totalOf(queues), failures };
   });
 }
 
 /** The queues of a topic. */
 export interface TopicQueues {
-  /** By broker and queue. */
+  /** By broker and queue, those that can be read. */
   readonly queues: readonly OwnedQueue[];
+  /** Those that hold messages and cannot be read, see {@link readLimits}. */
+  readonly unread: readonly OwnedQueue[];
   /** The brokers that answered, also those that do not have the topic. */
   readonly answered: readonly MasterBroker[];
   readonly failures: readonly BrokerFailure[];
@@ -66,11 +70,18 @@ export async function queuesOf(cluster: ClusterAccess, topic: string, deadline: 
   const { answers, failures } = await fromEach(cluster, deadline, (broker, own) =>
     queuesOn(cluster, broker, topic, own),
   );
-  const queues = answers.flatMap(({ broker: owner, value }) => value.map((offsets) => ({ owner, offsets })));
-  queues.sort(
+  const all = sorted(answers.flatMap(({ broker: owner, value }) => value.map((offsets) => ({ owner, offsets }))));
+  const limits = await readLimits(cluster, topic, deadline);
+  const isUnread = ({ offsets: { broker, queueId, minOffset, maxOffset } }: OwnedQueue): boolean =>
+    queueId >= (limits.get(broker) ?? Number.POSITIVE_INFINITY) && maxOffset > minOffset;
+  const [unread, queues] = [all.filter(isUnread), all.filter((queue) => !isUnread(queue))];
+  return { queues, unread, answered: answers.map(({ broker }) => broker), failures };
+}
+
+function sorted(queues: readonly OwnedQueue[]): OwnedQueue[] {
+  return [...queues].sort(
     ({ offsets: left }, { offsets: right }) => compareText(left.broker, right.broker) || left.queueId - right.queueId,
   );
-  return { queues, answered: answers.map(({ broker }) => broker), failures };
 }
 
 /** The queues of a topic on one broker; none when the broker does not have the topic. */
@@ -93,6 +104,32 @@ export async function queuesOn(
       maxOffset: offsetIn(maxOffset),
       lastTimestampMs: timeIn(lastUpdateTimestamp),
     };
+  });
+}
+
+/**
+ * On which brokers a topic has more queues to write than to read, and how many are read there. Brokers refuse to read the rest, and leave it out
+ * of the lag of groups.
+ */
+export async function readLimits(
+  cluster: ClusterAccess,
+  topic: string,
+  deadline: Deadline,
+): Promise<ReadonlyMap<string, number>> {
+  const route = await cluster.route(topic, deadline);
+  const uneven = [...(route?.access ?? [])].filter(([, { readable, writable }]) => readable > 0 && writable > readable);
+  return new Map(uneven.map(([broker, { readable }]) => [broker, readable]));
+}
+
+/** A failure for each broker that keeps messages in queues that cannot be read. */
+export function unreadFailures(topic: string, unread: readonly OwnedQueue[]): BrokerFailure[] {
+  const brokers = new Map(unread.map(({ owner }) => [owner.name, owner]));
+  return [...brokers.values()].map((owner) => {
+    const own = unread.filter((one) => one.owner.name === owner.name);
+    const ids = own.map(({ offsets }) => offsets.queueId).join(', ');
+    const what = `topic "${topic}" has ${totalOf(own)} messages on ${owner.name} in queues that cannot be read (${ids})`;
+    const why = 'it has more queues to write than to read there, and consumers do not receive these messages either';
+    return { ...owner, error: new UsageError('QUEUE_UNREADABLE', `${what}: ${why}; set its number of queues`) };
   });
 }
 

@@ -11,7 +11,7 @@ import { NewestFirst } from './newest-first.js';
 import { compareText } from './order.js';
 import { formatPosition, type Position, parsePositions } from './positions.js';
 import { notReturned, offsetAtTime, readFrom } from './queue-reader.js';
-import { type OwnedQueue, queuesOf, type TopicQueues, totalOf } from './topic-offsets.js';
+import { type OwnedQueue, queuesOf, type TopicQueues, totalOf, unreadFailures } from './topic-offsets.js';
 
 export interface MessagePageOptions extends CallOptions {
   /** Maximum messages per page, 1 to 100. Default: 32. A page is shorter when its messages are large, or when brokers are so slow that its time would end. */
@@ -93,13 +93,13 @@ export async function readTopicPage(
 export async function readPageOf(
   cluster: ClusterAccess,
   topic: string,
-  { queues: all, answered, failures: away }: TopicQueues,
+  { queues: all, unread, answered, failures: away }: TopicQueues,
   options: BrowseOptions,
   deadline: Deadline,
 ): Promise<TopicPage> {
   const asked = new AskedBrokers(deadline, answered.length > 1);
   const reader: TopicReader = { cluster, topic, asked };
-  const queues = await chosen(reader, all, options);
+  const queues = await chosen(reader, all, unread, options);
   const page = new Page(options.limit ?? DEFAULT_PAGE, options.filter, deadline);
   const { after, order = 'oldest-first' } = options;
   const start = after === undefined ? undefined : parsePositions(after, order);
@@ -109,18 +109,26 @@ export async function readPageOf(
       : await readOldestFirst(reader, queues, start?.[0], page);
   const [first] = asked.failures;
   if (first !== undefined && page.isUntouched && answered.every((broker) => asked.hasFailed(broker))) throw first.error;
-  return { found: page.found, next, total: totalOf(queues), failures: [...away, ...asked.failures] };
+  return {
+    found: page.found,
+    next,
+    total: totalOf(queues),
+    failures: [...away, ...asked.failures, ...unreadFailures(topic, unread)],
+  };
 }
 
-/** The queues that the options choose, with the range of offsets that they choose. @throws UsageError `UNKNOWN_QUEUE` */
+/** The queues that the options choose, with the range of offsets that they choose. @throws UsageError `UNKNOWN_QUEUE`, `QUEUE_UNREADABLE` */
 async function chosen(
   { cluster, topic, asked }: TopicReader,
   all: readonly OwnedQueue[],
+  unread: readonly OwnedQueue[],
   { queue, from, to }: BrowseOptions,
 ): Promise<readonly OwnedQueue[]> {
   const isChosen = ({ offsets: { broker, queueId } }: OwnedQueue): boolean =>
     queue === undefined || (queue.broker === broker && queue.queueId === queueId);
   const queues = all.filter(isChosen);
+  const [unreadable] = unreadFailures(topic, queue === undefined ? [] : unread.filter(isChosen));
+  if (unreadable !== undefined) throw unreadable.error;
   if (queue !== undefined && queues.length === 0) {
     const message = `topic "${topic}" has no queue ${queue.queueId} on broker "${queue.broker}", or that broker does not answer`;
     throw new UsageError('UNKNOWN_QUEUE', message, 'queue');

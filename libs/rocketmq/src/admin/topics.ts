@@ -41,7 +41,10 @@ export interface CreateOptions extends CallOptions {
 export interface TopicOnBroker extends MasterBroker {
   /** In lower case; also `mixed` or types of newer servers. A topic without a type is `normal`. */
   readonly type: string;
+  /** Queues that are written. */
   readonly queues: number;
+  /** Queues that are read. Consumers do not receive what is in the others. */
+  readonly readQueues: number;
 }
 
 /** A topic on the servers. */
@@ -149,6 +152,7 @@ export function describeTopic(
     ...broker,
     type: (config.attributes?.[TYPE_ATTRIBUTE] ?? 'NORMAL').toLowerCase(),
     queues: config.writeQueueNums ?? 0,
+    readQueues: config.readQueueNums ?? config.writeQueueNums ?? 0,
   }));
   return { topic, type: brokers[0]?.type ?? 'normal', queues: Math.max(...brokers.map((b) => b.queues)), brokers };
 }

@@ -10,7 +10,7 @@ import { checkGroup, type GroupFound } from './group-checks.js';
 import { type ProbeAccess, ProxyProbe } from './proxy-probe.js';
 import { type Reached, reach } from './reach.js';
 import { checkSend } from './send-check.js';
-import { checkAssignment, checkRoute } from './topic-checks.js';
+import { checkAssignment, checkRoute, unevenTopic } from './topic-checks.js';
 
 /** What to examine. */
 interface Examination {
@@ -57,12 +57,12 @@ async function examineWithoutProxy(given: Examination, nameServer: string): Prom
   const admin = await openAdmin(examination);
   try {
     const cluster = await lookAtCluster(examination, admin, false);
-    const names = given.topics ?? [...(cluster.topics ?? [])];
+    const names = cluster.isTooOld ? [] : (given.topics ?? [...(cluster.topics ?? [])]);
     const looked: { readonly check: Check; readonly type: string | undefined }[] = [];
     for (const topic of names.slice(0, MOST)) looked.push(await lookAtTopic(admin, topic, given.command));
     const sends: Check[] = [];
     for (const { check, type } of looked) {
-      if (!given.send || check.status !== 'ok') continue;
+      if (!given.send || check.status === 'failed') continue;
       sends.push(await checkSend(given.endpoint, check.subject, type === undefined ? [] : [type], given.access));
     }
     return [...cluster.checks, ...looked.map(({ check }) => check), ...leftOut('topic', names.length), ...sends];
@@ -81,7 +81,10 @@ async function lookAtTopic(admin: RocketMQAdmin | undefined, topic: string, comm
     }
     const { type, brokers } = found;
     const seen = `${type === undefined ? 'no type: it takes all messages' : `type ${type}`}; on ${brokers.map(({ name }) => name).join(', ')}`;
-    return { check: { ...check, status: 'ok', seen } as const, type };
+    const uneven = brokers.find(({ queues, readQueues }) => readQueues < queues);
+    if (uneven === undefined) return { check: { ...check, status: 'ok', seen } as const, type };
+    const problem = unevenTopic(topic, uneven.readQueues, uneven.queues, command);
+    return { check: { ...check, status: 'warning', seen, ...problem } as const, type };
   } catch (error) {
     return { check: { ...check, status: 'failed', seen: describeError(error) } as const, type: undefined };
   }
@@ -99,11 +102,15 @@ interface Cluster {
   /** Undefined: not known. */
   readonly topics: ReadonlySet<string> | undefined;
   readonly groups: readonly string[];
+  /** Whether a broker is of 4.x: whatever else is examined would only fail for the same reason. */
+  readonly isTooOld: boolean;
 }
 
 /** Stands for an address that is not known. */
 export const NAME_SERVER = 'NAMESERVER:9876';
 const NOT_ASKED = `add --admin ${NAME_SERVER} to examine versions, clocks, groups, lag, dead letters and half messages given up`;
+
+const NOTHING_KNOWN = { topics: undefined, groups: [], isTooOld: false } as const;
 
 /** @param hasProxy whether clients reach the brokers through a proxy */
 async function lookAtCluster(
@@ -122,12 +129,18 @@ async function lookAtCluster(
       }),
     );
     const cluster: Check = { status: 'skipped', name: 'cluster', subject: '-', seen: NOT_ASKED };
-    return { checks: [...(groups ?? []), cluster], topics: undefined, groups: [] };
+    return { ...NOTHING_KNOWN, checks: [...(groups ?? []), cluster] };
   }
   const checks = await checkCluster(admin, examination.admin?.nameServer ?? NAME_SERVER, command, hasProxy);
-  if (!checks.some(({ name }) => name === 'version')) return { checks, topics: undefined, groups: [] };
+  const versions = checks.filter(({ name }) => name === 'version');
+  if (versions.length === 0) return { ...NOTHING_KNOWN, checks };
+  if (versions.some(({ status }) => status === 'failed')) {
+    const seen = 'topics and groups are not examined: that needs brokers of 5.0 or later';
+    const rest: Check = { status: 'skipped', name: 'cluster', subject: '-', seen };
+    return { ...NOTHING_KNOWN, checks: [...checks, rest], isTooOld: true };
+  }
   const known = await listed(admin);
-  if (known.check !== undefined) return { checks: [...checks, known.check], topics: undefined, groups: [] };
+  if (known.check !== undefined) return { ...NOTHING_KNOWN, checks: [...checks, known.check] };
   const wanted = examination.groups ?? known.groups;
   const names = wanted.slice(0, MOST);
   const found: GroupFound[] = await Promise.all(names.map((group) => checkGroup(admin, group, command)));
@@ -135,6 +148,7 @@ async function lookAtCluster(
     checks: [...checks, ...found.flatMap((one) => one.checks), ...leftOut('group', wanted.length)],
     topics: new Set(known.topics),
     groups: names.filter((_, index) => found[index]?.exists === true),
+    isTooOld: false,
   };
 }
 
@@ -186,6 +200,7 @@ async function lookAtTopics(
 ): Promise<readonly Check[]> {
   const { topics, groups, send, access, command } = examination;
   const wanted = topics ?? [...(cluster.topics ?? [])];
+  if (topics === undefined && cluster.isTooOld) return [];
   if (wanted.length === 0) {
     const seen = `no topic is known, so the addresses in routes are not either: add --topic TOPIC or --admin ${NAME_SERVER}`;
     return [{ status: 'skipped', name: 'topic', subject: '-', seen }];
@@ -198,7 +213,7 @@ async function lookAtTopics(
     const silent = names.filter((topic) => !asked.includes(topic)).map((topic) => notAsked(topic, cluster, command));
     const advertised = new Map(found.flatMap((one) => one.addresses.map((address) => [addressText(address), address])));
     const addresses = await Promise.all([...advertised.values()].map((one) => checkAdvertised(one, given, access)));
-    const usable = asked.filter((_, index) => found[index]?.checks[0]?.status === 'ok');
+    const usable = asked.filter((_, index) => found[index]?.checks[0]?.status !== 'failed');
     const pairs = (groups === undefined ? [] : cluster.groups).flatMap((group) =>
       usable.map((topic) => ({ group, topic })),
     );

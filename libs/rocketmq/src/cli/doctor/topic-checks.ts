@@ -38,7 +38,7 @@ export async function checkRoute(probe: ProxyProbe, topic: string, command: Comm
       bootstrap: { addresses: [probe.address] },
     };
     const queues = queuesFromWire(topic, messageQueues, rules);
-    return found(judge(queues), queues);
+    return found(judge(topic, queues, command), queues);
   } catch (error) {
     return found({ status: 'failed', seen: describeError(error), why: 'clients cannot find its queues' });
   }
@@ -53,13 +53,38 @@ function typesOf(queues: readonly Queue[]): readonly string[] {
   return [...new Set(queues.flatMap((queue) => queue.types))];
 }
 
-function judge(queues: readonly Queue[]): Omit<Check, 'name' | 'subject'> {
+/** What is wrong with a topic that has more queues to write than to read on a broker. @param read the most queues that are read, and written */
+export function unevenTopic(
+  topic: string,
+  read: number,
+  written: number,
+  command: CommandText,
+): Pick<Check, 'why' | 'advice'> {
+  return {
+    why: `it has up to ${written} queues to write and ${read} to read on a broker: consumers do not receive what is stored in the rest`,
+    advice: command('topic', 'create', topic, '--queues', String(written), '--yes'),
+  };
+}
+
+function judge(topic: string, queues: readonly Queue[], command: CommandText): Omit<Check, 'name' | 'subject'> {
   const types = typesOf(queues);
   const brokers = new Set(queues.map(({ brokerName }) => brokerName));
   const takes = types.length === 0 ? NO_TYPE : `type ${types.join(', ')}`;
   const seen = `${takes}; ${plural(queues.length, 'queue')} on ${[...brokers].join(', ')}`;
   const [reads, writes] = [queues.some(({ readable }) => readable), queues.some(({ writable }) => writable)];
-  if (reads && writes) return { status: 'ok', seen };
+  if (reads && writes) {
+    const unread = queues.filter((queue) => queue.writable && !queue.readable);
+    if (unread.length === 0) return { status: 'ok', seen };
+    const own = queues.filter(({ brokerName }) => brokerName === unread[0]?.brokerName);
+    const count = (is: (queue: Queue) => boolean): number => own.filter(is).length;
+    const uneven = unevenTopic(
+      topic,
+      count((one) => one.readable),
+      count((one) => one.writable),
+      command,
+    );
+    return { status: 'warning', seen, ...uneven };
+  }
   return {
     status: 'failed',
     seen: `${seen}, none of which is ${reads ? 'writable' : writes ? 'readable' : 'usable'}`,
