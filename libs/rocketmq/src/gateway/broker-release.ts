@@ -1,7 +1,9 @@
 // What a broker can do, by its release. A cluster may run several releases during an upgrade.
 
+import { RELEASE_5 } from '../remoting/releases.js';
+
 /** Releases by the number that they send. @see MQVersion of the server */
-const RELEASES = { v500: 413, v510: 433, v511: 435, v513: 439, v532: 477, v540: 493, v550: 513 } as const;
+const RELEASES = { v500: RELEASE_5, v510: 433, v511: 435, v513: 439, v532: 477, v540: 493, v550: 513 } as const;
 
 /** What needs a release, and which: for errors. */
 export const FIRST_WITH = {
@@ -51,17 +53,4 @@ export function abilitiesOf(release: number): BrokerAbilities {
     knowsNodeJs: release >= RELEASES.v532,
     hasLiteTopics: release >= RELEASES.v550,
   };
-}
-
-/** The name of a release for errors: from 5.0.0 on, every release has a number, and its snapshot the one before. */
-export function releaseName(release: number): string {
-  if (release === 0) return 'an unknown release';
-  if (release < RELEASES.v500) return `a release before ${FIRST_WITH.pop} (number ${release})`;
-  const [minor, patch] = digitsOf((release - RELEASES.v500 + 1) >> 1);
-  return `RocketMQ 5.${minor}.${patch}`;
-}
-
-/** Ten patches for each minor release, whether or not they were published. */
-function digitsOf(count: number): readonly [number, number] {
-  return [Math.floor(count / 10), count % 10];
 }

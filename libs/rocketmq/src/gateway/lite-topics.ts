@@ -12,8 +12,9 @@ import type { RpcRequest } from '../protocol/grpc/rpc.js';
 import type { LiteGroup } from '../protocol/model/lite-group.js';
 import { REQUEST_CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
+import { releaseName } from '../remoting/releases.js';
 import type { RemotingRequest } from '../remoting/remoting-request.js';
-import { FIRST_WITH, releaseName } from './broker-release.js';
+import { FIRST_WITH } from './broker-release.js';
 import { OK, refusal } from './statuses.js';
 
 /** The names by which brokers read the actions. */

@@ -31,6 +31,17 @@ describe('sending through the gateway', () => {
     );
   });
 
+  it('names no topic from which a broker would create the one that is sent to, and leaves no name empty', async () => {
+    const { producer, sent } = await producerOn([usual]);
+    await producer.send({ topic: TOPIC, body: 'x' });
+    await producer.sendBatch(['a', 'b'].map((body) => ({ topic: TOPIC, body })));
+    const headers = [...sent(CODES.sendMessageV2), ...sent(CODES.sendBatchMessage)].map(({ fields }) => fields);
+    expect(headers.map(({ b, c }) => [b, c])).toEqual([
+      [TOPIC, TOPIC],
+      [TOPIC, TOPIC],
+    ]);
+  });
+
   it('compresses bodies so that clients of the remoting protocol read them', async () => {
     const { producer, sent } = await producerOn([usual], { compression: { thresholdBytes: 1 } });
     const body = Buffer.alloc(5_000, 'x');

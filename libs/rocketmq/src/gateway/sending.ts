@@ -11,10 +11,11 @@ import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import { offsetInMessageId } from '../protocol/remoting/stored-message.js';
 import { offsetOf } from '../remoting/answers.js';
+import { releaseName } from '../remoting/releases.js';
 import type { RemotingClient } from '../remoting/remoting-client.js';
 import type { RemotingRequest } from '../remoting/remoting-request.js';
 import { type Deadline, realTimeIn } from '../support/deadline.js';
-import { abilitiesOf, type BrokerAbilities, FIRST_WITH, releaseName } from './broker-release.js';
+import { abilitiesOf, type BrokerAbilities, FIRST_WITH } from './broker-release.js';
 import { isHalf, propertiesOf, sysFlagOf } from './message-properties.js';
 import { notSent, OK, refusal, sendStatusOf, statusOf } from './statuses.js';
 import type { Topics } from './topics.js';
@@ -124,13 +125,9 @@ export class Sending {
     address: string,
     deadline: Deadline,
   ): Promise<Status | undefined> {
-    const connection = await this.client.connected(address, deadline);
-    if (connection.serverVersion === 0) {
-      await this.client.ask(address, { code: REQUEST_CODES.getBrokerRuntimeInfo }, deadline);
-    }
-    const { serverVersion } = connection;
-    if (abilitiesOf(serverVersion)[ability]) return undefined;
-    const text = `${address} runs ${releaseName(serverVersion)}; ${what} needs RocketMQ ${first} or later`;
+    const release = await this.client.releaseAt(address, deadline);
+    if (abilitiesOf(release)[ability]) return undefined;
+    const text = `${address} runs ${releaseName(release)}; ${what} needs RocketMQ ${first} or later`;
     return refusal(Code.UNSUPPORTED, text);
   }
 
@@ -168,8 +165,8 @@ function fieldsOf(
 ): string {
   const bornAtMs = message.systemProperties?.bornTimestamp?.getTime() ?? realTimeIn(0).getTime();
   const name = JSON.stringify(topic);
-  // By c and d, a broker could create the topic: sends never do.
-  return `{"a":${name},"b":${name},"c":"","d":"0","e":"${queueId}","f":"${sysFlagOf(message)}","g":"${bornAtMs}","h":"0","i":${JSON.stringify(properties)},"j":"0","k":"false","m":"${isBatch}"}`;
+  // A broker could create the topic like the one in c, so c names none other: sends never create one. RocketMQ-Rust refuses an empty name.
+  return `{"a":${name},"b":${name},"c":${name},"d":"4","e":"${queueId}","f":"${sysFlagOf(message)}","g":"${bornAtMs}","h":"0","i":${JSON.stringify(properties)},"j":"0","k":"false","m":"${isBatch}"}`;
 }
 
 function single(topic: string, place: QueuePlace, message: WireMessage): RemotingRequest {

@@ -14,13 +14,14 @@ import { DEFAULT_LITE_QUOTA } from '../protocol/model/lite-group.js';
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import { jsonOf } from '../remoting/answers.js';
 import { deliveryOf, type GroupConfig } from '../remoting/group-config.js';
+import { releaseName } from '../remoting/releases.js';
 import type { RemotingClient } from '../remoting/remoting-client.js';
 import type { RemotingConnection } from '../remoting/remoting-connection.js';
 import { abortReason } from '../support/abort.js';
 import type { BackoffPolicy } from '../support/backoff.js';
 import { type Deadline, monotonicMs, realTimeIn, withNotedEffects } from '../support/deadline.js';
 import { StateError, TransportError } from '../support/errors.js';
-import { abilitiesOf, FIRST_WITH, releaseName } from './broker-release.js';
+import { abilitiesOf, FIRST_WITH } from './broker-release.js';
 import { type GroupSettings, isOther, retryPolicy } from './group-settings.js';
 import { bindingStatus, deliveryStatus, isLiteConsumer, noLiteTopics } from './lite-topics.js';
 import { heartbeatOf } from './registration.js';
@@ -196,25 +197,23 @@ export class GatewaySession {
   /** @returns why the client cannot consume from this broker, or OK */
   private async learnGroup(address: string, settings: Settings, deadline: Deadline): Promise<Status> {
     const { client } = this.port;
-    const group = groupOf(settings);
-    const answer = await client.ask(
-      address,
-      { code: REQUEST_CODES.getSubscriptionGroupConfig, fields: { group } },
-      deadline,
-    );
-    this.release = answer.version;
-    const abilities = abilitiesOf(answer.version);
+    const release = await client.releaseAt(address, deadline);
+    const abilities = abilitiesOf(release);
+    this.release = release;
+    // Before the question about the group: brokers up to 4.7 never answer a request that they do not know.
     if (!abilities.pops) {
-      const text = `${address} runs ${releaseName(answer.version)}; consuming needs RocketMQ ${FIRST_WITH.pop} or later`;
+      const text = `${address} runs ${releaseName(release)}; consuming needs RocketMQ ${FIRST_WITH.pop} or later`;
       return refusal(Code.VERSION_UNSUPPORTED, text);
     }
+    const question = { code: REQUEST_CODES.getSubscriptionGroupConfig, fields: { group: groupOf(settings) } };
+    const answer = await client.ask(address, question, deadline);
     const status = statusOf(answer, address);
     if (status.code !== Code.OK) return status;
     const { fifo, maxDeliveryAttempts, backoff, lite } = deliveryOf(jsonOf(answer) as GroupConfig);
     // An int of the proxy, which overflows: what no proxy would serve is not served here either.
     const maxAttempts = maxDeliveryAttempts | 0;
     this.known = { isOrdered: fifo, lite, maxAttempts, backoff, abilities, learntAtMs: monotonicMs() };
-    if (isLiteConsumer(settings) && !abilities.hasLiteTopics) return noLiteTopics(address, answer.version);
+    if (isLiteConsumer(settings) && !abilities.hasLiteTopics) return noLiteTopics(address, release);
     const binding = bindingStatus(settings, lite);
     if (binding.code !== Code.OK || !isLiteConsumer(settings)) return binding;
     const request = { code: REQUEST_CODES.getBrokerConfig };

@@ -5,12 +5,13 @@ import type { RpcRequest, RpcResponse } from '../protocol/grpc/rpc.js';
 import { LIMITS } from '../protocol/model/limits.js';
 import { RETRY_PREFIX } from '../protocol/model/names.js';
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
+import { releaseName } from '../remoting/releases.js';
 import type { RemotingClient } from '../remoting/remoting-client.js';
 import type { Deadline } from '../support/deadline.js';
 import { RocketMQError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 import { batchAck, isNear } from './batch-ack.js';
-import { abilitiesOf, FIRST_WITH, releaseName } from './broker-release.js';
+import { abilitiesOf, FIRST_WITH } from './broker-release.js';
 import {
   type Delivery,
   decodeHandle,

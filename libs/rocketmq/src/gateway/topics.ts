@@ -166,6 +166,7 @@ export class Topics {
     const request = { code: REQUEST_CODES.getTopicConfig, fields: { topic } };
     const asked = mastersOf(route).map(async (broker) => {
       const reached = { ...broker, address: this.mapAddress(broker.address) };
+      // A broker of 4.x has no types. Such a question ends with an error.
       const answer = await withNotedEffects(`type of topic ${topic}`, TYPE_MS, signal, (own) =>
         this.cluster.ask(reached, request, own, { isOptional: true }),
       );

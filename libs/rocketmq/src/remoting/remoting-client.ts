@@ -5,9 +5,10 @@ import { REQUEST_CODES, WITHOUT_EFFECT } from '../protocol/remoting/codes.js';
 import { encodeFrame, MAX_FRAME_BYTES, type RemotingFrame } from '../protocol/remoting/frame.js';
 import { abortReason, raceAbort, withAnySignal } from '../support/abort.js';
 import { Deadline, monotonicMs } from '../support/deadline.js';
-import { RocketMQError, StateError, TransportError, withoutEffect } from '../support/errors.js';
+import { RocketMQError, StateError, TransportError, UsageError, withoutEffect } from '../support/errors.js';
 import type { ResolvedTls } from '../support/tls.js';
 import { isTlsOnly, tlsMissing } from '../support/tls-failure.js';
+import { RELEASE_5, releaseName } from './releases.js';
 import { type ConnectionEvents, RemotingConnection, splitAddress } from './remoting-connection.js';
 import { deniesAccess, RemotingError } from './remoting-error.js';
 import type { RemotingRequest } from './remoting-request.js';
@@ -39,6 +40,14 @@ const [LEAST_PATIENCE_MS, MOST_PATIENCE_MS] = [500, 2_000];
 /** A request without side effects that name servers and brokers answer, possibly with an error. */
 const OPENING = encodeFrame({ code: REQUEST_CODES.getBrokerClusterInfo, opaque: 0 });
 
+/** Requests that came with 5.0. Brokers up to 4.7 never answer what they do not know. */
+const REQUESTS_OF_5: ReadonlySet<number> = new Set([
+  REQUEST_CODES.queryTopicsByConsumer,
+  REQUEST_CODES.getTopicConfig,
+  REQUEST_CODES.getSubscriptionGroupConfig,
+  REQUEST_CODES.recallMessage,
+]);
+
 /** Sends requests to any number of name servers and brokers. */
 export class RemotingClient {
   /** Connections that are open or being opened. */
@@ -54,9 +63,36 @@ export class RemotingClient {
   /**
    * The answer, whatever its code.
    * @throws TransportError when no answer came; its outcome says whether the request may have got through
+   * @throws UsageError `VERSION_UNSUPPORTED` for a request that came with 5.0, when the server is older
    * @throws StateError after `close()`
    */
   ask(address: string, request: RemotingRequest, deadline: Deadline, options: AskOptions = {}): Promise<RemotingFrame> {
+    if (!REQUESTS_OF_5.has(request.code)) return this.askAny(address, request, deadline, options);
+    return this.releaseAt(address, deadline).then((release) => {
+      if (release > 0 && release < RELEASE_5) throw tooOld(deadline.what, address, release);
+      return this.askAny(address, request, deadline, options);
+    });
+  }
+
+  /**
+   * The release of the server, see {@link RemotingFrame.version}. A server that has not answered yet is asked what every release answers.
+   * @returns 0 when the server does not say
+   * @throws like {@link ask}
+   */
+  async releaseAt(address: string, deadline: Deadline): Promise<number> {
+    const connection = await this.connected(address, deadline);
+    if (connection.serverVersion > 0) return connection.serverVersion;
+    const question = { code: REQUEST_CODES.getBrokerRuntimeInfo };
+    // A refusal says it too.
+    return (await this.askAny(address, question, deadline, { isOptional: true })).version;
+  }
+
+  private askAny(
+    address: string,
+    request: RemotingRequest,
+    deadline: Deadline,
+    options: AskOptions,
+  ): Promise<RemotingFrame> {
     const { credentials } = this.options;
     if (credentials === undefined) return this.send(address, request, deadline, options);
     return this.askSigned(credentials, address, request, deadline, options);
@@ -216,4 +252,9 @@ function sign(request: RemotingRequest, credentials: CredentialsSource): Remotin
 function noConnection(what: string, address: string, timeoutMs: number): TransportError {
   const message = `${what}cannot connect to ${address} within ${timeoutMs} ms; nothing was sent; check that it can be reached from here`;
   return new TransportError('DEADLINE_EXCEEDED', message, 'not-sent', true);
+}
+
+function tooOld(what: string, address: string, release: number): UsageError {
+  const text = `${what}: ${address} runs ${releaseName(release)}, and this needs RocketMQ 5.0.0 or later; nothing was changed there; upgrade the broker`;
+  return new UsageError('VERSION_UNSUPPORTED', text);
 }

@@ -1,0 +1,18 @@
+// The releases of name servers and brokers, as the numbers that they send with each answer.
+
+/** The number of the first release with POP, timers, types of topics and the requests about them. @see MQVersion of the server */
+export const RELEASE_5 = 413;
+/** 4.0.0, from which on every release has a number, and its snapshot the one before. */
+const RELEASE_4 = 213;
+/** Each minor release has ten patches, whether or not they were published. */
+const PATCHES = 10;
+
+/** The name of a release for errors. @param release see `RemotingFrame.version` */
+export function releaseName(release: number): string {
+  if (release === 0) return 'an unknown release';
+  const patches = (release - RELEASE_4 + 1) >> 1;
+  if (patches < 0) return `a release before 4.0.0 (number ${release})`;
+  const minors = Math.floor(patches / PATCHES);
+  const major = Math.min(4 + Math.floor(minors / 10), 5);
+  return `RocketMQ ${major}.${minors - (major - 4) * 10}.${patches % PATCHES}`;
+}
