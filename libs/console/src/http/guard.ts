@@ -58,15 +58,21 @@ export function assertLoopback({ headers, remoteAddress }: ConsoleRequest): void
  * @throws ConsoleRefusal
  */
 export function assertNotForwarded({ headers, httpVersion }: ConsoleRequest): void {
-  const named = FORWARDED.flatMap((name) => [headers[name] ?? []].flat()).flatMap((value) => value.split(','));
-  const standard = [...(headers.forwarded ?? '').matchAll(/\b(?:for|host)=([^;,]*)/gi)].flatMap(([, one]) => one ?? []);
+  const valuesOf = (name: string): readonly string[] =>
+    [headers[name] ?? []].flat().flatMap((value) => value.split(','));
+  const inStandard = (what: string): readonly string[] =>
+    Array.from((headers.forwarded ?? '').matchAll(new RegExp(`\\b${what}=([^;,]*)`, 'gi')), ([, one = '']) => one);
+  const clients = [...CLIENTS.flatMap(valuesOf), ...inStandard('for')];
+  const hosts = [...valuesOf('x-forwarded-host'), ...inStandard('host')];
   const isLocal = (text: string): boolean => {
     const given = text.trim().replace(/^"(.*)"$/, '$1');
     return given === '' || isLoopback(given) || isLoopback(nameIn(given)) || nameIn(given) === 'localhost';
   };
-  // Browsers speak newer versions, but many a proxy speaks this one, and names nobody.
-  const isOfProxy = headers.via !== undefined || httpVersion === '1.0';
-  if (isOfProxy || ![...named, ...standard].every(isLocal))
+  // A proxy that names no client passes on for anybody. Browsers speak newer versions, but many a proxy speaks this one.
+  const isProxied = Object.keys(headers).some((name) => name.startsWith('x-forwarded-') || name === 'forwarded');
+  const isUnnamed = isProxied && clients.every((one) => one.trim() === '') && !hosts.some((one) => one.trim() !== '');
+  const isOfProxy = headers.via !== undefined || httpVersion === '1.0' || isUnnamed;
+  if (isOfProxy || ![...clients, ...hosts].every(isLocal))
     throw new ConsoleRefusal(
       403,
       'NOT_LOCAL',
@@ -74,7 +80,18 @@ export function assertNotForwarded({ headers, httpVersion }: ConsoleRequest): vo
     );
 }
 
-const FORWARDED = ['x-forwarded-for', 'x-forwarded-host', 'x-real-ip'];
+/** In which proxies name the client. */
+const CLIENTS = [
+  'x-forwarded-for',
+  'x-real-ip',
+  'x-client-ip',
+  'x-cluster-client-ip',
+  'x-original-forwarded-for',
+  'x-envoy-external-address',
+  'true-client-ip',
+  'cf-connecting-ip',
+  'fastly-client-ip',
+];
 
 function hostOf(origin: string | undefined): string | undefined {
   if (origin === undefined || !URL.canParse(origin)) return undefined;

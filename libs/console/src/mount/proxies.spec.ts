@@ -99,6 +99,12 @@ describe('without guards', () => {
     ['forwarded', 'for=203.0.113.7;host=localhost'],
     ['forwarded', 'for=127.0.0.1, for="[2001:db8::1]:4711"'],
     ['via', '1.1 proxy'],
+    ['x-forwarded-proto', 'https'],
+    ['x-forwarded-port', '443'],
+    ['x-forwarded-for', ''],
+    ['forwarded', 'proto=https'],
+    ['cf-connecting-ip', '203.0.113.7'],
+    ['x-client-ip', '203.0.113.7'],
   ])('a proxy on this machine does not let others in: %s: %s', async (name, value) => {
     const port = await portOf({});
     const path = '/rocketmq/api/topics';
