@@ -63,6 +63,24 @@ describe('the standalone console', () => {
     expect((await fetch(console.url, { redirect: 'manual' })).status).toBe(303);
   });
 
+  it('keeps it also when something fetches the page ahead, and lets the browser that is in open the address again', async () => {
+    const console = await startStandaloneConsole({ admin });
+    closers.push(() => console.close());
+    const { status, headers } = await fetch(console.url, {
+      headers: { 'sec-purpose': 'prefetch' },
+      redirect: 'manual',
+    });
+    expect(status).toBe(303);
+    const [ahead = ''] = (headers.get('set-cookie') ?? '').split(';');
+    const browser = await ConsoleBrowser.open(console);
+    expect((await browser.get('/api/topics')).status).toBe(200);
+    const again = await browser.raw(new URL(console.url).search, { redirect: 'manual' });
+    expect([again.status, again.headers.get('location'), again.headers.get('set-cookie')]).toEqual([303, '/', null]);
+    // Only one is let in.
+    expect((await browser.with({ cookie: ahead }).get('/api/topics')).status).toBe(401);
+    expect((await fetch(console.url, { redirect: 'manual' })).status).toBe(401);
+  });
+
   it('answers by any name where it listens for others, and still only who has the token', async () => {
     const console = await startStandaloneConsole({ admin }, { host: '0.0.0.0' });
     closers.push(() => console.close());

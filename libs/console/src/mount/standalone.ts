@@ -51,6 +51,9 @@ export interface StandaloneConsole {
 /** Browsers send cookies to all ports of a host, so each console has one of its own. */
 const COOKIE = 'rocketmq-console-';
 
+/** What has the token is let in by it as often as it likes, until a browser has come back. */
+const MOST_OFFERED = 16;
+
 const LOOPBACK = '127.0.0.1';
 /** What stands for all addresses, of which this machine has the loopback one. */
 const ALL_ADDRESSES: readonly string[] = ['0.0.0.0', '::'];
@@ -91,9 +94,10 @@ export async function startStandaloneConsole(
 class StandaloneServer {
   /** In the address, for one visit. */
   readonly token = randomBytes(24).toString('base64url');
-  /** In the cookie, once the token was used. */
-  private readonly session = randomBytes(24).toString('base64url');
-  private isTokenUsed = false;
+  /** In the cookie of the browser that was let in; undefined until it comes back with it. */
+  private session: string | undefined;
+  /** In the cookies that the token gave: what only looks at an address, such as a prefetch, does not come back. */
+  private readonly offered: string[] = [];
   /** Whether it listens where only this machine reaches it. */
   private isLocal = true;
   private readonly server: Server;
@@ -130,7 +134,7 @@ class StandaloneServer {
       // Elsewhere the cookie is enough: a browser sends it to the name only by which the token was used.
       if (this.isLocal) assertLoopback(request);
       const token = request.query.get('token');
-      if (token !== null && message.method === 'GET') this.welcome(response, token);
+      if (token !== null && message.method === 'GET') this.welcome(message, response, token);
       else {
         this.assertKnown(message);
         await respond(response, await this.console.answer(request), request.signal);
@@ -142,22 +146,33 @@ class StandaloneServer {
     }
   }
 
-  /** The token is in the history of the shell and of the browser, so it opens the console once. */
-  private welcome(response: ServerResponse, token: string): void {
-    if (this.isTokenUsed || !isSame(token, this.token)) throw stranger();
-    this.isTokenUsed = true;
-    const cookie = `${this.cookieName}=${this.session}; HttpOnly; SameSite=Strict; Path=/`;
-    response.writeHead(303, { location: '/', 'set-cookie': cookie, 'cache-control': 'no-store' }).end();
+  /** The token is in the history of the shell and of the browser, so it lets one browser in, which may open the address again. */
+  private welcome(message: IncomingMessage, response: ServerResponse, token: string): void {
+    const to = { location: '/', 'cache-control': 'no-store' };
+    if (this.isKnown(message)) return void response.writeHead(303, to).end();
+    if (this.session !== undefined || !isSame(token, this.token)) throw stranger();
+    const session = randomBytes(24).toString('base64url');
+    this.offered.push(session);
+    if (this.offered.length > MOST_OFFERED) this.offered.shift();
+    const cookie = `${this.cookieName}=${session}; HttpOnly; SameSite=Strict; Path=/`;
+    response.writeHead(303, { ...to, 'set-cookie': cookie }).end();
   }
 
   private get cookieName(): string {
     return COOKIE + (this.server.address() as AddressInfo).port;
   }
 
-  private assertKnown({ headers: { cookie = '' } }: IncomingMessage): void {
+  private assertKnown(message: IncomingMessage): void {
+    if (!this.isKnown(message)) throw stranger();
+  }
+
+  /** The first browser that comes back is the one. */
+  private isKnown({ headers: { cookie = '' } }: IncomingMessage): boolean {
     const given = cookie.split(';').map((part) => part.trim().split('=', 2));
-    const isKnown = given.some(([name, value = '']) => name === this.cookieName && isSame(value, this.session));
-    if (!isKnown) throw stranger();
+    const own = given.flatMap(([name, value = '']) => (name === this.cookieName ? [value] : []));
+    this.session ??= this.offered.find((session) => own.some((value) => isSame(value, session)));
+    const { session } = this;
+    return session !== undefined && own.some((value) => isSame(value, session));
   }
 }
 
@@ -171,7 +186,7 @@ function stranger(): ConsoleRefusal {
   return new ConsoleRefusal(
     401,
     'NO_SESSION',
-    'open the address that the command printed; it works once, so start it again for another browser',
+    'open the address that the command printed; it lets one browser in, so start it again for another one',
   );
 }
 
