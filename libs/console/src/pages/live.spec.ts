@@ -59,6 +59,22 @@ function following(tail: (options: TailOptions) => AsyncGenerator<TailedMessages
   });
 }
 
+describe('streams of one viewer', () => {
+  it('are so few that others have room', async () => {
+    const core = opened();
+    const mine = [];
+    for (let tab = 0; tab < 20; tab++) mine.push(await core.open(FOLLOW, { viewer: 'ada' }));
+    expect(await core.ask(FOLLOW, undefined, { viewer: 'ada' })).toMatchObject({
+      status: 503,
+      error: { code: 'TOO_MANY', message: 'you have 20 tabs open on this console; close one' },
+    });
+    const other = await core.open(FOLLOW, { viewer: 'bob' });
+    await other.has('event: samples');
+    await mine[0]?.leave();
+    await (await core.open(FOLLOW, { viewer: 'ada' })).has('event: samples');
+  });
+});
+
 describe('a browser that follows a topic', () => {
   it('and connects again has what came meanwhile, also when nothing had been shown', async () => {
     const core = opened();

@@ -16,6 +16,8 @@ const MOST_GROUPS = 50;
 /** A browser that does not read must not fill the memory: then events are dropped, and counted. */
 const MOST_WAITING = { events: 500, characters: 4_000_000 };
 const MOST_STREAMS = 100;
+/** A viewer with a name leaves room for others; behind a proxy, those without a name cannot be distinguished. */
+const MOST_OF_VIEWER = 20;
 /** The browser sends it back in a header. */
 const LONGEST_ID = 8_000;
 /** How soon a topic is followed again when no broker has answered for long. */
@@ -23,7 +25,8 @@ const AGAIN_MS = 2_000;
 
 /** The streams that are open. */
 export class LiveStreams {
-  private readonly open = new Set<Lines>();
+  /** With whose they are. */
+  private readonly open = new Map<Lines, string | undefined>();
   private isClosed = false;
 
   /** @throws ConsoleRefusal when too many tabs are open */
@@ -38,18 +41,22 @@ export class LiveStreams {
     if (this.isClosed) throw new ConsoleRefusal(503, 'CLOSED', 'the console is closing');
     if (this.open.size >= MOST_STREAMS)
       throw new ConsoleRefusal(503, 'TOO_MANY', `${MOST_STREAMS} tabs are open on this console; close one`);
+    const { viewer } = context.request;
+    const own = [...this.open.values()].filter((one) => one === viewer).length;
+    if (viewer !== undefined && own >= MOST_OF_VIEWER)
+      throw new ConsoleRefusal(503, 'TOO_MANY', `you have ${MOST_OF_VIEWER} tabs open on this console; close one`);
     return this.stream(context, { groups, follow, text, since: typeof since === 'string' ? since : undefined });
   }
 
   /** Ends all streams. */
   close(): void {
     this.isClosed = true;
-    for (const lines of this.open) lines.end();
+    for (const lines of this.open.keys()) lines.end();
   }
 
   private async *stream(context: PageContext, wish: Wish): AsyncGenerator<string> {
     const lines = new Lines(context.request.signal);
-    this.open.add(lines);
+    this.open.set(lines, context.request.viewer);
     const detach = [context.watch.attach(), ...wish.groups.map((group) => context.watch.pin(group))];
     const sample = (): void => {
       lines.add(event('samples', samplesOf(context, wish.groups)));
