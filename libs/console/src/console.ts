@@ -12,6 +12,7 @@ import { TimeWatch, timeOf } from './cluster/broker-time.js';
 import { ClusterWatch } from './cluster/cluster-watch.js';
 import { endingOfMany } from './cluster/ending.js';
 import { Kept } from './cluster/kept.js';
+import { RecallWatch } from './cluster/recall-watch.js';
 import { type ConsoleAnswer, ConsoleRefusal, type ConsoleRequest, jsonAnswer, refusalAnswer } from './http/exchange.js';
 import { assertOwnPage, assertOwnReading } from './http/guard.js';
 import { EVENT_HEADERS } from './http/headers.js';
@@ -37,6 +38,7 @@ export class Console {
   private readonly running = new Set<string>();
   private readonly time: TimeWatch;
   private readonly versions: PageContext['versions'];
+  private readonly recall: RecallWatch;
   private readonly ending = endingOfMany();
 
   /** @throws TypeError for an option that is wrong */
@@ -54,6 +56,7 @@ export class Console {
     const ownGroups = (): string[] => [...new Set(application?.listeners().map(({ consumerGroup }) => consumerGroup))];
     this.watch = new ClusterWatch({ admin, nowMs, monotonicMs, ownGroups, comparesMembers: kind === 'embedded' });
     this.versions = new Kept(() => admin.brokerVersions({ signal: this.ending.signal }), VERSIONS_MS, monotonicMs);
+    this.recall = new RecallWatch(admin, monotonicMs, this.ending.signal);
     this.time = new TimeWatch(source.time ?? (control && timeOf(control)), monotonicMs, this.ending.signal);
   }
 
@@ -94,13 +97,13 @@ export class Console {
   }
 
   private contextOf(request: ConsoleRequest): PageContext {
-    const { source, watch, time, versions, audit, edited, options } = this;
+    const { source, watch, time, versions, recall, audit, edited, options } = this;
     const redaction = new Redaction(options.bodies, request.viewer, (error) =>
       source.log(`console: the rule for bodies failed, so a body is hidden: ${oneLine(messageOf(error))}`),
     );
     const { admin, nowMs } = source;
     const actions = [...options.actions].filter((action) => isPossible(action, source));
-    return { source, admin, watch, time, versions, redaction, request, actions, audit, edited, nowMs };
+    return { source, admin, watch, time, versions, recall, redaction, request, actions, audit, edited, nowMs };
   }
 
   private async plan(request: ConsoleRequest): Promise<unknown> {

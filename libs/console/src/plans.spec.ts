@@ -315,6 +315,34 @@ describe('a rule', () => {
   });
 });
 
+describe('where messages cannot be canceled', () => {
+  it('that is neither offered nor planned', async () => {
+    const plain = new EmbeddedBroker({ adminPort: 0, topics: [{ name: 'reminders', type: 'delay' }] });
+    await plain.start();
+    closers.push(() => plain.stop());
+    const connected = new Connection({ endpoints: plain.endpoints });
+    closers.push(() => connected.close());
+    const sender = new Producer(connected);
+    closers.push(() => sender.close());
+    const own = new RocketMQAdmin({ nameServer: plain.adminEndpoint });
+    closers.push(() => own.close());
+    const { messageId } = await sender.send({ topic: 'reminders', body: 'x', delayMs: HOUR_MS });
+    const recall = { action: 'recall', topic: 'reminders', messageIds: [messageId] };
+    for (const control of [undefined, () => plain.control]) {
+      const core = opened({}, { admin: own, control });
+      const page = await core.ask('/api/delayed');
+      expect(page).toMatchObject({ messages: [{ messageId }], noRecall: [page.messages[0].broker] });
+      const trail = await core.ask(`/api/topics/reminders/messages/${messageId}`);
+      expect(trail.noRecall).toEqual(page.noRecall);
+      expect(await core.plan(recall)).toMatchObject({ status: 409, error: { code: 'RECALL_OFF' } });
+    }
+    const [there] = (await opened().ask('/api/delayed')).messages;
+    expect(there).toBeUndefined();
+    await producer.send({ topic: 'reminders', body: 'x', delayMs: HOUR_MS });
+    expect(await opened().ask('/api/delayed')).toMatchObject({ messages: [{}], noRecall: [] });
+  });
+});
+
 describe('a refusal before the plan', () => {
   it('has in the audit what the request was about, without bodies', async () => {
     const core = opened({ actions: [] });

@@ -18,7 +18,13 @@ interface Waiting extends RecallableMessage {
 
 export function planRecall(context: PageContext, fields: Fields): Promise<Change> {
   const recall = (one: Waiting, signal: AbortSignal): Promise<void> => context.admin.recallDelayed(one, { signal });
-  return planEach(context, fields, { action: 'recall', done: 'canceled', change: recall, distinct: placeOf });
+  const check = async (waiting: readonly Waiting[]): Promise<void> => {
+    const [off] = await context.recall.offAt(waiting);
+    if (off === undefined) return;
+    const text = `broker ${off} does not cancel messages: it needs recallMessageEnable=true, or an embedded broker the option recallEnabled; nothing was changed`;
+    throw new ConsoleRefusal(409, 'RECALL_OFF', text);
+  };
+  return planEach(context, fields, { action: 'recall', done: 'canceled', check, change: recall, distinct: placeOf });
 }
 
 /** Of an embedded broker, before it is due. */
@@ -34,6 +40,8 @@ export function planDeliver(context: PageContext, fields: Fields): Promise<Chang
 interface Work {
   readonly action: 'recall' | 'deliver';
   readonly done: string;
+  /** @throws ConsoleRefusal when these cannot be changed here */
+  check?(waiting: readonly Waiting[]): Promise<void>;
   change(one: Waiting, signal: AbortSignal): Promise<void>;
   /** Of the entries of one id: those with the same are changed together. */
   distinct(one: Waiting): string;
@@ -68,6 +76,7 @@ async function planEach(context: PageContext, fields: Fields, work: Work): Promi
   const waiting = messageIds.filter(isWaiting);
   const gone = messageIds.filter((id) => !waiting.includes(id));
   if (waiting.length === 0) throw notWaiting(topic, messageIds);
+  await work.check?.(found.flat());
   const run = async (running: AbortSignal): Promise<ChangeResult> => {
     // Without the browser, which may have gone.
     const now = { ...context, request: { ...context.request, signal: running } };

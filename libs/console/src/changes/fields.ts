@@ -9,9 +9,11 @@ export const LATEST_MS = 8_640_000_000_000_000;
 /** Fields that are not what a change is about. */
 const OF_MESSAGES: readonly string[] = ['action', 'text', 'edited', 'properties'];
 
+/** Without what is nested deeper, of which a request may have any amount. */
 function textOf(value: unknown): string {
-  if (typeof value === 'string') return value;
-  return Array.isArray(value) ? value.map(textOf).join(' ') : JSON.stringify(value);
+  if (typeof value !== 'object' || value === null) return String(value);
+  const inside = Object.entries(value).filter(([, one]) => typeof one !== 'object');
+  return inside.map(([name, one]) => (Array.isArray(value) ? String(one) : `${name} ${one}`)).join(' ');
 }
 
 /** Each throws a ConsoleRefusal that names the field. */

@@ -8,6 +8,7 @@ import type { EditedCopies } from '../changes/edited-copies.js';
 import type { TimeWatch } from '../cluster/broker-time.js';
 import type { ClusterWatch } from '../cluster/cluster-watch.js';
 import type { Kept } from '../cluster/kept.js';
+import type { RecallWatch } from '../cluster/recall-watch.js';
 import { ConsoleRefusal, type ConsoleRequest } from '../http/exchange.js';
 import type { ConsoleApplication, ConsoleSource } from '../source.js';
 
@@ -17,6 +18,7 @@ export interface PageContext {
   readonly watch: ClusterWatch;
   readonly time: TimeWatch;
   readonly versions: Kept<BrokerVersions>;
+  readonly recall: RecallWatch;
   readonly redaction: Redaction;
   readonly request: ConsoleRequest;
   readonly actions: readonly ConsoleAction[];
@@ -31,6 +33,14 @@ export const MOST_ITEMS = 100;
 
 /** How long the control of a broker may take, as an administration request. */
 export const CONTROL_MS = 3_000;
+
+/** The brokers of these messages at which nothing can be canceled, for a viewer who could. */
+export async function noRecallAt(
+  { actions, recall }: PageContext,
+  messages: Parameters<RecallWatch['offAt']>[0],
+): Promise<readonly string[]> {
+  return actions.includes('recall') ? recall.offAt(messages) : [];
+}
 
 /** @throws ConsoleRefusal without an embedded broker */
 export function controlOf({ source }: PageContext): ControlClient {

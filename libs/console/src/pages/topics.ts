@@ -4,7 +4,7 @@ import type { BrowseOptions, StoredMessageView } from 'nestjs-rocketmq/admin';
 import { shownAttempt, shownEvent } from '../access/failures.js';
 import type { Redaction } from '../access/redaction.js';
 import { ConsoleRefusal } from '../http/exchange.js';
-import { CONTROL_MS, DEFAULT_PAGE, MOST_ITEMS, type PageContext, Parts } from './context.js';
+import { CONTROL_MS, DEFAULT_PAGE, MOST_ITEMS, noRecallAt, type PageContext, Parts } from './context.js';
 import { Query } from './queries.js';
 
 const MOST_LISTED = 200;
@@ -110,6 +110,7 @@ export async function message(context: PageContext, name: string, messageId: str
     halfMessages: all(trail.halfMessages),
     givenUp: all(trail.givenUp),
     delayed: all(trail.delayed),
+    noRecall: trail.stored.length > 0 ? [] : await noRecallAt(context, trail.delayed),
     recalls: all(trail.recalls),
     stored: all(trail.stored),
     groups: trail.groups.map((one) => ({

@@ -2,7 +2,7 @@
 
 import type { DelayedMessageState, MessageState, PageOptions } from 'nestjs-rocketmq/broker';
 import type { Redaction } from '../access/redaction.js';
-import { CONTROL_MS, controlOf, DEFAULT_PAGE, MOST_ITEMS, type PageContext, Parts } from './context.js';
+import { CONTROL_MS, controlOf, DEFAULT_PAGE, MOST_ITEMS, noRecallAt, type PageContext, Parts } from './context.js';
 import { Query } from './queries.js';
 
 const MINUTE_MS = 60_000;
@@ -22,7 +22,8 @@ export async function delayed(context: PageContext): Promise<object> {
   };
   if (context.source.control === undefined) {
     const page = await admin.delayedMessages({ ...wanted, signal });
-    return { ...page, messages: page.messages.map((one) => redaction.short(one)) };
+    const noRecall = await noRecallAt(context, page.messages);
+    return { ...page, noRecall, messages: page.messages.map((one) => redaction.short(one)) };
   }
   // By the broker's own clock, which may have been moved, and with those of clients of the older protocol.
   const [aheadMs, page, brokers] = await Promise.all([
@@ -31,11 +32,8 @@ export async function delayed(context: PageContext): Promise<object> {
     admin.brokers({ signal }),
   ]);
   const broker = brokers[0]?.name ?? '';
-  return {
-    messages: page.items.map((one) => shownDelayed(redaction, one, { broker, aheadMs })),
-    next: page.next,
-    failures: [],
-  };
+  const messages = page.items.map((one) => shownDelayed(redaction, one, { broker, aheadMs }));
+  return { messages, next: page.next, failures: [], noRecall: await noRecallAt(context, messages) };
 }
 
 function shownDelayed(

@@ -20,6 +20,19 @@ interface Calendar {
   readonly failures?: readonly BrokerProblem[];
 }
 
+interface Waiting extends Delayed {
+  /** Whether its broker cancels nothing. */
+  readonly isKept: boolean;
+}
+
+interface Page extends MessagePage<Delayed> {
+  readonly noRecall?: readonly string[];
+}
+
+function waitingIn({ messages, noRecall = [] }: Page): readonly Waiting[] {
+  return messages.map((one) => ({ ...one, isKept: noRecall.includes(one.broker) }));
+}
+
 export function DelayedPage() {
   const { query } = place.value;
   const [topic, by] = [query.get('topic') ?? '', (query.get('by') ?? 'minute') as SpanName];
@@ -27,7 +40,7 @@ export function DelayedPage() {
   const ofTopic = topic === '' ? '' : `topic=${encodeURIComponent(topic)}`;
   const calendar = useResource<Calendar>(`delayed/calendar?${ofTopic}`, REFRESH_MS);
   const path = `delayed?limit=${LIMIT}&${ofTopic}`;
-  const read = usePages<MessagePage<Delayed>, Delayed>(path, ({ messages }) => messages, REFRESH_MS);
+  const read = usePages<Page, Waiting>(path, waitingIn, REFRESH_MS);
   const { items, more } = read;
   const isChosen = query.has('from');
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
@@ -98,8 +111,8 @@ export function DelayedPage() {
 }
 
 /** What can be done to those that are selected: a change is of one topic. */
-function Chosen({ messages }: { readonly messages: readonly Delayed[] }) {
-  const [mayDeliver, mayRecall] = [may('deliver') && session.value?.has.control === true, may('recall')];
+function Chosen({ messages }: { readonly messages: readonly Waiting[] }) {
+  const { mayDeliver, mayRecall } = rightsAt(messages);
   if (messages.length === 0 || (!mayDeliver && !mayRecall)) return null;
   const isOneTopic = new Set(messages.map(({ originTopic }) => originTopic)).size === 1;
   const title = isOneTopic ? undefined : 'Select messages of one topic';
@@ -119,12 +132,17 @@ function Chosen({ messages }: { readonly messages: readonly Delayed[] }) {
   );
 }
 
+function rightsAt(messages: readonly Waiting[]) {
+  const mayRecall = may('recall') && !messages.every(({ isKept }) => isKept);
+  return { mayDeliver: may('deliver') && session.value?.has.control === true, mayRecall };
+}
+
 function placeOf({ broker, queueId, queueOffset, messageId }: Delayed): string {
   return `${broker}/${queueId}/${queueOffset}/${messageId}`;
 }
 
 interface ListProps {
-  readonly messages: readonly Delayed[];
+  readonly messages: readonly Waiting[];
   readonly isChosen: boolean;
   readonly selection: Selection;
 }
@@ -141,15 +159,15 @@ function List({ messages, isChosen, selection }: ListProps) {
       </div>
     );
   }
-  const [mayDeliver, mayRecall] = [may('deliver') && session.value?.has.control === true, may('recall')];
-  const tools = (one: Delayed) => (
+  const { mayDeliver, mayRecall } = rightsAt(messages);
+  const tools = (one: Waiting) => (
     <span class="row-tools">
       {mayDeliver && (
         <button type="button" class="small" onClick={() => openDeliver([one])}>
           Deliver now
         </button>
       )}
-      {mayRecall && (
+      {mayRecall && !one.isKept && (
         <button type="button" class="small" onClick={() => openRecall([one])}>
           Cancel
         </button>
