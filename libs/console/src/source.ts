@@ -49,6 +49,8 @@ export interface ConsoleListener {
   readonly status: string;
   readonly concurrency: number | undefined;
   readonly running: number;
+  /** After which attempt of a handler it gives a message up; undefined where the server decides. */
+  readonly maxAttempts?: number;
 }
 
 /** What a handler has done with a message. */

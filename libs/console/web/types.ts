@@ -65,6 +65,8 @@ export interface DeadLetter extends Message {
   readonly originTopic?: string;
   /** Why its handler failed, where the consumer noted it. */
   readonly reason?: string;
+  /** The name and code of that error: what others may have in common with it. */
+  readonly cause?: string;
   readonly position: string;
 }
 
@@ -182,6 +184,8 @@ export interface GroupPage {
   readonly fifo: boolean;
   readonly maxDeliveryAttempts: number;
   readonly isOwn?: boolean;
+  /** After how many attempts listeners of this application give a message up. */
+  readonly ownAttempts?: readonly number[];
   readonly topics: readonly string[];
   readonly sample?: Sample;
   readonly problems: readonly BrokerProblem[];
@@ -225,6 +229,8 @@ export interface Trail {
   readonly halfMessages: readonly Message[];
   readonly givenUp: readonly Message[];
   readonly delayed: readonly Delayed[];
+  /** The brokers at which nothing can be canceled. */
+  readonly noRecall?: readonly string[];
   readonly recalls: readonly Message[];
   readonly stored: readonly Message[];
   readonly groups: readonly {

@@ -70,7 +70,7 @@ describe('what a handler threw at a body', () => {
     expect(all.message).toMatchObject({ attempts: [{ error: name, next: 'dead letter, attempts-exhausted' }] });
     expect(all.message.attempts[0].stack).toBeUndefined();
     expect(all.message.events).toMatchObject([{ text: name, error: name }]);
-    expect(all.letters).toMatchObject({ deadLetters: [{ reason: name }] });
+    expect(all.letters).toMatchObject({ deadLetters: [{ reason: name, cause: 'SyntaxError' }] });
   });
 
   it('is shown by a rule to those who see the body, and to nobody where no message is at hand', async () => {
@@ -78,7 +78,7 @@ describe('what a handler threw at a body', () => {
     const all = await pages({ viewer, bodies: (_, who) => (who === 'ada' ? 'shown' : Buffer.from('masked')) }, 'ada');
     const text = expect.stringContaining('card 4711');
     expect(all.message).toMatchObject({ attempts: [{ error: text, stack: text }], events: [{ text }] });
-    expect(all.letters).toMatchObject({ deadLetters: [{ reason: text }] });
+    expect(all.letters).toMatchObject({ deadLetters: [{ reason: text, cause: 'SyntaxError' }] });
     expect(JSON.stringify(all.app)).not.toContain('card');
     const bob = new ConsoleBrowser(`${await apps[0]?.getUrl()}/rocketmq`, { 'x-user': 'bob' });
     const seen = await bob.get(`/api/topics/orders/messages/${messageId}`);

@@ -218,6 +218,28 @@ describe('the console of an embedded broker', () => {
     expect(unknown).toMatchObject({ status: 404, body: { error: { code: 'NO_LISTENER' } } });
   });
 
+  it('shows after how many attempts its listeners give a message up', async () => {
+    @Injectable()
+    class Careful {
+      @RocketMQListener('orders', { consumerGroup: 'careful', maxAttempts: 2 })
+      handle(): void {}
+    }
+    const compiled = await Test.createTestingModule({
+      imports: [RocketMQModule.forRoot({ endpoints: 'embedded:' }), RocketMQConsoleModule.forRoot()],
+      providers: [Billing, Careful],
+    }).compile();
+    const app = compiled.createNestApplication({ logger: false });
+    apps.push(app);
+    await app.listen(0, '127.0.0.1');
+    const browser = new ConsoleBrowser(`${await app.getUrl()}/rocketmq`);
+    const page = async (group: string) => (await browser.get(`/api/groups/${group}`)).body;
+    const { maxDeliveryAttempts } = await page('billing');
+    expect(await page('careful')).toMatchObject({ isOwn: true, ownAttempts: [2], maxDeliveryAttempts });
+    expect(await page('billing')).toMatchObject({ isOwn: true, ownAttempts: [maxDeliveryAttempts] });
+    const { listeners } = (await browser.get('/api/app')).body;
+    expect(listeners).toMatchObject([{ name: 'Billing.bill' }, { name: 'Careful.handle', maxAttempts: 2 }]);
+  });
+
   it('shows the calls of its own handlers on the page of a message', async () => {
     const browser = await embedded();
     const { done: sent } = await browser.change({ action: 'send', topic: 'orders', text: '"x"' });

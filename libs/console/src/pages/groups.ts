@@ -2,6 +2,7 @@
 
 import {
   type DeadLetterView,
+  type GroupDescription,
   positionOf,
   REPLAY_PROPERTY,
   type RocketMQAdmin,
@@ -11,7 +12,7 @@ import { shownEvent } from '../access/failures.js';
 import type { Redaction } from '../access/redaction.js';
 import { groupOfDeadLetters } from '../cluster/group-sample.js';
 import { ConsoleRefusal } from '../http/exchange.js';
-import type { ConsoleEvent } from '../source.js';
+import type { ConsoleEvent, ConsoleSource } from '../source.js';
 import { DEFAULT_PAGE, inTurns, MOST_ITEMS, type PageContext, Parts } from './context.js';
 import { Query } from './queries.js';
 
@@ -35,7 +36,7 @@ export async function groups({ watch, request }: PageContext): Promise<object> {
   };
 }
 
-export async function group({ admin, watch, request }: PageContext, name: string): Promise<object> {
+export async function group({ admin, watch, request, source }: PageContext, name: string): Promise<object> {
   const { signal } = request;
   const range = new Query(request).oneOf('range', ['hour', 'day'], 'hour');
   const parts = new Parts();
@@ -53,10 +54,18 @@ export async function group({ admin, watch, request }: PageContext, name: string
     clients,
     topics: [...new Set(topics)].sort(),
     isOwn: watch.isOwn(name),
+    ownAttempts: ownAttempts(source, described),
     sample: watch.sampleOf(name),
     history: watch.historyOf(name)?.points(range) ?? [],
     problems: parts.problems,
   };
+}
+
+/** After how many attempts the listeners of this application give a message up, each number once; empty when none is of the group. */
+function ownAttempts({ application }: ConsoleSource, { consumerGroup, maxDeliveryAttempts: most }: GroupDescription) {
+  const own = application?.listeners().filter((one) => one.consumerGroup === consumerGroup) ?? [];
+  const attempts = own.map(({ maxAttempts = most }) => Math.min(maxAttempts, most));
+  return [...new Set(attempts)].sort((left, right) => left - right);
 }
 
 export async function deadLetters({ admin, redaction, request, source }: PageContext, name: string): Promise<object> {
@@ -81,7 +90,8 @@ export async function deadLetters({ admin, redaction, request, source }: PageCon
     deadLetters: found.map((one) => {
       const event = events.find((known) => isOf(known, one));
       const shown = event && shownEvent(event, redaction.showsBody(one));
-      return { ...shortDeadLetter(redaction, one), reason: shown?.error ?? shown?.reason };
+      const cause = event?.error === undefined ? event?.reason : event.errorName;
+      return { ...shortDeadLetter(redaction, one), reason: shown?.error ?? shown?.reason, cause };
     }),
   };
 }

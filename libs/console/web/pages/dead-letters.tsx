@@ -13,6 +13,10 @@ import { openReplay } from './replay.js';
 
 const LIMIT = '100';
 const REFRESH_MS = 15_000;
+const NOT_NOTED = 'not noted';
+const LONGEST_CHIP = 48;
+/** Of one kind; the most frequent ones. */
+const MOST_CHIPS = 12;
 
 interface Groups {
   readonly groups: readonly { readonly consumerGroup: string; readonly deadLetters: number; readonly atMs: number }[];
@@ -105,7 +109,7 @@ export function DeadLettersPage({ group }: { readonly group: string }) {
       </Head>
       <Loaded of={read}>
         {({ failures, total }) => {
-          const shown = items.filter((one) => reason === '' || reasonOf(one) === reason);
+          const shown = items.filter((one) => reason === '' || causeOf(one) === reason);
           return (
             <>
               <Problems list={textsOf(failures)} />
@@ -180,7 +184,12 @@ function hrefOf(position: string): string {
 }
 
 function reasonOf({ reason }: DeadLetter): string {
-  return reason ?? 'not noted';
+  return reason ?? NOT_NOTED;
+}
+
+/** Texts of errors have ids and numbers in them, so that hardly two are the same. */
+function causeOf({ cause, reason = NOT_NOTED }: DeadLetter): string {
+  return cause ?? reason;
 }
 
 function Reason({ one }: { readonly one: DeadLetter }) {
@@ -196,7 +205,7 @@ interface KindsProps {
 /** What they have in common: most lots of dead letters have one cause. */
 function Kinds({ list, topic, reason }: KindsProps) {
   const topics = tally(list.map(({ originTopic }) => originTopic ?? 'unknown'));
-  const reasons = tally(list.map(reasonOf));
+  const reasons = tally(list.map(causeOf));
   if (topics.length < 2 && reasons.length < 2 && topic === '' && reason === '') return null;
   return (
     <div class="kinds">
@@ -215,20 +224,24 @@ interface ChipsProps {
 
 function Chips({ label, counts, chosen, onChoose }: ChipsProps) {
   if (counts.length < 2 && chosen === '') return null;
+  const shown = counts.filter(([name], index) => index < MOST_CHIPS || name === chosen);
   return (
     <fieldset>
       <legend class="muted">{label}</legend>
-      {counts.map(([name, some]) => (
+      {shown.map(([name, some]) => (
         <button
           key={name}
           type="button"
           class="pick"
+          title={name}
           aria-pressed={name === chosen}
           onClick={() => onChoose(name === chosen ? '' : name)}
         >
-          {name} <span class="muted">{count(some)}</span>
+          {name.length > LONGEST_CHIP ? `${name.slice(0, LONGEST_CHIP - 1)}…` : name}{' '}
+          <span class="muted">{count(some)}</span>
         </button>
       ))}
+      {counts.length > shown.length && <span class="muted">and {count(counts.length - shown.length)} others</span>}
     </fieldset>
   );
 }

@@ -5,7 +5,7 @@ import { linkTo, place, setQuery } from '../lib/router.js';
 import { may } from '../lib/session.js';
 import type { GroupPage as Answer, LagPoint, Sample } from '../types.js';
 import { Chart } from '../ui/chart.js';
-import { Empty, Facts, Head, Loaded, Problems, Section, Switch, Time, textsOf } from '../ui/parts.js';
+import { Empty, type Fact, Facts, Head, Loaded, Problems, Section, Switch, Time, textsOf } from '../ui/parts.js';
 import { Table } from '../ui/table.js';
 import { openRewind } from './rewind.js';
 
@@ -55,7 +55,7 @@ interface ShownProps {
 }
 
 function Shown({ value, range, sample }: ShownProps) {
-  const { lag, clients, history, maxDeliveryAttempts, problems } = value;
+  const { lag, clients, history, problems } = value;
   const dead = sample?.deadLetters;
   const waiting = sample?.lag ?? lag?.lag;
   const retries = (lag?.topics ?? []).reduce((sum, one) => sum + one.retries, 0);
@@ -86,7 +86,7 @@ function Shown({ value, range, sample }: ShownProps) {
             </a>,
           ],
           ['Delivered', sample?.rates === undefined ? '…' : `${count(sample.rates.delivered)}/s`, arrivingText(sample)],
-          ['Attempts', count(maxDeliveryAttempts), 'then a dead letter'],
+          attemptsOf(value),
         ]}
       />
       {clients !== undefined && <Differences clients={clients} />}
@@ -110,6 +110,14 @@ function Shown({ value, range, sample }: ShownProps) {
       {clients !== undefined && <Clients clients={clients} />}
     </>
   );
+}
+
+/** Those of this application's listeners, which may give up before the server does. */
+function attemptsOf({ ownAttempts = [], maxDeliveryAttempts }: Answer): Fact {
+  const isOther = ownAttempts.some((one) => one !== maxDeliveryAttempts);
+  if (!isOther) return ['Attempts', count(maxDeliveryAttempts), 'then a dead letter'];
+  const note = `in this application, then a dead letter; the group allows ${count(maxDeliveryAttempts)} deliveries`;
+  return ['Attempts', ownAttempts.map(count).join(' or '), note];
 }
 
 function arrivingText(sample: Sample | undefined): string | undefined {

@@ -26,6 +26,8 @@ export interface ListenerState {
   readonly status: ListenerStatus;
   /** How many handlers may run at once; for batches: how many batches. Undefined unless its consumer runs. */
   readonly concurrency: number | undefined;
+  /** Its option `maxAttempts`; undefined where the deliveries that the server allows are the limit. */
+  readonly maxAttempts?: number;
   /** How many messages its handlers have; those of a batch listener also wait there until their batch is complete. */
   readonly running: number;
 }
@@ -126,7 +128,10 @@ export class RocketMQListeners {
     throw new UsageError('UNKNOWN_LISTENER', `no listener is named "${name}"; ${known}`, 'name');
   }
 
-  private stateOf(plan: PlannedConsumer, { name, topic, consumerGroup, filter }: PlannedListener): ListenerState {
+  private stateOf(
+    plan: PlannedConsumer,
+    { name, topic, consumerGroup, filter, settings: { maxAttempts } }: PlannedListener,
+  ): ListenerState {
     const { phase } = this.port;
     const consumer = this.port.consumerOf(plan);
     const isPaused = phase === 'listening' && consumer?.isListenerPaused(name);
@@ -137,6 +142,7 @@ export class RocketMQListeners {
       consumerGroup,
       filter: filter.expression,
       ...(plan.liteTopics !== undefined && { liteTopics: consumer?.liteTopics ?? [] }),
+      ...(maxAttempts !== undefined && { maxAttempts }),
       status: isPaused ? 'paused' : status,
       ...(consumer?.listenerLoad(name) ?? { concurrency: undefined, running: 0 }),
     };
