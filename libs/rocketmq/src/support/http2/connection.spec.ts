@@ -1,6 +1,11 @@
 // Both sides on one wire, then each side beside Node's own, and peers that do not keep the protocol.
 
-import { connect as connectHttp2, createServer as createHttp2Server, type ServerHttp2Stream } from 'node:http2';
+import {
+  connect as connectHttp2,
+  constants,
+  createServer as createHttp2Server,
+  type ServerHttp2Stream,
+} from 'node:http2';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { until } from '../../../../../test/support/until.js';
@@ -288,6 +293,37 @@ describe("beside Node's own HTTP/2", () => {
     }
   });
 
+  it('a client loses nothing beside a server with the smallest settings that are legal, which pads its frames', async () => {
+    const server = createHttp2Server({
+      settings: { headerTableSize: 0, initialWindowSize: 1, maxConcurrentStreams: 1, maxFrameSize: 16_384 },
+      paddingStrategy: constants.PADDING_STRATEGY_MAX,
+    });
+    let open = 0;
+    let mostOpen = 0;
+    server.on('stream', (stream: ServerHttp2Stream, headers) => {
+      mostOpen = Math.max(mostOpen, ++open);
+      stream.on('close', () => open--);
+      stream.respond({ ':status': 200, 'x-name': headers['x-name'] }, { waitForTrailers: true });
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'x-end': 'the end' }));
+      stream.pipe(stream);
+    });
+    const { connection, events } = client(await listening(server as unknown as Server));
+    // Before, it does not know the limits.
+    await until(() => events.includes('ready'));
+    const answers = Array.from({ length: 60 }, (_, index) => {
+      const answer = new Answer();
+      connection.request([REQUEST, { 'x-name': `name ${index % 9}` }], answer).send(bodyOf(index * 10), true);
+      return answer;
+    });
+    await until(() => answers.every(({ code }) => code !== undefined));
+    for (const [index, { code, body, heads }] of answers.entries()) {
+      expect([code, body.equals(bodyOf(index * 10))]).toEqual([HTTP2_CODE.noError, true]);
+      expect(heads).toMatchObject([{ ':status': '200', 'x-name': `name ${index % 9}` }, { 'x-end': 'the end' }]);
+    }
+    expect(mostOpen).toBe(1);
+    connection.destroy();
+  });
+
   it('a server answers its client', async () => {
     const { port } = await serve(echo);
     const session = connectHttp2(`http://127.0.0.1:${port}`, { settings: { initialWindowSize: 1_000 } });
@@ -309,6 +345,30 @@ describe("beside Node's own HTTP/2", () => {
     for (const [index, body] of bodies.entries()) expect(echoed[index]?.equals(body)).toBe(true);
   });
 });
+
+/** A frame in hexadecimal. */
+function frameHex(type: string, flags: string, streamId: number, payload = ''): string {
+  const length = (payload.length / 2).toString(16).padStart(6, '0');
+  return `${length}${type}${flags}${streamId.toString(16).padStart(8, '0')}${payload}`;
+}
+
+/** `x: y`, and `content-length: 5`. */
+const FIELD = '0001780179';
+const FIVE_BYTES = '0f0d0135';
+const data = (bytes: number, flags = '00'): string => frameHex('00', flags, 1, 'aa'.repeat(bytes));
+const headers = (block: string, flags = '04'): string => frameHex('01', flags, 1, block);
+/** What may stand behind the headers of either side, on stream 1, that announce five bytes, and with which code the stream is reset. */
+const MALFORMED: [string, string[], number][] = [
+  ['a body that is shorter than its content-length', [data(3, '01')], HTTP2_CODE.protocolError],
+  ['a body that is longer', [data(6)], HTTP2_CODE.protocolError],
+  ['a body that is longer by its second part', [data(3), data(3, '01')], HTTP2_CODE.protocolError],
+  ['a body that is too short when trailers end it', [data(3), headers(FIELD, '05')], HTTP2_CODE.protocolError],
+  ['no body but trailers', [headers(FIELD, '05')], HTTP2_CODE.protocolError],
+  ['a pseudo-header among trailers', [data(5), headers('84', '05')], HTTP2_CODE.protocolError],
+  ['second headers that do not end the message', [headers(FIELD)], HTTP2_CODE.protocolError],
+  ['a window update of nothing', [frameHex('08', '00', 1, '00000000')], HTTP2_CODE.protocolError],
+  ['a window that is too large', [frameHex('08', '00', 1, '7fffffff')], HTTP2_CODE.flowControlError],
+];
 
 const FRAMES = {
   settings: '000000040000000000',
@@ -376,6 +436,28 @@ describe('a server whose client does not keep the protocol', () => {
     expect(sides[0]?.events).toEqual(['ready']);
   });
 
+  it.each([
+    ...MALFORMED.map(([what, frames, code]) => [what, [headers(`838684${FIVE_BYTES}`), ...frames], code] as const),
+    ['a content-length without a body', [headers(`838684${FIVE_BYTES}`, '05')], HTTP2_CODE.protocolError] as const,
+    [
+      'a content-length that is no number',
+      [headers('8386840f0d0178'), data(5, '01')],
+      HTTP2_CODE.protocolError,
+    ] as const,
+  ])('resets a stream with %s, and serves the others', async (_, frames, code) => {
+    const { port, sides } = await serve(echo);
+    const socket = connect(port, '127.0.0.1');
+    ends.push(() => socket.destroy());
+    let received = '';
+    socket.on('data', (piece: Buffer) => {
+      received += piece.toString('hex');
+    });
+    socket.write(Buffer.concat([start, Buffer.from(`${frames.join('')}${open(3, 5)}`, 'hex')]));
+    await until(() => received.includes(frameHex('03', '00', 1, `0000000${code}`)));
+    await until(() => received.includes('00000101040000000388'));
+    expect(sides[0]?.events).toEqual(['ready']);
+  });
+
   it('reads nothing more of a client that asks and does not read, until it does', async () => {
     const { port, sides } = await serve(echo);
     const socket = connect(port, '127.0.0.1');
@@ -404,5 +486,87 @@ describe('a server whose client does not keep the protocol', () => {
     socket.resume();
     await until(() => received >= asked * pings.length);
     expect(connection.isUsable).toBe(true);
+  });
+});
+
+describe('a client whose server does not keep the protocol', () => {
+  const first = `88${FIVE_BYTES}`;
+
+  it.each([
+    ...MALFORMED.map(([what, frames, code]) => [what, [headers(first), ...frames], code] as const),
+    ['a content-length without a body', [headers(first, '05')], HTTP2_CODE.protocolError] as const,
+    ['a body before the headers', [data(5)], HTTP2_CODE.protocolError] as const,
+    ['no status', [headers(FIELD, '05')], HTTP2_CODE.protocolError] as const,
+    ['a status that is no number', [headers('0803616263', '05')], HTTP2_CODE.protocolError] as const,
+    ['a pseudo-header of requests', [headers('8882', '05')], HTTP2_CODE.protocolError] as const,
+    ['an interim response that ends the stream', [headers('0803313030', '05')], HTTP2_CODE.protocolError] as const,
+    [
+      'an interim response behind the response',
+      [headers('88'), headers('0803313030')],
+      HTTP2_CODE.protocolError,
+    ] as const,
+  ])('resets a stream with %s, and goes on with the others', async (_, frames, code) => {
+    let received = '';
+    const port = await listening(
+      createServer((socket) => {
+        ends.push(() => socket.destroy());
+        socket.write(Buffer.from(FRAMES.settings, 'hex'));
+        socket.on('data', (piece: Buffer) => {
+          received += piece.toString('hex');
+        });
+        // Both streams are open by then.
+        void until(() => /01040000000[13].*01040000000[13]/.test(received)).then(() => {
+          const good = `${frameHex('01', '04', 3, '88')}${frameHex('00', '00', 3, 'bb')}${frameHex('01', '05', 3, FIELD)}`;
+          socket.write(Buffer.from(frames.join('') + good, 'hex'));
+        });
+      }),
+    );
+    const { connection, events } = client(port);
+    const [bad, good] = [new Answer(), new Answer()];
+    connection.request([REQUEST], bad);
+    connection.request([REQUEST], good).send(Buffer.from('x'), true);
+    await until(() => bad.code !== undefined && good.code !== undefined);
+    expect([bad.code, bad.hasEnded, good.code, good.body.toString('hex')]).toEqual([
+      code,
+      false,
+      HTTP2_CODE.noError,
+      'bb',
+    ]);
+    await until(() => received.includes(frameHex('03', '00', 1, `0000000${code}`)));
+    expect(events).toEqual(['ready']);
+  });
+});
+
+describe('a client whose server sends little at a time', () => {
+  it('gets a response of padded frames, some of them empty, with headers of one byte a frame', async () => {
+    const block = Buffer.from(`88${FIELD}`, 'hex');
+    // Between two bytes of padding each.
+    const padded = (type: string, flags: string, bytes: string): string => frameHex(type, flags, 1, `02${bytes}0000`);
+    const pieces = [...block.subarray(1)].map((byte, index) => {
+      const isLast = index === block.length - 2;
+      return frameHex('09', isLast ? '04' : '00', 1, byte.toString(16).padStart(2, '0'));
+    });
+    const response = [
+      padded('01', '08', block.toString('hex', 0, 1)),
+      ...pieces,
+      padded('00', '08', 'aa'),
+      padded('00', '08', ''),
+      frameHex('00', '00', 1),
+      padded('00', '08', 'bb'),
+      padded('01', '0d', FIELD),
+    ];
+    const port = await listening(
+      createServer((socket) => {
+        ends.push(() => socket.destroy());
+        socket.write(Buffer.from(FRAMES.settings, 'hex'));
+        socket.once('data', () => socket.write(Buffer.from(response.join(''), 'hex')));
+      }),
+    );
+    const { connection } = client(port);
+    const answer = new Answer();
+    connection.request([REQUEST], answer).send(Buffer.from('x'), true);
+    await until(() => answer.code !== undefined);
+    expect([answer.code, answer.body.toString('hex')]).toEqual([HTTP2_CODE.noError, 'aabb']);
+    expect(answer.heads).toEqual([{ ':status': '200', x: 'y' }, { x: 'y' }]);
   });
 });

@@ -430,12 +430,8 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
       return;
     }
     if (stream.isRemoteEnded) throw afterTheEnd(streamId);
-    const isRefused =
-      refusal !== undefined ||
-      (isEnd && isInformational(headers)) ||
-      (this.options.role === 'server' && !(isEnd && areTrailers(headers)));
-    if (isRefused) this.refuse(stream, refusal ?? HTTP2_CODE.protocolError);
-    else if (!isInformational(headers)) stream.takeHeaders(headers, isEnd);
+    if (refusal !== undefined) this.refuse(stream, refusal);
+    else if (!stream.takeHeaders(headers, isEnd)) this.refuse(stream, HTTP2_CODE.protocolError);
   }
 
   private takeUnknown(streamId: number, isEnd: boolean, headers: Headers, refusal: number | undefined): void {
@@ -452,10 +448,9 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
     stream.open(streamId, this.initialSendWindow);
     this.streams.set(streamId, stream);
     if (this.streams.size > maxStreams) stream.reset(HTTP2_CODE.refusedStream);
-    else if (refusal !== undefined || !isRequest(headers)) this.refuse(stream, refusal ?? HTTP2_CODE.protocolError);
-    else {
-      const length = headers['content-length'];
-      if (length !== undefined) stream.expect(Number(length));
+    else if (refusal !== undefined || !isRequest(headers) || !stream.begin(headers, isEnd)) {
+      this.refuse(stream, refusal ?? HTTP2_CODE.protocolError);
+    } else {
       if (isEnd) stream.endRemote();
       this.owner.stream(stream, headers);
       if (isEnd) stream.ended(false);
@@ -656,10 +651,6 @@ function assertPriority(streamId: number, payload: Buffer): void {
   assertDependency(streamId, payload);
 }
 
-function isInformational(headers: Headers): boolean {
-  return headers[':status']?.startsWith('1') === true;
-}
-
 /** Nothing may follow the last frame of a message. A stream error would suffice; a peer that does this cannot be trusted with more. */
 function afterTheEnd(streamId: number): Http2Error {
   return new Http2Error(HTTP2_CODE.streamClosed, `stream ${streamId} continues after its end`);
@@ -674,9 +665,4 @@ function isRequest(headers: Headers): boolean {
   }
   const { ':method': method, ':path': path, ':scheme': scheme } = headers;
   return known === 0 && method !== undefined && path !== undefined && path !== '' && scheme !== undefined;
-}
-
-function areTrailers(headers: Headers): boolean {
-  for (const name in headers) return !name.startsWith(':');
-  return true;
 }

@@ -63,6 +63,8 @@ export class Http2Stream {
   private isReset = false;
   /** Of a server: what follows the data that waits. */
   private trailers: readonly Headers[] | undefined;
+  /** Of the peer's message: whether its headers have arrived, and how much of its body is missing, if that is known. */
+  private hasHeaders = false;
   private expectedBytes: number | undefined;
   /** Set before anything arrives. */
   receiver: StreamReceiver = UNHEARD;
@@ -215,18 +217,35 @@ export class Http2Stream {
     for (const { onSent } of unsent) onSent?.(false);
   }
 
-  takeHeaders(headers: Headers, isEnd: boolean): void {
-    this.receiver.headers(headers);
-    if (isEnd) this.takeEnd();
+  /**
+   * The first headers of the peer's message.
+   * @returns false when the message ends with them although its content-length announces a body
+   */
+  begin(headers: Headers, isEnd: boolean): boolean {
+    this.hasHeaders = true;
+    const length = headers['content-length'];
+    if (length !== undefined) this.expectedBytes = DIGITS.test(length) ? Number(length) : Number.NaN;
+    return !isEnd || this.hasWholeBody;
   }
 
-  /** Of a server: the size of the body, by its content-length. */
-  expect(bytes: number): void {
-    this.expectedBytes = bytes;
+  /** Headers of the peer: of a client's stream the response, then perhaps trailers. @returns false when the message is malformed */
+  takeHeaders(headers: Headers, isEnd: boolean): boolean {
+    const isTrailers = this.hasHeaders;
+    // Interim responses say nothing, and end nothing.
+    if (!isTrailers && headers[':status']?.startsWith('1') === true) return !isEnd;
+    if (isTrailers ? !(isEnd && areTrailers(headers) && this.hasWholeBody) : !isResponse(headers)) return false;
+    if (!isTrailers && !this.begin(headers, isEnd)) return false;
+    this.receiver.headers(headers);
+    if (isEnd) this.takeEnd();
+    return true;
+  }
+
+  private get hasWholeBody(): boolean {
+    return this.expectedBytes === undefined || this.expectedBytes === 0;
   }
 
   /**
-   * @returns false when the body does not have the size that was announced
+   * @returns false when no headers came before, or the body does not have the size that they announce
    * @throws Http2Error when the peer ignores the window
    */
   takeData(piece: Buffer, flowBytes: number, isEnd: boolean): boolean {
@@ -234,6 +253,7 @@ export class Http2Stream {
     if (this.receiveWindow < 0) {
       throw new Http2Error(HTTP2_CODE.flowControlError, `stream ${this.id} received more than its window`);
     }
+    if (!this.hasHeaders) return false;
     if (this.expectedBytes !== undefined) {
       this.expectedBytes -= piece.length;
       if (isEnd ? this.expectedBytes !== 0 : !(this.expectedBytes >= 0)) return false;
@@ -306,6 +326,21 @@ export class Http2Stream {
     if (this.state === 'half-closed (remote)') this.close(HTTP2_CODE.noError);
     else if (this.state === 'open') this.state = 'half-closed (local)';
   }
+}
+
+const DIGITS = /^\d+$/;
+const STATUS = /^[2-5]\d\d$/;
+
+/** Responses have one pseudo-header field (RFC 9113, section 8.3.2). */
+function isResponse(headers: Headers): boolean {
+  for (const name in headers) if (name.startsWith(':') && name !== ':status') return false;
+  return STATUS.test(headers[':status'] ?? '');
+}
+
+/** Trailers have none (section 8.1). */
+function areTrailers(headers: Headers): boolean {
+  for (const name in headers) return !name.startsWith(':');
+  return true;
 }
 
 const UNHEARD: StreamReceiver = { headers() {}, data() {}, ended() {}, closed() {} };

@@ -6,8 +6,8 @@ import { type Clock, MINUTE_MS, type ScheduledTask, SECOND_MS, sleep } from '../
 import { GrpcError } from '../../../support/grpc/status.js';
 import type { Http2ConnectionOptions } from '../../../support/http2/connection.js';
 import type { Headers } from '../../../support/http2/header-encoder.js';
-import type { Http2Stream } from '../../../support/http2/stream.js';
-import { CallMemory } from '../call-memory.js';
+import type { Http2Stream, StreamReceiver } from '../../../support/http2/stream.js';
+import { CallMemory, type UnfinishedCall } from '../call-memory.js';
 import { ConnectionRoom } from '../connection-room.js';
 import { type Method, RESPONSE_HEADERS, refuse, ServerCall, type ServerCallOptions } from './server-call.js';
 import { type ConnectionServer, ServerConnection } from './server-connection.js';
@@ -36,6 +36,8 @@ const MOST_CONNECTIONS = 4_096;
 /** Response headers with a different value each time. */
 const UNREPEATED_HEADERS: ReadonlySet<string> = new Set(['grpc-message']);
 const NOT_GRPC: readonly Headers[] = [{ ':status': '415' }];
+/** What such a request counts, and the most of its body that is awaited. */
+const OTHER_REQUEST_BYTES = 16 * 1024;
 /** To a TLS client that did not choose HTTP/2, as Node's own server answers it. */
 const NOT_HTTP2 =
   'HTTP/1.0 403 Forbidden\r\nContent-Type: text/plain\r\n\r\nMissing ALPN Protocol, expected `h2` to be available.\n';
@@ -127,7 +129,8 @@ export class GrpcHttp2Server implements ConnectionServer {
   /** @internal Called by connections. */
   serve(stream: Http2Stream, headers: Headers, connection: ServerConnection): void {
     if (headers[':method'] !== 'POST' || headers['content-type']?.startsWith('application/grpc') !== true) {
-      stream.sendTrailers(NOT_GRPC);
+      if (stream.isRemoteEnded) stream.sendTrailers(NOT_GRPC);
+      else new OtherRequest(stream, this.memory, connection);
       return;
     }
     const path = headers[':path'] ?? '';
@@ -162,5 +165,42 @@ export class GrpcHttp2Server implements ConnectionServer {
       for (const connection of this.connections) connection.look();
       this.memory.endAfter(LONGEST_REQUEST_MS);
     });
+  }
+}
+
+/**
+ * A request of another protocol. It is refused once it is complete, so that what is wrong with the rest of it is reported as well; a body that
+ * does not end soon is not awaited.
+ */
+class OtherRequest implements UnfinishedCall, StreamReceiver {
+  private bodyBytes = 0;
+
+  constructor(
+    private readonly stream: Http2Stream,
+    private readonly memory: CallMemory,
+    private readonly connection: ServerConnection,
+  ) {
+    stream.receiver = this;
+    memory.hold(this, OTHER_REQUEST_BYTES);
+  }
+
+  headers(): void {}
+
+  data(piece: Buffer): void {
+    this.bodyBytes += piece.length;
+    if (this.bodyBytes > OTHER_REQUEST_BYTES) this.ended();
+  }
+
+  ended(): void {
+    this.stream.sendTrailers(NOT_GRPC);
+  }
+
+  giveWay(): void {
+    this.ended();
+  }
+
+  closed(): void {
+    this.memory.release(this);
+    this.connection.callEnded();
   }
 }

@@ -158,6 +158,72 @@ function client(port: number) {
   };
 }
 
+const PLAIN: [string, string][] = [
+  [':method', 'GET'],
+  [':scheme', 'http'],
+  [':path', '/'],
+];
+
+describe('a request that is not gRPC', () => {
+  /** Sends its headers and what follows them. @returns all that the server has sent */
+  async function ask(bytes: Buffer, more: readonly [string, string][] = []) {
+    const { port, look } = await serve();
+    const socket = connect(port, '127.0.0.1');
+    closers.push(() => socket.destroy());
+    const received = { bytes: Buffer.alloc(0) };
+    socket.on('data', (piece: Buffer) => {
+      received.bytes = Buffer.concat([received.bytes, piece]);
+    });
+    const headers = http2Frame(FRAME_TYPE.headers, END_HEADERS, 1, headerBlock([...PLAIN, ...more]));
+    socket.write(Buffer.concat([opening, headers, bytes, ping(8)]));
+    // The answer to the ping stands behind all that was done before it.
+    await until(() => received.bytes.includes(http2Frame(FRAME_TYPE.ping, 1, 0, Buffer.alloc(8))));
+    return { received, look };
+  }
+
+  const frameOf = (type: number, flags: number) => Buffer.from([type, flags, 0, 0, 0, 1]);
+  const answered = frameOf(FRAME_TYPE.headers, END_STREAM | END_HEADERS);
+  const reset = (code: number) => http2Frame(FRAME_TYPE.reset, 0, 1, Buffer.from([0, 0, 0, code]));
+
+  it('is refused when it is complete', async () => {
+    const { received } = await ask(http2Frame(FRAME_TYPE.data, END_STREAM, 1, Buffer.from('x')));
+    expect(received.bytes.includes(answered)).toBe(true);
+    expect(received.bytes.includes(Buffer.from('415'))).toBe(true);
+  });
+
+  it.each<[string, Buffer, [string, string][], number]>([
+    [
+      'a body of another length',
+      http2Frame(FRAME_TYPE.data, END_STREAM, 1, Buffer.from('x')),
+      [['content-length', '2']],
+      1,
+    ],
+    ['a pseudo-header among its trailers', http2Frame(FRAME_TYPE.headers, 5, 1, headerBlock([[':path', '/']])), [], 1],
+    ['second headers', http2Frame(FRAME_TYPE.headers, END_HEADERS, 1, headerBlock([['a', 'b']])), [], 1],
+    ['a window update of nothing', http2Frame(FRAME_TYPE.window, 0, 1, Buffer.alloc(4)), [], 1],
+    ['a window that is too large', http2Frame(FRAME_TYPE.window, 0, 1, Buffer.from([0x7f, 255, 255, 255])), [], 3],
+  ])('with %s is reset, as any other', async (_, bytes, more, code) => {
+    const { received } = await ask(bytes, more);
+    expect(received.bytes.includes(reset(code))).toBe(true);
+    expect(received.bytes.includes(answered)).toBe(false);
+  });
+
+  it('is refused before its end when that does not come', async () => {
+    const { received, look } = await ask(Buffer.alloc(0));
+    await look(23);
+    expect(received.bytes.includes(answered)).toBe(false);
+    await look(2);
+    await until(() => received.bytes.includes(answered));
+  });
+
+  it('is refused before its end when its body is long', async () => {
+    const body = http2Frame(FRAME_TYPE.data, 0, 1, Buffer.alloc(16_384));
+    const { received } = await ask(Buffer.concat([body, body]));
+    expect(received.bytes.includes(Buffer.concat([answered]))).toBe(true);
+    expect(received.bytes.includes(reset(0))).toBe(true);
+  });
+});
+
 describe('a connection', () => {
   it.each(REFUSED)('is closed after %s', async (_what, bytes) => {
     const { port, accepted, look } = await serve();
