@@ -35,11 +35,12 @@ export class EngineHarness {
     recallEnabled = true,
     indexed = false,
     maxLiteTopics = Number.POSITIVE_INFINITY,
+    maxStoreBytes = Number.POSITIVE_INFINITY,
   } = {}) {
     const timing = { firstCheckMs: 6_000, checkIntervalMs: 30_000, dataExpireMs: 30_000, maxChecks: 15 };
     this.engine = new Engine(
       this.store,
-      { strict, recallEnabled, timing, indexed, maxLiteTopics },
+      { strict, recallEnabled, timing, indexed, maxLiteTopics, maxStoreBytes },
       {
         committed: () => {},
         available: (available) => void this.available.push(available),

@@ -187,7 +187,7 @@ describe('a lease that the broker renews (auto_renew), after a restart', () => {
 
 describe('a broker in memory', () => {
   it('rejects sends with a specific code while its messages reach the memory limit', async () => {
-    const broker = await start({ data: undefined, maxMemoryBytes: 10_000 });
+    const broker = await start({ data: undefined, maxMemoryBytes: 18_000 });
     const { producer, consumer } = await clientsOf(broker, 'orders');
     const send = () => producer.send({ topic: 'orders', body: Buffer.alloc(4_000) });
     for (let count = 0; count < 3; count++) await send();

@@ -63,7 +63,10 @@ export interface EmbeddedBrokerOptions {
   readonly retentionMs?: number;
   /** The most bytes that messages may take; beyond it the oldest are deleted, consumed or not. Default: no limit. */
   readonly retentionBytes?: number;
-  /** In memory: while messages take about this many bytes, sends are rejected with TOO_MANY_REQUESTS. Default 2 GiB. */
+  /**
+   * In memory: sends, and topics and groups on first use, are rejected with TOO_MANY_REQUESTS when all that is stored would take more than about
+   * this many bytes; leases and offsets may take a quarter more. Default 2 GiB.
+   */
   readonly maxMemoryBytes?: number;
   /** The most lite topics of all topics together; messages of further ones are rejected with LITE_TOPIC_QUOTA_EXCEEDED. Default 20000. */
   readonly maxLiteTopics?: number;

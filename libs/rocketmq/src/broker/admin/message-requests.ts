@@ -130,7 +130,7 @@ export class MessageRequests {
       throw new AdminRefusal(RESPONSE_CODES.invalidParameter, message);
     }
     const { clock, clientTime } = this.broker;
-    const message = messageToStore(fields, Buffer.from(body), { nowMs: clock.nowMs(), clientTime });
+    const message = messageToStore(fields, body, { nowMs: clock.nowMs(), clientTime });
     const at = this.put(name, queueId < 0 ? undefined : queueId, message);
     await this.broker.store.flush();
     const { messageId } = message;
@@ -177,7 +177,7 @@ export class MessageRequests {
     try {
       return this.broker.engine.administration.put(name, queueId, message);
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
+      if (!(error instanceof Refusal) || error.reason !== 'unknown-topic') throw error;
       throw new AdminRefusal(RESPONSE_CODES.topicNotExist, `topic[${name}] not exist, apply first please!`);
     }
   }

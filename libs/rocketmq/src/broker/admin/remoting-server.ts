@@ -7,6 +7,7 @@ import { encodeFrame, FrameDecoder, MalformedFrame, type RemotingFrame } from '.
 import { type Clock, MINUTE_MS } from '../../support/clock.js';
 import { describeError, type Logger } from '../../support/logger.js';
 import { AccessRefusal } from '../access/access-control.js';
+import { Refusal } from '../engine/refusal.js';
 import { RELEASE } from '../engine/server-names.js';
 import { CallMemory, type UnfinishedCall } from '../services/call-memory.js';
 import { ConnectionRoom } from '../services/connection-room.js';
@@ -114,6 +115,9 @@ export class RemotingServer {
     } catch (error) {
       if (error instanceof AccessRefusal) return { code: RESPONSE_CODES.noPermission, remark: error.message };
       if (error instanceof AdminRefusal) return { code: error.code, remark: error.message };
+      // The real server's code when its disk is full.
+      if (error instanceof Refusal && error.reason === 'store-full')
+        return { code: RESPONSE_CODES.serviceNotAvailable, remark: error.message };
       this.options.logger.error('admin request failed', { code: request.code, error: describeError(error) });
       return { code: RESPONSE_CODES.systemError, remark: describeError(error) };
     }

@@ -6,7 +6,7 @@ import { GIVEN_UP_TOPIC, isReservedProperty } from '../../protocol/model/names.j
 import { RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { decodeProperties, type StoredMessageFields, SYS_FLAGS } from '../../protocol/remoting/stored-message.js';
-import type { StoredMessage } from '../engine/records.js';
+import { bodyToStore, partToStore, type StoredMessage } from '../engine/records.js';
 import type { MessageEntry } from '../engine/views.js';
 import type { ClientTime } from '../time/client-time.js';
 import { AdminRefusal, numberIn } from './admin-answer.js';
@@ -79,7 +79,8 @@ export function messageToStore(
   body: Buffer,
   { nowMs, clientTime }: { readonly nowMs: number; readonly clientTime: ClientTime },
 ): StoredMessage {
-  const properties = decodeProperties(fields.properties ?? '');
+  const decoded = decodeProperties(fields.properties ?? '');
+  const properties = new Map(Array.from(decoded, ([name, value]) => [partToStore(name), partToStore(value)]));
   const waiting = NOT_TAKEN.find((name) => properties.has(name));
   if (waiting !== undefined) {
     const message = `the embedded broker accepts delayed and half messages over gRPC only (${waiting})`;
@@ -96,14 +97,17 @@ export function messageToStore(
   const isUsers = ([name]: [string, string]): boolean => !isReservedProperty(name) && !SHOWN_ELSEWHERE.has(name);
   return {
     messageId,
-    body,
+    body: bodyToStore(body),
     messageGroup,
     priority,
     ...(liteTopic !== undefined && { liteTopic }),
     type: typeOf({ messageGroup, priority, liteTopic }),
     bodyEncoding: isPacked ? Encoding.GZIP : Encoding.IDENTITY,
     tag: properties.get('TAGS'),
-    keys: (properties.get('KEYS') ?? '').split(' ').filter((key) => key !== ''),
+    keys: (properties.get('KEYS') ?? '')
+      .split(' ')
+      .filter((key) => key !== '')
+      .map(partToStore),
     properties: Object.fromEntries([...properties].filter(isUsers)),
     traceContext: properties.get('TRACE_CONTEXT'),
     bornTimestampMs: clientTime.toBroker(numberIn(fields, 'bornTimestamp')),

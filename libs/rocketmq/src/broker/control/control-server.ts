@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import type { Clock } from '../../support/clock.js';
 import { describeError, type Logger } from '../../support/logger.js';
 import { AccessRefusal } from '../access/access-control.js';
+import { Refusal } from '../engine/refusal.js';
 import { ConnectionRoom } from '../services/connection-room.js';
 import { Listener, type PortTls } from '../services/listener.js';
 import { StoreFailure } from '../store/store-failure.js';
@@ -118,6 +119,7 @@ export class ControlServer {
         headers: { 'www-authenticate': 'Basic realm="broker"' },
       };
     }
+    if (error instanceof Refusal && error.reason === 'store-full') return refused(503, 'STORE_FULL', error.message);
     if (error instanceof StoreFailure) return refused(503, 'STORE_LOST', error.message);
     this.options.logger.error('control request failed', { url, error: describeError(error) });
     return refused(500, 'INTERNAL_ERROR', describeError(error));

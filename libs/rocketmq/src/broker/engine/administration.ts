@@ -95,9 +95,10 @@ export class Administration {
   /**
    * Stores a message whatever the topic's type; one of a lite topic in the queue of that. In RocketMQ, too, the proxy validates types, not the broker.
    * @param queueId the queue is chosen as for a sent message if undefined
-   * @throws Refusal `unknown-topic`
+   * @throws Refusal `unknown-topic`, `store-full`
    */
   put(name: string, queueId: number | undefined, message: StoredMessage): LogPosition {
+    this.registry.assertRoom([message]);
     return this.run((changes) => {
       const topic = this.registry.topic(changes, name);
       if (message.liteTopic !== undefined && topic.type === 'lite') {

@@ -162,6 +162,7 @@ export class Deliveries {
   /**
    * Makes a message available again to a group that received it before. Its earlier handles become invalid.
    * @param record its delivery record; undefined if it was settled
+   * @throws Refusal `store-full`
    */
   giveAgain(
     changes: Changes,
@@ -170,7 +171,8 @@ export class Deliveries {
     record: DeliveryRecord | undefined,
     nowMs: number,
   ): void {
-    if (record !== undefined) this.dropState(changes, queue, offset, record.state);
+    if (record === undefined) this.registry.assertRoom();
+    else this.dropState(changes, queue, offset, record.state);
     // A settled message starts over: its next delivery is attempt 1.
     const attempt = record?.state.kind === 'leased' ? record.attempt : 0;
     const state: DeliveryState = { kind: 'ready', sinceMs: nowMs };

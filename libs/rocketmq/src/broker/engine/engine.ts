@@ -4,6 +4,7 @@
 
 import { HOUR_MS } from '../../support/clock.js';
 import { DamagedRecord } from '../store/damaged-record.js';
+import { weightOf } from '../store/pair-weight.js';
 import type { Store } from '../store/store.js';
 import { Administration } from './administration.js';
 import { type AckMark, type Available, Changes } from './changes.js';
@@ -34,13 +35,21 @@ import { dueBy, nextDue } from './views.js';
 /** The interval at which work that failed because of a damaged record is retried. */
 const DAMAGE_INTERVAL_MS = HOUR_MS;
 
+/** Sends stop at the limit. What is stored can then still be received, for which leases and offsets may take a quarter more. */
+function mostBytesOf(limit: number): number {
+  return 1.25 * limit;
+}
+
 export interface EngineOptions {
   readonly strict: boolean;
   readonly recallEnabled: boolean;
   readonly timing: TransactionTiming;
   /** Whether messages are indexed by id and key, and their trail is kept, for tools. Default: false. */
   readonly indexed?: boolean;
-  /** The engine rejects sends once the store has this size. Default: no limit. */
+  /**
+   * The engine rejects messages, and topics and groups on first use, that would make the store larger, and new deliveries once it is larger by
+   * a quarter. Default: no limit.
+   */
   readonly maxStoreBytes?: number | undefined;
   /** The engine rejects messages of new lite topics beyond this number. Default: no limit. */
   readonly maxLiteTopics?: number;
@@ -112,7 +121,8 @@ export class Engine {
     options: EngineOptions,
     private readonly listener: EngineListener,
   ) {
-    this.registry = new Registry(options.strict);
+    this.maxStoreBytes = options.maxStoreBytes ?? Number.POSITIVE_INFINITY;
+    this.registry = new Registry(options.strict, (messages) => this.assertRoom(messages));
     this.log = new MessageLog(options.indexed === true);
     this.liteTopics = new LiteTopics(options.maxLiteTopics ?? Number.POSITIVE_INFINITY);
     this.trail = options.indexed === true ? new Trail(store) : undefined;
@@ -121,7 +131,6 @@ export class Engine {
     this.transactions = new Transactions(this.log, this.registry, options.timing);
     const { retention = { maxAgeMs: undefined, maxBytes: undefined } } = options;
     this.retention = new Retention(store, this.log, this.deliveries, retention);
-    this.maxStoreBytes = options.maxStoreBytes ?? Number.POSITIVE_INFINITY;
     const run = <T>(command: (changes: Changes) => T): T => this.run(command);
     this.administration = new Administration(run, this.registry, this.log, this.deliveries, this.liteTopics);
     this.interventions = new Interventions(run, this.log, this.deliveries, this.delayed);
@@ -182,9 +191,9 @@ export class Engine {
 
   /** @throws Refusal `unknown-topic`, `type-conflict`, `store-full`, `too-many-lite-topics`; in that case no message is stored */
   send({ topic: name, messages, recoveryMs, nowMs }: SendRequest): SendResult[] {
-    this.assertRoom();
     const [first] = messages;
     if (first === undefined) return [];
+    this.assertRoom(messages);
     const results = this.run((changes) => {
       const topic = this.registry.topicFor(changes, name, first.type);
       if (first.type === 'lite') {
@@ -217,16 +226,18 @@ export class Engine {
     return results;
   }
 
-  /** @throws Refusal `unknown-topic`; DamagedRecord when there is nothing else to deliver */
+  /** @throws Refusal `unknown-topic`; `store-full` or DamagedRecord when there is nothing else to deliver */
   pop(request: PopRequest): PopResult {
     const result = this.run((changes) => {
       const topic = this.registry.topic(changes, request.topic);
-      const pop = new Pop(changes, request, this.log, this.deliveries);
+      const pop = new Pop(changes, request, this.log, this.deliveries, this.isCrowded);
       const turns = this.turnsOf(changes, topic, request);
       if (isOrdered(request.group)) popOrdered(pop, turns);
       else if (topic.type === 'priority') popByPriority(pop, turns);
       else popUnordered(pop, turns);
-      const { result, damage } = pop;
+      const { result, damage, isWithheld } = pop;
+      if (isWithheld && result.deliveries.length === 0 && result.skipped === 0)
+        throw this.full('no message was delivered');
       if (damage !== undefined) {
         this.listener.damaged(damage);
         if (result.deliveries.length === 0 && result.skipped === 0) throw damage;
@@ -323,14 +334,22 @@ export class Engine {
     return [...queues.slice(start), ...queues.slice(0, start)];
   }
 
-  private assertRoom(): void {
-    if (Number.isFinite(this.maxStoreBytes) && this.store.usedBytes() >= this.maxStoreBytes) {
-      const what = `the message was not stored: the memory limit of ${this.maxStoreBytes} bytes is reached`;
-      throw new Refusal(
-        'store-full',
-        `${what} (maxMemoryBytes); store messages on disk (data), or delete old ones (retentionMs)`,
-      );
-    }
+  /** @param messages what would be stored @throws Refusal `store-full` */
+  private assertRoom(messages: readonly StoredMessage[] = []): void {
+    if (this.maxStoreBytes === Number.POSITIVE_INFINITY) return;
+    let bytes = this.store.usedBytes();
+    for (const message of messages) bytes += weightOf([], message);
+    if (bytes >= this.maxStoreBytes) throw this.full('nothing was stored');
+  }
+
+  /** Whether the state of groups has used up what it may take beyond the limit, too. */
+  private get isCrowded(): boolean {
+    return this.maxStoreBytes < Number.POSITIVE_INFINITY && this.store.usedBytes() >= mostBytesOf(this.maxStoreBytes);
+  }
+
+  private full(outcome: string): Refusal {
+    const what = `${outcome}: the memory limit of ${this.maxStoreBytes} bytes is reached (maxMemoryBytes)`;
+    return new Refusal('store-full', `${what}; store messages on disk (data), or delete old ones (retentionMs)`);
   }
 
   private perform(atMs: number, due: Due, nowMs: number): void {

@@ -2,8 +2,9 @@
 
 import { queueOfMessageGroup } from '../../protocol/model/queue-hash.js';
 import { DamagedRecord } from '../store/damaged-record.js';
+import { weightOf } from '../store/pair-weight.js';
 import type { Changes } from './changes.js';
-import { indexMessage, unindexMessage } from './message-index.js';
+import { indexKeys } from './message-index.js';
 import { keys, type LogPosition, nameOfRecord, type StoredMessage, type TopicRecord } from './records.js';
 
 /** The fields of a message that determine its queue. */
@@ -25,7 +26,7 @@ export class MessageLog {
     for (const { offset, message } of messages) {
       changes.delete(keys.message(topic, queueId, offset));
       // Even if this broker does not index: an earlier run may have indexed the message.
-      if (message !== undefined) unindexMessage(changes, topic, { queueId, offset }, message);
+      if (message !== undefined) for (const key of indexKeys(topic, { queueId, offset }, message)) changes.delete(key);
     }
     changes.put(keys.begin(topic, queueId), begin);
   }
@@ -35,6 +36,11 @@ export class MessageLog {
     if (messageGroup !== undefined) return queueOfMessageGroup(messageGroup, topic.queues);
     if (priority !== undefined) return Math.min(priority, topic.queues - 1);
     return this.roundRobin++ % topic.queues;
+  }
+
+  /** What the index entries of a message take, in bytes. */
+  indexBytes(topic: string, at: LogPosition, message: StoredMessage): number {
+    return this.indexed ? indexKeys(topic, at, message).reduce((sum, key) => sum + weightOf(key, true), 0) : 0;
   }
 
   append(changes: Changes, topic: TopicRecord, queueId: number, message: StoredMessage): LogPosition {
@@ -48,7 +54,7 @@ export class MessageLog {
     let offset = first;
     for (const message of messages) {
       changes.put(keys.message(name, queueId, offset), message);
-      if (this.indexed) indexMessage(changes, name, { queueId, offset }, message);
+      if (this.indexed) for (const key of indexKeys(name, { queueId, offset }, message)) changes.put(key, true);
       offset++;
     }
     changes.put(keys.end(name, queueId), offset);

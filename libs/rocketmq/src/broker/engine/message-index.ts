@@ -1,7 +1,6 @@
 // Indexes the positions of messages by id and by key. Written with the message; only tools read it.
 
 import type { Key, Store } from '../store/store.js';
-import type { Changes } from './changes.js';
 import type { LogPosition } from './records.js';
 import { keys, type StoredMessage } from './records.js';
 import { type MessageEntry, messageAt } from './views.js';
@@ -15,20 +14,13 @@ interface KeyQuery {
   readonly limit: number;
 }
 
-/** Indexes a message that was just appended. */
-export function indexMessage(changes: Changes, topic: string, at: LogPosition, message: StoredMessage): void {
-  changes.put([...keys.indexById(topic, message.messageId), at.queueId, at.offset], true);
-  for (const key of new Set(message.keys)) {
-    changes.put([...keys.indexByKey(topic, key), message.storeTimestampMs, at.queueId, at.offset], true);
-  }
-}
-
-/** Removes the entries of `indexMessage`. */
-export function unindexMessage(changes: Changes, topic: string, at: LogPosition, message: StoredMessage): void {
-  changes.delete([...keys.indexById(topic, message.messageId), at.queueId, at.offset]);
-  for (const key of new Set(message.keys)) {
-    changes.delete([...keys.indexByKey(topic, key), message.storeTimestampMs, at.queueId, at.offset]);
-  }
+/** The keys of the entries of a stored message. */
+export function indexKeys(topic: string, { queueId, offset }: LogPosition, message: StoredMessage): Key[] {
+  const { messageId, keys: own, storeTimestampMs } = message;
+  const byKey = [...new Set(own)].map((key): Key => {
+    return [...keys.indexByKey(topic, key), storeTimestampMs, queueId, offset];
+  });
+  return [[...keys.indexById(topic, messageId), queueId, offset], ...byKey];
 }
 
 /** The newest messages with an id up to the limit, in order of storage. Ids are not unique. */

@@ -33,12 +33,16 @@ export class Pop {
   private effort = 0;
   /** A message that cannot be read. It must not be skipped silently, so later messages of its queue wait. */
   damage: DamagedRecord | undefined;
+  /** There are messages that the group has not received, and no room to deliver them. */
+  isWithheld = false;
 
+  /** @param isCrowded whether only what the group has received before may be delivered: that takes no more room */
   constructor(
     readonly changes: Changes,
     readonly request: PopRequest,
     private readonly log: MessageLog,
     private readonly ledger: Deliveries,
+    private readonly isCrowded: boolean,
   ) {}
 
   get handedOut(): number {
@@ -62,6 +66,10 @@ export class Pop {
   takeNew(queue: QueueRef): void {
     const end = this.log.endOffset(this.changes, queue.topic, queue.queueId);
     const start = this.changes.get<number>(keys.cursor(queue)) ?? 0;
+    if (this.isCrowded) {
+      this.isWithheld ||= end > start;
+      return;
+    }
     let offset = start;
     for (; offset < end && !this.isDone; offset++) {
       const read = this.read(queue, offset);

@@ -54,6 +54,22 @@ export interface StoredMessage {
   readonly originTopic?: string | undefined;
 }
 
+/**
+ * The body of a message to store. One that is a part of a larger buffer is copied, because it would keep all of that in memory, and the store
+ * could not weigh it.
+ */
+export function bodyToStore(body: Buffer): Buffer {
+  if (2 * body.length > body.buffer.byteLength) return body;
+  const copy = Buffer.allocUnsafeSlow(body.length);
+  copy.set(body);
+  return copy;
+}
+
+/** A part of a text, as a text of its own: V8 would keep the whole text in memory as long as the part. */
+export function partToStore(part: string): string {
+  return Buffer.from(part).toString();
+}
+
 /** A message that was delivered to a group and is not settled. */
 export interface DeliveryRecord {
   /** The number of counted deliveries, starting at 1. */

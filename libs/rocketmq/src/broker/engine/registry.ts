@@ -6,7 +6,7 @@ import type { MessageType, TopicType } from '../../protocol/model/message.js';
 import { deadLetterTopicOf } from '../../protocol/model/names.js';
 import type { BackoffPolicy } from '../../support/backoff.js';
 import type { Changes } from './changes.js';
-import { type DeliveryRecord, type GroupRecord, keys, type TopicRecord } from './records.js';
+import { type DeliveryRecord, type GroupRecord, keys, type StoredMessage, type TopicRecord } from './records.js';
 import { Refusal } from './refusal.js';
 
 /** The default number of queues (`mqadmin updateTopic`). */
@@ -45,7 +45,11 @@ export interface GroupDeclaration {
 
 /** The existing topics and groups. */
 export class Registry {
-  constructor(private readonly strict: boolean) {}
+  /** @param assertRoom throws a Refusal `store-full` when the store has no room for a topic, a group, or these messages */
+  constructor(
+    private readonly strict: boolean,
+    readonly assertRoom: (messages?: readonly StoredMessage[]) => void,
+  ) {}
 
   declareTopic(changes: Changes, { name, type = 'normal', ...declaration }: TopicDeclaration): void {
     const existing = changes.get<TopicRecord>(keys.topic(name));
@@ -65,16 +69,22 @@ export class Registry {
   /**
    * Creates or alters a topic. Messages stay in their queues: those in a removed queue are not delivered until the topic
    * has that queue again.
+   * @throws Refusal `store-full` for a new one
    */
   alterTopic(changes: Changes, { name, type, queues }: TopicAlteration): void {
     const existing = changes.get<TopicRecord>(keys.topic(name));
+    if (existing === undefined) this.assertRoom();
     changes.put(keys.topic(name), { name, type: type ?? existing?.type ?? 'normal', queues } satisfies TopicRecord);
     changes.markAvailable(name);
   }
 
-  /** Creates or alters a group. The settings apply from its next pop on; consumers receive them with their next settings. */
+  /**
+   * Creates or alters a group. The settings apply from its next pop on; consumers receive them with their next settings.
+   * @throws Refusal `store-full` for a new one
+   */
   alterGroup(changes: Changes, group: GroupRecord): void {
     const existing = changes.get<GroupRecord>(keys.group(group.name));
+    if (existing === undefined) this.assertRoom();
     if (existing?.fifo === true && !group.fifo) forgetOrder(changes, group.name);
     changes.put(keys.group(group.name), group);
   }
@@ -95,7 +105,7 @@ export class Registry {
     } satisfies GroupRecord);
   }
 
-  /** @throws Refusal `unknown-topic` when the broker is strict */
+  /** @throws Refusal `unknown-topic` when the broker is strict, `store-full` */
   topic(changes: Changes, name: string): TopicRecord {
     const topic = changes.get<TopicRecord>(keys.topic(name));
     if (topic !== undefined) return topic;
@@ -104,6 +114,7 @@ export class Registry {
       const words = `No topic route info in name server for the topic: ${name}`;
       throw new Refusal('unknown-topic', `${words}; topic "${name}" does not exist`);
     }
+    this.assertRoom();
     return this.createTopic(changes, name, undefined, DEFAULT_QUEUES);
   }
 
@@ -126,12 +137,13 @@ export class Registry {
 
   /**
    * @param fifo whether a group that is created by this call is ordered
-   * @throws Refusal `unknown-group` when the broker is strict
+   * @throws Refusal `unknown-group` when the broker is strict, `store-full`
    */
   group(changes: Changes, name: string, fifo = false): GroupRecord {
     const group = changes.get<GroupRecord>(keys.group(name));
     if (group !== undefined) return group;
     if (this.strict) throw new Refusal('unknown-group', `group not found: ${name}`);
+    this.assertRoom();
     this.declareGroup(changes, { name, fifo });
     return changes.get<GroupRecord>(keys.group(name)) as GroupRecord;
   }

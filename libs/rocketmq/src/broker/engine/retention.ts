@@ -1,6 +1,7 @@
 // Deletes old messages, consumed or not: those over the maximum age, and the oldest when the store is too large. Delayed and half
 // messages are kept.
 
+import { weightOf } from '../store/pair-weight.js';
 import type { Store } from '../store/store.js';
 import type { Changes } from './changes.js';
 import type { Deliveries } from './deliveries.js';
@@ -15,8 +16,6 @@ export interface RetentionLimits {
 
 /** One command deletes at most this many messages, so that it does not block the process. */
 const LONGEST_SWEEP = 1_000;
-/** Approximate size of a message on disk without its body. */
-const MESSAGE_BYTES = 700;
 
 /** A message in its queue. One that cannot be read counts as old as the next readable one. */
 interface Entry {
@@ -56,15 +55,21 @@ export class Retention {
     for (; count < LONGEST_SWEEP; count++) {
       const head = oldestOf(heads);
       if (head?.oldest === undefined) break;
-      const { message, storeTimestampMs } = head.oldest;
+      const { storeTimestampMs } = head.oldest;
       if (storeTimestampMs > nowMs - maxAgeMs && excessBytes <= 0) break;
-      excessBytes -= (message?.body.length ?? 0) + MESSAGE_BYTES;
+      excessBytes -= this.weightOf(head, head.oldest);
       head.taken.push(head.oldest);
       advance(head);
     }
     for (const head of heads) if (head.taken.length > 0) this.delete(changes, head);
     this.freedBytes += startBytes - excessBytes;
     return count === LONGEST_SWEEP;
+  }
+
+  /** What the store frees with a message; on disk, about that. */
+  private weightOf({ topic, queueId }: Head, { offset, message }: Entry): number {
+    const bytes = weightOf(keys.message(topic, queueId, offset), message);
+    return message === undefined ? bytes : bytes + this.log.indexBytes(topic, { queueId, offset }, message);
   }
 
   /** A store on disk reports its size as of the last commit, so deletions since then are subtracted. */

@@ -122,7 +122,7 @@ export class Transactions {
   /**
    * Resumes a half message that was given up: its checks start over. The copy in the given-up topic stays.
    * @param offset its offset in that topic
-   * @throws Refusal `unknown-transaction` if it does not exist, `unknown-topic` if its topic was deleted
+   * @throws Refusal `unknown-transaction` if it does not exist, `unknown-topic` if its topic was deleted, `store-full`
    */
   resume(changes: Changes, offset: number, nowMs: number): void {
     const givenUp = this.log.message(changes, GIVEN_UP_TOPIC, 0, offset);
@@ -136,6 +136,7 @@ export class Transactions {
       storeTimestampMs: nowMs,
       properties: { ...properties, [CHECK_TIMES]: '0' },
     };
+    this.registry.assertRoom([message]);
     this.begin(changes, topic, message, { recoveryMs: undefined, nowMs });
   }
 

@@ -57,7 +57,8 @@ export class Clients {
     try {
       this.broker.engine.group(name);
     } catch (error) {
-      if (error instanceof Refusal) throw new AnswerError(Code.ILLEGAL_CONSUMER_GROUP, error.message);
+      if (error instanceof Refusal && error.reason === 'unknown-group')
+        throw new AnswerError(Code.ILLEGAL_CONSUMER_GROUP, error.message);
       throw error;
     }
   }

@@ -142,7 +142,7 @@ function assertMode(group: GroupRecord, isLite: boolean, [topic]: readonly strin
 
 /** Errors of telemetry are gRPC statuses: INVALID_ARGUMENT for invalid commands, INTERNAL for the rest (PROTOCOL 2). */
 function fail(stream: TelemetryStream, error: unknown): void {
-  const isClients = error instanceof AnswerError || error instanceof Refusal;
+  const isClients = error instanceof AnswerError || (error instanceof Refusal && error.reason !== 'store-full');
   // The real server omits the prefix only for settings without content.
   const hasNoPrefix = error instanceof AnswerError && error.answer === Code.BAD_REQUEST;
   const message = hasNoPrefix ? error.message : `process client telemetryCommand failed. ${describeError(error)}`;

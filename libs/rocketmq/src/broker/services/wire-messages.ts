@@ -12,7 +12,7 @@ import { LITE_QUEUE_PROPERTY } from '../../protocol/model/names.js';
 import { queueOfMessageGroup } from '../../protocol/model/queue-hash.js';
 import type { Delivery } from '../engine/deliveries.js';
 import { isLiteQueue } from '../engine/lite-topics.js';
-import type { StoredMessage } from '../engine/records.js';
+import { bodyToStore, partToStore, type StoredMessage } from '../engine/records.js';
 import { type DueCheck, transactionProperties } from '../engine/transactions.js';
 import type { ClientTime } from '../time/client-time.js';
 import { hasLiteTopic, hasMessageGroup } from './validation.js';
@@ -36,7 +36,7 @@ export function toStoredMessage(
   return {
     messageId: system.messageId,
     type: typeOf(system),
-    body: message.body,
+    body: bodyToStore(message.body),
     bodyEncoding: system.bodyEncoding,
     tag: system.tag === '' ? undefined : system.tag,
     keys: system.keys.length === 0 ? NO_KEYS : keysOf(system),
@@ -66,7 +66,11 @@ const NO_PROPERTIES: Readonly<Record<string, string>> = {};
 
 /** The server stores keys joined by blanks, so a key that contains a blank is delivered as two. */
 function keysOf({ keys }: SystemProperties): string[] {
-  return keys.flatMap((key) => key.split(' ')).filter((key) => key !== '');
+  return keys.flatMap((key) => (key.includes(' ') ? partsOf(key) : key)).filter((key) => key !== '');
+}
+
+function partsOf(key: string): string[] {
+  return key.split(' ').map(partToStore);
 }
 
 /** The server stores properties as a string with separators, and drops empty values. */

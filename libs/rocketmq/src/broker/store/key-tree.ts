@@ -31,8 +31,11 @@ export class KeyTree<Value> {
     return this.trees.get(key[0])?.get(key) as Value | undefined;
   }
 
-  set(key: Key, value: Value): void {
-    if (this.treeOf(key).set(key, value)) this.count++;
+  /** @returns whether the key is new */
+  set(key: Key, value: Value): boolean {
+    const isNew = this.treeOf(key).set(key, value);
+    if (isNew) this.count++;
+    return isNew;
   }
 
   /** Sets the value of a key that has none. @returns the value that it has otherwise */

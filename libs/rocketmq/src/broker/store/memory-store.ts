@@ -1,7 +1,7 @@
 // The store in memory: a B+ tree. Its content is lost when the process ends.
 
 import { KeyTree } from './key-tree.js';
-import { weightOf } from './message-weight.js';
+import { weightOf } from './pair-weight.js';
 import { type Change, compareKeys, type Key, type ScanOptions, type Store } from './store.js';
 
 /** A {@link Store} without persistence. */
@@ -23,16 +23,8 @@ export class MemoryStore implements Store {
 
   write(changes: readonly Change[]): void {
     for (const change of changes) {
-      const { key } = change;
-      if (change.kind === 'put') {
-        const weight = weightOf(change.value);
-        // Only values with a body count, and those are rarely overwritten, so most puts need no lookup.
-        if (weight > 0) this.bytes += weight - weightOf(this.tree.get(key));
-        this.tree.set(key, change.value);
-      } else {
-        this.bytes -= weightOf(this.tree.get(key));
-        this.tree.delete(key);
-      }
+      if (change.kind === 'put') this.put(change.key, change.value);
+      else this.delete(change.key);
     }
   }
 
@@ -46,5 +38,26 @@ export class MemoryStore implements Store {
 
   close(): Promise<void> {
     return Promise.resolve();
+  }
+
+  private put(key: Key, value: unknown): void {
+    if (typeof value === 'number' || typeof value === 'boolean') {
+      // What such a value replaces has the same size.
+      if (this.tree.set(key, value)) this.bytes += weightOf(key, value);
+      return;
+    }
+    const replaced = this.tree.add(key, value);
+    if (replaced !== undefined) {
+      this.bytes -= weightOf(key, replaced);
+      this.tree.set(key, value);
+    }
+    this.bytes += weightOf(key, value);
+  }
+
+  private delete(key: Key): void {
+    const value = this.tree.get(key);
+    if (value === undefined) return;
+    this.bytes -= weightOf(key, value);
+    this.tree.delete(key);
   }
 }

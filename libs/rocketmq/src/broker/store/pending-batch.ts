@@ -1,7 +1,7 @@
 // Writes that are not on disk yet and will be part of one commit: visible to every read.
 
 import { KeyTree } from './key-tree.js';
-import { weightOf } from './message-weight.js';
+import { weightOf } from './pair-weight.js';
 import type { Change, Key, ScanOptions } from './store.js';
 
 /** What a batch writes for a key. */
@@ -15,7 +15,7 @@ export interface PendingEntry {
 export class PendingBatch {
   /** In the order in which the keys were first written. */
   readonly entries: PendingEntry[] = [];
-  /** Approximate size of its messages. */
+  /** Approximate memory that its writes take. */
   bytes = 0;
   /** Resolves when the batch is on disk. */
   readonly done: Promise<void>;
@@ -36,7 +36,7 @@ export class PendingBatch {
     for (const change of changes) {
       const { key } = change;
       const value = change.kind === 'put' ? change.value : undefined;
-      this.bytes += weightOf(value);
+      this.bytes += weightOf(key, value);
       const entry: PendingEntry = { key, value };
       const known = this.byKey.add(key, entry);
       if (known === undefined) this.entries.push(entry);

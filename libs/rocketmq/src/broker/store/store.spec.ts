@@ -12,6 +12,7 @@ import type { StoredMessage } from '../engine/records.js';
 import { bytesToKey, keyToBytes } from './key-bytes.js';
 import { type FlushMode, LmdbStore } from './lmdb-store.js';
 import { MemoryStore } from './memory-store.js';
+import { weightOf } from './pair-weight.js';
 import { compareKeys, hasPrefix, type Key, type Store } from './store.js';
 
 const onDisk = (flush: FlushMode) => (folder: string) =>
@@ -192,6 +193,35 @@ describe.each<[string, (folder: string) => Store]>([
     await store.close();
     await store.close();
     await store.open();
+  });
+});
+
+describe('MemoryStore', () => {
+  const value = fc.oneof(
+    fc.integer(),
+    fc.boolean(),
+    fc.string(),
+    fc.record({ body: fc.uint8Array().map((bytes) => Buffer.from(bytes)), keys: fc.array(fc.string()) }),
+    fc.record({ message: fc.record({ body: fc.constant(Buffer.from('x')), tag: fc.string() }) }),
+    fc.record({ state: fc.record({ kind: fc.constantFrom('leased', 'ready'), holder: fc.string() }) }),
+  );
+  const key = fc.constantFrom<Key>(['a'], ['a', 'b'], ['a', 1], ['b']);
+  // As in the engine, a key has either numbers and flags or other values.
+  const kindOf = (one: unknown): string => (typeof one === 'number' || typeof one === 'boolean' ? 'n' : 'o');
+  const change = fc.record({ isPut: fc.boolean(), key, value });
+
+  it('counts what its pairs take, whatever was put, replaced and deleted', () => {
+    void fc.assert(
+      fc.property(fc.array(change, { maxLength: 30 }), (changes) => {
+        const store = new MemoryStore();
+        for (const { isPut, key, value } of changes) {
+          const own = [kindOf(value), ...key];
+          store.write([isPut ? { kind: 'put', key: own, value } : { kind: 'delete', key: own }]);
+        }
+        const pairs = Array.from(store.scan([]), ([own, stored]) => weightOf(own, stored));
+        expect(store.usedBytes()).toBe(pairs.reduce((sum, bytes) => sum + bytes, 0));
+      }),
+    );
   });
 });
 

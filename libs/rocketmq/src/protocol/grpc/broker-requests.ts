@@ -6,21 +6,16 @@ import { messageOf } from './received-message.js';
 import { readOr, resourceOf, UNUSUAL, type WireReader } from './wire-reading.js';
 
 /**
- * The request as the generated code reads it. The bodies of its messages share one buffer, which consists mostly of them.
+ * The request as the generated code reads it. The bodies of its messages are views of its bytes: who keeps one must copy it.
  * @throws Error when the bytes are not a valid message
  */
 export function decodeSend(bytes: Uint8Array): SendMessageRequest {
-  return readOr(owned(bytes), sendOf, (input) => SendMessageRequest.decode(input));
+  return readOr(bytes, sendOf, (input) => SendMessageRequest.decode(input));
 }
 
 /** The request as the generated code reads it. @throws Error when the bytes are not a valid message */
 export function decodeAck(bytes: Uint8Array): AckMessageRequest {
   return readOr(bytes, ackOf, (input) => AckMessageRequest.decode(input));
-}
-
-/** The bytes themselves if they make up most of their buffer; otherwise a copy, so that the rest of the buffer is not retained. */
-function owned(bytes: Uint8Array): Uint8Array {
-  return bytes.length * 2 > bytes.buffer.byteLength ? bytes : Buffer.from(bytes);
 }
 
 const viewOf = (reader: WireReader): Buffer => reader.view();
