@@ -229,6 +229,19 @@ describe('the ticks of a cron expression', () => {
     },
   );
 
+  it('that restrict both fields of days are at the days of either, also with a step', async () => {
+    const days = ['2026-01-02T00:00:00.000Z', '2026-01-03T00:00:00.000Z', '2026-01-05T00:00:00.000Z'];
+    expect(await ticks('0 0 */2 * 5', '2026-01-01T12:00:00Z', 3, 'UTC')).toEqual(days);
+  });
+
+  it.each(['? * * * *', '* ? * * *', '* * ? * *', '* * * ? *', '* * * * ?', '? ? ? ? ?'])(
+    'of %s are those of stars',
+    async (cron) => {
+      const minutes = ['2026-01-01T12:01:00.000Z', '2026-01-01T12:02:00.000Z'];
+      expect(await ticks(cron, '2026-01-01T12:00:00Z', 2, 'UTC')).toEqual(minutes);
+    },
+  );
+
   it('may have seconds, and names', async () => {
     expect(await ticks('*/20 * * * * *', '2026-01-01T00:00:05Z', 2)).toEqual([
       '2026-01-01T00:00:20.000Z',

@@ -6,6 +6,8 @@ import {
   encodeProperties,
   encodeStoredMessage,
   MalformedMessage,
+  offsetInMessageId,
+  offsetMessageIdOf,
   type StoredMessageFields,
 } from './stored-message.js';
 
@@ -85,6 +87,14 @@ describe('a stored message', () => {
       bytes.writeBigInt64BE(wire, at);
       expect(decodeStoredMessages(bytes)[0]?.queueOffset).toBe(offset);
     }
+  });
+
+  it('has an id of 32 digits, or of 56 when its broker has an IPv6 address only, and is found by both', () => {
+    const ids = ['10.0.0.1:10911', '[2001:db8::1]:10911'].map((storeHost) =>
+      offsetMessageIdOf({ storeHost, commitLogOffset: 4711 }),
+    );
+    expect(ids.map(({ length }) => length)).toEqual([32, 56]);
+    expect(ids.map(offsetInMessageId)).toEqual([4711, 4711]);
   });
 
   it('accepts short forms of IPv6, and drops a host name, for which there is no field', () => {
