@@ -38,7 +38,11 @@ describe('a body in a list', () => {
     ['bytes that are not text', Buffer.from([0, 255, 1]), '(3 bytes)'],
   ])('is its beginning as it is stored: %s', (_, body, shown = body as string) => {
     expect(shortBody(body)).toBe(shown);
-    expect(messageTable([view(body)]).trimEnd().endsWith(shown)).toBe(true);
+    expect(
+      messageTable([view(body)])
+        .trimEnd()
+        .endsWith(shown),
+    ).toBe(true);
   });
 });
 

@@ -130,7 +130,7 @@ export function messageLine(one: StoredMessageView): string {
 
 /** A line break in a key must not begin a line that looks like another message. */
 function inLine(cell: string): string {
-  return visible(cell.replace(/\s/g, ' '));
+  return visible(cell.replace(/[\t\r\n\u2028\u2029]/g, ' '));
 }
 
 function shortBody({ body }: StoredMessageView): string {
