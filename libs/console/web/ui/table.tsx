@@ -142,7 +142,7 @@ function openRow(event: MouseEvent, href: string | undefined): void {
   else go(href);
 }
 
-function useMedia(query: MediaQueryList): boolean {
+export function useMedia(query: MediaQueryList): boolean {
   const [matches, setMatches] = useState(query.matches);
   useEffect(() => {
     const look = (): void => setMatches(query.matches);
