@@ -3,6 +3,7 @@
 import { signal } from '@preact/signals';
 import { go, linkTo } from './router.js';
 import { session } from './session.js';
+import { keep, kept } from './storage.js';
 
 interface PageName {
   readonly key: string;
@@ -31,17 +32,33 @@ export function pagesHere(): readonly PageName[] {
 
 export const isHelpOpen = signal(false);
 
+const NAME = 'keys';
+/** Whether single keys do something. Who speaks to a computer, or hits keys by accident, turns them off. */
+export const areKeysOn = signal(kept(NAME) !== 'off');
+
+export function turnKeys(isOn: boolean): void {
+  areKeysOn.value = isOn;
+  keep(NAME, isOn ? 'on' : 'off');
+  showKeys();
+}
+
+/** Hints of keys that do nothing are not shown. */
+function showKeys(): void {
+  document.documentElement.classList.toggle('no-keys', !areKeysOn.value);
+}
+
 /** After `g`, the next key names a page. */
 const GO_MS = 1_500;
 const SCROLL_PX = 200;
 
 export function startKeys(): void {
   let goUntilMs = 0;
+  showKeys();
   document.addEventListener('keydown', (event) => {
     if (event.metaKey || event.ctrlKey || event.altKey || event.defaultPrevented) return;
     const target = event.target as HTMLElement;
     if (event.key === 'Escape' && isSearch(target)) target.blur();
-    if (isTyping(target) || document.querySelector('dialog[open]') !== null) return;
+    if (!areKeysOn.value || isTyping(target) || document.querySelector('dialog[open]') !== null) return;
     const isGoing = performance.now() < goUntilMs;
     goUntilMs = 0;
     if (isGoing) {

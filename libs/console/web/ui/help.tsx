@@ -1,5 +1,5 @@
 import { useEffect, useRef } from 'preact/hooks';
-import { isHelpOpen, pagesHere } from '../lib/keys.js';
+import { areKeysOn, isHelpOpen, pagesHere, turnKeys } from '../lib/keys.js';
 
 const KEYS = [
   ['/', 'Search on this page'],
@@ -42,6 +42,16 @@ export function Help() {
         <List title="Go to" keys={pagesHere().map(({ key, name }) => [`g ${key}`, name] as const)} />
         <List title="Where it applies" keys={HERE} />
       </div>
+      <footer>
+        <label class="tick-field">
+          <input
+            type="checkbox"
+            checked={areKeysOn.value}
+            onChange={({ currentTarget }) => turnKeys(currentTarget.checked)}
+          />
+          <span>Use these keys in this browser</span>
+        </label>
+      </footer>
     </dialog>
   );
 }
