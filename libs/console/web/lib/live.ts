@@ -76,7 +76,26 @@ function searchOf({ groups = [], follow, text }: Wish): string {
   return query.toString();
 }
 
+/** How soon a stream is asked for again that the server has refused: browsers give such a one up. */
+const REFUSED_MS = 10_000;
+
 function open(search: string, listening: () => Listening): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let source: EventSource | undefined;
+  const start = (): void => {
+    source = opened(search, listening);
+    source.addEventListener('error', () => {
+      if (source?.readyState === EventSource.CLOSED) timer = setTimeout(start, REFUSED_MS);
+    });
+  };
+  start();
+  return () => {
+    clearTimeout(timer);
+    source?.close();
+  };
+}
+
+function opened(search: string, listening: () => Listening): EventSource {
   const source = new EventSource(`api/events?${search}`);
   const on = <T>(name: string, work: (data: T) => void): void =>
     source.addEventListener(name, ({ data }: MessageEvent<string>) => work(JSON.parse(data) as T));
@@ -100,5 +119,5 @@ function open(search: string, listening: () => Listening): () => void {
     timeNews.value = news;
     movedMs.value = news.offsetMs;
   });
-  return () => source.close();
+  return source;
 }

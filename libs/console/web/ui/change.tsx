@@ -38,12 +38,15 @@ export function openChange<F, P>(request: ChangeRequest<F, P>): void {
 
 type Stage =
   | { readonly kind: 'planning' }
-  | { readonly kind: 'planned'; readonly plan: Plan }
+  /** @param wanted what the plan is of */
+  | { readonly kind: 'planned'; readonly plan: Plan; readonly wanted: string }
   | { readonly kind: 'executing'; readonly plan: Plan }
   | { readonly kind: 'failed'; readonly error: ApiError }
   | { readonly kind: 'done'; readonly outcome: Outcome };
 
 const TYPING_MS = 300;
+/** How long a plan is in sight, and nothing is typed, before Enter carries it out: what was typed ahead was meant for something else. */
+const ARMING_MS = 500;
 const TITLE_ID = 'change-title';
 
 export function ChangeDialog() {
@@ -66,16 +69,40 @@ function Dialog({ request }: { readonly request: ChangeRequest<any, any> }) {
   const [reason, setReason] = useState('');
   const [stage, setStage] = useState<Stage>({ kind: 'planning' });
   const main = useRef<HTMLButtonElement>(null);
+  const latest = useRef(form);
+  const isArmed = useRef(false);
   useEffect(() => {
     dialog.current?.showModal();
     const isComplete = request.body(request.form) !== undefined;
     const field = dialog.current?.querySelector<HTMLElement>('.inside :is(input, textarea, select)');
     (isComplete ? dialog.current?.querySelector('h2') : field)?.focus();
   }, [request]);
-  // Once there is a plan, Enter carries it out, unless the focus was moved meanwhile.
+  // Then Enter carries it out, unless the focus was moved meanwhile.
   useEffect(() => {
-    if (stage.kind === 'planned' && document.activeElement?.id === TITLE_ID) main.current?.focus();
+    isArmed.current = false;
+    if (stage.kind !== 'planned') return;
+    const arm = (): void => {
+      isArmed.current = true;
+      if (document.activeElement?.id === TITLE_ID) main.current?.focus();
+    };
+    let timer = setTimeout(arm, ARMING_MS);
+    const wait = (): void => {
+      if (isArmed.current) return;
+      clearTimeout(timer);
+      timer = setTimeout(arm, ARMING_MS);
+    };
+    document.addEventListener('keydown', wait, true);
+    return () => {
+      clearTimeout(timer);
+      document.removeEventListener('keydown', wait, true);
+    };
   }, [stage]);
+  /** A key that is held down was pressed for what was there before. */
+  const refuseEarly = (event: KeyboardEvent): void => {
+    const { key, repeat, target } = event;
+    const submits = target === main.current || target instanceof HTMLInputElement;
+    if (key === 'Enter' && submits && (repeat || !isArmed.current)) event.preventDefault();
+  };
   const wanted = JSON.stringify(request.body(form));
   const isFirst = useRef(true);
   useEffect(() => {
@@ -85,7 +112,7 @@ function Dialog({ request }: { readonly request: ChangeRequest<any, any> }) {
     const ask = async (): Promise<void> => {
       try {
         const planned = await plan(JSON.parse(wanted), controller.signal);
-        setStage({ kind: 'planned', plan: planned });
+        setStage({ kind: 'planned', plan: planned, wanted });
         announced.value = 'The plan is shown';
       } catch (error) {
         if (!controller.signal.aborted) setStage({ kind: 'failed', error: error as ApiError });
@@ -117,12 +144,14 @@ function Dialog({ request }: { readonly request: ChangeRequest<any, any> }) {
   const isPlanning = stage.kind === 'planning' && wanted !== undefined;
   const { Form } = request;
   return (
-    <dialog ref={dialog} class="change" aria-labelledby={TITLE_ID} onClose={close}>
+    <dialog ref={dialog} class="change" aria-labelledby={TITLE_ID} onClose={close} onKeyDown={refuseEarly}>
       <form
         method="dialog"
         onSubmit={(event) => {
           event.preventDefault();
-          if (stage.kind === 'planned' && label !== undefined) void carryOut(stage.plan);
+          // The form may have changed since it was drawn.
+          const isCurrent = stage.kind === 'planned' && stage.wanted === JSON.stringify(request.body(latest.current));
+          if (isCurrent && label !== undefined) void carryOut(stage.plan);
         }}
       >
         <header>
@@ -136,7 +165,13 @@ function Dialog({ request }: { readonly request: ChangeRequest<any, any> }) {
         <div class="inside">
           {Form !== undefined && stage.kind !== 'done' && (
             <fieldset class="fields" disabled={stage.kind === 'executing'}>
-              <Form form={form} set={(changed) => setForm({ ...form, ...changed })} />
+              <Form
+                form={form}
+                set={(changed) => {
+                  latest.current = { ...latest.current, ...changed };
+                  setForm(latest.current);
+                }}
+              />
             </fieldset>
           )}
           {stage.kind === 'planning' && (
