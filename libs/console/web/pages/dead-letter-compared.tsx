@@ -9,7 +9,7 @@ import { may } from '../lib/session.js';
 import type { DeadLetter, Message } from '../types.js';
 import { BodyField } from '../ui/body-field.js';
 import { type FormProps, openChange } from '../ui/change.js';
-import { Code, Empty, Facts, Loaded, Time } from '../ui/parts.js';
+import { BodyText, Code, Empty, Facts, Loaded, Time } from '../ui/parts.js';
 import { openReplay } from './replay.js';
 
 interface Both {
@@ -101,7 +101,7 @@ function Shown({
 
 function Body({ message: { body } }: { readonly message: Message }) {
   if (body.kind !== 'text') return <Empty title={`${bytes(body.bytes)}, ${body.kind}`} />;
-  return <Code label="Body">{layoutOf(body.text).shown}</Code>;
+  return <BodyText text={body.text} />;
 }
 
 /** Whether it is here as it is stored: a copy of what the rule for bodies shows instead would lose what that hides. */

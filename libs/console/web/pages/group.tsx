@@ -116,7 +116,7 @@ function Shown({ value, range, sample }: ShownProps) {
 function attemptsOf({ ownAttempts = [], maxDeliveryAttempts }: Answer): Fact {
   const isOther = ownAttempts.some((one) => one !== maxDeliveryAttempts);
   if (!isOther) return ['Attempts', count(maxDeliveryAttempts), 'then a dead letter'];
-  const note = `in this application, then a dead letter; the group allows ${count(maxDeliveryAttempts)} deliveries`;
+  const note = `in this application; the group allows ${count(maxDeliveryAttempts)}`;
   return ['Attempts', ownAttempts.map(count).join(' or '), note];
 }
 

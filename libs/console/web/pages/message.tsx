@@ -1,11 +1,23 @@
 import { ago, bytes } from '../lib/format.js';
-import { layoutOf } from '../lib/layout.js';
 import { useLive } from '../lib/live.js';
 import { useResource } from '../lib/resource.js';
 import { may, movedMs, nowMs, session } from '../lib/session.js';
 import { lanesOf, mainCopy } from '../lib/trail.js';
 import type { Attempt, Body, Message, Trail } from '../types.js';
-import { Code, Copy, Empty, type Fact, Facts, Head, Loaded, Problems, Section, Time, textsOf } from '../ui/parts.js';
+import {
+  BodyText,
+  Code,
+  Copy,
+  Empty,
+  type Fact,
+  Facts,
+  Head,
+  Loaded,
+  Problems,
+  Section,
+  Time,
+  textsOf,
+} from '../ui/parts.js';
 import { openSend } from '../ui/send.js';
 import { openJump } from '../ui/time-bar.js';
 import { openDeliver, openRecall } from './delayed-changes.js';
@@ -66,7 +78,7 @@ function Tools({ trail, path }: { readonly trail: Trail; readonly path: string }
           Deliver now
         </button>
       )}
-      {isWaiting && may('recall') && (
+      {isWaiting && may('recall') && trail.noRecall?.includes(delayed.broker) !== true && (
         <button type="button" class="danger" onClick={() => openRecall([delayed])}>
           Cancel
         </button>
@@ -153,9 +165,11 @@ function Failures({ attempts }: { readonly attempts: readonly Attempt[] }) {
 function missingIn({ gaps, mayBeMore, groups }: Trail): readonly string[] {
   const cut = groups.filter((one) => one.mayBeMore).map(({ consumerGroup }) => consumerGroup);
   return [
-    ...gaps.map(({ name, consumerGroup = 'its delays', error }) => `${name}: ${consumerGroup}: ${error.message}`),
+    ...textsOf(
+      gaps.map(({ name, consumerGroup = 'its delays', error }) => ({ name: `${consumerGroup} on ${name}`, error })),
+    ),
     ...(mayBeMore ? ['A broker returned as many copies as it returns of one ID; there may be older ones.'] : []),
-    ...cut.map((group) => `${group}: there may be older deliveries than those shown.`),
+    ...textsOf(cut.map((name) => ({ name, error: { message: 'there may be older deliveries than those shown.' } }))),
   ];
 }
 
@@ -181,7 +195,7 @@ function BodyView({ body }: { readonly body: Body }) {
   if (body.kind === 'binary')
     return <Empty title={`${bytes(body.bytes)} that are not text`}>Base64: {body.base64.slice(0, 120)}</Empty>;
   if (body.bytes === 0) return <Empty title="The body is empty" />;
-  return <Code label="Body">{layoutOf(body.text).shown}</Code>;
+  return <BodyText text={body.text} />;
 }
 
 interface PropertiesProps {

@@ -7,9 +7,8 @@ interface Props {
   readonly onText: (text: string) => void;
 }
 
-/** Where the body of a message is written. A text field cannot mark what is invisible, so it is listed below. */
+/** Where the body of a message is written. */
 export function BodyField({ rows, text, onText }: Props) {
-  const hidden = hiddenIn(text);
   return (
     <label class="field wide">
       <span>Body</span>
@@ -20,7 +19,14 @@ export function BodyField({ rows, text, onText }: Props) {
         value={text}
         onInput={({ currentTarget }) => onText(currentTarget.value)}
       />
-      {hidden.length > 0 && <small class="warn">It has characters that cannot be seen: {hidden.join(' ')}</small>}
+      <Hidden text={text} />
     </label>
   );
+}
+
+/** What cannot be seen in a text field. */
+export function Hidden({ text }: { readonly text: string }) {
+  const hidden = hiddenIn(text);
+  if (hidden.length === 0) return null;
+  return <small class="warn">It has characters that cannot be seen: {hidden.join(' ')}</small>;
 }

@@ -1,9 +1,10 @@
 // Small things that every page is made of.
 
 import type { ComponentChildren } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useMemo, useState } from 'preact/hooks';
 import type { ApiError } from '../lib/api.js';
 import { ago, count, plural, time, utc } from '../lib/format.js';
+import { layoutOf } from '../lib/layout.js';
 import type { Resource } from '../lib/resource.js';
 import { linkTo } from '../lib/router.js';
 import { nowMs, session } from '../lib/session.js';
@@ -100,8 +101,18 @@ export function Problems({ list }: { readonly list: readonly string[] }) {
   );
 }
 
+const MOST_NAMES = 3;
+
+/** Each error once, with what it is about. */
 export function textsOf(failures: readonly BrokerProblem[] | undefined): readonly string[] {
-  return (failures ?? []).map(({ name, error }) => `${name}: ${error.message}`);
+  const named = new Map<string, readonly string[]>();
+  for (const { name, error } of failures ?? []) named.set(error.message, [...(named.get(error.message) ?? []), name]);
+  return [...named].map(([message, names]) => `${listed([...new Set(names)])}: ${message}`);
+}
+
+function listed(names: readonly string[]): string {
+  const others = names.length - MOST_NAMES;
+  return `${names.slice(0, MOST_NAMES).join(', ')}${others > 0 ? ` and ${plural(others, 'other')}` : ''}`;
 }
 
 interface LoadedProps<T> {
@@ -229,6 +240,11 @@ export function Code({ label, children }: { readonly label: string; readonly chi
       <pre>{children}</pre>
     </section>
   );
+}
+
+/** A body as it is stored, with indents where it is JSON. Made once: pages are drawn each second. */
+export function BodyText({ text }: { readonly text: string }) {
+  return useMemo(() => <Code label="Body">{layoutOf(text).shown}</Code>, [text]);
 }
 
 const COPIED_MS = 2_000;

@@ -4,7 +4,7 @@ import { bytes, localInput } from '../lib/format.js';
 import { layoutOf } from '../lib/layout.js';
 import { linkTo } from '../lib/router.js';
 import { serverNow } from '../lib/session.js';
-import { BodyField } from './body-field.js';
+import { BodyField, Hidden } from './body-field.js';
 import { type FormProps, openChange } from './change.js';
 
 interface Draft {
@@ -76,10 +76,12 @@ function SendForm({ form, set }: FormProps<Draft>) {
       <label class="field">
         <span>Keys, separated by spaces</span>
         <input type="text" value={form.keys} onInput={({ currentTarget }) => set({ keys: currentTarget.value })} />
+        <Hidden text={form.keys} />
       </label>
       <label class="field">
         <span>Tag</span>
         <input type="text" value={form.tag} onInput={({ currentTarget }) => set({ tag: currentTarget.value })} />
+        <Hidden text={form.tag} />
       </label>
       {form.type === 'fifo' && (
         <label class="field">
