@@ -42,6 +42,148 @@ export const VISITS = [
     },
   ],
   [
+    'an edited copy has every part that was not edited as it was stored',
+    async ({ world, console }) => {
+      const stored =
+        '{"order":400,"id":1790000000000000001,"amount":0.10,\t"amount":1e400, "2":"a  b","1":"\\u0041"}\r\n';
+      const position = await world.deadLetter(stored);
+      await console.open(`groups/billing/dead-letters?at=${position}`);
+      const sheet = console.dialog('Dead letter');
+      await sheet.getByText('The body is that of the original').waitFor();
+      for (const part of ['1790000000000000001', '0.10', '1e400', '"a  b"', '"\\u0041"'])
+        await sheet.getByText(part).last().waitFor();
+      await console.page.getByRole('button', { name: 'Send an edited copy' }).click();
+      const dialog = console.dialog('Send an edited copy');
+      const field = dialog.getByLabel('Body');
+      await field.fill((await field.inputValue()).replace('0.10', '0.20').replace('a  b', 'c'));
+      await dialog.getByRole('button', { name: 'Send the copy' }).click();
+      await dialog.getByRole('status').waitFor();
+      const copy = await world.newest('orders', ({ properties }) => properties.DEAD_LETTER_EDIT?.endsWith(position));
+      assert.equal(copy?.body.toString(), stored.replace('0.10', '0.20').replace('a  b', 'c'));
+    },
+  ],
+  [
+    'bodies are compared as they are stored',
+    async ({ world, console }) => {
+      const position = await world.deadLetter('{"order":400,"id":9007199254740993}');
+      const shows = async (/** @type {string | undefined} */ body, /** @type {string} */ text) => {
+        await console.page.unroute('**/compare?*');
+        await console.page.route('**/compare?*', async (route) => {
+          const response = await route.fetch();
+          const both = await response.json();
+          both.original.body =
+            body === undefined ? { kind: 'hidden', bytes: 1 } : { ...both.original.body, text: body };
+          await route.fulfill({ response, json: both });
+        });
+        await console.open(`groups/billing/dead-letters?at=${position}`);
+        await console.has(text);
+      };
+      await shows('{"order":400,"id":9007199254740992}', 'The body differs from the original');
+      await console.has('− ');
+      await shows('{"order":400, "id":9007199254740993}', 'differs from the original, in white space only');
+      await shows('{"order":400,"id":9007199254740993}', 'The body is that of the original');
+      await shows(undefined, 'Whether the body is that of the original is hidden');
+    },
+  ],
+  [
+    'Enter carries out a plan only once it has been in sight for a while',
+    async ({ world, console }) => {
+      const position = await world.deadLetter('{"order":500}');
+      const before = (await world.admin.topicOffsets('orders')).total;
+      const { page } = console;
+      await console.open('groups/billing/dead-letters');
+      await page.getByRole('checkbox', { name: `Select ${position}`, exact: true }).check();
+      // When its plan is in sight, and when the button that carries it out gets the focus, by the clock of the page.
+      await page.evaluate(() => {
+        const seen = { shownAtMs: 0, focusedAtMs: 0 };
+        Object.assign(globalThis, { seen });
+        const button = () => document.querySelector('dialog .primary:not(:disabled)');
+        new MutationObserver(() => {
+          if (button() !== null) seen.shownAtMs ||= performance.now();
+        }).observe(document.body, { subtree: true, childList: true, attributes: true });
+        document.addEventListener('focusin', ({ target }) => {
+          if (target === button()) seen.focusedAtMs ||= performance.now();
+        });
+      });
+      await console.keys('r');
+      const dialog = console.dialog('Replay a dead letter');
+      await console.focused(dialog.getByRole('button', { name: 'Send 1 message' }));
+      const { shownAtMs, focusedAtMs } = await page.evaluate(
+        () => /** @type {typeof globalThis & { seen: Record<string, number> }} */ (globalThis).seen,
+      );
+      assert.ok(shownAtMs > 0 && focusedAtMs - shownAtMs >= 450, `after ${focusedAtMs - shownAtMs} ms`);
+      assert.equal((await world.admin.topicOffsets('orders')).total, before);
+      await console.keys('Enter');
+      await dialog.getByText('1 replayed').waitFor();
+    },
+  ],
+  [
+    'keys are turned off, for good',
+    async ({ console }) => {
+      await console.open('topics');
+      await console.has('stock-moves');
+      await console.keys('?');
+      await console.dialog('Keys').getByLabel('Use these keys in this browser').uncheck();
+      await console.keys('Escape', 'g', 'd', '?');
+      await console.open('topics');
+      await console.has('stock-moves');
+      await console.keys('g', 'd', '?', '/');
+      await console.heading('Topics');
+      assert.equal(await console.page.getByRole('dialog').count(), 0);
+      await console.page.getByRole('button', { name: 'Keys' }).click();
+      await console.dialog('Keys').getByLabel('Use these keys in this browser').check();
+      await console.keys('Escape', 'g', 'd');
+      await console.heading('Dead letters');
+    },
+  ],
+  [
+    'the map of delayed messages is one stop of Tab, and its cells can be hit',
+    async ({ console }) => {
+      const { page } = console;
+      for (const width of [1_280, 800, 390]) {
+        await page.setViewportSize({ width, height: 860 });
+        for (const by of ['', '?by=hour', '?by=day']) {
+          await console.open(`delayed${by}`);
+          await console.has('messages are waiting');
+          const cells = page.locator('.heat button');
+          await cells.first().waitFor();
+          for (const cell of await cells.all()) {
+            const { width: across = 0, height = 0 } = (await cell.boundingBox()) ?? {};
+            assert.ok(across >= 24 && height >= 24, `a cell has ${across} x ${height} px in a window of ${width} px`);
+          }
+          assert.equal(await page.locator('.heat button[tabindex="0"]').count(), 1);
+        }
+      }
+      await console.open('delayed');
+      const cells = page.locator('.heat button');
+      await cells.first().focus();
+      await console.keys('ArrowRight');
+      await console.focused(cells.nth(1));
+      await console.keys('End', 'ArrowLeft', 'Home', 'ArrowDown', 'ArrowUp', 'Home');
+      await console.focused(cells.first());
+      await console.keys('Enter');
+      await console.has('Show all times');
+    },
+  ],
+  [
+    'characters that cannot be seen are shown',
+    async ({ world, console }) => {
+      const keys = ['pay\u200bment', '\u202etnemyap'];
+      await world.producer.send({
+        topic: 'payments',
+        body: '{"note":"a\u2066b"}',
+        keys,
+        properties: { note: 'c\u00add' },
+      });
+      await console.open('topics/payments');
+      await console.has('pay⟨U+200B⟩ment ⟨U+202E⟩tnemyap');
+      await console.page.getByRole('row').filter({ hasText: 'U+200B' }).getByRole('link').click();
+      for (const text of ['a⟨U+2066⟩b', 'c⟨U+00AD⟩d']) await console.has(text);
+      await console.page.getByRole('button', { name: 'Send one like this' }).click();
+      await console.dialog('Send to payments').getByText('characters that cannot be seen: ⟨U+2066⟩').waitFor();
+    },
+  ],
+  [
     'a group is rewound, after the plan has shown how far',
     async ({ world, console }) => {
       await console.open('groups/analytics');

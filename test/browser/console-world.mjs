@@ -4,7 +4,7 @@
 import { Injectable, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { RocketMQListener, RocketMQModule } from 'nestjs-rocketmq';
-import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
+import { positionOf, RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { ControlClient, EmbeddedBroker } from 'nestjs-rocketmq/broker';
 import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
 import { BrokerCalls } from './broker-calls.mjs';
@@ -223,6 +223,25 @@ export class ConsoleWorld {
   remind(minutes) {
     const body = `{"remind":"order-${minutes}"}`;
     return this.producer.send({ topic: 'reminders', body, keys: [`order-${minutes}`], delayMs: minutes * MINUTE_MS });
+  }
+
+  /** Lets billing fail. @param {string} body @returns the position of its dead letter */
+  async deadLetter(body) {
+    const { messageId } = await this.producer.send({ topic: 'orders', body });
+    let position = '';
+    await this.until('a dead letter', async () => {
+      const { deadLetters, total } = await this.admin.listDeadLetters('billing', { limit: 100 });
+      const own = deadLetters.find((one) => one.messageId === messageId);
+      if (own !== undefined) position = positionOf(own);
+      return total > 0 && own !== undefined;
+    });
+    return position;
+  }
+
+  /** @param {string} topic @param {(message: import('nestjs-rocketmq/admin').StoredMessageView) => unknown} isMeant */
+  async newest(topic, isMeant) {
+    const { messages } = await this.admin.browseMessages(topic, { order: 'newest-first', limit: 100 });
+    return messages.find(isMeant);
   }
 
   /** @param {string} what @param {() => Promise<boolean>} is */
