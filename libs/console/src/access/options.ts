@@ -20,7 +20,11 @@ export interface ConsoleOptions {
    * (`NODE_ENV=production`): `all`.
    */
   readonly actions?: 'all' | readonly ConsoleAction[];
-  /** Whether this viewer may do this to this target; asked when a change is planned, and again when it is carried out. Default: yes. */
+  /**
+   * Whether this viewer may do this to this target; asked when a change is planned, and again when it is carried out. `target.topic` is a topic
+   * whose messages or groups it changes; about a change of several topics it is asked once for each. About an edited copy of a dead letter
+   * it is asked as `replay` and as `send`. Default: yes.
+   */
   readonly authorize?: (
     viewer: string | undefined,
     action: ConsoleAction,
