@@ -1,8 +1,9 @@
-// Errors for a topic or group that is missing or has another type on the cluster, each with the command that fixes it.
+// Errors of a start: a topic or group is missing or has another type on the cluster, with the command that fixes it; and what follows.
 
 import type { MessageType } from '../protocol/model/message.js';
 import { commandLine } from '../support/command-line.js';
-import { RocketMQError } from '../support/errors.js';
+import { RocketMQError, StateError } from '../support/errors.js';
+import { describeError } from '../support/logger.js';
 
 /** A topic or group that the application needs is missing or has another type. Nothing took effect; run `command`, then start again. */
 export class ResourceError extends RocketMQError {
@@ -20,6 +21,12 @@ export class ResourceError extends RocketMQError {
   ) {
     super(code, `${problem}; to fix it, run: ${command}`, 'rejected', false, options);
   }
+}
+
+/** The error of what is called on a client whose start has failed. @param what `producer`, `consumer of "stock"` @param cause why */
+export function didNotStart(what: string, cause: unknown): StateError {
+  const text = `the ${what} did not start (${describeError(cause)}) and is closed, so nothing was sent; create a new one to try again`;
+  return new StateError('CLOSED', text, { cause });
 }
 
 const NAME_SERVER = ['--name-server', 'NAMESERVER:9876'] as const;

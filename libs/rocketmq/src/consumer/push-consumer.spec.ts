@@ -252,6 +252,20 @@ describe('a push consumer', () => {
       }
     });
 
+    it('says what to do when it is repeated after it has failed', async () => {
+      const subscriptions = [{ topic: 'orders' }];
+      const consumer = new PushConsumer(bench.connection, { consumerGroup: 'nobody', subscriptions, handler() {} });
+      await expect(consumer.start()).rejects.toMatchObject({ code: 'CONSUMER_GROUP_NOT_FOUND' });
+      const calls = [() => consumer.start(), () => consumer.subscribe({ topic: 'orders' })];
+      for (const call of calls) {
+        const again = call();
+        await expect(again).rejects.toMatchObject({ code: 'CLOSED', retryable: false });
+        await expect(again).rejects.toThrow(/did not start \(\[CONSUMER_GROUP_NOT_FOUND\].*create a new one/s);
+      }
+      await consumer.close();
+      await expect(consumer.start()).rejects.toThrow('the consumer is closed');
+    });
+
     it('is canceled when its signal aborts', async () => {
       const consumer = new PushConsumer(new Connection({ endpoints: '127.0.0.1:1' }), {
         consumerGroup: 'stock',

@@ -6,6 +6,7 @@ import type { Client, StartOptions } from '../client/client.js';
 import type { Connection } from '../client/connection.js';
 import type { Endpoint } from '../client/endpoint.js';
 import { observedClient } from '../client/observed-client.js';
+import { didNotStart } from '../client/resource-errors.js';
 import type { Queue } from '../client/route.js';
 import type { ServerCommand } from '../client/telemetry-session.js';
 import { ClientType } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
@@ -38,6 +39,8 @@ import { SubscriptionSet } from './receive/subscription-set.js';
 type State =
   | { readonly kind: 'idle' }
   | { readonly kind: 'started'; readonly ready: Promise<void> }
+  /** Everything that was opened is closed, or is being closed. */
+  | { readonly kind: 'failed'; readonly error: StateError; readonly closed: Promise<void> }
   | { readonly kind: 'closed'; readonly closed: Promise<void> };
 
 const DEFAULT_GRACE_MS = 20 * SECOND_MS;
@@ -284,7 +287,8 @@ export class PushConsumer {
   }
 
   /**
-   * Looks up topics and group and starts to receive. A repeated call returns the promise of the first one.
+   * Looks up topics and group and starts to receive. A repeated call returns the promise of the first one, and after a failed start a StateError
+   * `CLOSED`: create a new consumer to try again.
    * @param options `timeoutMs` in milliseconds, default 10 s
    * @throws ResourceError when a topic or the group does not exist, or the group has no attempts, or is not ordered on one of the servers
    *   although `requireFifo` is set
@@ -292,6 +296,7 @@ export class PushConsumer {
    */
   start(options: StartOptions = {}): Promise<void> {
     if (this.state.kind === 'closed') return Promise.reject(closedError());
+    if (this.state.kind === 'failed') return Promise.reject(this.state.error);
     if (this.state.kind === 'idle') this.state = { kind: 'started', ready: this.begin(options) };
     return this.state.ready;
   }
@@ -305,10 +310,11 @@ export class PushConsumer {
    *   in real time
    */
   close({ shutdownGraceMs = DEFAULT_GRACE_MS }: { readonly shutdownGraceMs?: number } = {}): Promise<void> {
-    if (this.state.kind === 'closed') return this.state.closed;
-    const ready = this.state.kind === 'started' ? this.state.ready : Promise.resolve();
+    const { state } = this;
+    if (state.kind === 'closed') return state.closed;
+    const ready = state.kind === 'started' ? state.ready : Promise.resolve();
     this.closing.abort(closedError());
-    const closed = ready.catch(() => {}).then(() => this.end(shutdownGraceMs));
+    const closed = state.kind === 'failed' ? state.closed : ready.catch(() => {}).then(() => this.end(shutdownGraceMs));
     this.state = { kind: 'closed', closed };
     return closed;
   }
@@ -323,7 +329,10 @@ export class PushConsumer {
     } catch (error) {
       // A start that has failed has cleaned up; close() then has nothing to wait for.
       this.closing.abort(closedError());
-      await this.end(0);
+      const closed = this.end(0);
+      if (this.state.kind === 'started')
+        this.state = { kind: 'failed', error: didNotStart(`consumer of "${consumerGroup}"`, error), closed };
+      await closed;
       throw error;
     } finally {
       unlisten();
@@ -344,7 +353,11 @@ export class PushConsumer {
   }
 
   private async change(what: string, options: CallOptions, work: (deadline: Deadline) => Promise<void>): Promise<void> {
-    if (this.state.kind !== 'closed' && (this.options.areListenersGiven || this.lite !== undefined)) {
+    if (
+      this.state.kind !== 'closed' &&
+      this.state.kind !== 'failed' &&
+      (this.options.areListenersGiven || this.lite !== undefined)
+    ) {
       const [who, field] =
         this.lite === undefined ? ['its listeners decide', 'listeners'] : ['liteTopics decides', 'liteTopics'];
       const text = `${who} what this consumer subscribes to; nothing was changed`;
@@ -360,6 +373,7 @@ export class PushConsumer {
 
   private async started(): Promise<void> {
     if (this.state.kind === 'closed') throw closedError();
+    if (this.state.kind === 'failed') throw this.state.error;
     if (this.state.kind === 'idle') {
       throw new StateError(
         'NOT_STARTED',

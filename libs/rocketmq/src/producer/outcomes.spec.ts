@@ -158,7 +158,11 @@ describe('the result for the caller', () => {
       const starting = producer.start({ timeoutMs: 300 });
       await expect(starting).rejects.toMatchObject({ code: 'UNAVAILABLE', outcome: 'not-sent', retryable: true });
       await expect(starting).rejects.toThrow(broker.endpoints);
-      await expect(producer.send(order)).rejects.toThrow('Create a new producer to try again');
+      const advice = /did not start \(\[UNAVAILABLE\].*create a new one to try again/s;
+      await expect(producer.send(order)).rejects.toThrow(advice);
+      const again = producer.start();
+      await expect(again).rejects.toMatchObject({ code: 'CLOSED', retryable: false, cause: { code: 'UNAVAILABLE' } });
+      await expect(again).rejects.toThrow(advice);
       await producer.close();
       await producer.close();
     });

@@ -4,6 +4,7 @@
 import { Client, type ClientRole, type StartOptions } from '../client/client.js';
 import type { Connection } from '../client/connection.js';
 import { observedClient } from '../client/observed-client.js';
+import { didNotStart } from '../client/resource-errors.js';
 import type { SessionHealth } from '../client/session-events.js';
 import { ClientType } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { LIMITS } from '../protocol/model/limits.js';
@@ -12,7 +13,6 @@ import { withAnySignal } from '../support/abort.js';
 import { SECOND_MS } from '../support/clock.js';
 import { type CallOptions, Deadline, waitWithin, withDeadline, withNotedEffects } from '../support/deadline.js';
 import { StateError } from '../support/errors.js';
-import { describeError } from '../support/logger.js';
 import { assertOptions, positive } from '../support/options.js';
 import { ActiveCalls } from './active-calls.js';
 import { onewaySend } from './oneway.js';
@@ -37,8 +37,8 @@ const DEFAULT_GRACE_MS = 20 * SECOND_MS;
 type State =
   | { readonly kind: 'idle' }
   | { readonly kind: 'started'; readonly ready: Promise<void> }
-  /** `ready` is rejected; everything that was opened is closed. */
-  | { readonly kind: 'failed'; readonly ready: Promise<void>; readonly error: unknown; readonly closed: Promise<void> }
+  /** Everything that was opened is closed, or is being closed. */
+  | { readonly kind: 'failed'; readonly error: StateError; readonly closed: Promise<void> }
   | { readonly kind: 'closed'; readonly closed: Promise<void> };
 
 /** Sends messages. One producer serves a whole application; it can share its connection with other clients. */
@@ -87,14 +87,15 @@ export class Producer {
   }
 
   /**
-   * Connects, and checks the topics of the option `topics`. Later calls return the first result. Sending works without a start, but
+   * Connects, and checks the topics of the option `topics`. Later calls return the first result, and after a failed start a StateError `CLOSED`: create a
+   * new producer to try again. Sending works without a start, but
    * then finds a wrong topic only at its first send. Only a started producer receives transaction checks.
    * @param options `timeoutMs` default: `requestTimeoutMs` × `maxAttempts`
    * @throws ResourceError when a topic is missing or of another type; the server's refusal of the settings; the last failure
-   *   when the server stays unavailable. The producer is then closed: create a new one to try again
+   *   when the server stays unavailable
    */
   start(options: StartOptions = {}): Promise<void> {
-    if (this.state.kind === 'closed') return Promise.reject(this.closedError());
+    if (this.state.kind === 'closed' || this.state.kind === 'failed') return Promise.reject(this.closedError());
     if (this.state.kind === 'idle') {
       // Deferred by a turn, so that a start that fails immediately finds the state that it changes.
       this.state = { kind: 'started', ready: Promise.resolve().then(() => this.begin(options)) };
@@ -210,7 +211,7 @@ export class Producer {
   close({ shutdownGraceMs = DEFAULT_GRACE_MS }: { readonly shutdownGraceMs?: number } = {}): Promise<void> {
     if (this.state.kind === 'closed') return this.state.closed;
     const { state } = this;
-    const ready = state.kind === 'idle' ? Promise.resolve() : state.ready;
+    const ready = state.kind === 'started' ? state.ready : Promise.resolve();
     this.starting.abort(this.closedError());
     const closed = state.kind === 'failed' ? state.closed : ready.catch(() => {}).then(() => this.end(shutdownGraceMs));
     this.state = { kind: 'closed', closed };
@@ -230,7 +231,7 @@ export class Producer {
     } catch (error) {
       // A failed start leaves no stream and no timer open.
       const closed = this.end(0);
-      if (this.state.kind === 'started') this.state = { kind: 'failed', ready: this.state.ready, error, closed };
+      if (this.state.kind === 'started') this.state = { kind: 'failed', error: didNotStart('producer', error), closed };
       await closed;
       throw error;
     }
@@ -271,10 +272,8 @@ export class Producer {
   }
 
   private closedError(): StateError {
-    if (this.state.kind !== 'failed') return new StateError('CLOSED', 'the producer is closed; nothing was sent');
-    const { error } = this.state;
-    const message = `the producer did not start (${describeError(error)}); nothing was sent. Create a new producer to try again`;
-    return new StateError('CLOSED', message, { cause: error });
+    if (this.state.kind === 'failed') return this.state.error;
+    return new StateError('CLOSED', 'the producer is closed; nothing was sent');
   }
 
   private timeoutMs({ timeoutMs }: CallOptions): number {

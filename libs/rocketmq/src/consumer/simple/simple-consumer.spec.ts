@@ -273,6 +273,10 @@ describe('SimpleConsumer over the wire', () => {
   it('names a group that does not exist', async () => {
     const other = new SimpleConsumer(connection, { consumerGroup: 'nobody', subscriptions: [{ topic: 'orders' }] });
     await expect(other.start()).rejects.toMatchObject({ code: 'CONSUMER_GROUP_NOT_FOUND' });
+    for (const again of [other.start(), other.receive()]) {
+      await expect(again).rejects.toMatchObject({ code: 'CLOSED', retryable: false });
+      await expect(again).rejects.toThrow(/did not start \(\[CONSUMER_GROUP_NOT_FOUND\].*create a new one/s);
+    }
     await other.close();
   });
 });

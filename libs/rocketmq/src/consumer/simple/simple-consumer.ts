@@ -101,6 +101,8 @@ export interface ReceivedMessage extends MessageView {
 type State =
   | { readonly kind: 'idle' }
   | { readonly kind: 'started'; readonly ready: Promise<void> }
+  /** Everything that was opened is closed, or is being closed. */
+  | { readonly kind: 'failed'; readonly error: StateError; readonly closed: Promise<void> }
   | { readonly kind: 'closed'; readonly closed: Promise<void> };
 
 const DEFAULT_MAX_MESSAGES = 16;
@@ -176,13 +178,15 @@ export class SimpleConsumer {
   }
 
   /**
-   * Looks up the topics and the group. A repeated call returns the promise of the first one.
+   * Looks up the topics and the group. A repeated call returns the promise of the first one, and after a failed start a StateError `CLOSED`:
+   * create a new consumer to try again.
    * @param options `timeoutMs` in milliseconds, default 10 s
    * @throws ResourceError when a topic or the group does not exist
    * @throws StatusError or TransportError when the server rejects it or is unreachable; the consumer is then closed
    */
   start(options: StartOptions = {}): Promise<void> {
     if (this.state.kind === 'closed') return Promise.reject(closedError());
+    if (this.state.kind === 'failed') return Promise.reject(this.state.error);
     if (this.state.kind === 'idle') this.state = { kind: 'started', ready: this.begin(options) };
     return this.state.ready;
   }
@@ -397,15 +401,18 @@ export class SimpleConsumer {
    * wait for the same end.
    */
   close(): Promise<void> {
-    if (this.state.kind === 'closed') return this.state.closed;
-    const ready = this.state.kind === 'started' ? this.state.ready : Promise.resolve();
+    const { state } = this;
+    if (state.kind === 'closed') return state.closed;
+    const ready = state.kind === 'started' ? state.ready : Promise.resolve();
     this.closing.abort(closedError());
-    const closed = ready
-      .catch(() => {})
-      .then(() => this.receivesEnded())
-      .then(() => this.client.close());
+    const closed = state.kind === 'failed' ? state.closed : ready.catch(() => {}).then(() => this.end());
     this.state = { kind: 'closed', closed };
     return closed;
+  }
+
+  private async end(): Promise<void> {
+    await this.receivesEnded();
+    await this.client.close();
   }
 
   private tracked<T>(work: Promise<T>): Promise<T> {
@@ -437,8 +444,10 @@ export class SimpleConsumer {
     } catch (error) {
       // A start that has failed has cleaned up; close() then has nothing to wait for. A receive may have begun.
       this.closing.abort(closedError());
-      await this.receivesEnded();
-      await this.client.close();
+      const closed = this.end();
+      const failure = didNotStart(`consumer of "${this.options.consumerGroup}"`, error);
+      if (this.state.kind === 'started') this.state = { kind: 'failed', error: failure, closed };
+      await closed;
       throw error;
     }
   }
@@ -542,6 +551,7 @@ export class SimpleConsumer {
 
   private assertStarted(): void {
     if (this.state.kind === 'closed') throw closedError();
+    if (this.state.kind === 'failed') throw this.state.error;
     if (this.state.kind === 'idle') {
       throw new StateError(
         'NOT_STARTED',
