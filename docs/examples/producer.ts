@@ -28,7 +28,7 @@ export function invoiceProducer(connection: Connection, lost: (messageId: string
 }
 
 /** @returns what is true of the message afterwards */
-export async function sendInvoice(producer: Producer, message: OutgoingMessage): Promise<'stored' | Outcome> {
+export async function sendInvoice(producer: Producer, message: OutgoingMessage): Promise<Outcome> {
   try {
     await producer.send(message, { timeoutMs: 5_000 });
     return 'stored';

@@ -129,6 +129,7 @@ export type { ProducerEvents } from '../producer/producer-events.js';
 export type { BackpressureOptions } from '../producer/sending/backpressure.js';
 export type { CompressionOptions } from '../producer/sending/compression.js';
 export { delayLevelMs } from '../producer/sending/delay-levels.js';
+export type { Durability, LessDurableMessage } from '../producer/sending/durability.js';
 export type { InterceptedSend, SendInterceptor } from '../producer/sending/interceptors.js';
 export { NotSentError } from '../producer/sending/not-sent-error.js';
 export type { BatchOptions, BatchOutcome } from '../producer/sending/send-batch.js';

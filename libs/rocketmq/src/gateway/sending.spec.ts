@@ -99,6 +99,30 @@ describe('sending through the gateway', () => {
     });
   });
 
+  it.each([
+    ['flushDiskTimeout', 'not-flushed'],
+    ['flushSlaveTimeout', 'not-replicated'],
+    ['slaveNotAvailable', 'no-replica'],
+  ] as const)('takes %s for stored: sends once, with the place, and ends the transaction', async (code, durability) => {
+    const { producer, sent } = await producerOn(
+      [
+        broker(({ code: asked }) =>
+          asked === CODES.sendMessageV2 || asked === CODES.sendBatchMessage
+            ? { ...STORED, code: RESPONSE_CODES[code] }
+            : 'usual',
+        ),
+      ],
+      { transactionCheckers: { [TOPIC]: () => 'commit' } },
+    );
+    expect(await producer.send({ topic: TOPIC, body: 'x' })).toMatchObject({ offset: 7, durability });
+    const batch = await producer.sendBatch(['a', 'b'].map((body) => ({ topic: TOPIC, body })));
+    expect(batch.map((one) => one.status === 'sent' && one.receipt.durability)).toEqual([durability, durability]);
+    await producer.transact({ message: { topic: TOPIC, body: 'x', messageId: 'HALF' } }, async () => {});
+    expect(sent(CODES.endTransaction).map(({ fields }) => fields.commitLogOffset)).toEqual(['42']);
+    const stores = [...sent(CODES.sendMessageV2), ...sent(CODES.sendBatchMessage)];
+    expect(stores.length).toBeLessThanOrEqual(4);
+  });
+
   it('ends a transaction where its half message is, once', async () => {
     const { producer, sent } = await producerOn([usual], { transactionCheckers: { [TOPIC]: () => 'commit' } });
     await producer.transact({ message: { topic: TOPIC, body: 'x', messageId: 'HALF' } }, async () => {});

@@ -17,7 +17,7 @@ import type { RemotingRequest } from '../remoting/remoting-request.js';
 import { type Deadline, realTimeIn } from '../support/deadline.js';
 import { abilitiesOf, type BrokerAbilities, FIRST_WITH } from './broker-release.js';
 import { isHalf, propertiesOf, sysFlagOf } from './message-properties.js';
-import { notSent, OK, refusal, sendStatusOf, statusOf } from './statuses.js';
+import { notSent, refusal, sendStatusOf, statusOf } from './statuses.js';
 import type { Topics } from './topics.js';
 import type { HalfMessages } from './transactions.js';
 
@@ -83,11 +83,11 @@ export class Sending {
   private store(place: QueuePlace, { topic, messages, first }: Sent, deadline: Deadline): Promise<Answer> {
     const request = messages.length === 1 ? single(topic, place, first) : batch(topic, place, messages, first);
     return this.client.ask(place.address, request, deadline).then((answer) => {
-      const status = sendStatusOf(answer, place.address);
-      if (status.code !== Code.OK) return { status, entries: messages.map((message) => failed(status, message)) };
-      const entries = messages.map((message, index) => stored(answer, message, index));
+      const { status, isStored } = sendStatusOf(answer, place.address);
+      if (!isStored) return { status, entries: messages.map((message) => failed(status, message)) };
+      const entries = messages.map((message, index) => stored(answer, status, message, index));
       if (isHalf(first)) this.remember(topic, first, answer, place.address);
-      return { status: OK, entries };
+      return { status, entries };
     });
   }
 
@@ -210,10 +210,10 @@ function batchBody(messages: readonly WireMessage[], topic: string): Buffer {
   return whole;
 }
 
-function stored({ fields }: RemotingFrame, message: WireMessage, index: number): SendResultEntry {
+function stored({ fields }: RemotingFrame, status: Status, message: WireMessage, index: number): SendResultEntry {
   const messageId = message.systemProperties?.messageId ?? '';
   return {
-    status: OK,
+    status,
     messageId,
     transactionId: messageId,
     offset: BigInt((offsetOf(fields.queueOffset ?? '') ?? 0) + index),

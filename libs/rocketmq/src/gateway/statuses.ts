@@ -50,18 +50,28 @@ export function statusOf(answer: RemotingFrame, address: string): Status {
   return { code: CODES.get(code) ?? Code.INTERNAL_SERVER_ERROR, message };
 }
 
-/** Stored, but not yet as safely as the broker is configured to store. */
-const LESS_DURABLE: ReadonlyMap<number, Code> = new Map([
-  [RESPONSE_CODES.flushDiskTimeout, Code.MASTER_PERSISTENCE_TIMEOUT],
-  [RESPONSE_CODES.flushSlaveTimeout, Code.SLAVE_PERSISTENCE_TIMEOUT],
-  [RESPONSE_CODES.slaveNotAvailable, Code.HA_NOT_AVAILABLE],
+/** Stored, but not yet as safely as the broker is configured to store. Brokers give no remark. */
+const LESS_DURABLE: ReadonlyMap<number, Status> = new Map([
+  [
+    RESPONSE_CODES.flushDiskTimeout,
+    refusal(Code.MASTER_PERSISTENCE_TIMEOUT, 'it is not on the disk of the broker yet'),
+  ],
+  [RESPONSE_CODES.flushSlaveTimeout, refusal(Code.SLAVE_PERSISTENCE_TIMEOUT, 'no replica has confirmed it yet')],
+  [RESPONSE_CODES.slaveNotAvailable, refusal(Code.HA_NOT_AVAILABLE, 'no replica is available')],
 ]);
 
-/** The status for the answer to a send. @throws TransportError like {@link statusOf} */
-export function sendStatusOf(answer: RemotingFrame, address: string): Status {
-  const code = LESS_DURABLE.get(answer.code);
-  if (code === undefined) return statusOf(answer, address);
-  return { code, message: `${firstLine(answer.remark)} (code ${answer.code} of ${address})` };
+/** The status for the answer to a send, and whether the message is stored. @throws TransportError like {@link statusOf} */
+export function sendStatusOf(
+  answer: RemotingFrame,
+  address: string,
+): { readonly status: Status; readonly isStored: boolean } {
+  const lessDurable = LESS_DURABLE.get(answer.code);
+  if (lessDurable === undefined) {
+    const status = statusOf(answer, address);
+    return { status, isStored: status.code === Code.OK };
+  }
+  const { code, message } = lessDurable;
+  return { status: { code, message: `${message} (code ${answer.code} of ${address})` }, isStored: true };
 }
 
 /** Rethrows a failure of a question before a request: whatever became of the question, the request was not sent. */

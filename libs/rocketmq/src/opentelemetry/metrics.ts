@@ -36,6 +36,10 @@ const COUNTERS = {
   ],
   transactions: ['rocketmq_client_transactions', 'Transactions by outcome'],
   transactionChecks: ['rocketmq_client_transaction_checks', 'Answers to transaction checks of the server'],
+  lessDurable: [
+    'rocketmq_client_less_durable_messages',
+    'Messages that were stored less safely than their broker is configured to store',
+  ],
   inboxHits: ['rocketmq_client_inbox_hits', 'Steps that were skipped because they had been done before'],
 } as const;
 
@@ -55,6 +59,7 @@ export class Metrics {
   readonly lostLeases: Counter;
   readonly transactions: Counter;
   readonly transactionChecks: Counter;
+  readonly lessDurable: Counter;
   readonly inboxHits: Counter;
   private readonly consumers = new Set<ObservedConsumer>();
   /** To be observed for the last time: an SDK keeps reporting the last observation. */
@@ -74,6 +79,7 @@ export class Metrics {
     this.lostLeases = counter(COUNTERS.lostLeases);
     this.transactions = counter(COUNTERS.transactions);
     this.transactionChecks = counter(COUNTERS.transactionChecks);
+    this.lessDurable = counter(COUNTERS.lessDurable);
     this.inboxHits = counter(COUNTERS.inboxHits);
     const messages = meter.createObservableGauge('rocketmq_consumer_cached_messages', {
       description: 'Messages received and not yet settled',

@@ -3,6 +3,7 @@
 import { type Attributes, type Context, context, type Span, SpanKind, trace } from '@opentelemetry/api';
 import type { ObservedClient } from '../client/observed-client.js';
 import type { ProducerTelemetry } from '../producer/producer-telemetry.js';
+import type { LessDurableMessage } from '../producer/sending/durability.js';
 import type { InterceptedSend, SendInterceptor } from '../producer/sending/interceptors.js';
 import type { EndResult, ObservedHalf, Resolution, TransactionIdentity } from '../producer/transactions/transaction.js';
 import type { OutgoingMessage } from '../protocol/model/message.js';
@@ -70,6 +71,10 @@ export class ProducerSpans implements ProducerTelemetry {
     const outcome = result === 'accepted' ? resolution : 'left_to_check';
     guarded(() => this.metrics?.transactions.add(1, { ...this.labels.of(half.topic).plain, outcome }));
     return result;
+  }
+
+  lessDurable({ topic, durability }: LessDurableMessage): void {
+    guarded(() => this.metrics?.lessDurable.add(1, { ...this.labels.of(topic).plain, durability }));
   }
 
   leftOpen({ topic }: TransactionIdentity): void {

@@ -8,11 +8,8 @@ import { TestBroker } from '../testing/test-broker.js';
 import { Producer } from './producer.js';
 import type { ProducerOptions } from './producer-options.js';
 
-/** The server stopped waiting for its own store or replica: nobody knows. */
+/** The server stopped waiting: nobody knows. */
 const DOUBTFUL: readonly (keyof typeof Code)[] = [
-  'MASTER_PERSISTENCE_TIMEOUT',
-  'SLAVE_PERSISTENCE_TIMEOUT',
-  'HA_NOT_AVAILABLE',
   'PROXY_TIMEOUT',
   'INTERNAL_SERVER_ERROR',
   'INTERNAL_ERROR',

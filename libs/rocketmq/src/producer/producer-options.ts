@@ -3,6 +3,7 @@
 import { LIMITS } from '../protocol/model/limits.js';
 import type { MessageType } from '../protocol/model/message.js';
 import {
+  aBoolean,
   aFunction,
   anIntegerFrom,
   anObject,
@@ -46,6 +47,12 @@ export interface ProducerOptions extends TransactionOptions, BackpressureOptions
    * Default 24 h, as on the server.
    */
   readonly maxDelayMs?: number;
+  /**
+   * Whether a send fails, with the outcome `stored`, when the server has stored the message less safely than its broker is configured to: not on
+   * its disk or on a replica in time (`MASTER_PERSISTENCE_TIMEOUT`, `SLAVE_PERSISTENCE_TIMEOUT`, `HA_NOT_AVAILABLE`). Such a message is delivered, and
+   * is not sent again. Default false: the receipt says it in `durability`.
+   */
+  readonly requireDurable?: boolean;
   /** Wrap each send, the first one outermost. Default: none. */
   readonly interceptors?: readonly SendInterceptor[];
   /** Event handlers for results that no call returns: failed one-way sends, lost ends of transactions, checks. Default: none. */
@@ -63,6 +70,7 @@ export const PRODUCER_EVENTS: Readonly<Record<keyof ProducerEvents, true>> = {
   onLeftToCheck: true,
   onChecked: true,
   onOnewayFailed: true,
+  onLessDurable: true,
 };
 
 const CHECKS: OptionChecks<ProducerOptions> = {
@@ -75,6 +83,7 @@ const CHECKS: OptionChecks<ProducerOptions> = {
   maxAttempts: anIntegerFrom(1, LIMITS.attempts),
   compression: anObjectOf({ options: COMPRESSION_CHECKS }),
   maxDelayMs: aPositiveNumber,
+  requireDurable: aBoolean,
   interceptors: functions,
   events: callbacks(PRODUCER_EVENTS),
   telemetry: withMethods('the result of openTelemetry() of nestjs-rocketmq/opentelemetry', 'producer'),

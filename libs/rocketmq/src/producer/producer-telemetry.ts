@@ -1,6 +1,7 @@
 // The port for traces and metrics of a producer. Without an implementation nothing is called.
 
 import type { ObservedClient } from '../client/observed-client.js';
+import type { LessDurableMessage } from './sending/durability.js';
 import type { SendInterceptor } from './sending/interceptors.js';
 import type { TransactionTelemetry } from './transactions/transaction.js';
 
@@ -8,6 +9,8 @@ import type { TransactionTelemetry } from './transactions/transaction.js';
 export interface ProducerTelemetry extends TransactionTelemetry {
   /** Wraps each send, inside all other interceptors. */
   readonly interceptor: SendInterceptor;
+  /** The server has stored a message less safely than its broker is configured to. */
+  lessDurable(message: LessDurableMessage): void;
 }
 
 /** Creates the telemetry of a producer. */

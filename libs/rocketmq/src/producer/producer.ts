@@ -21,6 +21,7 @@ import type { ProducerTelemetry } from './producer-telemetry.js';
 import { Backpressure } from './sending/backpressure.js';
 import { BatchSafety } from './sending/batching.js';
 import { BodyPacker } from './sending/compression.js';
+import { DurabilityWatch } from './sending/durability.js';
 import { Interceptors } from './sending/interceptors.js';
 import { adoptSettings, publishingSettings } from './sending/publishing-settings.js';
 import { type RecallTarget, recallMessage } from './sending/recall.js';
@@ -70,9 +71,12 @@ export class Producer {
     const backpressure = new Backpressure(options);
     const packer = new BodyPacker(options.compression, connection.hasProxy ? 'gzip' : 'zlib');
     const safety = new BatchSafety(options, connection.logger);
+    const { requireDurable = false, events } = options;
+    const watchers = { logger: connection.logger, events, telemetry: this.telemetry };
+    const durability = new DurabilityWatch(requireDurable, watchers);
     const around = [...(options.interceptors ?? []), ...(this.telemetry ? [this.telemetry.interceptor] : [])];
     const interceptors = new Interceptors(around, connection.logger);
-    const attempts = new SendAttempts(this.client, this.policy, safety);
+    const attempts = new SendAttempts(this.client, this.policy, safety, durability);
     this.pipeline = new SendPipeline(this.client, this.policy, interceptors, backpressure, packer, attempts);
   }
 

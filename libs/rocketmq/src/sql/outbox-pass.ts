@@ -1,5 +1,6 @@
 // One pass of a relay: sends the messages of a claim, those of a message group one after another, and records their outcomes.
 
+import { orStored } from '../producer/sending/durability.js';
 import { abortReason, raceAbort } from '../support/abort.js';
 import { backoffMs } from '../support/backoff.js';
 import { withDeadline } from '../support/deadline.js';
@@ -88,7 +89,8 @@ export class OutboxPass {
       const subject = { topic: about.topic, messageId: about.id };
       try {
         await this.settings.checkpoint?.('claimed', subject);
-        await this.send(message);
+        // To send it again would store it twice; the producer has reported it.
+        await this.send(message).catch(orStored);
       } catch (error) {
         await this.fail(message, error);
         return this.claims.release(this.claim, positionsOf(lane.slice(index + 1)));

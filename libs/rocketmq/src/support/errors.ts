@@ -6,8 +6,10 @@
  * - `not-sent`: nothing was sent that could take effect; safe to repeat. A failed read has this outcome
  * - `rejected`: the server refused it; nothing took effect
  * - `unknown`: the server may have done it; repeating it may do it twice
+ * - `stored`: the server has stored the message, less safely than its broker is configured to; repeating it stores it twice. Only with
+ *   `requireDurable` of the producer
  */
-export type Outcome = 'not-sent' | 'rejected' | 'unknown';
+export type Outcome = 'not-sent' | 'rejected' | 'unknown' | 'stored';
 
 const BRAND = Symbol.for('nestjs-rocketmq.error');
 

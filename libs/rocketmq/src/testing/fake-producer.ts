@@ -223,6 +223,8 @@ class FakeDesk implements SendingPort {
     const receipt = { topic: message.topic, messageId, offset: 0, recallHandle: undefined };
     const half = {
       ...receipt,
+      durability: 'as-configured' as const,
+      isEndable: true,
       transactionId: `fake-${messageId}`,
       bornAtMs: this.clock.monotonicMs(),
       endpoint: parseEndpoints('127.0.0.1:1'),
@@ -237,7 +239,8 @@ class FakeDesk implements SendingPort {
     this.failIfRequested(message);
     const kept = this.keep(kind, message);
     const { topic, messageId } = kept;
-    return { topic, messageId, offset: this.sent.length - 1, recallHandle: handleOf(kept) };
+    const offset = this.sent.length - 1;
+    return { topic, messageId, offset, recallHandle: handleOf(kept), durability: 'as-configured' };
   }
 
   private keep(kind: Kind, message: OutgoingMessage): SentMessage {

@@ -5,7 +5,7 @@ import type { RpcName } from '../../protocol/grpc/rpc.js';
 
 /** The effect of a fault. */
 export type FaultAction =
-  /** Answers with this code instead of executing the call. */
+  /** Answers with this code instead of executing the call; after it, with one that says that the message is stored (`Durability`). */
   | { readonly kind: 'answer'; readonly code: keyof typeof Code; readonly message?: string }
   /** Waits this long, in real milliseconds, before executing the call. */
   | { readonly kind: 'delay'; readonly delayMs: number }

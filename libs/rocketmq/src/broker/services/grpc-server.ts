@@ -198,6 +198,7 @@ export class GrpcServer {
     return this.applyFault(fault, context).then(async (after) => {
       const answer = await handler(request, context);
       if (after?.kind === 'dropResponse') throw new GrpcError('unavailable', 'answer dropped by a fault');
+      if (after?.kind === 'answer') throw scripted(after);
       return answer;
     });
   }
@@ -283,7 +284,8 @@ export class GrpcServer {
   private async applyFault(fault: FaultAction, { clientId }: CallContext): Promise<FaultAction | undefined> {
     switch (fault.kind) {
       case 'answer':
-        throw new AnswerError(Code[fault.code], fault.message ?? 'scripted fault');
+        if (SAID_OF_STORED.has(Code[fault.code])) return fault;
+        throw scripted(fault);
       case 'delay':
         await sleep(this.broker.realClock, fault.delayMs, this.stopping.signal);
         return undefined;
@@ -352,4 +354,15 @@ function decode<N extends RpcName>(name: N, bytes: Buffer): RpcRequest<N> {
 /** A response that contains only its status. */
 function emptyAnswer<N extends UnaryName>(name: N, answer: Status): RpcResponse<N> {
   return { ...rpcMethod(name).response.decode(new Uint8Array()), status: answer };
+}
+
+/** A real server says these of messages that it has stored, and of nothing else. */
+const SAID_OF_STORED: ReadonlySet<Code> = new Set([
+  Code.MASTER_PERSISTENCE_TIMEOUT,
+  Code.SLAVE_PERSISTENCE_TIMEOUT,
+  Code.HA_NOT_AVAILABLE,
+]);
+
+function scripted({ code, message = 'scripted fault' }: FaultAction & { readonly kind: 'answer' }): AnswerError {
+  return new AnswerError(Code[code], message);
 }

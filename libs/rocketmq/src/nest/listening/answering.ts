@@ -4,6 +4,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { HandlerContext, MessageHandler } from '../../consumer/model/handler.js';
 import { DeadLetterError, RetryLaterError } from '../../consumer/model/outcome-errors.js';
 import type { Producer } from '../../producer/producer.js';
+import { orStored } from '../../producer/sending/durability.js';
 import type { MessageView, OutgoingMessage } from '../../protocol/model/message.js';
 import { SECOND_MS } from '../../support/clock.js';
 import { waitWithin } from '../../support/deadline.js';
@@ -89,10 +90,13 @@ async function reply(address: ReplyAddress, answer: Answer, message: MessageView
     if (producer === undefined) throw new StateError('NOT_RUNNING', 'the producer is closed');
     const making = made(address, answer, parts, fields);
     const ready = await waitWithin('encoding an answer', ENCODE_TIMEOUT_MS, undefined, making);
-    const unsendable = await producer.send(ready).then(
-      () => undefined,
-      (error: unknown) => unsendableAs(error, answer),
-    );
+    const unsendable = await producer
+      .send(ready)
+      .catch(orStored)
+      .then(
+        () => undefined,
+        (error: unknown) => unsendableAs(error, answer),
+      );
     if (unsendable !== undefined) await reply(address, { kind: 'error', error: unsendable }, message, parts);
   } catch (error) {
     parts.logger.error('the answer to a request could not be sent; the requester waits until its timeout', {

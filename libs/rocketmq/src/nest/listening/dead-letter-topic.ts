@@ -2,6 +2,7 @@
 
 import type { DeadLetter } from '../../consumer/model/failure-policy.js';
 import type { Producer } from '../../producer/producer.js';
+import { orStored } from '../../producer/sending/durability.js';
 import { FORWARDED_PROPERTIES, forwarded } from '../../protocol/model/forwarded-message.js';
 import type { OutgoingMessage } from '../../protocol/model/message.js';
 import { StateError } from '../../support/errors.js';
@@ -41,7 +42,7 @@ export function deadLetterSender(
     const running = producer();
     if (running === undefined)
       throw new StateError('NOT_RUNNING', 'the producer is closed; the dead letter was not sent');
-    await running.send(deadLetterMessage(name, deadLetter));
+    await running.send(deadLetterMessage(name, deadLetter)).catch(orStored);
   };
 }
 

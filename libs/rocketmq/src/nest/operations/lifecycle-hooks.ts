@@ -54,6 +54,10 @@ export function producerHooks(given: Partial<ProducerEvents>, events: Reporter):
       return given.onChecked?.(subject, resolution);
     },
     onOnewayFailed: (message, error) => given.onOnewayFailed?.(message, error),
+    onLessDurable: (message) => {
+      events.report({ type: 'less-durable', ...message });
+      return given.onLessDurable?.(message);
+    },
   };
 }
 

@@ -3,6 +3,7 @@
 import { filter, type Observable } from 'rxjs';
 import type { ConsumerTelemetrySource } from '../../consumer/model/consumer-telemetry.js';
 import type { DeadLetterReason } from '../../consumer/model/failure-policy.js';
+import type { LessDurableMessage } from '../../producer/sending/durability.js';
 import type { EndSource, Resolution } from '../../producer/transactions/transaction.js';
 import { SystemClock } from '../../support/clock.js';
 import type { Logger } from '../../support/logger.js';
@@ -82,6 +83,8 @@ type EventDetails =
       readonly topic: string;
       readonly liteTopic: string;
     }
+  /** The server has stored a message of this application less safely than its broker is configured to. */
+  | ({ readonly type: 'less-durable' } & LessDurableMessage)
   /**
    * The server does not know yet how a transaction ended; a transaction check resolves it. `end`: the answer to a commit or rollback
    * was lost; `check`: the server asked, and the checker answered `unknown`.

@@ -1,6 +1,7 @@
 // Requests: a message, and one answer to it. reply-message.ts defines what a request looks like.
 
 import type { Producer } from '../../producer/producer.js';
+import { orStored } from '../../producer/sending/durability.js';
 import type { SendReceipt } from '../../producer/sending/send-request.js';
 import type { OutgoingMessage } from '../../protocol/model/message.js';
 import { raceAbort } from '../../support/abort.js';
@@ -98,7 +99,7 @@ export class RocketMQRequester {
       const answer = replies.expect(requestId);
       try {
         // The send has a deadline of its own, which knows whether anything was sent.
-        await producer.send(message, { timeoutMs: deadline.remainingMs(), signal });
+        await producer.send(message, { timeoutMs: deadline.remainingMs(), signal }).catch(orStored);
         return await raceAbort(answer, deadline.signal);
       } finally {
         replies.forget(requestId);

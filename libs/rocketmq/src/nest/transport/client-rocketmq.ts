@@ -2,6 +2,7 @@
 
 import { ClientProxy, type ReadPacket, type WritePacket } from '@nestjs/microservices';
 import { distinctUntilChanged, Observable, ReplaySubject, throwError } from 'rxjs';
+import { isStored } from '../../producer/sending/durability.js';
 import type { SendReceipt } from '../../producer/sending/send-request.js';
 import { onAbort } from '../../support/abort-source.js';
 import { StateError, UsageError } from '../../support/errors.js';
@@ -96,7 +97,7 @@ export class ClientRocketMQ extends ClientProxy {
     let isObserved = false;
     const sending = this.connect().then(() => this.dispatchEvent<Result>(this.packetOf(pattern, data)));
     sending.catch((error: unknown) => {
-      if (!isObserved) this.countLost(pattern, error);
+      if (!isObserved && !isStored(error)) this.countLost(pattern, error);
     });
     return new Observable((subscriber) => {
       isObserved = true;

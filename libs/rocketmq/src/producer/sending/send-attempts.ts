@@ -15,6 +15,7 @@ import { describeError } from '../../support/logger.js';
 import type { Room } from './backpressure.js';
 import type { BatchSafety } from './batching.js';
 import type { WireBody } from './compression.js';
+import type { DurabilityWatch } from './durability.js';
 import { GroupQueues } from './group-queue.js';
 import { QueueChooser } from './queue-choice.js';
 import { SendLanes } from './send-lane.js';
@@ -65,6 +66,7 @@ export class SendAttempts {
     private readonly client: Client,
     private readonly policy: SendPolicy,
     safety: BatchSafety,
+    private readonly durability: DurabilityWatch,
   ) {
     this.chooser = new QueueChooser(policy.maxAttempts, (endpoint) => client.isIsolated(endpoint));
     this.lanes = new SendLanes({ client, safety, maxBodyBytes: () => policy.maxBodyBytes });
@@ -184,12 +186,17 @@ export class SendAttempts {
       type === 'normal' && body.encoding === Encoding.IDENTITY
         ? await this.lanes.lane(queue, route).send({ wire, deadline, what }, route)
         : await requestOne(client, endpoint, wire, what, deadline);
+    const { durability } = place;
+    if (durability !== 'as-configured')
+      this.durability.report({ topic: message.topic, messageId: place.messageId, durability }, place.status, what);
     return {
       topic: message.topic,
       messageId: place.messageId,
       offset: place.offset,
       recallHandle: place.recallHandle === '' ? undefined : place.recallHandle,
-      transactionId: place.transactionId,
+      durability,
+      transactionId: place.transactionId === '' ? place.messageId : place.transactionId,
+      isEndable: place.transactionId !== '',
       bornAtMs,
       endpoint,
       wire,
@@ -222,6 +229,7 @@ class SendFailures {
     // A caller that aborts gets its own reason.
     if (!RocketMQError.is(error)) return error;
     if (error.outcome === 'unknown') this.doubtful = error;
+    if (error.outcome === 'stored') return error;
     // The attempt timed out before it reached a server: the earlier failure says more.
     const isOnlyLate = this.deadline.hasPassed && error.code === 'DEADLINE_EXCEEDED' && error.outcome === 'not-sent';
     if (!isOnlyLate) this.latest = error;

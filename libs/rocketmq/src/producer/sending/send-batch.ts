@@ -5,6 +5,7 @@ import { abortReason } from '../../support/abort.js';
 import { type CallOptions, Deadline, withDeadline } from '../../support/deadline.js';
 import { errorJson, TransportError } from '../../support/errors.js';
 import { positive, positiveInteger } from '../../support/options.js';
+import { isStored } from './durability.js';
 import { NotSentError } from './not-sent-error.js';
 import type { SendReceipt } from './send-request.js';
 
@@ -155,7 +156,8 @@ async function sendLane(lane: readonly Entry[], send: SendLater, outcomes: Batch
     else if (failure !== undefined) outcome = failed(stopped(message, failure.error));
     else outcome = await outcomeOf(send(message.topic, checked.send));
     outcomes[index] = outcome;
-    if (outcome.status === 'failed') failure ??= outcome;
+    // What is stored is in its order.
+    if (outcome.status === 'failed' && !isStored(outcome.error)) failure ??= outcome;
   }
 }
 

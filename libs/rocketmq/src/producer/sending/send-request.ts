@@ -8,18 +8,23 @@ import {
   type Message as WireMessage,
 } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { SendMessageResponse, SendResultEntry } from '../../protocol/grpc/generated/apache/rocketmq/v2/service.js';
-import { requireOk, StatusError } from '../../protocol/grpc/status.js';
+import { StatusError } from '../../protocol/grpc/status.js';
 import { toOffset } from '../../protocol/model/offset.js';
 import type { Deadline } from '../../support/deadline.js';
 import { RocketMQError, TransportError } from '../../support/errors.js';
+import { type Durability, durabilityOf } from './durability.js';
 
 /** The server's answer for one stored message. */
 export interface StoredPlace {
   readonly messageId: string;
+  /** -1 when the server does not say it. */
   readonly offset: number;
   /** Empty unless the message is delayed. */
   readonly recallHandle: string;
+  /** Empty when the server does not say it, so that it knows no transaction. */
   readonly transactionId: string;
+  readonly durability: Durability;
+  readonly status: Status;
 }
 
 /** The options of the request. */
@@ -113,10 +118,10 @@ function resultsOf(
   if (entries.length === messages.length) {
     return messages.map((message, index) => resultOf(entries[index], status, idOf(message), what));
   }
-  const { offset } = placeOf(entries[0], status, '', what);
+  const { offset, ...first } = placeOf(entries[0], status, '', what);
   return messages.map((message, index) => {
     const messageId = idOf(message);
-    return { messageId, offset: offset + index, recallHandle: '', transactionId: messageId };
+    return { ...first, messageId, offset: offset < 0 ? offset : offset + index, transactionId: messageId };
   });
 }
 
@@ -139,26 +144,36 @@ const CODES_BEYOND_TIMER: readonly Code[] = [Code.INTERNAL_SERVER_ERROR, Code.BA
 const TOO_FAR_AHEAD =
   'use a shorter delay, or raise the limits of the servers (maxDelayTimeMills of the proxy, timerMaxDelaySec of the brokers)';
 
-/** @throws StatusError unless the server has stored the message */
-function assertStored(status: Status | undefined, what: string): void {
-  if (status?.code === Code.OK) return;
+/** @throws StatusError for a server that has not stored the message */
+function refuse(status: Status | undefined, what: string): never {
   const isBeyondTimer =
     status !== undefined && CODES_BEYOND_TIMER.includes(status.code) && status.message.includes(BEYOND_TIMER);
   const meant = isBeyondTimer ? { ...status, code: Code.ILLEGAL_DELIVERY_TIME } : status;
-  requireOk(what, meant, meant?.code === Code.ILLEGAL_DELIVERY_TIME ? TOO_FAR_AHEAD : undefined);
+  throw new StatusError(what, meant, meant?.code === Code.ILLEGAL_DELIVERY_TIME ? TOO_FAR_AHEAD : undefined);
 }
 
 /** @throws StatusError */
 function placeOf(
   entry: SendResultEntry | undefined,
-  status: Status | undefined,
+  ofRequest: Status | undefined,
   sentId: string,
   what: string,
 ): StoredPlace {
-  assertStored(entry?.status ?? status, what);
-  if (entry === undefined) throw new StatusError(what, undefined);
-  const { messageId, offset, recallHandle, transactionId } = entry;
-  return { messageId: messageId === '' ? sentId : messageId, offset: toOffset(offset), recallHandle, transactionId };
+  const status = entry?.status ?? ofRequest;
+  const durability = durabilityOf(status);
+  if (durability === undefined || status === undefined) return refuse(status, what);
+  if (entry === undefined && durability === 'as-configured') throw new StatusError(what, undefined);
+  // A proxy says nothing more of a message that is less durable.
+  const { messageId = '', offset = 0n, recallHandle = '', transactionId = '' } = entry ?? {};
+  const isPlaceKnown = durability === 'as-configured' || messageId !== '';
+  return {
+    messageId: messageId === '' ? sentId : messageId,
+    offset: isPlaceKnown ? toOffset(offset) : -1,
+    recallHandle,
+    transactionId,
+    durability,
+    status,
+  };
 }
 
 function idOf(message: WireMessage | undefined): string {
@@ -181,15 +196,26 @@ export interface SendReceipt {
   readonly topic: string;
   /** The id that consumers see. */
   readonly messageId: string;
-  /** The offset in the queue; for a delayed or half message, in an internal queue of the server. */
+  /**
+   * The offset in the queue; for a delayed or half message, in an internal queue of the server. -1 when the server did not report it: a proxy
+   * does not where `durability` is not `as-configured`.
+   */
   readonly offset: number;
   /** The handle to recall a delayed message before it is due, see `Producer.recall`. */
   readonly recallHandle: string | undefined;
+  /**
+   * How safe the message is. Anything but `as-configured` is counted and reported to `events.onLessDurable`; with `requireDurable`, the send fails
+   * instead. Do not send it again.
+   */
+  readonly durability: Durability;
 }
 
 /** A receipt with the data that ending a transaction requires. */
 export interface StoredMessage extends SendReceipt {
+  /** That of the message if the server did not say it. */
   readonly transactionId: string;
+  /** Whether the server accepts an end; otherwise only the answer to a check ends the transaction. */
+  readonly isEndable: boolean;
   /** When the half message was created, in monotonic business time: its age decides whether it can still be ended. */
   readonly bornAtMs: number;
   readonly endpoint: Endpoint;
@@ -200,6 +226,6 @@ export interface StoredMessage extends SendReceipt {
 }
 
 /** The part that the caller gets. */
-export function receiptOf({ topic, messageId, offset, recallHandle }: SendReceipt): SendReceipt {
-  return { topic, messageId, offset, recallHandle };
+export function receiptOf({ topic, messageId, offset, recallHandle, durability }: SendReceipt): SendReceipt {
+  return { topic, messageId, offset, recallHandle, durability };
 }

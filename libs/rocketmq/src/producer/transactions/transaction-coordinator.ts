@@ -228,6 +228,7 @@ export class TransactionCoordinator {
     // A check that crosses this end must not be answered, too: on a real server both would deliver the message.
     this.memory.opened(transactionId);
     try {
+      assertEndable(half, resolution);
       this.assertInTime(half, resolution);
       await endTransaction(this.client, endpoint, identity, resolution, 'client');
       this.memory.ended(transactionId, resolution, true);
@@ -278,6 +279,15 @@ export class TransactionCoordinator {
       throw new UsageError('ILLEGAL_TRANSACTION', text, field);
     }
   }
+}
+
+function assertEndable({ isEndable, durability }: StoredMessage, resolution: Resolution): void {
+  if (isEndable) return;
+  const text = `the proxy has not said which transaction the half message began (durability: ${durability}), so it would lose the ${resolution}`;
+  throw new StateError(
+    'TRANSACTION_NOT_ENDABLE',
+    `${text}; it was not sent, and is the answer to the server's next check`,
+  );
 }
 
 function identityOf({ topic, messageId, transactionId }: StoredMessage): TransactionIdentity {

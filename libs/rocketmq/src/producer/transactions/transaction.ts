@@ -3,6 +3,7 @@
 import { fromWireMessage } from '../../protocol/grpc/message-mapping.js';
 import type { MessageView } from '../../protocol/model/message.js';
 import { StateError } from '../../support/errors.js';
+import type { Durability } from '../sending/durability.js';
 import type { StoredMessage } from '../sending/send-request.js';
 
 /** How a transaction ends. */
@@ -80,6 +81,11 @@ export class Transaction implements TransactionIdentity {
   /** The half message as it was sent; its body as it was passed, not compressed. */
   get message(): MessageView {
     return { ...fromWireMessage(this.half.wire), body: this.half.body };
+  }
+
+  /** How safe the half message is. */
+  get durability(): Durability {
+    return this.half.durability;
   }
 
   /** Whether it has not been ended yet. */

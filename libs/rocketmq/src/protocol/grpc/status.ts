@@ -12,7 +12,9 @@ interface StatusMeaning {
 
 const refused: StatusMeaning = { outcome: 'rejected', retryable: false };
 const busy: StatusMeaning = { outcome: 'rejected', retryable: true };
-/** The server timed out waiting for its store or replica: the message may be stored (see `ResponseBuilder` of the proxy). */
+/** Stored, before the broker's disk or a replica has confirmed it (see `SendMessageActivity` of the proxy). */
+const stored: StatusMeaning = { outcome: 'stored', retryable: false };
+/** The server stopped waiting for its broker: the message may be stored (see `ResponseBuilder` of the proxy). */
 const perhaps: StatusMeaning = { outcome: 'unknown', retryable: true };
 
 /** Every code of the protocol. A test fails when a code of the protocol is missing here. */
@@ -62,11 +64,11 @@ export const STATUS_MEANINGS: ReadonlyMap<Code, StatusMeaning> = new Map<Code, S
   [Code.MESSAGE_PROPERTIES_TOO_LARGE, refused],
   [Code.INTERNAL_ERROR, perhaps],
   [Code.INTERNAL_SERVER_ERROR, perhaps],
-  [Code.HA_NOT_AVAILABLE, perhaps],
+  [Code.HA_NOT_AVAILABLE, stored],
   [Code.NOT_IMPLEMENTED, refused],
   [Code.PROXY_TIMEOUT, perhaps],
-  [Code.MASTER_PERSISTENCE_TIMEOUT, perhaps],
-  [Code.SLAVE_PERSISTENCE_TIMEOUT, perhaps],
+  [Code.MASTER_PERSISTENCE_TIMEOUT, stored],
+  [Code.SLAVE_PERSISTENCE_TIMEOUT, stored],
   [Code.UNSUPPORTED, refused],
   [Code.VERSION_UNSUPPORTED, refused],
   [Code.VERIFY_FIFO_MESSAGE_UNSUPPORTED, refused],
@@ -78,6 +80,12 @@ export function codeName(code: Code): string {
   return Code[code] ?? `CODE_${code}`;
 }
 
+const EFFECTS: Readonly<Record<StatusMeaning['outcome'], string>> = {
+  rejected: 'it did not take effect',
+  unknown: MAY_HAVE_TAKEN_EFFECT,
+  stored: 'the message is stored',
+};
+
 /** The server answered with a status other than OK. `code` is the protocol's name, for example `TOPIC_NOT_FOUND`. */
 export class StatusError extends RocketMQError {
   /** The protocol's number, for example 40402. */
@@ -87,7 +95,7 @@ export class StatusError extends RocketMQError {
   constructor(what: string, status: Status | undefined, advice = adviceOn(status)) {
     const code = status?.code ?? Code.CODE_UNSPECIFIED;
     const meaning = STATUS_MEANINGS.get(code) ?? perhaps;
-    const effect = meaning.outcome === 'unknown' ? MAY_HAVE_TAKEN_EFFECT : 'it did not take effect';
+    const effect = EFFECTS[meaning.outcome];
     const answer =
       status === undefined ? 'the server answered without a status' : `the server said "${status.message}"`;
     super(
