@@ -53,6 +53,20 @@ describe('ordered messages', () => {
     }
   });
 
+  contract('messages of a group that are sent at once are stored in the order of the calls', async (world) => {
+    const topic = await world.topic('fifo');
+    const producer = await world.producer();
+    const recorder = await world.record({ topic, consumerGroup: await world.group({ fifo: true }), requireFifo: true });
+    const bodies = Array.from({ length: 100 }, (_, index) => String(index));
+    const groupOf = (body: string): string => `g${Number(body) % 2}`;
+    await Promise.all(bodies.map((body) => producer.send({ topic, body, messageGroup: groupOf(body) })));
+    await world.until('all have arrived', () => recorder.deliveries.length === bodies.length);
+    for (const group of ['g0', 'g1']) {
+      const own = texts(recorder.deliveries.filter(({ message }) => message.messageGroup === group));
+      expect(own).toEqual(bodies.filter((body) => groupOf(body) === group));
+    }
+  });
+
   contract('a failing message holds back its group until it succeeds', async (world) => {
     const topic = await world.topic('fifo');
     const producer = await world.producer();

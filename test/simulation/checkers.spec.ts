@@ -108,6 +108,22 @@ describe('the judges', () => {
         handlings: [handled('m1', { startMs: 200, endMs: 300 }), handled('m2', { startMs: 250, endMs: 260 })],
       },
     ],
+    [
+      'out of order',
+      {
+        sends: [sent('m1', { messageGroup: 'g' }), sent('m2', { messageGroup: 'g' })],
+        handlings: [handled('m2'), handled('m1', { startMs: 220, endMs: 230 })],
+      },
+    ],
+    [
+      'unexplained',
+      {
+        sends: [
+          sent('m1', { messageGroup: 'g', timeoutMs: 10, outcome: 'unknown', error: 'DEADLINE' }),
+          sent('m2', { messageGroup: 'h', outcome: 'not-sent', error: 'EARLIER_MESSAGE_FAILED' }),
+        ],
+      },
+    ],
     ['died too early', { sends: [sent('m1')], dead: [{ key: 'm1', group: 'readers' }] }],
     [
       'died too early',

@@ -91,7 +91,7 @@ function meets(disturbance: Disturbance, processes: readonly string[], fromMs: n
 export function unexplainedOutcomes(facts: Facts): string[] {
   return facts.sends
     .filter(({ outcome }) => outcome !== 'acknowledged' && outcome !== 'under way')
-    .filter((send) => !isOverdue(send) && !isRefused(facts, send))
+    .filter((send) => !isOverdue(send) && !isRefused(facts, send) && !isBehindDoubt(facts, send))
     .filter((send) => !isExcused(facts, [send.process], send.atMs, send.endMs ?? send.atMs))
     .map(({ key, outcome, error }) => `unexplained: the send of ${key} ended as "${outcome}" (${error})`);
 }
@@ -111,6 +111,16 @@ export function overdueSends(facts: Facts): string[] {
 /** A call whose timeout was shorter than a round trip. */
 function isOverdue({ timeoutMs, error }: SendFact): boolean {
   return timeoutMs < 1_000 && /DEADLINE|TIMEOUT|within|refused the request/.test(error ?? '');
+}
+
+/** A call is refused that waited behind one of its process in its message group whose outcome is unknown. */
+function isBehindDoubt({ sends }: Facts, send: SendFact): boolean {
+  const { outcome, process, messageGroup, atMs, endMs = atMs } = send;
+  if (outcome !== 'not-sent' || messageGroup === undefined) return false;
+  return sends.slice(0, sends.indexOf(send)).some((one) => {
+    const isBefore = one.process === process && one.messageGroup === messageGroup && one.outcome === 'unknown';
+    return isBefore && one.endMs !== undefined && one.endMs >= atMs && one.endMs <= endMs;
+  });
 }
 
 export function unexplainedRepetitions(facts: Facts): string[] {
@@ -215,7 +225,10 @@ function firstEnd(handlings: readonly HandlingFact[]): number | undefined {
   return ends.length === 0 ? undefined : Math.min(...ends);
 }
 
-/** In a message group, a message whose send began after another's send had ended is first handled after that message. */
+/**
+ * In a message group, a message is first handled after those whose sends had ended when its own began, and after those that its process has sent
+ * before it.
+ */
 export function disorder(facts: Facts): string[] {
   const handlings = byDelivery(facts.handlings);
   const dead = new Set(facts.dead.map(({ key, group }) => `${key} for ${group}`));
@@ -227,12 +240,15 @@ export function disorder(facts: Facts): string[] {
     return (facts.groupsOf[sends[0]?.topic ?? ''] ?? []).flatMap((group) => {
       const steps = sends
         .filter(({ key }) => !dead.has(`${key} for ${group}`))
-        .map(({ key, atMs, endMs = atMs }) => {
+        .map(({ key, process, atMs, endMs = atMs }) => {
           const own = handlings.get(`${key} for ${group}`) ?? [];
-          return { key, atMs, endMs, startMs: own[0]?.startMs, doneMs: firstEnd(own) };
+          return { key, process, atMs, endMs, startMs: own[0]?.startMs, doneMs: firstEnd(own) };
         });
-      return steps.flatMap(({ key, atMs, startMs = Number.POSITIVE_INFINITY }) => {
-        const late = steps.find((step) => step.endMs < atMs && (step.doneMs ?? Number.POSITIVE_INFINITY) > startMs);
+      return steps.flatMap(({ key, process, atMs, startMs = Number.POSITIVE_INFINITY }, place) => {
+        const late = steps.find((step, index) => {
+          const isEarlier = step.endMs < atMs || (step.process === process && index < place);
+          return isEarlier && (step.doneMs ?? Number.POSITIVE_INFINITY) > startMs;
+        });
         return late === undefined
           ? []
           : [`out of order: ${group} began ${key} at ${startMs}, ${late.key} ended at ${late.doneMs}`];

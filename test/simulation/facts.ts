@@ -78,6 +78,7 @@ export interface DeadFact {
 }
 
 export interface Facts {
+  /** In the order of the calls. */
   readonly sends: readonly SendFact[];
   readonly handlings: readonly HandlingFact[];
   readonly transactions: readonly TransactionFact[];

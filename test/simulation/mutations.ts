@@ -107,4 +107,9 @@ export const MUTATIONS: readonly Mutation[] = [
         'if (failure instanceof Error || isForwardable(message)) throw failure;',
     },
   },
+  {
+    fault: 'messages of a group are sent without waiting for each other',
+    file: 'producer/sending/send-turns.ts',
+    edits: { "if (line.first === turn) turn.state = { kind: 'come' };": "turn.state = { kind: 'come' };" },
+  },
 ];

@@ -23,6 +23,8 @@ export const TAG = 'simulated';
 /** A close waits a second for a handler that ignores its signal; settlements and terminations take the rest. */
 export const CLOSE_REST_MS = 6_000;
 const MESSAGE_GROUPS = ['a', 'b', 'c'];
+/** The probability that several messages of a group are sent at once. */
+const STEPS_AT_ONCE = 0.2;
 
 /** The state that services share. */
 export interface World {
@@ -107,7 +109,9 @@ export abstract class Worker<W extends World = World> {
 
   protected send(topic: string): void {
     const messageGroup = topic === TOPICS.ordered ? this.chance.pick(MESSAGE_GROUPS) : undefined;
-    this.begin(this.sendOne(topic, messageGroup));
+    // Steps of one process are sent without waiting for each other.
+    const count = messageGroup !== undefined && this.chance.is(STEPS_AT_ONCE) ? 3 : 1;
+    for (let sent = 0; sent < count; sent++) this.begin(this.sendOne(topic, messageGroup));
   }
 
   protected transact(): void {

@@ -22,11 +22,12 @@ import { Backpressure } from './sending/backpressure.js';
 import { BatchSafety } from './sending/batching.js';
 import { BodyPacker } from './sending/compression.js';
 import { DurabilityWatch } from './sending/durability.js';
+import { EncodingMessage } from './sending/encoding-message.js';
 import { Interceptors } from './sending/interceptors.js';
 import { adoptSettings, publishingSettings } from './sending/publishing-settings.js';
 import { type RecallTarget, recallMessage } from './sending/recall.js';
 import { SendAttempts, type SendPolicy } from './sending/send-attempts.js';
-import { type BatchOptions, type BatchOutcome, type RefusedMessage, sendBatch } from './sending/send-batch.js';
+import { type BatchOptions, type BatchOutcome, sendBatch } from './sending/send-batch.js';
 import { SendPipeline } from './sending/send-pipeline.js';
 import { receiptOf, type SendReceipt } from './sending/send-request.js';
 import type { Transaction } from './transactions/transaction.js';
@@ -110,11 +111,20 @@ export class Producer {
   /**
    * Sends a message and waits until the server has stored it. Ordinary messages can share a request, see
    * `ProducerOptions.batching`; they then fail together, with one error.
-   * @param options `timeoutMs` bounds all attempts together; default: `requestTimeoutMs` × `maxAttempts`
-   * @throws UsageError before anything was sent; NotSentError `TOO_MANY_IN_FLIGHT` if `whenFull` is `refuse`; StatusError or
+   *
+   * Messages of one message group or lite topic are stored in the order in which the calls of this producer were made, those of batches and
+   * one-way sends included: each is sent when the one before it has ended. Behind one that failed, the next one is sent. Behind one whose
+   * outcome is unknown, those that already wait are not sent (`EARLIER_MESSAGE_FAILED`).
+   * @param options `timeoutMs` bounds the wait for earlier messages and all attempts together; default: `requestTimeoutMs` × `maxAttempts`
+   * @throws UsageError before anything was sent; NotSentError `TOO_MANY_IN_FLIGHT` if `whenFull` is `refuse`, `EARLIER_MESSAGE_FAILED`; StatusError or
    *   TransportError whose `outcome` says whether it may be stored
    */
-  async send(message: OutgoingMessage, options: CallOptions = {}): Promise<SendReceipt> {
+  send(message: OutgoingMessage, options: CallOptions = {}): Promise<SendReceipt> {
+    return this.sendEncoding(message, options);
+  }
+
+  /** @internal a message whose body may still be encoded */
+  async sendEncoding(message: OutgoingMessage | EncodingMessage, options: CallOptions = {}): Promise<SendReceipt> {
     this.assertOpen();
     const deadline = new Deadline(`send to "${message.topic}"`, this.timeoutMs(options), options.signal);
     this.calls.begin();
@@ -137,9 +147,9 @@ export class Producer {
     return this.sendEncoded(messages, options);
   }
 
-  /** @internal a batch that can contain messages whose encoding failed */
+  /** @internal a batch that can contain messages whose bodies are still encoded */
   async sendEncoded(
-    messages: readonly (OutgoingMessage | RefusedMessage)[],
+    messages: readonly (OutgoingMessage | EncodingMessage)[],
     options: BatchOptions = {},
   ): Promise<BatchOutcome[]> {
     this.assertOpen();
@@ -158,13 +168,19 @@ export class Producer {
    * @throws UsageError, StateError, NotSentError `TOO_MANY_IN_FLIGHT`; while it waits for room, TransportError
    *   `DEADLINE_EXCEEDED` or the caller's reason. Nothing was sent
    */
-  async sendOneway(message: OutgoingMessage, options: CallOptions = {}): Promise<void> {
+  sendOneway(message: OutgoingMessage, options: CallOptions = {}): Promise<void> {
+    return this.sendOnewayEncoding(message, options);
+  }
+
+  /** @internal a message whose body may still be encoded */
+  async sendOnewayEncoding(message: OutgoingMessage | EncodingMessage, options: CallOptions = {}): Promise<void> {
     this.assertOpen();
     const deadline = new Deadline(`one-way send to "${message.topic}"`, this.timeoutMs(options), options.signal);
     const messageId = message.messageId ?? this.pipeline.newMessageId();
     const watchers = { logger: this.connection.logger, events: this.options.events };
+    const named = message instanceof EncodingMessage ? message.withId(messageId) : { ...message, messageId };
     const { accepted, ended } = onewaySend({ topic: message.topic, messageId }, watchers, async (onAdmitted) =>
-      this.pipeline.send({ ...message, messageId }, 'oneway', deadline, { onAdmitted }),
+      this.pipeline.send(named, 'oneway', deadline, { onAdmitted }),
     );
     void this.calls.track(ended.finally(() => deadline.dispose()));
     await accepted;

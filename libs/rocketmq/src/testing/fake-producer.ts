@@ -5,8 +5,10 @@ import { type BodyCodec, jsonCodec } from '../nest/messages/message-body.js';
 import { NAMES_AS_GIVEN } from '../nest/messages/resource-names.js';
 import type { TopicDefinition, TopicLike } from '../nest/messages/topic-definition.js';
 import { DETACHED, RocketMQProducer, type SendingPort } from '../nest/sending/rocketmq-producer.js';
+import { EncodingMessage } from '../producer/sending/encoding-message.js';
 import { sendBatch } from '../producer/sending/send-batch.js';
 import type { SendReceipt } from '../producer/sending/send-request.js';
+import { SendTurns, type Turn } from '../producer/sending/send-turns.js';
 import { Transaction } from '../producer/transactions/transaction.js';
 import { runInTransaction, TransactionScope } from '../producer/transactions/transaction-scope.js';
 import { toWireMessage } from '../protocol/grpc/message-mapping.js';
@@ -14,6 +16,7 @@ import { LIMITS } from '../protocol/model/limits.js';
 import { assertSendable, bodyBytes, messageTypeOf, type OutgoingMessage } from '../protocol/model/message.js';
 import { MessageIdGenerator } from '../protocol/model/message-id.js';
 import { type Clock, MINUTE_MS, SECOND_MS, SystemClock } from '../support/clock.js';
+import { type Deadline, withDeadline } from '../support/deadline.js';
 import { StateError, TransportError } from '../support/errors.js';
 import { aPositiveInteger, assertOptions, aText, describe, type OptionChecks } from '../support/options.js';
 import { systemRandom } from '../support/random.js';
@@ -137,12 +140,16 @@ export function fakeProducer(options: FakeProducerOptions = {}): FakeProducer {
 
 type Kind = SentMessage['kind'];
 
+/** How long an encoding may take. */
+const SEND_TIMEOUT_MS = 10 * SECOND_MS;
+
 /** The fake's replacement for the client's producer. */
 class FakeDesk implements SendingPort {
   readonly sent: SentMessage[] = [];
   readonly failures: { readonly topic: string | undefined; times: number; readonly error: Error | undefined }[] = [];
   private readonly bodies = new WeakMap<object, unknown>();
   private readonly ids = new MessageIdGenerator(systemRandom, process.pid);
+  private readonly turns = new SendTurns();
 
   constructor(
     private readonly clock: Clock,
@@ -155,21 +162,24 @@ class FakeDesk implements SendingPort {
     return message;
   }
 
-  async send(message: OutgoingMessage): Promise<SendReceipt> {
-    return this.store('send', message);
+  async sendEncoding(message: OutgoingMessage | EncodingMessage): Promise<SendReceipt> {
+    return this.inTurn('send', message);
   }
 
-  async sendOneway(message: OutgoingMessage): Promise<void> {
-    this.store('oneway', message);
+  async sendOnewayEncoding(message: OutgoingMessage | EncodingMessage): Promise<void> {
+    await this.inTurn('oneway', message);
   }
 
   sendEncoded: SendingPort['sendEncoded'] = (messages, options = {}) =>
     sendBatch(messages, options, {
-      sendTimeoutMs: 10 * SECOND_MS,
+      sendTimeoutMs: SEND_TIMEOUT_MS,
       assertOpen: () => {},
       prepare: (message) => {
-        this.check(message);
-        return async () => this.store('batch', message);
+        const turn = this.turns.take(message);
+        return {
+          send: (deadline) => this.storeIn(turn, 'batch', message, deadline),
+          end: () => turn?.end(),
+        };
       },
     });
 
@@ -232,6 +242,28 @@ class FakeDesk implements SendingPort {
       body,
     };
     return new Transaction(half, async () => 'accepted');
+  }
+
+  private async inTurn(kind: Kind, message: OutgoingMessage | EncodingMessage): Promise<SendReceipt> {
+    const turn = this.turns.take(message);
+    try {
+      return await withDeadline(`send to "${message.topic}"`, SEND_TIMEOUT_MS, undefined, (deadline) =>
+        this.storeIn(turn, kind, message, deadline),
+      );
+    } finally {
+      turn?.end();
+    }
+  }
+
+  private async storeIn(
+    turn: Turn | undefined,
+    kind: Kind,
+    message: OutgoingMessage | EncodingMessage,
+    deadline: Deadline,
+  ): Promise<SendReceipt> {
+    const encoded = message instanceof EncodingMessage ? await message.within(deadline) : message;
+    await turn?.come(deadline);
+    return this.store(kind, encoded);
   }
 
   private store(kind: Kind, message: OutgoingMessage): SendReceipt {

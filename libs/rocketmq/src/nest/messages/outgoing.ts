@@ -1,6 +1,7 @@
 // Converts messages, in both forms that applications use, into those that the client sends.
 
-import { RefusedMessage } from '../../producer/sending/send-batch.js';
+import { EncodingMessage } from '../../producer/sending/encoding-message.js';
+import { orderKeyOf } from '../../producer/sending/send-turns.js';
 import { messageTypeOf, type OutgoingMessage, type TopicType } from '../../protocol/model/message.js';
 import { UsageError } from '../../support/errors.js';
 import { versionProperties } from './body-version.js';
@@ -85,17 +86,26 @@ export async function encoded(
   return hooks === undefined ? message : hooks.outgoing(message, { body });
 }
 
-/** An invalid message keeps its place in the batch, and in the order of its message group or lite topic. */
-export async function orRefused(
+/** A message that takes its place in the order of its message group or lite topic now. @param encoding also one that fails */
+export function placed(
   topic: string,
-  { messageGroup, liteTopic }: MessageFields,
-  making: Promise<OutgoingMessage>,
-): Promise<OutgoingMessage | RefusedMessage> {
-  try {
-    return await making;
-  } catch (error) {
-    return new RefusedMessage(topic, messageGroup, liteTopic, error);
-  }
+  { messageGroup, liteTopic, messageId }: MessageFields,
+  encoding: Promise<OutgoingMessage>,
+  { names }: MessageWire,
+): EncodingMessage {
+  return new EncodingMessage({ topic: names.topic(topic), messageGroup, liteTopic, messageId }, encoding);
+}
+
+/** Passes a message on: at once if it has an order, and otherwise when it is encoded. */
+export function passOn<T>(
+  topic: string,
+  fields: MessageFields,
+  encoding: Promise<OutgoingMessage>,
+  wire: MessageWire,
+  send: (message: OutgoingMessage | EncodingMessage) => Promise<T>,
+): Promise<T> {
+  const hasOrder = orderKeyOf({ ...fields, topic }) !== undefined;
+  return hasOrder ? send(placed(topic, fields, encoding, wire)) : encoding.then(send);
 }
 
 /** Checked here, so that the error refers to the definition and the options, not to the cluster. */

@@ -13,7 +13,7 @@ import { systemRandom } from '../../support/random.js';
 import { parseAddress } from '../common/pattern.js';
 import { loadSchema } from '../messages/body-schema.js';
 import { type MessageWire, validated } from '../messages/message-body.js';
-import { assertFits, encoded, type FieldsOf, type MessageFields } from '../messages/outgoing.js';
+import { assertFits, encoded, type FieldsOf, type MessageFields, passOn } from '../messages/outgoing.js';
 import { isRequestDefinition, type RequestDefinition } from '../messages/request-definition.js';
 import { type Given, type TopicDefinition, toTopicDefinition } from '../messages/topic-definition.js';
 import type { ReplyChannel } from './reply-channel.js';
@@ -94,12 +94,14 @@ export class RocketMQRequester {
     positive('timeoutMs', timeoutMs);
     const requestId = systemRandom.uuid();
     const properties = { ...fields.properties, ...requestProperties(replies.addressOf(requestId)) };
-    const message = await this.message(pattern, definition, data, { ...fields, properties });
+    const { topic, encoding } = this.message(pattern, definition, data, { ...fields, properties });
     return withDeadline(`request to "${pattern}"`, timeoutMs, signal, async (deadline) => {
       const answer = replies.expect(requestId);
       try {
         // The send has a deadline of its own, which knows whether anything was sent.
-        await producer.send(message, { timeoutMs: deadline.remainingMs(), signal }).catch(orStored);
+        await passOn(topic, fields, encoding, this.wire, (message) =>
+          producer.sendEncoding(message, { timeoutMs: deadline.remainingMs(), signal }),
+        ).catch(orStored);
         return await raceAbort(answer, deadline.signal);
       } finally {
         replies.forget(requestId);
@@ -111,7 +113,8 @@ export class RocketMQRequester {
   async emit(pattern: unknown, data: unknown, fields: MessageFields): Promise<SendReceipt> {
     const { producer } = this.port;
     if (producer === undefined) throw this.port.whyNot;
-    return producer.send(await this.message(pattern, undefined, data, fields));
+    const { topic, encoding } = this.message(pattern, undefined, data, fields);
+    return passOn(topic, fields, encoding, this.wire, (message) => producer.sendEncoding(message));
   }
 
   private message(
@@ -119,17 +122,17 @@ export class RocketMQRequester {
     definition: TopicDefinition | undefined,
     data: unknown,
     fields: MessageFields,
-  ): Promise<OutgoingMessage> {
+  ): { readonly topic: string; readonly encoding: Promise<OutgoingMessage> } {
     const { topic, tag } = parseAddress(pattern);
     if (tag !== undefined && fields.tag !== undefined && fields.tag !== tag) {
       const text = `message to "${String(pattern)}": the record has another tag, "${fields.tag}"; nothing was sent`;
       throw new UsageError('TAG_GIVEN_TWICE', text, 'tag');
     }
     const all = tag === undefined ? fields : { ...fields, tag };
-    if (definition !== undefined) return encoded(definition, data, all, this.wire);
     const named = toTopicDefinition(topic);
     // Handlers of patterns decode a string by the codec, as those of a definition.
-    return encoded(typeof data === 'string' ? { ...named, type: 'normal' } : named, data, all, this.wire);
+    const plain = typeof data === 'string' ? ({ ...named, type: 'normal' } as const) : named;
+    return { topic, encoding: encoded(definition ?? plain, data, all, this.wire) };
   }
 
   private running() {

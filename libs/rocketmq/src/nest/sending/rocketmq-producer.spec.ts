@@ -7,6 +7,8 @@ import { z } from 'zod';
 import {
   defineTopic,
   NotSentError,
+  type OutgoingHookContext,
+  type OutgoingMessage,
   RocketMQModule,
   type RocketMQModuleOptions,
   RocketMQProducer,
@@ -80,6 +82,41 @@ describe('RocketMQProducer', () => {
       { error: { code: 'EARLIER_MESSAGE_FAILED' } },
     ]);
     expect(bodies('step')).toEqual(['first']);
+  });
+
+  it('sends the messages of a group in the order of the calls, whatever hooks and schemas take', async () => {
+    let goOn = (): void => {};
+    const mayGoOn = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    const outgoing = async (message: OutgoingMessage, { body }: OutgoingHookContext): Promise<OutgoingMessage> => {
+      if (body === 'first') await mayGoOn;
+      return message;
+    };
+    const producer = await start({ hooks: [{ outgoing }] });
+    const step = (body: unknown) => ({ topic: 'step', body, messageGroup: 'g' });
+    const sends = [
+      producer.send(Step, 'first', { messageGroup: 'g' }),
+      producer.sendBatch([step('second'), step('third')]),
+      producer.sendOneway(step('fourth')),
+      producer.send(step('fifth')),
+    ];
+    await producer.send(Step, 'other', { messageGroup: 'h' });
+    expect(bodies('step')).toEqual(['"other"']);
+    goOn();
+    await Promise.all(sends);
+    expect(bodies('step').slice(1)).toEqual(['"first"', 'second', 'third', 'fourth', 'fifth']);
+  });
+
+  it('does not wait for ever for a hook that never ends, nor do later messages of its group', async () => {
+    const outgoing = (message: OutgoingMessage, { body }: OutgoingHookContext) =>
+      body === 'stuck' ? new Promise<OutgoingMessage>(() => {}) : message;
+    const producer = await start({ hooks: [{ outgoing }] });
+    const stuck = producer.send(Step, 'stuck', { messageGroup: 'g', timeoutMs: 50 });
+    const next = producer.send(Step, 'next', { messageGroup: 'g' });
+    await expect(stuck).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED', outcome: 'not-sent' });
+    await next;
+    expect(bodies('step')).toEqual(['"next"']);
   });
 
   it('sends one-way, typed or plain, and reports a failure', async () => {

@@ -1,6 +1,7 @@
 // The producer that applications inject. It wraps the client's own producer, which exists only while the application runs.
 
 import type { Producer } from '../../producer/producer.js';
+import type { EncodingMessage } from '../../producer/sending/encoding-message.js';
 import type { BatchOptions, BatchOutcome } from '../../producer/sending/send-batch.js';
 import type { SendReceipt } from '../../producer/sending/send-request.js';
 import type { OutgoingMessage, TopicType } from '../../protocol/model/message.js';
@@ -13,8 +14,9 @@ import {
   type FieldArguments,
   type FieldsOf,
   type MessageFields,
-  orRefused,
   type PlainMessage,
+  passOn,
+  placed,
   type TopicMessage,
 } from '../messages/outgoing.js';
 import type { RequestDefinition } from '../messages/request-definition.js';
@@ -41,7 +43,7 @@ export interface TransactionalTopicMessage<Input> extends TransactionalMessage<G
 }
 
 /** @internal The producer that messages are passed to, usually the client's. Not in the published types: `sendEncoded` is not. */
-export type SendingPort = Pick<Producer, 'send' | 'sendEncoded' | 'sendOneway' | 'recall' | 'transact'>;
+export type SendingPort = Pick<Producer, 'sendEncoding' | 'sendEncoded' | 'sendOnewayEncoding' | 'recall' | 'transact'>;
 
 /** Marks a producer of tests. */
 export const DETACHED = Symbol.for('nestjs-rocketmq.detached-producer');
@@ -61,7 +63,8 @@ export class RocketMQProducer {
   ) {}
 
   /**
-   * Sends a message and waits until the server has stored it.
+   * Sends a message and waits until the server has stored it. Messages of one message group are stored in the order of the calls, see
+   * `Producer.send`.
    * @param options `timeoutMs` limits all attempts together; default: `requestTimeoutMs` × `producer.maxAttempts`
    * @throws UsageError when the body does not fit the schema, or the options do not fit the topic's type; nothing was sent
    * @throws NotSentError, StatusError or TransportError, whose `outcome` says whether the message may be stored
@@ -74,8 +77,7 @@ export class RocketMQProducer {
   send(message: PlainMessage, options?: CallOptions): Promise<SendReceipt>;
   async send(first: TopicDefinition | PlainMessage, second?: unknown, third?: SendOptions): Promise<SendReceipt> {
     const producer = this.running();
-    const { message, call } = await this.outgoing(first, second, third);
-    return producer.send(message, call);
+    return this.passOn(first, second, third, (message, call) => producer.sendEncoding(message, call));
   }
 
   /**
@@ -98,12 +100,12 @@ export class RocketMQProducer {
     const producer = this.running();
     if ('name' in first) {
       const made = (second as readonly TopicMessage<unknown>[]).map(({ body, ...fields }) =>
-        orRefused(first.name, fields, byDefinition(first, body, fields, this.wire)),
+        placed(first.name, fields, byDefinition(first, body, fields, this.wire), this.wire),
       );
-      return producer.sendEncoded(await Promise.all(made), third);
+      return producer.sendEncoded(made, third);
     }
-    const made = first.map((message) => orRefused(message.topic, message, byName(message, this.wire)));
-    return producer.sendEncoded(await Promise.all(made), second as BatchOptions | undefined);
+    const made = first.map((message) => placed(message.topic, message, byName(message, this.wire), this.wire));
+    return producer.sendEncoded(made, second as BatchOptions | undefined);
   }
 
   /**
@@ -118,8 +120,7 @@ export class RocketMQProducer {
   sendOneway(message: PlainMessage, options?: CallOptions): Promise<void>;
   async sendOneway(first: TopicDefinition | PlainMessage, second?: unknown, third?: SendOptions): Promise<void> {
     const producer = this.running();
-    const { message, call } = await this.outgoing(first, second, third);
-    return producer.sendOneway(message, call);
+    return this.passOn(first, second, third, (message, call) => producer.sendOnewayEncoding(message, call));
   }
 
   /**
@@ -195,15 +196,19 @@ export class RocketMQProducer {
     return producer.transact({ timeoutMs, signal, message: half }, () => runWithTopic(origin, work));
   }
 
-  private async outgoing(
+  private passOn<T>(
     first: TopicDefinition | PlainMessage,
     second: unknown,
     { timeoutMs, signal, ...fields }: SendOptions = {},
-  ): Promise<{ readonly message: OutgoingMessage; readonly call: CallOptions | undefined }> {
+    send: (message: OutgoingMessage | EncodingMessage, call: CallOptions | undefined) => Promise<T>,
+  ): Promise<T> {
+    const { wire } = this;
     if ('topic' in first) {
-      return { message: await byName(first, this.wire), call: second as CallOptions | undefined };
+      const call = second as CallOptions | undefined;
+      return passOn(first.topic, first, byName(first, wire), wire, (message) => send(message, call));
     }
-    return { message: await byDefinition(first, second, fields, this.wire), call: { timeoutMs, signal } };
+    const encoding = byDefinition(first, second, fields, wire);
+    return passOn(first.name, fields, encoding, wire, (message) => send(message, { timeoutMs, signal }));
   }
 }
 

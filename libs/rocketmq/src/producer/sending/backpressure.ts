@@ -119,6 +119,9 @@ export interface BackpressureOptions {
    * `wait`: a send waits for room, in the order of the calls, within its own deadline. `refuse`: it fails immediately with
    * `TOO_MANY_IN_FLIGHT`, and nothing was sent; only the messages of a batch wait anyway, because the batch itself fills the
    * limit. Default `wait`.
+   *
+   * Messages that wait for an earlier one of their message group are not in flight. Where nobody waits for them, which is with `refuse` and in
+   * one-way sends, as many of them are accepted as may be in flight.
    */
   readonly whenFull?: 'wait' | 'refuse';
 }
@@ -139,6 +142,8 @@ export class Backpressure {
   private readonly maxBytes: number;
   private readonly whenFull: 'wait' | 'refuse';
   private readonly limit: InFlightLimit;
+  /** Of messages that wait for their turn. Apart, because those in flight must never wait for those. */
+  private readonly held: InFlightLimit;
 
   constructor({
     maxInFlight = DEFAULT_MAX_IN_FLIGHT,
@@ -149,6 +154,12 @@ export class Backpressure {
     this.maxBytes = maxInFlightBytes;
     this.whenFull = whenFull;
     this.limit = new InFlightLimit({ maxCount: this.maxCount, maxBytes: this.maxBytes });
+    this.held = new InFlightLimit({ maxCount: this.maxCount, maxBytes: this.maxBytes });
+  }
+
+  /** Whether a send fails at once when the limit is reached. */
+  get refuses(): boolean {
+    return this.whenFull === 'refuse';
   }
 
   /** Room, if it is available immediately and nobody waits for it. */
@@ -161,18 +172,33 @@ export class Backpressure {
    * @throws NotSentError `TOO_MANY_IN_FLIGHT`; TransportError `DEADLINE_EXCEEDED` whose outcome is `not-sent`; the reason of
    *   a caller that aborts
    */
-  async enter(bytes: number, deadline: Deadline, whenFull = this.whenFull): Promise<Room> {
+  enter(bytes: number, deadline: Deadline, whenFull = this.whenFull): Promise<Room> {
+    return this.enterThe(this.limit, bytes, deadline, whenFull, 'are in flight');
+  }
+
+  /** Room for a message that waits for its turn. @throws as {@link enter} */
+  hold(bytes: number, deadline: Deadline): Promise<Room> {
+    return this.enterThe(this.held, bytes, deadline, this.whenFull, 'wait for earlier ones of their message groups');
+  }
+
+  private async enterThe(
+    limit: InFlightLimit,
+    bytes: number,
+    deadline: Deadline,
+    whenFull: 'wait' | 'refuse',
+    what: string,
+  ): Promise<Room> {
     if (whenFull === 'refuse') {
-      const room = this.limit.tryEnter(bytes);
+      const room = limit.tryEnter(bytes);
       if (room !== undefined) return room;
-      const text = `${deadline.what}: ${this.bounds()} are in flight; try again later, or send less at once`;
+      const text = `${deadline.what}: ${this.bounds()} ${what}; try again later, or send less at once`;
       throw new NotSentError('TOO_MANY_IN_FLIGHT', text);
     }
     try {
-      return await this.limit.enter(bytes, deadline.signal);
+      return await limit.enter(bytes, deadline.signal);
     } catch (error) {
       if (!deadline.hasPassed) throw error;
-      const text = `${deadline.what}: ${this.bounds()} were in flight for ${deadline.timeoutMs} ms; nothing was sent`;
+      const text = `${deadline.what}: after ${deadline.timeoutMs} ms, ${this.bounds()} still ${what}; nothing was sent`;
       throw new TransportError('DEADLINE_EXCEEDED', text, 'not-sent', true);
     }
   }

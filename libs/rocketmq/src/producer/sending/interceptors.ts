@@ -23,6 +23,9 @@ export interface InterceptedSend {
  * Call `next` once. If the interceptor throws before that, the message is not sent, and the caller gets that error, as `not-sent`.
  * After `next`, the caller gets the result of `next`, whatever the interceptor returns or throws: a stored message is never reported as
  * failed, nor a failed one as stored. Other errors that it throws are logged.
+ *
+ * A message of a message group waits in `next` for the messages that were called before it. So do not wait for the send of another
+ * message of its group before `next`: that one waits for this one.
  */
 export type SendInterceptor = (
   message: OutgoingMessage,

@@ -6,24 +6,16 @@ import { type CallOptions, Deadline, withDeadline } from '../../support/deadline
 import { errorJson, TransportError } from '../../support/errors.js';
 import { positive, positiveInteger } from '../../support/options.js';
 import { isStored } from './durability.js';
+import type { EncodingMessage } from './encoding-message.js';
 import { NotSentError } from './not-sent-error.js';
 import type { SendReceipt } from './send-request.js';
+import { LEAST_SEND_MS, orderKeyOf, orderText } from './send-turns.js';
 
 /** The outcome of one message of a batch. */
 export type BatchOutcome =
   | { readonly status: 'sent'; readonly receipt: SendReceipt }
   /** The error that `send` would have thrown: a RocketMQError's `outcome` says whether the message may be stored. */
   | { readonly status: 'failed'; readonly error: unknown };
-
-/** Takes the place of a message that was invalid before the batch started. A class, so that it cannot be confused with a message. */
-export class RefusedMessage {
-  constructor(
-    readonly topic: string,
-    readonly messageGroup: string | undefined,
-    readonly liteTopic: string | undefined,
-    readonly error: unknown,
-  ) {}
-}
 
 /** The options of a batch. */
 export interface BatchOptions extends CallOptions {
@@ -37,8 +29,6 @@ export interface BatchOptions extends CallOptions {
 }
 
 const DEFAULT_CONCURRENCY = 32;
-/** With less time left, a send would time out before its answer, and its outcome would be unknown. */
-const LEAST_SEND_MS = 5;
 
 /** What a batch needs from its producer. */
 interface BatchPort {
@@ -46,19 +36,23 @@ interface BatchPort {
   readonly sendTimeoutMs: number;
   /** @throws StateError once the producer closes */
   assertOpen(): void;
-  /** Validates a message. @returns a function that sends it @throws UsageError */
-  prepare(message: OutgoingMessage): SendPrepared;
+  /** Validates a message. @throws UsageError */
+  prepare(message: OutgoingMessage | EncodingMessage): PreparedSend;
 }
 
-/** Sends a message that was prepared. */
-export type SendPrepared = (deadline: Deadline) => Promise<SendReceipt>;
+/** A message that was prepared. */
+export interface PreparedSend {
+  send(deadline: Deadline): Promise<SendReceipt>;
+  /** Called once, when it was sent or will not be. */
+  end(): void;
+}
 
 /** A place in the batch, with the message to send or the reason why it is not sent. */
 interface Entry {
   readonly index: number;
-  readonly message: OutgoingMessage | RefusedMessage;
+  readonly message: OutgoingMessage | EncodingMessage;
   readonly checked:
-    | { readonly kind: 'right'; readonly send: SendPrepared }
+    | { readonly kind: 'right'; readonly prepared: PreparedSend }
     | { readonly kind: 'wrong'; readonly error: unknown };
 }
 
@@ -67,14 +61,15 @@ interface Entry {
  * @throws UsageError that names the option
  */
 export async function sendBatch(
-  messages: readonly (OutgoingMessage | RefusedMessage)[],
+  messages: readonly (OutgoingMessage | EncodingMessage)[],
   options: BatchOptions,
   port: BatchPort,
 ): Promise<BatchOutcome[]> {
   const concurrency = positiveInteger('concurrency', options.concurrency ?? DEFAULT_CONCURRENCY);
   const outcomes = new Array<BatchOutcome>(messages.length);
-  const entries = messages.map((message, index): Entry => ({ index, message, checked: check(message, port) }));
   const whole = wholeDeadline(messages.length, options);
+  // All take their turns now: what is called later is sent behind them.
+  const entries = messages.map((message, index): Entry => ({ index, message, checked: check(message, port) }));
   const send: SendLater = (topic, prepared) => sendInTurn(topic, prepared, whole, options.signal, port);
   // A shared iterator: each worker takes the next lane when it has finished one.
   const lanes = lanesOf(entries).values();
@@ -89,7 +84,7 @@ export async function sendBatch(
   return outcomes;
 }
 
-type SendLater = (topic: string, send: SendPrepared) => Promise<SendReceipt>;
+type SendLater = (topic: string, prepared: PreparedSend) => Promise<SendReceipt>;
 
 function wholeDeadline(count: number, { timeoutMs }: BatchOptions): Deadline | undefined {
   if (timeoutMs === undefined) return undefined;
@@ -99,7 +94,7 @@ function wholeDeadline(count: number, { timeoutMs }: BatchOptions): Deadline | u
 /** Sends one message whose turn has come, unless the batch has ended by then. */
 async function sendInTurn(
   topic: string,
-  send: SendPrepared,
+  prepared: PreparedSend,
   whole: Deadline | undefined,
   signal: AbortSignal | undefined,
   port: BatchPort,
@@ -116,13 +111,12 @@ async function sendInTurn(
     throw new TransportError('DEADLINE_EXCEEDED', text, 'not-sent', true);
   }
   // Each message has its own deadline, which knows whether the message was in flight.
-  return withDeadline(what, Math.min(leftMs, port.sendTimeoutMs), signal, send);
+  return withDeadline(what, Math.min(leftMs, port.sendTimeoutMs), signal, (deadline) => prepared.send(deadline));
 }
 
-function check(message: OutgoingMessage | RefusedMessage, port: BatchPort): Entry['checked'] {
-  if (message instanceof RefusedMessage) return { kind: 'wrong', error: message.error };
+function check(message: OutgoingMessage | EncodingMessage, port: BatchPort): Entry['checked'] {
   try {
-    return { kind: 'right', send: port.prepare(message) };
+    return { kind: 'right', prepared: port.prepare(message) };
   } catch (error) {
     return { kind: 'wrong', error };
   }
@@ -133,9 +127,7 @@ function lanesOf(entries: readonly Entry[]): Entry[][] {
   const lanes: Entry[][] = [];
   const byGroup = new Map<string, Entry[]>();
   for (const entry of entries) {
-    const { topic, messageGroup, liteTopic } = entry.message;
-    const isOrdered = messageGroup !== undefined || liteTopic !== undefined;
-    const key = isOrdered ? JSON.stringify([topic, messageGroup, liteTopic]) : undefined;
+    const key = orderKeyOf(entry.message);
     const known = key === undefined ? undefined : byGroup.get(key);
     if (known !== undefined) {
       known.push(entry);
@@ -154,7 +146,8 @@ async function sendLane(lane: readonly Entry[], send: SendLater, outcomes: Batch
     let outcome: BatchOutcome;
     if (checked.kind === 'wrong') outcome = failed(checked.error);
     else if (failure !== undefined) outcome = failed(stopped(message, failure.error));
-    else outcome = await outcomeOf(send(message.topic, checked.send));
+    else outcome = await outcomeOf(send(message.topic, checked.prepared));
+    if (checked.kind === 'right') checked.prepared.end();
     outcomes[index] = outcome;
     // What is stored is in its order.
     if (outcome.status === 'failed' && !isStored(outcome.error)) failure ??= outcome;
@@ -176,8 +169,7 @@ function failed(error: unknown): BatchOutcome {
   return Object.defineProperty(outcome, 'toJSON', { value: toJSON });
 }
 
-function stopped({ topic, messageGroup, liteTopic }: Entry['message'], cause: unknown): NotSentError {
-  const order = liteTopic === undefined ? `group "${messageGroup}"` : `lite topic "${liteTopic}"`;
-  const text = `message to "${topic}": an earlier message of ${order} in this batch failed`;
+function stopped(message: Entry['message'], cause: unknown): NotSentError {
+  const text = `message to "${message.topic}": an earlier message of ${orderText(message)} in this batch failed`;
   return new NotSentError('EARLIER_MESSAGE_FAILED', text, { cause });
 }

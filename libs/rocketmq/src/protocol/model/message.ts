@@ -28,7 +28,8 @@ export interface OutgoingMessage {
   /** At most 128, without empty values. Names, values, tag and keys are limited to 16 KiB in total. Default: none. */
   readonly properties?: Readonly<Record<string, string>>;
   /**
-   * Makes it an ordered (FIFO) message: delivered in order within the group. Under 64 bytes. Default: none, an ordinary message.
+   * Makes it an ordered (FIFO) message: stored in the order of the calls of its producer, and delivered in order within the group. Under 64 bytes.
+   * Default: none, an ordinary message.
    */
   readonly messageGroup?: string;
   /**
