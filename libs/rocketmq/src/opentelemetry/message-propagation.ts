@@ -14,6 +14,7 @@ import {
   trace,
 } from '@opentelemetry/api';
 import { LIMITS } from '../protocol/model/limits.js';
+import { propertyProblem } from '../protocol/model/message.js';
 
 type Properties = Readonly<Record<string, string>>;
 
@@ -24,11 +25,9 @@ interface Labelled {
   readonly properties?: Properties | undefined;
 }
 
-/** The server accepts neither empty values nor control characters; receivers could not use such a value anyway. */
 const SETTER: TextMapSetter<Record<string, string>> = {
   set(carrier, name, value) {
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-    if (value !== '' && !/[\u0000-\u001f\u007f]/.test(value)) carrier[name] = value;
+    carrier[name] = value;
   },
 };
 
@@ -51,9 +50,10 @@ export class MessagePropagation {
 
   /** The message with the context; unchanged where the server would not accept more properties. */
   inject<T extends Labelled>(context: Context, message: T): T {
-    const properties = { ...message.properties };
-    this.propagator.inject(context, properties, SETTER);
-    const injected = { ...message, properties };
+    const carrier: Record<string, string> = {};
+    this.propagator.inject(context, carrier, SETTER);
+    const added = Object.entries(carrier).filter(([name, value]) => isSendable(name, value));
+    const injected = { ...message, properties: { ...message.properties, ...Object.fromEntries(added) } };
     return isWithinLimits(injected) ? injected : message;
   }
 
@@ -74,6 +74,11 @@ export class MessagePropagation {
     const handled = active.getValue(HANDLED) as SpanContext | undefined;
     return handled?.spanId === creation.spanId ? undefined : given;
   }
+}
+
+/** What the server would refuse would fail the send; receivers could not use it anyway. */
+function isSendable(name: string, value: unknown): boolean {
+  return propertyProblem(name, value) === undefined;
 }
 
 /** Reserved for what the library adds later: the owner of a half message. */

@@ -166,6 +166,40 @@ describe('a send', () => {
     },
   );
 
+  it('is counted when its message is stored less safely than the broker is configured to', async () => {
+    bench.broker.faults.add({ rpc: 'sendMessage', action: { kind: 'answer', code: 'MASTER_PERSISTENCE_TIMEOUT' } });
+    const producer = newProducer();
+    await producer.send({ topic: 'orders', body: 'a' });
+    const all = await sdk.measured('rocketmq_client_less_durable_messages');
+    const own = all.filter(({ labels }) => labels.client_id === producer.clientId);
+    expect(own).toEqual([
+      { labels: { topic: 'orders', client_id: producer.clientId, durability: 'not-flushed' }, value: 1 },
+    ]);
+  });
+
+  it('succeeds with what a propagator adds and the server would refuse, and leaves that out', async () => {
+    const propagator = {
+      inject(_: unknown, carrier: unknown, setter: { set(carrier: unknown, name: string, value: unknown): void }) {
+        const values = {
+          good: 'yes',
+          number: 7,
+          nothing: undefined,
+          empty: '',
+          TAGS: 'x',
+          broken: 'a\n',
+          half: '\ud83d',
+        };
+        for (const [name, value] of Object.entries(values)) setter.set(carrier, name, value);
+        Object.assign(carrier as object, { direct: 8 });
+      },
+      extract: (given: typeof context) => given as never,
+      fields: () => [],
+    };
+    const telemetry = openTelemetry({ propagator });
+    await newProducer({ telemetry }).send({ topic: 'orders', body: 'a', properties: { own: '1' } });
+    expect(propertiesOf('orders')).toEqual([{ own: '1', good: 'yes' }]);
+  });
+
   it('succeeds when the propagator fails', async () => {
     const fail = (): never => {
       throw new Error('broken');

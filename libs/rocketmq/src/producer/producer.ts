@@ -8,7 +8,7 @@ import { didNotStart } from '../client/resource-errors.js';
 import type { SessionHealth } from '../client/session-events.js';
 import { ClientType } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { LIMITS } from '../protocol/model/limits.js';
-import type { MessageType, OutgoingMessage } from '../protocol/model/message.js';
+import { assertMessageTypes, type MessageType, type OutgoingMessage } from '../protocol/model/message.js';
 import { withAnySignal } from '../support/abort.js';
 import { SECOND_MS } from '../support/clock.js';
 import { type CallOptions, Deadline, waitWithin, withDeadline, withNotedEffects } from '../support/deadline.js';
@@ -22,7 +22,7 @@ import { Backpressure } from './sending/backpressure.js';
 import { BatchSafety } from './sending/batching.js';
 import { BodyPacker } from './sending/compression.js';
 import { DurabilityWatch } from './sending/durability.js';
-import { EncodingMessage } from './sending/encoding-message.js';
+import { assertTypes, EncodingMessage } from './sending/encoding-message.js';
 import { Interceptors } from './sending/interceptors.js';
 import { adoptSettings, publishingSettings } from './sending/publishing-settings.js';
 import { type RecallTarget, recallMessage } from './sending/recall.js';
@@ -126,6 +126,7 @@ export class Producer {
   /** @internal a message whose body may still be encoded */
   async sendEncoding(message: OutgoingMessage | EncodingMessage, options: CallOptions = {}): Promise<SendReceipt> {
     this.assertOpen();
+    assertTypes(message);
     const deadline = new Deadline(`send to "${message.topic}"`, this.timeoutMs(options), options.signal);
     this.calls.begin();
     try {
@@ -175,6 +176,7 @@ export class Producer {
   /** @internal a message whose body may still be encoded */
   async sendOnewayEncoding(message: OutgoingMessage | EncodingMessage, options: CallOptions = {}): Promise<void> {
     this.assertOpen();
+    assertTypes(message);
     const deadline = new Deadline(`one-way send to "${message.topic}"`, this.timeoutMs(options), options.signal);
     const messageId = message.messageId ?? this.pipeline.newMessageId();
     const watchers = { logger: this.connection.logger, events: this.options.events };
@@ -272,7 +274,8 @@ export class Producer {
     await this.client.close();
   }
 
-  private sendHalf(message: OutgoingMessage, options: CallOptions): Promise<Transaction> {
+  private async sendHalf(message: OutgoingMessage, options: CallOptions): Promise<Transaction> {
+    assertMessageTypes(message);
     return this.call(`half message to "${message.topic}"`, options, (deadline) =>
       this.transactions.begin(message, (mark) => this.pipeline.half(message, deadline, mark, this.transactions)),
     );

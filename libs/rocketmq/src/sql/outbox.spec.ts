@@ -74,6 +74,19 @@ describe('Outbox.add', () => {
     await expect(bench.add({ topic: 'no topic' })).rejects.toBeInstanceOf(UsageError);
     await expect(bench.add({ body: '' })).rejects.toMatchObject({ code: 'MESSAGE_BODY_EMPTY' });
     await expect(bench.add({ body: undefined })).rejects.toMatchObject({ code: 'ILLEGAL_BODY', field: 'body' });
+    for (const [field, value] of [
+      ['topic', 7],
+      ['tag', null],
+      ['keys', 'abc'],
+      ['properties', { tenant: undefined }],
+      ['properties', 'tenant'],
+      ['messageGroup', 7],
+      ['deliverAt', '2027-01-01'],
+      ['deliverAt', new Date(-1)],
+      ['delayMs', '1000'],
+    ] as const) {
+      await expect(bench.add({ [field]: value } as never)).rejects.toMatchObject({ name: 'UsageError', field });
+    }
     await expect(bench.add({ messageGroup: 'g', delayMs: 1 })).rejects.toMatchObject({
       code: 'DELIVERY_TIME_WITH_GROUP',
     });

@@ -2,6 +2,7 @@
 // is in outbox-relay.ts.
 
 import { LIMITS } from '../protocol/model/limits.js';
+import { assertMessageTypes } from '../protocol/model/message.js';
 import { MessageIdGenerator } from '../protocol/model/message-id.js';
 import { type Clock, HOUR_MS, SystemClock } from '../support/clock.js';
 import { positive, positiveInteger } from '../support/options.js';
@@ -98,6 +99,7 @@ export class Outbox {
   async add(...args: [SqlExecutor, OutboxMessage] | [OutboxMessage]): Promise<string> {
     const [tx, message] = args.length === 2 ? args : ([demand(this.transactions), ...args] as const);
     assertTransaction(tx);
+    assertMessageTypes(message, false);
     const nowMs = this.clock.nowMs();
     const id = this.ids.next(nowMs);
     const written = this.telemetry?.outboxMessage(message) ?? message;

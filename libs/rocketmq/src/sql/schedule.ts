@@ -111,7 +111,8 @@ export class Schedule {
     assertTransaction(tx);
     const { key, message: given, cron, timeZone = 'UTC' } = entry;
     assertScheduleKey(key);
-    assertMessage(key, given);
+    // What is added to the keys of a message must not make them look right.
+    assertMessageTypes(given, false);
     const nowMs = this.clock.nowMs();
     const rule = cron === undefined ? undefined : { key, cron, timeZone };
     const dueAtMs = await dueAtMsOf(entry, rule, nowMs);
@@ -171,16 +172,6 @@ export class Schedule {
     this.watchers.add(wake);
     return () => void this.watchers.delete(wake);
   }
-}
-
-/** What is added to the keys of a message must not make them look right. */
-function assertMessage(key: string, message: unknown): void {
-  const { keys } = Object(message) as Partial<OutboxMessage>;
-  const isMessage = typeof message === 'object' && message !== null;
-  if (isMessage && (keys === undefined || Array.isArray(keys))) return;
-  const [field, expected] = isMessage ? ['keys', 'an array of strings'] : ['message', 'an object with topic and body'];
-  const text = `entry "${key}" of the schedule: ${field} must be ${expected}; nothing was scheduled`;
-  throw new UsageError('ILLEGAL_OPTION', text, field);
 }
 
 /** An entry that is due later than the clocks of two instances can explain is given its next tick again. */

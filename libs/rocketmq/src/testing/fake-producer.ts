@@ -13,7 +13,13 @@ import { Transaction } from '../producer/transactions/transaction.js';
 import { runInTransaction, TransactionScope } from '../producer/transactions/transaction-scope.js';
 import { toWireMessage } from '../protocol/grpc/message-mapping.js';
 import { LIMITS } from '../protocol/model/limits.js';
-import { assertSendable, bodyBytes, messageTypeOf, type OutgoingMessage } from '../protocol/model/message.js';
+import {
+  assertMessageTypes,
+  assertSendable,
+  bodyBytes,
+  messageTypeOf,
+  type OutgoingMessage,
+} from '../protocol/model/message.js';
 import { MessageIdGenerator } from '../protocol/model/message-id.js';
 import { type Clock, MINUTE_MS, SECOND_MS, SystemClock } from '../support/clock.js';
 import { type Deadline, withDeadline } from '../support/deadline.js';
@@ -297,6 +303,7 @@ class FakeDesk implements SendingPort {
   }
 
   private check(message: OutgoingMessage): void {
+    assertMessageTypes(message);
     assertSendable(message, bodyBytes(message.body).length, this.clock.nowMs(), LIMITS.bodyBytes, this.maxDelayMs);
   }
 

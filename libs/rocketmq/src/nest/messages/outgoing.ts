@@ -2,7 +2,12 @@
 
 import { EncodingMessage } from '../../producer/sending/encoding-message.js';
 import { orderKeyOf } from '../../producer/sending/send-turns.js';
-import { messageTypeOf, type OutgoingMessage, type TopicType } from '../../protocol/model/message.js';
+import {
+  assertMessageTypes,
+  messageTypeOf,
+  type OutgoingMessage,
+  type TopicType,
+} from '../../protocol/model/message.js';
 import { UsageError } from '../../support/errors.js';
 import { versionProperties } from './body-version.js';
 import { encodeBody, type MessageWire } from './message-body.js';
@@ -77,6 +82,7 @@ export async function encoded(
   fields: MessageFields,
   { codec, names, hooks }: MessageWire,
 ): Promise<OutgoingMessage> {
+  assertMessageTypes({ ...fields, topic: topic.name }, false);
   const message = {
     ...fields,
     ...versionProperties(topic, fields.properties),
@@ -93,6 +99,8 @@ export function placed(
   encoding: Promise<OutgoingMessage>,
   { names }: MessageWire,
 ): EncodingMessage {
+  // Anything but a string is refused when it is encoded.
+  if (typeof topic !== 'string') return new EncodingMessage({ topic: '' }, encoding);
   return new EncodingMessage({ topic: names.topic(topic), messageGroup, liteTopic, messageId }, encoding);
 }
 

@@ -4,9 +4,10 @@ import type { Producer } from '../../producer/producer.js';
 import type { EncodingMessage } from '../../producer/sending/encoding-message.js';
 import type { BatchOptions, BatchOutcome } from '../../producer/sending/send-batch.js';
 import type { SendReceipt } from '../../producer/sending/send-request.js';
-import type { OutgoingMessage, TopicType } from '../../protocol/model/message.js';
+import { assertMessageTypes, type OutgoingMessage, type TopicType } from '../../protocol/model/message.js';
 import type { CallOptions } from '../../support/deadline.js';
 import { StateError, UsageError } from '../../support/errors.js';
+import { describe, refused } from '../../support/options.js';
 import type { MessageWire } from '../messages/message-body.js';
 import {
   byDefinition,
@@ -98,13 +99,17 @@ export class RocketMQProducer {
     third?: BatchOptions,
   ): Promise<BatchOutcome[]> {
     const producer = this.running();
-    if ('name' in first) {
-      const made = (second as readonly TopicMessage<unknown>[]).map(({ body, ...fields }) =>
-        placed(first.name, fields, byDefinition(first, body, fields, this.wire), this.wire),
-      );
+    if (isDefinition(first)) {
+      const made = listed(second).map((message) => {
+        const { body, ...fields } = message as TopicMessage<unknown>;
+        return placed(first.name, fields, byDefinition(first, body, fields, this.wire), this.wire);
+      });
       return producer.sendEncoded(made, third);
     }
-    const made = first.map((message) => placed(message.topic, message, byName(message, this.wire), this.wire));
+    const made = listed(first).map((given) => {
+      const message = given as PlainMessage;
+      return placed(message.topic, message, byName(message, this.wire), this.wire);
+    });
     return producer.sendEncoded(made, second as BatchOptions | undefined);
   }
 
@@ -203,13 +208,24 @@ export class RocketMQProducer {
     send: (message: OutgoingMessage | EncodingMessage, call: CallOptions | undefined) => Promise<T>,
   ): Promise<T> {
     const { wire } = this;
-    if ('topic' in first) {
+    if (!isDefinition(first)) {
+      assertMessageTypes(first, false);
       const call = second as CallOptions | undefined;
       return passOn(first.topic, first, byName(first, wire), wire, (message) => send(message, call));
     }
     const encoding = byDefinition(first, second, fields, wire);
     return passOn(first.name, fields, encoding, wire, (message) => send(message, { timeoutMs, signal }));
   }
+}
+
+function isDefinition(first: TopicDefinition | PlainMessage | readonly PlainMessage[]): first is TopicDefinition {
+  return typeof first === 'object' && first !== null && 'name' in first && !('topic' in first);
+}
+
+/** The messages of a batch; those that are none fail alone. @throws UsageError */
+function listed(messages: unknown): readonly object[] {
+  if (!Array.isArray(messages)) throw refused('messages', `must be a list of messages, not ${describe(messages)}`);
+  return messages.map((one) => (typeof one === 'object' && one !== null ? one : { topic: one }));
 }
 
 /** Sends to one topic. Each method is that of `RocketMQProducer`. */

@@ -6,7 +6,7 @@ import {
   runInTransaction,
   transactionHere,
 } from '../../producer/transactions/transaction-scope.js';
-import type { OutgoingMessage } from '../../protocol/model/message.js';
+import { assertIsMessage, type OutgoingMessage } from '../../protocol/model/message.js';
 import { StateError, UsageError } from '../../support/errors.js';
 import { jsonCodec, type MessageWire } from '../messages/message-body.js';
 import { encoded, type MessageFields, type TypeFields } from '../messages/outgoing.js';
@@ -174,6 +174,7 @@ export async function toOutgoing(
   message: AnyMessage,
   wire: MessageWire,
 ): Promise<OutgoingMessage> {
+  assertIsMessage(message);
   assertTransactional(topic.name, message);
   const { body, tag, keys, properties } = message;
   return encoded(topic, body, { tag, keys, properties }, wire);

@@ -1,6 +1,6 @@
 // A message whose body is still being encoded.
 
-import type { OutgoingMessage } from '../../protocol/model/message.js';
+import { assertMessageTypes, type OutgoingMessage } from '../../protocol/model/message.js';
 import { raceAbort } from '../../support/abort.js';
 import type { Deadline } from '../../support/deadline.js';
 import { TransportError } from '../../support/errors.js';
@@ -39,11 +39,18 @@ export class EncodingMessage {
   async within(deadline: Deadline): Promise<OutgoingMessage> {
     const { signal, what, timeoutMs } = deadline;
     try {
-      return await raceAbort(this.encoded, signal);
+      const message = await raceAbort(this.encoded, signal);
+      assertMessageTypes(message);
+      return message;
     } catch (error) {
       if (error !== signal.reason || !deadline.hasPassed) throw error;
       const text = `${what}: its body was not encoded within ${timeoutMs} ms; nothing was sent`;
       throw new TransportError('DEADLINE_EXCEEDED', text, 'not-sent', true);
     }
   }
+}
+
+/** @throws UsageError that names the field, for a message that no compiler has checked */
+export function assertTypes(message: OutgoingMessage | EncodingMessage): void {
+  if (!(message instanceof EncodingMessage)) assertMessageTypes(message);
 }

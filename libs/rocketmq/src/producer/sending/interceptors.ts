@@ -1,6 +1,6 @@
 // The application's interceptors around sends: tracing, metrics, common properties. The send itself is in send-pipeline.ts.
 
-import type { OutgoingMessage } from '../../protocol/model/message.js';
+import { assertMessageTypes, type OutgoingMessage } from '../../protocol/model/message.js';
 import { raceAbort } from '../../support/abort.js';
 import type { Deadline } from '../../support/deadline.js';
 import { RocketMQError, StateError, TransportError, UsageError } from '../../support/errors.js';
@@ -55,6 +55,7 @@ export class Interceptors {
   ): Promise<T> {
     const call: InterceptedSend = { kind, signal: deadline.signal };
     const innermost: Send<T> = async (given) => {
+      assertMessageTypes(given);
       assertUnmoved(message, given);
       return send(given);
     };

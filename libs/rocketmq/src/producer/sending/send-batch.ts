@@ -4,7 +4,7 @@ import type { OutgoingMessage } from '../../protocol/model/message.js';
 import { abortReason } from '../../support/abort.js';
 import { type CallOptions, Deadline, withDeadline } from '../../support/deadline.js';
 import { errorJson, TransportError } from '../../support/errors.js';
-import { positive, positiveInteger } from '../../support/options.js';
+import { describe, positive, positiveInteger, refused } from '../../support/options.js';
 import { isStored } from './durability.js';
 import type { EncodingMessage } from './encoding-message.js';
 import { NotSentError } from './not-sent-error.js';
@@ -65,11 +65,15 @@ export async function sendBatch(
   options: BatchOptions,
   port: BatchPort,
 ): Promise<BatchOutcome[]> {
+  if (!Array.isArray(messages)) throw refused('messages', `must be a list of messages, not ${describe(messages)}`);
   const concurrency = positiveInteger('concurrency', options.concurrency ?? DEFAULT_CONCURRENCY);
   const outcomes = new Array<BatchOutcome>(messages.length);
   const whole = wholeDeadline(messages.length, options);
   // All take their turns now: what is called later is sent behind them.
-  const entries = messages.map((message, index): Entry => ({ index, message, checked: check(message, port) }));
+  const entries = messages.map((message: OutgoingMessage | EncodingMessage, index): Entry => {
+    // What is no message has no place.
+    return { index, message: message ?? NO_MESSAGE, checked: check(message, port) };
+  });
   const send: SendLater = (topic, prepared) => sendInTurn(topic, prepared, whole, options.signal, port);
   // A shared iterator: each worker takes the next lane when it has finished one.
   const lanes = lanesOf(entries).values();
@@ -83,6 +87,8 @@ export async function sendBatch(
   }
   return outcomes;
 }
+
+const NO_MESSAGE: OutgoingMessage = { topic: '', body: '' };
 
 type SendLater = (topic: string, prepared: PreparedSend) => Promise<SendReceipt>;
 

@@ -15,7 +15,7 @@ import type { Deadline } from '../../support/deadline.js';
 import { RocketMQError, TransportError, UsageError } from '../../support/errors.js';
 import type { Backpressure, Room } from './backpressure.js';
 import type { BodyPacker, WireBody } from './compression.js';
-import { EncodingMessage } from './encoding-message.js';
+import { assertTypes, EncodingMessage } from './encoding-message.js';
 import type { InterceptedSend, Interceptors } from './interceptors.js';
 import type { HalfOptions, PreparedMessage, SendAttempts, SendPolicy } from './send-attempts.js';
 import type { PreparedSend } from './send-batch.js';
@@ -87,6 +87,7 @@ export class SendPipeline {
    * @throws UsageError
    */
   ofBatch(message: OutgoingMessage | EncodingMessage): PreparedSend {
+    assertTypes(message);
     const isReady = this.interceptors.areNone && !(message instanceof EncodingMessage);
     const prepared = isReady ? this.prepare(message) : undefined;
     const turn = this.turns.take(message);

@@ -2,7 +2,7 @@
 // be storable elsewhere.
 
 import { LIMITS } from './limits.js';
-import { hasControlCharacter, isReservedProperty } from './names.js';
+import { hasControlCharacter, hasHalfCharacter, isReservedProperty } from './names.js';
 
 /** What of a message a copy carries. */
 interface Carried {
@@ -33,12 +33,12 @@ const NOTES_BYTES = 4 * (32 + 3 * LONGEST_NOTE);
 
 /** Whether a send accepts the tag. */
 export function isSendableTag(tag: string): boolean {
-  return tag.trim() !== '' && !tag.includes('|') && !hasControlCharacter(tag);
+  return tag.trim() !== '' && !tag.includes('|') && !hasControlCharacter(tag) && !hasHalfCharacter(tag);
 }
 
 /** Whether a send accepts the key. */
 export function isSendableKey(key: string): boolean {
-  return key !== '' && !/\s/.test(key) && !hasControlCharacter(key);
+  return key !== '' && !/\s/.test(key) && !hasControlCharacter(key) && !hasHalfCharacter(key);
 }
 
 /**

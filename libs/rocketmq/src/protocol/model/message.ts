@@ -1,10 +1,17 @@
 // The message model. Its mapping to and from gRPC is in grpc/message-mapping.ts.
 
+import { isUint8Array } from 'node:util/types';
 import { UsageError } from '../../support/errors.js';
-import { isIntegerFrom } from '../../support/options.js';
+import { aListOf, anyText, type Check, checkedElsewhere, describe, isIntegerFrom } from '../../support/options.js';
 import { isSendableKey, isSendableTag } from './forwarded-message.js';
 import { LIMITS } from './limits.js';
-import { hasControlCharacter, isReservedProperty, liteTopicProblem, topicNameProblem } from './names.js';
+import {
+  hasControlCharacter,
+  hasHalfCharacter,
+  isReservedProperty,
+  liteTopicProblem,
+  topicNameProblem,
+} from './names.js';
 
 /** The type of a message and of its topic. A topic accepts one type only. */
 export type MessageType = 'normal' | 'fifo' | 'delay' | 'transaction' | 'lite' | 'priority';
@@ -97,8 +104,88 @@ export function bodyBytes(body: Uint8Array | string): Buffer {
   return Buffer.isBuffer(body) ? body : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
 }
 
+type Refuse = (field: string, code: string, problem: string) => void;
+
+const isText = (value: unknown): boolean => typeof value === 'string';
+
+/** The code and the check of each field by its type, for messages that no compiler has checked. Undefined is no value. */
+const FIELDS: readonly (readonly [field: keyof OutgoingMessage, code: string, check: Check])[] = [
+  ['topic', 'ILLEGAL_TOPIC', anyText],
+  [
+    'body',
+    'ILLEGAL_BODY',
+    // A body is never quoted.
+    (value) => (isText(value) || isUint8Array(value) ? undefined : `must be a string or bytes, not ${typeName(value)}`),
+  ],
+  ['tag', 'ILLEGAL_MESSAGE_TAG', anyText],
+  ['keys', 'ILLEGAL_MESSAGE_KEY', aListOf('strings', isText)],
+  ['properties', 'ILLEGAL_MESSAGE_PROPERTY_VALUE', propertiesProblem],
+  ['messageGroup', 'ILLEGAL_MESSAGE_GROUP', anyText],
+  [
+    'deliverAt',
+    'ILLEGAL_DELIVERY_TIME',
+    (value) => (isDate(value) ? undefined : `must be a Date, not ${describe(value)}`),
+  ],
+  [
+    'delayMs',
+    'ILLEGAL_DELIVERY_TIME',
+    (value) => (typeof value === 'number' ? undefined : `must be a number, not ${describe(value)}`),
+  ],
+  ['priority', 'ILLEGAL_PRIORITY', checkedElsewhere],
+  ['liteTopic', 'ILLEGAL_LITE_TOPIC', anyText],
+  ['messageId', 'ILLEGAL_MESSAGE_ID', anyText],
+];
+
+function isDate(value: unknown): boolean {
+  return Object.prototype.toString.call(value) === '[object Date]';
+}
+
+function propertiesProblem(value: unknown): string | undefined {
+  // A Map would have none.
+  if (Object.prototype.toString.call(value) !== '[object Object]')
+    return `must be an object of strings, not ${typeName(value)}`;
+  const wrong = Object.entries(value as object).find(([, one]) => !isText(one));
+  if (wrong === undefined) return undefined;
+  const [name, one] = wrong;
+  return `contains ${JSON.stringify(name)}${propertyProblem(name, one)?.problem}`;
+}
+
+function typeName(value: unknown): string {
+  if (value === undefined || value === null) return String(value);
+  if (Array.isArray(value)) return 'an array';
+  return `${typeof value === 'object' ? 'an' : 'a'} ${typeof value}`;
+}
+
 /**
- * Checks a message against the server's limits before it is sent.
+ * Checks that a message and its fields have the types that are declared, for a program without a compiler.
+ * @param hasBytes false for a message whose body is encoded later
+ * @throws UsageError that names the field; nothing was sent
+ */
+export function assertMessageTypes(message: unknown, hasBytes = true): void {
+  assertIsMessage(message);
+  const given = message as Readonly<Record<string, unknown>>;
+  for (const [field, code, check] of FIELDS) {
+    const value = given[field];
+    const isRead = field === 'topic' || (field === 'body' ? hasBytes : value !== undefined);
+    const problem = isRead ? check(value) : undefined;
+    if (problem !== undefined) throw refusal(given.topic, field, code, problem);
+  }
+}
+
+/** @throws UsageError `ILLEGAL_MESSAGE` for what has no fields */
+export function assertIsMessage(message: unknown): void {
+  if (typeof message === 'object' && message !== null && !Array.isArray(message)) return;
+  const text = `a message must be an object with topic and body, not ${typeName(message)}; nothing was sent`;
+  throw new UsageError('ILLEGAL_MESSAGE', text, 'message');
+}
+
+function refusal(topic: unknown, field: string, code: string, problem: string): UsageError {
+  const where = typeof topic === 'string' ? `message to "${topic}"` : 'a message';
+  return new UsageError(code, `${where}: ${field} ${problem}; nothing was sent`, field);
+}
+
+/**
+ * Checks a message against the server's limits before it is sent. Its types must be right: {@link assertMessageTypes}.
  * @param maxBodyBytes more than the server's limit only for a body that is compressed later
  * @param maxDelayMs how far ahead a delayed message may be
  * @throws UsageError that names the field and the limit; nothing was sent
@@ -111,7 +198,7 @@ export function assertSendable(
   maxDelayMs: number = LIMITS.delayMs,
 ): void {
   const refuse = (field: string, code: string, problem: string): never => {
-    throw new UsageError(code, `message to "${message.topic}": ${field} ${problem}; nothing was sent`, field);
+    throw refusal(message.topic, field, code, problem);
   };
   const topicProblem = topicNameProblem(message.topic);
   if (topicProblem !== undefined) refuse('topic', 'ILLEGAL_TOPIC', topicProblem);
@@ -119,8 +206,8 @@ export function assertSendable(
   if (bodySize > maxBodyBytes) {
     refuse('body', 'MESSAGE_BODY_TOO_LARGE', `has ${bodySize} bytes; the limit is ${maxBodyBytes}`);
   }
-  if (message.messageId !== undefined && message.messageId.trim() === '') {
-    refuse('messageId', 'ILLEGAL_MESSAGE_ID', 'is blank');
+  if (message.messageId !== undefined && (message.messageId.trim() === '' || hasHalfCharacter(message.messageId))) {
+    refuse('messageId', 'ILLEGAL_MESSAGE_ID', `is blank, or ${HALF}`);
   }
   assertLabels(message, refuse);
   assertTiming(message, nowMs, maxDelayMs, refuse);
@@ -128,19 +215,17 @@ export function assertSendable(
   assertLiteTopic(message, refuse);
 }
 
-type Refuse = (field: string, code: string, problem: string) => void;
-
 function assertLabels(message: OutgoingMessage, refuse: Refuse): void {
   const { tag, keys = [], properties = {} } = message;
   if (tag !== undefined && !isSendableTag(tag)) {
-    refuse('tag', 'ILLEGAL_MESSAGE_TAG', 'must not be blank or contain "|" or control characters');
+    refuse('tag', 'ILLEGAL_MESSAGE_TAG', 'must not be blank or contain "|", control characters or half of a character');
   }
   for (const key of keys) {
     if (!isSendableKey(key)) {
       refuse(
         'keys',
         'ILLEGAL_MESSAGE_KEY',
-        `contains ${JSON.stringify(key)}: a key must not be empty or contain white space`,
+        `contains ${JSON.stringify(key)}: a key must not be empty or contain white space or half of a character`,
       );
     }
   }
@@ -153,14 +238,8 @@ function assertLabels(message: OutgoingMessage, refuse: Refuse): void {
     );
   }
   for (const [name, value] of entries) {
-    if (value === '') {
-      const problem = `contains ${JSON.stringify(name)} with an empty value, which the server would drop; remove it`;
-      refuse('properties', 'ILLEGAL_MESSAGE_PROPERTY_VALUE', problem);
-    }
-    if (name === '' || isReservedProperty(name) || hasControlCharacter(name) || hasControlCharacter(value)) {
-      const problem = `contains ${JSON.stringify(name)}: the name is empty or reserved by the server, or there is a control character in it`;
-      refuse('properties', 'ILLEGAL_MESSAGE_PROPERTY_KEY', problem);
-    }
+    const found = propertyProblem(name, value);
+    if (found !== undefined) refuse('properties', found.code, `contains ${JSON.stringify(name)}${found.problem}`);
   }
   const size = [tag ?? '', ...keys, ...entries.flat()].reduce((sum, text) => sum + Buffer.byteLength(text), 0);
   if (size > LIMITS.propertiesBytes) {
@@ -168,6 +247,28 @@ function assertLabels(message: OutgoingMessage, refuse: Refuse): void {
     refuse('properties', 'MESSAGE_PROPERTIES_TOO_LARGE', problem);
   }
 }
+
+/** Why a property cannot be sent; undefined if it can. `problem` follows its name. */
+export function propertyProblem(
+  name: string,
+  value: unknown,
+): { readonly code: string; readonly problem: string } | undefined {
+  const ofValue = (problem: string) => ({ code: 'ILLEGAL_MESSAGE_PROPERTY_VALUE', problem });
+  // Values may be secrets.
+  if (typeof value !== 'string') return ofValue(`, which must be a string, not ${typeName(value)}`);
+  if (value === '') return ofValue(' with an empty value, which the server would drop; remove it');
+  if (name === '' || isReservedProperty(name) || hasControlCharacter(name) || hasControlCharacter(value)) {
+    const problem = ': the name is empty or reserved by the server, or there is a control character in it';
+    return { code: 'ILLEGAL_MESSAGE_PROPERTY_KEY', problem };
+  }
+  if (hasHalfCharacter(name) || hasHalfCharacter(value)) return ofValue(`, whose name or value ${HALF}`);
+  return undefined;
+}
+
+const HALF = 'contains half of a character (a lone surrogate), which would be stored as another one';
+
+/** The end of what the wire can carry. */
+const LATEST_MS = Date.UTC(10_000, 0) - 1;
 
 function assertTiming(message: OutgoingMessage, nowMs: number, maxDelayMs: number, refuse: Refuse): void {
   const { messageGroup, deliverAt, delayMs } = message;
@@ -177,6 +278,7 @@ function assertTiming(message: OutgoingMessage, nowMs: number, maxDelayMs: numbe
       const problem = `must be 1 to ${LIMITS.messageGroupBytes - 1} bytes without control characters, not blank`;
       refuse('messageGroup', 'ILLEGAL_MESSAGE_GROUP', problem);
     }
+    if (hasHalfCharacter(messageGroup)) refuse('messageGroup', 'ILLEGAL_MESSAGE_GROUP', HALF);
     if (deliverAt !== undefined || delayMs !== undefined) {
       refuse('messageGroup', 'DELIVERY_TIME_WITH_GROUP', 'and a delivery time cannot be combined; set only one');
     }
@@ -189,6 +291,9 @@ function assertTiming(message: OutgoingMessage, nowMs: number, maxDelayMs: numbe
   const field = deliverAt === undefined ? 'delayMs' : 'deliverAt';
   if (!Number.isFinite(dueMs) || (delayMs !== undefined && delayMs < 0)) {
     refuse(field, 'ILLEGAL_DELIVERY_TIME', 'must be a valid, non-negative time');
+  }
+  if (dueMs < 0 || dueMs > LATEST_MS) {
+    refuse(field, 'ILLEGAL_DELIVERY_TIME', 'must be a time of the years 1970 to 9999');
   }
   if (dueMs > nowMs + maxDelayMs) {
     const problem = `is more than ${maxDelayMs} ms ahead; set the option maxDelayMs if the server allows more`;

@@ -4,6 +4,7 @@ import { LIMITS } from './limits.js';
 
 const NAME = /^[%|a-zA-Z0-9_-]+$/;
 const LITE_TOPIC = /^[a-zA-Z0-9_-]+$/;
+const HALF_CHARACTER = /\p{Surrogate}/u;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: matches control characters on purpose
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 
@@ -120,6 +121,11 @@ function problemOf(fault: NameFault | undefined, longest: number, what: string):
 /** Whether the string contains an ISO control character, which the server refuses nearly everywhere. */
 export function hasControlCharacter(text: string): boolean {
   return CONTROL.test(text);
+}
+
+/** Whether the string contains half of a surrogate pair: UTF-8 has no form for it, so what is stored is another string. */
+export function hasHalfCharacter(text: string): boolean {
+  return HALF_CHARACTER.test(text);
 }
 
 /** Whether the property name is reserved by the server, which refuses it from a producer and hides it from a consumer. */
