@@ -142,10 +142,10 @@ describe('ordered messages', () => {
           ['first', 'second', 'third'].map((one) => `${one} ${attempt}`),
         );
       }
-      const grave = await world.simpleConsumer(deadLetterTopicOf(consumerGroup));
       // By name server, this client decides about the dead letters: only the first message is certainly one.
       const isOurs = testTransport === 'remoting';
       expect(await receive((all) => all)).toEqual(isOurs ? ['second 3', 'third 3'] : []);
+      const grave = await world.simpleConsumer(deadLetterTopicOf(consumerGroup));
       const dead: string[] = [];
       for (let poll = 0; poll < 5 && dead.length < (isOurs ? 1 : 3); poll++) {
         for (const message of await grave.receive()) {

@@ -66,7 +66,7 @@ export async function playSuspension(
     for (const consumer of consumers) await consumer.start();
     await soon(() => others.length === topics.length, PATIENCE_MS);
     child.kill('SIGCONT');
-    await soon(() => suspended.length === 1 + topics.length, PATIENCE_MS);
+    await soon(() => afterSuspension(names).suspended.every((line) => suspended.includes(line)), PATIENCE_MS);
   } finally {
     child.kill('SIGKILL');
     await exited;

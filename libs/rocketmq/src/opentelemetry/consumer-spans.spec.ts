@@ -291,6 +291,27 @@ describe('the measurements of a consumer', () => {
     });
   });
 
+  it('count a lease that is lost', async () => {
+    bench.broker.faults.add({
+      rpc: 'changeInvisibleDuration',
+      action: { kind: 'answer', code: 'INVALID_RECEIPT_HANDLE', message: 'expired' },
+    });
+    const handler = async (_message: unknown, { signal }: { signal: AbortSignal }): Promise<void> => {
+      bench.journal.add('begins');
+      await new Promise((resolve) => signal.addEventListener('abort', resolve));
+    };
+    const consumer = await bench.consume(handler, { telemetry });
+    await send(order('a'));
+    await bench.journal.has(1);
+    await bench.broker.advance(15 * SECOND_MS, { duringWork: true });
+    const own = async () =>
+      (await sdk.measured('rocketmq_client_lost_leases')).filter(
+        ({ labels }) => labels.client_id === consumer.clientId,
+      );
+    await until(async () => (await own()).length > 0);
+    expect(await own()).toMatchObject([{ labels: { topic: 'orders', consumer_group: 'stock' }, value: 1 }]);
+  });
+
   it('report what it holds, in messages and bytes, as long as it is open', async () => {
     const { opened, open } = gate();
     const consumer = await bench.consume(() => opened, { telemetry, concurrency: 1 });

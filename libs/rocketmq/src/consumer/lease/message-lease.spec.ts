@@ -95,6 +95,13 @@ describe('the lease of a message', () => {
     expect(requests).toHaveLength(1);
   });
 
+  it('starts no handler after its end in a process that was blocked, whose timers have not run yet', () => {
+    const { lease, clock } = held();
+    expect(lease.isInDoubt).toBe(false);
+    clock.monotonicMs = () => LEASE_MS;
+    expect(lease.isInDoubt).toBe(true);
+  });
+
   it('is in doubt when the answer to a renewal was lost: no further renewal, and lost at its end', async () => {
     const { lease, requests, advance } = held([lostAnswer]);
     await advance(LEASE_MS / 2);

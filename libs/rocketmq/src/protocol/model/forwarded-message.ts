@@ -92,10 +92,13 @@ function carried(
 class Room {
   private readonly entries: [string, string][];
   private leftBytes: number;
+  private readonly most: number;
 
   constructor(story: Readonly<Record<string, string>>, spareBytes: number) {
     this.entries = Object.entries(story);
     this.leftBytes = LIMITS.propertiesBytes - SPARE_BYTES - spareBytes - bytesOf(...this.entries.flat());
+    const notes = spareBytes === 0 ? 0 : Object.keys(FORWARDED_PROPERTIES).length;
+    this.most = LIMITS.properties - SPARE_PROPERTIES - notes;
   }
 
   get properties(): Record<string, string> {
@@ -109,9 +112,8 @@ class Room {
 
   /** Takes a label, or the name and the value of a property, if there is room. */
   takes(text: string, value?: string): boolean {
-    const most = LIMITS.properties - SPARE_PROPERTIES - Object.keys(FORWARDED_PROPERTIES).length;
     const bytes = bytesOf(text, value ?? '');
-    if (bytes > this.leftBytes || (value !== undefined && this.entries.length >= most)) return false;
+    if (bytes > this.leftBytes || (value !== undefined && this.entries.length >= this.most)) return false;
     this.leftBytes -= bytes;
     if (value !== undefined) this.put(text, value);
     return true;
