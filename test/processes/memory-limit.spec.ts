@@ -26,7 +26,7 @@ describe('an embedded broker in memory holds no more than its limit', () => {
     'bodies of one byte',
     'bodies of one byte, sent alone',
     'bodies of 1 KiB',
-    'bodies of 1 MiB',
+    'bodies of 100 KiB',
     'many properties',
     'long properties',
     'long properties of two bytes a character',
