@@ -11,6 +11,39 @@ import { Ledger } from '../../docs/examples/from-rabbitmq.js';
 import { Confirmation, Shipping } from '../../docs/examples/from-spring.js';
 import { Handover } from '../../docs/examples/order-handover.js';
 import '../../docs/examples/first-steps.test.js';
+import { ParcelShipped } from '../../docs/examples/spring-bodies.js';
+
+describe('bodies of Spring', () => {
+  const parse = async (body: string): Promise<unknown> => {
+    const decoded = ParcelShipped.codec?.decode(Buffer.from(body));
+    return ParcelShipped.schema?.['~standard'].validate(decoded);
+  };
+
+  it('are read as the page says', async () => {
+    const body =
+      '{"parcelId":1790000000000000001,"createdAt":1772366400123,"shippedAt":1772366400.123000000,"deliveredAt":null,' +
+      '"pickedUpAt":[2026,3,1,12,0,0,123000000]}';
+    expect(await parse(body)).toEqual({
+      value: {
+        parcelId: 1_790_000_000_000_000_001n,
+        createdAt: new Date('2026-03-01T12:00:00.123Z'),
+        shippedAt: new Date('2026-03-01T12:00:00.123Z'),
+        deliveredAt: null,
+        pickedUpAt: new Date('2026-03-01T07:00:00.123Z'),
+      },
+    });
+  });
+
+  it.each(['createdAt', 'shippedAt', 'pickedUpAt'])('are invalid when %s has another form', async (field) => {
+    for (const value of ['null', '"2026-03-01"']) {
+      const all = { parcelId: '1', createdAt: '1', shippedAt: '1', deliveredAt: 'null', pickedUpAt: '[2026,3,1,12,0]' };
+      const members = Object.entries({ ...all, [field]: value }).map(([name, text]) => `"${name}":${text}`);
+      expect(await parse(`{${members.join(',')}}`)).toMatchObject({
+        issues: expect.arrayContaining([expect.objectContaining({ path: [field] })]),
+      });
+    }
+  });
+});
 
 describe('the migration examples', () => {
   let broker: TestBroker;

@@ -40,7 +40,15 @@ export { type ListenerDecorator, RocketMQListener } from '../nest/listening/rock
 export type { BodyClass, PlainOf } from '../nest/messages/body-schema.js';
 export { BODY_VERSION_PROPERTY, type BodyUpgrades } from '../nest/messages/body-version.js';
 export { type InvalidBodyDecision, InvalidBodyError, type OnInvalid } from '../nest/messages/invalid-body.js';
-export { type BodyCodec, bytesCodec, jsonCodec, textCodec } from '../nest/messages/message-body.js';
+export {
+  type BodyCodec,
+  bytesCodec,
+  type ExactJsonOptions,
+  exactJsonCodec,
+  jsonCodec,
+  textCodec,
+  UndecodableBody,
+} from '../nest/messages/message-body.js';
 export type { IncomingHookContext, MessageHook, OutgoingHookContext } from '../nest/messages/message-hooks.js';
 export type { FieldArguments, FieldsOf, MessageFields, PlainMessage, TopicMessage } from '../nest/messages/outgoing.js';
 export {

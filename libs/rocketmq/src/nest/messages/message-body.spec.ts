@@ -2,7 +2,15 @@ import { describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
 import type { MessageView } from '../../protocol/model/message.js';
 import { InvalidBodyError } from './invalid-body.js';
-import { type BodyCodec, bytesCodec, decodeMessage, encodeBody, jsonCodec, textCodec } from './message-body.js';
+import {
+  type BodyCodec,
+  bytesCodec,
+  decodeMessage,
+  encodeBody,
+  exactJsonCodec,
+  jsonCodec,
+  textCodec,
+} from './message-body.js';
 import { deadLettersOf, defineTopic, type TopicDefinition, toTopicDefinition } from './topic-definition.js';
 
 const plain = toTopicDefinition('plain');
@@ -85,6 +93,66 @@ describe('a received body', () => {
     const text = defineTopic('text', { type: 'normal', codec: textCodec });
     expect(await decodedBody(text, received('größe'), jsonCodec)).toBe('größe');
     expect(await decodedBody(plain, received('x'), bytesCodec)).toEqual(Buffer.from('x'));
+  });
+});
+
+describe('a received body in another charset', () => {
+  const text = defineTopic('text', { type: 'normal', codec: textCodec });
+  const latin = Buffer.from('{"name":"Jos\u00e9"}', 'latin1');
+
+  it.each([
+    ['JSON', plain],
+    ['text', text],
+  ])('is invalid with its reason, as %s', async (_, topic) => {
+    const error: Error = await decodedBody(topic, received(latin), jsonCodec).then(fail, (reason) => reason);
+    expect(error).toBeInstanceOf(InvalidBodyError);
+    expect(error.message).toMatch(/15 bytes cannot be decoded: it is not UTF-8/);
+    expect(error.message).not.toMatch(/Jos/);
+  });
+
+  it('is decoded without its byte order mark', async () => {
+    expect(await decodedBody(plain, received('\ufeff{"id":1}'), jsonCodec)).toEqual({ id: 1 });
+    expect(await decodedBody(text, received('\ufeffone'), jsonCodec)).toBe('one');
+  });
+
+  it('is bytes with bytesCodec, whatever they are', async () => {
+    expect(await decodedBody(plain, received(latin), bytesCodec)).toEqual(latin);
+  });
+});
+
+describe('exactJsonCodec', () => {
+  const id = 1_790_000_000_000_000_001n;
+  const body = `{"id":${id},"list":[${-id},1],"small":7,"price":0.1,"text":"${id}"}`;
+  const bigints = exactJsonCodec({ largeIntegers: 'bigint' });
+
+  it('keeps 64-bit integers as bigint or as a string of digits', () => {
+    const others = { small: 7, price: 0.1, text: String(id) };
+    expect(bigints.decode(Buffer.from(body))).toEqual({ id, list: [-id, 1], ...others });
+    const strings = exactJsonCodec({ largeIntegers: 'string' });
+    expect(strings.decode(Buffer.from(body))).toEqual({ id: String(id), list: [String(-id), 1], ...others });
+  });
+
+  it('sends a bigint as an integer, and nothing else differently', () => {
+    const value = bigints.decode(Buffer.from(body));
+    expect(Buffer.from(bigints.encode(value)).toString()).toBe(body);
+    expect(Buffer.from(bigints.encode(2n ** 63n - 1n)).toString()).toBe('9223372036854775807');
+    const plainBody = { at: new Date(0), none: undefined, text: '"1"' };
+    expect(Buffer.from(bigints.encode(plainBody)).toString()).toBe(JSON.stringify(plainBody));
+  });
+
+  it('refuses what JSON refuses', () => {
+    expect(() => bigints.encode(undefined)).toThrow(/undefined has no JSON form/);
+    expect(() => bigints.encode(Buffer.from('x'))).toThrow(/bytes have no JSON form/);
+    for (const text of ['{1:2}', `{"id":${id},}`, '{{"a":1}:2}', '', 'NaN', `${id}n`]) {
+      expect(() => bigints.decode(Buffer.from(text))).toThrow('it is not JSON');
+    }
+    expect(() => exactJsonCodec({ largeIntegers: 'number' as 'bigint' })).toThrow(/ILLEGAL_OPTION/);
+  });
+
+  it('gives a schema what makes all ids alike', async () => {
+    const Event = defineTopic('event', { type: 'normal', codec: bigints, schema: z.object({ id: z.coerce.bigint() }) });
+    expect(await decodedBody(Event, received(`{"id":${id}}`), jsonCodec)).toEqual({ id });
+    expect(await decodedBody(Event, received('{"id":5}'), jsonCodec)).toEqual({ id: 5n });
   });
 });
 

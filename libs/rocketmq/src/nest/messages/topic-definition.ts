@@ -73,7 +73,7 @@ export interface TopicDefinitionOptions<
    * instances). Default: none, any body is accepted.
    */
   readonly schema?: Schema;
-  /** Default: the module's, which is JSON. Use `textCodec` for a topic of strings, `bytesCodec` for one of bytes. */
+  /** Default: the module's, which is JSON. Use `textCodec` for a topic of strings, `bytesCodec` for one of bytes, `exactJsonCodec` for 64-bit ids. */
   readonly codec?: BodyCodec;
   /** What happens to received messages with an invalid body, for listeners that do not set it themselves. Default: the module's. */
   readonly onInvalid?: OnInvalid;
