@@ -3,7 +3,7 @@
 import { describe, expect } from '@jest/globals';
 import { Controller, type INestApplicationContext, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { MessagePattern } from '@nestjs/microservices';
+import { MessagePattern, RpcException } from '@nestjs/microservices';
 import {
   type RocketMQContext,
   RocketMQModule,
@@ -68,6 +68,27 @@ function stubborn() {
   };
   return { answer, questions, release: () => release() };
 }
+
+describe('an error of a handler', () => {
+  contract('arrives with the object that was given to RpcException', async (world) => {
+    const [topic, consumerGroup] = [await world.topic(), await world.group()];
+    const asking = await desk(world);
+    const details = { code: 'SOLD_OUT', reason: 'no seats', left: [0, { row: 7 }] };
+    const answering = await shop(world, topic, consumerGroup, SECOND_MS, async (question) => {
+      throw question === 'plain' ? new RpcException('just words') : new RpcException(details);
+    });
+    try {
+      const requester = asking.get(RocketMQRequester);
+      const asked = requester.request(topic, 'object', { timeoutMs: 60 * SECOND_MS }).catch((error) => error);
+      expect(await asked).toMatchObject({ name: 'RpcException', code: 'SOLD_OUT', details });
+      const plain = requester.request(topic, 'plain', { timeoutMs: 60 * SECOND_MS }).catch((error) => error);
+      expect(await plain).toMatchObject({ name: 'RpcException', message: 'just words', details: undefined });
+    } finally {
+      await answering.close();
+      await asking.close();
+    }
+  });
+});
 
 describe('a request in progress in an application that closes', () => {
   contract('is answered by its handler, which ends in time, and handled once', async (world) => {

@@ -125,11 +125,10 @@ export class NestCalls {
         ? method.apply(instance, [...call])
         : continued(argumentsOf(call), (values) => method.apply(instance, values));
     const intercept: Step = (call) => {
-      // As in Nest, interceptors see the arguments, but cannot replace them.
-      const given = [...call];
       const context = interceptorsConsumer.createContext(call, instance, method);
       context.setType(contextType);
-      return throughInterceptors(interceptors, context, () => handle(given));
+      // As on Nest's own transports: what an interceptor puts into `context.getArgs()` is what pipes and the method get.
+      return throughInterceptors(interceptors, context, () => handle(call));
     };
     const activated = interceptors.length === 0 ? handle : intercept;
     return canActivate === null ? activated : (call) => continued(canActivate(call), () => activated(call));

@@ -22,7 +22,7 @@ export const REQUEST_PROPERTIES = {
 
 /**
  * What an answer is: a value encoded by the codec, bytes as they are, no bytes (an empty Buffer), nothing (a handler without a result), or
- * the error as JSON: `{ name, message, code }`, the code only where the error has one. The body of the empty ones is ignored.
+ * the error as JSON: `{ name, message, code, details }`, the last two only where the error has them. The body of the empty ones is ignored.
  */
 type ReplyKind = 'value' | 'bytes' | 'no-bytes' | 'nothing' | 'error';
 
@@ -36,13 +36,17 @@ export interface ReplyAddress {
 /** An answer, or the error of the handler. */
 type Reply = { readonly kind: 'answer'; readonly value: unknown } | { readonly kind: 'error'; readonly error: Error };
 
-/** The error of a handler in another process, with the `name`, `message` and `code` of the original error. */
+/** The error of a handler in another process, with the `name`, `message`, `code` and `details` of the original error. */
 export class RemoteHandlerError extends Error {
-  /** @param code undefined when the original error has none that is a string */
+  /**
+   * @param code undefined when neither the original error nor its `details` have one that is a string
+   * @param details the object of `new RpcException({ code, reason })`, as JSON has it; undefined for other errors
+   */
   constructor(
     name: string,
     message: string,
     readonly code?: string,
+    readonly details?: Readonly<Record<string, unknown>>,
   ) {
     super(message);
     this.name = name;
@@ -85,9 +89,30 @@ export function answerMessage(address: ReplyAddress, value: unknown, codec: Body
  * is shortened: the server would refuse it.
  */
 export function errorMessage(address: ReplyAddress, error: unknown): OutgoingMessage {
-  const text = { name: nameOf(error), message: describeError(error), code: codeOf(error) };
+  const details = detailsOf(error);
+  const code = codeOf(error) ?? codeOf(details);
+  const text = { name: nameOf(error), message: describeError(error), code, details };
   const shortened = (_key: string, value: unknown) => (typeof value === 'string' ? shortText(value) : value);
   return replyMessage(address, 'error', JSON.stringify(text, shortened));
+}
+
+/** The object that was given to Nest's RpcException; undefined when it has no JSON form, or too much of it. */
+function detailsOf(error: unknown): object | undefined {
+  try {
+    const { getError } = Object(error) as { readonly getError?: unknown };
+    if (typeof getError !== 'function') return undefined;
+    const given: unknown = getError.call(error);
+    if (typeof given !== 'object' || given === null || given instanceof Error) return undefined;
+    const text = JSON.stringify(given);
+    return text.length <= MOST_CHARACTERS ? objectIn(JSON.parse(text)) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function objectIn(value: unknown): Readonly<Record<string, unknown>> | undefined {
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isObject ? (value as Record<string, unknown>) : undefined;
 }
 
 function codeOf(error: unknown): string | undefined {
@@ -115,9 +140,12 @@ export function replyOf({ properties, body }: MessageView, codec: BodyCodec): Re
     case 'no-bytes':
       return { kind: 'answer', value: Buffer.alloc(0) };
     case 'error': {
-      const { name, message, code } = JSON.parse(body.toString('utf8')) as Readonly<Record<string, unknown>>;
+      const { name, message, code, details } = JSON.parse(body.toString('utf8')) as Readonly<Record<string, unknown>>;
       const ownCode = typeof code === 'string' ? code : undefined;
-      return { kind: 'error', error: new RemoteHandlerError(String(name), String(message), ownCode) };
+      return {
+        kind: 'error',
+        error: new RemoteHandlerError(String(name), String(message), ownCode, objectIn(details)),
+      };
     }
     default:
       return { kind: 'answer', value: codec.decode(body) };

@@ -2,7 +2,21 @@
 
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { describe, expect, it } from '@jest/globals';
-import { type ArgumentsHost, Catch, Controller, type ExceptionFilter, Module, Scope, UseFilters } from '@nestjs/common';
+import {
+  type ArgumentsHost,
+  type CallHandler,
+  type CanActivate,
+  Catch,
+  Controller,
+  type ExceptionFilter,
+  type ExecutionContext,
+  Module,
+  type NestInterceptor,
+  Scope,
+  UseFilters,
+  UseGuards,
+  UseInterceptors,
+} from '@nestjs/common';
 import { NestFactory, REQUEST } from '@nestjs/core';
 import { Ctx, EventPattern, MessagePattern, Payload, Transport } from '@nestjs/microservices';
 import { of } from 'rxjs';
@@ -26,6 +40,77 @@ import { silentLogger } from '../../support/logger.js';
 import { TestBroker } from '../../testing/test-broker.js';
 
 const bench = PatternBench.ofFile();
+
+describe('an enhancer that replaces an argument', () => {
+  /** Stands in for one that decrypts. */
+  class Reversing implements NestInterceptor {
+    intercept(context: ExecutionContext, next: CallHandler) {
+      const call = context.getArgs<unknown[]>();
+      call[0] = { text: [...(call[0] as { readonly text: string }).text].reverse().join('') };
+      return next.handle();
+    }
+  }
+  class Marking implements CanActivate {
+    canActivate(context: ExecutionContext): boolean {
+      const call = context.getArgs<unknown[]>();
+      call[0] = { text: `${(call[0] as { readonly text: string }).text}!` };
+      return true;
+    }
+  }
+
+  it('passes it on to pipes and the method, of patterns and of listeners', async () => {
+    const calls: unknown[] = [];
+    @Controller()
+    @UseInterceptors(Reversing)
+    class Letters {
+      @EventPattern<string>('letters')
+      whole(body: unknown): void {
+        calls.push(body);
+      }
+
+      @EventPattern<string>('parts')
+      part(@Payload('text') text: unknown, @Ctx() context: RocketMQContext): void {
+        calls.push([text, context.message.body.toString()]);
+      }
+
+      @RocketMQListener('listened', { consumerGroup: 'listening' })
+      listened(@Payload() body: unknown): void {
+        calls.push(body);
+      }
+
+      @UseGuards(Marking)
+      @EventPattern<string>('guarded')
+      guarded(body: unknown): void {
+        calls.push(body);
+      }
+    }
+    const app = await bench.started({ controllers: [Letters] });
+    for (const topic of ['letters', 'parts', 'listened', 'guarded']) await bench.send(app, topic, { text: 'terces' });
+    expect(calls).toEqual([
+      { text: 'secret' },
+      ['secret', '{"text":"terces"}'],
+      { text: 'secret' },
+      { text: '!secret' },
+    ]);
+  });
+
+  it('gets the message again as it was received when it is retried', async () => {
+    const calls: unknown[] = [];
+    @Controller()
+    @UseInterceptors(Reversing)
+    class Letters {
+      @EventPattern<string>('letters')
+      take({ text }: { readonly text: string }): void {
+        calls.push(text);
+        if (calls.length === 1) throw new Error('not yet');
+      }
+    }
+    const app = await bench.started({ controllers: [Letters] });
+    await bench.send(app, 'letters', { text: 'terces' });
+    await bench.broker.advance(60 * SECOND_MS);
+    expect(calls).toEqual(['secret', 'secret']);
+  });
+});
 
 describe('handlers with @EventPattern', () => {
   it('get body and context, by topic and by tag', async () => {
