@@ -47,6 +47,16 @@ export function localInput(ms: number): string {
   return `${day(ms)}T${minute(ms)}:${two(new Date(ms).getSeconds())}`;
 }
 
+/**
+ * The time that the value of a `datetime-local` input means. In the hour that is repeated when clocks are set back it means two: the one nearer to
+ * `nearMs`, which was shown before it was edited.
+ */
+export function fromLocalInput(value: string, nearMs: number): number {
+  const ms = new Date(value).getTime();
+  const again = [HOUR_MS / 2, HOUR_MS].map((shiftMs) => ms + shiftMs).find((one) => localInput(one) === localInput(ms));
+  return again !== undefined && Math.abs(again - nearMs) < Math.abs(ms - nearMs) ? again : ms;
+}
+
 function two(part: number): string {
   return String(part).padStart(2, '0');
 }

@@ -1,7 +1,7 @@
 // Moves the position of a group, after showing how far for each queue.
 
 import { useState } from 'preact/hooks';
-import { ago, count, HOUR_MS, localInput, plural, time } from '../lib/format.js';
+import { ago, count, fromLocalInput, HOUR_MS, localInput, plural, time } from '../lib/format.js';
 import { nowMs, serverNow } from '../lib/session.js';
 import { type FormProps, openChange } from '../ui/change.js';
 import { Switch } from '../ui/parts.js';
@@ -91,7 +91,9 @@ function RewindForm({ form, set }: FormProps<Wanted>) {
               type="datetime-local"
               step="1"
               value={localInput(timeMs)}
-              onChange={({ currentTarget: { value } }) => value !== '' && set({ timeMs: new Date(value).getTime() })}
+              onChange={({ currentTarget: { value } }) =>
+                value !== '' && set({ timeMs: fromLocalInput(value, timeMs) })
+              }
             />
           </label>
         </>

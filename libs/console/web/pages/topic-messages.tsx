@@ -1,6 +1,6 @@
 // The messages of a topic: newest first, or what a search finds.
 
-import { count, localInput } from '../lib/format.js';
+import { count, fromLocalInput, localInput } from '../lib/format.js';
 import { usePages } from '../lib/resource.js';
 import { place, setQuery } from '../lib/router.js';
 import { serverNow } from '../lib/session.js';
@@ -52,7 +52,7 @@ export function Messages({ topic }: { readonly topic: string }) {
             value={to === '' ? '' : localInput(Number(to))}
             max={localInput(serverNow())}
             onChange={({ currentTarget: { value } }) =>
-              setQuery({ to: value === '' ? '' : String(new Date(value).getTime()) })
+              setQuery({ to: value === '' ? '' : String(fromLocalInput(value, to === '' ? serverNow() : Number(to))) })
             }
           />
         </label>

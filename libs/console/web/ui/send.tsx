@@ -1,6 +1,6 @@
 // A message by hand, to a topic.
 
-import { bytes, localInput } from '../lib/format.js';
+import { bytes, fromLocalInput, localInput } from '../lib/format.js';
 import { layoutOf } from '../lib/layout.js';
 import { linkTo } from '../lib/router.js';
 import { serverNow } from '../lib/session.js';
@@ -39,7 +39,7 @@ export function openSend(topic: string, type: string | undefined, like: Partial<
             keys: keys === '' ? undefined : keys.trim().split(/\s+/),
             properties,
             messageGroup: messageGroup || undefined,
-            deliverAtMs: at === '' ? undefined : new Date(at).getTime(),
+            deliverAtMs: at === '' ? undefined : fromLocalInput(at, serverNow()),
           },
     preview: (preview, { text }) => (
       <p>
