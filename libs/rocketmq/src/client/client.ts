@@ -11,8 +11,16 @@ import { abortReason, linkedController } from '../support/abort.js';
 import type { BackoffPolicy } from '../support/backoff.js';
 import { MINUTE_MS, SECOND_MS, SystemClock, sleep } from '../support/clock.js';
 import { type CallOptions, type Deadline, withNotedEffects } from '../support/deadline.js';
-import { StateError } from '../support/errors.js';
+import { StateError, type UsageError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
+import {
+  aBoolean,
+  aPositiveNumber,
+  checkedElsewhere,
+  notNegative,
+  type OptionChecks,
+  refusalOf,
+} from '../support/options.js';
 import type { RetryPace } from '../support/retry.js';
 import type { AnnouncedCapabilities } from './capabilities.js';
 import type { Connection } from './connection.js';
@@ -36,6 +44,28 @@ export interface StartOptions extends CallOptions {
    * topic is an error immediately.
    */
   readonly waitForTopics?: boolean;
+}
+
+const START_CHECKS: OptionChecks<StartOptions> = {
+  timeoutMs: aPositiveNumber,
+  signal: checkedElsewhere,
+  waitForTopics: aBoolean,
+};
+
+/** What is wrong with the options of a `start()`. */
+export function startRefusal(options: StartOptions): UsageError | undefined {
+  return refusalOf(options, { options: START_CHECKS }, 'start(): ');
+}
+
+/** The option of `close()`. */
+export interface CloseOptions {
+  /** How long what runs may take to end, in milliseconds of real time. Default 20 s. */
+  readonly shutdownGraceMs?: number;
+}
+
+/** What is wrong with the options of a `close()`. */
+export function closeRefusal(options: CloseOptions): UsageError | undefined {
+  return refusalOf(options, { options: { shutdownGraceMs: notNegative } }, 'close(): ');
 }
 
 /** What a role adds to the shared client. */

@@ -140,7 +140,8 @@ export const CONSUMER_EVENTS: Readonly<Record<keyof ConsumerEvents, true>> = {
   onLiteTopicLost: true,
 };
 
-const CHECKS: OptionChecks<PushConsumerOptions> = {
+/** @internal */
+export const PUSH_CONSUMER_CHECKS: OptionChecks<PushConsumerOptions> = {
   ...FAILURE_CHECKS,
   ...GROUP_CHECKS,
   handler: aFunction,
@@ -163,7 +164,7 @@ const CHECKS: OptionChecks<PushConsumerOptions> = {
 
 /** @throws UsageError that names the option and its allowed values */
 export function assertPushConsumerOptions(options: PushConsumerOptions): void {
-  assertOptions(options, { options: CHECKS });
+  assertOptions(options, { options: PUSH_CONSUMER_CHECKS });
 }
 
 /** @throws UsageError that names the option: values that contradict each other, invalid names and listeners */

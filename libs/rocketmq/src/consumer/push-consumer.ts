@@ -2,7 +2,7 @@
 // messages.
 // Over 300 lines for the documentation of its public methods.
 
-import type { Client, StartOptions } from '../client/client.js';
+import { type Client, type CloseOptions, closeRefusal, type StartOptions, startRefusal } from '../client/client.js';
 import type { Connection } from '../client/connection.js';
 import type { Endpoint } from '../client/endpoint.js';
 import { observedClient } from '../client/observed-client.js';
@@ -295,6 +295,8 @@ export class PushConsumer {
    * @throws StatusError or TransportError when the server rejects it or is unreachable; the consumer is then closed
    */
   start(options: StartOptions = {}): Promise<void> {
+    const refusal = startRefusal(options);
+    if (refusal !== undefined) return Promise.reject(refusal);
     if (this.state.kind === 'closed') return Promise.reject(closedError());
     if (this.state.kind === 'failed') return Promise.reject(this.state.error);
     if (this.state.kind === 'idle') this.state = { kind: 'started', ready: this.begin(options) };
@@ -309,7 +311,10 @@ export class PushConsumer {
    * @param options `shutdownGraceMs`: after this time the signals of running handlers fire, and polls are canceled. Default 20 s,
    *   in real time
    */
-  close({ shutdownGraceMs = DEFAULT_GRACE_MS }: { readonly shutdownGraceMs?: number } = {}): Promise<void> {
+  close(options: CloseOptions = {}): Promise<void> {
+    const refusal = closeRefusal(options);
+    if (refusal !== undefined) return Promise.reject(refusal);
+    const { shutdownGraceMs = DEFAULT_GRACE_MS } = options;
     const { state } = this;
     if (state.kind === 'closed') return state.closed;
     const ready = state.kind === 'started' ? state.ready : Promise.resolve();

@@ -1,7 +1,7 @@
 // The entry `nestjs-rocketmq/client`: producers and consumers in plain TypeScript, without Nest.
 
 export type { ServerCapabilities } from '../client/capabilities.js';
-export type { StartOptions } from '../client/client.js';
+export type { CloseOptions, StartOptions } from '../client/client.js';
 export { Connection } from '../client/connection.js';
 export type { ConnectionOptions, Transport } from '../client/connection-options.js';
 export type { Address } from '../client/endpoint.js';

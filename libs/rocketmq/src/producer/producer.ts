@@ -1,7 +1,14 @@
 // The producer: its lifecycle, sends, recalls and transactions.
 // Over 300 lines for the documentation of its public methods.
 
-import { Client, type ClientRole, type StartOptions } from '../client/client.js';
+import {
+  Client,
+  type ClientRole,
+  type CloseOptions,
+  closeRefusal,
+  type StartOptions,
+  startRefusal,
+} from '../client/client.js';
 import type { Connection } from '../client/connection.js';
 import { observedClient } from '../client/observed-client.js';
 import { didNotStart } from '../client/resource-errors.js';
@@ -100,6 +107,8 @@ export class Producer {
    *   when the server stays unavailable
    */
   start(options: StartOptions = {}): Promise<void> {
+    const refusal = startRefusal(options);
+    if (refusal !== undefined) return Promise.reject(refusal);
     if (this.state.kind === 'closed' || this.state.kind === 'failed') return Promise.reject(this.closedError());
     if (this.state.kind === 'idle') {
       // Deferred by a turn, so that a start that fails immediately finds the state that it changes.
@@ -230,7 +239,10 @@ export class Producer {
    * @param options `shutdownGraceMs`: local transactions and transaction checkers that run longer are left to the server's check; the signals of
    *   the checkers fire. Default 20 s, in real time
    */
-  close({ shutdownGraceMs = DEFAULT_GRACE_MS }: { readonly shutdownGraceMs?: number } = {}): Promise<void> {
+  close(options: CloseOptions = {}): Promise<void> {
+    const refusal = closeRefusal(options);
+    if (refusal !== undefined) return Promise.reject(refusal);
+    const { shutdownGraceMs = DEFAULT_GRACE_MS } = options;
     if (this.state.kind === 'closed') return this.state.closed;
     const { state } = this;
     const ready = state.kind === 'started' ? state.ready : Promise.resolve();

@@ -59,6 +59,14 @@ export function describeError(error: unknown): string {
   return `non-error thrown: ${typeof message === 'string' ? message : Object.prototype.toString.call(error)}`;
 }
 
+/** What may be logged of an error of a vault, whose message may contain a secret: `TypeError`, or `Error, code ECONNREFUSED`. */
+export function nameAndCode(error: unknown): string {
+  const [name, code] = [part(error, 'name'), part(error, 'code')].map((one) =>
+    typeof one === 'string' && /^\w{1,40}$/.test(one) ? one : undefined,
+  );
+  return `${name ?? 'an error'}${code === undefined ? '' : `, code ${code}`}; its message may contain a secret, so it is in \`cause\` only`;
+}
+
 const MOST_REASONS = 5;
 const REASON_LENGTH = 200;
 /** A validation of a long list can have a reason for each of its elements. */

@@ -158,7 +158,7 @@ export const anObjectOf =
 export function faultIn(given: object, { options, required = [], together }: ObjectChecks): Fault | undefined {
   const unknown = Object.keys(given).find((name) => !Object.hasOwn(options, name));
   if (unknown !== undefined) {
-    return { field: unknown, problem: `is unknown; the options are ${Object.keys(options).join(', ')}` };
+    return { field: nameText(unknown), problem: `is unknown; the options are ${Object.keys(options).join(', ')}` };
   }
   for (const [field, value] of Object.entries(given)) {
     const fault = value === undefined ? undefined : faultOf(field, options[field]?.(value));
@@ -166,6 +166,11 @@ export function faultIn(given: object, { options, required = [], together }: Obj
   }
   const missing = required.find((field) => (given as Readonly<Record<string, unknown>>)[field] === undefined);
   return missing === undefined ? together?.(given as never) : { field: missing, problem: 'is missing' };
+}
+
+/** The name of an option as an error shows it: a key or password that was put in its place is not quoted. */
+export function nameText(name: string): string {
+  return /^[\w$.-]{1,40}$/.test(name) ? name : `with a name of ${name.length} characters`;
 }
 
 /** What a check has found, with the path of the field. */
@@ -177,9 +182,15 @@ function faultOf(field: string, found: ReturnType<DeepCheck>): Fault | undefined
 
 /** @param where begins the message: `RocketMQModule: ` @throws UsageError that names the option */
 export function assertOptions(given: unknown, checks: ObjectChecks, where = ''): void {
+  const refusal = refusalOf(given, checks, where);
+  if (refusal !== undefined) throw refusal;
+}
+
+/** The error that {@link assertOptions} would throw, for a method that rejects with it. */
+export function refusalOf(given: unknown, checks: ObjectChecks, where = ''): UsageError | undefined {
   const problem = anObject(given);
   const fault = problem === undefined ? faultIn(given as object, checks) : { field: 'options', problem };
-  if (fault !== undefined) throw refused(fault.field, fault.problem, where);
+  return fault && refused(fault.field, fault.problem, where);
 }
 
 /** @throws UsageError unless the option is a number above 0, and at most `most` */

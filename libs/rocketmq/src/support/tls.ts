@@ -4,6 +4,7 @@ import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { UsageError } from './errors.js';
 import { describeError, type Logger, unfailing } from './logger.js';
+import { nameText } from './options.js';
 
 /** The content of a PEM file: certificates or a key, never a path. */
 export type Pem = string | Buffer;
@@ -189,7 +190,7 @@ function known(options: true | TlsOptions): TlsOptions {
     throw new UsageError('ILLEGAL_OPTION', 'option tls must be true, false or an object', 'tls');
   }
   const unknown = Object.keys(options).find((name) => !FIELDS.some((field) => field === name));
-  if (unknown !== undefined) throw wrong(unknown, `is unknown; the options are ${FIELDS.join(', ')}`);
+  if (unknown !== undefined) throw wrong(nameText(unknown), `is unknown; the options are ${FIELDS.join(', ')}`);
   return options;
 }
 

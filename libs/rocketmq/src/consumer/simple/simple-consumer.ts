@@ -1,7 +1,7 @@
 // The simple consumer: the application receives messages and settles each itself. No handler, no renewal, no failure policy.
 // Over 300 lines for the documentation of its public methods.
 
-import type { Client, StartOptions } from '../../client/client.js';
+import { type Client, type StartOptions, startRefusal } from '../../client/client.js';
 import type { Connection } from '../../client/connection.js';
 import { type Endpoint, endpointKey } from '../../client/endpoint.js';
 import { observedClient } from '../../client/observed-client.js';
@@ -185,6 +185,8 @@ export class SimpleConsumer {
    * @throws StatusError or TransportError when the server rejects it or is unreachable; the consumer is then closed
    */
   start(options: StartOptions = {}): Promise<void> {
+    const refusal = startRefusal(options);
+    if (refusal !== undefined) return Promise.reject(refusal);
     if (this.state.kind === 'closed') return Promise.reject(closedError());
     if (this.state.kind === 'failed') return Promise.reject(this.state.error);
     if (this.state.kind === 'idle') this.state = { kind: 'started', ready: this.begin(options) };

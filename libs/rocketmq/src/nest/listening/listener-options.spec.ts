@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { assertPushConsumerOptions } from '../../consumer/push-consumer-options.js';
 import { assertListenerOptions, backoffPolicyOf, mergedOptions } from './listener-options.js';
 
 const exponential = (more: object): object => ({ kind: 'exponential', initialMs: 1, maxMs: 5, multiplier: 2, ...more });
@@ -8,6 +9,19 @@ describe('the options of a listener', () => {
     (options: object, place: Parameters<typeof assertListenerOptions>[1] = 'decorator'): (() => void) =>
     () =>
       assertListenerOptions('listener Orders.reserve', place, options);
+
+  it.each([
+    { ackBatchSize: 1_000 },
+    { ackBatchSize: 0 },
+    { invisibleDurationMs: 9_999 },
+    { invisibleDurationMs: 12 * 3_600_000 + 1 },
+  ])('are refused where they are set, as the consumer would refuse them: %j', (options) => {
+    const [[field, value] = ['', 0]] = Object.entries(options);
+    for (const place of ['defaults', 'listeners', 'decorator'] as const)
+      expect(refusal(options, place)).toThrow(`option ${field} must be`);
+    const consumer = { consumerGroup: 'g', subscriptions: [{ topic: 't' }], handler: () => {}, [field]: value };
+    expect(() => assertPushConsumerOptions(consumer as never)).toThrow(`option ${field} must be`);
+  });
 
   it('can all be set', () => {
     const exponential = { kind: 'exponential', initialMs: 1, maxMs: 5, multiplier: 2 };

@@ -2,20 +2,16 @@
 // consumers.
 
 import { BATCH_CHECKS } from '../../consumer/listeners/message-listener.js';
-import { anErrorTest } from '../../consumer/model/failure-policy.js';
+import { PUSH_CONSUMER_CHECKS } from '../../consumer/push-consumer-options.js';
 import { liteTopicProblem } from '../../protocol/model/names.js';
 import { aBackoffPolicy, type BackoffPolicy, delays } from '../../support/backoff.js';
 import {
   aBoolean,
-  aFunction,
   anObjectOf,
-  aPositiveInteger,
-  aPositiveNumber,
   assertOptions,
   aText,
   describe,
   type Fault,
-  functions,
   notNegative,
   type OptionChecks,
   oneOf,
@@ -33,22 +29,22 @@ const SETTINGS: OptionChecks<ListenerSettings> = {
   mode: oneOf('shared', 'broadcast'),
   enabled: aBoolean,
   onInvalid: onInvalidProblem,
-  concurrency: aPositiveInteger,
-  handlerTimeoutMs: aPositiveNumber,
+  concurrency: PUSH_CONSUMER_CHECKS.concurrency,
+  handlerTimeoutMs: PUSH_CONSUMER_CHECKS.handlerTimeoutMs,
   backoff: backoffProblem,
-  maxAttempts: aPositiveInteger,
-  retryOn: anErrorTest,
-  deadLetterOn: anErrorTest,
-  onDeadLetter: aFunction,
+  maxAttempts: PUSH_CONSUMER_CHECKS.maxAttempts,
+  retryOn: PUSH_CONSUMER_CHECKS.retryOn,
+  deadLetterOn: PUSH_CONSUMER_CHECKS.deadLetterOn,
+  onDeadLetter: PUSH_CONSUMER_CHECKS.onDeadLetter,
   deadLetterTopic: (value) =>
     typeof (value as { name?: unknown } | null)?.name === 'string' ? undefined : aText(value),
   manual: aBoolean,
   globalEnhancers: aBoolean,
-  invisibleDurationMs: aPositiveNumber,
-  maxBufferedMessages: aPositiveInteger,
-  maxBufferedBytes: aPositiveNumber,
-  ackBatchSize: aPositiveInteger,
-  interceptors: functions,
+  invisibleDurationMs: PUSH_CONSUMER_CHECKS.invisibleDurationMs,
+  maxBufferedMessages: PUSH_CONSUMER_CHECKS.maxBufferedMessages,
+  maxBufferedBytes: PUSH_CONSUMER_CHECKS.maxBufferedBytes,
+  ackBatchSize: PUSH_CONSUMER_CHECKS.ackBatchSize,
+  interceptors: PUSH_CONSUMER_CHECKS.interceptors,
 };
 
 const OVERRIDES: OptionChecks<ListenerOverrides> = {

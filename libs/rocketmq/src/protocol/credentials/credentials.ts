@@ -5,7 +5,7 @@ import { raceAbort } from '../../support/abort.js';
 import { MINUTE_MS, SECOND_MS } from '../../support/clock.js';
 import { monotonicMs, realTimeIn, withNotedEffects } from '../../support/deadline.js';
 import { RocketMQError, TransportError, UsageError } from '../../support/errors.js';
-import { describeError, type Logger } from '../../support/logger.js';
+import { describeError, type Logger, nameAndCode } from '../../support/logger.js';
 import type { Credentials } from './metadata.js';
 
 /** What a credentials provider returns. */
@@ -156,11 +156,9 @@ export class CredentialsSource {
   }
 
   private failed(cause: unknown): TransportError {
-    const secrets = [this.#held?.secretKey, this.#held?.sessionToken].filter((secret) => secret !== undefined);
     const isOverdue = RocketMQError.is(cause) && cause.code === 'DEADLINE_EXCEEDED';
-    const text = isOverdue ? `it did not answer within ${PROVIDER_TIMEOUT_MS} ms` : describeError(cause);
-    const maskedText = secrets.reduce((masked, secret) => masked.replaceAll(secret, '***'), text);
-    const message = `the credentials provider failed: ${maskedText}; nothing was sent. The next call retries the provider`;
+    const text = isOverdue ? `it did not answer within ${PROVIDER_TIMEOUT_MS} ms` : nameAndCode(cause);
+    const message = `the credentials provider failed: ${text}; nothing was sent. The next call retries the provider`;
     return new TransportError('CREDENTIALS_UNAVAILABLE', message, 'not-sent', true, { cause });
   }
 }
