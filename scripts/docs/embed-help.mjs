@@ -21,6 +21,7 @@ async function helpOf(path) {
     out: write,
     err: write,
     env: {},
+    version: '',
     closed: new AbortController().signal,
     flushed: async () => {},
     importModule: (specifier) => import(specifier),

@@ -79,11 +79,31 @@ describe('a message that is looked up', () => {
     expect(messages.map(({ body }) => body.toString())).toEqual(['one', 'two']);
   });
 
-  contract('that does not exist is not found, even if the topic does not exist', async (world) => {
+  contract('that does not exist is not found; a topic that does not exist is an error', async (world) => {
     const topic = await world.topic();
     const nothing = { messages: [], mayBeMore: false, failures: [] };
     await expect(world.admin().findMessages({ topic, messageId: 'no-such-id' })).resolves.toEqual(nothing);
-    await expect(world.admin().findMessages({ topic: world.name(), key: 'k' })).resolves.toEqual(nothing);
+    const unknown = { code: 'UNKNOWN_TOPIC', outcome: 'not-sent' };
+    await expect(world.admin().findMessages({ topic: world.name(), key: 'k' })).rejects.toMatchObject(unknown);
+    await expect(world.admin().browseMessages(world.name())).rejects.toMatchObject(unknown);
+  });
+
+  contract('that has a key twice is found once', async (world) => {
+    const topic = await world.topic();
+    const producer = await world.producer();
+    await producer.send({ topic, body: 'one', keys: ['twice', 'twice'] });
+    await producer.send({ topic, body: 'two', keys: ['twice'] });
+    const admin = world.admin();
+    const find = async () =>
+      (await admin.findMessages({ topic, key: 'twice' })).messages.map(({ body }) => body.toString()).sort();
+    await world.until('both are in the index', async () => new Set(await find()).size === 2);
+    expect(await find()).toEqual(['one', 'two']);
+    for (const from of [new Date(Number.NaN), new Date(-1)]) {
+      await expect(admin.findMessages({ topic, key: 'twice', from })).rejects.toMatchObject({
+        code: 'ILLEGAL_TIME',
+        field: 'from',
+      });
+    }
   });
 
   contract('by a key is found with the others that have it, within the times and the limit', async (world) => {

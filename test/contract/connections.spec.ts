@@ -2,6 +2,7 @@
 // gateway/ of the library, and test/restarts.
 
 import { describe, expect } from '@jest/globals';
+import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { Producer } from 'nestjs-rocketmq/client';
 import { resource } from '../support/raw-grpc-client.js';
 import { forwardTo, type TcpForwarder } from '../support/tcp-forwarder.js';
@@ -21,6 +22,21 @@ const through = ({ port }: TcpForwarder) => ({
   endpoints: `127.0.0.1:${port}`,
   useBootstrapEndpoints: true,
   requestTimeoutMs: SHORT_REQUEST_MS,
+});
+
+describe('the address of a proxy', () => {
+  contract('with name-server: before it, or as nameServer, is recognized', async (world) => {
+    const { proxy } = world.backend;
+    const recognized = { code: 'NOT_A_NAME_SERVER', outcome: 'not-sent', retryable: false };
+    const producer = new Producer(world.connection({ endpoints: `name-server:${proxy}` }), {
+      topics: { orders: 'normal' },
+    });
+    await expect(producer.start({ timeoutMs: 20_000 })).rejects.toMatchObject(recognized);
+    await producer.close();
+    const admin = new RocketMQAdmin({ nameServer: proxy, timeoutMs: 20_000 });
+    await expect(admin.listTopics()).rejects.toMatchObject(recognized);
+    await admin.close();
+  });
 });
 
 describe('connections', () => {

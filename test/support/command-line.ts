@@ -22,6 +22,7 @@ export async function call(
   const closed = new AbortController();
   const code = await run(args, {
     env,
+    version: '1.2.3',
     closed: closed.signal,
     importModule: (specifier) => import(specifier),
     flushed: async () => {},

@@ -30,7 +30,8 @@ export interface ScriptedServer {
   close(): Promise<void>;
 }
 
-const TLS_GREETING = 0x16;
+/** The first bytes of TLS, and of HTTP/2. */
+const PROBES: readonly (number | undefined)[] = [0x16, 0x50];
 
 /** Starts a server that hands each request to `reply`; undefined leaves it unanswered. */
 export async function startScriptedServer(
@@ -44,8 +45,8 @@ export async function startScriptedServer(
     socket.on('close', () => sockets.delete(socket));
     // Requests are small, so each chunk contains one or more complete requests.
     socket.on('data', (chunk) => {
-      // A client that was disconnected may probe for TLS.
-      if (chunk[0] === TLS_GREETING) {
+      // A client that was disconnected may ask what else the server speaks.
+      if (PROBES.includes(chunk[0])) {
         socket.destroy();
         return;
       }

@@ -4,6 +4,8 @@
 import { createRequire } from 'node:module';
 
 // An import of CommonJS would take longer: Node.js searches it for the names of its exports.
-const { main } = createRequire(import.meta.url)('../dist/cjs/cli/main.js');
+const require = createRequire(import.meta.url);
+const { main } = require('../dist/cjs/cli/main.js');
+const { version } = require('../package.json');
 
-await main(process.argv.slice(2), (specifier) => import(specifier));
+await main(process.argv.slice(2), (specifier) => import(specifier), version);

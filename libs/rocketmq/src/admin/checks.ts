@@ -16,8 +16,15 @@ export function checkLimit(limit: number, most: number, name = 'limit'): void {
 
 /** @param field the option that has the time, when that is another one. @throws UsageError `ILLEGAL_TIME` */
 export function checkTime(name: string, time: Date | undefined, field = name): void {
-  if (time === undefined || time.getTime() >= 0) return;
-  throw new UsageError('ILLEGAL_TIME', `${name} must be a date from 1970 on`, field);
+  // Callers without types pass texts.
+  const atMs = typeof time?.getTime === 'function' ? time.getTime() : Number.NaN;
+  if (time === undefined || atMs >= 0) return;
+  const isValid = Number.isFinite(atMs);
+  throw new UsageError(
+    'ILLEGAL_TIME',
+    `${name} must be a date from 1970 on${isValid ? '' : '; it is no valid date'}`,
+    field,
+  );
 }
 
 /** @throws UsageError `ILLEGAL_OPTION` */

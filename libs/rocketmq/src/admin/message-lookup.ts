@@ -13,9 +13,10 @@ import type { MasterBroker } from '../remoting/cluster.js';
 import type { ClusterAccess } from '../remoting/cluster-access.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
 import { TransportError, UsageError } from '../support/errors.js';
-import { checkLimit, checkName } from './checks.js';
+import { checkLimit, checkName, checkTime } from './checks.js';
 import { type BrokerFailure, fromEach } from './each-broker.js';
 import { keysOf, messageView, PROPERTIES, type StoredMessageView } from './message-view.js';
+import { assertKnown, queuesOf } from './topic-offsets.js';
 
 export type MessageQuery =
   | { readonly topic: string; readonly messageId: string }
@@ -56,13 +57,17 @@ export async function findMessages(
   if (sought.trim() === '') throw new UsageError('ILLEGAL_QUERY', 'messageId or key is blank; nothing was sent');
   const limit = 'messageId' in query ? MOST_BY_ID : (query.limit ?? DEFAULT_LIMIT);
   checkLimit(limit, MOST_BY_KEY);
+  if ('key' in query) {
+    checkTime('from', query.from);
+    checkTime('to', query.to);
+  }
   return cluster.run(`look up ${sought} in ${query.topic}`, options, async (deadline) => {
     const { answers, failures } = await fromEach(cluster, deadline, async (broker, own) => {
-      const found = await storedMessages(cluster, broker, query, limit, own);
-      const views = await Promise.all(found.map((stored) => messageView(stored, broker.name)));
-      return { views, isFull: found.length >= limit };
+      const { found, isFull } = await storedMessages(cluster, broker, query, limit, own);
+      return { views: await Promise.all(found.map((stored) => messageView(stored, broker.name))), isFull };
     });
     const messages = answers.flatMap(({ value }) => value.views);
+    if (messages.length === 0) assertKnown(query.topic, await queuesOf(cluster, query.topic, deadline));
     messages.sort((left, right) => left.storeTimestampMs - right.storeTimestampMs);
     return { messages, mayBeMore: answers.some(({ value }) => value.isFull), failures };
   });
@@ -72,13 +77,13 @@ export async function findMessages(
 export const CONCURRENT_LOOKUPS = 8;
 
 /** The messages of a topic with this id on one broker, at most 32. */
-export function storedWithId(
+export async function storedWithId(
   cluster: ClusterAccess,
   broker: MasterBroker,
   query: { readonly topic: string; readonly messageId: string },
   deadline: Deadline,
 ): Promise<StoredMessageFields[]> {
-  return storedMessages(cluster, broker, query, MOST_BY_ID, deadline);
+  return (await storedMessages(cluster, broker, query, MOST_BY_ID, deadline)).found;
 }
 
 /** The matches on one broker. @see QueryMessageRequestHeader of the server, request code 12 */
@@ -88,7 +93,7 @@ async function storedMessages(
   query: MessageQuery,
   limit: number,
   deadline: Deadline,
-): Promise<StoredMessageFields[]> {
+): Promise<{ readonly found: StoredMessageFields[]; readonly isFull: boolean }> {
   const isById = 'messageId' in query;
   const fields = {
     topic: query.topic,
@@ -100,8 +105,11 @@ async function storedMessages(
   };
   const asked = cluster.call(broker, { code: REQUEST_CODES.queryMessage, fields }, deadline);
   const answer = await undefinedWhen(RESPONSE_CODES.queryNotFound, asked);
-  // The index uses hash codes, so a result may belong to another topic or key.
-  return answer === undefined ? [] : messagesIn(answer).filter((stored) => isSought(stored, query));
+  const matches = answer === undefined ? [] : messagesIn(answer);
+  // The index uses hash codes, so a result may belong to another topic or key. A message that has a key twice is in it twice.
+  const sought = matches.filter((one) => isSought(one, query));
+  const found = new Map(sought.map((one) => [`${one.queueId}/${one.queueOffset}`, one]));
+  return { found: [...found.values()], isFull: matches.length >= limit };
 }
 
 /** @throws TransportError when the body has another format */

@@ -8,12 +8,13 @@ import type { CallOptions } from '../support/deadline.js';
 import { checkName } from './checks.js';
 import { AskedBrokers, type BrokerFailure, masterNamed } from './each-broker.js';
 import { PROPERTIES, type StoredMessageView } from './message-view.js';
-import { queuesOf } from './topic-offsets.js';
+import { assertKnown, queuesOf } from './topic-offsets.js';
 import {
   type BrowseOptions,
   checkPageOptions,
   type FoundMessage,
   type MessagePageOptions,
+  readPageOf,
   readQueue,
   readTopicPage,
 } from './topic-page.js';
@@ -52,7 +53,9 @@ export async function browseMessages(
   checkName('topic', topic, topicNameProblem(topic));
   checkPageOptions(options);
   return cluster.run(`list messages of topic ${topic}`, options, async (deadline) => {
-    const { found, ...rest } = await readTopicPage(cluster, topic, options, deadline);
+    const queues = await queuesOf(cluster, topic, deadline);
+    assertKnown(topic, queues);
+    const { found, ...rest } = await readPageOf(cluster, topic, queues, options, deadline);
     return { messages: found.map(({ view }) => view), ...rest };
   });
 }

@@ -6,6 +6,7 @@ import type { Credentials } from '../protocol/credentials/metadata.js';
 import type { MasterBroker } from '../remoting/cluster.js';
 import { ClusterAccess } from '../remoting/cluster-access.js';
 import { RemotingClient } from '../remoting/remoting-client.js';
+import { addressText, readAddresses } from '../support/address.js';
 import type { CallOptions } from '../support/deadline.js';
 import { StateError, UsageError } from '../support/errors.js';
 import { type Logger, silentLogger } from '../support/logger.js';
@@ -98,7 +99,6 @@ const CHECKS: OptionChecks<RocketMQAdminOptions> = {
 };
 
 const DEFAULT_TIMEOUT_MS = 3000;
-const ADDRESS = /^(\[[0-9a-fA-F:.]+\]|[^:\s]+):\d{1,5}$/;
 
 /**
  * Administers topics, consumer groups, offsets and dead letters. Every call except `replayDeadLetters` can be repeated: it brings
@@ -278,7 +278,7 @@ export class RocketMQAdmin {
 
   /**
    * A page of the messages of a topic: the oldest of each queue first, or the newest of all queues. Does not consume them.
-   * @throws UsageError `UNKNOWN_QUEUE` when the topic does not have `queue`
+   * @throws UsageError `UNKNOWN_TOPIC`; `UNKNOWN_QUEUE` when the topic does not have `queue`
    */
   browseMessages(topic: string, options?: BrowseOptions): Promise<MessagePage> {
     return browseMessages(this.cluster, topic, options);
@@ -346,7 +346,8 @@ export class RocketMQAdmin {
 
   /**
    * The messages of a topic with this id or key. A delayed message is found after its delivery, a transactional message after its
-   * commit. The server's index lags slightly behind its store.
+   * commit. The server's index lags slightly behind its store. A message that has the key twice is found once.
+   * @throws UsageError `UNKNOWN_TOPIC`, `ILLEGAL_QUERY`, `ILLEGAL_LIMIT`, `ILLEGAL_TIME`
    */
   findMessages(query: MessageQuery, options?: CallOptions): Promise<FoundMessages> {
     return findMessages(this.cluster, query, options);
@@ -409,11 +410,7 @@ export class RocketMQAdmin {
 }
 
 function parseAddresses(option: 'nameServer' | 'proxies', text: string): readonly string[] {
-  const addresses = text
-    .split(';')
-    .map((address) => address.trim())
-    .filter((address) => address !== '');
-  if (addresses.length > 0 && addresses.every((address) => ADDRESS.test(address))) return addresses;
-  const message = `${option} is "${text}"; it must be host:port, or several of them separated by ";"`;
-  throw new UsageError(option === 'proxies' ? 'ILLEGAL_PROXIES' : 'ILLEGAL_NAME_SERVER', message, option);
+  const code = option === 'proxies' ? 'ILLEGAL_PROXIES' : 'ILLEGAL_NAME_SERVER';
+  const refused = (shown: string, problem: string) => new UsageError(code, `${option} "${shown}": ${problem}`, option);
+  return readAddresses(text, refused).map(addressText);
 }

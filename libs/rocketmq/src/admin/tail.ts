@@ -5,13 +5,13 @@ import type { MasterBroker } from '../remoting/cluster.js';
 import type { ClusterAccess } from '../remoting/cluster-access.js';
 import { SystemClock, sleep } from '../support/clock.js';
 import { type CallOptions, type Deadline, realTimeIn } from '../support/deadline.js';
-import { TransportError, UsageError } from '../support/errors.js';
+import { TransportError } from '../support/errors.js';
 import { checkLimit, checkName, checkTime } from './checks.js';
 import { AskedBrokers, type BrokerFailure } from './each-broker.js';
 import type { StoredMessageView } from './message-view.js';
 import { formatTail, parseTail } from './positions.js';
 import { offsetAtTime } from './queue-reader.js';
-import { type OwnedQueue, queuesOf, unreadFailures } from './topic-offsets.js';
+import { assertKnown, type OwnedQueue, queuesOf, unreadFailures } from './topic-offsets.js';
 import { type BrowseOptions, readQueue } from './topic-page.js';
 
 /** `timeoutMs` limits each look at the brokers, not the whole iteration. */
@@ -117,10 +117,9 @@ class Tail {
   }
 
   async look(deadline: Deadline): Promise<TailedMessages & { readonly hasMore: boolean }> {
-    const { queues, unread, answered, failures } = await queuesOf(this.cluster, this.topic, deadline);
-    if (!this.hasLooked && queues.length === 0 && failures.length === 0) {
-      throw new UsageError('UNKNOWN_TOPIC', `topic "${this.topic}" does not exist on this cluster`, 'topic');
-    }
+    const topic = await queuesOf(this.cluster, this.topic, deadline);
+    const { queues, unread, answered, failures } = topic;
+    if (!this.hasLooked) assertKnown(this.topic, topic);
     this.forgetDeleted(queues, answered);
     const asked = new AskedBrokers(deadline, answered.length > 1);
     let skipped = 0;

@@ -65,6 +65,12 @@ export interface TopicQueues {
   readonly failures: readonly BrokerFailure[];
 }
 
+/** @throws UsageError `UNKNOWN_TOPIC` when all brokers answered, and none has the topic */
+export function assertKnown(topic: string, { queues, failures }: TopicQueues): void {
+  if (queues.length > 0 || failures.length > 0) return;
+  throw new UsageError('UNKNOWN_TOPIC', `topic "${topic}" does not exist on this cluster`, 'topic');
+}
+
 /** By broker and queue. @see GetTopicStatsInfoRequestHeader of the server, request code 202 */
 export async function queuesOf(cluster: ClusterAccess, topic: string, deadline: Deadline): Promise<TopicQueues> {
   const { answers, failures } = await fromEach(cluster, deadline, (broker, own) =>

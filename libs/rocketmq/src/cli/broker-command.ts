@@ -33,9 +33,7 @@ function brokerOptions(command: Command): Command {
       new Option(
         '--console [port]',
         'also serve the browser console of the package nestjs-rocketmq-console on this port (default: any free port)',
-      )
-        .preset(0)
-        .argParser((value: string | number) => (typeof value === 'number' ? value : portOf(value))),
+      ).argParser(portOf),
     )
     .option('--strict', 'reject topics and groups that are not declared, as a real server does')
     .option('--data <folder>', 'store messages in this folder (default: in memory)', folderOf)

@@ -15,8 +15,8 @@ export interface BrokerValues {
   readonly host?: string;
   readonly adminPort?: number;
   readonly control?: ControlAddress;
-  /** The port of the console. */
-  readonly console?: number;
+  /** The port of the console; true: any free port. */
+  readonly console?: number | true;
   readonly strict?: boolean;
   readonly timeTravel?: boolean;
   readonly data?: string;

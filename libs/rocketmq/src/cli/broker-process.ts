@@ -22,7 +22,7 @@ export async function runBroker(values: BrokerValues, io: CommandIo): Promise<vo
   const pages = values.console === undefined ? undefined : await consolePackage(process.cwd(), io.importModule);
   const broker = new EmbeddedBroker({ ...options, logger: loggerOn(io) });
   try {
-    await serve(broker, options, pages && { pages, port: values.console ?? 0 }, io);
+    await serve(broker, options, pages && { pages, port: values.console === true ? 0 : (values.console ?? 0) }, io);
   } catch (error) {
     await broker.stop();
     throw new Error(`cannot start the broker: ${describeError(error)}`, { cause: error });

@@ -2,6 +2,8 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
+import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { expect, it } from '@jest/globals';
 import { ScriptedCluster } from '../../../../test/support/scripted-cluster.js';
@@ -20,6 +22,23 @@ it('succeeds when the reader closes the pipe early, as `head` does', async () =>
   const [err, [code]] = await Promise.all([text(child.stderr), once(child, 'close')]);
   expect({ code, err }).toEqual({ code: 0, err: '' });
 });
+
+it.each([[['broker', '--help']], [['sql', '--dialect', 'postgresql']]])(
+  'fails with one line when its output cannot be written: %j',
+  async (args) => {
+    const full = openSync('/dev/full', 'w');
+    try {
+      const child = spawn(process.execPath, programOf(...args), { stdio: ['ignore', full, 'pipe'] });
+      const [err, [code]] = await Promise.all([text(child.stderr as Readable), once(child, 'close')]);
+      expect({ code, err }).toEqual({
+        code: 1,
+        err: expect.stringMatching(/^the output cannot be written: ENOSPC.*\n$/),
+      });
+    } finally {
+      closeSync(full);
+    }
+  },
+);
 
 it('follows a topic no faster than its reader reads', async () => {
   const count = 1_500;

@@ -2,6 +2,7 @@
 
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { AlreadyExistsError } from '../admin/admin-errors.js';
+import type { RocketMQAdmin } from '../admin/rocketmq-admin.js';
 import type { TopicType } from '../protocol/model/message.js';
 import { RocketMQError, UsageError } from '../support/errors.js';
 import { isIntegerFrom } from '../support/options.js';
@@ -18,6 +19,8 @@ export interface ProcessIo {
   /** Resolves when what was written to standard output has been taken, or nobody reads it any more. */
   flushed(): Promise<void>;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** The version of the package. */
+  readonly version: string;
   /** Aborts when nobody reads the output any more: a command that would go on for ever ends then. */
   readonly closed: AbortSignal;
   readonly importModule: ImportModule;
@@ -67,6 +70,16 @@ export function dateOf(text: string): Date {
   const date = new Date(text);
   if (/^\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:?\d\d))?$/.test(text) && !Number.isNaN(date.getTime())) return date;
   throw new InvalidArgumentError('It must be a time like 2026-03-01T12:00:00Z.');
+}
+
+/** @throws Error that names the command which lists what exists, unless the group exists */
+export async function assertGroupExists(
+  admin: Pick<RocketMQAdmin, 'describeGroup'>,
+  group: string,
+  listing: string,
+): Promise<void> {
+  if ((await admin.describeGroup(group)) !== undefined) return;
+  throw new Error(`group "${group}" does not exist; list the existing groups with: ${listing}`);
 }
 
 /** `1 topic`, `2 topics`. */

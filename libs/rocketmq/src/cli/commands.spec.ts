@@ -72,6 +72,36 @@ const refused = async (line: string, code: number): Promise<string> => {
   return called.err;
 };
 
+describe('a name that does not exist', () => {
+  it.each([
+    'dlq list nope',
+    'dlq replay nope',
+    'dlq replay nope --yes',
+    'message list nope',
+    'message find nope --key k',
+  ])('makes %s fail', async (line) => {
+    expect(await refused(line, 1)).toContain('"nope" does not exist');
+    expect(JSON.parse(await refused(`${line} --json`, 1)).error.message).toContain('"nope" does not exist');
+  });
+
+  it('is no failure for a group without dead letters', async () => {
+    expect((await on('dlq list billing')).out).toContain('0 of 0 dead letters\n');
+    expect((await on('dlq replay billing --yes')).code).toBe(0);
+  });
+});
+
+describe('the program', () => {
+  it('prints its version, and leaves the options of commands to them', async () => {
+    for (const line of ['--version', '-V']) expect(await call([line])).toEqual({ code: 0, out: '1.2.3\n', err: '' });
+    const wrong = await call(words('asyncapi document app.js --version'));
+    expect(wrong).toMatchObject({ code: 2, out: '', err: expect.stringContaining('argument missing') });
+  });
+
+  it('shows no value that a person cannot give', async () => {
+    expect((await call(words('broker --help'))).out).not.toContain('preset');
+  });
+});
+
 describe('topic', () => {
   it('creates, lists, shows and deletes, and deletes nothing without --yes', async () => {
     expect((await on('topic create steps --type fifo --queues 4')).out).toBe(

@@ -5,8 +5,16 @@ import type { PlannedReplay, ReplayPlan } from '../admin/dead-letter-plan.js';
 import type { ReplayResult } from '../admin/dead-letter-replay.js';
 import type { DeadLetterView } from '../admin/dead-letters.js';
 import type { RocketMQAdmin } from '../admin/rocketmq-admin.js';
-import { type AccessValues, accessOptions, withAdmin } from './admin-access.js';
-import { type AddCommand, type CommandIo, eachOf, plural, withExamples, yesOption } from './command.js';
+import { type AccessValues, accessOptions, commandOn, withAdmin } from './admin-access.js';
+import {
+  type AddCommand,
+  assertGroupExists,
+  type CommandIo,
+  eachOf,
+  plural,
+  withExamples,
+  yesOption,
+} from './command.js';
 import { messageTable } from './message-text.js';
 import { type PageValues, pageOptions, print, printPage, reportFailures } from './output.js';
 
@@ -26,7 +34,10 @@ function addList(dlq: Command, io: CommandIo): void {
     .argument('<group>');
   accessOptions(pageOptions(command, 'dead letter')).action(async (group: string, values: ListValues) => {
     const { limit, after } = values;
-    const page = await withAdmin(values, io, (admin) => admin.listDeadLetters(group, { limit, after }));
+    const page = await withAdmin(values, io, async (admin) => {
+      await assertExists(admin, group, values);
+      return admin.listDeadLetters(group, { limit, after });
+    });
     printPage(
       io,
       values,
@@ -85,6 +96,7 @@ const PAGE = 100;
 async function replay(io: CommandIo, group: string, values: ReplayValues): Promise<void> {
   const total = { replayed: [] as unknown[], replayedBefore: 0, failed: [] as { messageId: string; error: Error }[] };
   await withAdmin(values, io, async (admin) => {
+    await assertExists(admin, group, values);
     const options = { select: isChosen(values), again: values.again === true, limit: PAGE };
     let after: string | undefined;
     do {
@@ -145,6 +157,7 @@ async function planAll(
   const planned: PlannedReplay[] = [];
   const replayedBefore: DeadLetterView[] = [];
   const failed: ReplayPlan['failed'][number][] = [];
+  await assertExists(admin, group, values);
   const options = { select: isChosen(values), again: values.again === true, limit: PAGE };
   let after: string | undefined;
   do {
@@ -157,6 +170,12 @@ async function planAll(
     after = page.next;
   } while (after !== undefined);
   return { planned, replayedBefore, failed };
+}
+
+/** The dead letters of a group that was deleted are still there. */
+async function assertExists(admin: RocketMQAdmin, group: string, values: AccessValues): Promise<void> {
+  const { total, failures } = await admin.listDeadLetters(group, { limit: 1 });
+  if (total === 0 && failures.length === 0) await assertGroupExists(admin, group, commandOn(values, 'group', 'list'));
 }
 
 function asPlanned({ deadLetter, topic, consumerGroups }: PlannedReplay) {

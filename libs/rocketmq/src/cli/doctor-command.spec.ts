@@ -193,6 +193,22 @@ describe('the doctor, on the wrong server', () => {
     });
   });
 
+  it('does not blame the address of a name server that accepts connections and does not answer', async () => {
+    const broker = await start();
+    const sockets = new Set<Socket>();
+    const silent = await listening(createServer((socket) => sockets.add(socket.on('error', () => {}))));
+    closers.push(() => {
+      for (const socket of sockets) socket.destroy();
+    });
+    for (const line of [`${broker.endpoints} --admin ${silent}`, `name-server:${silent}`]) {
+      const { code, check } = await doctor(`${line} --timeout 1000`);
+      expect(code).toBe(1);
+      const { seen, advice } = check('name server');
+      expect(seen).toContain('nothing took effect');
+      expect(advice).toContain('is not suspended or overloaded');
+    }
+  });
+
   it('rejects a wrong command line with exit code 2', async () => {
     expect(await call(['doctor'])).toMatchObject({ code: 2, err: expect.stringContaining("argument 'endpoint'") });
     expect(await call(['doctor', 'broker'])).toMatchObject({ code: 2, err: expect.stringContaining('host:port') });

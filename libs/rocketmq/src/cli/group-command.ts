@@ -136,7 +136,7 @@ function addCreate(group: Command, io: CommandIo): void {
     });
     const { fifo, maxDeliveryAttempts, liteTopic } = made;
     const what = liteTopic === undefined ? '' : ` messages of lite topics of ${liteTopic}`;
-    const text = `${fifo ? 'ordered ' : ''}group ${consumerGroup} delivers${what} at most ${maxDeliveryAttempts} times\n`;
+    const text = `${fifo ? 'ordered ' : ''}group ${consumerGroup} delivers${what} at most ${plural(maxDeliveryAttempts, 'time')}\n`;
     print(io, values, made, () => text);
   });
   withExamples(command, [

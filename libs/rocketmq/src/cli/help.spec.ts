@@ -17,6 +17,7 @@ const silent: CommandIo = {
   fail() {},
   flushed: async () => {},
   env: {},
+  version: '1.2.3',
   closed: new AbortController().signal,
   importModule: async () => ({}),
 };

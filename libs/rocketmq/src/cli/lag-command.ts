@@ -2,7 +2,7 @@
 
 import { InvalidArgumentError } from 'commander';
 import { type AccessValues, accessOptions, commandOn, withAdmin } from './admin-access.js';
-import { type AddCommand, plural, withExamples } from './command.js';
+import { type AddCommand, assertGroupExists, plural, withExamples } from './command.js';
 import { print, reportFailures, table, timeText } from './output.js';
 
 const NOT_STARTED =
@@ -25,10 +25,7 @@ export const addLagCommand: AddCommand = (program, io) => {
       const report = await admin.groupLag(group, { topic: values.topic });
       if (report.topics.length > 0) return report;
       // Otherwise a monitor of a misspelled group, or of no topic, would never raise an alarm.
-      if ((await admin.describeGroup(group)) === undefined) {
-        const cure = commandOn(values, 'group', 'list');
-        throw new Error(`group "${group}" does not exist; list the existing groups with: ${cure}`);
-      }
+      await assertGroupExists(admin, group, commandOn(values, 'group', 'list'));
       if (values.failAbove !== undefined) throw new Error(`the lag of group "${group}" is not known: ${NOT_STARTED}`);
       return report;
     });

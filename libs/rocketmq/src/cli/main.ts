@@ -43,6 +43,9 @@ const COMMANDS: readonly AddCommand[] = [
 export function programOf(io: CommandIo): Command {
   const program = new Command('nestjs-rocketmq')
     .description('An embedded broker, and administration of Apache RocketMQ 5 without a JVM.')
+    .version(io.version, '-V, --version', 'print the version of nestjs-rocketmq')
+    // Otherwise the option of a command with this name would be taken for it.
+    .enablePositionalOptions()
     .helpCommand(false)
     .exitOverride()
     .configureOutput({
@@ -80,6 +83,7 @@ export async function run(args: readonly string[], surroundings: ProcessIo): Pro
     err,
     flushed: () => surroundings.flushed(),
     env: surroundings.env,
+    version: surroundings.version,
     closed: surroundings.closed,
     importModule: surroundings.importModule,
     warn: (text) => err(asJson ? jsonLine({ warning: text }) : `warning: ${text}\n`),
@@ -99,16 +103,20 @@ export async function run(args: readonly string[], surroundings: ProcessIo): Pro
   }
 }
 
-/** Runs a command line in this process, and sets its exit code. */
-export async function main(args: readonly string[], importModule: ImportModule): Promise<void> {
+/** Runs a command line in this process, and sets its exit code. @param version of the package */
+export async function main(args: readonly string[], importModule: ImportModule, version = '0.0.0'): Promise<void> {
   const closed = new AbortController();
+  let isLost = false;
   // A reader such as `head` may close the pipe early. A command that ends by itself still completes.
   const onError = (error: NodeJS.ErrnoException): void => {
-    if (error.code !== 'EPIPE') throw error;
     closed.abort(error);
+    if (error.code === 'EPIPE' || isLost) return;
+    isLost = true;
+    process.exitCode = EXIT_CODES.failed;
+    process.stderr.write(`the output cannot be written: ${visible(error.message)}\n`);
   };
   for (const stream of [process.stdout, process.stderr]) stream.on('error', onError);
-  process.exitCode = await run(args, {
+  const code = await run(args, {
     out: (text) => process.stdout.write(text),
     err: (text) => process.stderr.write(text),
     flushed: async () => {
@@ -116,9 +124,11 @@ export async function main(args: readonly string[], importModule: ImportModule):
         await once(process.stdout, 'drain', { signal: closed.signal }).catch(() => {});
     },
     env: process.env,
+    version,
     closed: closed.signal,
     importModule,
   });
+  process.exitCode = isLost ? EXIT_CODES.failed : code;
 }
 
 /** Errors that are known before a server is asked. A topic or queue that does not exist is a failure, not a usage error. */
@@ -126,8 +136,13 @@ function isWrongCall(error: unknown): boolean {
   return error instanceof CommanderError || (error instanceof UsageError && !error.code.startsWith('UNKNOWN_'));
 }
 
+/** The parser of the command line quotes what it cannot read, and that may be an address with a password. */
+function withoutUsers(message: string): string {
+  return message.replace(/'[^']*@/g, "'…@");
+}
+
 function errorText(error: unknown, asJson: boolean): string {
-  const message = error instanceof CommanderError ? error.message : describeError(error);
+  const message = error instanceof CommanderError ? withoutUsers(error.message) : describeError(error);
   if (!asJson) return `${message}\n`;
   const fields = RocketMQError.is(error)
     ? { code: error.code, message, outcome: error.outcome, retryable: error.retryable }

@@ -3,6 +3,7 @@
 import type { Command } from 'commander';
 import type { GivenUpHalfMessage } from '../admin/message-pages.js';
 import type { RocketMQAdmin } from '../admin/rocketmq-admin.js';
+import { RocketMQError } from '../support/errors.js';
 import { type AccessValues, accessOptions, withAdmin } from './admin-access.js';
 import { type AddCommand, type CommandIo, eachOf, plural, withExamples, yesOption } from './command.js';
 import { messageTable } from './message-text.js';
@@ -128,12 +129,18 @@ async function lookedUp(admin: RocketMQAdmin, messages: readonly GivenUpHalfMess
   const listed: Listed[] = [];
   for (const message of messages) {
     const { originTopic: topic, messageId } = message;
-    const found = topic === undefined ? undefined : await admin.findMessages({ topic, messageId });
+    const found = topic === undefined ? undefined : await admin.findMessages({ topic, messageId }).catch(ofNoTopic);
     const isFound = found !== undefined && found.messages.length > 0;
     const isUnknown = !isFound && found !== undefined && found.failures.length > 0;
     listed.push({ ...message, isDelivered: isUnknown ? undefined : isFound });
   }
   return listed;
+}
+
+/** A topic that was deleted has no messages. */
+function ofNoTopic(error: unknown): { readonly messages: readonly never[]; readonly failures: readonly never[] } {
+  if (RocketMQError.is(error) && error.code === 'UNKNOWN_TOPIC') return { messages: [], failures: [] };
+  throw error;
 }
 
 function halfTable(messages: readonly Listed[]): string {

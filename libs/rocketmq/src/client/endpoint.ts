@@ -5,13 +5,10 @@ import {
   AddressScheme,
   type Endpoints as WireEndpoints,
 } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { type Address, addressIn, addressText, readAddresses, withoutUser } from '../support/address.js';
 import { UsageError } from '../support/errors.js';
 
-/** One TCP address. */
-export interface Address {
-  readonly host: string;
-  readonly port: number;
-}
+export { type Address, addressText };
 
 /** One server (or several that share their state) with all its addresses; at least one. */
 export interface Endpoint {
@@ -21,12 +18,6 @@ export interface Endpoint {
 /** The same string for the same endpoint, for use as a map key and in log lines. */
 export function endpointKey(endpoint: Endpoint): string {
   return endpoint.addresses.map(addressText).join(';');
-}
-
-/** `host:port`, with brackets around an IPv6 host. */
-export function addressText({ host, port }: Address): string {
-  // Only IPv6 hosts contain a colon.
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 /** What stands before the addresses. `https`: TLS; `http`: plaintext; `name-server`: name servers instead of proxies. */
@@ -64,43 +55,30 @@ export function parseEndpoints(text: string): Endpoint {
     throw refused(String(text), 'it is empty; set it to the address of a RocketMQ proxy, for example "127.0.0.1:8081"');
   }
   if (text.startsWith('embedded:')) {
-    throw refused(text, 'an embedded broker is started by the Nest module or by TestBroker; set this to its address');
+    throw refused(
+      withoutUser(text),
+      'an embedded broker is started by the Nest module or by TestBroker; set this to its address',
+    );
   }
   const isNameServers = areNameServers(text);
-  const parts = text
-    .replace(/^https?:\/\//, '')
-    .split(';')
-    .map((part) => part.trim())
-    .map((part) => (isNameServers && part.startsWith(NAME_SERVER) ? part.slice(NAME_SERVER.length).trim() : part));
-  return { addresses: parts.filter((part) => part !== '').map((part) => parseAddress(part, text)) };
+  const strip = (part: string): string =>
+    isNameServers && part.startsWith(NAME_SERVER) ? part.slice(NAME_SERVER.length).trim() : part;
+  return { addresses: readAddresses(text.replace(/^https?:\/\//, ''), refused, strip) };
 }
 
 /** Whether {@link parseAddress} can read it. */
 export function isAddress(part: string): boolean {
-  const port = Number(/^(?:\[[^\]]+\]|[^:\s/]+):(\d{1,5})$/.exec(part)?.[1]);
-  return port >= 1 && port <= 65_535;
+  return addressIn(part) !== undefined;
 }
 
 /** Parses `host:8081`. @throws UsageError `ILLEGAL_ENDPOINTS` */
-export function parseAddress(part: string, whole = part): Address {
-  if (whole.includes('@')) throw refused(whole, 'an address has no user and password; set `credentials` instead');
-  const match = /^(?:\[([^\]]+)\]|([^:\s/]+)):(\d{1,5})$/.exec(part);
-  const port = Number(match?.[3]);
-  const host = match?.[1] ?? match?.[2];
-  if (host === undefined || !(port >= 1 && port <= 65_535)) {
-    throw refused(whole, `"${part}" is not "host:port" with a port from 1 to 65535`);
-  }
-  return { host, port };
+export function parseAddress(part: string): Address {
+  const [address] = readAddresses(part, refused);
+  return address as Address;
 }
 
-function refused(text: string, problem: string): UsageError {
-  return new UsageError('ILLEGAL_ENDPOINTS', `endpoints "${withoutUser(text)}": ${problem}`, 'endpoints');
-}
-
-/** An error must not show the password that somebody put there. */
-function withoutUser(text: string): string {
-  const at = text.lastIndexOf('@');
-  return at === -1 ? text : `…${text.slice(at)}`;
+function refused(shown: string, problem: string): UsageError {
+  return new UsageError('ILLEGAL_ENDPOINTS', `endpoints "${shown}": ${problem}`, 'endpoints');
 }
 
 /** The wire form of an endpoint. */

@@ -1,4 +1,4 @@
-import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import {
   encodeAnswer,
@@ -8,7 +8,7 @@ import {
 } from '../../../../test/support/scripted-remoting-server.js';
 import { until } from '../../../../test/support/until.js';
 import { CredentialsSource } from '../protocol/credentials/credentials.js';
-import { withDeadline } from '../support/deadline.js';
+import { withDeadline, withNotedEffects } from '../support/deadline.js';
 import { silentLogger } from '../support/logger.js';
 import { RemotingClient } from './remoting-client.js';
 
@@ -279,5 +279,48 @@ describe('RemotingClient', () => {
     for (const opaque of asked) answer(opaque);
     await until(() => late.length >= 1_000);
     expect([late.length, late[0]]).toEqual([1_000, 1]);
+  });
+});
+
+describe('the port of a proxy in the place of a name server', () => {
+  const SETTINGS = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]);
+  const servers: Server[] = [];
+  afterEach(async () => {
+    for (const server of servers.splice(0)) await new Promise((resolve) => server.close(resolve));
+  });
+
+  async function proxy(greet: (socket: Socket) => void): Promise<string> {
+    const server = createServer((socket) => {
+      socket.on('error', () => {});
+      greet(socket);
+    });
+    servers.push(server);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  }
+
+  it.each<[string, (socket: Socket) => void]>([
+    ['greets by itself', (socket) => void socket.resume().end(SETTINGS)],
+    [
+      'closes what does not begin with HTTP/2',
+      (socket) =>
+        socket.once(
+          'data',
+          (bytes) => void socket.end(bytes.toString('latin1').startsWith('PRI * HTTP/2.0') ? SETTINGS : ''),
+        ),
+    ],
+  ])('that %s is recognized', async (_, greet) => {
+    const address = await proxy(greet);
+    const client = new RemotingClient({ connectTimeoutMs: 5_000 });
+    const asked = withNotedEffects('route', 10_000, undefined, (deadline) =>
+      client.call(address, { code: 105 }, deadline),
+    );
+    await expect(asked).rejects.toMatchObject({
+      code: 'NOT_A_NAME_SERVER',
+      outcome: 'not-sent',
+      retryable: false,
+      message: expect.stringContaining('leave out "name-server:"'),
+    });
+    await client.close();
   });
 });

@@ -1,17 +1,20 @@
 // Requests by address: opens a connection on first use, keeps it, and reconnects after a loss.
 
+import { connect } from 'node:net';
 import type { CredentialsSource } from '../protocol/credentials/credentials.js';
 import { REQUEST_CODES, WITHOUT_EFFECT } from '../protocol/remoting/codes.js';
 import { encodeFrame, MAX_FRAME_BYTES, type RemotingFrame } from '../protocol/remoting/frame.js';
 import { abortReason, raceAbort, withAnySignal } from '../support/abort.js';
 import { Deadline, monotonicMs } from '../support/deadline.js';
 import { RocketMQError, StateError, TransportError, UsageError, withoutEffect } from '../support/errors.js';
+import { firstAnswer } from '../support/first-answer.js';
+import { CLIENT_PREFACE } from '../support/http2/frames.js';
 import type { ResolvedTls } from '../support/tls.js';
 import { isTlsOnly, tlsMissing } from '../support/tls-failure.js';
 import { RELEASE_5, releaseName } from './releases.js';
 import { type ConnectionEvents, RemotingConnection, splitAddress } from './remoting-connection.js';
 import { deniesAccess, RemotingError } from './remoting-error.js';
-import type { RemotingRequest } from './remoting-request.js';
+import { isHttp2Answer, notANameServer, type RemotingRequest } from './remoting-request.js';
 import { signed } from './signature.js';
 
 interface RemotingClientOptions {
@@ -175,13 +178,16 @@ export class RemotingClient {
       if (deadline.hasPassed) this.doubt(connection, sentAtMs);
       const isSilent = this.options.tls === undefined && !connection.wasHeard && !deadline.isOver;
       // A server that accepts TLS only closes the connection without an answer.
-      if (!isSilent) throw error;
+      if (!isSilent || (error instanceof TransportError && !error.retryable)) throw error;
       const { address } = connection;
       const asksTls = await withAnySignal([deadline.signal, this.closing.signal], (signal) =>
         isTlsOnly(splitAddress(address), OPENING, signal),
       );
-      if (!asksTls) throw error;
-      throw tlsMissing(`${deadline.what}: ${address}`, error);
+      if (asksTls) throw tlsMissing(`${deadline.what}: ${address}`, error);
+      const isProxy = await withAnySignal([deadline.signal, this.closing.signal], (signal) =>
+        speaksHttp2(splitAddress(address), signal),
+      );
+      throw isProxy ? notANameServer(address, error) : error;
     });
   }
 
@@ -242,6 +248,19 @@ export class RemotingClient {
       deadline.dispose();
     }
   }
+}
+
+/** How long a server may take to show what it speaks. */
+const PROBE_MS = 1_000;
+const EMPTY_SETTINGS = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]);
+
+/** Some servers of HTTP/2 close a connection that begins with something else, without an answer. */
+async function speaksHttp2(
+  address: { readonly host: string; readonly port: number },
+  signal: AbortSignal,
+): Promise<boolean> {
+  const opening = Buffer.concat([CLIENT_PREFACE, EMPTY_SETTINGS]);
+  return (await firstAnswer(connect({ ...address }), opening, { timeoutMs: PROBE_MS, signal }, isHttp2Answer)) === true;
 }
 
 function sign(request: RemotingRequest, credentials: CredentialsSource): RemotingRequest {

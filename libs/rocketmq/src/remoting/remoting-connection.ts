@@ -1,5 +1,5 @@
 // One TCP connection to a name server or broker: sends requests, matches answers, and hands on what the server asks. Addresses and reconnecting are in
-// remoting-client.ts.
+// remoting-client.ts. Over 300 lines, because all of it works on the one state of a connection.
 
 import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
@@ -11,7 +11,7 @@ import { MAY_HAVE_TAKEN_EFFECT, NOTHING_TOOK_EFFECT, TransportError } from '../s
 import { SocketOutput } from '../support/socket-output.js';
 import type { ResolvedTls } from '../support/tls.js';
 import { tlsFailure } from '../support/tls-failure.js';
-import { malformedAnswer, type RemotingRequest } from './remoting-request.js';
+import { isHttp2Answer, malformedAnswer, notANameServer, type RemotingRequest } from './remoting-request.js';
 
 interface PendingCall {
   readonly resolve: (answer: RemotingFrame) => void;
@@ -184,7 +184,7 @@ export class RemotingConnection {
   private assertOpen(): void {
     if (this.state.kind === 'open') return;
     const { why } = this.state;
-    if (why instanceof TransportError && why.code === 'TLS_FAILED') throw why;
+    if (why instanceof TransportError && !why.retryable) throw why;
     const text = `${this.address}: ${why.message.replace(MAY_HAVE_TAKEN_EFFECT, NOTHING_TOOK_EFFECT)}; nothing was sent`;
     throw new TransportError('UNAVAILABLE', text, 'not-sent', true, { cause: why });
   }
@@ -216,6 +216,10 @@ export class RemotingConnection {
   }
 
   private receive(decoder: FrameDecoder, chunk: Buffer): void {
+    if (!this.wasHeard && isHttp2Answer(chunk)) {
+      this.end(notANameServer(this.address));
+      return;
+    }
     this.lastHeardAtMs = monotonicMs();
     let frames: RemotingFrame[];
     try {

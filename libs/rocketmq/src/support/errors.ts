@@ -101,6 +101,8 @@ export class TransportError extends RocketMQError {
       | 'TLS_FAILED'
       /** The server at the address is not a RocketMQ proxy. The message says what it is. */
       | 'NOT_A_PROXY'
+      /** The server at the address is a proxy, not a name server. */
+      | 'NOT_A_NAME_SERVER'
       /** The credentials provider failed, and there are no earlier credentials to use. */
       | 'CREDENTIALS_UNAVAILABLE'
       /** The package of the selected transport cannot be loaded. */

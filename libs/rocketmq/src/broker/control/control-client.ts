@@ -4,8 +4,19 @@
 import type { ClientRequest, RequestOptions } from 'node:http';
 import { raceAbort } from '../../support/abort.js';
 import { reasonOf } from '../../support/abort-source.js';
+import { addressText, readAddresses } from '../../support/address.js';
 import { type CallOptions, type Deadline, withNotedEffects } from '../../support/deadline.js';
 import { RocketMQError, TransportError, UsageError } from '../../support/errors.js';
+import {
+  anObject,
+  anyText,
+  aPositiveNumber,
+  assertOptions,
+  aText,
+  type Fault,
+  type OptionChecks,
+} from '../../support/options.js';
+import { isTlsOnly } from '../../support/tls-failure.js';
 import type { ConnectionFault, FaultRule, PendingFault } from '../services/faults.js';
 import type {
   AdvancedTime,
@@ -25,6 +36,8 @@ import type {
   VisibleMessageState,
 } from './control-views.js';
 
+/** A request that changes nothing. */
+const OPENING = Buffer.from('GET /state HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n');
 const DEFAULT_TIMEOUT_MS = 10_000;
 /** Far more than a page with the beginnings of the largest messages. */
 const MOST_ANSWER_BYTES = 64 * 1024 * 1024;
@@ -39,6 +52,22 @@ export interface ControlClientOptions {
   readonly ca?: string | Buffer;
   /** The time limit of a request, in milliseconds. Default 10 s. */
   readonly timeoutMs?: number;
+}
+
+const CHECKS: OptionChecks<ControlClientOptions> = {
+  endpoint: anyText,
+  credentials: credentialsProblem,
+  ca: (value) => (Buffer.isBuffer(value) ? undefined : aText(value)),
+  timeoutMs: aPositiveNumber,
+};
+
+/** Quotes no value. */
+function credentialsProblem(value: unknown): string | Fault | undefined {
+  const wrong = anObject(value);
+  if (wrong !== undefined) return wrong;
+  const given = value as Readonly<Record<string, unknown>>;
+  const field = ['accessKey', 'secretKey'].find((key) => typeof given[key] !== 'string' || given[key] === '');
+  return field && { field, problem: 'must be a non-empty string' };
 }
 
 /** @internal Answers as the control port does, in the process of the broker. @throws ControlError */
@@ -118,14 +147,13 @@ export class ControlClient {
   /** A private field, so that logging this object does not print it. */
   readonly #access: Pick<ControlClientOptions, 'credentials' | 'ca'>;
 
-  /** @throws UsageError for an invalid endpoint */
+  /** @throws UsageError that names the option */
   constructor(options: ControlClientOptions);
   /** @internal For the broker of this process, see `EmbeddedBroker.control`. */
   constructor(options: ControlClientOptions, inside: InsideControl);
-  constructor(
-    { endpoint, timeoutMs = DEFAULT_TIMEOUT_MS, credentials, ca }: ControlClientOptions,
-    inside?: InsideControl,
-  ) {
+  constructor(options: ControlClientOptions, inside?: InsideControl) {
+    assertOptions(options, { options: CHECKS, required: ['endpoint'] });
+    const { endpoint, timeoutMs = DEFAULT_TIMEOUT_MS, credentials, ca } = options;
     this.inside = inside;
     this.#access = { ...(credentials && { credentials }), ...(ca && { ca }) };
     this.base = urlOf(endpoint);
@@ -311,8 +339,15 @@ export class ControlClient {
     } catch (error) {
       if (signal.aborted) throw reasonOf(signal);
       if (error instanceof ControlError) throw error;
+      if (await this.needsTls(error as Error, deadline)) throw tlsNeeded(what, this.base.host, error as Error);
       throw brokenCall(what, error as Error, deadline.mayHaveTakenEffect);
     }
+  }
+
+  /** A port that serves TLS only closes a plaintext connection without an answer. */
+  private async needsTls({ code }: Error & { readonly code?: string }, { signal }: Deadline): Promise<boolean> {
+    if (this.base.protocol !== 'http:' || code !== 'ECONNRESET') return false;
+    return isTlsOnly({ host: hostOf(this.base), port: Number(this.base.port || 80) }, OPENING, signal);
   }
 
   /** Loaded on demand: an application that only starts a broker does not need them. */
@@ -347,16 +382,17 @@ function answerTo(request: ClientRequest, body: Buffer | undefined): Promise<{ s
 }
 
 function urlOf(endpoint: string): URL {
-  const text = /^https?:\/\//i.test(endpoint) ? endpoint : `http://${endpoint}`;
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  const isWhole = url !== undefined && url.port !== '' && url.pathname === '/' && url.search === '';
-  if (isWhole && /^https?:$/.test(url.protocol) && url.username === '') return url;
+  const [, scheme = 'http', rest = ''] = /^(?:(https?):\/\/)?(.*?)\/?$/is.exec(endpoint) ?? [];
+  const addresses = readAddresses(rest, refusedEndpoint);
+  const text = `${scheme}://${addresses.map(addressText).join(';')}`;
+  if (addresses.length === 1 && URL.canParse(text) && new URL(text).search === '') return new URL(text);
+  throw refusedEndpoint(endpoint, 'it must be one address');
+}
+
+function refusedEndpoint(shown: string, problem: string): UsageError {
   const wanted = 'http://HOST:PORT, https://HOST:PORT or HOST:PORT';
-  throw new UsageError(
-    'ILLEGAL_ENDPOINT',
-    `the endpoint of a control port is ${wanted}, not "${endpoint}"`,
-    'endpoint',
-  );
+  const text = `the endpoint of a control port is ${wanted}, not "${shown}": ${problem}`;
+  return new UsageError('ILLEGAL_ENDPOINT', text, 'endpoint');
 }
 
 function hostOf({ hostname }: URL): string {
@@ -371,6 +407,11 @@ function brokenCall(what: string, error: Error, mayBeDone: boolean): TransportEr
   const effect = mayBeDone ? 'it may have taken effect; check before you repeat it' : 'nothing was changed';
   const message = `${what} got no answer (${error.message}); ${effect}; check that a broker with a control port is running there`;
   return new TransportError('UNAVAILABLE', message, mayBeDone ? 'unknown' : 'not-sent', true, { cause: error });
+}
+
+function tlsNeeded(what: string, host: string, cause: Error): TransportError {
+  const text = `${what}: the server accepts TLS only; nothing was sent; set the endpoint to https://${host}, and \`ca\` to its certificate`;
+  return new TransportError('TLS_FAILED', text, 'not-sent', false, { cause });
 }
 
 function refusal(what: string, status: number, answer: Buffer): ControlError {

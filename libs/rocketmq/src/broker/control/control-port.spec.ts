@@ -349,6 +349,20 @@ describe('the control port is protected', () => {
     expect(await as('root', 'all:of it')).toMatchObject({ clients: 0 });
   });
 
+  it('by options that are checked, and never quoted', async () => {
+    const endpoint = '127.0.0.1:1';
+    const wrong = (options: object) => () => new ControlClient({ endpoint, ...options } as never);
+    expect(wrong({ tls: true })).toThrow(
+      /ILLEGAL_OPTION.*tls is unknown; the options are endpoint, credentials, ca, timeoutMs/,
+    );
+    expect(wrong({ timeoutMs: '5' })).toThrow('ILLEGAL_OPTION');
+    expect(wrong({ credentials: { accessKey: 'root', secretKey: 42_4242 } })).toThrow(
+      /ILLEGAL_OPTION.*credentials.secretKey/,
+    );
+    expect(wrong({ credentials: { accessKey: 'root', secretKey: 42_4242 } })).not.toThrow(/424242/);
+    expect(wrong({ '-----BEGIN PRIVATE KEY-----': 1 })).not.toThrow(/BEGIN/);
+  });
+
   it('by listening on this machine only, and being off by default', async () => {
     const { broker } = await start({ host: '0.0.0.0' });
     expect(new URL(broker.controlEndpoint).hostname).toBe('127.0.0.1');

@@ -43,6 +43,13 @@ describe('the control port', () => {
     const authority = new CertificateAuthority();
     ends.push(() => authority.remove());
     const { endpoint, port } = await start({ tls: authority.issue() });
+    const overHttp = new ControlClient({ endpoint: endpoint.replace('https:', 'http:') }).topics();
+    await expect(overHttp).rejects.toMatchObject({
+      code: 'TLS_FAILED',
+      outcome: 'not-sent',
+      retryable: false,
+      message: expect.stringContaining(`set the endpoint to https://127.0.0.1:${port}`),
+    });
     const socket = connectTls({ host: '127.0.0.1', port, ca: authority.cert, ALPNProtocols: ['h2', 'http/1.1'] });
     ends.push(() => socket.destroy());
     await once(socket, 'secureConnect');

@@ -52,8 +52,12 @@ function adviceOn(error: unknown): Pick<Check, 'advice'> {
 const OTHER_ADDRESS = 'give --admin the address of a name server, usually at port 9876';
 const ADMINISTRATOR = 'use the credentials of an administrator (super user)';
 const ADVICE: Readonly<Record<string, string>> = {
+  DEADLINE_EXCEEDED:
+    'check that a name server listens there, usually at port 9876, and that it is not suspended or overloaded; --timeout gives it more time',
   NO_PERMISSION: ADMINISTRATOR,
   TLS_FAILED: 'fix what the message reports: the name server must use TLS if, and only if, you give --tls or --tls-ca',
+  NOT_A_NAME_SERVER:
+    'for a proxy, leave out name-server: before its address; --admin takes a name server, usually at port 9876',
   CLUSTER_AMBIGUOUS: 'choose the cluster with --cluster',
 };
 

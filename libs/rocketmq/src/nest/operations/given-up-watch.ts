@@ -11,6 +11,7 @@ import {
 import type { MessageView } from '../../protocol/model/message.js';
 import { type Clock, MINUTE_MS } from '../../support/clock.js';
 import { commandLine } from '../../support/command-line.js';
+import { RocketMQError } from '../../support/errors.js';
 import { describeError, type Logger } from '../../support/logger.js';
 import type { Admin } from './admin-access.js';
 import type { RocketMQEvents } from './rocketmq-events.js';
@@ -148,7 +149,13 @@ export class GivenUpWatch {
 
   private async isDelivered({ topic, half: { messageId } }: Open): Promise<boolean> {
     const { signal } = this.stopping;
-    const { messages, failures } = await this.port.admin.findMessages({ topic, messageId }, { signal });
+    const { messages, failures } = await this.port.admin
+      .findMessages({ topic, messageId }, { signal })
+      .catch((error) => {
+        // A topic that was deleted has no messages.
+        if (RocketMQError.is(error) && error.code === 'UNKNOWN_TOPIC') return { messages: [], failures: [] };
+        throw error;
+      });
     const [failure] = failures;
     if (messages.length === 0 && failure !== undefined) throw failure.error;
     return messages.length > 0;
