@@ -33,9 +33,9 @@ export function isBrokerRegistered(port, brokerAddress) {
 }
 
 function question() {
-  const header = Buffer.from(
-    JSON.stringify({ code: CLUSTER_INFO, language: 'JAVA', version: 433, opaque: 1, flag: 0 }),
-  );
+  const fields = { code: CLUSTER_INFO, language: 'JAVA', version: 433, opaque: 1, flag: 0 };
+  // RocketMQ-Rust closes the connection without the last two.
+  const header = Buffer.from(JSON.stringify({ ...fields, extFields: {}, serializeTypeCurrentRPC: 'JSON' }));
   const lengths = Buffer.alloc(8);
   lengths.writeUInt32BE(4 + header.length, 0);
   lengths.writeUInt32BE(header.length, 4);

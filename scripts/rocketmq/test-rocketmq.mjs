@@ -8,12 +8,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseRunnerArguments } from '../support/arguments.mjs';
 import { DEFAULT_VERSION, hasProxy, RealServerError } from './jars.mjs';
+import { isRust, startRocketMQRust } from './rust-server.mjs';
 import { startRocketMQ } from './server.mjs';
 import { makeServerCertificate } from './server-certificate.mjs';
 
 const USAGE = `npm run test:rocketmq [-- OPTIONS] [-- FILES and jest arguments]
   --version 5.3.3       of the server: 5.3.3, 5.4.0 and 5.5.0, or with --transport remoting also older ones (5.0.0 and 5.1.4 are tested), which
-                        have no proxy on Maven Central; default ${DEFAULT_VERSION}
+                        have no proxy on Maven Central; rust-1.0.0 is RocketMQ-Rust, with --transport remoting and --part open;
+                        default ${DEFAULT_VERSION}
   --part open           only this part: open, secured or restarts; default all
   --transport grpc-js   what carries the calls of our clients: http2, grpc-js, or remoting without a proxy; default http2`;
 /**
@@ -73,7 +75,7 @@ async function main() {
 
 /** @param {Run} run @param {readonly string[]} args for jest */
 async function runOnOpenServer(run, args) {
-  const server = await startRocketMQ(run);
+  const server = await (isRust(run.version) ? startRocketMQRust(run) : startRocketMQ(run));
   try {
     print(`ready: ${server.endpoints}, name server ${server.nameServer}`);
     return await runJest(serverEnvironment(server), ['--maxWorkers=8', ...args], run.signal, server.failed);
@@ -110,7 +112,7 @@ function runAlone({ version, signal }, args) {
   return runJest({ ROCKETMQ_TEST_VERSION: version }, ['--runInBand', ...args], signal);
 }
 
-/** @param {RunningServer} server the environment of every suite */
+/** @param {Pick<RunningServer, 'endpoints' | 'nameServer' | 'version'>} server the environment of every suite */
 function serverEnvironment({ endpoints, nameServer, version }) {
   const isRemoting = process.env.ROCKETMQ_TEST_TRANSPORT === 'remoting';
   return {
