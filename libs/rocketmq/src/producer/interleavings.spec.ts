@@ -6,7 +6,7 @@ import { type SendingEvent, sendViolations, transactionViolations } from '../../
 import { Connection } from '../client/connection.js';
 import type { OutgoingMessage } from '../protocol/model/message.js';
 import { SECOND_MS } from '../support/clock.js';
-import { RocketMQError } from '../support/errors.js';
+import { type Outcome, RocketMQError } from '../support/errors.js';
 import { TestBroker } from '../testing/test-broker.js';
 import { Producer } from './producer.js';
 import type { TransactionCheckHandler } from './transactions/transaction-check.js';
@@ -296,7 +296,7 @@ class Play {
   }
 }
 
-function outcomeOf(error: unknown): 'not-sent' | 'rejected' | 'unknown' {
+function outcomeOf(error: unknown): Outcome {
   if (RocketMQError.is(error)) return error.outcome;
   throw error;
 }

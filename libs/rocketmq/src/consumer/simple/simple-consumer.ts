@@ -5,6 +5,7 @@ import { type Client, type StartOptions, startRefusal } from '../../client/clien
 import type { Connection } from '../../client/connection.js';
 import { type Endpoint, endpointKey } from '../../client/endpoint.js';
 import { observedClient } from '../../client/observed-client.js';
+import { didNotStart } from '../../client/resource-errors.js';
 import { type Queue, resource } from '../../client/route.js';
 import { toDuration } from '../../protocol/grpc/duration.js';
 import {

@@ -92,6 +92,7 @@ describe('an interceptor of sends', () => {
         messageId: 'X',
         offset: 0,
         recallHandle: undefined,
+        durability: 'as-configured',
       });
       const sending = producerWith([idle]).send(order('a'));
       await expect(sending).rejects.toMatchObject({ code: 'NEXT_NOT_CALLED', outcome: 'not-sent' });
