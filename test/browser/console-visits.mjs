@@ -109,7 +109,7 @@ export const VISITS = [
       const dialog = console.dialog('Replay a dead letter');
       await console.focused(dialog.getByRole('button', { name: 'Send 1 message' }));
       const { shownAtMs, focusedAtMs } = await page.evaluate(
-        () => /** @type {typeof globalThis & { seen: Record<string, number> }} */ (globalThis).seen,
+        () => /** @type {typeof globalThis & { seen: { shownAtMs: number, focusedAtMs: number } }} */ (globalThis).seen,
       );
       assert.ok(shownAtMs > 0 && focusedAtMs - shownAtMs >= 450, `after ${focusedAtMs - shownAtMs} ms`);
       assert.equal((await world.admin.topicOffsets('orders')).total, before);
