@@ -101,7 +101,8 @@ describe('over HTTP', () => {
       const answer = await fetch(url + path, { method: 'POST', headers, body: JSON.stringify(body) });
       return { status: answer.status, body: await answer.json() };
     };
-    const receipt = { topic: 'orders', messageId: expect.any(String), offset: expect.any(Number) };
+    const stored = { offset: expect.any(Number), durability: 'as-configured' };
+    const receipt = { topic: 'orders', messageId: expect.any(String), ...stored };
     expect(await post('', { amount: 1 })).toEqual({ status: 201, body: receipt });
     expect(await post('/spread', { amount: 2 })).toEqual({ status: 201, body: { ...receipt, state: 'placed' } });
     expect(await post('/batch', [{ amount: 3 }, { amount: 4 }])).toEqual({

@@ -55,7 +55,7 @@ export class LoopWatch {
 }
 
 /** A request, and its answer when it is read. Times are monotonic ones of this process, of a clock that runs like that of the server. */
-export interface AnsweredRequest {
+interface AnsweredRequest {
   readonly askedAtMs: number;
   readonly readAtMs: number;
   /** See {@link LoopWatch.unreadForMs}, when it was read. */

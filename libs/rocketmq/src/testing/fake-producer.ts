@@ -1,4 +1,5 @@
 // A producer for tests that sends nothing: it validates and encodes like the real one, and keeps the messages.
+// Over 300 lines, because it has all methods of the real one and what tests ask of it.
 
 import { parseEndpoints } from '../client/endpoint.js';
 import { type BodyCodec, jsonCodec } from '../nest/messages/message-body.js';

@@ -72,7 +72,7 @@ export interface FailurePolicy {
 }
 
 /** Checks the classes of errors, or the function that tests them. */
-export const anErrorTest: Check = (value) =>
+const anErrorTest: Check = (value) =>
   aFunction(value) === undefined || functions(value) === undefined
     ? undefined
     : `must be a list of error classes or a function, not ${describe(value)}`;

@@ -174,7 +174,7 @@ describe('the start', () => {
       async handle(): Promise<void> {}
     }
     await expect(start({ imports: [RocketMQModule.forRoot(options())], providers: [Listener] })).rejects.toThrow(
-      /"service" \(listeners: Listener\.handle\): option invisibleDurationMs must be/,
+      /listener Listener\.handle: option invisibleDurationMs must be/,
     );
   });
 

@@ -1,4 +1,5 @@
 // The message model. Its mapping to and from gRPC is in grpc/message-mapping.ts.
+// Over 300 lines, because the check of each field is beside its documentation.
 
 import { isUint8Array } from 'node:util/types';
 import { UsageError } from '../../support/errors.js';
