@@ -16,6 +16,7 @@ const TEST_MS = 400_000;
 const version = process.env.ROCKETMQ_TEST_VERSION;
 const isRemoting = testTransport === 'remoting';
 const byProxy = isRemoting ? it.skip : it;
+const byNameServer = isRemoting ? it : it.skip;
 
 describe('message groups on two brokers', () => {
   const ends: (() => unknown)[] = [];
@@ -124,7 +125,7 @@ describe('message groups on two brokers', () => {
       // By proxy, its knowledge is up to 20 s old.
       const endMs = performance.now() + (isRemoting ? 10_000 : 45_000);
       while (performance.now() < endMs) {
-        const failed = await sendAll(producer, 1_000);
+        const failed = await sendAll(producer, 3_000);
         rounds.push(codesIn(failed));
         expect(failed.size).toBeGreaterThan(0);
         if (isRemoting) expect(failed.size).toBeLessThan(GROUPS.length);
@@ -143,7 +144,8 @@ describe('message groups on two brokers', () => {
     TEST_MS,
   );
 
-  it(
+  // A proxy that learns of it may store what is sent in the second after that on another broker: see the guide to failure handling.
+  byNameServer(
     'keep their order when the name server has restarted and does not know all brokers yet',
     async () => {
       const { cluster, newProducer, consume, sendAll, inOrder } = await started();
@@ -178,10 +180,9 @@ describe('message groups on two brokers', () => {
       await cluster.killBroker(1);
       const late = await newProducer({ topicLayouts });
       const endMs = performance.now() + (isRemoting ? 5_000 : 45_000);
-      for (let failed = new Map<string, string>(); performance.now() < endMs; ) {
-        failed = await sendAll(late, 1_000);
-        expect(codesIn(failed)).toEqual(NOT_SENT);
-      }
+      let failed = new Map<string, string>();
+      while (performance.now() < endMs) failed = await sendAll(late, 3_000);
+      expect(codesIn(failed)).toEqual(NOT_SENT);
       await cluster.reviveBroker(1);
       const all = await eventually(
         () => sendAll(late, 5_000),
@@ -206,11 +207,12 @@ describe('message groups on two brokers', () => {
       expect(await sendAll(producer, 30_000)).toEqual(new Map());
       await cluster.killBroker(0);
       const endMs = performance.now() + 45_000;
+      let failed = new Map<string, string>();
       while (performance.now() < endMs) {
-        const failed = await sendAll(producer, 1_000);
+        failed = await sendAll(producer, 3_000);
         expect(failed.size).toBeGreaterThan(0);
-        expect(failed.size).toBeLessThan(GROUPS.length);
       }
+      expect(failed.size).toBeLessThan(GROUPS.length);
       await cluster.reviveBroker(0);
       const all = await eventually(
         () => sendAll(producer, 5_000),

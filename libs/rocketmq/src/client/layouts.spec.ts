@@ -54,4 +54,13 @@ describe('the layout of a topic', () => {
     expect(after('broker-255:1').split(';')).toHaveLength(256);
     expect(after('one-more:1')).toBe('one-more:1');
   });
+
+  it('names the brokers that a proxy could not connect to, until one has stored a message again', () => {
+    const { known } = layouts();
+    known.noteAway('a');
+    known.noteAway('b');
+    expect([...known.brokersAway()]).toEqual(['a', 'b']);
+    known.noteReached('a');
+    expect([...known.brokersAway()]).toEqual(['b']);
+  });
 });

@@ -2,6 +2,8 @@
 // of them, because one that is created while a broker is away would see less.
 
 import { byBrokerName, isSameLayout, type Layout, layoutText } from '../protocol/model/layout.js';
+import { SECOND_MS } from '../support/clock.js';
+import { monotonicMs } from '../support/deadline.js';
 import type { Logger } from '../support/logger.js';
 import type { Endpoint } from './endpoint.js';
 import { type LayoutPart, MOST_SERVERS, type Queue } from './route.js';
@@ -18,17 +20,44 @@ export function writableByBroker(queues: readonly Queue[]): ReadonlyMap<string, 
   return found;
 }
 
+/** A proxy renews its routes every 20 s. @see ProxyConfig of the server */
+const LEARNED_MS = 25 * SECOND_MS;
+const NONE: ReadonlySet<string> = new Set();
+
 /** The layouts of the topics of a cluster. */
 export class Layouts {
   private readonly known = new Map<string, readonly LayoutPart[]>();
   /** Those to which messages of message groups or lite topics were sent: a change of others moves nothing. */
   private readonly used = new Set<string>();
 
+  /** Until when a proxy that could not connect to a broker may drop it from its routes, by broker, in monotonic time. */
+  private readonly away = new Map<string, number>();
+
   /** @param declared the option `topicLayouts` */
   constructor(
     private readonly declared: ReadonlyMap<string, Layout>,
     private readonly logger: Logger,
   ) {}
+
+  /**
+   * Called when a proxy could not connect to a broker: it may soon learn that the broker is missing, and choose among the others. One that has
+   * not done so until then sees the order configuration, and keeps its routes.
+   */
+  noteAway(brokerName: string): void {
+    if (!this.away.has(brokerName)) this.away.set(brokerName, monotonicMs() + LEARNED_MS);
+  }
+
+  /** Called when a broker has stored a message. */
+  noteReached(brokerName: string): void {
+    if (this.away.size > 0) this.away.delete(brokerName);
+  }
+
+  /** The brokers that a proxy may treat as missing at any moment. */
+  brokersAway(): ReadonlySet<string> {
+    if (this.away.size === 0) return NONE;
+    const nowMs = monotonicMs();
+    return new Set([...this.away].flatMap(([brokerName, untilMs]) => (untilMs > nowMs ? [brokerName] : [])));
+  }
 
   /** Called when a message of a message group or lite topic is about to be sent. */
   use(topic: string): void {

@@ -7,6 +7,7 @@ import { GroupQueues } from './group-queue.js';
 
 const GROUPS = Array.from({ length: 64 }, (_, index) => `group-${index}`);
 const WHOLE = 'a:4;b:4;c:4';
+const NONE: ReadonlySet<string> = new Set();
 
 /** The queues of a layout. @param hostOf where each broker is reached */
 function queuesOf(text: string, hostOf: (brokerName: string) => string): Queue[] {
@@ -32,11 +33,11 @@ const oneForAll = (): string => 'proxy';
 const whereOf = ({ brokerName, id }: Queue): string => `${brokerName}:${id}`;
 
 /** Where each group goes; `none` where it may not be sent. */
-function places(route: Route, keepsChosenQueue: boolean): string[] {
+function places(route: Route, keepsChosenQueue: boolean, away: ReadonlySet<string> = NONE): string[] {
   const groups = new GroupQueues();
   return GROUPS.map((group) => {
     try {
-      return whereOf(groups.queueOf(route, group, keepsChosenQueue));
+      return whereOf(groups.queueOf(route, group, keepsChosenQueue, away));
     } catch (error) {
       expect(error).toMatchObject({ code: 'MESSAGE_GROUP_UNAVAILABLE', outcome: 'not-sent', retryable: true });
       return 'none';
@@ -79,12 +80,27 @@ describe('the queue of a message group', () => {
     expect(places(route('a:4;b:4'), false)).toContain('a:0');
   });
 
+  it('is not used while a proxy that could not connect to a broker may forget it at any moment', () => {
+    const whole = choices(WHOLE);
+    for (const [away, rest] of [
+      ['a', 'b:4;c:4'],
+      ['c', 'a:4;b:4'],
+    ] as const) {
+      const route = seen(oneForAll)(WHOLE);
+      const chosen = choices(rest);
+      const expected = whole.map((at, index) => (at === chosen[index] ? at : 'none'));
+      expect(places(route, false, new Set([away]))).toEqual(expected);
+      expect(places(route, true, new Set([away]))).toEqual(whole);
+    }
+    expect(places(seen(oneForAll)('a:4'), false, new Set(['a']))).not.toContain('none');
+  });
+
   it('is on the broker that all clients choose, where each broker has its own proxy', () => {
     const route = seen(onePerBroker);
     const two = route('a:2;b:2');
     // floorMod of the published vectors: "g1" by 4 is 0, "order-12345" by 4 is 2.
-    expect(whereOf(new GroupQueues().queueOf(two, 'g1', false))).toBe('a:0');
-    expect(whereOf(new GroupQueues().queueOf(two, 'order-12345', false))).toBe('b:0');
+    expect(whereOf(new GroupQueues().queueOf(two, 'g1', false, NONE))).toBe('a:0');
+    expect(whereOf(new GroupQueues().queueOf(two, 'order-12345', false, NONE))).toBe('b:0');
     const whole = places(two, false);
     const without = places(route('b:2'), false);
     expect(without).toEqual(whole.map((at) => (at.startsWith('a') ? 'none' : at)));
@@ -119,7 +135,7 @@ describe('the queue of a message group', () => {
   });
 
   it('is none on a topic that cannot be written at all', () => {
-    expect(() => new GroupQueues().queueOf(seen(onePerBroker)(''), 'g1', true)).toThrow('[FORBIDDEN]');
+    expect(() => new GroupQueues().queueOf(seen(onePerBroker)(''), 'g1', true, NONE)).toThrow('[FORBIDDEN]');
   });
 
   it('depends on a fresh route where a proxy chooses among several brokers', () => {
@@ -135,7 +151,7 @@ describe('the queue of a message group', () => {
     route('a:4;b:4');
     const gone = route('b:4');
     const group = GROUPS.find((one) => placeOfMessageGroup(parseLayout('a:4;b:4') ?? [], one).brokerName === 'a') ?? '';
-    const send = () => new GroupQueues().queueOf(gone, group, true);
+    const send = () => new GroupQueues().queueOf(gone, group, true, NONE);
     expect(send).toThrow('broker "a" stores its message group, and is missing or cannot be written; nothing was sent');
     expect(send).toThrow('topic layout t --accept');
   });

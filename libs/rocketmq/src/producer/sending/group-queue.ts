@@ -44,10 +44,11 @@ export class GroupQueues {
   /**
    * The queue that stores a message group as long as the layout of the topic does not change.
    * @param keepsChosenQueue whether the server stores a message in that queue; otherwise it chooses a queue itself
+   * @param away the brokers that a proxy may treat as missing at any moment
    * @throws TransportError `MESSAGE_GROUP_UNAVAILABLE` while the message would be refused, or be stored somewhere else; StatusError
    *   `FORBIDDEN` when the topic has no writable queue and had none
    */
-  queueOf(route: Route, group: string, keepsChosenQueue: boolean): Queue {
+  queueOf(route: Route, group: string, keepsChosenQueue: boolean, away: ReadonlySet<string>): Queue {
     const places = this.placesIn(route);
     if (route.layout.length === 0) throw noWritableQueue(route.topic);
     const chosenByHash = placeOfMessageGroup(places.whole, group);
@@ -56,9 +57,11 @@ export class GroupQueues {
     let queue: Queue | undefined;
     if (places.mayShareProxy) {
       queue = queueIn(route, places, chosenByHash);
-      const choice = placeOfMessageGroup(places.present, group);
-      const isSame = choice.brokerName === chosenByHash.brokerName && choice.queueId === chosenByHash.queueId;
-      if (!isSame) throw unavailable(route, places, chosenByHash);
+      // Where there is no other broker, there is no other choice.
+      const isAlone = places.whole.length === 1;
+      const left = places.present.filter(({ brokerName }) => isAlone || !away.has(brokerName));
+      const isCertain = [places.present, left].every((seen) => isPlace(chosenByHash, seen, group));
+      if (!isCertain) throw unavailable(route, places, chosenByHash);
     }
     if (places.mayHaveProxies) queue = queueIn(route, places, placeByClients(route.layout, group));
     return queue as Queue;
@@ -90,6 +93,13 @@ function placesOf({ queues, layout }: Route): Places {
   };
 }
 
+/** Whether a proxy that sees these brokers chooses this place. */
+function isPlace(place: QueueInLayout, seen: Layout, group: string): boolean {
+  if (seen.length === 0) return false;
+  const choice = placeOfMessageGroup(seen, group);
+  return choice.brokerName === place.brokerName && choice.queueId === place.queueId;
+}
+
 /** The place that every client of the protocol chooses, if each broker has a proxy of its own. That proxy then chooses among its queues. */
 function placeByClients(layout: Layout, group: string): QueueInLayout {
   const count = BigInt(queuesIn(layout));
@@ -118,7 +128,9 @@ function unavailable({ topic }: Route, { writable, present, whole }: Places, pla
       : there <= queueId
         ? `queue ${queueId} of broker "${brokerName}" stores its message group, and the topic has ${there} queues there`
         : `broker "${brokerName}" stores its message group, but a proxy would choose another queue` +
-          (missing.length > 0 ? ` while ${missing.join(', ')} is missing` : '');
+          (missing.length > 0
+            ? ` while ${missing.join(', ')} is missing`
+            : ', or may do so in a moment: it could not connect to a broker');
   const layouts = `message groups are spread over ${layoutText(whole)}, of which there is ${layoutText(present) || 'nothing'} now`;
   const command = commandLine('topic', 'layout', topic, '--accept', '--name-server', 'NAMESERVER:9876');
   const text = `send to "${topic}": ${problem}; nothing was sent, so that the group keeps its order; ${layouts}; it can be sent when the broker is back; to spread all groups over the brokers that are there for good: ${command}, and restart the processes that connect to a proxy`;

@@ -19,7 +19,7 @@ import type { DurabilityWatch } from './durability.js';
 import { GroupQueues } from './group-queue.js';
 import { QueueChooser } from './queue-choice.js';
 import { SendLanes } from './send-lane.js';
-import { requestOne, type StoredMessage } from './send-request.js';
+import { isBrokerAway, requestOne, type StoredMessage } from './send-request.js';
 
 /** The retry settings of a send; backoff and size are adopted from the server's settings. */
 export interface SendPolicy {
@@ -147,7 +147,7 @@ export class SendAttempts {
     const { keepsChosenQueue } = connection.capabilities(connection.bootstrap);
     const isStale = !keepsChosenQueue && groups.dependsOnProxy(known);
     const route = isStale ? await client.freshRoute(topic, deadline, type) : known;
-    return groups.queueOf(route, group, keepsChosenQueue);
+    return groups.queueOf(route, group, keepsChosenQueue, connection.layouts.brokersAway());
   }
 
   private async attempt(
@@ -185,7 +185,11 @@ export class SendAttempts {
     const place =
       type === 'normal' && body.encoding === Encoding.IDENTITY
         ? await this.lanes.lane(queue, route).send({ wire, deadline, what }, route)
-        : await requestOne(client, endpoint, wire, what, deadline);
+        : await requestOne(client, endpoint, wire, what, deadline).catch((error) => {
+            if (group !== undefined && isBrokerAway(error)) client.connection.layouts.noteAway(queue.brokerName);
+            throw error;
+          });
+    if (group !== undefined) client.connection.layouts.noteReached(queue.brokerName);
     const { durability } = place;
     if (durability !== 'as-configured')
       this.durability.report({ topic: message.topic, messageId: place.messageId, durability }, place.status, what);

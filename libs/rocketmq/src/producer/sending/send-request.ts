@@ -96,6 +96,10 @@ const BROKER_AWAY = /^connect to \S+ failed\. RemotingConnectException\b/;
 /** The broker behind a proxy that answers, which is not at fault. */
 class BrokerAwayError extends TransportError {}
 
+export function isBrokerAway(error: unknown): boolean {
+  return error instanceof BrokerAwayError;
+}
+
 /** @throws BrokerAwayError, a TransportError */
 function assertBrokerReached({ status }: SendMessageResponse, messages: readonly WireMessage[], what: string): void {
   if (status?.code !== Code.INTERNAL_SERVER_ERROR || !BROKER_AWAY.test(status.message)) return;
@@ -186,7 +190,7 @@ function idOf(message: WireMessage | undefined): string {
  */
 function judge(client: Client, endpoint: Endpoint, error: unknown, { signal, patienceMs }: SendRequestOptions): void {
   if (!RocketMQError.is(error) || !error.retryable || error.outcome === 'rejected' || signal?.aborted) return;
-  if (error instanceof BrokerAwayError) return;
+  if (isBrokerAway(error)) return;
   const isSilence = error.code === 'DEADLINE_EXCEEDED';
   if (!isSilence || patienceMs >= client.connection.requestTimeoutMs) client.isolate(endpoint);
 }
