@@ -159,7 +159,15 @@ describe('as JSON', () => {
     expect(asJson(batch)).toEqual([
       { status: 'failed', error: { name: 'UsageError', message: usage?.message, ...failure } },
       { status: 'failed', error: { name: 'TypeError', message: 'no key', keyId: 7 } },
-      { status: 'sent', receipt: { topic: 'orders', messageId: expect.any(String), offset: expect.any(Number) } },
+      {
+        status: 'sent',
+        receipt: {
+          topic: 'orders',
+          messageId: expect.any(String),
+          offset: expect.any(Number),
+          durability: 'as-configured',
+        },
+      },
     ]);
     expect(usage?.message).toContain('must not be blank');
     const caused = new StateError('CLOSED', 'the producer is closed', { cause: new Error('C') });
@@ -206,6 +214,9 @@ describe('as JSON', () => {
         },
       ],
       listTopics: [() => admin.listTopics(), {}],
+      setTopicLayout: [() => admin.setTopicLayout('orders', 'embedded:4'), { orderConfigurations: expect.any(Array) }],
+      topicLayout: [() => admin.topicLayout('orders'), { present: expect.stringMatching(/^embedded:\d+$/) }],
+      removeTopicLayout: [() => admin.removeTopicLayout('orders')],
       describeGroup: [() => admin.describeGroup('billing'), { consumerGroup: 'billing' }],
       listGroups: [() => admin.listGroups(), {}],
       groupsOfTopic: [() => admin.groupsOfTopic('orders'), {}],

@@ -23,8 +23,8 @@ export type DeliveryEvent =
       readonly by: string;
       readonly receiptHandle: string;
     }
-  /** `by` is the handle of the request, or stands for the broker itself, which dead-lettered the message. */
-  | { readonly kind: 'settled'; readonly id: string; readonly by: string };
+  /** `by` is the handle of the request, or stands for the broker itself, which dead-lettered the message; `pop`: instead of handing it out. */
+  | { readonly kind: 'settled'; readonly id: string; readonly by: string; readonly pop?: number };
 
 interface Fate {
   readonly queueId: number;
@@ -119,5 +119,6 @@ function apply(event: Judged, fate: Fate): void {
       break;
     case 'settled':
       fate.settled = true;
+      if (event.pop !== undefined) fate.lastPop = event.pop;
   }
 }

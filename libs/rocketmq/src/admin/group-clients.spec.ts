@@ -108,6 +108,8 @@ describe('proxies in cluster mode', () => {
   });
 
   it('are refused when they are no addresses', () => {
-    expect(() => new RocketMQAdmin({ nameServer: '127.0.0.1:1', proxies: 'proxy' })).toThrow('proxies is "proxy"');
+    expect(() => new RocketMQAdmin({ nameServer: '127.0.0.1:1', proxies: 'proxy' })).toThrow(
+      'proxies "proxy": "proxy" is not "host:port"',
+    );
   });
 });

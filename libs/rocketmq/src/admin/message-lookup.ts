@@ -108,8 +108,13 @@ async function storedMessages(
   const matches = answer === undefined ? [] : messagesIn(answer);
   // The index uses hash codes, so a result may belong to another topic or key. A message that has a key twice is in it twice.
   const sought = matches.filter((one) => isSought(one, query));
-  const found = new Map(sought.map((one) => [`${one.queueId}/${one.queueOffset}`, one]));
+  const found = new Map(sought.map((one) => [identityOf(one), one]));
   return { found: [...found.values()], isFull: matches.length >= limit };
+}
+
+/** By its properties as well: an embedded broker has no commit log, and gives what it no longer stores no place. */
+function identityOf({ queueId, queueOffset, commitLogOffset, properties }: StoredMessageFields): string {
+  return JSON.stringify([queueId, queueOffset, commitLogOffset, ...properties]);
 }
 
 /** @throws TransportError when the body has another format */

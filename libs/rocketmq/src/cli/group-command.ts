@@ -2,7 +2,6 @@
 
 import type { Command } from 'commander';
 import type { LiteGroup } from '../protocol/model/lite-group.js';
-import { isDeliverable } from '../remoting/group-config.js';
 import { type AccessValues, accessOptions, commandOn, withAdmin } from './admin-access.js';
 import {
   type AddCommand,
@@ -88,8 +87,11 @@ function addShow(group: Command, io: CommandIo): void {
 const liteText = ({ topic, subscriptionQuota, exclusive }: Required<LiteGroup>): string =>
   `lite topics of ${topic}, at most ${subscriptionQuota} for each consumer${exclusive ? ', one consumer for each lite topic' : ''}`;
 
+/** `LIMITS.attempts`, which is loaded with a command only. */
+const MOST_ATTEMPTS = 2_147_483_647;
+
 const attemptsText = (attempts: number): string =>
-  isDeliverable(attempts)
+  attempts >= 1 && attempts <= MOST_ATTEMPTS
     ? `${attempts}, then a dead letter`
     : `none: retryMaxTimes is ${attempts - 1}, with which a proxy moves every message to the dead letters; set --max-attempts`;
 

@@ -184,7 +184,7 @@ class Play {
     const pop = this.pops++;
     for (const topic of ['plain', 'half']) {
       const { deliveries } = this.harness.pop(topic, GROUP, { batchSize, leaseMs: 10_000, attemptId });
-      this.noteDeadLetters();
+      this.noteDeadLetters(pop);
       for (const delivery of deliveries) {
         const { message, attempt, receiptHandle } = delivery;
         const id = message.messageId;
@@ -207,12 +207,13 @@ class Play {
     }
   }
 
-  private noteDeadLetters(): void {
+  /** @param pop that dead-lettered them instead of handing them out */
+  private noteDeadLetters(pop?: number): void {
     const dead = messagesOf(this.harness.store, `%DLQ%${GROUP}`);
     const noted = this.deadNoted;
     this.deadNoted = dead.length;
     for (const { message } of dead.slice(noted))
-      this.history.push({ kind: 'settled', id: message.messageId, by: 'broker' });
+      this.history.push({ kind: 'settled', id: message.messageId, by: 'broker', ...(pop !== undefined && { pop }) });
   }
 
   /** Advances time until every lease has ended and every delayed message is due, and receives the rest. */

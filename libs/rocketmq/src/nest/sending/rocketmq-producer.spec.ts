@@ -105,7 +105,9 @@ describe('RocketMQProducer', () => {
     expect(bodies('step')).toEqual(['"other"']);
     goOn();
     await Promise.all(sends);
-    expect(bodies('step').slice(1)).toEqual(['"first"', 'second', 'third', 'fourth', 'fifth']);
+    // Which queue is listed first depends on the groups.
+    const ofGroup = bodies('step').filter((body) => body !== '"other"');
+    expect(ofGroup).toEqual(['"first"', 'second', 'third', 'fourth', 'fifth']);
   });
 
   it('does not wait for ever for a hook that never ends, nor do later messages of its group', async () => {

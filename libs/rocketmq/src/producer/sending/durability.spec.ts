@@ -22,13 +22,13 @@ describe.each(CODES)('a message that the server has stored with %s', (code, dura
 
   beforeEach(async () => {
     const topics = [
-      { name: 'orders' },
+      { name: 'orders', queues: 1 },
       { name: 'steps', type: 'fifo' as const },
       { name: 'payments', type: 'transaction' as const },
     ];
     [reported, left, warnings] = [[], [], []];
     const warn = (_: string, fields = {}): void => void warnings.push(fields);
-    bench = await ProducerBench.start({ topics }, { logger: { ...silentLogger, warn } });
+    bench = await ProducerBench.start({ topics, manualClock: true }, { logger: { ...silentLogger, warn } });
     broker = bench.broker;
     broker.faults.add({ rpc: 'sendMessage', action: { kind: 'answer', code }, times: 2 });
   });

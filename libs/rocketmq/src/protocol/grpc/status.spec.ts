@@ -10,9 +10,15 @@ describe('the status table', () => {
   });
 
   it('says that the message may be stored when the server timed out', () => {
-    const error = new StatusError('send to "orders"', { code: Code.MASTER_PERSISTENCE_TIMEOUT, message: 'slow disk' });
-    expect(error).toMatchObject({ code: 'MASTER_PERSISTENCE_TIMEOUT', outcome: 'unknown', retryable: true });
+    const error = new StatusError('send to "orders"', { code: Code.PROXY_TIMEOUT, message: 'slow broker' });
+    expect(error).toMatchObject({ code: 'PROXY_TIMEOUT', outcome: 'unknown', retryable: true });
     expect(error.message).toContain('may have taken effect');
+  });
+
+  it('says that the message is stored when the disk is slow', () => {
+    const error = new StatusError('send to "orders"', { code: Code.MASTER_PERSISTENCE_TIMEOUT, message: 'slow disk' });
+    expect(error).toMatchObject({ code: 'MASTER_PERSISTENCE_TIMEOUT', outcome: 'stored', retryable: false });
+    expect(error.message).not.toContain('take effect');
   });
 
   it('treats a missing status as an error', () => {
