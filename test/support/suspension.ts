@@ -8,7 +8,9 @@ import { Connection, Producer, PushConsumer, SECOND_MS } from 'nestjs-rocketmq/c
 import { soon } from './until.js';
 
 const LEASE_MS = 10 * SECOND_MS;
-const PATIENCE_MS = 40 * SECOND_MS;
+const PATIENCE_MS = 60 * SECOND_MS;
+/** The time limit of a test that plays it. */
+export const SUSPENSION_MS = 240 * SECOND_MS;
 const PROGRAM = join(import.meta.dirname, 'suspended-process.ts');
 const TYPESCRIPT = join(import.meta.dirname, 'run-typescript.mjs');
 

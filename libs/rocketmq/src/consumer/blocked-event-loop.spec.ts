@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { playBlockedLoop } from '../../../../test/support/blocked-loop.js';
-import { afterSuspension, playSuspension } from '../../../../test/support/suspension.js';
+import { afterSuspension, playSuspension, SUSPENSION_MS } from '../../../../test/support/suspension.js';
 import { EmbeddedBroker } from '../broker/embedded-broker.js';
 
 describe('a handler that blocks the event loop', () => {
@@ -17,17 +17,21 @@ describe('a handler that blocks the event loop', () => {
 });
 
 describe('a process that is suspended', () => {
-  it('handles and returns nothing of what its polls brought meanwhile when the leases are over: others have handled it', async () => {
-    const names = { ordinary: 'orders', ordered: 'steps', received: 'returns' };
-    const broker = new EmbeddedBroker({
-      topics: [{ name: names.ordered, type: 'fifo' }],
-      groups: [{ name: names.ordered, fifo: true }],
-    });
-    await broker.start();
-    try {
-      expect(await playSuspension(broker.endpoints, names)).toEqual(afterSuspension(names));
-    } finally {
-      await broker.stop();
-    }
-  });
+  it(
+    'handles and returns nothing of what its polls brought meanwhile when the leases are over: others have handled it',
+    async () => {
+      const names = { ordinary: 'orders', ordered: 'steps', received: 'returns' };
+      const broker = new EmbeddedBroker({
+        topics: [{ name: names.ordered, type: 'fifo' }],
+        groups: [{ name: names.ordered, fifo: true }],
+      });
+      await broker.start();
+      try {
+        expect(await playSuspension(broker.endpoints, names)).toEqual(afterSuspension(names));
+      } finally {
+        await broker.stop();
+      }
+    },
+    SUSPENSION_MS,
+  );
 });
