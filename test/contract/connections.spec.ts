@@ -3,7 +3,7 @@
 
 import { describe, expect } from '@jest/globals';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
-import { Producer } from 'nestjs-rocketmq/client';
+import { Connection, Producer } from 'nestjs-rocketmq/client';
 import { resource } from '../support/raw-grpc-client.js';
 import { forwardTo, type TcpForwarder } from '../support/tcp-forwarder.js';
 import { REQUEST_MS, SHORT_REQUEST_MS } from './support/backend.js';
@@ -28,11 +28,12 @@ describe('the address of a proxy', () => {
   contract('with name-server: before it, or as nameServer, is recognized', async (world) => {
     const { proxy } = world.backend;
     const recognized = { code: 'NOT_A_NAME_SERVER', outcome: 'not-sent', retryable: false };
-    const producer = new Producer(world.connection({ endpoints: `name-server:${proxy}` }), {
-      topics: { orders: 'normal' },
-    });
+    // Of its own, because one of the suite has an implementation of gRPC.
+    const connection = new Connection({ endpoints: `name-server:${proxy}` });
+    const producer = new Producer(connection, { topics: { orders: 'normal' } });
     await expect(producer.start({ timeoutMs: 20_000 })).rejects.toMatchObject(recognized);
     await producer.close();
+    connection.close();
     const admin = new RocketMQAdmin({ nameServer: proxy, timeoutMs: 20_000 });
     await expect(admin.listTopics()).rejects.toMatchObject(recognized);
     await admin.close();
