@@ -9,6 +9,8 @@ import { forwarded } from './support/forwarded.js';
 import { texts, type World } from './support/world.js';
 
 const contract = contractSuite();
+/** A first recall is given up after some seconds, and the second one must still find the message. */
+const RECALL_DELAY_MS = 20 * SECOND_MS;
 
 /** A producer behind a forwarder, which can drop the server's answers. */
 async function behindForwarder(
@@ -106,11 +108,11 @@ describe('a lost answer', () => {
     const topic = await world.topic('delay');
     const recorder = await world.record({ topic });
     await behindForwarder(world, {}, async (producer, forwarder) => {
-      const { recallHandle = '', messageId } = await producer.send({ topic, body: 'never', delayMs: 8 * SECOND_MS });
-      await producer.send({ topic, body: 'due', delayMs: 8 * SECOND_MS });
+      const { recallHandle = '', messageId } = await producer.send({ topic, body: 'never', delayMs: RECALL_DELAY_MS });
+      await producer.send({ topic, body: 'due', delayMs: RECALL_DELAY_MS });
       forwarder.loseAnswers();
       expect(await producer.recall({ topic, recallHandle })).toEqual({ messageId });
-      await world.backend.advance(8 * SECOND_MS + SERVER_SLACK_MS);
+      await world.backend.advance(RECALL_DELAY_MS + SERVER_SLACK_MS);
       await world.until('the other is delivered', () => recorder.deliveries.length > 0);
       expect(texts(recorder.deliveries)).toEqual(['due']);
     });

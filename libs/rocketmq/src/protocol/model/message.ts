@@ -249,18 +249,24 @@ function assertLabels(message: OutgoingMessage, refuse: Refuse): void {
   }
 }
 
+interface Problem {
+  readonly code: string;
+  readonly problem: string;
+}
+
+function problemOf(code: string, problem: string): Problem {
+  return { code, problem };
+}
+
 /** Why a property cannot be sent; undefined if it can. `problem` follows its name. */
-export function propertyProblem(
-  name: string,
-  value: unknown,
-): { readonly code: string; readonly problem: string } | undefined {
-  const ofValue = (problem: string) => ({ code: 'ILLEGAL_MESSAGE_PROPERTY_VALUE', problem });
+export function propertyProblem(name: string, value: unknown): Problem | undefined {
+  const ofValue = (problem: string) => problemOf('ILLEGAL_MESSAGE_PROPERTY_VALUE', problem);
   // Values may be secrets.
   if (typeof value !== 'string') return ofValue(`, which must be a string, not ${typeName(value)}`);
   if (value === '') return ofValue(' with an empty value, which the server would drop; remove it');
   if (name === '' || isReservedProperty(name) || hasControlCharacter(name) || hasControlCharacter(value)) {
     const problem = ': the name is empty or reserved by the server, or there is a control character in it';
-    return { code: 'ILLEGAL_MESSAGE_PROPERTY_KEY', problem };
+    return problemOf('ILLEGAL_MESSAGE_PROPERTY_KEY', problem);
   }
   if (hasHalfCharacter(name) || hasHalfCharacter(value)) return ofValue(`, whose name or value ${HALF}`);
   return undefined;
