@@ -84,7 +84,7 @@ describe('a server that is broken or hostile', () => {
   it.each<[string, RetryPolicy]>([
     [
       'less than nothing',
-      { maxAttempts: -3, strategy: { $case: 'customizedBackoff', value: { next: [toDuration(-1_000)] } } },
+      { maxAttempts: 3, strategy: { $case: 'customizedBackoff', value: { next: [toDuration(-1_000)] } } },
     ],
     [
       'nothing',

@@ -60,10 +60,10 @@ export function assertLoopback({ headers, remoteAddress }: ConsoleRequest): void
 export function assertNotForwarded({ headers, httpVersion }: ConsoleRequest): void {
   const valuesOf = (name: string): readonly string[] =>
     [headers[name] ?? []].flat().flatMap((value) => value.split(','));
-  const inStandard = (what: string): readonly string[] =>
-    Array.from((headers.forwarded ?? '').matchAll(new RegExp(`\\b${what}=([^;,]*)`, 'gi')), ([, one = '']) => one);
-  const clients = [...CLIENTS.flatMap(valuesOf), ...inStandard('for')];
-  const hosts = [...valuesOf('x-forwarded-host'), ...inStandard('host')];
+  const inStandard = (pairs: RegExp): readonly string[] =>
+    Array.from((headers.forwarded ?? '').matchAll(pairs), ([, one = '']) => one);
+  const clients = [...CLIENTS.flatMap(valuesOf), ...inStandard(/\bfor=([^;,]*)/gi)];
+  const hosts = [...valuesOf('x-forwarded-host'), ...inStandard(/\bhost=([^;,]*)/gi)];
   const isLocal = (text: string): boolean => {
     const given = text.trim().replace(/^"(.*)"$/, '$1');
     return given === '' || isLoopback(given) || isLoopback(nameIn(given)) || nameIn(given) === 'localhost';

@@ -21,8 +21,8 @@ export interface Layout {
 }
 
 /** Strings and words are parts, and so is each sign; what is between them has no meaning in JSON. */
-const JSON_PARTS = /([ \t\n\r]*)("[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|[^\s{}[\],:"]+|$)/gsu;
-const LINES = /([\r\n]*)([^\r\n]+|$)/g;
+const JSON_PARTS = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|[^\s{}[\],:"]+/gsu;
+const LINES = /[^\r\n]+/g;
 const INDENT = '  ';
 /** What is nested deeper is not indented: each of its lines would be mostly white space. */
 const DEEPEST = 100;
@@ -55,10 +55,12 @@ function isJson(text: string): boolean {
 
 function partsOf(text: string, pattern: RegExp): readonly Part[] {
   const parts: Part[] = [];
-  for (const [, gap = '', token = ''] of text.matchAll(pattern)) {
-    parts.push({ gap, token });
-    if (token === '') break;
+  let at = 0;
+  for (const { 0: token, index } of text.matchAll(pattern)) {
+    parts.push({ gap: text.slice(at, index), token });
+    at = index + token.length;
   }
+  parts.push({ gap: text.slice(at), token: '' });
   return parts;
 }
 

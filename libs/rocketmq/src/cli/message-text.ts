@@ -137,6 +137,11 @@ function shortBody({ body }: StoredMessageView): string {
   if (!isText(body)) return `(${plural(body.length, 'byte')})`;
   // Other white space may be a part of a value.
   const start = body.toString('utf8', 0, SHORT * LONGEST_CHARACTER);
-  const text = start.replace(/[ \t]*[\r\n\u2028\u2029]+[ \t]*|\t/g, ' ');
+  const lines = start.split(/[\r\n\u2028\u2029]+/);
+  const text = lines
+    .map((line, index) => (index === 0 ? line : line.trimStart()))
+    .map((line, index) => (index === lines.length - 1 ? line : line.trimEnd()))
+    .join(' ')
+    .replaceAll('\t', ' ');
   return text.length > SHORT ? `${text.slice(0, SHORT - 1)}…` : text;
 }

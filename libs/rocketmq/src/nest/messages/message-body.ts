@@ -109,7 +109,9 @@ function encodeExactly(body: unknown): Uint8Array {
     return `${mark}${given}`;
   });
   if (!areLarge) return jsonCodec.encode(body);
-  return Buffer.from(text.replace(new RegExp(`"${mark}(-?\\d+)"`, 'g'), '$1'), 'utf8');
+  // Each part behind a mark begins with digits and the closing quote.
+  const [first = '', ...marked] = text.split(`"${mark}`);
+  return Buffer.from(first + marked.map((part) => part.replace('"', '')).join(''), 'utf8');
 }
 
 function parseExactly(text: string, large: (integer: bigint) => unknown): unknown {
