@@ -2,7 +2,7 @@
 // meanwhile, and what is limited in time counts from the moment at which the server wrote it.
 
 import type { Clock, ScheduledTask } from './clock.js';
-import { MINUTE_MS, SECOND_MS } from './clock.js';
+import { MINUTE_MS, SECOND_MS, SystemClock } from './clock.js';
 
 /** How often the event loop shows that it runs. */
 const TICK_MS = 500;
@@ -40,8 +40,13 @@ export class LoopWatch {
     return this.clock.monotonicMs();
   }
 
-  /** How long what is read now can have waited, since it was asked for: 0 if the event loop has run without a pause. @param askedAtMs as {@link now} said */
-  unreadForMs(askedAtMs: number): number {
+  /**
+   * How long what is read now can have waited, since it was asked for: 0 if the event loop has run without a pause.
+   * @param askedAtMs as {@link now} said
+   * @param leases the clock that leases run on: one that a test moves stands still while the process does. Default: real time
+   */
+  unreadForMs(askedAtMs: number, leases: Clock = this.clock): number {
+    if (leases !== this.clock && !(leases instanceof SystemClock)) return 0;
     const nowMs = this.now();
     const [oldestMs = nowMs] = this.ticks;
     return nowMs - oldestMs > TURNS * TICK_MS + STANDSTILL_MS ? nowMs - Math.max(oldestMs, askedAtMs) : 0;

@@ -332,7 +332,10 @@ export class ReceiveLoop {
     const open = this.polling.get(poller);
     const { loopWatch } = this.reception;
     const [askedAtMs, watchedFromMs] = [clock.monotonicMs(), loopWatch.now()];
-    const arrivalNow = () => ({ readAtMs: clock.monotonicMs(), unreadForMs: loopWatch.unreadForMs(watchedFromMs) });
+    const arrivalNow = () => ({
+      readAtMs: clock.monotonicMs(),
+      unreadForMs: loopWatch.unreadForMs(watchedFromMs, clock),
+    });
     let arrival: ReturnType<typeof arrivalNow> | undefined;
     let untrack: (() => void) | undefined;
     try {

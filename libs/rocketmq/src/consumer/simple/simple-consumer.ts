@@ -267,7 +267,7 @@ export class SimpleConsumer {
       const endWatch = this.loopWatch.begin();
       try {
         await this.client.receive(queue.endpoint, request, call, (answer) => {
-          read ??= { readAtMs: clock.monotonicMs(), unreadForMs: this.loopWatch.unreadForMs(watchedFromMs) };
+          read ??= { readAtMs: clock.monotonicMs(), unreadForMs: this.loopWatch.unreadForMs(watchedFromMs, clock) };
           answers.take(answer);
         });
       } catch (error) {
