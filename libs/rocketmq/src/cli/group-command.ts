@@ -67,6 +67,7 @@ function addShow(group: Command, io: CommandIo): void {
       throw new Error(`group "${name}" does not exist; create it with: ${cure}`);
     }
     const { fifo, maxDeliveryAttempts, backoff, lite, brokers } = described;
+    const { isDeliverable } = await import('../remoting/group-config.js');
     print(io, values, described, () => {
       const waits =
         backoff.kind === 'customized'
@@ -74,7 +75,7 @@ function addShow(group: Command, io: CommandIo): void {
           : `${seconds(backoff.initialMs)}, multiplied by ${backoff.multiplier} each time, at most ${seconds(backoff.maxMs)}`;
       return [
         `group ${name}: ${fifo ? 'ordered' : 'not ordered'}, on ${brokers.map((one) => one.name).join(', ')}`,
-        `attempts  ${attemptsText(maxDeliveryAttempts)}`,
+        `attempts  ${attemptsText(maxDeliveryAttempts, isDeliverable(maxDeliveryAttempts))}`,
         `backoff   ${waits}`,
         ...(lite === undefined ? [] : [`lite      ${liteText(lite)}`]),
         '',
@@ -87,11 +88,8 @@ function addShow(group: Command, io: CommandIo): void {
 const liteText = ({ topic, subscriptionQuota, exclusive }: Required<LiteGroup>): string =>
   `lite topics of ${topic}, at most ${subscriptionQuota} for each consumer${exclusive ? ', one consumer for each lite topic' : ''}`;
 
-/** `LIMITS.attempts`, which is loaded with a command only. */
-const MOST_ATTEMPTS = 2_147_483_647;
-
-const attemptsText = (attempts: number): string =>
-  attempts >= 1 && attempts <= MOST_ATTEMPTS
+const attemptsText = (attempts: number, isDeliverable: boolean): string =>
+  isDeliverable
     ? `${attempts}, then a dead letter`
     : `none: retryMaxTimes is ${attempts - 1}, with which a proxy moves every message to the dead letters; set --max-attempts`;
 
