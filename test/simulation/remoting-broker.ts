@@ -149,7 +149,15 @@ export class RemotingBroker {
     const decoder = new FrameDecoder(MOST_BYTES);
     socket.on('error', () => {});
     socket.on('data', (chunk: Buffer) => {
-      for (const request of decoder.push(chunk)) if (!request.isResponse) void this.answer(request, peer);
+      let frames: readonly RemotingFrame[];
+      try {
+        frames = decoder.push(chunk);
+      } catch {
+        // A client that asks whether a proxy is here. A real broker closes the connection.
+        socket.destroy();
+        return;
+      }
+      for (const request of frames) if (!request.isResponse) void this.answer(request, peer);
     });
     socket.once('close', () => {
       this.sockets.delete(socket);

@@ -54,3 +54,13 @@ export async function rawStore(world: World, { topic, body, properties }: RawSto
   await rawRequest(world, topic, { code: REQUEST_CODES.sendMessage, fields, body: Buffer.from(body) });
   return messageId;
 }
+
+/** What a consumer receives of messages with these properties, in their order. */
+export async function receivedInOrder(world: World, topic: string, all: readonly string[]) {
+  for (const [index, properties] of all.entries()) {
+    await rawStore(world, { topic, properties, body: String(index) });
+  }
+  const { deliveries } = await world.record({ topic });
+  await world.until('all are received', () => deliveries.length === all.length);
+  return all.map((_, index) => deliveries.find(({ text }) => text === String(index))?.message);
+}

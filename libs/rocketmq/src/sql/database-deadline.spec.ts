@@ -43,7 +43,7 @@ it('a relay gives up an access after its lease, logs that, and tries again', asy
   const { database, accesses } = mute();
   const { lines, logger } = recorded();
   const relay = new OutboxRelay({ outbox: new Outbox(), database, send, logger, leaseMs: 30, sendTimeoutMs: 20 });
-  await expect(relay.metrics()).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED', outcome: 'unknown' });
+  await expect(relay.metrics()).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED', outcome: 'not-sent' });
   relay.start();
   await soon(() => accesses() > 2);
   await relay.stop();

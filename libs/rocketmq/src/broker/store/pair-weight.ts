@@ -5,7 +5,7 @@ import type { DeliveryRecord, StoredMessage } from '../engine/records.js';
 import type { Key } from './store.js';
 
 /** A key, its place in the tree, and a number or a flag as its value. */
-const PAIR_BYTES = 128;
+const PAIR_BYTES = 176;
 /** A record: its objects, without its texts. */
 const RECORD_BYTES = 256;
 /** A message: its object, its times, its lists, and the objects that hold its body. */
