@@ -15,6 +15,7 @@ import {
   type PushConsumerOptions,
   SimpleConsumer,
 } from 'nestjs-rocketmq/client';
+import { DEAD_LETTER_PREFIX } from '../../../libs/rocketmq/src/protocol/model/names.js';
 import { RawClient } from '../../support/raw-grpc-client.js';
 import { transport } from '../../support/transport.js';
 import { type Backend, type GroupOptions, isBefore, REQUEST_MS } from './backend.js';
@@ -119,6 +120,7 @@ export class World {
       },
     });
     this.closers.push(() => consumer.close({ shutdownGraceMs: 1_000 }));
+    await this.untilKnown(topic);
     await this.begin(consumerGroup, [topic]);
     await consumer.start();
     return { consumer, deliveries };
@@ -144,9 +146,17 @@ export class World {
     const group = consumerGroup ?? (await this.group());
     const consumer = new SimpleConsumer(connection, { consumerGroup: group, subscriptions: [{ topic }] });
     this.closers.push(() => consumer.close());
+    await this.untilKnown(topic);
     await this.begin(group, [topic]);
     await consumer.start();
     return consumer;
+  }
+
+  /** A broker tells the name server of a new dead letter topic after its first message, and a proxy remembers for 20 s what was missing. */
+  private async untilKnown(topic: string): Promise<void> {
+    if (!topic.startsWith(DEAD_LETTER_PREFIX)) return;
+    const admin = this.admin();
+    await this.until(`${topic} is known`, async () => (await admin.describeTopic(topic)) !== undefined);
   }
 
   /** Before 5.1.4 a new group starts at the last message of a queue. Cases count on the first one, where newer brokers start if it is young. */
