@@ -16,7 +16,13 @@ const CRATES = ['rocketmq-namesrv', 'rocketmq-broker'];
 const START_MS = 30_000;
 const POLL_MS = 100;
 /** Settings of the Java broker that this one refuses. */
-const NOT_KNOWN = ['diskMaxUsedSpaceRatio', 'osPageCacheBusyTimeOutMills', 'transactionTimeOut'];
+const NOT_KNOWN = [
+  'diskMaxUsedSpaceRatio',
+  'osPageCacheBusyTimeOutMills',
+  'transactionOpBatchInterval',
+  'transactionOpMsgMaxSize',
+  'transactionTimeOut',
+];
 
 /** Whether a version is one of RocketMQ-Rust: `rust-1.0.0`. @param {string} version */
 export function isRust(version) {
