@@ -94,7 +94,7 @@ type SendLater = (topic: string, prepared: PreparedSend) => Promise<SendReceipt>
 
 function wholeDeadline(count: number, { timeoutMs }: BatchOptions): Deadline | undefined {
   if (timeoutMs === undefined) return undefined;
-  return new Deadline(`batch of ${count} messages`, positive('timeoutMs', timeoutMs));
+  return new Deadline(count === 1 ? 'batch of one message' : `batch of ${count} messages`, positive('timeoutMs', timeoutMs));
 }
 
 /** Sends one message whose turn has come, unless the batch has ended by then. */
