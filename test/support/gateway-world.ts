@@ -57,16 +57,29 @@ export function gatewayWorld() {
     await cluster.close();
   });
 
-  async function connected(scripts: readonly BrokerScript[], requestTimeoutMs = 1_000, logger?: Logger) {
+  /** @param others scripts of name servers that are asked after the first */
+  async function connected(
+    scripts: readonly BrokerScript[],
+    requestTimeoutMs = 1_000,
+    logger?: Logger,
+    others: readonly BrokerScript[] = [],
+  ) {
     const { nameServer, brokers, ...changes } = await cluster.start(scripts);
-    const connection = new Connection({ endpoints: `name-server:${nameServer.address}`, requestTimeoutMs, logger });
+    const nameServers = [nameServer, ...(await Promise.all(others.map((script) => cluster.server(script))))];
+    const endpoints = `name-server:${nameServers.map(({ address }) => address).join(';')}`;
+    const connection = new Connection({ endpoints, requestTimeoutMs, logger });
     closers.push(() => connection.close());
     const sent = (code: number) => brokers.flatMap(({ requests }) => requests.filter((one) => one.code === code));
     return { connection, brokers, sent, ...changes };
   }
 
-  async function producerOn(scripts: readonly BrokerScript[], options: ProducerOptions = {}) {
-    const { connection, ...rest } = await connected(scripts);
+  async function producerOn(
+    scripts: readonly BrokerScript[],
+    options: ProducerOptions = {},
+    requestTimeoutMs?: number,
+    others?: readonly BrokerScript[],
+  ) {
+    const { connection, ...rest } = await connected(scripts, requestTimeoutMs, undefined, others);
     const producer = new Producer(connection, options);
     closers.push(() => producer.close());
     return { producer, ...rest };

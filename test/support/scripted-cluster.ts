@@ -11,6 +11,9 @@ import {
 /** The answer of a broker; `silence` returns undefined, which leaves the request unanswered. */
 export type BrokerScript = (request: ScriptedRequest, socket?: Socket) => ScriptedReply;
 
+/** For `configure`. */
+export const SILENCE = Symbol('silence');
+
 /** The servers of one spec file, closed together. */
 export class ScriptedCluster {
   private readonly servers: ScriptedServer[] = [];
@@ -18,7 +21,8 @@ export class ScriptedCluster {
   /**
    * @returns a name server that knows the brokers as `broker-0`, `broker-1`, … of one cluster, each with 4 queues of a topic; `move` says
    * that a broker has another address now; `protect` takes the permission to write from all topics; `forget` makes the name server one that has just restarted and knows no topic;
-   * `hide` makes it one that knows no such broker, until `show`; `configure` sets the order configuration, or removes it
+   * `hide` makes it one that knows no such broker, until `show`; `configure` sets the order configuration, or removes it, or leaves questions
+   * for it unanswered
    */
   async start(brokers: readonly BrokerScript[]): Promise<{
     nameServer: ScriptedServer;
@@ -28,10 +32,10 @@ export class ScriptedCluster {
     forget: () => void;
     hide: (index: number) => void;
     show: (index: number) => void;
-    configure: (order: string | undefined) => void;
+    configure: (order: string | undefined | typeof SILENCE) => void;
   }> {
     let knowsTopics = true;
-    let order: string | undefined;
+    let order: string | undefined | typeof SILENCE;
     const hidden = new Set<string>();
     const started: ScriptedServer[] = [];
     for (const script of brokers) started.push(await this.server(script));
@@ -45,6 +49,7 @@ export class ScriptedCluster {
       const table = names.map((name, index) => `"${name}":${entryOf(name, index)}`).join(',');
       if (code === 106) return { body: `{"brokerAddrTable":{${table}},"clusterAddrTable":{}}` };
       if (code === 105 && !knowsTopics) return { code: 17, remark: 'No topic route info in name server for the topic' };
+      if (code === 101 && order === SILENCE) return undefined;
       if (code === 101) return order === undefined ? { code: 22 } : { fields: { value: order } };
       if (code !== 105) return {};
       const known = (name: string): boolean => !hidden.has(name);
@@ -53,7 +58,7 @@ export class ScriptedCluster {
     });
     const hide = (index: number): void => void hidden.add(`broker-${index}`);
     const show = (index: number): void => void hidden.delete(`broker-${index}`);
-    const configure = (text: string | undefined): void => {
+    const configure = (text: string | undefined | typeof SILENCE): void => {
       order = text;
     };
     const move = (index: number, address: string): void => void addresses.splice(index, 1, address);

@@ -4,22 +4,26 @@ import { type Logger, silentLogger } from '../support/logger.js';
 import { Layouts } from './layouts.js';
 import type { Queue } from './route.js';
 
-function queuesOf(text: string, change: Partial<Queue> = {}): Queue[] {
+const SHARED = { addresses: [{ host: 'proxy', port: 1 }] };
+
+/** Queues behind one proxy, unless each broker has its own. */
+function queuesOf(text: string, change: Partial<Queue> = {}, hasProxies = false): Queue[] {
   return (parseLayout(text) ?? []).flatMap(({ brokerName, queues }) => {
-    const endpoint = { addresses: [{ host: brokerName, port: 1 }] };
+    const endpoint = hasProxies ? { addresses: [{ host: brokerName, port: 1 }] } : SHARED;
     const about = { topic: 't', brokerName, brokerId: 0, endpoint, readable: true, writable: true, types: [] };
     return Array.from({ length: queues }, (_, id) => ({ ...about, id, wire: {} as Queue['wire'], ...change }));
   });
 }
 
 describe('the layout of a topic', () => {
-  function layouts() {
+  function layouts(declared = '') {
     const warnings: unknown[] = [];
     const logger: Logger = { ...silentLogger, warn: (_, fields) => void warnings.push(fields) };
-    const known = new Layouts(new Map(), logger);
+    const known = new Layouts(new Map(declared === '' ? [] : [['t', parseLayout(declared) ?? []]]), logger);
+    const ofProxies = (text: string): string => layoutText(known.after('t', queuesOf(text, {}, true), undefined));
     const after = (text: string, change?: Partial<Queue>, order?: string): string =>
       layoutText(known.after('t', queuesOf(text, change), order === undefined ? undefined : parseLayout(order)));
-    return { known, after, warnings };
+    return { known, after, ofProxies, warnings };
   }
 
   it('keeps a broker that is missing, has no master or cannot be written, with the queues that it had', () => {
@@ -46,6 +50,24 @@ describe('the layout of a topic', () => {
     expect(warnings).toEqual([{ topic: 't', before: 'a:4;b:4', now: 'a:4;b:4;c:4' }]);
     after('a:4;b:4;c:4', {}, 'a:4;c:4');
     expect(warnings.slice(1)).toEqual([{ topic: 't', before: 'a:4;b:4;c:4', now: 'a:4;c:4' }]);
+  });
+
+  it('has the order of the servers where each broker has a proxy, and a declared one with another order is reported once', () => {
+    const { ofProxies, warnings } = layouts('a:4;b:4;c:4');
+    expect(ofProxies('b:4;a:4')).toBe('a:4;b:4;c:4');
+    expect(warnings).toEqual([]);
+    expect(ofProxies('c:4;b:4;a:4')).toBe('c:4;b:4;a:4');
+    expect(ofProxies('b:4')).toBe('c:4;b:4;a:4');
+    expect(ofProxies('c:4;b:4;a:4;d:4')).toBe('c:4;b:4;a:4');
+    expect(warnings).toEqual([{ topic: 't', topicLayouts: 'a:4;b:4;c:4', shouldBe: 'c:4;b:4;a:4' }]);
+  });
+
+  it('logs a warning when the order of the servers changes where each broker has a proxy, because groups move', () => {
+    const { known, ofProxies, warnings } = layouts();
+    known.use('t');
+    ofProxies('a:4;b:4');
+    ofProxies('b:4;a:4');
+    expect(warnings).toEqual([{ topic: 't', before: 'a:4;b:4', now: 'b:4;a:4' }]);
   });
 
   it('forgets what is missing when the names of brokers never end', () => {

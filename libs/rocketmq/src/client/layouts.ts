@@ -1,11 +1,11 @@
 // Over which queues the message groups of each topic are spread: what the clients of one connection have seen of it. One place for all
 // of them, because one that is created while a broker is away would see less.
 
-import { byBrokerName, isSameLayout, type Layout, layoutText } from '../protocol/model/layout.js';
+import { byBrokerName, type Layout, layoutText } from '../protocol/model/layout.js';
 import { SECOND_MS } from '../support/clock.js';
 import { monotonicMs } from '../support/deadline.js';
 import type { Logger } from '../support/logger.js';
-import type { Endpoint } from './endpoint.js';
+import { type Endpoint, endpointKey } from './endpoint.js';
 import { type LayoutPart, MOST_SERVERS, type Queue } from './route.js';
 
 /** The queues of each broker that can be written at present, in the order of the server. */
@@ -27,6 +27,8 @@ const NONE: ReadonlySet<string> = new Set();
 /** The layouts of the topics of a cluster. */
 export class Layouts {
   private readonly known = new Map<string, readonly LayoutPart[]>();
+  /** Topics whose declared layout has another order than the servers: each is reported once. */
+  private readonly disordered = new Set<string>();
   /** Those to which messages of message groups or lite topics were sent: a change of others moves nothing. */
   private readonly used = new Set<string>();
 
@@ -76,11 +78,18 @@ export class Layouts {
     });
     const fixed = order ?? this.declared.get(topic);
     const layout = fixed === undefined ? widest(earlier, present) : located(fixed, earlier, present);
-    if (earlier.length > 0 && this.used.has(topic) && !isSameLayout(earlier, layout)) {
-      this.logger.warn(MOVED, { topic, before: textOf(earlier), now: textOf(layout) });
-    }
+    const [before, now] = [textOf(earlier), textOf(layout)];
+    if (earlier.length > 0 && this.used.has(topic) && before !== now) this.logger.warn(MOVED, { topic, before, now });
+    if (fixed !== undefined && order === undefined) this.checkOrder(topic, fixed, layout);
     this.known.set(topic, layout);
     return layout;
+  }
+
+  private checkOrder(topic: string, declared: Layout, layout: readonly LayoutPart[]): void {
+    const [is, shouldBe] = [layoutText(declared), layoutText(layout)];
+    if (!hasSeveralProxies(layout) || is === shouldBe || this.disordered.has(topic)) return;
+    this.disordered.add(topic);
+    this.logger.warn(DISORDERED, { topic, topicLayouts: is, shouldBe });
   }
 }
 
@@ -88,8 +97,19 @@ const MOVED =
   'the brokers or queues of a topic have changed, so message groups move to other queues: messages of a group that were stored before may be ' +
   'handled after, or beside, messages that are sent now. To change a topic that is in use, stop its producers, let its consumers finish, and set its order configuration';
 
-function textOf(layout: Layout): string {
-  return layoutText(byBrokerName(layout));
+const DISORDERED =
+  'option topicLayouts has the brokers of a topic in another order than the servers, which decides about message groups where each broker has a ' +
+  'proxy of its own; the order of the servers is used, but a process that starts while a broker is missing cannot know it: correct the option';
+
+/** Whether each broker has a proxy of its own. Clients then go by the order of the servers; otherwise by the names of the brokers. */
+function hasSeveralProxies(layout: readonly LayoutPart[]): boolean {
+  const endpoints = layout.flatMap(({ endpoint }) => (endpoint === undefined ? [] : [endpointKey(endpoint)]));
+  return new Set(endpoints).size > 1;
+}
+
+/** The same for layouts that give every message group the same place. */
+function textOf(layout: readonly LayoutPart[]): string {
+  return layoutText(hasSeveralProxies(layout) ? layout : byBrokerName(layout));
 }
 
 function widest(earlier: readonly LayoutPart[], present: readonly LayoutPart[]): readonly LayoutPart[] {
@@ -102,9 +122,14 @@ function widest(earlier: readonly LayoutPart[], present: readonly LayoutPart[]):
   return all.length > MOST_SERVERS ? present : all;
 }
 
-function located(fixed: Layout, ...seen: readonly (readonly LayoutPart[])[]): readonly LayoutPart[] {
+/** In the order of the servers, as far as it was seen. */
+function located(fixed: Layout, earlier: readonly LayoutPart[], present: readonly LayoutPart[]): readonly LayoutPart[] {
   const endpoints = new Map<string, Endpoint | undefined>(
-    seen.flat().map(({ brokerName, endpoint }) => [brokerName, endpoint]),
+    [...earlier, ...present].map(({ brokerName, endpoint }) => [brokerName, endpoint]),
   );
-  return fixed.map(({ brokerName, queues }) => ({ brokerName, queues, endpoint: endpoints.get(brokerName) }));
+  const parts = new Map(
+    fixed.map(({ brokerName, queues }) => [brokerName, { brokerName, queues, endpoint: endpoints.get(brokerName) }]),
+  );
+  const orders = [present, earlier, fixed].map((seen) => seen.flatMap(({ brokerName }) => parts.get(brokerName) ?? []));
+  return orders.find((ordered) => ordered.length === parts.size) ?? [];
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { gatewayWorld, TOPIC, usual } from '../../../../test/support/gateway-world.js';
+import { type BrokerScript, SILENCE } from '../../../../test/support/scripted-cluster.js';
 import type { ScriptedServer } from '../../../../test/support/scripted-remoting-server.js';
 import { until } from '../../../../test/support/until.js';
 import { placeOfMessageGroup } from '../protocol/model/layout.js';
@@ -20,8 +21,9 @@ describe('message groups over several brokers', () => {
   const queuesOn = (index: number): string[] =>
     ofBroker(index).map((group) => String(placeOfMessageGroup(LAYOUT, group).queueId));
 
-  async function started() {
-    const world = await producerOn([usual, usual]);
+  /** @param others name servers that are asked after the first */
+  async function started(others?: readonly BrokerScript[], requestTimeoutMs?: number) {
+    const world = await producerOn([usual, usual], {}, requestTimeoutMs, others);
     const { producer } = world;
     const send = (groups: readonly string[], options = SOON) =>
       Promise.allSettled(
@@ -103,5 +105,26 @@ describe('message groups over several brokers', () => {
     const results = await send(GROUPS, { timeoutMs: 1_000 });
     const failed = GROUPS.filter((_, index) => results[index]?.status === 'rejected');
     expect(failed).toEqual(ofBroker(0));
+  });
+
+  it('are known to be missing if only another name server has the order configuration', async () => {
+    const second: BrokerScript = ({ code }) =>
+      code === CODES.getKvConfig ? { fields: { value: 'broker-0:4;broker-1:4' } } : { code: 17 };
+    const { send, hide } = await started([second]);
+    hide(0);
+    const results = await send(GROUPS, { timeoutMs: 1_000 });
+    expect(GROUPS.filter((_, index) => results[index]?.status === 'rejected')).toEqual(ofBroker(0));
+  });
+
+  it('wait while no name server says whether there is an order configuration', async () => {
+    const { send, sendAll, configure, hide, brokers } = await started([], 3_000);
+    configure(SILENCE);
+    hide(0);
+    for (const one of await send(GROUPS, { timeoutMs: 2_500 })) {
+      expect(one).toMatchObject({ status: 'rejected', reason: { outcome: 'not-sent', retryable: true } });
+    }
+    configure('broker-0:4;broker-1:4');
+    await sendAll(ofBroker(1));
+    expect(queuesOf(brokers[1] as ScriptedServer).sort()).toEqual(queuesOn(1).sort());
   });
 });

@@ -112,6 +112,21 @@ describe('message groups of which a broker is missing', () => {
     expect([...sent].sort()).toEqual([...ofSecond].sort());
   }, 60_000);
 
+  it('are sent to the same brokers with a declared layout and without, where each broker has a proxy of its own', async () => {
+    const servers = [await serverWith(), await serverWith()] as const;
+    const { sendAll, become } = await started(servers);
+    become(['b', 'a']);
+    expect(await sendAll()).toEqual(GROUPS);
+    const [atFirst, atSecond] = servers.map((server) => groupsAt(server).sort());
+    const declared = new Connection({ endpoints: servers[0].endpoints, topicLayouts: { [TOPIC]: 'a:2;b:2' } });
+    closers.push(() => declared.close());
+    const producer = new Producer(declared);
+    closers.push(() => producer.close());
+    expect(await seenBy(producer).sendAll()).toEqual(GROUPS);
+    expect(groupsAt(servers[0]).sort()).toEqual([...(atFirst ?? []), ...(atFirst ?? [])].sort());
+    expect(groupsAt(servers[1]).sort()).toEqual([...(atSecond ?? []), ...(atSecond ?? [])].sort());
+  }, 60_000);
+
   it('are not sent elsewhere by a process that starts meanwhile, if their layout is declared', async () => {
     const proxy = await serverWith();
     const { sendAll, become, newProducer } = await started([proxy], { topicLayouts: { [TOPIC]: 'a:2;b:2' } });

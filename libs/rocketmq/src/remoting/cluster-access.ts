@@ -91,28 +91,37 @@ export class ClusterAccess {
   }
 
   /**
-   * The order configuration of a topic at the name server that answered last, as it is stored; undefined where it has none. Only some
-   * name servers show it in the route.
-   * @param last what was known before: all name servers are then asked, and one that cannot be asked may still have it
+   * The order configuration of a topic, as it is stored: that of the first name server that has one, because they do not replicate. Undefined
+   * where none has. Only some name servers show it in the route.
+   * @param last what was known before: a name server that cannot be asked may still have it
+   * @throws TransportError when no name server can be asked: messages of a group must not be sent by a guess
    */
   async orderConfiguration(topic: string, deadline: Deadline, last?: string): Promise<string | undefined> {
-    const { nameServers } = this.options;
-    const all = nameServers.map((_, step) => nameServers[(this.preferred + step) % nameServers.length] ?? '');
-    let isCertain = true;
-    for (const address of last === undefined ? all.slice(0, 1) : all) {
-      try {
-        const options = {
-          timeoutMs: Math.min(ORDER_CONFIGURATION_MS, deadline.remainingMs()),
-          signal: deadline.signal,
-        };
-        const found = await this.run(deadline.what, options, (own) => this.orderConfigurationOf(address, topic, own));
-        if (found !== undefined) return found;
-      } catch (error) {
-        if (deadline.signal.aborted || !(error instanceof TransportError)) throw error;
-        isCertain = false;
-      }
+    const asked = this.options.nameServers.map((address) => this.askForOrder(address, topic, deadline));
+    const failures: unknown[] = [];
+    for (const answer of asked) {
+      const { text, error } = await answer;
+      if (text !== undefined) return text;
+      if (error !== undefined) failures.push(error);
     }
-    return isCertain ? undefined : last;
+    if (failures.length === 0) return undefined;
+    const isSilent = failures.length === asked.length && last === undefined;
+    if (isSilent || deadline.signal.aborted) throw failures[0];
+    return last;
+  }
+
+  private async askForOrder(
+    address: string,
+    topic: string,
+    deadline: Deadline,
+  ): Promise<{ text?: string; error?: unknown }> {
+    const { what, signal } = deadline;
+    const options = { timeoutMs: Math.min(ORDER_CONFIGURATION_MS, deadline.remainingMs()), signal };
+    try {
+      return { text: await this.run(what, options, (own) => this.orderConfigurationOf(address, topic, own)) };
+    } catch (error) {
+      return { error };
+    }
   }
 
   /** The order configuration at one name server, as it is stored; undefined where it has none. */

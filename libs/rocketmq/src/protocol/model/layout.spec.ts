@@ -17,6 +17,15 @@ describe('a layout', () => {
     (text) => expect(parseLayout(text)).toBeUndefined(),
   );
 
+  it('is not read from a text with more brokers than any cluster has, however long it is', () => {
+    const textOf = (brokers: number): string => Array.from({ length: brokers }, (_, index) => `b${index}:1`).join(';');
+    expect(parseLayout(textOf(256))).toHaveLength(256);
+    expect(parseLayout(textOf(257))).toBeUndefined();
+    // A million entries take no noticeable time.
+    expect(parseLayout(textOf(1_000_000))).toBeUndefined();
+    expect(parseLayout(';'.repeat(1_000_000))).toBeUndefined();
+  });
+
   it('is the same in any order of its brokers, which are counted like in Java', () => {
     const [one, other] = [parseLayout('a:1;B:2'), parseLayout('B:2;a:1')].map((layout) => layout ?? []);
     expect(isSameLayout(one ?? [], other ?? [])).toBe(true);
