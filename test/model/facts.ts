@@ -19,12 +19,16 @@ export type Fact =
       readonly by: string;
       readonly atMs: number;
     }
-  /** A handler begins. `place` differs between copies and between deliveries from retry topics; `messageId` between calls of `send`. */
+  /** A handler begins. `place`, on its broker, differs between copies and between deliveries from retry topics; `messageId` between calls of `send`. */
   | {
       readonly kind: 'begun';
       readonly id: string;
       readonly of: GroupKind;
+      /** The name of the broker, which is that of its process. */
+      readonly broker: string;
       readonly place: string;
+      /** Whether the place is in a retry topic. */
+      readonly isRetry: boolean;
       readonly messageId: string;
       readonly attempt: number;
       readonly by: string;
@@ -45,6 +49,7 @@ export type Fact =
       readonly by: string;
       readonly atMs: number;
     }
+  /** A member or server has been killed, or a member has ended. */
   | { readonly kind: 'died'; readonly by: string; readonly atMs: number }
   | Fault;
 

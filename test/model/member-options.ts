@@ -4,6 +4,8 @@ export const TOPICS = { ordered: 'model-ordered', plain: 'model-plain' } as cons
 export const GROUPS = { ordered: 'model-ordered-readers', plain: 'model-plain-readers' } as const;
 /** The shortest that servers accept. */
 export const LEASE_MS = 10_000;
+/** A producer repeats a request that has no answer after this time, and the first one may be stored as well. */
+export const REQUEST_TIMEOUT_MS = 3_000;
 
 export interface MemberOptions {
   readonly role: 'producer' | 'consumer';

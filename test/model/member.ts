@@ -6,7 +6,7 @@ import { Connection, type MessageView, Producer, PushConsumer, RocketMQError } f
 import { seededRandom } from '../crash/seeded-random.js';
 import { below } from '../fuzz/chance.js';
 import { FactFile, factsOf, type GroupKind, nowMs } from './facts.js';
-import { GROUPS, LEASE_MS, type MemberOptions, TOPICS } from './member-options.js';
+import { GROUPS, LEASE_MS, type MemberOptions, REQUEST_TIMEOUT_MS, TOPICS } from './member-options.js';
 
 const SEND_MS = 10_000;
 const START_MS = 40_000;
@@ -28,7 +28,7 @@ process.once('SIGTERM', () => ending.abort());
 // Ctrl-C is for the run.
 process.on('SIGINT', () => {});
 
-const connection = new Connection({ endpoints, requestTimeoutMs: 3_000 });
+const connection = new Connection({ endpoints, requestTimeoutMs: REQUEST_TIMEOUT_MS });
 await (options.role === 'producer' ? produce() : consume());
 connection.close();
 facts.close();
@@ -115,7 +115,7 @@ function consumerOf(of: GroupKind): PushConsumer {
       const id = idOf(message);
       const { queueId, queueOffset, storeTimestampMs, messageId, deliveryAttempt: attempt } = message;
       const place = `${queueId}/${queueOffset}/${storeTimestampMs}`;
-      facts.add({ kind: 'begun', id, of, place, messageId, attempt, by, atMs: nowMs() });
+      facts.add({ kind: 'begun', id, of, ...originOf(message), place, messageId, attempt, by, atMs: nowMs() });
       await sleep(below(chance, MOST_WORK_MS));
       const fails = below(chance, FAILS_ONE_OF) === 0;
       facts.add({ kind: fails ? 'failed' : 'handled', id, of, by, atMs: nowMs() });
@@ -128,6 +128,12 @@ function consumerOf(of: GroupKind): PushConsumer {
       },
     },
   });
+}
+
+/** What the receipt handle says: its fields are separated by blanks. */
+function originOf({ receiptHandle }: MessageView): { readonly broker: string; readonly isRetry: boolean } {
+  const [, , , , from = '', broker = ''] = receiptHandle.split(' ');
+  return { broker, isRetry: from !== '0' };
 }
 
 function idOf(message: MessageView): string {

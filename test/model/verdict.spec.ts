@@ -17,8 +17,9 @@ function handled(
   atMs: number,
   { by = 'consumer-0.1', of = 'ordered' as GroupKind, ...more }: Partial<Begun> = {},
 ): Fact[] {
+  const origin = { broker: 'broker', place: '0/1/1', isRetry: false };
   return [
-    { kind: 'begun', id, of, place: '0/1/1', messageId: id, attempt: 1, by, atMs, ...more },
+    { kind: 'begun', id, of, ...origin, messageId: id, attempt: 1, by, atMs, ...more },
     { kind: 'handled', id, of, by, atMs: atMs + 5 },
   ];
 }
@@ -59,7 +60,9 @@ describe('the verdict', () => {
         kind: 'begun',
         id: 'a.2',
         of: 'ordered',
+        broker: 'broker',
         place: '0/2/2',
+        isRetry: false,
         messageId: 'a.2',
         attempt: 1,
         by: 'consumer-1.1',
@@ -80,13 +83,15 @@ describe('the verdict', () => {
       return [...figures.repeated];
     };
     const fault = { kind: 'fault' as const, toMs: 12_000 };
+    const isRetry = { by: 'consumer-1.1', place: '1/1/9', isRetry: true };
+    expect(judge(inTime(base.slice(0, 4), handled('a.1', 20_000, isRetry))).violations).toHaveLength(1);
     expect(because({ kind: 'doubted', id: 'a.1', of: 'ordered', by: 'consumer-0.1', atMs: 11 })).toEqual([
       ['reported', 1],
     ]);
     expect(because({ ...fault, what: 'kill', target: 'consumer-0.1', fromMs: 12 })).toEqual([['consumer killed', 1]]);
     expect(because({ ...fault, what: 'stop', target: 'consumer-0.1', fromMs: 12 })).toEqual([['consumer stopped', 1]]);
     expect(because({ ...fault, what: 'kill', target: 'broker', fromMs: 12 })).toEqual([['broker killed', 1]]);
-    expect(because({ ...fault, what: 'stop', target: 'broker-1', fromMs: 12 })).toEqual([['broker stopped', 1]]);
+    expect(because({ ...fault, what: 'stop', target: 'broker', fromMs: 12 })).toEqual([['broker stopped', 1]]);
   });
 
   it('takes no fault of another process, or of another time, for a reason', () => {
@@ -95,8 +100,69 @@ describe('the verdict', () => {
       { kind: 'fault', what: 'kill', target: 'consumer-1.1', fromMs: 12, toMs: 12 },
       { kind: 'fault', what: 'kill', target: 'consumer-0.1', fromMs: 30_000, toMs: 30_000 },
       { kind: 'fault', what: 'kill', target: 'broker', fromMs: 30_000, toMs: 32_000 },
+      // The other broker, and stops that ended before the handler began.
+      { kind: 'fault', what: 'kill', target: 'broker-1', fromMs: 12, toMs: 2_000 },
+      { kind: 'fault', what: 'stop', target: 'broker-1', fromMs: 12, toMs: 12_000 },
+      { kind: 'fault', what: 'stop', target: 'broker', fromMs: -4_000, toMs: 4 },
+      { kind: 'fault', what: 'stop', target: 'consumer-0.1', fromMs: -12_000, toMs: 4 },
     ];
     expect(judge(inTime(base, faults)).violations).toHaveLength(1);
+  });
+
+  it('takes a handler that began while its process was being killed for one that may not be confirmed', () => {
+    const facts = inTime(
+      sent('a.1', 0),
+      handled('a.1', 14),
+      handled('a.1', 9_500, { by: 'consumer-1.1', attempt: 2 }),
+      [
+        { kind: 'fault', what: 'kill', target: 'consumer-0.1', fromMs: 10, toMs: 9_000 },
+        { kind: 'died', by: 'consumer-0.1', atMs: 150 },
+      ],
+    );
+    const { violations, figures } = judge(facts);
+    expect(violations).toEqual([]);
+    expect([...figures.repeated]).toEqual([['consumer killed', 1]]);
+  });
+
+  it('takes a redelivery for no second copy', () => {
+    const retried = { by: 'consumer-1.1', place: '1/1/9', isRetry: true, attempt: 2 };
+    const away: Fact = { kind: 'fault', what: 'stop', target: 'namesrv', fromMs: 0, toMs: 2 };
+    const facts = inTime(sent('a.1', 0), handled('a.1', 50), handled('a.1', 20_000, retried), [away]);
+    expect(judge(facts).violations).toHaveLength(1);
+  });
+
+  it('explains a message that a broker handed out to nobody and then forgot to have read', () => {
+    const first = { of: 'plain' as const, place: '0/0/9', isRetry: true, attempt: 2 };
+    const began: Fact = { kind: 'began', id: 'u.1', by: 'producer-0.1', atMs: 0 };
+    const facts = (killedAtMs: number, broker = 'broker') =>
+      inTime([began], handled('u.1', 40_100, first), handled('u.1', 40_200, { of: 'plain' }), [
+        { kind: 'fault', what: 'kill', target: broker, fromMs: killedAtMs, toMs: 40_000 },
+      ]);
+    const { violations, figures } = judge(facts(1_000));
+    expect(violations).toEqual([]);
+    expect([...figures.repeated]).toEqual([['broker killed', 1]]);
+    // A handler that failed is nobody, too.
+    const failed = handled('u.1', 900, { of: 'plain' }).map((fact) =>
+      fact.kind === 'handled' ? { ...fact, kind: 'failed' as const } : fact,
+    );
+    expect(judge(inTime(facts(1_000), failed)).violations).toEqual([]);
+    // Until then, the broker had written down how far the group had read; and another broker has nothing to do with it.
+    expect(judge(facts(30_000)).violations).toHaveLength(1);
+    expect(judge(facts(1_000, 'broker-1')).violations).toHaveLength(1);
+  });
+
+  it('explains a copy by a request that the client repeats', () => {
+    const facts = (tookMs: number) =>
+      inTime(
+        [
+          { kind: 'began', id: 'a.1', group: 'a', by: 'producer-0.1', atMs: 0 },
+          { kind: 'reported', id: 'a.1', outcome: 'stored', by: 'producer-0.1', atMs: tookMs },
+        ],
+        handled('a.1', 3_200),
+        handled('a.1', 3_300, { place: '0/2/9' }),
+      );
+    expect(judge(facts(3_100)).violations).toEqual([]);
+    expect(judge(facts(900)).violations).toHaveLength(1);
   });
 
   it('explains a copy by a send that was repeated', () => {

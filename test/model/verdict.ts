@@ -1,7 +1,7 @@
 // Judges the facts of a run. Pure: facts in, violations and figures out.
 
 import type { Fact, Fault, GroupKind } from './facts.js';
-import { LEASE_MS } from './member-options.js';
+import { LEASE_MS, REQUEST_TIMEOUT_MS } from './member-options.js';
 
 /** Why a message was handled although it, or an earlier one of its message group, was in another handler or had been handled. */
 export type Reason =
@@ -72,7 +72,7 @@ export function judge(facts: readonly Fact[]): Verdict {
     const ended = runs.filter(({ end }) => end === 'handled');
     handled += ended.length;
     failed += runs.filter(({ end }) => end === 'failed').length;
-    const reasons = new Reasons(facts, faults, sends, kind);
+    const reasons = new Reasons(facts, faults, sends, runs);
     violations.push(...sends.lost(kind, new Set(ended.map(({ id }) => id))), ...sends.unsent(runs));
     if (kind === 'ordered') violations.push(...outOfOrder(runs), ...together(runs, reasons, overlapping));
     violations.push(...repetitions(ended, reasons, repeated));
@@ -153,11 +153,20 @@ class Sends {
       .map((id) => `${id} was handled, and no send reported that it might be stored`);
   }
 
-  /** Whether there can be two copies: several sends that may have stored it, or one during a fault, which the client repeated. */
+  /** Whether there can be two copies: several sends that may have stored it, or one that the client repeated, during a fault or without an answer in time. */
   mayBeStoredTwice(id: string, faults: readonly Fault[]): boolean {
     const tries = this.tries.get(id) ?? [];
     if (tries.filter(({ outcome }) => outcome !== 'not-sent' && outcome !== 'rejected').length > 1) return true;
-    return tries.some((one) => faults.some(({ fromMs, toMs }) => fromMs <= one.endedAtMs && toMs >= one.beganAtMs));
+    return tries.some(
+      ({ beganAtMs, endedAtMs }) =>
+        endedAtMs - beganAtMs >= REQUEST_TIMEOUT_MS ||
+        faults.some(({ fromMs, toMs }) => fromMs <= endedAtMs && toMs >= beganAtMs),
+    );
+  }
+
+  /** Whether a send began within a time. */
+  beganWithin(id: string, fromMs: number, toMs: number): boolean {
+    return (this.tries.get(id) ?? []).some(({ beganAtMs }) => beganAtMs >= fromMs && beganAtMs <= toMs);
   }
 }
 
@@ -227,58 +236,103 @@ function count(counts: Map<Reason, number>, reason: Reason): void {
   counts.set(reason, (counts.get(reason) ?? 0) + 1);
 }
 
+/** `diedAtMs` is when a process that was killed was certainly gone. */
+interface DatedFault extends Fault {
+  readonly diedAtMs: number;
+}
+
+function deathOf({ target, fromMs }: Fault, facts: readonly Fact[]): number {
+  const death = facts.find((fact) => fact.kind === 'died' && fact.by === target && fact.atMs >= fromMs);
+  return death?.kind === 'died' ? death.atMs : fromMs;
+}
+
 /** Finds reasons in what was done to processes, and in what consumers reported. */
 class Reasons {
   private readonly doubts = new Set<string>();
-  private readonly faults: readonly Fault[];
+  private readonly faults: readonly DatedFault[];
+  private readonly runs = new Map<string, Run[]>();
 
+  /** @param runs all of a consumer group */
   constructor(
     facts: readonly Fact[],
     faults: readonly Fault[],
     private readonly sends: Sends,
-    of: GroupKind,
+    runs: readonly Run[],
   ) {
     // A kill explains more than a stop.
-    this.faults = [...faults].sort((a, b) => Number(b.what === 'kill') - Number(a.what === 'kill'));
+    this.faults = faults
+      .map((fault) => ({ ...fault, diedAtMs: deathOf(fault, facts) }))
+      .sort((a, b) => Number(b.what === 'kill') - Number(a.what === 'kill'));
+    for (const run of runs) this.runs.set(run.id, [...(this.runs.get(run.id) ?? []), run]);
     for (const fact of facts) {
-      if (fact.kind === 'doubted' && fact.of === of) this.doubts.add(`${fact.by} ${fact.id}`);
+      if (fact.kind === 'doubted' && fact.of === runs[0]?.of) this.doubts.add(`${fact.by} ${fact.id}`);
     }
   }
 
   /** Why a message is handled again that was handled before. */
   whyAgain(earlier: readonly Run[], again: Run): Reason | undefined {
-    const isCopy = earlier.every(({ messageId, place }) => messageId !== again.messageId || place !== again.place);
+    // Each copy may be handled once.
+    const isCopy = earlier.length < this.copiesOf(again.id);
     if (isCopy && this.sends.mayBeStoredTwice(again.id, this.faults)) return 'stored twice';
     for (const run of earlier) {
       const reason = this.whyUnsettled(run, again.atMs);
       if (reason !== undefined) return reason;
     }
-    return undefined;
+    return this.wasReadAgain(again) ? 'broker killed' : undefined;
   }
 
   /** Why a handler begins while another one of its message group runs. */
   whyBeside(other: Run, run: Run): Reason | undefined {
-    const isCopy = other.id === run.id && (other.messageId !== run.messageId || other.place !== run.place);
-    if (isCopy && this.sends.mayBeStoredTwice(run.id, this.faults)) return 'stored twice';
     return this.whyUnsettled(other, run.atMs);
+  }
+
+  /** How many copies of a message were seen where they had been sent to. */
+  private copiesOf(id: string): number {
+    const runs = this.runs.get(id) ?? [];
+    const places = runs.filter(({ isRetry }) => !isRetry).map((run) => `${run.messageId} ${run.broker} ${run.place}`);
+    return new Set(places).size;
+  }
+
+  /**
+   * Whether its broker was killed just after it had handed a message out to a handler that failed, or to nobody: a consumer that was gone, or an
+   * answer that was lost with the broker. It has kept the lease, so it redelivers the message, and has forgotten how far the group had read, so it
+   * hands it out again.
+   */
+  private wasReadAgain({ id, broker, messageId }: Run): boolean {
+    const runs = (this.runs.get(id) ?? []).filter((run) => run.broker === broker && run.messageId === messageId);
+    return this.faults.some(({ what, target, fromMs, diedAtMs }) => {
+      if (what !== 'kill' || target !== broker) return false;
+      const before = runs.filter(({ atMs }) => atMs <= diedAtMs);
+      const after = runs.filter(({ atMs }) => atMs > diedAtMs);
+      const isBoth =
+        after.some(({ isRetry }) => isRetry) && after.some(({ attempt, isRetry }) => attempt === 1 && !isRetry);
+      const keptFromMs = fromMs - KEPT_IN_MEMORY_MS;
+      const isLate =
+        before.length === 0
+          ? this.sends.beganWithin(id, keptFromMs, diedAtMs)
+          : before.some(({ endsAtMs }) => endsAtMs >= keptFromMs);
+      return isBoth && isLate;
+    });
   }
 
   /** Why a delivery that a handler had, or has, may not have been settled at a time. */
   private whyUnsettled(run: Run, untilMs: number): Reason | undefined {
     if (this.doubts.has(`${run.by} ${run.id}`)) return 'reported';
     const ended = Math.min(run.endsAtMs, untilMs);
-    for (const { what, target, fromMs, toMs } of this.faults) {
+    for (const { what, target, fromMs, toMs, diedAtMs } of this.faults) {
       const isOwn = target === run.by;
-      if (isOwn && what === 'kill' && fromMs >= run.atMs && fromMs <= ended + ACK_MS) return 'consumer killed';
+      if (isOwn && what === 'kill' && diedAtMs >= run.atMs && fromMs <= ended + ACK_MS) return 'consumer killed';
       const isLong = toMs - fromMs >= LEASE_MS / 2;
-      if (isOwn && what === 'stop' && isLong && fromMs <= ended + ACK_MS && toMs >= run.atMs - LEASE_MS) {
-        return 'consumer stopped';
-      }
-      if (!target.startsWith('broker')) continue;
-      if (what === 'kill' && fromMs >= run.atMs - LEASE_MS && fromMs <= Math.min(untilMs, ended + KEPT_IN_MEMORY_MS)) {
+      if (isOwn && what === 'stop' && isLong && fromMs <= ended + ACK_MS && toMs >= run.atMs) return 'consumer stopped';
+      if (target !== run.broker) continue;
+      if (
+        what === 'kill' &&
+        diedAtMs >= run.atMs - LEASE_MS &&
+        fromMs <= Math.min(untilMs, ended + KEPT_IN_MEMORY_MS)
+      ) {
         return 'broker killed';
       }
-      if (what === 'stop' && fromMs <= ended + ACK_MS && toMs >= run.atMs - LEASE_MS) return 'broker stopped';
+      if (what === 'stop' && fromMs <= ended + ACK_MS && toMs >= run.atMs) return 'broker stopped';
     }
     return undefined;
   }

@@ -16,6 +16,8 @@ const QUEUES = 4;
 /** A proxy takes 20 s by default to notice that a broker is there again, and a broker 30 s to register with a name server that has restarted. */
 const PROXY_SETTINGS = { topicRouteServiceCacheRefreshSeconds: 2, useEndpointPortFromRequest: true };
 const BROKER_SETTINGS = { registerNameServerPeriod: 10_000 };
+/** As the guide recommends for message groups on several brokers: a process that starts while one is missing cannot know of it otherwise. */
+const NAME_SERVER_SETTINGS = { orderMessageEnable: true };
 /** Nothing may become a dead letter here: kills cost attempts. */
 const GROUP_SETTINGS = {
   maxDeliveryAttempts: 100,
@@ -58,6 +60,7 @@ export async function startWorld({ transport, folder, seed, log, onLost }: World
     brokerHeap: '512m',
     brokerSettings: BROKER_SETTINGS,
     proxySettings: PROXY_SETTINGS,
+    nameServerSettings: NAME_SERVER_SETTINGS,
     log,
   });
   cluster.failed.catch((error: Error) => onLost(error.message));
@@ -84,7 +87,7 @@ export async function startWorld({ transport, folder, seed, log, onLost }: World
     throw error;
   }
   return {
-    servers: serversOf(cluster),
+    servers: serversOf(cluster, facts),
     members: [...producers, ...consumers],
     stopProducers: async () => void (await stopAll(producers)),
     stop,
@@ -94,7 +97,7 @@ export async function startWorld({ transport, folder, seed, log, onLost }: World
 async function createResources(nameServer: string): Promise<void> {
   const admin = new RocketMQAdmin({ nameServer, timeoutMs: 20_000 });
   try {
-    await admin.createTopic({ topic: TOPICS.ordered, type: 'fifo', queues: QUEUES });
+    await admin.createTopic({ topic: TOPICS.ordered, type: 'fifo', queues: QUEUES, layout: 'present' });
     await admin.createTopic({ topic: TOPICS.plain, type: 'normal', queues: QUEUES });
     await admin.createGroup({ consumerGroup: GROUPS.ordered, fifo: true, ...GROUP_SETTINGS });
     await admin.createGroup({ consumerGroup: GROUPS.plain, ...GROUP_SETTINGS });
@@ -103,7 +106,8 @@ async function createResources(nameServer: string): Promise<void> {
   }
 }
 
-function serversOf(cluster: RunningCluster): Target[] {
+function serversOf(cluster: RunningCluster, facts: FactFile): Target[] {
+  const died = (by: string) => facts.add({ kind: 'died', by, atMs: nowMs() });
   const brokers = cluster.brokers.map((_, index): Target => {
     const name = index === 0 ? 'broker' : (`broker-${index}` as const);
     return {
@@ -112,7 +116,7 @@ function serversOf(cluster: RunningCluster): Target[] {
       kill: (downMs) =>
         downFor(
           downMs,
-          () => cluster.killBroker(index),
+          () => cluster.killBroker(index).then(() => died(name)),
           () => cluster.reviveBroker(index),
         ),
       pause: () => cluster.signal(name, 'SIGSTOP'),
@@ -125,7 +129,7 @@ function serversOf(cluster: RunningCluster): Target[] {
     kill: (downMs) =>
       downFor(
         downMs,
-        () => cluster.killNameServer(0),
+        () => cluster.killNameServer(0).then(() => died('namesrv')),
         () => cluster.reviveNameServer(0),
       ),
     pause: () => cluster.signal('namesrv', 'SIGSTOP'),
