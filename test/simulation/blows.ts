@@ -3,6 +3,7 @@
 import { MINUTE_MS, SECOND_MS } from 'nestjs-rocketmq';
 import { Settings } from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { rpcMethod } from '../../libs/rocketmq/src/protocol/grpc/rpc.js';
+import type { BrokerNode } from './broker-node.js';
 import { FAULT_KINDS, type Fault } from './plan.js';
 import type { SimulatedConnection } from './platform/network.js';
 import type { System } from './system.js';
@@ -10,6 +11,10 @@ import type { System } from './system.js';
 /** Injects a fault now. It ends by itself. */
 export function strike(system: System, fault: Fault): void {
   const { simulation } = system;
+  if (system.isLearning) {
+    system.later(SECOND_MS, () => system.isActive() && strike(system, fault));
+    return;
+  }
   simulation.say(`fault: ${fault.kind} for ${fault.durationMs} ms`);
   system.count(fault.kind);
   const met = BLOWS[fault.kind](system, fault);
@@ -67,7 +72,7 @@ const BLOWS: Readonly<Record<Fault['kind'], (system: System, fault: Fault) => Me
     const session = sessions[Math.floor(fault.pick * sessions.length)];
     if (session === undefined) return 'nobody';
     system.expectRenewal(session.client);
-    system.simulation.at(system.simulation.nowMs, system.brokerProcess, () => session.close());
+    system.simulation.at(system.simulation.nowMs, system.first.process, () => session.close());
     return 'nobody';
   },
   'refused streams': (system, fault) => {
@@ -97,26 +102,30 @@ const BLOWS: Readonly<Record<Fault['kind'], (system: System, fault: Fault) => Me
     return undefined;
   },
   'paused process': (system, fault) => {
-    const all = [system.brokerProcess, ...system.services.map(({ process }) => process)];
-    const process = all[Math.floor(fault.pick * all.length)] ?? system.brokerProcess;
+    const { process, isBroker } = processOf(system, fault);
     process.pausedUntilMs = Math.max(process.pausedUntilMs, system.simulation.nowMs + fault.durationMs);
-    return process === system.brokerProcess ? undefined : [process.name];
+    return isBroker ? undefined : [process.name];
   },
   'slow disk': (system, fault) => {
-    system.disk.slowMs = 20 + fault.strength ** 2 * 4_000;
+    const { disk } = nodeOf(system, fault);
+    disk.slowMs = 20 + fault.strength ** 2 * 4_000;
     system.later(fault.durationMs, () => {
-      system.disk.slowMs = 1;
+      disk.slowMs = 1;
     });
     return undefined;
   },
   'broker restart': (system, fault) => {
-    void system.restartBroker(fault.durationMs / 4);
+    void nodeOf(system, fault).restart(fault.durationMs / 4);
     return undefined;
   },
   'broker crash': (system, fault) => {
     if (fault.strength < 0.3) for (const connection of system.network.connections) connection.isVanished = true;
-    system.crashBroker(fault.durationMs / 4);
+    system.crashBroker(nodeOf(system, fault), fault.durationMs / 4);
     return undefined;
+  },
+  'lost registration': (system, fault) => {
+    system.forgetRegistration(Math.floor(fault.pick * system.nodes.length), fault.durationMs);
+    return 'nobody';
   },
   'client crash': (system, fault) => {
     const service = serviceOf(system, fault);
@@ -131,11 +140,10 @@ const BLOWS: Readonly<Record<Fault['kind'], (system: System, fault: Fault) => Me
     return 'nobody';
   },
   'clock step': (system, fault) => {
-    const all = [system.brokerProcess, ...system.services.map(({ process }) => process)];
-    const process = all[Math.floor(fault.pick * all.length)] ?? system.brokerProcess;
+    const { process, isBroker } = processOf(system, fault);
     const stepMs = (fault.strength - 0.3) * 3 * MINUTE_MS;
     // The broker's wall clock decides what is due, as on a real server, so only clients must be independent of theirs.
-    if (process === system.brokerProcess) return 'nobody';
+    if (isBroker) return 'nobody';
     process.wallOffsetMs = stepMs;
     system.disturbances.push({
       kind: fault.kind,
@@ -151,6 +159,17 @@ const BLOWS: Readonly<Record<Fault['kind'], (system: System, fault: Fault) => Me
     return 'nobody';
   },
 };
+
+function nodeOf(system: System, { pick }: Fault): BrokerNode {
+  return system.nodes[Math.floor(pick * system.nodes.length)] ?? system.first;
+}
+
+/** The process of a broker or of a service. */
+function processOf(system: System, { pick }: Fault) {
+  const brokers = system.nodes.map(({ process }) => ({ process, isBroker: true }));
+  const all = [...brokers, ...system.services.map(({ process }) => ({ process, isBroker: false }))];
+  return all[Math.floor(pick * all.length)] ?? { process: system.first.process, isBroker: true };
+}
 
 function linkOf(system: System, { pick }: Fault) {
   const services = system.services.filter(({ process }) => !process.isDead);

@@ -23,6 +23,7 @@ const NOTHING: Facts = {
   forgotten: [],
   renewals: [],
   closes: [],
+  failedStarts: [],
   leaks: [],
   uncaught: [],
   hanging: [],
@@ -150,6 +151,13 @@ describe('the judges', () => {
       { sends: [sent('m1', { timeoutMs: 1_000, endMs: 2_000, outcome: 'acknowledged' })], handlings: [handled('m1')] },
     ],
     ['altered', { handlings: [handled('m1', { isAltered: true })] }],
+    [
+      'not started',
+      {
+        failedStarts: [{ process: 'a', fromMs: 0, atMs: 5, error: 'no such group' }],
+        disturbances: [{ kind: 'client crash', fromMs: 5, untilMs: 10, processes: undefined }],
+      },
+    ],
     ['slow close', { closes: [{ process: 'a', atMs: 0, tookMs: 11, limitMs: 10 }] }],
     ['left behind', { leaks: ['a timer'] }],
     ['nobody caught', { uncaught: ['an error'] }],
@@ -240,6 +248,13 @@ describe('the judges', () => {
     [
       'a new connection where there is a reason for one',
       { connections: [1, 3].map((atMs) => ({ process: 'a', atMs })), renewals: [{ process: 'a', atMs: 2 }] },
+    ],
+    [
+      'a start without a server',
+      {
+        failedStarts: [{ process: 'a', fromMs: 10, atMs: 15, error: 'no server can be reached' }],
+        disturbances: [met('a', 0, 20)],
+      },
     ],
     ['a transaction that failed', { transactions: [transacted({ error: 'out of stock' })] }],
     [

@@ -36,6 +36,7 @@ const CHECKERS: readonly Checker[] = [
     return altered.map(({ group, key }) => `altered: ${group} got something else than was sent as ${key}`);
   },
   slowCloses,
+  failedStarts,
   ({ leaks }) => leaks.map((leak) => `left behind: ${leak}`),
   ({ uncaught }) => uncaught.map((error) => `nobody caught: ${error}`),
   ({ hanging }) => hanging.map((what) => `never ended: ${what}`),
@@ -315,6 +316,17 @@ export function slowCloses(facts: Facts): string[] {
     .filter(({ tookMs, limitMs }) => tookMs > limitMs)
     .filter(({ process, atMs, tookMs }) => !isExcused(facts, [process], atMs, atMs + tookMs))
     .map(({ process, tookMs, limitMs }) => `slow close: ${process} took ${tookMs} ms, more than ${limitMs}`);
+}
+
+/** A service starts, unless the server is unreachable. One that never does would prove nothing. */
+export function failedStarts(facts: Facts): string[] {
+  return facts.failedStarts
+    .filter(({ process, fromMs, atMs }) => {
+      // Its own end is none.
+      const met = facts.disturbances.filter((one) => one.fromMs < atMs && one.only !== 'fenced');
+      return !met.some((one) => meets(one, [process], fromMs, atMs));
+    })
+    .map(({ process, error }) => `not started: ${process} (${error})`);
 }
 
 /** A client opens no connection without a reason. */

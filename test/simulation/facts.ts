@@ -42,6 +42,14 @@ export interface CloseFact {
   readonly limitMs: number;
 }
 
+/** A start that failed. */
+export interface StartFact {
+  readonly process: string;
+  readonly fromMs: number;
+  readonly atMs: number;
+  readonly error: string;
+}
+
 /** One local transaction with its message. */
 export interface TransactionFact {
   readonly key: string;
@@ -117,6 +125,7 @@ export interface Facts {
   readonly mostUnpackedBytes: number;
   readonly bufferBound: number;
   readonly closes: readonly CloseFact[];
+  readonly failedStarts: readonly StartFact[];
   /** Calls and closes that did not end. */
   readonly hanging: readonly string[];
 }

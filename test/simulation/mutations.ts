@@ -92,6 +92,27 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: decidesForAll('maxAttempts'),
   },
   {
+    fault: 'message groups are spread over the queues that are left',
+    file: 'producer/sending/group-queue.ts',
+    edits: {
+      'const chosenByHash = placeOfMessageGroup(places.whole, group);':
+        'const chosenByHash = placeOfMessageGroup(places.present, group);',
+    },
+  },
+  {
+    fault: 'the widest layout is forgotten while a broker is missing',
+    file: 'client/layouts.ts',
+    edits: {
+      'if (earlier.every(({ brokerName }) => now.has(brokerName))) return present;':
+        'if (now.size > 0) return present;',
+    },
+  },
+  {
+    fault: 'the layout that is declared or configured is not used',
+    file: 'client/layouts.ts',
+    edits: { 'const fixed = order ?? this.declared.get(topic);': 'const fixed = undefined as Layout | undefined;' },
+  },
+  {
     fault: 'leases count from when an answer is read',
     file: 'support/answer-age.ts',
     edits: {

@@ -21,6 +21,7 @@ export const FAULT_KINDS = {
   'rolling deploy': 'harmless',
   'clock step': 'harmless',
   'hostile settings': 'harmless',
+  'lost registration': 'harmless',
 } as const;
 export type FaultKind = keyof typeof FAULT_KINDS;
 
@@ -43,8 +44,16 @@ export interface Plan {
   readonly hasTwoAddresses: boolean;
   /** Whether clients reach the broker by its name server. */
   readonly withoutProxy: boolean;
-  /** Whether there is another broker, whose groups have other settings. It has no messages. Only without a proxy and Nest. */
-  readonly hasOtherBroker: boolean;
+  /**
+   * Whether there is a second broker: one whose groups have other settings, and which has no messages; or one like the first, with a share of the
+   * messages. Only without a proxy and Nest.
+   */
+  readonly otherBroker: 'none' | 'other settings' | 'same topics';
+  /**
+   * How producers know what message groups are spread over: from routes, from their options, which needs two brokers with the same topics, or from the
+   * name server. A process that knows it from routes begins while all brokers are there.
+   */
+  readonly layout: (typeof LAYOUTS)[number];
   /** The step between HTTP/2 stream ids. */
   readonly idStep: number;
   readonly flush: 'sync' | 'async';
@@ -90,6 +99,7 @@ export function planOf(seed: number): Plan {
   return focus === undefined ? plan : focused(plan, focus, chance);
 }
 
+const LAYOUTS = ['seen', 'declared', 'configured'] as const;
 /** Short enough that what is sent to ordered groups in the active time is handled in the rest. */
 const LONGEST_STEP_MS = 3_000;
 
@@ -98,13 +108,16 @@ function drawnPlan(chance: Chance, seed: number): Plan {
   const activeMs = chance.between(1, 8) * MINUTE_MS;
   const nest = chance.is(0.3);
   const longestHandlerMs = chance.pick([20, 500, 5_000, 20_000]);
+  const withoutProxy = chance.is(0.4);
+  const isWide = withoutProxy && !nest && chance.is(0.4);
   return {
     seed,
     instances: chance.whole(1, 3),
     latencyMs: chance.pick([0.2, 5, 40, 40]),
     hasTwoAddresses: chance.is(0.5),
-    withoutProxy: chance.is(0.4),
-    hasOtherBroker: false,
+    withoutProxy,
+    otherBroker: isWide ? 'same topics' : 'none',
+    layout: isWide ? chance.pick(LAYOUTS) : 'seen',
     idStep: chance.is(0.3) ? 2 ** chance.whole(19, 22) : 2,
     flush: chance.is(0.8) ? 'sync' : 'async',
     requestTimeoutMs: chance.pick([1_000, 3_000, 3_000, 5_000]),
@@ -150,11 +163,18 @@ function drawnFaults(chance: Chance, activeMs: number): Fault[] {
 }
 
 /** @param everyS the minimum and maximum seconds between two faults */
-function faultsOf(chance: Chance, kind: FaultKind, everyS: readonly [number, number], activeMs: number): Fault[] {
+function faultsOf(
+  chance: Chance,
+  kind: FaultKind,
+  everyS: readonly [number, number],
+  activeMs: number,
+  lastingS?: readonly [number, number],
+): Fault[] {
   const faults: Fault[] = [];
   const pauseMs = (): number => chance.between(...everyS) * SECOND_MS;
   for (let atMs = chance.next() * pauseMs(); atMs < activeMs; atMs += pauseMs()) {
-    const durationMs = Math.min(chance.pick([0.3, 2, 8, 40]) * SECOND_MS * chance.between(0.5, 1.5), activeMs - atMs);
+    const lastsS = lastingS ? chance.between(...lastingS) : chance.pick([0.3, 2, 8, 40]) * chance.between(0.5, 1.5);
+    const durationMs = Math.min(lastsS * SECOND_MS, activeMs - atMs);
     faults.push({
       kind,
       atMs: Math.round(atMs),
@@ -175,6 +195,8 @@ interface Focus {
   readonly ways: (chance: Chance) => Partial<Plan>;
   /** Faults, nearly all harmless, which excuse no failure, with the minimum and maximum seconds between two of them. */
   readonly faults: Partial<Record<FaultKind, readonly [number, number]>>;
+  /** The minimum and maximum seconds that a fault lasts. Default: any. */
+  readonly lastingS?: readonly [number, number];
 }
 
 /** The number of seeds without a focus, in each cycle through the focuses. */
@@ -251,14 +273,14 @@ const FOCUSES: readonly Focus[] = [
     }),
     faults: { 'rolling deploy': [8, 25] },
   },
-  // Transactions that are checked while they run.
+  // Transactions that are checked while they run, and what another client stores.
   {
     ways: () => ({
       sendEveryMs: 500,
       instances: 3,
       longestTransactionMs: 12_000,
       localTransactionTimeoutMs: 30_000,
-      parts: { nest: false, ordered: false, simple: false, transactions: true, foreign: false },
+      parts: { nest: false, ordered: false, simple: false, transactions: true, foreign: true },
     }),
     faults: { 'rolling deploy': [60, 120] },
   },
@@ -277,7 +299,7 @@ const FOCUSES: readonly Focus[] = [
   {
     ways: (chance) => ({
       withoutProxy: true,
-      hasOtherBroker: true,
+      otherBroker: 'other settings',
       sendEveryMs: 200,
       instances: chance.whole(2, 3),
       longestHandlerMs: 500,
@@ -288,14 +310,45 @@ const FOCUSES: readonly Focus[] = [
     }),
     faults: { 'rolling deploy': [10, 30] },
   },
+  // Routes that lose a broker and regain it, with message groups on both and more messages than are handled at once.
+  {
+    ways: (chance) => ({
+      withoutProxy: true,
+      otherBroker: 'same topics',
+      sendEveryMs: 200,
+      instances: chance.whole(2, 3),
+      layout: chance.pick(LAYOUTS),
+      longestStepMs: LONGEST_STEP_MS,
+      failures: 0,
+      impatience: 0,
+      parts: { nest: false, ordered: true, simple: false, transactions: false, foreign: false },
+    }),
+    faults: { 'lost registration': [10, 40], 'rolling deploy': [20, 60] },
+  },
+  // Processes that stand still for longer than a lease while their polls are answered.
+  {
+    ways: () => ({
+      sendEveryMs: 500,
+      instances: 3,
+      invisibleDurationMs: 10_000,
+      longestHandlerMs: 500,
+      impatience: 0,
+      failures: 0,
+      parts: { nest: false, ordered: false, simple: false, transactions: false, foreign: false },
+    }),
+    faults: { 'paused process': [8, 20] },
+    lastingS: [14, 25],
+  },
 ];
 
-function focused(plan: Plan, { ways, faults }: Focus, chance: Chance): Plan {
+function focused(plan: Plan, { ways, faults, lastingS }: Focus, chance: Chance): Plan {
   const activeMs = chance.between(1, 2) * MINUTE_MS;
   const times = Object.entries(faults) as [FaultKind, readonly [number, number]][];
   return {
     ...plan,
     withoutProxy: false,
+    otherBroker: 'none',
+    layout: 'seen',
     idStep: 2,
     flush: 'sync',
     localTransactionTimeoutMs: chance.pick([30, 60]) * SECOND_MS,
@@ -303,6 +356,6 @@ function focused(plan: Plan, { ways, faults }: Focus, chance: Chance): Plan {
     activeMs,
     settleMs: 15 * MINUTE_MS,
     idleMs: 2 * MINUTE_MS,
-    faults: inOrder(times.flatMap(([kind, everyS]) => faultsOf(chance, kind, everyS, activeMs))),
+    faults: inOrder(times.flatMap(([kind, everyS]) => faultsOf(chance, kind, everyS, activeMs, lastingS))),
   };
 }

@@ -37,6 +37,8 @@ const VERSION = 513;
 const MOST_BYTES = 32 * 1024 * 1024;
 /** The permission of a topic that cannot be written. @see PermName of the server */
 const READ_ONLY = 4;
+/** @see NamesrvUtil of the server */
+const ORDER_CONFIGURATION = 'ORDER_TOPIC_CONFIG';
 /** How long after the end of a poll its answer may take. */
 const POLL_REST_MS = 5 * SECOND_MS;
 
@@ -49,8 +51,16 @@ interface RemotingBrokerOptions {
   readonly ports: readonly [nameServer: number, broker: number];
   /** Asked before each answer: whether its connection breaks first, after the work was done. */
   readonly losesAnswer: () => boolean;
-  /** Another broker of the cluster, where topics can only be read. Default: there is none. */
-  readonly other?: { readonly name: string; readonly address: string } | undefined;
+  /** What its name server knows. Default: this broker alone. */
+  readonly cluster?: ClusterView | undefined;
+}
+
+/** The brokers of a cluster of two, as their name server sees them. */
+export interface ClusterView {
+  readonly other: { readonly name: string; readonly address: string; readonly isReadOnly: boolean };
+  isRegistered(brokerName: string): boolean;
+  /** The order configuration of a topic. */
+  orderOf(topic: string): string | undefined;
 }
 
 /** A message that was handed out, found by what its consumer says of it. */
@@ -204,24 +214,40 @@ export class RemotingBroker {
         return this.sendBack(fields);
       case CODES.getRouteInfoByTopic:
         return this.route(await this.admin.answer(request));
+      case CODES.getKvConfig:
+        return this.orderConfiguration(fields);
       default:
         return this.admin.answer(request);
     }
   }
 
-  /** As a name server that knows another broker too. */
+  /** As a name server that knows, or has lost, each of two brokers. */
   private route(answer: Answer): Answer {
-    const { other } = this.options;
-    if (other === undefined || answer.body === undefined) return answer;
+    const { cluster } = this.options;
+    if (cluster === undefined || answer.body === undefined) return answer;
     const { brokerDatas, queueDatas, ...route } = JSON.parse(answer.body.toString());
-    const [{ cluster }, queues] = [brokerDatas[0], queueDatas[0]];
-    const broker = { brokerName: other.name, cluster, brokerAddrs: { 0: other.address } };
+    const { name: brokerName, address, isReadOnly } = cluster.other;
+    const [own, queues] = [brokerDatas[0], queueDatas[0]];
+    const known = [
+      { broker: own, queues },
+      {
+        broker: { brokerName, cluster: own.cluster, brokerAddrs: { 0: address } },
+        queues: { ...queues, brokerName, ...(isReadOnly ? { perm: READ_ONLY } : {}) },
+      },
+    ].filter(({ broker }) => cluster.isRegistered(broker.brokerName));
+    if (known.length === 0) throw new AdminRefusal(RESPONSE_CODES.topicNotExist, 'no broker has registered');
     const both = {
       ...route,
-      brokerDatas: [...brokerDatas, broker],
-      queueDatas: [...queueDatas, { ...queues, brokerName: other.name, perm: READ_ONLY }],
+      brokerDatas: known.map(({ broker }) => broker),
+      queueDatas: known.map((one) => one.queues),
     };
     return { ...answer, body: Buffer.from(JSON.stringify(both)) };
+  }
+
+  private orderConfiguration({ namespace, key = '' }: Fields): Answer {
+    const value = namespace === ORDER_CONFIGURATION ? this.options.cluster?.orderOf(key) : undefined;
+    if (value === undefined) throw new AdminRefusal(RESPONSE_CODES.queryNotFound, 'no such configuration');
+    return done({ value });
   }
 
   /** Registers the client, as it says it is. */

@@ -3,6 +3,7 @@
 import type { MessageView, ReceivedMessage } from 'nestjs-rocketmq/client';
 import { Connection, DeadLetterError, Producer, PushConsumer, SECOND_MS, SimpleConsumer } from 'nestjs-rocketmq/client';
 import { TransactionLog } from 'nestjs-rocketmq/sql';
+import { BROKER_NAME } from '../../libs/rocketmq/src/broker/engine/server-names.js';
 import type { Plan } from './plan.js';
 import { Chance } from './platform/chance.js';
 import type { SimulatedProcess } from './platform/simulation.js';
@@ -11,6 +12,8 @@ import {
   FOREIGN,
   GROUPS,
   MAX_ATTEMPTS,
+  ORDERED_QUEUES,
+  OTHER_BROKER,
   type Outgoing,
   PACKED_FROM_BYTES,
   RETRY_MS,
@@ -22,6 +25,9 @@ import {
 
 /** The maximum duration of a close. */
 export const CLOSE_GRACE_MS = 30 * SECOND_MS;
+
+/** What the message groups of a cluster of two are spread over. */
+const LAYOUT = [BROKER_NAME, OTHER_BROKER].map((name) => `${name}:${ORDERED_QUEUES}`).join(';');
 
 type Kind = keyof typeof TOPICS;
 
@@ -40,10 +46,17 @@ export class Service extends Worker {
     const say = (text: string, fields?: object): void => simulation.say(`${text} ${JSON.stringify(fields ?? {})}`);
     const logger = { debug() {}, info() {}, warn: say, error: say };
     this.kinds = kindsOf(plan);
-    this.connection = new Connection({ endpoints, requestTimeoutMs: plan.requestTimeoutMs, logger });
+    this.connection = new Connection({
+      endpoints,
+      requestTimeoutMs: plan.requestTimeoutMs,
+      logger,
+      ...(plan.layout === 'declared' ? { topicLayouts: { [TOPICS.ordered]: LAYOUT } } : {}),
+    });
     this.producer = new Producer(this.connection, {
       localTransactionTimeoutMs: plan.localTransactionTimeoutMs,
       compression: { thresholdBytes: PACKED_FROM_BYTES },
+      // Where the layout follows from routes, it is learned while all brokers are there.
+      ...(plan.otherBroker === 'same topics' ? { topics: { [TOPICS.ordered]: 'fifo' } } : {}),
       ...(plan.parts.transactions
         ? { transactionCheckers: { [TOPICS.transaction]: (check) => this.log.check(check) } }
         : {}),
@@ -59,7 +72,7 @@ export class Service extends Worker {
           maxBufferedBytes: plan.maxBufferedBytes,
           concurrency: 4,
           // In a cluster with different settings, the limit is that of the message's broker.
-          ...(plan.hasOtherBroker && kind === 'normal' ? {} : { maxAttempts: MAX_ATTEMPTS }),
+          ...(plan.otherBroker === 'other settings' && kind === 'normal' ? {} : { maxAttempts: MAX_ATTEMPTS }),
           onDeadLetter: ({ message: { keys } }) => void world.announced.push({ key: keys[0] ?? '', group }),
           backoff: { kind: 'customized', nextMs: [RETRY_MS] },
           handler: (message) => this.handle(group, message),

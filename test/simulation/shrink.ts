@@ -15,6 +15,7 @@ const CUTS: readonly ((plan: Plan) => Plan)[] = [
   (plan) => ({ ...plan, failures: 0 }),
   (plan) => ({ ...plan, idStep: 2 }),
   (plan) => ({ ...plan, hasTwoAddresses: false }),
+  (plan) => ({ ...plan, otherBroker: 'none', layout: 'seen' }),
   (plan) => ({ ...plan, bodyBytes: 16 }),
 ];
 const SHORTEST_MS = 2_000;

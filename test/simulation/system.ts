@@ -1,10 +1,11 @@
 // The simulated system: a broker and its services, run by a plan.
 
 import { MINUTE_MS, SECOND_MS } from 'nestjs-rocketmq';
-import { EmbeddedBroker } from '../../libs/rocketmq/src/broker/embedded-broker.js';
+import { BROKER_NAME } from '../../libs/rocketmq/src/broker/engine/server-names.js';
 import { deadLettersOf, openHalfMessages } from '../../libs/rocketmq/src/testing/test-messages.js';
 import { adminPortOf } from './admin-port.js';
 import { strike, withHostileSettings } from './blows.js';
+import { BrokerNode, type SidePort } from './broker-node.js';
 import { disagreements, lost } from './checkers.js';
 import type {
   CloseFact,
@@ -14,6 +15,7 @@ import type {
   Facts,
   HandlingFact,
   SendFact,
+  StartFact,
   TransactionFact,
 } from './facts.js';
 import { storeForeign } from './foreign-client.js';
@@ -24,23 +26,24 @@ import { NestService, type NestWorld } from './nest-service.js';
 import { FAULT_KINDS, type Fault, type FaultKind, type Plan } from './plan.js';
 import { Chance } from './platform/chance.js';
 import { SimulatedDatabase } from './platform/database.js';
-import { SimulatedDisk } from './platform/disk.js';
 import type { BrokerSession } from './platform/http2.js';
 import type { Machine } from './platform/machine.js';
 import type { Network } from './platform/network.js';
 import type { SimulatedProcess, Simulation } from './platform/simulation.js';
-import { RemotingBroker, RemotingPlaces } from './remoting-broker.js';
+import { type ClusterView, RemotingBroker } from './remoting-broker.js';
 import { CLOSE_GRACE_MS, Service } from './service.js';
 import { UnpackedBodies } from './unpacked-bodies.js';
-import { FOREIGN, GROUPS, MAX_ATTEMPTS, TOPICS, type Worker } from './worker.js';
+import { FOREIGN, GROUPS, MAX_ATTEMPTS, ORDERED_QUEUES, OTHER_BROKER, TOPICS, type Worker } from './worker.js';
 
 const BROKER_HOST = '10.0.0.1';
-const OTHER_BROKER = { name: 'other', host: '10.0.0.2' };
+const OTHER_HOST = '10.0.0.2';
 const PORTS = [8081, 8082];
 const ADMIN_PORT = 10_911;
 const NAME_SERVER_PORT = 9876;
 /** The delay after which a dead service is restarted. */
 const RESTART_MS = 3 * SECOND_MS;
+/** Brokers register this often. */
+const REGISTRATION_MS = 30 * SECOND_MS;
 /** The time after a close in which everything ends: a connection drains for up to a minute. */
 const AFTER_CLOSE_MS = 90 * SECOND_MS;
 /** How far the disk may be behind a broker that does not wait for it, including a slow commit. */
@@ -55,7 +58,6 @@ const CLOSE_LIMIT_MS = CLOSE_GRACE_MS + 2 * MINUTE_MS;
 export class System implements NestWorld {
   readonly simulation: Simulation;
   readonly network: Network;
-  readonly disk: SimulatedDisk;
   readonly database: SimulatedDatabase;
   readonly sends: SendFact[] = [];
   readonly handlings: HandlingFact[] = [];
@@ -67,6 +69,7 @@ export class System implements NestWorld {
   readonly closes: CloseFact[] = [];
   readonly announced: DeadFact[] = [];
   readonly connections: ConnectionFact[] = [];
+  private readonly failedStarts: StartFact[] = [];
   private readonly renewals: ConnectionFact[] = [];
   readonly services: Worker[] = [];
   /** The broker's open HTTP/2 sessions. */
@@ -79,12 +82,8 @@ export class System implements NestWorld {
   readonly struck = new Map<FaultKind, number>();
   readonly addresses: readonly string[];
   readonly nameServer = `${BROKER_HOST}:${ADMIN_PORT}`;
-  brokerProcess: SimulatedProcess;
-  private broker: EmbeddedBroker;
-  private otherBroker: { readonly process: SimulatedProcess; stop(): Promise<void> } | undefined;
-  /** Serves the remoting protocol: for the groups of Nest applications, and for all clients where there is no proxy. */
-  private remoting: { stop(): void } | undefined;
-  private readonly places = new RemotingPlaces();
+  /** The brokers; the first one is the name server, too. */
+  readonly nodes: readonly BrokerNode[];
   private isWorking = true;
   private keys = 0;
   private instances = 0;
@@ -93,7 +92,6 @@ export class System implements NestWorld {
   private readonly leaks: string[] = [];
   private readonly hanging: string[] = [];
   private readonly unpacked: UnpackedBodies;
-  private isBrokerUp = false;
   private isEnding = false;
 
   constructor(
@@ -104,7 +102,6 @@ export class System implements NestWorld {
     this.simulation = simulation;
     this.unpacked = new UnpackedBodies(simulation);
     this.network = network;
-    this.disk = new SimulatedDisk(simulation);
     this.database = new SimulatedDatabase(simulation);
     network.usual = { latencyMs: plan.latencyMs, jitterMs: plan.latencyMs / 4, loss: 0, downUntilMs: 0 };
     network.connecting = ({ name }, address) => {
@@ -122,14 +119,19 @@ export class System implements NestWorld {
     machine.altersTelemetry = (message) =>
       this.hostility === undefined ? message : withHostileSettings(message, this.hostility);
     machine.unpacked = this.unpacked.add;
-    const ports = plan.withoutProxy ? [ADMIN_PORT] : PORTS.slice(0, plan.hasTwoAddresses ? 2 : 1);
-    this.addresses = ports.map((port) => `${BROKER_HOST}:${port}`);
-    this.brokerProcess = simulation.process('broker', BROKER_HOST);
-    this.broker = this.makeBroker();
+    const hosts = plan.otherBroker === 'none' ? [BROKER_HOST] : [BROKER_HOST, OTHER_HOST];
+    this.addresses = plan.withoutProxy
+      ? hosts.map((host) => `${host}:${ADMIN_PORT}`)
+      : PORTS.slice(0, plan.hasTwoAddresses ? 2 : 1).map((port) => `${BROKER_HOST}:${port}`);
+    this.nodes = hosts.map((host) => this.makeNode(host));
   }
 
   get endpoints(): string {
     return this.plan.withoutProxy ? `name-server:${BROKER_HOST}:${NAME_SERVER_PORT}` : this.addresses.join(';');
+  }
+
+  get first(): BrokerNode {
+    return this.nodes[0] as BrokerNode;
   }
 
   isActive(): boolean {
@@ -141,12 +143,13 @@ export class System implements NestWorld {
   }
 
   storeForeign(): void {
-    const { simulation, broker, brokerProcess } = this;
+    const { simulation, first } = this;
+    const { broker, process } = first;
     const key = this.nextKey();
-    simulation.at(simulation.nowMs, brokerProcess, () => {
-      if (!this.isBrokerUp || broker !== this.broker) return;
+    simulation.at(simulation.nowMs, process, () => {
+      if (!first.isUp || broker !== first.broker) return;
       const atMs = simulation.nowMs;
-      const kept = simulation.as(brokerProcess, () => storeForeign(broker, key));
+      const kept = simulation.as(process, () => storeForeign(broker, key));
       void kept.then(
         () => {
           const fact = { key, topic: FOREIGN.topic, process: 'another client', atMs, timeoutMs: MINUTE_MS } as const;
@@ -178,8 +181,7 @@ export class System implements NestWorld {
   /** Runs the plan from start to end. @returns the facts for the checkers */
   async run(): Promise<Facts & NestFacts> {
     const { simulation, plan } = this;
-    this.startBroker();
-    if (plan.hasOtherBroker) this.startOtherBroker();
+    for (const node of this.nodes) node.start();
     for (let count = 0; count < plan.instances; count++) this.later(count * 100, () => this.startService());
     for (const fault of plan.faults) simulation.at(fault.atMs, undefined, () => strike(this, fault));
     await simulation.run(plan.activeMs);
@@ -204,77 +206,103 @@ export class System implements NestWorld {
     } while (simulation.nowMs < untilMs && open() > 0);
   }
 
-  private startBroker(): void {
-    const { simulation, brokerProcess } = this;
-    simulation.at(simulation.nowMs, brokerProcess, () => {
-      this.isBrokerUp = true;
-      const starting = this.broker.start({ timeoutMs: MINUTE_MS });
-      Promise.all([starting, this.startRemoting(starting)]).catch((error) => {
-        simulation.uncaught.push(`start of the broker: ${error}`);
-      });
+  private makeNode(host: string): BrokerNode {
+    const { plan, simulation } = this;
+    const isOther = host === OTHER_HOST;
+    const [port = 0, ...morePorts] = PORTS.slice(0, plan.hasTwoAddresses && !plan.withoutProxy ? 2 : 1);
+    const groups = this.groups(isOther && plan.otherBroker === 'other settings');
+    return new BrokerNode({
+      simulation,
+      name: isOther ? OTHER_BROKER : BROKER_NAME,
+      host,
+      broker: { port, morePorts, flush: plan.flush, topics: this.topics(), groups },
+      serve: (node, starting) => this.serveRemoting(node, host, starting),
+      ...(isOther ? {} : { onBoot: () => this.forgetRegistrations() }),
     });
   }
 
-  private async startRemoting(starting: Promise<void>): Promise<void> {
-    const { broker, plan } = this;
-    this.remoting = undefined;
+  /** For the groups of Nest applications, and for all clients where there is no proxy. */
+  private async serveRemoting(node: BrokerNode, host: string, starting: Promise<void>): Promise<SidePort | undefined> {
+    const { plan } = this;
     if (plan.withoutProxy) {
       await starting;
       const chance = new Chance(plan.seed ^ 0x510e527f);
       const losesAnswer = (): boolean => this.answerLoss > 0 && chance.is(this.answerLoss);
       const ports = [NAME_SERVER_PORT, ADMIN_PORT] as const;
-      const other = plan.hasOtherBroker
-        ? { name: OTHER_BROKER.name, address: `${OTHER_BROKER.host}:${ADMIN_PORT}` }
-        : undefined;
-      const remoting = new RemotingBroker(broker, this.places, { host: BROKER_HOST, ports, losesAnswer, other });
-      this.remoting = remoting;
+      const cluster = host === BROKER_HOST && plan.otherBroker !== 'none' ? this.cluster() : undefined;
+      const remoting = new RemotingBroker(node.broker, node.places, { host, ports, losesAnswer, cluster });
       await remoting.listen();
-    } else if (plan.parts.nest) {
-      const admin = adminPortOf(broker, this.nameServer);
-      this.remoting = admin;
-      await admin.listen(BROKER_HOST, ADMIN_PORT);
+      return remoting;
     }
+    if (!plan.parts.nest) return undefined;
+    const admin = adminPortOf(node.broker, this.nameServer);
+    await admin.listen(BROKER_HOST, ADMIN_PORT);
+    return admin;
   }
 
-  /** One that never fails. What differs at the first broker would harm its messages if it were taken for that of the other. */
-  private startOtherBroker(): void {
-    const { simulation } = this;
-    const { name, host } = OTHER_BROKER;
-    const process = simulation.process(name, host);
-    const groups = this.groups(true);
-    simulation.at(simulation.nowMs, process, () => {
-      const broker = new EmbeddedBroker({ host, port: PORTS[0], strict: true, topics: this.topics(), groups });
-      const ports = [NAME_SERVER_PORT, ADMIN_PORT] as const;
-      broker
-        .start({ timeoutMs: MINUTE_MS })
-        .then(async () => {
-          const remoting = new RemotingBroker(broker, new RemotingPlaces(), { host, ports, losesAnswer: () => false });
-          await remoting.listen();
-          const stop = (): Promise<void> => {
-            remoting.stop();
-            return broker.stop();
-          };
-          this.otherBroker = { process, stop };
-        })
-        .catch((error) => simulation.uncaught.push(`start of the other broker: ${error}`));
+  /** What the name server knows. */
+  private cluster(): ClusterView {
+    const { plan, nodes } = this;
+    const layout = nodes.map(({ name }) => `${name}:${ORDERED_QUEUES}`).join(';');
+    return {
+      other: {
+        name: OTHER_BROKER,
+        address: `${OTHER_HOST}:${ADMIN_PORT}`,
+        isReadOnly: plan.otherBroker === 'other settings',
+      },
+      isRegistered: (name) => nodes.some((node) => node.name === name && node.isRegistered),
+      orderOf: (topic) => (plan.layout === 'configured' && topic === TOPICS.ordered ? layout : undefined),
+    };
+  }
+
+  /** A name server that has restarted does not know the other brokers before they register again. */
+  private forgetRegistrations(): void {
+    const { simulation, nodes } = this;
+    for (const node of nodes.slice(1)) {
+      node.unregisteredUntilMs = simulation.nowMs + simulation.networkChance.between(0, REGISTRATION_MS);
+    }
+    this.noteUnregistered(REGISTRATION_MS);
+  }
+
+  /** The name server forgets a broker until its next registration. @returns false if there is no other one */
+  forgetRegistration(index: number, durationMs: number): boolean {
+    const { simulation, nodes } = this;
+    const node = nodes[index];
+    // With no broker, there is no route.
+    if (node === undefined || nodes.length === 1 || !nodes.every(({ isRegistered }) => isRegistered)) return false;
+    const forMs = Math.min(durationMs, REGISTRATION_MS);
+    node.unregisteredUntilMs = simulation.nowMs + forMs;
+    this.noteUnregistered(forMs);
+    return true;
+  }
+
+  private noteUnregistered(forMs: number): void {
+    const { nowMs } = this.simulation;
+    this.disturbances.push({
+      kind: 'lost registration',
+      fromMs: nowMs,
+      untilMs: nowMs + forMs,
+      processes: undefined,
+      only: 'not sent',
     });
   }
 
-  private makeBroker(): EmbeddedBroker {
-    const { plan, simulation, disk } = this;
-    const [port = 0, ...morePorts] = PORTS.slice(0, this.addresses.length);
-    const topics = this.topics();
-    const groups = this.groups();
-    return simulation.as(this.brokerProcess, () => {
-      return new EmbeddedBroker(
-        { host: BROKER_HOST, port, morePorts, data: 'broker', flush: plan.flush, strict: true, topics, groups },
-        { openFile: disk.open },
-      );
-    });
+  /**
+   * Whether a fault must wait: a process that learns the layout from routes has to see all brokers before one goes. See the guide about
+   * missing brokers.
+   */
+  get isLearning(): boolean {
+    const { plan, nodes, services } = this;
+    return (
+      nodes.length > 1 &&
+      plan.layout === 'seen' &&
+      services.some(({ isStarted, process }) => !isStarted && !process.isDead)
+    );
   }
 
   private groups(isOther = false) {
-    return [...Object.values(GROUPS), ...Object.values(NEST_GROUPS)].map((name) => ({
+    const names = [...Object.values(GROUPS), ...Object.values(NEST_GROUPS), FOREIGN.group, FOREIGN.keepers];
+    return names.map((name) => ({
       name,
       fifo: name === GROUPS.ordered && !isOther,
       maxDeliveryAttempts: isOther ? ATTEMPTS_OF_SERVER : (this.limited[name] ?? ATTEMPTS_OF_SERVER),
@@ -283,13 +311,13 @@ export class System implements NestWorld {
 
   /** The deliveries of groups whose listeners leave the limit to the server. */
   private get limited(): Readonly<Record<string, number>> {
-    return this.plan.hasOtherBroker ? { [GROUPS.normal]: MAX_ATTEMPTS } : {};
+    return this.plan.otherBroker === 'other settings' ? { [GROUPS.normal]: MAX_ATTEMPTS } : {};
   }
 
   private topics() {
     return [
       { name: TOPICS.normal, type: 'normal' as const, queues: 4 },
-      { name: TOPICS.ordered, type: 'fifo' as const, queues: 4 },
+      { name: TOPICS.ordered, type: 'fifo' as const, queues: ORDERED_QUEUES },
       { name: TOPICS.simple, type: 'normal' as const, queues: 2 },
       { name: TOPICS.transaction, type: 'transaction' as const, queues: 2 },
       ...[FOREIGN.topic, FOREIGN.graves].map((name) => ({ name, type: 'normal' as const, queues: 2 })),
@@ -299,17 +327,31 @@ export class System implements NestWorld {
 
   private startService(): void {
     if (this.isEnding) return;
-    const { simulation } = this;
+    const { simulation, plan, nodes } = this;
+    if (plan.layout === 'seen' && nodes.some(({ isRegistered }) => !isRegistered)) {
+      this.later(SECOND_MS, () => this.startService());
+      return;
+    }
     const number = this.instances++;
     const process = simulation.process(`service-${number}`, `10.0.1.${number + 1}`);
     simulation.at(simulation.nowMs, process, () => {
       // Not earlier, because another fault can occur at the same moment.
       if (this.refusal > 0 && this.addresses.length > 1) this.expectRenewal(process.name);
-      const service = this.plan.parts.nest ? new NestService(this, process) : new Service(this, process);
+      const service = plan.parts.nest ? new NestService(this, process) : new Service(this, process);
       this.services.push(service);
-      service.start().catch((error) => {
+      const fromMs = simulation.nowMs;
+      const started = service.start().then(() => {
+        service.isStarted = true;
+      });
+      started.catch((error) => {
         if (service.isClosing || process.isDead) return;
         simulation.say(`start failed: ${(error as Error).message}`);
+        this.failedStarts.push({
+          process: process.name,
+          fromMs,
+          atMs: simulation.nowMs,
+          error: (error as Error).message,
+        });
         this.watchOver(service);
         simulation.kill(process);
       });
@@ -381,34 +423,10 @@ export class System implements NestWorld {
     process.isDead = true;
   }
 
-  async restartBroker(awayMs: number): Promise<void> {
-    if (!this.isBrokerUp) return;
-    this.isBrokerUp = false;
-    const { simulation, broker, brokerProcess, remoting } = this;
-    await new Promise<void>((resolve) => {
-      simulation.at(simulation.nowMs, brokerProcess, () => {
-        remoting?.stop();
-        void broker.stop().then(resolve);
-      });
-      brokerProcess.onDeath.add(resolve);
-    });
-    if (!brokerProcess.isDead) simulation.kill(brokerProcess);
-    this.later(awayMs, () => this.bootBroker());
-  }
-
-  crashBroker(awayMs: number): void {
-    if (!this.isBrokerUp) return;
-    this.isBrokerUp = false;
+  crashBroker(node: BrokerNode, awayMs: number): void {
     const { nowMs } = this.simulation;
-    if (this.plan.flush === 'async') this.forgotten.push({ fromMs: nowMs - MOST_BEHIND_MS, untilMs: nowMs });
-    this.simulation.kill(this.brokerProcess);
-    this.later(awayMs, () => this.bootBroker());
-  }
-
-  private bootBroker(): void {
-    this.brokerProcess = this.simulation.process('broker', BROKER_HOST);
-    this.broker = this.makeBroker();
-    this.startBroker();
+    if (node.crash(awayMs) && this.plan.flush === 'async')
+      this.forgotten.push({ fromMs: nowMs - MOST_BEHIND_MS, untilMs: nowMs });
   }
 
   /** Faults and work end. */
@@ -426,19 +444,12 @@ export class System implements NestWorld {
     const closing = [...this.services].map((service) => this.closeService(service));
     await simulation.run(simulation.nowMs + CLOSE_LIMIT_MS + AFTER_CLOSE_MS + SECOND_MS);
     await Promise.all(closing);
-    const { broker, brokerProcess, remoting } = this;
-    let isStopped = false;
-    simulation.at(simulation.nowMs, brokerProcess, () => {
-      remoting?.stop();
-      void broker.stop().then(() => {
-        isStopped = true;
-      });
-    });
-    const { otherBroker } = this;
-    if (otherBroker !== undefined) simulation.at(simulation.nowMs, otherBroker.process, () => void otherBroker.stop());
+    const running = new Set(this.nodes);
+    for (const node of this.nodes) node.stop(() => running.delete(node));
     await simulation.run(simulation.nowMs + MINUTE_MS);
-    if (!isStopped) this.hanging.push('stop of the broker');
-    if (brokerProcess.timers > 0) this.leaks.push(`${brokerProcess.timers} timers of the broker`);
+    for (const { name } of running) this.hanging.push(`stop of broker ${name}`);
+    for (const { name, process } of this.nodes)
+      if (process.timers > 0) this.leaks.push(`${process.timers} timers of broker ${name}`);
     for (const { number, client, server, isVanished } of this.network.connections) {
       const ends = [client, server].map(({ process, isClosed }) => `${process.name} ${isClosed ? 'closed' : 'open'}`);
       this.leaks.push(`connection ${number} (${ends.join(', ')}${isVanished ? ', vanished' : ''})`);
@@ -446,11 +457,12 @@ export class System implements NestWorld {
   }
 
   private stateOfBroker() {
-    const { store } = this.broker.inside;
-    const dead = [...Object.values(GROUPS), ...Object.values(NEST_GROUPS)].flatMap((group) => {
-      return deadLettersOf(store, group).map(({ keys: [key = ''] }) => ({ key, group }));
-    });
-    const halves = openHalfMessages(store).map(({ keys: [key = ''] }) => key);
+    const stores = this.nodes.map(({ broker }) => broker.inside.store);
+    const groups = [...Object.values(GROUPS), ...Object.values(NEST_GROUPS)];
+    const dead = stores.flatMap((store) =>
+      groups.flatMap((group) => deadLettersOf(store, group).map(({ keys: [key = ''] }) => ({ key, group }))),
+    );
+    const halves = stores.flatMap((store) => openHalfMessages(store).map(({ keys: [key = ''] }) => key));
     return { dead, halves };
   }
 
@@ -466,6 +478,7 @@ export class System implements NestWorld {
       disturbances,
       connections,
       closes,
+      failedStarts: this.failedStarts,
       ...state,
       decisions: this.decisions,
       requests: this.requests,

@@ -11,6 +11,10 @@ import type { SimulatedProcess, Simulation } from './platform/simulation.js';
 
 export const TOPICS = { normal: 'events', ordered: 'steps', simple: 'jobs', transaction: 'orders' } as const;
 export const GROUPS = { normal: 'readers', ordered: 'steppers', simple: 'workers', transaction: 'shippers' } as const;
+/** The queues of the ordered topic on each broker. */
+export const ORDERED_QUEUES = 4;
+/** The name of the second broker of a cluster. */
+export const OTHER_BROKER = 'other';
 /** What another client stores with labels that no send of this library accepts, and where its dead letters are kept. */
 export const FOREIGN = { topic: 'foreign', group: 'strangers', graves: 'graves', keepers: 'keepers' } as const;
 /** The attempts of each listener. */
@@ -60,6 +64,7 @@ export abstract class Worker<W extends World = World> {
   protected readonly stopping = new AbortController();
   /** Sends and transactions in progress. */
   protected readonly working = new Set<Promise<void>>();
+  isStarted = false;
   isClosed = false;
   isClosing = false;
 
