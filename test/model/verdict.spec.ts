@@ -152,17 +152,29 @@ describe('the verdict', () => {
   });
 
   it('explains a copy by a request that the client repeats', () => {
-    const facts = (tookMs: number) =>
+    const facts = (tookMs: number, copy: Partial<Begun>, other: Partial<Begun>) =>
       inTime(
         [
           { kind: 'began', id: 'a.1', group: 'a', by: 'producer-0.1', atMs: 0 },
           { kind: 'reported', id: 'a.1', outcome: 'stored', by: 'producer-0.1', atMs: tookMs },
         ],
-        handled('a.1', 3_200),
-        handled('a.1', 3_300, { place: '0/2/9' }),
+        handled('a.1', 3_200, copy),
+        handled('a.1', 3_300, other),
       );
-    expect(judge(facts(3_100)).violations).toEqual([]);
-    expect(judge(facts(900)).violations).toHaveLength(1);
+    const first = { place: '0/1/9' };
+    for (const [copy, other] of [
+      [first, { place: '0/2/9' }],
+      [first, { broker: 'broker-1', place: '0/1/8', isRetry: true }],
+      // The first deliveries reached nobody.
+      [
+        { place: '0/3/9', isRetry: true, attempt: 2 },
+        { place: '0/4/9', isRetry: true, attempt: 2 },
+      ],
+    ] as const) {
+      expect(judge(facts(3_100, copy, other)).violations).toEqual([]);
+      expect(judge(facts(900, copy, other)).violations).toHaveLength(1);
+    }
+    expect(judge(facts(3_100, first, { place: '0/4/9', isRetry: true, attempt: 2 })).violations).toHaveLength(1);
   });
 
   it('explains a copy by a send that was repeated', () => {

@@ -286,11 +286,22 @@ class Reasons {
     return this.whyUnsettled(other, run.atMs);
   }
 
-  /** How many copies of a message were seen where they had been sent to. */
+  /**
+   * How many copies of a message were seen. The redeliveries of one have rising attempts, so those with the same attempt at several places are of
+   * several copies, as are those on several brokers.
+   */
   private copiesOf(id: string): number {
-    const runs = this.runs.get(id) ?? [];
-    const places = runs.filter(({ isRetry }) => !isRetry).map((run) => `${run.messageId} ${run.broker} ${run.place}`);
-    return new Set(places).size;
+    const places = new Map<string, Map<number, Set<string>>>();
+    for (const { broker, messageId, attempt, isRetry, place } of this.runs.get(id) ?? []) {
+      const key = `${broker} ${messageId}`;
+      const byAttempt = places.get(key) ?? new Map<number, Set<string>>();
+      places.set(key, byAttempt);
+      byAttempt.set(attempt, (byAttempt.get(attempt) ?? new Set()).add(`${isRetry} ${place}`));
+    }
+    const counts = [...places.values()].map((byAttempt) =>
+      Math.max(...[...byAttempt.values()].map(({ size }) => size)),
+    );
+    return counts.reduce((sum, most) => sum + most, 0);
   }
 
   /**
