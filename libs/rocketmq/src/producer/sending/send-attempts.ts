@@ -20,6 +20,7 @@ import { GroupQueues } from './group-queue.js';
 import { QueueChooser } from './queue-choice.js';
 import { SendLanes } from './send-lane.js';
 import { isBrokerAway, requestOne, type StoredMessage } from './send-request.js';
+import { LEAST_SEND_MS } from './send-turns.js';
 
 /** The retry settings of a send; backoff and size are adopted from the server's settings. */
 export interface SendPolicy {
@@ -94,6 +95,7 @@ export class SendAttempts {
           else if (++attempt > this.policy.maxAttempts) throw failure;
           this.logFailure(prepared, failures.count, error);
           await this.pause(error, failures.count, failure, deadline);
+          if (deadline.remainingMs() < LEAST_SEND_MS) throw failure;
         }
       }
     } finally {
