@@ -250,6 +250,15 @@ describe('the judges', () => {
       { connections: [1, 3].map((atMs) => ({ process: 'a', atMs })), renewals: [{ process: 'a', atMs: 2 }] },
     ],
     [
+      'a send that waited for its broker until little time was left',
+      {
+        sends: [sent('m1', { outcome: 'unknown', endMs: 10_100, error: 'send did not finish within 47 ms' })],
+        disturbances: [
+          { kind: 'lost registration', fromMs: 0, untilMs: 9_000, processes: undefined, only: 'not sent' as const },
+        ],
+      },
+    ],
+    [
       'a start without a server',
       {
         failedStarts: [{ process: 'a', fromMs: 10, atMs: 15, error: 'no server can be reached' }],

@@ -4,6 +4,8 @@ import type { Disturbance, Facts, HandlingFact, SendFact } from './facts.js';
 
 /** Acks are batched and retried, so the loss of one may take effect this long after the handler. */
 export const ACK_MS = 40_000;
+/** Longer than a round trip takes. */
+const SHORT_MS = 1_000;
 /** How long a call may last beyond its timeout. */
 const OVERDUE_MS = 500;
 /** A lease is renewed in time, and clients know its end as exactly as messages travel. */
@@ -92,7 +94,7 @@ function meets(disturbance: Disturbance, processes: readonly string[], fromMs: n
 export function unexplainedOutcomes(facts: Facts): string[] {
   return facts.sends
     .filter(({ outcome }) => outcome !== 'acknowledged' && outcome !== 'under way')
-    .filter((send) => !isOverdue(send) && !isRefused(facts, send) && !isBehindDoubt(facts, send))
+    .filter((send) => !isOverdue(facts, send) && !isRefused(facts, send) && !isBehindDoubt(facts, send))
     .filter((send) => !isExcused(facts, [send.process], send.atMs, send.endMs ?? send.atMs))
     .map(({ key, outcome, error }) => `unexplained: the send of ${key} ended as "${outcome}" (${error})`);
 }
@@ -109,9 +111,12 @@ export function overdueSends(facts: Facts): string[] {
   });
 }
 
-/** A call whose timeout was shorter than a round trip. */
-function isOverdue({ timeoutMs, error }: SendFact): boolean {
-  return timeoutMs < 1_000 && /DEADLINE|TIMEOUT|within|refused the request/.test(error ?? '');
+/** A call whose timeout, or what was left of it after it had waited for its broker, was shorter than a round trip. */
+function isOverdue({ disturbances }: Facts, { process, timeoutMs, atMs, endMs = atMs, error = '' }: SendFact): boolean {
+  if (timeoutMs < SHORT_MS) return /DEADLINE|TIMEOUT|within|refused the request/.test(error);
+  const [, leftMs] = /did not finish within (\d+) ms/.exec(error) ?? [];
+  const hasWaited = disturbances.some((one) => one.only === 'not sent' && meets(one, [process], atMs, endMs));
+  return hasWaited && Number(leftMs) < SHORT_MS;
 }
 
 /** A call is refused that waited behind one of its process in its message group whose outcome is unknown. */
