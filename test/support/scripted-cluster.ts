@@ -49,8 +49,10 @@ export class ScriptedCluster {
       const table = names.map((name, index) => `"${name}":${entryOf(name, index)}`).join(',');
       if (code === 106) return { body: `{"brokerAddrTable":{${table}},"clusterAddrTable":{}}` };
       if (code === 105 && !knowsTopics) return { code: 17, remark: 'No topic route info in name server for the topic' };
-      if (code === 101 && order === SILENCE) return undefined;
-      if (code === 101) return order === undefined ? { code: 22 } : { fields: { value: order } };
+      if (code === 101) {
+        if (order === SILENCE) return undefined;
+        return order === undefined ? { code: 22 } : { fields: { value: order } };
+      }
       if (code !== 105) return {};
       const known = (name: string): boolean => !hidden.has(name);
       const datas = names.flatMap((name, index) => (known(name) ? [entryOf(name, index)] : [])).join(',');
