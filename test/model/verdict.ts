@@ -56,8 +56,11 @@ interface Run extends Begun {
 
 /** How long an acknowledgment may take that nothing disturbs, on a busy machine. */
 const ACK_MS = 5_000;
-/** How long a broker keeps acknowledgments in memory only, see `popCkStayBufferTime` and its scan. */
-const KEPT_IN_MEMORY_MS = 15_000;
+/**
+ * How long a broker keeps in memory only how far an ordered group has read, see `flushConsumerOffsetInterval`, and the acknowledgments of an
+ * ordinary one, see `popCkStayBufferTime` and its scan.
+ */
+const KEPT_IN_MEMORY_MS = { ordered: 6_000, plain: 15_000 } as const;
 
 export function judge(facts: readonly Fact[]): Verdict {
   const violations: string[] = [];
@@ -309,7 +312,7 @@ class Reasons {
    * answer that was lost with the broker. It has kept the lease, so it redelivers the message, and has forgotten how far the group had read, so it
    * hands it out again.
    */
-  private wasReadAgain({ id, broker, messageId }: Run): boolean {
+  private wasReadAgain({ id, of, broker, messageId }: Run): boolean {
     const runs = (this.runs.get(id) ?? []).filter((run) => run.broker === broker && run.messageId === messageId);
     return this.faults.some(({ what, target, fromMs, diedAtMs }) => {
       if (what !== 'kill' || target !== broker) return false;
@@ -317,7 +320,7 @@ class Reasons {
       const after = runs.filter(({ atMs }) => atMs > diedAtMs);
       const isBoth =
         after.some(({ isRetry }) => isRetry) && after.some(({ attempt, isRetry }) => attempt === 1 && !isRetry);
-      const keptFromMs = fromMs - KEPT_IN_MEMORY_MS;
+      const keptFromMs = fromMs - KEPT_IN_MEMORY_MS[of];
       const isLate =
         before.length === 0
           ? this.sends.beganWithin(id, keptFromMs, diedAtMs)
@@ -339,7 +342,7 @@ class Reasons {
       if (
         what === 'kill' &&
         diedAtMs >= run.atMs - LEASE_MS &&
-        fromMs <= Math.min(untilMs, ended + KEPT_IN_MEMORY_MS)
+        fromMs <= Math.min(untilMs, ended + KEPT_IN_MEMORY_MS[run.of])
       ) {
         return 'broker killed';
       }
