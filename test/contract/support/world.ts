@@ -152,7 +152,7 @@ export class World {
     return consumer;
   }
 
-  /** A broker tells the name server of a new dead letter topic after its first message, and a proxy remembers for 20 s what was missing. */
+  /** A broker registers a new dead letter topic with the name server after its first message, and a proxy remembers for 20 s what was missing. */
   private async untilKnown(topic: string): Promise<void> {
     if (!topic.startsWith(DEAD_LETTER_PREFIX)) return;
     const admin = this.admin();
