@@ -1,11 +1,11 @@
 // Checks of arguments that several calls share, before anything is sent.
 
 import { UsageError } from '../support/errors.js';
-import { isIntegerFrom } from '../support/options.js';
+import { describe, isIntegerFrom } from '../support/options.js';
 
 /** @throws UsageError `ILLEGAL_NAME` */
 export function checkName(kind: string, name: string, problem: string | undefined): void {
-  if (problem !== undefined) throw new UsageError('ILLEGAL_NAME', `${kind} "${name}" ${problem}`);
+  if (problem !== undefined) throw new UsageError('ILLEGAL_NAME', `${kind} ${describe(name)} ${problem}`);
 }
 
 /** @throws UsageError `ILLEGAL_LIMIT` */

@@ -59,6 +59,18 @@ describe('an embedded broker', () => {
     expect(() => broker.endpoints).toThrow('NOT_STARTED');
   });
 
+  it.each<[string, (broker: EmbeddedBroker) => void]>([
+    ['ILLEGAL_TOPIC', (broker) => broker.declareTopic(undefined as never)],
+    ['ILLEGAL_TOPIC', (broker) => broker.declareTopic({ name: 5 } as never)],
+    ['ILLEGAL_TOPIC_TYPE', (broker) => broker.declareTopic({ name: 't', type: 'FIFO' } as never)],
+    ['ILLEGAL_TOPIC_TYPE', (broker) => broker.declareTopic({ name: 't', type: null } as never)],
+    ['ILLEGAL_QUEUES', (broker) => broker.declareTopic({ name: 't', queues: 5n } as never)],
+    ['ILLEGAL_CONSUMER_GROUP', (broker) => broker.declareGroup({} as never)],
+    ['ILLEGAL_OPTION', (broker) => broker.declareGroup({ name: 'g', fifo: 'no' } as never)],
+  ])('rejects declarations of another type with %s', (code, declare) => {
+    expect(() => declare(new EmbeddedBroker())).toThrow(expect.objectContaining({ code, outcome: 'not-sent' }));
+  });
+
   it('runs next to another one in the same process', async () => {
     const [one, two] = [await wire.broker(), await wire.broker()];
     await wire.client(one).call('sendMessage', { messages: [message('t', 'of one')] });

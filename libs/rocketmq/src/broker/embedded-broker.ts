@@ -3,6 +3,7 @@
 
 import { LIMITS } from '../protocol/model/limits.js';
 import { liteGroupProblem } from '../protocol/model/lite-group.js';
+import { TOPIC_TYPES } from '../protocol/model/message.js';
 import { consumerGroupNameProblem, topicNameProblem } from '../protocol/model/names.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import { raceAbort } from '../support/abort.js';
@@ -10,7 +11,7 @@ import { type Clock, SystemClock } from '../support/clock.js';
 import { type CallOptions, withNotedEffects } from '../support/deadline.js';
 import { StateError, UsageError } from '../support/errors.js';
 import { type Logger, silentLogger } from '../support/logger.js';
-import { isIntegerFrom } from '../support/options.js';
+import { aBoolean, CALL_CHECKS, describe, isIntegerFrom, oneOf, refusalOf } from '../support/options.js';
 import { TravelClock } from '../support/travel-clock.js';
 import { AccessControl } from './access/access-control.js';
 import type { BrokerUser } from './access/users.js';
@@ -193,10 +194,14 @@ export class EmbeddedBroker {
 
   /** Declares a topic, also while the broker is running. @throws UsageError for an invalid name, or when it exists with another type */
   declareTopic(declaration: TopicDeclaration): void {
-    const problem = topicNameProblem(declaration.name);
-    if (problem !== undefined) throw new UsageError('ILLEGAL_TOPIC', `topic "${declaration.name}" ${problem}`, 'name');
-    if (declaration.queues !== undefined && !isIntegerFrom(declaration.queues, 1)) {
-      const message = `topic "${declaration.name}": queues must be an integer from 1 on, not ${declaration.queues}`;
+    const { name, type = 'normal', queues = 1 } = declaration ?? {};
+    const problem = topicNameProblem(name);
+    if (problem !== undefined) throw new UsageError('ILLEGAL_TOPIC', `topic ${describe(name)} ${problem}`, 'name');
+    const typeProblem = oneOf(...TOPIC_TYPES)(type);
+    if (typeProblem !== undefined)
+      throw new UsageError('ILLEGAL_TOPIC_TYPE', `topic "${name}": type ${typeProblem}`, 'type');
+    if (!isIntegerFrom(queues, 1)) {
+      const message = `topic "${name}": queues must be an integer from 1 on, not ${describe(queues)}`;
       throw new UsageError('ILLEGAL_QUEUES', message, 'queues');
     }
     this.declare(() => this.engine.declareTopic(declaration));
@@ -207,10 +212,13 @@ export class EmbeddedBroker {
    * @throws UsageError for an invalid name, an invalid number of attempts, or a change of its order
    */
   declareGroup(declaration: GroupDeclaration): void {
-    const { name } = declaration;
+    const { name, fifo = false, maxDeliveryAttempts = 1 } = declaration ?? {};
     const problem = consumerGroupNameProblem(name);
-    if (problem !== undefined) throw new UsageError('ILLEGAL_CONSUMER_GROUP', `group "${name}" ${problem}`, 'name');
-    const { maxDeliveryAttempts = 1 } = declaration;
+    if (problem !== undefined)
+      throw new UsageError('ILLEGAL_CONSUMER_GROUP', `group ${describe(name)} ${problem}`, 'name');
+    const fifoProblem = aBoolean(fifo);
+    if (fifoProblem !== undefined)
+      throw new UsageError('ILLEGAL_OPTION', `group "${name}": fifo ${fifoProblem}`, 'fifo');
     if (!isIntegerFrom(maxDeliveryAttempts, 1, LIMITS.attempts)) {
       const message = `group "${name}": maxDeliveryAttempts must be an integer from 1 to ${LIMITS.attempts}, not ${maxDeliveryAttempts}`;
       throw new UsageError('ILLEGAL_MAX_DELIVERY_ATTEMPTS', message, 'maxDeliveryAttempts');
@@ -241,6 +249,8 @@ export class EmbeddedBroker {
    * @throws UsageError `DECLARATION_CONFLICT` for a topic or group that exists in the folder with other settings
    */
   start(options: CallOptions = {}): Promise<void> {
+    const refusal = refusalOf(options, { options: CALL_CHECKS }, 'start(): ');
+    if (refusal !== undefined) return Promise.reject(refusal);
     switch (this.#state.kind) {
       case 'started':
         return Promise.resolve();

@@ -1,10 +1,11 @@
-// Options of start() and close(): a misspelled one is an error, not a wait of the default length.
+// Arguments of methods: a misspelled option is an error, not a wait of the default length, and what is of another type is named.
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { EmbeddedBroker } from '../broker/embedded-broker.js';
 import { PushConsumer } from '../consumer/push-consumer.js';
 import { SimpleConsumer } from '../consumer/simple/simple-consumer.js';
 import { Producer } from '../producer/producer.js';
+import type { RocketMQError } from '../support/errors.js';
 import { Connection } from './connection.js';
 
 const broker = new EmbeddedBroker();
@@ -47,5 +48,112 @@ describe.each(Object.entries(closing))('close() of a %s', (_, create) => {
       await expect(client.close(options as never)).rejects.toMatchObject({ code: 'ILLEGAL_OPTION' });
     }
     await client.close({ shutdownGraceMs: 0 });
+  });
+});
+
+/** What no method takes as options. */
+const WRONG_OPTIONS = [null, 5, 'soon', [], { timeout: 5 }, { signal: 5 }, { signal: {} }];
+
+async function refusalOf(call: () => unknown): Promise<string> {
+  const error = (await Promise.resolve()
+    .then(call)
+    .then(
+      () => undefined,
+      (reason: unknown) => reason,
+    )) as RocketMQError | undefined;
+  return error === undefined ? 'none' : `${error.code} ${error.outcome}`;
+}
+
+describe('a call', () => {
+  const producer = () => new Producer(connection, { transactionCheckers: { payments: async () => 'unknown' } });
+  const message = { topic: 'orders', body: 'x' };
+  const half = { topic: 'payments', body: 'x' };
+  const target = { topic: 'orders', recallHandle: 'x' };
+  const work = async (): Promise<void> => {};
+
+  it.each<[string, (of: Producer, options: never) => unknown]>([
+    ['send', (of, options) => of.send(message, options)],
+    ['sendBatch', (of, options) => of.sendBatch([message], options)],
+    ['sendOneway', (of, options) => of.sendOneway(message, options)],
+    ['beginTransaction', (of, options) => of.beginTransaction(half, options)],
+    ['transact', (of, options) => of.transact(options, work)],
+    ['recall', (of, options) => of.recall(target, options)],
+  ])('%s of a producer refuses what are no options of it', async (_, call) => {
+    const of = producer();
+    for (const options of WRONG_OPTIONS) {
+      expect([options, await refusalOf(() => call(of, options as never))]).toEqual([
+        options,
+        'ILLEGAL_OPTION not-sent',
+      ]);
+    }
+    await of.close();
+  });
+
+  it('of a producer refuses arguments of another type', async () => {
+    const of = producer();
+    for (const one of [undefined, null, 5, {}]) {
+      expect(await refusalOf(() => of.recall(one as never))).toBe('ILLEGAL_OPTION not-sent');
+      expect(await refusalOf(() => of.transact({}, one as never))).toBe('ILLEGAL_OPTION not-sent');
+    }
+    await of.close();
+  });
+
+  it.each(Object.entries(starting).slice(1))('of a %s refuses what are no options of it', async (_, create) => {
+    const client = create() as PushConsumer | SimpleConsumer;
+    await client.start();
+    const calls = [
+      (options: never) => client.subscribe({ topic: 'orders' }, options),
+      (options: never) => client.unsubscribe('orders', options),
+      ...(client instanceof SimpleConsumer ? [(options: never) => client.receive(options)] : []),
+    ];
+    for (const options of WRONG_OPTIONS) {
+      for (const call of calls) expect(await refusalOf(() => call(options as never))).toBe('ILLEGAL_OPTION not-sent');
+    }
+    await client.close();
+  });
+
+  it.each(Object.entries(starting).slice(1))('of a %s refuses subscriptions of another type', async (_, create) => {
+    const client = create() as PushConsumer | SimpleConsumer;
+    await client.start();
+    for (const one of [undefined, null, 5, {}, { topic: 5 }]) {
+      expect(await refusalOf(() => client.subscribe(one as never))).toBe('ILLEGAL_TOPIC not-sent');
+    }
+    for (const filter of [null, 'paid', {}, { kind: 'tag' }, { kind: 'tags', expression: 'paid' }]) {
+      expect(await refusalOf(() => client.subscribe({ topic: 'orders', filter: filter as never }))).toBe(
+        'ILLEGAL_FILTER not-sent',
+      );
+    }
+    await client.close();
+  });
+
+  it('that settles refuses what was not received, and what are no options of it', async () => {
+    const client = starting['simple consumer']();
+    await client.start();
+    for (const one of [undefined, null, 5, {}]) {
+      expect(await refusalOf(() => client.ack(one as never))).toBe('FOREIGN_MESSAGE not-sent');
+      expect(await refusalOf(() => client.ackBatch(one as never))).toBe('ILLEGAL_OPTION not-sent');
+      expect(await refusalOf(() => client.forwardToDeadLetterQueue(one as never))).toBe('FOREIGN_MESSAGE not-sent');
+    }
+    for (const options of WRONG_OPTIONS) {
+      expect(await refusalOf(() => client.ack({} as never, options as never))).toBe('ILLEGAL_OPTION not-sent');
+    }
+    await client.close();
+  });
+});
+
+describe('a consumer', () => {
+  it.each<[string, object, string]>([
+    ['without a group', { subscriptions: [{ topic: 'orders' }] }, 'ILLEGAL_CONSUMER_GROUP not-sent'],
+    ['without subscriptions', { consumerGroup: 'shop' }, 'NO_SUBSCRIPTION not-sent'],
+    ['of a topic that is no string', { ...CONSUMER, subscriptions: [{ topic: 5 }] }, 'ILLEGAL_TOPIC not-sent'],
+    [
+      'with a filter that is a string',
+      { ...CONSUMER, subscriptions: [{ topic: 'orders', filter: 'paid' }] },
+      'ILLEGAL_FILTER not-sent',
+    ],
+  ])('%s is refused with the name of the option', async (_, options, refusal) => {
+    const push = { ...options, handler: async () => {} };
+    expect(await refusalOf(() => new PushConsumer(connection, push as never))).toBe(refusal);
+    expect(await refusalOf(() => new SimpleConsumer(connection, options as never))).toBe(refusal);
   });
 });

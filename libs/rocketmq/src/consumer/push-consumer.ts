@@ -14,7 +14,7 @@ import { onAbort } from '../support/abort-source.js';
 import { SECOND_MS, SystemClock } from '../support/clock.js';
 import { type CallOptions, type Deadline, withNotedEffects } from '../support/deadline.js';
 import { StateError, UsageError } from '../support/errors.js';
-import { positiveInteger } from '../support/options.js';
+import { assertCall, describe, positiveInteger } from '../support/options.js';
 import type { ConsumerHealth } from './consumer-health.js';
 import { Verification } from './dispatch/verify-message.js';
 import { misfit, policyInForce } from './listeners/listener-fit.js';
@@ -24,7 +24,7 @@ import { ConsumerReporter } from './model/consumer-events.js';
 import type { ObservedConsumer, PushConsumerTelemetry } from './model/consumer-telemetry.js';
 import { GroupSettings } from './model/group-settings.js';
 import { liteConsumerSettings } from './model/settings.js';
-import { assertTopic, type Subscription } from './model/subscription.js';
+import { assertSubscription, assertTopic, type Subscription } from './model/subscription.js';
 import {
   assertPushConsumerOptions,
   type PushConsumerOptions,
@@ -33,7 +33,7 @@ import {
 } from './push-consumer-options.js';
 import { AssignmentWatcher } from './receive/assignment-watcher.js';
 import { consumerClient, DEFAULT_START_MS, startConsumerClient } from './receive/consumer-client.js';
-import { LiteSubscriptions } from './receive/lite-subscriptions.js';
+import { assertLiteTopic, LiteSubscriptions } from './receive/lite-subscriptions.js';
 import { SubscriptionSet } from './receive/subscription-set.js';
 
 type State =
@@ -225,8 +225,8 @@ export class PushConsumer {
    * @throws ResourceError when the topic does not exist; StatusError or TransportError when a server rejects it or is unreachable
    */
   async subscribe(subscription: Subscription, options: CallOptions = {}): Promise<void> {
+    assertSubscription(subscription);
     const { topic } = subscription;
-    assertTopic(topic);
     await this.change(`subscription to "${topic}"`, options, async (deadline) => {
       const isNew = this.subscriptions.of(topic) === undefined;
       const undo = await this.subscriptions.add(this.client, { ...subscription }, deadline);
@@ -249,6 +249,7 @@ export class PushConsumer {
    *   unsubscribed nevertheless, and the server learns it at the next refresh of the settings
    */
   async unsubscribe(topic: string, options: CallOptions = {}): Promise<void> {
+    assertTopic(topic);
     await this.change(`end of the subscription to "${topic}"`, options, async (deadline) => {
       if (!this.subscriptions.remove(topic)) return;
       this.flow.pauses.leave(topic);
@@ -271,6 +272,7 @@ export class PushConsumer {
    *   forgets it within 30 s
    */
   async subscribeLite(liteTopic: string, options: CallOptions = {}): Promise<void> {
+    assertCall(options);
     const lite = await this.startedLite();
     await lite.add(liteTopic, options);
   }
@@ -282,6 +284,8 @@ export class PushConsumer {
    *   unreachable: it is unsubscribed nevertheless, and the server learns it within 30 s
    */
   async unsubscribeLite(liteTopic: string, options: CallOptions = {}): Promise<void> {
+    assertCall(options);
+    assertLiteTopic(liteTopic, 'liteTopic');
     const lite = await this.startedLite();
     await lite.remove(liteTopic, options);
   }
@@ -358,6 +362,7 @@ export class PushConsumer {
   }
 
   private async change(what: string, options: CallOptions, work: (deadline: Deadline) => Promise<void>): Promise<void> {
+    assertCall(options);
     if (
       this.state.kind !== 'closed' &&
       this.state.kind !== 'failed' &&
@@ -415,7 +420,7 @@ export class PushConsumer {
 
   private assertSubscribed(topic: string | undefined): void {
     if (topic === undefined || this.subscriptions.of(topic) !== undefined) return;
-    throw new UsageError('NOT_SUBSCRIBED', `this consumer does not subscribe to topic "${topic}"`, 'topic');
+    throw new UsageError('NOT_SUBSCRIBED', `this consumer does not subscribe to topic ${describe(topic)}`, 'topic');
   }
 
   private async end(shutdownGraceMs: number): Promise<void> {

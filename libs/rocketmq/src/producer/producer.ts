@@ -19,8 +19,8 @@ import { assertMessageTypes, type MessageType, type OutgoingMessage } from '../p
 import { withAnySignal } from '../support/abort.js';
 import { SECOND_MS } from '../support/clock.js';
 import { type CallOptions, Deadline, waitWithin, withDeadline, withNotedEffects } from '../support/deadline.js';
-import { StateError } from '../support/errors.js';
-import { assertOptions, positive } from '../support/options.js';
+import { StateError, UsageError } from '../support/errors.js';
+import { aFunction, assertCall, assertOptions, checkedElsewhere, describe, refused } from '../support/options.js';
 import { ActiveCalls } from './active-calls.js';
 import { onewaySend } from './oneway.js';
 import { PRODUCER_CHECKS, type ProducerOptions } from './producer-options.js';
@@ -203,6 +203,11 @@ export class Producer {
    * @throws StatusError when the server refuses; recall is disabled there by default (`recallMessageEnable` of the broker)
    */
   recall(target: RecallTarget, options: CallOptions = {}): Promise<{ readonly messageId: string }> {
+    const wrong = (['topic', 'recallHandle'] as const).find((field) => typeof target?.[field] !== 'string');
+    if (wrong !== undefined) {
+      const text = `${wrong} of the message to recall must be a string, not ${describe(target?.[wrong])}; nothing was sent`;
+      return Promise.reject(new UsageError('ILLEGAL_OPTION', text, wrong));
+    }
     const what = `recall of a message on "${target.topic}"`;
     return this.run(what, options, (deadline) => recallMessage(this.client, target, deadline));
   }
@@ -225,9 +230,11 @@ export class Producer {
    */
   async transact<T>(options: CallOptions & { readonly message?: OutgoingMessage }, work: () => Promise<T>): Promise<T> {
     this.assertOpen();
+    assertCall(options, { message: checkedElsewhere });
+    if (typeof work !== 'function') throw refused('work', aFunction(work) ?? '');
+    const { message, ...call } = options;
     // A running local transaction may still prepare while the producer closes: its half message is part of it.
-    const half = (message: OutgoingMessage): Promise<Transaction> => this.sendHalf(message, options);
-    const { message } = options;
+    const half = (given: OutgoingMessage): Promise<Transaction> => this.sendHalf(given, call);
     const transact = (): Promise<T> => this.transactions.transact(message, half, work, options.signal);
     return this.transacting.track(this.telemetry?.transact(message?.topic, transact) ?? transact());
   }
@@ -256,7 +263,7 @@ export class Producer {
     try {
       const topics = new Map<string, MessageType | undefined>(Object.entries(this.options.topics ?? {}));
       for (const topic of this.transactions.topics) topics.set(topic, 'transaction');
-      const timeoutMs = this.timeoutMs(options);
+      const timeoutMs = this.timeoutMs({ timeoutMs: options.timeoutMs });
       await withAnySignal([options.signal, this.starting.signal], (signal) =>
         withNotedEffects('start of the producer', timeoutMs, signal, (deadline) =>
           this.client.start(topics, deadline, options),
@@ -311,8 +318,10 @@ export class Producer {
     return new StateError('CLOSED', 'the producer is closed; nothing was sent');
   }
 
-  private timeoutMs({ timeoutMs }: CallOptions): number {
-    return positive('timeoutMs', timeoutMs ?? this.connection.requestTimeoutMs * this.policy.maxAttempts);
+  /** @throws UsageError for an illegal option */
+  private timeoutMs(options: CallOptions): number {
+    assertCall(options);
+    return options.timeoutMs ?? this.connection.requestTimeoutMs * this.policy.maxAttempts;
   }
 
   private role(): ClientRole {

@@ -5,6 +5,7 @@ import { REQUEST_CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import { type CallOptions, type Deadline, withNotedEffects } from '../support/deadline.js';
 import { TransportError, UsageError } from '../support/errors.js';
+import { assertWait } from '../support/options.js';
 import { undefinedWhen } from './answers.js';
 import { type MasterBroker, parseClusterInfo, parseTopicRoute, type TopicRoute } from './cluster.js';
 import type { AskOptions, RemotingClient } from './remoting-client.js';
@@ -38,7 +39,8 @@ export class ClusterAccess {
   ) {}
 
   /** Runs one public operation under its deadline. @param what the name of the operation: "create topic orders" */
-  run<T>(what: string, options: CallOptions | undefined, work: (deadline: Deadline) => Promise<T>): Promise<T> {
+  async run<T>(what: string, options: CallOptions | undefined, work: (deadline: Deadline) => Promise<T>): Promise<T> {
+    assertWait(options);
     return withNotedEffects(what, options?.timeoutMs ?? this.options.timeoutMs, options?.signal, work);
   }
 

@@ -109,6 +109,14 @@ export const withMethods =
       ? undefined
       : `must be ${what}, which has ${methods.join(' and ')}, not ${describe(value)}`;
 
+export const anAbortSignal = withMethods('an AbortSignal', 'addEventListener', 'removeEventListener');
+
+/** What every public asynchronous call can be given. @see CallOptions */
+export const CALL_CHECKS: Readonly<Record<'timeoutMs' | 'signal', DeepCheck>> = {
+  timeoutMs: aPositiveNumber,
+  signal: anAbortSignal,
+};
+
 /** A list whose elements all pass a check. @param what the elements, in the plural */
 export const listOf =
   (what: string, check: DeepCheck): DeepCheck =>
@@ -191,6 +199,19 @@ export function refusalOf(given: unknown, checks: ObjectChecks, where = ''): Usa
   const problem = anObject(given);
   const fault = problem === undefined ? faultIn(given as object, checks) : { field: 'options', problem };
   return fault && refused(fault.field, fault.problem, where);
+}
+
+/** Checks the options of a call: a misspelled one would leave it with the defaults. @param more options of this call only. @throws UsageError that names the option */
+export function assertCall(given: unknown, more: ObjectChecks['options'] = {}): void {
+  assertOptions(given, { options: { ...CALL_CHECKS, ...more } });
+}
+
+/** Checks what is the same in the options of all calls; those of one call are checked by itself. @throws UsageError that names the option */
+export function assertWait(given: unknown): void {
+  if (given === undefined) return;
+  const { timeoutMs, signal } = checked('options', given as Readonly<Record<string, unknown>>, anObject);
+  if (timeoutMs !== undefined) checked('timeoutMs', timeoutMs, aPositiveNumber);
+  if (signal !== undefined) checked('signal', signal, anAbortSignal);
 }
 
 /** @throws UsageError unless the option is a number above 0, and at most `most` */

@@ -12,6 +12,7 @@ import {
   anyText,
   aPositiveNumber,
   assertOptions,
+  assertWait,
   aText,
   type Fault,
   type OptionChecks,
@@ -311,7 +312,8 @@ export class ControlClient {
     return parsed(await this.ask('POST', path, Buffer.from(JSON.stringify(body)), options));
   }
 
-  private ask(method: string, path: string, body: Buffer | undefined, options: CallOptions): Promise<Buffer> {
+  private async ask(method: string, path: string, body: Buffer | undefined, options: CallOptions): Promise<Buffer> {
+    assertWait(options);
     const what = `${method} ${path} of the control port at ${this.base.host}`;
     return withNotedEffects(what, options.timeoutMs ?? this.timeoutMs, options.signal, (deadline) => {
       if (this.inside === undefined) return this.exchange({ method, path }, body, deadline);

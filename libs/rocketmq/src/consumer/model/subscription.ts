@@ -10,7 +10,7 @@ import {
 import { EVERY_MESSAGE, type Filter, tagFilterProblem } from '../../protocol/model/filter.js';
 import { consumerGroupNameProblem, topicNameProblem } from '../../protocol/model/names.js';
 import { UsageError } from '../../support/errors.js';
-import { aListOf, anObject, anyText, type OptionChecks } from '../../support/options.js';
+import { aListOf, anObject, anyText, describe, type OptionChecks } from '../../support/options.js';
 
 /** One topic, and a filter of its messages. */
 export interface Subscription {
@@ -35,12 +35,12 @@ export const GROUP_CHECKS: OptionChecks<GroupSubscription> = {
 };
 
 /** @throws UsageError that names the option: an illegal name, no topic, a topic twice, a filter without a tag */
-export function assertGroupSubscription({ consumerGroup, subscriptions }: GroupSubscription): void {
+export function assertGroupSubscription({ consumerGroup, subscriptions = [] }: GroupSubscription): void {
   const groupProblem = consumerGroupNameProblem(consumerGroup);
   if (groupProblem !== undefined) {
     throw new UsageError(
       'ILLEGAL_CONSUMER_GROUP',
-      `consumerGroup ${JSON.stringify(consumerGroup)} ${groupProblem}`,
+      `consumerGroup ${describe(consumerGroup)} ${groupProblem}`,
       'consumerGroup',
     );
   }
@@ -62,11 +62,24 @@ export function assertGroupSubscription({ consumerGroup, subscriptions }: GroupS
 /** @throws UsageError that names the argument: an illegal name, or the other problem of the topic */
 export function assertTopic(topic: string, otherProblem?: string, field = 'topic'): void {
   const problem = topicNameProblem(topic) ?? otherProblem;
-  if (problem !== undefined) throw new UsageError('ILLEGAL_TOPIC', `topic ${JSON.stringify(topic)} ${problem}`, field);
+  if (problem !== undefined) throw new UsageError('ILLEGAL_TOPIC', `topic ${describe(topic)} ${problem}`, field);
 }
 
-/** @throws UsageError for an expression by tag that servers read differently than it looks */
-export function assertFilter(topic: string, { kind, expression }: Filter = EVERY_MESSAGE): void {
+/** @throws UsageError for what is no subscription, an illegal name, or a filter as in {@link assertFilter} */
+export function assertSubscription(subscription: Subscription): void {
+  const problem = anObject(subscription);
+  if (problem !== undefined) throw new UsageError('ILLEGAL_TOPIC', `subscription ${problem}`, 'subscription');
+  assertTopic(subscription.topic);
+  assertFilter(subscription.topic, subscription.filter);
+}
+
+/** @throws UsageError for what is no filter, and for an expression by tag that servers read differently than it looks */
+export function assertFilter(topic: string, filter: Filter = EVERY_MESSAGE): void {
+  const { kind, expression } = filter ?? {};
+  if ((kind !== 'tag' && kind !== 'sql') || typeof expression !== 'string') {
+    const text = `the filter of topic "${topic}" must be { kind: 'tag' | 'sql', expression }, with a string, not ${describe(filter)}`;
+    throw new UsageError('ILLEGAL_FILTER', text, 'filter');
+  }
   const problem = kind === 'tag' ? tagFilterProblem(expression) : undefined;
   if (problem === undefined) return;
   throw new UsageError(

@@ -10,6 +10,7 @@ import { SECOND_MS, sleep } from '../../support/clock.js';
 import type { CallOptions, Deadline } from '../../support/deadline.js';
 import { RocketMQError, StateError, UsageError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
+import { describe } from '../../support/options.js';
 import type { ConsumerContext } from '../model/consumer-context.js';
 import type { LiteLimits } from '../model/settings.js';
 
@@ -213,8 +214,8 @@ export class LiteSubscriptions {
 
 /** @throws UsageError `ILLEGAL_LITE_TOPIC` */
 export function assertLiteTopic(liteTopic: string, field: string, longest?: number): void {
-  const isTooLong = longest !== undefined && liteTopic.length > longest;
-  const problem = liteTopicProblem(liteTopic) ?? (isTooLong ? `is longer than ${longest} characters` : undefined);
+  const isTooLong = (): boolean => longest !== undefined && liteTopic.length > longest;
+  const problem = liteTopicProblem(liteTopic) ?? (isTooLong() ? `is longer than ${longest} characters` : undefined);
   if (problem === undefined) return;
-  throw new UsageError('ILLEGAL_LITE_TOPIC', `lite topic ${JSON.stringify(liteTopic)} ${problem}`, field);
+  throw new UsageError('ILLEGAL_LITE_TOPIC', `lite topic ${describe(liteTopic)} ${problem}`, field);
 }

@@ -21,12 +21,17 @@ import { type CallOptions, type Deadline, waitWithin, withDeadline, withNotedEff
 import { StateError, UsageError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
 import {
+  aBoolean,
   aNumberFrom,
+  anAbortSignal,
   aPositiveInteger,
   aPositiveNumber,
-  assertFlag,
+  assertCall,
   assertOptions,
+  checkedElsewhere,
+  describe,
   type OptionChecks,
+  refused,
   withMethods,
 } from '../../support/options.js';
 import { type Receipt, ReceiptCalls } from '../lease/receipt-calls.js';
@@ -41,6 +46,7 @@ import { GroupSettings } from '../model/group-settings.js';
 import type { RetryLaterOptions } from '../model/outcome-errors.js';
 import {
   assertGroupSubscription,
+  assertSubscription,
   assertTopic,
   GROUP_CHECKS,
   type GroupSubscription,
@@ -92,6 +98,16 @@ export interface ReceiveOptions {
    */
   readonly signal?: AbortSignal;
 }
+
+/** Values are checked with the limits of the server. */
+const RECEIVE_CHECKS: OptionChecks<ReceiveOptions> = {
+  maxMessages: checkedElsewhere,
+  invisibleDurationMs: checkedElsewhere,
+  longPollingTimeoutMs: checkedElsewhere,
+  topic: checkedElsewhere,
+  signal: anAbortSignal,
+};
+const SETTLE_CHECKS = { signal: anAbortSignal };
 
 /** A received message, to be settled by the consumer that received it. */
 export interface ReceivedMessage extends MessageView {
@@ -201,7 +217,7 @@ export class SimpleConsumer {
    * @throws ResourceError when the topic does not exist; StatusError or TransportError when a server rejects it or is unreachable
    */
   async subscribe(subscription: Subscription, options: CallOptions = {}): Promise<void> {
-    assertTopic(subscription.topic);
+    assertSubscription(subscription);
     await this.change(`subscription to "${subscription.topic}"`, options, async (deadline) => {
       await this.subscriptions.add(this.client, { ...subscription }, deadline);
     });
@@ -215,6 +231,7 @@ export class SimpleConsumer {
    *   unsubscribed nevertheless, and the server learns it at the next refresh of the settings
    */
   async unsubscribe(topic: string, options: CallOptions = {}): Promise<void> {
+    assertTopic(topic);
     await this.change(`end of the subscription to "${topic}"`, options, async (deadline) => {
       if (this.subscriptions.remove(topic)) await this.client.syncSettings(deadline);
     });
@@ -228,6 +245,7 @@ export class SimpleConsumer {
    *   duration is over. StateError `CLOSED` when the consumer is closed meanwhile
    */
   async receive(options: ReceiveOptions = {}): Promise<ReceivedMessage[]> {
+    assertOptions(options, { options: RECEIVE_CHECKS });
     const subscription = this.subscriptionOf(options.topic);
     const { invisibleDurationMinMs, invisibleDurationMaxMs, receiveBatchSize, longPollingMaxMs } = LIMITS;
     const maxMessages = within('maxMessages', options.maxMessages ?? DEFAULT_MAX_MESSAGES, 1, receiveBatchSize);
@@ -341,6 +359,7 @@ export class SimpleConsumer {
 
   /** Acknowledges the message. @throws StatusError `INVALID_RECEIPT_HANDLE` once its invisible duration is over */
   async ack(message: ReceivedMessage, options: Pick<CallOptions, 'signal'> = {}): Promise<void> {
+    assertOptions(options, { options: SETTLE_CHECKS });
     const receipt = this.receiptOf(message);
     await this.settle('ack', [message], () => this.calls.ack(receipt, options.signal));
   }
@@ -354,6 +373,8 @@ export class SimpleConsumer {
     messages: readonly ReceivedMessage[],
     options: Pick<CallOptions, 'signal'> = {},
   ): Promise<AckOutcome[]> {
+    assertOptions(options, { options: SETTLE_CHECKS });
+    if (!Array.isArray(messages)) throw refused('messages', `must be a list of messages, not ${describe(messages)}`);
     this.assertStarted();
     return this.settle('ack', messages, () =>
       ackBatch(messages, {
@@ -375,8 +396,8 @@ export class SimpleConsumer {
     durationMs: number,
     options: Pick<CallOptions, 'signal'> & Pick<RetryLaterOptions, 'countsAsAttempt'> = {},
   ): Promise<ReceivedMessage> {
+    assertOptions(options, { options: { ...SETTLE_CHECKS, countsAsAttempt: aBoolean } });
     const { countsAsAttempt = true } = options;
-    assertFlag('countsAsAttempt', countsAsAttempt);
     const invisibleDurationMs = within('durationMs', durationMs, 0, LIMITS.invisibleDurationMaxMs);
     const postponement = { invisibleDurationMs, suspend: !countsAsAttempt };
     const receipt = this.receiptOf(message);
@@ -390,6 +411,7 @@ export class SimpleConsumer {
 
   /** Moves the message to the dead letter queue of the group. */
   async forwardToDeadLetterQueue(message: ReceivedMessage, options: Pick<CallOptions, 'signal'> = {}): Promise<void> {
+    assertOptions(options, { options: SETTLE_CHECKS });
     const receipt = this.receiptOf(message);
     const { maxAttempts } = this.settings.at(receipt.endpoint);
     const attempts = { attempt: message.deliveryAttempt, maxAttempts };
@@ -456,6 +478,7 @@ export class SimpleConsumer {
   }
 
   private async change(what: string, options: CallOptions, work: (deadline: Deadline) => Promise<void>): Promise<void> {
+    assertCall(options);
     this.assertStarted();
     await this.start();
     await this.subscriptions.inTurn(what, { ...options, closing: this.closing.signal }, work);
@@ -545,7 +568,7 @@ export class SimpleConsumer {
     this.assertStarted();
     const endpoint = this.endpoints.get(message);
     if (endpoint === undefined) {
-      const problem = `message ${message.messageId} was not received by this consumer; pass the object that receive() returned`;
+      const problem = `message ${message?.messageId} was not received by this consumer; pass the object that receive() returned`;
       throw new UsageError('FOREIGN_MESSAGE', problem, 'message');
     }
     const { topic, messageId, receiptHandle } = message;

@@ -4,7 +4,7 @@ import type { OutgoingMessage } from '../../protocol/model/message.js';
 import { abortReason } from '../../support/abort.js';
 import { type CallOptions, Deadline, withDeadline } from '../../support/deadline.js';
 import { errorJson, TransportError } from '../../support/errors.js';
-import { describe, positive, positiveInteger, refused } from '../../support/options.js';
+import { aPositiveInteger, assertCall, describe, refused } from '../../support/options.js';
 import { isStored } from './durability.js';
 import type { EncodingMessage } from './encoding-message.js';
 import { NotSentError } from './not-sent-error.js';
@@ -66,7 +66,8 @@ export async function sendBatch(
   port: BatchPort,
 ): Promise<BatchOutcome[]> {
   if (!Array.isArray(messages)) throw refused('messages', `must be a list of messages, not ${describe(messages)}`);
-  const concurrency = positiveInteger('concurrency', options.concurrency ?? DEFAULT_CONCURRENCY);
+  assertCall(options, { concurrency: aPositiveInteger });
+  const { concurrency = DEFAULT_CONCURRENCY } = options;
   const outcomes = new Array<BatchOutcome>(messages.length);
   const whole = wholeDeadline(messages.length, options);
   // All take their turns now: what is called later is sent behind them.
@@ -94,7 +95,7 @@ type SendLater = (topic: string, prepared: PreparedSend) => Promise<SendReceipt>
 
 function wholeDeadline(count: number, { timeoutMs }: BatchOptions): Deadline | undefined {
   if (timeoutMs === undefined) return undefined;
-  return new Deadline(count === 1 ? 'batch of one message' : `batch of ${count} messages`, positive('timeoutMs', timeoutMs));
+  return new Deadline(count === 1 ? 'batch of one message' : `batch of ${count} messages`, timeoutMs);
 }
 
 /** Sends one message whose turn has come, unless the batch has ended by then. */

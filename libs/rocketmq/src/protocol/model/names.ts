@@ -54,6 +54,9 @@ const RESERVED_PROPERTIES: ReadonlySet<string> = new Set(
   ).split(' '),
 );
 
+/** For callers that no compiler has checked. */
+const NO_STRING = 'is not a string';
+
 /** The possible problems of a name. `reserved`: the server uses it itself. */
 export type NameFault = 'blank' | 'too-long' | 'characters' | 'reserved';
 
@@ -75,11 +78,12 @@ export function consumerGroupNameFault(group: string): NameFault | undefined {
 
 /** A description of the problem of a topic name; undefined if it is valid. */
 export function topicNameProblem(topic: string): string | undefined {
-  return problemOf(topicNameFault(topic), LIMITS.topicNameLength, 'topic');
+  return typeof topic === 'string' ? problemOf(topicNameFault(topic), LIMITS.topicNameLength, 'topic') : NO_STRING;
 }
 
 /** A description of the problem of a consumer group name; undefined if it is valid. */
 export function consumerGroupNameProblem(group: string): string | undefined {
+  if (typeof group !== 'string') return NO_STRING;
   return problemOf(consumerGroupNameFault(group), LIMITS.consumerGroupNameLength, 'group');
 }
 
@@ -92,12 +96,14 @@ export function liteTopicFault(liteTopic: string): Exclude<NameFault, 'reserved'
 
 /** A description of the problem of the name of a lite topic; undefined if it is valid. */
 export function liteTopicProblem(liteTopic: string): string | undefined {
+  if (typeof liteTopic !== 'string') return NO_STRING;
   const fault = liteTopicFault(liteTopic);
   if (fault === 'characters') return 'may contain only letters, digits, "_" and "-"';
   return problemOf(fault, LIMITS.liteTopicLength, 'lite topic');
 }
 
 function nameFault(name: string, longest: number): NameFault | undefined {
+  if (typeof name !== 'string') return 'characters';
   if (name.trim() === '') return 'blank';
   if (name.length > longest) return 'too-long';
   return NAME.test(name) ? undefined : 'characters';
