@@ -65,7 +65,7 @@ async function refusalOf(call: () => unknown): Promise<string> {
 }
 
 describe('a call', () => {
-  const producer = () => new Producer(connection, { transactionCheckers: { payments: async () => 'unknown' } });
+  const producer = () => new Producer(connection, { transactionCheckers: { payments: () => 'unknown' } });
   const message = { topic: 'orders', body: 'x' };
   const half = { topic: 'payments', body: 'x' };
   const target = { topic: 'orders', recallHandle: 'x' };
