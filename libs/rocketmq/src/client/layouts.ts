@@ -78,16 +78,20 @@ export class Layouts {
     });
     const fixed = order ?? this.declared.get(topic);
     const layout = fixed === undefined ? widest(earlier, present) : located(fixed, earlier, present);
-    const [before, now] = [textOf(earlier), textOf(layout)];
-    if (earlier.length > 0 && this.used.has(topic) && before !== now) this.logger.warn(MOVED, { topic, before, now });
+    if (earlier.length > 0 && this.used.has(topic)) this.checkPlaces(topic, textOf(earlier), textOf(layout));
     if (fixed !== undefined && order === undefined) this.checkOrder(topic, fixed, layout);
     this.known.set(topic, layout);
     return layout;
   }
 
+  private checkPlaces(topic: string, before: string, now: string): void {
+    if (before !== now) this.logger.warn(MOVED, { topic, before, now });
+  }
+
   private checkOrder(topic: string, declared: Layout, layout: readonly LayoutPart[]): void {
+    if (this.disordered.has(topic) || !hasSeveralProxies(layout)) return;
     const [is, shouldBe] = [layoutText(declared), layoutText(layout)];
-    if (!hasSeveralProxies(layout) || is === shouldBe || this.disordered.has(topic)) return;
+    if (is === shouldBe) return;
     this.disordered.add(topic);
     this.logger.warn(DISORDERED, { topic, topicLayouts: is, shouldBe });
   }
@@ -102,7 +106,7 @@ const DISORDERED =
   'proxy of its own; the order of the servers is used, but a process that starts while a broker is missing cannot know it: correct the option';
 
 /** Whether each broker has a proxy of its own. Clients then go by the order of the servers; otherwise by the names of the brokers. */
-function hasSeveralProxies(layout: readonly LayoutPart[]): boolean {
+export function hasSeveralProxies(layout: readonly LayoutPart[]): boolean {
   const endpoints = layout.flatMap(({ endpoint }) => (endpoint === undefined ? [] : [endpointKey(endpoint)]));
   return new Set(endpoints).size > 1;
 }

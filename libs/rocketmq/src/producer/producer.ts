@@ -20,7 +20,15 @@ import { withAnySignal } from '../support/abort.js';
 import { SECOND_MS } from '../support/clock.js';
 import { type CallOptions, Deadline, waitWithin, withDeadline, withNotedEffects } from '../support/deadline.js';
 import { StateError, UsageError } from '../support/errors.js';
-import { aFunction, assertCall, assertOptions, checkedElsewhere, describe, refused } from '../support/options.js';
+import {
+  aFunction,
+  assertCall,
+  assertOptions,
+  CALL_CHECKS,
+  checkedElsewhere,
+  describe,
+  refused,
+} from '../support/options.js';
 import { ActiveCalls } from './active-calls.js';
 import { onewaySend } from './oneway.js';
 import { PRODUCER_CHECKS, type ProducerOptions } from './producer-options.js';
@@ -49,6 +57,8 @@ type State =
   /** Everything that was opened is closed, or is being closed. */
   | { readonly kind: 'failed'; readonly error: StateError; readonly closed: Promise<void> }
   | { readonly kind: 'closed'; readonly closed: Promise<void> };
+
+const TRANSACT_CHECKS = { options: { ...CALL_CHECKS, message: checkedElsewhere } };
 
 /** Sends messages. One producer serves a whole application; it can share its connection with other clients. */
 export class Producer {
@@ -230,7 +240,7 @@ export class Producer {
    */
   async transact<T>(options: CallOptions & { readonly message?: OutgoingMessage }, work: () => Promise<T>): Promise<T> {
     this.assertOpen();
-    assertCall(options, { message: checkedElsewhere });
+    assertOptions(options, TRANSACT_CHECKS);
     if (typeof work !== 'function') throw refused('work', aFunction(work) ?? '');
     const { message, ...call } = options;
     // A running local transaction may still prepare while the producer closes: its half message is part of it.

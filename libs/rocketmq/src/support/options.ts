@@ -201,9 +201,11 @@ export function refusalOf(given: unknown, checks: ObjectChecks, where = ''): Usa
   return fault && refused(fault.field, fault.problem, where);
 }
 
-/** Checks the options of a call: a misspelled one would leave it with the defaults. @param more options of this call only. @throws UsageError that names the option */
-export function assertCall(given: unknown, more: ObjectChecks['options'] = {}): void {
-  assertOptions(given, { options: { ...CALL_CHECKS, ...more } });
+const CALL: ObjectChecks = { options: CALL_CHECKS };
+
+/** Checks the options of a call: a misspelled one would leave it with the defaults. @throws UsageError that names the option */
+export function assertCall(given: unknown): void {
+  assertOptions(given, CALL);
 }
 
 /** Checks what is the same in the options of all calls; those of one call are checked by itself. @throws UsageError that names the option */

@@ -107,7 +107,8 @@ const RECEIVE_CHECKS: OptionChecks<ReceiveOptions> = {
   topic: checkedElsewhere,
   signal: anAbortSignal,
 };
-const SETTLE_CHECKS = { signal: anAbortSignal };
+const SETTLE_CHECKS = { options: { signal: anAbortSignal } };
+const CHANGE_CHECKS = { options: { ...SETTLE_CHECKS.options, countsAsAttempt: aBoolean } };
 
 /** A received message, to be settled by the consumer that received it. */
 export interface ReceivedMessage extends MessageView {
@@ -359,7 +360,7 @@ export class SimpleConsumer {
 
   /** Acknowledges the message. @throws StatusError `INVALID_RECEIPT_HANDLE` once its invisible duration is over */
   async ack(message: ReceivedMessage, options: Pick<CallOptions, 'signal'> = {}): Promise<void> {
-    assertOptions(options, { options: SETTLE_CHECKS });
+    assertOptions(options, SETTLE_CHECKS);
     const receipt = this.receiptOf(message);
     await this.settle('ack', [message], () => this.calls.ack(receipt, options.signal));
   }
@@ -373,7 +374,7 @@ export class SimpleConsumer {
     messages: readonly ReceivedMessage[],
     options: Pick<CallOptions, 'signal'> = {},
   ): Promise<AckOutcome[]> {
-    assertOptions(options, { options: SETTLE_CHECKS });
+    assertOptions(options, SETTLE_CHECKS);
     if (!Array.isArray(messages)) throw refused('messages', `must be a list of messages, not ${describe(messages)}`);
     this.assertStarted();
     return this.settle('ack', messages, () =>
@@ -396,7 +397,7 @@ export class SimpleConsumer {
     durationMs: number,
     options: Pick<CallOptions, 'signal'> & Pick<RetryLaterOptions, 'countsAsAttempt'> = {},
   ): Promise<ReceivedMessage> {
-    assertOptions(options, { options: { ...SETTLE_CHECKS, countsAsAttempt: aBoolean } });
+    assertOptions(options, CHANGE_CHECKS);
     const { countsAsAttempt = true } = options;
     const invisibleDurationMs = within('durationMs', durationMs, 0, LIMITS.invisibleDurationMaxMs);
     const postponement = { invisibleDurationMs, suspend: !countsAsAttempt };
@@ -411,7 +412,7 @@ export class SimpleConsumer {
 
   /** Moves the message to the dead letter queue of the group. */
   async forwardToDeadLetterQueue(message: ReceivedMessage, options: Pick<CallOptions, 'signal'> = {}): Promise<void> {
-    assertOptions(options, { options: SETTLE_CHECKS });
+    assertOptions(options, SETTLE_CHECKS);
     const receipt = this.receiptOf(message);
     const { maxAttempts } = this.settings.at(receipt.endpoint);
     const attempts = { attempt: message.deliveryAttempt, maxAttempts };

@@ -1,7 +1,6 @@
 // The queue of a message group or lite topic, or why nothing may be sent to it now.
 
-import { endpointKey } from '../../client/endpoint.js';
-import { writableByBroker } from '../../client/layouts.js';
+import { hasSeveralProxies, writableByBroker } from '../../client/layouts.js';
 import type { Queue, Route } from '../../client/route.js';
 import { Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { StatusError } from '../../protocol/grpc/status.js';
@@ -80,10 +79,9 @@ export class GroupQueues {
 function placesOf({ queues, layout }: Route): Places {
   const writable = writableByBroker(queues);
   const present = [...writable].map(([brokerName, { length }]) => ({ brokerName, queues: length }));
-  const endpoints = layout.flatMap(({ endpoint }) => (endpoint === undefined ? [] : [endpointKey(endpoint)]));
-  const hasSeveral = new Set(endpoints).size > 1;
+  const hasSeveral = hasSeveralProxies(layout);
   // Of a missing broker that was never seen, nobody knows how it is reached.
-  const isUnclear = !hasSeveral && endpoints.length < layout.length && present.length <= 1;
+  const isUnclear = !hasSeveral && layout.some(({ endpoint }) => endpoint === undefined) && present.length <= 1;
   return {
     writable,
     present: byBrokerName(present),

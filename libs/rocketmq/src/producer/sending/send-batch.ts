@@ -4,7 +4,7 @@ import type { OutgoingMessage } from '../../protocol/model/message.js';
 import { abortReason } from '../../support/abort.js';
 import { type CallOptions, Deadline, withDeadline } from '../../support/deadline.js';
 import { errorJson, TransportError } from '../../support/errors.js';
-import { aPositiveInteger, assertCall, describe, refused } from '../../support/options.js';
+import { aPositiveInteger, assertOptions, CALL_CHECKS, describe, refused } from '../../support/options.js';
 import { isStored } from './durability.js';
 import type { EncodingMessage } from './encoding-message.js';
 import { NotSentError } from './not-sent-error.js';
@@ -66,7 +66,7 @@ export async function sendBatch(
   port: BatchPort,
 ): Promise<BatchOutcome[]> {
   if (!Array.isArray(messages)) throw refused('messages', `must be a list of messages, not ${describe(messages)}`);
-  assertCall(options, { concurrency: aPositiveInteger });
+  assertOptions(options, BATCH_CHECKS);
   const { concurrency = DEFAULT_CONCURRENCY } = options;
   const outcomes = new Array<BatchOutcome>(messages.length);
   const whole = wholeDeadline(messages.length, options);
@@ -89,6 +89,7 @@ export async function sendBatch(
   return outcomes;
 }
 
+const BATCH_CHECKS = { options: { ...CALL_CHECKS, concurrency: aPositiveInteger } };
 const NO_MESSAGE: OutgoingMessage = { topic: '', body: '' };
 
 type SendLater = (topic: string, prepared: PreparedSend) => Promise<SendReceipt>;
