@@ -3,10 +3,12 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ProducerBench } from '../../../../test/support/producer-bench.js';
 import type { Code } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { SystemClock } from '../support/clock.js';
 import { type LogFields, silentLogger } from '../support/logger.js';
 import { TestBroker } from '../testing/test-broker.js';
 import { Producer } from './producer.js';
 import type { ProducerOptions } from './producer-options.js';
+import type { SendInterceptor } from './sending/interceptors.js';
 
 /** The server stopped waiting: nobody knows. */
 const DOUBTFUL: readonly (keyof typeof Code)[] = [
@@ -119,6 +121,35 @@ describe('the result for the caller', () => {
       setTimeout(() => caller.abort(new Error('the customer left')), 50);
       await expect(sending).rejects.toThrow('the customer left');
     });
+  });
+
+  it('of a send whose time is almost over before it reaches the server is "not sent"', async () => {
+    let busyMs = 0;
+    const busy: SendInterceptor = (message, next) => {
+      const endsAtMs = performance.now() + busyMs;
+      while (performance.now() < endsAtMs);
+      return next(message);
+    };
+    const producer = newProducer({ interceptors: [busy] });
+    await producer.send(order);
+    busyMs = 496;
+    broker.faults.add({ rpc: 'sendMessage', action: { kind: 'dropResponse' } });
+    const sending = producer.send(order, { timeoutMs: 500 });
+    await expect(sending).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED', outcome: 'not-sent', retryable: true });
+    expect(ids()).toHaveLength(1);
+  });
+
+  it('of a send that reached the server with little time left is no reason to avoid the server', async () => {
+    const connection = { clock: new SystemClock(), requestTimeoutMs: 2_000 };
+    const warnings: string[] = [];
+    const logger = { ...silentLogger, warn: (text: string) => void warnings.push(text) };
+    const own = await ProducerBench.start({ topics: [{ name: 'orders' }] }, { ...connection, logger });
+    own.broker.faults.add({ rpc: 'queryRoute', action: { kind: 'delay', delayMs: 1_500 } });
+    own.broker.faults.add({ rpc: 'sendMessage', action: { kind: 'delay', delayMs: 60_000 } });
+    const sending = own.newProducer().send(order, { timeoutMs: 2_000 });
+    await expect(sending).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+    await own.close();
+    expect(warnings).toEqual([]);
   });
 
   describe('of a recall whose answer was lost', () => {

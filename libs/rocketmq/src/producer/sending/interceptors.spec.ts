@@ -189,7 +189,7 @@ describe('an interceptor of sends', () => {
         await next(message);
         return new Promise(() => {});
       };
-      const { topic } = await producerWith([stuck]).send(order('a'), { timeoutMs: 200 });
+      const { topic } = await producerWith([stuck]).send(order('a'), { timeoutMs: 1_000 });
       expect([topic, bodies()]).toEqual(['orders', ['a']]);
     });
   });

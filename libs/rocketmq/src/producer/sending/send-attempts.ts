@@ -10,7 +10,7 @@ import type { MessageType, OutgoingMessage } from '../../protocol/model/message.
 import { type BackoffPolicy, backoffMs, withJitter } from '../../support/backoff.js';
 import { SystemClock, sleep } from '../../support/clock.js';
 import type { Deadline } from '../../support/deadline.js';
-import { RocketMQError } from '../../support/errors.js';
+import { RocketMQError, TransportError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
 import type { Room } from './backpressure.js';
 import type { BatchSafety } from './batching.js';
@@ -89,13 +89,14 @@ export class SendAttempts {
           const failure = failures.add(error);
           const { topic } = prepared.message;
           if (isRefusedHere(error)) this.client.renewRoute(topic);
-          if (deadline.isOver || !this.mayRepeat(error, prepared, failures.count)) throw failure;
+          if (deadline.isOver || !hasTimeForAnswer(deadline) || !this.mayRepeat(error, prepared, failures.count))
+            throw failure;
           // A try that never reached a server does not count as an attempt: only the deadline limits such tries.
           if (error.outcome === 'not-sent') this.client.renewRoute(topic);
           else if (++attempt > this.policy.maxAttempts) throw failure;
           this.logFailure(prepared, failures.count, error);
           await this.pause(error, failures.count, failure, deadline);
-          if (deadline.remainingMs() < LEAST_SEND_MS) throw failure;
+          if (!hasTimeForAnswer(deadline)) throw failure;
         }
       }
     } finally {
@@ -182,6 +183,10 @@ export class SendAttempts {
     });
     const what = `send of message ${messageId} to "${message.topic}"`;
     const { endpoint } = queue;
+    if (!hasTimeForAnswer(deadline)) {
+      const text = `${what}: too little of ${deadline.timeoutMs} ms was left when its queue was known; nothing was sent`;
+      throw new TransportError('DEADLINE_EXCEEDED', text, 'not-sent', true);
+    }
     // In a shared request, ordered messages would lose their order, delayed ones would break the server's timer, half messages are
     // refused, and the server marks all as compressed or not according to the first one.
     const place =
@@ -211,6 +216,11 @@ export class SendAttempts {
   }
 }
 
+/** With less, the outcome would be unknown. A caller with a shorter timeout wants its send to be tried. */
+function hasTimeForAnswer(deadline: Deadline): boolean {
+  return deadline.remainingMs() >= Math.min(LEAST_SEND_MS, deadline.timeoutMs / 2);
+}
+
 /** What keeps the order of a message among others: its message group or lite topic. */
 function orderedBy({ messageGroup, liteTopic }: OutgoingMessage): string | undefined {
   return messageGroup ?? liteTopic;
@@ -237,7 +247,8 @@ class SendFailures {
     if (error.outcome === 'unknown') this.doubtful = error;
     if (error.outcome === 'stored') return error;
     // The attempt timed out before it reached a server: the earlier failure says more.
-    const isOnlyLate = this.deadline.hasPassed && error.code === 'DEADLINE_EXCEEDED' && error.outcome === 'not-sent';
+    const isOver = this.deadline.hasPassed || !hasTimeForAnswer(this.deadline);
+    const isOnlyLate = isOver && error.code === 'DEADLINE_EXCEEDED' && error.outcome === 'not-sent';
     if (!isOnlyLate) this.latest = error;
     return this.doubtful ?? this.latest ?? error;
   }

@@ -167,7 +167,7 @@ class SendLane {
     const messages: WireMessage[] = [];
     const { requestTimeoutMs } = client.connection;
     const endsAtMs = monotonicMs() + requestTimeoutMs;
-    let [lastAtMs, patienceMs] = [0, 0];
+    let lastAtMs = 0;
     // The brokers give all of them the timestamp of the first, so all get the time at which they are sent.
     const bornTimestamp = new Date(client.connection.clock.nowMs());
     for (const passenger of passengers) {
@@ -175,7 +175,6 @@ class SendLane {
       if (wire.systemProperties !== undefined) wire.systemProperties.bornTimestamp = bornTimestamp;
       messages.push(wire);
       lastAtMs = Math.max(lastAtMs, deadline.endsAtMs);
-      patienceMs = Math.max(patienceMs, deadline.timeoutMs);
       // It may end while others of its request continue.
       if (deadline.endsAtMs < endsAtMs && passenger.unwatch === undefined) this.watch(passenger);
     }
@@ -184,7 +183,6 @@ class SendLane {
     const results = await requestSend(client, this.endpoint, messages, {
       what,
       timeoutMs,
-      patienceMs,
       signal: undefined,
     });
     passengers.forEach((passenger, index) => {

@@ -33,8 +33,6 @@ interface SendRequestOptions {
   readonly what: string;
   /** The timeout in real time, in milliseconds. */
   readonly timeoutMs: number;
-  /** The total timeout of its callers, in milliseconds. */
-  readonly patienceMs: number;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -59,7 +57,7 @@ export async function requestSend(
     client.rejoin(endpoint);
     return results;
   } catch (error) {
-    judge(client, endpoint, error, options);
+    isolateFailed(client, endpoint, error, options);
     throw error;
   }
 }
@@ -76,7 +74,7 @@ export async function requestOne(
   deadline: Deadline,
 ): Promise<StoredPlace> {
   const timeoutMs = client.attemptTimeoutMs(deadline);
-  const options = { what, timeoutMs, patienceMs: deadline.timeoutMs, signal: deadline.caller };
+  const options = { what, timeoutMs, signal: deadline.caller };
   try {
     const messages = [message];
     const answer = await client.unary(endpoint, 'sendMessage', { messages }, options);
@@ -85,7 +83,7 @@ export async function requestOne(
     client.rejoin(endpoint);
     return place;
   } catch (error) {
-    judge(client, endpoint, error, options);
+    isolateFailed(client, endpoint, error, options);
     throw error;
   }
 }
@@ -186,13 +184,18 @@ function idOf(message: WireMessage | undefined): string {
 
 /**
  * Isolates an endpoint that has failed. A refusal does not count as a failure, not even of a busy server. A missing answer does not
- * count if the caller aborted, or gave the server less than the timeout of a request.
+ * count if the caller aborted, or if the server had less than half the timeout of a request.
  */
-function judge(client: Client, endpoint: Endpoint, error: unknown, { signal, patienceMs }: SendRequestOptions): void {
+function isolateFailed(
+  client: Client,
+  endpoint: Endpoint,
+  error: unknown,
+  { signal, timeoutMs }: SendRequestOptions,
+): void {
   if (!RocketMQError.is(error) || !error.retryable || error.outcome === 'rejected' || signal?.aborted) return;
   if (isBrokerAway(error)) return;
   const isSilence = error.code === 'DEADLINE_EXCEEDED';
-  if (!isSilence || patienceMs >= client.connection.requestTimeoutMs) client.isolate(endpoint);
+  if (!isSilence || timeoutMs >= client.connection.requestTimeoutMs / 2) client.isolate(endpoint);
 }
 
 /** The server's confirmation that it has stored a message: a plain object, which can be written as JSON. */
