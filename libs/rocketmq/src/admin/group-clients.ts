@@ -206,10 +206,10 @@ async function ownSubscriptionsOf(
 ): Promise<readonly ClientSubscription[] | undefined> {
   const request = { code: REQUEST_CODES.getConsumerRunningInfo, fields: { ...fields, jstackEnable: 'false' } };
   try {
-    const answer = await cluster.run(
-      `subscriptions of ${fields.clientId}`,
-      { timeoutMs: Math.min(MEMBER_ANSWER_MS, deadline.remainingMs()), signal: deadline.signal },
+    const answer = await deadline.part(
+      Math.min(MEMBER_ANSWER_MS, deadline.remainingMs()),
       (soon) => cluster.call(broker, request, soon),
+      `subscriptions of ${fields.clientId}`,
     );
     return subscriptionsIn((jsonOf(answer).subscriptionSet ?? []) as unknown[]);
   } catch (error) {

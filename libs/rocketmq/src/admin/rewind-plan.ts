@@ -28,7 +28,7 @@ export async function planRewind(
   return cluster.run(`plan to rewind ${consumerGroup} in ${topic}`, options, async (deadline) => {
     const [{ queues, failures }, lag] = await Promise.all([
       queuesOf(cluster, topic, deadline),
-      lagOfGroup(cluster, consumerGroup, { topic, timeoutMs: deadline.remainingMs(), signal: deadline.signal }),
+      lagOfGroup(cluster, consumerGroup, { topic, ...deadline.callOptions() }),
     ]);
     const [failure] = [...failures, ...lag.failures];
     if (failure !== undefined) throw failure.error;

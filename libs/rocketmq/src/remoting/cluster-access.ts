@@ -117,10 +117,9 @@ export class ClusterAccess {
     topic: string,
     deadline: Deadline,
   ): Promise<{ text?: string; error?: unknown }> {
-    const { what, signal } = deadline;
-    const options = { timeoutMs: Math.min(ORDER_CONFIGURATION_MS, deadline.remainingMs()), signal };
+    const timeoutMs = Math.min(ORDER_CONFIGURATION_MS, deadline.remainingMs());
     try {
-      return { text: await this.run(what, options, (own) => this.orderConfigurationOf(address, topic, own)) };
+      return { text: await deadline.part(timeoutMs, (own) => this.orderConfigurationOf(address, topic, own)) };
     } catch (error) {
       return { error };
     }

@@ -43,6 +43,13 @@ describe('a deadline', () => {
     deadline.dispose();
   });
 
+  it('leaves a call that is a part of the work a timeout that is valid, also when no time is left', async () => {
+    const deadline = new Deadline('plan', 1);
+    await expect(raceAbort(never, deadline.signal)).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+    expect(deadline.callOptions()).toEqual({ timeoutMs: 1, signal: deadline.signal });
+    deadline.dispose();
+  });
+
   it('does not pass early when it is later than Node timers support', async () => {
     const result = withDeadline('long work', 2 ** 40, undefined, async (deadline) => {
       await new Promise((resolve) => setImmediate(() => setTimeout(resolve, 5)));

@@ -127,25 +127,21 @@ class Provisioning {
   }
 
   private describeTopic({ name }: DeclaredTopic): Promise<TopicDescription | undefined> {
-    return this.admin.describeTopic(name, this.call());
+    return this.admin.describeTopic(name, this.deadline.callOptions());
   }
 
   private describeGroup({ name }: DeclaredGroup): Promise<GroupDescription | undefined> {
-    return this.admin.describeGroup(name, this.call());
+    return this.admin.describeGroup(name, this.deadline.callOptions());
   }
 
   private async masters(): Promise<string[]> {
-    const { brokers } = await this.admin.brokerVersions(this.call());
+    const { brokers } = await this.admin.brokerVersions(this.deadline.callOptions());
     return brokers.map(({ name }) => name);
   }
 
   /** What exists stays unchanged, also what another process has created in the meantime. */
   private creation() {
-    return { ...this.call(), ifExists: 'keep' as const };
-  }
-
-  private call() {
-    return { timeoutMs: Math.max(1, this.deadline.remainingMs()), signal: this.deadline.signal };
+    return { ...this.deadline.callOptions(), ifExists: 'keep' as const };
   }
 }
 

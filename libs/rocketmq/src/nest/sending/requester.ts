@@ -100,7 +100,7 @@ export class RocketMQRequester {
       try {
         // The send has a deadline of its own, which knows whether anything was sent.
         await passOn(topic, fields, encoding, this.wire, (message) =>
-          producer.sendEncoding(message, { timeoutMs: deadline.remainingMs(), signal }),
+          producer.sendEncoding(message, { ...deadline.callOptions(), signal }),
         ).catch(orStored);
         return await raceAbort(answer, deadline.signal);
       } finally {
