@@ -26,10 +26,3 @@ export function checkTime(name: string, time: Date | undefined, field = name): v
     field,
   );
 }
-
-/** @throws UsageError `ILLEGAL_OPTION` */
-export function checkIfExists(ifExists: 'refuse' | 'keep' | 'update' | undefined): void {
-  if (ifExists === undefined || ['refuse', 'keep', 'update'].includes(ifExists)) return;
-  const text = `ifExists must be refuse, keep or update, not ${JSON.stringify(ifExists)}; nothing was changed`;
-  throw new UsageError('ILLEGAL_OPTION', text, 'ifExists');
-}

@@ -2,9 +2,8 @@
 
 import type { ClusterAccess } from '../remoting/cluster-access.js';
 import { mapConcurrently } from '../support/concurrently.js';
-import type { CallOptions } from '../support/deadline.js';
 import { outcomesOf, ReplayPass } from './dead-letter-destination.js';
-import type { ReplayOptions, ReplayResult } from './dead-letter-replay.js';
+import { REPLAY_CHECKS, type ReplayOptions, type ReplayResult } from './dead-letter-replay.js';
 import { checkPage, type DeadLetterView, readPage } from './dead-letters.js';
 import { CONCURRENT_LOOKUPS } from './message-lookup.js';
 import { groupsOn, type TopicGroups } from './topic-groups.js';
@@ -26,25 +25,30 @@ export interface ReplayPlan extends Omit<ReplayResult, 'replayed'> {
 export async function planReplay(
   cluster: ClusterAccess,
   consumerGroup: string,
-  options: ReplayOptions & CallOptions = {},
+  options: ReplayOptions = {},
 ): Promise<ReplayPlan> {
-  checkPage(consumerGroup, options);
-  return cluster.run(`plan the replay of dead letters of ${consumerGroup}`, options, async (deadline) => {
-    const { letters, next, failures } = await readPage(cluster, consumerGroup, options, deadline);
-    const pass = new ReplayPass(cluster, deadline, options.again);
-    const groups = new Map<string, Promise<TopicGroups>>();
-    const chosen = letters.filter(({ deadLetter }) => options.select === undefined || options.select(deadLetter));
-    const outcomes = await mapConcurrently(chosen, CONCURRENT_LOOKUPS, ({ deadLetter }) =>
-      pass.one(deadLetter, async ({ topic }): Promise<PlannedReplay> => {
-        const asked = groups.get(topic) ?? groupsOn(cluster, topic, deadline);
-        groups.set(topic, asked);
-        const { consumerGroups, failures: away } = await asked;
-        const [failure] = away;
-        if (failure !== undefined) throw failure.error;
-        return { deadLetter, topic, consumerGroups };
-      }),
-    );
-    const { done: planned, ...rest } = outcomesOf(outcomes);
-    return { planned, ...rest, next, failures };
-  });
+  return cluster.run(
+    `plan the replay of dead letters of ${consumerGroup}`,
+    options,
+    async (deadline) => {
+      checkPage(consumerGroup, options);
+      const { letters, next, failures } = await readPage(cluster, consumerGroup, options, deadline);
+      const pass = new ReplayPass(cluster, deadline, options.again);
+      const groups = new Map<string, Promise<TopicGroups>>();
+      const chosen = letters.filter(({ deadLetter }) => options.select === undefined || options.select(deadLetter));
+      const outcomes = await mapConcurrently(chosen, CONCURRENT_LOOKUPS, ({ deadLetter }) =>
+        pass.one(deadLetter, async ({ topic }): Promise<PlannedReplay> => {
+          const asked = groups.get(topic) ?? groupsOn(cluster, topic, deadline);
+          groups.set(topic, asked);
+          const { consumerGroups, failures: away } = await asked;
+          const [failure] = away;
+          if (failure !== undefined) throw failure.error;
+          return { deadLetter, topic, consumerGroups };
+        }),
+      );
+      const { done: planned, ...rest } = outcomesOf(outcomes);
+      return { planned, ...rest, next, failures };
+    },
+    REPLAY_CHECKS,
+  );
 }

@@ -8,13 +8,15 @@ import { offsetField } from '../remoting/answers.js';
 import { type MasterBroker, writableLayout } from '../remoting/cluster.js';
 import type { ClusterAccess } from '../remoting/cluster-access.js';
 import { RemotingError } from '../remoting/remoting-error.js';
-import type { CallOptions, Deadline } from '../support/deadline.js';
+import type { Deadline } from '../support/deadline.js';
 import { RocketMQError, TransportError } from '../support/errors.js';
+import { aBoolean, aFunction, type OwnChecks } from '../support/options.js';
 import { type Destination, type Outcome, outcomesOf, REPLAY_PROPERTY, ReplayPass } from './dead-letter-destination.js';
 import { checkPage, type DeadLetterPageOptions, type DeadLetterView, readPage } from './dead-letters.js';
 import type { BrokerFailure } from './each-broker.js';
 import { PROPERTIES } from './message-view.js';
 import { positionOf } from './positions.js';
+import { PAGE_CHECKS } from './topic-page.js';
 
 export interface ReplayOptions extends DeadLetterPageOptions {
   /** Which dead letters of the page to send. Default: all. */
@@ -22,6 +24,8 @@ export interface ReplayOptions extends DeadLetterPageOptions {
   /** Also replay those that were already replayed. Default: false. */
   readonly again?: boolean;
 }
+
+export const REPLAY_CHECKS: OwnChecks<ReplayOptions> = { ...PAGE_CHECKS, select: aFunction, again: aBoolean };
 
 /** A dead letter that was replayed: same body, tag, keys, properties and message id, as a first attempt. */
 export interface ReplayedDeadLetter {
@@ -78,23 +82,28 @@ const STORED_CODES: readonly number[] = [0, 10, 11, 12];
 export async function replayDeadLetters(
   cluster: ClusterAccess,
   consumerGroup: string,
-  options: ReplayOptions & CallOptions = {},
+  options: ReplayOptions = {},
 ): Promise<ReplayResult> {
-  checkPage(consumerGroup, options);
-  return cluster.run(`replay dead letters of ${consumerGroup}`, options, async (deadline) => {
-    const page = await readPage(cluster, consumerGroup, options, deadline);
-    const replay = new Replay(cluster, deadline, options);
-    for (const { stored, deadLetter } of page.letters) {
-      try {
-        if (options.select !== undefined && !options.select(deadLetter)) continue;
-        await replay.one(stored, deadLetter);
-      } catch (error) {
-        const done = { ...replay.result, next: positionOf(deadLetter), failures: page.failures };
-        throw new ReplayInterruptedError(deadline.what, done, error as Error);
+  return cluster.run(
+    `replay dead letters of ${consumerGroup}`,
+    options,
+    async (deadline) => {
+      checkPage(consumerGroup, options);
+      const page = await readPage(cluster, consumerGroup, options, deadline);
+      const replay = new Replay(cluster, deadline, options);
+      for (const { stored, deadLetter } of page.letters) {
+        try {
+          if (options.select !== undefined && !options.select(deadLetter)) continue;
+          await replay.one(stored, deadLetter);
+        } catch (error) {
+          const done = { ...replay.result, next: positionOf(deadLetter), failures: page.failures };
+          throw new ReplayInterruptedError(deadline.what, done, error as Error);
+        }
       }
-    }
-    return { ...replay.result, next: page.next, failures: page.failures };
-  });
+      return { ...replay.result, next: page.next, failures: page.failures };
+    },
+    REPLAY_CHECKS,
+  );
 }
 
 /** One replay, and what it has done so far. */

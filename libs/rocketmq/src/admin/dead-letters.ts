@@ -8,7 +8,7 @@ import { checkName } from './checks.js';
 import type { BrokerFailure } from './each-broker.js';
 import type { StoredMessageView } from './message-view.js';
 import { originOfDeadLetter } from './origin-topic.js';
-import { checkPageOptions, type MessagePageOptions, readTopicPage } from './topic-page.js';
+import { checkPageOptions, type MessagePageOptions, PAGE_CHECKS, readTopicPage } from './topic-page.js';
 
 export interface DeadLetterPageOptions extends MessagePageOptions {}
 
@@ -41,11 +41,16 @@ export async function listDeadLetters(
   consumerGroup: string,
   options: DeadLetterPageOptions = {},
 ): Promise<DeadLetterPage> {
-  checkPage(consumerGroup, options);
-  return cluster.run(`list dead letters of ${consumerGroup}`, options, async (deadline) => {
-    const { letters, ...page } = await readPage(cluster, consumerGroup, options, deadline);
-    return { ...page, deadLetters: letters.map(({ deadLetter }) => deadLetter) };
-  });
+  return cluster.run(
+    `list dead letters of ${consumerGroup}`,
+    options,
+    async (deadline) => {
+      checkPage(consumerGroup, options);
+      const { letters, ...page } = await readPage(cluster, consumerGroup, options, deadline);
+      return { ...page, deadLetters: letters.map(({ deadLetter }) => deadLetter) };
+    },
+    PAGE_CHECKS,
+  );
 }
 
 /** @throws UsageError */

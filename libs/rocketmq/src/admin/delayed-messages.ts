@@ -9,17 +9,20 @@ import type { ClusterAccess } from '../remoting/cluster-access.js';
 import { mapConcurrently } from '../support/concurrently.js';
 import { type CallOptions, type Deadline, realTimeIn } from '../support/deadline.js';
 import { UsageError } from '../support/errors.js';
+import { checkedElsewhere, type OwnChecks } from '../support/options.js';
 import { checkName } from './checks.js';
 import { type BrokerFailure, masterNamed } from './each-broker.js';
 import { CONCURRENT_LOOKUPS, storedWithId } from './message-lookup.js';
 import { PROPERTIES, type StoredMessageView } from './message-view.js';
 import { queuesOf, type TopicQueues } from './topic-offsets.js';
-import { checkPageOptions, type FoundMessage, type MessagePageOptions, readPageOf } from './topic-page.js';
+import { checkPageOptions, type FoundMessage, type MessagePageOptions, PAGE_CHECKS, readPageOf } from './topic-page.js';
 
 export interface DelayedMessagesOptions extends MessagePageOptions {
   /** Only messages that were sent to this topic. Default: all. */
   readonly topic?: string;
 }
+
+const CHECKS: OwnChecks<DelayedMessagesOptions> = { ...PAGE_CHECKS, topic: checkedElsewhere };
 
 /** A message that is not due yet. Its `topic`, queue and offset are those of the server's own topic that keeps it. */
 export interface DelayedMessage extends StoredMessageView {
@@ -47,25 +50,30 @@ export async function delayedMessages(
   cluster: ClusterAccess,
   options: DelayedMessagesOptions = {},
 ): Promise<DelayedMessagePage> {
-  const { topic } = options;
-  if (topic !== undefined) checkName('topic', topic, topicNameProblem(topic));
-  const order = 'newest-first';
-  checkPageOptions({ ...options, order });
-  return cluster.run('list delayed messages', options, async (deadline) => {
-    const nowMs = realTimeIn(0).getTime();
-    const filter = ({ systemProperties }: StoredMessageView): boolean =>
-      systemProperties[PROPERTIES.canceled] === undefined &&
-      dueIn(systemProperties) > nowMs &&
-      (topic === undefined || systemProperties[PROPERTIES.realTopic] === topic);
-    const known = await queuesOf(cluster, DELAYED_TOPIC, deadline);
-    const unreadable = unreadableIn(known);
-    const page = await readPageOf(cluster, DELAYED_TOPIC, known, { ...options, order, filter }, deadline);
-    const found = await mapConcurrently(page.found, CONCURRENT_LOOKUPS, async (one) => {
-      const broker = known.answered.find(({ name }) => name === one.view.broker);
-      return broker !== undefined && (await isLatest(cluster, broker, one, deadline)) ? [delayedView(one.view)] : [];
-    });
-    return { messages: found.flat(), next: page.next, failures: [...page.failures, ...unreadable] };
-  });
+  return cluster.run(
+    'list delayed messages',
+    options,
+    async (deadline) => {
+      const { topic } = options;
+      if (topic !== undefined) checkName('topic', topic, topicNameProblem(topic));
+      const order = 'newest-first';
+      checkPageOptions({ ...options, order });
+      const nowMs = realTimeIn(0).getTime();
+      const filter = ({ systemProperties }: StoredMessageView): boolean =>
+        systemProperties[PROPERTIES.canceled] === undefined &&
+        dueIn(systemProperties) > nowMs &&
+        (topic === undefined || systemProperties[PROPERTIES.realTopic] === topic);
+      const known = await queuesOf(cluster, DELAYED_TOPIC, deadline);
+      const unreadable = unreadableIn(known);
+      const page = await readPageOf(cluster, DELAYED_TOPIC, known, { ...options, order, filter }, deadline);
+      const found = await mapConcurrently(page.found, CONCURRENT_LOOKUPS, async (one) => {
+        const broker = known.answered.find(({ name }) => name === one.view.broker);
+        return broker !== undefined && (await isLatest(cluster, broker, one, deadline)) ? [delayedView(one.view)] : [];
+      });
+      return { messages: found.flat(), next: page.next, failures: [...page.failures, ...unreadable] };
+    },
+    CHECKS,
+  );
 }
 
 /**

@@ -7,8 +7,9 @@ import type { MasterBroker } from '../remoting/cluster.js';
 import type { ClusterAccess } from '../remoting/cluster-access.js';
 import type { GroupConfig } from '../remoting/group-config.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
+import { aBoolean, type OwnChecks } from '../support/options.js';
 import { AlreadyExistsError } from './admin-errors.js';
-import { checkIfExists, checkName } from './checks.js';
+import { checkName } from './checks.js';
 import { type BrokerFailure, foundOn, fromEach, onEach } from './each-broker.js';
 import {
   checkNewGroup,
@@ -21,12 +22,14 @@ import {
 } from './groups.js';
 import { isRetryTopicOf, isSystemGroup } from './system-names.js';
 import type { TopicAdmin } from './topic-admin.js';
-import type { CreateOptions } from './topics.js';
+import { CREATE_CHECKS, type CreateOptions } from './topics.js';
 
 export interface ListGroupsOptions extends CallOptions {
   /** Include the server's own groups. Default: false. */
   readonly includeSystem?: boolean;
 }
+
+const LIST_CHECKS: OwnChecks<ListGroupsOptions> = { includeSystem: aBoolean };
 
 export interface GroupList {
   /** By name. */
@@ -39,6 +42,8 @@ export interface DeleteGroupOptions extends CallOptions {
   /** Also delete the dead letters of the group permanently. Default: false, they stay in their topic `%DLQ%<group>`. */
   readonly withDeadLetters?: boolean;
 }
+
+const DELETE_CHECKS: OwnChecks<DeleteGroupOptions> = { withDeadLetters: aBoolean };
 
 /** The result of a deletion. */
 export interface DeletedGroup {
@@ -57,24 +62,28 @@ export class GroupAdmin {
 
   async create(definition: NewGroup, options: CreateOptions = {}): Promise<void> {
     checkNewGroup(definition);
-    checkIfExists(options.ifExists);
     const { consumerGroup } = definition;
-    await this.cluster.run(`create consumer group ${consumerGroup}`, options, async (deadline) => {
-      const { ifExists = 'refuse' } = options;
-      const brokers = await this.cluster.masters(deadline);
-      const found = await foundOn(brokers, (broker) => this.config(broker, consumerGroup, deadline));
-      const existing = describeGroup(consumerGroup, found);
-      const differences = existing === undefined ? [] : groupDifferences(existing, definition);
-      if (ifExists === 'refuse' && differences.length > 0) {
-        throw new AlreadyExistsError(`group "${consumerGroup}"`, differences);
-      }
-      await onEach(deadline.what, brokers, async (broker) => {
-        const config = found.find((one) => one.broker === broker)?.config;
-        if (config !== undefined && ifExists !== 'update') return;
-        const wanted = config === undefined ? likeElsewhere(definition, existing) : definition;
-        await this.cluster.call(broker, updateGroupRequest(wanted, config), deadline);
-      });
-    });
+    await this.cluster.run(
+      `create consumer group ${consumerGroup}`,
+      options,
+      async (deadline) => {
+        const { ifExists = 'refuse' } = options;
+        const brokers = await this.cluster.masters(deadline);
+        const found = await foundOn(brokers, (broker) => this.config(broker, consumerGroup, deadline));
+        const existing = describeGroup(consumerGroup, found);
+        const differences = existing === undefined ? [] : groupDifferences(existing, definition);
+        if (ifExists === 'refuse' && differences.length > 0) {
+          throw new AlreadyExistsError(`group "${consumerGroup}"`, differences);
+        }
+        await onEach(deadline.what, brokers, async (broker) => {
+          const config = found.find((one) => one.broker === broker)?.config;
+          if (config !== undefined && ifExists !== 'update') return;
+          const wanted = config === undefined ? likeElsewhere(definition, existing) : definition;
+          await this.cluster.call(broker, updateGroupRequest(wanted, config), deadline);
+        });
+      },
+      CREATE_CHECKS,
+    );
   }
 
   async describe(consumerGroup: string, options?: CallOptions): Promise<GroupDescription | undefined> {
@@ -89,42 +98,54 @@ export class GroupAdmin {
   }
 
   async list(options: ListGroupsOptions = {}): Promise<GroupList> {
-    return this.cluster.run('list consumer groups', options, async (deadline) => {
-      const { answers, failures } = await fromEach(this.cluster, deadline, (broker, own) => this.configs(broker, own));
-      const names = [...new Set(answers.flatMap(({ value }) => [...value.keys()]))].sort();
-      const groups = names
-        .filter((name) => options.includeSystem === true || !isSystemGroup(name))
-        .flatMap((name) => {
-          const configs = answers.flatMap(({ broker, value }) => {
-            const config = value.get(name);
-            return config === undefined ? [] : [{ broker, config }];
+    return this.cluster.run(
+      'list consumer groups',
+      options,
+      async (deadline) => {
+        const { answers, failures } = await fromEach(this.cluster, deadline, (broker, own) =>
+          this.configs(broker, own),
+        );
+        const names = [...new Set(answers.flatMap(({ value }) => [...value.keys()]))].sort();
+        const groups = names
+          .filter((name) => options.includeSystem === true || !isSystemGroup(name))
+          .flatMap((name) => {
+            const configs = answers.flatMap(({ broker, value }) => {
+              const config = value.get(name);
+              return config === undefined ? [] : [{ broker, config }];
+            });
+            return describeGroup(name, configs) ?? [];
           });
-          return describeGroup(name, configs) ?? [];
-        });
-      return { groups, failures };
-    });
+        return { groups, failures };
+      },
+      LIST_CHECKS,
+    );
   }
 
   async delete(consumerGroup: string, options: DeleteGroupOptions = {}): Promise<DeletedGroup> {
     checkName('consumer group', consumerGroup, consumerGroupNameProblem(consumerGroup));
-    return this.cluster.run(`delete consumer group ${consumerGroup}`, options, async (deadline) => {
-      const brokers = await this.cluster.masters(deadline);
-      // Read before the offsets are deleted: they distinguish a retry topic of this group from one of a group with a longer name.
-      const topics = await this.topicsToDelete(consumerGroup, brokers, options, deadline);
-      const deletedTopics: string[] = [];
-      for (const topic of topics) {
-        const { deletedOn } = await this.topics.deleteEverywhere(topic, deadline);
-        if (deletedOn.length > 0) deletedTopics.push(topic);
-      }
-      const deletedOn: string[] = [];
-      await onEach(deadline.what, brokers, async (broker) => {
-        const existing = await this.config(broker, consumerGroup, deadline);
-        const fields = { groupName: consumerGroup, cleanOffset: 'true' };
-        await this.cluster.call(broker, { code: REQUEST_CODES.deleteSubscriptionGroup, fields }, deadline);
-        if (existing !== undefined) deletedOn.push(broker.name);
-      });
-      return { consumerGroup, deletedOn, deletedTopics };
-    });
+    return this.cluster.run(
+      `delete consumer group ${consumerGroup}`,
+      options,
+      async (deadline) => {
+        const brokers = await this.cluster.masters(deadline);
+        // Read before the offsets are deleted: they distinguish a retry topic of this group from one of a group with a longer name.
+        const topics = await this.topicsToDelete(consumerGroup, brokers, options, deadline);
+        const deletedTopics: string[] = [];
+        for (const topic of topics) {
+          const { deletedOn } = await this.topics.deleteEverywhere(topic, deadline);
+          if (deletedOn.length > 0) deletedTopics.push(topic);
+        }
+        const deletedOn: string[] = [];
+        await onEach(deadline.what, brokers, async (broker) => {
+          const existing = await this.config(broker, consumerGroup, deadline);
+          const fields = { groupName: consumerGroup, cleanOffset: 'true' };
+          await this.cluster.call(broker, { code: REQUEST_CODES.deleteSubscriptionGroup, fields }, deadline);
+          if (existing !== undefined) deletedOn.push(broker.name);
+        });
+        return { consumerGroup, deletedOn, deletedTopics };
+      },
+      DELETE_CHECKS,
+    );
   }
 
   private async topicsToDelete(

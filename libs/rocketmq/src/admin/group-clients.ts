@@ -8,6 +8,7 @@ import type { ClusterAccess } from '../remoting/cluster-access.js';
 import { RemotingError } from '../remoting/remoting-error.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
 import { TransportError } from '../support/errors.js';
+import { aBoolean, type OwnChecks } from '../support/options.js';
 import { checkName } from './checks.js';
 import { AskedBrokers, type BrokerFailure, fromEach } from './each-broker.js';
 import { compareText } from './order.js';
@@ -20,6 +21,8 @@ export interface GroupClientsOptions extends CallOptions {
    */
   readonly compareMembers?: boolean;
 }
+
+const CHECKS: OwnChecks<GroupClientsOptions> = { compareMembers: aBoolean };
 
 /** A topic and a filter. */
 export interface ClientSubscription {
@@ -81,27 +84,32 @@ export async function clientsOfGroup(
   proxies: readonly string[] = [],
 ): Promise<GroupClients> {
   checkName('consumer group', consumerGroup, consumerGroupNameProblem(consumerGroup));
-  return cluster.run(`clients of consumer group ${consumerGroup}`, options, async (deadline) => {
-    const [ofBrokers, ofProxies] = await Promise.all([
-      fromEach(cluster, deadline, (broker, own) => connectionsOn(cluster, broker, consumerGroup, own)),
-      connectionsAt(cluster, proxies, consumerGroup, deadline),
-    ]);
-    const answers = [...ofBrokers.answers, ...ofProxies.answers];
-    const failures = [...ofBrokers.failures, ...ofProxies.failures];
-    const connected = connectedClients(answers);
-    // A proxy does not pass the question on.
-    const own =
-      options.compareMembers === true
-        ? await ownSubscriptions(cluster, consumerGroup, connectedClients(ofBrokers.answers), deadline)
-        : new Map();
-    const clients = connected.map(({ askAt: _, ...client }) => ({
-      ...client,
-      subscriptions: own.get(client.clientId),
-    }));
-    const tables = answers.flatMap(({ value }) => Object.values((value.subscriptionTable ?? {}) as object));
-    const subscriptions = subscriptionsIn(tables);
-    return { consumerGroup, clients, subscriptions, differences: differencesOf(clients), failures };
-  });
+  return cluster.run(
+    `clients of consumer group ${consumerGroup}`,
+    options,
+    async (deadline) => {
+      const [ofBrokers, ofProxies] = await Promise.all([
+        fromEach(cluster, deadline, (broker, own) => connectionsOn(cluster, broker, consumerGroup, own)),
+        connectionsAt(cluster, proxies, consumerGroup, deadline),
+      ]);
+      const answers = [...ofBrokers.answers, ...ofProxies.answers];
+      const failures = [...ofBrokers.failures, ...ofProxies.failures];
+      const connected = connectedClients(answers);
+      // A proxy does not pass the question on.
+      const own =
+        options.compareMembers === true
+          ? await ownSubscriptions(cluster, consumerGroup, connectedClients(ofBrokers.answers), deadline)
+          : new Map();
+      const clients = connected.map(({ askAt: _, ...client }) => ({
+        ...client,
+        subscriptions: own.get(client.clientId),
+      }));
+      const tables = answers.flatMap(({ value }) => Object.values((value.subscriptionTable ?? {}) as object));
+      const subscriptions = subscriptionsIn(tables);
+      return { consumerGroup, clients, subscriptions, differences: differencesOf(clients), failures };
+    },
+    CHECKS,
+  );
 }
 
 /** The consumers that are connected to one broker; empty when there are none. */

@@ -8,6 +8,7 @@ import { jsonOf, offsetIn, offsetOf, timeIn, undefinedWhen } from '../remoting/a
 import type { MasterBroker } from '../remoting/cluster.js';
 import type { ClusterAccess } from '../remoting/cluster-access.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
+import { checkedElsewhere, type OwnChecks } from '../support/options.js';
 import { checkName } from './checks.js';
 import { type BrokerFailure, fromEach } from './each-broker.js';
 import { connectionsOn, subscriptionsIn } from './group-clients.js';
@@ -23,6 +24,8 @@ export interface LagOptions extends CallOptions {
    */
   readonly topic?: string;
 }
+
+const CHECKS: OwnChecks<LagOptions> = { topic: checkedElsewhere };
 
 /** The position of the group in a queue. */
 export interface QueueLag {
@@ -87,25 +90,30 @@ export async function lagOfGroup(
   options: LagOptions = {},
 ): Promise<GroupLag> {
   checkName('consumer group', consumerGroup, consumerGroupNameProblem(consumerGroup));
-  if (options.topic !== undefined) checkName('topic', options.topic, topicNameProblem(options.topic));
-  return cluster.run(`lag of consumer group ${consumerGroup}`, options, async (deadline) => {
-    const { answers, failures } = await fromEach(cluster, deadline, async (broker, own) => {
-      // Asked for one topic, the server omits its retries; asked for all, it reports only those that were consumed.
-      const rows = rowsIn(
-        await cluster.call(broker, { code: REQUEST_CODES.getConsumeStats, fields: { consumerGroup } }, own),
+  return cluster.run(
+    `lag of consumer group ${consumerGroup}`,
+    options,
+    async (deadline) => {
+      if (options.topic !== undefined) checkName('topic', options.topic, topicNameProblem(options.topic));
+      const { answers, failures } = await fromEach(cluster, deadline, async (broker, own) => {
+        // Asked for one topic, the server omits its retries; asked for all, it reports only those that were consumed.
+        const rows = rowsIn(
+          await cluster.call(broker, { code: REQUEST_CODES.getConsumeStats, fields: { consumerGroup } }, own),
+        );
+        const wanted =
+          options.topic === undefined ? await subscribedOn(cluster, broker, consumerGroup, own) : [options.topic];
+        const missing = wanted.filter((topic) => !rows.some((row) => row.topic === topic));
+        return [...rows, ...(await rowsToStartOn(cluster, broker, { consumerGroup, topics: missing }, own))];
+      });
+      const known = answers.flatMap(({ value }) => value);
+      const rows = [...known, ...(await unreadRows(cluster, known, deadline))];
+      const topics = topicsOf(consumerGroup, rows).filter(
+        ({ topic }) => options.topic === undefined || topic === options.topic,
       );
-      const wanted =
-        options.topic === undefined ? await subscribedOn(cluster, broker, consumerGroup, own) : [options.topic];
-      const missing = wanted.filter((topic) => !rows.some((row) => row.topic === topic));
-      return [...rows, ...(await rowsToStartOn(cluster, broker, { consumerGroup, topics: missing }, own))];
-    });
-    const known = answers.flatMap(({ value }) => value);
-    const rows = [...known, ...(await unreadRows(cluster, known, deadline))];
-    const topics = topicsOf(consumerGroup, rows).filter(
-      ({ topic }) => options.topic === undefined || topic === options.topic,
-    );
-    return { consumerGroup, topics, lag: sum(topics.map(({ lag }) => lag)), failures };
-  });
+      return { consumerGroup, topics, lag: sum(topics.map(({ lag }) => lag)), failures };
+    },
+    CHECKS,
+  );
 }
 
 export function rowsIn(answer: RemotingFrame): Row[] {

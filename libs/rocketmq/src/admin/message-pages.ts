@@ -10,10 +10,12 @@ import { AskedBrokers, type BrokerFailure, masterNamed } from './each-broker.js'
 import { PROPERTIES, type StoredMessageView } from './message-view.js';
 import { assertKnown, queuesOf } from './topic-offsets.js';
 import {
+  BROWSE_CHECKS,
   type BrowseOptions,
   checkPageOptions,
   type FoundMessage,
   type MessagePageOptions,
+  PAGE_CHECKS,
   readPageOf,
   readQueue,
   readTopicPage,
@@ -51,24 +53,34 @@ export async function browseMessages(
   options: BrowseOptions = {},
 ): Promise<MessagePage> {
   checkName('topic', topic, topicNameProblem(topic));
-  checkPageOptions(options);
-  return cluster.run(`list messages of topic ${topic}`, options, async (deadline) => {
-    const queues = await queuesOf(cluster, topic, deadline);
-    assertKnown(topic, queues);
-    const { found, ...rest } = await readPageOf(cluster, topic, queues, options, deadline);
-    return { messages: found.map(({ view }) => view), ...rest };
-  });
+  return cluster.run(
+    `list messages of topic ${topic}`,
+    options,
+    async (deadline) => {
+      checkPageOptions(options);
+      const queues = await queuesOf(cluster, topic, deadline);
+      assertKnown(topic, queues);
+      const { found, ...rest } = await readPageOf(cluster, topic, queues, options, deadline);
+      return { messages: found.map(({ view }) => view), ...rest };
+    },
+    BROWSE_CHECKS,
+  );
 }
 
 export async function givenUpHalfMessages(
   cluster: ClusterAccess,
   options: MessagePageOptions = {},
 ): Promise<GivenUpPage> {
-  checkPageOptions(options);
-  return cluster.run('list half messages given up', options, async (deadline) => {
-    const { found, ...rest } = await readTopicPage(cluster, GIVEN_UP_TOPIC, options, deadline);
-    return { messages: found.map(givenUpView), ...rest };
-  });
+  return cluster.run(
+    'list half messages given up',
+    options,
+    async (deadline) => {
+      checkPageOptions(options);
+      const { found, ...rest } = await readTopicPage(cluster, GIVEN_UP_TOPIC, options, deadline);
+      return { messages: found.map(givenUpView), ...rest };
+    },
+    PAGE_CHECKS,
+  );
 }
 
 /** Half messages that were given up since the last call, the oldest first. */

@@ -6,6 +6,7 @@ import type { ClusterAccess } from '../remoting/cluster-access.js';
 import { SystemClock, sleep } from '../support/clock.js';
 import { type CallOptions, type Deadline, realTimeIn } from '../support/deadline.js';
 import { TransportError } from '../support/errors.js';
+import { aFunction, assertCall, checkedElsewhere, type OwnChecks } from '../support/options.js';
 import { checkLimit, checkName, checkTime } from './checks.js';
 import { AskedBrokers, type BrokerFailure } from './each-broker.js';
 import type { StoredMessageView } from './message-view.js';
@@ -45,8 +46,17 @@ const MOST = 10_000;
 /** How often in a row nobody may answer: about half a minute, more when they are silent. */
 const MOST_FAILURES = 30;
 
+const CHECKS: OwnChecks<TailOptions> = {
+  filter: aFunction,
+  from: checkedElsewhere,
+  after: checkedElsewhere,
+  maxMessages: checkedElsewhere,
+};
+
 /** @throws UsageError */
-export function checkTail(topic: string, { from, after, maxMessages }: TailOptions): void {
+export function checkTail(topic: string, options: TailOptions): void {
+  assertCall(options, CHECKS);
+  const { from, after, maxMessages } = options;
   checkName('topic', topic, topicNameProblem(topic));
   checkTime('from', from);
   if (after !== undefined) parseTail(after);
@@ -66,7 +76,7 @@ export async function* tailMessages(
   for (;;) {
     let hasMore = false;
     try {
-      const look = await cluster.run(`follow topic ${topic}`, options, (deadline) => tail.look(deadline));
+      const look = await cluster.run(`follow topic ${topic}`, options, (deadline) => tail.look(deadline), CHECKS);
       options.signal?.throwIfAborted();
       failed = 0;
       hasMore = look.hasMore;

@@ -7,13 +7,15 @@ import type { MasterBroker } from '../remoting/cluster.js';
 import type { ClusterAccess } from '../remoting/cluster-access.js';
 import { SystemClock, sleep } from '../support/clock.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
+import { aBoolean, type OwnChecks } from '../support/options.js';
 import { AlreadyExistsError } from './admin-errors.js';
-import { checkIfExists, checkName } from './checks.js';
+import { checkName } from './checks.js';
 import { type BrokerFailure, foundOn, fromEach, onEach } from './each-broker.js';
 import { compareText } from './order.js';
 import { kindOfTopic, type TopicKind } from './system-names.js';
 import type { TopicLayouts } from './topic-layouts.js';
 import {
+  CREATE_CHECKS,
   type CreateOptions,
   checkNewTopic,
   checkTypeGiven,
@@ -31,6 +33,8 @@ export interface ListTopicsOptions extends CallOptions {
   /** Include the server's own topics: retries, dead letters and internal ones. Default: false. */
   readonly includeSystem?: boolean;
 }
+
+const LIST_CHECKS: OwnChecks<ListTopicsOptions> = { includeSystem: aBoolean };
 
 /** A topic in a list. */
 export interface ListedTopic extends TopicDescription {
@@ -63,29 +67,33 @@ export class TopicAdmin {
 
   async create(definition: NewTopic, options: CreateOptions = {}): Promise<void> {
     checkNewTopic(definition);
-    checkIfExists(options.ifExists);
-    await this.cluster.run(`create topic ${definition.topic}`, options, async (deadline) => {
-      const { topic } = definition;
-      const { ifExists = 'refuse' } = options;
-      const brokers = await this.cluster.masters(deadline);
-      const found = await foundOn(brokers, (broker) => this.config(broker, topic, deadline));
-      const existing = found.length === 0 ? undefined : describeTopic(topic, found);
-      checkTypeGiven(definition, brokers, existing);
-      const differences = existing === undefined ? [] : topicDifferences(existing, definition);
-      if (ifExists === 'refuse' && differences.length > 0)
-        throw new AlreadyExistsError(`topic "${topic}"`, differences);
-      const change = async (broker: MasterBroker): Promise<void> => {
-        const config = found.find((one) => one.broker === broker)?.config;
-        if (config !== undefined && ifExists !== 'update') return;
-        const { queues = config === undefined ? existing?.queues : undefined } = definition;
-        await this.cluster.call(broker, updateTopicRequest({ ...definition, queues }, config), deadline);
-      };
-      const afterwards = async (): Promise<void> => {
-        await this.untilRouted(topic, brokers, deadline);
-        if (definition.layout !== undefined) await this.layouts.put(topic, definition.layout, deadline);
-      };
-      await onEach(deadline.what, brokers, change, afterwards);
-    });
+    await this.cluster.run(
+      `create topic ${definition.topic}`,
+      options,
+      async (deadline) => {
+        const { topic } = definition;
+        const { ifExists = 'refuse' } = options;
+        const brokers = await this.cluster.masters(deadline);
+        const found = await foundOn(brokers, (broker) => this.config(broker, topic, deadline));
+        const existing = found.length === 0 ? undefined : describeTopic(topic, found);
+        checkTypeGiven(definition, brokers, existing);
+        const differences = existing === undefined ? [] : topicDifferences(existing, definition);
+        if (ifExists === 'refuse' && differences.length > 0)
+          throw new AlreadyExistsError(`topic "${topic}"`, differences);
+        const change = async (broker: MasterBroker): Promise<void> => {
+          const config = found.find((one) => one.broker === broker)?.config;
+          if (config !== undefined && ifExists !== 'update') return;
+          const { queues = config === undefined ? existing?.queues : undefined } = definition;
+          await this.cluster.call(broker, updateTopicRequest({ ...definition, queues }, config), deadline);
+        };
+        const afterwards = async (): Promise<void> => {
+          await this.untilRouted(topic, brokers, deadline);
+          if (definition.layout !== undefined) await this.layouts.put(topic, definition.layout, deadline);
+        };
+        await onEach(deadline.what, brokers, change, afterwards);
+      },
+      CREATE_CHECKS,
+    );
   }
 
   async describe(topic: string, options?: CallOptions): Promise<TopicDescription | undefined> {
@@ -99,26 +107,31 @@ export class TopicAdmin {
   }
 
   async list(options: ListTopicsOptions = {}): Promise<TopicList> {
-    return this.cluster.run('list topics', options, async (deadline) => {
-      const { answers, failures } = await fromEach(this.cluster, deadline, async (broker, own) => {
-        const [configs, system] = await Promise.all([
-          this.cluster.call(broker, { code: REQUEST_CODES.getAllTopicConfig }, own),
-          this.cluster.call(broker, { code: REQUEST_CODES.getSystemTopicListFromBroker }, own),
-        ]);
-        return { configs: topicConfigsIn(configs), system: textsIn(jsonOf(system).topicList) };
-      });
-      const system = new Set(answers.flatMap(({ value }) => value.system));
-      const found = new Map<string, { broker: MasterBroker; config: TopicConfig }[]>();
-      for (const { broker, value } of answers) {
-        for (const [topic, config] of value.configs)
-          found.set(topic, [...(found.get(topic) ?? []), { broker, config }]);
-      }
-      const topics = [...found]
-        .map(([topic, configs]) => ({ ...describeTopic(topic, configs), kind: kindOfTopic(topic, system) }))
-        .filter(({ kind }) => options.includeSystem === true || kind === 'user')
-        .sort((left, right) => compareText(left.topic, right.topic));
-      return { topics, failures };
-    });
+    return this.cluster.run(
+      'list topics',
+      options,
+      async (deadline) => {
+        const { answers, failures } = await fromEach(this.cluster, deadline, async (broker, own) => {
+          const [configs, system] = await Promise.all([
+            this.cluster.call(broker, { code: REQUEST_CODES.getAllTopicConfig }, own),
+            this.cluster.call(broker, { code: REQUEST_CODES.getSystemTopicListFromBroker }, own),
+          ]);
+          return { configs: topicConfigsIn(configs), system: textsIn(jsonOf(system).topicList) };
+        });
+        const system = new Set(answers.flatMap(({ value }) => value.system));
+        const found = new Map<string, { broker: MasterBroker; config: TopicConfig }[]>();
+        for (const { broker, value } of answers) {
+          for (const [topic, config] of value.configs)
+            found.set(topic, [...(found.get(topic) ?? []), { broker, config }]);
+        }
+        const topics = [...found]
+          .map(([topic, configs]) => ({ ...describeTopic(topic, configs), kind: kindOfTopic(topic, system) }))
+          .filter(({ kind }) => options.includeSystem === true || kind === 'user')
+          .sort((left, right) => compareText(left.topic, right.topic));
+        return { topics, failures };
+      },
+      LIST_CHECKS,
+    );
   }
 
   async delete(topic: string, options?: CallOptions): Promise<DeletedTopic> {

@@ -4,6 +4,7 @@ import type { StoredMessageFields } from '../protocol/remoting/stored-message.js
 import type { ClusterAccess } from '../remoting/cluster-access.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
 import { UsageError } from '../support/errors.js';
+import { aFunction, anObject, checkedElsewhere, type OwnChecks } from '../support/options.js';
 import { checkLimit, checkTime } from './checks.js';
 import { AskedBrokers, type BrokerFailure } from './each-broker.js';
 import { messageView, type StoredMessageView } from './message-view.js';
@@ -39,6 +40,18 @@ export interface BrowseOptions extends MessagePageOptions {
    */
   readonly filter?: (message: StoredMessageView) => boolean;
 }
+
+/** Those of a position are checked by {@link checkPageOptions}. */
+export const PAGE_CHECKS: OwnChecks<MessagePageOptions> = { limit: checkedElsewhere, after: checkedElsewhere };
+
+export const BROWSE_CHECKS: OwnChecks<BrowseOptions> = {
+  ...PAGE_CHECKS,
+  order: checkedElsewhere,
+  from: checkedElsewhere,
+  to: checkedElsewhere,
+  queue: anObject,
+  filter: aFunction,
+};
 
 /** A message as it is stored, and its view. */
 export interface FoundMessage {

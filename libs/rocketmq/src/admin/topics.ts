@@ -10,7 +10,7 @@ import type { MasterBroker } from '../remoting/cluster.js';
 import type { RemotingRequest } from '../remoting/remoting-request.js';
 import type { CallOptions } from '../support/deadline.js';
 import { UsageError } from '../support/errors.js';
-import { isIntegerFrom } from '../support/options.js';
+import { isIntegerFrom, type OwnChecks, oneOf } from '../support/options.js';
 import { checkLayout } from './topic-layouts.js';
 
 /** A topic to create or update. */
@@ -36,6 +36,8 @@ export interface CreateOptions extends CallOptions {
    */
   readonly ifExists?: 'refuse' | 'keep' | 'update';
 }
+
+export const CREATE_CHECKS: OwnChecks<CreateOptions> = { ifExists: oneOf('refuse', 'keep', 'update') };
 
 /** A topic on one of its brokers. */
 export interface TopicOnBroker extends MasterBroker {

@@ -1,6 +1,7 @@
 // Arguments of methods: a misspelled option is an error, not a wait of the default length, and what is of another type is named.
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { RocketMQAdmin } from '../admin/rocketmq-admin.js';
 import { EmbeddedBroker } from '../broker/embedded-broker.js';
 import { PushConsumer } from '../consumer/push-consumer.js';
 import { SimpleConsumer } from '../consumer/simple/simple-consumer.js';
@@ -138,6 +139,57 @@ describe('a call', () => {
       expect(await refusalOf(() => client.ack({} as never, options as never))).toBe('ILLEGAL_OPTION not-sent');
     }
     await client.close();
+  });
+});
+
+describe('an administration client', () => {
+  const definition = { topic: 'orders', type: 'normal' } as const;
+  const query = { topic: 'orders', key: 'ORDER-7' };
+  const place = { consumerGroup: 'shop', topic: 'orders', to: { kind: 'end' } } as const;
+  const own = { broker: 'embedded', originTopic: 'orders', recallHandle: 'x', offsetMessageId: 'x' };
+
+  it.each<[string, (admin: RocketMQAdmin, options: never) => unknown]>([
+    ['createTopic', (admin, options) => admin.createTopic(definition, options)],
+    ['describeTopic', (admin, options) => admin.describeTopic('orders', options)],
+    ['topicLayout', (admin, options) => admin.topicLayout('orders', options)],
+    ['setTopicLayout', (admin, options) => admin.setTopicLayout('orders', 'embedded:4', options)],
+    ['removeTopicLayout', (admin, options) => admin.removeTopicLayout('orders', options)],
+    ['topicOffsets', (admin, options) => admin.topicOffsets('orders', options)],
+    ['listTopics', (admin, options) => admin.listTopics(options)],
+    ['deleteTopic', (admin, options) => admin.deleteTopic('orders', options)],
+    ['createGroup', (admin, options) => admin.createGroup({ consumerGroup: 'shop' }, options)],
+    ['describeGroup', (admin, options) => admin.describeGroup('shop', options)],
+    ['listGroups', (admin, options) => admin.listGroups(options)],
+    ['groupsOfTopic', (admin, options) => admin.groupsOfTopic('orders', options)],
+    ['deleteGroup', (admin, options) => admin.deleteGroup('shop', options)],
+    ['groupLag', (admin, options) => admin.groupLag('shop', options)],
+    ['groupClients', (admin, options) => admin.groupClients('shop', options)],
+    ['describeClient', (admin, options) => admin.describeClient('shop', 'client-1', options)],
+    ['rewindGroup', (admin, options) => admin.rewindGroup(place, options)],
+    ['planRewind', (admin, options) => admin.planRewind(place, options)],
+    ['browseMessages', (admin, options) => admin.browseMessages('orders', options)],
+    ['tailMessages', async (admin, options) => admin.tailMessages('orders', options)],
+    ['givenUpHalfMessages', (admin, options) => admin.givenUpHalfMessages(options)],
+    ['resumeHalfMessage', (admin, options) => admin.resumeHalfMessage(own, options)],
+    ['delayedMessages', (admin, options) => admin.delayedMessages(options)],
+    ['recallDelayed', (admin, options) => admin.recallDelayed(own, options)],
+    ['findMessages', (admin, options) => admin.findMessages(query, options)],
+    ['messageTrail', (admin, options) => admin.messageTrail({ topic: 'orders', messageId: 'x' }, options)],
+    ['listDeadLetters', (admin, options) => admin.listDeadLetters('shop', options)],
+    ['planReplay', (admin, options) => admin.planReplay('shop', options)],
+    ['replayDeadLetters', (admin, options) => admin.replayDeadLetters('shop', options)],
+    ['brokers', (admin, options) => admin.brokers(options)],
+    ['brokerVersions', (admin, options) => admin.brokerVersions(options)],
+    ['brokerClocks', (admin, options) => admin.brokerClocks(options)],
+  ])('refuses what are no options of %s', async (_, call) => {
+    const admin = new RocketMQAdmin({ nameServer: '127.0.0.1:1' });
+    for (const options of WRONG_OPTIONS) {
+      expect([options, await refusalOf(() => call(admin, options as never))]).toEqual([
+        options,
+        'ILLEGAL_OPTION not-sent',
+      ]);
+    }
+    await admin.close();
   });
 });
 

@@ -5,7 +5,7 @@ import { REQUEST_CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import { type CallOptions, type Deadline, withNotedEffects } from '../support/deadline.js';
 import { TransportError, UsageError } from '../support/errors.js';
-import { assertWait } from '../support/options.js';
+import { assertCall, type ObjectChecks } from '../support/options.js';
 import { undefinedWhen } from './answers.js';
 import { type MasterBroker, parseClusterInfo, parseTopicRoute, type TopicRoute } from './cluster.js';
 import type { AskOptions, RemotingClient } from './remoting-client.js';
@@ -38,9 +38,19 @@ export class ClusterAccess {
     private readonly options: ClusterAccessOptions,
   ) {}
 
-  /** Runs one public operation under its deadline. @param what the name of the operation: "create topic orders" */
-  async run<T>(what: string, options: CallOptions | undefined, work: (deadline: Deadline) => Promise<T>): Promise<T> {
-    assertWait(options);
+  /**
+   * Runs one public operation under its deadline.
+   * @param what the name of the operation: "create topic orders"
+   * @param own the checks of options that other operations do not have
+   * @throws UsageError that names an option
+   */
+  async run<T>(
+    what: string,
+    options: CallOptions | undefined,
+    work: (deadline: Deadline) => Promise<T>,
+    own?: ObjectChecks['options'],
+  ): Promise<T> {
+    assertCall(options, own);
     return withNotedEffects(what, options?.timeoutMs ?? this.options.timeoutMs, options?.signal, work);
   }
 

@@ -1,6 +1,7 @@
 // The checks of options, declarations and requests. A table of options says which option has which check: no option without one
 // compiles.
 
+import type { CallOptions } from './deadline.js';
 import { UsageError } from './errors.js';
 
 /** Describes what is wrong with a value, or returns undefined. */
@@ -18,6 +19,9 @@ export type DeepCheck = (value: unknown) => string | Fault | undefined;
 
 /** A check for each option. */
 export type OptionChecks<Options> = Readonly<Record<keyof Options, DeepCheck>>;
+
+/** A check for each option of a call but those that all calls have. */
+export type OwnChecks<Options extends CallOptions> = OptionChecks<Omit<Options, keyof CallOptions>>;
 
 /** Checks of an object with options of its own. */
 export interface ObjectChecks {
@@ -201,19 +205,13 @@ export function refusalOf(given: unknown, checks: ObjectChecks, where = ''): Usa
   return fault && refused(fault.field, fault.problem, where);
 }
 
-const CALL: ObjectChecks = { options: CALL_CHECKS };
-
-/** Checks the options of a call: a misspelled one would leave it with the defaults. @throws UsageError that names the option */
-export function assertCall(given: unknown): void {
-  assertOptions(given, CALL);
-}
-
-/** Checks what is the same in the options of all calls; those of one call are checked by itself. @throws UsageError that names the option */
-export function assertWait(given: unknown): void {
-  if (given === undefined) return;
-  const { timeoutMs, signal } = checked('options', given as Readonly<Record<string, unknown>>, anObject);
-  if (timeoutMs !== undefined) checked('timeoutMs', timeoutMs, aPositiveNumber);
-  if (signal !== undefined) checked('signal', signal, anAbortSignal);
+/**
+ * Checks the options of a call: a misspelled one would leave it with the defaults.
+ * @param own those that other calls do not have
+ * @throws UsageError that names the option
+ */
+export function assertCall(given: unknown, own: ObjectChecks['options'] = {}): void {
+  if (given !== undefined) assertOptions(given, { options: { ...CALL_CHECKS, ...own } });
 }
 
 /** @throws UsageError unless the option is a number above 0, and at most `most` */

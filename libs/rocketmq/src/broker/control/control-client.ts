@@ -11,8 +11,8 @@ import {
   anObject,
   anyText,
   aPositiveNumber,
+  assertCall,
   assertOptions,
-  assertWait,
   aText,
   type Fault,
   type OptionChecks,
@@ -313,7 +313,7 @@ export class ControlClient {
   }
 
   private async ask(method: string, path: string, body: Buffer | undefined, options: CallOptions): Promise<Buffer> {
-    assertWait(options);
+    assertCall(options);
     const what = `${method} ${path} of the control port at ${this.base.host}`;
     return withNotedEffects(what, options.timeoutMs ?? this.timeoutMs, options.signal, (deadline) => {
       if (this.inside === undefined) return this.exchange({ method, path }, body, deadline);
