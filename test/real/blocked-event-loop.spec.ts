@@ -2,6 +2,8 @@
 
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
+import { type NewGroup, RocketMQAdmin, type TopicType } from 'nestjs-rocketmq/admin';
+import { isBefore, REQUEST_MS, startLiteBackend } from '../contract/support/backend.js';
 import { playBlockedLoop } from '../support/blocked-loop.js';
 import { withAdmin } from '../support/real-server.js';
 import { afterSuspension, playSuspension, SUSPENSION_MS } from '../support/suspension.js';
@@ -25,17 +27,27 @@ describe('a process that is suspended', () => {
   it(
     'handles and returns nothing of what its polls brought meanwhile when the leases are over: others have handled it',
     async () => {
-      const name = `suspended-${randomBytes(4).toString('hex')}`;
-      const names = { ordinary: `${name}-a`, ordered: `${name}-b`, received: `${name}-c` };
-      await withAdmin(async (admin) => {
-        for (const topic of Object.values(names)) {
-          const isOrdered = topic === names.ordered;
-          await admin.createTopic({ topic, type: isOrdered ? 'fifo' : 'normal' });
-          await admin.createGroup({ consumerGroup: topic, fifo: isOrdered });
-        }
-      });
-      const endpoints = process.env.ROCKETMQ_TEST_ENDPOINTS ?? '';
-      expect(await playSuspension(endpoints, names)).toEqual(afterSuspension(names));
+      const [ordinary, ordered, received, batched, lite] = ['a', 'b', 'c', 'd', 'e'].map(
+        (name) => `suspended-${name}`,
+      ) as [string, string, string, string, string];
+      const hasLiteTopics = !isBefore('5.5.0');
+      const names = { ordinary, ordered, received, batched, ...(hasLiteTopics ? { lite } : {}) };
+      // Lite topics are off on the server of the other suites.
+      const { endpoints, nameServer, stop } = await startLiteBackend();
+      const admin = new RocketMQAdmin({ nameServer, timeoutMs: REQUEST_MS });
+      try {
+        const create = async (topic: string, type: TopicType, group: Partial<NewGroup>): Promise<void> => {
+          await admin.createTopic({ topic, type });
+          await admin.createGroup({ consumerGroup: topic, ...group });
+        };
+        for (const topic of [ordinary, received, batched]) await create(topic, 'normal', {});
+        await create(ordered, 'fifo', { fifo: true });
+        if (hasLiteTopics) await create(lite, 'lite', { lite: { topic: lite } });
+        expect(await playSuspension(endpoints, names)).toEqual(afterSuspension(names));
+      } finally {
+        await admin.close();
+        await stop();
+      }
     },
     SUSPENSION_MS,
   );

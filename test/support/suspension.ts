@@ -21,25 +21,25 @@ export interface SuspensionNames {
   readonly ordered: string;
   /** For a simple consumer. */
   readonly received: string;
+  /** For a batch listener. */
+  readonly batched: string;
+  /** A topic of type `lite`, and a group for its lite topics; undefined where the server has none. */
+  readonly lite?: string;
 }
+
+/** The only lite topic. */
+const LITE_TOPIC = 'one';
 
 /** What the suspended process saw, and what those saw that handled its messages meanwhile. Both sorted. */
 export async function playSuspension(
   endpoints: string,
   names: SuspensionNames,
 ): Promise<{ suspended: string[]; others: string[] }> {
-  const topics = Object.values(names) as string[];
+  const { ordinary, ordered, received, batched, lite } = names;
+  const topics = [ordinary, ordered, received, batched, ...(lite === undefined ? [] : [lite])];
   const child = spawn(
     process.execPath,
-    [
-      '--no-warnings',
-      '--import',
-      TYPESCRIPT,
-      PROGRAM,
-      endpoints,
-      String(LEASE_MS),
-      ...topics.map((name) => `${name}:${name}`),
-    ],
+    ['--no-warnings', '--import', TYPESCRIPT, PROGRAM, endpoints, String(LEASE_MS), ...topics],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   );
   const exited = once(child, 'exit');
@@ -52,6 +52,8 @@ export async function playSuspension(
       new PushConsumer(connection, {
         consumerGroup: topic,
         subscriptions: [{ topic }],
+        liteTopics: topic === lite ? [LITE_TOPIC] : undefined,
+        deadLetterTo: async () => {},
         handler: ({ deliveryAttempt }) => void others.push(`handled ${topic} ${deliveryAttempt}`),
       }),
   );
@@ -60,7 +62,7 @@ export async function playSuspension(
     await soon(() => suspended.includes('polling'), PATIENCE_MS);
     child.kill('SIGSTOP');
     for (const topic of topics) {
-      const place = topic === names.ordered ? { messageGroup: 'one' } : {};
+      const place = topic === ordered ? { messageGroup: 'one' } : topic === lite ? { liteTopic: LITE_TOPIC } : {};
       await producer.send({ topic, body: 'for a process that stands still', ...place });
     }
     // Only the suspended process has polls open: the server answers them within a moment.
@@ -80,9 +82,10 @@ export async function playSuspension(
 }
 
 /** What a suspension must come to. */
-export function afterSuspension({ ordinary, ordered, received }: SuspensionNames) {
-  const suspended = [`lost ${ordered}`, `lost ${ordinary}`, 'polling', `received ${received} 0`];
-  const others = [ordinary, ordered, received].map((topic) => `handled ${topic} 2`);
+export function afterSuspension({ ordinary, ordered, received, batched, lite }: SuspensionNames) {
+  const pushed = [ordinary, ordered, batched, ...(lite === undefined ? [] : [lite])];
+  const suspended = [...pushed.map((topic) => `lost ${topic}`), 'polling', `received ${received} 0`];
+  const others = [...pushed, received].map((topic) => `handled ${topic} 2`);
   return { suspended: suspended.sort(), others: others.sort() };
 }
 

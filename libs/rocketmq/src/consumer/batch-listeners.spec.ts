@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ConsumerBench, gate, textOf } from '../../../../test/support/consumer-bench.js';
+import { StandstillClock } from '../../../../test/support/standstill-clock.js';
 import { until } from '../../../../test/support/until.js';
 import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import type { MessageListener } from './listeners/message-listener.js';
@@ -182,6 +183,23 @@ describe('a batch listener', () => {
       code: 'ILLEGAL_OPTION',
       field: 'batch.maxBytes',
     });
+  });
+
+  it('is not called with messages whose leases ended while it waited for more and the process stood still; that is reported', async () => {
+    const clock = new StandstillClock();
+    const connection = bench.connectionTo(bench.broker.endpoints, { clock });
+    const listener = { name: 'batch', topic: 'orders', concurrency: 1 };
+    const consumer = await bench.listen(
+      [{ ...listener, batch: { handler: journalled, maxSize: 3, maxWaitMs: 10 * MINUTE_MS } }],
+      { events: bench.events },
+      connection,
+    );
+    await bench.send('m0', 'm1');
+    await until(() => consumer.health.unsettled === 2);
+    clock.skip(10 * MINUTE_MS);
+    await bench.send('m2');
+    await until(() => bench.journal.lines.includes('1'));
+    expect(bench.journal.lines.sort()).toEqual(['1', 'lost m0', 'lost m1', 'unsettled m0 retry', 'unsettled m1 retry']);
   });
 
   it('is rejected in an ordered group', async () => {

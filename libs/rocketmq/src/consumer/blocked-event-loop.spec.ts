@@ -20,10 +20,16 @@ describe('a process that is suspended', () => {
   it(
     'handles and returns nothing of what its polls brought meanwhile when the leases are over: others have handled it',
     async () => {
-      const names = { ordinary: 'orders', ordered: 'steps', received: 'returns' };
+      const names = { ordinary: 'orders', ordered: 'steps', received: 'returns', batched: 'prices', lite: 'chats' };
       const broker = new EmbeddedBroker({
-        topics: [{ name: names.ordered, type: 'fifo' }],
-        groups: [{ name: names.ordered, fifo: true }],
+        topics: [
+          { name: names.ordered, type: 'fifo' },
+          { name: names.lite, type: 'lite' },
+        ],
+        groups: [
+          { name: names.ordered, fifo: true },
+          { name: names.lite, lite: { topic: names.lite } },
+        ],
       });
       await broker.start();
       try {

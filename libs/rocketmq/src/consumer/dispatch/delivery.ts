@@ -313,6 +313,10 @@ class DeliveryRun implements RunOptions {
     return this.lease.lostSignal;
   }
 
+  isTooLate(): boolean {
+    return this.lease.isInDoubt;
+  }
+
   get forceSignal(): Abortable {
     return this.shared.forceSignal;
   }

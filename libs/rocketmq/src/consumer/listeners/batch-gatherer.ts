@@ -23,6 +23,8 @@ export interface BatchRunOptions {
 interface Entry {
   readonly message: MessageView;
   readonly signal: AbortSignal;
+  /** Makes it leave its batch where it is too late to begin. */
+  checkLease(): void;
   /** Reports the failure of a message; the batch continues. */
   decide(error: unknown): void;
   succeed(): void;
@@ -68,6 +70,7 @@ export class BatchGatherer {
       const entry: Entry = {
         message,
         signal,
+        checkLease: () => context.checkLease?.(),
         decide: (error) => void context.decide?.(error),
         succeed: () => ended(resolve),
         fail: (error) => ended(() => reject(error)),
@@ -110,6 +113,7 @@ export class BatchGatherer {
     batch.timer?.cancel();
     const leave = await this.options.places.acquire();
     if (this.open === batch) this.open = undefined;
+    for (const entry of [...batch.entries]) entry.checkLease();
     const entries = [...batch.entries];
     batch.entries.clear();
     try {

@@ -4,7 +4,7 @@ import type { MessageView } from '../../protocol/model/message.js';
 import { type Abortable, AbortSource, onAbort, reasonOf } from '../../support/abort-source.js';
 import { inFreshAsyncContext } from '../../support/async-context.js';
 import type { Clock, ScheduledTask } from '../../support/clock.js';
-import { RocketMQError } from '../../support/errors.js';
+import { RocketMQError, StateError } from '../../support/errors.js';
 import { isThenable } from '../../support/thenable.js';
 import type { HandlerContext, MessageHandler } from '../model/handler.js';
 
@@ -34,6 +34,8 @@ export interface RunOptions {
   readonly ioClock: Clock;
   /** Fires when the lease is lost; the handler is still waited for. */
   readonly lostSignal: Abortable | undefined;
+  /** Whether it is too late to start a handler: the lease is over, or can no longer be renewed. Default: it is not. */
+  isTooLate?(): boolean;
   /** Fires when the consumer can wait no longer. Undefined: the caller handles that. */
   readonly forceSignal: Abortable | undefined;
   /** Called when the lease is lost while the handler runs. */
@@ -97,6 +99,12 @@ function awaited(
     context.onUntimed = (untimed) => {
       const isTooLate = context.isOver || (timedOut !== undefined && context.decided === undefined);
       return isTooLate ? undefined : watched().pausedFor(untimed);
+    };
+    context.onCheck = () => {
+      if (options.isTooLate?.() !== true) return;
+      ending.abort(
+        new StateError('LEASE_UNCERTAIN', 'the lease ended, or could not be renewed, before the message was handled'),
+      );
     };
     // A thenable of another library may call back synchronously, or throw.
     Promise.resolve(work).then(
@@ -162,6 +170,7 @@ class RunContext implements HandlerContext {
   isOver = false;
   isLost = false;
   onUntimed: HandlerContext['untimed'] = undefined;
+  onCheck: HandlerContext['checkLease'] = undefined;
   private source: AbortSource | undefined = undefined;
 
   get ending(): AbortSource {
@@ -181,5 +190,9 @@ class RunContext implements HandlerContext {
 
   untimed<T>(work: () => Promise<T>): Promise<T> | undefined {
     return this.onUntimed === undefined ? work() : this.onUntimed(work);
+  }
+
+  checkLease(): void {
+    this.onCheck?.();
   }
 }

@@ -20,6 +20,12 @@ export interface HandlerContext {
    * @returns undefined, without starting the work, when the delivery has already ended: the handler's result does not count
    */
   untimed?<T>(work: () => Promise<T>): Promise<T> | undefined;
+  /**
+   * Fires the signal where it is too late to begin: the lease is over, or can no longer be renewed. A process that was suspended or blocked
+   * has not noticed that when it continues.
+   * @internal
+   */
+  checkLease?(): void;
 }
 
 /** Handles one message. A promise is awaited; an exception or rejection means that it failed. */

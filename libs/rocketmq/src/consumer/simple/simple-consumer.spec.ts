@@ -1,12 +1,16 @@
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { RawClient, message as rawMessage } from '../../../../../test/support/raw-grpc-client.js';
+import { RecordingServer, recordedMessage } from '../../../../../test/support/recording-server.js';
+import { StandstillClock } from '../../../../../test/support/standstill-clock.js';
 import { until } from '../../../../../test/support/until.js';
 import { Connection } from '../../client/connection.js';
 import { Producer } from '../../producer/producer.js';
 import { Encoding } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { MINUTE_MS, SECOND_MS } from '../../support/clock.js';
+import { silentLogger } from '../../support/logger.js';
 import { TestBroker } from '../../testing/test-broker.js';
+import { RECEIVED_TOO_LATE } from '../model/consumer-events.js';
 import { SimpleConsumer } from './simple-consumer.js';
 
 describe('SimpleConsumer over the wire', () => {
@@ -278,5 +282,34 @@ describe('SimpleConsumer over the wire', () => {
       await expect(again).rejects.toThrow(/did not start \(\[CONSUMER_GROUP_NOT_FOUND\].*create a new one/s);
     }
     await other.close();
+  });
+});
+
+describe('SimpleConsumer in a process that stands still', () => {
+  it('returns nothing of an answer whose leases ended while it arrived, and reports that', async () => {
+    const clock = new StandstillClock();
+    const server = new RecordingServer();
+    server.holdsReceives = true;
+    await server.start();
+    const lines: string[] = [];
+    const logger = { ...silentLogger, warn: (text: string) => void lines.push(text) };
+    const connection = new Connection({ endpoints: server.endpoints, clock, logger });
+    const consumer = new SimpleConsumer(connection, { consumerGroup: 'stock', subscriptions: [{ topic: 'orders' }] });
+    try {
+      await consumer.start();
+      const receiving = consumer.receive({ invisibleDurationMs: 30 * SECOND_MS });
+      await until(() => server.of('receiveMessage').length === 1);
+      server.deliver(recordedMessage('orders', 'one'));
+      // Its answer comes behind the message.
+      await consumer.subscribe({ topic: 'orders' });
+      clock.skip(MINUTE_MS);
+      server.endReceives();
+      expect(await receiving).toEqual([]);
+      expect(lines).toEqual([RECEIVED_TOO_LATE]);
+    } finally {
+      await consumer.close();
+      connection.close();
+      server.stop();
+    }
   });
 });

@@ -296,16 +296,21 @@ export class SimpleConsumer {
       }
       answers.assertUsable();
       const receivedAtMs = this.connection.clock.nowMs();
-      if (read !== undefined && answers.messages.length > 0) {
-        const ageMs = this.agesOf(queue).ageMs({ ...read, askedAtMs, answeredAtMs: answers.poppedAtMs });
-        if (isStale(ageMs, invisibleMs)) {
-          // Others may have handled these messages: not even a release may be sent.
-          arrived.splice(arrived.indexOf(here), 1);
-          this.reportStale(queue.topic, answers.messages, ageMs);
-          return [];
-        }
-      }
+      if (read === undefined || answers.messages.length === 0) return [];
+      const { poppedAtMs: answeredAtMs } = answers;
+      const leasedAtMs = read.readAtMs - this.agesOf(queue).ageMs({ ...read, askedAtMs, answeredAtMs });
+      /** Others may have handled these messages: not even a release may be sent. */
+      const areStale = (): boolean => {
+        const ageMs = clock.monotonicMs() - leasedAtMs;
+        if (!isStale(ageMs, invisibleMs)) return false;
+        arrived.splice(arrived.indexOf(here), 1);
+        this.reportStale(queue.topic, answers.messages, ageMs);
+        return true;
+      };
+      if (areStale()) return [];
       const messages = await this.received(queue, answers.messages);
+      // The rest of the answer, and the bodies, may have taken long.
+      if (areStale()) return [];
       onPoll?.({ messages, deliveredAtMs: answers.deliveredAtMs, receivedAtMs });
       return messages;
     };
