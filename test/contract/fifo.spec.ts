@@ -198,4 +198,20 @@ describe('ordered messages', () => {
       code: 'CONSUMER_GROUP_NOT_FIFO',
     });
   });
+
+  contract('a consumer that goes on without the order of its group says so, with the command', async (world) => {
+    const topic = await world.topic('fifo');
+    const consumerGroup = await world.group({ fifo: true });
+    const warnings: Record<string, unknown>[] = [];
+    const warn = (_: string, fields = {}): void => void warnings.push(fields);
+    const connection = world.connection({ logger: { debug() {}, info() {}, warn, error() {} } });
+    const { consumer } = await world.record({ topic, consumerGroup }, connection);
+    await world.admin().createGroup({ consumerGroup, fifo: false }, { ifExists: 'update' });
+    await world.until('it is reported', async () => {
+      // Sends the settings again, as a reconnect does.
+      await consumer.subscribe({ topic });
+      return warnings.some(({ ordered }) => ordered === 'yes before, no now');
+    });
+    expect(warnings.at(-1)?.command).toContain(`group create ${consumerGroup} --fifo --yes`);
+  });
 });

@@ -197,6 +197,19 @@ describe('a group whose settings differ between brokers', () => {
     await until(() => sentTo(1, CODES.popMessage) > polls);
   });
 
+  it('is reported with the broker and the command when its only broker no longer orders it', async () => {
+    const { consumer, lines, settings, sockets } = await world([ORDERED], { late: -1 });
+    await consumer.start();
+    settings[0] = UNORDERED;
+    sockets[0]?.destroy();
+    const warned = () => lines.find(({ text }) => text.includes('no longer orders the consumer group'));
+    await until(() => warned() !== undefined);
+    expect(warned()?.fields).toMatchObject({
+      server: expect.stringContaining('broker-0'),
+      command: expect.stringContaining(`group create ${GROUP} --fifo --yes`),
+    });
+  });
+
   it('is refused by a consumer whose listener allows more attempts than one of the brokers, by name', async () => {
     const options = { maxAttempts: 5 };
     const { consumer } = await world([{ retryMaxTimes: 2 }, { retryMaxTimes: 16 }], { options });

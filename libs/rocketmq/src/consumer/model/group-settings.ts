@@ -28,6 +28,8 @@ interface GroupPort {
 interface ServerSettings {
   readonly server: Endpoint;
   readonly settings: ConsumerSettings;
+  /** Nothing more is received from it, but what it handed out keeps its settings. */
+  readonly isGone: boolean;
 }
 
 /** In what the servers may differ, in words. */
@@ -54,9 +56,13 @@ export class GroupSettings {
     return this.known.get(endpointKey(server))?.settings ?? DEFAULT_SETTINGS;
   }
 
-  /** Those of all servers that have answered. */
+  /** Those of all servers that have answered and are not gone. */
   all(): readonly ConsumerSettings[] {
-    return [...this.known.values()].map(({ settings }) => settings);
+    return this.present().map(({ settings }) => settings);
+  }
+
+  private present(): readonly ServerSettings[] {
+    return [...this.known.values()].filter(({ isGone }) => !isGone);
   }
 
   /** Whether the group is ordered on this server, or on any. */
@@ -66,7 +72,8 @@ export class GroupSettings {
 
   /** What every server takes. */
   liteLimits(): LiteLimits {
-    const all = this.known.size === 0 ? [DEFAULT_SETTINGS] : this.all();
+    const present = this.all();
+    const all = present.length === 0 ? [DEFAULT_SETTINGS] : present;
     return {
       liteSubscriptionQuota: Math.min(...all.map(({ liteSubscriptionQuota }) => liteSubscriptionQuota)),
       maxLiteTopicLength: Math.min(...all.map(({ maxLiteTopicLength }) => maxLiteTopicLength)),
@@ -82,27 +89,48 @@ export class GroupSettings {
     const settings = read(answer);
     if (settings.maxAttempts < 1) throw consumerGroupWithoutAttempts(consumerGroup, this.port.nameOf(server));
     if (requireFifo && !settings.isFifo) throw consumerGroupNotFifo(consumerGroup, this.port.nameOf(server));
-    this.known.set(endpointKey(server), { server, settings });
+    const before = this.known.get(endpointKey(server))?.settings;
+    this.known.set(endpointKey(server), { server, settings, isGone: false });
     if (this.state === 'starting') return;
+    if (before !== undefined) this.reportChange(server, before, settings);
     this.reportMisfit(server, settings);
     if (this.state === 'settled' && textOf(this.differences()) !== this.reported) void this.confirm();
   }
 
-  /** The server is gone for good. */
+  /** The server is in no route any more. */
   forget(server: Endpoint): void {
-    this.known.delete(endpointKey(server));
+    const known = this.known.get(endpointKey(server));
+    if (known !== undefined) this.known.set(endpointKey(server), { ...known, isGone: true });
     this.misfits.delete(endpointKey(server));
     if (this.state === 'settled') this.report();
   }
 
   /** The servers that are available have answered: what differs is reported from now on. @throws UsageError for a misfit */
   started(): void {
-    for (const { server, settings } of this.known.values()) {
+    for (const { server, settings } of this.present()) {
       const misfit = this.port.misfit?.(this.port.nameOf(server), settings);
       if (misfit !== undefined) throw misfit;
     }
     this.state = 'settled';
     this.report();
+  }
+
+  /** Where all servers change alike, or a proxy answers with what another of its brokers says, nothing differs, and yet the order may be lost. */
+  private reportChange(server: Endpoint, before: ConsumerSettings, now: ConsumerSettings): void {
+    const { consumerGroup, logger } = this.port;
+    const changes = Object.entries(COMPARED).flatMap(([name, show]) =>
+      show(before) === show(now) ? [] : [[name, `${show(before)} before, ${show(now)} now`]],
+    );
+    if (changes.length === 0) return;
+    const fields = { consumerGroup, server: this.port.nameOf(server), ...Object.fromEntries(changes) };
+    if (!before.isFifo || now.isFifo) {
+      logger.info('the consumer group has other settings on a server than before', fields);
+      return;
+    }
+    const text =
+      'a server no longer orders the consumer group, so it hands out the messages of a message group in any order; behind a proxy this changes ' +
+      'by itself where its brokers differ, which "group show" reveals';
+    logger.warn(text, { ...fields, command: groupCommand(consumerGroup, ['--fifo']) });
   }
 
   /** A server that joins, or changes, later ends nothing that runs. */
@@ -135,14 +163,14 @@ export class GroupSettings {
     }
     const warning =
       'the settings of the consumer group differ between servers, and each message is handled by those of its server; give all servers the same';
-    logger.warn(warning, { consumerGroup, ...differences, command: this.command() });
+    logger.warn(warning, { consumerGroup, ...differences, ...this.cures(differences) });
   }
 
   /** Each setting that differs, and where it has which value. */
   private differences(): Readonly<Record<string, string>> {
     const differences = Object.entries(COMPARED).flatMap(([name, show]) => {
       const places = new Map<string, string[]>();
-      for (const { server, settings } of this.known.values()) {
+      for (const { server, settings } of this.present()) {
         const value = show(settings);
         places.set(value, [...(places.get(value) ?? []), this.port.nameOf(server)]);
       }
@@ -152,15 +180,27 @@ export class GroupSettings {
     return Object.fromEntries(differences);
   }
 
-  /** Keeps the order, and gives up no message earlier than any server does now. */
-  private command(): string {
-    const attempts = Math.max(...this.all().map(({ maxAttempts }) => maxAttempts));
-    const order = this.isOrdered() ? ['--fifo'] : [];
-    return commandLine(
-      ...['group', 'create', this.port.consumerGroup, ...order, '--max-attempts', `${attempts}`, '--yes'],
-      ...['--name-server', 'NAMESERVER:9876'],
-    );
+  /** What makes all servers the same: it keeps the order, and gives up no message earlier than any server does now. */
+  private cures({ ordered, maxAttempts, backoff }: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+    const all = this.all();
+    const { consumerGroup } = this.port;
+    // A group of lite topics counts as ordered whatever it says.
+    const order = all.some(({ isFifo, isLite }) => isFifo && !isLite) ? ['--fifo'] : [];
+    const attempts = ['--max-attempts', `${Math.max(...all.map((one) => one.maxAttempts))}`];
+    const isForCommand = ordered !== undefined || maxAttempts !== undefined;
+    return {
+      ...(isForCommand ? { command: groupCommand(consumerGroup, [...order, ...attempts]) } : {}),
+      ...(backoff === undefined
+        ? {}
+        : {
+            call: `admin.createGroup({ consumerGroup: ${JSON.stringify(consumerGroup)}, backoff }, { ifExists: 'update' })`,
+          }),
+    };
   }
+}
+
+function groupCommand(consumerGroup: string, settings: readonly string[]): string {
+  return commandLine('group', 'create', consumerGroup, ...settings, '--yes', '--name-server', 'NAMESERVER:9876');
 }
 
 function textOf(differences: Readonly<Record<string, string>>): string {
