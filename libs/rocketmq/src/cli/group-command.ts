@@ -1,7 +1,9 @@
 // `nestjs-rocketmq group`: lists, shows, creates and deletes consumer groups of a cluster without a JVM.
 
 import type { Command } from 'commander';
+import type { GroupDescription, GroupOnBroker } from '../admin/groups.js';
 import type { LiteGroup } from '../protocol/model/lite-group.js';
+import type { BackoffPolicy } from '../support/backoff.js';
 import { type AccessValues, accessOptions, commandOn, withAdmin } from './admin-access.js';
 import {
   type AddCommand,
@@ -38,14 +40,17 @@ function addList(group: Command, io: CommandIo): void {
     const { groups, failures } = await withAdmin(values, io, (admin) =>
       admin.listGroups({ includeSystem: values.system === true }),
     );
+    const { isDeliverable } = await import('../remoting/group-config.js');
+    const cellOf = ({ brokers }: GroupDescription, show: (one: GroupOnBroker) => string): string =>
+      new Set(brokers.map(show)).size > 1 ? 'differs' : (brokers.map(show)[0] ?? '');
     print(io, values, { groups, failures }, () =>
       table(
         ['GROUP', 'ORDERED', 'ATTEMPTS', 'BACKOFF', 'BROKERS'],
         groups.map((one) => [
           one.consumerGroup,
-          one.fifo ? 'yes' : 'no',
-          one.maxDeliveryAttempts,
-          one.backoff.kind,
+          cellOf(one, ({ fifo }) => (fifo ? 'yes' : 'no')),
+          cellOf(one, ({ maxDeliveryAttempts: most }) => (isDeliverable(most) ? `${most}` : 'none')),
+          cellOf(one, ({ backoff }) => waitsOf(backoff)) === 'differs' ? 'differs' : one.backoff.kind,
           one.brokers.map(({ name }) => name).join(','),
         ]),
       ),
@@ -66,24 +71,42 @@ function addShow(group: Command, io: CommandIo): void {
       const cure = commandOn(values, 'group', 'create', name);
       throw new Error(`group "${name}" does not exist; create it with: ${cure}`);
     }
-    const { fifo, maxDeliveryAttempts, backoff, lite, brokers } = described;
+    const { brokers } = described;
     const { isDeliverable } = await import('../remoting/group-config.js');
     print(io, values, described, () => {
-      const waits =
-        backoff.kind === 'customized'
-          ? backoff.nextMs.map(seconds).join(' ')
-          : `${seconds(backoff.initialMs)}, multiplied by ${backoff.multiplier} each time, at most ${seconds(backoff.maxMs)}`;
+      const order = byBroker(brokers, ({ fifo }) => (fifo ? 'ordered' : 'not ordered'));
+      const attempts = ({ maxDeliveryAttempts: most }: GroupOnBroker) => attemptsText(most, isDeliverable(most));
+      const hasLite = brokers.some(({ lite }) => lite !== undefined);
       return [
-        `group ${name}: ${fifo ? 'ordered' : 'not ordered'}, on ${brokers.map((one) => one.name).join(', ')}`,
-        `attempts  ${attemptsText(maxDeliveryAttempts, isDeliverable(maxDeliveryAttempts))}`,
-        `backoff   ${waits}`,
-        ...(lite === undefined ? [] : [`lite      ${liteText(lite)}`]),
+        `group ${name}: ${order.isSame ? `${order.text}, on ${brokers.map((one) => one.name).join(', ')}` : order.text}`,
+        `attempts  ${byBroker(brokers, attempts).text}`,
+        `backoff   ${byBroker(brokers, ({ backoff }) => waitsOf(backoff)).text}`,
+        ...(hasLite
+          ? [`lite      ${byBroker(brokers, ({ lite }) => (lite === undefined ? 'no' : liteText(lite))).text}`]
+          : []),
         '',
       ].join('\n');
     });
   });
   withExamples(command, [['group show billing', 'whether it is ordered, its attempts and its backoff']]);
 }
+
+/** A setting; with the brokers that have each value where they differ. */
+function byBroker(brokers: readonly GroupOnBroker[], show: (broker: GroupOnBroker) => string) {
+  const names = new Map<string, string[]>();
+  for (const broker of brokers) names.set(show(broker), [...(names.get(show(broker)) ?? []), broker.name]);
+  const values = [...names.keys()];
+  const isSame = values.length < 2;
+  return {
+    isSame,
+    text: isSame ? (values[0] ?? '') : values.map((one) => `${one} on ${names.get(one)?.join(', ')}`).join('; '),
+  };
+}
+
+const waitsOf = (backoff: BackoffPolicy): string =>
+  backoff.kind === 'customized'
+    ? backoff.nextMs.map(seconds).join(' ')
+    : `${seconds(backoff.initialMs)}, multiplied by ${backoff.multiplier} each time, at most ${seconds(backoff.maxMs)}`;
 
 const liteText = ({ topic, subscriptionQuota, exclusive }: Required<LiteGroup>): string =>
   `lite topics of ${topic}, at most ${subscriptionQuota} for each consumer${exclusive ? ', one consumer for each lite topic' : ''}`;
@@ -114,7 +137,6 @@ function addCreate(group: Command, io: CommandIo): void {
   type Values = AccessValues & { fifo?: boolean; maxAttempts?: number; lite?: string; yes?: boolean };
   accessOptions(command).action(async (consumerGroup: string, values: Values) => {
     const made = await withAdmin(values, io, async (admin) => {
-      const found = await admin.describeGroup(consumerGroup);
       const { fifo, maxAttempts: maxDeliveryAttempts } = values;
       await admin
         .createGroup(
@@ -127,17 +149,18 @@ function addCreate(group: Command, io: CommandIo): void {
           { ifExists: values.yes === true ? 'update' : 'refuse' },
         )
         .catch(refuseToAlter);
-      return {
-        consumerGroup,
-        fifo: fifo ?? found?.fifo ?? false,
-        maxDeliveryAttempts: maxDeliveryAttempts ?? found?.maxDeliveryAttempts ?? 17,
-        liteTopic: values.lite ?? found?.lite?.topic,
-      };
+      return admin.describeGroup(consumerGroup);
     });
-    const { fifo, maxDeliveryAttempts, liteTopic } = made;
-    const what = liteTopic === undefined ? '' : ` messages of lite topics of ${liteTopic}`;
-    const text = `${fifo ? 'ordered ' : ''}group ${consumerGroup} delivers${what} at most ${plural(maxDeliveryAttempts, 'time')}\n`;
-    print(io, values, made, () => text);
+    const brokers = made?.brokers ?? [];
+    const { isDeliverable } = await import('../remoting/group-config.js');
+    const created = ({ fifo, maxDeliveryAttempts: most, lite }: GroupOnBroker): string => {
+      const what = lite === undefined ? '' : ` messages of lite topics of ${lite.topic}`;
+      const times = isDeliverable(most) ? `at most ${plural(most, 'time')}` : `nothing: retryMaxTimes is ${most - 1}`;
+      return `${fifo ? 'ordered ' : ''}group ${consumerGroup} delivers${what} ${times}`;
+    };
+    const { fifo, maxDeliveryAttempts, lite } = made ?? {};
+    const result = { consumerGroup, fifo, maxDeliveryAttempts, liteTopic: lite?.topic };
+    print(io, values, result, () => `${byBroker(brokers, created).text}\n`);
   });
   withExamples(command, [
     ['group create billing --max-attempts 5', 'a group with five delivery attempts'],
