@@ -150,10 +150,22 @@ export interface TopicPage {
   readonly problems: readonly BrokerProblem[];
 }
 
+export interface ShownSetting {
+  readonly text: string;
+  readonly isWrong: boolean;
+}
+
+/** The settings of a group on its brokers. */
+export interface GroupSettings {
+  readonly order: ShownSetting;
+  readonly attempts: ShownSetting;
+  /** What each broker has, where something is wrong. */
+  readonly brokers: readonly string[];
+}
+
 export interface Group {
   readonly consumerGroup: string;
-  readonly fifo: boolean;
-  readonly maxDeliveryAttempts: number;
+  readonly settings: GroupSettings;
   readonly sample?: Sample;
 }
 
@@ -181,8 +193,8 @@ export interface Subscription {
 
 export interface GroupPage {
   readonly consumerGroup: string;
-  readonly fifo: boolean;
   readonly maxDeliveryAttempts: number;
+  readonly settings: GroupSettings;
   readonly isOwn?: boolean;
   /** After how many attempts listeners of this application give a message up. */
   readonly ownAttempts?: readonly number[];

@@ -14,6 +14,7 @@ import { groupOfDeadLetters } from '../cluster/group-sample.js';
 import { ConsoleRefusal } from '../http/exchange.js';
 import type { ConsoleEvent, ConsoleSource } from '../source.js';
 import { DEFAULT_PAGE, inTurns, MOST_ITEMS, type PageContext, Parts } from './context.js';
+import { settingsOf } from './group-settings.js';
 import { Query } from './queries.js';
 
 const MOST_LISTED = 200;
@@ -32,7 +33,7 @@ export async function groups({ watch, request }: PageContext): Promise<object> {
     atMs,
     problems,
     total: found.length,
-    groups: listed.map((one) => ({ ...one, sample: watch.sampleOf(one.consumerGroup) })),
+    groups: listed.map((one) => ({ ...one, settings: settingsOf(one), sample: watch.sampleOf(one.consumerGroup) })),
   };
 }
 
@@ -50,6 +51,7 @@ export async function group({ admin, watch, request, source }: PageContext, name
   const topics = [...(lag?.topics ?? []), ...(clients?.subscriptions ?? [])].map(({ topic }) => topic);
   return {
     ...described,
+    settings: settingsOf(described),
     lag,
     clients,
     topics: [...new Set(topics)].sort(),

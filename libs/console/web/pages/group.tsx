@@ -27,7 +27,7 @@ export function GroupPage({ group }: { readonly group: string }) {
         crumbs={[{ text: 'Groups', parts: ['groups'] }]}
         about={
           <>
-            {read.value?.fifo === true && <span class="chip">fifo</span>}
+            {read.value?.settings.order.text === 'fifo' && <span class="chip">fifo</span>}
             {read.value?.isOwn === true && <span class="chip accent">this application</span>}
           </>
         }
@@ -89,6 +89,7 @@ function Shown({ value, range, sample }: ShownProps) {
           attemptsOf(value),
         ]}
       />
+      <Settings settings={value.settings} />
       {clients !== undefined && <Differences clients={clients} />}
       <Section
         title="Lag"
@@ -113,7 +114,9 @@ function Shown({ value, range, sample }: ShownProps) {
 }
 
 /** Those of this application's listeners, which may give up before the server does. */
-function attemptsOf({ ownAttempts = [], maxDeliveryAttempts }: Answer): Fact {
+function attemptsOf({ ownAttempts = [], maxDeliveryAttempts, settings: { attempts } }: Answer): Fact {
+  if (attempts.isWrong)
+    return ['Attempts', <span class="bad">{attempts.text}</span>, 'see the settings of the brokers'];
   const isOther = ownAttempts.some((one) => one !== maxDeliveryAttempts);
   if (!isOther) return ['Attempts', count(maxDeliveryAttempts), 'then a dead letter'];
   const note = `in this application; the group allows ${count(maxDeliveryAttempts)}`;
@@ -140,6 +143,22 @@ function Lag({ points, range }: { readonly points: readonly LagPoint[]; readonly
       spanMs={range === 'hour' ? HOUR_MS : DAY_MS}
       gapMs={range === 'hour' ? 60_000 : HOUR_MS}
     />
+  );
+}
+
+function Settings({ settings: { brokers } }: { readonly settings: Answer['settings'] }) {
+  if (brokers.length === 0) return null;
+  return (
+    <Section
+      title={<span class="wrong">Settings of the brokers</span>}
+      note="Each broker goes by its own, and a proxy by those of any broker. Give all of them the same with createGroup or the command line."
+    >
+      <ul class="panel list">
+        {brokers.map((text) => (
+          <li key={text}>{text}</li>
+        ))}
+      </ul>
+    </Section>
   );
 }
 

@@ -84,13 +84,20 @@ export function GroupsPage() {
                     width: 96,
                     isNumber: true,
                     isExtra: true,
-                    cell: (one) => one.maxDeliveryAttempts,
+                    cell: ({ settings: { attempts } }) => (
+                      <span class={attempts.isWrong ? 'bad' : ''}>{attempts.text}</span>
+                    ),
                   },
                   {
                     name: 'Order',
                     width: 96,
                     isExtra: true,
-                    cell: ({ fifo }) => (fifo ? <span class="chip">fifo</span> : <span class="muted">–</span>),
+                    cell: ({ settings: { order } }) =>
+                      order.text === '' ? (
+                        <span class="muted">–</span>
+                      ) : (
+                        <span class={order.isWrong ? 'bad' : 'chip'}>{order.text}</span>
+                      ),
                   },
                   { name: 'Seen', width: 110, isExtra: true, cell: (one) => <Seen sample={sampleOf(one)} /> },
                 ]}
