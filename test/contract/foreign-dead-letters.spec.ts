@@ -1,7 +1,7 @@
 // Dead letters with labels that other clients can store, and that a send of this one refuses.
 
 import { describe, expect } from '@jest/globals';
-import { type DeadLetter, DeadLetterError, type Producer, SECOND_MS } from 'nestjs-rocketmq/client';
+import { type BatchHandler, type DeadLetter, DeadLetterError, type Producer, SECOND_MS } from 'nestjs-rocketmq/client';
 import { isBefore, startLiteBackend } from './support/backend.js';
 import { contractSuite } from './support/contract.js';
 import { rawStore } from './support/raw-store.js';
@@ -25,6 +25,10 @@ const LABELS: Readonly<Record<string, string>> = {
   'properties of 17 KB': many(17, 'x'.repeat(1_000)),
   'one property of 17 KB': property('large', 'x'.repeat(17_000)),
   'keys of 17 KB': property('KEYS', Array.from({ length: 170 }, () => 'k'.repeat(99)).join(' ')),
+  'a long tag of surrogate pairs': property('TAGS', `a||b${'😀'.repeat(200)}`),
+  'a longer tag of surrogate pairs': property('TAGS', `a||bc${'😀'.repeat(200)}`),
+  'an empty tag and no key': property('TAGS', '') + property('KEYS', ''),
+  'control characters 1 and 2': property('note', 'a\u0001b') + END + NAME_END,
   'a key, a tag and a property that are in order': property('KEYS', 'k') + property('TAGS', 't') + property('p', 'v'),
 };
 
@@ -61,6 +65,75 @@ describe('dead letters that another client has stored', () => {
     expect(noteOf('one property of 17 KB', 'originPropertiesLeftOut')).toBe('["large"]');
     const inOrder = grave.deliveries.find(({ text }) => text.endsWith('in order'))?.message;
     expect(inOrder).toMatchObject({ tag: 't', keys: ['k'], properties: { p: 'v' } });
+  });
+});
+
+describe('dead letters that another client has stored in the way of others', () => {
+  const contract = contractSuite();
+  const bodies = Object.keys(LABELS).sort();
+
+  contract('are kept out of an ordered group, which goes on behind each', async (world) => {
+    const [topic, graves] = [await world.topic('fifo'), await world.topic()];
+    const producer = await world.producer();
+    for (const [body, labels] of Object.entries(LABELS))
+      await rawStore(world, { topic, body, properties: property('__SHARDINGKEY', 'one') + labels });
+    const grave = await world.record({ topic: graves });
+    const recorder = await world.record({
+      topic,
+      consumerGroup: await world.group({ fifo: true }),
+      requireFifo: true,
+      handle: () => {
+        throw new DeadLetterError('not for us');
+      },
+      deadLetterTo: forwardingTo(graves, producer),
+    });
+    await world.until('all are kept', () => grave.deliveries.length >= bodies.length);
+    expect(texts(grave.deliveries).sort()).toEqual(bodies);
+    expect(texts(recorder.deliveries)).toEqual(Object.keys(LABELS));
+  });
+
+  contract('are kept out of batches', async (world) => {
+    const [topic, graves, consumerGroup] = [await world.topic(), await world.topic(), await world.group()];
+    const producer = await world.producer();
+    for (const [body, properties] of Object.entries(LABELS)) await rawStore(world, { topic, body, properties });
+    const grave = await world.record({ topic: graves });
+    const handler: BatchHandler = (messages, { fail }) => {
+      for (const message of messages) fail(message, new DeadLetterError('not for us'));
+    };
+    const batch = { handler, maxSize: 8, maxWaitMs: 100 };
+    await world.listen(consumerGroup, [{ name: 'batch', topic, batch, deadLetterTo: forwardingTo(graves, producer) }]);
+    await world.until('all are kept', () => grave.deliveries.length >= bodies.length);
+    expect(texts(grave.deliveries).sort()).toEqual(bodies);
+  });
+
+  contract('can be replayed from the dead letter queue of the server as they were', async (world) => {
+    const [topic, consumerGroup] = [await world.topic(), await world.group()];
+    for (const [body, properties] of Object.entries(LABELS)) await rawStore(world, { topic, body, properties });
+    let isReplayed = false;
+    const recorder = await world.record({
+      topic,
+      consumerGroup,
+      handle: () => {
+        if (!isReplayed) throw new DeadLetterError('not now');
+      },
+    });
+    const admin = world.admin();
+    const total = async (): Promise<number> => (await admin.listDeadLetters(consumerGroup, { limit: 1 })).total;
+    await world.until('all are dead letters', async () => (await total()) === bodies.length);
+    isReplayed = true;
+    const before = recorder.deliveries.splice(0);
+    const { replayed, failed } = await admin.replayDeadLetters(consumerGroup, { limit: 100 });
+    expect(failed.map(({ deadLetter, error }) => [String(deadLetter.body), error.message])).toEqual([]);
+    expect(replayed).toHaveLength(bodies.length);
+    await world.until('all are delivered again', () => recorder.deliveries.length >= bodies.length);
+    const labelsOf = (all: typeof before) =>
+      all
+        .map(({ text, message: { tag, keys, properties } }) => {
+          const { DEAD_LETTER_REPLAY: _, ...own } = properties;
+          return [text, tag, keys, own];
+        })
+        .sort(([one], [other]) => (String(one) < String(other) ? -1 : 1));
+    expect(labelsOf(recorder.deliveries)).toEqual(labelsOf(before));
   });
 });
 

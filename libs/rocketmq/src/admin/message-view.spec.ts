@@ -49,12 +49,18 @@ describe('the view of a stored message', () => {
       ['KEYS', 'a b'],
       ['_SYS_MSG_PRIORITY_', '3'],
       ['__SHARDINGKEY', 'g'],
+      ['INNER_MULTI_DISPATCH', '%LMQ%$t$one'],
       ['user', 'Ada'],
     ]);
     const view = await messageView(stored({ properties }), 'b');
     expect(view).toMatchObject({ messageId: 'm', keys: ['a', 'b'], priority: 3, messageGroup: 'g', tag: undefined });
     expect(view.properties).toEqual({ __SHARDINGKEY: 'g', user: 'Ada' });
-    expect(view.systemProperties).toEqual({ UNIQ_KEY: 'm', KEYS: 'a b', _SYS_MSG_PRIORITY_: '3' });
+    expect(view.systemProperties).toEqual({
+      UNIQ_KEY: 'm',
+      KEYS: 'a b',
+      _SYS_MSG_PRIORITY_: '3',
+      INNER_MULTI_DISPATCH: '%LMQ%$t$one',
+    });
     expect(view.bornHost).toBe('10.0.0.1:5');
   });
 });

@@ -3,7 +3,7 @@
 import { promisify } from 'node:util';
 import { unzip } from 'node:zlib';
 import { DEFAULT_MAX_UNPACKED_BYTES } from '../protocol/model/limits.js';
-import { isReservedProperty } from '../protocol/model/names.js';
+import { isServersProperty } from '../protocol/model/names.js';
 import { dueTimeIn, integerIn } from '../protocol/remoting/property-values.js';
 import { type StoredMessageFields, SYS_FLAGS } from '../protocol/remoting/stored-message.js';
 
@@ -78,8 +78,8 @@ export async function messageView(stored: StoredMessageFields, broker: string): 
     messageId: property(PROPERTIES.messageId) ?? '',
     tag: property(PROPERTIES.tag),
     keys: keysOf(stored),
-    properties: Object.fromEntries(all.filter(([name]) => !isReservedProperty(name))),
-    systemProperties: Object.fromEntries(all.filter(([name]) => isReservedProperty(name))),
+    properties: Object.fromEntries(all.filter(([name]) => !isServersProperty(name))),
+    systemProperties: Object.fromEntries(all.filter(([name]) => isServersProperty(name))),
     messageGroup: property(PROPERTIES.messageGroup),
     priority: integerIn(property(PROPERTIES.priority)),
     liteTopic: property(PROPERTIES.liteTopic),

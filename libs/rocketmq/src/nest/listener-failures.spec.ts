@@ -151,6 +151,26 @@ describe('the failure policy of a listener', () => {
     expect([bench.deadLetters('buried'), bench.retries('buried')]).toEqual([[], []]);
   });
 
+  // The end of one of them is in the middle of a pair.
+  it.each(['odd', 'even'])(
+    'keeps a dead letter in a topic of its choice although its error is long: %s',
+    async (length) => {
+      const topic = `long-error-${length}`;
+      @Injectable()
+      class Orders {
+        @RocketMQListener(topic, { consumerGroup: topic, maxAttempts: 1, deadLetterTopic: `graves-of-${topic}` })
+        async handle(): Promise<void> {
+          throw new DeadLetterError(`${length === 'odd' ? 'x' : ''}${'😀'.repeat(400)}`);
+        }
+      }
+      const app = await bench.start({ providers: [Orders] });
+      await bench.send(app, topic, 1);
+      expect(bench.deadLetters(topic)).toEqual([]);
+      const [grave] = bench.broker.messages(`graves-of-${topic}`);
+      expect(grave?.properties[DEAD_LETTER_PROPERTIES.errorMessage]).toMatch(/(😀){200}$/u);
+    },
+  );
+
   it('keeps a dead letter in a topic of its choice although its properties leave no room for the reason, and says what is left out', async () => {
     @Injectable()
     class Orders {
@@ -164,11 +184,12 @@ describe('the failure policy of a listener', () => {
     await app.get(RocketMQProducer).send({ topic: 'too-full', properties, body: '1' });
     await bench.broker.idle();
     expect([bench.deadLetters('too-full'), bench.retries('too-full')]).toEqual([[], []]);
-    const [grave] = bench.broker.messages('graves');
+    const { topic, leftOut, reason } = DEAD_LETTER_PROPERTIES;
+    const grave = bench.broker.messages('graves').find(({ properties }) => properties[topic] === 'too-full');
     expect(grave?.properties).toMatchObject({
       small: 'kept',
-      [DEAD_LETTER_PROPERTIES.reason]: 'attempts-exhausted',
-      [DEAD_LETTER_PROPERTIES.leftOut]: '["large"]',
+      [reason]: 'attempts-exhausted',
+      [leftOut]: '["large"]',
     });
   });
 

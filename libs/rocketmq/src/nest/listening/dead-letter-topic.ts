@@ -5,6 +5,7 @@ import type { Producer } from '../../producer/producer.js';
 import { orStored } from '../../producer/sending/durability.js';
 import { FORWARDED_PROPERTIES, forwarded } from '../../protocol/model/forwarded-message.js';
 import type { OutgoingMessage } from '../../protocol/model/message.js';
+import { beginningOf } from '../../protocol/model/names.js';
 import { StateError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
 import type { TopicDefinition } from '../messages/topic-definition.js';
@@ -64,5 +65,5 @@ function deadLetterMessage(topic: string, { message, consumerGroup, reason, erro
 /** The server rejects control characters and drops empty values. */
 function inOneLine(text: string): string {
   const line = text.replace(/[\p{Cc}\p{Cs}]+/gu, ' ').trim();
-  return line === '' ? '-' : line.slice(0, ERROR_MESSAGE_LENGTH);
+  return line === '' ? '-' : beginningOf(line, ERROR_MESSAGE_LENGTH);
 }

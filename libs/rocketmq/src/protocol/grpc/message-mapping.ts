@@ -87,7 +87,10 @@ export function fromWireMessage(wire: WireMessage): MessageView {
     body: wire.body,
     tag: system?.tag,
     keys: filledKeys(system?.keys ?? []),
-    properties: system?.liteTopic === undefined ? wire.userProperties : withoutLiteQueue(wire.userProperties),
+    properties:
+      wire.userProperties[LITE_QUEUE_PROPERTY] === undefined
+        ? wire.userProperties
+        : withoutLiteQueue(wire.userProperties),
     messageType: fromWireMessageType(system?.messageType ?? WireMessageType.MESSAGE_TYPE_UNSPECIFIED),
     messageGroup: system?.messageGroup,
     priority: system?.priority,

@@ -25,6 +25,11 @@ describe('a message that is forwarded', () => {
     ['a long tag', { tag: 'x'.repeat(20_000) }],
     ['no body', { body: Buffer.alloc(0) }],
     ['reserved, nameless and empty properties', { properties: { KEYS: 'a', '': 'b', c: '' } }],
+    // Each note is cut inside one of the pairs.
+    ['a long tag of surrogate pairs', { tag: `|${'😀'.repeat(200)}` }],
+    ['long keys of surrogate pairs', { keys: [`a b${'😀'.repeat(200)}`, `a bc${'😀'.repeat(200)}`] }],
+    ['long names of surrogate pairs', { properties: { [`x${'😀'.repeat(160)}`]: 'y'.repeat(17_000) } }],
+    ['even ones', { properties: { [`xy${'😀'.repeat(160)}`]: 'y'.repeat(17_000) }, tag: `||${'😀'.repeat(200)}` }],
     ['names of the notes', { tag: '|', properties: { originTag: 'mine' } }],
   ])('can be sent with %s, and with a story of its own', (_what, labels) => {
     const message = { ...plain, ...labels };
@@ -34,6 +39,11 @@ describe('a message that is forwarded', () => {
     const traced = { ...copy.properties, traceparent: 'x'.repeat(55), tracestate: 'y'.repeat(200) };
     assertSendable({ topic: 't', ...copy, properties: traced }, copy.body.length, 0);
     expect(isForwardable({ ...plain, ...copy })).toBe(true);
+  });
+
+  it('is stored in no lite topic again', () => {
+    const properties = { INNER_MULTI_DISPATCH: '%LMQ%$chats$one', p: 'v' };
+    expect(forwarded({ ...plain, properties }).properties).toEqual({ p: 'v' });
   });
 
   it('says what it could not carry', () => {

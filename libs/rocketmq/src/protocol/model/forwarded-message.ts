@@ -2,7 +2,7 @@
 // be storable elsewhere.
 
 import { LIMITS } from './limits.js';
-import { hasControlCharacter, hasHalfCharacter, isReservedProperty } from './names.js';
+import { beginningOf, hasControlCharacter, hasHalfCharacter, isServersProperty } from './names.js';
 
 /** What of a message a copy carries. */
 interface Carried {
@@ -72,13 +72,13 @@ function carried(
   const left: string[] = [];
   let isEscaped = false;
   for (const [name, value] of Object.entries(properties)) {
-    if (name === '' || value === '' || isReservedProperty(name) || Object.hasOwn(story, name)) continue;
+    if (name === '' || value === '' || isServersProperty(name) || Object.hasOwn(story, name)) continue;
     const [shownName, shownValue] = [visible(name), visible(value)];
     isEscaped ||= shownName !== name || shownValue !== value;
     if (!room.takes(shownName, shownValue)) left.push(name);
   }
   if (left.length > 0) notes.push([names.left, JSON.stringify(left)]);
-  for (const [name, text] of notes) room.put(name, visible(text).slice(0, LONGEST_NOTE) || '-');
+  for (const [name, text] of notes) room.put(name, beginningOf(visible(text), LONGEST_NOTE) || '-');
   const copy = {
     body: body.length === 0 ? Buffer.from(' ') : body,
     keys: keptKeys,

@@ -134,6 +134,16 @@ export function hasHalfCharacter(text: string): boolean {
   return HALF_CHARACTER.test(text);
 }
 
+/** The first characters of a text, as many as fit into so many UTF-16 units: none is cut in half. */
+export function beginningOf(text: string, length: number): string {
+  return text.slice(0, length).replace(/\p{Surrogate}$/u, '');
+}
+
+/** Whether a property is the server's own, so that no copy of a message may carry it: it is reserved, or names queues of lite topics. */
+export function isServersProperty(name: string): boolean {
+  return isReservedProperty(name) || name === LITE_QUEUE_PROPERTY;
+}
+
 /** Whether the property name is reserved by the server, which refuses it from a producer and hides it from a consumer. */
 export function isReservedProperty(name: string): boolean {
   return RESERVED_PROPERTIES.has(name);
