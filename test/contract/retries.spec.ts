@@ -194,6 +194,19 @@ describe.each([
     expect(texts(recorder.deliveries)).toEqual(['kept']);
   });
 
+  contract('does not lose its messages unseen when it is altered while a consumer runs', async (world) => {
+    const topic = await world.topic();
+    const consumerGroup = await world.group();
+    const producer = await world.producer();
+    const { consumer, deliveries } = await world.record({ topic, consumerGroup });
+    await setRetries(world, consumerGroup, retryMaxTimes);
+    // By name server, the client goes by what it knows: a message is handled. A proxy makes it a dead letter, which ends the session.
+    const isReported = (): boolean =>
+      consumer.health.sessions.some(({ status, error = '' }) => status === 'refused' && error.includes('no attempts'));
+    await producer.send({ topic, body: 'one' });
+    await world.until('it is handled, or the loss is reported', () => isReported() || deliveries.length > 0);
+  });
+
   contract('has only dead letters for a consumer of another kind', async (world) => {
     const topic = await world.topic();
     const consumerGroup = await world.group();
