@@ -1,5 +1,6 @@
 // Dead letters with labels that other clients can store, and that a send of this one refuses.
 
+import { unzipSync } from 'node:zlib';
 import { describe, expect } from '@jest/globals';
 import { type BatchHandler, type DeadLetter, DeadLetterError, type Producer, SECOND_MS } from 'nestjs-rocketmq/client';
 import { isBefore, startLiteBackend } from './support/backend.js';
@@ -90,6 +91,8 @@ describe('dead letters that another client has stored in the way of others', () 
     await world.until('all are kept', () => grave.deliveries.length >= bodies.length);
     expect(texts(grave.deliveries).sort()).toEqual(bodies);
     expect(texts(recorder.deliveries)).toEqual(Object.keys(LABELS));
+    // As a property, it would make the copy an ordered message, which the other topic refuses.
+    expect(recorder.deliveries.filter(({ message }) => '__SHARDINGKEY' in message.properties)).toEqual([]);
   });
 
   contract('are kept out of batches', async (world) => {
@@ -166,5 +169,28 @@ liteSuite('a lite topic with a message of another client', () => {
     expect(texts(recorder.deliveries)).toEqual([...labels.map(([body]) => body), 'behind']);
     await world.until('the others are kept', () => grave.deliveries.length >= labels.length);
     expect(texts(grave.deliveries).sort()).toEqual(labels.map(([body]) => body).sort());
+  });
+
+  contract('goes on behind a body that fits compressed only, which is kept as it was stored', async (world) => {
+    const [topic, graves] = [await world.topic('lite'), await world.topic()];
+    const producer = await world.producer();
+    const body = Buffer.alloc(5 * 1024 * 1024, 'x');
+    await (await world.producer({ compression: {} })).send({ topic, body, liteTopic: 'a' });
+    await producer.send({ topic, body: 'behind', liteTopic: 'a' });
+    const grave = await world.record({ topic: graves });
+    const recorder = await world.record({
+      topic,
+      consumerGroup: await world.group({ lite: { topic } }),
+      liteTopics: ['a'],
+      handle: ({ text }) => {
+        if (text !== 'behind') throw new DeadLetterError('not for us');
+      },
+      deadLetterTo: forwardingTo(graves, producer),
+    });
+    await world.until('the last one arrives', () => texts(recorder.deliveries).includes('behind'));
+    await world.until('the other is kept', () => grave.deliveries.length === 1);
+    const [kept] = grave.deliveries;
+    expect(kept?.message.properties.originBody).toBe('compressed');
+    expect(unzipSync(kept?.message.body ?? '').equals(body)).toBe(true);
   });
 });

@@ -54,11 +54,12 @@ describe('the view of a stored message', () => {
     ]);
     const view = await messageView(stored({ properties }), 'b');
     expect(view).toMatchObject({ messageId: 'm', keys: ['a', 'b'], priority: 3, messageGroup: 'g', tag: undefined });
-    expect(view.properties).toEqual({ __SHARDINGKEY: 'g', user: 'Ada' });
+    expect(view.properties).toEqual({ user: 'Ada' });
     expect(view.systemProperties).toEqual({
       UNIQ_KEY: 'm',
       KEYS: 'a b',
       _SYS_MSG_PRIORITY_: '3',
+      __SHARDINGKEY: 'g',
       INNER_MULTI_DISPATCH: '%LMQ%$t$one',
     });
     expect(view.bornHost).toBe('10.0.0.1:5');

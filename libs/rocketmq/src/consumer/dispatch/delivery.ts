@@ -241,10 +241,11 @@ export class Delivery {
     const { consumerGroup, report, ioClock } = this.context;
     const { policy } = this.listener;
     const { abandonSignal } = this.shared;
-    const settings = () => this.context.settings(this.lease.endpoint);
+    const { endpoint, isPacked, message: stored } = this.lease;
+    const settings = () => this.context.settings(endpoint);
     return keepDeadLetter(
       { message, consumerGroup, reason, error },
-      { report, ioClock, settings },
+      { report, ioClock, settings, packedBody: isPacked ? stored.body : undefined },
       {
         policy,
         backoff: this.backoff(),

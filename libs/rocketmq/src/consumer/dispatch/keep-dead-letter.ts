@@ -1,6 +1,6 @@
 // Stores a dead letter and calls the hooks before: in the place of the listener's choice, or in the broker's dead letter queue.
 
-import { forwarded, isForwardable } from '../../protocol/model/forwarded-message.js';
+import { FORWARDED_PROPERTIES, forwarded, isForwardable } from '../../protocol/model/forwarded-message.js';
 import type { MessageView } from '../../protocol/model/message.js';
 import { type Abortable, onAbort, reasonOf } from '../../support/abort-source.js';
 import { type BackoffPolicy, backoffMs } from '../../support/backoff.js';
@@ -25,6 +25,8 @@ interface KeepOptions {
 interface KeepContext extends Pick<ConsumerContext, 'report' | 'ioClock'> {
   /** Those of the server that the message came from. */
   settings(): ConsumerSettings;
+  /** The body as it is stored, if that is compressed. */
+  readonly packedBody?: Buffer | undefined;
 }
 
 /** Calls the hooks and, where the policy requires it, stores the message elsewhere; returns how to settle it then. */
@@ -61,7 +63,9 @@ export async function keepDeadLetter(
   }
 }
 
-/** A hook that sends the message on fails for labels that no send accepts; other clients can store them. */
+/**
+ * A hook that sends the message on fails for labels that no send accepts, and for a body that fits compressed only; other clients can store both.
+ */
 async function store(
   deadLetterTo: NonNullable<FailurePolicy['deadLetterTo']>,
   deadLetter: DeadLetter,
@@ -74,8 +78,14 @@ async function store(
   try {
     await attempt(deadLetter);
   } catch (failure) {
-    if (!(failure instanceof UsageError) || isForwardable(message)) throw failure;
-    await attempt({ ...deadLetter, message: { ...message, tag: undefined, ...forwarded(message) } as MessageView });
+    if (!(failure instanceof UsageError)) throw failure;
+    const packed = failure.code === 'MESSAGE_BODY_TOO_LARGE' ? context.packedBody : undefined;
+    if (packed === undefined && isForwardable(message)) throw failure;
+    const copy =
+      packed === undefined
+        ? forwarded(message)
+        : forwarded({ ...message, body: packed }, { [FORWARDED_PROPERTIES.body]: 'compressed' });
+    await attempt({ ...deadLetter, message: { ...message, tag: undefined, ...copy } as MessageView });
   }
 }
 

@@ -26,7 +26,10 @@ export const DEAD_LETTER_PROPERTIES = {
   tag: FORWARDED_PROPERTIES.tag,
   /** All keys as a JSON list, if not all of them can be sent. */
   keys: FORWARDED_PROPERTIES.keys,
-  /** `empty` if the message has no body: that of the dead letter is a blank then. */
+  /**
+   * `empty` if the message has no body: that of the dead letter is a blank then. `compressed` if it is larger than a send accepts: that of the
+   * dead letter is compressed, with gzip or zlib, as the message was.
+   */
   body: FORWARDED_PROPERTIES.body,
   /** The names of properties that do not fit, as a JSON list. */
   leftOut: FORWARDED_PROPERTIES.left,

@@ -2,7 +2,7 @@
 
 import { hash } from 'node:crypto';
 import type { MessageType, MessageView, OutgoingMessage } from '../model/message.js';
-import { LITE_QUEUE_PROPERTY } from '../model/names.js';
+import { LITE_QUEUE_PROPERTY, MESSAGE_GROUP_PROPERTY } from '../model/names.js';
 import { toOffset } from '../model/offset.js';
 import { toDuration } from './duration.js';
 import {
@@ -87,10 +87,7 @@ export function fromWireMessage(wire: WireMessage): MessageView {
     body: wire.body,
     tag: system?.tag,
     keys: filledKeys(system?.keys ?? []),
-    properties:
-      wire.userProperties[LITE_QUEUE_PROPERTY] === undefined
-        ? wire.userProperties
-        : withoutLiteQueue(wire.userProperties),
+    properties: ownProperties(wire.userProperties),
     messageType: fromWireMessageType(system?.messageType ?? WireMessageType.MESSAGE_TYPE_UNSPECIFIED),
     messageGroup: system?.messageGroup,
     priority: system?.priority,
@@ -111,9 +108,14 @@ function filledKeys(keys: readonly string[]): readonly string[] {
   return keys.includes('') ? keys.filter((key) => key !== '') : keys;
 }
 
-/** A message that is sent with this property is stored in that lite topic, whatever topic it is sent to. */
-function withoutLiteQueue({ [LITE_QUEUE_PROPERTY]: _, ...properties }: Record<string, string>): Record<string, string> {
-  return properties;
+/**
+ * Those of the application. Servers add the message group, with which no topic of another type takes a copy, and the queue of a lite topic, in
+ * which a copy would be stored, whatever topic it is sent to.
+ */
+function ownProperties(all: Record<string, string>): Record<string, string> {
+  if (all[LITE_QUEUE_PROPERTY] === undefined && all[MESSAGE_GROUP_PROPERTY] === undefined) return all;
+  const { [LITE_QUEUE_PROPERTY]: _queue, [MESSAGE_GROUP_PROPERTY]: _group, ...own } = all;
+  return own;
 }
 
 /** The digest that the server adds to every delivered message: MD5 in upper-case hex. */

@@ -41,8 +41,8 @@ describe('a message that is forwarded', () => {
     expect(isForwardable({ ...plain, ...copy })).toBe(true);
   });
 
-  it('is stored in no lite topic again', () => {
-    const properties = { INNER_MULTI_DISPATCH: '%LMQ%$chats$one', p: 'v' };
+  it('is stored in no lite topic again, and is no ordered message', () => {
+    const properties = { INNER_MULTI_DISPATCH: '%LMQ%$chats$one', __SHARDINGKEY: 'g', p: 'v' };
     expect(forwarded({ ...plain, properties }).properties).toEqual({ p: 'v' });
   });
 

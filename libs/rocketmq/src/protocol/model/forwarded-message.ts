@@ -18,7 +18,10 @@ export const FORWARDED_PROPERTIES = {
   tag: 'originTag',
   /** The keys as a JSON list, if a send does not accept all of them; those that it accepts are keys of the copy as well. */
   keys: 'originKeys',
-  /** `empty`: the message has no body, and that of the copy is a blank. */
+  /**
+   * `empty`: the message has no body, and that of the copy is a blank. `compressed`: the body is larger than a send accepts; that of the copy is
+   * as it was stored, compressed with gzip or zlib.
+   */
   body: 'originBody',
   /** The names of properties that do not fit, as a JSON list. */
   left: 'originPropertiesLeftOut',

@@ -26,6 +26,9 @@ export const LITE_QUEUE_PROPERTY = 'INNER_MULTI_DISPATCH';
 /** The property in which the server stores the offset of a message in the queue of its lite topic. */
 export const LITE_QUEUE_OFFSET_PROPERTY = 'INNER_MULTI_QUEUE_OFFSET';
 
+/** The property in which the server stores the message group. It is not reserved, and makes a message an ordered one, which other topics refuse. */
+export const MESSAGE_GROUP_PROPERTY = '__SHARDINGKEY';
+
 /** @see TopicValidator of the server */
 const SYSTEM_TOPICS: ReadonlySet<string> = new Set([
   'TBW102',
@@ -139,9 +142,12 @@ export function beginningOf(text: string, length: number): string {
   return text.slice(0, length).replace(/\p{Surrogate}$/u, '');
 }
 
-/** Whether a property is the server's own, so that no copy of a message may carry it: it is reserved, or names queues of lite topics. */
+/**
+ * Whether a property is the server's own, so that no copy of a message may carry it: it is reserved, names queues of lite topics, or the message
+ * group.
+ */
 export function isServersProperty(name: string): boolean {
-  return isReservedProperty(name) || name === LITE_QUEUE_PROPERTY;
+  return isReservedProperty(name) || name === LITE_QUEUE_PROPERTY || name === MESSAGE_GROUP_PROPERTY;
 }
 
 /** Whether the property name is reserved by the server, which refuses it from a producer and hides it from a consumer. */
