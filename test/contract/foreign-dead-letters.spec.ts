@@ -124,11 +124,11 @@ describe('dead letters that another client has stored in the way of others', () 
     const total = async (): Promise<number> => (await admin.listDeadLetters(consumerGroup, { limit: 1 })).total;
     await world.until('all are dead letters', async () => (await total()) === bodies.length);
     isReplayed = true;
-    const before = recorder.deliveries.splice(0);
+    const before = [...recorder.deliveries];
     const { replayed, failed } = await admin.replayDeadLetters(consumerGroup, { limit: 100 });
     expect(failed.map(({ deadLetter, error }) => [String(deadLetter.body), error.message])).toEqual([]);
     expect(replayed).toHaveLength(bodies.length);
-    await world.until('all are delivered again', () => recorder.deliveries.length >= bodies.length);
+    await world.until('all are delivered again', () => recorder.deliveries.length >= before.length + bodies.length);
     const labelsOf = (all: typeof before) =>
       all
         .map(({ text, message: { tag, keys, properties } }) => {
@@ -136,7 +136,7 @@ describe('dead letters that another client has stored in the way of others', () 
           return [text, tag, keys, own];
         })
         .sort(([one], [other]) => (String(one) < String(other) ? -1 : 1));
-    expect(labelsOf(recorder.deliveries)).toEqual(labelsOf(before));
+    expect(labelsOf(recorder.deliveries.slice(before.length))).toEqual(labelsOf(before));
   });
 });
 
