@@ -60,6 +60,50 @@ describe('reading', () => {
     await expect(admin.findMessages({ topic: 't', messageId: 'm' })).rejects.toThrow('not a stored message');
   });
 
+  it('says of each gap in a trail that nothing took effect, whatever the broker answered', async () => {
+    const { admin } = await adminOf(({ code }) => {
+      if (code === 12) return { code: 22 };
+      return { body: code === 300 ? '{"groupList":["billing"]}' : '<html>' };
+    });
+    const { gaps } = await admin.messageTrail({ topic: 'orders', messageId: 'm' });
+    const failed = { error: { code: 'RPC_FAILED', outcome: 'not-sent' } };
+    expect(gaps).toMatchObject([failed, { ...failed, consumerGroup: 'billing' }]);
+  });
+
+  it.each<[string, (admin: RocketMQAdmin) => Promise<unknown>, string, unknown]>([
+    [
+      'clients',
+      (admin) => admin.groupClients('g'),
+      '{"connectionSet":[null,7],"subscriptionTable":{"t":null}}',
+      { clients: [], subscriptions: [] },
+    ],
+    ['a set of clients', (admin) => admin.describeClient('g', 'c'), '{"connectionSet":7}', undefined],
+    [
+      'topics',
+      (admin) => admin.listTopics(),
+      '{"topicConfigTable":{"a":null,"b":{"attributes":{"message.type":7}}}}',
+      { topics: [{ topic: 'b' }] },
+    ],
+    [
+      'groups',
+      (admin) => admin.listGroups(),
+      '{"subscriptionGroupTable":{"a":null,"b":{"attributes":7}}}',
+      { groups: [{ consumerGroup: 'b' }] },
+    ],
+    [
+      'offsets',
+      (admin) => admin.topicOffsets('t'),
+      '{"offsetTable":{{"queueId":0}:null,{}:{}}}',
+      { queues: [{ minOffset: 0 }, {}] },
+    ],
+    ['positions', (admin) => admin.groupLag('g'), '{"offsetTable":{{"queueId":0}:null}}', { lag: 0 }],
+  ])('takes %s of another kind than expected for missing', async (_, read, body, expected) => {
+    const { admin } = await adminOf(() => ({ body }));
+    const found = await read(admin);
+    if (expected === undefined) expect(found).toBeUndefined();
+    else expect(found).toMatchObject(expected as object);
+  });
+
   it('does not report that batches are kept when a broker does not report its version', async () => {
     const table = JSON.stringify({ table: { brokerVersionDesc: 'V5_5_0' } });
     const { admin } = await adminOf(() => ({ body: table }), busy);

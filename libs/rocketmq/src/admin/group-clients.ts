@@ -2,7 +2,7 @@
 
 import { consumerGroupNameProblem, RETRY_PREFIX } from '../protocol/model/names.js';
 import { REQUEST_CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';
-import { jsonOf, undefinedWhen } from '../remoting/answers.js';
+import { jsonOf, objectIn, objectsIn, undefinedWhen } from '../remoting/answers.js';
 import type { MasterBroker } from '../remoting/cluster.js';
 import type { ClusterAccess } from '../remoting/cluster-access.js';
 import { RemotingError } from '../remoting/remoting-error.js';
@@ -104,7 +104,7 @@ export async function clientsOfGroup(
         ...client,
         subscriptions: own.get(client.clientId),
       }));
-      const tables = answers.flatMap(({ value }) => Object.values((value.subscriptionTable ?? {}) as object));
+      const tables = answers.flatMap(({ value }) => Object.values(objectIn(value.subscriptionTable)));
       const subscriptions = subscriptionsIn(tables);
       return { consumerGroup, clients, subscriptions, differences: differencesOf(clients), failures };
     },
@@ -180,7 +180,7 @@ function connectedClients(
 ): Connected[] {
   const clients = new Map<string, Connected>();
   for (const { broker, value } of answers) {
-    for (const one of (value.connectionSet ?? []) as readonly Record<string, unknown>[]) {
+    for (const one of objectsIn<Record<string, unknown>>(value.connectionSet)) {
       const clientId = String(one.clientId);
       const brokers = [...(clients.get(clientId)?.brokers ?? []), broker.name];
       const [address, language] = [String(one.clientAddr ?? ''), String(one.language ?? '')];
@@ -219,7 +219,7 @@ async function ownSubscriptionsOf(
       (soon) => cluster.call(broker, request, soon),
       `subscriptions of ${fields.clientId}`,
     );
-    return subscriptionsIn((jsonOf(answer).subscriptionSet ?? []) as unknown[]);
+    return subscriptionsIn(jsonOf(answer).subscriptionSet);
   } catch (error) {
     const isSilent = error instanceof TransportError && error.code === 'DEADLINE_EXCEEDED';
     if (deadline.signal.aborted || !(isSilent || error instanceof RemotingError)) throw error;
@@ -228,9 +228,9 @@ async function ownSubscriptionsOf(
 }
 
 /** Merges the reports of several brokers. Consumers of the remoting protocol also subscribe to the group's retries. */
-export function subscriptionsIn(reported: readonly unknown[]): ClientSubscription[] {
+export function subscriptionsIn(reported: unknown): ClientSubscription[] {
   const found = new Map<string, ClientSubscription>();
-  for (const one of reported as readonly Record<string, unknown>[]) {
+  for (const one of objectsIn<Record<string, unknown>>(reported)) {
     const topic = String(one.topic);
     const kind = one.expressionType === 'SQL92' ? 'sql' : 'tag';
     if (!topic.startsWith(RETRY_PREFIX)) found.set(topic, { topic, kind, expression: String(one.subString ?? '*') });

@@ -7,7 +7,7 @@ import { consumerGroupNameProblem } from '../protocol/model/names.js';
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import { asChanges, toLiteAttributes } from '../protocol/remoting/lite-attributes.js';
-import { jsonOf } from '../remoting/answers.js';
+import { jsonOf, namedObjectsIn } from '../remoting/answers.js';
 import type { MasterBroker } from '../remoting/cluster.js';
 import {
   DEFAULT_RETRIES,
@@ -116,10 +116,7 @@ export function updateGroupRequest(definition: NewGroup, existing: GroupConfig |
 
 /** All groups in the answer to request code 201, by name. */
 export function groupConfigsIn(answer: RemotingFrame): ReadonlyMap<string, GroupConfig> {
-  const table = jsonOf(answer).subscriptionGroupTable;
-  return new Map(
-    typeof table === 'object' && table !== null ? Object.entries(table as Record<string, GroupConfig>) : [],
-  );
+  return new Map(namedObjectsIn<GroupConfig>(jsonOf(answer).subscriptionGroupTable));
 }
 
 /** @param configs those of the brokers that have the group; undefined without any */

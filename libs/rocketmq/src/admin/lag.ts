@@ -4,7 +4,7 @@ import { consumerGroupNameProblem, RETRY_PREFIX, topicNameProblem } from '../pro
 import { REQUEST_CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import { ObjectKeyedMap } from '../protocol/remoting/java-json.js';
-import { jsonOf, offsetIn, offsetOf, timeIn, undefinedWhen } from '../remoting/answers.js';
+import { jsonOf, objectIn, offsetIn, offsetOf, timeIn, undefinedWhen } from '../remoting/answers.js';
 import type { MasterBroker } from '../remoting/cluster.js';
 import type { ClusterAccess } from '../remoting/cluster-access.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
@@ -120,8 +120,8 @@ export function rowsIn(answer: RemotingFrame): Row[] {
   const table = jsonOf(answer).offsetTable;
   if (!(table instanceof ObjectKeyedMap)) return [];
   return table.pairs.map(([key, value]) => {
-    const { brokerName, queueId, topic } = key as Record<string, unknown>;
-    const offsets = value as Record<string, unknown>;
+    const { brokerName, queueId, topic } = objectIn(key);
+    const offsets = objectIn(value);
     const brokerOffset = offsetIn(offsets.brokerOffset);
     const consumerOffset = offsetIn(offsets.consumerOffset);
     return {
@@ -161,7 +161,7 @@ async function subscribedOn(
   deadline: Deadline,
 ): Promise<string[]> {
   const { subscriptionTable = {} } = await connectionsOn(cluster, broker, consumerGroup, deadline);
-  return subscriptionsIn(Object.values(subscriptionTable as object)).map(({ topic }) => topic);
+  return subscriptionsIn(Object.values(objectIn(subscriptionTable))).map(({ topic }) => topic);
 }
 
 /** The queues of topics that a group has not consumed yet; none for a group that the broker does not know. */

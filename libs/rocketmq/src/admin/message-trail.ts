@@ -221,7 +221,7 @@ class BrokerTrail {
     try {
       return await this.group(consumerGroup, stored);
     } catch (error) {
-      return { ...this.broker, consumerGroup, error: error as Error };
+      return { ...this.broker, consumerGroup, error: this.deadline.failure(error) as Error };
     }
   }
 
@@ -265,7 +265,7 @@ class BrokerTrail {
       const queues = await queuesOn(this.cluster, this.broker, DELAYED_TOPIC, this.deadline);
       return queues.length > 0 ? [] : gap(delayedUnreadable(this.broker));
     } catch (error) {
-      return gap(error as Error);
+      return gap(this.deadline.failure(error) as Error);
     }
   }
 

@@ -3,7 +3,7 @@
 import { REQUEST_CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import { ObjectKeyedMap } from '../protocol/remoting/java-json.js';
-import { jsonOf, offsetIn } from '../remoting/answers.js';
+import { jsonOf, objectIn, offsetIn } from '../remoting/answers.js';
 import type { MasterBroker } from '../remoting/cluster.js';
 import type { ClusterAccess } from '../remoting/cluster-access.js';
 import { RemotingError } from '../remoting/remoting-error.js';
@@ -125,7 +125,7 @@ function offsetsIn(answer: RemotingFrame): QueueOffset[] {
   const table = jsonOf(answer).offsetTable;
   if (!(table instanceof ObjectKeyedMap)) return [];
   return table.pairs.map(([key, offset]) => {
-    const { brokerName, queueId } = key as Record<string, unknown>;
+    const { brokerName, queueId } = objectIn(key);
     return { broker: String(brokerName), queueId: Number(queueId), offset: offsetIn(offset) };
   });
 }

@@ -3,7 +3,7 @@
 import { topicNameProblem } from '../protocol/model/names.js';
 import { REQUEST_CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';
 import { ObjectKeyedMap } from '../protocol/remoting/java-json.js';
-import { jsonOf, offsetIn, timeIn, undefinedWhen } from '../remoting/answers.js';
+import { jsonOf, objectIn, offsetIn, timeIn, undefinedWhen } from '../remoting/answers.js';
 import type { MasterBroker } from '../remoting/cluster.js';
 import type { ClusterAccess } from '../remoting/cluster-access.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
@@ -102,10 +102,10 @@ export async function queuesOn(
   const table = answer === undefined ? undefined : jsonOf(answer).offsetTable;
   if (!(table instanceof ObjectKeyedMap)) return [];
   return table.pairs.map(([key, reported]) => {
-    const { minOffset, maxOffset, lastUpdateTimestamp } = reported as Record<string, unknown>;
+    const { minOffset, maxOffset, lastUpdateTimestamp } = objectIn(reported);
     return {
       broker: broker.name,
-      queueId: Number((key as Record<string, unknown>).queueId),
+      queueId: Number(objectIn(key).queueId),
       minOffset: offsetIn(minOffset),
       maxOffset: offsetIn(maxOffset),
       lastTimestampMs: timeIn(lastUpdateTimestamp),

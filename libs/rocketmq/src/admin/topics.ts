@@ -5,7 +5,7 @@ import { TOPIC_TYPES, type TopicType } from '../protocol/model/message.js';
 import { topicNameProblem } from '../protocol/model/names.js';
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
-import { jsonOf } from '../remoting/answers.js';
+import { jsonOf, namedObjectsIn } from '../remoting/answers.js';
 import type { MasterBroker } from '../remoting/cluster.js';
 import type { RemotingRequest } from '../remoting/remoting-request.js';
 import type { CallOptions } from '../support/deadline.js';
@@ -141,8 +141,7 @@ export function parseTopicConfig(answer: RemotingFrame): TopicConfig {
 
 /** All topics by name, from the answer to request code 21. */
 export function topicConfigsIn(answer: RemotingFrame): [string, TopicConfig][] {
-  const table = jsonOf(answer).topicConfigTable;
-  return typeof table === 'object' && table !== null ? Object.entries(table as Record<string, TopicConfig>) : [];
+  return namedObjectsIn<TopicConfig>(jsonOf(answer).topicConfigTable);
 }
 
 /** @param configs at least one */
@@ -152,7 +151,7 @@ export function describeTopic(
 ): TopicDescription {
   const brokers = configs.map(({ broker, config }) => ({
     ...broker,
-    type: (config.attributes?.[TYPE_ATTRIBUTE] ?? 'NORMAL').toLowerCase(),
+    type: String(config.attributes?.[TYPE_ATTRIBUTE] ?? 'NORMAL').toLowerCase(),
     queues: config.writeQueueNums ?? 0,
     readQueues: config.readQueueNums ?? config.writeQueueNums ?? 0,
   }));

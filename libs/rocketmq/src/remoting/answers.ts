@@ -23,8 +23,7 @@ export async function undefinedWhen<T>(responseCode: number, answer: Promise<T>)
 
 /** The body as JSON. Its content must be validated before use. @throws TransportError when it is not JSON */
 export function jsonOf(answer: RemotingFrame): Readonly<Record<string, unknown>> {
-  const value = parsed(answer.body.toString('utf8'));
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+  return objectIn(parsed(answer.body.toString('utf8')));
 }
 
 function parsed(text: string): unknown {
@@ -40,6 +39,23 @@ function parsed(text: string): unknown {
 /** The strings of a list in an answer; other values are ignored. */
 export function textsIn(value: unknown): string[] {
   return Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : [];
+}
+
+/** The objects of a list in an answer; other values are ignored. */
+export function objectsIn<T extends object>(value: unknown): T[] {
+  return Array.isArray(value) ? value.filter((item): item is T => typeof item === 'object' && item !== null) : [];
+}
+
+/** The objects of a table in an answer, by name; other values are ignored. */
+export function namedObjectsIn<T extends object>(value: unknown): [string, T][] {
+  return Object.entries(objectIn(value)).filter((entry): entry is [string, T] => {
+    return typeof entry[1] === 'object' && entry[1] !== null;
+  });
+}
+
+/** An object in an answer; an empty one in the place of any other value. */
+export function objectIn(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }
 
 /** The offset in a string; undefined when it contains none. */

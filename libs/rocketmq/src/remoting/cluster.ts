@@ -3,7 +3,7 @@
 import { byBrokerName, type Layout, parseLayout } from '../protocol/model/layout.js';
 import { LIMITS } from '../protocol/model/limits.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
-import { jsonOf } from './answers.js';
+import { jsonOf, objectsIn } from './answers.js';
 
 /** A broker that accepts writes and administration. */
 export interface MasterBroker {
@@ -114,9 +114,4 @@ function mastersOf(brokers: unknown): MasterBroker[] {
     })
     .filter(({ address }) => typeof address === 'string' && address !== '');
   return masters.sort((a, b) => (a.name < b.name ? -1 : Number(a.name > b.name)));
-}
-
-/** The objects of a list in an answer; other values are ignored. */
-function objectsIn<T extends object>(value: unknown): readonly T[] {
-  return Array.isArray(value) ? value.filter((one): one is T => typeof one === 'object' && one !== null) : [];
 }
