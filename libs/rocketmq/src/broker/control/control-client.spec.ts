@@ -1,5 +1,6 @@
-// What the client makes of a move of time that takes several requests.
+// What the client makes of a move of time that takes several requests, and of servers that are no control port.
 
+import { createServer, type Socket } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import { AdvanceInterruptedError, ControlClient, ControlError } from './control-client.js';
 import type { AdvancedTime } from './control-views.js';
@@ -59,5 +60,45 @@ describe('a move of time in several requests', () => {
       done: { nowMs: 50 * MINUTE_MS, passed: 3 },
       cause: { code },
     });
+  });
+});
+
+describe('a server that is no control port', () => {
+  /** It answers every request with these bytes, and keeps the connection open. */
+  async function answering(bytes: string): Promise<{ readonly control: ControlClient; close(): Promise<unknown> }> {
+    const sockets = new Set<Socket>();
+    const server = createServer((socket) => {
+      sockets.add(socket.on('error', () => {}));
+      socket.once('data', () => socket.write(bytes));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as { readonly port: number };
+    const close = (): Promise<unknown> => {
+      for (const socket of sockets) socket.destroy();
+      return new Promise((resolve) => server.close(resolve));
+    };
+    return { control: new ControlClient({ endpoint: `127.0.0.1:${port}` }), close };
+  }
+
+  const page = (text: string): string => `HTTP/1.1 200 OK\r\nContent-Length: ${text.length}\r\n\r\n${text}`;
+
+  it.each([
+    ['a page', page('<html>')],
+    ['nothing', page('')],
+    ['null', page('null')],
+  ])('is named as such when it answers with %s', async (_, bytes) => {
+    const { control, close } = await answering(bytes);
+    const calls = [control.state(), control.faults(), control.advanceTime({ byMs: 1 }), control.clearFaults()];
+    const ends = await Promise.allSettled(calls);
+    await close();
+    const reason = expect.objectContaining({ code: 'NO_CONTROL_PORT', status: 200 });
+    expect(ends).toEqual(calls.map(() => ({ status: 'rejected', reason })));
+  });
+
+  it('ends a call when it switches to another protocol', async () => {
+    const { control, close } = await answering('HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n');
+    const read = await control.state().catch((error: unknown) => error);
+    await close();
+    expect(read).toMatchObject({ code: 'UNAVAILABLE', outcome: 'not-sent' });
   });
 });

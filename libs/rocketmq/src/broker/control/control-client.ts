@@ -42,6 +42,8 @@ const OPENING = Buffer.from('GET /state HTTP/1.1\r\nhost: localhost\r\nconnectio
 const DEFAULT_TIMEOUT_MS = 10_000;
 /** Far more than a page with the beginnings of the largest messages. */
 const MOST_ANSWER_BYTES = 64 * 1024 * 1024;
+/** The status of every answer that is not a refusal. */
+const OK = 200;
 
 /** The options of a `ControlClient`. */
 export interface ControlClientOptions {
@@ -305,21 +307,36 @@ export class ControlClient {
     const given = Object.entries({ ...query, limit: limit?.toString(), after });
     const set = given.filter((entry): entry is [string, string] => entry[1] !== undefined);
     const text = new URLSearchParams(set).toString();
-    return parsed(await this.ask('GET', text === '' ? path : `${path}?${text}`, undefined, options));
+    return this.askJson('GET', text === '' ? path : `${path}?${text}`, undefined, options);
   }
 
   private async change<T>(path: string, body: object, options: CallOptions = {}): Promise<T> {
-    return parsed(await this.ask('POST', path, Buffer.from(JSON.stringify(body)), options));
+    return this.askJson('POST', path, Buffer.from(JSON.stringify(body)), options);
+  }
+
+  private async askJson<T>(...asked: Parameters<ControlClient['ask']>): Promise<T> {
+    const [method, path] = asked;
+    const answer = parsed<T>(await this.ask(...asked));
+    if (answer === undefined) throw notAnswered(this.nameOf(method, path), OK);
+    return answer;
+  }
+
+  private nameOf(method: string, path: string): string {
+    return `${method} ${path} of the control port at ${this.base.host}`;
   }
 
   private async ask(method: string, path: string, body: Buffer | undefined, options: CallOptions): Promise<Buffer> {
     assertCall(options);
-    const what = `${method} ${path} of the control port at ${this.base.host}`;
-    return withNotedEffects(what, options.timeoutMs ?? this.timeoutMs, options.signal, (deadline) => {
-      if (this.inside === undefined) return this.exchange({ method, path }, body, deadline);
-      if (body !== undefined) deadline.noteEffect();
-      return raceAbort(this.inside({ method, path }, body), deadline.signal);
-    });
+    return withNotedEffects(
+      this.nameOf(method, path),
+      options.timeoutMs ?? this.timeoutMs,
+      options.signal,
+      (deadline) => {
+        if (this.inside === undefined) return this.exchange({ method, path }, body, deadline);
+        if (body !== undefined) deadline.noteEffect();
+        return raceAbort(this.inside({ method, path }, body), deadline.signal);
+      },
+    );
   }
 
   private async exchange(asked: Asked, body: Buffer | undefined, deadline: Deadline): Promise<Buffer> {
@@ -336,7 +353,7 @@ export class ControlClient {
         if (body !== undefined) deadline.noteEffect();
       });
       const { status, answer } = await answerTo(request, body);
-      if (status === 200) return answer;
+      if (status === OK) return answer;
       throw refusal(what, status, answer);
     } catch (error) {
       if (signal.aborted) throw reasonOf(signal);
@@ -367,6 +384,8 @@ interface Asked {
 function answerTo(request: ClientRequest, body: Buffer | undefined): Promise<{ status: number; answer: Buffer }> {
   return new Promise((resolve, reject) => {
     request.once('error', reject);
+    // The end of all: an answer that switches to another protocol is neither an error nor a response.
+    request.once('close', () => reject(new Error('the connection was closed')));
     request.once('response', (response) => {
       const chunks: Buffer[] = [];
       let bytes = 0;
@@ -417,19 +436,22 @@ function tlsNeeded(what: string, host: string, cause: Error): TransportError {
 }
 
 function refusal(what: string, status: number, answer: Buffer): ControlError {
-  try {
-    const { code, message } = parsed<{ code?: unknown; message?: unknown }>(answer);
-    if (typeof code === 'string') return new ControlError(code, `${what}: ${String(message)}`, status);
-  } catch {
-    // Reported below: the answer is not from a control port.
-  }
-  return new ControlError(
-    'NO_CONTROL_PORT',
-    `${what} was answered with status ${status}, but not by a control port`,
-    status,
-  );
+  const { code, message } = parsed<{ code?: unknown; message?: unknown }>(answer) ?? {};
+  if (typeof code === 'string') return new ControlError(code, `${what}: ${String(message)}`, status);
+  return notAnswered(what, status);
 }
 
-function parsed<T>(answer: Buffer): T {
-  return JSON.parse(answer.toString()) as T;
+function notAnswered(what: string, status: number): ControlError {
+  const text = `${what} was answered with status ${status}, but not by a control port`;
+  return new ControlError('NO_CONTROL_PORT', text, status);
+}
+
+/** The object of the answer; undefined for anything else. */
+function parsed<T>(answer: Buffer): T | undefined {
+  try {
+    const value: unknown = JSON.parse(answer.toString());
+    return typeof value === 'object' && value !== null ? (value as T) : undefined;
+  } catch {
+    return undefined;
+  }
 }
