@@ -110,6 +110,7 @@ export class GrpcServer {
   async listen(host: string, ports: readonly number[]): Promise<number[]> {
     const bound: number[] = [];
     for (const port of ports) {
+      if (this.stopping.signal.aborted) break;
       const { realClock: clock, tls, faults } = this.broker;
       const admits = (at: number): boolean => faults.admitsConnection(at);
       const { room } = this.wire;

@@ -40,6 +40,7 @@ export class Listener {
   /** Does not listen itself; receives connections from this listener. */
   private tlsServer: TlsServer | undefined;
   private tlsOptions: TlsOptions = {};
+  private isStopped = false;
 
   constructor(
     private readonly onConnection: (socket: Socket) => void,
@@ -114,7 +115,7 @@ export class Listener {
 
   /**
    * @returns the port that was bound
-   * @throws StateError `PORT_IN_USE`
+   * @throws StateError `PORT_IN_USE`; `CLOSED` when it was stopped meanwhile, which cannot keep Node from binding the port
    */
   listen(host: string, port: number): Promise<number> {
     return new Promise((resolve, reject) => {
@@ -123,13 +124,15 @@ export class Listener {
       // `exclusive`: a second broker must fail here, even in a cluster worker.
       this.server.listen({ host, port, exclusive: true }, () => {
         this.server.off('error', onError);
-        resolve(this.port);
+        if (!this.isStopped) resolve(this.port);
+        else this.server.close(() => reject(new StateError('CLOSED', 'the embedded broker has stopped')));
       });
     });
   }
 
-  /** Stops accepting connections. Idempotent. */
+  /** Stops accepting connections, also those of a port that is being bound. Idempotent. */
   stopListening(): void {
+    this.isStopped = true;
     if (this.server.listening) this.server.close();
   }
 
