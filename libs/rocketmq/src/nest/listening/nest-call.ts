@@ -99,7 +99,8 @@ export class NestCalls {
           this.filter(handler as ExceptionsHandler, error, host);
         return (...call) =>
           rescued(
-            () => resultOf(run(call)),
+            // A copy, as in Nest: what enhancers put into the arguments is not what filters get.
+            () => resultOf(run([...call])),
             (error) => errorProxy.createProxy(() => Promise.reject(error), { next }, type)(...call),
           );
       },

@@ -40,7 +40,7 @@ type Reply = { readonly kind: 'answer'; readonly value: unknown } | { readonly k
 export class RemoteHandlerError extends Error {
   /**
    * @param code undefined when neither the original error nor its `details` have one that is a string
-   * @param details the object of `new RpcException({ code, reason })`, as JSON has it; undefined for other errors
+   * @param details the object or array that was given to `new RpcException()`, as JSON has it; undefined for other errors, and for more than 16 KiB
    */
   constructor(
     name: string,
@@ -89,20 +89,34 @@ export function answerMessage(address: ReplyAddress, value: unknown, codec: Body
  * is shortened: the server would refuse it.
  */
 export function errorMessage(address: ReplyAddress, error: unknown): OutgoingMessage {
-  const details = detailsOf(error);
-  const code = codeOf(error) ?? codeOf(details);
-  const text = { name: nameOf(error), message: describeError(error), code, details };
+  const given = givenTo(error);
+  const code = codeOf(error) ?? codeOf(given);
+  const text = { name: nameOf(error), message: describeError(error), code, details: detailsIn(given) };
   const shortened = (_key: string, value: unknown) => (typeof value === 'string' ? shortText(value) : value);
   return replyMessage(address, 'error', JSON.stringify(text, shortened));
 }
 
-/** The object that was given to Nest's RpcException; undefined when it has no JSON form, or too much of it. */
-function detailsOf(error: unknown): object | undefined {
+/** What was given to Nest's RpcException, or to the one that is wrapped in it. */
+function givenTo(error: unknown): unknown {
+  let given: unknown;
+  let wrapper = error;
   try {
-    const { getError } = Object(error) as { readonly getError?: unknown };
-    if (typeof getError !== 'function') return undefined;
-    const given: unknown = getError.call(error);
-    if (typeof given !== 'object' || given === null || given instanceof Error) return undefined;
+    for (let depth = 0; depth < MOST_WRAPPERS; depth++) {
+      const { getError } = Object(wrapper) as { readonly getError?: unknown };
+      if (typeof getError !== 'function') break;
+      given = getError.call(wrapper);
+      wrapper = given;
+    }
+  } catch {
+    // An error of the application may throw when it is asked.
+  }
+  return given;
+}
+
+/** Undefined when it has no JSON form, or too much of it; and for an Error, whose fields may be internal. */
+function detailsIn(given: unknown): object | undefined {
+  if (typeof given !== 'object' || given === null || given instanceof Error) return undefined;
+  try {
     const text = JSON.stringify(given);
     return text.length <= MOST_CHARACTERS ? objectIn(JSON.parse(text)) : undefined;
   } catch {
@@ -110,9 +124,9 @@ function detailsOf(error: unknown): object | undefined {
   }
 }
 
+/** An object or an array. */
 function objectIn(value: unknown): Readonly<Record<string, unknown>> | undefined {
-  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
-  return isObject ? (value as Record<string, unknown>) : undefined;
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
 }
 
 function codeOf(error: unknown): string | undefined {
@@ -125,6 +139,8 @@ function codeOf(error: unknown): string | undefined {
 }
 
 const MOST_CHARACTERS = 16 * 1024;
+/** How many wrappers around an error are looked into. */
+const MOST_WRAPPERS = 8;
 
 function shortText(text: string): string {
   return text.length > MOST_CHARACTERS ? `${text.slice(0, MOST_CHARACTERS)}…` : text;

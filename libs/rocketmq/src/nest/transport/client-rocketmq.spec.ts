@@ -93,6 +93,38 @@ describe('send()', () => {
     expect(bench.broker.messages('%DLQ%shop').map(({ body }) => body.toString())).toEqual(['"grave"']);
   });
 
+  it('gets what Nest gives the clients of its own transports: arrays, wrapped exceptions, and the code of what has no JSON form', async () => {
+    const endless: Record<string, unknown> = { code: 'ENDLESS' };
+    endless.itself = endless;
+    const thrown: Record<string, Error> = {
+      array: new RpcException(['sold out', { left: 0 }]),
+      wrapped: new RpcException(new RpcException({ code: 'INNER', left: 0 })),
+      error: new RpcException(Object.assign(new Error('no tea'), { code: 'NO_TEA', query: 'SELECT tea' })),
+      large: new RpcException({ code: 'LARGE', text: 'x'.repeat(20_000) }),
+      bigint: new RpcException({ code: 'BIG', left: 1n }),
+      endless: new RpcException(endless),
+    };
+    @Controller()
+    class Shop {
+      @MessagePattern<string>('shop')
+      sell(kind: string): void {
+        throw thrown[kind];
+      }
+    }
+    await bench.server(Shop);
+    const { client } = await bench.asking();
+    const errorOf = async (kind: string) => {
+      const { code, details } = await firstValueFrom(client.send('shop', kind)).catch((error) => error);
+      return [code, details];
+    };
+    expect(await errorOf('array')).toEqual([undefined, ['sold out', { left: 0 }]]);
+    expect(await errorOf('wrapped')).toEqual(['INNER', { code: 'INNER', left: 0 }]);
+    expect(await errorOf('error')).toEqual(['NO_TEA', undefined]);
+    expect(await errorOf('large')).toEqual(['LARGE', undefined]);
+    expect(await errorOf('bigint')).toEqual(['BIG', undefined]);
+    expect(await errorOf('endless')).toEqual(['ENDLESS', undefined]);
+  });
+
   it('waits for a request that is retried later', async () => {
     await bench.server(Prices);
     const { client } = await bench.asking();
@@ -112,12 +144,12 @@ describe('send()', () => {
 
   it('ends at its timeout: by default, by record, by call', async () => {
     await bench.server(Prices, { shutdownGraceMs: 0 });
-    const { app, client, requester } = await bench.asking({ requests: { application: 'desk', timeoutMs: 60 } });
-    await expect(firstValueFrom(client.send('prices:never', 1))).rejects.toThrow(/DEADLINE_EXCEEDED.*60 ms/);
-    const record = new RocketMQRecordBuilder(1).setTimeoutMs(70).build();
-    await expect(firstValueFrom(client.send('prices:never', record))).rejects.toThrow(/70 ms/);
-    await expect(requester.request('prices:never', 1, { timeoutMs: 80 })).rejects.toThrow(/80 ms/);
-    await expect(app.get(RocketMQProducer).request('prices:never', 1, { timeoutMs: 90 })).rejects.toThrow(/90 ms/);
+    const { app, client, requester } = await bench.asking({ requests: { application: 'desk', timeoutMs: 360 } });
+    await expect(firstValueFrom(client.send('prices:never', 1))).rejects.toThrow(/DEADLINE_EXCEEDED.*360 ms/);
+    const record = new RocketMQRecordBuilder(1).setTimeoutMs(370).build();
+    await expect(firstValueFrom(client.send('prices:never', record))).rejects.toThrow(/370 ms/);
+    await expect(requester.request('prices:never', 1, { timeoutMs: 380 })).rejects.toThrow(/380 ms/);
+    await expect(app.get(RocketMQProducer).request('prices:never', 1, { timeoutMs: 390 })).rejects.toThrow(/390 ms/);
     expect(requester.pending).toBe(0);
   });
 

@@ -94,6 +94,50 @@ describe('an enhancer that replaces an argument', () => {
     ]);
   });
 
+  it('passes it on to a batch, and not to filters, as in Nest', async () => {
+    const calls: unknown[] = [];
+    class Opening implements NestInterceptor {
+      intercept(context: ExecutionContext, next: CallHandler) {
+        const call = context.getArgs<unknown[]>();
+        call[0] = ['opened', call[0]];
+        return next.handle();
+      }
+    }
+    @Catch()
+    class Recording implements ExceptionFilter {
+      catch(_error: unknown, host: ArgumentsHost): void {
+        calls.push(['filter', host.getArgByIndex(0), host.switchToRpc().getData()]);
+      }
+    }
+    @Controller()
+    @UseInterceptors(Opening)
+    @UseFilters(Recording)
+    class Letters {
+      @EventPattern<string>('many', { batch: { maxSize: 1, maxWaitMs: 0 } })
+      many(bodies: unknown): void {
+        calls.push(bodies);
+      }
+
+      @RocketMQListener('single', { consumerGroup: 'single' })
+      single(@Payload() body: unknown): void {
+        calls.push(body);
+      }
+
+      @UseGuards(Marking)
+      @EventPattern<string>('failing')
+      failing(): never {
+        throw new Error('no');
+      }
+    }
+    const app = await bench.started({ controllers: [Letters] });
+    for (const topic of ['many', 'single', 'failing']) await bench.send(app, topic, { text: 'a' });
+    expect(calls).toEqual([
+      ['opened', [{ text: 'a' }]],
+      ['opened', { text: 'a' }],
+      ['filter', { text: 'a' }, { text: 'a' }],
+    ]);
+  });
+
   it('gets the message again as it was received when it is retried', async () => {
     const calls: unknown[] = [];
     @Controller()
