@@ -17,3 +17,11 @@ export function notRunning(problem?: StartProblem): RocketMQError {
   const text = `the startup is not complete, ${why}: ${describeError(error)}; nothing was sent. The startup is retried in the background`;
   return new TransportError('UNAVAILABLE', text, 'not-sent', true, { cause: error });
 }
+
+/** Why a connection whose start has failed does nothing: its parts are closed, and Nest's providers are created once. */
+export function startFailed(cause: unknown): StateError {
+  const text =
+    `the start of the application failed before (${describeError(cause)}), and everything was closed; nothing was sent; ` +
+    'create the application again (NestFactory.create), or end the process';
+  return new StateError('CLOSED', text, { cause });
+}

@@ -24,7 +24,7 @@ import { planCheckers } from './checker-plan.js';
 import type { EmbeddedControl } from './embedded.js';
 import { ListenerTrial } from './listener-trial.js';
 import type { CheckedOptions } from './module-options.js';
-import { notRunning } from './not-running.js';
+import { notRunning, startFailed } from './not-running.js';
 import { PartStarter, type PartStarterPort, type Parts, type Plan } from './part-starter.js';
 import { assertConnectedInTime, type PatternRuntime, type PatternServer } from './pattern-runtime.js';
 import { loadSchemas, planTopics } from './topic-plan.js';
@@ -39,7 +39,8 @@ type State =
   | { readonly kind: 'sending'; readonly parts: Parts; readonly plan: Plan }
   | { readonly kind: 'listening'; readonly parts: Parts }
   | { readonly kind: 'draining'; readonly parts: Parts; readonly drained: Promise<void> }
-  | { readonly kind: 'closed'; readonly closed: Promise<void> };
+  /** `failure`: why the start failed. Undefined after a shutdown. */
+  | { readonly kind: 'closed'; readonly closed: Promise<void>; readonly failure?: unknown };
 
 /** The parts of a runtime. */
 interface RuntimeParts extends PartStarterPort {
@@ -115,7 +116,9 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
 
   /** Why there is no producer or reply channel. */
   get whyNot(): RocketMQError {
-    return notRunning('parts' in this.state ? this.steps.problem : undefined);
+    const { state } = this;
+    if (state.kind === 'closed' && state.failure !== undefined) return startFailed(state.failure);
+    return notRunning('parts' in state ? this.steps.problem : undefined);
   }
 
   /** The producer that sends. @throws StateError `NOT_RUNNING`; TransportError `UNAVAILABLE` while the startup waits for a server */
@@ -151,9 +154,11 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
    * Checks what the application declares, connects, and starts the producer.
    * @param producer the producer that the application injects
    * @param connections the names of all connections of the application
-   * @throws UsageError or ResourceError that says what is wrong and how to fix it; nothing is left running then
+   * @throws UsageError or ResourceError that says what is wrong and how to fix it; nothing is left running then. StateError `CLOSED` when it has
+   *   failed before
    */
   async open(producer: TransactionRunner, connections: readonly (string | undefined)[]): Promise<void> {
+    this.assertNotClosed();
     if (this.state.kind !== 'idle') return;
     const discovered = this.given.discover();
     assertKnown(discovered, connections);
@@ -198,10 +203,8 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
     const { server } = this.given;
     assertConnectedInTime(server, this.planned);
     this.arePatternsWanted = true;
+    this.assertNotClosed();
     const { state } = this;
-    if (state.kind === 'closed' || state.kind === 'draining') {
-      throw new StateError('CLOSED', 'the application has shut down; its handlers receive no more messages');
-    }
     if (state.kind !== 'listening') return server?.report('waiting');
     const { parts } = state;
     const wanted = (this.planned ?? []).filter(hasPatterns);
@@ -229,15 +232,18 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
     return drained;
   }
 
-  /** Ends everything else, too. Repeated calls wait for the same end. */
-  close(): Promise<void> {
+  /**
+   * Ends everything else, too. Repeated calls wait for the same end.
+   * @param failure why the start failed, if it did
+   */
+  close(failure?: unknown): Promise<void> {
     const { state } = this;
     if (state.kind === 'closed') return state.closed;
     const ended = 'parts' in state ? this.closeParts(state.parts, this.drain()) : this.given.admin.close();
     const closed = ended.finally(() => {
       if (this.given.sharesEvents !== true) this.given.events.close();
     });
-    this.state = { kind: 'closed', closed };
+    this.state = { kind: 'closed', closed, failure };
     return closed;
   }
 
@@ -280,8 +286,16 @@ export class RocketMQRuntime implements ListenersPort, PatternRuntime, RequestPo
     try {
       await start();
     } catch (error) {
-      await this.close();
+      await this.close(error);
       throw error;
+    }
+  }
+
+  private assertNotClosed(): void {
+    const { state } = this;
+    if (state.kind === 'closed' && state.failure !== undefined) throw startFailed(state.failure);
+    if (state.kind === 'closed' || state.kind === 'draining') {
+      throw new StateError('CLOSED', 'the application has shut down; its handlers receive no more messages');
     }
   }
 

@@ -45,7 +45,7 @@ export class RuntimeFamily {
       for (const runtime of this.adopted) await openRuntime(runtime, runtime.options);
       this.assertGroupsApart();
     } catch (error) {
-      await this.close();
+      await Promise.all(this.all().map((runtime) => runtime.close(error)));
       throw error;
     }
   }

@@ -1,0 +1,101 @@
+// An application whose start failed, when it is started again.
+
+import { afterEach, expect, it } from '@jest/globals';
+import { Controller, type INestApplicationContext, Injectable, Module, type Type } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { EventPattern, type MicroserviceOptions } from '@nestjs/microservices';
+import { RocketMQListener, RocketMQModule, RocketMQProducer, ServerRocketMQ } from '../entries/nest.js';
+import { silentLogger } from '../support/logger.js';
+import { TestBroker } from '../testing/test-broker.js';
+
+const closers: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+@Injectable()
+class Orders {
+  @RocketMQListener('orders', { consumerGroup: 'shop' })
+  async handle(): Promise<void> {}
+}
+
+@Controller()
+class Patterns {
+  @EventPattern<string>('orders')
+  async handle(): Promise<void> {}
+}
+
+const QUIET = { logger: false, abortOnError: false } as const;
+
+/** Where a broker was and will be again. */
+async function emptyPlace(): Promise<{ readonly endpoints: string; broker(): Promise<TestBroker> }> {
+  const first = await TestBroker.start();
+  const { endpoints } = first;
+  await first.stop();
+  const broker = async (): Promise<TestBroker> => {
+    const next = await TestBroker.start({ port: Number(endpoints.split(':').at(-1)) });
+    closers.push(() => next.stop());
+    return next;
+  };
+  return { endpoints, broker };
+}
+
+function moduleOf(endpoints: string, parts: Parameters<typeof Module>[0] = {}): Type {
+  const rocketmq = RocketMQModule.forRoot({
+    endpoints,
+    logger: silentLogger,
+    requestTimeoutMs: 200,
+    startTimeoutMs: 500,
+  });
+  @Module({ ...parts, imports: [rocketmq] })
+  class AppModule {}
+  return AppModule;
+}
+
+function closed<App extends INestApplicationContext>(app: App): App {
+  closers.push(() => app.close());
+  return app;
+}
+
+/** A second start must not succeed without a connection. */
+const REFUSAL = expect.objectContaining({
+  code: 'CLOSED',
+  outcome: 'not-sent',
+  retryable: false,
+  message: expect.stringMatching(/start of .* failed before \(.*UNAVAILABLE.*create the application again/s),
+});
+
+it('an application with the module refuses to start again, says why, and can be created again', async () => {
+  const place = await emptyPlace();
+  const AppModule = moduleOf(place.endpoints, { providers: [Orders] });
+  const app = closed(await NestFactory.create(AppModule, QUIET));
+  await expect(app.init()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  await place.broker();
+  await expect(app.init()).rejects.toEqual(REFUSAL);
+  await expect(app.get(RocketMQProducer).send({ topic: 'orders', body: 1 })).rejects.toEqual(REFUSAL);
+  const next = closed(await NestFactory.create(AppModule, QUIET));
+  await next.init();
+  await expect(next.get(RocketMQProducer).send({ topic: 'orders', body: 1 })).resolves.toMatchObject({
+    topic: 'orders',
+  });
+});
+
+it('a transport strategy with a connection of its own does, too', async () => {
+  const place = await emptyPlace();
+  @Module({ controllers: [Patterns] })
+  class AppModule {}
+  const app = await NestFactory.createMicroservice<MicroserviceOptions>(AppModule, {
+    ...QUIET,
+    strategy: new ServerRocketMQ({
+      endpoints: place.endpoints,
+      consumerGroup: 'shop',
+      logger: silentLogger,
+      requestTimeoutMs: 200,
+      startTimeoutMs: 500,
+    }),
+  });
+  closed(app);
+  await expect(app.listen()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  await place.broker();
+  await expect(app.listen()).rejects.toEqual(REFUSAL);
+});
