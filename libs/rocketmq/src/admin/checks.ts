@@ -8,6 +8,13 @@ export function checkName(kind: string, name: string, problem: string | undefine
   if (problem !== undefined) throw new UsageError('ILLEGAL_NAME', `${kind} ${describe(name)} ${problem}`);
 }
 
+/** @param sought a message id or key. @throws UsageError `ILLEGAL_QUERY` */
+export function checkSought(field: 'messageId' | 'key', sought: string): void {
+  if (typeof sought === 'string' && sought.trim() !== '') return;
+  const problem = typeof sought === 'string' ? 'is blank' : `must be a string, not ${describe(sought)}`;
+  throw new UsageError('ILLEGAL_QUERY', `${field} ${problem}; nothing was sent`, field);
+}
+
 /** @throws UsageError `ILLEGAL_LIMIT` */
 export function checkLimit(limit: number, most: number, name = 'limit'): void {
   if (isIntegerFrom(limit, 1, most)) return;

@@ -12,8 +12,8 @@ import { undefinedWhen } from '../remoting/answers.js';
 import type { MasterBroker } from '../remoting/cluster.js';
 import type { ClusterAccess } from '../remoting/cluster-access.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
-import { TransportError, UsageError } from '../support/errors.js';
-import { checkLimit, checkName, checkTime } from './checks.js';
+import { TransportError } from '../support/errors.js';
+import { checkLimit, checkName, checkSought, checkTime } from './checks.js';
 import { type BrokerFailure, fromEach } from './each-broker.js';
 import { keysOf, messageView, PROPERTIES, type StoredMessageView } from './message-view.js';
 import { assertKnown, queuesOf } from './topic-offsets.js';
@@ -52,9 +52,10 @@ export async function findMessages(
   query: MessageQuery,
   options?: CallOptions,
 ): Promise<FoundMessages> {
-  checkName('topic', query.topic, topicNameProblem(query.topic));
+  const { topic } = Object(query) as MessageQuery;
+  checkName('topic', topic, topicNameProblem(topic));
   const sought = 'messageId' in query ? query.messageId : query.key;
-  if (sought.trim() === '') throw new UsageError('ILLEGAL_QUERY', 'messageId or key is blank; nothing was sent');
+  checkSought('messageId' in query ? 'messageId' : 'key', sought);
   const limit = 'messageId' in query ? MOST_BY_ID : (query.limit ?? DEFAULT_LIMIT);
   checkLimit(limit, MOST_BY_KEY);
   if ('key' in query) {

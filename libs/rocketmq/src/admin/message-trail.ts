@@ -16,8 +16,7 @@ import type { MasterBroker } from '../remoting/cluster.js';
 import type { ClusterAccess } from '../remoting/cluster-access.js';
 import { mapConcurrently } from '../support/concurrently.js';
 import type { CallOptions, Deadline } from '../support/deadline.js';
-import { UsageError } from '../support/errors.js';
-import { checkName } from './checks.js';
+import { checkName, checkSought } from './checks.js';
 import { type DelayedMessage, delayedUnreadable, delayedView } from './delayed-messages.js';
 import { type BrokerFailure, fromEach } from './each-broker.js';
 import { type Row, rowsIn } from './lag.js';
@@ -110,10 +109,9 @@ export async function messageTrail(
   query: TrailQuery,
   options?: CallOptions,
 ): Promise<MessageTrail> {
-  const { topic, messageId } = query;
+  const { topic, messageId } = Object(query) as TrailQuery;
   checkName('topic', topic, topicNameProblem(topic));
-  if (messageId.trim() === '')
-    throw new UsageError('ILLEGAL_QUERY', 'messageId is blank; nothing was sent', 'messageId');
+  checkSought('messageId', messageId);
   for (const group of query.consumerGroups ?? []) checkName('consumer group', group, consumerGroupNameProblem(group));
   return cluster.run(`follow message ${messageId} of topic ${topic}`, options, async (deadline) => {
     const { answers, failures } = await fromEach(cluster, deadline, (broker, own) =>

@@ -23,8 +23,8 @@ export async function planRewind(
   request: RewindRequest,
   options?: CallOptions,
 ): Promise<readonly PlannedMove[]> {
-  const { consumerGroup, topic } = request;
   checkRewind(request);
+  const { consumerGroup, topic } = request;
   return cluster.run(`plan to rewind ${consumerGroup} in ${topic}`, options, async (deadline) => {
     const [{ queues, failures }, lag] = await Promise.all([
       queuesOf(cluster, topic, deadline),

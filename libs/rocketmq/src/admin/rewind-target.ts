@@ -5,7 +5,7 @@ import type { MasterBroker } from '../remoting/cluster.js';
 import type { ClusterAccess } from '../remoting/cluster-access.js';
 import type { Deadline } from '../support/deadline.js';
 import { UsageError } from '../support/errors.js';
-import { isIntegerFrom } from '../support/options.js';
+import { describe, isIntegerFrom } from '../support/options.js';
 import { checkName, checkTime } from './checks.js';
 import { offsetAtTime } from './queue-reader.js';
 import type { QueueOffsets } from './topic-offsets.js';
@@ -22,6 +22,8 @@ export type RewindTarget =
   | { readonly kind: 'time'; readonly time: Date }
   | { readonly kind: 'offset'; readonly broker: string; readonly queueId: number; readonly offset: number };
 
+const KINDS: readonly RewindTarget['kind'][] = ['beginning', 'end', 'time', 'offset'];
+
 export interface RewindRequest {
   readonly consumerGroup: string;
   readonly topic: string;
@@ -29,10 +31,17 @@ export interface RewindRequest {
 }
 
 /** @throws UsageError */
-export function checkRewind({ consumerGroup, topic, to }: RewindRequest): void {
+export function checkRewind(request: RewindRequest): void {
+  const { consumerGroup, topic, to } = Object(request) as RewindRequest;
   checkName('consumer group', consumerGroup, consumerGroupNameProblem(consumerGroup));
   checkName('topic', topic, topicNameProblem(topic));
-  if (to.kind === 'time') checkTime('to.time', to.time, 'to');
+  // Of a caller without types: a kind that does not exist would move the group to the end, over all that it has not consumed.
+  const { kind } = Object(to) as RewindTarget;
+  if (!KINDS.includes(kind)) {
+    const text = `to.kind must be one of ${KINDS.join(', ')}, not ${describe(kind)}; nothing was changed`;
+    throw new UsageError('ILLEGAL_OPTION', text, 'to');
+  }
+  if (to.kind === 'time') checkTime('to.time', to.time ?? new Date(Number.NaN), 'to');
   if (to.kind === 'offset' && !(isIntegerFrom(to.queueId, 0) && isIntegerFrom(to.offset, 0))) {
     const message = `to is queue ${to.queueId}, offset ${to.offset}; both must be integers from 0 to ${Number.MAX_SAFE_INTEGER}`;
     throw new UsageError('ILLEGAL_OFFSET', message, 'to');

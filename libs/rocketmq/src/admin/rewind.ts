@@ -33,8 +33,8 @@ export async function rewindGroup(
   request: RewindRequest,
   options?: CallOptions,
 ): Promise<readonly QueueOffset[]> {
-  const { consumerGroup, topic, to } = request;
   checkRewind(request);
+  const { consumerGroup, topic, to } = request;
   return cluster.run(`rewind consumer group ${consumerGroup} in ${topic}`, options, async (deadline) => {
     const route = await cluster.route(topic, deadline);
     const brokers = cluster.ofCluster(route?.brokers ?? []);

@@ -156,6 +156,18 @@ describe('RocketMQAdmin', () => {
     };
     await expect(admin.createTopic({ topic: 'orders', type: 'normal' }, { ifExists })).rejects.toMatchObject(refusal);
     await expect(admin.createGroup({ consumerGroup: 'billing' }, { ifExists })).rejects.toMatchObject(refusal);
+    const [rewind, lookup] = [{ consumerGroup: 'billing', topic: 'orders' }, { topic: 'orders' }] as never[];
+    const wrongKind = { ...(rewind as object), to: { kind: 'oldest' } } as never;
+    const noTime = { ...(rewind as object), to: { kind: 'time' } } as never;
+    for (const call of [admin.rewindGroup.bind(admin), admin.planRewind.bind(admin)]) {
+      await expect(call(wrongKind)).rejects.toMatchObject({ code: 'ILLEGAL_OPTION', field: 'to' });
+      await expect(call(rewind as never)).rejects.toMatchObject({ code: 'ILLEGAL_OPTION', field: 'to' });
+      await expect(call(noTime)).rejects.toMatchObject({ code: 'ILLEGAL_TIME', field: 'to' });
+      await expect(call(undefined as never)).rejects.toMatchObject({ code: 'ILLEGAL_NAME' });
+    }
+    await expect(admin.findMessages(lookup as never)).rejects.toMatchObject({ code: 'ILLEGAL_QUERY', field: 'key' });
+    await expect(admin.findMessages(undefined as never)).rejects.toMatchObject({ code: 'ILLEGAL_NAME' });
+    await expect(admin.messageTrail(lookup as never)).rejects.toMatchObject({ code: 'ILLEGAL_QUERY' });
     expect(requests).toEqual([]);
   });
 
