@@ -26,6 +26,8 @@ export class Handover {
       await send();
     } catch (error) {
       if (!RocketMQError.is(error)) throw error;
+      // Only with `requireDurable` of the producer: it is stored, less safely than configured.
+      if (error.outcome === 'stored') return true;
       // Nothing was stored: the caller can try again.
       if (error.outcome !== 'unknown') return false;
       // The message may be stored. Sending it again is safe, because the receiver drops what it has already handled.

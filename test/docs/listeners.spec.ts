@@ -8,6 +8,7 @@ import { TestBroker } from 'nestjs-rocketmq/testing';
 import { TemperatureRead, Thermometers } from '../../docs/examples/batch-listener.js';
 import { CardCharged, Ledger, LedgerModule } from '../../docs/examples/failure-policy.js';
 import { OrderDesk } from '../../docs/examples/order-desk.js';
+import { Steps, StepsModule } from '../../docs/examples/ordered-steps.js';
 import { recordingLogger } from '../support/nest-bench.js';
 import { until } from '../support/until.js';
 
@@ -50,6 +51,16 @@ describe('the examples of listeners', () => {
     app = compiled.createNestApplication({ logger: false });
     await app.init();
     expect(app.get(RocketMQListeners).state('Ledger.book').status).toBe('listening');
+  });
+
+  it('ordered: its module starts on a broker of its own, and keeps the order', async () => {
+    const compiled = await Test.createTestingModule({ imports: [StepsModule] }).compile();
+    app = compiled.createNestApplication({ logger: false });
+    await app.init();
+    const steps = app.get(Steps);
+    await Promise.all([1, 2, 3].map((step) => steps.report('a', step)));
+    await until(() => steps.done.length === 3);
+    expect(steps.done).toEqual(['a: 1', 'a: 2', 'a: 3']);
   });
 
   it('batch: stores plausible values and redelivers only the rest', async () => {

@@ -35,22 +35,10 @@ export interface InboxPort {
   assertOutlives(policy: PolicyInForce, of: string): void;
 }
 
-/** How the application sends. The options are those of the client's `Producer`. */
-export type RocketMQProducerOptions = Pick<
+/** How the application sends. The options are those of the client's `Producer`, without those that the module sets. */
+export type RocketMQProducerOptions = Omit<
   ProducerOptions,
-  | 'maxAttempts'
-  | 'maxInFlight'
-  | 'maxInFlightBytes'
-  | 'whenFull'
-  | 'maxDelayMs'
-  | 'compression'
-  | 'batching'
-  | 'serverVersion'
-  | 'brokerVersions'
-  | 'interceptors'
-  | 'localTransactionTimeoutMs'
-  | 'checkTimeoutMs'
-  | 'firstCheckAfterMs'
+  'topics' | 'transactionCheckers' | 'transactionOwner' | 'events' | 'telemetry'
 >;
 
 /** The options of `RocketMQModule.forRoot()`. Only `endpoints` is required. */
@@ -106,7 +94,7 @@ export interface RocketMQModuleOptions extends NamingOptions, ModuleListenerOpti
   // biome-ignore lint/suspicious/noExplicitAny: a definition is invariant in its body, and any one will do here
   readonly topics?: readonly TopicDefinition<any, any>[];
   /**
-   * Options of the producer: attempts, backpressure, compression, batching, interceptors, and the times of transactions. Default:
+   * Options of the producer: attempts, backpressure, compression, batching, `requireDurable`, interceptors, and the times of transactions. Default:
    * that of each option.
    */
   readonly producer?: RocketMQProducerOptions;
