@@ -156,9 +156,10 @@ describe('RocketMQAdmin', () => {
     };
     await expect(admin.createTopic({ topic: 'orders', type: 'normal' }, { ifExists })).rejects.toMatchObject(refusal);
     await expect(admin.createGroup({ consumerGroup: 'billing' }, { ifExists })).rejects.toMatchObject(refusal);
-    const [rewind, lookup] = [{ consumerGroup: 'billing', topic: 'orders' }, { topic: 'orders' }] as never[];
-    const wrongKind = { ...(rewind as object), to: { kind: 'oldest' } } as never;
-    const noTime = { ...(rewind as object), to: { kind: 'time' } } as never;
+    const rewind = { consumerGroup: 'billing', topic: 'orders' };
+    const lookup = { topic: 'orders' };
+    const wrongKind = { ...rewind, to: { kind: 'oldest' } } as never;
+    const noTime = { ...rewind, to: { kind: 'time' } } as never;
     for (const call of [admin.rewindGroup.bind(admin), admin.planRewind.bind(admin)]) {
       await expect(call(wrongKind)).rejects.toMatchObject({ code: 'ILLEGAL_OPTION', field: 'to' });
       await expect(call(rewind as never)).rejects.toMatchObject({ code: 'ILLEGAL_OPTION', field: 'to' });
