@@ -150,7 +150,7 @@ export interface TopicPage {
   readonly problems: readonly BrokerProblem[];
 }
 
-export interface ShownSetting {
+interface ShownSetting {
   readonly text: string;
   readonly isWrong: boolean;
 }

@@ -32,6 +32,9 @@ interface ServerSettings {
   readonly isGone: boolean;
 }
 
+/** How many servers that are gone are remembered: what they handed out ends with its leases. */
+const MOST_GONE = 32;
+
 /** In what the servers may differ, in words. */
 const COMPARED: Readonly<Record<string, (settings: ConsumerSettings) => string>> = {
   ordered: ({ isFifo }) => (isFifo ? 'yes' : 'no'),
@@ -100,7 +103,12 @@ export class GroupSettings {
   /** The server is in no route any more. */
   forget(server: Endpoint): void {
     const known = this.known.get(endpointKey(server));
-    if (known !== undefined) this.known.set(endpointKey(server), { ...known, isGone: true });
+    if (known !== undefined) {
+      this.known.delete(endpointKey(server));
+      this.known.set(endpointKey(server), { ...known, isGone: true });
+    }
+    const gone = [...this.known].filter(([, { isGone }]) => isGone);
+    for (const [key] of gone.slice(0, -MOST_GONE)) this.known.delete(key);
     this.misfits.delete(endpointKey(server));
     if (this.state === 'settled') this.report();
   }
