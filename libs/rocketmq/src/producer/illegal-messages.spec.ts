@@ -30,6 +30,7 @@ const WRONG: readonly (readonly [change: Readonly<Record<string, unknown>>, fiel
   [{ properties: { userId: 42 } }, 'properties', 'ILLEGAL_MESSAGE_PROPERTY_VALUE'],
   [{ properties: { tenant: undefined } }, 'properties', 'ILLEGAL_MESSAGE_PROPERTY_VALUE'],
   [{ properties: { tenant: HALF } }, 'properties', 'ILLEGAL_MESSAGE_PROPERTY_VALUE'],
+  [{ properties: { __SHARDINGKEY: 'a' } }, 'properties', 'ILLEGAL_MESSAGE_PROPERTY_KEY'],
   [{ properties: 'tenant' }, 'properties', 'ILLEGAL_MESSAGE_PROPERTY_VALUE'],
   [{ properties: null }, 'properties', 'ILLEGAL_MESSAGE_PROPERTY_VALUE'],
   [{ properties: new Map([['tenant', 'a']]) }, 'properties', 'ILLEGAL_MESSAGE_PROPERTY_VALUE'],

@@ -8,7 +8,7 @@ import {
 } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { bodyDigest, toWireMessageType } from '../../protocol/grpc/message-mapping.js';
 import type { MessageType } from '../../protocol/model/message.js';
-import { LITE_QUEUE_PROPERTY } from '../../protocol/model/names.js';
+import { LITE_QUEUE_PROPERTY, MESSAGE_GROUP_PROPERTY } from '../../protocol/model/names.js';
 import { queueOfMessageGroup } from '../../protocol/model/queue-hash.js';
 import type { Delivery } from '../engine/deliveries.js';
 import { isLiteQueue } from '../engine/lite-topics.js';
@@ -18,10 +18,10 @@ import type { ClientTime } from '../time/client-time.js';
 import { hasLiteTopic, hasMessageGroup } from './validation.js';
 
 /** Derives the type from the fields that are set; only TRANSACTION is used as declared (proxy `SendMessageActivity`). */
-function typeOf(system: SystemProperties): MessageType {
+function typeOf({ userProperties }: WireMessage, system: SystemProperties): MessageType {
   if (system.messageType === WireType.TRANSACTION) return 'transaction';
   if (system.deliveryTimestamp !== undefined) return 'delay';
-  if (hasMessageGroup(system.messageGroup)) return 'fifo';
+  if (hasMessageGroup(system.messageGroup) || userProperties[MESSAGE_GROUP_PROPERTY]) return 'fifo';
   if (system.priority !== undefined) return 'priority';
   return hasLiteTopic(system.liteTopic) ? 'lite' : 'normal';
 }
@@ -35,7 +35,7 @@ export function toStoredMessage(
   const deliverAtMs = system.deliveryTimestamp?.getTime();
   return {
     messageId: system.messageId,
-    type: typeOf(system),
+    type: typeOf(message, system),
     body: bodyToStore(message.body),
     bodyEncoding: system.bodyEncoding,
     tag: system.tag === '' ? undefined : system.tag,
@@ -146,6 +146,6 @@ function userPropertiesOf(
 ): Record<string, string> {
   const added = { ...properties };
   if (liteTopic !== undefined) added[LITE_QUEUE_PROPERTY] = `%LMQ%$${originTopic ?? topic}$${liteTopic}`;
-  else if (messageGroup !== undefined) added.__SHARDINGKEY = messageGroup;
+  else if (messageGroup !== undefined) added[MESSAGE_GROUP_PROPERTY] = messageGroup;
   return added;
 }

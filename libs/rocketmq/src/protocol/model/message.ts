@@ -11,6 +11,7 @@ import {
   hasHalfCharacter,
   isReservedProperty,
   liteTopicProblem,
+  MESSAGE_GROUP_PROPERTY,
   topicNameProblem,
 } from './names.js';
 
@@ -264,6 +265,12 @@ export function propertyProblem(name: string, value: unknown): Problem | undefin
   // Values may be secrets.
   if (typeof value !== 'string') return ofValue(`, which must be a string, not ${typeName(value)}`);
   if (value === '') return ofValue(' with an empty value, which the server would drop; remove it');
+  if (name === MESSAGE_GROUP_PROPERTY) {
+    return problemOf(
+      'ILLEGAL_MESSAGE_PROPERTY_KEY',
+      ', in which the server stores the message group; set messageGroup',
+    );
+  }
   if (name === '' || isReservedProperty(name) || hasControlCharacter(name) || hasControlCharacter(value)) {
     const problem = ': the name is empty or reserved by the server, or there is a control character in it';
     return problemOf('ILLEGAL_MESSAGE_PROPERTY_KEY', problem);
