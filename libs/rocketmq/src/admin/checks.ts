@@ -1,11 +1,19 @@
 // Checks of arguments that several calls share, before anything is sent.
 
 import { UsageError } from '../support/errors.js';
-import { describe, isIntegerFrom } from '../support/options.js';
+import { type Check, describe, isIntegerFrom, refused } from '../support/options.js';
 
 /** @throws UsageError `ILLEGAL_NAME` */
 export function checkName(kind: string, name: string, problem: string | undefined): void {
   if (problem !== undefined) throw new UsageError('ILLEGAL_NAME', `${kind} ${describe(name)} ${problem}`);
+}
+
+/** Checks fields of what a call is about; it may have others. @throws UsageError `ILLEGAL_OPTION` */
+export function checkFields(given: unknown, checks: Readonly<Record<string, Check>>): void {
+  for (const [field, check] of Object.entries(checks)) {
+    const problem = check((Object(given) as Readonly<Record<string, unknown>>)[field]);
+    if (problem !== undefined) throw refused(field, `${problem}; nothing was changed`);
+  }
 }
 
 /** @param sought a message id or key. @throws UsageError `ILLEGAL_QUERY` */

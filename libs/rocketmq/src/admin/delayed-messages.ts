@@ -9,8 +9,8 @@ import type { ClusterAccess } from '../remoting/cluster-access.js';
 import { mapConcurrently } from '../support/concurrently.js';
 import { type CallOptions, type Deadline, realTimeIn } from '../support/deadline.js';
 import { UsageError } from '../support/errors.js';
-import { checkedElsewhere, type OwnChecks } from '../support/options.js';
-import { checkName } from './checks.js';
+import { aText, checkedElsewhere, type OwnChecks } from '../support/options.js';
+import { checkFields, checkName } from './checks.js';
 import { type BrokerFailure, masterNamed } from './each-broker.js';
 import { CONCURRENT_LOOKUPS, storedWithId } from './message-lookup.js';
 import { PROPERTIES, type StoredMessageView } from './message-view.js';
@@ -97,9 +97,11 @@ export function delayedUnreadable({ name }: MasterBroker): UsageError {
 /** @see RecallMessageRequestHeader of the server, request code 370 */
 export async function recallDelayed(
   cluster: ClusterAccess,
-  { broker: name, originTopic: topic, recallHandle }: RecallableMessage,
+  message: RecallableMessage,
   options?: CallOptions,
 ): Promise<void> {
+  checkFields(message, { broker: aText, originTopic: aText, recallHandle: aText });
+  const { broker: name, originTopic: topic, recallHandle } = message;
   await cluster.run(`recall a delayed message of topic ${topic}`, options, async (deadline) => {
     const broker = await masterNamed(cluster, name, deadline);
     const fields = { producerGroup: topic, topic, recallHandle, brokerName: name };

@@ -47,7 +47,8 @@ export interface GroupDescription extends GroupDelivery {
 }
 
 /** @throws UsageError that names the field and its valid values */
-export function checkNewGroup({ consumerGroup, maxDeliveryAttempts, backoff, lite }: NewGroup): void {
+export function checkNewGroup(definition: NewGroup): void {
+  const { consumerGroup, maxDeliveryAttempts, backoff, lite } = Object(definition) as NewGroup;
   const problem = consumerGroupNameProblem(consumerGroup);
   if (problem !== undefined) {
     throw new UsageError('ILLEGAL_CONSUMER_GROUP', `consumer group "${consumerGroup}" ${problem}`, 'consumerGroup');

@@ -5,7 +5,8 @@ import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import { offsetMessageIdOf } from '../protocol/remoting/stored-message.js';
 import type { ClusterAccess } from '../remoting/cluster-access.js';
 import type { CallOptions } from '../support/deadline.js';
-import { checkName } from './checks.js';
+import { aText } from '../support/options.js';
+import { checkFields, checkName } from './checks.js';
 import { AskedBrokers, type BrokerFailure, masterNamed } from './each-broker.js';
 import { PROPERTIES, type StoredMessageView } from './message-view.js';
 import { assertKnown, queuesOf } from './topic-offsets.js';
@@ -132,9 +133,11 @@ export async function givenUpSince(
 /** @see ResumeCheckHalfMessageRequestHeader of the server, request code 323 */
 export async function resumeHalfMessage(
   cluster: ClusterAccess,
-  { broker: name, originTopic: topic = '', offsetMessageId: msgId }: ResumableHalfMessage,
+  message: ResumableHalfMessage,
   options?: CallOptions,
 ): Promise<void> {
+  checkFields(message, { broker: aText, offsetMessageId: aText });
+  const { broker: name, originTopic: topic = '', offsetMessageId: msgId } = message;
   await cluster.run(`resume the checks of half message ${msgId}`, options, async (deadline) => {
     const broker = await masterNamed(cluster, name, deadline);
     await cluster.call(broker, { code: REQUEST_CODES.resumeCheckHalfMessage, fields: { topic, msgId } }, deadline);

@@ -75,7 +75,8 @@ const READ_WRITE = 6;
 const TYPE_ATTRIBUTE = 'message.type';
 
 /** @throws UsageError that names the field and its valid values */
-export function checkNewTopic({ topic, type, queues, layout }: NewTopic): void {
+export function checkNewTopic(definition: NewTopic): void {
+  const { topic, type, queues, layout } = Object(definition) as NewTopic;
   if (layout !== undefined) checkLayout(topic, layout);
   const problem = topicNameProblem(topic);
   if (problem !== undefined) throw new UsageError('ILLEGAL_TOPIC', `topic "${topic}" ${problem}`, 'topic');

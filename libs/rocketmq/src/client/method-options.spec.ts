@@ -193,6 +193,25 @@ describe('an administration client', () => {
   });
 });
 
+describe('an administration client that is given nothing', () => {
+  it.each<[string, (admin: RocketMQAdmin, given: never) => unknown, string]>([
+    ['createTopic', (admin, given) => admin.createTopic(given), 'ILLEGAL_TOPIC'],
+    ['createGroup', (admin, given) => admin.createGroup(given), 'ILLEGAL_CONSUMER_GROUP'],
+    ['describeTopic', (admin, given) => admin.describeTopic(given), 'ILLEGAL_NAME'],
+    ['rewindGroup', (admin, given) => admin.rewindGroup(given), 'ILLEGAL_NAME'],
+    ['resumeHalfMessage', (admin, given) => admin.resumeHalfMessage(given), 'ILLEGAL_OPTION'],
+    ['recallDelayed', (admin, given) => admin.recallDelayed(given), 'ILLEGAL_OPTION'],
+    ['findMessages', (admin, given) => admin.findMessages(given), 'ILLEGAL_NAME'],
+    ['messageTrail', (admin, given) => admin.messageTrail(given), 'ILLEGAL_NAME'],
+  ])('refuses it: %s', async (_, call, code) => {
+    const admin = new RocketMQAdmin({ nameServer: '127.0.0.1:1' });
+    for (const given of [undefined, null, 5, {}]) {
+      expect([given, await refusalOf(() => call(admin, given as never))]).toEqual([given, `${code} not-sent`]);
+    }
+    await admin.close();
+  });
+});
+
 describe('a consumer', () => {
   it.each<[string, object, string]>([
     ['without a group', { subscriptions: [{ topic: 'orders' }] }, 'ILLEGAL_CONSUMER_GROUP not-sent'],
