@@ -95,6 +95,18 @@ describe('a server that is no control port', () => {
     expect(ends).toEqual(calls.map(() => ({ status: 'rejected', reason })));
   });
 
+  it('leaves open whether a change was made when an intermediary answers for it', async () => {
+    const { control, close } = await answering('HTTP/1.1 504 Late\r\nContent-Length: 0\r\nConnection: close\r\n\r\n');
+    const calls = [control.state(), control.advanceTime({ byMs: 1 }), control.clearFaults()];
+    const ends = await Promise.all(calls.map((call) => call.catch(({ code, outcome }) => [code, outcome])));
+    await close();
+    expect(ends).toEqual([
+      ['NO_CONTROL_PORT', 'not-sent'],
+      ['NO_CONTROL_PORT', 'unknown'],
+      ['NO_CONTROL_PORT', 'unknown'],
+    ]);
+  });
+
   it('ends a call when it switches to another protocol', async () => {
     const { control, close } = await answering('HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n');
     const read = await control.state().catch((error: unknown) => error);

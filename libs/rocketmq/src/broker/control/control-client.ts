@@ -86,7 +86,8 @@ export interface PageOptions extends CallOptions {
 
 /**
  * The control port rejected a request. `code` is the port's own, for instance `NOT_WAITING`. Nothing was changed, except with `NOT_QUIET`:
- * the message says how far the time was moved.
+ * the message says how far the time was moved. With `NO_CONTROL_PORT` and a status from 500 on, as of an intermediary whose patience ended, a
+ * change may have been made.
  */
 export class ControlError extends RocketMQError {
   constructor(
@@ -95,7 +96,8 @@ export class ControlError extends RocketMQError {
     /** The HTTP status. */
     readonly status: number,
   ) {
-    super(code, message, code === 'NOT_QUIET' ? 'unknown' : 'rejected', status === 409 || status >= 500);
+    const isOpen = code === 'NOT_QUIET' || (code === 'NO_CONTROL_PORT' && status >= 500);
+    super(code, message, isOpen ? 'unknown' : 'rejected', status === 409 || status >= 500);
   }
 }
 
