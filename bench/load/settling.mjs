@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const PATIENCE_MS = 60_000;
 const POLL_MS = 50;
 const READERS = 8;
-/** As order-demo writes it down: test/e2e/page.spec.ts asks this module about an order of the demo. */
+/** As order-demo writes it down: test/e2e/page.long.spec.ts asks this module about an order of the demo. */
 const SCHEDULED = 'time-out scheduled';
 
 /**

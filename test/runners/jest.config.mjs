@@ -1,4 +1,4 @@
-// Jest in a process of its own, for what runners.spec.ts looks at from outside.
+// Jest in a process of its own, for what runners.long.spec.ts looks at from outside.
 
 import base from '../../jest.config.mjs';
 

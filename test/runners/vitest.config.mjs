@@ -1,4 +1,4 @@
-// Vitest on the sources of the library, for what its users run with Vitest. test/runners/runners.spec.ts starts it.
+// Vitest on the sources of the library, for what its users run with Vitest. test/runners/runners.long.spec.ts starts it.
 
 import { join, resolve } from 'node:path';
 import { defineConfig } from 'vitest/config';

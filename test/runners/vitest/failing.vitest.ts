@@ -1,4 +1,4 @@
-// Tests that fail, and leave nothing behind: runners.spec.ts looks at how the process ends.
+// Tests that fail, and leave nothing behind: runners.long.spec.ts looks at how the process ends.
 
 import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
 import type { TestBroker } from 'nestjs-rocketmq/testing';

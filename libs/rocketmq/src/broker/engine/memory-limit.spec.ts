@@ -1,4 +1,4 @@
-// What a full broker refuses, and what goes on. How much it really holds: test/processes/memory-limit.spec.ts.
+// What a full broker refuses, and what goes on. How much it really holds: test/processes/memory-limit.long.spec.ts.
 
 import { describe, expect, it } from '@jest/globals';
 import { EngineHarness } from '../../../../../test/support/engine-harness.js';

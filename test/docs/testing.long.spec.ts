@@ -1,5 +1,5 @@
-// The examples of docs/guide/testing.md and of the control port run; those of testing.md's first parts are run by sending.spec.ts and
-// documents.spec.ts.
+// The examples of docs/guide/testing.md and of the control port run; those of testing.md's first parts are run by sending.long.spec.ts and
+// documents.long.spec.ts.
 
 import { expect, it } from '@jest/globals';
 import { MINUTE_MS } from 'nestjs-rocketmq';

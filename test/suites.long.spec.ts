@@ -1,0 +1,49 @@
+// Which suites a command runs.
+
+import { execFile } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join, relative, sep } from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, it } from '@jest/globals';
+
+const ROOT = join(import.meta.dirname, '..');
+const LONG = '.long.spec.ts';
+
+/** The suites that a script of package.json runs with these arguments. */
+async function suitesOf(script: string, ...args: readonly string[]): Promise<string[]> {
+  const { stdout } = await promisify(execFile)('npm', ['run', '--silent', script, '--', ...args, '--listTests'], {
+    cwd: ROOT,
+  });
+  const paths = stdout.split('\n').filter((line) => line.startsWith(ROOT));
+  return paths.map((path) => relative(ROOT, path).split(sep).join('/')).sort();
+}
+
+describe('npm test', () => {
+  it('runs no long suite, whatever the values of options', async () => {
+    const suites = await suitesOf('test');
+    expect(suites.length).toBeGreaterThan(0);
+    expect(suites.filter((path) => path.endsWith(LONG))).toEqual([]);
+    expect(await suitesOf('test', '-t', 'a title', '--maxWorkers', '2')).toEqual(suites);
+  });
+
+  it('runs what is named, also a long suite', async () => {
+    const long = 'libs/rocketmq/src/producer/interleavings.long.spec.ts';
+    expect(await suitesOf('test', long)).toEqual([long]);
+    expect(await suitesOf('test', 'libs/rocketmq/src/producer/sending/batching')).toEqual([
+      'libs/rocketmq/src/producer/sending/batching.spec.ts',
+    ]);
+  });
+});
+
+describe('npm run test:long', () => {
+  it('runs every long suite, or those of a folder', async () => {
+    const all = ['libs', 'apps', 'scripts', 'test'].flatMap((folder) =>
+      readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+        .map((path) => `${folder}/${path.split(sep).join('/')}`)
+        .filter((path) => path.endsWith(LONG) && !path.includes('/node_modules/')),
+    );
+    expect(await suitesOf('test:long')).toEqual(all.sort());
+    const ofConsole = await suitesOf('test:long', 'libs/console');
+    expect(ofConsole).toEqual(all.filter((path) => path.startsWith('libs/console')).sort());
+  });
+});
