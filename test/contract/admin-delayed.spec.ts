@@ -30,7 +30,7 @@ suite('the delayed messages of a cluster', () => {
     const other = await world.topic('delay');
     const producer = await world.producer();
     const sent = { topic, tag: 't', keys: ['k'], properties: { user: 'Ada' } };
-    const { messageId } = await producer.send({ ...sent, body: 'soon', delayMs: 12_000 });
+    const { messageId } = await producer.send({ ...sent, body: 'soon', delayMs: 25_000 });
     await world.backend.advance(100);
     const deliveryTimestampMs = world.nowMs() + 3_600_000;
     await producer.send({ ...sent, body: 'later', deliverAt: new Date(deliveryTimestampMs) });
@@ -42,7 +42,7 @@ suite('the delayed messages of a cluster', () => {
     expect(later).toMatchObject({ originTopic: topic, dueTimestampMs: deliveryTimestampMs, tag: 't' });
     expect(soon).toMatchObject({ messageId, keys: ['k'], properties: { user: 'Ada' } });
     expect(bodiesOf(await delayedOf(world, topic, 1))).toEqual(['later', 'soon']);
-    await world.backend.advance(14_000);
+    await world.backend.advance(27_000);
     await world.until('one is delivered', async () => (await delayedOf(world, topic)).length === 1);
     expect(bodiesOf(await delayedOf(world, topic))).toEqual(['later']);
   });
@@ -53,7 +53,7 @@ suite('the delayed messages of a cluster', () => {
       const topic = await world.topic('delay');
       const producer = await world.producer();
       const receipts = [];
-      for (const body of ['a', 'b', 'c']) receipts.push(await producer.send({ topic, body, delayMs: 8_000 }));
+      for (const body of ['a', 'b', 'c']) receipts.push(await producer.send({ topic, body, delayMs: 20_000 }));
       await world.until('all are listed', async () => (await delayedOf(world, topic)).length === 3);
       const listed = await delayedOf(world, topic);
       const own = (handle = ''): string => Buffer.from(handle, 'base64url').toString();
@@ -70,10 +70,13 @@ suite('the delayed messages of a cluster', () => {
       await world.until('one is left', async () => (await delayedOf(world, topic)).length === 1);
       expect(bodiesOf(await delayedOf(world, topic))).toEqual(['c']);
       const recorder = await world.record({ topic });
-      await world.backend.advance(12_000);
+      await world.backend.advance(24_000);
       await world.until('it is delivered', () => recorder.deliveries.length > 0);
       await world.backend.quiet();
       expect(recorder.deliveries.map(({ text }) => text)).toEqual(['c']);
+      const [c] = listed.filter(({ body }) => body.toString() === 'c');
+      const late = world.admin().recallDelayed(c as DelayedMessage);
+      await expect(late).rejects.toMatchObject({ code: 'ILLEGAL_OPERATION', outcome: 'rejected', retryable: false });
     },
   );
 

@@ -65,8 +65,8 @@ export async function playSuspension(
       const place = topic === ordered ? { messageGroup: 'one' } : topic === lite ? { liteTopic: LITE_TOPIC } : {};
       await producer.send({ topic, body: 'for a process that stands still', ...place });
     }
-    // Only the suspended process has polls open: the server answers them within a moment.
-    await sleep(2 * SECOND_MS);
+    // Only the suspended process has polls open: the server answers them long before the end of the leases.
+    await sleep(LEASE_MS);
     for (const consumer of consumers) await consumer.start();
     await soon(() => others.length === topics.length, PATIENCE_MS);
     child.kill('SIGCONT');

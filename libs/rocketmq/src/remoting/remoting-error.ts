@@ -35,6 +35,14 @@ const MEANINGS: ReadonlyMap<number, CodeMeaning> = new Map([
     RESPONSE_CODES.subscriptionGroupNotExist,
     refused('SUBSCRIPTION_GROUP_NOT_EXIST', false, 'create the consumer group first'),
   ],
+  [
+    RESPONSE_CODES.illegalOperation,
+    refused(
+      'ILLEGAL_OPERATION',
+      false,
+      'fix what the server reports; a message that is due cannot be canceled any more',
+    ),
+  ],
   [RESPONSE_CODES.invalidParameter, refused('INVALID_PARAMETER', false, 'fix what the server reports and call again')],
 ]);
 
