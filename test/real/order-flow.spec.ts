@@ -11,7 +11,7 @@ import { withAdmin } from '../support/real-server.js';
 import { eventually } from '../support/until.js';
 
 const PAYMENT_TIMEOUT_MS = 6 * SECOND_MS;
-const TEST_MS = 150_000;
+const TEST_MS = 300_000;
 const endpoints = process.env.ROCKETMQ_TEST_ENDPOINTS ?? '';
 
 beforeAll(async () => {
