@@ -11,8 +11,8 @@ export interface Mutation {
 
 /** Each answer of a server decides about one setting of the group on all servers. */
 const decidesForAll = (setting: string): Mutation['edits'] => ({
-  'this.known.set(endpointKey(server), { server, settings });':
-    'for (const key of new Set([endpointKey(server), ...this.known.keys()])) this.known.set(key, { server, settings: ' +
+  'this.known.set(endpointKey(server), { server, settings, isGone: false });':
+    'for (const key of new Set([endpointKey(server), ...this.known.keys()])) this.known.set(key, { server, isGone: false, settings: ' +
     `{ ...(this.known.get(key)?.settings ?? settings), ${setting}: settings.${setting} } });`,
 });
 
@@ -124,8 +124,7 @@ export const MUTATIONS: readonly Mutation[] = [
     fault: 'dead letters of other clients are refused for their labels',
     file: 'consumer/dispatch/keep-dead-letter.ts',
     edits: {
-      'if (!(failure instanceof UsageError) || isForwardable(message)) throw failure;':
-        'if (failure instanceof Error || isForwardable(message)) throw failure;',
+      'if (!(failure instanceof UsageError)) throw failure;': 'if (failure instanceof Error) throw failure;',
     },
   },
   {
