@@ -3,7 +3,7 @@
 import { promisify } from 'node:util';
 import { unzip } from 'node:zlib';
 import { DEFAULT_MAX_UNPACKED_BYTES } from '../protocol/model/limits.js';
-import { isServersProperty } from '../protocol/model/names.js';
+import { isServersProperty, MESSAGE_GROUP_PROPERTY } from '../protocol/model/names.js';
 import { dueTimeIn, integerIn } from '../protocol/remoting/property-values.js';
 import { type StoredMessageFields, SYS_FLAGS } from '../protocol/remoting/stored-message.js';
 
@@ -45,7 +45,7 @@ export const PROPERTIES = {
   messageId: 'UNIQ_KEY',
   keys: 'KEYS',
   tag: 'TAGS',
-  messageGroup: '__SHARDINGKEY',
+  messageGroup: MESSAGE_GROUP_PROPERTY,
   priority: '_SYS_MSG_PRIORITY_',
   liteTopic: '__LITE_TOPIC',
   bornHost: '__BORNHOST',

@@ -9,7 +9,7 @@ import {
   type Message as WireMessage,
 } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { setOwn } from '../protocol/grpc/wire-reading.js';
-import { isReservedProperty } from '../protocol/model/names.js';
+import { isReservedProperty, MESSAGE_GROUP_PROPERTY } from '../protocol/model/names.js';
 import { dueTimeIn, integerIn } from '../protocol/remoting/property-values.js';
 import { encodeProperty, type StoredMessageFields, SYS_FLAGS } from '../protocol/remoting/stored-message.js';
 
@@ -20,7 +20,7 @@ const PROPERTY = {
   tag: 'TAGS',
   keys: 'KEYS',
   messageId: 'UNIQ_KEY',
-  messageGroup: '__SHARDINGKEY',
+  messageGroup: MESSAGE_GROUP_PROPERTY,
   priority: '_SYS_MSG_PRIORITY_',
   liteTopic: LITE_TOPIC_PROPERTY,
   deliverAtMs: 'TIMER_DELIVER_MS',

@@ -2,7 +2,7 @@
 
 import { crc32 } from 'node:zlib';
 import { Encoding } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
-import { GIVEN_UP_TOPIC, isReservedProperty } from '../../protocol/model/names.js';
+import { GIVEN_UP_TOPIC, isReservedProperty, MESSAGE_GROUP_PROPERTY } from '../../protocol/model/names.js';
 import { RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { decodeProperties, type StoredMessageFields, SYS_FLAGS } from '../../protocol/remoting/stored-message.js';
@@ -60,7 +60,7 @@ function propertiesOf(message: StoredMessage, clientTime: ClientTime): Map<strin
     ['UNIQ_KEY', message.messageId],
     ['TAGS', message.tag],
     ['KEYS', message.keys.length === 0 ? undefined : message.keys.join(' ')],
-    ['__SHARDINGKEY', message.messageGroup],
+    [MESSAGE_GROUP_PROPERTY, message.messageGroup],
     ['_SYS_MSG_PRIORITY_', message.priority],
     ['__LITE_TOPIC', message.liteTopic],
     ['TRACE_CONTEXT', message.traceContext],
@@ -90,7 +90,7 @@ export function messageToStore(
   if (messageId === undefined || messageId === '') {
     throw new AdminRefusal(RESPONSE_CODES.systemError, 'the message has no id (UNIQ_KEY)');
   }
-  const messageGroup = properties.get('__SHARDINGKEY');
+  const messageGroup = properties.get(MESSAGE_GROUP_PROPERTY);
   const priority = properties.has('_SYS_MSG_PRIORITY_') ? Number(properties.get('_SYS_MSG_PRIORITY_')) : undefined;
   const liteTopic = properties.get('__LITE_TOPIC');
   const isPacked = (numberIn(fields, 'sysFlag') & SYS_FLAGS.compressed) !== 0;
@@ -125,4 +125,4 @@ function typeOf({ messageGroup, priority, liteTopic }: Partial<StoredMessage>): 
 }
 
 /** Not reserved, but stored in fields of their own instead of properties. */
-const SHOWN_ELSEWHERE: ReadonlySet<string> = new Set(['__SHARDINGKEY', 'TRACE_CONTEXT']);
+const SHOWN_ELSEWHERE: ReadonlySet<string> = new Set([MESSAGE_GROUP_PROPERTY, 'TRACE_CONTEXT']);
