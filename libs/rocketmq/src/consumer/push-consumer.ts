@@ -313,7 +313,8 @@ export class PushConsumer {
    * A consumer of an ordered group also waits for its polls, 5 s at most unless `longPollingTimeoutMs` is set: on a real server
    * a canceled poll costs the next messages an attempt. On an embedded broker it does not, so there is no wait.
    * @param options `shutdownGraceMs`: after this time the signals of running handlers fire, and polls are canceled. Default 20 s,
-   *   in real time
+   *   in real time. What is released behind canceled polls of an ordered group is redelivered when their time is over, after 6 s at most by
+   *   default: until then they would take it
    */
   close(options: CloseOptions = {}): Promise<void> {
     const refusal = closeRefusal(options);

@@ -158,15 +158,16 @@ export class Delivery {
   /**
    * Releases the message without handling it (any more).
    * @param visibleAtMs when it may be redelivered, by monotonic business time
+   * @param takenForMs for how long canceled polls of this consumer would take a message of an ordered group, and cost it an attempt each
    */
-  async release(visibleAtMs: number): Promise<void> {
+  async release(visibleAtMs: number, takenForMs: number): Promise<void> {
     const { lease, context } = this;
     if (lease.isInDoubt) {
       context.report.leaseLost(lease.message);
       lease.drop();
       return;
     }
-    const invisibleDurationMs = Math.max(0, visibleAtMs - context.clock.monotonicMs());
+    const invisibleDurationMs = Math.max(this.isFifo ? takenForMs : 0, visibleAtMs - context.clock.monotonicMs());
     // Of a lite topic, servers count the first release only.
     const suspend = !this.isFifo || context.settings(lease.endpoint).isLite;
     const settlement = { kind: 'release', invisibleDurationMs, suspend } as const;

@@ -46,7 +46,7 @@ export class Dispatcher {
   private readonly settleEnding = new AbortController();
   private readonly turns: Turns;
   private readonly shared: DeliveryShared;
-  private mayRelease: Promise<void> = Promise.resolve();
+  private mayRelease: Promise<number> = Promise.resolve(0);
 
   constructor(
     private readonly context: ConsumerContext,
@@ -178,17 +178,17 @@ export class Dispatcher {
   private async letGo(delivery: Delivery, visibleInMs: number): Promise<false> {
     const visibleAtMs = this.context.clock.monotonicMs() + visibleInMs;
     await this.turns.releaseAllowed(delivery.lease);
-    await this.mayRelease;
-    await delivery.release(visibleAtMs);
+    await delivery.release(visibleAtMs, await this.mayRelease);
     return false;
   }
 
   /**
    * Waits until every message has ended. When `shutdownGraceMs` are over, it fires the signals of running handlers, and
    * waits for a short, limited time; then it drops the remaining messages.
-   * @param pollsEnded until then nothing is released: an open poll of this consumer would only fetch it again
+   * @param pollsEnded until then nothing is released: an open poll of this consumer would only fetch it again. Resolves to how long its
+   *   canceled polls may still do that on the server, in milliseconds
    */
-  async drain(shutdownGraceMs: number, pollsEnded: Promise<void>): Promise<void> {
+  async drain(shutdownGraceMs: number, pollsEnded: Promise<number>): Promise<void> {
     this.mayRelease = pollsEnded;
     this.turns.stop();
     if (await this.endsWithin(shutdownGraceMs)) return;

@@ -58,11 +58,14 @@ export class ReceiveLoops {
     if (loops.size === 0) this.loops.delete(topic);
   }
 
-  /** Ends all loops for good. Resolves when the last poll of each has ended and its messages are handed over. */
-  async end(graceMs: number): Promise<void> {
+  /**
+   * Ends all loops for good. Resolves when the last poll of each has ended and its messages are handed over.
+   * @returns as {@link ReceiveLoop.end}, of all loops
+   */
+  async end(graceMs: number): Promise<number> {
     this.isStopped = true;
     const loops = [...[...this.loops.values()].flatMap((ofTopic) => [...ofTopic.values()]), ...this.ending];
-    await Promise.all(loops.map((loop) => loop.end(graceMs)));
+    return Math.max(0, ...(await Promise.all(loops.map((loop) => loop.end(graceMs)))));
   }
 }
 
