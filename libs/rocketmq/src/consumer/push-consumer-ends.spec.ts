@@ -1,6 +1,7 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { ConsumerBench, FIFO, gate, textOf } from '../../../../test/support/consumer-bench.js';
 import { until } from '../../../../test/support/until.js';
+import { LEAST_CAPABILITIES } from '../client/capabilities.js';
 import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { DeadLetterError } from './model/outcome-errors.js';
 
@@ -59,6 +60,26 @@ describe('a push consumer', () => {
       const lines = await bench.journal.has(6);
       const texts = lines.map((line) => line.split(' ')[0]);
       expect(texts.filter((text) => text?.endsWith('-before') === false).sort()).toEqual(['one', 'three', 'two']);
+    });
+
+    it('keeps an ordered message from its canceled polls for as long as a server has them open, not for as long as they asked for', async () => {
+      // As to a server that does not learn that a poll was canceled.
+      jest.spyOn(bench.connection, 'capabilities').mockReturnValue(LEAST_CAPABILITIES);
+      const first = await bench.consume(
+        (message, { signal }) =>
+          new Promise((_resolve, reject) => {
+            signal.addEventListener('abort', () => reject(new Error('interrupted')));
+            void bench.journalled(message, { signal });
+          }),
+        { ...FIFO, longPollingTimeoutMs: MINUTE_MS },
+      );
+      await bench.sendSteps('one');
+      await bench.journal.has(1);
+      await first.close({ shutdownGraceMs: 0 });
+      await bench.consume(bench.journalled, FIFO);
+      // Servers poll for 20 s at most, and a moment more.
+      await bench.broker.advance(22 * SECOND_MS);
+      expect(await bench.journal.has(2)).toEqual(['one 1', 'one 2']);
     });
 
     it('fires the signals of its handlers when the grace period is over, and acknowledges one that then succeeds', async () => {

@@ -158,7 +158,8 @@ export class Delivery {
   /**
    * Releases the message without handling it (any more).
    * @param visibleAtMs when it may be redelivered, by monotonic business time
-   * @param takenForMs for how long canceled polls of this consumer would take a message of an ordered group, and cost it an attempt each
+   * @param takenForMs for how long canceled polls of this consumer would still take a message of an ordered group, and cost it an attempt each; 0 or less
+   *   when they would not
    */
   async release(visibleAtMs: number, takenForMs: number): Promise<void> {
     const { lease, context } = this;
@@ -167,7 +168,7 @@ export class Delivery {
       lease.drop();
       return;
     }
-    const invisibleDurationMs = Math.max(this.isFifo ? takenForMs : 0, visibleAtMs - context.clock.monotonicMs());
+    const invisibleDurationMs = Math.max(0, this.isFifo ? takenForMs : 0, visibleAtMs - context.clock.monotonicMs());
     // Of a lite topic, servers count the first release only.
     const suspend = !this.isFifo || context.settings(lease.endpoint).isLite;
     const settlement = { kind: 'release', invisibleDurationMs, suspend } as const;

@@ -178,15 +178,16 @@ export class Dispatcher {
   private async letGo(delivery: Delivery, visibleInMs: number): Promise<false> {
     const visibleAtMs = this.context.clock.monotonicMs() + visibleInMs;
     await this.turns.releaseAllowed(delivery.lease);
-    await delivery.release(visibleAtMs, await this.mayRelease);
+    const takenUntilMs = await this.mayRelease;
+    await delivery.release(visibleAtMs, takenUntilMs - this.context.ioClock.monotonicMs());
     return false;
   }
 
   /**
    * Waits until every message has ended. When `shutdownGraceMs` are over, it fires the signals of running handlers, and
    * waits for a short, limited time; then it drops the remaining messages.
-   * @param pollsEnded until then nothing is released: an open poll of this consumer would only fetch it again. Resolves to how long its
-   *   canceled polls may still do that on the server, in milliseconds
+   * @param pollsEnded until then nothing is released: an open poll of this consumer would only fetch it again. Resolves to when the
+   *   last of its canceled polls may have done that on the server, by monotonic real time
    */
   async drain(shutdownGraceMs: number, pollsEnded: Promise<number>): Promise<void> {
     this.mayRelease = pollsEnded;

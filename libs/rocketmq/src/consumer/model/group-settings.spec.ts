@@ -55,6 +55,38 @@ describe('the settings of a group', () => {
     ]);
   });
 
+  it('are a warning with the command where an ordered group has one attempt, at the start and later', () => {
+    const [one, more] = [answer({ fifo: true, maxAttempts: 1 }), answer({ fifo: true })];
+    const group = settings();
+    group.learn(A, one);
+    group.started();
+    group.learn(A, one);
+    const warning = {
+      level: 'warn',
+      text: expect.stringContaining('has one attempt on a server'),
+      fields: {
+        server: 'A',
+        command: expect.stringContaining('group create shop --fifo --max-attempts 17 --yes'),
+      },
+    };
+    expect(lines).toMatchObject([warning]);
+    group.learn(A, more);
+    group.learn(A, one);
+    expect(lines.slice(1)).toMatchObject([{ level: 'info' }, { level: 'info' }, warning]);
+  });
+
+  it('are no such warning in groups that are not ordered, or of lite topics', () => {
+    for (const [read, fifo] of [
+      [undefined, false],
+      [liteConsumerSettings, true],
+    ] as const) {
+      const group = settings(read);
+      group.learn(A, answer({ fifo, maxAttempts: 1 }));
+      group.started();
+    }
+    expect(lines).toEqual([]);
+  });
+
   it('stay in force for what a server has handed out that is in no route any more, and count no more otherwise', () => {
     const group = settings();
     group.learn(A, answer({ fifo: true, maxAttempts: 3 }));

@@ -96,6 +96,7 @@ export class GroupSettings {
     this.known.set(endpointKey(server), { server, settings, isGone: false });
     if (this.state === 'starting') return;
     if (before !== undefined) this.reportChange(server, before, settings);
+    if (before === undefined || !losesWhatIsReleased(before)) this.reportLosses(server, settings);
     this.reportMisfit(server, settings);
     if (this.state === 'settled' && textOf(this.differences()) !== this.reported) void this.confirm();
   }
@@ -119,8 +120,20 @@ export class GroupSettings {
       const misfit = this.port.misfit?.(this.port.nameOf(server), settings);
       if (misfit !== undefined) throw misfit;
     }
+    for (const { server, settings } of this.present()) this.reportLosses(server, settings);
     this.state = 'settled';
     this.report();
+  }
+
+  /** With no attempt to spare, nothing later says so: each delivery is the last one. */
+  private reportLosses(server: Endpoint, settings: ConsumerSettings): void {
+    if (!losesWhatIsReleased(settings)) return;
+    const { consumerGroup, logger } = this.port;
+    const text =
+      'the ordered consumer group has one attempt on a server: when a process shuts down or ends, the messages that it has received and not settled ' +
+      'become dead letters, also those that no handler has seen; give the group more attempts';
+    const command = groupCommand(consumerGroup, ['--fifo', '--max-attempts', `${DEFAULT_SETTINGS.maxAttempts}`]);
+    logger.warn(text, { consumerGroup, server: this.port.nameOf(server), command });
   }
 
   /** Where all servers change alike, or a proxy answers with what another of its brokers says, nothing differs, and yet the order may be lost. */
@@ -205,6 +218,11 @@ export class GroupSettings {
           }),
     };
   }
+}
+
+/** In an ordered group, every release counts as an attempt. Of lite topics, no server dead-letters a message. */
+function losesWhatIsReleased({ isFifo, isLite, maxAttempts }: ConsumerSettings): boolean {
+  return isFifo && !isLite && maxAttempts === 1;
 }
 
 function groupCommand(consumerGroup: string, settings: readonly string[]): string {

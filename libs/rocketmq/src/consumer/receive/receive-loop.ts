@@ -96,6 +96,8 @@ interface OpenPoll {
   readonly openedAtMs: number;
   /** Until when an answer with messages is likely to arrive; undefined while the server is likely to have none. */
   answerByMs: number | undefined;
+  /** Until when the server may keep it open, also after it was canceled; undefined before the server is asked. */
+  endsByMs: number | undefined;
 }
 
 /** A server waits for messages before it answers that there are none, for 5 s at least. One that does not wait is polled at growing intervals. */
@@ -179,7 +181,7 @@ export class ReceiveLoop {
    * of that before it has popped messages for the poll, and hides them for a second or more. In an ordered group that counts as an
    * attempt, as does a release: its polls have `graceMs` to end by themselves, or are canceled at once where that is free for idle ones. Resolves as
    * {@link ended}.
-   * @returns how long canceled polls of an ordered group may still take messages on the server, in milliseconds
+   * @returns until when canceled polls of an ordered group may still take messages on the server, by monotonic real time; 0 without any
    */
   async end(graceMs: number): Promise<number> {
     this.stop();
@@ -187,11 +189,13 @@ export class ReceiveLoop {
     const { isFifo } = this.settings;
     const isFree = isFifo && client.connection.capabilities(this.server).cancelsFreely;
     if (!isFree) await this.waitForAnswers(graceMs);
-    const outlives = isFifo && !isFree && this.polling.size > 0;
-    const takesForMs = outlives ? this.longPollingTimeoutMs({ isExtra: false }) + POLL_END_MARGIN_MS : 0;
+    const outliving = isFifo && !isFree ? [...this.polling.values()] : [];
+    const endByMs = outliving.flatMap(({ endsByMs }) =>
+      endsByMs === undefined ? [] : [endsByMs + POLL_END_MARGIN_MS],
+    );
     this.cancelling.abort(new StateError('CLOSED', 'the consumer is closing'));
     await this.ended();
-    return takesForMs;
+    return Math.max(0, ...endByMs);
   }
 
   /** Resolves when no poll is open that is worth waiting for. */
@@ -300,7 +304,7 @@ export class ReceiveLoop {
     let endPoll: (() => void) | undefined;
     try {
       const openedAtMs = context.ioClock.monotonicMs();
-      const open: OpenPoll = { openedAtMs, answerByMs: undefined };
+      const open: OpenPoll = { openedAtMs, answerByMs: undefined, endsByMs: undefined };
       this.polling.set(poller, open);
       // A poll before the settings are known fails inside the server.
       await context.client.session(this.server).synced(signal);
@@ -310,6 +314,7 @@ export class ReceiveLoop {
       if (endPoll === undefined) return 'stopped';
       if (poller.expectsMessages) open.answerByMs = context.ioClock.monotonicMs() + ANSWER_MS;
       poller.expectsMessages = false;
+      open.endsByMs = context.ioClock.monotonicMs() + this.serverPollsForMs(poller);
       const batch = await this.poll(poller, reservation, this.nextQueue());
       reservation.close();
       this.polling.delete(poller);
@@ -420,11 +425,17 @@ export class ReceiveLoop {
     return { what, timeoutMs: this.longPollingTimeoutMs(poller) + POLL_MARGIN_MS, signal: this.cancelling.signal };
   }
 
-  private longPollingTimeoutMs({ isExtra }: Pick<Poller, 'isExtra'>): number {
+  private longPollingTimeoutMs({ isExtra }: Poller): number {
     const { isFifo, longPollingTimeoutMs } = this.settings;
     // Closing a consumer of an ordered group waits for its polls, so they are short. Other polls hold room that is needed.
     const isShort = isFifo || isExtra;
     return this.reception.longPollingTimeoutMs ?? (isShort ? LIMITS.longPollingMinMs : longPollingTimeoutMs);
+  }
+
+  /** Servers raise a short polling time, and lower one that is longer than what they announce. */
+  private serverPollsForMs(poller: Poller): number {
+    const askedMs = Math.max(this.longPollingTimeoutMs(poller), LIMITS.longPollingMinMs);
+    return Math.min(askedMs, this.settings.longPollingTimeoutMs);
   }
 
   private logFull(messages: number): void {
