@@ -337,10 +337,13 @@ export class Client {
     return known.length > 0 && known.every((announced) => announced[capability]);
   }
 
-  /** Names a server to an operator: its address, and its broker where it serves one alone. */
-  nameOf(server: Endpoint): string {
+  /**
+   * Names a server to an operator: its address, and its broker where it serves one alone.
+   * @param brokers those that are known to be there beside those of the routes
+   */
+  nameOf(server: Endpoint, brokers: readonly string[] = []): string {
     const key = endpointKey(server);
-    const [broker, ...others] = this.routes.brokersAt(key);
+    const [broker, ...others] = new Set([...this.routes.brokersAt(key), ...brokers]);
     return broker === undefined || others.length > 0 ? key : `${broker} (${key})`;
   }
 

@@ -85,6 +85,11 @@ export class MessageFlow {
     this.loops.assign(topic, queues);
   }
 
+  /** The names of the brokers that are polled at an address. @param key see `endpointKey` */
+  brokersAt(key: string): string[] {
+    return this.loops.brokersAt(key);
+  }
+
   /** How a topic is received, and what is held. */
   topicHealth(topic: string): TopicHealth {
     return topicHealth(topic, this.pauses.isPaused(topic), this.loops.healthOf(topic));

@@ -4,7 +4,7 @@
 
 import { type Client, type CloseOptions, closeRefusal, type StartOptions, startRefusal } from '../client/client.js';
 import type { Connection } from '../client/connection.js';
-import type { Endpoint } from '../client/endpoint.js';
+import { type Endpoint, endpointKey } from '../client/endpoint.js';
 import { observedClient } from '../client/observed-client.js';
 import { didNotStart } from '../client/resource-errors.js';
 import type { Queue } from '../client/route.js';
@@ -78,7 +78,8 @@ export class PushConsumer {
       requireFifo,
       read: liteTopics && liteConsumerSettings,
       misfit: (server, settings) => misfit(consumerGroup, listeners.all, server, settings),
-      nameOf: (server) => this.client.nameOf(server),
+      // A broker that joins is polled before a route names it.
+      nameOf: (server) => this.client.nameOf(server, this.flow.brokersAt(endpointKey(server))),
       refresh: () => this.client.refreshSettings(),
     });
     this.client = consumerClient(connection, {

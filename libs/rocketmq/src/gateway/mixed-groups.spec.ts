@@ -58,7 +58,7 @@ describe('a group whose settings differ between brokers', () => {
         return undefined;
       });
     const logger = { ...silentLogger, info: note, warn: note, error: note };
-    const { connection, brokers } = await connected(settings.map(scriptOf), SECOND_MS, logger);
+    const { connection, brokers, hide, show } = await connected(settings.map(scriptOf), SECOND_MS, logger);
     const consumer = new PushConsumer(connection, {
       consumerGroup: GROUP,
       subscriptions: [{ topic: TOPIC }],
@@ -69,7 +69,7 @@ describe('a group whose settings differ between brokers', () => {
     const sentTo = (index: number, code: number) =>
       brokers[index]?.requests.filter((request) => request.code === code).length ?? 0;
     const differences = () => lines.filter(({ text }) => text.includes('settings of the consumer group'));
-    return { consumer, connection, lines, differences, sockets, sentTo, settings };
+    return { consumer, connection, lines, differences, sockets, sentTo, settings, hide, show };
   }
 
   it.each(LATE)('is refused where it must be ordered, whichever broker answers last (%i)', async (late) => {
@@ -225,6 +225,19 @@ describe('a group whose settings differ between brokers', () => {
     const warned = () => lines.find(({ fields }) => fields.code === 'TOO_MANY_ATTEMPTS');
     await until(() => warned() !== undefined);
     expect(warned()?.text).toContain('broker-1');
+  });
+
+  it.each([
+    ['is refused', true],
+    ['is reported', false],
+  ])('%s with the name of a broker that joins, before its route is known', async (_, requireFifo) => {
+    const { consumer, lines, hide, show } = await world([ORDERED, UNORDERED], { options: { requireFifo } });
+    hide(1);
+    await consumer.start();
+    show(1);
+    const reported = () => lines.filter(({ fields }) => JSON.stringify(fields).includes('--fifo'));
+    await until(() => reported().length > 0);
+    for (const { fields } of reported()) expect(JSON.stringify(fields)).toContain('broker-1 (');
   });
 
   it('is reported to a simple consumer too', async () => {

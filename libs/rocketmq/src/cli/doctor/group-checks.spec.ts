@@ -45,6 +45,17 @@ describe('the settings of a group', () => {
     expect(await checked({ retryMaxTimes })).toMatchObject({ advice: 'group create shop --max-attempts 17 --yes' });
   });
 
+  it('are a warning where an ordered group has one attempt, which a deployment takes', async () => {
+    const ordered = { consumeMessageOrderly: true };
+    expect(await checked({ ...ordered, retryMaxTimes: 0 })).toMatchObject({
+      status: 'warning',
+      seen: 'ordered with 1 attempt on broker-0',
+      advice: 'group create shop --fifo --max-attempts 17 --yes',
+    });
+    expect(await checked({ ...ordered, retryMaxTimes: 1 })).toMatchObject({ status: 'ok' });
+    expect(await checked({ retryMaxTimes: 0 })).toMatchObject({ status: 'ok' });
+  });
+
   it('are fine where all brokers have the same', async () => {
     expect(await checked({ retryMaxTimes: 4 }, { retryMaxTimes: 4 })).toMatchObject({ status: 'ok' });
   });

@@ -60,6 +60,14 @@ function settingsProblem(
       'retryMaxTimes is below 0 or 2147483647: a proxy moves every message to the dead letters and delivers none, and consumers refuse to start';
     return { status: 'failed', seen, why, advice };
   }
+  const losing = brokers.filter((one) => one.fifo && one.lite === undefined && one.maxDeliveryAttempts === 1);
+  if (losing.length > 0) {
+    const why =
+      'in an ordered group each release counts as an attempt: with one, a deployment makes dead letters of messages that no handler has seen';
+    const enough = String(Math.max(Number(most), DEFAULT_RETRIES + 1));
+    const cure = command('group', 'create', consumerGroup, '--fifo', '--max-attempts', enough, '--yes');
+    return { status: 'warning', seen, why, advice: cure };
+  }
   if (new Set(brokers.map(({ fifo, maxDeliveryAttempts }) => `${fifo} ${maxDeliveryAttempts}`)).size < 2)
     return undefined;
   const why =

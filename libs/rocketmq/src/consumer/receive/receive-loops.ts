@@ -26,6 +26,12 @@ export class ReceiveLoops {
     return this.loops.get(topic)?.size ?? 0;
   }
 
+  /** The names of the brokers that are polled at an address. @param key see `endpointKey` */
+  brokersAt(key: string): string[] {
+    const brokers = [...this.loops.values()].flatMap((ofTopic) => [...ofTopic.keys()]);
+    return brokers.flatMap((broker) => (broker.endsWith(` ${key}`) ? [broker.slice(0, -key.length - 1)] : []));
+  }
+
   /** The health of the loops of a topic, one for each broker. */
   healthOf(topic: string): LoopHealth[] {
     return [...(this.loops.get(topic)?.values() ?? [])].map(({ health }) => health);
