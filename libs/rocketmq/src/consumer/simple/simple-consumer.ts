@@ -429,7 +429,8 @@ export class SimpleConsumer {
   /**
    * Ends open receives, releases what was on its way to them, for up to a few seconds, and disconnects. Messages that were returned must be settled before: later they are
    * redelivered when their invisible duration is over, as is what the server, or the transport `grpc-js`, drops of an answer to a receive that has just ended. Repeated calls
-   * wait for the same end.
+   * wait for the same end. In an ordered group, a real server serves receives that have ended in this way until their polling time is over: each of them that takes a message meanwhile
+   * costs it an attempt, so let open receives end before you close the consumer.
    */
   close(): Promise<void> {
     const { state } = this;
