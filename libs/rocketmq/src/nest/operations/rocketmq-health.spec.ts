@@ -16,6 +16,7 @@ import {
 } from '../../entries/nest.js';
 import { MINUTE_MS } from '../../support/clock.js';
 import { fakeProducer } from '../../testing/fake-producer.js';
+import type { HealthSource } from './rocketmq-health.js';
 
 let release = (): void => {};
 
@@ -104,6 +105,25 @@ describe('the health of a connection', () => {
     await until(overdue);
     app.get(RocketMQListeners).pause('orders');
     expect(overdue()).toBe(false);
+  });
+
+  it('names a server that refuses a consumer beside one that serves it: what it has for the consumer waits for an operator', async () => {
+    const app = await bench.start({ providers: [Shop] });
+    const [consumer] = app.get(RocketMQHealth).report().consumers;
+    const sessions = [
+      ...(consumer?.health?.sessions ?? []),
+      { endpoint: 'broker-1', status: 'refused', error: 'the group is not ordered there' },
+    ];
+    const source = {
+      connectionPhase: 'running',
+      producer: { sessions: sessions.slice(0, 1) },
+      consumers: [{ consumerGroup: 'shop', listeners: [] }],
+      consumerOf: () => ({ health: { ...consumer?.health, sessions } }),
+    };
+    const health = new RocketMQHealth(undefined, () => [source as unknown as HealthSource]);
+    const problem =
+      'RocketMQ: consumer group "shop": broker-1 refuses it, so messages there wait: the group is not ordered there';
+    expect(health.report()).toMatchObject({ isReady: false, problems: [problem] });
   });
 
   it('does not count a consumer that the transport strategy has yet to start', async () => {

@@ -36,7 +36,7 @@ export interface HealthReport {
   /** Its name; undefined for the one without a name. */
   readonly connection: string | undefined;
   readonly phase: ConnectionPhase;
-  /** Whether messages can be sent, and every started consumer receives. */
+  /** Whether messages can be sent, and every started consumer receives from all servers that answer. */
   readonly isReady: boolean;
   /** Why it is not ready; each problem names the connection, and the consumer group if it concerns one. Empty when it is ready. */
   readonly problems: readonly string[];
@@ -161,6 +161,11 @@ function problemsOfConsumer(
 ): string[] {
   const problems = sessionProblem('it', sessions);
   const isAlone = problems.length > 0;
+  // Another server does not have its messages, and only an operator can change that.
+  const refusing = isAlone ? [] : sessions.filter(({ status }) => status === 'refused');
+  for (const { endpoint, error } of refusing) {
+    problems.push(`${endpoint} refuses it, so messages there wait: ${error ?? 'without a reason'}`);
+  }
   for (const { topic, assigned, isPaused, error, pollingSinceMs = nowMs } of topics) {
     if (assigned === 0) problems.push(`the server has assigned no queues of topic "${topic}" to it`);
     // Without a server these errors are a consequence of that.
