@@ -29,6 +29,10 @@ const LABELS: Readonly<Record<string, string>> = {
   'a long tag of surrogate pairs': property('TAGS', `a||b${'😀'.repeat(200)}`),
   'a longer tag of surrogate pairs': property('TAGS', `a||bc${'😀'.repeat(200)}`),
   'an empty tag and no key': property('TAGS', '') + property('KEYS', ''),
+  'a priority that is no number': property('_SYS_MSG_PRIORITY_', 'high'),
+  'a priority below 0': property('_SYS_MSG_PRIORITY_', '-1'),
+  'the queues of other lite topics': property('INNER_MULTI_DISPATCH', 'one,two'),
+  'a message group': property('__SHARDINGKEY', 'one'),
   'control characters 1 and 2': property('note', 'a\u0001b') + END + NAME_END,
   'a key, a tag and a property that are in order': property('KEYS', 'k') + property('TAGS', 't') + property('p', 'v'),
 };

@@ -5,6 +5,7 @@ import { Encoding } from '../../protocol/grpc/generated/apache/rocketmq/v2/defin
 import { GIVEN_UP_TOPIC, isReservedProperty, MESSAGE_GROUP_PROPERTY } from '../../protocol/model/names.js';
 import { RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
+import { integerIn } from '../../protocol/remoting/property-values.js';
 import { decodeProperties, type StoredMessageFields, SYS_FLAGS } from '../../protocol/remoting/stored-message.js';
 import { bodyToStore, partToStore, type StoredMessage } from '../engine/records.js';
 import type { MessageEntry } from '../engine/views.js';
@@ -91,7 +92,7 @@ export function messageToStore(
     throw new AdminRefusal(RESPONSE_CODES.systemError, 'the message has no id (UNIQ_KEY)');
   }
   const messageGroup = properties.get(MESSAGE_GROUP_PROPERTY);
-  const priority = properties.has('_SYS_MSG_PRIORITY_') ? Number(properties.get('_SYS_MSG_PRIORITY_')) : undefined;
+  const priority = priorityIn(properties.get('_SYS_MSG_PRIORITY_'));
   const liteTopic = properties.get('__LITE_TOPIC');
   const isPacked = (numberIn(fields, 'sysFlag') & SYS_FLAGS.compressed) !== 0;
   const isUsers = ([name]: [string, string]): boolean => !isReservedProperty(name) && !SHOWN_ELSEWHERE.has(name);
@@ -116,6 +117,14 @@ export function messageToStore(
     deliveryTimestampMs: undefined,
     earlierAttempts: 0,
   };
+}
+
+const MOST_PRIORITY = 2 ** 31 - 1;
+
+/** Undefined for what is no priority: servers store any text there, and deliver the message as one without. */
+function priorityIn(text: string | undefined): number | undefined {
+  const priority = integerIn(text);
+  return priority !== undefined && priority >= 0 && priority <= MOST_PRIORITY ? priority : undefined;
 }
 
 function typeOf({ messageGroup, priority, liteTopic }: Partial<StoredMessage>): StoredMessage['type'] {
