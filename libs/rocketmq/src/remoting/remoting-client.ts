@@ -172,14 +172,19 @@ export class RemotingClient {
     const sentAtMs = monotonicMs();
     const isRead = WITHOUT_EFFECT.has(request.code);
     if (!isRead) deadline.noteEffect();
-    return connection.call(request, deadline.end, onLate).catch(async (failure) => {
+    const { address } = connection;
+    deadline.noteQuestion(address);
+    const answered = (answer: RemotingFrame): RemotingFrame => {
+      deadline.noteAnswer(address);
+      return answer;
+    };
+    return connection.call(request, deadline.end, onLate).then(answered, async (failure) => {
       // What ends the deadline says itself what it knows.
       const error = isRead && !deadline.isOver ? withoutEffect(failure) : failure;
       if (deadline.hasPassed) this.doubt(connection, sentAtMs);
       const isSilent = this.options.tls === undefined && !connection.wasHeard && !deadline.isOver;
       // A server that accepts TLS only closes the connection without an answer.
       if (!isSilent || (error instanceof TransportError && !error.retryable)) throw error;
-      const { address } = connection;
       const asksTls = await withAnySignal([deadline.signal, this.closing.signal], (signal) =>
         isTlsOnly(splitAddress(address), OPENING, signal),
       );

@@ -18,6 +18,8 @@ export interface CallOptions {
 
 /** A timer can fire slightly early. */
 const EARLY_MS = 1;
+/** How many servers an error names. */
+const MOST_NAMED = 4;
 
 /**
  * A moment by which something must have ended. Its timer starts when {@link end} or {@link signal} is first read; dispose the deadline
@@ -32,6 +34,8 @@ export class Deadline {
   private passed = false;
   private disposed = false;
   private effect: boolean;
+  /** The servers that were asked and have not answered. */
+  private silent: Set<string> | undefined;
 
   /**
    * @param what names the work in the error: "send to order-created"
@@ -78,6 +82,18 @@ export class Deadline {
   noteEffect(): void {
     this.effect = true;
     this.options.whole?.noteEffect();
+  }
+
+  /** A server was asked: the error of the deadline names it, unless it answers first. */
+  noteQuestion(server: string): void {
+    this.silent ??= new Set();
+    this.silent.add(server);
+    this.options.whole?.noteQuestion(server);
+  }
+
+  noteAnswer(server: string): void {
+    this.silent?.delete(server);
+    this.options.whole?.noteAnswer(server);
   }
 
   /** A failure of the work, as it is to be thrown: whatever became of a request, nothing took effect unless that was noted. */
@@ -140,8 +156,15 @@ export class Deadline {
     const [effect, outcome] = this.mayHaveTakenEffect
       ? ([MAY_HAVE_TAKEN_EFFECT, 'unknown'] as const)
       : ([NOTHING_TOOK_EFFECT, 'not-sent'] as const);
-    const message = `${this.what} did not finish within ${Math.round(this.timeoutMs)} ms; ${effect}`;
+    const message = `${this.what} did not finish within ${Math.round(this.timeoutMs)} ms${this.silenceText()}; ${effect}`;
     this.source.abort(new TransportError('DEADLINE_EXCEEDED', message, outcome, true));
+  }
+
+  private silenceText(): string {
+    const [...servers] = this.silent ?? [];
+    if (servers.length === 0) return '';
+    const more = servers.length > MOST_NAMED ? ` and ${servers.length - MOST_NAMED} more` : '';
+    return `: no answer from ${servers.slice(0, MOST_NAMED).join(', ')}${more}`;
   }
 
   private isDue(): boolean {
