@@ -172,7 +172,7 @@ describe('what happens between plan and execution', () => {
       [ids, ids.slice(1)].map((messageIds) => core.plan({ action: 'recall', topic: 'reminders', messageIds })),
     );
     await broker.control.deliverNow({ topic: 'reminders', messageId: ids[1] ?? '' });
-    const text = `1 messages canceled; 1 did not wait any more: ${ids[1]}`;
+    const text = `1 message canceled; 1 did not wait any more: ${ids[1]}`;
     expect(await core.execute(plans[0] as never)).toMatchObject({ outcome: 'partly', text });
     expect(await core.execute(plans[1] as never)).toMatchObject({ status: 409, error: { code: 'NOT_WAITING' } });
   });
@@ -194,7 +194,7 @@ describe('what happens between plan and execution', () => {
     const { messageId } = await producer.send(later);
     const plan = await core.plan({ action: 'deliver', topic: 'reminders', messageIds: [messageId] });
     expect(plan.preview.waiting).toHaveLength(1);
-    expect(await core.execute(plan)).toMatchObject({ outcome: 'done', text: '1 messages delivered' });
+    expect(await core.execute(plan)).toMatchObject({ outcome: 'done', text: '1 message delivered' });
     expect((await core.ask('/api/delayed')).messages).toEqual([]);
   });
 

@@ -161,6 +161,8 @@ export interface GroupSettings {
   readonly attempts: ShownSetting;
   /** What each broker has, where something is wrong. */
   readonly brokers: readonly string[];
+  /** Gives all brokers the same. */
+  readonly command?: string;
 }
 
 export interface Group {

@@ -120,7 +120,7 @@ function resultOf(results: readonly Result[], { done }: Work, topic: string): Ch
       gone.map(({ messageId }) => messageId),
     );
   const text = [
-    `${of('done').length} messages ${done}`,
+    `${of('done').length} ${of('done').length === 1 ? 'message' : 'messages'} ${done}`,
     ...named(`may be ${done} or not`, of('unknown')),
     ...named('did not wait any more', gone),
     ...named('failed', failed),

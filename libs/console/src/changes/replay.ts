@@ -1,8 +1,14 @@
 // Sends dead letters to their topics again: as they are, at a rate if wanted, or one of them with another body.
 
 import { setTimeout as wait } from 'node:timers/promises';
-import { type DeadLetterView, positionOf, type ReplayInterruptedError, type ReplayResult } from 'nestjs-rocketmq/admin';
-import type { OutgoingMessage } from 'nestjs-rocketmq/client';
+import {
+  type DeadLetterView,
+  positionOf,
+  type ReplayInterruptedError,
+  type ReplayResult,
+  type TopicDescription,
+} from 'nestjs-rocketmq/admin';
+import { forwarded, type OutgoingMessage } from 'nestjs-rocketmq/client';
 import type { Change, ChangeResult } from '../access/plans.js';
 import { ConsoleRefusal } from '../http/exchange.js';
 import type { PageContext } from '../pages/context.js';
@@ -203,13 +209,24 @@ export async function planEdited(context: PageContext, fields: Fields, edited: F
   edited.end();
   if (position === undefined || more.length > 0) throw wrong('positions must have the one dead letter that is edited');
   const deadLetter = await deadLetterAt(admin, consumerGroup, position, request.signal);
-  const { originTopic: topic, messageId, tag, keys, messageGroup, priority, liteTopic } = deadLetter;
+  const { originTopic: topic, messageId } = deadLetter;
   if (topic === undefined)
     throw new ConsoleRefusal(409, 'ORIGIN_UNKNOWN', 'the topic of this dead letter is unknown; nothing was sent');
   assertOrdinary(topic);
-  const { consumerGroups } = await admin.groupsOfTopic(topic, { signal: request.signal });
-  const properties = { ...deadLetter.properties, [EDIT_PROPERTY]: `${consumerGroup}/${position}` };
-  const message: OutgoingMessage = { topic, body, tag, keys, properties, messageGroup, priority, liteTopic };
+  const { signal } = request;
+  const [described, { consumerGroups }] = await Promise.all([
+    admin.describeTopic(topic, { signal }),
+    admin.groupsOfTopic(topic, { signal }),
+  ]);
+  if (described === undefined) {
+    const text = `topic ${topic} of this dead letter no longer exists; create it first; nothing was sent`;
+    throw new ConsoleRefusal(409, 'ORIGIN_GONE', text);
+  }
+  const story = { [EDIT_PROPERTY]: `${consumerGroup}/${position}` };
+  // Other clients store labels that a send refuses.
+  const copy = forwarded({ ...deadLetter, body: Buffer.from(body) }, story);
+  const message = { topic, ...copy, ...placeIn(described.type, deadLetter) } as OutgoingMessage;
+  const properties = copy.properties;
   const letter = letterOf(consumerGroup, deadLetter);
   const editedBefore = context.edited.has(letter);
   const run = async (signal: AbortSignal): Promise<ChangeResult> => {
@@ -231,4 +248,22 @@ export async function planEdited(context: PageContext, fields: Fields, edited: F
   const target = { consumerGroup, messageId, position, edited: 'true' };
   const exclusive = `replay of ${consumerGroup}`;
   return { action: 'replay', isWritten: true, target, topics: [topic], preview, exclusive, run };
+}
+
+/** What the type of the topic takes: other clients label messages with a message group or a priority in any topic. */
+function placeIn(
+  type: TopicDescription['type'],
+  { messageGroup, priority, liteTopic }: DeadLetterView,
+): Pick<OutgoingMessage, 'messageGroup' | 'priority' | 'liteTopic'> {
+  switch (type) {
+    case 'fifo':
+    case 'mixed':
+      return { messageGroup };
+    case 'priority':
+      return { priority };
+    case 'lite':
+      return { liteTopic };
+    default:
+      return {};
+  }
 }

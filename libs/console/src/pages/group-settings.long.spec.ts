@@ -17,6 +17,7 @@ describe('the settings of a group', () => {
       order: { text: 'fifo', isWrong: false },
       attempts: { text: '17', isWrong: false },
       brokers: [],
+      command: undefined,
     });
   });
 
@@ -25,6 +26,7 @@ describe('the settings of a group', () => {
       order: { text: 'differs', isWrong: true },
       attempts: { text: 'differs', isWrong: true },
       brokers: ['b0: ordered, 3 attempts', 'b1: not ordered, 17 attempts'],
+      command: 'npx nestjs-rocketmq group create shop --fifo --max-attempts 17 --yes --name-server NAMESERVER:9876',
     });
   });
 
@@ -32,6 +34,12 @@ describe('the settings of a group', () => {
     expect(settingsOf(described([false, retryMaxTimes + 1]))).toMatchObject({
       attempts: { text: 'none', isWrong: true },
       brokers: [expect.stringContaining(`retryMaxTimes is ${retryMaxTimes}, so a proxy delivers nothing`)],
+      command: expect.stringContaining('group create shop --max-attempts 17 --yes'),
     });
+  });
+
+  it('come with a command that keeps what all brokers agree on, and that a shell reads as it is', () => {
+    const { command } = settingsOf({ ...described([true, 3], [true, 0]), consumerGroup: 'a|b' });
+    expect(command).toContain("group create 'a|b' --max-attempts 3 --yes");
   });
 });

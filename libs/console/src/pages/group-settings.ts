@@ -14,27 +14,42 @@ interface ShownSettings {
   readonly attempts: ShownSetting;
   /** What each broker has; empty where all have the same, and it can be delivered by it. */
   readonly brokers: readonly string[];
+  /** Gives all brokers the same, as an example: ordered if one is, and the most attempts of any. Undefined where `brokers` is empty. */
+  readonly command: string | undefined;
 }
 
 /** The most that a proxy can count to. */
 const MOST_ATTEMPTS = 2 ** 31 - 1;
+/** What a new group has. */
+const DEFAULT_ATTEMPTS = 17;
 
-export function settingsOf({ brokers }: GroupDescription): ShownSettings {
+export function settingsOf({ consumerGroup, brokers }: GroupDescription): ShownSettings {
   const orders = [...new Set(brokers.map(({ fifo }) => (fifo ? 'fifo' : '')))];
   const attempts = [...new Set(brokers.map(({ maxDeliveryAttempts: most }) => attemptsOf(most)))];
   const order = { text: orders.length > 1 ? 'differs' : (orders[0] ?? ''), isWrong: orders.length > 1 };
   const isNone = attempts.includes('none');
   const many = { text: attempts.length > 1 ? 'differs' : (attempts[0] ?? ''), isWrong: isNone || attempts.length > 1 };
-  if (!order.isWrong && !many.isWrong) return { order, attempts: many, brokers: [] };
+  if (!order.isWrong && !many.isWrong) return { order, attempts: many, brokers: [], command: undefined };
   const texts = brokers.map(({ name, fifo, maxDeliveryAttempts: most }) => {
     const count = attemptsOf(most);
     const why =
       count === 'none' ? `no attempts: retryMaxTimes is ${most - 1}, so a proxy delivers nothing` : `${count} attempts`;
     return `${name}: ${fifo ? 'ordered' : 'not ordered'}, ${why}`;
   });
-  return { order, attempts: many, brokers: texts };
+  const most = Math.max(...brokers.map((one) => one.maxDeliveryAttempts).filter(isDeliverable));
+  const flags = [
+    ...(order.isWrong ? ['--fifo'] : []),
+    ...(many.isWrong ? [`--max-attempts ${Number.isFinite(most) ? most : DEFAULT_ATTEMPTS}`] : []),
+  ];
+  const name = consumerGroup.includes('|') ? `'${consumerGroup}'` : consumerGroup;
+  const command = `npx nestjs-rocketmq group create ${name} ${flags.join(' ')} --yes --name-server NAMESERVER:9876`;
+  return { order, attempts: many, brokers: texts, command };
 }
 
 function attemptsOf(most: number): string {
-  return most >= 1 && most <= MOST_ATTEMPTS ? String(most) : 'none';
+  return isDeliverable(most) ? String(most) : 'none';
+}
+
+function isDeliverable(most: number): boolean {
+  return most >= 1 && most <= MOST_ATTEMPTS;
 }

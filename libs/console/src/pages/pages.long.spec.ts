@@ -182,7 +182,7 @@ describe('the pages', () => {
     await browser.change({ action: 'deliver', topic: 'reminders', messageIds: [a] });
     const recall = await browser.change({ action: 'recall', topic: 'reminders', messageIds: [a, b] });
     expect(recall.plan.preview).toMatchObject({ waiting: [{ messageId: b }], gone: [a] });
-    expect(recall.done).toMatchObject({ outcome: 'done', text: '1 messages canceled' });
+    expect(recall.done).toMatchObject({ outcome: 'done', text: '1 message canceled' });
     const deliver = await browser.change({ action: 'deliver', topic: 'reminders', messageIds: [c, d] });
     expect(deliver.plan.target).toEqual({ topic: 'reminders', messageIds: `${c} ${d}` });
     expect(deliver.done).toMatchObject({ outcome: 'done', text: '2 messages delivered' });

@@ -1,6 +1,7 @@
 // The trail of a message as spans of time: what happened, from when to when, and how we know.
 
 import type { AppEvent, Attempt, Delivery, Message, Trail } from '../types.js';
+import { plural } from './format.js';
 import { type Fate, fateOf, isOver, stateOf } from './trail-fate.js';
 import { type Life, livesOf } from './trail-lives.js';
 
@@ -145,7 +146,7 @@ function groupLane(
     ...seen.map(seenSpan),
     ...deadLetters.map(
       (one): Span => ({
-        what: `Dead letter after ${one.reconsumeTimes} deliveries`,
+        what: `Dead letter after ${plural(one.reconsumeTimes, 'delivery', 'deliveries')}`,
         fromMs: one.storeTimestampMs,
         evidence: 'broker',
         proof: placeText(one),

@@ -146,17 +146,24 @@ function Lag({ points, range }: { readonly points: readonly LagPoint[]; readonly
   );
 }
 
-function Settings({ settings: { brokers } }: { readonly settings: Answer['settings'] }) {
+function Settings({ settings: { brokers, command } }: { readonly settings: Answer['settings'] }) {
   if (brokers.length === 0) return null;
   return (
     <Section
       title={<span class="wrong">Settings of the brokers</span>}
-      note="Each broker goes by its own, and a proxy by those of any broker. Give all of them the same with createGroup or the command line."
+      note="Each broker applies its own settings, and a proxy those of one of them. Give all brokers the same."
     >
       <ul class="panel list">
         {brokers.map((text) => (
           <li key={text}>{text}</li>
         ))}
+        {command !== undefined && (
+          <li>
+            <span>
+              For example: <code>{command}</code>
+            </span>
+          </li>
+        )}
       </ul>
     </Section>
   );

@@ -69,6 +69,7 @@ export type { CredentialsProvider, ProvidedCredentials } from '../protocol/crede
 export type { Credentials } from '../protocol/credentials/metadata.js';
 export { StatusError } from '../protocol/grpc/status.js';
 export { EVERY_MESSAGE, type Filter } from '../protocol/model/filter.js';
+export { forwarded } from '../protocol/model/forwarded-message.js';
 export type { MessageType, MessageView, OutgoingMessage } from '../protocol/model/message.js';
 export { deadLetterTopicOf } from '../protocol/model/names.js';
 export type { BackoffPolicy } from '../support/backoff.js';
