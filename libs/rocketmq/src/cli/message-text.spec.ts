@@ -50,3 +50,10 @@ it('a message in full has its body as it is stored', () => {
   const body = '{"id":1790000000000000001,"amount":0.10,"a":1,  "a":1e400}';
   expect(messageInFull(view(body)).trimEnd().endsWith(`\n\n${body}`)).toBe(true);
 });
+
+it('a list shows the beginning of keys and tags that are very long', () => {
+  const long = { ...view('body'), keys: Array.from({ length: 170 }, () => 'k'.repeat(99)), tag: 't'.repeat(300) };
+  const lines = messageTable([long, view('other')]).split('\n');
+  expect(Math.max(...lines.map(({ length }) => length))).toBeLessThan(300);
+  expect(lines[1]).toContain(`${'t'.repeat(80)}…  ${'k'.repeat(80)}…  body`);
+});

@@ -9,6 +9,8 @@ import { bodyText, isText, table, timeText } from './output.js';
 
 /** How many characters of a body a list shows. */
 const SHORT = 40;
+/** How many characters of a tag or of all keys a list shows: other clients store thousands, and a column is as wide as its longest cell. */
+const LONGEST_LABEL = 80;
 /** In bytes of UTF-8. */
 const LONGEST_CHARACTER = 4;
 
@@ -25,8 +27,8 @@ export function messageTable<T extends StoredMessageView>(
       one.broker,
       one.queueId,
       one.queueOffset,
-      one.tag,
-      one.keys.join(' '),
+      one.tag && shortLabel(one.tag),
+      shortLabel(one.keys.join(' ')),
       ...(more ? [more.of(one)] : []),
       shortBody(one),
     ]),
@@ -41,11 +43,15 @@ export function delayedTable(messages: readonly DelayedMessage[]): string {
       one.originTopic,
       timeText(one.dueTimestampMs),
       one.broker,
-      one.tag,
-      one.keys.join(' '),
+      one.tag && shortLabel(one.tag),
+      shortLabel(one.keys.join(' ')),
       shortBody(one),
     ]),
   );
+}
+
+function shortLabel(text: string): string {
+  return text.length > LONGEST_LABEL ? `${text.slice(0, LONGEST_LABEL).replace(/\p{Surrogate}$/u, '')}…` : text;
 }
 
 export function messageInFull(one: StoredMessageView): string {
