@@ -24,7 +24,7 @@ export class TransactionFencedError extends RocketMQError {
  * it failed.
  */
 export class RecordRolledBackError extends RocketMQError {
-  /** @param where what was rolled back, as far as the database says */
+  /** @param options `where`: what was rolled back, as far as the database says */
   constructor(
     readonly transactionId: string,
     options?: ErrorOptions & { readonly where?: 'savepoint' | 'savepoint or transaction' },

@@ -46,7 +46,7 @@ export function isSendableKey(key: string): boolean {
 
 /**
  * The body, tag, keys and properties of a received message in a form that every send accepts; the caller adds the topic. Labels that a send would
- * refuse become properties, see {@link FORWARDED_PROPERTIES}; properties that do not fit are left out, the last ones first.
+ * refuse become the properties `originTag`, `originKeys`, `originBody` and `originPropertiesLeftOut`; properties that do not fit are left out, the last ones first.
  * @param story properties that the copy has in any case; they replace those of the message
  */
 export function forwarded(message: Carried, story: Readonly<Record<string, string>> = {}): Carried {
