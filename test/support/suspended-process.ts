@@ -1,6 +1,7 @@
 // A process with consumers, for a test that suspends it: `ENDPOINTS LEASE_MS TOPIC ...`, each with a
 // group of its name. It writes a line for each thing that happens.
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type BatchHandler,
   Connection,
@@ -16,13 +17,15 @@ const LITE_TOPIC = 'one';
 const [endpoints = '', lease = '', ...names] = process.argv.slice(2);
 const invisibleDurationMs = Number(lease);
 /** Over before the first lease is: the polls of a suspended process take what is redelivered, too. */
-const LONG_POLL_MS = 12_000;
+const LONG_POLL_MS = 20_000;
+/** No older than this when the process is suspended: a poll must still be open when its message is sent. */
+const FRESH_MS = 10_000;
 const connection = new Connection({ endpoints });
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
 type Receiving = Pick<PushConsumerOptions, 'subscriptions' | 'handler' | 'listeners' | 'liteTopics'>;
 
-async function push(consumerGroup: string, receiving: Receiving): Promise<void> {
+async function push(consumerGroup: string, receiving: Receiving): Promise<PushConsumer> {
   const consumer = new PushConsumer(connection, {
     consumerGroup,
     invisibleDurationMs,
@@ -32,29 +35,30 @@ async function push(consumerGroup: string, receiving: Receiving): Promise<void> 
     ...receiving,
   });
   await consumer.start();
-  const isPolling = (): boolean => consumer.health.topics.every(({ pollingSinceMs }) => pollingSinceMs !== undefined);
-  while (!isPolling()) await new Promise((resolve) => setTimeout(resolve, 20));
+  return consumer;
 }
+
+const hasFreshPoll = ({ health }: PushConsumer): boolean =>
+  health.topics.every(({ pollingSinceMs = 0 }) => Date.now() - pollingSinceMs < FRESH_MS);
 
 const note: MessageHandler = ({ topic, deliveryAttempt }) => say(`handled ${topic} ${deliveryAttempt}`);
 const batchNote: BatchHandler = (messages) => {
   for (const { topic, deliveryAttempt } of messages) say(`handled ${topic} ${deliveryAttempt}`);
 };
 
-async function simple(topic: string, consumerGroup: string): Promise<void> {
-  const consumer = new SimpleConsumer(connection, { consumerGroup, subscriptions: [{ topic }] });
-  await consumer.start();
-  void consumer
-    .receive({ invisibleDurationMs, longPollingTimeoutMs: LONG_POLL_MS })
-    .then((messages) => say(`received ${topic} ${messages.length}`));
-}
-
 const [ordinary = '', ordered = '', received = '', batched = '', lite = ''] = names;
-for (const topic of [ordinary, ordered]) await push(topic, { subscriptions: [{ topic }], handler: note });
-await push(batched, {
-  listeners: [{ name: 'batch', topic: batched, batch: { handler: batchNote, maxSize: 8, maxWaitMs: 100 } }],
-});
-if (lite !== '') await push(lite, { subscriptions: [{ topic: lite }], handler: note, liteTopics: [LITE_TOPIC] });
-await simple(received, received);
-// A poll that has begun is on its way.
-setTimeout(() => say('polling'), 3_000);
+const simple = new SimpleConsumer(connection, { consumerGroup: received, subscriptions: [{ topic: received }] });
+const listeners = [{ name: 'batch', topic: batched, batch: { handler: batchNote, maxSize: 8, maxWaitMs: 100 } }];
+const [, ...pushing] = await Promise.all([
+  simple.start(),
+  ...[ordinary, ordered].map((topic) => push(topic, { subscriptions: [{ topic }], handler: note })),
+  push(batched, { listeners }),
+  ...(lite === '' ? [] : [push(lite, { subscriptions: [{ topic: lite }], handler: note, liteTopics: [LITE_TOPIC] })]),
+]);
+while (!pushing.every(hasFreshPoll)) await sleep(20);
+void simple
+  .receive({ invisibleDurationMs, longPollingTimeoutMs: LONG_POLL_MS })
+  .then((messages) => say(`received ${received} ${messages.length}`));
+// Polls that have begun are on their way.
+await sleep(3_000);
+say('polling');

@@ -7,10 +7,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection, Producer, PushConsumer, SECOND_MS } from 'nestjs-rocketmq/client';
 import { soon } from './until.js';
 
-const LEASE_MS = 10 * SECOND_MS;
-const PATIENCE_MS = 60 * SECOND_MS;
+/** Longer than any poll lasts on a server. */
+const LEASE_MS = 25 * SECOND_MS;
+const PATIENCE_MS = 90 * SECOND_MS;
 /** The time limit of a test that plays it. */
-export const SUSPENSION_MS = 240 * SECOND_MS;
+export const SUSPENSION_MS = 360 * SECOND_MS;
 const PROGRAM = join(import.meta.dirname, 'suspended-process.ts');
 const TYPESCRIPT = join(import.meta.dirname, 'run-typescript.mjs');
 
