@@ -19,7 +19,7 @@ describe('a handler that blocks the event loop', () => {
         for (const consumerGroup of Object.values(groups)) await admin.createGroup({ consumerGroup });
       });
       expect(await playBlockedLoop(process.env.ROCKETMQ_TEST_ENDPOINTS ?? '', name, groups)).toEqual({
-        short: ['delivery', 'unsettled ack', 'delivery'],
+        short: ['delivery', 'unsettled ack', 'redelivery'],
         byDefault: ['delivery'],
       });
     },

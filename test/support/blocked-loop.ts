@@ -25,6 +25,7 @@ export async function playBlockedLoop(
   const connection = new Connection({ endpoints });
   const producer = new Producer(connection, {});
   const journals = { short: [] as string[], byDefault: [] as string[] };
+  const lastAttempts = { short: 0, byDefault: 0 };
   let hasBlocked = false;
   let unblock = (): void => {};
   const unblocked = new Promise<void>((resolve) => {
@@ -36,8 +37,11 @@ export async function playBlockedLoop(
       subscriptions: [{ topic }],
       ...(invisibleDurationMs === undefined ? {} : { invisibleDurationMs }),
       events: { onSettleFailed: (_message, settlement) => void journals[kind].push(`unsettled ${settlement.kind}`) },
-      handler: async () => {
-        journals[kind].push('delivery');
+      handler: async ({ deliveryAttempt }) => {
+        const isCounted = deliveryAttempt > lastAttempts[kind];
+        const isFirst = lastAttempts[kind] === 0;
+        lastAttempts[kind] = deliveryAttempt;
+        journals[kind].push(isFirst ? 'delivery' : isCounted ? 'redelivery' : `uncounted ${deliveryAttempt}`);
         // Whatever came before: both hold their message now.
         if (!hasBlocked && journals.short.length > 0 && journals.byDefault.length > 0) {
           hasBlocked = true;
@@ -54,7 +58,7 @@ export async function playBlockedLoop(
     await producer.send({ topic, body: 'held while nothing moves' });
     await eventually(
       () => journals.short,
-      (seen) => seen.at(-1) === 'delivery' && seen.length > 1,
+      (seen) => seen.includes('redelivery'),
       PATIENCE_MS,
     );
   } finally {
