@@ -2,6 +2,7 @@
 
 import { crc32 } from 'node:zlib';
 import { Encoding } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { LIMITS } from '../../protocol/model/limits.js';
 import { GIVEN_UP_TOPIC, isReservedProperty, MESSAGE_GROUP_PROPERTY } from '../../protocol/model/names.js';
 import { RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
@@ -119,12 +120,10 @@ export function messageToStore(
   };
 }
 
-const MOST_PRIORITY = 2 ** 31 - 1;
-
 /** Undefined for what is no priority: servers store any text there, and deliver the message as one without. */
 function priorityIn(text: string | undefined): number | undefined {
   const priority = integerIn(text);
-  return priority !== undefined && priority >= 0 && priority <= MOST_PRIORITY ? priority : undefined;
+  return priority !== undefined && priority >= 0 && priority <= LIMITS.priority ? priority : undefined;
 }
 
 function typeOf({ messageGroup, priority, liteTopic }: Partial<StoredMessage>): StoredMessage['type'] {
