@@ -2,7 +2,7 @@
 const areLongNamed = process.argv.some((argument) => argument.includes('.long.spec'));
 const long = areLongNamed ? [] : ['\\.long\\.spec\\.ts$'];
 // `npm run test:rocketmq` starts a real server and says where it is; without one, what needs it is not looked at.
-const needsRealServer = process.env.ROCKETMQ_TEST_NAME_SERVER ? [] : ['<rootDir>/test/real/'];
+const needsRealServer = process.env.ROCKETMQ_TEST_NAME_SERVER ? [] : ['<rootDir>/test/(real|alone)/'];
 // These start servers of their own, and kill them.
 const startsServers = process.env.ROCKETMQ_TEST_VERSION ? [] : ['<rootDir>/test/restarts/'];
 

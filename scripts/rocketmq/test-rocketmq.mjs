@@ -1,6 +1,7 @@
 // npm run test:rocketmq [-- OPTIONS] [-- test/contract/sending ...] [-- more jest arguments]; `-- --help` prints the options.
-// Runs the suites that need a real Apache RocketMQ, part by part: on an open server; on one with access control and TLS; and those
-// that start servers of their own in order to kill them. Servers take ports of their own. Exits with jest's code.
+// Runs the suites that need a real Apache RocketMQ, part by part: on an open server, many at once or, if they play processes in time,
+// one after the other; on one with access control and TLS; and those that start servers of their own in order to kill them. Servers take
+// ports of their own. Exits with jest's code.
 
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -16,16 +17,20 @@ const USAGE = `npm run test:rocketmq [-- OPTIONS] [-- FILES and jest arguments]
   --version 5.3.3       of the server: 5.3.3, 5.4.0 and 5.5.0, or with --transport remoting also older ones (5.0.0 and 5.1.4 are tested), which
                         have no proxy on Maven Central; rust-1.0.0 is RocketMQ-Rust, with --transport remoting and --part open;
                         default ${DEFAULT_VERSION}
-  --part open           only this part: open, secured or restarts; default all
+  --part open           only this part: open, alone, secured or restarts; default all
   --transport grpc-js   what carries the calls of our clients: http2, grpc-js, or remoting without a proxy; default http2`;
+// The suites wait for a server more than they compute.
+const AT_ONCE = '--maxWorkers=8';
+const ONE_BY_ONE = '--runInBand';
 /**
  * The folders of each part, and what runs them. The order is that of the runs.
  * @type {Record<string, { folders: string[], start: (run: Run, args: readonly string[]) => Promise<number> }>}
  */
 const PARTS = {
-  open: { folders: ['test/contract', 'test/real'], start: runOnOpenServer },
+  open: { folders: ['test/contract', 'test/real'], start: (run, args) => runOnOpenServer(run, [AT_ONCE, ...args]) },
+  alone: { folders: ['test/alone'], start: (run, args) => runOnOpenServer(run, [ONE_BY_ONE, ...args]) },
   secured: { folders: ['test/secured'], start: runOnSecuredServer },
-  restarts: { folders: ['test/restarts'], start: runAlone },
+  restarts: { folders: ['test/restarts'], start: runWithoutServer },
 };
 const TRANSPORTS = ['http2', 'grpc-js', 'remoting'];
 const ADMINISTRATOR = { accessKey: 'administrator', secretKey: 'secret of the administrator' };
@@ -78,7 +83,7 @@ async function runOnOpenServer(run, args) {
   const server = await (isRust(run.version) ? startRocketMQRust(run) : startRocketMQ(run));
   try {
     print(`ready: ${server.endpoints}, name server ${server.nameServer}`);
-    return await runJest(serverEnvironment(server), ['--maxWorkers=8', ...args], run.signal, server.failed);
+    return await runJest(serverEnvironment(server), args, run.signal, server.failed);
   } finally {
     await server.stop();
   }
@@ -98,7 +103,7 @@ async function runOnSecuredServer(run, args) {
         ROCKETMQ_TEST_ACCESS_KEY: ADMINISTRATOR.accessKey,
         ROCKETMQ_TEST_SECRET_KEY: ADMINISTRATOR.secretKey,
       };
-      return await runJest(environment, ['--maxWorkers=8', ...args], run.signal, server.failed);
+      return await runJest(environment, [AT_ONCE, ...args], run.signal, server.failed);
     } finally {
       await server.stop();
     }
@@ -108,8 +113,8 @@ async function runOnSecuredServer(run, args) {
 }
 
 /** Nothing else runs beside these: they are about what a client does in time. @param {Run} run @param {readonly string[]} args for jest */
-function runAlone({ version, signal }, args) {
-  return runJest({ ROCKETMQ_TEST_VERSION: version }, ['--runInBand', ...args], signal);
+function runWithoutServer({ version, signal }, args) {
+  return runJest({ ROCKETMQ_TEST_VERSION: version }, [ONE_BY_ONE, ...args], signal);
 }
 
 /** @param {Pick<RunningServer, 'endpoints' | 'nameServer' | 'version'>} server the environment of every suite */

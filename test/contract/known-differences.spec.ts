@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { KNOWN_DIFFERENCES } from './support/known-differences.js';
 
-const sources = ['test/contract', 'test/real', 'test/secured']
+const sources = ['test/contract', 'test/real', 'test/alone', 'test/secured']
   .map((folder) => resolve(folder))
   .flatMap((folder) =>
     readdirSync(folder, { recursive: true, encoding: 'utf8' })

@@ -95,8 +95,10 @@ export class DemoRun {
 
   async ready(): Promise<void> {
     await until('npm start prints its URLs', () => {
-      if (this.npm.exitCode !== null) throw new Error(`npm start ended early:\n${this.output}`);
+      if (this.npm.exitCode !== null) throw new Error('npm start ended early');
       return this.output.includes('Ctrl-C stops everything');
+    }).catch((cause) => {
+      throw new Error(`npm start is not ready; it printed:\n${this.output}`, { cause });
     });
   }
 

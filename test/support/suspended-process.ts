@@ -1,4 +1,4 @@
-// A process with consumers, for a test that suspends it: `ENDPOINTS LEASE_MS TOPIC ...`, each with a
+// A process with consumers, for a test that suspends it: `ENDPOINTS LEASE_MS REQUEST_MS TOPIC ...`, each with a
 // group of its name. It writes a line for each thing that happens.
 
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,13 +14,13 @@ import {
 /** The only lite topic. */
 const LITE_TOPIC = 'one';
 
-const [endpoints = '', lease = '', ...names] = process.argv.slice(2);
+const [endpoints = '', lease = '', request = '', ...names] = process.argv.slice(2);
 const invisibleDurationMs = Number(lease);
 /** Over before the first lease is: the polls of a suspended process take what is redelivered, too. */
 const LONG_POLL_MS = 20_000;
 /** No older than this when the process is suspended: a poll must still be open when its message is sent. */
 const FRESH_MS = 10_000;
-const connection = new Connection({ endpoints });
+const connection = new Connection({ endpoints, requestTimeoutMs: Number(request) });
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
 type Receiving = Pick<PushConsumerOptions, 'subscriptions' | 'handler' | 'listeners' | 'liteTopics'>;

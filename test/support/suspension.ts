@@ -10,6 +10,8 @@ import { soon } from './until.js';
 /** Longer than any poll lasts on a server. */
 const LEASE_MS = 25 * SECOND_MS;
 const PATIENCE_MS = 90 * SECOND_MS;
+/** How long a busy server may take for a request. */
+const REQUEST_MS = 15 * SECOND_MS;
 /** The time limit of a test that plays it. */
 export const SUSPENSION_MS = 360 * SECOND_MS;
 const PROGRAM = join(import.meta.dirname, 'suspended-process.ts');
@@ -40,13 +42,17 @@ export async function playSuspension(
   const topics = [ordinary, ordered, received, batched, ...(lite === undefined ? [] : [lite])];
   const child = spawn(
     process.execPath,
-    ['--no-warnings', '--import', TYPESCRIPT, PROGRAM, endpoints, String(LEASE_MS), ...topics],
+    ['--no-warnings', '--import', TYPESCRIPT, PROGRAM, endpoints, String(LEASE_MS), String(REQUEST_MS), ...topics],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   );
   const exited = once(child, 'exit');
+  const endedByItself = exited.then(([code]) => {
+    throw new Error(`the process that was to be suspended ended by itself, with code ${code}: see what it printed`);
+  });
+  endedByItself.catch(() => {});
   const suspended = linesOf(child);
   const others: string[] = [];
-  const connection = new Connection({ endpoints });
+  const connection = new Connection({ endpoints, requestTimeoutMs: REQUEST_MS });
   const producer = new Producer(connection, {});
   const consumers = topics.map(
     (topic) =>
@@ -60,7 +66,7 @@ export async function playSuspension(
   );
   try {
     await producer.start();
-    await soon(() => suspended.includes('polling'), PATIENCE_MS);
+    await Promise.race([soon(() => suspended.includes('polling'), PATIENCE_MS), endedByItself]);
     child.kill('SIGSTOP');
     for (const topic of topics) {
       const place = topic === ordered ? { messageGroup: 'one' } : topic === lite ? { liteTopic: LITE_TOPIC } : {};
