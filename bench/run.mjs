@@ -214,7 +214,7 @@ function versionsOf(figures, servers, javaVersion) {
 }
 
 /**
- * What looks slower is measured once more before it counts.
+ * One round, unless it looks slower: then the median of all rounds counts.
  * @param {Options} options @param {Plan} plan
  * @param {{ servers: Servers, run: RunClient, log: Log, signal: AbortSignal }} tools
  */
@@ -222,18 +222,18 @@ async function check({ keep: isToKeep }, plan, { servers, run, log, signal }) {
   /** @type {Run[]} */
   const runs = [];
   const onRun = (/** @type {Run} */ one) => void runs.push(one);
-  const measureRounds = async (/** @type {number} */ firstRound) => {
-    const rounds = firstRound + plan.rounds;
+  const measureRounds = async (/** @type {number} */ firstRound, /** @type {number} */ rounds) => {
     await runRounds({ ...plan, firstRound, rounds }, { servers, runClient: run, log, onRun, signal });
     return ratiosOf(new Figures(runs));
   };
-  let ratios = await measureRounds(0);
+  let ratios = await measureRounds(0, isToKeep ? plan.rounds : 1);
   log(JSON.stringify(ratios));
   if (isToKeep) return keep(ratios);
   let slower = regressions(ratios, keptRatios());
   if (slower.length > 0) {
-    log(`once more: ${slower.join('; ')}`);
-    ratios = await measureRounds(plan.rounds);
+    log(`more rounds, because of ${slower.join('; ')}`);
+    ratios = await measureRounds(1, plan.rounds);
+    log(JSON.stringify(ratios));
     slower = regressions(ratios, keptRatios());
   }
   for (const line of slower) log(`slower: ${line}`);

@@ -114,7 +114,7 @@ async function main() {
       await world.stop();
     }
   };
-  try {
+  const onDemos = async () => {
     await onDemo(runScenarios, 'embedded', { ORDER_PAYMENT_TIMEOUT: PAYMENT_TIMEOUT });
     const server = await startServer(dataFolder);
     try {
@@ -123,11 +123,18 @@ async function main() {
     } finally {
       await server.stop();
     }
+  };
+  const onConsoles = async () => {
     await onConsole(async (stage) => {
       await runConsoleScenarios(stage);
       await runProxies(stage);
     });
     await onConsole(runTimeTravel);
+  };
+  try {
+    // They wait more than they compute. What has a limit of time comes after, with nothing beside it.
+    const ends = await Promise.allSettled([onDemos(), onConsoles()]);
+    for (const end of ends) if (end.status === 'rejected') throw end.reason;
     await onConsole(runLargeConsole, LARGE);
     await runNewcomer({ browser, checks }, 'the embedded broker', { endpoints: 'embedded:' });
     const { proxies, remoting, nameServer, stop } = await startRocketMQCluster({ proxies: 1 });
