@@ -20,7 +20,11 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     fault: 'a connection without stream ids is kept',
     file: 'client/wire/http2-session.ts',
-    edits: { 'if (this.connection.nextStreamId > LAST_STREAM_ID)': 'if (this.connection.nextStreamId < 0)' },
+    edits: {
+      'if (this.connection.nextStreamId > LAST_STREAM_ID)': 'if (this.connection.nextStreamId < 0)',
+      'return !this.left.aborted && this.connection.isUsable;':
+        'return !this.left.aborted && this.connection.failure === undefined;',
+    },
   },
   {
     fault: 'one impatient call judges the connection of all',

@@ -317,13 +317,28 @@ const FOCUSES: readonly Focus[] = [
       otherBroker: 'same topics',
       sendEveryMs: 200,
       instances: chance.whole(2, 3),
-      layout: chance.pick(LAYOUTS),
+      layout: 'seen',
       longestStepMs: LONGEST_STEP_MS,
       failures: 0,
       impatience: 0,
       parts: { nest: false, ordered: true, simple: false, transactions: false, foreign: false },
     }),
     faults: { 'lost registration': [10, 40], 'rolling deploy': [20, 60] },
+  },
+  // The same where the layout is known beforehand: processes start while a broker is missing.
+  {
+    ways: (chance) => ({
+      withoutProxy: true,
+      otherBroker: 'same topics',
+      sendEveryMs: 200,
+      instances: chance.whole(2, 3),
+      layout: chance.pick(['declared', 'configured'] as const),
+      longestStepMs: LONGEST_STEP_MS,
+      failures: 0,
+      impatience: 0,
+      parts: { nest: false, ordered: true, simple: false, transactions: false, foreign: false },
+    }),
+    faults: { 'lost registration': [10, 30], 'rolling deploy': [10, 30] },
   },
   // Processes that stand still for longer than a lease while their polls are answered.
   {
