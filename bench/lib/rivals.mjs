@@ -3,7 +3,7 @@
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { run } from '../../scripts/support/run-command.mjs';
+import { run } from '../../tools/process/run-command.mjs';
 
 const bench = join(import.meta.dirname, '..');
 const PLUGINS = 'org.apache.maven.plugins:maven';

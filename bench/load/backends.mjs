@@ -3,8 +3,8 @@
 
 import { join } from 'node:path';
 import { createDemoResources } from '../../scripts/demo/resources.mjs';
-import { startRocketMQ } from '../../scripts/rocketmq/server.mjs';
-import { startEmbeddedBroker } from '../../scripts/support/embedded-broker-process.mjs';
+import { startEmbeddedBroker } from '../../tools/servers/embedded-broker-process.mjs';
+import { startRocketMQ } from '../../tools/servers/rocketmq/server.mjs';
 import { storeArguments } from '../lib/embedded-arguments.mjs';
 import { processesNaming } from '../lib/process-usage.mjs';
 

@@ -1,7 +1,7 @@
 // Where the demos keep orders and stock: a PostgreSQL of the run's own, with databases for each setup, or PGlite inside of each process.
 
 import { join } from 'node:path';
-import { Postgres } from '../../test/support/postgres-server.ts';
+import { Postgres } from '../../tools/servers/postgres-server.ts';
 import { processesNaming } from '../lib/process-usage.mjs';
 
 /** PostgreSQL's own defaults in what decides here; each process of the demos has up to 20 connections. */

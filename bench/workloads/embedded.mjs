@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startEmbeddedBroker } from '../../scripts/support/embedded-broker-process.mjs';
+import { startEmbeddedBroker } from '../../tools/servers/embedded-broker-process.mjs';
 import { storeArguments } from '../lib/embedded-arguments.mjs';
 import { usageOf } from '../lib/process-usage.mjs';
 import { median } from '../lib/statistics.mjs';

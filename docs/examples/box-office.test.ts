@@ -26,7 +26,7 @@ it.each([
     const folder = mkdtempSync(join(tmpdir(), 'box-office-'));
 
     // Replace execArgv with the loader by which your tests run TypeScript. A compiled program needs none.
-    const execArgv = ['--no-warnings', '--import', './test/support/run-typescript.mjs'];
+    const execArgv = ['--no-warnings', '--import', './tools/typescript/run-typescript.mjs'];
     const victim = fork('docs/examples/box-office.main.ts', [endpoints, folder, point], { execArgv });
     expect(await once(victim, 'exit')).toEqual([null, 'SIGKILL']);
     expect(broker.halfMessages()).toMatchObject([{ topic: 'ticket-sold', keys: ['12A'] }]);

@@ -10,12 +10,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { crashViolations } from '../../test/crash/crash-history.ts';
 import { Reader } from '../../test/crash/reader.ts';
-import { seededRandom } from '../../test/crash/seeded-random.ts';
 import { Writer } from '../../test/crash/writer.ts';
+import { takePortBlock } from '../../tools/ports.mjs';
+import { within } from '../../tools/process/within.mjs';
+import { seededRandom } from '../../tools/seeded-random.ts';
+import { startEmbeddedBroker } from '../../tools/servers/embedded-broker-process.mjs';
 import { build } from '../build/build.mjs';
-import { startEmbeddedBroker } from '../support/embedded-broker-process.mjs';
-import { takePortBlock } from '../support/ports.mjs';
-import { within } from '../support/within.mjs';
 
 const KILLS = 40;
 const LONG_KILLS = 250;

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { OptionError, planOf, USAGE } from '../../bench/load/options.mjs';
-import { postgresFolder } from '../../test/support/postgres-server.ts';
+import { postgresFolder } from '../../tools/servers/postgres-server.ts';
 import { build } from '../build/build.mjs';
 
 const root = join(import.meta.dirname, '../..');

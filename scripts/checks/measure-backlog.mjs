@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Connection, Producer } from 'nestjs-rocketmq/client';
+import { startEmbeddedBroker } from '../../tools/servers/embedded-broker-process.mjs';
 import { build } from '../build/build.mjs';
-import { startEmbeddedBroker } from '../support/embedded-broker-process.mjs';
 
 const BODY = Buffer.alloc(1_024, 'x');
 const CONCURRENCY = 256;

@@ -6,8 +6,8 @@ import { parseArgs } from 'node:util';
 import mysql from 'mysql2/promise';
 import { mysql2Database, poolDatabase, schemaSql, schemaStatements, TransactionLog } from 'nestjs-rocketmq/sql';
 import pg from 'pg';
-import { hasMySql, MySqlServer } from '../../test/support/mysql-server.ts';
-import { Postgres, postgresFolder } from '../../test/support/postgres-server.ts';
+import { hasMySql, MySqlServer } from '../../tools/servers/mysql-server.ts';
+import { Postgres, postgresFolder } from '../../tools/servers/postgres-server.ts';
 
 const TABLE = 'rocketmq_transaction_log';
 const CHUNK_ROWS = 250_000;

@@ -14,10 +14,10 @@ import { ConsoleWorld } from '../../test/browser/console-world.mjs';
 import { runNewcomer } from '../../test/browser/newcomer-scenario.mjs';
 import { runClusterProxy } from '../../test/browser/proxy-scenario.mjs';
 import { runScenarios } from '../../test/browser/scenarios.mjs';
+import { Checks } from '../../tools/checks.mjs';
+import { startRocketMQCluster } from '../../tools/servers/rocketmq/cluster.mjs';
 import { freePort } from '../demo/demo-ports.mjs';
 import { DemoProcess } from '../demo/demo-process.mjs';
-import { startRocketMQCluster } from '../rocketmq/cluster.mjs';
-import { Checks } from '../support/checks.mjs';
 
 const root = join(import.meta.dirname, '../..');
 const BROWSER = process.env.CHROMIUM ?? '/usr/bin/chromium';

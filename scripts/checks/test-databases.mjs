@@ -4,9 +4,9 @@
 import { parseArgs } from 'node:util';
 import { race } from '../../test/sql/support/race.ts';
 import { MYSQL, POSTGRESQL } from '../../test/sql/support/servers.ts';
-import { hasMySql, MYSQL_PRODUCTS } from '../../test/support/mysql-server.ts';
-import { postgresFolder } from '../../test/support/postgres-server.ts';
-import { Checks } from '../support/checks.mjs';
+import { Checks } from '../../tools/checks.mjs';
+import { hasMySql, MYSQL_PRODUCTS } from '../../tools/servers/mysql-server.ts';
+import { postgresFolder } from '../../tools/servers/postgres-server.ts';
 
 const { values } = parseArgs({ options: { seed: { type: 'string' }, transactions: { type: 'string' } } });
 const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));

@@ -2,9 +2,9 @@
 // Runs programs written with the official clients against the embedded broker and a real Apache RocketMQ, side by side, and
 // compares what they saw. Then it spoils what the embedded broker delivers, which must be noticed. See test/interop.
 
+import { parseRunnerArguments } from '../../tools/arguments.mjs';
+import { RealServerError } from '../../tools/servers/rocketmq/jars.mjs';
 import { build } from '../build/build.mjs';
-import { RealServerError } from '../rocketmq/jars.mjs';
-import { parseRunnerArguments } from '../support/arguments.mjs';
 
 const USAGE = `npm run test:interop [-- OPTIONS]
   --client java,node,tools,mixed these (default; tools: the official admin tools; mixed: clients of all kinds in one group, on the real server

@@ -16,10 +16,10 @@ import { scaffoldGroups } from '../../test/pack/scaffold.mjs';
 import { schematicGroups } from '../../test/pack/schematics.mjs';
 import { specSteps } from '../../test/pack/specs.mjs';
 import { runnerGroups } from '../../test/pack/test-runners.mjs';
+import { parseRunnerArguments } from '../../tools/arguments.mjs';
+import { Checks } from '../../tools/checks.mjs';
+import { run } from '../../tools/process/run-command.mjs';
 import { build } from '../build/build.mjs';
-import { parseRunnerArguments } from '../support/arguments.mjs';
-import { Checks } from '../support/checks.mjs';
-import { run } from '../support/run-command.mjs';
 
 const root = join(import.meta.dirname, '../..');
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import mysql from 'mysql2/promise';
 import pg from 'pg';
-import { DATABASE_SERVERS, type DatabaseServer, type DatabaseServerName } from '../support/database-server.js';
+import { DATABASE_SERVERS, type DatabaseServer, type DatabaseServerName } from '../../tools/servers/database-server.js';
 import type { App } from './demos.js';
 import type { ChaosFacts, Entry, OrderEntry, OrderFact, ReservationFact, StockFact } from './facts.js';
 import type { Victim } from './servers.js';

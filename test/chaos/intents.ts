@@ -1,6 +1,6 @@
 // The intents of customers, derived from the seed.
 
-import { seededRandom } from '../crash/seeded-random.js';
+import { seededRandom } from '../../tools/seeded-random.js';
 import { below, type Chance, oneOf } from '../fuzz/chance.js';
 
 /** What a customer does with an order once it is placed. */

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Connection, Producer, SimpleConsumer } from 'nestjs-rocketmq/client';
-import { startEmbeddedBroker } from '../../scripts/support/embedded-broker-process.mjs';
+import { startEmbeddedBroker } from '../../tools/servers/embedded-broker-process.mjs';
 
 const DELAY_MS = 800;
 /** Attaches to a process of this test and detaches again. */

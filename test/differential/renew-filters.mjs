@@ -3,8 +3,8 @@
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DEFAULT_VERSION, ensureJars } from '../../scripts/rocketmq/jars.mjs';
-import { parseRunnerArguments } from '../../scripts/support/arguments.mjs';
+import { parseRunnerArguments } from '../../tools/arguments.mjs';
+import { DEFAULT_VERSION, ensureJars } from '../../tools/servers/rocketmq/jars.mjs';
 import { FILTERS, MESSAGES } from './filter-cases.mjs';
 
 /** @param {readonly string[]} texts */

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { linksIn } from '../../scripts/docs/documents.mjs';
-import { run } from '../../scripts/support/run-command.mjs';
+import { run } from '../../tools/process/run-command.mjs';
 
 const script = resolve('scripts/build/set-address.mjs');
 const PACKAGES = ['libs/rocketmq', 'libs/console'];

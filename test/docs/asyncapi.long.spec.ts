@@ -28,7 +28,14 @@ interface Ended {
 /** The command line as a process that loads TypeScript. */
 function run(args: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
   const program = `const { main } = await import('./libs/rocketmq/src/cli/main.ts'); await main(${JSON.stringify(args)}, (name) => import(name));`;
-  const node = ['--no-warnings', '--import', './test/support/run-typescript.mjs', '--input-type=module', '-e', program];
+  const node = [
+    '--no-warnings',
+    '--import',
+    './tools/typescript/run-typescript.mjs',
+    '--input-type=module',
+    '-e',
+    program,
+  ];
   return new Promise((resolve) => {
     execFile(process.execPath, node, { env: { ...process.env, ...env } }, (error, out, err) => {
       resolve({ code: typeof error?.code === 'number' ? error.code : 0, out, err });

@@ -88,7 +88,7 @@ describe('the embedded broker', () => {
 
 describe('the program of the first steps', () => {
   it('prints the result of its handler', async () => {
-    const execArgv = ['--no-warnings', '--import', './test/support/run-typescript.mjs'];
+    const execArgv = ['--no-warnings', '--import', './tools/typescript/run-typescript.mjs'];
     const env = { ...process.env, NO_COLOR: '1', PORT: '0', ROCKETMQ_ENDPOINTS: 'embedded:' };
     const program = fork('docs/examples/first-steps.main.ts', { execArgv, env, silent: true });
     const exited = once(program, 'exit');

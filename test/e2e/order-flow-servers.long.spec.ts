@@ -1,7 +1,7 @@
 // The order flow on each database server, in another time zone than that of the demos.
 
 import { afterAll } from '@jest/globals';
-import type { DatabaseServer } from '../support/database-server.js';
+import type { DatabaseServer } from '../../tools/servers/database-server.js';
 import { describeOnServers } from './support/database-servers.js';
 import { orderFlowCases } from './support/order-flow-cases.js';
 

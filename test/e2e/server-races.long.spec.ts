@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { MINUTE_MS, SECOND_MS } from 'nestjs-rocketmq';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import { TOPICS } from '../../libs/demo-kit/src/topics.js';
-import type { DatabaseServer } from '../support/database-server.js';
+import type { DatabaseServer } from '../../tools/servers/database-server.js';
 import { Barriers } from './support/barriers.js';
 import { describeOnServers } from './support/database-servers.js';
 import { DemoOnServer } from './support/demo-on-server.js';

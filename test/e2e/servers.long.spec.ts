@@ -8,7 +8,7 @@ import { type RawBuilder, sql } from 'kysely';
 import type { OrderTables } from '../../apps/order-demo/src/database/tables.js';
 import { DemoDatabase } from '../../libs/demo-kit/src/database.js';
 import { flavorOf } from '../../libs/demo-kit/src/database-url.js';
-import type { DatabaseServer } from '../support/database-server.js';
+import type { DatabaseServer } from '../../tools/servers/database-server.js';
 import { soon } from '../support/until.js';
 import { describeOnServers } from './support/database-servers.js';
 

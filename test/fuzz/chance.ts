@@ -1,4 +1,4 @@
-// Random choices from a seeded generator (test/crash/seeded-random.ts).
+// Random choices from a seeded generator (tools/seeded-random.ts).
 
 /** Returns numbers from 0 to below 1. */
 export type Chance = () => number;

@@ -1,7 +1,7 @@
 // The requests of a run. Each is a function of the seed, its number and a recording, independent of the order of sending.
 
 import { type RpcName, rpcMethod, rpcNames } from '../../libs/rocketmq/src/protocol/grpc/rpc.js';
-import { seededRandom } from '../crash/seeded-random.js';
+import { seededRandom } from '../../tools/seeded-random.js';
 import { framed } from '../support/http2-peer.js';
 import { message, receiveRequest } from '../support/raw-grpc-client.js';
 import { below, type Chance, noise, oneOf } from './chance.js';

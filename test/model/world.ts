@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
-import { type RunningCluster, startRocketMQCluster } from '../../scripts/rocketmq/cluster.mjs';
+import { type RunningCluster, startRocketMQCluster } from '../../tools/servers/rocketmq/cluster.mjs';
 import { Program } from '../chaos/program.js';
 import { FactFile, nowMs } from './facts.js';
 import { GROUPS, type MemberOptions, TOPICS } from './member-options.js';

@@ -5,10 +5,10 @@ import { once } from 'node:events';
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import pg from 'pg';
-import { run } from '../../scripts/support/run-command.mjs';
-import { mySqlServer, postgresServer } from '../support/database-at-port.ts';
-import { hasMySql } from '../support/mysql-server.ts';
-import { postgresFolder } from '../support/postgres-server.ts';
+import { run } from '../../tools/process/run-command.mjs';
+import { mySqlServer, postgresServer } from '../../tools/servers/database-at-port.ts';
+import { hasMySql } from '../../tools/servers/mysql-server.ts';
+import { postgresFolder } from '../../tools/servers/postgres-server.ts';
 import { npmInstall } from './npm-install.mjs';
 
 const EXAMPLES = 'docs/examples/databases/';
@@ -21,7 +21,7 @@ const PATIENCE_MS = 60_000;
  * @property {'module' | 'commonjs'} type
  * @property {Readonly<Record<string, string>>} packages beside the library
  * @property {() => boolean} isInstalled whether the server is on this machine
- * @property {() => Promise<import('../support/database-at-port.ts').UrlServer>} serve
+ * @property {() => Promise<import('../../tools/servers/database-at-port.ts').UrlServer>} serve
  * @property {(home: string, root: string) => Promise<void>} generate before it is compiled
  * @property {(home: string, url: string) => Promise<void>} migrate before it starts
  */

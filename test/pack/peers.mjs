@@ -2,7 +2,7 @@
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CommandFailure, run } from '../../scripts/support/run-command.mjs';
+import { CommandFailure, run } from '../../tools/process/run-command.mjs';
 import { NEST_PACKAGES } from './matrix.mjs';
 import { npmInstall } from './npm-install.mjs';
 

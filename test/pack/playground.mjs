@@ -2,7 +2,7 @@
 
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { run } from '../../scripts/support/run-command.mjs';
+import { run } from '../../tools/process/run-command.mjs';
 import { Command } from './command.mjs';
 
 const SEEN_MS = 10_000;

@@ -2,7 +2,7 @@
 
 import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { run } from '../../scripts/support/run-command.mjs';
+import { run } from '../../tools/process/run-command.mjs';
 import { COMMON_PACKAGES, NEST_PACKAGES } from './matrix.mjs';
 import { npmInstall } from './npm-install.mjs';
 

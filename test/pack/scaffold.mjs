@@ -4,7 +4,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { exampleText } from '../../scripts/docs/documents.mjs';
-import { run } from '../../scripts/support/run-command.mjs';
+import { run } from '../../tools/process/run-command.mjs';
 import { Command } from './command.mjs';
 
 /** The files of "Getting started", and what they are called in a project. */

@@ -2,7 +2,7 @@
 
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CommandFailure, run } from '../../scripts/support/run-command.mjs';
+import { CommandFailure, run } from '../../tools/process/run-command.mjs';
 
 /** @typedef {{ name: string, cli: string, lint: readonly string[] }} Scaffold */
 

@@ -3,7 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { run } from '../../scripts/support/run-command.mjs';
+import { run } from '../../tools/process/run-command.mjs';
 
 const FOLDERS = ['libs/rocketmq/src/nest/', 'libs/rocketmq/src/terminus/', 'libs/rocketmq/src/testing/'];
 /** Not on other versions, and why. */

@@ -2,7 +2,7 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { run } from '../../scripts/support/run-command.mjs';
+import { run } from '../../tools/process/run-command.mjs';
 import { npmInstall } from './npm-install.mjs';
 
 const OURS = /^(?:\.\.\/)*node_modules\/nestjs-rocketmq\/|^matchers\./;

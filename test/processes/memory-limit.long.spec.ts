@@ -16,7 +16,7 @@ const LEAST = 0.4;
 const WITH_DELIVERIES = 1.3;
 
 async function fill(name: string): Promise<HeldMemory> {
-  const loader = ['--no-warnings', '--import', './test/support/run-typescript.mjs'];
+  const loader = ['--no-warnings', '--import', './tools/typescript/run-typescript.mjs'];
   const { stdout } = await run(process.execPath, [...loader, 'test/processes/held-memory.ts', name], { cwd: ROOT });
   return JSON.parse(stdout);
 }

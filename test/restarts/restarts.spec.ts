@@ -3,8 +3,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { Connection, type ConnectionOptions, Producer, PushConsumer, RocketMQError } from 'nestjs-rocketmq/client';
-import { startRocketMQCluster } from '../../scripts/rocketmq/cluster.mjs';
-import { startRocketMQ } from '../../scripts/rocketmq/server.mjs';
+import { startRocketMQCluster } from '../../tools/servers/rocketmq/cluster.mjs';
+import { startRocketMQ } from '../../tools/servers/rocketmq/server.mjs';
 import { Arrivals } from '../support/arrivals.js';
 import { Load } from '../support/load.js';
 import { testTransport, transport } from '../support/transport.js';

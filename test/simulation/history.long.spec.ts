@@ -21,7 +21,7 @@ function shortPlan(seed: number, isNest: boolean): Plan {
 }
 
 async function historyOf(plan: Plan, cwd: string, env: NodeJS.ProcessEnv): Promise<string | undefined> {
-  const program = ['--no-warnings', '--import', join(ROOT, 'test/support/run-typescript.mjs')];
+  const program = ['--no-warnings', '--import', join(ROOT, 'tools/typescript/run-typescript.mjs')];
   const args = [...program, join(ROOT, 'test/simulation/main.ts'), '--brief', '--plan', JSON.stringify(plan)];
   const run = promisify(execFile)(process.execPath, args, { cwd, env: { ...process.env, ...env } });
   // Five minutes are too short for everything to settle; here only the equality of both runs matters.

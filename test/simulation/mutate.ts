@@ -38,7 +38,7 @@ function copyWith({ file, edits }: Mutation): string {
 
 /** @returns its output */
 function simulate(folder: string, ...options: string[]): Promise<string> {
-  const args = ['--no-warnings', '--import', './test/support/run-typescript.mjs', 'test/simulation/main.ts'];
+  const args = ['--no-warnings', '--import', './tools/typescript/run-typescript.mjs', 'test/simulation/main.ts'];
   const child = spawn(process.execPath, [...args, '--brief', ...options], { cwd: folder });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (piece) => (output += String(piece)));

@@ -2,9 +2,9 @@
 // without jest.
 
 import { describe } from '@jest/globals';
-import { hasMySql, MYSQL_PRODUCTS, type MySqlProduct } from './mysql-server.js';
+import { hasMySql, MYSQL_PRODUCTS, type MySqlProduct } from '../../tools/servers/mysql-server.js';
 
-export { type MySqlAddress, type MySqlProduct, MySqlServer } from './mysql-server.js';
+export { type MySqlAddress, type MySqlProduct, MySqlServer } from '../../tools/servers/mysql-server.js';
 
 /**
  * Like `describe`, once for each product, whose name follows the title; if it is not installed, logs a line and skips the suite.

@@ -2,9 +2,9 @@
 // postgres-server.ts, which runs without jest.
 
 import { describe } from '@jest/globals';
-import { postgresFolder } from './postgres-server.js';
+import { postgresFolder } from '../../tools/servers/postgres-server.js';
 
-export { Postgres, type PostgresAddress, postgresFolder } from './postgres-server.js';
+export { Postgres, type PostgresAddress, postgresFolder } from '../../tools/servers/postgres-server.js';
 
 /** Like `describe`; if PostgreSQL is not installed, logs a line and skips the suite. */
 export function describeWithPostgres(title: string, suite: () => void): void {

@@ -5,7 +5,7 @@ import { expect, it } from '@jest/globals';
 
 function inBerlin(code: string): unknown {
   const program = `const { fromLocalInput, localInput } = await import('./libs/console/web/lib/format.ts'); console.log(JSON.stringify(${code}));`;
-  const args = ['--import', './test/support/run-typescript.mjs', '--input-type=module', '-e', program];
+  const args = ['--import', './tools/typescript/run-typescript.mjs', '--input-type=module', '-e', program];
   return JSON.parse(execFileSync(process.execPath, args, { env: { ...process.env, TZ: 'Europe/Berlin' } }).toString());
 }
 

@@ -2,7 +2,7 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DATABASE_SERVERS } from '../../../test/support/database-server.ts';
+import { DATABASE_SERVERS } from '../../../tools/servers/database-server.ts';
 import { loadCompose, serviceOf } from './compose-loader.mjs';
 
 /** @typedef {import('./compose-model.js').ComposeModel} ComposeModel */
@@ -42,7 +42,7 @@ export function loadOn(program, file, folder, value) {
 
 /**
  * @param {Readonly<Record<DatabaseValue, ComposeModel>>} models @param {ComposeModel} byDefault without the variable
- * @param {import('../../support/checks.mjs').Checks} checks
+ * @param {import('../../../tools/checks.mjs').Checks} checks
  */
 export async function lookAtDatabases(models, byDefault, checks) {
   for (const [value, { image, variables }] of entriesOf(KINDS)) {

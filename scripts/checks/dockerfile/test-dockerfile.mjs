@@ -5,12 +5,12 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Postgres, postgresFolder } from '../../../test/support/postgres-server.ts';
+import { Checks } from '../../../tools/checks.mjs';
+import { visitConsole } from '../../../tools/console-visit.mjs';
+import { run } from '../../../tools/process/run-command.mjs';
+import { Service } from '../../../tools/process/service-process.mjs';
+import { Postgres, postgresFolder } from '../../../tools/servers/postgres-server.ts';
 import { DemoClient, json } from '../../demo/demo-client.mjs';
-import { Checks } from '../../support/checks.mjs';
-import { visitConsole } from '../../support/console-visit.mjs';
-import { run } from '../../support/run-command.mjs';
-import { Service } from '../../support/service-process.mjs';
 import { copyContext } from './docker-context.mjs';
 import { parseDockerfile } from './dockerfile.mjs';
 import { environmentOf, inside, replay } from './dockerfile-replay.mjs';

@@ -5,7 +5,6 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { seededRandom } from '../../../test/crash/seeded-random.ts';
 import { Attacker } from '../../../test/fuzz/attacker.ts';
 import { Coverage, outcomeOf } from '../../../test/fuzz/coverage.ts';
 import { Flights } from '../../../test/fuzz/flights.ts';
@@ -14,8 +13,9 @@ import { hostileRequest } from '../../../test/fuzz/hostile-requests.ts';
 import { FUZZ_GROUPS, FUZZ_TOPICS, Recorder } from '../../../test/fuzz/recording.ts';
 import { UnfinishedCallers, unfinishedRequests } from '../../../test/fuzz/unfinished-requests.ts';
 import { MOST_GROWTH_BYTES, MOST_HELD_BYTES, summary, violations } from '../../../test/fuzz/verdict.ts';
+import { within } from '../../../tools/process/within.mjs';
+import { seededRandom } from '../../../tools/seeded-random.ts';
 import { build } from '../../build/build.mjs';
-import { within } from '../../support/within.mjs';
 import { FuzzedBroker } from './fuzzed-broker.mjs';
 
 const REQUESTS = 20_000;

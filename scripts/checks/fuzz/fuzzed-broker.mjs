@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { startEmbeddedBroker } from '../../support/embedded-broker-process.mjs';
+import { startEmbeddedBroker } from '../../../tools/servers/embedded-broker-process.mjs';
 
 const ANSWER_MS = 10_000;
 const PROBE = pathToFileURL(join(import.meta.dirname, 'broker-probe.mjs')).href;

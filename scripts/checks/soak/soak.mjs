@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
-import { within } from '../../support/within.mjs';
+import { within } from '../../../tools/process/within.mjs';
 import { RealSoakBroker, SoakBroker } from './soak-broker.mjs';
 
 const ROUNDS = 10;

@@ -1,7 +1,7 @@
 // Suites that run on database servers.
 
 import { describe } from '@jest/globals';
-import { DATABASE_SERVERS, type DatabaseServerKind } from '../../support/database-server.js';
+import { DATABASE_SERVERS, type DatabaseServerKind } from '../../../tools/servers/database-server.js';
 
 /** Like `describe`, on PostgreSQL, and on MariaDB or MySQL; chaos runs on each. What is not installed is skipped with a notice. */
 export function describeOnServers(title: string, suite: (kind: DatabaseServerKind) => void): void {

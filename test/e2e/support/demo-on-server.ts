@@ -5,7 +5,7 @@ import type { INestApplication } from '@nestjs/common';
 import type { Clock } from 'nestjs-rocketmq/client';
 import { createInventoryDemo } from '../../../apps/inventory-demo/src/app.js';
 import { createOrderDemo } from '../../../apps/order-demo/src/app.js';
-import type { DatabaseServer } from '../../support/database-server.js';
+import type { DatabaseServer } from '../../../tools/servers/database-server.js';
 import type { Barriers } from './barriers.js';
 import { type Answer, type OrderView, request, type StockView } from './demo-pair.js';
 

@@ -22,7 +22,7 @@ export class DemoProcess {
     this.child = fork(join(root, 'apps', name, 'src/main.ts'), {
       cwd: root,
       env: { PATH, HOME, NODE_NO_WARNINGS: '1', NO_COLOR: '1', PORT: '0', ...env },
-      execArgv: ['--import', './test/support/run-typescript.mjs'],
+      execArgv: ['--import', './tools/typescript/run-typescript.mjs'],
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     for (const stream of [this.child.stdout, this.child.stderr]) {

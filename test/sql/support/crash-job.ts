@@ -47,7 +47,7 @@ export async function runUntilKilled(job: Omit<CrashJob, 'marker'>): Promise<voi
 
 /** Runs a program of this folder with a job until it ends. @returns its signal or its exit code, and what it wrote to stderr */
 export async function runProcess(program: string, job: object): Promise<{ end: string; errors: string }> {
-  const loader = join(process.cwd(), 'test/support/run-typescript.mjs');
+  const loader = join(process.cwd(), 'tools/typescript/run-typescript.mjs');
   const file = join(process.cwd(), 'test/sql/support', program);
   const args = ['--no-warnings', '--import', loader, file, JSON.stringify(job)];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });

@@ -4,7 +4,7 @@ import { PGlite } from '@electric-sql/pglite';
 import mysql from 'mysql2/promise';
 import { mysql2Database, poolDatabase, type SqlDatabase, schemaSql, schemaStatements } from 'nestjs-rocketmq/sql';
 import pg from 'pg';
-import type { MySqlAddress } from '../../support/mysql-server.js';
+import type { MySqlAddress } from '../../../tools/servers/mysql-server.js';
 import type { PostgresAddress } from '../../support/postgres.js';
 
 /** The location of a database. */

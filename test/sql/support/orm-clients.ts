@@ -20,7 +20,7 @@ import {
 } from 'nestjs-rocketmq/sql';
 import pg from 'pg';
 import { DataTypes, Sequelize } from 'sequelize';
-import type { MySqlAddress } from '../../support/mysql-server.js';
+import type { MySqlAddress } from '../../../tools/servers/mysql-server.js';
 import type { PostgresAddress } from '../../support/postgres.js';
 import type { PortKind } from './port-suite.js';
 import { type Prisma, prismaOnMySql, prismaOnPostgres } from './prisma-clients.js';

@@ -4,7 +4,7 @@ import { PrismaMariaDb } from '@prisma/adapter-mariadb';
 import { PrismaPg } from '@prisma/adapter-pg';
 import { getPrismaClient } from '@prisma/client/runtime/client';
 import type { PrismaDatabase } from 'nestjs-rocketmq/sql';
-import type { MySqlAddress } from '../../support/mysql-server.js';
+import type { MySqlAddress } from '../../../tools/servers/mysql-server.js';
 import type { PostgresAddress } from '../../support/postgres.js';
 
 /** The types of the browser are not those of this repository. */

@@ -145,7 +145,7 @@ async function runAll({ endpoints, place, seed, transactions }: Runs) {
 
 /** Runs a process. @returns whether it has killed itself. @throws Error when it ended in another way */
 async function isKilled(job: RaceJob, onLine: (line: string) => void): Promise<boolean> {
-  const loader = join(process.cwd(), 'test/support/run-typescript.mjs');
+  const loader = join(process.cwd(), 'tools/typescript/run-typescript.mjs');
   const program = join(process.cwd(), 'test/sql/support/race-program.ts');
   const args = ['--no-warnings', '--import', loader, program, JSON.stringify(job)];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });

@@ -1,7 +1,7 @@
 // The servers that the tests of the sql kit run on, and the statements that differ between them.
 
-import { type MySqlProduct, MySqlServer } from '../../support/mysql-server.js';
-import { Postgres } from '../../support/postgres-server.js';
+import { type MySqlProduct, MySqlServer } from '../../../tools/servers/mysql-server.js';
+import { Postgres } from '../../../tools/servers/postgres-server.js';
 import type { DatabasePlace } from './databases.js';
 
 /** What differs between the servers. */

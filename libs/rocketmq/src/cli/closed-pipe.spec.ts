@@ -13,7 +13,7 @@ import { encodeStoredMessage } from '../protocol/remoting/stored-message.js';
 
 function programOf(...args: readonly string[]): string[] {
   const program = `const { main } = await import('./libs/rocketmq/src/cli/main.ts'); await main(${JSON.stringify(args)}, (name) => import(name));`;
-  return ['--import', './test/support/run-typescript.mjs', '--input-type=module', '-e', program];
+  return ['--import', './tools/typescript/run-typescript.mjs', '--input-type=module', '-e', program];
 }
 
 it('succeeds when the reader closes the pipe early, as `head` does', async () => {

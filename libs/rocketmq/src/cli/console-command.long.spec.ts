@@ -10,7 +10,7 @@ import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { builtPages, ConsoleBrowser } from '../../../../test/support/console-bench.js';
 
 const MAIN = pathToFileURL(join(process.cwd(), 'libs/rocketmq/src/cli/main.ts')).href;
-const TYPESCRIPT = pathToFileURL(join(process.cwd(), 'test/support/run-typescript.mjs')).href;
+const TYPESCRIPT = pathToFileURL(join(process.cwd(), 'tools/typescript/run-typescript.mjs')).href;
 /** Hides the package, as where it is not installed. */
 const HIDING = `data:text/javascript,${encodeURIComponent(`
   import { register } from 'node:module';

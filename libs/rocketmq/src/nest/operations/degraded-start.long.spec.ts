@@ -4,10 +4,10 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { Controller, Injectable, type Provider } from '@nestjs/common';
 import { MessagePattern } from '@nestjs/microservices';
 import { Test, type TestingModule } from '@nestjs/testing';
-import { takePortBlock } from '../../../../../scripts/support/ports.mjs';
 import { recordingLogger } from '../../../../../test/support/nest-bench.js';
 import { startScriptedServer } from '../../../../../test/support/scripted-remoting-server.js';
 import { until } from '../../../../../test/support/until.js';
+import { takePortBlock } from '../../../../../tools/ports.mjs';
 import {
   defineTopic,
   RocketMQEvents,

@@ -6,8 +6,8 @@ import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync }
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ChildProcess, createRunFolder, noteRun, releaseRunFolder } from '../support/child-processes.mjs';
-import { accepts, takePortBlock } from '../support/ports.mjs';
+import { accepts, takePortBlock } from '../../ports.mjs';
+import { ChildProcess, createRunFolder, noteRun, releaseRunFolder } from '../../process/child-processes.mjs';
 import { cacheFolder, RealServerError } from './jars.mjs';
 import { isBrokerRegistered } from './name-server-probe.mjs';
 import { brokerConf, propertiesOf } from './server-config.mjs';

@@ -3,7 +3,7 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { accepts, isFree, takePortBlock } from '../support/ports.mjs';
+import { accepts, isFree, takePortBlock } from '../../ports.mjs';
 import { DEFAULT_VERSION, ensureJars, hasPlainAcl, hasProxy, RealServerError } from './jars.mjs';
 import { JavaRun } from './java-run.mjs';
 import { isBrokerRegistered } from './name-server-probe.mjs';
@@ -166,7 +166,7 @@ async function startBroker(run, ports, security, signal) {
   const args = ['-pm', 'local', '-bc', conf, '-n', `127.0.0.1:${ports.nameServer}`];
   const mainClass = 'org.apache.rocketmq.proxy.ProxyStartup';
   const program = { name: 'broker', memory: '-Xms1g -Xmx1g', mainClass, args, flags: tlsFlags(security) };
-  const isReady = async (/** @type {import('../support/child-processes.mjs').ChildProcess} */ child) =>
+  const isReady = async (/** @type {import('../../process/child-processes.mjs').ChildProcess} */ child) =>
     child.hasPrinted(PROXY_READY_LINE) &&
     (await accepts(ports.grpc)) &&
     (await isBrokerRegistered(ports.nameServer, `127.0.0.1:${ports.broker}`));

@@ -3,7 +3,7 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { accepts, takePortBlock } from '../support/ports.mjs';
+import { accepts, takePortBlock } from '../../ports.mjs';
 import { DEFAULT_VERSION, ensureJars } from './jars.mjs';
 import { JavaRun } from './java-run.mjs';
 import { isBrokerRegistered } from './name-server-probe.mjs';
@@ -166,7 +166,7 @@ async function startOneProxy(run, name, ports, settings) {
   writeFileSync(file, JSON.stringify({ ...JSON.parse(proxyJson(ports)), ...settings }, undefined, 2));
   const mainClass = 'org.apache.rocketmq.proxy.ProxyStartup';
   const args = ['-pm', 'cluster', '-pc', file, '-n', `127.0.0.1:${ports.nameServer}`];
-  const isReady = async (/** @type {import('../support/child-processes.mjs').ChildProcess} */ child) =>
+  const isReady = async (/** @type {import('../../process/child-processes.mjs').ChildProcess} */ child) =>
     child.hasPrinted(PROXY_READY_LINE) && (await accepts(ports.grpc));
   const program = { name, memory: '-Xms256m -Xmx512m', mainClass, args, flags: QUICK_START };
   await run.start(program, isReady, 'the proxy to serve');

@@ -26,7 +26,7 @@ function pathOf(name: string): string | undefined {
   return folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
 }
 
-/** What scripts/support/install-mysql.sh has put into the user's cache, or a MySQL of the machine. MariaDB has a `mysqld`, too. */
+/** What tools/servers/install-mysql.sh has put into the user's cache, or a MySQL of the machine. MariaDB has a `mysqld`, too. */
 function mysqldPath(): string | undefined {
   const cache = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
   const cached = join(cache, 'nestjs-rocketmq', 'mysql', 'mysqld');

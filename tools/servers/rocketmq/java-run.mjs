@@ -10,7 +10,7 @@ import {
   createRunFolder,
   noteRun,
   releaseRunFolder,
-} from '../support/child-processes.mjs';
+} from '../../process/child-processes.mjs';
 import { RealServerError } from './jars.mjs';
 import { JVM_FLAGS } from './server-config.mjs';
 

@@ -7,11 +7,11 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseRunnerArguments } from '../support/arguments.mjs';
-import { DEFAULT_VERSION, hasProxy, RealServerError } from './jars.mjs';
-import { isRust, startRocketMQRust } from './rust-server.mjs';
-import { startRocketMQ } from './server.mjs';
-import { makeServerCertificate } from './server-certificate.mjs';
+import { parseRunnerArguments } from '../../tools/arguments.mjs';
+import { DEFAULT_VERSION, hasProxy, RealServerError } from '../../tools/servers/rocketmq/jars.mjs';
+import { isRust, startRocketMQRust } from '../../tools/servers/rocketmq/rust-server.mjs';
+import { startRocketMQ } from '../../tools/servers/rocketmq/server.mjs';
+import { makeServerCertificate } from '../../tools/servers/rocketmq/server-certificate.mjs';
 
 const USAGE = `npm run test:rocketmq [-- OPTIONS] [-- FILES and jest arguments]
   --version 5.3.3       of the server: 5.3.3, 5.4.0 and 5.5.0, or with --transport remoting also older ones (5.0.0 and 5.1.4 are tested), which
@@ -37,7 +37,7 @@ const ADMINISTRATOR = { accessKey: 'administrator', secretKey: 'secret of the ad
 const root = join(import.meta.dirname, '../..');
 
 /**
- * @typedef {import('./server.mjs').RunningServer} RunningServer
+ * @typedef {import('../../tools/servers/rocketmq/server.mjs').RunningServer} RunningServer
  * @typedef {{ version: string, log: (line: string) => void, signal: AbortSignal }} Run
  */
 

@@ -48,7 +48,7 @@ export const DATABASE_SERVERS = {
     start: (settings?: readonly string[]) => Postgres.start(settings),
   },
   mariadb: mySql('MariaDB', 'apt-get install mariadb-server'),
-  mysql: mySql('MySQL', 'scripts/support/install-mysql.sh'),
+  mysql: mySql('MySQL', 'tools/servers/install-mysql.sh'),
 } as const satisfies Readonly<Record<string, DatabaseServerKind>>;
 
 export type DatabaseServerName = keyof typeof DATABASE_SERVERS;

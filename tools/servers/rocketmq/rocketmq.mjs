@@ -1,8 +1,8 @@
 // npm run rocketmq [-- --version 5.5.0] [-- --data FOLDER] [-- --grpc-port 8081 …]
 // Starts a real Apache RocketMQ with the demo's topics and consumer groups, and keeps it until Ctrl-C.
 
-import { createDemoResources } from '../demo/resources.mjs';
-import { parseRunnerArguments } from '../support/arguments.mjs';
+import { createDemoResources } from '../../../scripts/demo/resources.mjs';
+import { parseRunnerArguments } from '../../arguments.mjs';
 import { DEFAULT_VERSION, RealServerError } from './jars.mjs';
 import { DEFAULT_PORTS, startRocketMQ } from './server.mjs';
 
