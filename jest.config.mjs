@@ -10,7 +10,7 @@ const startsServers = process.env.ROCKETMQ_TEST_VERSION ? [] : ['<rootDir>/test/
 export default {
   rootDir: '.',
   testEnvironment: '<rootDir>/test/support/leak-checking-environment.mjs',
-  testMatch: ['<rootDir>/{libs,apps}/*/src/**/*.spec.ts', '<rootDir>/{scripts,test,tools}/**/*.spec.ts'],
+  testMatch: ['<rootDir>/{libs,apps}/*/src/**/*.spec.ts', '<rootDir>/{checks,scripts,test,tools}/**/*.spec.ts'],
   testPathIgnorePatterns: ['/node_modules/', ...long, ...needsRealServer, ...startsServers],
   testTimeout: 90_000,
   // The suites wait more than they compute: for processes to start, leases to end, polls to come back.

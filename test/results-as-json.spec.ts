@@ -13,8 +13,8 @@ import {
   TransactionalSend,
 } from 'nestjs-rocketmq';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
+import { until } from '../tools/until.js';
 import { NestBench } from './support/nest-bench.js';
-import { until } from './support/until.js';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;

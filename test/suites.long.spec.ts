@@ -37,7 +37,7 @@ describe('npm test', () => {
 
 describe('npm run test:long', () => {
   it('runs every long suite, or those of a folder', async () => {
-    const all = ['libs', 'apps', 'scripts', 'test', 'tools'].flatMap((folder) =>
+    const all = ['libs', 'apps', 'checks', 'scripts', 'test', 'tools'].flatMap((folder) =>
       readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
         .map((path) => `${folder}/${path.split(sep).join('/')}`)
         .filter((path) => path.endsWith(LONG) && !path.includes('/node_modules/')),

@@ -1,7 +1,7 @@
 // The page of all options, docs/reference/configuration.md, from the types. How types are read is option-tables.mjs.
 
 import { join } from 'node:path';
-import { root } from './documents.mjs';
+import { root } from '../../tools/documents.mjs';
 import { entryPoints, optionTypes } from './option-tables.mjs';
 
 /** @typedef {import('./option-tables.mjs').OptionType} OptionType */

@@ -3,8 +3,8 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { documents, exampleText, root } from '../../tools/documents.mjs';
 import { CONFIGURATION, configurationPage } from './configuration.mjs';
-import { documents, exampleText, root } from './documents.mjs';
 import { LICENCES, licences, licencesPage } from './licences.mjs';
 
 writeFileSync(CONFIGURATION, configurationPage());

@@ -3,7 +3,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
-import { root } from './documents.mjs';
+import { root } from '../../tools/documents.mjs';
 
 /**
  * @typedef {{ name: string, type: string, unit: string, isOptional: boolean, default: string | undefined, text: string }} Option

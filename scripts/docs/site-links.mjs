@@ -2,7 +2,7 @@
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { isAddress } from './documents.mjs';
+import { isAddress } from '../../tools/documents.mjs';
 
 /** @param {string} folder of the built site @returns {{ pages: number, links: number, dead: string[] }} */
 export function checkSite(folder) {

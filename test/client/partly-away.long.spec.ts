@@ -2,9 +2,9 @@
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Connection, Producer, PushConsumer, SimpleConsumer } from 'nestjs-rocketmq/client';
+import { until } from '../../tools/until.js';
 import { RecordingServer } from '../support/recording-server.js';
 import { transport } from '../support/transport.js';
-import { until } from '../support/until.js';
 
 const READERS = { consumerGroup: 'readers', subscriptions: [{ topic: 'orders' }] };
 

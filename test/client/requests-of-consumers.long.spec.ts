@@ -6,10 +6,10 @@ import { Connection, type MessageView, Producer, PushConsumer, SimpleConsumer } 
 import type { TelemetryCommand } from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/service.js';
 import type { RpcName, RpcRequest } from '../../libs/rocketmq/src/protocol/grpc/rpc.js';
 import { silentLogger } from '../../libs/rocketmq/src/support/logger.js';
+import { until } from '../../tools/until.js';
 import { Arrivals } from '../support/arrivals.js';
 import { RecordingServer, recordedMessage } from '../support/recording-server.js';
 import { transport } from '../support/transport.js';
-import { until } from '../support/until.js';
 
 const READERS = { consumerGroup: 'readers', subscriptions: [{ topic: 'orders' }] };
 const SECOND = 1_000;

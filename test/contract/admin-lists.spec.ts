@@ -1,5 +1,5 @@
 import { describe, expect } from '@jest/globals';
-import { resource } from '../support/raw-grpc-client.js';
+import { resource } from '../../tools/wire/raw-grpc-client.js';
 import { isBefore } from './support/backend.js';
 import { contractSuite } from './support/contract.js';
 import { buried } from './support/dead-letters.js';

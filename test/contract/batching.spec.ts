@@ -2,7 +2,7 @@
 
 import { describe, expect } from '@jest/globals';
 import type { OutgoingMessage, ProducerOptions } from 'nestjs-rocketmq/client';
-import { message as rawMessage } from '../support/raw-grpc-client.js';
+import { message as rawMessage } from '../../tools/wire/raw-grpc-client.js';
 import { testTransport } from '../support/transport.js';
 import { isBefore } from './support/backend.js';
 import { contractSuite } from './support/contract.js';

@@ -3,8 +3,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { unzipSync } from 'node:zlib';
 import { describe, expect } from '@jest/globals';
-import { messagesIn } from '../support/broker-wire.js';
-import { consumerSettings, receiveRequest, resource } from '../support/raw-grpc-client.js';
+import { messagesIn } from '../../tools/wire/broker-wire.js';
+import { consumerSettings, receiveRequest, resource } from '../../tools/wire/raw-grpc-client.js';
 import { FIRST_CHECK_MS, SERVER_SLACK_MS } from './support/backend.js';
 import { contractSuite } from './support/contract.js';
 

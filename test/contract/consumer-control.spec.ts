@@ -1,6 +1,6 @@
 import { describe, expect } from '@jest/globals';
 import { SECOND_MS } from 'nestjs-rocketmq/client';
-import { consumerSettings as rawConsumerSettings } from '../support/raw-grpc-client.js';
+import { consumerSettings as rawConsumerSettings } from '../../tools/wire/raw-grpc-client.js';
 import { SERVER_SLACK_MS } from './support/backend.js';
 import { contractSuite } from './support/contract.js';
 import { LEASE_MS } from './support/raw-consumer.js';

@@ -6,7 +6,7 @@ import {
   RetryLaterError,
   SECOND_MS,
 } from 'nestjs-rocketmq/client';
-import { resource } from '../support/raw-grpc-client.js';
+import { resource } from '../../tools/wire/raw-grpc-client.js';
 import { testTransport } from '../support/transport.js';
 import { SERVER_SLACK_MS } from './support/backend.js';
 import { contractSuite } from './support/contract.js';

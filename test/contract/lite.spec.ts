@@ -6,7 +6,7 @@ import {
   ClientType,
   LiteSubscriptionAction,
 } from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
-import { consumerSettings, resource } from '../support/raw-grpc-client.js';
+import { consumerSettings, resource } from '../../tools/wire/raw-grpc-client.js';
 import { isBefore, MOST_LITE_TOPICS, startLiteBackend } from './support/backend.js';
 import { contractSuite } from './support/contract.js';
 import { forwarded } from './support/forwarded.js';

@@ -3,7 +3,7 @@
 import { describe, expect } from '@jest/globals';
 import { type BackoffPolicy, deadLetterTopicOf, SECOND_MS } from 'nestjs-rocketmq/client';
 import { toDuration } from '../../libs/rocketmq/src/protocol/grpc/duration.js';
-import { consumerSettings, receiveRequest, resource } from '../support/raw-grpc-client.js';
+import { consumerSettings, receiveRequest, resource } from '../../tools/wire/raw-grpc-client.js';
 import { SERVER_SLACK_MS } from './support/backend.js';
 import { contractSuite } from './support/contract.js';
 import { messageOf } from './support/question.js';

@@ -7,8 +7,8 @@ import {
   type Message,
 } from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { codeName } from '../../libs/rocketmq/src/protocol/grpc/status.js';
-import { messagesIn, statusIn } from '../support/broker-wire.js';
-import { consumerSettings, RawClient, receiveRequest, resource } from '../support/raw-grpc-client.js';
+import { messagesIn, statusIn } from '../../tools/wire/broker-wire.js';
+import { consumerSettings, RawClient, receiveRequest, resource } from '../../tools/wire/raw-grpc-client.js';
 import { contractSuite } from './support/contract.js';
 import type { World } from './support/world.js';
 

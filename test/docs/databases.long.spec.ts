@@ -1,5 +1,5 @@
 // Runs the examples and the migrations of docs/guide/databases.md, each on a database of its own. Prisma's example needs a generated client:
-// test/pack/databases.mjs runs it.
+// checks/pack/databases.mjs runs it.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
@@ -17,10 +17,10 @@ import { type QueryInterface, Sequelize } from 'sequelize';
 import { SequelizeStorage, Umzug } from 'umzug';
 import type { Order } from '../../docs/examples/databases/messaging.js';
 import { mySqlServer, postgresServer, type UrlServer } from '../../tools/servers/database-at-port.js';
+import { eventually } from '../../tools/until.js';
 import { call } from '../support/command-line.js';
 import { describeWithMySql } from '../support/mysql.js';
 import { describeWithPostgres } from '../support/postgres.js';
-import { eventually } from '../support/until.js';
 
 const EXAMPLES = 'docs/examples/databases';
 const ORDERS = 'CREATE TABLE orders (id varchar(36) PRIMARY KEY, article varchar(255), parcels int DEFAULT 0)';

@@ -25,8 +25,8 @@ import { Booking, BookingModule } from '../../docs/examples/transaction-log.js';
 import '../../docs/examples/reminder.test.js';
 import { brokerValuesOf } from '../../libs/rocketmq/src/cli/broker-command.js';
 import { brokerOptionsOf } from '../../libs/rocketmq/src/cli/broker-process.js';
-import { documents as allDocuments, deadLinks, exampleText } from '../../scripts/docs/documents.mjs';
-import { eventually } from '../support/until.js';
+import { documents as allDocuments, deadLinks, exampleText } from '../../tools/documents.mjs';
+import { eventually } from '../../tools/until.js';
 
 const documents = allDocuments();
 const EMBEDDED = /<!-- code: (\S+) -->\n```(?:ts|json|prisma)\n([\s\S]*?)```/g;

@@ -9,8 +9,8 @@ import { TemperatureRead, Thermometers } from '../../docs/examples/batch-listene
 import { CardCharged, Ledger, LedgerModule } from '../../docs/examples/failure-policy.js';
 import { OrderDesk } from '../../docs/examples/order-desk.js';
 import { Steps, StepsModule } from '../../docs/examples/ordered-steps.js';
+import { until } from '../../tools/until.js';
 import { recordingLogger } from '../support/nest-bench.js';
-import { until } from '../support/until.js';
 
 describe('the examples of listeners', () => {
   let broker: TestBroker;

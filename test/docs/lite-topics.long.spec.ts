@@ -4,8 +4,8 @@ import { describe, expect, it } from '@jest/globals';
 import { Test } from '@nestjs/testing';
 import { RocketMQListeners, RocketMQModule } from 'nestjs-rocketmq';
 import { Assistant, Gateway } from '../../docs/examples/lite-topics.js';
+import { until } from '../../tools/until.js';
 import { recordingLogger } from '../support/nest-bench.js';
-import { until } from '../support/until.js';
 
 describe('the example of lite topics', () => {
   it('receives the conversations that somebody is connected to, from their first message on', async () => {

@@ -8,8 +8,8 @@ import { RocketMQModule, RocketMQProducer, ServerRocketMQ } from 'nestjs-rocketm
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import { PriceCache } from '../../docs/examples/price-cache.js';
 import { Offers, Shopper } from '../../docs/examples/price-contract.js';
+import { until } from '../../tools/until.js';
 import { recordingLogger } from '../support/nest-bench.js';
-import { until } from '../support/until.js';
 
 describe('the examples of microservices', () => {
   const apps: INestApplicationContext[] = [];

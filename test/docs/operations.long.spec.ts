@@ -13,8 +13,8 @@ import { serve } from '../../docs/examples/graceful-main.js';
 import { HealthModule } from '../../docs/examples/health.js';
 import { PinoLogger } from '../../docs/examples/pino-logger.js';
 import { OrderSteps, Packing, ShopModule } from '../../docs/examples/provisioned-shop.js';
+import { until } from '../../tools/until.js';
 import { recordingLogger } from '../support/nest-bench.js';
-import { until } from '../support/until.js';
 
 @Injectable()
 class Till {

@@ -68,7 +68,7 @@ describe('publishing', () => {
     expect(workflow.indexOf('npm run build')).toBeLessThan(workflow.indexOf('npm pack'));
   });
 
-  it.each(['package-lock.json', 'bench/package-lock.json', 'docs/site/package-lock.json'])(
+  it.each(['package-lock.json', 'checks/bench/package-lock.json', 'docs/site/package-lock.json'])(
     '%s says what is installed by its digest, not from where',
     (file) => {
       const { packages } = JSON.parse(readFileSync(file, 'utf8')) as {

@@ -6,8 +6,8 @@ import type { INestApplication } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { Schedule } from 'nestjs-rocketmq/sql';
 import { BackOfficeModule, Reports, Trials } from '../../docs/examples/scheduling.js';
+import { eventually } from '../../tools/until.js';
 import { closeApp } from '../support/close-app.js';
-import { eventually } from '../support/until.js';
 
 describe('the example of a schedule', () => {
   let app: INestApplication;

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { guides } from '../../docs/site/navigation.mjs';
-import { anchorsIn, documents, exampleText, isAddress, linksIn } from '../../scripts/docs/documents.mjs';
 import { checkSite } from '../../scripts/docs/site-links.mjs';
+import { anchorsIn, documents, exampleText, isAddress, linksIn } from '../../tools/documents.mjs';
 
 describe('the navigation', () => {
   const pages = guides.flatMap(({ pages }) => pages);

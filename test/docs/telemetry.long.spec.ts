@@ -11,7 +11,7 @@ import { openTelemetry } from 'nestjs-rocketmq/opentelemetry';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import { ParcelPacked, ParcelShipped, ShippingModule, startTracing } from '../../docs/examples/telemetry.js';
 import { takeParcels } from '../../docs/examples/telemetry-client.js';
-import { until } from '../support/until.js';
+import { until } from '../../tools/until.js';
 
 const exporter = new InMemorySpanExporter();
 let provider: NodeTracerProvider;

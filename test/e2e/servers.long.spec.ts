@@ -9,7 +9,7 @@ import type { OrderTables } from '../../apps/order-demo/src/database/tables.js';
 import { DemoDatabase } from '../../libs/demo-kit/src/database.js';
 import { flavorOf } from '../../libs/demo-kit/src/database-url.js';
 import type { DatabaseServer } from '../../tools/servers/database-server.js';
-import { soon } from '../support/until.js';
+import { soon } from '../../tools/until.js';
 import { describeOnServers } from './support/database-servers.js';
 
 const TIMEOUT_MS = 60_000;

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { StockResult } from 'demo-kit';
 import { ControlClient, EmbeddedBroker } from 'nestjs-rocketmq/broker';
 import { Connection, Producer } from 'nestjs-rocketmq/client';
-import { boardMetrics, servedMetrics } from './support/board.js';
+import { boardMetrics, servedMetrics } from '../../tools/dashboard-metrics.js';
 import { DemoProcess } from './support/demo-process.js';
 import { OtlpReceiver } from './support/otlp-receiver.js';
 import { eventually } from './support/patience.js';

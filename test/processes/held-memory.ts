@@ -12,7 +12,7 @@ import {
   type Message,
 } from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { HOUR_MS } from '../../libs/rocketmq/src/support/clock.js';
-import { consumerSettings, message, RawClient, receiveRequest, resource } from '../support/raw-grpc-client.js';
+import { consumerSettings, message, RawClient, receiveRequest, resource } from '../../tools/wire/raw-grpc-client.js';
 
 /** What the spec reads, as JSON. */
 export interface HeldMemory {

@@ -19,7 +19,7 @@ describe('an application that gets SIGTERM while 100 handlers run', () => {
   it(
     'loses no message and ends within the grace period: listeners and strategy, in any order of imports, though a pool is closed on destroy',
     async () => {
-      const { stdout } = await promisify(execFile)(process.execPath, ['test/pack/scenarios/shutdown.mjs', copy]);
+      const { stdout } = await promisify(execFile)(process.execPath, ['checks/pack/scenarios/shutdown.mjs', copy]);
       const lines = stdout.trim().split('\n');
       expect(lines).toHaveLength(8);
       expect(lines.filter((line) => !line.startsWith('ok '))).toEqual([]);

@@ -14,9 +14,9 @@ import {
   RocketMQProducer,
   SECOND_MS,
 } from 'nestjs-rocketmq';
+import { eventually } from '../../tools/until.js';
 import { recordingLogger } from '../support/nest-bench.js';
 import { withAdmin } from '../support/real-server.js';
-import { eventually } from '../support/until.js';
 
 const prefix = `listeners-${randomBytes(4).toString('hex')}-`;
 

@@ -16,9 +16,9 @@ import {
   RocketMQProducer,
   SECOND_MS,
 } from 'nestjs-rocketmq';
+import { eventually } from '../../tools/until.js';
 import { recordingLogger } from '../support/nest-bench.js';
 import { nameServer, serverAdmin } from '../support/real-server.js';
-import { eventually } from '../support/until.js';
 
 const Orders = defineTopic<{ id: string }>('orders', { type: 'fifo', queues: 4 });
 const Reminders = defineTopic<{ id: string }>('reminders', { type: 'delay', queues: 2 });

@@ -11,7 +11,7 @@ import {
   TransactionFencedError,
   TransactionLog,
 } from 'nestjs-rocketmq/sql';
-import { column, type OpenDatabase, openDatabase } from '../sql/support/databases.js';
+import { column, type OpenDatabase, openDatabase } from '../../tools/servers/sql-databases.js';
 import { Arrivals } from '../support/arrivals.js';
 import { describeWithPostgres, Postgres } from '../support/postgres.js';
 import { serverAdmin } from '../support/real-server.js';

@@ -8,10 +8,10 @@ import { trace } from '@opentelemetry/api';
 import { defineTopic, RocketMQListener, RocketMQModule, RocketMQProducer, TransactionalSend } from 'nestjs-rocketmq';
 import { openTelemetry } from 'nestjs-rocketmq/opentelemetry';
 import { silentLogger } from '../../libs/rocketmq/src/support/logger.js';
+import { soon } from '../../tools/until.js';
 import { Arrivals } from '../support/arrivals.js';
 import { nameServer, withAdmin } from '../support/real-server.js';
 import { idOf, linksOf, parentOf, TelemetryBench, traceOf } from '../support/telemetry-bench.js';
-import { soon } from '../support/until.js';
 
 const prefix = `telemetry-${randomBytes(4).toString('hex')}-`;
 const Orders = defineTopic<{ id: string }>('orders', { type: 'normal' });

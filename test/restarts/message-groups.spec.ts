@@ -4,8 +4,8 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { Connection, type ConnectionOptions, Producer, PushConsumer, RocketMQError } from 'nestjs-rocketmq/client';
 import { startRocketMQCluster } from '../../tools/servers/rocketmq/cluster.mjs';
+import { eventually } from '../../tools/until.js';
 import { testTransport, transport } from '../support/transport.js';
-import { eventually } from '../support/until.js';
 
 const TOPIC = 'steps';
 const GROUP = 'readers';

@@ -7,9 +7,9 @@ import { REQUEST_CODES } from '../../libs/rocketmq/src/protocol/remoting/codes.j
 import { RemotingClient } from '../../libs/rocketmq/src/remoting/remoting-client.js';
 import { withDeadline } from '../../libs/rocketmq/src/support/deadline.js';
 import { type RunningCluster, startRocketMQCluster } from '../../tools/servers/rocketmq/cluster.mjs';
+import { soon } from '../../tools/until.js';
 import { Arrivals } from '../support/arrivals.js';
 import { testTransport } from '../support/transport.js';
-import { soon } from '../support/until.js';
 
 const GROUP = 'readers';
 const TOPIC = 'steps';

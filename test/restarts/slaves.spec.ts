@@ -7,9 +7,9 @@ import { REQUEST_CODES } from '../../libs/rocketmq/src/protocol/remoting/codes.j
 import { RemotingClient } from '../../libs/rocketmq/src/remoting/remoting-client.js';
 import { withDeadline } from '../../libs/rocketmq/src/support/deadline.js';
 import { type RunningCluster, startRocketMQCluster } from '../../tools/servers/rocketmq/cluster.mjs';
+import { eventually } from '../../tools/until.js';
 import { Arrivals } from '../support/arrivals.js';
 import { testTransport } from '../support/transport.js';
-import { eventually } from '../support/until.js';
 
 const TOPIC = 'orders';
 const GROUP = 'readers';

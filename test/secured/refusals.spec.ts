@@ -5,10 +5,16 @@ import { describe, expect } from '@jest/globals';
 import type { BrokerPermission } from 'nestjs-rocketmq/broker';
 import { ClientType } from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { codeName } from '../../libs/rocketmq/src/protocol/grpc/status.js';
+import {
+  consumerSettings,
+  producerSettings,
+  RawClient,
+  receiveRequest,
+  resource,
+} from '../../tools/wire/raw-grpc-client.js';
 import { contractSuite } from '../contract/support/contract.js';
 import { codeOf, codeOfReceive, codeOfSettings, messageOf } from '../contract/support/question.js';
 import type { World } from '../contract/support/world.js';
-import { consumerSettings, producerSettings, RawClient, receiveRequest, resource } from '../support/raw-grpc-client.js';
 import { type SecuredBackend, startSecured } from './support/secured-backend.js';
 
 const contract = contractSuite(startSecured);

@@ -13,11 +13,11 @@ import {
   typeormExecutor,
 } from 'nestjs-rocketmq/sql';
 import { TestBroker } from 'nestjs-rocketmq/testing';
+import { column, TABLES } from '../../tools/servers/sql-databases.js';
 import { closeApp } from '../support/close-app.js';
 import { describeWithPostgres } from '../support/postgres.js';
 import { type ClsKind, Orders, startOrders } from './support/cls-application.js';
 import { TransactionalAdapterDrizzleOrm, TransactionalAdapterTypeOrm } from './support/cls-packages.js';
-import { column, TABLES } from './support/databases.js';
 import { PostgresClients } from './support/postgres-clients.js';
 
 describeWithPostgres('transactions of @nestjs-cls/transactional', () => {

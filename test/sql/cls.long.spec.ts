@@ -7,11 +7,11 @@ import { drizzle, type PgliteDatabase } from 'drizzle-orm/pglite';
 import { drizzleDatabase, drizzleExecutor, typeormDatabase, typeormExecutor } from 'nestjs-rocketmq/sql';
 import { DataSource } from 'typeorm';
 import { hasMySql } from '../../tools/servers/mysql-server.js';
+import { MYSQL_TABLES, TABLES } from '../../tools/servers/sql-databases.js';
 import { describeWithMySql, MySqlServer } from '../support/mysql.js';
 import { describeWithPostgres } from '../support/postgres.js';
 import { TransactionalAdapterDrizzleOrm, TransactionalAdapterTypeOrm } from './support/cls-packages.js';
 import { clsSuite } from './support/cls-suite.js';
-import { MYSQL_TABLES, TABLES } from './support/databases.js';
 import { PostgresClients } from './support/postgres-clients.js';
 
 const typeorm = (opened: () => DataSource) => ({

@@ -8,12 +8,12 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Connection, MINUTE_MS, Producer, PushConsumer } from 'nestjs-rocketmq/client';
 import { Outbox, OutboxRelay, TransactionLog } from 'nestjs-rocketmq/sql';
 import { TestBroker } from 'nestjs-rocketmq/testing';
+import { column, type DatabasePlace, type OpenDatabase, openDatabase } from '../../tools/servers/sql-databases.js';
 import { describeWithMySql, MySqlServer } from '../support/mysql.js';
 import { describeWithPostgres, Postgres } from '../support/postgres.js';
 import { relayViolations } from '../support/relay-history.js';
 import { agreementViolations } from '../support/transaction-agreement.js';
 import { groupOf, ORDERS, runUntilKilled, STEP_NAMES, STEPS } from './support/crash-job.js';
-import { column, type DatabasePlace, type OpenDatabase, openDatabase } from './support/databases.js';
 
 const FAULTS = [
   { point: 'before-half', isKept: false },

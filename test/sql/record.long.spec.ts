@@ -9,14 +9,14 @@ import { Connection, MINUTE_MS, Producer } from 'nestjs-rocketmq/client';
 import { mysql2Database, mysql2Executor, poolDatabase, type SqlExecutor, TransactionLog } from 'nestjs-rocketmq/sql';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import type { EntityManager } from 'typeorm';
+import { column, MYSQL_TABLES, TABLES } from '../../tools/servers/sql-databases.js';
+import { levelsOf, MYSQL } from '../../tools/servers/sql-servers.js';
 import { describeWithMySql, MySqlServer } from '../support/mysql.js';
 import { describeWithPostgres } from '../support/postgres.js';
 import { ProducerBench } from '../support/producer-bench.js';
 import { ORDERS } from './support/crash-job.js';
-import { column, MYSQL_TABLES, TABLES } from './support/databases.js';
 import { PostgresClients } from './support/postgres-clients.js';
 import { recordSuite } from './support/record-suite.js';
-import { levelsOf, MYSQL } from './support/servers.js';
 import { byDrizzle, bySavepoint, byTypeorm } from './support/transaction-kinds.js';
 
 const neverAborted = new AbortController().signal;

@@ -6,11 +6,11 @@ import { MINUTE_MS } from 'nestjs-rocketmq/client';
 import { Outbox, OutboxRelay, retryTransaction, type SqlExecutor } from 'nestjs-rocketmq/sql';
 import { withCheckpoints } from 'nestjs-rocketmq/testing';
 import { ManualClock } from '../../libs/rocketmq/src/support/manual-clock.js';
+import { column, type OpenDatabase, openDatabase } from '../../tools/servers/sql-databases.js';
+import { levelsOf, MYSQL, POSTGRESQL, type Server } from '../../tools/servers/sql-servers.js';
 import { describeWithMySql } from '../support/mysql.js';
 import { describeWithPostgres } from '../support/postgres.js';
 import { type AddedMessage, relayViolations } from '../support/relay-history.js';
-import { column, type OpenDatabase, openDatabase } from './support/databases.js';
-import { levelsOf, MYSQL, POSTGRESQL, type Server } from './support/servers.js';
 
 const UNSENT = `SELECT count(*) FROM rocketmq_outbox WHERE state = 'unsent'`;
 

@@ -6,12 +6,12 @@ import { Connection, MINUTE_MS, Producer } from 'nestjs-rocketmq/client';
 import { Outbox, OutboxRelay, SCHEDULE_TICK_PROPERTY, Schedule } from 'nestjs-rocketmq/sql';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import { ManualClock } from '../../libs/rocketmq/src/support/manual-clock.js';
+import { column, type OpenDatabase, openDatabase } from '../../tools/servers/sql-databases.js';
+import { MYSQL, POSTGRESQL, type Server } from '../../tools/servers/sql-servers.js';
 import { describeWithMySql } from '../support/mysql.js';
 import { describeWithPostgres } from '../support/postgres.js';
 import { runProcess } from './support/crash-job.js';
-import { column, type OpenDatabase, openDatabase } from './support/databases.js';
 import { REMINDERS, type ScheduleJob, START_MS } from './support/schedule-job.js';
-import { MYSQL, POSTGRESQL, type Server } from './support/servers.js';
 
 /** A process that ends earlier has done everything. */
 const MOST_STEPS = 100;

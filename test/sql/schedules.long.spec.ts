@@ -11,10 +11,10 @@ import {
   type SqlExecutor,
 } from 'nestjs-rocketmq/sql';
 import { ManualClock } from '../../libs/rocketmq/src/support/manual-clock.js';
+import { column, type OpenDatabase, openDatabase } from '../../tools/servers/sql-databases.js';
+import { levelsOf, MYSQL, POSTGRESQL, type Server } from '../../tools/servers/sql-servers.js';
 import { describeWithMySql } from '../support/mysql.js';
 import { describeWithPostgres } from '../support/postgres.js';
-import { column, type OpenDatabase, openDatabase } from './support/databases.js';
-import { levelsOf, MYSQL, POSTGRESQL, type Server } from './support/servers.js';
 
 describeWithPostgres('a schedule on PostgreSQL', () => atEachLevel(POSTGRESQL));
 describeWithMySql('a schedule on', (product) => atEachLevel(MYSQL[product]));

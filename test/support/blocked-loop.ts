@@ -1,7 +1,7 @@
 // Two consumers in one process whose event loop a handler blocks for longer than one of their leases.
 
 import { Connection, Producer, PushConsumer, SECOND_MS } from 'nestjs-rocketmq/client';
-import { eventually } from './until.js';
+import { eventually } from '../../tools/until.js';
 
 const SHORT_LEASE_MS = 10 * SECOND_MS;
 /** Longer than the short lease, and much shorter than the default of 30 s. */

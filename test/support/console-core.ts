@@ -4,8 +4,8 @@ import type { ConsoleOptions } from '../../libs/console/src/access/options.js';
 import { Console } from '../../libs/console/src/console.js';
 import type { ConsoleRequest } from '../../libs/console/src/http/exchange.js';
 import type { ConsoleSource } from '../../libs/console/src/source.js';
+import { soon } from '../../tools/until.js';
 import type { Json } from './console-bench.js';
-import { soon } from './until.js';
 
 interface Asked {
   readonly viewer?: string;

@@ -12,8 +12,8 @@ import { Producer } from '../../libs/rocketmq/src/producer/producer.js';
 import type { MessageView, OutgoingMessage } from '../../libs/rocketmq/src/protocol/model/message.js';
 import { SECOND_MS } from '../../libs/rocketmq/src/support/clock.js';
 import { TestBroker, type TestBrokerOptions } from '../../libs/rocketmq/src/testing/test-broker.js';
+import { until } from '../../tools/until.js';
 import { Arrivals } from './arrivals.js';
-import { until } from './until.js';
 
 export const BACKOFF = { kind: 'customized', nextMs: [SECOND_MS, 5 * SECOND_MS] } as const;
 

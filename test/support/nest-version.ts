@@ -1,4 +1,4 @@
-// The version of Nest. The workspace has the newest; test/pack runs specs on older ones.
+// The version of Nest. The workspace has the newest; checks/pack runs specs on older ones.
 
 import { Server } from '@nestjs/microservices';
 

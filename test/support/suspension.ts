@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection, Producer, PushConsumer, SECOND_MS } from 'nestjs-rocketmq/client';
-import { soon } from './until.js';
+import { soon } from '../../tools/until.js';
 
 /** Longer than any poll lasts on a server. */
 const LEASE_MS = 25 * SECOND_MS;

@@ -6,7 +6,7 @@ import { EmbeddedBroker } from 'nestjs-rocketmq/broker';
 import { Connection, Producer, SimpleConsumer } from 'nestjs-rocketmq/client';
 import type { Json } from '../../../test/support/console-bench.js';
 import { ConsoleCore } from '../../../test/support/console-core.js';
-import { soon } from '../../../test/support/until.js';
+import { soon } from '../../../tools/until.js';
 import type { ConsoleOptions } from './access/options.js';
 import type { ConsoleSource } from './source.js';
 

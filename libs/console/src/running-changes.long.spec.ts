@@ -5,7 +5,7 @@ import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { Connection, Producer, SimpleConsumer } from 'nestjs-rocketmq/client';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import { ConsoleCore } from '../../../test/support/console-core.js';
-import { soon } from '../../../test/support/until.js';
+import { soon } from '../../../tools/until.js';
 import type { ConsoleSource } from './source.js';
 
 let broker: TestBroker;

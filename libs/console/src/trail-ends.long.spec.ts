@@ -6,7 +6,7 @@ import { Test } from '@nestjs/testing';
 import { RocketMQListener, RocketMQModule, RocketMQProducer } from 'nestjs-rocketmq';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import { ConsoleBrowser, type Json } from '../../../test/support/console-bench.js';
-import { soon } from '../../../test/support/until.js';
+import { soon } from '../../../tools/until.js';
 import { type Lane, lanesOf } from '../web/lib/trail.js';
 import { RocketMQConsoleModule } from './mount/module.js';
 

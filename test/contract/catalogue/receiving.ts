@@ -3,7 +3,7 @@
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from 'nestjs-rocketmq/client';
 import { toDuration } from '../../../libs/rocketmq/src/protocol/grpc/duration.js';
 import { FilterType } from '../../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
-import { consumerSettings, receiveRequest, resource } from '../../support/raw-grpc-client.js';
+import { consumerSettings, receiveRequest, resource } from '../../../tools/wire/raw-grpc-client.js';
 import { SERVER_SLACK_MS } from '../support/backend.js';
 import { codeOf, codeOfReceive, codeOfSend, consuming, holding } from '../support/question.js';
 import type { World } from '../support/world.js';

@@ -2,7 +2,7 @@
 
 import { ClientType } from '../../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { type RpcName, type RpcRequest, rpcMethod } from '../../../libs/rocketmq/src/protocol/grpc/rpc.js';
-import { consumerSettings, producerSettings, resource } from '../../support/raw-grpc-client.js';
+import { consumerSettings, producerSettings, resource } from '../../../tools/wire/raw-grpc-client.js';
 import { codeOf, codeOfSettings, consuming } from '../support/question.js';
 import type { World } from '../support/world.js';
 import { type Catalogue, type Row, WORDS } from './rows.js';

@@ -2,7 +2,7 @@
 
 import { HOUR_MS, SECOND_MS } from 'nestjs-rocketmq/client';
 import { TransactionResolution } from '../../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
-import { resource } from '../../support/raw-grpc-client.js';
+import { resource } from '../../../tools/wire/raw-grpc-client.js';
 import { SERVER_SLACK_MS } from '../support/backend.js';
 import { codeOf, delayedSent, halfSent } from '../support/question.js';
 import type { World } from '../support/world.js';

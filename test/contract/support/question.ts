@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import type { Settings } from '../../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { RpcName, RpcRequest } from '../../../libs/rocketmq/src/protocol/grpc/rpc.js';
 import { codeName } from '../../../libs/rocketmq/src/protocol/grpc/status.js';
-import { messagesIn, statusIn } from '../../support/broker-wire.js';
+import { messagesIn, statusIn } from '../../../tools/wire/broker-wire.js';
 import {
   consumerSettings,
   message,
@@ -12,7 +12,7 @@ import {
   type RawClient,
   receiveRequest,
   resource,
-} from '../../support/raw-grpc-client.js';
+} from '../../../tools/wire/raw-grpc-client.js';
 import type { RawMessage } from './raw-send.js';
 import type { World } from './world.js';
 

@@ -9,8 +9,8 @@ import {
 } from '../../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { RpcRequest } from '../../../libs/rocketmq/src/protocol/grpc/rpc.js';
 import { codeName } from '../../../libs/rocketmq/src/protocol/grpc/status.js';
-import { messagesIn } from '../../support/broker-wire.js';
-import { consumerSettings, type RawClient, receiveRequest, resource } from '../../support/raw-grpc-client.js';
+import { messagesIn } from '../../../tools/wire/broker-wire.js';
+import { consumerSettings, type RawClient, receiveRequest, resource } from '../../../tools/wire/raw-grpc-client.js';
 import type { World } from './world.js';
 
 /** One received message. */

@@ -2,7 +2,7 @@
 
 import type { SystemProperties } from '../../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { codeName } from '../../../libs/rocketmq/src/protocol/grpc/status.js';
-import { message, RawClient } from '../../support/raw-grpc-client.js';
+import { message, RawClient } from '../../../tools/wire/raw-grpc-client.js';
 
 export interface RawMessage extends Partial<SystemProperties> {
   readonly body?: Buffer;

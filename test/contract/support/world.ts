@@ -16,7 +16,7 @@ import {
   SimpleConsumer,
 } from 'nestjs-rocketmq/client';
 import { DEAD_LETTER_PREFIX } from '../../../libs/rocketmq/src/protocol/model/names.js';
-import { RawClient } from '../../support/raw-grpc-client.js';
+import { RawClient } from '../../../tools/wire/raw-grpc-client.js';
 import { transport } from '../../support/transport.js';
 import { type Backend, type GroupOptions, isBefore, REQUEST_MS } from './backend.js';
 

@@ -5,9 +5,9 @@ import type { TestingModule } from '@nestjs/testing';
 import { currentTransaction, RocketMQProducer } from 'nestjs-rocketmq';
 import { Inbox, retryTransaction, type SqlDatabase } from 'nestjs-rocketmq/sql';
 import { TestBroker } from 'nestjs-rocketmq/testing';
+import { column } from '../../../tools/servers/sql-databases.js';
 import { closeApp } from '../../support/close-app.js';
 import { type ClsKind, Orders, Placed, startOrders } from './cls-application.js';
-import { column } from './databases.js';
 
 /** On empty tables, with a table `orders`. */
 export function clsSuite(kind: ClsKind): void {

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { DatabasePlace } from './databases.js';
+import type { DatabasePlace } from '../../../tools/servers/sql-databases.js';
 
 /** `order`: places one order as a local transaction. `relay`: adds steps to the outbox and sends them. */
 export interface CrashJob {

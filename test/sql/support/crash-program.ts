@@ -4,8 +4,8 @@ import { writeFileSync } from 'node:fs';
 import { Connection, Producer } from 'nestjs-rocketmq/client';
 import { Outbox, OutboxRelay, type OutboxRelayOptions, TransactionLog } from 'nestjs-rocketmq/sql';
 import { withCheckpoints } from 'nestjs-rocketmq/testing';
+import { openDatabase } from '../../../tools/servers/sql-databases.js';
 import { type CrashJob, FATAL_STEP, groupOf, ORDERS, STEP_NAMES, STEPS } from './crash-job.js';
-import { openDatabase } from './databases.js';
 
 const job = JSON.parse(process.argv[2] ?? '') as CrashJob;
 const { port } = await openDatabase(job.place);

@@ -4,8 +4,8 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Connection, currentLocalTransaction, MINUTE_MS, Producer, PushConsumer } from 'nestjs-rocketmq/client';
 import { retryTransaction, type SqlDatabase, type SqlExecutor, TransactionLog } from 'nestjs-rocketmq/sql';
 import { TestBroker } from 'nestjs-rocketmq/testing';
+import { column } from '../../../tools/servers/sql-databases.js';
 import { ORDERS } from './crash-job.js';
-import { column } from './databases.js';
 import type { Nested, TransactionKind } from './transaction-kinds.js';
 
 const neverAborted = new AbortController().signal;

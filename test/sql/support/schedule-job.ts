@@ -1,6 +1,6 @@
 // The job of a process that schedule-program.ts is.
 
-import type { DatabasePlace } from './databases.js';
+import type { DatabasePlace } from '../../../tools/servers/sql-databases.js';
 
 export interface ScheduleJob {
   readonly place: DatabasePlace;

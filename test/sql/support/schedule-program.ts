@@ -4,7 +4,7 @@
 import { Connection, MINUTE_MS, Producer } from 'nestjs-rocketmq/client';
 import { Outbox, OutboxRelay, Schedule, type SqlDatabase, type SqlExecutor } from 'nestjs-rocketmq/sql';
 import { ManualClock } from '../../../libs/rocketmq/src/support/manual-clock.js';
-import { openDatabase } from './databases.js';
+import { openDatabase } from '../../../tools/servers/sql-databases.js';
 import { REMINDERS, type ScheduleJob, START_MS } from './schedule-job.js';
 
 const { place, endpoints, subject, steps } = JSON.parse(process.argv[2] ?? '') as ScheduleJob;

@@ -5,7 +5,7 @@ import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import type { Json } from '../../../../test/support/console-bench.js';
 import { ConsoleCore } from '../../../../test/support/console-core.js';
-import { soon } from '../../../../test/support/until.js';
+import { soon } from '../../../../tools/until.js';
 import type { ConsoleSource } from '../source.js';
 import type { ConsoleOptions } from './options.js';
 

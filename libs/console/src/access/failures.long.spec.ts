@@ -10,7 +10,7 @@ import { Connection, Producer } from 'nestjs-rocketmq/client';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import { Subject } from 'rxjs';
 import { ConsoleBrowser, type Json } from '../../../../test/support/console-bench.js';
-import { soon } from '../../../../test/support/until.js';
+import { soon } from '../../../../tools/until.js';
 import { applicationOf } from '../mount/application.js';
 import { RocketMQConsoleModule, type RocketMQConsoleModuleOptions } from '../mount/module.js';
 

@@ -11,7 +11,7 @@ import {
 import { Connection, Producer } from 'nestjs-rocketmq/client';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import { ConsoleCore, type OpenStream } from '../../../../test/support/console-core.js';
-import { soon, until } from '../../../../test/support/until.js';
+import { soon, until } from '../../../../tools/until.js';
 
 const FOLLOW = '/api/events?follow=orders';
 

@@ -4,7 +4,7 @@ import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { consumerSettings, RawClient, receiveRequest, resource } from '../../../../test/support/raw-grpc-client.js';
+import { consumerSettings, RawClient, receiveRequest, resource } from '../../../../tools/wire/raw-grpc-client.js';
 import { Connection } from '../client/connection.js';
 import { type ReceivedMessage, SimpleConsumer } from '../consumer/simple/simple-consumer.js';
 import { Producer } from '../producer/producer.js';

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { BrokerWire, messagesIn } from '../../../../test/support/broker-wire.js';
+import { BrokerWire, messagesIn } from '../../../../tools/wire/broker-wire.js';
 import {
   consumerSettings,
   grpcStatus,
@@ -7,7 +7,7 @@ import {
   RawClient,
   receiveRequest,
   resource,
-} from '../../../../test/support/raw-grpc-client.js';
+} from '../../../../tools/wire/raw-grpc-client.js';
 import { Code } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { EmbeddedBroker } from './embedded-broker.js';
 

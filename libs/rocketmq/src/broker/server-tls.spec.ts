@@ -6,7 +6,7 @@ import { connect as connectPlain, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
 import { CertificateAuthority } from '../../../../test/support/certificates.js';
-import { until } from '../../../../test/support/until.js';
+import { until } from '../../../../tools/until.js';
 import { Connection } from '../client/connection.js';
 import { RocketMQAdmin } from '../entries/admin.js';
 import { Producer } from '../producer/producer.js';

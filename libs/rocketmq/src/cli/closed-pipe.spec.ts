@@ -8,7 +8,7 @@ import { text } from 'node:stream/consumers';
 import { expect, it } from '@jest/globals';
 import { ScriptedCluster } from '../../../../test/support/scripted-cluster.js';
 import type { ScriptedReply } from '../../../../test/support/scripted-remoting-server.js';
-import { eventually } from '../../../../test/support/until.js';
+import { eventually } from '../../../../tools/until.js';
 import { encodeStoredMessage } from '../protocol/remoting/stored-message.js';
 
 function programOf(...args: readonly string[]): string[] {

@@ -2,7 +2,7 @@ import { constants, createServer, type ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { forwardTo, type TcpForwarder } from '../../../../test/support/tcp-forwarder.js';
-import { until } from '../../../../test/support/until.js';
+import { until } from '../../../../tools/until.js';
 import { Producer } from '../producer/producer.js';
 import type { ProducerOptions } from '../producer/producer-options.js';
 import type { TransactionIdentity } from '../producer/transactions/transaction.js';

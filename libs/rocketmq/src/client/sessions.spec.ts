@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { RecordingServer } from '../../../../test/support/recording-server.js';
-import { until } from '../../../../test/support/until.js';
+import { until } from '../../../../tools/until.js';
 import { rpcMethod } from '../protocol/grpc/rpc.js';
 import { SystemClock } from '../support/clock.js';
 import { withDeadline } from '../support/deadline.js';

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { until } from '../../../../test/support/until.js';
+import { until } from '../../../../tools/until.js';
 import { ClientType, type Settings } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { Deadline } from '../support/deadline.js';
 import { TestBroker } from '../testing/test-broker.js';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { CertificateAuthority, type Identity, OTHER_NAME } from '../../../../test/support/certificates.js';
 import { forwardTo } from '../../../../test/support/tcp-forwarder.js';
-import { eventually } from '../../../../test/support/until.js';
+import { eventually } from '../../../../tools/until.js';
 import { EmbeddedBroker } from '../broker/embedded-broker.js';
 import type { BrokerTlsOptions } from '../broker/server-tls.js';
 import { Producer } from '../producer/producer.js';

@@ -2,7 +2,7 @@
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ConsumerBench, gate } from '../../../../test/support/consumer-bench.js';
-import { until } from '../../../../test/support/until.js';
+import { until } from '../../../../tools/until.js';
 import type { SessionEvents } from '../client/session-events.js';
 import { Producer } from '../producer/producer.js';
 import { SECOND_MS } from '../support/clock.js';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { ConsumerBench, FIFO, gate, textOf } from '../../../../test/support/consumer-bench.js';
-import { until } from '../../../../test/support/until.js';
+import { until } from '../../../../tools/until.js';
 import { LEAST_CAPABILITIES } from '../client/capabilities.js';
 import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { DeadLetterError } from './model/outcome-errors.js';

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { until } from '../../../../test/support/until.js';
+import { until } from '../../../../tools/until.js';
 import { Connection } from '../client/connection.js';
 import { Producer } from '../producer/producer.js';
 import type { MessageView } from '../protocol/model/message.js';

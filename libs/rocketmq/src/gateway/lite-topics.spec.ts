@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { ScriptedCluster } from '../../../../test/support/scripted-cluster.js';
 import type { ScriptedReply, ScriptedRequest } from '../../../../test/support/scripted-remoting-server.js';
-import { until } from '../../../../test/support/until.js';
+import { until } from '../../../../tools/until.js';
 import { Connection } from '../client/connection.js';
 import { PushConsumer } from '../consumer/push-consumer.js';
 import type { PushConsumerOptions } from '../consumer/push-consumer-options.js';

@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { broker, EMPTY, GROUP, gatewayWorld, popped, RELEASES, TOPIC } from '../../../../test/support/gateway-world.js';
 import { type BrokerScript } from '../../../../test/support/scripted-cluster.js';
 import { encodeAnswer } from '../../../../test/support/scripted-remoting-server.js';
-import { until } from '../../../../test/support/until.js';
+import { until } from '../../../../tools/until.js';
 import { PushConsumer } from '../consumer/push-consumer.js';
 import type { PushConsumerOptions } from '../consumer/push-consumer-options.js';
 import { SimpleConsumer } from '../consumer/simple/simple-consumer.js';

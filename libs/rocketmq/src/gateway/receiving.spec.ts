@@ -11,7 +11,7 @@ import {
   usual,
 } from '../../../../test/support/gateway-world.js';
 import { encodeAnswer } from '../../../../test/support/scripted-remoting-server.js';
-import { until } from '../../../../test/support/until.js';
+import { until } from '../../../../tools/until.js';
 import { Connection } from '../client/connection.js';
 import { SimpleConsumer } from '../consumer/simple/simple-consumer.js';
 import { REQUEST_CODES as CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';

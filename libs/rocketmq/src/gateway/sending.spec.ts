@@ -9,7 +9,7 @@ import {
   UNTYPED,
   usual,
 } from '../../../../test/support/gateway-world.js';
-import { until } from '../../../../test/support/until.js';
+import { until } from '../../../../tools/until.js';
 import { Connection } from '../client/connection.js';
 import { addressText } from '../client/endpoint.js';
 import { Producer } from '../producer/producer.js';

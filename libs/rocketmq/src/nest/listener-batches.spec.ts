@@ -15,7 +15,7 @@ import { REQUEST } from '@nestjs/core';
 import { Ctx, Payload } from '@nestjs/microservices';
 import { z } from 'zod';
 import { NestBench, recordingLogger } from '../../../../test/support/nest-bench.js';
-import { until } from '../../../../test/support/until.js';
+import { until } from '../../../../tools/until.js';
 import {
   DeadLetterError,
   defineTopic,

@@ -19,7 +19,7 @@ import { Ctx, Payload } from '@nestjs/microservices';
 import { IsInt } from 'class-validator';
 import { Observable } from 'rxjs';
 import { NestBench, recordingLogger } from '../../../../test/support/nest-bench.js';
-import { until } from '../../../../test/support/until.js';
+import { until } from '../../../../tools/until.js';
 import { RocketMQContext, RocketMQListener, RocketMQProducer, StateError } from '../entries/nest.js';
 
 let bench: NestBench;

@@ -2,7 +2,7 @@
 
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { queueOf, RecordingServer } from '../../../../test/support/recording-server.js';
-import { eventually } from '../../../../test/support/until.js';
+import { eventually } from '../../../../tools/until.js';
 import { Connection } from '../client/connection.js';
 import type { ConnectionOptions } from '../client/connection-options.js';
 import { MessageType } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';

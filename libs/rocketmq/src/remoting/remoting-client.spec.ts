@@ -6,7 +6,7 @@ import {
   type ScriptedRequest,
   startScriptedServer,
 } from '../../../../test/support/scripted-remoting-server.js';
-import { until } from '../../../../test/support/until.js';
+import { until } from '../../../../tools/until.js';
 import { CredentialsSource } from '../protocol/credentials/credentials.js';
 import { withDeadline, withNotedEffects } from '../support/deadline.js';
 import { silentLogger } from '../support/logger.js';

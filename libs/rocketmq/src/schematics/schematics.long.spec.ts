@@ -1,4 +1,4 @@
-// The schematics on files in memory. test/pack runs them by the Nest CLI.
+// The schematics on files in memory. checks/pack runs them by the Nest CLI.
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';

@@ -1,7 +1,7 @@
 // A database that does not answer: nothing waits for it forever, and it is logged.
 
 import { expect, it } from '@jest/globals';
-import { soon } from '../../../../test/support/until.js';
+import { soon } from '../../../../tools/until.js';
 import { SqlCleanup } from './cleanup.js';
 import { Outbox } from './outbox.js';
 import { OutboxRelay } from './outbox-relay.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { until } from '../../../../test/support/until.js';
+import { until } from '../../../../tools/until.js';
 import { SystemClock } from './clock.js';
 import { ManualClock } from './manual-clock.js';
 import { TravelClock, type TravelPoint } from './travel-clock.js';

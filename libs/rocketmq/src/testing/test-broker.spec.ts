@@ -7,7 +7,7 @@ import {
   RawClient,
   receiveRequest,
   resource,
-} from '../../../../test/support/raw-grpc-client.js';
+} from '../../../../tools/wire/raw-grpc-client.js';
 import { toDuration } from '../protocol/grpc/duration.js';
 import {
   Encoding,

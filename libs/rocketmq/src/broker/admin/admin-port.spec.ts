@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { BrokerWire } from '../../../../../test/support/broker-wire.js';
+import { BrokerWire } from '../../../../../tools/wire/broker-wire.js';
 import { encodeFrame, FrameDecoder, type OutgoingFrame, type RemotingFrame } from '../../protocol/remoting/frame.js';
 import type { EmbeddedBroker } from '../embedded-broker.js';
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { until } from '../../../../../test/support/until.js';
+import { until } from '../../../../../tools/until.js';
 import { encodeFrame } from '../../protocol/remoting/frame.js';
 import { silentLogger } from '../../support/logger.js';
 import { ManualClock } from '../../support/manual-clock.js';

@@ -3,8 +3,8 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { BrokerWire } from '../../../../../test/support/broker-wire.js';
-import { message } from '../../../../../test/support/raw-grpc-client.js';
+import { BrokerWire } from '../../../../../tools/wire/broker-wire.js';
+import { message } from '../../../../../tools/wire/raw-grpc-client.js';
 import { encodeFrame, FrameDecoder, type OutgoingFrame, type RemotingFrame } from '../../protocol/remoting/frame.js';
 import { decodeStoredMessages, encodeProperties } from '../../protocol/remoting/stored-message.js';
 import type { EmbeddedBroker } from '../embedded-broker.js';

@@ -8,7 +8,7 @@ import {
   RawClient,
   receiveRequest,
   resource,
-} from '../../../../../test/support/raw-grpc-client.js';
+} from '../../../../../tools/wire/raw-grpc-client.js';
 import { toDuration } from '../../protocol/grpc/duration.js';
 import { MessageType } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { MINUTE_MS } from '../../support/clock.js';

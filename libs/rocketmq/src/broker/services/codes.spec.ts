@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { BrokerWire, messagesIn } from '../../../../../test/support/broker-wire.js';
-import { message, receiveRequest, resource } from '../../../../../test/support/raw-grpc-client.js';
+import { BrokerWire, messagesIn } from '../../../../../tools/wire/broker-wire.js';
+import { message, receiveRequest, resource } from '../../../../../tools/wire/raw-grpc-client.js';
 import { toDuration } from '../../protocol/grpc/duration.js';
 import {
   Code,

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { BrokerWire, messagesIn, statusIn } from '../../../../../test/support/broker-wire.js';
-import { answerOn, Http2Peer } from '../../../../../test/support/http2-peer.js';
+import { until } from '../../../../../tools/until.js';
+import { BrokerWire, messagesIn, statusIn } from '../../../../../tools/wire/broker-wire.js';
+import { answerOn, Http2Peer } from '../../../../../tools/wire/http2-peer.js';
 import {
   consumerSettings,
   grpcStatus,
@@ -8,8 +9,7 @@ import {
   producerSettings,
   receiveRequest,
   resource,
-} from '../../../../../test/support/raw-grpc-client.js';
-import { until } from '../../../../../test/support/until.js';
+} from '../../../../../tools/wire/raw-grpc-client.js';
 import { ClientType, Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 
 const wire = new BrokerWire();

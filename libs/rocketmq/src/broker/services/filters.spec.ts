@@ -1,6 +1,6 @@
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { BrokerWire, messagesIn, statusIn } from '../../../../../test/support/broker-wire.js';
-import { message, receiveRequest } from '../../../../../test/support/raw-grpc-client.js';
+import { BrokerWire, messagesIn, statusIn } from '../../../../../tools/wire/broker-wire.js';
+import { message, receiveRequest } from '../../../../../tools/wire/raw-grpc-client.js';
 import { Code, FilterType } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { StoredMessage } from '../engine/records.js';
 import { LONGEST_FILTER } from '../filter/longest-filter.js';

@@ -1,8 +1,8 @@
 import { createHmac } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import { codeOf } from '../../../../../test/contract/support/question.js';
-import { RawClient, resource } from '../../../../../test/support/raw-grpc-client.js';
-import { until } from '../../../../../test/support/until.js';
+import { until } from '../../../../../tools/until.js';
+import { RawClient, resource } from '../../../../../tools/wire/raw-grpc-client.js';
 import { Connection } from '../../client/connection.js';
 import { PushConsumer } from '../../consumer/push-consumer.js';
 import { Producer } from '../../producer/producer.js';

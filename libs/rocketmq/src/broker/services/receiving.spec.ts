@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { BrokerWire, messagesIn, statusIn } from '../../../../../test/support/broker-wire.js';
-import { framed, Http2Peer } from '../../../../../test/support/http2-peer.js';
+import { BrokerWire, messagesIn, statusIn } from '../../../../../tools/wire/broker-wire.js';
+import { framed, Http2Peer } from '../../../../../tools/wire/http2-peer.js';
 import {
   consumerSettings,
   grpcStatus,
   message,
   receiveRequest,
   resource,
-} from '../../../../../test/support/raw-grpc-client.js';
+} from '../../../../../tools/wire/raw-grpc-client.js';
 import { toDuration } from '../../protocol/grpc/duration.js';
 import {
   ClientType,

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { BrokerWire } from '../../../../../test/support/broker-wire.js';
-import { message, resource } from '../../../../../test/support/raw-grpc-client.js';
+import { BrokerWire } from '../../../../../tools/wire/broker-wire.js';
+import { message, resource } from '../../../../../tools/wire/raw-grpc-client.js';
 import { AddressScheme, MessageType } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 
 const wire = new BrokerWire();

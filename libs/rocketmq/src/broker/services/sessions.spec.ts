@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { BrokerWire, statusIn } from '../../../../../test/support/broker-wire.js';
+import { BrokerWire, statusIn } from '../../../../../tools/wire/broker-wire.js';
 import {
   consumerSettings,
   grpcStatus,
@@ -8,7 +8,7 @@ import {
   type RawClient,
   receiveRequest,
   resource,
-} from '../../../../../test/support/raw-grpc-client.js';
+} from '../../../../../tools/wire/raw-grpc-client.js';
 import { ClientType, Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 
 import { ManualClock } from '../../support/manual-clock.js';

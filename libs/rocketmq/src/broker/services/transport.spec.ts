@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { BrokerWire, messagesIn } from '../../../../../test/support/broker-wire.js';
-import { answerOn, framed, Http2Peer } from '../../../../../test/support/http2-peer.js';
-import { grpcStatus, message, producerSettings, receiveRequest } from '../../../../../test/support/raw-grpc-client.js';
+import { BrokerWire, messagesIn } from '../../../../../tools/wire/broker-wire.js';
+import { answerOn, framed, Http2Peer } from '../../../../../tools/wire/http2-peer.js';
+import { grpcStatus, message, producerSettings, receiveRequest } from '../../../../../tools/wire/raw-grpc-client.js';
 import { Code, MessageType, SystemProperties } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { type RpcName, type RpcRequest, rpcMethod } from '../../protocol/grpc/rpc.js';
 import type { EmbeddedBrokerOptions } from '../embedded-broker-options.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { EngineHarness } from '../../../../../test/support/engine-harness.js';
-import { message } from '../../../../../test/support/raw-grpc-client.js';
+import { message } from '../../../../../tools/wire/raw-grpc-client.js';
 import type { Delivery } from '../engine/deliveries.js';
 import type { DueCheck } from '../engine/transactions.js';
 import { SAME_TIME } from '../time/client-time.js';

@@ -2,7 +2,7 @@
 
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { TimeBench } from '../../../../../test/support/time-bench.js';
-import { soon } from '../../../../../test/support/until.js';
+import { soon } from '../../../../../tools/until.js';
 import type { MessageView } from '../../protocol/model/message.js';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../support/clock.js';
 import type { EmbeddedBrokerOptions } from '../embedded-broker-options.js';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { TimeBench } from '../../../../../test/support/time-bench.js';
-import { soon } from '../../../../../test/support/until.js';
+import { soon } from '../../../../../tools/until.js';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../support/clock.js';
 import { ManualClock } from '../../support/manual-clock.js';
 import { TravelClock } from '../../support/travel-clock.js';

@@ -3,7 +3,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { storedMessage } from '../../../../../test/support/stored-message.js';
 import { TimeBench } from '../../../../../test/support/time-bench.js';
-import { soon } from '../../../../../test/support/until.js';
+import { soon } from '../../../../../tools/until.js';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../support/clock.js';
 import { ManualClock } from '../../support/manual-clock.js';
 import { ControlClient, type TimeJump } from '../control/control-client.js';

@@ -5,7 +5,7 @@ import { createServer, type Http2Server, type ServerHttp2Session, type ServerHtt
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import * as grpc from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { until } from '../../../../../test/support/until.js';
+import { until } from '../../../../../tools/until.js';
 import { EMBEDDED_BROKER_METADATA } from '../../protocol/credentials/metadata.js';
 import type { TransportError } from '../../support/errors.js';
 import { frame } from '../../support/grpc/framing.js';

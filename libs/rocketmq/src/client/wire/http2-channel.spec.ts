@@ -3,7 +3,7 @@
 import { constants, createServer, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { until } from '../../../../../test/support/until.js';
+import { until } from '../../../../../tools/until.js';
 import { frame } from '../../support/grpc/framing.js';
 import type { Http2Connection } from '../../support/http2/connection.js';
 import { systemRandom } from '../../support/random.js';

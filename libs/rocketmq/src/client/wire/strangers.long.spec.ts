@@ -6,7 +6,7 @@ import { createServer as createTlsServer } from 'node:tls';
 import * as grpc from '@grpc/grpc-js';
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
 import { CertificateAuthority } from '../../../../../test/support/certificates.js';
-import { until } from '../../../../../test/support/until.js';
+import { until } from '../../../../../tools/until.js';
 import { encodeFrame, FrameDecoder } from '../../protocol/remoting/frame.js';
 import { frame } from '../../support/grpc/framing.js';
 import { silentLogger } from '../../support/logger.js';

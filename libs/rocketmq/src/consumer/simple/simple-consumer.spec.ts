@@ -1,9 +1,9 @@
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { RawClient, message as rawMessage } from '../../../../../test/support/raw-grpc-client.js';
 import { RecordingServer, recordedMessage } from '../../../../../test/support/recording-server.js';
 import { StandstillClock } from '../../../../../test/support/standstill-clock.js';
-import { until } from '../../../../../test/support/until.js';
+import { until } from '../../../../../tools/until.js';
+import { RawClient, message as rawMessage } from '../../../../../tools/wire/raw-grpc-client.js';
 import { Connection } from '../../client/connection.js';
 import { Producer } from '../../producer/producer.js';
 import { Encoding } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';

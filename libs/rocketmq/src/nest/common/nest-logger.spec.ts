@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ConsoleLogger, Injectable, type LoggerService, Logger as NestLogger } from '@nestjs/common';
 import { pino } from 'pino';
 import { NestBench } from '../../../../../test/support/nest-bench.js';
-import { until } from '../../../../../test/support/until.js';
+import { until } from '../../../../../tools/until.js';
 import { RocketMQListener, RocketMQModule, RocketMQProducer } from '../../entries/nest.js';
 import { NestLoggerAdapter } from './nest-logger.js';
 

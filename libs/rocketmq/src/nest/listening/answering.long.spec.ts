@@ -5,7 +5,7 @@ import { describe, expect, it } from '@jest/globals';
 import { Controller } from '@nestjs/common';
 import { MessagePattern } from '@nestjs/microservices';
 import { ClientBench } from '../../../../../test/support/client-bench.js';
-import { until } from '../../../../../test/support/until.js';
+import { until } from '../../../../../tools/until.js';
 import type { ConsumeInterceptor, RocketMQContext } from '../../entries/nest.js';
 import type { SendInterceptor } from '../../producer/sending/interceptors.js';
 import { bodyBytes } from '../../protocol/model/message.js';

@@ -6,8 +6,8 @@ import { MessagePattern } from '@nestjs/microservices';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { recordingLogger } from '../../../../../test/support/nest-bench.js';
 import { startScriptedServer } from '../../../../../test/support/scripted-remoting-server.js';
-import { until } from '../../../../../test/support/until.js';
 import { takePortBlock } from '../../../../../tools/ports.mjs';
+import { until } from '../../../../../tools/until.js';
 import {
   defineTopic,
   RocketMQEvents,

@@ -5,7 +5,7 @@ import { Controller, type INestApplication, Injectable, type Provider } from '@n
 import { EventPattern, MessagePattern } from '@nestjs/microservices';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { recordingLogger } from '../../../../../test/support/nest-bench.js';
-import { until } from '../../../../../test/support/until.js';
+import { until } from '../../../../../tools/until.js';
 import { RocketMQAdmin } from '../../entries/admin.js';
 import {
   DeadLetterError,

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Controller, type INestApplication, Injectable, type Provider, type Type } from '@nestjs/common';
 import { EventPattern } from '@nestjs/microservices';
 import { NestBench, recordingLogger } from '../../../../../test/support/nest-bench.js';
-import { until } from '../../../../../test/support/until.js';
+import { until } from '../../../../../tools/until.js';
 import { RocketMQAdmin } from '../../entries/admin.js';
 import { RocketMQListener, type RocketMQModuleOptions, RocketMQProducer, ServerRocketMQ } from '../../entries/nest.js';
 

@@ -7,7 +7,7 @@ import { EventPattern, MessagePattern, RpcException } from '@nestjs/microservice
 import { firstValueFrom, lastValueFrom, of, toArray } from 'rxjs';
 import { ClientBench } from '../../../../../test/support/client-bench.js';
 import { recordingLogger } from '../../../../../test/support/nest-bench.js';
-import { until } from '../../../../../test/support/until.js';
+import { until } from '../../../../../tools/until.js';
 import { RocketMQAdmin } from '../../entries/admin.js';
 import {
   DeadLetterError,

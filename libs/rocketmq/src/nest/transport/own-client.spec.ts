@@ -6,7 +6,7 @@ import { NestFactory } from '@nestjs/core';
 import { ClientsModule, MessagePattern } from '@nestjs/microservices';
 import { firstValueFrom, lastValueFrom } from 'rxjs';
 import { ClientBench } from '../../../../../test/support/client-bench.js';
-import { until } from '../../../../../test/support/until.js';
+import { until } from '../../../../../tools/until.js';
 import { ClientRocketMQ, type ClientRocketMQOptions, defineTopic } from '../../entries/nest.js';
 import { silentLogger } from '../../support/logger.js';
 import { TestBroker } from '../../testing/test-broker.js';

@@ -5,7 +5,7 @@ import { Controller, Inject, Injectable, Module, type OnModuleDestroy, type Type
 import { NestFactory } from '@nestjs/core';
 import { EventPattern, MessagePattern, RpcException } from '@nestjs/microservices';
 import { recordingLogger } from '../../../../../test/support/nest-bench.js';
-import { until } from '../../../../../test/support/until.js';
+import { until } from '../../../../../tools/until.js';
 import {
   DeadLetterError,
   RocketMQEvents,

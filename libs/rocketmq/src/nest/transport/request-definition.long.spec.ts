@@ -10,7 +10,7 @@ import * as v from 'valibot';
 import { z } from 'zod';
 import { ClientBench } from '../../../../../test/support/client-bench.js';
 import { recordingLogger } from '../../../../../test/support/nest-bench.js';
-import { until } from '../../../../../test/support/until.js';
+import { until } from '../../../../../tools/until.js';
 import {
   defineRequest,
   type InvalidBodyError,

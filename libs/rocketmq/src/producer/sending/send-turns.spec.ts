@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ProducerBench } from '../../../../../test/support/producer-bench.js';
-import { until } from '../../../../../test/support/until.js';
+import { until } from '../../../../../tools/until.js';
 import type { FaultAction } from '../../broker/services/faults.js';
 import type { OutgoingMessage } from '../../protocol/model/message.js';
 import type { TestBroker } from '../../testing/test-broker.js';

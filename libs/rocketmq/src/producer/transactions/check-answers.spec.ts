@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ProducerBench } from '../../../../../test/support/producer-bench.js';
-import { message, RawClient } from '../../../../../test/support/raw-grpc-client.js';
-import { until } from '../../../../../test/support/until.js';
+import { until } from '../../../../../tools/until.js';
+import { message, RawClient } from '../../../../../tools/wire/raw-grpc-client.js';
 import { Client, type ClientRole } from '../../client/client.js';
 import { Connection } from '../../client/connection.js';
 import type { ServerCommand } from '../../client/telemetry-session.js';

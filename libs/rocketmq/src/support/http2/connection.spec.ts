@@ -8,7 +8,7 @@ import {
 } from 'node:http2';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { until } from '../../../../../test/support/until.js';
+import { until } from '../../../../../tools/until.js';
 import { Http2Connection, type Http2ConnectionOptions } from './connection.js';
 import { CLIENT_PREFACE, HTTP2_CODE } from './frames.js';
 import type { Headers } from './header-encoder.js';

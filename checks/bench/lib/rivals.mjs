@@ -1,0 +1,58 @@
+// Gets what the benchmarks compare with, at the first run: the packages of checks/bench/package.json, and the official Java client
+// with its program, compiled.
+
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { run } from '../../../tools/process/run-command.mjs';
+
+const bench = join(import.meta.dirname, '..');
+const PLUGINS = 'org.apache.maven.plugins:maven';
+const COMPILE_GOAL = `${PLUGINS}-compiler-plugin:3.13.0:compile`;
+const COPY_GOAL = `${PLUGINS}-dependency-plugin:3.8.1:copy-dependencies`;
+
+/** The newest on Maven Central in November 2026: the client of proxies, and that of name servers. */
+export const JAVA_CLIENT_VERSION = '5.2.0';
+export const JAVA_REMOTING_CLIENT_VERSION = '5.5.0';
+
+/** Its heap does not grow while it is measured. */
+export const JAVA_OPTIONS = ['-Xms512m', '-Xmx512m'];
+
+/** Installs the Node.js packages unless they are there. @param {(line: string) => void} log */
+export async function installNodeRivals(log) {
+  const lockfile = readFileSync(join(bench, 'package-lock.json'), 'utf8');
+  // Modification times are not used, because a checkout changes them.
+  const note = join(bench, 'node_modules', '.installed-by-bench');
+  if (existsSync(note) && readFileSync(note, 'utf8') === lockfile) return;
+  log('installing what the benchmarks compare with, into bench/node_modules');
+  await run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: bench });
+  writeFileSync(note, lockfile);
+}
+
+/**
+ * Compiles the Java program unless it is there.
+ * @param {string} version of the client @param {(line: string) => void} log
+ * @returns {Promise<string>} its class path
+ */
+export async function compileJavaRival(version, log) {
+  const folder = join(bench, 'java', 'target', version);
+  const stamp = join(folder, 'sources');
+  const sources = javaSources();
+  if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== sources) {
+    log(`compiling the Java clients' program, with versions ${version} and ${JAVA_REMOTING_CLIENT_VERSION}`);
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder, { recursive: true });
+    const versions = [`-Dclient.version=${version}`, `-Dremoting.version=${JAVA_REMOTING_CLIENT_VERSION}`];
+    const properties = [...versions, `-Dbench.folder=${folder}`];
+    const goals = [COMPILE_GOAL, COPY_GOAL, `-DoutputDirectory=${join(folder, 'jars')}`];
+    await run('mvn', ['-q', '-B', '-f', join(bench, 'java', 'pom.xml'), ...properties, ...goals], { cwd: bench });
+    writeFileSync(stamp, sources);
+  }
+  return [join(folder, 'classes'), join(folder, 'jars', '*')].join(':');
+}
+
+function javaSources() {
+  const root = join(bench, 'java', 'src');
+  const files = readdirSync(root, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const texts = files.map((entry) => readFileSync(join(entry.parentPath, entry.name), 'utf8'));
+  return [readFileSync(join(bench, 'java', 'pom.xml'), 'utf8'), ...texts.sort()].join('\n');
+}

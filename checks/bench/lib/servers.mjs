@@ -1,0 +1,129 @@
+// The servers of a run: a real Apache RocketMQ and an embedded broker, each in processes of its own; topics, groups, backlogs.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
+import { startEmbeddedBroker } from '../../../tools/servers/embedded-broker-process.mjs';
+import { startRocketMQ } from '../../../tools/servers/rocketmq/server.mjs';
+import { fill } from '../workloads/floors/fill.mjs';
+import { storeArguments } from './embedded-arguments.mjs';
+import { processesNaming, usageOf } from './process-usage.mjs';
+
+const QUEUES = 8;
+/** The broker registers every 30 s. */
+const SETTLE_MS = 60_000;
+const LOOK_EVERY_MS = 300;
+
+/**
+ * `real`: Apache RocketMQ; the others: an embedded broker that keeps its messages there.
+ * @typedef {'real' | 'memory' | 'async' | 'sync'} ServerKind
+ *
+ * @typedef {object} Server
+ * @property {string} endpoints
+ * @property {string} [nameServer]
+ * @property {readonly number[]} pids
+ * @property {() => import('./process-usage.mjs').Usage} usage
+ * @property {(topic: string) => Promise<void>} createTopic
+ * @property {(consumerGroup: string) => Promise<void>} createGroup
+ * @property {(backlog: { topic: string, bodyBytes: number, count: number }) => Promise<void>} fill
+ * @property {() => Promise<void>} release
+ *
+ * @typedef {object} ServerSource
+ * @property {string} name
+ * @property {() => Promise<Server>} take for one run
+ * @property {() => void} [pause] takes the CPU from one that is not measured; it keeps what it has
+ * @property {() => void} [resume]
+ * @property {() => Promise<void>} stop
+ */
+
+/**
+ * A real server serves all runs. An embedded broker is started for each: it is quick to start, and what lay in it from a run before
+ * would be counted.
+ * @param {ServerKind} kind @param {(line: string) => void} log @param {AbortSignal} signal @returns {Promise<ServerSource>}
+ */
+export async function openServer(kind, log, signal) {
+  if (kind === 'real') return openReal(log, signal);
+  return { name: `the embedded broker (${kind})`, take: () => startEmbedded(kind), stop: async () => {} };
+}
+
+/** @param {(line: string) => void} log @param {AbortSignal} signal @returns {Promise<ServerSource>} */
+async function openReal(log, signal) {
+  const { endpoints, nameServer, version, runFolder, stop } = await startRocketMQ({ log, signal });
+  const admin = new RocketMQAdmin({ nameServer, timeoutMs: 10_000 });
+  const pids = processesNaming(runFolder);
+  const server = {
+    endpoints,
+    nameServer,
+    pids,
+    usage: () => usageOf(pids),
+    createTopic: (/** @type {string} */ topic) => admin.createTopic({ topic, type: 'normal', queues: QUEUES }),
+    createGroup: (/** @type {string} */ consumerGroup) => admin.createGroup({ consumerGroup }),
+    fill: (/** @type {{ topic: string, bodyBytes: number, count: number }} */ backlog) => fill(endpoints, backlog),
+    async release() {},
+  };
+  const signalAll = (/** @type {'SIGSTOP' | 'SIGCONT'} */ name) => {
+    for (const pid of pids) {
+      try {
+        process.kill(pid, name);
+      } catch {
+        // It has ended: the next run on it says so.
+      }
+    }
+  };
+  let wasPaused = false;
+  return {
+    name: `Apache RocketMQ ${version}`,
+    async take() {
+      if (wasPaused) await settled(admin, signal);
+      wasPaused = false;
+      return server;
+    },
+    pause() {
+      wasPaused = true;
+      signalAll('SIGSTOP');
+    },
+    resume: () => signalAll('SIGCONT'),
+    async stop() {
+      await admin.close();
+      await stop();
+    },
+  };
+}
+
+/**
+ * After pauses of two minutes in all, the name server drops its connections and the broker, which then registers again.
+ * @param {RocketMQAdmin} admin @param {AbortSignal} signal
+ */
+async function settled(admin, signal) {
+  const lastTryAtMs = performance.now() + SETTLE_MS;
+  for (let successes = 0; successes < 2; ) {
+    await sleep(LOOK_EVERY_MS, undefined, { signal });
+    try {
+      await admin.createTopic({ topic: 'bench-settled', type: 'normal', queues: QUEUES });
+      successes++;
+    } catch (error) {
+      if (performance.now() > lastTryAtMs) throw error;
+      successes = 0;
+    }
+  }
+}
+
+/** Topics and groups are created at first use, of 8 queues. @param {ServerKind} kind @returns {Promise<Server>} */
+async function startEmbedded(kind) {
+  const folder = mkdtempSync(join(tmpdir(), 'nestjs-rocketmq-bench-data-'));
+  const { pid, endpoints, kill } = await startEmbeddedBroker(['--port', '0', ...storeArguments(kind, folder)]);
+  return {
+    endpoints,
+    pids: [pid],
+    usage: () => usageOf([pid]),
+    async createTopic() {},
+    async createGroup() {},
+    fill: (backlog) => fill(endpoints, backlog),
+    async release() {
+      await kill();
+      rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+    },
+  };
+}

@@ -1,0 +1,105 @@
+// The processes of a setup: one order-demo, and as many inventory-demo in one consumer group as are wanted.
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { Service } from '../../../tools/process/service-process.mjs';
+import { partsOf } from '../lib/profile.mjs';
+import { detailOf, partOf } from './parts.mjs';
+
+const root = join(import.meta.dirname, '..', '..', '..');
+/** PGlite's first start takes long on a busy machine. */
+const READY_MS = 90_000;
+const STOP_MS = 5_000;
+const OUTPUT_TAIL = 2_000;
+/** Whatever the caller's environment says to the demos. */
+const COMMON = {
+  NODE_ENV: 'production',
+  NO_COLOR: '1',
+  PORT: '0',
+  HOST: '',
+  DEMO_FAULTS: '',
+  DEMO_FAULT_POINT: '',
+  CONTROL_ENDPOINT: '',
+};
+/** No order times out while it is measured. */
+const PAYMENT_TIMEOUT = '12h';
+
+/** For Node.js, in a process that is profiled. */
+const PROFILED = ['--import', pathToFileURL(join(import.meta.dirname, 'profiled.mjs')).href];
+
+/**
+ * @typedef {{ orderUrl: string, inventoryUrl: string, pids: Record<string, number[]>, failed: Promise<never>,
+ *   profile: (work: () => Promise<void>) => Promise<Profiles>, stop: () => Promise<void> }} Demo
+ *   `profile`: needs `isProfiled`. Of inventory-demo it profiles the first instance
+ *
+ * @typedef {Record<string, import('../lib/profile.mjs').Share[]>} Profiles the time of each part, by demo
+ */
+
+/**
+ * @param {{ endpoints: string, instances: number, isProfiled: boolean, products: readonly { sku: string, quantity: number }[], folder: string,
+ *   databases: { order: Record<string, string>, inventory: Record<string, string> } }} options
+ * @returns {Promise<Demo>} `failed` when a process ends by itself
+ * @throws Error with the end of its output when one does not start
+ */
+export async function startDemo({ endpoints, instances, isProfiled, products, folder, databases }) {
+  /** @type {Service[]} */
+  const services = [];
+  const start = async (/** @type {string} */ name, /** @type {Record<string, string>} */ more) => {
+    const env = { ...process.env, ...COMMON, ROCKETMQ_ENDPOINTS: endpoints, ...more };
+    const service = new Service(name, [join(root, 'apps', name, 'dist', 'main.js')], {
+      cwd: folder,
+      env,
+      execArgv: isProfiled ? PROFILED : [],
+    });
+    services.push(service);
+    const { url } = await service.ready(READY_MS);
+    return { url, service };
+  };
+  const stop = async () => {
+    await Promise.all(services.map((service) => service.stop(STOP_MS)));
+  };
+  try {
+    const stock = products.map(({ sku, quantity }) => `${sku}:${quantity}`).join(',');
+    const inventories = await Promise.all(
+      Array.from({ length: instances }, () => start('inventory-demo', { ...databases.inventory, STOCK: stock })),
+    );
+    const inventoryUrl = String(inventories[0]?.url);
+    const timeout = { ORDER_PAYMENT_TIMEOUT: PAYMENT_TIMEOUT, INVENTORY_URL: inventoryUrl };
+    const order = await start('order-demo', { ...databases.order, ...timeout });
+    const failed = Promise.race(services.map(endOf));
+    failed.catch(() => {});
+    const pidOf = (/** @type {{ service: Service }} */ { service }) => service.pid ?? [];
+    const pids = { 'order-demo': [order].flatMap(pidOf), 'inventory-demo': inventories.flatMap(pidOf) };
+    const profiled = [order, ...inventories.slice(0, 1)].map(({ service }) => service);
+    const profile = (/** @type {() => Promise<void>} */ work) => profileOf(profiled, work);
+    return { orderUrl: order.url, inventoryUrl, pids, failed, profile, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** @param {readonly Service[]} services @param {() => Promise<void>} work @returns {Promise<Profiles>} */
+async function profileOf(services, work) {
+  await Promise.all(services.map((service) => ask(service, 'profile: start')));
+  await work();
+  const shares = services.map(async (service) => {
+    const { file } = await ask(service, 'profile: stop');
+    return [service.name, partsOf(JSON.parse(readFileSync(file, 'utf8')), partOf, detailOf)];
+  });
+  return Object.fromEntries(await Promise.all(shares));
+}
+
+/** Asks what `profiled.mjs` answers. @param {Service} service @param {string} message */
+async function ask(service, message) {
+  const answer = await service.ask(message);
+  if (answer.error !== undefined) throw new Error(`${service.name}: ${answer.error}`);
+  return answer;
+}
+
+/** @param {Service} service @returns {Promise<never>} */
+async function endOf(service) {
+  const how = await service.ended;
+  throw new Error(`${service.name} ended: ${how}\n${service.output.slice(-OUTPUT_TAIL)}`);
+}

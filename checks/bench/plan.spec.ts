@@ -1,0 +1,56 @@
+// The plan of the benchmarks: consistency of sections, columns and goals, and the total duration.
+
+import { describe, expect, it } from '@jest/globals';
+import { columnOf } from './columns.mjs';
+import { GOALS } from './goals.mjs';
+import { secondsOf } from './lib/estimate.mjs';
+import { SECTIONS, type Section } from './sections.mjs';
+
+const MINUTE_SECONDS = 60;
+const ROUNDS = 3;
+const EMBEDDED = /^embedded-/;
+
+const quickColumns = ({ columns, quickColumns: chosen }: Section): readonly string[] =>
+  chosen ?? columns.filter((id) => !columnOf(id).isSlowToGet);
+
+/** The duration of one quick round, or of three rounds. */
+function seconds(sections: readonly Section[], columnsOf: (section: Section) => readonly string[], isQuick = false) {
+  const all = sections.flatMap((section) => {
+    const rounds = isQuick || section.isOnce === true ? 1 : ROUNDS;
+    return columnsOf(section).map(
+      (id) => rounds * secondsOf(columnOf(id), (isQuick && section.quickTask) || section.task),
+    );
+  });
+  return all.reduce((sum, one) => sum + one, 0);
+}
+
+describe('the plan of the benchmarks', () => {
+  it('has a column for each name, and a program for each column', () => {
+    const names = SECTIONS.flatMap(({ columns, quickColumns: chosen = [] }) => [...columns, ...chosen]);
+    for (const name of names) expect(columnOf(name).program).toMatch(/^java$|\.mjs$/);
+  });
+
+  it('measures the figures of its goals, in sections that show them', () => {
+    for (const { section: id, column = 'ours', kind, against = [] } of GOALS) {
+      const section = SECTIONS.find((one) => one.id === id);
+      expect(section?.columns).toEqual(expect.arrayContaining([column, ...against]));
+      expect(section?.figures).toContain(kind);
+    }
+  });
+
+  it('takes less than 40 minutes for three rounds, and less than 110 seconds with --quick', () => {
+    const whole = seconds(
+      SECTIONS.filter(({ isLong }) => !isLong),
+      ({ columns }) => columns,
+    );
+    expect(whole).toBeLessThan(39 * MINUTE_SECONDS);
+    const quick = SECTIONS.filter(({ quickTask }) => quickTask !== undefined);
+    expect(seconds(quick, quickColumns, true)).toBeLessThan(90);
+  });
+
+  it('takes less than 6 minutes for the embedded broker, and less than 25 seconds with --quick', () => {
+    const embedded = SECTIONS.filter(({ id }) => EMBEDDED.test(id));
+    expect(seconds(embedded, ({ columns }) => columns)).toBeLessThan(6 * MINUTE_SECONDS);
+    expect(seconds(embedded, quickColumns, true)).toBeLessThan(25);
+  });
+});

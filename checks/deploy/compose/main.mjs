@@ -1,0 +1,295 @@
+// npm run test:compose
+// Loads compose.yaml with Compose's own loader and looks at what it says; then runs it without Docker: the commands and
+// configuration files of its RocketMQ, its script for topics, both apps on each kind of database, the console. What cannot be run here
+// is said.
+
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { connect, createServer as createTcpServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { build } from '../../../scripts/build/build.mjs';
+import { DemoClient, until } from '../../../scripts/demo/demo-client.mjs';
+import { Checks } from '../../../tools/checks.mjs';
+import { boardMetrics, servedMetrics } from '../../../tools/dashboard-metrics.ts';
+import { run } from '../../../tools/process/run-command.mjs';
+import { Service } from '../../../tools/process/service-process.mjs';
+import { DEFAULT_VERSION } from '../../../tools/servers/rocketmq/jars.mjs';
+import { lookAtConsole, openConsole } from './compose-console.mjs';
+import { databaseUrlOf, loadOn, lookAtDatabases, serverOf } from './compose-databases.mjs';
+import { composeLoader, loadCompose, serviceOf } from './compose-loader.mjs';
+import { lookAtWatching } from './compose-observe.mjs';
+import { startComposeServer } from './compose-server.mjs';
+
+/**
+ * @typedef {import('./compose-model.js').ComposeModel} ComposeModel
+ * @typedef {import('./compose-model.js').ComposeService} ComposeService
+ * @typedef {Awaited<ReturnType<typeof startComposeServer>>} ComposeServer
+ * @typedef {(() => unknown)[]} Ends
+ * @typedef {Readonly<Record<'postgres' | 'mysql', ComposeModel>>} Models
+ */
+
+const root = join(import.meta.dirname, '../../..');
+const file = join(root, 'compose.yaml');
+const cli = join(root, 'libs/rocketmq/bin/nestjs-rocketmq.js');
+const READY_MS = 90_000;
+const STOP_MS = 10_000;
+const APPS = ['order-demo', 'inventory-demo'];
+/** Where the apps read the environment beside their own options. */
+const KIT = ['span-target.ts', 'demo-logger.ts'];
+
+const log = (/** @type {string} */ line) => process.stdout.write(`       ${line}\n`);
+
+async function main() {
+  const checks = new Checks();
+  const program = composeLoader(log);
+  if (program === undefined) {
+    log('there is no Go here to build the compose loader with: compose.yaml was not looked at');
+    return checks.report();
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'nestjs-rocketmq-compose-'));
+  /** @type {Ends} */
+  const ends = [() => rmSync(folder, { recursive: true, force: true, maxRetries: 3 })];
+  try {
+    const model = await checks.need('the compose loader takes compose.yaml', () => loadCompose(program, file));
+    await checks.check('it refuses one with a misspelt key', () => refusesMisspelt(program, folder));
+    const models = {
+      postgres: await checks.need('it takes it with PostgreSQL', () => loadOn(program, file, folder, 'postgres')),
+      mysql: await checks.need('it takes it with MySQL', () => loadOn(program, file, folder, 'mysql')),
+    };
+    await lookAt(Object.values(models), checks);
+    await lookAtDatabases(models, model, checks);
+    await lookAtConsole(model, checks);
+    await lookAtWatching(model, root, checks);
+    await runWithoutDocker(models, checks, ends);
+  } catch (error) {
+    checks.fail('the rest could be looked at', error);
+  } finally {
+    for (const end of ends.reverse()) await end();
+  }
+  return checks.report();
+}
+
+/** @param {string} program @param {string} folder */
+function refusesMisspelt(program, folder) {
+  const spoiled = join(folder, 'compose.yaml');
+  writeFileSync(spoiled, readFileSync(file, 'utf8').replace('    healthcheck:', '    healthchek:'));
+  try {
+    loadCompose(program, spoiled);
+  } catch (error) {
+    if (String(error).includes('healthchek')) return;
+    throw error;
+  }
+  throw new Error('it took "healthchek"');
+}
+
+/** @param {readonly ComposeModel[]} models with each kind of database @param {Checks} checks */
+async function lookAt(models, checks) {
+  const [model] = /** @type {[ComposeModel, ...ComposeModel[]]} */ (models);
+  const services = models.flatMap((one) =>
+    Object.entries(one.services).map(([name, service]) => ({ one, name, service })),
+  );
+  /** @param {string} title @param {(service: ComposeService, name: string, model: ComposeModel) => readonly string[]} wrong */
+  const each = (title, wrong) =>
+    checks.check(title, () => {
+      const found = services.flatMap(({ one, name, service }) =>
+        wrong(service, name, one).map((text) => `${name}: ${text}`),
+      );
+      if (found.length > 0) throw new Error([...new Set(found)].join('\n'));
+    });
+  await each('every image has a version, and the server is the one that the tests run on', ({ image }) => [
+    ...(/:v?\d+\.\d+/.test(image) ? [] : [`image ${image}`]),
+    ...(image.startsWith('apache/rocketmq:') && !image.endsWith(`:${DEFAULT_VERSION}`) ? [`image ${image}`] : []),
+  ]);
+  await each('nothing is published but on this machine', ({ ports = [] }) =>
+    ports.filter(({ host_ip }) => host_ip !== '127.0.0.1').map(({ target }) => `port ${target}`),
+  );
+  await checks.check('the proxy is published as 8081:8081', () => {
+    const [port] = serviceOf(model, 'proxy').ports ?? [];
+    if (port?.published !== '8081' || port.target !== 8081) throw new Error(`it is ${port?.published}:${port?.target}`);
+  });
+  await each('who waits for another waits until that is healthy, or has succeeded', ({ depends_on = {} }, _, model) =>
+    Object.entries(depends_on).flatMap(([other, { condition }]) => {
+      const { healthcheck, restart } = serviceOf(model, other);
+      if (condition === 'service_healthy' && healthcheck !== undefined) return [];
+      if (condition === 'service_completed_successfully' && restart === undefined) return [];
+      return [`waits for ${other} by ${condition}`];
+    }),
+  );
+  await each('what is mounted is there, and what is to be kept is in a volume', ({ volumes = [], image }, name) => [
+    ...volumes.filter(({ type, source }) => type === 'bind' && !existsSync(source)).map(({ source }) => source),
+    ...((/^(postgres|mysql):/.test(image) || name === 'broker') && !volumes.some(({ type }) => type === 'volume')
+      ? ['keeps nothing']
+      : []),
+  ]);
+  await each('no app has a variable that it does not read', ({ environment = {} }, name) => {
+    if (!APPS.includes(name)) return [];
+    const files = [
+      join('apps', name, 'src/options.ts'),
+      ...KIT.map((one) => join('libs/demo-kit/src/observability', one)),
+    ];
+    const text = files.map((path) => readFileSync(join(root, path), 'utf8')).join();
+    return Object.keys(environment).filter((variable) => !text.includes(`'${variable}'`));
+  });
+  await checks.check('the health checks of the apps distinguish a good answer, a bad one and none', () =>
+    tryHealthCheck(serviceOf(model, 'order-demo').healthcheck?.test.slice(1) ?? []),
+  );
+}
+
+/** @param {readonly string[]} command */
+async function tryHealthCheck([program = '', ...args]) {
+  for (const [status, wanted] of /** @type {const} */ ([
+    [200, 0],
+    [503, 1],
+    [undefined, 1],
+  ])) {
+    const server = createServer((request, response) => {
+      response.writeHead(request.url === '/health/ready' ? (status ?? 200) : 404).end();
+    });
+    await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)));
+    const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
+    if (status === undefined) await new Promise((resolve) => server.close(resolve));
+    const child = spawn(program, args, { env: { PATH: process.env.PATH, PORT: String(port) }, stdio: 'ignore' });
+    const code = await new Promise((resolve) => child.once('exit', resolve));
+    server.close();
+    if (code !== wanted) throw new Error(`it ends with ${code} when the answer is ${status ?? 'none'}`);
+  }
+}
+
+/** @param {Models} models @param {Checks} checks @param {Ends} ends */
+async function runWithoutDocker(models, checks, ends) {
+  if (spawnSync('java', ['-version']).status !== 0) {
+    log('there is no Java here: the RocketMQ of compose.yaml was not run');
+    return;
+  }
+  await build();
+  const { postgres: model } = models;
+  const server = await checks.need('its RocketMQ starts, by its commands and configuration files', () =>
+    startComposeServer(model, log),
+  );
+  ends.push(() => server.stop());
+  const env = { ...process.env, ROCKETMQ_NAME_SERVER: server.nameServer };
+  await checks.need('its script creates the topics and groups, and can run again', async () => {
+    const [program, ...args] = serviceOf(model, 'topics').command;
+    for (const _ of [1, 2]) await run(program, args, { cwd: root, env });
+  });
+  await tryAddresses(server, checks, ends);
+  await runApps(models, server, checks, ends);
+}
+
+/**
+ * Routes contain the address of the request: that of a container, the host, or the host with another port.
+ * @param {ComposeServer} server @param {Checks} checks @param {Ends} ends
+ */
+async function tryAddresses({ grpcPort }, checks, ends) {
+  const forwarder = createTcpServer((from) => {
+    const to = connect({ host: '127.0.0.1', port: grpcPort });
+    for (const socket of [from, to]) socket.on('error', () => socket.destroy());
+    from.pipe(to).pipe(from);
+  });
+  await new Promise((resolve) => forwarder.listen(0, '127.0.0.1', () => resolve(undefined)));
+  ends.push(() => forwarder.close());
+  const { port } = /** @type {import('node:net').AddressInfo} */ (forwarder.address());
+  for (const [how, address] of /** @type {const} */ ([
+    ['one name', `localhost:${grpcPort}`],
+    ['another name', `127.0.0.1:${grpcPort}`],
+    ['a port published under another number', `localhost:${port}`],
+  ])) {
+    await checks.check(`the proxy hands out the address that it was asked by: ${how}`, async () => {
+      const args = [cli, 'doctor', address, '--topic', 'order-created', '--json'];
+      /** @type {{ checks: { name: string, subject: string }[] }} */
+      const { checks: seen } = JSON.parse(await run(process.execPath, args, { env: process.env }));
+      const handedOut = seen.filter(({ name }) => name === 'address').map(({ subject }) => subject);
+      if (handedOut.join() !== address) throw new Error(`asked by ${address}, it hands out ${handedOut.join(', ')}`);
+    });
+  }
+}
+
+/**
+ * Both apps with their environment of compose.yaml; only where the others are is this run's.
+ * @param {Models} models @param {'postgres' | 'mysql'} value @param {ComposeServer} server @param {Checks} checks @param {Ends} ends
+ * @returns {Promise<{ orderUrl: string, inventoryUrl: string, stop: () => Promise<unknown> } | undefined>}
+ */
+async function startApps(models, value, { grpcPort }, checks, ends) {
+  const { title, isInstalled, start: startDatabases } = serverOf(value);
+  if (!isInstalled()) {
+    log(`${title} is not installed: the apps of compose.yaml were not run on it`);
+    return undefined;
+  }
+  const databases = await startDatabases();
+  ends.push(() => databases.stop());
+  /** @type {Service[]} */
+  const apps = [];
+  const stop = () => Promise.all(apps.map((app) => app.stop(STOP_MS)));
+  ends.push(stop);
+  const start = async (/** @type {string} */ name) => {
+    const { environment, command } = serviceOf(models[value], name);
+    const [, file = '', ...args] = command;
+    const here = {
+      PORT: '0',
+      ROCKETMQ_ENDPOINTS: `localhost:${grpcPort}`,
+      DATABASE_URL: await databases.createDatabase(databaseUrlOf(models[value], name).pathname.slice(1)),
+      // For an order to be paid in, though all of this has just started on a machine with other things to do.
+      ORDER_PAYMENT_TIMEOUT: '20s',
+    };
+    const env = { PATH: process.env.PATH, HOST: '127.0.0.1', ...environment, ...here };
+    const app = new Service(name, [file, ...args], { cwd: root, env });
+    apps.push(app);
+    return (await app.ready(READY_MS)).url;
+  };
+  const [orderUrl, inventoryUrl] = await checks.need(`both apps start on ${title} and on this RocketMQ`, () =>
+    Promise.all([start('order-demo'), start('inventory-demo')]),
+  );
+  return { orderUrl, inventoryUrl, stop };
+}
+
+/** @param {Models} models @param {ComposeServer} server @param {Checks} checks @param {Ends} ends */
+async function runApps(models, server, checks, ends) {
+  const onMysql = await startApps(models, 'mysql', server, checks, ends);
+  if (onMysql !== undefined) {
+    const { orderUrl, inventoryUrl, stop } = onMysql;
+    await checks.check('an order that is paid sells its stock there', async () => {
+      const demo = new DemoClient(orderUrl, inventoryUrl, READY_MS);
+      await demo.pay(await demo.reserve('book', 2));
+      await demo.stockIs('book', { available: 98, reserved: 0, sold: 2 });
+    });
+    // The other apps are in the same consumer groups.
+    await stop();
+  }
+  const onPostgres = await startApps(models, 'postgres', server, checks, ends);
+  if (onPostgres === undefined) return;
+  const { orderUrl, inventoryUrl } = onPostgres;
+  const { metricsUrls, nameServer } = server;
+  const demo = new DemoClient(orderUrl, inventoryUrl, READY_MS);
+  await checks.check('an order that is paid sells its stock, another one times out and returns it', async () => {
+    const paid = await demo.reserve('book', 2);
+    await demo.pay(paid);
+    const left = await demo.reserve('chair', 3);
+    await demo.reaches(left, 'CANCELLED');
+    await demo.stockIs('book', { available: 98, reserved: 0, sold: 2 });
+    await demo.stockIs('chair', { available: 10, reserved: 0, sold: 0 });
+  });
+  await checks.check(
+    'the console opens from elsewhere with its token, and shows a topic of the demo and its messages',
+    () => openConsole(models.postgres, { nameServer, cwd: root, topic: 'order-created', text: 'book' }),
+  );
+  await checks.check('what the board shows is served, but for what has to go wrong first', async () => {
+    const urls = [`${orderUrl}/metrics`, `${inventoryUrl}/metrics`, ...metricsUrls];
+    const texts = () => Promise.all(urls.map(async (url) => (await fetch(url)).text()));
+    const shown = boardMetrics(readFileSync(join(root, 'docker/grafana/dashboards/demos.json'), 'utf8'));
+    const wanted = shown.filter((name) => !/^rocketmq_client_(retries|dead_letters|inbox_hits)_total$/.test(name));
+    let missing = wanted;
+    // The server counts some things every now and then only.
+    await until('all is served', READY_MS, async () => {
+      const served = servedMetrics(...(await texts()));
+      missing = wanted.filter((name) => !served.has(name));
+      return missing.length === 0;
+    }).catch(() => {
+      throw new Error(`nobody serves ${missing.join(', ')}`);
+    });
+  });
+}
+
+for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) process.on(signal, () => process.exit(130));
+process.exit((await main()) === 0 ? 0 : 1);

@@ -1,0 +1,84 @@
+// npm run rocketmq [-- --version 5.5.0] [-- --data FOLDER] [-- --grpc-port 8081 …]
+// Starts a real Apache RocketMQ with the demo's topics and consumer groups, and keeps it until Ctrl-C.
+
+import { parseRunnerArguments } from '../../tools/arguments.mjs';
+import { DEFAULT_VERSION, RealServerError } from '../../tools/servers/rocketmq/jars.mjs';
+import { DEFAULT_PORTS, startRocketMQ } from '../../tools/servers/rocketmq/server.mjs';
+import { createDemoResources } from './resources.mjs';
+
+const USAGE = `npm run rocketmq [-- OPTIONS]
+  --version V            5.5.0 (default), 5.4.0, 5.3.3
+  --data FOLDER          keep messages, topics and groups there; without it they go when the server stops
+  --grpc-port P          what clients connect to    (ROCKETMQ_GRPC_PORT, default ${DEFAULT_PORTS.grpc})
+  --remoting-port P      the proxy's second port    (ROCKETMQ_REMOTING_PORT, default ${DEFAULT_PORTS.remoting})
+  --name-server-port P   what administration asks   (ROCKETMQ_NAME_SERVER_PORT, default ${DEFAULT_PORTS.nameServer})
+  --broker-port P        takes P-2 and P+1 as well  (ROCKETMQ_BROKER_PORT, default ${DEFAULT_PORTS.broker})`;
+
+async function main() {
+  const settings = readSettings(process.argv.slice(2));
+  const stopped = new AbortController();
+  const untilStopped = new Promise((resolve) => {
+    stopped.signal.addEventListener('abort', () => resolve(undefined), { once: true });
+  });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => stopped.abort());
+
+  let server;
+  try {
+    server = await startRocketMQ({ ...settings, log: print, signal: stopped.signal });
+    await Promise.race([createDemoResources(server.nameServer, print), server.failed]);
+    print(`ready: Apache RocketMQ ${server.version}, name server ${server.nameServer}, logs in ${server.runFolder}`);
+    if (settings.runDir === undefined) print('its messages go when it stops; keep them with -- --data FOLDER');
+    print('now run, in another terminal:');
+    process.stdout.write(`\nROCKETMQ_ENDPOINTS=${server.endpoints} npm start\n\n`);
+    await Promise.race([untilStopped, server.failed]);
+  } catch (error) {
+    if (!stopped.signal.aborted) throw error;
+  } finally {
+    if (stopped.signal.aborted) print('stopping');
+    await server?.stop();
+  }
+}
+
+/** @param {readonly string[]} args */
+function readSettings(args) {
+  const { env } = process;
+  const { options, rest } = parseRunnerArguments(args, {
+    version: DEFAULT_VERSION,
+    data: '',
+    'grpc-port': env.ROCKETMQ_GRPC_PORT || String(DEFAULT_PORTS.grpc),
+    'remoting-port': env.ROCKETMQ_REMOTING_PORT || String(DEFAULT_PORTS.remoting),
+    'name-server-port': env.ROCKETMQ_NAME_SERVER_PORT || String(DEFAULT_PORTS.nameServer),
+    'broker-port': env.ROCKETMQ_BROKER_PORT || String(DEFAULT_PORTS.broker),
+  });
+  if (rest.length > 0) throw new RealServerError(`unknown: ${rest.join(' ')}\n${USAGE}`);
+  return {
+    version: options.version,
+    runDir: options.data === '' ? undefined : options.data,
+    ports: {
+      grpc: readPort('grpc-port', options),
+      remoting: readPort('remoting-port', options),
+      nameServer: readPort('name-server-port', options),
+      broker: readPort('broker-port', options),
+    },
+  };
+}
+
+/** @param {string} name @param {Record<string, string>} options */
+function readPort(name, options) {
+  const port = Number(options[name]);
+  if (Number.isInteger(port) && port > 2 && port < 65_535) return port;
+  throw new RealServerError(`--${name} is "${options[name]}"; it must be a port`);
+}
+
+/** @param {string} line */
+function print(line) {
+  process.stdout.write(`[rocketmq] ${line}\n`);
+}
+
+main().then(
+  () => process.exit(0),
+  (error) => {
+    process.stderr.write(`${error instanceof RealServerError ? error.message : error.stack}\n`);
+    process.exit(1);
+  },
+);
