@@ -1,13 +1,13 @@
 // The computations of `npm run load`: options, search, figures, and the detection of losses.
 
 import { describe, expect, it } from '@jest/globals';
+import { endingOf } from '../../scripts/demo/demo-client.mjs';
 import { partsOf } from './lib/profile.mjs';
 import { costOf, figuresOf } from './load/figures.mjs';
 import { planOf, scheduleOf } from './load/options.mjs';
 import { detailOf, PARTS, partOf } from './load/parts.mjs';
 import { searchRate } from './load/rate-search.mjs';
 import { problemsIn, reportText } from './load/report.mjs';
-import { endingOf } from './load/settling.mjs';
 import { violationsOf } from './load/violations.mjs';
 
 const installed = { hasPostgres: true };

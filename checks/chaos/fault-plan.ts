@@ -1,7 +1,6 @@
 // The faults of a run, their times and durations, derived from the seed before anything is started.
 
-import { seededRandom } from '../../tools/seeded-random.js';
-import { below, type Chance, oneOf } from '../fuzz/chance.js';
+import { below, type Chance, oneOf, seededRandom } from '../../tools/random.js';
 
 /** The faults of a process. `stop` is SIGSTOP and, later, SIGCONT; `restart` is SIGTERM and a start. */
 export type ProcessFaultKind = 'kill' | 'stop' | 'restart';

@@ -1,7 +1,6 @@
 // The intents of customers, derived from the seed.
 
-import { seededRandom } from '../../tools/seeded-random.js';
-import { below, type Chance, oneOf } from '../fuzz/chance.js';
+import { below, type Chance, oneOf, seededRandom } from '../../tools/random.js';
 
 /** What a customer does with an order once it is placed. */
 export type Plan =

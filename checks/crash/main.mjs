@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util';
 import { build } from '../../scripts/build/build.mjs';
 import { takePortBlock } from '../../tools/ports.mjs';
 import { within } from '../../tools/process/within.mjs';
-import { seededRandom } from '../../tools/seeded-random.ts';
+import { seededRandom } from '../../tools/random.ts';
 import { startEmbeddedBroker } from '../../tools/servers/embedded-broker-process.mjs';
 import { crashViolations } from './crash-history.ts';
 import { Reader } from './reader.ts';

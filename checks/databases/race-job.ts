@@ -17,14 +17,3 @@ export const ITEMS = 5;
 export const RACE_ORDERS = 'race-orders';
 /** A check of a transaction that is older may find that it cannot commit any more. */
 export const LOCAL_TRANSACTION_TIMEOUT_MS = 600;
-
-/** Numbers from 0 to 1 that are the same for the same seed (mulberry32). */
-export function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}

@@ -5,8 +5,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection, Producer } from 'nestjs-rocketmq/client';
 import { retryTransaction, type SqlDatabase, type SqlExecutor, TransactionLog } from 'nestjs-rocketmq/sql';
+import { seededRandom } from '../../tools/random.js';
 import { openDatabase } from '../../tools/servers/sql-databases.js';
-import { ITEMS, LOCAL_TRANSACTION_TIMEOUT_MS, RACE_ORDERS, type RaceJob, seeded } from './race-job.js';
+import { ITEMS, LOCAL_TRANSACTION_TIMEOUT_MS, RACE_ORDERS, type RaceJob } from './race-job.js';
 
 const AT_ONCE = 16;
 /** Of each point between two statements. */
@@ -20,7 +21,7 @@ const ROLLED_BACK = 0.1;
 const CONTENDED = 0.5;
 
 const job = JSON.parse(process.argv[2] ?? '') as RaceJob;
-const random = seeded(job.seed);
+const random = seededRandom(job.seed);
 const { port, close } = await openDatabase(job.place);
 const connection = new Connection({ endpoints: job.endpoints });
 

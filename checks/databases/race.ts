@@ -9,9 +9,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { EmbeddedBroker } from 'nestjs-rocketmq/broker';
 import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
 import { TransactionLog } from 'nestjs-rocketmq/sql';
-import { agreementViolations } from '../../test/support/transaction-agreement.js';
 import { column, type OpenDatabase, openDatabase } from '../../tools/servers/sql-databases.js';
 import type { Server } from '../../tools/servers/sql-servers.js';
+import { agreementViolations } from '../../tools/transaction-agreement.js';
 import { ITEMS, LOCAL_TRANSACTION_TIMEOUT_MS, RACE_ORDERS, type RaceJob } from './race-job.js';
 
 const PROCESSES = 3;

@@ -3,8 +3,8 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2, constants } from 'node:http2';
 import { connect, type Socket } from 'node:net';
 import type { RpcName } from '../../libs/rocketmq/src/protocol/grpc/rpc.js';
+import { below, type Chance } from '../../tools/random.js';
 import { answerOn, type PeerAnswer } from '../../tools/wire/http2-peer.js';
-import { below, type Chance } from './chance.js';
 import type { HostileRequest } from './hostile-requests.js';
 
 /** The maximum wait for an answer; an empty receive would take seconds. */

@@ -3,7 +3,7 @@ import { LONGEST_FILTER } from '../../libs/rocketmq/src/broker/filter/longest-fi
 import { Filters } from '../../libs/rocketmq/src/broker/services/filters.js';
 import { FilterType } from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { LIMITS } from '../../libs/rocketmq/src/protocol/model/limits.js';
-import { seededRandom } from '../../tools/seeded-random.js';
+import { seededRandom } from '../../tools/random.js';
 import { hostileFilter, hostileProperties } from './filters.js';
 
 const filters = new Filters();

@@ -6,7 +6,7 @@ import {
   FilterType,
 } from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { LIMITS } from '../../libs/rocketmq/src/protocol/model/limits.js';
-import { below, type Chance, oneOf } from './chance.js';
+import { below, type Chance, oneOf } from '../../tools/random.js';
 
 /** Property names that filters and messages share; a filter over missing properties does nothing. */
 const NAMES = ['n', 'n', 'n', 's', 'p0', 'constructor'];

@@ -1,13 +1,12 @@
 // The requests of a run. Each is a function of the seed, its number and a recording, independent of the order of sending.
 
 import { type RpcName, rpcMethod, rpcNames } from '../../libs/rocketmq/src/protocol/grpc/rpc.js';
-import { seededRandom } from '../../tools/seeded-random.js';
+import { below, type Chance, noise, oneOf, seededRandom } from '../../tools/random.js';
 import { framed } from '../../tools/wire/http2-peer.js';
-import { adminConnection, rawConnection } from '../../tools/wire/raw-connections.js';
 import { message, receiveRequest } from '../../tools/wire/raw-grpc-client.js';
-import { below, type Chance, noise, oneOf } from './chance.js';
 import { hostileBatch, hostileFilter } from './filters.js';
 import { mutatedBytes, mutatedValue, wrongFrames } from './mutations.js';
+import { adminConnection, rawConnection } from './raw-connections.js';
 import {
   CLIENT_IDS,
   CONSUMERS,

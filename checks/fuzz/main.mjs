@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { build } from '../../scripts/build/build.mjs';
 import { within } from '../../tools/process/within.mjs';
-import { seededRandom } from '../../tools/seeded-random.ts';
+import { seededRandom } from '../../tools/random.ts';
 import { Attacker } from './attacker.ts';
 import { Coverage, outcomeOf } from './coverage.ts';
 import { Flights } from './flights.ts';

@@ -1,7 +1,7 @@
 // Turns valid requests into hostile ones by changing their fields, their bytes, or their frames.
 
+import { below, type Chance, noise, oneOf } from '../../tools/random.js';
 import { framed } from '../../tools/wire/http2-peer.js';
-import { below, type Chance, noise, oneOf } from './chance.js';
 
 const TEXTS = [
   '',

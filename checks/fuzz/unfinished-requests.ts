@@ -5,9 +5,8 @@ import { connect } from 'node:net';
 import { METADATA } from '../../libs/rocketmq/src/protocol/credentials/metadata.js';
 import { type RpcName, rpcMethod, rpcNames } from '../../libs/rocketmq/src/protocol/grpc/rpc.js';
 import { encodeFrame } from '../../libs/rocketmq/src/protocol/remoting/frame.js';
-import { seededRandom } from '../../tools/seeded-random.js';
+import { below, type Chance, oneOf, seededRandom } from '../../tools/random.js';
 import type { Ports } from './attacker.js';
-import { below, type Chance, oneOf } from './chance.js';
 import { CLIENT_IDS } from './recording.js';
 
 const MEBIBYTE = 1024 * 1024;

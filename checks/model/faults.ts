@@ -1,8 +1,7 @@
 // What is done to processes, one after another in each of two rows: servers and members. The seed decides what, and for how long.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { seededRandom } from '../../tools/seeded-random.js';
-import { below, type Chance, oneOf } from '../fuzz/chance.js';
+import { below, type Chance, oneOf, seededRandom } from '../../tools/random.js';
 import { FactFile, nowMs } from './facts.js';
 import { LEASE_MS } from './member-options.js';
 import type { Target, World } from './world.js';

@@ -3,8 +3,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection, type MessageView, Producer, PushConsumer, RocketMQError } from 'nestjs-rocketmq/client';
-import { seededRandom } from '../../tools/seeded-random.js';
-import { below } from '../fuzz/chance.js';
+import { below, seededRandom } from '../../tools/random.js';
 import { FactFile, factsOf, type GroupKind, nowMs } from './facts.js';
 import { GROUPS, LEASE_MS, type MemberOptions, REQUEST_TIMEOUT_MS, TOPICS } from './member-options.js';
 

@@ -3,6 +3,28 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const POLL_MS = 100;
+/** As order-demo writes it down. */
+const SCHEDULED = 'time-out scheduled';
+
+/** @typedef {{ id: string, sku: string, history: readonly { at: string, what: string, status: string }[] }} OrderView */
+
+/**
+ * When an order was done, by the clock of order-demo.
+ * @typedef {{ outcome: 'reserved' | 'rejected', reservedAtMs: number, doneAtMs: number }} Ending `doneAtMs`: reserved and its
+ *   time-out scheduled
+ */
+
+/** @param {OrderView} order @returns {Ending | undefined} undefined while something is to come */
+export function endingOf({ history }) {
+  const answered = history.find(({ status }) => status === 'PENDING_PAYMENT' || status === 'REJECTED');
+  if (answered === undefined) return undefined;
+  const reservedAtMs = Date.parse(answered.at);
+  // An order that was rejected needs no time-out, but may have got one before.
+  if (answered.status === 'REJECTED') return { outcome: 'rejected', reservedAtMs, doneAtMs: reservedAtMs };
+  const scheduled = history.find(({ what }) => what === SCHEDULED);
+  if (scheduled === undefined) return undefined;
+  return { outcome: 'reserved', reservedAtMs, doneAtMs: Math.max(reservedAtMs, Date.parse(scheduled.at)) };
+}
 
 /**
  * GET, or POST with a body.

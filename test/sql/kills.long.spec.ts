@@ -9,10 +9,10 @@ import { Connection, MINUTE_MS, Producer, PushConsumer } from 'nestjs-rocketmq/c
 import { Outbox, OutboxRelay, TransactionLog } from 'nestjs-rocketmq/sql';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import { column, type DatabasePlace, type OpenDatabase, openDatabase } from '../../tools/servers/sql-databases.js';
+import { agreementViolations } from '../../tools/transaction-agreement.js';
 import { describeWithMySql, MySqlServer } from '../support/mysql.js';
 import { describeWithPostgres, Postgres } from '../support/postgres.js';
 import { relayViolations } from '../support/relay-history.js';
-import { agreementViolations } from '../support/transaction-agreement.js';
 import { groupOf, ORDERS, runUntilKilled, STEP_NAMES, STEPS } from './support/crash-job.js';
 
 const FAULTS = [

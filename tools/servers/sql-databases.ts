@@ -4,8 +4,8 @@ import { PGlite } from '@electric-sql/pglite';
 import mysql from 'mysql2/promise';
 import { mysql2Database, poolDatabase, type SqlDatabase, schemaSql, schemaStatements } from 'nestjs-rocketmq/sql';
 import pg from 'pg';
-import type { PostgresAddress } from '../../test/support/postgres.js';
 import type { MySqlAddress } from './mysql-server.js';
+import type { PostgresAddress } from './postgres-server.js';
 
 /** The location of a database. */
 export type DatabasePlace =

@@ -76,7 +76,7 @@ class SetupRun {
   #ordered = 0;
   /** @type {import('./arrivals.mjs').Placed[]} */
   #placed = [];
-  /** @type {Map<string, import('./settling.mjs').Ending>} */
+  /** @type {Map<string, import('../../../scripts/demo/demo-client.mjs').Ending>} */
   #endings = new Map();
 
   /**

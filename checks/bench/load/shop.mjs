@@ -7,7 +7,7 @@ const TIMEOUT_MS = 30_000;
 const MOST_IDLE_MS = 2_000;
 
 /**
- * @typedef {{ id: string, sku: string, history: readonly { at: string, what: string, status: string }[] }} OrderView
+ * @typedef {import('../../../scripts/demo/demo-client.mjs').OrderView} OrderView
  * @typedef {{ sku: string, available: number, reserved: number, sold: number }} StockView
  */
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { http2Frame } from '../../../../../tools/wire/raw-connections.js';
+import { http2Frame } from '../../../../../tools/wire/http2-frames.js';
 import { FrameParser } from './frame-parser.js';
 import { CLIENT_PREFACE } from './frames.js';
 

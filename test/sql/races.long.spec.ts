@@ -19,14 +19,14 @@ import {
   TransactionLog,
 } from 'nestjs-rocketmq/sql';
 import { TestBroker } from 'nestjs-rocketmq/testing';
-import { ORDERS } from '../../test/sql/support/crash-job.js';
-import { describeWithMySql } from '../../test/support/mysql.js';
-import { describeWithPostgres } from '../../test/support/postgres.js';
-import { agreementViolations } from '../../test/support/transaction-agreement.js';
+import { seededRandom } from '../../tools/random.js';
 import { column, type OpenDatabase, openDatabase } from '../../tools/servers/sql-databases.js';
 import { levelsOf, MYSQL, POSTGRESQL, type Server } from '../../tools/servers/sql-servers.js';
+import { agreementViolations } from '../../tools/transaction-agreement.js';
 import { until } from '../../tools/until.js';
-import { seeded } from './race-job.js';
+import { describeWithMySql } from '../support/mysql.js';
+import { describeWithPostgres } from '../support/postgres.js';
+import { ORDERS } from './support/crash-job.js';
 
 const neverAborted = (): AbortSignal => new AbortController().signal;
 /** Short, so that a check during a running transaction does not delay the test. */
@@ -166,7 +166,7 @@ function racesOf({ start, pause: pauseOf, endOfConnection, oldKeys }: Server, is
   });
 
   it('never disagree in a hundred races', async () => {
-    const random = seeded(20_261_120);
+    const random = seededRandom(20_261_120);
     const pause = (tx: SqlExecutor) => tx.query(pauseOf(random() * 0.01), []);
     const [log, asking] = [local, checking].map(
       ({ port }) => new TransactionLog({ database: port, lockTimeoutMs: LOCK_TIMEOUT_MS }),
