@@ -98,6 +98,14 @@ const ROOMS: Partial<Record<Floor, readonly string[]>> = {
   ],
 };
 
+/** What is beside the library: the other folders that each may import. */
+const GROUNDS = {
+  tools: ['libs'],
+  scripts: ['tools', 'libs'],
+  checks: ['tools', 'scripts', 'libs'],
+  test: ['tools', 'scripts', 'libs', 'apps', 'docs'],
+} as const;
+
 interface Import {
   readonly file: string;
   readonly from: string;
@@ -143,6 +151,17 @@ function violation({ file, from, isLazy }: Import): string | undefined {
   const above = STRICTER[floor] ?? FLOORS.slice(0, FLOORS.indexOf(floor));
   const allowed = [floor, ...above, ...(isLazy ? (LAZY[floor] ?? []) : [])];
   return allowed.includes(target) ? undefined : violation;
+}
+
+/** The violation of an import between the folders beside the library, or undefined. */
+function groundViolation({ file, from }: Import): string | undefined {
+  const [here, ...elsewhere] = relative(root, file).split('/') as [keyof typeof GROUNDS, ...string[]];
+  const [there, ...inside] = relative(root, resolve(dirname(file), from)).split('/');
+  const isAtRoot = elsewhere.length === 0 || inside.length === 0;
+  const allowed: readonly (string | undefined)[] = [here, ...GROUNDS[here]];
+  return !from.startsWith('.') || isAtRoot || allowed.includes(there)
+    ? undefined
+    : `${relative(root, file)} imports ${from}`;
 }
 
 /** Import cycles between files, each once. */
@@ -191,6 +210,23 @@ describe('the house', () => {
     expect(imports.map(roomViolation).filter((problem) => problem !== undefined)).toEqual([]);
     const upwards = { file: join(library, 'consumer/lease/a.ts'), from: '../dispatch/delivery.js', isLazy: false };
     expect(roomViolation(upwards)).toContain('delivery.js');
+  });
+
+  it('has tools below scripts, and both below tests and checks, which import nothing of each other', () => {
+    const files = Object.keys(GROUNDS).flatMap((folder) =>
+      readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+        .filter(({ parentPath, name }) => /\.(ts|mjs)$/.test(name) && !parentPath.includes('node_modules'))
+        .map(({ parentPath, name }) => join(parentPath, name)),
+    );
+    expect(files.length).toBeGreaterThan(400);
+    expect(
+      files
+        .flatMap(importsOf)
+        .map(groundViolation)
+        .filter((problem) => problem !== undefined),
+    ).toEqual([]);
+    const sideways = { file: join(root, 'checks/chaos/run.ts'), from: '../../test/support/a.js', isLazy: false };
+    expect(groundViolation(sideways)).toContain('test/support/a.js');
   });
 
   it('has no import cycles, except of types', () => {
