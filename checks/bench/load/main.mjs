@@ -8,7 +8,7 @@ import { build } from '../../../scripts/build/build.mjs';
 import { postgresFolder } from '../../../tools/servers/postgres-server.ts';
 import { OptionError, planOf, USAGE } from './options.mjs';
 
-const root = join(import.meta.dirname, '../..');
+const root = join(import.meta.dirname, '../../..');
 
 class Stopped extends Error {
   constructor() {
