@@ -167,6 +167,10 @@ describe('the verdict', () => {
       [first, { broker: 'broker-1', place: '0/1/8', isRetry: true }],
       // The first deliveries reached nobody.
       [
+        { place: '0/3/9', attempt: 2 },
+        { place: '0/4/9', attempt: 1 },
+      ],
+      [
         { place: '0/3/9', isRetry: true, attempt: 2 },
         { place: '0/4/9', isRetry: true, attempt: 2 },
       ],

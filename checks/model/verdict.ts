@@ -291,19 +291,18 @@ class Reasons {
 
   /**
    * How many copies of a message were seen. The redeliveries of one have rising attempts, so those with the same attempt at several places are of
-   * several copies, as are those on several brokers.
+   * several copies, as are those on several brokers. So are those at several places of the topic itself: only retries have places of their own.
    */
   private copiesOf(id: string): number {
-    const places = new Map<string, Map<number, Set<string>>>();
+    const places = new Map<string, Map<number | 'topic', Set<string>>>();
     for (const { broker, messageId, attempt, isRetry, place } of this.runs.get(id) ?? []) {
       const key = `${broker} ${messageId}`;
-      const byAttempt = places.get(key) ?? new Map<number, Set<string>>();
-      places.set(key, byAttempt);
-      byAttempt.set(attempt, (byAttempt.get(attempt) ?? new Set()).add(`${isRetry} ${place}`));
+      const sets = places.get(key) ?? new Map<number | 'topic', Set<string>>();
+      places.set(key, sets);
+      for (const of of isRetry ? [attempt] : [attempt, 'topic' as const])
+        sets.set(of, (sets.get(of) ?? new Set()).add(`${isRetry} ${place}`));
     }
-    const counts = [...places.values()].map((byAttempt) =>
-      Math.max(...[...byAttempt.values()].map(({ size }) => size)),
-    );
+    const counts = [...places.values()].map((sets) => Math.max(...[...sets.values()].map(({ size }) => size)));
     return counts.reduce((sum, most) => sum + most, 0);
   }
 
