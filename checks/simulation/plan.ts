@@ -323,7 +323,7 @@ const FOCUSES: readonly Focus[] = [
       impatience: 0,
       parts: { nest: false, ordered: true, simple: false, transactions: false, foreign: false },
     }),
-    faults: { 'lost registration': [10, 40], 'rolling deploy': [20, 60] },
+    faults: { 'lost registration': [5, 20], 'rolling deploy': [20, 60] },
   },
   // The same where the layout is known beforehand: processes start while a broker is missing.
   {
