@@ -9,7 +9,7 @@ import { SECOND_MS } from 'nestjs-rocketmq';
 import { MUTATIONS, type Mutation } from './mutations.js';
 
 const ROOT = join(import.meta.dirname, '..', '..');
-const COPIED = ['libs', 'test', 'package.json', 'tsconfig.json', 'tsconfig.base.json'];
+const COPIED = ['libs', 'tools', 'checks', 'package.json', 'tsconfig.json', 'tsconfig.base.json'];
 const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '120' },
@@ -53,8 +53,12 @@ async function search(folder: string): Promise<string | undefined> {
   const untilMs = Date.now() + Number(values.seconds) * SECOND_MS;
   for (let seed = first; Date.now() < untilMs; seed++) {
     const seconds = Math.ceil((untilMs - Date.now()) / SECOND_MS);
-    const violation = VIOLATION.exec(await simulate(folder, '--seed', `${seed}`, '--seconds', `${seconds}`));
-    if (violation === null) return undefined;
+    const output = await simulate(folder, '--seed', `${seed}`, '--seconds', `${seconds}`);
+    const violation = VIOLATION.exec(output);
+    if (violation === null) {
+      if (!/^\d+ passed, 0 failed$/m.test(output)) throw new Error(`the simulation did not run:\n${output}`);
+      return undefined;
+    }
     seed = Number(violation[1]);
     if (!VIOLATION.test(await simulate(ROOT, '--seed', `${seed}`)))
       return `seed ${seed}, the ${seed - first + 1}. tried: ${violation[2]}`;
