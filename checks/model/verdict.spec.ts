@@ -146,6 +146,19 @@ describe('the verdict', () => {
       fact.kind === 'handled' ? { ...fact, kind: 'failed' as const } : fact,
     );
     expect(judge(inTime(facts(1_000), failed)).violations).toEqual([]);
+    // The broker has kept two leases of it.
+    const [two, three] = [2, 3].map((attempt) => ({
+      of: 'plain' as const,
+      place: `0/${attempt}/9`,
+      isRetry: true,
+      attempt,
+    }));
+    const kept = (killedAtMs: number) =>
+      inTime([began], failed, handled('u.1', 40_100, three), handled('u.1', 40_200, two), [
+        { kind: 'fault', what: 'kill', target: 'broker', fromMs: killedAtMs, toMs: killedAtMs + 9_000 },
+      ]);
+    expect(judge(kept(1_000)).violations).toEqual([]);
+    expect(judge(kept(20_000)).violations).toHaveLength(1);
     // Until then, the broker had written down how far the group had read; and another broker has nothing to do with it.
     expect(judge(facts(30_000)).violations).toHaveLength(1);
     expect(judge(facts(1_000, 'broker-1')).violations).toHaveLength(1);
