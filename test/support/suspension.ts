@@ -15,7 +15,7 @@ const REQUEST_MS = 15 * SECOND_MS;
 /** The time limit of a test that plays it. */
 export const SUSPENSION_MS = 360 * SECOND_MS;
 const PROGRAM = join(import.meta.dirname, 'suspended-process.ts');
-const TYPESCRIPT = join(import.meta.dirname, 'run-typescript.mjs');
+const TYPESCRIPT = join(import.meta.dirname, '../../tools/typescript/run-typescript.mjs');
 
 /** Topics and their consumer groups, of the same names. */
 export interface SuspensionNames {
@@ -46,10 +46,6 @@ export async function playSuspension(
     { stdio: ['ignore', 'pipe', 'inherit'] },
   );
   const exited = once(child, 'exit');
-  const endedByItself = exited.then(([code]) => {
-    throw new Error(`the process that was to be suspended ended by itself, with code ${code}: see what it printed`);
-  });
-  endedByItself.catch(() => {});
   const suspended = linesOf(child);
   const others: string[] = [];
   const connection = new Connection({ endpoints, requestTimeoutMs: REQUEST_MS });
@@ -66,7 +62,11 @@ export async function playSuspension(
   );
   try {
     await producer.start();
-    await Promise.race([soon(() => suspended.includes('polling'), PATIENCE_MS), endedByItself]);
+    await soon(() => {
+      if (child.exitCode !== null)
+        throw new Error(`the process to suspend ended with code ${child.exitCode}: see what it printed`);
+      return suspended.includes('polling');
+    }, PATIENCE_MS);
     child.kill('SIGSTOP');
     for (const topic of topics) {
       const place = topic === ordered ? { messageGroup: 'one' } : topic === lite ? { liteTopic: LITE_TOPIC } : {};
