@@ -1,12 +1,15 @@
 // A handler that blocks the event loop with a real Apache RocketMQ, which continues meanwhile. Runs with `npm run test:rocketmq` only.
 
 import { randomBytes } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
 import { type NewGroup, RocketMQAdmin, type TopicType } from 'nestjs-rocketmq/admin';
+import { Connection, Producer } from 'nestjs-rocketmq/client';
 import { isBefore, REQUEST_MS, startLiteBackend } from '../contract/support/backend.js';
-import { BLOCKED_LOOP_MS, playBlockedLoop } from '../support/blocked-loop.js';
+import { BLOCKED_LOOP_MS, blockThread, playBlockedLoop } from '../support/blocked-loop.js';
 import { withAdmin } from '../support/real-server.js';
 import { afterSuspension, playSuspension, SUSPENSION_MS } from '../support/suspension.js';
+import { transport } from '../support/transport.js';
 
 describe('a handler that blocks the event loop', () => {
   it(
@@ -25,6 +28,27 @@ describe('a handler that blocks the event loop', () => {
     },
     BLOCKED_LOOP_MS,
   );
+});
+
+describe('a send whose answer comes while the event loop is blocked', () => {
+  it('succeeds, although its time is over when it is read', async () => {
+    const topic = `blocked-send-${randomBytes(4).toString('hex')}`;
+    await withAdmin((admin) => admin.createTopic({ topic, type: 'normal' }));
+    const connection = new Connection({ endpoints: process.env.ROCKETMQ_TEST_ENDPOINTS ?? '', transport });
+    const producer = new Producer(connection, {});
+    try {
+      await producer.start();
+      await producer.send({ topic, body: 'the first takes longest' });
+      const sent = producer.send({ topic, body: 'answered in time' }, { timeoutMs: 2_000 });
+      // It is written when this turn of the event loop ends.
+      await nextTurn();
+      blockThread(4_000);
+      expect(await sent).toMatchObject({ messageId: expect.any(String) });
+    } finally {
+      await producer.close();
+      connection.close();
+    }
+  });
 });
 
 describe('a process that is suspended', () => {

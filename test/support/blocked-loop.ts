@@ -16,6 +16,11 @@ export interface BlockedLoopGroups {
   readonly byDefault: string;
 }
 
+/** Blocks all timers and sockets of the process. */
+export function blockThread(durationMs: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, durationMs);
+}
+
 /** What each consumer saw, until the message whose lease was lost was delivered again. */
 export async function playBlockedLoop(
   endpoints: string,
@@ -45,8 +50,7 @@ export async function playBlockedLoop(
         // Whatever came before: both hold their message now.
         if (!hasBlocked && journals.short.length > 0 && journals.byDefault.length > 0) {
           hasBlocked = true;
-          // This blocks all timers and sockets of the process.
-          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, BLOCKED_MS);
+          blockThread(BLOCKED_MS);
           unblock();
         }
         await unblocked;

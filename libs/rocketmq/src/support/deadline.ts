@@ -6,7 +6,7 @@ import { setImmediate, setTimeout } from 'node:timers';
 import { abortReason, raceAbort } from './abort.js';
 import { AbortSource, onAbort } from './abort-source.js';
 import { MAY_HAVE_TAKEN_EFFECT, NOTHING_TOOK_EFFECT, TransportError, withoutEffect } from './errors.js';
-import { type IoTimer, LONGEST_IO_TIMER_MS, startIoTimer, stopIoTimer } from './io-timer.js';
+import { IoTimer, LONGEST_IO_TIMER_MS } from './io-timer.js';
 
 /** The options of every public asynchronous call. */
 export interface CallOptions {
@@ -29,7 +29,7 @@ export class Deadline {
   private source: AbortSource | undefined;
   /** By {@link monotonicMs}. */
   readonly endsAtMs: number;
-  private timer: IoTimer | undefined;
+  private timer: IoTimer<Deadline> | undefined;
   private unlisten: (() => void) | undefined;
   private passed = false;
   private disposed = false;
@@ -120,7 +120,7 @@ export class Deadline {
   /** Clears the timer and detaches from the caller's signal. Idempotent. */
   dispose(): void {
     this.disposed = true;
-    stopIoTimer(this.timer);
+    this.timer?.stop();
     this.unlisten?.();
   }
 
@@ -139,7 +139,7 @@ export class Deadline {
   }
 
   private startTimer(leftMs: number): void {
-    this.timer = startIoTimer(leftMs, leftMs > LONGEST_IO_TIMER_MS ? Deadline.goOn : Deadline.lapse, this);
+    this.timer = new IoTimer<Deadline>(leftMs, leftMs > LONGEST_IO_TIMER_MS ? Deadline.goOn : Deadline.lapse, this);
   }
 
   private static goOn(deadline: Deadline): void {

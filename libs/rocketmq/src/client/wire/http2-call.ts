@@ -4,14 +4,13 @@
 
 import { LIMITS } from '../../protocol/model/limits.js';
 import { onAbort, reasonOf } from '../../support/abort-source.js';
-import { nextTurn } from '../../support/deadline.js';
 import { TransportError } from '../../support/errors.js';
 import { FrameReader, wholeMessage } from '../../support/grpc/framing.js';
 import { decodeStatusMessage, GRPC_STATUS, GrpcError, statusOfHttp } from '../../support/grpc/status.js';
 import { HTTP2_CODE, nameOfCode } from '../../support/http2/frames.js';
 import type { Headers } from '../../support/http2/header-encoder.js';
 import type { Http2Stream, StreamReceiver } from '../../support/http2/stream.js';
-import { type IoTimer, startIoTimer, stopIoTimer } from '../../support/io-timer.js';
+import { IoTimer } from '../../support/io-timer.js';
 import { nameOfCall, type WireCall } from '../channel.js';
 import type { Http2Session } from './http2-session.js';
 
@@ -43,7 +42,7 @@ type BreakOff =
 abstract class Http2Call implements StreamReceiver {
   private under: Http2Stream | undefined;
   private frames: FrameReader | undefined;
-  private timer: IoTimer | undefined;
+  private timer: IoTimer<Http2Call> | undefined;
   private hasHeaders = false;
   private isHttpError = false;
   private status: number | undefined;
@@ -73,7 +72,7 @@ abstract class Http2Call implements StreamReceiver {
     const { timeoutMs, signal } = this.call;
     this.under = this.session.request(this.headersOf(this.call), this, isCreditedOnArrival);
     if (request !== undefined) this.under.send(request, true);
-    if (timeoutMs !== undefined) this.timer = startIoTimer(timeoutMs, timeOut, this as Http2Call);
+    if (timeoutMs !== undefined) this.timer = new IoTimer(timeoutMs, timeOut, this as Http2Call);
     if (signal !== undefined) {
       this.unlisten = onAbort(signal, () => this.abort(reasonOf(signal)));
     }
@@ -136,19 +135,15 @@ abstract class Http2Call implements StreamReceiver {
   protected abortLate(reason: Error): void {
     if (this.stream.isClosed || this.brokenOff !== undefined) return;
     this.brokenOff = { kind: 'abort', reason, isLate: true };
-    stopIoTimer(this.timer);
-    this.timer = startIoTimer(LATE_MS, timeOut, this as Http2Call);
+    this.timer?.stop();
+    this.timer = new IoTimer(LATE_MS, timeOut, this as Http2Call);
     this.stream.resetLate(HTTP2_CODE.cancel);
   }
 
   /** @internal */
   passDeadline(): void {
-    if (this.brokenOff?.kind === 'abort') {
-      // After a blocked event loop timers run first, although the answer may already be in the socket.
-      void nextTurn().then(() => this.stream.reset(HTTP2_CODE.cancel));
-      return;
-    }
-    this.breakOff({ kind: 'deadline', wasWritten: this.stream.id !== 0 });
+    if (this.brokenOff?.kind === 'abort') this.stream.reset(HTTP2_CODE.cancel);
+    else this.breakOff({ kind: 'deadline', wasWritten: this.stream.id !== 0 });
   }
 
   headers(headers: Headers): void {
@@ -176,7 +171,7 @@ abstract class Http2Call implements StreamReceiver {
 
   closed(code: number): void {
     this.code = code;
-    stopIoTimer(this.timer);
+    this.timer?.stop();
     this.unlisten?.();
     const isWell = this.status === GRPC_STATUS.ok && !this.isBrokenOff;
     this.end(isWell ? undefined : this.failure());

@@ -3,7 +3,7 @@
 
 import type { Socket } from 'node:net';
 import { inspect } from 'node:util';
-import { startIoTimer, stopIoTimer } from '../io-timer.js';
+import { IoTimer } from '../io-timer.js';
 import { FrameOutput } from './frame-output.js';
 import { FrameParser, type FrameReceiver } from './frame-parser.js';
 import {
@@ -610,8 +610,8 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
     const { socket } = this;
     if (socket.destroyed) return;
     const patienceMs = this.error === undefined ? LAST_ANSWERS_MS : FAREWELL_MS;
-    const timer = startIoTimer(patienceMs, destroySocket, socket);
-    socket.once('close', () => stopIoTimer(timer));
+    const timer = new IoTimer(patienceMs, destroySocket, socket);
+    socket.once('close', () => timer.stop());
     socket.destroySoon();
   }
 
