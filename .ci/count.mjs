@@ -4,6 +4,10 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import { relative } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
+
+/** So much of what a failed test said tells what it saw. */
+const MOST_LINES = 20;
 
 /**
  * @param {string} file
@@ -17,17 +21,23 @@ function read(file) {
     const name = relative(process.cwd(), path);
     for (const { fullName, status: outcome, failureMessages } of assertionResults) {
       if (outcome === 'passed') outcomes.set(`${name}: ${fullName}`, undefined);
-      if (outcome === 'failed') outcomes.set(`${name}: ${fullName}`, firstLine(failureMessages.join('\n')));
+      if (outcome === 'failed') outcomes.set(`${name}: ${fullName}`, saidBy(failureMessages.join('\n')));
     }
     const saysWhy = assertionResults.some(({ status: outcome }) => outcome === 'failed');
-    if (status === 'failed' && !saysWhy) broken.set(name, firstLine(message));
+    if (status === 'failed' && !saysWhy) broken.set(name, saidBy(message));
   }
   return { outcomes, broken };
 }
 
 /** @param {string} text */
-function firstLine(text) {
-  return text.trim().split('\n', 1)[0].slice(0, 300);
+function saidBy(text) {
+  const lines = stripVTControlCharacters(text)
+    .split('\n')
+    .filter((line) => line.trim() !== '' && !/^\s+at /.test(line));
+  return lines
+    .slice(0, MOST_LINES)
+    .map((line) => line.slice(0, 300))
+    .join('\n    ');
 }
 
 const [first, second] = process.argv.slice(2);

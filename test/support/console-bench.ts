@@ -18,7 +18,7 @@ export interface Answered {
 /** Builds what the browser loads, unless it is there. */
 export async function builtPages(): Promise<void> {
   const folder = join(process.cwd(), 'libs/console');
-  if (existsSync(join(folder, 'dist/web/main.js'))) return;
+  if (existsSync(join(folder, 'dist/web/index.html'))) return;
   await promisify(execFile)(process.execPath, [join(folder, 'build.mjs')]);
 }
 
