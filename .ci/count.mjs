@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 
-/** So much of what a failed test said tells what it saw. */
+/** Enough to show what it saw: the message and its differences. */
 const MOST_LINES = 20;
 
 /**
