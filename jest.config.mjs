@@ -15,6 +15,9 @@ export default {
   testTimeout: 90_000,
   // The suites wait more than they compute: for processes to start, leases to end, polls to come back.
   maxWorkers: 3,
+  // What ECMAScript modules of a suite leave behind stays in its worker, and slows what comes after it: `npm test` takes 0.78 of the time
+  // that it takes with workers that are kept.
+  workerIdleMemoryLimit: '400MB',
   extensionsToTreatAsEsm: ['.ts'],
   transform: {
     '^.+\\.ts$': [
