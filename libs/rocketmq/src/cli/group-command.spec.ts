@@ -54,6 +54,15 @@ describe('a group with different settings on its brokers', () => {
     );
   });
 
+  it('says what one attempt means where it is ordered', async () => {
+    const group = await start({});
+    expect(await group('create shop --fifo --max-attempts 1 --yes')).toMatch(
+      /^ordered group shop delivers at most 1 time: in an ordered group each release counts, .*; set --max-attempts\n$/,
+    );
+    expect(await group('show shop')).toMatch(/^attempts {2}1, then a dead letter; in an ordered group each release/m);
+    expect(await group('create shop --no-fifo --max-attempts 1 --yes')).toBe('group shop delivers at most 1 time\n');
+  });
+
   it('has no attempts where a proxy delivers nothing', async () => {
     const group = await start({ retryMaxTimes: 2147483647 });
     expect(await group('list')).toMatch(/shop +no +none /);

@@ -72,10 +72,12 @@ function addShow(group: Command, io: CommandIo): void {
       throw new Error(`group "${name}" does not exist; create it with: ${cure}`);
     }
     const { brokers } = described;
-    const { isDeliverable } = await import('../remoting/group-config.js');
+    const { isDeliverable, losesWhatIsReleased } = await import('../remoting/group-config.js');
     print(io, values, described, () => {
       const order = byBroker(brokers, ({ fifo }) => (fifo ? 'ordered' : 'not ordered'));
-      const attempts = ({ maxDeliveryAttempts: most }: GroupOnBroker) => attemptsText(most, isDeliverable(most));
+      const attempts = (one: GroupOnBroker) =>
+        attemptsText(one.maxDeliveryAttempts, isDeliverable(one.maxDeliveryAttempts)) +
+        (losesWhatIsReleased(one) ? `; ${RELEASES_ARE_LOST}` : '');
       const hasLite = brokers.some(({ lite }) => lite !== undefined);
       return [
         `group ${name}: ${order.isSame ? `${order.text}, on ${brokers.map((one) => one.name).join(', ')}` : order.text}`,
@@ -116,6 +118,9 @@ const attemptsText = (attempts: number, isDeliverable: boolean): string =>
     ? `${attempts}, then a dead letter`
     : `none: retryMaxTimes is ${attempts - 1}, with which a proxy moves every message to the dead letters; set --max-attempts`;
 
+const RELEASES_ARE_LOST =
+  'in an ordered group each release counts, so a deployment makes dead letters of messages that no handler has seen; set --max-attempts';
+
 const seconds = (ms: number): string => `${ms / 1000}s`;
 
 function addCreate(group: Command, io: CommandIo): void {
@@ -152,11 +157,13 @@ function addCreate(group: Command, io: CommandIo): void {
       return admin.describeGroup(consumerGroup);
     });
     const brokers = made?.brokers ?? [];
-    const { isDeliverable } = await import('../remoting/group-config.js');
-    const created = ({ fifo, maxDeliveryAttempts: most, lite }: GroupOnBroker): string => {
+    const { isDeliverable, losesWhatIsReleased } = await import('../remoting/group-config.js');
+    const created = (one: GroupOnBroker): string => {
+      const { fifo, maxDeliveryAttempts: most, lite } = one;
       const what = lite === undefined ? '' : ` messages of lite topics of ${lite.topic}`;
       const times = isDeliverable(most) ? `at most ${plural(most, 'time')}` : `nothing: retryMaxTimes is ${most - 1}`;
-      return `${fifo ? 'ordered ' : ''}group ${consumerGroup} delivers${what} ${times}`;
+      const danger = losesWhatIsReleased(one) ? `: ${RELEASES_ARE_LOST}` : '';
+      return `${fifo ? 'ordered ' : ''}group ${consumerGroup} delivers${what} ${times}${danger}`;
     };
     const { fifo, maxDeliveryAttempts, lite } = made ?? {};
     const result = { consumerGroup, fifo, maxDeliveryAttempts, liteTopic: lite?.topic };

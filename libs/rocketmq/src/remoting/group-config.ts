@@ -58,6 +58,12 @@ export function isDeliverable(maxDeliveryAttempts: number): boolean {
   return isIntegerFrom(maxDeliveryAttempts, 1, LIMITS.attempts);
 }
 
+/** Whether messages that a process releases become dead letters, though no handler has seen them: in an ordered group each release counts. */
+export function losesWhatIsReleased({ fifo, lite, maxDeliveryAttempts }: GroupDelivery): boolean {
+  // Of lite topics, no server dead-letters a message.
+  return fifo && lite === undefined && maxDeliveryAttempts === 1;
+}
+
 /** The server's defaults for missing parts. @see GroupRetryPolicy.getRetryPolicy of the server */
 function fromRetryPolicy(policy: GroupRetryPolicy | undefined): BackoffPolicy {
   if (policy?.type === 'EXPONENTIAL') {

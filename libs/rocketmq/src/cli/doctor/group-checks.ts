@@ -2,7 +2,7 @@
 
 import type { GroupDescription } from '../../admin/groups.js';
 import type { RocketMQAdmin } from '../../admin/rocketmq-admin.js';
-import { DEFAULT_RETRIES, isDeliverable } from '../../remoting/group-config.js';
+import { DEFAULT_RETRIES, isDeliverable, losesWhatIsReleased } from '../../remoting/group-config.js';
 import { describeError } from '../../support/logger.js';
 import { plural } from '../command.js';
 import type { Check, CommandText } from './check.js';
@@ -60,8 +60,7 @@ function settingsProblem(
       'retryMaxTimes is below 0 or 2147483647: a proxy moves every message to the dead letters and delivers none, and consumers refuse to start';
     return { status: 'failed', seen, why, advice };
   }
-  const losing = brokers.filter((one) => one.fifo && one.lite === undefined && one.maxDeliveryAttempts === 1);
-  if (losing.length > 0) {
+  if (brokers.some(losesWhatIsReleased)) {
     const why =
       'in an ordered group each release counts as an attempt: with one, a deployment makes dead letters of messages that no handler has seen';
     const enough = String(Math.max(Number(most), DEFAULT_RETRIES + 1));
