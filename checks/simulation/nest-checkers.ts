@@ -37,11 +37,21 @@ export function unansweredRequests(facts: NestFacts): string[] {
     if (outcome !== 'unanswered' && outcome !== 'abandoned' && outcome !== 'under way') return [];
     const last = answersTo(facts, key).at(-1);
     if (last?.end !== 'done' || last.endMs === undefined) return [];
-    const arrivesMs = last.endMs + ANSWER_MS;
+    const arrivesMs = arrivalOf(facts, last.endMs);
     if (arrivesMs > endMs || isExcused(facts, [process, last.process], atMs, arrivesMs)) return [];
     const how = `${last.process} handled it by ${last.endMs}`;
     return [`unanswered: ${process} asked ${key}, ${how}, and no answer came until ${endMs} (${error ?? outcome})`];
   });
+}
+
+/** By when an answer arrives. Neither it nor a poll for it gets through while streams are refused, and a consumer polls when it is connected again. */
+function arrivalOf({ disturbances }: NestFacts, sentMs: number): number {
+  const refusals = disturbances.filter(({ only, untilMs }) => only === 'not sent' && untilMs >= sentMs);
+  const inTurn = refusals.sort((one, other) => one.fromMs - other.fromMs);
+  return inTurn.reduce(
+    (byMs, { fromMs, untilMs }) => (fromMs <= byMs ? Math.max(byMs, untilMs + ANSWER_MS) : byMs),
+    sentMs + ANSWER_MS,
+  );
 }
 
 /** A request that was answered is not handled again. */
