@@ -94,12 +94,27 @@ describe('the verdict', () => {
     expect(because({ ...fault, what: 'stop', target: 'broker', fromMs: 12 })).toEqual([['broker stopped', 1]]);
   });
 
+  it('takes what was reported before it in its queue for a reason, and nothing else that was reported', () => {
+    const doubted = { kind: 'doubted' as const, id: 'b.1', of: 'ordered' as const, by: 'consumer-0.1', atMs: 11 };
+    const of = (place: string) =>
+      inTime(
+        sent('a.1', 0),
+        sent('b.1', 0),
+        handled('b.1', 4, { place }),
+        handled('a.1', 5),
+        [doubted],
+        handled('a.1', 20_000, { attempt: 2 }),
+      );
+    expect([...judge(of('0/0/0')).figures.repeated]).toEqual([['behind reported', 1]]);
+    for (const place of ['0/9/9', '1/0/0']) expect(judge(of(place)).violations).toHaveLength(1);
+  });
+
   it('takes no fault of another process, or of another time, for a reason', () => {
     const base = inTime(sent('a.1', 0), handled('a.1', 5), handled('a.1', 40_000, { by: 'consumer-1.1', attempt: 2 }));
     const faults: Fact[] = [
       { kind: 'fault', what: 'kill', target: 'consumer-1.1', fromMs: 12, toMs: 12 },
       { kind: 'fault', what: 'kill', target: 'consumer-0.1', fromMs: 30_000, toMs: 30_000 },
-      { kind: 'fault', what: 'kill', target: 'broker', fromMs: 8_000, toMs: 12_000 },
+      { kind: 'fault', what: 'kill', target: 'broker', fromMs: 9_500, toMs: 12_000 },
       // The other broker, and stops that ended before the handler began.
       { kind: 'fault', what: 'kill', target: 'broker-1', fromMs: 12, toMs: 2_000 },
       { kind: 'fault', what: 'stop', target: 'broker-1', fromMs: 12, toMs: 12_000 },

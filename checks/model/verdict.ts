@@ -9,6 +9,8 @@ export type Reason =
   | 'stored twice'
   /** The consumer reported that it might be redelivered. */
   | 'reported'
+  /** The consumer reported one before it of its queue: a broker redelivers an ordered queue from the first message that is not settled. */
+  | 'behind reported'
   /** The consumer was killed before its acknowledgment could be confirmed. */
   | 'consumer killed'
   /** The consumer was stopped for longer than what was left of the lease. */
@@ -21,6 +23,7 @@ export type Reason =
 export const REASONS = [
   'stored twice',
   'reported',
+  'behind reported',
   'consumer killed',
   'consumer stopped',
   'broker killed',
@@ -58,9 +61,9 @@ interface Run extends Begun {
 const ACK_MS = 5_000;
 /**
  * How long a broker keeps in memory only how far an ordered group has read, see `flushConsumerOffsetInterval`, and the acknowledgments of an
- * ordinary one, see `popCkStayBufferTime` and its scan.
+ * ordinary one, see `popCkStayBufferTime` and its scan. On a busy machine the 5 s of the former take longer.
  */
-const KEPT_IN_MEMORY_MS = { ordered: 6_000, plain: 15_000 } as const;
+const KEPT_IN_MEMORY_MS = { ordered: 8_000, plain: 15_000 } as const;
 
 export function judge(facts: readonly Fact[]): Verdict {
   const violations: string[] = [];
@@ -255,20 +258,20 @@ class Reasons {
   private readonly faults: readonly DatedFault[];
   private readonly runs = new Map<string, Run[]>();
 
-  /** @param runs all of a consumer group */
+  /** @param all of a consumer group */
   constructor(
     facts: readonly Fact[],
     faults: readonly Fault[],
     private readonly sends: Sends,
-    runs: readonly Run[],
+    private readonly all: readonly Run[],
   ) {
     // A kill explains more than a stop.
     this.faults = faults
       .map((fault) => ({ ...fault, diedAtMs: deathOf(fault, facts) }))
       .sort((a, b) => Number(b.what === 'kill') - Number(a.what === 'kill'));
-    for (const run of runs) this.runs.set(run.id, [...(this.runs.get(run.id) ?? []), run]);
+    for (const run of all) this.runs.set(run.id, [...(this.runs.get(run.id) ?? []), run]);
     for (const fact of facts) {
-      if (fact.kind === 'doubted' && fact.of === runs[0]?.of) this.doubts.add(`${fact.by} ${fact.id}`);
+      if (fact.kind === 'doubted' && fact.of === all[0]?.of) this.doubts.add(`${fact.by} ${fact.id}`);
     }
   }
 
@@ -331,9 +334,24 @@ class Reasons {
     });
   }
 
+  private isDoubted({ by, id }: Run): boolean {
+    return this.doubts.has(`${by} ${id}`);
+  }
+
+  private isBehindDoubted(run: Run, untilMs: number): boolean {
+    if (run.of !== 'ordered') return false;
+    const [queue, offset = 0] = run.place.split('/').map(Number);
+    return this.all.some((one) => {
+      if (one.by !== run.by || one.broker !== run.broker || !this.isDoubted(one)) return false;
+      const [itsQueue, itsOffset = 0] = one.place.split('/').map(Number);
+      return itsQueue === queue && itsOffset < offset && one.atMs >= run.atMs - LEASE_MS && one.atMs <= untilMs;
+    });
+  }
+
   /** Why a delivery that a handler had, or has, may not have been settled at a time. */
   private whyUnsettled(run: Run, untilMs: number): Reason | undefined {
-    if (this.doubts.has(`${run.by} ${run.id}`)) return 'reported';
+    if (this.isDoubted(run)) return 'reported';
+    if (this.isBehindDoubted(run, untilMs)) return 'behind reported';
     const ended = Math.min(run.endsAtMs, untilMs);
     for (const { what, target, fromMs, toMs, diedAtMs } of this.faults) {
       const isOwn = target === run.by;
