@@ -202,6 +202,19 @@ interface Focus {
 /** The number of seeds without a focus, in each cycle through the focuses. */
 const FREE = 4;
 
+/** Routes that lose a broker and regain it, with message groups on both and more messages than are handled at once. */
+const losesBroker: Focus['ways'] = (chance) => ({
+  withoutProxy: true,
+  otherBroker: 'same topics',
+  sendEveryMs: 200,
+  instances: chance.whole(2, 3),
+  layout: 'seen',
+  longestStepMs: LONGEST_STEP_MS,
+  failures: 0,
+  impatience: 0,
+  parts: { nest: false, ordered: true, simple: false, transactions: false, foreign: false },
+});
+
 const FOCUSES: readonly Focus[] = [
   // More messages than are handled, and they are large when decompressed.
   {
@@ -310,34 +323,10 @@ const FOCUSES: readonly Focus[] = [
     }),
     faults: { 'rolling deploy': [10, 30] },
   },
-  // Routes that lose a broker and regain it, with message groups on both and more messages than are handled at once.
-  {
-    ways: (chance) => ({
-      withoutProxy: true,
-      otherBroker: 'same topics',
-      sendEveryMs: 200,
-      instances: chance.whole(2, 3),
-      layout: 'seen',
-      longestStepMs: LONGEST_STEP_MS,
-      failures: 0,
-      impatience: 0,
-      parts: { nest: false, ordered: true, simple: false, transactions: false, foreign: false },
-    }),
-    faults: { 'lost registration': [5, 20], 'rolling deploy': [20, 60] },
-  },
+  { ways: losesBroker, faults: { 'lost registration': [5, 20], 'rolling deploy': [20, 60] } },
   // The same where the layout is known beforehand: processes start while a broker is missing.
   {
-    ways: (chance) => ({
-      withoutProxy: true,
-      otherBroker: 'same topics',
-      sendEveryMs: 200,
-      instances: chance.whole(2, 3),
-      layout: chance.pick(['declared', 'configured'] as const),
-      longestStepMs: LONGEST_STEP_MS,
-      failures: 0,
-      impatience: 0,
-      parts: { nest: false, ordered: true, simple: false, transactions: false, foreign: false },
-    }),
+    ways: (chance) => ({ ...losesBroker(chance), layout: chance.pick(['declared', 'configured'] as const) }),
     faults: { 'lost registration': [10, 30], 'rolling deploy': [10, 30] },
   },
   // Processes that stand still for longer than a lease while their polls are answered.
