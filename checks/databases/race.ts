@@ -12,6 +12,7 @@ import { TransactionLog } from 'nestjs-rocketmq/sql';
 import { column, type OpenDatabase, openDatabase } from '../../tools/servers/sql-databases.js';
 import type { Server } from '../../tools/servers/sql-servers.js';
 import { agreementViolations } from '../../tools/transaction-agreement.js';
+import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.mjs';
 import { ITEMS, LOCAL_TRANSACTION_TIMEOUT_MS, RACE_ORDERS, type RaceJob } from './race-job.js';
 
 const PROCESSES = 3;
@@ -145,9 +146,8 @@ async function runAll({ endpoints, place, seed, transactions }: Runs) {
 
 /** Runs a process. @returns whether it has killed itself. @throws Error when it ended in another way */
 async function isKilled(job: RaceJob, onLine: (line: string) => void): Promise<boolean> {
-  const loader = join(process.cwd(), 'tools/typescript/run-typescript.mjs');
   const program = join(process.cwd(), 'checks/databases/race-program.ts');
-  const args = ['--no-warnings', '--import', loader, program, JSON.stringify(job)];
+  const args = [...TYPESCRIPT_ARGS, program, JSON.stringify(job)];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let errors = '';
   child.stderr.on('data', (chunk) => {

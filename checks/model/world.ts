@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { type RunningCluster, startRocketMQCluster } from '../../tools/servers/rocketmq/cluster.mjs';
+import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.mjs';
 import { Program } from '../chaos/program.js';
 import { FactFile, nowMs } from './facts.js';
 import { GROUPS, type MemberOptions, TOPICS } from './member-options.js';
@@ -167,10 +168,9 @@ class Member implements Target {
     const { name } = this;
     const options = { ...this.options, start: ++this.starts };
     const main = join(import.meta.dirname, 'member.ts');
-    const loader = join(import.meta.dirname, '../../tools/typescript/run-typescript.mjs');
     this.program = new Program({
       name,
-      args: ['--no-warnings', '--import', loader, main, JSON.stringify(options)],
+      args: [...TYPESCRIPT_ARGS, main, JSON.stringify(options)],
       env: process.env,
       logFolder: this.options.folder,
       onLost: (how) => this.onLost(`${name} ended by itself: ${how}`),

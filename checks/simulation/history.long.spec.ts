@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, it } from '@jest/globals';
 import { MINUTE_MS, SECOND_MS } from 'nestjs-rocketmq';
+import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.mjs';
 import { type Plan, planOf } from './plan.js';
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -21,8 +22,7 @@ function shortPlan(seed: number, isNest: boolean): Plan {
 }
 
 async function historyOf(plan: Plan, cwd: string, env: NodeJS.ProcessEnv): Promise<string | undefined> {
-  const program = ['--no-warnings', '--import', join(ROOT, 'tools/typescript/run-typescript.mjs')];
-  const args = [...program, join(ROOT, 'checks/simulation/main.ts'), '--brief', '--plan', JSON.stringify(plan)];
+  const args = [...TYPESCRIPT_ARGS, join(ROOT, 'checks/simulation/main.ts'), '--brief', '--plan', JSON.stringify(plan)];
   const run = promisify(execFile)(process.execPath, args, { cwd, env: { ...process.env, ...env } });
   // Five minutes are too short for everything to settle; here only the equality of both runs matters.
   const { stdout } = await run.catch((error: { stdout: string }) => error);

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { createApp } from '../../docs/examples/asyncapi.js';
+import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.mjs';
 import { problemsOf } from '../support/async-api.js';
 
 const MODULE = 'docs/examples/asyncapi.ts';
@@ -28,14 +29,7 @@ interface Ended {
 /** The command line as a process that loads TypeScript. */
 function run(args: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
   const program = `const { main } = await import('./libs/rocketmq/src/cli/main.ts'); await main(${JSON.stringify(args)}, (name) => import(name));`;
-  const node = [
-    '--no-warnings',
-    '--import',
-    './tools/typescript/run-typescript.mjs',
-    '--input-type=module',
-    '-e',
-    program,
-  ];
+  const node = [...TYPESCRIPT_ARGS, '--input-type=module', '-e', program];
   return new Promise((resolve) => {
     execFile(process.execPath, node, { env: { ...process.env, ...env } }, (error, out, err) => {
       resolve({ code: typeof error?.code === 'number' ? error.code : 0, out, err });

@@ -26,6 +26,7 @@ import '../../docs/examples/reminder.test.js';
 import { brokerValuesOf } from '../../libs/rocketmq/src/cli/broker-command.js';
 import { brokerOptionsOf } from '../../libs/rocketmq/src/cli/broker-process.js';
 import { documents as allDocuments, deadLinks, exampleText } from '../../tools/documents.mjs';
+import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.mjs';
 import { eventually } from '../../tools/until.js';
 
 const documents = allDocuments();
@@ -88,9 +89,8 @@ describe('the embedded broker', () => {
 
 describe('the program of the first steps', () => {
   it('prints the result of its handler', async () => {
-    const execArgv = ['--no-warnings', '--import', './tools/typescript/run-typescript.mjs'];
     const env = { ...process.env, NO_COLOR: '1', PORT: '0', ROCKETMQ_ENDPOINTS: 'embedded:' };
-    const program = fork('docs/examples/first-steps.main.ts', { execArgv, env, silent: true });
+    const program = fork('docs/examples/first-steps.main.ts', { execArgv: TYPESCRIPT_ARGS, env, silent: true });
     const exited = once(program, 'exit');
     let output = '';
     program.stdout?.on('data', (chunk) => {

@@ -4,6 +4,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
+import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.mjs';
 import type { HeldMemory } from './held-memory.js';
 
 const run = promisify(execFile);
@@ -16,8 +17,9 @@ const LEAST = 0.4;
 const WITH_DELIVERIES = 1.3;
 
 async function fill(name: string): Promise<HeldMemory> {
-  const loader = ['--no-warnings', '--import', './tools/typescript/run-typescript.mjs'];
-  const { stdout } = await run(process.execPath, [...loader, 'test/processes/held-memory.ts', name], { cwd: ROOT });
+  const { stdout } = await run(process.execPath, [...TYPESCRIPT_ARGS, 'test/processes/held-memory.ts', name], {
+    cwd: ROOT,
+  });
   return JSON.parse(stdout);
 }
 

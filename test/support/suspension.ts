@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection, Producer, PushConsumer, SECOND_MS } from 'nestjs-rocketmq/client';
+import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.mjs';
 import { soon } from '../../tools/until.js';
 
 /** Longer than any poll lasts on a server. */
@@ -15,7 +16,6 @@ const REQUEST_MS = 15 * SECOND_MS;
 /** The time limit of a test that plays it. */
 export const SUSPENSION_MS = 360 * SECOND_MS;
 const PROGRAM = join(import.meta.dirname, 'suspended-process.ts');
-const TYPESCRIPT = join(import.meta.dirname, '../../tools/typescript/run-typescript.mjs');
 
 /** Topics and their consumer groups, of the same names. */
 export interface SuspensionNames {
@@ -42,7 +42,7 @@ export async function playSuspension(
   const topics = [ordinary, ordered, received, batched, ...(lite === undefined ? [] : [lite])];
   const child = spawn(
     process.execPath,
-    ['--no-warnings', '--import', TYPESCRIPT, PROGRAM, endpoints, String(LEASE_MS), String(REQUEST_MS), ...topics],
+    [...TYPESCRIPT_ARGS, PROGRAM, endpoints, String(LEASE_MS), String(REQUEST_MS), ...topics],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   );
   const exited = once(child, 'exit');

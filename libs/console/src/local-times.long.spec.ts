@@ -2,10 +2,11 @@
 
 import { execFileSync } from 'node:child_process';
 import { expect, it } from '@jest/globals';
+import { TYPESCRIPT_ARGS } from '../../../tools/typescript/typescript-args.mjs';
 
 function inBerlin(code: string): unknown {
   const program = `const { fromLocalInput, localInput } = await import('./libs/console/web/lib/format.ts'); console.log(JSON.stringify(${code}));`;
-  const args = ['--import', './tools/typescript/run-typescript.mjs', '--input-type=module', '-e', program];
+  const args = [...TYPESCRIPT_ARGS, '--input-type=module', '-e', program];
   return JSON.parse(execFileSync(process.execPath, args, { env: { ...process.env, TZ: 'Europe/Berlin' } }).toString());
 }
 

@@ -2,6 +2,7 @@
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
+import { TYPESCRIPT_ARGS } from '../../../tools/typescript/typescript-args.mjs';
 
 const root = process.cwd();
 /** The maximum output in the message of a failed test. */
@@ -22,7 +23,7 @@ export class DemoProcess {
     this.child = fork(join(root, 'apps', name, 'src/main.ts'), {
       cwd: root,
       env: { PATH, HOME, NODE_NO_WARNINGS: '1', NO_COLOR: '1', PORT: '0', ...env },
-      execArgv: ['--import', './tools/typescript/run-typescript.mjs'],
+      execArgv: TYPESCRIPT_ARGS,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     for (const stream of [this.child.stdout, this.child.stderr]) {

@@ -6,6 +6,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DatabasePlace } from '../../../tools/servers/sql-databases.js';
+import { TYPESCRIPT_ARGS } from '../../../tools/typescript/typescript-args.mjs';
 
 /** `order`: places one order as a local transaction. `relay`: adds steps to the outbox and sends them. */
 export interface CrashJob {
@@ -47,9 +48,8 @@ export async function runUntilKilled(job: Omit<CrashJob, 'marker'>): Promise<voi
 
 /** Runs a program of this folder with a job until it ends. @returns its signal or its exit code, and what it wrote to stderr */
 export async function runProcess(program: string, job: object): Promise<{ end: string; errors: string }> {
-  const loader = join(process.cwd(), 'tools/typescript/run-typescript.mjs');
   const file = join(process.cwd(), 'test/sql/support', program);
-  const args = ['--no-warnings', '--import', loader, file, JSON.stringify(job)];
+  const args = [...TYPESCRIPT_ARGS, file, JSON.stringify(job)];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
   let errors = '';
   child.stderr.on('data', (chunk) => {

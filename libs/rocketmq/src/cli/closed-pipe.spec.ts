@@ -8,12 +8,13 @@ import { text } from 'node:stream/consumers';
 import { expect, it } from '@jest/globals';
 import { ScriptedCluster } from '../../../../test/support/scripted-cluster.js';
 import type { ScriptedReply } from '../../../../test/support/scripted-remoting-server.js';
+import { TYPESCRIPT_ARGS } from '../../../../tools/typescript/typescript-args.mjs';
 import { eventually } from '../../../../tools/until.js';
 import { encodeStoredMessage } from '../protocol/remoting/stored-message.js';
 
 function programOf(...args: readonly string[]): string[] {
   const program = `const { main } = await import('./libs/rocketmq/src/cli/main.ts'); await main(${JSON.stringify(args)}, (name) => import(name));`;
-  return ['--import', './tools/typescript/run-typescript.mjs', '--input-type=module', '-e', program];
+  return [...TYPESCRIPT_ARGS, '--input-type=module', '-e', program];
 }
 
 it('succeeds when the reader closes the pipe early, as `head` does', async () => {
