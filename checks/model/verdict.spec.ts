@@ -168,12 +168,14 @@ describe('the verdict', () => {
       isRetry: true,
       attempt,
     }));
-    const kept = (killedAtMs: number) =>
-      inTime([began], failed, handled('u.1', 40_100, three), handled('u.1', 40_200, two), [
+    const kept = (killedAtMs: number, earlier = three, later = two) =>
+      inTime([began], failed, handled('u.1', 40_100, earlier), handled('u.1', 40_200, later), [
         { kind: 'fault', what: 'kill', target: 'broker', fromMs: killedAtMs, toMs: killedAtMs + 9_000 },
       ]);
     expect(judge(kept(1_000)).violations).toEqual([]);
+    expect(judge(kept(1_000, two, three)).violations).toEqual([]);
     expect(judge(kept(20_000)).violations).toHaveLength(1);
+    expect(judge(kept(20_000, two, three)).violations).toHaveLength(1);
     // Until then, the broker had written down how far the group had read; and another broker has nothing to do with it.
     expect(judge(facts(30_000)).violations).toHaveLength(1);
     expect(judge(facts(1_000, 'broker-1')).violations).toHaveLength(1);

@@ -312,7 +312,7 @@ class Reasons {
   /**
    * Whether its broker was killed just after it had handed a message out to a handler that failed, or to nobody: a consumer that was gone, or an
    * answer that was lost with the broker. It has kept the lease, so it redelivers the message, and has forgotten how far the group had read, so it
-   * hands it out again; or it has kept both the lease and what became of it, and redelivers the message for each: then the attempts go back.
+   * hands it out again; or it has kept both the lease and what became of it, and redelivers the message for each, at several places.
    */
   private wasReadAgain({ id, of, broker, messageId }: Run): boolean {
     const runs = (this.runs.get(id) ?? []).filter((run) => run.broker === broker && run.messageId === messageId);
@@ -322,15 +322,13 @@ class Reasons {
       const after = runs.filter(({ atMs }) => atMs > diedAtMs);
       const isBoth =
         after.some(({ isRetry }) => isRetry) && after.some(({ attempt, isRetry }) => attempt === 1 && !isRetry);
-      const goesBack = after.some(
-        (run, index) => run.isRetry && after.slice(0, index).some((one) => one.attempt > run.attempt),
-      );
+      const isForEach = new Set(after.filter(({ isRetry }) => isRetry).map(({ place }) => place)).size > 1;
       const keptFromMs = fromMs - KEPT_IN_MEMORY_MS[of];
       const isLate =
         before.length === 0
           ? this.sends.beganWithin(id, keptFromMs, diedAtMs)
           : before.some(({ endsAtMs }) => endsAtMs >= keptFromMs);
-      return (isBoth || goesBack) && isLate;
+      return (isBoth || isForEach) && isLate;
     });
   }
 
