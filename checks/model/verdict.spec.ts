@@ -114,7 +114,7 @@ describe('the verdict', () => {
     const faults: Fact[] = [
       { kind: 'fault', what: 'kill', target: 'consumer-1.1', fromMs: 12, toMs: 12 },
       { kind: 'fault', what: 'kill', target: 'consumer-0.1', fromMs: 30_000, toMs: 30_000 },
-      { kind: 'fault', what: 'kill', target: 'broker', fromMs: 9_500, toMs: 12_000 },
+      { kind: 'fault', what: 'kill', target: 'broker', fromMs: 8_000, toMs: 12_000 },
       // The other broker, and stops that ended before the handler began.
       { kind: 'fault', what: 'kill', target: 'broker-1', fromMs: 12, toMs: 2_000 },
       { kind: 'fault', what: 'stop', target: 'broker-1', fromMs: 12, toMs: 12_000 },

@@ -61,9 +61,9 @@ interface Run extends Begun {
 const ACK_MS = 5_000;
 /**
  * How long a broker keeps in memory only how far an ordered group has read, see `flushConsumerOffsetInterval`, and the acknowledgments of an
- * ordinary one, see `popCkStayBufferTime` and its scan. On a busy machine the 5 s of the former take longer.
+ * ordinary one, see `popCkStayBufferTime` and its scan.
  */
-const KEPT_IN_MEMORY_MS = { ordered: 8_000, plain: 15_000 } as const;
+const KEPT_IN_MEMORY_MS = { ordered: 6_000, plain: 15_000 } as const;
 
 export function judge(facts: readonly Fact[]): Verdict {
   const violations: string[] = [];
@@ -322,7 +322,18 @@ class Reasons {
       const after = runs.filter(({ atMs }) => atMs > diedAtMs);
       const isBoth =
         after.some(({ isRetry }) => isRetry) && after.some(({ attempt, isRetry }) => attempt === 1 && !isRetry);
-      const isForEach = new Set(after.filter(({ isRetry }) => isRetry).map(({ place }) => place)).size > 1;
+      // A lost acknowledgment brings it back only when its lease ends.
+      const isForEach = after.some(
+        (run, index) =>
+          run.isRetry &&
+          after
+            .slice(0, index)
+            .some(
+              (one) =>
+                one.attempt > run.attempt ||
+                (one.place !== run.place && run.atMs - one.atMs < LEASE_MS && one.end === 'handled'),
+            ),
+      );
       const keptFromMs = fromMs - KEPT_IN_MEMORY_MS[of];
       const isLate =
         before.length === 0
