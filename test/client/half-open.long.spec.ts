@@ -4,12 +4,8 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { EmbeddedBroker } from 'nestjs-rocketmq/broker';
 import { Connection, Producer, PushConsumer, SimpleConsumer } from 'nestjs-rocketmq/client';
 import { Arrivals } from '../support/arrivals.js';
+import { blockThread } from '../support/blocked-loop.js';
 import { forwardTo, type TcpForwarder } from '../support/tcp-forwarder.js';
-
-/** Nothing else runs in this thread meanwhile, not even the broker. */
-function blockThread(durationMs: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, durationMs);
-}
 
 describe.each(['http2', 'grpc-js'] as const)('a connection over %s that has gone silent', (transport) => {
   let broker: EmbeddedBroker;
@@ -80,6 +76,7 @@ describe.each(['http2', 'grpc-js'] as const)('a connection over %s that has gone
     const producer = new Producer(connection);
     const started = producer.start();
     await new Promise((resolve) => setImmediate(resolve));
+    // The broker runs in this thread, too.
     blockThread(1_200);
     await started;
     await producer.send({ topic: 'orders', body: 'one' });

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect } from '@jest/globals';
 import type { MessageView } from 'nestjs-rocketmq/client';
+import { blockThread } from '../support/blocked-loop.js';
 import { testTransport } from '../support/transport.js';
 import { backendName } from './support/backend.js';
 import { contractSuite } from './support/contract.js';
@@ -16,11 +17,6 @@ const LONG_LEASE_MS = 6 * 60 * 60_000;
 const LAST_LEASE_MS = testTransport === 'http2' && backendName === 'embedded' ? LONG_LEASE_MS : 10_000;
 /** The same while messages wait: by HTTP/2, a server has written what it popped before a poll is canceled. */
 const BACKLOG_LEASE_MS = testTransport === 'http2' ? LONG_LEASE_MS : LAST_LEASE_MS;
-
-/** No timer fires, and no socket is read. */
-function block(durationMs: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, durationMs);
-}
 
 /** What is handled, with nothing in between, until so many have come; what the consumers before it released is visible after a second. */
 async function theRest(world: World, options: RecorderOptions, count: number): Promise<string[]> {
@@ -129,9 +125,9 @@ describe('stopping', () => {
         for (const isBlockedFirst of [true, false]) {
           const { consumer, deliveries } = await world.record(options);
           await sleep(lifeMs);
-          if (isBlockedFirst) block(400);
+          if (isBlockedFirst) blockThread(400);
           const closed = consumer.close({ shutdownGraceMs: 20_000 });
-          if (!isBlockedFirst) block(400);
+          if (!isBlockedFirst) blockThread(400);
           await closed;
           handled.push(...texts(deliveries));
           // What it released is visible again at once, or after a second.

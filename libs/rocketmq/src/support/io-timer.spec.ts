@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { blockThread } from '../../../../test/support/blocked-loop.js';
 import { soon } from '../../../../tools/until.js';
 import { IoTimer } from './io-timer.js';
 
@@ -9,10 +10,6 @@ import { IoTimer } from './io-timer.js';
 const ECHO = `require('node:net').createServer((socket) => socket.pipe(socket))
   .listen(0, '127.0.0.1', function () { process.stdout.write(String(this.address().port)); })`;
 const DELAY_MS = 50;
-
-function blockThread(durationMs: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, durationMs);
-}
 
 describe('a timer of I/O', () => {
   let echo: ChildProcess;
