@@ -31,7 +31,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'client/endpoint-channel.ts',
     edits: {
       'const isAlive = await channel.isAlive(this.patienceMs);':
-        'const isAlive = await channel.isAlive(Math.min(waitedMs / 2, MOST_PATIENCE_MS));',
+        'const isAlive = await channel.isAlive(Math.min(waitedMs / 2, MAX_PATIENCE_MS));',
     },
   },
   {

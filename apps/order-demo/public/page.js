@@ -9,7 +9,7 @@ const SOON_MS = 80;
 const FRESH_MS = 10_000;
 const LOOK_AGAIN_MS = 5_000;
 const RETRY_MS = 2_000;
-const MOST_LOOKS = 50;
+const MAX_LOOKS = 50;
 const ENDED = ['PAID', 'REJECTED', 'CANCELLED'];
 const STATUS_TEXT = {
   PENDING_STOCK: 'waits for stock',
@@ -276,7 +276,7 @@ async function deliverTwice() {
   let [order] = await ask('orders');
   order ??= await orderBook();
   for (let looks = 0; order.status === 'PENDING_STOCK'; looks++) {
-    if (looks === MOST_LOOKS)
+    if (looks === MAX_LOOKS)
       throw new Error(`the stock of ${order.id.slice(0, 8)} is not reserved yet; try again later`);
     await sleep(200);
     order = await ask(`orders/${order.id}`);

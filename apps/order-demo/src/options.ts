@@ -16,7 +16,7 @@ import { type Clock, HOUR_MS, SECOND_MS } from 'nestjs-rocketmq/client';
 import type { CheckpointHook } from 'nestjs-rocketmq/testing';
 
 /** The server rejects messages with a longer delay. */
-const LONGEST_DELAY_MS = 24 * HOUR_MS;
+const MAX_DELAY_MS = 24 * HOUR_MS;
 
 export interface OrderDemoOptions {
   /** The address to listen on; a host name is also accepted in requests. Default: chosen by tests. */
@@ -69,7 +69,7 @@ export function optionsOf(env: Environment): OrderDemoEnvironment {
     dataFolder: textOf(env, 'DATA_DIR') ?? 'data/order-demo',
     paymentTimeoutMs: durationOf(env, 'ORDER_PAYMENT_TIMEOUT', {
       otherwiseMs: 30 * SECOND_MS,
-      maxMs: LONGEST_DELAY_MS,
+      maxMs: MAX_DELAY_MS,
     }),
     checkpoint: faultCheckpoint(env) ?? faults?.checkpoint,
     faults,

@@ -22,8 +22,8 @@ import { LiveStreams } from './pages/live.js';
 import { PAGES } from './pages/pages.js';
 import type { ConsoleSource } from './source.js';
 
-const LONGEST_LINE = 2_000;
-const LONGEST_REASON = 200;
+const MAX_LINE_LENGTH = 2_000;
+const MAX_REASON_LENGTH = 200;
 /** Brokers change their version by a restart. */
 const VERSIONS_MS = 60_000;
 
@@ -124,7 +124,7 @@ export class Console {
   private async execute(request: ConsoleRequest): Promise<unknown> {
     const fields = new Fields(await request.json());
     const plan = fields.text('plan');
-    const reason = fields.optionalText('reason', LONGEST_REASON);
+    const reason = fields.optionalText('reason', MAX_REASON_LENGTH);
     fields.end();
     const found = this.plans.find(plan);
     if (found === undefined) throw noPlan();
@@ -250,7 +250,7 @@ function quoted(value: string): string {
 /** Without what begins another line of a log, or changes a terminal. */
 function oneLine(text: string): string {
   const escaped = (char: string): string => `\\u${(char.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`;
-  return text.slice(0, LONGEST_LINE).replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, escaped);
+  return text.slice(0, MAX_LINE_LENGTH).replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, escaped);
 }
 
 function messageOf(error: unknown): string {

@@ -4,7 +4,7 @@ import { AsyncResource } from 'node:async_hooks';
 import { retryTransaction } from 'nestjs-rocketmq/sql';
 
 /** Fits into one statement of any database. */
-const MOST_AT_ONCE = 100;
+const MAX_AT_ONCE = 100;
 
 interface Waiting<T> {
   readonly item: T;
@@ -51,6 +51,6 @@ export class Batches<T> {
   }
 
   private next(): Waiting<T>[] {
-    return this.waiting.splice(0, MOST_AT_ONCE);
+    return this.waiting.splice(0, MAX_AT_ONCE);
   }
 }

@@ -7,7 +7,7 @@ import type { CheckpointHook } from 'nestjs-rocketmq/testing';
 import { type Environment, textOf } from './environment.js';
 
 /** A held point is released after this time, because the server accepts the end of a transaction for 30 s only. */
-const LONGEST_HOLD_MS = 5_000;
+const MAX_HOLD_MS = 5_000;
 
 interface Holding {
   arrive(messageId: string): void;
@@ -54,7 +54,7 @@ export class Faults implements NestInterceptor {
     this.holdings.delete(name);
     holding.arrive(messageId);
     const timer = new AbortController();
-    await Promise.race([holding.released, pause(LONGEST_HOLD_MS, undefined, { signal: timer.signal }).catch(() => {})]);
+    await Promise.race([holding.released, pause(MAX_HOLD_MS, undefined, { signal: timer.signal }).catch(() => {})]);
     timer.abort();
   };
 

@@ -29,20 +29,20 @@ export function requestValidation(): ValidationPipe {
 }
 
 /** Far more than any body here has. The validator is recursive, so deeper bodies could overflow the stack. */
-const MOST_LEVELS = 32;
+const MAX_LEVELS = 32;
 
 class RequestValidation extends ValidationPipe {
   override async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
     const [field] = Object.entries(isObject(value) ? value : {}).find(([, inner]) => isDeep(inner)) ?? [];
     if (field === undefined) return super.transform(value, metadata);
     const what = Array.isArray(value) ? 'body' : field;
-    throw badField(what, `${what} is nested deeper than ${MOST_LEVELS} levels`);
+    throw badField(what, `${what} is nested deeper than ${MAX_LEVELS} levels`);
   }
 }
 
 function isDeep(value: unknown): boolean {
   let level = [value];
-  for (let depth = 0; depth <= MOST_LEVELS; depth++) {
+  for (let depth = 0; depth <= MAX_LEVELS; depth++) {
     level = level.filter(isObject).flatMap((one): unknown[] => Object.values(one));
     if (level.length === 0) return false;
   }

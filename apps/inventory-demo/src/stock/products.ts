@@ -13,9 +13,9 @@ export const PRODUCTS: readonly Product[] = [
   { sku: 'lamp', quantity: 25 },
 ];
 
-const MOST_PRODUCTS = 1_000;
+const MAX_PRODUCTS = 1_000;
 /** Fits into the database columns, even when all of it is moved. */
-const MOST_PIECES = 1_000_000_000;
+const MAX_PIECES = 1_000_000_000;
 /** A product name and its number. */
 const PRODUCT = /^([A-Za-z0-9_-]{1,64}):(\d{1,10})$/;
 
@@ -26,7 +26,7 @@ const PRODUCT = /^([A-Za-z0-9_-]{1,64}):(\d{1,10})$/;
 export function productsOf(env: Environment): readonly Product[] | undefined {
   const parts = textOf(env, 'STOCK')?.split(',');
   if (parts === undefined) return undefined;
-  if (parts.length > MOST_PRODUCTS) throw wrong(`names at most ${MOST_PRODUCTS} products, not ${parts.length}`);
+  if (parts.length > MAX_PRODUCTS) throw wrong(`names at most ${MAX_PRODUCTS} products, not ${parts.length}`);
   const products = parts.map(productOf);
   const twice = products.find(({ sku }, index) => products.findIndex((one) => one.sku === sku) !== index);
   if (twice !== undefined) throw wrong(`names "${twice.sku}" twice`);
@@ -35,11 +35,11 @@ export function productsOf(env: Environment): readonly Product[] | undefined {
 
 function productOf(text: string): Product {
   const [, sku, quantity] = PRODUCT.exec(text.trim()) ?? [];
-  if (sku !== undefined && Number(quantity) >= 1 && Number(quantity) <= MOST_PIECES) {
+  if (sku !== undefined && Number(quantity) >= 1 && Number(quantity) <= MAX_PIECES) {
     return { sku, quantity: Number(quantity) };
   }
   throw wrong(
-    `must list products with their numbers, 1 to ${MOST_PIECES}, such as book:100,chair:10; "${text}" is invalid; a sku has up to 64 letters, digits, "-" or "_"`,
+    `must list products with their numbers, 1 to ${MAX_PIECES}, such as book:100,chair:10; "${text}" is invalid; a sku has up to 64 letters, digits, "-" or "_"`,
   );
 }
 

@@ -5,17 +5,17 @@ import { IsInt, Matches, Max, Min } from 'class-validator';
 import { ORDER_STATUSES, type OrderStatus } from './order-status.js';
 import type { HistoryEntry, Order } from './order-store.js';
 
-const MOST_AT_ONCE = 1_000;
+const MAX_AT_ONCE = 1_000;
 
 export class PlaceOrderDto {
   @ApiProperty({ example: 'book', description: 'letters, digits, "-" and "_", at most 64' })
   @Matches(/^[A-Za-z0-9_-]{1,64}$/, { message: 'sku must be 1 to 64 letters, digits, "-" or "_"' })
   sku!: string;
 
-  @ApiProperty({ example: 1, minimum: 1, maximum: MOST_AT_ONCE, type: 'integer' })
-  @IsInt({ message: `quantity must be an integer from 1 to ${MOST_AT_ONCE}` })
-  @Min(1, { message: `quantity must be an integer from 1 to ${MOST_AT_ONCE}` })
-  @Max(MOST_AT_ONCE, { message: `quantity must be an integer from 1 to ${MOST_AT_ONCE}` })
+  @ApiProperty({ example: 1, minimum: 1, maximum: MAX_AT_ONCE, type: 'integer' })
+  @IsInt({ message: `quantity must be an integer from 1 to ${MAX_AT_ONCE}` })
+  @Min(1, { message: `quantity must be an integer from 1 to ${MAX_AT_ONCE}` })
+  @Max(MAX_AT_ONCE, { message: `quantity must be an integer from 1 to ${MAX_AT_ONCE}` })
   quantity!: number;
 }
 

@@ -8,9 +8,9 @@ import { type BeforeApplicationShutdown, Controller, Get, Headers, Query, Res } 
 import { ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
 import { type Cursor, FULL_PAGE, Timeline, type TimelineEntry } from './timeline.js';
 
-const MOST_WATCHERS = 32;
+const MAX_WATCHERS = 32;
 /** Far more entries than are ever read again. */
-const MOST_SEEN = 1_000;
+const MAX_SEEN = 1_000;
 const POLL_MS = 300;
 /** A comment is sent after this many polls without entries, so that proxies do not close the stream. */
 const QUIET_POLLS = 50;
@@ -35,7 +35,7 @@ export class EventsController implements BeforeApplicationShutdown {
     @Headers('last-event-id') lastEventId?: string,
     @Query('after') after?: string,
   ): Promise<void> {
-    if (this.watchers >= MOST_WATCHERS || this.ending.signal.aborted) {
+    if (this.watchers >= MAX_WATCHERS || this.ending.signal.aborted) {
       response.writeHead(503, { 'retry-after': '5' }).end();
       return;
     }
@@ -96,7 +96,7 @@ function isFirst(seen: Set<string>, { service, id }: TimelineEntry): boolean {
   if (seen.has(name)) return false;
   seen.add(name);
   const [oldest] = seen;
-  if (seen.size > MOST_SEEN && oldest !== undefined) seen.delete(oldest);
+  if (seen.size > MAX_SEEN && oldest !== undefined) seen.delete(oldest);
   return true;
 }
 

@@ -45,15 +45,15 @@ export const CONSOLE_ACTIONS: readonly ConsoleAction[] = [
   'faults',
 ];
 
-const MOST_ENTRIES = 1_000;
+const MAX_ENTRIES = 1_000;
 /** Apart from the others: whoever may only look could make them go with plans that are refused. */
-const MOST_REFUSALS = 200;
+const MAX_REFUSALS = 200;
 /** A target may have what a request invents. */
-const MOST_FIELDS = 20;
-const LONGEST_NAME = 100;
-const LONGEST_VALUE = 500;
+const MAX_FIELDS = 20;
+const MAX_NAME_LENGTH = 100;
+const MAX_VALUE_LENGTH = 500;
 /** As many ids as one change may have. */
-const LONGEST_IDS = 8_000;
+const MAX_IDS_LENGTH = 8_000;
 
 /** The last changes of this process. */
 export class Audit {
@@ -79,7 +79,7 @@ export class Audit {
             { ...known, text: `${known.text}; the log says why` },
             { ...known, text: `${known.text}: ${cause}` },
           ];
-    const [entries, most] = entry.outcome === 'refused' ? [this.refusals, MOST_REFUSALS] : [this.changes, MOST_ENTRIES];
+    const [entries, most] = entry.outcome === 'refused' ? [this.refusals, MAX_REFUSALS] : [this.changes, MAX_ENTRIES];
     entries.push(entry);
     if (entries.length > most) entries.shift();
     for (const watch of this.watches) {
@@ -97,11 +97,11 @@ export class Audit {
 }
 
 function bounded(target: AuditEntry['target']): AuditEntry['target'] {
-  const fields = Object.entries(target).slice(0, MOST_FIELDS);
+  const fields = Object.entries(target).slice(0, MAX_FIELDS);
   return Object.fromEntries(
     fields.map(([name, value]) => [
-      copyOf(name, LONGEST_NAME),
-      copyOf(value, name === 'messageIds' ? LONGEST_IDS : LONGEST_VALUE),
+      copyOf(name, MAX_NAME_LENGTH),
+      copyOf(value, name === 'messageIds' ? MAX_IDS_LENGTH : MAX_VALUE_LENGTH),
     ]),
   );
 }

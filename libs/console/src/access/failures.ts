@@ -2,8 +2,8 @@
 
 import type { ConsoleAttempt, ConsoleEvent } from '../source.js';
 
-const LONGEST_ERROR = 500;
-const LONGEST_STACK = 1_500;
+const MAX_ERROR_LENGTH = 500;
+const MAX_STACK_LENGTH = 1_500;
 /** Names and codes of classes and systems; anything else may be a part of a body. */
 const NAME = /^[A-Za-z_$][\w$]{0,60}$/;
 const CODE = /^[A-Z][A-Z0-9_]{1,60}$/;
@@ -19,7 +19,7 @@ interface Failure {
 export function failureOf(thrown: unknown): Failure {
   if (!(thrown instanceof Error))
     return {
-      error: beginningOf(String(thrown), LONGEST_ERROR),
+      error: beginningOf(String(thrown), MAX_ERROR_LENGTH),
       errorName: `A thrown ${typeof thrown}`,
       stack: undefined,
     };
@@ -27,9 +27,9 @@ export function failureOf(thrown: unknown): Failure {
   const { code } = thrown as { readonly code?: unknown };
   const named = NAME.test(name) ? name : 'Error';
   return {
-    error: beginningOf(String(message), LONGEST_ERROR),
-    errorName: beginningOf(typeof code === 'string' && CODE.test(code) ? `${named} ${code}` : named, LONGEST_ERROR),
-    stack: typeof stack === 'string' ? beginningOf(stack, LONGEST_STACK) : undefined,
+    error: beginningOf(String(message), MAX_ERROR_LENGTH),
+    errorName: beginningOf(typeof code === 'string' && CODE.test(code) ? `${named} ${code}` : named, MAX_ERROR_LENGTH),
+    stack: typeof stack === 'string' ? beginningOf(stack, MAX_STACK_LENGTH) : undefined,
   };
 }
 

@@ -6,9 +6,9 @@ import type { ConsoleAction } from './audit.js';
 
 /** How long a plan can be carried out. */
 const PLAN_MS = 5 * 60_000;
-const MOST_OF_VIEWER = 50;
+const MAX_PER_VIEWER = 50;
 /** Of all viewers: nobody can make the plans of others go. */
-const MOST_PLANS = 1_000;
+const MAX_PLANS = 1_000;
 
 /** What a change would do, and what does it. */
 export interface Change {
@@ -76,8 +76,8 @@ export class Plans {
     this.forgetExpired();
     const own = [...this.plans].filter(([, plan]) => plan.viewer === viewer);
     const [oldest] = own;
-    if (own.length >= MOST_OF_VIEWER && oldest !== undefined) this.plans.delete(oldest[0]);
-    else if (this.plans.size >= MOST_PLANS)
+    if (own.length >= MAX_PER_VIEWER && oldest !== undefined) this.plans.delete(oldest[0]);
+    else if (this.plans.size >= MAX_PLANS)
       throw new ConsoleRefusal(
         503,
         'TOO_MANY',
@@ -110,6 +110,6 @@ export class Plans {
 
 /** The same words for the plan of another viewer: its existence is nobody else's business. */
 export function noPlan(): ConsoleRefusal {
-  const text = `there is no such plan: it was carried out, is older than 5 minutes, ${MOST_OF_VIEWER} newer ones were made, or another instance of the application made it, to which a load balancer must send this browser; nothing was changed now; plan again`;
+  const text = `there is no such plan: it was carried out, is older than 5 minutes, ${MAX_PER_VIEWER} newer ones were made, or another instance of the application made it, to which a load balancer must send this browser; nothing was changed now; plan again`;
   return new ConsoleRefusal(409, 'NO_PLAN', text);
 }

@@ -4,7 +4,7 @@ import type { ResumableHalfMessage, StoredMessageView } from 'nestjs-rocketmq/ad
 import type { ConsoleAction } from '../access/audit.js';
 import type { Change, ChangeResult } from '../access/plans.js';
 import { ConsoleRefusal } from '../http/exchange.js';
-import { MOST_ITEMS, type PageContext } from '../pages/context.js';
+import { MAX_ITEMS, type PageContext } from '../pages/context.js';
 import { planDeliver, planRecall } from './delayed.js';
 import type { Fields } from './fields.js';
 import { planFaults, planListeners, planTime } from './local-changes.js';
@@ -13,7 +13,7 @@ import { planRewind } from './rewind.js';
 import { planSend } from './send.js';
 
 /** How many pages of half messages are read to find one. */
-const MOST_PAGES = 20;
+const MAX_PAGES = 20;
 
 type Planner = (context: PageContext, fields: Fields) => Promise<Change>;
 
@@ -68,13 +68,13 @@ async function givenUp(
   let after: string | undefined;
   let pages = 0;
   do {
-    const page = await admin.givenUpHalfMessages({ limit: MOST_ITEMS, after, signal });
+    const page = await admin.givenUpHalfMessages({ limit: MAX_ITEMS, after, signal });
     const found = page.messages.find((one) => one.broker === broker && one.offsetMessageId === offsetMessageId);
     if (found !== undefined && found.originTopic === originTopic) return found;
     if (found !== undefined) break;
     after = page.next;
     pages++;
-  } while (after !== undefined && pages < MOST_PAGES);
-  const text = `no half message ${offsetMessageId} of topic ${originTopic} is given up on broker ${broker}, or it is not among the first ${MOST_PAGES * MOST_ITEMS}; nothing was changed`;
+  } while (after !== undefined && pages < MAX_PAGES);
+  const text = `no half message ${offsetMessageId} of topic ${originTopic} is given up on broker ${broker}, or it is not among the first ${MAX_PAGES * MAX_ITEMS}; nothing was changed`;
   throw new ConsoleRefusal(409, 'NOT_GIVEN_UP', text);
 }

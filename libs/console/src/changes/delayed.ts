@@ -4,10 +4,10 @@
 import type { RecallableMessage } from 'nestjs-rocketmq/admin';
 import type { Change, ChangeResult } from '../access/plans.js';
 import { ConsoleRefusal } from '../http/exchange.js';
-import { CONTROL_MS, controlOf, inTurns, MOST_ITEMS, type PageContext } from '../pages/context.js';
+import { CONTROL_MS, controlOf, inTurns, MAX_ITEMS, type PageContext } from '../pages/context.js';
 import { type Fields, wrong } from './fields.js';
 
-const LONGEST_ID = 255;
+const MAX_ID_LENGTH = 255;
 
 /** A delayed message that waits. */
 interface Waiting extends RecallableMessage {
@@ -63,10 +63,10 @@ interface Result {
 async function planEach(context: PageContext, fields: Fields, work: Work): Promise<Change> {
   const { action } = work;
   const topic = fields.text('topic');
-  const messageIds = [...new Set(fields.texts('messageIds', MOST_ITEMS) ?? [])];
+  const messageIds = [...new Set(fields.texts('messageIds', MAX_ITEMS) ?? [])];
   fields.end();
-  if (messageIds.length === 0 || messageIds.some(({ length }) => length > LONGEST_ID))
-    throw wrong(`messageIds must have from 1 to ${MOST_ITEMS} ids of at most ${LONGEST_ID} characters`);
+  if (messageIds.length === 0 || messageIds.some(({ length }) => length > MAX_ID_LENGTH))
+    throw wrong(`messageIds must have from 1 to ${MAX_ITEMS} ids of at most ${MAX_ID_LENGTH} characters`);
   const { signal } = context.request;
   const [found, { consumerGroups }] = await Promise.all([
     inTurns(messageIds, (messageId) => waitingOf(context, topic, messageId)),

@@ -1,6 +1,6 @@
 // The dead letters of which this console has sent an edited copy, as far as its process remembers: no broker knows a copy for a replay.
 
-const MOST = 10_000;
+const MAX_COPIES = 10_000;
 
 /** A dead letter: another one may be at its position when the queue was created again. */
 export interface EditedLetter {
@@ -15,7 +15,7 @@ export class EditedCopies {
   add(letter: EditedLetter): void {
     this.letters.add(keyOf(letter));
     const [oldest] = this.letters;
-    if (this.letters.size > MOST && oldest !== undefined) this.letters.delete(oldest);
+    if (this.letters.size > MAX_COPIES && oldest !== undefined) this.letters.delete(oldest);
   }
 
   has(letter: EditedLetter): boolean {

@@ -2,7 +2,7 @@
 
 import { ConsoleRefusal } from '../http/exchange.js';
 
-const LONGEST_TEXT = 8_192;
+const MAX_TEXT_LENGTH = 8_192;
 /** The latest time of a `Date`, in milliseconds since 1970. */
 export const LATEST_MS = 8_640_000_000_000_000;
 
@@ -27,14 +27,14 @@ export class Fields {
     this.fields = body as Record<string, unknown>;
   }
 
-  text(name: string, longest = LONGEST_TEXT): string {
+  text(name: string, longest = MAX_TEXT_LENGTH): string {
     const value = this.of(name);
     if (typeof value !== 'string' || value === '') throw wrong(`${name} must be a non-empty string`);
     if (value.length > longest) throw wrong(`${name} has more than ${longest} characters`);
     return value;
   }
 
-  optionalText(name: string, longest = LONGEST_TEXT): string | undefined {
+  optionalText(name: string, longest = MAX_TEXT_LENGTH): string | undefined {
     const value = this.of(name);
     return value === undefined || value === '' ? undefined : this.text(name, longest);
   }

@@ -6,16 +6,16 @@ import { ConsoleRefusal } from '../http/exchange.js';
 import { applicationOf, CONTROL_MS, controlOf, type PageContext } from '../pages/context.js';
 import { type Fields, LATEST_MS, wrong } from './fields.js';
 
-const MOST_CONCURRENCY = 10_000;
+const MAX_CONCURRENCY = 10_000;
 /** A year: further jumps are mistakes. */
-const LONGEST_JUMP_MS = 366 * 86_400_000;
+const MAX_JUMP_MS = 366 * 86_400_000;
 
 /** Of this instance only, until it ends. */
 export async function planListeners(context: PageContext, fields: Fields): Promise<Change> {
   const application = applicationOf(context);
   const listener = fields.text('listener');
   const change = fields.text('change');
-  const concurrency = change === 'concurrency' ? fields.count('concurrency', 1, MOST_CONCURRENCY) : undefined;
+  const concurrency = change === 'concurrency' ? fields.count('concurrency', 1, MAX_CONCURRENCY) : undefined;
   fields.end();
   const state = application.listeners().find(({ name }) => name === listener);
   if (state === undefined)
@@ -81,7 +81,7 @@ export async function planTime({ time: watch }: PageContext, fields: Fields): Pr
   const duringWork = fields.flag('duringWork');
   fields.end();
   if (toMs < state.nowMs) throw wrong('time moves forward only; to must be later than the time of the broker');
-  if (toMs - state.nowMs > LONGEST_JUMP_MS) throw wrong('time moves at most a year at once');
+  if (toMs - state.nowMs > MAX_JUMP_MS) throw wrong('time moves at most a year at once');
   const due = state.due.filter(({ atMs }) => atMs <= toMs);
   const dueMore = state.dueMore && due.length === state.due.length;
   const run = async (signal: AbortSignal): Promise<ChangeResult> => {
@@ -103,7 +103,7 @@ export async function planTime({ time: watch }: PageContext, fields: Fields): Pr
 
 /** Milliseconds since 1970, by the clock of the broker. */
 function targetIn(fields: Fields, state: TimeState): number {
-  const byMs = fields.optionalCount('by', 1, LONGEST_JUMP_MS);
+  const byMs = fields.optionalCount('by', 1, MAX_JUMP_MS);
   const toMs = fields.optionalCount('to', 0, LATEST_MS);
   const isNext = fields.flag('next');
   if ([byMs !== undefined, toMs !== undefined, isNext].filter(Boolean).length !== 1)

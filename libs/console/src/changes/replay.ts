@@ -21,12 +21,12 @@ import { assertOrdinary, bodyIn, senderOf } from './send.js';
 export const EDIT_PROPERTY = 'DEAD_LETTER_EDIT';
 
 const PAGE = 100;
-const MOST_SELECTED = 1_000;
+const MAX_SELECTED = 1_000;
 /** How long one page may take. */
 const PAGE_MS = 60_000;
-const MOST_PER_SECOND = 1_000;
+const MAX_PER_SECOND = 1_000;
 /** A replay ends with this process. */
-const LONGEST_SECONDS = 300;
+const MAX_SECONDS = 300;
 
 interface Result {
   readonly position: string;
@@ -38,16 +38,16 @@ interface Result {
 /** The dead letters of a group: those with these positions, or all. */
 export async function planReplay(context: PageContext, fields: Fields): Promise<Change> {
   const consumerGroup = fields.text('consumerGroup');
-  const chosen = fields.texts('positions', MOST_SELECTED);
+  const chosen = fields.texts('positions', MAX_SELECTED);
   const again = fields.flag('again');
-  const perSecond = fields.optionalCount('perSecond', 1, MOST_PER_SECOND);
+  const perSecond = fields.optionalCount('perSecond', 1, MAX_PER_SECOND);
   fields.end();
   const wanted = chosen && new Set(chosen);
   const preview = await previewOf(context, consumerGroup, { wanted, again });
   const positions = new Map(preview.planned.map(({ deadLetter: { position, messageId } }) => [position, messageId]));
-  if (perSecond !== undefined && positions.size / perSecond > LONGEST_SECONDS)
+  if (perSecond !== undefined && positions.size / perSecond > MAX_SECONDS)
     throw wrong(
-      `at ${perSecond} a second this takes longer than ${LONGEST_SECONDS} s; choose fewer dead letters, or a higher rate`,
+      `at ${perSecond} a second this takes longer than ${MAX_SECONDS} s; choose fewer dead letters, or a higher rate`,
     );
   const replay = new Replay(context, { consumerGroup, again, positions, perSecond });
   return {
@@ -99,8 +99,8 @@ async function previewOf(
     for (const { deadLetter } of [...page.planned, ...page.failed]) seen.add(positionOf(deadLetter));
     for (const one of page.replayedBefore) seen.add(positionOf(one));
     after = page.next;
-    if (planned.length > MOST_SELECTED) {
-      const text = `more than ${MOST_SELECTED} dead letters would be replayed; choose fewer, or replay with the command line; nothing was changed`;
+    if (planned.length > MAX_SELECTED) {
+      const text = `more than ${MAX_SELECTED} dead letters would be replayed; choose fewer, or replay with the command line; nothing was changed`;
       throw new ConsoleRefusal(400, 'TOO_MANY', text);
     }
   } while (after !== undefined && (wanted === undefined || seen.size < wanted.size));

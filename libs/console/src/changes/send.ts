@@ -8,8 +8,8 @@ import type { ConsoleSource } from '../source.js';
 import { type Fields, LATEST_MS, wrong } from './fields.js';
 
 /** What a person edits in a browser. */
-const MOST_BODY_BYTES = 512 * 1024;
-const MOST_KEYS = 32;
+const MAX_BODY_BYTES = 512 * 1024;
+const MAX_KEYS = 32;
 
 /** @throws ConsoleRefusal when nothing here can send */
 export function senderOf({ source: { send } }: PageContext): NonNullable<ConsoleSource['send']> {
@@ -19,9 +19,9 @@ export function senderOf({ source: { send } }: PageContext): NonNullable<Console
 }
 
 export function bodyIn(fields: Fields): string {
-  const text = fields.text('text', MOST_BODY_BYTES);
-  if (Buffer.byteLength(text) <= MOST_BODY_BYTES) return text;
-  throw wrong(`text has more than ${MOST_BODY_BYTES} bytes`);
+  const text = fields.text('text', MAX_BODY_BYTES);
+  if (Buffer.byteLength(text) <= MAX_BODY_BYTES) return text;
+  throw wrong(`text has more than ${MAX_BODY_BYTES} bytes`);
 }
 
 /**
@@ -44,7 +44,7 @@ export async function planSend(context: PageContext, fields: Fields): Promise<Ch
     topic,
     body: bodyIn(fields),
     tag: fields.optionalText('tag'),
-    keys: fields.texts('keys', MOST_KEYS),
+    keys: fields.texts('keys', MAX_KEYS),
     properties: fields.record('properties'),
     messageGroup: fields.optionalText('messageGroup'),
     deliverAt: deliverAtMs === undefined ? undefined : new Date(deliverAtMs),

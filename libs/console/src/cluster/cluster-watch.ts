@@ -42,7 +42,7 @@ interface WatchOptions {
 
 const LISTS_MS = 15_000;
 const LAG_MS = 5_000;
-const MOST_LAGS = 1_000;
+const MAX_LAGS = 1_000;
 /** How often a group that is watched is sampled; the others take turns. */
 const SAMPLE_MS = 10_000;
 const TICK_MS = 1_000;
@@ -50,9 +50,9 @@ const TICK_MS = 1_000;
 const GROUPS_PER_TICK = 5;
 /** Of them, for groups that are not watched. */
 const OTHERS_PER_TICK = 1;
-const MOST_WATCHED = 50;
+const MAX_WATCHED = 50;
 /** Looks at a group that are further apart than this, and than three rounds, are not compared. */
-const LONGEST_GAP_MS = 15 * 60_000;
+const MAX_GAP_MS = 15 * 60_000;
 /** A viewer that reloads the page should find what was known. */
 const LINGER_MS = 60_000;
 const CLOCKS_MS = 60_000;
@@ -134,7 +134,7 @@ export class ClusterWatch {
     const { admin, monotonicMs } = this.options;
     const name = `${topic ?? ''}\n${consumerGroup}`;
     const ask = (): Promise<GroupLag> => admin.groupLag(consumerGroup, { topic, signal: this.ending.signal });
-    if (this.lags.size >= MOST_LAGS) this.lags.clear();
+    if (this.lags.size >= MAX_LAGS) this.lags.clear();
     const kept = this.lags.get(name) ?? new Kept(ask, LAG_MS, monotonicMs);
     this.lags.set(name, kept);
     return kept.read();
@@ -247,12 +247,12 @@ export class ClusterWatch {
     const pinned = [...this.pins.keys()].filter((group) => this.existing.has(group));
     // A tab must not take the charts of the application's groups; of too many of those, it chooses.
     const chosen = pinned.filter((group) => own.includes(group));
-    return new Set([...new Set([...chosen, ...own, ...pinned])].slice(0, MOST_WATCHED));
+    return new Set([...new Set([...chosen, ...own, ...pinned])].slice(0, MAX_WATCHED));
   }
 
   private get longestGapMs(): number {
     const leastMs = (this.existing.size / OTHERS_PER_TICK) * TICK_MS;
-    return Math.max(LONGEST_GAP_MS, 3 * Math.max(leastMs, this.round.lastMs));
+    return Math.max(MAX_GAP_MS, 3 * Math.max(leastMs, this.round.lastMs));
   }
 
   private forget(existing: ReadonlySet<string>): void {

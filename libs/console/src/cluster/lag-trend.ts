@@ -16,10 +16,10 @@ export interface Rates {
   readonly delivered: number;
 }
 
-const MOST_POINTS = 6;
-const FEWEST_POINTS = 3;
+const MAX_POINTS = 6;
+const MIN_POINTS = 3;
 /** A shorter rise is that of a batch. Six looks at a watched group take about 50 s. */
-const SHORTEST_MS = 40_000;
+const MIN_SPAN_MS = 40_000;
 
 export class LagTrend {
   private points: TrendPoint[] = [];
@@ -30,7 +30,7 @@ export class LagTrend {
     const last = this.points.at(-1);
     if (last !== undefined && (atMs - last.atMs > longestGapMs || atMs < last.atMs)) this.points = [];
     this.points.push(point);
-    if (this.points.length > MOST_POINTS) this.points.shift();
+    if (this.points.length > MAX_POINTS) this.points.shift();
   }
 
   /** Undefined until there are two points, and after a rewind. */
@@ -55,8 +55,8 @@ export class LagTrend {
   get isGrowing(): boolean {
     const [first, ...later] = this.points;
     const last = later.at(-1);
-    if (first === undefined || last === undefined || this.points.length < FEWEST_POINTS) return false;
-    if (last.atMs - first.atMs < SHORTEST_MS || last.lag <= first.lag) return false;
+    if (first === undefined || last === undefined || this.points.length < MIN_POINTS) return false;
+    if (last.atMs - first.atMs < MIN_SPAN_MS || last.lag <= first.lag) return false;
     return later.every(({ lag }, index) => lag >= (this.points[index]?.lag ?? 0));
   }
 }

@@ -5,7 +5,7 @@ import { endingOfMany } from '../cluster/ending.js';
 import { type ConsoleAnswer, ConsoleRefusal, type ConsoleRequest } from './exchange.js';
 
 /** The largest body of a change; a list of a thousand positions has less. */
-const MOST_BODY_BYTES = 1024 * 1024;
+const MAX_BODY_BYTES = 1024 * 1024;
 
 interface Known extends Pick<ConsoleRequest, 'path' | 'mountedAs' | 'viewer'> {
   /** Default: the header `Host`. */
@@ -76,8 +76,8 @@ async function bodyOf(message: IncomingMessage): Promise<Buffer> {
   let bytes = 0;
   for await (const chunk of message as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes > MOST_BODY_BYTES)
-      throw new ConsoleRefusal(413, 'TOO_LARGE', `a change has at most ${MOST_BODY_BYTES} bytes; nothing was changed`);
+    if (bytes > MAX_BODY_BYTES)
+      throw new ConsoleRefusal(413, 'TOO_LARGE', `a change has at most ${MAX_BODY_BYTES} bytes; nothing was changed`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

@@ -5,9 +5,9 @@ import type { HandlerAttempt, RocketMQEvent, RocketMQEvents, RocketMQHealth, Roc
 import { beginningOf, failureOf } from '../access/failures.js';
 import type { ConsoleApplication, ConsoleAttempt, ConsoleEvent } from '../source.js';
 
-const MOST_EVENTS = 500;
-const MOST_ATTEMPTS = 10_000;
-const LONGEST_TEXT = 1_000;
+const MAX_EVENTS = 500;
+const MAX_ATTEMPTS = 10_000;
+const MAX_TEXT_LENGTH = 1_000;
 
 interface ApplicationParts {
   readonly listeners: RocketMQListeners;
@@ -19,9 +19,9 @@ export function applicationOf({ listeners, health, events }: ApplicationParts): 
   const recent: ConsoleEvent[] = [];
   const subscription = events.events$.subscribe((event) => {
     recent.unshift(eventOf(event));
-    if (recent.length > MOST_EVENTS) recent.pop();
+    if (recent.length > MAX_EVENTS) recent.pop();
   });
-  const attempts = new Ring<ConsoleAttempt>(MOST_ATTEMPTS);
+  const attempts = new Ring<ConsoleAttempt>(MAX_ATTEMPTS);
   subscription.add(events.attempts$.subscribe((attempt) => attempts.add(attemptOf(attempt))));
   return {
     instance: `${hostname()}, process ${process.pid}`,
@@ -95,7 +95,7 @@ function eventOf(event: RocketMQEvent): ConsoleEvent {
   const fields = event as RocketMQEvent & Partial<Record<(typeof SHOWN)[number] | 'error', unknown>>;
   const about = SHOWN.filter((name) => fields[name] !== undefined).map((name) => `${name} ${String(fields[name])}`);
   const { atMs, type: kind, error } = fields;
-  const text = beginningOf(about.join(', '), LONGEST_TEXT);
+  const text = beginningOf(about.join(', '), MAX_TEXT_LENGTH);
   const own = (name: 'consumerGroup' | 'messageId' | 'reason') =>
     typeof fields[name] === 'string' ? { [name]: fields[name] } : {};
   const shown = { atMs, kind, text, ...own('consumerGroup'), ...own('messageId'), ...own('reason') };

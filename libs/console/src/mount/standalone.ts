@@ -52,7 +52,7 @@ export interface StandaloneConsole {
 const COOKIE = 'rocketmq-console-';
 
 /** What has the token is let in by it as often as it likes, until a browser has come back. */
-const MOST_OFFERED = 16;
+const MAX_OFFERED = 16;
 
 const LOOPBACK = '127.0.0.1';
 /** What stands for all addresses, of which this machine has the loopback one. */
@@ -153,7 +153,7 @@ class StandaloneServer {
     if (this.session !== undefined || !isSame(token, this.token)) throw stranger();
     const session = randomBytes(24).toString('base64url');
     this.offered.push(session);
-    if (this.offered.length > MOST_OFFERED) this.offered.shift();
+    if (this.offered.length > MAX_OFFERED) this.offered.shift();
     const cookie = `${this.cookieName}=${session}; HttpOnly; SameSite=Strict; Path=/`;
     response.writeHead(303, { ...to, 'set-cookie': cookie }).end();
   }

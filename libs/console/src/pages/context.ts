@@ -29,7 +29,7 @@ export interface PageContext {
 }
 
 export const DEFAULT_PAGE = 32;
-export const MOST_ITEMS = 100;
+export const MAX_ITEMS = 100;
 
 /** How long the control of a broker may take, as an administration request. */
 export const CONTROL_MS = 3_000;

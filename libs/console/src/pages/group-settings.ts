@@ -19,7 +19,7 @@ interface ShownSettings {
 }
 
 /** The most that a proxy can count to. */
-const MOST_ATTEMPTS = 2 ** 31 - 1;
+const MAX_ATTEMPTS = 2 ** 31 - 1;
 /** What a new group has. */
 const DEFAULT_ATTEMPTS = 17;
 
@@ -51,5 +51,5 @@ function attemptsOf(most: number): string {
 }
 
 function isDeliverable(most: number): boolean {
-  return most >= 1 && most <= MOST_ATTEMPTS;
+  return most >= 1 && most <= MAX_ATTEMPTS;
 }

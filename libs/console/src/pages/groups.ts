@@ -13,13 +13,13 @@ import type { Redaction } from '../access/redaction.js';
 import { groupOfDeadLetters } from '../cluster/group-sample.js';
 import { ConsoleRefusal } from '../http/exchange.js';
 import type { ConsoleEvent, ConsoleSource } from '../source.js';
-import { DEFAULT_PAGE, inTurns, MOST_ITEMS, type PageContext, Parts } from './context.js';
+import { DEFAULT_PAGE, inTurns, MAX_ITEMS, type PageContext, Parts } from './context.js';
 import { settingsOf } from './group-settings.js';
 import { Query } from './queries.js';
 
-const MOST_LISTED = 200;
+const MAX_LISTED = 200;
 /** How many pages are read to find dead letters of one topic. */
-const MOST_PAGES = 10;
+const MAX_PAGES = 10;
 /** How long dead letters are counted; then the page is partial. */
 const COUNTING_MS = 10_000;
 
@@ -28,7 +28,7 @@ export async function groups({ watch, request }: PageContext): Promise<object> {
   const text = query.text('text') ?? '';
   const { groups: all, problems, atMs } = await watch.lists();
   const found = all.filter(({ consumerGroup }) => consumerGroup.includes(text));
-  const listed = found.slice(0, query.count('limit', MOST_LISTED, 5_000));
+  const listed = found.slice(0, query.count('limit', MAX_LISTED, 5_000));
   return {
     atMs,
     problems,
@@ -72,12 +72,12 @@ function ownAttempts({ application }: ConsoleSource, { consumerGroup, maxDeliver
 
 export async function deadLetters({ admin, redaction, request, source }: PageContext, name: string): Promise<object> {
   const query = new Query(request);
-  const limit = query.count('limit', DEFAULT_PAGE, MOST_ITEMS);
+  const limit = query.count('limit', DEFAULT_PAGE, MAX_ITEMS);
   const topic = query.text('topic');
   let page = await admin.listDeadLetters(name, { limit, after: query.text('after'), signal: request.signal });
   const isMeant = ({ originTopic }: DeadLetterView): boolean => topic === undefined || originTopic === topic;
   const found = page.deadLetters.filter(isMeant);
-  for (let pages = 1; found.length < limit && page.next !== undefined && pages < MOST_PAGES; pages++) {
+  for (let pages = 1; found.length < limit && page.next !== undefined && pages < MAX_PAGES; pages++) {
     page = await admin.listDeadLetters(name, {
       limit: limit - found.length,
       after: page.next,

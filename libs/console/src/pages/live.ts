@@ -11,15 +11,15 @@ const SAMPLES_MS = 2_000;
 /** Proxies end a stream that is silent for a minute. */
 const HEARTBEAT_MS = 15_000;
 /** A person reads no more; the rest is counted. */
-const MOST_FOLLOWED = 200;
-const MOST_GROUPS = 50;
+const MAX_FOLLOWED = 200;
+const MAX_GROUPS = 50;
 /** A browser that does not read must not fill the memory: then events are dropped, and counted. */
-const MOST_WAITING = { events: 500, characters: 4_000_000 };
-const MOST_STREAMS = 100;
+const MAX_WAITING = { events: 500, characters: 4_000_000 };
+const MAX_STREAMS = 100;
 /** A viewer with a name leaves room for others; behind a proxy, those without a name cannot be distinguished. */
-const MOST_OF_VIEWER = 20;
+const MAX_PER_VIEWER = 20;
 /** The browser sends it back in a header. */
-const LONGEST_ID = 8_000;
+const MAX_ID_LENGTH = 8_000;
 /** How soon a topic is followed again when no broker has answered for long. */
 const AGAIN_MS = 2_000;
 
@@ -33,18 +33,18 @@ export class LiveStreams {
   lines(context: PageContext): AsyncIterable<string> {
     const query = new Query(context.request);
     const groups = (query.text('groups') ?? '').split(',').filter((name) => name !== '');
-    if (groups.length > MOST_GROUPS)
-      throw new ConsoleRefusal(400, 'WRONG_PARAMETER', `groups must have at most ${MOST_GROUPS} names`);
+    if (groups.length > MAX_GROUPS)
+      throw new ConsoleRefusal(400, 'WRONG_PARAMETER', `groups must have at most ${MAX_GROUPS} names`);
     const follow = query.text('follow');
     const text = query.text('text');
     const since = context.request.headers['last-event-id'];
     if (this.isClosed) throw new ConsoleRefusal(503, 'CLOSED', 'the console is closing');
-    if (this.open.size >= MOST_STREAMS)
-      throw new ConsoleRefusal(503, 'TOO_MANY', `${MOST_STREAMS} tabs are open on this console; close one`);
+    if (this.open.size >= MAX_STREAMS)
+      throw new ConsoleRefusal(503, 'TOO_MANY', `${MAX_STREAMS} tabs are open on this console; close one`);
     const { viewer } = context.request;
     const own = [...this.open.values()].filter((one) => one === viewer).length;
-    if (viewer !== undefined && own >= MOST_OF_VIEWER)
-      throw new ConsoleRefusal(503, 'TOO_MANY', `you have ${MOST_OF_VIEWER} tabs open on this console; close one`);
+    if (viewer !== undefined && own >= MAX_PER_VIEWER)
+      throw new ConsoleRefusal(503, 'TOO_MANY', `you have ${MAX_PER_VIEWER} tabs open on this console; close one`);
     return this.stream(context, { groups, follow, text, since: typeof since === 'string' ? since : undefined });
   }
 
@@ -95,7 +95,7 @@ export class LiveStreams {
       try {
         for await (const batch of this.batches(context, topic, { text: wish.text, after }, lines.signal)) {
           after = batch.next;
-          lines.add(event('messages', batch.news, after.length <= LONGEST_ID ? after : undefined));
+          lines.add(event('messages', batch.news, after.length <= MAX_ID_LENGTH ? after : undefined));
         }
       } catch (error) {
         if (lines.signal.aborted) return;
@@ -118,7 +118,7 @@ export class LiveStreams {
     signal: AbortSignal,
   ) {
     const filter = text === undefined ? undefined : (one: StoredMessageView) => redaction.contains(one, text);
-    const options = { filter, after, maxMessages: MOST_FOLLOWED, signal };
+    const options = { filter, after, maxMessages: MAX_FOLLOWED, signal };
     for await (const { messages, skipped, next, failures } of admin.tailMessages(topic, options)) {
       const problems = failures.map(({ name, error }) => `${name}: ${error.message}`);
       yield { next, news: { messages: messages.map((one) => redaction.short(one)), skipped, problems } };
@@ -163,7 +163,7 @@ class Lines implements AsyncIterable<string> {
 
   add(line: string): void {
     if (this.isEnded) return;
-    const isFull = this.waiting.length >= MOST_WAITING.events || this.characters >= MOST_WAITING.characters;
+    const isFull = this.waiting.length >= MAX_WAITING.events || this.characters >= MAX_WAITING.characters;
     if (isFull) this.dropped++;
     else {
       this.waiting.push(line);

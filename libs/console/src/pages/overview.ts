@@ -1,6 +1,6 @@
 // The first page: what is wrong first. And what a viewer can do here.
 
-import { MOST_ITEMS, type PageContext, Parts } from './context.js';
+import { MAX_ITEMS, type PageContext, Parts } from './context.js';
 
 const NO_VERSIONS = { brokers: [], failures: [] };
 
@@ -53,14 +53,14 @@ export async function overview({
     },
     /** What is wrong, the worst first. */
     troubles: {
-      deadLetters: samples.filter(({ deadLetters: dead }) => dead > 0).slice(0, MOST_ITEMS),
-      growing: growing.slice(0, MOST_ITEMS),
+      deadLetters: samples.filter(({ deadLetters: dead }) => dead > 0).slice(0, MAX_ITEMS),
+      growing: growing.slice(0, MAX_ITEMS),
       unattended: samples
         .filter(({ lag, consumers, isMoving }) => lag > 0 && consumers === 0 && !isMoving)
-        .slice(0, MOST_ITEMS),
-      differing: samples.flatMap(({ differing }) => differing).slice(0, MOST_ITEMS),
+        .slice(0, MAX_ITEMS),
+      differing: samples.flatMap(({ differing }) => differing).slice(0, MAX_ITEMS),
       skew,
-      unknown: samples.filter(({ problem }) => problem !== undefined).slice(0, MOST_ITEMS),
+      unknown: samples.filter(({ problem }) => problem !== undefined).slice(0, MAX_ITEMS),
     },
   };
 }

@@ -4,13 +4,13 @@ import type { BrowseOptions, StoredMessageView } from 'nestjs-rocketmq/admin';
 import { shownAttempt, shownEvent } from '../access/failures.js';
 import type { Redaction } from '../access/redaction.js';
 import { ConsoleRefusal } from '../http/exchange.js';
-import { CONTROL_MS, DEFAULT_PAGE, MOST_ITEMS, noRecallAt, type PageContext, Parts } from './context.js';
+import { CONTROL_MS, DEFAULT_PAGE, MAX_ITEMS, noRecallAt, type PageContext, Parts } from './context.js';
 import { Query } from './queries.js';
 
-const MOST_LISTED = 200;
+const MAX_LISTED = 200;
 /** Each costs requests to every broker. */
-const MOST_GROUPS = 20;
-const MOST_IN_FLIGHT = 500;
+const MAX_GROUPS = 20;
+const MAX_IN_FLIGHT = 500;
 
 export async function topics({ watch, request }: PageContext): Promise<object> {
   const query = new Query(request);
@@ -20,7 +20,7 @@ export async function topics({ watch, request }: PageContext): Promise<object> {
   ];
   const { topics: all, problems, atMs } = await watch.lists();
   const found = all.filter((one) => one.kind === kind && one.topic.includes(text));
-  return { atMs, problems, total: found.length, topics: found.slice(0, query.count('limit', MOST_LISTED, 5_000)) };
+  return { atMs, problems, total: found.length, topics: found.slice(0, query.count('limit', MAX_LISTED, 5_000)) };
 }
 
 export async function topic({ admin, watch, request: { signal } }: PageContext, name: string): Promise<object> {
@@ -36,7 +36,7 @@ export async function topic({ admin, watch, request: { signal } }: PageContext, 
   const groups = names.map(async (consumerGroup, index) => {
     const { consumers: connected, deadLetters } = watch.sampleOf(consumerGroup) ?? {};
     const asked =
-      index >= MOST_GROUPS
+      index >= MAX_GROUPS
         ? undefined
         : await parts.of(`lag of ${consumerGroup}`, watch.lagOf(consumerGroup, name), undefined);
     const own = asked?.topics.find((one) => one.topic === name);
@@ -76,7 +76,7 @@ function pageOf(query: Query): BrowseOptions {
     from,
     to,
     ...(broker !== undefined && queueId !== undefined && { queue: { broker, queueId: query.index('queueId') } }),
-    limit: query.count('limit', DEFAULT_PAGE, MOST_ITEMS),
+    limit: query.count('limit', DEFAULT_PAGE, MAX_ITEMS),
     after: query.text('after'),
   };
 }
@@ -96,7 +96,7 @@ export async function message(context: PageContext, name: string, messageId: str
     parts.of(
       'what consumers hold',
       async () =>
-        source.control?.().inFlight({ topic: name, messageId, limit: MOST_IN_FLIGHT, signal, timeoutMs: CONTROL_MS }),
+        source.control?.().inFlight({ topic: name, messageId, limit: MAX_IN_FLIGHT, signal, timeoutMs: CONTROL_MS }),
       undefined,
     ),
   ]);

@@ -2,21 +2,21 @@
 
 import type { DelayedMessageState, MessageState, PageOptions } from 'nestjs-rocketmq/broker';
 import type { Redaction } from '../access/redaction.js';
-import { CONTROL_MS, controlOf, DEFAULT_PAGE, MOST_ITEMS, noRecallAt, type PageContext, Parts } from './context.js';
+import { CONTROL_MS, controlOf, DEFAULT_PAGE, MAX_ITEMS, noRecallAt, type PageContext, Parts } from './context.js';
 import { Query } from './queries.js';
 
 const MINUTE_MS = 60_000;
 /** How long a calendar is counted; then it is partial. */
 const COUNTING_MS = 3_000;
-const MOST_PAGES = 20;
-const LONGEST_PAGE = 500;
+const MAX_PAGES = 20;
+const MAX_PAGE_SIZE = 500;
 
 export async function delayed(context: PageContext): Promise<object> {
   const { admin, redaction, request } = context;
   const query = new Query(request);
   const { signal } = request;
   const wanted = {
-    limit: query.count('limit', MOST_ITEMS, MOST_ITEMS),
+    limit: query.count('limit', MAX_ITEMS, MAX_ITEMS),
     after: query.text('after'),
     topic: query.text('topic'),
   };
@@ -69,7 +69,7 @@ export async function delayedCalendar(context: PageContext): Promise<object> {
     total += times.length;
     after = next;
     pages++;
-  } while (after !== undefined && pages < MOST_PAGES && source.monotonicMs() < endMs);
+  } while (after !== undefined && pages < MAX_PAGES && source.monotonicMs() < endMs);
   const sorted = [...byMinute].sort(([left], [right]) => left - right).map(([atMs, count]) => ({ atMs, count }));
   const isPartial = after !== undefined || failures.size > 0;
   return { byMinute: sorted, total, isPartial, failures: [...failures.values()] };
@@ -80,11 +80,11 @@ export async function delayedCalendar(context: PageContext): Promise<object> {
   ) {
     const { signal } = from.request;
     if (source.control === undefined) {
-      const page = await admin.delayedMessages({ ...part, limit: MOST_ITEMS, signal });
+      const page = await admin.delayedMessages({ ...part, limit: MAX_ITEMS, signal });
       const times = page.messages.map(({ dueTimestampMs }) => dueTimestampMs);
       return { times, next: page.next, away: page.failures };
     }
-    const options: PageOptions & { topic?: string } = { ...part, limit: LONGEST_PAGE, signal, timeoutMs: CONTROL_MS };
+    const options: PageOptions & { topic?: string } = { ...part, limit: MAX_PAGE_SIZE, signal, timeoutMs: CONTROL_MS };
     const [aheadMs, page] = await Promise.all([from.time.offsetMs(), controlOf(from).delayed(options)]);
     return { times: page.items.map(({ dueAtMs }) => dueAtMs - aheadMs), next: page.next, away: [] };
   }
@@ -94,14 +94,14 @@ export async function transactions(context: PageContext): Promise<object> {
   const { admin, redaction, request, source, time } = context;
   const query = new Query(request);
   const { signal } = request;
-  const options = { limit: query.count('limit', DEFAULT_PAGE, MOST_ITEMS), after: query.text('after') };
+  const options = { limit: query.count('limit', DEFAULT_PAGE, MAX_ITEMS), after: query.text('after') };
   const parts = new Parts();
   const [aheadMs, page, open] = await Promise.all([
     time.offsetMs(),
     parts.of('half messages that were given up', admin.givenUpHalfMessages({ ...options, signal }), undefined),
     parts.of(
       'open transactions',
-      async () => source.control?.().halfMessages({ limit: MOST_ITEMS, signal, timeoutMs: CONTROL_MS }),
+      async () => source.control?.().halfMessages({ limit: MAX_ITEMS, signal, timeoutMs: CONTROL_MS }),
       undefined,
     ),
   ]);
@@ -126,7 +126,7 @@ export async function inFlight(context: PageContext): Promise<object> {
   const page = await controlOf(context).inFlight({
     topic: query.text('topic'),
     group: query.text('group'),
-    limit: query.count('limit', MOST_ITEMS, LONGEST_PAGE),
+    limit: query.count('limit', MAX_ITEMS, MAX_PAGE_SIZE),
     after: query.text('after'),
     signal,
     timeoutMs: CONTROL_MS,

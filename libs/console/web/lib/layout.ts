@@ -27,7 +27,7 @@ const INDENT = '  ';
 /** What is nested deeper is not indented: each of its lines would be mostly white space. */
 const DEEPEST = 100;
 /** Of the table that aligns what was edited with what is stored. */
-const MOST_CELLS = 4_000_000;
+const MAX_CELLS = 4_000_000;
 
 /** @param isIndented whether JSON is shown with indents; otherwise it is shown as it is stored */
 export function layoutOf(stored: string, isIndented = true): Layout {
@@ -150,7 +150,7 @@ function placesOf(editedParts: readonly Part[], storedParts: readonly Part[]): r
 /** The longest common subsequence, as pairs of places. */
 function commonParts(left: readonly string[], right: readonly string[]): readonly (readonly [number, number])[] {
   const width = right.length + 1;
-  if (left.length * right.length > MOST_CELLS) return [];
+  if (left.length * right.length > MAX_CELLS) return [];
   const longest = new Uint32Array((left.length + 1) * width);
   const at = (row: number, column: number): number => longest[row * width + column] ?? 0;
   for (let row = left.length - 1; row >= 0; row--)

@@ -9,7 +9,7 @@ import { Empty, Facts, Head, Loaded, Problems, Section, Time } from '../ui/parts
 import { Table } from '../ui/table.js';
 
 const REFRESH_MS = 3_000;
-const MOST_CONCURRENCY = 1_024;
+const MAX_CONCURRENCY = 1_024;
 
 interface Listener {
   readonly name: string;
@@ -179,7 +179,7 @@ function ConcurrencyForm({ form, set }: FormProps<Wish>) {
       <input
         type="number"
         min={1}
-        max={MOST_CONCURRENCY}
+        max={MAX_CONCURRENCY}
         value={form.concurrency}
         onInput={({ currentTarget }) => set({ concurrency: Number(currentTarget.value) })}
       />

@@ -14,9 +14,9 @@ import { openReplay } from './replay.js';
 const LIMIT = '100';
 const REFRESH_MS = 15_000;
 const NOT_NOTED = 'not noted';
-const LONGEST_CHIP = 48;
+const MAX_CHIP_LENGTH = 48;
 /** Of one kind; the most frequent ones. */
-const MOST_CHIPS = 12;
+const MAX_CHIPS = 12;
 
 interface Groups {
   readonly groups: readonly { readonly consumerGroup: string; readonly deadLetters: number; readonly atMs: number }[];
@@ -224,7 +224,7 @@ interface ChipsProps {
 
 function Chips({ label, counts, chosen, onChoose }: ChipsProps) {
   if (counts.length < 2 && chosen === '') return null;
-  const shown = counts.filter(([name], index) => index < MOST_CHIPS || name === chosen);
+  const shown = counts.filter(([name], index) => index < MAX_CHIPS || name === chosen);
   return (
     <fieldset>
       <legend class="muted">{label}</legend>
@@ -237,7 +237,7 @@ function Chips({ label, counts, chosen, onChoose }: ChipsProps) {
           aria-pressed={name === chosen}
           onClick={() => onChoose(name === chosen ? '' : name)}
         >
-          {name.length > LONGEST_CHIP ? `${name.slice(0, LONGEST_CHIP - 1)}…` : name}{' '}
+          {name.length > MAX_CHIP_LENGTH ? `${name.slice(0, MAX_CHIP_LENGTH - 1)}…` : name}{' '}
           <span class="muted">{count(some)}</span>
         </button>
       ))}

@@ -124,7 +124,7 @@ interface LotProps {
   readonly rows: readonly (readonly [message: Pick<Message, 'messageId' | 'keys'>, text: ComponentChildren])[];
 }
 
-const MOST = 200;
+const MAX_SHOWN = 200;
 
 function Lot({ title, isBad = false, rows }: LotProps) {
   if (rows.length === 0) return null;
@@ -132,7 +132,7 @@ function Lot({ title, isBad = false, rows }: LotProps) {
     <details class="more" open={isBad}>
       <summary class={isBad ? 'bad' : ''}>{title}</summary>
       <ul class="list panel">
-        {rows.slice(0, MOST).map(([{ messageId, keys }, text], index) => (
+        {rows.slice(0, MAX_SHOWN).map(([{ messageId, keys }, text], index) => (
           <li key={`${index} ${messageId}`}>
             <ShortId id={messageId} />
             <span>{keys.join(' ')}</span>
@@ -140,7 +140,7 @@ function Lot({ title, isBad = false, rows }: LotProps) {
           </li>
         ))}
       </ul>
-      {rows.length > MOST && <p class="foot">and {plural(rows.length - MOST, 'other')}</p>}
+      {rows.length > MAX_SHOWN && <p class="foot">and {plural(rows.length - MAX_SHOWN, 'other')}</p>}
     </details>
   );
 }

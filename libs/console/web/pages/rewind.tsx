@@ -11,7 +11,7 @@ const TARGETS = [
   ['beginning', 'To the oldest'],
   ['end', 'To the end'],
 ] as const;
-const MOST_BACK_MS = 72 * HOUR_MS;
+const MAX_BACK_MS = 72 * HOUR_MS;
 /** The slider has as many steps for the last minutes as for the days before. */
 const STEPS = 1_000;
 
@@ -103,14 +103,14 @@ function RewindForm({ form, set }: FormProps<Wanted>) {
 }
 
 /** The middle of the slider is an hour ago. */
-const BEND = Math.log(HOUR_MS / MOST_BACK_MS) / Math.log(0.5);
+const BEND = Math.log(HOUR_MS / MAX_BACK_MS) / Math.log(0.5);
 
 function stepOf(backMs: number): number {
-  return STEPS - Math.round(STEPS * Math.min(1, Math.max(0, backMs) / MOST_BACK_MS) ** (1 / BEND));
+  return STEPS - Math.round(STEPS * Math.min(1, Math.max(0, backMs) / MAX_BACK_MS) ** (1 / BEND));
 }
 
 function backOf(step: number): number {
-  return Math.round(MOST_BACK_MS * ((STEPS - step) / STEPS) ** BEND);
+  return Math.round(MAX_BACK_MS * ((STEPS - step) / STEPS) ** BEND);
 }
 
 function MoveList({ moves }: Moves) {

@@ -8,8 +8,8 @@ import type { Message } from '../types.js';
 import { MessageTable, placeOf } from '../ui/message-table.js';
 import { Empty, Problems, Search } from '../ui/parts.js';
 
-const MOST = 500;
-const MOST_WAITING = 2_000;
+const MAX_SHOWN = 500;
+const MAX_WAITING = 2_000;
 
 interface Shown {
   readonly messages: readonly Message[];
@@ -30,7 +30,7 @@ export function Followed({ topic }: { readonly topic: string }) {
   const held = useRef<Message[]>([]);
   const add = (messages: readonly Message[], skipped: number, problems: readonly string[]): void =>
     setShown((last) => ({
-      messages: [...messages.toReversed(), ...last.messages].slice(0, MOST),
+      messages: [...messages.toReversed(), ...last.messages].slice(0, MAX_SHOWN),
       fresh: new Set(messages.map(placeOf)),
       skipped: last.skipped + skipped,
       seen: last.seen + messages.length,
@@ -42,7 +42,7 @@ export function Followed({ topic }: { readonly topic: string }) {
       messages: ({ messages, skipped, problems }) => {
         if (!isPaused) return add(messages, skipped, problems);
         held.current.push(...messages);
-        const excess = held.current.splice(0, Math.max(0, held.current.length - MOST_WAITING)).length;
+        const excess = held.current.splice(0, Math.max(0, held.current.length - MAX_WAITING)).length;
         setWaiting(held.current.length);
         setShown((last) => ({ ...last, skipped: last.skipped + skipped + excess, problems }));
       },

@@ -101,7 +101,7 @@ export function Problems({ list }: { readonly list: readonly string[] }) {
   );
 }
 
-const MOST_NAMES = 3;
+const MAX_NAMES = 3;
 
 /** Each error once, with what it is about. */
 export function textsOf(failures: readonly BrokerProblem[] | undefined): readonly string[] {
@@ -111,8 +111,8 @@ export function textsOf(failures: readonly BrokerProblem[] | undefined): readonl
 }
 
 function listed(names: readonly string[]): string {
-  const others = names.length - MOST_NAMES;
-  return `${names.slice(0, MOST_NAMES).join(', ')}${others > 0 ? ` and ${plural(others, 'other')}` : ''}`;
+  const others = names.length - MAX_NAMES;
+  return `${names.slice(0, MAX_NAMES).join(', ')}${others > 0 ? ` and ${plural(others, 'other')}` : ''}`;
 }
 
 interface LoadedProps<T> {

@@ -6,8 +6,8 @@ import { RocketMQError } from '../support/errors.js';
 import { RocketMQAdmin } from './rocketmq-admin.js';
 
 const TOPIC = 'orders';
-const LARGEST = '9223372036854775807';
-const SMALLEST = '-9223372036854775808';
+const MAX_INT64 = '9223372036854775807';
+const MIN_INT64 = '-9223372036854775808';
 /** The release whose answers are not precise, so that a time is searched message by message. */
 const OLD_RELEASE = 400;
 const TIMEOUT_MS = 1_000;
@@ -37,10 +37,10 @@ const settled = (call: Promise<unknown>): Promise<unknown> =>
   });
 
 it.each([
-  ['an end beyond all numbers', '0', LARGEST, LARGEST],
-  ['such an end, and moves readers back', '0', LARGEST, '-1'],
-  ['a beginning beyond all numbers', LARGEST, LARGEST, LARGEST],
-  ['messages from below all numbers on', SMALLEST, LARGEST, LARGEST],
+  ['an end beyond all numbers', '0', MAX_INT64, MAX_INT64],
+  ['such an end, and moves readers back', '0', MAX_INT64, '-1'],
+  ['a beginning beyond all numbers', MAX_INT64, MAX_INT64, MAX_INT64],
+  ['messages from below all numbers on', MIN_INT64, MAX_INT64, MAX_INT64],
   ['-1 for everything', '-1', '-1', '-1'],
 ])('a topic whose broker claims %s is read to some end', async (_, minOffset, maxOffset, next) => {
   const { nameServer } = await cluster.start([claiming(minOffset, maxOffset, next)]);

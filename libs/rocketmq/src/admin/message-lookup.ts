@@ -41,8 +41,8 @@ export interface FoundMessages {
 }
 
 /** The most messages that the server returns for an id, whatever was requested (`defaultQueryMaxNum`). */
-export const MOST_BY_ID = 32;
-const MOST_BY_KEY = 64;
+export const MAX_BY_ID = 32;
+const MAX_BY_KEY = 64;
 const DEFAULT_LIMIT = 32;
 /** Java's largest long. */
 const END_OF_TIME = '9223372036854775807';
@@ -56,8 +56,8 @@ export async function findMessages(
   checkName('topic', topic, topicNameProblem(topic));
   const sought = 'messageId' in query ? query.messageId : query.key;
   checkSought('messageId' in query ? 'messageId' : 'key', sought);
-  const limit = 'messageId' in query ? MOST_BY_ID : (query.limit ?? DEFAULT_LIMIT);
-  checkLimit(limit, MOST_BY_KEY);
+  const limit = 'messageId' in query ? MAX_BY_ID : (query.limit ?? DEFAULT_LIMIT);
+  checkLimit(limit, MAX_BY_KEY);
   if ('key' in query) {
     checkTime('from', query.from);
     checkTime('to', query.to);
@@ -84,7 +84,7 @@ export async function storedWithId(
   query: { readonly topic: string; readonly messageId: string },
   deadline: Deadline,
 ): Promise<StoredMessageFields[]> {
-  return (await storedMessages(cluster, broker, query, MOST_BY_ID, deadline)).found;
+  return (await storedMessages(cluster, broker, query, MAX_BY_ID, deadline)).found;
 }
 
 /** The matches on one broker. @see QueryMessageRequestHeader of the server, request code 12 */

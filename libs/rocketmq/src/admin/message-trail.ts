@@ -20,7 +20,7 @@ import { checkName, checkSought } from './checks.js';
 import { type DelayedMessage, delayedUnreadable, delayedView } from './delayed-messages.js';
 import { type BrokerFailure, fromEach } from './each-broker.js';
 import { type Row, rowsIn } from './lag.js';
-import { MOST_BY_ID, storedWithId } from './message-lookup.js';
+import { MAX_BY_ID, storedWithId } from './message-lookup.js';
 import { messageView, PROPERTIES, type StoredMessageView } from './message-view.js';
 import { compareText } from './order.js';
 import { originOfDeadLetter } from './origin-topic.js';
@@ -169,7 +169,7 @@ function inOrder<T extends StoredMessageView>(messages: readonly T[]): T[] {
 }
 
 function isCut(...lists: readonly (readonly unknown[])[]): boolean {
-  return lists.some(({ length }) => length >= MOST_BY_ID);
+  return lists.some(({ length }) => length >= MAX_BY_ID);
 }
 
 /** What one broker knows of the message, without the groups. */

@@ -8,7 +8,7 @@ import type { OwnedQueue } from './topic-offsets.js';
 import type { Page, TopicReader } from './topic-page.js';
 
 const GROWTH = 4;
-const LARGEST_BLOCK = 32;
+const MAX_BLOCK = 32;
 
 /** A queue, and how far it was read. */
 interface Cursor {
@@ -68,7 +68,7 @@ export class NewestFirst {
       if (block === undefined) return;
       cursor.unread = begin;
       cursor.block = block;
-      cursor.size = Math.min(LARGEST_BLOCK, cursor.size * GROWTH);
+      cursor.size = Math.min(MAX_BLOCK, cursor.size * GROWTH);
     }
   }
 

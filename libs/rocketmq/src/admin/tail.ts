@@ -42,9 +42,9 @@ export interface TailedMessages {
 
 const LOOK_INTERVAL_MS = 1000;
 const BATCH = 100;
-const MOST = 10_000;
+const MAX_KEPT = 10_000;
 /** How often in a row nobody may answer: about half a minute, more when they are silent. */
-const MOST_FAILURES = 30;
+const MAX_FAILURES = 30;
 
 const CHECKS: OwnChecks<TailOptions> = {
   filter: aFunction,
@@ -60,7 +60,7 @@ export function checkTail(topic: string, options: TailOptions): void {
   checkName('topic', topic, topicNameProblem(topic));
   checkTime('from', from);
   if (after !== undefined) parseTail(after);
-  if (maxMessages !== undefined) checkLimit(maxMessages, MOST, 'maxMessages');
+  if (maxMessages !== undefined) checkLimit(maxMessages, MAX_KEPT, 'maxMessages');
 }
 
 /** @param options checked */
@@ -89,7 +89,7 @@ export async function* tailMessages(
       // Servers that restart come back.
       const mayComeBack = error instanceof TransportError && error.retryable && tail.hasLooked;
       failed++;
-      if (!mayComeBack || failed >= MOST_FAILURES || options.signal?.aborted === true) throw error;
+      if (!mayComeBack || failed >= MAX_FAILURES || options.signal?.aborted === true) throw error;
     }
     if (!hasMore) await sleep(clock, LOOK_INTERVAL_MS, options.signal);
   }

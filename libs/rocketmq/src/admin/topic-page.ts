@@ -71,18 +71,18 @@ interface TopicPage {
 }
 
 const DEFAULT_PAGE = 32;
-const LARGEST_PAGE = 100;
+const MAX_PAGE_SIZE = 100;
 /** The most messages that a server returns at once. */
-const MOST_AT_ONCE = 32;
+const MAX_AT_ONCE = 32;
 /** A page ends after this many bytes, so that a hundred messages of 4 MiB are not returned at once. */
-const MOST_PAGE_BYTES = 16 * 1024 * 1024;
-const MOST_READ = 2_000;
+const MAX_PAGE_BYTES = 16 * 1024 * 1024;
+const MAX_READ = 2_000;
 /** Of the time for a page: kept for what is done with it. */
 const RESERVED_SHARE = 0.3;
 
 /** @throws UsageError */
 export function checkPageOptions(options: BrowseOptions): void {
-  checkLimit(options.limit ?? DEFAULT_PAGE, LARGEST_PAGE);
+  checkLimit(options.limit ?? DEFAULT_PAGE, MAX_PAGE_SIZE);
   const { order = 'oldest-first', from, to } = options;
   if (order !== 'oldest-first' && order !== 'newest-first') {
     throw new UsageError('ILLEGAL_ORDER', `order is "${order}"; it must be oldest-first or newest-first`, 'order');
@@ -179,12 +179,12 @@ export class Page {
   }
 
   get isFull(): boolean {
-    return this.found.length >= this.limit || this.bytes >= MOST_PAGE_BYTES || this.read >= MOST_READ || this.isLate;
+    return this.found.length >= this.limit || this.bytes >= MAX_PAGE_BYTES || this.read >= MAX_READ || this.isLate;
   }
 
   /** How many messages to ask for at once: with a filter, more than fit may be needed. */
   get room(): number {
-    return Math.min(MOST_AT_ONCE, this.filter === undefined ? this.limit - this.found.length : MOST_AT_ONCE);
+    return Math.min(MAX_AT_ONCE, this.filter === undefined ? this.limit - this.found.length : MAX_AT_ONCE);
   }
 
   /** @param broker the name of the broker that returned it */

@@ -110,7 +110,7 @@ export function engineOptionsOf(options: EmbeddedBrokerOptions, retention: Reten
     maxChecks: options.transactionCheckMax ?? 15,
   };
   const indexed = (options.adminPort ?? options.controlPort) !== undefined;
-  const { maxLiteTopics = MOST_LITE_TOPICS } = options;
+  const { maxLiteTopics = MAX_LITE_TOPICS } = options;
   return { strict, recallEnabled, timing, indexed, maxStoreBytes: memoryLimitOf(options), maxLiteTopics, retention };
 }
 
@@ -118,7 +118,7 @@ export function engineOptionsOf(options: EmbeddedBrokerOptions, retention: Reten
 const RETENTION_MS = 72 * HOUR_MS;
 const MEMORY_BYTES = 2 * 1024 ** 3;
 /** RocketMQ's own limit, where it is switched on (`maxLmqConsumeQueueNum`, `enableLmqQuota`). */
-const MOST_LITE_TOPICS = 20_000;
+const MAX_LITE_TOPICS = 20_000;
 
 /** @throws UsageError */
 export function assertStoring(options: EmbeddedBrokerOptions): void {

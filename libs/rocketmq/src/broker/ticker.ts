@@ -4,7 +4,7 @@ import type { Clock, ScheduledTask } from '../support/clock.js';
 import type { Engine } from './engine/engine.js';
 
 /** The most events that are performed before other tasks of the event loop run. */
-const MOST_AT_ONCE = 1_024;
+const MAX_AT_ONCE = 1_024;
 
 type TickerState =
   | { readonly kind: 'stopped' }
@@ -58,7 +58,7 @@ export class Ticker {
     this.fires++;
     this.state = { kind: 'firing' };
     try {
-      this.engine.tick(this.clock.nowMs(), MOST_AT_ONCE);
+      this.engine.tick(this.clock.nowMs(), MAX_AT_ONCE);
     } finally {
       // The tick may have found that the store failed, which stops this ticker.
       if (this.isFiring()) this.state = { kind: 'idle' };

@@ -10,7 +10,7 @@ import { delayedTable, messageInFull, messageLine, messageTable, trailText } fro
 import { jsonLine, type PageValues, pageOptions, print, printPage, reportFailures, warnOfFailures } from './output.js';
 
 /** How many groups a warning names. */
-const MOST_NAMED = 10;
+const MAX_NAMED = 10;
 
 export const addMessageCommand: AddCommand = (program, io) => {
   const message = program
@@ -202,7 +202,7 @@ function reportGaps(io: CommandIo, gaps: readonly TrailGap[]): void {
   const [first] = ofGroups;
   if (first === undefined) return;
   const names = [...new Set(ofGroups.map(({ consumerGroup }) => consumerGroup))];
-  const shown = `${names.slice(0, MOST_NAMED).join(', ')}${names.length > MOST_NAMED ? ', …' : ''}`;
+  const shown = `${names.slice(0, MAX_NAMED).join(', ')}${names.length > MAX_NAMED ? ', …' : ''}`;
   io.warn(
     `${plural(names.length, 'group')} not looked at on every broker: ${shown}: ${first.error.message}; choose some with --group, or increase --timeout`,
   );

@@ -10,9 +10,9 @@ import { bodyText, isText, table, timeText } from './output.js';
 /** How many characters of a body a list shows. */
 const SHORT = 40;
 /** How many characters of a tag or of all keys a list shows: other clients store thousands, and a column is as wide as its longest cell. */
-const LONGEST_LABEL = 80;
+const MAX_LABEL_LENGTH = 80;
 /** In bytes of UTF-8. */
-const LONGEST_CHARACTER = 4;
+const MAX_CHARACTER_LENGTH = 4;
 
 /** @param more an additional column */
 export function messageTable<T extends StoredMessageView>(
@@ -51,7 +51,7 @@ export function delayedTable(messages: readonly DelayedMessage[]): string {
 }
 
 function shortLabel(text: string): string {
-  return text.length > LONGEST_LABEL ? `${text.slice(0, LONGEST_LABEL).replace(/\p{Surrogate}$/u, '')}…` : text;
+  return text.length > MAX_LABEL_LENGTH ? `${text.slice(0, MAX_LABEL_LENGTH).replace(/\p{Surrogate}$/u, '')}…` : text;
 }
 
 export function messageInFull(one: StoredMessageView): string {
@@ -142,7 +142,7 @@ function inLine(cell: string): string {
 function shortBody({ body }: StoredMessageView): string {
   if (!isText(body)) return `(${plural(body.length, 'byte')})`;
   // Other white space may be a part of a value.
-  const start = body.toString('utf8', 0, SHORT * LONGEST_CHARACTER);
+  const start = body.toString('utf8', 0, SHORT * MAX_CHARACTER_LENGTH);
   const lines = start.split(/[\r\n\u2028\u2029]+/);
   const text = lines
     .map((line, index) => (index === 0 ? line : line.trimStart()))

@@ -29,7 +29,7 @@ export function announcedIn({ pubSub }: Settings): AnnouncedCapabilities | undef
 }
 
 /** Of a server that has announced nothing: what every proxy can do. */
-export const LEAST_CAPABILITIES: ServerCapabilities = {
+export const MIN_CAPABILITIES: ServerCapabilities = {
   keepsBatches: false,
   cancelsFreely: false,
   findsNewTopics: false,

@@ -14,7 +14,7 @@ import { Calls } from './calls.js';
 import {
   EMBEDDED_CAPABILITIES,
   GATEWAY_CAPABILITIES,
-  LEAST_CAPABILITIES,
+  MIN_CAPABILITIES,
   type ServerCapabilities,
 } from './capabilities.js';
 import type { Channel, ChannelFactory } from './channel.js';
@@ -189,7 +189,7 @@ export class Connection {
   /** Of the server that an endpoint is currently connected to. */
   capabilities(endpoint: Endpoint): ServerCapabilities {
     if (!this.hasProxy) return GATEWAY_CAPABILITIES;
-    return this.openTo(endpoint)?.isEmbeddedBroker === true ? EMBEDDED_CAPABILITIES : LEAST_CAPABILITIES;
+    return this.openTo(endpoint)?.isEmbeddedBroker === true ? EMBEDDED_CAPABILITIES : MIN_CAPABILITIES;
   }
 
   /**

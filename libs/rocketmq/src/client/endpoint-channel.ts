@@ -9,13 +9,13 @@ import type { Channel, ChannelFactory, WireCall, WireStream } from './channel.js
 import { addressText, type Endpoint } from './endpoint.js';
 
 /** How long the peer may take to answer a ping. */
-const [LEAST_PATIENCE_MS, MOST_PATIENCE_MS] = [500, 2_000];
+const [MIN_PATIENCE_MS, MAX_PATIENCE_MS] = [500, 2_000];
 /** The server's gRPC library closes a connection at the third ping in five minutes without data from the server in between. */
 const MAX_QUESTIONS = 2;
 /** How often, at most, an open connection is left because of what its server says. */
 const MOVE_EVERY_MS = 10_000;
 /** Every client receives at least one answer in this time, such as that to a heartbeat, however short its timeouts are. */
-const LONGEST_DOUBT_MS = 15_000;
+const MAX_DOUBT_MS = 15_000;
 
 /** A connection on which calls time out although the server may be alive. */
 interface Doubt {
@@ -55,7 +55,7 @@ export class EndpointChannel implements Channel {
     requestTimeoutMs: number,
   ) {
     // Half of it, so that a retry in progress by then fails early enough for one more.
-    this.patienceMs = Math.max(LEAST_PATIENCE_MS, Math.min(requestTimeoutMs / 2, MOST_PATIENCE_MS));
+    this.patienceMs = Math.max(MIN_PATIENCE_MS, Math.min(requestTimeoutMs / 2, MAX_PATIENCE_MS));
     this.current = this.newLine();
   }
 
@@ -183,7 +183,7 @@ export class EndpointChannel implements Channel {
     if (doubt.isAsking || monotonicMs() < doubt.nextAtMs) return;
     if (doubt.questions === MAX_QUESTIONS) {
       // A server that answers only pings is left, too: another server may be behind the same address.
-      if (waitedMs >= this.patienceMs || monotonicMs() - doubt.sinceMs >= LONGEST_DOUBT_MS) this.moveOn();
+      if (waitedMs >= this.patienceMs || monotonicMs() - doubt.sinceMs >= MAX_DOUBT_MS) this.moveOn();
       return;
     }
     doubt.questions++;

@@ -6,7 +6,7 @@ import { SECOND_MS } from '../support/clock.js';
 import { monotonicMs } from '../support/deadline.js';
 import type { Logger } from '../support/logger.js';
 import { type Endpoint, endpointKey } from './endpoint.js';
-import { type LayoutPart, MOST_SERVERS, type Queue } from './route.js';
+import { type LayoutPart, MAX_SERVERS, type Queue } from './route.js';
 
 /** The queues of each broker that can be written at present, in the order of the server. */
 export function writableByBroker(queues: readonly Queue[]): ReadonlyMap<string, readonly Queue[]> {
@@ -123,7 +123,7 @@ function widest(earlier: readonly LayoutPart[], present: readonly LayoutPart[]):
   const added = present.filter(({ brokerName }) => !earlier.some((part) => part.brokerName === brokerName));
   const all = [...kept, ...added];
   // Names that never end would fill the memory.
-  return all.length > MOST_SERVERS ? present : all;
+  return all.length > MAX_SERVERS ? present : all;
 }
 
 /** In the order of the servers, as far as it was seen. */

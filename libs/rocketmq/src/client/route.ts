@@ -81,14 +81,14 @@ export function routeFromWire(topic: string, wires: readonly WireQueue[], rules:
 }
 
 /** Far more than any cluster has. Each server in a route gets its own connection. */
-export const MOST_SERVERS = 256;
+export const MAX_SERVERS = 256;
 
 /** @throws TransportError when the queues are on more servers than any cluster has */
 export function queuesFromWire(topic: string, wires: readonly WireQueue[], rules: AddressRules): Queue[] {
   const queues = wires.map((wire) => queueFromWire(topic, wire, rules));
   const servers = new Set(queues.map(({ endpoint }) => endpointKey(endpoint))).size;
-  if (servers <= MOST_SERVERS) return queues;
-  const text = `the route of topic "${topic}" names ${servers} servers; the limit is ${MOST_SERVERS}. None was connected to`;
+  if (servers <= MAX_SERVERS) return queues;
+  const text = `the route of topic "${topic}" names ${servers} servers; the limit is ${MAX_SERVERS}. None was connected to`;
   throw new TransportError('RPC_FAILED', text, 'not-sent', false);
 }
 

@@ -15,7 +15,7 @@ export interface CommandedClient {
 }
 
 /** Longer reports are cut: they are for an operator's screen, and several relays carry them. */
-const MOST_REPORT_LENGTH = 16_384;
+const MAX_REPORT_LENGTH = 16_384;
 const CUT = '\n… (cut)';
 
 /** Takes a command that the client's role does not handle. The server waits for an answer to some; others need none. */
@@ -46,7 +46,7 @@ export function takeCommand(command: ServerCommand, client: CommandedClient): vo
 /** Node.js has no thread per handler whose stack could be printed. What keeps the process busy comes closest. */
 function reportText(lines: readonly string[]): string {
   const text = [...lines, ...processLines()].join('\n');
-  return text.length <= MOST_REPORT_LENGTH ? text : text.slice(0, MOST_REPORT_LENGTH - CUT.length) + CUT;
+  return text.length <= MAX_REPORT_LENGTH ? text : text.slice(0, MAX_REPORT_LENGTH - CUT.length) + CUT;
 }
 
 function processLines(): string[] {

@@ -72,11 +72,11 @@ const RECONNECT: BackoffPolicy = { kind: 'exponential', initialMs: 200, maxMs: 1
 /** How long the server may take to answer settings; the same as in the official clients, and more for a server that was slower. */
 const SETTINGS_TIMEOUT_MS = 3_000;
 /** A server that is merely slow must be given the time to answer once; a stream that is lost must not be waited for. */
-const LONGEST_SETTINGS_TIMEOUT_MS = 12_000;
+const MAX_SETTINGS_TIMEOUT_MS = 12_000;
 
 /** Long enough for a server that has needed half as long. @param wantedMs as long as the limits allow */
 function settingsTimeoutOf(wantedMs: number): number {
-  return Math.min(Math.max(wantedMs, SETTINGS_TIMEOUT_MS), LONGEST_SETTINGS_TIMEOUT_MS);
+  return Math.min(Math.max(wantedMs, SETTINGS_TIMEOUT_MS), MAX_SETTINGS_TIMEOUT_MS);
 }
 /** How long the server may take to end its half of the stream at a close. */
 const GOODBYE_MS = 1_000;

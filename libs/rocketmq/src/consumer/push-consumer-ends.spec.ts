@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { ConsumerBench, FIFO, gate, textOf } from '../../../../test/support/consumer-bench.js';
 import { until } from '../../../../tools/until.js';
-import { LEAST_CAPABILITIES } from '../client/capabilities.js';
+import { MIN_CAPABILITIES } from '../client/capabilities.js';
 import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { DeadLetterError } from './model/outcome-errors.js';
 
@@ -64,7 +64,7 @@ describe('a push consumer', () => {
 
     it('keeps an ordered message from its canceled polls for as long as a server has them open, not for as long as they asked for', async () => {
       // As to a server that does not learn that a poll was canceled.
-      jest.spyOn(bench.connection, 'capabilities').mockReturnValue(LEAST_CAPABILITIES);
+      jest.spyOn(bench.connection, 'capabilities').mockReturnValue(MIN_CAPABILITIES);
       const first = await bench.consume(
         (message, { signal }) =>
           new Promise((_resolve, reject) => {

@@ -5,14 +5,14 @@ import type { RemotingRequest } from '../remoting/remoting-request.js';
 import type { ReceiptHandle } from './receipt-handle.js';
 
 /** How far the last message of a poll may be behind the first one, for a set of bits over their offsets: a poll has at most 32. */
-const MOST_APART = 4096;
+const MAX_APART = 4096;
 
 /** Whether a delivery can share a request. */
 export function isNear({ offset, startOffset, liteTopic }: ReceiptHandle): boolean {
   // Brokers take acknowledgements of lite topics one by one.
   if (liteTopic !== undefined) return false;
   const distance = Number(offset) - Number(startOffset);
-  return distance >= 0 && distance <= MOST_APART && Number.isSafeInteger(Number(offset));
+  return distance >= 0 && distance <= MAX_APART && Number.isSafeInteger(Number(offset));
 }
 
 /** One entry for what was popped together. @see BatchAck of the server */

@@ -21,7 +21,7 @@ interface Question {
   readonly connection: RemotingConnection;
 }
 
-const MOST_QUESTIONS = 100;
+const MAX_QUESTIONS = 100;
 
 /** The requests of brokers to one client. */
 export class BrokerRequests {
@@ -104,7 +104,7 @@ export class BrokerRequests {
     push: Push,
     command: (nonce: string) => Command,
   ): boolean {
-    if (this.questions.size >= MOST_QUESTIONS) this.declineOldest();
+    if (this.questions.size >= MAX_QUESTIONS) this.declineOldest();
     const nonce = String(++this.nonces);
     this.questions.set(nonce, { request, connection });
     if (push({ command: command(nonce) })) return true;

@@ -26,9 +26,9 @@ import { Topics } from './topics.js';
 import { HalfMessages } from './transactions.js';
 
 /** More than any cluster has brokers. */
-const MOST_SESSIONS = 256;
+const MAX_SESSIONS = 256;
 /** How long connecting may take at least, unless requests have less time. */
-const LEAST_CONNECT_MS = 1_000;
+const MIN_CONNECT_MS = 1_000;
 
 interface GatewayOptions {
   readonly clientId: string;
@@ -73,7 +73,7 @@ export class Gateway {
     const { clientId, nameServers, requestTimeoutMs: timeoutMs, tls, credentials, logger } = options;
     this.client = new RemotingClient({
       // A server that cannot be reached must leave time for the next one.
-      connectTimeoutMs: Math.max(timeoutMs / nameServers.length, Math.min(timeoutMs, LEAST_CONNECT_MS)),
+      connectTimeoutMs: Math.max(timeoutMs / nameServers.length, Math.min(timeoutMs, MIN_CONNECT_MS)),
       // A poll brings at least one message of each queue, whatever their size.
       maxFrameBytes: LIMITS.receivedFrameBytes,
       tls,
@@ -168,7 +168,7 @@ export class Gateway {
 
   /** Of servers that are gone; a server that is away for a while keeps what it said of the group. */
   private forgetEnded(): void {
-    if (this.sessions.size < MOST_SESSIONS) return;
+    if (this.sessions.size < MAX_SESSIONS) return;
     for (const [address, { isOpen }] of this.sessions) if (!isOpen) this.sessions.delete(address);
   }
 

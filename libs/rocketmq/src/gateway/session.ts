@@ -44,7 +44,7 @@ interface SessionPort {
 const PRODUCER_ATTEMPTS = 3;
 const PRODUCER_BACKOFF: BackoffPolicy = { kind: 'exponential', initialMs: 10, maxMs: 1_000, multiplier: 2 };
 /** Commands that wait to be read: the reader is the client's own loop, so more than this means that it is stuck. */
-const MOST_WAITING = 10_000;
+const MAX_WAITING = 10_000;
 
 /** How long the settings of a group are used without asking. */
 const FRESH_MS = 1_000;
@@ -117,7 +117,7 @@ export class GatewaySession {
 
   /** Hands a command to the client; false when it takes none. */
   push(command: TelemetryCommand): boolean {
-    if (this.state.kind === 'ended' || this.waiting.length >= MOST_WAITING) return false;
+    if (this.state.kind === 'ended' || this.waiting.length >= MAX_WAITING) return false;
     this.waiting.push(TelemetryCommand.encode(command).finish());
     this.wake();
     return true;

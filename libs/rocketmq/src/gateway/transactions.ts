@@ -45,7 +45,7 @@ interface Brokers {
 
 /** Half messages are forgotten after this time, so that those that are never ended take no memory: a check brings them back. */
 const KEPT_MS = 10 * 60_000;
-const MOST_KEPT = 100_000;
+const MAX_KEPT = 100_000;
 /** `commitOrRollback`. @see MessageSysFlag of the server */
 const [COMMIT, ROLLBACK] = ['8', '12'];
 
@@ -64,7 +64,7 @@ export class HalfMessages {
     this.kept.delete(key);
     this.kept.set(key, { ...half, brokerName: this.brokers.nameAt(half.address), keptAtMs: nowMs });
     for (const [oldest, { keptAtMs }] of this.kept) {
-      if (nowMs - keptAtMs < KEPT_MS && this.kept.size <= MOST_KEPT) break;
+      if (nowMs - keptAtMs < KEPT_MS && this.kept.size <= MAX_KEPT) break;
       this.kept.delete(oldest);
     }
   }

@@ -44,9 +44,9 @@ const COUNTERS = {
 } as const;
 
 /** The most closed consumers that wait for a last observation: without a reader they would never be observed. */
-const MOST_LEAVING = 100;
+const MAX_LEAVING = 100;
 /** The most topics that are remembered: names may come from outside, and failed sends to misspelled ones are measured, too. */
-const MOST_TOPICS = 1_000;
+const MAX_TOPICS = 1_000;
 
 /** The instruments of one meter. */
 export class Metrics {
@@ -105,7 +105,7 @@ export class Metrics {
       if (!this.consumers.delete(consumer)) return;
       this.leaving.add(consumer);
       const [oldest] = this.leaving;
-      if (this.leaving.size > MOST_LEAVING && oldest !== undefined) this.leaving.delete(oldest);
+      if (this.leaving.size > MAX_LEAVING && oldest !== undefined) this.leaving.delete(oldest);
     };
   }
 
@@ -144,7 +144,7 @@ export class ClientLabels {
         success: { ...plain, invocation_status: 'success' },
         failure: { ...plain, invocation_status: 'failure' },
       };
-      if (this.byTopic.size < MOST_TOPICS) this.byTopic.set(topic, labels);
+      if (this.byTopic.size < MAX_TOPICS) this.byTopic.set(topic, labels);
     }
     return labels;
   }

@@ -39,7 +39,7 @@ export interface AskOptions {
 }
 
 /** How long a server may take to answer when a connection is in doubt. */
-const [LEAST_PATIENCE_MS, MOST_PATIENCE_MS] = [500, 2_000];
+const [MIN_PATIENCE_MS, MAX_PATIENCE_MS] = [500, 2_000];
 /** A request without side effects that name servers and brokers answer, possibly with an error. */
 const OPENING = encodeFrame({ code: REQUEST_CODES.getBrokerClusterInfo, opaque: 0 });
 
@@ -215,7 +215,7 @@ export class RemotingClient {
 
   /** Half the time of a request, so that a retry in progress by then fails early enough for one more. */
   private patienceMs(): number {
-    return Math.max(LEAST_PATIENCE_MS, Math.min(this.options.connectTimeoutMs / 2, MOST_PATIENCE_MS));
+    return Math.max(MIN_PATIENCE_MS, Math.min(this.options.connectTimeoutMs / 2, MAX_PATIENCE_MS));
   }
 
   private open(address: string): Promise<RemotingConnection> {

@@ -32,9 +32,9 @@ export interface ConnectionEvents {
 type Reply = Pick<RemotingFrame, 'code'> & Partial<Pick<RemotingFrame, 'remark' | 'fields' | 'body'>>;
 
 /** How many bytes of answers may wait for a server that asks and does not read. */
-const MOST_UNREAD_BYTES = 16 * 1024 * 1024;
+const MAX_UNREAD_BYTES = 16 * 1024 * 1024;
 /** How many answers to abandoned calls are waited for: a broker answers each poll, unless it has forgotten it. */
-const MOST_LATE = 1_000;
+const MAX_LATE = 1_000;
 /** The largest number of a request: the protocol has 32 bits for it, with a sign. */
 const LAST_OPAQUE = 2 ** 31 - 1;
 /** How long a connection may be idle before the operating system checks that its peer is there. */
@@ -166,7 +166,7 @@ export class RemotingConnection {
   private awaitLate(opaque: number, onLate: (answer: RemotingFrame) => void): void {
     this.pending.set(opaque, { resolve: onLate, reject: nothing, unlisten: nothing });
     this.late.add(opaque);
-    if (this.late.size <= MOST_LATE) return;
+    if (this.late.size <= MAX_LATE) return;
     for (const oldest of this.late) {
       this.late.delete(oldest);
       this.pending.delete(oldest);
@@ -178,7 +178,7 @@ export class RemotingConnection {
   reply({ opaque }: Pick<RemotingFrame, 'opaque'>, answer: Reply): void {
     if (this.state.kind === 'closed') return;
     writeFrame(this.output, { ...answer, isResponse: true }, opaque);
-    if (this.output.waitingBytes > MOST_UNREAD_BYTES) this.abandon('the server asks without reading the answers');
+    if (this.output.waitingBytes > MAX_UNREAD_BYTES) this.abandon('the server asks without reading the answers');
   }
 
   private assertOpen(): void {

@@ -21,7 +21,7 @@ type ModuleEdit =
   | { readonly kind: 'unchanged' }
   | { readonly kind: 'not-understood'; readonly problem: string };
 
-const MOST_COLUMNS = 80;
+const MAX_COLUMNS = 80;
 
 interface Change {
   readonly from: number;
@@ -181,7 +181,7 @@ function longerList(
     const elements = [...list.elements.map((one) => one.getText()), element];
     const indent = indentAt(text, from);
     const oneLine = `[${elements.join(', ')}]`;
-    const isShort = !element.includes('\n') && indent.length + name.length + oneLine.length + 3 <= MOST_COLUMNS;
+    const isShort = !element.includes('\n') && indent.length + name.length + oneLine.length + 3 <= MAX_COLUMNS;
     return { from, to, text: isShort ? oneLine : inBrackets(elements, indent, style) };
   }
   if (isOneLine) {

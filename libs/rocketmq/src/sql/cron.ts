@@ -27,7 +27,7 @@ interface WallClock {
 type Offsets = (timeMs: number) => number;
 
 /** What the tables have room for. */
-const LONGEST_CRON = 255;
+const MAX_CRON_LENGTH = 255;
 
 /**
  * The first tick after `afterMs`. It depends on the rule only: all instances compute the same ticks, whenever they ask.
@@ -39,14 +39,14 @@ export async function nextTickMs(
   load: () => Promise<CronParser> = () => import('cron-parser'),
 ): Promise<number> {
   // A column of MySQL is in ASCII, and cron-parser would accept any Unicode white space.
-  const isStorable = typeof cron === 'string' && cron.length <= LONGEST_CRON && /^[\t\n\r -~]*$/.test(cron);
+  const isStorable = typeof cron === 'string' && cron.length <= MAX_CRON_LENGTH && /^[\t\n\r -~]*$/.test(cron);
   const fields = isStorable ? cron.trim() : '';
   // cron-parser would complete a shorter expression, to one that means something else.
   if (!fields.startsWith('@') && ![5, 6].includes(fields.split(/\s+/).length)) {
     throw illegal(
       'cron',
       cron,
-      `it must have five fields, or six with seconds, or be a name such as @daily, in at most ${LONGEST_CRON} ASCII characters, which a ` +
+      `it must have five fields, or six with seconds, or be a name such as @daily, in at most ${MAX_CRON_LENGTH} ASCII characters, which a ` +
         'no-break space is not',
     );
   }

@@ -1,7 +1,7 @@
 // How often messages could not be sent for reasons that are not theirs, as far as one relay knows: their delays grow, but nothing counts.
 
 /** More messages than fail within the longest delay; the oldest are forgotten, and their delays are short again. */
-const MOST = 10_000;
+const MAX_KEPT = 10_000;
 
 export class ExcusedAttempts {
   private readonly counts = new Map<string, number>();
@@ -12,7 +12,7 @@ export class ExcusedAttempts {
     this.counts.delete(id);
     this.counts.set(id, count);
     const [oldest] = this.counts.keys();
-    if (this.counts.size > MOST && oldest !== undefined) this.counts.delete(oldest);
+    if (this.counts.size > MAX_KEPT && oldest !== undefined) this.counts.delete(oldest);
     return count;
   }
 

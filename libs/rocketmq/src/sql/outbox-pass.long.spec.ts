@@ -10,7 +10,7 @@ import { TestBroker } from '../testing/test-broker.js';
 import type { OutboxRelay } from './outbox-relay.js';
 
 /** The maximum number of properties in addition to the outbox's own. */
-const MOST = Object.fromEntries(Array.from({ length: 127 }, (_, index) => [`own${index}`, '1']));
+const FULL_PROPERTIES = Object.fromEntries(Array.from({ length: 127 }, (_, index) => [`own${index}`, '1']));
 
 describe('a message of the outbox with the maximum number of properties', () => {
   let bench: OutboxBench;
@@ -27,7 +27,7 @@ describe('a message of the outbox with the maximum number of properties', () => 
     broker.declareTopic({ name: 'orders', type: 'fifo' });
     connection = new Connection({ endpoints: broker.endpoints });
     producers = [];
-    await bench.add({ body: 'full', messageGroup: 'a', properties: MOST });
+    await bench.add({ body: 'full', messageGroup: 'a', properties: FULL_PROPERTIES });
     await bench.add({ body: 'next', messageGroup: 'a' });
   });
   afterEach(async () => {

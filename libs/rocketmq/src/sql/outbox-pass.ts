@@ -199,14 +199,14 @@ const OF_THE_WAY =
   'properties on the message';
 
 /** The most characters of an error that are stored. Some contain a whole page of HTML. */
-const MOST_OF_AN_ERROR = 2_000;
+const MAX_ERROR_LENGTH = 2_000;
 
 /** An error as a text that every database stores: PostgreSQL refuses NUL and what is not UTF-8, and MySQL what is too long. */
 function storable(error: unknown): string {
   const text = String(describeError(error));
-  const escaped = visible(text.slice(0, MOST_OF_AN_ERROR));
-  const cut = escaped.length < text.length || escaped.length > MOST_OF_AN_ERROR;
-  return Buffer.from(cut ? `${escaped.slice(0, MOST_OF_AN_ERROR)}…` : escaped).toString();
+  const escaped = visible(text.slice(0, MAX_ERROR_LENGTH));
+  const cut = escaped.length < text.length || escaped.length > MAX_ERROR_LENGTH;
+  return Buffer.from(cut ? `${escaped.slice(0, MAX_ERROR_LENGTH)}…` : escaped).toString();
 }
 
 /** A lane for each message group, and for each message without one. */

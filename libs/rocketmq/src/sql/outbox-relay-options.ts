@@ -93,9 +93,9 @@ export interface RelaySettings extends Required<Omit<OutboxRelayOptions, 'backof
   readonly checkpoint: CheckpointHook | undefined;
 }
 
-const MOST_AT_ONCE = 10_000;
+const MAX_AT_ONCE = 10_000;
 /** What the tables can count. */
-const MOST_ATTEMPTS = 2 ** 31 - 1;
+const MAX_ATTEMPTS = 2 ** 31 - 1;
 
 const DEFAULT_BACKOFF = { kind: 'exponential', initialMs: SECOND_MS, maxMs: MINUTE_MS, multiplier: 2 } as const;
 
@@ -112,12 +112,12 @@ export function relaySettings(options: OutboxRelayOptions): RelaySettings {
     schedule: options.schedule,
     database: options.database,
     send: options.send,
-    batchSize: positiveInteger('batchSize', options.batchSize ?? 64, MOST_AT_ONCE),
+    batchSize: positiveInteger('batchSize', options.batchSize ?? 64, MAX_AT_ONCE),
     leaseMs,
     sendTimeoutMs,
     pollIntervalMs: positive('pollIntervalMs', options.pollIntervalMs ?? SECOND_MS, DAY_MS),
     backoff: backoffPolicyOf(options.backoff ?? DEFAULT_BACKOFF),
-    maxAttempts: positiveInteger('maxAttempts', options.maxAttempts ?? 10, MOST_ATTEMPTS),
+    maxAttempts: positiveInteger('maxAttempts', options.maxAttempts ?? 10, MAX_ATTEMPTS),
     keepTrying: options.keepTrying ?? isOfServer,
     events: options.events ?? {},
     checkpoint: checkpointsOf(options),

@@ -42,7 +42,7 @@ interface Begun {
 /** How long a pass may keep the next one waiting. One slow send, such as to a broker that is down, must not hold up all others. */
 const SLOW_PASS_MS = 100;
 /** Batches that may be under way at once. */
-const MOST_BATCHES = 4;
+const MAX_BATCHES = 4;
 
 /**
  * Sends the messages of an outbox, each at least once, those of a message group in order, and moves what is due from a schedule to the
@@ -268,7 +268,7 @@ export class OutboxRelay {
     const loads = [...this.passes.keys()].map(({ load }) => load);
     const rows = loads.reduce((sum, load) => sum + load.rows, 0);
     const bytes = loads.reduce((sum, load) => sum + load.bytes, 0);
-    return rows <= (MOST_BATCHES - 1) * this.settings.batchSize && bytes < CLAIM_BYTES;
+    return rows <= (MAX_BATCHES - 1) * this.settings.batchSize && bytes < CLAIM_BYTES;
   }
 }
 

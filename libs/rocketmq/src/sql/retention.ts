@@ -13,7 +13,7 @@ import type { SqlDatabase } from './sql-port.js';
 const BATCH_ROWS = 500;
 
 /** 500 years. */
-const LONGEST_RETENTION_MS = 500 * 365 * 24 * HOUR_MS;
+const MAX_RETENTION_MS = 500 * 365 * 24 * HOUR_MS;
 
 /** How long one batch may take. */
 const BATCH_TIMEOUT_MS = MINUTE_MS;
@@ -41,7 +41,7 @@ export function assertRetention({ retentionMs, leastMs, leastIs }: RetentionBoun
  */
 export async function purge(database: SqlDatabase, old: OldRows, signal?: AbortSignal): Promise<number> {
   // Such a time is no date for a database: rows are kept for ever.
-  if (old.retentionMs > LONGEST_RETENTION_MS) return 0;
+  if (old.retentionMs > MAX_RETENTION_MS) return 0;
   const { deleteOld } = dialectOf(database);
   const what = `purge of ${old.table}`;
   return withGrace(what, signal, async (abandoned) => {

@@ -39,13 +39,13 @@ export function retrySpanMs(policy: RetryPolicy = {}): number {
   return spanMs;
 }
 
-const LONGEST_WAIT_MS = 365 * DAY_MS;
+const MAX_WAIT_MS = 365 * DAY_MS;
 
 /** @throws UsageError that names `backoff`, if it has no valid delay */
 export function backoffPolicyOf(waits: Waits): BackoffPolicy {
   const policy = asPolicy(waits);
   const listed = policy.kind === 'customized' ? policy.nextMs : [backoffMs(policy, 1), backoffMs(policy, 2)];
-  if (listed.length > 0 && listed.every((waitMs) => waitMs >= 0 && waitMs <= LONGEST_WAIT_MS)) return policy;
+  if (listed.length > 0 && listed.every((waitMs) => waitMs >= 0 && waitMs <= MAX_WAIT_MS)) return policy;
   const text = `option backoff must contain delays from 0 milliseconds to a year, not ${JSON.stringify(waits)}`;
   throw new UsageError('ILLEGAL_OPTION', text, 'backoff');
 }

@@ -117,7 +117,7 @@ export class Schedule {
     const nowMs = this.clock.nowMs();
     const rule = cron === undefined ? undefined : { key, cron, timeZone };
     const dueAtMs = await dueAtMsOf(entry, rule, nowMs);
-    const latestDueMs = rule === undefined ? dueAtMs : await nextTickMs(rule, nowMs + MOST_CLOCK_DIFFERENCE_MS);
+    const latestDueMs = rule === undefined ? dueAtMs : await nextTickMs(rule, nowMs + MAX_CLOCK_DIFFERENCE_MS);
     // The trace of whoever sets a repeated entry has nothing to do with its ticks.
     const message = rule === undefined ? this.telemetry?.outboxMessage(given) : undefined;
     const id = this.ids.next(nowMs);
@@ -176,7 +176,7 @@ export class Schedule {
 }
 
 /** An entry that is due later than the clocks of two instances can explain is given its next tick again. */
-const MOST_CLOCK_DIFFERENCE_MS = HOUR_MS;
+const MAX_CLOCK_DIFFERENCE_MS = HOUR_MS;
 
 /** The end of what an ISO date has four digits for. */
 const LATEST_MS = Date.UTC(9999, 11, 31);

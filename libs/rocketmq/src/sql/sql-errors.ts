@@ -15,7 +15,7 @@ const CONFLICTS = {
 } as const;
 
 /** The maximum depth of wrapped errors; more only occurs in cycles. */
-const MOST_CAUSES = 16;
+const MAX_CAUSES = 16;
 
 /** Thrown by a statement that did not wait any longer for a row, and undid nothing but itself. */
 export class RowLockedError extends Error {
@@ -64,7 +64,7 @@ export function conflictOf(error: unknown): string | undefined {
 
 function hasCode(error: unknown, codes: readonly (string | number)[]): boolean {
   let cause = error;
-  for (let depth = 0; typeof cause === 'object' && cause !== null && depth < MOST_CAUSES; depth++) {
+  for (let depth = 0; typeof cause === 'object' && cause !== null && depth < MAX_CAUSES; depth++) {
     const { code, errno, originalCode, ...wrapped } = fieldsOf(cause);
     if ([code, errno, originalCode].some((one) => codes.includes(one as string | number))) return true;
     cause = wrapped.cause ?? wrapped.original ?? wrapped.meta?.driverAdapterError;

@@ -27,7 +27,7 @@ export interface Clock {
 }
 
 /** The longest delay that Node's timers accept; a longer one would fire immediately. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 const NOTHING_TO_END = (): void => {};
 
@@ -44,7 +44,7 @@ export class SystemClock implements Clock {
   schedule(delayMs: number, callback: () => void): ScheduledTask {
     let timer: NodeJS.Timeout;
     const arm = (leftMs: number): void => {
-      const stepMs = Math.min(Math.max(leftMs, 0), LONGEST_TIMER_MS);
+      const stepMs = Math.min(Math.max(leftMs, 0), MAX_TIMER_MS);
       timer = setTimeout(() => (leftMs > stepMs ? arm(leftMs - stepMs) : callback()), stepMs);
     };
     arm(delayMs);

@@ -6,7 +6,7 @@ import { setImmediate, setTimeout } from 'node:timers';
 import { abortReason, raceAbort } from './abort.js';
 import { AbortSource, onAbort } from './abort-source.js';
 import { MAY_HAVE_TAKEN_EFFECT, NOTHING_TOOK_EFFECT, TransportError, withoutEffect } from './errors.js';
-import { IoTimer, LONGEST_IO_TIMER_MS } from './io-timer.js';
+import { IoTimer, MAX_IO_TIMER_MS } from './io-timer.js';
 
 /** The options of every public asynchronous call. */
 export interface CallOptions {
@@ -19,7 +19,7 @@ export interface CallOptions {
 /** A timer can fire slightly early. */
 const EARLY_MS = 1;
 /** How many servers an error names. */
-const MOST_NAMED = 4;
+const MAX_NAMED = 4;
 
 /**
  * A moment by which something must have ended. Its timer starts when {@link end} or {@link signal} is first read; dispose the deadline
@@ -139,7 +139,7 @@ export class Deadline {
   }
 
   private startTimer(leftMs: number): void {
-    this.timer = new IoTimer<Deadline>(leftMs, leftMs > LONGEST_IO_TIMER_MS ? Deadline.goOn : Deadline.lapse, this);
+    this.timer = new IoTimer<Deadline>(leftMs, leftMs > MAX_IO_TIMER_MS ? Deadline.goOn : Deadline.lapse, this);
   }
 
   private static goOn(deadline: Deadline): void {
@@ -163,8 +163,8 @@ export class Deadline {
   private silenceText(): string {
     const [...servers] = this.silent ?? [];
     if (servers.length === 0) return '';
-    const more = servers.length > MOST_NAMED ? ` and ${servers.length - MOST_NAMED} more` : '';
-    return `: no answer from ${servers.slice(0, MOST_NAMED).join(', ')}${more}`;
+    const more = servers.length > MAX_NAMED ? ` and ${servers.length - MAX_NAMED} more` : '';
+    return `: no answer from ${servers.slice(0, MAX_NAMED).join(', ')}${more}`;
   }
 
   private isDue(): boolean {

@@ -3,7 +3,7 @@
 import { clearImmediate, clearTimeout, setImmediate, setTimeout } from 'node:timers';
 
 /** The longest delay of a timer: Node fires longer ones at once, so they are shortened to it. */
-export const LONGEST_IO_TIMER_MS = 2 ** 31 - 1;
+export const MAX_IO_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * Calls `callback` with `subject` once, after `delayMs`, unless it is stopped before. What has arrived by then is read first: after a handler
@@ -19,7 +19,7 @@ export class IoTimer<T = never> {
     private readonly callback: (subject: T) => void,
     private readonly subject: T,
   ) {
-    this.timeout = setTimeout(IoTimer.lapse, Math.min(delayMs, LONGEST_IO_TIMER_MS), this);
+    this.timeout = setTimeout(IoTimer.lapse, Math.min(delayMs, MAX_IO_TIMER_MS), this);
   }
 
   /** Cancels the callback; has no effect after it ran. */

@@ -67,15 +67,15 @@ export function nameAndCode(error: unknown): string {
   return `${name ?? 'an error'}${code === undefined ? '' : `, code ${code}`}; its message may contain a secret, so it is in \`cause\` only`;
 }
 
-const MOST_REASONS = 5;
+const MAX_REASONS = 5;
 const REASON_LENGTH = 200;
 /** A validation of a long list can have a reason for each of its elements. */
-const MOST_READ = 1_000;
+const MAX_READ = 1_000;
 
 /** The first few reasons of a refusal, each shortened: some repeat names of fields from a received message. */
 export function reasonsText(reasons: readonly string[]): string {
   const shown = reasons
-    .slice(0, MOST_REASONS)
+    .slice(0, MAX_REASONS)
     .map((one) => (one.length > REASON_LENGTH ? `${one.slice(0, REASON_LENGTH)}…` : one));
   const rest = reasons.length - shown.length;
   return rest > 0 ? `${shown.join('; ')}; and ${rest} more` : shown.join('; ');
@@ -106,7 +106,7 @@ const DEEPEST = 8;
 /** Strings, errors of class-validator, and issues of schemas. What else is in a list is not known to be a reason, and may be contents of a message. */
 function reasonsOf(value: unknown, parents = '', depth = 0): string[] {
   if (!Array.isArray(value) || depth > DEEPEST) return [];
-  return value.slice(0, MOST_READ).flatMap((one: unknown) => {
+  return value.slice(0, MAX_READ).flatMap((one: unknown) => {
     if (typeof one === 'string') return [one];
     const [property, constraints, message] = [part(one, 'property'), part(one, 'constraints'), part(one, 'message')];
     if (typeof property !== 'string') return typeof message === 'string' ? [issueText(part(one, 'path'), message)] : [];

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 
 /** The size of the first buffer that frames are written to, and of the largest one. */
 const FIRST_ROOM_BYTES = 2 * 1024;
-const MOST_ROOM_BYTES = 64 * 1024;
+const MAX_ROOM_BYTES = 64 * 1024;
 /** Larger payloads are passed on as they are. */
 export const COPIED_BYTES = 8 * 1024;
 /** Beyond it, data waits until the socket has written what it has. */
@@ -54,7 +54,7 @@ export class SocketOutput {
     if (this.room.length - this.to >= bytes) return this.room;
     this.passOn();
     // Connections that write little at a time hold little.
-    const size = Math.min(Math.max(FIRST_ROOM_BYTES, 2 * (this.turnBytes + bytes)), MOST_ROOM_BYTES);
+    const size = Math.min(Math.max(FIRST_ROOM_BYTES, 2 * (this.turnBytes + bytes)), MAX_ROOM_BYTES);
     this.room = Buffer.allocUnsafeSlow(Math.max(size, bytes));
     this.from = 0;
     this.to = 0;
@@ -102,7 +102,7 @@ export class SocketOutput {
     this.isScheduled = false;
     this.turnBytes = 0;
     this.passOn();
-    if (this.room.length > MOST_ROOM_BYTES) this.release();
+    if (this.room.length > MAX_ROOM_BYTES) this.release();
     const { parts, waiters, socket } = this;
     if (parts.length === 0 && waiters.length === 0) return;
     const done = waiters.length === 0 ? undefined : (error?: Error | null) => settle(waiters, socket, error);

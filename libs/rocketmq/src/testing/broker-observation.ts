@@ -19,7 +19,7 @@ import {
 } from './test-messages.js';
 
 /** The most due moments that the output names. */
-const MOST_NAMED = 5;
+const MAX_NAMED = 5;
 
 export class BrokerObservation implements Observation {
   readonly codec = jsonCodec;
@@ -72,11 +72,11 @@ export class BrokerObservation implements Observation {
     const looked = `Looked at ${timeOf(nowMs)}, after everything that can happen by then`;
     const pending = pendingMessages(this.inside.store);
     if (pending.length === 0) return `${looked}. Nothing is due later.`;
-    const named = pending.slice(0, MOST_NAMED).map((message) => {
+    const named = pending.slice(0, MAX_NAMED).map((message) => {
       const group = 'group' in message ? ` of group ${message.group}` : '';
       return `${message.kind} of ${message.messageId} on "${message.topic}"${group} in ${message.dueAtMs - nowMs} ms`;
     });
-    const more = pending.length > MOST_NAMED ? `, and ${pending.length - MOST_NAMED} more` : '';
+    const more = pending.length > MAX_NAMED ? `, and ${pending.length - MAX_NAMED} more` : '';
     const later = this.time.movesAlone ? 'Due later' : 'Due later, so only after advance()';
     return `${looked}. ${later}: ${named.join(', ')}${more}.`;
   }

@@ -11,10 +11,10 @@ import {
 } from './expected-message.js';
 import type { Observed, ObservedMessage } from './observation.js';
 
-const MOST_MESSAGES = 10;
-const LONGEST_BODY = 200;
+const MAX_MESSAGES = 10;
+const MAX_BODY_LENGTH = 200;
 /** Longer ones take seconds to compare, and nobody reads the result. */
-const LONGEST_COMPARED_BYTES = 10_000;
+const MAX_COMPARED_BYTES = 10_000;
 
 /** The printers of `expect`. */
 export interface Printing {
@@ -65,14 +65,14 @@ function countText(times: number | undefined, isNot: boolean): string {
 function listOf({ claim, matched, all }: Found, printing: Printing): string {
   const isMatched = new Set(matched.map(({ identity }) => identity));
   if (all.length === 0) return `No message was sent to "${claim.topic}".`;
-  const lines = all.slice(0, MOST_MESSAGES).map((message) => {
+  const lines = all.slice(0, MAX_MESSAGES).map((message) => {
     const body = isLong(message)
-      ? message.bytes.toString('utf8', 0, LONGEST_BODY + 1)
+      ? message.bytes.toString('utf8', 0, MAX_BODY_LENGTH + 1)
       : printing.stringify(bodyOf(message, claim));
-    const shown = body.length > LONGEST_BODY ? `${body.slice(0, LONGEST_BODY)}…` : body;
+    const shown = body.length > MAX_BODY_LENGTH ? `${body.slice(0, MAX_BODY_LENGTH)}…` : body;
     return `  ${isMatched.has(message.identity) ? '*' : ' '} ${message.messageId} ${shown}: ${message.state}`;
   });
-  const more = all.length > MOST_MESSAGES ? [`    and ${all.length - MOST_MESSAGES} more`] : [];
+  const more = all.length > MAX_MESSAGES ? [`    and ${all.length - MAX_MESSAGES} more`] : [];
   return [`Messages of "${claim.topic}"${matched.length > 0 ? ' (*: matches)' : ''}:`, ...lines, ...more].join('\n');
 }
 
@@ -99,5 +99,5 @@ function nearest(
 }
 
 function isLong({ bytes }: ObservedMessage): boolean {
-  return bytes.length > LONGEST_COMPARED_BYTES;
+  return bytes.length > MAX_COMPARED_BYTES;
 }

@@ -15,7 +15,7 @@ import type { MessageType } from '../protocol/model/message.js';
 import { deadLetterTopicOf } from '../protocol/model/names.js';
 
 /** The most bytes that a compressed body may decompress to. */
-const MOST_UNPACKED_BYTES = 64 * 1024 * 1024;
+const MAX_UNPACKED_BYTES = 64 * 1024 * 1024;
 
 /** A message in a test broker. */
 export interface TestMessage {
@@ -204,7 +204,7 @@ class Body implements TestMessage {
   }
 
   unpacked(): Buffer {
-    return this.#isPacked ? unpackBodyNow(this.body, MOST_UNPACKED_BYTES) : this.body;
+    return this.#isPacked ? unpackBodyNow(this.body, MAX_UNPACKED_BYTES) : this.body;
   }
 
   text(): string {

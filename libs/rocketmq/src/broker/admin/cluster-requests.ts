@@ -9,7 +9,7 @@ import type { AdminContext, RequestTable } from './admin-context.js';
 type AdminFields = Readonly<Record<string, string>>;
 
 /** More than any test has ordered topics. */
-const MOST_CONFIGS = 10_000;
+const MAX_CONFIGS = 10_000;
 
 export class ClusterRequests {
   readonly table: RequestTable = [
@@ -49,8 +49,8 @@ export class ClusterRequests {
 
   private putConfig(fields: AdminFields): AdminAnswer {
     const key = keyOf(fields);
-    if (!this.configs.has(key) && this.configs.size >= MOST_CONFIGS) {
-      throw new AdminRefusal(RESPONSE_CODES.systemError, `there are ${MOST_CONFIGS} settings already`);
+    if (!this.configs.has(key) && this.configs.size >= MAX_CONFIGS) {
+      throw new AdminRefusal(RESPONSE_CODES.systemError, `there are ${MAX_CONFIGS} settings already`);
     }
     this.configs.set(key, fields.value ?? '');
     return SUCCESS;

@@ -19,9 +19,9 @@ import { topicNameOf } from './topic-config.js';
 import type { TopicRequests } from './topic-requests.js';
 
 /** The most messages returned for an id, whatever was requested (`defaultQueryMaxNum`), and for a key (`maxMsgsNumBatch`). */
-const MOST_BY_ID = 32;
-const MOST_BY_KEY = 64;
-const MOST_PULLED = 32;
+const MAX_BY_ID = 32;
+const MAX_BY_KEY = 64;
+const MAX_PULLED = 32;
 /** The end of time; one millisecond later is still a safe integer. */
 const LAST_TIME_MS = Number.MAX_SAFE_INTEGER - 1;
 /** A pull ends after the message that reaches this size (`maxTransferBytesOnMessageInMemory`). */
@@ -56,14 +56,14 @@ export class MessageRequests {
   private found(fields: RemotingFrame['fields']): MessageEntry[] {
     const { store, engine, clientTime } = this.broker;
     const [topic, key] = [fields.topic ?? '', fields.key ?? ''];
-    const limit = Math.min(MOST_BY_KEY, Math.max(0, numberIn(fields, 'maxNum')));
+    const limit = Math.min(MAX_BY_KEY, Math.max(0, numberIn(fields, 'maxNum')));
     if (fields._UNIQUE_KEY_QUERY !== 'true') {
       const fromMs = clientTime.toBroker(timeIn(fields, 'beginTimestamp'));
       const toMs = Math.min(clientTime.toBrokerLast(timeIn(fields, 'endTimestamp')), LAST_TIME_MS);
       return messagesByKey(store, { topic, key, limit, fromMs, toMs });
     }
-    if (isKeptTopic(topic)) return keptById(store, engine, topic, key, MOST_BY_ID);
-    return messagesById(store, topic, key, MOST_BY_ID);
+    if (isKeptTopic(topic)) return keptById(store, engine, topic, key, MAX_BY_ID);
+    return messagesById(store, topic, key, MAX_BY_ID);
   }
 
   /** Reads without consuming: neither waits nor commits offsets. @see PullMessageRequestHeader of the server */
@@ -103,7 +103,7 @@ export class MessageRequests {
     const entries: MessageEntry[] = [];
     let bytes = 0;
     let nextOffset = offset;
-    const most = Math.min(MOST_PULLED, Math.max(1, wanted));
+    const most = Math.min(MAX_PULLED, Math.max(1, wanted));
     const { store, engine } = this.broker;
     const stored =
       topic === DELAYED_TOPIC

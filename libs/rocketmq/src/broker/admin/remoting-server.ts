@@ -18,11 +18,11 @@ import { type AdminAnswer, AdminRefusal } from './admin-answer.js';
 const MAX_REQUEST_BYTES = LIMITS.bodyBytes + 256 * 1024;
 
 /** The maximum memory for the incomplete frames of all connections. */
-const MOST_UNFINISHED_BYTES = 64 * 1024 * 1024;
+const MAX_UNFINISHED_BYTES = 64 * 1024 * 1024;
 /** The maximum number of connections; further ones replace idle ones. */
-const MOST_CONNECTIONS = 256;
+const MAX_CONNECTIONS = 256;
 /** The real server's limit for idle connections (`serverChannelMaxIdleTimeSeconds`); here also for the arrival of a frame. */
-const LONGEST_IDLE_MS = 2 * MINUTE_MS;
+const MAX_IDLE_MS = 2 * MINUTE_MS;
 
 /** Answers a request; throws an {@link AdminRefusal} to answer with its code. */
 export type AdminHandler = (request: RemotingFrame) => Promise<AdminAnswer>;
@@ -44,9 +44,9 @@ export class RemotingServer {
 
   constructor(private readonly options: RemotingServerOptions) {
     const { clock, tls } = options;
-    this.room = new ConnectionRoom({ most: MOST_CONNECTIONS, idle: { clock, longestMs: LONGEST_IDLE_MS } });
+    this.room = new ConnectionRoom({ most: MAX_CONNECTIONS, idle: { clock, longestMs: MAX_IDLE_MS } });
     this.listener = new Listener((socket) => this.serve(socket), { clock, tls, room: this.room });
-    this.memory = new CallMemory({ clock, mostBytes: MOST_UNFINISHED_BYTES });
+    this.memory = new CallMemory({ clock, mostBytes: MAX_UNFINISHED_BYTES });
   }
 
   /**

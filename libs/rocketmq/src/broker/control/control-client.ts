@@ -41,7 +41,7 @@ import type {
 const OPENING = Buffer.from('GET /state HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n');
 const DEFAULT_TIMEOUT_MS = 10_000;
 /** Far more than a page with the beginnings of the largest messages. */
-const MOST_ANSWER_BYTES = 64 * 1024 * 1024;
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 /** The status of every answer that is not a refusal. */
 const OK = 200;
 
@@ -393,8 +393,8 @@ function answerTo(request: ClientRequest, body: Buffer | undefined): Promise<{ s
       let bytes = 0;
       response.on('data', (chunk: Buffer) => {
         bytes += chunk.length;
-        if (bytes > MOST_ANSWER_BYTES)
-          response.destroy(new Error(`the answer is larger than ${MOST_ANSWER_BYTES} bytes`));
+        if (bytes > MAX_ANSWER_BYTES)
+          response.destroy(new Error(`the answer is larger than ${MAX_ANSWER_BYTES} bytes`));
         else chunks.push(chunk);
       });
       response.once('error', reject);

@@ -7,12 +7,12 @@ import type { ConnectionFault, FaultAction, FaultRule } from '../services/faults
 import { ControlRefusal, illegal } from './control-refusal.js';
 
 /** The longest string that is accepted: names are shorter, but recall handles and message ids may be long. */
-const LONGEST_TEXT = 4_096;
+const MAX_TEXT_LENGTH = 4_096;
 /** The longest name of a topic or group. */
-const LONGEST_NAME = 512;
+const MAX_NAME_LENGTH = 512;
 /** The longest delay of a fault. */
-const LONGEST_DELAY_MS = 10 * 60_000;
-const MOST_HITS = 1_000_000;
+const MAX_DELAY_MS = 10 * 60_000;
+const MAX_HITS = 1_000_000;
 
 /** Fields by name: strings from a query, JSON values from a body. */
 export class Fields {
@@ -43,7 +43,7 @@ export class Fields {
   }
 
   /** Undefined when it is missing. */
-  text(name: string, longest = LONGEST_TEXT): string | undefined {
+  text(name: string, longest = MAX_TEXT_LENGTH): string | undefined {
     const value = this.value(name);
     if (value === undefined) return undefined;
     if (typeof value !== 'string' || value === '') throw illegal(this.place + name, 'must be a non-empty string');
@@ -57,7 +57,7 @@ export class Fields {
 
   /** The name of a topic or a group; undefined when it is missing. */
   name(field: string): string | undefined {
-    return this.text(field, LONGEST_NAME);
+    return this.text(field, MAX_NAME_LENGTH);
   }
 
   requiredName(field: string): string {
@@ -114,7 +114,7 @@ export function faultRuleOf(fields: Fields): FaultRule {
   const known = rpcNames().find((name) => name === rpc);
   if (known === undefined) throw illegal('rpc', `must be one of ${rpcNames().join(', ')}`);
   const action = faultActionOf(fields.object('action'));
-  const times = fields.count('times', { from: 1, to: MOST_HITS });
+  const times = fields.count('times', { from: 1, to: MAX_HITS });
   const clientId = fields.text('clientId');
   fields.end();
   return { rpc: known, action, ...(times && { times }), ...(clientId && { clientId }) };
@@ -122,7 +122,7 @@ export function faultRuleOf(fields: Fields): FaultRule {
 
 /** Refused connections. */
 export function connectionFaultOf(fields: Fields): ConnectionFault {
-  const times = fields.count('times', { from: 1, to: MOST_HITS });
+  const times = fields.count('times', { from: 1, to: MAX_HITS });
   const port = fields.count('port', { from: 1, to: 65_535 });
   fields.end();
   return { ...(times && { times }), ...(port && { port }) };
@@ -139,7 +139,7 @@ function faultActionOf(fields: Fields): FaultAction {
       return { kind, code, ...(message && { message }) };
     }
     case 'delay': {
-      const delayMs = fields.requiredCount('delayMs', { from: 0, to: LONGEST_DELAY_MS });
+      const delayMs = fields.requiredCount('delayMs', { from: 0, to: MAX_DELAY_MS });
       fields.end();
       return { kind, delayMs };
     }

@@ -14,11 +14,11 @@ import { Fields, parseJson } from './control-input.js';
 import { ControlRefusal } from './control-refusal.js';
 import type { Answer, Route, Routes } from './control-requests.js';
 
-const MOST_BODY_BYTES = 64 * 1024;
-const MOST_HEADER_BYTES = 16 * 1024;
-const MOST_CONNECTIONS = 64;
+const MAX_BODY_BYTES = 64 * 1024;
+const MAX_HEADER_BYTES = 16 * 1024;
+const MAX_CONNECTIONS = 64;
 /** The lifetime of a connection in real time; it carries one request. */
-const LONGEST_CONNECTION_MS = 30_000;
+const MAX_CONNECTION_MS = 30_000;
 
 interface ControlServerOptions {
   readonly routes: Routes;
@@ -36,10 +36,10 @@ interface ControlServerOptions {
 export class ControlServer {
   private readonly listener: Listener;
   private readonly http: Server;
-  private readonly room = new ConnectionRoom({ most: MOST_CONNECTIONS });
+  private readonly room = new ConnectionRoom({ most: MAX_CONNECTIONS });
 
   constructor(private readonly options: ControlServerOptions) {
-    this.http = createServer({ maxHeaderSize: MOST_HEADER_BYTES, keepAlive: false }, (request, response) => {
+    this.http = createServer({ maxHeaderSize: MAX_HEADER_BYTES, keepAlive: false }, (request, response) => {
       void this.serve(request, response);
     });
     // A second request on the connection would be executed without an answer.
@@ -64,7 +64,7 @@ export class ControlServer {
   }
 
   private accept(socket: Socket): void {
-    const end = this.options.realClock.schedule(LONGEST_CONNECTION_MS, () => socket.destroy());
+    const end = this.options.realClock.schedule(MAX_CONNECTION_MS, () => socket.destroy());
     socket.once('close', () => end.cancel());
     this.http.emit('connection', socket);
   }
@@ -162,13 +162,13 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
   if (type !== 'application/json') {
     throw new ControlRefusal(415, 'WRONG_CONTENT_TYPE', 'a change requires content-type: application/json');
   }
-  const tooLarge = new ControlRefusal(413, 'BODY_TOO_LARGE', `a body can have at most ${MOST_BODY_BYTES} bytes`);
-  if (Number(request.headers['content-length'] ?? 0) > MOST_BODY_BYTES) throw tooLarge;
+  const tooLarge = new ControlRefusal(413, 'BODY_TOO_LARGE', `a body can have at most ${MAX_BODY_BYTES} bytes`);
+  if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) throw tooLarge;
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     bytes += (chunk as Buffer).length;
-    if (bytes > MOST_BODY_BYTES) throw tooLarge;
+    if (bytes > MAX_BODY_BYTES) throw tooLarge;
     chunks.push(chunk as Buffer);
   }
   return Buffer.concat(chunks).toString();

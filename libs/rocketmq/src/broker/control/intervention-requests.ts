@@ -13,7 +13,7 @@ import { ControlRefusal, illegal } from './control-refusal.js';
 import type { DeliveredAgainState, DeliveredNow, FaultList } from './control-views.js';
 
 /** The maximum number of messages with one id that a request delivers again. */
-const MOST_OF_ONE_ID = 32;
+const MAX_PER_ID = 32;
 const ANY_NUMBER = { from: 0, to: Number.MAX_SAFE_INTEGER };
 
 export class InterventionRequests {
@@ -123,7 +123,7 @@ export class InterventionRequests {
         { queueId: fields.requiredCount('queueId', ANY_NUMBER), offset: fields.requiredCount('offset', ANY_NUMBER) },
       ];
     }
-    return messagesById(this.broker.store, topic, messageId, MOST_OF_ONE_ID).map(({ queueId, offset }) => ({
+    return messagesById(this.broker.store, topic, messageId, MAX_PER_ID).map(({ queueId, offset }) => ({
       queueId,
       offset,
     }));

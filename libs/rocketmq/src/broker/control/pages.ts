@@ -7,9 +7,9 @@ import type { Page } from './control-views.js';
 
 /** The default and the maximum number of items per page. */
 const DEFAULT_ITEMS = 100;
-const MOST_ITEMS = 500;
+const MAX_ITEMS = 500;
 /** The most pairs that a page reads, whatever it finds. */
-const LONGEST_LOOK = 5_000;
+const MAX_LOOKED_AT = 5_000;
 /** The pairs that are read in one turn of the event loop. */
 const TURN = 2_000;
 
@@ -21,7 +21,7 @@ interface PageWish {
 
 /** Reads `limit` and `after`. */
 export function pageWishOf(fields: Fields): PageWish {
-  return { limit: fields.count('limit', { from: 1, to: MOST_ITEMS }) ?? DEFAULT_ITEMS, after: fields.text('after') };
+  return { limit: fields.count('limit', { from: 1, to: MAX_ITEMS }) ?? DEFAULT_ITEMS, after: fields.text('after') };
 }
 
 /**
@@ -40,7 +40,7 @@ export function pageOf<T>(
   let last: Key | undefined;
   for (const [key, value] of store.scan(prefix, { ...(from && { from }), tolerant: true })) {
     if (from !== undefined && looked === 0 && textOf(key) === after) continue;
-    if (items.length >= limit || looked >= LONGEST_LOOK) return { items, next: textOf(last ?? key) };
+    if (items.length >= limit || looked >= MAX_LOOKED_AT) return { items, next: textOf(last ?? key) };
     looked++;
     last = key;
     const item = value === undefined ? undefined : view(key, value);

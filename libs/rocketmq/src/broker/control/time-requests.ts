@@ -5,14 +5,14 @@ import { type DeliveryRecord, type Due, dueOf, type HalfRecord, keys, type Store
 import { messageAt } from '../engine/views.js';
 import { peek } from '../store/damaged-record.js';
 import type { Store } from '../store/store.js';
-import { LONGEST_ADVANCE_MS, type TimeTarget, type TimeTravel } from '../time/time-travel.js';
+import { MAX_ADVANCE_MS, type TimeTarget, type TimeTravel } from '../time/time-travel.js';
 import type { ControlContext } from './control-context.js';
 import type { Fields } from './control-input.js';
 import { ControlRefusal, illegal } from './control-refusal.js';
 import type { AdvancedTime, DueEvent, TimeState } from './control-views.js';
 
 /** The most due events that are listed. */
-const MOST_DUE = 100;
+const MAX_DUE = 100;
 const ANY_TIME = { from: 0, to: Number.MAX_SAFE_INTEGER };
 
 export class TimeRequests {
@@ -25,7 +25,7 @@ export class TimeRequests {
     const due: DueEvent[] = [];
     let dueMore = false;
     for (const [key] of store.scan(keys.dues, { tolerant: true })) {
-      dueMore = due.length === MOST_DUE;
+      dueMore = due.length === MAX_DUE;
       if (dueMore) break;
       due.push({ atMs: key[1] as number, ...eventOf(store, dueOf(key)) });
     }
@@ -47,7 +47,7 @@ export class TimeRequests {
   }
 
   private targetIn(fields: Fields): TimeTarget {
-    const byMs = fields.count('byMs', { from: 0, to: LONGEST_ADVANCE_MS });
+    const byMs = fields.count('byMs', { from: 0, to: MAX_ADVANCE_MS });
     const toMs = fields.count('toMs', ANY_TIME);
     const next = fields.flag('next');
     if (next === false) throw illegal('next', 'must be true, or absent');
@@ -60,8 +60,8 @@ export class TimeRequests {
   private reachable(toMs: number): number {
     const nowMs = this.broker.clock.nowMs();
     if (toMs < nowMs) throw illegal('toMs', `is before the time of the broker, ${nowMs}; time can only move ahead`);
-    if (toMs - nowMs <= LONGEST_ADVANCE_MS) return toMs;
-    throw illegal('toMs', `is more than ${LONGEST_ADVANCE_MS} ms after the time of the broker, ${nowMs}`);
+    if (toMs - nowMs <= MAX_ADVANCE_MS) return toMs;
+    throw illegal('toMs', `is more than ${MAX_ADVANCE_MS} ms after the time of the broker, ${nowMs}`);
   }
 
   private travel(): TimeTravel {

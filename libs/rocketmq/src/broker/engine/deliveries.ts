@@ -69,7 +69,7 @@ export interface PopRequest {
   /** The client for which the broker renews the leases. */
   readonly renewFor?: string | undefined;
   readonly matches: (message: StoredMessage) => boolean;
-  /** The cost of filtering a message; 1 is the cost of a trivial filter (see LONGEST_SCAN). Default 1. */
+  /** The cost of filtering a message; 1 is the cost of a trivial filter (see MAX_SCANNED). Default 1. */
   readonly effort?: ((message: StoredMessage) => number) | undefined;
 }
 

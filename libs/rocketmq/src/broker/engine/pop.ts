@@ -11,7 +11,7 @@ import { type DeliveryRecord, keys, type QueueRef, type StoredMessage, type Topi
  * A filter that matches nothing must not block the process: a pop examines at most this many messages, and fewer if the filter is
  * expensive.
  */
-export const LONGEST_SCAN = 1_000;
+export const MAX_SCANNED = 1_000;
 
 /**
  * The queues of a topic in the order in which a pop reads them. For a priority topic the highest comes first; otherwise
@@ -24,7 +24,7 @@ export function queueTurns({ type, queues }: TopicRecord, firstQueue: number): n
 }
 
 /** The broker renews a lease for this long after the delivery (`renewMaxTimeMillis`). */
-const LONGEST_RENEWAL_MS = 3 * HOUR_MS;
+const MAX_RENEWAL_MS = 3 * HOUR_MS;
 
 /** Collects the deliveries for one ReceiveMessage. */
 export class Pop {
@@ -50,7 +50,7 @@ export class Pop {
   }
 
   get isDone(): boolean {
-    return this.deliveries.length >= this.request.batchSize || this.effort >= LONGEST_SCAN;
+    return this.deliveries.length >= this.request.batchSize || this.effort >= MAX_SCANNED;
   }
 
   get result(): PopResult {
@@ -115,7 +115,7 @@ export class Pop {
       });
       this.skipped++;
     } else {
-      const renewal = renewFor === undefined ? undefined : { clientId: renewFor, untilMs: nowMs + LONGEST_RENEWAL_MS };
+      const renewal = renewFor === undefined ? undefined : { clientId: renewFor, untilMs: nowMs + MAX_RENEWAL_MS };
       const lease = { message, attempt, firstAtMs, endsAtMs: nowMs + leaseMs, renewal, holder: clientId };
       this.deliveries.push(this.ledger.deliver(this.changes, queue, offset, lease));
     }

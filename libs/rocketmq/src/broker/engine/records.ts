@@ -162,10 +162,10 @@ export function nameOfRecord([kind, ...parts]: Key): string {
 }
 
 /** Longer strings of producers are replaced by their digests in keys, because a store on disk limits the length of keys. */
-const LONGEST_TEXT = 255;
+const MAX_TEXT_LENGTH = 255;
 
 function shortened(text: string): string {
-  return text.length <= LONGEST_TEXT ? text : `sha256 ${createHash('sha256').update(text).digest('hex')}`;
+  return text.length <= MAX_TEXT_LENGTH ? text : `sha256 ${createHash('sha256').update(text).digest('hex')}`;
 }
 
 /** The keys: the kind first, then from general to specific, so that each scan has one prefix. */

@@ -15,7 +15,7 @@ export interface RetentionLimits {
 }
 
 /** One command deletes at most this many messages, so that it does not block the process. */
-const LONGEST_SWEEP = 1_000;
+const MAX_SWEPT = 1_000;
 
 /** A message in its queue. One that cannot be read counts as old as the next readable one. */
 interface Entry {
@@ -52,7 +52,7 @@ export class Retention {
     let excessBytes = startBytes;
     const heads = this.heads(changes);
     let count = 0;
-    for (; count < LONGEST_SWEEP; count++) {
+    for (; count < MAX_SWEPT; count++) {
       const head = oldestOf(heads);
       if (head?.oldest === undefined) break;
       const { storeTimestampMs } = head.oldest;
@@ -63,7 +63,7 @@ export class Retention {
     }
     for (const head of heads) if (head.taken.length > 0) this.delete(changes, head);
     this.freedBytes += startBytes - excessBytes;
-    return count === LONGEST_SWEEP;
+    return count === MAX_SWEPT;
   }
 
   /** What the store frees with a message; on disk, about that. */

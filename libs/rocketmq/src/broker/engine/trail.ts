@@ -17,9 +17,9 @@ import {
 } from './records.js';
 import { type MessageEntry, messageAt } from './views.js';
 
-const MOST_ENTRIES = 2_000;
+const MAX_ENTRIES = 2_000;
 /** Producers choose ids and names, which may be long. */
-const MOST_CHARACTERS = 1_000_000;
+const MAX_CHARACTERS = 1_000_000;
 
 /** A property of an entry whose message is not stored any more. */
 const BODY_GONE = 'BODY_GONE';
@@ -108,7 +108,7 @@ export class Trail {
     const kept = { ...entry, message: { ...message, body: Buffer.alloc(0) }, serial: this.written++ };
     this.entries.push(kept);
     this.characters += charactersOf(kept);
-    while (this.entries.length > MOST_ENTRIES || this.characters > MOST_CHARACTERS) {
+    while (this.entries.length > MAX_ENTRIES || this.characters > MAX_CHARACTERS) {
       const oldest = this.entries.shift();
       if (oldest !== undefined) this.characters -= charactersOf(oldest);
     }

@@ -1,6 +1,6 @@
 // Selects the messages of an unordered group: first those whose lease ended, then new ones, from all queues of the topic.
 
-import { LONGEST_SCAN, type Pop } from './pop.js';
+import { MAX_SCANNED, type Pop } from './pop.js';
 import { type DeliveryRecord, keys, type QueueRef } from './records.js';
 
 /** @param turns the queues in the order in which they are popped */
@@ -24,7 +24,7 @@ export function popByPriority(pop: Pop, turns: readonly number[]): void {
 
 /** The oldest first. */
 function readyMessages({ changes, request }: Pop): { queueId: number; offset: number }[] {
-  const found = changes.scan<number>(keys.readyOf(request.group.name, request.topic), {}, LONGEST_SCAN);
+  const found = changes.scan<number>(keys.readyOf(request.group.name, request.topic), {}, MAX_SCANNED);
   return found.map(([key]) => {
     const [queueId, offset] = key.slice(-2) as [number, number];
     return { queueId, offset };

@@ -101,7 +101,7 @@ export function nextDue(store: Store): DueEntry | undefined {
 }
 
 /** The maximum number of messages that become visible in one step. */
-const MOST_AT_ONCE = 256;
+const MAX_AT_ONCE = 256;
 
 /**
  * The entries that are due and can be done in one step: several delayed messages, because delivering one schedules nothing else;
@@ -113,7 +113,7 @@ export function dueBy(store: Store, nowMs: number): DueEntry[] {
     const [atMs, due] = [key[1] as number, dueOf(key)];
     if (atMs > nowMs || (due.kind !== 'delayed' && entries.length > 0)) break;
     entries.push({ atMs, due });
-    if (due.kind !== 'delayed' || entries.length >= MOST_AT_ONCE) break;
+    if (due.kind !== 'delayed' || entries.length >= MAX_AT_ONCE) break;
   }
   return entries;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
-import { LONGEST_FILTER } from './longest-filter.js';
+import { MAX_FILTER_LENGTH } from './max-filter-length.js';
 import { compileSqlFilter, DEEPEST_NESTING, SqlFilterError } from './sql-filter.js';
 
 const matches = (expression: string, properties: Readonly<Record<string, string>> = {}): boolean => {
@@ -171,7 +171,7 @@ describe('an SQL filter', () => {
     expect(() => matches(nested(DEEPEST_NESTING - 2))).not.toThrow();
     expect(() => matches(nested(DEEPEST_NESTING + 1))).toThrow('deeper than');
     // At some depths the parser itself runs out of stack.
-    for (let depth = 500; depth < LONGEST_FILTER / 4; depth += 250) {
+    for (let depth = 500; depth < MAX_FILTER_LENGTH / 4; depth += 250) {
       expect(() => matches(nested(depth))).toThrow(SqlFilterError);
     }
   });
@@ -196,7 +196,7 @@ describe('an SQL filter', () => {
   });
 
   it('is rejected when it is longer than the limit, or empty', () => {
-    expect(() => matches(`a = '${'x'.repeat(LONGEST_FILTER)}'`)).toThrow(`the limit is ${LONGEST_FILTER}`);
+    expect(() => matches(`a = '${'x'.repeat(MAX_FILTER_LENGTH)}'`)).toThrow(`the limit is ${MAX_FILTER_LENGTH}`);
     expect(() => matches(' \n ')).toThrow('it is empty');
   });
 

@@ -4,7 +4,7 @@
 import type { SyntaxNode, Tree } from '@lezer/common';
 import type { LRParser } from '@lezer/lr';
 import { parser } from './generated/sql-filter.js';
-import { LONGEST_FILTER } from './longest-filter.js';
+import { MAX_FILTER_LENGTH } from './max-filter-length.js';
 import * as sql from './sql-conditions.js';
 import { Incomparable, integerOf, type SqlValue } from './sql-values.js';
 
@@ -31,8 +31,8 @@ export type SqlFilter = (lookup: sql.Lookup) => boolean;
  */
 export function compileSqlFilter(text: string): SqlFilter {
   if (text.trim() === '') throw new SqlFilterError('it is empty');
-  if (text.length > LONGEST_FILTER) {
-    throw new SqlFilterError(`it has ${text.length} characters; the limit is ${LONGEST_FILTER}`);
+  if (text.length > MAX_FILTER_LENGTH) {
+    throw new SqlFilterError(`it has ${text.length} characters; the limit is ${MAX_FILTER_LENGTH}`);
   }
   const condition = compile(text);
   return (lookup) => {

@@ -19,11 +19,11 @@ const INTEGER = /^([+-]?)0*(\d{1,19})$/;
 const DECIMAL = /^\s*([+-]?)(NaN|Infinity|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)[fFdD]?\s*$/;
 
 /** The maximum number of digits of a 64-bit number. */
-const MOST_DIGITS = 19;
+const MAX_DIGITS = 19;
 
 /** Parses the digits of a literal; undefined if they do not fit into 64 bits. */
 export function integerOf(digits: string): SqlInteger | undefined {
-  if (digits.length > MOST_DIGITS) return undefined;
+  if (digits.length > MAX_DIGITS) return undefined;
   const value = BigInt(digits);
   if (!fits(value, 64)) return undefined;
   return { value, bits: fits(value, 32) ? 32 : 64 };

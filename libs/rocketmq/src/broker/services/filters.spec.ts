@@ -3,7 +3,7 @@ import { BrokerWire, messagesIn, statusIn } from '../../../../../tools/wire/brok
 import { message, receiveRequest } from '../../../../../tools/wire/raw-grpc-client.js';
 import { Code, FilterType } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { StoredMessage } from '../engine/records.js';
-import { LONGEST_FILTER } from '../filter/longest-filter.js';
+import { MAX_FILTER_LENGTH } from '../filter/max-filter-length.js';
 import { Filters } from './filters.js';
 
 const wire = new BrokerWire();
@@ -21,7 +21,7 @@ describe('the filter of a receive', () => {
     async (type) => {
       const broker = await wire.broker();
       const inbox = await wire.consumer(broker, 'g');
-      const tags = 'x || '.repeat(LONGEST_FILTER / 5);
+      const tags = 'x || '.repeat(MAX_FILTER_LENGTH / 5);
       const ask = async (expression: string): Promise<Code | undefined> =>
         statusIn(await inbox.receive({ ...receiveRequest('t', 'g'), filterExpression: { type, expression } }));
       expect(await ask(`${tags}${'y'.repeat(10)}`)).toBe(Code.ILLEGAL_FILTER_EXPRESSION);
@@ -56,7 +56,7 @@ describe('the filter of a receive', () => {
     const inbox = await wire.consumer(broker, 'g');
     const expression = Array.from({ length: 2_000 }, () => 'n<1.5')
       .join(' OR ')
-      .slice(0, LONGEST_FILTER - 6);
+      .slice(0, MAX_FILTER_LENGTH - 6);
     const filterExpression = { type: FilterType.SQL, expression: expression.slice(0, expression.lastIndexOf(' OR ')) };
     const none = await inbox.receive({ ...receiveRequest('t', 'g'), filterExpression });
     expect(statusIn(none)).toBe(Code.MESSAGE_NOT_FOUND);
@@ -74,7 +74,7 @@ describe('the filter of a receive', () => {
       return fresh.reverse().filter((filter, index) => filters.of(filter) === first[first.length - 1 - index]).length;
     };
     expect(kept(100)).toBe(50);
-    expect(kept(LONGEST_FILTER)).toBeLessThan(5);
+    expect(kept(MAX_FILTER_LENGTH)).toBeLessThan(5);
   });
 
   it('in SQL joins the keys of a message once, however often it reads them', () => {

@@ -8,14 +8,14 @@ import {
 import { isOnlySeparators, tagMatcher } from '../../protocol/model/filter.js';
 import type { PopRequest } from '../engine/deliveries.js';
 import type { StoredMessage } from '../engine/records.js';
-import { LONGEST_FILTER } from '../filter/longest-filter.js';
+import { MAX_FILTER_LENGTH } from '../filter/max-filter-length.js';
 import type { SqlFilter } from '../filter/sql-filter.js';
 import { AnswerError } from './status.js';
 
 /** Every receive contains its filter, so compiled filters are cached: at most this many, */
 const KEPT_FILTERS = 100;
 /** and at most this many characters, because a compiled filter takes about fifty times its length. */
-const KEPT_CHARACTERS = 4 * LONGEST_FILTER;
+const KEPT_CHARACTERS = 4 * MAX_FILTER_LENGTH;
 /** The cost unit: characters of the filter times characters of the message that it can read. */
 const CHARACTERS_PER_EFFORT = 2 ** 18;
 
@@ -35,8 +35,8 @@ export class Filters {
 
   /** @throws AnswerError ILLEGAL_FILTER_EXPRESSION for invalid SQL, for tags without a tag, and for a filter that is too long */
   of({ type, expression }: FilterExpression = { type: FilterType.TAG, expression: '*' }): Filter {
-    if (expression.length > LONGEST_FILTER) {
-      const message = `the filter has ${expression.length} characters; the limit is ${LONGEST_FILTER}`;
+    if (expression.length > MAX_FILTER_LENGTH) {
+      const message = `the filter has ${expression.length} characters; the limit is ${MAX_FILTER_LENGTH}`;
       throw new AnswerError(Code.ILLEGAL_FILTER_EXPRESSION, message);
     }
     const isSql = type === FilterType.SQL;

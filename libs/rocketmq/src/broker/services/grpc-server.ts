@@ -34,7 +34,7 @@ const MAX_REQUEST_BYTES = 130 * 1024 * 1024;
 /** The version of the real server that this broker behaves like. */
 const KEPT_VERSION = '5.5.0';
 /** A telemetry stream has no deadline; it is broken if its client leaves this much unread. */
-const MOST_UNREAD_BYTES = 16 * 1024 * 1024;
+const MAX_UNREAD_BYTES = 16 * 1024 * 1024;
 /** How long a stop waits for responses in progress. Real time. */
 const STOP_GRACE_MS = 300;
 
@@ -229,7 +229,7 @@ export class GrpcServer {
     const { call, user } = known;
     const method = rpcMethod('telemetry');
     const send = (command: RpcResponse<'telemetry'>): void => {
-      if (call.unreadBytes > MOST_UNREAD_BYTES) call.breakOff();
+      if (call.unreadBytes > MAX_UNREAD_BYTES) call.breakOff();
       else void call.send(frameAnswer(method, command));
     };
     try {
@@ -334,7 +334,7 @@ function refuseReceive(call: ServerCall, why: Status): void {
 }
 
 function refuseTelemetry(call: ServerCall, why: Status): void {
-  if (call.unreadBytes > MOST_UNREAD_BYTES) call.breakOff();
+  if (call.unreadBytes > MAX_UNREAD_BYTES) call.breakOff();
   else call.answer(frameAnswer(rpcMethod('telemetry'), { status: why, command: undefined }));
 }
 

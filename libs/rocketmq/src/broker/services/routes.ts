@@ -18,7 +18,7 @@ import { groupName, topicName } from './validation.js';
 /** A topic created on first use gets the type of its first message; until then it accepts any type. */
 const ANY_TYPE = [WireType.NORMAL, WireType.FIFO, WireType.DELAY, WireType.TRANSACTION];
 /** The maximum number of requested addresses that a route returns, because each queue repeats them all. */
-const MOST_ASKED = 16;
+const MAX_ASKED = 16;
 
 export class Routes {
   constructor(private readonly broker: BrokerContext) {}
@@ -50,7 +50,7 @@ export class Routes {
 
   private endpoints(asked: Endpoints | undefined): Endpoints {
     const count = asked?.addresses.length ?? 0;
-    if (this.broker.advertiseAsAsked && asked !== undefined && count > 0 && count <= MOST_ASKED) return asked;
+    if (this.broker.advertiseAsAsked && asked !== undefined && count > 0 && count <= MAX_ASKED) return asked;
     return wireEndpoints(this.broker.addresses());
   }
 }

@@ -21,7 +21,7 @@ interface HandleRequest {
 type Owner = Omit<HandleRef, 'receiptHandle'>;
 
 /** The number of acks that are done in one turn of the event loop. */
-const MOST_AT_ONCE = 512;
+const MAX_AT_ONCE = 512;
 
 export class Settling {
   constructor(private readonly broker: BrokerContext) {}
@@ -29,7 +29,7 @@ export class Settling {
   /** One result per entry, in their order. */
   ackMessage(request: RpcRequest<'ackMessage'>): RpcResponse<'ackMessage'> | Promise<RpcResponse<'ackMessage'>> {
     if (request.entries.length === 0) throw new AnswerError(Code.BAD_REQUEST, 'ack message entries are empty');
-    if (request.entries.length > MOST_AT_ONCE) return this.ackMany(request);
+    if (request.entries.length > MAX_AT_ONCE) return this.ackMany(request);
     const answer = answerOf(this.ackAll(request, request.entries));
     return this.broker.store.flush()?.then(() => answer) ?? answer;
   }
@@ -39,7 +39,7 @@ export class Settling {
     const entries: AckMessageResultEntry[] = [];
     while (entries.length < request.entries.length) {
       await new Promise((resolve) => setImmediate(resolve));
-      const next = request.entries.slice(entries.length, entries.length + MOST_AT_ONCE);
+      const next = request.entries.slice(entries.length, entries.length + MAX_AT_ONCE);
       entries.push(...this.ackAll(request, next));
     }
     await this.broker.store.flush();

@@ -22,7 +22,7 @@ import { AnswerError } from './status.js';
 
 const ILLEGAL_CHARACTERS = 'contains illegal characters, allowing only ^[%|a-zA-Z0-9_-]+$';
 /** How many characters of a name that is too long the message quotes. */
-const MOST_ECHOED = 255;
+const MAX_ECHOED = 255;
 
 /** The validated name of a topic. */
 export function topicName(topic: Resource | undefined): string {
@@ -58,7 +58,7 @@ function wordsOfGroup(fault: NameFault, name: string): string {
     case 'blank':
       return 'the specified group is blank';
     case 'too-long':
-      return `the specified group[${name.slice(0, MOST_ECHOED)}] is longer than group max length: ${LIMITS.consumerGroupNameLength}.`;
+      return `the specified group[${name.slice(0, MAX_ECHOED)}] is longer than group max length: ${LIMITS.consumerGroupNameLength}.`;
     case 'characters':
       return `the specified group[${name}] ${ILLEGAL_CHARACTERS}`;
     case 'reserved':

@@ -18,7 +18,7 @@ export class DamagedRecord extends StateError {
 }
 
 /** The maximum number of damaged records that are logged. */
-const MOST_LOGGED = 1_000;
+const MAX_LOGGED = 1_000;
 
 /** Logs each damaged record once, although each receive finds it again. */
 export class DamageLog {
@@ -28,7 +28,7 @@ export class DamageLog {
 
   /** Bound, so that it can be passed as a callback. */
   readonly add = ({ message }: DamagedRecord): void => {
-    if (this.logged.has(message) || this.logged.size >= MOST_LOGGED) return;
+    if (this.logged.has(message) || this.logged.size >= MAX_LOGGED) return;
     this.logged.add(message);
     this.logger.error(message);
   };

@@ -7,7 +7,7 @@ export const BEFORE_ALL_KEYS = Buffer.from([0x01]);
 export const AFTER_ALL_KEYS = Buffer.from([0xff]);
 
 /** LMDB's limit for pages of 4 KiB. */
-export const LONGEST_KEY_BYTES = 1_978;
+export const MAX_KEY_BYTES = 1_978;
 
 const NUMBER = 0x01;
 const STRING = 0x02;

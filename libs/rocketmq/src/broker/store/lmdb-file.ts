@@ -30,7 +30,7 @@ const RESERVE_START_SPACE = 2048;
 
 /** How many pairs a scan reads at once: few at first, because most scans need few. */
 const FIRST_READ = 4;
-const LONGEST_READ = 256;
+const MAX_READ = 256;
 
 /** How many pairs of an older file are rewritten at a time. */
 const UPGRADE_PAIRS = 64;
@@ -102,7 +102,7 @@ export class LmdbFile {
   *scan(prefix: Key, { from, before, tolerant = false }: Range): Iterable<Pair> {
     const end = endOf(prefix, before);
     let start: Buffer = from.length === 0 ? BEFORE_ALL_KEYS : keyToBytes(from);
-    for (let limit = FIRST_READ; ; limit = Math.min(limit * 4, LONGEST_READ)) {
+    for (let limit = FIRST_READ; ; limit = Math.min(limit * 4, MAX_READ)) {
       // Read into an array, so that no cursor stays open when the reader stops early.
       const pairs = readable(() => [...this.database.getRange({ start, end, limit })] as RawPair[]);
       for (const pair of pairs) {

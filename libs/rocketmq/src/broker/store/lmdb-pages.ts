@@ -5,7 +5,7 @@ import type { FileHandle } from 'node:fs/promises';
 
 const HEADER_BYTES = 24;
 const MAGIC = 0xbeefc0de;
-const LARGEST_PAGE_BYTES = 64 * 1024;
+const MAX_PAGE_BYTES = 64 * 1024;
 const META = { magicAt: 24, pageSizeAt: 48, rootsAt: [88, 136], lastPageAt: 144, transactionAt: 152, bytes: 168 };
 const PAGE = { flagsAt: 18, lowerAt: 20, pagesAt: 20 };
 const NODE = { headerBytes: 8, flagsAt: 4, keySizeAt: 6 };
@@ -18,10 +18,10 @@ type FileCheck = 'foreign' | 'short' | 'whole';
 
 export async function checkFile(file: FileHandle): Promise<FileCheck> {
   const { size } = await file.stat();
-  const start = await read(file, 0, LARGEST_PAGE_BYTES + META.bytes);
+  const start = await read(file, 0, MAX_PAGE_BYTES + META.bytes);
   if (start.readUInt32LE(META.magicAt) !== MAGIC) return 'foreign';
   const pageSize = start.readUInt32LE(META.pageSizeAt);
-  if (pageSize > LARGEST_PAGE_BYTES) return 'foreign';
+  if (pageSize > MAX_PAGE_BYTES) return 'foreign';
   const metas = [0, pageSize].map((at) => start.subarray(at, at + META.bytes));
   if (metas.some((meta) => meta.readUInt32LE(META.magicAt) !== MAGIC)) return 'foreign';
   const newest = metas.reduce((left, right) => (transactionOf(left) >= transactionOf(right) ? left : right));

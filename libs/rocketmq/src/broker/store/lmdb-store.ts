@@ -4,7 +4,7 @@
 import type { Clock, ScheduledTask } from '../../support/clock.js';
 import { StateError } from '../../support/errors.js';
 import { DamagedRecord } from './damaged-record.js';
-import { LONGEST_KEY_BYTES, longestBytes } from './key-bytes.js';
+import { longestBytes, MAX_KEY_BYTES } from './key-bytes.js';
 import type { LmdbFile } from './lmdb-file.js';
 import { PendingBatch, type PendingEntry } from './pending-batch.js';
 import { type Change, compareKeys, type Key, type ScanOptions, type Store } from './store.js';
@@ -17,9 +17,9 @@ export type FlushMode = 'sync' | 'async';
 /** How long writes are collected for a commit if no caller waits for them. */
 const GATHERING_MS = 100;
 /** How far the disk may be behind before an `async` flush waits for it. */
-const MOST_BEHIND_MS = 1_000;
+const MAX_BEHIND_MS = 1_000;
 /** How many bytes may wait in memory before an `async` flush waits for the disk. */
-const MOST_PENDING_BYTES = 16 * 1024 * 1024;
+const MAX_PENDING_BYTES = 16 * 1024 * 1024;
 /** A commit of this size starts without collecting more writes. */
 const COMMIT_BYTES = 4 * 1024 * 1024;
 
@@ -107,7 +107,7 @@ export class LmdbStore implements Store {
     this.assertWhole();
     this.file();
     for (const { key } of changes) {
-      if (longestBytes(key) > LONGEST_KEY_BYTES) throw new Error('a name in the request is too long to be stored');
+      if (longestBytes(key) > MAX_KEY_BYTES) throw new Error('a name in the request is too long to be stored');
     }
     this.gathering ??= new PendingBatch(this.options.clock.nowMs());
     this.gathering.add(changes);
@@ -121,7 +121,7 @@ export class LmdbStore implements Store {
     if (oldest === undefined) return undefined;
     const { flush, clock } = this.options;
     const pendingBytes = (this.committing?.bytes ?? 0) + (this.gathering?.bytes ?? 0);
-    const isNear = clock.nowMs() - oldest.sinceMs < MOST_BEHIND_MS && pendingBytes < MOST_PENDING_BYTES;
+    const isNear = clock.nowMs() - oldest.sinceMs < MAX_BEHIND_MS && pendingBytes < MAX_PENDING_BYTES;
     if (flush === 'async' && isNear) return undefined;
     return this.settled();
   }

@@ -19,7 +19,7 @@ interface QuietProbe {
 const CALM_LOOKS = 8;
 const LOOK_EVERY_MS = 1;
 /** The most work items that an error names. */
-const MOST_NAMED = 30;
+const MAX_NAMED = 30;
 
 /**
  * Resolves when nothing goes on, over several turns of the event loop and a few real milliseconds.
@@ -43,8 +43,8 @@ export async function untilQuiet(probe: QuietProbe, guardMs: number): Promise<vo
 }
 
 function notQuiet(blockers: readonly { toString(): string }[], guardMs: number, advice: string): StateError {
-  const named = blockers.slice(0, MOST_NAMED).map(String).join('; ');
-  const others = blockers.length > MOST_NAMED ? `; and ${blockers.length - MOST_NAMED} more` : '';
+  const named = blockers.slice(0, MAX_NAMED).map(String).join('; ');
+  const others = blockers.length > MAX_NAMED ? `; and ${blockers.length - MAX_NAMED} more` : '';
   const who = blockers.length === 0 ? 'new calls keep arriving' : `still at work: ${named}${others}`;
   return new StateError('NOT_QUIET', `no quiet within ${guardMs} ms: ${who}; ${advice}`);
 }

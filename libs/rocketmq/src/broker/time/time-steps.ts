@@ -14,7 +14,7 @@ const STEPS_A_TURN = 256;
 /** The most due events that pass before other tasks of the event loop run. */
 const EVENTS_A_TURN = 1_024;
 /** The most unsettled deliveries that one look examines, so that the broker keeps serving. */
-const LONGEST_LOOK = 20_000;
+const MAX_LOOKED_AT = 20_000;
 
 /** A clock that can be moved forward. */
 interface MovableClock extends Clock {
@@ -160,7 +160,7 @@ export class TimeSteps {
     const ordered = new Map<string, boolean>();
     let looked = 0;
     for (const [key, value] of store.scan(keys.deliveries, { tolerant: true })) {
-      if (++looked > LONGEST_LOOK) break;
+      if (++looked > MAX_LOOKED_AT) break;
       const { state, attempt } = (value as DeliveryRecord | undefined) ?? {};
       if (state?.kind !== 'leased' || state.changed) continue;
       const [, group, topic, queueId, offset] = key as [string, string, string, number, number];

@@ -9,13 +9,13 @@ import { TimeLine, type TimePoint } from './time-line.js';
 import { type SteppedBroker, TimeSteps } from './time-steps.js';
 
 /** How far one call can move the time. */
-export const LONGEST_ADVANCE_MS = 366 * 24 * HOUR_MS;
+export const MAX_ADVANCE_MS = 366 * 24 * HOUR_MS;
 /** How long each step may take to become quiet, in real time. */
 const GUARD_MS = 5 * SECOND_MS;
 /** A call that takes longer in real time ends between two steps, so that its caller gets an answer before its own deadline. */
-const LONGEST_CALL_MS = 4 * SECOND_MS;
+const MAX_CALL_MS = 4 * SECOND_MS;
 /** The most points that are stored: two for each call. */
-const MOST_POINTS = 2_000;
+const MAX_POINTS = 2_000;
 
 /** Where to move the time: by a duration, to a moment on the broker's clock, or to the next moment at which something is due. */
 export type TimeTarget = { readonly byMs: number } | { readonly toMs: number } | { readonly next: true };
@@ -107,7 +107,7 @@ export class TimeTravel {
     if (this.hasMoved) this.stored.pop();
     changes.push(this.put(point));
     this.hasMoved = true;
-    if (this.stored.length > MOST_POINTS) {
+    if (this.stored.length > MAX_POINTS) {
       this.line.joinOldest();
       changes.push(...this.stored.splice(1, 2).map((number): Change => ({ kind: 'delete', key: keys.time(number) })));
     }
@@ -123,7 +123,7 @@ export class TimeTravel {
   private async move(targetMs: number, duringWork: boolean): Promise<TimeAdvance> {
     const { clock, realClock, store, inside } = this.broker;
     const [offsetMs, passed] = [clock.offsetMs, inside.duePassed()];
-    const overAtMs = realClock.monotonicMs() + LONGEST_CALL_MS;
+    const overAtMs = realClock.monotonicMs() + MAX_CALL_MS;
     const advice = (): string => {
       const cure = duringWork ? 'repeat this when it has ended' : 'repeat this when it has ended, or with duringWork';
       return `${cure}; ${progress(clock.offsetMs - offsetMs, clock.nowMs(), targetMs)}`;

@@ -8,9 +8,9 @@ import { describeError } from '../../support/logger.js';
 import { listIn, partAt, schemasIn } from './json-schema.js';
 
 /** Of parts in each other. */
-const MOST_DEPTH = 500;
+const MAX_DEPTH = 500;
 /** Of references that lead to references. */
-const MOST_STEPS = 20;
+const MAX_STEPS = 20;
 
 type Part = Readonly<Record<string, unknown>>;
 
@@ -65,7 +65,7 @@ export function documentView(name: string, text: string): DocumentView {
     throw new UsageError('ILLEGAL_DOCUMENT', `${name} is not JSON: ${describeError(error)}; nothing was compared`);
   }
   if (isDeep(root)) {
-    const text = `${name} is nested more than ${MOST_DEPTH} levels deep; nothing was compared`;
+    const text = `${name} is nested more than ${MAX_DEPTH} levels deep; nothing was compared`;
     throw new UsageError('ILLEGAL_DOCUMENT', text);
   }
   const document = part(root);
@@ -82,7 +82,7 @@ export function documentView(name: string, text: string): DocumentView {
 /** Level by level: a recursion would overflow the stack. */
 function isDeep(root: unknown): boolean {
   let level: unknown[] = [root];
-  for (let depth = 0; depth <= MOST_DEPTH; depth++) {
+  for (let depth = 0; depth <= MAX_DEPTH; depth++) {
     level = level.flatMap((one) => Object.values(part(one)));
     if (level.length === 0) return false;
   }
@@ -164,7 +164,7 @@ function missingReference(root: unknown, given: unknown): string | undefined {
   let found = part(given);
   for (let steps = 0; typeof found.$ref === 'string'; steps++) {
     const next = partAt(root, found.$ref);
-    if (next === undefined || steps > MOST_STEPS) return found.$ref;
+    if (next === undefined || steps > MAX_STEPS) return found.$ref;
     found = part(next);
   }
   return undefined;
@@ -173,7 +173,7 @@ function missingReference(root: unknown, given: unknown): string | undefined {
 /** What a reference leads to, through further references; an empty part where it leads nowhere. */
 function followed(root: unknown, given: unknown): Part {
   let found = part(given);
-  for (let steps = 0; typeof found.$ref === 'string' && steps <= MOST_STEPS; steps++)
+  for (let steps = 0; typeof found.$ref === 'string' && steps <= MAX_STEPS; steps++)
     found = part(partAt(root, found.$ref));
   return found;
 }

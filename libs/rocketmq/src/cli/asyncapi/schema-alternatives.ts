@@ -14,7 +14,7 @@ import {
 } from './json-schema.js';
 
 /** The alternatives of a schema are compared with each other: more than this many in one place are not looked at. */
-const MOST_ALTERNATIVES = 500;
+const MAX_ALTERNATIVES = 500;
 const TOO_MANY = 'it has too many parts';
 
 /** A schema without alternatives: one type, or one value. */
@@ -63,7 +63,7 @@ export function alternativesOf(
       missing ??= inner.missing;
       for (const one of before)
         for (const other of inner.all) {
-          if (all.length > MOST_ALTERNATIVES || !around.step()) missing ??= TOO_MANY;
+          if (all.length > MAX_ALTERNATIVES || !around.step()) missing ??= TOO_MANY;
           if (missing === TOO_MANY) return;
           const joined = both(one, other.schema);
           if (!joined.isWhole) without ??= keyword;
@@ -74,7 +74,7 @@ export function alternativesOf(
   for (const part of listIn(allOf)) join('allOf', [part]);
   for (const [keyword, list] of Object.entries({ anyOf, oneOf })) if (list !== undefined) join(keyword, listIn(list));
   const parts = all.flatMap(split);
-  if (parts.length > MOST_ALTERNATIVES) return { all: [], missing: TOO_MANY };
+  if (parts.length > MAX_ALTERNATIVES) return { all: [], missing: TOO_MANY };
   return { all: parts, without, missing };
 }
 

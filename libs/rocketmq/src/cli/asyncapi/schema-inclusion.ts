@@ -20,11 +20,11 @@ import { includedByType } from './type-rules.js';
 import { isNo, isYes, no, uncertain, unknown, type Verdict, YES } from './verdict.js';
 
 /** Alternatives can contain themselves without end. */
-const MOST_DEPTH = 200;
+const MAX_DEPTH = 200;
 /** How deep the fields are by which alternatives differ, such as `kind`. */
-const MOST_FIELDS_DEEP = 3;
+const MAX_FIELDS_DEEP = 3;
 /** Of all comparisons with one document: some tens of thousands of fields. */
-const MOST_STEPS = 200_000;
+const MAX_STEPS = 200_000;
 
 /** Compares a schema of one document with one of another. */
 export class SchemaInclusion {
@@ -47,7 +47,7 @@ export class SchemaInclusion {
     if (this.open.some(([, other, at]) => other === must && at === where))
       return unknown(where, 'it contains itself as an alternative');
     if (this.open.some(([one, other]) => one === may && other === must)) return YES;
-    if (this.open.length > MOST_DEPTH || !this.step()) return unknown(where, 'it has too many parts');
+    if (this.open.length > MAX_DEPTH || !this.step()) return unknown(where, 'it has too many parts');
     this.open.push([may, must, where]);
     try {
       return this.compared(may, must, where);
@@ -75,7 +75,7 @@ export class SchemaInclusion {
   /** False when the comparison takes too long. */
   private step(): boolean {
     this.steps += 1;
-    return this.steps <= MOST_STEPS;
+    return this.steps <= MAX_STEPS;
   }
 
   /** Whether the references in a schema lead to equal schemas in both documents. */
@@ -152,7 +152,7 @@ export class SchemaInclusion {
 
   /** Whether no value fits both, as far as types, values and required fields show. */
   private areApart(one: unknown, other: unknown, document: unknown, depth = 0): boolean {
-    if (depth > MOST_FIELDS_DEEP || !this.step()) return false;
+    if (depth > MAX_FIELDS_DEEP || !this.step()) return false;
     const [left, right] = [this.resolved(one, document), this.resolved(other, this.receiver)];
     if (left === undefined || right === undefined) return false;
     if (!typesOf(left).some((type) => typesOf(right).includes(type))) return true;

@@ -26,7 +26,7 @@ interface Examination {
 }
 
 /** The most topics, and the most groups, that are examined. */
-const MOST = 20;
+const MAX_NAMED = 20;
 
 /** @throws UsageError when the endpoint is invalid */
 export async function examine(examination: Examination): Promise<readonly Check[]> {
@@ -59,7 +59,7 @@ async function examineWithoutProxy(given: Examination, nameServer: string): Prom
     const cluster = await lookAtCluster(examination, admin, false);
     const names = cluster.isTooOld ? [] : (given.topics ?? [...(cluster.topics ?? [])]);
     const looked: { readonly check: Check; readonly type: string | undefined }[] = [];
-    for (const topic of names.slice(0, MOST)) looked.push(await lookAtTopic(admin, topic, given.command));
+    for (const topic of names.slice(0, MAX_NAMED)) looked.push(await lookAtTopic(admin, topic, given.command));
     const sends: Check[] = [];
     for (const { check, type } of looked) {
       if (!given.send || check.status === 'failed') continue;
@@ -142,7 +142,7 @@ async function lookAtCluster(
   const known = await listed(admin);
   if (known.check !== undefined) return { ...NOTHING_KNOWN, checks: [...checks, known.check] };
   const wanted = examination.groups ?? known.groups;
-  const names = wanted.slice(0, MOST);
+  const names = wanted.slice(0, MAX_NAMED);
   const found: GroupFound[] = await Promise.all(names.map((group) => checkGroup(admin, group, command)));
   return {
     checks: [...checks, ...found.flatMap((one) => one.checks), ...leftOut('group', wanted.length)],
@@ -205,7 +205,7 @@ async function lookAtTopics(
     const seen = `no topic is known, so the addresses in routes are not either: add --topic TOPIC or --admin ${NAME_SERVER}`;
     return [{ status: 'skipped', name: 'topic', subject: '-', seen }];
   }
-  const names = wanted.slice(0, MOST);
+  const names = wanted.slice(0, MAX_NAMED);
   const probe = new ProxyProbe(proxy, access);
   try {
     const asked = names.filter((topic) => !isEmbedded || cluster.topics?.has(topic) === true);
@@ -247,7 +247,7 @@ function notAsked(topic: string, { topics }: Cluster, command: CommandText): Che
 }
 
 function leftOut(name: string, count: number): Check[] {
-  if (count <= MOST) return [];
-  const seen = `${count - MOST} more were not examined: choose with --${name}`;
+  if (count <= MAX_NAMED) return [];
+  const seen = `${count - MAX_NAMED} more were not examined: choose with --${name}`;
   return [{ status: 'skipped', name, subject: '-', seen }];
 }

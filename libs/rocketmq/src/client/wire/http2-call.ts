@@ -339,11 +339,11 @@ function timeOut(call: Http2Call): void {
 /** Rounds the deadline up: a header value that repeats takes one byte on the wire. The client's timeout is exact, the server's slightly later. */
 const TIMEOUT_STEP_MS = 100;
 /** gRPC allows eight digits. */
-const MOST_TIMEOUT = 99_999_999;
+const MAX_TIMEOUT = 99_999_999;
 
 function timeoutText(timeoutMs: number): string {
   const ms = Math.max(1, Math.ceil(timeoutMs / TIMEOUT_STEP_MS)) * TIMEOUT_STEP_MS;
-  return ms <= MOST_TIMEOUT ? `${ms}m` : `${Math.min(MOST_TIMEOUT, Math.ceil(ms / 1_000))}S`;
+  return ms <= MAX_TIMEOUT ? `${ms}m` : `${Math.min(MAX_TIMEOUT, Math.ceil(ms / 1_000))}S`;
 }
 
 const FIXED_HEADERS: Headers = { 'content-type': 'application/grpc', te: 'trailers' };

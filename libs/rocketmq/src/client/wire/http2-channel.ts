@@ -30,7 +30,7 @@ type State =
 
 const CONNECT_MS = 10 * SECOND_MS;
 /** What may wait on a stream for its server: a stream that is written to one message at a time needs no more. */
-const MOST_UNSENT_BYTES = 16 * 1024 * 1024;
+const MAX_UNSENT_BYTES = 16 * 1024 * 1024;
 const RECONNECT: BackoffPolicy = { kind: 'exponential', initialMs: 100, maxMs: SECOND_MS, multiplier: 2 };
 
 /** A gRPC channel to `host:port`. Connects at the first call, and again at the first call after a connection broke. */
@@ -113,7 +113,7 @@ export class Http2Channel implements Channel, CallOwner {
       write: (message) => {
         if (signal.aborted || isEnded || under?.stream.isClosed === true) return false;
         const framed = frame(message);
-        if ((under?.stream.unsentBytes ?? waitingBytes) + framed.length > MOST_UNSENT_BYTES) {
+        if ((under?.stream.unsentBytes ?? waitingBytes) + framed.length > MAX_UNSENT_BYTES) {
           const text = `${nameOfCall(call, this.address)}: the server does not read what is sent on the stream`;
           cancelling.abort(new TransportError('UNAVAILABLE', text, 'unknown', true));
           return false;

@@ -27,7 +27,7 @@ interface DispatcherParts {
 }
 
 /** How many running handlers a report lists. */
-const MOST_REPORTED = 50;
+const MAX_REPORTED = 50;
 
 /** The delay until a message that matches no listener is redelivered. */
 const UNMATCHED_MS = 10 * SECOND_MS;
@@ -79,7 +79,7 @@ export class Dispatcher {
     const running = [...this.underWay]
       .flatMap((lease) => (lease.handlerSinceMs === undefined ? [] : [{ lease, forMs: nowMs - lease.handlerSinceMs }]))
       .sort((one, other) => other.forMs - one.forMs);
-    const lines = running.slice(0, MOST_REPORTED).map(({ lease: { message }, forMs }) => {
+    const lines = running.slice(0, MAX_REPORTED).map(({ lease: { message }, forMs }) => {
       const { name } = this.parts.listeners.of(message);
       const { messageId, topic, deliveryAttempt } = message;
       return `  ${name}: message ${messageId} from "${topic}", attempt ${deliveryAttempt}, for ${Math.round(forMs)} ms`;

@@ -2,7 +2,7 @@
 // handler call and those that were interrupted; a listener's own limit is about finished attempts.
 
 /** A message that failed so long ago is at another process by now, or its count restarts: it gets more attempts, never fewer. */
-const MOST_MESSAGES = 10_000;
+const MAX_MESSAGES = 10_000;
 
 /** What identifies a message here. */
 interface Known {
@@ -29,7 +29,7 @@ export class FinishedAttempts {
     this.known.delete(key);
     this.known.set(key, { count, error });
     const [oldest] = this.known.keys();
-    if (this.known.size > MOST_MESSAGES && oldest !== undefined) this.known.delete(oldest);
+    if (this.known.size > MAX_MESSAGES && oldest !== undefined) this.known.delete(oldest);
     return count;
   }
 

@@ -20,7 +20,7 @@ interface VerifyOptions {
 }
 
 /** The handler runs for verified messages, in addition to those for the consumer's own messages. */
-const MOST_AT_ONCE = 4;
+const MAX_AT_ONCE = 4;
 
 /** Runs handlers for an operator, few at once. */
 export class Verification {
@@ -38,10 +38,10 @@ export class Verification {
       command: { $case: 'verifyMessageResult', value: { nonce } },
     });
     if (wire === undefined) return answer(Code.BAD_REQUEST, 'the command carries no message');
-    if (this.running >= MOST_AT_ONCE) {
+    if (this.running >= MAX_AT_ONCE) {
       return answer(
         Code.TOO_MANY_REQUESTS,
-        `the handler is already running for ${MOST_AT_ONCE} such commands; try again later`,
+        `the handler is already running for ${MAX_AT_ONCE} such commands; try again later`,
       );
     }
     this.running++;

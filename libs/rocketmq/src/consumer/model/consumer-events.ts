@@ -7,7 +7,7 @@ import type { PushConsumerTelemetry } from './consumer-telemetry.js';
 import type { DeadLetterReason, FailureSettlement, Settlement } from './failure-policy.js';
 
 /** How many messages one log line lists. */
-const MOST_IDS = 10;
+const MAX_IDS = 10;
 
 /** The log line for messages whose leases had ended before they were received. */
 export const RECEIVED_TOO_LATE =
@@ -100,7 +100,7 @@ export class ConsumerReporter {
 
   /** @param ageMs how long ago the server has handed them out */
   stale(messages: readonly MessageView[], ageMs: number): void {
-    const ids = messages.map(({ messageId }) => messageId).slice(0, MOST_IDS);
+    const ids = messages.map(({ messageId }) => messageId).slice(0, MAX_IDS);
     const { consumerGroup } = this;
     const fields = { consumerGroup, topic: messages[0]?.topic, messages: messages.length, messageIds: ids };
     this.logger.warn(RECEIVED_TOO_LATE, { ...fields, ageMs: Math.round(ageMs) });
@@ -109,7 +109,7 @@ export class ConsumerReporter {
 
   /** Messages of an ordered poll that the server does not deliver again. */
   lastDelivery(messages: readonly MessageView[]): void {
-    const messageIds = messages.map(({ messageId }) => messageId).slice(0, MOST_IDS);
+    const messageIds = messages.map(({ messageId }) => messageId).slice(0, MAX_IDS);
     const text =
       'ordered messages are delivered for the last time: if this process ends before the first of them is settled, a proxy dead-letters all of ' +
       'them, also those that are handled by then';
@@ -129,7 +129,7 @@ export class ConsumerReporter {
   }
 
   graceOver(messages: readonly MessageView[]): void {
-    const ids = messages.map(({ messageId }) => messageId).slice(0, MOST_IDS);
+    const ids = messages.map(({ messageId }) => messageId).slice(0, MAX_IDS);
     const text =
       'the grace period is over: the signals of running handlers fire now; their messages are redelivered unless the handlers ' +
       'succeed within a second';

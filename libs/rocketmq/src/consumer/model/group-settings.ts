@@ -33,7 +33,7 @@ interface ServerSettings {
 }
 
 /** How many servers that are gone are remembered: what they handed out ends with its leases. */
-const MOST_GONE = 32;
+const MAX_GONE = 32;
 
 /** In what the servers may differ, in words. */
 const COMPARED: Readonly<Record<string, (settings: ConsumerSettings) => string>> = {
@@ -109,7 +109,7 @@ export class GroupSettings {
       this.known.set(endpointKey(server), { ...known, isGone: true });
     }
     const gone = [...this.known].filter(([, { isGone }]) => isGone);
-    for (const [key] of gone.slice(0, -MOST_GONE)) this.known.delete(key);
+    for (const [key] of gone.slice(0, -MAX_GONE)) this.known.delete(key);
     this.misfits.delete(endpointKey(server));
     if (this.state === 'settled') this.report();
   }

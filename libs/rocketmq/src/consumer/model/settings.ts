@@ -41,11 +41,11 @@ export const DEFAULT_SETTINGS: ConsumerSettings = {
 };
 
 /** With less, a failing handler of an ordered group would run without a pause. */
-const LEAST_BACKOFF_MS = 10;
+const MIN_BACKOFF_MS = 10;
 /** Longer lists are cut: the last delay repeats. */
-const MOST_WAITS = 256;
+const MAX_WAITS = 256;
 /** Longer than any server polls (`grpcClientConsumerMaxLongPollingTimeoutMillis` is 20 s by default). */
-const LONGEST_POLL_MS = MINUTE_MS;
+const MAX_POLL_MS = MINUTE_MS;
 
 /** Reads the answer; missing or invalid values get their defaults, but a server that says 0 attempts or less is taken at its word. */
 export function consumerSettings({ backoffPolicy, pubSub }: Settings): ConsumerSettings {
@@ -60,7 +60,7 @@ export function consumerSettings({ backoffPolicy, pubSub }: Settings): ConsumerS
       receiveBatchSize > 0 ? Math.min(receiveBatchSize, LIMITS.receiveBatchSize) : DEFAULT_SETTINGS.receiveBatchSize,
     longPollingTimeoutMs:
       pollMs > 0
-        ? Math.min(Math.max(pollMs, LIMITS.longPollingMinMs), LONGEST_POLL_MS)
+        ? Math.min(Math.max(pollMs, LIMITS.longPollingMinMs), MAX_POLL_MS)
         : DEFAULT_SETTINGS.longPollingTimeoutMs,
     isLite: false,
     liteSubscriptionQuota: subscription?.liteSubscriptionQuota ?? DEFAULT_SETTINGS.liteSubscriptionQuota,
@@ -80,7 +80,7 @@ export function liteConsumerSettings(settings: Settings): ConsumerSettings {
 function backoffOf(policy: RetryPolicy | undefined): BackoffPolicy | undefined {
   const strategy = policy?.strategy;
   if (strategy?.$case === 'customizedBackoff') {
-    const nextMs = strategy.value.next.slice(0, MOST_WAITS).map(durationMs);
+    const nextMs = strategy.value.next.slice(0, MAX_WAITS).map(durationMs);
     if (nextMs.length === 0 || !nextMs.every(isWait)) return undefined;
     return { kind: 'customized', nextMs: nextMs.map(atLeast) };
   }
@@ -93,4 +93,4 @@ function backoffOf(policy: RetryPolicy | undefined): BackoffPolicy | undefined {
 }
 
 const isWait = (ms: number): boolean => ms >= 0 && Number.isFinite(ms);
-const atLeast = (ms: number): number => Math.max(LEAST_BACKOFF_MS, ms);
+const atLeast = (ms: number): number => Math.max(MIN_BACKOFF_MS, ms);

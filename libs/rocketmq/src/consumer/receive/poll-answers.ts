@@ -12,7 +12,7 @@ import { SECOND_MS } from '../../support/clock.js';
 import { TransportError } from '../../support/errors.js';
 
 /** No server sends so many: it limits a poll to 32. */
-const MOST_MESSAGES = 128;
+const MAX_MESSAGES = 128;
 
 /** `ReceiveMessageResponseStreamWriter` of the proxy (5.5.0), in place of "no new message". */
 const FILTERED = 'no match message';
@@ -21,11 +21,11 @@ const FILTERED = 'no match message';
 const POP_TIME = /^\d+ (\d{13}) \d+ /;
 
 /** A lease that ends sooner cannot be renewed in time. */
-const LEAST_LEASE_MS = SECOND_MS;
+const MIN_LEASE_MS = SECOND_MS;
 
 /** Whether the messages of an answer may be another consumer's by now. @param ageMs how long the answer had waited when it was read */
 export function isStale(ageMs: number, invisibleDurationMs: number): boolean {
-  return ageMs > invisibleDurationMs - LEAST_LEASE_MS;
+  return ageMs > invisibleDurationMs - MIN_LEASE_MS;
 }
 
 /** There is no room for more messages: the poll is canceled, and the messages that arrived are kept. */
@@ -78,8 +78,8 @@ export class PollAnswers {
     if (content?.$case === 'status') this.status = content.value;
     if (content?.$case === 'deliveryTimestamp') this.sentOffAtMs = content.value.getTime();
     if (content?.$case !== 'message') return;
-    if (this.messages.length === MOST_MESSAGES) {
-      const text = `${this.what}: the server sends more than ${MOST_MESSAGES} messages for one poll`;
+    if (this.messages.length === MAX_MESSAGES) {
+      const text = `${this.what}: the server sends more than ${MAX_MESSAGES} messages for one poll`;
       throw new TransportError('RPC_FAILED', text, 'unknown', false);
     }
     const { value: message } = content;

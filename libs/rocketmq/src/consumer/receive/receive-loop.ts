@@ -68,13 +68,13 @@ const POLL_MARGIN_MS = 10 * SECOND_MS;
 /** A server looks for polls whose time is over, and for messages for them a last time, a moment later. */
 const POLL_END_MARGIN_MS = SECOND_MS;
 /** From a server with two cores, four polls at once fetch a sixth more messages than two, for 8 % less CPU time; more gain nothing. */
-const MOST_POLLS = 4;
+const MAX_POLLS = 4;
 /** Of an ordered group: as many as there are queues, as other clients have, and no more than this. */
-const MOST_ORDERED_POLLS = 32;
+const MAX_ORDERED_POLLS = 32;
 /** A server that has messages answers within this time, or is overloaded. */
 const ANSWER_MS = 300;
 /** In a process that was blocked, the time is over before the answer is read: the event loop has so many looks more. */
-const MOST_LATE_LOOKS = 10;
+const MAX_LATE_READS = 10;
 const LOOK_EVERY_MS = 5;
 
 /** The result of one round. `full`: there is likely more to fetch at once; `stopped`: it did not poll. */
@@ -204,7 +204,7 @@ export class ReceiveLoop {
     const { isFifo } = this.settings;
     // What the polls bring is released within the grace period, too; in an ordered group that would cost an attempt as well.
     const untilMs = ioClock.monotonicMs() + (isFifo ? graceMs : graceMs / 2);
-    for (let lateLooks = 0; lateLooks < MOST_LATE_LOOKS; lateLooks++) {
+    for (let lateLooks = 0; lateLooks < MAX_LATE_READS; lateLooks++) {
       const nowMs = ioClock.monotonicMs();
       const answersByMs = [...this.polling.values()].flatMap(({ answerByMs }) =>
         isFifo ? untilMs : (answerByMs ?? []),
@@ -257,7 +257,7 @@ export class ReceiveLoop {
   private addPoller(): void {
     const { extraPollers, stopping } = this;
     const { isFifo, receiveBatchSize } = this.settings;
-    const most = Math.min(MOST_POLLS, Math.floor(this.reception.loopShareOf(this.topic) / receiveBatchSize));
+    const most = Math.min(MAX_POLLS, Math.floor(this.reception.loopShareOf(this.topic) / receiveBatchSize));
     if (isFifo || 1 + extraPollers.size >= most || stopping.signal.aborted) return;
     this.add(this.runExtra(stopping.signal));
   }
@@ -272,7 +272,7 @@ export class ReceiveLoop {
     const { isFifo, isLite } = this.settings;
     if (!isFifo || isLite) return 1;
     const room = Math.max(1, this.reception.loopShareOf(this.topic));
-    return Math.min(this.queues.length, MOST_ORDERED_POLLS, room);
+    return Math.min(this.queues.length, MAX_ORDERED_POLLS, room);
   }
 
   /** The number of queues changes, and that a group is ordered is known once the settings are. */

@@ -23,12 +23,12 @@ export interface BodyVersions {
   readonly upgrade: BodyUpgrades | undefined;
 }
 
-const MOST_VERSIONS = 1_000;
+const MAX_VERSIONS = 1_000;
 
 /** @param where begins the message of the error @throws UsageError that names the field */
 export function assertVersions(where: string, { version, upgrade }: BodyVersions): void {
-  if (version !== undefined && !isIntegerFrom(version, 1, MOST_VERSIONS)) {
-    const text = `${where}: version must be an integer from 1 to ${MOST_VERSIONS}, not ${String(version)}`;
+  if (version !== undefined && !isIntegerFrom(version, 1, MAX_VERSIONS)) {
+    const text = `${where}: version must be an integer from 1 to ${MAX_VERSIONS}, not ${String(version)}`;
     throw new UsageError('ILLEGAL_OPTION', text, 'version');
   }
   if (upgrade === undefined) return;

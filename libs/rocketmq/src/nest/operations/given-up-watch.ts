@@ -52,10 +52,10 @@ const LOOK_EVERY_MS = 5 * MINUTE_MS;
 /** Of each broker, for all services. */
 const PAGE_SIZE = 256;
 /** One search reads no more, and reads no further page after this time; the next one continues there. */
-const MOST_PAGES = 40;
-const LONGEST_LOOK_MS = 2 * MINUTE_MS;
+const MAX_PAGES = 40;
+const MAX_LOOK_MS = 2 * MINUTE_MS;
 /** The most that are remembered; the oldest are forgotten first. */
-const MOST_OPEN = 1_000;
+const MAX_OPEN = 1_000;
 
 /** Searches for given-up transactions of one connection, from its start to its end. */
 export class GivenUpWatch {
@@ -94,9 +94,9 @@ export class GivenUpWatch {
     const untrack = clock.track('search for given-up transactions');
     try {
       const known = [...this.open.values()];
-      const endsAtMs = clock.monotonicMs() + LONGEST_LOOK_MS;
+      const endsAtMs = clock.monotonicMs() + MAX_LOOK_MS;
       let hasMore = true;
-      for (let page = 0; hasMore && page < MOST_PAGES && clock.monotonicMs() < endsAtMs; page++) {
+      for (let page = 0; hasMore && page < MAX_PAGES && clock.monotonicMs() < endsAtMs; page++) {
         hasMore = await this.readPage();
       }
       if (hasMore && !this.stopping.signal.aborted) this.stoppedEarly();
@@ -126,7 +126,7 @@ export class GivenUpWatch {
     const open = { ...this.open.get(messageId), half, topic };
     this.open.set(messageId, open);
     const [oldest] = this.open.keys();
-    if (this.open.size > MOST_OPEN && oldest !== undefined) this.open.delete(oldest);
+    if (this.open.size > MAX_OPEN && oldest !== undefined) this.open.delete(oldest);
     return open;
   }
 

@@ -101,7 +101,7 @@ function givenTo(error: unknown): unknown {
   let given: unknown;
   let wrapper = error;
   try {
-    for (let depth = 0; depth < MOST_WRAPPERS; depth++) {
+    for (let depth = 0; depth < MAX_WRAPPERS; depth++) {
       const { getError } = Object(wrapper) as { readonly getError?: unknown };
       if (typeof getError !== 'function') break;
       given = getError.call(wrapper);
@@ -118,7 +118,7 @@ function detailsIn(given: unknown): object | undefined {
   if (typeof given !== 'object' || given === null || given instanceof Error) return undefined;
   try {
     const text = JSON.stringify(given);
-    return text.length <= MOST_CHARACTERS ? objectIn(JSON.parse(text)) : undefined;
+    return text.length <= MAX_CHARACTERS ? objectIn(JSON.parse(text)) : undefined;
   } catch {
     return undefined;
   }
@@ -138,12 +138,12 @@ function codeOf(error: unknown): string | undefined {
   }
 }
 
-const MOST_CHARACTERS = 16 * 1024;
+const MAX_CHARACTERS = 16 * 1024;
 /** How many wrappers around an error are looked into. */
-const MOST_WRAPPERS = 8;
+const MAX_WRAPPERS = 8;
 
 function shortText(text: string): string {
-  return text.length > MOST_CHARACTERS ? `${text.slice(0, MOST_CHARACTERS)}…` : text;
+  return text.length > MAX_CHARACTERS ? `${text.slice(0, MAX_CHARACTERS)}…` : text;
 }
 
 /** The content of an answer. @throws what the codec throws */

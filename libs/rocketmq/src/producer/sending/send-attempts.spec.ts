@@ -6,7 +6,7 @@ import { TransportError } from '../../support/errors.js';
 import { silentLogger } from '../../support/logger.js';
 import type { DurabilityWatch } from './durability.js';
 import { type PreparedMessage, SendAttempts, type SendPolicy } from './send-attempts.js';
-import { LEAST_SEND_MS } from './send-turns.js';
+import { MIN_SEND_MS } from './send-turns.js';
 
 it('no attempt begins when too little time is left for its answer: the send has failed as not sent', async () => {
   const deadline = new Deadline('send to "orders"', 30);
@@ -22,7 +22,7 @@ it('no attempt begins when too little time is left for its answer: the send has 
     },
     renewRoute: () => {},
     pauseUnlessRejoined: async () => {
-      while (deadline.remainingMs() >= LEAST_SEND_MS) await setImmediate();
+      while (deadline.remainingMs() >= MIN_SEND_MS) await setImmediate();
     },
   } as unknown as Client;
   const sends = new SendAttempts(client, { maxAttempts: 3 } as SendPolicy, 'safe' as never, {} as DurabilityWatch);

@@ -20,7 +20,7 @@ import { GroupQueues } from './group-queue.js';
 import { QueueChooser } from './queue-choice.js';
 import { SendLanes } from './send-lane.js';
 import { isBrokerAway, requestOne, type StoredMessage } from './send-request.js';
-import { LEAST_SEND_MS } from './send-turns.js';
+import { MIN_SEND_MS } from './send-turns.js';
 
 /** The retry settings of a send; backoff and size are adopted from the server's settings. */
 export interface SendPolicy {
@@ -218,7 +218,7 @@ export class SendAttempts {
 
 /** With less, the outcome would be unknown. A caller with a shorter timeout wants its send to be tried. */
 function hasTimeForAnswer(deadline: Deadline): boolean {
-  return deadline.remainingMs() >= Math.min(LEAST_SEND_MS, deadline.timeoutMs / 2);
+  return deadline.remainingMs() >= Math.min(MIN_SEND_MS, deadline.timeoutMs / 2);
 }
 
 /** What keeps the order of a message among others: its message group or lite topic. */

@@ -9,7 +9,7 @@ import { isStored } from './durability.js';
 import type { EncodingMessage } from './encoding-message.js';
 import { NotSentError } from './not-sent-error.js';
 import type { SendReceipt } from './send-request.js';
-import { LEAST_SEND_MS, orderKeyOf, orderText } from './send-turns.js';
+import { MIN_SEND_MS, orderKeyOf, orderText } from './send-turns.js';
 
 /** The outcome of one message of a batch. */
 export type BatchOutcome =
@@ -114,7 +114,7 @@ async function sendInTurn(
     throw new TransportError('ABORTED', text, 'not-sent', false, { cause: abortReason(signal) });
   }
   const leftMs = whole?.remainingMs() ?? port.sendTimeoutMs;
-  if (whole !== undefined && leftMs < LEAST_SEND_MS) {
+  if (whole !== undefined && leftMs < MIN_SEND_MS) {
     const text = `${what}: the batch timed out after ${whole?.timeoutMs} ms, before its turn; nothing was sent`;
     throw new TransportError('DEADLINE_EXCEEDED', text, 'not-sent', true);
   }

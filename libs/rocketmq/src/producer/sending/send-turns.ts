@@ -13,7 +13,7 @@ export interface OrderedPlace {
 }
 
 /** With less time left, a send would time out before its answer, and its outcome would be unknown. */
-export const LEAST_SEND_MS = 5;
+export const MIN_SEND_MS = 5;
 
 /** Names what is stored in the order of the calls; undefined for a message that has no order. */
 export function orderKeyOf({ topic, messageGroup, liteTopic }: OrderedPlace): string | undefined {
@@ -75,7 +75,7 @@ export class Turn {
     const waits = this.state.kind === 'waiting';
     if (waits) await this.called(deadline);
     if (this.state.kind === 'refused') throw this.state.error;
-    if (waits && deadline.remainingMs() < LEAST_SEND_MS) throw this.tooLate(deadline);
+    if (waits && deadline.remainingMs() < MIN_SEND_MS) throw this.tooLate(deadline);
   }
 
   /**

@@ -25,7 +25,7 @@ import type { TransactionMemory } from './transaction-memory.js';
 /** How many checkers run at once: a checker usually queries a database, and after an outage many checks arrive together. */
 const CONCURRENT_CHECKS = 16;
 /** How many checks may wait; further ones are dropped, and the server checks again. */
-const MOST_CHECKS = 1_000;
+const MAX_CHECKS = 1_000;
 
 /** A check whose body may still be compressed. */
 type PackedCheck = CheckedTransaction & { readonly isPacked: boolean };
@@ -70,7 +70,7 @@ export class CheckAnswers {
     const checker = this.port.checkers.get(view.topic);
     // Another service sends transactions on this topic, too. Its producer answers; a wrong answer from here would lose its message.
     if (!isOurs || checker === undefined) return true;
-    if (this.answering.size >= MOST_CHECKS) {
+    if (this.answering.size >= MAX_CHECKS) {
       this.logger.warn('too many transaction checks at once; the server will check again', {
         topic: view.topic,
         transactionId,

@@ -36,11 +36,11 @@ const CLOCK_SKEW_MS = SECOND_MS;
 const SLACK_MS = 10 * SECOND_MS;
 const DEFAULT_TIMEOUT_MS = 5 * MINUTE_MS;
 const DEFAULT_CHECK_TIMEOUT_MS = 10 * SECOND_MS;
-const LONGEST_CHECK_MS = 25 * SECOND_MS;
+const MAX_CHECK_MS = 25 * SECOND_MS;
 
 const CHECKS: OptionChecks<TransactionTimes> = {
   localTransactionTimeoutMs: aPositiveNumber,
-  checkTimeoutMs: aPositiveNumberUpTo(LONGEST_CHECK_MS, ', because the server drops a check soon after that'),
+  checkTimeoutMs: aPositiveNumberUpTo(MAX_CHECK_MS, ', because the server drops a check soon after that'),
   firstCheckAfterMs: aPositiveNumber,
 };
 

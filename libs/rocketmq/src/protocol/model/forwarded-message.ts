@@ -31,8 +31,8 @@ export const FORWARDED_PROPERTIES = {
 const SPARE_BYTES = 512;
 const SPARE_PROPERTIES = 4;
 /** Of what a note quotes, in characters, which have up to three bytes in UTF-8. */
-const LONGEST_NOTE = 300;
-const NOTES_BYTES = 4 * (32 + 3 * LONGEST_NOTE);
+const MAX_NOTE_LENGTH = 300;
+const NOTES_BYTES = 4 * (32 + 3 * MAX_NOTE_LENGTH);
 
 /** Whether a send accepts the tag. */
 export function isSendableTag(tag: string): boolean {
@@ -81,7 +81,7 @@ function carried(
     if (!room.takes(shownName, shownValue)) left.push(name);
   }
   if (left.length > 0) notes.push([names.left, JSON.stringify(left)]);
-  for (const [name, text] of notes) room.put(name, beginningOf(visible(text), LONGEST_NOTE) || '-');
+  for (const [name, text] of notes) room.put(name, beginningOf(visible(text), MAX_NOTE_LENGTH) || '-');
   const copy = {
     body: body.length === 0 ? Buffer.from(' ') : body,
     keys: keptKeys,

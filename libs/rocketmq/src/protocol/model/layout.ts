@@ -20,19 +20,19 @@ export interface QueueInLayout {
 }
 
 /** Far more than any cluster has. */
-const MOST_BROKERS = 256;
-const MOST_CHARACTERS = MOST_BROKERS * 300;
+const MAX_BROKERS = 256;
+const MAX_CHARACTERS = MAX_BROKERS * 300;
 
 /** Reads `broker-a:8;broker-b:8`, as name servers keep it; undefined for anything else. @see ORDER_TOPIC_CONFIG of the server */
 export function parseLayout(text: string): Layout | undefined {
-  if (text.length > MOST_CHARACTERS) return undefined;
+  if (text.length > MAX_CHARACTERS) return undefined;
   const layout = new Map<string, BrokerQueues>();
   for (const entry of text.split(';')) {
     if (entry.trim() === '') continue;
     const [, brokerName, digits] = /^\s*([^\s:;]+):(\d{1,4})\s*$/.exec(entry) ?? [];
     const queues = Number(digits);
     if (brokerName === undefined || !(queues >= 1 && queues <= LIMITS.topicQueues)) return undefined;
-    if (layout.has(brokerName) || layout.size === MOST_BROKERS) return undefined;
+    if (layout.has(brokerName) || layout.size === MAX_BROKERS) return undefined;
     layout.set(brokerName, { brokerName, queues });
   }
   return layout.size === 0 ? undefined : [...layout.values()];

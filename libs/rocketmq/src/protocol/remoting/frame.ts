@@ -43,7 +43,7 @@ const NO_BODY = Buffer.alloc(0);
 const LENGTH_BYTES = 4;
 const PREFIX_BYTES = 2 * LENGTH_BYTES;
 /** A UTF-16 code unit takes up to three bytes in UTF-8. */
-const MOST_BYTES_PER_UNIT = 3;
+const MAX_BYTES_PER_UNIT = 3;
 const RESPONSE_FLAG = 1;
 const ONE_WAY_FLAG = 2;
 /** Of 5.1.0. Servers treat clients up to 4.9.3 and from 5.3.1 on in ways that this library does not use. */
@@ -78,7 +78,7 @@ export function writeFrame(output: SocketOutput, frame: UnnumberedFrame, opaque:
   // Whoever made the body may change it while the socket has not taken it. Copied first: a header without its body would spoil the connection.
   const body = isBodyFinal || given.length <= COPIED_BYTES ? given : Buffer.from(given);
   const header = headerOf(frame, opaque);
-  const room = output.reserve(PREFIX_BYTES + MOST_BYTES_PER_UNIT * header.length);
+  const room = output.reserve(PREFIX_BYTES + MAX_BYTES_PER_UNIT * header.length);
   const at = output.position;
   const headerBytes = room.write(header, at + PREFIX_BYTES);
   writePrefix(room, at, headerBytes, body.length);

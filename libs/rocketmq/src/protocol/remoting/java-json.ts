@@ -19,7 +19,7 @@ const DEEPEST = 64;
 /** A number that JSON.parse might round. */
 const INEXACT = /\d{16}/;
 /** Above any number of Java; a BigInt of millions of digits would take minutes. */
-const LONGEST_INTEGER = 40;
+const MAX_INTEGER_DIGITS = 40;
 const WHITESPACE = /[ \t\n\r]*/y;
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const INTEGER = /-?(?:0|[1-9]\d*)/y;
@@ -171,6 +171,6 @@ class Parser {
 function numberOf(text: string): number | bigint {
   const value = Number(text);
   if (Number.isSafeInteger(value) || /[.eE]/.test(text)) return value;
-  if (text.length > LONGEST_INTEGER) throw new MalformedJson(`has an integer of ${text.length} characters`);
+  if (text.length > MAX_INTEGER_DIGITS) throw new MalformedJson(`has an integer of ${text.length} characters`);
   return BigInt(text);
 }

@@ -90,8 +90,8 @@ async function retryParked(tx: SqlExecutor, name: string, ids: readonly string[]
   const choose = `SELECT \`position\` FROM ${table} FORCE INDEX (\`state_position\`) WHERE \`state\` = 'parked'${among}`;
   const positions = positionsOf(await tx.query(choose, [...(ids ?? [])]));
   let count = 0;
-  for (let start = 0; start < positions.length; start += MOST_AT_ONCE) {
-    const some = positions.slice(start, start + MOST_AT_ONCE);
+  for (let start = 0; start < positions.length; start += MAX_AT_ONCE) {
+    const some = positions.slice(start, start + MAX_AT_ONCE);
     const set = "`state` = 'unsent', `attempts` = 0, `due_at` = 0, `settled_at` = NULL";
     await tx.query(`${updateOf(table)} ${set} WHERE ${positionIn(some)} AND \`state\` = 'parked'`, some);
     count += await affectedRows(tx);
@@ -99,7 +99,7 @@ async function retryParked(tx: SqlExecutor, name: string, ids: readonly string[]
   return count;
 }
 
-const MOST_AT_ONCE = 500;
+const MAX_AT_ONCE = 500;
 
 /**
  * By any other index, InnoDB would also lock rows next to those that change, at REPEATABLE READ: it would wait for each open transaction that has

@@ -91,12 +91,12 @@ function outboxSchema(name: string): string[] {
 function indexName(table: string, what: string): string {
   const name = table.slice(table.indexOf('.') + 1);
   const whole = `${name}_${what}`;
-  if (whole.length <= LONGEST_NAME) return `"${whole}"`;
+  if (whole.length <= MAX_NAME_LENGTH) return `"${whole}"`;
   const end = `_${createHash('sha256').update(name).digest('hex').slice(0, 8)}_${what}`;
-  return `"${name.slice(0, LONGEST_NAME - end.length)}${end}"`;
+  return `"${name.slice(0, MAX_NAME_LENGTH - end.length)}${end}"`;
 }
 
-const LONGEST_NAME = 63;
+const MAX_NAME_LENGTH = 63;
 
 /** The columns of an index begin at 0, and those that it only includes come last. A view has no index, but its table may have one. */
 async function inspect(tx: SqlExecutor, table: string): Promise<TableFacts | undefined> {

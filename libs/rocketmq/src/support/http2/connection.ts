@@ -55,11 +55,11 @@ interface Http2ConnectionOwner {
 }
 
 /** What the peer has asked for and does not read: answers to its pings and settings. */
-const MOST_WAITING_BYTES = 16 * 1024 * 1024;
+const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 /** Beyond it, a server reads nothing more of a client that does not read its answers. */
 const PAUSING_BYTES = 1024 * 1024;
 /** A peer that acknowledges none would fill the memory. */
-const MOST_UNREAD_SETTINGS = 100;
+const MAX_UNREAD_SETTINGS = 100;
 const PING_BYTES = 8;
 /** How long the last frames may take to leave a connection that has ended: after an error, and when answers may be among them. */
 const FAREWELL_MS = 1_000;
@@ -365,7 +365,7 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
   private askWhetherRead(): void {
     const { readers } = this;
     this.readers = [];
-    if (this.isEnded || this.unreadSettings.length > MOST_UNREAD_SETTINGS) return;
+    if (this.isEnded || this.unreadSettings.length > MAX_UNREAD_SETTINGS) return;
     this.output.frame(FRAME.settings, 0, 0, NOTHING);
     this.unreadSettings.push(readers);
   }
@@ -527,7 +527,7 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
 
   /** Acknowledges a frame; a peer that asks without reading the answers would fill the memory. */
   private reply(type: number, payload: Buffer): void {
-    if (this.output.waitingBytes > MOST_WAITING_BYTES) {
+    if (this.output.waitingBytes > MAX_WAITING_BYTES) {
       throw new Http2Error(HTTP2_CODE.enhanceYourCalm, 'the peer does not read the answers to its frames');
     }
     this.output.frame(type, FLAG.ack, 0, payload);

@@ -6,7 +6,7 @@ import { withoutPadding } from './frame-parser.js';
 import { FLAG, FRAME, HTTP2_CODE, Http2Error } from './frames.js';
 
 /** More frames than any block needs. */
-const MOST_FRAMES = 64;
+const MAX_FRAMES = 64;
 
 /** All encoded headers of one message. */
 interface CompleteBlock {
@@ -65,7 +65,7 @@ export class HeaderBlocks {
     block.bytes.add(fragment, fragment.length);
     block.frames++;
     // Compressed, it may be smaller than its headers, but not larger by much.
-    if (block.bytes.length <= 2 * this.maxBytes && block.frames <= MOST_FRAMES) return;
+    if (block.bytes.length <= 2 * this.maxBytes && block.frames <= MAX_FRAMES) return;
     throw new Http2Error(HTTP2_CODE.enhanceYourCalm, 'the headers of a message do not end');
   }
 }

@@ -8,9 +8,9 @@ import { decodeHuffman } from './huffman.js';
 /** The largest size of a block that is looked up instead of decoded. Those that repeat consist of indexes. */
 const KNOWN_BYTES = 64;
 /** How many blocks are remembered. */
-const MOST_KNOWN = 64;
+const MAX_KNOWN = 64;
 /** Larger integers occur in no valid block. */
-const MOST_INTEGER = 2 ** 24;
+const MAX_INTEGER = 2 ** 24;
 
 /** The result of one block. */
 interface HeaderBlock {
@@ -38,7 +38,7 @@ export class HeaderDecoder {
     const { inserted } = this.table;
     const decoded = this.decodeNew(block);
     if (this.table.inserted !== inserted) this.known.clear();
-    else if (key !== undefined && this.known.size < MOST_KNOWN) this.known.set(key, decoded);
+    else if (key !== undefined && this.known.size < MAX_KNOWN) this.known.set(key, decoded);
     return decoded;
   }
 
@@ -111,7 +111,7 @@ export class HeaderDecoder {
       const byte = this.bytes[this.at++];
       if (byte === undefined) throw truncated();
       value += (byte & 127) * factor;
-      if (value > MOST_INTEGER || factor > MOST_INTEGER) throw invalid('a header has an integer that is too large');
+      if (value > MAX_INTEGER || factor > MAX_INTEGER) throw invalid('a header has an integer that is too large');
       if (byte < 128) return value;
     }
   }

@@ -6,10 +6,10 @@ import { bytesOf, DynamicTable, ENTRY_BYTES, STATIC_FIELDS, TABLE_BYTES } from '
 export type Headers = Readonly<Record<string, string>>;
 
 /** A field of more bytes would evict too much of what repeats. */
-const LARGEST_INDEXED_BYTES = 512;
+const MAX_INDEXED_BYTES = 512;
 const FIRST_BLOCK_BYTES = 512;
 /** A larger block gets a buffer of its own: the output passes large payloads on without copying them. */
-const LARGEST_SHARED_BYTES = 4 * 1024;
+const MAX_SHARED_BYTES = 4 * 1024;
 /** The most bytes of an integer, for any that occurs here. */
 const INTEGER_BYTES = 6;
 
@@ -67,7 +67,7 @@ export class HeaderEncoder {
     }
     for (const part of parts) for (const name in part) this.field(name, part[name] as string);
     const block = this.block.subarray(0, this.at);
-    if (block.length > LARGEST_SHARED_BYTES) this.block = Buffer.allocUnsafeSlow(FIRST_BLOCK_BYTES);
+    if (block.length > MAX_SHARED_BYTES) this.block = Buffer.allocUnsafeSlow(FIRST_BLOCK_BYTES);
     return block;
   }
 
@@ -100,7 +100,7 @@ export class HeaderEncoder {
   private newField(known: Known, name: string, value: string): void {
     const nameIndex = this.nameIndex(known);
     const field = { name, value };
-    if (this.unrepeated.has(name) || bytesOf(field) > LARGEST_INDEXED_BYTES) {
+    if (this.unrepeated.has(name) || bytesOf(field) > MAX_INDEXED_BYTES) {
       this.literal(PLAIN, 4, nameIndex, field);
       return;
     }

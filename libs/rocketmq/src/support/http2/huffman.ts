@@ -10,7 +10,7 @@ const RUNS =
   '20 21 22 21x2 23 22x2 25x2 24x2 26 23 26 27 26x2 27x5 28 27x5 26 30';
 
 const EOS = 256;
-const MOST_BITS = 30;
+const MAX_BITS = 30;
 
 interface Code {
   /** By the number of bits: the first code of that length, and where its symbols begin. */
@@ -28,10 +28,10 @@ const CODE = codeOf(
 );
 
 function codeOf(lengths: readonly number[]): Code {
-  const counts = Array.from({ length: MOST_BITS + 1 }, (_, bits) => lengths.filter((length) => length === bits).length);
+  const counts = Array.from({ length: MAX_BITS + 1 }, (_, bits) => lengths.filter((length) => length === bits).length);
   const firstCode = [0];
   const firstSymbol = [0];
-  for (let bits = 1; bits <= MOST_BITS; bits++) {
+  for (let bits = 1; bits <= MAX_BITS; bits++) {
     const before = counts[bits - 1] ?? 0;
     firstCode[bits] = ((firstCode[bits - 1] ?? 0) + before) * 2;
     firstSymbol[bits] = (firstSymbol[bits - 1] ?? 0) + before;
@@ -50,7 +50,7 @@ export function decodeHuffman(bytes: Buffer, from: number, to: number): string {
     for (let bit = 7; bit >= 0; bit--) {
       code = code * 2 + (((bytes[at] as number) >> bit) & 1);
       bits++;
-      if (bits > MOST_BITS) throw invalid();
+      if (bits > MAX_BITS) throw invalid();
       const offset = code - (firstCode[bits] as number);
       if (offset < 0 || offset >= (counts[bits] as number)) continue;
       const symbol = symbols[(firstSymbol[bits] as number) + offset] as number;

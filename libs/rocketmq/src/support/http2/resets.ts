@@ -3,7 +3,7 @@
 import { HTTP2_CODE, Http2Error } from './frames.js';
 
 /** How many streams are remembered. */
-const MOST_IDS = 1_000;
+const MAX_IDS = 1_000;
 
 /** Streams that this side reset before their peer ended them, so that more of them may be on its way. */
 export class RecentResets {
@@ -13,7 +13,7 @@ export class RecentResets {
 
   add(streamId: number): void {
     this.ids.add(streamId);
-    if (this.ids.size <= MOST_IDS) return;
+    if (this.ids.size <= MAX_IDS) return;
     const [oldest = 0] = this.ids;
     this.ids.delete(oldest);
     this.forgottenId = Math.max(this.forgottenId, oldest);

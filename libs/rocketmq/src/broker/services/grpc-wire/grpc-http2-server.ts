@@ -28,11 +28,11 @@ const CONNECTION_WINDOW_BYTES = 8 * MEBIBYTE;
 /** How often connections are checked. One whose client takes no response is closed after five checks. */
 const LOOK_EVERY_MS = 5 * SECOND_MS;
 /** The memory limit of incomplete requests and unread answers, over all connections. */
-const MOST_UNFINISHED_BYTES = 256 * MEBIBYTE;
+const MAX_UNFINISHED_BYTES = 256 * MEBIBYTE;
 /** How long a request without a deadline may be incomplete, and an answer unread. */
-const LONGEST_REQUEST_MS = 2 * MINUTE_MS;
+const MAX_REQUEST_MS = 2 * MINUTE_MS;
 /** Far more clients than an embedded broker has. Further ones replace connections without calls. */
-const MOST_CONNECTIONS = 4_096;
+const MAX_CONNECTIONS = 4_096;
 /** Response headers with a different value each time. */
 const UNREPEATED_HEADERS: ReadonlySet<string> = new Set(['grpc-message']);
 const NOT_GRPC: readonly Headers[] = [{ ':status': '415' }];
@@ -75,8 +75,8 @@ export class GrpcHttp2Server implements ConnectionServer {
   ) {
     const {
       clock,
-      maxUnfinishedBytes: mostBytes = MOST_UNFINISHED_BYTES,
-      maxConnections: most = MOST_CONNECTIONS,
+      maxUnfinishedBytes: mostBytes = MAX_UNFINISHED_BYTES,
+      maxConnections: most = MAX_CONNECTIONS,
     } = options;
     this.memory = new CallMemory({ clock, mostBytes });
     this.room = new ConnectionRoom({ most });
@@ -163,7 +163,7 @@ export class GrpcHttp2Server implements ConnectionServer {
     return this.options.clock.schedule(LOOK_EVERY_MS, () => {
       this.nextLook = this.scheduleLook();
       for (const connection of this.connections) connection.look();
-      this.memory.endAfter(LONGEST_REQUEST_MS);
+      this.memory.endAfter(MAX_REQUEST_MS);
     });
   }
 }
