@@ -1,5 +1,5 @@
 # One image for both demos and for the command line of nestjs-rocketmq. `docker compose up` builds it.
-# `npm run test:dockerfile` replays it without Docker, so only a few kinds of instructions are used.
+# `npm run check dockerfile` replays it without Docker, so only a few kinds of instructions are used.
 
 FROM node:22.20.0-bookworm-slim AS build
 WORKDIR /app

@@ -1,4 +1,4 @@
-// Checks of a script that counts by itself: a line for each, and `N passed, N failed` at the end.
+// Cases of a check: a line for each, and their counts.
 
 export class Checks {
   #passed = 0;
@@ -44,10 +44,9 @@ export class Checks {
     process.stdout.write(`FAILED ${title}\n         ${text.trimEnd().replaceAll('\n', '\n         ')}\n`);
   }
 
-  /** Prints the sums. @returns {number} how many failed */
-  report() {
-    process.stdout.write(`${this.#passed} passed, ${this.#failed} failed\n`);
-    return this.#failed;
+  /** How many passed and failed so far. */
+  get counts() {
+    return { passed: this.#passed, failed: this.#failed };
   }
 }
 

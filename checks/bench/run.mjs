@@ -2,6 +2,7 @@
 
 import { appendFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { OptionError } from '../options.ts';
 import { columnOf } from './columns.mjs';
 import { runClient } from './lib/client-process.mjs';
 import { secondsOf } from './lib/estimate.mjs';
@@ -28,22 +29,51 @@ const PROFILE_LINES = 25;
  * @typedef {import('./lib/rounds.mjs').Servers} Servers
  * @typedef {(line: string) => void} Log
  *
- * @typedef {{ quick: boolean, only?: string, columns?: string, rounds?: string, scale?: string, long: boolean, profile: boolean, check: boolean, keep: boolean,
- *   'java-version'?: string, out?: string }} Options
+ * @typedef {import('../options.ts').Values<typeof import('./check.ts').BENCH_OPTIONS>} Options
  *
  * @typedef {{ sections: readonly Section[], columnsOf: (section: Section) => readonly string[], rounds: number, isWhole: boolean }} Plan
  */
 
-/** @param {Options} options @param {{ root: string, home: string, log: Log, signal: AbortSignal }} tools */
-export async function runBenchmark(options, { root, home, log, signal }) {
+/**
+ * @param {Options} options @param {{ root: string, home: string, log: Log, signal: AbortSignal }} tools
+ * @returns {Promise<boolean>} whether all could be measured
+ */
+export async function runBenchmark(options, tools) {
   const began = performance.now();
-  const plan = planOf(options);
-  log(`about ${minutes(estimate(plan, options.quick))} on two quiet cores; started at ${new Date().toISOString()}`);
+  const { log } = tools;
+  const javaVersion = options['java-version'];
+  const isSound = await onServers(
+    planOf(options),
+    { ...tools, javaVersion, isQuick: options.quick },
+    (plan, running) => (options.profile ? profile(plan, running) : measure(options.out, plan, running)),
+  );
+  log(`took ${minutes((performance.now() - began) / 1000)}`);
+  return isSound;
+}
+
+/**
+ * One round, unless it looks slower: then the median of all rounds counts.
+ * @param {{ keep: boolean }} options @param {{ root: string, home: string, log: Log, signal: AbortSignal }} tools
+ * @returns {Promise<boolean>} whether nothing has become slower
+ */
+export function compareWithKept({ keep: isToKeep }, tools) {
+  return onServers(planToCheck(), { ...tools, javaVersion: JAVA_CLIENT_VERSION, isQuick: false }, (plan, running) =>
+    isToKeep ? keepRatios(plan, running) : hasKeptItsSpeed(plan, running),
+  );
+}
+
+/**
+ * @typedef {{ servers: Servers, run: RunClient, javaVersion: string, root: string, home: string, log: Log, signal: AbortSignal }} Running
+ * @param {Plan} plan
+ * @param {{ root: string, home: string, log: Log, signal: AbortSignal, javaVersion: string, isQuick: boolean }} tools
+ * @param {(plan: Plan, running: Running) => Promise<boolean>} use
+ */
+async function onServers(plan, { root, home, log, signal, javaVersion, isQuick }, use) {
+  log(`about ${minutes(estimate(plan, isQuick))} on two quiet cores; started at ${new Date().toISOString()}`);
   const columnsIn = (/** @type {readonly Section[]} */ sections) => sections.flatMap(plan.columnsOf).map(columnOf);
   const wanted = columnsIn(plan.sections);
   const served = columnsIn(plan.sections.filter(({ startsItself }) => !startsItself));
   await installNodeRivals(log);
-  const javaVersion = options['java-version'] ?? JAVA_CLIENT_VERSION;
   const classPath = wanted.some(({ program }) => program === 'java')
     ? await compileJavaRival(javaVersion, log)
     : undefined;
@@ -55,11 +85,8 @@ export async function runBenchmark(options, { root, home, log, signal }) {
     }
     /** @type {RunClient} */
     const run = (column, task, more) => runClient(column, task, { home, classPath, signal, ...more });
-    if (servers.real !== undefined) await warmUp(await servers.real.take(), run, options.quick, log);
-    if (options.check || options.keep) return await check(options, plan, { servers, run, log, signal });
-    if (options.profile) return await profile(plan, { servers, home, run, log, signal });
-    await measure(options, plan, { servers, run, javaVersion, root, log, signal });
-    log(`took ${minutes((performance.now() - began) / 1000)}`);
+    if (servers.real !== undefined) await warmUp(await servers.real.take(), run, isQuick, log);
+    return await use(plan, { servers, run, javaVersion, root, home, log, signal });
   } finally {
     for (const server of Object.values(servers)) await server.stop();
   }
@@ -67,10 +94,9 @@ export async function runBenchmark(options, { root, home, log, signal }) {
 
 /**
  * Whatever ends a run early, what was measured until then is reported.
- * @param {Options} options @param {Plan} plan
- * @param {{ servers: Servers, run: RunClient, javaVersion: string, root: string, log: Log, signal: AbortSignal }} tools
+ * @param {string | undefined} out @param {Plan} plan @param {Running} running
  */
-async function measure(options, plan, { servers, run, javaVersion, root, log, signal }) {
+async function measure(out, plan, { servers, run, javaVersion, root, log, signal }) {
   const results = join(root, 'bench', 'results');
   const notes = join(results, 'runs.jsonl');
   mkdirSync(results, { recursive: true });
@@ -87,9 +113,10 @@ async function measure(options, plan, { servers, run, javaVersion, root, log, si
     isComplete = true;
   } finally {
     if (!isComplete) log('stopped early: this is what was measured until then');
-    const folder = options.out ?? (isComplete && plan.isWhole ? join(root, 'docs', 'benchmarks') : results);
+    const folder = out ?? (isComplete && plan.isWhole ? join(root, 'docs', 'benchmarks') : results);
     if (runs.length > 0) finish(folder, plan, { runs, servers, javaVersion, log });
   }
+  return runs.every(({ error }) => error === undefined);
 }
 
 /** @param {Plan} plan @param {boolean} isQuick @returns {number} seconds */
@@ -126,22 +153,19 @@ async function warmUp(server, run, isQuick, log) {
 }
 
 /** @param {Options} options @returns {Plan} */
-function planOf({ check: isCheck, keep: isToKeep, ...options }) {
-  if (isCheck || isToKeep) return planToCheck();
-  const { quick, only, columns, rounds: givenRounds, scale, long, profile: isProfile } = options;
-  const chosen = only?.split(',');
-  const named = columns?.split(',').map((id) => columnOf(id).id);
+function planOf({ quick, only: chosen, columns, scale, long, profile: isProfile, ...options }) {
+  const named = columns?.map((id) => columnOf(id).id);
   const isWanted = (/** @type {Section} */ { id, isLong, quickTask }) => {
     if (chosen !== undefined) return chosen.some((name) => id === name || id.startsWith(`${name}-`));
     if (isProfile) return PROFILED.includes(id);
     return (long || !isLong) && (!quick || quickTask !== undefined);
   };
-  const factor = positive('--scale', scale ?? '1');
   const sections = SECTIONS.filter(isWanted).map((section) => ({
     ...section,
-    task: scaled((quick && section.quickTask) || section.task, factor),
+    task: scaled((quick && section.quickTask) || section.task, scale),
   }));
-  if (sections.length === 0) throw new Error(`--only ${only}: there are ${SECTIONS.map(({ id }) => id).join(', ')}`);
+  if (sections.length === 0)
+    throw new OptionError(`--only ${chosen}: there are ${SECTIONS.map(({ id }) => id).join(', ')}`);
   const columnsOf = (/** @type {Section} */ section) => {
     if (isProfile) return named ?? ['ours'];
     if (named !== undefined) return section.columns.filter((id) => named.includes(id));
@@ -149,9 +173,8 @@ function planOf({ check: isCheck, keep: isToKeep, ...options }) {
       ? (section.quickColumns ?? section.columns.filter((id) => !columnOf(id).isSlowToGet))
       : section.columns;
   };
-  const rounds = positive('--rounds', givenRounds ?? (quick || isProfile ? '1' : String(ROUNDS)));
-  if (!Number.isInteger(rounds)) throw new Error(`--rounds must be an integer, not "${givenRounds}"`);
-  const isWhole = !quick && chosen === undefined && named === undefined && factor === 1 && rounds >= ROUNDS;
+  const { rounds = quick || isProfile ? 1 : ROUNDS } = options;
+  const isWhole = !quick && chosen === undefined && named === undefined && scale === 1 && rounds >= ROUNDS;
   return { sections, columnsOf, rounds, isWhole };
 }
 
@@ -162,13 +185,6 @@ function planToCheck() {
     task: scaled(section.task, SCALE),
   }));
   return { sections, columnsOf: () => WATCHED.columns, rounds: ROUNDS_TO_CHECK, isWhole: false };
-}
-
-/** @param {string} name @param {string} given */
-function positive(name, given) {
-  const value = Number(given);
-  if (!(value > 0)) throw new Error(`${name} must be a number above 0, not "${given}"`);
-  return value;
 }
 
 /** What there is of messages and seconds, times a factor. @param {import('./sections.mjs').SectionTask} task @param {number} factor */
@@ -195,7 +211,6 @@ function finish(folder, { sections, rounds }, { runs, servers, javaVersion, log 
   log(`\n${reportText(outcome)}\n`);
   writeReport(folder, outcome);
   log(`written to ${folder}`);
-  if (figures.failures().length > 0) process.exitCode = 1;
 }
 
 /** @param {Figures} figures @param {Servers} servers @param {string} javaVersion @returns {Record<string, string>} */
@@ -213,36 +228,42 @@ function versionsOf(figures, servers, javaVersion) {
   );
 }
 
-/**
- * One round, unless it looks slower: then the median of all rounds counts.
- * @param {Options} options @param {Plan} plan
- * @param {{ servers: Servers, run: RunClient, log: Log, signal: AbortSignal }} tools
- */
-async function check({ keep: isToKeep }, plan, { servers, run, log, signal }) {
+/** @param {Plan} plan @param {Running} running @returns {Promise<boolean>} */
+async function keepRatios(plan, running) {
+  const ratios = await measureRatios([], plan, running, { firstRound: 0, rounds: plan.rounds });
+  keep(ratios);
+  return true;
+}
+
+/** @param {Plan} plan @param {Running} running @returns {Promise<boolean>} */
+async function hasKeptItsSpeed(plan, running) {
   /** @type {Run[]} */
   const runs = [];
-  const onRun = (/** @type {Run} */ one) => void runs.push(one);
-  const measureRounds = async (/** @type {number} */ firstRound, /** @type {number} */ rounds) => {
-    await runRounds({ ...plan, firstRound, rounds }, { servers, runClient: run, log, onRun, signal });
-    return ratiosOf(new Figures(runs));
-  };
-  let ratios = await measureRounds(0, isToKeep ? plan.rounds : 1);
-  log(JSON.stringify(ratios));
-  if (isToKeep) return keep(ratios);
-  let slower = regressions(ratios, keptRatios());
+  const first = await measureRatios(runs, plan, running, { firstRound: 0, rounds: 1 });
+  let slower = regressions(first, keptRatios());
   if (slower.length > 0) {
-    log(`more rounds, because of ${slower.join('; ')}`);
-    ratios = await measureRounds(1, plan.rounds);
-    log(JSON.stringify(ratios));
-    slower = regressions(ratios, keptRatios());
+    running.log(`more rounds, because of ${slower.join('; ')}`);
+    const all = await measureRatios(runs, plan, running, { firstRound: 1, rounds: plan.rounds });
+    slower = regressions(all, keptRatios());
   }
-  for (const line of slower) log(`slower: ${line}`);
-  if (slower.length > 0) process.exitCode = 1;
+  for (const line of slower) running.log(`slower: ${line}`);
+  return slower.length === 0;
+}
+
+/**
+ * @param {Run[]} runs all until now @param {Plan} plan @param {Running} running @param {{ firstRound: number, rounds: number }} which
+ */
+async function measureRatios(runs, plan, { servers, run, log, signal }, which) {
+  const onRun = (/** @type {Run} */ one) => void runs.push(one);
+  await runRounds({ ...plan, ...which }, { servers, runClient: run, log, onRun, signal });
+  const ratios = ratiosOf(new Figures(runs));
+  log(JSON.stringify(ratios));
+  return ratios;
 }
 
 /**
  * Where the time of this library goes: each section once, under the profiler.
- * @param {Plan} plan @param {{ servers: Servers, home: string, run: RunClient, log: Log, signal: AbortSignal }} tools
+ * @param {Plan} plan @param {Running} running
  */
 async function profile(plan, { servers, home, run, log, signal }) {
   for (const section of plan.sections) {
@@ -256,6 +277,7 @@ async function profile(plan, { servers, home, run, log, signal }) {
       logShares('the same with what Node.js and packages do for them', charged, log);
     }
   }
+  return true;
 }
 
 /** @param {Run} run */

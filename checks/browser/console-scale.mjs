@@ -15,9 +15,9 @@ const MORE_TABS = 8;
 const READS = 25;
 const WATCHED_MS = 4_000;
 /** Five groups a second with five requests each, the time of the broker each second, its lists now and then; and one second more. */
-const MOST_CALLS_PER_MINUTE = 2_200;
+const MAX_CALLS_PER_MINUTE = 2_200;
 /** Of one tab: the page each 5 s, the time each 10 s. The event stream is open all the time. */
-const MOST_REQUESTS_PER_MINUTE = 20;
+const MAX_REQUESTS_PER_MINUTE = 20;
 
 /** @typedef {import('./console-scenarios.mjs').Stage} Stage */
 
@@ -109,7 +109,7 @@ async function openTabs(console, { calls }) {
   }
   const several = await callsOf(tabs, calls);
   const text = `the broker was asked ${one} times a minute for one tab, ${several} times for ${tabs.length}`;
-  assert.ok(one > 0 && Math.max(one, several) < MOST_CALLS_PER_MINUTE, text);
+  assert.ok(one > 0 && Math.max(one, several) < MAX_CALLS_PER_MINUTE, text);
   for (const tab of tabs.slice(1)) {
     assert.deepEqual(tab.errors, []);
     await tab.page.close();
@@ -119,7 +119,7 @@ async function openTabs(console, { calls }) {
   let requests = 0;
   console.page.on('request', () => requests++);
   await console.page.clock.runFor('01:00');
-  assert.ok(requests > 0 && requests <= MOST_REQUESTS_PER_MINUTE, `${requests} requests a minute`);
+  assert.ok(requests > 0 && requests <= MAX_REQUESTS_PER_MINUTE, `${requests} requests a minute`);
 }
 
 /**

@@ -14,7 +14,7 @@ const AFTER_FAILURE_MS = 150;
 const PAYMENT_TIMEOUT_MS = 5_000;
 /** The interval of the probing customer, and its maximum of open orders, so that its orders do not become a backlog. */
 const TRY_EVERY_MS = 400;
-const MOST_TRIES = 4;
+const MAX_TRIES = 4;
 const PROBER = CUSTOMERS;
 
 export class Customers {
@@ -52,7 +52,7 @@ export class Customers {
     };
     const lastTryAtMs = performance.now() + timeoutMs;
     while (reservedAtMs === undefined && performance.now() < lastTryAtMs && !signal.aborted) {
-      if (this.attempts.size < MOST_TRIES) {
+      if (this.attempts.size < MAX_TRIES) {
         const one = attempt().finally(() => this.attempts.delete(one));
         this.attempts.add(one);
       }

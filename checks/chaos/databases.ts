@@ -13,11 +13,6 @@ import type { Victim } from './servers.js';
 export type DatabaseFacts = Pick<ChaosFacts, 'orders' | 'orderHistory' | 'stock' | 'reservations' | 'stockHistory'>;
 export type DatabaseName = 'pglite' | DatabaseServerName;
 
-export const DATABASE_NAMES: readonly DatabaseName[] = [
-  'pglite',
-  ...(Object.keys(DATABASE_SERVERS) as DatabaseServerName[]),
-];
-
 /** The databases of a run. */
 export interface Databases {
   /** The server, if there is one. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { type Breakable, FAULT_KINDS, type ProcessFaultKind, planOf } from './fault-plan.js';
 import { type Intent, intentsOf } from './intents.js';
-import { LEAST_FAULTS } from './minimums.js';
+import { MIN_FAULTS } from './minimums.js';
 
 const apps = ['order-demo', 'inventory-demo'];
 const all: readonly ProcessFaultKind[] = ['kill', 'stop', 'restart'];
@@ -39,7 +39,7 @@ describe('the plan of a run', () => {
         const blows = planOf(breakable, { seed, rounds: 2 });
         const faults = blows.flatMap((blow) => blow.faults);
         for (const kind of FAULT_KINDS) {
-          expect(faults.filter((fault) => fault.kind === kind).length).toBeGreaterThanOrEqual(2 * LEAST_FAULTS);
+          expect(faults.filter((fault) => fault.kind === kind).length).toBeGreaterThanOrEqual(2 * MIN_FAULTS);
         }
         const names = new Set(faults.map(({ kind, target }) => `${kind} ${target}`));
         const processFaults = [...breakable.processes.values()].flat().length;

@@ -31,7 +31,7 @@ export const PLENTY = ['book', 'lamp'] as const;
 export const SCARCE = 'chair';
 /** The maximum quantity of an order, more than the stock of {@link SCARCE}. */
 const TOO_MANY = 1_000;
-const MOST_PIECES = 3;
+const MAX_PIECES = 3;
 const PAUSE_MS = { least: 100, most: 400 };
 
 const PLANS: readonly (readonly [Plan, number])[] = [
@@ -56,7 +56,7 @@ function intent(chance: Chance): Intent {
   const pauseMs = PAUSE_MS.least + below(chance, PAUSE_MS.most - PAUSE_MS.least);
   if (kind < 0.14) return { sku: SCARCE, quantity: TOO_MANY, plan: 'pay', pauseMs };
   if (kind < 0.2) return { sku: SCARCE, quantity: 1, plan, pauseMs };
-  return { sku: oneOf(chance, PLENTY), quantity: 1 + below(chance, MOST_PIECES), plan, pauseMs };
+  return { sku: oneOf(chance, PLENTY), quantity: 1 + below(chance, MAX_PIECES), plan, pauseMs };
 }
 
 function planBy(share: number): Plan {

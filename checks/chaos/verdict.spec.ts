@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { Struck } from './blows.js';
 import type { Entry, OrderEntry, OrderFact, Status } from './facts.js';
 import { FAULT_KINDS, type FaultKind, type PlannedFault } from './fault-plan.js';
-import { LEAST_ENDS, LEAST_FAULTS } from './minimums.js';
+import { MIN_ENDS, MIN_FAULTS } from './minimums.js';
 import { duplicates, type Judged, recoveryTable, runViolations, summary } from './verdict.js';
 
 const fault = (kind: FaultKind): PlannedFault =>
@@ -18,7 +18,7 @@ const fault = (kind: FaultKind): PlannedFault =>
 const blow = (kinds: readonly FaultKind[], recoveryMs: number | undefined): Struck => {
   return { faults: kinds.map(fault), recoveryMs, readyMs: 0 };
 };
-const enough: Struck[] = FAULT_KINDS.flatMap((kind) => Array.from({ length: LEAST_FAULTS }, () => blow([kind], 1_000)));
+const enough: Struck[] = FAULT_KINDS.flatMap((kind) => Array.from({ length: MIN_FAULTS }, () => blow([kind], 1_000)));
 const entry = (orderId: string, what: string, attempt = 1): Entry => {
   return { id: 0, orderId, atMs: 0, what, messageId: 'm', attempt };
 };
@@ -34,7 +34,7 @@ const nothing = {
 const judged = (more: Partial<Judged>): Judged => {
   return { struck: enough, facts: nothing, open: [], lost: [], rounds: 1, ...more };
 };
-const orders = Object.entries(LEAST_ENDS).flatMap(([status, least]) =>
+const orders = Object.entries(MIN_ENDS).flatMap(([status, least]) =>
   Array.from({ length: least }, (_, index): OrderFact => {
     return { id: `${status}-${index}`, sku: 'book', quantity: 1, status: status as Status, expiresAtMs: 0 };
   }),
@@ -52,7 +52,7 @@ describe('a run', () => {
     [
       'with too few faults of a kind',
       { struck: enough.slice(1) },
-      `only ${LEAST_FAULTS - 1} faults of kind "kill", at least ${LEAST_FAULTS} are wanted`,
+      `only ${MIN_FAULTS - 1} faults of kind "kill", at least ${MIN_FAULTS} are wanted`,
     ],
     ['with too few for its length', { rounds: 2 }, 'only 2 faults of kind "reset", at least 4 are wanted'],
     ['with too few orders of an end', {}, 'only 0 orders PAID, at least 8 are wanted'],

@@ -4,7 +4,7 @@ import { RECOVERY_DEADLINE_MS, type Struck } from './blows.js';
 import { chaosViolations } from './checker.js';
 import type { ChaosFacts, Entry, OrderEntry } from './facts.js';
 import { FAULT_KINDS, type FaultKind } from './fault-plan.js';
-import { LEAST_ENDS, LEAST_FAULTS, tooFewEnds } from './minimums.js';
+import { MIN_ENDS, MIN_FAULTS, tooFewEnds } from './minimums.js';
 import type { RunResult } from './run.js';
 
 /** The goal for the time until traffic flows again after a fault: a goal that is reported and fails nothing, because machines differ. */
@@ -31,7 +31,7 @@ function unrecovered({ faults }: Struck): string {
 
 function shortfalls(struck: readonly Struck[], { orders }: ChaosFacts, rounds: number): string[] {
   const fired = struck.flatMap(({ faults }) => faults);
-  const least = LEAST_FAULTS * rounds;
+  const least = MIN_FAULTS * rounds;
   const ofFaults = FAULT_KINDS.map((kind) => {
     return { what: `faults of kind "${kind}"`, count: fired.filter((fault) => fault.kind === kind).length, least };
   }).filter(({ count }) => count < least);
@@ -79,7 +79,7 @@ function timeOuts(history: readonly OrderEntry[]): readonly OrderEntry[] {
 export function summary({ struck, facts }: Judged): string {
   const times = recoveries(struck);
   const faults = struck.flatMap((blow) => blow.faults).length;
-  const ends = Object.keys(LEAST_ENDS).map((status) => {
+  const ends = Object.keys(MIN_ENDS).map((status) => {
     return `${facts.orders.filter((order) => order.status === status).length} ${status}`;
   });
   const { order, stock } = duplicates(facts);

@@ -43,11 +43,11 @@ export class Reader {
     this.readers = Promise.all(this.consumers.map((consumer) => this.read(consumer)));
   }
 
-  /** Resolves when no more messages arrive. */
-  async drain(): Promise<void> {
+  /** Resolves when no more messages arrive. @throws Error when the signal is aborted before */
+  async drain(signal: AbortSignal): Promise<void> {
     this.isDraining = true;
     this.lastSeenAtMs = Date.now();
-    while (Date.now() - this.lastSeenAtMs < SILENCE_MS) await sleep(PAUSE_MS);
+    while (Date.now() - this.lastSeenAtMs < SILENCE_MS) await sleep(PAUSE_MS, undefined, { signal });
   }
 
   async stop(): Promise<void> {

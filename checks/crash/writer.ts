@@ -11,7 +11,7 @@ const DELAYS = 2;
 /** The timeout of calls to a broker that was killed. */
 const TIMEOUT_MS = 2_000;
 const PAUSE_MS = 20;
-const LONGEST_DELAY_MS = 5_000;
+const MAX_DELAY_MS = 5_000;
 const BODY_BYTES = 300;
 
 /** Many concurrent senders on one producer. Each message has one attempt, because a second one would be another message with the same body. */
@@ -70,7 +70,7 @@ export class Writer {
   }
 
   private sendLater(): Promise<void> {
-    const deliverAt = new Date(Date.now() + this.random() * LONGEST_DELAY_MS);
+    const deliverAt = new Date(Date.now() + this.random() * MAX_DELAY_MS);
     return this.send('later', { dueAtMs: deliverAt.getTime() }, { deliverAt });
   }
 

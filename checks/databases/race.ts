@@ -29,6 +29,8 @@ interface RaceOptions {
   readonly seed: number;
   /** At least so many begin. */
   readonly transactions: number;
+  /** Aborts the race, which ends what it has started before it rejects. */
+  readonly signal: AbortSignal;
 }
 
 interface RaceResult {
@@ -43,7 +45,7 @@ interface RaceResult {
 }
 
 /** Runs it on a server of its own. */
-export async function race({ server, isolation, seed, transactions }: RaceOptions): Promise<RaceResult> {
+export async function race({ server, isolation, seed, transactions, signal }: RaceOptions): Promise<RaceResult> {
   const ends: (() => unknown)[] = [];
   try {
     const { place, stop } = await server.start(isolation);
@@ -64,10 +66,11 @@ export async function race({ server, isolation, seed, transactions }: RaceOption
       place,
       seed,
       transactions,
+      signal,
     });
-    await decided(broker);
+    await decided(broker, signal);
     const inDatabase = await column(database.port, 'SELECT id FROM orders');
-    await until(() => delivered.length >= inDatabase.length);
+    await until(() => delivered.length >= inDatabase.length, signal);
     const violations = agreementViolations({ begun, returned, inDatabase, delivered, undecided: [] });
     return { violations, begun: begun.length, committed: inDatabase.length, repeated, kills, answers };
   } finally {
@@ -119,10 +122,10 @@ async function watch(endpoints: string, { port }: OpenDatabase, seen: Seen): Pro
   };
 }
 
-type Runs = Omit<RaceJob, 'name'>;
+type Runs = Omit<RaceJob, 'name'> & { readonly signal: AbortSignal };
 
 /** Processes one after another in each lane, until enough transactions have begun. */
-async function runAll({ endpoints, place, seed, transactions }: Runs) {
+async function runAll({ endpoints, place, seed, transactions, signal }: Runs) {
   const begun: string[] = [];
   const returned: string[] = [];
   let repeated = 0;
@@ -130,6 +133,7 @@ async function runAll({ endpoints, place, seed, transactions }: Runs) {
   let processes = 0;
   const lane = async (): Promise<void> => {
     while (begun.length < transactions) {
+      signal.throwIfAborted();
       const count = Math.min(OF_A_PROCESS, transactions - begun.length);
       const job: RaceJob = { endpoints, place, name: `p${processes}`, seed: seed + processes++, transactions: count };
       const onLine = (line: string): void => {
@@ -137,7 +141,7 @@ async function runAll({ endpoints, place, seed, transactions }: Runs) {
         if (event === 'repeated') repeated++;
         else (event === 'begun' ? begun : returned).push(order);
       };
-      if (await isKilled(job, onLine)) kills++;
+      if (await isKilled(job, onLine, signal)) kills++;
     }
   };
   await Promise.all(Array.from({ length: PROCESSES }, lane));
@@ -145,10 +149,10 @@ async function runAll({ endpoints, place, seed, transactions }: Runs) {
 }
 
 /** Runs a process. @returns whether it has killed itself. @throws Error when it ended in another way */
-async function isKilled(job: RaceJob, onLine: (line: string) => void): Promise<boolean> {
+async function isKilled(job: RaceJob, onLine: (line: string) => void, stop: AbortSignal): Promise<boolean> {
   const program = join(process.cwd(), 'checks/databases/race-program.ts');
   const args = [...TYPESCRIPT_ARGS, program, JSON.stringify(job)];
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], signal: stop });
   let errors = '';
   child.stderr.on('data', (chunk) => {
     errors += chunk;
@@ -161,17 +165,17 @@ async function isKilled(job: RaceJob, onLine: (line: string) => void): Promise<b
 }
 
 /** Waits until the server knows of each transaction how it ended. */
-async function decided(broker: EmbeddedBroker): Promise<void> {
-  if (await until(async () => (await broker.control.halfMessages()).items.length === 0)) return;
+async function decided(broker: EmbeddedBroker, signal: AbortSignal): Promise<void> {
+  if (await until(async () => (await broker.control.halfMessages()).items.length === 0, signal)) return;
   const { items } = await broker.control.halfMessages();
   throw new Error(`${items.length} half messages are undecided after ${DECIDED_MS / 1_000} s`);
 }
 
-async function until(isDone: () => boolean | Promise<boolean>): Promise<boolean> {
+async function until(isDone: () => boolean | Promise<boolean>, signal: AbortSignal): Promise<boolean> {
   const lastTryAtMs = performance.now() + DECIDED_MS;
   while (!(await isDone())) {
     if (performance.now() > lastTryAtMs) return false;
-    await sleep(POLL_MS);
+    await sleep(POLL_MS, undefined, { signal });
   }
   return true;
 }

@@ -10,7 +10,7 @@ import type { HostileRequest } from './hostile-requests.js';
 /** The maximum wait for an answer; an empty receive would take seconds. */
 const PATIENCE_MS = 150;
 /** The maximum number of calls on a connection before it is broken, with all its open streams. */
-const MOST_CALLS = 150;
+const MAX_CALLS = 150;
 /** How long the peer of a raw connection has to answer. */
 const RAW_PATIENCE_MS = 15;
 
@@ -90,7 +90,7 @@ export class Attacker {
     const session = connectHttp2(`http://${this.ports.clients}`, { createConnection: () => socket });
     session.on('error', () => {});
     this.peer = { session, socket };
-    this.callsLeft = below(this.chance, MOST_CALLS);
+    this.callsLeft = below(this.chance, MAX_CALLS);
     return session;
   }
 

@@ -1,7 +1,6 @@
 // The embedded broker of a fuzz, in a process of its own, and what can be seen of it from outside.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { startEmbeddedBroker } from '../../tools/servers/embedded-broker-process.mjs';
@@ -30,9 +29,9 @@ export class FuzzedBroker {
   /**
    * @param {object} config as `broker --config` takes it
    * @param {{ topics: readonly string[], groups: readonly string[] }} declared as its command line takes them
+   * @param {string} folder where its configuration is written
    */
-  static async start(config, { topics, groups }) {
-    const folder = mkdtempSync(join(tmpdir(), 'fuzz-'));
+  static async start(config, { topics, groups }, folder) {
     const file = join(folder, 'broker.json');
     writeFileSync(file, JSON.stringify(config));
     const args = ['--port', '0', '--admin-port', '0', '--strict', '--config', file];
@@ -42,12 +41,8 @@ export class FuzzedBroker {
     const onStderr = (/** @type {string} */ text) => {
       written.log += text;
     };
-    try {
-      const execArgv = ['--expose-gc', '--import', PROBE];
-      return new FuzzedBroker(await startEmbeddedBroker(args, { execArgv, onStderr }), written);
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
+    const execArgv = ['--expose-gc', '--import', PROBE];
+    return new FuzzedBroker(await startEmbeddedBroker(args, { execArgv, onStderr }), written);
   }
 
   /** What it has logged since its start began. */

@@ -42,7 +42,7 @@ export type HostileRequest =
 type Call = Extract<HostileRequest, { kind: 'call' }>;
 
 const OVERSIZED_BYTES = 5 * 1024 * 1024;
-const MOST_EMPTY_FIELDS = 1_000_000;
+const MAX_EMPTY_FIELDS = 1_000_000;
 const TIMEOUTS = [
   '0n',
   '1n',
@@ -135,7 +135,7 @@ function garbled(chance: Chance, source: RecordedRequest, recording: Recording):
     // Deeply nested groups, which overflow the stack of a recursive parser.
     () => Buffer.alloc(below(chance, 200_000), 0x0b),
     // As many empty messages or keys as fit: two bytes on the wire become an object in memory.
-    () => Buffer.alloc(2 * below(chance, MOST_EMPTY_FIELDS), Buffer.from([oneOf(chance, [0x0a, 0x12, 0x1a, 0x22]), 0])),
+    () => Buffer.alloc(2 * below(chance, MAX_EMPTY_FIELDS), Buffer.from([oneOf(chance, [0x0a, 0x12, 0x1a, 0x22]), 0])),
     // A field with a length of 2 GiB.
     () => Buffer.concat([encoded(source), Buffer.from([0x0a, 0xff, 0xff, 0xff, 0xff, 0x07])]),
   ];

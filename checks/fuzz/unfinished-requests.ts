@@ -11,7 +11,7 @@ import { CLIENT_IDS } from './recording.js';
 
 const MEBIBYTE = 1024 * 1024;
 /** The maximum size of a gRPC message. */
-const MOST_ANNOUNCED_BYTES = 130 * MEBIBYTE;
+const MAX_ANNOUNCED_BYTES = 130 * MEBIBYTE;
 const ADMIN_BODY_BYTES = 4 * MEBIBYTE;
 const CALLS_A_CONNECTION = 6;
 const CALLS = 60;
@@ -47,7 +47,7 @@ function unfinishedCall(chance: Chance): UnfinishedRequest {
   const [bytes, pieceBytes] =
     way < 0.1 ? [below(chance, 3_000), 1] : [below(chance, 24 * MEBIBYTE), 1 + below(chance, MEBIBYTE)];
   // Some are complete except for the half-close.
-  begin.writeUInt32BE(chance() < 0.3 ? bytes : oneOf(chance, [bytes + 1, 2 * bytes + 1, MOST_ANNOUNCED_BYTES]), 1);
+  begin.writeUInt32BE(chance() < 0.3 ? bytes : oneOf(chance, [bytes + 1, 2 * bytes + 1, MAX_ANNOUNCED_BYTES]), 1);
   return { ...base, begin, bytes, pieceBytes };
 }
 

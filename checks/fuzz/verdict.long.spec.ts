@@ -3,7 +3,7 @@ import { Code } from '../../libs/rocketmq/src/protocol/grpc/generated/apache/roc
 import { rpcMethod } from '../../libs/rocketmq/src/protocol/grpc/rpc.js';
 import { framed } from '../../tools/wire/http2-peer.js';
 import { Coverage, outcomeOf } from './coverage.js';
-import { MOST_GROWTH_BYTES, MOST_YARDSTICKS, type RunFacts, summary, violations } from './verdict.js';
+import { MAX_GROWTH_BYTES, MAX_YARDSTICKS, type RunFacts, summary, violations } from './verdict.js';
 
 const sound: RunFacts = {
   requests: 100,
@@ -14,8 +14,8 @@ const sound: RunFacts = {
   goodClientFailures: [],
   goodClients: 2,
   memoryBeforeBytes: 50_000_000,
-  memoryAfterBytes: 50_000_000 + MOST_GROWTH_BYTES,
-  busiest: { cpuMs: 100 * MOST_YARDSTICKS, requests: ['7 receiveMessage'] },
+  memoryAfterBytes: 50_000_000 + MAX_GROWTH_BYTES,
+  busiest: { cpuMs: 100 * MAX_YARDSTICKS, requests: ['7 receiveMessage'] },
   yardstickCpuMs: 100,
   holdings: [{ broker: 'with users', heldBytes: 60_000_000, mostBytes: 60_000_000 }],
   gaps: [],
@@ -33,11 +33,11 @@ describe('the verdict of a run', () => {
     ['an error that the broker wrote', { errors: ['broker: x'] }, /logged an error: broker: x/],
     ['a hang', { goodClientFailures: ['it took too long'] }, /not served: it took too long/],
     ['no good client at all', { goodClients: 0 }, /no good client/],
-    ['a leak', { memoryAfterBytes: 50_000_001 + MOST_GROWTH_BYTES }, /leaks: from 47.7 to 63.7 MB/],
+    ['a leak', { memoryAfterBytes: 50_000_001 + MAX_GROWTH_BYTES }, /leaks: from 47.7 to 63.7 MB/],
     ['a broker that does not report its memory', { memoryAfterBytes: undefined }, /did not report/],
     [
       'a request that takes long',
-      { busiest: { cpuMs: 100 * MOST_YARDSTICKS + 1, requests: ['7 receiveMessage'] } },
+      { busiest: { cpuMs: 100 * MAX_YARDSTICKS + 1, requests: ['7 receiveMessage'] } },
       /401 ms of CPU, .*one of: 7 receiveMessage/,
     ],
     ['a broker that does not report its work', { yardstickCpuMs: 0 }, /did not report its work/],

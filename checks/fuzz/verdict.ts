@@ -2,15 +2,15 @@
 
 const MEBIBYTE = 1024 * 1024;
 /** The maximum growth of the broker's memory after all requests of a run have ended. */
-export const MOST_GROWTH_BYTES = 16 * MEBIBYTE;
+export const MAX_GROWTH_BYTES = 16 * MEBIBYTE;
 /** The maximum CPU time of a request, as a multiple of the reference work of broker-probe.mjs. The limits of receives and requests allow less. */
-export const MOST_YARDSTICKS = 4;
+export const MAX_YARDSTICKS = 4;
 /** The limit for incomplete requests at the admin port: docs/guide/embedded-broker.md. */
 const ADMIN_BYTES = 64 * MEBIBYTE;
 /** The limit, including the growth above, for unauthenticated callers that complete no request: docs/guide/embedded-broker.md. */
-export const MOST_HELD_BYTES = {
-  withoutUsers: 256 * MEBIBYTE + ADMIN_BYTES + MOST_GROWTH_BYTES,
-  withUsers: ADMIN_BYTES + MOST_GROWTH_BYTES,
+export const MAX_HELD_BYTES = {
+  withoutUsers: 256 * MEBIBYTE + ADMIN_BYTES + MAX_GROWTH_BYTES,
+  withUsers: ADMIN_BYTES + MAX_GROWTH_BYTES,
 };
 
 /** The memory that a broker used for callers that completed no request. */
@@ -52,8 +52,8 @@ export function violations(facts: RunFacts): string[] {
   found.push(...facts.goodClientFailures.map((why) => `a good client was not served: ${why}`));
   if (facts.goodClients === 0) found.push('no good client was served');
   if (after === undefined) found.push('the broker did not report its memory');
-  else if (after - before > MOST_GROWTH_BYTES) {
-    const most = `more than ${megabytes(MOST_GROWTH_BYTES)} MB`;
+  else if (after - before > MAX_GROWTH_BYTES) {
+    const most = `more than ${megabytes(MAX_GROWTH_BYTES)} MB`;
     found.push(`the broker leaks: from ${megabytes(before)} to ${megabytes(after)} MB after collection, ${most}`);
   }
   found.push(...longWork(facts), ...facts.holdings.filter(isTooMuch).map(tooMuch));
@@ -63,8 +63,8 @@ export function violations(facts: RunFacts): string[] {
 
 function longWork({ busiest: { cpuMs, requests }, yardstickCpuMs }: RunFacts): string[] {
   if (yardstickCpuMs === 0) return ['the broker did not report its work'];
-  if (cpuMs <= MOST_YARDSTICKS * yardstickCpuMs) return [];
-  const most = `more than ${MOST_YARDSTICKS} times ${yardstickCpuMs.toFixed(0)} ms`;
+  if (cpuMs <= MAX_YARDSTICKS * yardstickCpuMs) return [];
+  const most = `more than ${MAX_YARDSTICKS} times ${yardstickCpuMs.toFixed(0)} ms`;
   return [`a request takes too long: ${cpuMs.toFixed(0)} ms of CPU, ${most}; it is one of: ${requests.join(', ')}`];
 }
 
@@ -85,7 +85,7 @@ export function summary(facts: RunFacts): string {
     `${facts.requests} requests in ${(facts.durationMs / 1_000).toFixed(0)} s, seed ${facts.seed}`,
     `${facts.goodClients} good clients served`,
     `memory ${megabytes(facts.memoryBeforeBytes)} MB before, ${after} MB after`,
-    `longest work ${facts.busiest.cpuMs.toFixed(0)} ms of CPU of ${(MOST_YARDSTICKS * facts.yardstickCpuMs).toFixed(0)}`,
+    `longest work ${facts.busiest.cpuMs.toFixed(0)} ms of CPU of ${(MAX_YARDSTICKS * facts.yardstickCpuMs).toFixed(0)}`,
     ...facts.holdings.map(({ broker, heldBytes, mostBytes }) => {
       return `unfinished requests hold ${megabytes(heldBytes)} of ${megabytes(mostBytes)} MB ${broker}`;
     }),

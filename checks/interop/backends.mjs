@@ -113,7 +113,8 @@ export async function startEmbeddedBackend({ clients, mutation }) {
  * @throws Error with the broker's own words when it does not start
  */
 async function startEmbedded(options) {
-  const broker = fork(join(import.meta.dirname, 'embedded-broker.mjs'));
+  // Without the loader of this process: the built library, as users have it.
+  const broker = fork(join(import.meta.dirname, 'embedded-broker.mjs'), { execArgv: [] });
   const ended = new Promise((resolve) => broker.once('exit', resolve));
   /** @type {Promise<Addresses | { error: string }>} */
   const answer = new Promise((resolve) => {

@@ -2,7 +2,7 @@
 // changes only the messages of ReceiveMessage answers.
 
 import { connect, constants, createServer } from 'node:http2';
-import { ReceiveMessageResponse } from '../../libs/rocketmq/dist/modules/protocol/grpc/generated/apache/rocketmq/v2/service.js';
+import { ReceiveMessageResponse } from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/service.ts';
 
 /** @typedef {'attempt' | 'tag' | 'order'} Mutation */
 

@@ -1,8 +1,7 @@
 // The interop run: brokers up, programs side by side, transcripts compared, then the same with a broker spoiled on purpose.
-// Its command line is checks/interop/main.mjs.
+// Its options are those of checks/interop/check.ts.
 
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startEmbeddedBackend, startRealBackend } from './backends.mjs';
 import { clientOf, runClient } from './clients.mjs';
@@ -39,39 +38,35 @@ const MUTATED_FACT = { attempt: /\.attempt$/, tag: /\.tag$/, order: /\.message$/
  * @param {readonly string[]} options.steps
  * @param {import('./mutating-proxy.mjs').Mutation} [options.mutation] spoils the embedded broker, so that the run fails
  * @param {string} [options.keep] a folder for the transcripts
+ * @param {string} options.home a folder for what the clients write
  * @param {(line: string) => void} options.log
  * @param {AbortSignal} options.signal
  * @returns {Promise<Check[]>}
  */
-export async function runInterop(options) {
+export async function judgeClients(options) {
   const { clients, backends, log, signal, mutation } = options;
   /** @type {Map<string, string>} */
   const folders = new Map();
   for (const client of clients) folders.set(client, await clientOf(client).prepare(log));
-  const home = mkdtempSync(join(tmpdir(), 'nestjs-rocketmq-interop-'));
-  const run = { ...options, folders, home };
-  try {
-    const steps = mutation === undefined ? options.steps : MUTATED_STEPS;
-    // The real server's start starves a small machine: nobody is to be under way meanwhile.
-    const starters = /** @type {const} */ ([
-      ['real', () => startRealBackend({ clients, log, signal })],
-      ['embedded', () => startEmbeddedBackend({ clients: onEmbedded(clients), mutation })],
-    ]);
-    const byBackend = await withBackends(
-      starters.filter(([name]) => backends.includes(name)),
-      async (name, backend) => {
-        const own = { ...run, clients: name === 'real' ? clients : onEmbedded(clients) };
-        const others = await runClients(own, name, backend, without(steps, KILLS));
-        return steps.includes(KILLS) ? joined(others, await runUnderKills(own, name, backend)) : others;
-      },
-    );
-    const checks = clients.flatMap((client) => checkClient(client, byBackend, stepsOf(client, steps)));
-    const isWhole = backends.length === 2 && mutation === undefined && steps.length === STEPS.length;
-    if (isWhole && byBackend.real !== undefined) checks.push(...(await checkMutations(run, byBackend.real)));
-    return checks;
-  } finally {
-    rmSync(home, { recursive: true, force: true, maxRetries: 3 });
-  }
+  const run = { ...options, folders };
+  const steps = mutation === undefined ? options.steps : MUTATED_STEPS;
+  // The real server's start starves a small machine: nobody is to be under way meanwhile.
+  const starters = /** @type {const} */ ([
+    ['real', () => startRealBackend({ clients, log, signal })],
+    ['embedded', () => startEmbeddedBackend({ clients: onEmbedded(clients), mutation })],
+  ]);
+  const byBackend = await withBackends(
+    starters.filter(([name]) => backends.includes(name)),
+    async (name, backend) => {
+      const own = { ...run, clients: name === 'real' ? clients : onEmbedded(clients) };
+      const others = await runClients(own, name, backend, without(steps, KILLS));
+      return steps.includes(KILLS) ? joined(others, await runUnderKills(own, name, backend)) : others;
+    },
+  );
+  const checks = clients.flatMap((client) => checkClient(client, byBackend, stepsOf(client, steps)));
+  const isWhole = backends.length === 2 && mutation === undefined && steps.length === STEPS.length;
+  if (isWhole && byBackend.real !== undefined) checks.push(...(await checkMutations(run, byBackend.real)));
+  return checks;
 }
 
 /**

@@ -12,7 +12,7 @@ const START_MS = 40_000;
 const MESSAGE_GROUPS = 5;
 const PLAIN_LOOPS = 4;
 const PAUSE_MS = 300;
-const MOST_WORK_MS = 12;
+const MAX_WORK_MS = 12;
 /** One handler in this many fails. */
 const FAILS_ONE_OF = 40;
 
@@ -115,7 +115,7 @@ function consumerOf(of: GroupKind): PushConsumer {
       const { queueId, queueOffset, storeTimestampMs, messageId, deliveryAttempt: attempt } = message;
       const place = `${queueId}/${queueOffset}/${storeTimestampMs}`;
       facts.add({ kind: 'begun', id, of, ...originOf(message), place, messageId, attempt, by, atMs: nowMs() });
-      await sleep(below(chance, MOST_WORK_MS));
+      await sleep(below(chance, MAX_WORK_MS));
       const fails = below(chance, FAILS_ONE_OF) === 0;
       facts.add({ kind: fails ? 'failed' : 'handled', id, of, by, atMs: nowMs() });
       if (fails) throw new Error('this one fails, as one in some does');

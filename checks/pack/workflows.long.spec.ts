@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
+import { CHECKS } from '../checks.js';
 import { PROJECTS } from './matrix.mjs';
 
 interface Step {
@@ -59,6 +60,11 @@ describe.each(readdirSync(folder))('%s', (file) => {
     expect(ours.filter((name) => scripts[name] === undefined)).toEqual([]);
   });
 
+  it('runs checks that exist', () => {
+    const called = [...text.matchAll(/npm run (?:--silent )?check ([\w-]+)/g)].map(([, name = '']) => name);
+    expect(CHECKS.map(({ name }) => name)).toEqual(expect.arrayContaining(called));
+  });
+
   it('passes no expression to a shell, where a name of a branch could be code', () => {
     for (const { run = '' } of steps) expect(run).not.toContain('${{');
   });
@@ -78,7 +84,7 @@ describe('checks.yml', () => {
 });
 
 it.each([
-  ['checks.yml', 'packed', 'npm run test:pack -- --only "$PROJECTS"'],
+  ['checks.yml', 'packed', 'npm run check pack -- --only "$PROJECTS"'],
   ['nightly.yml', 'gate', '.ci/run --full'],
 ])(
   '%s installs npm 11 before it packs, because npm 10 cannot install Vitest 4 (npm/cli#9787)',

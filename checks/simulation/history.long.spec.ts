@@ -22,7 +22,8 @@ function shortPlan(seed: number, isNest: boolean): Plan {
 }
 
 async function historyOf(plan: Plan, cwd: string, env: NodeJS.ProcessEnv): Promise<string | undefined> {
-  const args = [...TYPESCRIPT_ARGS, join(ROOT, 'checks/simulation/main.ts'), '--brief', '--plan', JSON.stringify(plan)];
+  const program = [...TYPESCRIPT_ARGS, join(ROOT, 'checks/run.ts'), 'simulation'];
+  const args = [...program, '--brief', '--plan', JSON.stringify(plan)];
   const run = promisify(execFile)(process.execPath, args, { cwd, env: { ...process.env, ...env } });
   // Five minutes are too short for everything to settle; here only the equality of both runs matters.
   const { stdout } = await run.catch((error: { stdout: string }) => error);

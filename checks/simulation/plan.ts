@@ -101,7 +101,7 @@ export function planOf(seed: number): Plan {
 
 const LAYOUTS = ['seen', 'declared', 'configured'] as const;
 /** Short enough that what is sent to ordered groups in the active time is handled in the rest. */
-const LONGEST_STEP_MS = 3_000;
+const MAX_STEP_MS = 3_000;
 
 /** Any combination. */
 function drawnPlan(chance: Chance, seed: number): Plan {
@@ -126,7 +126,7 @@ function drawnPlan(chance: Chance, seed: number): Plan {
     impatience: chance.is(0.5) ? chance.between(0.05, 0.4) : 0,
     failures: chance.is(0.6) ? chance.between(0.01, 0.3) : 0,
     longestHandlerMs,
-    longestStepMs: Math.min(longestHandlerMs, LONGEST_STEP_MS),
+    longestStepMs: Math.min(longestHandlerMs, MAX_STEP_MS),
     longestTransactionMs: chance.pick([50, 2_000, 12_000]),
     localTransactionTimeoutMs: chance.pick([30, 60, 300]) * SECOND_MS,
     bodyBytes: chance.pick([16, 16, 2_000, 60_000]),
@@ -209,7 +209,7 @@ const losesBroker: Focus['ways'] = (chance) => ({
   sendEveryMs: 200,
   instances: chance.whole(2, 3),
   layout: 'seen',
-  longestStepMs: LONGEST_STEP_MS,
+  longestStepMs: MAX_STEP_MS,
   failures: 0,
   impatience: 0,
   parts: { nest: false, ordered: true, simple: false, transactions: false, foreign: false },

@@ -34,7 +34,7 @@ import { sentBatch, sentMessage, storedBytes } from './remoting-messages.js';
 
 /** The number of release 5.5.0. */
 const VERSION = 513;
-const MOST_BYTES = 32 * 1024 * 1024;
+const MAX_BYTES = 32 * 1024 * 1024;
 /** The permission of a topic that cannot be written. @see PermName of the server */
 const READ_ONLY = 4;
 /** @see NamesrvUtil of the server */
@@ -156,7 +156,7 @@ export class RemotingBroker {
   private serve(socket: Socket): void {
     this.sockets.add(socket);
     const peer: Peer = { socket, gone: new AbortController(), clientId: '', push: undefined };
-    const decoder = new FrameDecoder(MOST_BYTES);
+    const decoder = new FrameDecoder(MAX_BYTES);
     socket.on('error', () => {});
     socket.on('data', (chunk: Buffer) => {
       let frames: readonly RemotingFrame[];

@@ -18,7 +18,7 @@ const CUTS: readonly ((plan: Plan) => Plan)[] = [
   (plan) => ({ ...plan, otherBroker: 'none', layout: 'seen' }),
   (plan) => ({ ...plan, bodyBytes: 16 }),
 ];
-const SHORTEST_MS = 2_000;
+const MIN_STEP_MS = 2_000;
 
 /** The kind of a violation: the word before the colon. */
 export function kindOf(violation: string): string {
@@ -46,7 +46,7 @@ export async function shrink(failed: RunResult, now: () => number, untilMs: numb
 
 /** Shortens the run, as long as it fails. */
 async function halve(plan: Plan, attempt: (plan: Plan) => Promise<boolean>): Promise<void> {
-  for (let activeMs = plan.activeMs / 2; activeMs > SHORTEST_MS; activeMs /= 2) {
+  for (let activeMs = plan.activeMs / 2; activeMs > MIN_STEP_MS; activeMs /= 2) {
     const faults = plan.faults.filter(({ atMs }) => atMs < activeMs);
     if (!(await attempt({ ...plan, activeMs, faults }))) return;
   }

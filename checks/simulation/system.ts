@@ -47,7 +47,7 @@ const REGISTRATION_MS = 30 * SECOND_MS;
 /** The time after a close in which everything ends: a connection drains for up to a minute. */
 const AFTER_CLOSE_MS = 90 * SECOND_MS;
 /** How far the disk may be behind a broker that does not wait for it, including a slow commit. */
-const MOST_BEHIND_MS = 8 * SECOND_MS;
+const MAX_BEHIND_MS = 8 * SECOND_MS;
 const ATTEMPTS_OF_SERVER = 17;
 /** The time in which a restarted broker is available and earlier calls have ended. */
 const SETTLE_STEP_MS = 5 * MINUTE_MS;
@@ -426,7 +426,7 @@ export class System implements NestWorld {
   crashBroker(node: BrokerNode, awayMs: number): void {
     const { nowMs } = this.simulation;
     if (node.crash(awayMs) && this.plan.flush === 'async')
-      this.forgotten.push({ fromMs: nowMs - MOST_BEHIND_MS, untilMs: nowMs });
+      this.forgotten.push({ fromMs: nowMs - MAX_BEHIND_MS, untilMs: nowMs });
   }
 
   /** Faults and work end. */

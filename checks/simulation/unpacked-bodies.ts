@@ -5,7 +5,7 @@ import type { Simulation } from './platform/simulation.js';
 import { PACKED_FROM_BYTES } from './worker.js';
 
 /** A decompressed body whose lease was lost before it was handled is dropped after this time. */
-const LONGEST_HELD_MS = MINUTE_MS;
+const MAX_HELD_MS = MINUTE_MS;
 
 /** Counted for the process that is running at that moment. */
 export class UnpackedBodies {
@@ -17,7 +17,7 @@ export class UnpackedBodies {
 
   readonly add = (bytes: number): void => {
     const { nowMs } = this.simulation;
-    const held = (this.held.get(this.process) ?? []).filter(({ atMs }) => nowMs - atMs < LONGEST_HELD_MS);
+    const held = (this.held.get(this.process) ?? []).filter(({ atMs }) => nowMs - atMs < MAX_HELD_MS);
     held.push({ bytes, atMs: nowMs });
     this.held.set(this.process, held);
     const heldBytes = held.reduce((sum, one) => sum + one.bytes, 0);

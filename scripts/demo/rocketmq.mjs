@@ -1,7 +1,7 @@
 // npm run rocketmq [-- --version 5.5.0] [-- --data FOLDER] [-- --grpc-port 8081 …]
 // Starts a real Apache RocketMQ with the demo's topics and consumer groups, and keeps it until Ctrl-C.
 
-import { parseRunnerArguments } from '../../tools/arguments.mjs';
+import { parseArgs } from 'node:util';
 import { DEFAULT_VERSION, RealServerError } from '../../tools/servers/rocketmq/jars.mjs';
 import { DEFAULT_PORTS, startRocketMQ } from '../../tools/servers/rocketmq/server.mjs';
 import { createDemoResources } from './resources.mjs';
@@ -39,35 +39,55 @@ async function main() {
   }
 }
 
-/** @param {readonly string[]} args */
+/** @param {string[]} args */
 function readSettings(args) {
+  const values = valuesIn(args);
   const { env } = process;
-  const { options, rest } = parseRunnerArguments(args, {
-    version: DEFAULT_VERSION,
-    data: '',
-    'grpc-port': env.ROCKETMQ_GRPC_PORT || String(DEFAULT_PORTS.grpc),
-    'remoting-port': env.ROCKETMQ_REMOTING_PORT || String(DEFAULT_PORTS.remoting),
-    'name-server-port': env.ROCKETMQ_NAME_SERVER_PORT || String(DEFAULT_PORTS.nameServer),
-    'broker-port': env.ROCKETMQ_BROKER_PORT || String(DEFAULT_PORTS.broker),
-  });
-  if (rest.length > 0) throw new RealServerError(`unknown: ${rest.join(' ')}\n${USAGE}`);
   return {
-    version: options.version,
-    runDir: options.data === '' ? undefined : options.data,
+    version: values.version,
+    runDir: values.data,
     ports: {
-      grpc: readPort('grpc-port', options),
-      remoting: readPort('remoting-port', options),
-      nameServer: readPort('name-server-port', options),
-      broker: readPort('broker-port', options),
+      grpc: readPort('grpc-port', values['grpc-port'] ?? env.ROCKETMQ_GRPC_PORT, DEFAULT_PORTS.grpc),
+      remoting: readPort(
+        'remoting-port',
+        values['remoting-port'] ?? env.ROCKETMQ_REMOTING_PORT,
+        DEFAULT_PORTS.remoting,
+      ),
+      nameServer: readPort(
+        'name-server-port',
+        values['name-server-port'] ?? env.ROCKETMQ_NAME_SERVER_PORT,
+        DEFAULT_PORTS.nameServer,
+      ),
+      broker: readPort('broker-port', values['broker-port'] ?? env.ROCKETMQ_BROKER_PORT, DEFAULT_PORTS.broker),
     },
   };
 }
 
-/** @param {string} name @param {Record<string, string>} options */
-function readPort(name, options) {
-  const port = Number(options[name]);
+/** @param {string[]} args */
+function valuesIn(args) {
+  const text = /** @type {const} */ ({ type: 'string' });
+  try {
+    return parseArgs({
+      args,
+      options: {
+        version: { type: 'string', default: DEFAULT_VERSION },
+        data: text,
+        'grpc-port': text,
+        'remoting-port': text,
+        'name-server-port': text,
+        'broker-port': text,
+      },
+    }).values;
+  } catch (error) {
+    throw new RealServerError(`${error instanceof Error ? error.message : error}\n${USAGE}`);
+  }
+}
+
+/** @param {string} name @param {string | undefined} given empty is not given @param {number} byDefault */
+function readPort(name, given, byDefault) {
+  const port = Number(given || byDefault);
   if (Number.isInteger(port) && port > 2 && port < 65_535) return port;
-  throw new RealServerError(`--${name} is "${options[name]}"; it must be a port`);
+  throw new RealServerError(`--${name} is "${given}"; it must be a port`);
 }
 
 /** @param {string} line */

@@ -7,7 +7,7 @@ import {
   LiteSubscriptionAction,
 } from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { consumerSettings, resource } from '../../tools/wire/raw-grpc-client.js';
-import { isBefore, MOST_LITE_TOPICS, startLiteBackend } from './support/backend.js';
+import { isBefore, MAX_LITE_TOPICS, startLiteBackend } from './support/backend.js';
 import { contractSuite } from './support/contract.js';
 import { forwarded } from './support/forwarded.js';
 import { codeOf, codeOfSettings } from './support/question.js';
@@ -405,7 +405,7 @@ suite('lite topics', () => {
       );
       return refusal !== undefined;
     });
-    expect(count).toBeLessThan(10 * MOST_LITE_TOPICS);
+    expect(count).toBeLessThan(10 * MAX_LITE_TOPICS);
     expect(refusal).toMatchObject({ code: 'LITE_TOPIC_QUOTA_EXCEEDED', outcome: 'rejected', retryable: false });
     await producer.send({ topic, body: 'another', liteTopic: 'n0' });
   });

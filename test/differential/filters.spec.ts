@@ -53,7 +53,7 @@ function isReadInPart(expression: string, real: Results): boolean {
 }
 
 describe('the table of filters', () => {
-  it('has the results of 5.5.0 for all cases; otherwise run `npm run renew:filters`', () => {
+  it('has the results of 5.5.0 for all cases; otherwise run `node test/differential/renew-filters.mjs`', () => {
     const { version, messages, tags, sql } = table;
     const first = (rows: Table['sql']) => rows.map(([expression]) => expression);
     expect({ version, messages, tags: first(tags), sql: first(sql) }).toEqual({

@@ -1,17 +1,17 @@
-// npm run renew:filters [-- --version 5.5.0]: asks the filters of a real server, and writes filters.json, which filters.spec.ts checks.
+// node test/differential/renew-filters.mjs [--version 5.5.0]: asks the filters of a real server, and writes filters.json, which filters.spec.ts checks.
 
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseRunnerArguments } from '../../tools/arguments.mjs';
+import { parseArgs } from 'node:util';
 import { DEFAULT_VERSION, ensureJars } from '../../tools/servers/rocketmq/jars.mjs';
 import { FILTERS, MESSAGES } from './filter-cases.mjs';
 
 /** @param {readonly string[]} texts */
 const encoded = (texts) => texts.map((text) => Buffer.from(text).toString('base64')).join(' ');
 
-const { options } = parseRunnerArguments(process.argv.slice(2), { version: DEFAULT_VERSION });
-const { version } = options;
+const { values } = parseArgs({ options: { version: { type: 'string', default: DEFAULT_VERSION } } });
+const { version } = values;
 const jars = await ensureJars(version, (line) => process.stdout.write(`${line}\n`));
 const input = [
   ...MESSAGES.map((properties) => `P ${encoded(Object.entries(properties).flat())}`),

@@ -11,8 +11,8 @@ const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** What the estimate may be wrong by, in either direction. The guide promises the first. */
-const MOST = 1.5;
-const LEAST = 0.4;
+const MAX_RATIO = 1.5;
+const MIN_RATIO = 0.4;
 /** Leases and offsets may take a quarter more than the limit, and the last poll a little more. */
 const WITH_DELIVERIES = 1.3;
 
@@ -48,13 +48,13 @@ describe('an embedded broker in memory holds no more than its limit', () => {
     const { limitBytes, countedBytes, heldBytes } = await fill(name);
     // The last request begins below the limit; its place in the index comes on top.
     expect(countedBytes / limitBytes).toBeLessThan(1.05);
-    expect(heldBytes / limitBytes).toBeLessThan(MOST);
-    expect(heldBytes / countedBytes).toBeGreaterThan(LEAST);
+    expect(heldBytes / limitBytes).toBeLessThan(MAX_RATIO);
+    expect(heldBytes / countedBytes).toBeGreaterThan(MIN_RATIO);
   });
 
   it('and a quarter, of deliveries', async () => {
     const { limitBytes, countedBytes, heldBytes } = await fill('deliveries');
     expect(countedBytes / limitBytes).toBeLessThan(WITH_DELIVERIES);
-    expect(heldBytes / limitBytes).toBeLessThan(WITH_DELIVERIES * MOST);
+    expect(heldBytes / limitBytes).toBeLessThan(WITH_DELIVERIES * MAX_RATIO);
   });
 });

@@ -1,5 +1,5 @@
 // SIGTERM under load, with real processes, on the installed version of Nest. The scenario is that of
-// `npm run test:pack`, which runs it on other versions.
+// `npm run check pack`, which runs it on other versions.
 
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';

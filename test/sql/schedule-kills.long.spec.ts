@@ -14,7 +14,7 @@ import { runProcess } from './support/crash-job.js';
 import { REMINDERS, type ScheduleJob, START_MS } from './support/schedule-job.js';
 
 /** A process that ends earlier has done everything. */
-const MOST_STEPS = 100;
+const MAX_STEPS = 100;
 /** Starting a process is slow, so each database has a third of the steps. */
 const FIRST_STEPS = new Map([POSTGRESQL, MYSQL.MariaDB, MYSQL.MySQL].map((server, index) => [server, 1 + index]));
 
@@ -84,7 +84,7 @@ function suite(server: Server): void {
     const violations: string[] = [];
     let kills = 0;
     const first = FIRST_STEPS.get(server) ?? 1;
-    for (let steps = first, end = 'SIGKILL'; end === 'SIGKILL' && steps <= MOST_STEPS; steps += FIRST_STEPS.size) {
+    for (let steps = first, end = 'SIGKILL'; end === 'SIGKILL' && steps <= MAX_STEPS; steps += FIRST_STEPS.size) {
       const subject = `step-${steps}`;
       const ended = await runProcess('schedule-program.ts', { ...common, subject, steps } satisfies ScheduleJob);
       end = ended.end;
@@ -95,6 +95,6 @@ function suite(server: Server): void {
     }
     expect(violations).toEqual([]);
     expect(kills).toBeGreaterThan(20 / FIRST_STEPS.size);
-    expect(kills).toBeLessThan(MOST_STEPS / FIRST_STEPS.size);
+    expect(kills).toBeLessThan(MAX_STEPS / FIRST_STEPS.size);
   }, 600_000);
 }

@@ -4,7 +4,7 @@ import type { Producer, SendReceipt } from 'nestjs-rocketmq/client';
 
 const TICK_MS = 10;
 /** More sends than a producer allows in flight; sends beyond that are skipped. */
-const MOST_UNDER_WAY = 2_000;
+const MAX_UNDER_WAY = 2_000;
 
 /** The results of one load. */
 export interface LoadRecord {
@@ -30,7 +30,7 @@ export class Load {
     this.timer = setInterval(() => {
       // Computed from the elapsed time, so that a late tick catches up.
       const due = ((performance.now() - startedAtMs) * messagesPerSecond) / 1_000;
-      for (; this.count < due; this.count++) if (this.sends.size < MOST_UNDER_WAY) this.send(`${this.count}`);
+      for (; this.count < due; this.count++) if (this.sends.size < MAX_UNDER_WAY) this.send(`${this.count}`);
     }, TICK_MS);
   }
 

@@ -3,7 +3,7 @@
 import { fork } from 'node:child_process';
 
 /** Of what it prints so much is kept, so that one that runs for hours costs nothing: it is for the message when it fails. */
-const MOST_OUTPUT = 64_000;
+const MAX_OUTPUT = 64_000;
 
 export class Service {
   /** The end of what it has printed. */
@@ -18,7 +18,7 @@ export class Service {
     this.#child = fork(file, args, { cwd, env, execArgv: [...execArgv], stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream?.setEncoding('utf8').on('data', (text) => {
-        this.output = (this.output + text).slice(-MOST_OUTPUT);
+        this.output = (this.output + text).slice(-MAX_OUTPUT);
       });
     }
     this.#ended = new Promise((resolve) => {

@@ -52,7 +52,7 @@ const mySql = (product: MySqlProduct): Server => ({
 
 export const MYSQL: Readonly<Record<MySqlProduct, Server>> = { MariaDB: mySql('MariaDB'), MySQL: mySql('MySQL') };
 
-/** The levels in `npm test`, each with its setting: MySQL has its default there, and the others in `npm run test:databases`. */
+/** The levels in `npm test`, each with its setting: MySQL has its default there, and the others in `npm run check databases`. */
 export function levelsOf(server: Server): [level: string, setting: string][] {
   const levels = Object.entries(server.isolation);
   return server === MYSQL.MySQL ? levels.slice(0, 1) : levels;

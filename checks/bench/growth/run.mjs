@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { startEmbeddedBroker } from '../../../tools/servers/embedded-broker-process.mjs';
 import { startRocketMQCluster } from '../../../tools/servers/rocketmq/cluster.mjs';
+import { OptionError } from '../../options.ts';
 import { columnOf } from '../columns.mjs';
 import { barChart } from '../lib/chart.mjs';
 import { runClient } from '../lib/client-process.mjs';
@@ -38,14 +39,14 @@ const LEVEL = 1.5;
  */
 
 /**
- * @param {{ only?: string, quick: boolean, out?: string }} options @param {Tools & { root: string }} tools
+ * @param {import('../../options.ts').Values<typeof import('../check.ts').GROWTH_OPTIONS>} options @param {Tools & { root: string }} tools
+ * @returns {Promise<boolean>} whether all could be measured
  */
-export async function runGrowth({ only, quick, out }, { root, ...tools }) {
-  const wanted = only?.split(',');
+export async function runGrowth({ only: wanted, quick, out }, { root, ...tools }) {
   const parts = PARTS.filter(
     ({ id }) => wanted === undefined || wanted.some((name) => id === name || id.startsWith(`${name}-`)),
   );
-  if (parts.length === 0) throw new Error(`--only ${only}: there are ${PARTS.map(({ id }) => id).join(', ')}`);
+  if (parts.length === 0) throw new OptionError(`--only ${wanted}: there are ${PARTS.map(({ id }) => id).join(', ')}`);
   /** @type {{ part: import('./parts.mjs').Part, measured: Measured[] }[]} */
   const results = [];
   for (const part of parts) {
@@ -64,7 +65,7 @@ export async function runGrowth({ only, quick, out }, { root, ...tools }) {
   writeFileSync(join(folder, 'growth.md'), text);
   writeFileSync(join(folder, 'growth.svg'), chartOf(results));
   tools.log(`written to ${folder}`);
-  if (results.some(({ measured }) => measured.some(({ error }) => error !== undefined))) process.exitCode = 1;
+  return results.every(({ measured }) => measured.every(({ error }) => error === undefined));
 }
 
 /** @param {import('./parts.mjs').Part} part @param {number} point @param {Tools} tools @returns {Promise<Measured>} */
@@ -162,7 +163,7 @@ function pageOf(results) {
   const date = new Date().toISOString().slice(0, 10);
   return `${[
     '# How it grows',
-    'Written by `npm run bench -- --growth`. What a message or a consumer costs should not depend on how many there are: the last row says how ' +
+    'Written by `npm run check growth`. What a message or a consumer costs should not depend on how many there are: the last row says how ' +
       `a cost at the largest number compares with that at the second, and names one above ${LEVEL} times.`,
     '![Costs by number: a level bar is a cost that does not grow](growth.svg)',
     `${date}. ${cpu}, ${cores} cores that clients and servers share, ${memoryGiB} GiB; ${system}; Node.js ${node}; ${java}.`,

@@ -152,7 +152,7 @@ export function writeReport(folder, outcome) {
     writeFileSync(join(folder, `${file}.svg`), svg);
     return [`![${chart.title}](${file}.svg)`];
   });
-  const head = `# Benchmarks\n\nWritten by \`npm run bench\`; the same as JSON: [results.json](results.json).`;
+  const head = `# Benchmarks\n\nWritten by \`npm run check bench\`; the same as JSON: [results.json](results.json).`;
   writeFileSync(join(folder, 'README.md'), `${[head, ...charts, reportText(outcome)].join('\n\n')}\n`);
 }
 

@@ -9,7 +9,7 @@ import { KINDS } from './figures.mjs';
 const BEHIND = 2_000;
 const START_MS = 60_000;
 /** The slowest column sends and consumes more than this in a second. */
-const LEAST_PER_SECOND = 250;
+const MIN_PER_SECOND = 250;
 /** What a line has with its label, where it was measured. */
 const LABELED = /** @type {const} */ ([
   'serverMicros',
@@ -86,7 +86,7 @@ async function runOnce(section, column, round, servers, runClient, signal) {
     if (!section.startsItself) server = await sourceOf(servers, kind).take();
     const task = await prepare(section, column, round, server);
     const expected = (task.warmUp ?? 0) + (task.count ?? 0) + (task.pending ?? 0);
-    const timeoutMs = START_MS + 1000 * ((task.seconds ?? 0) + expected / LEAST_PER_SECOND);
+    const timeoutMs = START_MS + 1000 * ((task.seconds ?? 0) + expected / MIN_PER_SECOND);
     const client = { ...column, program: section.program ?? column.program };
     const before = server?.usage();
     const figures = await runClient(

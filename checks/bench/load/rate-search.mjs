@@ -4,7 +4,7 @@
 const FAR = 1.6;
 /** The answer is near enough when a rate so much higher was not sustained. */
 const NEAR = 1.1;
-const LEAST_RATE = 1;
+const MIN_RATE = 1;
 
 /**
  * @template {{ isSustained: boolean }} Try
@@ -15,18 +15,18 @@ const LEAST_RATE = 1;
 /**
  * Goes up while rates are sustained, or down until one is; then halves what is between.
  * @template {{ isSustained: boolean }} Try
- * @param {{ start: number, mostTries: number }} range
+ * @param {{ start: number, maxTries: number }} range
  * @param {(rate: number) => Promise<Try>} attempt
  * @returns {Promise<Search<Try>>}
  */
-export async function searchRate({ start, mostTries }, attempt) {
+export async function searchRate({ start, maxTries }, attempt) {
   const tries = [];
   /** @type {(Try & { rate: number }) | undefined} */
   let best;
   let refused = Number.POSITIVE_INFINITY;
   const isNear = () => best !== undefined && refused <= best.rate * NEAR;
   let rate = rounded(start);
-  while (tries.length < mostTries && !isNear()) {
+  while (tries.length < maxTries && !isNear()) {
     const one = { ...(await attempt(rate)), rate };
     tries.push(one);
     if (one.isSustained) best = one;
@@ -47,5 +47,5 @@ function nextRate(sustained, refused) {
 
 /** To what one would say: three digits. @param {number} rate */
 function rounded(rate) {
-  return Math.max(LEAST_RATE, Number(rate.toPrecision(3)));
+  return Math.max(MIN_RATE, Number(rate.toPrecision(3)));
 }

@@ -13,13 +13,13 @@ import { PARTS } from './parts.mjs';
  * The results of one setup, over the rounds.
  * @typedef {{ name: string, results: readonly SetupResult[] }} Group
  *
- * @typedef {import('./options.mjs').Setup & { round: number, label: string, result?: SetupResult, error?: string }} Run
+ * @typedef {import('./plan.ts').Setup & { round: number, label: string, result?: SetupResult, error?: string }} Run
  *
  * @typedef {object} Outcome
  * @property {string} date
  * @property {ReturnType<typeof import('../lib/machine.mjs').machine>} machine
  * @property {string} database
- * @property {import('./options.mjs').LoadPlan} plan
+ * @property {import('./plan.ts').LoadPlan} plan
  * @property {readonly Run[]} runs
  */
 
@@ -85,7 +85,7 @@ function aboutText({ date, machine, database, plan }) {
 
 /**
  * The runs of each setup, in the order of the plan.
- * @param {import('./options.mjs').LoadPlan} plan @param {readonly (Run & { result: SetupResult })[]} runs @returns {Group[]}
+ * @param {import('./plan.ts').LoadPlan} plan @param {readonly (Run & { result: SetupResult })[]} runs @returns {Group[]}
  */
 function groupsOf({ setups }, runs) {
   return setups

@@ -1,16 +1,16 @@
-// A whole run of `npm run load`, from its plan to its report.
+// A whole run of `npm run check load`, from its plan to its report.
 
 import { join } from 'node:path';
 import { machine } from '../lib/machine.mjs';
 import { openBackend } from './backends.mjs';
 import { openDatabases } from './databases.mjs';
-import { scheduleOf } from './options.mjs';
+import { scheduleOf } from './plan.ts';
 import { problemsIn, reportText, writeJson } from './report.mjs';
 import { runSetup } from './setup-run.mjs';
 
 /**
  * Whatever ends a run early, what was measured until then is reported. Figures fail nothing: what was lost does, and what broke.
- * @param {import('./options.mjs').LoadPlan} plan
+ * @param {import('./plan.ts').LoadPlan} plan
  * @param {{ root: string, home: string, log: (line: string) => void, signal: AbortSignal }} tools
  * @returns {Promise<boolean>} whether all went well
  */
@@ -69,7 +69,7 @@ async function outcomeOf(...given) {
 }
 
 /**
- * @param {import('./options.mjs').LoadPlan} plan
+ * @param {import('./plan.ts').LoadPlan} plan
  * @param {{ runs: readonly import('./report.mjs').Run[], database: string, root: string, log: (line: string) => void }} given
  */
 function report(plan, { runs, database, root, log }) {

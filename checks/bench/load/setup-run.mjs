@@ -29,8 +29,8 @@ const FIRST_SHARE = 0.8;
  */
 
 /**
- * @param {import('./options.mjs').Setup & { name: string, isCold: boolean }} setup
- * @param {import('./options.mjs').LoadPlan} plan
+ * @param {import('./plan.ts').Setup & { name: string, isCold: boolean }} setup
+ * @param {import('./plan.ts').LoadPlan} plan
  * @param {{ backend: import('./backends.mjs').Backend, databases: import('./databases.mjs').Databases, home: string,
  *   log: (line: string) => void, signal: AbortSignal }} tools
  * @returns {Promise<SetupResult>}
@@ -80,7 +80,7 @@ class SetupRun {
   #endings = new Map();
 
   /**
-   * @param {import('./options.mjs').LoadPlan} plan
+   * @param {import('./plan.ts').LoadPlan} plan
    * @param {{ demo: import('./demo.mjs').Demo, roots: Record<string, readonly number[]>, products: readonly { sku: string, quantity: number }[],
    *   signal: AbortSignal, log: (line: string) => void }} given
    */
@@ -95,13 +95,13 @@ class SetupRun {
 
   /** @param {number} warmUpSeconds @returns {Promise<SetupResult>} */
   async measure(warmUpSeconds) {
-    const { rate, clients, mostTries, isProfiled } = this.#plan;
+    const { rate, clients, maxTries, isProfiled } = this.#plan;
     const full = await this.#attempt((till) => orderInLoops({ clients, seconds: warmUpSeconds }, till));
     this.#log(`  warm-up: ${full.orders} orders in loops of ${clients}, done at ${full.perSecond.toFixed(0)}/s`);
     const compared = { ...(await this.#atRate(rate)), rate };
     const profiles = isProfiled ? await this.#profiles(rate) : undefined;
     const start = Math.max(1, full.perSecond * FIRST_SHARE);
-    const { best, isHighest, tries } = await searchRate({ start, mostTries }, (one) => this.#atRate(one));
+    const { best, isHighest, tries } = await searchRate({ start, maxTries }, (one) => this.#atRate(one));
     return { compared, best, isHighest, tries, profiles, violations: await this.#violations() };
   }
 

@@ -4,7 +4,7 @@ import { Agent, request } from 'node:http';
 
 const TIMEOUT_MS = 30_000;
 /** The demos close a connection that was idle for 5 s, maybe just as something is sent on it. */
-const MOST_IDLE_MS = 2_000;
+const MAX_IDLE_MS = 2_000;
 
 /**
  * @typedef {import('../../../scripts/demo/demo-client.mjs').OrderView} OrderView
@@ -20,7 +20,7 @@ export class Shop {
   constructor({ orderUrl, inventoryUrl, clients }) {
     this.#orderUrl = orderUrl;
     this.#inventoryUrl = inventoryUrl;
-    this.#agent = new Agent({ keepAlive: true, maxSockets: clients, timeout: MOST_IDLE_MS });
+    this.#agent = new Agent({ keepAlive: true, maxSockets: clients, timeout: MAX_IDLE_MS });
   }
 
   /** @param {string} sku @returns {Promise<string>} its id @throws Error when it was not answered 201: the order may be there all the same */

@@ -1,6 +1,6 @@
 // What must be true after all orders, whatever the load was. Each violation is a sentence.
 
-const MOST_NAMED = 5;
+const MAX_NAMED = 5;
 
 /**
  * @typedef {{ sku: string, quantity: number }} Product what there was at the beginning
@@ -48,6 +48,6 @@ function stockViolations({ sku, quantity }, { placed, endings, stock }) {
 
 /** @param {readonly string[]} ids */
 function named(ids) {
-  const more = ids.length > MOST_NAMED ? `, and ${ids.length - MOST_NAMED} more` : '';
-  return `${ids.slice(0, MOST_NAMED).join(', ')}${more}`;
+  const more = ids.length > MAX_NAMED ? `, and ${ids.length - MAX_NAMED} more` : '';
+  return `${ids.slice(0, MAX_NAMED).join(', ')}${more}`;
 }

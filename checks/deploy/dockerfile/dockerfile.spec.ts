@@ -1,4 +1,4 @@
-// What `npm run test:dockerfile` reads: a Dockerfile's instructions, and what .dockerignore leaves out.
+// What `npm run check dockerfile` reads: a Dockerfile's instructions, and what .dockerignore leaves out.
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';

@@ -36,7 +36,7 @@ interface Event {
 const EPOCH_MS = 1_767_225_600_000;
 /** Events per turn of the real event loop. Promises settle between any two events. */
 const EVENTS_A_TURN = 64;
-const LONGEST_DELAY_MS = 2 ** 31 - 1;
+const MAX_DELAY_MS = 2 ** 31 - 1;
 
 /** The run of one seed. */
 export class Simulation {
@@ -138,7 +138,7 @@ export class Simulation {
 
   /** @internal */
   arm(delayMs: number, run: () => void): Event {
-    const allowed = delayMs >= 1 && delayMs <= LONGEST_DELAY_MS ? Math.trunc(delayMs) : 1;
+    const allowed = delayMs >= 1 && delayMs <= MAX_DELAY_MS ? Math.trunc(delayMs) : 1;
     if (this.running !== undefined) this.running.timers++;
     return this.push(this.elapsedMs + allowed, this.running, run, true);
   }

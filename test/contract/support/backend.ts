@@ -68,13 +68,13 @@ export function startBackend(): Promise<Backend> {
 }
 
 /** How many lite topics the servers of {@link startLiteBackend} store. */
-export const MOST_LITE_TOPICS = 60;
+export const MAX_LITE_TOPICS = 60;
 
 /** The backend of this run, for lite topics. On a real server they need a proxy in a process of its own, so a cluster is started. */
 export async function startLiteBackend(): Promise<Backend> {
-  if (backendName === 'embedded') return embedded({ maxLiteTopics: MOST_LITE_TOPICS });
+  if (backendName === 'embedded') return embedded({ maxLiteTopics: MAX_LITE_TOPICS });
   const { startRocketMQCluster } = await import('../../../tools/servers/rocketmq/cluster.mjs');
-  const limits = { enableLmqQuota: true, maxLmqConsumeQueueNum: MOST_LITE_TOPICS };
+  const limits = { enableLmqQuota: true, maxLmqConsumeQueueNum: MAX_LITE_TOPICS };
   const cluster = await startRocketMQCluster({
     version: process.env.ROCKETMQ_TEST_VERSION,
     proxies: 1,

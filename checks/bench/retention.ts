@@ -1,56 +1,66 @@
-// npm run measure:retention [-- --rows N] [-- --only postgresql,mariadb,mysql]
 // What a transaction log of ten million rows costs: its size, a record with and without a purge beside it, and how fast a purge deletes the
 // half that is old. Prints a row of a Markdown table for each database that is installed. The same holds for the inbox, whose rows are smaller.
 
-import { parseArgs } from 'node:util';
 import mysql from 'mysql2/promise';
-import { mysql2Database, poolDatabase, schemaSql, schemaStatements, TransactionLog } from 'nestjs-rocketmq/sql';
+import {
+  mysql2Database,
+  poolDatabase,
+  type SqlDatabase,
+  schemaSql,
+  schemaStatements,
+  TransactionLog,
+} from 'nestjs-rocketmq/sql';
 import pg from 'pg';
 import { hasMySql, MySqlServer } from '../../tools/servers/mysql-server.ts';
 import { Postgres, postgresFolder } from '../../tools/servers/postgres-server.ts';
+import type { Counts, Tools } from '../check.js';
 
 const TABLE = 'rocketmq_transaction_log';
 const CHUNK_ROWS = 250_000;
 const BASELINE_MS = 20_000;
 
-const { values } = parseArgs({ options: { rows: { type: 'string', default: '10000000' }, only: { type: 'string' } } });
-const rows = Number(values.rows);
+interface Measured {
+  readonly title: string;
+  readonly database: SqlDatabase;
+  /** Inserts numbered rows; of two one is 8 days old. */
+  fill(from: number, to: number): Promise<unknown>;
+  /** Of the table with its indexes. */
+  bytes(): Promise<number>;
+  close(): Promise<unknown>;
+}
 
-/**
- * @typedef {object} Measured
- * @property {string} title
- * @property {import('nestjs-rocketmq/sql').SqlDatabase} database
- * @property {(from: number, to: number) => Promise<unknown>} fill inserts numbered rows; of two one is 8 days old
- * @property {() => Promise<number>} bytes of the table with its indexes
- * @property {() => Promise<unknown>} close
- */
-
-/** @type {Readonly<Record<string, () => Promise<Measured | undefined>>>} */
 const KINDS = {
   postgresql: async () => (postgresFolder() === undefined ? undefined : onPostgres()),
   mariadb: async () => (hasMySql('MariaDB') ? onMySql('MariaDB') : undefined),
   mysql: async () => (hasMySql('MySQL') ? onMySql('MySQL') : undefined),
 };
-
+type Kind = keyof typeof KINDS;
 const HEAD = ['database', 'rows', 'size', 'a record', 'a record beside a purge', 'a purge deletes'];
-print(`| ${HEAD.join(' | ')} |`);
-print(`|${HEAD.map(() => ' --- ').join('|')}|`);
-for (const [name, open] of Object.entries(KINDS)) {
-  if (values.only !== undefined && !values.only.split(',').includes(name)) continue;
-  const measured = await open();
-  if (measured === undefined) {
-    process.stderr.write(`${name} is not installed, so it was not measured\n`);
-    continue;
+
+export async function measureRetention(
+  { rows, only = Object.keys(KINDS) as Kind[] }: { readonly rows: number; readonly only?: readonly Kind[] | undefined },
+  { print }: Tools,
+): Promise<Counts> {
+  print(`| ${HEAD.join(' | ')} |`);
+  print(`|${HEAD.map(() => ' --- ').join('|')}|`);
+  let passed = 0;
+  for (const name of only) {
+    const measured = await KINDS[name]();
+    if (measured === undefined) {
+      print(`${name} is not installed, so it was not measured`);
+      continue;
+    }
+    try {
+      print(await rowOf(measured, rows));
+      passed++;
+    } finally {
+      await measured.close();
+    }
   }
-  try {
-    print(await line(measured));
-  } finally {
-    await measured.close();
-  }
+  return { passed, failed: 0 };
 }
 
-/** @param {Measured} measured */
-async function line({ title, database, fill, bytes }) {
+async function rowOf({ title, database, fill, bytes }: Measured, rows: number): Promise<string> {
   for (let from = 0; from < rows; from += CHUNK_ROWS) await fill(from, Math.min(rows, from + CHUNK_ROWS));
   const size = await bytes();
   const log = new TransactionLog({ database });
@@ -62,17 +72,13 @@ async function line({ title, database, fill, bytes }) {
   return `| ${title} | ${millions(rows)} | ${(size / 2 ** 30).toFixed(1)} GiB | ${alone} | ${beside} | ${Math.round(perSecond / 100) * 100} rows/s |`;
 }
 
-/**
- * One transaction after another, as an application would begin them.
- * @param {TransactionLog} log @param {import('nestjs-rocketmq/sql').SqlDatabase} database @param {Promise<unknown>} end
- */
-async function records(log, database, end) {
+/** One transaction after another, as an application would begin them. */
+async function records(log: TransactionLog, database: SqlDatabase, end: Promise<unknown>): Promise<string> {
   let isOver = false;
   const over = end.finally(() => {
     isOver = true;
   });
-  /** @type {number[]} */
-  const timesMs = [];
+  const timesMs: number[] = [];
   for (let number = 0; !isOver; number++) {
     const beganAt = performance.now();
     const transactionId = `${beganAt}-${number}`;
@@ -81,13 +87,11 @@ async function records(log, database, end) {
   }
   await over;
   timesMs.sort((one, other) => one - other);
-  /** @param {number} share */
-  const at = (share) => `${(timesMs[Math.floor(timesMs.length * share)] ?? 0).toFixed(1)} ms`;
+  const at = (share: number) => `${(timesMs[Math.floor(timesMs.length * share)] ?? 0).toFixed(1)} ms`;
   return `p50 ${at(0.5)}, p99 ${at(0.99)}, longest ${at(0.999999)}`;
 }
 
-/** @returns {Promise<Measured>} */
-async function onPostgres() {
+async function onPostgres(): Promise<Measured> {
   const server = await Postgres.start(['shared_buffers=1GB', 'max_wal_size=8GB']);
   const pool = new pg.Pool(server.address);
   await pool.query(schemaSql());
@@ -110,8 +114,7 @@ async function onPostgres() {
   };
 }
 
-/** @param {'MariaDB' | 'MySQL'} product @returns {Promise<Measured>} */
-async function onMySql(product) {
+async function onMySql(product: 'MariaDB' | 'MySQL'): Promise<Measured> {
   const server = await MySqlServer.start(product, ['innodb-buffer-pool-size=1G']);
   const pool = mysql.createPool({ ...server.address, connectionLimit: 5 });
   for (const statement of schemaStatements({ dialect: 'mysql' })) await pool.query(statement);
@@ -134,7 +137,7 @@ async function onMySql(product) {
         'SELECT DATA_LENGTH + INDEX_LENGTH AS bytes FROM information_schema.TABLES WHERE TABLE_NAME = ?',
         [TABLE],
       );
-      return Number(/** @type {{ bytes: unknown }[]} */ (found)[0]?.bytes);
+      return Number((found as { bytes: unknown }[])[0]?.bytes);
     },
     close: async () => {
       await pool.end();
@@ -143,12 +146,6 @@ async function onMySql(product) {
   };
 }
 
-/** @param {number} count */
-function millions(count) {
+function millions(count: number): string {
   return count % 1e6 === 0 ? `${count / 1e6} million` : String(count);
-}
-
-/** @param {string} text */
-function print(text) {
-  process.stdout.write(`${text}\n`);
 }

@@ -1,15 +1,17 @@
-// npm run test:browser: the page of order-demo in a headless Chromium, on `npm start` with data of its own: first with the embedded
-// broker that it starts, then with one that has no control port, as a cluster has none; and the console. The last line is
-// `N passed, N failed`.
+// The page of order-demo in a headless Chromium, on `npm start` with data of its own: first with the embedded broker that it starts, then
+// with one that has no control port, as a cluster has none; and the console.
 
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Browser } from 'playwright-core';
 import { freePort } from '../../scripts/demo/demo-ports.mjs';
 import { DemoProcess } from '../../scripts/demo/demo-process.mjs';
 import { Checks } from '../../tools/checks.mjs';
 import { startRocketMQCluster } from '../../tools/servers/rocketmq/cluster.mjs';
+import type { Counts, Tools } from '../check.js';
+import type { Values } from '../options.js';
+import type { OPTIONS } from './check.js';
 import { runClusterScenarios } from './cluster-scenarios.mjs';
 import { runProxies } from './console-proxies.mjs';
 import { runLargeConsole } from './console-scale.mjs';
@@ -33,11 +35,9 @@ const START_MS = 120_000;
 const STOP_MS = 10_000;
 
 // By require, so that NODE_PATH is looked at as well.
-/** @type {typeof import('playwright-core')} */
-const { chromium } = createRequire(import.meta.url)('playwright-core');
+const { chromium }: typeof import('playwright-core') = createRequire(import.meta.url)('playwright-core');
 
-/** @param {string} dataFolder @param {NodeJS.ProcessEnv} settings */
-async function startDemo(dataFolder, settings) {
+async function startDemo(dataFolder: string, settings: NodeJS.ProcessEnv, signal: AbortSignal) {
   const [order, inventory, broker] = await Promise.all([freePort(), freePort(), freePort()]);
   const env = {
     ROCKETMQ_ENDPOINTS: undefined,
@@ -58,7 +58,7 @@ async function startDemo(dataFolder, settings) {
   const url = `http://127.0.0.1:${order}`;
   const lastTryAtMs = Date.now() + START_MS;
   while (!(await isReady(`${url}/products`))) {
-    if (Date.now() > lastTryAtMs) {
+    if (Date.now() > lastTryAtMs || signal.aborted) {
       await demo.stop(STOP_MS);
       throw lost;
     }
@@ -67,8 +67,8 @@ async function startDemo(dataFolder, settings) {
   return { url, stop: () => demo.stop(STOP_MS) };
 }
 
-/** A server that the demo has not started, and without a control port. @param {string} dataFolder */
-async function startServer(dataFolder) {
+/** A server that the demo has not started, and without a control port. */
+async function startServer(dataFolder: string) {
   const port = await freePort();
   const args = ['broker', '--port', String(port), '--data', join(dataFolder, 'server')];
   const server = new DemoProcess('server', join(root, 'libs/rocketmq/bin/nestjs-rocketmq.js'), {
@@ -80,33 +80,42 @@ async function startServer(dataFolder) {
   return { endpoints: `127.0.0.1:${port}`, stop: () => server.stop(STOP_MS) };
 }
 
-/** @param {string} url */
-async function isReady(url) {
+async function isReady(url: string): Promise<boolean> {
   return fetch(url).then(
     ({ ok }) => ok,
     () => false,
   );
 }
 
-async function main() {
+async function launch(): Promise<Browser> {
   if (!existsSync(BROWSER)) throw new Error(`there is no ${BROWSER}: apt-get install chromium, or set CHROMIUM`);
+  // Its own handlers of signals would end this process before the demos have ended.
+  const signals = { handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false };
+  return chromium.launch({ executablePath: BROWSER, headless: true, args: BROWSER_ARGS, ...signals });
+}
+
+export async function runBrowser(_values: Values<typeof OPTIONS>, { signal, folder }: Tools): Promise<Counts> {
+  const browser = await launch();
+  // What waits for a page then fails, and ends what it has started.
+  signal.addEventListener('abort', () => void browser.close(), { once: true });
   const screenshots = join(root, 'checks/browser/screenshots');
   rmSync(screenshots, { recursive: true, force: true });
   mkdirSync(screenshots, { recursive: true });
-  const dataFolder = mkdtempSync(join(tmpdir(), 'nestjs-rocketmq-browser-'));
-  const browser = await chromium.launch({ executablePath: BROWSER, headless: true, args: BROWSER_ARGS });
   const checks = new Checks();
-  /** @param {typeof runScenarios} run @param {string} name @param {Record<string, string>} settings */
-  const onDemo = async (run, name, settings) => {
-    const demo = await startDemo(join(dataFolder, name), settings);
+  const onDemo = async (run: typeof runScenarios, name: string, settings: Readonly<Record<string, string>>) => {
+    signal.throwIfAborted();
+    const demo = await startDemo(join(folder, name), settings, signal);
     try {
       await run({ browser, url: demo.url, screenshots, checks });
     } finally {
       await demo.stop();
     }
   };
-  /** @param {typeof runConsoleScenarios} run @param {{ moreTopics?: number, moreGroups?: number }} options */
-  const onConsole = async (run, options = {}) => {
+  const onConsole = async (
+    run: typeof runConsoleScenarios,
+    options: { readonly moreTopics?: number; readonly moreGroups?: number } = {},
+  ) => {
+    signal.throwIfAborted();
     const world = await ConsoleWorld.start(options);
     try {
       await run({ browser, world, screenshots, checks });
@@ -116,7 +125,7 @@ async function main() {
   };
   const onDemos = async () => {
     await onDemo(runScenarios, 'embedded', { ORDER_PAYMENT_TIMEOUT: PAYMENT_TIMEOUT });
-    const server = await startServer(dataFolder);
+    const server = await startServer(folder);
     try {
       const settings = { ROCKETMQ_ENDPOINTS: server.endpoints, ORDER_PAYMENT_TIMEOUT: LONG_PAYMENT_TIMEOUT };
       await onDemo(runClusterScenarios, 'cluster', settings);
@@ -137,6 +146,7 @@ async function main() {
     for (const end of ends) if (end.status === 'rejected') throw end.reason;
     await onConsole(runLargeConsole, LARGE);
     await runNewcomer({ browser, checks }, 'the embedded broker', { endpoints: 'embedded:' });
+    signal.throwIfAborted();
     const { proxies, remoting, nameServer, stop } = await startRocketMQCluster({ proxies: 1 });
     try {
       const cluster = { endpoints: proxies.join(';'), nameServer, proxies: remoting.join(';') };
@@ -145,20 +155,9 @@ async function main() {
     } finally {
       await stop();
     }
-    return checks.report();
+    signal.throwIfAborted();
+    return checks.counts;
   } finally {
     await browser.close();
-    rmSync(dataFolder, { recursive: true, force: true });
   }
 }
-
-main().then(
-  (failed) => {
-    process.exitCode = failed === 0 ? 0 : 1;
-  },
-  (error) => {
-    process.stderr.write(`${error.stack}\n`);
-    process.stdout.write('0 passed, 1 failed\n');
-    process.exitCode = 1;
-  },
-);

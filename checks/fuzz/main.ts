@@ -1,22 +1,23 @@
-// npm run fuzz [-- --long] [-- --requests N] [-- --seed N]
-// Hostile requests to an embedded broker in a process of its own: checks/fuzz has what is sent. Fails with exit code 1 and says
-// what broke when the broker crashes, no longer serves a good client, works on a request for too long, keeps memory, holds too much for
-// callers that finish nothing, or an RPC was not reached behind its checks. The same seed and number of requests send the same.
+// Hostile requests to an embedded broker in a process of its own. The run fails when the broker crashes, no longer serves a good client,
+// works on a request for too long, keeps memory, holds too much for callers that finish nothing, or an RPC was not reached behind its
+// checks. The same seed and number of requests send the same.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { build } from '../../scripts/build/build.mjs';
 import { within } from '../../tools/process/within.mjs';
-import { seededRandom } from '../../tools/random.ts';
-import { Attacker } from './attacker.ts';
-import { Coverage, outcomeOf } from './coverage.ts';
-import { Flights } from './flights.ts';
+import { seededRandom } from '../../tools/random.js';
+import { type Counts, type Tools, verdictOf } from '../check.js';
+import { newSeed, type Values } from '../options.js';
+import { Attacker, type OnAnswer } from './attacker.js';
+import type { OPTIONS } from './check.js';
+import { Coverage, outcomeOf } from './coverage.js';
+import { Flights } from './flights.js';
 import { FuzzedBroker } from './fuzzed-broker.mjs';
-import { GOOD_GROUP, GOOD_TOPIC, serveGoodClient } from './good-client.ts';
-import { hostileRequest } from './hostile-requests.ts';
-import { FUZZ_GROUPS, FUZZ_TOPICS, Recorder } from './recording.ts';
-import { UnfinishedCallers, unfinishedRequests } from './unfinished-requests.ts';
-import { MOST_GROWTH_BYTES, MOST_HELD_BYTES, summary, violations } from './verdict.ts';
+import { GOOD_GROUP, GOOD_TOPIC, serveGoodClient } from './good-client.js';
+import { hostileRequest } from './hostile-requests.js';
+import { FUZZ_GROUPS, FUZZ_TOPICS, Recorder } from './recording.js';
+import { UnfinishedCallers, unfinishedRequests } from './unfinished-requests.js';
+import { type Holding, MAX_GROWTH_BYTES, MAX_HELD_BYTES, type RunFacts, summary, violations } from './verdict.js';
 
 const REQUESTS = 20_000;
 const LONG_REQUESTS = 150_000;
@@ -40,54 +41,50 @@ const CONFIG = {
 };
 const DECLARED = { topics: [...FUZZ_TOPICS, GOOD_TOPIC], groups: [...FUZZ_GROUPS, GOOD_GROUP] };
 /** Requests that are named when the broker was busy for too long. */
-const MOST_NAMED = 20;
+const MAX_NAMED = 20;
 /** Times the callers come that finish no request. */
 const UNFINISHED_TIMES = 2;
 const LONG_UNFINISHED_TIMES = 20;
 const GOOD_USER = { accessKey: 'good', secretKey: 'the key of a good client', isSuper: true };
 
-/** @typedef {import('./verdict.ts').Holding} Holding */
-
-async function main() {
-  const { values } = parseArgs({
-    options: { long: { type: 'boolean' }, requests: { type: 'string' }, seed: { type: 'string' } },
-  });
-  const requests = Number(values.requests ?? (values.long ? LONG_REQUESTS : REQUESTS));
-  const seed = Number(values.seed ?? Date.now() % 1_000_000);
-  if (!(Number.isInteger(requests) && requests > 0 && Number.isInteger(seed))) {
-    throw new Error('--requests and --seed must be integers');
-  }
+export async function runFuzz(values: Values<typeof OPTIONS>, tools: Tools): Promise<Counts> {
+  const { long, requests = long ? LONG_REQUESTS : REQUESTS, seed = newSeed() } = values;
   await build({ names: ['nestjs-rocketmq'] });
-  print(`seed ${seed}, ${requests} requests`);
-  const broker = await FuzzedBroker.start(CONFIG, DECLARED);
-  const run = new Run(broker, seed);
-  const times = values.long ? LONG_UNFINISHED_TIMES : UNFINISHED_TIMES;
-  /** @type {Holding[]} */
-  const holdings = [];
+  tools.print(`seed ${seed}, ${requests} requests`);
+  const broker = await FuzzedBroker.start(CONFIG, DECLARED, tools.folder);
+  const run = new Run(broker, seed, tools);
+  const times = long ? LONG_UNFINISHED_TIMES : UNFINISHED_TIMES;
+  const holdings: Holding[] = [];
   try {
     await run.all(requests);
-    holdings.push(await heldUnfinished(broker, 'without users', MOST_HELD_BYTES.withoutUsers, run, times));
+    holdings.push(await heldUnfinished(broker, 'without users', MAX_HELD_BYTES.withoutUsers, run, times));
   } finally {
     await broker.stop();
   }
-  const secured = await FuzzedBroker.start({ ...CONFIG, users: [GOOD_USER] }, DECLARED);
+  const secured = await FuzzedBroker.start({ ...CONFIG, users: [GOOD_USER] }, DECLARED, tools.folder);
   try {
-    holdings.push(await heldUnfinished(secured, 'with users', MOST_HELD_BYTES.withUsers, run, times));
+    holdings.push(await heldUnfinished(secured, 'with users', MAX_HELD_BYTES.withUsers, run, times));
   } finally {
     await secured.stop();
   }
-  report(run, requests, holdings);
+  return verdictOf(isSound(run, requests, holdings));
 }
 
 /**
  * What a broker holds for callers who finish none of their requests, and have no keys. A good client is served all the same.
- * @param {FuzzedBroker} broker @param {string} name @param {number} mostBytes @param {Run} run @param {number} times
- * @returns {Promise<Holding>}
+ * @throws Error when the run is stopped
  */
-async function heldUnfinished(broker, name, mostBytes, run, times) {
+async function heldUnfinished(
+  broker: FuzzedBroker,
+  name: string,
+  mostBytes: number,
+  run: Run,
+  times: number,
+): Promise<Holding> {
   const before = (await broker.memoryBytes()) ?? 0;
   let heldBytes = 0;
-  for (let time = 0; time < times && broker.end === undefined; time++) {
+  const { signal } = run.tools;
+  for (let time = 0; time < times && broker.end === undefined && !signal.aborted; time++) {
     const callers = new UnfinishedCallers(broker.ports);
     try {
       const begun = callers.begin(unfinishedRequests(run.seed + time));
@@ -101,39 +98,42 @@ async function heldUnfinished(broker, name, mostBytes, run, times) {
       callers.close();
     }
   }
+  signal.throwIfAborted();
   run.crashed ??= broker.end;
   return { broker: name, heldBytes, mostBytes };
 }
 
 /** Rounds of requests, and what was seen. */
 class Run {
-  coverage = new Coverage();
+  readonly coverage = new Coverage();
   goodClients = 0;
-  goodClientFailures = /** @type {string[]} */ ([]);
+  readonly goodClientFailures: string[] = [];
   memoryBeforeBytes = 0;
-  memoryAfterBytes = /** @type {number | undefined} */ (undefined);
-  crashed = /** @type {string | undefined} */ (undefined);
+  memoryAfterBytes: number | undefined;
+  crashed: string | undefined;
   /** The longest that the broker worked at a stretch, and what it was asked then. */
-  busiest = { cpuMs: 0, requests: /** @type {string[]} */ ([]) };
+  busiest: RunFacts['busiest'] = { cpuMs: 0, requests: [] };
   yardstickCpuMs = 0;
-  flights = new Flights();
-  sent = 0;
-  beganAt = performance.now();
+  readonly beganAt = performance.now();
+  private readonly flights = new Flights();
+  private sent = 0;
+  private readonly recorder: Recorder;
+  private readonly attackers: readonly Attacker[];
 
-  /** @param {FuzzedBroker} broker @param {number} seed */
-  constructor(broker, seed) {
-    this.broker = broker;
-    this.seed = seed;
+  constructor(
+    readonly broker: FuzzedBroker,
+    readonly seed: number,
+    readonly tools: Tools,
+  ) {
     this.recorder = new Recorder(broker.ports.clients);
-    /** @type {import('./attacker.ts').OnAnswer} */
-    const onAnswer = (rpc, answer) => this.coverage.add(rpc, outcomeOf(rpc, answer));
+    const onAnswer: OnAnswer = (rpc, answer) => this.coverage.add(rpc, outcomeOf(rpc, answer));
     this.attackers = Array.from({ length: ATTACKERS }, (_, index) => {
       return new Attacker(broker.ports, seededRandom(seed + index), onAnswer);
     });
   }
 
-  /** @param {number} requests */
-  async all(requests) {
+  /** @throws Error when the run is stopped */
+  async all(requests: number): Promise<void> {
     try {
       for (let round = 0; round < WARM_UP_ROUNDS; round++) await this.round(ROUND);
       this.memoryBeforeBytes = (await this.memoryAtRest(0)) ?? 0;
@@ -142,10 +142,11 @@ class Run {
       this.busiest = { cpuMs: 0, requests: [] };
       for (let round = 1; this.sent < requests && this.broker.end === undefined; round++) {
         await this.round(Math.min(ROUND, requests - this.sent));
-        if (round % 10 === 0) print(`${this.sent} requests, ${this.goodClients} good clients served`);
+        if (round % 10 === 0) this.tools.print(`${this.sent} requests, ${this.goodClients} good clients served`);
       }
-      this.memoryAfterBytes = await this.memoryAtRest(this.memoryBeforeBytes + MOST_GROWTH_BYTES);
+      this.memoryAfterBytes = await this.memoryAtRest(this.memoryBeforeBytes + MAX_GROWTH_BYTES);
     } catch (error) {
+      this.tools.signal.throwIfAborted();
       this.goodClientFailures.push(describe(error));
     } finally {
       for (const attacker of this.attackers) attacker.close();
@@ -153,21 +154,16 @@ class Run {
     }
   }
 
-  /** @param {import('./recording.ts').Recording} recording */
-  attackWith(recording) {
-    return { seed: this.seed, recording };
-  }
-
-  /** @param {number} requests */
-  async round(requests) {
+  private async round(requests: number): Promise<void> {
+    this.tools.signal.throwIfAborted();
     this.flights.clear();
     await this.broker.busiest();
     const recording = await within(this.recorder.record(), PATIENCE_MS, 'recording an exchange');
     const end = this.sent + requests;
-    const attack = async (/** @type {Attacker} */ attacker) => {
+    const attack = async (attacker: Attacker): Promise<void> => {
       while (this.sent < end && this.broker.end === undefined) {
         const number = this.sent++;
-        const request = hostileRequest(this.attackWith(recording), number);
+        const request = hostileRequest({ seed: this.seed, recording }, number);
         const ended = this.flights.begin(number, request);
         await attacker.send(request);
         ended();
@@ -179,15 +175,14 @@ class Run {
     await this.lookAtWork();
   }
 
-  async lookAtWork() {
+  private async lookAtWork(): Promise<void> {
     const busiest = await this.broker.busiest();
     if (busiest === undefined || busiest.cpuMs <= this.busiest.cpuMs) return;
-    const requests = this.flights.during(busiest.fromMs, busiest.toMs).slice(0, MOST_NAMED);
+    const requests = this.flights.during(busiest.fromMs, busiest.toMs).slice(0, MAX_NAMED);
     this.busiest = { cpuMs: busiest.cpuMs, requests };
   }
 
-  /** @param {FuzzedBroker} broker */
-  async goodClient(broker) {
+  async goodClient(broker: FuzzedBroker): Promise<void> {
     try {
       await serveGoodClient(broker.ports.clients, this.goodClients, GOOD_USER);
       this.goodClients++;
@@ -196,25 +191,27 @@ class Run {
     }
   }
 
-  /** Everybody leaves; then what is held, as soon as it is not more than `enough`, or the time for it is over. @param {number} enough */
-  async memoryAtRest(enough) {
+  /** Everybody leaves; then what is held, as soon as it is not more than `enough`, or the time for it is over. */
+  private async memoryAtRest(enough: number): Promise<number | undefined> {
+    const { signal } = this.tools;
     for (const attacker of this.attackers) attacker.close();
     await within(this.recorder.close(), PATIENCE_MS, 'the goodbye of all clients');
     const leastMs = performance.now() + 2 * RETENTION_MS;
     const mostMs = performance.now() + REST_MS;
-    await sleep(enough === 0 ? leastMs - performance.now() : RETENTION_MS);
+    await sleep(enough === 0 ? leastMs - performance.now() : RETENTION_MS, undefined, { signal });
     for (;;) {
       const memoryBytes = await this.broker.memoryBytes();
       if (memoryBytes === undefined || enough === 0 || memoryBytes <= enough || performance.now() > mostMs)
         return memoryBytes;
-      await sleep(1_000);
+      await sleep(1_000, undefined, { signal });
     }
   }
 }
 
-/** @param {Run} run @param {number} requests @param {readonly Holding[]} holdings */
-function report(run, requests, holdings) {
-  const facts = {
+/** Also prints the report. */
+function isSound(run: Run, requests: number, holdings: readonly Holding[]): boolean {
+  const { print } = run.tools;
+  const facts: RunFacts = {
     requests,
     seed: run.seed,
     durationMs: performance.now() - run.beganAt,
@@ -235,19 +232,9 @@ function report(run, requests, holdings) {
   for (const violation of broken) process.stderr.write(`${violation}\n`);
   if (run.crashed !== undefined) process.stderr.write(`${run.broker.log.slice(-4_000)}\n`);
   print(summary(facts));
-  if (broken.length > 0) process.exitCode = 1;
+  return broken.length === 0;
 }
 
-/** @param {unknown} error */
-function describe(error) {
+function describe(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
-
-/** @param {string} line */
-function print(line) {
-  process.stdout.write(`[fuzz] ${line}\n`);
-}
-
-await main();
-// What was left of broken connections is nobody's business any more.
-process.exit();

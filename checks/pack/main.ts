@@ -1,14 +1,14 @@
-// npm run test:pack [-- --only NAME,...] [--keep FOLDER]
 // Packs the library and the console, installs them into projects as users have them, and runs what is to work there. See checks/pack.
 
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { build } from '../../scripts/build/build.mjs';
-import { parseRunnerArguments } from '../../tools/arguments.mjs';
 import { Checks } from '../../tools/checks.mjs';
 import { run } from '../../tools/process/run-command.mjs';
+import type { Counts, Tools } from '../check.js';
+import { OptionError, type Values } from '../options.js';
 import { archiveChecks } from './archive.mjs';
+import type { OPTIONS } from './check.js';
 import { consoleArchiveChecks, consoleChecks, installConsole } from './console.mjs';
 import { databaseGroups } from './databases.mjs';
 import { PROJECTS } from './matrix.mjs';
@@ -23,15 +23,45 @@ import { runnerGroups } from './test-runners.mjs';
 
 const root = join(import.meta.dirname, '../..');
 
-/** @typedef {{ name: string, run: () => unknown }} Step */
+interface Step {
+  readonly name: string;
+  run(): unknown;
+}
 
-/**
- * What comes one after the other; a group whose `prepare` fails counts as one failure.
- * @param {{ library: Packed, pages: Packed }} packed @param {NodeJS.ProcessEnv} env in which npm finds both by their names
- * @param {string} folder
- * @returns {{ name: string, prepare: () => Promise<Step[]> }[]}
- */
-function groupsOf({ library, pages }, env, folder) {
+/** What comes one after the other. When `prepare` fails, that counts as one failure. */
+interface Group {
+  readonly name: string;
+  prepare(): Promise<readonly Step[]>;
+}
+
+interface Packed {
+  readonly archive: string;
+  readonly unpacked: string;
+}
+
+export async function runPack({ only, keep }: Values<typeof OPTIONS>, tools: Tools): Promise<Counts> {
+  const folder = keep === undefined ? tools.folder : resolve(keep);
+  mkdirSync(folder, { recursive: true });
+  await build({ names: ['nestjs-rocketmq', 'nestjs-rocketmq-console'] });
+  const packed = { library: await pack('rocketmq', folder), pages: await pack('console', folder) };
+  const registry = await startRegistry([packed.library, packed.pages], folder);
+  try {
+    const groups = groupsOf(packed, registry.env, folder).filter(
+      ({ name }) => only === undefined || only.some((one) => name.startsWith(one)),
+    );
+    if (groups.length === 0) throw new OptionError(`--only: no project or check begins with ${only?.join(', ')}`);
+    return await runGroups(groups, tools.signal);
+  } finally {
+    registry.stop();
+  }
+}
+
+/** @param env in which npm finds both by their names */
+function groupsOf(
+  { library, pages }: { readonly library: Packed; readonly pages: Packed },
+  env: NodeJS.ProcessEnv,
+  folder: string,
+): readonly Group[] {
   const archives = { library: library.archive, console: pages.archive };
   return [
     {
@@ -59,40 +89,13 @@ function groupsOf({ library, pages }, env, folder) {
   ];
 }
 
-async function main() {
-  const { options, rest } = parseRunnerArguments(process.argv.slice(2), { only: '', keep: '' });
-  if (rest.length > 0) throw new Error(`unknown: ${rest.join(' ')}`);
-  const folder = options.keep === '' ? mkdtempSync(join(tmpdir(), 'nestjs-rocketmq-pack-')) : resolve(options.keep);
-  /** @type {Awaited<ReturnType<typeof startRegistry>> | undefined} */
-  let registry;
-  try {
-    mkdirSync(folder, { recursive: true });
-    await build({ names: ['nestjs-rocketmq', 'nestjs-rocketmq-console'] });
-    const packed = { library: await pack('rocketmq', folder), pages: await pack('console', folder) };
-    registry = await startRegistry([packed.library, packed.pages], folder);
-    const wanted = options.only === '' ? [''] : options.only.split(',');
-    const groups = groupsOf(packed, registry.env, folder).filter(({ name }) =>
-      wanted.some((one) => name.startsWith(one)),
-    );
-    if (groups.length === 0) throw new Error(`no project or check begins with ${options.only}`);
-    return await runGroups(groups);
-  } finally {
-    registry?.stop();
-    if (options.keep === '') rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-/**
- * @typedef {{ archive: string, unpacked: string }} Packed
- * @param {string} name of its folder in libs @param {string} folder
- * @returns {Promise<Packed>}
- */
-async function pack(name, folder) {
+/** @param name of its folder in libs */
+async function pack(name: string, folder: string): Promise<Packed> {
   const args = ['pack', '--ignore-scripts', '--json', '--pack-destination', folder];
   const output = await run('npm', [...args, '--loglevel=silent'], { cwd: join(root, 'libs', name) });
   const packed = JSON.parse(output.trim());
   // npm 11 gives a list, later ones an object by package name.
-  const [{ filename }] = Array.isArray(packed) ? packed : Object.values(packed);
+  const [{ filename }] = Array.isArray(packed) ? packed : Object.values<{ filename: string }>(packed);
   const archive = join(folder, filename);
   const unpacked = join(folder, 'unpacked', name);
   rmSync(unpacked, { recursive: true, force: true });
@@ -101,22 +104,15 @@ async function pack(name, folder) {
   return { archive, unpacked: join(unpacked, 'package') };
 }
 
-/** @param {ReturnType<typeof groupsOf>} groups */
-async function runGroups(groups) {
+async function runGroups(groups: readonly Group[], signal: AbortSignal): Promise<Counts> {
   const checks = new Checks();
   for (const { name, prepare } of groups) {
+    signal.throwIfAborted();
     const steps = await checks.check(`${name}: installation`, prepare);
-    for (const step of steps ?? []) await checks.check(step.name, step.run);
+    for (const step of steps ?? []) {
+      signal.throwIfAborted();
+      await checks.check(step.name, step.run);
+    }
   }
-  return checks.report();
+  return checks.counts;
 }
-
-main().then(
-  (failed) => {
-    process.exitCode = failed === 0 ? 0 : 1;
-  },
-  (error) => {
-    process.stderr.write(`${error.stack}\n`);
-    process.exitCode = 1;
-  },
-);

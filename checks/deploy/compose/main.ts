@@ -1,34 +1,41 @@
-// npm run test:compose
 // Loads compose.yaml with Compose's own loader and looks at what it says; then runs it without Docker: the commands and
 // configuration files of its RocketMQ, its script for topics, both apps on each kind of database, the console. What cannot be run here
 // is said.
 
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { connect, createServer as createTcpServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { type AddressInfo, connect, createServer as createTcpServer } from 'node:net';
 import { join } from 'node:path';
 import { build } from '../../../scripts/build/build.mjs';
 import { DemoClient, until } from '../../../scripts/demo/demo-client.mjs';
 import { Checks } from '../../../tools/checks.mjs';
-import { boardMetrics, servedMetrics } from '../../../tools/dashboard-metrics.ts';
+import { boardMetrics, servedMetrics } from '../../../tools/dashboard-metrics.js';
 import { run } from '../../../tools/process/run-command.mjs';
 import { Service } from '../../../tools/process/service-process.mjs';
 import { DEFAULT_VERSION } from '../../../tools/servers/rocketmq/jars.mjs';
+import type { Counts, Tools } from '../../check.js';
+import type { Values } from '../../options.js';
+import type { OPTIONS } from './check.js';
 import { lookAtConsole, openConsole } from './compose-console.mjs';
 import { databaseUrlOf, loadOn, lookAtDatabases, serverOf } from './compose-databases.mjs';
 import { composeLoader, loadCompose, serviceOf } from './compose-loader.mjs';
+import type { ComposeModel, ComposeService } from './compose-model.js';
 import { lookAtWatching } from './compose-observe.mjs';
 import { startComposeServer } from './compose-server.mjs';
 
-/**
- * @typedef {import('./compose-model.js').ComposeModel} ComposeModel
- * @typedef {import('./compose-model.js').ComposeService} ComposeService
- * @typedef {Awaited<ReturnType<typeof startComposeServer>>} ComposeServer
- * @typedef {(() => unknown)[]} Ends
- * @typedef {Readonly<Record<'postgres' | 'mysql', ComposeModel>>} Models
- */
+type ComposeServer = Awaited<ReturnType<typeof startComposeServer>>;
+type DatabaseName = 'postgres' | 'mysql';
+type Models = Readonly<Record<DatabaseName, ComposeModel>>;
+
+interface Run {
+  readonly checks: Checks;
+  /** They end what was started, the last first. */
+  readonly ends: (() => unknown)[];
+  readonly folder: string;
+  readonly log: (line: string) => void;
+}
 
 const root = join(import.meta.dirname, '../../..');
 const file = join(root, 'compose.yaml');
@@ -39,40 +46,42 @@ const APPS = ['order-demo', 'inventory-demo'];
 /** Where the apps read the environment beside their own options. */
 const KIT = ['span-target.ts', 'demo-logger.ts'];
 
-const log = (/** @type {string} */ line) => process.stdout.write(`       ${line}\n`);
-
-async function main() {
-  const checks = new Checks();
+export async function runCompose(_values: Values<typeof OPTIONS>, { signal, folder, print }: Tools): Promise<Counts> {
+  const about: Run = { checks: new Checks(), ends: [], folder, log: (line) => print(`       ${line}`) };
+  const { checks, ends, log } = about;
   const program = composeLoader(log);
   if (program === undefined) {
     log('there is no Go here to build the compose loader with: compose.yaml was not looked at');
-    return checks.report();
+    return checks.counts;
   }
-  const folder = mkdtempSync(join(tmpdir(), 'nestjs-rocketmq-compose-'));
-  /** @type {Ends} */
-  const ends = [() => rmSync(folder, { recursive: true, force: true, maxRetries: 3 })];
   try {
-    const model = await checks.need('the compose loader takes compose.yaml', () => loadCompose(program, file));
-    await checks.check('it refuses one with a misspelt key', () => refusesMisspelt(program, folder));
-    const models = {
-      postgres: await checks.need('it takes it with PostgreSQL', () => loadOn(program, file, folder, 'postgres')),
-      mysql: await checks.need('it takes it with MySQL', () => loadOn(program, file, folder, 'mysql')),
-    };
-    await lookAt(Object.values(models), checks);
-    await lookAtDatabases(models, model, checks);
-    await lookAtConsole(model, checks);
-    await lookAtWatching(model, root, checks);
-    await runWithoutDocker(models, checks, ends);
+    await Promise.race([judge(program, about), once(signal, 'abort')]);
   } catch (error) {
     checks.fail('the rest could be looked at', error);
   } finally {
     for (const end of ends.reverse()) await end();
   }
-  return checks.report();
+  signal.throwIfAborted();
+  return checks.counts;
 }
 
-/** @param {string} program @param {string} folder */
-function refusesMisspelt(program, folder) {
+/** @param program the compose loader */
+async function judge(program: string, about: Run): Promise<void> {
+  const { checks, folder } = about;
+  const model = await checks.need('the compose loader takes compose.yaml', () => loadCompose(program, file));
+  await checks.check('it refuses one with a misspelt key', () => refusesMisspelt(program, folder));
+  const models = {
+    postgres: await checks.need('it takes it with PostgreSQL', () => loadOn(program, file, folder, 'postgres')),
+    mysql: await checks.need('it takes it with MySQL', () => loadOn(program, file, folder, 'mysql')),
+  };
+  await lookAt([models.postgres, models.mysql], checks);
+  await lookAtDatabases(models, model, checks);
+  await lookAtConsole(model, checks);
+  await lookAtWatching(model, root, checks);
+  await runWithoutDocker(models, about);
+}
+
+function refusesMisspelt(program: string, folder: string): void {
   const spoiled = join(folder, 'compose.yaml');
   writeFileSync(spoiled, readFileSync(file, 'utf8').replace('    healthcheck:', '    healthchek:'));
   try {
@@ -84,14 +93,16 @@ function refusesMisspelt(program, folder) {
   throw new Error('it took "healthchek"');
 }
 
-/** @param {readonly ComposeModel[]} models with each kind of database @param {Checks} checks */
-async function lookAt(models, checks) {
-  const [model] = /** @type {[ComposeModel, ...ComposeModel[]]} */ (models);
+/** @param models with each kind of database */
+async function lookAt(models: readonly [ComposeModel, ...ComposeModel[]], checks: Checks): Promise<void> {
+  const [model] = models;
   const services = models.flatMap((one) =>
     Object.entries(one.services).map(([name, service]) => ({ one, name, service })),
   );
-  /** @param {string} title @param {(service: ComposeService, name: string, model: ComposeModel) => readonly string[]} wrong */
-  const each = (title, wrong) =>
+  const each = (
+    title: string,
+    wrong: (service: ComposeService, name: string, model: ComposeModel) => readonly string[],
+  ) =>
     checks.check(title, () => {
       const found = services.flatMap(({ one, name, service }) =>
         wrong(service, name, one).map((text) => `${name}: ${text}`),
@@ -137,18 +148,17 @@ async function lookAt(models, checks) {
   );
 }
 
-/** @param {readonly string[]} command */
-async function tryHealthCheck([program = '', ...args]) {
-  for (const [status, wanted] of /** @type {const} */ ([
+async function tryHealthCheck([program = '', ...args]: readonly string[]): Promise<void> {
+  for (const [status, wanted] of [
     [200, 0],
     [503, 1],
     [undefined, 1],
-  ])) {
+  ] as const) {
     const server = createServer((request, response) => {
       response.writeHead(request.url === '/health/ready' ? (status ?? 200) : 404).end();
     });
-    await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)));
-    const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
     if (status === undefined) await new Promise((resolve) => server.close(resolve));
     const child = spawn(program, args, { env: { PATH: process.env.PATH, PORT: String(port) }, stdio: 'ignore' });
     const code = await new Promise((resolve) => child.once('exit', resolve));
@@ -157,8 +167,8 @@ async function tryHealthCheck([program = '', ...args]) {
   }
 }
 
-/** @param {Models} models @param {Checks} checks @param {Ends} ends */
-async function runWithoutDocker(models, checks, ends) {
+async function runWithoutDocker(models: Models, about: Run): Promise<void> {
+  const { checks, ends, log } = about;
   if (spawnSync('java', ['-version']).status !== 0) {
     log('there is no Java here: the RocketMQ of compose.yaml was not run');
     return;
@@ -174,44 +184,51 @@ async function runWithoutDocker(models, checks, ends) {
     const [program, ...args] = serviceOf(model, 'topics').command;
     for (const _ of [1, 2]) await run(program, args, { cwd: root, env });
   });
-  await tryAddresses(server, checks, ends);
-  await runApps(models, server, checks, ends);
+  await tryAddresses(server, about);
+  await runApps(models, server, about);
 }
 
-/**
- * Routes contain the address of the request: that of a container, the host, or the host with another port.
- * @param {ComposeServer} server @param {Checks} checks @param {Ends} ends
- */
-async function tryAddresses({ grpcPort }, checks, ends) {
+/** Routes contain the address of the request: that of a container, the host, or the host with another port. */
+async function tryAddresses({ grpcPort }: ComposeServer, { checks, ends }: Run): Promise<void> {
   const forwarder = createTcpServer((from) => {
     const to = connect({ host: '127.0.0.1', port: grpcPort });
     for (const socket of [from, to]) socket.on('error', () => socket.destroy());
     from.pipe(to).pipe(from);
   });
-  await new Promise((resolve) => forwarder.listen(0, '127.0.0.1', () => resolve(undefined)));
+  await new Promise<void>((resolve) => forwarder.listen(0, '127.0.0.1', resolve));
   ends.push(() => forwarder.close());
-  const { port } = /** @type {import('node:net').AddressInfo} */ (forwarder.address());
-  for (const [how, address] of /** @type {const} */ ([
+  const { port } = forwarder.address() as AddressInfo;
+  for (const [how, address] of [
     ['one name', `localhost:${grpcPort}`],
     ['another name', `127.0.0.1:${grpcPort}`],
     ['a port published under another number', `localhost:${port}`],
-  ])) {
+  ] as const) {
     await checks.check(`the proxy hands out the address that it was asked by: ${how}`, async () => {
       const args = [cli, 'doctor', address, '--topic', 'order-created', '--json'];
-      /** @type {{ checks: { name: string, subject: string }[] }} */
-      const { checks: seen } = JSON.parse(await run(process.execPath, args, { env: process.env }));
+      const { checks: seen }: { readonly checks: readonly { readonly name: string; readonly subject: string }[] } =
+        JSON.parse(await run(process.execPath, args, { env: process.env }));
       const handedOut = seen.filter(({ name }) => name === 'address').map(({ subject }) => subject);
       if (handedOut.join() !== address) throw new Error(`asked by ${address}, it hands out ${handedOut.join(', ')}`);
     });
   }
 }
 
+interface Apps {
+  readonly orderUrl: string;
+  readonly inventoryUrl: string;
+  readonly stop: () => Promise<unknown>;
+}
+
 /**
  * Both apps with their environment of compose.yaml; only where the others are is this run's.
- * @param {Models} models @param {'postgres' | 'mysql'} value @param {ComposeServer} server @param {Checks} checks @param {Ends} ends
- * @returns {Promise<{ orderUrl: string, inventoryUrl: string, stop: () => Promise<unknown> } | undefined>}
+ * @returns undefined when there is no such database here
  */
-async function startApps(models, value, { grpcPort }, checks, ends) {
+async function startApps(
+  models: Models,
+  value: DatabaseName,
+  { grpcPort }: ComposeServer,
+  { checks, ends, log }: Run,
+): Promise<Apps | undefined> {
   const { title, isInstalled, start: startDatabases } = serverOf(value);
   if (!isInstalled()) {
     log(`${title} is not installed: the apps of compose.yaml were not run on it`);
@@ -219,11 +236,10 @@ async function startApps(models, value, { grpcPort }, checks, ends) {
   }
   const databases = await startDatabases();
   ends.push(() => databases.stop());
-  /** @type {Service[]} */
-  const apps = [];
+  const apps: Service[] = [];
   const stop = () => Promise.all(apps.map((app) => app.stop(STOP_MS)));
   ends.push(stop);
-  const start = async (/** @type {string} */ name) => {
+  const start = async (name: string): Promise<string> => {
     const { environment, command } = serviceOf(models[value], name);
     const [, file = '', ...args] = command;
     const here = {
@@ -244,9 +260,9 @@ async function startApps(models, value, { grpcPort }, checks, ends) {
   return { orderUrl, inventoryUrl, stop };
 }
 
-/** @param {Models} models @param {ComposeServer} server @param {Checks} checks @param {Ends} ends */
-async function runApps(models, server, checks, ends) {
-  const onMysql = await startApps(models, 'mysql', server, checks, ends);
+async function runApps(models: Models, server: ComposeServer, about: Run): Promise<void> {
+  const { checks } = about;
+  const onMysql = await startApps(models, 'mysql', server, about);
   if (onMysql !== undefined) {
     const { orderUrl, inventoryUrl, stop } = onMysql;
     await checks.check('an order that is paid sells its stock there', async () => {
@@ -257,7 +273,7 @@ async function runApps(models, server, checks, ends) {
     // The other apps are in the same consumer groups.
     await stop();
   }
-  const onPostgres = await startApps(models, 'postgres', server, checks, ends);
+  const onPostgres = await startApps(models, 'postgres', server, about);
   if (onPostgres === undefined) return;
   const { orderUrl, inventoryUrl } = onPostgres;
   const { metricsUrls, nameServer } = server;
@@ -290,6 +306,3 @@ async function runApps(models, server, checks, ends) {
     });
   });
 }
-
-for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) process.on(signal, () => process.exit(130));
-process.exit((await main()) === 0 ? 0 : 1);

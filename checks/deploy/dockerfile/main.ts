@@ -1,16 +1,18 @@
-// npm run test:dockerfile
 // Replays the Dockerfile's COPY and RUN steps in empty folders, with what .dockerignore lets through, then starts what came out as
 // compose.yaml does: topics made by the one-shot script, the console, both apps, an order that is paid. No Docker is needed.
 
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DemoClient, json } from '../../../scripts/demo/demo-client.mjs';
 import { Checks } from '../../../tools/checks.mjs';
 import { visitConsole } from '../../../tools/console-visit.mjs';
 import { run } from '../../../tools/process/run-command.mjs';
 import { Service } from '../../../tools/process/service-process.mjs';
-import { Postgres, postgresFolder } from '../../../tools/servers/postgres-server.ts';
+import { Postgres, postgresFolder } from '../../../tools/servers/postgres-server.js';
+import type { Counts, Tools } from '../../check.js';
+import type { Values } from '../../options.js';
+import type { OPTIONS } from './check.js';
 import { copyContext } from './docker-context.mjs';
 import { parseDockerfile } from './dockerfile.mjs';
 import { environmentOf, inside, replay } from './dockerfile-replay.mjs';
@@ -19,28 +21,42 @@ const root = join(import.meta.dirname, '../../..');
 const READY_MS = 90_000;
 const STOP_MS = 10_000;
 
-async function main() {
-  const folder = mkdtempSync(join(tmpdir(), 'nestjs-rocketmq-image-'));
+interface Image {
+  readonly env: Record<string, string>;
+  readonly cwd: string;
+}
+
+interface Run {
+  readonly checks: Checks;
+  /** They end what was started, the last first. */
+  readonly ends: (() => Promise<unknown>)[];
+  readonly folder: string;
+  readonly log: (line: string) => void;
+}
+
+export async function runDockerfile(
+  _values: Values<typeof OPTIONS>,
+  { signal, folder, print }: Tools,
+): Promise<Counts> {
   const checks = new Checks();
-  /** @type {(() => Promise<unknown>)[]} */
-  const ends = [];
+  const ends: Run['ends'] = [];
+  const log = (line: string) => print(`       ${line}`);
   try {
-    await lookAt(folder, checks, ends);
+    await Promise.race([lookAt({ checks, ends, folder, log }), once(signal, 'abort')]);
   } catch (error) {
     checks.fail('the rest could be looked at', error);
   } finally {
     for (const end of ends.reverse()) await end();
-    rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
   }
-  return checks.report();
+  signal.throwIfAborted();
+  return checks.counts;
 }
 
-/** @param {string} folder @param {Checks} checks @param {Ends} ends */
-async function lookAt(folder, checks, ends) {
+async function lookAt(about: Run): Promise<void> {
+  const { checks, folder, log } = about;
   const home = join(folder, 'home');
   const context = join(folder, 'context');
   for (const one of [home, context]) mkdirSync(one);
-  const log = (/** @type {string} */ line) => process.stdout.write(`       ${line}\n`);
 
   const stages = parseDockerfile(readFileSync(join(root, 'Dockerfile'), 'utf8'));
   await checks.check('the context holds what the image is made of, and no tests, data or installed packages', () => {
@@ -68,18 +84,15 @@ async function lookAt(folder, checks, ends) {
     );
     if (found.length > 0) throw new Error(`it holds ${found.join(', ')}`);
   });
-  await runImage({ env, cwd, folder, checks, ends });
+  await runImage({ env, cwd }, about);
 }
 
-/**
- * @typedef {(() => Promise<unknown>)[]} Ends
- * @param {{ env: Record<string, string>, cwd: string, folder: string, checks: Checks, ends: Ends }} image
- */
-async function runImage({ env, cwd, folder, checks, ends }) {
+async function runImage({ env, cwd }: Image, about: Run): Promise<void> {
+  const { checks, ends } = about;
   const service = (
-    /** @type {string} */ name,
-    /** @type {[file: string, ...args: string[]]} */ args,
-    /** @type {Record<string, string>} */ more,
+    name: string,
+    args: readonly [file: string, ...args: string[]],
+    more: Readonly<Record<string, string>>,
   ) => {
     const started = new Service(name, args, { cwd, env: { ...env, ...more } });
     ends.push(() => started.stop(STOP_MS));
@@ -104,7 +117,7 @@ async function runImage({ env, cwd, folder, checks, ends }) {
     const end = await shown.stop(STOP_MS);
     if (end !== 'exit code 0') throw new Error(`it ended with ${end}:\n${shown.output}`);
   });
-  const database = await databases(ends, folder);
+  const database = await databases(about);
   const common = { HOST: '127.0.0.1', PORT: '0', ROCKETMQ_ENDPOINTS: endpoints };
   const inventory = service('inventory-demo', ['apps/inventory-demo/dist/main.js'], {
     ...common,
@@ -136,8 +149,12 @@ async function runImage({ env, cwd, folder, checks, ends }) {
   });
 }
 
-/** Every resource of the demos is made, as scripts/demo/resources.json has it. @param {{ topics: { topic: string, type: string }[] }} listed */
-function compareResources({ topics }) {
+/** Every resource of the demos is created, as scripts/demo/resources.json has it. */
+function compareResources({
+  topics,
+}: {
+  readonly topics: readonly { readonly topic: string; readonly type: string }[];
+}): void {
   const wanted = JSON.parse(readFileSync(join(root, 'scripts/demo/resources.json'), 'utf8'));
   for (const { name, type } of wanted.topics) {
     const found = topics.find(({ topic }) => topic === name);
@@ -145,18 +162,22 @@ function compareResources({ topics }) {
   }
 }
 
-/** A database for each app: PostgreSQL where it is installed, else PGlite. @param {Ends} ends @param {string} folder */
-async function databases(ends, folder) {
+interface AppDatabases {
+  readonly what: string;
+  /** What the app's environment has to contain for it. */
+  readonly order: Readonly<Record<string, string>>;
+  readonly inventory: Readonly<Record<string, string>>;
+}
+
+/** A database for each app: PostgreSQL where it is installed, else PGlite. */
+async function databases({ ends, folder, log }: Run): Promise<AppDatabases> {
   if (postgresFolder() === undefined) {
-    process.stdout.write('       PostgreSQL is not installed, so the apps run on PGlite\n');
-    const kept = (/** @type {string} */ name) => ({ DATA_DIR: join(folder, name) });
+    log('PostgreSQL is not installed, so the apps run on PGlite');
+    const kept = (name: string) => ({ DATA_DIR: join(folder, name) });
     return { what: 'PGlite', order: kept('order-data'), inventory: kept('inventory-data') };
   }
   const postgres = await Postgres.start();
   ends.push(() => postgres.stop());
-  const url = async (/** @type {string} */ name) => ({ DATABASE_URL: await postgres.createDatabase(name) });
+  const url = async (name: string) => ({ DATABASE_URL: await postgres.createDatabase(name) });
   return { what: 'PostgreSQL', order: await url('orders'), inventory: await url('inventory') };
 }
-
-for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) process.on(signal, () => process.exit(130));
-process.exit((await main()) === 0 ? 0 : 1);

@@ -1,0 +1,18 @@
+// Orders per second that the two demos sustain, and how long it takes from POST to reserved: README.md.
+
+import { join } from 'node:path';
+import { build } from '../../../scripts/build/build.mjs';
+import { postgresFolder } from '../../../tools/servers/postgres-server.ts';
+import { type Counts, type Tools, verdictOf } from '../../check.js';
+import type { Values } from '../../options.js';
+import type { OPTIONS } from './check.js';
+import { planOf } from './plan.js';
+import { runLoad } from './run.mjs';
+
+const root = join(import.meta.dirname, '../../..');
+
+export async function runLoadCheck(values: Values<typeof OPTIONS>, { folder, print, signal }: Tools): Promise<Counts> {
+  const plan = planOf(values, { hasPostgres: postgresFolder() !== undefined });
+  await build();
+  return verdictOf(await runLoad(plan, { root, home: folder, log: print, signal }));
+}

@@ -1,0 +1,32 @@
+// Chaos, as `npm run check chaos` knows it.
+
+import { check } from '../check.js';
+import { type Options, SEED } from '../options.js';
+import type { DatabaseName } from './databases.js';
+import type { Backend } from './servers.js';
+
+const BACKENDS = ['embedded', 'rocketmq', 'remoting'] as const satisfies readonly Backend[];
+const DATABASES = ['pglite', 'postgresql', 'mariadb', 'mysql'] as const satisfies readonly DatabaseName[];
+
+export const OPTIONS = {
+  transport: {
+    type: 'choice',
+    among: ['http2', 'remoting'],
+    default: 'http2',
+    says: 'remoting takes real brokers without a proxy',
+  },
+  backend: { type: 'choice', among: BACKENDS, says: 'only this one (default: all of the transport)' },
+  database: { type: 'choice', among: DATABASES, default: 'pglite', says: 'where the demos keep their data' },
+  long: { type: 'flag', says: 'ten minutes on each backend, and stops that outlast a lease' },
+  rounds: { type: 'integer', says: 'minutes on each backend (default: 1, or 10 with --long)' },
+  seed: SEED,
+} as const satisfies Options;
+
+export const CHAOS_CHECK = check({
+  name: 'chaos',
+  says: 'Every order through both demos is explained while processes, servers and connections fail.',
+  needs: 'Java and Maven unless --backend embedded; the server of --database',
+  options: OPTIONS,
+  keepsFolder: true,
+  run: async (values, tools) => (await import('./main.js')).runChaos(values, tools),
+});

@@ -1,0 +1,17 @@
+// The fuzz, as `npm run check fuzz` knows it.
+
+import { check } from '../check.js';
+import { type Options, SEED } from '../options.js';
+
+export const OPTIONS = {
+  long: { type: 'flag', says: 'more requests, and more callers that finish none' },
+  requests: { type: 'integer', says: 'how many are sent (default: 20000, or 150000 with --long)' },
+  seed: SEED,
+} as const satisfies Options;
+
+export const FUZZ_CHECK = check({
+  name: 'fuzz',
+  says: 'The embedded broker survives hostile requests, serves a good client meanwhile and keeps no memory.',
+  options: OPTIONS,
+  run: async (values, tools) => (await import('./main.js')).runFuzz(values, tools),
+});

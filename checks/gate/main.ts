@@ -1,0 +1,273 @@
+// Runs the stages of the gate, and adds what they count.
+
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, sep } from 'node:path';
+import { hasMySql } from '../../tools/servers/mysql-server.ts';
+import { postgresFolder } from '../../tools/servers/postgres-server.ts';
+import type { Counts, Tools } from '../check.js';
+import type { Values } from '../options.js';
+import type { OPTIONS } from './check.js';
+import { contractCasesOf, countsOf, readResults, type SuiteCounts, slowestOf } from './counts.js';
+import { type About, type Command, type Stage, stagesOf } from './stages.js';
+
+const root = join(import.meta.dirname, '../..');
+/** Nothing may hang: what takes this long is ended, and has failed. */
+const MAX_STAGE_SECONDS = { usual: 1_500, full: 14_400 };
+const KILL_AFTER_MS = 30_000;
+const TAIL_LINES = 100;
+
+type Ended = { readonly code: number | null; readonly isLate: boolean };
+
+export async function runGate({ full, plan }: Values<typeof OPTIONS>, tools: Tools): Promise<Counts> {
+  const stages = stagesOf(about(full));
+  if (plan) {
+    for (const stage of stages) tools.print(lineOf(stage));
+    return { passed: 0, failed: 0 };
+  }
+  const gate = new Gate(tools, MAX_STAGE_SECONDS[full ? 'full' : 'usual'] * 1_000);
+  const total = { passed: 0, failed: 0 };
+  const broken: string[] = [];
+  for (const stage of stages) {
+    tools.signal.throwIfAborted();
+    const beganAtMs = performance.now();
+    tools.print(`== ${stage.name}`);
+    const { passed, failed, names } = await gate.run(stage);
+    const seconds = ((performance.now() - beganAtMs) / 1_000).toFixed(0);
+    tools.print(`== ${stage.name}: ${seconds} s, ${passed} passed, ${failed} failed`);
+    total.passed += passed;
+    total.failed += failed;
+    if (failed > 0) broken.push(`${stage.name}: ${failed} failed`, ...names.map((name) => `  ${name}`));
+  }
+  if (broken.length > 0) tools.print(['== failed', ...broken].join('\n'));
+  return total;
+}
+
+function about(full: boolean): About {
+  const commit = execFileSync('git', ['rev-parse', '--short=7', 'HEAD'], { cwd: root, encoding: 'utf8' });
+  return {
+    full,
+    seed: Number.parseInt(commit.slice(0, 7), 16),
+    specs: specs(),
+    has: {
+      postgresql: postgresFolder() !== undefined,
+      mariadb: hasMySql('MariaDB'),
+      mysql: hasMySql('MySQL'),
+      cargo: spawnSync('cargo', ['--version']).status === 0,
+    },
+  };
+}
+
+/** The paths of all suites. */
+export function specs(): readonly string[] {
+  return ['apps', 'checks', 'libs', 'scripts', 'test', 'tools']
+    .flatMap((folder) =>
+      readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map(
+        (path) => `${folder}/${path.split(sep).join('/')}`,
+      ),
+    )
+    .filter((path) => path.endsWith('.spec.ts') && !/\/(node_modules|dist)\//.test(path))
+    .sort();
+}
+
+function lineOf(stage: Stage): string {
+  switch (stage.kind) {
+    case 'commands':
+      return `${stage.name}: ${stage.commands.map((command) => command.join(' ')).join(' & ')}`;
+    case 'suite': {
+      const env = Object.entries(stage.env ?? {}).map(([name, value]) => `${name}=${value} `);
+      const node = stage.node === undefined ? '' : ` on Node.js ${stage.node}`;
+      return `${stage.name}: ${env.join('')}${stage.command.join(' ')}${node}`;
+    }
+    case 'cases':
+      return `${stage.name}: ${stage.command.join(' ')}`;
+    case 'same-contract':
+      return stage.name;
+  }
+}
+
+class Gate {
+  constructor(
+    private readonly tools: Tools,
+    private readonly maxMs: number,
+  ) {}
+
+  async run(stage: Stage): Promise<SuiteCounts> {
+    switch (stage.kind) {
+      case 'commands':
+        return this.commands(stage);
+      case 'suite':
+        return this.suite(stage);
+      case 'cases':
+        return this.cases(stage);
+      case 'same-contract':
+        return this.sameContract();
+    }
+  }
+
+  private async commands({ commands }: Stage & { kind: 'commands' }): Promise<SuiteCounts> {
+    const ends = await Promise.all(commands.map((command) => this.start(command, {}, 'inherit')));
+    const bad = ends.filter(({ code }) => code !== 0);
+    if (bad.length === 0) return { passed: 1, failed: 0, names: [] };
+    return {
+      passed: 0,
+      failed: 1,
+      names: bad.map(({ code, isLate }) => (isLate ? 'did not end' : `exit code ${code}`)),
+    };
+  }
+
+  /** A file that failed runs once more, alone: what passes then is named as such at the end. */
+  private async suite({ name, command, env = {}, node }: Stage & { kind: 'suite' }): Promise<SuiteCounts> {
+    const folder = node === undefined ? undefined : await this.newerNode(node);
+    if (node !== undefined && folder === undefined) {
+      this.tools.print(`no Node.js ${node} can be had here: nothing ran on it`);
+      return { passed: 0, failed: 0, names: [] };
+    }
+    const path = folder === undefined ? {} : { PATH: `${folder}:${process.env.PATH}` };
+    const once = (file: string, ...more: readonly string[]) => {
+      const args = [...more, '--json', `--outputFile=${this.path(`${file}.json`)}`];
+      return this.start([...command, ...args], { ...env, ...path }, this.path(`${file}.log`));
+    };
+    let ended = await once(name);
+    const again = `${name}.again`;
+    if (ended.isLate) this.showEnd(name, 'did not end');
+    else if (ended.code !== 0) {
+      this.tools.print(`== ${name}: what failed, once more`);
+      ended = await once(again, '--onlyFailures');
+      if (ended.code !== 0) for (const log of [name, again]) this.showEnd(log, 'failed');
+    }
+    const [first, second] = [name, again]
+      .map((one) => this.path(`${one}.json`))
+      .map((file) => (existsSync(file) ? readResults(file) : undefined));
+    if (first === undefined) return { passed: 0, failed: 1, names: ['has died before it counted its tests'] };
+    for (const line of slowestOf(first)) this.tools.print(line);
+    return withDeath(countsOf(first, second), ended);
+  }
+
+  /** One that passes when it runs once more counts as one failure. */
+  private async cases({ name, command }: Stage & { kind: 'cases' }): Promise<SuiteCounts> {
+    const names: string[] = [];
+    let log = name;
+    let ended = await this.start(command, {}, this.path(`${log}.log`), 'all');
+    let unsteady = 0;
+    if (ended.code !== 0) {
+      this.showEnd(log, ended.isLate ? 'did not end' : 'failed');
+      names.push(...failuresIn(this.read(log)));
+      if (!ended.isLate) {
+        this.tools.print(`== ${name}: once more`);
+        log = `${name}.again`;
+        ended = await this.start(command, {}, this.path(`${log}.log`), 'all');
+        if (ended.code === 0) {
+          unsteady = 1;
+          names.push('passed when it ran once more');
+        } else {
+          this.showEnd(log, 'failed');
+          names.push(...failuresIn(this.read(log)));
+        }
+      }
+    }
+    const [, passed = '0', failed = '1'] = /^(\d+) passed, (\d+) failed$/.exec(lastLine(this.read(log))) ?? [];
+    return withDeath({ passed: Number(passed), failed: Number(failed) + unsteady, names }, ended);
+  }
+
+  private sameContract(): SuiteCounts {
+    const [embedded = [], real = []] = ['tests', 'rocketmq'].map((name) => {
+      const file = this.path(`${name}.json`);
+      return existsSync(file) ? contractCasesOf(readResults(file)) : [];
+    });
+    this.tools.print(`contract cases: ${embedded.length} on the embedded broker, ${real.length} on the real server`);
+    const isSame = embedded.length > 0 && embedded.join('\n') === real.join('\n');
+    return isSame ? { passed: 1, failed: 0, names: [] } : { passed: 0, failed: 1, names: ['they are not the same'] };
+  }
+
+  /** Puts another release of Node.js, from the package registry, into a folder of this run. */
+  private async newerNode(major: number): Promise<string | undefined> {
+    const folder = this.path(`node-${major}`);
+    mkdirSync(folder);
+    writeFileSync(join(folder, 'package.json'), '{}');
+    const args = ['--prefix', folder, '--no-audit', '--no-fund', '--silent', `node@${major}`];
+    const { code } = await this.start(['npm', 'install', ...args], {}, 'inherit');
+    return code === 0 ? join(folder, 'node_modules', 'node', 'bin') : undefined;
+  }
+
+  /**
+   * Runs a command in a process group of its own, which ends with it, when its time is over or the gate is stopped.
+   * @param output a file, for what it prints; `all` with its errors
+   */
+  private start(
+    [program, ...args]: Command,
+    env: NodeJS.ProcessEnv,
+    output: string,
+    which: 'output' | 'all' = 'output',
+  ): Promise<Ended> {
+    const file = output === 'inherit' ? 'inherit' : openSync(output, 'w');
+    const child = spawn(program, args, {
+      cwd: root,
+      env: { ...process.env, ...env },
+      detached: true,
+      stdio: ['ignore', file, which === 'all' ? file : 'inherit'],
+    });
+    if (file !== 'inherit') closeSync(file);
+    let isLate = false;
+    let killer: NodeJS.Timeout | undefined;
+    const end = () => {
+      signalGroup(child.pid, 'SIGTERM');
+      killer = setTimeout(() => signalGroup(child.pid, 'SIGKILL'), KILL_AFTER_MS);
+    };
+    const limit = setTimeout(() => {
+      isLate = true;
+      end();
+    }, this.maxMs);
+    this.tools.signal.addEventListener('abort', end, { once: true });
+    return new Promise((resolve, reject) => {
+      child.once('error', reject);
+      child.once('exit', (code) => {
+        clearTimeout(limit);
+        clearTimeout(killer);
+        this.tools.signal.removeEventListener('abort', end);
+        resolve({ code, isLate });
+      });
+    });
+  }
+
+  private path(name: string): string {
+    return join(this.tools.folder, name);
+  }
+
+  private read(log: string): string {
+    return readFileSync(this.path(`${log}.log`), 'utf8');
+  }
+
+  private showEnd(log: string, how: string): void {
+    this.tools.print(this.read(log).trimEnd().split('\n').slice(-TAIL_LINES).join('\n'));
+    this.tools.print(`== ${log}: ${how}`);
+  }
+}
+
+/** What fails without a failed test has died, or has left something open. */
+function withDeath(counts: SuiteCounts, { code, isLate }: Ended): SuiteCounts {
+  if (code === 0 || counts.failed > 0) return counts;
+  const name = isLate ? 'did not end' : `no test failed, and yet: exit code ${code}`;
+  return { ...counts, failed: 1, names: [...counts.names, name] };
+}
+
+function signalGroup(pid: number | undefined, signal: NodeJS.Signals): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // It has ended.
+  }
+}
+
+function lastLine(text: string): string {
+  return text.trimEnd().split('\n').at(-1) ?? '';
+}
+
+/** What a check says of its cases that failed. */
+function failuresIn(text: string): readonly string[] {
+  const lines = text.split('\n');
+  return lines.flatMap((line, index) =>
+    line.startsWith('FAILED') ? lines.slice(index, index + 5).map((one) => one.slice(0, 300)) : [],
+  );
+}

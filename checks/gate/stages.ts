@@ -1,0 +1,230 @@
+// What the gate runs, in which order. Nothing runs here.
+
+/** One after the other: a stage that failed keeps no other from running. */
+export type Stage =
+  /** Commands that run at once. No counts of their own: the stage counts as one. */
+  | { readonly kind: 'commands'; readonly name: string; readonly commands: readonly Command[] }
+  /** A jest run, whose tests are counted. Files that fail run once more, alone. */
+  | {
+      readonly kind: 'suite';
+      readonly name: string;
+      readonly command: Command;
+      readonly env?: NodeJS.ProcessEnv;
+      readonly node?: number;
+    }
+  /** A check that has cases, which are counted. If one fails, the check runs once more. */
+  | { readonly kind: 'cases'; readonly name: string; readonly command: Command }
+  /** The suites `tests` and `rocketmq` have run the same cases of the contract. */
+  | { readonly kind: 'same-contract'; readonly name: string };
+
+export type Command = readonly [program: string, ...args: string[]];
+
+/** What decides beside the code. */
+export interface About {
+  readonly full: boolean;
+  /** From the commit: new seeds for each, and the same ones whenever it is checked again. */
+  readonly seed: number;
+  /** The paths of all suites, sorted. */
+  readonly specs: readonly string[];
+  readonly has: Readonly<Record<'postgresql' | 'mariadb' | 'mysql' | 'cargo', boolean>>;
+}
+
+const NEWEST = '5.5.0';
+const OLDER = ['5.3.3', '5.4.0'];
+/** Also by name server, where releases without a proxy on Maven Central run, too. */
+const WITHOUT_PROXY = ['5.3.3', '5.1.4'];
+const OLDEST = '5.0.0';
+const TRANSPORTS = ['http2', 'grpc-js'];
+/** The oldest server and the other transport run what is about the wire and about batches. */
+const WIRE = ['sending', 'batch', 'compression', 'connections'].map((name) => `test/contract/${name}`);
+/** What holds on RocketMQ-Rust; the guide says what does not. */
+const ON_RUST = ['backpressure', 'batch', 'compression', 'connections', 'corrupt-messages', 'foreign-labels', 'oneway'];
+/** What the gateway does in place of a proxy: order, leases, attempts, what is on its way. The rest depends little on the transport. */
+const GATEWAY = [
+  'foreign-dead-letters',
+  'fifo',
+  'leases',
+  'lite',
+  'lost-answers',
+  'lost-answers-to-consumers',
+  'receiving',
+  'retries',
+  'shutdown',
+  'transactions',
+];
+const LONG = /\.long\.spec\.ts$/;
+/** What takes longest runs with `full` only; other stages have other kills, races, faults, pages, databases and packages. */
+export const LEFT_OUT = [
+  'processes/shutdown',
+  'docs/databases',
+  'docs/testing',
+  'observability/demos',
+  'e2e/http',
+  'e2e/live-steps',
+  'e2e/page',
+  'sql/outbox-mysql',
+  'sql/purge',
+  'sql/schedules',
+  'launcher',
+  'fault-points',
+  'relays',
+  'races',
+  'server-races',
+  'kills',
+  'schedule-kills',
+  'request-scope-memory',
+  'schema-inclusion',
+  'packed-library',
+  'memory-limit',
+  'sql/record',
+  'sql/cls',
+  'sql/port-settings',
+  'sql/ports-mysql',
+  'runners',
+  'docs/asyncapi',
+  'order-flow-servers',
+].map((name) => `/${name}.long.spec.ts`);
+/** What is nearest to Node's own modules, for newer releases. */
+const NEAR_NODE = ['broker/store', 'broker/services', 'client/wire', 'support'].map(
+  (room) => `libs/rocketmq/src/${room}/`,
+);
+const PACKED = 'archive,bare,playground,add-nest-12';
+const PARTS = ['open', 'alone', 'secured', 'restarts'];
+
+export function stagesOf({ full, seed, specs, has }: About): readonly Stage[] {
+  const long = specs.filter((path) => LONG.test(path) && (full || !LEFT_OUT.some((end) => path.endsWith(end))));
+  const client = specs.filter((path) => path.startsWith('test/client/'));
+  const nearNode = full ? [] : specs.filter((path) => NEAR_NODE.some((room) => path.startsWith(room)));
+  const databases = ['pglite', ...(['postgresql', 'mariadb', 'mysql'] as const).filter((name) => has[name])];
+  const oneDatabase = databases[seed % databases.length] ?? 'pglite';
+  const restarts = full ? [] : ['test/restarts/restarts.spec.ts', 'test/restarts/slaves.spec.ts'];
+  const gateway = GATEWAY.map((name) => `test/contract/${name}.spec.ts`);
+  const byRemoting = [
+    ...(full ? ['test/contract'] : gateway),
+    ...(full ? [] : WIRE),
+    'test/real/foreign-delays.spec.ts',
+    'test/real/lite-topics.spec.ts',
+  ];
+  const forLong = full ? ['--long'] : [];
+  return [
+    script('lint'),
+    script('dead', 'lint:dead'),
+    script('types', 'typecheck'),
+    script('codegen', 'codegen:check'),
+    // What it has written anew counts as changed: what builds in the middle of a suite takes away what the others read.
+    script('build'),
+    tests('tests', []),
+    tests('tests-long', long),
+    tests('tests-grpc-js', [...client, ...(full ? ['test/contract'] : WIRE)], { ROCKETMQ_TEST_TRANSPORT: 'grpc-js' }),
+    tests('tests-on-disk', ['test/contract'], { EMBEDDED_STORE: 'lmdb' }),
+    ...(full ? [22, 24] : [24]).map((node) => ({ ...tests(`tests-node-${node}`, nearNode), node })),
+    cases('pack', ...(full ? [] : ['--only', PACKED])),
+    script('docs', 'docs:site'),
+    real('rocketmq', NEWEST, '--part', 'open'),
+    { kind: 'same-contract', name: 'same-contract' },
+    real('rocketmq-remoting', NEWEST, '--part', 'open', '--transport', 'remoting', ...byRemoting),
+    real('alone', NEWEST, '--part', 'alone'),
+    real('secured', NEWEST, '--part', 'secured'),
+    // What takes several clusters to start and minutes of outages runs with `full` only.
+    real('restarts', NEWEST, '--part', 'restarts', ...restarts),
+    ...(full ? everyServer(has.cargo) : oneServer(seed)),
+    sound('soak', ...forLong),
+    sound('crash', ...forLong),
+    sound('fuzz', ...forLong),
+    // Crash and simulation are about the embedded broker already.
+    ...(full ? longChaos(databases) : [sound('chaos', '--backend', 'rocketmq', '--database', oneDatabase)]),
+    cases('databases', '--transactions', full ? '3500' : '150', '--seed', String(seed)),
+    full ? sound('simulation', '--long') : twoSimulations(seed, 20),
+    ...(full ? [cases('mutations')] : []),
+    cases('interop'),
+    sound('slower'),
+    cases('browser'),
+    cases('compose'),
+    // For what breaks: their figures fail nothing.
+    ...(full ? [cases('dockerfile'), sound('load', '--quick'), sound('bench', '--quick')] : []),
+  ];
+}
+
+/** Each commit has one of the transports on an older server. */
+function oneServer(seed: number): readonly Stage[] {
+  const transport = TRANSPORTS[seed % TRANSPORTS.length] ?? 'http2';
+  const [older = '', withoutProxy = ''] = [OLDER[0], WITHOUT_PROXY[0]];
+  return [
+    real(`${older}-${transport}`, older, '--transport', transport, ...WIRE),
+    real(`${withoutProxy}-remoting`, withoutProxy, '--part', 'open', '--transport', 'remoting', ...WIRE),
+  ];
+}
+
+function everyServer(hasCargo: boolean): readonly Stage[] {
+  const byProxy = [
+    [NEWEST, 'grpc-js'],
+    ...OLDER.flatMap((version) => TRANSPORTS.map((transport) => [version, transport])),
+  ] as const;
+  const secured = [NEWEST, ...WITHOUT_PROXY, OLDEST];
+  const rust = ON_RUST.map((name) => `test/contract/${name}`);
+  return [
+    ...byProxy.flatMap(([version = '', transport = '']) =>
+      PARTS.map((part) => real(`${version}-${transport}-${part}`, version, '--transport', transport, '--part', part)),
+    ),
+    ...[...WITHOUT_PROXY, OLDEST].map((version) =>
+      real(`${version}-remoting`, version, '--part', 'open', '--transport', 'remoting', 'test/contract'),
+    ),
+    // ACL 2.0, then ACL 1.0.
+    ...secured.map((version) =>
+      real(`${version}-secured-remoting`, version, '--part', 'secured', '--transport', 'remoting'),
+    ),
+    ...['alone', 'restarts'].map((part) => real(`${part}-remoting`, NEWEST, '--part', part, '--transport', 'remoting')),
+    // It is built once.
+    ...(hasCargo ? [real('rust-remoting', 'rust-1.0.0', '--part', 'open', '--transport', 'remoting', ...rust)] : []),
+  ];
+}
+
+function longChaos(databases: readonly string[]): readonly Stage[] {
+  return [
+    sound('chaos', '--long'),
+    ...databases.slice(1).map((database) => ({
+      ...sound('chaos', '--backend', 'embedded', '--database', database, '--long'),
+      name: `chaos-${database}`,
+    })),
+    cases('model', '--long'),
+    ...['soak', 'chaos'].map((name) => ({ ...sound(name, '--transport', 'remoting'), name: `${name}-remoting` })),
+  ];
+}
+
+/** What seeds do does not depend on real time, so there is one process for each core. */
+function twoSimulations(seed: number, count: number): Stage {
+  const commands = [seed, seed + count].map((first) =>
+    checkCommand('simulation', '--seed', String(first), '--seeds', String(count)),
+  );
+  return { kind: 'commands', name: 'simulation', commands };
+}
+
+function script(name: string, of = name): Stage {
+  return { kind: 'commands', name, commands: [['npm', 'run', '--silent', of]] };
+}
+
+function tests(name: string, paths: readonly string[], env?: NodeJS.ProcessEnv): Stage & { readonly kind: 'suite' } {
+  return { kind: 'suite', name, command: ['npm', 'test', '--silent', '--', ...paths], ...(env && { env }) };
+}
+
+/** Suites on a real server. */
+function real(name: string, version: string, ...args: readonly string[]): Stage {
+  return {
+    kind: 'suite',
+    name,
+    command: ['npm', 'run', '--silent', 'test:rocketmq', '--', '--version', version, ...args],
+  };
+}
+
+function cases(name: string, ...args: readonly string[]): Stage {
+  return { kind: 'cases', name, command: checkCommand(name, ...args) };
+}
+
+/** A check that goes by chance: one that failed has found something, and does not run once more. */
+function sound(name: string, ...args: readonly string[]): Stage {
+  return { kind: 'commands', name, commands: [checkCommand(name, ...args)] };
+}
+
+function checkCommand(name: string, ...args: readonly string[]): Command {
+  return ['npm', 'run', '--silent', 'check', '--', name, ...args];
+}

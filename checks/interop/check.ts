@@ -1,0 +1,35 @@
+// The official clients on the embedded broker and on a real server.
+
+import { check } from '../check.js';
+import type { Options } from '../options.js';
+import { STEPS } from './resources.mjs';
+
+export const OPTIONS = {
+  client: {
+    type: 'list',
+    among: ['java', 'node', 'tools', 'mixed', 'python', 'go'],
+    default: ['java', 'node', 'tools', 'mixed'],
+    says: 'these; tools are the official admin tools, mixed is clients of all kinds in one group, on the real server only',
+  },
+  backend: {
+    type: 'choice',
+    among: ['both', 'embedded', 'real'],
+    default: 'both',
+    says: 'both compares them, one alone is only run',
+  },
+  steps: { type: 'list', among: STEPS, says: 'only these (default: all)' },
+  mutate: {
+    type: 'choice',
+    among: ['attempt', 'tag', 'order'],
+    says: "spoils the embedded broker's deliveries, which shows how such a run fails",
+  },
+  keep: { type: 'text', value: 'FOLDER', says: 'writes the transcripts there' },
+} as const satisfies Options;
+
+export const INTEROP_CHECK = check({
+  name: 'interop',
+  says: 'programs of the official clients see the same on the embedded broker and on a real server',
+  needs: 'Java, Maven; Python or Go for their clients',
+  options: OPTIONS,
+  run: async (values, tools) => (await import('./main.js')).runInterop(values, tools),
+});

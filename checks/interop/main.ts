@@ -1,0 +1,33 @@
+// Runs programs written with the official clients against the embedded broker and a real Apache RocketMQ, side by side, and
+// compares what they saw. Then it spoils what the embedded broker delivers, which must be noticed. See checks/interop.
+
+import { build } from '../../scripts/build/build.mjs';
+import type { Counts, Tools } from '../check.js';
+import type { Values } from '../options.js';
+import type { OPTIONS } from './check.js';
+import { STEPS } from './resources.mjs';
+import { judgeClients } from './run.mjs';
+
+const BACKENDS = ['embedded', 'real'] as const;
+
+export async function runInterop(values: Values<typeof OPTIONS>, { print, signal, folder }: Tools): Promise<Counts> {
+  const { client, backend, steps = STEPS, mutate, keep } = values;
+  // The programs and the embedded broker are processes of their own, with the library that was built.
+  await build({ names: ['nestjs-rocketmq'] });
+  const judged = await judgeClients({
+    clients: client,
+    backends: BACKENDS.filter((one) => backend === 'both' || backend === one),
+    steps,
+    mutation: mutate,
+    keep,
+    home: folder,
+    log: print,
+    signal,
+  });
+  for (const { name, problems } of judged) {
+    print(`${problems.length === 0 ? 'ok    ' : 'FAILED'} ${name}`);
+    for (const problem of problems) print(`         ${problem.replaceAll('\n', '\n         ')}`);
+  }
+  const failed = judged.filter(({ problems }) => problems.length > 0).length;
+  return { passed: judged.length - failed, failed };
+}
