@@ -109,6 +109,27 @@ describe('the verdict', () => {
     for (const place of ['0/9/9', '1/0/0']) expect(judge(of(place)).violations).toHaveLength(1);
   });
 
+  it('takes a broker that was stopped when the lease ended for a reason, in an ordinary group', () => {
+    const again = (of: GroupKind, fromMs: number, toMs: number) => {
+      const began = sent('a.1', 0).map((fact) =>
+        fact.kind === 'began' && of === 'plain' ? { ...fact, group: undefined } : fact,
+      );
+      const later = { of, by: 'consumer-1.1', attempt: 2, place: '0/9/9', isRetry: true };
+      const stop: Fact = { kind: 'fault', what: 'stop', target: 'broker', fromMs, toMs };
+      return judge(inTime(began, handled('a.1', 5, { of }), [stop], handled('a.1', 26_000, later)));
+    };
+    expect([...again('plain', 10_700, 24_000).figures.repeated]).toEqual([['broker stopped', 1]]);
+    expect(again('plain', 10_700, 24_000).violations).toEqual([]);
+    for (const [of, fromMs, toMs] of [
+      ['ordered', 10_700, 24_000],
+      ['plain', 12_100, 24_000],
+      ['plain', 6_000, 9_900],
+      ['plain', 10_700, 27_000],
+    ] as const) {
+      expect(again(of, fromMs, toMs).violations).toHaveLength(1);
+    }
+  });
+
   it('takes no fault of another process, or of another time, for a reason', () => {
     const base = inTime(sent('a.1', 0), handled('a.1', 5), handled('a.1', 40_000, { by: 'consumer-1.1', attempt: 2 }));
     const faults: Fact[] = [

@@ -17,7 +17,7 @@ export type Reason =
   | 'consumer stopped'
   /** A broker was killed that kept acknowledgments and leases in memory. */
   | 'broker killed'
-  /** A broker was stopped, and leases ended before it could read what had been sent to it. */
+  /** A broker was stopped, and leases ended before it could read what had been sent to it, or had waited in it. */
   | 'broker stopped';
 
 export const REASONS = [
@@ -64,6 +64,11 @@ const ACK_MS = 5_000;
  * ordinary one, see `popCkStayBufferTime` and its scan.
  */
 const KEPT_IN_MEMORY_MS = { ordered: 6_000, plain: 15_000 } as const;
+/**
+ * The acknowledgments of an ordinary group wait in the broker until the lease ends. It redelivers what it has not read by then, this long after the
+ * end: see `PopReviveService`, which goes by the time of day, also after a stop.
+ */
+const REVIVED_AFTER_MS = 2_000;
 
 export function judge(facts: readonly Fact[]): Verdict {
   const violations: string[] = [];
@@ -376,7 +381,15 @@ class Reasons {
         return 'broker killed';
       }
       if (what === 'stop' && fromMs <= ended + ACK_MS && toMs >= run.atMs) return 'broker stopped';
+      if (what === 'stop' && run.of === 'plain' && untilMs >= toMs && isAround(run.atMs + LEASE_MS, { fromMs, toMs })) {
+        return 'broker stopped';
+      }
     }
     return undefined;
   }
+}
+
+/** Whether a broker was stopped while it looked for what had not been acknowledged. */
+function isAround(leaseEndMs: number, { fromMs, toMs }: Pick<Fault, 'fromMs' | 'toMs'>): boolean {
+  return fromMs <= leaseEndMs + REVIVED_AFTER_MS && toMs >= leaseEndMs;
 }
