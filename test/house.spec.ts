@@ -11,6 +11,7 @@ const library = join(root, 'libs/rocketmq/src');
 /** A folder may import itself and the folders listed before it. */
 const FLOORS = [
   'support',
+  'http2',
   'protocol',
   'remoting',
   'admin',
@@ -33,13 +34,13 @@ type Floor = (typeof FLOORS)[number];
 /** Floors that may import only the listed parts of the floors below them. */
 const STRICTER: Partial<Record<Floor, readonly Floor[]>> = {
   protocol: ['support'],
-  remoting: ['support', 'protocol'],
+  remoting: ['support', 'http2', 'protocol'],
   admin: ['support', 'protocol', 'remoting'],
   gateway: ['support', 'protocol', 'remoting'],
-  client: ['support', 'protocol'],
+  client: ['support', 'http2', 'protocol'],
   producer: ['support', 'protocol', 'client'],
   consumer: ['support', 'protocol', 'client'],
-  broker: ['support', 'protocol'],
+  broker: ['support', 'http2', 'protocol'],
   sql: ['support', 'protocol', 'client', 'producer'],
   // nest loads the broker only by `import()`, when an application uses it.
   nest: ['support', 'protocol', 'client', 'producer', 'consumer', 'sql'],
@@ -90,7 +91,9 @@ const ROOMS: Partial<Record<Floor, readonly string[]>> = {
     'transactions',
     'sending',
     'listening',
-    'operations',
+    'cluster',
+    'events',
+    'health',
     'runtime',
     'transport',
     'module',

@@ -2,10 +2,10 @@
 // their HTTP/2 runs as it is.
 
 import { ServerConnection } from '../../../libs/rocketmq/src/broker/services/grpc-wire/server-connection.js';
-import { Http2Connection } from '../../../libs/rocketmq/src/support/http2/connection.js';
-import { FRAME, HTTP2_CODE } from '../../../libs/rocketmq/src/support/http2/frames.js';
-import type { Headers } from '../../../libs/rocketmq/src/support/http2/header-encoder.js';
-import type { Http2Stream } from '../../../libs/rocketmq/src/support/http2/stream.js';
+import { Http2Connection } from '../../../libs/rocketmq/src/http2/connection.js';
+import { FRAME, HTTP2_CODE } from '../../../libs/rocketmq/src/http2/frames.js';
+import type { Headers } from '../../../libs/rocketmq/src/http2/header-encoder.js';
+import type { Http2Stream } from '../../../libs/rocketmq/src/http2/stream.js';
 import type { SimulatedSocket } from './sockets.js';
 
 /** From this stream id on, a client opens another session. */

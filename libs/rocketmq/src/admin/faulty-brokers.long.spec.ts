@@ -4,8 +4,8 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { type BrokerScript, ScriptedCluster } from '../../../../test/support/scripted-cluster.js';
 import { encodeAnswer } from '../../../../test/support/scripted-remoting-server.js';
 import { encodeStoredMessage, type StoredMessageFields } from '../protocol/remoting/stored-message.js';
+import type { TailedMessages, TailOptions } from './messages/tail.js';
 import { RocketMQAdmin } from './rocketmq-admin.js';
-import type { TailedMessages, TailOptions } from './tail.js';
 
 const TOPIC = 'orders';
 const STATS = 202;

@@ -22,27 +22,30 @@ import {
 import { resolveTls, type TlsOptions } from '../support/tls.js';
 import { type BrokerClocks, brokerClocks } from './broker-clocks.js';
 import { type BrokerVersions, brokerVersions } from './broker-versions.js';
-import { planReplay, type ReplayPlan } from './dead-letter-plan.js';
-import { type ReplayOptions, type ReplayResult, replayDeadLetters } from './dead-letter-replay.js';
-import { type DeadLetterPage, type DeadLetterPageOptions, listDeadLetters } from './dead-letters.js';
-import {
-  type DelayedMessagePage,
-  type DelayedMessagesOptions,
-  delayedMessages,
-  type RecallableMessage,
-  recallDelayed,
-} from './delayed-messages.js';
+import { planReplay, type ReplayPlan } from './dead-letters/dead-letter-plan.js';
+import { type ReplayOptions, type ReplayResult, replayDeadLetters } from './dead-letters/dead-letter-replay.js';
+import { type DeadLetterPage, type DeadLetterPageOptions, listDeadLetters } from './dead-letters/dead-letters.js';
 import {
   type DeletedGroup,
   type DeleteGroupOptions,
   GroupAdmin,
   type GroupList,
   type ListGroupsOptions,
-} from './group-admin.js';
-import { clientsOfGroup, type GroupClients, type GroupClientsOptions, reportOfClient } from './group-clients.js';
-import type { GroupDescription, NewGroup } from './groups.js';
-import { type GroupLag, type LagOptions, lagOfGroup } from './lag.js';
-import { type FoundMessages, findMessages, type MessageQuery } from './message-lookup.js';
+} from './groups/group-admin.js';
+import { clientsOfGroup, type GroupClients, type GroupClientsOptions, reportOfClient } from './groups/group-clients.js';
+import type { GroupDescription, NewGroup } from './groups/groups.js';
+import { type GroupLag, type LagOptions, lagOfGroup } from './groups/lag.js';
+import { type QueueOffset, rewindGroup } from './groups/rewind.js';
+import { type PlannedMove, planRewind } from './groups/rewind-plan.js';
+import type { RewindRequest } from './groups/rewind-target.js';
+import {
+  type DelayedMessagePage,
+  type DelayedMessagesOptions,
+  delayedMessages,
+  type RecallableMessage,
+  recallDelayed,
+} from './messages/delayed-messages.js';
+import { type FoundMessages, findMessages, type MessageQuery } from './messages/message-lookup.js';
 import {
   browseMessages,
   type GivenUpNews,
@@ -52,18 +55,15 @@ import {
   type MessagePage,
   type ResumableHalfMessage,
   resumeHalfMessage,
-} from './message-pages.js';
-import { type MessageTrail, messageTrail, type TrailQuery } from './message-trail.js';
-import { type QueueOffset, rewindGroup } from './rewind.js';
-import { type PlannedMove, planRewind } from './rewind-plan.js';
-import type { RewindRequest } from './rewind-target.js';
-import { checkTail, type TailedMessages, type TailOptions, tailMessages } from './tail.js';
-import { type DeletedTopic, type ListTopicsOptions, TopicAdmin, type TopicList } from './topic-admin.js';
-import { groupsOfTopic, type TopicGroups } from './topic-groups.js';
-import { type TopicLayout, TopicLayouts } from './topic-layouts.js';
-import { type TopicOffsets, topicOffsets } from './topic-offsets.js';
-import type { BrowseOptions, MessagePageOptions } from './topic-page.js';
-import type { CreateOptions, NewTopic, TopicDescription } from './topics.js';
+} from './messages/message-pages.js';
+import { type MessageTrail, messageTrail, type TrailQuery } from './messages/message-trail.js';
+import { checkTail, type TailedMessages, type TailOptions, tailMessages } from './messages/tail.js';
+import type { BrowseOptions, MessagePageOptions } from './messages/topic-page.js';
+import { type DeletedTopic, type ListTopicsOptions, TopicAdmin, type TopicList } from './topics/topic-admin.js';
+import { groupsOfTopic, type TopicGroups } from './topics/topic-groups.js';
+import { type TopicLayout, TopicLayouts } from './topics/topic-layouts.js';
+import { type TopicOffsets, topicOffsets } from './topics/topic-offsets.js';
+import type { CreateOptions, NewTopic, TopicDescription } from './topics/topics.js';
 
 export interface RocketMQAdminOptions {
   /**

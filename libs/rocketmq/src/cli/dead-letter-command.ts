@@ -1,9 +1,9 @@
 // `nestjs-rocketmq dlq`: lists and replays the dead letters of a consumer group.
 
 import type { Command } from 'commander';
-import type { PlannedReplay, ReplayPlan } from '../admin/dead-letter-plan.js';
-import type { ReplayResult } from '../admin/dead-letter-replay.js';
-import type { DeadLetterView } from '../admin/dead-letters.js';
+import type { PlannedReplay, ReplayPlan } from '../admin/dead-letters/dead-letter-plan.js';
+import type { ReplayResult } from '../admin/dead-letters/dead-letter-replay.js';
+import type { DeadLetterView } from '../admin/dead-letters/dead-letters.js';
 import type { RocketMQAdmin } from '../admin/rocketmq-admin.js';
 import { type AccessValues, accessOptions, commandOn, withAdmin } from './admin-access.js';
 import {
@@ -142,7 +142,7 @@ async function replayPage(
   try {
     return { done: await admin.replayDeadLetters(group, options) };
   } catch (error) {
-    const { ReplayInterruptedError } = await import('../admin/dead-letter-replay.js');
+    const { ReplayInterruptedError } = await import('../admin/dead-letters/dead-letter-replay.js');
     if (error instanceof ReplayInterruptedError) return { done: error.done, error };
     throw error;
   }

@@ -1,7 +1,7 @@
 // `nestjs-rocketmq group`: lists, shows, creates and deletes consumer groups of a cluster without a JVM.
 
 import type { Command } from 'commander';
-import type { GroupDescription, GroupOnBroker } from '../admin/groups.js';
+import type { GroupDescription, GroupOnBroker } from '../admin/groups/groups.js';
 import type { LiteGroup } from '../protocol/model/lite-group.js';
 import type { BackoffPolicy } from '../support/backoff.js';
 import { type AccessValues, accessOptions, commandOn, withAdmin } from './admin-access.js';

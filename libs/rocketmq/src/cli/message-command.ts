@@ -1,8 +1,8 @@
 // `nestjs-rocketmq message`: shows, finds, lists and follows stored messages without consuming them.
 
 import type { Command } from 'commander';
-import type { TrailGap } from '../admin/message-trail.js';
-import type { StoredMessageView } from '../admin/message-view.js';
+import type { TrailGap } from '../admin/messages/message-trail.js';
+import type { StoredMessageView } from '../admin/messages/message-view.js';
 import type { RocketMQAdmin } from '../admin/rocketmq-admin.js';
 import { type AccessValues, accessOptions, withAdmin } from './admin-access.js';
 import { type AddCommand, type CommandIo, countOf, dateOf, eachOf, plural, withExamples } from './command.js';

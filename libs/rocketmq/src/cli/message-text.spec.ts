@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { StoredMessageView } from '../admin/message-view.js';
+import type { StoredMessageView } from '../admin/messages/message-view.js';
 import { messageInFull, messageLine, messageTable } from './message-text.js';
 
 function view(body: string | Buffer): StoredMessageView {

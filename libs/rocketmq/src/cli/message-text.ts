@@ -1,8 +1,8 @@
 // Messages as text: a list of them, or one in full.
 
-import type { DelayedMessage } from '../admin/delayed-messages.js';
-import type { GroupTrail, MessageTrail } from '../admin/message-trail.js';
-import type { StoredMessageView } from '../admin/message-view.js';
+import type { DelayedMessage } from '../admin/messages/delayed-messages.js';
+import type { GroupTrail, MessageTrail } from '../admin/messages/message-trail.js';
+import type { StoredMessageView } from '../admin/messages/message-view.js';
 import { visible } from '../support/logger.js';
 import { plural } from './command.js';
 import { bodyText, isText, table, timeText } from './output.js';

@@ -1,7 +1,7 @@
 // `nestjs-rocketmq rewind`: moves a consumer group to another position in a topic; without --yes it only prints the move.
 
 import { InvalidArgumentError } from 'commander';
-import type { RewindTarget } from '../admin/rewind-target.js';
+import type { RewindTarget } from '../admin/groups/rewind-target.js';
 import { type AccessValues, accessOptions, withAdmin } from './admin-access.js';
 import { type AddCommand, dateOf, withExamples, yesOption } from './command.js';
 import { print, table } from './output.js';

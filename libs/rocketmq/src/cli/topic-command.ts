@@ -1,7 +1,7 @@
 // `nestjs-rocketmq topic`: lists, shows, creates and deletes topics of a cluster without a JVM.
 
 import { type Command, Option } from 'commander';
-import type { TopicDescription } from '../admin/topics.js';
+import type { TopicDescription } from '../admin/topics/topics.js';
 import type { TopicType } from '../protocol/model/message.js';
 import { type AccessValues, accessOptions, commandOn, withAdmin } from './admin-access.js';
 import {

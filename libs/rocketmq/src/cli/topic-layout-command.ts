@@ -1,7 +1,7 @@
 // `nestjs-rocketmq topic layout`: what the message groups of a topic are spread over, and how to change it.
 
 import { type Command, Option } from 'commander';
-import type { TopicLayout } from '../admin/topic-layouts.js';
+import type { TopicLayout } from '../admin/topics/topic-layouts.js';
 import { type AccessValues, accessOptions, commandOn, withAdmin } from './admin-access.js';
 import { type CommandIo, withExamples, yesOption } from './command.js';
 import { print, table } from './output.js';

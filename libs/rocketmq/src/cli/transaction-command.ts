@@ -1,7 +1,7 @@
 // `nestjs-rocketmq transaction`: lists and resumes half messages that the server has given up.
 
 import type { Command } from 'commander';
-import type { GivenUpHalfMessage } from '../admin/message-pages.js';
+import type { GivenUpHalfMessage } from '../admin/messages/message-pages.js';
 import type { RocketMQAdmin } from '../admin/rocketmq-admin.js';
 import { RocketMQError } from '../support/errors.js';
 import { type AccessValues, accessOptions, withAdmin } from './admin-access.js';

@@ -1,6 +1,6 @@
 // The requests of one client id to a proxy and their answers: encoded, signed, sent, decoded.
 
-import { PollFramer } from '../protocol/grpc/receive-frame.js';
+import { PollFramer } from '../protocol/grpc/fast/receive-frame.js';
 import {
   type Codec,
   frameRequest,

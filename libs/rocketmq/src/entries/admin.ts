@@ -3,60 +3,67 @@
 export { AlreadyExistsError, PartlyDoneError } from '../admin/admin-errors.js';
 export type { BrokerClock, BrokerClocks } from '../admin/broker-clocks.js';
 export type { BrokerVersion, BrokerVersions, ServerVersion } from '../admin/broker-versions.js';
-export { NotReplayableError, REPLAY_PROPERTY } from '../admin/dead-letter-destination.js';
-export type { PlannedReplay, ReplayPlan } from '../admin/dead-letter-plan.js';
+export { NotReplayableError, REPLAY_PROPERTY } from '../admin/dead-letters/dead-letter-destination.js';
+export type { PlannedReplay, ReplayPlan } from '../admin/dead-letters/dead-letter-plan.js';
 export {
   type ReplayedDeadLetter,
   ReplayInterruptedError,
   type ReplayOptions,
   type ReplayResult,
-} from '../admin/dead-letter-replay.js';
-export type { DeadLetterPage, DeadLetterPageOptions, DeadLetterView } from '../admin/dead-letters.js';
-export type {
-  DelayedMessage,
-  DelayedMessagePage,
-  DelayedMessagesOptions,
-  RecallableMessage,
-} from '../admin/delayed-messages.js';
+} from '../admin/dead-letters/dead-letter-replay.js';
+export type { DeadLetterPage, DeadLetterPageOptions, DeadLetterView } from '../admin/dead-letters/dead-letters.js';
 export type { BrokerFailure } from '../admin/each-broker.js';
 export type {
   DeletedGroup,
   DeleteGroupOptions,
   GroupList,
   ListGroupsOptions,
-} from '../admin/group-admin.js';
+} from '../admin/groups/group-admin.js';
 export type {
   ClientSubscription,
   GroupClient,
   GroupClients,
   GroupClientsOptions,
   SubscriptionDifference,
-} from '../admin/group-clients.js';
-export type { GroupDescription, GroupOnBroker, NewGroup } from '../admin/groups.js';
-export type { GroupLag, LagOptions, QueueLag, TopicLag } from '../admin/lag.js';
-export type { FoundMessages, MessageQuery } from '../admin/message-lookup.js';
+} from '../admin/groups/group-clients.js';
+export type { GroupDescription, GroupOnBroker, NewGroup } from '../admin/groups/groups.js';
+export type { GroupLag, LagOptions, QueueLag, TopicLag } from '../admin/groups/lag.js';
+export type { QueueOffset } from '../admin/groups/rewind.js';
+export type { PlannedMove } from '../admin/groups/rewind-plan.js';
+export type { RewindRequest, RewindTarget } from '../admin/groups/rewind-target.js';
+export type {
+  DelayedMessage,
+  DelayedMessagePage,
+  DelayedMessagesOptions,
+  RecallableMessage,
+} from '../admin/messages/delayed-messages.js';
+export type { FoundMessages, MessageQuery } from '../admin/messages/message-lookup.js';
 export type {
   GivenUpHalfMessage,
   GivenUpPage,
   MessagePage,
   ResumableHalfMessage,
-} from '../admin/message-pages.js';
-export type { GroupTrail, MessageTrail, TrailCopy, TrailGap, TrailQuery, TrailRetry } from '../admin/message-trail.js';
-export type { StoredMessageView } from '../admin/message-view.js';
-export { originTopicOf } from '../admin/origin-topic.js';
-export { positionOf } from '../admin/positions.js';
-export type { QueueOffset } from '../admin/rewind.js';
-export type { PlannedMove } from '../admin/rewind-plan.js';
-export type { RewindRequest, RewindTarget } from '../admin/rewind-target.js';
+} from '../admin/messages/message-pages.js';
+export type {
+  GroupTrail,
+  MessageTrail,
+  TrailCopy,
+  TrailGap,
+  TrailQuery,
+  TrailRetry,
+} from '../admin/messages/message-trail.js';
+export type { StoredMessageView } from '../admin/messages/message-view.js';
+export { originTopicOf } from '../admin/messages/origin-topic.js';
+export { positionOf } from '../admin/messages/positions.js';
+export type { TailedMessages, TailOptions } from '../admin/messages/tail.js';
+export type { BrowseOptions, MessagePageOptions } from '../admin/messages/topic-page.js';
 export { RocketMQAdmin, type RocketMQAdminOptions } from '../admin/rocketmq-admin.js';
 export type { TopicKind } from '../admin/system-names.js';
-export type { TailedMessages, TailOptions } from '../admin/tail.js';
-export type { DeletedTopic, ListedTopic, ListTopicsOptions, TopicList } from '../admin/topic-admin.js';
-export type { TopicGroups } from '../admin/topic-groups.js';
-export type { OrderConfiguration, TopicLayout } from '../admin/topic-layouts.js';
-export type { QueueOffsets, TopicOffsets } from '../admin/topic-offsets.js';
-export type { BrowseOptions, MessagePageOptions } from '../admin/topic-page.js';
-export type { CreateOptions, NewTopic, TopicDescription, TopicOnBroker } from '../admin/topics.js';
+export type { DeletedTopic, ListedTopic, ListTopicsOptions, TopicList } from '../admin/topics/topic-admin.js';
+export type { TopicGroups } from '../admin/topics/topic-groups.js';
+export type { OrderConfiguration, TopicLayout } from '../admin/topics/topic-layouts.js';
+export type { QueueOffsets, TopicOffsets } from '../admin/topics/topic-offsets.js';
+export type { CreateOptions, NewTopic, TopicDescription, TopicOnBroker } from '../admin/topics/topics.js';
 export type { LiteGroup } from '../protocol/model/lite-group.js';
 export type { TopicType } from '../protocol/model/message.js';
 export type { MasterBroker } from '../remoting/cluster.js';

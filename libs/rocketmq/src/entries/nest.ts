@@ -25,8 +25,20 @@ export {
   type RocketMQAsyncApiOptions,
   type RocketMQAsyncApiSetupOptions,
 } from '../nest/asyncapi/rocketmq-async-api.js';
+export type { GroupSettings } from '../nest/cluster/declarations.js';
+export { ProvisionError } from '../nest/cluster/provisioning.js';
 export { ROCKETMQ_TRANSPORT, rocketMQTransport } from '../nest/common/pattern.js';
 export type { RocketMQTelemetry } from '../nest/common/telemetry.js';
+export { type HandlerAttempt, type RocketMQEvent, RocketMQEvents } from '../nest/events/rocketmq-events.js';
+export { type ListenerState, type ListenerStatus, RocketMQListeners } from '../nest/events/rocketmq-listeners.js';
+export type { GivenUpTransaction } from '../nest/health/given-up-watch.js';
+export {
+  type ConnectionPhase,
+  type ConsumerReport,
+  type HealthLimits,
+  type HealthReport,
+  RocketMQHealth,
+} from '../nest/health/rocketmq-health.js';
 export { DEAD_LETTER_PROPERTIES } from '../nest/listening/dead-letter-topic.js';
 export type {
   ListenerBackoff,
@@ -82,18 +94,6 @@ export {
 } from '../nest/module/injection.decorators.js';
 export { RocketMQModule } from '../nest/module/rocketmq.module.js';
 export { RocketMQClient } from '../nest/module/rocketmq-client.js';
-export type { GroupSettings } from '../nest/operations/declarations.js';
-export type { GivenUpTransaction } from '../nest/operations/given-up-watch.js';
-export { ProvisionError } from '../nest/operations/provisioning.js';
-export { type HandlerAttempt, type RocketMQEvent, RocketMQEvents } from '../nest/operations/rocketmq-events.js';
-export {
-  type ConnectionPhase,
-  type ConsumerReport,
-  type HealthLimits,
-  type HealthReport,
-  RocketMQHealth,
-} from '../nest/operations/rocketmq-health.js';
-export { type ListenerState, type ListenerStatus, RocketMQListeners } from '../nest/operations/rocketmq-listeners.js';
 export type { ServerRocketMQStatus } from '../nest/runtime/pattern-runtime.js';
 export type {
   InboxPort,
@@ -153,7 +153,7 @@ export type { CredentialsProvider, ProvidedCredentials } from '../protocol/crede
 export type { Credentials } from '../protocol/credentials/metadata.js';
 export { StatusError } from '../protocol/grpc/status.js';
 export type { MessageType, MessageView, OutgoingMessage, TopicType } from '../protocol/model/message.js';
-export type { OutboxMessage } from '../sql/outbox-message.js';
+export type { OutboxMessage } from '../sql/outbox/outbox-message.js';
 export type { BackoffPolicy } from '../support/backoff.js';
 export { type Clock as RocketMQClock, HOUR_MS, MINUTE_MS, SECOND_MS } from '../support/clock.js';
 export type { CallOptions as RocketMQCallOptions } from '../support/deadline.js';

@@ -1,6 +1,6 @@
 // The entry `nestjs-rocketmq/terminus`: health checks for @nestjs/terminus.
 
-export type { HealthLimits } from '../nest/operations/rocketmq-health.js';
+export type { HealthLimits } from '../nest/health/rocketmq-health.js';
 export {
   type LivenessOptions,
   type ReadinessOptions,

@@ -1,6 +1,7 @@
 // Messages of the gRPC model as brokers store them, and back. @see SendMessageActivity and GrpcConverter of the proxy
 
 import { crc32 } from 'node:zlib';
+import { setOwn } from '../protocol/grpc/fast/wire-reading.js';
 import {
   DigestType,
   Encoding,
@@ -8,7 +9,6 @@ import {
   type SystemProperties,
   type Message as WireMessage,
 } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
-import { setOwn } from '../protocol/grpc/wire-reading.js';
 import { isReservedProperty, MESSAGE_GROUP_PROPERTY } from '../protocol/model/names.js';
 import { dueTimeIn, integerIn } from '../protocol/remoting/property-values.js';
 import { encodeProperty, type StoredMessageFields, SYS_FLAGS } from '../protocol/remoting/stored-message.js';

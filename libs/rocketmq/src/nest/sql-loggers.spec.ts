@@ -4,10 +4,10 @@ import { closeApp } from '../../../../test/support/close-app.js';
 import { RocketMQModule } from '../entries/nest.js';
 import { SqlCleanup } from '../sql/cleanup.js';
 import { Inbox } from '../sql/inbox.js';
-import { Outbox } from '../sql/outbox.js';
-import { OutboxRelay } from '../sql/outbox-relay.js';
+import { TransactionLog } from '../sql/log/transaction-log.js';
+import { Outbox } from '../sql/outbox/outbox.js';
+import { OutboxRelay } from '../sql/outbox/outbox-relay.js';
 import type { SqlDatabase } from '../sql/sql-port.js';
-import { TransactionLog } from '../sql/transaction-log.js';
 import { type Logger, silentLogger } from '../support/logger.js';
 import { TestBroker } from '../testing/test-broker.js';
 

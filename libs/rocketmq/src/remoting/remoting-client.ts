@@ -1,6 +1,7 @@
 // Requests by address: opens a connection on first use, keeps it, and reconnects after a loss.
 
 import { connect } from 'node:net';
+import { CLIENT_PREFACE } from '../http2/frames.js';
 import type { CredentialsSource } from '../protocol/credentials/credentials.js';
 import { REQUEST_CODES, WITHOUT_EFFECT } from '../protocol/remoting/codes.js';
 import { encodeFrame, MAX_FRAME_BYTES, type RemotingFrame } from '../protocol/remoting/frame.js';
@@ -8,7 +9,6 @@ import { abortReason, raceAbort, withAnySignal } from '../support/abort.js';
 import { Deadline, monotonicMs } from '../support/deadline.js';
 import { RocketMQError, StateError, TransportError, UsageError, withoutEffect } from '../support/errors.js';
 import { firstAnswer } from '../support/first-answer.js';
-import { CLIENT_PREFACE } from '../support/http2/frames.js';
 import type { ResolvedTls } from '../support/tls.js';
 import { isTlsOnly, tlsMissing } from '../support/tls-failure.js';
 import { RELEASE_5, releaseName } from './releases.js';

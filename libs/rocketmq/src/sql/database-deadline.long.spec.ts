@@ -3,8 +3,8 @@
 import { expect, it } from '@jest/globals';
 import { soon } from '../../../../tools/until.js';
 import { SqlCleanup } from './cleanup.js';
-import { Outbox } from './outbox.js';
-import { OutboxRelay } from './outbox-relay.js';
+import { Outbox } from './outbox/outbox.js';
+import { OutboxRelay } from './outbox/outbox-relay.js';
 import type { SqlDatabase } from './sql-port.js';
 
 const mute = (): { database: SqlDatabase; accesses: () => number } => {

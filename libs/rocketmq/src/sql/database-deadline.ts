@@ -5,7 +5,7 @@ import { onAbort } from '../support/abort-source.js';
 import { SECOND_MS } from '../support/clock.js';
 import { Deadline, waitWithin, withDeadline, withNotedEffects } from '../support/deadline.js';
 import { describeError, type Logger } from '../support/logger.js';
-import { retryTransaction } from './retry-transaction.js';
+import { retryTransaction } from './log/retry-transaction.js';
 
 /** How long `stop()` waits for a database that does not answer. */
 export const STOP_GRACE_MS = 5 * SECOND_MS;

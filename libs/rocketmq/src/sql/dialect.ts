@@ -1,10 +1,10 @@
 // What differs between databases: the statements of the log, the inbox, the outbox and the schedule. Each dialect has a folder.
 
 import type { Resolution } from '../producer/transactions/transaction.js';
-import type { CronRule } from './cron.js';
 import { mysql } from './mysql/mysql.js';
-import type { OutboxColumns, StoredColumns } from './outbox-message.js';
+import type { OutboxColumns, StoredColumns } from './outbox/outbox-message.js';
 import { postgresql } from './postgresql/postgresql.js';
+import type { CronRule } from './schedule/cron.js';
 import type { DialectName, SqlDatabase, SqlExecutor } from './sql-port.js';
 
 /** The names of the tables, not quoted. */

@@ -4,11 +4,11 @@ import type { INestApplicationContext, Provider } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { SqlCleanup } from './cleanup.js';
 import { Inbox } from './inbox.js';
-import { Outbox } from './outbox.js';
-import { OutboxRelay } from './outbox-relay.js';
+import { TransactionLog } from './log/transaction-log.js';
+import { Outbox } from './outbox/outbox.js';
+import { OutboxRelay } from './outbox/outbox-relay.js';
 import { schemaSql } from './schema.js';
 import type { SqlDatabase } from './sql-port.js';
-import { TransactionLog } from './transaction-log.js';
 
 describe('an application with the kit', () => {
   let empty: PGlite;

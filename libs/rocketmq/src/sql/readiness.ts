@@ -6,8 +6,8 @@ import { withNotedEffects } from '../support/deadline.js';
 import { RocketMQError } from '../support/errors.js';
 import { describeError, type Logger } from '../support/logger.js';
 import { type Dialect, dialectOf, type TableFacts, type TableNames } from './dialect.js';
+import { retryTransaction } from './log/retry-transaction.js';
 import { notReady } from './misuse.js';
-import { retryTransaction } from './retry-transaction.js';
 import type { SqlDatabase } from './sql-port.js';
 
 /** How long the check at the start may take. */

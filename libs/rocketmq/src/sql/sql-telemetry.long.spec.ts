@@ -10,8 +10,8 @@ import { openTelemetry } from '../opentelemetry/open-telemetry.js';
 import { Producer } from '../producer/producer.js';
 import { TestBroker } from '../testing/test-broker.js';
 import { Inbox } from './inbox.js';
-import { Outbox } from './outbox.js';
-import { OutboxRelay } from './outbox-relay.js';
+import { Outbox } from './outbox/outbox.js';
+import { OutboxRelay } from './outbox/outbox-relay.js';
 import { schemaSql } from './schema.js';
 
 const sdk = new TelemetryBench();

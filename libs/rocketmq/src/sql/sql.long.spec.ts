@@ -11,16 +11,16 @@ import { RocketMQError, UsageError } from '../support/errors.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { TestBroker } from '../testing/test-broker.js';
 import { type Purgeable, SqlCleanup } from './cleanup.js';
-import { drizzleDatabase, drizzleExecutor } from './drizzle.js';
 import { Inbox, type InboxMessage } from './inbox.js';
-import { Outbox } from './outbox.js';
-import { OutboxRelay } from './outbox-relay.js';
-import type { OutboxSend } from './outbox-relay-options.js';
+import { TransactionLog } from './log/transaction-log.js';
+import { TransactionFencedError } from './log/transaction-log-errors.js';
+import { Outbox } from './outbox/outbox.js';
+import { OutboxRelay } from './outbox/outbox-relay.js';
+import type { OutboxSend } from './outbox/outbox-relay-options.js';
+import { drizzleDatabase, drizzleExecutor } from './ports/drizzle.js';
 import { retrySpanMs } from './retry-span.js';
 import { schemaSql } from './schema.js';
 import type { SqlDatabase, SqlExecutor } from './sql-port.js';
-import { TransactionLog } from './transaction-log.js';
-import { TransactionFencedError } from './transaction-log-errors.js';
 
 // One database for all tests, because starting it is what takes time.
 let database: PGlite;

@@ -3,8 +3,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import * as terminus from '@nestjs/terminus';
+import type { HealthLimits, HealthReport, RocketMQHealth } from '../nest/health/rocketmq-health.js';
 import { getRocketMQHealthToken } from '../nest/module/injection.decorators.js';
-import type { HealthLimits, HealthReport, RocketMQHealth } from '../nest/operations/rocketmq-health.js';
 import { UsageError } from '../support/errors.js';
 import { atLeast } from '../support/options.js';
 

@@ -1,11 +1,11 @@
 // Authenticates and authorizes requests. Refusals have the real server's words, by which clients distinguish the reasons.
 
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import type { Headers } from '../../http2/header-encoder.js';
 import { METADATA } from '../../protocol/credentials/metadata.js';
 import type { Settings } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { RpcName, RpcRequest } from '../../protocol/grpc/rpc.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
-import type { Headers } from '../../support/http2/header-encoder.js';
 import { requirementsOf } from './requirements.js';
 import { assertUser, type BrokerUser, refusalOf } from './users.js';
 

@@ -1,9 +1,9 @@
 // The caller of an RPC, as handlers see it.
 
+import type { Headers } from '../../http2/header-encoder.js';
 import { METADATA } from '../../protocol/credentials/metadata.js';
 import { Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { RpcName } from '../../protocol/grpc/rpc.js';
-import type { Headers } from '../../support/http2/header-encoder.js';
 import type { BrokerUser } from '../access/users.js';
 import { AnswerError } from './status.js';
 

@@ -1,6 +1,6 @@
 // Checks of one consumer group: its settings, connected consumers, lag and dead letters.
 
-import type { GroupDescription } from '../../admin/groups.js';
+import type { GroupDescription } from '../../admin/groups/groups.js';
 import type { RocketMQAdmin } from '../../admin/rocketmq-admin.js';
 import { DEFAULT_RETRIES, isDeliverable, losesWhatIsReleased } from '../../remoting/group-config.js';
 import { describeError } from '../../support/logger.js';

@@ -2,14 +2,14 @@
 // This is on the path of every message: listeners are shared, and strings are built only when they are needed.
 // Over 300 lines: unary calls and streams share how a call ends.
 
+import { HTTP2_CODE, nameOfCode } from '../../http2/frames.js';
+import type { Headers } from '../../http2/header-encoder.js';
+import type { Http2Stream, StreamReceiver } from '../../http2/stream.js';
 import { LIMITS } from '../../protocol/model/limits.js';
 import { onAbort, reasonOf } from '../../support/abort-source.js';
 import { TransportError } from '../../support/errors.js';
 import { FrameReader, wholeMessage } from '../../support/grpc/framing.js';
 import { decodeStatusMessage, GRPC_STATUS, GrpcError, statusOfHttp } from '../../support/grpc/status.js';
-import { HTTP2_CODE, nameOfCode } from '../../support/http2/frames.js';
-import type { Headers } from '../../support/http2/header-encoder.js';
-import type { Http2Stream, StreamReceiver } from '../../support/http2/stream.js';
 import { IoTimer } from '../../support/io-timer.js';
 import { nameOfCall, type WireCall } from '../channel.js';
 import type { Http2Session } from './http2-session.js';

@@ -4,8 +4,8 @@ import { constants, createServer, type IncomingHttpHeaders, type ServerHttp2Stre
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { until } from '../../../../../tools/until.js';
+import type { Http2Connection } from '../../http2/connection.js';
 import { frame } from '../../support/grpc/framing.js';
-import type { Http2Connection } from '../../support/http2/connection.js';
 import { systemRandom } from '../../support/random.js';
 import type { WireCall } from '../channel.js';
 import { Http2Channel } from './http2-channel.js';

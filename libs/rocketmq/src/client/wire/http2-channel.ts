@@ -1,6 +1,7 @@
 // The channel on HTTP/2: one connection, and calls on it. It uses a fraction of the CPU of a general gRPC library.
 // Over 300 lines: the states of the connection and the calls that wait for it change together.
 
+import type { Headers } from '../../http2/header-encoder.js';
 import { EMBEDDED_BROKER_METADATA } from '../../protocol/credentials/metadata.js';
 import { linkedController, raceAbort } from '../../support/abort.js';
 import { onAbort, reasonOf, signalOf } from '../../support/abort-source.js';
@@ -9,7 +10,6 @@ import { type ScheduledTask, SECOND_MS, SystemClock } from '../../support/clock.
 import { Deadline } from '../../support/deadline.js';
 import { StateError, TransportError } from '../../support/errors.js';
 import { frame } from '../../support/grpc/framing.js';
-import type { Headers } from '../../support/http2/header-encoder.js';
 import { describeError } from '../../support/logger.js';
 import type { Random } from '../../support/random.js';
 import type { ResolvedTls } from '../../support/tls.js';

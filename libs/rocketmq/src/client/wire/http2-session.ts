@@ -2,15 +2,15 @@
 
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+import { Http2Connection, type Http2ConnectionOptions } from '../../http2/connection.js';
+import type { Headers } from '../../http2/header-encoder.js';
+import type { Http2Stream, StreamReceiver } from '../../http2/stream.js';
 import { raceAbort } from '../../support/abort.js';
 import { AbortSource } from '../../support/abort-source.js';
 import { inFreshAsyncContext } from '../../support/async-context.js';
 import { MINUTE_MS, type ScheduledTask, SystemClock } from '../../support/clock.js';
 import { type Deadline, monotonicMs } from '../../support/deadline.js';
 import { TransportError } from '../../support/errors.js';
-import { Http2Connection, type Http2ConnectionOptions } from '../../support/http2/connection.js';
-import type { Headers } from '../../support/http2/header-encoder.js';
-import type { Http2Stream, StreamReceiver } from '../../support/http2/stream.js';
 import type { ResolvedTls } from '../../support/tls.js';
 import { type Address, addressText } from '../endpoint.js';
 

@@ -2,9 +2,9 @@
 
 import { Inject, type InjectionToken } from '@nestjs/common';
 import { ADMIN_METADATA } from '../common/rocketmq.constants.js';
-import { RocketMQEvents } from '../operations/rocketmq-events.js';
-import { RocketMQHealth } from '../operations/rocketmq-health.js';
-import { RocketMQListeners } from '../operations/rocketmq-listeners.js';
+import { RocketMQEvents } from '../events/rocketmq-events.js';
+import { RocketMQListeners } from '../events/rocketmq-listeners.js';
+import { RocketMQHealth } from '../health/rocketmq-health.js';
 import { RocketMQRequester } from '../sending/requester.js';
 import { RocketMQProducer } from '../sending/rocketmq-producer.js';
 import { ServerRocketMQ } from '../transport/server-rocketmq.js';

@@ -14,6 +14,7 @@ import {
 } from '@nestjs/common';
 import { DiscoveryModule, DiscoveryService, ExternalContextCreator, ModuleRef, ModulesContainer } from '@nestjs/core';
 import { UsageError } from '../../support/errors.js';
+import { AdminAccess, whoInjectsAdmin } from '../cluster/admin-access.js';
 import {
   adminAccessToken,
   familyToken,
@@ -27,15 +28,14 @@ import {
   transactionsToken,
   wireToken,
 } from '../common/rocketmq.constants.js';
+import { RocketMQEvents } from '../events/rocketmq-events.js';
+import { RocketMQListeners } from '../events/rocketmq-listeners.js';
+import { RocketMQHealth } from '../health/rocketmq-health.js';
 import { HandlerInvoker } from '../listening/handler-invoker.js';
 import { NestCalls } from '../listening/nest-call.js';
 import { controllerHosts, controllerPrototypes, explore, giveLogger } from '../listening/rocketmq.explorer.js';
 import type { MessageWire } from '../messages/message-body.js';
 import { MessageHooks } from '../messages/message-hooks.js';
-import { AdminAccess, whoInjectsAdmin } from '../operations/admin-access.js';
-import { RocketMQEvents } from '../operations/rocketmq-events.js';
-import { RocketMQHealth } from '../operations/rocketmq-health.js';
-import { RocketMQListeners } from '../operations/rocketmq-listeners.js';
 import { type CheckedOptions, checkOptions } from '../runtime/module-options.js';
 import type {
   RocketMQModuleAsyncOptions,

@@ -1,6 +1,6 @@
 // The broker inside the application, for `endpoints: 'embedded:'`. Loaded only when needed.
 
-import type { Declarations } from '../operations/declarations.js';
+import type { Declarations } from '../cluster/declarations.js';
 import type { CheckedOptions } from './module-options.js';
 
 /** `ControlClient` of `nestjs-rocketmq/broker`. */

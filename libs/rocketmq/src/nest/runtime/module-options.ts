@@ -28,12 +28,12 @@ import {
   refused,
   withMethods,
 } from '../../support/options.js';
+import { assertGroups } from '../cluster/declarations.js';
 import { NestLoggerAdapter } from '../common/nest-logger.js';
 import { assertListenerOptions } from '../listening/listener-options.js';
 import { type BodyCodec, jsonCodec } from '../messages/message-body.js';
 import { aHook } from '../messages/message-hooks.js';
 import { type ResourceNames, resourceNames } from '../messages/resource-names.js';
-import { assertGroups } from '../operations/declarations.js';
 import type { RocketMQRequestOptions } from '../sending/reply-channel.js';
 import type { RocketMQModuleOptions, RocketMQProducerOptions } from './rocketmq.interfaces.js';
 

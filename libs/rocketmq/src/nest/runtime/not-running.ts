@@ -2,7 +2,7 @@
 
 import { type RocketMQError, StateError, TransportError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
-import type { StartProblem } from '../operations/start-steps.js';
+import type { StartProblem } from '../health/start-steps.js';
 
 /** @param problem why the startup is incomplete; undefined: the application has not started, or has shut down */
 export function notRunning(problem?: StartProblem): RocketMQError {

@@ -13,13 +13,13 @@ import type { Credentials } from '../../protocol/credentials/metadata.js';
 import type { Clock } from '../../support/clock.js';
 import type { Logger } from '../../support/logger.js';
 import type { TlsOptions } from '../../support/tls.js';
+import type { GroupSettings } from '../cluster/declarations.js';
 import type { RocketMQTelemetry } from '../common/telemetry.js';
 import type { ModuleListenerOptions } from '../listening/listener-settings.js';
 import type { BodyCodec } from '../messages/message-body.js';
 import type { MessageHook } from '../messages/message-hooks.js';
 import type { NamingOptions } from '../messages/resource-names.js';
 import type { TopicDefinition } from '../messages/topic-definition.js';
-import type { GroupSettings } from '../operations/declarations.js';
 import type { RocketMQRequestOptions } from '../sending/reply-channel.js';
 
 /** Answers the transaction checks of all topics without a checker of their own; the `TransactionLog` of `/sql` is one. */

@@ -1,7 +1,7 @@
 // Creates a message for the outbox from the definition of its topic: validated and encoded while the transaction can still fail.
 
 import type { TopicType } from '../../protocol/model/message.js';
-import type { OutboxMessage } from '../../sql/outbox-message.js';
+import type { OutboxMessage } from '../../sql/outbox/outbox-message.js';
 import { type BodyCodec, jsonCodec } from '../messages/message-body.js';
 import { assertFits, encoded, type FieldArguments, type MessageFields } from '../messages/outgoing.js';
 import { NAMES_AS_GIVEN } from '../messages/resource-names.js';

@@ -1,8 +1,8 @@
 // A connection that a ClientRocketMQ opens for itself: producer and answers, no listeners.
 
 import { StateError } from '../../support/errors.js';
+import { RocketMQEvents } from '../events/rocketmq-events.js';
 import { MessageHooks } from '../messages/message-hooks.js';
-import { RocketMQEvents } from '../operations/rocketmq-events.js';
 import type { CheckedOptions } from '../runtime/module-options.js';
 import { RocketMQRequester } from '../sending/requester.js';
 import { bareRuntime, NOTHING, openRuntime } from './own-server.js';

@@ -5,7 +5,9 @@ import type { DiscoveryService } from '@nestjs/core';
 import type { MessageHandler } from '@nestjs/microservices';
 import { isObservable, lastValueFrom } from 'rxjs';
 import { UsageError } from '../../support/errors.js';
+import { AdminAccess } from '../cluster/admin-access.js';
 import { HandlerHost, type InstanceWrapper } from '../common/handler-host.js';
+import { RocketMQEvents } from '../events/rocketmq-events.js';
 import { HandlerInvoker } from '../listening/handler-invoker.js';
 import type { NestCalls } from '../listening/nest-call.js';
 import {
@@ -15,8 +17,6 @@ import {
   type PatternHandling,
 } from '../listening/rocketmq.explorer.js';
 import { MessageHooks } from '../messages/message-hooks.js';
-import { AdminAccess } from '../operations/admin-access.js';
-import { RocketMQEvents } from '../operations/rocketmq-events.js';
 import { type CheckedOptions, checkOptions } from '../runtime/module-options.js';
 import type { RocketMQModuleOptions } from '../runtime/rocketmq.interfaces.js';
 import { RocketMQRuntime } from '../runtime/rocketmq-runtime.js';

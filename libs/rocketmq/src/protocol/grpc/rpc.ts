@@ -2,9 +2,11 @@
 
 import { frame } from '../../support/grpc/framing.js';
 import type { Layout } from '../model/layout.js';
-import { decodeAcked, frameAckMessage } from './ack-frame.js';
-import { frameAcked, frameReceived, frameSent } from './broker-answers.js';
-import { decodeAck, decodeSend } from './broker-requests.js';
+import { decodeAcked, frameAckMessage } from './fast/ack-frame.js';
+import { frameAcked, frameReceived, frameSent } from './fast/broker-answers.js';
+import { decodeAck, decodeSend } from './fast/broker-requests.js';
+import { frameSendMessage } from './fast/message-writing.js';
+import { decodeReceived } from './fast/received-message.js';
 import {
   type AckMessageRequest,
   type AckMessageResponse,
@@ -13,8 +15,6 @@ import {
   type SendMessageRequest,
   type SendMessageResponse,
 } from './generated/apache/rocketmq/v2/service.js';
-import { frameSendMessage } from './message-writing.js';
-import { decodeReceived } from './received-message.js';
 
 /** Encodes and decodes one generated message type. */
 export interface Codec<T> {

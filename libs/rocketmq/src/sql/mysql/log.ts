@@ -5,6 +5,7 @@
 
 import type { Resolution } from '../../producer/transactions/transaction.js';
 import type { LogRow, LogStatements, TransactionEnd, Written } from '../dialect.js';
+import { notInTransaction } from '../log/transaction-log-errors.js';
 import {
   conflictOf,
   isDuplicate,
@@ -15,7 +16,6 @@ import {
 } from '../sql-errors.js';
 import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
 import { quoted } from '../table-name.js';
-import { notInTransaction } from '../transaction-log-errors.js';
 
 export const log: LogStatements = {
   swallowed: 'after which MySQL had undone the transaction (a deadlock does that)',

@@ -2,10 +2,10 @@
 // the change itself decides whether the claim holds, so it waits for no one but another relay that claims the same rows.
 
 import { createHash } from 'node:crypto';
-import { firstBytes, keptRows, type RowPlace } from '../claimed-rows.js';
 import type { ClaimedRow, ClaimOptions, FailedRow, LagRow, OutboxStatements, ParkedRow } from '../dialect.js';
 import { notReady } from '../misuse.js';
-import type { OutboxColumns } from '../outbox-message.js';
+import { firstBytes, keptRows, type RowPlace } from '../outbox/claimed-rows.js';
+import type { OutboxColumns } from '../outbox/outbox-message.js';
 import { numbersOf } from '../rows.js';
 import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
 import { quoted } from '../table-name.js';

@@ -2,9 +2,9 @@
 
 import type { Resolution } from '../../producer/transactions/transaction.js';
 import type { LogRow, LogStatements, TransactionEnd, Written } from '../dialect.js';
+import { notInTransaction } from '../log/transaction-log-errors.js';
 import { runAlone, type SqlDatabase, type SqlExecutor } from '../sql-port.js';
 import { quoted } from '../table-name.js';
-import { notInTransaction } from '../transaction-log-errors.js';
 
 export const log: LogStatements = {
   swallowed: 'so that PostgreSQL answered COMMIT with ROLLBACK',

@@ -1,8 +1,8 @@
 // The outbox on PostgreSQL.
 
-import { keptRows, type RowPlace } from '../claimed-rows.js';
 import type { ClaimedRow, ClaimOptions, FailedRow, LagRow, OutboxStatements, ParkedRow } from '../dialect.js';
-import type { OutboxColumns } from '../outbox-message.js';
+import { keptRows, type RowPlace } from '../outbox/claimed-rows.js';
+import type { OutboxColumns } from '../outbox/outbox-message.js';
 import { numbersOf } from '../rows.js';
 import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
 import { quoted } from '../table-name.js';

@@ -2,11 +2,11 @@
 
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
+import type { Http2ConnectionOptions } from '../../../http2/connection.js';
+import type { Headers } from '../../../http2/header-encoder.js';
+import type { Http2Stream, StreamReceiver } from '../../../http2/stream.js';
 import { type Clock, MINUTE_MS, type ScheduledTask, SECOND_MS, sleep } from '../../../support/clock.js';
 import { GrpcError } from '../../../support/grpc/status.js';
-import type { Http2ConnectionOptions } from '../../../support/http2/connection.js';
-import type { Headers } from '../../../support/http2/header-encoder.js';
-import type { Http2Stream, StreamReceiver } from '../../../support/http2/stream.js';
 import { CallMemory, type UnfinishedCall } from '../call-memory.js';
 import { ConnectionRoom } from '../connection-room.js';
 import { type Method, RESPONSE_HEADERS, refuse, ServerCall, type ServerCallOptions } from './server-call.js';

@@ -1,12 +1,12 @@
 // One call on one HTTP/2 stream: messages in, messages out, and a status at the end. Independent of the methods.
 // Over 300 lines: each way in which a call ends must be seen beside the others.
 
+import { HTTP2_CODE } from '../../../http2/frames.js';
+import type { Headers } from '../../../http2/header-encoder.js';
+import type { Http2Stream, StreamReceiver } from '../../../http2/stream.js';
 import type { Clock, ScheduledTask } from '../../../support/clock.js';
 import { FrameReader, wholeMessage } from '../../../support/grpc/framing.js';
 import { encodeStatusMessage, GRPC_STATUS, GrpcError, type GrpcStatusName } from '../../../support/grpc/status.js';
-import { HTTP2_CODE } from '../../../support/http2/frames.js';
-import type { Headers } from '../../../support/http2/header-encoder.js';
-import type { Http2Stream, StreamReceiver } from '../../../support/http2/stream.js';
 import type { CallMemory, UnfinishedCall } from '../call-memory.js';
 import { timeoutMs } from './grpc-timeout.js';
 import type { ServerConnection } from './server-connection.js';

@@ -1,9 +1,9 @@
 // One connection of a server: its open calls, whether it is alive, and how it is closed. Independent of what it carries.
 
 import type { Socket } from 'node:net';
-import { Http2Connection, type Http2ConnectionOptions } from '../../../support/http2/connection.js';
-import type { Headers } from '../../../support/http2/header-encoder.js';
-import type { Http2Stream } from '../../../support/http2/stream.js';
+import { Http2Connection, type Http2ConnectionOptions } from '../../../http2/connection.js';
+import type { Headers } from '../../../http2/header-encoder.js';
+import type { Http2Stream } from '../../../http2/stream.js';
 import type { ConnectionRoom } from '../connection-room.js';
 
 /**

@@ -1,0 +1,54 @@
+// What a replay of dead letters would do, without doing it.
+
+import type { ClusterAccess } from '../../remoting/cluster-access.js';
+import { mapConcurrently } from '../../support/concurrently.js';
+import { CONCURRENT_LOOKUPS } from '../messages/message-lookup.js';
+import { groupsOn, type TopicGroups } from '../topics/topic-groups.js';
+import { outcomesOf, ReplayPass } from './dead-letter-destination.js';
+import { REPLAY_CHECKS, type ReplayOptions, type ReplayResult } from './dead-letter-replay.js';
+import { checkPage, type DeadLetterView, readPage } from './dead-letters.js';
+
+/** A dead letter that a replay would send. */
+export interface PlannedReplay {
+  readonly deadLetter: DeadLetterView;
+  readonly topic: string;
+  /** The groups that would receive it, by name: those of the topic, so often others than the one that failed, too. */
+  readonly consumerGroups: readonly string[];
+}
+
+/** What a replay of the same page with the same options would return; `next` is that of the page. */
+export interface ReplayPlan extends Omit<ReplayResult, 'replayed'> {
+  readonly planned: readonly PlannedReplay[];
+}
+
+/** @throws the error of a server that does not answer for a topic: a plan is complete or fails */
+export async function planReplay(
+  cluster: ClusterAccess,
+  consumerGroup: string,
+  options: ReplayOptions = {},
+): Promise<ReplayPlan> {
+  return cluster.run(
+    `plan the replay of dead letters of ${consumerGroup}`,
+    options,
+    async (deadline) => {
+      checkPage(consumerGroup, options);
+      const { letters, next, failures } = await readPage(cluster, consumerGroup, options, deadline);
+      const pass = new ReplayPass(cluster, deadline, options.again);
+      const groups = new Map<string, Promise<TopicGroups>>();
+      const chosen = letters.filter(({ deadLetter }) => options.select === undefined || options.select(deadLetter));
+      const outcomes = await mapConcurrently(chosen, CONCURRENT_LOOKUPS, ({ deadLetter }) =>
+        pass.one(deadLetter, async ({ topic }): Promise<PlannedReplay> => {
+          const asked = groups.get(topic) ?? groupsOn(cluster, topic, deadline);
+          groups.set(topic, asked);
+          const { consumerGroups, failures: away } = await asked;
+          const [failure] = away;
+          if (failure !== undefined) throw failure.error;
+          return { deadLetter, topic, consumerGroups };
+        }),
+      );
+      const { done: planned, ...rest } = outcomesOf(outcomes);
+      return { planned, ...rest, next, failures };
+    },
+    REPLAY_CHECKS,
+  );
+}

@@ -1,0 +1,177 @@
+// What a replay does when it is interrupted. The contract proves on both servers that a replay works.
+
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { ScriptedCluster } from '../../../../../test/support/scripted-cluster.js';
+import type { ScriptedReply } from '../../../../../test/support/scripted-remoting-server.js';
+import { encodeStoredMessage, type StoredMessageFields } from '../../protocol/remoting/stored-message.js';
+import { RocketMQAdmin } from '../rocketmq-admin.js';
+import { REPLAY_PROPERTY } from './dead-letter-destination.js';
+import type { ReplayInterruptedError } from './dead-letter-replay.js';
+
+const cluster = new ScriptedCluster();
+const admins: RocketMQAdmin[] = [];
+afterEach(async () => {
+  for (const admin of admins.splice(0)) await admin.close();
+  await cluster.close();
+});
+
+const letter = (offset: number, properties: Record<string, string> = {}): StoredMessageFields => ({
+  topic: '%DLQ%g',
+  queueId: 0,
+  queueOffset: offset,
+  commitLogOffset: 0,
+  sysFlag: 0x301 | 8,
+  flag: 5,
+  bodyCrc: 0,
+  bornTimestampMs: 77,
+  bornHost: '127.0.0.1:1',
+  storeTimestampMs: 2,
+  storeHost: '127.0.0.1:2',
+  reconsumeTimes: 3,
+  preparedTransactionOffset: 0,
+  body: Buffer.from(`body ${offset}`),
+  properties: new Map(
+    Object.entries({ UNIQ_KEY: `id-${offset}`, RETRY_TOPIC: '%RETRY%g_orders', TAGS: 'a', user: 'Ada', ...properties }),
+  ),
+});
+
+/** A broker with dead letters in one queue, and its answers to each send, in turn. */
+async function adminWith(
+  letters: readonly StoredMessageFields[],
+  sends: readonly ScriptedReply[],
+  indexed: readonly StoredMessageFields[] = [],
+) {
+  let sent = 0;
+  const { nameServer, brokers, protect } = await cluster.start([
+    ({ code, fields }): ScriptedReply => {
+      if (code === 300) return { body: '{"groupList":["g","h"]}' };
+      if (code === 202) {
+        const key = '{"brokerName":"broker-0","queueId":0,"topic":"%DLQ%g"}';
+        return { body: `{"offsetTable":{${key}:{"minOffset":0,"maxOffset":${letters.length}}}}` };
+      }
+      if (code === 11) {
+        const start = Number(fields.queueOffset);
+        const page = letters.slice(start, start + Math.min(2, Number(fields.maxMsgNums)));
+        const nextBeginOffset = String(start + page.length);
+        return { fields: { nextBeginOffset }, body: Buffer.concat(page.map(encodeStoredMessage)) };
+      }
+      if (code === 12) {
+        const found = indexed.filter(({ properties }) => properties.get('UNIQ_KEY') === fields.key);
+        return found.length === 0 ? { code: 22 } : { body: Buffer.concat(found.map(encodeStoredMessage)) };
+      }
+      return code === 10 ? sends[sent++] : { code: 3 };
+    },
+  ]);
+  const admin = new RocketMQAdmin({ nameServer: nameServer.address, timeoutMs: 1_000 });
+  admins.push(admin);
+  const requests = () => (brokers[0]?.requests ?? []).filter(({ code }) => code === 10);
+  return { admin, requests, protect };
+}
+
+const stored: ScriptedReply = { fields: { queueId: '1', queueOffset: '9' } };
+
+describe('a replay', () => {
+  it('sends what a consumer sees, without properties that the server had set', async () => {
+    const old = { DELAY: '3', TIMER_DELIVER_MS: '5', TRAN_MSG: 'true', REAL_TOPIC: 'x', ORIGIN_GROUP: 'g', KEYS: 'k' };
+    const { admin, requests } = await adminWith([letter(0, old)], [stored]);
+    await admin.replayDeadLetters('g');
+    const [request] = requests();
+    expect(request?.fields).toMatchObject({ topic: 'orders', queueId: '-1', sysFlag: String(0x301), flag: '5' });
+    expect(request?.fields.bornTimestamp).toBe('77');
+    const properties = request?.fields.properties?.split('\u0002').map((pair) => pair.split('\u0001')[0]);
+    expect(properties).toEqual(['UNIQ_KEY', 'TAGS', 'user', 'KEYS', REPLAY_PROPERTY, '']);
+  });
+
+  it('continues after a dead letter that cannot be sent, and reports why', async () => {
+    const { admin } = await adminWith(
+      [letter(0), letter(1, { RETRY_TOPIC: '%RETRY%other' }), letter(2)],
+      [{ code: 13, remark: 'message illegal' }, stored],
+    );
+    const result = await admin.replayDeadLetters('g');
+    expect(result.replayed.map(({ deadLetter }) => deadLetter.messageId)).toEqual(['id-2']);
+    expect(result.failed.map(({ deadLetter, error }) => [deadLetter.messageId, error.code])).toEqual([
+      ['id-0', 'MESSAGE_ILLEGAL'],
+      ['id-1', 'ORIGIN_UNKNOWN'],
+    ]);
+  });
+
+  it.each([
+    ['does not answer', undefined, 'DEADLINE_EXCEEDED', true],
+    ['is too busy', { code: 2, remark: 'busy' }, 'SYSTEM_BUSY', true],
+    ['says what nobody knows', { code: 999 }, 'RESPONSE_999', false],
+  ])('ends where the server %s, reports what was done, and continues there', async (_, failure, code, retryable) => {
+    const { admin } = await adminWith([letter(0), letter(1), letter(2)], [stored, failure, stored, stored]);
+    const error = await admin.replayDeadLetters('g', { timeoutMs: 400 }).then(
+      () => undefined,
+      (reason: ReplayInterruptedError) => reason,
+    );
+    expect(error).toMatchObject({ code: 'REPLAY_INTERRUPTED', outcome: 'unknown', retryable, cause: { code } });
+    expect(error?.done).toMatchObject({ replayed: [{ deadLetter: { messageId: 'id-0' } }], next: 'broker-0/0/1' });
+    const rest = await admin.replayDeadLetters('g', { after: error?.done.next });
+    expect(rest.replayed.map(({ deadLetter }) => deadLetter.messageId)).toEqual(['id-1', 'id-2']);
+  });
+
+  it('treats a message as sent that is stored but not yet on disk or on a slave', async () => {
+    const answers = [10, 11, 12].map((code) => ({ ...stored, code }));
+    const { admin } = await adminWith([letter(0), letter(1), letter(2)], answers);
+    const { replayed } = await admin.replayDeadLetters('g');
+    expect(replayed).toMatchObject(Array(3).fill({ topic: 'orders', broker: 'broker-0', queueId: 1, queueOffset: 9 }));
+  });
+
+  it('skips a dead letter whose replay is already in the topic, but not another dead letter of the same message', async () => {
+    const replays = ['g/broker-0/0/0', 'g/broker-0/0/7'].map((mark, index) => {
+      return { ...letter(index, { [REPLAY_PROPERTY]: mark }), topic: 'orders' };
+    });
+    const { admin } = await adminWith([letter(0), letter(1)], [stored], replays);
+    const result = await admin.replayDeadLetters('g');
+    expect(result.replayedBefore.map(({ messageId }) => messageId)).toEqual(['id-0']);
+    expect(result.replayed.map(({ deadLetter }) => deadLetter.messageId)).toEqual(['id-1']);
+  });
+});
+
+describe('a replay that fails', () => {
+  it('says what was sent before the caller refused to select', async () => {
+    const { admin } = await adminWith([letter(0), letter(1)], [stored]);
+    const select = ({ queueOffset }: { readonly queueOffset: number }): boolean => {
+      if (queueOffset === 1) throw new TypeError('mine');
+      return true;
+    };
+    await expect(admin.replayDeadLetters('g', { select })).rejects.toMatchObject({
+      code: 'REPLAY_INTERRUPTED',
+      done: { replayed: [{ queueId: 1 }], next: 'broker-0/0/1' },
+    });
+  });
+
+  it('sends nothing to a topic that may not be written to, as its plan says', async () => {
+    const { admin, requests, protect } = await adminWith([letter(0)], [stored]);
+    protect();
+    const failed = [{ deadLetter: { messageId: 'id-0' }, error: { code: 'ORIGIN_READ_ONLY', outcome: 'not-sent' } }];
+    await expect(admin.planReplay('g')).resolves.toMatchObject({ planned: [], failed });
+    await expect(admin.replayDeadLetters('g')).resolves.toMatchObject({ replayed: [], failed });
+    expect(requests()).toEqual([]);
+  });
+});
+
+describe('the plan of a replay', () => {
+  it('has the order of the dead letters, though it looks up several at once', async () => {
+    const letters = Array.from({ length: 40 }, (_, offset) => letter(offset));
+    const { admin } = await adminWith(letters, []);
+    const { planned } = await admin.planReplay('g', { limit: 40, timeoutMs: 30_000 });
+    expect(planned.map(({ deadLetter, consumerGroups }) => [deadLetter.messageId, ...consumerGroups])).toEqual(
+      letters.map((_, offset) => [`id-${offset}`, 'g', 'h']),
+    );
+  });
+});
+
+describe('a page of dead letters', () => {
+  it('has the requested length, however few messages the server returns at once', async () => {
+    const letters = [0, 1, 2, 3, 4].map((offset) => letter(offset));
+    const { admin } = await adminWith(letters, []);
+    const page = await admin.listDeadLetters('g', { limit: 3 });
+    expect(page.deadLetters.map(({ queueOffset }) => queueOffset)).toEqual([0, 1, 2]);
+    expect(page).toMatchObject({ next: 'broker-0/0/3', total: 5 });
+    const rest = await admin.listDeadLetters('g', { after: page.next });
+    expect(rest.deadLetters.map(({ queueOffset }) => queueOffset)).toEqual([3, 4]);
+    expect(rest.next).toBeUndefined();
+  });
+});

@@ -1,0 +1,197 @@
+// Sends dead letters to their original topics again, at least once. An interrupted replay reports what was done.
+
+import { byBrokerName, type Layout, parseLayout, placeOfMessageGroup } from '../../protocol/model/layout.js';
+import { isReservedProperty } from '../../protocol/model/names.js';
+import { REQUEST_CODES } from '../../protocol/remoting/codes.js';
+import { encodeProperties, type StoredMessageFields, SYS_FLAGS } from '../../protocol/remoting/stored-message.js';
+import { offsetField } from '../../remoting/answers.js';
+import { type MasterBroker, writableLayout } from '../../remoting/cluster.js';
+import type { ClusterAccess } from '../../remoting/cluster-access.js';
+import { RemotingError } from '../../remoting/remoting-error.js';
+import type { Deadline } from '../../support/deadline.js';
+import { RocketMQError, TransportError } from '../../support/errors.js';
+import { aBoolean, aFunction, type OwnChecks } from '../../support/options.js';
+import type { BrokerFailure } from '../each-broker.js';
+import { PROPERTIES } from '../messages/message-view.js';
+import { positionOf } from '../messages/positions.js';
+import { PAGE_CHECKS } from '../messages/topic-page.js';
+import { type Destination, type Outcome, outcomesOf, REPLAY_PROPERTY, ReplayPass } from './dead-letter-destination.js';
+import { checkPage, type DeadLetterPageOptions, type DeadLetterView, readPage } from './dead-letters.js';
+
+export interface ReplayOptions extends DeadLetterPageOptions {
+  /** Which dead letters of the page to send. Default: all. */
+  readonly select?: (deadLetter: DeadLetterView) => boolean;
+  /** Also replay those that were already replayed. Default: false. */
+  readonly again?: boolean;
+}
+
+export const REPLAY_CHECKS: OwnChecks<ReplayOptions> = { ...PAGE_CHECKS, select: aFunction, again: aBoolean };
+
+/** A dead letter that was replayed: same body, tag, keys, properties and message id, as a first attempt. */
+export interface ReplayedDeadLetter {
+  readonly deadLetter: DeadLetterView;
+  readonly topic: string;
+  /** The broker, by name, and the queue in which the new message is stored. */
+  readonly broker: string;
+  readonly queueId: number;
+  readonly queueOffset: number;
+}
+
+export interface ReplayResult {
+  readonly replayed: readonly ReplayedDeadLetter[];
+  /** Skipped, because the topic already has a message that was replayed from it. */
+  readonly replayedBefore: readonly DeadLetterView[];
+  /** Could not be sent: the original topic is unknown or deleted, or the broker rejected it. Another replay fails again. */
+  readonly failed: readonly { readonly deadLetter: DeadLetterView; readonly error: RocketMQError }[];
+  /** The position at which to continue; undefined at the end. */
+  readonly next: string | undefined;
+  /** Brokers whose dead letters could not be read. Empty when all answered. */
+  readonly failures: readonly BrokerFailure[];
+}
+
+/**
+ * A replay was interrupted: a server could not be reached, or the deadline passed. `done` has what was sent before; its `next` is
+ * the dead letter at which the replay ended, which may or may not have been sent. Continuing there sends it at most once more, and
+ * not at all if its first copy is found.
+ */
+export class ReplayInterruptedError extends RocketMQError {
+  constructor(
+    what: string,
+    readonly done: ReplayResult,
+    cause: Error,
+  ) {
+    const message = `${what}: ${done.replayed.length} sent, then failed: ${cause.message}; continue with after = done.next`;
+    super('REPLAY_INTERRUPTED', message, 'unknown', RocketMQError.is(cause) && cause.retryable, { cause });
+  }
+}
+
+/** Properties that the server sets itself and that a new message must not contain, with these exceptions. */
+const KEPT_PROPERTIES: ReadonlySet<string> = new Set([
+  PROPERTIES.messageId,
+  PROPERTIES.keys,
+  PROPERTIES.tag,
+  PROPERTIES.priority,
+  PROPERTIES.liteTopic,
+  PROPERTIES.bornHost,
+  'BORN_TIMESTAMP',
+  'PGROUP',
+]);
+/** The message is stored, possibly not yet on disk or on a slave. @see ResponseCode FLUSH_DISK_TIMEOUT, SLAVE_NOT_AVAILABLE, … */
+const STORED_CODES: readonly number[] = [0, 10, 11, 12];
+
+export async function replayDeadLetters(
+  cluster: ClusterAccess,
+  consumerGroup: string,
+  options: ReplayOptions = {},
+): Promise<ReplayResult> {
+  return cluster.run(
+    `replay dead letters of ${consumerGroup}`,
+    options,
+    async (deadline) => {
+      checkPage(consumerGroup, options);
+      const page = await readPage(cluster, consumerGroup, options, deadline);
+      const replay = new Replay(cluster, deadline, options);
+      for (const { stored, deadLetter } of page.letters) {
+        try {
+          if (options.select !== undefined && !options.select(deadLetter)) continue;
+          await replay.one(stored, deadLetter);
+        } catch (error) {
+          const done = { ...replay.result, next: positionOf(deadLetter), failures: page.failures };
+          throw new ReplayInterruptedError(deadline.what, done, error as Error);
+        }
+      }
+      return { ...replay.result, next: page.next, failures: page.failures };
+    },
+    REPLAY_CHECKS,
+  );
+}
+
+/** One replay, and what it has done so far. */
+class Replay {
+  private readonly outcomes: Outcome<ReplayedDeadLetter>[] = [];
+  private readonly pass: ReplayPass;
+  /** By topic. */
+  private readonly layouts = new Map<string, Layout>();
+
+  constructor(
+    private readonly cluster: ClusterAccess,
+    private readonly deadline: Deadline,
+    { again }: ReplayOptions,
+  ) {
+    this.pass = new ReplayPass(cluster, deadline, again);
+  }
+
+  get result(): Pick<ReplayResult, 'replayed' | 'replayedBefore' | 'failed'> {
+    const { done: replayed, ...rest } = outcomesOf(this.outcomes);
+    return { replayed, ...rest };
+  }
+
+  /** @throws for a failure that would affect the following dead letters as well */
+  async one(stored: StoredMessageFields, deadLetter: DeadLetterView): Promise<void> {
+    this.outcomes.push(await this.pass.one(deadLetter, (destination) => this.send(stored, deadLetter, destination)));
+  }
+
+  /** @see SendMessageRequestHeader of the server, request code 10 */
+  private async send(
+    stored: StoredMessageFields,
+    deadLetter: DeadLetterView,
+    destination: Destination,
+  ): Promise<ReplayedDeadLetter> {
+    const { topic, mark } = destination;
+    const { broker, queueId } = await this.queueFor(deadLetter, destination);
+    const fields = {
+      producerGroup: topic,
+      topic,
+      defaultTopic: 'TBW102',
+      defaultTopicQueueNums: '4',
+      queueId: String(queueId),
+      sysFlag: String(stored.sysFlag & (SYS_FLAGS.compressed | SYS_FLAGS.compressionType)),
+      bornTimestamp: String(stored.bornTimestampMs),
+      flag: String(stored.flag),
+      properties: encodeProperties(propertiesToSend(stored, mark)),
+      reconsumeTimes: '0',
+      unitMode: 'false',
+      batch: 'false',
+    };
+    const answer = await this.cluster.ask(
+      broker,
+      { code: REQUEST_CODES.sendMessage, fields, body: stored.body },
+      this.deadline,
+    );
+    if (!STORED_CODES.includes(answer.code)) throw new RemotingError(this.deadline.what, broker.address, answer);
+    const queueOffset = offsetField(answer, 'queueOffset', 0);
+    return { deadLetter, topic, broker: broker.name, queueId: Number(answer.fields.queueId ?? 0), queueOffset };
+  }
+
+  /**
+   * A message of a message group goes to the queue that producers choose, to stay in order; others stay on their broker.
+   * @throws TransportError `MESSAGE_GROUP_UNAVAILABLE` while its broker is missing
+   */
+  private async queueFor({ messageGroup, broker: name }: DeadLetterView, destination: Destination) {
+    const { topic, writable } = destination;
+    const own = writable.find((broker) => broker.name === name) ?? (writable[0] as MasterBroker);
+    if (messageGroup === undefined) return { broker: own, queueId: -1 };
+    const { brokerName, queueId } = placeOfMessageGroup(await this.layoutOf(destination), messageGroup);
+    const broker = writable.find((one) => one.name === brokerName);
+    if (broker !== undefined) return { broker, queueId };
+    const text = `replay to "${topic}": broker "${brokerName}" stores the message group, and is missing or cannot be written; it was not sent, so that the group keeps its order; replay again when the broker is back`;
+    throw new TransportError('MESSAGE_GROUP_UNAVAILABLE', text, 'not-sent', true);
+  }
+
+  /** The order configuration, or what can be written at present: a missing broker that it does not name is not known here. */
+  private async layoutOf({ topic, route, writable }: Destination): Promise<Layout> {
+    const known = this.layouts.get(topic);
+    if (known !== undefined) return known;
+    const text = route.order === undefined ? await this.cluster.orderConfiguration(topic, this.deadline) : undefined;
+    const order = route.order ?? (text === undefined ? undefined : parseLayout(text));
+    const layout = order === undefined ? writableLayout({ ...route, brokers: writable }) : byBrokerName(order);
+    this.layouts.set(topic, layout);
+    return layout;
+  }
+}
+
+/** Without the properties of a delayed or transactional message, since it was delivered before it became a dead letter. */
+function propertiesToSend({ properties }: StoredMessageFields, mark: string): Map<string, string> {
+  const kept = [...properties].filter(([name]) => KEPT_PROPERTIES.has(name) || !isReservedProperty(name));
+  return new Map(kept).set(REPLAY_PROPERTY, mark);
+}

@@ -1,0 +1,139 @@
+// A consumer group in the API of this library, and in the format of the broker. This file sends nothing.
+
+import { isDeepStrictEqual } from 'node:util';
+import { LIMITS } from '../../protocol/model/limits.js';
+import { type LiteGroup, liteGroupProblem } from '../../protocol/model/lite-group.js';
+import { consumerGroupNameProblem } from '../../protocol/model/names.js';
+import { REQUEST_CODES } from '../../protocol/remoting/codes.js';
+import type { RemotingFrame } from '../../protocol/remoting/frame.js';
+import { asChanges, toLiteAttributes } from '../../protocol/remoting/lite-attributes.js';
+import { jsonOf, namedObjectsIn } from '../../remoting/answers.js';
+import type { MasterBroker } from '../../remoting/cluster.js';
+import {
+  DEFAULT_RETRIES,
+  deliveryOf,
+  type GroupConfig,
+  type GroupDelivery,
+  type GroupRetryPolicy,
+  isDeliverable,
+} from '../../remoting/group-config.js';
+import type { RemotingRequest } from '../../remoting/remoting-request.js';
+import type { BackoffPolicy } from '../../support/backoff.js';
+import { UsageError } from '../../support/errors.js';
+import { isIntegerFrom } from '../../support/options.js';
+
+/** A consumer group to create or update. Omitted settings of an existing group stay unchanged. */
+export interface NewGroup {
+  /** The name of the group. */
+  readonly consumerGroup: string;
+  /** Whether its consumers receive the messages of a message group one after another. Default for a new group: false. */
+  readonly fifo?: boolean;
+  /** Deliveries before a message becomes a dead letter, 1 to 2147483647. Default for a new group: 17. */
+  readonly maxDeliveryAttempts?: number;
+  /** The delays between deliveries, in integer milliseconds; the multiplier is an integer, too. Default: the server's own list. */
+  readonly backoff?: BackoffPolicy;
+  /** Binds the group to lite topics. Requires server 5.5.0. Default for a new group: it is an ordinary group. */
+  readonly lite?: LiteGroup;
+}
+
+/** A consumer group on one of its brokers. */
+export interface GroupOnBroker extends MasterBroker, GroupDelivery {}
+
+/** A consumer group on the servers. The settings are those of the first broker; `brokers` shows differences. */
+export interface GroupDescription extends GroupDelivery {
+  readonly consumerGroup: string;
+  /** The brokers that have it, by name: at least one. */
+  readonly brokers: readonly GroupOnBroker[];
+}
+
+/** @throws UsageError that names the field and its valid values */
+export function checkNewGroup(definition: NewGroup): void {
+  const { consumerGroup, maxDeliveryAttempts, backoff, lite } = Object(definition) as NewGroup;
+  const problem = consumerGroupNameProblem(consumerGroup);
+  if (problem !== undefined) {
+    throw new UsageError('ILLEGAL_CONSUMER_GROUP', `consumer group "${consumerGroup}" ${problem}`, 'consumerGroup');
+  }
+  if (maxDeliveryAttempts !== undefined && !isDeliverable(maxDeliveryAttempts)) {
+    const message = `consumer group "${consumerGroup}": maxDeliveryAttempts is ${maxDeliveryAttempts}; it must be an integer from 1 to ${LIMITS.attempts}`;
+    throw new UsageError('ILLEGAL_MAX_DELIVERY_ATTEMPTS', message, 'maxDeliveryAttempts');
+  }
+  if (backoff !== undefined) checkBackoff(consumerGroup, backoff);
+  const liteProblem = lite && liteGroupProblem(lite);
+  if (liteProblem !== undefined) {
+    throw new UsageError('ILLEGAL_LITE_GROUP', `consumer group "${consumerGroup}": ${liteProblem}`, 'lite');
+  }
+}
+
+function checkBackoff(consumerGroup: string, backoff: BackoffPolicy): void {
+  const numbers =
+    backoff.kind === 'customized' ? backoff.nextMs : [backoff.initialMs, backoff.maxMs, backoff.multiplier];
+  if (numbers.length > 0 && numbers.every((value) => isIntegerFrom(value, 1))) return;
+  const message = `consumer group "${consumerGroup}": backoff is [${numbers.join(', ')}]; it must contain integers above 0 only`;
+  throw new UsageError('ILLEGAL_BACKOFF', message, 'backoff');
+}
+
+/** In which settings the brokers that have the group differ from the given ones; a sentence for each. */
+export function groupDifferences(
+  { brokers }: GroupDescription,
+  { fifo, maxDeliveryAttempts, backoff, lite }: NewGroup,
+): string[] {
+  return brokers.flatMap((found) => [
+    ...(fifo === undefined || fifo === found.fifo
+      ? []
+      : [`it is ${fifo ? 'not ordered' : 'ordered'} on ${found.name}`]),
+    ...(maxDeliveryAttempts === undefined || maxDeliveryAttempts === found.maxDeliveryAttempts
+      ? []
+      : [`it delivers at most ${found.maxDeliveryAttempts} times on ${found.name}, not ${maxDeliveryAttempts}`]),
+    ...(backoff === undefined || isDeepStrictEqual(backoff, found.backoff)
+      ? []
+      : [`its backoff differs on ${found.name}`]),
+    ...liteDifferences(found, lite),
+  ]);
+}
+
+function liteDifferences({ name, lite: found }: GroupOnBroker, wanted: LiteGroup | undefined): string[] {
+  if (wanted === undefined || isDeepStrictEqual({ ...found, ...wanted }, found)) return [];
+  if (found === undefined) return [`it is not bound to lite topics on ${name}`];
+  const { topic, subscriptionQuota, exclusive } = found;
+  const how = exclusive ? 'exclusively' : 'shared';
+  return [`it is bound to the lite topics of ${topic} on ${name}, ${how}, ${subscriptionQuota} for each consumer`];
+}
+
+/** Request code 200. Settings that the definition omits are taken from `existing`. */
+export function updateGroupRequest(definition: NewGroup, existing: GroupConfig | undefined): RemotingRequest {
+  // The server accepts attributes only as changes ("+name=value"), not in the format in which it returns them.
+  const { attributes: _, ...kept } = existing ?? {};
+  const attempts = definition.maxDeliveryAttempts;
+  const config: GroupConfig = {
+    ...kept,
+    groupName: definition.consumerGroup,
+    consumeMessageOrderly: definition.fifo ?? existing?.consumeMessageOrderly ?? false,
+    retryMaxTimes: attempts === undefined ? (existing?.retryMaxTimes ?? DEFAULT_RETRIES) : attempts - 1,
+    ...(definition.backoff === undefined ? {} : { groupRetryPolicy: toRetryPolicy(definition.backoff) }),
+    ...(definition.lite === undefined ? {} : { attributes: asChanges(toLiteAttributes(definition.lite)) }),
+  };
+  return { code: REQUEST_CODES.updateAndCreateSubscriptionGroup, body: Buffer.from(JSON.stringify(config)) };
+}
+
+/** All groups in the answer to request code 201, by name. */
+export function groupConfigsIn(answer: RemotingFrame): ReadonlyMap<string, GroupConfig> {
+  return new Map(namedObjectsIn<GroupConfig>(jsonOf(answer).subscriptionGroupTable));
+}
+
+/** @param configs those of the brokers that have the group; undefined without any */
+export function describeGroup(
+  consumerGroup: string,
+  configs: readonly { readonly broker: MasterBroker; readonly config: GroupConfig }[],
+): GroupDescription | undefined {
+  const brokers = configs.map(({ broker, config }) => ({ ...broker, ...deliveryOf(config) }));
+  const [first] = brokers;
+  if (first === undefined) return undefined;
+  const { fifo, maxDeliveryAttempts, backoff, lite } = first;
+  return { consumerGroup, fifo, maxDeliveryAttempts, backoff, lite, brokers };
+}
+
+function toRetryPolicy(backoff: BackoffPolicy): GroupRetryPolicy {
+  if (backoff.kind === 'customized') return { type: 'CUSTOMIZED', customizedRetryPolicy: { next: backoff.nextMs } };
+  const { initialMs: initial, maxMs: max, multiplier } = backoff;
+  return { type: 'EXPONENTIAL', exponentialRetryPolicy: { initial, max, multiplier } };
+}

@@ -1,0 +1,135 @@
+// Looks up messages in the index of the brokers: by message id or key.
+
+import { topicNameProblem } from '../../protocol/model/names.js';
+import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
+import type { RemotingFrame } from '../../protocol/remoting/frame.js';
+import {
+  decodeStoredMessages,
+  MalformedMessage,
+  type StoredMessageFields,
+} from '../../protocol/remoting/stored-message.js';
+import { undefinedWhen } from '../../remoting/answers.js';
+import type { MasterBroker } from '../../remoting/cluster.js';
+import type { ClusterAccess } from '../../remoting/cluster-access.js';
+import type { CallOptions, Deadline } from '../../support/deadline.js';
+import { TransportError } from '../../support/errors.js';
+import { checkLimit, checkName, checkSought, checkTime } from '../checks.js';
+import { type BrokerFailure, fromEach } from '../each-broker.js';
+import { assertKnown, queuesOf } from '../topics/topic-offsets.js';
+import { keysOf, messageView, PROPERTIES, type StoredMessageView } from './message-view.js';
+
+export type MessageQuery =
+  | { readonly topic: string; readonly messageId: string }
+  | {
+      readonly topic: string;
+      readonly key: string;
+      /** Stored at this time or later. Default: any time. */
+      readonly from?: Date;
+      /** Stored at this time or earlier. Default: any time. */
+      readonly to?: Date;
+      /** Maximum messages from each broker, 1 to 64. Default: 32. */
+      readonly limit?: number;
+    };
+
+export interface FoundMessages {
+  /** In the order in which they were stored. */
+  readonly messages: readonly StoredMessageView[];
+  /** A broker returned as many messages as requested, so there may be more. */
+  readonly mayBeMore: boolean;
+  /** Brokers that did not answer; the result lacks their messages. Empty when all answered. */
+  readonly failures: readonly BrokerFailure[];
+}
+
+/** The most messages that the server returns for an id, whatever was requested (`defaultQueryMaxNum`). */
+export const MAX_BY_ID = 32;
+const MAX_BY_KEY = 64;
+const DEFAULT_LIMIT = 32;
+/** Java's largest long. */
+const END_OF_TIME = '9223372036854775807';
+
+export async function findMessages(
+  cluster: ClusterAccess,
+  query: MessageQuery,
+  options?: CallOptions,
+): Promise<FoundMessages> {
+  const { topic } = Object(query) as MessageQuery;
+  checkName('topic', topic, topicNameProblem(topic));
+  const sought = 'messageId' in query ? query.messageId : query.key;
+  checkSought('messageId' in query ? 'messageId' : 'key', sought);
+  const limit = 'messageId' in query ? MAX_BY_ID : (query.limit ?? DEFAULT_LIMIT);
+  checkLimit(limit, MAX_BY_KEY);
+  if ('key' in query) {
+    checkTime('from', query.from);
+    checkTime('to', query.to);
+  }
+  return cluster.run(`look up ${sought} in ${query.topic}`, options, async (deadline) => {
+    const { answers, failures } = await fromEach(cluster, deadline, async (broker, own) => {
+      const { found, isFull } = await storedMessages(cluster, broker, query, limit, own);
+      return { views: await Promise.all(found.map((stored) => messageView(stored, broker.name))), isFull };
+    });
+    const messages = answers.flatMap(({ value }) => value.views);
+    if (messages.length === 0) assertKnown(query.topic, await queuesOf(cluster, query.topic, deadline));
+    messages.sort((left, right) => left.storeTimestampMs - right.storeTimestampMs);
+    return { messages, mayBeMore: answers.some(({ value }) => value.isFull), failures };
+  });
+}
+
+/** How many messages are looked up at once where a result takes many. */
+export const CONCURRENT_LOOKUPS = 8;
+
+/** The messages of a topic with this id on one broker, at most 32. */
+export async function storedWithId(
+  cluster: ClusterAccess,
+  broker: MasterBroker,
+  query: { readonly topic: string; readonly messageId: string },
+  deadline: Deadline,
+): Promise<StoredMessageFields[]> {
+  return (await storedMessages(cluster, broker, query, MAX_BY_ID, deadline)).found;
+}
+
+/** The matches on one broker. @see QueryMessageRequestHeader of the server, request code 12 */
+async function storedMessages(
+  cluster: ClusterAccess,
+  broker: MasterBroker,
+  query: MessageQuery,
+  limit: number,
+  deadline: Deadline,
+): Promise<{ readonly found: StoredMessageFields[]; readonly isFull: boolean }> {
+  const isById = 'messageId' in query;
+  const fields = {
+    topic: query.topic,
+    key: isById ? query.messageId : query.key,
+    maxNum: String(limit),
+    beginTimestamp: isById ? '0' : String(query.from?.getTime() ?? 0),
+    endTimestamp: isById ? END_OF_TIME : String(query.to?.getTime() ?? END_OF_TIME),
+    ...(isById && { _UNIQUE_KEY_QUERY: 'true' }),
+  };
+  const asked = cluster.call(broker, { code: REQUEST_CODES.queryMessage, fields }, deadline);
+  const answer = await undefinedWhen(RESPONSE_CODES.queryNotFound, asked);
+  const matches = answer === undefined ? [] : messagesIn(answer);
+  // The index uses hash codes, so a result may belong to another topic or key. A message that has a key twice is in it twice.
+  const sought = matches.filter((one) => isSought(one, query));
+  const found = new Map(sought.map((one) => [identityOf(one), one]));
+  return { found: [...found.values()], isFull: matches.length >= limit };
+}
+
+/** By its properties as well: an embedded broker has no commit log, and gives what it no longer stores no place. */
+function identityOf({ queueId, queueOffset, commitLogOffset, properties }: StoredMessageFields): string {
+  return JSON.stringify([queueId, queueOffset, commitLogOffset, ...properties]);
+}
+
+/** @throws TransportError when the body has another format */
+export function messagesIn(answer: RemotingFrame): StoredMessageFields[] {
+  try {
+    return decodeStoredMessages(answer.body);
+  } catch (cause) {
+    if (!(cause instanceof MalformedMessage)) throw cause;
+    throw new TransportError('RPC_FAILED', `the answer of the server is ${cause.message}`, 'unknown', false, { cause });
+  }
+}
+
+function isSought(stored: StoredMessageFields, query: MessageQuery): boolean {
+  if (stored.topic !== query.topic) return false;
+  if ('messageId' in query) return stored.properties.get(PROPERTIES.messageId) === query.messageId;
+  return keysOf(stored).includes(query.key);
+}

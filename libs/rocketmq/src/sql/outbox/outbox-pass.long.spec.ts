@@ -1,0 +1,72 @@
+// Messages of an outbox that are sent by a producer which changes them.
+
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { OutboxBench } from '../../../../../test/support/outbox-bench.js';
+import { Connection } from '../../client/connection.js';
+import { Producer } from '../../producer/producer.js';
+import type { SendInterceptor } from '../../producer/sending/interceptors.js';
+import { MINUTE_MS } from '../../support/clock.js';
+import { TestBroker } from '../../testing/test-broker.js';
+import type { OutboxRelay } from './outbox-relay.js';
+
+/** The maximum number of properties in addition to the outbox's own. */
+const FULL_PROPERTIES = Object.fromEntries(Array.from({ length: 127 }, (_, index) => [`own${index}`, '1']));
+
+describe('a message of the outbox with the maximum number of properties', () => {
+  let bench: OutboxBench;
+  let broker: TestBroker;
+  let connection: Connection;
+  let producers: Producer[];
+
+  beforeAll(async () => {
+    bench = await OutboxBench.open();
+  });
+  beforeEach(async () => {
+    await bench.begin();
+    broker = await TestBroker.start();
+    broker.declareTopic({ name: 'orders', type: 'fifo' });
+    connection = new Connection({ endpoints: broker.endpoints });
+    producers = [];
+    await bench.add({ body: 'full', messageGroup: 'a', properties: FULL_PROPERTIES });
+    await bench.add({ body: 'next', messageGroup: 'a' });
+  });
+  afterEach(async () => {
+    await bench.end();
+    for (const producer of producers) await producer.close();
+    connection.close();
+    await broker.stop();
+  });
+  afterAll(() => bench.close());
+
+  function relayThrough(interceptors: readonly SendInterceptor[]): OutboxRelay {
+    const producer = new Producer(connection, { interceptors });
+    producers.push(producer);
+    return bench.relayWith({ send: (message, options) => producer.send(message, options), maxAttempts: 2 });
+  }
+
+  const tenant: SendInterceptor = (message, next) =>
+    next({ ...message, properties: { ...message.properties, tenant: '7' } });
+  const delivered = () => broker.messages('orders').map(({ body }) => body.toString());
+
+  it('waits, with its group, while an interceptor adds one to it, and the error says so', async () => {
+    await relayThrough([tenant]).runOnce();
+    expect([await bench.states(), delivered()]).toEqual([['unsent', 'unsent'], []]);
+    const { rows } = await bench.database.query('SELECT last_error FROM rocketmq_outbox ORDER BY position LIMIT 1');
+    expect(rows).toEqual([{ last_error: expect.stringMatching(/129 entries; the limit is 128.*an interceptor/) }]);
+    bench.clock.advanceTo(bench.clock.nowMs() + MINUTE_MS);
+    await relayThrough([]).runOnce();
+    expect([await bench.states(), delivered()]).toEqual([
+      ['sent', 'sent'],
+      ['full', 'next'],
+    ]);
+  });
+
+  it('is parked after its last attempt', async () => {
+    const relay = relayThrough([tenant]);
+    for (let attempt = 0; attempt < 2; attempt++) {
+      await relay.runOnce();
+      bench.clock.advanceTo(bench.clock.nowMs() + MINUTE_MS);
+    }
+    expect((await bench.states())[0]).toBe('parked');
+  });
+});

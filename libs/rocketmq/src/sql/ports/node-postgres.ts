@@ -1,0 +1,68 @@
+// The port on a pool of node-postgres (`pg`). Structurally typed, so that pg is not a dependency of this package.
+
+import { StateError } from '../../support/errors.js';
+import { untilEnded } from '../misuse.js';
+import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
+
+/** A client that was acquired from a pool. */
+export interface PooledClient extends SqlExecutor {
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  removeListener(event: 'error', listener: (error: Error) => void): unknown;
+  /** Releases it; an error destroys it. */
+  release(error?: Error | boolean): void;
+}
+
+/** A `pg.Pool`. */
+export interface ClientPool {
+  connect(): Promise<PooledClient>;
+}
+
+/**
+ * A `pg.Pool` as the port: each transaction uses its own client. It fails with a StateError `NOT_COMMITTED` when a statement
+ * failed and `work` swallowed the error.
+ */
+export function poolDatabase(pool: ClientPool): SqlDatabase {
+  return {
+    transaction: async (work) => {
+      const client = await pool.connect();
+      // A lost connection also emits this event, which would end the process without a listener. The statements fail anyway.
+      client.on('error', ignore);
+      // A client whose transaction may still be open must not be reused by the next caller.
+      let isClean = false;
+      try {
+        await client.query('BEGIN', []);
+        try {
+          const result = await untilEnded(client, work);
+          const { command } = (await client.query('COMMIT', [])) as { readonly command?: string };
+          isClean = true;
+          // PostgreSQL's answer to COMMIT after a failed statement in the transaction. It is not an error for PostgreSQL.
+          if (command === 'ROLLBACK') throw notCommitted();
+          return result;
+        } catch (error) {
+          if (!isClean) isClean = await rollback(client);
+          throw error;
+        }
+      } finally {
+        client.removeListener('error', ignore);
+        client.release(!isClean);
+      }
+    },
+  };
+}
+
+function ignore(): void {}
+
+function notCommitted(): StateError {
+  const text =
+    'the database rolled back instead of committing, because a statement had failed and its error was swallowed';
+  return new StateError('NOT_COMMITTED', text);
+}
+
+async function rollback(client: SqlExecutor): Promise<boolean> {
+  try {
+    await client.query('ROLLBACK', []);
+    return true;
+  } catch {
+    return false;
+  }
+}
