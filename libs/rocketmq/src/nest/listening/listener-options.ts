@@ -17,34 +17,27 @@ import {
   oneOf,
 } from '../../support/options.js';
 import { onInvalidProblem } from '../messages/invalid-body.js';
-import type {
-  ListenerBackoff,
-  ListenerOverrides,
-  ListenerSettings,
-  RocketMQListenerOptions,
+import {
+  LISTENER_OPTIONS,
+  type ListenerBackoff,
+  type ListenerOverrides,
+  type ListenerSettings,
+  type RocketMQListenerOptions,
+  SHARED_OPTIONS,
 } from './listener-settings.js';
 
 const SETTINGS: OptionChecks<ListenerSettings> = {
+  ...picked(PUSH_CONSUMER_CHECKS, [...LISTENER_OPTIONS, ...SHARED_OPTIONS]),
   consumerGroup: aText,
   mode: oneOf('shared', 'broadcast'),
   enabled: aBoolean,
   onInvalid: onInvalidProblem,
   concurrency: PUSH_CONSUMER_CHECKS.concurrency,
-  handlerTimeoutMs: PUSH_CONSUMER_CHECKS.handlerTimeoutMs,
   backoff: backoffProblem,
-  maxAttempts: PUSH_CONSUMER_CHECKS.maxAttempts,
-  retryOn: PUSH_CONSUMER_CHECKS.retryOn,
-  deadLetterOn: PUSH_CONSUMER_CHECKS.deadLetterOn,
-  onDeadLetter: PUSH_CONSUMER_CHECKS.onDeadLetter,
   deadLetterTopic: (value) =>
     typeof (value as { name?: unknown } | null)?.name === 'string' ? undefined : aText(value),
   manual: aBoolean,
   globalEnhancers: aBoolean,
-  invisibleDurationMs: PUSH_CONSUMER_CHECKS.invisibleDurationMs,
-  maxBufferedMessages: PUSH_CONSUMER_CHECKS.maxBufferedMessages,
-  maxBufferedBytes: PUSH_CONSUMER_CHECKS.maxBufferedBytes,
-  ackBatchSize: PUSH_CONSUMER_CHECKS.ackBatchSize,
-  interceptors: PUSH_CONSUMER_CHECKS.interceptors,
 };
 
 const OVERRIDES: OptionChecks<ListenerOverrides> = {
@@ -70,6 +63,10 @@ const OF_DECORATOR: OptionChecks<RocketMQListenerOptions> = {
   parameters: oneOf('decorated'),
   batch: anObjectOf({ options: BATCH_CHECKS, required: ['maxSize', 'maxWaitMs'] }),
 };
+
+function picked<T extends object, Name extends keyof T>(from: T, names: readonly Name[]): Pick<T, Name> {
+  return Object.fromEntries(names.map((name) => [name, from[name]])) as Pick<T, Name>;
+}
 
 /** Where options are set, and which ones are allowed there. */
 const PLACES = { defaults: SETTINGS, listeners: OVERRIDES, decorator: OF_DECORATOR } as const;

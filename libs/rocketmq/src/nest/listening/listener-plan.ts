@@ -9,11 +9,12 @@ import { type HandlerMethod, methodLabel } from '../common/handler-host.js';
 import { NAMES_AS_GIVEN, type ResourceNames } from '../messages/resource-names.js';
 import { type TopicDefinition, type TopicLike, toTopicDefinition } from '../messages/topic-definition.js';
 import { assertListenerOptions, mergedOptions } from './listener-options.js';
-import type {
-  ListenerOverrides,
-  ListenerSettings,
-  ModuleListenerOptions,
-  RocketMQListenerOptions,
+import {
+  type ListenerOverrides,
+  type ModuleListenerOptions,
+  type RocketMQListenerOptions,
+  SHARED_OPTIONS,
+  type SharedListenerSettings,
 } from './listener-settings.js';
 import type { FoundListener, PatternHandling } from './rocketmq.explorer.js';
 
@@ -31,9 +32,6 @@ export interface PlannedListener {
   readonly pattern: PatternHandling | undefined;
 }
 
-/** The settings that a consumer takes from its listeners. */
-export type SharedListenerSettings = Pick<ListenerSettings, (typeof CONSUMER_FIELDS)[number]>;
-
 /** One consumer of a group and the listeners that it serves, at least one. */
 export interface PlannedConsumer {
   readonly consumerGroup: string;
@@ -48,14 +46,6 @@ export interface PlannedConsumer {
   readonly liteTopics: readonly string[] | undefined;
   readonly settings: SharedListenerSettings;
 }
-
-const CONSUMER_FIELDS = [
-  'invisibleDurationMs',
-  'maxBufferedMessages',
-  'maxBufferedBytes',
-  'ackBatchSize',
-  'interceptors',
-] as const;
 
 interface PlanOptions extends ModuleListenerOptions {
   readonly names?: ResourceNames;
@@ -233,7 +223,7 @@ function liteTopicsOf(consumerGroup: string, listeners: readonly PlannedListener
 
 function agreed(consumerGroup: string, listeners: readonly PlannedListener[]): SharedListenerSettings {
   const result: Record<string, unknown> = {};
-  for (const field of CONSUMER_FIELDS) {
+  for (const field of SHARED_OPTIONS) {
     const [first, ...others] = listeners.filter(({ settings }) => settings[field] !== undefined);
     if (first === undefined) continue;
     const other = others.find(({ settings }) => !isSame(settings[field], first.settings[field]));

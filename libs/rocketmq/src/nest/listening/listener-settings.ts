@@ -1,8 +1,7 @@
 // The settings of a listener: in its decorator, in `defaults` of the module, and by name in `listeners` of the module.
 
-import type { ConsumeInterceptor } from '../../consumer/model/consume-interceptor.js';
-import type { FailurePolicy } from '../../consumer/model/failure-policy.js';
 import type { BatchListening } from '../../consumer/model/handler.js';
+import type { PushConsumerOptions } from '../../consumer/push-consumer-options.js';
 import type { BackoffPolicy } from '../../support/backoff.js';
 import type { OnInvalid } from '../messages/invalid-body.js';
 import type { TopicDefinition } from '../messages/topic-definition.js';
@@ -10,9 +9,34 @@ import type { TopicDefinition } from '../messages/topic-definition.js';
 /** The delays between attempts: constant, a list (the last one repeats), or growing. In milliseconds. */
 export type ListenerBackoff = number | readonly number[] | BackoffPolicy;
 
-/** The settings that `defaults` and `listeners` of the module can set for a listener. */
+/** Options of a listener that are those of the consumer: each of its listeners has its own. */
+export const LISTENER_OPTIONS = [
+  'handlerTimeoutMs',
+  'maxAttempts',
+  'retryOn',
+  'deadLetterOn',
+  'onDeadLetter',
+] as const satisfies readonly (keyof PushConsumerOptions)[];
+
+/** Options of the consumer, on which its listeners must agree. */
+export const SHARED_OPTIONS = [
+  'invisibleDurationMs',
+  'maxBufferedMessages',
+  'maxBufferedBytes',
+  'ackBatchSize',
+  'interceptors',
+] as const satisfies readonly (keyof PushConsumerOptions)[];
+
+/** The options that listeners of one group set for their consumer, which they share. */
+export type SharedListenerSettings = Pick<PushConsumerOptions, (typeof SHARED_OPTIONS)[number]>;
+
+/**
+ * The settings that `defaults` and `listeners` of the module can set for a listener. Listeners of one group share a consumer, so they must agree on
+ * `invisibleDurationMs`, `maxBufferedMessages`, `maxBufferedBytes`, `ackBatchSize` and `interceptors`, which are called outside of Nest's enhancers.
+ */
 export interface ListenerSettings
-  extends Pick<FailurePolicy, 'maxAttempts' | 'retryOn' | 'deadLetterOn' | 'onDeadLetter'> {
+  extends Pick<PushConsumerOptions, (typeof LISTENER_OPTIONS)[number]>,
+    SharedListenerSettings {
   /** Default: the module's `consumerGroup`. Listeners of one group share one consumer. */
   readonly consumerGroup?: string;
   /**
@@ -31,8 +55,6 @@ export interface ListenerSettings
   readonly onInvalid?: OnInvalid;
   /** How many of its handlers run at once; of a batch listener: how many batches. Default 16. */
   readonly concurrency?: number;
-  /** A handler that runs longer has failed. In milliseconds of real time. Default: none. */
-  readonly handlerTimeoutMs?: number;
   /** When a failed message is redelivered, in milliseconds. Default: as the server decides. */
   readonly backoff?: ListenerBackoff;
   /**
@@ -48,28 +70,6 @@ export interface ListenerSettings
   readonly manual?: boolean;
   /** Whether global guards, pipes, interceptors and filters apply. Default true. */
   readonly globalEnhancers?: boolean;
-  /**
-   * How long a lease lasts unless it is renewed, in milliseconds, 10 s to 12 h. Set per consumer: listeners of one group must agree.
-   * Default 30 s.
-   */
-  readonly invisibleDurationMs?: number;
-  /**
-   * How many messages may wait for a handler. Set per consumer: listeners of one group must agree. Default 256, or twice
-   * the concurrency of its listeners if that is more.
-   */
-  readonly maxBufferedMessages?: number;
-  /**
-   * How many bytes of bodies may wait for a handler. Set per consumer: listeners of one group must agree.
-   * Default 64 MiB.
-   */
-  readonly maxBufferedBytes?: number;
-  /** The most acks in one request. Default 32. Set per consumer: listeners of one group must agree. */
-  readonly ackBatchSize?: number;
-  /**
-   * Called around every handler, outside of Nest's own enhancers. Set per consumer: listeners of one group must agree.
-   * Default: none.
-   */
-  readonly interceptors?: readonly ConsumeInterceptor[];
 }
 
 /** The settings of one listener in the module option `listeners`. */
