@@ -60,7 +60,7 @@ interface Limits {
 /** The polls of one client. */
 export class Receiving {
   /** What is being done about messages that the application does not see. */
-  private readonly underWay = new Set<Promise<void>>();
+  private readonly inFlight = new Set<Promise<void>>();
   private isClosing = false;
   private readonly clocks = new BrokerTimes();
   private readonly loopWatch = new LoopWatch(new SystemClock());
@@ -224,12 +224,12 @@ export class Receiving {
   /** Begins no further request about an unseen message, and waits for those under way: a dead letter is copied, then acknowledged. */
   async close(): Promise<void> {
     this.isClosing = true;
-    await Promise.all(this.underWay);
+    await Promise.all(this.inFlight);
   }
 
   private begin(asides: readonly Aside[]): void {
-    const working = this.inOrder(asides).finally(() => this.underWay.delete(working));
-    this.underWay.add(working);
+    const working = this.inOrder(asides).finally(() => this.inFlight.delete(working));
+    this.inFlight.add(working);
   }
 
   /** One after the other, so that dead letters keep their order. A failure leaves the message to the end of its invisible time. */

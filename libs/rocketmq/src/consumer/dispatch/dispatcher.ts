@@ -39,7 +39,7 @@ const SETTLE_GRACE_MS = 3_000;
 export class Dispatcher {
   /** The messages of each message group, or of each queue, one after another. */
   private readonly sequences = new Map<string, Promise<void>>();
-  private readonly underWay = new Set<MessageLease>();
+  private readonly inFlight = new Set<MessageLease>();
   private idleWaiters: (() => void)[] = [];
   private readonly forcing = new AbortSource();
   private readonly abandoning = new AbortSource();
@@ -64,19 +64,19 @@ export class Dispatcher {
 
   /** The held messages, in no order. */
   leases(): Iterable<MessageLease> {
-    return this.underWay;
+    return this.inFlight;
   }
 
   /** How many messages are held, and when the first of them was handed out, by monotonic business time. */
   get held(): { readonly count: number; readonly oldestAtMs: number | undefined } {
-    const [oldest] = this.underWay;
-    return { count: this.underWay.size, oldestAtMs: oldest?.leasedAtMs };
+    const [oldest] = this.inFlight;
+    return { count: this.inFlight.size, oldestAtMs: oldest?.leasedAtMs };
   }
 
   /** What is held, and the handlers that run, the longest first. Batches wait in theirs until they are complete. */
   report(): string[] {
     const nowMs = this.context.clock.monotonicMs();
-    const running = [...this.underWay]
+    const running = [...this.inFlight]
       .flatMap((lease) => (lease.handlerSinceMs === undefined ? [] : [{ lease, forMs: nowMs - lease.handlerSinceMs }]))
       .sort((one, other) => other.forMs - one.forMs);
     const lines = running.slice(0, MAX_REPORTED).map(({ lease: { message }, forMs }) => {
@@ -86,7 +86,7 @@ export class Dispatcher {
     });
     const left = running.length - lines.length;
     return [
-      `held messages: ${this.underWay.size}`,
+      `held messages: ${this.inFlight.size}`,
       `running handlers: ${running.length}`,
       ...lines,
       ...(left === 0 ? [] : [`  and ${left} more`]),
@@ -96,7 +96,7 @@ export class Dispatcher {
   /** How many messages a listener is handling. */
   running(name: string): number {
     let count = 0;
-    for (const { handlerSinceMs, message } of this.underWay)
+    for (const { handlerSinceMs, message } of this.inFlight)
       if (handlerSinceMs !== undefined && this.parts.listeners.of(message).name === name) count++;
     return count;
   }
@@ -104,7 +104,7 @@ export class Dispatcher {
   /** When the longest running handler began, by monotonic business time; undefined when none runs. */
   get handlerSinceMs(): number | undefined {
     let since: number | undefined;
-    for (const { handlerSinceMs } of this.underWay) {
+    for (const { handlerSinceMs } of this.inFlight) {
       if (handlerSinceMs !== undefined && (since === undefined || handlerSinceMs < since)) since = handlerSinceMs;
     }
     return since;
@@ -114,7 +114,7 @@ export class Dispatcher {
   dispatch(leases: readonly MessageLease[], isFifo: boolean): void {
     if (!isFifo) {
       for (const lease of leases) {
-        this.underWay.add(lease);
+        this.inFlight.add(lease);
         this.begin(lease);
       }
       return;
@@ -193,7 +193,7 @@ export class Dispatcher {
     this.mayRelease = pollsEnded;
     this.turns.stop();
     if (await this.endsWithin(shutdownGraceMs)) return;
-    const running = [...this.underWay].filter(({ handlerSinceMs }) => handlerSinceMs !== undefined);
+    const running = [...this.inFlight].filter(({ handlerSinceMs }) => handlerSinceMs !== undefined);
     if (running.length > 0) this.context.report.graceOver(running.map(({ message }) => message));
     await this.force();
   }
@@ -209,7 +209,7 @@ export class Dispatcher {
     this.abandoning.abort(new StateError('CLOSED', 'the consumer is closing; the hook is no longer waited for'));
     if (await this.endsWithin(SETTLE_GRACE_MS)) return;
     this.settleEnding.abort(new StateError('CLOSED', 'the consumer is closed'));
-    for (const lease of [...this.underWay]) {
+    for (const lease of [...this.inFlight]) {
       lease.drop();
       this.ended(lease);
     }
@@ -238,7 +238,7 @@ export class Dispatcher {
 
   /** Resolves when the message has ended, with any outcome. */
   private watch(lease: MessageLease, work: Promise<unknown>): Promise<void> {
-    this.underWay.add(lease);
+    this.inFlight.add(lease);
     return work.then(
       () => this.ended(lease),
       (error: unknown) => this.ended(lease, error),
@@ -251,14 +251,14 @@ export class Dispatcher {
       lease.drop();
     }
     // A message that was dropped at the end of the consumer has ended before.
-    if (!this.underWay.delete(lease)) return;
+    if (!this.inFlight.delete(lease)) return;
     this.parts.onEnded(lease);
-    if (this.underWay.size > 0) return;
+    if (this.inFlight.size > 0) return;
     for (const notify of this.idleWaiters.splice(0)) notify();
   }
 
   private async endsWithin(durationMs: number): Promise<boolean> {
-    if (this.underWay.size === 0) return true;
+    if (this.inFlight.size === 0) return true;
     const ended = new Promise<boolean>((resolve) => {
       this.idleWaiters.push(() => resolve(true));
     });

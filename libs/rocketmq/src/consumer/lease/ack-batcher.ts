@@ -55,7 +55,7 @@ function takeBatch(pending: PendingAck[], most: number): PendingAck[] {
 interface Lane {
   readonly key: string;
   readonly pending: PendingAck[];
-  underWay: number;
+  inFlight: number;
   /** Whether a check of the due acks is scheduled. */
   isLookDue: boolean;
   /** Nothing is added to it any more. */
@@ -102,7 +102,7 @@ export class AckBatcher {
     const key = `${topic} ${endpointText}`;
     let lane = this.lanes.get(key);
     if (lane === undefined) {
-      lane = { key, pending: [], underWay: 0, isLookDue: false, isOver: false };
+      lane = { key, pending: [], inFlight: 0, isLookDue: false, isOver: false };
       this.lanes.set(key, lane);
     }
     return lane;
@@ -119,14 +119,14 @@ export class AckBatcher {
   }
 
   private sendDue(lane: Lane): void {
-    while (lane.pending.length >= this.batchSize || (lane.underWay === 0 && lane.pending.length > 0)) {
-      lane.underWay++;
+    while (lane.pending.length >= this.batchSize || (lane.inFlight === 0 && lane.pending.length > 0)) {
+      lane.inFlight++;
       void sendSome(lane.pending, this.batchSize, this.request).then(() => {
-        lane.underWay--;
+        lane.inFlight--;
         this.sendDue(lane);
       });
     }
-    if (lane.underWay > 0) return;
+    if (lane.inFlight > 0) return;
     lane.isOver = true;
     this.lanes.delete(lane.key);
   }

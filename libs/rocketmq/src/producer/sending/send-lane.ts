@@ -17,7 +17,7 @@ import { requestOne, requestSend, type SendResult, type StoredPlace } from './se
 /** With fewer requests, the server would idle while this process writes; with more, each would carry fewer messages. */
 const MAX_REQUESTS = 4;
 /** Waiting messages are spread over the requests that may be sent, with at least this many in each. */
-const WORTH_A_REQUEST = 16;
+const MIN_MESSAGES_PER_REQUEST = 16;
 /** 1,024 are known to work. */
 const MAX_MESSAGES = 512;
 /** The server accepts 4 MiB in total; a larger request would only delay those behind it. */
@@ -44,10 +44,10 @@ interface LanePort {
 }
 
 /** A message in the lane, with the callbacks of its caller. */
-interface Passenger extends LaneMessage {
+interface QueuedSend extends LaneMessage {
   readonly bytes: number;
   /** When it is sent at the latest, in `monotonicMs`. */
-  readonly leaveByMs: number;
+  readonly sendByMs: number;
   readonly resolve: (place: StoredPlace) => void;
   readonly reject: (error: unknown) => void;
   /** Stops listening to its deadline. */
@@ -57,11 +57,11 @@ interface Passenger extends LaneMessage {
 /** Sends all ordinary messages of one topic to one endpoint. */
 class SendLane {
   private readonly clock = new SystemClock();
-  private waiting: Passenger[] = [];
+  private waiting: QueuedSend[] = [];
   /** Of the waiting messages. */
   private route: Route | undefined;
-  private underWay = 0;
-  private isDeparting = false;
+  private inFlight = 0;
+  private isFlushDue = false;
   /** Protects waiting messages from requests that hang. */
   private guard: { readonly task: ScheduledTask; readonly atMs: number } | undefined;
 
@@ -88,48 +88,50 @@ class SendLane {
   private join({ wire, deadline, what }: LaneMessage, route: Route): Promise<StoredPlace> {
     return new Promise((resolve, reject) => {
       const nowMs = monotonicMs();
-      const leaveByMs = nowMs + (deadline.endsAtMs - nowMs) * WAITING_SHARE;
+      const sendByMs = nowMs + (deadline.endsAtMs - nowMs) * WAITING_SHARE;
       const bytes = sizeOf(wire);
-      const passenger: Passenger = { wire, deadline, what, bytes, leaveByMs, resolve, reject, unwatch: undefined };
+      const queued: QueuedSend = { wire, deadline, what, bytes, sendByMs, resolve, reject, unwatch: undefined };
       // Timers and listeners are created only when needed: nearly every message is stored long before its deadline.
-      if (deadline.caller !== undefined) this.watch(passenger);
+      if (deadline.caller !== undefined) this.watch(queued);
       this.route = route;
-      this.waiting.push(passenger);
-      if (this.underWay < MAX_REQUESTS) this.departSoon();
-      else this.guardUntil(leaveByMs);
+      this.waiting.push(queued);
+      if (this.inFlight < MAX_REQUESTS) this.flushSoon();
+      else this.guardUntil(sendByMs);
     });
   }
 
   /** Runs at the end of this turn, because the answer to a request wakes as many callers as it had messages. */
-  private departSoon(): void {
-    if (this.isDeparting) return;
-    this.isDeparting = true;
+  private flushSoon(): void {
+    if (this.isFlushDue) return;
+    this.isFlushDue = true;
     process.nextTick(() => {
-      this.isDeparting = false;
-      this.depart(MAX_REQUESTS - this.underWay);
+      this.isFlushDue = false;
+      this.flush(MAX_REQUESTS - this.inFlight);
     });
   }
 
   /** @param requests how many may be sent */
-  private depart(requests: number): void {
+  private flush(requests: number): void {
     // What was known when they came may not be true any more.
     const mayShare = this.route !== undefined && this.port.safety.allows(this.route, this.server);
     for (let left = requests; this.waiting.length > 0 && left > 0; left--) {
       const share = Number.isFinite(left) ? Math.ceil(this.waiting.length / left) : MAX_MESSAGES;
-      void this.sendTogether(this.take(mayShare ? Math.min(Math.max(share, WORTH_A_REQUEST), MAX_MESSAGES) : 1));
+      void this.sendTogether(
+        this.take(mayShare ? Math.min(Math.max(share, MIN_MESSAGES_PER_REQUEST), MAX_MESSAGES) : 1),
+      );
     }
     this.dropGuard();
     const [first] = this.waiting;
     if (first !== undefined)
-      this.guardUntil(this.waiting.reduce((least, one) => Math.min(least, one.leaveByMs), first.leaveByMs));
+      this.guardUntil(this.waiting.reduce((least, one) => Math.min(least, one.sendByMs), first.sendByMs));
   }
 
-  private take(maxMessages: number): Passenger[] {
+  private take(maxMessages: number): QueuedSend[] {
     const maxBytes = Math.min(MAX_REQUEST_BYTES, this.port.maxBodyBytes());
     let bytes = 0;
     let count = 0;
-    for (const passenger of this.waiting) {
-      bytes += passenger.bytes;
+    for (const queued of this.waiting) {
+      bytes += queued.bytes;
       if (count === maxMessages || (count > 0 && bytes > maxBytes)) break;
       count++;
     }
@@ -139,28 +141,28 @@ class SendLane {
     return all;
   }
 
-  private async sendTogether(passengers: Passenger[]): Promise<void> {
-    this.underWay++;
+  private async sendTogether(sends: QueuedSend[]): Promise<void> {
+    this.inFlight++;
     try {
-      await this.request(passengers);
+      await this.request(sends);
     } catch (error) {
-      if (passengers.length > 1 && isRefused(error)) {
+      if (sends.length > 1 && isRejected(error)) {
         // It had no effect, and a single message may be the cause: each is sent again in its own request.
-        for (const passenger of passengers) void this.sendTogether([passenger]);
+        for (const queued of sends) void this.sendTogether([queued]);
       } else {
-        for (const passenger of passengers) fail(passenger, error);
+        for (const queued of sends) fail(queued, error);
       }
     } finally {
-      this.underWay--;
-      if (this.waiting.length > 0) this.departSoon();
+      this.inFlight--;
+      if (this.waiting.length > 0) this.flushSoon();
     }
   }
 
-  private async request(passengers: Passenger[]): Promise<void> {
+  private async request(sends: QueuedSend[]): Promise<void> {
     const { client } = this.port;
-    const [first] = passengers;
+    const [first] = sends;
     if (first === undefined) return;
-    if (passengers.length === 1) {
+    if (sends.length === 1) {
       succeed(first, await requestOne(client, this.endpoint, first.wire, first.what, first.deadline));
       return;
     }
@@ -170,13 +172,13 @@ class SendLane {
     let lastAtMs = 0;
     // The brokers give all of them the timestamp of the first, so all get the time at which they are sent.
     const bornTimestamp = new Date(client.connection.clock.nowMs());
-    for (const passenger of passengers) {
-      const { deadline, wire } = passenger;
+    for (const queued of sends) {
+      const { deadline, wire } = queued;
       if (wire.systemProperties !== undefined) wire.systemProperties.bornTimestamp = bornTimestamp;
       messages.push(wire);
       lastAtMs = Math.max(lastAtMs, deadline.endsAtMs);
       // It may end while others of its request continue.
-      if (deadline.endsAtMs < endsAtMs && passenger.unwatch === undefined) this.watch(passenger);
+      if (deadline.endsAtMs < endsAtMs && queued.unwatch === undefined) this.watch(queued);
     }
     const timeoutMs = Math.max(1, requestTimeoutMs + Math.min(0, lastAtMs - endsAtMs));
     const what = `send of ${messages.length} messages to "${first.wire.topic?.name}" in one request`;
@@ -185,32 +187,32 @@ class SendLane {
       timeoutMs,
       signal: undefined,
     });
-    passengers.forEach((passenger, index) => {
+    sends.forEach((queued, index) => {
       // There are as many results as messages.
       const result = results[index] as SendResult;
-      if (result instanceof StatusError) fail(passenger, result);
-      else succeed(passenger, result);
+      if (result instanceof StatusError) fail(queued, result);
+      else succeed(queued, result);
     });
   }
 
   /** Ends a message because of its own deadline or caller, whatever its state. */
-  private watch(passenger: Passenger): void {
-    const { signal } = passenger.deadline;
+  private watch(queued: QueuedSend): void {
+    const { signal } = queued.deadline;
     const end = (): void => {
-      const index = this.waiting.indexOf(passenger);
+      const index = this.waiting.indexOf(queued);
       if (index >= 0) this.waiting.splice(index, 1);
       if (this.waiting.length === 0) this.dropGuard();
-      fail(passenger, index >= 0 && passenger.deadline.hasPassed ? neverLeft(passenger) : signal.reason);
+      fail(queued, index >= 0 && queued.deadline.hasPassed ? notSentInTime(queued) : signal.reason);
     };
-    passenger.unwatch = listenTo(signal, end);
+    queued.unwatch = listenTo(signal, end);
     if (signal.aborted) end();
   }
 
-  private guardUntil(leaveByMs: number): void {
-    if (this.guard !== undefined && this.guard.atMs <= leaveByMs) return;
+  private guardUntil(sendByMs: number): void {
+    if (this.guard !== undefined && this.guard.atMs <= sendByMs) return;
     this.dropGuard();
-    const task = this.clock.schedule(leaveByMs - monotonicMs(), () => this.depart(Number.POSITIVE_INFINITY));
-    this.guard = { task, atMs: leaveByMs };
+    const task = this.clock.schedule(sendByMs - monotonicMs(), () => this.flush(Number.POSITIVE_INFINITY));
+    this.guard = { task, atMs: sendByMs };
   }
 
   private dropGuard(): void {
@@ -249,21 +251,21 @@ export class SendLanes {
   }
 }
 
-function succeed(passenger: Passenger, place: StoredPlace): void {
-  passenger.unwatch?.();
-  passenger.resolve(place);
+function succeed(queued: QueuedSend, place: StoredPlace): void {
+  queued.unwatch?.();
+  queued.resolve(place);
 }
 
-function fail(passenger: Passenger, error: unknown): void {
-  passenger.unwatch?.();
-  passenger.reject(error);
+function fail(queued: QueuedSend, error: unknown): void {
+  queued.unwatch?.();
+  queued.reject(error);
 }
 
-function isRefused(error: unknown): boolean {
+function isRejected(error: unknown): boolean {
   return error instanceof StatusError && error.outcome === 'rejected' && !error.retryable;
 }
 
-function neverLeft({ what, deadline }: Passenger): TransportError {
+function notSentInTime({ what, deadline }: QueuedSend): TransportError {
   const text = `${what}: earlier requests kept it waiting for ${deadline.timeoutMs} ms; nothing was sent`;
   return new TransportError('DEADLINE_EXCEEDED', text, 'not-sent', true);
 }
