@@ -35,9 +35,9 @@ export const MUTATIONS: readonly Mutation[] = [
     },
   },
   {
-    fault: 'an announced end breaks off all calls under way',
+    fault: 'an announced end breaks off all calls in flight',
     file: 'client/endpoint-channel.ts',
-    edits: { 'void this.retireLine(line);\n    // The new': 'line.channel.close();\n    // The new' },
+    edits: { 'void this.retireConnection(connection);\n    // The new': 'connection.channel.close();\n    // The new' },
   },
   {
     fault: 'another instance ends a local transaction that runs',

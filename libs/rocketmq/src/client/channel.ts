@@ -41,7 +41,7 @@ export interface Channel {
   serverStream(call: WireCall, request: Buffer, onMessage: (message: Uint8Array) => void): Promise<void>;
   stream(call: Omit<WireCall, 'signal'>): WireStream;
   /** How many answers and messages have been received so far. */
-  readonly heard: number;
+  readonly receivedCount: number;
   /** Whether a call would be written immediately. */
   readonly isConnected: boolean;
   /** Whether the server of the current connection identified itself as an embedded broker. */

@@ -11,39 +11,39 @@ import { addressText, type Endpoint } from './endpoint.js';
 /** How long the peer may take to answer a ping. */
 const [MIN_PATIENCE_MS, MAX_PATIENCE_MS] = [500, 2_000];
 /** The server's gRPC library closes a connection at the third ping in five minutes without data from the server in between. */
-const MAX_QUESTIONS = 2;
+const MAX_PINGS = 2;
 /** How often, at most, an open connection is left because of what its server says. */
 const MOVE_EVERY_MS = 10_000;
 /** Every client receives at least one answer in this time, such as that to a heartbeat, however short its timeouts are. */
-const MAX_DOUBT_MS = 15_000;
+const MAX_LIVENESS_CHECK_MS = 15_000;
 
 /** A connection on which calls time out although the server may be alive. */
-interface Doubt {
-  /** How many answers had been received when the doubt arose. */
-  readonly heard: number;
+interface LivenessCheck {
+  /** How many answers had been received when the check began. */
+  readonly receivedCount: number;
   readonly sinceMs: number;
-  questions: number;
-  isAsking: boolean;
+  pings: number;
+  isPinging: boolean;
   /** When the next ping may be sent: calls that fail together cause only one. */
-  nextAtMs: number;
+  nextPingAtMs: number;
 }
 
 /** A channel to one address, and its open streams. */
-interface Line {
+interface AddressConnection {
   readonly address: string;
   readonly channel: Channel;
   readonly streams: Set<WireStream>;
   readonly polls: Set<AbortSource>;
-  doubt: Doubt | undefined;
+  livenessCheck: LivenessCheck | undefined;
 }
 
 /** A {@link Channel} over all addresses of an endpoint, on one of them at a time. */
 export class EndpointChannel implements Channel {
   private index = 0;
-  private current: Line;
-  /** Lines that accept no more calls and whose last calls have not ended. */
-  private readonly retired = new Set<Line>();
-  /** Of the connection. The timeout of a call with less time than this proves nothing. */
+  private current: AddressConnection;
+  /** Connections that accept no more calls and whose last calls have not ended. */
+  private readonly retired = new Set<AddressConnection>();
+  /** How long a connection may take to answer a ping. The timeout of a call with less time than this proves nothing. */
   private readonly patienceMs: number;
   private closed = false;
   private movedAtMs = Number.NEGATIVE_INFINITY;
@@ -56,7 +56,7 @@ export class EndpointChannel implements Channel {
   ) {
     // Half of it, so that a retry in progress by then fails early enough for one more.
     this.patienceMs = Math.max(MIN_PATIENCE_MS, Math.min(requestTimeoutMs / 2, MAX_PATIENCE_MS));
-    this.current = this.newLine();
+    this.current = this.newConnection();
   }
 
   get isConnected(): boolean {
@@ -67,8 +67,8 @@ export class EndpointChannel implements Channel {
     return this.closed;
   }
 
-  get heard(): number {
-    return this.current.channel.heard;
+  get receivedCount(): number {
+    return this.current.channel.receivedCount;
   }
 
   get isEmbeddedBroker(): boolean {
@@ -80,44 +80,44 @@ export class EndpointChannel implements Channel {
   }
 
   unary(call: WireCall, request: Buffer): Promise<Uint8Array> {
-    const line = this.usable();
-    const { heard } = line.channel;
-    const answer = line.channel.unary(call, request);
-    answer.catch((error) => this.judge(line, error, heard, call.timeoutMs));
+    const connection = this.usable();
+    const { receivedCount } = connection.channel;
+    const answer = connection.channel.unary(call, request);
+    answer.catch((error) => this.leaveIfLost(connection, error, receivedCount, call.timeoutMs));
     return answer;
   }
 
   async serverStream(call: WireCall, request: Buffer, onMessage: (message: Uint8Array) => void): Promise<void> {
-    const line = this.usable();
-    const { heard } = line.channel;
+    const connection = this.usable();
+    const { receivedCount } = connection.channel;
     const signal = new AbortSource();
     const unlisten = onAbort(call.signal, () => signal.abort(reasonOf(call.signal)));
-    line.polls.add(signal);
+    connection.polls.add(signal);
     try {
-      await line.channel.serverStream({ ...call, signal }, request, onMessage);
+      await connection.channel.serverStream({ ...call, signal }, request, onMessage);
     } catch (error) {
-      this.judge(line, error, heard, call.timeoutMs);
+      this.leaveIfLost(connection, error, receivedCount, call.timeoutMs);
       throw error;
     } finally {
-      line.polls.delete(signal);
+      connection.polls.delete(signal);
       unlisten();
     }
   }
 
   stream(call: WireCall): WireStream {
-    const line = this.usable();
-    const stream = line.channel.stream(call);
-    line.streams.add(stream);
-    const { heard } = line.channel;
-    const judge = (error: unknown): void => this.judge(line, error, heard, undefined);
+    const connection = this.usable();
+    const stream = connection.channel.stream(call);
+    connection.streams.add(stream);
+    const { receivedCount } = connection.channel;
+    const leaveIfLost = (error: unknown): void => this.leaveIfLost(connection, error, receivedCount, undefined);
     async function* frames(): AsyncIterable<Uint8Array> {
       try {
         yield* stream.frames;
       } catch (error) {
-        judge(error);
+        leaveIfLost(error);
         throw error;
       } finally {
-        line.streams.delete(stream);
+        connection.streams.delete(stream);
       }
     }
     return { ...stream, frames: frames() };
@@ -135,7 +135,7 @@ export class EndpointChannel implements Channel {
 
   retire(): Promise<void> {
     this.closed = true;
-    return this.retireLine(this.current);
+    return this.retireConnection(this.current);
   }
 
   close(): void {
@@ -143,25 +143,30 @@ export class EndpointChannel implements Channel {
     for (const { channel } of [this.current, ...this.retired]) channel.close();
   }
 
-  private usable(): Line {
+  private usable(): AddressConnection {
     if (this.closed) throw new StateError('CLOSED', 'the connection is closed; nothing was sent');
     return this.current;
   }
 
   /**
    * Leaves the connection if this failure shows that it is lost.
-   * @param heardBefore how many answers had been received when the failed call began
+   * @param receivedBefore how many answers had been received when the failed call began
    * @param waitedMs the timeout of the call; undefined for one without a timeout
    */
-  private judge(line: Line, error: unknown, heardBefore: number, waitedMs: number | undefined): void {
+  private leaveIfLost(
+    connection: AddressConnection,
+    error: unknown,
+    receivedBefore: number,
+    waitedMs: number | undefined,
+  ): void {
     // When several calls fail together, the first one switches the address for all. Nothing is opened after a close.
-    if (this.closed || line !== this.current) return;
+    if (this.closed || connection !== this.current) return;
     // A channel to the only address reconnects by itself when it knows that the connection broke.
-    const isGone = this.endpoint.addresses.length > 1 && this.isGone(line.channel, error, waitedMs);
+    const isGone = this.endpoint.addresses.length > 1 && this.isGone(connection.channel, error, waitedMs);
     // A server can answer UNAVAILABLE for long, and so can all others: each switch costs a connection and its streams.
-    if (isGone && (!line.channel.isConnected || this.mayMove())) this.moveOn();
-    else if (isOverdue(error) && line.channel.isConnected && line.channel.heard === heardBefore)
-      void this.suspect(line, waitedMs ?? this.patienceMs);
+    if (isGone && (!connection.channel.isConnected || this.mayMove())) this.moveOn();
+    else if (isOverdue(error) && connection.channel.isConnected && connection.channel.receivedCount === receivedBefore)
+      void this.checkLiveness(connection, waitedMs ?? this.patienceMs);
   }
 
   private mayMove(): boolean {
@@ -177,60 +182,67 @@ export class EndpointChannel implements Channel {
   }
 
   /** The server may only be slow, or this process too busy to read its answers: a cheap ping finds out. */
-  private async suspect(line: Line, waitedMs: number): Promise<void> {
-    const { channel } = line;
-    const doubt = doubtOn(line);
-    if (doubt.isAsking || monotonicMs() < doubt.nextAtMs) return;
-    if (doubt.questions === MAX_QUESTIONS) {
+  private async checkLiveness(connection: AddressConnection, waitedMs: number): Promise<void> {
+    const { channel } = connection;
+    const check = livenessCheckOf(connection);
+    if (check.isPinging || monotonicMs() < check.nextPingAtMs) return;
+    if (check.pings === MAX_PINGS) {
       // A server that answers only pings is left, too: another server may be behind the same address.
-      if (waitedMs >= this.patienceMs || monotonicMs() - doubt.sinceMs >= MAX_DOUBT_MS) this.moveOn();
+      if (waitedMs >= this.patienceMs || monotonicMs() - check.sinceMs >= MAX_LIVENESS_CHECK_MS) this.moveOn();
       return;
     }
-    doubt.questions++;
-    doubt.isAsking = true;
+    check.pings++;
+    check.isPinging = true;
     const isAlive = await channel.isAlive(this.patienceMs);
-    doubt.isAsking = false;
-    doubt.nextAtMs = monotonicMs() + this.patienceMs;
-    if (!isAlive && channel.heard === doubt.heard && !this.closed && line === this.current) this.abandon(line);
+    check.isPinging = false;
+    check.nextPingAtMs = monotonicMs() + this.patienceMs;
+    if (!isAlive && channel.receivedCount === check.receivedCount && !this.closed && connection === this.current)
+      this.abandon(connection);
   }
 
   /** New calls go to the next address, or over a new connection to the only one. Calls in flight end where they began. */
   private moveOn(): void {
-    const line = this.current;
+    const connection = this.current;
     this.movedAtMs = monotonicMs();
     this.index = (this.index + 1) % this.endpoint.addresses.length;
-    this.current = this.newLine();
-    void this.retireLine(line);
+    this.current = this.newConnection();
+    void this.retireConnection(connection);
     // The new server does not have the settings; a stream that stays on the old one would hide that.
-    for (const stream of line.streams) stream.cancel();
+    for (const stream of connection.streams) stream.cancel();
   }
 
   /** The connection is dead, so its calls fail immediately. */
-  private abandon(line: Line): void {
+  private abandon(connection: AddressConnection): void {
     this.moveOn();
-    const lost = new TransportError('UNAVAILABLE', `the connection to ${line.address} was lost`, 'unknown', true);
-    for (const poll of line.polls) poll.abort(lost);
-    line.channel.close();
+    const lost = new TransportError('UNAVAILABLE', `the connection to ${connection.address} was lost`, 'unknown', true);
+    for (const poll of connection.polls) poll.abort(lost);
+    connection.channel.close();
   }
 
-  private async retireLine(line: Line): Promise<void> {
-    this.retired.add(line);
-    await line.channel.retire();
-    this.retired.delete(line);
+  private async retireConnection(connection: AddressConnection): Promise<void> {
+    this.retired.add(connection);
+    await connection.channel.retire();
+    this.retired.delete(connection);
   }
 
-  private newLine(): Line {
+  private newConnection(): AddressConnection {
     // An endpoint has at least one address, and `index` is always in range.
     const address = addressText(this.endpoint.addresses[this.index] as Endpoint['addresses'][number]);
-    return { address, channel: this.open(address), streams: new Set(), polls: new Set(), doubt: undefined };
+    return { address, channel: this.open(address), streams: new Set(), polls: new Set(), livenessCheck: undefined };
   }
 }
 
-function doubtOn(line: Line): Doubt {
-  const { doubt, channel } = line;
-  if (doubt !== undefined && (doubt.isAsking || doubt.heard === channel.heard)) return doubt;
-  line.doubt = { heard: channel.heard, sinceMs: monotonicMs(), questions: 0, isAsking: false, nextAtMs: 0 };
-  return line.doubt;
+function livenessCheckOf(connection: AddressConnection): LivenessCheck {
+  const { livenessCheck: check, channel } = connection;
+  if (check !== undefined && (check.isPinging || check.receivedCount === channel.receivedCount)) return check;
+  connection.livenessCheck = {
+    receivedCount: channel.receivedCount,
+    sinceMs: monotonicMs(),
+    pings: 0,
+    isPinging: false,
+    nextPingAtMs: 0,
+  };
+  return connection.livenessCheck;
 }
 
 /** A call that was written and not answered in time. */

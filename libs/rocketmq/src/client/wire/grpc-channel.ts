@@ -45,7 +45,7 @@ type Grpc = typeof import('@grpc/grpc-js');
 export class GrpcChannel implements Channel {
   private readonly client: Client;
   private readonly diagnosis: ConnectionDiagnosis;
-  private heardCount = 0;
+  private received = 0;
   private embedded = false;
 
   /** @param tls undefined for plaintext */
@@ -71,7 +71,7 @@ export class GrpcChannel implements Channel {
         ...contextOf(this.grpc, call),
         (error, response) => {
           unlisten();
-          if (error === null) this.heardCount++;
+          if (error === null) this.received++;
           if (error !== null) void this.failure(call, error, progress).then(reject);
           else resolve(response as Uint8Array);
         },
@@ -97,7 +97,7 @@ export class GrpcChannel implements Channel {
     let refusal: unknown;
     try {
       for await (const frame of under) {
-        this.heardCount++;
+        this.received++;
         try {
           onMessage(frame as Uint8Array);
         } catch (error) {
@@ -120,7 +120,7 @@ export class GrpcChannel implements Channel {
     // The stream can break while nobody reads; the reader of `frames` sees it in its iteration.
     under.on('error', () => {});
     const hear = (): void => {
-      this.heardCount++;
+      this.received++;
     };
     const failure = (error: unknown): Promise<Error> => this.failure(call, error as ServiceError, progress);
     async function* frames(): AsyncIterable<Uint8Array> {
@@ -145,8 +145,8 @@ export class GrpcChannel implements Channel {
     };
   }
 
-  get heard(): number {
-    return this.heardCount;
+  get receivedCount(): number {
+    return this.received;
   }
 
   get isConnected(): boolean {

@@ -48,7 +48,7 @@ export class Http2Channel implements Channel, CallOwner {
   private readonly clock = new SystemClock();
   private readonly diagnosis: ConnectionDiagnosis;
   private readonly heads = new Map<string, Headers>();
-  private heardCount = 0;
+  private received = 0;
 
   /** @param tls undefined for plaintext */
   constructor(
@@ -64,8 +64,8 @@ export class Http2Channel implements Channel, CallOwner {
     return this.usable() !== undefined;
   }
 
-  get heard(): number {
-    return this.heardCount;
+  get receivedCount(): number {
+    return this.received;
   }
 
   get isEmbeddedBroker(): boolean {
@@ -199,12 +199,12 @@ export class Http2Channel implements Channel, CallOwner {
   }
 
   onHeaders(headers: Headers, session: Http2Session): void {
-    this.heardCount++;
+    this.received++;
     if (headers[EMBEDDED_BROKER_METADATA] !== undefined) this.embedded = session;
   }
 
   onPiece(): void {
-    this.heardCount++;
+    this.received++;
   }
 
   private begin(call: WireCall, start: () => void): void {

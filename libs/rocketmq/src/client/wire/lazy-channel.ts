@@ -38,8 +38,8 @@ export class LazyChannel implements Channel {
     this.loading.catch(() => {});
   }
 
-  get heard(): number {
-    return this.loaded?.heard ?? 0;
+  get receivedCount(): number {
+    return this.loaded?.receivedCount ?? 0;
   }
 
   get isConnected(): boolean {
