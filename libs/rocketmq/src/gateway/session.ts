@@ -188,7 +188,7 @@ export class GatewaySession {
     this.watched = connection;
     void connection.ended.then(() => {
       // The request that asks for the settings fails then, and knows why: the server may accept only TLS.
-      if (!connection.wasHeard) return;
+      if (!connection.hasReceived) return;
       const text = `the connection to ${address} was lost`;
       this.lose(new TransportError('UNAVAILABLE', text, 'unknown', true));
     });

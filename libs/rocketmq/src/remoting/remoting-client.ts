@@ -182,7 +182,7 @@ export class RemotingClient {
       // What ends the deadline says itself what it knows.
       const error = isRead && !deadline.isOver ? withoutEffect(failure) : failure;
       if (deadline.hasPassed) this.doubt(connection, sentAtMs);
-      const isSilent = this.options.tls === undefined && !connection.wasHeard && !deadline.isOver;
+      const isSilent = this.options.tls === undefined && !connection.hasReceived && !deadline.isOver;
       // A server that accepts TLS only closes the connection without an answer.
       if (!isSilent || (error instanceof TransportError && !error.retryable)) throw error;
       const asksTls = await withAnySignal([deadline.signal, this.closing.signal], (signal) =>
@@ -198,7 +198,7 @@ export class RemotingClient {
 
   /** Packets may be dropped with no end reported: a connection that has been silent since a request is asked something, then replaced. */
   private doubt(connection: RemotingConnection, sinceMs: number): void {
-    const isSilent = (): boolean => (connection.heardAtMs ?? 0) < sinceMs;
+    const isSilent = (): boolean => (connection.lastReceivedAtMs ?? 0) < sinceMs;
     if (!isSilent() || this.doubted.has(connection)) return;
     this.doubted.add(connection);
     const deadline = new Deadline(`question to ${connection.address}`, this.patienceMs(), this.closing.signal);

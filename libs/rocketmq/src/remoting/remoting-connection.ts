@@ -48,7 +48,7 @@ export class RemotingConnection {
   /** The number of the next request. Public so that a test need not send all before it. */
   nextOpaque = 1;
   private release = 0;
-  private lastHeardAtMs: number | undefined;
+  private lastChunkAtMs: number | undefined;
   private readonly pending = new Map<number, PendingCall>();
   /** Those of them that were abandoned, oldest first. */
   private readonly late = new Set<number>();
@@ -71,7 +71,7 @@ export class RemotingConnection {
     socket.on('data', (chunk: Buffer) => this.receive(decoder, chunk));
     socket.on('error', (error) => {
       // TLS 1.3: a rejected or missing client certificate is reported only after the client has finished its handshake.
-      const refusal = this.wasHeard ? undefined : tlsFailure(`connection to ${address}`, error.message, error);
+      const refusal = this.hasReceived ? undefined : tlsFailure(`connection to ${address}`, error.message, error);
       this.end(refusal ?? connectionLost(address, error.message, error));
     });
     const closed = (): void => this.end(connectionLost(address, 'the server closed the connection'));
@@ -201,13 +201,13 @@ export class RemotingConnection {
   }
 
   /** Whether the server has sent anything. */
-  get wasHeard(): boolean {
-    return this.lastHeardAtMs !== undefined;
+  get hasReceived(): boolean {
+    return this.lastChunkAtMs !== undefined;
   }
 
   /** When the server last sent something, in monotonic real time; undefined before. */
-  get heardAtMs(): number | undefined {
-    return this.lastHeardAtMs;
+  get lastReceivedAtMs(): number | undefined {
+    return this.lastChunkAtMs;
   }
 
   /** The release of the server, see {@link RemotingFrame.version}; 0 before its first answer. */
@@ -216,11 +216,11 @@ export class RemotingConnection {
   }
 
   private receive(decoder: FrameDecoder, chunk: Buffer): void {
-    if (!this.wasHeard && isHttp2Answer(chunk)) {
+    if (!this.hasReceived && isHttp2Answer(chunk)) {
       this.end(notANameServer(this.address));
       return;
     }
-    this.lastHeardAtMs = monotonicMs();
+    this.lastChunkAtMs = monotonicMs();
     let frames: RemotingFrame[];
     try {
       frames = decoder.push(chunk);
