@@ -152,7 +152,7 @@ describe('leases of a consumer', () => {
     await consumer.receiveUntil(1, { autoRenew: true, invisibleDuration: undefined });
     // The real server registers a renewal after it has answered.
     await world.backend.advanceDuringWork(SECOND_MS);
-    await consumer.goodbye();
+    await consumer.notifyTermination();
     const other = await RawConsumer.open(world, consumer.topic, consumer.group);
     await world.backend.advanceDuringWork(2 * SECOND_MS);
     expect(attempts(await other.receiveUntil(1))).toEqual([2]);

@@ -34,7 +34,7 @@ export async function runWorkload(program) {
   if (workload === undefined) throw new Error(`there is no workload ${task.workload}`);
   const figures = await workload(program, task);
   report({ ...figures, version: program.version });
-  // Without a goodbye: how long a client takes for its own is not what is measured.
+  // Without the notification of its termination: how long a client takes for its own is not what is measured.
   process.exit(0);
 }
 

@@ -152,7 +152,7 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     backend: 'rocketmq',
     answer: 'ILLEGAL_CONSUMER_GROUP, then UNRECOGNIZED_CLIENT_TYPE',
     reason:
-      'it forgets the settings of whatever client id a goodbye names, and looks at permissions only where it names a group',
+      'it forgets the settings of whatever client id a termination names, and looks at permissions only where it names a group',
     source: 'ClientActivity.notifyClientTermination; test/secured/refusals.spec.ts on 5.5.0',
   },
   {

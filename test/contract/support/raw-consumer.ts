@@ -121,7 +121,7 @@ export class RawConsumer {
     await this.client.call('heartbeat', { clientType: ClientType.PUSH_CONSUMER, group: resource(this.group) });
   }
 
-  async goodbye(): Promise<void> {
+  async notifyTermination(): Promise<void> {
     await this.client.call('notifyClientTermination', { group: resource(this.group) });
   }
 

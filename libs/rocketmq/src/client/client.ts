@@ -86,7 +86,7 @@ const PROBE_MS = SECOND_MS;
 const ROUTE_REFRESH_MS = 30 * SECOND_MS;
 const SETTINGS_REFRESH_MS = 5 * MINUTE_MS;
 /** A server that does not answer drops the client by itself. A shutdown must not wait for that as long as a request may. */
-const GOODBYE_MS = 3 * SECOND_MS;
+const MAX_TERMINATION_MS = 3 * SECOND_MS;
 const RETRY: BackoffPolicy = { kind: 'exponential', initialMs: 100, maxMs: 2_000, multiplier: 2 };
 
 type State = { readonly kind: 'running' } | { readonly kind: 'closed'; readonly closed: Promise<void> };
@@ -270,12 +270,12 @@ export class Client {
   close(): Promise<void> {
     if (this.state.kind === 'closed') return this.state.closed;
     this.closing.abort(closedError());
-    const closed = this.goodbye();
+    const closed = this.notifyTermination();
     this.state = { kind: 'closed', closed };
     return closed;
   }
 
-  private async goodbye(): Promise<void> {
+  private async notifyTermination(): Promise<void> {
     const { consumerGroup } = this.role;
     const request = {
       group: consumerGroup === undefined ? undefined : resource(this.connection.namespace, consumerGroup),
@@ -286,7 +286,10 @@ export class Client {
       this.sessions.list().map(async ({ endpoint, session }) => {
         // An unavailable server drops the client by itself.
         if (session.isSynced) {
-          const options = { what: 'goodbye', timeoutMs: Math.min(GOODBYE_MS, this.connection.requestTimeoutMs) };
+          const options = {
+            what: 'goodbye',
+            timeoutMs: Math.min(MAX_TERMINATION_MS, this.connection.requestTimeoutMs),
+          };
           await this.calls
             .unary(endpoint, 'notifyClientTermination', request, options)
             .catch((error) =>

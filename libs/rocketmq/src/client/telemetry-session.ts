@@ -79,7 +79,7 @@ function settingsTimeoutOf(wantedMs: number): number {
   return Math.min(Math.max(wantedMs, SETTINGS_TIMEOUT_MS), MAX_SETTINGS_TIMEOUT_MS);
 }
 /** How long the server may take to end its half of the stream at a close. */
-const GOODBYE_MS = 1_000;
+const MAX_STREAM_END_MS = 1_000;
 
 /** Keeps the settings of one client in sync with one endpoint, from {@link TelemetrySession.start} to {@link TelemetrySession.close}. */
 export class TelemetrySession {
@@ -196,7 +196,7 @@ export class TelemetrySession {
     if (before.kind === 'connecting') before.stream.cancel();
     if (before.kind !== 'synced') return this.running;
     before.stream.end();
-    const patience = this.port.clock.schedule(GOODBYE_MS, () => before.stream.cancel());
+    const patience = this.port.clock.schedule(MAX_STREAM_END_MS, () => before.stream.cancel());
     await this.running;
     patience.cancel();
   }

@@ -15,9 +15,9 @@ import { StateError, TransportError } from '../support/errors.js';
 import type { Logger } from '../support/logger.js';
 import type { ResolvedTls } from '../support/tls.js';
 import { BrokerRequests } from './broker-requests.js';
-import { liteGoodbyesOf, liteSubscriptionOf } from './lite-topics.js';
+import { liteSubscriptionOf, liteUnsubscriptionsOf } from './lite-topics.js';
 import { Receiving } from './receiving.js';
-import { goodbyesOf } from './registration.js';
+import { unregistrationsOf } from './registration.js';
 import { Sending } from './sending.js';
 import { GatewaySession } from './session.js';
 import { Settling } from './settling.js';
@@ -112,7 +112,9 @@ export class Gateway {
         status: await this.sync(address, request, deadline),
       }),
       heartbeat: async (address, _, deadline) => ({ status: await this.heartbeat(address, deadline) }),
-      notifyClientTermination: async (address, _, deadline) => ({ status: await this.goodbye(address, deadline) }),
+      notifyClientTermination: async (address, _, deadline) => ({
+        status: await this.notifyTermination(address, deadline),
+      }),
     };
   }
 
@@ -222,12 +224,12 @@ export class Gateway {
     return session?.isOpen === true ? session.heartbeat(deadline) : Promise.resolve(unknown);
   }
 
-  private async goodbye(address: string, deadline: Deadline): Promise<Status> {
+  private async notifyTermination(address: string, deadline: Deadline): Promise<Status> {
     const settings = this.sessions.get(address)?.settings;
     if (settings === undefined || this.options.nameServers.includes(address)) return OK;
     const { clientId } = this.options;
-    const goodbyes = [...goodbyesOf(clientId, settings), ...liteGoodbyesOf(clientId, settings)];
-    await Promise.all(goodbyes.map((request) => this.client.ask(address, request, deadline)));
+    const requests = [...unregistrationsOf(clientId, settings), ...liteUnsubscriptionsOf(clientId, settings)];
+    await Promise.all(requests.map((request) => this.client.ask(address, request, deadline)));
     return OK;
   }
 

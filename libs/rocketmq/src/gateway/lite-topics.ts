@@ -88,7 +88,7 @@ export function liteSubscriptionOf(clientId: string, { action, topic, group, lit
 }
 
 /** Ends all subscriptions of a consumer that leaves: a broker keeps them for minutes otherwise. */
-export function liteGoodbyesOf(clientId: string, settings: Settings): RemotingRequest[] {
+export function liteUnsubscriptionsOf(clientId: string, settings: Settings): RemotingRequest[] {
   const { pubSub } = settings;
   if (!isLiteConsumer(settings) || pubSub?.$case !== 'subscription') return [];
   const { group, subscriptions } = pubSub.value;

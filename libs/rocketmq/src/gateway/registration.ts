@@ -32,7 +32,7 @@ export function heartbeatOf(
 }
 
 /** The requests after which the broker no longer lists the client. */
-export function goodbyesOf(clientId: string, settings: Settings): RemotingRequest[] {
+export function unregistrationsOf(clientId: string, settings: Settings): RemotingRequest[] {
   const { pubSub } = settings;
   const consumerGroup = pubSub?.$case === 'subscription' ? pubSub.value.group?.name : undefined;
   const roles = [

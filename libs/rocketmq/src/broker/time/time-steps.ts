@@ -168,7 +168,7 @@ export class TimeSteps {
       ordered.set(group, isInOrder);
       if (isInOrder && this.isOnClock()) continue;
       const { endsAtMs, holder = 'unknown' } = state;
-      // A client that has said goodbye settles nothing any more: only time brings its messages back.
+      // A client that has notified its termination settles nothing any more: only time brings its messages back.
       if (state.holder !== undefined && sessions.find(holder) === undefined) continue;
       const nowMs = this.clock.nowMs();
       held.push({
