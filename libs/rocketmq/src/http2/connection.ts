@@ -32,9 +32,9 @@ export interface Http2ConnectionOptions {
   readonly connectionWindowBytes: number;
   /** The size of the headers of one message. */
   readonly maxHeaderBytes: number;
-  /** Of a server: how many streams a client may have open. */
+  /** How many streams a client may have open; only a server sets it. */
   readonly maxStreams?: number;
-  /** Of a server: how many streams a client may reset. */
+  /** How many streams a client may reset; only a server sets it. */
   readonly resets?: ResetLimit;
   /** Names of headers whose values do not repeat. */
   readonly unrepeatedHeaders: ReadonlySet<string>;
@@ -48,7 +48,7 @@ interface Http2ConnectionOwner {
   ready(): void;
   /** The peer accepts no more streams. Those that it has not seen are closed with REFUSED_STREAM. */
   goaway(code: number): void;
-  /** Of a server: a client has opened a stream. Sets its receiver. */
+  /** A client has opened a stream; called on servers only. Sets its receiver. */
   stream(stream: Http2Stream, headers: Headers): void;
   /** The connection has ended; called once. @param error why, unless an end was asked for */
   closed(error: Error | undefined): void;
@@ -62,7 +62,7 @@ const PAUSING_BYTES = 1024 * 1024;
 const MAX_UNREAD_SETTINGS = 100;
 const PING_BYTES = 8;
 /** How long the last frames may take to leave a connection that has ended: after an error, and when answers may be among them. */
-const FAREWELL_MS = 1_000;
+const LAST_FRAMES_MS = 1_000;
 const LAST_ANSWERS_MS = 30_000;
 
 export class Http2Connection implements StreamConnection, FrameReceiver {
@@ -113,7 +113,7 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
     this.nextStreamId = role === 'client' ? 1 : 2;
     this.headerBlocks = new HeaderBlocks(maxHeaderBytes);
     if (resets !== undefined) this.resetBudget = new ResetBudget(resets, monotonicMs);
-    this.greet();
+    this.sendPreface();
     socket.on('data', (chunk: Buffer) => this.receive(chunk));
     socket.on('drain', () => {
       if (this.isPaused) this.socket.resume();
@@ -205,14 +205,14 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
     if (this.isLeaving || this.isEnded) return;
     this.isLeaving = true;
     // A client has no streams to refuse; its server might end the connection before the streams that wait are opened.
-    if (this.options.role === 'server') this.sayGoodbye(HTTP2_CODE.noError);
+    if (this.options.role === 'server') this.sendGoaway(HTTP2_CODE.noError);
     this.endWhenDone();
   }
 
   /** Closes the connection; open streams end with CANCEL. Idempotent. */
   destroy(): void {
     if (!this.isEnded) {
-      this.sayGoodbye(HTTP2_CODE.noError);
+      this.sendGoaway(HTTP2_CODE.noError);
       this.output.flush();
     } else this.socket.destroy();
     this.end();
@@ -335,12 +335,12 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
   private fail(error: Http2Error): void {
     if (this.isEnded) return;
     this.error ??= error;
-    this.sayGoodbye(error.code, error.message);
+    this.sendGoaway(error.code, error.message);
     this.output.flush();
     this.end(true);
   }
 
-  private greet(): void {
+  private sendPreface(): void {
     const { role, streamWindowBytes, connectionWindowBytes, maxHeaderBytes, maxStreams } = this.options;
     const settings: [number, number][] = [
       [SETTING.initialWindowSize, streamWindowBytes],
@@ -370,7 +370,7 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
     this.unreadSettings.push(readers);
   }
 
-  private sayGoodbye(code: number, why = ''): void {
+  private sendGoaway(code: number, why = ''): void {
     const payload = Buffer.alloc(8 + Buffer.byteLength(why));
     payload.writeUInt32BE(this.lastPeerId, 0);
     payload.writeUInt32BE(code, 4);
@@ -600,7 +600,7 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
 
   private endWhenDone(): void {
     if ((!this.isLeaving && !this.isPeerLeaving) || this.isEnded || this.streamCount > 0) return;
-    if (this.options.role === 'client') this.sayGoodbye(HTTP2_CODE.noError);
+    if (this.options.role === 'client') this.sendGoaway(HTTP2_CODE.noError);
     this.output.flush();
     this.end(true);
   }
@@ -609,7 +609,7 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
   private endSocket(): void {
     const { socket } = this;
     if (socket.destroyed) return;
-    const patienceMs = this.error === undefined ? LAST_ANSWERS_MS : FAREWELL_MS;
+    const patienceMs = this.error === undefined ? LAST_ANSWERS_MS : LAST_FRAMES_MS;
     const timer = new IoTimer(patienceMs, destroySocket, socket);
     socket.once('close', () => timer.stop());
     socket.destroySoon();

@@ -61,7 +61,7 @@ export class Http2Stream {
   private unsentSize = 0;
   private isEndWanted = false;
   private isReset = false;
-  /** Of a server: what follows the data that waits. */
+  /** What follows the data that waits; servers only. */
   private trailers: readonly Headers[] | undefined;
   /** Of the peer's message: whether its headers have arrived, and how much of its body is missing, if that is known. */
   private hasHeaders = false;
@@ -111,7 +111,7 @@ export class Http2Stream {
     this.state = 'open';
   }
 
-  /** Of a server: the headers before its data. */
+  /** Sends the headers before the data; servers only. */
   sendHeaders(headers: readonly Headers[]): void {
     if (!this.isEnded) this.connection.writeHeaders(this.id, headers, false);
   }
@@ -142,7 +142,7 @@ export class Http2Stream {
   }
 
   /**
-   * Of a server: ends the stream with trailers, behind the data that waits; or with the only headers. If the client is still sending then,
+   * Ends the stream of a server with trailers, behind the data that waits; or with the only headers. If the client is still sending then,
    * the stream is reset with NO_ERROR: nobody reads the rest (RFC 9113, section 8.1).
    */
   sendTrailers(headers: readonly Headers[]): void {

@@ -94,18 +94,18 @@ const PROBE_MS = 1_000;
 export const TLS_ALERT = 0x15;
 
 /** The result of a TLS handshake: `served` and `dropped` describe what followed it. */
-type Greeting = 'none' | 'alert' | 'dropped' | 'served';
+type HandshakeResult = 'none' | 'alert' | 'dropped' | 'served';
 
 /**
  * Performs a TLS handshake with the server on an address and sends nothing else. The server's certificate does not matter.
  * @param tls the options with the client's certificate; undefined for none
  * @param options `timeoutMs` default 1 s
  */
-export async function greet(
+export async function tlsHandshake(
   { host, port }: { readonly host: string; readonly port: number },
   tls: ResolvedTls | undefined,
   { timeoutMs = PROBE_MS, signal: outer }: CallOptions = {},
-): Promise<Greeting> {
+): Promise<HandshakeResult> {
   const socket = connect({
     host,
     port,
@@ -114,20 +114,20 @@ export async function greet(
     secureContext: tls?.secureContext(),
     servername: tls?.serverName ?? (isIP(host) === 0 ? host : ''),
   });
-  let greeting: Greeting = 'none';
-  const over = new Promise<Greeting>((resolve) => {
+  let result: HandshakeResult = 'none';
+  const over = new Promise<HandshakeResult>((resolve) => {
     socket.once('secureConnect', () => {
-      greeting = 'dropped';
+      result = 'dropped';
     });
     // An HTTP/2 server sends the first frame.
     socket.once('data', () => resolve('served'));
-    socket.once('error', ({ message }) => resolve(/\balert\b/.test(message) ? 'alert' : greeting));
-    socket.once('close', () => resolve(greeting));
+    socket.once('error', ({ message }) => resolve(/\balert\b/.test(message) ? 'alert' : result));
+    socket.once('close', () => resolve(result));
   });
   try {
     return await waitWithin('TLS greeting', timeoutMs, outer, over);
   } catch {
-    return greeting === 'none' ? 'none' : 'served';
+    return result === 'none' ? 'none' : 'served';
   } finally {
     socket.destroy();
   }
@@ -145,7 +145,7 @@ export async function isTlsOnly(
   signal: AbortSignal,
 ): Promise<boolean> {
   const asking = { timeoutMs: PROBE_MS, signal };
-  if ((await greet(address, undefined, asking)) === 'none') return false;
+  if ((await tlsHandshake(address, undefined, asking)) === 'none') return false;
   const answer = await firstAnswer(connectTcp({ ...address }), opening, asking, ([first]) => first !== TLS_ALERT);
   return answer !== true && !signal.aborted;
 }

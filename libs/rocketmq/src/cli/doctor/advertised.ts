@@ -33,7 +33,7 @@ export async function checkAdvertised(
   }
   const probe = new ProxyProbe(address, access);
   try {
-    await probe.greet();
+    await probe.identify();
   } catch (error) {
     const seen = `the route contains it, but no proxy answers there: ${describeError(error)}`;
     return { ...check, status: 'failed', seen, why: WHY, advice: cure(address, given) };

@@ -178,7 +178,7 @@ async function accessCheck(
   if (access.credentials === undefined) return { ...check, status: 'ok', seen: 'none given, and none required' };
   const anonymous = new ProxyProbe(proxy, { ...access, credentials: undefined });
   try {
-    const isChecked = (await anonymous.greet()).refusal !== undefined;
+    const isChecked = (await anonymous.identify()).refusal !== undefined;
     if (isChecked) return { ...check, status: 'ok', seen: 'accepted; the server rejects clients without credentials' };
     const why = 'everyone who can reach the server has full access';
     const advice = 'unless this is intended, set authenticationEnabled and authorizationEnabled on proxy and brokers';

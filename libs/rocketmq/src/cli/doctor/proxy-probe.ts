@@ -43,7 +43,7 @@ export class ProxyProbe {
    * checks the credentials first.
    * @throws TransportError when nothing answers, or something other than a proxy
    */
-  async greet(): Promise<Greeted> {
+  async identify(): Promise<Greeted> {
     const { status } = await this.ask('heartbeat', { group: undefined, clientType: ClientType.PRODUCER });
     const isRefused = status?.code === Code.UNAUTHORIZED || status?.code === Code.FORBIDDEN;
     return {

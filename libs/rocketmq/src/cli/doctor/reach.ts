@@ -31,18 +31,18 @@ export async function reach(address: Address, access: ProbeAccess): Promise<Reac
     return { checks: [failed, ...(isTls ? [skipped('tls')] : []), skipped('protocol')], greeted: undefined };
   }
   const tcp: Check = { status: 'ok', name: 'tcp', subject, seen: `connected in ${sinceMs(startedAtMs)} ms` };
-  const { greeted, protocol, tlsProblem } = await greet(address, access);
+  const { greeted, protocol, tlsProblem } = await identifyProxy(address, access);
   if (!isTls) return { checks: [tcp, protocol], greeted };
   const tls = tlsProblem ?? (await certificateCheck(address, access));
   return { checks: [tcp, tls, protocol], greeted };
 }
 
-async function greet(address: Address, access: ProbeAccess) {
+async function identifyProxy(address: Address, access: ProbeAccess) {
   const subject = addressText(address);
   const probe = new ProxyProbe(address, access);
   const startedAtMs = monotonicMs();
   try {
-    const greeted = await probe.greet();
+    const greeted = await probe.identify();
     const who = greeted.isEmbeddedBroker ? 'an embedded broker' : 'a RocketMQ 5 proxy';
     const protocol: Check = {
       status: 'ok',

@@ -5,7 +5,13 @@ import { type ScheduledTask, SystemClock } from '../../support/clock.js';
 import { type Deadline, monotonicMs } from '../../support/deadline.js';
 import { TransportError } from '../../support/errors.js';
 import type { ResolvedTls } from '../../support/tls.js';
-import { greet, identityRefused, isAnsweredInPlaintext, tlsFailure, tlsMissing } from '../../support/tls-failure.js';
+import {
+  identityRefused,
+  isAnsweredInPlaintext,
+  tlsFailure,
+  tlsHandshake,
+  tlsMissing,
+} from '../../support/tls-failure.js';
 import { type Address, addressText } from '../endpoint.js';
 import { type Listener, listenerAt } from './strangers.js';
 
@@ -105,11 +111,11 @@ export class ConnectionDiagnosis {
 
   private async find(): Promise<Finding | undefined> {
     const { signal } = this.closing;
-    const [listener, greeting] = await Promise.all([
+    const [listener, handshake] = await Promise.all([
       listenerAt(this.address, LOOK_MS, signal),
-      this.tls?.hasIdentity ? greet(this.address, this.tls, { timeoutMs: LOOK_MS, signal }) : undefined,
+      this.tls?.hasIdentity ? tlsHandshake(this.address, this.tls, { timeoutMs: LOOK_MS, signal }) : undefined,
     ]);
-    return greeting === 'dropped' && listener?.kind !== 'stranger' ? { kind: 'identity-refused' } : listener;
+    return handshake === 'dropped' && listener?.kind !== 'stranger' ? { kind: 'identity-refused' } : listener;
   }
 
   private errorOf(finding: Finding | undefined, what: string, cause: unknown): TransportError | undefined {

@@ -34,7 +34,7 @@ export class LazyChannel implements Channel {
         throw new TransportError('TRANSPORT_MISSING', text, 'not-sent', false, { cause });
       },
     );
-    // Who calls gets the failure.
+    // Each call fails with this error; here it must not count as an unhandled rejection.
     this.loading.catch(() => {});
   }
 

@@ -7,7 +7,7 @@ import { REQUEST_CODES } from '../../protocol/remoting/codes.js';
 import { encodeFrame, FrameDecoder } from '../../protocol/remoting/frame.js';
 import { linkedController } from '../../support/abort.js';
 import { type Asking, firstAnswer } from '../../support/first-answer.js';
-import { greet, TLS_ALERT } from '../../support/tls-failure.js';
+import { TLS_ALERT, tlsHandshake } from '../../support/tls-failure.js';
 import type { Address } from '../endpoint.js';
 
 /** What a probe found. */
@@ -78,13 +78,13 @@ async function find(address: Address, asking: Asking): Promise<Listener | undefi
   const remoting = remotingServer(connect({ ...address }), asking);
   const http2 = firstWord(connect({ ...address }), HTTP2_OPENING, asking);
   const http1 = firstWord(connect({ ...address }), http1Question(address.host), asking);
-  const greeted = greet(address, undefined, asking);
+  const handshake = tlsHandshake(address, undefined, asking);
   const first = await firstWhoSpeaks([remoting, http2]);
   if (first !== undefined) return first === 'spoken' ? undefined : first;
   // Last, because a server that answers HTTP/1 may speak HTTP/2 as well.
   const last = await http1;
   if (typeof last === 'object') return last;
-  if ((await greeted) !== 'none') return behindTls(address, asking);
+  if ((await handshake) !== 'none') return behindTls(address, asking);
   const isSilent = [await remoting, await http2, last].every((answer) => answer === 'silent');
   return isSilent ? { kind: 'silent' } : undefined;
 }
