@@ -134,10 +134,10 @@ export class Dispatcher {
       const delivery = this.deliveryOf(lease, false);
       const { listener } = delivery;
       const onEnd = (brokeOff?: unknown): void => this.ended(lease, brokeOff);
-      if (listener.isNobody || lease.isPacked) return void this.deliver(delivery).then(() => onEnd(), onEnd);
+      if (listener.isForUnmatched || lease.isPacked) return void this.deliver(delivery).then(() => onEnd(), onEnd);
       const begin = (turn: Turn): void => {
         if (turn.kind === 'granted') delivery.begin(turn, onEnd);
-        else this.letGo(delivery, turn.visibleInMs).then(() => onEnd(), onEnd);
+        else this.releaseUnsettled(delivery, turn.visibleInMs).then(() => onEnd(), onEnd);
       };
       // Most messages need not wait, and every wait has a cost.
       const turn = this.turns.takeNow(lease, listener);
@@ -154,28 +154,28 @@ export class Dispatcher {
    */
   private async deliver(delivery: Delivery): Promise<boolean> {
     const { lease, listener } = delivery;
-    if (listener.isNobody) {
+    if (listener.isForUnmatched) {
       this.context.report.unmatched(lease.message, UNMATCHED_MS);
-      return this.letGo(delivery, UNMATCHED_MS);
+      return this.releaseUnsettled(delivery, UNMATCHED_MS);
     }
     const unpack = (): Promise<UnpackedMessage | undefined> =>
       this.turns.unpacked(lease, (signal) => this.parts.unpack(lease, signal));
     const { clock } = this.context;
     for (let attempt = lease.message.deliveryAttempt; ; ) {
       const turn = this.turns.takeNow(lease, listener) ?? (await this.turns.take(lease, listener));
-      if (turn.kind === 'refused') return this.letGo(delivery, turn.visibleInMs);
+      if (turn.kind === 'refused') return this.releaseUnsettled(delivery, turn.visibleInMs);
       const end = await delivery.attempt(attempt, turn, unpack);
-      if (end === 'unhandled') return this.letGo(delivery, 0);
+      if (end === 'unhandled') return this.releaseUnsettled(delivery, 0);
       if (typeof end === 'boolean') return end;
       if (end.isCounted) attempt++;
       const retryAtMs = clock.monotonicMs() + end.retryInMs;
       const isDue = await this.turns.sleepToRetry(lease, end.retryInMs);
-      if (!isDue) return this.letGo(delivery, retryAtMs - clock.monotonicMs());
+      if (!isDue) return this.releaseUnsettled(delivery, retryAtMs - clock.monotonicMs());
     }
   }
 
   /** Releases a message. @returns false: it is not settled */
-  private async letGo(delivery: Delivery, visibleInMs: number): Promise<false> {
+  private async releaseUnsettled(delivery: Delivery, visibleInMs: number): Promise<false> {
     const visibleAtMs = this.context.clock.monotonicMs() + visibleInMs;
     await this.turns.releaseAllowed(delivery.lease);
     const takenUntilMs = await this.mayRelease;
@@ -223,7 +223,9 @@ export class Dispatcher {
     for (const lease of group) {
       const delivery = this.deliveryOf(lease, true);
       // After a message that is redelivered, none of its group may be handled before it.
-      mayFollow = mayFollow.then((isInOrder) => (isInOrder ? this.deliver(delivery) : this.letGo(delivery, 0)));
+      mayFollow = mayFollow.then((isInOrder) =>
+        isInOrder ? this.deliver(delivery) : this.releaseUnsettled(delivery, 0),
+      );
       latest = this.watch(lease, mayFollow);
     }
     const last = latest.then(() => {

@@ -41,7 +41,7 @@ describe('the listeners of a consumer', () => {
   });
 
   it('leave a message that none matches to a placeholder that does not handle it', () => {
-    const { handler, policy, isNobody } = setOf({ filter: { kind: 'tag', expression: 'a' } }).of(
+    const { handler, policy, isForUnmatched } = setOf({ filter: { kind: 'tag', expression: 'a' } }).of(
       message('orders', 'z'),
     );
     const context = { signal: new AbortController().signal };
@@ -49,7 +49,7 @@ describe('the listeners of a consumer', () => {
       /NO_LISTENER.*message ID with tag "z" from topic "orders"/,
     );
     expect(() => handler(message('orders'), context)).toThrow(/without a tag/);
-    expect([policy, isNobody]).toEqual([{}, true]);
+    expect([policy, isForUnmatched]).toEqual([{}, true]);
   });
 
   it('have their own settings, otherwise those of the consumer', () => {

@@ -86,7 +86,7 @@ export interface Listener {
   readonly slots: HandlerSlots;
   readonly isBatch: boolean;
   /** It represents the listener of a message that no listener matches. */
-  readonly isNobody: boolean;
+  readonly isForUnmatched: boolean;
 }
 
 /** How many handlers of a listener run at once. */
@@ -133,7 +133,7 @@ export function onlyListener(name: string, handler: MessageHandler, defaults: Li
     permits: concurrency,
     slots: new HandlerSlots(concurrency),
     isBatch: false,
-    isNobody: false,
+    isForUnmatched: false,
   };
 }
 
@@ -161,7 +161,7 @@ export function resolveListener(listener: MessageListener, defaults: ListenerDef
       permits: concurrency * (batch?.maxSize ?? 1),
       slots: batch === undefined ? new HandlerSlots(concurrency) : new HandlerSlots(concurrency, batch.maxSize, places),
       isBatch: batch !== undefined,
-      isNobody: false,
+      isForUnmatched: false,
     };
   } catch (cause) {
     if (!(cause instanceof UsageError)) throw cause;
@@ -183,28 +183,29 @@ function gathererOf(batch: BatchListening, options: BatchRunOptions, { telemetry
 
 /** Finds the listener of a message. */
 export class ListenerSet {
-  private readonly nobody: Listener;
+  private readonly unmatched: Listener;
 
   constructor(readonly all: readonly Listener[]) {
     const fields = { name: 'none', topic: undefined, filter: undefined, handlerTimeoutMs: undefined };
-    this.nobody = {
+    this.unmatched = {
       ...fields,
       handler: refuse,
       policy: {},
       permits: 1,
       slots: new HandlerSlots(1),
       isBatch: false,
-      isNobody: true,
+      isForUnmatched: true,
     };
   }
 
   /**
-   * The listener of a message. One that none matches has a listener that `isNobody`: it is not handled but redelivered, possibly to
+   * The listener of a message. One that none matches has a listener that `isForUnmatched`: it is not handled but redelivered, possibly to
    * a newer version of the application that has a listener for it; an ack would lose it.
    */
   of({ topic, tag }: MessageView): Listener {
     return (
-      this.all.find((one) => one.topic === undefined || (one.topic === topic && takes(one.filter, tag))) ?? this.nobody
+      this.all.find((one) => one.topic === undefined || (one.topic === topic && takes(one.filter, tag))) ??
+      this.unmatched
     );
   }
 

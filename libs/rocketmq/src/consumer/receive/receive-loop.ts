@@ -35,7 +35,7 @@ export interface ReceivedBatch {
 }
 
 /** What the polls of a consumer ask for, and where their messages go. */
-export interface Reception {
+export interface ReceivePort {
   readonly invisibleDurationMs: number;
   /** Default: as the server decides. */
   readonly longPollingTimeoutMs: number | undefined;
@@ -73,7 +73,7 @@ const MAX_POLLS = 4;
 const MAX_ORDERED_POLLS = 32;
 /** A server that has messages answers within this time, or is overloaded. */
 const ANSWER_MS = 300;
-/** In a process that was blocked, the time is over before the answer is read: the event loop has so many looks more. */
+/** In a process that was blocked, the time is over before the answer is read: the event loop gets so many more rounds to read it. */
 const MAX_LATE_READS = 10;
 const LOOK_EVERY_MS = 5;
 
@@ -91,7 +91,7 @@ interface Poller {
   expectsMessages: boolean;
 }
 
-/** By monotonic real time. */
+/** Times are those of the monotonic real clock. */
 interface OpenPoll {
   readonly openedAtMs: number;
   /** Until when an answer with messages is likely to arrive; undefined while the server is likely to have none. */
@@ -101,17 +101,17 @@ interface OpenPoll {
 }
 
 /** A server waits for messages before it answers that there are none, for 5 s at least. One that does not wait is polled at growing intervals. */
-const HASTY_MS = SECOND_MS;
+const EARLY_MS = SECOND_MS;
 /** The first of these polls may follow at once: a poll whose messages were all filtered out or dead-lettered also ends early. */
-const FREE_HASTY_POLLS = 16;
-const HASTY_POLL: BackoffPolicy = { kind: 'exponential', initialMs: 1, maxMs: 200, multiplier: 2 };
+const MAX_UNDELAYED_EARLY_POLLS = 16;
+const EARLY_POLL_BACKOFF: BackoffPolicy = { kind: 'exponential', initialMs: 1, maxMs: 200, multiplier: 2 };
 /** A backlog of messages that the filter skips needs more polls. */
-const FILTERED_POLL: BackoffPolicy = { kind: 'exponential', initialMs: 1, maxMs: 10, multiplier: 2 };
+const FILTERED_POLL_BACKOFF: BackoffPolicy = { kind: 'exponential', initialMs: 1, maxMs: 10, multiplier: 2 };
 
 /** The settings are asked for again at most this often. */
 const ASK_AGAIN_MS = 10 * SECOND_MS;
 
-const POLL_RETRY: BackoffPolicy = { kind: 'exponential', initialMs: 100, maxMs: 5 * SECOND_MS, multiplier: 2 };
+const FAILED_POLL_BACKOFF: BackoffPolicy = { kind: 'exponential', initialMs: 100, maxMs: 5 * SECOND_MS, multiplier: 2 };
 
 /**
  * Receives from {@link ReceiveLoop.start} until it has ended: one poll at a time, and more of them at once while they are
@@ -121,13 +121,13 @@ const POLL_RETRY: BackoffPolicy = { kind: 'exponential', initialMs: 100, maxMs: 
  */
 export class ReceiveLoop {
   private readonly stopping = new AbortController();
-  private readonly cancelling = new AbortController();
+  private readonly canceling = new AbortController();
   private running: Promise<void> | undefined;
   private readonly extraPollers = new Set<Promise<void>>();
   /** Pollers of an ordered group beside the first. */
   private orderedPollers = 0;
   private polls = 0;
-  /** By monotonic real time, like all times here. */
+  /** Measured by the monotonic real clock, like all times here. */
   private lastReceiveAtMs: number | undefined;
   /** Oldest first. */
   private readonly polling = new Map<Poller, OpenPoll>();
@@ -139,7 +139,7 @@ export class ReceiveLoop {
   /** @param queues at least one, all of one topic on one broker */
   constructor(
     private readonly context: ConsumerContext,
-    private readonly reception: Reception,
+    private readonly port: ReceivePort,
     private queues: readonly [Queue, ...Queue[]],
   ) {}
 
@@ -166,7 +166,7 @@ export class ReceiveLoop {
 
   start(): void {
     if (this.running !== undefined) return;
-    const endWatch = this.reception.loopWatch.begin();
+    const endWatch = this.port.loopWatch.begin();
     this.running = this.run(this.newPoller(false));
     void this.ended().then(endWatch);
   }
@@ -193,7 +193,7 @@ export class ReceiveLoop {
     const endByMs = outliving.flatMap(({ endsByMs }) =>
       endsByMs === undefined ? [] : [endsByMs + POLL_END_MARGIN_MS],
     );
-    this.cancelling.abort(new StateError('CLOSED', 'the consumer is closing'));
+    this.canceling.abort(new StateError('CLOSED', 'the consumer is closing'));
     await this.ended();
     return Math.max(0, ...endByMs);
   }
@@ -204,13 +204,13 @@ export class ReceiveLoop {
     const { isFifo } = this.settings;
     // What the polls bring is released within the grace period, too; in an ordered group that would cost an attempt as well.
     const untilMs = ioClock.monotonicMs() + (isFifo ? graceMs : graceMs / 2);
-    for (let lateLooks = 0; lateLooks < MAX_LATE_READS; lateLooks++) {
+    for (let lateReads = 0; lateReads < MAX_LATE_READS; lateReads++) {
       const nowMs = ioClock.monotonicMs();
       const answersByMs = [...this.polling.values()].flatMap(({ answerByMs }) =>
         isFifo ? untilMs : (answerByMs ?? []),
       );
       if (answersByMs.length === 0 || nowMs >= untilMs) return;
-      if (Math.max(...answersByMs) > nowMs) lateLooks = 0;
+      if (Math.max(...answersByMs) > nowMs) lateReads = 0;
       await sleep(ioClock, LOOK_EVERY_MS);
     }
   }
@@ -224,7 +224,7 @@ export class ReceiveLoop {
   /** @param isWanted whether to go on after a poll, for pollers beside the first. Default: always */
   private async run(poller: Poller, isWanted = (): boolean => true): Promise<void> {
     const { signal } = this.stopping;
-    let hastyPolls = 0;
+    let earlyPolls = 0;
     for (let failures = 0; !signal.aborted && isWanted(); ) {
       try {
         const beganAtMs = this.context.ioClock.monotonicMs();
@@ -232,9 +232,9 @@ export class ReceiveLoop {
         failures = 0;
         this.failure = undefined;
         if (end === 'full') this.addPoller();
-        const isHasty = isEmpty(end) && this.context.ioClock.monotonicMs() - beganAtMs < HASTY_MS;
-        hastyPolls = isHasty ? hastyPolls + 1 : 0;
-        await this.pace(end, hastyPolls - FREE_HASTY_POLLS, signal);
+        const endedEarly = isEmpty(end) && this.context.ioClock.monotonicMs() - beganAtMs < EARLY_MS;
+        earlyPolls = endedEarly ? earlyPolls + 1 : 0;
+        await this.pace(end, earlyPolls - MAX_UNDELAYED_EARLY_POLLS, signal);
       } catch (error) {
         if (signal.aborted) return;
         failures++;
@@ -242,7 +242,7 @@ export class ReceiveLoop {
         const isNews = this.failure === undefined;
         this.failure = { error, atMs: this.context.ioClock.monotonicMs() };
         this.logFailure(error, failures, isNews);
-        const waitMs = withJitter(backoffMs(POLL_RETRY, failures), () => this.context.random.next());
+        const waitMs = withJitter(backoffMs(FAILED_POLL_BACKOFF, failures), () => this.context.random.next());
         await sleep(this.context.ioClock, waitMs, signal).catch(() => {});
       }
     }
@@ -250,14 +250,14 @@ export class ReceiveLoop {
 
   private async pace(end: RoundEnd, hastyPolls: number, signal: AbortSignal): Promise<void> {
     if (hastyPolls <= 0) return;
-    const waitMs = backoffMs(end === 'filtered' ? FILTERED_POLL : HASTY_POLL, hastyPolls);
+    const waitMs = backoffMs(end === 'filtered' ? FILTERED_POLL_BACKOFF : EARLY_POLL_BACKOFF, hastyPolls);
     await sleep(this.context.ioClock, waitMs, signal).catch(() => {});
   }
 
   private addPoller(): void {
     const { extraPollers, stopping } = this;
     const { isFifo, receiveBatchSize } = this.settings;
-    const most = Math.min(MAX_POLLS, Math.floor(this.reception.loopShareOf(this.topic) / receiveBatchSize));
+    const most = Math.min(MAX_POLLS, Math.floor(this.port.loopShareOf(this.topic) / receiveBatchSize));
     if (isFifo || 1 + extraPollers.size >= most || stopping.signal.aborted) return;
     this.add(this.runExtra(stopping.signal));
   }
@@ -271,7 +271,7 @@ export class ReceiveLoop {
   private get idlePolls(): number {
     const { isFifo, isLite } = this.settings;
     if (!isFifo || isLite) return 1;
-    const room = Math.max(1, this.reception.loopShareOf(this.topic));
+    const room = Math.max(1, this.port.loopShareOf(this.topic));
     return Math.min(this.queues.length, MAX_ORDERED_POLLS, room);
   }
 
@@ -296,7 +296,7 @@ export class ReceiveLoop {
   }
 
   private async round(poller: Poller, signal: AbortSignal): Promise<RoundEnd> {
-    const { context, reception, topic } = this;
+    const { context, port: reception, topic } = this;
     await reception.pauses.opened(topic, signal);
     const share = Math.floor(reception.loopShareOf(topic) / this.idlePolls);
     const most = Math.max(1, Math.min(this.settings.receiveBatchSize, share));
@@ -333,7 +333,7 @@ export class ReceiveLoop {
   /** Where nothing is filtered, the server has dead-lettered what is missing: by attempts that may have been changed since it was asked for them. */
   private askAgain(): void {
     const { client, ioClock } = this.context;
-    const { expression } = this.reception.filterOf(this.topic) ?? EVERY_MESSAGE;
+    const { expression } = this.port.filterOf(this.topic) ?? EVERY_MESSAGE;
     const nowMs = ioClock.monotonicMs();
     if (expression !== EVERY_MESSAGE.expression || nowMs - this.askedAgainAtMs < ASK_AGAIN_MS) return;
     this.askedAgainAtMs = nowMs;
@@ -345,7 +345,7 @@ export class ReceiveLoop {
     // Only a new id asks for new messages; the old one would return a completed batch of an ordered group again.
     if (batch.messages.length === 0) return;
     poller.attemptId = this.newAttemptId();
-    this.reception.deliver(batch);
+    this.port.deliver(batch);
   }
 
   /** Each in turn, for a server that would go by the queue's id. */
@@ -359,7 +359,7 @@ export class ReceiveLoop {
     const answers = new PollAnswers(what, reservation.add);
     const { messages } = answers;
     const open = this.polling.get(poller);
-    const { loopWatch } = this.reception;
+    const { loopWatch } = this.port;
     const [askedAtMs, watchedFromMs] = [clock.monotonicMs(), loopWatch.now()];
     const arrivalNow = () => ({
       readAtMs: clock.monotonicMs(),
@@ -411,25 +411,25 @@ export class ReceiveLoop {
     return {
       group: resource(client.connection.namespace, consumerGroup),
       messageQueue: queue.wire,
-      filterExpression: toWireFilter(this.reception.filterOf(this.topic)),
+      filterExpression: toWireFilter(this.port.filterOf(this.topic)),
       batchSize: count,
       // The server's own renewal would hide a lost lease, and keep the messages of a dead process for minutes.
       autoRenew: false,
-      invisibleDuration: toDuration(this.reception.invisibleDurationMs),
+      invisibleDuration: toDuration(this.port.invisibleDurationMs),
       longPollingTimeout: toDuration(this.longPollingTimeoutMs(poller)),
       attemptId: poller.attemptId,
     };
   }
 
   private options(poller: Poller, what: string) {
-    return { what, timeoutMs: this.longPollingTimeoutMs(poller) + POLL_MARGIN_MS, signal: this.cancelling.signal };
+    return { what, timeoutMs: this.longPollingTimeoutMs(poller) + POLL_MARGIN_MS, signal: this.canceling.signal };
   }
 
   private longPollingTimeoutMs({ isExtra }: Poller): number {
     const { isFifo, longPollingTimeoutMs } = this.settings;
     // Closing a consumer of an ordered group waits for its polls, so they are short. Other polls hold room that is needed.
     const isShort = isFifo || isExtra;
-    return this.reception.longPollingTimeoutMs ?? (isShort ? LIMITS.longPollingMinMs : longPollingTimeoutMs);
+    return this.port.longPollingTimeoutMs ?? (isShort ? LIMITS.longPollingMinMs : longPollingTimeoutMs);
   }
 
   /** Servers raise a short polling time, and lower one that is longer than what they announce. */

@@ -4,7 +4,7 @@
 import { endpointKey } from '../../client/endpoint.js';
 import type { Queue } from '../../client/route.js';
 import type { ConsumerContext } from '../model/consumer-context.js';
-import { type LoopHealth, ReceiveLoop, type Reception } from './receive-loop.js';
+import { type LoopHealth, ReceiveLoop, type ReceivePort } from './receive-loop.js';
 
 /** Starts and ends loops as queues are assigned and removed. */
 export class ReceiveLoops {
@@ -18,7 +18,7 @@ export class ReceiveLoops {
 
   constructor(
     private readonly context: ConsumerContext,
-    private readonly reception: Reception,
+    private readonly port: ReceivePort,
   ) {}
 
   /** How many there are of a topic: one for each broker. */
@@ -55,7 +55,7 @@ export class ReceiveLoops {
       const loop = loops.get(broker);
       if (loop !== undefined) loop.assign(assigned);
       else {
-        const started = new ReceiveLoop(this.context, this.reception, assigned);
+        const started = new ReceiveLoop(this.context, this.port, assigned);
         loops.set(broker, started);
         this.count++;
         started.start();

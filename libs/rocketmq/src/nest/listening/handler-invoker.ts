@@ -39,7 +39,7 @@ export class HandlerInvoker {
       if (decoded === undefined) return undefined;
       const { body, message } = decoded;
       if (listener.settings.manual !== true) return invoke(body, RocketMQContext.of(message, run, origin));
-      return this.untilSaid(run, async (outcome) => {
+      return this.untilDecided(run, async (outcome) => {
         const context = RocketMQContext.of(message, run, origin, outcome);
         try {
           await invoke(body, context);
@@ -71,7 +71,7 @@ export class HandlerInvoker {
     };
   }
 
-  private async untilSaid(run: HandlerContext, work: (outcome: ManualOutcome) => Promise<unknown>): Promise<void> {
+  private async untilDecided(run: HandlerContext, work: (outcome: ManualOutcome) => Promise<unknown>): Promise<void> {
     const outcome = new ManualOutcome((error) => run.decide?.(error) ?? true);
     try {
       await work(outcome);
