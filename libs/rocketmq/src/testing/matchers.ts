@@ -57,25 +57,25 @@ type Matcher = (this: MatcherThis, received: unknown, topic: unknown, expected?:
 /** For `expect.extend()`; importing `nestjs-rocketmq/testing/jest`, `…/jest-globals` or `…/vitest` does it, and declares their types. */
 export const rocketmqMatchers: { readonly [Name in keyof RocketMQMatchers]: Matcher } = {
   toHaveSent(received, topic, expected) {
-    return judge(this, received, { matcher: 'toHaveSent', what: 'sent', topic, expected });
+    return evaluate(this, received, { matcher: 'toHaveSent', what: 'sent', topic, expected });
   },
   toHaveDelivered(received, topic, expected) {
-    return judge(this, received, { matcher: 'toHaveDelivered', what: 'delivered', topic, expected });
+    return evaluate(this, received, { matcher: 'toHaveDelivered', what: 'delivered', topic, expected });
   },
   toHaveDeadLettered(received, topic, expected) {
-    return judge(this, received, { matcher: 'toHaveDeadLettered', what: 'dead-lettered', topic, expected });
+    return evaluate(this, received, { matcher: 'toHaveDeadLettered', what: 'dead-lettered', topic, expected });
   },
 };
 
-interface Question {
+interface Assertion {
   readonly matcher: keyof RocketMQMatchers;
   readonly what: Observed;
   readonly topic: unknown;
   readonly expected: unknown;
 }
 
-async function judge(self: MatcherThis, received: unknown, question: Question): Promise<Verdict> {
-  const { matcher, what, topic, expected = {} } = question;
+async function evaluate(self: MatcherThis, received: unknown, assertion: Assertion): Promise<Verdict> {
+  const { matcher, what, topic, expected = {} } = assertion;
   const observation = observationOf(matcher, received);
   const claim = claimOf(`${matcher}: `, { topic, expected }, what !== 'sent', observation.codec);
   await observation.settle();

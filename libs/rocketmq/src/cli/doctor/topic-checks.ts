@@ -38,7 +38,7 @@ export async function checkRoute(probe: ProxyProbe, topic: string, command: Comm
       bootstrap: { addresses: [probe.address] },
     };
     const queues = queuesFromWire(topic, messageQueues, rules);
-    return found(judge(topic, queues, command), queues);
+    return found(topicStatus(topic, queues, command), queues);
   } catch (error) {
     return found({ status: 'failed', seen: describeError(error), why: 'clients cannot find its queues' });
   }
@@ -66,7 +66,7 @@ export function unevenTopic(
   };
 }
 
-function judge(topic: string, queues: readonly Queue[], command: CommandText): Omit<Check, 'name' | 'subject'> {
+function topicStatus(topic: string, queues: readonly Queue[], command: CommandText): Omit<Check, 'name' | 'subject'> {
   const types = typesOf(queues);
   const brokers = new Set(queues.map(({ brokerName }) => brokerName));
   const takes = types.length === 0 ? NO_TYPE : `type ${types.join(', ')}`;

@@ -100,7 +100,7 @@ export class GivenUpWatch {
         hasMore = await this.readPage();
       }
       if (hasMore && !this.stopping.signal.aborted) this.stoppedEarly();
-      for (const open of known) if (this.open.get(open.half.messageId) === open) await this.judge(open);
+      for (const open of known) if (this.open.get(open.half.messageId) === open) await this.checkOutcome(open);
     } catch (error) {
       if (!this.stopping.signal.aborted) this.couldNotLook(error);
     } finally {
@@ -114,7 +114,7 @@ export class GivenUpWatch {
     const { messages, reached, hasMore } = await this.port.admin.givenUpSince(this.reached, PAGE_SIZE, { signal });
     const taken = messages.flatMap((half) => this.take(half) ?? []);
     this.reached = reached;
-    for (const open of taken) await this.judge(open);
+    for (const open of taken) await this.checkOutcome(open);
     return hasMore;
   }
 
@@ -131,7 +131,7 @@ export class GivenUpWatch {
   }
 
   /** One by one, since each needs a request to every broker, and possibly a database query. @throws what a broker fails with */
-  private async judge(open: Open): Promise<void> {
+  private async checkOutcome(open: Open): Promise<void> {
     if (this.stopping.signal.aborted) return;
     const { half, topic } = open;
     const { messageId } = half;

@@ -79,7 +79,7 @@ class SeenVersions {
   private readonly clock = new SystemClock();
   private readonly brokersOf = new Map<string, string>();
   /** Whether all brokers of a route support batches; cleared with each answer. */
-  private judged = new WeakMap<Route, boolean>();
+  private safeByRoute = new WeakMap<Route, boolean>();
   /** The names of all brokers, if every one of them supports batches. */
   private safe: ReadonlySet<string> | undefined;
   private askedAtMs: number | undefined;
@@ -91,11 +91,11 @@ class SeenVersions {
   ) {}
 
   allows(route: Route): boolean {
-    return this.judged.get(route) ?? this.judge(route);
+    return this.safeByRoute.get(route) ?? this.checkBrokers(route);
   }
 
   /** Each refresh of a route creates a new object. */
-  private judge(route: Route): boolean {
+  private checkBrokers(route: Route): boolean {
     const brokers = brokersIn(route);
     const hasChanged = this.brokersOf.get(route.topic) !== brokers;
     this.brokersOf.set(route.topic, brokers);
@@ -104,7 +104,7 @@ class SeenVersions {
     if (hasChanged || isOld) void this.renew();
     const { safe } = this;
     const isSafe = safe !== undefined && route.queues.every(({ brokerName }) => safe.has(brokerName));
-    this.judged.set(route, isSafe);
+    this.safeByRoute.set(route, isSafe);
     return isSafe;
   }
 
@@ -123,7 +123,7 @@ class SeenVersions {
     // A route that has changed meanwhile has already started another request.
     if (asking !== this.asking) return;
     this.safe = safe;
-    this.judged = new WeakMap();
+    this.safeByRoute = new WeakMap();
   }
 }
 

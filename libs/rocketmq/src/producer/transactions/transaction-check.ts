@@ -57,7 +57,7 @@ export async function askChecker(
   { timeoutMs, signal: outer, logger, onLate }: AskOptions,
 ): Promise<Resolution | 'unknown'> {
   const { topic, transactionId, mayStillRun } = check;
-  const judge = (answer: unknown): Resolution | 'unknown' => {
+  const resolutionOf = (answer: unknown): Resolution | 'unknown' => {
     if (answer === 'commit') return answer;
     return answer === 'rollback' && !mayStillRun ? answer : 'unknown';
   };
@@ -68,12 +68,12 @@ export async function askChecker(
       const asked = Promise.resolve(checker({ ...check, signal }));
       asked.then(
         (answer) => {
-          const late = signal.aborted ? judge(answer) : 'unknown';
+          const late = signal.aborted ? resolutionOf(answer) : 'unknown';
           if (late !== 'unknown') onLate(late);
         },
         () => {},
       );
-      return judge(await raceAbort(asked, signal));
+      return resolutionOf(await raceAbort(asked, signal));
     });
   } catch (error) {
     if (isGone()) return 'unknown';
