@@ -33,7 +33,7 @@ interface Alternatives {
 }
 
 /** The document of a schema. */
-interface Surroundings {
+interface SchemaDocument {
   /** Follows the reference of a schema; undefined where it leads nowhere. */
   resolved(part: unknown): SchemaObject | undefined;
   /** Counts the work. False: it was too much. */
@@ -43,11 +43,11 @@ interface Surroundings {
 /** @param open the schemas whose alternatives these belong to */
 export function alternativesOf(
   schema: SchemaObject,
-  around: Surroundings,
+  document: SchemaDocument,
   open: readonly SchemaObject[] = [],
 ): Alternatives {
   if (open.includes(schema)) return { all: [], missing: 'it contains itself as an alternative' };
-  if (!around.step()) return { all: [], missing: TOO_MANY };
+  if (!document.step()) return { all: [], missing: TOO_MANY };
   const { anyOf, oneOf, allOf, ...own } = schema;
   let without = unknownKeywords(schema).join(' and ') || undefined;
   let missing: string | undefined;
@@ -57,13 +57,13 @@ export function alternativesOf(
     all = [];
     for (const part of parts) {
       if (missing !== undefined) return;
-      const found = around.resolved(part);
-      const inner = found === undefined ? NOWHERE : alternativesOf(found, around, [...open, schema]);
+      const found = document.resolved(part);
+      const inner = found === undefined ? NOWHERE : alternativesOf(found, document, [...open, schema]);
       without ??= inner.without;
       missing ??= inner.missing;
       for (const one of before)
         for (const other of inner.all) {
-          if (all.length > MAX_ALTERNATIVES || !around.step()) missing ??= TOO_MANY;
+          if (all.length > MAX_ALTERNATIVES || !document.step()) missing ??= TOO_MANY;
           if (missing === TOO_MANY) return;
           const joined = both(one, other.schema);
           if (!joined.isWhole) without ??= keyword;

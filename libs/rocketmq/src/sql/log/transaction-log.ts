@@ -32,7 +32,7 @@ const CHECKS_AT_ONCE = 4;
 /** The allowed clock difference between two processes. */
 const CLOCK_SKEW_MS = 5 * MINUTE_MS;
 /** The part of a `TransactionCheck` that the log needs. */
-type Question = Pick<TransactionCheckRequest, 'transactionId' | 'topic' | 'signal'> & {
+type CheckInput = Pick<TransactionCheckRequest, 'transactionId' | 'topic' | 'signal'> & {
   /** Default: false. */
   readonly mayStillRun?: boolean;
   readonly message?: Pick<TransactionCheckRequest['message'], 'bornTimestampMs'>;
@@ -49,13 +49,13 @@ interface Recorded
 }
 
 /** A database transaction that may have been begun around the local transaction. */
-interface Around {
+interface EnclosingTransaction {
   readonly scope: DatabaseScope;
   readonly run: TransactionRun;
 }
 
 /** The information to find out how a transaction ended after its method returned. */
-interface Proof {
+interface Evidence {
   readonly half: { readonly transactionId: string; readonly topic: string };
   /** Undefined when the database did not return it. */
   readonly number: string | undefined;
@@ -63,7 +63,7 @@ interface Proof {
   readonly written?: Written;
   /** The error of `record()`. */
   readonly failure?: unknown;
-  readonly around: Around | undefined;
+  readonly enclosing: EnclosingTransaction | undefined;
 }
 
 /**
@@ -142,18 +142,18 @@ export class TransactionLog {
     await this.write(tx, local, this.noteRecord(local));
   }
 
-  private noteRecord({ run }: Recorded): Around | undefined {
+  private noteRecord({ run }: Recorded): EnclosingTransaction | undefined {
     const scope = run === undefined ? undefined : this.transactions?.noteRecord(run);
     return scope === undefined || run === undefined ? undefined : { scope, run };
   }
 
-  private async write(tx: SqlExecutor, transaction: Recorded, around?: Around): Promise<void> {
+  private async write(tx: SqlExecutor, transaction: Recorded, enclosing?: EnclosingTransaction): Promise<void> {
     transaction.run?.assertRunning();
     const { transactionId, topic } = transaction;
     const half = { transactionId, topic };
     const proveBy = transaction.proveBy?.bind(transaction);
-    const prove = (proof: Omit<Proof, 'half' | 'around'>) =>
-      proveBy?.((wanted) => this.prove({ half, around, ...proof }, wanted));
+    const prove = (evidence: Omit<Evidence, 'half' | 'enclosing'>) =>
+      proveBy?.((wanted) => this.prove({ half, enclosing, ...evidence }, wanted));
     let number: string | undefined;
     try {
       const written = await dialectOf(tx).log.record(tx, { ...half, table: this.table }, (begun) => {
@@ -176,7 +176,7 @@ export class TransactionLog {
    * or when the half message is so old that its row may have been purged.
    * @throws errors of the database; the producer treats them as `unknown`
    */
-  async check(check: Question): Promise<Resolution | 'unknown'> {
+  async check(check: CheckInput): Promise<Resolution | 'unknown'> {
     if (this.isForgotten(check)) return 'unknown';
     const ask = check.mayStillRun === true ? this.peek : this.fence;
     try {
@@ -224,15 +224,15 @@ export class TransactionLog {
    * How a transaction ended after its method returned, which alone does not prove a commit. If the database transaction does not
    * answer this, the row does, in the same way as for a check.
    */
-  private async prove(proof: Proof, wanted: Resolution): Promise<LocalEnd> {
-    const { around } = proof;
-    if (around === undefined) return this.proveNow(proof, wanted);
+  private async prove(evidence: Evidence, wanted: Resolution): Promise<LocalEnd> {
+    const { enclosing } = evidence;
+    if (enclosing === undefined) return this.proveNow(evidence, wanted);
     // Its end decides, and it cannot end before the method has.
-    if (around.scope.isRunning) return { resolution: 'unknown', defer: (end) => around.scope.onEnded(end) };
-    return this.proveNow(proof, around.scope.isUndoneAround(around.run) ? 'rollback' : wanted);
+    if (enclosing.scope.isRunning) return { resolution: 'unknown', defer: (end) => enclosing.scope.onEnded(end) };
+    return this.proveNow(evidence, enclosing.scope.isUndoneAround(enclosing.run) ? 'rollback' : wanted);
   }
 
-  private proveNow({ half, number, written, failure }: Proof, wanted: Resolution): Promise<LocalEnd> {
+  private proveNow({ half, number, written, failure }: Evidence, wanted: Resolution): Promise<LocalEnd> {
     const what = `proof of transaction ${half.transactionId}`;
     return withDeadline(what, this.lockTimeoutMs, undefined, async ({ signal }) => {
       if (wanted === 'rollback') return this.withdraw(half, signal);
@@ -259,7 +259,7 @@ export class TransactionLog {
   }
 
   /** Makes later checks find a rollback, whatever was recorded. */
-  private async withdraw({ transactionId, topic }: Proof['half'], signal: AbortSignal): Promise<LocalEnd> {
+  private async withdraw({ transactionId, topic }: Evidence['half'], signal: AbortSignal): Promise<LocalEnd> {
     const work = (): Promise<void> =>
       this.database.transaction(async (tx) => {
         if ((await this.fence(tx, { transactionId, topic, signal })) === 'rollback') return;
@@ -270,11 +270,11 @@ export class TransactionLog {
   }
 
   /** A missing row proves nothing then, and a fence would drop the message of a committed transaction. */
-  private isForgotten({ message }: Question): boolean {
+  private isForgotten({ message }: CheckInput): boolean {
     return message !== undefined && this.clock.nowMs() - message.bornTimestampMs >= this.retentionMs - CLOCK_SKEW_MS;
   }
 
-  private async fence(tx: SqlExecutor, { transactionId, topic, signal }: Question): Promise<Resolution | 'unknown'> {
+  private async fence(tx: SqlExecutor, { transactionId, topic, signal }: CheckInput): Promise<Resolution | 'unknown'> {
     // On a single connection this may start late, after others have ended. Nobody waits for the answer then, and a fence would only do harm.
     if (signal.aborted) throw abortReason(signal);
     const row = { table: this.table, transactionId, topic };
@@ -284,7 +284,7 @@ export class TransactionLog {
   }
 
   /** Does not wait for a transaction that holds the row. */
-  private async peek(tx: SqlExecutor, check: Question): Promise<Resolution | 'unknown'> {
+  private async peek(tx: SqlExecutor, check: CheckInput): Promise<Resolution | 'unknown'> {
     await dialectOf(this.database).readsOnly(tx);
     return this.look(tx, check);
   }
@@ -292,7 +292,7 @@ export class TransactionLog {
   /** A missing or deleted row proves nothing: the next check starts again. */
   private async look(
     tx: SqlExecutor,
-    { transactionId }: Pick<Question, 'transactionId'>,
+    { transactionId }: Pick<CheckInput, 'transactionId'>,
   ): Promise<Resolution | 'unknown'> {
     return (await dialectOf(this.database).log.resolutionOf(tx, { table: this.table, transactionId })) ?? 'unknown';
   }
