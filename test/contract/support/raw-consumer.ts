@@ -62,8 +62,8 @@ export class RawConsumer {
   }
 
   async receive(request: Partial<RpcRequest<'receiveMessage'>> = {}): Promise<Received[]> {
-    const wish = { ...receiveRequest(this.topic, this.group, LEASE_MS), longPollingTimeout: toDuration(POLL_MS) };
-    return messagesIn(await this.client.receive({ ...wish, ...request })).map((message) => {
+    const options = { ...receiveRequest(this.topic, this.group, LEASE_MS), longPollingTimeout: toDuration(POLL_MS) };
+    return messagesIn(await this.client.receive({ ...options, ...request })).map((message) => {
       const { messageId = '', deliveryAttempt = 0, receiptHandle = '', queueId = -1 } = message.systemProperties ?? {};
       return { id: messageId, attempt: deliveryAttempt, handle: receiptHandle, queueId, message };
     });

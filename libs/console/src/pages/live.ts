@@ -54,12 +54,12 @@ export class LiveStreams {
     for (const lines of this.open.keys()) lines.end();
   }
 
-  private async *stream(context: PageContext, wish: Wish): AsyncGenerator<string> {
+  private async *stream(context: PageContext, options: StreamOptions): AsyncGenerator<string> {
     const lines = new Lines(context.request.signal);
     this.open.set(lines, context.request.viewer);
-    const detach = [context.watch.attach(), ...wish.groups.map((group) => context.watch.pin(group))];
+    const detach = [context.watch.attach(), ...options.groups.map((group) => context.watch.pin(group))];
     const sample = (): void => {
-      lines.add(event('samples', samplesOf(context, wish.groups)));
+      lines.add(event('samples', samplesOf(context, options.groups)));
       void this.addTime(context, lines);
     };
     const timers = [
@@ -68,7 +68,7 @@ export class LiveStreams {
     ];
     try {
       sample();
-      if (wish.follow !== undefined) void this.follow(context, wish.follow, wish, lines);
+      if (options.follow !== undefined) void this.follow(context, options.follow, options, lines);
       yield* lines;
     } finally {
       for (const timer of timers) clearInterval(timer);
@@ -89,11 +89,11 @@ export class LiveStreams {
     }
   }
 
-  private async follow(context: PageContext, topic: string, wish: Wish, lines: Lines): Promise<void> {
-    let after = wish.since;
+  private async follow(context: PageContext, topic: string, options: StreamOptions, lines: Lines): Promise<void> {
+    let after = options.since;
     for (;;) {
       try {
-        for await (const batch of this.batches(context, topic, { text: wish.text, after }, lines.signal)) {
+        for await (const batch of this.batches(context, topic, { text: options.text, after }, lines.signal)) {
           after = batch.next;
           lines.add(event('messages', batch.news, after.length <= MAX_ID_LENGTH ? after : undefined));
         }
@@ -126,7 +126,7 @@ export class LiveStreams {
   }
 }
 
-interface Wish {
+interface StreamOptions {
   readonly groups: readonly string[];
   readonly follow: string | undefined;
   readonly text: string | undefined;

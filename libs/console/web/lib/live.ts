@@ -18,7 +18,7 @@ interface TimeNews {
   readonly nextDueAtMs?: number;
 }
 
-interface Wish {
+interface LiveOptions {
   readonly groups?: readonly string[];
   readonly follow?: string;
   readonly text?: string;
@@ -37,12 +37,12 @@ export const samples = signal<ReadonlyMap<string, Sample>>(new Map());
 export const timeNews = signal<TimeNews | undefined>(undefined);
 export const connection = signal<'connecting' | 'open' | 'lost'>('connecting');
 
-/** Opens the stream while the page is open. @param wish undefined: no stream */
-export function useLive(wish: Wish | undefined, listening: Listening = {}): void {
+/** Opens the stream while the page is open. @param options undefined: no stream */
+export function useLive(options: LiveOptions | undefined, listening: Listening = {}): void {
   const latest = useRef(listening);
   latest.current = listening;
-  const search = wish === undefined ? undefined : searchOf(wish);
-  const isFollowing = wish?.follow !== undefined;
+  const search = options === undefined ? undefined : searchOf(options);
+  const isFollowing = options?.follow !== undefined;
   useEffect(() => {
     if (search === undefined) return;
     const start = () => open(search, () => latest.current);
@@ -68,7 +68,7 @@ function whileShown(start: () => () => void): () => void {
   };
 }
 
-function searchOf({ groups = [], follow, text }: Wish): string {
+function searchOf({ groups = [], follow, text }: LiveOptions): string {
   const query = new URLSearchParams();
   if (groups.length > 0) query.set('groups', groups.join(','));
   if (follow !== undefined) query.set('follow', follow);

@@ -6,7 +6,7 @@ import { SystemClock } from '../support/clock.js';
 import { withDeadline } from '../support/deadline.js';
 import { systemRandom } from '../support/random.js';
 import type { Route } from './route.js';
-import { RouteTable, type RouteWish } from './route-table.js';
+import { type RouteOptions, RouteTable } from './route-table.js';
 
 const ROUTE: Route = { topic: 'orders', queues: [], types: ['normal'], layout: [] };
 const DENIAL = new StatusError('route of topic "orders"', { code: Code.TOPIC_NOT_FOUND, message: 'no route' });
@@ -22,7 +22,7 @@ describe('the route of a topic that the server does not know', () => {
   });
 
   /** @param denials how often the server denies the topic */
-  function get(denials: number, wish: RouteWish, { timeoutMs = 60_000, mayDeny = true } = {}): Promise<Route> {
+  function get(denials: number, options: RouteOptions, { timeoutMs = 60_000, mayDeny = true } = {}): Promise<Route> {
     const table = new RouteTable({
       pace: { clock: new SystemClock(), random: systemRandom, policy },
       logger,
@@ -32,7 +32,7 @@ describe('the route of a topic that the server does not know', () => {
         return ROUTE;
       },
     });
-    return withDeadline('start', timeoutMs, undefined, (deadline) => table.get('orders', deadline, wish));
+    return withDeadline('start', timeoutMs, undefined, (deadline) => table.get('orders', deadline, options));
   }
 
   it('is an error immediately, which says that a server may report a new topic as missing', async () => {

@@ -23,7 +23,7 @@ interface RoutePort {
 }
 
 /** The options of a lookup. */
-export interface RouteWish {
+export interface RouteOptions {
   /** The type of message that the topic must accept. Default: any. */
   readonly type?: MessageType;
   /** Whether to retry until the deadline for an unknown topic that may exist nevertheless. Default false. */
@@ -57,21 +57,21 @@ export class RouteTable {
    * @throws ResourceError when the topic does not exist, or does not accept messages of `type`. No error has the outcome `unknown`,
    *   because a route request changes nothing
    */
-  async get(topic: string, deadline: Deadline, wish: RouteWish = {}): Promise<Route> {
-    return accepting(this.known.get(topic)?.route ?? (await this.find(topic, deadline, wish)), wish);
+  async get(topic: string, deadline: Deadline, options: RouteOptions = {}): Promise<Route> {
+    return accepting(this.known.get(topic)?.route ?? (await this.find(topic, deadline, options)), options);
   }
 
   /**
    * Like {@link get}, but not older than {@link FRESH_MS}, and not the first answer after a while: a proxy that was not asked for the topic
    * answers from its cache, and renews the cache because it was asked.
    */
-  async fresh(topic: string, deadline: Deadline, wish: RouteWish = {}): Promise<Route> {
+  async fresh(topic: string, deadline: Deadline, options: RouteOptions = {}): Promise<Route> {
     for (;;) {
       const known = this.known.get(topic);
       const ageMs = known === undefined ? Number.POSITIVE_INFINITY : monotonicMs() - known.atMs;
-      if (known?.isRenewed === true && ageMs < FRESH_MS) return accepting(known.route, wish);
+      if (known?.isRenewed === true && ageMs < FRESH_MS) return accepting(known.route, options);
       if (ageMs < RENEWAL_MS) await this.pause(topic, RENEWAL_MS - ageMs, deadline);
-      else await this.find(topic, deadline, wish);
+      else await this.find(topic, deadline, options);
     }
   }
 
@@ -111,7 +111,7 @@ export class RouteTable {
     });
   }
 
-  private async find(topic: string, deadline: Deadline, { type, waitForTopic }: RouteWish): Promise<Route> {
+  private async find(topic: string, deadline: Deadline, { type, waitForTopic }: RouteOptions): Promise<Route> {
     const { pace } = this.port;
     let isAnnounced = false;
     const mayRepeat = (error: RocketMQError): boolean => {
@@ -171,7 +171,7 @@ export class RouteTable {
 }
 
 /** @throws ResourceError when it does not accept messages of the type */
-function accepting(route: Route, { type }: RouteWish): Route {
+function accepting(route: Route, { type }: RouteOptions): Route {
   if (type === undefined || route.types.length === 0 || route.types.includes(type)) return route;
   throw topicTypeMismatch(route.topic, type, route.types);
 }

@@ -16,16 +16,16 @@ type Command = NonNullable<TelemetryCommand['command']>;
 type Push = (command: TelemetryCommand) => boolean;
 
 /** A request of a broker that waits for the client's answer. The broker gives it up after some seconds. */
-interface Question {
+interface RelayedRequest {
   readonly request: RemotingFrame;
   readonly connection: RemotingConnection;
 }
 
-const MAX_QUESTIONS = 100;
+const MAX_UNANSWERED = 100;
 
 /** The requests of brokers to one client. */
 export class BrokerRequests {
-  private readonly questions = new Map<string, Question>();
+  private readonly unanswered = new Map<string, RelayedRequest>();
   private nonces = 0;
 
   constructor(
@@ -51,10 +51,10 @@ export class BrokerRequests {
   /** Takes what the client writes to its session beside settings. */
   answer({ command, status }: TelemetryCommand): void {
     if (command?.$case !== 'verifyMessageResult' && command?.$case !== 'threadStackTrace') return;
-    const question = this.questions.get(command.value.nonce);
-    this.questions.delete(command.value.nonce);
-    if (question === undefined) return;
-    const { request, connection } = question;
+    const relayed = this.unanswered.get(command.value.nonce);
+    this.unanswered.delete(command.value.nonce);
+    if (relayed === undefined) return;
+    const { request, connection } = relayed;
     const body =
       command.$case === 'verifyMessageResult'
         ? verification(status)
@@ -91,8 +91,8 @@ export class BrokerRequests {
   }
 
   private declineOldest(): void {
-    for (const [nonce, { request, connection }] of this.questions) {
-      this.questions.delete(nonce);
+    for (const [nonce, { request, connection }] of this.unanswered) {
+      this.unanswered.delete(nonce);
       decline(request, connection);
       return;
     }
@@ -104,11 +104,11 @@ export class BrokerRequests {
     push: Push,
     command: (nonce: string) => Command,
   ): boolean {
-    if (this.questions.size >= MAX_QUESTIONS) this.declineOldest();
+    if (this.unanswered.size >= MAX_UNANSWERED) this.declineOldest();
     const nonce = String(++this.nonces);
-    this.questions.set(nonce, { request, connection });
+    this.unanswered.set(nonce, { request, connection });
     if (push({ command: command(nonce) })) return true;
-    this.questions.delete(nonce);
+    this.unanswered.delete(nonce);
     return false;
   }
 }

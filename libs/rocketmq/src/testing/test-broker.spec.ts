@@ -158,8 +158,8 @@ describe('TestBroker', () => {
     await producer.call('sendMessage', { messages: [message('orders', 'retried')] });
     const [, item] = await consumer.receive(receiveRequest('orders', 'shop'));
     const held = item?.content?.$case === 'message' ? item.content.value.systemProperties : undefined;
-    const wish = { topic: resource('orders'), group: resource('shop'), receiptHandle: held?.receiptHandle ?? '' };
-    await consumer.call('changeInvisibleDuration', { ...wish, invisibleDuration: toDuration(MINUTE_MS) });
+    const delivery = { topic: resource('orders'), group: resource('shop'), receiptHandle: held?.receiptHandle ?? '' };
+    await consumer.call('changeInvisibleDuration', { ...delivery, invisibleDuration: toDuration(MINUTE_MS) });
     expect(broker.pending().map(({ kind, messageId, dueAtMs }) => [kind, messageId, dueAtMs - nowMs])).toEqual([
       ['check', 'half', 6_000],
       ['delayed', 'delayed', 10_000],

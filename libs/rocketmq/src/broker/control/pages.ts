@@ -14,13 +14,13 @@ const MAX_LOOKED_AT = 5_000;
 const TURN = 2_000;
 
 /** The requested part of a list. */
-interface PageWish {
+interface PageOptions {
   readonly limit: number;
   readonly after: string | undefined;
 }
 
 /** Reads `limit` and `after`. */
-export function pageWishOf(fields: Fields): PageWish {
+export function pageOptionsOf(fields: Fields): PageOptions {
   return { limit: fields.count('limit', { from: 1, to: MAX_ITEMS }) ?? DEFAULT_ITEMS, after: fields.text('after') };
 }
 
@@ -31,7 +31,7 @@ export function pageWishOf(fields: Fields): PageWish {
 export function pageOf<T>(
   store: Store,
   prefix: Key,
-  { limit, after }: PageWish,
+  { limit, after }: PageOptions,
   view: (key: Key, value: unknown) => T | undefined,
 ): Page<T> {
   const from = after === undefined ? undefined : keyOf(after);
@@ -50,7 +50,7 @@ export function pageOf<T>(
 }
 
 /** A page of a list in memory, sorted by name. */
-export function pageOfList<T>(list: readonly T[], { limit, after }: PageWish, nameOf: (item: T) => string): Page<T> {
+export function pageOfList<T>(list: readonly T[], { limit, after }: PageOptions, nameOf: (item: T) => string): Page<T> {
   const sorted = list.map((item) => ({ item, name: nameOf(item) })).sort((a, b) => (a.name < b.name ? -1 : 1));
   const rest = sorted.filter(({ name }) => after === undefined || name > after);
   const items = rest.slice(0, limit);

@@ -33,7 +33,7 @@ import type {
 } from './control-views.js';
 import { lagOfGroup } from './lag.js';
 import { delayedMessage, halfMessage, visibleMessage } from './message-views.js';
-import { nextTurn, pageOf, pageOfList, pageWishOf } from './pages.js';
+import { nextTurn, pageOf, pageOfList, pageOptionsOf } from './pages.js';
 
 export class StateRequests {
   constructor(private readonly broker: ControlContext) {}
@@ -53,17 +53,17 @@ export class StateRequests {
   }
 
   topics(fields: Fields): Page<TopicState> {
-    const wish = pageWishOf(fields);
+    const options = pageOptionsOf(fields);
     fields.end();
     const { store } = this.broker;
-    return pageOf(store, keys.topics, wish, (_, value) => this.topicState(value as TopicRecord));
+    return pageOf(store, keys.topics, options, (_, value) => this.topicState(value as TopicRecord));
   }
 
   groups(fields: Fields): Page<GroupState> {
-    const wish = pageWishOf(fields);
+    const options = pageOptionsOf(fields);
     fields.end();
     const { store, sessions } = this.broker;
-    return pageOf(store, keys.groups, wish, (_, value) => {
+    return pageOf(store, keys.groups, options, (_, value) => {
       const { name, fifo, maxDeliveryAttempts, backoff, lite } = value as GroupRecord;
       const consumers = sessions.consumersOf(name).map(({ clientId }) => clientId);
       return {
@@ -80,7 +80,7 @@ export class StateRequests {
 
   /** The lag of one group, or of a page of groups. */
   async lag(fields: Fields): Promise<Page<LagState>> {
-    const { limit, after } = pageWishOf(fields);
+    const { limit, after } = pageOptionsOf(fields);
     const name = fields.name('group');
     fields.end();
     const { store } = this.broker;
@@ -98,12 +98,12 @@ export class StateRequests {
 
   /** All messages that were delivered to groups and are not settled. */
   inFlight(fields: Fields): Page<DeliveryState> {
-    const wish = pageWishOf(fields);
+    const options = pageOptionsOf(fields);
     const [group, topic] = [fields.name('group'), fields.name('topic')];
     const messageId = fields.text('messageId');
     fields.end();
     const prefix = group === undefined ? keys.deliveries : keys.deliveriesOfGroup(group);
-    return pageOf(this.broker.store, prefix, wish, (key, value) => {
+    return pageOf(this.broker.store, prefix, options, (key, value) => {
       if (topic !== undefined && key[2] !== topic) return undefined;
       const state = this.deliveryState(key, value as DeliveryRecord);
       return messageId === undefined || state?.messageId === messageId ? state : undefined;
@@ -112,7 +112,7 @@ export class StateRequests {
 
   /** The earliest first; optionally only those with one message id. */
   delayed(fields: Fields): Page<DelayedMessageState> {
-    const wish = pageWishOf(fields);
+    const options = pageOptionsOf(fields);
     const [topic, messageId] = [fields.name('topic'), fields.text('messageId')];
     fields.end();
     const { store } = this.broker;
@@ -120,9 +120,9 @@ export class StateRequests {
       if (topic === undefined) throw new ControlRefusal(400, 'ILLEGAL_ARGUMENT', 'messageId requires a topic');
       const view = (key: Key, message: unknown) =>
         delayedMessage(key, message as StoredMessage, this.broker.clientTime);
-      return pageOf(store, keys.delayedById(topic, messageId), wish, view);
+      return pageOf(store, keys.delayedById(topic, messageId), options, view);
     }
-    return pageOf(store, keys.dues, wish, (key) => {
+    return pageOf(store, keys.dues, options, (key) => {
       const due = dueOf(key);
       if (due.kind !== 'delayed' || (topic ?? due.key[1]) !== due.key[1]) return undefined;
       const message = peek(store, due.key) as StoredMessage | undefined;
@@ -131,29 +131,29 @@ export class StateRequests {
   }
 
   halfMessages(fields: Fields): Page<HalfMessageState> {
-    const wish = pageWishOf(fields);
+    const options = pageOptionsOf(fields);
     const topic = fields.name('topic');
     fields.end();
     const prefix = topic === undefined ? keys.halves : keys.halvesOf(topic);
-    return pageOf(this.broker.store, prefix, wish, (key, half) =>
+    return pageOf(this.broker.store, prefix, options, (key, half) =>
       halfMessage(key[1] as string, half as HalfRecord, this.broker.clientTime),
     );
   }
 
   clients(fields: Fields): Page<ClientState> {
-    const wish = pageWishOf(fields);
+    const options = pageOptionsOf(fields);
     fields.end();
-    return pageOfList(this.broker.sessions.all().map(clientState), wish, ({ clientId }) => clientId);
+    return pageOfList(this.broker.sessions.all().map(clientState), options, ({ clientId }) => clientId);
   }
 
   /** The visible messages of a topic, by queue; by id or key, those stored since the control port was enabled. */
   messages(fields: Fields): Page<VisibleMessageState> {
-    const wish = pageWishOf(fields);
+    const options = pageOptionsOf(fields);
     const topic = fields.requiredName('topic');
     const [messageId, key] = [fields.text('messageId'), fields.text('key')];
     fields.end();
     const { store, clientTime } = this.broker;
-    const { limit } = wish;
+    const { limit } = options;
     if (messageId !== undefined)
       return { items: messagesById(store, topic, messageId, limit).map((one) => visibleMessage(one, clientTime)) };
     if (key !== undefined) {
@@ -162,7 +162,7 @@ export class StateRequests {
         items: messagesByKey(store, { topic, key, limit, ...always }).map((one) => visibleMessage(one, clientTime)),
       };
     }
-    return pageOf(store, keys.log(topic), wish, (at, message) => {
+    return pageOf(store, keys.log(topic), options, (at, message) => {
       const [queueId, offset] = at.slice(-2) as [number, number];
       return visibleMessage({ topic, queueId, offset, message: message as StoredMessage }, clientTime);
     });

@@ -42,8 +42,8 @@ export interface ReceiveAnswer {
   releaseFrom(index: number): void;
 }
 
-/** A validated request. */
-interface Wish extends Omit<PopRequest, 'nowMs' | 'group' | 'liteTopics'> {
+/** What a validated request asks for. */
+interface ReceiveOptions extends Omit<PopRequest, 'nowMs' | 'group' | 'liteTopics'> {
   readonly group: string;
   readonly clientId: string;
   /** Whether the client receives the lite topics that it subscribes to. */
@@ -67,11 +67,11 @@ export class Receiving {
     const end = this.broker.activity.begin('receiveMessage', context.clientId);
     try {
       if (request.filterExpression?.type === FilterType.SQL) await this.filters.load();
-      const wish = this.wishOf(request, context, call);
-      const result = this.pop(wish) ?? (await this.waitAndPop(wish, context, call, end));
+      const options = this.optionsOf(request, context, call);
+      const result = this.pop(options) ?? (await this.waitAndPop(options, context, call, end));
       await this.broker.store.flush();
-      const items = this.answer(wish.topic, result);
-      return { items, releaseFrom: (index) => this.release(wish, items.slice(index)) };
+      const items = this.answer(options.topic, result);
+      return { items, releaseFrom: (index) => this.release(options, items.slice(index)) };
     } catch (error) {
       const items: Item[] = [{ content: { $case: 'status', value: statusOf(error) } }, this.timestamp()];
       return { items, releaseFrom() {} };
@@ -81,15 +81,15 @@ export class Receiving {
   }
 
   /** Receives without waiting; undefined if there are no messages. */
-  private pop({ group, isLite, ...wish }: Wish): PopResult | undefined {
+  private pop({ group, isLite, ...options }: ReceiveOptions): PopResult | undefined {
     const { engine, clock } = this.broker;
-    const liteTopics = isLite ? this.lite.of(wish.clientId, group) : undefined;
-    const result = engine.pop({ ...wish, liteTopics, group: engine.group(group), nowMs: clock.nowMs() });
+    const liteTopics = isLite ? this.lite.of(options.clientId, group) : undefined;
+    const result = engine.pop({ ...options, liteTopics, group: engine.group(group), nowMs: clock.nowMs() });
     return result.deliveries.length === 0 && result.skipped === 0 ? undefined : result;
   }
 
   private async waitAndPop(
-    wish: Wish,
+    options: ReceiveOptions,
     context: CallContext,
     { signal }: ReceiveCall,
     endActivity: () => void,
@@ -101,7 +101,7 @@ export class Receiving {
     let failure: { readonly error: unknown } | undefined;
     const attempt = (): boolean => {
       try {
-        result = this.pop(wish);
+        result = this.pop(options);
       } catch (error) {
         // Thrown to this caller, not to the command that woke the poll.
         failure = { error };
@@ -110,7 +110,7 @@ export class Receiving {
       if (result !== undefined) resume = this.broker.activity.begin('receiveMessage', context.clientId);
       return result !== undefined;
     };
-    const { topic, group, pollMs: timeoutMs, isLite: isPicky } = wish;
+    const { topic, group, pollMs: timeoutMs, isLite: isPicky } = options;
     await this.broker.polls.wait({ topic, group, timeoutMs, signal, isPicky, attempt });
     if (failure !== undefined) throw (failure as { readonly error: unknown }).error;
     resume();
@@ -139,7 +139,7 @@ export class Receiving {
   }
 
   /** The client disconnected: its messages are redelivered soon, not at the end of their leases, and in ordinary groups as the same attempt. */
-  private release({ topic, group }: Wish, items: readonly Item[]): void {
+  private release({ topic, group }: ReceiveOptions, items: readonly Item[]): void {
     const { engine, clock } = this.broker;
     // The same time for all, so that they become ready together.
     const nowMs = clock.nowMs();
@@ -156,7 +156,7 @@ export class Receiving {
     }
   }
 
-  private wishOf(request: RpcRequest<'receiveMessage'>, context: CallContext, call: ReceiveCall): Wish {
+  private optionsOf(request: RpcRequest<'receiveMessage'>, context: CallContext, call: ReceiveCall): ReceiveOptions {
     const topic = topicName(request.messageQueue?.topic);
     const group = groupName(request.group);
     const session = this.broker.sessions.require(context.clientId);
