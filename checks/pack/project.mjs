@@ -8,7 +8,7 @@ import { npmInstall } from './npm-install.mjs';
 
 const here = import.meta.dirname;
 /** Our types, or the project's own sources: what other packages get wrong is theirs. */
-const OURS = /^(?:\.\.\/)*node_modules\/nestjs-rocketmq(?:-console)?\/|^src\//;
+const OWN_FILES = /^(?:\.\.\/)*node_modules\/nestjs-rocketmq(?:-console)?\/|^src\//;
 
 /**
  * @param {import('./matrix.mjs').Project} project
@@ -132,7 +132,7 @@ async function checkTypes(bin, cwd) {
   });
   const errors = output.split('\n').filter((line) => /error TS\d+/.test(line));
   const unplaced = errors.filter((line) => !/^[^ ]+\(\d+,\d+\)/.test(line));
-  const ours = errors.filter((line) => OURS.test(line));
+  const ours = errors.filter((line) => OWN_FILES.test(line));
   if (ours.length > 0 || unplaced.length > 0) throw new Error([...ours, ...unplaced].join('\n'));
 }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { run } from '../../tools/process/run-command.mjs';
 import { npmInstall } from './npm-install.mjs';
 
-const OURS = /^(?:\.\.\/)*node_modules\/nestjs-rocketmq\/|^matchers\./;
+const OWN_FILES = /^(?:\.\.\/)*node_modules\/nestjs-rocketmq\/|^matchers\./;
 const SHARED = {
   ...Object.fromEntries(['common', 'core', 'microservices'].map((name) => [`@nestjs/${name}`, '^11.0.0'])),
   '@types/node': '^20.19.0',
@@ -86,7 +86,7 @@ function checksOf({ name, command }, home) {
             return error.output;
           },
         );
-        const ours = output.split('\n').filter((line) => OURS.test(line) || /^error TS/.test(line));
+        const ours = output.split('\n').filter((line) => OWN_FILES.test(line) || /^error TS/.test(line));
         if (ours.length > 0) throw new Error(ours.join('\n'));
       },
     },

@@ -18,8 +18,8 @@ import { fill } from '../workloads/floors/fill.mjs';
 import { PARTS } from './parts.mjs';
 
 const KIB = 1024;
-const OURS = columnOf('ours');
-const PROGRAM = { ...OURS, label: 'the measured process', program: 'growth.mjs' };
+const OWN_COLUMN = columnOf('ours');
+const PROGRAM = { ...OWN_COLUMN, label: 'the measured process', program: 'growth.mjs' };
 const TIMEOUT_MS = 300_000;
 const IDLE_SECONDS = 15;
 const ORDERED = { topic: 'steps', group: 'lines', count: 16_000 };
@@ -90,7 +90,7 @@ async function onEmbedded(name, kind, point, { home, signal }) {
   const pids = [broker.pid];
   const run = (/** @type {import('../columns.mjs').Column} */ column, /** @type {object} */ task) =>
     runProcess(column, { endpoints, pids, ...task }, { home, signal });
-  const named = { topic: `growth-${name}`, group: 'growth', options: OURS.options };
+  const named = { topic: `growth-${name}`, group: 'growth', options: OWN_COLUMN.options };
   const before = usageOf(pids);
   try {
     switch (name) {
@@ -98,7 +98,7 @@ async function onEmbedded(name, kind, point, { home, signal }) {
         await fill(endpoints, { topic: named.topic, bodyBytes: KIB, count: point });
         const filled = usageOf(pids);
         const { warmUp, count } = DRAINED;
-        const figures = await run(OURS, { ...named, ...DRAINED, workload: 'drain' });
+        const figures = await run(OWN_COLUMN, { ...named, ...DRAINED, workload: 'drain' });
         return {
           ...figures,
           fillMicros: (filled.cpuMicros - before.cpuMicros) / point,
@@ -107,7 +107,7 @@ async function onEmbedded(name, kind, point, { home, signal }) {
         };
       }
       case 'delayed': {
-        const figures = await run(OURS, { ...named, ...SENT_BESIDE_DELAYED, workload: 'delays', pending: point });
+        const figures = await run(OWN_COLUMN, { ...named, ...SENT_BESIDE_DELAYED, workload: 'delays', pending: point });
         const { serverBytes = 0 } = figures;
         return { ...figures, serverBytes: (serverBytes - before.residentBytes) / point };
       }

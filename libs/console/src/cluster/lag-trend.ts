@@ -40,8 +40,8 @@ export class LagTrend {
     if (first === undefined || last === undefined || last.atMs <= first.atMs || last.position < first.position)
       return undefined;
     const seconds = (last.atMs - first.atMs) / 1_000;
-    const perSecond = (from: number, to: number): number => Math.round(((to - from) / seconds) * 10) / 10;
-    return { arriving: perSecond(first.end, last.end), delivered: perSecond(first.position, last.position) };
+    const rate = (from: number, to: number): number => Math.round(((to - from) / seconds) * 10) / 10;
+    return { arriving: rate(first.end, last.end), delivered: rate(first.position, last.position) };
   }
 
   /** Whether the group has moved ahead: brokers do not know consumers behind a proxy in cluster mode. */

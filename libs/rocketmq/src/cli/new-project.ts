@@ -22,7 +22,7 @@ import { type NewValues, PACKAGE_MANAGERS } from './new-command.js';
 
 const INSTALL_TIMEOUT_MS = 10 * 60_000;
 /** Published together, in one version. */
-const OURS = ['nestjs-rocketmq', 'nestjs-rocketmq-console'];
+const OWN_PACKAGES = ['nestjs-rocketmq', 'nestjs-rocketmq-console'];
 
 /** @throws when the folder is not empty, or the packages cannot be installed; then the files are there */
 export async function createProject(
@@ -34,7 +34,7 @@ export async function createProject(
   const name = basename(folder).toLowerCase();
   if (!/^[a-z0-9][a-z0-9._-]{0,200}$/.test(name))
     throw wrongCall(`${JSON.stringify(given)} cannot be the name of a package: use letters, digits, "-", "_" and "."`);
-  if ([...OURS, 'node_modules'].includes(name))
+  if ([...OWN_PACKAGES, 'node_modules'].includes(name))
     throw wrongCall(
       `${JSON.stringify(given)} cannot be the name of a project: package managers could not install what it depends on. Nothing was changed. Choose another folder.`,
     );
@@ -83,7 +83,7 @@ function writeProject(folder: string, name: string): void {
     const file = join(folder, 'package.json');
     const json = JSON.parse(readFileSync(file, 'utf8')) as { name: string; dependencies: Record<string, string> };
     json.name = name;
-    for (const one of OURS) json.dependencies[one] = `^${packageVersion()}`;
+    for (const one of OWN_PACKAGES) json.dependencies[one] = `^${packageVersion()}`;
     writeFileSync(file, `${JSON.stringify(json, undefined, 2)}\n`);
     const readme = join(folder, 'README.md');
     writeFileSync(readme, readFileSync(readme, 'utf8').replace('# shop', `# ${name}`));

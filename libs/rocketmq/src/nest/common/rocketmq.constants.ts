@@ -22,7 +22,7 @@ export const transactionsToken = (connection?: string): symbol => tokenOf('trans
 /** Within the modules of one connection: its name, runtime and producer, whatever its name is. */
 export const OWN_NAME = Symbol.for('nestjs-rocketmq.own.name');
 export const OWN_RUNTIME = Symbol.for('nestjs-rocketmq.own.runtime');
-export const OWN_FAMILY = Symbol.for('nestjs-rocketmq.own.family');
+export const OWN_RUNTIME_FAMILY = Symbol.for('nestjs-rocketmq.own.family');
 export const OWN_EVENTS = Symbol.for('nestjs-rocketmq.own.events');
 export const OWN_PRODUCER = Symbol.for('nestjs-rocketmq.own.producer');
 

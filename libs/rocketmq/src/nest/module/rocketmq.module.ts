@@ -19,10 +19,10 @@ import {
   adminAccessToken,
   familyToken,
   OWN_EVENTS,
-  OWN_FAMILY,
   OWN_NAME,
   OWN_PRODUCER,
   OWN_RUNTIME,
+  OWN_RUNTIME_FAMILY,
   optionsToken,
   runtimeToken,
   transactionsToken,
@@ -80,7 +80,7 @@ class RocketMQCoreModule implements OnModuleInit, OnModuleDestroy, OnApplication
   constructor(
     @Inject(ModulesContainer) private readonly modules: ModulesContainer,
     @Inject(OWN_RUNTIME) private readonly runtime: RocketMQRuntime,
-    @Inject(OWN_FAMILY) private readonly family: RuntimeFamily,
+    @Inject(OWN_RUNTIME_FAMILY) private readonly family: RuntimeFamily,
     @Inject(OWN_PRODUCER) private readonly producer: RocketMQProducer,
     @Inject(OWN_EVENTS) events: RocketMQEvents,
     @Inject(DiscoveryService) discovery: DiscoveryService,
@@ -141,7 +141,7 @@ class RocketMQCoreModule implements OnModuleInit, OnModuleDestroy, OnApplication
 class RocketMQListenersModule implements OnApplicationBootstrap, OnModuleDestroy, OnApplicationShutdown {
   constructor(
     @Inject(ModulesContainer) modules: ModulesContainer,
-    @Inject(OWN_FAMILY) private readonly family: RuntimeFamily,
+    @Inject(OWN_RUNTIME_FAMILY) private readonly family: RuntimeFamily,
   ) {
     setDistance(modules, RocketMQListenersModule, -1);
   }
@@ -164,7 +164,7 @@ function providersOf(name: string | undefined): Provider[] {
   return [
     { provide: OWN_NAME, useValue: name ?? null },
     { provide: OWN_RUNTIME, useExisting: runtimeToken(name) },
-    { provide: OWN_FAMILY, useExisting: familyToken(name) },
+    { provide: OWN_RUNTIME_FAMILY, useExisting: familyToken(name) },
     { provide: OWN_PRODUCER, useExisting: getRocketMQProducerToken(name) },
     { provide: OWN_EVENTS, useExisting: getRocketMQEventsToken(name) },
     {
@@ -338,7 +338,7 @@ function assemble({ name, isGlobal = true, imports = [] }: Scope, options: Provi
   const listeners: DynamicModule = {
     module: RocketMQListenersModule,
     imports: [core],
-    providers: [{ provide: OWN_FAMILY, useExisting: familyToken(name) }],
+    providers: [{ provide: OWN_RUNTIME_FAMILY, useExisting: familyToken(name) }],
   };
   return { module: RocketMQModule, imports: [core, listeners], exports: [core] };
 }
