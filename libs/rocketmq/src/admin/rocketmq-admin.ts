@@ -11,12 +11,12 @@ import type { CallOptions } from '../support/deadline.js';
 import { StateError, UsageError } from '../support/errors.js';
 import { type Logger, silentLogger } from '../support/logger.js';
 import {
-  anyText,
-  aPositiveNumber,
+  anyString,
   assertOptions,
-  aText,
   checkedElsewhere,
+  nonEmptyString,
   type OptionChecks,
+  positiveNumber,
   withMethods,
 } from '../support/options.js';
 import { resolveTls, type TlsOptions } from '../support/tls.js';
@@ -89,10 +89,10 @@ export interface RocketMQAdminOptions {
 }
 
 const CHECKS: OptionChecks<RocketMQAdminOptions> = {
-  nameServer: anyText,
-  proxies: anyText,
-  cluster: aText,
-  timeoutMs: aPositiveNumber,
+  nameServer: anyString,
+  proxies: anyString,
+  cluster: nonEmptyString,
+  timeoutMs: positiveNumber,
   credentials: checkedElsewhere,
   tls: checkedElsewhere,
   logger: withMethods('a Logger', 'debug', 'info', 'warn', 'error'),

@@ -11,7 +11,7 @@ import { type Clock, SystemClock } from '../support/clock.js';
 import { type CallOptions, withNotedEffects } from '../support/deadline.js';
 import { StateError, UsageError } from '../support/errors.js';
 import { type Logger, silentLogger } from '../support/logger.js';
-import { aBoolean, CALL_CHECKS, describe, isIntegerFrom, oneOf, refusalOf } from '../support/options.js';
+import { CALL_CHECKS, describe, isIntegerFrom, oneOf, refusalOf, trueOrFalse } from '../support/options.js';
 import { TravelClock } from '../support/travel-clock.js';
 import { AccessControl } from './access/access-control.js';
 import type { BrokerUser } from './access/users.js';
@@ -216,7 +216,7 @@ export class EmbeddedBroker {
     const problem = consumerGroupNameProblem(name);
     if (problem !== undefined)
       throw new UsageError('ILLEGAL_CONSUMER_GROUP', `group ${describe(name)} ${problem}`, 'name');
-    const fifoProblem = aBoolean(fifo);
+    const fifoProblem = trueOrFalse(fifo);
     if (fifoProblem !== undefined)
       throw new UsageError('ILLEGAL_OPTION', `group "${name}": fifo ${fifoProblem}`, 'fifo');
     if (!isIntegerFrom(maxDeliveryAttempts, 1, LIMITS.attempts)) {

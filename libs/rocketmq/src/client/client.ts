@@ -13,7 +13,7 @@ import { MINUTE_MS, SECOND_MS, SystemClock, sleep } from '../support/clock.js';
 import { type CallOptions, type Deadline, withNotedEffects } from '../support/deadline.js';
 import { StateError, type UsageError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
-import { aBoolean, CALL_CHECKS, notNegative, type OptionChecks, refusalOf } from '../support/options.js';
+import { CALL_CHECKS, notNegative, type OptionChecks, refusalOf, trueOrFalse } from '../support/options.js';
 import type { RetryPace } from '../support/retry.js';
 import type { AnnouncedCapabilities } from './capabilities.js';
 import type { Connection } from './connection.js';
@@ -39,7 +39,7 @@ export interface StartOptions extends CallOptions {
   readonly waitForTopics?: boolean;
 }
 
-const START_CHECKS: OptionChecks<StartOptions> = { ...CALL_CHECKS, waitForTopics: aBoolean };
+const START_CHECKS: OptionChecks<StartOptions> = { ...CALL_CHECKS, waitForTopics: trueOrFalse };
 
 /** What is wrong with the options of a `start()`. */
 export function startRefusal(options: StartOptions): UsageError | undefined {

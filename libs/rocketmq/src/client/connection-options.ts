@@ -7,15 +7,15 @@ import type { Clock } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
 import type { Logger } from '../support/logger.js';
 import {
-  aBoolean,
-  aFunction,
-  aPositiveNumber,
+  anyFunction,
   assertOptions,
   checkedElsewhere,
   mapOf,
   type OptionChecks,
   oneOf,
+  positiveNumber,
   refused,
+  trueOrFalse,
   withMethods,
 } from '../support/options.js';
 import type { Random } from '../support/random.js';
@@ -85,10 +85,10 @@ const CHECKS: OptionChecks<ConnectionOptions> = {
   namespace: (value) =>
     typeof value === 'string' && isHeaderText(value) ? undefined : 'must be a string of printable ASCII characters',
   credentials: checkedElsewhere,
-  credentialsRefreshMs: aPositiveNumber,
-  requestTimeoutMs: aPositiveNumber,
-  useBootstrapEndpoints: aBoolean,
-  addressMapping: aFunction,
+  credentialsRefreshMs: positiveNumber,
+  requestTimeoutMs: positiveNumber,
+  useBootstrapEndpoints: trueOrFalse,
+  addressMapping: anyFunction,
   logger: withMethods('a Logger', 'debug', 'info', 'warn', 'error'),
   topicLayouts: layoutsProblem,
   transport: oneOf('http2', 'grpc-js'),

@@ -14,7 +14,7 @@ import { onAbort } from '../support/abort-source.js';
 import { SECOND_MS, SystemClock } from '../support/clock.js';
 import { type CallOptions, type Deadline, withNotedEffects } from '../support/deadline.js';
 import { StateError, UsageError } from '../support/errors.js';
-import { assertCall, describe, positiveInteger } from '../support/options.js';
+import { assertCall, checkedPositiveInteger, describe } from '../support/options.js';
 import type { ConsumerHealth } from './consumer-health.js';
 import { Verification } from './dispatch/verify-message.js';
 import { misfit, policyInForce } from './listeners/listener-fit.js';
@@ -204,7 +204,7 @@ export class PushConsumer {
    *   `maxBufferedMessages`
    */
   setConcurrency(name: string, concurrency: number): void {
-    positiveInteger('concurrency', concurrency);
+    checkedPositiveInteger('concurrency', concurrency);
     const listener = this.options.listeners.named(name);
     const { messagesEach } = listener.slots;
     // What it was started with is never refused, though the buffer may be too small for it.

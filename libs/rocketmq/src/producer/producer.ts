@@ -21,7 +21,7 @@ import { SECOND_MS } from '../support/clock.js';
 import { type CallOptions, Deadline, waitWithin, withDeadline, withNotedEffects } from '../support/deadline.js';
 import { StateError, UsageError } from '../support/errors.js';
 import {
-  aFunction,
+  anyFunction,
   assertCall,
   assertOptions,
   CALL_CHECKS,
@@ -241,7 +241,7 @@ export class Producer {
   async transact<T>(options: CallOptions & { readonly message?: OutgoingMessage }, work: () => Promise<T>): Promise<T> {
     this.assertOpen();
     assertOptions(options, TRANSACT_CHECKS);
-    if (typeof work !== 'function') throw refused('work', aFunction(work) ?? '');
+    if (typeof work !== 'function') throw refused('work', anyFunction(work) ?? '');
     const { message, ...call } = options;
     // A running local transaction may still prepare while the producer closes: its half message is part of it.
     const half = (given: OutgoingMessage): Promise<Transaction> => this.sendHalf(given, call);

@@ -3,7 +3,7 @@
 import { type Clock, HOUR_MS, type ScheduledTask, SECOND_MS, SystemClock } from '../support/clock.js';
 import { StateError } from '../support/errors.js';
 import { describeError, LOG_TO, type Logger, silentLogger, unfailing } from '../support/logger.js';
-import { positive } from '../support/options.js';
+import { checkedPositive } from '../support/options.js';
 import { endsWithin, STOP_GRACE_MS } from './database-deadline.js';
 import { checkAtStart } from './readiness.js';
 import type { SqlDatabase } from './sql-port.js';
@@ -45,7 +45,7 @@ export class SqlCleanup {
 
   /** @throws UsageError `ILLEGAL_OPTION` that names the option */
   constructor(private readonly options: CleanupOptions) {
-    this.intervalMs = positive('intervalMs', options.intervalMs ?? HOUR_MS);
+    this.intervalMs = checkedPositive('intervalMs', options.intervalMs ?? HOUR_MS);
     this.clock = options.clock ?? new SystemClock();
     this.logger = unfailing(options.logger ?? silentLogger);
   }

@@ -4,7 +4,7 @@ import { LIMITS } from '../protocol/model/limits.js';
 import { type BackoffPolicy, backoffMs } from '../support/backoff.js';
 import { DAY_MS, HOUR_MS, SECOND_MS } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
-import { positive, positiveInteger } from '../support/options.js';
+import { checkedPositive, checkedPositiveInteger } from '../support/options.js';
 
 /** Delays in milliseconds: constant, listed (the last one repeats), or exponential. */
 export type Waits = number | readonly number[] | BackoffPolicy;
@@ -29,8 +29,8 @@ const DEFAULT_ATTEMPT_MS = 30 * SECOND_MS;
  * @throws UsageError that names the field
  */
 export function retrySpanMs(policy: RetryPolicy = {}): number {
-  const maxAttempts = positiveInteger('maxAttempts', policy.maxAttempts ?? DEFAULT_MAX_ATTEMPTS);
-  const attemptMs = positive('attemptMs', policy.attemptMs ?? DEFAULT_ATTEMPT_MS);
+  const maxAttempts = checkedPositiveInteger('maxAttempts', policy.maxAttempts ?? DEFAULT_MAX_ATTEMPTS);
+  const attemptMs = checkedPositive('attemptMs', policy.attemptMs ?? DEFAULT_ATTEMPT_MS);
   const backoff = backoffPolicyOf(policy.backoff ?? DEFAULT_BACKOFF);
   let spanMs = maxAttempts * attemptMs;
   for (let attempt = 1; attempt < maxAttempts; attempt++) {

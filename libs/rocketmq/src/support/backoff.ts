@@ -1,12 +1,12 @@
 // How long to wait before the next attempt. Pure: no clock, no state.
 
 import {
-  aListOf,
-  anObject,
+  anyObject,
   atLeast,
   type DeepCheck,
   type Fault,
   faultIn,
+  listWhere,
   notNegative,
   type OptionChecks,
   oneOf,
@@ -45,13 +45,13 @@ const CUSTOMIZED: OptionChecks<CustomizedBackoff> = { kind: oneOf('customized'),
 
 /** Checks a list of delays in milliseconds. */
 export function delays(value: unknown): string | undefined {
-  const problem = aListOf('delays in milliseconds', (one) => notNegative(one) === undefined)(value);
+  const problem = listWhere('delays in milliseconds', (one) => notNegative(one) === undefined)(value);
   return problem ?? ((value as readonly unknown[]).length === 0 ? 'must contain at least one delay' : undefined);
 }
 
 /** Checks a policy, with all its fields. */
-export const aBackoffPolicy: DeepCheck = (value) => {
-  const wrong = anObject(value);
+export const validBackoff: DeepCheck = (value) => {
+  const wrong = anyObject(value);
   if (wrong !== undefined) return wrong;
   const { kind } = value as { readonly kind?: unknown };
   const problem = oneOf('exponential', 'customized')(kind);

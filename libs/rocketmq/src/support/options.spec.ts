@@ -1,33 +1,33 @@
 import { describe, expect, it } from '@jest/globals';
 import {
-  aBoolean,
-  anObjectOf,
-  aPositiveInteger,
   assertOptions,
-  aText,
+  checkedPositive,
+  checkedPositiveInteger,
   functions,
+  nonEmptyString,
   type ObjectChecks,
+  objectOf,
   oneOf,
-  positive,
   positiveInteger,
+  trueOrFalse,
 } from './options.js';
 
 describe('an option that must be positive', () => {
   it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY, '5' as never])('is rejected by name when it is %p', (value) => {
-    expect(() => positive('requestTimeoutMs', value)).toThrow('[ILLEGAL_OPTION] option requestTimeoutMs');
+    expect(() => checkedPositive('requestTimeoutMs', value)).toThrow('[ILLEGAL_OPTION] option requestTimeoutMs');
   });
 
   it('is returned when it is valid', () => {
-    expect([positive('a', 0.5), positiveInteger('b', 3)]).toEqual([0.5, 3]);
+    expect([checkedPositive('a', 0.5), checkedPositiveInteger('b', 3)]).toEqual([0.5, 3]);
   });
 
   it('is rejected as a fraction where an integer is required', () => {
-    expect(() => positiveInteger('maxAttempts', 2.5)).toThrow('an integer of at least 1, not 2.5');
+    expect(() => checkedPositiveInteger('maxAttempts', 2.5)).toThrow('an integer of at least 1, not 2.5');
   });
 });
 
 describe('the error of an invalid option', () => {
-  const problem = (value: unknown): string | undefined => aPositiveInteger(value)?.replace(/.*, not /, '');
+  const problem = (value: unknown): string | undefined => positiveInteger(value)?.replace(/.*, not /, '');
 
   it('shows what was given, and nothing of objects and functions', () => {
     const secret = { password: 'secret' };
@@ -43,7 +43,7 @@ describe('the error of an invalid option', () => {
       'a function',
       'a function',
     ]);
-    expect([oneOf('a', 'b')(5n), aText(5n), aBoolean('true')]).toEqual([
+    expect([oneOf('a', 'b')(5n), nonEmptyString(5n), trueOrFalse('true')]).toEqual([
       'must be a or b, not 5n',
       'must be a non-empty string, not 5n',
       'must be true or false, not "true"',
@@ -52,8 +52,8 @@ describe('the error of an invalid option', () => {
   });
 
   it('names a field inside of an option by its path', () => {
-    const size = { options: { width: aPositiveInteger }, required: ['width'] };
-    const checks: ObjectChecks = { options: { outer: anObjectOf({ options: { size: anObjectOf(size) } }) } };
+    const size = { options: { width: positiveInteger }, required: ['width'] };
+    const checks: ObjectChecks = { options: { outer: objectOf({ options: { size: objectOf(size) } }) } };
     const refusal = (given: unknown) => () => assertOptions(given, checks, 'Box: ');
     const field = 'outer.size.width';
     expect(refusal({ outer: { size: { width: '5' } } })).toThrow(

@@ -50,47 +50,48 @@ export function describe(value: unknown): string {
 }
 
 /** A number; a string that looks like one is rejected. */
-const aNumber =
+const numberWhere =
   (what: string, holds: (value: number) => boolean): Check =>
   (value) =>
     typeof value === 'number' && Number.isFinite(value) && holds(value)
       ? undefined
       : `must be ${what}, not ${typeof value === 'string' ? 'the string ' : ''}${describe(value)}`;
 
-export const atLeast = (least: number): Check => aNumber(`a number of at least ${least}`, (value) => value >= least);
+export const atLeast = (least: number): Check =>
+  numberWhere(`a number of at least ${least}`, (value) => value >= least);
 export const notNegative = atLeast(0);
-export const aPositiveNumber = aNumber('a number above 0', (value) => value > 0);
-export const aPositiveInteger = aNumber('an integer of at least 1', (value) => isIntegerFrom(value, 1));
+export const positiveNumber = numberWhere('a number above 0', (value) => value > 0);
+export const positiveInteger = numberWhere('an integer of at least 1', (value) => isIntegerFrom(value, 1));
 
 /** A number above 0. @param why a limit needs a reason when it is not obvious */
-export const aPositiveNumberUpTo = (most: number, why = ''): Check =>
-  aNumber(`a number above 0 and at most ${most}${why}`, (value) => value > 0 && value <= most);
+export const positiveNumberUpTo = (most: number, why = ''): Check =>
+  numberWhere(`a number above 0 and at most ${most}${why}`, (value) => value > 0 && value <= most);
 
-export const anIntegerFrom = (least: number, most: number): Check =>
-  aNumber(`an integer from ${least} to ${most}`, (value) => isIntegerFrom(value, least, most));
+export const integerFrom = (least: number, most: number): Check =>
+  numberWhere(`an integer from ${least} to ${most}`, (value) => isIntegerFrom(value, least, most));
 
-export const aNumberFrom = (least: number, most: number): Check =>
-  aNumber(`${least} to ${most}`, (value) => value >= least && value <= most);
+export const numberFrom = (least: number, most: number): Check =>
+  numberWhere(`${least} to ${most}`, (value) => value >= least && value <= most);
 
 export const oneOf =
   (...allowed: readonly unknown[]): Check =>
   (value) =>
     allowed.includes(value) ? undefined : `must be ${allowed.map(String).join(' or ')}, not ${describe(value)}`;
 
-export const aBoolean = oneOf(true, false);
+export const trueOrFalse = oneOf(true, false);
 
-export const aText: Check = (value) =>
+export const nonEmptyString: Check = (value) =>
   typeof value === 'string' && value !== '' ? undefined : `must be a non-empty string, not ${describe(value)}`;
 
 /** A string that may be empty. */
-export const anyText: Check = (value) =>
+export const anyString: Check = (value) =>
   typeof value === 'string' ? undefined : `must be a string, not ${describe(value)}`;
 
-export const aFunction: Check = (value) =>
+export const anyFunction: Check = (value) =>
   typeof value === 'function' ? undefined : `must be a function, not ${describe(value)}`;
 
 /** @param what the elements, in the plural */
-export const aListOf =
+export const listWhere =
   (what: string, holds: (one: unknown) => boolean): Check =>
   (value) => {
     if (!Array.isArray(value)) return `must be a list of ${what}, not ${describe(value)}`;
@@ -98,9 +99,9 @@ export const aListOf =
     return wrong === -1 ? undefined : `must be a list of ${what}, but element ${wrong} is ${describe(value[wrong])}`;
   };
 
-export const functions = aListOf('functions', (one) => typeof one === 'function');
+export const functions = listWhere('functions', (one) => typeof one === 'function');
 
-export const anObject: Check = (value) =>
+export const anyObject: Check = (value) =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
     ? undefined
     : `must be an object, not ${describe(value)}`;
@@ -113,12 +114,12 @@ export const withMethods =
       ? undefined
       : `must be ${what}, which has ${methods.join(' and ')}, not ${describe(value)}`;
 
-export const anAbortSignal = withMethods('an AbortSignal', 'addEventListener', 'removeEventListener');
+export const abortSignal = withMethods('an AbortSignal', 'addEventListener', 'removeEventListener');
 
 /** What every public asynchronous call can be given. @see CallOptions */
 export const CALL_CHECKS: Readonly<Record<'timeoutMs' | 'signal', DeepCheck>> = {
-  timeoutMs: aPositiveNumber,
-  signal: anAbortSignal,
+  timeoutMs: positiveNumber,
+  signal: abortSignal,
 };
 
 /** A list whose elements all pass a check. @param what the elements, in the plural */
@@ -137,7 +138,7 @@ export const listOf =
 export const mapOf =
   (check: Check): DeepCheck =>
   (value) => {
-    const wrong = anObject(value);
+    const wrong = anyObject(value);
     if (wrong !== undefined) return wrong;
     for (const [name, one] of Object.entries(value as object)) {
       const problem = one === undefined ? undefined : check(one);
@@ -150,18 +151,18 @@ export const mapOf =
 export const callbacks =
   (names: Readonly<Record<string, true>>): Check =>
   (value) => {
-    const wrong = anObject(value);
+    const wrong = anyObject(value);
     if (wrong !== undefined) return wrong;
     const given = value as Readonly<Record<string, unknown>>;
     const broken = Object.keys(names).find((name) => given[name] !== undefined && typeof given[name] !== 'function');
-    return broken && `is invalid: ${broken} ${aFunction(given[broken])}`;
+    return broken && `is invalid: ${broken} ${anyFunction(given[broken])}`;
   };
 
 /** An object with options of its own. */
-export const anObjectOf =
+export const objectOf =
   (checks: ObjectChecks): DeepCheck =>
   (value) =>
-    anObject(value) ?? faultIn(value as object, checks);
+    anyObject(value) ?? faultIn(value as object, checks);
 
 /**
  * The first fault in options: an unknown name, an invalid value, or values that contradict each other. Undefined values count as
@@ -200,7 +201,7 @@ export function assertOptions(given: unknown, checks: ObjectChecks, where = ''):
 
 /** The error that {@link assertOptions} would throw, for a method that rejects with it. */
 export function refusalOf(given: unknown, checks: ObjectChecks, where = ''): UsageError | undefined {
-  const problem = anObject(given);
+  const problem = anyObject(given);
   const fault = problem === undefined ? faultIn(given as object, checks) : { field: 'options', problem };
   return fault && refused(fault.field, fault.problem, where);
 }
@@ -215,18 +216,18 @@ export function assertCall(given: unknown, own: ObjectChecks['options'] = {}): v
 }
 
 /** @throws UsageError unless the option is a number above 0, and at most `most` */
-export function positive(field: string, value: number, most = Number.POSITIVE_INFINITY): number {
-  return checked(field, value, Number.isFinite(most) ? aPositiveNumberUpTo(most) : aPositiveNumber);
+export function checkedPositive(field: string, value: number, most = Number.POSITIVE_INFINITY): number {
+  return checked(field, value, Number.isFinite(most) ? positiveNumberUpTo(most) : positiveNumber);
 }
 
 /** @throws UsageError unless the option is an integer of at least 1, and at most `most` */
-export function positiveInteger(field: string, value: number, most = Number.POSITIVE_INFINITY): number {
-  return checked(field, value, Number.isFinite(most) ? anIntegerFrom(1, most) : aPositiveInteger);
+export function checkedPositiveInteger(field: string, value: number, most = Number.POSITIVE_INFINITY): number {
+  return checked(field, value, Number.isFinite(most) ? integerFrom(1, most) : positiveInteger);
 }
 
 /** @throws UsageError unless the option is true or false */
 export function assertFlag(field: string, value: unknown): void {
-  checked(field, value, aBoolean);
+  checked(field, value, trueOrFalse);
 }
 
 function checked<T>(field: string, value: T, check: Check): T {

@@ -5,8 +5,8 @@ import { type TopicLike, toTopicDefinition } from '../nest/messages/topic-defini
 import { topicNameProblem } from '../protocol/model/names.js';
 import { UsageError } from '../support/errors.js';
 import {
-  anObject,
-  anyText,
+  anyObject,
+  anyString,
   assertOptions,
   type Check,
   checkedElsewhere,
@@ -67,11 +67,11 @@ export interface Comparing {
   readonly utils: { readonly iterableEquality: unknown };
 }
 
-const textOrMatcher: Check = (value) => (isAsymmetric(value) ? undefined : anyText(value));
+const textOrMatcher: Check = (value) => (isAsymmetric(value) ? undefined : anyString(value));
 
 const MESSAGE_CHECKS: OptionChecks<ExpectedMessage> = {
   body: checkedElsewhere,
-  properties: anObject,
+  properties: anyObject,
   keys: checkedElsewhere,
   tag: checkedElsewhere,
   messageGroup: checkedElsewhere,

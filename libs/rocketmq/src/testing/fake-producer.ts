@@ -25,7 +25,7 @@ import { MessageIdGenerator } from '../protocol/model/message-id.js';
 import { type Clock, MINUTE_MS, SECOND_MS, SystemClock } from '../support/clock.js';
 import { type Deadline, withDeadline } from '../support/deadline.js';
 import { StateError, TransportError } from '../support/errors.js';
-import { aPositiveInteger, assertOptions, aText, describe, type OptionChecks } from '../support/options.js';
+import { assertOptions, describe, nonEmptyString, type OptionChecks, positiveInteger } from '../support/options.js';
 import { systemRandom } from '../support/random.js';
 import { OBSERVE, type Observation } from './observation.js';
 import { sentObservation } from './sent-observation.js';
@@ -58,8 +58,8 @@ export interface SendFailure {
 }
 
 const FAILURE_CHECKS: OptionChecks<SendFailure> = {
-  topic: (value) => aText(typeof value === 'object' ? (value as { name?: unknown } | null)?.name : value),
-  times: (value) => (value === Number.POSITIVE_INFINITY ? undefined : aPositiveInteger(value)),
+  topic: (value) => nonEmptyString(typeof value === 'object' ? (value as { name?: unknown } | null)?.name : value),
+  times: (value) => (value === Number.POSITIVE_INFINITY ? undefined : positiveInteger(value)),
   error: (value) => (value instanceof Error ? undefined : `must be an Error, not ${describe(value)}`),
 };
 

@@ -10,7 +10,7 @@ import type { ClusterAccess } from '../../remoting/cluster-access.js';
 import { RemotingError } from '../../remoting/remoting-error.js';
 import type { Deadline } from '../../support/deadline.js';
 import { RocketMQError, TransportError } from '../../support/errors.js';
-import { aBoolean, aFunction, type OwnChecks } from '../../support/options.js';
+import { anyFunction, type OwnChecks, trueOrFalse } from '../../support/options.js';
 import type { BrokerFailure } from '../each-broker.js';
 import { PROPERTIES } from '../messages/message-view.js';
 import { positionOf } from '../messages/positions.js';
@@ -25,7 +25,7 @@ export interface ReplayOptions extends DeadLetterPageOptions {
   readonly again?: boolean;
 }
 
-export const REPLAY_CHECKS: OwnChecks<ReplayOptions> = { ...PAGE_CHECKS, select: aFunction, again: aBoolean };
+export const REPLAY_CHECKS: OwnChecks<ReplayOptions> = { ...PAGE_CHECKS, select: anyFunction, again: trueOrFalse };
 
 /** A dead letter that was replayed: same body, tag, keys, properties and message id, as a first attempt. */
 export interface ReplayedDeadLetter {

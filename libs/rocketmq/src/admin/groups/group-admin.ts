@@ -7,7 +7,7 @@ import type { MasterBroker } from '../../remoting/cluster.js';
 import type { ClusterAccess } from '../../remoting/cluster-access.js';
 import type { GroupConfig } from '../../remoting/group-config.js';
 import type { CallOptions, Deadline } from '../../support/deadline.js';
-import { aBoolean, type OwnChecks } from '../../support/options.js';
+import { type OwnChecks, trueOrFalse } from '../../support/options.js';
 import { AlreadyExistsError } from '../admin-errors.js';
 import { checkName } from '../checks.js';
 import { type BrokerFailure, foundOn, fromEach, onEach } from '../each-broker.js';
@@ -29,7 +29,7 @@ export interface ListGroupsOptions extends CallOptions {
   readonly includeSystem?: boolean;
 }
 
-const LIST_CHECKS: OwnChecks<ListGroupsOptions> = { includeSystem: aBoolean };
+const LIST_CHECKS: OwnChecks<ListGroupsOptions> = { includeSystem: trueOrFalse };
 
 export interface GroupList {
   /** By name. */
@@ -43,7 +43,7 @@ export interface DeleteGroupOptions extends CallOptions {
   readonly withDeadLetters?: boolean;
 }
 
-const DELETE_CHECKS: OwnChecks<DeleteGroupOptions> = { withDeadLetters: aBoolean };
+const DELETE_CHECKS: OwnChecks<DeleteGroupOptions> = { withDeadLetters: trueOrFalse };
 
 /** The result of a deletion. */
 export interface DeletedGroup {

@@ -8,7 +8,7 @@ import type { ClusterAccess } from '../../remoting/cluster-access.js';
 import { RemotingError } from '../../remoting/remoting-error.js';
 import type { CallOptions, Deadline } from '../../support/deadline.js';
 import { TransportError } from '../../support/errors.js';
-import { aBoolean, type OwnChecks } from '../../support/options.js';
+import { type OwnChecks, trueOrFalse } from '../../support/options.js';
 import { checkName } from '../checks.js';
 import { AskedBrokers, type BrokerFailure, fromEach } from '../each-broker.js';
 import { compareText } from '../order.js';
@@ -22,7 +22,7 @@ export interface GroupClientsOptions extends CallOptions {
   readonly compareMembers?: boolean;
 }
 
-const CHECKS: OwnChecks<GroupClientsOptions> = { compareMembers: aBoolean };
+const CHECKS: OwnChecks<GroupClientsOptions> = { compareMembers: trueOrFalse };
 
 /** A topic and a filter. */
 export interface ClientSubscription {

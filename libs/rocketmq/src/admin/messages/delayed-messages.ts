@@ -9,7 +9,7 @@ import type { ClusterAccess } from '../../remoting/cluster-access.js';
 import { mapConcurrently } from '../../support/concurrently.js';
 import { type CallOptions, type Deadline, realTimeIn } from '../../support/deadline.js';
 import { UsageError } from '../../support/errors.js';
-import { aText, checkedElsewhere, type OwnChecks } from '../../support/options.js';
+import { checkedElsewhere, nonEmptyString, type OwnChecks } from '../../support/options.js';
 import { checkFields, checkName } from '../checks.js';
 import { type BrokerFailure, masterNamed } from '../each-broker.js';
 import { queuesOf, type TopicQueues } from '../topics/topic-offsets.js';
@@ -100,7 +100,7 @@ export async function recallDelayed(
   message: RecallableMessage,
   options?: CallOptions,
 ): Promise<void> {
-  checkFields(message, { broker: aText, originTopic: aText, recallHandle: aText });
+  checkFields(message, { broker: nonEmptyString, originTopic: nonEmptyString, recallHandle: nonEmptyString });
   const { broker: name, originTopic: topic, recallHandle } = message;
   await cluster.run(`recall a delayed message of topic ${topic}`, options, async (deadline) => {
     const broker = await masterNamed(cluster, name, deadline);

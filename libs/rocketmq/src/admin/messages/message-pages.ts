@@ -5,7 +5,7 @@ import { REQUEST_CODES } from '../../protocol/remoting/codes.js';
 import { offsetMessageIdOf } from '../../protocol/remoting/stored-message.js';
 import type { ClusterAccess } from '../../remoting/cluster-access.js';
 import type { CallOptions } from '../../support/deadline.js';
-import { aText } from '../../support/options.js';
+import { nonEmptyString } from '../../support/options.js';
 import { checkFields, checkName } from '../checks.js';
 import { AskedBrokers, type BrokerFailure, masterNamed } from '../each-broker.js';
 import { assertKnown, queuesOf } from '../topics/topic-offsets.js';
@@ -136,7 +136,7 @@ export async function resumeHalfMessage(
   message: ResumableHalfMessage,
   options?: CallOptions,
 ): Promise<void> {
-  checkFields(message, { broker: aText, offsetMessageId: aText });
+  checkFields(message, { broker: nonEmptyString, offsetMessageId: nonEmptyString });
   const { broker: name, originTopic: topic = '', offsetMessageId: msgId } = message;
   await cluster.run(`resume the checks of half message ${msgId}`, options, async (deadline) => {
     const broker = await masterNamed(cluster, name, deadline);

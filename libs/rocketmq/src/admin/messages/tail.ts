@@ -6,7 +6,7 @@ import type { ClusterAccess } from '../../remoting/cluster-access.js';
 import { SystemClock, sleep } from '../../support/clock.js';
 import { type CallOptions, type Deadline, realTimeIn } from '../../support/deadline.js';
 import { TransportError } from '../../support/errors.js';
-import { aFunction, assertCall, checkedElsewhere, type OwnChecks } from '../../support/options.js';
+import { anyFunction, assertCall, checkedElsewhere, type OwnChecks } from '../../support/options.js';
 import { checkLimit, checkName, checkTime } from '../checks.js';
 import { AskedBrokers, type BrokerFailure } from '../each-broker.js';
 import { assertKnown, type OwnedQueue, queuesOf, unreadFailures } from '../topics/topic-offsets.js';
@@ -47,7 +47,7 @@ const MAX_KEPT = 10_000;
 const MAX_FAILURES = 30;
 
 const CHECKS: OwnChecks<TailOptions> = {
-  filter: aFunction,
+  filter: anyFunction,
   from: checkedElsewhere,
   after: checkedElsewhere,
   maxMessages: checkedElsewhere,

@@ -4,7 +4,7 @@ import type { StoredMessageFields } from '../../protocol/remoting/stored-message
 import type { ClusterAccess } from '../../remoting/cluster-access.js';
 import type { CallOptions, Deadline } from '../../support/deadline.js';
 import { UsageError } from '../../support/errors.js';
-import { aFunction, anObject, checkedElsewhere, type OwnChecks } from '../../support/options.js';
+import { anyFunction, anyObject, checkedElsewhere, type OwnChecks } from '../../support/options.js';
 import { checkLimit, checkTime } from '../checks.js';
 import { AskedBrokers, type BrokerFailure } from '../each-broker.js';
 import { compareText } from '../order.js';
@@ -49,8 +49,8 @@ export const BROWSE_CHECKS: OwnChecks<BrowseOptions> = {
   order: checkedElsewhere,
   from: checkedElsewhere,
   to: checkedElsewhere,
-  queue: anObject,
-  filter: aFunction,
+  queue: anyObject,
+  filter: anyFunction,
 };
 
 /** A message as it is stored, and its view. */

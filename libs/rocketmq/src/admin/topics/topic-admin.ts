@@ -7,7 +7,7 @@ import type { MasterBroker } from '../../remoting/cluster.js';
 import type { ClusterAccess } from '../../remoting/cluster-access.js';
 import { SystemClock, sleep } from '../../support/clock.js';
 import type { CallOptions, Deadline } from '../../support/deadline.js';
-import { aBoolean, type OwnChecks } from '../../support/options.js';
+import { type OwnChecks, trueOrFalse } from '../../support/options.js';
 import { AlreadyExistsError } from '../admin-errors.js';
 import { checkName } from '../checks.js';
 import { type BrokerFailure, foundOn, fromEach, onEach } from '../each-broker.js';
@@ -34,7 +34,7 @@ export interface ListTopicsOptions extends CallOptions {
   readonly includeSystem?: boolean;
 }
 
-const LIST_CHECKS: OwnChecks<ListTopicsOptions> = { includeSystem: aBoolean };
+const LIST_CHECKS: OwnChecks<ListTopicsOptions> = { includeSystem: trueOrFalse };
 
 /** A topic in a list. */
 export interface ListedTopic extends TopicDescription {

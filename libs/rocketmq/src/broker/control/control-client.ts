@@ -8,14 +8,14 @@ import { addressText, readAddresses } from '../../support/address.js';
 import { type CallOptions, type Deadline, withNotedEffects } from '../../support/deadline.js';
 import { RocketMQError, TransportError, UsageError } from '../../support/errors.js';
 import {
-  anObject,
-  anyText,
-  aPositiveNumber,
+  anyObject,
+  anyString,
   assertCall,
   assertOptions,
-  aText,
   type Fault,
+  nonEmptyString,
   type OptionChecks,
+  positiveNumber,
 } from '../../support/options.js';
 import { isTlsOnly } from '../../support/tls-failure.js';
 import type { ConnectionFault, FaultRule, PendingFault } from '../services/faults.js';
@@ -58,15 +58,15 @@ export interface ControlClientOptions {
 }
 
 const CHECKS: OptionChecks<ControlClientOptions> = {
-  endpoint: anyText,
+  endpoint: anyString,
   credentials: credentialsProblem,
-  ca: (value) => (Buffer.isBuffer(value) ? undefined : aText(value)),
-  timeoutMs: aPositiveNumber,
+  ca: (value) => (Buffer.isBuffer(value) ? undefined : nonEmptyString(value)),
+  timeoutMs: positiveNumber,
 };
 
 /** Quotes no value. */
 function credentialsProblem(value: unknown): string | Fault | undefined {
-  const wrong = anObject(value);
+  const wrong = anyObject(value);
   if (wrong !== undefined) return wrong;
   const given = value as Readonly<Record<string, unknown>>;
   const field = ['accessKey', 'secretKey'].find((key) => typeof given[key] !== 'string' || given[key] === '');

@@ -6,15 +6,15 @@ import type { MessageView } from '../../protocol/model/message.js';
 import type { Clock } from '../../support/clock.js';
 import { StateError, UsageError } from '../../support/errors.js';
 import {
-  aFunction,
-  anObject,
-  anObjectOf,
-  aPositiveInteger,
-  aPositiveNumber,
+  anyFunction,
+  anyObject,
   assertOptions,
-  aText,
+  nonEmptyString,
   notNegative,
   type OptionChecks,
+  objectOf,
+  positiveInteger,
+  positiveNumber,
 } from '../../support/options.js';
 import { Semaphore } from '../../support/semaphore.js';
 import { type ConsumeInterceptor, intercepted } from '../model/consume-interceptor.js';
@@ -44,23 +44,23 @@ export interface MessageListener extends FailurePolicy {
 
 /** The checks of what decides about the size of a batch. */
 export const BATCH_CHECKS: OptionChecks<Omit<BatchListening, 'handler'>> = {
-  maxSize: aPositiveInteger,
-  maxBytes: aPositiveInteger,
+  maxSize: positiveInteger,
+  maxBytes: positiveInteger,
   maxWaitMs: notNegative,
 };
 
 const CHECKS: OptionChecks<MessageListener> = {
   ...FAILURE_CHECKS,
-  name: aText,
-  topic: aText,
-  filter: anObject,
-  handler: aFunction,
-  batch: anObjectOf({
-    options: { ...BATCH_CHECKS, handler: aFunction },
+  name: nonEmptyString,
+  topic: nonEmptyString,
+  filter: anyObject,
+  handler: anyFunction,
+  batch: objectOf({
+    options: { ...BATCH_CHECKS, handler: anyFunction },
     required: ['handler', 'maxSize', 'maxWaitMs'],
   }),
-  concurrency: aPositiveInteger,
-  handlerTimeoutMs: aPositiveNumber,
+  concurrency: positiveInteger,
+  handlerTimeoutMs: positiveNumber,
 };
 
 /** The defaults of listeners. */

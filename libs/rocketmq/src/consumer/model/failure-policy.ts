@@ -2,15 +2,15 @@
 
 import { LIMITS } from '../../protocol/model/limits.js';
 import type { MessageView } from '../../protocol/model/message.js';
-import { aBackoffPolicy, type BackoffPolicy, backoffMs } from '../../support/backoff.js';
+import { type BackoffPolicy, backoffMs, validBackoff } from '../../support/backoff.js';
 import { RocketMQError } from '../../support/errors.js';
 import {
-  aFunction,
-  aPositiveInteger,
+  anyFunction,
   type Check,
   describe,
   functions,
   type OptionChecks,
+  positiveInteger,
 } from '../../support/options.js';
 import { DeadLetterError, RetryLaterError } from './outcome-errors.js';
 
@@ -72,19 +72,19 @@ export interface FailurePolicy {
 }
 
 /** Checks the classes of errors, or the function that tests them. */
-const anErrorTest: Check = (value) =>
-  aFunction(value) === undefined || functions(value) === undefined
+const errorTest: Check = (value) =>
+  anyFunction(value) === undefined || functions(value) === undefined
     ? undefined
     : `must be a list of error classes or a function, not ${describe(value)}`;
 
 /** @internal */
 export const FAILURE_CHECKS: OptionChecks<FailurePolicy> = {
-  backoff: aBackoffPolicy,
-  maxAttempts: aPositiveInteger,
-  retryOn: anErrorTest,
-  deadLetterOn: anErrorTest,
-  deadLetterTo: aFunction,
-  onDeadLetter: aFunction,
+  backoff: validBackoff,
+  maxAttempts: positiveInteger,
+  retryOn: errorTest,
+  deadLetterOn: errorTest,
+  deadLetterTo: anyFunction,
+  onDeadLetter: anyFunction,
 };
 
 /** A failed attempt, and the limits. */

@@ -10,7 +10,7 @@ import {
 import { EVERY_MESSAGE, type Filter, tagFilterProblem } from '../../protocol/model/filter.js';
 import { consumerGroupNameProblem, topicNameProblem } from '../../protocol/model/names.js';
 import { UsageError } from '../../support/errors.js';
-import { aListOf, anObject, anyText, describe, type OptionChecks } from '../../support/options.js';
+import { anyObject, anyString, describe, listWhere, type OptionChecks } from '../../support/options.js';
 
 /** One topic, and a filter of its messages. */
 export interface Subscription {
@@ -30,8 +30,8 @@ export interface GroupSubscription {
 
 /** @internal names are checked by {@link assertGroupSubscription} */
 export const GROUP_CHECKS: OptionChecks<GroupSubscription> = {
-  consumerGroup: anyText,
-  subscriptions: aListOf('subscriptions', (one) => anObject(one) === undefined),
+  consumerGroup: anyString,
+  subscriptions: listWhere('subscriptions', (one) => anyObject(one) === undefined),
 };
 
 /** @throws UsageError that names the option: an illegal name, no topic, a topic twice, a filter without a tag */
@@ -67,7 +67,7 @@ export function assertTopic(topic: string, otherProblem?: string, field = 'topic
 
 /** @throws UsageError for what is no subscription, an illegal name, or a filter as in {@link assertFilter} */
 export function assertSubscription(subscription: Subscription): void {
-  const problem = anObject(subscription);
+  const problem = anyObject(subscription);
   if (problem !== undefined) throw new UsageError('ILLEGAL_TOPIC', `subscription ${problem}`, 'subscription');
   assertTopic(subscription.topic);
   assertFilter(subscription.topic, subscription.filter);

@@ -21,17 +21,17 @@ import { type CallOptions, type Deadline, waitWithin, withDeadline, withNotedEff
 import { StateError, UsageError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
 import {
-  aBoolean,
-  aNumberFrom,
-  anAbortSignal,
-  aPositiveInteger,
-  aPositiveNumber,
+  abortSignal,
   assertCall,
   assertOptions,
   checkedElsewhere,
   describe,
+  numberFrom,
   type OptionChecks,
+  positiveInteger,
+  positiveNumber,
   refused,
+  trueOrFalse,
   withMethods,
 } from '../../support/options.js';
 import { type Receipt, ReceiptCalls } from '../lease/receipt-calls.js';
@@ -76,9 +76,9 @@ export interface SimpleConsumerOptions extends GroupSubscription {
 
 const CHECKS: OptionChecks<SimpleConsumerOptions> = {
   ...GROUP_CHECKS,
-  longPollingTimeoutMs: aNumberFrom(1, LIMITS.longPollingMaxMs),
-  maxUnpackedBytes: aPositiveInteger,
-  maxBufferedBytes: aPositiveNumber,
+  longPollingTimeoutMs: numberFrom(1, LIMITS.longPollingMaxMs),
+  maxUnpackedBytes: positiveInteger,
+  maxBufferedBytes: positiveNumber,
   telemetry: withMethods('the result of openTelemetry() of nestjs-rocketmq/opentelemetry', 'simpleConsumer'),
 };
 
@@ -105,10 +105,10 @@ const RECEIVE_CHECKS: OptionChecks<ReceiveOptions> = {
   invisibleDurationMs: checkedElsewhere,
   longPollingTimeoutMs: checkedElsewhere,
   topic: checkedElsewhere,
-  signal: anAbortSignal,
+  signal: abortSignal,
 };
-const SETTLE_CHECKS = { options: { signal: anAbortSignal } };
-const CHANGE_CHECKS = { options: { ...SETTLE_CHECKS.options, countsAsAttempt: aBoolean } };
+const SETTLE_CHECKS = { options: { signal: abortSignal } };
+const CHANGE_CHECKS = { options: { ...SETTLE_CHECKS.options, countsAsAttempt: trueOrFalse } };
 
 /** A received message, to be settled by the consumer that received it. */
 export interface ReceivedMessage extends MessageView {
@@ -596,7 +596,7 @@ export class SimpleConsumer {
 
 /** @throws UsageError unless the value is in the range, limits included */
 function within(field: string, value: number, least: number, most: number): number {
-  const problem = aNumberFrom(least, most)(value);
+  const problem = numberFrom(least, most)(value);
   if (problem === undefined) return value;
   throw new UsageError('ILLEGAL_OPTION', `${field} ${problem}; nothing was sent`, field);
 }

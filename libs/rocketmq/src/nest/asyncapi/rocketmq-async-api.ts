@@ -2,7 +2,14 @@
 
 import type { INestApplication, INestApplicationContext } from '@nestjs/common';
 import { StateError, UsageError } from '../../support/errors.js';
-import { aBoolean, anyText, assertOptions, aText, describe, type OptionChecks } from '../../support/options.js';
+import {
+  anyString,
+  assertOptions,
+  describe,
+  nonEmptyString,
+  type OptionChecks,
+  trueOrFalse,
+} from '../../support/options.js';
 import { describeApplication } from './describe-application.js';
 import type { RocketMQAsyncApiDocument } from './document.js';
 import { sourcesOf } from './sources.js';
@@ -24,12 +31,12 @@ export interface RocketMQAsyncApiSetupOptions {
 }
 
 const DOCUMENT_CHECKS: OptionChecks<RocketMQAsyncApiOptions> = {
-  title: aText,
-  version: aText,
-  description: anyText,
+  title: nonEmptyString,
+  version: nonEmptyString,
+  description: anyString,
 };
 
-const SETUP_CHECKS: OptionChecks<RocketMQAsyncApiSetupOptions> = { useGlobalPrefix: aBoolean };
+const SETUP_CHECKS: OptionChecks<RocketMQAsyncApiSetupOptions> = { useGlobalPrefix: trueOrFalse };
 
 /** On an HTTP adapter: the routes of its documents. Express would ignore a second one, Fastify fails without naming the call. */
 const ROUTES = 'nestjs-rocketmq:asyncapi-routes';

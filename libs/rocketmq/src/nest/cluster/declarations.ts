@@ -8,12 +8,12 @@ import { consumerGroupNameProblem, deadLetterTopicOf } from '../../protocol/mode
 import type { BackoffPolicy } from '../../support/backoff.js';
 import { UsageError } from '../../support/errors.js';
 import {
-  aBoolean,
-  anIntegerFrom,
   assertOptions,
   type Fault,
+  integerFrom,
   isIntegerFrom,
   type OptionChecks,
+  trueOrFalse,
 } from '../../support/options.js';
 import { backoffPolicyOf, backoffProblem } from '../listening/listener-options.js';
 import type { PlannedConsumer } from '../listening/listener-plan.js';
@@ -70,8 +70,8 @@ export interface Declarations {
 }
 
 const GROUP_CHECKS: OptionChecks<GroupSettings> = {
-  fifo: aBoolean,
-  maxDeliveryAttempts: anIntegerFrom(1, LIMITS.attempts),
+  fifo: trueOrFalse,
+  maxDeliveryAttempts: integerFrom(1, LIMITS.attempts),
   backoff: storedBackoffProblem,
 };
 

@@ -4,17 +4,17 @@
 import { BATCH_CHECKS } from '../../consumer/listeners/message-listener.js';
 import { PUSH_CONSUMER_CHECKS } from '../../consumer/push-consumer-options.js';
 import { liteTopicProblem } from '../../protocol/model/names.js';
-import { aBackoffPolicy, type BackoffPolicy, delays } from '../../support/backoff.js';
+import { type BackoffPolicy, delays, validBackoff } from '../../support/backoff.js';
 import {
-  aBoolean,
-  anObjectOf,
   assertOptions,
-  aText,
   describe,
   type Fault,
+  nonEmptyString,
   notNegative,
   type OptionChecks,
+  objectOf,
   oneOf,
+  trueOrFalse,
 } from '../../support/options.js';
 import { onInvalidProblem } from '../messages/invalid-body.js';
 import {
@@ -28,16 +28,16 @@ import {
 
 const SETTINGS: OptionChecks<ListenerSettings> = {
   ...picked(PUSH_CONSUMER_CHECKS, [...LISTENER_OPTIONS, ...SHARED_OPTIONS]),
-  consumerGroup: aText,
+  consumerGroup: nonEmptyString,
   mode: oneOf('shared', 'broadcast'),
-  enabled: aBoolean,
+  enabled: trueOrFalse,
   onInvalid: onInvalidProblem,
   concurrency: PUSH_CONSUMER_CHECKS.concurrency,
   backoff: backoffProblem,
   deadLetterTopic: (value) =>
-    typeof (value as { name?: unknown } | null)?.name === 'string' ? undefined : aText(value),
-  manual: aBoolean,
-  globalEnhancers: aBoolean,
+    typeof (value as { name?: unknown } | null)?.name === 'string' ? undefined : nonEmptyString(value),
+  manual: trueOrFalse,
+  globalEnhancers: trueOrFalse,
 };
 
 const OVERRIDES: OptionChecks<ListenerOverrides> = {
@@ -49,7 +49,7 @@ const OVERRIDES: OptionChecks<ListenerOverrides> = {
   liteTopics: (value) => {
     if (!Array.isArray(value)) return `must be a list of names, not ${describe(value)}`;
     for (const one of value) {
-      const problem = aText(one) ?? liteTopicProblem(one);
+      const problem = nonEmptyString(one) ?? liteTopicProblem(one);
       if (problem !== undefined) return `contains ${describe(one)}, which ${problem}`;
     }
     return undefined;
@@ -58,10 +58,10 @@ const OVERRIDES: OptionChecks<ListenerOverrides> = {
 
 const OF_DECORATOR: OptionChecks<RocketMQListenerOptions> = {
   ...OVERRIDES,
-  name: aText,
-  connection: aText,
+  name: nonEmptyString,
+  connection: nonEmptyString,
   parameters: oneOf('decorated'),
-  batch: anObjectOf({ options: BATCH_CHECKS, required: ['maxSize', 'maxWaitMs'] }),
+  batch: objectOf({ options: BATCH_CHECKS, required: ['maxSize', 'maxWaitMs'] }),
 };
 
 function picked<T extends object, Name extends keyof T>(from: T, names: readonly Name[]): Pick<T, Name> {
@@ -98,7 +98,7 @@ export function backoffPolicyOf(backoff: ListenerBackoff): BackoffPolicy {
 export function backoffProblem(value: unknown): string | Fault | undefined {
   if (typeof value === 'number') return notNegative(value);
   if (Array.isArray(value)) return delays(value);
-  if (typeof value === 'object' && value !== null) return aBackoffPolicy(value);
+  if (typeof value === 'object' && value !== null) return validBackoff(value);
   const forms = 'milliseconds, a list of them, or { kind: "exponential", initialMs, maxMs, multiplier }';
   return `must be ${forms}, not ${describe(value)}`;
 }

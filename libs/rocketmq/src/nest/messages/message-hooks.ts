@@ -3,7 +3,7 @@
 import type { Type } from '@nestjs/common';
 import type { MessageView, OutgoingMessage } from '../../protocol/model/message.js';
 import { UsageError } from '../../support/errors.js';
-import { aFunction, type DeepCheck, describe, faultIn, type OptionChecks } from '../../support/options.js';
+import { anyFunction, type DeepCheck, describe, faultIn, type OptionChecks } from '../../support/options.js';
 import { continued } from '../../support/thenable.js';
 
 /** The context of a message that is about to be sent. */
@@ -33,10 +33,10 @@ export interface MessageHook {
   incoming?(message: MessageView, context: IncomingHookContext): MessageView | Promise<MessageView>;
 }
 
-const CHECKS: OptionChecks<MessageHook> = { outgoing: aFunction, incoming: aFunction };
+const CHECKS: OptionChecks<MessageHook> = { outgoing: anyFunction, incoming: anyFunction };
 
 /** Checks a hook, or its class, whose instance is checked when it is found. An instance of a class may have other fields. */
-export const aHook: DeepCheck = (value) => {
+export const validHook: DeepCheck = (value) => {
   if (typeof value === 'function') return undefined;
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return `must be an object with outgoing or incoming, or a class with these methods, not ${describe(value)}`;
@@ -103,7 +103,7 @@ export class MessageHooks {
 
   private instanceOf(type: Type<MessageHook>): MessageHook {
     const hook = this.found(type);
-    const wrong = aHook(hook);
+    const wrong = validHook(hook);
     if (wrong === undefined) return hook;
     const problem = typeof wrong === 'string' ? wrong : `has ${wrong.field}, which ${wrong.problem}`;
     const text = `RocketMQModule: option hooks contains the class ${type.name}, whose instance ${problem}`;

@@ -2,7 +2,7 @@
 
 import { deadLetterTopicOf, topicNameProblem } from '../../protocol/model/names.js';
 import { UsageError } from '../../support/errors.js';
-import { anyText, describe } from '../../support/options.js';
+import { anyString, describe } from '../../support/options.js';
 
 /** How the names of one connection are formed. */
 export interface NamingOptions {
@@ -41,7 +41,7 @@ export function resourceNames({ topicPrefix = '', groupPrefix = '', resolveTopic
 }
 
 function legal(option: 'resolveTopic' | 'topicPrefix', name: string, resolved: unknown): string {
-  const problem = anyText(resolved) ?? topicNameProblem(resolved as string);
+  const problem = anyString(resolved) ?? topicNameProblem(resolved as string);
   if (problem === undefined) return resolved as string;
   const result = option === 'resolveTopic' ? 'returned' : 'leads to';
   const text = `RocketMQModule: option ${option} ${result} ${describe(resolved)} for topic "${name}"; the name ${problem}`;

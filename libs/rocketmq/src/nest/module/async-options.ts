@@ -2,16 +2,16 @@
 
 import type { Provider } from '@nestjs/common';
 import {
-  aBoolean,
-  aFunction,
-  aListOf,
-  anObject,
+  anyFunction,
+  anyObject,
   assertOptions,
-  aText,
   describe,
   type Fault,
+  listWhere,
+  nonEmptyString,
   type OptionChecks,
   refused,
+  trueOrFalse,
 } from '../../support/options.js';
 import { optionsToken } from '../common/rocketmq.constants.js';
 import { type CheckedOptions, checkOptions } from '../runtime/module-options.js';
@@ -21,13 +21,13 @@ import type {
   RocketMQOptionsFactory,
 } from '../runtime/rocketmq.interfaces.js';
 
-const SCOPE: OptionChecks<RocketMQModuleScope> = { isGlobal: aBoolean, name: aText };
+const SCOPE: OptionChecks<RocketMQModuleScope> = { isGlobal: trueOrFalse, name: nonEmptyString };
 
 const ASYNC: OptionChecks<RocketMQModuleAsyncOptions> = {
   ...SCOPE,
-  imports: aListOf('modules', () => true),
-  useFactory: aFunction,
-  inject: aListOf('providers', () => true),
+  imports: listWhere('modules', () => true),
+  useFactory: anyFunction,
+  inject: listWhere('providers', () => true),
   useClass: (value) => (typeof value === 'function' ? undefined : `must be a class, not ${describe(value)}`),
   useExisting: (value) =>
     ['function', 'string', 'symbol'].includes(typeof value)
@@ -87,7 +87,7 @@ export function asyncProviders({
 
 /** @throws UsageError that says what returned no options, and for which connection */
 function returned(options: unknown, source: (typeof SOURCES)[number], name: string | undefined): CheckedOptions {
-  if (anObject(options) === undefined) return checkOptions(options as CheckedOptions);
+  if (anyObject(options) === undefined) return checkOptions(options as CheckedOptions);
   const connection = name === undefined ? 'the connection without a name' : `connection "${name}"`;
   const problem = `returned ${describe(options)} for ${connection}; it must return the options of RocketMQModule`;
   throw refused(source, problem, ASYNC_WHERE);

@@ -9,13 +9,10 @@ import { consumerGroupNameProblem, topicNameProblem } from '../../protocol/model
 import { SECOND_MS } from '../../support/clock.js';
 import type { Logger } from '../../support/logger.js';
 import {
-  aBoolean,
-  aFunction,
-  anObject,
-  anObjectOf,
-  anyText,
+  anyFunction,
+  anyObject,
+  anyString,
   assertOptions,
-  aText,
   atLeast,
   type Check,
   callbacks,
@@ -23,16 +20,19 @@ import {
   describe,
   type Fault,
   listOf,
+  nonEmptyString,
   type OptionChecks,
+  objectOf,
   oneOf,
   refused,
+  trueOrFalse,
   withMethods,
 } from '../../support/options.js';
 import { assertGroups } from '../cluster/declarations.js';
 import { NestLoggerAdapter } from '../common/nest-logger.js';
 import { assertListenerOptions } from '../listening/listener-options.js';
 import { type BodyCodec, jsonCodec } from '../messages/message-body.js';
-import { aHook } from '../messages/message-hooks.js';
+import { validHook } from '../messages/message-hooks.js';
 import { type ResourceNames, resourceNames } from '../messages/resource-names.js';
 import type { RocketMQRequestOptions } from '../sending/reply-channel.js';
 import type { RocketMQModuleOptions, RocketMQProducerOptions } from './rocketmq.interfaces.js';
@@ -82,7 +82,7 @@ const OF_REQUESTS: OptionChecks<RocketMQRequestOptions> = {
 
 function nameCheck(problemOf: (name: string) => string | undefined): Check {
   return (value) => {
-    if (typeof value !== 'string') return anyText(value);
+    if (typeof value !== 'string') return anyString(value);
     const problem = problemOf(value);
     return problem && `${describe(value)} ${problem}`;
   };
@@ -95,7 +95,7 @@ function prefixCheck(problemOf: (name: string) => string | undefined): Check {
 }
 
 /** A topic need not come from `defineTopic()`. */
-function aTopic(value: unknown): string | Fault | undefined {
+function validTopic(value: unknown): string | Fault | undefined {
   const { name, type } = Object(value) as { readonly name?: unknown; readonly type?: unknown };
   if (typeof name !== 'string') return `must be a topic from defineTopic(), not ${describe(value)}`;
   const problem = type === undefined ? undefined : oneOf(...TOPIC_TYPES)(type);
@@ -112,35 +112,35 @@ function proxiesFault({ endpoints, nameServer, proxies }: RocketMQModuleOptions)
 const CHECKS: OptionChecks<RocketMQModuleOptions> = {
   endpoints: checkedElsewhere,
   consumerGroup: nameCheck(consumerGroupNameProblem),
-  namespace: anyText,
+  namespace: anyString,
   topicPrefix: prefixCheck(topicNameProblem),
   groupPrefix: prefixCheck(consumerGroupNameProblem),
-  resolveTopic: aFunction,
+  resolveTopic: anyFunction,
   tls: checkedElsewhere,
   credentials: checkedElsewhere,
   credentialsRefreshMs: atLeast(1),
   requestTimeoutMs: atLeast(1),
-  useBootstrapEndpoints: aBoolean,
-  addressMapping: aFunction,
+  useBootstrapEndpoints: trueOrFalse,
+  addressMapping: anyFunction,
   topicLayouts: layoutsProblem,
   clock: withMethods('a Clock', 'nowMs'),
   logger: withMethods('a Logger', 'debug', 'info', 'warn', 'error'),
   codec: withMethods('a BodyCodec', 'encode', 'decode'),
-  hooks: listOf('objects with outgoing and incoming, or of classes with these methods', aHook),
-  defaults: anObject,
-  listeners: anObject,
+  hooks: listOf('objects with outgoing and incoming, or of classes with these methods', validHook),
+  defaults: anyObject,
+  listeners: anyObject,
   unknownListeners: oneOf('error', 'ignore'),
-  consumers: aBoolean,
-  topics: listOf('topics from defineTopic()', aTopic),
-  producer: anObjectOf({ options: OF_PRODUCER, together: PRODUCER_CHECKS.together }),
-  nameServer: aText,
-  proxies: aText,
+  consumers: trueOrFalse,
+  topics: listOf('topics from defineTopic()', validTopic),
+  producer: objectOf({ options: OF_PRODUCER, together: PRODUCER_CHECKS.together }),
+  nameServer: nonEmptyString,
+  proxies: nonEmptyString,
   provision: oneOf('create', 'check', 'off'),
-  groups: anObject,
-  requests: anObjectOf({ options: OF_REQUESTS, required: ['application'] }),
+  groups: anyObject,
+  requests: objectOf({ options: OF_REQUESTS, required: ['application'] }),
   transactionLog: withMethods('a TransactionLog of nestjs-rocketmq/sql, or another object', 'check'),
   inbox: withMethods('an Inbox of nestjs-rocketmq/sql, or another object', 'assertOutlives'),
-  transactionOwner: aText,
+  transactionOwner: nonEmptyString,
   startTimeoutMs: atLeast(1),
   whenUnavailable: oneOf('fail', 'degraded'),
   shutdownGraceMs: atLeast(0),

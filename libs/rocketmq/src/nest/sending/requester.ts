@@ -8,7 +8,7 @@ import { raceAbort } from '../../support/abort.js';
 import { type CallOptions, withDeadline } from '../../support/deadline.js';
 import { type RocketMQError, StateError, UsageError } from '../../support/errors.js';
 import type { Logger } from '../../support/logger.js';
-import { positive } from '../../support/options.js';
+import { checkedPositive } from '../../support/options.js';
 import { systemRandom } from '../../support/random.js';
 import { parseAddress } from '../common/pattern.js';
 import { loadSchema } from '../messages/body-schema.js';
@@ -91,7 +91,7 @@ export class RocketMQRequester {
   ): Promise<unknown> {
     const { producer, replies, defaultTimeoutMs } = this.running();
     const { timeoutMs = defaultTimeoutMs, signal, ...fields } = options;
-    positive('timeoutMs', timeoutMs);
+    checkedPositive('timeoutMs', timeoutMs);
     const requestId = systemRandom.uuid();
     const properties = { ...fields.properties, ...requestProperties(replies.addressOf(requestId)) };
     const { topic, encoding } = this.message(pattern, definition, data, { ...fields, properties });

@@ -7,7 +7,7 @@ import type { SendReceipt } from '../../producer/sending/send-request.js';
 import { assertMessageTypes, type OutgoingMessage, type TopicType } from '../../protocol/model/message.js';
 import type { CallOptions } from '../../support/deadline.js';
 import { StateError, UsageError } from '../../support/errors.js';
-import { anObject, describe, refused } from '../../support/options.js';
+import { anyObject, describe, refused } from '../../support/options.js';
 import type { MessageWire } from '../messages/message-body.js';
 import {
   byDefinition,
@@ -208,7 +208,7 @@ export class RocketMQProducer {
     send: (message: OutgoingMessage | EncodingMessage, call: CallOptions | undefined) => Promise<T>,
   ): Promise<T> {
     const { wire } = this;
-    const problem = anObject(options);
+    const problem = anyObject(options);
     if (problem !== undefined) throw refused('options', problem);
     const { timeoutMs, signal, ...fields } = options;
     if (!isDefinition(first)) {

@@ -3,7 +3,7 @@
 import { abortReason, listenTo } from '../../support/abort.js';
 import type { Deadline } from '../../support/deadline.js';
 import { TransportError } from '../../support/errors.js';
-import { aPositiveInteger, type OptionChecks, oneOf } from '../../support/options.js';
+import { type OptionChecks, oneOf, positiveInteger } from '../../support/options.js';
 import { NotSentError } from './not-sent-error.js';
 
 /** The limits. */
@@ -128,8 +128,8 @@ export interface BackpressureOptions {
 
 /** @internal */
 export const BACKPRESSURE_CHECKS: OptionChecks<BackpressureOptions> = {
-  maxInFlight: aPositiveInteger,
-  maxInFlightBytes: aPositiveInteger,
+  maxInFlight: positiveInteger,
+  maxInFlightBytes: positiveInteger,
   whenFull: oneOf('wait', 'refuse'),
 };
 

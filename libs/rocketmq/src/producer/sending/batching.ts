@@ -6,7 +6,7 @@ import { endpointKey } from '../../client/endpoint.js';
 import type { Route } from '../../client/route.js';
 import { SECOND_MS, SystemClock } from '../../support/clock.js';
 import { describeError, type Logger } from '../../support/logger.js';
-import { aFunction, describe, type OptionChecks, oneOf } from '../../support/options.js';
+import { anyFunction, describe, type OptionChecks, oneOf } from '../../support/options.js';
 
 /** The brokers of a cluster, as `RocketMQAdmin.brokerVersions()` returns them. */
 export interface SeenBrokers {
@@ -49,7 +49,7 @@ export const BATCHING_CHECKS: OptionChecks<BatchingOptions> = {
     typeof value === 'string' && FORM.test(value)
       ? undefined
       : `must be a version such as "5.4.0", not ${describe(value)}`,
-  brokerVersions: aFunction,
+  brokerVersions: anyFunction,
 };
 
 /** How long an answer is trusted: a broker can be replaced by another one with the same name. */

@@ -4,7 +4,7 @@ import { Encoding } from '../../protocol/grpc/generated/apache/rocketmq/v2/defin
 import { type BodyFormat, packBody } from '../../protocol/model/body-encoding.js';
 import { DEFAULT_MAX_UNPACKED_BYTES } from '../../protocol/model/limits.js';
 import { raceAbort } from '../../support/abort.js';
-import { anIntegerFrom, aPositiveInteger, type OptionChecks } from '../../support/options.js';
+import { integerFrom, type OptionChecks, positiveInteger } from '../../support/options.js';
 import { Semaphore } from '../../support/semaphore.js';
 
 /** When bodies are compressed: with gzip, or by name server with zlib, which is what clients of the remoting protocol read. */
@@ -17,8 +17,8 @@ export interface CompressionOptions {
 
 /** @internal */
 export const COMPRESSION_CHECKS: OptionChecks<CompressionOptions> = {
-  thresholdBytes: aPositiveInteger,
-  level: anIntegerFrom(1, 9),
+  thresholdBytes: positiveInteger,
+  level: integerFrom(1, 9),
 };
 
 /** A body as it is sent. */

@@ -4,7 +4,7 @@ import type { OutgoingMessage } from '../../protocol/model/message.js';
 import { abortReason } from '../../support/abort.js';
 import { type CallOptions, Deadline, withDeadline } from '../../support/deadline.js';
 import { errorJson, TransportError } from '../../support/errors.js';
-import { aPositiveInteger, assertOptions, CALL_CHECKS, describe, refused } from '../../support/options.js';
+import { assertOptions, CALL_CHECKS, describe, positiveInteger, refused } from '../../support/options.js';
 import { isStored } from './durability.js';
 import type { EncodingMessage } from './encoding-message.js';
 import { NotSentError } from './not-sent-error.js';
@@ -89,7 +89,7 @@ export async function sendBatch(
   return outcomes;
 }
 
-const BATCH_CHECKS = { options: { ...CALL_CHECKS, concurrency: aPositiveInteger } };
+const BATCH_CHECKS = { options: { ...CALL_CHECKS, concurrency: positiveInteger } };
 const NO_MESSAGE: OutgoingMessage = { topic: '', body: '' };
 
 type SendLater = (topic: string, prepared: PreparedSend) => Promise<SendReceipt>;

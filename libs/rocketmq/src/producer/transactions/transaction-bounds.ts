@@ -3,11 +3,11 @@
 import { LIMITS } from '../../protocol/model/limits.js';
 import { MINUTE_MS, SECOND_MS } from '../../support/clock.js';
 import {
-  aPositiveNumber,
-  aPositiveNumberUpTo,
   type Fault,
   type ObjectChecks,
   type OptionChecks,
+  positiveNumber,
+  positiveNumberUpTo,
 } from '../../support/options.js';
 
 /** The timeouts of transactions. */
@@ -39,9 +39,9 @@ const DEFAULT_CHECK_TIMEOUT_MS = 10 * SECOND_MS;
 const MAX_CHECK_MS = 25 * SECOND_MS;
 
 const CHECKS: OptionChecks<TransactionTimes> = {
-  localTransactionTimeoutMs: aPositiveNumber,
-  checkTimeoutMs: aPositiveNumberUpTo(MAX_CHECK_MS, ', because the server drops a check soon after that'),
-  firstCheckAfterMs: aPositiveNumber,
+  localTransactionTimeoutMs: positiveNumber,
+  checkTimeoutMs: positiveNumberUpTo(MAX_CHECK_MS, ', because the server drops a check soon after that'),
+  firstCheckAfterMs: positiveNumber,
 };
 
 /** @internal */

@@ -3,7 +3,7 @@
 
 import { isUint8Array } from 'node:util/types';
 import { UsageError } from '../../support/errors.js';
-import { aListOf, anyText, type Check, checkedElsewhere, describe, isIntegerFrom } from '../../support/options.js';
+import { anyString, type Check, checkedElsewhere, describe, isIntegerFrom, listWhere } from '../../support/options.js';
 import { isSendableKey, isSendableTag } from './forwarded-message.js';
 import { LIMITS } from './limits.js';
 import {
@@ -112,17 +112,17 @@ const isText = (value: unknown): boolean => typeof value === 'string';
 
 /** The code and the check of each field by its type, for messages that no compiler has checked. Undefined is no value. */
 const FIELDS: readonly (readonly [field: keyof OutgoingMessage, code: string, check: Check])[] = [
-  ['topic', 'ILLEGAL_TOPIC', anyText],
+  ['topic', 'ILLEGAL_TOPIC', anyString],
   [
     'body',
     'ILLEGAL_BODY',
     // A body is never quoted.
     (value) => (isText(value) || isUint8Array(value) ? undefined : `must be a string or bytes, not ${typeName(value)}`),
   ],
-  ['tag', 'ILLEGAL_MESSAGE_TAG', anyText],
-  ['keys', 'ILLEGAL_MESSAGE_KEY', aListOf('strings', isText)],
+  ['tag', 'ILLEGAL_MESSAGE_TAG', anyString],
+  ['keys', 'ILLEGAL_MESSAGE_KEY', listWhere('strings', isText)],
   ['properties', 'ILLEGAL_MESSAGE_PROPERTY_VALUE', propertiesProblem],
-  ['messageGroup', 'ILLEGAL_MESSAGE_GROUP', anyText],
+  ['messageGroup', 'ILLEGAL_MESSAGE_GROUP', anyString],
   [
     'deliverAt',
     'ILLEGAL_DELIVERY_TIME',
@@ -134,8 +134,8 @@ const FIELDS: readonly (readonly [field: keyof OutgoingMessage, code: string, ch
     (value) => (typeof value === 'number' ? undefined : `must be a number, not ${describe(value)}`),
   ],
   ['priority', 'ILLEGAL_PRIORITY', checkedElsewhere],
-  ['liteTopic', 'ILLEGAL_LITE_TOPIC', anyText],
-  ['messageId', 'ILLEGAL_MESSAGE_ID', anyText],
+  ['liteTopic', 'ILLEGAL_LITE_TOPIC', anyString],
+  ['messageId', 'ILLEGAL_MESSAGE_ID', anyString],
 ];
 
 function isDate(value: unknown): boolean {

@@ -5,7 +5,7 @@ import { abortReason, withAnySignal } from '../../support/abort.js';
 import { backoffMs, withJitter } from '../../support/backoff.js';
 import { SystemClock, sleep } from '../../support/clock.js';
 import { RocketMQError } from '../../support/errors.js';
-import { positiveInteger } from '../../support/options.js';
+import { checkedPositiveInteger } from '../../support/options.js';
 import { systemRandom } from '../../support/random.js';
 import { backoffPolicyOf, type Waits } from '../retry-span.js';
 import { conflictOf } from '../sql-errors.js';
@@ -70,7 +70,7 @@ export async function retryTransaction<T>(
   transaction: () => Promise<T>,
   options: RetryTransactionOptions = {},
 ): Promise<T> {
-  const maxAttempts = positiveInteger('maxAttempts', options.maxAttempts ?? DEFAULT_MAX_ATTEMPTS);
+  const maxAttempts = checkedPositiveInteger('maxAttempts', options.maxAttempts ?? DEFAULT_MAX_ATTEMPTS);
   const backoff = backoffPolicyOf(options.backoff ?? DEFAULT_BACKOFF);
   const message = transactionHere();
   const signals = [options.signal, message?.signal];

@@ -3,7 +3,7 @@
 import { LIMITS } from '../../protocol/model/limits.js';
 import { type Clock, HOUR_MS, SECOND_MS } from '../../support/clock.js';
 import { UsageError } from '../../support/errors.js';
-import { positive, positiveInteger } from '../../support/options.js';
+import { checkedPositive, checkedPositiveInteger } from '../../support/options.js';
 import type { ClsTransactions } from '../cls-transactions.js';
 import { assertRetention } from '../retention.js';
 import type { SqlDatabase } from '../sql-port.js';
@@ -54,7 +54,7 @@ export function retentionOf(options: TransactionLogOptions): number {
 
 /** How long a check waits. @throws UsageError `ILLEGAL_OPTION` */
 export function lockTimeoutOf({ lockTimeoutMs = DEFAULT_LOCK_TIMEOUT_MS }: TransactionLogOptions): number {
-  positiveInteger('lockTimeoutMs', lockTimeoutMs);
+  checkedPositiveInteger('lockTimeoutMs', lockTimeoutMs);
   if (lockTimeoutMs < CHECK_TIMEOUT_MS) return lockTimeoutMs;
   const text = `option lockTimeoutMs must be below ${CHECK_TIMEOUT_MS}, the timeout of a check, not ${lockTimeoutMs}`;
   throw new UsageError('ILLEGAL_OPTION', text, 'lockTimeoutMs');
@@ -62,7 +62,10 @@ export function lockTimeoutOf({ lockTimeoutMs = DEFAULT_LOCK_TIMEOUT_MS }: Trans
 
 /** The server's first check is after 6 s by default, or after `firstCheckAfterMs`, 1 h at most, if that is set. */
 function lastCheckMs({ transactionCheckMax, transactionCheckIntervalMs }: TransactionLogOptions): number {
-  const checks = positiveInteger('transactionCheckMax', transactionCheckMax ?? DEFAULT_CHECK_MAX);
-  const intervalMs = positive('transactionCheckIntervalMs', transactionCheckIntervalMs ?? DEFAULT_CHECK_INTERVAL_MS);
+  const checks = checkedPositiveInteger('transactionCheckMax', transactionCheckMax ?? DEFAULT_CHECK_MAX);
+  const intervalMs = checkedPositive(
+    'transactionCheckIntervalMs',
+    transactionCheckIntervalMs ?? DEFAULT_CHECK_INTERVAL_MS,
+  );
   return LIMITS.recoveryDurationMs + checks * intervalMs;
 }

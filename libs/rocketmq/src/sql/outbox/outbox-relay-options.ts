@@ -6,7 +6,7 @@ import { type CheckpointHook, checkpointsOf } from '../../support/checkpoints.js
 import { type Clock, DAY_MS, MINUTE_MS, SECOND_MS, SystemClock } from '../../support/clock.js';
 import { RocketMQError, UsageError } from '../../support/errors.js';
 import { type Logger, silentLogger, unfailing } from '../../support/logger.js';
-import { positive, positiveInteger } from '../../support/options.js';
+import { checkedPositive, checkedPositiveInteger } from '../../support/options.js';
 import { type Random, systemRandom } from '../../support/random.js';
 import { backoffPolicyOf, type Waits } from '../retry-span.js';
 import type { Schedule } from '../schedule/schedule.js';
@@ -101,8 +101,8 @@ const DEFAULT_BACKOFF = { kind: 'exponential', initialMs: SECOND_MS, maxMs: MINU
 
 /** @throws UsageError that names the option */
 export function relaySettings(options: OutboxRelayOptions): RelaySettings {
-  const leaseMs = positive('leaseMs', options.leaseMs ?? MINUTE_MS, DAY_MS);
-  const sendTimeoutMs = positive('sendTimeoutMs', options.sendTimeoutMs ?? 10 * SECOND_MS);
+  const leaseMs = checkedPositive('leaseMs', options.leaseMs ?? MINUTE_MS, DAY_MS);
+  const sendTimeoutMs = checkedPositive('sendTimeoutMs', options.sendTimeoutMs ?? 10 * SECOND_MS);
   if (leaseMs <= sendTimeoutMs) {
     const text = `option leaseMs is ${leaseMs}, but a send may take ${sendTimeoutMs} (sendTimeoutMs); make the lease longer`;
     throw new UsageError('ILLEGAL_OPTION', text, 'leaseMs');
@@ -112,12 +112,12 @@ export function relaySettings(options: OutboxRelayOptions): RelaySettings {
     schedule: options.schedule,
     database: options.database,
     send: options.send,
-    batchSize: positiveInteger('batchSize', options.batchSize ?? 64, MAX_AT_ONCE),
+    batchSize: checkedPositiveInteger('batchSize', options.batchSize ?? 64, MAX_AT_ONCE),
     leaseMs,
     sendTimeoutMs,
-    pollIntervalMs: positive('pollIntervalMs', options.pollIntervalMs ?? SECOND_MS, DAY_MS),
+    pollIntervalMs: checkedPositive('pollIntervalMs', options.pollIntervalMs ?? SECOND_MS, DAY_MS),
     backoff: backoffPolicyOf(options.backoff ?? DEFAULT_BACKOFF),
-    maxAttempts: positiveInteger('maxAttempts', options.maxAttempts ?? 10, MAX_ATTEMPTS),
+    maxAttempts: checkedPositiveInteger('maxAttempts', options.maxAttempts ?? 10, MAX_ATTEMPTS),
     keepTrying: options.keepTrying ?? isOfServer,
     events: options.events ?? {},
     checkpoint: checkpointsOf(options),

@@ -5,7 +5,7 @@ import { LIMITS } from '../../protocol/model/limits.js';
 import { assertMessageTypes } from '../../protocol/model/message.js';
 import { MessageIdGenerator } from '../../protocol/model/message-id.js';
 import { type Clock, HOUR_MS, SystemClock } from '../../support/clock.js';
-import { positive, positiveInteger } from '../../support/options.js';
+import { checkedPositive, checkedPositiveInteger } from '../../support/options.js';
 import { systemRandom } from '../../support/random.js';
 import { type ClsTransactions, demand } from '../cls-transactions.js';
 import { dialectOf } from '../dialect.js';
@@ -79,9 +79,9 @@ export class Outbox {
   /** @throws UsageError `ILLEGAL_TABLE_NAME`; `ILLEGAL_OPTION` that names the option */
   constructor(options: OutboxOptions = {}) {
     this.table = tableName(options.tableName ?? DEFAULT_TABLES.outbox);
-    this.retentionMs = positive('retentionMs', options.retentionMs ?? DEFAULT_RETENTION_MS);
+    this.retentionMs = checkedPositive('retentionMs', options.retentionMs ?? DEFAULT_RETENTION_MS);
     this.clock = options.clock ?? new SystemClock();
-    this.maxDelayMs = positive('maxDelayMs', options.maxDelayMs ?? LIMITS.delayMs);
+    this.maxDelayMs = checkedPositive('maxDelayMs', options.maxDelayMs ?? LIMITS.delayMs);
     this.telemetry = options.telemetry;
     this.transactions = options.transactions;
   }
@@ -119,7 +119,7 @@ export class Outbox {
 
   /** The parked messages, oldest first. @param limit default 100 */
   async parked(tx: SqlExecutor, limit = 100): Promise<ParkedMessage[]> {
-    const rows = await dialectOf(tx).outbox.parked(tx, this.table, positiveInteger('limit', limit));
+    const rows = await dialectOf(tx).outbox.parked(tx, this.table, checkedPositiveInteger('limit', limit));
     return rows.map(({ id, topic, messageGroup, attempts, lastError }) => {
       return { id, topic, messageGroup: messageGroup ?? undefined, attempts, lastError: lastError ?? '' };
     });

@@ -5,7 +5,7 @@ import { assertMessageTypes } from '../../protocol/model/message.js';
 import { MessageIdGenerator } from '../../protocol/model/message-id.js';
 import { type Clock, HOUR_MS, SystemClock } from '../../support/clock.js';
 import { UsageError } from '../../support/errors.js';
-import { positiveInteger } from '../../support/options.js';
+import { checkedPositiveInteger } from '../../support/options.js';
 import { systemRandom } from '../../support/random.js';
 import { type ClsTransactions, demand } from '../cls-transactions.js';
 import { dialectOf } from '../dialect.js';
@@ -143,7 +143,7 @@ export class Schedule {
 
   /** The entries that wait, the next ones first. @param limit default 100 */
   async pending(tx: SqlExecutor, limit = 100): Promise<PendingEntry[]> {
-    const rows = await dialectOf(tx).schedule.earliest(tx, this.table, positiveInteger('limit', limit));
+    const rows = await dialectOf(tx).schedule.earliest(tx, this.table, checkedPositiveInteger('limit', limit));
     return rows.map(({ key, topic, messageGroup, dueAtMs, rule }) => ({
       key,
       topic,
