@@ -1,15 +1,15 @@
-// Executes a plan, blow by blow, and measures how soon traffic flows again after each.
+// Executes a plan, one group of faults after the other, and measures how soon traffic flows again after each.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AppLink } from './app-link.js';
-import { type Blow, describeFault, type PlannedFault } from './fault-plan.js';
+import { describeFault, type FaultGroup, type PlannedFault } from './fault-plan.js';
 import type { Victim } from './servers.js';
 
 /** The run fails if traffic does not flow again within this time. */
 export const RECOVERY_DEADLINE_MS = 60_000;
 
-/** A finished blow. */
-export interface Struck {
+/** A group of faults that has ended. */
+export interface InjectedFaults {
   readonly faults: readonly PlannedFault[];
   /** The time from the end of its last fault until an order placed after it was reserved; undefined if that took too long. */
   readonly recoveryMs: number | undefined;
@@ -17,7 +17,7 @@ export interface Struck {
   readonly readyMs: number;
 }
 
-export interface Battlefield {
+export interface FaultTargets {
   readonly victims: ReadonlyMap<string, Victim>;
   readonly links: ReadonlyMap<string, AppLink>;
   /** Resolves with the moment of the first order reserved, by performance.now(). */
@@ -27,22 +27,22 @@ export interface Battlefield {
 }
 
 /** Stops early if traffic does not flow again. */
-export async function strikeAll(blows: readonly Blow[], field: Battlefield): Promise<Struck[]> {
-  const struck: Struck[] = [];
-  for (const { pauseMs, faults } of blows) {
-    await sleep(pauseMs, undefined, { signal: field.signal });
-    const strikes = await Promise.all(faults.map((fault) => strike(fault, field)));
-    const endedAtMs = Math.max(...strikes.map((one) => one.endedAtMs));
-    const ready = Promise.all(strikes.map(({ readyAtMs }) => readyAtMs));
-    const [reservedAtMs, readyAtMs] = await Promise.all([field.flows(RECOVERY_DEADLINE_MS, field.signal), ready]);
-    field.signal.throwIfAborted();
+export async function injectAll(faultGroups: readonly FaultGroup[], targets: FaultTargets): Promise<InjectedFaults[]> {
+  const injected: InjectedFaults[] = [];
+  for (const { pauseMs, faults } of faultGroups) {
+    await sleep(pauseMs, undefined, { signal: targets.signal });
+    const ended = await Promise.all(faults.map((fault) => inject(fault, targets)));
+    const endedAtMs = Math.max(...ended.map((one) => one.endedAtMs));
+    const ready = Promise.all(ended.map(({ readyAtMs }) => readyAtMs));
+    const [reservedAtMs, readyAtMs] = await Promise.all([targets.flows(RECOVERY_DEADLINE_MS, targets.signal), ready]);
+    targets.signal.throwIfAborted();
     const recoveryMs = reservedAtMs === undefined ? undefined : reservedAtMs - endedAtMs;
     const readyMs = Math.max(0, Math.max(...readyAtMs) - endedAtMs);
-    struck.push({ faults, recoveryMs, readyMs });
-    field.log(`${faults.map(describeFault).join(' + ')}: ${describeRecovery(recoveryMs, readyMs)}`);
+    injected.push({ faults, recoveryMs, readyMs });
+    targets.log(`${faults.map(describeFault).join(' + ')}: ${describeRecovery(recoveryMs, readyMs)}`);
     if (recoveryMs === undefined) break;
   }
-  return struck;
+  return injected;
 }
 
 function describeRecovery(recoveryMs: number | undefined, readyMs: number): string {
@@ -56,13 +56,13 @@ function seconds(durationMs: number): string {
 }
 
 /** A finished fault. Times are those of performance.now(). */
-interface Strike {
+interface EndedFault {
   readonly endedAtMs: number;
   /** Resolves when the stopped process is ready; at once if none was stopped. */
   readonly readyAtMs: Promise<number>;
 }
 
-async function strike(fault: PlannedFault, { victims, links, signal }: Battlefield): Promise<Strike> {
+async function inject(fault: PlannedFault, { victims, links, signal }: FaultTargets): Promise<EndedFault> {
   await sleep(fault.afterMs, undefined, { signal });
   switch (fault.kind) {
     case 'kill':
@@ -96,7 +96,7 @@ async function strike(fault: PlannedFault, { victims, links, signal }: Battlefie
   }
 }
 
-function endedNow(): Strike {
+function endedNow(): EndedFault {
   const endedAtMs = performance.now();
   return { endedAtMs, readyAtMs: Promise.resolve(endedAtMs) };
 }

@@ -36,15 +36,15 @@ describe('the plan of a run', () => {
     'has enough of every kind on %s, hits every target in every way, and never one twice at once',
     (_name, breakable) => {
       for (const seed of SEEDS) {
-        const blows = planOf(breakable, { seed, rounds: 2 });
-        const faults = blows.flatMap((blow) => blow.faults);
+        const faultGroups = planOf(breakable, { seed, rounds: 2 });
+        const faults = faultGroups.flatMap((group) => group.faults);
         for (const kind of FAULT_KINDS) {
           expect(faults.filter((fault) => fault.kind === kind).length).toBeGreaterThanOrEqual(2 * MIN_FAULTS);
         }
         const names = new Set(faults.map(({ kind, target }) => `${kind} ${target}`));
         const processFaults = [...breakable.processes.values()].flat().length;
         expect(names.size).toBe(processFaults + 4 * breakable.links.length);
-        for (const { faults: together } of blows) {
+        for (const { faults: together } of faultGroups) {
           expect(new Set(together.map(({ target }) => target)).size).toBe(together.length);
         }
       }

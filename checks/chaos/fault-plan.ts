@@ -25,14 +25,14 @@ export type LinkFault =
 export type PlannedFault = (LinkFault | { readonly kind: ProcessFaultKind }) & {
   /** The name of a process, or of the app whose link is affected. */
   readonly target: string;
-  /** From the start of its blow. */
+  /** From the start of its group. */
   readonly afterMs: number;
   /** The duration, after which the process is started or continued, or the link works again. */
   readonly lengthMs: number;
 };
 
-/** One fault, or two that overlap. The next blow follows when traffic flows again, after a pause. */
-export interface Blow {
+/** One fault, or two that overlap. The next group follows when traffic flows again, after a pause. */
+export interface FaultGroup {
   readonly pauseMs: number;
   readonly faults: readonly PlannedFault[];
 }
@@ -60,15 +60,18 @@ const DELAY_MS = { least: 100, most: 500 };
 const LONG_STOP_MS = { least: 10_500, most: 12_000 };
 /** One in this many stops is a long one. */
 const LONG_STOP_ONE_OF = 3;
-/** The fraction of double blows. */
+/** The fraction of groups with two faults. */
 const DOUBLE_SHARE = 0.4;
 
-/** The blows of a run. The same options give the same blows. */
-export function planOf(breakable: Breakable, { seed, rounds, withLongStops = false }: PlanOptions): readonly Blow[] {
+/** The faults of a run. The same options give the same faults. */
+export function planOf(
+  breakable: Breakable,
+  { seed, rounds, withLongStops = false }: PlanOptions,
+): readonly FaultGroup[] {
   const chance = seededRandom(seed);
   return Array.from({ length: rounds }, () => {
     const faults = shuffled(chance, everyFault(breakable, chance, withLongStops));
-    return blowsOf(chance, faults);
+    return faultGroupsOf(chance, faults);
   }).flat();
 }
 
@@ -94,19 +97,19 @@ function linkFaults(chance: Chance): LinkFault[] {
   ];
 }
 
-/** Combines some faults to double blows, never two on one target. */
-function blowsOf(chance: Chance, faults: readonly PlannedFault[]): Blow[] {
+/** Combines some faults to pairs, never two on one target. */
+function faultGroupsOf(chance: Chance, faults: readonly PlannedFault[]): FaultGroup[] {
   const left = [...faults];
-  const blows: Blow[] = [];
+  const faultGroups: FaultGroup[] = [];
   for (let first = left.shift(); first !== undefined; first = left.shift()) {
     const pauseMs = between(chance, PAUSE_MS);
     const { target, lengthMs } = first;
     const partner = chance() < DOUBLE_SHARE ? left.findIndex((fault) => fault.target !== target) : -1;
     const second = partner < 0 ? undefined : left.splice(partner, 1)[0];
     const together = second === undefined ? [] : [{ ...second, afterMs: below(chance, lengthMs) }];
-    blows.push({ pauseMs, faults: [first, ...together] });
+    faultGroups.push({ pauseMs, faults: [first, ...together] });
   }
-  return blows;
+  return faultGroups;
 }
 
 function between(chance: Chance, { least, most }: { readonly least: number; readonly most: number }): number {

@@ -58,7 +58,7 @@ async function isSoundOn(backend: Backend, settings: RunSettings, tools: Tools):
     const result = { ...(await run({ backend, ...settings, folder, log, signal })), rounds: settings.rounds };
     const violations = runViolations(result);
     const isSound = violations.length === 0;
-    for (const line of recoveryTable(result.struck)) print(`${backend} ${line}`);
+    for (const line of recoveryTable(result.injected)) print(`${backend} ${line}`);
     for (const violation of violations.slice(0, MAX_SHOWN)) process.stderr.write(`${violation}\n`);
     // The folder of the whole run is kept when one of its backends fails.
     if (isSound) rmSync(folder, { recursive: true, force: true });

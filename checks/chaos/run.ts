@@ -2,12 +2,12 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { takePortBlock } from '../../tools/ports.mjs';
-import { type Struck, strikeAll } from './blows.js';
+import { type InjectedFaults, injectAll } from './blows.js';
 import { Customers } from './customers.js';
 import { type DatabaseName, openDatabases } from './databases.js';
 import { APPS, Demos } from './demos.js';
 import type { ChaosFacts } from './facts.js';
-import { type Blow, planOf } from './fault-plan.js';
+import { type FaultGroup, planOf } from './fault-plan.js';
 import { type Backend, startServer, type Victim, victimOf } from './servers.js';
 import { Settlement } from './settlement.js';
 import { read, Shop } from './shop.js';
@@ -33,8 +33,8 @@ export interface RunOptions {
 
 /** The result of a run. */
 export interface RunResult {
-  readonly blows: readonly Blow[];
-  readonly struck: readonly Struck[];
+  readonly faultGroups: readonly FaultGroup[];
+  readonly injected: readonly InjectedFaults[];
   readonly facts: ChaosFacts;
   /** What did not settle in time. */
   readonly open: readonly string[];
@@ -74,12 +74,12 @@ export async function run({
     signal.throwIfAborted();
     log(`${backend} and ${database}: all is started`);
     const totals = await totalsOf(demos.inventoryUrl, signal);
-    const blows = planOf(breakable(victims), { seed, rounds, withLongStops });
-    const traffic = await underTraffic({ seed, rounds, demos, victims, blows, log, signal });
+    const faultGroups = planOf(breakable(victims), { seed, rounds, withLongStops });
+    const traffic = await underTraffic({ seed, rounds, demos, victims, faultGroups, log, signal });
     signal.throwIfAborted();
     await demos.terminate();
     const facts = { totals, calls: traffic.calls, ...(await databases.read()) };
-    return { blows, facts, lost, ...traffic };
+    return { faultGroups, facts, lost, ...traffic };
   } finally {
     for (const end of ends.reverse()) await end();
   }
@@ -90,12 +90,12 @@ interface Traffic {
   readonly rounds: number;
   readonly demos: Demos;
   readonly victims: readonly Victim[];
-  readonly blows: readonly Blow[];
+  readonly faultGroups: readonly FaultGroup[];
   readonly log: (line: string) => void;
   readonly signal: AbortSignal;
 }
 
-async function underTraffic({ seed, rounds, demos, victims, blows, log, signal }: Traffic) {
+async function underTraffic({ seed, rounds, demos, victims, faultGroups, log, signal }: Traffic) {
   const shop = new Shop(demos.orderUrl, signal);
   const settlement = new Settlement(demos.orderUrl, demos.inventoryUrl, signal);
   settlement.follow();
@@ -103,7 +103,7 @@ async function underTraffic({ seed, rounds, demos, victims, blows, log, signal }
   const lastOrderAtMs = performance.now() + rounds * ROUND_MS;
   const all = [...victims, ...[...demos.programs.values()].map(victimOf)];
   try {
-    const struck = await strikeAll(blows, {
+    const injected = await injectAll(faultGroups, {
       victims: new Map(all.map((victim) => [victim.name, victim])),
       links: demos.links,
       flows: (...wait) => customers.flows(...wait),
@@ -115,7 +115,7 @@ async function underTraffic({ seed, rounds, demos, victims, blows, log, signal }
     await customers.stop();
     const beganAtMs = performance.now();
     const open = await settlement.settled(shop.calls, SETTLED_MS);
-    return { struck, open, calls: shop.calls, settledAfterMs: performance.now() - beganAtMs };
+    return { injected, open, calls: shop.calls, settledAfterMs: performance.now() - beganAtMs };
   } finally {
     await Promise.all([customers.stop(), settlement.stop()]);
   }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Struck } from './blows.js';
+import type { InjectedFaults } from './blows.js';
 import type { Entry, OrderEntry, OrderFact, Status } from './facts.js';
 import { FAULT_KINDS, type FaultKind, type PlannedFault } from './fault-plan.js';
 import { MIN_ENDS, MIN_FAULTS } from './minimums.js';
@@ -15,10 +15,12 @@ const fault = (kind: FaultKind): PlannedFault =>
     delayMs: 1,
     towards: 'app',
   }) as PlannedFault;
-const blow = (kinds: readonly FaultKind[], recoveryMs: number | undefined): Struck => {
+const faultsOf = (kinds: readonly FaultKind[], recoveryMs: number | undefined): InjectedFaults => {
   return { faults: kinds.map(fault), recoveryMs, readyMs: 0 };
 };
-const enough: Struck[] = FAULT_KINDS.flatMap((kind) => Array.from({ length: MIN_FAULTS }, () => blow([kind], 1_000)));
+const enough: InjectedFaults[] = FAULT_KINDS.flatMap((kind) =>
+  Array.from({ length: MIN_FAULTS }, () => faultsOf([kind], 1_000)),
+);
 const entry = (orderId: string, what: string, attempt = 1): Entry => {
   return { id: 0, orderId, atMs: 0, what, messageId: 'm', attempt };
 };
@@ -32,7 +34,7 @@ const nothing = {
   calls: [],
 };
 const judged = (more: Partial<Judged>): Judged => {
-  return { struck: enough, facts: nothing, open: [], lost: [], rounds: 1, ...more };
+  return { injected: enough, facts: nothing, open: [], lost: [], rounds: 1, ...more };
 };
 const orders = Object.entries(MIN_ENDS).flatMap(([status, least]) =>
   Array.from({ length: least }, (_, index): OrderFact => {
@@ -46,12 +48,12 @@ describe('a run', () => {
     ['that did not settle', { open: ['order a is PENDING_STOCK'] }, 'not at its end in time: order a is PENDING_STOCK'],
     [
       'whose traffic did not come back',
-      { struck: [...enough, blow(['kill', 'drop'], undefined)] },
+      { injected: [...enough, faultsOf(['kill', 'drop'], undefined)] },
       'no order was reserved within 60 s after kill order-demo and drop order-demo',
     ],
     [
       'with too few faults of a kind',
-      { struck: enough.slice(1) },
+      { injected: enough.slice(1) },
       `only ${MIN_FAULTS - 1} faults of kind "kill", at least ${MIN_FAULTS} are wanted`,
     ],
     ['with too few for its length', { rounds: 2 }, 'only 2 faults of kind "reset", at least 4 are wanted'],
@@ -69,13 +71,13 @@ describe('a run', () => {
 
 describe('the report', () => {
   it('lists recoveries by kind, and of two faults at once together', () => {
-    const struck = [
-      blow(['kill'], 1_000),
-      blow(['kill'], 6_000),
-      blow(['kill', 'drop'], 3_000),
-      blow(['drop'], undefined),
+    const injected = [
+      faultsOf(['kill'], 1_000),
+      faultsOf(['kill'], 6_000),
+      faultsOf(['kill', 'drop'], 3_000),
+      faultsOf(['drop'], undefined),
     ];
-    expect(recoveryTable(struck)).toEqual([
+    expect(recoveryTable(injected)).toEqual([
       'kill           2 x  p50 1.0 s  max 6.0 s  1 over 5 s',
       'drop           1 x  p50 -  max -  1 over 5 s',
       'two at once    1 x  p50 3.0 s  max 3.0 s  0 over 5 s',
@@ -89,7 +91,7 @@ describe('the report', () => {
     const stockHistory = [entry('a', 'reserved'), entry('a', 'redelivered: nothing to reserve', 2)];
     const facts = { ...nothing, orderHistory, stockHistory };
     expect(duplicates(facts)).toEqual({ order: 2, stock: 1 });
-    expect(summary(judged({ facts, struck: [blow(['kill', 'drop'], 2_000)] }))).toBe(
+    expect(summary(judged({ facts, injected: [faultsOf(['kill', 'drop'], 2_000)] }))).toBe(
       '2 faults, 0 orders (0 PAID, 0 CANCELLED, 0 REJECTED), traffic back after p50 2.0 s, max 2.0 s, 3 duplicates absorbed',
     );
   });

@@ -1,6 +1,6 @@
 // The report of a run: faults, recoveries, harmless duplicates and violations.
 
-import { RECOVERY_DEADLINE_MS, type Struck } from './blows.js';
+import { type InjectedFaults, RECOVERY_DEADLINE_MS } from './blows.js';
 import { chaosViolations } from './checker.js';
 import type { ChaosFacts, Entry, OrderEntry } from './facts.js';
 import { FAULT_KINDS, type FaultKind } from './fault-plan.js';
@@ -11,26 +11,26 @@ import type { RunResult } from './run.js';
 export const RECOVERY_GOAL_MS = 5_000;
 
 /** The judged facts of a run. */
-export type Judged = Pick<RunResult, 'struck' | 'facts' | 'open' | 'lost'> & { readonly rounds: number };
+export type Judged = Pick<RunResult, 'injected' | 'facts' | 'open' | 'lost'> & { readonly rounds: number };
 
 /** The violations; empty for a sound run. */
-export function runViolations({ struck, facts, open, lost, rounds }: Judged): string[] {
+export function runViolations({ injected, facts, open, lost, rounds }: Judged): string[] {
   return [
     ...lost.map((how) => `ended by itself: ${how}`),
-    ...struck.filter(({ recoveryMs }) => recoveryMs === undefined).map(unrecovered),
+    ...injected.filter(({ recoveryMs }) => recoveryMs === undefined).map(unrecovered),
     ...open.map((what) => `not at its end in time: ${what}`),
     ...chaosViolations(facts),
-    ...shortfalls(struck, facts, rounds),
+    ...shortfalls(injected, facts, rounds),
   ];
 }
 
-function unrecovered({ faults }: Struck): string {
+function unrecovered({ faults }: InjectedFaults): string {
   const names = faults.map(({ kind, target }) => `${kind} ${target}`).join(' and ');
   return `no order was reserved within ${RECOVERY_DEADLINE_MS / 1_000} s after ${names}`;
 }
 
-function shortfalls(struck: readonly Struck[], { orders }: ChaosFacts, rounds: number): string[] {
-  const fired = struck.flatMap(({ faults }) => faults);
+function shortfalls(injected: readonly InjectedFaults[], { orders }: ChaosFacts, rounds: number): string[] {
+  const fired = injected.flatMap(({ faults }) => faults);
   const least = MIN_FAULTS * rounds;
   const ofFaults = FAULT_KINDS.map((kind) => {
     return { what: `faults of kind "${kind}"`, count: fired.filter((fault) => fault.kind === kind).length, least };
@@ -42,11 +42,11 @@ function shortfalls(struck: readonly Struck[], { orders }: ChaosFacts, rounds: n
   });
 }
 
-/** The recovery times, by kind of fault; double blows are counted together. */
-export function recoveryTable(struck: readonly Struck[]): string[] {
+/** The recovery times, by kind of fault; two at once are counted together. */
+export function recoveryTable(injected: readonly InjectedFaults[]): string[] {
   const rows: (FaultKind | 'two at once')[] = [...FAULT_KINDS, 'two at once'];
   return rows.flatMap((row) => {
-    const ofRow = struck.filter(({ faults }) => (faults.length > 1 ? 'two at once' : faults[0]?.kind) === row);
+    const ofRow = injected.filter(({ faults }) => (faults.length > 1 ? 'two at once' : faults[0]?.kind) === row);
     if (ofRow.length === 0) return [];
     const times = recoveries(ofRow);
     const late = ofRow.length - times.filter((ms) => ms <= RECOVERY_GOAL_MS).length;
@@ -76,9 +76,9 @@ function timeOuts(history: readonly OrderEntry[]): readonly OrderEntry[] {
 }
 
 /** The last line, without the verdict. */
-export function summary({ struck, facts }: Judged): string {
-  const times = recoveries(struck);
-  const faults = struck.flatMap((blow) => blow.faults).length;
+export function summary({ injected, facts }: Judged): string {
+  const times = recoveries(injected);
+  const faults = injected.flatMap(({ faults }) => faults).length;
   const ends = Object.keys(MIN_ENDS).map((status) => {
     return `${facts.orders.filter((order) => order.status === status).length} ${status}`;
   });
@@ -91,8 +91,8 @@ export function summary({ struck, facts }: Judged): string {
   ].join(', ');
 }
 
-function recoveries(struck: readonly Struck[]): number[] {
-  return struck.flatMap(({ recoveryMs }) => recoveryMs ?? []).sort((one, other) => one - other);
+function recoveries(injected: readonly InjectedFaults[]): number[] {
+  return injected.flatMap(({ recoveryMs }) => recoveryMs ?? []).sort((one, other) => one - other);
 }
 
 function middle(sorted: readonly number[]): number | undefined {

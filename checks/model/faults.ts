@@ -23,7 +23,7 @@ export interface FaultOptions {
 }
 
 /** Resolves when the time is over and all processes run again. @returns how often each kind was done */
-export async function strike({
+export async function injectFaults({
   world,
   seed,
   lengthMs,

@@ -8,7 +8,7 @@ import type { Counts, Tools } from '../check.js';
 import { newSeed, type Values } from '../options.js';
 import type { OPTIONS } from './check.js';
 import { readFacts } from './facts.js';
-import { strike } from './faults.js';
+import { injectFaults } from './faults.js';
 import { type Figures, judge, REASONS } from './verdict.js';
 import { type ModelTransport, startWorld } from './world.js';
 
@@ -38,7 +38,7 @@ async function run(
   const lost: string[] = [];
   const world = await startWorld({ transport, folder, seed, log, onLost: (how) => lost.push(how) });
   try {
-    const faults = await strike({ world, seed, lengthMs: seconds * 1_000, folder, log, signal });
+    const faults = await injectFaults({ world, seed, lengthMs: seconds * 1_000, folder, log, signal });
     await world.stopProducers();
     log('producers have ended; waiting until everything is handled');
     await settled(folder, signal);

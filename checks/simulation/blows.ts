@@ -9,15 +9,15 @@ import type { SimulatedConnection } from './platform/network.js';
 import type { System } from './system.js';
 
 /** Injects a fault now. It ends by itself. */
-export function strike(system: System, fault: Fault): void {
+export function inject(system: System, fault: Fault): void {
   const { simulation } = system;
   if (system.isLearning) {
-    system.later(SECOND_MS, () => system.isActive() && strike(system, fault));
+    system.later(SECOND_MS, () => system.isActive() && inject(system, fault));
     return;
   }
   simulation.say(`fault: ${fault.kind} for ${fault.durationMs} ms`);
   system.count(fault.kind);
-  const met = BLOWS[fault.kind](system, fault);
+  const met = INJECTIONS[fault.kind](system, fault);
   if (FAULT_KINDS[fault.kind] === 'harmless' || met === 'nobody') return;
   const untilMs = simulation.nowMs + fault.durationMs;
   system.disturbances.push({ kind: fault.kind, fromMs: simulation.nowMs, untilMs, processes: met });
@@ -26,7 +26,7 @@ export function strike(system: System, fault: Fault): void {
 /** The names of the affected processes; undefined for all. */
 type Met = readonly string[] | undefined | 'nobody';
 
-const BLOWS: Readonly<Record<Fault['kind'], (system: System, fault: Fault) => Met>> = {
+const INJECTIONS: Readonly<Record<Fault['kind'], (system: System, fault: Fault) => Met>> = {
   'slow link': (system, fault) => {
     const { ways, process } = linkOf(system, fault);
     for (const link of ways) {

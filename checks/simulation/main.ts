@@ -47,7 +47,7 @@ export async function simulate(values: SimulationValues, { print, signal }: Tool
   const branches = values.branches ? await countBranches() : undefined;
   const startedMs = now();
   const total = { seeds: 0, failed: 0, virtualMs: 0, events: 0, sends: 0, handlings: 0 };
-  const struck = new Map<string, number>();
+  const injected = new Map<string, number>();
   for (const plan of plansOf(values)) {
     signal.throwIfAborted();
     const result = await runPlan(plan, values.trace ? print : undefined);
@@ -56,7 +56,7 @@ export async function simulate(values: SimulationValues, { print, signal }: Tool
     total.events += result.events;
     total.sends += result.sends;
     total.handlings += result.handlings;
-    for (const [kind, count] of result.struck) struck.set(kind, (struck.get(kind) ?? 0) + count);
+    for (const [kind, count] of result.injected) injected.set(kind, (injected.get(kind) ?? 0) + count);
     if (isAlone) print(`seed ${plan.seed}: history ${result.hash}, ${result.events} events`);
     if (result.violations.length > 0) {
       total.failed++;
@@ -69,13 +69,13 @@ export async function simulate(values: SimulationValues, { print, signal }: Tool
     const isEnough = values.seeds === undefined ? now() - startedMs >= budgetMs : total.seeds >= values.seeds;
     if (isEnough) break;
   }
-  report(total, struck, now() - startedMs, (await branches?.()) ?? [], print);
+  report(total, injected, now() - startedMs, (await branches?.()) ?? [], print);
   return { passed: total.seeds - total.failed, failed: total.failed };
 }
 
 function report(
   total: Readonly<Record<'seeds' | 'failed' | 'virtualMs' | 'events' | 'sends' | 'handlings', number>>,
-  struck: ReadonlyMap<string, number>,
+  injected: ReadonlyMap<string, number>,
   realMs: number,
   branches: readonly string[],
   print: Tools['print'],
@@ -85,7 +85,7 @@ function report(
     `${total.seeds} seeds, ${hours.toFixed(1)} virtual hours, ${((hours / realMs) * 60_000).toFixed(0)} a real minute`,
   );
   print(`${total.events} events, ${total.sends} sends, ${total.handlings} runs of handlers`);
-  const kinds = [...struck].sort(([one], [other]) => (one < other ? -1 : 1));
+  const kinds = [...injected].sort(([one], [other]) => (one < other ? -1 : 1));
   print(`faults: ${kinds.map(([kind, count]) => `${count} ${kind}`).join(', ')}`);
   for (const line of branches) print(line);
 }

@@ -22,7 +22,7 @@ export interface RunResult {
   readonly virtualMs: number;
   readonly sends: number;
   readonly handlings: number;
-  readonly struck: ReadonlyMap<string, number>;
+  readonly injected: ReadonlyMap<string, number>;
 }
 
 /** The library loads its own by `import()`, which Node resolves at a time that a seed cannot determine. */
@@ -59,7 +59,7 @@ export async function runPlan(plan: Plan, trace?: (line: string) => void): Promi
       virtualMs: nowMs,
       sends: facts.sends.length,
       handlings: facts.handlings.length,
-      struck: system.struck,
+      injected: system.injected,
     };
   } finally {
     process.off('unhandledRejection', onRejection);

@@ -4,7 +4,7 @@ import { MINUTE_MS, SECOND_MS } from 'nestjs-rocketmq';
 import { BROKER_NAME } from '../../libs/rocketmq/src/broker/engine/server-names.js';
 import { deadLettersOf, openHalfMessages } from '../../libs/rocketmq/src/testing/test-messages.js';
 import { adminPortOf } from './admin-port.js';
-import { strike, withHostileSettings } from './blows.js';
+import { inject, withHostileSettings } from './blows.js';
 import { BrokerNode, type SidePort } from './broker-node.js';
 import { disagreements, lost } from './checkers.js';
 import type {
@@ -79,7 +79,7 @@ export class System implements NestWorld {
   /** The probability that an answer is lost after the work. */
   answerLoss = 0;
   hostility: Fault | undefined;
-  readonly struck = new Map<FaultKind, number>();
+  readonly injected = new Map<FaultKind, number>();
   readonly addresses: readonly string[];
   readonly nameServer = `${BROKER_HOST}:${ADMIN_PORT}`;
   /** The brokers; the first one is the name server, too. */
@@ -170,7 +170,7 @@ export class System implements NestWorld {
   }
 
   count(kind: FaultKind): void {
-    this.struck.set(kind, (this.struck.get(kind) ?? 0) + 1);
+    this.injected.set(kind, (this.injected.get(kind) ?? 0) + 1);
   }
 
   later(delayMs: number, work: () => void): void {
@@ -183,7 +183,7 @@ export class System implements NestWorld {
     const { simulation, plan } = this;
     for (const node of this.nodes) node.start();
     for (let count = 0; count < plan.instances; count++) this.later(count * 100, () => this.startService());
-    for (const fault of plan.faults) simulation.at(fault.atMs, undefined, () => strike(this, fault));
+    for (const fault of plan.faults) simulation.at(fault.atMs, undefined, () => inject(this, fault));
     await simulation.run(plan.activeMs);
     this.calm();
     await this.settle();

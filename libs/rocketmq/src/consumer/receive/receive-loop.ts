@@ -248,9 +248,9 @@ export class ReceiveLoop {
     }
   }
 
-  private async pace(end: RoundEnd, hastyPolls: number, signal: AbortSignal): Promise<void> {
-    if (hastyPolls <= 0) return;
-    const waitMs = backoffMs(end === 'filtered' ? FILTERED_POLL_BACKOFF : EARLY_POLL_BACKOFF, hastyPolls);
+  private async pace(end: RoundEnd, earlyPolls: number, signal: AbortSignal): Promise<void> {
+    if (earlyPolls <= 0) return;
+    const waitMs = backoffMs(end === 'filtered' ? FILTERED_POLL_BACKOFF : EARLY_POLL_BACKOFF, earlyPolls);
     await sleep(this.context.ioClock, waitMs, signal).catch(() => {});
   }
 
@@ -296,11 +296,11 @@ export class ReceiveLoop {
   }
 
   private async round(poller: Poller, signal: AbortSignal): Promise<RoundEnd> {
-    const { context, port: reception, topic } = this;
-    await reception.pauses.opened(topic, signal);
-    const share = Math.floor(reception.loopShareOf(topic) / this.idlePolls);
+    const { context, port, topic } = this;
+    await port.pauses.opened(topic, signal);
+    const share = Math.floor(port.loopShareOf(topic) / this.idlePolls);
     const most = Math.max(1, Math.min(this.settings.receiveBatchSize, share));
-    const reservation = await reception.roomOf(topic).reserve(most, signal);
+    const reservation = await port.roomOf(topic).reserve(most, signal);
     let endPoll: (() => void) | undefined;
     try {
       const openedAtMs = context.ioClock.monotonicMs();
@@ -310,7 +310,7 @@ export class ReceiveLoop {
       await context.client.session(this.server).synced(signal);
       if (signal.aborted) return 'stopped';
       this.fitOrderedPollers();
-      endPoll = reception.pauses.beginPoll(topic);
+      endPoll = port.pauses.beginPoll(topic);
       if (endPoll === undefined) return 'stopped';
       if (poller.expectsMessages) open.answerByMs = context.ioClock.monotonicMs() + ANSWER_MS;
       poller.expectsMessages = false;
