@@ -10,8 +10,8 @@ import { EditedCopies } from './changes/edited-copies.js';
 import { Fields, wrong } from './changes/fields.js';
 import { TimeWatch, timeOf } from './cluster/broker-time.js';
 import { ClusterWatch } from './cluster/cluster-watch.js';
-import { endingOfMany } from './cluster/ending.js';
-import { Kept } from './cluster/kept.js';
+import { controllerForMany } from './cluster/ending.js';
+import { CachedAnswer } from './cluster/kept.js';
 import { RecallWatch } from './cluster/recall-watch.js';
 import { type ConsoleAnswer, ConsoleRefusal, type ConsoleRequest, jsonAnswer, refusalAnswer } from './http/exchange.js';
 import { assertOwnPage, assertOwnReading } from './http/guard.js';
@@ -39,7 +39,7 @@ export class Console {
   private readonly time: TimeWatch;
   private readonly versions: PageContext['versions'];
   private readonly recall: RecallWatch;
-  private readonly ending = endingOfMany();
+  private readonly ending = controllerForMany();
 
   /** @throws TypeError for an option that is wrong */
   constructor(
@@ -55,7 +55,11 @@ export class Console {
     const { admin, application, control, kind, monotonicMs, nowMs } = source;
     const ownGroups = (): string[] => [...new Set(application?.listeners().map(({ consumerGroup }) => consumerGroup))];
     this.watch = new ClusterWatch({ admin, nowMs, monotonicMs, ownGroups, comparesMembers: kind === 'embedded' });
-    this.versions = new Kept(() => admin.brokerVersions({ signal: this.ending.signal }), VERSIONS_MS, monotonicMs);
+    this.versions = new CachedAnswer(
+      () => admin.brokerVersions({ signal: this.ending.signal }),
+      VERSIONS_MS,
+      monotonicMs,
+    );
     this.recall = new RecallWatch(admin, monotonicMs, this.ending.signal);
     this.time = new TimeWatch(source.time ?? (control && timeOf(control)), monotonicMs, this.ending.signal);
   }

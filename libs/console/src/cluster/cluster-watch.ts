@@ -2,12 +2,12 @@
 // bounded rate and shared by all viewers. While nobody looks, nothing is asked.
 
 import type { GroupDescription, GroupLag, ListedTopic, RocketMQAdmin } from 'nestjs-rocketmq/admin';
-import { endingOfMany } from './ending.js';
+import { controllerForMany } from './ending.js';
 import { type GroupSample, GroupSampler } from './group-sample.js';
-import { Kept } from './kept.js';
+import { CachedAnswer } from './kept.js';
 import { LagHistory } from './lag-history.js';
 import { LagTrend } from './lag-trend.js';
-import { Round } from './round.js';
+import { RoundDuration } from './round.js';
 
 /** A broker whose clock differs from that of this machine. */
 interface Skew {
@@ -66,27 +66,27 @@ export class ClusterWatch {
   private readonly trends = new Map<string, LagTrend>();
   private readonly histories = new Map<string, LagHistory>();
   private readonly pins = new Map<string, number>();
-  private readonly lags = new Map<string, Kept<GroupLag>>();
+  private readonly lags = new Map<string, CachedAnswer<GroupLag>>();
   private viewers = 0;
   private lastViewedMs = 0;
   private timer: ReturnType<typeof setInterval> | undefined;
   private turn = 0;
-  private readonly round = new Round();
+  private readonly round = new RoundDuration();
   /** The groups of the cluster, as they were last listed. */
   private existing: ReadonlySet<string> = new Set();
   private isSampling = false;
-  private readonly ending = endingOfMany();
+  private readonly ending = controllerForMany();
   private readonly sampler: GroupSampler;
 
-  private readonly keptLists: Kept<ClusterLists>;
-  private readonly keptSkew: Kept<readonly Skew[]>;
+  private readonly keptLists: CachedAnswer<ClusterLists>;
+  private readonly keptSkew: CachedAnswer<readonly Skew[]>;
 
   constructor(private readonly options: WatchOptions) {
     const { monotonicMs } = options;
     const topics = async (): Promise<readonly ListedTopic[]> => (await this.lists()).topics;
     this.sampler = new GroupSampler({ ...options, topics, signal: this.ending.signal });
-    this.keptLists = new Kept(() => this.readLists(), LISTS_MS, monotonicMs);
-    this.keptSkew = new Kept(() => this.readSkew(), CLOCKS_MS, monotonicMs);
+    this.keptLists = new CachedAnswer(() => this.readLists(), LISTS_MS, monotonicMs);
+    this.keptSkew = new CachedAnswer(() => this.readSkew(), CLOCKS_MS, monotonicMs);
   }
 
   /** Someone looks. @returns to call when they leave */
@@ -135,7 +135,7 @@ export class ClusterWatch {
     const name = `${topic ?? ''}\n${consumerGroup}`;
     const ask = (): Promise<GroupLag> => admin.groupLag(consumerGroup, { topic, signal: this.ending.signal });
     if (this.lags.size >= MAX_LAGS) this.lags.clear();
-    const kept = this.lags.get(name) ?? new Kept(ask, LAG_MS, monotonicMs);
+    const kept = this.lags.get(name) ?? new CachedAnswer(ask, LAG_MS, monotonicMs);
     this.lags.set(name, kept);
     return kept.read();
   }

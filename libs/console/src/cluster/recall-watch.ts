@@ -1,7 +1,7 @@
 // Which brokers cancel delayed messages: a setting that they only show by what they answer.
 
 import type { RecallableMessage, RocketMQAdmin } from 'nestjs-rocketmq/admin';
-import { Kept } from './kept.js';
+import { CachedAnswer } from './kept.js';
 
 /** Brokers change it by a restart, or by an update of their configuration. */
 const KEPT_MS = 60_000;
@@ -10,7 +10,7 @@ const ASKED_MS = 3_000;
 const IS_OFF = /recall failed, operation is forbidden|request type 370 not supported/i;
 
 export class RecallWatch {
-  private readonly brokers = new Map<string, Kept<boolean>>();
+  private readonly brokers = new Map<string, CachedAnswer<boolean>>();
 
   constructor(
     private readonly admin: Pick<RocketMQAdmin, 'recallDelayed'>,
@@ -28,7 +28,7 @@ export class RecallWatch {
   private isOff(broker: string, topic: string): Promise<boolean> {
     let known = this.brokers.get(broker);
     if (known === undefined) {
-      known = new Kept(() => this.ask(broker, topic), KEPT_MS, this.monotonicMs);
+      known = new CachedAnswer(() => this.ask(broker, topic), KEPT_MS, this.monotonicMs);
       this.brokers.set(broker, known);
     }
     return known.read();

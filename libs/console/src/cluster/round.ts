@@ -1,6 +1,6 @@
 // How long it takes until all groups have been looked at in turn.
 
-export class Round {
+export class RoundDuration {
   private beganMs: number | undefined;
   /** That of the last round; 0 before one has ended. */
   lastMs = 0;

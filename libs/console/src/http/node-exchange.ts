@@ -1,7 +1,7 @@
 // Node's requests and responses, which Express and Fastify wrap, as those of the console.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { endingOfMany } from '../cluster/ending.js';
+import { controllerForMany } from '../cluster/ending.js';
 import { type ConsoleAnswer, ConsoleRefusal, type ConsoleRequest } from './exchange.js';
 
 /** The largest body of a change; a list of a thousand positions has less. */
@@ -20,7 +20,7 @@ export function requestOf(
   response: ServerResponse,
   { path, mountedAs, viewer, host = message.headers.host, parsed }: Known,
 ): ConsoleRequest {
-  const gone = endingOfMany();
+  const gone = controllerForMany();
   response.once('close', () => {
     if (!response.writableFinished) gone.abort(new Error('the browser has gone away'));
   });

@@ -7,7 +7,7 @@ import type { Redaction } from '../access/redaction.js';
 import type { EditedCopies } from '../changes/edited-copies.js';
 import type { TimeWatch } from '../cluster/broker-time.js';
 import type { ClusterWatch } from '../cluster/cluster-watch.js';
-import type { Kept } from '../cluster/kept.js';
+import type { CachedAnswer } from '../cluster/kept.js';
 import type { RecallWatch } from '../cluster/recall-watch.js';
 import { ConsoleRefusal, type ConsoleRequest } from '../http/exchange.js';
 import type { ConsoleApplication, ConsoleSource } from '../source.js';
@@ -17,7 +17,7 @@ export interface PageContext {
   readonly admin: RocketMQAdmin;
   readonly watch: ClusterWatch;
   readonly time: TimeWatch;
-  readonly versions: Kept<BrokerVersions>;
+  readonly versions: CachedAnswer<BrokerVersions>;
   readonly recall: RecallWatch;
   readonly redaction: Redaction;
   readonly request: ConsoleRequest;

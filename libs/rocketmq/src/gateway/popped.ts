@@ -20,7 +20,7 @@ import {
 } from './receipt-handle.js';
 
 /** A popped message and what the broker needs to find its delivery. */
-export interface Popped {
+export interface PoppedMessage {
   readonly stored: StoredMessageFields;
   readonly attempt: number;
   readonly handle: string;
@@ -49,7 +49,7 @@ export function poppedIn(
   poll: Poll,
   ageMs: number,
   onUnusable: (stored: StoredMessageFields) => void,
-): Popped[] {
+): PoppedMessage[] {
   const { fields } = answer;
   const { popTime = '0', invisibleTime = String(poll.invisibleMs), reviveQid = '0' } = fields;
   for (const number of [popTime, invisibleTime, reviveQid]) assertNumber(number);

@@ -22,7 +22,7 @@ import { type Deadline, withDeadline } from '../support/deadline.js';
 import { describeError, type Logger } from '../support/logger.js';
 import { BrokerTimes, isTooOld } from './broker-times.js';
 import { wireMessageOf } from './message-properties.js';
-import { type Poll, type Popped, poppedIn } from './popped.js';
+import { type Poll, type PoppedMessage, poppedIn } from './popped.js';
 import type { GatewaySession } from './session.js';
 import type { Settling } from './settling.js';
 import { OK, refusal, statusOf } from './statuses.js';
@@ -168,7 +168,7 @@ export class Receiving {
   /** Undefined when the message is not for the consumer: the broker compares hashes of tags, and counts attempts without a limit. */
   private usable(
     poll: Poll,
-    popped: Popped,
+    popped: PoppedMessage,
     { matches, maxAttempts }: Limits,
     asides: Aside[],
   ): WireMessage | undefined {
@@ -198,7 +198,7 @@ export class Receiving {
   private release(poll: Poll, { frame: answer, ageMs }: PollAnswer): void {
     if (answer.code !== RESPONSE_CODES.success) return;
     const { address, topic, consumerGroup } = poll;
-    let popped: Popped[];
+    let popped: PoppedMessage[];
     try {
       popped = poppedIn(answer, poll, ageMs, (stored) => this.warnUnusable(poll, stored));
     } catch (error) {
