@@ -55,7 +55,7 @@ async function identifyProxy(address: Address, access: ProbeAccess) {
     const isOverTls = access.tls !== undefined && access.tls !== false;
     const isOfTls = RocketMQError.is(error) && error.code === 'TLS_FAILED';
     const listener = await listenerAt(address, access.timeoutMs);
-    const other = listener?.kind === 'stranger' ? listener : undefined;
+    const other = listener?.kind === 'other-server' ? listener : undefined;
     const why = 'clients connect to proxies only, with gRPC over HTTP/2';
     const protocol: Check =
       other === undefined

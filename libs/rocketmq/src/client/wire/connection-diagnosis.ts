@@ -74,7 +74,7 @@ export class ConnectionDiagnosis {
       // What the server has sent may wait in the socket, behind the work that delayed this.
       if (monotonicMs() - beganMs > SILENCE_MS + LATE_MS) return this.watch(attempt, isUnderWay, giveUp);
       const finding = await this.look(attempt);
-      if (finding?.kind === 'stranger' && isUnderWay()) giveUp();
+      if (finding?.kind === 'other-server' && isUnderWay()) giveUp();
     });
   }
 
@@ -115,12 +115,12 @@ export class ConnectionDiagnosis {
       listenerAt(this.address, LOOK_MS, signal),
       this.tls?.hasIdentity ? tlsHandshake(this.address, this.tls, { timeoutMs: LOOK_MS, signal }) : undefined,
     ]);
-    return handshake === 'dropped' && listener?.kind !== 'stranger' ? { kind: 'identity-refused' } : listener;
+    return handshake === 'dropped' && listener?.kind !== 'other-server' ? { kind: 'identity-refused' } : listener;
   }
 
   private errorOf(finding: Finding | undefined, what: string, cause: unknown): TransportError | undefined {
     switch (finding?.kind) {
-      case 'stranger': {
+      case 'other-server': {
         const text = `${what}: the server is ${finding.what}, not a proxy; nothing was sent; ${finding.advice}`;
         return new TransportError('NOT_A_PROXY', text, 'not-sent', false, { cause });
       }

@@ -13,7 +13,7 @@ import type { Address } from '../endpoint.js';
 /** What a probe found. */
 export type Listener =
   /** Not a proxy: `what` it is instead, and what to do. */
-  | { readonly kind: 'stranger'; readonly what: string; readonly advice: string }
+  | { readonly kind: 'other-server'; readonly what: string; readonly advice: string }
   /** The server answers TLS, but not plaintext. */
   | { readonly kind: 'tls-only' }
   /** The server accepts connections, but sends nothing. */
@@ -33,17 +33,17 @@ const http1Question = (host: string): Buffer =>
 
 const PROXY_PORT = 'use the address of a proxy, which serves gRPC, usually on port 8081';
 const NAME_SERVER: Listener = {
-  kind: 'stranger',
+  kind: 'other-server',
   what: 'a RocketMQ name server (remoting protocol)',
   advice: `${PROXY_PORT}; for a cluster without a proxy, write name-server: before the address`,
 };
 const BROKER: Listener = {
-  kind: 'stranger',
+  kind: 'other-server',
   what: 'a RocketMQ broker (remoting protocol)',
   advice: `${PROXY_PORT}; for a cluster without a proxy, name-server:host:9876 with the address of a name server`,
 };
 const HTTP1: Listener = {
-  kind: 'stranger',
+  kind: 'other-server',
   what: 'an HTTP/1 server',
   advice:
     'it is not a RocketMQ proxy, or it is a web proxy in front of one that does not forward HTTP/2: fix the address, or that proxy',
