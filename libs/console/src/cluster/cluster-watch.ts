@@ -2,12 +2,12 @@
 // bounded rate and shared by all viewers. While nobody looks, nothing is asked.
 
 import type { GroupDescription, GroupLag, ListedTopic, RocketMQAdmin } from 'nestjs-rocketmq/admin';
-import { controllerForMany } from './ending.js';
+import { CachedAnswer } from './cached-answer.js';
+import { controllerForMany } from './controller-for-many.js';
 import { type GroupSample, GroupSampler } from './group-sample.js';
-import { CachedAnswer } from './kept.js';
 import { LagHistory } from './lag-history.js';
 import { LagTrend } from './lag-trend.js';
-import { RoundDuration } from './round.js';
+import { RoundDuration } from './round-duration.js';
 
 /** A broker whose clock differs from that of this machine. */
 interface Skew {

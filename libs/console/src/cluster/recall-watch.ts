@@ -1,7 +1,7 @@
 // Which brokers cancel delayed messages: a setting that they only show by what they answer.
 
 import type { RecallableMessage, RocketMQAdmin } from 'nestjs-rocketmq/admin';
-import { CachedAnswer } from './kept.js';
+import { CachedAnswer } from './cached-answer.js';
 
 /** Brokers change it by a restart, or by an update of their configuration. */
 const KEPT_MS = 60_000;

@@ -1,7 +1,7 @@
 // Node's requests and responses, which Express and Fastify wrap, as those of the console.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { controllerForMany } from '../cluster/ending.js';
+import { controllerForMany } from '../cluster/controller-for-many.js';
 import { type ConsoleAnswer, ConsoleRefusal, type ConsoleRequest } from './exchange.js';
 
 /** The largest body of a change; a list of a thousand positions has less. */

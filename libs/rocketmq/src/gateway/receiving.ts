@@ -22,7 +22,7 @@ import { type Deadline, withDeadline } from '../support/deadline.js';
 import { describeError, type Logger } from '../support/logger.js';
 import { BrokerTimes, isTooOld } from './broker-times.js';
 import { wireMessageOf } from './message-properties.js';
-import { type Poll, type PoppedMessage, poppedIn } from './popped.js';
+import { type Poll, type PoppedMessage, poppedIn } from './popped-messages.js';
 import type { GatewaySession } from './session.js';
 import type { Settling } from './settling.js';
 import { OK, refusal, statusOf } from './statuses.js';

@@ -4,7 +4,6 @@ import { HOUR_MS } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
 import { type ClsTransactions, demand } from './cls-transactions.js';
 import { dialectOf } from './dialect.js';
-import { assertTransaction } from './misuse.js';
 import { assertReady } from './readiness.js';
 import { assertRetention, purge } from './retention.js';
 import { type RetryPolicy, retrySpanMs } from './retry-span.js';
@@ -12,6 +11,7 @@ import { DEFAULT_TABLES } from './schema.js';
 import type { SqlDatabase, SqlExecutor } from './sql-port.js';
 import type { SqlTelemetry } from './sql-telemetry.js';
 import { tableName } from './table-name.js';
+import { assertTransaction } from './transaction-guards.js';
 
 /** The options of `Inbox`. */
 export interface InboxOptions {

@@ -7,8 +7,8 @@ import { RocketMQError } from '../support/errors.js';
 import { describeError, type Logger } from '../support/logger.js';
 import { type Dialect, dialectOf, type TableFacts, type TableNames } from './dialect.js';
 import { retryTransaction } from './log/retry-transaction.js';
-import { notReady } from './misuse.js';
 import type { SqlDatabase } from './sql-port.js';
+import { notReady } from './transaction-guards.js';
 
 /** How long the check at the start may take. */
 const AT_START_MS = 5 * SECOND_MS;

@@ -11,7 +11,7 @@ import { TransportError } from '../../support/errors.js';
 import { type OwnChecks, trueOrFalse } from '../../support/options.js';
 import { checkName } from '../checks.js';
 import { AskedBrokers, type BrokerFailure, fromEach } from '../each-broker.js';
-import { compareText } from '../order.js';
+import { compareText } from '../sort-order.js';
 
 export interface GroupClientsOptions extends CallOptions {
   /**

@@ -11,7 +11,7 @@ import type { CallOptions, Deadline } from '../../support/deadline.js';
 import { checkedElsewhere, type OwnChecks } from '../../support/options.js';
 import { checkName } from '../checks.js';
 import { type BrokerFailure, fromEach } from '../each-broker.js';
-import { compareQueues, compareText } from '../order.js';
+import { compareQueues, compareText } from '../sort-order.js';
 import { originOfRetryTopic } from '../system-names.js';
 import { queuesOf, queuesOn, readLimits } from '../topics/topic-offsets.js';
 import { connectionsOn, subscriptionsIn } from './group-clients.js';

@@ -11,7 +11,7 @@ import type { RemotingRequest } from '../../remoting/remoting-request.js';
 import type { CallOptions, Deadline } from '../../support/deadline.js';
 import { UsageError } from '../../support/errors.js';
 import { onEach } from '../each-broker.js';
-import { compareQueues } from '../order.js';
+import { compareQueues } from '../sort-order.js';
 import { queuesOn } from '../topics/topic-offsets.js';
 import { groupConfigsIn } from './groups.js';
 import { checkRewind, isMoved, type RewindRequest, type RewindTarget, targetIn } from './rewind-target.js';

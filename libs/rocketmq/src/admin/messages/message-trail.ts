@@ -19,7 +19,7 @@ import type { CallOptions, Deadline } from '../../support/deadline.js';
 import { checkName, checkSought } from '../checks.js';
 import { type BrokerFailure, fromEach } from '../each-broker.js';
 import { type Row, rowsIn } from '../groups/lag.js';
-import { compareText } from '../order.js';
+import { compareText } from '../sort-order.js';
 import { groupsOnBroker } from '../topics/topic-groups.js';
 import { queuesOn } from '../topics/topic-offsets.js';
 import { type DelayedMessage, delayedUnreadable, delayedView } from './delayed-messages.js';

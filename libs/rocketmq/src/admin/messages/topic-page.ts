@@ -7,7 +7,7 @@ import { UsageError } from '../../support/errors.js';
 import { anyFunction, anyObject, checkedElsewhere, type OwnChecks } from '../../support/options.js';
 import { checkLimit, checkTime } from '../checks.js';
 import { AskedBrokers, type BrokerFailure } from '../each-broker.js';
-import { compareText } from '../order.js';
+import { compareText } from '../sort-order.js';
 import { type OwnedQueue, queuesOf, type TopicQueues, totalOf, unreadFailures } from '../topics/topic-offsets.js';
 import { messageView, type StoredMessageView } from './message-view.js';
 import { NewestFirst } from './newest-first.js';

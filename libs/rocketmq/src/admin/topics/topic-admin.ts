@@ -11,7 +11,7 @@ import { type OwnChecks, trueOrFalse } from '../../support/options.js';
 import { AlreadyExistsError } from '../admin-errors.js';
 import { checkName } from '../checks.js';
 import { type BrokerFailure, foundOn, fromEach, onEach } from '../each-broker.js';
-import { compareText } from '../order.js';
+import { compareText } from '../sort-order.js';
 import { kindOfTopic, type TopicKind } from '../system-names.js';
 import type { TopicLayouts } from './topic-layouts.js';
 import {

@@ -8,7 +8,7 @@ import type { ClusterAccess } from '../../remoting/cluster-access.js';
 import type { CallOptions, Deadline } from '../../support/deadline.js';
 import { checkName } from '../checks.js';
 import { type BrokerFailure, fromEach } from '../each-broker.js';
-import { compareText } from '../order.js';
+import { compareText } from '../sort-order.js';
 import { isSystemGroup } from '../system-names.js';
 
 export interface TopicGroups {

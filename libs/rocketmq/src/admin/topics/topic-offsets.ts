@@ -10,7 +10,7 @@ import type { CallOptions, Deadline } from '../../support/deadline.js';
 import { UsageError } from '../../support/errors.js';
 import { checkName } from '../checks.js';
 import { type BrokerFailure, fromEach } from '../each-broker.js';
-import { compareText } from '../order.js';
+import { compareText } from '../sort-order.js';
 
 /** The offsets of a queue. */
 export interface QueueOffsets {

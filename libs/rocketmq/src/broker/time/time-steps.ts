@@ -7,7 +7,7 @@ import { messageAt } from '../engine/views.js';
 import type { Activity } from '../services/activity.js';
 import { type Sessions, subscriptionOf } from '../services/sessions.js';
 import type { Store } from '../store/store.js';
-import { untilQuiet } from './quiet.js';
+import { untilQuiet } from './until-quiet.js';
 
 /** The most moments that pass before other tasks of the event loop run. */
 const STEPS_A_TURN = 256;

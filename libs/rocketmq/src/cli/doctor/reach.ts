@@ -3,7 +3,7 @@
 import { connect as connectTcp } from 'node:net';
 import { connect as connectTls, type PeerCertificate } from 'node:tls';
 import { type Address, addressText } from '../../client/endpoint.js';
-import { listenerAt } from '../../client/wire/strangers.js';
+import { listenerAt } from '../../client/wire/other-servers.js';
 import { abortReason } from '../../support/abort.js';
 import { monotonicMs, realTimeIn, withNotedEffects } from '../../support/deadline.js';
 import { RocketMQError, TransportError } from '../../support/errors.js';

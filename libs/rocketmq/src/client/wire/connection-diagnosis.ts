@@ -13,7 +13,7 @@ import {
   tlsMissing,
 } from '../../support/tls-failure.js';
 import { type Address, addressText } from '../endpoint.js';
-import { type Listener, listenerAt } from './strangers.js';
+import { type Listener, listenerAt } from './other-servers.js';
 
 /** A connection that failed. */
 interface FailedConnection {

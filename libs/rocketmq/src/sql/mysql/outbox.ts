@@ -3,12 +3,12 @@
 
 import { createHash } from 'node:crypto';
 import type { ClaimedRow, ClaimOptions, FailedRow, LagRow, OutboxStatements, ParkedRow } from '../dialect.js';
-import { notReady } from '../misuse.js';
 import { firstBytes, keptRows, type RowPlace } from '../outbox/claimed-rows.js';
 import type { OutboxColumns } from '../outbox/outbox-message.js';
 import { numbersOf } from '../rows.js';
 import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
 import { quoted } from '../table-name.js';
+import { notReady } from '../transaction-guards.js';
 import { affectedRows, hexOf, marks, ofHex, readsOnly, textOf } from './statements.js';
 
 export const outbox: OutboxStatements = {

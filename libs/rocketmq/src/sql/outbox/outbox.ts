@@ -9,7 +9,7 @@ import { checkedPositive, checkedPositiveInteger } from '../../support/options.j
 import { systemRandom } from '../../support/random.js';
 import { type ClsTransactions, demand } from '../cls-transactions.js';
 import { dialectOf } from '../dialect.js';
-import { assertTransaction } from '../misuse.js';
+import { assertTransaction } from '../transaction-guards.js';
 import { assertReady } from '../readiness.js';
 import { purge } from '../retention.js';
 import { DEFAULT_TABLES } from '../schema.js';

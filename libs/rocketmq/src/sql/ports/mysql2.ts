@@ -1,6 +1,6 @@
 // The port on a pool of mysql2 (`mysql2/promise`). Structurally typed, so that mysql2 is not a dependency of this package.
 
-import { noTransaction, untilEnded } from '../misuse.js';
+import { noTransaction, untilEnded } from '../transaction-guards.js';
 import { rowsOf } from '../rows.js';
 import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
 

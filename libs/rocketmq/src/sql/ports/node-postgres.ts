@@ -1,7 +1,7 @@
 // The port on a pool of node-postgres (`pg`). Structurally typed, so that pg is not a dependency of this package.
 
 import { StateError } from '../../support/errors.js';
-import { untilEnded } from '../misuse.js';
+import { untilEnded } from '../transaction-guards.js';
 import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
 
 /** A client that was acquired from a pool. */

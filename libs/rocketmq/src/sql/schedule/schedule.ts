@@ -9,7 +9,7 @@ import { checkedPositiveInteger } from '../../support/options.js';
 import { systemRandom } from '../../support/random.js';
 import { type ClsTransactions, demand } from '../cls-transactions.js';
 import { dialectOf } from '../dialect.js';
-import { assertTransaction } from '../misuse.js';
+import { assertTransaction } from '../transaction-guards.js';
 import { type OutboxMessage, toColumns } from '../outbox/outbox-message.js';
 import { assertReady } from '../readiness.js';
 import { DEFAULT_TABLES } from '../schema.js';
