@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { type Breakable, FAULT_KINDS, type ProcessFaultKind, planOf } from './fault-plan.js';
 import { type Intent, intentsOf } from './intents.js';
-import { MIN_FAULTS } from './minimums.js';
+import { MIN_FAULTS } from './required-counts.js';
 
 const apps = ['order-demo', 'inventory-demo'];
 const all: readonly ProcessFaultKind[] = ['kill', 'stop', 'restart'];

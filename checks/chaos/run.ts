@@ -2,11 +2,11 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { takePortBlock } from '../../tools/ports.mjs';
-import { type InjectedFaults, injectAll } from './blows.js';
 import { Customers } from './customers.js';
 import { type DatabaseName, openDatabases } from './databases.js';
 import { APPS, Demos } from './demos.js';
 import type { ChaosFacts } from './facts.js';
+import { type InjectedFaults, injectAll } from './fault-injection.js';
 import { type FaultGroup, planOf } from './fault-plan.js';
 import { type Backend, startServer, type Victim, victimOf } from './servers.js';
 import { Settlement } from './settlement.js';

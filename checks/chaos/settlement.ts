@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Call, Status, StockFact } from './facts.js';
-import { tooFewEnds } from './minimums.js';
+import { tooFewEnds } from './required-counts.js';
 import { read } from './shop.js';
 
 const LOOK_EVERY_MS = 400;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
-import type { InjectedFaults } from './blows.js';
 import type { Entry, OrderEntry, OrderFact, Status } from './facts.js';
+import type { InjectedFaults } from './fault-injection.js';
 import { FAULT_KINDS, type FaultKind, type PlannedFault } from './fault-plan.js';
-import { MIN_ENDS, MIN_FAULTS } from './minimums.js';
+import { MIN_ENDS, MIN_FAULTS } from './required-counts.js';
 import { duplicates, type Judged, recoveryTable, runViolations, summary } from './verdict.js';
 
 const fault = (kind: FaultKind): PlannedFault =>

@@ -1,10 +1,10 @@
 // The report of a run: faults, recoveries, harmless duplicates and violations.
 
-import { type InjectedFaults, RECOVERY_DEADLINE_MS } from './blows.js';
 import { chaosViolations } from './checker.js';
 import type { ChaosFacts, Entry, OrderEntry } from './facts.js';
+import { type InjectedFaults, RECOVERY_DEADLINE_MS } from './fault-injection.js';
 import { FAULT_KINDS, type FaultKind } from './fault-plan.js';
-import { MIN_ENDS, MIN_FAULTS, tooFewEnds } from './minimums.js';
+import { MIN_ENDS, MIN_FAULTS, tooFewEnds } from './required-counts.js';
 import type { RunResult } from './run.js';
 
 /** The goal for the time until traffic flows again after a fault: a goal that is reported and fails nothing, because machines differ. */

@@ -4,7 +4,6 @@ import { MINUTE_MS, SECOND_MS } from 'nestjs-rocketmq';
 import { BROKER_NAME } from '../../libs/rocketmq/src/broker/engine/server-names.js';
 import { deadLettersOf, openHalfMessages } from '../../libs/rocketmq/src/testing/test-messages.js';
 import { adminPortOf } from './admin-port.js';
-import { inject, withHostileSettings } from './blows.js';
 import { BrokerNode, type SidePort } from './broker-node.js';
 import { disagreements, lost } from './checkers.js';
 import type {
@@ -18,6 +17,7 @@ import type {
   StartFact,
   TransactionFact,
 } from './facts.js';
+import { inject, withHostileSettings } from './fault-injection.js';
 import { storeForeign } from './foreign-client.js';
 import { NEST_TOPICS } from './nest-application.js';
 import { NEST_GROUPS } from './nest-checkers.js';

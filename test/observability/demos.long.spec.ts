@@ -9,8 +9,8 @@ import { ControlClient, EmbeddedBroker } from 'nestjs-rocketmq/broker';
 import { Connection, Producer } from 'nestjs-rocketmq/client';
 import { boardMetrics, servedMetrics } from '../../tools/dashboard-metrics.js';
 import { DemoProcess } from './support/demo-process.js';
+import { eventually } from './support/eventually.js';
 import { OtlpReceiver } from './support/otlp-receiver.js';
-import { eventually } from './support/patience.js';
 
 const START_MS = 120_000;
 /** A short export interval, so that the test need not wait for spans. */

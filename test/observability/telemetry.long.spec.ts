@@ -8,8 +8,8 @@ import { context, diag, metrics, propagation, trace } from '@opentelemetry/api';
 import { type DatabaseGauge, registerDatabaseGauge } from '../../libs/demo-kit/src/observability/database-gauge.js';
 import { spanTargetOf } from '../../libs/demo-kit/src/observability/span-target.js';
 import { startTelemetry, type Telemetry } from '../../libs/demo-kit/src/observability/telemetry.js';
+import { eventually } from './support/eventually.js';
 import { OtlpReceiver } from './support/otlp-receiver.js';
-import { eventually } from './support/patience.js';
 
 /** Longer than any test, so that waiting for it fails with a time-out. */
 const FOR_EVER_MS = '3600000';
