@@ -1,4 +1,4 @@
-// Applies credentials to calls: no call is sent before there are credentials, and a refused call is retried once if the
+// Applies credentials to calls: no call is sent before there are credentials, and a rejected call is retried once if the
 // credentials have changed.
 
 import type { CredentialsSource } from '../protocol/credentials/credentials.js';
@@ -37,7 +37,7 @@ export class SignedCalls {
     if (ready !== undefined) await this.first(ready, limits);
     const { version } = this.credentials;
     const answer = await ask();
-    // Every answer has a status, and a refused call took no effect.
+    // Every answer has a status, and a rejected call took no effect.
     if ((answer as { status?: Status }).status?.code !== Code.UNAUTHORIZED) return answer;
     return (await this.credentials.renew(version, limits.signal)) ? ask() : answer;
   }
@@ -47,14 +47,14 @@ export class SignedCalls {
     const ready = this.credentials.ready();
     if (ready !== undefined) await this.first(ready, limits);
     const { version } = this.credentials;
-    let refusal: RpcResponse<'receiveMessage'> | undefined;
+    let rejection: RpcResponse<'receiveMessage'> | undefined;
     await ask((answer) => {
-      if (isUnauthorized(answer)) refusal = answer;
+      if (isUnauthorized(answer)) rejection = answer;
       else onAnswer(answer);
     });
-    if (refusal === undefined) return;
+    if (rejection === undefined) return;
     if (await this.credentials.renew(version, limits.signal)) await ask(onAnswer);
-    else onAnswer(refusal);
+    else onAnswer(rejection);
   }
 
   private async first(ready: Promise<void>, { what, timeoutMs, signal }: CallLimits): Promise<void> {

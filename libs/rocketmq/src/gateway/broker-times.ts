@@ -36,7 +36,7 @@ export class BrokerTimes {
   }
 }
 
-/** Whether the broker refused the poll because its time is over. An answer without messages has the same code. */
+/** Whether the broker rejected the poll because its time is over. An answer without messages has the same code. */
 export function isTooOld({ code, remark }: RemotingFrame): boolean {
   return code === RESPONSE_CODES.pollingTimeout && remark.includes('timeout too much');
 }

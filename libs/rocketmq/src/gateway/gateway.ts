@@ -21,7 +21,7 @@ import { unregistrationsOf } from './registration.js';
 import { Sending } from './sending.js';
 import { GatewaySession } from './session.js';
 import { Settling } from './settling.js';
-import { OK, refusal, statusOf } from './statuses.js';
+import { OK, rejection, statusOf } from './statuses.js';
 import { Topics } from './topics.js';
 import { HalfMessages } from './transactions.js';
 
@@ -130,7 +130,7 @@ export class Gateway {
   ): Promise<RpcResponse<N>> {
     const handler = this.handlers[rpc] as Handler<N> | undefined;
     if (handler === undefined) {
-      const status = refusal(Code.NOT_IMPLEMENTED, `${rpc} is not possible without a proxy`);
+      const status = rejection(Code.NOT_IMPLEMENTED, `${rpc} is not possible without a proxy`);
       return Promise.resolve({ status } as unknown as RpcResponse<N>);
     }
     return withNotedEffects(what, timeoutMs, signal, (deadline) => handler(address, request, deadline));
@@ -220,7 +220,7 @@ export class Gateway {
 
   private heartbeat(address: string, deadline: Deadline): Promise<Status> {
     const session = this.sessions.get(address);
-    const unknown = refusal(Code.UNRECOGNIZED_CLIENT_TYPE, 'there is no session with this broker');
+    const unknown = rejection(Code.UNRECOGNIZED_CLIENT_TYPE, 'there is no session with this broker');
     return session?.isOpen === true ? session.heartbeat(deadline) : Promise.resolve(unknown);
   }
 

@@ -15,7 +15,7 @@ import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import { releaseName } from '../remoting/releases.js';
 import type { RemotingRequest } from '../remoting/remoting-request.js';
 import { FIRST_WITH } from './broker-release.js';
-import { OK, refusal } from './statuses.js';
+import { OK, rejection } from './statuses.js';
 
 /** The names by which brokers read the actions. */
 const ACTIONS: ReadonlyMap<LiteSubscriptionAction, string> = new Map([
@@ -41,18 +41,21 @@ export function bindingStatus(settings: Settings, lite: LiteGroup | undefined): 
   if (!isLiteConsumer(settings)) {
     if (lite === undefined) return OK;
     const text = `group "${group}" is bound to the lite topics of "${lite.topic}" and takes consumers of lite topics only`;
-    return refusal(Code.ILLEGAL_CONSUMER_GROUP, text);
+    return rejection(Code.ILLEGAL_CONSUMER_GROUP, text);
   }
   const topic = subscription?.subscriptions[0]?.topic?.name ?? '';
   if (lite?.topic === topic) return OK;
   const actual = lite === undefined ? 'it is not bound to lite topics' : `it is bound to those of "${lite.topic}"`;
-  return refusal(Code.ILLEGAL_CONSUMER_GROUP, `group "${group}" does not receive lite topics of "${topic}": ${actual}`);
+  return rejection(
+    Code.ILLEGAL_CONSUMER_GROUP,
+    `group "${group}" does not receive lite topics of "${topic}": ${actual}`,
+  );
 }
 
 /** @param release see `RemotingFrame.version` */
 export function noLiteTopics(address: string, release: number): Status {
   const text = `${address} runs ${releaseName(release)}; lite topics need RocketMQ ${FIRST_WITH.liteTopics} or later`;
-  return refusal(Code.VERSION_UNSUPPORTED, text);
+  return rejection(Code.VERSION_UNSUPPORTED, text);
 }
 
 /** What a broker must have in its configuration to deliver messages of lite topics. Without it, it stores them all the same. */
@@ -70,7 +73,7 @@ export function deliveryStatus(address: string, { code, body }: RemotingFrame): 
   const now = off.map((name) => `${name}=false`).join(' and ');
   const needed = NEEDED_SETTINGS.map((name) => `${name}=true`).join(' and ');
   const text = `${address} has ${now}, so it stores messages in lite topics but delivers none; set ${needed} in its configuration and restart it`;
-  return refusal(Code.UNSUPPORTED, text);
+  return rejection(Code.UNSUPPORTED, text);
 }
 
 /** @see LiteSubscriptionDTO of the server */

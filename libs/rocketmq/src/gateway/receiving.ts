@@ -25,7 +25,7 @@ import { wireMessageOf } from './message-properties.js';
 import { type Poll, type PoppedMessage, poppedIn } from './popped-messages.js';
 import type { GatewaySession } from './session.js';
 import type { Settling } from './settling.js';
-import { OK, refusal, statusOf } from './statuses.js';
+import { OK, rejection, statusOf } from './statuses.js';
 
 type Request = RpcRequest<'receiveMessage'>;
 type OnAnswer = (answer: RpcResponse<'receiveMessage'>) => void;
@@ -79,7 +79,7 @@ export class Receiving {
     const invisibleMs = request.invisibleDuration === undefined ? 0 : durationMs(request.invisibleDuration);
     if (invisibleMs < LIMITS.invisibleDurationMinMs || invisibleMs > LIMITS.invisibleDurationMaxMs) {
       const text = `the invisible duration of ${invisibleMs} ms is not from ${LIMITS.invisibleDurationMinMs} to ${LIMITS.invisibleDurationMaxMs}`;
-      onAnswer({ content: { $case: 'status', value: refusal(Code.ILLEGAL_INVISIBLE_TIME, text) } });
+      onAnswer({ content: { $case: 'status', value: rejection(Code.ILLEGAL_INVISIBLE_TIME, text) } });
       return;
     }
     const group = this.session(address)?.group;
@@ -160,7 +160,7 @@ export class Receiving {
       })
       .filter((message) => message !== undefined);
     this.begin(asides);
-    const status = messages.length > 0 ? OK : refusal(Code.MESSAGE_NOT_FOUND, 'no match message');
+    const status = messages.length > 0 ? OK : rejection(Code.MESSAGE_NOT_FOUND, 'no match message');
     onAnswer({ content: { $case: 'status', value: status } });
     for (const message of messages) onAnswer({ content: { $case: 'message', value: message } });
   }
@@ -221,7 +221,7 @@ export class Receiving {
     this.logger.error(text, { topic, consumerGroup, messageId });
   }
 
-  /** Begins no further request about an unseen message, and waits for those under way: a dead letter is copied, then acknowledged. */
+  /** Begins no further request about an unseen message, and waits for those in flight: a dead letter is copied, then acknowledged. */
   async close(): Promise<void> {
     this.isClosing = true;
     await Promise.all(this.inFlight);
@@ -289,10 +289,10 @@ function mostOf(count: number): string {
 function emptyStatus(answer: RemotingFrame, address: string) {
   if (isTooOld(answer)) {
     const problem = `${address} takes the poll for an old one: its clock is ahead of that of this machine`;
-    return refusal(Code.ILLEGAL_POLLING_TIME, `${problem}; nothing was received; set both clocks by a time server`);
+    return rejection(Code.ILLEGAL_POLLING_TIME, `${problem}; nothing was received; set both clocks by a time server`);
   }
   const isEmpty = answer.code === RESPONSE_CODES.pollingTimeout || answer.code === RESPONSE_CODES.pullNotFound;
-  return isEmpty ? refusal(Code.MESSAGE_NOT_FOUND, 'no new message') : statusOf(answer, address);
+  return isEmpty ? rejection(Code.MESSAGE_NOT_FOUND, 'no new message') : statusOf(answer, address);
 }
 
 function matcherOf(filter: FilterExpression | undefined): Limits['matches'] {

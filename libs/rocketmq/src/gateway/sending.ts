@@ -17,7 +17,7 @@ import type { RemotingRequest } from '../remoting/remoting-request.js';
 import { type Deadline, realTimeIn } from '../support/deadline.js';
 import { abilitiesOf, type BrokerAbilities, FIRST_WITH } from './broker-release.js';
 import { isHalf, propertiesOf, sysFlagOf } from './message-properties.js';
-import { notSent, refusal, sendStatusOf, statusOf } from './statuses.js';
+import { notSent, rejection, sendStatusOf, statusOf } from './statuses.js';
 import type { Topics } from './topics.js';
 import type { HalfMessages } from './transactions.js';
 
@@ -55,10 +55,10 @@ export class Sending {
   /** @throws TransportError (not-sent) at once while the topic stores no messages */
   send(address: string, { messages }: RpcRequest<'sendMessage'>, deadline: Deadline): Promise<Answer> {
     const [first] = messages;
-    if (first === undefined) return refused(Code.MESSAGE_CORRUPTED, 'no message to send');
+    if (first === undefined) return rejected(Code.MESSAGE_CORRUPTED, 'no message to send');
     const topic = topicOf(first);
     if (messages.length > 1 && messages.some((message) => topicOf(message) !== topic)) {
-      return refused(Code.MESSAGE_CORRUPTED, 'the messages are of several topics');
+      return rejected(Code.MESSAGE_CORRUPTED, 'the messages are of several topics');
     }
     this.topics.assertStoresMessages(topic);
     const needs = NEEDS.filter(({ property }) => first.systemProperties?.[property] !== undefined);
@@ -102,7 +102,7 @@ export class Sending {
     const target = (brokerName === undefined ? undefined : this.topics.addressOf(brokerName)) ?? address;
     const old = await this.unlessAble('recalls', 'recalling a message', FIRST_WITH.recall, target, deadline);
     if (old !== undefined) return no(old);
-    if (brokerName === undefined) return no(refusal(Code.BAD_REQUEST, 'the recall handle is not one of a broker'));
+    if (brokerName === undefined) return no(rejection(Code.BAD_REQUEST, 'the recall handle is not one of a broker'));
     const fields = { producerGroup: name, topic: name, recallHandle, brokerName };
     const answer = await this.client.ask(target, { code: REQUEST_CODES.recallMessage, fields }, deadline);
     return { status: statusOf(answer, target), messageId: answer.fields.msgId ?? '' };
@@ -117,7 +117,7 @@ export class Sending {
     return undefined;
   }
 
-  /** The refusal, or undefined when the broker has the ability. @param what starts the sentence "... needs 5.4.0 or later" */
+  /** The rejection, or undefined when the broker has the ability. @param what starts the sentence "... needs 5.4.0 or later" */
   private async unlessAble(
     ability: keyof BrokerAbilities,
     what: string,
@@ -128,7 +128,7 @@ export class Sending {
     const release = await this.client.releaseAt(address, deadline);
     if (abilitiesOf(release)[ability]) return undefined;
     const text = `${address} runs ${releaseName(release)}; ${what} needs RocketMQ ${first} or later`;
-    return refusal(Code.UNSUPPORTED, text);
+    return rejection(Code.UNSUPPORTED, text);
   }
 
   private remember(topic: string, message: WireMessage, answer: RemotingFrame, address: string): void {
@@ -143,8 +143,8 @@ export class Sending {
   }
 }
 
-function refused(code: Code, message: string): Promise<Answer> {
-  return Promise.resolve({ status: refusal(code, message), entries: [] });
+function rejected(code: Code, message: string): Promise<Answer> {
+  return Promise.resolve({ status: rejection(code, message), entries: [] });
 }
 
 function topicOf({ topic }: WireMessage): string {

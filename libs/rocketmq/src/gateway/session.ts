@@ -25,7 +25,7 @@ import { abilitiesOf, FIRST_WITH } from './broker-release.js';
 import { type GroupSettings, isOther, retryPolicy } from './group-settings.js';
 import { bindingStatus, deliveryStatus, isLiteConsumer, noLiteTopics } from './lite-topics.js';
 import { heartbeatOf } from './registration.js';
-import { OK, refusal, statusOf } from './statuses.js';
+import { OK, rejection, statusOf } from './statuses.js';
 
 /** What a session needs. */
 interface SessionPort {
@@ -127,7 +127,7 @@ export class GatewaySession {
   async heartbeat(deadline: Deadline): Promise<Status> {
     const { latest } = this;
     const { address, client, clientId } = this.port;
-    if (latest === undefined) return refusal(Code.UNRECOGNIZED_CLIENT_TYPE, 'the settings were not sent yet');
+    if (latest === undefined) return rejection(Code.UNRECOGNIZED_CLIENT_TYPE, 'the settings were not sent yet');
     if (address === undefined) return OK;
     const answer = await client.ask(
       address,
@@ -203,7 +203,7 @@ export class GatewaySession {
     // Before the question about the group: brokers up to 4.7 never answer a request that they do not know.
     if (!abilities.pops) {
       const text = `${address} runs ${releaseName(release)}; consuming needs RocketMQ ${FIRST_WITH.pop} or later`;
-      return refusal(Code.VERSION_UNSUPPORTED, text);
+      return rejection(Code.VERSION_UNSUPPORTED, text);
     }
     const question = { code: REQUEST_CODES.getSubscriptionGroupConfig, fields: { group: groupOf(settings) } };
     const answer = await client.ask(address, question, deadline);

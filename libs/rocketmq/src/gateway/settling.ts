@@ -21,7 +21,7 @@ import {
   type ReceiptHandle,
   storedTopic,
 } from './receipt-handle.js';
-import { OK, refusal, statusOf } from './statuses.js';
+import { OK, rejection, statusOf } from './statuses.js';
 
 /** A delivery of a message. */
 interface DeliveredMessage {
@@ -40,9 +40,9 @@ interface Change extends Omit<DeliveredMessage, 'messageId'> {
 type AckRequest = RpcRequest<'ackMessage'>;
 type AckResult = RpcResponse<'ackMessage'>['entries'][number];
 
-const UNREADABLE = refusal(Code.INVALID_RECEIPT_HANDLE, 'the receipt handle was not given out by this client');
-/** A broker answers an acknowledgement of an ended delivery like any other, so it is refused here. */
-const EXPIRED = refusal(Code.INVALID_RECEIPT_HANDLE, 'the invisible duration is over: the message is redelivered');
+const UNREADABLE = rejection(Code.INVALID_RECEIPT_HANDLE, 'the receipt handle was not given out by this client');
+/** A broker answers an acknowledgement of an ended delivery like any other, so it is rejected here. */
+const EXPIRED = rejection(Code.INVALID_RECEIPT_HANDLE, 'the invisible duration is over: the message is redelivered');
 /** The revive queue of ordered deliveries, which are not revived. @see KeyBuilder.POP_ORDER_REVIVE_QUEUE of the server */
 const ORDERED = '999';
 /** `delayLevel` of a message that is not to be retried. */
@@ -103,7 +103,7 @@ export class Settling {
     const no = (status: Status) => ({ status, receiptHandle: '' });
     if (!(invisibleMs >= 0 && invisibleMs <= LIMITS.invisibleDurationMaxMs)) {
       const limit = `from 0 to ${LIMITS.invisibleDurationMaxMs}`;
-      return no(refusal(Code.ILLEGAL_INVISIBLE_TIME, `the invisible duration of ${invisibleMs} ms is not ${limit}`));
+      return no(rejection(Code.ILLEGAL_INVISIBLE_TIME, `the invisible duration of ${invisibleMs} ms is not ${limit}`));
     }
     const handle = decodeHandle(text);
     const problem = problemOf(handle);
@@ -113,7 +113,7 @@ export class Settling {
     if (handle.reviveQueue === ORDERED && release > 0 && !abilitiesOf(release).changesOrdered) {
       const needed = `to renew or postpone an ordered message needs RocketMQ ${FIRST_WITH.orderedChange} or later`;
       const then = 'it is redelivered when its invisible duration is over';
-      return no(refusal(Code.UNSUPPORTED, `${broker} runs ${releaseName(release)}; ${needed}; ${then}`));
+      return no(rejection(Code.UNSUPPORTED, `${broker} runs ${releaseName(release)}; ${needed}; ${then}`));
     }
     const fields = {
       ...deliveryFields(topic, consumerGroup, handle),
@@ -161,7 +161,7 @@ export class Settling {
     if (problem === undefined) return OK;
     // A repetition would copy it again, so the outcome is not that of the second request.
     const text = `the message is in the dead letters, but it may be redelivered and copied again: ${problem}`;
-    return refusal(Code.INTERNAL_SERVER_ERROR, text);
+    return rejection(Code.INTERNAL_SERVER_ERROR, text);
   }
 
   /** Whether the broker redelivers the message, so that nothing has to be done about this delivery. */
@@ -229,14 +229,14 @@ function problemOf(handle: ReceiptHandle | undefined, nowMs = processTimeMs()): 
 /** For one of several requests that got no answer. */
 function failureStatus(error: unknown): Status {
   const isUnsent = RocketMQError.is(error) && error.outcome === 'not-sent';
-  return refusal(isUnsent ? Code.TOO_MANY_REQUESTS : Code.PROXY_TIMEOUT, describeError(error));
+  return rejection(isUnsent ? Code.TOO_MANY_REQUESTS : Code.PROXY_TIMEOUT, describeError(error));
 }
 
 function overall(results: readonly AckResult[]): Status {
   const [first] = results;
-  if (first?.status === undefined) return refusal(Code.BAD_REQUEST, 'no message to acknowledge');
+  if (first?.status === undefined) return rejection(Code.BAD_REQUEST, 'no message to acknowledge');
   const isSame = results.every(({ status }) => status?.code === first.status?.code);
-  return isSame ? first.status : refusal(Code.MULTIPLE_RESULTS, 'the results differ');
+  return isSame ? first.status : rejection(Code.MULTIPLE_RESULTS, 'the results differ');
 }
 
 function deliveryFields(topic: string, consumerGroup: string, handle: ReceiptHandle): Record<string, string> {

@@ -7,8 +7,8 @@ import { TransportError, withoutEffect } from '../support/errors.js';
 
 export const OK: Status = { code: Code.OK, message: 'OK' };
 
-/** A refusal by the gateway itself. */
-export function refusal(code: Code, message: string): Status {
+/** A rejection by the gateway itself. */
+export function rejection(code: Code, message: string): Status {
   return { code, message };
 }
 
@@ -54,10 +54,10 @@ export function statusOf(answer: RemotingFrame, address: string): Status {
 const LESS_DURABLE: ReadonlyMap<number, Status> = new Map([
   [
     RESPONSE_CODES.flushDiskTimeout,
-    refusal(Code.MASTER_PERSISTENCE_TIMEOUT, 'it is not on the disk of the broker yet'),
+    rejection(Code.MASTER_PERSISTENCE_TIMEOUT, 'it is not on the disk of the broker yet'),
   ],
-  [RESPONSE_CODES.flushSlaveTimeout, refusal(Code.SLAVE_PERSISTENCE_TIMEOUT, 'no replica has confirmed it yet')],
-  [RESPONSE_CODES.slaveNotAvailable, refusal(Code.HA_NOT_AVAILABLE, 'no replica is available')],
+  [RESPONSE_CODES.flushSlaveTimeout, rejection(Code.SLAVE_PERSISTENCE_TIMEOUT, 'no replica has confirmed it yet')],
+  [RESPONSE_CODES.slaveNotAvailable, rejection(Code.HA_NOT_AVAILABLE, 'no replica is available')],
 ]);
 
 /** The status for the answer to a send, and whether the message is stored. @throws TransportError like {@link statusOf} */

@@ -17,7 +17,7 @@ import { splitAddress } from '../remoting/remoting-connection.js';
 import { type Deadline, withNotedEffects } from '../support/deadline.js';
 import { TransportError } from '../support/errors.js';
 import type { Logger } from '../support/logger.js';
-import { refusal, statusOf } from './statuses.js';
+import { rejection, statusOf } from './statuses.js';
 
 /** How long a broker may take to say the type of a topic, while others may answer. */
 const TYPE_MS = 1_000;
@@ -63,7 +63,7 @@ export class Topics {
   /** All queues; or why there are none. @throws TransportError (not-sent) while the masters of all brokers are missing */
   async queues(topic: string, deadline: Deadline): Promise<FoundQueues | Status> {
     const route = await this.fresh(topic, deadline);
-    if (route === undefined) return refusal(Code.TOPIC_NOT_FOUND, `no name server has a route of topic "${topic}"`);
+    if (route === undefined) return rejection(Code.TOPIC_NOT_FOUND, `no name server has a route of topic "${topic}"`);
     const types = await this.types(topic, route, deadline);
     const queues = mastersOf(route).flatMap((broker) => queuesOn(broker, topic, route, types));
     const keepsOrder = types.length === 0 || types.some((type) => ORDERED.includes(type));
@@ -99,14 +99,14 @@ export class Topics {
     deadline: Deadline,
   ): Promise<readonly MessageQueue[] | Status> {
     const route = await this.fresh(topic, deadline);
-    if (route === undefined) return refusal(Code.TOPIC_NOT_FOUND, `no name server has a route of topic "${topic}"`);
+    if (route === undefined) return rejection(Code.TOPIC_NOT_FOUND, `no name server has a route of topic "${topic}"`);
     const queues = mastersOf(route).flatMap((broker) => {
       const { readable = 0 } = route.access.get(broker.name) ?? {};
       const isOrdered = isOrderedAt(this.mapAddress(broker.address));
       const ids = isOrdered ? Array.from({ length: readable }, (_, id) => id) : readable > 0 ? [-1] : [];
       return ids.map((id) => queueEntry(broker, topic, id, Permission.READ_WRITE, []));
     });
-    return queues.length > 0 ? queues : refusal(Code.FORBIDDEN, `topic "${topic}" has no readable queue`);
+    return queues.length > 0 ? queues : rejection(Code.FORBIDDEN, `topic "${topic}" has no readable queue`);
   }
 
   /** @throws TransportError (not-sent) while slaves act as masters of all brokers of the topic: they store no messages */

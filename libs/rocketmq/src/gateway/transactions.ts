@@ -14,7 +14,7 @@ import type { RemotingClient } from '../remoting/remoting-client.js';
 import { type Deadline, monotonicMs } from '../support/deadline.js';
 import { RocketMQError } from '../support/errors.js';
 import { wireMessageOf } from './message-properties.js';
-import { refusal, statusOf } from './statuses.js';
+import { rejection, statusOf } from './statuses.js';
 
 /** Where a half message is stored. Each check stores it again, and only the newest place ends the transaction once. */
 interface HalfMessage {
@@ -89,7 +89,7 @@ export class HalfMessages {
     const half = this.kept.get(key);
     if (half === undefined) {
       const text = `transaction ${transactionId} was ended before, or its half message was sent too long ago`;
-      return { status: refusal(Code.INVALID_TRANSACTION_ID, text) };
+      return { status: rejection(Code.INVALID_TRANSACTION_ID, text) };
     }
     const fields = {
       topic,

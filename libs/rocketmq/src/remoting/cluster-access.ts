@@ -151,7 +151,7 @@ export class ClusterAccess {
   async askNameServer(request: RemotingRequest, deadline: Deadline, unless?: number): Promise<RemotingFrame> {
     const { nameServers } = this.options;
     const failures: Error[] = [];
-    let refusal: RemotingError | undefined;
+    let rejection: RemotingError | undefined;
     for (let step = 0; step < nameServers.length; step++) {
       const index = (this.preferred + step) % nameServers.length;
       try {
@@ -161,15 +161,15 @@ export class ClusterAccess {
       } catch (error) {
         if (deadline.signal.aborted) throw error;
         if (!(error instanceof RemotingError) && !(error instanceof TransportError)) throw error;
-        if (error instanceof RemotingError && error.responseCode === unless) refusal = error;
+        if (error instanceof RemotingError && error.responseCode === unless) rejection = error;
         else failures.push(error);
       }
     }
     const [first] = failures;
-    if (refusal !== undefined && (first === undefined || !this.options.unanimous)) throw refusal;
+    if (rejection !== undefined && (first === undefined || !this.options.unanimous)) throw rejection;
     if (first !== undefined && !failures.some(isAway)) throw first;
-    const which = refusal === undefined ? 'no name server' : 'not every name server';
-    const why = [...failures, ...(refusal === undefined ? [] : [refusal])].map((error) => error.message).join('; ');
+    const which = rejection === undefined ? 'no name server' : 'not every name server';
+    const why = [...failures, ...(rejection === undefined ? [] : [rejection])].map((error) => error.message).join('; ');
     throw new TransportError('UNAVAILABLE', `${deadline.what}: ${which} can be reached: ${why}`, 'not-sent', true);
   }
 

@@ -34,7 +34,7 @@ interface RemotingClientOptions {
 export interface AskOptions {
   /** Called with an answer that arrives after the deadline passed or the caller aborted. Default: it is dropped. */
   readonly onLate?: (answer: RemotingFrame) => void;
-  /** Whether the caller goes on without an answer. A refusal then does not make the credentials doubtful. Default: false. */
+  /** Whether the caller goes on without an answer. A rejection then does not make the credentials doubtful. Default: false. */
   readonly isOptional?: boolean;
 }
 
@@ -86,7 +86,7 @@ export class RemotingClient {
     const connection = await this.connected(address, deadline);
     if (connection.serverVersion > 0) return connection.serverVersion;
     const question = { code: REQUEST_CODES.getBrokerRuntimeInfo };
-    // A refusal says it too.
+    // A rejection says it too.
     return (await this.askAny(address, question, deadline, { isOptional: true })).version;
   }
 
@@ -105,8 +105,8 @@ export class RemotingClient {
   async call(address: string, request: RemotingRequest, deadline: Deadline): Promise<RemotingFrame> {
     const answer = await this.ask(address, request, deadline);
     if (answer.code === 0) return answer;
-    const refused = new RemotingError(deadline.what, address, answer);
-    throw WITHOUT_EFFECT.has(request.code) ? withoutEffect(refused) : refused;
+    const rejected = new RemotingError(deadline.what, address, answer);
+    throw WITHOUT_EFFECT.has(request.code) ? withoutEffect(rejected) : rejected;
   }
 
   /** Closes all connections; pending calls fail. Idempotent. @param why the error of later calls */

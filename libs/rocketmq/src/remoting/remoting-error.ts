@@ -14,39 +14,39 @@ interface CodeMeaning {
 
 /** The server's response codes that matter here. @see RemotingSysResponseCode and ResponseCode of the server */
 const MEANINGS: ReadonlyMap<number, CodeMeaning> = new Map([
-  [RESPONSE_CODES.systemError, refused('SYSTEM_ERROR', false, 'fix what the server reports and call again')],
-  [RESPONSE_CODES.systemBusy, refused('SYSTEM_BUSY', true, 'the server is overloaded: call again later')],
+  [RESPONSE_CODES.systemError, rejected('SYSTEM_ERROR', false, 'fix what the server reports and call again')],
+  [RESPONSE_CODES.systemBusy, rejected('SYSTEM_BUSY', true, 'the server is overloaded: call again later')],
   [
     RESPONSE_CODES.requestCodeNotSupported,
-    refused(
+    rejected(
       'REQUEST_CODE_NOT_SUPPORTED',
       false,
       'the server has another version, or is a broker instead of a name server or vice versa',
     ),
   ],
-  [RESPONSE_CODES.messageIllegal, refused('MESSAGE_ILLEGAL', false, 'fix what the server reports and send again')],
+  [RESPONSE_CODES.messageIllegal, rejected('MESSAGE_ILLEGAL', false, 'fix what the server reports and send again')],
   [
     RESPONSE_CODES.serviceNotAvailable,
-    refused('SERVICE_NOT_AVAILABLE', true, 'the server is starting or stopping: call again later'),
+    rejected('SERVICE_NOT_AVAILABLE', true, 'the server is starting or stopping: call again later'),
   ],
-  [RESPONSE_CODES.noPermission, refused('NO_PERMISSION', false, '')],
-  [RESPONSE_CODES.topicNotExist, refused('TOPIC_NOT_EXIST', false, 'create the topic first')],
+  [RESPONSE_CODES.noPermission, rejected('NO_PERMISSION', false, '')],
+  [RESPONSE_CODES.topicNotExist, rejected('TOPIC_NOT_EXIST', false, 'create the topic first')],
   [
     RESPONSE_CODES.subscriptionGroupNotExist,
-    refused('SUBSCRIPTION_GROUP_NOT_EXIST', false, 'create the consumer group first'),
+    rejected('SUBSCRIPTION_GROUP_NOT_EXIST', false, 'create the consumer group first'),
   ],
   [
     RESPONSE_CODES.illegalOperation,
-    refused(
+    rejected(
       'ILLEGAL_OPERATION',
       false,
       'fix what the server reports; a message that is due cannot be canceled any more',
     ),
   ],
-  [RESPONSE_CODES.invalidParameter, refused('INVALID_PARAMETER', false, 'fix what the server reports and call again')],
+  [RESPONSE_CODES.invalidParameter, rejected('INVALID_PARAMETER', false, 'fix what the server reports and call again')],
 ]);
 
-function refused(name: string, retryable: boolean, advice: string): CodeMeaning {
+function rejected(name: string, retryable: boolean, advice: string): CodeMeaning {
   return { name, outcome: 'rejected', retryable, advice };
 }
 

@@ -1,10 +1,10 @@
-// The base class of every error this library throws, and the three kinds that do not come from a server. A server's refusal is a
+// The base class of every error this library throws, and the three kinds that do not come from a server. A server's rejection is a
 // StatusError (protocol/grpc/status.ts).
 
 /**
  * Whether the operation took effect.
  * - `not-sent`: nothing was sent that could take effect; safe to repeat. A failed read has this outcome
- * - `rejected`: the server refused it; nothing took effect
+ * - `rejected`: the server rejected it; nothing took effect
  * - `unknown`: the server may have done it; repeating it may do it twice
  * - `stored`: the server has stored the message, less safely than its broker is configured to; repeating it stores it twice. Only with
  *   `requireDurable` of the producer

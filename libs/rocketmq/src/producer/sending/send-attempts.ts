@@ -1,4 +1,4 @@
-// The attempts of one send, until it succeeds, is refused, or times out.
+// The attempts of one send, until it succeeds, is rejected, or times out.
 
 import { hostname } from 'node:os';
 import type { Client } from '../../client/client.js';

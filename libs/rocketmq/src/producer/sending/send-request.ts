@@ -147,7 +147,7 @@ const TOO_FAR_AHEAD =
   'use a shorter delay, or raise the limits of the servers (maxDelayTimeMills of the proxy, timerMaxDelaySec of the brokers)';
 
 /** @throws StatusError for a server that has not stored the message */
-function refuse(status: Status | undefined, what: string): never {
+function throwRejected(status: Status | undefined, what: string): never {
   const isBeyondTimer =
     status !== undefined && CODES_BEYOND_TIMER.includes(status.code) && status.message.includes(BEYOND_TIMER);
   const meant = isBeyondTimer ? { ...status, code: Code.ILLEGAL_DELIVERY_TIME } : status;
@@ -163,7 +163,7 @@ function placeOf(
 ): StoredPlace {
   const status = entry?.status ?? ofRequest;
   const durability = durabilityOf(status);
-  if (durability === undefined || status === undefined) return refuse(status, what);
+  if (durability === undefined || status === undefined) return throwRejected(status, what);
   if (entry === undefined && durability === 'as-configured') throw new StatusError(what, undefined);
   // A proxy says nothing more of a message that is less durable.
   const { messageId = '', offset = 0n, recallHandle = '', transactionId = '' } = entry ?? {};
@@ -183,7 +183,7 @@ function idOf(message: WireMessage | undefined): string {
 }
 
 /**
- * Isolates an endpoint that has failed. A refusal does not count as a failure, not even of a busy server. A missing answer does not
+ * Isolates an endpoint that has failed. A rejection does not count as a failure, not even of a busy server. A missing answer does not
  * count if the caller aborted, or if the server had less than half the timeout of a request.
  */
 function isolateFailed(

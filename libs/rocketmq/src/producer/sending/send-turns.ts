@@ -61,7 +61,7 @@ export class Turn {
     return turn;
   }
 
-  /** Whether nothing that was called earlier is under way. */
+  /** Whether nothing that was called earlier is in flight. */
   get hasCome(): boolean {
     return this.state.kind === 'come';
   }

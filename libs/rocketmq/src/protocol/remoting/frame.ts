@@ -15,7 +15,7 @@ export interface RemotingFrame {
   readonly isOneWay: boolean;
   /** The release of the program that sent it, as a number that rises: 5.0.0 is 413, 5.5.0 is 513. 0 when it did not say. @see MQVersion of the server */
   readonly version: number;
-  /** The server's message for a refusal; otherwise empty. */
+  /** The server's message for a rejection; otherwise empty. */
   readonly remark: string;
   readonly fields: Readonly<Record<string, string>>;
   readonly body: Buffer;
