@@ -48,12 +48,12 @@ describeOnServers('payment and time-out that meet', (kind) => {
     await broker.idle();
     await broker.advance(PAYMENT_TIMEOUT_MS - SECOND_MS);
     const paying = barriers.hold('half-sent', 'order-paid');
-    const cancelling = barriers.hold('half-sent', 'stock-return');
+    const canceling = barriers.hold('half-sent', 'stock-return');
     const answer = demo.pay(round % 2, body.id);
     const passing = broker.advance(SECOND_MS);
-    await Promise.all([paying.reached, cancelling.reached]);
+    await Promise.all([paying.reached, canceling.reached]);
     // They take turns in starting first; the connections decide which one gets the row first.
-    const sides = round % 2 === 0 ? [paying, cancelling] : [cancelling, paying];
+    const sides = round % 2 === 0 ? [paying, canceling] : [canceling, paying];
     for (const side of sides) side.release();
     await Promise.all([answer, passing]);
     await broker.idle();

@@ -91,15 +91,15 @@ export class Http2Channel implements Channel, CallOwner {
     const waiting: Buffer[] = [];
     let waitingBytes = 0;
     let isEnded = false;
-    const cancelling = new AbortController();
-    const signal = cancelling.signal;
+    const canceling = new AbortController();
+    const signal = canceling.signal;
     const open = async function* (channel: Http2Channel): AsyncIterable<Uint8Array> {
       const { session, timeoutMs } = await channel.session({ ...call, signal });
       const opened = new DuplexCall(channel, session, { ...call, signal, timeoutMs });
       channel.begin(call, () => opened.start(undefined, false));
       under = opened;
       // The stream has no deadline, so it would keep a retired connection open.
-      const unlisten = onAbort(session.left, () => cancelling.abort(reasonOf(session.left)));
+      const unlisten = onAbort(session.left, () => canceling.abort(reasonOf(session.left)));
       try {
         for (const message of waiting.splice(0)) opened.stream.send(message);
         if (isEnded) opened.stream.send(NOTHING, true);
@@ -115,7 +115,7 @@ export class Http2Channel implements Channel, CallOwner {
         const framed = frame(message);
         if ((under?.stream.unsentBytes ?? waitingBytes) + framed.length > MAX_UNSENT_BYTES) {
           const text = `${nameOfCall(call, this.address)}: the server does not read what is sent on the stream`;
-          cancelling.abort(new TransportError('UNAVAILABLE', text, 'unknown', true));
+          canceling.abort(new TransportError('UNAVAILABLE', text, 'unknown', true));
           return false;
         }
         if (under === undefined) {
@@ -129,7 +129,7 @@ export class Http2Channel implements Channel, CallOwner {
         under?.stream.send(NOTHING, true);
       },
       cancel: () =>
-        cancelling.abort(new TransportError('ABORTED', `${nameOfCall(call, this.address)}: canceled`, 'unknown', true)),
+        canceling.abort(new TransportError('ABORTED', `${nameOfCall(call, this.address)}: canceled`, 'unknown', true)),
     };
   }
 
