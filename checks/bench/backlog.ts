@@ -34,7 +34,7 @@ export async function measureBacklog(
     const startedAt = performance.now();
     broker = await startEmbeddedBroker(args);
     const startMs = performance.now() - startedAt;
-    const again = ownBytes(broker.pid);
+    const restarted = ownBytes(broker.pid);
     const size = statSync(join(folder, 'data', 'messages.mdb')).size;
     print(
       `${messages} messages in ${seconds.toFixed(0)} s, ${(messages / seconds).toFixed(0)}/s; file ${megabytes(size)} MB`,
@@ -42,7 +42,7 @@ export async function measureBacklog(
     print(
       `RssAnon: idle ${megabytes(idle)} MB, at most ${megabytes(peak)}, afterwards ${megabytes(after)}, started again`,
     );
-    print(`${megabytes(again)} MB in ${startMs.toFixed(0)} ms; raised by ${megabytes(after - idle)} MB`);
+    print(`${megabytes(restarted)} MB in ${startMs.toFixed(0)} ms; raised by ${megabytes(after - idle)} MB`);
     return verdictOf(true);
   } finally {
     await broker.kill();

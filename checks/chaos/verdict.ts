@@ -60,14 +60,14 @@ export function duplicates({ orderHistory, stockHistory }: ChaosFacts): {
   readonly order: number;
   readonly stock: number;
 } {
-  const again = (entries: readonly Entry[], what: RegExp): number => {
+  const repeats = (entries: readonly Entry[], what: RegExp): number => {
     const hits = entries.filter((entry) => what.test(entry.what));
     return hits.length - new Set(hits.map(({ orderId }) => orderId)).size;
   };
   const stock = stockHistory.filter(({ what }) => what.startsWith('redelivered')).length;
   return {
     stock,
-    order: again(orderHistory, /^order-created received$/) + again(timeOuts(orderHistory), /./),
+    order: repeats(orderHistory, /^order-created received$/) + repeats(timeOuts(orderHistory), /./),
   };
 }
 

@@ -44,10 +44,10 @@ export function readResults(file: string): JestResults {
   return JSON.parse(readFileSync(file, 'utf8'));
 }
 
-/** @param again what failed, when it ran once more */
-export function countsOf(first: JestResults, again: JestResults = { testResults: [] }): SuiteCounts {
+/** @param rerun what failed, when it ran once more */
+export function countsOf(first: JestResults, rerun: JestResults = { testResults: [] }): SuiteCounts {
   const { tests, broken } = outcomesOf(first);
-  const second = outcomesOf(again);
+  const second = outcomesOf(rerun);
   for (const [test, said] of second.tests) {
     const before = tests.get(test);
     tests.set(test, said === undefined && before !== undefined ? `${PASSED_THEN}; before: ${before}` : said);

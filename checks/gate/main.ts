@@ -129,14 +129,14 @@ class Gate {
       return this.start([...command, ...args], { ...env, ...path }, this.path(`${file}.log`));
     };
     let ended = await once(name);
-    const again = `${name}.again`;
+    const rerun = `${name}.again`;
     if (ended.isLate) this.showEnd(name, 'did not end');
     else if (ended.code !== 0) {
       this.tools.print(`== ${name}: what failed, once more`);
-      ended = await once(again, '--onlyFailures');
-      if (ended.code !== 0) for (const log of [name, again]) this.showEnd(log, 'failed');
+      ended = await once(rerun, '--onlyFailures');
+      if (ended.code !== 0) for (const log of [name, rerun]) this.showEnd(log, 'failed');
     }
-    const [first, second] = [name, again]
+    const [first, second] = [name, rerun]
       .map((one) => this.path(`${one}.json`))
       .map((file) => (existsSync(file) ? readResults(file) : undefined));
     if (first === undefined) return { passed: 0, failed: 1, names: ['has died before it counted its tests'] };

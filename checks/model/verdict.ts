@@ -231,7 +231,7 @@ function repetitions(ended: readonly Run[], reasons: Reasons, counts: Map<Reason
     const earlier = before.get(run.id) ?? [];
     before.set(run.id, [...earlier, run]);
     if (earlier.length === 0) continue;
-    const reason = reasons.whyAgain(earlier, run);
+    const reason = reasons.reasonOfRepetition(earlier, run);
     if (reason !== undefined) {
       count(counts, reason);
       continue;
@@ -281,15 +281,15 @@ class Reasons {
   }
 
   /** Why a message is handled again that was handled before. */
-  whyAgain(earlier: readonly Run[], again: Run): Reason | undefined {
+  reasonOfRepetition(earlier: readonly Run[], repetition: Run): Reason | undefined {
     // Each copy may be handled once.
-    const isCopy = earlier.length < this.copiesOf(again.id);
-    if (isCopy && this.sends.mayBeStoredTwice(again.id, this.faults)) return 'stored twice';
+    const isCopy = earlier.length < this.copiesOf(repetition.id);
+    if (isCopy && this.sends.mayBeStoredTwice(repetition.id, this.faults)) return 'stored twice';
     for (const run of earlier) {
-      const reason = this.whyUnsettled(run, again.atMs);
+      const reason = this.whyUnsettled(run, repetition.atMs);
       if (reason !== undefined) return reason;
     }
-    return this.wasReadAgain(again) ? 'broker killed' : undefined;
+    return this.wasReadAgain(repetition) ? 'broker killed' : undefined;
   }
 
   /** Why a handler begins while another one of its message group runs. */

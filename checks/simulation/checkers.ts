@@ -133,16 +133,16 @@ export function unexplainedRepetitions(facts: Facts): string[] {
   const sends = new Map(facts.sends.map((send) => [send.key, send]));
   return [...byDelivery(facts.handlings)].flatMap(([what, handlings]) => {
     const first = handlings.find(({ end }) => end === 'done');
-    const again = first && handlings.find(({ startMs }) => startMs > (first.endMs ?? 0));
-    if (first === undefined || again === undefined) return [];
+    const repetition = first && handlings.find(({ startMs }) => startMs > (first.endMs ?? 0));
+    if (first === undefined || repetition === undefined) return [];
     const send = sends.get(first.key);
-    const processes = [first.process, again.process, ...(send === undefined ? [] : [send.process])];
+    const processes = [first.process, repetition.process, ...(send === undefined ? [] : [send.process])];
     const isSentTwice = send !== undefined && send.outcome !== 'acknowledged';
     const fromMs = send?.atMs ?? first.startMs;
     if (isSentTwice || isExcused(facts, processes, fromMs, (first.endMs ?? 0) + ACK_MS)) return [];
-    if (send?.messageGroup !== undefined && isQueueReleased(facts, first, again.startMs)) return [];
+    if (send?.messageGroup !== undefined && isQueueReleased(facts, first, repetition.startMs)) return [];
     if (isAckRefused(facts, first)) return [];
-    return [`repeated: ${what} was handled at ${first.endMs} by ${first.process}, and again at ${again.startMs}`];
+    return [`repeated: ${what} was handled at ${first.endMs} by ${first.process}, and again at ${repetition.startMs}`];
   });
 }
 

@@ -119,11 +119,11 @@ describe('a request', () => {
 
   it('is handled again without a reason when it was answered', () => {
     const answered = { ...facts, requests: [{ ...request, endMs: 310, outcome: 'answered' as const }] };
-    const again = { ...answered, answers: [handled, handling(31_000, 31_100, { process: 'c' })] };
-    expect(repeatedRequests(again)).toEqual(['asked twice: b handled m1 by 300, and c again at 31000']);
+    const answeredTwice = { ...answered, answers: [handled, handling(31_000, 31_100, { process: 'c' })] };
+    expect(repeatedRequests(answeredTwice)).toEqual(['asked twice: b handled m1 by 300, and c again at 31000']);
     expect(repeatedRequests(answered)).toEqual([]);
-    expect(repeatedRequests({ ...again, disturbances: [met('b', 310, 400)] })).toEqual([]);
-    expect(repeatedRequests({ ...again, requests: [request] })).toEqual([]);
+    expect(repeatedRequests({ ...answeredTwice, disturbances: [met('b', 310, 400)] })).toEqual([]);
+    expect(repeatedRequests({ ...answeredTwice, requests: [request] })).toEqual([]);
   });
 
   it('has its own answer', () => {

@@ -21,13 +21,15 @@ export function overruledDecisions(facts: NestFacts): string[] {
   const acks = facts.decisions.filter(({ decision }) => decision === 'ack');
   return acks.flatMap(({ key, process, atMs }) => {
     const handlings = facts.handlings.filter((one) => one.group === NEST_GROUPS.manual && one.key === key);
-    const again = handlings.find(({ startMs }) => startMs > atMs);
+    const repetition = handlings.find(({ startMs }) => startMs > atMs);
     const send = facts.sends.find((one) => one.key === key);
     // A message with an unknown outcome may be stored twice.
-    if (again === undefined || send?.outcome !== 'acknowledged') return [];
-    const untilMs = Math.min(again.startMs, atMs + MANUAL_TIMEOUT_MS + ACK_MS);
-    if (isExcused(facts, [process, again.process, send.process], send.atMs, untilMs)) return [];
-    return [`overruled: ${process} acked ${key} at ${atMs}, and ${again.process} got it again at ${again.startMs}`];
+    if (repetition === undefined || send?.outcome !== 'acknowledged') return [];
+    const untilMs = Math.min(repetition.startMs, atMs + MANUAL_TIMEOUT_MS + ACK_MS);
+    if (isExcused(facts, [process, repetition.process, send.process], send.atMs, untilMs)) return [];
+    return [
+      `overruled: ${process} acked ${key} at ${atMs}, and ${repetition.process} got it again at ${repetition.startMs}`,
+    ];
   });
 }
 
@@ -59,14 +61,14 @@ export function repeatedRequests(facts: NestFacts): string[] {
   return facts.requests.flatMap(({ key, process, atMs, endMs, outcome }) => {
     const answers = answersTo(facts, key);
     const first = answers.find(({ end }) => end === 'done');
-    const again = answers.find(({ startMs }) => startMs > (first?.endMs ?? Number.POSITIVE_INFINITY));
-    if (outcome !== 'answered' || first === undefined || again === undefined) return [];
+    const repetition = answers.find(({ startMs }) => startMs > (first?.endMs ?? Number.POSITIVE_INFINITY));
+    if (outcome !== 'answered' || first === undefined || repetition === undefined) return [];
     const untilMs = Math.max(endMs ?? atMs, (first.endMs ?? atMs) + ACK_MS);
     // The caller stopped waiting while the answer was in transit.
     if ((first.abandonedMs ?? Number.POSITIVE_INFINITY) <= (first.endMs ?? 0) + ANSWER_MS) return [];
-    if (isExcused(facts, [process, first.process, again.process], atMs, untilMs)) return [];
+    if (isExcused(facts, [process, first.process, repetition.process], atMs, untilMs)) return [];
     return [
-      `asked twice: ${first.process} handled ${key} by ${first.endMs}, and ${again.process} again at ${again.startMs}`,
+      `asked twice: ${first.process} handled ${key} by ${first.endMs}, and ${repetition.process} again at ${repetition.startMs}`,
     ];
   });
 }

@@ -33,9 +33,9 @@ export const ORDERING_STEPS = {
     await world.code('ack the first', () => consumer.ack(one.view));
     await world.code('ack the third', () => consumer.ack(three.view));
     world.emit('received while it is held', { messages: world.inOrder(await world.receiveOnce(consumer)) });
-    const again = await world.receive(consumer, 4);
-    world.emit('received after the lease', { messages: world.inOrder(again) });
-    for (const { view } of again) await consumer.ack(view);
+    const redelivered = await world.receive(consumer, 4);
+    world.emit('received after the lease', { messages: world.inOrder(redelivered) });
+    for (const { view } of redelivered) await consumer.ack(view);
     await world.send('m6', { topic: 'order-leases', messageGroup: 'g' });
     world.emit('received at last', { messages: world.inOrder(await world.receiveAndAck(consumer, 1)) });
   },

@@ -69,12 +69,12 @@ function targetIn(fields: Fields): Exclude<RewindTarget, { kind: 'offset' }> {
 }
 
 function distanceOf(moved: readonly Moved[]): string {
-  let [again, skipped] = [0, 0];
+  let [redelivered, skipped] = [0, 0];
   for (const { from = 0, to = from } of moved) {
-    if (to < from) again += from - to;
+    if (to < from) redelivered += from - to;
     else skipped += to - from;
   }
-  return `${again} messages are delivered again, ${skipped} are skipped`;
+  return `${redelivered} messages are delivered again, ${skipped} are skipped`;
 }
 
 function messagesOf(failed: readonly Moved[]): string {

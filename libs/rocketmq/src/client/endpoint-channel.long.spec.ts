@@ -144,7 +144,7 @@ describe('calls on an endpoint with several addresses', () => {
       const call = (): WireCall => ({ path: '/service/Method', metadata: {}, timeoutMs: 20_000 });
       const unary = async (): Promise<string> => Buffer.from(await channel.unary(call(), nothing)).toString();
       const polled: string[] = [];
-      const underWay = [unary(), unary(), channel.serverStream(call(), nothing, (one) => polled.push(String(one)))];
+      const inFlight = [unary(), unary(), channel.serverStream(call(), nothing, (one) => polled.push(String(one)))];
       await until(() => held.length === 3);
       // A stream without a deadline notices the GOAWAY, as telemetry does in a client.
       const telemetry = channel.stream({ ...call(), timeoutMs: undefined });
@@ -154,7 +154,7 @@ describe('calls on an endpoint with several addresses', () => {
       expect(await end).toMatchObject({ code: expect.stringMatching(/UNAVAILABLE|ABORTED/) });
       expect(await unary()).toBe('second');
       for (const stream of held.slice(0, 3)) answer(stream, 'first');
-      expect(await Promise.all(underWay)).toEqual(['first', 'first', undefined]);
+      expect(await Promise.all(inFlight)).toEqual(['first', 'first', undefined]);
       expect(polled).toEqual(['first']);
     },
   );
