@@ -72,7 +72,7 @@ async function inject(fault: PlannedFault, { victims, links, signal }: FaultTarg
       await sleep(fault.kind === 'kill' ? fault.lengthMs : 0, undefined, { signal });
       const commandedAtMs = performance.now();
       const readyAtMs = victim.start().then(() => performance.now());
-      // Whoever awaits it gets the error, possibly later.
+      // The code that awaits it gets the error, possibly later.
       readyAtMs.catch(() => {});
       return { endedAtMs: victim.isSlowToStart ? await readyAtMs : commandedAtMs, readyAtMs };
     }

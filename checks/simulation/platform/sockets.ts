@@ -87,7 +87,7 @@ export class SimulatedSocket extends EventEmitter {
 
   uncork(): void {}
 
-  /** Whoever waits for a write hears of it first. */
+  /** Callers that wait for a write are notified first. */
   destroySoon(): void {
     this.isEnding = true;
     process.nextTick(() => this.destroy());

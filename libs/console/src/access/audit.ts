@@ -1,4 +1,4 @@
-// Who did what: each change that was carried out or refused.
+// The audit: who did what. It has each change that was carried out or refused.
 
 /** A change that was carried out or refused. */
 export interface AuditEntry {

@@ -199,7 +199,7 @@ export class ClusterWatch {
     if (this.viewers === 0 && this.options.monotonicMs() - this.lastViewedMs > LINGER_MS) {
       clearInterval(this.timer);
       this.timer = undefined;
-      // Who comes next must not be shown it as what is.
+      // The next viewer must not see old values as current ones.
       for (const known of [this.samples, this.looked, this.trends]) known.clear();
       this.round.reset();
       return;

@@ -36,7 +36,7 @@ export function go(href: string): void {
   place.value = read();
   if (isSamePage) return;
   window.scrollTo(0, 0);
-  // Who reads by ear, or goes by Tab, continues at the top of the new page.
+  // Users of a screen reader or of the Tab key continue at the top of the new page.
   document.getElementById('content')?.focus({ preventScroll: true });
 }
 

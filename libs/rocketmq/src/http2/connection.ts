@@ -72,7 +72,7 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
   private readonly encoder: HeaderEncoder;
   private readonly decoder: HeaderDecoder;
   private readonly streams = new Map<number, Http2Stream>();
-  /** Of a client: streams beyond the peer's limit, and what opens them. */
+  /** Used by clients only: streams beyond the peer's limit, and what opens them. */
   private readonly waiting = new Map<Http2Stream, readonly Headers[]>();
   private readonly blocked = new Set<Http2Stream>();
   private readonly recentResets = new RecentResets();
@@ -401,7 +401,7 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
   }
 
   pump(): void {
-    // Who hears that something was sent may send more: the loop below gets to it.
+    // A caller that is notified of a write may send more: the loop below gets to it.
     if (this.isPumping || this.isStalled || this.blocked.size === 0) return;
     this.isPumping = true;
     let progressed = true;

@@ -51,7 +51,7 @@ interface Unsent {
 export class Http2Stream {
   /** 0 until it is opened, and when nothing of it has left this process. */
   id = 0;
-  /** Of a client: with which flush of the connection it was opened. */
+  /** Used by clients only: the flush of the connection with which it was opened. */
   flush = 0;
   private state: StreamState = 'waiting';
   private sendWindow = 0;
@@ -63,7 +63,7 @@ export class Http2Stream {
   private isReset = false;
   /** What follows the data that waits; servers only. */
   private trailers: readonly Headers[] | undefined;
-  /** Of the peer's message: whether its headers have arrived, and how much of its body is missing, if that is known. */
+  /** Whether the headers of the peer's message have arrived, and how much of its body is missing, if that is known. */
   private hasHeaders = false;
   private expectedBytes: number | undefined;
   /** Set before anything arrives. */
@@ -173,7 +173,7 @@ export class Http2Stream {
     this.write(bytes, start, end, this.isEndWanted && !isLeft && trailers === undefined);
     if (isDone) first.onSent?.(true);
     if (!isLeft && trailers !== undefined && !this.isClosed) this.writeTrailers(trailers);
-    // Who hears that something was sent may have sent more.
+    // A caller that was notified of a write may have sent more.
     return { wrote: true, isLeft: this.unsent !== undefined };
   }
 

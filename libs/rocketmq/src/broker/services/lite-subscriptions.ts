@@ -40,7 +40,7 @@ export class LiteSubscriptions {
     if (action === LiteSubscriptionAction.PARTIAL_ADD) for (const one of liteTopicSet) assertLiteTopic(one);
     const group = this.groupOf(name);
     assertBound(group, topic);
-    // Whoever may consume for the group of the client may speak for it: its access key may have changed.
+    // A user who may consume for the group of a client may change its subscriptions: its access key may have changed.
     const session = this.broker.sessions.find(clientId);
     if (session !== undefined && subscriptionOf(session)?.group?.name !== name) assertOwner(session, user);
     const { subscriptionQuota = 0 } = group.lite ?? {};

@@ -150,7 +150,7 @@ function answerChanges(
   if (old === undefined && now === undefined) return [];
   if (old === undefined) return [change('compatible', before, 'it has answers now')];
   if (now === undefined) return [change('breaking', before, 'it no longer has answers')];
-  // Who receives a request sends its answer.
+  // The receiver of a request sends its answer.
   return bodyChanges(before, 'the answer', before.action === 'receive', [old, now], older, newer);
 }
 

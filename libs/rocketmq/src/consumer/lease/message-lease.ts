@@ -101,7 +101,7 @@ export class MessageLease implements Timed {
     return `message ${this.message.messageId} from "${this.message.topic}"`;
   }
 
-  /** By monotonic business time. */
+  /** Measured by the monotonic business clock. */
   get leasedAtMs(): number {
     return this.received.leasedAtMs;
   }

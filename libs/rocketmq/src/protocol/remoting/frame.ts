@@ -75,7 +75,7 @@ export function encodeFrame(frame: OutgoingFrame): Buffer {
 /** Writes what {@link encodeFrame} returns, with one copy less. */
 export function writeFrame(output: SocketOutput, frame: UnnumberedFrame, opaque: number): void {
   const { body: given = NO_BODY, isBodyFinal = false } = frame;
-  // Whoever made the body may change it while the socket has not taken it. Copied first: a header without its body would spoil the connection.
+  // The caller may change the body while the socket has not taken it. Copied first: a header without its body would spoil the connection.
   const body = isBodyFinal || given.length <= COPIED_BYTES ? given : Buffer.from(given);
   const header = headerOf(frame, opaque);
   const room = output.reserve(PREFIX_BYTES + MAX_BYTES_PER_UNIT * header.length);
