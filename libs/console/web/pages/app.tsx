@@ -149,12 +149,12 @@ function openPause({ name, status }: Listener, instance: string): void {
   });
 }
 
-interface Wish {
+interface ConcurrencyValues {
   readonly concurrency: number;
 }
 
 function openConcurrency({ name, concurrency = 1 }: Listener, instance: string): void {
-  openChange<Wish, unknown>({
+  openChange<ConcurrencyValues, unknown>({
     title: `Concurrency of ${name}`,
     form: { concurrency },
     Form: ConcurrencyForm,
@@ -172,7 +172,7 @@ function openConcurrency({ name, concurrency = 1 }: Listener, instance: string):
   });
 }
 
-function ConcurrencyForm({ form, set }: FormProps<Wish>) {
+function ConcurrencyForm({ form, set }: FormProps<ConcurrencyValues>) {
   return (
     <label class="field">
       <span>Handlers at once</span>

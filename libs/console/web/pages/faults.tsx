@@ -85,20 +85,20 @@ export function FaultsPage() {
   );
 }
 
-interface Wish {
+interface FaultValues {
   readonly rpc: string;
   readonly kind: (typeof KINDS)[number][0];
   readonly times: number;
 }
 
-function actionOf(kind: Wish['kind']): Readonly<Record<string, unknown>> {
+function actionOf(kind: FaultValues['kind']): Readonly<Record<string, unknown>> {
   if (kind === 'delay') return { kind, delayMs: DELAY_MS };
   if (kind === 'answer') return { kind, code: REFUSAL };
   return { kind };
 }
 
 function openAdd(): void {
-  openChange<Wish, unknown>({
+  openChange<FaultValues, unknown>({
     title: 'Add a fault',
     form: { rpc: 'sendMessage', kind: 'dropResponse', times: 1 },
     Form: FaultForm,
@@ -115,7 +115,7 @@ function openAdd(): void {
   });
 }
 
-function FaultForm({ form, set }: FormProps<Wish>) {
+function FaultForm({ form, set }: FormProps<FaultValues>) {
   return (
     <>
       <label class="field">
@@ -128,7 +128,10 @@ function FaultForm({ form, set }: FormProps<Wish>) {
       </label>
       <label class="field">
         <span>What happens</span>
-        <select value={form.kind} onChange={({ currentTarget: { value } }) => set({ kind: value as Wish['kind'] })}>
+        <select
+          value={form.kind}
+          onChange={({ currentTarget: { value } }) => set({ kind: value as FaultValues['kind'] })}
+        >
           {KINDS.map(([kind, text]) => (
             <option key={kind} value={kind}>
               {text}

@@ -7,7 +7,7 @@ import { type FormProps, openChange } from '../ui/change.js';
 import { ShortId } from '../ui/message-table.js';
 import { GroupLink, Problems } from '../ui/parts.js';
 
-interface Wish {
+interface ReplayValues {
   readonly perSecond: string;
   readonly isAgain: boolean;
 }
@@ -27,7 +27,7 @@ interface Preview {
 
 /** @param positions undefined: all of the group */
 export function openReplay(consumerGroup: string, positions: readonly string[] | undefined): void {
-  openChange<Wish, Preview>({
+  openChange<ReplayValues, Preview>({
     title: positions?.length === 1 ? 'Replay a dead letter' : `Replay dead letters of ${consumerGroup}`,
     form: { perSecond: '', isAgain: false },
     Form: ReplayForm,
@@ -44,7 +44,7 @@ export function openReplay(consumerGroup: string, positions: readonly string[] |
   });
 }
 
-function ReplayForm({ form, set }: FormProps<Wish>) {
+function ReplayForm({ form, set }: FormProps<ReplayValues>) {
   return (
     <>
       <label class="field">
