@@ -1,8 +1,8 @@
 // The port on Knex with PostgreSQL, MySQL or MariaDB. Structurally typed, so that Knex is not a dependency of this package.
 
-import { noTransaction } from '../transaction-guards.js';
 import { rowsOf } from '../rows.js';
 import type { DialectName, SqlDatabase, SqlExecutor } from '../sql-port.js';
+import { noTransaction } from '../transaction-guards.js';
 import { MYSQL2_ROWS } from './mysql2.js';
 import { templateOf } from './placeholders.js';
 

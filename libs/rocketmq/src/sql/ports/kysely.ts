@@ -1,8 +1,8 @@
 // The port on Kysely with PostgreSQL, MySQL or MariaDB. Structurally typed, so that Kysely is not a dependency of this package.
 
-import { noTransaction } from '../transaction-guards.js';
 import { rowsOf } from '../rows.js';
 import type { DialectName, SqlDatabase, SqlExecutor } from '../sql-port.js';
+import { noTransaction } from '../transaction-guards.js';
 import { tagged, templateOf } from './placeholders.js';
 
 /** Kysely's `sql` tag. */

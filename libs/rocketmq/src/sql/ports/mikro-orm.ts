@@ -1,8 +1,8 @@
 // The port on MikroORM with PostgreSQL, MySQL or MariaDB. Structurally typed, so that MikroORM is not a dependency of this package.
 
-import { noTransaction } from '../transaction-guards.js';
 import { rowsOf } from '../rows.js';
 import type { DialectName, SqlDatabase, SqlExecutor } from '../sql-port.js';
+import { noTransaction } from '../transaction-guards.js';
 import { templateOf } from './placeholders.js';
 
 /** An `EntityManager` of MikroORM for a SQL database. */

@@ -1,8 +1,8 @@
 // The port on a pool of mysql2 (`mysql2/promise`). Structurally typed, so that mysql2 is not a dependency of this package.
 
-import { noTransaction, untilEnded } from '../transaction-guards.js';
 import { rowsOf } from '../rows.js';
 import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
+import { noTransaction, untilEnded } from '../transaction-guards.js';
 
 /** A statement with the form of its rows, in place of that of the connection: objects with the columns, and texts as strings. */
 interface Mysql2Statement {

@@ -1,8 +1,8 @@
 // The port on a pool of node-postgres (`pg`). Structurally typed, so that pg is not a dependency of this package.
 
 import { StateError } from '../../support/errors.js';
-import { untilEnded } from '../transaction-guards.js';
 import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
+import { untilEnded } from '../transaction-guards.js';
 
 /** A client that was acquired from a pool. */
 export interface PooledClient extends SqlExecutor {

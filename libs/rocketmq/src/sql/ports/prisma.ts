@@ -1,8 +1,8 @@
 // The port on Prisma with PostgreSQL, MySQL or MariaDB. Structurally typed, so that Prisma is not a dependency of this package.
 
-import { noTransaction } from '../transaction-guards.js';
 import { rowsOf } from '../rows.js';
 import type { DialectName, SqlDatabase, SqlExecutor } from '../sql-port.js';
+import { noTransaction } from '../transaction-guards.js';
 
 /** An interactive transaction of Prisma. */
 export interface PrismaTransaction {

@@ -1,8 +1,8 @@
 // The port on TypeORM with PostgreSQL, MySQL or MariaDB. Structurally typed, so that TypeORM is not a dependency of this package.
 
-import { noTransaction } from '../transaction-guards.js';
 import { rowsOf } from '../rows.js';
 import type { DialectName, SqlDatabase, SqlExecutor } from '../sql-port.js';
+import { noTransaction } from '../transaction-guards.js';
 
 /** A TypeORM `QueryRunner`. */
 interface TypeormQueryRunner extends TypeormOptions {

@@ -9,13 +9,13 @@ import { checkedPositiveInteger } from '../../support/options.js';
 import { systemRandom } from '../../support/random.js';
 import { type ClsTransactions, demand } from '../cls-transactions.js';
 import { dialectOf } from '../dialect.js';
-import { assertTransaction } from '../transaction-guards.js';
 import { type OutboxMessage, toColumns } from '../outbox/outbox-message.js';
 import { assertReady } from '../readiness.js';
 import { DEFAULT_TABLES } from '../schema.js';
 import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
 import type { SqlTelemetry } from '../sql-telemetry.js';
 import { tableName } from '../table-name.js';
+import { assertTransaction } from '../transaction-guards.js';
 import { nextTickMs } from './cron.js';
 import { assertScheduleKey, atTick } from './schedule-tick.js';
 
