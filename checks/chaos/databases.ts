@@ -6,8 +6,7 @@ import { PGlite } from '@electric-sql/pglite';
 import mysql from 'mysql2/promise';
 import pg from 'pg';
 import { DATABASE_SERVERS, type DatabaseServer, type DatabaseServerName } from '../../tools/servers/database-server.js';
-import type { App } from './demos.js';
-import type { ChaosFacts, Entry, OrderEntry, OrderFact, ReservationFact, StockFact } from './facts.js';
+import type { App, ChaosFacts, Entry, OrderEntry, OrderFact, ReservationFact, StockFact } from './facts.js';
 import type { Victim } from './servers.js';
 
 export type DatabaseFacts = Pick<ChaosFacts, 'orders' | 'orderHistory' | 'stock' | 'reservations' | 'stockHistory'>;

@@ -3,12 +3,10 @@
 import { join } from 'node:path';
 import { AppLink } from './app-link.js';
 import type { Databases } from './databases.js';
+import { APPS, type App } from './facts.js';
 import { SCARCE } from './intents.js';
 import { Program } from './program.js';
 import type { Server, ServerOptions } from './servers.js';
-
-export const APPS = ['order-demo', 'inventory-demo'] as const;
-export type App = (typeof APPS)[number];
 
 /** Short, so that many orders time out in a run. */
 const PAYMENT_TIMEOUT = '5s';

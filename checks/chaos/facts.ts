@@ -1,5 +1,8 @@
 // The facts of a run: the content of the databases, and the answers to customers.
 
+export const APPS = ['order-demo', 'inventory-demo'] as const;
+export type App = (typeof APPS)[number];
+
 /** The states of an order, as its service reports them. */
 export type Status = 'PENDING_STOCK' | 'PENDING_PAYMENT' | 'PAID' | 'REJECTED' | 'CANCELLED';
 

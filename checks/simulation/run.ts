@@ -4,6 +4,7 @@ import { addressText } from '../../libs/rocketmq/src/client/endpoint.js';
 import { GatewayCalls } from '../../libs/rocketmq/src/client/gateway-calls.js';
 import { Gateway } from '../../libs/rocketmq/src/gateway/gateway.js';
 import { violationsOf } from './checkers.js';
+import { inject } from './fault-injection.js';
 import { warmUp } from './nest-application.js';
 import { nestViolationsOf } from './nest-checkers.js';
 import type { Plan } from './plan.js';
@@ -49,7 +50,7 @@ export async function runPlan(plan: Plan, trace?: (line: string) => void): Promi
   process.on('unhandledRejection', onRejection);
   try {
     const system = new System(machine, plan);
-    const facts = await system.run();
+    const facts = await system.run(inject);
     const { hash, events, nowMs } = machine.simulation;
     return {
       plan,

@@ -17,8 +17,8 @@ import type {
   StartFact,
   TransactionFact,
 } from './facts.js';
-import { inject, withHostileSettings } from './fault-injection.js';
 import { storeForeign } from './foreign-client.js';
+import { withHostileSettings } from './hostile-settings.js';
 import { NEST_TOPICS } from './nest-application.js';
 import { NEST_GROUPS } from './nest-checkers.js';
 import type { DecisionFact, NestFacts, RequestFact } from './nest-facts.js';
@@ -179,7 +179,7 @@ export class System implements NestWorld {
   }
 
   /** Runs the plan from start to end. @returns the facts for the checkers */
-  async run(): Promise<Facts & NestFacts> {
+  async run(inject: (system: System, fault: Fault) => void): Promise<Facts & NestFacts> {
     const { simulation, plan } = this;
     for (const node of this.nodes) node.start();
     for (let count = 0; count < plan.instances; count++) this.later(count * 100, () => this.startService());

@@ -3,7 +3,8 @@
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import { testTransport } from '../../support/transport.js';
 import { type Backend, backendName, isBefore, NotHere, startBackend } from './backend.js';
-import { KNOWN_DIFFERENCES, type KnownDifference } from './known-differences.js';
+import type { KnownDifference } from './known-difference.js';
+import { KNOWN_DIFFERENCES } from './known-differences.js';
 import { World } from './world.js';
 
 /** A case on the real server may have to wait for its timers. */

@@ -1,6 +1,6 @@
 // How Apache RocketMQ 5.3.3 and 5.4.0 differ from 5.5.0; see known-differences.ts.
 
-import type { KnownDifference } from './known-differences.js';
+import type { KnownDifference } from './known-difference.js';
 
 /** @param versions the versions on which it was observed */
 function older(

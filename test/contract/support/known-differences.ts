@@ -1,23 +1,7 @@
 // Where a backend violates the contract, why, and how this is known. The list is checked by contract.ts.
 
-import type { TestTransport } from '../../support/transport.js';
-import type { BackendName } from './backend.js';
+import type { KnownDifference } from './known-difference.js';
 import { DIFFERENCES_OF_OLDER_SERVERS } from './known-differences-older.js';
-
-export interface KnownDifference {
-  readonly title: string;
-  readonly backend: BackendName;
-  /** Only these versions of the real server; default: all. */
-  readonly versions?: readonly string[];
-  /** Only versions of the real server that are older than this one; default: all. */
-  readonly before?: string;
-  /** Only with these transports; default: all. */
-  readonly transports?: readonly TestTransport[];
-  /** For a case with one request, the answer of this backend instead of the expected one. It must return exactly that. */
-  readonly answer?: string;
-  readonly reason: string;
-  readonly source: string;
-}
 
 /** Requests that the real server answers differently, for one common reason. */
 function otherAnswer(answer: string, reason: string, titles: readonly string[]): KnownDifference[] {

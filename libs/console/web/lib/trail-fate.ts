@@ -1,9 +1,14 @@
 // What became of a message that a group has received. Brokers of a cluster keep no record of it; this instance's handlers may know.
 
 import type { Attempt, Delivery, Trail } from '../types.js';
-import type { Lane } from './trail.js';
 
 type Group = Trail['groups'][number];
+
+/** How a lane of the trail is marked. */
+export interface LaneState {
+  readonly state?: string;
+  readonly tone?: 'bad' | 'warn' | 'good';
+}
 
 export type Fate =
   /** A handler of this instance succeeded. */
@@ -40,11 +45,7 @@ export function isOver({ kind }: Fate): boolean {
   return kind === 'handled' || kind === 'settled';
 }
 
-export function stateOf(
-  { copies, retries, deadLetters }: Group,
-  held: readonly Delivery[],
-  fate: Fate,
-): Pick<Lane, 'state' | 'tone'> {
+export function stateOf({ copies, retries, deadLetters }: Group, held: readonly Delivery[], fate: Fate): LaneState {
   const isWaiting = [...copies, ...retries].some(({ isPassed }) => !isPassed);
   const lastDeadMs = deadLetters.at(-1)?.storeTimestampMs ?? 0;
   const lastCopyMs = copies.at(-1)?.storeTimestampMs ?? 0;

@@ -2,7 +2,7 @@
 
 import type { AppEvent, Attempt, Delivery, Message, Trail } from '../types.js';
 import { plural } from './format.js';
-import { type Fate, fateOf, isOver, stateOf } from './trail-fate.js';
+import { type Fate, fateOf, isOver, type LaneState, stateOf } from './trail-fate.js';
 import { type Life, livesOf } from './trail-lives.js';
 
 /** Who says so: a broker that has it stored, the producer's own clock, this application, or a conclusion from these. */
@@ -19,11 +19,9 @@ export interface Span {
   readonly tone?: 'bad' | 'open' | 'good' | 'wait';
 }
 
-export interface Lane {
+export interface Lane extends LaneState {
   /** A consumer group; undefined: the producer and the broker. */
   readonly group?: string;
-  readonly state?: string;
-  readonly tone?: 'bad' | 'warn' | 'good';
   readonly spans: readonly Span[];
 }
 

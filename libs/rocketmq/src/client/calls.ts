@@ -1,5 +1,6 @@
 // The requests of one client id to a proxy and their answers: encoded, signed, sent, decoded.
 
+import type { CredentialsSource } from '../protocol/credentials/credentials.js';
 import { PollFramer } from '../protocol/grpc/fast/receive-frame.js';
 import {
   type Codec,
@@ -11,11 +12,17 @@ import {
 } from '../protocol/grpc/rpc.js';
 import { TransportError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
-import type { WireCall, WireStream } from './channel.js';
-import type { Connection } from './connection.js';
+import type { Channel, WireCall, WireStream } from './channel.js';
 import type { Endpoint } from './endpoint.js';
 import type { RequestOptions, ServerCalls, UnaryRpc } from './server-calls.js';
 import { SignedCalls } from './signed-calls.js';
+
+/** What calls need of their connection. */
+interface CallsConnection {
+  readonly credentials: CredentialsSource;
+  channel(endpoint: Endpoint): Channel;
+  metadata(clientId: string): Record<string, string>;
+}
 
 /** Sends requests; {@link Client} documents what they throw. */
 export class Calls implements ServerCalls {
@@ -23,7 +30,7 @@ export class Calls implements ServerCalls {
   private readonly polls = new PollFramer();
 
   constructor(
-    private readonly connection: Connection,
+    private readonly connection: CallsConnection,
     private readonly clientId: string,
   ) {
     this.access = new SignedCalls(connection.credentials);

@@ -49,9 +49,6 @@ export type {
 export { RocketMQBatchContext } from '../nest/listening/rocketmq-batch-context.js';
 export { RocketMQContext } from '../nest/listening/rocketmq-context.js';
 export { type ListenerDecorator, RocketMQListener } from '../nest/listening/rocketmq-listener.decorator.js';
-export type { BodyClass, PlainOf } from '../nest/messages/body-schema.js';
-export { BODY_VERSION_PROPERTY, type BodyUpgrades } from '../nest/messages/body-version.js';
-export { type InvalidBodyDecision, InvalidBodyError, type OnInvalid } from '../nest/messages/invalid-body.js';
 export {
   type BodyCodec,
   bytesCodec,
@@ -60,7 +57,10 @@ export {
   jsonCodec,
   textCodec,
   UndecodableBody,
-} from '../nest/messages/message-body.js';
+} from '../nest/messages/body-codecs.js';
+export type { BodyClass, PlainOf } from '../nest/messages/body-schema.js';
+export { BODY_VERSION_PROPERTY, type BodyUpgrades } from '../nest/messages/body-version.js';
+export { type InvalidBodyDecision, InvalidBodyError, type OnInvalid } from '../nest/messages/invalid-body.js';
 export type { IncomingHookContext, MessageHook, OutgoingHookContext } from '../nest/messages/message-hooks.js';
 export type { FieldArguments, FieldsOf, MessageFields, PlainMessage, TopicMessage } from '../nest/messages/outgoing.js';
 export {

@@ -14,14 +14,9 @@ export {
   type MethodOf,
 } from '../testing/deliver.js';
 export type { AsymmetricMatch, Expected, ExpectedDelivery, ExpectedMessage } from '../testing/expected-message.js';
-export {
-  FakeProducer,
-  type FakeProducerOptions,
-  fakeProducer,
-  type SendFailure,
-  type SentMessage,
-} from '../testing/fake-producer.js';
+export { FakeProducer, type FakeProducerOptions, fakeProducer, type SendFailure } from '../testing/fake-producer.js';
 export { type RocketMQMatchers, rocketmqMatchers } from '../testing/matchers.js';
+export type { SentMessage } from '../testing/sent-observation.js';
 export { type AdvanceOptions, TestBroker, type TestBrokerOptions } from '../testing/test-broker.js';
 export type {
   HalfMessage,

@@ -42,7 +42,7 @@ import { NestCalls } from './listening/nest-call.js';
 import { explore } from './listening/rocketmq.explorer.js';
 import type { RocketMQContext } from './listening/rocketmq-context.js';
 import { RocketMQListener } from './listening/rocketmq-listener.decorator.js';
-import { jsonCodec } from './messages/message-body.js';
+import { jsonCodec } from './messages/body-codecs.js';
 import { NAMES_AS_GIVEN } from './messages/resource-names.js';
 
 const MESSAGES = 16_000;

@@ -1,11 +1,9 @@
 // What differs between databases: the statements of the log, the inbox, the outbox and the schedule. Each dialect has a folder.
 
 import type { Resolution } from '../producer/transactions/transaction.js';
-import { mysql } from './mysql/mysql.js';
 import type { OutboxColumns, StoredColumns } from './outbox/outbox-message.js';
-import { postgresql } from './postgresql/postgresql.js';
 import type { CronRule } from './schedule/cron.js';
-import type { DialectName, SqlDatabase, SqlExecutor } from './sql-port.js';
+import type { SqlDatabase, SqlExecutor } from './sql-port.js';
 
 /** The names of the tables, not quoted. */
 export interface TableNames {
@@ -254,11 +252,4 @@ export interface ScheduleStatements {
   copy(tx: SqlExecutor, table: string, outbox: string, row: HandedRow): Promise<void>;
   /** Removes a locked row, or says when it is due next. */
   advance(tx: SqlExecutor, table: string, row: HandedRow): Promise<void>;
-}
-
-const DIALECTS: Readonly<Record<DialectName, Dialect>> = { postgresql, mysql };
-
-/** The dialect of a database: that of its port, PostgreSQL without one. */
-export function dialectOf({ dialect = 'postgresql' }: { readonly dialect?: DialectName | undefined }): Dialect {
-  return DIALECTS[dialect];
 }

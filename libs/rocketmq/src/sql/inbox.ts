@@ -3,7 +3,7 @@
 import { HOUR_MS } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
 import { type ClsTransactions, demand } from './cls-transactions.js';
-import { dialectOf } from './dialect.js';
+import { dialectOf } from './dialects.js';
 import { assertReady } from './readiness.js';
 import { assertRetention, purge } from './retention.js';
 import { type RetryPolicy, retrySpanMs } from './retry-span.js';

@@ -3,7 +3,8 @@
 import { HOUR_MS, MINUTE_MS } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
 import { databaseWithin, withGrace } from './database-deadline.js';
-import { dialectOf, type OldRows } from './dialect.js';
+import type { OldRows } from './dialect.js';
+import { dialectOf } from './dialects.js';
 import type { SqlDatabase } from './sql-port.js';
 
 /**

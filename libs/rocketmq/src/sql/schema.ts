@@ -2,7 +2,8 @@
 
 import { UsageError } from '../support/errors.js';
 import { isIntegerFrom } from '../support/options.js';
-import { dialectOf, type TableNames } from './dialect.js';
+import type { TableNames } from './dialect.js';
+import { dialectOf } from './dialects.js';
 import type { DialectName } from './sql-port.js';
 import { tableName } from './table-name.js';
 

@@ -3,7 +3,7 @@
 import type { EmbeddedBroker } from '../broker/embedded-broker.js';
 import { type GroupRecord, keys, type LogPosition, type TopicRecord } from '../broker/engine/records.js';
 import { DEAD_LETTER_PROPERTIES } from '../nest/listening/dead-letter-topic.js';
-import { jsonCodec } from '../nest/messages/message-body.js';
+import { jsonCodec } from '../nest/messages/body-codecs.js';
 import type { Clock } from '../support/clock.js';
 import type { DeliveryHistory } from './delivery-history.js';
 import type { Observation, Observed, ObservedMessage } from './observation.js';

@@ -1,6 +1,6 @@
 // What a matcher expects of a message, and how messages are compared with it.
 
-import type { BodyCodec } from '../nest/messages/message-body.js';
+import type { BodyCodec } from '../nest/messages/body-codecs.js';
 import { type TopicLike, toTopicDefinition } from '../nest/messages/topic-definition.js';
 import { topicNameProblem } from '../protocol/model/names.js';
 import { UsageError } from '../support/errors.js';

@@ -2,7 +2,7 @@
 // Over 300 lines, because it has all methods of the real one and what tests ask of it.
 
 import { parseEndpoints } from '../client/endpoint.js';
-import { type BodyCodec, jsonCodec } from '../nest/messages/message-body.js';
+import { type BodyCodec, jsonCodec } from '../nest/messages/body-codecs.js';
 import { NAMES_AS_GIVEN } from '../nest/messages/resource-names.js';
 import type { TopicDefinition, TopicLike } from '../nest/messages/topic-definition.js';
 import { DETACHED, RocketMQProducer, type SendingPort } from '../nest/sending/rocketmq-producer.js';
@@ -28,23 +28,7 @@ import { StateError, TransportError } from '../support/errors.js';
 import { assertOptions, describe, nonEmptyString, type OptionChecks, positiveInteger } from '../support/options.js';
 import { systemRandom } from '../support/random.js';
 import { OBSERVE, type Observation } from './observation.js';
-import { sentObservation } from './sent-observation.js';
-
-/** A message that was sent to a fake producer. */
-export interface SentMessage<Input = unknown>
-  extends Omit<OutgoingMessage, 'body' | 'keys' | 'properties' | 'messageId'> {
-  /** The call that sent it. A message of a transaction is added once it is committed. */
-  readonly kind: 'send' | 'batch' | 'oneway' | 'transaction';
-  /** As it was passed. */
-  readonly body: Input;
-  /** As it would be on the wire. */
-  readonly bytes: Buffer;
-  readonly keys: readonly string[];
-  readonly properties: Readonly<Record<string, string>>;
-  readonly messageId: string;
-  /** Whether `recall()` recalled it. */
-  readonly isRecalled: boolean;
-}
+import { type SentMessage, sentObservation } from './sent-observation.js';
 
 /** Sends that shall fail. */
 export interface SendFailure {

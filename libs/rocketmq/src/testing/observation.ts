@@ -1,6 +1,6 @@
 // What the matchers ask a test broker or a fake producer.
 
-import type { BodyCodec } from '../nest/messages/message-body.js';
+import type { BodyCodec } from '../nest/messages/body-codecs.js';
 
 /** The method of {@link Observable}; the same in two copies of this package. */
 export const OBSERVE = Symbol.for('nestjs-rocketmq.observe');

@@ -1,9 +1,25 @@
 // What the matchers see of a fake producer.
 
-import type { BodyCodec } from '../nest/messages/message-body.js';
+import type { BodyCodec } from '../nest/messages/body-codecs.js';
+import type { OutgoingMessage } from '../protocol/model/message.js';
 import { nextTurn } from '../support/deadline.js';
-import type { SentMessage } from './fake-producer.js';
 import type { Observation, ObservedMessage } from './observation.js';
+
+/** A message that was sent to a fake producer. */
+export interface SentMessage<Input = unknown>
+  extends Omit<OutgoingMessage, 'body' | 'keys' | 'properties' | 'messageId'> {
+  /** The call that sent it. A message of a transaction is added once it is committed. */
+  readonly kind: 'send' | 'batch' | 'oneway' | 'transaction';
+  /** As it was passed. */
+  readonly body: Input;
+  /** As it would be on the wire. */
+  readonly bytes: Buffer;
+  readonly keys: readonly string[];
+  readonly properties: Readonly<Record<string, string>>;
+  readonly messageId: string;
+  /** Whether `recall()` recalled it. */
+  readonly isRecalled: boolean;
+}
 
 export function sentObservation(sent: readonly SentMessage[], codec: BodyCodec): Observation {
   const ofTopic = (topic: string): (ObservedMessage & { readonly isRecalled: boolean })[] =>

@@ -15,7 +15,8 @@ import { type BrokerFailure, masterNamed } from '../each-broker.js';
 import { queuesOf, type TopicQueues } from '../topics/topic-offsets.js';
 import { CONCURRENT_LOOKUPS, storedWithId } from './message-lookup.js';
 import { PROPERTIES, type StoredMessageView } from './message-view.js';
-import { checkPageOptions, type FoundMessage, type MessagePageOptions, PAGE_CHECKS, readPageOf } from './topic-page.js';
+import { type FoundMessage } from './page.js';
+import { checkPageOptions, type MessagePageOptions, PAGE_CHECKS, readPageOf } from './topic-page.js';
 
 export interface DelayedMessagesOptions extends MessagePageOptions {
   /** Only messages that were sent to this topic. Default: all. */

@@ -10,11 +10,11 @@ import { checkFields, checkName } from '../checks.js';
 import { AskedBrokers, type BrokerFailure, masterNamed } from '../each-broker.js';
 import { assertKnown, queuesOf } from '../topics/topic-offsets.js';
 import { PROPERTIES, type StoredMessageView } from './message-view.js';
+import { type FoundMessage } from './page.js';
 import {
   BROWSE_CHECKS,
   type BrowseOptions,
   checkPageOptions,
-  type FoundMessage,
   type MessagePageOptions,
   PAGE_CHECKS,
   readPageOf,

@@ -3,9 +3,9 @@
 
 import type { StoredMessageFields } from '../../protocol/remoting/stored-message.js';
 import type { OwnedQueue } from '../topics/topic-offsets.js';
+import type { Page, TopicReader } from './page.js';
 import { formatNewest, type Position, WHOLE_BROKER } from './positions.js';
 import { notReturned, readFrom } from './queue-reader.js';
-import type { Page, TopicReader } from './topic-page.js';
 
 const GROWTH = 4;
 const MAX_BLOCK = 32;

@@ -1,10 +1,9 @@
 // Versions of a topic's bodies: what a sender marks, and how a receiver makes the current version of an older one.
 
-import type { MessageView } from '../../protocol/model/message.js';
+import type { MessageView, TopicType } from '../../protocol/model/message.js';
 import { UsageError } from '../../support/errors.js';
 import { isIntegerFrom } from '../../support/options.js';
 import { InvalidBodyError, type NewerVersion } from './invalid-body.js';
-import type { TopicDefinition } from './topic-definition.js';
 
 /** The property with the version of the body; none means version 1. */
 export const BODY_VERSION_PROPERTY = 'rocketmq-body-version';
@@ -21,6 +20,12 @@ export interface BodyVersions {
   /** The version that is sent. Undefined: 1, without the property. */
   readonly version: number | undefined;
   readonly upgrade: BodyUpgrades | undefined;
+}
+
+/** A topic as its versions see it. */
+interface VersionedTopic extends BodyVersions {
+  /** Undefined for a topic that is given by its name. */
+  readonly type: TopicType | undefined;
 }
 
 const MAX_VERSIONS = 1_000;
@@ -49,7 +54,7 @@ export function assertVersions(where: string, { version, upgrade }: BodyVersions
 
 /** The properties of a message that is sent by the definition of its topic, which decides about the version: others may be passed on from another message. */
 export function versionProperties(
-  { type, version }: BodyVersions & Pick<TopicDefinition, 'type'>,
+  { type, version }: VersionedTopic,
   properties: Readonly<Record<string, string>> | undefined,
 ): { readonly properties?: Readonly<Record<string, string>> } {
   if (type === undefined) return properties === undefined ? {} : { properties };
@@ -66,7 +71,7 @@ function sentVersion({ properties }: MessageView): number {
 
 /** Undefined for a body of a version that the definition knows, and for a topic that is given by its name. */
 export function newerVersion(
-  { type, version = 1 }: Pick<TopicDefinition, 'type' | 'version'>,
+  { type, version = 1 }: Pick<VersionedTopic, 'type' | 'version'>,
   message: MessageView,
 ): NewerVersion | undefined {
   if (type === undefined) return undefined;
@@ -75,11 +80,7 @@ export function newerVersion(
 }
 
 /** The body, or a promise of it when there are steps. @throws InvalidBodyError that names the versions, never the body */
-export function upgradedBody(
-  definition: BodyVersions & Pick<TopicDefinition, 'type'>,
-  message: MessageView,
-  sent: unknown,
-): unknown {
+export function upgradedBody(definition: VersionedTopic, message: MessageView, sent: unknown): unknown {
   const { type, version = 1 } = definition;
   // By the name of a topic, any version is taken as it is.
   if (type === undefined) return sent;

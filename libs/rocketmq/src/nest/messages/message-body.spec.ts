@@ -1,16 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
 import type { MessageView } from '../../protocol/model/message.js';
+import { type BodyCodec, bytesCodec, exactJsonCodec, jsonCodec, textCodec } from './body-codecs.js';
 import { InvalidBodyError } from './invalid-body.js';
-import {
-  type BodyCodec,
-  bytesCodec,
-  decodeMessage,
-  encodeBody,
-  exactJsonCodec,
-  jsonCodec,
-  textCodec,
-} from './message-body.js';
+import { decodeMessage, encodeBody } from './message-body.js';
 import { deadLettersOf, defineTopic, type TopicDefinition, toTopicDefinition } from './topic-definition.js';
 
 const plain = toTopicDefinition('plain');

@@ -6,10 +6,10 @@ import { TOPIC_TYPES, type TopicType } from '../../protocol/model/message.js';
 import { consumerGroupNameProblem, deadLetterTopicOf, topicNameProblem } from '../../protocol/model/names.js';
 import { UsageError } from '../../support/errors.js';
 import { isIntegerFrom } from '../../support/options.js';
+import { type BodyCodec, bytesCodec } from './body-codecs.js';
 import { type BodyClass, classSchema, type PlainOf } from './body-schema.js';
 import { assertVersions, type BodyUpgrades, type BodyVersions } from './body-version.js';
 import { type OnInvalid, onInvalidProblem } from './invalid-body.js';
-import { type BodyCodec, bytesCodec } from './message-body.js';
 
 /**
  * What a sender passes where only the body is given: the same. Of `TopicDefinition` without a body it is not known: any definition is one,

@@ -31,7 +31,7 @@ import {
 import { assertGroups } from '../cluster/declarations.js';
 import { NestLoggerAdapter } from '../common/nest-logger.js';
 import { assertListenerOptions } from '../listening/listener-options.js';
-import { type BodyCodec, jsonCodec } from '../messages/message-body.js';
+import { type BodyCodec, jsonCodec } from '../messages/body-codecs.js';
 import { validHook } from '../messages/message-hooks.js';
 import { type ResourceNames, resourceNames } from '../messages/resource-names.js';
 import type { RocketMQRequestOptions } from '../sending/reply-channel.js';

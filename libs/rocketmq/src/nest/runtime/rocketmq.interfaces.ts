@@ -16,7 +16,7 @@ import type { TlsOptions } from '../../support/tls.js';
 import type { GroupSettings } from '../cluster/declarations.js';
 import type { RocketMQTelemetry } from '../common/telemetry.js';
 import type { ModuleListenerOptions } from '../listening/listener-settings.js';
-import type { BodyCodec } from '../messages/message-body.js';
+import type { BodyCodec } from '../messages/body-codecs.js';
 import type { MessageHook } from '../messages/message-hooks.js';
 import type { NamingOptions } from '../messages/resource-names.js';
 import type { TopicDefinition } from '../messages/topic-definition.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
-import { textCodec } from '../messages/message-body.js';
+import { textCodec } from '../messages/body-codecs.js';
 import { defineTopic } from '../messages/topic-definition.js';
 import { outboxMessage } from './outbox-message.js';
 

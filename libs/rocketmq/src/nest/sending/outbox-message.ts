@@ -2,7 +2,7 @@
 
 import type { TopicType } from '../../protocol/model/message.js';
 import type { OutboxMessage } from '../../sql/outbox/outbox-message.js';
-import { type BodyCodec, jsonCodec } from '../messages/message-body.js';
+import { type BodyCodec, jsonCodec } from '../messages/body-codecs.js';
 import { assertFits, encoded, type FieldArguments, type MessageFields } from '../messages/outgoing.js';
 import { NAMES_AS_GIVEN } from '../messages/resource-names.js';
 import type { Given, TopicDefinition } from '../messages/topic-definition.js';

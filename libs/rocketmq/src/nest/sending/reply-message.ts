@@ -3,7 +3,7 @@
 import type { MessageView, OutgoingMessage } from '../../protocol/model/message.js';
 import { errorJson } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
-import type { BodyCodec } from '../messages/message-body.js';
+import type { BodyCodec } from '../messages/body-codecs.js';
 
 /** The name of every reply topic contains this; answers are never sent to another topic. */
 export const REPLY_TOPIC_MARK = 'nestjs-rocketmq-reply-';

@@ -8,7 +8,8 @@ import {
 } from '../../producer/transactions/transaction-scope.js';
 import { assertIsMessage, type OutgoingMessage } from '../../protocol/model/message.js';
 import { StateError, UsageError } from '../../support/errors.js';
-import { jsonCodec, type MessageWire } from '../messages/message-body.js';
+import { jsonCodec } from '../messages/body-codecs.js';
+import { type MessageWire } from '../messages/message-body.js';
 import { encoded, type MessageFields, type TypeFields } from '../messages/outgoing.js';
 import { NAMES_AS_GIVEN } from '../messages/resource-names.js';
 import { type Given, type TopicDefinition, type TopicLike, toTopicDefinition } from '../messages/topic-definition.js';

@@ -18,11 +18,14 @@ import {
 } from '../listening/rocketmq.explorer.js';
 import { MessageHooks } from '../messages/message-hooks.js';
 import { type CheckedOptions, checkOptions } from '../runtime/module-options.js';
+import type { PatternServer } from '../runtime/pattern-runtime.js';
 import type { RocketMQModuleOptions } from '../runtime/rocketmq.interfaces.js';
 import { RocketMQRuntime } from '../runtime/rocketmq-runtime.js';
 import { RocketMQProducer } from '../sending/rocketmq-producer.js';
-import { patternListener, withPatterns } from './pattern-handlers.js';
-import type { ServerRocketMQ } from './server-rocketmq.js';
+import { type PlannedServer, patternListener, withPatterns } from './pattern-handlers.js';
+
+/** A ServerRocketMQ as it is used here. */
+type OwnServer = PlannedServer & PatternServer & { getHandlers(): ReadonlyMap<string, MessageHandler> };
 
 /** Options of the module that do not apply to a server. */
 const NOT_OURS = ['requests', 'topics', 'transactionLog', 'transactionOwner'] as const;
@@ -57,7 +60,7 @@ export function checkServerOptions(options: ServerRocketMQOptions): CheckedOptio
 }
 
 /** The runtime of a server in an application that imports RocketMQModule. */
-export function adoptedRuntime(server: ServerRocketMQ, options: CheckedOptions, adopter: Adopter): RocketMQRuntime {
+export function adoptedRuntime(server: OwnServer, options: CheckedOptions, adopter: Adopter): RocketMQRuntime {
   const hooks = new MessageHooks(options.hooks ?? [], (type) => adopter.findHook(type));
   const discover = () => withPatterns(NOTHING, controllerHosts(adopter.discovery), server);
   const { calls, events } = adopter;
@@ -65,7 +68,7 @@ export function adoptedRuntime(server: ServerRocketMQ, options: CheckedOptions, 
 }
 
 /** The runtime of a server in an application without RocketMQModule. */
-export function standaloneRuntime(server: ServerRocketMQ, options: CheckedOptions): RocketMQRuntime {
+export function standaloneRuntime(server: OwnServer, options: CheckedOptions): RocketMQRuntime {
   const hooks = new MessageHooks(options.hooks ?? [], (type) => {
     throw new TypeError(`${type.name} is a class; without RocketMQModule, pass an object`);
   });
@@ -81,7 +84,7 @@ export async function openRuntime(runtime: RocketMQRuntime, { codec, names }: Ch
 
 /** What a runtime that is not the module's is created from. */
 interface BareParts {
-  readonly server: ServerRocketMQ | undefined;
+  readonly server: OwnServer | undefined;
   readonly options: CheckedOptions;
   readonly hooks: MessageHooks;
   readonly calls: Pick<NestCalls, 'bind' | 'isAboutBody'>;
@@ -100,7 +103,7 @@ export function bareRuntime({ calls, ...parts }: BareParts) {
 }
 
 /** Handlers as Nest registered them, each as the only method of a host. */
-function listenersOf(server: ServerRocketMQ): FoundListener[] {
+function listenersOf(server: OwnServer): FoundListener[] {
   server.wasPlanned = true;
   return [...server.getHandlers()].flatMap(([pattern, first]) => {
     const { extras = {}, isEventHandler = false } = first;

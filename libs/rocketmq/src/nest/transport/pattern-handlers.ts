@@ -18,7 +18,6 @@ import {
 import { assertNoGenerator, recordArguments } from '../listening/rocketmq-listener.decorator.js';
 import { toTopicDefinition } from '../messages/topic-definition.js';
 import { definitionIn } from './rocketmq-reply.decorator.js';
-import type { ServerRocketMQ } from './server-rocketmq.js';
 
 /** Nest's own keys, the same on 10.4, 11 and 12; Nest exports no names for them from a package root. */
 const PATTERN_METADATA = 'microservices:pattern';
@@ -30,6 +29,15 @@ const EVENT = 2;
 /** The options of `@EventPattern` and `@MessagePattern` beside pattern and transport: those of `@RocketMQListener`. */
 export type PatternExtras = Omit<RocketMQListenerOptions, 'filter' | 'connection' | 'parameters'>;
 
+/** What the plan needs of the server whose handlers it takes. */
+export interface PlannedServer {
+  readonly isConnected: boolean;
+  wasPlanned: boolean;
+  readonly transportId?: number | symbol;
+  readonly takesGlobals: boolean | undefined;
+  around(context: object, run: () => Promise<unknown>): Promise<unknown>;
+}
+
 /**
  * The discovered methods, with the handlers of a server that is connected to the application.
  * @throws as {@link patternHandlers}
@@ -37,7 +45,7 @@ export type PatternExtras = Omit<RocketMQListenerOptions, 'filter' | 'connection
 export function withPatterns(
   found: Discovered,
   controllers: readonly HandlerHost[],
-  server: ServerRocketMQ,
+  server: PlannedServer,
 ): Discovered {
   if (!server.isConnected) return found;
   server.wasPlanned = true;

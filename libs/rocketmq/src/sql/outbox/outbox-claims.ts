@@ -1,7 +1,8 @@
 // How relays share an outbox: claiming rows and settling them. The database arbitrates.
 
 import { databaseWithin } from '../database-deadline.js';
-import { type ClaimedRow, type ClaimOptions, dialectOf, type FailedRow, type OutboxStatements } from '../dialect.js';
+import type { ClaimedRow, ClaimOptions, FailedRow, OutboxStatements } from '../dialect.js';
+import { dialectOf } from '../dialects.js';
 import { isUntranslatable } from '../sql-errors.js';
 import type { SqlDatabase, SqlExecutor } from '../sql-port.js';
 

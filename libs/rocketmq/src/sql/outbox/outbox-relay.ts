@@ -4,7 +4,7 @@ import type { ScheduledTask } from '../../support/clock.js';
 import { StateError } from '../../support/errors.js';
 import { describeError, LOG_TO, type Logger, unfailing } from '../../support/logger.js';
 import { databaseReadWithin, endsWithin, STOP_GRACE_MS } from '../database-deadline.js';
-import { dialectOf } from '../dialect.js';
+import { dialectOf } from '../dialects.js';
 import { checkAtStart } from '../readiness.js';
 import type { ScheduleLag } from '../schedule/schedule.js';
 import { ScheduleHandOver } from '../schedule/schedule-hand-over.js';

@@ -8,7 +8,7 @@ import { type Clock, HOUR_MS, SystemClock } from '../../support/clock.js';
 import { checkedPositive, checkedPositiveInteger } from '../../support/options.js';
 import { systemRandom } from '../../support/random.js';
 import { type ClsTransactions, demand } from '../cls-transactions.js';
-import { dialectOf } from '../dialect.js';
+import { dialectOf } from '../dialects.js';
 import { assertReady } from '../readiness.js';
 import { purge } from '../retention.js';
 import { DEFAULT_TABLES } from '../schema.js';

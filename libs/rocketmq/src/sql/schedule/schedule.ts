@@ -8,7 +8,7 @@ import { UsageError } from '../../support/errors.js';
 import { checkedPositiveInteger } from '../../support/options.js';
 import { systemRandom } from '../../support/random.js';
 import { type ClsTransactions, demand } from '../cls-transactions.js';
-import { dialectOf } from '../dialect.js';
+import { dialectOf } from '../dialects.js';
 import { type OutboxMessage, toColumns } from '../outbox/outbox-message.js';
 import { assertReady } from '../readiness.js';
 import { DEFAULT_TABLES } from '../schema.js';
