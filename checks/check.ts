@@ -23,6 +23,8 @@ export interface Check<T extends Options = Options> {
   readonly name: string;
   /** What it proves, in one line. */
   readonly says: string;
+  /** The paths of what it judges, beside `tools` and a folder of its name: a change there needs a run. */
+  readonly judges: readonly string[];
   /** What has to be installed, beside Node.js. */
   readonly needs?: string;
   readonly options: T;

@@ -53,6 +53,7 @@ export const BENCH_CHECKS = [
   check({
     name: 'bench',
     says: 'what this library costs beside the clients that one would take instead, on a real server, as tables',
+    judges: ['libs/rocketmq', 'checks/bench'],
     needs: JAVA,
     options: BENCH_OPTIONS,
     run: async (values, tools) => {
@@ -63,6 +64,7 @@ export const BENCH_CHECKS = [
   check({
     name: 'slower',
     says: "whether the CPU time beside the lean loop and Node's client has become more than checks/bench/ratios.json has",
+    judges: ['libs/rocketmq', 'checks/bench'],
     needs: JAVA,
     options: SLOWER_OPTIONS,
     run: async (values, tools) => {
@@ -73,6 +75,7 @@ export const BENCH_CHECKS = [
   check({
     name: 'growth',
     says: 'how costs grow with the number of groups, topics, messages, processes and brokers',
+    judges: ['libs/rocketmq', 'checks/bench'],
     needs: JAVA,
     options: GROWTH_OPTIONS,
     run: async (values, tools) => {
@@ -83,6 +86,7 @@ export const BENCH_CHECKS = [
   check({
     name: 'retention',
     says: 'what a transaction log of ten million rows costs: its size, a record beside a purge, the purge',
+    judges: ['libs/rocketmq', 'checks/bench'],
     needs: 'PostgreSQL, MariaDB or MySQL',
     options: RETENTION_OPTIONS,
     run: async (values, tools) => (await import('./retention.js')).measureRetention(values, tools),
@@ -90,6 +94,7 @@ export const BENCH_CHECKS = [
   check({
     name: 'backlog',
     says: 'how much memory an embedded broker with a folder takes for a backlog: while it comes in, afterwards, and started again',
+    judges: ['libs/rocketmq', 'checks/bench'],
     needs: 'Linux',
     options: BACKLOG_OPTIONS,
     run: async (values, tools) => {

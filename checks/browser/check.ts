@@ -15,6 +15,7 @@ interface Main {
 export const BROWSER_CHECK = check({
   name: 'browser',
   says: 'the page of the demo and the console work in a headless Chromium, on the embedded broker and on a real server',
+  judges: ['libs', 'apps', 'scripts'],
   needs: 'Chromium, Java, Maven',
   options: OPTIONS,
   run: async (values, tools) => ((await import(MAIN)) as Main).runBrowser(values, tools),

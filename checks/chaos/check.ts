@@ -24,7 +24,8 @@ export const OPTIONS = {
 
 export const CHAOS_CHECK = check({
   name: 'chaos',
-  says: 'Every order through both demos is explained while processes, servers and connections fail.',
+  says: 'every order through both demos is explained while processes, servers and connections fail',
+  judges: ['libs/rocketmq', 'libs/demo-kit', 'apps', 'scripts'],
   needs: 'Java and Maven unless --backend embedded; the server of --database',
   options: OPTIONS,
   keepsFolder: true,

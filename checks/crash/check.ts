@@ -11,7 +11,8 @@ export const OPTIONS = {
 
 export const CRASH_CHECK = check({
   name: 'crash',
-  says: 'The embedded broker loses nothing from its folder when it is killed at random moments.',
+  says: 'the embedded broker loses nothing from its folder when it is killed at random moments',
+  judges: ['libs/rocketmq'],
   options: OPTIONS,
   keepsFolder: true,
   run: async (values, tools) => (await import('./main.js')).runCrash(values, tools),

@@ -10,7 +10,8 @@ export const OPTIONS = {
 
 export const DATABASES_CHECK = check({
   name: 'databases',
-  says: 'Local transactions, checks and kills race on each database server at each isolation level, and agree.',
+  says: 'local transactions, checks and kills race on each database server at each isolation level, and agree',
+  judges: ['libs/rocketmq'],
   needs: 'PostgreSQL, MariaDB, MySQL; a server that is not installed is left out',
   options: OPTIONS,
   run: async (values, tools) => (await import('./main.js')).runDatabases(values, tools),

@@ -11,7 +11,8 @@ export const OPTIONS = {
 
 export const FUZZ_CHECK = check({
   name: 'fuzz',
-  says: 'The embedded broker survives hostile requests, serves a good client meanwhile and keeps no memory.',
+  says: 'the embedded broker survives hostile requests, serves a good client meanwhile and keeps no memory',
+  judges: ['libs/rocketmq'],
   options: OPTIONS,
   run: async (values, tools) => (await import('./main.js')).runFuzz(values, tools),
 });

@@ -3,6 +3,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { CHECKS } from '../checks.js';
 import { valuesIn } from '../options.js';
+import { affectedStages, reachedFrom, readImports } from './affected.js';
 import { contractCasesOf, countsOf, type JestResults } from './counts.js';
 import { specs } from './main.js';
 import { LEFT_OUT, type Stage, stagesOf } from './stages.js';
@@ -59,6 +60,54 @@ describe('the stages of the gate', () => {
     const long = full.find(({ name }) => name === 'tests-long');
     const named: readonly string[] = long?.kind === 'suite' ? long.command : [];
     expect(SPECS.filter((path) => path.endsWith('.long.spec.ts') && !named.includes(path))).toEqual([]);
+  });
+});
+
+describe('the stages that a change can break', () => {
+  const imports = readImports();
+  const stagesAfter = (...changed: string[]) => affectedStages(usual, { changed, specs: SPECS, imports });
+  const namesAfter = (...changed: string[]) => stagesAfter(...changed).map(({ name }) => name);
+  const suitesOf = (stages: readonly Stage[], name: string): readonly string[] => {
+    const stage = stages.find((one) => one.name === name);
+    return stage?.kind === 'suite' ? stage.command.filter((word) => word.endsWith('.spec.ts')) : [];
+  };
+
+  it('follow imports, also of types, of packages by their names, and those that are lazy', () => {
+    const graph = new Map([
+      ['a.ts', ['b.ts']],
+      ['b.ts', ['c.ts']],
+      ['d.ts', ['a.ts']],
+      ['e.ts', []],
+    ]);
+    expect([...reachedFrom(['c.ts'], graph)].sort()).toEqual(['a.ts', 'b.ts', 'c.ts', 'd.ts']);
+    expect(imports.get('checks/soak/main.ts')).toContain('libs/rocketmq/src/entries/client.ts');
+    expect(imports.get('checks/soak/check.ts')).toContain('checks/soak/main.ts');
+  });
+
+  it('are few for a room that little depends on', () => {
+    const stages = stagesAfter('libs/console/src/cluster/lag-trend.ts');
+    expect(suitesOf(stages, 'tests-long')).toContain('libs/console/src/cluster/cluster-watch.long.spec.ts');
+    expect(suitesOf(stages, 'tests').some((path) => path.startsWith('libs/rocketmq/src/consumer'))).toBe(false);
+    const names = stages.map(({ name }) => name);
+    expect(names).toEqual(expect.arrayContaining(['lint', 'types', 'browser', 'pack']));
+    expect(names).not.toContain('soak');
+    expect(names).not.toContain('interop');
+  });
+
+  it('have the contract on every server for what the client sends', () => {
+    const stages = stagesAfter('libs/rocketmq/src/producer/sending/send-lane.ts');
+    expect(suitesOf(stages, 'rocketmq')).toContain('test/contract/sending.spec.ts');
+    expect(suitesOf(stages, 'tests-on-disk').every((path) => path.startsWith('test/contract/'))).toBe(true);
+    expect(suitesOf(stages, 'secured').every((path) => path.startsWith('test/secured/'))).toBe(true);
+    expect(suitesOf(stages, 'tests').filter((path) => path.endsWith('.long.spec.ts'))).toEqual([]);
+    expect(stages.map(({ name }) => name)).toEqual(expect.arrayContaining(['soak', 'interop', 'simulation', 'chaos']));
+  });
+
+  it('are the documents and their suites for a page, and all for what everything stands on', () => {
+    const names = namesAfter('docs/guide/testing.md');
+    expect(names).toEqual(['lint', 'dead', 'types', 'codegen', 'build', 'tests', 'tests-long', 'docs']);
+    expect(namesAfter('package-lock.json')).toEqual(usual.map(({ name }) => name));
+    expect(namesAfter('tools/ports.mjs')).toEqual(usual.map(({ name }) => name));
   });
 });
 

@@ -6,7 +6,8 @@ import { join, sep } from 'node:path';
 import { hasMySql } from '../../tools/servers/mysql-server.ts';
 import { postgresFolder } from '../../tools/servers/postgres-server.ts';
 import type { Counts, Tools } from '../check.js';
-import type { Values } from '../options.js';
+import { OptionError, type Values } from '../options.js';
+import { affectedStages, readImports } from './affected.js';
 import type { OPTIONS } from './check.js';
 import { contractCasesOf, countsOf, readResults, type SuiteCounts, slowestOf } from './counts.js';
 import { type About, type Command, type Stage, stagesOf } from './stages.js';
@@ -19,8 +20,13 @@ const TAIL_LINES = 100;
 
 type Ended = { readonly code: number | null; readonly isLate: boolean };
 
-export async function runGate({ full, plan }: Values<typeof OPTIONS>, tools: Tools): Promise<Counts> {
-  const stages = stagesOf(about(full));
+export async function runGate({ full, plan, since }: Values<typeof OPTIONS>, tools: Tools): Promise<Counts> {
+  const given = about(full);
+  const all = stagesOf(given);
+  const stages =
+    since === undefined
+      ? all
+      : affectedStages(all, { changed: changedSince(since), specs: given.specs, imports: readImports() });
   if (plan) {
     for (const stage of stages) tools.print(lineOf(stage));
     return { passed: 0, failed: 0 };
@@ -41,6 +47,16 @@ export async function runGate({ full, plan }: Values<typeof OPTIONS>, tools: Too
   }
   if (broken.length > 0) tools.print(['== failed', ...broken].join('\n'));
   return total;
+}
+
+/** The paths that differ from a commit, also those that are new and not committed. */
+function changedSince(ref: string): readonly string[] {
+  const git = (...args: readonly string[]) => {
+    const { status, stdout, stderr } = spawnSync('git', args, { cwd: root, encoding: 'utf8' });
+    if (status !== 0) throw new OptionError(`--since ${ref}: ${stderr.trim()}`);
+    return stdout.split('\n').filter((path) => path !== '');
+  };
+  return [...git('diff', '--name-only', '--merge-base', ref), ...git('ls-files', '--others', '--exclude-standard')];
 }
 
 function about(full: boolean): About {

@@ -29,6 +29,7 @@ export const OPTIONS = {
 export const INTEROP_CHECK = check({
   name: 'interop',
   says: 'programs of the official clients see the same on the embedded broker and on a real server',
+  judges: ['libs/rocketmq'],
   needs: 'Java, Maven; Python or Go for their clients',
   options: OPTIONS,
   run: async (values, tools) => (await import('./main.js')).runInterop(values, tools),

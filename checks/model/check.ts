@@ -19,6 +19,7 @@ export const OPTIONS = {
 export const MODEL_CHECK = check({
   name: 'model',
   says: 'a real cluster of two brokers under kills and stops of all its processes: nothing is lost, order is kept, each repetition has a reason',
+  judges: ['libs/rocketmq'],
   needs: 'Java, Maven',
   options: OPTIONS,
   keepsFolder: true,

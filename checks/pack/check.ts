@@ -11,6 +11,7 @@ export const OPTIONS = {
 export const PACK_CHECK = check({
   name: 'pack',
   says: 'the packed library and console install and work in projects as users have them: Nest 10 to 12, CommonJS and ESM, bundlers',
+  judges: ['libs', 'docs/examples'],
   needs: 'a package registry',
   options: OPTIONS,
   run: async (values, tools) => (await import('./main.js')).runPack(values, tools),

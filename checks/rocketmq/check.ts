@@ -20,6 +20,7 @@ export const OPTIONS = {
 export const ROCKETMQ_CHECK = check({
   name: 'rocketmq',
   says: 'the suites of test/ that need a real server, part by part',
+  judges: ['libs/rocketmq', 'test'],
   needs: 'Java, Maven',
   options: OPTIONS,
   rest: 'test/contract/sending ... and other arguments of jest',

@@ -23,12 +23,14 @@ export const SIMULATION_CHECKS = [
   check({
     name: 'simulation',
     says: 'clients, broker and network in one process on virtual time, by seed: nothing is lost, order is kept, every wait ends',
+    judges: ['libs/rocketmq', 'checks/simulation'],
     options: OPTIONS,
     run: async (values, tools) => (await import('./main.js')).simulate(values, tools),
   }),
   check({
     name: 'mutations',
     says: 'known faults put back into a copy of the library, one at a time: the simulation must find each',
+    judges: ['libs/rocketmq', 'checks/simulation'],
     options: MUTATION_OPTIONS,
     run: async (values, tools) => (await import('./mutate.js')).findMutations(values, tools),
   }),

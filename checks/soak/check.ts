@@ -15,7 +15,8 @@ export const OPTIONS = {
 
 export const SOAK_CHECK = check({
   name: 'soak',
-  says: 'Restarts, clients and messages over a long time leave no heap and no handles behind.',
+  says: 'restarts, clients and messages over a long time leave no heap and no handles behind',
+  judges: ['libs/rocketmq'],
   needs: 'Java for --transport remoting',
   options: OPTIONS,
   run: async (values, tools) => (await import('./main.js')).runSoak(values, tools),

@@ -1,0 +1,136 @@
+// What a change can break: which suites import what has changed, and which checks judge it.
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve, sep } from 'node:path';
+import typescript from 'typescript';
+import { CHECKS } from '../checks.js';
+import type { Command, Stage } from './stages.js';
+
+const root = join(import.meta.dirname, '../..');
+const FOLDERS = ['apps', 'checks', 'docs/examples', 'libs', 'scripts', 'test', 'tools'];
+const SOURCE = /\.(tsx?|mjs)$/;
+const GENERATED = /\/(node_modules|dist)(\/|$)/;
+/** What decides about every suite and check. */
+const EVERYTHING =
+  /^(package(-lock)?\.json|jest\.config\.mjs|tsconfig[\w.]*\.json|\.ci\/.*|tools\/.*|test\/support\/.*|checks\/(gate\/)?[\w.]+\.ts)$|\/package\.json$/;
+/** These start applications, servers or commands, or read documents: their imports do not show what they depend on. */
+const BY_MORE_THAN_IMPORTS = /^test\/(alone|control|docs|e2e|observability|processes|real|restarts|runners|secured)\//;
+const PARTS: Readonly<Record<string, readonly string[]>> = {
+  open: ['test/contract/', 'test/real/'],
+  alone: ['test/alone/'],
+  secured: ['test/secured/'],
+  restarts: ['test/restarts/'],
+};
+
+export type ImportGraph = ReadonlyMap<string, readonly string[]>;
+
+/** The imports between the files of this repository, also of types and those that are lazy. */
+export function readImports(): ImportGraph {
+  const files = FOLDERS.flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+      .filter(({ name, parentPath }) => SOURCE.test(name) && !GENERATED.test(parentPath))
+      .map(({ name, parentPath }) => relative(root, join(parentPath, name)).split(sep).join('/')),
+  );
+  const known = new Set(files);
+  return new Map(files.map((file) => [file, importsOf(file, known)]));
+}
+
+function importsOf(file: string, known: ReadonlySet<string>): readonly string[] {
+  const { importedFiles } = typescript.preProcessFile(readFileSync(join(root, file), 'utf8'), true, true);
+  return importedFiles.flatMap(({ fileName }) =>
+    targetOf(file, fileName)
+      .filter((path) => known.has(path))
+      .slice(0, 1),
+  );
+}
+
+/** Where an import may lead. */
+function targetOf(file: string, from: string): readonly string[] {
+  const [, name, entry] = /^(nestjs-rocketmq|nestjs-rocketmq-console|demo-kit)(?:\/([\w/-]+))?$/.exec(from) ?? [];
+  if (name === 'demo-kit') return ['libs/demo-kit/src/index.ts'];
+  if (name !== undefined) {
+    const library = name === 'nestjs-rocketmq' ? 'libs/rocketmq' : 'libs/console';
+    return [`${library}/src/entries/${entry ?? 'nest'}.ts`];
+  }
+  if (!from.startsWith('.')) return [];
+  const path = relative(root, resolve(root, dirname(file), from))
+    .split(sep)
+    .join('/');
+  return [path, path.replace(/\.js$/, '.ts'), path.replace(/\.js$/, '.tsx')];
+}
+
+/** What has changed, and what imports it, directly or not. */
+export function reachedFrom(changed: readonly string[], imports: ImportGraph): ReadonlySet<string> {
+  const importers = new Map<string, string[]>();
+  for (const [file, targets] of imports) {
+    for (const target of targets) importers.set(target, [...(importers.get(target) ?? []), file]);
+  }
+  const reached = new Set(changed);
+  for (const file of reached) for (const importer of importers.get(file) ?? []) reached.add(importer);
+  return reached;
+}
+
+/** The stages that what has changed can break, each with the suites that it can break. */
+export function affectedStages(
+  stages: readonly Stage[],
+  {
+    changed,
+    specs,
+    imports,
+  }: { readonly changed: readonly string[]; readonly specs: readonly string[]; readonly imports: ImportGraph },
+): readonly Stage[] {
+  if (changed.some((path) => EVERYTHING.test(path))) return stages;
+  const reached = reachedFrom(changed, imports);
+  const isProduct = changed.some((path) => /^(apps|libs|scripts)\//.test(path));
+  const areDocuments = changed.some((path) => path.endsWith('.md') || path.startsWith('docs/'));
+  const isAffected = (spec: string): boolean =>
+    reached.has(spec) ||
+    (BY_MORE_THAN_IMPORTS.test(spec) && (isProduct || (areDocuments && spec.startsWith('test/docs/')))) ||
+    // These read every file.
+    /^test\/(house|language)\.spec\.ts$/.test(spec);
+  const wanted = specs.filter(isAffected);
+  return stages.flatMap((stage): readonly Stage[] => {
+    if (stage.kind === 'same-contract') return [];
+    if (stage.kind === 'suite') {
+      const paths = wanted.filter((spec) => isIn(stage, spec));
+      return paths.length === 0 ? [] : [{ ...stage, command: withPaths(stage.command, paths) }];
+    }
+    const name = checkOf(stage);
+    return name === undefined || isJudged(name, changed) ? [stage] : [];
+  });
+}
+
+/** Whether a suite belongs to a stage. */
+function isIn({ name, command }: Stage & { readonly kind: 'suite' }, spec: string): boolean {
+  const isReal = command.includes('test:rocketmq');
+  const paths = command.filter((word) => SUITE.test(word));
+  const part = command[command.indexOf('--part') + 1];
+  if (isReal && command.includes('--part') && !PARTS[part ?? '']?.some((folder) => spec.startsWith(folder)))
+    return false;
+  if (paths.length > 0) return paths.some((path) => spec.startsWith(path));
+  if (isReal)
+    return Object.values(PARTS)
+      .flat()
+      .some((folder) => spec.startsWith(folder));
+  const needsServer = /^test\/(real|alone|secured|restarts)\//.test(spec);
+  return !needsServer && (name !== 'tests' || !spec.endsWith('.long.spec.ts'));
+}
+
+const SUITE = /^(apps|checks|libs|scripts|test|tools)\//;
+
+function withPaths(command: Command, paths: readonly string[]): Command {
+  const [program, ...args] = command;
+  return [program, ...args.filter((word) => !SUITE.test(word)), ...paths];
+}
+
+/** The check that a stage runs. */
+function checkOf(stage: Exclude<Stage, { kind: 'same-contract' | 'suite' }>): string | undefined {
+  const command = stage.kind === 'commands' ? stage.commands[0] : stage.command;
+  return command?.includes('check') ? command[command.indexOf('--') + 1] : undefined;
+}
+
+function isJudged(name: string, changed: readonly string[]): boolean {
+  const check = CHECKS.find((one) => one.name === name);
+  const paths = [`checks/${name}`, ...(check?.judges ?? [])];
+  return changed.some((file) => paths.some((path) => file === path || file.startsWith(`${path}/`)));
+}
