@@ -9,7 +9,7 @@ const startsServers = process.env.ROCKETMQ_TEST_VERSION ? [] : ['<rootDir>/test/
 /** @type {import('jest').Config} */
 export default {
   rootDir: '.',
-  testEnvironment: '<rootDir>/test/support/leak-checking-environment.mjs',
+  testEnvironment: '<rootDir>/test/fixtures/leak-checking-environment.mjs',
   testMatch: ['<rootDir>/{libs,apps}/*/src/**/*.spec.ts', '<rootDir>/{checks,scripts,test,tools}/**/*.spec.ts'],
   testPathIgnorePatterns: ['/node_modules/', ...long, ...needsRealServer, ...startsServers],
   testTimeout: 90_000,

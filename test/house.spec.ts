@@ -220,8 +220,8 @@ describe('the house', () => {
         .map(groundViolation)
         .filter((problem) => problem !== undefined),
     ).toEqual([]);
-    const sideways = { file: join(root, 'checks/chaos/run.ts'), from: '../../test/support/a.js', isLazy: false };
-    expect(groundViolation(sideways)).toContain('test/support/a.js');
+    const sideways = { file: join(root, 'checks/chaos/run.ts'), from: '../../test/fixtures/a.js', isLazy: false };
+    expect(groundViolation(sideways)).toContain('test/fixtures/a.js');
   });
 
   it('has no import cycles anywhere, not even of types', () => {

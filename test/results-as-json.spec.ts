@@ -14,7 +14,7 @@ import {
 } from 'nestjs-rocketmq';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { until } from '../tools/until.js';
-import { NestBench } from './support/nest-bench.js';
+import { NestBench } from './fixtures/nest-bench.js';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;

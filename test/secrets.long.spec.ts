@@ -10,7 +10,7 @@ import { ControlClient, EmbeddedBroker } from 'nestjs-rocketmq/broker';
 import { Connection, Producer, PushConsumer, SimpleConsumer } from 'nestjs-rocketmq/client';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import { RocketMQConsoleModule } from 'nestjs-rocketmq-console';
-import { CertificateAuthority } from './support/certificates.js';
+import { CertificateAuthority } from './fixtures/certificates.js';
 
 const SECRET = 'a-secret-key-of-nobody';
 const credentials = { accessKey: 'root', secretKey: SECRET, sessionToken: `${SECRET} of a session` };

@@ -12,7 +12,7 @@ const SOURCE = /\.(tsx?|mjs)$/;
 const GENERATED = /\/(node_modules|dist)(\/|$)/;
 /** What decides about every suite and check. */
 const EVERYTHING =
-  /^(package(-lock)?\.json|jest\.config\.mjs|tsconfig[\w.]*\.json|\.ci\/.*|tools\/.*|test\/support\/.*|checks\/(gate\/)?[\w.]+\.ts)$|\/package\.json$/;
+  /^(package(-lock)?\.json|jest\.config\.mjs|tsconfig[\w.]*\.json|\.ci\/.*|tools\/.*|test\/fixtures\/.*|checks\/(gate\/)?[\w.]+\.ts)$|\/package\.json$/;
 /** These start applications, servers or commands, or read documents: their imports do not show what they depend on. */
 const BY_MORE_THAN_IMPORTS = /^test\/(alone|control|docs|e2e|observability|processes|real|restarts|runners|secured)\//;
 const PARTS: Readonly<Record<string, readonly string[]>> = {

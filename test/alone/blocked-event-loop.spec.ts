@@ -6,10 +6,10 @@ import { describe, expect, it } from '@jest/globals';
 import { type NewGroup, RocketMQAdmin, type TopicType } from 'nestjs-rocketmq/admin';
 import { Connection, Producer } from 'nestjs-rocketmq/client';
 import { isBefore, REQUEST_MS, startLiteBackend } from '../contract/support/backend.js';
-import { BLOCKED_LOOP_MS, blockThread, playBlockedLoop } from '../support/blocked-loop.js';
-import { withAdmin } from '../support/real-server.js';
-import { afterSuspension, playSuspension, SUSPENSION_MS } from '../support/suspension.js';
-import { testTransport, transport } from '../support/transport.js';
+import { BLOCKED_LOOP_MS, blockThread, playBlockedLoop } from '../fixtures/blocked-loop.js';
+import { withAdmin } from '../fixtures/real-server.js';
+import { afterSuspension, playSuspension, SUSPENSION_MS } from '../fixtures/suspension.js';
+import { testTransport, transport } from '../fixtures/transport.js';
 
 describe('a handler that blocks the event loop', () => {
   it(

@@ -7,8 +7,8 @@ import { SECOND_MS } from 'nestjs-rocketmq';
 import { INVENTORY_SERVICE, ORDER_SERVICE, TOPICS } from '../../libs/demo-kit/src/topics.js';
 import { eventually } from '../../tools/until.js';
 import { DemoPair, type OrderView } from '../e2e/support/demo-pair.js';
+import { withAdmin } from '../fixtures/real-server.js';
 import { copyTree, DemoRun, removeTree, until } from '../processes/demo-tree.js';
-import { withAdmin } from '../support/real-server.js';
 
 const PAYMENT_TIMEOUT_MS = 6 * SECOND_MS;
 const TEST_MS = 300_000;

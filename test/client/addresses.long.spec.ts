@@ -3,8 +3,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { EmbeddedBroker } from 'nestjs-rocketmq/broker';
 import { Connection, type ConnectionOptions, Producer, PushConsumer } from 'nestjs-rocketmq/client';
-import { forwardTo, type TcpForwarder } from '../support/tcp-forwarder.js';
-import { transport } from '../support/transport.js';
+import { forwardTo, type TcpForwarder } from '../fixtures/tcp-forwarder.js';
+import { transport } from '../fixtures/transport.js';
 
 /** Nothing listens on this port. */
 const UNREACHABLE = { host: '127.0.0.1', port: 1 };

@@ -3,9 +3,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { EmbeddedBroker } from 'nestjs-rocketmq/broker';
 import { Connection, Producer, PushConsumer, SimpleConsumer } from 'nestjs-rocketmq/client';
-import { Arrivals } from '../support/arrivals.js';
-import { blockThread } from '../support/blocked-loop.js';
-import { forwardTo, type TcpForwarder } from '../support/tcp-forwarder.js';
+import { Arrivals } from '../fixtures/arrivals.js';
+import { blockThread } from '../fixtures/blocked-loop.js';
+import { forwardTo, type TcpForwarder } from '../fixtures/tcp-forwarder.js';
 
 describe.each(['http2', 'grpc-js'] as const)('a connection over %s that has gone silent', (transport) => {
   let broker: EmbeddedBroker;

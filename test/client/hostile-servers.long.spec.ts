@@ -4,9 +4,9 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Connection, Producer, PushConsumer, type PushConsumerOptions } from 'nestjs-rocketmq/client';
 import { toDuration } from '../../libs/rocketmq/src/protocol/grpc/duration.js';
 import type { RetryPolicy } from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
-import { Arrivals } from '../support/arrivals.js';
-import { queueOf, RecordingServer, recordedMessage } from '../support/recording-server.js';
-import { transport } from '../support/transport.js';
+import { Arrivals } from '../fixtures/arrivals.js';
+import { queueOf, RecordingServer, recordedMessage } from '../fixtures/recording-server.js';
+import { transport } from '../fixtures/transport.js';
 
 describe('a server that is broken or hostile', () => {
   let server: RecordingServer;

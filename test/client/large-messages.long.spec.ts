@@ -2,7 +2,7 @@
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Connection, SimpleConsumer } from 'nestjs-rocketmq/client';
-import { RecordingServer, recordedMessage } from '../support/recording-server.js';
+import { RecordingServer, recordedMessage } from '../fixtures/recording-server.js';
 
 describe.each(['http2', 'grpc-js'] as const)('a message of more than 4 MiB, over %s', (transport) => {
   let server: RecordingServer;

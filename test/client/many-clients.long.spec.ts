@@ -1,10 +1,10 @@
 // Many clients on one connection in one process do not interfere. The environment of every suite checks that event listeners do not
-// accumulate (test/support/leak-checking-environment.mjs).
+// accumulate (test/fixtures/leak-checking-environment.mjs).
 
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
 import { TestBroker } from 'nestjs-rocketmq/testing';
-import { Arrivals } from '../support/arrivals.js';
+import { Arrivals } from '../fixtures/arrivals.js';
 
 const MANY = 25;
 

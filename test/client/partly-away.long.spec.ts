@@ -3,8 +3,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Connection, Producer, PushConsumer, SimpleConsumer } from 'nestjs-rocketmq/client';
 import { until } from '../../tools/until.js';
-import { RecordingServer } from '../support/recording-server.js';
-import { transport } from '../support/transport.js';
+import { RecordingServer } from '../fixtures/recording-server.js';
+import { transport } from '../fixtures/transport.js';
 
 const READERS = { consumerGroup: 'readers', subscriptions: [{ topic: 'orders' }] };
 

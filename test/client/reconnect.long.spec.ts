@@ -3,8 +3,8 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { EmbeddedBroker } from 'nestjs-rocketmq/broker';
 import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
-import { Arrivals } from '../support/arrivals.js';
-import { transport } from '../support/transport.js';
+import { Arrivals } from '../fixtures/arrivals.js';
+import { transport } from '../fixtures/transport.js';
 
 const TOPICS = [{ name: 'orders', type: 'transaction' as const }];
 const GROUPS = [{ name: 'readers' }];

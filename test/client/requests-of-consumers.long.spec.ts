@@ -7,9 +7,9 @@ import type { TelemetryCommand } from '../../libs/rocketmq/src/protocol/grpc/gen
 import type { RpcName, RpcRequest } from '../../libs/rocketmq/src/protocol/grpc/rpc.js';
 import { silentLogger } from '../../libs/rocketmq/src/support/logger.js';
 import { until } from '../../tools/until.js';
-import { Arrivals } from '../support/arrivals.js';
-import { RecordingServer, recordedMessage } from '../support/recording-server.js';
-import { transport } from '../support/transport.js';
+import { Arrivals } from '../fixtures/arrivals.js';
+import { RecordingServer, recordedMessage } from '../fixtures/recording-server.js';
+import { transport } from '../fixtures/transport.js';
 
 const READERS = { consumerGroup: 'readers', subscriptions: [{ topic: 'orders' }] };
 const SECOND = 1_000;

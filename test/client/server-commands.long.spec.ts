@@ -3,9 +3,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
 import { until } from '../../tools/until.js';
-import { RecordingServer, recordedMessage } from '../support/recording-server.js';
-import { forwardTo } from '../support/tcp-forwarder.js';
-import { transport } from '../support/transport.js';
+import { RecordingServer, recordedMessage } from '../fixtures/recording-server.js';
+import { forwardTo } from '../fixtures/tcp-forwarder.js';
+import { transport } from '../fixtures/transport.js';
 
 describe('a command of the server', () => {
   let server: RecordingServer;

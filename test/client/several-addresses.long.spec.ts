@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { EmbeddedBroker } from 'nestjs-rocketmq/broker';
 import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
-import { Arrivals } from '../support/arrivals.js';
+import { Arrivals } from '../fixtures/arrivals.js';
 
 describe.each(['http2', 'grpc-js'] as const)('a server with two addresses, over %s', (transport) => {
   let broker: EmbeddedBroker;

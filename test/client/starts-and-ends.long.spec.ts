@@ -4,7 +4,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { EmbeddedBroker } from 'nestjs-rocketmq/broker';
 import { Connection, Producer, PushConsumer, SimpleConsumer } from 'nestjs-rocketmq/client';
-import { transport } from '../support/transport.js';
+import { transport } from '../fixtures/transport.js';
 
 const READERS = { consumerGroup: 'readers', subscriptions: [{ topic: 'orders' }] };
 const CLIENTS = {

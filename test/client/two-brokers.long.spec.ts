@@ -3,7 +3,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Connection, Producer, SimpleConsumer } from 'nestjs-rocketmq/client';
 import { TestBroker } from 'nestjs-rocketmq/testing';
-import { transport } from '../support/transport.js';
+import { transport } from '../fixtures/transport.js';
 
 describe('two brokers in one process', () => {
   const ends: (() => Promise<void> | void)[] = [];

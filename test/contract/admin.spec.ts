@@ -4,7 +4,7 @@ import { durationMs } from '../../libs/rocketmq/src/protocol/grpc/duration.js';
 import { RemotingClient } from '../../libs/rocketmq/src/remoting/remoting-client.js';
 import { withDeadline } from '../../libs/rocketmq/src/support/deadline.js';
 import { consumerSettings, resource } from '../../tools/wire/raw-grpc-client.js';
-import { forwardTo } from '../support/tcp-forwarder.js';
+import { forwardTo } from '../fixtures/tcp-forwarder.js';
 import { contractSuite } from './support/contract.js';
 import { texts, type World } from './support/world.js';
 

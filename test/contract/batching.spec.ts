@@ -3,7 +3,7 @@
 import { describe, expect } from '@jest/globals';
 import type { OutgoingMessage, ProducerOptions } from 'nestjs-rocketmq/client';
 import { message as rawMessage } from '../../tools/wire/raw-grpc-client.js';
-import { testTransport } from '../support/transport.js';
+import { testTransport } from '../fixtures/transport.js';
 import { isBefore } from './support/backend.js';
 import { contractSuite } from './support/contract.js';
 import { watchSends } from './support/watch-requests.js';

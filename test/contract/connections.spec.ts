@@ -5,7 +5,7 @@ import { describe, expect } from '@jest/globals';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { Connection, Producer } from 'nestjs-rocketmq/client';
 import { resource } from '../../tools/wire/raw-grpc-client.js';
-import { forwardTo, type TcpForwarder } from '../support/tcp-forwarder.js';
+import { forwardTo, type TcpForwarder } from '../fixtures/tcp-forwarder.js';
 import { REQUEST_MS, SHORT_REQUEST_MS } from './support/backend.js';
 import { contractSuite } from './support/contract.js';
 import { texts, type World } from './support/world.js';

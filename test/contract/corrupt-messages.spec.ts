@@ -1,6 +1,6 @@
 import { afterEach, describe, expect } from '@jest/globals';
 import { type Connection, deadLetterTopicOf, PushConsumer, SECOND_MS, SimpleConsumer } from 'nestjs-rocketmq/client';
-import type { TcpForwarder } from '../support/tcp-forwarder.js';
+import type { TcpForwarder } from '../fixtures/tcp-forwarder.js';
 import { contractSuite } from './support/contract.js';
 import { forwarded } from './support/forwarded.js';
 import { texts, type World } from './support/world.js';

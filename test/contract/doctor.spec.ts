@@ -2,7 +2,7 @@
 
 import { describe, expect } from '@jest/globals';
 import type { Check } from '../../libs/rocketmq/src/cli/doctor/check.js';
-import { call } from '../support/command-line.js';
+import { call } from '../fixtures/command-line.js';
 import { REQUEST_MS } from './support/backend.js';
 import { contractSuite } from './support/contract.js';
 import { buried } from './support/dead-letters.js';

@@ -7,7 +7,7 @@ import {
   SECOND_MS,
 } from 'nestjs-rocketmq/client';
 import { resource } from '../../tools/wire/raw-grpc-client.js';
-import { testTransport } from '../support/transport.js';
+import { testTransport } from '../fixtures/transport.js';
 import { SERVER_SLACK_MS } from './support/backend.js';
 import { contractSuite } from './support/contract.js';
 import { RawConsumer } from './support/raw-consumer.js';

@@ -1,6 +1,6 @@
 import { describe, expect } from '@jest/globals';
 import { SECOND_MS } from 'nestjs-rocketmq/client';
-import { SteppedClock } from '../support/stepped-clock.js';
+import { SteppedClock } from '../fixtures/stepped-clock.js';
 import { SERVER_SLACK_MS } from './support/backend.js';
 import { contractSuite } from './support/contract.js';
 import { texts } from './support/world.js';

@@ -8,7 +8,7 @@ import {
   type PushConsumerOptions,
   SECOND_MS,
 } from 'nestjs-rocketmq/client';
-import type { TcpForwarder } from '../support/tcp-forwarder.js';
+import type { TcpForwarder } from '../fixtures/tcp-forwarder.js';
 import { SERVER_SLACK_MS } from './support/backend.js';
 import { contractSuite } from './support/contract.js';
 import { forwarded } from './support/forwarded.js';

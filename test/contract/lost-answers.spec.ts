@@ -2,7 +2,7 @@
 
 import { describe, expect } from '@jest/globals';
 import { type Producer, type ProducerOptions, SECOND_MS } from 'nestjs-rocketmq/client';
-import type { TcpForwarder } from '../support/tcp-forwarder.js';
+import type { TcpForwarder } from '../fixtures/tcp-forwarder.js';
 import { FIRST_CHECK_MS, SERVER_SLACK_MS } from './support/backend.js';
 import { contractSuite } from './support/contract.js';
 import { forwarded } from './support/forwarded.js';

@@ -10,10 +10,10 @@ import {
   type RocketMQModuleOptions,
   RocketMQProducer,
 } from 'nestjs-rocketmq';
-import { call } from '../support/command-line.js';
-import { recordingLogger } from '../support/nest-bench.js';
-import { forwardTo } from '../support/tcp-forwarder.js';
-import { testTransport } from '../support/transport.js';
+import { call } from '../fixtures/command-line.js';
+import { recordingLogger } from '../fixtures/nest-bench.js';
+import { forwardTo } from '../fixtures/tcp-forwarder.js';
+import { testTransport } from '../fixtures/transport.js';
 import { contractSuite } from './support/contract.js';
 import type { World } from './support/world.js';
 

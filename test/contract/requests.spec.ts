@@ -12,7 +12,7 @@ import {
   SECOND_MS,
   ServerRocketMQ,
 } from 'nestjs-rocketmq';
-import { recordingLogger } from '../support/nest-bench.js';
+import { recordingLogger } from '../fixtures/nest-bench.js';
 import { contractSuite } from './support/contract.js';
 import type { World } from './support/world.js';
 

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect } from '@jest/globals';
 import type { MessageView } from 'nestjs-rocketmq/client';
-import { blockThread } from '../support/blocked-loop.js';
-import { testTransport } from '../support/transport.js';
+import { blockThread } from '../fixtures/blocked-loop.js';
+import { testTransport } from '../fixtures/transport.js';
 import { backendName } from './support/backend.js';
 import { contractSuite } from './support/contract.js';
 import { type RecorderOptions, texts, type World } from './support/world.js';

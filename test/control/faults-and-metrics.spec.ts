@@ -3,7 +3,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { ControlClient, EmbeddedBroker, type EmbeddedBrokerOptions } from 'nestjs-rocketmq/broker';
 import { Connection, Producer, type ReceivedMessage, SimpleConsumer } from 'nestjs-rocketmq/client';
-import { CertificateAuthority } from '../support/certificates.js';
+import { CertificateAuthority } from '../fixtures/certificates.js';
 
 const ends: (() => unknown)[] = [];
 afterEach(async () => {

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { createApp } from '../../docs/examples/asyncapi.js';
 import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.mjs';
-import { problemsOf } from '../support/async-api.js';
+import { problemsOf } from '../fixtures/async-api.js';
 
 const MODULE = 'docs/examples/asyncapi.ts';
 const INFO = ['--title', 'shipping', '--version', '1.4.0'];

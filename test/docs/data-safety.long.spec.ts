@@ -7,7 +7,7 @@ import { Inbox, OutboxRelay, schemaSql } from 'nestjs-rocketmq/sql';
 import pg from 'pg';
 import { ParcelModule, Parcels } from '../../docs/examples/outbox.js';
 import { Warehouse } from '../../docs/examples/retry-transaction.js';
-import { describeWithPostgres, Postgres } from '../support/postgres.js';
+import { describeWithPostgres, Postgres } from '../fixtures/postgres.js';
 
 describe('the example of outbox and inbox', () => {
   it('tracks each move of each parcel, once and in order', async () => {

@@ -18,9 +18,9 @@ import { SequelizeStorage, Umzug } from 'umzug';
 import type { Order } from '../../docs/examples/databases/messaging.js';
 import { mySqlServer, postgresServer, type UrlServer } from '../../tools/servers/database-at-port.js';
 import { eventually } from '../../tools/until.js';
-import { call } from '../support/command-line.js';
-import { describeWithMySql } from '../support/mysql.js';
-import { describeWithPostgres } from '../support/postgres.js';
+import { call } from '../fixtures/command-line.js';
+import { describeWithMySql } from '../fixtures/mysql.js';
+import { describeWithPostgres } from '../fixtures/postgres.js';
 
 const EXAMPLES = 'docs/examples/databases';
 const ORDERS = 'CREATE TABLE orders (id varchar(36) PRIMARY KEY, article varchar(255), parcels int DEFAULT 0)';

@@ -10,7 +10,7 @@ import { CardCharged, Ledger, LedgerModule } from '../../docs/examples/failure-p
 import { OrderDesk } from '../../docs/examples/order-desk.js';
 import { Steps, StepsModule } from '../../docs/examples/ordered-steps.js';
 import { until } from '../../tools/until.js';
-import { recordingLogger } from '../support/nest-bench.js';
+import { recordingLogger } from '../fixtures/nest-bench.js';
 
 describe('the examples of listeners', () => {
   let broker: TestBroker;

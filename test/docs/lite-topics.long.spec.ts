@@ -5,7 +5,7 @@ import { Test } from '@nestjs/testing';
 import { RocketMQListeners, RocketMQModule } from 'nestjs-rocketmq';
 import { Assistant, Gateway } from '../../docs/examples/lite-topics.js';
 import { until } from '../../tools/until.js';
-import { recordingLogger } from '../support/nest-bench.js';
+import { recordingLogger } from '../fixtures/nest-bench.js';
 
 describe('the example of lite topics', () => {
   it('receives the conversations that somebody is connected to, from their first message on', async () => {

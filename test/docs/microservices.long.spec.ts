@@ -9,7 +9,7 @@ import { TestBroker } from 'nestjs-rocketmq/testing';
 import { PriceCache } from '../../docs/examples/price-cache.js';
 import { Offers, Shopper } from '../../docs/examples/price-contract.js';
 import { until } from '../../tools/until.js';
-import { recordingLogger } from '../support/nest-bench.js';
+import { recordingLogger } from '../fixtures/nest-bench.js';
 
 describe('the examples of microservices', () => {
   const apps: INestApplicationContext[] = [];

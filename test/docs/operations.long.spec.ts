@@ -14,7 +14,7 @@ import { HealthModule } from '../../docs/examples/health.js';
 import { PinoLogger } from '../../docs/examples/pino-logger.js';
 import { OrderSteps, Packing, ShopModule } from '../../docs/examples/provisioned-shop.js';
 import { until } from '../../tools/until.js';
-import { recordingLogger } from '../support/nest-bench.js';
+import { recordingLogger } from '../fixtures/nest-bench.js';
 
 @Injectable()
 class Till {

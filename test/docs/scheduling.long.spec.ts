@@ -7,7 +7,7 @@ import { Test } from '@nestjs/testing';
 import { Schedule } from 'nestjs-rocketmq/sql';
 import { BackOfficeModule, Reports, Trials } from '../../docs/examples/scheduling.js';
 import { eventually } from '../../tools/until.js';
-import { closeApp } from '../support/close-app.js';
+import { closeApp } from '../fixtures/close-app.js';
 
 describe('the example of a schedule', () => {
   let app: INestApplication;

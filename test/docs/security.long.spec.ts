@@ -9,7 +9,7 @@ import { RocketMQProducer } from 'nestjs-rocketmq';
 import type { EmbeddedBroker } from 'nestjs-rocketmq/broker';
 import { securedBroker } from '../../docs/examples/secured-broker.js';
 import { securedShop } from '../../docs/examples/secured-shop.js';
-import { CertificateAuthority } from '../support/certificates.js';
+import { CertificateAuthority } from '../fixtures/certificates.js';
 
 describe('the guide to security', () => {
   let app: TestingModule | undefined;

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { MINUTE_MS } from 'nestjs-rocketmq';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import { TOPICS } from '../../libs/demo-kit/src/topics.js';
-import { problemsOf } from '../support/async-api.js';
+import { problemsOf } from '../fixtures/async-api.js';
 import { DemoPair, request } from './support/demo-pair.js';
 
 const PAYMENT_TIMEOUT_MS = 30 * MINUTE_MS;

@@ -4,9 +4,9 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { Connection, currentLocalTransaction, Producer } from 'nestjs-rocketmq/client';
 import type { Check } from '../../libs/rocketmq/src/cli/doctor/check.js';
-import { call } from '../support/command-line.js';
-import { nameServer, serverAdmin } from '../support/real-server.js';
-import { transport } from '../support/transport.js';
+import { call } from '../fixtures/command-line.js';
+import { nameServer, serverAdmin } from '../fixtures/real-server.js';
+import { transport } from '../fixtures/transport.js';
 
 const endpoints = process.env.ROCKETMQ_TEST_ENDPOINTS ?? '';
 const topic = `given-up-${process.pid}-${Date.now()}`;

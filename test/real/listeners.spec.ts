@@ -15,8 +15,8 @@ import {
   SECOND_MS,
 } from 'nestjs-rocketmq';
 import { eventually } from '../../tools/until.js';
-import { recordingLogger } from '../support/nest-bench.js';
-import { withAdmin } from '../support/real-server.js';
+import { recordingLogger } from '../fixtures/nest-bench.js';
+import { withAdmin } from '../fixtures/real-server.js';
 
 const prefix = `listeners-${randomBytes(4).toString('hex')}-`;
 

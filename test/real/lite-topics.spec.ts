@@ -3,8 +3,8 @@
 import { expect, it } from '@jest/globals';
 import { Connection, PushConsumer } from 'nestjs-rocketmq/client';
 import { isBefore } from '../contract/support/backend.js';
-import { nameServer, withAdmin } from '../support/real-server.js';
-import { testTransport } from '../support/transport.js';
+import { nameServer, withAdmin } from '../fixtures/real-server.js';
+import { testTransport } from '../fixtures/transport.js';
 
 const byNameServer = testTransport === 'remoting' && !isBefore('5.5.0') ? it : it.skip;
 

@@ -18,8 +18,8 @@ import {
 } from 'nestjs-rocketmq';
 import type { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { eventually } from '../../tools/until.js';
-import { recordingLogger } from '../support/nest-bench.js';
-import { nameServer, serverAdmin } from '../support/real-server.js';
+import { recordingLogger } from '../fixtures/nest-bench.js';
+import { nameServer, serverAdmin } from '../fixtures/real-server.js';
 
 const PATIENCE_MS = 60 * SECOND_MS;
 const prefix = `micro-${randomBytes(4).toString('hex')}-`;

@@ -17,8 +17,8 @@ import {
   SECOND_MS,
 } from 'nestjs-rocketmq';
 import { eventually } from '../../tools/until.js';
-import { recordingLogger } from '../support/nest-bench.js';
-import { nameServer, serverAdmin } from '../support/real-server.js';
+import { recordingLogger } from '../fixtures/nest-bench.js';
+import { nameServer, serverAdmin } from '../fixtures/real-server.js';
 
 const Orders = defineTopic<{ id: string }>('orders', { type: 'fifo', queues: 4 });
 const Reminders = defineTopic<{ id: string }>('reminders', { type: 'delay', queues: 2 });

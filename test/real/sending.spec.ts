@@ -17,8 +17,8 @@ import {
 import type { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { bodyBytes } from '../../libs/rocketmq/src/protocol/model/message.js';
 import { silentLogger } from '../../libs/rocketmq/src/support/logger.js';
-import { Arrivals } from '../support/arrivals.js';
-import { nameServer, withAdmin } from '../support/real-server.js';
+import { Arrivals } from '../fixtures/arrivals.js';
+import { nameServer, withAdmin } from '../fixtures/real-server.js';
 
 const topicPrefix = `sending-${randomBytes(4).toString('hex')}-`;
 const Orders = defineTopic<{ id: string }>('orders', { type: 'normal' });

@@ -13,10 +13,10 @@ import {
 } from 'nestjs-rocketmq/sql';
 import { column, type OpenDatabase, openDatabase } from '../../tools/servers/sql-databases.js';
 import { agreementViolations } from '../../tools/transaction-agreement.js';
-import { Arrivals } from '../support/arrivals.js';
-import { describeWithPostgres, Postgres } from '../support/postgres.js';
-import { serverAdmin } from '../support/real-server.js';
-import { relayViolations } from '../support/relay-history.js';
+import { Arrivals } from '../fixtures/arrivals.js';
+import { describeWithPostgres, Postgres } from '../fixtures/postgres.js';
+import { serverAdmin } from '../fixtures/real-server.js';
+import { relayViolations } from '../fixtures/relay-history.js';
 
 const [ORDERS, STEPS, GROUP] = ['sql-orders', 'sql-steps', 'sql-readers'];
 const wait = (durationMs: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, durationMs));

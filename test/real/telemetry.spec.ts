@@ -9,9 +9,9 @@ import { defineTopic, RocketMQListener, RocketMQModule, RocketMQProducer, Transa
 import { openTelemetry } from 'nestjs-rocketmq/opentelemetry';
 import { silentLogger } from '../../libs/rocketmq/src/support/logger.js';
 import { soon } from '../../tools/until.js';
-import { Arrivals } from '../support/arrivals.js';
-import { nameServer, withAdmin } from '../support/real-server.js';
-import { idOf, linksOf, parentOf, TelemetryBench, traceOf } from '../support/telemetry-bench.js';
+import { Arrivals } from '../fixtures/arrivals.js';
+import { nameServer, withAdmin } from '../fixtures/real-server.js';
+import { idOf, linksOf, parentOf, TelemetryBench, traceOf } from '../fixtures/telemetry-bench.js';
 
 const prefix = `telemetry-${randomBytes(4).toString('hex')}-`;
 const Orders = defineTopic<{ id: string }>('orders', { type: 'normal' });

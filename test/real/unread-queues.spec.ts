@@ -6,7 +6,7 @@ import { REQUEST_CODES } from '../../libs/rocketmq/src/protocol/remoting/codes.j
 import { contractSuite } from '../contract/support/contract.js';
 import { rawRequest } from '../contract/support/raw-store.js';
 import type { World } from '../contract/support/world.js';
-import { call } from '../support/command-line.js';
+import { call } from '../fixtures/command-line.js';
 
 const contract = contractSuite();
 const [READ, WRITTEN] = [2, 4];

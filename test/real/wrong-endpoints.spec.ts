@@ -2,8 +2,8 @@
 
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { Connection, Producer } from 'nestjs-rocketmq/client';
-import { serverAdmin } from '../support/real-server.js';
-import { transport } from '../support/transport.js';
+import { serverAdmin } from '../fixtures/real-server.js';
+import { transport } from '../fixtures/transport.js';
 
 const admin = serverAdmin();
 afterAll(() => admin.close());

@@ -6,7 +6,7 @@ import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { Connection, Producer, type ProducerOptions } from 'nestjs-rocketmq/client';
 import { startRocketMQCluster } from '../../tools/servers/rocketmq/cluster.mjs';
 import { eventually } from '../../tools/until.js';
-import { testTransport, transport } from '../support/transport.js';
+import { testTransport, transport } from '../fixtures/transport.js';
 
 const TOPIC = 'orders';
 const STEPS = 'steps';

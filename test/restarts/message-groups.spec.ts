@@ -5,7 +5,7 @@ import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { Connection, type ConnectionOptions, Producer, PushConsumer, RocketMQError } from 'nestjs-rocketmq/client';
 import { startRocketMQCluster } from '../../tools/servers/rocketmq/cluster.mjs';
 import { eventually } from '../../tools/until.js';
-import { testTransport, transport } from '../support/transport.js';
+import { testTransport, transport } from '../fixtures/transport.js';
 
 const TOPIC = 'steps';
 const GROUP = 'readers';

@@ -8,8 +8,8 @@ import { RemotingClient } from '../../libs/rocketmq/src/remoting/remoting-client
 import { withDeadline } from '../../libs/rocketmq/src/support/deadline.js';
 import { type RunningCluster, startRocketMQCluster } from '../../tools/servers/rocketmq/cluster.mjs';
 import { soon } from '../../tools/until.js';
-import { Arrivals } from '../support/arrivals.js';
-import { testTransport } from '../support/transport.js';
+import { Arrivals } from '../fixtures/arrivals.js';
+import { testTransport } from '../fixtures/transport.js';
 
 const GROUP = 'readers';
 const TOPIC = 'steps';

@@ -5,9 +5,9 @@ import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { Connection, type ConnectionOptions, Producer, PushConsumer, RocketMQError } from 'nestjs-rocketmq/client';
 import { startRocketMQCluster } from '../../tools/servers/rocketmq/cluster.mjs';
 import { startRocketMQ } from '../../tools/servers/rocketmq/server.mjs';
-import { Arrivals } from '../support/arrivals.js';
-import { Load } from '../support/load.js';
-import { testTransport, transport } from '../support/transport.js';
+import { Arrivals } from '../fixtures/arrivals.js';
+import { Load } from '../fixtures/load.js';
+import { testTransport, transport } from '../fixtures/transport.js';
 
 const MESSAGES_PER_SECOND = 1_000;
 /** Where something goes on meanwhile, for tests that start and end many processes. */

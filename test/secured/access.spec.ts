@@ -6,7 +6,7 @@ import { type Credentials, type Resolution, SECOND_MS } from 'nestjs-rocketmq/cl
 import { CHECK_INTERVAL_MS, FIRST_CHECK_MS, SERVER_SLACK_MS } from '../contract/support/backend.js';
 import { contractSuite } from '../contract/support/contract.js';
 import { texts, type World } from '../contract/support/world.js';
-import { testTransport } from '../support/transport.js';
+import { testTransport } from '../fixtures/transport.js';
 import { hasPlainAcl, type SecuredBackend, startSecured } from './support/secured-backend.js';
 
 const contract = contractSuite(startSecured);

@@ -9,7 +9,7 @@ import type { Check } from '../../libs/rocketmq/src/cli/doctor/check.js';
 import { isBefore } from '../contract/support/backend.js';
 import { contractSuite } from '../contract/support/contract.js';
 import type { World } from '../contract/support/world.js';
-import { call } from '../support/command-line.js';
+import { call } from '../fixtures/command-line.js';
 import { type SecuredBackend, startSecured } from './support/secured-backend.js';
 
 const contract = contractSuite(startSecured);

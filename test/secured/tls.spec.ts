@@ -5,8 +5,8 @@ import { describe, expect } from '@jest/globals';
 import type { ConnectionOptions } from 'nestjs-rocketmq/client';
 import { contractSuite } from '../contract/support/contract.js';
 import type { World } from '../contract/support/world.js';
-import { CertificateAuthority } from '../support/certificates.js';
-import { testTransport } from '../support/transport.js';
+import { CertificateAuthority } from '../fixtures/certificates.js';
+import { testTransport } from '../fixtures/transport.js';
 import { OTHER_NAME, type SecuredBackend, startSecured } from './support/secured-backend.js';
 
 const contract = contractSuite(startSecured);

@@ -14,8 +14,8 @@ import {
 } from 'nestjs-rocketmq/sql';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import { column, TABLES } from '../../tools/servers/sql-databases.js';
-import { closeApp } from '../support/close-app.js';
-import { describeWithPostgres } from '../support/postgres.js';
+import { closeApp } from '../fixtures/close-app.js';
+import { describeWithPostgres } from '../fixtures/postgres.js';
 import { type ClsKind, Orders, startOrders } from './support/cls-application.js';
 import { TransactionalAdapterDrizzleOrm, TransactionalAdapterTypeOrm } from './support/cls-packages.js';
 import { PostgresClients } from './support/postgres-clients.js';

@@ -8,8 +8,8 @@ import { drizzleDatabase, drizzleExecutor, typeormDatabase, typeormExecutor } fr
 import { DataSource } from 'typeorm';
 import { hasMySql } from '../../tools/servers/mysql-server.js';
 import { MYSQL_TABLES, TABLES } from '../../tools/servers/sql-databases.js';
-import { describeWithMySql, MySqlServer } from '../support/mysql.js';
-import { describeWithPostgres } from '../support/postgres.js';
+import { describeWithMySql, MySqlServer } from '../fixtures/mysql.js';
+import { describeWithPostgres } from '../fixtures/postgres.js';
 import { TransactionalAdapterDrizzleOrm, TransactionalAdapterTypeOrm } from './support/cls-packages.js';
 import { clsSuite } from './support/cls-suite.js';
 import { PostgresClients } from './support/postgres-clients.js';

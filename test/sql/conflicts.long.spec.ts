@@ -11,7 +11,7 @@ import {
   type SqlExecutor,
   typeormDatabase,
 } from 'nestjs-rocketmq/sql';
-import { describeWithPostgres } from '../support/postgres.js';
+import { describeWithPostgres } from '../fixtures/postgres.js';
 import { PostgresClients } from './support/postgres-clients.js';
 
 describeWithPostgres('retryTransaction on PostgreSQL', () => {

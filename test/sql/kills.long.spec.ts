@@ -10,9 +10,9 @@ import { Outbox, OutboxRelay, TransactionLog } from 'nestjs-rocketmq/sql';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import { column, type DatabasePlace, type OpenDatabase, openDatabase } from '../../tools/servers/sql-databases.js';
 import { agreementViolations } from '../../tools/transaction-agreement.js';
-import { describeWithMySql, MySqlServer } from '../support/mysql.js';
-import { describeWithPostgres, Postgres } from '../support/postgres.js';
-import { relayViolations } from '../support/relay-history.js';
+import { describeWithMySql, MySqlServer } from '../fixtures/mysql.js';
+import { describeWithPostgres, Postgres } from '../fixtures/postgres.js';
+import { relayViolations } from '../fixtures/relay-history.js';
 import { groupOf, ORDERS, runUntilKilled, STEP_NAMES, STEPS } from './support/crash-job.js';
 
 const FAULTS = [

@@ -14,7 +14,7 @@ import {
   TransactionLog,
 } from 'nestjs-rocketmq/sql';
 import { withCheckpoints } from 'nestjs-rocketmq/testing';
-import { describeWithMySql, MySqlServer } from '../support/mysql.js';
+import { describeWithMySql, MySqlServer } from '../fixtures/mysql.js';
 
 const PACKET_BYTES = 1024 * 1024;
 

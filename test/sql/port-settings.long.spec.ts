@@ -31,8 +31,8 @@ import {
 import pg from 'pg';
 import { type Options, Sequelize } from 'sequelize';
 import { ManualClock } from '../../libs/rocketmq/src/support/manual-clock.js';
-import { describeWithMySql, type MySqlAddress, MySqlServer } from '../support/mysql.js';
-import { describeWithPostgres, Postgres, type PostgresAddress } from '../support/postgres.js';
+import { describeWithMySql, type MySqlAddress, MySqlServer } from '../fixtures/mysql.js';
+import { describeWithPostgres, Postgres, type PostgresAddress } from '../fixtures/postgres.js';
 
 /** Close it after use. */
 interface Opened {

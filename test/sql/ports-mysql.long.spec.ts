@@ -19,7 +19,7 @@ import {
   typeormExecutor,
 } from 'nestjs-rocketmq/sql';
 import { DataSource, EntitySchema } from 'typeorm';
-import { describeWithMySql, MySqlServer } from '../support/mysql.js';
+import { describeWithMySql, MySqlServer } from '../fixtures/mysql.js';
 import { migrationKinds, OrmClients, ormKinds } from './support/orm-clients.js';
 import { type PortKind, portSuite } from './support/port-suite.js';
 

@@ -21,7 +21,7 @@ import {
   typeormExecutor,
 } from 'nestjs-rocketmq/sql';
 import { EntitySchema } from 'typeorm';
-import { describeWithPostgres } from '../support/postgres.js';
+import { describeWithPostgres } from '../fixtures/postgres.js';
 import { migrationKinds, OrmClients, ormKinds } from './support/orm-clients.js';
 import { type PortKind, portSuite } from './support/port-suite.js';
 import { PostgresClients } from './support/postgres-clients.js';

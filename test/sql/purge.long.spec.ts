@@ -15,8 +15,8 @@ import {
   TransactionLog,
 } from 'nestjs-rocketmq/sql';
 import pg from 'pg';
-import { describeWithMySql, MySqlServer } from '../support/mysql.js';
-import { describeWithPostgres, Postgres } from '../support/postgres.js';
+import { describeWithMySql, MySqlServer } from '../fixtures/mysql.js';
+import { describeWithPostgres, Postgres } from '../fixtures/postgres.js';
 
 describeWithPostgres('a purge on PostgreSQL', () => {
   let server: Postgres;

@@ -24,8 +24,8 @@ import { column, type OpenDatabase, openDatabase } from '../../tools/servers/sql
 import { levelsOf, MYSQL, POSTGRESQL, type Server } from '../../tools/servers/sql-servers.js';
 import { agreementViolations } from '../../tools/transaction-agreement.js';
 import { until } from '../../tools/until.js';
-import { describeWithMySql } from '../support/mysql.js';
-import { describeWithPostgres } from '../support/postgres.js';
+import { describeWithMySql } from '../fixtures/mysql.js';
+import { describeWithPostgres } from '../fixtures/postgres.js';
 import { ORDERS } from './support/crash-job.js';
 
 const neverAborted = (): AbortSignal => new AbortController().signal;

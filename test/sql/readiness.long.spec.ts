@@ -13,8 +13,8 @@ import {
   TransactionLog,
 } from 'nestjs-rocketmq/sql';
 import pg from 'pg';
-import { describeWithMySql, MySqlServer } from '../support/mysql.js';
-import { describeWithPostgres, Postgres } from '../support/postgres.js';
+import { describeWithMySql, MySqlServer } from '../fixtures/mysql.js';
+import { describeWithPostgres, Postgres } from '../fixtures/postgres.js';
 
 type Kind = 'log' | 'inbox' | 'outbox';
 /** A table with the name `t`: its title, its kind, its statements, and what is wrong with it. */

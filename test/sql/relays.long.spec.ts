@@ -8,9 +8,9 @@ import { withCheckpoints } from 'nestjs-rocketmq/testing';
 import { ManualClock } from '../../libs/rocketmq/src/support/manual-clock.js';
 import { column, type OpenDatabase, openDatabase } from '../../tools/servers/sql-databases.js';
 import { levelsOf, MYSQL, POSTGRESQL, type Server } from '../../tools/servers/sql-servers.js';
-import { describeWithMySql } from '../support/mysql.js';
-import { describeWithPostgres } from '../support/postgres.js';
-import { type AddedMessage, relayViolations } from '../support/relay-history.js';
+import { describeWithMySql } from '../fixtures/mysql.js';
+import { describeWithPostgres } from '../fixtures/postgres.js';
+import { type AddedMessage, relayViolations } from '../fixtures/relay-history.js';
 
 const UNSENT = `SELECT count(*) FROM rocketmq_outbox WHERE state = 'unsent'`;
 

@@ -8,8 +8,8 @@ import { TestBroker } from 'nestjs-rocketmq/testing';
 import { ManualClock } from '../../libs/rocketmq/src/support/manual-clock.js';
 import { column, type OpenDatabase, openDatabase } from '../../tools/servers/sql-databases.js';
 import { MYSQL, POSTGRESQL, type Server } from '../../tools/servers/sql-servers.js';
-import { describeWithMySql } from '../support/mysql.js';
-import { describeWithPostgres } from '../support/postgres.js';
+import { describeWithMySql } from '../fixtures/mysql.js';
+import { describeWithPostgres } from '../fixtures/postgres.js';
 import { runProcess } from './support/crash-job.js';
 import { REMINDERS, type ScheduleJob, START_MS } from './support/schedule-job.js';
 

@@ -13,8 +13,8 @@ import {
 import { ManualClock } from '../../libs/rocketmq/src/support/manual-clock.js';
 import { column, type OpenDatabase, openDatabase } from '../../tools/servers/sql-databases.js';
 import { levelsOf, MYSQL, POSTGRESQL, type Server } from '../../tools/servers/sql-servers.js';
-import { describeWithMySql } from '../support/mysql.js';
-import { describeWithPostgres } from '../support/postgres.js';
+import { describeWithMySql } from '../fixtures/mysql.js';
+import { describeWithPostgres } from '../fixtures/postgres.js';
 
 describeWithPostgres('a schedule on PostgreSQL', () => atEachLevel(POSTGRESQL));
 describeWithMySql('a schedule on', (product) => atEachLevel(MYSQL[product]));

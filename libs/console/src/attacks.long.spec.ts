@@ -5,7 +5,7 @@ import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { ControlClient } from 'nestjs-rocketmq/broker';
 import { Connection, Producer, SimpleConsumer } from 'nestjs-rocketmq/client';
 import { TestBroker } from 'nestjs-rocketmq/testing';
-import { builtPages, ConsoleBrowser, type Json, sendRaw } from '../../../test/support/console-bench.js';
+import { builtPages, ConsoleBrowser, type Json, sendRaw } from '../../../test/fixtures/console-bench.js';
 import type { ConsoleOptions } from './access/options.js';
 import { startStandaloneConsole } from './mount/standalone.js';
 

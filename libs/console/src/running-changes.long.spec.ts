@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { Connection, Producer, SimpleConsumer } from 'nestjs-rocketmq/client';
 import { TestBroker } from 'nestjs-rocketmq/testing';
-import { ConsoleCore } from '../../../test/support/console-core.js';
+import { ConsoleCore } from '../../../test/fixtures/console-core.js';
 import { soon } from '../../../tools/until.js';
 import type { ConsoleSource } from './source.js';
 

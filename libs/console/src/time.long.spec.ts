@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { EmbeddedBroker } from 'nestjs-rocketmq/broker';
 import { Connection, Producer } from 'nestjs-rocketmq/client';
-import { ConsoleBrowser } from '../../../test/support/console-bench.js';
+import { ConsoleBrowser } from '../../../test/fixtures/console-bench.js';
 import { startStandaloneConsole } from './mount/standalone.js';
 
 const HOUR_MS = 3_600_000;

@@ -5,7 +5,7 @@ import { Injectable } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { RocketMQListener, RocketMQModule, RocketMQProducer } from 'nestjs-rocketmq';
 import { TestBroker } from 'nestjs-rocketmq/testing';
-import { ConsoleBrowser, type Json } from '../../../test/support/console-bench.js';
+import { ConsoleBrowser, type Json } from '../../../test/fixtures/console-bench.js';
 import { soon } from '../../../tools/until.js';
 import { type Lane, lanesOf } from '../web/lib/trail.js';
 import { RocketMQConsoleModule } from './mount/module.js';

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { EmbeddedBroker } from 'nestjs-rocketmq/broker';
 import { Connection, Producer, PushConsumer, SimpleConsumer } from 'nestjs-rocketmq/client';
-import { ConsoleCore } from '../../../test/support/console-core.js';
+import { ConsoleCore } from '../../../test/fixtures/console-core.js';
 import { soon } from '../../../tools/until.js';
 import { type Lane, lanesOf } from '../web/lib/trail.js';
 import type { Trail } from '../web/types.js';

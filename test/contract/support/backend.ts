@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type LiteGroup, RocketMQAdmin, type TopicType } from 'nestjs-rocketmq/admin';
 import { type BackoffPolicy, type Clock, type ConnectionOptions, SECOND_MS } from 'nestjs-rocketmq/client';
 import { TestBroker, type TestBrokerOptions } from 'nestjs-rocketmq/testing';
-import { testTransport } from '../../support/transport.js';
+import { testTransport } from '../../fixtures/transport.js';
 
 export type BackendName = 'embedded' | 'rocketmq';
 
@@ -43,7 +43,7 @@ export interface Backend {
   stop(): Promise<void>;
 }
 
-/** Skips the case that throws it: it is about something that this server does not have. See `test/support/leak-checking-environment.mjs`. */
+/** Skips the case that throws it: it is about something that this server does not have. See `test/fixtures/leak-checking-environment.mjs`. */
 export class NotHere extends Error {
   override readonly name = 'NotHere';
 }

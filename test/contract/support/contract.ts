@@ -1,7 +1,7 @@
 // Declares cases of the contract: a title, and a body that gets its own world.
 
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
-import { testTransport } from '../../support/transport.js';
+import { testTransport } from '../../fixtures/transport.js';
 import { type Backend, backendName, isBefore, NotHere, startBackend } from './backend.js';
 import type { KnownDifference } from './known-difference.js';
 import { KNOWN_DIFFERENCES } from './known-differences.js';

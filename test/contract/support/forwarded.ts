@@ -1,8 +1,8 @@
 // A forwarder between clients and the server, which can lose, hold and alter what the server says.
 
 import type { ConnectionOptions } from 'nestjs-rocketmq/client';
-import { forwardTo, type TcpForwarder } from '../../support/tcp-forwarder.js';
-import { testTransport } from '../../support/transport.js';
+import { forwardTo, type TcpForwarder } from '../../fixtures/tcp-forwarder.js';
+import { testTransport } from '../../fixtures/transport.js';
 import { SHORT_REQUEST_MS } from './backend.js';
 import type { World } from './world.js';
 

@@ -1,6 +1,6 @@
 // How a backend differs from the contract in one case.
 
-import type { TestTransport } from '../../support/transport.js';
+import type { TestTransport } from '../../fixtures/transport.js';
 import type { BackendName } from './backend.js';
 export interface KnownDifference {
   readonly title: string;

@@ -17,7 +17,7 @@ import {
 } from 'nestjs-rocketmq/client';
 import { DEAD_LETTER_PREFIX } from '../../../libs/rocketmq/src/protocol/model/names.js';
 import { RawClient } from '../../../tools/wire/raw-grpc-client.js';
-import { transport } from '../../support/transport.js';
+import { transport } from '../../fixtures/transport.js';
 import { type Backend, type GroupOptions, isBefore, REQUEST_MS } from './backend.js';
 
 /** One delivery, as its handler saw it. */

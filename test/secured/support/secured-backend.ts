@@ -11,7 +11,7 @@ import { withDeadline } from '../../../libs/rocketmq/src/support/deadline.js';
 import { silentLogger } from '../../../libs/rocketmq/src/support/logger.js';
 import { resolveTls } from '../../../libs/rocketmq/src/support/tls.js';
 import { type Backend, backendOn, isBefore, real, startTestBroker } from '../../contract/support/backend.js';
-import { CertificateAuthority, OTHER_NAME } from '../../support/certificates.js';
+import { CertificateAuthority, OTHER_NAME } from '../../fixtures/certificates.js';
 
 /** A secured server. Its `access` is that of an administrator. */
 export interface SecuredBackend extends Backend {

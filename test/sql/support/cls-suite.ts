@@ -6,7 +6,7 @@ import { currentTransaction, RocketMQProducer } from 'nestjs-rocketmq';
 import { Inbox, retryTransaction, type SqlDatabase } from 'nestjs-rocketmq/sql';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import { column } from '../../../tools/servers/sql-databases.js';
-import { closeApp } from '../../support/close-app.js';
+import { closeApp } from '../../fixtures/close-app.js';
 import { type ClsKind, Orders, Placed, startOrders } from './cls-application.js';
 
 /** On empty tables, with a table `orders`. */

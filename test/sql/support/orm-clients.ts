@@ -21,7 +21,7 @@ import {
 import pg from 'pg';
 import { DataTypes, Sequelize } from 'sequelize';
 import type { MySqlAddress } from '../../../tools/servers/mysql-server.js';
-import type { PostgresAddress } from '../../support/postgres.js';
+import type { PostgresAddress } from '../../fixtures/postgres.js';
 import type { PortKind } from './port-suite.js';
 import { type Prisma, prismaOnMySql, prismaOnPostgres } from './prisma-clients.js';
 

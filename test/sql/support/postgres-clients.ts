@@ -3,7 +3,7 @@
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import pg from 'pg';
 import { DataSource, type EntitySchema } from 'typeorm';
-import { Postgres, type PostgresAddress } from '../../support/postgres.js';
+import { Postgres, type PostgresAddress } from '../../fixtures/postgres.js';
 
 export interface PostgresClientsOptions {
   /** SQL that creates the tables. */

@@ -5,7 +5,7 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import { getPrismaClient } from '@prisma/client/runtime/client';
 import type { PrismaDatabase } from 'nestjs-rocketmq/sql';
 import type { MySqlAddress } from '../../../tools/servers/mysql-server.js';
-import type { PostgresAddress } from '../../support/postgres.js';
+import type { PostgresAddress } from '../../fixtures/postgres.js';
 
 /** The types of the browser are not those of this repository. */
 const { WebAssembly: webAssembly } = globalThis as unknown as {

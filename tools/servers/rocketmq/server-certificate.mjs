@@ -13,7 +13,7 @@ import { RealServerError } from './jars.mjs';
 export function makeServerCertificate(folder) {
   const file = (/** @type {string} */ name) => join(folder, name);
   const files = { keyFile: file('server.key'), certFile: file('server.crt'), caFile: file('ca.crt') };
-  // The last is OTHER_NAME of test/support/certificates.ts.
+  // The last is OTHER_NAME of test/fixtures/certificates.ts.
   writeFileSync(file('names'), 'subjectAltName=DNS:localhost,IP:127.0.0.1,DNS:rocketmq.test\n');
   // RSA: what every version of the server reads.
   const newKey = ['req', '-newkey', 'rsa:2048', '-nodes', '-keyout'];

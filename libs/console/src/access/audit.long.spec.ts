@@ -3,8 +3,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { TestBroker } from 'nestjs-rocketmq/testing';
-import type { Json } from '../../../../test/support/console-bench.js';
-import { ConsoleCore } from '../../../../test/support/console-core.js';
+import type { Json } from '../../../../test/fixtures/console-bench.js';
+import { ConsoleCore } from '../../../../test/fixtures/console-core.js';
 import { soon } from '../../../../tools/until.js';
 import type { ConsoleSource } from '../source.js';
 import type { ConsoleOptions } from './options.js';

@@ -9,7 +9,7 @@ import { type HandlerAttempt, type RocketMQEvent, RocketMQListener, RocketMQModu
 import { Connection, Producer } from 'nestjs-rocketmq/client';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import { Subject } from 'rxjs';
-import { ConsoleBrowser, type Json } from '../../../../test/support/console-bench.js';
+import { ConsoleBrowser, type Json } from '../../../../test/fixtures/console-bench.js';
 import { soon } from '../../../../tools/until.js';
 import { applicationOf } from '../mount/application.js';
 import { RocketMQConsoleModule, type RocketMQConsoleModuleOptions } from '../mount/module.js';

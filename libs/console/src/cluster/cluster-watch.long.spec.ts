@@ -2,8 +2,8 @@
 
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { RocketMQAdmin } from 'nestjs-rocketmq/admin';
-import type { Json } from '../../../../test/support/console-bench.js';
-import { ConsoleCore } from '../../../../test/support/console-core.js';
+import type { Json } from '../../../../test/fixtures/console-bench.js';
+import { ConsoleCore } from '../../../../test/fixtures/console-core.js';
 import type { ConsoleApplication } from '../source.js';
 import { LagTrend } from './lag-trend.js';
 

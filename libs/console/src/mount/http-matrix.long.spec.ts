@@ -19,7 +19,7 @@ import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { defineTopic, RocketMQListener, RocketMQModule } from 'nestjs-rocketmq';
 import { map, type Observable } from 'rxjs';
-import { builtPages, ConsoleBrowser, sendRaw } from '../../../../test/support/console-bench.js';
+import { builtPages, ConsoleBrowser, sendRaw } from '../../../../test/fixtures/console-bench.js';
 import { RocketMQConsoleModule } from './module.js';
 
 const Orders = defineTopic('orders', { type: 'normal' });

@@ -9,7 +9,7 @@ import {
 import { Test } from '@nestjs/testing';
 import { RocketMQListener, RocketMQModule } from 'nestjs-rocketmq';
 import { TestBroker } from 'nestjs-rocketmq/testing';
-import { ConsoleBrowser, sendRaw } from '../../../../test/support/console-bench.js';
+import { ConsoleBrowser, sendRaw } from '../../../../test/fixtures/console-bench.js';
 import { until } from '../../../../tools/until.js';
 import { RocketMQConsoleModule, type RocketMQConsoleModuleOptions } from './module.js';
 

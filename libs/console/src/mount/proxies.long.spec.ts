@@ -9,7 +9,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { Test } from '@nestjs/testing';
 import { RocketMQModule } from 'nestjs-rocketmq';
 import { TestBroker } from 'nestjs-rocketmq/testing';
-import { builtPages, type Json, sendRaw } from '../../../../test/support/console-bench.js';
+import { builtPages, type Json, sendRaw } from '../../../../test/fixtures/console-bench.js';
 import { RocketMQConsoleModule, type RocketMQConsoleModuleOptions } from './module.js';
 
 let broker: TestBroker;

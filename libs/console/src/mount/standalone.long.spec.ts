@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { Connection, Producer, SimpleConsumer } from 'nestjs-rocketmq/client';
 import { TestBroker } from 'nestjs-rocketmq/testing';
-import { ConsoleBrowser, sendRaw } from '../../../../test/support/console-bench.js';
+import { ConsoleBrowser, sendRaw } from '../../../../test/fixtures/console-bench.js';
 import type { ConsoleOptions } from '../access/options.js';
 import { startStandaloneConsole } from './standalone.js';
 

@@ -10,7 +10,7 @@ import {
 } from 'nestjs-rocketmq/admin';
 import { Connection, Producer } from 'nestjs-rocketmq/client';
 import { TestBroker } from 'nestjs-rocketmq/testing';
-import { ConsoleCore, type OpenStream } from '../../../../test/support/console-core.js';
+import { ConsoleCore, type OpenStream } from '../../../../test/fixtures/console-core.js';
 import { soon, until } from '../../../../tools/until.js';
 
 const FOLLOW = '/api/events?follow=orders';

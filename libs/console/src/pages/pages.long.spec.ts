@@ -5,7 +5,7 @@ import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { ControlClient } from 'nestjs-rocketmq/broker';
 import { Connection, Producer, SimpleConsumer } from 'nestjs-rocketmq/client';
 import { TestBroker } from 'nestjs-rocketmq/testing';
-import { ConsoleBrowser } from '../../../../test/support/console-bench.js';
+import { ConsoleBrowser } from '../../../../test/fixtures/console-bench.js';
 import { startStandaloneConsole } from '../mount/standalone.js';
 
 let broker: TestBroker;

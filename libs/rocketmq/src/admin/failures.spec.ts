@@ -1,8 +1,8 @@
 // The results when some servers of a cluster answer and others do not. The contract proves that the requests are right.
 
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { type BrokerScript, ScriptedCluster } from '../../../../test/support/scripted-cluster.js';
-import { startScriptedServer } from '../../../../test/support/scripted-remoting-server.js';
+import { type BrokerScript, ScriptedCluster } from '../../../../test/fixtures/scripted-cluster.js';
+import { startScriptedServer } from '../../../../test/fixtures/scripted-remoting-server.js';
 import { RemotingError } from '../remoting/remoting-error.js';
 import { RocketMQAdmin } from './rocketmq-admin.js';
 

@@ -1,8 +1,8 @@
 // Reading a topic whose brokers come, go, change, refuse and are silent. The contract proves on both servers that it is read at all.
 
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { type BrokerScript, ScriptedCluster } from '../../../../test/support/scripted-cluster.js';
-import { encodeAnswer } from '../../../../test/support/scripted-remoting-server.js';
+import { type BrokerScript, ScriptedCluster } from '../../../../test/fixtures/scripted-cluster.js';
+import { encodeAnswer } from '../../../../test/fixtures/scripted-remoting-server.js';
 import { encodeStoredMessage, type StoredMessageFields } from '../protocol/remoting/stored-message.js';
 import type { TailedMessages, TailOptions } from './messages/tail.js';
 import { RocketMQAdmin } from './rocketmq-admin.js';

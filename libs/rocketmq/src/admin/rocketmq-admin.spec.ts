@@ -7,7 +7,7 @@ import {
   type ScriptedRequest,
   type ScriptedServer,
   startScriptedServer,
-} from '../../../../test/support/scripted-remoting-server.js';
+} from '../../../../test/fixtures/scripted-remoting-server.js';
 import { UsageError } from '../support/errors.js';
 import { RocketMQAdmin, type RocketMQAdminOptions } from './rocketmq-admin.js';
 

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
-import { CertificateAuthority } from '../../../../test/support/certificates.js';
-import { startScriptedServer } from '../../../../test/support/scripted-remoting-server.js';
-import { forwardTo } from '../../../../test/support/tcp-forwarder.js';
+import { CertificateAuthority } from '../../../../test/fixtures/certificates.js';
+import { startScriptedServer } from '../../../../test/fixtures/scripted-remoting-server.js';
+import { forwardTo } from '../../../../test/fixtures/tcp-forwarder.js';
 import { EmbeddedBroker } from '../broker/embedded-broker.js';
 import type { EmbeddedBrokerOptions } from '../broker/embedded-broker-options.js';
 import { signed } from '../remoting/signature.js';

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { connect as connectPlain, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
-import { CertificateAuthority } from '../../../../test/support/certificates.js';
+import { CertificateAuthority } from '../../../../test/fixtures/certificates.js';
 import { until } from '../../../../tools/until.js';
 import { Connection } from '../client/connection.js';
 import { RocketMQAdmin } from '../entries/admin.js';

@@ -1,7 +1,7 @@
 // Addresses with a user and a password in them: every option that takes an address refuses them, and no error quotes the password.
 
 import { describe, expect, it } from '@jest/globals';
-import { call, words } from '../../../../test/support/command-line.js';
+import { call, words } from '../../../../test/fixtures/command-line.js';
 import { RocketMQAdmin } from '../admin/rocketmq-admin.js';
 import { ControlClient } from '../broker/control/control-client.js';
 import { Connection } from '../client/connection.js';

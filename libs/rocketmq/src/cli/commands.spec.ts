@@ -1,8 +1,8 @@
 // The commands that administer a cluster, called as a shell calls them, on an embedded broker with an admin port.
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type Called, call, words } from '../../../../test/support/command-line.js';
-import { ScriptedCluster } from '../../../../test/support/scripted-cluster.js';
+import { type Called, call, words } from '../../../../test/fixtures/command-line.js';
+import { ScriptedCluster } from '../../../../test/fixtures/scripted-cluster.js';
 import { Connection, Producer, PushConsumer, SimpleConsumer } from '../entries/client.js';
 import { TestBroker } from '../entries/testing.js';
 

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { builtPages, ConsoleBrowser } from '../../../../test/support/console-bench.js';
+import { builtPages, ConsoleBrowser } from '../../../../test/fixtures/console-bench.js';
 
 const MAIN = pathToFileURL(join(process.cwd(), 'libs/rocketmq/src/cli/main.ts')).href;
 const TYPESCRIPT = pathToFileURL(join(process.cwd(), 'tools/typescript/run-typescript.mjs')).href;

@@ -7,9 +7,9 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { CertificateAuthority } from '../../../../test/support/certificates.js';
-import { call, words } from '../../../../test/support/command-line.js';
-import { forwardTo } from '../../../../test/support/tcp-forwarder.js';
+import { CertificateAuthority } from '../../../../test/fixtures/certificates.js';
+import { call, words } from '../../../../test/fixtures/command-line.js';
+import { forwardTo } from '../../../../test/fixtures/tcp-forwarder.js';
 import type { EmbeddedBrokerOptions } from '../entries/broker.js';
 import { Connection, SimpleConsumer } from '../entries/client.js';
 import { TestBroker, type TestBrokerOptions } from '../entries/testing.js';

@@ -1,8 +1,8 @@
 // `group` on a cluster whose brokers have the group with different settings.
 
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { call, words } from '../../../../test/support/command-line.js';
-import { ScriptedCluster } from '../../../../test/support/scripted-cluster.js';
+import { call, words } from '../../../../test/fixtures/command-line.js';
+import { ScriptedCluster } from '../../../../test/fixtures/scripted-cluster.js';
 import { REQUEST_CODES as CODES } from '../protocol/remoting/codes.js';
 
 const cluster = new ScriptedCluster();

@@ -5,7 +5,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import type { Command } from 'commander';
 import { HELP_BLOCKS, helpInGuide } from '../../../../scripts/docs/guide-help.mjs';
-import { call } from '../../../../test/support/command-line.js';
+import { call } from '../../../../test/fixtures/command-line.js';
 import type { CommandIo } from './command.js';
 import { programOf } from './main.js';
 

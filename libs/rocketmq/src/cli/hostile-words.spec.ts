@@ -1,8 +1,8 @@
 // Control characters in answers of a server are escaped, so that they cannot affect the terminal.
 
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { call, words } from '../../../../test/support/command-line.js';
-import { type ScriptedServer, startScriptedServer } from '../../../../test/support/scripted-remoting-server.js';
+import { call, words } from '../../../../test/fixtures/command-line.js';
+import { type ScriptedServer, startScriptedServer } from '../../../../test/fixtures/scripted-remoting-server.js';
 
 /** Clears the screen, sets the window title, and colors the following text, in both encodings of an escape. */
 const HOSTILE = 'gone\u001b[2J \u001b]0;owned\u0007 \u009b31mred\r\u007f';

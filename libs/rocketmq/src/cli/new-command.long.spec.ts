@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { call } from '../../../../test/support/command-line.js';
+import { call } from '../../../../test/fixtures/command-line.js';
 
 const run = promisify(execFile);
 const TEMPLATE = 'libs/rocketmq/templates/shop';

@@ -1,9 +1,9 @@
 // What is said of brokers of 4.x. Those up to 4.7 never answer a request that they do not know.
 
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { call } from '../../../../test/support/command-line.js';
-import { recordingLogger } from '../../../../test/support/nest-bench.js';
-import { type BrokerScript, ScriptedCluster } from '../../../../test/support/scripted-cluster.js';
+import { call } from '../../../../test/fixtures/command-line.js';
+import { recordingLogger } from '../../../../test/fixtures/nest-bench.js';
+import { type BrokerScript, ScriptedCluster } from '../../../../test/fixtures/scripted-cluster.js';
 import { RocketMQAdmin } from '../entries/admin.js';
 import { Connection, PushConsumer, SimpleConsumer } from '../entries/client.js';
 import { REQUEST_CODES as CODES } from '../protocol/remoting/codes.js';

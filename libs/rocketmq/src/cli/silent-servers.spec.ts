@@ -2,8 +2,8 @@
 
 import { createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { call, words } from '../../../../test/support/command-line.js';
-import { startScriptedServer } from '../../../../test/support/scripted-remoting-server.js';
+import { call, words } from '../../../../test/fixtures/command-line.js';
+import { startScriptedServer } from '../../../../test/fixtures/scripted-remoting-server.js';
 
 const sockets = new Set<Socket>();
 let server: Server;

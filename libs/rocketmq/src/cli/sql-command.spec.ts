@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { call, words } from '../../../../test/support/command-line.js';
+import { call, words } from '../../../../test/fixtures/command-line.js';
 import { schemaSql, schemaStatements } from '../entries/sql.js';
 
 const sql = (line: string) => call(['sql', ...words(line)]);

@@ -1,8 +1,8 @@
 // `topic create` and `topic show` on a cluster whose brokers have the topic with different settings.
 
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { call, words } from '../../../../test/support/command-line.js';
-import { type BrokerScript, ScriptedCluster } from '../../../../test/support/scripted-cluster.js';
+import { call, words } from '../../../../test/fixtures/command-line.js';
+import { type BrokerScript, ScriptedCluster } from '../../../../test/fixtures/scripted-cluster.js';
 
 const cluster = new ScriptedCluster();
 afterEach(() => cluster.close());

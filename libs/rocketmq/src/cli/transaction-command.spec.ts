@@ -1,7 +1,7 @@
 // Half messages that the server has given up, resumed from the command line: the transaction log decides about them.
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type Called, call, words } from '../../../../test/support/command-line.js';
+import { type Called, call, words } from '../../../../test/fixtures/command-line.js';
 import { Connection, currentLocalTransaction, MINUTE_MS, Producer, type Resolution } from '../entries/client.js';
 import { TestBroker } from '../entries/testing.js';
 

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { RecordingServer } from '../../../../test/support/recording-server.js';
+import { RecordingServer } from '../../../../test/fixtures/recording-server.js';
 import { Producer } from '../producer/producer.js';
 import { Connection } from './connection.js';
 import type { ConnectionOptions } from './connection-options.js';

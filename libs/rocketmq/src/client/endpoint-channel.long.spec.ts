@@ -1,7 +1,7 @@
 import { constants, createServer, type ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { forwardTo, type TcpForwarder } from '../../../../test/support/tcp-forwarder.js';
+import { forwardTo, type TcpForwarder } from '../../../../test/fixtures/tcp-forwarder.js';
 import { until } from '../../../../tools/until.js';
 import type { Http2Connection } from '../http2/connection.js';
 import { Producer } from '../producer/producer.js';

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { recordingLogger } from '../../../../test/support/nest-bench.js';
+import { recordingLogger } from '../../../../test/fixtures/nest-bench.js';
 import { Code } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { StatusError } from '../protocol/grpc/status.js';
 import { SystemClock } from '../support/clock.js';

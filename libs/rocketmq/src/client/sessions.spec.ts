@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { RecordingServer } from '../../../../test/support/recording-server.js';
+import { RecordingServer } from '../../../../test/fixtures/recording-server.js';
 import { until } from '../../../../tools/until.js';
 import { rpcMethod } from '../protocol/grpc/rpc.js';
 import { SystemClock } from '../support/clock.js';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { ConsumerBench, gate, textOf } from '../../../../test/support/consumer-bench.js';
-import { StandstillClock } from '../../../../test/support/standstill-clock.js';
+import { ConsumerBench, gate, textOf } from '../../../../test/fixtures/consumer-bench.js';
+import { StandstillClock } from '../../../../test/fixtures/standstill-clock.js';
 import { until } from '../../../../tools/until.js';
 import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import type { MessageListener } from './listeners/message-listener.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { BLOCKED_LOOP_MS, playBlockedLoop } from '../../../../test/support/blocked-loop.js';
-import { afterSuspension, playSuspension, SUSPENSION_MS } from '../../../../test/support/suspension.js';
+import { BLOCKED_LOOP_MS, playBlockedLoop } from '../../../../test/fixtures/blocked-loop.js';
+import { afterSuspension, playSuspension, SUSPENSION_MS } from '../../../../test/fixtures/suspension.js';
 import { EmbeddedBroker } from '../broker/embedded-broker.js';
 
 describe('a handler that blocks the event loop', () => {

@@ -1,7 +1,7 @@
 // What a consumer and a producer report about their servers and their health.
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { ConsumerBench, gate } from '../../../../test/support/consumer-bench.js';
+import { ConsumerBench, gate } from '../../../../test/fixtures/consumer-bench.js';
 import { until } from '../../../../tools/until.js';
 import type { SessionEvents } from '../client/session-events.js';
 import { Producer } from '../producer/producer.js';

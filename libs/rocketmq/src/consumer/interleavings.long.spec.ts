@@ -1,12 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
-import { ConsumerBench, textOf } from '../../../../test/support/consumer-bench.js';
+import { ConsumerBench, textOf } from '../../../../test/fixtures/consumer-bench.js';
 import {
   type ConsumptionEvent,
   consumptionOrderViolations,
   consumptionViolations,
   silentRepetitions,
-} from '../../../../test/support/consumption-history.js';
+} from '../../../../test/fixtures/consumption-history.js';
 import type { Connection } from '../client/connection.js';
 import { SECOND_MS } from '../support/clock.js';
 import type { ManualClock } from '../support/manual-clock.js';

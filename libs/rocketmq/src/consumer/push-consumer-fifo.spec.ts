@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { ConsumerBench, FIFO, gate, textOf } from '../../../../test/support/consumer-bench.js';
+import { ConsumerBench, FIFO, gate, textOf } from '../../../../test/fixtures/consumer-bench.js';
 import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { RetryLaterError } from './model/outcome-errors.js';
 

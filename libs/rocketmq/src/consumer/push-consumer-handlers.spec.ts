@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { ConsumerBench, gate, textOf } from '../../../../test/support/consumer-bench.js';
+import { ConsumerBench, gate, textOf } from '../../../../test/fixtures/consumer-bench.js';
 import { until } from '../../../../tools/until.js';
 import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import type { MessageHandler } from './model/handler.js';

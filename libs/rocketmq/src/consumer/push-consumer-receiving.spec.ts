@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { ConsumerBench, FIFO } from '../../../../test/support/consumer-bench.js';
-import { forwardTo, type TcpForwarder } from '../../../../test/support/tcp-forwarder.js';
+import { ConsumerBench, FIFO } from '../../../../test/fixtures/consumer-bench.js';
+import { forwardTo, type TcpForwarder } from '../../../../test/fixtures/tcp-forwarder.js';
 import { until } from '../../../../tools/until.js';
 import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import type { ConsumerTelemetrySource } from './model/consumer-telemetry.js';

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { ConsumerBench, FIFO, gate, textOf } from '../../../../test/support/consumer-bench.js';
+import { ConsumerBench, FIFO, gate, textOf } from '../../../../test/fixtures/consumer-bench.js';
 import { until } from '../../../../tools/until.js';
 import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { RetryLaterError } from './model/outcome-errors.js';

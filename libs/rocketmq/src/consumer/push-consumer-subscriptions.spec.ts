@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { ConsumerBench, gate, textOf } from '../../../../test/support/consumer-bench.js';
+import { ConsumerBench, gate, textOf } from '../../../../test/fixtures/consumer-bench.js';
 import { until } from '../../../../tools/until.js';
 import type { PushConsumer } from './push-consumer.js';
 

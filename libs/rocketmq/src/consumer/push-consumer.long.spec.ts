@@ -1,7 +1,7 @@
 import { promisify } from 'node:util';
 import { gzipSync, unzip } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { ConsumerBench, gate, textOf } from '../../../../test/support/consumer-bench.js';
+import { ConsumerBench, gate, textOf } from '../../../../test/fixtures/consumer-bench.js';
 import { until } from '../../../../tools/until.js';
 import { RawClient, message as rawMessage } from '../../../../tools/wire/raw-grpc-client.js';
 import { Connection } from '../client/connection.js';

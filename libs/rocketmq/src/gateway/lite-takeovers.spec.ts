@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { type BrokerScript, ScriptedCluster } from '../../../../test/support/scripted-cluster.js';
-import { encodeAnswer, type ScriptedServer } from '../../../../test/support/scripted-remoting-server.js';
+import { type BrokerScript, ScriptedCluster } from '../../../../test/fixtures/scripted-cluster.js';
+import { encodeAnswer, type ScriptedServer } from '../../../../test/fixtures/scripted-remoting-server.js';
 import { until } from '../../../../tools/until.js';
 import { Connection } from '../client/connection.js';
 import { PushConsumer } from '../consumer/push-consumer.js';

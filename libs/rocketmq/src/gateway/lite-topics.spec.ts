@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { ScriptedCluster } from '../../../../test/support/scripted-cluster.js';
-import type { ScriptedReply, ScriptedRequest } from '../../../../test/support/scripted-remoting-server.js';
+import { ScriptedCluster } from '../../../../test/fixtures/scripted-cluster.js';
+import type { ScriptedReply, ScriptedRequest } from '../../../../test/fixtures/scripted-remoting-server.js';
 import { until } from '../../../../tools/until.js';
 import { Connection } from '../client/connection.js';
 import { PushConsumer } from '../consumer/push-consumer.js';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { gatewayWorld, TOPIC, usual } from '../../../../test/support/gateway-world.js';
-import { type BrokerScript, SILENCE } from '../../../../test/support/scripted-cluster.js';
-import type { ScriptedServer } from '../../../../test/support/scripted-remoting-server.js';
+import { gatewayWorld, TOPIC, usual } from '../../../../test/fixtures/gateway-world.js';
+import { type BrokerScript, SILENCE } from '../../../../test/fixtures/scripted-cluster.js';
+import type { ScriptedServer } from '../../../../test/fixtures/scripted-remoting-server.js';
 import { until } from '../../../../tools/until.js';
 import { placeOfMessageGroup } from '../protocol/model/layout.js';
 import { REQUEST_CODES as CODES } from '../protocol/remoting/codes.js';

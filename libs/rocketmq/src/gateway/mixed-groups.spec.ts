@@ -1,8 +1,16 @@
 import type { Socket } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
-import { broker, EMPTY, GROUP, gatewayWorld, popped, RELEASES, TOPIC } from '../../../../test/support/gateway-world.js';
-import { type BrokerScript } from '../../../../test/support/scripted-cluster.js';
-import { encodeAnswer } from '../../../../test/support/scripted-remoting-server.js';
+import {
+  broker,
+  EMPTY,
+  GROUP,
+  gatewayWorld,
+  popped,
+  RELEASES,
+  TOPIC,
+} from '../../../../test/fixtures/gateway-world.js';
+import { type BrokerScript } from '../../../../test/fixtures/scripted-cluster.js';
+import { encodeAnswer } from '../../../../test/fixtures/scripted-remoting-server.js';
 import { until } from '../../../../tools/until.js';
 import { PushConsumer } from '../consumer/push-consumer.js';
 import type { PushConsumerOptions } from '../consumer/push-consumer-options.js';

@@ -9,8 +9,8 @@ import {
   TOPIC,
   UNTYPED,
   usual,
-} from '../../../../test/support/gateway-world.js';
-import { encodeAnswer } from '../../../../test/support/scripted-remoting-server.js';
+} from '../../../../test/fixtures/gateway-world.js';
+import { encodeAnswer } from '../../../../test/fixtures/scripted-remoting-server.js';
 import { until } from '../../../../tools/until.js';
 import { Connection } from '../client/connection.js';
 import { SimpleConsumer } from '../consumer/simple/simple-consumer.js';

@@ -8,7 +8,7 @@ import {
   TOPIC,
   UNTYPED,
   usual,
-} from '../../../../test/support/gateway-world.js';
+} from '../../../../test/fixtures/gateway-world.js';
 import { until } from '../../../../tools/until.js';
 import { Connection } from '../client/connection.js';
 import { addressText } from '../client/endpoint.js';

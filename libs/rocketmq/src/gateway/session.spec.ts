@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:tls';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { CertificateAuthority } from '../../../../test/support/certificates.js';
+import { CertificateAuthority } from '../../../../test/fixtures/certificates.js';
 import { ClientType, type Settings } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { TelemetryCommand } from '../protocol/grpc/generated/apache/rocketmq/v2/service.js';
 import { RemotingClient } from '../remoting/remoting-client.js';

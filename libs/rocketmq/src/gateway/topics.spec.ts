@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { startScriptedServer } from '../../../../test/support/scripted-remoting-server.js';
+import { startScriptedServer } from '../../../../test/fixtures/scripted-remoting-server.js';
 import { Permission } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { ClusterAccess } from '../remoting/cluster-access.js';
 import { RemotingClient } from '../remoting/remoting-client.js';

@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Injectable, type Type } from '@nestjs/common';
 import { z } from 'zod';
-import { NestBench } from '../../../../test/support/nest-bench.js';
+import { NestBench } from '../../../../test/fixtures/nest-bench.js';
 import type { RocketMQAdmin } from '../admin/rocketmq-admin.js';
 import {
   BODY_VERSION_PROPERTY,

@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Injectable, Module, type Provider } from '@nestjs/common';
 import { Test, type TestingModule } from '@nestjs/testing';
-import { closeApp } from '../../../../test/support/close-app.js';
+import { closeApp } from '../../../../test/fixtures/close-app.js';
 import { RocketMQAdmin } from '../entries/admin.js';
 import { SimpleConsumer } from '../entries/client.js';
 import {

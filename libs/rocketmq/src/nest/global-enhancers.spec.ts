@@ -18,7 +18,7 @@ import {
 } from '@nestjs/common';
 import { APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
 import type { Observable } from 'rxjs';
-import { NestBench, recordingLogger } from '../../../../test/support/nest-bench.js';
+import { NestBench, recordingLogger } from '../../../../test/fixtures/nest-bench.js';
 import { RocketMQListener } from '../entries/nest.js';
 
 const marks: string[] = [];

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
 import { Test, type TestingModule } from '@nestjs/testing';
-import { closeApp } from '../../../../test/support/close-app.js';
+import { closeApp } from '../../../../test/fixtures/close-app.js';
 import { RocketMQListener, RocketMQModule, type RocketMQModuleOptions } from '../entries/nest.js';
 import { Inbox } from '../sql/inbox.js';
 import { HOUR_MS, SECOND_MS } from '../support/clock.js';

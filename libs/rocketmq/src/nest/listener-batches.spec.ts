@@ -14,7 +14,7 @@ import {
 import { REQUEST } from '@nestjs/core';
 import { Ctx, Payload } from '@nestjs/microservices';
 import { z } from 'zod';
-import { NestBench, recordingLogger } from '../../../../test/support/nest-bench.js';
+import { NestBench, recordingLogger } from '../../../../test/fixtures/nest-bench.js';
 import { until } from '../../../../tools/until.js';
 import {
   DeadLetterError,

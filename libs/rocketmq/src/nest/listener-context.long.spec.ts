@@ -18,7 +18,7 @@ import { APP_PIPE, REQUEST } from '@nestjs/core';
 import { Ctx, Payload } from '@nestjs/microservices';
 import { IsInt } from 'class-validator';
 import { Observable } from 'rxjs';
-import { NestBench, recordingLogger } from '../../../../test/support/nest-bench.js';
+import { NestBench, recordingLogger } from '../../../../test/fixtures/nest-bench.js';
 import { until } from '../../../../tools/until.js';
 import { RocketMQContext, RocketMQListener, RocketMQProducer, StateError } from '../entries/nest.js';
 

@@ -13,7 +13,7 @@ import {
   UseInterceptors,
 } from '@nestjs/common';
 import { concat, NEVER, type Observable, of, throwError, timer } from 'rxjs';
-import { NestBench } from '../../../../test/support/nest-bench.js';
+import { NestBench } from '../../../../test/fixtures/nest-bench.js';
 import { RocketMQListener } from '../entries/nest.js';
 
 @Injectable()

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type INestApplication, Injectable } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
-import { recordingLogger } from '../../../../test/support/nest-bench.js';
+import { recordingLogger } from '../../../../test/fixtures/nest-bench.js';
 import { until } from '../../../../tools/until.js';
 import {
   defineTopic,

@@ -1,6 +1,6 @@
 import { expect, it } from '@jest/globals';
 import { Test } from '@nestjs/testing';
-import { closeApp } from '../../../../test/support/close-app.js';
+import { closeApp } from '../../../../test/fixtures/close-app.js';
 import { defineTopic, RocketMQListener, RocketMQModule, RocketMQProducer } from '../entries/nest.js';
 import { silentLogger } from '../support/logger.js';
 import { TestBroker } from '../testing/test-broker.js';

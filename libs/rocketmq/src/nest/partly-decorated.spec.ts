@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { Controller, type PipeTransform, type Type, UsePipes } from '@nestjs/common';
 import { Ctx, Payload } from '@nestjs/microservices';
-import { ClientBench } from '../../../../test/support/client-bench.js';
+import { ClientBench } from '../../../../test/fixtures/client-bench.js';
 import {
   defineRequest,
   defineTopic,

@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { BadRequestException, Controller, ParseArrayPipe, UsePipes, ValidationPipe } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import { IsInt, IsString } from 'class-validator';
-import { NestBench, recordingLogger } from '../../../../test/support/nest-bench.js';
+import { NestBench, recordingLogger } from '../../../../test/fixtures/nest-bench.js';
 import { DEAD_LETTER_PROPERTIES, RocketMQListener, RocketMQRequester, ServerRocketMQ } from '../entries/nest.js';
 
 let bench: NestBench;

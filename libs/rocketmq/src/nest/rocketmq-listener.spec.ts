@@ -7,8 +7,8 @@ import { Ctx, Payload } from '@nestjs/microservices';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { EMPTY, type Observable, of, throwError } from 'rxjs';
 import { z } from 'zod';
-import { closeApp } from '../../../../test/support/close-app.js';
-import { recordingLogger } from '../../../../test/support/nest-bench.js';
+import { closeApp } from '../../../../test/fixtures/close-app.js';
+import { recordingLogger } from '../../../../test/fixtures/nest-bench.js';
 import {
   DeadLetterError,
   deadLettersOf,

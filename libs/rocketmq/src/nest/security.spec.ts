@@ -1,6 +1,6 @@
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
 import { Test } from '@nestjs/testing';
-import { CertificateAuthority } from '../../../../test/support/certificates.js';
+import { CertificateAuthority } from '../../../../test/fixtures/certificates.js';
 import { EmbeddedBroker } from '../broker/embedded-broker.js';
 import { RocketMQModule } from './module/rocketmq.module.js';
 import type { RocketMQModuleOptions } from './runtime/rocketmq.interfaces.js';

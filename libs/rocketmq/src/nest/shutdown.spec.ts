@@ -11,7 +11,7 @@ import {
   type Type,
 } from '@nestjs/common';
 import { Test, type TestingModule } from '@nestjs/testing';
-import { recordingLogger } from '../../../../test/support/nest-bench.js';
+import { recordingLogger } from '../../../../test/fixtures/nest-bench.js';
 import {
   type RocketMQEvent,
   RocketMQEvents,

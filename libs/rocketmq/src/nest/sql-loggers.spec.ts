@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { Test } from '@nestjs/testing';
-import { closeApp } from '../../../../test/support/close-app.js';
+import { closeApp } from '../../../../test/fixtures/close-app.js';
 import { RocketMQModule } from '../entries/nest.js';
 import { SqlCleanup } from '../sql/cleanup.js';
 import { Inbox } from '../sql/inbox.js';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { Controller } from '@nestjs/common';
 import { z } from 'zod';
-import { ClientBench } from '../../../../test/support/client-bench.js';
+import { ClientBench } from '../../../../test/fixtures/client-bench.js';
 import {
   bytesCodec,
   defineRequest,

@@ -8,7 +8,7 @@ import { Type } from 'class-transformer';
 import { IsDate, IsInt, IsOptional, IsString, Min, ValidateNested } from 'class-validator';
 import * as v from 'valibot';
 import { z } from 'zod';
-import { NestBench } from '../../../../test/support/nest-bench.js';
+import { NestBench } from '../../../../test/fixtures/nest-bench.js';
 import {
   DeadLetterError,
   defineTopic,

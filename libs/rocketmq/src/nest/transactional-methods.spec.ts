@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { Body, Controller, Inject, Injectable, Param, Post, type Provider, Scope, type Type } from '@nestjs/common';
 import { REQUEST } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
-import { NestBench } from '../../../../test/support/nest-bench.js';
+import { NestBench } from '../../../../test/fixtures/nest-bench.js';
 import { currentTransaction, defineTopic, TransactionalSend } from '../entries/nest.js';
 
 const Created = defineTopic<{ id: string }>('created', { type: 'transaction' });

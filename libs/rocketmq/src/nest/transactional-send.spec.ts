@@ -5,7 +5,7 @@ import { Inject, Injectable, type Provider, Scope, SetMetadata } from '@nestjs/c
 import { REQUEST } from '@nestjs/core';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { z } from 'zod';
-import { closeApp } from '../../../../test/support/close-app.js';
+import { closeApp } from '../../../../test/fixtures/close-app.js';
 import { Connection } from '../client/connection.js';
 import {
   currentTransaction,

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { context, propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
-import { ConsumerBench, FIFO, gate, textOf } from '../../../../test/support/consumer-bench.js';
-import { idOf, linksOf, parentOf, TelemetryBench, traceOf } from '../../../../test/support/telemetry-bench.js';
+import { ConsumerBench, FIFO, gate, textOf } from '../../../../test/fixtures/consumer-bench.js';
+import { idOf, linksOf, parentOf, TelemetryBench, traceOf } from '../../../../test/fixtures/telemetry-bench.js';
 import { until } from '../../../../tools/until.js';
 import type { BatchHandler } from '../consumer/model/handler.js';
 import { DeadLetterError } from '../consumer/model/outcome-errors.js';

@@ -1,6 +1,6 @@
 import { expect, it } from '@jest/globals';
 import { MeterProvider } from '@opentelemetry/sdk-metrics';
-import { AskedReader } from '../../../../test/support/telemetry-bench.js';
+import { AskedReader } from '../../../../test/fixtures/telemetry-bench.js';
 import type { ObservedConsumer } from '../consumer/model/consumer-telemetry.js';
 import { SystemClock } from '../support/clock.js';
 import { ClientLabels, Metrics } from './metrics.js';

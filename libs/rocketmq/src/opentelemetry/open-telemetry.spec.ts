@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { INVALID_SPAN_CONTEXT, metrics, ProxyTracerProvider, type Tracer } from '@opentelemetry/api';
-import { ConsumerBench, textOf } from '../../../../test/support/consumer-bench.js';
-import { TelemetryBench } from '../../../../test/support/telemetry-bench.js';
+import { ConsumerBench, textOf } from '../../../../test/fixtures/consumer-bench.js';
+import { TelemetryBench } from '../../../../test/fixtures/telemetry-bench.js';
 import type { ObservedConsumer } from '../consumer/model/consumer-telemetry.js';
 import { Producer } from '../producer/producer.js';
 import { SECOND_MS } from '../support/clock.js';

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Context, context, propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
-import { ProducerBench } from '../../../../test/support/producer-bench.js';
-import { idOf, linksOf, parentOf, TelemetryBench, traceOf } from '../../../../test/support/telemetry-bench.js';
+import { ProducerBench } from '../../../../test/fixtures/producer-bench.js';
+import { idOf, linksOf, parentOf, TelemetryBench, traceOf } from '../../../../test/fixtures/telemetry-bench.js';
 import type { Producer } from '../producer/producer.js';
 import type { ProducerOptions } from '../producer/producer-options.js';
 import type { TransactionCheckHandler } from '../producer/transactions/transaction-check.js';

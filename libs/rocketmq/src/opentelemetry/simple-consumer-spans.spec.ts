@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { SpanKind, trace } from '@opentelemetry/api';
-import { idOf, linksOf, parentOf, TelemetryBench, traceOf } from '../../../../test/support/telemetry-bench.js';
+import { idOf, linksOf, parentOf, TelemetryBench, traceOf } from '../../../../test/fixtures/telemetry-bench.js';
 import { Connection } from '../client/connection.js';
 import { type ReceivedMessage, SimpleConsumer } from '../consumer/simple/simple-consumer.js';
 import { Producer } from '../producer/producer.js';

@@ -1,7 +1,7 @@
 // Messages of programs without a compiler: each call names the field, and nothing is sent.
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { ProducerBench } from '../../../../test/support/producer-bench.js';
+import { ProducerBench } from '../../../../test/fixtures/producer-bench.js';
 import type { OutgoingMessage } from '../protocol/model/message.js';
 import type { TestBroker } from '../testing/test-broker.js';
 import type { Producer } from './producer.js';

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
-import { type SendingEvent, sendViolations, transactionViolations } from '../../../../test/support/sending-history.js';
+import { type SendingEvent, sendViolations, transactionViolations } from '../../../../test/fixtures/sending-history.js';
 import { Connection } from '../client/connection.js';
 import type { OutgoingMessage } from '../protocol/model/message.js';
 import { SECOND_MS } from '../support/clock.js';

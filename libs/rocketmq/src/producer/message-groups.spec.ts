@@ -1,7 +1,7 @@
 // Message groups over several brokers, behind one proxy that chooses the broker, and behind a proxy for each.
 
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { queueOf, RecordingServer } from '../../../../test/support/recording-server.js';
+import { queueOf, RecordingServer } from '../../../../test/fixtures/recording-server.js';
 import { eventually } from '../../../../tools/until.js';
 import { Connection } from '../client/connection.js';
 import type { ConnectionOptions } from '../client/connection-options.js';

@@ -1,7 +1,7 @@
 // The results that callers get when a send, a recall or a start fails in any way.
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { ProducerBench } from '../../../../test/support/producer-bench.js';
+import { ProducerBench } from '../../../../test/fixtures/producer-bench.js';
 import type { Code } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { SystemClock } from '../support/clock.js';
 import { type LogFields, silentLogger } from '../support/logger.js';

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { ProducerBench } from '../../../../test/support/producer-bench.js';
+import { ProducerBench } from '../../../../test/fixtures/producer-bench.js';
 import { TestBroker } from '../testing/test-broker.js';
 import { Producer } from './producer.js';
 import type { ProducerOptions } from './producer-options.js';

@@ -2,7 +2,7 @@
 // suite.
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { RecordingServer } from '../../../../test/support/recording-server.js';
+import { RecordingServer } from '../../../../test/fixtures/recording-server.js';
 import { Connection } from '../client/connection.js';
 import { MessageType } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type {

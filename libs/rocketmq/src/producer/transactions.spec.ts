@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { ProducerBench } from '../../../../test/support/producer-bench.js';
+import { ProducerBench } from '../../../../test/fixtures/producer-bench.js';
 import { until } from '../../../../tools/until.js';
 import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { TestBroker, type TestBrokerOptions } from '../testing/test-broker.js';

@@ -3,7 +3,7 @@ import {
   type ScriptedReply,
   type ScriptedServer,
   startScriptedServer,
-} from '../../../../test/support/scripted-remoting-server.js';
+} from '../../../../test/fixtures/scripted-remoting-server.js';
 import { REQUEST_CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';
 import { ClusterAccess } from './cluster-access.js';
 import { RemotingClient } from './remoting-client.js';

@@ -5,7 +5,7 @@ import {
   type ScriptedReply,
   type ScriptedRequest,
   startScriptedServer,
-} from '../../../../test/support/scripted-remoting-server.js';
+} from '../../../../test/fixtures/scripted-remoting-server.js';
 import { until } from '../../../../tools/until.js';
 import { CredentialsSource } from '../protocol/credentials/credentials.js';
 import { withDeadline, withNotedEffects } from '../support/deadline.js';

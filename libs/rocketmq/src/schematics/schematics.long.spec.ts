@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
-import { MemoryTree, RecordingContext } from '../../../../test/support/memory-tree.js';
+import { MemoryTree, RecordingContext } from '../../../../test/fixtures/memory-tree.js';
 import { type AddOptions, add } from './add.js';
 import { type ListenerOptions, listener } from './listener.js';
 import { type TopicOptions, topic } from './topic.js';

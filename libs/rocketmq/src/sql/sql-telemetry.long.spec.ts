@@ -3,7 +3,7 @@
 import { PGlite } from '@electric-sql/pglite';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { trace } from '@opentelemetry/api';
-import { idOf, linksOf, parentOf, TelemetryBench, traceOf } from '../../../../test/support/telemetry-bench.js';
+import { idOf, linksOf, parentOf, TelemetryBench, traceOf } from '../../../../test/fixtures/telemetry-bench.js';
 import { Connection } from '../client/connection.js';
 import { PushConsumer } from '../consumer/push-consumer.js';
 import { openTelemetry } from '../opentelemetry/open-telemetry.js';

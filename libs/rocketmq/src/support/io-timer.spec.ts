@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { blockThread } from '../../../../test/support/blocked-loop.js';
+import { blockThread } from '../../../../test/fixtures/blocked-loop.js';
 import { soon } from '../../../../tools/until.js';
 import { IoTimer } from './io-timer.js';
 

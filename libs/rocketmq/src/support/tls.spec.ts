@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from '@jest/globals';
-import { CertificateAuthority } from '../../../../test/support/certificates.js';
+import { CertificateAuthority } from '../../../../test/fixtures/certificates.js';
 import { type Logger, silentLogger } from './logger.js';
 import { resolveTls, type TlsOptions } from './tls.js';
 

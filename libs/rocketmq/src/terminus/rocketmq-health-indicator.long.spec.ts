@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Controller, Get, type INestApplication, Inject, Injectable } from '@nestjs/common';
 import { HealthCheck, type HealthCheckResult, HealthCheckService, TerminusModule } from '@nestjs/terminus';
-import { NestBench } from '../../../../test/support/nest-bench.js';
+import { NestBench } from '../../../../test/fixtures/nest-bench.js';
 import { until } from '../../../../tools/until.js';
 import { RocketMQListener, RocketMQModule, RocketMQProducer, TransactionChecker } from '../entries/nest.js';
 import { RocketMQHealthIndicator } from '../entries/terminus.js';

@@ -1,8 +1,8 @@
 // What a replay does when it is interrupted. The contract proves on both servers that a replay works.
 
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { ScriptedCluster } from '../../../../../test/support/scripted-cluster.js';
-import type { ScriptedReply } from '../../../../../test/support/scripted-remoting-server.js';
+import { ScriptedCluster } from '../../../../../test/fixtures/scripted-cluster.js';
+import type { ScriptedReply } from '../../../../../test/fixtures/scripted-remoting-server.js';
 import { encodeStoredMessage, type StoredMessageFields } from '../../protocol/remoting/stored-message.js';
 import { RocketMQAdmin } from '../rocketmq-admin.js';
 import { REPLAY_PROPERTY } from './dead-letter-destination.js';

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { ScriptedCluster } from '../../../../../test/support/scripted-cluster.js';
-import type { ScriptedReply } from '../../../../../test/support/scripted-remoting-server.js';
+import { ScriptedCluster } from '../../../../../test/fixtures/scripted-cluster.js';
+import type { ScriptedReply } from '../../../../../test/fixtures/scripted-remoting-server.js';
 import { RocketMQAdmin } from '../rocketmq-admin.js';
 import { differencesOf } from './group-clients.js';
 

@@ -1,7 +1,7 @@
 // Brokers that claim more messages than there can be: what reads their topics ends within its time.
 
 import { afterEach, expect, it } from '@jest/globals';
-import { type BrokerScript, ScriptedCluster } from '../../../../../test/support/scripted-cluster.js';
+import { type BrokerScript, ScriptedCluster } from '../../../../../test/fixtures/scripted-cluster.js';
 import { RocketMQError } from '../../support/errors.js';
 import { RocketMQAdmin } from '../rocketmq-admin.js';
 

@@ -1,7 +1,7 @@
 // Entries of delayed messages that a real server keeps and a test cannot bring about. The rest is in test/contract.
 
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { type BrokerScript, ScriptedCluster } from '../../../../../test/support/scripted-cluster.js';
+import { type BrokerScript, ScriptedCluster } from '../../../../../test/fixtures/scripted-cluster.js';
 import { encodeStoredMessage, type StoredMessageFields } from '../../protocol/remoting/stored-message.js';
 import { RocketMQAdmin } from '../rocketmq-admin.js';
 

@@ -1,8 +1,8 @@
 // A trail of brokers that are slow, refuse, or have much. test/contract proves on both servers what a trail has.
 
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { type BrokerScript, ScriptedCluster } from '../../../../../test/support/scripted-cluster.js';
-import { encodeAnswer, type ScriptedReply } from '../../../../../test/support/scripted-remoting-server.js';
+import { type BrokerScript, ScriptedCluster } from '../../../../../test/fixtures/scripted-cluster.js';
+import { encodeAnswer, type ScriptedReply } from '../../../../../test/fixtures/scripted-remoting-server.js';
 import { encodeStoredMessage, type StoredMessageFields } from '../../protocol/remoting/stored-message.js';
 import { RocketMQAdmin } from '../rocketmq-admin.js';
 

@@ -1,8 +1,8 @@
 // Order configurations on scripted name servers, which do not replicate them.
 
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { call, words } from '../../../../../test/support/command-line.js';
-import { type ScriptedServer, startScriptedServer } from '../../../../../test/support/scripted-remoting-server.js';
+import { call, words } from '../../../../../test/fixtures/command-line.js';
+import { type ScriptedServer, startScriptedServer } from '../../../../../test/fixtures/scripted-remoting-server.js';
 import { RocketMQAdmin } from '../rocketmq-admin.js';
 
 const TOPIC = 'steps';

@@ -5,7 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { ConsumerBench } from '../../../../../test/support/consumer-bench.js';
+import { ConsumerBench } from '../../../../../test/fixtures/consumer-bench.js';
 import { type DelayedMessage, RocketMQAdmin } from '../../entries/admin.js';
 import { Connection, Producer, SimpleConsumer } from '../../entries/client.js';
 import { TestBroker, type TestBrokerOptions } from '../../entries/testing.js';

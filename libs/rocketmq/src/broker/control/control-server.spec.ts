@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { CertificateAuthority } from '../../../../../test/support/certificates.js';
+import { CertificateAuthority } from '../../../../../test/fixtures/certificates.js';
 import { EmbeddedBroker } from '../embedded-broker.js';
 import type { EmbeddedBrokerOptions } from '../embedded-broker-options.js';
 import { ControlClient } from './control-client.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { EngineHarness } from '../../../../../test/support/engine-harness.js';
-import { storedMessage } from '../../../../../test/support/stored-message.js';
+import { EngineHarness } from '../../../../../test/fixtures/engine-harness.js';
+import { storedMessage } from '../../../../../test/fixtures/stored-message.js';
 import { messagesById, messagesByKey } from './message-index.js';
 import { offsetAt, positionsOf, queueRanges } from './offsets.js';
 import { keys } from './records.js';

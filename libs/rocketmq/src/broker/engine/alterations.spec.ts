@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { EngineHarness } from '../../../../../test/support/engine-harness.js';
+import { EngineHarness } from '../../../../../test/fixtures/engine-harness.js';
 import { DEFAULT_BACKOFF } from '../../protocol/model/delay-levels.js';
 
 const altered = (harness: EngineHarness, name: string, group: { fifo?: boolean; maxDeliveryAttempts?: number }): void =>

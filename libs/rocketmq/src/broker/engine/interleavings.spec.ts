@@ -5,8 +5,8 @@ import {
   deliveryViolations,
   orderedViolations,
   unorderedViolations,
-} from '../../../../../test/support/delivery-history.js';
-import { EngineHarness } from '../../../../../test/support/engine-harness.js';
+} from '../../../../../test/fixtures/delivery-history.js';
+import { EngineHarness } from '../../../../../test/fixtures/engine-harness.js';
 import type { Delivery } from './deliveries.js';
 import { parseHandle } from './receipt-handle.js';
 import { Refusal } from './refusal.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { EngineHarness } from '../../../../../test/support/engine-harness.js';
+import { EngineHarness } from '../../../../../test/fixtures/engine-harness.js';
 import { MINUTE_MS } from '../../support/clock.js';
 import type { Delivery } from './deliveries.js';
 import { delayedMessages, messagesOf } from './views.js';

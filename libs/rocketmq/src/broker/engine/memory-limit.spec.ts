@@ -1,7 +1,7 @@
 // What a full broker refuses, and what goes on. How much it really holds: test/processes/memory-limit.long.spec.ts.
 
 import { describe, expect, it } from '@jest/globals';
-import { EngineHarness } from '../../../../../test/support/engine-harness.js';
+import { EngineHarness } from '../../../../../test/fixtures/engine-harness.js';
 import { DEFAULT_BACKOFF } from '../../protocol/model/delay-levels.js';
 import type { StoredMessage } from './records.js';
 

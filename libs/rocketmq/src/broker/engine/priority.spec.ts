@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { EngineHarness } from '../../../../../test/support/engine-harness.js';
+import { EngineHarness } from '../../../../../test/fixtures/engine-harness.js';
 import { messagesOf } from './views.js';
 
 function priorities(harness: EngineHarness, ...values: number[]): void {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { EngineHarness } from '../../../../../test/support/engine-harness.js';
+import { EngineHarness } from '../../../../../test/fixtures/engine-harness.js';
 import { GIVEN_UP_TOPIC } from '../../protocol/model/names.js';
 import type { SendResult } from './engine.js';
 import { delayedMessages, halfMessages, messagesOf } from './views.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { EngineHarness } from '../../../../../test/support/engine-harness.js';
+import { EngineHarness } from '../../../../../test/fixtures/engine-harness.js';
 import type { Delivery } from './deliveries.js';
 import { messagesOf, unsettledDeliveries } from './views.js';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { EngineHarness } from '../../../../../test/support/engine-harness.js';
+import { EngineHarness } from '../../../../../test/fixtures/engine-harness.js';
 import { message } from '../../../../../tools/wire/raw-grpc-client.js';
 import type { Delivery } from '../engine/deliveries.js';
 import type { DueCheck } from '../engine/transactions.js';

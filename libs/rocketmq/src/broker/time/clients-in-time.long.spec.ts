@@ -1,7 +1,7 @@
 // Real clients, which stay on real time, on a broker whose time is moved.
 
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { TimeBench } from '../../../../../test/support/time-bench.js';
+import { TimeBench } from '../../../../../test/fixtures/time-bench.js';
 import { soon } from '../../../../../tools/until.js';
 import type { MessageView } from '../../protocol/model/message.js';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../support/clock.js';

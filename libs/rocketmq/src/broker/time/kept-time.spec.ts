@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { TimeBench } from '../../../../../test/support/time-bench.js';
+import { TimeBench } from '../../../../../test/fixtures/time-bench.js';
 import { soon } from '../../../../../tools/until.js';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../support/clock.js';
 import { ManualClock } from '../../support/manual-clock.js';

@@ -1,8 +1,8 @@
 // Moving the time of a broker through its control port: what it returns, what it refuses, and what happens meanwhile.
 
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { storedMessage } from '../../../../../test/support/stored-message.js';
-import { TimeBench } from '../../../../../test/support/time-bench.js';
+import { storedMessage } from '../../../../../test/fixtures/stored-message.js';
+import { TimeBench } from '../../../../../test/fixtures/time-bench.js';
 import { soon } from '../../../../../tools/until.js';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../support/clock.js';
 import { ManualClock } from '../../support/manual-clock.js';

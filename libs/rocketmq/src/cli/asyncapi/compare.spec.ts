@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
-import { call } from '../../../../../test/support/command-line.js';
+import { call } from '../../../../../test/fixtures/command-line.js';
 import { defineRequest, defineTopic, type TopicDefinition } from '../../entries/nest.js';
 import { describeApplication } from '../../nest/asyncapi/describe-application.js';
 import type { UsedConnection } from '../../nest/asyncapi/sources.js';

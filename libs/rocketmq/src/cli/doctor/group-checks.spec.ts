@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { type BrokerScript, ScriptedCluster } from '../../../../../test/support/scripted-cluster.js';
+import { type BrokerScript, ScriptedCluster } from '../../../../../test/fixtures/scripted-cluster.js';
 import { RocketMQAdmin } from '../../admin/rocketmq-admin.js';
 import { REQUEST_CODES as CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import { checkGroup } from './group-checks.js';

@@ -5,7 +5,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { createServer as createTlsServer } from 'node:tls';
 import * as grpc from '@grpc/grpc-js';
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
-import { CertificateAuthority } from '../../../../../test/support/certificates.js';
+import { CertificateAuthority } from '../../../../../test/fixtures/certificates.js';
 import { until } from '../../../../../tools/until.js';
 import { encodeFrame, FrameDecoder } from '../../protocol/remoting/frame.js';
 import { frame } from '../../support/grpc/framing.js';

@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { RecordingServer, recordedMessage } from '../../../../../test/support/recording-server.js';
-import { StandstillClock } from '../../../../../test/support/standstill-clock.js';
+import { RecordingServer, recordedMessage } from '../../../../../test/fixtures/recording-server.js';
+import { StandstillClock } from '../../../../../test/fixtures/standstill-clock.js';
 import { until } from '../../../../../tools/until.js';
 import { RawClient, message as rawMessage } from '../../../../../tools/wire/raw-grpc-client.js';
 import { Connection } from '../../client/connection.js';

@@ -13,7 +13,7 @@ import { EventPattern, MessagePattern } from '@nestjs/microservices';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { z } from 'zod';
-import { problemsOf } from '../../../../../test/support/async-api.js';
+import { problemsOf } from '../../../../../test/fixtures/async-api.js';
 import {
   type BodyCodec,
   bytesCodec,

@@ -1,8 +1,8 @@
 // Declared topics and groups on a cluster of several brokers, some of which lack them or differ.
 
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { recordingLogger } from '../../../../../test/support/nest-bench.js';
-import { type BrokerScript, ScriptedCluster } from '../../../../../test/support/scripted-cluster.js';
+import { recordingLogger } from '../../../../../test/fixtures/nest-bench.js';
+import { type BrokerScript, ScriptedCluster } from '../../../../../test/fixtures/scripted-cluster.js';
 import { RocketMQAdmin } from '../../entries/admin.js';
 import type { DeclaredGroup, DeclaredTopic } from './declarations.js';
 import { checkDeclared, createDeclared } from './provisioning.js';

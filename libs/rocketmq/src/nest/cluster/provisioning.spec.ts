@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Controller, type INestApplication, Injectable, type Provider } from '@nestjs/common';
 import { EventPattern, MessagePattern } from '@nestjs/microservices';
 import { Test, type TestingModule } from '@nestjs/testing';
-import { recordingLogger } from '../../../../../test/support/nest-bench.js';
+import { recordingLogger } from '../../../../../test/fixtures/nest-bench.js';
 import { until } from '../../../../../tools/until.js';
 import { RocketMQAdmin } from '../../entries/admin.js';
 import {

@@ -5,7 +5,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ConsoleLogger, Injectable, type LoggerService, Logger as NestLogger } from '@nestjs/common';
 import { pino } from 'pino';
-import { NestBench } from '../../../../../test/support/nest-bench.js';
+import { NestBench } from '../../../../../test/fixtures/nest-bench.js';
 import { until } from '../../../../../tools/until.js';
 import { RocketMQListener, RocketMQModule, RocketMQProducer } from '../../entries/nest.js';
 import { NestLoggerAdapter } from './nest-logger.js';

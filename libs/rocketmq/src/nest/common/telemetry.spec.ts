@@ -15,7 +15,7 @@ import { EventPattern, MessagePattern } from '@nestjs/microservices';
 import { Test } from '@nestjs/testing';
 import { trace } from '@opentelemetry/api';
 import { Observable } from 'rxjs';
-import { idOf, linksOf, parentOf, TelemetryBench, traceOf } from '../../../../../test/support/telemetry-bench.js';
+import { idOf, linksOf, parentOf, TelemetryBench, traceOf } from '../../../../../test/fixtures/telemetry-bench.js';
 import {
   defineTopic,
   RocketMQListener,

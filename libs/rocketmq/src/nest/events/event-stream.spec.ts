@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { concatMap, filter, map, take } from 'rxjs';
-import { recordingLogger } from '../../../../../test/support/nest-bench.js';
+import { recordingLogger } from '../../../../../test/fixtures/nest-bench.js';
 import { EventStream } from './event-stream.js';
 
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

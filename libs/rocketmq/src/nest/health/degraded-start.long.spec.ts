@@ -4,8 +4,8 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { Controller, Injectable, type Provider } from '@nestjs/common';
 import { MessagePattern } from '@nestjs/microservices';
 import { Test, type TestingModule } from '@nestjs/testing';
-import { recordingLogger } from '../../../../../test/support/nest-bench.js';
-import { startScriptedServer } from '../../../../../test/support/scripted-remoting-server.js';
+import { recordingLogger } from '../../../../../test/fixtures/nest-bench.js';
+import { startScriptedServer } from '../../../../../test/fixtures/scripted-remoting-server.js';
 import { takePortBlock } from '../../../../../tools/ports.mjs';
 import { until } from '../../../../../tools/until.js';
 import {

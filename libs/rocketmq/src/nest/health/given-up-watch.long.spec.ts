@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { INestApplication } from '@nestjs/common';
 import { Injectable } from '@nestjs/common';
-import { NestBench, type NestParts, recordingLogger } from '../../../../../test/support/nest-bench.js';
+import { NestBench, type NestParts, recordingLogger } from '../../../../../test/fixtures/nest-bench.js';
 import { until } from '../../../../../tools/until.js';
 import { Connection } from '../../client/connection.js';
 import { RocketMQAdmin } from '../../entries/admin.js';

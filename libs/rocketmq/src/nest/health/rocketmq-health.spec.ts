@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Controller, Injectable } from '@nestjs/common';
 import { EventPattern } from '@nestjs/microservices';
 import { Test } from '@nestjs/testing';
-import { NestBench } from '../../../../../test/support/nest-bench.js';
+import { NestBench } from '../../../../../test/fixtures/nest-bench.js';
 import { until } from '../../../../../tools/until.js';
 import {
   RocketMQHealth,

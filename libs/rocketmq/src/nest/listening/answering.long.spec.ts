@@ -4,7 +4,7 @@ import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
 import { Controller } from '@nestjs/common';
 import { MessagePattern } from '@nestjs/microservices';
-import { ClientBench } from '../../../../../test/support/client-bench.js';
+import { ClientBench } from '../../../../../test/fixtures/client-bench.js';
 import { until } from '../../../../../tools/until.js';
 import type { ConsumeInterceptor, RocketMQContext } from '../../entries/nest.js';
 import type { SendInterceptor } from '../../producer/sending/interceptors.js';

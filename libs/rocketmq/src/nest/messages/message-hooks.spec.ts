@@ -3,7 +3,7 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Injectable, Module, type Provider } from '@nestjs/common';
-import { NestBench } from '../../../../../test/support/nest-bench.js';
+import { NestBench } from '../../../../../test/fixtures/nest-bench.js';
 import {
   DeadLetterError,
   defineTopic,

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
-import { NestBench } from '../../../../../test/support/nest-bench.js';
+import { NestBench } from '../../../../../test/fixtures/nest-bench.js';
 import {
   currentTransaction,
   DeadLetterError,

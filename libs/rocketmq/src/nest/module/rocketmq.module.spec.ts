@@ -14,7 +14,7 @@ import {
   type Type,
 } from '@nestjs/common';
 import { Test, type TestingModule } from '@nestjs/testing';
-import { closeApp } from '../../../../../test/support/close-app.js';
+import { closeApp } from '../../../../../test/fixtures/close-app.js';
 import {
   defineTopic,
   RocketMQListener,

@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Controller, type INestApplication, Injectable, type Provider, type Type } from '@nestjs/common';
 import { EventPattern } from '@nestjs/microservices';
-import { NestBench, recordingLogger } from '../../../../../test/support/nest-bench.js';
+import { NestBench, recordingLogger } from '../../../../../test/fixtures/nest-bench.js';
 import { until } from '../../../../../tools/until.js';
 import { RocketMQAdmin } from '../../entries/admin.js';
 import { RocketMQListener, type RocketMQModuleOptions, RocketMQProducer, ServerRocketMQ } from '../../entries/nest.js';

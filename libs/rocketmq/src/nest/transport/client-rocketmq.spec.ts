@@ -5,8 +5,8 @@ import { Controller, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { EventPattern, MessagePattern, RpcException } from '@nestjs/microservices';
 import { firstValueFrom, lastValueFrom, of, toArray } from 'rxjs';
-import { ClientBench } from '../../../../../test/support/client-bench.js';
-import { recordingLogger } from '../../../../../test/support/nest-bench.js';
+import { ClientBench } from '../../../../../test/fixtures/client-bench.js';
+import { recordingLogger } from '../../../../../test/fixtures/nest-bench.js';
 import { until } from '../../../../../tools/until.js';
 import { RocketMQAdmin } from '../../entries/admin.js';
 import {

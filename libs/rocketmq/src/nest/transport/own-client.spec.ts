@@ -5,7 +5,7 @@ import { Controller, Injectable, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { ClientsModule, MessagePattern } from '@nestjs/microservices';
 import { firstValueFrom, lastValueFrom } from 'rxjs';
-import { ClientBench } from '../../../../../test/support/client-bench.js';
+import { ClientBench } from '../../../../../test/fixtures/client-bench.js';
 import { until } from '../../../../../tools/until.js';
 import { ClientRocketMQ, type ClientRocketMQOptions, defineTopic } from '../../entries/nest.js';
 import { silentLogger } from '../../support/logger.js';

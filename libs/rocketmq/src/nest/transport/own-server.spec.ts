@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Controller, Inject, Injectable, Module, type OnModuleDestroy, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { EventPattern, MessagePattern, RpcException } from '@nestjs/microservices';
-import { recordingLogger } from '../../../../../test/support/nest-bench.js';
+import { recordingLogger } from '../../../../../test/fixtures/nest-bench.js';
 import { until } from '../../../../../tools/until.js';
 import {
   DeadLetterError,

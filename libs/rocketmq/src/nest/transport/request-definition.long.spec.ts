@@ -8,8 +8,8 @@ import { IsDate, IsInt, IsString, Min } from 'class-validator';
 import { of } from 'rxjs';
 import * as v from 'valibot';
 import { z } from 'zod';
-import { ClientBench } from '../../../../../test/support/client-bench.js';
-import { recordingLogger } from '../../../../../test/support/nest-bench.js';
+import { ClientBench } from '../../../../../test/fixtures/client-bench.js';
+import { recordingLogger } from '../../../../../test/fixtures/nest-bench.js';
 import { until } from '../../../../../tools/until.js';
 import {
   defineRequest,

@@ -5,8 +5,8 @@ import { Controller, Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { EventPattern, MessagePattern, Payload, Transport } from '@nestjs/microservices';
 import { z } from 'zod';
-import { ClientBench } from '../../../../../test/support/client-bench.js';
-import { recordingLogger } from '../../../../../test/support/nest-bench.js';
+import { ClientBench } from '../../../../../test/fixtures/client-bench.js';
+import { recordingLogger } from '../../../../../test/fixtures/nest-bench.js';
 import {
   defineRequest,
   getRocketMQServerToken,

@@ -20,8 +20,8 @@ import {
 import { NestFactory, REQUEST } from '@nestjs/core';
 import { Ctx, EventPattern, MessagePattern, Payload, Transport } from '@nestjs/microservices';
 import { of } from 'rxjs';
-import { isNest10 } from '../../../../../test/support/nest-version.js';
-import { PatternBench } from '../../../../../test/support/pattern-bench.js';
+import { isNest10 } from '../../../../../test/fixtures/nest-version.js';
+import { PatternBench } from '../../../../../test/fixtures/pattern-bench.js';
 import {
   DeadLetterError,
   getRocketMQProducerToken,

@@ -14,8 +14,8 @@ import {
 import { APP_GUARD, NestFactory } from '@nestjs/core';
 import { EventPattern, MessagePattern } from '@nestjs/microservices';
 import { firstValueFrom } from 'rxjs';
-import { isNest10 } from '../../../../../test/support/nest-version.js';
-import { PatternBench } from '../../../../../test/support/pattern-bench.js';
+import { isNest10 } from '../../../../../test/fixtures/nest-version.js';
+import { PatternBench } from '../../../../../test/fixtures/pattern-bench.js';
 import { RocketMQListener, RocketMQProducer, ServerRocketMQ } from '../../entries/nest.js';
 
 const bench = PatternBench.ofFile();

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { Controller } from '@nestjs/common';
 import { MessagePattern } from '@nestjs/microservices';
 import { z } from 'zod';
-import { ClientBench } from '../../../../../test/support/client-bench.js';
+import { ClientBench } from '../../../../../test/fixtures/client-bench.js';
 import { defineRequest, RocketMQReply, UsageError } from '../../entries/nest.js';
 
 const bench = ClientBench.ofFile();

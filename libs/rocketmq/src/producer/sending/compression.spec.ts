@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { ProducerBench } from '../../../../../test/support/producer-bench.js';
+import { ProducerBench } from '../../../../../test/fixtures/producer-bench.js';
 import { message, RawClient } from '../../../../../tools/wire/raw-grpc-client.js';
 import { SECOND_MS } from '../../support/clock.js';
 import { TestBroker } from '../../testing/test-broker.js';

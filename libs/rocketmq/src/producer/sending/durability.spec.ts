@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { ProducerBench } from '../../../../../test/support/producer-bench.js';
+import { ProducerBench } from '../../../../../test/fixtures/producer-bench.js';
 import type { Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { silentLogger } from '../../support/logger.js';
 import type { TestBroker } from '../../testing/test-broker.js';

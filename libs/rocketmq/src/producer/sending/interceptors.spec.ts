@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { ProducerBench } from '../../../../../test/support/producer-bench.js';
+import { ProducerBench } from '../../../../../test/fixtures/producer-bench.js';
 import type { OutgoingMessage } from '../../protocol/model/message.js';
 import { UsageError } from '../../support/errors.js';
 import { silentLogger } from '../../support/logger.js';

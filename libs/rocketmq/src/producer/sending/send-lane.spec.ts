@@ -1,7 +1,7 @@
 // Failures of messages that share a request. The contract suite tests that they arrive unchanged.
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { RecordingServer } from '../../../../../test/support/recording-server.js';
+import { RecordingServer } from '../../../../../test/fixtures/recording-server.js';
 import { Connection } from '../../client/connection.js';
 import type { Queue, Route } from '../../client/route.js';
 import type { SendMessageRequest } from '../../protocol/grpc/generated/apache/rocketmq/v2/service.js';

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { ProducerBench } from '../../../../../test/support/producer-bench.js';
+import { ProducerBench } from '../../../../../test/fixtures/producer-bench.js';
 import { until } from '../../../../../tools/until.js';
 import { message, RawClient } from '../../../../../tools/wire/raw-grpc-client.js';
 import { Client, type ClientRole } from '../../client/client.js';

@@ -1,8 +1,8 @@
 // Which failed attempts count against a message of an outbox.
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { OutboxBench } from '../../../../../test/support/outbox-bench.js';
-import { SteppedClock } from '../../../../../test/support/stepped-clock.js';
+import { OutboxBench } from '../../../../../test/fixtures/outbox-bench.js';
+import { SteppedClock } from '../../../../../test/fixtures/stepped-clock.js';
 import { Connection } from '../../client/connection.js';
 import { Producer } from '../../producer/producer.js';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../support/clock.js';

@@ -1,7 +1,7 @@
 // What a claim of an outbox contains.
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { OutboxBench } from '../../../../../test/support/outbox-bench.js';
+import { OutboxBench } from '../../../../../test/fixtures/outbox-bench.js';
 import type { OutgoingMessage } from '../../protocol/model/message.js';
 import { SECOND_MS } from '../../support/clock.js';
 import { keptRows } from './claimed-rows.js';

@@ -1,7 +1,7 @@
 // Messages of an outbox that are sent by a producer which changes them.
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { OutboxBench } from '../../../../../test/support/outbox-bench.js';
+import { OutboxBench } from '../../../../../test/fixtures/outbox-bench.js';
 import { Connection } from '../../client/connection.js';
 import { Producer } from '../../producer/producer.js';
 import type { SendInterceptor } from '../../producer/sending/interceptors.js';

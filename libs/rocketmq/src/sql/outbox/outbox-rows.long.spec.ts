@@ -1,7 +1,7 @@
 // Rows of an outbox that cannot be read, and errors that cannot be stored as they are.
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { OutboxBench } from '../../../../../test/support/outbox-bench.js';
+import { OutboxBench } from '../../../../../test/fixtures/outbox-bench.js';
 
 let bench: OutboxBench;
 

@@ -3,7 +3,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { OutgoingMessage } from 'nestjs-rocketmq/client';
 import type { OutboxRelayOptions } from 'nestjs-rocketmq/sql';
-import { OutboxBench } from '../../../../../test/support/outbox-bench.js';
+import { OutboxBench } from '../../../../../test/fixtures/outbox-bench.js';
 import { SECOND_MS } from '../../support/clock.js';
 import { silentLogger } from '../../support/logger.js';
 

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { OutboxBench } from '../../../../../test/support/outbox-bench.js';
-import { SteppedClock } from '../../../../../test/support/stepped-clock.js';
+import { OutboxBench } from '../../../../../test/fixtures/outbox-bench.js';
+import { SteppedClock } from '../../../../../test/fixtures/stepped-clock.js';
 import { NotSentError } from '../../producer/sending/not-sent-error.js';
 import type { OutgoingMessage } from '../../protocol/model/message.js';
 import { withCheckpoints } from '../../support/checkpoints.js';

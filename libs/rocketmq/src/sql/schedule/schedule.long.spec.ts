@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { OutboxBench } from '../../../../../test/support/outbox-bench.js';
+import { OutboxBench } from '../../../../../test/fixtures/outbox-bench.js';
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../support/clock.js';
 import type { Logger } from '../../support/logger.js';
 import { silentLogger } from '../../support/logger.js';

@@ -6,7 +6,7 @@ import { connect as connectTls, type TlsOptions } from 'node:tls';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { CertificateAuthority } from '../../../../../../test/support/certificates.js';
+import { CertificateAuthority } from '../../../../../../test/fixtures/certificates.js';
 import { until } from '../../../../../../tools/until.js';
 import { FRAME_TYPE, headerBlock, http2Frame, PREFACE } from '../../../../../../tools/wire/http2-frames.js';
 import { answerOn, framed, Http2Peer } from '../../../../../../tools/wire/http2-peer.js';
