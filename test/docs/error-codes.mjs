@@ -8,7 +8,7 @@ import { root } from '../../tools/documents.mjs';
 const CODE = /^[A-Z][A-Z0-9]+(_[A-Z0-9]+)*$/;
 /** Constructors of errors, and functions that pass a code to one. */
 const MAKES_ERROR =
-  /(Error|Failure|Refusal)$|^(super|refus\w*|refuse|wrong|fail\w*|illegal\w*|invalid\w*|problem\w*|check\w*|assert\w*|unusable|damaged)$/;
+  /(Error|Failure|Refusal)$|^(super|refus\w*|reject\w*|wrong|fail\w*|illegal\w*|invalid\w*|problem\w*|check\w*|assert\w*|unusable|damaged)$/;
 /** Answers of the embedded broker; they are codes of the server. */
 const OF_SERVER = /^(AnswerError|Refusal|RemotingRefusal)$/;
 
