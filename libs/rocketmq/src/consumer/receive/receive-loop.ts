@@ -6,7 +6,7 @@ import type { Endpoint } from '../../client/endpoint.js';
 import { type Queue, resource } from '../../client/route.js';
 import { toDuration } from '../../protocol/grpc/duration.js';
 import type { Message as WireMessage } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
-import { EVERY_MESSAGE, type Filter } from '../../protocol/model/filter.js';
+import type { Filter } from '../../protocol/model/filter.js';
 import { LIMITS } from '../../protocol/model/limits.js';
 import { AnswerAges, type LoopWatch } from '../../support/answer-age.js';
 import { type BackoffPolicy, backoffMs, withJitter } from '../../support/backoff.js';
@@ -17,6 +17,7 @@ import type { ConsumerContext } from '../model/consumer-context.js';
 import type { ConsumerSettings } from '../model/settings.js';
 import { toWireFilter } from '../model/subscription.js';
 import type { BufferRoom, Reservation } from './buffer-room.js';
+import { MissedMessages } from './missed-messages.js';
 import type { Pauses } from './pauses.js';
 import { PollAnswers } from './poll-answers.js';
 
@@ -108,9 +109,6 @@ const EARLY_POLL_BACKOFF: BackoffPolicy = { kind: 'exponential', initialMs: 1, m
 /** A backlog of messages that the filter skips needs more polls. */
 const FILTERED_POLL_BACKOFF: BackoffPolicy = { kind: 'exponential', initialMs: 1, maxMs: 10, multiplier: 2 };
 
-/** The settings are asked for again at most this often. */
-const ASK_AGAIN_MS = 10 * SECOND_MS;
-
 const FAILED_POLL_BACKOFF: BackoffPolicy = { kind: 'exponential', initialMs: 100, maxMs: 5 * SECOND_MS, multiplier: 2 };
 
 /**
@@ -131,8 +129,7 @@ export class ReceiveLoop {
   private lastReceiveAtMs: number | undefined;
   /** Oldest first. */
   private readonly polling = new Map<Poller, OpenPoll>();
-  /** When the settings were asked for because messages were missing. */
-  private askedAgainAtMs = Number.NEGATIVE_INFINITY;
+  private readonly missed: MissedMessages;
   private failure: { readonly error: unknown; readonly atMs: number } | undefined;
   private readonly ages = new AnswerAges();
 
@@ -141,7 +138,9 @@ export class ReceiveLoop {
     private readonly context: ConsumerContext,
     private readonly port: ReceivePort,
     private queues: readonly [Queue, ...Queue[]],
-  ) {}
+  ) {
+    this.missed = new MissedMessages(context.ioClock, () => context.client.refreshSettings());
+  }
 
   /** Sets the queues of the same topic and broker from the next poll on. */
   assign(queues: readonly [Queue, ...Queue[]]): void {
@@ -319,7 +318,7 @@ export class ReceiveLoop {
       reservation.close();
       this.polling.delete(poller);
       this.handOn(poller, batch);
-      if (batch.wereFiltered) this.askAgain();
+      if (batch.wereFiltered) this.missed.noticed(this.port.filterOf(this.topic));
       if (batch.messages.length === 0) return batch.wereFiltered ? 'filtered' : 'empty';
       poller.expectsMessages = batch.messages.length === reservation.count;
       return batch.messages.length === most ? 'full' : 'some';
@@ -328,17 +327,6 @@ export class ReceiveLoop {
       reservation.close();
       endPoll?.();
     }
-  }
-
-  /** Where nothing is filtered, the server has dead-lettered what is missing: by attempts that may have been changed since it was asked for them. */
-  private askAgain(): void {
-    const { client, ioClock } = this.context;
-    const { expression } = this.port.filterOf(this.topic) ?? EVERY_MESSAGE;
-    const nowMs = ioClock.monotonicMs();
-    if (expression !== EVERY_MESSAGE.expression || nowMs - this.askedAgainAtMs < ASK_AGAIN_MS) return;
-    this.askedAgainAtMs = nowMs;
-    // A server that refuses them ends the session, which is reported; one that does not answer is asked again later.
-    void client.refreshSettings().catch(() => {});
   }
 
   private handOn(poller: Poller, batch: ReceivedBatch): void {

@@ -56,6 +56,7 @@ import {
 import { ExpectedSize } from '../receive/buffer-room.js';
 import { consumerClient, DEFAULT_START_MS, startConsumerClient } from '../receive/consumer-client.js';
 import { incomingMessage, unpackedMessage } from '../receive/incoming-message.js';
+import { MissedMessages } from '../receive/missed-messages.js';
 import { isStale, PollAnswers } from '../receive/poll-answers.js';
 import { SubscriptionSet } from '../receive/subscription-set.js';
 import { type AckOutcome, ackBatch } from './ack-batch.js';
@@ -152,6 +153,7 @@ export class SimpleConsumer {
   /** By broker. */
   private readonly ages = new Map<string, AnswerAges>();
   private readonly settings: GroupSettings;
+  private readonly missed = new MissedMessages(new SystemClock(), () => this.client.refreshSettings());
   /** How often each topic was received from, and all together. */
   private readonly turns = new Map<string, number>();
   private receives = 0;
@@ -295,6 +297,7 @@ export class SimpleConsumer {
         endWatch();
       }
       answers.assertUsable();
+      if (answers.wereFiltered) this.missed.noticed(subscription.filter);
       const receivedAtMs = this.connection.clock.nowMs();
       if (read === undefined || answers.messages.length === 0) return [];
       const { poppedAtMs: answeredAtMs } = answers;
