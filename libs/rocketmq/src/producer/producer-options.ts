@@ -50,7 +50,7 @@ export interface ProducerOptions extends TransactionOptions, BackpressureOptions
   /**
    * Whether a send fails, with the outcome `stored`, when the server has stored the message less safely than its broker is configured to: not on
    * its disk or on a replica in time (`MASTER_PERSISTENCE_TIMEOUT`, `SLAVE_PERSISTENCE_TIMEOUT`, `HA_NOT_AVAILABLE`). Such a message is delivered, and
-   * is not sent again. Default false: the receipt says it in `durability`.
+   * is not sent again. A transaction does not run its local transaction then, and fails as `rejected`. Default false: the receipt says it in `durability`.
    */
   readonly requireDurable?: boolean;
   /** Wrap each send, the first one outermost. Default: none. */

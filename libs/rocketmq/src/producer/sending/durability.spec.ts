@@ -99,7 +99,13 @@ describe.each(CODES)('a message that the server has stored with %s', (code, dura
     const producer = newProducer({ requireDurable: true });
     let ran = 0;
     const transacting = producer.transact({ message: { topic: 'payments', body: 'x' } }, async () => void ran++);
-    await expect(transacting).rejects.toMatchObject({ code, outcome: 'stored' });
-    expect(ran).toBe(0);
+    // Nothing is delivered: the caller has to begin again.
+    await expect(transacting).rejects.toMatchObject({
+      code,
+      outcome: 'rejected',
+      retryable: false,
+      message: expect.stringContaining('the local transaction did not run'),
+    });
+    expect([ran, ids('payments')]).toEqual([0, []]);
   });
 });

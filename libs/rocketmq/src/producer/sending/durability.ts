@@ -47,6 +47,11 @@ interface DurabilityWatchers {
 const ADVICE =
   'do not send it again; bring the disk or the replicas of the broker in order. It fails because of the option requireDurable';
 
+/** The local transaction has not run, so nothing is delivered unless its checker says so. */
+const HALF_ADVICE =
+  'the half message is stored, less safely than configured, and the local transaction did not run; begin the transaction again when the disk or the replicas of the broker are in order. The server will ask the checker about this half message. It fails because of the option requireDurable';
+const HALF_MEANING = { outcome: 'rejected', retryable: false } as const;
+
 /** Reports such messages: each to the event and the metric, and at most one a minute to the log. */
 export class DurabilityWatch {
   private quietUntilMs = Number.NEGATIVE_INFINITY;
@@ -58,8 +63,8 @@ export class DurabilityWatch {
     private readonly watchers: DurabilityWatchers,
   ) {}
 
-  /** @throws StatusError whose outcome is `stored`, if more is required */
-  report(message: LessDurableMessage, status: Status, what: string): void {
+  /** @throws StatusError whose outcome is `stored`, or `rejected` for a half message, if more is required */
+  report(message: LessDurableMessage, status: Status, what: string, isHalf: boolean): void {
     const { logger, events, telemetry } = this.watchers;
     telemetry?.lessDurable(message);
     callWatcher(logger, 'less durable messages', () => events?.onLessDurable?.(message));
@@ -71,7 +76,8 @@ export class DurabilityWatch {
       this.quietUntilMs = nowMs + MINUTE_MS;
       this.unlogged = 0;
     }
-    if (this.isRequired) throw new StatusError(what, status, ADVICE);
+    if (!this.isRequired) return;
+    throw isHalf ? new StatusError(what, status, HALF_ADVICE, HALF_MEANING) : new StatusError(what, status, ADVICE);
   }
 }
 

@@ -198,8 +198,10 @@ export class SendAttempts {
           });
     if (group !== undefined) client.connection.layouts.noteReached(queue.brokerName);
     const { durability } = place;
-    if (durability !== 'as-configured')
-      this.durability.report({ topic: message.topic, messageId: place.messageId, durability }, place.status, what);
+    if (durability !== 'as-configured') {
+      const stored = { topic: message.topic, messageId: place.messageId, durability };
+      this.durability.report(stored, place.status, what, half !== undefined);
+    }
     return {
       topic: message.topic,
       messageId: place.messageId,

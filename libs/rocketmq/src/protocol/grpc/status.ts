@@ -91,10 +91,12 @@ export class StatusError extends RocketMQError {
   /** The protocol's number, for example 40402. */
   readonly statusCode: number;
 
-  /** @param what a description of the operation: "send to order-created" */
-  constructor(what: string, status: Status | undefined, advice = adviceOn(status)) {
+  /**
+   * @param what a description of the operation: "send to order-created"
+   * @param meaning of the answer for the caller. Default: that of its code
+   */
+  constructor(what: string, status: Status | undefined, advice = adviceOn(status), meaning = meaningOf(status)) {
     const code = status?.code ?? Code.CODE_UNSPECIFIED;
-    const meaning = STATUS_MEANINGS.get(code) ?? perhaps;
     const effect = EFFECTS[meaning.outcome];
     const answer =
       status === undefined ? 'the server answered without a status' : `the server said "${status.message}"`;
@@ -106,6 +108,10 @@ export class StatusError extends RocketMQError {
     );
     this.statusCode = code;
   }
+}
+
+function meaningOf(status: Status | undefined): StatusMeaning {
+  return STATUS_MEANINGS.get(status?.code ?? Code.CODE_UNSPECIFIED) ?? perhaps;
 }
 
 function adviceOn(status: Status | undefined): string | undefined {
