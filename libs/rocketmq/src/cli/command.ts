@@ -82,6 +82,16 @@ export async function assertGroupExists(
   throw new Error(`group "${group}" does not exist; list the existing groups with: ${listing}`);
 }
 
+/** @throws Error that names the command which lists what exists, unless the topic exists */
+export async function assertTopicExists(
+  admin: Pick<RocketMQAdmin, 'describeTopic'>,
+  topic: string,
+  listing: string,
+): Promise<void> {
+  if ((await admin.describeTopic(topic)) !== undefined) return;
+  throw new Error(`topic "${topic}" does not exist; list the existing topics with: ${listing}`);
+}
+
 /** `1 topic`, `2 topics`. */
 export function plural(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;

@@ -78,6 +78,8 @@ describe('a name that does not exist', () => {
     'dlq replay nope',
     'dlq replay nope --yes',
     'message list nope',
+    'group clients nope',
+    'lag billing --topic nope',
     'message find nope --key k',
   ])('makes %s fail', async (line) => {
     expect(await refused(line, 1)).toContain('"nope" does not exist');

@@ -8,6 +8,7 @@ import { type AccessValues, accessOptions, commandOn, withAdmin } from './admin-
 import {
   type AddCommand,
   alterOption,
+  assertGroupExists,
   type CommandIo,
   countOf,
   plural,
@@ -244,9 +245,13 @@ function addClients(group: Command, io: CommandIo): void {
     .argument('<group>')
     .option('--compare', 'ask each consumer for its subscriptions, and fail when they differ');
   accessOptions(command).action(async (name: string, values: AccessValues & { compare?: boolean }) => {
-    const report = await withAdmin(values, io, (admin) =>
-      admin.groupClients(name, { compareMembers: values.compare === true }),
-    );
+    const report = await withAdmin(values, io, async (admin) => {
+      const found = await admin.groupClients(name, { compareMembers: values.compare === true });
+      // Brokers answer alike for a group without consumers and for a misspelled one.
+      if (found.clients.length === 0 && found.failures.length === 0)
+        await assertGroupExists(admin, name, commandOn(values, 'group', 'list'));
+      return found;
+    });
     const { clients, subscriptions, differences, failures } = report;
     print(io, values, report, () => {
       const people = table(

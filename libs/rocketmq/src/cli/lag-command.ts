@@ -2,7 +2,7 @@
 
 import { InvalidArgumentError } from 'commander';
 import { type AccessValues, accessOptions, commandOn, withAdmin } from './admin-access.js';
-import { type AddCommand, assertGroupExists, plural, withExamples } from './command.js';
+import { type AddCommand, assertGroupExists, assertTopicExists, plural, withExamples } from './command.js';
 import { print, reportFailures, table, timeText } from './output.js';
 
 const NOT_STARTED =
@@ -26,6 +26,7 @@ export const addLagCommand: AddCommand = (program, io) => {
       if (report.topics.length > 0) return report;
       // Otherwise a monitor of a misspelled group, or of no topic, would never raise an alarm.
       await assertGroupExists(admin, group, commandOn(values, 'group', 'list'));
+      if (values.topic !== undefined) await assertTopicExists(admin, values.topic, commandOn(values, 'topic', 'list'));
       if (values.failAbove !== undefined) throw new Error(`the lag of group "${group}" is not known: ${NOT_STARTED}`);
       return report;
     });
