@@ -46,7 +46,7 @@ export async function group({ admin, watch, request, source }: PageContext, name
     parts.of('lag', watch.lagOf(name), undefined),
     parts.of('clients', admin.groupClients(name, { signal, compareMembers: watch.comparesMembers }), undefined),
   ]);
-  if (described === undefined) throw new ConsoleRefusal(404, 'NO_GROUP', `consumer group ${name} does not exist`);
+  if (described === undefined) throw noGroup(name);
   parts.add([...(lag?.failures ?? []), ...(clients?.failures ?? [])]);
   const topics = [...(lag?.topics ?? []), ...(clients?.subscriptions ?? [])].map(({ topic }) => topic);
   return {
@@ -63,6 +63,15 @@ export async function group({ admin, watch, request, source }: PageContext, name
   };
 }
 
+function noGroup(name: string): ConsoleRefusal {
+  return new ConsoleRefusal(404, 'NO_GROUP', `consumer group ${name} does not exist`);
+}
+
+/** Brokers answer alike for a group that has nothing and for one that does not exist. @throws ConsoleRefusal for the latter */
+export async function assertGroup(admin: RocketMQAdmin, name: string, signal: AbortSignal): Promise<void> {
+  if ((await admin.describeGroup(name, { signal })) === undefined) throw noGroup(name);
+}
+
 /** After how many attempts the listeners of this application give a message up, each number once; empty when none is of the group. */
 function ownAttempts({ application }: ConsoleSource, { consumerGroup, maxDeliveryAttempts: most }: GroupDescription) {
   const own = application?.listeners().filter((one) => one.consumerGroup === consumerGroup) ?? [];
@@ -75,6 +84,7 @@ export async function deadLetters({ admin, redaction, request, source }: PageCon
   const limit = query.count('limit', DEFAULT_PAGE, MAX_ITEMS);
   const topic = query.text('topic');
   let page = await admin.listDeadLetters(name, { limit, after: query.text('after'), signal: request.signal });
+  if (page.total === 0 && page.failures.length === 0) await assertGroup(admin, name, request.signal);
   const isMeant = ({ originTopic }: DeadLetterView): boolean => topic === undefined || originTopic === topic;
   const found = page.deadLetters.filter(isMeant);
   for (let pages = 1; found.length < limit && page.next !== undefined && pages < MAX_PAGES; pages++) {

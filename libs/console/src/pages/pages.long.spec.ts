@@ -223,6 +223,17 @@ describe('the pages', () => {
       expect((await browser.post('/api/plans', change)).body.error.message).toContain(text);
   });
 
+  it('say that a group does not exist, instead of showing that it has nothing', async () => {
+    const refused = { status: 404, body: { error: { code: 'NO_GROUP' } } };
+    expect(await browser.get('/api/groups/nope')).toMatchObject(refused);
+    expect(await browser.get('/api/groups/nope/dead-letters')).toMatchObject(refused);
+    for (const change of [
+      { action: 'replay', consumerGroup: 'nope' },
+      { action: 'rewind', consumerGroup: 'nope', topic: 'orders', to: 'end' },
+    ])
+      expect(await browser.post('/api/plans', change)).toMatchObject(refused);
+  });
+
   it('say which of them exist only elsewhere', async () => {
     for (const [path, code] of [
       ['/api/app', 'NO_APPLICATION'],
