@@ -15,6 +15,7 @@ import {
   RocketMQListener,
   RocketMQProducer,
   SECOND_MS,
+  type SendInterceptor,
 } from '../entries/nest.js';
 
 class NoStock extends Error {
@@ -192,6 +193,41 @@ describe('the failure policy of a listener', () => {
       [leftOut]: '["large"]',
     });
   });
+
+  it.each([
+    ['large', { signature: 's'.repeat(684) }, { large: 'x'.repeat(15_550), small: 'kept' }],
+    [
+      'numerous',
+      Object.fromEntries(Array.from({ length: 10 }, (_, i) => [`own${i}`, 'v'])),
+      Object.fromEntries(Array.from({ length: 122 }, (_, i) => [`p${i}`, 'v'])),
+    ],
+  ])(
+    'keeps a dead letter in a topic of its choice although an interceptor adds to its %s properties',
+    async (what, common, properties) => {
+      const [topic, graves] = [`full-of-${what}`, `graves-full-of-${what}`];
+      @Injectable()
+      class Orders {
+        @RocketMQListener(topic, { consumerGroup: topic, maxAttempts: 1, deadLetterTopic: graves })
+        async handle(): Promise<void> {
+          throw new NoStock();
+        }
+      }
+      // The interceptor is in the application that dead-letters, not in the one that sends.
+      const sign: SendInterceptor = (message, next) =>
+        next({ ...message, properties: { ...message.properties, ...(message.topic === graves ? common : {}) } });
+      const app = await bench.start({ providers: [Orders], options: { producer: { interceptors: [sign] } } });
+      await app.get(RocketMQProducer).send({ topic, properties, body: '1' });
+      await bench.broker.idle();
+      expect([bench.deadLetters(topic), bench.retries(topic)]).toEqual([[], []]);
+      const [grave] = bench.broker.messages(graves);
+      const { topic: origin, leftOut } = DEAD_LETTER_PROPERTIES;
+      expect(grave?.properties).toMatchObject({
+        ...common,
+        [origin]: topic,
+        [leftOut]: expect.stringMatching(/^\["\w+"/),
+      });
+    },
+  );
 
   it('fails a handler that exceeds its timeout, and retries its message', async () => {
     const signals: AbortSignal[] = [];

@@ -4,6 +4,7 @@ import { Test } from '@nestjs/testing';
 import { recordingLogger } from '../../../../test/fixtures/nest-bench.js';
 import { until } from '../../../../tools/until.js';
 import {
+  DeadLetterError,
   defineTopic,
   RocketMQContext,
   RocketMQEvents,
@@ -12,6 +13,7 @@ import {
   RocketMQModule,
   type RocketMQModuleOptions,
   RocketMQProducer,
+  type SendInterceptor,
   type TopicDefinition,
   textCodec,
 } from '../entries/nest.js';
@@ -88,6 +90,38 @@ describe('listeners of lite topics', () => {
     expect(lost).toEqual([['chats', 'a']]);
     expect(first.get(RocketMQListeners).state('reader').liteTopics).toEqual([]);
   });
+
+  it.each([
+    ['large', { large: 'x'.repeat(15_500) }],
+    ['numerous', Object.fromEntries(Array.from({ length: 127 }, (_, index) => [`p${index}`, 'v']))],
+  ])(
+    'are not blocked by a dead letter whose %s properties leave no room for those of an interceptor',
+    async (_what, properties) => {
+      const calls: string[] = [];
+      @Injectable()
+      class Picky {
+        @RocketMQListener(Chat, { consumerGroup: 'readers', liteTopics: ['a'], deadLetterTopic: Dead, backoff: 20 })
+        take(body: string): void {
+          calls.push(body);
+          if (body === 'bad') throw new DeadLetterError('no');
+        }
+      }
+      const names = 'tenant region service build user host zone commit trace span'.split(' ');
+      const own = { signature: 's'.repeat(684), ...Object.fromEntries(names.map((name) => [name, 'v'])) };
+      const sign: SendInterceptor = (message, next) =>
+        next(message.topic === Dead.name ? { ...message, properties: { ...message.properties, ...own } } : message);
+      const producer = (await start(Picky, { producer: { interceptors: [sign] } })).get(RocketMQProducer);
+      await producer.send(Chat, 'bad', { liteTopic: 'a', properties });
+      await producer.send(Chat, 'next', { liteTopic: 'a' });
+      await until(() => calls.includes('next') && broker.messages('dead-chats').length === 1);
+      expect(calls).toEqual(['bad', 'next']);
+      expect(broker.messages('dead-chats')[0]?.properties).toMatchObject({
+        ...own,
+        originTopic: 'chats',
+        originPropertiesLeftOut: expect.stringMatching(/^\["\w+"/),
+      });
+    },
+  );
 
   it('fail at startup when their group is an ordinary one on the cluster', async () => {
     broker.declareTopic({ name: 'chats', type: 'lite' });

@@ -1,11 +1,16 @@
 // Stores a dead letter and calls the hooks before: in the place of the listener's choice, or in the broker's dead letter queue.
 
-import { FORWARDED_PROPERTIES, forwarded, isForwardable } from '../../protocol/model/forwarded-message.js';
+import {
+  FORWARDED_PROPERTIES,
+  forwarded,
+  forwardedWithLess,
+  isForwardable,
+} from '../../protocol/model/forwarded-message.js';
 import type { MessageView } from '../../protocol/model/message.js';
 import { type Abortable, onAbort, reasonOf } from '../../support/abort-source.js';
 import { type BackoffPolicy, backoffMs } from '../../support/backoff.js';
 import { SECOND_MS } from '../../support/clock.js';
-import { TransportError, UsageError } from '../../support/errors.js';
+import { RocketMQError, TransportError, UsageError } from '../../support/errors.js';
 import type { ConsumerContext } from '../model/consumer-context.js';
 import type { DeadLetter, FailurePolicy, FailureSettlement, Settlement } from '../model/failure-policy.js';
 import type { ConsumerSettings } from '../model/settings.js';
@@ -63,29 +68,63 @@ export async function keepDeadLetter(
   }
 }
 
-/**
- * A hook that sends the message on fails for labels that no send accepts, and for a body that fits compressed only; other clients can store both.
- */
+/** Calls the hook, and again with other copies of the message while it is the message that the hook fails for. */
 async function store(
   deadLetterTo: NonNullable<FailurePolicy['deadLetterTo']>,
   deadLetter: DeadLetter,
   context: KeepContext,
   options: KeepOptions,
 ): Promise<void> {
-  const { message } = deadLetter;
-  const attempt = (given: DeadLetter): Promise<void> =>
-    inTime('deadLetterTo', () => deadLetterTo(given), context, options);
-  try {
-    await attempt(deadLetter);
-  } catch (failure) {
-    if (!(failure instanceof UsageError)) throw failure;
-    const packed = failure.code === 'MESSAGE_BODY_TOO_LARGE' ? context.packedBody : undefined;
-    if (packed === undefined && isForwardable(message)) throw failure;
-    const copy =
-      packed === undefined
-        ? forwarded(message)
-        : forwarded({ ...message, body: packed }, { [FORWARDED_PROPERTIES.body]: 'compressed' });
-    await attempt({ ...deadLetter, message: { ...message, tag: undefined, ...copy } as MessageView });
+  const copies = new Copies(deadLetter.message, context.packedBody);
+  let given = deadLetter;
+  for (;;) {
+    try {
+      const attempt = given;
+      return await inTime('deadLetterTo', () => deadLetterTo(attempt), context, options);
+    } catch (failure) {
+      const message = copies.after(failure);
+      if (message === undefined) throw failure;
+      given = { ...deadLetter, message };
+    }
+  }
+}
+
+/**
+ * A hook that sends the message on fails for labels that no send accepts, for a body that fits compressed only (other clients can store both), and
+ * for labels that are too large or too many with what the hook and interceptors add.
+ */
+class Copies {
+  private left: ReturnType<typeof forwardedWithLess> | undefined;
+  private isPacked = false;
+
+  constructor(
+    private readonly message: MessageView,
+    private readonly packedBody: Buffer | undefined,
+  ) {}
+
+  /** What to offer after this failure; undefined if no copy would help. */
+  after(failure: unknown): MessageView | undefined {
+    const { message, packedBody } = this;
+    const code = RocketMQError.is(failure) ? failure.code : undefined;
+    if (code === 'MESSAGE_BODY_TOO_LARGE' && packedBody !== undefined && !this.isPacked) {
+      this.isPacked = true;
+      const [packed, story] = [{ ...message, body: packedBody }, { [FORWARDED_PROPERTIES.body]: 'compressed' }];
+      this.left = [forwarded(packed, story), ...forwardedWithLess(packed, story)];
+      return this.next();
+    }
+    // A server can have smaller limits than this client knows.
+    const isTooLarge = code === 'MESSAGE_PROPERTIES_TOO_LARGE';
+    if (!isTooLarge && (this.left !== undefined || !(failure instanceof UsageError))) return undefined;
+    const isSendable = isForwardable(message);
+    if (!isTooLarge && isSendable) return undefined;
+    // The first copy of a message that can be sent would be the message itself.
+    this.left ??= [...(isSendable ? [] : [forwarded(message)]), ...forwardedWithLess(message)];
+    return this.next();
+  }
+
+  private next(): MessageView | undefined {
+    const copy = this.left?.shift();
+    return copy && ({ ...this.message, tag: undefined, ...copy } as MessageView);
   }
 }
 

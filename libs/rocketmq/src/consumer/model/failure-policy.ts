@@ -63,7 +63,9 @@ export interface FailurePolicy {
    * Stores dead letters instead of the broker's dead letter queue; resolves when the message is stored. When it rejects or takes over 30 s,
    * the message is retried, or moved to the dead letter queue if it has no further attempt or if the error is a UsageError,
    * which a retry does not fix. When it rejects with a UsageError for a message with labels that no send accepts, which other clients can
-   * store, it is called once more with labels that can be sent. It may be called twice for one message for other reasons, too, and is not called for a message whose body is corrupt.
+   * store, it is called again with labels that can be sent. When it rejects with `MESSAGE_PROPERTIES_TOO_LARGE`, because of what it or an interceptor of the producer
+   * adds, it is called again with fewer labels, and at last with none; properties that are left out are named in `originPropertiesLeftOut`. It may be called twice for
+   * one message for other reasons, too, and is not called for a message whose body is corrupt.
    * Default: the dead letter queue stores them.
    */
   readonly deadLetterTo?: (deadLetter: DeadLetter) => Promise<void>;

@@ -55,7 +55,7 @@ function deadLetterMessage(topic: string, { message, consumerGroup, reason, erro
   const names = DEAD_LETTER_PROPERTIES;
   const story = {
     [names.topic]: message.topic,
-    [names.messageId]: message.messageId,
+    [names.messageId]: inOneLine(message.messageId),
     [names.consumerGroup]: consumerGroup,
     [names.attempts]: String(message.deliveryAttempt),
     [names.reason]: reason,

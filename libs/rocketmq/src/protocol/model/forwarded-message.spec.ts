@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { forwarded, isForwardable } from './forwarded-message.js';
+import { forwarded, forwardedWithLess, isForwardable } from './forwarded-message.js';
 import { assertSendable } from './message.js';
 
 const plain = { body: Buffer.from('b'), tag: 't', keys: ['k'], properties: { p: 'v' } };
@@ -64,5 +64,25 @@ describe('a message that is forwarded', () => {
         originPropertiesLeftOut: '["large"]',
       },
     });
+  });
+
+  it('still says what an earlier copy could not carry, once it is a copy itself', () => {
+    const small = Object.fromEntries(Array.from({ length: 60 }, (_, index) => [`p${index}`, 'x'.repeat(200)]));
+    const first = forwarded({ ...plain, tag: '|', properties: { large: 'x'.repeat(17_000), ...small } });
+    const second = forwarded({ ...plain, ...first }, { story: 's'.repeat(6_000) });
+    expect(second.properties).toMatchObject({ originTag: '|', p0: small.p0 });
+    expect(second.properties.originPropertiesLeftOut).toMatch(/^\["large","p\d\d",/);
+  });
+
+  it('has copies with less and less, which the names of what is left out always fit', () => {
+    const properties = Object.fromEntries(Array.from({ length: 128 }, (_, index) => [`ü${index}`, 'v'.repeat(100)]));
+    const message = { ...plain, properties };
+    const copies = forwardedWithLess(message).map((copy) => Object.keys(copy.properties).length);
+    expect(copies).toEqual([...copies].sort((one, other) => other - one));
+    expect(forwardedWithLess(message).at(-1)).toMatchObject({
+      keys: [],
+      properties: { originTag: 't', originKeys: '["k"]' },
+    });
+    expect(forwardedWithLess({ ...plain, tag: undefined, keys: [], properties: {} })).toEqual([]);
   });
 });

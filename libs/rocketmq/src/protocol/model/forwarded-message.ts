@@ -27,9 +27,19 @@ export const FORWARDED_PROPERTIES = {
   left: 'originPropertiesLeftOut',
 } as const;
 
-/** Room for what interceptors and propagators add to the copy. */
-const SPARE_BYTES = 512;
-const SPARE_PROPERTIES = 4;
+/** What a copy leaves free for what interceptors, propagators and hooks add to it. */
+interface Spare {
+  readonly bytes: number;
+  readonly properties: number;
+}
+
+const SPARE: Spare = { bytes: 512, properties: 4 };
+/** Nobody can know what is added, so a send that fails because of it is repeated with more room, the last time with all there is. */
+const LARGER_SPARES: readonly Spare[] = [
+  { bytes: 2_048, properties: 16 },
+  { bytes: 6_144, properties: 48 },
+  { bytes: LIMITS.propertiesBytes, properties: LIMITS.properties },
+];
 /** Of what a note quotes, in characters, which have up to three bytes in UTF-8. */
 const MAX_NOTE_LENGTH = 300;
 const NOTES_BYTES = 4 * (32 + 3 * MAX_NOTE_LENGTH);
@@ -47,25 +57,40 @@ export function isSendableKey(key: string): boolean {
 /**
  * The body, tag, keys and properties of a received message in a form that every send accepts; the caller adds the topic. Labels that a send would
  * refuse become the properties `originTag`, `originKeys`, `originBody` and `originPropertiesLeftOut`; properties that do not fit are left out, the last ones first.
+ * 512 bytes and 4 properties are left for what the caller and interceptors add.
  * @param story properties that the copy has in any case; they replace those of the message
  */
 export function forwarded(message: Carried, story: Readonly<Record<string, string>> = {}): Carried {
-  const whole = carried(message, story, 0);
-  return whole.isComplete ? whole.copy : carried(message, story, NOTES_BYTES).copy;
+  const whole = carried(message, story, SPARE, 0);
+  return whole.isComplete ? whole.copy : carried(message, story, SPARE, NOTES_BYTES).copy;
+}
+
+/** Like {@link forwarded}, for when a send failed because labels are too large or too many: each copy has fewer of them, the last one none. */
+export function forwardedWithLess(message: Carried, story: Readonly<Record<string, string>> = {}): Carried[] {
+  const whole = carried(message, story, SPARE, 0);
+  let { labelBytes } = whole.isComplete ? whole : carried(message, story, SPARE, NOTES_BYTES);
+  return LARGER_SPARES.flatMap((spare) => {
+    const less = carried(message, story, spare, NOTES_BYTES);
+    // With the same labels it would fail again.
+    if (less.labelBytes >= labelBytes) return [];
+    ({ labelBytes } = less);
+    return [less.copy];
+  });
 }
 
 /** Whether {@link forwarded} changes nothing but the order of properties. */
 export function isForwardable(message: Carried): boolean {
-  return carried(message, {}, 0).isComplete;
+  return carried(message, {}, SPARE, 0).isComplete;
 }
 
 function carried(
   { body, tag, keys, properties }: Carried,
   story: Readonly<Record<string, string>>,
-  spareBytes: number,
-): { readonly copy: Carried; readonly isComplete: boolean } {
+  spare: Spare,
+  notesBytes: number,
+): { readonly copy: Carried; readonly isComplete: boolean; readonly labelBytes: number } {
   const names = FORWARDED_PROPERTIES;
-  const room = new Room(story, spareBytes);
+  const room = new Room(story, spare, notesBytes);
   const notes: [string, string][] = [];
   if (body.length === 0) notes.push([names.body, 'empty']);
   const isTagKept = tag !== undefined && isSendableTag(tag) && room.takes(tag);
@@ -74,13 +99,13 @@ function carried(
   if (keptKeys.length < keys.length) notes.push([names.keys, JSON.stringify(keys)]);
   const left: string[] = [];
   let isEscaped = false;
-  for (const [name, value] of Object.entries(properties)) {
+  for (const [name, value] of notesFirst(properties)) {
     if (name === '' || value === '' || isServersProperty(name) || Object.hasOwn(story, name)) continue;
     const [shownName, shownValue] = [visible(name), visible(value)];
     isEscaped ||= shownName !== name || shownValue !== value;
     if (!room.takes(shownName, shownValue)) left.push(name);
   }
-  if (left.length > 0) notes.push([names.left, JSON.stringify(left)]);
+  if (left.length > 0) notes.push([names.left, leftNote(left, properties[names.left])]);
   for (const [name, text] of notes) room.put(name, beginningOf(visible(text), MAX_NOTE_LENGTH) || '-');
   const copy = {
     body: body.length === 0 ? Buffer.from(' ') : body,
@@ -88,20 +113,36 @@ function carried(
     properties: room.properties,
     ...(isTagKept ? { tag } : {}),
   };
-  return { copy, isComplete: notes.length === 0 && !isEscaped };
+  return { copy, isComplete: notes.length === 0 && !isEscaped, labelBytes: room.takenBytes };
+}
+
+const NOTES: ReadonlySet<string> = new Set(Object.values(FORWARDED_PROPERTIES));
+
+/** The message may be a copy itself, whose notes are then the last to be left out. */
+function notesFirst(properties: Readonly<Record<string, string>>): [string, string][] {
+  const entries = Object.entries(properties);
+  return [...entries.filter(([name]) => NOTES.has(name)), ...entries.filter(([name]) => !NOTES.has(name))];
+}
+
+/** @param earlier the note of the copy that the message is; what was left out then is as absent */
+function leftNote(left: readonly string[], earlier: string | undefined): string {
+  const list = JSON.stringify(left);
+  if (earlier?.startsWith('["') !== true) return list;
+  return earlier.endsWith('"]') ? `${earlier.slice(0, -1)},${list.slice(1)}` : earlier;
 }
 
 /** The properties of a copy, and the bytes that are left for labels. */
 class Room {
+  takenBytes = 0;
   private readonly entries: [string, string][];
-  private leftBytes: number;
+  private readonly mostBytes: number;
   private readonly most: number;
 
-  constructor(story: Readonly<Record<string, string>>, spareBytes: number) {
+  constructor(story: Readonly<Record<string, string>>, spare: Spare, notesBytes: number) {
     this.entries = Object.entries(story);
-    this.leftBytes = LIMITS.propertiesBytes - SPARE_BYTES - spareBytes - bytesOf(...this.entries.flat());
-    const notes = spareBytes === 0 ? 0 : Object.keys(FORWARDED_PROPERTIES).length;
-    this.most = LIMITS.properties - SPARE_PROPERTIES - notes;
+    this.mostBytes = LIMITS.propertiesBytes - spare.bytes - notesBytes - bytesOf(...this.entries.flat());
+    const notes = notesBytes === 0 ? 0 : NOTES.size;
+    this.most = LIMITS.properties - spare.properties - notes;
   }
 
   get properties(): Record<string, string> {
@@ -115,9 +156,9 @@ class Room {
 
   /** Takes a label, or the name and the value of a property, if there is room. */
   takes(text: string, value?: string): boolean {
-    const bytes = bytesOf(text, value ?? '');
-    if (bytes > this.leftBytes || (value !== undefined && this.entries.length >= this.most)) return false;
-    this.leftBytes -= bytes;
+    const bytes = this.takenBytes + bytesOf(text, value ?? '');
+    if (bytes > this.mostBytes || (value !== undefined && this.entries.length >= this.most)) return false;
+    this.takenBytes = bytes;
     if (value !== undefined) this.put(text, value);
     return true;
   }
