@@ -1,6 +1,5 @@
 // Codecs of bodies: JSON, JSON with 64-bit integers, text, bytes.
 
-import { parseJavaJson } from '../../protocol/remoting/java-json.js';
 import { UsageError } from '../../support/errors.js';
 import { describe } from '../../support/options.js';
 import { systemRandom } from '../../support/random.js';
@@ -45,8 +44,8 @@ function jsonIn(bytes: Uint8Array, parse: (text: string) => unknown): unknown {
   const text = textOf(bytes);
   try {
     return parse(text);
-  } catch {
-    throw new UndecodableBody('it is not JSON');
+  } catch (error) {
+    throw error instanceof UndecodableBody ? error : new UndecodableBody('it is not JSON');
   }
 }
 
@@ -77,7 +76,7 @@ export interface ExactJsonOptions {
 
 /**
  * JSON in UTF-8 that keeps 64-bit integers, such as a `long` of Java: `codec: exactJsonCodec({ largeIntegers: 'bigint' })` for one topic, or in
- * `RocketMQModule` for all. Integers may have up to 40 digits. Other numbers are those of JavaScript: a decimal has 15 to 17 digits.
+ * `RocketMQModule` for all. Integers may have up to 40 digits, and nesting has no limit but the size of a body. Other numbers are those of JavaScript: a decimal has 15 to 17 digits.
  * @throws UsageError `ILLEGAL_OPTION`
  */
 export function exactJsonCodec({ largeIntegers }: ExactJsonOptions): BodyCodec {
@@ -105,19 +104,58 @@ function encodeExactly(body: unknown): Uint8Array {
   return Buffer.from(first + marked.map((part) => part.replace('"', '')).join(''), 'utf8');
 }
 
+/** A BigInt of millions of digits would take minutes. */
+const MAX_INTEGER_DIGITS = 40;
+const MAY_BE_ROUNDED = /\d{16}/;
+/** A number of JSON, or the beginning of a string. */
+const NUMBER_OR_STRING = /"|-?(\d+)(\.\d+)?([eE][+-]?\d+)?/g;
+
+/** @throws UndecodableBody, SyntaxError */
 function parseExactly(text: string, large: (integer: bigint) => unknown): unknown {
-  // What follows reads more than JSON.
+  // What follows expects JSON.
   const rounded: unknown = JSON.parse(text);
-  return MAY_BE_ROUNDED.test(text) ? replaced(parseJavaJson(text), large) : rounded;
+  if (!MAY_BE_ROUNDED.test(text)) return rounded;
+  // As in encodeExactly, a mark stands for an integer while the engine's parser, which has no limit of depth, does the rest.
+  const mark = systemRandom.uuid();
+  const parts: string[] = [];
+  let end = 0;
+  const numbers = new RegExp(NUMBER_OR_STRING);
+  for (let found = numbers.exec(text); found !== null; found = numbers.exec(text)) {
+    const [number, digits, decimals, exponent] = found;
+    if (digits === undefined) {
+      numbers.lastIndex = endOfString(text, found.index);
+    } else if (decimals === undefined && exponent === undefined && !Number.isSafeInteger(Number(number))) {
+      if (digits.length > MAX_INTEGER_DIGITS)
+        throw new UndecodableBody(`it has an integer of ${digits.length} digits; the limit is ${MAX_INTEGER_DIGITS}`);
+      parts.push(text.slice(end, found.index), `"${mark}${number}"`);
+      end = numbers.lastIndex;
+    }
+  }
+  if (parts.length === 0) return rounded;
+  return unmarked(JSON.parse(parts.join('') + text.slice(end)), mark, large);
 }
 
-const MAY_BE_ROUNDED = /\d{16}/;
+/** The index behind the closing quote of a string in valid JSON. */
+function endOfString(text: string, start: number): number {
+  for (let end = text.indexOf('"', start + 1); ; end = text.indexOf('"', end + 1)) {
+    let backslashes = 0;
+    while (text[end - 1 - backslashes] === '\\') backslashes++;
+    if (backslashes % 2 === 0) return end + 1;
+  }
+}
 
-function replaced(value: unknown, large: (integer: bigint) => unknown): unknown {
-  if (typeof value === 'bigint') return large(value);
-  if (Array.isArray(value)) return value.map((item) => replaced(item, large));
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, replaced(member, large)]));
+/** The value with its integers in place of the marked ones. It changes the parsed value, and without recursion, because the nesting may be any. */
+function unmarked(parsed: unknown, mark: string, large: (integer: bigint) => unknown): unknown {
+  const root = { value: parsed };
+  const containers: Record<string, unknown>[] = [root];
+  for (let container = containers.pop(); container !== undefined; container = containers.pop()) {
+    for (const [key, value] of Object.entries(container)) {
+      // An own `__proto__` stays one when it is assigned.
+      if (typeof value === 'string' && value.startsWith(mark)) container[key] = large(BigInt(value.slice(mark.length)));
+      else if (typeof value === 'object' && value !== null) containers.push(value as Record<string, unknown>);
+    }
+  }
+  return root.value;
 }
 
 /** For topics whose bodies are strings, as UTF-8; a byte order mark is dropped when one is received. */

@@ -142,6 +142,37 @@ describe('exactJsonCodec', () => {
     expect(() => exactJsonCodec({ largeIntegers: 'number' as 'bigint' })).toThrow(/ILLEGAL_OPTION/);
   });
 
+  it('reads what JSON.parse reads, however deep it is nested', () => {
+    const depth = 100_000;
+    const deep = `${'['.repeat(depth)}{"a":{"id":${id}},"b":1}${']'.repeat(depth)}`;
+    let value: unknown = bigints.decode(Buffer.from(deep));
+    while (Array.isArray(value)) [value] = value;
+    expect(value).toEqual({ a: { id }, b: 1 });
+  });
+
+  it.each([
+    `{"a\\\\":"\\"${id}","b":"\\\\\\"${id}","${id}":1,"c":[]}`,
+    '[0.12345678901234567890,1e1234567890123456,-1.5e-1234567890123456,1234567890123456,-0,9007199254740991,null,true]',
+    ' [ { } , [ ] , "" , "1234567890123456789" ] ',
+  ])('leaves alone what is no integer beyond 2^53: %s', (text) => {
+    expect(bigints.decode(Buffer.from(text))).toEqual(JSON.parse(text));
+  });
+
+  it('keeps own keys of any name, and the last of two', () => {
+    const text = `{"__proto__":${id},"a":1,"constructor":{"__proto__":{"x":${id}}},"a":${id}}`;
+    const value = bigints.decode(Buffer.from(text)) as Record<string, unknown>;
+    expect(Object.keys(value)).toEqual(['__proto__', 'a', 'constructor']);
+    expect(Object.values(value).slice(0, 2)).toEqual([id, id]);
+    expect(Object.entries(value.constructor as object)).toEqual([['__proto__', { x: id }]]);
+  });
+
+  it('names the limit of digits', () => {
+    const digits = '9'.repeat(40);
+    expect(bigints.decode(Buffer.from(`[-${digits}]`))).toEqual([-BigInt(digits)]);
+    const error = 'it has an integer of 41 digits; the limit is 40';
+    expect(() => bigints.decode(Buffer.from(`[${digits}9]`))).toThrow(error);
+  });
+
   it('gives a schema what makes all ids alike', async () => {
     const Event = defineTopic('event', { type: 'normal', codec: bigints, schema: z.object({ id: z.coerce.bigint() }) });
     expect(await decodedBody(Event, received(`{"id":${id}}`), jsonCodec)).toEqual({ id });
