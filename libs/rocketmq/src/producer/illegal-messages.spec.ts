@@ -39,6 +39,11 @@ const WRONG: readonly (readonly [change: Readonly<Record<string, unknown>>, fiel
   [{ messageGroup: HALF }, 'messageGroup', 'ILLEGAL_MESSAGE_GROUP'],
   [{ liteTopic: 7 }, 'liteTopic', 'ILLEGAL_LITE_TOPIC'],
   [{ messageId: 7 }, 'messageId', 'ILLEGAL_MESSAGE_ID'],
+  [{ messageId: ' ' }, 'messageId', 'ILLEGAL_MESSAGE_ID'],
+  [{ messageId: HALF }, 'messageId', 'ILLEGAL_MESSAGE_ID'],
+  // What separates the properties that a server stores.
+  [{ messageId: 'a\u0002KEYS\u0001stolen' }, 'messageId', 'ILLEGAL_MESSAGE_ID'],
+  [{ messageId: 'a\u007f' }, 'messageId', 'ILLEGAL_MESSAGE_ID'],
   [{ deliverAt: Date.now() }, 'deliverAt', 'ILLEGAL_DELIVERY_TIME'],
   [{ deliverAt: '2027-01-01' }, 'deliverAt', 'ILLEGAL_DELIVERY_TIME'],
   [{ deliverAt: new Date(Number.NaN) }, 'deliverAt', 'ILLEGAL_DELIVERY_TIME'],

@@ -58,7 +58,7 @@ export interface OutgoingMessage {
    * that subscribe to it. 1 to 64 letters, digits, `-` and `_`. Requires server 5.5.0. Default: none.
    */
   readonly liteTopic?: string;
-  /** Default: a generated id. Pass the earlier id when you repeat a send whose outcome was `unknown`. */
+  /** Without control characters. Pass the earlier id when you repeat a send whose outcome was `unknown`. Default: a generated id. */
   readonly messageId?: string;
 }
 
@@ -208,13 +208,19 @@ export function assertSendable(
   if (bodySize > maxBodyBytes) {
     refuse('body', 'MESSAGE_BODY_TOO_LARGE', `has ${bodySize} bytes; the limit is ${maxBodyBytes}`);
   }
-  if (message.messageId !== undefined && (message.messageId.trim() === '' || hasHalfCharacter(message.messageId))) {
-    refuse('messageId', 'ILLEGAL_MESSAGE_ID', `is blank, or ${HALF}`);
+  if (message.messageId !== undefined && !isSendableId(message.messageId)) {
+    const problem = 'must not be blank or contain control characters or half of a character';
+    refuse('messageId', 'ILLEGAL_MESSAGE_ID', problem);
   }
   assertLabels(message, refuse);
   assertTiming(message, nowMs, maxDelayMs, refuse);
   assertPriority(message, refuse);
   assertLiteTopic(message, refuse);
+}
+
+/** A control character could end the id in the list of properties that the server stores, and begin another one. */
+function isSendableId(messageId: string): boolean {
+  return messageId.trim() !== '' && !hasControlCharacter(messageId) && !hasHalfCharacter(messageId);
 }
 
 function assertLabels(message: OutgoingMessage, refuse: Refuse): void {
