@@ -20,6 +20,7 @@ const WRONG: readonly (readonly [change: Readonly<Record<string, unknown>>, fiel
   [{ body: null }, 'body', 'ILLEGAL_BODY'],
   [{ body: { id: 1 } }, 'body', 'ILLEGAL_BODY'],
   [{ body: new ArrayBuffer(4) }, 'body', 'ILLEGAL_BODY'],
+  [{ body: HALF }, 'body', 'ILLEGAL_BODY'],
   [{ tag: null }, 'tag', 'ILLEGAL_MESSAGE_TAG'],
   [{ tag: 7 }, 'tag', 'ILLEGAL_MESSAGE_TAG'],
   [{ tag: HALF }, 'tag', 'ILLEGAL_MESSAGE_TAG'],

@@ -1,5 +1,6 @@
 // Codecs of bodies: JSON, JSON with 64-bit integers, text, bytes.
 
+import { HALF_CHARACTER_PROBLEM, hasHalfCharacter } from '../../protocol/model/names.js';
 import { UsageError } from '../../support/errors.js';
 import { describe } from '../../support/options.js';
 import { systemRandom } from '../../support/random.js';
@@ -161,8 +162,10 @@ function unmarked(parsed: unknown, mark: string, large: (integer: bigint) => unk
 /** For topics whose bodies are strings, as UTF-8; a byte order mark is dropped when one is received. */
 export const textCodec: BodyCodec = {
   encode(body) {
-    if (typeof body === 'string') return Buffer.from(body, 'utf8');
-    throw new TypeError(`the body of a topic with textCodec must be a string, not ${typeof body}`);
+    if (typeof body !== 'string')
+      throw new TypeError(`the body of a topic with textCodec must be a string, not ${typeof body}`);
+    if (hasHalfCharacter(body)) throw new TypeError(HALF_CHARACTER_PROBLEM);
+    return Buffer.from(body, 'utf8');
   },
   decode: textOf,
   contentType: 'text/plain',

@@ -113,6 +113,19 @@ describe('a received body in another charset', () => {
   });
 });
 
+describe('textCodec', () => {
+  it('refuses half of a character, which would be sent as another one', async () => {
+    const text = defineTopic('text', { type: 'normal', codec: textCodec });
+    const refused = {
+      name: 'UsageError',
+      field: 'body',
+      message: expect.stringContaining('contains half of a character'),
+    };
+    await expect(encodeBody(text, 'a\ud83d', jsonCodec)).rejects.toMatchObject(refused);
+    expect(Buffer.from(await encodeBody(text, '😀', jsonCodec)).toString()).toBe('😀');
+  });
+});
+
 describe('exactJsonCodec', () => {
   const id = 1_790_000_000_000_000_001n;
   const body = `{"id":${id},"list":[${-id},1],"small":7,"price":0.1,"text":"${id}"}`;

@@ -7,6 +7,7 @@ import { anyString, type Check, checkedElsewhere, describe, isIntegerFrom, listW
 import { isSendableKey, isSendableTag } from './forwarded-message.js';
 import { LIMITS } from './limits.js';
 import {
+  HALF_CHARACTER_PROBLEM,
   hasControlCharacter,
   hasHalfCharacter,
   isReservedProperty,
@@ -26,7 +27,7 @@ export type TopicType = (typeof TOPIC_TYPES)[number];
 /** A message to send. */
 export interface OutgoingMessage {
   readonly topic: string;
-  /** A string is sent as UTF-8. 1 byte to 4 MiB. */
+  /** A string is sent as UTF-8; half of a character (a lone surrogate) is refused. 1 byte to 4 MiB. */
   readonly body: Uint8Array | string;
   /** A label that consumers can filter by. It must not contain `|`. Default: none. */
   readonly tag?: string;
@@ -113,12 +114,7 @@ const isText = (value: unknown): boolean => typeof value === 'string';
 /** The code and the check of each field by its type, for messages that no compiler has checked. Undefined is no value. */
 const FIELDS: readonly (readonly [field: keyof OutgoingMessage, code: string, check: Check])[] = [
   ['topic', 'ILLEGAL_TOPIC', anyString],
-  [
-    'body',
-    'ILLEGAL_BODY',
-    // A body is never quoted.
-    (value) => (isText(value) || isUint8Array(value) ? undefined : `must be a string or bytes, not ${typeName(value)}`),
-  ],
+  ['body', 'ILLEGAL_BODY', bodyProblem],
   ['tag', 'ILLEGAL_MESSAGE_TAG', anyString],
   ['keys', 'ILLEGAL_MESSAGE_KEY', listWhere('strings', isText)],
   ['properties', 'ILLEGAL_MESSAGE_PROPERTY_VALUE', propertiesProblem],
@@ -137,6 +133,13 @@ const FIELDS: readonly (readonly [field: keyof OutgoingMessage, code: string, ch
   ['liteTopic', 'ILLEGAL_LITE_TOPIC', anyString],
   ['messageId', 'ILLEGAL_MESSAGE_ID', anyString],
 ];
+
+/** Never quotes the body. */
+function bodyProblem(value: unknown): string | undefined {
+  if (isUint8Array(value)) return undefined;
+  if (typeof value !== 'string') return `must be a string or bytes, not ${typeName(value)}`;
+  return hasHalfCharacter(value) ? HALF_CHARACTER_PROBLEM : undefined;
+}
 
 function isDate(value: unknown): boolean {
   return Object.prototype.toString.call(value) === '[object Date]';
@@ -281,11 +284,10 @@ export function propertyProblem(name: string, value: unknown): Problem | undefin
     const problem = ': the name is empty or reserved by the server, or there is a control character in it';
     return problemOf('ILLEGAL_MESSAGE_PROPERTY_KEY', problem);
   }
-  if (hasHalfCharacter(name) || hasHalfCharacter(value)) return ofValue(`, whose name or value ${HALF}`);
+  if (hasHalfCharacter(name) || hasHalfCharacter(value))
+    return ofValue(`, whose name or value ${HALF_CHARACTER_PROBLEM}`);
   return undefined;
 }
-
-const HALF = 'contains half of a character (a lone surrogate), which would be stored as another one';
 
 /** The end of what the wire can carry. */
 const LATEST_MS = Date.UTC(10_000, 0) - 1;
@@ -298,7 +300,7 @@ function assertTiming(message: OutgoingMessage, nowMs: number, maxDelayMs: numbe
       const problem = `must be 1 to ${LIMITS.messageGroupBytes - 1} bytes without control characters, not blank`;
       refuse('messageGroup', 'ILLEGAL_MESSAGE_GROUP', problem);
     }
-    if (hasHalfCharacter(messageGroup)) refuse('messageGroup', 'ILLEGAL_MESSAGE_GROUP', HALF);
+    if (hasHalfCharacter(messageGroup)) refuse('messageGroup', 'ILLEGAL_MESSAGE_GROUP', HALF_CHARACTER_PROBLEM);
     if (deliverAt !== undefined || delayMs !== undefined) {
       refuse('messageGroup', 'DELIVERY_TIME_WITH_GROUP', 'and a delivery time cannot be combined; set only one');
     }

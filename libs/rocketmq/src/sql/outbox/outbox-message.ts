@@ -2,6 +2,7 @@
 
 import { LIMITS } from '../../protocol/model/limits.js';
 import { assertSendable, bodyBytes, deliveryTimestampMs, type OutgoingMessage } from '../../protocol/model/message.js';
+import { HALF_CHARACTER_PROBLEM, hasHalfCharacter } from '../../protocol/model/names.js';
 import { UsageError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
 
@@ -105,6 +106,10 @@ function withId(properties: Fields['properties'], id: string): Record<string, st
 }
 
 function bytesOf({ topic, body }: OutboxMessage): Buffer {
+  if (typeof body === 'string' && hasHalfCharacter(body)) {
+    const problem = `message to "${topic}": body ${HALF_CHARACTER_PROBLEM}; nothing was added`;
+    throw new UsageError('ILLEGAL_BODY', problem, 'body');
+  }
   if (typeof body === 'string' || body instanceof Uint8Array) return bodyBytes(body);
   const text = JSON.stringify(body) as string | undefined;
   if (text !== undefined) return Buffer.from(text);
