@@ -119,7 +119,13 @@ describe('a call', () => {
     for (const one of [undefined, null, 5, {}, { topic: 5 }]) {
       expect(await refusalOf(() => client.subscribe(one as never))).toBe('ILLEGAL_TOPIC not-sent');
     }
-    for (const filter of [null, 'paid', {}, { kind: 'tag' }, { kind: 'tags', expression: 'paid' }]) {
+    for (const unknown of [{ filtre: { kind: 'tag', expression: 'paid' } }, { tag: 'paid' }, { tags: 'paid' }]) {
+      const [field] = Object.keys(unknown);
+      const call = client.subscribe({ topic: 'orders', ...unknown });
+      await expect(call).rejects.toMatchObject({ code: 'ILLEGAL_OPTION', outcome: 'not-sent', field });
+    }
+    const filters = [null, 'paid', {}, { kind: 'tag' }, { kind: 'tags', expression: 'paid' }];
+    for (const filter of [...filters, { kind: 'tag', expression: 'paid', tags: 'new' }]) {
       expect(await refusalOf(() => client.subscribe({ topic: 'orders', filter: filter as never }))).toBe(
         'ILLEGAL_FILTER not-sent',
       );
@@ -193,6 +199,58 @@ describe('an administration client', () => {
   });
 });
 
+describe('an administration client that is given an unknown field', () => {
+  const group = { consumerGroup: 'shop' };
+  const place = { ...group, topic: 'orders' };
+  const offset = { kind: 'offset', broker: 'embedded', queueId: 0, offset: 0 } as const;
+  const backoff = { kind: 'customized', nextMs: [1_000] } as const;
+  const half = { broker: 'embedded', originTopic: 'orders', offsetMessageId: 'x' };
+  const delayed = { broker: 'embedded', originTopic: 'orders', recallHandle: 'x' };
+  const typo = (given: object): never => ({ ...given, limt: 1 }) as never;
+
+  it.each<[string, (admin: RocketMQAdmin) => unknown, string]>([
+    ['createTopic', (admin) => admin.createTopic(typo({ topic: 'orders', type: 'normal' })), 'limt'],
+    ['createGroup', (admin) => admin.createGroup(typo(group)), 'limt'],
+    ['createGroup with a backoff', (admin) => admin.createGroup({ ...group, backoff: typo(backoff) }), 'backoff.limt'],
+    [
+      'createGroup with lite topics',
+      (admin) => admin.createGroup({ ...group, lite: typo({ topic: 'a' }) }),
+      'lite.limt',
+    ],
+    ['rewindGroup', (admin) => admin.rewindGroup(typo({ ...place, to: { kind: 'end' } })), 'limt'],
+    ['rewindGroup to the end', (admin) => admin.rewindGroup({ ...place, to: typo({ kind: 'end' }) }), 'to.limt'],
+    ['rewindGroup to an offset', (admin) => admin.rewindGroup({ ...place, to: typo(offset) }), 'to.limt'],
+    ['planRewind', (admin) => admin.planRewind(typo({ ...place, to: offset })), 'limt'],
+    ['planRewind to a time', (admin) => admin.planRewind({ ...place, to: typo({ kind: 'time' }) }), 'to.limt'],
+    ['findMessages by key', (admin) => admin.findMessages(typo({ topic: 'orders', key: 'a' })), 'limt'],
+    ['findMessages by id', (admin) => admin.findMessages(typo({ topic: 'orders', messageId: 'x' })), 'limt'],
+    ['messageTrail', (admin) => admin.messageTrail(typo({ topic: 'orders', messageId: 'x' })), 'limt'],
+    ['resumeHalfMessage', (admin) => admin.resumeHalfMessage(typo(half)), 'limt'],
+    ['recallDelayed', (admin) => admin.recallDelayed(typo(delayed)), 'limt'],
+  ])('refuses it before anything is sent: %s', async (_, call, field) => {
+    const admin = new RocketMQAdmin({ nameServer: '127.0.0.1:1' });
+    await expect(Promise.resolve().then(() => call(admin))).rejects.toMatchObject({
+      code: 'ILLEGAL_OPTION',
+      outcome: 'not-sent',
+      field,
+    });
+    await admin.close();
+  });
+
+  it.each<[string, object, string]>([
+    ['a backoff of no kind', { backoff: {} }, 'backoff.kind'],
+    ['a backoff that is none', { backoff: null }, 'backoff'],
+    ['lite topics that are none', { lite: 'orders' }, 'lite'],
+    ['a string in place of a flag', { fifo: 'yes' }, 'fifo'],
+    ["the broker's name of a setting", { retryMaxTimes: -1 }, 'retryMaxTimes'],
+  ])('refuses a group with %s', async (_, wrong, field) => {
+    const admin = new RocketMQAdmin({ nameServer: '127.0.0.1:1' });
+    const call = admin.createGroup({ ...group, ...wrong } as never);
+    await expect(call).rejects.toMatchObject({ code: 'ILLEGAL_OPTION', outcome: 'not-sent', field });
+    await admin.close();
+  });
+});
+
 describe('an administration client that is given nothing', () => {
   it.each<[string, (admin: RocketMQAdmin, given: never) => unknown, string]>([
     ['createTopic', (admin, given) => admin.createTopic(given), 'ILLEGAL_TOPIC'],
@@ -222,6 +280,12 @@ describe('a consumer', () => {
       { ...CONSUMER, subscriptions: [{ topic: 'orders', filter: 'paid' }] },
       'ILLEGAL_FILTER not-sent',
     ],
+    [
+      'with a misspelled filter',
+      { ...CONSUMER, subscriptions: [{ topic: 'orders', filtre: { kind: 'tag', expression: 'paid' } }] },
+      'ILLEGAL_OPTION not-sent',
+    ],
+    ['with a tag', { ...CONSUMER, subscriptions: [{ topic: 'orders', tag: 'paid' }] }, 'ILLEGAL_OPTION not-sent'],
   ])('%s is refused with the name of the option', async (_, options, refusal) => {
     const push = { ...options, handler: async () => {} };
     expect(await refusalOf(() => new PushConsumer(connection, push as never))).toBe(refusal);

@@ -207,6 +207,21 @@ export function refusalOf(given: unknown, checks: ObjectChecks, where = ''): Usa
 }
 
 /**
+ * Checks an argument that is an object of fields: a misspelled one would be dropped, and the call would do more than it was asked for. What is no
+ * object passes, for the check of what must be in it.
+ * @throws UsageError that names the field
+ */
+export function assertFields(given: unknown, fields: ObjectChecks['options']): void {
+  if (anyObject(given) === undefined) assertOptions(given, { options: fields });
+}
+
+/** The check of an argument that was left out, or is no object. @throws UsageError that names the argument */
+export function assertObject(argument: string, given: unknown, where = ''): void {
+  const problem = anyObject(given);
+  if (problem !== undefined) throw new UsageError('ILLEGAL_OPTION', `${where}${argument} ${problem}`, argument);
+}
+
+/**
  * Checks the options of a call: a misspelled one would leave it with the defaults.
  * @param own those that other calls do not have
  * @throws UsageError that names the option

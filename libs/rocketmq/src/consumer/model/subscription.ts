@@ -10,7 +10,17 @@ import {
 import { EVERY_MESSAGE, type Filter, tagFilterProblem } from '../../protocol/model/filter.js';
 import { consumerGroupNameProblem, topicNameProblem } from '../../protocol/model/names.js';
 import { UsageError } from '../../support/errors.js';
-import { anyObject, anyString, describe, listWhere, type OptionChecks } from '../../support/options.js';
+import {
+  anyObject,
+  anyString,
+  assertFields,
+  checkedElsewhere,
+  describe,
+  listOf,
+  nameText,
+  type OptionChecks,
+  objectOf,
+} from '../../support/options.js';
 
 /** One topic, and a filter of its messages. */
 export interface Subscription {
@@ -28,10 +38,13 @@ export interface GroupSubscription {
   readonly subscriptions: readonly Subscription[];
 }
 
-/** @internal names are checked by {@link assertGroupSubscription} */
+/** A misspelled filter would subscribe to every message. */
+const SUBSCRIPTION_CHECKS: OptionChecks<Subscription> = { topic: checkedElsewhere, filter: checkedElsewhere };
+
+/** @internal names and filters are checked by {@link assertGroupSubscription} */
 export const GROUP_CHECKS: OptionChecks<GroupSubscription> = {
   consumerGroup: anyString,
-  subscriptions: listWhere('subscriptions', (one) => anyObject(one) === undefined),
+  subscriptions: listOf('subscriptions', objectOf({ options: SUBSCRIPTION_CHECKS })),
 };
 
 /** @throws UsageError that names the option: an illegal name, no topic, a topic twice, a filter without a tag */
@@ -65,10 +78,11 @@ export function assertTopic(topic: string, otherProblem?: string, field = 'topic
   if (problem !== undefined) throw new UsageError('ILLEGAL_TOPIC', `topic ${describe(topic)} ${problem}`, field);
 }
 
-/** @throws UsageError for what is no subscription, an illegal name, or a filter as in {@link assertFilter} */
+/** @throws UsageError for what is no subscription, an unknown field, an illegal name, or a filter as in {@link assertFilter} */
 export function assertSubscription(subscription: Subscription): void {
   const problem = anyObject(subscription);
   if (problem !== undefined) throw new UsageError('ILLEGAL_TOPIC', `subscription ${problem}`, 'subscription');
+  assertFields(subscription, SUBSCRIPTION_CHECKS);
   assertTopic(subscription.topic);
   assertFilter(subscription.topic, subscription.filter);
 }
@@ -78,6 +92,11 @@ export function assertFilter(topic: string, filter: Filter = EVERY_MESSAGE): voi
   const { kind, expression } = filter ?? {};
   if ((kind !== 'tag' && kind !== 'sql') || typeof expression !== 'string') {
     const text = `the filter of topic "${topic}" must be { kind: 'tag' | 'sql', expression }, with a string, not ${describe(filter)}`;
+    throw new UsageError('ILLEGAL_FILTER', text, 'filter');
+  }
+  const unknown = Object.keys(filter).find((name) => name !== 'kind' && name !== 'expression');
+  if (unknown !== undefined) {
+    const text = `the filter of topic "${topic}" has the unknown field ${nameText(unknown)}; its fields are kind and expression`;
     throw new UsageError('ILLEGAL_FILTER', text, 'filter');
   }
   const problem = kind === 'tag' ? tagFilterProblem(expression) : undefined;
