@@ -17,7 +17,8 @@ interface Waiting extends RecallableMessage {
 }
 
 export function planRecall(context: PageContext, fields: Fields): Promise<Change> {
-  const recall = (one: Waiting, signal: AbortSignal): Promise<void> => context.admin.recallDelayed(one, { signal });
+  const recall = ({ broker, originTopic, recallHandle }: Waiting, signal: AbortSignal): Promise<void> =>
+    context.admin.recallDelayed({ broker, originTopic, recallHandle }, { signal });
   const check = async (waiting: readonly Waiting[]): Promise<void> => {
     const [off] = await context.recall.offAt(waiting);
     if (off === undefined) return;

@@ -26,7 +26,7 @@ export function checkSought(field: 'messageId' | 'key', sought: string): void {
 /** @throws UsageError `ILLEGAL_LIMIT` */
 export function checkLimit(limit: number, most: number, name = 'limit'): void {
   if (isIntegerFrom(limit, 1, most)) return;
-  throw new UsageError('ILLEGAL_LIMIT', `${name} is ${limit}; it must be an integer from 1 to ${most}`, name);
+  throw new UsageError('ILLEGAL_LIMIT', `${name} is ${describe(limit)}; it must be an integer from 1 to ${most}`, name);
 }
 
 /** @param field the option that has the time, when that is another one. @throws UsageError `ILLEGAL_TIME` */

@@ -85,9 +85,9 @@ function addResume(transaction: Command, io: CommandIo): void {
 const PAGE = 100;
 
 async function resumeAll(admin: RocketMQAdmin, messages: readonly Listed[], io: CommandIo): Promise<void> {
-  for (const [index, message] of messages.entries()) {
+  for (const [index, { broker, originTopic, offsetMessageId }] of messages.entries()) {
     try {
-      await admin.resumeHalfMessage(message);
+      await admin.resumeHalfMessage({ broker, originTopic, offsetMessageId });
     } catch (error) {
       if (index > 0)
         io.warn(

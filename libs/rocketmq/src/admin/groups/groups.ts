@@ -18,9 +18,19 @@ import {
   isDeliverable,
 } from '../../remoting/group-config.js';
 import type { RemotingRequest } from '../../remoting/remoting-request.js';
-import type { BackoffPolicy } from '../../support/backoff.js';
+import { type BackoffPolicy, type CustomizedBackoff, type ExponentialBackoff } from '../../support/backoff.js';
 import { UsageError } from '../../support/errors.js';
-import { isIntegerFrom } from '../../support/options.js';
+import {
+  anyObject,
+  assertFields,
+  checkedElsewhere,
+  type DeepCheck,
+  describe,
+  isIntegerFrom,
+  type OptionChecks,
+  objectOf,
+  trueOrFalse,
+} from '../../support/options.js';
 
 /** A consumer group to create or update. Omitted settings of an existing group stay unchanged. */
 export interface NewGroup {
@@ -36,6 +46,36 @@ export interface NewGroup {
   readonly lite?: LiteGroup;
 }
 
+const EXPONENTIAL_FIELDS: OptionChecks<ExponentialBackoff> = {
+  kind: checkedElsewhere,
+  initialMs: checkedElsewhere,
+  maxMs: checkedElsewhere,
+  multiplier: checkedElsewhere,
+};
+const CUSTOMIZED_FIELDS: OptionChecks<CustomizedBackoff> = { kind: checkedElsewhere, nextMs: checkedElsewhere };
+const LITE_FIELDS: OptionChecks<LiteGroup> = {
+  topic: checkedElsewhere,
+  subscriptionQuota: checkedElsewhere,
+  exclusive: checkedElsewhere,
+};
+
+/** Servers want integers: the values are checked by {@link checkBackoff}. */
+const backoffFields: DeepCheck = (value) => {
+  const { kind } = Object(value) as Partial<BackoffPolicy>;
+  if (anyObject(value) === undefined && kind !== 'exponential' && kind !== 'customized') {
+    return { field: 'kind', problem: `must be exponential or customized, not ${describe(kind)}` };
+  }
+  return objectOf({ options: kind === 'customized' ? CUSTOMIZED_FIELDS : EXPONENTIAL_FIELDS })(value);
+};
+
+const GROUP_CHECKS: OptionChecks<NewGroup> = {
+  consumerGroup: checkedElsewhere,
+  fifo: trueOrFalse,
+  maxDeliveryAttempts: checkedElsewhere,
+  backoff: backoffFields,
+  lite: objectOf({ options: LITE_FIELDS }),
+};
+
 /** A consumer group on one of its brokers. */
 export interface GroupOnBroker extends MasterBroker, GroupDelivery {}
 
@@ -48,13 +88,18 @@ export interface GroupDescription extends GroupDelivery {
 
 /** @throws UsageError that names the field and its valid values */
 export function checkNewGroup(definition: NewGroup): void {
+  assertFields(definition, GROUP_CHECKS);
   const { consumerGroup, maxDeliveryAttempts, backoff, lite } = Object(definition) as NewGroup;
   const problem = consumerGroupNameProblem(consumerGroup);
   if (problem !== undefined) {
-    throw new UsageError('ILLEGAL_CONSUMER_GROUP', `consumer group "${consumerGroup}" ${problem}`, 'consumerGroup');
+    throw new UsageError(
+      'ILLEGAL_CONSUMER_GROUP',
+      `consumer group ${describe(consumerGroup)} ${problem}`,
+      'consumerGroup',
+    );
   }
   if (maxDeliveryAttempts !== undefined && !isDeliverable(maxDeliveryAttempts)) {
-    const message = `consumer group "${consumerGroup}": maxDeliveryAttempts is ${maxDeliveryAttempts}; it must be an integer from 1 to ${LIMITS.attempts}`;
+    const message = `consumer group "${consumerGroup}": maxDeliveryAttempts is ${describe(maxDeliveryAttempts)}; it must be an integer from 1 to ${LIMITS.attempts}`;
     throw new UsageError('ILLEGAL_MAX_DELIVERY_ATTEMPTS', message, 'maxDeliveryAttempts');
   }
   if (backoff !== undefined) checkBackoff(consumerGroup, backoff);
@@ -67,8 +112,10 @@ export function checkNewGroup(definition: NewGroup): void {
 function checkBackoff(consumerGroup: string, backoff: BackoffPolicy): void {
   const numbers =
     backoff.kind === 'customized' ? backoff.nextMs : [backoff.initialMs, backoff.maxMs, backoff.multiplier];
-  if (numbers.length > 0 && numbers.every((value) => isIntegerFrom(value, 1))) return;
-  const message = `consumer group "${consumerGroup}": backoff is [${numbers.join(', ')}]; it must contain integers above 0 only`;
+  const isList = Array.isArray(numbers);
+  if (isList && numbers.length > 0 && numbers.every((value) => isIntegerFrom(value, 1))) return;
+  const shown = isList ? `[${numbers.map(describe).join(', ')}]` : describe(numbers);
+  const message = `consumer group "${consumerGroup}": backoff is ${shown}; it must contain integers above 0 only`;
   throw new UsageError('ILLEGAL_BACKOFF', message, 'backoff');
 }
 

@@ -5,7 +5,15 @@ import type { MasterBroker } from '../../remoting/cluster.js';
 import type { ClusterAccess } from '../../remoting/cluster-access.js';
 import type { Deadline } from '../../support/deadline.js';
 import { UsageError } from '../../support/errors.js';
-import { describe, isIntegerFrom } from '../../support/options.js';
+import {
+  assertFields,
+  checkedElsewhere,
+  describe,
+  isIntegerFrom,
+  type ObjectChecks,
+  type OptionChecks,
+  objectOf,
+} from '../../support/options.js';
 import { checkName, checkTime } from '../checks.js';
 import { offsetAtTime } from '../messages/queue-reader.js';
 import type { QueueOffsets } from '../topics/topic-offsets.js';
@@ -24,14 +32,29 @@ export type RewindTarget =
 
 const KINDS: readonly RewindTarget['kind'][] = ['beginning', 'end', 'time', 'offset'];
 
+/** The fields of a target beside its kind. With one of another kind it is no rewind of one queue, but of all. */
+const TARGET_FIELDS: Readonly<Record<RewindTarget['kind'], ObjectChecks['options']>> = {
+  beginning: {},
+  end: {},
+  time: { time: checkedElsewhere },
+  offset: { broker: checkedElsewhere, queueId: checkedElsewhere, offset: checkedElsewhere },
+};
+
 export interface RewindRequest {
   readonly consumerGroup: string;
   readonly topic: string;
   readonly to: RewindTarget;
 }
 
+const REQUEST_CHECKS: OptionChecks<RewindRequest> = {
+  consumerGroup: checkedElsewhere,
+  topic: checkedElsewhere,
+  to: checkedElsewhere,
+};
+
 /** @throws UsageError */
 export function checkRewind(request: RewindRequest): void {
+  assertFields(request, REQUEST_CHECKS);
   const { consumerGroup, topic, to } = Object(request) as RewindRequest;
   checkName('consumer group', consumerGroup, consumerGroupNameProblem(consumerGroup));
   checkName('topic', topic, topicNameProblem(topic));
@@ -41,9 +64,10 @@ export function checkRewind(request: RewindRequest): void {
     const text = `to.kind must be one of ${KINDS.join(', ')}, not ${describe(kind)}; nothing was changed`;
     throw new UsageError('ILLEGAL_OPTION', text, 'to');
   }
+  assertFields({ to }, { to: objectOf({ options: { kind: checkedElsewhere, ...TARGET_FIELDS[kind] } }) });
   if (to.kind === 'time') checkTime('to.time', to.time ?? new Date(Number.NaN), 'to');
   if (to.kind === 'offset' && !(isIntegerFrom(to.queueId, 0) && isIntegerFrom(to.offset, 0))) {
-    const message = `to is queue ${to.queueId}, offset ${to.offset}; both must be integers from 0 to ${Number.MAX_SAFE_INTEGER}`;
+    const message = `to is queue ${describe(to.queueId)}, offset ${describe(to.offset)}; both must be integers from 0 to ${Number.MAX_SAFE_INTEGER}`;
     throw new UsageError('ILLEGAL_OFFSET', message, 'to');
   }
 }

@@ -9,12 +9,18 @@ import type { ClusterAccess } from '../../remoting/cluster-access.js';
 import { mapConcurrently } from '../../support/concurrently.js';
 import { type CallOptions, type Deadline, realTimeIn } from '../../support/deadline.js';
 import { UsageError } from '../../support/errors.js';
-import { checkedElsewhere, nonEmptyString, type OwnChecks } from '../../support/options.js';
+import {
+  assertFields,
+  checkedElsewhere,
+  nonEmptyString,
+  type OptionChecks,
+  type OwnChecks,
+} from '../../support/options.js';
 import { checkFields, checkName } from '../checks.js';
 import { type BrokerFailure, masterNamed } from '../each-broker.js';
 import { queuesOf, type TopicQueues } from '../topics/topic-offsets.js';
 import { CONCURRENT_LOOKUPS, storedWithId } from './message-lookup.js';
-import { PROPERTIES, type StoredMessageView } from './message-view.js';
+import { PROPERTIES, type StoredMessageView, VIEW_FIELDS } from './message-view.js';
 import { type FoundMessage } from './page.js';
 import { checkPageOptions, type MessagePageOptions, PAGE_CHECKS, readPageOf } from './topic-page.js';
 
@@ -34,6 +40,13 @@ export interface DelayedMessage extends StoredMessageView {
   /** What `Producer.recall` takes, whoever sent it. */
   readonly recallHandle: string;
 }
+
+const DELAYED_MESSAGE_CHECKS: OptionChecks<DelayedMessage> = {
+  ...VIEW_FIELDS,
+  originTopic: checkedElsewhere,
+  dueTimestampMs: checkedElsewhere,
+  recallHandle: checkedElsewhere,
+};
 
 export interface DelayedMessagePage {
   /** The last sent first. */
@@ -101,6 +114,7 @@ export async function recallDelayed(
   message: RecallableMessage,
   options?: CallOptions,
 ): Promise<void> {
+  assertFields(message, DELAYED_MESSAGE_CHECKS);
   checkFields(message, { broker: nonEmptyString, originTopic: nonEmptyString, recallHandle: nonEmptyString });
   const { broker: name, originTopic: topic, recallHandle } = message;
   await cluster.run(`recall a delayed message of topic ${topic}`, options, async (deadline) => {

@@ -13,6 +13,7 @@ import type { MasterBroker } from '../../remoting/cluster.js';
 import type { ClusterAccess } from '../../remoting/cluster-access.js';
 import type { CallOptions, Deadline } from '../../support/deadline.js';
 import { TransportError } from '../../support/errors.js';
+import { assertFields, checkedElsewhere, type ObjectChecks } from '../../support/options.js';
 import { checkLimit, checkName, checkSought, checkTime } from '../checks.js';
 import { type BrokerFailure, fromEach } from '../each-broker.js';
 import { assertKnown, queuesOf } from '../topics/topic-offsets.js';
@@ -30,6 +31,15 @@ export type MessageQuery =
       /** Maximum messages from each broker, 1 to 64. Default: 32. */
       readonly limit?: number;
     };
+
+const ID_FIELDS: ObjectChecks['options'] = { topic: checkedElsewhere, messageId: checkedElsewhere };
+const KEY_FIELDS: ObjectChecks['options'] = {
+  topic: checkedElsewhere,
+  key: checkedElsewhere,
+  from: checkedElsewhere,
+  to: checkedElsewhere,
+  limit: checkedElsewhere,
+};
 
 export interface FoundMessages {
   /** In the order in which they were stored. */
@@ -53,6 +63,7 @@ export async function findMessages(
   options?: CallOptions,
 ): Promise<FoundMessages> {
   const { topic } = Object(query) as MessageQuery;
+  assertFields(query, 'messageId' in Object(query) ? ID_FIELDS : KEY_FIELDS);
   checkName('topic', topic, topicNameProblem(topic));
   const sought = 'messageId' in query ? query.messageId : query.key;
   checkSought('messageId' in query ? 'messageId' : 'key', sought);

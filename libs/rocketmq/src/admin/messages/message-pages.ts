@@ -5,11 +5,11 @@ import { REQUEST_CODES } from '../../protocol/remoting/codes.js';
 import { offsetMessageIdOf } from '../../protocol/remoting/stored-message.js';
 import type { ClusterAccess } from '../../remoting/cluster-access.js';
 import type { CallOptions } from '../../support/deadline.js';
-import { nonEmptyString } from '../../support/options.js';
+import { anyString, assertFields, checkedElsewhere, nonEmptyString, type OptionChecks } from '../../support/options.js';
 import { checkFields, checkName } from '../checks.js';
 import { AskedBrokers, type BrokerFailure, masterNamed } from '../each-broker.js';
 import { assertKnown, queuesOf } from '../topics/topic-offsets.js';
-import { PROPERTIES, type StoredMessageView } from './message-view.js';
+import { PROPERTIES, type StoredMessageView, VIEW_FIELDS } from './message-view.js';
 import { type FoundMessage } from './page.js';
 import {
   BROWSE_CHECKS,
@@ -40,6 +40,12 @@ export interface GivenUpHalfMessage extends StoredMessageView {
   /** Identifies this copy when it is resumed; several messages can have the same `messageId`. */
   readonly offsetMessageId: string;
 }
+
+const HALF_MESSAGE_CHECKS: OptionChecks<GivenUpHalfMessage> = {
+  ...VIEW_FIELDS,
+  originTopic: anyString,
+  offsetMessageId: checkedElsewhere,
+};
 
 /** What identifies a half message that was given up; every entry of a page has it. */
 export type ResumableHalfMessage = Pick<GivenUpHalfMessage, 'broker' | 'originTopic' | 'offsetMessageId'>;
@@ -136,6 +142,7 @@ export async function resumeHalfMessage(
   message: ResumableHalfMessage,
   options?: CallOptions,
 ): Promise<void> {
+  assertFields(message, HALF_MESSAGE_CHECKS);
   checkFields(message, { broker: nonEmptyString, offsetMessageId: nonEmptyString });
   const { broker: name, originTopic: topic = '', offsetMessageId: msgId } = message;
   await cluster.run(`resume the checks of half message ${msgId}`, options, async (deadline) => {

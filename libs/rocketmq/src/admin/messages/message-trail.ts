@@ -16,6 +16,7 @@ import type { MasterBroker } from '../../remoting/cluster.js';
 import type { ClusterAccess } from '../../remoting/cluster-access.js';
 import { mapConcurrently } from '../../support/concurrently.js';
 import type { CallOptions, Deadline } from '../../support/deadline.js';
+import { assertFields, checkedElsewhere, listWhere, type OptionChecks } from '../../support/options.js';
 import { checkName, checkSought } from '../checks.js';
 import { type BrokerFailure, fromEach } from '../each-broker.js';
 import { type Row, rowsIn } from '../groups/lag.js';
@@ -33,6 +34,12 @@ export interface TrailQuery {
   /** Only these groups. Default: all groups of the topic. */
   readonly consumerGroups?: readonly string[];
 }
+
+const QUERY_CHECKS: OptionChecks<TrailQuery> = {
+  topic: checkedElsewhere,
+  messageId: checkedElsewhere,
+  consumerGroups: listWhere('names', (one) => typeof one === 'string'),
+};
 
 /** A copy of a message, and whether a group has read past it. */
 export interface TrailCopy extends StoredMessageView {
@@ -109,6 +116,7 @@ export async function messageTrail(
   query: TrailQuery,
   options?: CallOptions,
 ): Promise<MessageTrail> {
+  assertFields(query, QUERY_CHECKS);
   const { topic, messageId } = Object(query) as TrailQuery;
   checkName('topic', topic, topicNameProblem(topic));
   checkSought('messageId', messageId);

@@ -6,6 +6,7 @@ import { DEFAULT_MAX_UNPACKED_BYTES } from '../../protocol/model/limits.js';
 import { isServersProperty, MESSAGE_GROUP_PROPERTY } from '../../protocol/model/names.js';
 import { dueTimeIn, integerIn } from '../../protocol/remoting/property-values.js';
 import { type StoredMessageFields, SYS_FLAGS } from '../../protocol/remoting/stored-message.js';
+import { checkedElsewhere, type OptionChecks } from '../../support/options.js';
 
 /** A stored message. */
 export interface StoredMessageView {
@@ -39,6 +40,30 @@ export interface StoredMessageView {
   /** How often it was redelivered before it was stored here. */
   readonly reconsumeTimes: number;
 }
+
+/** Every field, for the checks of calls that are given a message of a page. */
+export const VIEW_FIELDS: OptionChecks<StoredMessageView> = {
+  topic: checkedElsewhere,
+  messageId: checkedElsewhere,
+  body: checkedElsewhere,
+  isPacked: checkedElsewhere,
+  tag: checkedElsewhere,
+  keys: checkedElsewhere,
+  properties: checkedElsewhere,
+  systemProperties: checkedElsewhere,
+  messageGroup: checkedElsewhere,
+  priority: checkedElsewhere,
+  liteTopic: checkedElsewhere,
+  deliveryTimestampMs: checkedElsewhere,
+  bornTimestampMs: checkedElsewhere,
+  bornHost: checkedElsewhere,
+  storeTimestampMs: checkedElsewhere,
+  storeHost: checkedElsewhere,
+  broker: checkedElsewhere,
+  queueId: checkedElsewhere,
+  queueOffset: checkedElsewhere,
+  reconsumeTimes: checkedElsewhere,
+};
 
 /** Names of the properties in which the server keeps message fields. @see MessageConst of the server */
 export const PROPERTIES = {

@@ -7,6 +7,7 @@ import { writableLayout } from '../../remoting/cluster.js';
 import { type ClusterAccess, ORDER_CONFIGURATION } from '../../remoting/cluster-access.js';
 import type { CallOptions, Deadline } from '../../support/deadline.js';
 import { UsageError } from '../../support/errors.js';
+import { describe } from '../../support/options.js';
 import { PartlyDoneError } from '../admin-errors.js';
 import { checkName } from '../checks.js';
 
@@ -117,7 +118,7 @@ export class TopicLayouts {
 /** @throws UsageError `ILLEGAL_LAYOUT` */
 export function checkLayout(topic: string, layout: string): void {
   if (layout === 'present' || (typeof layout === 'string' && parseLayout(layout) !== undefined)) return;
-  const message = `topic "${topic}": layout is "${layout}"; it must have the form "broker-a:8;broker-b:8", each broker once, with 1 to 1024 queues, or be "present"`;
+  const message = `topic ${describe(topic)}: layout is ${describe(layout)}; it must have the form "broker-a:8;broker-b:8", each broker once, with 1 to 1024 queues, or be "present"`;
   throw new UsageError('ILLEGAL_LAYOUT', message, 'layout');
 }
 

@@ -10,7 +10,15 @@ import type { MasterBroker } from '../../remoting/cluster.js';
 import type { RemotingRequest } from '../../remoting/remoting-request.js';
 import type { CallOptions } from '../../support/deadline.js';
 import { UsageError } from '../../support/errors.js';
-import { isIntegerFrom, type OwnChecks, oneOf } from '../../support/options.js';
+import {
+  assertFields,
+  checkedElsewhere,
+  describe,
+  isIntegerFrom,
+  type OptionChecks,
+  type OwnChecks,
+  oneOf,
+} from '../../support/options.js';
 import { checkLayout } from './topic-layouts.js';
 
 /** A topic to create or update. */
@@ -38,6 +46,13 @@ export interface CreateOptions extends CallOptions {
 }
 
 export const CREATE_CHECKS: OwnChecks<CreateOptions> = { ifExists: oneOf('refuse', 'keep', 'update') };
+
+const TOPIC_CHECKS: OptionChecks<NewTopic> = {
+  topic: checkedElsewhere,
+  type: checkedElsewhere,
+  queues: checkedElsewhere,
+  layout: checkedElsewhere,
+};
 
 /** A topic on one of its brokers. */
 export interface TopicOnBroker extends MasterBroker {
@@ -76,16 +91,17 @@ const TYPE_ATTRIBUTE = 'message.type';
 
 /** @throws UsageError that names the field and its valid values */
 export function checkNewTopic(definition: NewTopic): void {
+  assertFields(definition, TOPIC_CHECKS);
   const { topic, type, queues, layout } = Object(definition) as NewTopic;
   if (layout !== undefined) checkLayout(topic, layout);
   const problem = topicNameProblem(topic);
-  if (problem !== undefined) throw new UsageError('ILLEGAL_TOPIC', `topic "${topic}" ${problem}`, 'topic');
+  if (problem !== undefined) throw new UsageError('ILLEGAL_TOPIC', `topic ${describe(topic)} ${problem}`, 'topic');
   if (type !== undefined && !TOPIC_TYPES.includes(type)) {
-    const message = `topic "${topic}": type is "${type}"; it must be one of ${TOPIC_TYPES.join(', ')}`;
+    const message = `topic "${topic}": type is ${describe(type)}; it must be one of ${TOPIC_TYPES.join(', ')}`;
     throw new UsageError('ILLEGAL_TOPIC_TYPE', message, 'type');
   }
   if (queues !== undefined && !isIntegerFrom(queues, 1, LIMITS.topicQueues)) {
-    const message = `topic "${topic}": queues is ${queues}; it must be an integer from 1 to ${LIMITS.topicQueues}`;
+    const message = `topic "${topic}": queues is ${describe(queues)}; it must be an integer from 1 to ${LIMITS.topicQueues}`;
     throw new UsageError('ILLEGAL_QUEUES', message, 'queues');
   }
 }
