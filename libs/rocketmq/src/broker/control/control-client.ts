@@ -11,11 +11,15 @@ import {
   anyObject,
   anyString,
   assertCall,
+  assertFields,
+  assertObject,
   assertOptions,
+  checkedElsewhere,
   type Fault,
   nonEmptyString,
   type OptionChecks,
   positiveNumber,
+  refused,
 } from '../../support/options.js';
 import { isTlsOnly } from '../../support/tls-failure.js';
 import type { ConnectionFault, FaultRule, PendingFault } from '../services/faults.js';
@@ -178,33 +182,34 @@ export class ControlClient {
   }
 
   /** The lag of one group, or of the groups of a page. */
-  lag({ group, ...options }: PageOptions & { readonly group?: string } = {}): Promise<Page<LagState>> {
-    return this.read('/lag', { group }, options);
+  async lag(options: PageOptions & { readonly group?: string } = {}): Promise<Page<LagState>> {
+    assertObject('options', options);
+    const { group, ...page } = options;
+    return this.read('/lag', { group }, page);
   }
 
   /** Messages that were delivered to groups and are not settled. */
-  inFlight({
-    group,
-    topic,
-    messageId,
-    ...options
-  }: PageOptions & { readonly group?: string; readonly topic?: string; readonly messageId?: string } = {}): Promise<
-    Page<DeliveryState>
-  > {
-    return this.read('/in-flight', { group, topic, messageId }, options);
+  async inFlight(
+    options: PageOptions & { readonly group?: string; readonly topic?: string; readonly messageId?: string } = {},
+  ): Promise<Page<DeliveryState>> {
+    assertObject('options', options);
+    const { group, topic, messageId, ...page } = options;
+    return this.read('/in-flight', { group, topic, messageId }, page);
   }
 
   /** Delayed messages, the earliest delivery time first. */
-  delayed({
-    topic,
-    messageId,
-    ...options
-  }: PageOptions & { readonly topic?: string; readonly messageId?: string } = {}): Promise<Page<DelayedMessageState>> {
-    return this.read('/delayed', { topic, messageId }, options);
+  async delayed(
+    options: PageOptions & { readonly topic?: string; readonly messageId?: string } = {},
+  ): Promise<Page<DelayedMessageState>> {
+    assertObject('options', options);
+    const { topic, messageId, ...page } = options;
+    return this.read('/delayed', { topic, messageId }, page);
   }
 
-  halfMessages({ topic, ...options }: PageOptions & { readonly topic?: string } = {}): Promise<Page<HalfMessageState>> {
-    return this.read('/half-messages', { topic }, options);
+  async halfMessages(options: PageOptions & { readonly topic?: string } = {}): Promise<Page<HalfMessageState>> {
+    assertObject('options', options);
+    const { topic, ...page } = options;
+    return this.read('/half-messages', { topic }, page);
   }
 
   clients(options?: PageOptions): Promise<Page<ClientState>> {
@@ -212,11 +217,15 @@ export class ControlClient {
   }
 
   /** The visible messages of a topic, consumed or not; optionally only those with an id or a key. */
-  messages(
+  async messages(
     topic: string,
-    { messageId, key, ...options }: PageOptions & { readonly messageId?: string; readonly key?: string } = {},
+    options: PageOptions & { readonly messageId?: string; readonly key?: string } = {},
   ): Promise<Page<VisibleMessageState>> {
-    return this.read('/messages', { topic, messageId, key }, options);
+    const problem = nonEmptyString(topic);
+    if (problem !== undefined) throw refused('topic', problem);
+    assertObject('options', options);
+    const { messageId, key, ...page } = options;
+    return this.read('/messages', { topic, messageId, key }, page);
   }
 
   /** Metrics in the text format of Prometheus. */
@@ -225,7 +234,8 @@ export class ControlClient {
   }
 
   /** Makes a delayed message visible now. @throws ControlError `NOT_WAITING` */
-  deliverNow(name: DelayedMessageName, options?: CallOptions): Promise<DeliveredNow> {
+  async deliverNow(name: DelayedMessageName, options?: CallOptions): Promise<DeliveredNow> {
+    assertObject('name', name);
     return this.change('/deliver-now', name, options);
   }
 
@@ -234,7 +244,8 @@ export class ControlClient {
    * retry was due later.
    * @throws ControlError `MESSAGE_HELD`, `UNKNOWN_TOPIC`, `UNKNOWN_GROUP`, `UNKNOWN_MESSAGE`
    */
-  deliverAgain(name: MessageName, options?: CallOptions): Promise<DeliveredAgainState> {
+  async deliverAgain(name: MessageName, options?: CallOptions): Promise<DeliveredAgainState> {
+    assertObject('name', name);
     return this.change('/deliver-again', name, options);
   }
 
@@ -250,6 +261,7 @@ export class ControlClient {
    * continues and says how far the time was moved; AdvanceInterruptedError when a later request fails
    */
   async advanceTime(jump: TimeJump, options?: CallOptions): Promise<AdvancedTime> {
+    assertObject('jump', jump);
     const { duringWork = false } = jump;
     let reached = await this.change<AdvancedTime>('/time/advance', jump, options);
     let { passed } = reached;
@@ -272,12 +284,18 @@ export class ControlClient {
   }
 
   /** Schedules a fault, with the same rules as `broker.faults.add()`. */
-  addFault(rule: FaultRule, options?: CallOptions): Promise<PendingFault> {
+  async addFault(rule: FaultRule, options?: CallOptions): Promise<PendingFault> {
+    assertObject('rule', rule);
+    // The port takes what names no RPC for a refusal of connections.
+    if (rule.rpc === undefined) throw refused('rpc', 'is missing; nothing was changed');
     return this.change('/faults', rule, options);
   }
 
   /** Refuses connections, like `broker.faults.refuseConnections()`. */
-  refuseConnections(rule: ConnectionFault = {}, options?: CallOptions): Promise<PendingFault> {
+  async refuseConnections(rule: ConnectionFault = {}, options?: CallOptions): Promise<PendingFault> {
+    assertObject('rule', rule);
+    // With the field of a fault of RPCs it is one for the port.
+    assertFields(rule, { times: checkedElsewhere, port: checkedElsewhere });
     return this.change('/faults', rule, options);
   }
 
@@ -304,8 +322,15 @@ export class ControlClient {
   private async read<T>(
     path: string,
     query: Readonly<Record<string, string | undefined>>,
-    { limit, after, ...options }: PageOptions = {},
+    page: PageOptions = {},
   ): Promise<T> {
+    assertObject('options', page);
+    const { limit, after, ...options } = page;
+    const texts = Object.entries({ ...query, after }).filter(([, value]) => value !== undefined);
+    for (const [name, value] of texts) {
+      const problem = anyString(value);
+      if (problem !== undefined) throw refused(name, problem);
+    }
     const given = Object.entries({ ...query, limit: limit?.toString(), after });
     const set = given.filter((entry): entry is [string, string] => entry[1] !== undefined);
     const text = new URLSearchParams(set).toString();
@@ -313,7 +338,7 @@ export class ControlClient {
   }
 
   private async change<T>(path: string, body: object, options: CallOptions = {}): Promise<T> {
-    return this.askJson('POST', path, Buffer.from(JSON.stringify(body)), options);
+    return this.askJson('POST', path, Buffer.from(jsonOf(body)), options);
   }
 
   private async askJson<T>(...asked: Parameters<ControlClient['ask']>): Promise<T> {
@@ -416,6 +441,16 @@ function refusedEndpoint(shown: string, problem: string): UsageError {
   const wanted = 'http://HOST:PORT, https://HOST:PORT or HOST:PORT';
   const text = `the endpoint of a control port is ${wanted}, not "${shown}": ${problem}`;
   return new UsageError('ILLEGAL_ENDPOINT', text, 'endpoint');
+}
+
+/** @throws UsageError for what has no JSON form, such as a bigint */
+function jsonOf(body: object): string {
+  try {
+    return JSON.stringify(body);
+  } catch (cause) {
+    const text = 'the request contains a value that JSON cannot represent, such as a bigint; nothing was sent';
+    throw new UsageError('ILLEGAL_OPTION', text, undefined, { cause });
+  }
 }
 
 function hostOf({ hostname }: URL): string {

@@ -29,6 +29,43 @@ describe('the control of a broker in its process', () => {
     await expect(control.state({ signal: AbortSignal.abort(reason) })).rejects.toThrow(reason.message);
   });
 
+  it('refuses what is no argument of a call, before anything is done', async () => {
+    broker = new EmbeddedBroker();
+    await broker.start();
+    const { control } = broker;
+    const calls: readonly [string, (given: never) => Promise<unknown>][] = [
+      ['topic', (given) => control.messages(given)],
+      ['name', (given) => control.deliverNow(given)],
+      ['name', (given) => control.deliverAgain(given)],
+      ['jump', (given) => control.advanceTime(given)],
+      ['rule', (given) => control.addFault(given)],
+    ];
+    for (const [field, call] of calls) {
+      for (const given of [undefined, null, 5, ['orders']]) {
+        await expect(call(given as never)).rejects.toMatchObject({
+          code: 'ILLEGAL_OPTION',
+          outcome: 'not-sent',
+          field,
+        });
+      }
+    }
+    const refused: readonly [string, Promise<unknown>][] = [
+      ['topic', control.messages({ topic: 'orders' } as never)],
+      ['limti', control.messages('orders', { limti: 1 } as never)],
+      ['key', control.messages('orders', { key: { a: 1 } } as never)],
+      ['options', control.lag(null as never)],
+      ['group', control.lag({ group: ['a'] } as never)],
+      ['options', control.topics(null as never)],
+      ['rpc', control.addFault({ times: 1 } as never)],
+      ['rpc', control.refuseConnections({ rpc: 'sendMessage' } as never)],
+    ];
+    for (const [field, call] of refused) {
+      await expect(call).rejects.toMatchObject({ code: 'ILLEGAL_OPTION', outcome: 'not-sent', field });
+    }
+    await expect(control.advanceTime({ byMs: 1n } as never)).rejects.toMatchObject({ code: 'ILLEGAL_OPTION' });
+    expect(broker.faults.list()).toEqual([]);
+  });
+
   it('fails while the broker is not running', async () => {
     broker = new EmbeddedBroker();
     const { control } = broker;

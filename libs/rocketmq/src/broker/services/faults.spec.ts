@@ -35,6 +35,31 @@ describe('faults', () => {
     ]);
   });
 
+  it('are refused when they would never take effect', async () => {
+    const { faults } = await wire.broker();
+    const rpc = 'sendMessage';
+    const refused: readonly [unknown, string][] = [
+      [undefined, 'options'],
+      [{ action: 'dropAnswer' }, 'action'],
+      [{ rpc, action: 'dropResponse' }, 'action'],
+      [{ rpc, action: { kind: 'dropAnswer' } }, 'action.kind'],
+      [{ rpc, action: { kind: 'dropResponse', code: 'OK' } }, 'action.code'],
+      [{ rpc, action: { kind: 'answer' } }, 'action.code'],
+      [{ rpc, action: { kind: 'answer', code: 'TOO_MANY' } }, 'action.code'],
+      [{ rpc, action: { kind: 'delay', delayMs: '5' } }, 'action.delayMs'],
+      [{ rpc: 'sendMesage', action: { kind: 'dropResponse' } }, 'rpc'],
+      [{ rpc, action: { kind: 'dropResponse' }, time: 2 }, 'time'],
+      [{ rpc, action: { kind: 'dropResponse' }, times: 0 }, 'times'],
+      [{ action: { kind: 'dropResponse' } }, 'rpc'],
+    ];
+    for (const [rule, field] of refused) {
+      const error = expect.objectContaining({ code: 'ILLEGAL_OPTION', outcome: 'not-sent', field });
+      expect(() => faults.add(rule as never)).toThrow(error);
+    }
+    expect(() => faults.refuseConnections({ prot: 1 } as never)).toThrow('option prot is unknown');
+    expect(faults.list()).toEqual([]);
+  });
+
   it('drop a response after the call was executed', async () => {
     const broker = await wire.broker();
     broker.faults.add({ rpc: 'sendMessage', action: { kind: 'dropResponse' } });

@@ -1,7 +1,23 @@
 // Scripted faults: what fails, at which RPC, how often. Matched in the order in which they were added; nothing is random.
 
-import type { Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
-import type { RpcName } from '../../protocol/grpc/rpc.js';
+import { Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { type RpcName, rpcNames } from '../../protocol/grpc/rpc.js';
+import {
+  anyObject,
+  assertOptions,
+  type Check,
+  checkedElsewhere,
+  type DeepCheck,
+  describe,
+  faultIn,
+  integerFrom,
+  nonEmptyString,
+  notNegative,
+  type ObjectChecks,
+  type OptionChecks,
+  oneOf,
+  positiveInteger,
+} from '../../support/options.js';
 
 /** The effect of a fault. */
 export type FaultAction =
@@ -34,6 +50,41 @@ export interface ConnectionFault {
   /** Refuses only connections to this port of the broker. Default: to any port. */
   readonly port?: number;
 }
+
+const MAX_PORT = 65_535;
+
+const codeName: Check = (value) =>
+  typeof value === 'string' && typeof Code[value as keyof typeof Code] === 'number' && value !== 'UNRECOGNIZED'
+    ? undefined
+    : `must be the name of a code of the protocol, not ${describe(value)}`;
+
+/** The fields of each action beside its kind. */
+const ACTIONS: Readonly<Record<FaultAction['kind'], ObjectChecks>> = {
+  answer: { options: { kind: checkedElsewhere, code: codeName, message: nonEmptyString }, required: ['code'] },
+  delay: { options: { kind: checkedElsewhere, delayMs: notNegative }, required: ['delayMs'] },
+  dropResponse: { options: { kind: checkedElsewhere } },
+  cutStreams: { options: { kind: checkedElsewhere } },
+  loseSettings: { options: { kind: checkedElsewhere } },
+};
+
+const actionOf: DeepCheck = (value) => {
+  const wrong = anyObject(value);
+  if (wrong !== undefined) return wrong;
+  const { kind } = value as FaultAction;
+  const problem = oneOf(...Object.keys(ACTIONS))(kind);
+  return problem === undefined ? faultIn(value as object, ACTIONS[kind]) : { field: 'kind', problem };
+};
+
+const count: Check = (value) => (value === Number.POSITIVE_INFINITY ? undefined : positiveInteger(value));
+
+/** A misspelled rule would never take effect, and the test that relies on it pass. */
+const RULE_CHECKS: OptionChecks<FaultRule> = {
+  rpc: oneOf(...rpcNames()),
+  action: actionOf,
+  times: count,
+  clientId: nonEmptyString,
+};
+const CONNECTION_CHECKS: OptionChecks<ConnectionFault> = { times: count, port: integerFrom(1, MAX_PORT) };
 
 /** The effects of faults on a running broker. Without an argument they affect all. */
 interface FaultTargets {
@@ -73,8 +124,9 @@ export class Faults {
 
   constructor(private readonly targets: FaultTargets) {}
 
-  /** Adds a fault. @returns removes it */
+  /** Adds a fault. @returns removes it @throws UsageError that names the field; nothing was added */
   add(rule: FaultRule): TakeAway {
+    assertOptions(rule, { options: RULE_CHECKS, required: ['rpc', 'action'] }, 'fault: ');
     const id = ++this.lastId;
     this.rules.push({ id, rule, left: rule.times ?? 1 });
     return Object.assign(() => void this.remove(id), { id });
@@ -83,8 +135,10 @@ export class Faults {
   /**
    * Refuses connections: closes them on accept, before a byte is read. Open connections stay.
    * @returns removes the fault
+   * @throws UsageError that names the field; nothing was added
    */
   refuseConnections(rule: ConnectionFault = {}): TakeAway {
+    assertOptions(rule, { options: CONNECTION_CHECKS }, 'fault: ');
     const id = ++this.lastId;
     this.refusals.push({ id, rule, left: rule.times ?? Number.POSITIVE_INFINITY });
     return Object.assign(() => void this.remove(id), { id });

@@ -2,6 +2,7 @@
 
 import { topicNameProblem } from '../../protocol/model/names.js';
 import { UsageError } from '../../support/errors.js';
+import { describe } from '../../support/options.js';
 
 /** Limits a handler to this transport: `@EventPattern('orders', ROCKETMQ_TRANSPORT)`. */
 export const ROCKETMQ_TRANSPORT = rocketMQTransport();
@@ -29,7 +30,7 @@ interface ParsedPattern {
 export function parsePattern(who: string, pattern: unknown): ParsedPattern {
   if (typeof pattern !== 'string') {
     const text =
-      `${who}: the pattern must be a string, "topic" or "topic:tag", not ${JSON.stringify(pattern)}; a handler of another ` +
+      `${who}: the pattern must be a string, "topic" or "topic:tag", not ${describe(pattern)}; a handler of another ` +
       'transport needs that transport beside its pattern, for instance Transport.TCP';
     throw new UsageError('ILLEGAL_PATTERN', text, 'pattern');
   }

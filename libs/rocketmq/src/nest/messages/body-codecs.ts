@@ -2,7 +2,7 @@
 
 import { HALF_CHARACTER_PROBLEM, hasHalfCharacter } from '../../protocol/model/names.js';
 import { UsageError } from '../../support/errors.js';
-import { describe } from '../../support/options.js';
+import { assertOptions, checkedElsewhere, describe } from '../../support/options.js';
 import { systemRandom } from '../../support/random.js';
 
 /**
@@ -80,7 +80,9 @@ export interface ExactJsonOptions {
  * `RocketMQModule` for all. Integers may have up to 40 digits, and nesting has no limit but the size of a body. Other numbers are those of JavaScript: a decimal has 15 to 17 digits.
  * @throws UsageError `ILLEGAL_OPTION`
  */
-export function exactJsonCodec({ largeIntegers }: ExactJsonOptions): BodyCodec {
+export function exactJsonCodec(options: ExactJsonOptions): BodyCodec {
+  assertOptions(options, { options: { largeIntegers: checkedElsewhere } });
+  const { largeIntegers } = options;
   if (largeIntegers !== 'bigint' && largeIntegers !== 'string') {
     const text = `largeIntegers must be bigint or string, not ${describe(largeIntegers)}`;
     throw new UsageError('ILLEGAL_OPTION', text, 'largeIntegers');

@@ -4,6 +4,7 @@ import type { MessageView } from '../../protocol/model/message.js';
 import { type BodyCodec, bytesCodec, exactJsonCodec, jsonCodec, textCodec } from './body-codecs.js';
 import { InvalidBodyError } from './invalid-body.js';
 import { decodeMessage, encodeBody } from './message-body.js';
+import { defineRequest } from './request-definition.js';
 import { deadLettersOf, defineTopic, type TopicDefinition, toTopicDefinition } from './topic-definition.js';
 
 const plain = toTopicDefinition('plain');
@@ -153,6 +154,7 @@ describe('exactJsonCodec', () => {
       expect(() => bigints.decode(Buffer.from(text))).toThrow('it is not JSON');
     }
     expect(() => exactJsonCodec({ largeIntegers: 'number' as 'bigint' })).toThrow(/ILLEGAL_OPTION/);
+    expect(() => exactJsonCodec(undefined as never)).toThrow('ILLEGAL_OPTION');
   });
 
   it('reads what JSON.parse reads, however deep it is nested', () => {
@@ -197,6 +199,23 @@ describe('defineTopic', () => {
   it('rejects illegal names and types', () => {
     expect(() => defineTopic('a b', { type: 'normal' })).toThrow(/ILLEGAL_TOPIC.*"a b"/);
     expect(() => defineTopic('a', { type: 'ordered' as 'fifo' })).toThrow(/normal, fifo, delay, transaction/);
+  });
+
+  it('rejects unknown options, and what is none', () => {
+    const define = defineTopic as (name?: unknown, options?: unknown) => void;
+    expect(() => define('a', { type: 'normal', shcema: z.string() })).toThrow(
+      expect.objectContaining({
+        code: 'ILLEGAL_OPTION',
+        field: 'shcema',
+        message: expect.stringContaining('topic "a"'),
+      }),
+    );
+    for (const options of [undefined, null, 'normal']) expect(() => define('a', options)).toThrow('ILLEGAL_OPTION');
+    for (const name of [undefined, null, Symbol('a'), 1n]) expect(() => define(name)).toThrow('ILLEGAL_TOPIC');
+    const request = defineRequest as (pattern?: unknown, options?: unknown) => void;
+    expect(() => request('a', { reqeust: z.string() })).toThrow('option reqeust is unknown');
+    expect(() => request('a', null)).toThrow('ILLEGAL_OPTION');
+    for (const pattern of [undefined, Symbol('a'), 1n]) expect(() => request(pattern)).toThrow('ILLEGAL_PATTERN');
   });
 
   it('names the dead letters of a group', () => {

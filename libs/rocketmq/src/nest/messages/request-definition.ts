@@ -1,6 +1,7 @@
 // Requests as the application declares them, once for both ends: the pattern, and the schemas of request and answer.
 
 import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { assertOptions, checkedElsewhere, type OptionChecks } from '../../support/options.js';
 import { parseAddress } from '../common/pattern.js';
 import type { BodyClass, PlainOf } from './body-schema.js';
 import { defineTopic, type InputFor, schemaOf, type TopicDefinition } from './topic-definition.js';
@@ -80,6 +81,11 @@ export interface RequestDefinitionOptions<
   readonly answer?: AnswerSchema;
 }
 
+const DEFINITION_CHECKS: OptionChecks<RequestDefinitionOptions<undefined, undefined>> = {
+  request: checkedElsewhere,
+  answer: checkedElsewhere,
+};
+
 /**
  * Declares a request. Pass it to `producer.request()` and to `@RocketMQReply()`; it creates nothing on the cluster.
  * @param pattern `topic` or `topic:tag`; the topic is of type `normal`
@@ -99,10 +105,12 @@ export function defineRequest<Request = unknown, Answer = unknown>(
 ): RequestDefinition<Request, Answer, Request, Answer>;
 export function defineRequest(
   pattern: string,
-  { request, answer }: RequestDefinitionOptions<AnySchema | undefined, AnySchema | undefined> = {},
+  options: RequestDefinitionOptions<AnySchema | undefined, AnySchema | undefined> = {},
 ): RequestDefinition {
   const { topic, tag } = parseAddress(pattern, 'request');
   const where = `request to "${pattern}"`;
+  assertOptions(options, { options: DEFINITION_CHECKS }, `${where}: `);
+  const { request, answer } = options;
   const schema = schemaOf(where, 'request', request);
   const answerSchema = schemaOf(where, 'answer', answer);
   const known: RequestOfTopic = { tag, answer: answerSchema };

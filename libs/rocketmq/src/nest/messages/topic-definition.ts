@@ -5,7 +5,7 @@ import { LIMITS } from '../../protocol/model/limits.js';
 import { TOPIC_TYPES, type TopicType } from '../../protocol/model/message.js';
 import { consumerGroupNameProblem, deadLetterTopicOf, topicNameProblem } from '../../protocol/model/names.js';
 import { UsageError } from '../../support/errors.js';
-import { isIntegerFrom } from '../../support/options.js';
+import { assertOptions, checkedElsewhere, describe, isIntegerFrom, type OptionChecks } from '../../support/options.js';
 import { type BodyCodec, bytesCodec } from './body-codecs.js';
 import { type BodyClass, classSchema, type PlainOf } from './body-schema.js';
 import { assertVersions, type BodyUpgrades, type BodyVersions } from './body-version.js';
@@ -94,6 +94,17 @@ export interface TopicDefinitionOptions<
   readonly upgrade?: BodyUpgrades;
 }
 
+/** The values are checked by {@link defineTopic}. Without a misspelled schema, every body would be accepted. */
+const DEFINITION_CHECKS: OptionChecks<TopicDefinitionOptions<StandardSchemaV1>> = {
+  type: checkedElsewhere,
+  schema: checkedElsewhere,
+  codec: checkedElsewhere,
+  onInvalid: checkedElsewhere,
+  queues: checkedElsewhere,
+  version: checkedElsewhere,
+  upgrade: checkedElsewhere,
+};
+
 /** The options of a topic whose bodies are declared by a type alone: `defineTopic<Order>()`. */
 type WithoutSchema<Type extends TopicType> = TopicDefinitionOptions<StandardSchemaV1, Type> & {
   readonly schema?: undefined;
@@ -144,12 +155,14 @@ export function defineTopic<Body = unknown>(
 ): TopicDefinition<Body, Body>;
 export function defineTopic(
   name: string,
-  { type, schema, codec, onInvalid, queues, version, upgrade }: TopicDefinitionOptions<StandardSchemaV1 | BodyClass>,
+  options: TopicDefinitionOptions<StandardSchemaV1 | BodyClass>,
 ): TopicDefinition {
   const problem = topicNameProblem(name);
   if (problem !== undefined) {
-    throw new UsageError('ILLEGAL_TOPIC', `topic ${JSON.stringify(name)} ${problem}`, 'name');
+    throw new UsageError('ILLEGAL_TOPIC', `topic ${describe(name)} ${problem}`, 'name');
   }
+  assertOptions(options, { options: DEFINITION_CHECKS }, `topic "${name}": `);
+  const { type, schema, codec, onInvalid, queues, version, upgrade } = options;
   if (!TOPIC_TYPES.includes(type)) {
     const text = `topic "${name}": type must be one of ${TOPIC_TYPES.join(', ')}, not ${String(type)}`;
     throw new UsageError('ILLEGAL_TOPIC_TYPE', text, 'type');
@@ -200,7 +213,7 @@ export function schemaOf(
 export function deadLettersOf(consumerGroup: string): TopicDefinition<Buffer> {
   const problem = consumerGroupNameProblem(consumerGroup);
   if (problem !== undefined) {
-    const text = `consumer group ${JSON.stringify(consumerGroup)} ${problem}`;
+    const text = `consumer group ${describe(consumerGroup)} ${problem}`;
     throw new UsageError('ILLEGAL_CONSUMER_GROUP', text, 'consumerGroup');
   }
   return { ...UNDECLARED, name: deadLetterTopicOf(consumerGroup), codec: bytesCodec };
