@@ -2,6 +2,7 @@
 
 import { HOUR_MS } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
+import { anyFunction, refused } from '../support/options.js';
 import { type ClsTransactions, demand } from './cls-transactions.js';
 import { dialectOf } from './dialects.js';
 import { assertReady } from './readiness.js';
@@ -88,7 +89,10 @@ export class Inbox {
   async once<T>(...args: OnceArguments<T>): Promise<InboxResult<T>> {
     const [tx, key, work] = args.length === 3 ? args : ([demand(this.transactions), ...args] as const);
     assertTransaction(tx);
-    if (await dialectOf(tx).insertKey(tx, this.table, keyOf(key))) return { first: true, result: await work() };
+    const name = keyOf(key);
+    const problem = anyFunction(work);
+    if (problem !== undefined) throw refused('work', `${problem}; nothing was done`);
+    if (await dialectOf(tx).insertKey(tx, this.table, name)) return { first: true, result: await work() };
     this.telemetry?.inboxHit(typeof key === 'string' ? undefined : key.consumerGroup);
     return { first: false };
   }
@@ -124,8 +128,9 @@ function keyOf(key: string | InboxMessage): string {
       'the key of an inbox step contains NUL or half of a character outside of the basic plane, such as an emoji that was cut; nothing was done';
     throw new UsageError('ILLEGAL_KEY', text, 'key');
   }
-  const { consumerGroup, messageId } = key;
+  const { consumerGroup, messageId } = Object(key) as InboxMessage;
   if (consumerGroup && messageId) return `${consumerGroup}/${messageId}`;
-  const text = 'a message as the key of an inbox step needs its consumerGroup and messageId; neither may be empty';
+  const text =
+    'the key of an inbox step must be a string, or a message with its consumerGroup and messageId, neither of them empty; nothing was done';
   throw new UsageError('ILLEGAL_KEY', text, 'key');
 }

@@ -1,6 +1,7 @@
 // Errors for what a caller has to put right: a connection where a transaction must be, and tables that are not there.
 
 import { StateError, UsageError } from '../support/errors.js';
+import { describe } from '../support/options.js';
 import type { SqlExecutor } from './sql-port.js';
 
 /** @param what what was passed @param by what passes the right one to its callback @param field the argument */
@@ -14,6 +15,10 @@ export function noTransaction(what: string, by: string, field: string): UsageErr
  * @throws UsageError `NO_TRANSACTION` for a database, a pool or a client that is in none: each of its statements would be committed by itself
  */
 export function assertTransaction(tx: SqlExecutor): void {
+  if (typeof Object(tx).query !== 'function') {
+    const text = `tx must be what a transaction of the database passes to its callback, not ${describe(tx)}; nothing was done`;
+    throw new UsageError('NO_TRANSACTION', text, 'tx');
+  }
   if (tx.hasTransaction === true) return;
   if (tx.hasTransaction === false) throw noTransaction('this client', 'the transaction() of its library', 'tx');
   const { transaction, totalCount } = tx as { readonly transaction?: unknown; readonly totalCount?: unknown };

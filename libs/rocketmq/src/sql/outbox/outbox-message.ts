@@ -1,5 +1,6 @@
 // A message in the outbox: as it is passed, stored in a row, and sent.
 
+import { isAnyArrayBuffer, isUint8Array } from 'node:util/types';
 import { LIMITS } from '../../protocol/model/limits.js';
 import { assertSendable, bodyBytes, deliveryTimestampMs, type OutgoingMessage } from '../../protocol/model/message.js';
 import { HALF_CHARACTER_PROBLEM, hasHalfCharacter } from '../../protocol/model/names.js';
@@ -106,13 +107,20 @@ function withId(properties: Fields['properties'], id: string): Record<string, st
 }
 
 function bytesOf({ topic, body }: OutboxMessage): Buffer {
-  if (typeof body === 'string' && hasHalfCharacter(body)) {
-    const problem = `message to "${topic}": body ${HALF_CHARACTER_PROBLEM}; nothing was added`;
-    throw new UsageError('ILLEGAL_BODY', problem, 'body');
+  const refused = (problem: string, cause?: unknown): UsageError =>
+    new UsageError('ILLEGAL_BODY', `message to "${topic}": body ${problem}; nothing was added`, 'body', { cause });
+  if (typeof body === 'string' && hasHalfCharacter(body)) throw refused(HALF_CHARACTER_PROBLEM);
+  if (typeof body === 'string' || isUint8Array(body)) return bodyBytes(body);
+  // As JSON they would be objects without their bytes.
+  if (isAnyArrayBuffer(body) || ArrayBuffer.isView(body)) {
+    throw refused('has bytes in another form than a Buffer or a Uint8Array, and these have no JSON form');
   }
-  if (typeof body === 'string' || body instanceof Uint8Array) return bodyBytes(body);
-  const text = JSON.stringify(body) as string | undefined;
-  if (text !== undefined) return Buffer.from(text);
-  const problem = `message to "${topic}": body is ${typeof body}, which JSON cannot represent; nothing was added`;
-  throw new UsageError('ILLEGAL_BODY', problem, 'body');
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(body);
+  } catch (cause) {
+    throw refused(`cannot be encoded (${describeError(cause)})`, cause);
+  }
+  if (text === undefined) throw refused(`is ${typeof body}, which JSON cannot represent`);
+  return Buffer.from(text);
 }

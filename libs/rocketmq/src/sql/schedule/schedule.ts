@@ -5,7 +5,13 @@ import { assertMessageTypes } from '../../protocol/model/message.js';
 import { MessageIdGenerator } from '../../protocol/model/message-id.js';
 import { type Clock, HOUR_MS, SystemClock } from '../../support/clock.js';
 import { UsageError } from '../../support/errors.js';
-import { checkedPositiveInteger } from '../../support/options.js';
+import {
+  assertFields,
+  assertObject,
+  checkedElsewhere,
+  checkedPositiveInteger,
+  type OptionChecks,
+} from '../../support/options.js';
 import { systemRandom } from '../../support/random.js';
 import { type ClsTransactions, demand } from '../cls-transactions.js';
 import { dialectOf } from '../dialects.js';
@@ -54,6 +60,16 @@ export interface ScheduleEntry {
   /** The time zone of `cron`, such as `Europe/Berlin`. Default `UTC`. */
   readonly timeZone?: string;
 }
+
+/** The values are checked where they are read. A misspelled time zone would be UTC. */
+const ENTRY_CHECKS: OptionChecks<ScheduleEntry> = {
+  key: checkedElsewhere,
+  message: checkedElsewhere,
+  deliverAt: checkedElsewhere,
+  delayMs: checkedElsewhere,
+  cron: checkedElsewhere,
+  timeZone: checkedElsewhere,
+};
 
 /** An entry that waits. */
 export interface PendingEntry {
@@ -110,6 +126,8 @@ export class Schedule {
   async set(...args: [SqlExecutor, ScheduleEntry] | [ScheduleEntry]): Promise<void> {
     const [tx, entry] = args.length === 2 ? args : ([demand(this.transactions), ...args] as const);
     assertTransaction(tx);
+    assertObject('entry', entry, 'schedule: ');
+    assertFields(entry, ENTRY_CHECKS);
     const { key, message: given, cron, timeZone = 'UTC' } = entry;
     assertScheduleKey(key);
     // What is added to the keys of a message must not make them look right.
