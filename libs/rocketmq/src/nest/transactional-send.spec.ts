@@ -396,6 +396,10 @@ describe('transactions without a decorator', () => {
     await expect(producer.for(Created).transaction({ body, ...other }, work)).rejects.toMatchObject(refused);
     const prepares = () => currentTransaction().prepare({ topic: Created, body, ...wrong });
     await expect(app.get(OrderService).run(prepares)).rejects.toMatchObject(refused);
+    const none = undefined as never;
+    const noMessage = { code: 'ILLEGAL_MESSAGE', outcome: 'not-sent' };
+    await expect(producer.for(Created).transaction(none, work)).rejects.toMatchObject(noMessage);
+    await expect(app.get(OrderService).run(() => currentTransaction().prepare(none))).rejects.toMatchObject(noMessage);
     expect(broker.halfMessages()).toEqual([]);
   });
 

@@ -71,7 +71,10 @@ export async function byDefinition(
 }
 
 /** A message by the name of its topic. @throws UsageError when the body cannot be encoded */
-export async function byName({ topic, body, ...fields }: PlainMessage, wire: MessageWire): Promise<OutgoingMessage> {
+export async function byName(message: PlainMessage, wire: MessageWire): Promise<OutgoingMessage> {
+  // The messages of a batch are checked nowhere else.
+  assertMessageTypes(message, false);
+  const { topic, body, ...fields } = message;
   return encoded(toTopicDefinition(topic), body, fields, wire);
 }
 

@@ -225,6 +225,13 @@ export function toTopicDefinition(topic: TopicLike): TopicDefinition {
   return { ...UNDECLARED, name: topic };
 }
 
+/** @throws UsageError for what is neither a definition nor a name, such as an import that is not there yet */
+export function assertTopicLike(topic: unknown): asserts topic is TopicLike {
+  if (typeof topic === 'string' || typeof Object(topic).name === 'string') return;
+  const text = `topic must be a topic from defineTopic(), or its name, not ${describe(topic)}; nothing was sent`;
+  throw new UsageError('ILLEGAL_TOPIC', text, 'topic');
+}
+
 const UNDECLARED = {
   type: undefined,
   schema: undefined,

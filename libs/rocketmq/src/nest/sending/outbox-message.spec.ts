@@ -24,6 +24,18 @@ describe('outboxMessage', () => {
     await expect(outboxMessage(Moved, { step: 1 }, { messageGroup: 'A' })).rejects.toMatchObject({ field: 'body' });
   });
 
+  it('rejects what is no topic, and no options', async () => {
+    const create = outboxMessage as (...given: unknown[]) => Promise<unknown>;
+    for (const topic of [undefined, null, 5, {}, 'orders', Symbol('a')]) {
+      const refusal = { code: 'ILLEGAL_TOPIC', field: 'topic', outcome: 'not-sent' };
+      await expect(create(topic, {})).rejects.toMatchObject(refusal);
+    }
+    const topic = defineTopic('orders', { type: 'normal' });
+    for (const options of ['paid', 5, []]) {
+      await expect(create(topic, {}, options)).rejects.toMatchObject({ code: 'ILLEGAL_OPTION', field: 'options' });
+    }
+  });
+
   it('encodes by the codec of the topic, otherwise by the given one', async () => {
     const Notes = defineTopic<string>('notes', { type: 'normal', codec: textCodec });
     expect(String((await outboxMessage(Notes, 'hello')).body)).toBe('hello');

@@ -2,6 +2,8 @@
 
 import type { TopicType } from '../../protocol/model/message.js';
 import type { OutboxMessage } from '../../sql/outbox/outbox-message.js';
+import { UsageError } from '../../support/errors.js';
+import { assertObject, describe } from '../../support/options.js';
 import { type BodyCodec, jsonCodec } from '../messages/body-codecs.js';
 import { assertFits, encoded, type FieldArguments, type MessageFields } from '../messages/outgoing.js';
 import { NAMES_AS_GIVEN } from '../messages/resource-names.js';
@@ -25,7 +27,13 @@ export async function outboxMessage<Body, Input, Type extends TopicType>(
   body: Given<Input>,
   ...options: FieldArguments<Type, OutboxFields>
 ): Promise<OutboxMessage> {
-  const { codec = jsonCodec, ...fields }: MessageFields & OutboxFields = options[0] ?? {};
+  if (typeof Object(topic).name !== 'string') {
+    const text = `topic must be a topic from defineTopic(), not ${describe(topic)}; nothing was added`;
+    throw new UsageError('ILLEGAL_TOPIC', text, 'topic');
+  }
+  const given = options[0] ?? {};
+  assertObject('options', given);
+  const { codec = jsonCodec, ...fields }: MessageFields & OutboxFields = given;
   assertFits(topic as TopicDefinition, fields);
   return encoded(topic as TopicDefinition, body, fields, { codec, names: NAMES_AS_GIVEN });
 }

@@ -8,7 +8,7 @@ import { raceAbort } from '../../support/abort.js';
 import { type CallOptions, withDeadline } from '../../support/deadline.js';
 import { type RocketMQError, StateError, UsageError } from '../../support/errors.js';
 import type { Logger } from '../../support/logger.js';
-import { checkedPositive } from '../../support/options.js';
+import { assertObject, checkedPositive } from '../../support/options.js';
 import { systemRandom } from '../../support/random.js';
 import { parseAddress } from '../common/pattern.js';
 import { loadSchema } from '../messages/body-schema.js';
@@ -72,6 +72,7 @@ export class RocketMQRequester {
     options?: FieldsOf<'normal'> & CallOptions,
   ): Promise<Answer>;
   async request(target: string | RequestDefinition, data: unknown, options: RequestCallOptions = {}): Promise<unknown> {
+    assertObject('options', options);
     if (!isRequestDefinition(target)) return this.asked(target, undefined, data, options);
     const { pattern, topic, answer } = target;
     assertFits(topic, options);

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { z } from 'zod';
 import {
+  type BatchOutcome,
   defineTopic,
   NotSentError,
   type OutgoingHookContext,
@@ -42,6 +43,10 @@ describe('RocketMQProducer', () => {
     return app.get(RocketMQProducer);
   }
 
+  async function failureIn(batch: Promise<BatchOutcome[]>): Promise<void> {
+    for (const outcome of await batch) if (outcome.status === 'failed') throw outcome.error;
+  }
+
   const bodies = (topic: string): string[] => broker.messages(topic).map(({ body }) => body.toString());
 
   it('sends a batch for one topic, typed and validated by its definition', async () => {
@@ -70,6 +75,45 @@ describe('RocketMQProducer', () => {
     );
     expect(outcomes.map(({ status }) => status)).toEqual(['sent', 'sent']);
     expect([bodies('order'), bodies('step')]).toEqual([['{"id":1}'], ['first']]);
+  });
+
+  it('fails what is no message of a batch alone', async () => {
+    const producer = await start();
+    const nothing = [null, undefined, 5, 'order', ['order']] as never[];
+    const failure = expect.objectContaining({ code: 'ILLEGAL_MESSAGE', field: 'message', outcome: 'not-sent' });
+    const failed = nothing.map(() => expect.objectContaining({ status: 'failed', error: failure }));
+    const sent = expect.objectContaining({ status: 'sent' });
+    expect(await producer.sendBatch([{ topic: 'order', body: '1' }, ...nothing])).toEqual([sent, ...failed]);
+    expect(await producer.sendBatch(Order, [{ body: { id: 2 } }, ...nothing])).toEqual([sent, ...failed]);
+    const [ofNoTopic] = await producer.sendBatch([{ topic: null, body: '3' } as never]);
+    expect(ofNoTopic).toMatchObject({ status: 'failed', error: { code: 'ILLEGAL_TOPIC', field: 'topic' } });
+    expect(bodies('order').sort()).toEqual(['1', '{"id":2}']);
+  });
+
+  it('refuses arguments of another type, before anything is sent', async () => {
+    const producer = await start();
+    const work = async (): Promise<void> => {};
+    const half = { topic: 'order', body: '1' };
+    const none = undefined as never;
+    const message = { topic: 'order', body: '1' };
+    const calls: readonly [string, string, () => Promise<unknown>][] = [
+      ['ILLEGAL_OPTION', 'receipt', () => producer.recall(none)],
+      ['ILLEGAL_OPTION', 'receipt', () => producer.recall(null as never)],
+      ['NO_RECALL_HANDLE', 'recallHandle', () => producer.recall({ topic: Symbol('a') } as never)],
+      ['ILLEGAL_MESSAGE', 'message', () => producer.transaction(none, work)],
+      ['ILLEGAL_TOPIC', 'topic', () => producer.transaction({ body: '1' } as never, work)],
+      ['ILLEGAL_OPTION', 'work', () => producer.transaction(half, none)],
+      ['ILLEGAL_OPTION', 'timeout', () => producer.transaction(half, work, { timeout: 5 } as never)],
+      ['ILLEGAL_OPTION', 'options', () => producer.transaction(half, work, null as never)],
+      ['ILLEGAL_OPTION', 'options', () => producer.request('order', {}, null as never)],
+      ['ILLEGAL_PRIORITY', 'priority', () => producer.send({ ...message, priority: Symbol('a') as never })],
+      ['ILLEGAL_PRIORITY', 'priority', () => producer.sendOneway({ ...message, priority: Object.create(null) })],
+      ['ILLEGAL_PRIORITY', 'priority', () => failureIn(producer.sendBatch([{ ...message, priority: 1n as never }]))],
+    ];
+    for (const [code, field, call] of calls) {
+      await expect(call()).rejects.toMatchObject({ code, field, outcome: 'not-sent' });
+    }
+    expect(bodies('order')).toEqual([]);
   });
 
   it('sends nothing of a message group after a body of a batch that cannot be encoded', async () => {

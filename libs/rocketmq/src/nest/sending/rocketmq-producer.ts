@@ -4,10 +4,15 @@ import type { Producer } from '../../producer/producer.js';
 import type { EncodingMessage } from '../../producer/sending/encoding-message.js';
 import type { BatchOptions, BatchOutcome } from '../../producer/sending/send-batch.js';
 import type { SendReceipt } from '../../producer/sending/send-request.js';
-import { assertMessageTypes, type OutgoingMessage, type TopicType } from '../../protocol/model/message.js';
+import {
+  assertIsMessage,
+  assertMessageTypes,
+  type OutgoingMessage,
+  type TopicType,
+} from '../../protocol/model/message.js';
 import type { CallOptions } from '../../support/deadline.js';
 import { StateError, UsageError } from '../../support/errors.js';
-import { anyObject, describe, refused } from '../../support/options.js';
+import { anyFunction, anyObject, assertCall, assertObject, describe, refused } from '../../support/options.js';
 import type { MessageWire } from '../messages/message-body.js';
 import {
   byDefinition,
@@ -21,7 +26,7 @@ import {
   type TopicMessage,
 } from '../messages/outgoing.js';
 import type { RequestDefinition } from '../messages/request-definition.js';
-import { type Given, type TopicDefinition, type TopicLike, toTopicDefinition } from '../messages/topic-definition.js';
+import { assertTopicLike, type Given, type TopicDefinition, toTopicDefinition } from '../messages/topic-definition.js';
 import {
   assertTransactional,
   type CurrentTransaction,
@@ -100,15 +105,19 @@ export class RocketMQProducer {
   ): Promise<BatchOutcome[]> {
     const producer = this.running();
     if (isDefinition(first)) {
-      const made = listed(second).map((message) => {
-        const { body, ...fields } = message as TopicMessage<unknown>;
-        return placed(first.name, fields, byDefinition(first, body, fields, this.wire), this.wire);
+      const made = listed(second).map((given) => {
+        const { body, ...fields } = Object(given) as TopicMessage<unknown>;
+        const encoding = async (): Promise<OutgoingMessage> => {
+          assertIsMessage(given);
+          return byDefinition(first, body, fields, this.wire);
+        };
+        return placed(first.name, fields, encoding(), this.wire);
       });
       return producer.sendEncoded(made, third);
     }
     const made = listed(first).map((given) => {
-      const message = given as PlainMessage;
-      return placed(message.topic, message, byName(message, this.wire), this.wire);
+      const message = Object(given) as PlainMessage;
+      return placed(message.topic, message, byName(given as PlainMessage, this.wire), this.wire);
     });
     return producer.sendEncoded(made, second as BatchOptions | undefined);
   }
@@ -137,9 +146,10 @@ export class RocketMQProducer {
     receipt: { readonly topic: string; readonly recallHandle: string | undefined },
     options?: CallOptions,
   ): Promise<{ readonly messageId: string }> {
+    assertObject('receipt', receipt);
     const { topic, recallHandle } = receipt;
     if (recallHandle === undefined) {
-      const text = `the message on "${topic}" has no recall handle: it is not a delayed message, or the server does not support recalls`;
+      const text = `the message on ${describe(topic)} has no recall handle: it is not a delayed message, or the server does not support recalls`;
       throw new UsageError('NO_RECALL_HANDLE', text, 'recallHandle');
     }
     return this.running().recall({ topic, recallHandle }, options);
@@ -152,11 +162,17 @@ export class RocketMQProducer {
    * @throws as {@link send} when the half message fails: `work` has not run; otherwise what `work` throws
    */
   async transaction<T, Input>(
-    { topic, ...message }: TransactionalTopicMessage<Input>,
+    given: TransactionalTopicMessage<Input>,
     work: (transaction: CurrentTransaction) => Promise<T>,
     options: CallOptions = {},
   ): Promise<T> {
-    const origin = { topic: toTopicDefinition(topic as TopicLike), wire: this.wire };
+    assertIsMessage(given);
+    const { topic, ...message } = given;
+    assertTopicLike(topic);
+    const problem = anyFunction(work);
+    if (problem !== undefined) throw refused('work', `${problem}; nothing was sent`);
+    assertCall(options);
+    const origin = { topic: toTopicDefinition(topic), wire: this.wire };
     return this.runTransaction(origin, message, options, work);
   }
 
@@ -225,10 +241,10 @@ function isDefinition(first: TopicDefinition | PlainMessage | readonly PlainMess
   return typeof first === 'object' && first !== null && 'name' in first && !('topic' in first);
 }
 
-/** The messages of a batch; those that are none fail alone. @throws UsageError */
-function listed(messages: unknown): readonly object[] {
-  if (!Array.isArray(messages)) throw refused('messages', `must be a list of messages, not ${describe(messages)}`);
-  return messages.map((one) => (typeof one === 'object' && one !== null ? one : { topic: one }));
+/** The messages of a batch, which may be none. @throws UsageError */
+function listed(messages: unknown): readonly unknown[] {
+  if (Array.isArray(messages)) return messages;
+  throw refused('messages', `must be a list of messages, not ${describe(messages)}`);
 }
 
 /** Sends to one topic. Each method is that of `RocketMQProducer`. */
@@ -261,6 +277,7 @@ export class TopicSender<Input, Type extends TopicType = TopicType> {
     work: (transaction: CurrentTransaction) => Promise<T>,
     options?: CallOptions,
   ): Promise<T> {
+    assertIsMessage(message);
     assertTransactional(this.topic.name, message);
     return this.producer.transaction({ ...message, topic: this.topic }, work, options);
   }

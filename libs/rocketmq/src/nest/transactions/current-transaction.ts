@@ -12,7 +12,13 @@ import { jsonCodec } from '../messages/body-codecs.js';
 import { type MessageWire } from '../messages/message-body.js';
 import { encoded, type MessageFields, type TypeFields } from '../messages/outgoing.js';
 import { NAMES_AS_GIVEN } from '../messages/resource-names.js';
-import { type Given, type TopicDefinition, type TopicLike, toTopicDefinition } from '../messages/topic-definition.js';
+import {
+  assertTopicLike,
+  type Given,
+  type TopicDefinition,
+  type TopicLike,
+  toTopicDefinition,
+} from '../messages/topic-definition.js';
 
 /** The fields of other messages, which the message of a transaction cannot have. */
 type NotOfTransactions = { readonly [Field in keyof TypeFields | 'messageId']?: undefined };
@@ -137,7 +143,9 @@ class TopicTransaction implements CurrentTransaction {
     return this.inner.recorder;
   }
 
-  async prepare({ topic: given, ...message }: AnyMessage & { readonly topic?: TopicLike }): Promise<void> {
+  async prepare(prepared: AnyMessage & { readonly topic?: TopicLike }): Promise<void> {
+    assertIsMessage(prepared);
+    const { topic: given, ...message } = prepared;
     const topic = this.topicOf(given);
     await this.inner.prepare(await toOutgoing(topic, message, this.wire));
   }
@@ -161,6 +169,7 @@ class TopicTransaction implements CurrentTransaction {
         'topic',
       );
     }
+    assertTopicLike(given);
     const topic = toTopicDefinition(given);
     if (bound === undefined) return topic;
     if (topic.name === bound.name) return typeof given === 'string' ? bound : topic;

@@ -326,7 +326,11 @@ function assertTiming(message: OutgoingMessage, nowMs: number, maxDelayMs: numbe
 function assertPriority({ priority, messageGroup, deliverAt, delayMs }: OutgoingMessage, refuse: Refuse): void {
   if (priority === undefined) return;
   if (!isIntegerFrom(priority, 0, LIMITS.priority)) {
-    refuse('priority', 'ILLEGAL_PRIORITY', `must be an integer from 0 to ${LIMITS.priority}, not ${priority}`);
+    refuse(
+      'priority',
+      'ILLEGAL_PRIORITY',
+      `must be an integer from 0 to ${LIMITS.priority}, not ${describe(priority)}`,
+    );
   }
   if (messageGroup !== undefined || deliverAt !== undefined || delayMs !== undefined) {
     refuse(
