@@ -1,8 +1,10 @@
 // The options of an embedded broker, their checks and the defaults of the engine's and the store's part.
 
+import { hostProblem } from '../support/address.js';
 import { type Clock, HOUR_MS } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
 import type { Logger } from '../support/logger.js';
+import { refused } from '../support/options.js';
 import type { BrokerUser } from './access/users.js';
 import type { EngineOptions } from './engine/engine.js';
 import type { GroupDeclaration, TopicDeclaration } from './engine/registry.js';
@@ -130,6 +132,15 @@ export function assertStoring(options: EmbeddedBrokerOptions): void {
   if (options.data === '') throw new UsageError('ILLEGAL_FOLDER', 'data must name a folder, not ""', 'data');
   if (options.flush !== undefined && options.flush !== 'sync' && options.flush !== 'async') {
     throw new UsageError('ILLEGAL_FLUSH', `flush must be sync or async, not ${String(options.flush)}`, 'flush');
+  }
+}
+
+/** @throws UsageError that names the option */
+export function assertHosts({ host, controlHost, advertisedAddress }: EmbeddedBrokerOptions): void {
+  const hosts = { host, controlHost, 'advertisedAddress.host': advertisedAddress?.host };
+  for (const [field, value] of Object.entries(hosts)) {
+    const problem = value === undefined ? undefined : hostProblem(value);
+    if (problem !== undefined) throw refused(field, problem, 'embedded broker: ');
   }
 }
 

@@ -20,6 +20,7 @@ import { ControlClient, type InsideControl } from './control/control-client.js';
 import type { ControlContext } from './control/control-context.js';
 import type { ControlServer } from './control/control-server.js';
 import {
+  assertHosts,
   assertStoring,
   assertTimeOptions,
   type EmbeddedBrokerOptions,
@@ -114,13 +115,14 @@ export class EmbeddedBroker {
   private watcher: DeliveryWatcher | undefined;
   private insideControl: Promise<InsideControl> | undefined;
 
-  /** @throws UsageError for invalid TLS options, users, topics or groups */
+  /** @throws UsageError for invalid hosts, TLS options, users, topics or groups */
   constructor(options?: EmbeddedBrokerOptions);
   /** @internal With the store of a simulation instead of a file. */
   constructor(options: EmbeddedBrokerOptions, disk: Pick<LmdbStoreOptions, 'openFile'>);
   constructor(options: EmbeddedBrokerOptions = {}, disk?: Pick<LmdbStoreOptions, 'openFile'>) {
     this.#options = options;
     assertTimeOptions(options);
+    assertHosts(options);
     const travelClock = options.timeTravel
       ? new TravelClock(this.realClock, (from, to) => this.travel?.jump(from, to))
       : undefined;

@@ -7,7 +7,6 @@ import type { Clock } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
 import type { Logger } from '../support/logger.js';
 import {
-  anyFunction,
   assertOptions,
   checkedElsewhere,
   mapOf,
@@ -88,7 +87,8 @@ const CHECKS: OptionChecks<ConnectionOptions> = {
   credentialsRefreshMs: positiveNumber,
   requestTimeoutMs: positiveNumber,
   useBootstrapEndpoints: trueOrFalse,
-  addressMapping: anyFunction,
+  // Not quoted: an address that was put there may have a password.
+  addressMapping: (value) => (typeof value === 'function' ? undefined : 'must be a function'),
   logger: withMethods('a Logger', 'debug', 'info', 'warn', 'error'),
   topicLayouts: layoutsProblem,
   transport: oneOf('http2', 'grpc-js'),

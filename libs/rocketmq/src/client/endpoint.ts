@@ -5,8 +5,9 @@ import {
   AddressScheme,
   type Endpoints as WireEndpoints,
 } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
-import { type Address, addressIn, addressText, readAddresses, withoutUser } from '../support/address.js';
+import { type Address, addressIn, addressText, readAddresses, shownAddress } from '../support/address.js';
 import { UsageError } from '../support/errors.js';
+import { describe } from '../support/options.js';
 
 export { type Address, addressText };
 
@@ -52,11 +53,14 @@ export function areNameServers(text: string): boolean {
  */
 export function parseEndpoints(text: string): Endpoint {
   if (typeof text !== 'string' || /^[\s;]*$/.test(text)) {
-    throw refused(String(text), 'it is empty; set it to the address of a RocketMQ proxy, for example "127.0.0.1:8081"');
+    throw refused(
+      typeof text === 'string' ? text : describe(text),
+      'it is empty; set it to the address of a RocketMQ proxy, for example "127.0.0.1:8081"',
+    );
   }
   if (text.startsWith('embedded:')) {
     throw refused(
-      withoutUser(text),
+      shownAddress(text),
       'an embedded broker is started by the Nest module or by TestBroker; set this to its address',
     );
   }

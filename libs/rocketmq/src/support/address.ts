@@ -1,5 +1,7 @@
 // Addresses as people write them: `host:port`, several separated by ";". Every option that takes addresses is read here.
 
+import { isIP } from 'node:net';
+
 /** One TCP address. */
 export interface Address {
   readonly host: string;
@@ -22,7 +24,7 @@ export function addressIn(part: string): Address | undefined {
 
 /**
  * Parses `host:8081;host2:8081`.
- * @param refused the error for a text, which it may quote as it gets it: without a user and password, and for what is wrong with it
+ * @param refused the error for a text, which it may quote as it gets it (see {@link shownAddress}), and for what is wrong with it
  * @param strip takes away what may stand before an address. Default: nothing may
  * @returns at least one
  */
@@ -32,23 +34,44 @@ export function readAddresses(
   strip: (part: string) => string = (part) => part,
 ): readonly Address[] {
   if (text.includes('@')) {
-    throw refused(withoutUser(text), 'an address has no user and password; set `credentials` instead');
+    throw refused(shownAddress(text), 'an address has no user and password; set `credentials` instead');
   }
   const parts = text
     .split(';')
     .map((part) => strip(part.trim()))
     .filter((part) => part !== '');
   if (parts.length === 0)
-    throw refused(text, 'it is empty; it must be "host:port", or several of them separated by ";"');
+    throw refused(shownAddress(text), 'it is empty; it must be "host:port", or several of them separated by ";"');
   return parts.map((part) => {
     const address = addressIn(part);
-    if (address === undefined) throw refused(text, `"${part}" is not "host:port" with a port from 1 to 65535`);
-    return address;
+    if (address !== undefined) return address;
+    const problem = `"${shownAddress(part)}" is not "host:port" with a port from 1 to 65535`;
+    throw refused(shownAddress(text), problem);
   });
 }
 
-/** An error must not show the password that somebody put there. */
-export function withoutUser(text: string): string {
+/** What an address begins with: a scheme, a host, a port. */
+const READABLE =
+  /^\s*(?:name-server:\s*)?(?:[a-z]+:\/\/)?(?:\[[\da-f:.]*\]|(?:[\da-f]{0,4}:){2,}[\da-f.]*|[\w.-]*)(?::\d*)?(?:\s*$|\/$)?/i;
+
+/**
+ * Addresses as an error quotes them: schemes, hosts and ports. Anything else may be the password that somebody put there: before an `@`, in the
+ * place of the port, in a path or a query.
+ */
+export function shownAddress(text: string): string {
   const at = text.lastIndexOf('@');
-  return at === -1 ? text : `…${text.slice(at)}`;
+  const shown = text
+    .slice(at + 1)
+    .split(';')
+    .map((part) => {
+      const [readable = ''] = READABLE.exec(part) ?? [];
+      return readable.length === part.length ? part : `${readable}…`;
+    });
+  return `${at === -1 ? '' : '…@'}${shown.join(';')}`;
+}
+
+/** The problem of a host to listen on or to be known by; it is not quoted, as an address that was put there may have a password. */
+export function hostProblem(host: unknown): string | undefined {
+  if (typeof host === 'string' && (/^[\w.-]*$/.test(host) || isIP(host) !== 0)) return undefined;
+  return 'must be the name or the IP address of a host, without a port, a user or a password';
 }

@@ -4,7 +4,7 @@
 import type { ClientRequest, RequestOptions } from 'node:http';
 import { raceAbort } from '../../support/abort.js';
 import { reasonOf } from '../../support/abort-source.js';
-import { addressText, readAddresses } from '../../support/address.js';
+import { addressText, readAddresses, shownAddress } from '../../support/address.js';
 import { type CallOptions, type Deadline, withNotedEffects } from '../../support/deadline.js';
 import { RocketMQError, TransportError, UsageError } from '../../support/errors.js';
 import {
@@ -70,8 +70,7 @@ const CHECKS: OptionChecks<ControlClientOptions> = {
 
 /** Quotes no value. */
 function credentialsProblem(value: unknown): string | Fault | undefined {
-  const wrong = anyObject(value);
-  if (wrong !== undefined) return wrong;
+  if (anyObject(value) !== undefined) return 'must be an object with accessKey and secretKey';
   const given = value as Readonly<Record<string, unknown>>;
   const field = ['accessKey', 'secretKey'].find((key) => typeof given[key] !== 'string' || given[key] === '');
   return field && { field, problem: 'must be a non-empty string' };
@@ -434,7 +433,7 @@ function urlOf(endpoint: string): URL {
   const addresses = readAddresses(rest, refusedEndpoint);
   const text = `${scheme}://${addresses.map(addressText).join(';')}`;
   if (addresses.length === 1 && URL.canParse(text) && new URL(text).search === '') return new URL(text);
-  throw refusedEndpoint(endpoint, 'it must be one address');
+  throw refusedEndpoint(shownAddress(endpoint), 'it must be one address');
 }
 
 function refusedEndpoint(shown: string, problem: string): UsageError {
