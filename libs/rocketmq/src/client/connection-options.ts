@@ -7,6 +7,7 @@ import type { Clock } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
 import type { Logger } from '../support/logger.js';
 import {
+  anyFunction,
   assertOptions,
   checkedElsewhere,
   mapOf,
@@ -88,7 +89,7 @@ const CHECKS: OptionChecks<ConnectionOptions> = {
   requestTimeoutMs: positiveNumber,
   useBootstrapEndpoints: trueOrFalse,
   // Not quoted: an address that was put there may have a password.
-  addressMapping: (value) => (typeof value === 'function' ? undefined : 'must be a function'),
+  addressMapping: (value) => (typeof value === 'string' ? 'must be a function, not a string' : anyFunction(value)),
   logger: withMethods('a Logger', 'debug', 'info', 'warn', 'error'),
   topicLayouts: layoutsProblem,
   transport: oneOf('http2', 'grpc-js'),

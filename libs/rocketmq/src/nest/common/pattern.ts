@@ -29,8 +29,9 @@ interface ParsedPattern {
  */
 export function parsePattern(who: string, pattern: unknown): ParsedPattern {
   if (typeof pattern !== 'string') {
+    const shown = typeof pattern === 'object' ? JSON.stringify(pattern) : describe(pattern);
     const text =
-      `${who}: the pattern must be a string, "topic" or "topic:tag", not ${describe(pattern)}; a handler of another ` +
+      `${who}: the pattern must be a string, "topic" or "topic:tag", not ${shown}; a handler of another ` +
       'transport needs that transport beside its pattern, for instance Transport.TCP';
     throw new UsageError('ILLEGAL_PATTERN', text, 'pattern');
   }
