@@ -128,7 +128,8 @@ export const MUTATIONS: readonly Mutation[] = [
     fault: 'dead letters of other clients are refused for their labels',
     file: 'consumer/dispatch/keep-dead-letter.ts',
     edits: {
-      'if (!(failure instanceof UsageError)) throw failure;': 'if (failure instanceof Error) throw failure;',
+      'if (!isTooLarge && (this.left !== undefined || !(failure instanceof UsageError))) return undefined;':
+        'if (failure instanceof Error) return undefined;',
     },
   },
   {

@@ -12,7 +12,7 @@ import { forwarded, type OutgoingMessage } from 'nestjs-rocketmq/client';
 import type { Change, ChangeResult } from '../access/plans.js';
 import { ConsoleRefusal } from '../http/exchange.js';
 import type { PageContext } from '../pages/context.js';
-import { assertGroup, deadLetterAt, shortDeadLetter } from '../pages/groups.js';
+import { deadLetterAt, shortDeadLetter } from '../pages/groups.js';
 import type { EditedLetter } from './edited-copies.js';
 import { type Fields, wrong } from './fields.js';
 import { assertOrdinary, bodyIn, senderOf } from './send.js';
@@ -44,8 +44,6 @@ export async function planReplay(context: PageContext, fields: Fields): Promise<
   fields.end();
   const wanted = chosen && new Set(chosen);
   const preview = await previewOf(context, consumerGroup, { wanted, again });
-  if (preview.planned.length === 0 && preview.problems.length === 0)
-    await assertGroup(context.admin, consumerGroup, context.request.signal);
   const positions = new Map(preview.planned.map(({ deadLetter: { position, messageId } }) => [position, messageId]));
   if (perSecond !== undefined && positions.size / perSecond > MAX_SECONDS)
     throw wrong(

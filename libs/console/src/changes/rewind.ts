@@ -4,7 +4,6 @@ import type { PlannedMove, RewindTarget } from 'nestjs-rocketmq/admin';
 import type { Change, ChangeResult } from '../access/plans.js';
 import { ConsoleRefusal } from '../http/exchange.js';
 import { inTurns, type PageContext } from '../pages/context.js';
-import { assertGroup } from '../pages/groups.js';
 import { type Fields, LATEST_MS, wrong } from './fields.js';
 import { assertOrdinary } from './send.js';
 
@@ -17,7 +16,6 @@ export async function planRewind({ admin, request }: PageContext, fields: Fields
   fields.end();
   assertOrdinary(topic);
   const asked = { consumerGroup, topic, to };
-  await assertGroup(admin, consumerGroup, request.signal);
   const moves = await admin.planRewind(asked, { signal: request.signal });
   const move = async (one: PlannedMove, now: readonly PlannedMove[], signal: AbortSignal): Promise<Moved> => {
     const { broker, queueId, to: offset } = one;

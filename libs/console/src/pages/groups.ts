@@ -68,7 +68,7 @@ function noGroup(name: string): ConsoleRefusal {
 }
 
 /** Brokers answer alike for a group that has nothing and for one that does not exist. @throws ConsoleRefusal for the latter */
-export async function assertGroup(admin: RocketMQAdmin, name: string, signal: AbortSignal): Promise<void> {
+async function assertGroup(admin: RocketMQAdmin, name: string, signal: AbortSignal): Promise<void> {
   if ((await admin.describeGroup(name, { signal })) === undefined) throw noGroup(name);
 }
 

@@ -227,11 +227,6 @@ describe('the pages', () => {
     const refused = { status: 404, body: { error: { code: 'NO_GROUP' } } };
     expect(await browser.get('/api/groups/nope')).toMatchObject(refused);
     expect(await browser.get('/api/groups/nope/dead-letters')).toMatchObject(refused);
-    for (const change of [
-      { action: 'replay', consumerGroup: 'nope' },
-      { action: 'rewind', consumerGroup: 'nope', topic: 'orders', to: 'end' },
-    ])
-      expect(await browser.post('/api/plans', change)).toMatchObject(refused);
   });
 
   it('say which of them exist only elsewhere', async () => {

@@ -111,7 +111,7 @@ function encodeExactly(body: unknown): Uint8Array {
 const MAX_INTEGER_DIGITS = 40;
 const MAY_BE_ROUNDED = /\d{16}/;
 /** A number of JSON, or the beginning of a string. */
-const NUMBER_OR_STRING = /"|-?(\d+)(\.\d+)?([eE][+-]?\d+)?/g;
+const numbersAndStrings = (): RegExp => /"|-?(\d+)(\.\d+)?([eE][+-]?\d+)?/g;
 
 /** @throws UndecodableBody, SyntaxError */
 function parseExactly(text: string, large: (integer: bigint) => unknown): unknown {
@@ -122,7 +122,7 @@ function parseExactly(text: string, large: (integer: bigint) => unknown): unknow
   const mark = systemRandom.uuid();
   const parts: string[] = [];
   let end = 0;
-  const numbers = new RegExp(NUMBER_OR_STRING);
+  const numbers = numbersAndStrings();
   for (let found = numbers.exec(text); found !== null; found = numbers.exec(text)) {
     const [number, digits, decimals, exponent] = found;
     if (digits === undefined) {
