@@ -77,17 +77,16 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const folder = mkdtempSync(join(tmpdir(), `check-${name}-`));
   const signal = stoppedBySignals(folder);
-  let failed = 0;
+  let isKept = false;
   try {
-    const counts = await runIn(folder, check, own, signal);
-    failed = counts.failed;
-    if (failed > 0 && check.keepsFolder && !signal.aborted) print(`kept: ${folder}`);
-    print(`${counts.passed} passed, ${counts.failed} failed`);
+    const { passed, failed } = await runIn(folder, check, own, signal);
+    isKept = failed > 0 && check.keepsFolder === true && !signal.aborted;
+    if (isKept) print(`kept: ${folder}`);
+    print(`${passed} passed, ${failed} failed`);
+    return failed === 0 ? 0 : 1;
   } finally {
-    const isKept = failed > 0 && check.keepsFolder && !signal.aborted;
     if (!isKept) rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
   }
-  return failed === 0 ? 0 : 1;
 }
 
 main(process.argv.slice(2)).then(

@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import typescript from 'typescript';
 import { CHECKS } from '../checks.js';
+import { PART_FOLDERS } from '../rocketmq/check.js';
 import type { Command, Stage } from './stages.js';
 
 const root = join(import.meta.dirname, '../..');
@@ -15,12 +16,7 @@ const EVERYTHING =
   /^(package(-lock)?\.json|jest\.config\.mjs|tsconfig[\w.]*\.json|\.ci\/.*|tools\/.*|test\/fixtures\/.*|checks\/(gate\/)?[\w.]+\.ts)$|\/package\.json$/;
 /** These start applications, servers or commands, or read documents: their imports do not show what they depend on. */
 const BY_MORE_THAN_IMPORTS = /^test\/(alone|control|docs|e2e|observability|processes|real|restarts|runners|secured)\//;
-const PARTS: Readonly<Record<string, readonly string[]>> = {
-  open: ['test/contract/', 'test/real/'],
-  alone: ['test/alone/'],
-  secured: ['test/secured/'],
-  restarts: ['test/restarts/'],
-};
+const PARTS: Readonly<Record<string, readonly string[]>> = PART_FOLDERS;
 
 export type ImportGraph = ReadonlyMap<string, readonly string[]>;
 
@@ -105,13 +101,13 @@ function isIn({ name, command }: Stage & { readonly kind: 'suite' }, spec: strin
   const isReal = command.includes('test:rocketmq');
   const paths = command.filter((word) => SUITE.test(word));
   const part = command[command.indexOf('--part') + 1];
-  if (isReal && command.includes('--part') && !PARTS[part ?? '']?.some((folder) => spec.startsWith(folder)))
+  if (isReal && command.includes('--part') && !PARTS[part ?? '']?.some((folder) => spec.startsWith(`${folder}/`)))
     return false;
   if (paths.length > 0) return paths.some((path) => spec.startsWith(path));
   if (isReal)
     return Object.values(PARTS)
       .flat()
-      .some((folder) => spec.startsWith(folder));
+      .some((folder) => spec.startsWith(`${folder}/`));
   const needsServer = /^test\/(real|alone|secured|restarts)\//.test(spec);
   return !needsServer && (name !== 'tests' || !spec.endsWith('.long.spec.ts'));
 }

@@ -1,5 +1,7 @@
 // What the gate runs, in which order. Nothing runs here.
 
+import { PARTS } from '../rocketmq/check.js';
+
 /** One after the other: a stage that failed keeps no other from running. */
 export type Stage =
   /** Commands that run at once. No counts of their own: the stage counts as one. */
@@ -89,7 +91,6 @@ const NEAR_NODE = ['broker/store', 'broker/services', 'client/wire', 'http2', 's
   (room) => `libs/rocketmq/src/${room}/`,
 );
 const PACKED = 'archive,bare,playground,add-nest-12';
-const PARTS = ['open', 'alone', 'secured', 'restarts'];
 
 export function stagesOf({ full, seed, specs, has }: About): readonly Stage[] {
   const long = specs.filter((path) => LONG.test(path) && (full || !LEFT_OUT.some((end) => path.endsWith(end))));

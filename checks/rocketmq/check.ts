@@ -2,6 +2,17 @@ import { DEFAULT_VERSION } from '../../tools/servers/rocketmq/jars.mjs';
 import { check } from '../check.js';
 import type { Options } from '../options.js';
 
+/** The parts and their folders. The order is that of the runs. */
+export const PART_FOLDERS = {
+  open: ['test/contract', 'test/real'],
+  alone: ['test/alone'],
+  secured: ['test/secured'],
+  restarts: ['test/restarts'],
+} as const satisfies Record<string, readonly string[]>;
+export type Part = keyof typeof PART_FOLDERS;
+
+export const PARTS = Object.keys(PART_FOLDERS) as readonly Part[];
+
 export const OPTIONS = {
   version: {
     type: 'text',
@@ -9,7 +20,7 @@ export const OPTIONS = {
     default: DEFAULT_VERSION,
     says: 'of the server: 5.3.3, 5.4.0, 5.5.0; by remoting also older ones (5.0.0 and 5.1.4 are tested), and rust-1.0.0 for the part open',
   },
-  part: { type: 'choice', among: ['open', 'alone', 'secured', 'restarts'], says: 'only this part' },
+  part: { type: 'choice', among: PARTS, says: 'only this part' },
   transport: {
     type: 'choice',
     among: ['http2', 'grpc-js', 'remoting'],

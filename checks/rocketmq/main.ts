@@ -10,9 +10,8 @@ import { type RunningServer, startRocketMQ } from '../../tools/servers/rocketmq/
 import { makeServerCertificate } from '../../tools/servers/rocketmq/server-certificate.mjs';
 import type { Counts, Tools } from '../check.js';
 import { OptionError, type Values } from '../options.js';
-import type { OPTIONS } from './check.js';
+import { type OPTIONS, PART_FOLDERS, PARTS, type Part } from './check.js';
 
-type Part = NonNullable<Values<typeof OPTIONS>['part']>;
 interface Run extends Tools {
   readonly version: string;
   readonly transport: string;
@@ -21,14 +20,12 @@ interface Run extends Tools {
 // The suites wait for a server more than they compute.
 const AT_ONCE = '--maxWorkers=8';
 const ONE_BY_ONE = '--runInBand';
-/** The folders of each part, and what runs them: jest's exit code. The order is that of the runs. */
-const PARTS: Readonly<
-  Record<Part, { readonly folders: readonly string[]; start(run: Run, args: readonly string[]): Promise<number> }>
-> = {
-  open: { folders: ['test/contract', 'test/real'], start: (run, args) => runOnOpenServer(run, [AT_ONCE, ...args]) },
-  alone: { folders: ['test/alone'], start: (run, args) => runOnOpenServer(run, [ONE_BY_ONE, ...args]) },
-  secured: { folders: ['test/secured'], start: runOnSecuredServer },
-  restarts: { folders: ['test/restarts'], start: runWithoutServer },
+/** What runs a part: jest's exit code. */
+const STARTS: Readonly<Record<Part, (run: Run, args: readonly string[]) => Promise<number>>> = {
+  open: (run, args) => runOnOpenServer(run, [AT_ONCE, ...args]),
+  alone: (run, args) => runOnOpenServer(run, [ONE_BY_ONE, ...args]),
+  secured: runOnSecuredServer,
+  restarts: runWithoutServer,
 };
 const ADMINISTRATOR = { accessKey: 'administrator', secretKey: 'secret of the administrator' };
 const root = join(import.meta.dirname, '../..');
@@ -42,12 +39,13 @@ export async function runSuites({ version, part, ...values }: Values<typeof OPTI
   const named = tools.rest.filter((arg) => arg.startsWith('test/'));
   const others = tools.rest.filter((arg) => !arg.startsWith('test/'));
   const counts = { passed: 0, failed: 0 };
-  for (const [name, { folders, start }] of Object.entries(PARTS)) {
+  for (const name of PARTS) {
     if (part !== undefined && part !== name) continue;
+    const folders: readonly string[] = PART_FOLDERS[name];
     const suites =
       named.length === 0 ? folders : named.filter((suite) => folders.some((folder) => suite.startsWith(folder)));
     if (suites.length === 0) continue;
-    const code = await start(run, [...suites, ...others]);
+    const code = await STARTS[name](run, [...suites, ...others]);
     counts[code === 0 ? 'passed' : 'failed']++;
   }
   return counts;
