@@ -34,8 +34,13 @@ describe('bodies of Spring', () => {
     });
   });
 
-  it.each(['createdAt', 'shippedAt', 'pickedUpAt'])('are invalid when %s has another form', async (field) => {
-    for (const value of ['null', '"2026-03-01"']) {
+  it.each([
+    ['createdAt', ['null', '"2026-03-01"', '9e15']],
+    ['shippedAt', ['null', '"2026-03-01"', '1e300']],
+    ['pickedUpAt', ['null', '"2026-03-01"', '[2026,13,1,12,0]']],
+    ['parcelId', ['null', '""', 'true', '[]', '"0x10"', '0.5']],
+  ])('are invalid when %s has another form', async (field, values) => {
+    for (const value of values) {
       const all = { parcelId: '1', createdAt: '1', shippedAt: '1', deliveredAt: 'null', pickedUpAt: '[2026,3,1,12,0]' };
       const members = Object.entries({ ...all, [field]: value }).map(([name, text]) => `"${name}":${text}`);
       expect(await parse(`{${members.join(',')}}`)).toMatchObject({
