@@ -229,6 +229,11 @@ describe('the pages', () => {
     expect(await browser.get('/api/groups/nope/dead-letters')).toMatchObject(refused);
   });
 
+  it('say that the topic of a message does not exist', async () => {
+    const refused = { status: 404, body: { error: { code: 'NO_TOPIC' } } };
+    expect(await browser.get('/api/topics/nope/messages/01')).toMatchObject(refused);
+  });
+
   it('say which of them exist only elsewhere', async () => {
     for (const [path, code] of [
       ['/api/app', 'NO_APPLICATION'],

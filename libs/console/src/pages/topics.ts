@@ -30,7 +30,7 @@ export async function topic({ admin, watch, request: { signal } }: PageContext, 
     parts.of('queues', admin.topicOffsets(name, { signal }), undefined),
     parts.of('consumer groups', admin.groupsOfTopic(name, { signal }), undefined),
   ]);
-  if (described === undefined) throw new ConsoleRefusal(404, 'NO_TOPIC', `topic ${name} does not exist`);
+  if (described === undefined) throw noTopic(name);
   parts.add([...(offsets?.failures ?? []), ...(consumers?.failures ?? [])]);
   const names = consumers?.consumerGroups ?? [];
   const groups = names.map(async (consumerGroup, index) => {
@@ -50,6 +50,10 @@ export async function topic({ admin, watch, request: { signal } }: PageContext, 
     counts: { messages: offsets?.total, groups: names.length },
     problems: parts.problems,
   };
+}
+
+function noTopic(name: string): ConsoleRefusal {
+  return new ConsoleRefusal(404, 'NO_TOPIC', `topic ${name} does not exist`);
 }
 
 export async function messages({ admin, redaction, request }: PageContext, name: string): Promise<object> {
@@ -101,6 +105,8 @@ export async function message(context: PageContext, name: string, messageId: str
     ),
   ]);
   const known = [...trail.stored, ...trail.delayed, ...trail.halfMessages, ...trail.givenUp];
+  // Brokers answer alike for a topic that does not have the message and for one that does not exist.
+  if (known.length === 0 && (await admin.describeTopic(name, { signal })) === undefined) throw noTopic(name);
   const isShown = redaction.showsBody(known[0]) && known.every((one) => redaction.showsBody(one));
   const attempts = source.application?.attempts(messageId).filter((one) => one.topic === name);
   const events = source.application?.events().filter((one) => one.messageId === messageId);
