@@ -65,7 +65,7 @@ describe('a move of time in several requests', () => {
 
 describe('a server that is no control port', () => {
   /** It answers every request with these bytes, and keeps the connection open. */
-  async function answering(bytes: string): Promise<{ readonly control: ControlClient; close(): Promise<unknown> }> {
+  async function answering(bytes: string) {
     const sockets = new Set<Socket>();
     const server = createServer((socket) => {
       sockets.add(socket.on('error', () => {}));
@@ -77,7 +77,7 @@ describe('a server that is no control port', () => {
       for (const socket of sockets) socket.destroy();
       return new Promise((resolve) => server.close(resolve));
     };
-    return { control: new ControlClient({ endpoint: `127.0.0.1:${port}` }), close };
+    return { port, control: new ControlClient({ endpoint: `127.0.0.1:${port}` }), close };
   }
 
   const page = (text: string): string => `HTTP/1.1 200 OK\r\nContent-Length: ${text.length}\r\n\r\n${text}`;
@@ -105,6 +105,23 @@ describe('a server that is no control port', () => {
       ['NO_CONTROL_PORT', 'unknown'],
       ['NO_CONTROL_PORT', 'unknown'],
     ]);
+  });
+
+  it('is named as such when it speaks HTTP/2', async () => {
+    const { control, close } = await answering('\0\0\0\x04\0\0\0\0\0');
+    const read = await control.state().catch((error: unknown) => error);
+    await close();
+    const message = expect.stringContaining('the server does not speak HTTP/1.1');
+    expect(read).toMatchObject({ code: 'UNAVAILABLE', outcome: 'not-sent', message });
+  });
+
+  it('gets a change of an https address never: it has no TLS', async () => {
+    const { port, close } = await answering(page(''));
+    const control = new ControlClient({ endpoint: `https://127.0.0.1:${port}` });
+    const change = await control.clearFaults().catch((error: unknown) => error);
+    await close();
+    const message = expect.stringContaining('does not use TLS on this port');
+    expect(change).toMatchObject({ code: 'TLS_FAILED', outcome: 'not-sent', retryable: false, message });
   });
 
   it('ends a call when it switches to another protocol', async () => {

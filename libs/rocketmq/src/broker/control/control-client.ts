@@ -21,7 +21,7 @@ import {
   positiveNumber,
   refused,
 } from '../../support/options.js';
-import { isTlsOnly } from '../../support/tls-failure.js';
+import { isAnsweredInPlaintext, isTlsOnly, tlsFailure } from '../../support/tls-failure.js';
 import type { ConnectionFault, FaultRule, PendingFault } from '../services/faults.js';
 import type {
   AdvancedTime,
@@ -46,6 +46,8 @@ const OPENING = Buffer.from('GET /state HTTP/1.1\r\nhost: localhost\r\nconnectio
 const DEFAULT_TIMEOUT_MS = 10_000;
 /** Far more than a page with the beginnings of the largest messages. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+/** How the codes of Node's HTTP parser begin. */
+const NOT_HTTP = 'HPE_';
 /** The status of every answer that is not a refusal. */
 const OK = 200;
 
@@ -385,6 +387,8 @@ export class ControlClient {
       if (signal.aborted) throw reasonOf(signal);
       if (error instanceof ControlError) throw error;
       if (await this.needsTls(error as Error, deadline)) throw tlsNeeded(what, this.base.host, error as Error);
+      const { message } = error as Error;
+      if (isAnsweredInPlaintext(message)) throw tlsFailure(what, message, error);
       throw brokenCall(what, error as Error, deadline.mayHaveTakenEffect);
     }
   }
@@ -460,9 +464,10 @@ function basic({ accessKey, secretKey }: { readonly accessKey: string; readonly 
   return `Basic ${Buffer.from(`${accessKey}:${secretKey}`).toString('base64')}`;
 }
 
-function brokenCall(what: string, error: Error, mayBeDone: boolean): TransportError {
+function brokenCall(what: string, error: Error & { readonly code?: string }, mayBeDone: boolean): TransportError {
   const effect = mayBeDone ? 'it may have taken effect; check before you repeat it' : 'nothing was changed';
-  const message = `${what} got no answer (${error.message}); ${effect}; check that a broker with a control port is running there`;
+  const problem = error.code?.startsWith(NOT_HTTP) ? 'the server does not speak HTTP/1.1' : error.message;
+  const message = `${what} got no answer (${problem}); ${effect}; check that a broker with a control port is running there`;
   return new TransportError('UNAVAILABLE', message, mayBeDone ? 'unknown' : 'not-sent', true, { cause: error });
 }
 

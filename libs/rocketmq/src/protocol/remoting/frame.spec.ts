@@ -126,7 +126,7 @@ describe('FrameDecoder', () => {
   it.each([
     ['is larger than the limit', Buffer.from([0, 0, 4, 1]), 'a frame of 1025 bytes (allowed: 4 to 1024)'],
     ['has a negative length', Buffer.from([255, 255, 255, 255]), 'a frame of -1 bytes'],
-    ['comes from a server that speaks HTTP', Buffer.from('HTTP/1.1 400 Bad Request'), 'a frame of 1213486160 bytes'],
+    ['comes from a server that speaks HTTP', Buffer.from('HTTP/1.1 400 Bad Request'), 'protocol: HTTP/1.1'],
     ['has a header of an unknown kind', Buffer.from([0, 0, 0, 6, 2, 0, 0, 2, 1, 1]), 'serialization 2'],
     ['has a binary header that is too short', Buffer.from([0, 0, 0, 6, 1, 0, 0, 2, 1, 1]), 'ends within a field'],
     ['has a header longer than itself', Buffer.from([0, 0, 0, 6, 0, 0, 0, 9, 1, 1]), 'longer than its frame'],

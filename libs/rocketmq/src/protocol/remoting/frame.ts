@@ -125,8 +125,12 @@ export class FrameDecoder {
   }
 }
 
+/** What an answer of HTTP/1 begins with, read as a length. */
+const HTTP = Buffer.from('HTTP').readInt32BE();
+
 function checkedLength(length: number, maxFrameBytes: number): number {
   if (length >= LENGTH_BYTES && length <= maxFrameBytes) return length;
+  if (length === HTTP) throw new MalformedFrame('HTTP/1.1');
   throw new MalformedFrame(`a frame of ${length} bytes (allowed: ${LENGTH_BYTES} to ${maxFrameBytes})`);
 }
 
