@@ -208,7 +208,7 @@ export function portSuite(kinds: readonly PortKind[], { seats, ageOutbox }: Port
       const relay = new OutboxRelay({
         outbox,
         database: open(),
-        send: async ({ body, properties }) => void sent.push([properties?.['text'], String(body)]),
+        send: async ({ body, properties }) => void sent.push([properties?.text, String(body)]),
       });
       for (const text of texts) {
         await transact(async (tx) => {

@@ -361,14 +361,14 @@ export class RocketMQAdmin {
     return messageTrail(this.cluster, query, options);
   }
 
-  /** A page of the dead letters of the group, the oldest of each broker first. Does not consume them. */
+  /** A page of the dead letters of the group, the oldest of each broker first. Does not consume them. A group that does not exist has none. */
   listDeadLetters(consumerGroup: string, options?: DeadLetterPageOptions): Promise<DeadLetterPage> {
     return listDeadLetters(this.cluster, consumerGroup, options);
   }
 
   /**
    * What `replayDeadLetters` would do with the same page and options: which it would send and who would receive them, which were sent before,
-   * and which cannot be sent. Changes nothing.
+   * and which cannot be sent. Changes nothing. A group that does not exist has none.
    */
   planReplay(consumerGroup: string, options?: ReplayOptions): Promise<ReplayPlan> {
     return planReplay(this.cluster, consumerGroup, options);
