@@ -5,7 +5,7 @@ import { CHECKS } from '../checks.js';
 import { valuesIn } from '../options.js';
 import { affectedStages, reachedFrom, readImports } from './affected.js';
 import { contractCasesOf, countsOf, type JestResults } from './counts.js';
-import { specs } from './main.js';
+import { inLanes, specs } from './main.js';
 import { LEFT_OUT, type Stage, stagesOf } from './stages.js';
 
 const SPECS = specs();
@@ -63,6 +63,44 @@ describe('the stages of the gate', () => {
   });
 });
 
+describe('the order of the stages', () => {
+  const stage = (name: string): Stage => ({ kind: 'same-contract', name });
+
+  it('has two at a time, and those beside nothing that have to be alone', async () => {
+    const running = new Set<string>();
+    const seen: string[] = [];
+    const ends = new Map<string, () => void>();
+    const stages = [
+      stage('a'),
+      stage('b'),
+      stage('c'),
+      { ...stage('d'), isAlone: true as const },
+      stage('e'),
+      stage('f'),
+    ];
+    const over = inLanes(stages, async ({ name }) => {
+      running.add(name);
+      seen.push([...running].join(' '));
+      await new Promise<void>((resolve) => ends.set(name, resolve));
+      running.delete(name);
+    });
+    for (const name of ['b', 'a', 'c', 'd', 'f', 'e']) {
+      ends.get(name)?.();
+      // What comes next has begun.
+      await new Promise(setImmediate);
+    }
+    await over;
+    expect(seen).toEqual(['a', 'a b', 'a c', 'd', 'e', 'e f']);
+  });
+
+  it('ends with the first that cannot run', async () => {
+    const broken = inLanes([stage('a'), stage('b'), stage('c')], async ({ name }) => {
+      if (name === 'a') throw new Error('no such program');
+    });
+    await expect(broken).rejects.toThrow('no such program');
+  });
+});
+
 describe('the stages that a change can break', () => {
   const imports = readImports();
   const stagesAfter = (...changed: string[]) => affectedStages(usual, { changed, specs: SPECS, imports });
@@ -105,7 +143,7 @@ describe('the stages that a change can break', () => {
 
   it('are the documents and their suites for a page, and all for what everything stands on', () => {
     const names = namesAfter('docs/guide/testing.md');
-    expect(names).toEqual(['lint', 'dead', 'types', 'codegen', 'build', 'tests', 'tests-long', 'docs']);
+    expect(names).toEqual(['codegen', 'build', 'types', 'lint', 'dead', 'tests', 'tests-long', 'docs']);
     expect(namesAfter('package-lock.json')).toEqual(usual.map(({ name }) => name));
     expect(namesAfter('tools/ports.mjs')).toEqual(usual.map(({ name }) => name));
   });

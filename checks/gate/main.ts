@@ -16,6 +16,8 @@ const root = join(import.meta.dirname, '../..');
 /** Nothing may hang: what takes this long is ended, and has failed. */
 const MAX_STAGE_SECONDS = { usual: 1_500, full: 14_400 };
 const KILL_AFTER_MS = 30_000;
+/** The gate is made for two cores. */
+const LANES = 2;
 const TAIL_LINES = 100;
 
 type Ended = { readonly code: number | null; readonly isLate: boolean };
@@ -34,7 +36,7 @@ export async function runGate({ full, plan, since }: Values<typeof OPTIONS>, too
   const gate = new Gate(tools, MAX_STAGE_SECONDS[full ? 'full' : 'usual'] * 1_000);
   const total = { passed: 0, failed: 0 };
   const broken: string[] = [];
-  for (const stage of stages) {
+  await inLanes(stages, async (stage) => {
     tools.signal.throwIfAborted();
     const beganAtMs = performance.now();
     tools.print(`== ${stage.name}`);
@@ -44,9 +46,21 @@ export async function runGate({ full, plan, since }: Values<typeof OPTIONS>, too
     total.passed += passed;
     total.failed += failed;
     if (failed > 0) broken.push(`${stage.name}: ${failed} failed`, ...names.map((name) => `  ${name}`));
-  }
+  });
   if (broken.length > 0) tools.print(['== failed', ...broken].join('\n'));
   return total;
+}
+
+/** In their order, but for those that run alone some at a time: most wait more than they compute. */
+export async function inLanes(stages: readonly Stage[], run: (stage: Stage) => Promise<void>): Promise<void> {
+  const running = new Set<Promise<void>>();
+  for (const stage of stages) {
+    while (running.size >= (stage.isAlone ? 1 : LANES)) await Promise.race(running);
+    const one = run(stage).finally(() => running.delete(one));
+    running.add(one);
+    if (stage.isAlone) await one;
+  }
+  await Promise.all(running);
 }
 
 /** The paths that differ from a commit, also those that are new and not committed. */
@@ -121,15 +135,19 @@ class Gate {
     }
   }
 
-  private async commands({ commands }: Stage & { kind: 'commands' }): Promise<SuiteCounts> {
-    const ends = await Promise.all(commands.map((command) => this.start(command, {}, 'inherit')));
-    const bad = ends.filter(({ code }) => code !== 0);
-    if (bad.length === 0) return { passed: 1, failed: 0, names: [] };
-    return {
-      passed: 0,
-      failed: 1,
-      names: bad.map(({ code, isLate }) => (isLate ? 'did not end' : `exit code ${code}`)),
-    };
+  private async commands({ name, commands }: Stage & { kind: 'commands' }): Promise<SuiteCounts> {
+    const names = await Promise.all(
+      commands.map(async (command, index) => {
+        const log = index === 0 ? name : `${name}-${index + 1}`;
+        const { code, isLate } = await this.start(command, {}, log);
+        if (code === 0) return [];
+        const how = isLate ? 'did not end' : `exit code ${code}`;
+        this.showEnd(log, how);
+        return [how];
+      }),
+    );
+    const bad = names.flat();
+    return bad.length === 0 ? { passed: 1, failed: 0, names: [] } : { passed: 0, failed: 1, names: bad };
   }
 
   /** A file that failed runs once more, alone: what passes then is named as such at the end. */
@@ -142,7 +160,7 @@ class Gate {
     const path = folder === undefined ? {} : { PATH: `${folder}:${process.env.PATH}` };
     const once = (file: string, ...more: readonly string[]) => {
       const args = [...more, '--json', `--outputFile=${this.path(`${file}.json`)}`];
-      return this.start([...command, ...args], { ...env, ...path }, this.path(`${file}.log`));
+      return this.start([...command, ...args], { ...env, ...path }, file);
     };
     let ended = await once(name);
     const rerun = `${name}.again`;
@@ -164,7 +182,7 @@ class Gate {
   private async cases({ name, command }: Stage & { kind: 'cases' }): Promise<SuiteCounts> {
     const names: string[] = [];
     let log = name;
-    let ended = await this.start(command, {}, this.path(`${log}.log`), 'all');
+    let ended = await this.start(command, {}, log);
     let unsteady = 0;
     if (ended.code !== 0) {
       this.showEnd(log, ended.isLate ? 'did not end' : 'failed');
@@ -172,7 +190,7 @@ class Gate {
       if (!ended.isLate) {
         this.tools.print(`== ${name}: once more`);
         log = `${name}.again`;
-        ended = await this.start(command, {}, this.path(`${log}.log`), 'all');
+        ended = await this.start(command, {}, log);
         if (ended.code === 0) {
           unsteady = 1;
           names.push('passed when it ran once more');
@@ -202,28 +220,23 @@ class Gate {
     mkdirSync(folder);
     writeFileSync(join(folder, 'package.json'), '{}');
     const args = ['--prefix', folder, '--no-audit', '--no-fund', '--silent', `node@${major}`];
-    const { code } = await this.start(['npm', 'install', ...args], {}, 'inherit');
+    const { code } = await this.start(['npm', 'install', ...args], {}, `node-${major}`);
     return code === 0 ? join(folder, 'node_modules', 'node', 'bin') : undefined;
   }
 
   /**
    * Runs a command in a process group of its own, which ends with it, when its time is over or the gate is stopped.
-   * @param output a file, for what it prints; `all` with its errors
+   * @param log the name of the log with what it prints
    */
-  private start(
-    [program, ...args]: Command,
-    env: NodeJS.ProcessEnv,
-    output: string,
-    which: 'output' | 'all' = 'output',
-  ): Promise<Ended> {
-    const file = output === 'inherit' ? 'inherit' : openSync(output, 'w');
+  private start([program, ...args]: Command, env: NodeJS.ProcessEnv, log: string): Promise<Ended> {
+    const file = openSync(this.pathOfLog(log), 'w');
     const child = spawn(program, args, {
       cwd: root,
       env: { ...process.env, ...env },
       detached: true,
-      stdio: ['ignore', file, which === 'all' ? file : 'inherit'],
+      stdio: ['ignore', file, file],
     });
-    if (file !== 'inherit') closeSync(file);
+    closeSync(file);
     let isLate = false;
     let killer: NodeJS.Timeout | undefined;
     const end = () => {
@@ -250,8 +263,12 @@ class Gate {
     return join(this.tools.folder, name);
   }
 
+  private pathOfLog(name: string): string {
+    return this.path(`${name}.log`);
+  }
+
   private read(log: string): string {
-    return readFileSync(this.path(`${log}.log`), 'utf8');
+    return readFileSync(this.pathOfLog(log), 'utf8');
   }
 
   private showEnd(log: string, how: string): void {

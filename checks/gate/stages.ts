@@ -1,23 +1,28 @@
-// What the gate runs, in which order. Nothing runs here.
+// What the gate runs, in which order, and what runs beside it. Nothing runs here.
 
 import { PARTS } from '../rocketmq/check.js';
 
-/** One after the other: a stage that failed keeps no other from running. */
+/** A stage that failed keeps no other from running. */
 export type Stage =
   /** Commands that run at once. No counts of their own: the stage counts as one. */
-  | { readonly kind: 'commands'; readonly name: string; readonly commands: readonly Command[] }
-  /** A jest run, whose tests are counted. Files that fail run once more, alone. */
-  | {
-      readonly kind: 'suite';
-      readonly name: string;
-      readonly command: Command;
-      readonly env?: NodeJS.ProcessEnv;
-      readonly node?: number;
-    }
-  /** A check that has cases, which are counted. If one fails, the check runs once more. */
-  | { readonly kind: 'cases'; readonly name: string; readonly command: Command }
-  /** The suites `tests` and `rocketmq` have run the same cases of the contract. */
-  | { readonly kind: 'same-contract'; readonly name: string };
+  (
+    | { readonly kind: 'commands'; readonly name: string; readonly commands: readonly Command[] }
+    /** A jest run, whose tests are counted. Files that fail run once more, alone. */
+    | {
+        readonly kind: 'suite';
+        readonly name: string;
+        readonly command: Command;
+        readonly env?: NodeJS.ProcessEnv;
+        readonly node?: number;
+      }
+    /** A check that has cases, which are counted. If one fails, the check runs once more. */
+    | { readonly kind: 'cases'; readonly name: string; readonly command: Command }
+    /** The suites `tests` and `rocketmq` have run the same cases of the contract. */
+    | { readonly kind: 'same-contract'; readonly name: string }
+  ) & {
+    /** It starts when all before it have ended, and the next one when it has: it measures, or others read what it writes. */
+    readonly isAlone?: true;
+  };
 
 export type Command = readonly [program: string, ...args: string[]];
 
@@ -108,41 +113,42 @@ export function stagesOf({ full, seed, specs, has }: About): readonly Stage[] {
   ];
   const forLong = full ? ['--long'] : [];
   return [
+    // What it has written anew counts as changed: what builds in the middle of a suite takes away what the others read.
+    { ...script('codegen', 'codegen:check'), isAlone: true },
+    { ...script('build'), isAlone: true },
+    { ...sound('slower'), isAlone: true },
+    script('types', 'typecheck'),
     script('lint'),
     script('dead', 'lint:dead'),
-    script('types', 'typecheck'),
-    script('codegen', 'codegen:check'),
-    // What it has written anew counts as changed: what builds in the middle of a suite takes away what the others read.
-    script('build'),
+    // What takes longest begins first, so that what runs beside each other ends together.
     tests('tests', []),
-    tests('tests-long', long),
-    tests('tests-grpc-js', [...client, ...(full ? ['test/contract'] : WIRE)], { ROCKETMQ_TEST_TRANSPORT: 'grpc-js' }),
-    tests('tests-on-disk', ['test/contract'], { EMBEDDED_STORE: 'lmdb' }),
-    ...(full ? [22, 24] : [24]).map((node) => ({ ...tests(`tests-node-${node}`, nearNode), node })),
-    cases('pack', ...(full ? [] : ['--only', PACKED])),
-    script('docs', 'docs:site'),
     real('rocketmq', NEWEST, '--part', 'open'),
-    { kind: 'same-contract', name: 'same-contract' },
+    tests('tests-long', long),
+    cases('browser'),
+    cases('interop'),
+    full ? sound('simulation', '--long') : twoSimulations(seed, 20),
     real('rocketmq-remoting', NEWEST, '--part', 'open', '--transport', 'remoting', ...byRemoting),
-    real('alone', NEWEST, '--part', 'alone'),
-    real('secured', NEWEST, '--part', 'secured'),
-    // What takes several clusters to start and minutes of outages runs with `full` only.
-    real('restarts', NEWEST, '--part', 'restarts', ...restarts),
     ...(full ? everyServer(has.cargo) : oneServer(seed)),
-    sound('soak', ...forLong),
-    sound('crash', ...forLong),
-    sound('fuzz', ...forLong),
     // Crash and simulation are about the embedded broker already.
     ...(full ? longChaos(databases) : [sound('chaos', '--backend', 'rocketmq', '--database', oneDatabase)]),
     cases('databases', '--transactions', full ? '3500' : '150', '--seed', String(seed)),
-    full ? sound('simulation', '--long') : twoSimulations(seed, 20),
-    ...(full ? [cases('mutations')] : []),
-    cases('interop'),
-    sound('slower'),
-    cases('browser'),
+    real('alone', NEWEST, '--part', 'alone'),
     cases('compose'),
+    // What takes several clusters to start and minutes of outages runs with `full` only.
+    real('restarts', NEWEST, '--part', 'restarts', ...restarts),
+    cases('pack', ...(full ? [] : ['--only', PACKED])),
+    script('docs', 'docs:site'),
+    tests('tests-on-disk', ['test/contract'], { EMBEDDED_STORE: 'lmdb' }),
+    sound('soak', ...forLong),
+    sound('crash', ...forLong),
+    sound('fuzz', ...forLong),
+    tests('tests-grpc-js', [...client, ...(full ? ['test/contract'] : WIRE)], { ROCKETMQ_TEST_TRANSPORT: 'grpc-js' }),
+    ...(full ? [22, 24] : [24]).map((node) => ({ ...tests(`tests-node-${node}`, nearNode), node })),
+    real('secured', NEWEST, '--part', 'secured'),
+    ...(full ? [cases('mutations'), cases('dockerfile')] : []),
+    { kind: 'same-contract', name: 'same-contract', isAlone: true },
     // For what breaks: their figures fail nothing.
-    ...(full ? [cases('dockerfile'), sound('load', '--quick'), sound('bench', '--quick')] : []),
+    ...(full ? [sound('load', '--quick'), sound('bench', '--quick')] : []),
   ];
 }
 
