@@ -85,4 +85,20 @@ describe('the layout of a topic', () => {
     known.noteReached('a');
     expect([...known.brokersAway()]).toEqual(['b']);
   });
+
+  it('names them once for an outage, and again for the next one, even if nothing was stored between', () => {
+    let nowMs = 0;
+    const known = new Layouts(new Map(), silentLogger, () => nowMs);
+    const namedAfter = (atMs: number): readonly string[] => {
+      nowMs = atMs;
+      known.noteAway('a');
+      return [...known.brokersAway()];
+    };
+    expect(namedAfter(0)).toEqual(['a']);
+    expect(namedAfter(24_000)).toEqual(['a']);
+    // A proxy that still has it in its routes keeps it there.
+    expect([26_000, 45_000, 64_000].map(namedAfter)).toEqual([[], [], []]);
+    expect(namedAfter(90_000)).toEqual(['a']);
+    expect(namedAfter(116_000)).toEqual([]);
+  });
 });

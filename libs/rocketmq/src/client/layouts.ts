@@ -32,21 +32,28 @@ export class Layouts {
   /** Those to which messages of message groups or lite topics were sent: a change of others moves nothing. */
   private readonly used = new Set<string>();
 
-  /** Until when a proxy that could not connect to a broker may drop it from its routes, by broker, in monotonic time. */
-  private readonly away = new Map<string, number>();
+  /** By broker: until when a proxy that could not connect to it may drop it from its routes, and when one last could not, in monotonic time. */
+  private readonly away = new Map<string, { readonly untilMs: number; readonly notedAtMs: number }>();
 
-  /** @param declared the option `topicLayouts` */
+  /**
+   * @param declared the option `topicLayouts`
+   * @param nowMs monotonic real time
+   */
   constructor(
     private readonly declared: ReadonlyMap<string, Layout>,
     private readonly logger: Logger,
+    private readonly nowMs = monotonicMs,
   ) {}
 
   /**
    * Called when a proxy could not connect to a broker: it may soon learn that the broker is missing, and choose among the others. One that has
-   * not done so until then sees the order configuration, and keeps its routes.
+   * not done so until then sees the order configuration, and keeps its routes: what follows at once is the same outage.
    */
   noteAway(brokerName: string): void {
-    if (!this.away.has(brokerName)) this.away.set(brokerName, monotonicMs() + LEARNED_MS);
+    const notedAtMs = this.nowMs();
+    const known = this.away.get(brokerName);
+    const isSame = known !== undefined && notedAtMs - Math.max(known.untilMs, known.notedAtMs) < LEARNED_MS;
+    this.away.set(brokerName, { untilMs: isSame ? known.untilMs : notedAtMs + LEARNED_MS, notedAtMs });
   }
 
   /** Called when a broker has stored a message. */
@@ -57,8 +64,8 @@ export class Layouts {
   /** The brokers that a proxy may treat as missing at any moment. */
   brokersAway(): ReadonlySet<string> {
     if (this.away.size === 0) return NONE;
-    const nowMs = monotonicMs();
-    return new Set([...this.away].flatMap(([brokerName, untilMs]) => (untilMs > nowMs ? [brokerName] : [])));
+    const nowMs = this.nowMs();
+    return new Set([...this.away].flatMap(([brokerName, { untilMs }]) => (untilMs > nowMs ? [brokerName] : [])));
   }
 
   /** Called when a message of a message group or lite topic is about to be sent. */
