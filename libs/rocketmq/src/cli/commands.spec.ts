@@ -168,7 +168,7 @@ describe('group', () => {
     const called = await on('group create lines --no-fifo --max-attempts 9');
     expect({ code: called.code, out: called.out }).toEqual({ code: 1, out: '' });
     expect(called.err).toMatch(
-      /^group "lines" already exists with other settings: it is ordered on \S+; it delivers at most 5 times on \S+, not 9; nothing was changed/,
+      /^group "lines" already exists with other settings: it is ordered on \S+; it delivers at most 5 times on \S+, not at most 9 times; nothing was changed/,
     );
     const untouched = { consumerGroup: 'lines', fifo: true, maxDeliveryAttempts: 5 };
     expect(await json('group create lines')).toEqual(untouched);

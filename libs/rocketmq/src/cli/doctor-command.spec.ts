@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { CertificateAuthority } from '../../../../test/fixtures/certificates.js';
 import { call, words } from '../../../../test/fixtures/command-line.js';
+import { ScriptedCluster } from '../../../../test/fixtures/scripted-cluster.js';
 import { forwardTo } from '../../../../test/fixtures/tcp-forwarder.js';
 import type { EmbeddedBrokerOptions } from '../entries/broker.js';
 import { Connection, SimpleConsumer } from '../entries/client.js';
@@ -207,6 +208,15 @@ describe('the doctor, on the wrong server', () => {
       expect(seen).toContain('nothing took effect');
       expect(advice).toContain('is not suspended or overloaded');
     }
+  });
+
+  it('asks whether a broker that does not answer is suspended, before it blames its address', async () => {
+    const cluster = new ScriptedCluster();
+    closers.push(() => cluster.close());
+    const { nameServer } = await cluster.start([() => undefined]);
+    const { code, check } = await doctor(`name-server:${nameServer.address} --timeout 1000`);
+    expect(code).toBe(1);
+    expect(check('broker').advice).toMatch(/not suspended or overloaded.*brokerIP1/);
   });
 
   it('rejects a wrong command line with exit code 2', async () => {

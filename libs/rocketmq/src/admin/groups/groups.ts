@@ -119,6 +119,10 @@ function checkBackoff(consumerGroup: string, backoff: BackoffPolicy): void {
   throw new UsageError('ILLEGAL_BACKOFF', message, 'backoff');
 }
 
+function attemptsOf({ maxDeliveryAttempts: most }: { readonly maxDeliveryAttempts: number }): string {
+  return isDeliverable(most) ? `delivers at most ${most} times` : 'delivers nothing';
+}
+
 /** In which settings the brokers that have the group differ from the given ones; a sentence for each. */
 export function groupDifferences(
   { brokers }: GroupDescription,
@@ -130,7 +134,7 @@ export function groupDifferences(
       : [`it is ${fifo ? 'not ordered' : 'ordered'} on ${found.name}`]),
     ...(maxDeliveryAttempts === undefined || maxDeliveryAttempts === found.maxDeliveryAttempts
       ? []
-      : [`it delivers at most ${found.maxDeliveryAttempts} times on ${found.name}, not ${maxDeliveryAttempts}`]),
+      : [`it ${attemptsOf(found)} on ${found.name}, not at most ${maxDeliveryAttempts} times`]),
     ...(backoff === undefined || isDeepStrictEqual(backoff, found.backoff)
       ? []
       : [`its backoff differs on ${found.name}`]),

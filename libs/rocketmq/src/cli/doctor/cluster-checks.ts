@@ -63,6 +63,8 @@ const ADVICE: Readonly<Record<string, string>> = {
 
 function silentBroker({ name, address }: MasterBroker, error: unknown): Check {
   const isRefusal = RocketMQError.is(error) && error.outcome === 'rejected';
+  const isLate = RocketMQError.is(error) && error.code === 'DEADLINE_EXCEEDED';
+  const first = isLate ? 'check that it is not suspended or overloaded (--timeout gives it more time); ' : '';
   return {
     status: 'failed',
     name: 'broker',
@@ -71,7 +73,7 @@ function silentBroker({ name, address }: MasterBroker, error: unknown): Check {
     why: 'its lag, groups and dead letters can be neither read nor changed from here',
     advice: isRefusal
       ? ADMINISTRATOR
-      : `administration connects to the brokers at the addresses that they registered: if ${address} cannot be reached from here, set brokerIP1 in broker.conf to an address that can`,
+      : `${first}administration connects to the brokers at the addresses that they registered: if ${address} cannot be reached from here, set brokerIP1 in broker.conf to an address that can`,
   };
 }
 

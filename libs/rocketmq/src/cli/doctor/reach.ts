@@ -85,7 +85,8 @@ function tlsProblemOf(isOfTls: boolean, isOther: boolean, protocol: Check, error
   return isOther ? { status: 'skipped', name: 'tls', subject, seen: 'what answers is not a proxy' } : undefined;
 }
 
-const NO_PROXY_ADVICE = 'check the address, and whether the server requires TLS (--tls)';
+const NO_PROXY_ADVICE =
+  'check the address, that the server is not suspended or overloaded, and whether it requires TLS (--tls)';
 const TLS = {
   name: 'tls',
   why: 'clients send nothing to a server whose identity they cannot verify',
