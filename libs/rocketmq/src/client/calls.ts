@@ -12,9 +12,9 @@ import {
 } from '../protocol/grpc/rpc.js';
 import { TransportError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
-import type { Channel, WireCall, WireStream } from './channel.js';
+import type { Channel, WireCall } from './channel.js';
 import type { Endpoint } from './endpoint.js';
-import type { RequestOptions, ServerCalls, UnaryRpc } from './server-calls.js';
+import type { RequestOptions, ServerCalls, TelemetryStream, UnaryRpc } from './server-calls.js';
 import { SignedCalls } from './signed-calls.js';
 
 /** What calls need of their connection. */
@@ -68,10 +68,16 @@ export class Calls implements ServerCalls {
     return this.access.areSigned ? this.access.receive(ask, onAnswer, options) : ask(onAnswer);
   }
 
-  telemetry(endpoint: Endpoint): WireStream {
-    const { path } = rpcMethod('telemetry');
+  telemetry(endpoint: Endpoint): TelemetryStream {
+    const { path, request, response } = rpcMethod('telemetry');
     const metadata = this.connection.metadata(this.clientId);
-    return this.connection.channel(endpoint).stream({ path, metadata, timeoutMs: undefined });
+    const stream = this.connection.channel(endpoint).stream({ path, metadata, timeoutMs: undefined });
+    return {
+      commands: decodeAll(response, stream.frames),
+      write: (command) => stream.write(request.encode(command).finish()),
+      end: () => stream.end(),
+      cancel: () => stream.cancel(),
+    };
   }
 
   /** The channels belong to the connection. */
@@ -100,4 +106,8 @@ function decode<T>(what: string, codec: Codec<T>, bytes: Uint8Array): T {
     const message = `${what}: the answer cannot be decoded (${describeError(error)}); it may have taken effect. Is this a RocketMQ proxy?`;
     throw new TransportError('RPC_FAILED', message, 'unknown', false, { cause: error });
   }
+}
+
+async function* decodeAll<T>(codec: Codec<T>, frames: AsyncIterable<Uint8Array>): AsyncIterable<T> {
+  for await (const bytes of frames) yield codec.decode(bytes);
 }

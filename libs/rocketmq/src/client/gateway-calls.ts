@@ -6,9 +6,8 @@ import { raceAbort } from '../support/abort.js';
 import { StateError, TransportError } from '../support/errors.js';
 import { describeError, type Logger } from '../support/logger.js';
 import type { ResolvedTls } from '../support/tls.js';
-import type { WireStream } from './channel.js';
 import { addressText, type Endpoint } from './endpoint.js';
-import type { RequestOptions, ServerCalls, UnaryRpc } from './server-calls.js';
+import type { RequestOptions, ServerCalls, TelemetryStream, UnaryRpc } from './server-calls.js';
 
 type Gateway = import('../gateway/gateway.js').Gateway;
 
@@ -58,7 +57,7 @@ export class GatewayCalls implements ServerCalls {
     await gateway.receive(this.addressOf(endpoint), request, options, onAnswer);
   }
 
-  telemetry(endpoint: Endpoint): WireStream {
+  telemetry(endpoint: Endpoint): TelemetryStream {
     if (this.gateway === undefined) throw new StateError('CLOSED', 'the gateway is not loaded yet; nothing was sent');
     return this.gateway.telemetry(this.addressOf(endpoint));
   }

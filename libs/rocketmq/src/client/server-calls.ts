@@ -1,8 +1,8 @@
 // The seam where calls are made: requests of the gRPC model, and who answers them. Calls.ts sends them to a proxy; gateway-calls.ts
 // hands them to the gateway, which speaks to name servers and brokers.
 
+import type { TelemetryCommand } from '../protocol/grpc/generated/apache/rocketmq/v2/service.js';
 import type { RpcName, RpcRequest, RpcResponse } from '../protocol/grpc/rpc.js';
-import type { WireStream } from './channel.js';
 import type { Endpoint } from './endpoint.js';
 
 /** The options of one request. */
@@ -17,6 +17,18 @@ export interface RequestOptions {
 
 /** The RPCs with one request and one answer. */
 export type UnaryRpc = Exclude<RpcName, 'receiveMessage' | 'pullMessage' | 'telemetry'>;
+
+/** A bidirectional stream of telemetry commands. */
+export interface TelemetryStream {
+  /** What the server sends, until it ends the stream; throws a TransportError when the stream breaks. */
+  readonly commands: AsyncIterable<TelemetryCommand>;
+  /** Sends one command; false when the stream has already ended. */
+  write(command: TelemetryCommand): boolean;
+  /** Half-closes the stream; the server then ends its half. */
+  end(): void;
+  /** Cancels the stream. */
+  cancel(): void;
+}
 
 /** Makes the calls of one client id; `Client` documents what they throw. */
 export interface ServerCalls {
@@ -34,8 +46,8 @@ export interface ServerCalls {
     options: RequestOptions,
     onAnswer: (answer: RpcResponse<'receiveMessage'>) => void,
   ): Promise<void>;
-  /** A stream of telemetry commands, encoded. Call it once {@link ready}. */
-  telemetry(endpoint: Endpoint): WireStream;
+  /** Call it once {@link ready}. */
+  telemetry(endpoint: Endpoint): TelemetryStream;
   /** Ends what belongs to this client id alone. Idempotent. */
   close(): Promise<void>;
 }

@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { RecordingServer } from '../../../../test/fixtures/recording-server.js';
 import { until } from '../../../../tools/until.js';
-import { rpcMethod } from '../protocol/grpc/rpc.js';
 import { SystemClock } from '../support/clock.js';
 import { withDeadline } from '../support/deadline.js';
 import { silentLogger } from '../support/logger.js';
@@ -33,15 +32,14 @@ describe('the sessions of a client', () => {
   });
 
   function newSession(endpoint: Endpoint): TelemetrySession {
-    const { path } = rpcMethod('telemetry');
+    const calls = connection.newCalls('a');
     return new TelemetrySession({
       endpoint: endpointKey(endpoint),
       clock: new SystemClock(),
       random: systemRandom,
       logger: silentLogger,
       ready: () => undefined,
-      open: () =>
-        connection.channel(endpoint).stream({ path, metadata: connection.metadata('a'), timeoutMs: undefined }),
+      open: () => calls.telemetry(endpoint),
       credentialsVersion: () => 0,
       hasOtherCredentials: async () => false,
       settings: () => ({ pubSub: undefined, clientProperties: {} }) as never,

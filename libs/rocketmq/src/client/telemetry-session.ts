@@ -3,7 +3,7 @@
 // Over 300 lines: the stream, its settings and its reconnects are one state machine.
 
 import { Code, type Settings } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
-import { TelemetryCommand } from '../protocol/grpc/generated/apache/rocketmq/v2/service.js';
+import type { TelemetryCommand } from '../protocol/grpc/generated/apache/rocketmq/v2/service.js';
 import { StatusError } from '../protocol/grpc/status.js';
 import { abortReason, listenTo } from '../support/abort.js';
 import { type BackoffPolicy, backoffMs, withJitter } from '../support/backoff.js';
@@ -12,7 +12,7 @@ import { RocketMQError, StateError, TransportError } from '../support/errors.js'
 import { describeError, type Logger } from '../support/logger.js';
 import type { Random } from '../support/random.js';
 import { type AnnouncedCapabilities, announcedIn } from './capabilities.js';
-import type { WireStream } from './channel.js';
+import type { TelemetryStream } from './server-calls.js';
 
 /** The commands of the server to a client. */
 export type ServerCommand = Exclude<NonNullable<TelemetryCommand['command']>, { $case: 'settings' }>;
@@ -26,7 +26,7 @@ interface SessionPort {
   readonly logger: Logger;
   /** Resolves when the first stream can be opened; undefined when there is nothing to wait for. */
   ready(signal: AbortSignal): Promise<void> | undefined;
-  open(): WireStream;
+  open(): TelemetryStream;
   /** The version of the credentials that a new stream is signed with. */
   credentialsVersion(): number;
   /** Whether there are newer credentials than those that the server refused. */
@@ -55,8 +55,8 @@ export type SessionStatus = 'ready' | 'connecting' | 'away' | 'refused' | 'close
 
 type State =
   | { readonly kind: 'idle' }
-  | { readonly kind: 'connecting'; readonly stream: WireStream }
-  | { readonly kind: 'synced'; readonly stream: WireStream }
+  | { readonly kind: 'connecting'; readonly stream: TelemetryStream }
+  | { readonly kind: 'synced'; readonly stream: TelemetryStream }
   | { readonly kind: 'waiting'; readonly error: unknown }
   | { readonly kind: 'closed'; readonly closed: Promise<void> };
 
@@ -171,7 +171,7 @@ export class TelemetrySession {
   /** Answers a command; false when the stream is gone, because then the server no longer expects an answer. */
   write(command: TelemetryCommand): boolean {
     if (this.state.kind !== 'synced') return false;
-    return this.state.stream.write(TelemetryCommand.encode(command).finish());
+    return this.state.stream.write(command);
   }
 
   /** Replaces the current stream by a new one, signed with the current credentials. */
@@ -237,7 +237,7 @@ export class TelemetrySession {
     this.overdue = undefined;
     try {
       this.writeSettings(stream);
-      for await (const frame of stream.frames) this.take(TelemetryCommand.decode(frame), stream);
+      for await (const command of stream.commands) this.take(command, stream);
     } catch (error) {
       throw this.overdue ?? error;
     } finally {
@@ -247,7 +247,7 @@ export class TelemetrySession {
     }
   }
 
-  private take(message: TelemetryCommand, stream: WireStream): void {
+  private take(message: TelemetryCommand, stream: TelemetryStream): void {
     if (this.isClosed()) return;
     const { command, status } = message;
     if (command !== undefined && command.$case !== 'settings') {
@@ -266,7 +266,7 @@ export class TelemetrySession {
     if (!this.isClosed()) this.answered(stream);
   }
 
-  private answered(stream: WireStream): void {
+  private answered(stream: TelemetryStream): void {
     this.failures = 0;
     this.settingsTimeoutMs = settingsTimeoutOf(2 * (this.port.clock.monotonicMs() - this.askedAtMs));
     this.lastError = undefined;
@@ -283,15 +283,14 @@ export class TelemetrySession {
     for (const waiter of [...this.waiters]) waiter.resolve(true);
   }
 
-  private writeSettings(stream: WireStream): void {
+  private writeSettings(stream: TelemetryStream): void {
     this.unanswered++;
-    const command: TelemetryCommand = { command: { $case: 'settings', value: this.port.settings() } };
-    stream.write(TelemetryCommand.encode(command).finish());
+    stream.write({ command: { $case: 'settings', value: this.port.settings() } });
     if (this.answerDue === undefined) this.awaitAnswer(stream);
   }
 
   /** A stream on which the server stops answering settings is replaced: a new stream may reach it. */
-  private awaitAnswer(stream: WireStream): void {
+  private awaitAnswer(stream: TelemetryStream): void {
     const timeoutMs = this.settingsTimeoutMs;
     this.askedAtMs = this.port.clock.monotonicMs();
     this.answerDue = this.port.clock.schedule(timeoutMs, () => {

@@ -30,10 +30,8 @@ describe('a session with a broker', () => {
     const publishing = { topics: [], maxBodySize: 0, validateMessageType: false };
     const pubSub: Settings['pubSub'] = { $case: 'publishing', value: publishing };
     const value: Partial<Settings> = { clientType: ClientType.PRODUCER, pubSub };
-    session.write(
-      TelemetryCommand.encode(TelemetryCommand.fromPartial({ command: { $case: 'settings', value } })).finish(),
-    );
-    const read = session.frames[Symbol.asyncIterator]().next();
+    session.write(TelemetryCommand.fromPartial({ command: { $case: 'settings', value } }));
+    const read = session.commands[Symbol.asyncIterator]().next();
     await expect(read).rejects.toMatchObject({ code: 'TLS_FAILED', outcome: 'not-sent' });
   });
 });

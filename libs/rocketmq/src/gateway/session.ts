@@ -8,7 +8,7 @@ import {
   type Settings,
   type Status,
 } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
-import { TelemetryCommand } from '../protocol/grpc/generated/apache/rocketmq/v2/service.js';
+import type { TelemetryCommand } from '../protocol/grpc/generated/apache/rocketmq/v2/service.js';
 import { LIMITS } from '../protocol/model/limits.js';
 import { DEFAULT_LITE_QUOTA } from '../protocol/model/lite-group.js';
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
@@ -52,11 +52,11 @@ const REFRESH_MS = 1_000;
 
 type State = { readonly kind: 'open' } | { readonly kind: 'ended'; readonly error: Error | undefined };
 
-/** A stream of telemetry commands, in their encoded form. */
+/** A stream of telemetry commands. */
 export class GatewaySession {
   private state: State = { kind: 'open' };
   private readonly closing = new AbortController();
-  private readonly waiting: Uint8Array[] = [];
+  private readonly waiting: TelemetryCommand[] = [];
   private wake = (): void => {};
   private latest: Settings | undefined;
   private known: GroupSettings | undefined;
@@ -72,7 +72,7 @@ export class GatewaySession {
   }
 
   /** The commands of the server, until the session ends; throws when the connection is lost. */
-  readonly frames: AsyncIterable<Uint8Array> = { [Symbol.asyncIterator]: () => this.read() };
+  readonly commands: AsyncIterable<TelemetryCommand> = { [Symbol.asyncIterator]: () => this.read() };
 
   /** The last settings that the client wrote. */
   get settings(): Settings | undefined {
@@ -93,9 +93,8 @@ export class GatewaySession {
     return this.state.kind === 'open';
   }
 
-  write(frame: Uint8Array): boolean {
+  write(answer: TelemetryCommand): boolean {
     if (this.state.kind === 'ended') return false;
-    const answer = TelemetryCommand.decode(frame);
     const { command } = answer;
     if (command?.$case === 'settings') void this.register(command.value);
     else this.port.onAnswer(answer);
@@ -118,7 +117,7 @@ export class GatewaySession {
   /** Hands a command to the client; false when it takes none. */
   push(command: TelemetryCommand): boolean {
     if (this.state.kind === 'ended' || this.waiting.length >= MAX_WAITING) return false;
-    this.waiting.push(TelemetryCommand.encode(command).finish());
+    this.waiting.push(command);
     this.wake();
     return true;
   }
@@ -244,7 +243,7 @@ export class GatewaySession {
     return { ...settings, backoffPolicy, pubSub: { $case: 'subscription', value }, metric };
   }
 
-  private async *read(): AsyncGenerator<Uint8Array> {
+  private async *read(): AsyncGenerator<TelemetryCommand> {
     for (;;) {
       const next = this.waiting.shift();
       if (next !== undefined) {
