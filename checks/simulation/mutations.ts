@@ -19,11 +19,11 @@ const decidesForAll = (setting: string): Mutation['edits'] => ({
 export const MUTATIONS: readonly Mutation[] = [
   {
     fault: 'a connection without stream ids is kept',
-    file: 'client/wire/http2-session.ts',
+    file: 'client/wire/client-connection.ts',
     edits: {
-      'if (this.connection.nextStreamId > LAST_STREAM_ID)': 'if (this.connection.nextStreamId < 0)',
-      'return !this.left.aborted && this.connection.isUsable;':
-        'return !this.left.aborted && this.connection.failure === undefined;',
+      'if (this.http2.nextStreamId > LAST_STREAM_ID)': 'if (this.http2.nextStreamId < 0)',
+      'return !this.left.aborted && this.http2.isUsable;':
+        'return !this.left.aborted && this.http2.failure === undefined;',
     },
   },
   {

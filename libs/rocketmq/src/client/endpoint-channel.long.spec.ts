@@ -14,8 +14,8 @@ import type { WireCall } from './channel.js';
 import { Connection } from './connection.js';
 import { parseEndpoints } from './endpoint.js';
 import { EndpointChannel } from './endpoint-channel.js';
+import { openConnection } from './wire/client-connection.js';
 import { Http2Channel } from './wire/http2-channel.js';
-import { openSession } from './wire/http2-session.js';
 
 const TOPICS = [{ name: 'orders', type: 'transaction' as const }, { name: 'plain' }];
 /** Nothing listens there. */
@@ -171,9 +171,9 @@ describe('calls on an endpoint with several addresses', () => {
     let isOld = true;
     const open = (address: string): Http2Channel => {
       return new Http2Channel(address, systemRandom, undefined, async (...to) => {
-        const opened = await openSession(...to);
+        const opened = await openConnection(...to);
         // Only the first connection is that old: telemetry, and then two calls.
-        if (isOld) (opened as unknown as { connection: Http2Connection }).connection.nextStreamId = 2 ** 30 - 3;
+        if (isOld) (opened as unknown as { http2: Http2Connection }).http2.nextStreamId = 2 ** 30 - 3;
         isOld = false;
         return opened;
       });

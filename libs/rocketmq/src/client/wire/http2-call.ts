@@ -1,4 +1,4 @@
-// One gRPC call on an HTTP/2 session, up to its final status. Sessions are in http2-session.ts, the channel is in http2-channel.ts.
+// One gRPC call, up to its final status. The connection is in client-connection.ts, the channel is in http2-channel.ts.
 // This is on the path of every message: listeners are shared, and strings are built only when they are needed.
 // Over 300 lines: unary calls and streams share how a call ends.
 
@@ -12,7 +12,7 @@ import { FrameReader, wholeMessage } from '../../support/grpc/framing.js';
 import { decodeStatusMessage, GRPC_STATUS, GrpcError, statusOfHttp } from '../../support/grpc/status.js';
 import { IoTimer } from '../../support/io-timer.js';
 import { nameOfCall, type WireCall } from '../channel.js';
-import type { Http2Session } from './http2-session.js';
+import type { ClientConnection } from './client-connection.js';
 
 /** How long what is on its way may take: longer than a round trip, and less than a close can afford. */
 const LATE_MS = 300;
@@ -24,7 +24,7 @@ export interface CallOwner {
   /** The pseudo-header fields of a call. */
   headOf(path: string): Headers;
   /** Called with the headers of each answer. */
-  onHeaders(headers: Headers, session: Http2Session): void;
+  onHeaders(headers: Headers, connection: ClientConnection): void;
   /** Called with each piece of a stream of answers. */
   onPiece(): void;
 }
@@ -53,7 +53,7 @@ abstract class Http2Call implements StreamReceiver {
 
   constructor(
     protected readonly owner: CallOwner,
-    private readonly session: Http2Session,
+    private readonly connection: ClientConnection,
     private readonly call: WireCall,
   ) {}
 
@@ -70,7 +70,7 @@ abstract class Http2Call implements StreamReceiver {
    */
   start(request: Buffer | undefined, isCreditedOnArrival = true): this {
     const { timeoutMs, signal } = this.call;
-    this.under = this.session.request(this.headersOf(this.call), this, isCreditedOnArrival);
+    this.under = this.connection.request(this.headersOf(this.call), this, isCreditedOnArrival);
     if (request !== undefined) this.under.send(request, true);
     if (timeoutMs !== undefined) this.timer = new IoTimer(timeoutMs, timeOut, this as Http2Call);
     if (signal !== undefined) {
@@ -152,7 +152,7 @@ abstract class Http2Call implements StreamReceiver {
       return;
     }
     this.hasHeaders = true;
-    this.owner.onHeaders(headers, this.session);
+    this.owner.onHeaders(headers, this.connection);
     if (headers['grpc-status'] !== undefined) {
       this.takeStatus(headers);
       return;
@@ -212,7 +212,7 @@ abstract class Http2Call implements StreamReceiver {
   /** No status was received: the stream or the connection broke. */
   private broken(): Error {
     const { code, what } = this;
-    const { failure: cause } = this.session;
+    const { failure: cause } = this.connection;
     const options = { cause };
     if (this.stream.id === 0) {
       const why = cause?.message ?? 'the connection was lost';
@@ -234,12 +234,12 @@ export class UnaryCall extends Http2Call {
 
   constructor(
     owner: CallOwner,
-    session: Http2Session,
+    connection: ClientConnection,
     call: WireCall,
     private readonly resolve: (answer: Buffer) => void,
     private readonly reject: (failure: Error) => void,
   ) {
-    super(owner, session, call);
+    super(owner, connection, call);
   }
 
   override data(piece: Buffer): void {
@@ -264,11 +264,11 @@ export class StreamCall extends Http2Call {
   /** @param onMessage called with each answer; if it throws, the call is canceled */
   constructor(
     owner: CallOwner,
-    session: Http2Session,
+    connection: ClientConnection,
     call: WireCall,
     private readonly onMessage: (message: Buffer) => void,
   ) {
-    super(owner, session, call);
+    super(owner, connection, call);
   }
 
   /** The messages of a poll that are on their way belong to this client until their leases end. */

@@ -8,15 +8,15 @@ import type { Http2Connection } from '../../http2/connection.js';
 import { frame } from '../../support/grpc/framing.js';
 import { systemRandom } from '../../support/random.js';
 import type { WireCall } from '../channel.js';
+import { type ClientConnection, openConnection } from './client-connection.js';
 import { Http2Channel } from './http2-channel.js';
-import { type Http2Session, openSession } from './http2-session.js';
 
 const CALL: WireCall = { path: '/service/Method', metadata: { 'x-mq-client-id': 'a' }, timeoutMs: 5_000 };
 const NOTHING = frame(Buffer.alloc(0));
 const OK = { 'grpc-status': '0' };
 const GRPC = { ':status': 200, 'content-type': 'application/grpc' };
-const connectionOf = (session: Http2Session): Http2Connection =>
-  (session as unknown as { connection: Http2Connection }).connection;
+const http2Of = (connection: ClientConnection): Http2Connection =>
+  (connection as unknown as { http2: Http2Connection }).http2;
 
 describe('the channel on http2', () => {
   const ends: (() => unknown)[] = [];
@@ -52,8 +52,8 @@ describe('the channel on http2', () => {
     });
     const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
     const channel = new Http2Channel(address, systemRandom, undefined, async (...to) => {
-      const opened = await openSession(...to);
-      onOpened(connectionOf(opened));
+      const opened = await openConnection(...to);
+      onOpened(http2Of(opened));
       return opened;
     });
     ends.push(() => channel.close());
@@ -90,8 +90,8 @@ describe('the channel on http2', () => {
     const frames = channel.stream({ ...CALL, timeoutMs: undefined }).frames[Symbol.asyncIterator]();
     const end = frames.next().catch((error: unknown) => error);
     await channel.unary(CALL, NOTHING);
-    const [session] = (channel as unknown as { sessions: Set<Http2Session> }).sessions;
-    connectionOf(session as Http2Session).nextStreamId = 2 ** 30 + 1;
+    const [connection] = (channel as unknown as { connections: Set<ClientConnection> }).connections;
+    http2Of(connection as ClientConnection).nextStreamId = 2 ** 30 + 1;
     await channel.unary(CALL, NOTHING);
     expect(await end).toMatchObject({ code: 'ABORTED', retryable: true });
   });

@@ -15,14 +15,14 @@ import type { Random } from '../../support/random.js';
 import type { ResolvedTls } from '../../support/tls.js';
 import { type Channel, nameOfCall, type WireCall, type WireStream } from '../channel.js';
 import { parseAddress } from '../endpoint.js';
+import { type ClientConnection, ConnectFailure, type OpenConnection, openConnection } from './client-connection.js';
 import { ConnectionDiagnosis } from './connection-diagnosis.js';
 import { type CallOwner, DuplexCall, StreamCall, UnaryCall } from './http2-call.js';
-import { ConnectFailure, type Http2Session, type OpenSession, openSession } from './http2-session.js';
 
 type State =
   | { readonly kind: 'idle' }
-  | { readonly kind: 'connecting'; readonly ready: Promise<Http2Session> }
-  | { readonly kind: 'ready'; readonly session: Http2Session }
+  | { readonly kind: 'connecting'; readonly ready: Promise<ClientConnection> }
+  | { readonly kind: 'ready'; readonly connection: ClientConnection }
   /** The last connection failed; calls fail with its error until the next attempt is allowed. */
   | { readonly kind: 'waiting'; readonly error: ConnectFailure; readonly timer: ScheduledTask }
   /** It accepts no more calls. `reason` is the error for those that have no connection yet. */
@@ -40,10 +40,10 @@ export class Http2Channel implements Channel, CallOwner {
   private failures = 0;
   /** Connections that were started. */
   private attempts = 0;
-  /** All open sessions: a retired one serves its last calls while its successor takes new ones. */
-  private readonly sessions = new Set<Http2Session>();
+  /** All open connections: a retired one serves its last calls while its successor takes new ones. */
+  private readonly connections = new Set<ClientConnection>();
   /** The connection on which an embedded broker identified itself. */
-  private embedded: Http2Session | undefined;
+  private embedded: ClientConnection | undefined;
   private readonly closing = new AbortController();
   private readonly clock = new SystemClock();
   private readonly diagnosis: ConnectionDiagnosis;
@@ -55,7 +55,7 @@ export class Http2Channel implements Channel, CallOwner {
     readonly address: string,
     private readonly random: Random,
     private readonly tls?: ResolvedTls,
-    private readonly open: OpenSession = openSession,
+    private readonly open: OpenConnection = openConnection,
   ) {
     this.diagnosis = new ConnectionDiagnosis(parseAddress(address), tls);
   }
@@ -73,14 +73,14 @@ export class Http2Channel implements Channel, CallOwner {
   }
 
   unary(call: WireCall, request: Buffer): Promise<Uint8Array> {
-    const session = this.usable();
-    if (session === undefined || call.signal?.aborted) return this.unaryWhenReady(call, request);
-    return this.unaryOn(session, call, request);
+    const connection = this.usable();
+    if (connection === undefined || call.signal?.aborted) return this.unaryWhenReady(call, request);
+    return this.unaryOn(connection, call, request);
   }
 
   async serverStream(call: WireCall, request: Buffer, onMessage: (message: Uint8Array) => void): Promise<void> {
-    const { session, timeoutMs } = await this.session(call);
-    const under = new StreamCall(this, session, { ...call, timeoutMs }, onMessage);
+    const { connection, timeoutMs } = await this.connection(call);
+    const under = new StreamCall(this, connection, { ...call, timeoutMs }, onMessage);
     this.begin(call, () => under.start(request));
     const failure = await under.finished;
     if (failure !== undefined) throw failure;
@@ -94,12 +94,12 @@ export class Http2Channel implements Channel, CallOwner {
     const canceling = new AbortController();
     const signal = canceling.signal;
     const open = async function* (channel: Http2Channel): AsyncIterable<Uint8Array> {
-      const { session, timeoutMs } = await channel.session({ ...call, signal });
-      const opened = new DuplexCall(channel, session, { ...call, signal, timeoutMs });
+      const { connection, timeoutMs } = await channel.connection({ ...call, signal });
+      const opened = new DuplexCall(channel, connection, { ...call, signal, timeoutMs });
       channel.begin(call, () => opened.start(undefined, false));
       under = opened;
       // The stream has no deadline, so it would keep a retired connection open.
-      const unlisten = onAbort(session.left, () => canceling.abort(reasonOf(session.left)));
+      const unlisten = onAbort(connection.left, () => canceling.abort(reasonOf(connection.left)));
       try {
         for (const message of waiting.splice(0)) opened.stream.send(message);
         if (isEnded) opened.stream.send(NOTHING, true);
@@ -140,15 +140,15 @@ export class Http2Channel implements Channel, CallOwner {
   async retire(): Promise<void> {
     const text = `the connection to ${this.address} is being closed and accepts no more calls; nothing was sent`;
     this.end(new TransportError('UNAVAILABLE', text, 'not-sent', true));
-    const sessions = [...this.sessions];
-    for (const session of sessions) session.leave(`the connection to ${this.address} is being closed`);
-    await Promise.all(sessions.map(({ gone }) => gone));
+    const connections = [...this.connections];
+    for (const connection of connections) connection.leave(`the connection to ${this.address} is being closed`);
+    await Promise.all(connections.map(({ gone }) => gone));
   }
 
   close(): void {
     this.end(new StateError('CLOSED', 'the connection is closed; nothing was sent'));
-    for (const session of this.sessions) session.destroy();
-    this.sessions.clear();
+    for (const connection of this.connections) connection.destroy();
+    this.connections.clear();
   }
 
   private end(reason: Error): void {
@@ -159,14 +159,14 @@ export class Http2Channel implements Channel, CallOwner {
   }
 
   private async unaryWhenReady(call: WireCall, request: Buffer): Promise<Uint8Array> {
-    const { session, timeoutMs } = await this.session(call);
-    return this.unaryOn(session, { ...call, timeoutMs }, request);
+    const { connection, timeoutMs } = await this.connection(call);
+    return this.unaryOn(connection, { ...call, timeoutMs }, request);
   }
 
-  private unaryOn(session: Http2Session, call: WireCall, request: Buffer): Promise<Uint8Array> {
+  private unaryOn(connection: ClientConnection, call: WireCall, request: Buffer): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       try {
-        new UnaryCall(this, session, call, resolve, reject).start(request);
+        new UnaryCall(this, connection, call, resolve, reject).start(request);
       } catch (error) {
         reject(this.lost(call, error));
       }
@@ -174,10 +174,10 @@ export class Http2Channel implements Channel, CallOwner {
   }
 
   /** The connection, if there is one that accepts calls. */
-  private usable(): Http2Session | undefined {
+  private usable(): ClientConnection | undefined {
     if (this.state.kind !== 'ready') return undefined;
-    const { session } = this.state;
-    if (session.isUsable) return session;
+    const { connection } = this.state;
+    if (connection.isUsable) return connection;
     // It was retired, or it broke a moment ago and its socket has not reported that yet.
     this.state = { kind: 'idle' };
     return undefined;
@@ -198,9 +198,9 @@ export class Http2Channel implements Channel, CallOwner {
     return head;
   }
 
-  onHeaders(headers: Headers, session: Http2Session): void {
+  onHeaders(headers: Headers, connection: ClientConnection): void {
     this.received++;
-    if (headers[EMBEDDED_BROKER_METADATA] !== undefined) this.embedded = session;
+    if (headers[EMBEDDED_BROKER_METADATA] !== undefined) this.embedded = connection;
   }
 
   onPiece(): void {
@@ -226,16 +226,16 @@ export class Http2Channel implements Channel, CallOwner {
   }
 
   /** A connection, and the remaining time of the call once there is one. */
-  private async session(call: WireCall): Promise<{ session: Http2Session; timeoutMs: number | undefined }> {
+  private async connection(call: WireCall): Promise<{ connection: ClientConnection; timeoutMs: number | undefined }> {
     const { signal, timeoutMs } = call;
     if (signal?.aborted) throw reasonOf(signal);
     const usable = this.usable();
-    if (usable !== undefined) return { session: usable, timeoutMs };
+    if (usable !== undefined) return { connection: usable, timeoutMs };
     const what = nameOfCall(call, this.address);
     const deadline = new Deadline(what, timeoutMs ?? CONNECT_MS, signalOf(signal));
     try {
-      const session = await raceAbort(this.connected(), deadline.signal);
-      return { session, timeoutMs: timeoutMs === undefined ? undefined : Math.max(1, deadline.remainingMs()) };
+      const connection = await raceAbort(this.connected(), deadline.signal);
+      return { connection, timeoutMs: timeoutMs === undefined ? undefined : Math.max(1, deadline.remainingMs()) };
     } catch (error) {
       throw await this.notConnected(what, error, deadline);
     } finally {
@@ -243,10 +243,10 @@ export class Http2Channel implements Channel, CallOwner {
     }
   }
 
-  private connected(): Promise<Http2Session> {
+  private connected(): Promise<ClientConnection> {
     switch (this.state.kind) {
       case 'ready':
-        return Promise.resolve(this.state.session);
+        return Promise.resolve(this.state.connection);
       case 'connecting':
         return this.state.ready;
       case 'waiting':
@@ -261,16 +261,16 @@ export class Http2Channel implements Channel, CallOwner {
     }
   }
 
-  private async connect(attempt: number): Promise<Http2Session> {
+  private async connect(attempt: number): Promise<ClientConnection> {
     const { controller: ending, unlink } = linkedController([this.closing.signal]);
     const deadline = new Deadline(`connection to ${this.address}`, CONNECT_MS, ending.signal);
     const isUnderWay = (): boolean => this.state.kind === 'connecting' && this.attempts === attempt;
     const giveUp = (): void => ending.abort(new ConnectFailure(true, new Error('no HTTP/2 settings were received')));
     this.diagnosis.watch(attempt, isUnderWay, giveUp);
     try {
-      const session = await this.open(parseAddress(this.address), this.tls, deadline);
-      this.take(session);
-      return session;
+      const connection = await this.open(parseAddress(this.address), this.tls, deadline);
+      this.take(connection);
+      return connection;
     } catch (error) {
       if (this.state.kind === 'closed') throw this.state.reason;
       const failure = error instanceof ConnectFailure ? error : new ConnectFailure(false, error as Error);
@@ -282,16 +282,16 @@ export class Http2Channel implements Channel, CallOwner {
     }
   }
 
-  private take(session: Http2Session): void {
+  private take(connection: ClientConnection): void {
     if (this.state.kind === 'closed') {
-      session.destroy();
+      connection.destroy();
       throw this.state.reason;
     }
     this.failures = 0;
     this.diagnosis.connected();
-    this.state = { kind: 'ready', session };
-    this.sessions.add(session);
-    void session.gone.then(() => this.sessions.delete(session));
+    this.state = { kind: 'ready', connection };
+    this.connections.add(connection);
+    void connection.gone.then(() => this.connections.delete(connection));
   }
 
   private wait(error: ConnectFailure): void {

@@ -1,4 +1,5 @@
-// One HTTP/2 connection, plaintext or TLS: how it is opened, which calls it still accepts, and how it ends.
+// One connection of a client, plaintext or TLS: how it is opened, which calls it still accepts, and how it ends. The protocol, which
+// servers share, is in http2/connection.ts.
 
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
@@ -42,13 +43,17 @@ const LAST_STREAM_ID = 2 ** 30;
 const DRAIN_MS = MINUTE_MS;
 
 /** Opens a connection that is ready for calls. @throws ConnectFailure; the reason of the deadline */
-export type OpenSession = (address: Address, tls: ResolvedTls | undefined, deadline: Deadline) => Promise<Http2Session>;
+export type OpenConnection = (
+  address: Address,
+  tls: ResolvedTls | undefined,
+  deadline: Deadline,
+) => Promise<ClientConnection>;
 
 /**
  * An open connection. It accepts calls until it is retired: because the server sent GOAWAY, its stream ids run out, or the channel
  * retires it. Earlier calls continue, for a minute at most; then the connection is destroyed.
  */
-export class Http2Session {
+export class ClientConnection {
   /** Aborts when no more calls may start. */
   readonly left = new AbortSource();
   /** Resolves when the connection has ended, for whatever reason. */
@@ -56,7 +61,7 @@ export class Http2Session {
   /** Resolves when the server has proved that it speaks HTTP/2. @throws Error why it did not */
   readonly ready: Promise<void>;
   private readonly clock = new SystemClock();
-  private readonly connection: Http2Connection;
+  private readonly http2: Http2Connection;
   private drainLimit: ScheduledTask | undefined;
 
   constructor(
@@ -74,7 +79,7 @@ export class Http2Session {
     this.gone = new Promise((resolve) => {
       resolveGone = resolve;
     });
-    this.connection = new Http2Connection(socket, CONNECTION, {
+    this.http2 = new Http2Connection(socket, CONNECTION, {
       ready: resolveReady,
       goaway: () => this.leave(`${address} is closing its connections`),
       stream: () => {},
@@ -88,12 +93,12 @@ export class Http2Session {
 
   /** Whether a call may start. */
   get isUsable(): boolean {
-    return !this.left.aborted && this.connection.isUsable;
+    return !this.left.aborted && this.http2.isUsable;
   }
 
   /** Why the connection was lost, if it was. */
   get failure(): Error | undefined {
-    return this.connection.failure;
+    return this.http2.failure;
   }
 
   /**
@@ -102,8 +107,8 @@ export class Http2Session {
    * @throws Error when the connection was lost; nothing was written then
    */
   request(headers: readonly Headers[], receiver: StreamReceiver, isCreditedOnArrival: boolean): Http2Stream {
-    const stream = this.connection.request(headers, receiver, isCreditedOnArrival);
-    if (this.connection.nextStreamId > LAST_STREAM_ID)
+    const stream = this.http2.request(headers, receiver, isCreditedOnArrival);
+    if (this.http2.nextStreamId > LAST_STREAM_ID)
       this.leave(`the connection to ${this.address} has used up its stream ids`, 'ABORTED');
     return stream;
   }
@@ -115,7 +120,7 @@ export class Http2Session {
       let timer = this.clock.schedule(timeoutMs, () => {
         timer = this.clock.schedule(0, () => resolve(false));
       });
-      this.connection.ping((isAnswered) => {
+      this.http2.ping((isAnswered) => {
         timer.cancel();
         resolve(isAnswered);
       });
@@ -130,40 +135,40 @@ export class Http2Session {
     if (this.left.aborted) return;
     // A call that is ended by this had started, so its outcome is unknown.
     this.left.abort(new TransportError(code, why, 'unknown', true));
-    this.connection.leave();
-    if (!this.connection.isClosed) this.drainLimit = this.clock.schedule(DRAIN_MS, () => this.destroy());
+    this.http2.leave();
+    if (!this.http2.isClosed) this.drainLimit = this.clock.schedule(DRAIN_MS, () => this.destroy());
   }
 
   /** Closes the connection; calls in flight fail. Idempotent. */
   destroy(): void {
-    this.connection.destroy();
+    this.http2.destroy();
   }
 }
 
 /** Connects, and waits for the server's HTTP/2 settings, which prove that the server speaks HTTP/2. */
-export const openSession: OpenSession = async (address, tls, deadline) => {
+export const openConnection: OpenConnection = async (address, tls, deadline) => {
   let wasAccepted = false;
   // The connection serves calls of many callers, and must not keep what the first of them has in AsyncLocalStorage.
-  const session = inFreshAsyncContext(() => {
+  const connection = inFreshAsyncContext(() => {
     const socket = tls === undefined ? connectTcp({ ...address }) : connectTls(tlsOptions(address, tls));
     socket.once('connect', () => {
       wasAccepted = true;
       socket.setNoDelay(true);
     });
-    return new Http2Session(addressText(address), socket);
+    return new ClientConnection(addressText(address), socket);
   });
   try {
     await raceAbort(
-      session.ready.catch((error: Error) => {
+      connection.ready.catch((error: Error) => {
         throw new ConnectFailure(wasAccepted, error);
       }),
       deadline.signal,
     );
   } catch (failure) {
-    session.destroy();
+    connection.destroy();
     throw failure;
   }
-  return session;
+  return connection;
 };
 
 function tlsOptions({ host, port }: Address, tls: ResolvedTls): ConnectionOptions {
