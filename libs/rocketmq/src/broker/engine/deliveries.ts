@@ -54,31 +54,6 @@ interface HandOver extends Lease {
   readonly message: StoredMessage;
 }
 
-/** A pop: one ReceiveMessage request. */
-export interface PopRequest {
-  readonly topic: string;
-  readonly group: GroupRecord;
-  readonly batchSize: number;
-  readonly leaseMs: number;
-  readonly nowMs: number;
-  readonly attemptId: string | undefined;
-  /** The lite topics to receive from, for a client that subscribes to such; undefined: the topic's queues. */
-  readonly liteTopics?: readonly string[] | undefined;
-  /** The client that receives. */
-  readonly clientId?: string | undefined;
-  /** The client for which the broker renews the leases. */
-  readonly renewFor?: string | undefined;
-  readonly matches: (message: StoredMessage) => boolean;
-  /** The cost of filtering a message; 1 is the cost of a trivial filter (see MAX_SCANNED). Default 1. */
-  readonly effort?: ((message: StoredMessage) => number) | undefined;
-}
-
-/** `skipped`: messages that were not delivered because of the filter or the attempt limit; they are settled for the group. */
-export interface PopResult {
-  readonly deliveries: Delivery[];
-  readonly skipped: number;
-}
-
 /** A receipt handle in a request of a client. */
 export interface HandleRef {
   readonly topic: string;

@@ -9,18 +9,12 @@ import type { Store } from '../store/store.js';
 import { Administration } from './administration.js';
 import { type AckMark, type Available, Changes } from './changes.js';
 import { DelayedMessages } from './delayed-messages.js';
-import {
-  type ChangeRequest,
-  Deliveries,
-  type Delivery,
-  type HandleRef,
-  type PopRequest,
-  type PopResult,
-} from './deliveries.js';
+import { type ChangeRequest, Deliveries, type Delivery, type HandleRef } from './deliveries.js';
 import { Interventions } from './interventions.js';
 import { LiteTopics } from './lite-topics.js';
 import { MessageLog } from './log.js';
 import { popOrdered } from './ordered-pop.js';
+import type { PopRequest, PopResult } from './pop.js';
 import { Pop, queueTurns } from './pop.js';
 import { type Due, type GroupRecord, isOrdered, keys, type StoredMessage, type TopicRecord } from './records.js';
 import { Refusal } from './refusal.js';

@@ -6,7 +6,7 @@ import {
   FilterType,
 } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { isOnlySeparators, tagMatcher } from '../../protocol/model/filter.js';
-import type { PopRequest } from '../engine/deliveries.js';
+import type { PopRequest } from '../engine/pop.js';
 import type { StoredMessage } from '../engine/records.js';
 import { MAX_FILTER_LENGTH } from '../filter/max-filter-length.js';
 import type { SqlFilter } from '../filter/sql-filter.js';

@@ -5,7 +5,7 @@ import { Code, FilterType } from '../../protocol/grpc/generated/apache/rocketmq/
 import type { RpcRequest, RpcResponse } from '../../protocol/grpc/rpc.js';
 import { LIMITS } from '../../protocol/model/limits.js';
 import { MINUTE_MS } from '../../support/clock.js';
-import type { PopRequest, PopResult } from '../engine/deliveries.js';
+import type { PopRequest, PopResult } from '../engine/pop.js';
 import { Refusal } from '../engine/refusal.js';
 import { StoreFailure } from '../store/store-failure.js';
 import { type BrokerContext, storeHostOf } from './broker-context.js';
