@@ -14,7 +14,7 @@ import {
   trace,
 } from '@opentelemetry/api';
 import { LIMITS } from '../protocol/model/limits.js';
-import { propertyProblem } from '../protocol/model/message.js';
+import { propertyProblem } from '../protocol/model/message-checks.js';
 
 type Properties = Readonly<Record<string, string>>;
 

@@ -14,13 +14,8 @@ import { Transaction } from '../producer/transactions/transaction.js';
 import { runInTransaction, TransactionScope } from '../producer/transactions/transaction-scope.js';
 import { toWireMessage } from '../protocol/grpc/message-mapping.js';
 import { LIMITS } from '../protocol/model/limits.js';
-import {
-  assertMessageTypes,
-  assertSendable,
-  bodyBytes,
-  messageTypeOf,
-  type OutgoingMessage,
-} from '../protocol/model/message.js';
+import { bodyBytes, messageTypeOf, type OutgoingMessage } from '../protocol/model/message.js';
+import { assertMessageTypes, assertSendable } from '../protocol/model/message-checks.js';
 import { MessageIdGenerator } from '../protocol/model/message-id.js';
 import { type Clock, MINUTE_MS, SECOND_MS, SystemClock } from '../support/clock.js';
 import { type Deadline, withDeadline } from '../support/deadline.js';

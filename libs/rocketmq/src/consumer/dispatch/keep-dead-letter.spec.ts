@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { StatusError } from '../../protocol/grpc/status.js';
-import { assertSendable, type MessageView } from '../../protocol/model/message.js';
+import type { MessageView } from '../../protocol/model/message.js';
+import { assertSendable } from '../../protocol/model/message-checks.js';
 import { AbortSource } from '../../support/abort-source.js';
 import { SECOND_MS } from '../../support/clock.js';
 import { UsageError } from '../../support/errors.js';

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import type { DeadLetter } from '../../consumer/model/failure-policy.js';
 import type { Producer } from '../../producer/producer.js';
-import { assertSendable, type OutgoingMessage } from '../../protocol/model/message.js';
+import type { OutgoingMessage } from '../../protocol/model/message.js';
+import { assertSendable } from '../../protocol/model/message-checks.js';
 import { defineTopic } from '../messages/topic-definition.js';
 import { deadLetterSender } from './dead-letter-topic.js';
 

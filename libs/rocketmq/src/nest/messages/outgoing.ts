@@ -2,12 +2,8 @@
 
 import { EncodingMessage } from '../../producer/sending/encoding-message.js';
 import { orderKeyOf } from '../../producer/sending/send-turns.js';
-import {
-  assertMessageTypes,
-  messageTypeOf,
-  type OutgoingMessage,
-  type TopicType,
-} from '../../protocol/model/message.js';
+import { messageTypeOf, type OutgoingMessage, type TopicType } from '../../protocol/model/message.js';
+import { assertMessageTypes } from '../../protocol/model/message-checks.js';
 import { UsageError } from '../../support/errors.js';
 import { versionProperties } from './body-version.js';
 import { encodeBody, type MessageWire } from './message-body.js';

@@ -4,12 +4,8 @@ import type { Producer } from '../../producer/producer.js';
 import type { EncodingMessage } from '../../producer/sending/encoding-message.js';
 import type { BatchOptions, BatchOutcome } from '../../producer/sending/send-batch.js';
 import type { SendReceipt } from '../../producer/sending/send-request.js';
-import {
-  assertIsMessage,
-  assertMessageTypes,
-  type OutgoingMessage,
-  type TopicType,
-} from '../../protocol/model/message.js';
+import type { OutgoingMessage, TopicType } from '../../protocol/model/message.js';
+import { assertIsMessage, assertMessageTypes } from '../../protocol/model/message-checks.js';
 import type { CallOptions } from '../../support/deadline.js';
 import { StateError, UsageError } from '../../support/errors.js';
 import { anyFunction, anyObject, assertCall, assertObject, describe, refused } from '../../support/options.js';

@@ -6,7 +6,8 @@ import {
   runInTransaction,
   transactionHere,
 } from '../../producer/transactions/transaction-scope.js';
-import { assertIsMessage, type OutgoingMessage } from '../../protocol/model/message.js';
+import type { OutgoingMessage } from '../../protocol/model/message.js';
+import { assertIsMessage } from '../../protocol/model/message-checks.js';
 import { StateError, UsageError } from '../../support/errors.js';
 import { jsonCodec } from '../messages/body-codecs.js';
 import { type MessageWire } from '../messages/message-body.js';

@@ -1,6 +1,7 @@
 // A message whose body is still being encoded.
 
-import { assertMessageTypes, type OutgoingMessage } from '../../protocol/model/message.js';
+import type { OutgoingMessage } from '../../protocol/model/message.js';
+import { assertMessageTypes } from '../../protocol/model/message-checks.js';
 import { raceAbort } from '../../support/abort.js';
 import type { Deadline } from '../../support/deadline.js';
 import { TransportError } from '../../support/errors.js';

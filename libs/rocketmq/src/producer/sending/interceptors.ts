@@ -1,6 +1,7 @@
 // The application's interceptors around sends: tracing, metrics, common properties. The send itself is in send-pipeline.ts.
 
-import { assertMessageTypes, type OutgoingMessage } from '../../protocol/model/message.js';
+import type { OutgoingMessage } from '../../protocol/model/message.js';
+import { assertMessageTypes } from '../../protocol/model/message-checks.js';
 import { raceAbort } from '../../support/abort.js';
 import type { Deadline } from '../../support/deadline.js';
 import { RocketMQError, StateError, TransportError, UsageError } from '../../support/errors.js';

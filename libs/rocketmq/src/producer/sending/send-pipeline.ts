@@ -3,13 +3,13 @@
 import type { Client } from '../../client/client.js';
 import { Encoding } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import {
-  assertSendable,
   bodyBytes,
   deliveryTimestampMs,
   type MessageType,
   messageTypeOf,
   type OutgoingMessage,
 } from '../../protocol/model/message.js';
+import { assertSendable } from '../../protocol/model/message-checks.js';
 import { MessageIdGenerator } from '../../protocol/model/message-id.js';
 import type { Deadline } from '../../support/deadline.js';
 import { RocketMQError, TransportError, UsageError } from '../../support/errors.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { forwarded, forwardedWithLess, isForwardable } from './forwarded-message.js';
-import { assertSendable } from './message.js';
+import { assertSendable } from './message-checks.js';
 
 const plain = { body: Buffer.from('b'), tag: 't', keys: ['k'], properties: { p: 'v' } };
 

@@ -2,7 +2,8 @@
 
 import { isAnyArrayBuffer, isUint8Array } from 'node:util/types';
 import { LIMITS } from '../../protocol/model/limits.js';
-import { assertSendable, bodyBytes, deliveryTimestampMs, type OutgoingMessage } from '../../protocol/model/message.js';
+import { bodyBytes, deliveryTimestampMs, type OutgoingMessage } from '../../protocol/model/message.js';
+import { assertSendable } from '../../protocol/model/message-checks.js';
 import { HALF_CHARACTER_PROBLEM, hasHalfCharacter } from '../../protocol/model/names.js';
 import { UsageError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';

@@ -2,7 +2,7 @@
 // is in outbox-relay.ts.
 
 import { LIMITS } from '../../protocol/model/limits.js';
-import { assertMessageTypes } from '../../protocol/model/message.js';
+import { assertMessageTypes } from '../../protocol/model/message-checks.js';
 import { MessageIdGenerator } from '../../protocol/model/message-id.js';
 import { type Clock, HOUR_MS, SystemClock } from '../../support/clock.js';
 import { checkedPositive, checkedPositiveInteger } from '../../support/options.js';

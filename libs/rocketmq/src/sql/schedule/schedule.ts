@@ -1,7 +1,7 @@
 // Messages that wait in the database until they are due: setting, replacing and canceling them in the caller's transaction. A relay hands
 // them to the outbox, see schedule-hand-over.ts.
 
-import { assertMessageTypes } from '../../protocol/model/message.js';
+import { assertMessageTypes } from '../../protocol/model/message-checks.js';
 import { MessageIdGenerator } from '../../protocol/model/message-id.js';
 import { type Clock, HOUR_MS, SystemClock } from '../../support/clock.js';
 import { UsageError } from '../../support/errors.js';
