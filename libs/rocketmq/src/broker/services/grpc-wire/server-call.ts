@@ -7,8 +7,8 @@ import type { Http2Stream, StreamReceiver } from '../../../http2/stream.js';
 import type { Clock, ScheduledTask } from '../../../support/clock.js';
 import { FrameReader, wholeMessage } from '../../../support/grpc/framing.js';
 import { encodeStatusMessage, GRPC_STATUS, GrpcError, type GrpcStatusName } from '../../../support/grpc/status.js';
+import { timeoutMs } from '../../../support/grpc/timeout.js';
 import type { CallMemory, UnfinishedCall } from '../call-memory.js';
-import { timeoutMs } from './grpc-timeout.js';
 import type { ServerConnection } from './server-connection.js';
 
 /** The memory that an incomplete request counts in addition to its received bytes: headers and objects. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { encodeStatusMessage } from '../../../support/grpc/status.js';
-import { timeoutMs } from './grpc-timeout.js';
+import { encodeStatusMessage } from './status.js';
+import { timeoutMs } from './timeout.js';
 
 describe('grpc-timeout', () => {
   it('accepts every unit, and the 60 years of the Java client', () => {

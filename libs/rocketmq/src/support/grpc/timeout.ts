@@ -1,7 +1,7 @@
 // The header `grpc-timeout`.
 
-import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../../support/clock.js';
-import { GrpcError } from '../../../support/grpc/status.js';
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../clock.js';
+import { GrpcError } from './status.js';
 
 const UNIT_MS: Readonly<Record<string, number>> = {
   H: HOUR_MS,
