@@ -13,6 +13,7 @@ import type { ResolvedTls } from '../../support/tls.js';
 import { type Channel, nameOfCall, type WireCall, type WireStream } from '../channel.js';
 import { parseAddress } from '../endpoint.js';
 import { ConnectionDiagnosis } from './connection-diagnosis.js';
+import { statusFailure } from './status-failure.js';
 
 const asBuffer = (bytes: Uint8Array): Buffer =>
   Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -222,10 +223,8 @@ export class GrpcChannel implements Channel {
         }
         return new TransportError('DEADLINE_EXCEEDED', text, outcome, true, options);
       }
-      case cancelled:
-        return new TransportError('ABORTED', text, 'unknown', true, options);
       default:
-        return new TransportError('RPC_FAILED', `${text} (gRPC status ${error.code})`, 'unknown', false, options);
+        return statusFailure(error.code, text, options);
     }
   }
 }

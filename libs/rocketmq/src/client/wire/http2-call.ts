@@ -10,9 +10,11 @@ import { onAbort, reasonOf } from '../../support/abort-source.js';
 import { TransportError } from '../../support/errors.js';
 import { FrameReader, wholeMessage } from '../../support/grpc/framing.js';
 import { decodeStatusMessage, GRPC_STATUS, GrpcError, statusOfHttp } from '../../support/grpc/status.js';
+import { timeoutText } from '../../support/grpc/timeout.js';
 import { IoTimer } from '../../support/io-timer.js';
 import { nameOfCall, type WireCall } from '../channel.js';
 import type { ClientConnection } from './client-connection.js';
+import { statusFailure } from './status-failure.js';
 
 /** How long what is on its way may take: longer than a round trip, and less than a close can afford. */
 const LATE_MS = 300;
@@ -205,7 +207,7 @@ abstract class Http2Call implements StreamReceiver {
       }
       case undefined:
         if (status === undefined) return this.broken();
-        return failureOf(status, `${what}: ${decodeStatusMessage(String(this.message ?? ''))}`);
+        return statusFailure(status, `${what}: ${decodeStatusMessage(String(this.message ?? ''))}`);
     }
   }
 
@@ -336,31 +338,7 @@ function timeOut(call: Http2Call): void {
   call.passDeadline();
 }
 
-/** Rounds the deadline up: a header value that repeats takes one byte on the wire. The client's timeout is exact, the server's slightly later. */
-const TIMEOUT_STEP_MS = 100;
-/** gRPC allows eight digits. */
-const MAX_TIMEOUT = 99_999_999;
-
-function timeoutText(timeoutMs: number): string {
-  const ms = Math.max(1, Math.ceil(timeoutMs / TIMEOUT_STEP_MS)) * TIMEOUT_STEP_MS;
-  return ms <= MAX_TIMEOUT ? `${ms}m` : `${Math.min(MAX_TIMEOUT, Math.ceil(ms / 1_000))}S`;
-}
-
 const FIXED_HEADERS: Headers = { 'content-type': 'application/grpc', te: 'trailers' };
-
-/** The error for a gRPC status. */
-function failureOf(status: number, text: string): TransportError {
-  switch (status) {
-    case GRPC_STATUS.unavailable:
-      return new TransportError('UNAVAILABLE', text, 'unknown', true);
-    case GRPC_STATUS.deadlineExceeded:
-      return new TransportError('DEADLINE_EXCEEDED', text, 'unknown', true);
-    case GRPC_STATUS.cancelled:
-      return new TransportError('ABORTED', text, 'unknown', true);
-    default:
-      return failed(`${text} (gRPC status ${status})`);
-  }
-}
 
 function failed(text: string, cause?: Error): TransportError {
   return new TransportError('RPC_FAILED', text, 'unknown', false, { cause });

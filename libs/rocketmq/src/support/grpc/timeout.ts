@@ -23,3 +23,14 @@ export function timeoutMs(header: string | undefined): number {
   if (digits === undefined) throw new GrpcError('internal', `invalid grpc-timeout "${header}"`);
   return Number(digits) * (UNIT_MS[unit] as number);
 }
+
+/** Rounds the deadline up: a header value that repeats takes one byte on the wire. The client's timeout is exact, the server's slightly later. */
+const TIMEOUT_STEP_MS = 100;
+/** gRPC allows eight digits. */
+const MAX_TIMEOUT = 99_999_999;
+
+/** The header for a deadline. */
+export function timeoutText(timeoutMs: number): string {
+  const ms = Math.max(1, Math.ceil(timeoutMs / TIMEOUT_STEP_MS)) * TIMEOUT_STEP_MS;
+  return ms <= MAX_TIMEOUT ? `${ms}m` : `${Math.min(MAX_TIMEOUT, Math.ceil(ms / 1_000))}S`;
+}
