@@ -4,7 +4,7 @@
 
 import { EMBEDDED_BROKER_METADATA, METADATA } from '../../protocol/credentials/metadata.js';
 import { decodeRequest, TooManyFields } from '../../protocol/grpc/bounded-decoding.js';
-import { Code, type Status } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { Status } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import {
   frameAnswer,
   type RpcMethod,
@@ -14,19 +14,18 @@ import {
   rpcMethod,
   rpcNames,
 } from '../../protocol/grpc/rpc.js';
-import { sleep } from '../../support/clock.js';
 import { GrpcError } from '../../support/grpc/status.js';
 import { describeError } from '../../support/logger.js';
 import type { Caller } from '../access/access-control.js';
 import type { BrokerUser } from '../access/users.js';
 import type { BrokerContext } from './broker-context.js';
 import { type CallContext, callContext } from './call-context.js';
-import type { FaultAction } from './faults.js';
+import { assertKept, CallFaults, scriptedAnswer } from './call-faults.js';
 import { GrpcHttp2Server } from './grpc-wire/grpc-http2-server.js';
 import { type CallHandler, type Method, oneMessage, type ServerCall } from './grpc-wire/server-call.js';
 import { Listener } from './listener.js';
 import type { ReceiveAnswer, Receiving } from './receiving.js';
-import { AnswerError, statusOf } from './status.js';
+import { statusOf } from './status.js';
 import type { Telemetry } from './telemetry.js';
 
 /** The real server's limit (`grpcMaxInboundMessageSize`). */
@@ -74,11 +73,13 @@ export class GrpcServer {
   private readonly streams = new Set<OpenStream>();
   /** Aborts when the broker stops, so that calls delayed by a fault are not executed later. */
   private readonly stopping = new AbortController();
+  private readonly callFaults: CallFaults;
 
   constructor(
     private readonly broker: BrokerContext,
     private readonly handlers: Handlers,
   ) {
+    this.callFaults = new CallFaults(broker, this.stopping.signal);
     const methods = new Map<string, Method>();
     for (const name of Object.keys(handlers.unary) as UnaryName[]) {
       const method = rpcMethod(name);
@@ -196,10 +197,10 @@ export class GrpcServer {
     const context = callContext(name, known.call.metadata, known.user);
     const fault = this.broker.faults.take(name, context.clientId);
     if (fault === undefined) return handler(request, context);
-    return this.applyFault(fault, context).then(async (after) => {
+    return this.callFaults.before(fault, context.clientId).then(async (after) => {
       const answer = await handler(request, context);
-      if (after?.kind === 'dropResponse') throw new GrpcError('unavailable', 'answer dropped by a fault');
-      if (after?.kind === 'answer') throw scripted(after);
+      assertKept(after);
+      if (after?.kind === 'answer') throw scriptedAnswer(after);
       return answer;
     });
   }
@@ -213,9 +214,9 @@ export class GrpcServer {
       const context = callContext('receiveMessage', call.metadata, user);
       stream = this.open(context.clientId, call);
       const found = this.broker.faults.take('receiveMessage', context.clientId);
-      const fault = found && (await this.applyFault(found, context));
+      const fault = found && (await this.callFaults.before(found, context.clientId));
       const answer = await this.handlers.receiving.receiveMessage(request, context, call);
-      if (fault?.kind === 'dropResponse') throw new GrpcError('unavailable', 'answer dropped by a fault');
+      assertKept(fault);
       await sendReceived(call, answer);
     } catch (error) {
       if (error instanceof GrpcError) call.fail(error.status, error.message);
@@ -280,26 +281,6 @@ export class GrpcServer {
     this.streams.add(stream);
     return stream;
   }
-
-  /** @returns the fault if it takes effect after the call was executed */
-  private async applyFault(fault: FaultAction, { clientId }: CallContext): Promise<FaultAction | undefined> {
-    switch (fault.kind) {
-      case 'answer':
-        if (SAID_OF_STORED.has(Code[fault.code])) return fault;
-        throw scripted(fault);
-      case 'delay':
-        await sleep(this.broker.realClock, fault.delayMs, this.stopping.signal);
-        return undefined;
-      case 'cutStreams':
-        this.broker.faults.cutStreams(clientId);
-        throw new GrpcError('unavailable', 'stream cut by a fault');
-      case 'loseSettings':
-        this.broker.faults.loseSettings(clientId);
-        return undefined;
-      default:
-        return fault;
-    }
-  }
 }
 
 /** An RPC that this broker does not implement, with the message of gRPC's Java server. */
@@ -355,15 +336,4 @@ function decode<N extends RpcName>(name: N, bytes: Buffer): RpcRequest<N> {
 /** A response that contains only its status. */
 function emptyAnswer<N extends UnaryName>(name: N, answer: Status): RpcResponse<N> {
   return { ...rpcMethod(name).response.decode(new Uint8Array()), status: answer };
-}
-
-/** A real server says these of messages that it has stored, and of nothing else. */
-const SAID_OF_STORED: ReadonlySet<Code> = new Set([
-  Code.MASTER_PERSISTENCE_TIMEOUT,
-  Code.SLAVE_PERSISTENCE_TIMEOUT,
-  Code.HA_NOT_AVAILABLE,
-]);
-
-function scripted({ code, message = 'scripted fault' }: FaultAction & { readonly kind: 'answer' }): AnswerError {
-  return new AnswerError(Code[code], message);
 }
