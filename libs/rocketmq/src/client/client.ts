@@ -23,10 +23,11 @@ import { PeriodicWork } from './periodic-work.js';
 import { type Route, resource, routeFromWire } from './route.js';
 import { RouteTable } from './route-table.js';
 import type { RequestOptions, ServerCalls, UnaryRpc } from './server-calls.js';
+import type { ServerCommand } from './server-commands.js';
 import { type CommandedClient, takeCommand } from './server-commands.js';
 import { type ClientIdentity, notifyOfSession, type SessionEvents, type SessionHealth } from './session-events.js';
 import { Sessions } from './sessions.js';
-import { type ServerCommand, TelemetrySession } from './telemetry-session.js';
+import { TelemetrySession } from './telemetry-session.js';
 
 /** How a producer or a consumer starts. */
 export interface StartOptions extends CallOptions {

@@ -2,7 +2,9 @@
 
 import { Code } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { TelemetryCommand } from '../protocol/grpc/generated/apache/rocketmq/v2/service.js';
-import type { ServerCommand } from './telemetry-session.js';
+
+/** The commands of the server to a client. */
+export type ServerCommand = Exclude<NonNullable<TelemetryCommand['command']>, { $case: 'settings' }>;
 
 /** What the commands need of a client. */
 export interface CommandedClient {

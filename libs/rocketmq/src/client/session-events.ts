@@ -2,7 +2,6 @@
 
 import type { Logger } from '../support/logger.js';
 import { callWatcher } from '../support/watchers.js';
-import type { SessionChange, SessionStatus } from './telemetry-session.js';
 
 /** Identifies a client of an application. */
 export interface ClientIdentity {
@@ -21,6 +20,21 @@ export interface SessionEvents {
   /** A lost session was established again. */
   onRecovered(client: ClientIdentity, endpoint: string): void;
 }
+
+/** An event of a session. A failed first attempt is not a loss. */
+export type SessionChange =
+  | { readonly kind: 'connected' | 'recovered' }
+  | { readonly kind: 'lost'; readonly error: unknown };
+
+/**
+ * The status of a session.
+ * - `ready`: the server has the client's settings
+ * - `connecting`: the settings are being sent
+ * - `away`: the server cannot be reached; the client keeps retrying
+ * - `refused`: the server refuses the settings; the client keeps retrying
+ * - `closed`
+ */
+export type SessionStatus = 'ready' | 'connecting' | 'away' | 'refused' | 'closed';
 
 /** The status of the session with one server. */
 export interface SessionHealth {

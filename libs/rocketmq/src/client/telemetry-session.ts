@@ -5,7 +5,7 @@
 import { Code, type Settings } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { TelemetryCommand } from '../protocol/grpc/generated/apache/rocketmq/v2/service.js';
 import { StatusError } from '../protocol/grpc/status.js';
-import { abortReason, listenTo } from '../support/abort.js';
+import { abortReason } from '../support/abort.js';
 import { type BackoffPolicy, backoffMs, withJitter } from '../support/backoff.js';
 import { type Clock, type ScheduledTask, sleep } from '../support/clock.js';
 import { RocketMQError, StateError, TransportError } from '../support/errors.js';
@@ -13,9 +13,9 @@ import { describeError, type Logger } from '../support/logger.js';
 import type { Random } from '../support/random.js';
 import { type AnnouncedCapabilities, announcedIn } from './capabilities.js';
 import type { TelemetryStream } from './server-calls.js';
-
-/** The commands of the server to a client. */
-export type ServerCommand = Exclude<NonNullable<TelemetryCommand['command']>, { $case: 'settings' }>;
+import type { ServerCommand } from './server-commands.js';
+import type { SessionChange, SessionStatus } from './session-events.js';
+import { SessionWaiters } from './session-waiters.js';
 
 /** What a session needs from its client. */
 interface SessionPort {
@@ -38,34 +38,12 @@ interface SessionPort {
   onChange(change: SessionChange): void;
 }
 
-/** An event of a session. A failed first attempt is not a loss. */
-export type SessionChange =
-  | { readonly kind: 'connected' | 'recovered' }
-  | { readonly kind: 'lost'; readonly error: unknown };
-
-/**
- * The status of a session.
- * - `ready`: the server has the client's settings
- * - `connecting`: the settings are being sent
- * - `away`: the server cannot be reached; the client keeps retrying
- * - `refused`: the server refuses the settings; the client keeps retrying
- * - `closed`
- */
-export type SessionStatus = 'ready' | 'connecting' | 'away' | 'refused' | 'closed';
-
 type State =
   | { readonly kind: 'idle' }
   | { readonly kind: 'connecting'; readonly stream: TelemetryStream }
   | { readonly kind: 'synced'; readonly stream: TelemetryStream }
   | { readonly kind: 'waiting'; readonly error: unknown }
   | { readonly kind: 'closed'; readonly closed: Promise<void> };
-
-interface Waiter {
-  /** Whether to keep waiting while the server is unavailable. */
-  readonly isPatient: boolean;
-  resolve(isSynced: boolean): void;
-  reject(error: Error): void;
-}
 
 /** The maximum is short, because consumers receive nothing until the server has their settings again. The official clients use 1 s. */
 const RECONNECT: BackoffPolicy = { kind: 'exponential', initialMs: 200, maxMs: 1_500, multiplier: 2 };
@@ -84,7 +62,7 @@ const MAX_STREAM_END_MS = 1_000;
 /** Keeps the settings of one client in sync with one endpoint, from {@link TelemetrySession.start} to {@link TelemetrySession.close}. */
 export class TelemetrySession {
   private state: State = { kind: 'idle' };
-  private readonly waiters = new Set<Waiter>();
+  private readonly waiters = new SessionWaiters();
   private readonly closing = new AbortController();
   /** Settings written on the current stream that the server has not answered. */
   private unanswered = 0;
@@ -188,7 +166,7 @@ export class TelemetrySession {
     const closed = this.end(this.state);
     this.state = { kind: 'closed', closed };
     this.closing.abort(new StateError('CLOSED', 'the client is closed'));
-    this.rejectWaiters(abortReason(this.closing.signal));
+    this.waiters.reject(abortReason(this.closing.signal));
     return closed;
   }
 
@@ -280,7 +258,7 @@ export class TelemetrySession {
       this.awaitAnswer(stream);
       return;
     }
-    for (const waiter of [...this.waiters]) waiter.resolve(true);
+    this.waiters.synced();
   }
 
   private writeSettings(stream: TelemetryStream): void {
@@ -312,36 +290,15 @@ export class TelemetrySession {
     this.lastError = error;
     if (this.reported === 'connected' || this.reported === 'recovered') this.report({ kind: 'lost', error });
     // Callers that wait for an unavailable server keep waiting, until their own deadlines.
-    if (refused) this.rejectWaiters(error);
-    else for (const waiter of [...this.waiters]) if (!waiter.isPatient) waiter.resolve(false);
+    if (refused) this.waiters.reject(error);
+    else this.waiters.away();
   }
 
   private wait(signal: AbortSignal, isPatient = true): Promise<boolean> {
     if (this.state.kind === 'closed') return Promise.reject(abortReason(this.closing.signal));
     if (signal.aborted) return Promise.reject(this.whyNotSynced(signal));
     if (this.state.kind === 'waiting' && isRefusal(this.state.error)) return Promise.reject(this.state.error);
-    return new Promise((resolve, reject) => {
-      const done = (): void => {
-        unlisten();
-        this.waiters.delete(waiter);
-      };
-      const waiter: Waiter = {
-        isPatient,
-        resolve: (isSynced) => {
-          done();
-          resolve(isSynced);
-        },
-        reject: (error) => {
-          done();
-          reject(error);
-        },
-      };
-      const unlisten = listenTo(signal, () => {
-        if (isPatient) waiter.reject(this.whyNotSynced(signal));
-        else waiter.resolve(false);
-      });
-      this.waiters.add(waiter);
-    });
+    return this.waiters.wait(signal, isPatient, () => this.whyNotSynced(signal));
   }
 
   /** When the deadline passes, the failure of the stream explains more than the timeout does. */
@@ -356,10 +313,6 @@ export class TelemetrySession {
       this.port.logger.info('the server is back', { endpoint: this.port.endpoint });
     }
     this.port.onChange(change);
-  }
-
-  private rejectWaiters(error: Error): void {
-    for (const waiter of [...this.waiters]) waiter.reject(error);
   }
 
   private isClosed(): boolean {

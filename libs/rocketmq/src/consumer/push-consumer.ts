@@ -8,7 +8,7 @@ import { type Endpoint, endpointKey } from '../client/endpoint.js';
 import { observedClient } from '../client/observed-client.js';
 import { didNotStart } from '../client/resource-errors.js';
 import type { Queue } from '../client/route.js';
-import type { ServerCommand } from '../client/telemetry-session.js';
+import type { ServerCommand } from '../client/server-commands.js';
 import { ClientType } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { onAbort } from '../support/abort-source.js';
 import { SECOND_MS, SystemClock } from '../support/clock.js';

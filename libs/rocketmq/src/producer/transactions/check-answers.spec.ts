@@ -4,7 +4,7 @@ import { until } from '../../../../../tools/until.js';
 import { message, RawClient } from '../../../../../tools/wire/raw-grpc-client.js';
 import { Client, type ClientRole } from '../../client/client.js';
 import { Connection } from '../../client/connection.js';
-import type { ServerCommand } from '../../client/telemetry-session.js';
+import type { ServerCommand } from '../../client/server-commands.js';
 import { ClientType } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { toWireMessage } from '../../protocol/grpc/message-mapping.js';
 import { MINUTE_MS, SECOND_MS } from '../../support/clock.js';

@@ -2,7 +2,7 @@
 
 import type { Client } from '../../client/client.js';
 import type { Endpoint } from '../../client/endpoint.js';
-import type { ServerCommand } from '../../client/telemetry-session.js';
+import type { ServerCommand } from '../../client/server-commands.js';
 import { fromWireMessage, hasPackedBody } from '../../protocol/grpc/message-mapping.js';
 import { unpackBody } from '../../protocol/model/body-encoding.js';
 import { DEFAULT_MAX_UNPACKED_BYTES } from '../../protocol/model/limits.js';

@@ -2,7 +2,7 @@
 
 import type { Client } from '../../client/client.js';
 import type { Endpoint } from '../../client/endpoint.js';
-import type { ServerCommand } from '../../client/telemetry-session.js';
+import type { ServerCommand } from '../../client/server-commands.js';
 import type { OutgoingMessage } from '../../protocol/model/message.js';
 import { withAnySignal } from '../../support/abort.js';
 import { StateError, UsageError } from '../../support/errors.js';

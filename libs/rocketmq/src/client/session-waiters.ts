@@ -1,0 +1,59 @@
+// Callers that wait until a server has answered the settings of a client.
+
+import { listenTo } from '../support/abort.js';
+
+interface Waiter {
+  /** Whether to keep waiting while the server is unavailable. */
+  readonly isPatient: boolean;
+  resolve(isSynced: boolean): void;
+  reject(error: Error): void;
+}
+
+export class SessionWaiters {
+  private readonly waiters = new Set<Waiter>();
+
+  /**
+   * Resolves with true once the server has answered. Without patience it resolves with false as soon as the server is away, or the signal
+   * aborts; with patience it goes on waiting, until the signal aborts.
+   * @param whyNot the error when the signal aborts
+   */
+  wait(signal: AbortSignal, isPatient: boolean, whyNot: () => Error): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const done = (): void => {
+        unlisten();
+        this.waiters.delete(waiter);
+      };
+      const waiter: Waiter = {
+        isPatient,
+        resolve: (isSynced) => {
+          done();
+          resolve(isSynced);
+        },
+        reject: (error) => {
+          done();
+          reject(error);
+        },
+      };
+      const unlisten = listenTo(signal, () => {
+        if (isPatient) waiter.reject(whyNot());
+        else waiter.resolve(false);
+      });
+      this.waiters.add(waiter);
+    });
+  }
+
+  /** The server has answered. */
+  synced(): void {
+    for (const waiter of [...this.waiters]) waiter.resolve(true);
+  }
+
+  /** The server cannot be reached. */
+  away(): void {
+    for (const waiter of [...this.waiters]) if (!waiter.isPatient) waiter.resolve(false);
+  }
+
+  /** The server has refused the settings, or the session is closed. */
+  reject(error: Error): void {
+    for (const waiter of [...this.waiters]) waiter.reject(error);
+  }
+}
