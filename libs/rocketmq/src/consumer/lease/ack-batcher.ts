@@ -2,7 +2,7 @@
 // whether to repeat one that failed.
 
 import { type Endpoint, endpointKey } from '../../client/endpoint.js';
-import type { LeaseCalls } from './message-lease.js';
+import type { LeaseCalls } from './lease-settlement.js';
 import type { AckGroup, Receipt, ReceiptCalls } from './receipt-calls.js';
 
 /** The maximum of one receive. */

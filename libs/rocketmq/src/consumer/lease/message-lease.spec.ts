@@ -7,7 +7,8 @@ import { TransportError } from '../../support/errors.js';
 import { silentLogger } from '../../support/logger.js';
 import { ManualClock } from '../../support/manual-clock.js';
 import { systemRandom } from '../../support/random.js';
-import { type LeaseSettlement, MessageLease } from './message-lease.js';
+import type { LeaseSettlement } from './lease-settlement.js';
+import { MessageLease } from './message-lease.js';
 import type { Receipt } from './receipt-calls.js';
 import { SharedTimers } from './shared-timers.js';
 

@@ -8,30 +8,14 @@ import { Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definitio
 import { StatusError } from '../../protocol/grpc/status.js';
 import type { MessageView } from '../../protocol/model/message.js';
 import { AbortSource } from '../../support/abort-source.js';
-import { type BackoffPolicy, backoffMs, withJitter } from '../../support/backoff.js';
-import { sleep } from '../../support/clock.js';
-import { Deadline } from '../../support/deadline.js';
 import { RocketMQError, StateError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
 import type { ConsumerContext } from '../model/consumer-context.js';
 import type { IncomingMessage } from '../receive/incoming-message.js';
+import { type LeaseCalls, type LeaseSettlement, repeatSettlement, sendSettlement } from './lease-settlement.js';
 import { type LeaseEvent, type LeaseState, nextLeaseState } from './lease-state.js';
-import type { Attempts, Postponement, Receipt, ReceiptCalls } from './receipt-calls.js';
+import type { Receipt } from './receipt-calls.js';
 import type { SharedTimers, Timed } from './shared-timers.js';
-
-/** The settlement of a message. */
-export type LeaseSettlement =
-  | { readonly kind: 'ack' }
-  | ({ readonly kind: 'postpone' } & Postponement)
-  /** Like `postpone`, but tried only once: a message that is not released is redelivered when its lease ends, and nobody waits for it. */
-  | ({ readonly kind: 'release' } & Postponement)
-  | ({ readonly kind: 'deadLetter' } & Attempts);
-
-/** The requests that a lease sends. */
-export interface LeaseCalls extends Pick<ReceiptCalls, 'changeInvisibleDuration' | 'forwardToDeadLetterQueue'> {
-  /** Calls `onEnd` with the error that `ReceiptCalls.ack` would throw; never throws. */
-  ack(receipt: Receipt, onEnd: (error: unknown) => void): void;
-}
 
 const ACK = { kind: 'ack' } as const;
 const TRACKED: Readonly<Record<LeaseSettlement['kind'], string>> = {
@@ -61,7 +45,6 @@ interface Received extends IncomingMessage {
 /** The server answers OK for a handle that was replaced, and redelivers the message. */
 const UNSETTLED = 'the server may not have settled it';
 
-const SETTLE_RETRY: BackoffPolicy = { kind: 'exponential', initialMs: 100, maxMs: 2_000, multiplier: 2 };
 /** A renewal that did not take effect is retried after this fraction of the remaining lease. */
 const RENEWAL_RETRY_PART = 1 / 4;
 const RENEWAL_RETRY_MIN_MS = 250;
@@ -234,33 +217,15 @@ export class MessageLease implements Timed {
     return new StateError('LEASE_UNCERTAIN', `${doubt}; ${consequence}`);
   }
 
-  /** @returns undefined when a repetition succeeded, otherwise the last error */
-  private async repeat(
+  private repeat(
     settlement: LeaseSettlement,
     { handle, endsAtMs }: LeaseState & { kind: 'settling' },
     signal: AbortSignal,
     first: unknown,
   ): Promise<unknown> {
-    const { clock, ioClock, random } = this.context;
-    const leftMs = Math.max(1, endsAtMs - clock.monotonicMs());
-    const deadline = new Deadline(`settlement of message ${this.message.messageId}`, leftMs, signal);
-    let last = first;
-    try {
-      for (let failures = 1; ; failures++) {
-        const waitMs = withJitter(backoffMs(SETTLE_RETRY, failures), () => random.next());
-        const isTooLate = clock.monotonicMs() >= endsAtMs || waitMs >= deadline.remainingMs();
-        if (isTooLate || deadline.signal.aborted || !mayRepeat(settlement, last)) return last;
-        try {
-          await sleep(ioClock, waitMs, deadline.signal);
-          await this.trackedRequest(settlement, handle);
-          return undefined;
-        } catch (error) {
-          last = error;
-        }
-      }
-    } finally {
-      deadline.dispose();
-    }
+    const { messageId } = this.message;
+    const send = (): Promise<void> => this.trackedRequest(settlement, handle);
+    return repeatSettlement({ settlement, messageId, endsAtMs, signal, send }, this.context, first);
   }
 
   private async trackedRequest(settlement: LeaseSettlement, handle: string): Promise<void> {
@@ -277,19 +242,7 @@ export class MessageLease implements Timed {
   }
 
   private request(settlement: LeaseSettlement, handle: string): Promise<unknown> {
-    const { calls } = this.context;
-    const receipt = this.receipt(handle);
-    switch (settlement.kind) {
-      case 'ack':
-        return new Promise((resolve, reject) => {
-          calls.ack(receipt, (error) => (error === undefined ? resolve(undefined) : reject(error)));
-        });
-      case 'postpone':
-      case 'release':
-        return calls.changeInvisibleDuration(receipt, settlement);
-      case 'deadLetter':
-        return calls.forwardToDeadLetterQueue(receipt, settlement);
-    }
+    return sendSettlement(this.context.calls, settlement, this.receipt(handle));
   }
 
   private receipt(handle: string): Receipt {
@@ -382,12 +335,6 @@ function sourceOf(reason: Error | undefined): AbortSource {
   const source = new AbortSource();
   if (reason !== undefined) source.abort(reason);
   return source;
-}
-
-/** An ack may be repeated in any case; the others only when they certainly did not take effect. */
-function mayRepeat(settlement: LeaseSettlement, error: unknown): boolean {
-  if (!RocketMQError.is(error) || !error.retryable || settlement.kind === 'release') return false;
-  return settlement.kind === 'ack' || error.outcome !== 'unknown';
 }
 
 function renewalFailure(error: unknown): 'renewalRefused' | 'renewalNotDone' | 'renewalUnanswered' {
