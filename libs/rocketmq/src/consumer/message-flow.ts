@@ -24,8 +24,8 @@ import { BufferRooms } from './receive/buffer-room.js';
 import { incomingMessage, unpackedMessage } from './receive/incoming-message.js';
 import { Pauses } from './receive/pauses.js';
 import { isStale } from './receive/poll-answers.js';
-import type { ReceivedBatch } from './receive/receive-loop.js';
 import { ReceiveLoops } from './receive/receive-loops.js';
+import type { ReceivedBatch } from './receive/receive-polls.js';
 
 /** Runs from the first {@link MessageFlow.assign} to {@link MessageFlow.end}. */
 export class MessageFlow {

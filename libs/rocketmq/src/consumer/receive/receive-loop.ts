@@ -1,50 +1,25 @@
-// Polls the assigned queues of one topic on one broker and hands over the messages. Nothing is handed over before its stream has
-// ended.
+// Polls the assigned queues of one topic on one broker and hands over the messages: when, how often and how many at once. One poll is in
+// receive-polls.ts.
 // Over 300 lines: first and extra pollers share the room, the pauses and the shutdown of one loop.
 
 import type { Endpoint } from '../../client/endpoint.js';
-import { type Queue, resource } from '../../client/route.js';
-import { toDuration } from '../../protocol/grpc/duration.js';
-import type { Message as WireMessage } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
-import type { Filter } from '../../protocol/model/filter.js';
-import { LIMITS } from '../../protocol/model/limits.js';
-import { AnswerAges, type LoopWatch } from '../../support/answer-age.js';
+import type { Queue } from '../../client/route.js';
 import { type BackoffPolicy, backoffMs, withJitter } from '../../support/backoff.js';
 import { SECOND_MS, sleep } from '../../support/clock.js';
 import { StateError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
 import type { ConsumerContext } from '../model/consumer-context.js';
 import type { ConsumerSettings } from '../model/settings.js';
-import { toWireFilter } from '../model/subscription.js';
-import type { BufferRoom, Reservation } from './buffer-room.js';
+import type { BufferRoom } from './buffer-room.js';
 import { MissedMessages } from './missed-messages.js';
 import type { Pauses } from './pauses.js';
-import { PollAnswers } from './poll-answers.js';
-
-/** The result of one poll. */
-export interface ReceivedBatch {
-  readonly queue: Queue;
-  readonly messages: readonly WireMessage[];
-  /** When the answer began to arrive, by monotonic business time. */
-  readonly receivedAtMs: number;
-  /** How long the answer had waited then: the leases began so much earlier. */
-  readonly ageMs: number;
-  /** When the server sent it, by its clock; undefined when it does not report that. */
-  readonly deliveredAtMs: number | undefined;
-  /** Whether it is empty because of the filter. */
-  readonly wereFiltered: boolean;
-}
+import { PollPace, type RoundEnd } from './poll-pace.js';
+import { type PollPort, type ReceivedBatch, ReceivePolls } from './receive-polls.js';
 
 /** What the polls of a consumer ask for, and where their messages go. */
-export interface ReceivePort {
-  readonly invisibleDurationMs: number;
-  /** Default: as the server decides. */
-  readonly longPollingTimeoutMs: number | undefined;
+export interface ReceivePort extends PollPort {
   readonly pauses: Pauses;
-  readonly loopWatch: LoopWatch;
   roomOf(topic: string): BufferRoom;
-  /** The subscription of a topic; called at each poll. Default: everything. */
-  filterOf(topic: string): Filter | undefined;
   /** The most messages that the polls of one loop of a topic may ask for together. */
   loopShareOf(topic: string): number;
   deliver(batch: ReceivedBatch): void;
@@ -64,8 +39,6 @@ export interface LoopHealth {
 /** A poll that has lasted longer than this since the last failure counts as healthy: failures occur after 5 s at the latest. */
 const FAILURE_FRESH_MS = 10 * SECOND_MS;
 
-/** The server polls for the whole long-polling time; a delivered batch must still be received when the event loop was blocked. */
-const POLL_MARGIN_MS = 10 * SECOND_MS;
 /** A server looks for polls whose time is over, and for messages for them a last time, a moment later. */
 const POLL_END_MARGIN_MS = SECOND_MS;
 /** From a server with two cores, four polls at once fetch a sixth more messages than two, for 8 % less CPU time; more gain nothing. */
@@ -77,11 +50,6 @@ const ANSWER_MS = 300;
 /** In a process that was blocked, the time is over before the answer is read: the event loop gets so many more rounds to read it. */
 const MAX_LATE_READS = 10;
 const LOOK_EVERY_MS = 5;
-
-/** The result of one round. `full`: there is likely more to fetch at once; `stopped`: it did not poll. */
-type RoundEnd = 'full' | 'some' | 'empty' | 'filtered' | 'stopped';
-
-const isEmpty = (end: RoundEnd): boolean => end === 'empty' || end === 'filtered';
 
 /** Polls one after another. */
 interface Poller {
@@ -100,14 +68,6 @@ interface OpenPoll {
   /** Until when the server may keep it open, also after it was canceled; undefined before the server is asked. */
   endsByMs: number | undefined;
 }
-
-/** A server waits for messages before it answers that there are none, for 5 s at least. One that does not wait is polled at growing intervals. */
-const EARLY_MS = SECOND_MS;
-/** The first of these polls may follow at once: a poll whose messages were all filtered out or dead-lettered also ends early. */
-const MAX_UNDELAYED_EARLY_POLLS = 16;
-const EARLY_POLL_BACKOFF: BackoffPolicy = { kind: 'exponential', initialMs: 1, maxMs: 200, multiplier: 2 };
-/** A backlog of messages that the filter skips needs more polls. */
-const FILTERED_POLL_BACKOFF: BackoffPolicy = { kind: 'exponential', initialMs: 1, maxMs: 10, multiplier: 2 };
 
 const FAILED_POLL_BACKOFF: BackoffPolicy = { kind: 'exponential', initialMs: 100, maxMs: 5 * SECOND_MS, multiplier: 2 };
 
@@ -131,7 +91,7 @@ export class ReceiveLoop {
   private readonly polling = new Map<Poller, OpenPoll>();
   private readonly missed: MissedMessages;
   private failure: { readonly error: unknown; readonly atMs: number } | undefined;
-  private readonly ages = new AnswerAges();
+  private readonly receivePolls: ReceivePolls;
 
   /** @param queues at least one, all of one topic on one broker */
   constructor(
@@ -139,6 +99,8 @@ export class ReceiveLoop {
     private readonly port: ReceivePort,
     private queues: readonly [Queue, ...Queue[]],
   ) {
+    const { stopping, canceling } = this;
+    this.receivePolls = new ReceivePolls(context, port, { stopping: stopping.signal, canceling: canceling.signal });
     this.missed = new MissedMessages(context.ioClock, () => context.client.refreshSettings());
   }
 
@@ -223,7 +185,7 @@ export class ReceiveLoop {
   /** @param isWanted whether to go on after a poll, for pollers beside the first. Default: always */
   private async run(poller: Poller, isWanted = (): boolean => true): Promise<void> {
     const { signal } = this.stopping;
-    let earlyPolls = 0;
+    const pace = new PollPace();
     for (let failures = 0; !signal.aborted && isWanted(); ) {
       try {
         const beganAtMs = this.context.ioClock.monotonicMs();
@@ -231,9 +193,8 @@ export class ReceiveLoop {
         failures = 0;
         this.failure = undefined;
         if (end === 'full') this.addPoller();
-        const endedEarly = isEmpty(end) && this.context.ioClock.monotonicMs() - beganAtMs < EARLY_MS;
-        earlyPolls = endedEarly ? earlyPolls + 1 : 0;
-        await this.pace(end, earlyPolls - MAX_UNDELAYED_EARLY_POLLS, signal);
+        const waitMs = pace.waitMs(end, this.context.ioClock.monotonicMs() - beganAtMs);
+        if (waitMs > 0) await sleep(this.context.ioClock, waitMs, signal).catch(() => {});
       } catch (error) {
         if (signal.aborted) return;
         failures++;
@@ -245,12 +206,6 @@ export class ReceiveLoop {
         await sleep(this.context.ioClock, waitMs, signal).catch(() => {});
       }
     }
-  }
-
-  private async pace(end: RoundEnd, earlyPolls: number, signal: AbortSignal): Promise<void> {
-    if (earlyPolls <= 0) return;
-    const waitMs = backoffMs(end === 'filtered' ? FILTERED_POLL_BACKOFF : EARLY_POLL_BACKOFF, earlyPolls);
-    await sleep(this.context.ioClock, waitMs, signal).catch(() => {});
   }
 
   private addPoller(): void {
@@ -313,8 +268,12 @@ export class ReceiveLoop {
       if (endPoll === undefined) return 'stopped';
       if (poller.expectsMessages) open.answerByMs = context.ioClock.monotonicMs() + ANSWER_MS;
       poller.expectsMessages = false;
-      open.endsByMs = context.ioClock.monotonicMs() + this.serverPollsForMs(poller);
-      const batch = await this.poll(poller, reservation, this.nextQueue());
+      const poll = { attemptId: poller.attemptId, isShort: poller.isExtra, queue: this.nextQueue(), reservation };
+      open.endsByMs = context.ioClock.monotonicMs() + this.receivePolls.serverPollsForMs(poll);
+      const batch = await this.receivePolls.poll(poll, () => {
+        open.answerByMs = context.ioClock.monotonicMs() + ANSWER_MS;
+      });
+      this.lastReceiveAtMs = context.ioClock.monotonicMs();
       reservation.close();
       this.polling.delete(poller);
       this.handOn(poller, batch);
@@ -339,99 +298,6 @@ export class ReceiveLoop {
   /** Each in turn, for a server that would go by the queue's id. */
   private nextQueue(): Queue {
     return this.queues[this.polls++ % this.queues.length] ?? this.queues[0];
-  }
-
-  private async poll(poller: Poller, reservation: Reservation, queue: Queue): Promise<ReceivedBatch> {
-    const { client, clock, consumerGroup } = this.context;
-    const what = `receive from ${queue.topic} for "${consumerGroup}"`;
-    const answers = new PollAnswers(what, reservation.add);
-    const { messages } = answers;
-    const open = this.polling.get(poller);
-    const { loopWatch } = this.port;
-    const [askedAtMs, watchedFromMs] = [clock.monotonicMs(), loopWatch.now()];
-    const arrivalNow = () => ({
-      readAtMs: clock.monotonicMs(),
-      unreadForMs: loopWatch.unreadForMs(watchedFromMs, clock),
-    });
-    let arrival: ReturnType<typeof arrivalNow> | undefined;
-    let untrack: (() => void) | undefined;
-    try {
-      const request = this.request(poller, reservation, queue);
-      await client.receive(queue.endpoint, request, this.options(poller, what), (answer) => {
-        arrival ??= arrivalNow();
-        answers.take(answer);
-        if (messages.length === 0) return;
-        untrack ??= clock.track(what);
-        if (open !== undefined && messages.length === 1)
-          open.answerByMs = this.context.ioClock.monotonicMs() + ANSWER_MS;
-      });
-    } catch (error) {
-      if (answers.wasFull(error)) this.logFull(messages.length);
-      else if (this.keepsAfterBreak(messages))
-        this.context.logger.info('a poll failed after it had received some messages', {
-          error: describeError(error),
-        });
-      else {
-        reservation.drop();
-        throw error;
-      }
-    } finally {
-      untrack?.();
-    }
-    answers.assertUsable();
-    this.lastReceiveAtMs = this.context.ioClock.monotonicMs();
-    const { deliveredAtMs, poppedAtMs: answeredAtMs, wereFiltered } = answers;
-    const read = arrival ?? arrivalNow();
-    const ageMs = messages.length === 0 ? 0 : this.ages.ageMs({ ...read, askedAtMs, answeredAtMs });
-    return { queue, messages, receivedAtMs: read.readAtMs, ageMs, deliveredAtMs, wereFiltered };
-  }
-
-  /**
-   * Messages that arrived before a stream broke are leased to this consumer. An ordered group asks for the whole batch again with the
-   * same attempt id, so that no message arrives twice or before an earlier one that was lost on the way.
-   */
-  private keepsAfterBreak(messages: readonly WireMessage[]): boolean {
-    return messages.length > 0 && (!this.settings.isFifo || this.stopping.signal.aborted);
-  }
-
-  private request(poller: Poller, { count }: Reservation, queue: Queue) {
-    const { client, consumerGroup } = this.context;
-    return {
-      group: resource(client.connection.namespace, consumerGroup),
-      messageQueue: queue.wire,
-      filterExpression: toWireFilter(this.port.filterOf(this.topic)),
-      batchSize: count,
-      // The server's own renewal would hide a lost lease, and keep the messages of a dead process for minutes.
-      autoRenew: false,
-      invisibleDuration: toDuration(this.port.invisibleDurationMs),
-      longPollingTimeout: toDuration(this.longPollingTimeoutMs(poller)),
-      attemptId: poller.attemptId,
-    };
-  }
-
-  private options(poller: Poller, what: string) {
-    return { what, timeoutMs: this.longPollingTimeoutMs(poller) + POLL_MARGIN_MS, signal: this.canceling.signal };
-  }
-
-  private longPollingTimeoutMs({ isExtra }: Poller): number {
-    const { isFifo, longPollingTimeoutMs } = this.settings;
-    // Closing a consumer of an ordered group waits for its polls, so they are short. Other polls hold room that is needed.
-    const isShort = isFifo || isExtra;
-    return this.port.longPollingTimeoutMs ?? (isShort ? LIMITS.longPollingMinMs : longPollingTimeoutMs);
-  }
-
-  /** Servers raise a short polling time, and lower one that is longer than what they announce. */
-  private serverPollsForMs(poller: Poller): number {
-    const askedMs = Math.max(this.longPollingTimeoutMs(poller), LIMITS.longPollingMinMs);
-    return Math.min(askedMs, this.settings.longPollingTimeoutMs);
-  }
-
-  private logFull(messages: number): void {
-    const { consumerGroup, logger } = this.context;
-    const text =
-      'a poll received more bytes than maxBufferedBytes leaves room for; messages that did not fit are redelivered when their leases end. ' +
-      'Raise maxBufferedBytes if this happens repeatedly';
-    logger.warn(text, { consumerGroup, topic: this.topic, messages });
   }
 
   private logFailure(error: unknown, failures: number, isNews: boolean): void {
