@@ -34,12 +34,9 @@ export type { Subscription } from '../consumer/model/subscription.js';
 export { PushConsumer } from '../consumer/push-consumer.js';
 export type { PushConsumerOptions } from '../consumer/push-consumer-options.js';
 export type { AckOutcome } from '../consumer/simple/ack-batch.js';
-export {
-  type ReceivedMessage,
-  type ReceiveOptions,
-  SimpleConsumer,
-  type SimpleConsumerOptions,
-} from '../consumer/simple/simple-consumer.js';
+export { SimpleConsumer } from '../consumer/simple/simple-consumer.js';
+export type { ReceiveOptions, SimpleConsumerOptions } from '../consumer/simple/simple-consumer-options.js';
+export type { ReceivedMessage } from '../consumer/simple/simple-receives.js';
 export { Producer } from '../producer/producer.js';
 export type { ProducerEvents } from '../producer/producer-events.js';
 export type { ProducerOptions } from '../producer/producer-options.js';

@@ -2,7 +2,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { SpanKind, trace } from '@opentelemetry/api';
 import { idOf, linksOf, parentOf, TelemetryBench, traceOf } from '../../../../test/fixtures/telemetry-bench.js';
 import { Connection } from '../client/connection.js';
-import { type ReceivedMessage, SimpleConsumer } from '../consumer/simple/simple-consumer.js';
+import { SimpleConsumer } from '../consumer/simple/simple-consumer.js';
+import type { ReceivedMessage } from '../consumer/simple/simple-receives.js';
 import { Producer } from '../producer/producer.js';
 import { TestBroker } from '../testing/test-broker.js';
 import { openTelemetry } from './open-telemetry.js';

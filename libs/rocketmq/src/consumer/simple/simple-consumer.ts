@@ -3,119 +3,33 @@
 
 import { type Client, type StartOptions, startRefusal } from '../../client/client.js';
 import type { Connection } from '../../client/connection.js';
-import { type Endpoint, endpointKey } from '../../client/endpoint.js';
 import { observedClient } from '../../client/observed-client.js';
 import { didNotStart } from '../../client/resource-errors.js';
-import { type Queue, resource } from '../../client/route.js';
-import { toDuration } from '../../protocol/grpc/duration.js';
-import {
-  ClientType,
-  type Message as WireMessage,
-} from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
-import { DEFAULT_BUFFERED_BYTES, DEFAULT_MAX_UNPACKED_BYTES, LIMITS } from '../../protocol/model/limits.js';
-import type { MessageView } from '../../protocol/model/message.js';
+import { ClientType } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { LIMITS } from '../../protocol/model/limits.js';
 import { withAnySignal } from '../../support/abort.js';
-import { AnswerAges, LoopWatch } from '../../support/answer-age.js';
-import { SECOND_MS, SystemClock } from '../../support/clock.js';
-import { type CallOptions, type Deadline, waitWithin, withDeadline, withNotedEffects } from '../../support/deadline.js';
+import { type CallOptions, type Deadline, withNotedEffects } from '../../support/deadline.js';
 import { StateError, UsageError } from '../../support/errors.js';
-import { describeError } from '../../support/logger.js';
-import {
-  abortSignal,
-  assertCall,
-  assertOptions,
-  checkedElsewhere,
-  describe,
-  numberFrom,
-  type OptionChecks,
-  positiveInteger,
-  positiveNumber,
-  refused,
-  trueOrFalse,
-  withMethods,
-} from '../../support/options.js';
+import { assertCall, assertOptions, describe, refused } from '../../support/options.js';
 import { type Receipt, ReceiptCalls } from '../lease/receipt-calls.js';
-import { RECEIVED_TOO_LATE } from '../model/consumer-events.js';
-import type {
-  ConsumerTelemetrySource,
-  ObservedPoll,
-  SettleOperation,
-  SimpleConsumerTelemetry,
-} from '../model/consumer-telemetry.js';
+import type { SettleOperation, SimpleConsumerTelemetry } from '../model/consumer-telemetry.js';
 import { GroupSettings } from '../model/group-settings.js';
 import type { RetryLaterOptions } from '../model/outcome-errors.js';
-import {
-  assertGroupSubscription,
-  assertSubscription,
-  assertTopic,
-  GROUP_CHECKS,
-  type GroupSubscription,
-  type Subscription,
-  toWireFilter,
-} from '../model/subscription.js';
-import { ExpectedSize } from '../receive/buffer-room.js';
+import { assertGroupSubscription, assertSubscription, assertTopic, type Subscription } from '../model/subscription.js';
 import { consumerClient, DEFAULT_START_MS, startConsumerClient } from '../receive/consumer-client.js';
-import { incomingMessage, unpackedMessage } from '../receive/incoming-message.js';
-import { MissedMessages } from '../receive/missed-messages.js';
-import { isStale, PollAnswers } from '../receive/poll-answers.js';
 import { SubscriptionSet } from '../receive/subscription-set.js';
 import { type AckOutcome, ackBatch } from './ack-batch.js';
-
-export interface SimpleConsumerOptions extends GroupSubscription {
-  /** How long a receive waits for messages by default, in milliseconds; the server limits it to 5 to 20 s. Default 20 s. */
-  readonly longPollingTimeoutMs?: number;
-  /** A compressed body that decompresses to more bytes has a `bodyProblem`. Default 32 MiB. */
-  readonly maxUnpackedBytes?: number;
-  /**
-   * Bytes of the bodies that one receive returns, decompressed; one message may exceed it. Messages that do not fit are not returned:
-   * they are redelivered, at the latest when `invisibleDurationMs` is over. Default 64 MiB.
-   */
-  readonly maxBufferedBytes?: number;
-  /** Traces and measures it: `openTelemetry()` of `nestjs-rocketmq/opentelemetry`. Default: none. */
-  readonly telemetry?: ConsumerTelemetrySource;
-}
-
-const CHECKS: OptionChecks<SimpleConsumerOptions> = {
-  ...GROUP_CHECKS,
-  longPollingTimeoutMs: numberFrom(1, LIMITS.longPollingMaxMs),
-  maxUnpackedBytes: positiveInteger,
-  maxBufferedBytes: positiveNumber,
-  telemetry: withMethods('the result of openTelemetry() of nestjs-rocketmq/opentelemetry', 'simpleConsumer'),
-};
-
-/** The options of one receive. */
-export interface ReceiveOptions {
-  /** 1 to 32. Default 16. */
-  readonly maxMessages?: number;
-  /** How long the messages are invisible to other consumers, in milliseconds: settle them within that time. 10 s to 12 h. Default 30 s. */
-  readonly invisibleDurationMs?: number;
-  /** Default: `longPollingTimeoutMs` of the consumer. */
-  readonly longPollingTimeoutMs?: number;
-  /** One of the subscribed topics. Default: each in turn. */
-  readonly topic?: string;
-  /**
-   * Ends the wait. Messages that were on their way are returned all the same, if all have arrived within 300 ms; otherwise those that have arrived are released. The
-   * rest, and with `transport: 'grpc-js'` all that was on its way, is redelivered when its invisible duration is over; by name server after a second. Default: none.
-   */
-  readonly signal?: AbortSignal;
-}
-
-/** Values are checked with the limits of the server. */
-const RECEIVE_CHECKS: OptionChecks<ReceiveOptions> = {
-  maxMessages: checkedElsewhere,
-  invisibleDurationMs: checkedElsewhere,
-  longPollingTimeoutMs: checkedElsewhere,
-  topic: checkedElsewhere,
-  signal: abortSignal,
-};
-const SETTLE_CHECKS = { options: { signal: abortSignal } };
-const CHANGE_CHECKS = { options: { ...SETTLE_CHECKS.options, countsAsAttempt: trueOrFalse } };
-
-/** A received message, to be settled by the consumer that received it. */
-export interface ReceivedMessage extends MessageView {
-  /** Why the body is not what was sent (digest, compression); undefined when it is. Dead-letter such a message. */
-  readonly bodyProblem: string | undefined;
-}
+import {
+  CHANGE_CHECKS,
+  RECEIVE_CHECKS,
+  type ReceiveOptions,
+  receiveLimitsOf,
+  SETTLE_CHECKS,
+  SIMPLE_CONSUMER_CHECKS,
+  type SimpleConsumerOptions,
+  within,
+} from './simple-consumer-options.js';
+import { closedError, type ReceivedMessage, SimpleReceives } from './simple-receives.js';
 
 type State =
   | { readonly kind: 'idle' }
@@ -124,19 +38,6 @@ type State =
   | { readonly kind: 'failed'; readonly error: StateError; readonly closed: Promise<void> }
   | { readonly kind: 'closed'; readonly closed: Promise<void> };
 
-const DEFAULT_MAX_MESSAGES = 16;
-const DEFAULT_INVISIBLE_MS = 30 * SECOND_MS;
-/** What a receive has got from a server. */
-interface Arrived {
-  readonly endpoint: Endpoint;
-  readonly wires: readonly WireMessage[];
-}
-
-/** How long a close waits for the end of its receives, and then for releases of what they brought. */
-const LAST_RELEASES_MS = 3_000;
-/** A delivered batch must still be received when the event loop was blocked. */
-const POLL_MARGIN_MS = 10 * SECOND_MS;
-
 /** Receives messages of a consumer group on demand. Messages that are not settled in time are redelivered. */
 export class SimpleConsumer {
   private state: State = { kind: 'idle' };
@@ -144,31 +45,21 @@ export class SimpleConsumer {
   private readonly calls: ReceiptCalls;
   private readonly telemetry: SimpleConsumerTelemetry | undefined;
   private readonly subscriptions: SubscriptionSet;
-  private readonly endpoints = new WeakMap<ReceivedMessage, Endpoint>();
   private readonly closing = new AbortController();
   private readonly longPollingTimeoutMs: number;
-  private readonly maxBufferedBytes: number;
-  private readonly expected = new ExpectedSize();
-  private readonly loopWatch = new LoopWatch(new SystemClock());
-  /** By broker. */
-  private readonly ages = new Map<string, AnswerAges>();
   private readonly settings: GroupSettings;
-  private readonly missed = new MissedMessages(new SystemClock(), () => this.client.refreshSettings());
-  /** How often each topic was received from, and all together. */
-  private readonly turns = new Map<string, number>();
-  private receives = 0;
-  /** Receives, and releases of messages that are not returned. */
-  private readonly open = new Set<Promise<unknown>>();
+  private readonly receives: SimpleReceives;
+  /** Receives that named no topic. */
+  private turns = 0;
 
   /** @throws UsageError that names the invalid option; nothing is sent yet */
   constructor(
-    private readonly connection: Connection,
+    connection: Connection,
     private readonly options: SimpleConsumerOptions,
   ) {
-    assertOptions(options, { options: CHECKS });
+    assertOptions(options, { options: SIMPLE_CONSUMER_CHECKS });
     assertGroupSubscription(options);
     this.longPollingTimeoutMs = options.longPollingTimeoutMs ?? LIMITS.longPollingMaxMs;
-    this.maxBufferedBytes = options.maxBufferedBytes ?? DEFAULT_BUFFERED_BYTES;
     this.subscriptions = new SubscriptionSet(options);
     this.settings = new GroupSettings({
       consumerGroup: options.consumerGroup,
@@ -190,6 +81,8 @@ export class SimpleConsumer {
       { consumerGroup, held: () => [] },
     );
     this.telemetry = options.telemetry?.simpleConsumer(observed);
+    const { client, calls, settings, telemetry } = this;
+    this.receives = new SimpleReceives({ client, calls, settings, options, telemetry, closing: this.closing.signal });
   }
 
   /** The id by which the server knows this consumer. */
@@ -250,120 +143,9 @@ export class SimpleConsumer {
   async receive(options: ReceiveOptions = {}): Promise<ReceivedMessage[]> {
     assertOptions(options, { options: RECEIVE_CHECKS });
     const subscription = this.subscriptionOf(options.topic);
-    const { invisibleDurationMinMs, invisibleDurationMaxMs, receiveBatchSize, longPollingMaxMs } = LIMITS;
-    const maxMessages = within('maxMessages', options.maxMessages ?? DEFAULT_MAX_MESSAGES, 1, receiveBatchSize);
-    const invisibleMs = options.invisibleDurationMs ?? DEFAULT_INVISIBLE_MS;
-    within('invisibleDurationMs', invisibleMs, invisibleDurationMinMs, invisibleDurationMaxMs);
-    const longPollingTimeoutMs = within(
-      'longPollingTimeoutMs',
-      options.longPollingTimeoutMs ?? this.longPollingTimeoutMs,
-      1,
-      longPollingMaxMs,
-    );
+    const limits = receiveLimitsOf(options, this.longPollingTimeoutMs);
     this.assertStarted();
-    const what = `receive from ${subscription.topic} for "${this.options.consumerGroup}"`;
-    const timeoutMs = Math.max(longPollingTimeoutMs, LIMITS.longPollingMinMs) + POLL_MARGIN_MS;
-    const arrived: Arrived[] = [];
-    const poll = async (deadline: Deadline, onPoll?: (poll: ObservedPoll) => void): Promise<ReceivedMessage[]> => {
-      const queue = await this.nextQueue(subscription.topic, deadline);
-      await this.client.session(queue.endpoint).synced(deadline.signal);
-      const { expected, maxBufferedBytes } = this;
-      const count = Math.min(maxMessages, expected.countIn(maxBufferedBytes));
-      const request = {
-        ...this.receiveRequest(queue, subscription, invisibleMs, longPollingTimeoutMs),
-        batchSize: count,
-      };
-      const call = { what, timeoutMs, signal: deadline.signal };
-      let [leftBytes, came] = [maxBufferedBytes, 0];
-      const answers = new PollAnswers(what, (bodyBytes) => {
-        leftBytes -= bodyBytes;
-        came++;
-        return leftBytes >= 0 || came === count;
-      });
-      const here: Arrived = { endpoint: queue.endpoint, wires: answers.messages };
-      arrived.push(here);
-      const { clock } = this.connection;
-      const [askedAtMs, watchedFromMs] = [clock.monotonicMs(), this.loopWatch.now()];
-      let read: { readonly readAtMs: number; readonly unreadForMs: number } | undefined;
-      const endWatch = this.loopWatch.begin();
-      try {
-        await this.client.receive(queue.endpoint, request, call, (answer) => {
-          read ??= { readAtMs: clock.monotonicMs(), unreadForMs: this.loopWatch.unreadForMs(watchedFromMs, clock) };
-          answers.take(answer);
-        });
-      } catch (error) {
-        if (!answers.wasFull(error)) throw error;
-      } finally {
-        endWatch();
-      }
-      answers.assertUsable();
-      if (answers.wereFiltered) this.missed.noticed(subscription.filter);
-      const receivedAtMs = this.connection.clock.nowMs();
-      if (read === undefined || answers.messages.length === 0) return [];
-      const { poppedAtMs: answeredAtMs } = answers;
-      const leasedAtMs = read.readAtMs - this.agesOf(queue).ageMs({ ...read, askedAtMs, answeredAtMs });
-      /** Others may have handled these messages: not even a release may be sent. */
-      const areStale = (): boolean => {
-        const ageMs = clock.monotonicMs() - leasedAtMs;
-        if (!isStale(ageMs, invisibleMs)) return false;
-        arrived.splice(arrived.indexOf(here), 1);
-        this.reportStale(queue.topic, answers.messages, ageMs);
-        return true;
-      };
-      if (areStale()) return [];
-      const messages = await this.received(queue, answers.messages);
-      // The rest of the answer, and the bodies, may have taken long.
-      if (areStale()) return [];
-      onPoll?.({ messages, deliveredAtMs: answers.deliveredAtMs, receivedAtMs });
-      return messages;
-    };
-    const { telemetry } = this;
-    const work = (deadline: Deadline): Promise<ReceivedMessage[]> =>
-      telemetry === undefined
-        ? poll(deadline)
-        : telemetry.receive(subscription.topic, (onPoll) => poll(deadline, onPoll));
-    const receiving = withAnySignal([this.closing.signal, options.signal], (signal) =>
-      withDeadline(what, timeoutMs, signal, work),
-    );
-    return this.tracked(this.returned(receiving, arrived));
-  }
-
-  private agesOf({ brokerName, endpoint }: Queue): AnswerAges {
-    const key = `${brokerName} ${endpointKey(endpoint)}`;
-    const ages = this.ages.get(key) ?? new AnswerAges();
-    this.ages.set(key, ages);
-    return ages;
-  }
-
-  private reportStale(topic: string, wires: readonly WireMessage[], ageMs: number): void {
-    const { consumerGroup } = this.options;
-    const messageIds = wires.map(({ systemProperties }) => systemProperties?.messageId);
-    const fields = { consumerGroup, topic, messages: wires.length, messageIds, ageMs: Math.round(ageMs) };
-    this.connection.logger.warn(RECEIVED_TOO_LATE, fields);
-    for (const _ of wires) this.telemetry?.leaseLost(topic);
-  }
-
-  /** What a receive returns: nothing once the consumer is closing, because nobody could settle it. What has arrived and is not returned is released. */
-  private async returned(
-    receiving: Promise<ReceivedMessage[]>,
-    arrived: readonly Arrived[],
-  ): Promise<ReceivedMessage[]> {
-    let messages: ReceivedMessage[] = [];
-    try {
-      const received = await receiving;
-      if (this.closing.signal.aborted) throw closedError();
-      messages = received;
-      return messages;
-    } catch (error) {
-      throw this.closing.signal.aborted ? closedError() : error;
-    } finally {
-      const handles = new Set(messages.map(({ receiptHandle }) => receiptHandle));
-      for (const { endpoint, wires } of arrived) {
-        for (const wire of wires) {
-          if (!handles.has(wire.systemProperties?.receiptHandle ?? '')) this.release(wire, endpoint);
-        }
-      }
-    }
+    return this.receives.receive(subscription, limits, options.signal);
   }
 
   /** Acknowledges the message. @throws StatusError `INVALID_RECEIPT_HANDLE` once its invisible duration is over */
@@ -446,25 +228,8 @@ export class SimpleConsumer {
   }
 
   private async end(): Promise<void> {
-    await this.receivesEnded();
+    await this.receives.ended();
     await this.client.close();
-  }
-
-  private tracked<T>(work: Promise<T>): Promise<T> {
-    const ended = work.then(
-      () => void this.open.delete(ended),
-      () => void this.open.delete(ended),
-    );
-    this.open.add(ended);
-    return work;
-  }
-
-  private async receivesEnded(): Promise<void> {
-    const ended = (): Promise<unknown> =>
-      waitWithin('end of open receives', LAST_RELEASES_MS, undefined, Promise.all(this.open)).catch(() => {});
-    await ended();
-    // The receives may have begun releases.
-    await ended();
   }
 
   private async begin(options: StartOptions): Promise<void> {
@@ -494,73 +259,9 @@ export class SimpleConsumer {
     await this.subscriptions.inTurn(what, { ...options, closing: this.closing.signal }, work);
   }
 
-  private receiveRequest(queue: Queue, subscription: Subscription, invisibleMs: number, longPollingTimeoutMs: number) {
-    return {
-      group: resource(this.connection.namespace, this.options.consumerGroup),
-      messageQueue: queue.wire,
-      filterExpression: toWireFilter(subscription.filter),
-      autoRenew: false,
-      invisibleDuration: toDuration(invisibleMs),
-      longPollingTimeout: toDuration(longPollingTimeoutMs),
-    };
-  }
-
-  /** One after another: together they could decompress to many times the limit. */
-  private async received({ endpoint }: Queue, wires: readonly WireMessage[]): Promise<ReceivedMessage[]> {
-    const { maxUnpackedBytes = DEFAULT_MAX_UNPACKED_BYTES } = this.options;
-    const messages: ReceivedMessage[] = [];
-    let [heldBytes, largestBytes] = [0, 0];
-    for (const wire of wires) {
-      if (heldBytes > this.maxBufferedBytes || this.closing.signal.aborted) break;
-      const incoming = incomingMessage(wire);
-      const { message, bodyProblem } = incoming.isPacked
-        ? await unpackedMessage(incoming.message, maxUnpackedBytes)
-        : incoming;
-      heldBytes += message.body.length;
-      largestBytes = Math.max(largestBytes, message.body.length);
-      const received = { ...message, bodyProblem };
-      this.endpoints.set(received, endpoint);
-      messages.push(received);
-    }
-    if (messages.length > 0) this.expected.learn(largestBytes);
-    return messages;
-  }
-
-  /** Makes a message that is not returned visible at once. When that fails, it is visible when its invisible duration is over. */
-  private release(wire: WireMessage, endpoint: Endpoint): void {
-    const { messageId = '', receiptHandle: handle = '' } = wire.systemProperties ?? {};
-    const topic = wire.topic?.name ?? '';
-    const receipt = { topic, messageId, handle, endpoint };
-    const suspend = !this.settings.isOrdered(endpoint) && this.client.announces('suspends', endpoint);
-    const postponement = { invisibleDurationMs: 0, suspend };
-    const released = this.calls.changeInvisibleDuration(receipt, postponement).catch((error) => {
-      const fields = { topic, messageId, error: describeError(error) };
-      this.connection.logger.debug('a message that was not returned could not be released', fields);
-    });
-    void this.tracked(released);
-  }
-
-  /** One queue of each broker: the server pops from all queues of a broker, whichever is named. */
-  private async nextQueue(topic: string, deadline: Deadline): Promise<Queue> {
-    const { queues } = await this.client.route(topic, deadline);
-    const brokers = new Map<string, Queue>();
-    for (const queue of queues) {
-      const key = `${queue.brokerName} ${endpointKey(queue.endpoint)}`;
-      if (queue.readable && queue.brokerId === 0 && !brokers.has(key)) brokers.set(key, queue);
-    }
-    const candidates = [...brokers.values()];
-    const turn = this.turns.get(topic) ?? 0;
-    this.turns.set(topic, turn + 1);
-    const queue = candidates[turn % candidates.length];
-    if (queue === undefined) {
-      throw new StateError('NO_READABLE_QUEUE', `topic "${topic}" has no readable queue; nothing was received`);
-    }
-    return queue;
-  }
-
   private subscriptionOf(topic: string | undefined): Subscription {
     const { topics } = this.subscriptions;
-    const found = this.subscriptions.of(topic ?? topics[this.receives++ % topics.length] ?? '');
+    const found = this.subscriptions.of(topic ?? topics[this.turns++ % topics.length] ?? '');
     if (found !== undefined) return found;
     throw new UsageError('NOT_SUBSCRIBED', `this consumer does not subscribe to topic "${topic}"`, 'topic');
   }
@@ -576,7 +277,7 @@ export class SimpleConsumer {
 
   private receiptOf(message: ReceivedMessage): Receipt {
     this.assertStarted();
-    const endpoint = this.endpoints.get(message);
+    const endpoint = this.receives.endpointOf(message);
     if (endpoint === undefined) {
       const problem = `message ${message?.messageId} was not received by this consumer; pass the object that receive() returned`;
       throw new UsageError('FOREIGN_MESSAGE', problem, 'message');
@@ -595,15 +296,4 @@ export class SimpleConsumer {
       );
     }
   }
-}
-
-/** @throws UsageError unless the value is in the range, limits included */
-function within(field: string, value: number, least: number, most: number): number {
-  const problem = numberFrom(least, most)(value);
-  if (problem === undefined) return value;
-  throw new UsageError('ILLEGAL_OPTION', `${field} ${problem}; nothing was sent`, field);
-}
-
-function closedError(): StateError {
-  return new StateError('CLOSED', 'the consumer is closed; nothing was sent');
 }
