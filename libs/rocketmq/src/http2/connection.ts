@@ -1,9 +1,10 @@
 // One HTTP/2 connection, on either side: reads frames, keeps the rules of RFC 9113, and has its streams. It knows nothing of gRPC.
-// Over 300 lines: what a frame may do depends on all that the connection knows.
+// Over 300 lines: whether a frame is allowed depends on the streams, the windows, the limits and the end of the connection together.
 
 import type { Socket } from 'node:net';
 import { inspect } from 'node:util';
 import { IoTimer } from '../support/io-timer.js';
+import { Acknowledgements, PING_BYTES } from './acknowledgements.js';
 import { FrameOutput } from './frame-output.js';
 import { FrameParser, type FrameReceiver } from './frame-parser.js';
 import {
@@ -22,8 +23,10 @@ import {
 import { assertDependency, HeaderBlocks } from './header-blocks.js';
 import { HeaderDecoder } from './header-decoder.js';
 import { HeaderEncoder, type Headers } from './header-encoder.js';
+import { isRequest } from './pseudo-headers.js';
 import { RecentResets, ResetBudget, type ResetLimit } from './resets.js';
 import { Http2Stream, type StreamConnection, type StreamReceiver } from './stream.js';
+import { StreamScheduler } from './stream-scheduler.js';
 
 export interface Http2ConnectionOptions {
   readonly role: 'client' | 'server';
@@ -58,9 +61,6 @@ interface Http2ConnectionOwner {
 const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 /** Beyond it, a server reads nothing more of a client that does not read its answers. */
 const PAUSING_BYTES = 1024 * 1024;
-/** A peer that acknowledges none would fill the memory. */
-const MAX_UNREAD_SETTINGS = 100;
-const PING_BYTES = 8;
 /** How long the last frames may take to leave a connection that has ended: after an error, and when answers may be among them. */
 const LAST_FRAMES_MS = 1_000;
 const LAST_ANSWERS_MS = 30_000;
@@ -74,17 +74,11 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
   private readonly streams = new Map<number, Http2Stream>();
   /** Used by clients only: streams beyond the peer's limit, and what opens them. */
   private readonly waiting = new Map<Http2Stream, readonly Headers[]>();
-  private readonly blocked = new Set<Http2Stream>();
+  private readonly scheduler = new StreamScheduler(this);
   private readonly recentResets = new RecentResets();
   private readonly resetBudget: ResetBudget | undefined;
   private readonly headerBlocks: HeaderBlocks;
-  private readonly pings: ((isAnswered: boolean) => void)[] = [];
-  /** What waits for the peer to read the frames so far, and will ask for it; then what waits for each SETTINGS that was sent. */
-  private readers: (() => void)[] = [];
-  private readonly unreadSettings: (() => void)[][] = [];
-  private isPumping = false;
-  /** Nothing of what is blocked can be written before the window of the connection grows. */
-  private isStalled = false;
+  private readonly acknowledgements: Acknowledgements;
   private isPaused = false;
   private receiveWindow: number;
   private received = 0;
@@ -106,6 +100,7 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
   ) {
     const { role, unrepeatedHeaders, maxHeaderBytes, connectionWindowBytes, resets, monotonicMs } = options;
     this.output = new FrameOutput(socket);
+    this.acknowledgements = new Acknowledgements(this.output);
     this.parser = new FrameParser(this, role === 'server');
     this.encoder = new HeaderEncoder(unrepeatedHeaders);
     this.decoder = new HeaderDecoder(maxHeaderBytes);
@@ -185,14 +180,11 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
       onEnd(false);
       return;
     }
-    this.pings.push(onEnd);
-    this.output.frame(FRAME.ping, 0, 0, Buffer.alloc(PING_BYTES));
+    this.acknowledgements.ping(onEnd);
   }
 
   whenRead(callback: () => void): void {
-    this.readers.push(callback);
-    // One frame for all streams that are reset together.
-    if (this.readers.length === 1) queueMicrotask(() => this.askWhetherRead());
+    this.acknowledgements.whenRead(callback);
   }
 
   /** Calls back when the frames so far have left this process: with false when the connection broke before. */
@@ -221,16 +213,7 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
   // What streams need.
 
   writeHeaders(streamId: number, headers: readonly Headers[], isEnd: boolean): void {
-    const block = this.encoder.encode(headers);
-    const isWhole = block.length <= MAX_FRAME_BYTES;
-    const end = isEnd ? FLAG.endStream : 0;
-    const first = isWhole ? end | FLAG.endHeaders : end;
-    this.output.frame(FRAME.headers, first, streamId, block, 0, Math.min(block.length, MAX_FRAME_BYTES));
-    for (let start = MAX_FRAME_BYTES; start < block.length; start += MAX_FRAME_BYTES) {
-      const stop = Math.min(block.length, start + MAX_FRAME_BYTES);
-      const isLast = stop === block.length;
-      this.output.frame(FRAME.continuation, isLast ? FLAG.endHeaders : 0, streamId, block, start, stop);
-    }
+    this.output.headers(streamId, this.encoder.encode(headers), isEnd);
   }
 
   writeFrame(type: number, flags: number, streamId: number, payload: Buffer, start?: number, end?: number): void {
@@ -238,9 +221,7 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
   }
 
   writeNumber(type: number, streamId: number, value: number): void {
-    const payload = Buffer.allocUnsafe(4);
-    payload.writeUInt32BE(value, 0);
-    this.output.frame(type, 0, streamId, payload);
+    this.output.number(type, streamId, value);
   }
 
   writeReset(streamId: number, code: number, isRemoteEnded: boolean): void {
@@ -249,13 +230,11 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
   }
 
   block(stream: Http2Stream): void {
-    this.blocked.add(stream);
-    // An end without data needs no window.
-    if (stream.unsentBytes === 0) this.isStalled = false;
+    this.scheduler.add(stream);
   }
 
   forget(stream: Http2Stream): void {
-    this.blocked.delete(stream);
+    this.scheduler.delete(stream);
     if (!this.waiting.delete(stream)) this.streams.delete(stream.id);
     this.openWaiting();
     this.endWhenDone();
@@ -348,34 +327,15 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
     ];
     if (role === 'client') settings.push([SETTING.enablePush, 0]);
     if (maxStreams !== undefined) settings.push([SETTING.maxConcurrentStreams, maxStreams]);
-    const payload = Buffer.alloc(6 * settings.length);
-    for (const [index, [setting, value]] of settings.entries()) {
-      payload.writeUInt16BE(setting, 6 * index);
-      payload.writeUInt32BE(value, 6 * index + 2);
-    }
     if (role === 'client') this.output.raw(CLIENT_PREFACE);
-    this.output.frame(FRAME.settings, 0, 0, payload);
-    this.unreadSettings.push([]);
+    this.acknowledgements.sendSettings(settings);
     if (connectionWindowBytes > INITIAL_WINDOW_BYTES) {
       this.writeNumber(FRAME.windowUpdate, 0, connectionWindowBytes - INITIAL_WINDOW_BYTES);
     }
   }
 
-  /** A peer acknowledges SETTINGS in order, like pings, but servers close connections on which they get many pings. */
-  private askWhetherRead(): void {
-    const { readers } = this;
-    this.readers = [];
-    if (this.isEnded || this.unreadSettings.length > MAX_UNREAD_SETTINGS) return;
-    this.output.frame(FRAME.settings, 0, 0, NOTHING);
-    this.unreadSettings.push(readers);
-  }
-
-  private sendGoaway(code: number, why = ''): void {
-    const payload = Buffer.alloc(8 + Buffer.byteLength(why));
-    payload.writeUInt32BE(this.lastPeerId, 0);
-    payload.writeUInt32BE(code, 4);
-    payload.write(why, 8);
-    this.output.frame(FRAME.goaway, 0, 0, payload);
+  private sendGoaway(code: number, why?: string): void {
+    this.output.goaway(this.lastPeerId, code, why);
   }
 
   private open(stream: Http2Stream, headers: readonly Headers[]): void {
@@ -401,23 +361,7 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
   }
 
   pump(): void {
-    // A caller that is notified of a write may send more: the loop below gets to it.
-    if (this.isPumping || this.isStalled || this.blocked.size === 0) return;
-    this.isPumping = true;
-    let progressed = true;
-    while (progressed && this.mayWrite) {
-      progressed = false;
-      // A frame of each in turn: a large body does not hold up small ones.
-      for (const stream of this.blocked) {
-        if (!this.mayWrite) break;
-        const { wrote, isLeft } = stream.pump();
-        progressed ||= wrote;
-        if (!isLeft) this.blocked.delete(stream);
-      }
-    }
-    this.isPumping = false;
-    // Thousands of streams would be walked over with each new one.
-    this.isStalled = !progressed && this.sendWindow <= 0;
+    this.scheduler.pump();
   }
 
   private takeBlock(streamId: number, block: ReturnType<HeaderBlocks['begin']>): void {
@@ -479,7 +423,7 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
     if (streamId !== 0) throw new Http2Error(HTTP2_CODE.protocolError, 'SETTINGS on a stream');
     if ((flags & FLAG.ack) !== 0) {
       if (payload.length > 0) throw new Http2Error(HTTP2_CODE.frameSizeError, 'an acknowledgement with settings');
-      for (const callback of this.unreadSettings.shift() ?? []) callback();
+      this.acknowledgements.takeSettings();
       return;
     }
     if (payload.length % 6 !== 0) throw new Http2Error(HTTP2_CODE.frameSizeError, 'SETTINGS ends within a setting');
@@ -522,7 +466,7 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
     if (streamId !== 0) throw new Http2Error(HTTP2_CODE.protocolError, 'PING on a stream');
     if (payload.length !== PING_BYTES) throw new Http2Error(HTTP2_CODE.frameSizeError, 'PING has not 8 bytes');
     if ((flags & FLAG.ack) === 0) this.reply(FRAME.ping, payload);
-    else this.pings.shift()?.(true);
+    else this.acknowledgements.takePing();
   }
 
   /** Acknowledges a frame; a peer that asks without reading the answers would fill the memory. */
@@ -562,7 +506,7 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
       if (this.sendWindow > MAX_WINDOW_BYTES) {
         throw new Http2Error(HTTP2_CODE.flowControlError, 'the window of the connection becomes too large');
       }
-      this.isStalled = false;
+      this.scheduler.windowGrew();
       this.pump();
       return;
     }
@@ -630,7 +574,7 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
       }
       stream.close(HTTP2_CODE.cancel);
     }
-    for (const onEnd of this.pings.splice(0)) onEnd(false);
+    this.acknowledgements.end();
     this.owner.closed(this.error);
   }
 }
@@ -654,15 +598,4 @@ function assertPriority(streamId: number, payload: Buffer): void {
 /** Nothing may follow the last frame of a message. A stream error would suffice; a peer that does this cannot be trusted with more. */
 function afterTheEnd(streamId: number): Http2Error {
   return new Http2Error(HTTP2_CODE.streamClosed, `stream ${streamId} continues after its end`);
-}
-
-/** Requests have these pseudo-header fields and `:authority`, at most (RFC 9113, section 8.3.1). CONNECT is not supported. */
-function isRequest(headers: Headers): boolean {
-  let known = headers[':authority'] === undefined ? 3 : 4;
-  for (const name in headers) {
-    if (!name.startsWith(':')) break;
-    known--;
-  }
-  const { ':method': method, ':path': path, ':scheme': scheme } = headers;
-  return known === 0 && method !== undefined && path !== undefined && path !== '' && scheme !== undefined;
 }

@@ -3,6 +3,7 @@
 
 import { FLAG, FRAME, HTTP2_CODE, Http2Error, MAX_FRAME_BYTES, MAX_WINDOW_BYTES } from './frames.js';
 import type { Headers } from './header-encoder.js';
+import { areTrailers, isResponse } from './pseudo-headers.js';
 
 /** Receives what arrives on a stream. Nothing is called after `closed`, and nothing must throw. */
 export interface StreamReceiver {
@@ -329,18 +330,4 @@ export class Http2Stream {
 }
 
 const DIGITS = /^\d+$/;
-const STATUS = /^[2-5]\d\d$/;
-
-/** Responses have one pseudo-header field (RFC 9113, section 8.3.2). */
-function isResponse(headers: Headers): boolean {
-  for (const name in headers) if (name.startsWith(':') && name !== ':status') return false;
-  return STATUS.test(headers[':status'] ?? '');
-}
-
-/** Trailers have none (section 8.1). */
-function areTrailers(headers: Headers): boolean {
-  for (const name in headers) return !name.startsWith(':');
-  return true;
-}
-
 const UNHEARD: StreamReceiver = { headers() {}, data() {}, ended() {}, closed() {} };
