@@ -27,7 +27,8 @@ import {
   engineOptionsOf,
   retentionOf,
 } from './embedded-broker-options.js';
-import { type DeliveryWatcher, Engine } from './engine/engine.js';
+import { Engine } from './engine/engine.js';
+import type { DeliveryWatcher } from './engine/engine-listener.js';
 import { nameOfRecord } from './engine/records.js';
 import { Refusal } from './engine/refusal.js';
 import type { GroupDeclaration, TopicDeclaration } from './engine/registry.js';

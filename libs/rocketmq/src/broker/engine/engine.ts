@@ -7,9 +7,10 @@ import { DamagedRecord } from '../store/damaged-record.js';
 import { weightOf } from '../store/pair-weight.js';
 import type { Store } from '../store/store.js';
 import { Administration } from './administration.js';
-import { type AckMark, type Available, Changes } from './changes.js';
+import { Changes } from './changes.js';
 import { DelayedMessages } from './delayed-messages.js';
-import { type ChangeRequest, Deliveries, type Delivery, type HandleRef } from './deliveries.js';
+import { type ChangeRequest, Deliveries, type HandleRef } from './deliveries.js';
+import type { EngineListener } from './engine-listener.js';
 import { Interventions } from './interventions.js';
 import { LiteTopics } from './lite-topics.js';
 import { MessageLog } from './log.js';
@@ -20,9 +21,10 @@ import { type Due, type GroupRecord, isOrdered, keys, type StoredMessage, type T
 import { Refusal } from './refusal.js';
 import { type GroupDeclaration, Registry, type TopicAlteration, type TopicDeclaration } from './registry.js';
 import { Retention, type RetentionLimits } from './retention.js';
+import { type Destinations, type SendRequest, type SendResult, send } from './send.js';
 import { Traffic } from './traffic.js';
 import { Trail } from './trail.js';
-import { type DueCheck, type TransactionEnd, Transactions, type TransactionTiming } from './transactions.js';
+import { type TransactionEnd, Transactions, type TransactionTiming } from './transactions.js';
 import { popByPriority, popUnordered } from './unordered-pop.js';
 import { dueBy, nextDue } from './views.js';
 
@@ -51,44 +53,6 @@ export interface EngineOptions {
   readonly retention?: RetentionLimits;
 }
 
-/** What a test records: emitted after the store has the change. */
-export interface DeliveryWatcher {
-  /** Messages were handed to a consumer of the group. */
-  delivered?(group: string, deliveries: readonly Delivery[]): void;
-  acked?(mark: AckMark): void;
-}
-
-/** The events of the engine, emitted after the store has the change. Listeners must not call the engine synchronously. */
-interface EngineListener extends DeliveryWatcher {
-  /** A change was written; the next due time may have changed. */
-  committed(): void;
-  /** Consumers of the topic, or of one of its groups, may find messages. */
-  available(available: Available): void;
-  checkDue(check: DueCheck): void;
-  /** Whether a client is connected and sends heartbeats. Called when a lease ends that the broker renews for it. */
-  isPresent(clientId: string): boolean;
-  /** A record cannot be read. */
-  damaged(record: DamagedRecord): void;
-  /** A half message was given up after its last check. */
-  transactionGivenUp(topic: string, transactionId: string): void;
-}
-
-/** Messages that are sent together: they have one topic and type and are stored in one queue. */
-export interface SendRequest {
-  readonly topic: string;
-  readonly messages: readonly StoredMessage[];
-  /** For a half message: the time from its birth to the first check. */
-  readonly recoveryMs: number | undefined;
-  readonly nowMs: number;
-}
-
-export interface SendResult {
-  readonly messageId: string;
-  readonly offset: number;
-  /** Set for a delayed message. */
-  readonly recallHandle: string | undefined;
-}
-
 /** The behavior of the broker, independent of the protocol. */
 export class Engine {
   private readonly registry: Registry;
@@ -104,6 +68,7 @@ export class Engine {
   private readonly delayed: DelayedMessages;
   private readonly transactions: Transactions;
   private readonly retention: Retention;
+  private readonly destinations: Destinations;
   private readonly maxStoreBytes: number;
   private firstQueue = 0;
   private passed = 0;
@@ -123,6 +88,8 @@ export class Engine {
     this.deliveries = new Deliveries(this.log, this.registry);
     this.delayed = new DelayedMessages(this.log, this.registry, options.recallEnabled);
     this.transactions = new Transactions(this.log, this.registry, options.timing);
+    const { registry, log, liteTopics, delayed, transactions } = this;
+    this.destinations = { registry, log, liteTopics, delayed, transactions };
     const { retention = { maxAgeMs: undefined, maxBytes: undefined } } = options;
     this.retention = new Retention(store, this.log, this.deliveries, retention);
     const run = <T>(command: (changes: Changes) => T): T => this.run(command);
@@ -184,39 +151,12 @@ export class Engine {
   }
 
   /** @throws Refusal `unknown-topic`, `type-conflict`, `store-full`, `too-many-lite-topics`; in that case no message is stored */
-  send({ topic: name, messages, recoveryMs, nowMs }: SendRequest): SendResult[] {
-    const [first] = messages;
-    if (first === undefined) return [];
+  send(request: SendRequest): SendResult[] {
+    const { topic, messages } = request;
+    if (messages.length === 0) return [];
     this.assertRoom(messages);
-    const results = this.run((changes) => {
-      const topic = this.registry.topicFor(changes, name, first.type);
-      if (first.type === 'lite') {
-        return messages.map((message) => {
-          const queueId = this.liteTopics.queueFor(changes, name, message.liteTopic ?? '');
-          const { offset } = this.log.append(changes, topic, queueId, message);
-          return { messageId: message.messageId, offset, recallHandle: undefined };
-        });
-      }
-      const queueId = this.log.chooseQueue(topic, first);
-      if (first.type !== 'transaction' && first.type !== 'delay') {
-        const offset = this.log.appendAll(changes, topic, queueId, messages);
-        return messages.map(({ messageId }, index) => ({ messageId, offset: offset + index, recallHandle: undefined }));
-      }
-      return messages.map((message) => {
-        const { messageId } = message;
-        if (message.type === 'transaction') {
-          this.transactions.begin(changes, topic, message, { recoveryMs, nowMs });
-          return { messageId, offset: 0, recallHandle: undefined };
-        }
-        const dueAtMs = message.type === 'delay' ? message.deliveryTimestampMs : undefined;
-        if (dueAtMs !== undefined && dueAtMs > nowMs) {
-          return { messageId, offset: 0, recallHandle: this.delayed.add(changes, topic, message, dueAtMs) };
-        }
-        const { offset } = this.log.append(changes, topic, queueId, message);
-        return { messageId, offset, recallHandle: undefined };
-      });
-    });
-    this.traffic.sent(name, messages);
+    const results = this.run((changes) => send(changes, this.destinations, request));
+    this.traffic.sent(topic, messages);
     return results;
   }
 

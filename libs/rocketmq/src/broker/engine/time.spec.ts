@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { EngineHarness } from '../../../../../test/fixtures/engine-harness.js';
 import { GIVEN_UP_TOPIC } from '../../protocol/model/names.js';
-import type { SendResult } from './engine.js';
+import type { SendResult } from './send.js';
 import { delayedMessages, halfMessages, messagesOf } from './views.js';
 
 const HALF = { type: 'transaction' } as const;
