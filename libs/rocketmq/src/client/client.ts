@@ -1,89 +1,33 @@
 // One client id: its routes, telemetry sessions, heartbeats and disconnect. Producer and consumers are built on it.
 // Over 300 lines: start, routes, sessions and shutdown share the state of one client.
 
-import { hostname } from 'node:os';
-import { toDuration } from '../protocol/grpc/duration.js';
-import { ClientType, Code, Language, type Settings } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { ClientType, type Resource, type Status } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { RpcRequest, RpcResponse } from '../protocol/grpc/rpc.js';
 import { requireOk } from '../protocol/grpc/status.js';
 import type { MessageType } from '../protocol/model/message.js';
 import { abortReason, linkedController } from '../support/abort.js';
 import type { BackoffPolicy } from '../support/backoff.js';
 import { MINUTE_MS, SECOND_MS, SystemClock, sleep } from '../support/clock.js';
-import { type CallOptions, type Deadline, withNotedEffects } from '../support/deadline.js';
-import { StateError, type UsageError } from '../support/errors.js';
+import { type Deadline, withNotedEffects } from '../support/deadline.js';
+import { StateError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
-import { CALL_CHECKS, notNegative, type OptionChecks, refusalOf, trueOrFalse } from '../support/options.js';
 import type { RetryPace } from '../support/retry.js';
 import type { AnnouncedCapabilities } from './capabilities.js';
+import { type ClientRole, settingsOf } from './client-role.js';
 import type { Connection } from './connection.js';
 import { type Endpoint, endpointKey, toWireEndpoints } from './endpoint.js';
+import { Heartbeats } from './heartbeats.js';
 import { Isolation } from './isolation.js';
+import type { StartOptions } from './lifecycle-options.js';
 import { PeriodicWork } from './periodic-work.js';
 import { type Route, resource, routeFromWire } from './route.js';
 import { RouteTable } from './route-table.js';
 import type { RequestOptions, ServerCalls, UnaryRpc } from './server-calls.js';
-import type { ServerCommand } from './server-commands.js';
 import { type CommandedClient, takeCommand } from './server-commands.js';
-import { type ClientIdentity, notifyOfSession, type SessionEvents, type SessionHealth } from './session-events.js';
+import { type ClientIdentity, notifyOfSession, type SessionHealth } from './session-events.js';
 import { Sessions } from './sessions.js';
 import { TelemetrySession } from './telemetry-session.js';
 
-/** How a producer or a consumer starts. */
-export interface StartOptions extends CallOptions {
-  /**
-   * Waits, until the timeout, for topics that the server does not know, and logs a warning for each. Use it when topics may have been
-   * created shortly before: Apache RocketMQ reports a topic as missing for about 20 s if a client asked for it before its creation, so
-   * `timeoutMs` should be longer than that. An embedded broker knows its topics immediately, so there is no wait. Default: a missing
-   * topic is an error immediately.
-   */
-  readonly waitForTopics?: boolean;
-}
-
-const START_CHECKS: OptionChecks<StartOptions> = { ...CALL_CHECKS, waitForTopics: trueOrFalse };
-
-/** What is wrong with the options of a `start()`. */
-export function startRefusal(options: StartOptions): UsageError | undefined {
-  return refusalOf(options, { options: START_CHECKS }, 'start(): ');
-}
-
-/** The option of `close()`. */
-export interface CloseOptions {
-  /** How long what runs may take to end, in milliseconds of real time. Default 20 s. */
-  readonly shutdownGraceMs?: number;
-}
-
-/** What is wrong with the options of a `close()`. */
-export function closeRefusal(options: CloseOptions): UsageError | undefined {
-  return refusalOf(options, { options: { shutdownGraceMs: notNegative } }, 'close(): ');
-}
-
-/** What a role adds to the shared client. */
-export interface ClientRole {
-  readonly type:
-    | ClientType.PRODUCER
-    | ClientType.PUSH_CONSUMER
-    | ClientType.SIMPLE_CONSUMER
-    | ClientType.LITE_PUSH_CONSUMER;
-  /** Present for consumers. */
-  readonly consumerGroup?: string;
-  /** The role's part of the settings, built at each sync. */
-  settings(): Pick<Settings, 'pubSub' | 'backoffPolicy'>;
-  /** Called with each answer of a server to the settings. It may refuse it by an error, as a server refuses settings. */
-  onSettings(settings: Settings, endpoint: Endpoint): void;
-  /** Called when a server is gone for good. Default: nothing. */
-  onGone?(endpoint: Endpoint): void;
-  /** Handles a command received over the session of this endpoint; false for an unknown command. */
-  onCommand(command: ServerCommand, endpoint: Endpoint): boolean;
-  /** What it is doing, for an operator: a line for each fact, without bodies, keys and properties of messages. Default: nothing. */
-  report?(): readonly string[];
-  /** Event handlers for the sessions. Default: none. */
-  readonly events?: Partial<SessionEvents>;
-}
-
-const HEARTBEAT_MS = 10 * SECOND_MS;
-/** How often a server that failed is probed. More often than the heartbeat, because other servers carry its load meanwhile. */
-const PROBE_MS = SECOND_MS;
 const ROUTE_REFRESH_MS = 30 * SECOND_MS;
 const SETTINGS_REFRESH_MS = 5 * MINUTE_MS;
 /** A server that does not answer drops the client by itself. A shutdown must not wait for that as long as a request may. */
@@ -104,7 +48,7 @@ export class Client {
   private readonly routes: RouteTable;
   private readonly background: PeriodicWork;
   private readonly isolation = new Isolation();
-  private isProbing = false;
+  private readonly heartbeats: Heartbeats;
   private readonly closing = new AbortController();
   private readonly calls: ServerCalls;
   private readonly unlinkCredentials: () => void;
@@ -124,6 +68,15 @@ export class Client {
     });
     this.sessions = new Sessions(logger, (endpoint) => this.newSession(endpoint));
     this.background = new PeriodicWork(this.clock, logger);
+    this.heartbeats = new Heartbeats({
+      logger,
+      background: this.background,
+      sessions: this.sessions,
+      isolation: this.isolation,
+      session: (endpoint) => this.session(endpoint),
+      send: (endpoint) => this.heartbeat(endpoint),
+      sync: (session) => this.withinRequest((deadline) => session.sync(deadline.signal)),
+    });
     this.calls = connection.newCalls(this.id);
     // A stream keeps the key that it was opened with, and the server checks that key again whenever settings arrive.
     this.unlinkCredentials = connection.credentials.onRotation(() => this.sessions.reopen());
@@ -144,7 +97,7 @@ export class Client {
     // Without a topic there is no route, so the settings go to the bootstrap endpoint.
     if (topics.size === 0) this.session(this.connection.bootstrap);
     await this.sessions.synced(deadline, this.attemptTimeoutMs(deadline));
-    this.background.every('heartbeat', HEARTBEAT_MS, () => this.heartbeat());
+    this.heartbeats.start();
     this.background.every('refresh of routes', ROUTE_REFRESH_MS, () => this.refreshRoutes());
     this.background.every('refresh of settings', SETTINGS_REFRESH_MS, () => this.refreshSettings());
   }
@@ -178,19 +131,12 @@ export class Client {
 
   /** Marks an endpoint as failed, until a heartbeat or an answer to the settings succeeds. */
   isolate(endpoint: Endpoint): void {
-    if (!this.isolation.add(endpoint)) return;
-    this.connection.logger.warn('a server failed; other servers are preferred until it recovers', {
-      endpoint: endpointKey(endpoint),
-    });
-    if (this.isProbing) return;
-    this.isProbing = true;
-    this.background.every('probe of isolated servers', PROBE_MS, () => this.probe());
+    this.heartbeats.isolate(endpoint);
   }
 
   /** Ends the isolation of an endpoint that has recovered. */
   rejoin(endpoint: Endpoint): void {
-    if (!this.isolation.remove(endpoint)) return;
-    this.connection.logger.info('a server that failed has recovered', { endpoint: endpointKey(endpoint) });
+    this.heartbeats.rejoin(endpoint);
   }
 
   isIsolated(endpoint: Endpoint): boolean {
@@ -277,10 +223,7 @@ export class Client {
   }
 
   private async notifyTermination(): Promise<void> {
-    const { consumerGroup } = this.role;
-    const request = {
-      group: consumerGroup === undefined ? undefined : resource(this.connection.namespace, consumerGroup),
-    };
+    const request = { group: this.groupResource };
     this.unlinkCredentials();
     await this.background.stop();
     await Promise.all(
@@ -363,7 +306,7 @@ export class Client {
       open: () => this.calls.telemetry(endpoint),
       hasOtherCredentials: (version, signal) => connection.credentials.renew(version, signal),
       credentialsVersion: () => connection.credentials.version,
-      settings: () => this.settings(),
+      settings: () => settingsOf(role, connection),
       onSettings: (settings) => {
         this.rejoin(endpoint);
         role.onSettings(settings, endpoint);
@@ -395,63 +338,26 @@ export class Client {
     };
   }
 
-  private settings(): Settings {
-    const { connection, role } = this;
-    return {
-      clientType: role.type,
-      accessPoint: toWireEndpoints(connection.bootstrap),
-      requestTimeout: toDuration(connection.requestTimeoutMs),
-      userAgent: {
-        language: Language.NODE_JS,
-        version: process.version,
-        platform: process.platform,
-        hostname: hostname(),
-      },
-      clientProperties: {},
-      ...role.settings(),
-    };
-  }
-
-  private async heartbeat(): Promise<void> {
-    const { logger } = this.connection;
-    await Promise.all(
-      this.sessions.list().map(({ endpoint, session }) =>
-        this.heartbeatTo(endpoint, session).catch((error) => {
-          logger.debug('heartbeat failed', { endpoint: endpointKey(endpoint), error: describeError(error) });
-        }),
-      ),
-    );
-  }
-
-  private async probe(): Promise<'done' | undefined> {
-    // An endpoint whose session is lost leaves the isolation with its next answer to the settings.
-    await Promise.allSettled(
-      this.isolation.list().map((endpoint) => this.heartbeatTo(endpoint, this.session(endpoint))),
-    );
-    if (this.isolation.list().length > 0) return undefined;
-    this.isProbing = false;
-    return 'done';
-  }
-
-  private async heartbeatTo(endpoint: Endpoint, session: TelemetrySession): Promise<void> {
-    if (!session.isSynced) return;
-    const { consumerGroup, type } = this.role;
-    const group = consumerGroup === undefined ? undefined : resource(this.connection.namespace, consumerGroup);
-    const options = this.backgroundOptions('heartbeat');
-    const { status } = await this.unary(endpoint, 'heartbeat', { group, clientType: type }, options);
-    if (status?.code === Code.OK) this.rejoin(endpoint);
-    // The server has lost the settings: send them again before it refuses other requests.
-    if (status?.code !== Code.UNRECOGNIZED_CLIENT_TYPE) return;
-    await withNotedEffects('settings', this.connection.requestTimeoutMs, this.closing.signal, (deadline) =>
-      session.sync(deadline.signal),
-    );
-  }
-
   /** Sends the settings to all endpoints again, as {@link syncSettings}, within the timeout of one request. */
   async refreshSettings(): Promise<void> {
-    await withNotedEffects('settings', this.connection.requestTimeoutMs, this.closing.signal, (deadline) =>
-      this.syncSettings(deadline),
-    );
+    await this.withinRequest((deadline) => this.syncSettings(deadline));
+  }
+
+  private withinRequest(sync: (deadline: Deadline) => Promise<void>): Promise<void> {
+    return withNotedEffects('settings', this.connection.requestTimeoutMs, this.closing.signal, sync);
+  }
+
+  private async heartbeat(endpoint: Endpoint): Promise<Status | undefined> {
+    const { type } = this.role;
+    const group = this.groupResource;
+    const options = this.backgroundOptions('heartbeat');
+    const { status } = await this.unary(endpoint, 'heartbeat', { group, clientType: type }, options);
+    return status;
+  }
+
+  private get groupResource(): Resource | undefined {
+    const { consumerGroup } = this.role;
+    return consumerGroup === undefined ? undefined : resource(this.connection.namespace, consumerGroup);
   }
 
   private backgroundOptions(what: string): RequestOptions {

@@ -1,4 +1,4 @@
-// Endpoints that failed and are avoided until a probe succeeds. The client decides what counts as a failure, and probes them.
+// Endpoints that failed and are avoided until a probe succeeds. The client decides what counts as a failure; heartbeats.ts probes them.
 
 import { listenTo } from '../support/abort.js';
 import { type Endpoint, endpointKey } from './endpoint.js';

@@ -2,9 +2,10 @@
 // messages.
 // Over 300 lines for the documentation of its public methods.
 
-import { type Client, type CloseOptions, closeRefusal, type StartOptions, startRefusal } from '../client/client.js';
+import type { Client } from '../client/client.js';
 import type { Connection } from '../client/connection.js';
 import { type Endpoint, endpointKey } from '../client/endpoint.js';
+import { type CloseOptions, closeRefusal, type StartOptions, startRefusal } from '../client/lifecycle-options.js';
 import { observedClient } from '../client/observed-client.js';
 import { didNotStart } from '../client/resource-errors.js';
 import type { Queue } from '../client/route.js';

@@ -1,10 +1,10 @@
 // The entry `nestjs-rocketmq/client`: producers and consumers in plain TypeScript, without Nest.
 
 export type { ServerCapabilities } from '../client/capabilities.js';
-export type { CloseOptions, StartOptions } from '../client/client.js';
 export { Connection } from '../client/connection.js';
 export type { ConnectionOptions, Transport } from '../client/connection-options.js';
 export type { Address } from '../client/endpoint.js';
+export type { CloseOptions, StartOptions } from '../client/lifecycle-options.js';
 export { ResourceError } from '../client/resource-errors.js';
 export type { ClientIdentity, SessionEvents, SessionHealth, SessionStatus } from '../client/session-events.js';
 export type { ConsumerHealth, TopicHealth } from '../consumer/consumer-health.js';

@@ -1,15 +1,10 @@
 // The producer: its lifecycle, sends, recalls and transactions.
 // Over 300 lines for the documentation of its public methods.
 
-import {
-  Client,
-  type ClientRole,
-  type CloseOptions,
-  closeRefusal,
-  type StartOptions,
-  startRefusal,
-} from '../client/client.js';
+import { Client } from '../client/client.js';
+import type { ClientRole } from '../client/client-role.js';
 import type { Connection } from '../client/connection.js';
+import { type CloseOptions, closeRefusal, type StartOptions, startRefusal } from '../client/lifecycle-options.js';
 import { observedClient } from '../client/observed-client.js';
 import { didNotStart } from '../client/resource-errors.js';
 import type { SessionHealth } from '../client/session-events.js';

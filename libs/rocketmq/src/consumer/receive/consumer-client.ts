@@ -1,8 +1,9 @@
 // The client of a consumer: its role, its start, and the meaning of a rejection of its group.
 
-import { Client, type StartOptions } from '../../client/client.js';
+import { Client } from '../../client/client.js';
 import type { Connection } from '../../client/connection.js';
 import type { Endpoint } from '../../client/endpoint.js';
+import type { StartOptions } from '../../client/lifecycle-options.js';
 import { consumerGroupNotFound } from '../../client/resource-errors.js';
 import type { ServerCommand } from '../../client/server-commands.js';
 import type { SessionEvents } from '../../client/session-events.js';

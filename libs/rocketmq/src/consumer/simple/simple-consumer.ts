@@ -1,8 +1,9 @@
 // The simple consumer: the application receives messages and settles each itself. No handler, no renewal, no failure policy.
 // Over 300 lines for the documentation of its public methods.
 
-import { type Client, type StartOptions, startRefusal } from '../../client/client.js';
+import type { Client } from '../../client/client.js';
 import type { Connection } from '../../client/connection.js';
+import { type StartOptions, startRefusal } from '../../client/lifecycle-options.js';
 import { observedClient } from '../../client/observed-client.js';
 import { didNotStart } from '../../client/resource-errors.js';
 import { ClientType } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';

@@ -1,6 +1,6 @@
 // The running consumers: started one by one or together, and stopped; groups of this instance are created before and deleted after.
 
-import type { StartOptions } from '../../client/client.js';
+import type { StartOptions } from '../../client/lifecycle-options.js';
 import type { PushConsumer } from '../../consumer/push-consumer.js';
 import type { PlannedConsumer } from '../listening/listener-plan.js';
 import type { InstanceGroups } from './instance-groups.js';

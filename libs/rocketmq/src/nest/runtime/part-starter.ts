@@ -1,9 +1,9 @@
 // Starts the parts of a connection one by one: embedded broker, connection, producer, answers, consumers. rocketmq-runtime.ts
 // decides in which order, and what ends when.
 
-import type { StartOptions } from '../../client/client.js';
 import { Connection } from '../../client/connection.js';
 import type { ConnectionOptions } from '../../client/connection-options.js';
+import type { StartOptions } from '../../client/lifecycle-options.js';
 import { PushConsumer } from '../../consumer/push-consumer.js';
 import { Producer } from '../../producer/producer.js';
 import { TransactionBounds } from '../../producer/transactions/transaction-bounds.js';

@@ -1,7 +1,7 @@
 // Receives answers: on a topic of the application, with a tag and a consumer group of this instance.
 
-import type { StartOptions } from '../../client/client.js';
 import type { Connection } from '../../client/connection.js';
+import type { StartOptions } from '../../client/lifecycle-options.js';
 import { PushConsumer } from '../../consumer/push-consumer.js';
 import type { MessageView } from '../../protocol/model/message.js';
 import { StateError, UsageError } from '../../support/errors.js';
