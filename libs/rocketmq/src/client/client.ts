@@ -5,9 +5,8 @@ import { ClientType, type Resource, type Status } from '../protocol/grpc/generat
 import type { RpcRequest, RpcResponse } from '../protocol/grpc/rpc.js';
 import { requireOk } from '../protocol/grpc/status.js';
 import type { MessageType } from '../protocol/model/message.js';
-import { abortReason, linkedController } from '../support/abort.js';
 import type { BackoffPolicy } from '../support/backoff.js';
-import { MINUTE_MS, SECOND_MS, SystemClock, sleep } from '../support/clock.js';
+import { MINUTE_MS, SECOND_MS, SystemClock } from '../support/clock.js';
 import { type Deadline, withNotedEffects } from '../support/deadline.js';
 import { StateError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
@@ -144,25 +143,13 @@ export class Client {
   }
 
   /** Waits until a server that failed has recovered, or the time is over. @throws the signal's reason */
-  async pauseUnlessRejoined(durationMs: number, signal: AbortSignal): Promise<void> {
-    const { controller, unlink } = linkedController([signal]);
-    try {
-      await Promise.race([
-        sleep(this.clock, durationMs, controller.signal),
-        this.isolation.nextRejoin(controller.signal),
-      ]);
-      if (signal.aborted) throw abortReason(signal);
-    } finally {
-      unlink();
-      controller.abort();
-    }
+  pauseUnlessRejoined(durationMs: number, signal: AbortSignal): Promise<void> {
+    return this.isolation.pause(this.clock, durationMs, signal);
   }
 
   /** The status of the sessions. */
   sessionHealth(): SessionHealth[] {
-    return this.sessions.list().map(({ endpoint, session: { status, error } }) => {
-      return { endpoint: endpointKey(endpoint), status, error: error === undefined ? undefined : describeError(error) };
-    });
+    return this.sessions.health();
   }
 
   private get identity(): ClientIdentity {
@@ -224,16 +211,13 @@ export class Client {
 
   private async notifyTermination(): Promise<void> {
     const request = { group: this.groupResource };
+    const options = { what: 'goodbye', timeoutMs: Math.min(MAX_TERMINATION_MS, this.connection.requestTimeoutMs) };
     this.unlinkCredentials();
     await this.background.stop();
     await Promise.all(
       this.sessions.list().map(async ({ endpoint, session }) => {
         // An unavailable server drops the client by itself.
         if (session.isSynced) {
-          const options = {
-            what: 'goodbye',
-            timeoutMs: Math.min(MAX_TERMINATION_MS, this.connection.requestTimeoutMs),
-          };
           await this.calls
             .unary(endpoint, 'notifyClientTermination', request, options)
             .catch((error) =>
@@ -260,10 +244,7 @@ export class Client {
   private async fetchRoute(topic: string): Promise<Route> {
     const { connection } = this;
     const what = `route of topic "${topic}"`;
-    const request = {
-      topic: resource(connection.namespace, topic),
-      endpoints: toWireEndpoints(connection.bootstrap),
-    };
+    const request = { topic: resource(connection.namespace, topic), endpoints: toWireEndpoints(connection.bootstrap) };
     const response = await this.unary(connection.bootstrap, 'queryRoute', request, this.backgroundOptions(what));
     requireOk(what, response.status);
     const found = routeFromWire(topic, response.messageQueues, connection.addressRules);
@@ -278,10 +259,7 @@ export class Client {
 
   /** Whether this server can do it, or all that have answered the settings of this consumer; false before the first answer. */
   announces(capability: keyof AnnouncedCapabilities, server?: Endpoint): boolean {
-    const key = server && endpointKey(server);
-    const asked = this.sessions.list().filter(({ endpoint }) => key === undefined || endpointKey(endpoint) === key);
-    const known = asked.flatMap(({ session }) => session.announced ?? []);
-    return known.length > 0 && known.every((announced) => announced[capability]);
+    return this.sessions.announce(capability, server);
   }
 
   /**
@@ -348,11 +326,8 @@ export class Client {
   }
 
   private async heartbeat(endpoint: Endpoint): Promise<Status | undefined> {
-    const { type } = this.role;
-    const group = this.groupResource;
-    const options = this.backgroundOptions('heartbeat');
-    const { status } = await this.unary(endpoint, 'heartbeat', { group, clientType: type }, options);
-    return status;
+    const request = { group: this.groupResource, clientType: this.role.type };
+    return (await this.unary(endpoint, 'heartbeat', request, this.backgroundOptions('heartbeat'))).status;
   }
 
   private get groupResource(): Resource | undefined {

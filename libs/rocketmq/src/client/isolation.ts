@@ -1,6 +1,7 @@
 // Endpoints that failed and are avoided until a probe succeeds. The client decides what counts as a failure; heartbeats.ts probes them.
 
-import { listenTo } from '../support/abort.js';
+import { abortReason, linkedController, listenTo } from '../support/abort.js';
+import { type Clock, sleep } from '../support/clock.js';
 import { type Endpoint, endpointKey } from './endpoint.js';
 
 /** The endpoints to avoid for now. */
@@ -24,8 +25,20 @@ export class Isolation {
     return true;
   }
 
+  /** Waits until an endpoint rejoins, or the time is over. @throws the signal's reason */
+  async pause(clock: Clock, durationMs: number, signal: AbortSignal): Promise<void> {
+    const { controller, unlink } = linkedController([signal]);
+    try {
+      await Promise.race([sleep(clock, durationMs, controller.signal), this.nextRejoin(controller.signal)]);
+      if (signal.aborted) throw abortReason(signal);
+    } finally {
+      unlink();
+      controller.abort();
+    }
+  }
+
   /** Resolves when an endpoint rejoins, or the signal aborts. */
-  nextRejoin(signal: AbortSignal): Promise<void> {
+  private nextRejoin(signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const wake = (): void => {
         this.waiting.delete(wake);

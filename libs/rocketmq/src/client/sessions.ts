@@ -1,8 +1,10 @@
 // The telemetry sessions of one client, one for each server that it talks to. A single session is in telemetry-session.ts.
 
 import { type Deadline, withDeadline } from '../support/deadline.js';
-import type { Logger } from '../support/logger.js';
+import { describeError, type Logger } from '../support/logger.js';
+import type { AnnouncedCapabilities } from './capabilities.js';
 import { type Endpoint, endpointKey } from './endpoint.js';
+import type { SessionHealth } from './session-events.js';
 import type { TelemetrySession } from './telemetry-session.js';
 
 /** A session and its endpoint. */
@@ -35,6 +37,21 @@ export class Sessions {
   /** The open sessions. */
   list(): OpenSession[] {
     return [...this.open.values()];
+  }
+
+  /** The status of each. */
+  health(): SessionHealth[] {
+    return this.list().map(({ endpoint, session: { status, error } }) => {
+      return { endpoint: endpointKey(endpoint), status, error: error === undefined ? undefined : describeError(error) };
+    });
+  }
+
+  /** Whether this server can do it, or all that have answered the settings; false before the first answer. */
+  announce(capability: keyof AnnouncedCapabilities, server?: Endpoint): boolean {
+    const key = server && endpointKey(server);
+    const asked = this.list().filter(({ endpoint }) => key === undefined || endpointKey(endpoint) === key);
+    const known = asked.flatMap(({ session }) => session.announced ?? []);
+    return known.length > 0 && known.every((announced) => announced[capability]);
   }
 
   /** Replaces every stream by a new one, signed with the current credentials. */
