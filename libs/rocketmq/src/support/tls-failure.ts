@@ -5,7 +5,7 @@ import { connect as connectTcp, isIP } from 'node:net';
 import { connect } from 'node:tls';
 import { type CallOptions, waitWithin } from './deadline.js';
 import { TransportError } from './errors.js';
-import { firstAnswer } from './first-answer.js';
+import { type Asking, firstAnswer } from './first-answer.js';
 import type { ResolvedTls } from './tls.js';
 
 interface Explanation {
@@ -145,9 +145,20 @@ export async function isTlsOnly(
   signal: AbortSignal,
 ): Promise<boolean> {
   const asking = { timeoutMs: PROBE_MS, signal };
-  if ((await tlsHandshake(address, undefined, asking)) === 'none') return false;
+  return (await tlsHandshake(address, undefined, asking)) !== 'none' && refusesPlaintext(address, opening, asking);
+}
+
+/**
+ * Whether a server that accepts TLS refuses anything else. Asked after the handshake: a server that has just started, or is busy, accepts one
+ * and not the other for a moment. One that says nothing may be busy.
+ */
+export async function refusesPlaintext(
+  address: { host: string; port: number },
+  opening: Buffer,
+  asking: Asking,
+): Promise<boolean> {
   const answer = await firstAnswer(connectTcp({ ...address }), opening, asking, ([first]) => first !== TLS_ALERT);
-  return answer !== true && !signal.aborted;
+  return (answer === false || answer === 'ended') && !asking.signal?.aborted;
 }
 
 function refused(message: string, cause: unknown): TransportError {

@@ -19,6 +19,7 @@ import { Http2Channel } from './http2-channel.js';
 const CALL: WireCall = { path: '/service/Method', metadata: {}, timeoutMs: 5_000 };
 const NOTHING = frame(Buffer.alloc(0));
 const TLS_GREETING = 0x16;
+const EMPTY_SETTINGS = Buffer.from('\0\0\0\x04\0\0\0\0\0', 'latin1');
 const NAME_SERVER = 0;
 const BROKER = 3;
 
@@ -118,6 +119,25 @@ describe.each([
     const channel = connect(await remotingServer(NAME_SERVER), anyCertificate);
     const refused = channel.unary({ ...CALL, timeoutMs: 2_000 }, NOTHING);
     await expect(refused).rejects.toMatchObject(refusal('a RocketMQ name server'));
+  });
+
+  it('does not say that only TLS is accepted when a server that takes both has started a moment ago', async () => {
+    let hasStarted = false;
+    const secure = createTlsServer(identity, (socket) => socket.on('error', () => {}));
+    const server = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.once('data', (first) => {
+        if (first[0] === TLS_GREETING) {
+          hasStarted = true;
+          socket.pause();
+          socket.unshift(first);
+          secure.emit('connection', socket);
+        } else if (hasStarted) socket.write(EMPTY_SETTINGS);
+        else socket.destroy();
+      });
+    });
+    const failed = connect(await listening(server)).unary(CALL, NOTHING);
+    await expect(failed).rejects.toMatchObject({ code: 'UNAVAILABLE', outcome: 'not-sent', retryable: true });
   });
 
   it.each([
