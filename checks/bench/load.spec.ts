@@ -1,7 +1,7 @@
 // The computations of `npm run check load`: options, search, figures, and the detection of losses.
 
 import { describe, expect, it } from '@jest/globals';
-import { endingOf } from '../../scripts/demo/demo-client.mjs';
+import { endingOf } from '../../scripts/demo/demo-client.js';
 import { valuesIn } from '../options.js';
 import { partsOf } from './lib/profile.mjs';
 import { OPTIONS } from './load/check.js';

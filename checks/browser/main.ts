@@ -5,10 +5,11 @@ import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
-import { freePort } from '../../scripts/demo/demo-ports.mjs';
-import { DemoProcess } from '../../scripts/demo/demo-process.mjs';
+import { freePort } from '../../scripts/demo/demo-ports.js';
+import { DemoProcess } from '../../scripts/demo/demo-process.js';
 import { Checks } from '../../tools/checks.mjs';
 import { startRocketMQCluster } from '../../tools/servers/rocketmq/cluster.mjs';
+import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.mjs';
 import type { Counts, Tools } from '../check.js';
 import type { Values } from '../options.js';
 import type { OPTIONS } from './check.js';
@@ -48,7 +49,8 @@ async function startDemo(dataFolder: string, settings: NodeJS.ProcessEnv, signal
     ...settings,
   };
   let lost = new Error('it is not ready after two minutes');
-  const demo = new DemoProcess('npm start', join(root, 'scripts/demo/start.mjs'), {
+  const demo = new DemoProcess('npm start', join(root, 'scripts/demo/start.ts'), {
+    execArgv: TYPESCRIPT_ARGS,
     env,
     restarts: 0,
     onLost: (error) => {

@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { freePort } from '../../scripts/demo/demo-ports.mjs';
+import { freePort } from '../../scripts/demo/demo-ports.js';
 import type { LinkFault } from './fault-plan.js';
 import { Link } from './link.js';
 

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { MINUTE_MS } from 'nestjs-rocketmq';
 import { TestBroker } from 'nestjs-rocketmq/testing';
 import type { TimelineEntry } from '../../apps/order-demo/src/page/timeline.js';
-import { endingOf } from '../../scripts/demo/demo-client.mjs';
+import { endingOf } from '../../scripts/demo/demo-client.js';
 import { until } from '../../tools/until.js';
 import { DemoPair, type OrderView, openOrders, request, stockViolations } from './support/demo-pair.js';
 import { EventReader } from './support/event-reader.js';

@@ -5,10 +5,19 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, syml
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
-import { freePort } from '../../scripts/demo/demo-ports.mjs';
+import { freePort } from '../../scripts/demo/demo-ports.js';
 
 const root = process.cwd();
-const COPIED = ['package.json', 'nest-cli.json', 'tsconfig.base.json', 'tsconfig.json', 'scripts', 'libs', 'apps'];
+const COPIED = [
+  'package.json',
+  'nest-cli.json',
+  'tsconfig.base.json',
+  'tsconfig.json',
+  'scripts',
+  'tools',
+  'libs',
+  'apps',
+];
 /** The first start of PGlite alone takes up to 12 s on a busy machine. */
 const PATIENCE_MS = 90_000;
 const POLL_MS = 25;
@@ -113,7 +122,7 @@ export class DemoRun {
       .filter(({ command, pid }) => command.includes(this.copy) || pid === this.launcherPid);
   }
 
-  /** The pid of `node scripts/demo/start.mjs`, whose command line does not name the copy. */
+  /** The pid of `node … scripts/demo/start.ts`, whose command line does not name the copy. */
   private launcherPid: number | undefined;
 
   /** Finds the launcher below npm. */
@@ -123,7 +132,9 @@ export class DemoRun {
     let parents = new Set([String(this.npm.pid)]);
     while (parents.size > 0) {
       const children = rows.filter(([, parent]) => parents.has(parent ?? ''));
-      const found = children.find(([, , program, file]) => program === 'node' && file === 'scripts/demo/start.mjs');
+      const found = children.find(
+        ([, , program, ...words]) => program === 'node' && words.at(-1) === 'scripts/demo/start.ts',
+      );
       if (found !== undefined) {
         this.launcherPid = Number(found[0]);
         return this.launcherPid;

@@ -2,7 +2,7 @@
 // is started for each, with an empty folder.
 
 import { join } from 'node:path';
-import { createDemoResources } from '../../../scripts/demo/resources.mjs';
+import { createDemoResources } from '../../../scripts/demo/resources.ts';
 import { startEmbeddedBroker } from '../../../tools/servers/embedded-broker-process.mjs';
 import { startRocketMQ } from '../../../tools/servers/rocketmq/server.mjs';
 import { storeArguments } from '../lib/embedded-arguments.mjs';

@@ -19,7 +19,7 @@ import { percentile } from '../lib/statistics.mjs';
 /**
  * A rate is sustained when 99 of 100 orders are done in time. Where more come than are done, the later ones wait ever longer, and the
  * limit is passed after a while: so the try has to last longer than the limit.
- * @param {{ placed: readonly import('./arrivals.mjs').Placed[], endings: ReadonlyMap<string, import('../../../scripts/demo/demo-client.mjs').Ending>, limitMs: number }} given
+ * @param {{ placed: readonly import('./arrivals.mjs').Placed[], endings: ReadonlyMap<string, import('../../../scripts/demo/demo-client.ts').Ending>, limitMs: number }} given
  * @returns {Figures}
  */
 export function figuresOf({ placed, endings, limitMs }) {

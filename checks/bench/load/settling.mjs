@@ -1,7 +1,7 @@
 // What became of orders: read from their time lines when they are done, so that nobody asks while it is measured.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { endingOf } from '../../../scripts/demo/demo-client.mjs';
+import { endingOf } from '../../../scripts/demo/demo-client.ts';
 
 /** Nothing takes longer: a lease of 10 s that ran out, and the server's question about a transaction. */
 const PATIENCE_MS = 60_000;
@@ -25,10 +25,10 @@ export async function lastIsDone(placed, shop, signal) {
  * The endings of orders, asked for until there are no more to come.
  * @param {readonly string[]} ids
  * @param {import('./shop.mjs').Shop} shop @param {AbortSignal} signal
- * @returns {Promise<Map<string, import('../../../scripts/demo/demo-client.mjs').Ending>>} without those that did not end while nothing else did either, for a minute
+ * @returns {Promise<Map<string, import('../../../scripts/demo/demo-client.ts').Ending>>} without those that did not end while nothing else did either, for a minute
  */
 export async function endingsOf(ids, shop, signal) {
-  /** @type {Map<string, import('../../../scripts/demo/demo-client.mjs').Ending>} */
+  /** @type {Map<string, import('../../../scripts/demo/demo-client.ts').Ending>} */
   const endings = new Map();
   let lastTryAt = performance.now() + PATIENCE_MS;
   for (let open = ids; open.length > 0; open = open.filter((id) => !endings.has(id))) {

@@ -76,7 +76,7 @@ class SetupRun {
   #ordered = 0;
   /** @type {import('./arrivals.mjs').Placed[]} */
   #placed = [];
-  /** @type {Map<string, import('../../../scripts/demo/demo-client.mjs').Ending>} */
+  /** @type {Map<string, import('../../../scripts/demo/demo-client.ts').Ending>} */
   #endings = new Map();
 
   /**

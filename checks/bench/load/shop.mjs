@@ -7,7 +7,7 @@ const TIMEOUT_MS = 30_000;
 const MAX_IDLE_MS = 2_000;
 
 /**
- * @typedef {import('../../../scripts/demo/demo-client.mjs').OrderView} OrderView
+ * @typedef {import('../../../scripts/demo/demo-client.ts').OrderView} OrderView
  * @typedef {{ sku: string, available: number, reserved: number, sold: number }} StockView
  */
 

@@ -7,7 +7,7 @@ const MAX_NAMED = 5;
  *
  * @typedef {object} Facts
  * @property {readonly import('./arrivals.mjs').Placed[]} placed all orders of a setup, also those that were not answered 201
- * @property {ReadonlyMap<string, import('../../../scripts/demo/demo-client.mjs').Ending>} endings
+ * @property {ReadonlyMap<string, import('../../../scripts/demo/demo-client.ts').Ending>} endings
  * @property {readonly import('./shop.mjs').StockView[]} stock at the end
  */
 

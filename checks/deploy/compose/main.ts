@@ -9,7 +9,7 @@ import { createServer } from 'node:http';
 import { type AddressInfo, connect, createServer as createTcpServer } from 'node:net';
 import { join } from 'node:path';
 import { build } from '../../../scripts/build/build.mjs';
-import { DemoClient, until } from '../../../scripts/demo/demo-client.mjs';
+import { DemoClient, until } from '../../../scripts/demo/demo-client.js';
 import { Checks } from '../../../tools/checks.mjs';
 import { boardMetrics, servedMetrics } from '../../../tools/dashboard-metrics.js';
 import { run } from '../../../tools/process/run-command.mjs';

@@ -4,7 +4,7 @@
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DemoClient, json } from '../../../scripts/demo/demo-client.mjs';
+import { DemoClient, json } from '../../../scripts/demo/demo-client.js';
 import { Checks } from '../../../tools/checks.mjs';
 import { visitConsole } from '../../../tools/console-visit.mjs';
 import { run } from '../../../tools/process/run-command.mjs';

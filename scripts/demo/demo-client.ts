@@ -6,16 +6,23 @@ const POLL_MS = 100;
 /** As order-demo writes it down. */
 const SCHEDULED = 'time-out scheduled';
 
-/** @typedef {{ id: string, sku: string, history: readonly { at: string, what: string, status: string }[] }} OrderView */
+export interface OrderView {
+  id: string;
+  sku: string;
+  history: readonly { at: string; what: string; status: string }[];
+}
 
 /**
- * When an order was done, by the clock of order-demo.
- * @typedef {{ outcome: 'reserved' | 'rejected', reservedAtMs: number, doneAtMs: number }} Ending `doneAtMs`: reserved and its
- *   time-out scheduled
+ * When an order was done, by the clock of order-demo. `doneAtMs`: reserved and its time-out scheduled.
  */
+export interface Ending {
+  outcome: 'reserved' | 'rejected';
+  reservedAtMs: number;
+  doneAtMs: number;
+}
 
-/** @param {OrderView} order @returns {Ending | undefined} undefined while something is to come */
-export function endingOf({ history }) {
+/** @returns undefined while something is to come */
+export function endingOf({ history }: OrderView): Ending | undefined {
   const answered = history.find(({ status }) => status === 'PENDING_PAYMENT' || status === 'REJECTED');
   if (answered === undefined) return undefined;
   const reservedAtMs = Date.parse(answered.at);
@@ -26,12 +33,8 @@ export function endingOf({ history }) {
   return { outcome: 'reserved', reservedAtMs, doneAtMs: Math.max(reservedAtMs, Date.parse(scheduled.at)) };
 }
 
-/**
- * GET, or POST with a body.
- * @param {string} url @param {unknown} [body]
- * @throws Error when the answer is no good one
- */
-export async function json(url, body) {
+/** GET, or POST with a body. @throws Error when the answer is no good one */
+export async function json(url: string, body?: unknown) {
   const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
   const answer = await fetch(url, body === undefined ? {} : init);
   const text = await answer.text();
@@ -39,8 +42,7 @@ export async function json(url, body) {
   return JSON.parse(text);
 }
 
-/** @param {string} what @param {number} timeoutMs @param {() => Promise<boolean>} holds */
-export async function until(what, timeoutMs, holds) {
+export async function until(what: string, timeoutMs: number, holds: () => Promise<boolean>): Promise<void> {
   const lastTryAt = Date.now() + timeoutMs;
   while (!(await holds())) {
     if (Date.now() > lastTryAt) throw new Error(`did not come true in ${timeoutMs} ms: ${what}`);
@@ -50,36 +52,34 @@ export async function until(what, timeoutMs, holds) {
 
 /** Both demos. */
 export class DemoClient {
-  /** @param {string} orderUrl @param {string} inventoryUrl @param {number} timeoutMs of each wait */
-  constructor(orderUrl, inventoryUrl, timeoutMs) {
-    this.orderUrl = orderUrl;
-    this.inventoryUrl = inventoryUrl;
-    this.timeoutMs = timeoutMs;
-  }
+  /** @param timeoutMs of each wait */
+  constructor(
+    private readonly orderUrl: string,
+    private readonly inventoryUrl: string,
+    private readonly timeoutMs: number,
+  ) {}
 
-  /** Places an order and waits for its stock. @param {string} sku @param {number} quantity @returns {Promise<string>} its id */
-  async reserve(sku, quantity) {
+  /** Places an order and waits for its stock. @returns its id */
+  async reserve(sku: string, quantity: number): Promise<string> {
     const { id } = await json(`${this.orderUrl}/orders`, { sku, quantity });
     await this.reaches(id, 'PENDING_PAYMENT');
     return id;
   }
 
-  /** @param {string} id of an order */
-  async pay(id) {
+  /** @param id of an order */
+  async pay(id: string): Promise<void> {
     await json(`${this.orderUrl}/orders/${id}/pay`, {});
   }
 
-  /** @param {string} id of an order @param {string} status */
-  async reaches(id, status) {
+  /** @param id of an order */
+  async reaches(id: string, status: string): Promise<void> {
     const isThere = async () => (await json(`${this.orderUrl}/orders/${id}`)).status === status;
     await until(`order ${id} is ${status}`, this.timeoutMs, isThere);
   }
 
-  /** @param {string} sku @param {{ available?: number, reserved?: number, sold?: number }} wanted */
-  async stockIs(sku, wanted) {
+  async stockIs(sku: string, wanted: { available?: number; reserved?: number; sold?: number }): Promise<void> {
     const holds = async () => {
-      /** @type {Record<string, unknown>[]} */
-      const rows = await json(`${this.inventoryUrl}/stock`);
+      const rows: Record<string, unknown>[] = await json(`${this.inventoryUrl}/stock`);
       const row = rows.find((one) => one.sku === sku);
       return row !== undefined && Object.entries(wanted).every(([place, count]) => row[place] === count);
     };

@@ -4,18 +4,22 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from '../build/build.mjs';
-import { assertPortFree, freePort, portFrom } from './demo-ports.mjs';
-import { DemoProcess } from './demo-process.mjs';
-import { watchParents } from './parent-watch.mjs';
+import { assertPortFree, freePort, portFrom } from './demo-ports.js';
+import { DemoProcess } from './demo-process.js';
+import { watchParents } from './parent-watch.js';
 
 const root = join(import.meta.dirname, '../..');
 const STOP_APPS_MS = 2_000;
 const STOP_BROKER_MS = 700;
 
-/** @typedef {{ ports: { order: number, inventory: number, broker: number }, dataFolder: string, endpoints?: string }} Setup */
+interface Setup {
+  ports: { order: number; inventory: number; broker: number };
+  dataFolder: string;
+  endpoints?: string;
+}
 
-/** @returns {Promise<Setup>} checked before anything is started */
-async function setUp() {
+/** @returns checked before anything is started */
+async function setUp(): Promise<Setup> {
   const env = process.env;
   const ports = {
     order: portFrom(env, 'ORDER_PORT', 3000),
@@ -33,28 +37,22 @@ async function setUp() {
 
 /** The processes of the demo, and the order in which they start and stop. */
 class Demo {
-  /** @type {DemoProcess | undefined} */
-  #broker;
-  /** @type {DemoProcess[]} */
-  #apps = [];
-  /** @type {Promise<void> | undefined} */
-  #stopped;
-  #reportLost = /** @type {(error: Error) => void} */ (() => {});
+  #broker: DemoProcess | undefined;
+  #apps: DemoProcess[] = [];
+  #stopped: Promise<void> | undefined;
+  #reportLost: (error: Error) => void = () => {};
   /** Rejects when a process is lost for good. */
   lost = new Promise((_, reject) => {
     this.#reportLost = reject;
   });
 
-  /** @param {Setup} setup */
-  constructor(setup) {
-    this.setup = setup;
+  constructor(private readonly setup: Setup) {
     this.lost.catch(() => {});
   }
 
-  async start() {
+  async start(): Promise<void> {
     const { ports, dataFolder } = this.setup;
-    /** @type {NodeJS.ProcessEnv} */
-    const forPage = { INVENTORY_URL: `http://127.0.0.1:${ports.inventory}`, DEMO_FAULTS: 'on' };
+    const forPage: NodeJS.ProcessEnv = { INVENTORY_URL: `http://127.0.0.1:${ports.inventory}`, DEMO_FAULTS: 'on' };
     let { endpoints } = this.setup;
     if (endpoints === undefined) {
       endpoints = `127.0.0.1:${ports.broker}`;
@@ -80,7 +78,7 @@ class Demo {
       });
       await this.#broker.ready;
     }
-    const app = (/** @type {string} */ name, /** @type {number} */ port) =>
+    const app = (name: string, port: number) =>
       new DemoProcess(name, join(root, `apps/${name}/dist/main.js`), {
         env: { PORT: String(port), DATA_DIR: join(dataFolder, name), ROCKETMQ_ENDPOINTS: endpoints, ...forPage },
         restarts: 5,
@@ -91,7 +89,7 @@ class Demo {
   }
 
   /** Stops the apps first, since they disconnect from the broker, and then the broker. A second call waits for the first. */
-  stop() {
+  stop(): Promise<void> {
     this.#stopped ??= (async () => {
       await Promise.all(this.#apps.map((app) => app.stop(STOP_APPS_MS)));
       await this.#broker?.stop(STOP_BROKER_MS);
@@ -100,8 +98,7 @@ class Demo {
   }
 }
 
-/** @param {Setup} setup */
-function greeting({ ports, dataFolder, endpoints }) {
+function greeting({ ports, dataFolder, endpoints }: Setup): string {
   const order = `http://127.0.0.1:${ports.order}`;
   const inventory = `http://127.0.0.1:${ports.inventory}`;
   const kept =
@@ -125,13 +122,13 @@ Ctrl-C stops everything.
 `;
 }
 
-async function main() {
+async function main(): Promise<void> {
   await build();
   const setup = await setUp();
   const demo = new Demo(setup);
   const parents = watchParents();
-  const signalled = new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => resolve(undefined));
+  const signalled = new Promise<void>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => resolve());
   });
   const asked = Promise.race([signalled, parents.gone]);
   const started = demo.start().then(() => process.stdout.write(greeting(setup)));

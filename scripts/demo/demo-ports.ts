@@ -2,12 +2,7 @@
 
 import { createServer } from 'node:net';
 
-/**
- * @param {NodeJS.ProcessEnv} env
- * @param {string} variable
- * @param {number} otherwise
- */
-export function portFrom(env, variable, otherwise) {
+export function portFrom(env: NodeJS.ProcessEnv, variable: string, otherwise: number): number {
   const text = env[variable];
   if (text === undefined || text === '') return otherwise;
   const port = Number(text);
@@ -18,8 +13,8 @@ export function portFrom(env, variable, otherwise) {
 /** Below those that systems give to outgoing connections, so that none of these takes the port before it is used. */
 const FREE_PORTS = { first: 12_000, count: 18_000 };
 
-/** A port that nobody has. @returns {Promise<number>} */
-export async function freePort() {
+/** A port that nobody has. */
+export async function freePort(): Promise<number> {
   for (let tries = 1; ; tries++) {
     const port = FREE_PORTS.first + Math.floor(Math.random() * FREE_PORTS.count);
     const probe = createServer();
@@ -33,17 +28,13 @@ export async function freePort() {
   }
 }
 
-/**
- * @param {number} port
- * @param {string} variable
- * @param {string} user who wants the port
- */
-export async function assertPortFree(port, variable, user) {
+/** @param user who wants the port */
+export async function assertPortFree(port: number, variable: string, user: string): Promise<void> {
   const probe = createServer();
   await new Promise((resolve, reject) => {
     probe.once('error', (error) => {
       const busy = `port ${port} for ${user} is busy; choose another with ${variable}=<port> npm start`;
-      reject(/** @type {NodeJS.ErrnoException} */ (error).code === 'EADDRINUSE' ? new Error(busy) : error);
+      reject((error as NodeJS.ErrnoException).code === 'EADDRINUSE' ? new Error(busy) : error);
     });
     probe.listen({ port, host: '127.0.0.1', exclusive: true }, () => resolve(undefined));
   });

@@ -1,48 +1,57 @@
 // One process of the demo: started until it says it is ready, started again when it crashes, ended with its launcher.
 
-import { fork } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 
 /** Crashes further apart than this do not add up. */
 const CRASH_WINDOW_MS = 60_000;
 const RESTART_PAUSE_MS = 300;
 
+interface DemoProcessOptions {
+  args?: string[];
+  /** Arguments of node; none of this process are handed on, so that a demo runs as its users run it. */
+  execArgv?: string[];
+  env?: NodeJS.ProcessEnv;
+  /** In a minute. One crash more, or a start that fails, calls `onLost`. */
+  restarts: number;
+  onLost: (error: Error) => void;
+}
+
 export class DemoProcess {
-  /** @type {import('node:child_process').ChildProcess | undefined} */
-  #child;
+  /** Resolves when it has said that it is ready for the first time. */
+  readonly ready: Promise<void>;
+
+  #child: ChildProcess | undefined;
   #ended = Promise.resolve();
   #stopping = false;
-  /** @type {number[]} when it crashed lately */
-  #crashes = [];
-  /** @type {NodeJS.Timeout | undefined} */
-  #restart;
+  /** When it crashed lately. */
+  #crashes: number[] = [];
+  #restart: NodeJS.Timeout | undefined;
 
-  /**
-   * @param {string} name
-   * @param {string} file
-   * @param {{ args?: string[], env?: NodeJS.ProcessEnv, restarts: number, onLost: (error: Error) => void }} options
-   *   `restarts` in a minute; one crash more, or a start that fails, calls `onLost`
-   */
-  constructor(name, file, options) {
-    this.name = name;
-    this.file = file;
-    this.options = options;
-    /** Resolves when it has said that it is ready for the first time. */
+  constructor(
+    private readonly name: string,
+    private readonly file: string,
+    private readonly options: DemoProcessOptions,
+  ) {
     this.ready = new Promise((resolve) => {
       this.#start(resolve);
     });
   }
 
-  /** @param {(value?: unknown) => void} onReady */
-  #start(onReady) {
-    const { args = [], env, onLost } = this.options;
+  #start(onReady: () => void): void {
+    const { args = [], execArgv = [], env, onLost } = this.options;
     // A group of its own: Ctrl-C reaches the launcher alone, which then stops in its own order. The IPC channel notifies the
     // child when the launcher is gone, however it went.
-    const child = fork(this.file, args, { env: { ...process.env, ...env }, detached: true, stdio: 'inherit' });
+    const child = fork(this.file, args, {
+      execArgv,
+      env: { ...process.env, ...env },
+      detached: true,
+      stdio: 'inherit',
+    });
     this.#child = child;
     let wasReady = false;
     let diesAsAsked = false;
     child.on('message', (message) => {
-      const notice = /** @type {{ ready?: boolean, diesAsAsked?: boolean }} */ (message);
+      const notice = message as { ready?: boolean; diesAsAsked?: boolean };
       // A visitor of the page wanted it: no crash to be counted.
       if (notice?.diesAsAsked === true) diesAsAsked = true;
       if (notice?.ready !== true) return;
@@ -63,8 +72,7 @@ export class DemoProcess {
     });
   }
 
-  /** @param {string} how @param {boolean} wasReady @param {() => void} onReady */
-  #crashed(how, wasReady, onReady) {
+  #crashed(how: string, wasReady: boolean, onReady: () => void): void {
     const now = Date.now();
     this.#crashes = [...this.#crashes.filter((at) => now - at < CRASH_WINDOW_MS), now];
     const isKilled = how.startsWith('SIG');
@@ -75,14 +83,14 @@ export class DemoProcess {
     this.#startAgain(how, onReady);
   }
 
-  /** @param {string} how it ended @param {() => void} onReady */
-  #startAgain(how, onReady) {
+  /** @param how it ended */
+  #startAgain(how: string, onReady: () => void): void {
     process.stdout.write(`${this.name} ended (${how}); starting it again\n`);
     this.#restart = setTimeout(() => this.#start(onReady), RESTART_PAUSE_MS);
   }
 
-  /** Asks it to end, and ends it by force after `timeoutMs`. @param {number} timeoutMs */
-  async stop(timeoutMs) {
+  /** Asks it to end, and ends it by force after `timeoutMs`. */
+  async stop(timeoutMs: number): Promise<void> {
     this.#stopping = true;
     clearTimeout(this.#restart);
     const child = this.#child;

@@ -2,19 +2,12 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { build } from '../build/build.mjs';
+import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 
 const TIMEOUT_MS = 15_000;
 
-/**
- * Creates what is missing and updates what differs.
- * @param {string} nameServer
- * @param {(line: string) => void} log
- */
-export async function createDemoResources(nameServer, log) {
-  await build({ names: ['nestjs-rocketmq'] });
-  // Only now: it may have been built just before.
-  const { RocketMQAdmin } = await import('nestjs-rocketmq/admin');
+/** Creates what is missing and updates what differs. */
+export async function createDemoResources(nameServer: string, log: (line: string) => void): Promise<void> {
   const { topics, groups } = JSON.parse(readFileSync(join(import.meta.dirname, 'resources.json'), 'utf8'));
   const admin = new RocketMQAdmin({ nameServer, timeoutMs: TIMEOUT_MS });
   try {

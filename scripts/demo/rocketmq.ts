@@ -3,8 +3,8 @@
 
 import { parseArgs } from 'node:util';
 import { DEFAULT_VERSION, RealServerError } from '../../tools/servers/rocketmq/jars.mjs';
-import { DEFAULT_PORTS, startRocketMQ } from '../../tools/servers/rocketmq/server.mjs';
-import { createDemoResources } from './resources.mjs';
+import { DEFAULT_PORTS, type RunningServer, startRocketMQ } from '../../tools/servers/rocketmq/server.mjs';
+import { createDemoResources } from './resources.js';
 
 const USAGE = `npm run rocketmq [-- OPTIONS]
   --version V            5.5.0 (default), 5.4.0, 5.3.3
@@ -14,15 +14,15 @@ const USAGE = `npm run rocketmq [-- OPTIONS]
   --name-server-port P   what administration asks   (ROCKETMQ_NAME_SERVER_PORT, default ${DEFAULT_PORTS.nameServer})
   --broker-port P        takes P-2 and P+1 as well  (ROCKETMQ_BROKER_PORT, default ${DEFAULT_PORTS.broker})`;
 
-async function main() {
+async function main(): Promise<void> {
   const settings = readSettings(process.argv.slice(2));
   const stopped = new AbortController();
-  const untilStopped = new Promise((resolve) => {
-    stopped.signal.addEventListener('abort', () => resolve(undefined), { once: true });
+  const untilStopped = new Promise<void>((resolve) => {
+    stopped.signal.addEventListener('abort', () => resolve(), { once: true });
   });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => stopped.abort());
 
-  let server;
+  let server: RunningServer | undefined;
   try {
     server = await startRocketMQ({ ...settings, log: print, signal: stopped.signal });
     await Promise.race([createDemoResources(server.nameServer, print), server.failed]);
@@ -39,8 +39,7 @@ async function main() {
   }
 }
 
-/** @param {string[]} args */
-function readSettings(args) {
+function readSettings(args: string[]) {
   const values = valuesIn(args);
   const { env } = process;
   return {
@@ -63,9 +62,8 @@ function readSettings(args) {
   };
 }
 
-/** @param {string[]} args */
-function valuesIn(args) {
-  const text = /** @type {const} */ ({ type: 'string' });
+function valuesIn(args: string[]) {
+  const text = { type: 'string' } as const;
   try {
     return parseArgs({
       args,
@@ -83,15 +81,14 @@ function valuesIn(args) {
   }
 }
 
-/** @param {string} name @param {string | undefined} given empty is not given @param {number} byDefault */
-function readPort(name, given, byDefault) {
+/** @param given empty is not given */
+function readPort(name: string, given: string | undefined, byDefault: number): number {
   const port = Number(given || byDefault);
   if (Number.isInteger(port) && port > 2 && port < 65_535) return port;
   throw new RealServerError(`--${name} is "${given}"; it must be a port`);
 }
 
-/** @param {string} line */
-function print(line) {
+function print(line: string): void {
   process.stdout.write(`[rocketmq] ${line}\n`);
 }
 
