@@ -2,8 +2,8 @@
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import { CONFIGURATION, configurationPage, shortcomings } from '../../scripts/docs/configuration.mjs';
-import { optionTypes } from '../../scripts/docs/option-tables.mjs';
+import { CONFIGURATION, configurationPage, shortcomings } from '../../scripts/docs/configuration.js';
+import { optionTypes } from '../../scripts/docs/option-tables.js';
 
 const types = optionTypes();
 

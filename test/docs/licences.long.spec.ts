@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { FITTING, LICENCES, type Licensed, licences, licencesPage } from '../../scripts/docs/licences.mjs';
+import { FITTING, LICENCES, type Licensed, licences, licencesPage } from '../../scripts/docs/licences.js';
 
 describe('docs/licences.md', () => {
   let all: Licensed[];

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { guides } from '../../docs/site/navigation.mjs';
-import { checkSite } from '../../scripts/docs/site-links.mjs';
+import { checkSite } from '../../scripts/docs/site-links.js';
 import { anchorsIn, documents, exampleText, isAddress, linksIn } from '../../tools/documents.mjs';
 
 describe('the navigation', () => {

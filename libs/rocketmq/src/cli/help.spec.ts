@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import type { Command } from 'commander';
-import { HELP_BLOCKS, helpInGuide } from '../../../../scripts/docs/guide-help.mjs';
+import { HELP_BLOCKS, helpInGuide } from '../../../../scripts/docs/guide-help.js';
 import { call } from '../../../../test/fixtures/command-line.js';
 import type { CommandIo } from './command.js';
 import { programOf } from './main.js';
@@ -67,7 +67,7 @@ describe('the help', () => {
     }
   });
 
-  it('is in the guide without the common options, which the guide has in a table (node scripts/docs/embed-help.mjs writes it)', async () => {
+  it('is in the guide without the common options, which the guide has in a table (npm run docs writes it)', async () => {
     const guide = readFileSync(GUIDE, 'utf8');
     const shown = [...guide.matchAll(HELP_BLOCKS)].map(([, , path = '', text]) => ({
       path: path.trim(),

@@ -4,8 +4,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isAddress } from '../../tools/documents.mjs';
 
-/** @param {string} folder of the built site @returns {{ pages: number, links: number, dead: string[] }} */
-export function checkSite(folder) {
+/** @param folder of the built site */
+export function checkSite(folder: string): { pages: number; links: number; dead: string[] } {
   const pages = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.html'));
   const anchors = new Map(pages.map((page) => [page, anchorsOf(readFileSync(join(folder, page), 'utf8'))]));
   const dead = [];
@@ -20,28 +20,19 @@ export function checkSite(folder) {
   return { pages: pages.length, links, dead: [...new Set(dead)] };
 }
 
-/** @param {string} html */
-function anchorsOf(html) {
+function anchorsOf(html: string) {
   return new Set([...html.matchAll(/\sid="([^"]+)"/g)].map(([, id = '']) => unescaped(id)));
 }
 
-/** @param {string} html */
-function linksOf(html) {
+function linksOf(html: string): string[] {
   return [...html.matchAll(/\s(?:href|src)="([^"]*)"/g)].map(([, link = '']) => unescaped(link));
 }
 
-/** @param {string} text */
-function unescaped(text) {
+function unescaped(text: string): string {
   return text.replaceAll('&quot;', '"').replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&');
 }
 
-/**
- * @param {string} link
- * @param {string} page
- * @param {string} folder
- * @param {Map<string, Set<string>>} anchors
- */
-function problemOf(link, page, folder, anchors) {
+function problemOf(link: string, page: string, folder: string, anchors: Map<string, Set<string>>) {
   if (/^[a-z][a-z+.-]*:/i.test(link)) return isAddress(link) || link.startsWith('data:') ? undefined : 'no address';
   const { pathname, hash } = new URL(link, `https://site.invalid/${page}`);
   const path = decodeURIComponent(pathname).slice(1);
@@ -53,7 +44,6 @@ function problemOf(link, page, folder, anchors) {
   return anchors.get(found)?.has(decodeURIComponent(hash.slice(1))) ? undefined : 'no such place on the page';
 }
 
-/** @param {string} folder @param {string} name @param {Map<string, Set<string>>} anchors */
-function isFile(folder, name, anchors) {
+function isFile(folder: string, name: string, anchors: Map<string, Set<string>>): boolean {
   return anchors.has(name) || (!name.endsWith('/') && /\.\w+$/.test(name) && existsSync(join(folder, name)));
 }

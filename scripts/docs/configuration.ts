@@ -1,10 +1,8 @@
-// The page of all options, docs/reference/configuration.md, from the types. How types are read is option-tables.mjs.
+// The page of all options, docs/reference/configuration.md, from the types. How types are read is option-tables.ts.
 
 import { join } from 'node:path';
 import { root } from '../../tools/documents.mjs';
-import { entryPoints, optionTypes } from './option-tables.mjs';
-
-/** @typedef {import('./option-tables.mjs').OptionType} OptionType */
+import { entryPoints, type OptionType, optionTypes } from './option-tables.js';
 
 export const CONFIGURATION = join(root, 'docs/reference/configuration.md');
 
@@ -24,8 +22,7 @@ Every option of every public type, by entry point. \`npm run docs\` generates th
   \`listeners[name]\` of the module. \`undefined\` never overrides. The server's limits are checked, and override nothing.
 `;
 
-/** @param {readonly OptionType[]} [types] */
-export function configurationPage(types = optionTypes()) {
+export function configurationPage(types: readonly OptionType[] = optionTypes()): string {
   const parts = [INTRODUCTION];
   for (const entry of entryPoints().keys()) {
     const own = types.filter(({ entries }) => entries[0] === entry).sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -35,8 +32,10 @@ export function configurationPage(types = optionTypes()) {
   return `${parts.join('\n').trimEnd()}\n`;
 }
 
-/** What an option lacks: each must say what it is for, with its default when it may be left out, and its unit when it is a number. */
-export function shortcomings(/** @type {readonly OptionType[]} */ types) {
+/**
+ * What an option lacks: each must say what it is for, with its default when it may be left out, and its unit when it is a number.
+ */
+export function shortcomings(types: readonly OptionType[]): string[] {
   return types.flatMap(({ name, options }) =>
     options.flatMap((option) => {
       const lacks = [
@@ -49,8 +48,7 @@ export function shortcomings(/** @type {readonly OptionType[]} */ types) {
   );
 }
 
-/** @param {OptionType} type @param {readonly OptionType[]} types */
-function section({ name, entries, text, bases, options }, types) {
+function section({ name, entries, text, bases, options }: OptionType, types: readonly OptionType[]): string {
   const lines = [`### ${name}\n`];
   if (text !== '') lines.push(`${escaped(text)}\n`);
   if (entries.length > 1)
@@ -67,8 +65,10 @@ function section({ name, entries, text, bases, options }, types) {
   return lines.join('\n');
 }
 
-/** @param {OptionType['options'][number]} option @param {readonly OptionType[]} types */
-function item({ name, type, unit, isOptional, default: fallback = '', text }, types) {
+function item(
+  { name, type, unit, isOptional, default: fallback = '', text }: OptionType['options'][number],
+  types: readonly OptionType[],
+): string {
   const parts = [
     `**\`${name}\`** (${[`\`${type}\``, unit, isOptional ? '' : '**required**'].filter((part) => part !== '').join(', ')}):`,
     escaped(text),
@@ -78,8 +78,8 @@ function item({ name, type, unit, isOptional, default: fallback = '', text }, ty
   return wrapped(`- ${parts.filter((part) => part !== '').join(' ')}`);
 }
 
-/** Breaks a list item into lines, at spaces outside of code. @param {string} text */
-function wrapped(text) {
+/** Breaks a list item into lines, at spaces outside of code. */
+function wrapped(text: string): string {
   const words = text.match(/(?:`[^`]*`|[^\s`])+/g) ?? [];
   const lines = [''];
   for (const word of words) {
@@ -91,14 +91,14 @@ function wrapped(text) {
   return lines.join('\n');
 }
 
-/** Where the options of an option are. @param {string} type @param {readonly OptionType[]} types */
-function linksTo(type, types) {
+/** Where the options of an option are. */
+function linksTo(type: string, types: readonly OptionType[]): string {
   const named = types.filter(({ name }) => new RegExp(`\\b${name}\\b`).test(type));
   return named.length === 0 ? '' : `See ${named.map(({ name }) => `[${name}](#${name.toLowerCase()})`).join(', ')}.`;
 }
 
-/** Outside of code, what looks like HTML is text. @param {string} text */
-function escaped(text) {
+/** Outside of code, what looks like HTML is text. */
+function escaped(text: string): string {
   return text
     .split(/(`[^`]*`)/)
     .map((part) => (part.startsWith('`') ? part : part.replaceAll('<', '&lt;').replaceAll('*', '\\*')))

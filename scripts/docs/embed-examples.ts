@@ -4,8 +4,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { documents, exampleText, root } from '../../tools/documents.mjs';
-import { CONFIGURATION, configurationPage } from './configuration.mjs';
-import { LICENCES, licences, licencesPage } from './licences.mjs';
+import { CONFIGURATION, configurationPage } from './configuration.js';
+import { embedHelp } from './embed-help.js';
+import { LICENCES, licences, licencesPage } from './licences.js';
 
 writeFileSync(CONFIGURATION, configurationPage());
 writeFileSync(LICENCES, licencesPage(await licences()));
@@ -15,12 +16,11 @@ for (const document of documents()) {
   const text = readFileSync(file, 'utf8');
   const updated = text.replace(
     /(<!-- code: (\S+) -->\n```(?:ts|json|prisma)\n)[\s\S]*?```/g,
-    (_, /** @type {string} */ head, /** @type {string} */ example) => {
+    (_, head: string, example: string) => {
       return `${head}${exampleText(example)}\`\`\``;
     },
   );
   if (updated !== text) writeFileSync(file, updated);
 }
 
-// The help of the command line, which needs a build.
-await import('./embed-help.mjs');
+await embedHelp();

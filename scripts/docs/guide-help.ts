@@ -6,8 +6,8 @@ export const HELP_BLOCKS = /(<!-- help:(.*?) -->\n```text\n)([\s\S]*?)```/g;
 const COMMON = /^ {2}--(?:name-server|cluster|tls(?:-[a-z-]+)?|credentials|timeout|json)\b/;
 const CONTINUATION = /^ {6,}/;
 
-/** @param {string} help as the command prints it */
-export function helpInGuide(help) {
+/** @param help as the command prints it */
+export function helpInGuide(help: string): string {
   let isCommon = false;
   const lines = help.split('\n').filter((line) => {
     isCommon = COMMON.test(line) || (isCommon && CONTINUATION.test(line));

@@ -8,13 +8,12 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { deadLinks, documents, root } from '../../tools/documents.mjs';
-import { checkSite } from './site-links.mjs';
+import { checkSite } from './site-links.js';
 
 const site = join(root, 'docs/site');
 const output = join(site, '.vitepress/dist');
 
-/** @param {string} command @param {string[]} args */
-async function run(command, args) {
+async function run(command: string, args: string[]): Promise<void> {
   const child = spawn(command, args, { cwd: site, stdio: ['ignore', 'inherit', 'inherit'] });
   const code = await new Promise((resolve, reject) => {
     child.on('error', reject);
@@ -23,7 +22,7 @@ async function run(command, args) {
   if (code !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${code}`);
 }
 
-async function install() {
+async function install(): Promise<void> {
   const mark = join(site, 'node_modules/.installed');
   const wanted = createHash('sha256')
     .update(readFileSync(join(site, 'package-lock.json')))
@@ -33,12 +32,12 @@ async function install() {
   writeFileSync(mark, wanted);
 }
 
-/** @param {string} path below docs/site/node_modules @param {string[]} args */
-function tool(path, ...args) {
+/** @param path below docs/site/node_modules */
+function tool(path: string, ...args: string[]): Promise<void> {
   return run(process.execPath, [join(site, 'node_modules', path), ...args]);
 }
 
-async function main() {
+async function main(): Promise<void> {
   const { values } = parseArgs({ options: { 'skip-reference': { type: 'boolean', default: false } } });
   await install();
   if (!values['skip-reference']) {

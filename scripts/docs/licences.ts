@@ -7,7 +7,13 @@ import { promisify } from 'node:util';
 import { init } from 'license-checker-rseidelsohn';
 import { root } from '../../tools/documents.mjs';
 
-/** @typedef {{ name: string, version: string, licence: string, wantedBy: string, isPeer: boolean }} Licensed */
+export interface Licensed {
+  name: string;
+  version: string;
+  licence: string;
+  wantedBy: string;
+  isPeer: boolean;
+}
 
 export const LICENCES = join(root, 'docs/licences.md');
 
@@ -24,18 +30,13 @@ export const FITTING = [
 
 const LIBRARY = 'libs/rocketmq';
 
-/** @returns {Promise<Licensed[]>} by name; what the library depends on, and the packages beside it that it can use */
-export async function licences() {
+/** @returns by name; what the library depends on, and the packages beside it that it can use */
+export async function licences(): Promise<Licensed[]> {
   const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages;
   const known = { ...(await licencesBelow(root)), ...(await licencesBelow(join(root, LIBRARY))) };
   const { dependencies, peerDependencies } = lock[LIBRARY];
   const found = new Map();
-  const add = (
-    /** @type {string} */ name,
-    /** @type {string} */ from,
-    /** @type {string} */ wantedBy,
-    /** @type {boolean} */ isPeer,
-  ) => {
+  const add = (name: string, from: string, wantedBy: string, isPeer: boolean) => {
     const place = placeOf(name, from, lock);
     if (place === undefined || found.has(place)) return;
     const { version, dependencies: further = {} } = lock[place];
@@ -48,13 +49,12 @@ export async function licences() {
   return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** @param {string} start @returns {Promise<Record<string, { licenses?: string | string[] }>>} */
-function licencesBelow(start) {
+function licencesBelow(start: string): Promise<Record<string, { licenses?: string | string[] }>> {
   return promisify(init)({ start, excludePrivatePackages: false });
 }
 
-/** Where Node finds a package from another: the nearest folder upwards. @param {string} name @param {string} from @param {Record<string, unknown>} lock */
-function placeOf(name, from, lock) {
+/** Where Node finds a package from another: the nearest folder upwards. */
+function placeOf(name: string, from: string, lock: Record<string, unknown>) {
   for (let folder = from; ; folder = folder.replace(/(^|\/)[^/]*$/, '')) {
     const place = `${folder === '' ? '' : `${folder}/`}node_modules/${name}`;
     if (lock[place] !== undefined) return place;
@@ -62,8 +62,7 @@ function placeOf(name, from, lock) {
   }
 }
 
-/** @param {readonly Licensed[]} all */
-export function licencesPage(all) {
+export function licencesPage(all: readonly Licensed[]): string {
   const dependencies = all.filter(({ isPeer }) => !isPeer);
   const peers = all.filter(({ isPeer }) => isPeer);
   return `# Licences
@@ -85,8 +84,7 @@ The protocol's \`.proto\` files (\`proto/\` in the package) are those of [apache
 `;
 }
 
-/** @param {readonly Licensed[]} packages */
-function table(packages) {
+function table(packages: readonly Licensed[]): string {
   const rows = packages.map(({ name, version, licence, wantedBy }) => [
     `\`${name}\``,
     version,
@@ -95,7 +93,6 @@ function table(packages) {
   ]);
   const head = ['Package', 'Version here', 'Licence', 'Wanted by'];
   const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
-  const line = (/** @type {string[]} */ cells) =>
-    `| ${cells.map((text, i) => text.padEnd(widths[i] ?? 0)).join(' | ')} |`;
+  const line = (cells: string[]) => `| ${cells.map((text, i) => text.padEnd(widths[i] ?? 0)).join(' | ')} |`;
   return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
 }

@@ -1,14 +1,26 @@
-// The options of the library and of the console as their types have them: name, type, unit, default and text. What is written of them is configuration.mjs.
+// The options of the library and of the console as their types have them: name, type, unit, default and text. What is written of them is configuration.ts.
 
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
 import { root } from '../../tools/documents.mjs';
 
-/**
- * @typedef {{ name: string, type: string, unit: string, isOptional: boolean, default: string | undefined, text: string }} Option
- * @typedef {{ name: string, entries: string[], text: string, bases: string[], options: Option[] }} OptionType
- */
+interface Option {
+  name: string;
+  type: string;
+  unit: string;
+  isOptional: boolean;
+  default: string | undefined;
+  text: string;
+}
+
+export interface OptionType {
+  name: string;
+  entries: string[];
+  text: string;
+  bases: string[];
+  options: Option[];
+}
 
 /** Options under other names, by entry. All that is called …Options is found by its name. */
 const OTHERS = [
@@ -81,22 +93,21 @@ export function entryPoints() {
     const names = files.filter((file) => file.endsWith('.ts')).map((file) => file.slice(0, -'.ts'.length));
     const others = names.filter((one) => one !== 'nest').sort();
     return [
-      /** @type {const} */ ([name, join(source, 'nest.ts')]),
-      ...others.map((one) => /** @type {const} */ ([`${name}/${one}`, join(source, `${one}.ts`)])),
+      [name, join(source, 'nest.ts')] as const,
+      ...others.map((one) => [`${name}/${one}`, join(source, `${one}.ts`)] as const),
     ];
   });
   return new Map(points);
 }
 
-/** All option types of the entry points, in the order of the entries. @returns {OptionType[]} */
-export function optionTypes() {
+/** All option types of the entry points, in the order of the entries. */
+export function optionTypes(): OptionType[] {
   const entries = entryPoints();
   const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), ts.sys.readFile);
   const { options } = ts.parseJsonConfigFileContent({ ...config, include: [], files: [] }, ts.sys, root);
   const program = ts.createProgram([...entries.values()], options);
   const checker = program.getTypeChecker();
-  /** @type {Map<ts.Symbol, string[]>} */
-  const found = new Map();
+  const found = new Map<ts.Symbol, string[]>();
   for (const [entry, file] of entries) {
     for (const symbol of exportsOf(checker, program.getSourceFile(file))) {
       found.set(symbol, [...(found.get(symbol) ?? []), entry]);
@@ -105,8 +116,7 @@ export function optionTypes() {
   return [...found].map(([symbol, names]) => describe(checker, symbol, names, [...found.keys()]));
 }
 
-/** @param {ts.TypeChecker} checker @param {ts.SourceFile | undefined} file */
-function exportsOf(checker, file) {
+function exportsOf(checker: ts.TypeChecker, file: ts.SourceFile | undefined) {
   const module = file && checker.getSymbolAtLocation(file);
   if (module === undefined) throw new Error('an entry exports nothing');
   return checker
@@ -116,8 +126,7 @@ function exportsOf(checker, file) {
     .filter((symbol) => !checker.getDeclaredTypeOfSymbol(symbol).isUnion());
 }
 
-/** @param {ts.TypeChecker} checker @param {ts.Symbol} symbol @param {string[]} entries @param {ts.Symbol[]} listed */
-function describe(checker, symbol, entries, listed) {
+function describe(checker: ts.TypeChecker, symbol: ts.Symbol, entries: string[], listed: ts.Symbol[]) {
   const type = checker.getDeclaredTypeOfSymbol(symbol);
   const bases = basesOf(checker, type).filter((base) => listed.includes(base));
   const elsewhere = new Set(
@@ -133,24 +142,20 @@ function describe(checker, symbol, entries, listed) {
   };
 }
 
-/** @param {ts.TypeChecker} checker @param {ts.Type} type @returns {ts.Symbol[]} */
-function basesOf(checker, type) {
+function basesOf(checker: ts.TypeChecker, type: ts.Type): ts.Symbol[] {
   if (!type.isClassOrInterface()) return [];
   return checker.getBaseTypes(type).flatMap((base) => (base.symbol === undefined ? [] : [base.symbol]));
 }
 
-/** @param {ts.Symbol} property */
-function isForeign(property) {
+function isForeign(property: ts.Symbol): boolean {
   return property.declarations?.[0]?.getSourceFile().fileName.includes('/node_modules/') ?? false;
 }
 
-/** @param {ts.Symbol} property */
-function placeOf(property) {
+function placeOf(property: ts.Symbol) {
   return property.declarations?.[0] ?? property;
 }
 
-/** @param {ts.TypeChecker} checker @param {ts.Symbol} property @returns {Option} */
-function optionOf(checker, property) {
+function optionOf(checker: ts.TypeChecker, property: ts.Symbol): Option {
   let text = textOf(checker, property);
   const type = checker.getNonNullableType(checker.getTypeOfSymbol(property));
   // Nest's own options have texts of their own kind.
@@ -164,8 +169,7 @@ function optionOf(checker, property) {
   };
 }
 
-/** @param {ts.TypeChecker} checker @param {ts.Symbol} property @param {ts.Type} type */
-function declaredType(checker, property, type) {
+function declaredType(checker: ts.TypeChecker, property: ts.Symbol, type: ts.Type): string {
   const declaration = property.declarations?.[0];
   if (declaration !== undefined && ts.isMethodSignature(declaration)) {
     return checker.typeToString(type, undefined, ts.TypeFormatFlags.NoTruncation);
@@ -185,29 +189,26 @@ function declaredType(checker, property, type) {
     .trim();
 }
 
-/** The values of a union of string literals, quoted; undefined for another type. @param {ts.Type} type */
-function textsOf(type) {
+/** The values of a union of string literals, quoted; undefined for another type. */
+function textsOf(type: ts.Type) {
   if (!type.isUnion() || !type.types.every((part) => part.isStringLiteral())) return undefined;
   return type.types.flatMap((part) => (part.isStringLiteral() ? `'${part.value}'` : []));
 }
 
-/** @param {ts.TypeChecker} checker @param {ts.Type} type @returns {boolean} */
-function isNumeric(checker, type) {
+function isNumeric(checker: ts.TypeChecker, type: ts.Type): boolean {
   if (type.flags & ts.TypeFlags.NumberLike) return true;
   if (type.isUnion()) return type.types.some((part) => isNumeric(checker, part));
-  const [element] = checker.isArrayType(type) ? checker.getTypeArguments(/** @type {ts.TypeReference} */ (type)) : [];
+  const [element] = checker.isArrayType(type) ? checker.getTypeArguments(type as ts.TypeReference) : [];
   return element !== undefined && isNumeric(checker, element);
 }
 
-/** @param {string} name */
-function unitOf(name) {
+function unitOf(name: string): string {
   if (name.endsWith('Ms')) return 'ms';
   if (name.endsWith('Bytes')) return 'bytes';
   return UNITS.get(name) ?? '?';
 }
 
-/** @param {ts.TypeChecker} checker @param {ts.Symbol} symbol */
-function textOf(checker, symbol) {
+function textOf(checker: ts.TypeChecker, symbol: ts.Symbol): string {
   return ts
     .displayPartsToString(symbol.getDocumentationComment(checker))
     .replace(/\{@link (\w+)\}/g, '`$1`')
@@ -215,11 +216,8 @@ function textOf(checker, symbol) {
     .trim();
 }
 
-/**
- * The default is what the sentence says that begins with "Default".
- * @param {string} text
- */
-function splitDefault(text) {
+/** The default is what the sentence says that begins with "Default". */
+function splitDefault(text: string) {
   const found = /(?:^|(?<=[.:;)] ))Default(?:,? and most)?:? (.+?)\.?(?=(?<=\.) [A-Z`]|$)/.exec(text);
   if (found === null) return { default: undefined, text };
   const rest = `${text.slice(0, found.index)}${text.slice(found.index + found[0].length)}`.trim();
