@@ -7,7 +7,7 @@ import { compileSqlFilter, SqlFilterError } from '../../libs/rocketmq/src/broker
 import { Filters } from '../../libs/rocketmq/src/broker/services/filters.js';
 import { AnswerError } from '../../libs/rocketmq/src/broker/services/status.js';
 import { FilterType } from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
-import { FILTERS, MESSAGES } from './filter-cases.mjs';
+import { FILTERS, MESSAGES } from './filter-cases.js';
 
 /** A digit for each message, 1 where it matches; or `refused`. */
 type Results = string;
@@ -53,7 +53,7 @@ function isReadInPart(expression: string, real: Results): boolean {
 }
 
 describe('the table of filters', () => {
-  it('has the results of 5.5.0 for all cases; otherwise run `node test/differential/renew-filters.mjs`', () => {
+  it('has the results of 5.5.0 for all cases; otherwise run `npm run filters`', () => {
     const { version, messages, tags, sql } = table;
     const first = (rows: Table['sql']) => rows.map(([expression]) => expression);
     expect({ version, messages, tags: first(tags), sql: first(sql) }).toEqual({

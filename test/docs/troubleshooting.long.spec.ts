@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { Code } from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { STATUS_MEANINGS } from '../../libs/rocketmq/src/protocol/grpc/status.js';
-import { errorCodes } from './error-codes.mjs';
+import { errorCodes } from './error-codes.js';
 
 const codes = errorCodes();
 const page = readFileSync('docs/guide/troubleshooting.md', 'utf8');

@@ -1,7 +1,7 @@
 // The messages and filters of which a real server is asked. The same ones every time: random ones are drawn from a seed.
 
-/** @type {readonly Readonly<Record<string, string>>[]} the properties of each message */
-export const MESSAGES = [
+/** The properties of each message. */
+export const MESSAGES: readonly Readonly<Record<string, string>>[] = [
   {},
   { TAGS: 'A', a: '1', b: 'x' },
   { TAGS: 'B', a: '10', b: '10' },
@@ -189,8 +189,8 @@ const SQL = [
   ...["a = '1' garbage", "a = '1' )", "a LIKE '1%'", "a = '1' #", 'a = 1 2', 'a > 1 b', 'a IS NULL b'],
 ];
 
-/** @param {number} seed @returns {(count: number) => number} a random integer below `count` */
-function numbers(seed) {
+/** @returns a random integer below `count` */
+function numbers(seed: number): (count: number) => number {
   let state = seed;
   return (count) => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
@@ -198,10 +198,10 @@ function numbers(seed) {
   };
 }
 
-/** @param {number} count of random filters @returns {string[]} */
-function randomSql(count) {
+/** @param count of random filters */
+function randomSql(count: number): string[] {
   const below = numbers(41);
-  const one = (/** @type {readonly string[]} */ texts) => /** @type {string} */ (texts[below(texts.length)]);
+  const one = (texts: readonly string[]) => texts[below(texts.length)] as string;
   const property = () => one(['a', 'a', 'b', 'flag', 's', 'TAGS', 'missing']);
   const number = () =>
     one([
@@ -225,8 +225,7 @@ function randomSql(count) {
   const value = () => one([number(), text(), property(), 'TRUE', 'FALSE', 'NULL']);
   const operator = () => one(['=', '<>', '>', '>=', '<', '<=', '=']);
   const not = () => one(['', '', 'NOT ']);
-  /** @returns {string} */
-  const condition = () => {
+  const condition = (): string => {
     const left = below(5) === 0 ? value() : property();
     switch (below(7)) {
       case 0:
@@ -241,8 +240,7 @@ function randomSql(count) {
         return `${left} ${operator()} ${value()}`;
     }
   };
-  /** @param {number} depth @returns {string} */
-  const expression = (depth) => {
+  const expression = (depth: number): string => {
     if (depth === 0) return condition();
     switch (below(5)) {
       case 0:
@@ -262,5 +260,7 @@ function randomSql(count) {
 
 const RANDOM = 1_200;
 
-/** @type {{ readonly tags: readonly string[], readonly sql: readonly string[] }} */
-export const FILTERS = { tags: TAGS, sql: [...new Set([...SQL, ...randomSql(RANDOM)])] };
+export const FILTERS: { readonly tags: readonly string[]; readonly sql: readonly string[] } = {
+  tags: TAGS,
+  sql: [...new Set([...SQL, ...randomSql(RANDOM)])],
+};

@@ -12,8 +12,8 @@ const MAKES_ERROR =
 /** Answers of the embedded broker; they are codes of the server. */
 const OF_SERVER = /^(AnswerError|Refusal|RemotingRefusal)$/;
 
-/** @returns {Map<string, string>} each code, and a file that throws it */
-export function errorCodes() {
+/** @returns each code, and a file that throws it */
+export function errorCodes(): Map<string, string> {
   const source = join(root, 'libs/rocketmq/src');
   const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter(
     (name) => /\.ts$/.test(name) && !/\.spec\.ts$|generated/.test(name),
@@ -26,8 +26,7 @@ export function errorCodes() {
   return codes;
 }
 
-/** @param {ts.Node} node @param {(code: string) => void} found */
-function visit(node, found) {
+function visit(node: ts.Node, found: (code: string) => void): void {
   if (ts.isCallExpression(node) || ts.isNewExpression(node)) {
     const callee = node.expression.getText().split('.').at(-1) ?? '';
     if (MAKES_ERROR.test(callee) && !OF_SERVER.test(callee)) {
@@ -39,8 +38,8 @@ function visit(node, found) {
   ts.forEachChild(node, (child) => visit(child, found));
 }
 
-/** The literals of an expression, of both branches of a condition, too. @param {ts.Node} node @param {(code: string) => void} found */
-function literals(node, found) {
+/** The literals of an expression, of both branches of a condition, too. */
+function literals(node: ts.Node, found: (code: string) => void): void {
   if (ts.isStringLiteral(node) && CODE.test(node.text)) found(node.text);
   if (ts.isConditionalExpression(node)) [node.whenTrue, node.whenFalse].map((branch) => literals(branch, found));
 }

@@ -1,14 +1,13 @@
-// node test/differential/renew-filters.mjs [--version 5.5.0]: asks the filters of a real server, and writes filters.json, which filters.spec.ts checks.
+// npm run filters [-- --version 5.5.0]: asks the filters of a real server, and writes filters.json, which filters.spec.ts checks.
 
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { DEFAULT_VERSION, ensureJars } from '../../tools/servers/rocketmq/jars.mjs';
-import { FILTERS, MESSAGES } from './filter-cases.mjs';
+import { FILTERS, MESSAGES } from './filter-cases.js';
 
-/** @param {readonly string[]} texts */
-const encoded = (texts) => texts.map((text) => Buffer.from(text).toString('base64')).join(' ');
+const encoded = (texts: readonly string[]) => texts.map((text) => Buffer.from(text).toString('base64')).join(' ');
 
 const { values } = parseArgs({ options: { version: { type: 'string', default: DEFAULT_VERSION } } });
 const { version } = values;
@@ -24,8 +23,7 @@ const results = stdout.split('\n').filter((line) => /^(?:[01]+|refused)$/.test(l
 if (status !== 0 || results.length !== FILTERS.tags.length + FILTERS.sql.length) {
   throw new Error(`${results.length} results from FilterResults.java:\n${stderr.slice(-2000)}`);
 }
-/** @param {readonly string[]} expressions @param {number} from */
-const rows = (expressions, from) =>
+const rows = (expressions: readonly string[], from: number) =>
   expressions.map((expression, index) => `    ${JSON.stringify([expression, results[from + index]])}`).join(',\n');
 const text = `{
   "version": ${JSON.stringify(version)},
