@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { makeServerCertificate } from '../../tools/servers/rocketmq/server-certificate.mjs';
+import { makeServerCertificate } from '../../tools/servers/rocketmq/server-certificate.ts';
 import { ConsolePage } from './console-page.mjs';
 import { startProxy } from './stripping-proxy.mjs';
 

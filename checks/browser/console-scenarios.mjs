@@ -9,7 +9,7 @@ import { LOOKING, VISITS } from './console-visits.mjs';
 
 /**
  * @typedef {import('./console-world.mjs').ConsoleWorld} World
- * @typedef {{ browser: import('playwright-core').Browser, world: World, screenshots: string, checks: import('../../tools/checks.mjs').Checks }} Stage
+ * @typedef {{ browser: import('playwright-core').Browser, world: World, screenshots: string, checks: import('../../tools/checks.ts').Checks }} Stage
  */
 
 const DESK = { width: 1_280, height: 860 };

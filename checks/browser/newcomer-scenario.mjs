@@ -53,7 +53,7 @@ async function startShop({ endpoints, nameServer, proxies }) {
 }
 
 /**
- * @param {{ browser: import('playwright-core').Browser, checks: import('../../tools/checks.mjs').Checks }} stage
+ * @param {{ browser: import('playwright-core').Browser, checks: import('../../tools/checks.ts').Checks }} stage
  * @param {string} name @param {{ endpoints: string, nameServer?: string, proxies?: string }} broker
  */
 export async function runNewcomer({ browser, checks }, name, broker) {

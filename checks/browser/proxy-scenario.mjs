@@ -9,7 +9,7 @@ const CONSOLE = '../../libs/console/src/entries/standalone.ts';
 const SAMPLED_MS = 60_000;
 
 /**
- * @param {{ browser: import('playwright-core').Browser, checks: import('../../tools/checks.mjs').Checks }} stage
+ * @param {{ browser: import('playwright-core').Browser, checks: import('../../tools/checks.ts').Checks }} stage
  * @param {{ endpoints: string, nameServer: string, proxies: string }} cluster where its topic `orders` and its group `billing` exist
  */
 export async function runClusterProxy({ browser, checks }, { endpoints, nameServer, proxies }) {

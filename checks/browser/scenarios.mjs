@@ -9,7 +9,7 @@ const PHONE = { width: 360, height: 740 };
 const DESK = { width: 1_200, height: 900 };
 
 /**
- * @typedef {{ browser: import('playwright-core').Browser, url: string, screenshots: string, checks: import('../../tools/checks.mjs').Checks }} Stage
+ * @typedef {{ browser: import('playwright-core').Browser, url: string, screenshots: string, checks: import('../../tools/checks.ts').Checks }} Stage
  */
 
 /** @type {[string, (shop: Shop, about: { shot: (name: string) => Promise<unknown> }) => Promise<void>][]} */

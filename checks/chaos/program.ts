@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { canDieWithParent } from '../../tools/process/child-processes.mjs';
+import { canDieWithParent } from '../../tools/process/child-processes.js';
 
 /** Includes the start of PGlite on a busy machine. */
 const START_MS = 60_000;

@@ -1,7 +1,7 @@
 // A run on one backend, from the start of its processes to its facts.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { takePortBlock } from '../../tools/ports.mjs';
+import { takePortBlock } from '../../tools/ports.js';
 import { Customers } from './customers.js';
 import { type DatabaseName, openDatabases } from './databases.js';
 import { Demos } from './demos.js';

@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { createDemoResources } from '../../scripts/demo/resources.js';
-import { type RunningCluster, startRocketMQCluster } from '../../tools/servers/rocketmq/cluster.mjs';
+import { type RunningCluster, startRocketMQCluster } from '../../tools/servers/rocketmq/cluster.js';
 import type { Servers } from './app-link.js';
 import type { ProcessFaultKind } from './fault-plan.js';
 import { Program } from './program.js';

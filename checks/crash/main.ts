@@ -4,8 +4,8 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { build } from '../../scripts/build/build.mjs';
-import { takePortBlock } from '../../tools/ports.mjs';
-import { within } from '../../tools/process/within.mjs';
+import { takePortBlock } from '../../tools/ports.js';
+import { within } from '../../tools/process/within.js';
 import { seededRandom } from '../../tools/random.js';
 import { startEmbeddedBroker } from '../../tools/servers/embedded-broker-process.mjs';
 import { type Counts, type Tools, verdictOf } from '../check.js';

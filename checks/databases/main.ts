@@ -1,6 +1,6 @@
 // The race between local transactions, checks and kills, on servers of its own. A server that is not installed is left out with a notice.
 
-import { Checks } from '../../tools/checks.mjs';
+import { Checks } from '../../tools/checks.js';
 import { hasMySql, MYSQL_PRODUCTS } from '../../tools/servers/mysql-server.js';
 import { postgresFolder } from '../../tools/servers/postgres-server.js';
 import { MYSQL, POSTGRESQL, type Server } from '../../tools/servers/sql-servers.js';

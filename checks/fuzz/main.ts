@@ -4,7 +4,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { build } from '../../scripts/build/build.mjs';
-import { within } from '../../tools/process/within.mjs';
+import { within } from '../../tools/process/within.js';
 import { seededRandom } from '../../tools/random.js';
 import { type Counts, type Tools, verdictOf } from '../check.js';
 import { newSeed, type Values } from '../options.js';

@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { cacheFolder, DEFAULT_VERSION, ensureJars } from '../../tools/servers/rocketmq/jars.mjs';
+import { cacheFolder, DEFAULT_VERSION, ensureJars } from '../../tools/servers/rocketmq/jars.ts';
 import { MIXED, prefixOf } from './resources.mjs';
 
 const NODE_CLIENT_VERSION = '1.0.8';

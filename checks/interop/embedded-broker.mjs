@@ -5,7 +5,7 @@ import { EmbeddedBroker } from 'nestjs-rocketmq/broker';
 
 /** @typedef {import('nestjs-rocketmq/broker').EmbeddedBrokerOptions} Options */
 
-/** As tools/servers/rocketmq/server-config.mjs sets the real server. */
+/** As tools/servers/rocketmq/server-config.ts sets the real server. */
 const LIKE_THE_REAL_SERVER = {
   strict: true,
   recallEnabled: true,

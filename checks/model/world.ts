@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
-import { type RunningCluster, startRocketMQCluster } from '../../tools/servers/rocketmq/cluster.mjs';
+import { type RunningCluster, startRocketMQCluster } from '../../tools/servers/rocketmq/cluster.js';
 import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.mjs';
 import { Program } from '../chaos/program.js';
 import { FactFile, nowMs } from './facts.js';

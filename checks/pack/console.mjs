@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { visitConsole } from '../../tools/console-visit.mjs';
+import { visitConsole } from '../../tools/console-visit.ts';
 import { Command } from './command.mjs';
 import { npmInstall } from './npm-install.mjs';
 import { script } from './peers.mjs';

@@ -3,7 +3,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { build } from '../../scripts/build/build.mjs';
-import { Checks } from '../../tools/checks.mjs';
+import { Checks } from '../../tools/checks.js';
 import { run } from '../../tools/process/run-command.mjs';
 import type { Counts, Tools } from '../check.js';
 import { OptionError, type Values } from '../options.js';

@@ -3,7 +3,7 @@
 
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { exampleText } from '../../tools/documents.mjs';
+import { exampleText } from '../../tools/documents.ts';
 import { run } from '../../tools/process/run-command.mjs';
 import { Command } from './command.mjs';
 

@@ -1,4 +1,4 @@
-import { DEFAULT_VERSION } from '../../tools/servers/rocketmq/jars.mjs';
+import { DEFAULT_VERSION } from '../../tools/servers/rocketmq/jars.js';
 import { check } from '../check.js';
 import type { Options } from '../options.js';
 

@@ -4,10 +4,10 @@
 
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { hasProxy } from '../../tools/servers/rocketmq/jars.mjs';
-import { isRust, startRocketMQRust } from '../../tools/servers/rocketmq/rust-server.mjs';
-import { type RunningServer, startRocketMQ } from '../../tools/servers/rocketmq/server.mjs';
-import { makeServerCertificate } from '../../tools/servers/rocketmq/server-certificate.mjs';
+import { hasProxy } from '../../tools/servers/rocketmq/jars.js';
+import { isRust, startRocketMQRust } from '../../tools/servers/rocketmq/rust-server.js';
+import { type RunningServer, startRocketMQ } from '../../tools/servers/rocketmq/server.js';
+import { makeServerCertificate } from '../../tools/servers/rocketmq/server-certificate.js';
 import type { Counts, Tools } from '../check.js';
 import { OptionError, type Values } from '../options.js';
 import { type OPTIONS, PART_FOLDERS, PARTS, type Part } from './check.js';

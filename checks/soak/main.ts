@@ -6,7 +6,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
 import { build } from '../../scripts/build/build.mjs';
-import { within } from '../../tools/process/within.mjs';
+import { within } from '../../tools/process/within.js';
 import { type Counts, type Tools, verdictOf } from '../check.js';
 import type { Values } from '../options.js';
 import type { OPTIONS } from './check.js';

@@ -1,8 +1,8 @@
 // The server of a soak: an embedded broker, or a real one that is reached without a proxy. It is killed and started again on its ports.
 
-import { takePortBlock } from '../../tools/ports.mjs';
+import { takePortBlock } from '../../tools/ports.ts';
 import { startEmbeddedBroker } from '../../tools/servers/embedded-broker-process.mjs';
-import { startRocketMQ } from '../../tools/servers/rocketmq/server.mjs';
+import { startRocketMQ } from '../../tools/servers/rocketmq/server.ts';
 
 export class SoakBroker {
   /** @type {{ kill: () => Promise<void> } | undefined} */
@@ -38,7 +38,7 @@ export class SoakBroker {
 
 /** Also restarted on its store, so what is not consumed comes after a restart. */
 export class RealSoakBroker {
-  /** @type {import('../../tools/servers/rocketmq/server.mjs').RunningServer | undefined} */
+  /** @type {import('../../tools/servers/rocketmq/server.ts').RunningServer | undefined} */
   #server;
 
   /** @param {{ topic: string, group: string }} names */

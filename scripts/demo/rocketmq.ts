@@ -2,8 +2,8 @@
 // Starts a real Apache RocketMQ with the demo's topics and consumer groups, and keeps it until Ctrl-C.
 
 import { parseArgs } from 'node:util';
-import { DEFAULT_VERSION, RealServerError } from '../../tools/servers/rocketmq/jars.mjs';
-import { DEFAULT_PORTS, type RunningServer, startRocketMQ } from '../../tools/servers/rocketmq/server.mjs';
+import { DEFAULT_VERSION, RealServerError } from '../../tools/servers/rocketmq/jars.js';
+import { DEFAULT_PORTS, type RunningServer, startRocketMQ } from '../../tools/servers/rocketmq/server.js';
 import { createDemoResources } from './resources.js';
 
 const USAGE = `npm run rocketmq [-- OPTIONS]

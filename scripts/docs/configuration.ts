@@ -1,7 +1,7 @@
 // The page of all options, docs/reference/configuration.md, from the types. How types are read is option-tables.ts.
 
 import { join } from 'node:path';
-import { root } from '../../tools/documents.mjs';
+import { root } from '../../tools/documents.js';
 import { entryPoints, type OptionType, optionTypes } from './option-tables.js';
 
 export const CONFIGURATION = join(root, 'docs/reference/configuration.md');

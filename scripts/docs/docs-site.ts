@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { deadLinks, documents, root } from '../../tools/documents.mjs';
+import { deadLinks, documents, root } from '../../tools/documents.js';
 import { checkSite } from './site-links.js';
 
 const site = join(root, 'docs/site');

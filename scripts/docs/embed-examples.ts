@@ -3,7 +3,7 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { documents, exampleText, root } from '../../tools/documents.mjs';
+import { documents, exampleText, root } from '../../tools/documents.js';
 import { CONFIGURATION, configurationPage } from './configuration.js';
 import { embedHelp } from './embed-help.js';
 import { LICENCES, licences, licencesPage } from './licences.js';

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { init } from 'license-checker-rseidelsohn';
-import { root } from '../../tools/documents.mjs';
+import { root } from '../../tools/documents.js';
 
 export interface Licensed {
   name: string;

@@ -3,7 +3,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
-import { root } from '../../tools/documents.mjs';
+import { root } from '../../tools/documents.js';
 
 interface Option {
   name: string;

@@ -2,7 +2,7 @@
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { isAddress } from '../../tools/documents.mjs';
+import { isAddress } from '../../tools/documents.js';
 
 /** @param folder of the built site */
 export function checkSite(folder: string): { pages: number; links: number; dead: string[] } {

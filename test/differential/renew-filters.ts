@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { DEFAULT_VERSION, ensureJars } from '../../tools/servers/rocketmq/jars.mjs';
+import { DEFAULT_VERSION, ensureJars } from '../../tools/servers/rocketmq/jars.js';
 import { FILTERS, MESSAGES } from './filter-cases.js';
 
 const encoded = (texts: readonly string[]) => texts.map((text) => Buffer.from(text).toString('base64')).join(' ');

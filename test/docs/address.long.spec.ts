@@ -4,7 +4,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { linksIn } from '../../tools/documents.mjs';
+import { linksIn } from '../../tools/documents.js';
 import { run } from '../../tools/process/run-command.mjs';
 
 const script = resolve('scripts/build/set-address.mjs');

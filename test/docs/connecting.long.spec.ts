@@ -4,7 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import { UsageError } from 'nestjs-rocketmq';
 import { Connection, type ConnectionOptions } from 'nestjs-rocketmq/client';
 import { checkOptions } from '../../libs/rocketmq/src/nest/runtime/module-options.js';
-import { exampleText } from '../../tools/documents.mjs';
+import { exampleText } from '../../tools/documents.js';
 
 const [PROXIES = '', NAME_SERVERS = ''] = [
   ...exampleText('docs/examples/fragments.ts#clusters').matchAll(/endpoints: '([^']+)'/g),

@@ -25,7 +25,7 @@ import { Booking, BookingModule } from '../../docs/examples/transaction-log.js';
 import '../../docs/examples/reminder.test.js';
 import { brokerValuesOf } from '../../libs/rocketmq/src/cli/broker-command.js';
 import { brokerOptionsOf } from '../../libs/rocketmq/src/cli/broker-process.js';
-import { documents as allDocuments, deadLinks, exampleText } from '../../tools/documents.mjs';
+import { documents as allDocuments, deadLinks, exampleText } from '../../tools/documents.js';
 import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.mjs';
 import { eventually } from '../../tools/until.js';
 

@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
-import { root } from '../../tools/documents.mjs';
+import { root } from '../../tools/documents.js';
 
 const CODE = /^[A-Z][A-Z0-9]+(_[A-Z0-9]+)*$/;
 /** Constructors of errors, and functions that pass a code to one. */

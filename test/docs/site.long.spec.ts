@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { guides } from '../../docs/site/navigation.mjs';
 import { checkSite } from '../../scripts/docs/site-links.js';
-import { anchorsIn, documents, exampleText, isAddress, linksIn } from '../../tools/documents.mjs';
+import { anchorsIn, documents, exampleText, isAddress, linksIn } from '../../tools/documents.js';
 
 describe('the navigation', () => {
   const pages = guides.flatMap(({ pages }) => pages);

@@ -4,7 +4,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { Connection, Producer, type ProducerOptions } from 'nestjs-rocketmq/client';
-import { startRocketMQCluster } from '../../tools/servers/rocketmq/cluster.mjs';
+import { startRocketMQCluster } from '../../tools/servers/rocketmq/cluster.js';
 import { eventually } from '../../tools/until.js';
 import { testTransport, transport } from '../fixtures/transport.js';
 

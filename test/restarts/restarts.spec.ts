@@ -3,8 +3,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { Connection, type ConnectionOptions, Producer, PushConsumer, RocketMQError } from 'nestjs-rocketmq/client';
-import { startRocketMQCluster } from '../../tools/servers/rocketmq/cluster.mjs';
-import { startRocketMQ } from '../../tools/servers/rocketmq/server.mjs';
+import { startRocketMQCluster } from '../../tools/servers/rocketmq/cluster.js';
+import { startRocketMQ } from '../../tools/servers/rocketmq/server.js';
 import { Arrivals } from '../fixtures/arrivals.js';
 import { Load } from '../fixtures/load.js';
 import { testTransport, transport } from '../fixtures/transport.js';

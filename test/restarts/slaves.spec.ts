@@ -6,7 +6,7 @@ import { Connection, Producer, PushConsumer, SimpleConsumer } from 'nestjs-rocke
 import { REQUEST_CODES } from '../../libs/rocketmq/src/protocol/remoting/codes.js';
 import { RemotingClient } from '../../libs/rocketmq/src/remoting/remoting-client.js';
 import { withDeadline } from '../../libs/rocketmq/src/support/deadline.js';
-import { type RunningCluster, startRocketMQCluster } from '../../tools/servers/rocketmq/cluster.mjs';
+import { type RunningCluster, startRocketMQCluster } from '../../tools/servers/rocketmq/cluster.js';
 import { eventually } from '../../tools/until.js';
 import { Arrivals } from '../fixtures/arrivals.js';
 import { testTransport } from '../fixtures/transport.js';

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from '@jest/globals';
-import { Service } from './service-process.mjs';
+import { Service } from './service-process.js';
 
 it('keeps the end of the output of a service, however long the output is', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'service-process-'));

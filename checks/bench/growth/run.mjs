@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { startEmbeddedBroker } from '../../../tools/servers/embedded-broker-process.mjs';
-import { startRocketMQCluster } from '../../../tools/servers/rocketmq/cluster.mjs';
+import { startRocketMQCluster } from '../../../tools/servers/rocketmq/cluster.ts';
 import { OptionError } from '../../options.ts';
 import { columnOf } from '../columns.mjs';
 import { barChart } from '../lib/chart.mjs';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { startEmbeddedBroker } from '../../../tools/servers/embedded-broker-process.mjs';
-import { startRocketMQ } from '../../../tools/servers/rocketmq/server.mjs';
+import { startRocketMQ } from '../../../tools/servers/rocketmq/server.ts';
 import { fill } from '../workloads/floors/fill.mjs';
 import { storeArguments } from './embedded-arguments.mjs';
 import { processesNaming, usageOf } from './process-usage.mjs';

@@ -4,7 +4,7 @@
 import { join } from 'node:path';
 import { createDemoResources } from '../../../scripts/demo/resources.ts';
 import { startEmbeddedBroker } from '../../../tools/servers/embedded-broker-process.mjs';
-import { startRocketMQ } from '../../../tools/servers/rocketmq/server.mjs';
+import { startRocketMQ } from '../../../tools/servers/rocketmq/server.ts';
 import { storeArguments } from '../lib/embedded-arguments.mjs';
 import { processesNaming } from '../lib/process-usage.mjs';
 

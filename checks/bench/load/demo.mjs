@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { Service } from '../../../tools/process/service-process.mjs';
+import { Service } from '../../../tools/process/service-process.ts';
 import { partsOf } from '../lib/profile.mjs';
 import { detailOf, partOf } from './parts.mjs';
 

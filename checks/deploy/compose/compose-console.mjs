@@ -1,8 +1,8 @@
 // The console of compose.yaml: its address, and what it shows of the demo that has run.
 
 import { networkInterfaces } from 'node:os';
-import { visitConsole } from '../../../tools/console-visit.mjs';
-import { Service } from '../../../tools/process/service-process.mjs';
+import { visitConsole } from '../../../tools/console-visit.ts';
+import { Service } from '../../../tools/process/service-process.ts';
 import { serviceOf } from './compose-loader.mjs';
 
 const READY_MS = 30_000;
@@ -13,7 +13,7 @@ const PORT = /^--port=(\d+)$/;
 
 /**
  * The console prints the address that it listens on; the host opens that of the published port.
- * @param {ComposeModel} model @param {import('../../../tools/checks.mjs').Checks} checks
+ * @param {ComposeModel} model @param {import('../../../tools/checks.ts').Checks} checks
  */
 export function lookAtConsole(model, checks) {
   return checks.check('the console is published under the number of the port at which it listens', () => {

@@ -42,7 +42,7 @@ export function loadOn(program, file, folder, value) {
 
 /**
  * @param {Readonly<Record<DatabaseValue, ComposeModel>>} models @param {ComposeModel} byDefault without the variable
- * @param {import('../../../tools/checks.mjs').Checks} checks
+ * @param {import('../../../tools/checks.ts').Checks} checks
  */
 export async function lookAtDatabases(models, byDefault, checks) {
   for (const [value, { image, variables }] of entriesOf(KINDS)) {

@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { cacheFolder } from '../../../tools/servers/rocketmq/jars.mjs';
+import { cacheFolder } from '../../../tools/servers/rocketmq/jars.ts';
 
 const VERSION = 'v2.9.1';
 const PACKAGE = `github.com/compose-spec/compose-go/v2/cmd@${VERSION}`;

@@ -13,7 +13,7 @@ const WATCHING = ['grafana', 'jaeger', 'otel-collector', 'prometheus'];
 /**
  * @param {import('./compose-model.js').ComposeModel} model of the loader, which shows the services of all profiles, and knows no variables
  * @param {string} root of the repository
- * @param {import('../../../tools/checks.mjs').Checks} checks
+ * @param {import('../../../tools/checks.ts').Checks} checks
  */
 export async function lookAtWatching(model, root, checks) {
   const docker = join(root, 'docker');

@@ -2,11 +2,11 @@
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { accepts, takePortBlock } from '../../../tools/ports.mjs';
-import { ensureJars } from '../../../tools/servers/rocketmq/jars.mjs';
-import { JavaRun } from '../../../tools/servers/rocketmq/java-run.mjs';
-import { isBrokerRegistered } from '../../../tools/servers/rocketmq/name-server-probe.mjs';
-import { PROXY_READY_LINE } from '../../../tools/servers/rocketmq/server.mjs';
+import { accepts, takePortBlock } from '../../../tools/ports.ts';
+import { ensureJars } from '../../../tools/servers/rocketmq/jars.ts';
+import { JavaRun } from '../../../tools/servers/rocketmq/java-run.ts';
+import { isBrokerRegistered } from '../../../tools/servers/rocketmq/name-server-probe.ts';
+import { PROXY_READY_LINE } from '../../../tools/servers/rocketmq/server.ts';
 import { serviceOf } from './compose-loader.mjs';
 
 /** @type {Record<string, string>} */
@@ -40,7 +40,7 @@ export async function startComposeServer(model, log) {
   const nameServer = `127.0.0.1:${ports.nameServer}`;
   /**
    * @param {string} name @param {readonly string[]} more
-   * @param {(child: import('../../../tools/process/child-processes.mjs').ChildProcess) => Promise<boolean>} isReady @param {string} what
+   * @param {(child: import('../../../tools/process/child-processes.ts').ChildProcess) => Promise<boolean>} isReady @param {string} what
    */
   const start = (name, more, isReady, what) => {
     const { command, environment, volumes = [] } = serviceOf(model, name);
@@ -65,7 +65,7 @@ export async function startComposeServer(model, log) {
     await start('name-server', ['-c', file], () => accepts(ports.nameServer), 'the name server');
     const isRegistered = () => isBrokerRegistered(ports.nameServer, `127.0.0.1:${ports.broker}`);
     await start('broker', [], isRegistered, 'the broker to register');
-    /** @param {import('../../../tools/process/child-processes.mjs').ChildProcess} child */
+    /** @param {import('../../../tools/process/child-processes.ts').ChildProcess} child */
     const serves = async (child) => child.hasPrinted(PROXY_READY_LINE) && (await accepts(ports.grpc));
     await start('proxy', [], serves, 'the proxy to serve');
   } catch (error) {

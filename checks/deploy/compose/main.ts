@@ -10,11 +10,11 @@ import { type AddressInfo, connect, createServer as createTcpServer } from 'node
 import { join } from 'node:path';
 import { build } from '../../../scripts/build/build.mjs';
 import { DemoClient, until } from '../../../scripts/demo/demo-client.js';
-import { Checks } from '../../../tools/checks.mjs';
+import { Checks } from '../../../tools/checks.js';
 import { boardMetrics, servedMetrics } from '../../../tools/dashboard-metrics.js';
 import { run } from '../../../tools/process/run-command.mjs';
-import { Service } from '../../../tools/process/service-process.mjs';
-import { DEFAULT_VERSION } from '../../../tools/servers/rocketmq/jars.mjs';
+import { Service } from '../../../tools/process/service-process.js';
+import { DEFAULT_VERSION } from '../../../tools/servers/rocketmq/jars.js';
 import type { Counts, Tools } from '../../check.js';
 import type { Values } from '../../options.js';
 import type { OPTIONS } from './check.js';

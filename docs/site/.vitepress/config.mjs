@@ -3,7 +3,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { defineConfig } from 'vitepress';
-import { slugOf } from '../../../tools/documents.mjs';
+import { slugOf } from '../../../tools/documents.ts';
 import { home } from '../home.mjs';
 import { guides } from '../navigation.mjs';
 

@@ -73,7 +73,7 @@ export const MAX_LITE_TOPICS = 60;
 /** The backend of this run, for lite topics. On a real server they need a proxy in a process of its own, so a cluster is started. */
 export async function startLiteBackend(): Promise<Backend> {
   if (backendName === 'embedded') return embedded({ maxLiteTopics: MAX_LITE_TOPICS });
-  const { startRocketMQCluster } = await import('../../../tools/servers/rocketmq/cluster.mjs');
+  const { startRocketMQCluster } = await import('../../../tools/servers/rocketmq/cluster.js');
   const limits = { enableLmqQuota: true, maxLmqConsumeQueueNum: MAX_LITE_TOPICS };
   const cluster = await startRocketMQCluster({
     version: process.env.ROCKETMQ_TEST_VERSION,

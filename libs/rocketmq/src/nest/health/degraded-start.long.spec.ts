@@ -6,7 +6,7 @@ import { MessagePattern } from '@nestjs/microservices';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { recordingLogger } from '../../../../../test/fixtures/nest-bench.js';
 import { startScriptedServer } from '../../../../../test/fixtures/scripted-remoting-server.js';
-import { takePortBlock } from '../../../../../tools/ports.mjs';
+import { takePortBlock } from '../../../../../tools/ports.js';
 import { until } from '../../../../../tools/until.js';
 import {
   defineTopic,

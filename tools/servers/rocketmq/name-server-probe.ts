@@ -8,11 +8,11 @@ const ANSWER_LIMIT_BYTES = 1024 * 1024;
 const TIMEOUT_MS = 2000;
 
 /**
- * @param {number} port of the name server on this machine
- * @param {string} brokerAddress as the broker registers it, `127.0.0.1:10911`
- * @returns {Promise<boolean>} false also when the name server does not answer
+ * @param port of the name server on this machine
+ * @param brokerAddress as the broker registers it, `127.0.0.1:10911`
+ * @returns false also when the name server does not answer
  */
-export function isBrokerRegistered(port, brokerAddress) {
+export function isBrokerRegistered(port: number, brokerAddress: string): Promise<boolean> {
   return new Promise((resolve) => {
     let answer = Buffer.alloc(0);
     const socket = connect({ host: '127.0.0.1', port });

@@ -4,13 +4,8 @@ export class Checks {
   #passed = 0;
   #failed = 0;
 
-  /**
-   * Runs a check. When it throws, the error is printed and the next check runs.
-   * @template T
-   * @param {string} title @param {() => T | Promise<T>} work
-   * @returns {Promise<T | undefined>}
-   */
-  async check(title, work) {
+  /** Runs a check. When it throws, the error is printed and the next check runs. */
+  async check<T>(title: string, work: () => T | Promise<T>): Promise<T | undefined> {
     const beganAt = Date.now();
     try {
       const result = await work();
@@ -23,21 +18,15 @@ export class Checks {
     }
   }
 
-  /**
-   * Runs one that the others need.
-   * @template T
-   * @param {string} title @param {() => T | Promise<T>} work
-   * @returns {Promise<T>}
-   * @throws Error when it fails; the failure is printed already
-   */
-  async need(title, work) {
+  /** Runs one that the others need. @throws Error when it fails; the failure is printed already */
+  async need<T>(title: string, work: () => T | Promise<T>): Promise<T> {
     const result = await this.check(title, async () => ({ value: await work() }));
     if (result === undefined) throw new NeededError(title);
     return result.value;
   }
 
-  /** Prints a failure. One that was printed before is not counted again. @param {string} title @param {unknown} error */
-  fail(title, error) {
+  /** Prints a failure. One that was printed before is not counted again. */
+  fail(title: string, error: unknown): void {
     if (error instanceof NeededError) return;
     this.#failed++;
     const text = error instanceof Error ? error.message : String(error);

@@ -3,15 +3,15 @@
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { RealServerError } from './jars.mjs';
+import { RealServerError } from './jars.js';
 
 /**
- * @param {string} folder where the files are written
- * @returns {{ keyFile: string, certFile: string, caFile: string }} all PEM
+ * @param folder where the files are written
+ * @returns all PEM
  * @throws RealServerError when openssl is missing or fails
  */
-export function makeServerCertificate(folder) {
-  const file = (/** @type {string} */ name) => join(folder, name);
+export function makeServerCertificate(folder: string): { keyFile: string; certFile: string; caFile: string } {
+  const file = (name: string) => join(folder, name);
   const files = { keyFile: file('server.key'), certFile: file('server.crt'), caFile: file('ca.crt') };
   // The last is OTHER_NAME of test/fixtures/certificates.ts.
   writeFileSync(file('names'), 'subjectAltName=DNS:localhost,IP:127.0.0.1,DNS:rocketmq.test\n');
@@ -36,8 +36,7 @@ export function makeServerCertificate(folder) {
   return files;
 }
 
-/** @param {string[]} args */
-function openssl(...args) {
+function openssl(...args: string[]): void {
   try {
     execFileSync('openssl', args, { stdio: ['ignore', 'ignore', 'pipe'] });
   } catch (cause) {

@@ -2,11 +2,8 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/**
- * What a wait gives, or an error that names it when it lasts too long.
- * @template T @param {Promise<T>} work @param {number} patienceMs @param {string} what @returns {Promise<T>}
- */
-export async function within(work, patienceMs, what) {
+/** What a wait gives, or an error that names it when it lasts too long. */
+export async function within<T>(work: Promise<T>, patienceMs: number, what: string): Promise<T> {
   const over = new AbortController();
   const patience = sleep(patienceMs, undefined, { signal: over.signal }).then(() => {
     throw new Error(`${what} did not end within ${patienceMs / 1_000} s`);

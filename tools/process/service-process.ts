@@ -9,12 +9,14 @@ export class Service {
   /** The end of what it has printed. */
   output = '';
   #child;
-  #ended;
+  #ended: Promise<string>;
   #ready;
 
-  /** @param {string} name @param {readonly [file: string, ...args: string[]]} program @param {{ cwd: string, env: NodeJS.ProcessEnv, execArgv?: readonly string[] }} options */
-  constructor(name, [file, ...args], { cwd, env, execArgv = [] }) {
-    this.name = name;
+  constructor(
+    readonly name: string,
+    [file, ...args]: readonly [file: string, ...args: string[]],
+    { cwd, env, execArgv = [] }: { cwd: string; env: NodeJS.ProcessEnv; execArgv?: readonly string[] },
+  ) {
     this.#child = fork(file, args, { cwd, env, execArgv: [...execArgv], stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream?.setEncoding('utf8').on('data', (text) => {
@@ -30,21 +32,18 @@ export class Service {
   }
 
   /** Undefined when it could not be started. */
-  get pid() {
+  get pid(): number | undefined {
     return this.#child.pid;
   }
 
-  /** Resolves when it has ended, with its exit code or signal. @returns {Promise<string>} */
-  get ended() {
+  /** Resolves when it has ended, with its exit code or signal. */
+  get ended(): Promise<string> {
     return this.#ended;
   }
 
-  /**
-   * What it says when it is ready.
-   * @param {number} timeoutMs
-   * @throws Error with its output when it ends before, or takes longer
-   */
-  async ready(timeoutMs) {
+  /** What it says when it is ready. @throws Error with its output when it ends before, or takes longer */
+  // biome-ignore lint/suspicious/noExplicitAny: answers are read as they are
+  async ready(timeoutMs: number): Promise<any> {
     const late = AbortSignal.timeout(timeoutMs);
     const gaveUp = new Promise((resolve) => late.addEventListener('abort', () => resolve('was not ready in time')));
     const failed = Promise.race([this.#ended, gaveUp]).then((how) => {
@@ -53,8 +52,13 @@ export class Service {
     return Promise.race([this.#ready, failed]);
   }
 
-  /** Sends it a message. @param {string} message @returns {Promise<any>} the next message from it @throws Error when it ends before */
-  async ask(message) {
+  /**
+   * Sends it a message.
+   * @returns the next message from it
+   * @throws Error when it ends before
+   */
+  // biome-ignore lint/suspicious/noExplicitAny: answers are read as they are
+  async ask(message: string): Promise<any> {
     const answer = new Promise((resolve) => this.#child.once('message', resolve));
     const failed = this.#ended.then((how) => {
       throw new Error(`${this.name}: ${how}\n${this.output}`);
@@ -63,8 +67,8 @@ export class Service {
     return Promise.race([answer, failed]);
   }
 
-  /** Asks it to end, by force when it does not. @param {number} shutdownGraceMs @returns {Promise<string>} how it ended */
-  async stop(shutdownGraceMs) {
+  /** Asks it to end, by force when it does not. @returns how it ended */
+  async stop(shutdownGraceMs: number): Promise<string> {
     this.#child.kill('SIGTERM');
     const force = setTimeout(() => this.#child.kill('SIGKILL'), shutdownGraceMs);
     const how = await this.#ended;

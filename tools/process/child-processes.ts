@@ -1,6 +1,6 @@
 // Processes that end with their runner: by the kernel where it can (Linux), and by a sweep at the next start everywhere.
 
-import { spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess as NodeProcess, spawn, spawnSync } from 'node:child_process';
 import {
   closeSync,
   existsSync,
@@ -17,11 +17,8 @@ import { join } from 'node:path';
 
 const NOTE = 'run.json';
 
-/**
- * A folder of a run's own under `root`, with a note of who runs it. Sweeps first.
- * @param {string} root
- */
-export function createRunFolder(root) {
+/** A folder of a run's own under `root`, with a note of who runs it. Sweeps first. */
+export function createRunFolder(root: string): string {
   mkdirSync(root, { recursive: true });
   sweep(root);
   const folder = mkdtempSync(join(root, 'run-'));
@@ -31,10 +28,9 @@ export function createRunFolder(root) {
 
 /**
  * Makes a folder that outlives its runs ready for one; ends what an earlier run left in it.
- * @param {string} folder
  * @throws Error when another run uses it
  */
-export function claimRunFolder(folder) {
+export function claimRunFolder(folder: string): void {
   mkdirSync(folder, { recursive: true });
   const note = readNote(folder);
   if (note !== undefined && isRunning(note)) throw new Error(`${folder} is in use by process ${note.runner}`);
@@ -44,20 +40,19 @@ export function claimRunFolder(folder) {
 
 /**
  * Writes down which processes a folder's run has, for the sweep of a later run.
- * @param {string} folder
- * @param {readonly number[]} pids each must name the folder on its command line
+ * @param pids each must name the folder on its command line
  */
-export function noteRun(folder, pids) {
+export function noteRun(folder: string, pids: readonly number[]): void {
   writeFileSync(join(folder, NOTE), JSON.stringify({ runner: process.pid, command: commandLine(process.pid), pids }));
 }
 
-/** Gives a folder that is kept free for the next run. @param {string} folder */
-export function releaseRunFolder(folder) {
+/** Gives a folder that is kept free for the next run. */
+export function releaseRunFolder(folder: string): void {
   rmSync(join(folder, NOTE), { force: true });
 }
 
-/** @param {string} root ends what runs left behind whose runner is gone, and removes their folders */
-function sweep(root) {
+/** @param root ends what runs left behind whose runner is gone, and removes their folders */
+function sweep(root: string): void {
   for (const name of readdirSync(root)) {
     const folder = join(root, name);
     const note = readNote(folder);
@@ -67,13 +62,11 @@ function sweep(root) {
   }
 }
 
-/** @param {{ runner: number, command: string }} note */
-function isRunning(note) {
+function isRunning(note: { runner: number; command: string }): boolean {
   return commandLine(note.runner) === note.command;
 }
 
-/** @param {string} folder @returns {{ runner: number, command: string, pids: number[] } | undefined} */
-function readNote(folder) {
+function readNote(folder: string): { runner: number; command: string; pids: number[] } | undefined {
   try {
     return JSON.parse(readFileSync(join(folder, NOTE), 'utf8'));
   } catch {
@@ -82,15 +75,14 @@ function readNote(folder) {
   }
 }
 
-/** @param {number} pid @param {string} folder */
-function endLeftOver(pid, folder) {
+function endLeftOver(pid: number, folder: string): void {
   // The pid may belong to another process by now; only a command line with the folder's name belongs to this run.
   if (!commandLine(pid).includes(folder)) return;
   process.kill(pid, 'SIGKILL');
 }
 
-/** @param {number} pid @returns {string} '' when there is no such process */
-function commandLine(pid) {
+/** @returns '' when there is no such process */
+function commandLine(pid: number): string {
   const file = `/proc/${pid}/cmdline`;
   if (existsSync('/proc/self/cmdline')) return existsSync(file) ? readFileSync(file, 'utf8') : '';
   return spawnSync('ps', ['-o', 'command=', '-p', String(pid)], { encoding: 'utf8' }).stdout?.trim() ?? '';
@@ -98,22 +90,21 @@ function commandLine(pid) {
 
 /** A process whose output goes to a file. */
 export class ChildProcess {
-  /** @type {import('node:child_process').ChildProcess} */
-  #child;
-  /** @type {Promise<void>} */
-  #ended;
-  /** @type {string | undefined} */
-  #end;
-  /** Where its output begins in a file that an earlier process of the name has written to. @type {number} */
-  #logStart;
+  readonly logFile: string;
 
-  /**
-   * @param {string} name for messages
-   * @param {string} command @param {readonly string[]} args
-   * @param {{ logFile: string, cwd: string, env: NodeJS.ProcessEnv }} options
-   */
-  constructor(name, command, args, { logFile, cwd, env }) {
-    this.name = name;
+  #child: NodeProcess;
+  #ended: Promise<void>;
+  #end: string | undefined;
+  /** Where its output begins in a file that an earlier process of the name has written to. */
+  #logStart: number;
+
+  /** @param name for messages */
+  constructor(
+    readonly name: string,
+    command: string,
+    args: readonly string[],
+    { logFile, cwd, env }: { logFile: string; cwd: string; env: NodeJS.ProcessEnv },
+  ) {
     this.logFile = logFile;
     const [program, ...rest] = canDieWithParent()
       ? ['setpriv', '--pdeathsig', 'KILL', command, ...args]
@@ -129,51 +120,47 @@ export class ChildProcess {
     });
   }
 
-  /** @param {string} how @param {() => void} resolve */
-  #noteEnd(how, resolve) {
+  #noteEnd(how: string, resolve: () => void): void {
     this.#end ??= how;
     resolve();
   }
 
-  /** @returns {number[]} empty when it could not be started */
-  get pids() {
+  /** @returns empty when it could not be started */
+  get pids(): number[] {
     return this.#child.pid === undefined ? [] : [this.#child.pid];
   }
 
   /** How it ended, or undefined while it runs. */
-  get end() {
+  get end(): string | undefined {
     return this.#end;
   }
 
   /** Resolves when the process has ended, for whatever reason. */
-  get ended() {
+  get ended(): Promise<void> {
     return this.#ended;
   }
 
-  /** @param {number} lines @returns {string} the end of its output */
-  tail(lines) {
+  /** @returns the end of its output */
+  tail(lines: number): string {
     return this.#output().trimEnd().split('\n').slice(-lines).join('\n');
   }
 
-  /** @param {string} text whether it has printed this */
-  hasPrinted(text) {
+  /** @param text whether it has printed this */
+  hasPrinted(text: string): boolean {
     return this.#output().includes(text);
   }
 
-  #output() {
+  #output(): string {
     return existsSync(this.logFile) ? readFileSync(this.logFile).subarray(this.#logStart).toString('utf8') : '';
   }
 
-  /** Sends it a signal that does not end it. @param {'SIGSTOP' | 'SIGCONT'} signal */
-  signal(signal) {
+  /** Sends it a signal that does not end it. */
+  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
     this.#child.kill(signal);
   }
 
-  /**
-   * Asks it to end, and ends it when it does not. Resolves when it is gone.
-   * @param {{ shutdownGraceMs: number }} options 0 does not ask
-   */
-  async stop({ shutdownGraceMs }) {
+  /** Asks it to end, and ends it when it does not. Resolves when it is gone. @param options 0 does not ask */
+  async stop({ shutdownGraceMs }: { shutdownGraceMs: number }): Promise<void> {
     if (this.#end !== undefined) return;
     if (shutdownGraceMs > 0) this.#child.kill('SIGTERM');
     const timer = setTimeout(() => this.#child.kill('SIGKILL'), shutdownGraceMs);
@@ -183,7 +170,7 @@ export class ChildProcess {
 }
 
 /** Whether the kernel can kill a process when its parent has ended: `setpriv --pdeathsig`. */
-export function canDieWithParent() {
+export function canDieWithParent(): boolean {
   return (
     process.platform === 'linux' &&
     spawnSync('setpriv', ['--pdeathsig', 'KILL', 'true'], { stdio: 'ignore' }).status === 0

@@ -10,7 +10,7 @@ const AT_THE_ROOT = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.m
 const LEFT_OUT = ['docs/site', 'docs/examples', 'docs/reference/api'];
 
 /** Paths from the root of all documents that people write and read. */
-export function documents() {
+export function documents(): string[] {
   return [
     ...AT_THE_ROOT,
     'libs/rocketmq/README.md',
@@ -20,8 +20,7 @@ export function documents() {
   ];
 }
 
-/** @param {string} folder @returns {string[]} */
-function markdownBelow(folder) {
+function markdownBelow(folder: string): string[] {
   return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
     const path = `${folder}/${entry.name}`;
     if (LEFT_OUT.includes(path)) return [];
@@ -30,16 +29,14 @@ function markdownBelow(folder) {
   });
 }
 
-/** @param {string} document */
-export function textOf(document) {
+export function textOf(document: string): string {
   return readFileSync(join(root, document), 'utf8');
 }
 
 /**
  * What a document shows for `<!-- code: PATH -->`: the file, or for `PATH#NAME` the lines between `// #region NAME` and `// #endregion`.
- * @param {string} example
  */
-export function exampleText(example) {
+export function exampleText(example: string): string {
   const [path = '', region] = example.split('#');
   const text = readFileSync(join(root, path), 'utf8');
   if (region === undefined) return text;
@@ -49,20 +46,20 @@ export function exampleText(example) {
   return lines.replace(new RegExp(`^ {${indent}}`, 'gm'), '');
 }
 
-/** The targets of a document's links and images, code left out. @param {string} text */
-export function linksIn(text) {
+/** The targets of a document's links and images, code left out. */
+export function linksIn(text: string): string[] {
   const prose = text.replace(/^(`{3,})[^\n]*\n[\s\S]*?^\1`*$/gm, '').replace(/`[^`\n]+`/g, '``');
   return [...prose.matchAll(/\]\(\s*<?([^)>\s]+)>?[^)]*\)/g)].map(([, target = '']) => target);
 }
 
-/** The anchor of a heading, as code hosts make it. @param {string} heading without its marks */
-export function slugOf(heading) {
+/** The anchor of a heading, as code hosts make it. @param heading without its marks */
+export function slugOf(heading: string): string {
   const kept = heading.toLowerCase().replace(/[^\p{L}\p{N}\s_-]/gu, '');
   return kept.trim().replace(/\s/g, '-');
 }
 
-/** The anchors of a document's headings, as code hosts make them. @param {string} text */
-export function anchorsIn(text) {
+/** The anchors of a document's headings, as code hosts make them. */
+export function anchorsIn(text: string): string[] {
   const prose = text.replace(/^(`{3,})[^\n]*\n[\s\S]*?^\1`*$/gm, '');
   const seen = new Map();
   return [...prose.matchAll(/^#{1,6} (.+)$/gm)].map(([, heading = '']) => {
@@ -73,14 +70,13 @@ export function anchorsIn(text) {
   });
 }
 
-/** What is wrong with a document's links: files and places that are not there, addresses that are none. @param {string} document */
-export function deadLinks(document) {
+/** What is wrong with a document's links: files and places that are not there, addresses that are none. */
+export function deadLinks(document: string): string[] {
   const text = textOf(document);
   return linksIn(text).filter((link) => isDead(link, document, text));
 }
 
-/** @param {string} link @param {string} document @param {string} text */
-function isDead(link, document, text) {
+function isDead(link: string, document: string, text: string): boolean {
   if (/^[a-z][a-z+.-]*:/i.test(link)) return !isAddress(link);
   const [path = '', anchor] = link.split('#');
   const file = path === '' ? join(root, document) : resolve(root, dirname(document), decodeURI(path));
@@ -90,8 +86,8 @@ function isDead(link, document, text) {
   return !anchorsIn(path === '' ? text : readFileSync(file, 'utf8')).includes(anchor);
 }
 
-/** Whether it may be an address of the web or of a person; nobody is asked. @param {string} link */
-export function isAddress(link) {
+/** Whether it may be an address of the web or of a person; nobody is asked. */
+export function isAddress(link: string): boolean {
   if (!URL.canParse(link)) return false;
   const { protocol, hostname } = new URL(link);
   return protocol === 'mailto:' || (protocol === 'https:' && hostname.includes('.'));

@@ -6,11 +6,12 @@ import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync }
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { accepts, takePortBlock } from '../../ports.mjs';
-import { ChildProcess, createRunFolder, noteRun, releaseRunFolder } from '../../process/child-processes.mjs';
-import { cacheFolder, RealServerError } from './jars.mjs';
-import { isBrokerRegistered } from './name-server-probe.mjs';
-import { brokerConf, propertiesOf } from './server-config.mjs';
+import { accepts, takePortBlock } from '../../ports.js';
+import { ChildProcess, createRunFolder, noteRun, releaseRunFolder } from '../../process/child-processes.js';
+import { cacheFolder, RealServerError } from './jars.js';
+import { isBrokerRegistered } from './name-server-probe.js';
+import type { RunningServer } from './server.js';
+import { brokerConf, propertiesOf } from './server-config.js';
 
 const CRATES = ['rocketmq-namesrv', 'rocketmq-broker'];
 const START_MS = 30_000;
@@ -24,20 +25,22 @@ const NOT_KNOWN = [
   'transactionTimeOut',
 ];
 
-/** Whether a version is one of RocketMQ-Rust: `rust-1.0.0`. @param {string} version */
-export function isRust(version) {
+/** Whether a version is one of RocketMQ-Rust: `rust-1.0.0`. */
+export function isRust(version: string): boolean {
   return version.startsWith('rust-');
 }
 
 /**
  * The folder with both executables; builds them when the cache has none.
- * @param {string} version as in `rust-1.0.0`
- * @param {(line: string) => void} log
- * @param {AbortSignal} [signal] stops the build
- * @returns {Promise<string>}
+ * @param version as in `rust-1.0.0`
+ * @param signal stops the build
  * @throws RealServerError without Cargo, and when the build fails
  */
-export async function ensureRustServer(version, log, signal) {
+export async function ensureRustServer(
+  version: string,
+  log: (line: string) => void,
+  signal?: AbortSignal,
+): Promise<string> {
   const folder = join(cacheFolder(), version);
   if (existsSync(folder)) return folder;
   if (spawnSync('cargo', ['--version'], { stdio: 'ignore' }).status !== 0)
@@ -79,11 +82,17 @@ export async function ensureRustServer(version, log, signal) {
 
 /**
  * Starts both processes, and resolves when a client can use them.
- * @param {{ version: string, log?: (line: string) => void, signal?: AbortSignal }} options
- * @returns {Promise<Pick<import('./server.mjs').RunningServer, 'endpoints' | 'nameServer' | 'version' | 'failed' | 'stop'>>}
  * @throws RealServerError with the end of the server's output when it does not start
  */
-export async function startRocketMQRust({ version, log = () => {}, signal }) {
+export async function startRocketMQRust({
+  version,
+  log = () => {},
+  signal,
+}: {
+  version: string;
+  log?: (line: string) => void;
+  signal?: AbortSignal;
+}): Promise<Pick<RunningServer, 'endpoints' | 'nameServer' | 'version' | 'failed' | 'stop'>> {
   const programs = await ensureRustServer(version, log, signal);
   const { first, release } = await takePortBlock();
   const [nameServer, broker] = [first + 2, first + 6];
@@ -94,16 +103,14 @@ export async function startRocketMQRust({ version, log = () => {}, signal }) {
     .filter((line) => !NOT_KNOWN.some((name) => line.startsWith(`${name}=`)));
   const conf = join(folder, 'broker.conf');
   writeFileSync(conf, `${known.join('\n')}\n${propertiesOf({ haListenPort: broker + 1 })}`);
-  /** @type {ChildProcess[]} */
-  const children = [];
+  const children: ChildProcess[] = [];
   const stop = async () => {
     for (const child of children.splice(0).reverse()) await child.stop({ shutdownGraceMs: 0 });
     releaseRunFolder(folder);
     rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
     await release();
   };
-  /** @param {string} name @param {readonly string[]} args @param {() => Promise<boolean>} isReady */
-  const start = async (name, args, isReady) => {
+  const start = async (name: string, args: readonly string[], isReady: () => Promise<boolean>) => {
     const env = { ...process.env, ROCKETMQ_HOME: folder, HOME: folder };
     const child = new ChildProcess(name, join(programs, name), args, {
       logFile: join(folder, `${name}.log`),

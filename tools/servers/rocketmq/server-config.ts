@@ -1,5 +1,13 @@
 // What a real server for development and tests is configured with: small files, quick checks, every feature on.
 
+/** The ports of one server. The broker takes `broker - 2` and `broker + 1` as well. */
+export interface Ports {
+  grpc: number;
+  remoting: number;
+  nameServer: number;
+  broker: number;
+}
+
 const OPENED_PACKAGES = ['java.nio', 'sun.nio.ch', 'java.lang', 'java.util'];
 
 /** Flags without which the server does not run on Java 17. */
@@ -8,20 +16,18 @@ export const JVM_FLAGS = [
   ...OPENED_PACKAGES.map((name) => `--add-opens=java.base/${name}=ALL-UNNAMED`),
 ];
 
-/**
- * What a secured server asks of its clients: a signature of a known user, and TLS.
- * @typedef {object} Security
- * @property {{ accessKey: string, secretKey: string }} administrator the user that exists from the start and may do all
- * @property {string} keyFile the server's private key, PEM
- * @property {string} certFile the server's certificate, PEM
- */
+/** What a secured server asks of its clients: a signature of a known user, and TLS. */
+export interface Security {
+  /** The user that exists from the start and may do all. */
+  administrator: { accessKey: string; secretKey: string };
+  /** The server's private key, PEM. */
+  keyFile: string;
+  /** The server's certificate, PEM. */
+  certFile: string;
+}
 
-/**
- * Flags that make the ports of a process speak TLS: only, or besides plaintext.
- * @param {Security | undefined} security
- * @param {'enforcing' | 'permissive'} [mode]
- */
-export function tlsFlags(security, mode = 'enforcing') {
+/** Flags that make the ports of a process speak TLS: only, or besides plaintext. */
+export function tlsFlags(security: Security | undefined, mode: 'enforcing' | 'permissive' = 'enforcing'): string[] {
   if (security === undefined) return [];
   return [
     `-Dtls.server.mode=${mode}`,
@@ -31,15 +37,11 @@ export function tlsFlags(security, mode = 'enforcing') {
   ];
 }
 
-/**
- * ACL 2.0: the broker stores users and permissions; the proxy asks the broker.
- * @param {Security} security
- * @param {'broker' | 'proxy'} part
- */
-function accessControl({ administrator }, part) {
+/** ACL 2.0: the broker stores users and permissions; the proxy asks the broker. */
+function accessControl({ administrator }: Security, part: 'broker' | 'proxy') {
   const { accessKey, secretKey } = administrator;
   const auth = 'org.apache.rocketmq.auth';
-  const keeper = (/** @type {string} */ what) => {
+  const keeper = (what: string) => {
     const name = `${what.charAt(0).toUpperCase()}${what.slice(1)}MetadataProvider`;
     return part === 'broker' ? `${auth}.${what}.provider.Local${name}` : `org.apache.rocketmq.proxy.auth.Proxy${name}`;
   };
@@ -57,8 +59,8 @@ function accessControl({ administrator }, part) {
   };
 }
 
-/** The text of a configuration file of Java. @param {Record<string, unknown>} settings */
-export function propertiesOf(settings) {
+/** The text of a configuration file of Java. */
+export function propertiesOf(settings: Record<string, unknown>): string {
   return Object.entries(settings)
     .map(([key, value]) => `${key}=${value}\n`)
     .join('');
@@ -66,9 +68,8 @@ export function propertiesOf(settings) {
 
 /**
  * The users of ACL 1.0, which releases before 5.3.0 have. The broker reads the file, and adds users to it that administrators declare.
- * @param {Security} security
  */
-export function plainAcl({ administrator: { accessKey, secretKey } }) {
+export function plainAcl({ administrator: { accessKey, secretKey } }: Security): string {
   const lines = ['globalWhiteRemoteAddresses: []', 'accounts:', `  - accessKey: ${accessKey}`];
   return [...lines, `    secretKey: ${secretKey}`, '    whiteRemoteAddress:', '    admin: true', ''].join('\n');
 }
@@ -77,18 +78,20 @@ export function plainAcl({ administrator: { accessKey, secretKey } }) {
 export const LOGBACK = '<configuration><root level="WARN"/></configuration>\n';
 
 /**
- * @param {string} runFolder
- * @param {import('./server.mjs').Ports} ports
- * @param {Security} [security]
- * @param {{ name?: string, store?: string, nameServers?: readonly number[], hasPlainAcl?: boolean }} [member] of a cluster with several
- *   brokers or name servers; `hasPlainAcl` for a release with ACL 1.0
+ * @param member of a cluster with several
+ * brokers or name servers; `hasPlainAcl` for a release with ACL 1.0
  */
 export function brokerConf(
-  runFolder,
-  ports,
-  security,
-  { name = 'broker-a', store = 'store', nameServers = [ports.nameServer], hasPlainAcl = false } = {},
-) {
+  runFolder: string,
+  ports: Ports,
+  security?: Security,
+  {
+    name = 'broker-a',
+    store = 'store',
+    nameServers = [ports.nameServer],
+    hasPlainAcl = false,
+  }: { name?: string; store?: string; nameServers?: readonly number[]; hasPlainAcl?: boolean } = {},
+): string {
   const access = security === undefined ? {} : hasPlainAcl ? { aclEnable: true } : accessControl(security, 'broker');
   // On a small machine, a broker that refuses what has waited, or what comes during a slow write, would fail what is tested. The two
   // transactionOp settings: a broker 5.5.0 that has ended a transaction keeps a core busy without them (see the deployment guide).
@@ -122,11 +125,7 @@ recallMessageEnable=true
 ${propertiesOf(access)}`;
 }
 
-/**
- * @param {import('./server.mjs').Ports} ports
- * @param {Security} [security]
- */
-export function proxyJson(ports, security) {
+export function proxyJson(ports: Ports, security?: Security): string {
   const settings = {
     rocketMQClusterName: 'DefaultCluster',
     namesrvAddr: `127.0.0.1:${ports.nameServer}`,

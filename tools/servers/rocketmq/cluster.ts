@@ -3,19 +3,20 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { accepts, takePortBlock } from '../../ports.mjs';
-import { DEFAULT_VERSION, ensureJars } from './jars.mjs';
-import { JavaRun } from './java-run.mjs';
-import { isBrokerRegistered } from './name-server-probe.mjs';
-import { PROXY_READY_LINE, startNameServer } from './server.mjs';
-import { brokerConf, propertiesOf, proxyJson } from './server-config.mjs';
+import { accepts, takePortBlock } from '../../ports.js';
+import type { ChildProcess } from '../../process/child-processes.js';
+import { DEFAULT_VERSION, ensureJars } from './jars.js';
+import { JavaRun } from './java-run.js';
+import { isBrokerRegistered } from './name-server-probe.js';
+import { PROXY_READY_LINE, startNameServer } from './server.js';
+import { brokerConf, type Ports, propertiesOf, proxyJson } from './server-config.js';
 
 /**
  * The ports in a block. A broker takes the one after its own, too, and that two before. So a second broker leaves no room for proxies, which
  * then take a block of their own, as each further broker does.
  */
 const NAME_SERVER_PORTS = [0, 6];
-const BROKER_PORTS = /** @type {const} */ ([3, 7]);
+const BROKER_PORTS = [3, 7] as const;
 const PROXY_PORTS = [5, 7];
 /** The process of the first broker's slave, which has the name of its master in the cluster. */
 const SLAVE = 'slave';
@@ -23,41 +24,38 @@ const SLAVE_SETTINGS = { brokerName: 'broker', brokerId: 1, brokerRole: 'SLAVE' 
 /** These processes are started often and live short: less time goes into compiling than they would win by it. */
 const QUICK_START = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC'];
 
-/**
- * @typedef {object} RunningCluster
- * @property {readonly string[]} proxies the address of each, as `127.0.0.1:8081`
- * @property {readonly string[]} remoting the address of each proxy for the remoting protocol
- * @property {string} nameServer all of them, as `127.0.0.1:9876` or `127.0.0.1:9876;127.0.0.1:9877`
- * @property {(index: number) => Promise<void>} killProxy
- * @property {(index: number) => Promise<void>} reviveProxy
- * @property {(index?: number) => Promise<void>} killBroker its store stays; the first one unless given
- * @property {(index?: number) => Promise<void>} shutDownBroker in good order, which takes some seconds
- * @property {(index?: number) => Promise<void>} reviveBroker resolves when it is registered with a name server
- * @property {readonly string[]} brokers the address of each
- * @property {string | undefined} slave the address of the first broker's slave
- * @property {(index: number) => Promise<void>} killNameServer
- * @property {(index: number) => Promise<void>} reviveNameServer resolves when it accepts connections; it knows nothing yet
- * @property {(name: 'broker' | `broker-${number}` | `proxy-${number}` | 'namesrv', signal: 'SIGSTOP' | 'SIGCONT') => void} signal
- * @property {string} runFolder configuration, stores and logs
- * @property {Promise<void>} failed rejects with a RealServerError when a process ends by itself; never resolves
- * @property {() => Promise<void>} stop idempotent
- */
+export interface RunningCluster {
+  /** The address of each, as `127.0.0.1:8081`. */
+  proxies: readonly string[];
+  /** The address of each proxy for the remoting protocol. */
+  remoting: readonly string[];
+  /** All of them, as `127.0.0.1:9876` or `127.0.0.1:9876;127.0.0.1:9877`. */
+  nameServer: string;
+  killProxy: (index: number) => Promise<void>;
+  reviveProxy: (index: number) => Promise<void>;
+  /** Its store stays; the first one unless given. */
+  killBroker: (index?: number) => Promise<void>;
+  /** In good order, which takes some seconds. */
+  shutDownBroker: (index?: number) => Promise<void>;
+  /** Resolves when it is registered with a name server. */
+  reviveBroker: (index?: number) => Promise<void>;
+  /** The address of each. */
+  brokers: readonly string[];
+  /** The address of the first broker's slave. */
+  slave: string | undefined;
+  killNameServer: (index: number) => Promise<void>;
+  /** Resolves when it accepts connections; it knows nothing yet. */
+  reviveNameServer: (index: number) => Promise<void>;
+  signal: (name: 'broker' | `broker-${number}` | `proxy-${number}` | 'namesrv', signal: 'SIGSTOP' | 'SIGCONT') => void;
+  /** Configuration, stores and logs. */
+  runFolder: string;
+  /** Rejects with a RealServerError when a process ends by itself; never resolves. */
+  failed: Promise<void>;
+  /** Idempotent. */
+  stop: () => Promise<void>;
+}
 
-/**
- * @param {object} [options]
- * @param {string} [options.version] 5.5.0 unless given
- * @param {number} [options.proxies] 0 to 2; 2 unless given, 0 with several brokers
- * @param {number} [options.brokers] 1 unless given
- * @param {string} [options.brokerHeap] of each broker, as `512m`; 1g unless given
- * @param {number} [options.nameServers] 1 or 2; 1 unless given
- * @param {Record<string, unknown>} [options.proxySettings] more of `rmq-proxy.json`
- * @param {Record<string, unknown>} [options.brokerSettings] more of `broker.conf`, of the slave too
- * @param {boolean} [options.slave] whether the first broker has one; no unless given
- * @param {Record<string, unknown>} [options.nameServerSettings] more of `ns.conf`
- * @param {(line: string) => void} [options.log]
- * @returns {Promise<RunningCluster>}
- * @throws RealServerError with the end of the output of what did not start
- */
+/** @throws RealServerError with the end of the output of what did not start */
 export async function startRocketMQCluster({
   version = DEFAULT_VERSION,
   brokers = 1,
@@ -69,18 +67,37 @@ export async function startRocketMQCluster({
   slave = false,
   nameServerSettings = {},
   log = () => {},
-} = {}) {
+}: {
+  /** 5.5.0 unless given. */
+  version?: string;
+  /** 0 to 2; 2 unless given, 0 with several brokers. */
+  proxies?: number;
+  /** 1 unless given. */
+  brokers?: number;
+  /** Of each broker, as `512m`; 1g unless given. */
+  brokerHeap?: string;
+  /** 1 or 2; 1 unless given. */
+  nameServers?: number;
+  /** More of `rmq-proxy.json`. */
+  proxySettings?: Record<string, unknown>;
+  /** More of `broker.conf`, of the slave too. */
+  brokerSettings?: Record<string, unknown>;
+  /** Whether the first broker has one; no unless given. */
+  slave?: boolean;
+  /** More of `ns.conf`. */
+  nameServerSettings?: Record<string, unknown>;
+  log?: (line: string) => void;
+} = {}): Promise<RunningCluster> {
   const jars = await ensureJars(version, log);
   const block = await takePortBlock();
   const { first } = block;
   // A broker has three ports, and those of a block are taken.
   const slaveBlock = slave ? await takePortBlock() : undefined;
-  /** @type {(typeof block)[]} */
-  const brokerBlocks = [];
+  const brokerBlocks: (typeof block)[] = [];
   while (brokerBlocks.length < brokers - BROKER_PORTS.length) brokerBlocks.push(await takePortBlock());
   const proxyBlock = brokers > 1 && proxies > 0 ? await takePortBlock() : undefined;
   const slavePort = slaveBlock === undefined ? undefined : slaveBlock.first + BROKER_PORTS[0];
-  const portsIn = (/** @type {readonly number[]} */ offsets, /** @type {number} */ count) =>
+  const portsIn = (offsets: readonly number[], count: number) =>
     offsets.slice(0, count).map((offset) => first + offset);
   const nameServerPorts = portsIn(NAME_SERVER_PORTS, nameServers);
   const brokerPorts = [
@@ -91,17 +108,16 @@ export async function startRocketMQCluster({
   const [nameServer = 0] = nameServerPorts;
   const portsOf = ({ broker = brokerPorts[0] ?? 0, grpc = 0 }) => ({ grpc, remoting: grpc + 1, nameServer, broker });
   const run = new JavaRun({ version, jars });
-  /** @type {Promise<void> | undefined} */
-  let stopping;
+  let stopping: Promise<void> | undefined;
   const stop = () => {
     const blocks = [block, ...brokerBlocks, slaveBlock, proxyBlock];
     stopping ??= run.stop().finally(() => Promise.all(blocks.map((taken) => taken?.release())));
     return stopping;
   };
-  const nameOf = (/** @type {string} */ name, /** @type {number} */ index) => (index === 0 ? name : `${name}-${index}`);
-  const startProxy = (/** @type {number} */ index) =>
+  const nameOf = (name: string, index: number) => (index === 0 ? name : `${name}-${index}`);
+  const startProxy = (index: number) =>
     startOneProxy(run, `proxy-${index}`, portsOf({ grpc: proxyPorts[index] }), proxySettings);
-  const startOneNameServer = (/** @type {number} */ index) =>
+  const startOneNameServer = (index: number) =>
     startNameServer(run, { nameServer: nameServerPorts[index] ?? 0 }, undefined, undefined, {
       name: nameOf('namesrv', index),
       settings: nameServerSettings,
@@ -109,7 +125,7 @@ export async function startRocketMQCluster({
   const ofBrokers = { nameServers: nameServerPorts, heap: brokerHeap };
   const startOneBroker = (index = 0) =>
     startBroker(run, nameOf('broker', index), portsOf({ broker: brokerPorts[index] }), ofBrokers, brokerSettings);
-  const startAll = (/** @type {readonly number[]} */ ports, /** @type {(index: number) => Promise<void>} */ start) =>
+  const startAll = (ports: readonly number[], start: (index: number) => Promise<void>) =>
     Promise.all(ports.map((_, index) => start(index)));
   try {
     log(`starting Apache RocketMQ ${version} with ${proxies} ${proxies === 1 ? 'proxy' : 'proxies'}`);
@@ -145,11 +161,13 @@ export async function startRocketMQCluster({
   };
 }
 
-/**
- * @param {JavaRun} run @param {string} name @param {import('./server.mjs').Ports} ports
- * @param {{ nameServers: readonly number[], heap: string }} options @param {Record<string, unknown>} settings
- */
-async function startBroker(run, name, ports, { nameServers, heap }, settings) {
+async function startBroker(
+  run: JavaRun,
+  name: string,
+  ports: Ports,
+  { nameServers, heap }: { nameServers: readonly number[]; heap: string },
+  settings: Record<string, unknown>,
+): Promise<void> {
   const file = join(run.folder, `${name}.conf`);
   const member = { name, store: `store-${name}`, nameServers };
   writeFileSync(file, brokerConf(run.folder, ports, undefined, member) + propertiesOf(settings));
@@ -160,14 +178,12 @@ async function startBroker(run, name, ports, { nameServers, heap }, settings) {
   await run.start(program, isReady, 'the broker to register with the name server');
 }
 
-/** @param {JavaRun} run @param {string} name @param {import('./server.mjs').Ports} ports @param {object} settings */
-async function startOneProxy(run, name, ports, settings) {
+async function startOneProxy(run: JavaRun, name: string, ports: Ports, settings: object): Promise<void> {
   const file = join(run.folder, `${name}.json`);
   writeFileSync(file, JSON.stringify({ ...JSON.parse(proxyJson(ports)), ...settings }, undefined, 2));
   const mainClass = 'org.apache.rocketmq.proxy.ProxyStartup';
   const args = ['-pm', 'cluster', '-pc', file, '-n', `127.0.0.1:${ports.nameServer}`];
-  const isReady = async (/** @type {import('../../process/child-processes.mjs').ChildProcess} */ child) =>
-    child.hasPrinted(PROXY_READY_LINE) && (await accepts(ports.grpc));
+  const isReady = async (child: ChildProcess) => child.hasPrinted(PROXY_READY_LINE) && (await accepts(ports.grpc));
   const program = { name, memory: '-Xms256m -Xmx512m', mainClass, args, flags: QUICK_START };
   await run.start(program, isReady, 'the proxy to serve');
 }

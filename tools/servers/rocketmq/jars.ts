@@ -1,5 +1,5 @@
 // Gets the jars of one Apache RocketMQ version, once, into the user's cache; and says what the machine lacks to do so.
-// Starting them is server.mjs.
+// Starting them is server.ts.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,18 +16,17 @@ const FIRST_PROXY = [5, 3, 3];
 /** The first release with ACL 2.0; older ones have ACL 1.0. */
 const FIRST_ACL_2 = [5, 3, 0];
 
-/** Whether a release has a proxy. @param {string} version */
-export function hasProxy(version) {
+/** Whether a release has a proxy. */
+export function hasProxy(version: string): boolean {
   return isFrom(FIRST_PROXY, version);
 }
 
-/** Whether a release has users and permissions of ACL 1.0 only. @param {string} version */
-export function hasPlainAcl(version) {
+/** Whether a release has users and permissions of ACL 1.0 only. */
+export function hasPlainAcl(version: string): boolean {
   return !isFrom(FIRST_ACL_2, version);
 }
 
-/** @param {readonly number[]} first @param {string} version */
-function isFrom(first, version) {
+function isFrom(first: readonly number[], version: string): boolean {
   const parts = version.split('.').map(Number);
   const differing = first.findIndex((part, index) => part !== parts[index]);
   return differing === -1 || Number(parts[differing]) > Number(first[differing]);
@@ -35,28 +34,22 @@ function isFrom(first, version) {
 
 /** What stops the caller, in words a person can act on. The runners print the message without a stack. */
 export class RealServerError extends Error {
-  /** @param {string} message @param {ErrorOptions} [options] */
-  constructor(message, options) {
-    super(message, options);
-    this.name = 'RealServerError';
-  }
+  override readonly name = 'RealServerError';
 }
 
 /** Where everything of the real server that outlives a run is kept. */
-export function cacheFolder() {
+export function cacheFolder(): string {
   return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'nestjs-rocketmq');
 }
 
 /**
  * The jars of a version; downloads them when the cache has none. Two runs at once are safe: each downloads to a folder of
  * its own, and the first to end gives it its name.
- * @param {string} version
- * @param {(line: string) => void} log
- * @param {AbortSignal} [signal] stops the download
- * @returns {Promise<string>} the folder with the jars
+ * @param signal stops the download
+ * @returns the folder with the jars
  * @throws RealServerError when Java or Maven is missing or the download fails
  */
-export async function ensureJars(version, log, signal) {
+export async function ensureJars(version: string, log: (line: string) => void, signal?: AbortSignal): Promise<string> {
   if (!/^\d+\.\d+\.\d+$/.test(version)) throw new RealServerError(`"${version}" is not a version such as 5.5.0`);
   const folder = join(cacheFolder(), version);
   const cached = existsSync(folder);
@@ -77,8 +70,8 @@ export async function ensureJars(version, log, signal) {
   return folder;
 }
 
-/** @param {{ maven: boolean }} needs @throws RealServerError that names all that is missing, and how to get it */
-function checkPrerequisites(needs) {
+/** @throws RealServerError that names all that is missing, and how to get it */
+function checkPrerequisites(needs: { maven: boolean }): void {
   const missing = [];
   const java = javaMajorVersion();
   if (java === undefined || java < OLDEST_JAVA) {
@@ -96,22 +89,20 @@ function checkPrerequisites(needs) {
   );
 }
 
-/** @param {string} what @param {string} debian @param {string} brew */
-function howToGet(what, debian, brew) {
+function howToGet(what: string, debian: string, brew: string): string {
   const home = what === 'Java' ? 'https://adoptium.net' : 'https://maven.apache.org/install.html';
   return `    Debian, Ubuntu: apt install ${debian}    macOS: brew install ${brew}    others: ${home}`;
 }
 
-/** @returns {number | undefined} 17 for both `openjdk version "17.0.15"` and newer forms, 8 for "1.8.0" */
-function javaMajorVersion() {
+/** @returns 17 for both `openjdk version "17.0.15"` and newer forms, 8 for "1.8.0" */
+function javaMajorVersion(): number | undefined {
   const run = spawnSync('java', ['-version'], { encoding: 'utf8' });
   if (run.status !== 0) return undefined;
   const found = /version "(?:1\.)?(\d+)/.exec(run.stderr + run.stdout);
   return found === null ? undefined : Number(found[1]);
 }
 
-/** @param {string} version @param {string} folder @param {string} jars @param {AbortSignal} [signal] */
-async function download(version, folder, jars, signal) {
+async function download(version: string, folder: string, jars: string, signal?: AbortSignal): Promise<void> {
   const pom = join(folder, 'pom.xml');
   writeFileSync(pom, pomOf(version));
   const child = spawn('mvn', ['-q', '-B', '-f', pom, COPY_GOAL, `-DoutputDirectory=${jars}`], {
@@ -134,13 +125,11 @@ async function download(version, folder, jars, signal) {
   );
 }
 
-/** @param {string} version */
-function partsOf(version) {
+function partsOf(version: string): string[] {
   return [...(hasProxy(version) ? ['proxy'] : []), 'namesrv', 'broker', 'tools'];
 }
 
-/** @param {string} version */
-function pomOf(version) {
+function pomOf(version: string): string {
   const artifacts = partsOf(version).map((part) => `rocketmq-${part}`);
   const dependencies = artifacts.map(
     (name) =>
@@ -151,8 +140,7 @@ function pomOf(version) {
 <dependencies>${dependencies.join('\n')}</dependencies></project>\n`;
 }
 
-/** @param {string} version @param {string} jars */
-function checkJars(version, jars) {
+function checkJars(version: string, jars: string): void {
   const names = readdirSync(jars);
   for (const part of partsOf(version)) {
     const name = `rocketmq-${part}-${version}.jar`;
@@ -160,8 +148,7 @@ function checkJars(version, jars) {
   }
 }
 
-/** @param {string} jars @param {string} folder */
-function publish(jars, folder) {
+function publish(jars: string, folder: string): void {
   try {
     renameSync(jars, folder);
   } catch (error) {

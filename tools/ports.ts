@@ -1,6 +1,6 @@
 // Ports for a run: a block that no other run has, and whether a port is free. What listens on them is not known here.
 
-import { connect, createServer } from 'node:net';
+import { connect, createServer, type Server } from 'node:net';
 
 /** Below the ephemeral ranges of Linux and macOS, so that no outgoing connection sits on one of them. */
 const FIRST = 20_000;
@@ -10,9 +10,9 @@ const BLOCK = 10;
 /**
  * Takes a block of free ports. The lock is a listening socket on its last port: the kernel lets go of it when this process
  * ends, however it ends.
- * @returns {Promise<{ first: number, release: () => Promise<void> }>} nine ports from `first` on
+ * @returns nine ports from `first` on
  */
-export async function takePortBlock() {
+export async function takePortBlock(): Promise<{ first: number; release: () => Promise<void> }> {
   const start = Math.floor((Math.random() * (LAST - FIRST)) / BLOCK) * BLOCK;
   const blocks = (LAST - FIRST) / BLOCK;
   for (let step = 0; step < blocks; step++) {
@@ -26,19 +26,19 @@ export async function takePortBlock() {
   throw new Error(`no ${BLOCK} free ports in a row between ${FIRST} and ${LAST}`);
 }
 
-/** @param {number} port whether nothing listens on it, on any address of this machine */
-export async function isFree(port) {
+/** @param port whether nothing listens on it, on any address of this machine */
+export async function isFree(port: number): Promise<boolean> {
   const server = await listen(port);
   if (server === undefined) return false;
   await closed(server);
   return true;
 }
 
-/** @param {number} port @returns {Promise<boolean>} whether something on this machine accepts connections there */
-export function accepts(port) {
+/** @returns whether something on this machine accepts connections there */
+export function accepts(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host: '127.0.0.1', port });
-    const end = (/** @type {boolean} */ answer) => {
+    const end = (answer: boolean) => {
       socket.destroy();
       resolve(answer);
     };
@@ -47,8 +47,8 @@ export function accepts(port) {
   });
 }
 
-/** @param {number} port @returns {Promise<import('node:net').Server | undefined>} undefined when the port is taken */
-function listen(port) {
+/** @returns undefined when the port is taken */
+function listen(port: number): Promise<Server | undefined> {
   return new Promise((resolve) => {
     const server = createServer((socket) => socket.destroy());
     server.once('error', () => resolve(undefined));
@@ -59,7 +59,6 @@ function listen(port) {
   });
 }
 
-/** @param {import('node:net').Server} server @returns {Promise<void>} */
-function closed(server) {
+function closed(server: Server): Promise<void> {
   return new Promise((resolve) => server.close(() => resolve()));
 }

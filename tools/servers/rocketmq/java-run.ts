@@ -10,33 +10,45 @@ import {
   createRunFolder,
   noteRun,
   releaseRunFolder,
-} from '../../process/child-processes.mjs';
-import { RealServerError } from './jars.mjs';
-import { JVM_FLAGS } from './server-config.mjs';
+} from '../../process/child-processes.js';
+import { RealServerError } from './jars.js';
+import { JVM_FLAGS } from './server-config.js';
 
 const START_MS = 90_000;
 const POLL_MS = 100;
 const KEPT_STORE_GRACE_MS = 30_000;
 const TAIL_LINES = 25;
 
-/** What to start: a main class of Apache RocketMQ. @typedef {{ name: string, memory: string, mainClass: string, args: readonly string[], flags?: readonly string[] }} JavaProgram */
+/** What to start: a main class of Apache RocketMQ. */
+interface JavaProgram {
+  name: string;
+  memory: string;
+  mainClass: string;
+  args: readonly string[];
+  flags?: readonly string[];
+}
 
 export class JavaRun {
-  /** Processes that are running, or ended unexpectedly. @type {Map<string, ChildProcess>} */
-  #children = new Map();
+  readonly version: string;
+  readonly jars: string;
+  readonly folder: string;
+  /** Rejects with a RealServerError when a process ends by itself after its start; never resolves. */
+  readonly failed: Promise<never>;
+
+  /** Processes that are running, or ended unexpectedly. */
+  #children = new Map<string, ChildProcess>();
   #isFolderKept;
-  #fail = /** @type {(error: Error) => void} */ (() => {});
+  #fail: (error: Error) => void = () => {};
 
   /**
-   * @param {{ version: string, jars: string, runDir?: string }} options without `runDir` a folder is made, and removed at stop
+   * @param options without `runDir` a folder is made, and removed at stop
    * @throws RealServerError when another run uses the folder
    */
-  constructor({ version, jars, runDir }) {
+  constructor({ version, jars, runDir }: { version: string; jars: string; runDir?: string }) {
     this.version = version;
     this.jars = jars;
     this.#isFolderKept = runDir !== undefined;
     this.folder = runDir === undefined ? createRunFolder(runRoot()) : keptFolder(runDir);
-    /** Rejects with a RealServerError when a process ends by itself after its start; never resolves. @type {Promise<never>} */
     this.failed = new Promise((_, reject) => {
       this.#fail = reject;
     });
@@ -45,13 +57,16 @@ export class JavaRun {
 
   /**
    * Starts a process and waits until it is ready.
-   * @param {JavaProgram} program
-   * @param {(child: ChildProcess) => Promise<boolean>} isReady
-   * @param {string} what is awaited, for the error
-   * @param {AbortSignal} [signal] gives the wait up
+   * @param what is awaited, for the error
+   * @param signal gives the wait up
    * @throws RealServerError with the end of its output when it does not come up
    */
-  async start({ name, memory, mainClass, args, flags = [] }, isReady, what, signal) {
+  async start(
+    { name, memory, mainClass, args, flags = [] }: JavaProgram,
+    isReady: (child: ChildProcess) => Promise<boolean>,
+    what: string,
+    signal?: AbortSignal,
+  ): Promise<void> {
     const all = [
       ...memory.split(' '),
       ...JVM_FLAGS,
@@ -75,36 +90,35 @@ export class JavaRun {
       if (Date.now() > endsAt) throw this.#failure(child, `: ${START_MS / 1000} s passed, waiting for ${what}`);
       await sleep(POLL_MS, undefined, { signal });
     }
-    child.ended.then(() => {
+    void child.ended.then(() => {
       if (this.#children.get(name) === child) this.#fail(this.#failure(child, 'while it was in use'));
     });
   }
 
-  /** Kills a process without a warning, as a lost machine would. @param {string} name */
-  kill(name) {
+  /** Kills a process without a warning, as a lost machine would. */
+  kill(name: string): Promise<void> {
     return this.#end(name, 0);
   }
 
-  /** Asks a process to end in good order. @param {string} name */
-  shutDown(name) {
+  /** Asks a process to end in good order. */
+  shutDown(name: string): Promise<void> {
     return this.#end(name, KEPT_STORE_GRACE_MS);
   }
 
-  /** @param {string} name @param {number} shutdownGraceMs */
-  async #end(name, shutdownGraceMs) {
+  async #end(name: string, shutdownGraceMs: number): Promise<void> {
     const child = this.#children.get(name);
     this.#children.delete(name);
     await child?.stop({ shutdownGraceMs });
     this.#note();
   }
 
-  /** Stops a process where it is, or lets it go on. @param {string} name @param {'SIGSTOP' | 'SIGCONT'} signal */
-  signal(name, signal) {
+  /** Stops a process where it is, or lets it go on. */
+  signal(name: string, signal: 'SIGSTOP' | 'SIGCONT'): void {
     this.#children.get(name)?.signal(signal);
   }
 
   /** A store that is kept is closed in good order, which takes some 15 s; one that is thrown away is not. */
-  async stop() {
+  async stop(): Promise<void> {
     const shutdownGraceMs = this.#isFolderKept ? KEPT_STORE_GRACE_MS : 0;
     const children = [...this.#children.values()];
     this.#children.clear();
@@ -114,27 +128,25 @@ export class JavaRun {
     if (!this.#isFolderKept) rmSync(this.folder, { recursive: true, force: true, maxRetries: 3 });
   }
 
-  #note() {
+  #note(): void {
     noteRun(
       this.folder,
       [...this.#children.values()].flatMap((child) => child.pids),
     );
   }
 
-  /** @param {ChildProcess} child @param {string} when */
-  #failure(child, when) {
+  #failure(child: ChildProcess, when: string) {
     const how = child.end ?? 'is not ready';
     const what = `Apache RocketMQ ${this.version}: the process "${child.name}" ${how} ${when}`;
     return new RealServerError(`${what}. The end of its output:\n${child.tail(TAIL_LINES)}`);
   }
 }
 
-function runRoot() {
+function runRoot(): string {
   return join(tmpdir(), `nestjs-rocketmq-${userInfo().uid}`);
 }
 
-/** @param {string} runDir */
-function keptFolder(runDir) {
+function keptFolder(runDir: string): string {
   const folder = resolve(runDir);
   try {
     claimRunFolder(folder);

@@ -1,19 +1,23 @@
 // What a browser does with the address that a console of its own prints: it opens the page, then asks for what the page asks for.
 
 /**
- * @param {string} address with its token
- * @param {{ host?: string }} [options] another name or address of the machine, by which to open it
- * @returns {Promise<(path: string) => Promise<any>>} gives the JSON of a path below /api
+ * @param address with its token
+ * @param options another name or address of the machine, by which to open it
+ * @returns gives the JSON of a path below /api
  * @throws Error with the answer that was not good
  */
-export async function visitConsole(address, { host } = {}) {
+export async function visitConsole(
+  address: string,
+  { host }: { host?: string } = {},
+  // biome-ignore lint/suspicious/noExplicitAny: answers are read as they are
+): Promise<(path: string) => Promise<any>> {
   const url = new URL(address);
   if (host !== undefined) url.hostname = host;
   const welcome = await fetch(url, { redirect: 'manual' });
   const [cookie = ''] = (welcome.headers.get('set-cookie') ?? '').split(';');
   if (welcome.status !== 303)
     throw new Error(`${url.host} answers the token with ${welcome.status} ${await welcome.text()}`);
-  const get = async (/** @type {string} */ path) => {
+  const get = async (path: string) => {
     const response = await fetch(new URL(path, url.origin), { headers: { cookie } });
     const text = await response.text();
     if (response.status !== 200) throw new Error(`${path}: ${response.status} ${text}`);
