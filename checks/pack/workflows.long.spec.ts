@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
 import { CHECKS } from '../checks.js';
-import { PROJECTS } from './matrix.mjs';
+import { PROJECTS } from './matrix.js';
 
 interface Step {
   readonly uses?: string;

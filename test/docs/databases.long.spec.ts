@@ -1,5 +1,5 @@
 // Runs the examples and the migrations of docs/guide/databases.md, each on a database of its own. Prisma's example needs a generated client:
-// checks/pack/databases.mjs runs it.
+// checks/pack/databases.ts runs it.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';

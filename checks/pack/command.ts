@@ -11,8 +11,8 @@ export class Command {
   #child;
   #closed;
 
-  /** @param {string} home @param {readonly string[]} words the command */
-  constructor(home, [program = '', ...args]) {
+  /** @param words the command */
+  constructor(home: string, [program = '', ...args]: readonly string[]) {
     // A group of its own, so that the signal reaches all that it starts, as from a terminal.
     this.#child = spawn(program, args, { cwd: home, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [this.#child.stdout, this.#child.stderr])
@@ -22,8 +22,8 @@ export class Command {
     this.#closed = once(this.#child, 'close');
   }
 
-  /** The part of a line that it prints. @param {RegExp} pattern @returns {Promise<string>} */
-  async printed(pattern) {
+  /** The part of a line that it prints. */
+  async printed(pattern: RegExp): Promise<string> {
     const late = AbortSignal.timeout(READY_MS);
     const ended = this.#closed.then(() => {
       throw new Error(`it ended:\n${this.#output}`);
@@ -39,7 +39,7 @@ export class Command {
     }
   }
 
-  async stop() {
+  async stop(): Promise<void> {
     if (this.#child.pid === undefined || this.#child.exitCode !== null) return;
     process.kill(-this.#child.pid, 'SIGINT');
     await this.#closed;

@@ -4,35 +4,41 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CommandFailure, run } from '../../tools/process/run-command.mjs';
 
-/** @typedef {{ name: string, cli: string, lint: readonly string[] }} Scaffold */
+interface Scaffold {
+  name: string;
+  cli: string;
+  lint: readonly string[];
+}
 
-/** The CLI of each version, and how its applications are linted without being changed. @type {readonly Scaffold[]} */
-const SCAFFOLDS = [
+/** The CLI of each version, and how its applications are linted without being changed. */
+const SCAFFOLDS: readonly Scaffold[] = [
   { name: 'add-nest-11', cli: '@nestjs/cli@11', lint: ['eslint', '--max-warnings=1', 'src/**/*.ts'] },
   { name: 'add-nest-12', cli: '@nestjs/cli@12', lint: ['oxlint', '--type-aware', '--deny-warnings', 'src/', 'test/'] },
 ];
 
-/**
- * @param {NodeJS.ProcessEnv} env in which npm finds the library @param {string} folder
- * @returns {{ name: string, prepare: () => Promise<{ name: string, run: () => Promise<void> }[]> }[]}
- */
-export function schematicGroups(env, folder) {
+/** @param env in which npm finds the library */
+export function schematicGroups(
+  env: NodeJS.ProcessEnv,
+  folder: string,
+): { name: string; prepare: () => Promise<{ name: string; run: () => Promise<void> }[]> }[] {
   return SCAFFOLDS.map((scaffold) => ({
     name: scaffold.name,
     prepare: async () => stepsOf(scaffold, env, await install(scaffold, env, folder)),
   }));
 }
 
-/** @param {Scaffold} scaffold @param {NodeJS.ProcessEnv} env @param {string} folder */
-async function install({ name, cli }, env, folder) {
+async function install({ name, cli }: Scaffold, env: NodeJS.ProcessEnv, folder: string): Promise<string> {
   const home = join(folder, name);
   rmSync(home, { recursive: true, force: true });
   await run('npx', [cli, 'new', name, '--skip-git', '--package-manager', 'npm', '--strict'], { cwd: folder, env });
   return home;
 }
 
-/** @param {Scaffold} scaffold @param {NodeJS.ProcessEnv} env @param {string} home @returns {{ name: string, run: () => Promise<void> }[]} */
-function stepsOf({ name, lint }, env, home) {
+function stepsOf(
+  { name, lint }: Scaffold,
+  env: NodeJS.ProcessEnv,
+  home: string,
+): { name: string; run: () => Promise<void> }[] {
   return [
     {
       name: `${name}: nest add, once and twice`,
@@ -78,8 +84,8 @@ function stepsOf({ name, lint }, env, home) {
         const module = join(home, 'src/app.module.ts');
         writeFileSync(module, readFileSync(module, 'utf8').replace('providers: [', 'providers: all, exports: ['));
         const before = filesIn(home);
-        const output = await nest(home, 'g', '-c', 'nestjs-rocketmq', 'listener', 'late').catch(
-          (/** @type {unknown} */ error) => (error instanceof CommandFailure ? error.output : Promise.reject(error)),
+        const output = await nest(home, 'g', '-c', 'nestjs-rocketmq', 'listener', 'late').catch((error: unknown) =>
+          error instanceof CommandFailure ? error.output : Promise.reject(error),
         );
         if (!output.includes('Cannot change src/app.module.ts: "providers" is not a list')) throw new Error(output);
         unchanged(home, before);
@@ -88,14 +94,12 @@ function stepsOf({ name, lint }, env, home) {
   ];
 }
 
-/** @param {string} home @param {readonly string[]} args */
-const nest = (home, ...args) => run('npx', ['--no-install', 'nest', ...args], { cwd: home });
+const nest = (home: string, ...args: readonly string[]) => run('npx', ['--no-install', 'nest', ...args], { cwd: home });
 
-/** @param {string} home @param {readonly string[]} args */
-const npm = (home, ...args) => run('npm', args, { cwd: home });
+const npm = (home: string, ...args: readonly string[]) => run('npm', args, { cwd: home });
 
-/** The text of each file of the project. @param {string} home @returns {Map<string, string>} */
-function filesIn(home) {
+/** The text of each file of the project. */
+function filesIn(home: string): Map<string, string> {
   const folders = readdirSync(home, { withFileTypes: true }).filter(
     (entry) => entry.isFile() || ['src', 'test'].includes(entry.name),
   );
@@ -109,8 +113,7 @@ function filesIn(home) {
   return new Map(paths.map((path) => [path, readFileSync(join(home, path), 'utf8')]));
 }
 
-/** @param {string} home @param {ReadonlyMap<string, string>} before */
-function unchanged(home, before) {
+function unchanged(home: string, before: ReadonlyMap<string, string>): void {
   const after = filesIn(home);
   const changed = [...new Set([...before.keys(), ...after.keys()])].filter(
     (path) => before.get(path) !== after.get(path),

@@ -3,10 +3,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { visitConsole } from '../../tools/console-visit.ts';
-import { Command } from './command.mjs';
-import { npmInstall } from './npm-install.mjs';
-import { script } from './peers.mjs';
+import { visitConsole } from '../../tools/console-visit.js';
+import { Command } from './command.js';
+import { npmInstall } from './npm-install.js';
+import { script } from './peers.js';
 
 const MAX_GZIPPED_BYTES = 60 * 1024;
 /** The installed library, by npx. */
@@ -15,10 +15,16 @@ const LIBRARY = ['npx', '--no-install', 'nestjs-rocketmq'];
 const NAMESPACES = ['http://www.w3.org/1998/Math/MathML', 'http://www.w3.org/1999/xhtml', 'http://www.w3.org/2000/svg'];
 const URL_OF_A_HOST = /(?:\b(?:https?|wss?):)?\/\/[\w-]+(?:\.[\w-]+)+[\w/.-]*/gi;
 
-/** @typedef {{ name: string, run: () => unknown }} Step */
+interface Step {
+  name: string;
+  run: () => unknown;
+}
 
-/** @param {string} library the unpacked library @param {string} unpacked the unpacked console @returns {Step[]} */
-export function consoleArchiveChecks(library, unpacked) {
+/**
+ * @param library the unpacked library
+ * @param unpacked the unpacked console
+ */
+export function consoleArchiveChecks(library: string, unpacked: string): Step[] {
   const web = join(unpacked, 'dist/web');
   const pages = () => readdirSync(web).map((name) => ({ name, bytes: readFileSync(join(web, name)) }));
   const name = 'archive of the console';
@@ -61,11 +67,8 @@ export function consoleArchiveChecks(library, unpacked) {
   ];
 }
 
-/**
- * A project that names the two archives alone: npm finds the rest by their peer dependencies.
- * @param {{ library: string, console: string }} archives @param {string} folder @returns {Promise<string>}
- */
-export async function installConsole(archives, folder) {
+/** A project that names the two archives alone: npm finds the rest by their peer dependencies. */
+export async function installConsole(archives: { library: string; console: string }, folder: string): Promise<string> {
   const home = join(folder, 'console');
   await npmInstall(home, 'console', {
     'nestjs-rocketmq': `file:${archives.library}`,
@@ -74,8 +77,7 @@ export async function installConsole(archives, folder) {
   return home;
 }
 
-/** @param {string} home @returns {Step[]} */
-export function consoleChecks(home) {
+export function consoleChecks(home: string): Step[] {
   return [
     ...['esm', 'cjs'].map((format) => ({
       name: `console ${format}: both entries load`,
@@ -93,16 +95,14 @@ export function consoleChecks(home) {
   ];
 }
 
-/** @param {string} home */
-async function openByCommand(home) {
+async function openByCommand(home: string): Promise<void> {
   const broker = new Command(home, [...LIBRARY, 'broker', '--port', '0', '--admin-port', '0', '--topic', 'orders']);
   try {
     const nameServer = await broker.printed(/^administration on (\S+)$/m);
     const beside = new Command(home, [...LIBRARY, 'console', '--name-server', nameServer]);
     try {
       const ask = await visitConsole(await beside.printed(/^console on (\S+)$/m));
-      /** @type {{ topics: { topic: string }[] }} */
-      const { topics } = await ask('/topics');
+      const { topics }: { topics: { topic: string }[] } = await ask('/topics');
       same(
         topics.map(({ topic }) => topic),
         ['orders'],
@@ -115,13 +115,11 @@ async function openByCommand(home) {
   }
 }
 
-/** @param {string} folder */
-function packageOf(folder) {
+function packageOf(folder: string) {
   return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
 }
 
-/** @param {unknown} found @param {unknown} wanted */
-function same(found, wanted) {
+function same(found: unknown, wanted: unknown): void {
   if (JSON.stringify(found) === JSON.stringify(wanted)) return;
   throw new Error(`it is ${JSON.stringify(found)}, not ${JSON.stringify(wanted)}`);
 }

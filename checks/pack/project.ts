@@ -3,20 +3,23 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from '../../tools/process/run-command.mjs';
-import { COMMON_PACKAGES, NEST_PACKAGES } from './matrix.mjs';
-import { npmInstall } from './npm-install.mjs';
+import { COMMON_PACKAGES, NEST_PACKAGES, type Project } from './matrix.js';
+import { npmInstall } from './npm-install.js';
 
 const here = import.meta.dirname;
 /** Our types, or the project's own sources: what other packages get wrong is theirs. */
 const OWN_FILES = /^(?:\.\.\/)*node_modules\/nestjs-rocketmq(?:-console)?\/|^src\//;
 
 /**
- * @param {import('./matrix.mjs').Project} project
- * @param {{ library: string, console: string }} archives what was packed
- * @param {string} folder of all projects
- * @returns {Promise<string>} the project's folder
+ * @param archives what was packed
+ * @param folder of all projects
+ * @returns the project's folder
  */
-export async function install(project, archives, folder) {
+export async function install(
+  project: Project,
+  archives: { library: string; console: string },
+  folder: string,
+): Promise<string> {
   const home = join(folder, project.name);
   const nest = Object.fromEntries(NEST_PACKAGES.map((name) => [`@nestjs/${name}`, project.nest]));
   const dependencies = {
@@ -32,16 +35,12 @@ export async function install(project, archives, folder) {
   return home;
 }
 
-/**
- * @param {import('./matrix.mjs').Project} project
- * @param {string} home
- * @returns {{ name: string, run: () => Promise<void> }[]} in this order, one after the other
- */
-export function stepsOf(project, home) {
+/** @returns in this order, one after the other */
+export function stepsOf(project: Project, home: string): { name: string; run: () => Promise<void> }[] {
   const ofFormats = project.formats.flatMap((format) => {
     const cwd = join(home, format);
     const name = `${project.name} ${format}`;
-    const bin = (/** @type {string} */ path) => join(home, 'node_modules', path);
+    const bin = (path: string) => join(home, 'node_modules', path);
     const jest = project.jest[format];
     const steps = [
       { name: `${name}: TypeScript ${project.typescript} compiles it`, run: () => compile(bin, cwd) },
@@ -54,7 +53,7 @@ export function stepsOf(project, home) {
       steps.push({ name: `${name}: the scenarios under jest, ${jest}`, run: () => runJest(bin, cwd) });
     return steps;
   });
-  const scenario = (/** @type {string} */ file, /** @type {string} */ what) => {
+  const scenario = (file: string, what: string) => {
     const path = join(here, 'scenarios', file);
     return {
       name: `${project.name}: ${what}`,
@@ -66,10 +65,9 @@ export function stepsOf(project, home) {
   return [...ofFormats, ...ofProcesses];
 }
 
-/** @typedef {'esm' | 'cjs'} Format */
+type Format = 'esm' | 'cjs';
 
-/** @param {import('./matrix.mjs').Project} project @param {string} folder @param {Format} format */
-function writeVariant(project, folder, format) {
+function writeVariant(project: Project, folder: string, format: Format): void {
   cpSync(join(here, 'app'), join(folder, 'src'), { recursive: true });
   cpSync(join(here, 'bundle'), join(folder, 'bundle'), { recursive: true });
   writeJson(join(folder, 'package.json'), { private: true, type: format === 'esm' ? 'module' : 'commonjs' });
@@ -79,8 +77,7 @@ function writeVariant(project, folder, format) {
     writeFileSync(join(folder, 'jest.config.cjs'), `module.exports = ${JSON.stringify(jestOf(kind))};\n`);
 }
 
-/** @param {import('./matrix.mjs').Project} project @param {Format} format */
-function tsconfigOf({ nest }, format) {
+function tsconfigOf({ nest }: Project, format: Format) {
   // A CommonJS project that loads ESM packages by require() says so; an older one is as `nest new` made it.
   const isOlder = format === 'cjs' && nest !== '^12.0.0';
   const modules = isOlder
@@ -102,8 +99,7 @@ function tsconfigOf({ nest }, format) {
   return { compilerOptions, include: ['src'] };
 }
 
-/** @param {'ts-jest' | 'swc'} kind */
-function jestOf(kind) {
+function jestOf(kind: 'ts-jest' | 'swc') {
   const shared = { testMatch: ['<rootDir>/src/*.jest.ts'], moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' } };
   if (kind === 'ts-jest') return { ...shared, preset: 'ts-jest', testEnvironment: 'node' };
   const jsc = {
@@ -116,17 +112,15 @@ function jestOf(kind) {
   return { ...shared, extensionsToTreatAsEsm: ['.ts'], transform };
 }
 
-/** @param {(path: string) => string} bin @param {string} cwd */
-async function compile(bin, cwd) {
+async function compile(bin: (path: string) => string, cwd: string): Promise<void> {
   await run(process.execPath, [bin('typescript/bin/tsc'), '-p', '.'], { cwd });
   if (!existsSync(join(cwd, 'dist', 'scenarios.js')))
     throw new Error(`it wrote ${readdirSync(join(cwd, 'dist')).join(', ')}`);
 }
 
-/** @param {(path: string) => string} bin @param {string} cwd */
-async function checkTypes(bin, cwd) {
+async function checkTypes(bin: (path: string) => string, cwd: string): Promise<void> {
   const args = [bin('typescript/bin/tsc'), '-p', '.', '--noEmit', '--skipLibCheck', 'false', '--pretty', 'false'];
-  const output = await run(process.execPath, args, { cwd }).catch((/** @type {{ output?: string }} */ error) => {
+  const output = await run(process.execPath, args, { cwd }).catch((error: { output?: string }) => {
     if (error.output === undefined) throw error;
     return error.output;
   });
@@ -136,19 +130,16 @@ async function checkTypes(bin, cwd) {
   if (ours.length > 0 || unplaced.length > 0) throw new Error([...ours, ...unplaced].join('\n'));
 }
 
-/** @param {string} cwd */
-async function nodeTest(cwd) {
+async function nodeTest(cwd: string): Promise<void> {
   const output = await run(process.execPath, ['--test', '--test-reporter=tap', 'dist/scenarios.node.js'], { cwd });
   if (!/^# fail 0$/m.test(output) || /^# pass 0$/m.test(output)) throw new Error(output);
 }
 
-/** @param {(path: string) => string} bin @param {string} cwd */
-async function runJest(bin, cwd) {
+async function runJest(bin: (path: string) => string, cwd: string): Promise<void> {
   await run(process.execPath, ['--experimental-vm-modules', '--no-warnings', bin('jest/bin/jest.js'), '--ci'], { cwd });
 }
 
-/** @param {(path: string) => string} bin @param {string} cwd @param {Format} format */
-async function bundle(bin, cwd, format) {
+async function bundle(bin: (path: string) => string, cwd: string, format: Format): Promise<void> {
   const file = join(cwd, 'bundled', format === 'esm' ? 'app.mjs' : 'app.cjs');
   // What Nest would load only if it were there.
   const absent = [
@@ -191,16 +182,14 @@ async function bundle(bin, cwd, format) {
   if (!printed.includes('hello Ada in 2026')) throw new Error(`it printed ${JSON.stringify(printed)}`);
 }
 
-/** @param {(path: string) => string} bin @param {string} cwd */
-async function describeApp(bin, cwd) {
+async function describeApp(bin: (path: string) => string, cwd: string): Promise<void> {
   const words = ['asyncapi', 'document', 'dist/described.js', '--title', 'shop', '--version', '1.0.0'];
   const printed = await run(process.execPath, [bin('nestjs-rocketmq/bin/nestjs-rocketmq.js'), ...words], { cwd });
   const found = Object.keys(JSON.parse(printed).operations).join();
   if (found !== 'Billing.bill,send.order-paid') throw new Error(`it found ${found}`);
 }
 
-/** @param {string} file @param {object} value */
-function writeJson(file, value) {
+function writeJson(file: string, value: object): void {
   mkdirSync(join(file, '..'), { recursive: true });
   writeFileSync(file, `${JSON.stringify(value, undefined, 2)}\n`);
 }

@@ -3,8 +3,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CommandFailure, run } from '../../tools/process/run-command.mjs';
-import { NEST_PACKAGES } from './matrix.mjs';
-import { npmInstall } from './npm-install.mjs';
+import { NEST_PACKAGES } from './matrix.js';
+import { npmInstall } from './npm-install.js';
 
 const NEEDED = NEST_PACKAGES.filter((name) => !['testing', 'platform-fastify'].includes(name));
 
@@ -51,8 +51,7 @@ const ASKS = [
   },
 ];
 
-/** @param {string} archive @param {string} folder @returns {Promise<string>} */
-export async function installBare(archive, folder) {
+export async function installBare(archive: string, folder: string): Promise<string> {
   const home = join(folder, 'bare');
   const nest = Object.fromEntries(NEEDED.map((name) => [`@nestjs/${name}`, '^11.0.0']));
   const dependencies = { ...nest, 'reflect-metadata': '^0.2.0', rxjs: '^7.8.0', 'nestjs-rocketmq': `file:${archive}` };
@@ -60,8 +59,7 @@ export async function installBare(archive, folder) {
   return home;
 }
 
-/** @param {string} home @returns {{ name: string, run: () => Promise<void> }[]} */
-export function peerChecks(home) {
+export function peerChecks(home: string): { name: string; run: () => Promise<void> }[] {
   const ofFormats = ['esm', 'cjs'].flatMap((format) => [
     {
       name: `bare ${format}: everything that needs no peer loads`,
@@ -77,7 +75,7 @@ export function peerChecks(home) {
       run: async () => {
         const said = await script(home, format, text).then(
           () => undefined,
-          (/** @type {unknown} */ error) => error,
+          (error: unknown) => error,
         );
         if (!(said instanceof CommandFailure)) throw said ?? new Error('it did without');
         // Node itself names the package that an entry imports.
@@ -89,20 +87,16 @@ export function peerChecks(home) {
   return [...ofFormats, { name: 'bare: the command console says what to install', run: () => askForConsole(home) }];
 }
 
-/** @param {string} home */
-async function askForConsole(home) {
+async function askForConsole(home: string): Promise<void> {
   const said = await run('npx', ['--no-install', 'nestjs-rocketmq', 'console'], { cwd: home }).then(
     (output) => new Error(`it did without: ${output}`),
-    (/** @type {unknown} */ error) => error,
+    (error: unknown) => error,
   );
   if (!(said instanceof CommandFailure) || !/npm install -D nestjs-rocketmq-console$/m.test(said.output)) throw said;
 }
 
-/**
- * Runs a script that has `load(name)` for one of the installed packages.
- * @param {string} home @param {string} format @param {string} text
- */
-export async function script(home, format, text) {
+/** Runs a script that has `load(name)` for one of the installed packages. */
+export async function script(home: string, format: string, text: string): Promise<string> {
   const file = join(home, format === 'esm' ? 'script.mjs' : 'script.cjs');
   const load = format === 'esm' ? '(name) => import(name)' : 'async (name) => require(name)';
   writeFileSync(

@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { run } from '../../tools/process/run-command.mjs';
+import type { Project } from './matrix.js';
 
 const FOLDERS = ['libs/rocketmq/src/nest/', 'libs/rocketmq/src/terminus/', 'libs/rocketmq/src/testing/'];
 /** Not on other versions, and why. */
@@ -17,14 +18,13 @@ const LEFT_OUT = [
 const TAKEN =
   '@nestjs/(?:common|core|microservices|testing|platform-express|platform-fastify|terminus)(?:/.*)?|reflect-metadata|rxjs(?:/.*)?';
 
-/** @param {import('./matrix.mjs').Project} project @param {string} home @param {string} root of the workspace */
-export function specSteps(project, home, root) {
+/** @param root of the workspace */
+export function specSteps(project: Project, home: string, root: string) {
   if (project.name === 'nest-12') return [];
   return [{ name: `${project.name}: the specs of nest/, terminus/ and testing/`, run: () => runSpecs(home, root) }];
 }
 
-/** @param {string} home @param {string} root */
-async function runSpecs(home, root) {
+async function runSpecs(home: string, root: string): Promise<void> {
   const config = join(home, 'specs.jest.mjs');
   const base = pathToFileURL(join(root, 'jest.config.mjs')).href;
   const mapping = { [`^(${TAKEN})$`]: `${home}/node_modules/$1` };

@@ -1,17 +1,20 @@
 // The projects that the library is installed into. A project is one installation; its variants share it.
 
-/**
- * @typedef {object} Project
- * @property {string} name also of its folder
- * @property {string} nest the range of Nest's packages
- * @property {string} typescript what compiles it, and what ts-jest runs on
- * @property {readonly ('esm' | 'cjs')[]} formats
- * @property {Readonly<Partial<Record<'esm' | 'cjs', 'ts-jest' | 'swc'>>>} jest how jest compiles a variant, where it runs it
- * @property {Readonly<Record<string, string>>} more packages beside those that all have
- */
+export interface Project {
+  /** Also of its folder. */
+  name: string;
+  /** The range of Nest's packages. */
+  nest: string;
+  /** What compiles it, and what ts-jest runs on. */
+  typescript: string;
+  formats: readonly ('esm' | 'cjs')[];
+  /** How jest compiles a variant, where it runs it. */
+  jest: Readonly<Partial<Record<'esm' | 'cjs', 'ts-jest' | 'swc'>>>;
+  /** Packages beside those that all have. */
+  more: Readonly<Record<string, string>>;
+}
 
-/** @type {readonly Project[]} */
-export const PROJECTS = [
+export const PROJECTS: readonly Project[] = [
   {
     name: 'nest-10',
     nest: '^10.4.0',

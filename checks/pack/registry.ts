@@ -4,19 +4,22 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { run } from '../../tools/process/run-command.mjs';
 
 const HOST = '127.0.0.1';
 
 /**
- * @param {readonly { archive: string, unpacked: string }[]} packed `unpacked` is an archive's folder `package`
- * @param {string} folder for what npm caches
- * @returns {Promise<{ env: NodeJS.ProcessEnv, stop: () => void }>} the environment in which npm uses the registry
+ * @param packed `unpacked` is an archive's folder `package`
+ * @param folder for what npm caches
+ * @returns the environment in which npm uses the registry
  */
-export async function startRegistry(packed, folder) {
-  const configured = async (/** @type {string} */ key) =>
-    (await run('npm', ['config', 'get', key], { cwd: folder })).trim();
+export async function startRegistry(
+  packed: readonly { archive: string; unpacked: string }[],
+  folder: string,
+): Promise<{ env: NodeJS.ProcessEnv; stop: () => void }> {
+  const configured = async (key: string) => (await run('npm', ['config', 'get', key], { cwd: folder })).trim();
   const elsewhere = (await configured('registry')).replace(/\/*$/, '/');
   const own = new Map(packed.map((files) => publishedPackage(files)).map((one) => [one.name, one]));
   const server = createServer(({ url = '/' }, response) => {
@@ -30,8 +33,8 @@ export async function startRegistry(packed, folder) {
     const document = { name, 'dist-tags': { latest: manifest.version }, versions };
     response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(document));
   });
-  await /** @type {Promise<void>} */ (new Promise((resolve) => server.listen(0, HOST, () => resolve())));
-  const address = /** @type {import('node:net').AddressInfo} */ (server.address());
+  await (new Promise((resolve) => server.listen(0, HOST, () => resolve())) as Promise<void>);
+  const address = server.address() as AddressInfo;
   const base = `http://${HOST}:${address.port}`;
   const cache = cacheOfItsOwn(await configured('cache'), folder);
   return {
@@ -49,12 +52,10 @@ export async function startRegistry(packed, folder) {
   };
 }
 
-/** @param {{ archive: string, unpacked: string }} files */
-function publishedPackage({ archive, unpacked }) {
+function publishedPackage({ archive, unpacked }: { archive: string; unpacked: string }) {
   const bytes = readFileSync(archive);
-  /** @type {{ name: string, version: string }} */
-  const manifest = JSON.parse(readFileSync(join(unpacked, 'package.json'), 'utf8'));
-  const digest = (/** @type {string} */ algorithm, /** @type {'hex' | 'base64'} */ encoding) =>
+  const manifest: { name: string; version: string } = JSON.parse(readFileSync(join(unpacked, 'package.json'), 'utf8'));
+  const digest = (algorithm: string, encoding: 'hex' | 'base64') =>
     createHash(algorithm).update(bytes).digest(encoding);
   const digests = { integrity: `sha512-${digest('sha512', 'base64')}`, shasum: digest('sha1', 'hex') };
   return { name: manifest.name, manifest, bytes, digests };
@@ -62,9 +63,8 @@ function publishedPackage({ archive, unpacked }) {
 
 /**
  * A cache that shares the contents of the user's, by their digests, but not what npx installed from an earlier archive of the same version.
- * @param {string} users @param {string} folder
  */
-function cacheOfItsOwn(users, folder) {
+function cacheOfItsOwn(users: string, folder: string): string {
   const cache = join(folder, 'npm-cache');
   rmSync(cache, { recursive: true, force: true });
   mkdirSync(cache);
@@ -73,7 +73,7 @@ function cacheOfItsOwn(users, folder) {
   return cache;
 }
 
-/** npm reads these in any case of letters. @param {NodeJS.ProcessEnv} env */
-function withoutSettings(env) {
+/** npm reads these in any case of letters. */
+function withoutSettings(env: NodeJS.ProcessEnv) {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !/^npm_config_(registry|cache)$/i.test(name)));
 }

@@ -5,16 +5,21 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { publint as lint } from 'publint';
 import { run } from '../../tools/process/run-command.mjs';
 
-/** @typedef {{ readonly files: number, readonly bytes: number }} Size */
+interface Size {
+  readonly files: number;
+  readonly bytes: number;
+}
 
 /**
- * @param {string} what names the archive
- * @param {{ archive: string, unpacked: string, most: Size, root: string }} packed `unpacked` is its folder `package`, `root` that of the
+ * @param what names the archive
+ * @param packed `unpacked` is its folder `package`, `root` that of the
  * workspace
- * @returns {{ name: string, run: () => Promise<void> }[]}
  */
-export function archiveChecks(what, { archive, unpacked, most, root }) {
-  const tool = (/** @type {string} */ path) => join(root, 'node_modules', path);
+export function archiveChecks(
+  what: string,
+  { archive, unpacked, most, root }: { archive: string; unpacked: string; most: Size; root: string },
+): { name: string; run: () => Promise<void> }[] {
+  const tool = (path: string) => join(root, 'node_modules', path);
   return [
     { name: `${what}: publint finds nothing`, run: () => publint(unpacked) },
     {
@@ -30,14 +35,12 @@ export function archiveChecks(what, { archive, unpacked, most, root }) {
   ];
 }
 
-/** @param {string} unpacked */
-async function publint(unpacked) {
+async function publint(unpacked: string): Promise<void> {
   const { messages } = await lint({ pkgDir: unpacked, strict: true, pack: false });
   if (messages.length > 0) throw new Error(JSON.stringify(messages, undefined, 2));
 }
 
-/** @param {string} unpacked @param {Size} most */
-function checkFiles(unpacked, most) {
+function checkFiles(unpacked: string, most: Size): void {
   const files = readdirSync(unpacked, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name));
@@ -52,10 +55,15 @@ function checkFiles(unpacked, most) {
     throw new Error(`it holds ${files.length} files with ${bytes} bytes, more than ${most.files} with ${most.bytes}`);
 }
 
-/** @param {string} file a map */
-function lostSources(file) {
-  /** @type {{ sources: string[], sourcesContent?: (string | null)[], sourceRoot?: string }} */
-  const { sources, sourcesContent, sourceRoot = '' } = JSON.parse(readFileSync(file, 'utf8'));
+/** @param file a map */
+function lostSources(file: string): string[] {
+  const {
+    sources,
+    sourcesContent,
+    sourceRoot = '',
+  }: { sources: string[]; sourcesContent?: (string | null)[]; sourceRoot?: string } = JSON.parse(
+    readFileSync(file, 'utf8'),
+  );
   const folder = resolve(dirname(file), sourceRoot);
   const lost = sources.filter(
     (source, index) => sourcesContent?.[index] == null && !existsSync(resolve(folder, source)),
@@ -63,8 +71,7 @@ function lostSources(file) {
   return lost.map((source) => `${file} names ${source}, which is not there`);
 }
 
-/** @param {string} file */
-function danglingMap(file) {
+function danglingMap(file: string): string[] {
   if (!/\.[cm]?js$|\.d\.ts$/.test(file)) return [];
   const name = /\/\/# sourceMappingURL=(?!data:)(\S+)\s*$/.exec(readFileSync(file, 'utf8'))?.[1];
   return name === undefined || existsSync(join(dirname(file), name))
@@ -72,14 +79,12 @@ function danglingMap(file) {
     : [`${file} names the map ${name}, which is not there`];
 }
 
-/** @param {string} unpacked */
-function checkExports(unpacked) {
+function checkExports(unpacked: string): void {
   const { exports, main, module, types, bin, typesVersions } = JSON.parse(
     readFileSync(join(unpacked, 'package.json'), 'utf8'),
   );
-  /** @type {string[]} */
-  const named = [];
-  const walk = (/** @type {unknown} */ value) => {
+  const named: string[] = [];
+  const walk = (value: unknown) => {
     if (typeof value === 'string') named.push(value);
     else if (typeof value === 'object' && value !== null) for (const one of Object.values(value)) walk(one);
   };

@@ -8,10 +8,14 @@ const OPTIONS = ['--no-audit', '--no-fund', '--no-package-lock', '--loglevel=err
 
 /**
  * A folder with these packages installed; one that was kept from an earlier run gets the present archives.
- * @param {string} home @param {string} name @param {Readonly<Record<string, string>>} dependencies
- * @param {readonly string[]} more options of npm
+ * @param more options of npm
  */
-export async function npmInstall(home, name, dependencies, more = []) {
+export async function npmInstall(
+  home: string,
+  name: string,
+  dependencies: Readonly<Record<string, string>>,
+  more: readonly string[] = [],
+): Promise<void> {
   mkdirSync(home, { recursive: true });
   // To npm an archive of the same name and version is the same.
   for (const old of ['nestjs-rocketmq', 'nestjs-rocketmq-console', '.package-lock.json']) {

@@ -3,9 +3,9 @@
 
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { exampleText } from '../../tools/documents.ts';
+import { exampleText } from '../../tools/documents.js';
 import { run } from '../../tools/process/run-command.mjs';
-import { Command } from './command.mjs';
+import { Command } from './command.js';
 
 /** The files of "Getting started", and what they are called in a project. */
 const FIRST_STEPS = {
@@ -17,19 +17,19 @@ const FIRST_STEPS = {
   'unpaid-order.ts': 'unpaid-order.ts',
 };
 
-/**
- * `adapted` changes a test for its runner as "Getting started" says.
- * @typedef {object} Scaffold
- * @property {string} name
- * @property {string} cli
- * @property {readonly string[]} options that answer what `nest new` asks
- * @property {Readonly<Record<string, string>>} files
- * @property {(test: string) => string} adapted
- * @property {(tests: number) => RegExp} passed what the runner prints
- */
+/** `adapted` changes a test for its runner as "Getting started" says. */
+interface Scaffold {
+  name: string;
+  cli: string;
+  /** That answer what `nest new` asks. */
+  options: readonly string[];
+  files: Readonly<Record<string, string>>;
+  adapted: (test: string) => string;
+  /** What the runner prints. */
+  passed: (tests: number) => RegExp;
+}
 
-/** @type {readonly Scaffold[]} */
-const SCAFFOLDS = [
+const SCAFFOLDS: readonly Scaffold[] = [
   {
     name: 'scaffold-11',
     cli: '@nestjs/cli@11',
@@ -48,19 +48,22 @@ const SCAFFOLDS = [
   },
 ];
 
-/**
- * @param {NodeJS.ProcessEnv} env in which npm finds the library @param {string} folder
- * @returns {{ name: string, prepare: () => Promise<{ name: string, run: () => Promise<void> }[]> }[]}
- */
-export function scaffoldGroups(env, folder) {
+/** @param env in which npm finds the library */
+export function scaffoldGroups(
+  env: NodeJS.ProcessEnv,
+  folder: string,
+): { name: string; prepare: () => Promise<{ name: string; run: () => Promise<void> }[]> }[] {
   return SCAFFOLDS.map((scaffold) => ({
     name: scaffold.name,
     prepare: async () => stepsOf(scaffold, await install(scaffold, env, join(folder, scaffold.name))),
   }));
 }
 
-/** @param {Scaffold} scaffold @param {NodeJS.ProcessEnv} env @param {string} folder @returns {Promise<string>} */
-async function install({ cli, options, files, adapted }, env, folder) {
+async function install(
+  { cli, options, files, adapted }: Scaffold,
+  env: NodeJS.ProcessEnv,
+  folder: string,
+): Promise<string> {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder);
   await run('npx', [cli, 'new', 'shop', '--skip-git', '--package-manager', 'npm', ...options], { cwd: folder, env });
@@ -73,9 +76,8 @@ async function install({ cli, options, files, adapted }, env, folder) {
   return home;
 }
 
-/** @param {Scaffold} scaffold @param {string} home @returns {{ name: string, run: () => Promise<void> }[]} */
-function stepsOf({ name, files, passed }, home) {
-  const npm = (/** @type {string[]} */ ...args) => run('npm', args, { cwd: home });
+function stepsOf({ name, files, passed }: Scaffold, home: string): { name: string; run: () => Promise<void> }[] {
+  const npm = (...args: string[]) => run('npm', args, { cwd: home });
   return [
     { name: `${name}: npm start sends the first message`, run: () => start(home) },
     {
@@ -97,8 +99,7 @@ function stepsOf({ name, files, passed }, home) {
   ];
 }
 
-/** @param {string} home */
-async function start(home) {
+async function start(home: string): Promise<void> {
   // Another program may have port 3000.
   const shop = new Command(home, ['env', 'PORT=0', 'npm', 'start']);
   try {

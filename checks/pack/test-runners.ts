@@ -3,7 +3,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from '../../tools/process/run-command.mjs';
-import { npmInstall } from './npm-install.mjs';
+import { npmInstall } from './npm-install.js';
 
 const OWN_FILES = /^(?:\.\.\/)*node_modules\/nestjs-rocketmq\/|^matchers\./;
 const SHARED = {
@@ -15,15 +15,20 @@ const SHARED = {
 };
 const SWC = { '@swc/core': '^1.16.0', '@swc/jest': '^0.2.39' };
 
-/** @typedef {{ name: string, entry: string, imports: string, packages: Readonly<Record<string, string>>, command: string[] }} Runner */
+interface Runner {
+  name: string;
+  entry: string;
+  imports: string;
+  packages: Readonly<Record<string, string>>;
+  command: string[];
+}
 
 const JEST = ['node_modules/jest/bin/jest.js', '--ci'];
 const VITEST = ['node_modules/vitest/vitest.mjs', 'run'];
 const OF_JEST = "import { expect, it } from '@jest/globals';";
 const OF_VITEST = "import { expect, it } from 'vitest';";
 
-/** @type {readonly Runner[]} */
-const RUNNERS = [
+const RUNNERS: readonly Runner[] = [
   ...['29', '30'].flatMap((major) => [
     {
       name: `jest-${major}`,
@@ -49,16 +54,17 @@ const RUNNERS = [
   })),
 ];
 
-/** @param {string} archive @param {string} folder @returns {{ name: string, prepare: () => Promise<{ name: string, run: () => Promise<void> }[]> }[]} */
-export function runnerGroups(archive, folder) {
+export function runnerGroups(
+  archive: string,
+  folder: string,
+): { name: string; prepare: () => Promise<{ name: string; run: () => Promise<void> }[]> }[] {
   return RUNNERS.map((runner) => ({
     name: `runner ${runner.name}`,
     prepare: async () => checksOf(runner, await install(runner, archive, folder)),
   }));
 }
 
-/** @param {Runner} runner @param {string} archive @param {string} folder */
-async function install({ name, entry, imports, packages }, archive, folder) {
+async function install({ name, entry, imports, packages }: Runner, archive: string, folder: string): Promise<string> {
   const home = join(folder, `runner-${name}`);
   await npmInstall(home, `runner-${name}`, { ...SHARED, ...packages, 'nestjs-rocketmq': `file:${archive}` });
   const body = readFileSync(join(import.meta.dirname, 'runners/matchers.ts.txt'), 'utf8');
@@ -73,19 +79,16 @@ async function install({ name, entry, imports, packages }, archive, folder) {
   return home;
 }
 
-/** @param {Runner} runner @param {string} home */
-function checksOf({ name, command }, home) {
+function checksOf({ name, command }: Runner, home: string) {
   return [
     {
       name: `runner ${name}: the types of the matchers are whole without skipLibCheck`,
       run: async () => {
         const args = ['node_modules/typescript/bin/tsc', '-p', '.', '--skipLibCheck', 'false', '--pretty', 'false'];
-        const output = await run(process.execPath, args, { cwd: home }).catch(
-          (/** @type {{ output?: string }} */ error) => {
-            if (error.output === undefined) throw error;
-            return error.output;
-          },
-        );
+        const output = await run(process.execPath, args, { cwd: home }).catch((error: { output?: string }) => {
+          if (error.output === undefined) throw error;
+          return error.output;
+        });
         const ours = output.split('\n').filter((line) => OWN_FILES.test(line) || /^error TS/.test(line));
         if (ours.length > 0) throw new Error(ours.join('\n'));
       },

@@ -6,28 +6,32 @@ import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import pg from 'pg';
 import { run } from '../../tools/process/run-command.mjs';
-import { mySqlServer, postgresServer } from '../../tools/servers/database-at-port.ts';
-import { hasMySql } from '../../tools/servers/mysql-server.ts';
-import { postgresFolder } from '../../tools/servers/postgres-server.ts';
-import { npmInstall } from './npm-install.mjs';
+import { mySqlServer, postgresServer, type UrlServer } from '../../tools/servers/database-at-port.js';
+import { hasMySql } from '../../tools/servers/mysql-server.js';
+import { postgresFolder } from '../../tools/servers/postgres-server.js';
+import { npmInstall } from './npm-install.js';
 
 const EXAMPLES = 'docs/examples/databases/';
 const PATIENCE_MS = 60_000;
 
-/**
- * @typedef {object} DatabaseProject
- * @property {string} name also of its folder
- * @property {string} library its file in the guide, without `.ts`
- * @property {'module' | 'commonjs'} type
- * @property {Readonly<Record<string, string>>} packages beside the library
- * @property {() => boolean} isInstalled whether the server is on this machine
- * @property {() => Promise<import('../../tools/servers/database-at-port.ts').UrlServer>} serve
- * @property {(home: string, root: string) => Promise<void>} generate before it is compiled
- * @property {(home: string, url: string) => Promise<void>} migrate before it starts
- */
+interface DatabaseProject {
+  /** Also of its folder. */
+  name: string;
+  /** Its file in the guide, without `.ts`. */
+  library: string;
+  type: 'module' | 'commonjs';
+  /** Beside the library. */
+  packages: Readonly<Record<string, string>>;
+  /** Whether the server is on this machine. */
+  isInstalled: () => boolean;
+  serve: () => Promise<UrlServer>;
+  /** Before it is compiled. */
+  generate: (home: string, root: string) => Promise<void>;
+  /** Before it starts. */
+  migrate: (home: string, url: string) => Promise<void>;
+}
 
-/** @param {string} nest @param {string} typescript */
-const common = (nest, typescript) => ({
+const common = (nest: string, typescript: string) => ({
   '@nestjs/common': nest,
   '@nestjs/core': nest,
   'reflect-metadata': '^0.2.0',
@@ -36,8 +40,7 @@ const common = (nest, typescript) => ({
   '@types/node': '^20.19.0',
 });
 
-/** @type {readonly DatabaseProject[]} */
-const DATABASE_PROJECTS = [
+const DATABASE_PROJECTS: readonly DatabaseProject[] = [
   {
     name: 'typeorm-mariadb',
     library: 'typeorm',
@@ -78,11 +81,12 @@ const DATABASE_PROJECTS = [
   },
 ];
 
-/**
- * @param {string} archive @param {string} folder @param {string} root of the workspace
- * @returns {{ name: string, prepare: () => Promise<{ name: string, run: () => Promise<void> }[]> }[]}
- */
-export function databaseGroups(archive, folder, root) {
+/** @param root of the workspace */
+export function databaseGroups(
+  archive: string,
+  folder: string,
+  root: string,
+): { name: string; prepare: () => Promise<{ name: string; run: () => Promise<void> }[]> }[] {
   return DATABASE_PROJECTS.filter(({ name, isInstalled }) => {
     if (!isInstalled()) process.stdout.write(`left out: ${name}, because its server is not installed\n`);
     return isInstalled();
@@ -102,16 +106,14 @@ export function databaseGroups(archive, folder, root) {
 /** Prisma's packages would load engines. */
 const SCRIPTLESS = ['--ignore-scripts'];
 
-/** @param {DatabaseProject} project @param {string} home @param {string} root */
-async function compile({ library, type, generate }, home, root) {
+async function compile({ library, type, generate }: DatabaseProject, home: string, root: string): Promise<void> {
   const blocks = new Map(
     [...guide(root).matchAll(/<!-- code: (\S+) -->\n```\w+\n([\s\S]*?)```/g)].map(([, path = '', text = '']) => [
       path.replace(EXAMPLES, ''),
       text,
     ]),
   );
-  /** @param {string} path @param {string} target @param {(text: string) => string} change */
-  const copy = (path, target, change = (text) => text) => {
+  const copy = (path: string, target: string, change: (text: string) => string = (text) => text) => {
     const text = blocks.get(path);
     if (text === undefined) throw new Error(`the guide does not show ${path}`);
     mkdirSync(dirname(join(home, target)), { recursive: true });
@@ -140,8 +142,7 @@ async function compile({ library, type, generate }, home, root) {
   await shell(home, 'npx tsc -p .');
 }
 
-/** @param {DatabaseProject} project @param {string} home */
-async function order({ serve, migrate }, home) {
+async function order({ serve, migrate }: DatabaseProject, home: string): Promise<void> {
   const server = await serve();
   try {
     const url = await server.createDatabase('shop');
@@ -170,24 +171,21 @@ async function order({ serve, migrate }, home) {
   }
 }
 
-/** @param {string} root */
-function guide(root) {
+function guide(root: string): string {
   return readFileSync(join(root, 'docs/guide/databases.md'), 'utf8');
 }
 
-/** The commands of the guide that name a text. @param {string} text @param {string} what */
-function commandIn(text, what) {
+/** The commands of the guide that name a text. */
+function commandIn(text: string, what: string): string {
   const found = [...text.matchAll(/```sh\n([\s\S]*?)```/g)].find(([, commands = '']) => commands.includes(what));
   if (found?.[1] === undefined) throw new Error(`the guide has no command with ${what}`);
   return found[1];
 }
 
-/** @param {string} home @param {string} commands @param {Readonly<Record<string, string>>} env */
-async function shell(home, commands, env = {}) {
+async function shell(home: string, commands: string, env: Readonly<Record<string, string>> = {}): Promise<void> {
   await run('/bin/sh', ['-ec', commands], { cwd: home, env: { ...process.env, ...env } });
 }
 
-/** @param {string} file @param {object} value */
-function writeJson(file, value) {
+function writeJson(file: string, value: object): void {
   writeFileSync(file, `${JSON.stringify(value, undefined, 2)}\n`);
 }

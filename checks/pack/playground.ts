@@ -3,12 +3,12 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from '../../tools/process/run-command.mjs';
-import { Command } from './command.mjs';
+import { Command } from './command.js';
 
 const SEEN_MS = 10_000;
 
-/** @param {NodeJS.ProcessEnv} env in which npm finds both packages @param {string} folder @returns {Promise<string>} */
-export async function installPlayground(env, folder) {
+/** @param env in which npm finds both packages */
+export async function installPlayground(env: NodeJS.ProcessEnv, folder: string): Promise<string> {
   const beside = join(folder, 'playground');
   rmSync(beside, { recursive: true, force: true });
   mkdirSync(beside);
@@ -16,16 +16,14 @@ export async function installPlayground(env, folder) {
   return join(beside, 'shop');
 }
 
-/** @param {string} home @returns {{ name: string, run: () => Promise<void> }[]} */
-export function playgroundChecks(home) {
+export function playgroundChecks(home: string): { name: string; run: () => Promise<void> }[] {
   return [
     { name: 'playground: npm test moves the time', run: async () => void (await run('npm', ['test'], { cwd: home })) },
     { name: 'playground: npm start shows an order in the console', run: () => order(home) },
   ];
 }
 
-/** @param {string} home */
-async function order(home) {
+async function order(home: string): Promise<void> {
   const shop = new Command(home, ['npm', 'start']);
   try {
     const orders = await shop.printed(/^Orders +(\S+)$/m);
@@ -42,16 +40,14 @@ async function order(home) {
   }
 }
 
-/** @param {string} url @param {RequestInit} [request] */
-async function json(url, request = {}) {
+async function json(url: string, request: RequestInit = {}) {
   const response = await fetch(url, { ...request, signal: AbortSignal.timeout(SEEN_MS) });
   const text = await response.text();
   if (!response.ok) throw new Error(`${url}: ${response.status} ${text}`);
   return JSON.parse(text);
 }
 
-/** @param {() => Promise<boolean>} holds @param {string} problem */
-async function until(holds, problem) {
+async function until(holds: () => Promise<boolean>, problem: string): Promise<void> {
   for (const end = Date.now() + SEEN_MS; !(await holds()); await new Promise((resolve) => setTimeout(resolve, 50)))
     if (Date.now() > end) throw new Error(problem);
 }
