@@ -18,12 +18,12 @@ import { DEFAULT_VERSION } from '../../../tools/servers/rocketmq/jars.js';
 import type { Counts, Tools } from '../../check.js';
 import type { Values } from '../../options.js';
 import type { OPTIONS } from './check.js';
-import { lookAtConsole, openConsole } from './compose-console.mjs';
-import { databaseUrlOf, loadOn, lookAtDatabases, serverOf } from './compose-databases.mjs';
-import { composeLoader, loadCompose, serviceOf } from './compose-loader.mjs';
+import { lookAtConsole, openConsole } from './compose-console.js';
+import { databaseUrlOf, loadOn, lookAtDatabases, serverOf } from './compose-databases.js';
+import { composeLoader, loadCompose, serviceOf } from './compose-loader.js';
 import type { ComposeModel, ComposeService } from './compose-model.js';
-import { lookAtWatching } from './compose-observe.mjs';
-import { startComposeServer } from './compose-server.mjs';
+import { lookAtWatching } from './compose-observe.js';
+import { startComposeServer } from './compose-server.js';
 
 type ComposeServer = Awaited<ReturnType<typeof startComposeServer>>;
 type DatabaseName = 'postgres' | 'mysql';

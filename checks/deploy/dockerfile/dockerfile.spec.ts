@@ -2,8 +2,8 @@
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import { ignoredBy } from './docker-context.mjs';
-import { parseDockerfile } from './dockerfile.mjs';
+import { ignoredBy } from './docker-context.js';
+import { parseDockerfile } from './dockerfile.js';
 
 const FROM = 'FROM node:22.20.0-bookworm-slim';
 

@@ -13,9 +13,9 @@ import { Postgres, postgresFolder } from '../../../tools/servers/postgres-server
 import type { Counts, Tools } from '../../check.js';
 import type { Values } from '../../options.js';
 import type { OPTIONS } from './check.js';
-import { copyContext } from './docker-context.mjs';
-import { parseDockerfile } from './dockerfile.mjs';
-import { environmentOf, inside, replay } from './dockerfile-replay.mjs';
+import { copyContext } from './docker-context.js';
+import { parseDockerfile } from './dockerfile.js';
+import { environmentOf, inside, replay } from './dockerfile-replay.js';
 
 const root = join(import.meta.dirname, '../../..');
 const READY_MS = 90_000;

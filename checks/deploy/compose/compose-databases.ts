@@ -2,19 +2,19 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DATABASE_SERVERS } from '../../../tools/servers/database-server.ts';
-import { loadCompose, serviceOf } from './compose-loader.mjs';
-
-/** @typedef {import('./compose-model.js').ComposeModel} ComposeModel */
+import type { Checks } from '../../../tools/checks.js';
+import { DATABASE_SERVERS } from '../../../tools/servers/database-server.js';
+import { loadCompose, serviceOf } from './compose-loader.js';
+import type { ComposeModel } from './compose-model.js';
 
 const VARIABLE = /\$\{DEMO_DATABASE:-postgres\}/g;
-const APPS = /** @type {const} */ ({ 'order-demo': 'order-database', 'inventory-demo': 'inventory-database' });
+const APPS = { 'order-demo': 'order-database', 'inventory-demo': 'inventory-database' } as const;
 
 /**
  * Each value of DEMO_DATABASE: the image that has to answer, its variables for user, password and database, and the server here that
  * takes its place.
  */
-const KINDS = /** @type {const} */ ({
+const KINDS = {
   postgres: {
     image: 'postgres',
     variables: ['POSTGRES_USER', 'POSTGRES_PASSWORD', 'POSTGRES_DB'],
@@ -25,26 +25,26 @@ const KINDS = /** @type {const} */ ({
     variables: ['MYSQL_USER', 'MYSQL_PASSWORD', 'MYSQL_DATABASE'],
     server: DATABASE_SERVERS.mariadb,
   },
-});
+} as const;
 
-/** @typedef {keyof typeof KINDS} DatabaseValue */
+type DatabaseValue = keyof typeof KINDS;
 
 /**
  * compose.yaml with a value of DEMO_DATABASE. The loader knows no variables, so it is written into a copy.
- * @param {string} program @param {string} file @param {string} folder for the copy @param {DatabaseValue} value
- * @returns {ComposeModel}
+ * @param folder for the copy
  */
-export function loadOn(program, file, folder, value) {
+export function loadOn(program: string, file: string, folder: string, value: DatabaseValue): ComposeModel {
   const copy = join(folder, `compose-${value}.yaml`);
   writeFileSync(copy, readFileSync(file, 'utf8').replaceAll(VARIABLE, value));
   return loadCompose(program, copy);
 }
 
-/**
- * @param {Readonly<Record<DatabaseValue, ComposeModel>>} models @param {ComposeModel} byDefault without the variable
- * @param {import('../../../tools/checks.ts').Checks} checks
- */
-export async function lookAtDatabases(models, byDefault, checks) {
+/** @param byDefault without the variable */
+export async function lookAtDatabases(
+  models: Readonly<Record<DatabaseValue, ComposeModel>>,
+  byDefault: ComposeModel,
+  checks: Checks,
+): Promise<void> {
   for (const [value, { image, variables }] of entriesOf(KINDS)) {
     await checks.check(
       `with DEMO_DATABASE=${value} each app knows its database, and keeps it in a volume of its own`,
@@ -77,23 +77,20 @@ export async function lookAtDatabases(models, byDefault, checks) {
   });
 }
 
-/** @param {ComposeModel} model @param {string} app */
-export function databaseUrlOf(model, app) {
+export function databaseUrlOf(model: ComposeModel, app: string) {
   return new URL(serviceOf(model, app).environment.DATABASE_URL ?? '');
 }
 
-/** The server that takes the place of the image here. @param {DatabaseValue} value */
-export function serverOf(value) {
+/** The server that takes the place of the image here. */
+export function serverOf(value: DatabaseValue) {
   return KINDS[value].server;
 }
 
-/** @template {object} T @param {T} object @returns {[keyof T, T[keyof T]][]} */
-function entriesOf(object) {
-  return /** @type {[keyof T, T[keyof T]][]} */ (Object.entries(object));
+function entriesOf<T extends object>(object: T): [keyof T, T[keyof T]][] {
+  return Object.entries(object) as [keyof T, T[keyof T]][];
 }
 
-/** @param {unknown} found @param {unknown} wanted */
-function same(found, wanted) {
+function same(found: unknown, wanted: unknown): void {
   if (JSON.stringify(found) === JSON.stringify(wanted)) return;
   throw new Error(`it is ${JSON.stringify(found)}, not ${JSON.stringify(wanted)}`);
 }

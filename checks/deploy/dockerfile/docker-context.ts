@@ -5,10 +5,9 @@ import { dirname, join } from 'node:path';
 
 /**
  * Reads a .dockerignore. Docker takes the last pattern that fits a path or a folder above it.
- * @param {string} text
- * @returns {(path: string) => boolean} whether a path, with `/` between its parts, is left out
+ * @returns whether a path, with `/` between its parts, is left out
  */
-export function ignoredBy(text) {
+export function ignoredBy(text: string): (path: string) => boolean {
   const patterns = text
     .split('\n')
     .map((line) => line.trim())
@@ -25,8 +24,7 @@ export function ignoredBy(text) {
   };
 }
 
-/** @param {string} pattern */
-function expressionOf(pattern) {
+function expressionOf(pattern: string) {
   const source = pattern
     .replace(/^\/|\/$/g, '')
     .replace(/[.+^${}()|[\]\\]/g, '\\$&')
@@ -37,15 +35,11 @@ function expressionOf(pattern) {
   return new RegExp(`^${source}$`);
 }
 
-/**
- * Copies what Docker would be given.
- * @param {string} folder
- * @param {string} target
- */
-export function copyContext(folder, target) {
+/** Copies what Docker would be given. */
+export function copyContext(folder: string, target: string): void {
   const file = join(folder, '.dockerignore');
   const isIgnored = existsSync(file) ? ignoredBy(readFileSync(file, 'utf8')) : () => false;
-  const visit = (/** @type {string} */ path) => {
+  const visit = (path: string) => {
     for (const entry of readdirSync(join(folder, path), { withFileTypes: true })) {
       const inner = path === '' ? entry.name : `${path}/${entry.name}`;
       // What nobody would look into; Docker looks, and takes nothing of it either.
@@ -57,8 +51,7 @@ export function copyContext(folder, target) {
   visit('');
 }
 
-/** @param {string} from @param {string} to */
-function copyOne(from, to) {
+function copyOne(from: string, to: string): void {
   if (!statSync(from, { throwIfNoEntry: false })?.isFile()) return;
   mkdirSync(dirname(to), { recursive: true });
   copyFileSync(from, to);

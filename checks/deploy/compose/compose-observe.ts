@@ -3,7 +3,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
-import { serviceOf } from './compose-loader.mjs';
+import type { Checks } from '../../../tools/checks.js';
+import { serviceOf } from './compose-loader.js';
+import type { ComposeModel } from './compose-model.js';
 
 const PROFILE = 'observe';
 /** Set for Compose, it starts a profile; set or not, it decides in the file where spans go. */
@@ -11,13 +13,12 @@ const WHEN_WATCHED = /^\$\{COMPOSE_PROFILES:\+(.+)\}$/;
 const WATCHING = ['grafana', 'jaeger', 'otel-collector', 'prometheus'];
 
 /**
- * @param {import('./compose-model.js').ComposeModel} model of the loader, which shows the services of all profiles, and knows no variables
- * @param {string} root of the repository
- * @param {import('../../../tools/checks.ts').Checks} checks
+ * @param model of the loader, which shows the services of all profiles, and knows no variables
+ * @param root of the repository
  */
-export async function lookAtWatching(model, root, checks) {
+export async function lookAtWatching(model: ComposeModel, root: string, checks: Checks): Promise<void> {
   const docker = join(root, 'docker');
-  const read = (/** @type {string} */ path) => parse(readFileSync(join(docker, path), 'utf8'));
+  const read = (path: string) => parse(readFileSync(join(docker, path), 'utf8'));
   const { services } = model;
   await checks.check(`the profile ${PROFILE} adds those who watch, and nobody else is in one`, () => {
     const inProfile = Object.entries(services).filter(([, { profiles }]) => profiles !== undefined);
@@ -43,7 +44,7 @@ export async function lookAtWatching(model, root, checks) {
       [exporters, collector.exporters],
     ]) {
       same(
-        used.filter((/** @type {string} */ name) => known[name] === undefined),
+        used.filter((name: string) => known[name] === undefined),
         [],
       );
     }
@@ -52,13 +53,12 @@ export async function lookAtWatching(model, root, checks) {
     same(port, '4317');
   });
   await checks.check('Prometheus asks each app, the broker and the proxy, where they answer', () => {
-    /** @type {{ static_configs: { targets: string[] }[] }[]} */
-    const configs = read('prometheus.yml').scrape_configs;
+    const configs: { static_configs: { targets: string[] }[] }[] = read('prometheus.yml').scrape_configs;
     const targets = configs.flatMap((config) => config.static_configs.flatMap((some) => some.targets));
     const { metricsPromExporterPort } = JSON.parse(readFileSync(join(docker, 'rmq-proxy.json'), 'utf8'));
     const [, brokerPort] =
       /^metricsPromExporterPort=(\d+)$/m.exec(readFileSync(join(docker, 'broker.conf'), 'utf8')) ?? [];
-    const port = (/** @type {string} */ name) => serviceOf(model, name).environment.PORT;
+    const port = (name: string) => serviceOf(model, name).environment.PORT;
     same(targets.sort(), [
       `broker:${brokerPort}`,
       `inventory-demo:${port('inventory-demo')}`,
@@ -68,16 +68,18 @@ export async function lookAtWatching(model, root, checks) {
     for (const target of targets) isReached(model, 'prometheus', target.replace(/:.*/, ''));
   });
   await checks.check('Grafana finds its sources and its boards, and boards ask sources that there are', () => {
-    /** @type {{ datasources: { uid: string, type: string, url: string }[] }} */
-    const { datasources } = read('grafana/provisioning/datasources/demos.yaml');
+    const { datasources }: { datasources: { uid: string; type: string; url: string }[] } = read(
+      'grafana/provisioning/datasources/demos.yaml',
+    );
     for (const { url } of datasources) isReached(model, 'grafana', new URL(url).hostname);
     const [{ options }] = read('grafana/provisioning/dashboards/demos.yaml').providers;
     const boardFolder = join(docker, 'grafana/dashboards');
     const mounted = serviceOf(model, 'grafana').volumes?.find(({ target }) => target === options.path);
     same(mounted?.source, boardFolder);
     const known = datasources.map(({ uid, type }) => `${type} ${uid}`);
-    /** @type {{ panels: { datasource?: { uid: string, type: string } }[] }[]} */
-    const boards = readdirSync(boardFolder).map((name) => JSON.parse(readFileSync(join(boardFolder, name), 'utf8')));
+    const boards: { panels: { datasource?: { uid: string; type: string } }[] }[] = readdirSync(boardFolder).map(
+      (name) => JSON.parse(readFileSync(join(boardFolder, name), 'utf8')),
+    );
     const asked = boards.flatMap(({ panels }) => panels.flatMap(({ datasource }) => datasource ?? []));
     if (asked.length === 0) throw new Error('no panel asks anybody');
     same(
@@ -87,15 +89,14 @@ export async function lookAtWatching(model, root, checks) {
   });
 }
 
-/** Both are there, and on one network. @param {import('./compose-model.js').ComposeModel} model @param {string} from @param {string} to */
-function isReached({ services }, from, to) {
-  const networks = (/** @type {string} */ name) => Object.keys(services[name]?.networks ?? {});
+/** Both are there, and on one network. */
+function isReached({ services }: ComposeModel, from: string, to: string): void {
+  const networks = (name: string) => Object.keys(services[name]?.networks ?? {});
   if (networks(from).some((network) => networks(to).includes(network))) return;
   throw new Error(`${from} cannot reach ${to}`);
 }
 
-/** @param {unknown} found @param {unknown} wanted */
-function same(found, wanted) {
+function same(found: unknown, wanted: unknown): void {
   if (JSON.stringify(found) === JSON.stringify(wanted)) return;
   throw new Error(`it is ${JSON.stringify(found)}, not ${JSON.stringify(wanted)}`);
 }

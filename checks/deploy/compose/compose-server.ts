@@ -2,15 +2,16 @@
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { accepts, takePortBlock } from '../../../tools/ports.ts';
-import { ensureJars } from '../../../tools/servers/rocketmq/jars.ts';
-import { JavaRun } from '../../../tools/servers/rocketmq/java-run.ts';
-import { isBrokerRegistered } from '../../../tools/servers/rocketmq/name-server-probe.ts';
-import { PROXY_READY_LINE } from '../../../tools/servers/rocketmq/server.ts';
-import { serviceOf } from './compose-loader.mjs';
+import { accepts, takePortBlock } from '../../../tools/ports.js';
+import type { ChildProcess } from '../../../tools/process/child-processes.js';
+import { ensureJars } from '../../../tools/servers/rocketmq/jars.js';
+import { JavaRun } from '../../../tools/servers/rocketmq/java-run.js';
+import { isBrokerRegistered } from '../../../tools/servers/rocketmq/name-server-probe.js';
+import { PROXY_READY_LINE } from '../../../tools/servers/rocketmq/server.js';
+import { serviceOf } from './compose-loader.js';
+import type { ComposeModel } from './compose-model.js';
 
-/** @type {Record<string, string>} */
-const MAIN_CLASSES = {
+const MAIN_CLASSES: Record<string, string> = {
   mqnamesrv: 'org.apache.rocketmq.namesrv.NamesrvStartup',
   mqbroker: 'org.apache.rocketmq.broker.BrokerStartup',
   mqproxy: 'org.apache.rocketmq.proxy.ProxyStartup',
@@ -18,12 +19,13 @@ const MAIN_CLASSES = {
 
 /**
  * Starts name server, broker and proxy as the model says.
- * @param {import('./compose-model.js').ComposeModel} model of compose.yaml
- * @param {(line: string) => void} log
- * @returns {Promise<{ grpcPort: number, nameServer: string, metricsUrls: string[], stop: () => Promise<void> }>}
+ * @param model of compose.yaml
  * @throws RealServerError without Java or Maven, or with the end of the output of what did not start
  */
-export async function startComposeServer(model, log) {
+export async function startComposeServer(
+  model: ComposeModel,
+  log: (line: string) => void,
+): Promise<{ grpcPort: number; nameServer: string; metricsUrls: string[]; stop: () => Promise<void> }> {
   const version = serviceOf(model, 'broker').image.replace(/^.*:/, '');
   const jars = await ensureJars(version, log);
   const block = await takePortBlock();
@@ -38,11 +40,12 @@ export async function startComposeServer(model, log) {
   const run = new JavaRun({ version, jars });
   const stop = () => run.stop().finally(() => block.release());
   const nameServer = `127.0.0.1:${ports.nameServer}`;
-  /**
-   * @param {string} name @param {readonly string[]} more
-   * @param {(child: import('../../../tools/process/child-processes.ts').ChildProcess) => Promise<boolean>} isReady @param {string} what
-   */
-  const start = (name, more, isReady, what) => {
+  const start = (
+    name: string,
+    more: readonly string[],
+    isReady: (child: ChildProcess) => Promise<boolean>,
+    what: string,
+  ) => {
     const { command, environment, volumes = [] } = serviceOf(model, name);
     const [, program = '', ...args] = command;
     const local = args.map((arg) => {
@@ -65,8 +68,7 @@ export async function startComposeServer(model, log) {
     await start('name-server', ['-c', file], () => accepts(ports.nameServer), 'the name server');
     const isRegistered = () => isBrokerRegistered(ports.nameServer, `127.0.0.1:${ports.broker}`);
     await start('broker', [], isRegistered, 'the broker to register');
-    /** @param {import('../../../tools/process/child-processes.ts').ChildProcess} child */
-    const serves = async (child) => child.hasPrinted(PROXY_READY_LINE) && (await accepts(ports.grpc));
+    const serves = async (child: ChildProcess) => child.hasPrinted(PROXY_READY_LINE) && (await accepts(ports.grpc));
     await start('proxy', [], serves, 'the proxy to serve');
   } catch (error) {
     await stop();
@@ -76,12 +78,12 @@ export async function startComposeServer(model, log) {
   return { grpcPort: ports.grpc, nameServer, metricsUrls, stop };
 }
 
-/**
- * A copy of a configuration file, with this run's ports and folder in it.
- * @param {string} source @param {string} folder
- * @param {{ grpc: number, remoting: number, broker: number, brokerMetrics: number, proxyMetrics: number }} ports
- */
-function adapt(source, folder, ports) {
+/** A copy of a configuration file, with this run's ports and folder in it. */
+function adapt(
+  source: string,
+  folder: string,
+  ports: { grpc: number; remoting: number; broker: number; brokerMetrics: number; proxyMetrics: number },
+): string {
   const text = readFileSync(source, 'utf8');
   const file = join(folder, basename(source));
   if (source.endsWith('.json')) {

@@ -1,35 +1,34 @@
 // Reads the instructions of a Dockerfile that `npm run check dockerfile` can replay, and refuses all others. Replaying them is
-// dockerfile-replay.mjs.
+// dockerfile-replay.ts.
 
-/**
- * One instruction.
- * @typedef {{ kind: 'workdir', path: string }
- *   | { kind: 'copy', from: string | undefined, sources: string[], target: string }
- *   | { kind: 'run', command: string }
- *   | { kind: 'env', name: string, value: string }
- *   | { kind: 'user', name: string }
- *   | { kind: 'expose', ports: string }
- *   | { kind: 'cmd', args: string[] }} Instruction
- */
+/** One instruction. */
+type Instruction =
+  | { kind: 'workdir'; path: string }
+  | { kind: 'copy'; from: string | undefined; sources: string[]; target: string }
+  | { kind: 'run'; command: string }
+  | { kind: 'env'; name: string; value: string }
+  | { kind: 'user'; name: string }
+  | { kind: 'expose'; ports: string }
+  | { kind: 'cmd'; args: string[] };
 
-/** From one FROM to the next. @typedef {{ name: string | undefined, image: string, instructions: Instruction[] }} Stage */
+/** From one FROM to the next. */
+export interface Stage {
+  name: string | undefined;
+  image: string;
+  instructions: Instruction[];
+}
 
 class DockerfileError extends Error {
-  /** @param {number} line @param {string} text */
-  constructor(line, text) {
+  override readonly name = 'DockerfileError';
+
+  constructor(line: number, text: string) {
     super(`Dockerfile, line ${line}: ${text}`);
-    this.name = 'DockerfileError';
   }
 }
 
-/**
- * @param {string} text
- * @returns {Stage[]}
- * @throws DockerfileError for what is not understood, with its line
- */
-export function parseDockerfile(text) {
-  /** @type {Stage[]} */
-  const stages = [];
+/** @throws DockerfileError for what is not understood, with its line */
+export function parseDockerfile(text: string): Stage[] {
+  const stages: Stage[] = [];
   for (const { line, word, rest } of instructionsIn(text)) {
     if (word === 'FROM') {
       stages.push(stageOf(line, rest));
@@ -44,8 +43,8 @@ export function parseDockerfile(text) {
   return stages;
 }
 
-/** Lines without comments, with continued ones put together. @param {string} text */
-function* instructionsIn(text) {
+/** Lines without comments, with continued ones put together. */
+function* instructionsIn(text: string) {
   let begun = '';
   let line = 0;
   for (const [index, raw] of text.split('\n').entries()) {
@@ -63,19 +62,15 @@ function* instructionsIn(text) {
   if (begun !== '') throw new DockerfileError(line, 'it ends inside of an instruction');
 }
 
-/** @param {number} line @param {string} rest @returns {Stage} */
-function stageOf(line, rest) {
+function stageOf(line: number, rest: string): Stage {
   const [, image, name] = /^(\S+)(?:\s+AS\s+(\S+))?$/i.exec(rest) ?? [];
   if (image === undefined || image.startsWith('-')) throw new DockerfileError(line, `cannot replay FROM ${rest}`);
   if (!/:[\w.-]*\d/.test(image)) throw new DockerfileError(line, `${image} is an image without a version`);
   return { name, image, instructions: [] };
 }
 
-/**
- * @param {number} line @param {string} word @param {string} rest @param {readonly (string | undefined)[]} known names of stages
- * @returns {Instruction}
- */
-function instructionOf(line, word, rest, known) {
+/** @param known names of stages */
+function instructionOf(line: number, word: string, rest: string, known: readonly (string | undefined)[]): Instruction {
   switch (word) {
     case 'WORKDIR':
       if (!rest.startsWith('/')) throw new DockerfileError(line, 'WORKDIR must be absolute');
@@ -100,8 +95,7 @@ function instructionOf(line, word, rest, known) {
   }
 }
 
-/** @param {number} line @param {string} rest @param {readonly (string | undefined)[]} known @returns {Instruction} */
-function copyOf(line, rest, known) {
+function copyOf(line: number, rest: string, known: readonly (string | undefined)[]): Instruction {
   const words = rest.split(/\s+/);
   const [, from] = /^--from=(\S+)$/.exec(words[0] ?? '') ?? [];
   if (from !== undefined) words.shift();
@@ -112,15 +106,13 @@ function copyOf(line, rest, known) {
   return { kind: 'copy', from, sources: words, target };
 }
 
-/** @param {number} line @param {string} rest @returns {Instruction} */
-function envOf(line, rest) {
+function envOf(line: number, rest: string): Instruction {
   const [, name, value] = /^(\w+)=([^\s"'$]*)$/.exec(rest) ?? [];
   if (name === undefined || value === undefined) throw new DockerfileError(line, `cannot replay ENV ${rest}`);
   return { kind: 'env', name, value };
 }
 
-/** @param {number} line @param {string} rest @returns {string[]} */
-function listOf(line, rest) {
+function listOf(line: number, rest: string): string[] {
   try {
     const list = JSON.parse(rest);
     if (Array.isArray(list) && list.every((one) => typeof one === 'string') && list.length > 0) return list;

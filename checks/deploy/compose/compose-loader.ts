@@ -3,18 +3,18 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { cacheFolder } from '../../../tools/servers/rocketmq/jars.ts';
+import { cacheFolder } from '../../../tools/servers/rocketmq/jars.js';
+import type { ComposeModel } from './compose-model.js';
 
 const VERSION = 'v2.9.1';
 const PACKAGE = `github.com/compose-spec/compose-go/v2/cmd@${VERSION}`;
 
 /**
  * The loader's program.
- * @param {(line: string) => void} log
- * @returns {string | undefined} undefined where it is not built yet and there is no Go
+ * @returns undefined where it is not built yet and there is no Go
  * @throws Error when it cannot be built
  */
-export function composeLoader(log) {
+export function composeLoader(log: (line: string) => void): string | undefined {
   const folder = join(cacheFolder(), `compose-loader-${VERSION}`);
   const program = join(folder, 'cmd');
   if (existsSync(program)) return program;
@@ -36,11 +36,8 @@ export function composeLoader(log) {
   return program;
 }
 
-/**
- * @param {import('./compose-model.js').ComposeModel} model @param {string} name
- * @throws Error when there is no such service
- */
-export function serviceOf(model, name) {
+/** @throws Error when there is no such service */
+export function serviceOf(model: ComposeModel, name: string) {
   const service = model.services[name];
   if (service === undefined) throw new Error(`compose.yaml has no service ${name}`);
   return service;
@@ -48,11 +45,14 @@ export function serviceOf(model, name) {
 
 /**
  * Loads a file as Compose does.
- * @param {string} program @param {string} file @param {NodeJS.ProcessEnv} [env] what its variables are taken from
- * @returns {import('./compose-model.js').ComposeModel}
+ * @param env what its variables are taken from
  * @throws Error with what the loader says is wrong
  */
-export function loadCompose(program, file, env = { PATH: process.env.PATH }) {
+export function loadCompose(
+  program: string,
+  file: string,
+  env: NodeJS.ProcessEnv = { PATH: process.env.PATH },
+): ComposeModel {
   const { status, stdout, stderr } = spawnSync(program, ['-format', 'json', file], { env, encoding: 'utf8' });
   if (status !== 0) throw new Error(`${stdout}${stderr}`.trim());
   return JSON.parse(stdout);

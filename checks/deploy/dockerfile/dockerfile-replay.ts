@@ -4,40 +4,49 @@
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import { run } from '../../../tools/process/run-command.mjs';
+import type { Stage } from './dockerfile.js';
 
 /** What a base image brings along; nothing else of this process's environment reaches a step. */
 const INHERITED = ['PATH', 'LANG', 'npm_config_cache'];
 
-/**
- * The end of a stage.
- * @typedef {{ root: string, workdir: string, env: Record<string, string>, user: string | undefined, command: string[] | undefined }} Built
- */
+/** The end of a stage. */
+interface Built {
+  root: string;
+  workdir: string;
+  env: Record<string, string>;
+  user: string | undefined;
+  command: string[] | undefined;
+}
 
 /**
- * @param {readonly import('./dockerfile.mjs').Stage[]} stages
- * @param {{ context: string, folder: string, home: string, log: (line: string) => void }} where `folder` is empty; `home` is HOME
- * @returns {Promise<Built>} the last stage
+ * @param where `folder` is empty; `home` is HOME
+ * @returns the last stage
  */
-export async function replay(stages, { context, folder, home, log }) {
-  /** @type {Map<string, Built>} */
-  const named = new Map();
-  let built;
+export async function replay(
+  stages: readonly Stage[],
+  { context, folder, home, log }: { context: string; folder: string; home: string; log: (line: string) => void },
+): Promise<Built> {
+  const named = new Map<string, Built>();
+  let built: Built | undefined;
   for (const [index, stage] of stages.entries()) {
     built = await buildStage(stage, { context, root: join(folder, String(index)), home, log, named });
     if (stage.name !== undefined) named.set(stage.name, built);
   }
-  return /** @type {Built} */ (built);
+  return built as Built;
 }
 
-/**
- * @param {import('./dockerfile.mjs').Stage} stage
- * @param {{ context: string, root: string, home: string, log: (line: string) => void, named: Map<string, Built> }} where
- * @returns {Promise<Built>}
- */
-async function buildStage({ instructions }, { context, root, home, log, named }) {
+async function buildStage(
+  { instructions }: Stage,
+  {
+    context,
+    root,
+    home,
+    log,
+    named,
+  }: { context: string; root: string; home: string; log: (line: string) => void; named: Map<string, Built> },
+): Promise<Built> {
   mkdirSync(root, { recursive: true });
-  /** @type {Built} */
-  const built = { root, workdir: '/', env: {}, user: undefined, command: undefined };
+  const built: Built = { root, workdir: '/', env: {}, user: undefined, command: undefined };
   for (const instruction of instructions) {
     switch (instruction.kind) {
       case 'workdir':
@@ -45,8 +54,7 @@ async function buildStage({ instructions }, { context, root, home, log, named })
         mkdirSync(join(root, instruction.path), { recursive: true });
         break;
       case 'copy': {
-        const source =
-          instruction.from === undefined ? context : /** @type {Built} */ (named.get(instruction.from)).root;
+        const source = instruction.from === undefined ? context : (named.get(instruction.from) as Built).root;
         log(`COPY ${instruction.sources.join(' ')} ${instruction.target}`);
         await copy(source, instruction, built);
         break;
@@ -71,8 +79,8 @@ async function buildStage({ instructions }, { context, root, home, log, named })
   return built;
 }
 
-/** The environment of a process of this stage. @param {Built} built @param {string} home @returns {Record<string, string>} */
-export function environmentOf({ env }, home) {
+/** The environment of a process of this stage. */
+export function environmentOf({ env }: Built, home: string): Record<string, string> {
   const inherited = INHERITED.flatMap((name) => {
     const value = process.env[name];
     return value === undefined ? [] : [[name, value]];
@@ -80,16 +88,17 @@ export function environmentOf({ env }, home) {
   return { ...Object.fromEntries(inherited), HOME: home, ...env };
 }
 
-/** Where a path of the stage is on this machine. @param {Built} built @param {string} path */
-export function inside({ root, workdir }, path) {
+/** Where a path of the stage is on this machine. */
+export function inside({ root, workdir }: Built, path: string): string {
   return isAbsolute(path) ? join(root, path) : join(root, workdir, path);
 }
 
-/**
- * As Docker does it: of a folder its content; of several, or before a slash, into the target.
- * @param {string} sourceRoot @param {{ sources: readonly string[], target: string }} instruction @param {Built} built
- */
-async function copy(sourceRoot, { sources, target }, built) {
+/** As Docker does it: of a folder its content; of several, or before a slash, into the target. */
+async function copy(
+  sourceRoot: string,
+  { sources, target }: { sources: readonly string[]; target: string },
+  built: Built,
+): Promise<void> {
   const isFolder = target.endsWith('/') || target === '.' || sources.length > 1;
   const to = inside(built, target);
   for (const source of sources) {
