@@ -1,11 +1,15 @@
 // What a visitor does in the console, each on a page of its own.
 
 import assert from 'node:assert/strict';
+import type { ConsolePage } from './console-page.js';
+import type { ConsoleWorld } from './console-world.js';
 
-/** @typedef {{ world: import('./console-world.mjs').ConsoleWorld, console: import('./console-page.mjs').ConsolePage }} Visit */
+interface Visit {
+  world: ConsoleWorld;
+  console: ConsolePage;
+}
 
-/** @type {[string, (visit: Visit) => Promise<void>][]} */
-export const VISITS = [
+export const VISITS: [string, (visit: Visit) => Promise<void>][] = [
   [
     'dead letters are chosen, planned and replayed by keyboard alone',
     async ({ world, console }) => {
@@ -66,7 +70,7 @@ export const VISITS = [
     'bodies are compared as they are stored',
     async ({ world, console }) => {
       const position = await world.deadLetter('{"order":400,"id":9007199254740993}');
-      const shows = async (/** @type {string | undefined} */ body, /** @type {string} */ text) => {
+      const shows = async (body: string | undefined, text: string) => {
         await console.page.unroute('**/compare?*');
         await console.page.route('**/compare?*', async (route) => {
           const response = await route.fetch();
@@ -109,7 +113,7 @@ export const VISITS = [
       const dialog = console.dialog('Replay a dead letter');
       await console.focused(dialog.getByRole('button', { name: 'Send 1 message' }));
       const { shownAtMs, focusedAtMs } = await page.evaluate(
-        () => /** @type {typeof globalThis & { seen: { shownAtMs: number, focusedAtMs: number } }} */ (globalThis).seen,
+        () => (globalThis as typeof globalThis & { seen: { shownAtMs: number; focusedAtMs: number } }).seen,
       );
       assert.ok(shownAtMs > 0 && focusedAtMs - shownAtMs >= 450, `after ${focusedAtMs - shownAtMs} ms`);
       assert.equal((await world.admin.topicOffsets('orders')).total, before);
@@ -370,8 +374,8 @@ export const VISITS = [
   ],
 ];
 
-/** Without actions and bodies. @type {[string, (visit: Visit) => Promise<void>][]} */
-export const LOOKING = [
+/** Without actions and bodies. */
+export const LOOKING: [string, (visit: Visit) => Promise<void>][] = [
   [
     'who may only look sees no actions and no bodies',
     async ({ console }) => {

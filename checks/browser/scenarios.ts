@@ -2,18 +2,22 @@
 
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { axeViolations } from './axe.mjs';
-import { Shop } from './shop.mjs';
+import type { Browser } from 'playwright-core';
+import type { Checks } from '../../tools/checks.js';
+import { axeViolations } from './axe.js';
+import { type Look, Shop } from './shop.js';
 
 const PHONE = { width: 360, height: 740 };
 const DESK = { width: 1_200, height: 900 };
 
-/**
- * @typedef {{ browser: import('playwright-core').Browser, url: string, screenshots: string, checks: import('../../tools/checks.ts').Checks }} Stage
- */
+export interface Stage {
+  browser: Browser;
+  url: string;
+  screenshots: string;
+  checks: Checks;
+}
 
-/** @type {[string, (shop: Shop, about: { shot: (name: string) => Promise<unknown> }) => Promise<void>][]} */
-const SCENARIOS = [
+const SCENARIOS: [string, (shop: Shop, about: { shot: (name: string) => Promise<unknown> }) => Promise<void>][] = [
   [
     'an order is reserved, counts down, and is paid',
     async (shop, { shot }) => {
@@ -140,18 +144,17 @@ const SCENARIOS = [
   ],
 ];
 
-/** @type {[string, import('./shop.mjs').Look][]} */
-const LOOKS = [
+const LOOKS: [string, Look][] = [
   ['light, on a desk', { viewport: DESK, colorScheme: 'light' }],
   ['dark, on a desk', { viewport: DESK, colorScheme: 'dark' }],
   ['light, on a phone', { viewport: PHONE, colorScheme: 'light', isMobile: true, hasTouch: true }],
   ['dark, on a phone', { viewport: PHONE, colorScheme: 'dark', isMobile: true, hasTouch: true }],
 ];
 
-/** Runs all of them. @param {Stage} stage */
-export async function runScenarios({ browser, url, screenshots, checks }) {
+/** Runs all of them. */
+export async function runScenarios({ browser, url, screenshots, checks }: Stage): Promise<void> {
   const shop = await Shop.open(browser, url, { viewport: DESK });
-  const shot = (/** @type {string} */ name) => shop.page.screenshot({ path: join(screenshots, `${name}.png`) });
+  const shot = (name: string) => shop.page.screenshot({ path: join(screenshots, `${name}.png`) });
   for (const [name, work] of SCENARIOS) {
     await checks.check(name, async () => {
       shop.forgetErrors();
@@ -170,8 +173,7 @@ export async function runScenarios({ browser, url, screenshots, checks }) {
   }
 }
 
-/** @param {import('playwright-core').Browser} browser @param {{ url: string, look: import('./shop.mjs').Look, path: string }} what */
-async function lookAt(browser, { url, look, path }) {
+async function lookAt(browser: Browser, { url, look, path }: { url: string; look: Look; path: string }): Promise<void> {
   const shop = await Shop.open(browser, url, look);
   try {
     await (await shop.order('book')).showTimeline();

@@ -3,18 +3,19 @@
 import assert from 'node:assert/strict';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { Connection, PushConsumer } from 'nestjs-rocketmq/client';
-import { ConsolePage } from './console-page.mjs';
+import { startStandaloneConsole } from 'nestjs-rocketmq-console/standalone';
+import type { Browser } from 'playwright-core';
+import type { Checks } from '../../tools/checks.js';
+import { ConsolePage } from './console-page.js';
 
-const CONSOLE = '../../libs/console/src/entries/standalone.ts';
 const SAMPLED_MS = 60_000;
 
-/**
- * @param {{ browser: import('playwright-core').Browser, checks: import('../../tools/checks.ts').Checks }} stage
- * @param {{ endpoints: string, nameServer: string, proxies: string }} cluster where its topic `orders` and its group `billing` exist
- */
-export async function runClusterProxy({ browser, checks }, { endpoints, nameServer, proxies }) {
+/** @param cluster where its topic `orders` and its group `billing` exist */
+export async function runClusterProxy(
+  { browser, checks }: { browser: Browser; checks: Checks },
+  { endpoints, nameServer, proxies }: { endpoints: string; nameServer: string; proxies: string },
+): Promise<void> {
   await checks.check('console: the clients of a proxy in cluster mode are listed', async () => {
-    const { startStandaloneConsole } = await import(CONSOLE);
     const admin = new RocketMQAdmin({ nameServer, proxies });
     const connection = new Connection({ endpoints });
     const consumer = new PushConsumer(connection, {

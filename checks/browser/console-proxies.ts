@@ -4,17 +4,17 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { makeServerCertificate } from '../../tools/servers/rocketmq/server-certificate.ts';
-import { ConsolePage } from './console-page.mjs';
-import { startProxy } from './stripping-proxy.mjs';
+import { makeServerCertificate } from '../../tools/servers/rocketmq/server-certificate.js';
+import { ConsolePage } from './console-page.js';
+import type { Stage } from './console-scenarios.js';
+import { startProxy } from './stripping-proxy.js';
 
-/**
- * @typedef {{ keepsHost: boolean, tls?: { key: Buffer, cert: Buffer } }} Proxy
- * @typedef {import('./console-scenarios.mjs').Stage} Stage
- */
+interface Proxy {
+  keepsHost: boolean;
+  tls?: { key: Buffer; cert: Buffer };
+}
 
-/** @param {Stage} stage */
-export async function runProxies(stage) {
+export async function runProxies(stage: Stage): Promise<void> {
   const { world, checks } = stage;
   await checks.check('console: behind a proxy that strips a prefix and keeps Host', () =>
     through(stage, world.mounted, { keepsHost: true }, async (console) => {
@@ -47,8 +47,12 @@ export async function runProxies(stage) {
   );
 }
 
-/** @param {Stage} stage @param {string} mounted @param {Proxy} options @param {(console: ConsolePage) => Promise<void>} work */
-async function through({ browser }, mounted, options, work) {
+async function through(
+  { browser }: Stage,
+  mounted: string,
+  options: Proxy,
+  work: (console: ConsolePage) => Promise<void>,
+): Promise<void> {
   const { origin, pathname } = new URL(mounted);
   const proxy = await startProxy(origin, { prefix: '/tools', ...options });
   const console = await ConsolePage.inNewContext(browser, { ignoreHTTPSErrors: true });
@@ -65,8 +69,8 @@ async function through({ browser }, mounted, options, work) {
   }
 }
 
-/** Deep links, links, the event stream. @param {ConsolePage} console */
-async function goThrough(console) {
+/** Deep links, links, the event stream. */
+async function goThrough(console: ConsolePage): Promise<void> {
   await console.has('Waiting messages');
   await console.live();
   await console.open('topics/payments');
@@ -82,16 +86,16 @@ async function goThrough(console) {
   await console.live();
 }
 
-/** @param {ConsolePage} console on the page of the topic payments @param {string} key */
-async function send(console, key) {
+/** @param console on the page of the topic payments */
+async function send(console: ConsolePage, key: string): Promise<void> {
   await console.keys('s');
   const dialog = console.dialog('Send to payments');
   await dialog.getByLabel('Body').fill('{"payment":1}');
   await dialog.getByLabel('Keys, separated by spaces').fill(key);
 }
 
-/** It also comes by the event stream: the topic is followed. @param {ConsolePage} console @param {string} key */
-async function isSent(console, key) {
+/** It also comes by the event stream: the topic is followed. */
+async function isSent(console: ConsolePage, key: string): Promise<void> {
   const dialog = console.dialog('Send to payments');
   await dialog.getByRole('button', { name: 'Send', exact: true }).click();
   await dialog.getByRole('status').waitFor();

@@ -1,6 +1,7 @@
 // Counts what an embedded broker of this process is asked: requests to its admin port and to its control port, on the wire.
 
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { Socket } from 'node:net';
 
 const ACCEPTED = 'net.server.socket';
 const ASKED = 'http.server.request.start';
@@ -8,18 +9,20 @@ const ASKED = 'http.server.request.start';
 const LENGTH_BYTES = 4;
 
 export class BrokerCalls {
+  readonly onSocket: (message: unknown) => void;
+  readonly onRequest: (message: unknown) => void;
+
   /** Since it was started, or since the last {@link take}. */
   #count = 0;
   #sinceMs = performance.now();
 
-  /** @param {{ adminPort: number, controlPort: number }} ports */
-  constructor({ adminPort, controlPort }) {
-    this.onSocket = (/** @type {unknown} */ message) => {
-      const { socket } = /** @type {{ socket: import('node:net').Socket }} */ (message);
+  constructor({ adminPort, controlPort }: { adminPort: number; controlPort: number }) {
+    this.onSocket = (message: unknown) => {
+      const { socket } = message as { socket: Socket };
       if (socket.localPort === adminPort) this.#watch(socket);
     };
-    this.onRequest = (/** @type {unknown} */ message) => {
-      const { socket } = /** @type {{ socket: import('node:net').Socket }} */ (message);
+    this.onRequest = (message: unknown) => {
+      const { socket } = message as { socket: Socket };
       if (socket.localPort === controlPort) this.#count++;
     };
     subscribe(ACCEPTED, this.onSocket);
@@ -35,18 +38,18 @@ export class BrokerCalls {
     return perMinute;
   }
 
-  stop() {
+  stop(): void {
     unsubscribe(ACCEPTED, this.onSocket);
     unsubscribe(ASKED, this.onRequest);
   }
 
-  /** Sees what the broker reads, and reads nothing itself. @param {import('node:net').Socket} socket */
-  #watch(socket) {
+  /** Sees what the broker reads, and reads nothing itself. */
+  #watch(socket: Socket): void {
     let rest = Buffer.alloc(0);
     const emit = socket.emit.bind(socket);
-    socket.emit = (/** @type {string | symbol} */ name, /** @type {unknown[]} */ ...values) => {
+    socket.emit = (name: string | symbol, ...values: unknown[]) => {
       if (name === 'data') {
-        rest = Buffer.concat([rest, /** @type {Buffer} */ (values[0])]);
+        rest = Buffer.concat([rest, values[0] as Buffer]);
         while (rest.length >= LENGTH_BYTES && rest.length >= LENGTH_BYTES + rest.readUInt32BE(0)) {
           rest = rest.subarray(LENGTH_BYTES + rest.readUInt32BE(0));
           this.#count++;

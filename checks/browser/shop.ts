@@ -1,10 +1,14 @@
 // The page as a visitor meets it: by roles and names.
 
-/**
- * @typedef {import('playwright-core').BrowserContextOptions} Look
- * @typedef {import('playwright-core').Locator} Locator
- * @typedef {{ available: number, reserved: number, sold: number }} Stock
- */
+import type { Browser, BrowserContext, BrowserContextOptions, Locator, Page } from 'playwright-core';
+
+export type Look = BrowserContextOptions;
+
+interface Stock {
+  available: number;
+  reserved: number;
+  sold: number;
+}
 
 const PATIENCE_MS = 45_000;
 /** What a browser says by itself while a service is away that a scenario has stopped. */
@@ -13,13 +17,13 @@ const AWAY =
 
 export class Shop {
   /** Errors of the console and of scripts. */
-  errors = /** @type {string[]} */ ([]);
+  errors: string[] = [];
   #mayBeAway = false;
 
-  /** @param {import('playwright-core').BrowserContext} context @param {import('playwright-core').Page} page */
-  constructor(context, page) {
-    this.context = context;
-    this.page = page;
+  constructor(
+    readonly context: BrowserContext,
+    public page: Page,
+  ) {
     page.setDefaultTimeout(PATIENCE_MS);
     page.on('console', (message) => {
       if (message.type() === 'error' && !(this.#mayBeAway && AWAY.test(message.text())))
@@ -28,8 +32,7 @@ export class Shop {
     page.on('pageerror', (error) => this.errors.push(String(error)));
   }
 
-  /** @param {import('playwright-core').Browser} browser @param {string} url @param {Look} look */
-  static async open(browser, url, look) {
+  static async open(browser: Browser, url: string, look: Look) {
     const context = await browser.newContext({ ...look, baseURL: url });
     const shop = new Shop(context, await context.newPage());
     await shop.page.goto(url);
@@ -38,38 +41,34 @@ export class Shop {
     return shop;
   }
 
-  close() {
+  close(): Promise<void> {
     return this.context.close();
   }
 
-  forgetErrors() {
+  forgetErrors(): void {
     this.errors = [];
   }
 
-  /** @param {string} view */
-  async go(view) {
+  async go(view: string): Promise<void> {
     await this.page.getByRole('link', { name: view }).click();
     await this.page.getByRole('heading', { name: view === 'Flow' ? 'Flow' : 'Shop window', exact: true }).waitFor();
   }
 
-  /** @param {string} view */
-  async goByKeyboard(view) {
+  async goByKeyboard(view: string): Promise<void> {
     await this.page.getByRole('link', { name: view }).focus();
     await this.page.keyboard.press('Enter');
   }
 
-  /** Orders one; resolves when it is in the list. @param {string} sku */
-  order(sku) {
+  /** Orders one; resolves when it is in the list. */
+  order(sku: string) {
     return this.#ordered(sku, (button) => button.click());
   }
 
-  /** @param {string} sku */
-  orderByKeyboard(sku) {
+  orderByKeyboard(sku: string) {
     return this.#ordered(sku, (button) => button.press('Enter'));
   }
 
-  /** @param {string} sku @param {(button: Locator) => Promise<void>} press */
-  async #ordered(sku, press) {
+  async #ordered(sku: string, press: (button: Locator) => Promise<void>) {
     const answered = this.page.waitForResponse(
       (response) => response.request().method() === 'POST' && response.url().endsWith('/orders'),
     );
@@ -79,8 +78,8 @@ export class Shop {
     return order;
   }
 
-  /** Presses a button that breaks something. `isAwayFor`: a service goes away by it. @param {string} title */
-  async break(title, { isAwayFor = false } = {}) {
+  /** Presses a button that breaks something. `isAwayFor`: a service goes away by it. */
+  async break(title: string, { isAwayFor = false } = {}): Promise<void> {
     if (isAwayFor) this.#mayBeAway = true;
     // Steps from before prove nothing.
     await this.page.evaluate(() => document.getElementById('steps')?.replaceChildren());
@@ -90,51 +89,48 @@ export class Shop {
     await item.getByRole('button').click();
   }
 
-  /** A step is shown, after the last break. @param {RegExp} pattern */
-  async hasLatestStep(pattern) {
+  /** A step is shown, after the last break. */
+  async hasLatestStep(pattern: RegExp): Promise<void> {
     await this.page.locator('#steps > li').filter({ hasText: pattern }).first().waitFor({ state: 'attached' });
   }
 
   /** The ids of all orders, as the service returns them. */
-  async orders() {
-    /** @type {{ id: string }[]} */
-    const orders = await (await this.page.request.get('/orders')).json();
+  async orders(): Promise<string[]> {
+    const orders: { id: string }[] = await (await this.page.request.get('/orders')).json();
     return orders.map(({ id }) => id);
   }
 
-  async goesAwayAndComesBack() {
+  async goesAwayAndComesBack(): Promise<void> {
     const connection = this.page.locator('#connection');
     await connection.getByText('order-demo is unavailable').waitFor();
     await connection.getByText('live', { exact: true }).waitFor();
   }
 
-  /** @param {string} sku @returns {Promise<Stock>} */
-  async stock(sku) {
+  async stock(sku: string): Promise<Stock> {
     const text = await this.#sum(sku).textContent();
     const [, available, reserved, sold] = /: (\d+) \+ (\d+) \+ (\d+) = \d+ ✓/.exec(text ?? '') ?? [];
     if (sold === undefined) throw new Error(`the sum of ${sku} is "${text}"`);
     return { available: Number(available), reserved: Number(reserved), sold: Number(sold) };
   }
 
-  /** @param {string} sku @param {Stock} stock */
-  async hasStock(sku, { available, reserved, sold }) {
+  async hasStock(sku: string, { available, reserved, sold }: Stock): Promise<void> {
     const text = `${sku}: ${available} + ${reserved} + ${sold} = ${available + reserved + sold} ✓`;
     await this.page.locator('#sums').getByText(text, { exact: true }).waitFor();
   }
 
   /** The invariant is in sight, and holds. */
-  async isWhole() {
+  async isWhole(): Promise<void> {
     await this.page.locator('#sums > li').first().waitFor({ state: 'visible' });
     for (const sku of ['book', 'chair', 'lamp']) await this.stock(sku);
   }
 
   /** The titles of what can be broken. */
-  faults() {
+  faults(): Promise<string[]> {
     return this.page.locator('#faults > li h3').allTextContents();
   }
 
   /** The names of all controls that can be seen, in the order of the document. */
-  controls() {
+  controls(): Promise<string[]> {
     return this.page.evaluate(() => {
       const all = [...document.querySelectorAll('a[href], button, summary')];
       return all
@@ -144,20 +140,22 @@ export class Shop {
   }
 
   /** As if it was just opened: nothing has the focus, and Tab begins at the top. */
-  async reload() {
+  async reload(): Promise<void> {
     await this.page.reload();
     await this.#isShown();
   }
 
-  async #isShown() {
+  async #isShown(): Promise<void> {
     await this.page.getByText('live', { exact: true }).waitFor();
     await this.page.locator('#sums > li').first().waitFor();
   }
 
-  /** Presses Tab until the page is left. @returns the names of what had the focus; each must be in sight, and show it */
+  /**
+   * Presses Tab until the page is left.
+   * @returns the names of what had the focus; each must be in sight, and show it
+   */
   async walk() {
-    /** @type {(string | null)[]} */
-    const names = [];
+    const names: (string | null)[] = [];
     for (;;) {
       await this.page.keyboard.press('Tab');
       const focused = await this.page.evaluate(() => {
@@ -179,10 +177,10 @@ export class Shop {
   }
 
   /** From now on the page counts at how many places each message of the drawing is. */
-  async watchMessages() {
+  async watchMessages(): Promise<void> {
     await this.page.evaluate(() => {
       window.places = new Map();
-      const look = (/** @type {Element} */ dot) => {
+      const look = (dot: Element) => {
         if (!dot.isConnected) return;
         window.places.get(dot)?.add(getComputedStyle(dot).transform);
         requestAnimationFrame(() => look(dot));
@@ -208,38 +206,41 @@ export class Shop {
   }
 
   /** Whether nothing is wider than the window. */
-  fits() {
+  fits(): Promise<boolean> {
     return this.page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth);
   }
 
-  /** @param {string} sku */
-  #sum(sku) {
+  #sum(sku: string) {
     return this.page.locator('#sums > li').filter({ hasText: `${sku}:` });
   }
 }
 
 class OrderCard {
-  /** @param {import('playwright-core').Page} page @param {{ id: string, sku: string, expiresAt: string }} order */
-  constructor(page, { id, sku, expiresAt }) {
-    this.page = page;
+  readonly id: string;
+  readonly sku: string;
+  readonly expiresAtMs: number;
+  readonly card: Locator;
+
+  constructor(
+    public page: Page,
+    { id, sku, expiresAt }: { id: string; sku: string; expiresAt: string },
+  ) {
     this.id = id;
     this.sku = sku;
     this.expiresAtMs = Date.parse(expiresAt);
     this.card = page.locator('#orders > li').filter({ hasText: id });
   }
 
-  /** @param {string} status */
-  has(status) {
+  has(status: string): Promise<void> {
     return this.card.locator('.status').getByText(status, { exact: true }).waitFor();
   }
 
-  async showTimeline() {
+  async showTimeline(): Promise<void> {
     await this.card.locator('summary').click();
     await this.hasStep('created');
   }
 
-  /** @param {string} what */
-  hasStep(what) {
+  hasStep(what: string): Promise<void> {
     return this.card
       .locator('.timeline > li')
       .filter({ hasText: ` ${what} ` })
@@ -248,7 +249,7 @@ class OrderCard {
   }
 
   /** The countdown is there and moves. */
-  async counts() {
+  async counts(): Promise<void> {
     const countdown = this.card.getByRole('timer');
     const before = await countdown.textContent();
     if (!/^times out in [\d.]+ s$/.test(before ?? '')) throw new Error(`the countdown says "${before}"`);
@@ -257,28 +258,26 @@ class OrderCard {
   }
 
   /** The names of its buttons that can be seen. */
-  buttons() {
+  buttons(): Promise<string[]> {
     return this.card.locator('.buttons button:visible').allTextContents();
   }
 
-  /** The name of one of its controls. @param {string} text */
-  control(text) {
+  /** The name of one of its controls. */
+  control(text: string): string {
     const short = `${this.sku} ${this.id.slice(0, 8)}`;
     return text.endsWith(' of') ? `${text} ${short}` : `${text}: ${short}`;
   }
 
-  /** @param {string} text */
-  press(text) {
+  press(text: string): Promise<void> {
     return this.card.getByRole('button', { name: new RegExp(`^${text}:`) }).click();
   }
 
-  /** @param {string} text */
-  pressByKeyboard(text) {
+  pressByKeyboard(text: string): Promise<void> {
     return this.card.getByRole('button', { name: new RegExp(`^${text}:`) }).press('Enter');
   }
 
   /** Whether its time to pay is not over yet. */
-  async isBefore() {
+  async isBefore(): Promise<boolean> {
     return Date.now() < this.expiresAtMs;
   }
 }

@@ -1,7 +1,8 @@
 // The console of a large cluster: it is there at once, few of its rows are in the page, and viewers do not cost the broker more than one does.
 
 import assert from 'node:assert/strict';
-import { ConsolePage } from './console-page.mjs';
+import { ConsolePage } from './console-page.js';
+import type { Stage } from './console-scenarios.js';
 
 const DESK = { width: 1_280, height: 860 };
 const SHOWN_ROWS = 80;
@@ -19,10 +20,8 @@ const MAX_CALLS_PER_MINUTE = 2_200;
 /** Of one tab: the page each 5 s, the time each 10 s. The event stream is open all the time. */
 const MAX_REQUESTS_PER_MINUTE = 20;
 
-/** @typedef {import('./console-scenarios.mjs').Stage} Stage */
-
-/** @param {Stage} stage the world has more topics and groups than fit */
-export async function runLargeConsole(stage) {
+/** @param stage the world has more topics and groups than fit */
+export async function runLargeConsole(stage: Stage): Promise<void> {
   const { checks } = stage;
   await checks.check('console: thousands of topics', () => onPage(stage, goThroughTopics));
   await checks.check('console: thousands of topics and groups are there within a second', () => onPage(stage, paint));
@@ -31,8 +30,10 @@ export async function runLargeConsole(stage) {
   );
 }
 
-/** @param {Stage} stage @param {(console: ConsolePage, world: Stage['world']) => Promise<void>} work */
-async function onPage({ browser, world }, work) {
+async function onPage(
+  { browser, world }: Stage,
+  work: (console: ConsolePage, world: Stage['world']) => Promise<void>,
+): Promise<void> {
   const console = await ConsolePage.inNewContext(browser, { viewport: DESK });
   try {
     await console.enter(await world.openStandalone());
@@ -44,8 +45,7 @@ async function onPage({ browser, world }, work) {
   }
 }
 
-/** @param {ConsolePage} console */
-async function goThroughTopics(console) {
+async function goThroughTopics(console: ConsolePage): Promise<void> {
   await console.open('topics');
   await console.has('archive-0000');
   assert.ok((await console.page.locator('[data-row]').count()) < SHOWN_ROWS);
@@ -58,8 +58,7 @@ async function goThroughTopics(console) {
   await console.rows(1);
 }
 
-/** @param {ConsolePage} console */
-async function paint(console) {
+async function paint(console: ConsolePage): Promise<void> {
   await console.page.addInitScript(noteFirstRow);
   for (const [path, shown] of [
     ['', 'Waiting messages'],
@@ -78,7 +77,7 @@ async function paint(console) {
 }
 
 /** In the page: when data was in it. */
-function noteFirstRow() {
+function noteFirstRow(): void {
   new MutationObserver((_, observer) => {
     if (document.querySelector('[data-row], .facts') === null) return;
     window.firstRowMs = performance.now();
@@ -92,8 +91,7 @@ function firstPaint() {
   return { paintMs: entry?.startTime ?? Number.POSITIVE_INFINITY, rowMs: window.firstRowMs };
 }
 
-/** @param {ConsolePage} console @param {Stage['world']} world */
-async function openTabs(console, { calls }) {
+async function openTabs(console: ConsolePage, { calls }: Stage['world']): Promise<void> {
   await console.page.clock.install();
   await console.open('');
   await console.has('Waiting messages');
@@ -122,11 +120,8 @@ async function openTabs(console, { calls }) {
   assert.ok(requests > 0 && requests <= MAX_REQUESTS_PER_MINUTE, `${requests} requests a minute`);
 }
 
-/**
- * What the broker is asked per minute, while each tab asks the server as often as in some minutes.
- * @param {readonly ConsolePage[]} tabs @param {Stage['world']['calls']} calls
- */
-async function callsOf(tabs, calls) {
+/** What the broker is asked per minute, while each tab asks the server as often as in some minutes. */
+async function callsOf(tabs: readonly ConsolePage[], calls: Stage['world']['calls']): Promise<number> {
   calls.take();
   const isOver = new Promise((resolve) => setTimeout(resolve, WATCHED_MS));
   await Promise.all(tabs.map(({ page }) => page.evaluate(readOverview, READS)));
@@ -135,18 +130,18 @@ async function callsOf(tabs, calls) {
 }
 
 /** In the page: another tab is in front, which Playwright does not let pages know. */
-function hide() {
+function hide(): void {
   Object.defineProperty(document, 'hidden', { value: true, configurable: true });
   document.dispatchEvent(new Event('visibilitychange'));
 }
 
 /** In the page. */
-function show() {
+function show(): void {
   Object.defineProperty(document, 'hidden', { value: false, configurable: true });
   document.dispatchEvent(new Event('visibilitychange'));
 }
 
-/** In the page. @param {number} times */
-async function readOverview(times) {
+/** In the page. */
+async function readOverview(times: number): Promise<void> {
   for (let time = 0; time < times; time++) await fetch('api/overview');
 }

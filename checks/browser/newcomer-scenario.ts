@@ -4,40 +4,55 @@
 import assert from 'node:assert/strict';
 import { Injectable, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { DeadLetterError, defineTopic, RocketMQListener, RocketMQModule, RocketMQProducer } from 'nestjs-rocketmq';
+import {
+  DeadLetterError,
+  defineTopic,
+  RocketMQListener,
+  RocketMQModule,
+  RocketMQProducer,
+  type TopicDefinition,
+} from 'nestjs-rocketmq';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
-import { ConsolePage } from './console-page.mjs';
+import { RocketMQConsoleModule } from 'nestjs-rocketmq-console';
+import type { Browser } from 'playwright-core';
+import type { Checks } from '../../tools/checks.js';
+import { ConsolePage } from './console-page.js';
 
-const CONSOLE = '../../libs/console/src/entries/nest.ts';
-const Orders = /** @type {import('nestjs-rocketmq').TopicDefinition<{ order: string }>} */ (
-  defineTopic('orders', { type: 'normal' })
-);
+const Orders = defineTopic('orders', { type: 'normal' }) as TopicDefinition<{ order: string }>;
 const SAMPLED_MS = 60_000;
 const REASON = 'there is no tax rate for the country eu';
 
-/** An application whose handler fails until it is fixed. @param {{ endpoints: string, nameServer?: string, proxies?: string }} broker */
-async function startShop({ endpoints, nameServer, proxies }) {
-  const { RocketMQConsoleModule } = await import(CONSOLE);
-  const handled = /** @type {string[]} */ ([]);
+/** An application whose handler fails until it is fixed. */
+async function startShop({
+  endpoints,
+  nameServer,
+  proxies,
+}: {
+  endpoints: string;
+  nameServer?: string;
+  proxies?: string;
+}) {
+  const handled: string[] = [];
   let isMended = false;
+
+  @Injectable()
   class Billing {
-    /** @param {{ order: string }} order */
-    charge({ order }) {
+    @RocketMQListener(Orders, { consumerGroup: 'billing' })
+    charge({ order }: { order: string }): void {
       if (!isMended) throw new DeadLetterError(REASON);
       handled.push(order);
     }
   }
-  const method = /** @type {PropertyDescriptor} */ (Object.getOwnPropertyDescriptor(Billing.prototype, 'charge'));
-  RocketMQListener(Orders, { consumerGroup: 'billing' })(Billing.prototype, 'charge', method);
-  Injectable()(Billing);
-  class ShopModule {}
-  Module({
+
+  @Module({
     imports: [
       RocketMQModule.forRoot({ endpoints, nameServer, proxies }),
       RocketMQConsoleModule.forRoot({ actions: ['replay'], bodies: 'shown' }),
     ],
     providers: [Billing],
-  })(ShopModule);
+  })
+  class ShopModule {}
+
   const app = await NestFactory.create(ShopModule, { logger: false });
   await app.listen(0, '127.0.0.1');
   return {
@@ -46,17 +61,16 @@ async function startShop({ endpoints, nameServer, proxies }) {
     fix: () => {
       isMended = true;
     },
-    /** @param {string} order */
-    place: (order) => app.get(RocketMQProducer).send(Orders, { order }, { keys: [order] }),
+    place: (order: string) => app.get(RocketMQProducer).send(Orders, { order }, { keys: [order] }),
     stop: () => app.close(),
   };
 }
 
-/**
- * @param {{ browser: import('playwright-core').Browser, checks: import('../../tools/checks.ts').Checks }} stage
- * @param {string} name @param {{ endpoints: string, nameServer?: string, proxies?: string }} broker
- */
-export async function runNewcomer({ browser, checks }, name, broker) {
+export async function runNewcomer(
+  { browser, checks }: { browser: Browser; checks: Checks },
+  name: string,
+  broker: { endpoints: string; nameServer?: string; proxies?: string },
+): Promise<void> {
   await checks.check(
     `console: a newcomer finds a stuck message, sees why, replays it and watches it succeed: ${name}`,
     async () => {

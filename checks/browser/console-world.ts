@@ -3,19 +3,21 @@
 
 import { Injectable, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import type { NestExpressApplication } from '@nestjs/platform-express';
 import { RocketMQListener, RocketMQModule } from 'nestjs-rocketmq';
-import { positionOf, RocketMQAdmin } from 'nestjs-rocketmq/admin';
-import { ControlClient, EmbeddedBroker } from 'nestjs-rocketmq/broker';
+import { positionOf, RocketMQAdmin, type StoredMessageView } from 'nestjs-rocketmq/admin';
+import { ControlClient, EmbeddedBroker, type EmbeddedBrokerOptions } from 'nestjs-rocketmq/broker';
 import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
-import { BrokerCalls } from './broker-calls.mjs';
+import { RocketMQConsoleModule } from 'nestjs-rocketmq-console';
+import { startStandaloneConsole } from 'nestjs-rocketmq-console/standalone';
+import type { ConsoleOptions } from '../../libs/console/src/access/options.js';
+import { BrokerCalls } from './broker-calls.js';
 
-const CONSOLE = '../../libs/console/src/entries';
 const PATIENCE_MS = 30_000;
 const MINUTE_MS = 60_000;
-const QUICKLY = /** @type {const} */ ({ kind: 'customized', nextMs: [200] });
+const QUICKLY = { kind: 'customized', nextMs: [200] } as const;
 
-/** @type {import('nestjs-rocketmq/broker').EmbeddedBrokerOptions} */
-const BROKER = {
+const BROKER: EmbeddedBrokerOptions = {
   adminPort: 0,
   controlPort: 0,
   timeTravel: true,
@@ -43,61 +45,55 @@ const FAILURES = ['card declined', 'no such customer', 'gateway timeout'];
 const DEAD_LETTERS = 12;
 const DELAYS_MIN = [15, 15, 16, 31, 31, 32, 45, 61, 62, 90, 130, 240, 241, 600, 601, 1_200];
 
-/** This file has no decorator syntax. @param {new () => object} type @param {string} method @param {import('nestjs-rocketmq').ListenerDecorator<never[]>} decorate */
-function listener(type, method, decorate) {
-  decorate(
-    type.prototype,
-    method,
-    /** @type {PropertyDescriptor} */ (Object.getOwnPropertyDescriptor(type.prototype, method)),
-  );
-  Injectable()(type);
-  return type;
-}
-
 /** New classes for each application: decorators write on them. */
 function listeners() {
+  @Injectable()
   class Billing {
-    /** @param {{ order: number }} order */
-    charge({ order }) {
+    @RocketMQListener('orders', { consumerGroup: 'billing' })
+    charge({ order }: { order: number }): void {
       if (order % 4 === 0) throw new Error(FAILURES[(order / 4) % FAILURES.length]);
     }
   }
+
+  @Injectable()
   class Warehouse {
-    reserve() {}
+    @RocketMQListener('orders', { consumerGroup: 'warehouse' })
+    reserve(): void {}
   }
+
+  @Injectable()
   class Mailer {
-    remind() {}
+    @RocketMQListener('reminders', { consumerGroup: 'mailer' })
+    remind(): void {}
   }
-  return [
-    listener(Billing, 'charge', RocketMQListener('orders', { consumerGroup: 'billing' })),
-    listener(Warehouse, 'reserve', RocketMQListener('orders', { consumerGroup: 'warehouse' })),
-    listener(Mailer, 'remind', RocketMQListener('reminders', { consumerGroup: 'mailer' })),
-  ];
+
+  return [Billing, Warehouse, Mailer];
 }
 
-/** @param {string} name @param {number} count */
-function namedAfter(name, count) {
+function namedAfter(name: string, count: number) {
   return Array.from({ length: count }, (_, index) => ({ name: `${name}-${String(index).padStart(4, '0')}` }));
 }
 
-/** @param {string} endpoint */
-function portOf(endpoint) {
+function portOf(endpoint: string): number {
   return Number(endpoint.split(':').at(-1));
 }
 
 export class ConsoleWorld {
+  readonly calls: BrokerCalls;
+  readonly admin: RocketMQAdmin;
+  readonly connection: Connection;
+  readonly producer: Producer;
+
   /** Ends what was started, in reverse. */
-  #closers = /** @type {(() => Promise<unknown>)[]} */ ([]);
+  #closers: (() => Promise<unknown>)[] = [];
   /** Servers of their own. */
-  #consoles = /** @type {{ close(): Promise<unknown> }[]} */ ([]);
+  #consoles: { close(): Promise<unknown> }[] = [];
   /** Where the console of the application is. */
   mounted = '';
   /** Where the console that is a server of its own is; opens once. */
   standalone = '';
 
-  /** @param {EmbeddedBroker} broker */
-  constructor(broker) {
-    this.broker = broker;
+  constructor(readonly broker: EmbeddedBroker) {
     this.calls = new BrokerCalls({
       adminPort: portOf(broker.adminEndpoint),
       controlPort: portOf(broker.controlEndpoint),
@@ -114,8 +110,7 @@ export class ConsoleWorld {
     );
   }
 
-  /** @param {{ moreTopics?: number, moreGroups?: number }} options */
-  static async start({ moreTopics = 0, moreGroups = 0 } = {}) {
+  static async start({ moreTopics = 0, moreGroups = 0 }: { moreTopics?: number; moreGroups?: number } = {}) {
     const broker = new EmbeddedBroker({
       ...BROKER,
       topics: [...(BROKER.topics ?? []), ...namedAfter('archive', moreTopics)],
@@ -130,33 +125,31 @@ export class ConsoleWorld {
     return world;
   }
 
-  /**
-   * An application with the console.
-   * @param {(new () => object)[]} providers @param {{ trustsProxies?: boolean }} options
-   */
-  async mount(providers, { trustsProxies = false } = {}) {
-    const { RocketMQConsoleModule } = await import(`${CONSOLE}/nest.ts`);
+  /** An application with the console. */
+  async mount(
+    providers: (new () => object)[],
+    { trustsProxies = false }: { trustsProxies?: boolean } = {},
+  ): Promise<string> {
     const { endpoints, adminEndpoint: nameServer } = this.broker;
-    class ShopModule {}
-    Module({
+
+    @Module({
       imports: [
         RocketMQModule.forRoot({ endpoints, nameServer }),
         RocketMQConsoleModule.forRoot({ path: 'admin/rocketmq', actions: 'all', bodies: 'shown' }),
       ],
       providers,
-    })(ShopModule);
-    const app = /** @type {import('@nestjs/platform-express').NestExpressApplication} */ (
-      await NestFactory.create(ShopModule, { logger: false })
-    );
+    })
+    class ShopModule {}
+
+    const app = await NestFactory.create<NestExpressApplication>(ShopModule, { logger: false });
     if (trustsProxies) app.set('trust proxy', 'loopback');
     this.#closers.push(() => app.close());
     await app.listen(0, '127.0.0.1');
     return `${await app.getUrl()}/admin/rocketmq`;
   }
 
-  /** A console that lets one more browser in. @param {import('../../libs/console/src/access/options.js').ConsoleOptions} options */
-  async openStandalone(options = { actions: 'all', bodies: 'shown' }) {
-    const { startStandaloneConsole } = await import(`${CONSOLE}/standalone.ts`);
+  /** A console that lets one more browser in. */
+  async openStandalone(options: ConsoleOptions = { actions: 'all', bodies: 'shown' }) {
     const control = new ControlClient({ endpoint: this.broker.controlEndpoint });
     const { admin, connection } = this;
     const source = { admin, control, connection, title: 'shop' };
@@ -167,11 +160,11 @@ export class ConsoleWorld {
   }
 
   /** A console goes on for a minute after its last viewer. */
-  async closeStandalones() {
+  async closeStandalones(): Promise<void> {
     for (const one of this.#consoles.splice(0)) await one.close();
   }
 
-  async #fill() {
+  async #fill(): Promise<void> {
     for (let number = 1; number <= 48; number++) await this.order(number);
     for (let number = 1; number <= 40; number++) await this.payment(number);
     const idle = new PushConsumer(this.connection, {
@@ -201,8 +194,7 @@ export class ConsoleWorld {
     });
   }
 
-  /** @param {number} number */
-  order(number) {
+  order(number: number) {
     const lines = [{ sku: 'book', quantity: 1 + (number % 3) }];
     return this.producer.send({
       topic: 'orders',
@@ -213,20 +205,18 @@ export class ConsoleWorld {
     });
   }
 
-  /** @param {number} number */
-  payment(number) {
+  payment(number: number) {
     const body = `{"payment":${number},"cents":${number * 137}}`;
     return this.producer.send({ topic: 'payments', body, keys: [`payment-${number}`] });
   }
 
-  /** @param {number} minutes */
-  remind(minutes) {
+  remind(minutes: number) {
     const body = `{"remind":"order-${minutes}"}`;
     return this.producer.send({ topic: 'reminders', body, keys: [`order-${minutes}`], delayMs: minutes * MINUTE_MS });
   }
 
-  /** Lets billing fail. @param {string} body @returns the position of its dead letter */
-  async deadLetter(body) {
+  /** Lets billing fail. @returns the position of its dead letter */
+  async deadLetter(body: string) {
     const { messageId } = await this.producer.send({ topic: 'orders', body });
     let position = '';
     await this.until('a dead letter', async () => {
@@ -238,14 +228,12 @@ export class ConsoleWorld {
     return position;
   }
 
-  /** @param {string} topic @param {(message: import('nestjs-rocketmq/admin').StoredMessageView) => unknown} isMeant */
-  async newest(topic, isMeant) {
+  async newest(topic: string, isMeant: (message: StoredMessageView) => unknown) {
     const { messages } = await this.admin.browseMessages(topic, { order: 'newest-first', limit: 100 });
     return messages.find(isMeant);
   }
 
-  /** @param {string} what @param {() => Promise<boolean>} is */
-  async until(what, is) {
+  async until(what: string, is: () => Promise<boolean>): Promise<void> {
     const lastTryAtMs = Date.now() + PATIENCE_MS;
     while (!(await is().catch(() => false))) {
       if (Date.now() > lastTryAtMs) throw new Error(`waited ${PATIENCE_MS} ms in vain: ${what}`);
@@ -253,7 +241,7 @@ export class ConsoleWorld {
     }
   }
 
-  async stop() {
+  async stop(): Promise<void> {
     await this.closeStandalones();
     for (const close of this.#closers.reverse()) await close();
   }

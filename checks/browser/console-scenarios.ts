@@ -2,23 +2,27 @@
 
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { axeViolations } from './axe.mjs';
-import { DIALOGS } from './console-dialogs.mjs';
-import { ConsolePage } from './console-page.mjs';
-import { LOOKING, VISITS } from './console-visits.mjs';
+import type { Browser, BrowserContextOptions } from 'playwright-core';
+import type { ConsoleOptions } from '../../libs/console/src/access/options.js';
+import type { Checks } from '../../tools/checks.js';
+import { axeViolations } from './axe.js';
+import { DIALOGS } from './console-dialogs.js';
+import { ConsolePage } from './console-page.js';
+import { LOOKING, VISITS } from './console-visits.js';
+import type { ConsoleWorld } from './console-world.js';
 
-/**
- * @typedef {import('./console-world.mjs').ConsoleWorld} World
- * @typedef {{ browser: import('playwright-core').Browser, world: World, screenshots: string, checks: import('../../tools/checks.ts').Checks }} Stage
- */
+export interface Stage {
+  browser: Browser;
+  world: ConsoleWorld;
+  screenshots: string;
+  checks: Checks;
+}
 
 const DESK = { width: 1_280, height: 860 };
 const PHONE = { width: 390, height: 844 };
-/** @type {import('../../libs/console/src/access/options.js').ConsoleOptions} */
-const CLOSED = { actions: [], bodies: 'hidden' };
+const CLOSED: ConsoleOptions = { actions: [], bodies: 'hidden' };
 
-/** @type {[string, import('playwright-core').BrowserContextOptions][]} */
-const LOOKS = [
+const LOOKS: [string, BrowserContextOptions][] = [
   ['light 1280', { viewport: DESK, colorScheme: 'light' }],
   ['dark 1280', { viewport: DESK, colorScheme: 'dark' }],
   ['light 390', { viewport: PHONE, colorScheme: 'light', isMobile: true, hasTouch: true }],
@@ -28,8 +32,8 @@ const LOOKS = [
 /** Where each scheme and each width is once. */
 const FEW_LOOKS = ['light 1280', 'dark 390'];
 
-/** Each page, and what shows that it has its data. @param {World} world @returns {Promise<[string, string, string][]>} */
-async function pagesOf({ admin }) {
+/** Each page, and what shows that it has its data. */
+async function pagesOf({ admin }: ConsoleWorld): Promise<[string, string, string][]> {
   const { messages } = await admin.findMessages({ topic: 'orders', key: 'order-8', limit: 1 });
   const { messages: delayed } = await admin.delayedMessages({ topic: 'reminders', limit: 1 });
   return [
@@ -53,8 +57,8 @@ async function pagesOf({ admin }) {
   ];
 }
 
-/** Runs all of them. @param {Stage} stage */
-export async function runConsoleScenarios({ browser, world, screenshots, checks }) {
+/** Runs all of them. */
+export async function runConsoleScenarios({ browser, world, screenshots, checks }: Stage): Promise<void> {
   const pages = await pagesOf(world);
   for (const [look, options] of LOOKS) {
     await checks.check(`console: accessible, deep links, fits: ${look}`, async () => {
@@ -89,8 +93,8 @@ export async function runConsoleScenarios({ browser, world, screenshots, checks 
     });
   }
   const all = [
-    ...VISITS.map(([name, work]) => /** @type {const} */ ([name, work, undefined])),
-    ...LOOKING.map(([name, work]) => /** @type {const} */ ([name, work, CLOSED])),
+    ...VISITS.map(([name, work]) => [name, work, undefined] as const),
+    ...LOOKING.map(([name, work]) => [name, work, CLOSED] as const),
   ];
   for (const [name, work, rights] of all) {
     await checks.check(`console: ${name}`, async () => {
@@ -109,8 +113,8 @@ export async function runConsoleScenarios({ browser, world, screenshots, checks 
   }
 }
 
-/** Of a broker whose time can be moved (`timeTravel`). @param {Stage} stage */
-export async function runTimeTravel({ browser, world, checks }) {
+/** Of a broker whose time can be moved (`timeTravel`). */
+export async function runTimeTravel({ browser, world, checks }: Stage): Promise<void> {
   await checks.check('console: the time is moved to a message, after the plan has shown what becomes due', async () => {
     const console = await ConsolePage.inNewContext(browser, { viewport: DESK });
     try {
@@ -132,15 +136,25 @@ export async function runTimeTravel({ browser, world, checks }) {
   });
 }
 
-/** @param {ConsolePage} console @param {{ name: string, path: string, shown: string, screenshots?: string, look?: string }} what */
-async function lookAt(console, { name, path, shown, screenshots, look }) {
+async function lookAt(
+  console: ConsolePage,
+  {
+    name,
+    path,
+    shown,
+    screenshots,
+    look,
+  }: { name: string; path: string; shown: string; screenshots?: string; look?: string },
+): Promise<void> {
   await console.open(path);
   await console.has(shown);
   await isWell(console, { name, screenshots, look });
 }
 
-/** @param {ConsolePage} console @param {{ name: string, screenshots?: string, look?: string }} what */
-async function isWell(console, { name, screenshots, look }) {
+async function isWell(
+  console: ConsolePage,
+  { name, screenshots, look }: { name: string; screenshots?: string; look?: string },
+): Promise<void> {
   assert.deepEqual(await axeViolations(console.page), [], `axe, ${name}`);
   assert.ok(await console.fits(), `${name} is wider than the window`);
   assert.deepEqual(console.errors, [], `the browser reports errors, ${name}`);

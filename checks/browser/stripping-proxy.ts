@@ -1,18 +1,26 @@
 // A reverse proxy as applications have one before them: it takes a prefix off the path, and may end TLS.
 
-import { createServer, request } from 'node:http';
+import { createServer, type RequestListener, request } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 
-/**
- * @param {string} target what it serves, as `http://127.0.0.1:3000`
- * @param {object} options
- * @param {string} options.prefix what it takes off, as `/tools`; anything else it does not serve
- * @param {boolean} options.keepsHost otherwise it names the target, and says in `X-Forwarded-Host` what the browser asked for
- * @param {{ key: Buffer, cert: Buffer }} [options.tls] plaintext unless given
- */
-export async function startProxy(target, { prefix, keepsHost, tls }) {
-  /** @type {import('node:http').RequestListener} */
-  const pass = (asked, answer) => {
+/** @param target what it serves, as `http://127.0.0.1:3000` */
+export async function startProxy(
+  target: string,
+  {
+    prefix,
+    keepsHost,
+    tls,
+  }: {
+    /** What it takes off, as `/tools`; anything else it does not serve. */
+    prefix: string;
+    /** Otherwise it names the target, and says in `X-Forwarded-Host` what the browser asked for. */
+    keepsHost: boolean;
+    /** Plaintext unless given. */
+    tls?: { key: Buffer; cert: Buffer };
+  },
+) {
+  const pass: RequestListener = (asked, answer) => {
     const path = asked.url ?? '';
     if (!path.startsWith(`${prefix}/`)) {
       answer.writeHead(404).end();
@@ -35,11 +43,10 @@ export async function startProxy(target, { prefix, keepsHost, tls }) {
   };
   const server = tls === undefined ? createServer(pass) : createTlsServer(tls, pass);
   await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)));
-  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
+  const { port } = server.address() as AddressInfo;
   return {
     url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}${prefix}`,
-    /** @returns {Promise<void>} */
-    stop: () =>
+    stop: (): Promise<void> =>
       new Promise((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();

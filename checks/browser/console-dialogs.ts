@@ -1,12 +1,14 @@
 // Every dialog of the console, as far as its plan: what it would do is shown, and is not done.
 
-/** @typedef {import('./console-page.mjs').ConsolePage} ConsolePage */
+import type { ConsolePage } from './console-page.js';
 
-/** @param {string} name @returns {(console: ConsolePage) => Promise<void>} */
-const press = (name) => (console) => console.page.getByRole('button', { name }).first().click();
+const press =
+  (name: string): ((console: ConsolePage) => Promise<void>) =>
+  (console) =>
+    console.page.getByRole('button', { name }).first().click();
 
-/** Where it is opened, how, its name, and what shows its plan. @type {[string, (console: ConsolePage) => Promise<void>, string, string][]} */
-export const DIALOGS = [
+/** Where it is opened, how, its name, and what shows its plan. */
+export const DIALOGS: [string, (console: ConsolePage) => Promise<void>, string, string][] = [
   ['', (console) => console.keys('?'), 'Keys', 'Next row'],
   ['', press('+1 h'), 'Move time by 1 hour', 'on the way'],
   [

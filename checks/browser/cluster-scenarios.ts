@@ -2,12 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { Shop } from './shop.mjs';
+import type { Stage } from './scenarios.js';
+import { type Look, Shop } from './shop.js';
 
 const DESK = { width: 1_200, height: 700 };
 
-/** @type {[string, import('./shop.mjs').Look, (shop: Shop) => Promise<void>][]} */
-const SCENARIOS = [
+const SCENARIOS: [string, Look, (shop: Shop) => Promise<void>][] = [
   [
     '"time out now" and "deliver twice" are not there',
     {},
@@ -60,8 +60,8 @@ const SCENARIOS = [
   ],
 ];
 
-/** Orders something. @param {Shop} shop @returns at how many places each message of the drawing was seen */
-async function placesOfMessages(shop) {
+/** Orders something. @returns at how many places each message of the drawing was seen */
+async function placesOfMessages(shop: Shop) {
   await shop.go('Flow');
   await shop.watchMessages();
   await shop.page.request.post('/orders', { data: { sku: 'book', quantity: 1 } });
@@ -69,8 +69,8 @@ async function placesOfMessages(shop) {
   return shop.seenMessages();
 }
 
-/** Runs all of them. @param {import('./scenarios.mjs').Stage} stage */
-export async function runClusterScenarios({ browser, url, screenshots, checks }) {
+/** Runs all of them. */
+export async function runClusterScenarios({ browser, url, screenshots, checks }: Stage): Promise<void> {
   for (const [name, look, work] of SCENARIOS) {
     await checks.check(`without a control port: ${name}`, async () => {
       const shop = await Shop.open(browser, url, { viewport: DESK, ...look });
