@@ -2,7 +2,7 @@
 
 import { check } from '../check.js';
 import type { Options } from '../options.js';
-import { STEPS } from './resources.mjs';
+import { STEPS } from './resources.js';
 
 export const OPTIONS = {
   client: {

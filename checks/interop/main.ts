@@ -5,8 +5,8 @@ import { build } from '../../scripts/build/build.mjs';
 import type { Counts, Tools } from '../check.js';
 import type { Values } from '../options.js';
 import type { OPTIONS } from './check.js';
-import { STEPS } from './resources.mjs';
-import { judgeClients } from './run.mjs';
+import { STEPS } from './resources.js';
+import { judgeClients } from './run.js';
 
 const BACKENDS = ['embedded', 'real'] as const;
 

@@ -1,7 +1,7 @@
 // The official clients: fetched into the user's cache once, compiled there, and run against a broker. None of them is a
 // dependency of this workspace.
 
-import { spawn } from 'node:child_process';
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   cpSync,
@@ -15,8 +15,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { cacheFolder, DEFAULT_VERSION, ensureJars } from '../../tools/servers/rocketmq/jars.ts';
-import { MIXED, prefixOf } from './resources.mjs';
+import { cacheFolder, DEFAULT_VERSION, ensureJars } from '../../tools/servers/rocketmq/jars.js';
+import { MIXED, prefixOf } from './resources.js';
 
 const NODE_CLIENT_VERSION = '1.0.8';
 const JAVA_CLIENT_VERSION = '5.2.0';
@@ -25,15 +25,20 @@ const COPY_GOAL = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-d
 const COMPILE_GOAL = 'org.apache.maven.plugins:maven-compiler-plugin:3.13.0:compile';
 const OUTPUT_TAIL = 4000;
 
-/**
- * @typedef {object} Client
- * @property {(log: (line: string) => void) => Promise<string>} prepare gets and compiles what it needs; answers its folder
- * @property {(folder: string, endpoints: string, steps: readonly string[], home: string, nameServer: string) => [string, string[], NodeJS.ProcessEnv?]} command
- *   program, arguments, environment
- */
+interface Client {
+  /** Gets and compiles what it needs; answers its folder. */
+  prepare: (log: (line: string) => void) => Promise<string>;
+  /** Program, arguments, environment. */
+  command: (
+    folder: string,
+    endpoints: string,
+    steps: readonly string[],
+    home: string,
+    nameServer: string,
+  ) => [string, string[], NodeJS.ProcessEnv?];
+}
 
-/** @type {Record<string, Client>} */
-const CLIENTS = {
+const CLIENTS: Record<string, Client> = {
   java: {
     prepare: (log) =>
       cached(`interop-java-${JAVA_CLIENT_VERSION}-${sourceHash('java')}`, log, async (folder) => {
@@ -119,8 +124,7 @@ const CLIENTS = {
   },
 };
 
-/** @param {(line: string) => void} log */
-function nodeClient(log) {
+function nodeClient(log: (line: string) => void): Promise<string> {
   return cached(`interop-node-${NODE_CLIENT_VERSION}`, log, async (folder) => {
     writeFileSync(join(folder, 'package.json'), '{ "private": true }\n');
     const flags = ['--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error'];
@@ -128,8 +132,7 @@ function nodeClient(log) {
   });
 }
 
-/** @param {string} name */
-export function clientOf(name) {
+export function clientOf(name: string) {
   const client = CLIENTS[name];
   if (client === undefined) throw new Error(`there is no client ${name}`);
   return client;
@@ -137,20 +140,28 @@ export function clientOf(name) {
 
 /**
  * Runs a client's program to its end.
- * @param {string} name @param {string} folder what `prepare` answered
- * @param {object} options
- * @param {string} options.endpoints
- * @param {string} options.nameServer for administration
- * @param {readonly string[]} options.steps
- * @param {string} options.home takes the logs that the client writes
- * @param {number} options.timeoutMs
- * @param {AbortSignal} [options.signal]
- * @param {boolean} [options.isPlaintext] without TLS, whatever the client does by default
- * @param {(child: import('node:child_process').ChildProcess) => void} [options.attach] sees the process while it runs, with an input
- * @returns {Promise<string>} what it printed
+ * @param folder what `prepare` answered
+ * @returns what it printed
  * @throws Error with the end of its error output when it does not end by itself, with 0, in time
  */
-export async function runClient(name, folder, options) {
+export async function runClient(
+  name: string,
+  folder: string,
+  options: {
+    endpoints: string;
+    /** For administration. */
+    nameServer: string;
+    steps: readonly string[];
+    /** Takes the logs that the client writes. */
+    home: string;
+    timeoutMs: number;
+    signal?: AbortSignal;
+    /** Without TLS, whatever the client does by default. */
+    isPlaintext?: boolean;
+    /** Sees the process while it runs, with an input. */
+    attach?: (child: ChildProcess) => void;
+  },
+): Promise<string> {
   const { endpoints, nameServer, steps, home, timeoutMs, signal, isPlaintext, attach } = options;
   mkdirSync(home, { recursive: true });
   const [program, args, env] = clientOf(name).command(folder, endpoints, steps, home, nameServer);
@@ -159,11 +170,12 @@ export async function runClient(name, folder, options) {
   return run(program, args, { timeout: timeoutMs, signal, env: environment, attach });
 }
 
-/**
- * A folder in the cache, filled once; two runs at once are safe.
- * @param {string} name @param {(line: string) => void} log @param {(folder: string) => Promise<void>} fill
- */
-async function cached(name, log, fill) {
+/** A folder in the cache, filled once; two runs at once are safe. */
+async function cached(
+  name: string,
+  log: (line: string) => void,
+  fill: (folder: string) => Promise<void>,
+): Promise<string> {
   const folder = join(cacheFolder(), name);
   if (existsSync(folder)) return folder;
   mkdirSync(cacheFolder(), { recursive: true });
@@ -181,8 +193,8 @@ async function cached(name, log, fill) {
   return folder;
 }
 
-/** Changes with each change of the program, which must then be compiled anew. @param {string} folder */
-function sourceHash(folder) {
+/** Changes with each change of the program, which must then be compiled anew. */
+function sourceHash(folder: string): string {
   const hash = createHash('sha256');
   const root = join(import.meta.dirname, folder);
   const files = readdirSync(root, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
@@ -192,16 +204,23 @@ function sourceHash(folder) {
   return hash.digest('hex').slice(0, 12);
 }
 
-/**
- * @param {string} program @param {readonly string[]} args
- * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, timeout?: number, signal?: AbortSignal,
- *   attach?: (child: import('node:child_process').ChildProcess) => void }} [options]
- * @returns {Promise<string>} standard output
- */
-function run(program, args, { attach, ...options } = {}) {
+/** @returns standard output */
+function run(
+  program: string,
+  args: readonly string[],
+  {
+    attach,
+    ...options
+  }: {
+    cwd?: string;
+    env?: NodeJS.ProcessEnv;
+    timeout?: number;
+    signal?: AbortSignal;
+    attach?: (child: ChildProcess) => void;
+  } = {},
+): Promise<string> {
   return new Promise((resolve, reject) => {
-    /** @type {import('node:child_process').StdioOptions} */
-    const stdio = [attach === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'];
+    const stdio: StdioOptions = [attach === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'];
     const child = spawn(program, args, { stdio, killSignal: 'SIGKILL', ...options });
     attach?.(child);
     let output = '';

@@ -3,58 +3,66 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { startEmbeddedBackend, startRealBackend } from './backends.mjs';
-import { clientOf, runClient } from './clients.mjs';
-import { DIFFERENCES } from './differences.mjs';
-import { KILLS, killUnder, Program } from './kills.mjs';
-import { MUTATIONS } from './mutating-proxy.mjs';
-import { MIXED, STEPS, stepsOf } from './resources.mjs';
-import { compareStep, failureOf, judge, parseTranscript } from './transcript.mjs';
+import { type Backend, startEmbeddedBackend, startRealBackend } from './backends.js';
+import { clientOf, runClient } from './clients.js';
+import { DIFFERENCES } from './differences.js';
+import { killUnder, Program } from './kills.js';
+import { MUTATIONS, type Mutation } from './mutating-proxy.js';
+import { KILLS, MIXED, STEPS, stepsOf } from './resources.js';
+import { compareStep, type Found, failureOf, judge, type Line, parseTranscript } from './transcript.js';
 
 const CLIENT_TIMEOUT_MS = 240_000;
 /** Enough to see each mutation, and quick. */
 const MUTATED_STEPS = ['simple', 'tags', 'order-leases'];
 /** Where each mutation must be seen; to fail for another reason proves nothing. */
-/** @type {Record<Mutation, RegExp>} */
-const MUTATED_FACT = { attempt: /\.attempt$/, tag: /\.tag$/, order: /\.message$/ };
+const MUTATED_FACT: Record<Mutation, RegExp> = { attempt: /\.attempt$/, tag: /\.tag$/, order: /\.message$/ };
 
-/**
- * @typedef {import('./backends.mjs').Backend} Backend
- * @typedef {import('./mutating-proxy.mjs').Mutation} Mutation
- *
- * Passed when there is no problem.
- * @typedef {{ name: string, problems: string[] }} Check
- *
- * @typedef {{ clients: readonly string[], folders: ReadonlyMap<string, string>, home: string, keep?: string,
- *   log: (line: string) => void, signal: AbortSignal }} Run
- * @typedef {{ lines: import('./transcript.mjs').Line[], error?: string }} Transcript
- * @typedef {Map<string, Transcript>} Transcripts by client
- */
+interface Check {
+  name: string;
+  problems: string[];
+}
 
-/**
- * @param {object} options
- * @param {readonly string[]} options.clients
- * @param {readonly ('embedded' | 'real')[]} options.backends one alone is run, not compared
- * @param {readonly string[]} options.steps
- * @param {import('./mutating-proxy.mjs').Mutation} [options.mutation] spoils the embedded broker, so that the run fails
- * @param {string} [options.keep] a folder for the transcripts
- * @param {string} options.home a folder for what the clients write
- * @param {(line: string) => void} options.log
- * @param {AbortSignal} options.signal
- * @returns {Promise<Check[]>}
- */
-export async function judgeClients(options) {
+interface Run {
+  clients: readonly string[];
+  folders: ReadonlyMap<string, string>;
+  home: string;
+  keep?: string;
+  log: (line: string) => void;
+  signal: AbortSignal;
+}
+
+interface Transcript {
+  lines: Line[];
+  error?: string;
+}
+
+/** By client. */
+type Transcripts = Map<string, Transcript>;
+
+export async function judgeClients(options: {
+  clients: readonly string[];
+  /** One alone is run, not compared. */
+  backends: readonly ('embedded' | 'real')[];
+  steps: readonly string[];
+  /** Spoils the embedded broker, so that the run fails. */
+  mutation?: Mutation;
+  /** A folder for the transcripts. */
+  keep?: string;
+  /** A folder for what the clients write. */
+  home: string;
+  log: (line: string) => void;
+  signal: AbortSignal;
+}): Promise<Check[]> {
   const { clients, backends, log, signal, mutation } = options;
-  /** @type {Map<string, string>} */
-  const folders = new Map();
+  const folders = new Map<string, string>();
   for (const client of clients) folders.set(client, await clientOf(client).prepare(log));
   const run = { ...options, folders };
   const steps = mutation === undefined ? options.steps : MUTATED_STEPS;
   // The real server's start starves a small machine: nobody is to be under way meanwhile.
-  const starters = /** @type {const} */ ([
+  const starters = [
     ['real', () => startRealBackend({ clients, log, signal })],
     ['embedded', () => startEmbeddedBackend({ clients: onEmbedded(clients), mutation })],
-  ]);
+  ] as const;
   const byBackend = await withBackends(
     starters.filter(([name]) => backends.includes(name)),
     async (name, backend) => {
@@ -70,43 +78,42 @@ export async function judgeClients(options) {
 }
 
 /**
- * @template T
- * @param {readonly (readonly [string, () => Promise<Backend>])[]} starters
- * @param {(name: string, up: Backend) => Promise<T>} use begins when all are up
- * @returns {Promise<Partial<Record<string, T>>>} by name
+ * @param use begins when all are up
+ * @returns by name
  */
-async function withBackends(starters, use) {
-  /** @type {[name: string, up: Backend][]} */
-  const started = [];
+async function withBackends<T>(
+  starters: readonly (readonly [string, () => Promise<Backend>])[],
+  use: (name: string, up: Backend) => Promise<T>,
+): Promise<Partial<Record<string, T>>> {
+  const started: [name: string, up: Backend][] = [];
   try {
     for (const [name, start] of starters) started.push([name, await start()]);
-    const results = await Promise.all(
-      started.map(async ([name, up]) => /** @type {const} */ ([name, await use(name, up)])),
-    );
+    const results = await Promise.all(started.map(async ([name, up]) => [name, await use(name, up)] as const));
     return Object.fromEntries(results);
   } finally {
     await Promise.all(started.map(([, up]) => up.stop()));
   }
 }
 
-/**
- * @param {Run} about @param {string} name @param {Backend} backend @param {readonly string[]} steps
- * @param {ReadonlyMap<string, Program>} [programs] that are one test together, and so start at once
- * @returns {Promise<Transcripts>}
- */
-async function runClients({ clients, folders, home, keep, log, signal }, name, backend, steps, programs) {
+/** @param programs that are one test together, and so start at once */
+async function runClients(
+  { clients, folders, home, keep, log, signal }: Run,
+  name: string,
+  backend: Backend,
+  steps: readonly string[],
+  programs?: ReadonlyMap<string, Program>,
+): Promise<Transcripts> {
   const { endpoints, nameServer, isPlaintext } = backend;
   const timeoutMs = CLIENT_TIMEOUT_MS;
   // All at once starve a small machine, and the server on it: each waits until the one before has done a step, or has ended.
   let turn = Promise.resolve(true);
-  const run = async (/** @type {string} */ client) => {
+  const run = async (client: string) => {
     const program = programs?.get(client) ?? new Program('end');
     const isNext = turn;
     if (programs === undefined) turn = program.reached;
     await isNext;
     const beganAt = Date.now();
-    /** @type {Parameters<typeof runClient>[2]} */
-    const settings = {
+    const settings: Parameters<typeof runClient>[2] = {
       endpoints,
       nameServer,
       isPlaintext,
@@ -116,8 +123,7 @@ async function runClients({ clients, folders, home, keep, log, signal }, name, b
       signal,
       attach: (child) => program.attach(child),
     };
-    /** @type {{ output: string, error?: string }} */
-    const ran = await runClient(client, folders.get(client) ?? '', settings).then(
+    const ran: { output: string; error?: string } = await runClient(client, folders.get(client) ?? '', settings).then(
       (output) => ({ output }),
       (error) => ({ output: error.output ?? '', error: error.message }),
     );
@@ -127,7 +133,7 @@ async function runClients({ clients, folders, home, keep, log, signal }, name, b
       mkdirSync(keep, { recursive: true });
       writeFileSync(join(keep, `${client}-${name}.jsonl`), ran.output);
     }
-    return /** @type {const} */ ([client, { lines: parseTranscript(ran.output), error: ran.error }]);
+    return [client, { lines: parseTranscript(ran.output), error: ran.error }] as const;
   };
   const wanted = clients.filter((client) => stepsOf(client, steps).length > 0);
   const transcripts = new Map(await Promise.all(wanted.map(run)));
@@ -135,11 +141,8 @@ async function runClients({ clients, folders, home, keep, log, signal }, name, b
   return transcripts;
 }
 
-/**
- * @param {Run} run @param {string} name @param {Backend} backend
- * @returns {Promise<Transcripts>} of the step during which the broker is killed; a broker that did not die as wanted is in each
- */
-async function runUnderKills(run, name, backend) {
+/** @returns of the step during which the broker is killed; a broker that did not die as wanted is in each */
+async function runUnderKills(run: Run, name: string, backend: Backend): Promise<Transcripts> {
   const clients = run.clients.filter((client) => stepsOf(client, [KILLS]).length > 0);
   if (clients.length === 0) return new Map();
   const programs = new Map(clients.map((client) => [client, new Program('flowing')]));
@@ -150,11 +153,9 @@ async function runUnderKills(run, name, backend) {
   return new Map([...transcripts].map(([client, ran]) => [client, { ...ran, error: ran.error ?? error }]));
 }
 
-/** @param {Transcripts} first @param {Transcripts} second @returns {Transcripts} */
-function joined(first, second) {
+function joined(first: Transcripts, second: Transcripts): Transcripts {
   const clients = new Set([...first.keys(), ...second.keys()]);
-  const both = (/** @type {string} */ client) =>
-    [first.get(client), second.get(client)].filter((side) => side !== undefined);
+  const both = (client: string) => [first.get(client), second.get(client)].filter((side) => side !== undefined);
   return new Map(
     [...clients].map((client) => {
       const errors = both(client).flatMap(({ error }) => error ?? []);
@@ -164,28 +165,25 @@ function joined(first, second) {
   );
 }
 
-/** It does not serve clients of the remoting protocol. @param {readonly string[]} clients */
-function onEmbedded(clients) {
+/** It does not serve clients of the remoting protocol. */
+function onEmbedded(clients: readonly string[]): string[] {
   return without(clients, MIXED);
 }
 
-/** @param {readonly string[]} steps @param {string} step */
-function without(steps, step) {
+function without(steps: readonly string[], step: string): string[] {
   return steps.filter((one) => one !== step);
 }
 
-/**
- * @param {string} client @param {Partial<Record<string, Transcripts>>} byBackend @param {readonly string[]} steps
- * @returns {Check[]} one for each step, one for each program's end, one for stale differences
- */
-function checkClient(client, { embedded, real }, steps) {
+/** @returns one for each step, one for each program's end, one for stale differences */
+function checkClient(
+  client: string,
+  { embedded, real }: Partial<Record<string, Transcripts>>,
+  steps: readonly string[],
+): Check[] {
   const sides = { embedded: embedded?.get(client), real: real?.get(client) };
-  const ran = Object.entries(sides).flatMap(([name, side]) =>
-    side === undefined ? [] : [/** @type {const} */ ([name, side])],
-  );
+  const ran = Object.entries(sides).flatMap(([name, side]) => (side === undefined ? [] : [[name, side] as const]));
   const listed = DIFFERENCES.filter((one) => one.clients.includes(client) && steps.includes(one.step));
-  /** @type {string[]} */
-  const stale = [];
+  const stale: string[] = [];
   const checks = steps.map((step) => {
     const problems = ran.flatMap(([name, { lines }]) => {
       const failure = failureOf(lines, step);
@@ -212,14 +210,13 @@ function checkClient(client, { embedded, real }, steps) {
   return checks;
 }
 
-/** @param {import('./transcript.mjs').Found} found */
-function describe({ step, what, fact, embedded, real }) {
+function describe({ step, what, fact, embedded, real }: Found): string {
   return `${step} / ${what} / ${fact}: embedded ${JSON.stringify(embedded)}, real ${JSON.stringify(real)}`;
 }
 
-/** @param {Run} run @param {Transcripts} real @returns {Promise<Check[]>} that the comparison notices each mutation, with each client */
-async function checkMutations(run, real) {
-  const ofMutation = async (/** @type {Mutation} */ mutation) => {
+/** @returns that the comparison notices each mutation, with each client */
+async function checkMutations(run: Run, real: Transcripts): Promise<Check[]> {
+  const ofMutation = async (mutation: Mutation) => {
     const start = () => startEmbeddedBackend({ clients: onEmbedded(run.clients), mutation });
     const { spoiled } = await withBackends([['spoiled', start]], (_name, backend) =>
       runClients(run, `mutated-${mutation}`, backend, MUTATED_STEPS),
@@ -231,5 +228,5 @@ async function checkMutations(run, real) {
       return { name: `${client}: a broker with a wrong ${mutation} is noticed`, problems };
     });
   };
-  return (await Promise.all(/** @type {Mutation[]} */ (Object.keys(MUTATIONS)).map(ofMutation))).flat();
+  return (await Promise.all((Object.keys(MUTATIONS) as Mutation[]).map(ofMutation))).flat();
 }

@@ -1,18 +1,29 @@
 // A proxy that spoils what a broker delivers: the comparison must notice. It forwards HTTP/2 streams as they are, and
 // changes only the messages of ReceiveMessage answers.
 
-import { connect, constants, createServer } from 'node:http2';
-import { ReceiveMessageResponse } from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/service.ts';
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  connect,
+  constants,
+  createServer,
+  type Http2Session,
+  type IncomingHttpHeaders,
+  type OutgoingHttpHeaders,
+  type ServerHttp2Stream,
+} from 'node:http2';
+import type { AddressInfo } from 'node:net';
+import { ReceiveMessageResponse } from '../../libs/rocketmq/src/protocol/grpc/generated/apache/rocketmq/v2/service.js';
 
-/** @typedef {'attempt' | 'tag' | 'order'} Mutation */
+export type Mutation = 'attempt' | 'tag' | 'order';
 
 const LOOPBACK = '127.0.0.1';
 const RECEIVE = '/apache.rocketmq.v2.MessagingService/ReceiveMessage';
 const FRAME_HEADER_BYTES = 5;
 const { HTTP2_HEADER_PATH, NGHTTP2_CANCEL } = constants;
 
-/** What each does to the responses of one stream. @type {Record<Mutation, (responses: ReceiveMessageResponse[]) => void>} */
-export const MUTATIONS = {
+/** What each does to the responses of one stream. */
+export const MUTATIONS: Record<Mutation, (responses: ReceiveMessageResponse[]) => void> = {
   attempt(responses) {
     for (const properties of propertiesOf(responses))
       properties.deliveryAttempt = (properties.deliveryAttempt ?? 0) + 1;
@@ -27,21 +38,17 @@ export const MUTATIONS = {
   },
 };
 
-/** @param {readonly ReceiveMessageResponse[]} responses */
-function propertiesOf(responses) {
+function propertiesOf(responses: readonly ReceiveMessageResponse[]) {
   return responses.flatMap(({ content }) =>
     content?.$case === 'message' ? (content.value.systemProperties ?? []) : [],
   );
 }
 
-/**
- * @param {Mutation} mutation
- * @returns {Promise<{ address: { host: string, port: number }, forwardTo(endpoints: string): void, close(): Promise<void> }>}
- */
-export async function startMutatingProxy(mutation) {
+export async function startMutatingProxy(
+  mutation: Mutation,
+): Promise<{ address: { host: string; port: number }; forwardTo(endpoints: string): void; close(): Promise<void> }> {
   const server = createServer();
-  /** @type {Set<import('node:http2').Http2Session>} */
-  const sessions = new Set();
+  const sessions = new Set<Http2Session>();
   let target = '';
   server.on('session', (downstream) => {
     const upstream = connect(target);
@@ -55,7 +62,7 @@ export async function startMutatingProxy(mutation) {
     downstream.on('stream', (stream, headers) => forward(stream, headers, upstream, MUTATIONS[mutation]));
   });
   await new Promise((resolve) => server.listen(0, LOOPBACK, () => resolve(undefined)));
-  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
+  const { port } = server.address() as AddressInfo;
   return {
     address: { host: LOOPBACK, port },
     forwardTo: (endpoints) => {
@@ -68,16 +75,16 @@ export async function startMutatingProxy(mutation) {
   };
 }
 
-/**
- * @param {import('node:http2').ServerHttp2Stream} downstream @param {import('node:http2').IncomingHttpHeaders} headers
- * @param {import('node:http2').ClientHttp2Session} upstream @param {(responses: ReceiveMessageResponse[]) => void} mutate
- */
-function forward(downstream, headers, upstream, mutate) {
+function forward(
+  downstream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  upstream: ClientHttp2Session,
+  mutate: (responses: ReceiveMessageResponse[]) => void,
+): void {
   const request = upstream.request(headers, { waitForTrailers: true });
   const isReceive = headers[HTTP2_HEADER_PATH] === RECEIVE;
   downstream.pipe(request);
-  /** @type {import('node:http2').OutgoingHttpHeaders} */
-  let trailers = {};
+  let trailers: OutgoingHttpHeaders = {};
   downstream.on('wantTrailers', () => downstream.sendTrailers(trailers));
   request.on('trailers', (received) => {
     trailers = received;
@@ -95,14 +102,13 @@ function forward(downstream, headers, upstream, mutate) {
   for (const stream of [downstream, request]) stream.on('error', () => {});
 }
 
-/**
- * Waits for the whole stream: clients hand messages on when it has ended, so nobody is kept waiting by it.
- * @param {import('node:http2').ClientHttp2Stream} request @param {import('node:http2').ServerHttp2Stream} downstream
- * @param {(responses: ReceiveMessageResponse[]) => void} mutate
- */
-function forwardMutated(request, downstream, mutate) {
-  /** @type {Buffer[]} */
-  const chunks = [];
+/** Waits for the whole stream: clients hand messages on when it has ended, so nobody is kept waiting by it. */
+function forwardMutated(
+  request: ClientHttp2Stream,
+  downstream: ServerHttp2Stream,
+  mutate: (responses: ReceiveMessageResponse[]) => void,
+): void {
+  const chunks: Buffer[] = [];
   request.on('data', (chunk) => chunks.push(chunk));
   request.on('end', () => {
     const responses = frames(Buffer.concat(chunks)).map((bytes) => ReceiveMessageResponse.decode(bytes));
@@ -111,8 +117,8 @@ function forwardMutated(request, downstream, mutate) {
   });
 }
 
-/** @param {Buffer} bytes gRPC frames without compression */
-function frames(bytes) {
+/** @param bytes gRPC frames without compression */
+function frames(bytes: Buffer) {
   const found = [];
   for (let at = 0; at + FRAME_HEADER_BYTES <= bytes.length; ) {
     const end = at + FRAME_HEADER_BYTES + bytes.readUInt32BE(at + 1);
@@ -122,8 +128,7 @@ function frames(bytes) {
   return found;
 }
 
-/** @param {ReceiveMessageResponse} response */
-function frame(response) {
+function frame(response: ReceiveMessageResponse) {
   const bytes = ReceiveMessageResponse.encode(response).finish();
   const header = Buffer.alloc(FRAME_HEADER_BYTES);
   header.writeUInt32BE(bytes.length, 1);

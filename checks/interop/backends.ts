@@ -5,11 +5,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { takePortBlock } from '../../tools/ports.ts';
-import { startRocketMQ } from '../../tools/servers/rocketmq/server.ts';
-import { KILLS } from './kills.mjs';
-import { startMutatingProxy } from './mutating-proxy.mjs';
-import { prefixOf, resourcesOf } from './resources.mjs';
+import type { ControlClient, EmbeddedBrokerOptions } from 'nestjs-rocketmq/broker';
+import { takePortBlock } from '../../tools/ports.js';
+import { startRocketMQ } from '../../tools/servers/rocketmq/server.js';
+import { type Mutation, startMutatingProxy } from './mutating-proxy.js';
+import { KILLS, prefixOf, resourcesOf } from './resources.js';
 
 const ADMIN_TIMEOUT_MS = 20_000;
 /** A client on a busy machine ends its transactions before it. */
@@ -18,22 +18,28 @@ const LOOK_EVERY_MS = 250;
 /** Until an answer of each group has been lost. */
 const LOSS_MS = 30_000;
 
-/**
- * @typedef {object} Backend
- * @property {string} endpoints
- * @property {string} nameServer for administration
- * @property {boolean} [isPlaintext] it speaks no TLS
- * @property {number} kills how often it is to be killed
- * @property {(clients: readonly string[]) => Promise<void>} killAndRevive ends it without a warning under these clients, and starts it
- *   again on its store
- * @property {() => Promise<void>} stop
- */
+export interface Backend {
+  endpoints: string;
+  /** For administration. */
+  nameServer: string;
+  /** It speaks no TLS. */
+  isPlaintext?: boolean;
+  /** How often it is to be killed. */
+  kills: number;
+  /** Ends it without a warning under these clients, and starts it again on its store. */
+  killAndRevive: (clients: readonly string[]) => Promise<void>;
+  stop: () => Promise<void>;
+}
 
-/**
- * @param {{ clients: readonly string[], log: (line: string) => void, signal?: AbortSignal }} options
- * @returns {Promise<Backend>}
- */
-export async function startRealBackend({ clients, log, signal }) {
+export async function startRealBackend({
+  clients,
+  log,
+  signal,
+}: {
+  clients: readonly string[];
+  log: (line: string) => void;
+  signal?: AbortSignal;
+}): Promise<Backend> {
   const server = await startRocketMQ({ log, signal, settings: { transactionTimeOut: FIRST_CHECK_MS } });
   try {
     await createResources(server.nameServer, clients);
@@ -49,8 +55,7 @@ export async function startRealBackend({ clients, log, signal }) {
   return { endpoints, nameServer, kills: 2, killAndRevive, stop: () => server.stop() };
 }
 
-/** @param {string} nameServer @param {readonly string[]} clients */
-async function createResources(nameServer, clients) {
+async function createResources(nameServer: string, clients: readonly string[]): Promise<void> {
   const { RocketMQAdmin } = await import('nestjs-rocketmq/admin');
   const admin = new RocketMQAdmin({ nameServer, timeoutMs: ADMIN_TIMEOUT_MS });
   try {
@@ -65,11 +70,15 @@ async function createResources(nameServer, clients) {
 
 /**
  * On a folder of its own.
- * @param {{ clients: readonly string[], mutation?: import('./mutating-proxy.mjs').Mutation }} options with a mutation,
- *   clients see the broker through a proxy that spoils its answers
- * @returns {Promise<Backend>}
+ * @param options with a mutation, clients see the broker through a proxy that spoils its answers
  */
-export async function startEmbeddedBackend({ clients, mutation }) {
+export async function startEmbeddedBackend({
+  clients,
+  mutation,
+}: {
+  clients: readonly string[];
+  mutation?: Mutation;
+}): Promise<Backend> {
   const proxy = mutation === undefined ? undefined : await startMutatingProxy(mutation);
   const ports = await takePortBlock();
   const data = mkdtempSync(join(tmpdir(), 'nestjs-rocketmq-interop-data-'));
@@ -97,7 +106,7 @@ export async function startEmbeddedBackend({ clients, mutation }) {
     await release();
   };
   proxy?.forwardTo(broker.endpoints);
-  const killAndRevive = async (/** @type {readonly string[]} */ served) => {
+  const killAndRevive = async (served: readonly string[]) => {
     await loseAnswers(broker.controlEndpoint, served);
     await broker.kill();
     broker = await startEmbedded(options);
@@ -107,18 +116,19 @@ export async function startEmbeddedBackend({ clients, mutation }) {
   return { endpoints, nameServer, isPlaintext: proxy !== undefined, kills: 3, killAndRevive, stop };
 }
 
-/**
- * @typedef {{ endpoints: string, nameServer: string, controlEndpoint: string }} Addresses
- * @param {import('./embedded-broker.mjs').Options} options
- * @throws Error with the broker's own words when it does not start
- */
-async function startEmbedded(options) {
+interface Addresses {
+  endpoints: string;
+  nameServer: string;
+  controlEndpoint: string;
+}
+
+/** @throws Error with the broker's own words when it does not start */
+async function startEmbedded(options: EmbeddedBrokerOptions) {
   // Without the loader of this process: the built library, as users have it.
   const broker = fork(join(import.meta.dirname, 'embedded-broker.mjs'), { execArgv: [] });
   const ended = new Promise((resolve) => broker.once('exit', resolve));
-  /** @type {Promise<Addresses | { error: string }>} */
-  const answer = new Promise((resolve) => {
-    broker.once('message', (message) => resolve(/** @type {Addresses | { error: string }} */ (message)));
+  const answer: Promise<Addresses | { error: string }> = new Promise((resolve) => {
+    broker.once('message', (message) => resolve(message as Addresses | { error: string }));
     broker.once('exit', (code) => resolve({ error: `the embedded broker ended with ${code}` }));
   });
   broker.send(options);
@@ -139,9 +149,8 @@ async function startEmbedded(options) {
 /**
  * Answers of receives get lost from now on; resolves when each group of the kills has messages that its consumers never saw. To hit
  * that moment by a kill alone would be luck.
- * @param {string} controlEndpoint @param {readonly string[]} clients
  */
-async function loseAnswers(controlEndpoint, clients) {
+async function loseAnswers(controlEndpoint: string, clients: readonly string[]): Promise<void> {
   const { ControlClient } = await import('nestjs-rocketmq/broker');
   const control = new ControlClient({ endpoint: controlEndpoint });
   await control.addFault({ rpc: 'receiveMessage', action: { kind: 'dropResponse' }, times: 1_000_000 });
@@ -152,11 +161,9 @@ async function loseAnswers(controlEndpoint, clients) {
 
 /**
  * A message that two looks find with one consumer is not just on its way through: these consumers need no time for one.
- * @param {import('nestjs-rocketmq/broker').ControlClient} control @param {string} group
  */
-async function untilHeld(control, group) {
-  /** @type {Set<string>} */
-  let before = new Set();
+async function untilHeld(control: ControlClient, group: string): Promise<void> {
+  let before = new Set<string>();
   for (const endsAt = Date.now() + LOSS_MS; Date.now() < endsAt; await sleep(LOOK_EVERY_MS)) {
     const { items } = await control.inFlight({ group });
     const held = items

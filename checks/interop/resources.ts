@@ -1,35 +1,30 @@
 // What every interop program finds on its broker: the same topics and consumer groups, on both backends. A program reaches
 // them by purpose; the prefix keeps programs apart that share a broker.
 
-import { KILLS } from './kills.mjs';
+import type { GroupDeclaration, TopicDeclaration } from 'nestjs-rocketmq/broker';
 
-/**
- * @typedef {NonNullable<import('nestjs-rocketmq/broker').TopicDeclaration['type']>} TopicType
- * @typedef {import('nestjs-rocketmq/broker').GroupDeclaration} GroupDeclaration
- */
+type TopicType = NonNullable<TopicDeclaration['type']>;
 
 /** The clients that send and receive, and the official admin tools. */
 const MESSAGING = ['java', 'node', 'python', 'go'];
 const TOOLS = 'tools';
+/** The step of the programs under which their broker is killed; it needs one of its own time, after all others. */
+export const KILLS = 'kills';
 /** Clients of all kinds together, on the real server only. */
 export const MIXED = 'mixed';
 const MIXED_STEPS = ['mixed-group', 'mixed-order', 'mixed-properties', 'mixed-transactions'];
 /** Steps that not all of those have. */
-/** @type {Record<string, readonly string[]>} */
-const STEPS_OF_SOME = {
+const STEPS_OF_SOME: Record<string, readonly string[]> = {
   [KILLS]: ['java', 'node'],
   administration: [TOOLS],
   ...Object.fromEntries(MIXED_STEPS.map((step) => [step, [MIXED]])),
 };
 
 /** Each client has its own gap: the Node client knows no customized backoff, the Python client no exponential one. */
-/** @type {GroupDeclaration['backoff']} */
-const EXPONENTIAL = { kind: 'exponential', initialMs: 1000, maxMs: 1000, multiplier: 1 };
-/** @type {GroupDeclaration['backoff']} */
-const CUSTOMIZED = { kind: 'customized', nextMs: [1000] };
+const EXPONENTIAL: GroupDeclaration['backoff'] = { kind: 'exponential', initialMs: 1000, maxMs: 1000, multiplier: 1 };
+const CUSTOMIZED: GroupDeclaration['backoff'] = { kind: 'customized', nextMs: [1000] };
 
-/** @type {Record<string, { type: TopicType, queues?: number }>} */
-const TOPICS = {
+const TOPICS: Record<string, { type: TopicType; queues?: number }> = {
   'send-normal': { type: 'normal' },
   'send-fifo': { type: 'fifo' },
   'send-delay': { type: 'delay' },
@@ -54,8 +49,8 @@ const TOPICS = {
   'kills-order': { type: 'fifo', queues: 1 },
 };
 
-/** @type {Record<string, { fifo?: boolean, maxDeliveryAttempts?: number, isQuick?: boolean }>} `isQuick`: retried after 1 s */
-const GROUPS = {
+/** `isQuick`: retried after 1 s. */
+const GROUPS: Record<string, { fifo?: boolean; maxDeliveryAttempts?: number; isQuick?: boolean }> = {
   simple: {},
   large: {},
   leases: {},
@@ -81,8 +76,7 @@ const GROUPS = {
 
 /** One client with each of the others, both ways. */
 const PAIRS = [0, 1, 2, 3, 4, 5];
-/** @type {Record<string, { type: TopicType, queues?: number }>} */
-const MIXED_TOPICS = {
+const MIXED_TOPICS: Record<string, { type: TopicType; queues?: number }> = {
   'mixed-group': { type: 'normal' },
   'mixed-order': { type: 'fifo', queues: 4 },
   'mixed-properties': { type: 'normal' },
@@ -92,8 +86,7 @@ const MIXED_TOPICS = {
   ...Object.fromEntries(PAIRS.map((pair) => [`mixed-transactions-${pair}`, { type: 'transaction' }])),
 };
 const READERS = ['direct', 'proxied', 'node', 'java'];
-/** @type {typeof GROUPS} */
-const MIXED_GROUPS = {
+const MIXED_GROUPS: typeof GROUPS = {
   'mixed-group': {},
   'mixed-order': { fifo: true },
   'mixed-order-java': {},
@@ -129,21 +122,20 @@ export const STEPS = [
   KILLS,
 ];
 
-/** @param {string} client @param {readonly string[]} steps @returns {string[]} those that the client's program has */
-export function stepsOf(client, steps) {
+/** @returns those that the client's program has */
+export function stepsOf(client: string, steps: readonly string[]): string[] {
   return steps.filter((step) => (STEPS_OF_SOME[step] ?? MESSAGING).includes(client));
 }
 
-/** @param {string} client such as `java` */
-export function prefixOf(client) {
+/** @param client such as `java` */
+export function prefixOf(client: string): string {
   return `interop-${client}-`;
 }
 
-/**
- * @param {string} client
- * @returns {{ topics: { name: string, type: TopicType, queues?: number }[], groups: GroupDeclaration[] }}
- */
-export function resourcesOf(client) {
+export function resourcesOf(client: string): {
+  topics: { name: string; type: TopicType; queues?: number }[];
+  groups: GroupDeclaration[];
+} {
   if (client === TOOLS) return { topics: [], groups: [] };
   const prefix = prefixOf(client);
   const backoff = client === 'node' ? EXPONENTIAL : CUSTOMIZED;

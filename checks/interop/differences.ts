@@ -1,21 +1,23 @@
 // Where an official client may see that the embedded broker is not an Apache RocketMQ 5.5.0, and why. An entry names one fact
 // and both values; one that no longer holds fails the run.
 
-/**
- * @typedef {object} Difference
- * @property {readonly string[]} clients that see it
- * @property {string} step
- * @property {string} what the line of the transcript
- * @property {string} fact the field of that line, nested ones with dots
- * @property {unknown} embedded
- * @property {unknown} real
- * @property {string} reason why the embedded broker is right to differ
- */
+export interface Difference {
+  /** That see it. */
+  clients: readonly string[];
+  step: string;
+  /** The line of the transcript. */
+  what: string;
+  /** The field of that line, nested ones with dots. */
+  fact: string;
+  embedded: unknown;
+  real: unknown;
+  /** Why the embedded broker is right to differ. */
+  reason: string;
+}
 
 const ALL = ['java', 'node', 'python', 'go'];
 
-/** @type {readonly Difference[]} */
-export const DIFFERENCES = [
+export const DIFFERENCES: readonly Difference[] = [
   {
     clients: ALL,
     step: 'sql',

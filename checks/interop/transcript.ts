@@ -1,16 +1,26 @@
-// Two transcripts of one program, compared. What may differ is listed in differences.mjs, to the value; nothing else may.
+// Two transcripts of one program, compared. What may differ is listed in differences.ts, to the value; nothing else may.
 
 import { isDeepStrictEqual } from 'node:util';
+import type { Difference } from './differences.js';
 
-/** @typedef {{ step: string, what: string, [fact: string]: unknown }} Line */
-/** @typedef {{ step: string, what: string, fact: string, embedded: unknown, real: unknown }} Found */
+export interface Line {
+  step: string;
+  what: string;
+  [fact: string]: unknown;
+}
+export interface Found {
+  step: string;
+  what: string;
+  fact: string;
+  embedded: unknown;
+  real: unknown;
+}
 
 /**
- * @param {string} output of a program
- * @returns {Line[]}
+ * @param output of a program
  * @throws Error for a line that is none, or one that says again what an earlier one said
  */
-export function parseTranscript(output) {
+export function parseTranscript(output: string): Line[] {
   const lines = output
     .split('\n')
     .filter((text) => text !== '')
@@ -24,24 +34,16 @@ export function parseTranscript(output) {
   return lines;
 }
 
-/**
- * What kept a step from its end, or undefined. Two backends that fail alike are no agreement.
- * @param {readonly Line[]} lines @param {string} step
- * @returns {string | undefined}
- */
-export function failureOf(lines, step) {
+/** What kept a step from its end, or undefined. Two backends that fail alike are no agreement. */
+export function failureOf(lines: readonly Line[], step: string): string | undefined {
   const ofStep = lines.filter((line) => line.step === step);
   const failed = ofStep.find(({ what }) => what === 'failed');
   if (failed !== undefined) return String(failed.error);
   return ofStep.some(({ what }) => what === 'end') ? undefined : 'the program ended before the step did';
 }
 
-/**
- * Every fact of a step that is not the same on both.
- * @param {readonly Line[]} embedded @param {readonly Line[]} real @param {string} step
- * @returns {Found[]}
- */
-export function compareStep(embedded, real, step) {
+/** Every fact of a step that is not the same on both. */
+export function compareStep(embedded: readonly Line[], real: readonly Line[], step: string): Found[] {
   const sides = [embedded, real].map(
     (lines) => new Map(lines.filter((line) => line.step === step).map((line) => [line.what, line])),
   );
@@ -55,8 +57,11 @@ export function compareStep(embedded, real, step) {
   });
 }
 
-/** @param {unknown} embedded @param {unknown} real @param {string} [fact] @returns {{ fact: string, embedded: unknown, real: unknown }[]} */
-function compareValue(embedded, real, fact = '') {
+function compareValue(
+  embedded: unknown,
+  real: unknown,
+  fact: string = '',
+): { fact: string; embedded: unknown; real: unknown }[] {
   if (isDeepStrictEqual(embedded, real)) return [];
   if (!isContainer(embedded) || !isContainer(real) || Array.isArray(embedded) !== Array.isArray(real)) {
     return [{ fact, embedded: embedded ?? null, real: real ?? null }];
@@ -65,22 +70,20 @@ function compareValue(embedded, real, fact = '') {
   return [...keys].flatMap((key) => compareValue(embedded[key], real[key], fact === '' ? key : `${fact}.${key}`));
 }
 
-/** @param {unknown} value @returns {value is Record<string, unknown>} */
-function isContainer(value) {
+function isContainer(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;
 }
 
 /**
  * Which of the differences found are listed, and which listed ones were not found: those are stale.
- * @param {readonly Found[]} found
- * @param {readonly import('./differences.mjs').Difference[]} listed those of this program
- * @returns {{ unlisted: Found[], stale: import('./differences.mjs').Difference[] }}
+ * @param listed those of this program
  */
-export function judge(found, listed) {
-  const isSame = (/** @type {Found} */ one, /** @type {Found} */ other) =>
-    /** @type {const} */ (['step', 'what', 'fact', 'embedded', 'real']).every((key) =>
-      isDeepStrictEqual(one[key], other[key]),
-    );
+export function judge(
+  found: readonly Found[],
+  listed: readonly Difference[],
+): { unlisted: Found[]; stale: Difference[] } {
+  const isSame = (one: Found, other: Found) =>
+    (['step', 'what', 'fact', 'embedded', 'real'] as const).every((key) => isDeepStrictEqual(one[key], other[key]));
   return {
     unlisted: found.filter((one) => !listed.some((other) => isSame(one, other))),
     stale: listed.filter((one) => !found.some((other) => isSame(one, other))),

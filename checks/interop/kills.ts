@@ -1,19 +1,23 @@
 // Brokers that are killed under the official clients' push consumers, while messages flow. The clients leave the leases to the server
 // (auto_renew), so a message whose answer was lost with the process must come back by the server's doing alone.
 
-/** The step of the programs; it needs a broker of its own time, after all others. */
-export const KILLS = 'kills';
+import type { ChildProcess } from 'node:child_process';
+import type { Writable } from 'node:stream';
+import type { Backend } from './backends.js';
+
 /** Until the consumers of all programs are at work, also on a small machine. */
 const FLOW_MS = 60_000;
 
 /**
  * Kills a broker as often as its backend wants, once each program has reported that messages flow.
- * @param {import('./backends.mjs').Backend} backend
- * @param {ReadonlyMap<string, Program>} programs by client
- * @param {(line: string) => void} log
+ * @param programs by client
  * @throws Error when a program does not get that far
  */
-export async function killUnder(backend, programs, log) {
+export async function killUnder(
+  backend: Backend,
+  programs: ReadonlyMap<string, Program>,
+  log: (line: string) => void,
+): Promise<void> {
   try {
     await Promise.all([...programs.values()].map((program) => program.flows()));
     for (let kill = 1; kill <= backend.kills; kill++) {
@@ -31,27 +35,23 @@ export async function killUnder(backend, programs, log) {
 export class Program {
   #output = '';
   #line;
-  #hear = /** @type {(isReached: boolean) => void} */ (() => {});
-  /** @type {import('node:stream').Writable | null | undefined} */
-  #stdin;
+  #hear: (isReached: boolean) => void = () => {};
+  #stdin: Writable | null | undefined;
   /** Resolves to true once the program has reported the awaited line; to false if it has ended without. */
-  reached = /** @type {Promise<boolean>} */ (
-    new Promise((resolve) => {
-      this.#hear = resolve;
-    })
-  );
+  reached = new Promise((resolve) => {
+    this.#hear = resolve;
+  }) as Promise<boolean>;
 
-  /** @param {string} what the awaited line of its transcript */
-  constructor(what) {
+  /** @param what the awaited line of its transcript */
+  constructor(what: string) {
     this.#line = `"what":"${what}"`;
   }
 
-  /** @param {import('node:child_process').ChildProcess} child */
-  attach(child) {
+  attach(child: ChildProcess): void {
     this.#stdin = child.stdin;
     // A program that has died takes no input; its end says why.
     child.stdin?.on('error', () => {});
-    const listen = (/** @type {Buffer} */ chunk) => {
+    const listen = (chunk: Buffer) => {
       this.#output += chunk;
       if (!this.#output.includes(this.#line)) return;
       child.stdout?.off('data', listen);
@@ -61,21 +61,20 @@ export class Program {
   }
 
   /** It will report nothing more, also when it could not be started. */
-  ended() {
+  ended(): void {
     this.#hear(false);
   }
 
   /** Resolves when the program has reported it, or has ended: then its transcript shows what was wrong. */
-  async flows() {
-    /** @type {NodeJS.Timeout | undefined} */
-    let timer;
+  async flows(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
     const late = new Promise((_, reject) => {
       timer = setTimeout(reject, FLOW_MS, new Error(`no message was consumed in ${FLOW_MS} ms, nothing was killed`));
     });
     await Promise.race([this.reached, late]).finally(() => clearTimeout(timer));
   }
 
-  endInput() {
+  endInput(): void {
     this.#stdin?.end();
   }
 }
