@@ -12,7 +12,7 @@ import { Attacker, type OnAnswer } from './attacker.js';
 import type { OPTIONS } from './check.js';
 import { Coverage, outcomeOf } from './coverage.js';
 import { Flights } from './flights.js';
-import { FuzzedBroker } from './fuzzed-broker.mjs';
+import { FuzzedBroker } from './fuzzed-broker.js';
 import { GOOD_GROUP, GOOD_TOPIC, serveGoodClient } from './good-client.js';
 import { hostileRequest } from './hostile-requests.js';
 import { FUZZ_GROUPS, FUZZ_TOPICS, Recorder } from './recording.js';

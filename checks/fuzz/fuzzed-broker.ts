@@ -10,16 +10,17 @@ const PROBE = pathToFileURL(join(import.meta.dirname, 'broker-probe.mjs')).href;
 /** What the broker warns of when peers do not speak its protocol, or never end their transactions. */
 const EXPECTED_LOG = /the client does not use the remoting protocol|a half message was given up/;
 
-/** @typedef {Awaited<ReturnType<typeof startEmbeddedBroker>>} BrokerProcess */
+type BrokerProcess = Awaited<ReturnType<typeof startEmbeddedBroker>>;
 
 export class FuzzedBroker {
   /** How it ended, before it was asked to. */
-  end = /** @type {string | undefined} */ (undefined);
+  end: string | undefined;
   #written;
 
-  /** @param {BrokerProcess} process @param {{ log: string }} written */
-  constructor(process, written) {
-    this.process = process;
+  constructor(
+    readonly process: BrokerProcess,
+    written: { log: string },
+  ) {
     this.#written = written;
     void process.ended.then((end) => {
       this.end ??= end;
@@ -27,18 +28,22 @@ export class FuzzedBroker {
   }
 
   /**
-   * @param {object} config as `broker --config` takes it
-   * @param {{ topics: readonly string[], groups: readonly string[] }} declared as its command line takes them
-   * @param {string} folder where its configuration is written
+   * @param config as `broker --config` takes it
+   * @param declared as its command line takes them
+   * @param folder where its configuration is written
    */
-  static async start(config, { topics, groups }, folder) {
+  static async start(
+    config: object,
+    { topics, groups }: { topics: readonly string[]; groups: readonly string[] },
+    folder: string,
+  ) {
     const file = join(folder, 'broker.json');
     writeFileSync(file, JSON.stringify(config));
     const args = ['--port', '0', '--admin-port', '0', '--strict', '--config', file];
     for (const topic of topics) args.push('--topic', topic);
     for (const group of groups) args.push('--group', group);
     const written = { log: '' };
-    const onStderr = (/** @type {string} */ text) => {
+    const onStderr = (text: string) => {
       written.log += text;
     };
     const execArgv = ['--expose-gc', '--import', PROBE];
@@ -46,7 +51,7 @@ export class FuzzedBroker {
   }
 
   /** What it has logged since its start began. */
-  get log() {
+  get log(): string {
     return this.#written.log;
   }
 
@@ -55,35 +60,32 @@ export class FuzzedBroker {
     return { clients: endpoints, admin: adminEndpoint };
   }
 
-  /** What it holds after collection; undefined when it does not answer. @returns {Promise<number | undefined>} */
-  async memoryBytes() {
+  /** What it holds after collection; undefined when it does not answer. */
+  async memoryBytes(): Promise<number | undefined> {
     return (await this.ask('memory')).memoryBytes;
   }
 
   /**
    * The most CPU that it took at a stretch since this was asked for the last time, and between which times; undefined when it does
    * not answer.
-   * @returns {Promise<{ cpuMs: number, fromMs: number, toMs: number } | undefined>}
    */
-  async busiest() {
+  async busiest(): Promise<{ cpuMs: number; fromMs: number; toMs: number } | undefined> {
     const answer = await this.ask('busiest');
     return answer.cpuMs === undefined ? undefined : answer;
   }
 
-  /** The CPU that a certain work takes there, to compare with. @returns {Promise<number | undefined>} */
-  async yardstickCpuMs() {
+  /** The CPU that a certain work takes there, to compare with. */
+  async yardstickCpuMs(): Promise<number | undefined> {
     return (await this.ask('yardstick')).cpuMs;
   }
 
-  /**
-   * @param {'memory' | 'busiest' | 'yardstick'} what
-   * @returns {Promise<any>} what broker-probe.mjs answers; nothing in it when it does not
-   */
-  ask(what) {
+  /** @returns what broker-probe.mjs answers; nothing in it when it does not */
+  // biome-ignore lint/suspicious/noExplicitAny: answers are read as they are
+  ask(what: 'memory' | 'busiest' | 'yardstick'): Promise<any> {
     const { child } = this.process;
     return new Promise((resolve) => {
       const timer = setTimeout(() => answer({}), ANSWER_MS);
-      const answer = (/** @type {object} */ facts) => {
+      const answer = (facts: object) => {
         clearTimeout(timer);
         child.off('message', answer);
         resolve(facts);
@@ -95,12 +97,12 @@ export class FuzzedBroker {
   }
 
   /** What it logged as errors, without what hostile and careless peers cause by design. */
-  errors() {
+  errors(): string[] {
     const lines = this.log.split('\n').filter((line) => line !== '' && !EXPECTED_LOG.test(line));
     return lines.filter((line) => !/^(\s|\}|\{)/.test(line));
   }
 
-  async stop() {
+  async stop(): Promise<void> {
     this.end ??= '';
     await this.process.kill();
   }
