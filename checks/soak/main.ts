@@ -10,7 +10,7 @@ import { within } from '../../tools/process/within.js';
 import { type Counts, type Tools, verdictOf } from '../check.js';
 import type { Values } from '../options.js';
 import type { OPTIONS } from './check.js';
-import { RealSoakBroker, SoakBroker } from './soak-broker.mjs';
+import { RealSoakBroker, SoakBroker } from './soak-broker.js';
 
 const ROUNDS = 10;
 const SHORT = { restarts: 10, cycles: 500, messages: 10_000 };

@@ -1,36 +1,35 @@
 // The server of a soak: an embedded broker, or a real one that is reached without a proxy. It is killed and started again on its ports.
 
-import { takePortBlock } from '../../tools/ports.ts';
+import { takePortBlock } from '../../tools/ports.js';
 import { startEmbeddedBroker } from '../../tools/servers/embedded-broker-process.mjs';
-import { startRocketMQ } from '../../tools/servers/rocketmq/server.ts';
+import { type RunningServer, startRocketMQ } from '../../tools/servers/rocketmq/server.js';
 
 export class SoakBroker {
-  /** @type {{ kill: () => Promise<void> } | undefined} */
-  #running;
-  /** @type {{ first: number, release: () => Promise<void> } | undefined} */
-  #block;
+  readonly args: string[];
 
-  /** @param {{ topic: string, group: string }} names */
-  constructor({ topic, group }) {
+  #running: { kill: () => Promise<void> } | undefined;
+  #block: { first: number; release: () => Promise<void> } | undefined;
+
+  constructor({ topic, group }: { topic: string; group: string }) {
     this.args = ['--strict', '--topic', topic, '--group', group, '--group', 'passers-by'];
   }
 
-  get endpoints() {
+  get endpoints(): string {
     return `127.0.0.1:${this.#block?.first}`;
   }
 
   /** Resolves when it is ready. @throws Error when it ends before */
-  async start() {
+  async start(): Promise<void> {
     this.#block ??= await takePortBlock();
     this.#running = await startEmbeddedBroker(['--port', String(this.#block.first), ...this.args]);
   }
 
   /** Ends it without a warning. */
-  async kill() {
+  async kill(): Promise<void> {
     await this.#running?.kill();
   }
 
-  async stop() {
+  async stop(): Promise<void> {
     await this.kill();
     await this.#block?.release();
   }
@@ -38,21 +37,22 @@ export class SoakBroker {
 
 /** Also restarted on its store, so what is not consumed comes after a restart. */
 export class RealSoakBroker {
-  /** @type {import('../../tools/servers/rocketmq/server.ts').RunningServer | undefined} */
-  #server;
+  readonly topic: string;
+  readonly groups: string[];
 
-  /** @param {{ topic: string, group: string }} names */
-  constructor({ topic, group }) {
+  #server: RunningServer | undefined;
+
+  constructor({ topic, group }: { topic: string; group: string }) {
     this.topic = topic;
     this.groups = [group, 'passers-by'];
   }
 
-  get endpoints() {
+  get endpoints(): string {
     return `name-server:${this.#server?.nameServer}`;
   }
 
   /** Resolves when it is ready. @throws RealServerError when it does not start */
-  async start() {
+  async start(): Promise<void> {
     if (this.#server !== undefined) return this.#server.reviveBroker();
     this.#server = await startRocketMQ();
     const { RocketMQAdmin } = await import('nestjs-rocketmq/admin');
@@ -66,11 +66,11 @@ export class RealSoakBroker {
   }
 
   /** Ends it without a warning. */
-  async kill() {
+  async kill(): Promise<void> {
     await this.#server?.killBroker();
   }
 
-  async stop() {
+  async stop(): Promise<void> {
     await this.#server?.stop();
   }
 }
