@@ -58,7 +58,7 @@ export const BENCH_CHECKS = [
     options: BENCH_OPTIONS,
     run: async (values, tools) => {
       const about = await built(tools);
-      return verdictOf(await (await import('./run.mjs')).runBenchmark(values, about));
+      return verdictOf(await (await import('./run.js')).runBenchmark(values, about));
     },
   }),
   check({
@@ -69,7 +69,7 @@ export const BENCH_CHECKS = [
     options: SLOWER_OPTIONS,
     run: async (values, tools) => {
       const about = await built(tools);
-      return verdictOf(await (await import('./run.mjs')).compareWithKept(values, about));
+      return verdictOf(await (await import('./run.js')).compareWithKept(values, about));
     },
   }),
   check({
@@ -80,7 +80,7 @@ export const BENCH_CHECKS = [
     options: GROWTH_OPTIONS,
     run: async (values, tools) => {
       const about = await built(tools);
-      return verdictOf(await (await import('./growth/run.mjs')).runGrowth(values, about));
+      return verdictOf(await (await import('./growth/run.js')).runGrowth(values, about));
     },
   }),
   check({

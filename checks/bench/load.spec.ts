@@ -3,14 +3,14 @@
 import { describe, expect, it } from '@jest/globals';
 import { endingOf } from '../../scripts/demo/demo-client.js';
 import { valuesIn } from '../options.js';
-import { partsOf } from './lib/profile.mjs';
+import { partsOf } from './lib/profile.js';
 import { OPTIONS } from './load/check.js';
-import { costOf, figuresOf } from './load/figures.mjs';
-import { detailOf, PARTS, partOf } from './load/parts.mjs';
+import { costOf, figuresOf } from './load/figures.js';
+import { detailOf, PARTS, partOf } from './load/parts.js';
 import { planOf, scheduleOf } from './load/plan.js';
-import { searchRate } from './load/rate-search.mjs';
-import { problemsIn, reportText } from './load/report.mjs';
-import { violationsOf } from './load/violations.mjs';
+import { searchRate } from './load/rate-search.js';
+import { problemsIn, reportText } from './load/report.js';
+import { violationsOf } from './load/violations.js';
 
 const installed = { hasPostgres: true };
 

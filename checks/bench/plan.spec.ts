@@ -1,10 +1,11 @@
 // The plan of the benchmarks: consistency of sections, columns and goals, and the total duration.
 
 import { describe, expect, it } from '@jest/globals';
-import { columnOf } from './columns.mjs';
-import { GOALS } from './goals.mjs';
-import { secondsOf } from './lib/estimate.mjs';
-import { SECTIONS, type Section } from './sections.mjs';
+import { columnOf } from './columns.js';
+import { GOALS } from './goals.js';
+import { secondsOf } from './lib/estimate.js';
+import type { Section } from './section.js';
+import { SECTIONS } from './sections.js';
 
 const MINUTE_SECONDS = 60;
 const ROUNDS = 3;

@@ -1,7 +1,7 @@
 // The shares of this repository's code in a CPU profile.
 
 import { describe, expect, it } from '@jest/globals';
-import { partsOf, sharesOf } from './lib/profile.mjs';
+import { partsOf, sharesOf } from './lib/profile.js';
 
 const frame = (functionName: string, url: string) => ({ functionName, url, lineNumber: 6 });
 const here = `file://${process.cwd()}`;

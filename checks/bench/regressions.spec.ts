@@ -1,8 +1,8 @@
 // The check that the library has not become slower.
 
 import { describe, expect, it } from '@jest/globals';
-import { Figures } from './lib/figures.mjs';
-import { keptRatios, ratiosOf, regressions, WATCHED } from './regressions.mjs';
+import { Figures } from './lib/figures.js';
+import { keptRatios, ratiosOf, regressions, WATCHED } from './regressions.js';
 
 const CPU: Readonly<Record<string, number>> = { ours: 60, lean: 40, node: 120 };
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { runRounds } from './lib/rounds.mjs';
-import { SECTIONS } from './sections.mjs';
+import { runRounds } from './lib/rounds.js';
+import { SECTIONS } from './sections.js';
 
 describe('the rounds of a benchmark', () => {
   it('pause the real server while another is measured, also when that fails', async () => {

@@ -1,13 +1,13 @@
 // The numbers that the benchmarks print.
 
 import { describe, expect, it } from '@jest/globals';
-import { GOALS, judge } from './goals.mjs';
-import { comparability } from './lib/comparability.mjs';
-import { Figures } from './lib/figures.mjs';
-import { rotated } from './lib/rounds.mjs';
+import { GOALS, judge } from './goals.js';
+import { comparability } from './lib/comparability.js';
+import { Figures } from './lib/figures.js';
+import { rotated } from './lib/rounds.js';
 import { median, medianRatio, percentile } from './lib/statistics.mjs';
-import { table } from './lib/table.mjs';
-import { SECTIONS } from './sections.mjs';
+import { table } from './lib/table.js';
+import { SECTIONS } from './sections.js';
 
 function run(section: string, column: string, round: number, cpuMicros: number) {
   return { section, column, round, load: 0, figures: { cpuMicros } };

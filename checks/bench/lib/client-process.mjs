@@ -10,11 +10,11 @@ const OUTPUT_TAIL = 2000;
 /** @typedef {{ options?: object, [name: string]: unknown }} ClientTask named values; a Java program gets `options` like the others */
 
 /**
- * @param {import('../columns.mjs').Column} column
+ * @param {import('../columns.ts').Column} column
  * @param {ClientTask} task what the process is to do
  * @param {{ timeoutMs: number, home: string, classPath?: string, nodeFlags?: readonly string[], signal: AbortSignal }} options
  *   `home` takes what the client writes there, its logs
- * @returns {Promise<import('./figures.mjs').Measured>}
+ * @returns {Promise<import('./figures.ts').Measured>}
  * @throws Error with the end of its output when it does not print them in time
  */
 export async function runClient(column, task, { timeoutMs, home, classPath, nodeFlags = [], signal }) {

@@ -7,7 +7,7 @@ import { type Counts, type Tools, verdictOf } from '../../check.js';
 import type { Values } from '../../options.js';
 import type { OPTIONS } from './check.js';
 import { planOf } from './plan.js';
-import { runLoad } from './run.mjs';
+import { runLoad } from './run.js';
 
 const root = join(import.meta.dirname, '../../..');
 

@@ -1,7 +1,7 @@
 // What a load measures with its options. Nothing runs here.
 
 import { OptionError, type Values } from '../../options.js';
-import { rotated } from '../lib/rounds.mjs';
+import { rotated } from '../lib/rounds.js';
 import type { OPTIONS } from './check.js';
 
 export interface Setup {

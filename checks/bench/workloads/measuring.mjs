@@ -22,7 +22,7 @@ import { percentile } from '../lib/statistics.mjs';
  * @property {readonly number[]} pids of the server
  * @property {number} [delayMs] of each message that is sent
  * @property {number} [concurrency] of the handler
- * @property {import('../columns.mjs').ColumnOptions} options the column's own
+ * @property {import('../columns.ts').ColumnOptions} options the column's own
  */
 
 /** What this process is to do. From here on it ends with the one that started it. @returns {Task} */

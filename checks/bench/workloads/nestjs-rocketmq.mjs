@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { Connection, Producer, PushConsumer } from 'nestjs-rocketmq/client';
 import { runWorkload } from './client-workloads.mjs';
 
-const clientOptions = async (/** @type {import('../columns.mjs').ColumnOptions} */ { telemetry }) => {
+const clientOptions = async (/** @type {import('../columns.ts').ColumnOptions} */ { telemetry }) => {
   if (telemetry === undefined) return {};
   const { telemetryOf } = await import('./telemetry.mjs');
   return { telemetry: await telemetryOf(telemetry) };

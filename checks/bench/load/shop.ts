@@ -1,51 +1,54 @@
 // The two demos over HTTP, with connections that are kept and no more of them than there are clients.
 
 import { Agent, request } from 'node:http';
+import type { OrderView } from '../../../scripts/demo/demo-client.js';
 
 const TIMEOUT_MS = 30_000;
 /** The demos close a connection that was idle for 5 s, maybe just as something is sent on it. */
 const MAX_IDLE_MS = 2_000;
 
-/**
- * @typedef {import('../../../scripts/demo/demo-client.ts').OrderView} OrderView
- * @typedef {{ sku: string, available: number, reserved: number, sold: number }} StockView
- */
+export interface StockView {
+  sku: string;
+  available: number;
+  reserved: number;
+  sold: number;
+}
 
 export class Shop {
   #orderUrl;
   #inventoryUrl;
   #agent;
 
-  /** @param {{ orderUrl: string, inventoryUrl: string, clients: number }} options */
-  constructor({ orderUrl, inventoryUrl, clients }) {
+  constructor({ orderUrl, inventoryUrl, clients }: { orderUrl: string; inventoryUrl: string; clients: number }) {
     this.#orderUrl = orderUrl;
     this.#inventoryUrl = inventoryUrl;
     this.#agent = new Agent({ keepAlive: true, maxSockets: clients, timeout: MAX_IDLE_MS });
   }
 
-  /** @param {string} sku @returns {Promise<string>} its id @throws Error when it was not answered 201: the order may be there all the same */
-  async place(sku) {
+  /**
+   * @returns its id
+   * @throws Error when it was not answered 201: the order may be there all the same
+   */
+  async place(sku: string): Promise<string> {
     const { id } = await this.#json('POST', `${this.#orderUrl}/orders`, 201, { sku, quantity: 1 });
     return id;
   }
 
-  /** @param {string} id @returns {Promise<OrderView>} */
-  order(id) {
+  order(id: string): Promise<OrderView> {
     return this.#json('GET', `${this.#orderUrl}/orders/${id}`, 200);
   }
 
-  /** @returns {Promise<StockView[]>} */
-  stock() {
+  stock(): Promise<StockView[]> {
     return this.#json('GET', `${this.#inventoryUrl}/stock`, 200);
   }
 
   /** Ends the connections. */
-  close() {
+  close(): void {
     this.#agent.destroy();
   }
 
-  /** @param {'GET' | 'POST'} method @param {string} url @param {number} wanted @param {object} [body] @returns {Promise<any>} */
-  #json(method, url, wanted, body) {
+  // biome-ignore lint/suspicious/noExplicitAny: answers are read as they are
+  #json(method: 'GET' | 'POST', url: string, wanted: number, body?: object): Promise<any> {
     const text = body === undefined ? undefined : JSON.stringify(body);
     const headers = text === undefined ? {} : { 'content-type': 'application/json', 'content-length': text.length };
     return new Promise((resolve, reject) => {

@@ -1,37 +1,33 @@
 // A whole run of `npm run check load`, from its plan to its report.
 
 import { join } from 'node:path';
-import { machine } from '../lib/machine.mjs';
-import { openBackend } from './backends.mjs';
-import { openDatabases } from './databases.mjs';
-import { scheduleOf } from './plan.ts';
-import { problemsIn, reportText, writeJson } from './report.mjs';
-import { runSetup } from './setup-run.mjs';
+import { machine } from '../lib/machine.js';
+import { type Backend, openBackend } from './backends.js';
+import { openDatabases } from './databases.js';
+import { type LoadPlan, scheduleOf } from './plan.js';
+import { problemsIn, type Run, reportText, writeJson } from './report.js';
+import { runSetup } from './setup-run.js';
 
 /**
  * Whatever ends a run early, what was measured until then is reported. Figures fail nothing: what was lost does, and what broke.
- * @param {import('./plan.ts').LoadPlan} plan
- * @param {{ root: string, home: string, log: (line: string) => void, signal: AbortSignal }} tools
- * @returns {Promise<boolean>} whether all went well
+ * @returns whether all went well
  */
-export async function runLoad(plan, { root, home, log, signal }) {
+export async function runLoad(
+  plan: LoadPlan,
+  { root, home, log, signal }: { root: string; home: string; log: (line: string) => void; signal: AbortSignal },
+): Promise<boolean> {
   for (const note of plan.notes) log(note);
-  /** @type {{ stop: () => Promise<void> }[]} */
-  const opened = [];
-  /** @type {<T extends { stop: () => Promise<void> }>(what: T) => T} */
-  const open = (what) => {
+  const opened: { stop: () => Promise<void> }[] = [];
+  const open: <T extends { stop: () => Promise<void> }>(what: T) => T = (what) => {
     opened.push(what);
     return what;
   };
-  /** @type {import('./report.mjs').Run[]} */
-  const runs = [];
-  /** @type {string} */
-  let database = plan.database;
+  const runs: Run[] = [];
+  let database: string = plan.database;
   try {
     const databases = open(await openDatabases(plan.database));
     database = databases.name;
-    /** @type {Map<string, import('./backends.mjs').Backend>} */
-    const backends = new Map();
+    const backends = new Map<string, Backend>();
     for (const backend of new Set(plan.setups.map((setup) => setup.backend))) {
       backends.set(backend, open(await openBackend(backend, { log, signal })));
     }
@@ -55,8 +51,8 @@ export async function runLoad(plan, { root, home, log, signal }) {
   return problemsIn(runs).length === 0;
 }
 
-/** A setup that breaks leaves the others alone. @param {Parameters<typeof runSetup>} given */
-async function outcomeOf(...given) {
+/** A setup that breaks leaves the others alone. */
+async function outcomeOf(...given: Parameters<typeof runSetup>) {
   const [, , tools] = given;
   try {
     return { result: await runSetup(...given) };
@@ -68,11 +64,10 @@ async function outcomeOf(...given) {
   }
 }
 
-/**
- * @param {import('./plan.ts').LoadPlan} plan
- * @param {{ runs: readonly import('./report.mjs').Run[], database: string, root: string, log: (line: string) => void }} given
- */
-function report(plan, { runs, database, root, log }) {
+function report(
+  plan: LoadPlan,
+  { runs, database, root, log }: { runs: readonly Run[]; database: string; root: string; log: (line: string) => void },
+): void {
   const outcome = { date: new Date().toISOString().slice(0, 10), machine: machine(), database, plan, runs };
   log(`\n${reportText(outcome)}\n`);
   log(`written to ${writeJson(plan.out ?? join(root, 'bench', 'results'), outcome)}`);

@@ -1,26 +1,26 @@
 // What the library aims at, beside whom; and whether it is there.
 
-import { columnOf } from './columns.mjs';
-import { KINDS } from './lib/figures.mjs';
+import { columnOf } from './columns.js';
+import { type Figures, KINDS } from './lib/figures.js';
 import { medianRatio } from './lib/statistics.mjs';
+import type { Figure } from './section.js';
 
 const MEGABYTE = 1024 * 1024;
 
-/**
- * @typedef {import('./sections.mjs').Figure} Figure
- *
- * @typedef {object} Goal
- * @property {string} section
- * @property {Figure} kind
- * @property {string} [column] default `ours`
- * @property {readonly string[]} [against] columns; of several the best. Without them `limit` is a figure by itself
- * @property {'at most' | 'at least' | 'below' | 'above'} is
- * @property {number} limit a ratio, or a figure
- */
+interface Goal {
+  section: string;
+  kind: Figure;
+  /** Default `ours`. */
+  column?: string;
+  /** Columns; of several the best. Without them `limit` is a figure by itself. */
+  against?: readonly string[];
+  is: 'at most' | 'at least' | 'below' | 'above';
+  /** A ratio, or a figure. */
+  limit: number;
+}
 
-/** @param {string} section @param {Figure} kind @returns {(is: Goal['is'], limit: number, ...against: string[]) => Goal} */
 const of =
-  (section, kind, column = 'ours') =>
+  (section: string, kind: Figure, column = 'ours'): ((is: Goal['is'], limit: number, ...against: string[]) => Goal) =>
   (is, limit, ...against) => ({ section, kind, column, is, limit, against });
 
 /** A column whose sends share requests; its goals are measured once there is such a column. */
@@ -46,7 +46,7 @@ const BATCHED_SENDS = [
 ];
 
 const ONE_AT_A_TIME = ['ours', BATCHED].flatMap((column) =>
-  /** @type {const} */ (['p50Ms', 'p99Ms']).flatMap((kind) => [
+  (['p50Ms', 'p99Ms'] as const).flatMap((kind) => [
     of('send-1', kind, column)('below', 1, 'node'),
     of('send-1', kind, column)('at most', 1, 'java'),
   ]),
@@ -83,8 +83,7 @@ const REMOTING = [
   of('remoting-latency', 'p50Ms', 'ours-remoting')('at most', 1, 'java-remoting-pop'),
 ];
 
-/** @type {readonly Goal[]} */
-export const GOALS = [
+export const GOALS: readonly Goal[] = [
   ...UNBATCHED_SENDS,
   ...BATCHED_SENDS,
   ...ONE_AT_A_TIME,
@@ -112,19 +111,17 @@ export const GOALS = [
   ...EMBEDDED,
 ];
 
-/** @type {Record<Goal['is'], (figure: number, limit: number) => boolean>} */
-const HOLDS = {
+const HOLDS: Record<Goal['is'], (figure: number, limit: number) => boolean> = {
   'at most': (figure, limit) => figure <= limit,
   'at least': (figure, limit) => figure >= limit,
   below: (figure, limit) => figure < limit,
   above: (figure, limit) => figure > limit,
 };
 
-/**
- * @param {Goal} goal @param {import('./lib/figures.mjs').Figures} figures
- * @returns {{ goal: string, figure: string, verdict: 'met' | 'not met' | 'not measured' }}
- */
-export function judge({ section, kind, column = 'ours', against = [], is, limit }, figures) {
+export function judge(
+  { section, kind, column = 'ours', against = [], is, limit }: Goal,
+  figures: Figures,
+): { goal: string; figure: string; verdict: 'met' | 'not met' | 'not measured' } {
   const { label, write } = KINDS[kind];
   const other = against.map((id) => columnOf(id).label).join(' and ');
   const what = `${section}, ${labelOf(column)}: ${label} ${is}`;
@@ -135,12 +132,11 @@ export function judge({ section, kind, column = 'ours', against = [], is, limit 
   return { goal, figure: against.length === 0 ? write(figure) : `${ratio(figure)} ×`, verdict };
 }
 
-/**
- * Of a ratio to several, that to the best of them: to the least, as only latencies have several.
- * @param {{ section: string, kind: Figure, column: string, against: readonly string[] }} goal
- * @param {import('./lib/figures.mjs').Figures} figures
- */
-function figureOf({ section, kind, column, against }, figures) {
+/** Of a ratio to several, that to the best of them: to the least, as only latencies have several. */
+function figureOf(
+  { section, kind, column, against }: { section: string; kind: Figure; column: string; against: readonly string[] },
+  figures: Figures,
+) {
   if (against.length === 0) return figures.summary(section, column, kind)?.median;
   const own = figures.byRound(section, column, kind);
   const others = against.map((id) => figures.byRound(section, id, kind));
@@ -151,9 +147,8 @@ function figureOf({ section, kind, column, against }, figures) {
   return medianRatio(own, best);
 }
 
-const ratio = (/** @type {number} */ value) => value.toFixed(value < 0.995 ? 3 : 2).replace(/0$/, '');
+const ratio = (value: number) => value.toFixed(value < 0.995 ? 3 : 2).replace(/0$/, '');
 
-/** @param {string} column */
-function labelOf(column) {
+function labelOf(column: string): string {
   return column === BATCHED ? 'nestjs-rocketmq, batching' : columnOf(column).label;
 }

@@ -1,14 +1,17 @@
 // How long a run will take, roughly: by what the clients did on the machine that the goals were set on.
 
-/** @typedef {Record<string, number> & { default: number }} ByProgram */
+import type { Column } from '../columns.js';
+import type { SectionTask } from '../section.js';
+
+type ByProgram = Record<string, number> & { default: number };
 
 /** To start a client and to end it, to make its topic and its group. */
 const START_SECONDS = { java: 2.5, default: 1.5 };
 /** A client is given this long before an idle time. */
 const SETTLE_SECONDS = 5;
 const FILLED_PER_SECOND = 40_000;
-/** Of 1 KiB, on two quiet cores that client and server share; by workload. @type {Record<string, ByProgram>} */
-const PER_SECOND = {
+/** Of 1 KiB, on two quiet cores that client and server share; by workload. */
+const PER_SECOND: Record<string, ByProgram> = {
   send: { 'rocketmq-client-nodejs.mjs': 7_000, java: 12_000, default: 12_000 },
   oneAtATime: { default: 2_500 },
   drain: { 'rocketmq-client-nodejs.mjs': 5_500, java: 6_000, default: 9_000 },
@@ -17,12 +20,8 @@ const PER_SECOND = {
 const LARGE_BYTES = 16 * 1024;
 const LARGE_FACTOR = 6;
 
-/**
- * @param {import('../columns.mjs').Column} column
- * @param {import('../sections.mjs').SectionTask} task
- * @returns {number} seconds
- */
-export function secondsOf({ program, warmUpFactor = {}, options = {} }, task) {
+/** @returns seconds */
+export function secondsOf({ program, warmUpFactor = {}, options = {} }: Column, task: SectionTask): number {
   const { workload, inFlight, bodyBytes = 0, warmUp = 0, count = 0, seconds, warmUpSeconds = 0, about } = task;
   if (about !== undefined) return about;
   const start = ofProgram(START_SECONDS, program) + filling(task);
@@ -36,12 +35,10 @@ export function secondsOf({ program, warmUpFactor = {}, options = {} }, task) {
   return start + (messages * (bodyBytes >= LARGE_BYTES ? LARGE_FACTOR : 1)) / (perSecond * Math.min(perRequest, 6));
 }
 
-/** @param {import('../sections.mjs').SectionTask} task */
-function filling({ workload, warmUp = 0, count = 0 }) {
+function filling({ workload, warmUp = 0, count = 0 }: SectionTask): number {
   return ['drain', 'backlog'].includes(workload) ? (warmUp + count) / FILLED_PER_SECOND : 0;
 }
 
-/** @param {ByProgram} table @param {string} program */
-function ofProgram(table, program) {
+function ofProgram(table: ByProgram, program: string): number {
   return table[program] ?? table.default;
 }

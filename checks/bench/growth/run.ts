@@ -5,17 +5,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { startEmbeddedBroker } from '../../../tools/servers/embedded-broker-process.mjs';
-import { startRocketMQCluster } from '../../../tools/servers/rocketmq/cluster.ts';
-import { OptionError } from '../../options.ts';
-import { columnOf } from '../columns.mjs';
-import { barChart } from '../lib/chart.mjs';
+import { startRocketMQCluster } from '../../../tools/servers/rocketmq/cluster.js';
+import { OptionError, type Values } from '../../options.js';
+import type { GROWTH_OPTIONS } from '../check.js';
+import { type Column, columnOf } from '../columns.js';
+import { barChart } from '../lib/chart.js';
 import { runClient } from '../lib/client-process.mjs';
 import { storeArguments } from '../lib/embedded-arguments.mjs';
-import { machine } from '../lib/machine.mjs';
+import { machine } from '../lib/machine.js';
 import { processesNaming, usageOf } from '../lib/process-usage.mjs';
-import { table } from '../lib/table.mjs';
+import { table } from '../lib/table.js';
 import { fill } from '../workloads/floors/fill.mjs';
-import { PARTS } from './parts.mjs';
+import { type Figure, PARTS, type Part } from './parts.js';
 
 const KIB = 1024;
 const OWN_COLUMN = columnOf('ours');
@@ -31,24 +32,32 @@ const CLUSTER_BACKLOG = 200_000;
 /** Above it, a cost is named as one that grows. A paired run differs by less. */
 const LEVEL = 1.5;
 
-/**
- * @typedef {Readonly<Record<string, number | undefined>>} Figures
- * @typedef {(line: string) => void} Log
- * @typedef {{ home: string, log: Log, signal: AbortSignal }} Tools
- * @typedef {{ point: number, figures?: Figures, error?: string }} Measured
- */
+type Figures = Readonly<Record<string, number | undefined>>;
 
-/**
- * @param {import('../../options.ts').Values<typeof import('../check.ts').GROWTH_OPTIONS>} options @param {Tools & { root: string }} tools
- * @returns {Promise<boolean>} whether all could be measured
- */
-export async function runGrowth({ only: wanted, quick, out }, { root, ...tools }) {
+type Log = (line: string) => void;
+
+interface Tools {
+  home: string;
+  log: Log;
+  signal: AbortSignal;
+}
+
+interface Measured {
+  point: number;
+  figures?: Figures;
+  error?: string;
+}
+
+/** @returns whether all could be measured */
+export async function runGrowth(
+  { only: wanted, quick, out }: Values<typeof GROWTH_OPTIONS>,
+  { root, ...tools }: Tools & { root: string },
+): Promise<boolean> {
   const parts = PARTS.filter(
     ({ id }) => wanted === undefined || wanted.some((name) => id === name || id.startsWith(`${name}-`)),
   );
   if (parts.length === 0) throw new OptionError(`--only ${wanted}: there are ${PARTS.map(({ id }) => id).join(', ')}`);
-  /** @type {{ part: import('./parts.mjs').Part, measured: Measured[] }[]} */
-  const results = [];
+  const results: { part: Part; measured: Measured[] }[] = [];
   for (const part of parts) {
     const measured = [];
     for (const point of quick ? part.points.slice(0, 2) : part.points) {
@@ -68,8 +77,7 @@ export async function runGrowth({ only: wanted, quick, out }, { root, ...tools }
   return results.every(({ measured }) => measured.every(({ error }) => error === undefined));
 }
 
-/** @param {import('./parts.mjs').Part} part @param {number} point @param {Tools} tools @returns {Promise<Measured>} */
-async function measureAt(part, point, tools) {
+async function measureAt(part: Part, point: number, tools: Tools): Promise<Measured> {
   const [name = '', kind = 'memory'] = [part.id.replace(/-(memory|async)$/, ''), /-(memory|async)$/.exec(part.id)?.[1]];
   try {
     if (name === 'processes') return { point, figures: await onCluster({ brokers: 1, processes: point }, tools) };
@@ -81,15 +89,13 @@ async function measureAt(part, point, tools) {
   }
 }
 
-/** @param {string} name @param {string} kind @param {number} point @param {Tools} tools @returns {Promise<Figures>} */
-async function onEmbedded(name, kind, point, { home, signal }) {
+async function onEmbedded(name: string, kind: string, point: number, { home, signal }: Tools): Promise<Figures> {
   const folder = mkdtempSync(join(tmpdir(), 'nestjs-rocketmq-growth-'));
   const declared = ['--topic', `${ORDERED.topic}:fifo:8`, '--group', `${ORDERED.group}:fifo`];
   const broker = await startEmbeddedBroker(['--port', '0', ...declared, ...storeArguments(kind, folder)]);
   const { endpoints } = broker;
   const pids = [broker.pid];
-  const run = (/** @type {import('../columns.mjs').Column} */ column, /** @type {object} */ task) =>
-    runProcess(column, { endpoints, pids, ...task }, { home, signal });
+  const run = (column: Column, task: object) => runProcess(column, { endpoints, pids, ...task }, { home, signal });
   const named = { topic: `growth-${name}`, group: 'growth', options: OWN_COLUMN.options };
   const before = usageOf(pids);
   try {
@@ -120,21 +126,23 @@ async function onEmbedded(name, kind, point, { home, signal }) {
   }
 }
 
-/** @param {{ brokers: number, processes: number }} size @param {Tools} tools @returns {Promise<Figures>} */
-async function onCluster({ brokers, processes }, { home, signal }) {
+async function onCluster(
+  { brokers, processes }: { brokers: number; processes: number },
+  { home, signal }: Tools,
+): Promise<Figures> {
   const { topic, group, seconds, queues, heap } = CLUSTER;
   const cluster = await startRocketMQCluster({ brokers, proxies: 0, brokerHeap: heap });
   const admin = new RocketMQAdmin({ nameServer: cluster.nameServer, timeoutMs: 10_000 });
   const pids = processesNaming(cluster.runFolder);
   const task = { endpoints: `name-server:${cluster.nameServer}`, pids, topic, group, seconds };
-  const run = (/** @type {object} */ more) => runProcess(PROGRAM, { ...task, ...more }, { home, signal });
+  const run = (more: object) => runProcess(PROGRAM, { ...task, ...more }, { home, signal });
   try {
     await admin.createTopic({ topic, type: 'normal', queues });
     await admin.createGroup({ consumerGroup: group });
     await run({ workload: 'fill', count: CLUSTER_BACKLOG });
     const before = usageOf(pids).cpuMicros;
     const shares = await Promise.all(Array.from({ length: processes }, () => run({ workload: 'share' })));
-    const sum = (/** @type {(share: Figures) => number} */ of) => shares.reduce((total, one) => total + of(one), 0);
+    const sum = (of: (share: Figures) => number) => shares.reduce((total, one) => total + of(one), 0);
     const messages = sum(({ messages = 0 }) => messages);
     return {
       perSecond: sum(({ perSecond = 0 }) => perSecond),
@@ -147,18 +155,13 @@ async function onCluster({ brokers, processes }, { home, signal }) {
   }
 }
 
-/**
- * @param {import('../columns.mjs').Column} column @param {object} task @param {Pick<Tools, 'home' | 'signal'>} tools
- * @returns {Promise<Figures>}
- */
-async function runProcess(column, task, tools) {
+async function runProcess(column: Column, task: object, tools: Pick<Tools, 'home' | 'signal'>): Promise<Figures> {
   const options = { timeoutMs: TIMEOUT_MS, nodeFlags: ['--expose-gc'], ...tools };
   const { version: _, ...figures } = await runClient(column, { ...task }, options);
   return figures;
 }
 
-/** @param {readonly { part: import('./parts.mjs').Part, measured: readonly Measured[] }[]} results */
-function pageOf(results) {
+function pageOf(results: readonly { part: Part; measured: readonly Measured[] }[]): string {
   const { cpu, cores, memoryGiB, system, node, java } = machine();
   const date = new Date().toISOString().slice(0, 10);
   return `${[
@@ -171,8 +174,7 @@ function pageOf(results) {
   ].join('\n\n')}\n`;
 }
 
-/** @param {import('./parts.mjs').Part} part @param {readonly Measured[]} measured */
-function partText({ id, title, of, figures }, measured) {
+function partText({ id, title, of, figures }: Part, measured: readonly Measured[]): string {
   const kinds = Object.entries(figures);
   const rows = measured.map(({ point, figures: found, error }) => [
     point.toLocaleString('en'),
@@ -182,8 +184,7 @@ function partText({ id, title, of, figures }, measured) {
   return `## ${id}: ${title}\n\n${table([of, ...kinds.map(([, { label }]) => label)], [...rows, ['largest / second', ...growth]])}`;
 }
 
-/** @param {string} name @param {readonly Measured[]} measured */
-function growthText(name, measured) {
+function growthText(name: string, measured: readonly Measured[]): string {
   const [, second] = measured;
   const from = second?.figures?.[name];
   const to = measured.at(-1)?.figures?.[name];
@@ -192,24 +193,20 @@ function growthText(name, measured) {
   return `${ratio.toFixed(2)}${ratio > LEVEL ? ', grows' : ''}`;
 }
 
-/** @param {number | undefined} value @param {import('./parts.mjs').Figure} figure */
-function written(value, { digits = 1 }) {
+function written(value: number | undefined, { digits = 1 }: Figure): string {
   return value === undefined
     ? '-'
     : value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
-/** @param {readonly { part: import('./parts.mjs').Part, measured: readonly Measured[] }[]} results */
-function chartOf(results) {
+function chartOf(results: readonly { part: Part; measured: readonly Measured[] }[]): string {
   const groups = results.map(({ part: { id, figures, drawn, of }, measured }) => {
     const figure = figures[drawn] ?? { label: drawn };
     const bars = measured.flatMap(({ point, figures: found }) => {
       const value = found?.[drawn];
       if (value === undefined) return [];
       const label = `${point.toLocaleString('en')} ${of}`;
-      return [
-        { label, value, least: value, most: value, text: written(value, figure), kind: /** @type {const} */ ('ours') },
-      ];
+      return [{ label, value, least: value, most: value, text: written(value, figure), kind: 'ours' as const }];
     });
     return { label: `${id}: ${figure.label}`, bars };
   });

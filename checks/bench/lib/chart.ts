@@ -9,12 +9,24 @@ const GROUP_HEAD = 30;
 const TOP = 72;
 const COLOURS = { ours: '#d6336c', floor: '#adb5bd', other: '#4c6ef5' };
 
-/**
- * @param {{ title: string, notes: readonly string[], groups: readonly { label: string, bars: readonly Bar[] }[] }} chart
- * @typedef {{ label: string, value: number, least: number, most: number, text: string, kind: 'ours' | 'floor' | 'other' }} Bar
- * @returns {string}
- */
-export function barChart({ title, notes, groups }) {
+interface Bar {
+  label: string;
+  value: number;
+  least: number;
+  most: number;
+  text: string;
+  kind: 'ours' | 'floor' | 'other';
+}
+
+export function barChart({
+  title,
+  notes,
+  groups,
+}: {
+  title: string;
+  notes: readonly string[];
+  groups: readonly { label: string; bars: readonly Bar[] }[];
+}): string {
   let y = TOP;
   const parts = [];
   for (const { label, bars } of groups) {
@@ -38,11 +50,10 @@ ${parts.join('\n')}
 `;
 }
 
-/** @param {Bar} bar @param {number} y @param {number} longest */
-function barOf({ label, value, least, most, text: figure, kind }, y, longest) {
+function barOf({ label, value, least, most, text: figure, kind }: Bar, y: number, longest: number): string[] {
   const scale = (WIDTH - LABEL_WIDTH - FIGURE_WIDTH) / longest;
   const middle = y + BAR / 2;
-  const x = (/** @type {number} */ of) => (LABEL_WIDTH + of * scale).toFixed(1);
+  const x = (of: number) => (LABEL_WIDTH + of * scale).toFixed(1);
   return [
     text(LABEL_WIDTH - 8, middle + 4.5, label, { anchor: 'end' }),
     `<rect x="${LABEL_WIDTH}" y="${y}" width="${(value * scale).toFixed(1)}" height="${BAR}" rx="2" fill="${COLOURS[kind]}"/>`,
@@ -51,12 +62,15 @@ function barOf({ label, value, least, most, text: figure, kind }, y, longest) {
   ];
 }
 
-/** @param {number} x @param {number} y @param {string} content */
-function text(x, y, content, { weight = 400, size = 13, colour = '#212529', anchor = 'start' }) {
+function text(
+  x: number,
+  y: number,
+  content: string,
+  { weight = 400, size = 13, colour = '#212529', anchor = 'start' },
+): string {
   return `<text x="${x}" y="${y}" font-weight="${weight}" font-size="${size}" fill="${colour}" text-anchor="${anchor}">${escaped(content)}</text>`;
 }
 
-/** @param {string} content */
-function escaped(content) {
+function escaped(content: string): string {
   return content.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
 }

@@ -1,19 +1,27 @@
 // The figures of a run, by section, column and round; and how each kind is written.
 
+import type { Figure } from '../section.js';
 import { median } from './statistics.mjs';
 
-/**
- * @typedef {import('../sections.mjs').Figure} Figure
- *
- * What a process has measured.
- * @typedef {Partial<Record<Figure, number>> & { messages?: number, seconds?: number, version?: string }} Measured
- *
- * Over the rounds.
- * @typedef {{ median: number, least: number, most: number }} Summary
- */
+/** Over the rounds. */
+export type Measured = Partial<Record<Figure, number>> & { messages?: number; seconds?: number; version?: string };
 
-/** @type {Record<Figure, { label: string, write: (value: number) => string }>} */
-export const KINDS = {
+export interface Run {
+  section: string;
+  column: string;
+  round: number;
+  load: number;
+  figures?: Measured;
+  error?: string;
+}
+
+export interface Summary {
+  median: number;
+  least: number;
+  most: number;
+}
+
+export const KINDS: Record<Figure, { label: string; write: (value: number) => string }> = {
   cpuMicros: { label: 'CPU µs/message', write: (value) => value.toFixed(1) },
   perSecond: { label: 'messages/s', write: (value) => Math.round(value).toLocaleString('en') },
   p50Ms: { label: 'p50 ms', write: (value) => value.toFixed(2) },
@@ -35,16 +43,12 @@ export const KINDS = {
 export class Figures {
   #runs;
 
-  /** @param {readonly import('./rounds.mjs').Run[]} runs */
-  constructor(runs) {
+  constructor(runs: readonly Run[]) {
     this.#runs = runs;
   }
 
-  /**
-   * @param {string} section @param {string} column @param {Figure} kind
-   * @returns {(number | undefined)[]} by round; undefined where the column failed, or was not there
-   */
-  byRound(section, column, kind) {
+  /** @returns by round; undefined where the column failed, or was not there */
+  byRound(section: string, column: string, kind: Figure): (number | undefined)[] {
     const rounds = 1 + Math.max(-1, ...this.#runs.map(({ round }) => round));
     return Array.from({ length: rounds }, (_, round) => {
       const run = this.#runs.find((one) => one.section === section && one.column === column && one.round === round);
@@ -52,20 +56,19 @@ export class Figures {
     });
   }
 
-  /** @param {string} section @param {string} column @param {Figure} kind @returns {Summary | undefined} */
-  summary(section, column, kind) {
+  summary(section: string, column: string, kind: Figure): Summary | undefined {
     const values = this.byRound(section, column, kind).filter((value) => value !== undefined);
     if (values.length === 0) return undefined;
     return { median: median(values), least: Math.min(...values), most: Math.max(...values) };
   }
 
-  /** @param {string} section @returns {string[]} the columns that ran in it, in their order there */
-  columnsOf(section) {
+  /** @returns the columns that ran in it, in their order there */
+  columnsOf(section: string): string[] {
     return [...new Set(this.#runs.filter((run) => run.section === section).map(({ column }) => column))];
   }
 
-  /** The version that each column reports; `true` if it ran but reports none. @returns {Record<string, string | true>} */
-  versions() {
+  /** The version that each column reports; `true` if it ran but reports none. */
+  versions(): Record<string, string | true> {
     return Object.fromEntries(
       this.#runs.flatMap(({ column, figures }) => (figures === undefined ? [] : [[column, figures.version ?? true]])),
     );

@@ -6,28 +6,42 @@ import { fileURLToPath } from 'node:url';
 
 const root = join(import.meta.dirname, '..', '..', '..');
 
-/**
- * Of the time that was not idle.
- * @typedef {{ percent: number, place: string }} Share
- *
- * @typedef {{ functionName: string, url: string, lineNumber: number }} Frame
- * @typedef {{ id: number, callFrame: Frame, children?: readonly number[] }} ProfileNode
- * @typedef {{ nodes: readonly ProfileNode[], samples: readonly number[], timeDeltas: readonly number[] }} Profile
- */
+/** Of the time that was not idle. */
+export interface Share {
+  percent: number;
+  place: string;
+}
+
+interface Frame {
+  functionName: string;
+  url: string;
+  lineNumber: number;
+}
+
+interface ProfileNode {
+  id: number;
+  callFrame: Frame;
+  children?: readonly number[];
+}
+
+interface Profile {
+  nodes: readonly ProfileNode[];
+  samples: readonly number[];
+  timeDeltas: readonly number[];
+}
 
 /**
- * @param {string} folder with one profile
- * @returns {{ own: Share[], charged: Share[] }} the functions with their own time; and those of this repository with what
- *   Node.js and packages did on their behalf, too. The most first
+ * @param folder with one profile
+ * @returns the functions with their own time; and those of this repository with what
+ * Node.js and packages did on their behalf, too. The most first
  */
-export function readProfile(folder) {
+export function readProfile(folder: string): { own: Share[]; charged: Share[] } {
   const file = readdirSync(folder).find((name) => name.endsWith('.cpuprofile'));
   if (file === undefined) throw new Error(`no profile in ${folder}`);
   return sharesOf(JSON.parse(readFileSync(join(folder, file), 'utf8')));
 }
 
-/** @param {Profile} profile */
-export function sharesOf(profile) {
+export function sharesOf(profile: Profile) {
   const { nodes } = profile;
   const places = new Map(nodes.map(({ id, callFrame }) => [id, placeOf(callFrame)]));
   const payers = payersOf(nodes, isOurs);
@@ -39,16 +53,18 @@ export function sharesOf(profile) {
 
 /**
  * The time of each part of an application. What no part claims, such as Node.js itself and helper packages, belongs to the part that called it.
- * @param {Profile} profile
- * @param {(frame: Frame) => string | undefined} partOf
- * @param {(frame: Frame) => string | undefined} [detailOf] what a function does for the part that called it: a part of that part, as `part: detail`
- * @returns {Share[]} the most first; what no part has called is a part by its function: `(program)`, `(garbage collector)`, or else `Node.js`
+ * @param detailOf what a function does for the part that called it: a part of that part, as `part: detail`
+ * @returns the most first; what no part has called is a part by its function: `(program)`, `(garbage collector)`, or else `Node.js`
  */
-export function partsOf(profile, partOf, detailOf = () => undefined) {
+export function partsOf(
+  profile: Profile,
+  partOf: (frame: Frame) => string | undefined,
+  detailOf: (frame: Frame) => string | undefined = () => undefined,
+): Share[] {
   const { nodes } = profile;
   const frames = new Map(nodes.map(({ id, callFrame }) => [id, callFrame]));
   const payers = payersOf(nodes, (frame) => partOf(frame) !== undefined);
-  const ofFrame = (/** @type {Frame | undefined} */ frame) => {
+  const ofFrame = (frame: Frame | undefined) => {
     if (frame === undefined) return undefined;
     const isPseudo = frame.url === '' && frame.functionName.startsWith('(') && frame.functionName !== '(anonymous)';
     return partOf(frame) ?? (isPseudo ? frame.functionName : 'Node.js');
@@ -61,26 +77,20 @@ export function partsOf(profile, partOf, detailOf = () => undefined) {
   });
 }
 
-/** @param {Profile} profile @param {(id: number) => string | undefined} nameOf @returns {Share[]} */
-function sharesBy({ nodes, samples, timeDeltas }, nameOf) {
+function sharesBy({ nodes, samples, timeDeltas }: Profile, nameOf: (id: number) => string | undefined): Share[] {
   const idle = new Set(nodes.filter(({ callFrame }) => callFrame.functionName === '(idle)').map(({ id }) => id));
-  /** @type {Map<string, number>} */
-  const sums = new Map();
+  const sums = new Map<string, number>();
   samples.forEach((id, index) => {
     if (!idle.has(id)) add(sums, nameOf(id) ?? '(unknown)', timeDeltas[index] ?? 0);
   });
   return sharesIn(sums);
 }
 
-/**
- * For each node the nearest one, itself or above it, that `isPayer`; itself when there is none.
- * @param {readonly ProfileNode[]} nodes @param {(frame: Frame) => boolean} isPayer
- */
-function payersOf(nodes, isPayer) {
-  /** @type {Map<number, number>} */
-  const payers = new Map();
+/** For each node the nearest one, itself or above it, that `isPayer`; itself when there is none. */
+function payersOf(nodes: readonly ProfileNode[], isPayer: (frame: Frame) => boolean) {
+  const payers = new Map<number, number>();
   const byId = new Map(nodes.map((node) => [node.id, node]));
-  const visit = (/** @type {ProfileNode | undefined} */ node, /** @type {number | undefined} */ payer) => {
+  const visit = (node: ProfileNode | undefined, payer: number | undefined) => {
     if (node === undefined) return;
     const own = isPayer(node.callFrame) ? node.id : payer;
     payers.set(node.id, own ?? node.id);
@@ -90,23 +100,20 @@ function payersOf(nodes, isPayer) {
   return payers;
 }
 
-const isOurs = (/** @type {Frame} */ { url }) => url.startsWith('file:') && !url.includes('/node_modules/');
+const isOurs = ({ url }: Frame) => url.startsWith('file:') && !url.includes('/node_modules/');
 
-/** @param {Map<string, number>} sums @param {string} key @param {number} micros */
-function add(sums, key, micros) {
+function add(sums: Map<string, number>, key: string, micros: number): void {
   sums.set(key, (sums.get(key) ?? 0) + micros);
 }
 
-/** @param {Map<string, number>} sums @returns {Share[]} */
-function sharesIn(sums) {
+function sharesIn(sums: Map<string, number>): Share[] {
   const all = [...sums.values()].reduce((sum, one) => sum + one, 0);
   return [...sums]
     .sort(([, one], [, other]) => other - one)
     .map(([place, micros]) => ({ percent: (100 * micros) / all, place }));
 }
 
-/** @param {Frame} frame */
-function placeOf({ functionName, url, lineNumber }) {
+function placeOf({ functionName, url, lineNumber }: Frame): string {
   const name = functionName || '(anonymous)';
   if (url === '') return name;
   const path = url.startsWith('file:') ? relative(root, fileURLToPath(url)).split(sep).join('/') : url;

@@ -42,11 +42,8 @@ const NODE = {
 
 const PACKAGE = /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//;
 
-/**
- * @param {{ functionName: string, url: string }} frame
- * @returns {string | undefined} undefined for what belongs to its caller
- */
-export function partOf({ functionName, url }) {
+/** @returns undefined for what belongs to its caller */
+export function partOf({ functionName, url }: { functionName: string; url: string }): string | undefined {
   if (functionName === '(garbage collector)') return 'garbage collector';
   if (functionName === '(program)') return 'Node.js';
   if (url.startsWith('node:')) return matching(NODE, url);
@@ -57,12 +54,10 @@ export function partOf({ functionName, url }) {
 /** Node.js's own functions that end in a system call, which no caller can make cheaper. */
 const SOCKET_WRITES = /^write(v|Buffer|\w+String)$/;
 
-/** @param {{ functionName: string, url: string }} frame */
-export function detailOf({ functionName, url }) {
+export function detailOf({ functionName, url }: { functionName: string; url: string }) {
   return url === '' && SOCKET_WRITES.test(functionName) ? 'socket writes' : undefined;
 }
 
-/** @param {Readonly<Record<string, RegExp>>} parts @param {string} text */
-function matching(parts, text) {
+function matching(parts: Readonly<Record<string, RegExp>>, text: string) {
   return Object.entries(parts).find(([, pattern]) => pattern.test(text))?.[0];
 }

@@ -1,18 +1,26 @@
 // What must be true after all orders, whatever the load was. Each violation is a sentence.
 
+import type { Ending } from '../../../scripts/demo/demo-client.js';
+import type { Placed } from './arrivals.js';
+import type { StockView } from './shop.js';
+
 const MAX_NAMED = 5;
 
-/**
- * @typedef {{ sku: string, quantity: number }} Product what there was at the beginning
- *
- * @typedef {object} Facts
- * @property {readonly import('./arrivals.mjs').Placed[]} placed all orders of a setup, also those that were not answered 201
- * @property {ReadonlyMap<string, import('../../../scripts/demo/demo-client.ts').Ending>} endings
- * @property {readonly import('./shop.mjs').StockView[]} stock at the end
- */
+/** What there was at the beginning. */
+interface Product {
+  sku: string;
+  quantity: number;
+}
 
-/** @param {Facts & { products: readonly Product[] }} given @returns {string[]} */
-export function violationsOf({ placed, endings, stock, products }) {
+interface Facts {
+  /** All orders of a setup, also those that were not answered 201. */
+  placed: readonly Placed[];
+  endings: ReadonlyMap<string, Ending>;
+  /** At the end. */
+  stock: readonly StockView[];
+}
+
+export function violationsOf({ placed, endings, stock, products }: Facts & { products: readonly Product[] }): string[] {
   const found = [];
   const ids = placed.flatMap(({ id }) => (id === undefined ? [] : [id]));
   const seen = new Set();
@@ -26,8 +34,7 @@ export function violationsOf({ placed, endings, stock, products }) {
   return [...found, ...products.flatMap((product) => stockViolations(product, { placed, endings, stock }))];
 }
 
-/** @param {Product} product @param {Facts} facts */
-function stockViolations({ sku, quantity }, { placed, endings, stock }) {
+function stockViolations({ sku, quantity }: Product, { placed, endings, stock }: Facts): string[] {
   const row = stock.find((one) => one.sku === sku);
   if (row === undefined) return [`${sku} is not in stock any more`];
   const { available, reserved, sold } = row;
@@ -46,8 +53,7 @@ function stockViolations({ sku, quantity }, { placed, endings, stock }) {
   return found;
 }
 
-/** @param {readonly string[]} ids */
-function named(ids) {
+function named(ids: readonly string[]): string {
   const more = ids.length > MAX_NAMED ? `, and ${ids.length - MAX_NAMED} more` : '';
   return `${ids.slice(0, MAX_NAMED).join(', ')}${more}`;
 }

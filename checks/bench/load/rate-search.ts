@@ -6,23 +6,20 @@ const FAR = 1.6;
 const NEAR = 1.1;
 const MIN_RATE = 1;
 
-/**
- * @template {{ isSustained: boolean }} Try
- * @typedef {{ best: (Try & { rate: number }) | undefined, isHighest: boolean, tries: (Try & { rate: number })[] }} Search
- *   `isHighest`: a rate up to a tenth higher was tried and not sustained
- */
+interface Search<Try> {
+  best: (Try & { rate: number }) | undefined;
+  /** A rate up to a tenth higher was tried and not sustained. */
+  isHighest: boolean;
+  tries: (Try & { rate: number })[];
+}
 
-/**
- * Goes up while rates are sustained, or down until one is; then halves what is between.
- * @template {{ isSustained: boolean }} Try
- * @param {{ start: number, maxTries: number }} range
- * @param {(rate: number) => Promise<Try>} attempt
- * @returns {Promise<Search<Try>>}
- */
-export async function searchRate({ start, maxTries }, attempt) {
+/** Goes up while rates are sustained, or down until one is; then halves what is between. */
+export async function searchRate<Try extends { isSustained: boolean }>(
+  { start, maxTries }: { start: number; maxTries: number },
+  attempt: (rate: number) => Promise<Try>,
+): Promise<Search<Try>> {
   const tries = [];
-  /** @type {(Try & { rate: number }) | undefined} */
-  let best;
+  let best: (Try & { rate: number }) | undefined;
   let refused = Number.POSITIVE_INFINITY;
   const isNear = () => best !== undefined && refused <= best.rate * NEAR;
   let rate = rounded(start);
@@ -39,13 +36,13 @@ export async function searchRate({ start, maxTries }, attempt) {
   return { best, isHighest: isNear(), tries };
 }
 
-/** @param {number | undefined} sustained @param {number} refused infinite when none was */
-function nextRate(sustained, refused) {
+/** @param refused infinite when none was */
+function nextRate(sustained: number | undefined, refused: number): number {
   if (sustained === undefined) return rounded(refused / FAR);
   return rounded(refused === Number.POSITIVE_INFINITY ? sustained * FAR : Math.sqrt(sustained * refused));
 }
 
-/** To what one would say: three digits. @param {number} rate */
-function rounded(rate) {
+/** To what one would say: three digits. */
+function rounded(rate: number): number {
   return Math.max(MIN_RATE, Number(rate.toPrecision(3)));
 }

@@ -2,19 +2,21 @@
 
 import { appendFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { OptionError } from '../options.ts';
-import { columnOf } from './columns.mjs';
+import { OptionError, type Values } from '../options.js';
+import type { BENCH_OPTIONS } from './check.js';
+import { columnOf } from './columns.js';
 import { runClient } from './lib/client-process.mjs';
-import { secondsOf } from './lib/estimate.mjs';
-import { Figures } from './lib/figures.mjs';
-import { machine } from './lib/machine.mjs';
-import { readProfile } from './lib/profile.mjs';
-import { reportText, writeReport } from './lib/report.mjs';
+import { secondsOf } from './lib/estimate.js';
+import { Figures, type Run } from './lib/figures.js';
+import { machine } from './lib/machine.js';
+import { readProfile } from './lib/profile.js';
+import { reportText, writeReport } from './lib/report.js';
 import { compileJavaRival, installNodeRivals, JAVA_CLIENT_VERSION, JAVA_OPTIONS } from './lib/rivals.mjs';
-import { runRounds } from './lib/rounds.mjs';
-import { openServer } from './lib/servers.mjs';
-import { keep, keptRatios, ROUNDS as ROUNDS_TO_CHECK, ratiosOf, regressions, SCALE, WATCHED } from './regressions.mjs';
-import { SECTIONS } from './sections.mjs';
+import { type RunClient, runRounds, type Servers } from './lib/rounds.js';
+import { openServer, type Server } from './lib/servers.js';
+import { keep, keptRatios, ROUNDS as ROUNDS_TO_CHECK, ratiosOf, regressions, SCALE, WATCHED } from './regressions.js';
+import type { Section, SectionTask } from './section.js';
+import { SECTIONS } from './sections.js';
 
 const ROUNDS = 3;
 /** To build, to start the servers and to warm them up. */
@@ -22,23 +24,26 @@ const START_SECONDS = { quick: 20, whole: 40 };
 const PROFILED = ['send-64', 'drain'];
 const PROFILE_LINES = 25;
 
-/**
- * @typedef {import('./sections.mjs').Section} Section
- * @typedef {import('./lib/rounds.mjs').Run} Run
- * @typedef {import('./lib/rounds.mjs').RunClient} RunClient
- * @typedef {import('./lib/rounds.mjs').Servers} Servers
- * @typedef {(line: string) => void} Log
- *
- * @typedef {import('../options.ts').Values<typeof import('./check.ts').BENCH_OPTIONS>} Options
- *
- * @typedef {{ sections: readonly Section[], columnsOf: (section: Section) => readonly string[], rounds: number, isWhole: boolean }} Plan
- */
+type Log = (line: string) => void;
 
-/**
- * @param {Options} options @param {{ root: string, home: string, log: Log, signal: AbortSignal }} tools
- * @returns {Promise<boolean>} whether all could be measured
- */
-export async function runBenchmark(options, tools) {
+type Options = Values<typeof BENCH_OPTIONS>;
+
+interface Tools {
+  root: string;
+  home: string;
+  log: Log;
+  signal: AbortSignal;
+}
+
+interface Plan {
+  sections: readonly Section[];
+  columnsOf: (section: Section) => readonly string[];
+  rounds: number;
+  isWhole: boolean;
+}
+
+/** @returns whether all could be measured */
+export async function runBenchmark(options: Options, tools: Tools): Promise<boolean> {
   const began = performance.now();
   const { log } = tools;
   const javaVersion = options['java-version'];
@@ -53,38 +58,39 @@ export async function runBenchmark(options, tools) {
 
 /**
  * One round, unless it looks slower: then the median of all rounds counts.
- * @param {{ keep: boolean }} options @param {{ root: string, home: string, log: Log, signal: AbortSignal }} tools
- * @returns {Promise<boolean>} whether nothing has become slower
+ * @returns whether nothing has become slower
  */
-export function compareWithKept({ keep: isToKeep }, tools) {
+export function compareWithKept({ keep: isToKeep }: { keep: boolean }, tools: Tools): Promise<boolean> {
   return onServers(planToCheck(), { ...tools, javaVersion: JAVA_CLIENT_VERSION, isQuick: false }, (plan, running) =>
     isToKeep ? keepRatios(plan, running) : hasKeptItsSpeed(plan, running),
   );
 }
 
-/**
- * @typedef {{ servers: Servers, run: RunClient, javaVersion: string, root: string, home: string, log: Log, signal: AbortSignal }} Running
- * @param {Plan} plan
- * @param {{ root: string, home: string, log: Log, signal: AbortSignal, javaVersion: string, isQuick: boolean }} tools
- * @param {(plan: Plan, running: Running) => Promise<boolean>} use
- */
-async function onServers(plan, { root, home, log, signal, javaVersion, isQuick }, use) {
+interface Running extends Tools {
+  servers: Servers;
+  run: RunClient;
+  javaVersion: string;
+}
+
+async function onServers(
+  plan: Plan,
+  { root, home, log, signal, javaVersion, isQuick }: Tools & { javaVersion: string; isQuick: boolean },
+  use: (plan: Plan, running: Running) => Promise<boolean>,
+): Promise<boolean> {
   log(`about ${minutes(estimate(plan, isQuick))} on two quiet cores; started at ${new Date().toISOString()}`);
-  const columnsIn = (/** @type {readonly Section[]} */ sections) => sections.flatMap(plan.columnsOf).map(columnOf);
+  const columnsIn = (sections: readonly Section[]) => sections.flatMap(plan.columnsOf).map(columnOf);
   const wanted = columnsIn(plan.sections);
   const served = columnsIn(plan.sections.filter(({ startsItself }) => !startsItself));
   await installNodeRivals(log);
   const classPath = wanted.some(({ program }) => program === 'java')
     ? await compileJavaRival(javaVersion, log)
     : undefined;
-  /** @type {Servers} */
-  const servers = {};
+  const servers: Servers = {};
   try {
-    for (const kind of /** @type {const} */ (['real', 'memory', 'async', 'sync'])) {
+    for (const kind of ['real', 'memory', 'async', 'sync'] as const) {
       if (served.some(({ server = 'real' }) => server === kind)) servers[kind] = await openServer(kind, log, signal);
     }
-    /** @type {RunClient} */
-    const run = (column, task, more) => runClient(column, task, { home, classPath, signal, ...more });
+    const run: RunClient = (column, task, more) => runClient(column, task, { home, classPath, signal, ...more });
     if (servers.real !== undefined) await warmUp(await servers.real.take(), run, isQuick, log);
     return await use(plan, { servers, run, javaVersion, root, home, log, signal });
   } finally {
@@ -92,18 +98,18 @@ async function onServers(plan, { root, home, log, signal, javaVersion, isQuick }
   }
 }
 
-/**
- * Whatever ends a run early, what was measured until then is reported.
- * @param {string | undefined} out @param {Plan} plan @param {Running} running
- */
-async function measure(out, plan, { servers, run, javaVersion, root, log, signal }) {
+/** Whatever ends a run early, what was measured until then is reported. */
+async function measure(
+  out: string | undefined,
+  plan: Plan,
+  { servers, run, javaVersion, root, log, signal }: Running,
+): Promise<boolean> {
   const results = join(root, 'bench', 'results');
   const notes = join(results, 'runs.jsonl');
   mkdirSync(results, { recursive: true });
   rmSync(notes, { force: true });
-  /** @type {Run[]} */
-  const runs = [];
-  const onRun = (/** @type {Run} */ one) => {
+  const runs: Run[] = [];
+  const onRun = (one: Run) => {
     runs.push(one);
     appendFileSync(notes, `${JSON.stringify(one)}\n`);
   };
@@ -119,8 +125,8 @@ async function measure(out, plan, { servers, run, javaVersion, root, log, signal
   return runs.every(({ error }) => error === undefined);
 }
 
-/** @param {Plan} plan @param {boolean} isQuick @returns {number} seconds */
-function estimate({ sections, columnsOf, rounds }, isQuick) {
+/** @returns seconds */
+function estimate({ sections, columnsOf, rounds }: Plan, isQuick: boolean): number {
   const all = sections.flatMap((section) => {
     const times = section.isOnce ? 1 : rounds;
     return columnsOf(section).map((id) => times * secondsOf(columnOf(id), section.task));
@@ -128,14 +134,11 @@ function estimate({ sections, columnsOf, rounds }, isQuick) {
   return START_SECONDS[isQuick ? 'quick' : 'whole'] + all.reduce((sum, one) => sum + one, 0);
 }
 
-const minutes = (/** @type {number} */ seconds) =>
+const minutes = (seconds: number) =>
   seconds < 120 ? `${Math.round(seconds)} s` : `${(seconds / 60).toFixed(1)} minutes`;
 
-/**
- * A server compiles what is hot while it runs: whoever came first would be measured on a cold one.
- * @param {import('./lib/servers.mjs').Server} server @param {RunClient} run @param {boolean} isQuick @param {Log} log
- */
-async function warmUp(server, run, isQuick, log) {
+/** A server compiles what is hot while it runs: whoever came first would be measured on a cold one. */
+async function warmUp(server: Server, run: RunClient, isQuick: boolean, log: Log): Promise<void> {
   log('warming the server up');
   const count = isQuick ? 10_000 : 60_000;
   const topic = `bench-warm-up-${process.pid}`;
@@ -152,10 +155,9 @@ async function warmUp(server, run, isQuick, log) {
   }
 }
 
-/** @param {Options} options @returns {Plan} */
-function planOf({ quick, only: chosen, columns, scale, long, profile: isProfile, ...options }) {
+function planOf({ quick, only: chosen, columns, scale, long, profile: isProfile, ...options }: Options): Plan {
   const named = columns?.map((id) => columnOf(id).id);
-  const isWanted = (/** @type {Section} */ { id, isLong, quickTask }) => {
+  const isWanted = ({ id, isLong, quickTask }: Section) => {
     if (chosen !== undefined) return chosen.some((name) => id === name || id.startsWith(`${name}-`));
     if (isProfile) return PROFILED.includes(id);
     return (long || !isLong) && (!quick || quickTask !== undefined);
@@ -166,7 +168,7 @@ function planOf({ quick, only: chosen, columns, scale, long, profile: isProfile,
   }));
   if (sections.length === 0)
     throw new OptionError(`--only ${chosen}: there are ${SECTIONS.map(({ id }) => id).join(', ')}`);
-  const columnsOf = (/** @type {Section} */ section) => {
+  const columnsOf = (section: Section) => {
     if (isProfile) return named ?? ['ours'];
     if (named !== undefined) return section.columns.filter((id) => named.includes(id));
     return quick
@@ -178,8 +180,7 @@ function planOf({ quick, only: chosen, columns, scale, long, profile: isProfile,
   return { sections, columnsOf, rounds, isWhole };
 }
 
-/** @returns {Plan} */
-function planToCheck() {
+function planToCheck(): Plan {
   const sections = SECTIONS.filter(({ id }) => WATCHED.sections.includes(id)).map((section) => ({
     ...section,
     task: scaled(section.task, SCALE),
@@ -187,16 +188,19 @@ function planToCheck() {
   return { sections, columnsOf: () => WATCHED.columns, rounds: ROUNDS_TO_CHECK, isWhole: false };
 }
 
-/** What there is of messages and seconds, times a factor. @param {import('./sections.mjs').SectionTask} task @param {number} factor */
-function scaled(task, factor) {
-  const times = (/** @type {number} */ value) => Math.ceil(value * factor);
-  const names = /** @type {const} */ (['warmUp', 'count', 'warmUpSeconds', 'seconds', 'pending', 'about']);
+/** What there is of messages and seconds, times a factor. */
+function scaled(task: SectionTask, factor: number) {
+  const times = (value: number) => Math.ceil(value * factor);
+  const names = ['warmUp', 'count', 'warmUpSeconds', 'seconds', 'pending', 'about'] as const;
   const scaledOnes = names.flatMap((name) => (task[name] === undefined ? [] : [[name, times(task[name])]]));
   return { ...task, ...Object.fromEntries(scaledOnes) };
 }
 
-/** @param {string} folder @param {Plan} plan @param {{ runs: readonly Run[], servers: Servers, javaVersion: string, log: Log }} tools */
-function finish(folder, { sections, rounds }, { runs, servers, javaVersion, log }) {
+function finish(
+  folder: string,
+  { sections, rounds }: Plan,
+  { runs, servers, javaVersion, log }: { runs: readonly Run[]; servers: Servers; javaVersion: string; log: Log },
+): void {
   const figures = new Figures(runs);
   const outcome = {
     date: new Date().toISOString().slice(0, 10),
@@ -213,8 +217,7 @@ function finish(folder, { sections, rounds }, { runs, servers, javaVersion, log 
   log(`written to ${folder}`);
 }
 
-/** @param {Figures} figures @param {Servers} servers @param {string} javaVersion @returns {Record<string, string>} */
-function versionsOf(figures, servers, javaVersion) {
+function versionsOf(figures: Figures, servers: Servers, javaVersion: string): Record<string, string> {
   const { ours, node, java, 'java-warm': warmJava, raw } = figures.versions();
   const named = {
     server: servers.real?.name,
@@ -228,17 +231,14 @@ function versionsOf(figures, servers, javaVersion) {
   );
 }
 
-/** @param {Plan} plan @param {Running} running @returns {Promise<boolean>} */
-async function keepRatios(plan, running) {
+async function keepRatios(plan: Plan, running: Running): Promise<boolean> {
   const ratios = await measureRatios([], plan, running, { firstRound: 0, rounds: plan.rounds });
   keep(ratios);
   return true;
 }
 
-/** @param {Plan} plan @param {Running} running @returns {Promise<boolean>} */
-async function hasKeptItsSpeed(plan, running) {
-  /** @type {Run[]} */
-  const runs = [];
+async function hasKeptItsSpeed(plan: Plan, running: Running): Promise<boolean> {
+  const runs: Run[] = [];
   const first = await measureRatios(runs, plan, running, { firstRound: 0, rounds: 1 });
   let slower = regressions(first, keptRatios());
   if (slower.length > 0) {
@@ -250,22 +250,22 @@ async function hasKeptItsSpeed(plan, running) {
   return slower.length === 0;
 }
 
-/**
- * @param {Run[]} runs all until now @param {Plan} plan @param {Running} running @param {{ firstRound: number, rounds: number }} which
- */
-async function measureRatios(runs, plan, { servers, run, log, signal }, which) {
-  const onRun = (/** @type {Run} */ one) => void runs.push(one);
+/** @param runs all until now */
+async function measureRatios(
+  runs: Run[],
+  plan: Plan,
+  { servers, run, log, signal }: Running,
+  which: { firstRound: number; rounds: number },
+) {
+  const onRun = (one: Run) => void runs.push(one);
   await runRounds({ ...plan, ...which }, { servers, runClient: run, log, onRun, signal });
   const ratios = ratiosOf(new Figures(runs));
   log(JSON.stringify(ratios));
   return ratios;
 }
 
-/**
- * Where the time of this library goes: each section once, under the profiler.
- * @param {Plan} plan @param {Running} running
- */
-async function profile(plan, { servers, home, run, log, signal }) {
+/** Where the time of this library goes: each section once, under the profiler. */
+async function profile(plan: Plan, { servers, home, run, log, signal }: Running): Promise<boolean> {
   for (const section of plan.sections) {
     for (const column of plan.columnsOf(section)) {
       const folder = mkdtempSync(join(home, 'profile-'));
@@ -280,13 +280,15 @@ async function profile(plan, { servers, home, run, log, signal }) {
   return true;
 }
 
-/** @param {Run} run */
-function throwFailure({ error }) {
+function throwFailure({ error }: Run): void {
   if (error !== undefined) throw new Error(error);
 }
 
-/** @param {string} title @param {readonly { percent: number, place: string }[]} shares @param {(line: string) => void} log */
-function logShares(title, shares, log) {
+function logShares(
+  title: string,
+  shares: readonly { percent: number; place: string }[],
+  log: (line: string) => void,
+): void {
   const lines = shares
     .slice(0, PROFILE_LINES)
     .map(({ percent, place }) => `${percent.toFixed(1).padStart(5)} %  ${place}`);

@@ -2,6 +2,7 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Figures } from './lib/figures.js';
 import { medianRatio } from './lib/statistics.mjs';
 
 export const KEPT_FILE = join(import.meta.dirname, 'ratios.json');
@@ -15,18 +16,15 @@ export const ROUNDS = 3;
  */
 const NOISE = 0.25;
 
-/**
- * CPU time per message, ours to that of the column: by section, then by column.
- * @typedef {Record<string, Record<string, number>>} Ratios
- */
+/** CPU time per message, ours to that of the column: by section, then by column. */
+type Ratios = Record<string, Record<string, number>>;
 
-/** @param {import('./lib/figures.mjs').Figures} figures @returns {Ratios} @throws Error when a column has failed */
-export function ratiosOf(figures) {
+/** @throws Error when a column has failed */
+export function ratiosOf(figures: Figures): Ratios {
   const [failure] = figures.failures();
   if (failure !== undefined) throw new Error(`${failure.section}, ${failure.column}: ${failure.error}`);
   const [own = '', ...others] = WATCHED.columns;
-  const cpuOf = (/** @type {string} */ section, /** @type {string} */ column) =>
-    figures.byRound(section, column, 'cpuMicros');
+  const cpuOf = (section: string, column: string) => figures.byRound(section, column, 'cpuMicros');
   return Object.fromEntries(
     WATCHED.sections.map((section) => {
       const ratios = others.map((other) => [other, medianRatio(cpuOf(section, own), cpuOf(section, other)) ?? 0]);
@@ -35,8 +33,8 @@ export function ratiosOf(figures) {
   );
 }
 
-/** @param {Ratios} now @param {Ratios} kept @returns {string[]} a line for each ratio that is worse than noise explains */
-export function regressions(now, kept) {
+/** @returns a line for each ratio that is worse than noise explains */
+export function regressions(now: Ratios, kept: Ratios): string[] {
   return Object.entries(kept).flatMap(([section, ratios]) =>
     Object.entries(ratios).flatMap(([column, before]) => {
       const ratio = now[section]?.[column] ?? Number.NaN;
@@ -46,13 +44,11 @@ export function regressions(now, kept) {
   );
 }
 
-/** @returns {Ratios} */
-export function keptRatios() {
+export function keptRatios(): Ratios {
   return JSON.parse(readFileSync(KEPT_FILE, 'utf8'));
 }
 
-/** @param {Ratios} ratios */
-export function keep(ratios) {
+export function keep(ratios: Ratios): void {
   const rounded = JSON.stringify(
     ratios,
     (_, value) => (typeof value === 'number' ? Number(value.toFixed(3)) : value),

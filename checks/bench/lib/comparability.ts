@@ -1,5 +1,7 @@
 // Whether the machine of a run measures the other clients like the machine that the goals were set on.
 
+import type { Figures } from './figures.js';
+
 /** How much less than the lowest, or more than the highest, a figure may be. */
 const TOLERANCE = 0.3;
 
@@ -23,17 +25,15 @@ const MEASURED = [
 ];
 const RIVALS = new Set(['node', 'java']);
 
-/** @param {number} figure @param {{ low: number, high: number }} range */
-export function isWithin(figure, { low, high }) {
+export function isWithin(figure: number, { low, high }: { low: number; high: number }): boolean {
   return figure >= low * (1 - TOLERANCE) && figure <= high * (1 + TOLERANCE);
 }
 
-/**
- * @param {import('./figures.mjs').Figures} figures
- * @returns {{ rows: { section: string, column: string, then: string, now: number, isWithin: boolean, decides: boolean }[],
- *   isComparable: boolean | undefined }} undefined when no rival was measured
- */
-export function comparability(figures) {
+/** @returns undefined when no rival was measured */
+export function comparability(figures: Figures): {
+  rows: { section: string; column: string; then: string; now: number; isWithin: boolean; decides: boolean }[];
+  isComparable: boolean | undefined;
+} {
   const rows = MEASURED.flatMap(({ section, column, low, high }) => {
     const now = figures.summary(section, column, 'cpuMicros')?.median;
     if (now === undefined) return [];

@@ -2,40 +2,50 @@
 
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Ending } from '../../../scripts/demo/demo-client.js';
 import { machineCpuMicros, treeCpuMicros } from '../lib/process-usage.mjs';
-import { orderAtRate, orderInLoops } from './arrivals.mjs';
-import { startDemo } from './demo.mjs';
-import { costOf, figuresOf } from './figures.mjs';
-import { searchRate } from './rate-search.mjs';
-import { endingsOf, lastIsDone } from './settling.mjs';
-import { Shop } from './shop.mjs';
-import { violationsOf } from './violations.mjs';
+import { orderAtRate, orderInLoops, type Placed, type Till } from './arrivals.js';
+import type { Backend } from './backends.js';
+import type { Databases } from './databases.js';
+import { type Demo, type Profiles, startDemo } from './demo.js';
+import { type Cost, type CpuTimes, costOf, type Figures, figuresOf } from './figures.js';
+import type { LoadPlan, Setup } from './plan.js';
+import { searchRate } from './rate-search.js';
+import { endingsOf, lastIsDone } from './settling.js';
+import { Shop } from './shop.js';
+import { violationsOf } from './violations.js';
 
 /** More than is ever ordered. */
 const PIECES = 1_000_000;
 /** Of what was done at full load, while there was a backlog: the first rate that is tried. */
 const FIRST_SHARE = 0.8;
 
-/**
- * @typedef {import('./figures.mjs').Figures & import('./figures.mjs').Cost & { rate: number }} Tried
- *
- * @typedef {object} SetupResult
- * @property {Tried} compared at the rate that is the same for all
- * @property {Tried | undefined} best the highest rate that was sustained; undefined when none was
- * @property {boolean} isHighest whether a higher one was tried
- * @property {readonly Tried[]} tries
- * @property {import('./demo.mjs').Profiles} [profiles] at the rate that is the same for all, in a try of its own, which costs more
- * @property {readonly string[]} violations
- */
+export type Tried = Figures & Cost & { rate: number };
 
-/**
- * @param {import('./plan.ts').Setup & { name: string, isCold: boolean }} setup
- * @param {import('./plan.ts').LoadPlan} plan
- * @param {{ backend: import('./backends.mjs').Backend, databases: import('./databases.mjs').Databases, home: string,
- *   log: (line: string) => void, signal: AbortSignal }} tools
- * @returns {Promise<SetupResult>}
- */
-export async function runSetup({ name, instances, isCold }, plan, { backend, databases, home, log, signal }) {
+export interface SetupResult {
+  /** At the rate that is the same for all. */
+  compared: Tried;
+  /** The highest rate that was sustained; undefined when none was. */
+  best: Tried | undefined;
+  /** Whether a higher one was tried. */
+  isHighest: boolean;
+  tries: readonly Tried[];
+  /** At the rate that is the same for all, in a try of its own, which costs more. */
+  profiles?: Profiles;
+  violations: readonly string[];
+}
+
+export async function runSetup(
+  { name, instances, isCold }: Setup & { name: string; isCold: boolean },
+  plan: LoadPlan,
+  {
+    backend,
+    databases,
+    home,
+    log,
+    signal,
+  }: { backend: Backend; databases: Databases; home: string; log: (line: string) => void; signal: AbortSignal },
+): Promise<SetupResult> {
   const folder = join(home, name);
   mkdirSync(folder);
   const products = Array.from({ length: plan.products }, (_, index) => ({ sku: `product-${index}`, quantity: PIECES }));
@@ -74,17 +84,25 @@ class SetupRun {
   #signal;
   #log;
   #ordered = 0;
-  /** @type {import('./arrivals.mjs').Placed[]} */
-  #placed = [];
-  /** @type {Map<string, import('../../../scripts/demo/demo-client.ts').Ending>} */
-  #endings = new Map();
+  #placed: Placed[] = [];
+  #endings = new Map<string, Ending>();
 
-  /**
-   * @param {import('./plan.ts').LoadPlan} plan
-   * @param {{ demo: import('./demo.mjs').Demo, roots: Record<string, readonly number[]>, products: readonly { sku: string, quantity: number }[],
-   *   signal: AbortSignal, log: (line: string) => void }} given
-   */
-  constructor(plan, { demo, roots, products, signal, log }) {
+  constructor(
+    plan: LoadPlan,
+    {
+      demo,
+      roots,
+      products,
+      signal,
+      log,
+    }: {
+      demo: Demo;
+      roots: Record<string, readonly number[]>;
+      products: readonly { sku: string; quantity: number }[];
+      signal: AbortSignal;
+      log: (line: string) => void;
+    },
+  ) {
     this.#plan = plan;
     this.#demo = demo;
     this.#roots = Object.entries(roots).filter(([, pids]) => pids.length > 0);
@@ -93,8 +111,7 @@ class SetupRun {
     this.#log = log;
   }
 
-  /** @param {number} warmUpSeconds @returns {Promise<SetupResult>} */
-  async measure(warmUpSeconds) {
+  async measure(warmUpSeconds: number): Promise<SetupResult> {
     const { rate, clients, maxTries, isProfiled } = this.#plan;
     const full = await this.#attempt((till) => orderInLoops({ clients, seconds: warmUpSeconds }, till));
     this.#log(`  warm-up: ${full.orders} orders in loops of ${clients}, done at ${full.perSecond.toFixed(0)}/s`);
@@ -105,18 +122,15 @@ class SetupRun {
     return { compared, best, isHighest, tries, profiles, violations: await this.#violations() };
   }
 
-  /** @param {number} rate */
-  async #atRate(rate) {
+  async #atRate(rate: number) {
     const { seconds } = this.#plan;
     const one = await this.#attempt((till) => orderAtRate({ rate, seconds }, till));
     this.#log(`  ${lineOf(rate, one)}`);
     return one;
   }
 
-  /** @param {number} rate */
-  async #profiles(rate) {
-    /** @type {import('./demo.mjs').Profiles} */
-    let profiles = {};
+  async #profiles(rate: number) {
+    let profiles: Profiles = {};
     await this.#attempt(
       (till) => orderAtRate({ rate, seconds: this.#plan.seconds }, till),
       async (work) => {
@@ -127,23 +141,22 @@ class SetupRun {
     return profiles;
   }
 
-  /**
-   * @param {(till: import('./arrivals.mjs').Till) => Promise<import('./arrivals.mjs').Placed[]>} order
-   * @param {(work: () => Promise<void>) => Promise<void>} observe runs the orders, without the questions after them
-   */
-  async #attempt(order, observe = (work) => work()) {
+  /** @param observe runs the orders, without the questions after them */
+  async #attempt(
+    order: (till: Till) => Promise<Placed[]>,
+    observe: (work: () => Promise<void>) => Promise<void> = (work) => work(),
+  ) {
     const { clients, limitMs } = this.#plan;
     const shop = new Shop({ orderUrl: this.#demo.orderUrl, inventoryUrl: this.#demo.inventoryUrl, clients });
     try {
       const before = this.#cpu();
       const beganAt = performance.now();
       const till = {
-        place: (/** @type {string} */ sku) => shop.place(sku),
+        place: (sku: string) => shop.place(sku),
         nextSku: () => this.#nextSku(),
         signal: this.#signal,
       };
-      /** @type {import('./arrivals.mjs').Placed[]} */
-      let placed = [];
+      let placed: Placed[] = [];
       await observe(async () => {
         placed = await order(till);
         await lastIsDone(placed, shop, this.#signal);
@@ -161,20 +174,20 @@ class SetupRun {
     }
   }
 
-  #nextSku() {
+  #nextSku(): string {
     const product = this.#products[this.#ordered++ % this.#products.length];
     return String(product?.sku);
   }
 
-  /** Nothing where there is no /proc. @returns {import('./figures.mjs').CpuTimes} */
-  #cpu() {
+  /** Nothing where there is no /proc. */
+  #cpu(): CpuTimes {
     if (!existsSync('/proc/self/stat')) return { own: {}, machine: 0 };
     const { user, system } = process.cpuUsage();
     const measured = this.#roots.map(([name, pids]) => [name, treeCpuMicros(pids)]);
     return { own: { ...Object.fromEntries(measured), generator: user + system }, machine: machineCpuMicros() };
   }
 
-  async #violations() {
+  async #violations(): Promise<string[]> {
     const { orderUrl, inventoryUrl } = this.#demo;
     const shop = new Shop({ orderUrl, inventoryUrl, clients: 1 });
     try {
@@ -186,14 +199,15 @@ class SetupRun {
   }
 }
 
-/** @param {readonly import('./arrivals.mjs').Placed[]} placed */
-function errorIn(placed) {
+function errorIn(placed: readonly Placed[]) {
   const error = placed.find((one) => one.error !== undefined)?.error;
   return error === undefined ? {} : { error };
 }
 
-/** @param {number} rate @param {import('./figures.mjs').Figures & import('./figures.mjs').Cost & { error?: string }} tried */
-function lineOf(rate, { isSustained, postMs, reservedMs, doneMs, perSecond, failed, cores, error }) {
+function lineOf(
+  rate: number,
+  { isSustained, postMs, reservedMs, doneMs, perSecond, failed, cores, error }: Figures & Cost & { error?: string },
+): string {
   const busiest = Object.entries(cores).sort(([, one], [, other]) => other - one)[0];
   return [
     `${rate}/s ${isSustained ? 'sustained' : `not sustained (${perSecond.toFixed(0)}/s were done)`}`,

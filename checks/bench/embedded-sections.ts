@@ -1,20 +1,19 @@
 // The embedded broker beside the real server: here columns are servers, and what is measured is theirs.
 
+import type { ColumnOptions } from './columns.js';
+import type { Figure, Section } from './section.js';
+
 const KIB = 1024;
 const MILLION = 1_000_000;
 const SERVERS = ['on-real', 'on-memory', 'on-async', 'on-sync'];
 const PROGRAM = 'embedded.mjs';
 
-/** @type {readonly import('./sections.mjs').Figure[]} */
-const OF_SERVERS = ['perSecond', 'serverMicros', 'serverBytes', 'cpuMicros'];
+const OF_SERVERS: readonly Figure[] = ['perSecond', 'serverMicros', 'serverBytes', 'cpuMicros'];
 
-/** @type {import('./columns.mjs').ColumnOptions} */
-const UNBATCHED = { producer: { batching: 'off' } };
-/** @type {import('./columns.mjs').ColumnOptions} */
-const BATCHED = { producer: { batching: 'auto', serverVersion: '5.5.0' } };
+const UNBATCHED: ColumnOptions = { producer: { batching: 'off' } };
+const BATCHED: ColumnOptions = { producer: { batching: 'auto', serverVersion: '5.5.0' } };
 
-/** @type {readonly import('./sections.mjs').Section[]} */
-export const EMBEDDED_SECTIONS = [
+export const EMBEDDED_SECTIONS: readonly Section[] = [
   {
     id: 'embedded-start',
     title: 'The embedded broker, from the start of its process to the first accepted send; then idle',

@@ -3,9 +3,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { Service } from '../../../tools/process/service-process.ts';
-import { partsOf } from '../lib/profile.mjs';
-import { detailOf, partOf } from './parts.mjs';
+import { Service } from '../../../tools/process/service-process.js';
+import { partsOf, type Share } from '../lib/profile.js';
+import { detailOf, partOf } from './parts.js';
 
 const root = join(import.meta.dirname, '..', '..', '..');
 /** PGlite's first start takes long on a busy machine. */
@@ -28,24 +28,40 @@ const PAYMENT_TIMEOUT = '12h';
 /** For Node.js, in a process that is profiled. */
 const PROFILED = ['--import', pathToFileURL(join(import.meta.dirname, 'profiled.mjs')).href];
 
-/**
- * @typedef {{ orderUrl: string, inventoryUrl: string, pids: Record<string, number[]>, failed: Promise<never>,
- *   profile: (work: () => Promise<void>) => Promise<Profiles>, stop: () => Promise<void> }} Demo
- *   `profile`: needs `isProfiled`. Of inventory-demo it profiles the first instance
- *
- * @typedef {Record<string, import('../lib/profile.mjs').Share[]>} Profiles the time of each part, by demo
- */
+/** `profile`: needs `isProfiled`. Of inventory-demo it profiles the first instance. */
+export interface Demo {
+  orderUrl: string;
+  inventoryUrl: string;
+  pids: Record<string, number[]>;
+  failed: Promise<never>;
+  profile: (work: () => Promise<void>) => Promise<Profiles>;
+  stop: () => Promise<void>;
+}
+
+/** The time of each part, by demo. */
+export type Profiles = Record<string, Share[]>;
 
 /**
- * @param {{ endpoints: string, instances: number, isProfiled: boolean, products: readonly { sku: string, quantity: number }[], folder: string,
- *   databases: { order: Record<string, string>, inventory: Record<string, string> } }} options
- * @returns {Promise<Demo>} `failed` when a process ends by itself
+ * @returns `failed` when a process ends by itself
  * @throws Error with the end of its output when one does not start
  */
-export async function startDemo({ endpoints, instances, isProfiled, products, folder, databases }) {
-  /** @type {Service[]} */
-  const services = [];
-  const start = async (/** @type {string} */ name, /** @type {Record<string, string>} */ more) => {
+export async function startDemo({
+  endpoints,
+  instances,
+  isProfiled,
+  products,
+  folder,
+  databases,
+}: {
+  endpoints: string;
+  instances: number;
+  isProfiled: boolean;
+  products: readonly { sku: string; quantity: number }[];
+  folder: string;
+  databases: { order: Record<string, string>; inventory: Record<string, string> };
+}): Promise<Demo> {
+  const services: Service[] = [];
+  const start = async (name: string, more: Record<string, string>) => {
     const env = { ...process.env, ...COMMON, ROCKETMQ_ENDPOINTS: endpoints, ...more };
     const service = new Service(name, [join(root, 'apps', name, 'dist', 'main.js')], {
       cwd: folder,
@@ -69,10 +85,10 @@ export async function startDemo({ endpoints, instances, isProfiled, products, fo
     const order = await start('order-demo', { ...databases.order, ...timeout });
     const failed = Promise.race(services.map(endOf));
     failed.catch(() => {});
-    const pidOf = (/** @type {{ service: Service }} */ { service }) => service.pid ?? [];
+    const pidOf = ({ service }: { service: Service }) => service.pid ?? [];
     const pids = { 'order-demo': [order].flatMap(pidOf), 'inventory-demo': inventories.flatMap(pidOf) };
     const profiled = [order, ...inventories.slice(0, 1)].map(({ service }) => service);
-    const profile = (/** @type {() => Promise<void>} */ work) => profileOf(profiled, work);
+    const profile = (work: () => Promise<void>) => profileOf(profiled, work);
     return { orderUrl: order.url, inventoryUrl, pids, failed, profile, stop };
   } catch (error) {
     await stop();
@@ -80,8 +96,7 @@ export async function startDemo({ endpoints, instances, isProfiled, products, fo
   }
 }
 
-/** @param {readonly Service[]} services @param {() => Promise<void>} work @returns {Promise<Profiles>} */
-async function profileOf(services, work) {
+async function profileOf(services: readonly Service[], work: () => Promise<void>): Promise<Profiles> {
   await Promise.all(services.map((service) => ask(service, 'profile: start')));
   await work();
   const shares = services.map(async (service) => {
@@ -91,15 +106,14 @@ async function profileOf(services, work) {
   return Object.fromEntries(await Promise.all(shares));
 }
 
-/** Asks what `profiled.mjs` answers. @param {Service} service @param {string} message */
-async function ask(service, message) {
+/** Asks what `profiled.mjs` answers. */
+async function ask(service: Service, message: string) {
   const answer = await service.ask(message);
   if (answer.error !== undefined) throw new Error(`${service.name}: ${answer.error}`);
   return answer;
 }
 
-/** @param {Service} service @returns {Promise<never>} */
-async function endOf(service) {
+async function endOf(service: Service): Promise<never> {
   const how = await service.ended;
   throw new Error(`${service.name} ended: ${how}\n${service.output.slice(-OUTPUT_TAIL)}`);
 }

@@ -3,28 +3,33 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/**
- * A placed order, or one that may have been.
- * @typedef {object} Placed
- * @property {string} sku
- * @property {number} dueAtMs when its customer wanted to order, by the wall clock
- * @property {number} lateMs how long after that the request began: the fault of the generator
- * @property {number} postMs from `dueAtMs` to the answer
- * @property {string} [id] undefined when it was not answered 201
- * @property {string} [error] then
- */
+/** A placed order, or one that may have been. */
+export interface Placed {
+  sku: string;
+  /** When its customer wanted to order, by the wall clock. */
+  dueAtMs: number;
+  /** How long after that the request began: the fault of the generator. */
+  lateMs: number;
+  /** From `dueAtMs` to the answer. */
+  postMs: number;
+  /** Undefined when it was not answered 201. */
+  id?: string;
+  /** Then. */
+  error?: string;
+}
 
-/**
- * @typedef {{ place: (sku: string) => Promise<string>, nextSku: () => string, signal: AbortSignal }} Till
- */
+export interface Till {
+  place: (sku: string) => Promise<string>;
+  nextSku: () => string;
+  signal: AbortSignal;
+}
 
-/**
- * Clients that order again as soon as they are answered.
- * @param {{ clients: number, seconds: number }} extent @param {Till} till @returns {Promise<Placed[]>}
- */
-export async function orderInLoops({ clients, seconds }, till) {
-  /** @type {Placed[]} */
-  const placed = [];
+/** Clients that order again as soon as they are answered. */
+export async function orderInLoops(
+  { clients, seconds }: { clients: number; seconds: number },
+  till: Till,
+): Promise<Placed[]> {
+  const placed: Placed[] = [];
   const endsAt = performance.now() + seconds * 1_000;
   const client = async () => {
     while (performance.now() < endsAt) {
@@ -39,9 +44,8 @@ export async function orderInLoops({ clients, seconds }, till) {
 /**
  * Orders at even distances. What comes late, here or at the till, is counted from when it was due: else a server that stands still
  * would be asked less just then, and would look quick.
- * @param {{ rate: number, seconds: number }} extent @param {Till} till @returns {Promise<Placed[]>}
  */
-export async function orderAtRate({ rate, seconds }, till) {
+export async function orderAtRate({ rate, seconds }: { rate: number; seconds: number }, till: Till): Promise<Placed[]> {
   const beganAt = performance.now();
   const orders = [];
   const count = Math.max(1, Math.round(rate * seconds));
@@ -55,8 +59,8 @@ export async function orderAtRate({ rate, seconds }, till) {
   return Promise.all(orders);
 }
 
-/** @param {Till} till @param {number} dueAt by `performance.now()` @returns {Promise<Placed>} */
-async function orderOnce({ place, nextSku }, dueAt) {
+/** @param dueAt by `performance.now()` */
+async function orderOnce({ place, nextSku }: Till, dueAt: number): Promise<Placed> {
   const sku = nextSku();
   const lateMs = performance.now() - dueAt;
   const dueAtMs = Date.now() - lateMs;

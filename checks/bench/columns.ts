@@ -1,44 +1,54 @@
 // Who is compared: each column is one program with its options, run in a process of its own.
 
-/**
- * Of a program: what the classes of the library take, how it is traced; under Nest, those of the module and whether there are global
- * enhancers; for the floors, by what they call and how many messages a request has.
- * @typedef {object} ColumnOptions
- * @property {Partial<import('nestjs-rocketmq/client').ConnectionOptions>} [connection]
- * @property {Partial<import('nestjs-rocketmq/client').ProducerOptions>} [producer]
- * @property {Partial<import('nestjs-rocketmq/client').PushConsumerOptions>} [consumer]
- * @property {'with-sdk' | 'without-sdk'} [telemetry]
- * @property {Partial<import('nestjs-rocketmq').RocketMQModuleOptions>} [module]
- * @property {boolean} [enhanced]
- * @property {readonly string[]} [packages] that are loaded before the library
- * @property {'grpc-js' | 'http2'} [wire]
- * @property {number} [perRequest]
- * @property {boolean} [pops] of the Java client by name servers: whether its group pops, as ours do, instead of pulling
- */
+import type { RocketMQModuleOptions } from 'nestjs-rocketmq';
+import type { ConnectionOptions, ProducerOptions, PushConsumerOptions } from 'nestjs-rocketmq/client';
+import type { ServerKind } from './lib/servers.js';
 
 /**
- * @typedef {object} Column
- * @property {string} id
- * @property {string} label
- * @property {string} program a file of workloads/, or `java`
- * @property {ColumnOptions} [options] of the program
- * @property {readonly ('send' | 'drain' | 'handle')[]} [does] the sections that it is in: sends, drains, and what is measured by
- *   a handler; others name it themselves
- * @property {import('./lib/servers.mjs').ServerKind} [server] default `real`
- * @property {'proxy' | 'name-server'} [by] how it reaches the server; default `proxy`
- * @property {Readonly<Record<string, number>>} [warmUpFactor] how much more warm-up it gets than the others, by workload; default 1
- * @property {number} [countFactor] how many more messages make a run of the same length; default 1
- * @property {boolean} [isSlowToGet] left out by --quick
+ * Of a program: what the classes of the library take, how it is traced; under Nest, those of the module and whether there are global enhancers; for the floors, by what they call and how many messages a request has.
  */
+export interface ColumnOptions {
+  connection?: Partial<ConnectionOptions>;
+  producer?: Partial<ProducerOptions>;
+  consumer?: Partial<PushConsumerOptions>;
+  telemetry?: 'with-sdk' | 'without-sdk';
+  module?: Partial<RocketMQModuleOptions>;
+  enhanced?: boolean;
+  /** That are loaded before the library. */
+  packages?: readonly string[];
+  wire?: 'grpc-js' | 'http2';
+  perRequest?: number;
+  /** Of the Java client by name servers: whether its group pops, as ours do, instead of pulling. */
+  pops?: boolean;
+}
+
+export interface Column {
+  id: string;
+  label: string;
+  /** A file of workloads/, or `java`. */
+  program: string;
+  /** Of the program. */
+  options?: ColumnOptions;
+  /** The sections that it is in: sends, drains, and what is measured by a handler; others name it themselves. */
+  does?: readonly ('send' | 'drain' | 'handle')[];
+  /** Default `real`. */
+  server?: ServerKind;
+  /** How it reaches the server; default `proxy`. */
+  by?: 'proxy' | 'name-server';
+  /** How much more warm-up it gets than the others, by workload; default 1. */
+  warmUpFactor?: Readonly<Record<string, number>>;
+  /** How many more messages make a run of the same length; default 1. */
+  countFactor?: number;
+  /** Left out by --quick. */
+  isSlowToGet?: boolean;
+}
 
 /** One message a request, whatever the server. */
-/** @type {ColumnOptions} */
-const UNBATCHED = { producer: { batching: 'off' } };
+const UNBATCHED: ColumnOptions = { producer: { batching: 'off' } };
 
 const NEST = ['reflect-metadata', '@nestjs/common', '@nestjs/core'];
 
-/** @type {readonly Column[]} */
-const COLUMNS = [
+const COLUMNS: readonly Column[] = [
   {
     id: 'ours',
     label: 'nestjs-rocketmq',
@@ -112,10 +122,12 @@ const COLUMNS = [
     does: ['send', 'drain'],
   },
   ...[8, 32].flatMap((perRequest) =>
-    /** @type {const} */ ([
-      { id: 'raw', label: 'raw grpc-js loop', wire: 'grpc-js' },
-      { id: 'lean', label: 'lean node:http2 loop', wire: 'http2' },
-    ]).map(({ id, label, wire }) => ({
+    (
+      [
+        { id: 'raw', label: 'raw grpc-js loop', wire: 'grpc-js' },
+        { id: 'lean', label: 'lean node:http2 loop', wire: 'http2' },
+      ] as const
+    ).map(({ id, label, wire }) => ({
       id: `${id}-${perRequest}`,
       label: `${label}, ${perRequest} messages a request`,
       program: 'floors/floor.mjs',
@@ -179,13 +191,12 @@ const COLUMNS = [
   },
 ];
 
-/** @param {'send' | 'drain' | 'handle'} what @returns {string[]} the columns that do it */
-export function columnsThat(what) {
+/** @returns the columns that do it */
+export function columnsThat(what: 'send' | 'drain' | 'handle'): string[] {
   return COLUMNS.filter(({ does }) => does?.includes(what)).map(({ id }) => id);
 }
 
-/** @param {string} id @returns {Column} */
-export function columnOf(id) {
+export function columnOf(id: string): Column {
   const found = COLUMNS.find((column) => column.id === id);
   if (found === undefined) throw new Error(`there is no column "${id}"`);
   return found;

@@ -2,8 +2,12 @@
 // machine does meanwhile meets all alike.
 
 import { loadavg } from 'node:os';
-import { columnOf } from '../columns.mjs';
-import { KINDS } from './figures.mjs';
+import { type Column, columnOf } from '../columns.js';
+import type { Section, SectionTask } from '../section.js';
+import type { ClientTask } from './client-process.mjs';
+import { KINDS, type Measured, type Run } from './figures.js';
+import type { Usage } from './process-usage.mjs';
+import type { Server, ServerKind, ServerSource } from './servers.js';
 
 /** Messages behind those that are measured, so that the last of those are received like the first. */
 const BEHIND = 2_000;
@@ -11,45 +15,54 @@ const START_MS = 60_000;
 /** The slowest column sends and consumes more than this in a second. */
 const MIN_PER_SECOND = 250;
 /** What a line has with its label, where it was measured. */
-const LABELED = /** @type {const} */ ([
-  'serverMicros',
-  'requireMs',
-  'importMs',
-  'startMs',
-  'share',
-  'latestMs',
-  'advanceSeconds',
-]);
+const LABELED = ['serverMicros', 'requireMs', 'importMs', 'startMs', 'share', 'latestMs', 'advanceSeconds'] as const;
+
+export type Servers = Partial<Record<ServerKind, ServerSource>>;
+
+export type RunClient = (
+  column: Column,
+  task: ClientTask,
+  more: { timeoutMs: number; nodeFlags?: readonly string[] },
+) => Promise<Measured>;
+
+type PreparedTask = SectionTask & {
+  endpoints: string | undefined;
+  nameServer?: string;
+  topic: string;
+  group: string;
+  options: object;
+};
 
 /**
- * @typedef {import('../sections.mjs').Section} Section
- * @typedef {import('../columns.mjs').Column} Column
- * @typedef {import('./servers.mjs').Server} Server
- * @typedef {Partial<Record<import('./servers.mjs').ServerKind, import('./servers.mjs').ServerSource>>} Servers
- *
- * @typedef {{ section: string, column: string, round: number, load: number, figures?: import('./figures.mjs').Measured,
- *   error?: string }} Run
- *
- * @typedef {(column: Column, task: ClientTask,
- *   more: { timeoutMs: number, nodeFlags?: readonly string[] }) => Promise<import('./figures.mjs').Measured>} RunClient
- *
- * @typedef {import('./client-process.mjs').ClientTask} ClientTask
- *
- * What the process of a section's column gets.
- * @typedef {import('../sections.mjs').SectionTask & { endpoints: string | undefined, nameServer?: string, topic: string, group: string,
- *   options: object }} PreparedTask
- */
-
-/**
- * @param {{ sections: readonly Section[], rounds: number, columnsOf: (section: Section) => readonly string[], firstRound?: number }} plan
- *   `firstRound` continues what was measured before
- * @param {{ servers: Servers, runClient: RunClient, log: (line: string) => void, onRun: (run: Run) => void,
- *   signal: AbortSignal }} tools `onRun` gets each run when it is over
+ * @param plan `firstRound` continues what was measured before
+ * @param tools `onRun` gets each run when it is over
  */
 export async function runRounds(
-  { sections, rounds, columnsOf, firstRound = 0 },
-  { servers, runClient, log, onRun, signal },
-) {
+  {
+    sections,
+    rounds,
+    columnsOf,
+    firstRound = 0,
+  }: {
+    sections: readonly Section[];
+    rounds: number;
+    columnsOf: (section: Section) => readonly string[];
+    firstRound?: number;
+  },
+  {
+    servers,
+    runClient,
+    log,
+    onRun,
+    signal,
+  }: {
+    servers: Servers;
+    runClient: RunClient;
+    log: (line: string) => void;
+    onRun: (run: Run) => void;
+    signal: AbortSignal;
+  },
+): Promise<void> {
   for (let round = firstRound; round < rounds; round++) {
     for (const section of sections) {
       if (section.isOnce && round > 0) continue;
@@ -63,24 +76,26 @@ export async function runRounds(
   }
 }
 
-/** Whoever comes first in one round comes last in the next. @template T @param {readonly T[]} list @param {number} by */
-export function rotated(list, by) {
+/** Whoever comes first in one round comes last in the next. */
+export function rotated<T>(list: readonly T[], by: number) {
   const start = list.length === 0 ? 0 : by % list.length;
   return [...list.slice(start), ...list.slice(0, start)];
 }
 
-/**
- * @param {Section} section @param {Column} column @param {number} round @param {Servers} servers @param {RunClient} runClient
- * @param {AbortSignal} signal
- * @returns {Promise<Run>} with an error instead of figures when the client failed: the others go on
- */
-async function runOnce(section, column, round, servers, runClient, signal) {
+/** @returns with an error instead of figures when the client failed: the others go on */
+async function runOnce(
+  section: Section,
+  column: Column,
+  round: number,
+  servers: Servers,
+  runClient: RunClient,
+  signal: AbortSignal,
+): Promise<Run> {
   const [load = 0] = loadavg();
   const about = { section: section.id, column: column.id, round, load };
   const kind = column.server ?? 'real';
   const bystander = kind === 'real' && !section.startsItself ? undefined : servers.real;
-  /** @type {Server | undefined} */
-  let server;
+  let server: Server | undefined;
   try {
     bystander?.pause?.();
     if (!section.startsItself) server = await sourceOf(servers, kind).take();
@@ -104,33 +119,24 @@ async function runOnce(section, column, round, servers, runClient, signal) {
   }
 }
 
-/** @param {Servers} servers @param {import('./servers.mjs').ServerKind} kind */
-function sourceOf(servers, kind) {
+function sourceOf(servers: Servers, kind: ServerKind) {
   const source = servers[kind];
   if (source === undefined) throw new Error(`no server was opened: ${kind}`);
   return source;
 }
 
-/**
- * What the messages cost the server, those of the warm-up included.
- * @param {PreparedTask} task
- * @param {import('./process-usage.mjs').Usage | undefined} before @param {import('./process-usage.mjs').Usage | undefined} after
- */
-function ofServer({ warmUp = 0, count = 0 }, before, after) {
+/** What the messages cost the server, those of the warm-up included. */
+function ofServer({ warmUp = 0, count = 0 }: PreparedTask, before: Usage | undefined, after: Usage | undefined) {
   if (before === undefined || after === undefined || count === 0) return {};
   return { serverMicros: (after.cpuMicros - before.cpuMicros) / (warmUp + count), serverBytes: after.residentBytes };
 }
 
-/**
- * A topic and a group that nobody else has used, filled where something is to be consumed.
- * @param {Section} section @param {Column} column @param {number} round @param {Server | undefined} server
- */
-async function prepare(section, column, round, server) {
+/** A topic and a group that nobody else has used, filled where something is to be consumed. */
+async function prepare(section: Section, column: Column, round: number, server: Server | undefined) {
   const name = `bench-${section.id}-${column.id}-${round}-${process.pid}`;
   const { countFactor = 1, warmUpFactor = {} } = column;
   const options = section.options ?? column.options ?? {};
-  /** @type {PreparedTask} */
-  const task = { ...section.task, ...addressesOf(column, server), topic: name, group: name, options };
+  const task: PreparedTask = { ...section.task, ...addressesOf(column, server), topic: name, group: name, options };
   // One at a time, messages take their time whatever the column.
   const factor = task.inFlight === 1 ? 1 : countFactor;
   if (task.count !== undefined) task.count *= factor;
@@ -144,16 +150,14 @@ async function prepare(section, column, round, server) {
   return task;
 }
 
-/** @param {Column} column @param {Server | undefined} server */
-function addressesOf({ by = 'proxy', program }, server) {
+function addressesOf({ by = 'proxy', program }: Column, server: Server | undefined) {
   if (by === 'proxy') return { endpoints: server?.endpoints };
   if (server?.nameServer === undefined) throw new Error('this server has no name server');
   const { nameServer } = server;
   return program === 'java' ? { endpoints: nameServer, nameServer } : { endpoints: `name-server:${nameServer}` };
 }
 
-/** @param {Run} run @param {number} rounds */
-function lineOf({ section, column, round, figures, error }, rounds) {
+function lineOf({ section, column, round, figures, error }: Run, rounds: number): string {
   const where = `${round + 1}/${rounds} ${section.padEnd(14)} ${column.padEnd(14)}`;
   if (figures === undefined) return `${where} FAILED: ${error}`;
   const { cpuMicros = 0, perSecond = 0, p50Ms, p99Ms, cpuPercent, messages = 0 } = figures;

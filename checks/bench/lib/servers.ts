@@ -6,50 +6,54 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
 import { startEmbeddedBroker } from '../../../tools/servers/embedded-broker-process.mjs';
-import { startRocketMQ } from '../../../tools/servers/rocketmq/server.ts';
+import { startRocketMQ } from '../../../tools/servers/rocketmq/server.js';
 import { fill } from '../workloads/floors/fill.mjs';
 import { storeArguments } from './embedded-arguments.mjs';
-import { processesNaming, usageOf } from './process-usage.mjs';
+import { processesNaming, type Usage, usageOf } from './process-usage.mjs';
 
 const QUEUES = 8;
 /** The broker registers every 30 s. */
 const SETTLE_MS = 60_000;
 const LOOK_EVERY_MS = 300;
 
-/**
- * `real`: Apache RocketMQ; the others: an embedded broker that keeps its messages there.
- * @typedef {'real' | 'memory' | 'async' | 'sync'} ServerKind
- *
- * @typedef {object} Server
- * @property {string} endpoints
- * @property {string} [nameServer]
- * @property {readonly number[]} pids
- * @property {() => import('./process-usage.mjs').Usage} usage
- * @property {(topic: string) => Promise<void>} createTopic
- * @property {(consumerGroup: string) => Promise<void>} createGroup
- * @property {(backlog: { topic: string, bodyBytes: number, count: number }) => Promise<void>} fill
- * @property {() => Promise<void>} release
- *
- * @typedef {object} ServerSource
- * @property {string} name
- * @property {() => Promise<Server>} take for one run
- * @property {() => void} [pause] takes the CPU from one that is not measured; it keeps what it has
- * @property {() => void} [resume]
- * @property {() => Promise<void>} stop
- */
+/** `real`: Apache RocketMQ; the others: an embedded broker that keeps its messages there. */
+export type ServerKind = 'real' | 'memory' | 'async' | 'sync';
+
+export interface Server {
+  endpoints: string;
+  nameServer?: string;
+  pids: readonly number[];
+  usage: () => Usage;
+  createTopic: (topic: string) => Promise<void>;
+  createGroup: (consumerGroup: string) => Promise<void>;
+  fill: (backlog: { topic: string; bodyBytes: number; count: number }) => Promise<void>;
+  release: () => Promise<void>;
+}
+
+export interface ServerSource {
+  name: string;
+  /** For one run. */
+  take: () => Promise<Server>;
+  /** Takes the CPU from one that is not measured; it keeps what it has. */
+  pause?: () => void;
+  resume?: () => void;
+  stop: () => Promise<void>;
+}
 
 /**
  * A real server serves all runs. An embedded broker is started for each: it is quick to start, and what lay in it from a run before
  * would be counted.
- * @param {ServerKind} kind @param {(line: string) => void} log @param {AbortSignal} signal @returns {Promise<ServerSource>}
  */
-export async function openServer(kind, log, signal) {
+export async function openServer(
+  kind: ServerKind,
+  log: (line: string) => void,
+  signal: AbortSignal,
+): Promise<ServerSource> {
   if (kind === 'real') return openReal(log, signal);
   return { name: `the embedded broker (${kind})`, take: () => startEmbedded(kind), stop: async () => {} };
 }
 
-/** @param {(line: string) => void} log @param {AbortSignal} signal @returns {Promise<ServerSource>} */
-async function openReal(log, signal) {
+async function openReal(log: (line: string) => void, signal: AbortSignal): Promise<ServerSource> {
   const { endpoints, nameServer, version, runFolder, stop } = await startRocketMQ({ log, signal });
   const admin = new RocketMQAdmin({ nameServer, timeoutMs: 10_000 });
   const pids = processesNaming(runFolder);
@@ -58,12 +62,12 @@ async function openReal(log, signal) {
     nameServer,
     pids,
     usage: () => usageOf(pids),
-    createTopic: (/** @type {string} */ topic) => admin.createTopic({ topic, type: 'normal', queues: QUEUES }),
-    createGroup: (/** @type {string} */ consumerGroup) => admin.createGroup({ consumerGroup }),
-    fill: (/** @type {{ topic: string, bodyBytes: number, count: number }} */ backlog) => fill(endpoints, backlog),
+    createTopic: (topic: string) => admin.createTopic({ topic, type: 'normal', queues: QUEUES }),
+    createGroup: (consumerGroup: string) => admin.createGroup({ consumerGroup }),
+    fill: (backlog: { topic: string; bodyBytes: number; count: number }) => fill(endpoints, backlog),
     async release() {},
   };
-  const signalAll = (/** @type {'SIGSTOP' | 'SIGCONT'} */ name) => {
+  const signalAll = (name: 'SIGSTOP' | 'SIGCONT') => {
     for (const pid of pids) {
       try {
         process.kill(pid, name);
@@ -94,9 +98,8 @@ async function openReal(log, signal) {
 
 /**
  * After pauses of two minutes in all, the name server drops its connections and the broker, which then registers again.
- * @param {RocketMQAdmin} admin @param {AbortSignal} signal
  */
-async function settled(admin, signal) {
+async function settled(admin: RocketMQAdmin, signal: AbortSignal): Promise<void> {
   const lastTryAtMs = performance.now() + SETTLE_MS;
   for (let successes = 0; successes < 2; ) {
     await sleep(LOOK_EVERY_MS, undefined, { signal });
@@ -110,8 +113,8 @@ async function settled(admin, signal) {
   }
 }
 
-/** Topics and groups are created at first use, of 8 queues. @param {ServerKind} kind @returns {Promise<Server>} */
-async function startEmbedded(kind) {
+/** Topics and groups are created at first use, of 8 queues. */
+async function startEmbedded(kind: ServerKind): Promise<Server> {
   const folder = mkdtempSync(join(tmpdir(), 'nestjs-rocketmq-bench-data-'));
   const { pid, endpoints, kill } = await startEmbeddedBroker(['--port', '0', ...storeArguments(kind, folder)]);
   return {

@@ -3,8 +3,14 @@
 import { execFileSync } from 'node:child_process';
 import { arch, availableParallelism, cpus, release, totalmem, type } from 'node:os';
 
-/** @returns {{ cpu: string, cores: number, memoryGiB: number, system: string, node: string, java: string }} */
-export function machine() {
+export function machine(): {
+  cpu: string;
+  cores: number;
+  memoryGiB: number;
+  system: string;
+  node: string;
+  java: string;
+} {
   return {
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
     cores: availableParallelism(),
@@ -15,7 +21,7 @@ export function machine() {
   };
 }
 
-function javaVersion() {
+function javaVersion(): string {
   try {
     // `--version` prints to standard output, `-version` does not.
     return execFileSync('java', ['--version'], { encoding: 'utf8' }).split('\n')[0]?.trim() ?? 'unknown';

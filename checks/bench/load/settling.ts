@@ -1,18 +1,16 @@
 // What became of orders: read from their time lines when they are done, so that nobody asks while it is measured.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { endingOf } from '../../../scripts/demo/demo-client.ts';
+import { type Ending, endingOf } from '../../../scripts/demo/demo-client.js';
+import type { Placed } from './arrivals.js';
+import type { Shop } from './shop.js';
 
 /** Nothing takes longer: a lease of 10 s that ran out, and the server's question about a transaction. */
 const PATIENCE_MS = 60_000;
 const POLL_MS = 50;
 const READERS = 8;
-/**
- * Waits for the order that was placed last, so that the others are not asked about before they have had their time.
- * @param {readonly import('./arrivals.mjs').Placed[]} placed
- * @param {import('./shop.mjs').Shop} shop @param {AbortSignal} signal
- */
-export async function lastIsDone(placed, shop, signal) {
+/** Waits for the order that was placed last, so that the others are not asked about before they have had their time. */
+export async function lastIsDone(placed: readonly Placed[], shop: Shop, signal: AbortSignal): Promise<void> {
   const last = placed.findLast(({ id }) => id !== undefined);
   const lastTryAt = performance.now() + PATIENCE_MS;
   while (last?.id !== undefined && endingOf(await shop.order(last.id)) === undefined) {
@@ -23,13 +21,10 @@ export async function lastIsDone(placed, shop, signal) {
 
 /**
  * The endings of orders, asked for until there are no more to come.
- * @param {readonly string[]} ids
- * @param {import('./shop.mjs').Shop} shop @param {AbortSignal} signal
- * @returns {Promise<Map<string, import('../../../scripts/demo/demo-client.ts').Ending>>} without those that did not end while nothing else did either, for a minute
+ * @returns without those that did not end while nothing else did either, for a minute
  */
-export async function endingsOf(ids, shop, signal) {
-  /** @type {Map<string, import('../../../scripts/demo/demo-client.ts').Ending>} */
-  const endings = new Map();
+export async function endingsOf(ids: readonly string[], shop: Shop, signal: AbortSignal): Promise<Map<string, Ending>> {
+  const endings = new Map<string, Ending>();
   let lastTryAt = performance.now() + PATIENCE_MS;
   for (let open = ids; open.length > 0; open = open.filter((id) => !endings.has(id))) {
     const known = endings.size;

@@ -2,16 +2,17 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { columnOf } from '../columns.mjs';
-import { GOALS, judge } from '../goals.mjs';
-import { barChart } from './chart.mjs';
-import { comparability } from './comparability.mjs';
-import { KINDS } from './figures.mjs';
-import { table } from './table.mjs';
+import { columnOf } from '../columns.js';
+import { GOALS, judge } from '../goals.js';
+import type { Figure, Section, SectionTask } from '../section.js';
+import { barChart } from './chart.js';
+import { comparability } from './comparability.js';
+import { type Figures, KINDS, type Run, type Summary } from './figures.js';
+import type { machine } from './machine.js';
+import { table } from './table.js';
 
 /** Sections with figures of a kind that make a chart. */
-/** @type {{ file: string, title: string, kind: import('../sections.mjs').Figure, sections: string[] }[]} */
-const CHARTS = [
+const CHARTS: { file: string; title: string; kind: Figure; sections: string[] }[] = [
   {
     file: 'cpu',
     title: 'Client CPU per message, µs: less is better',
@@ -34,22 +35,20 @@ const CHARTS = [
 const NOT_COMPARABLE =
   'NOT COMPARABLE: the machine measures the other clients otherwise than the one that the goals were set on.';
 
-/**
- * @typedef {import('./figures.mjs').Figures} Figures
- *
- * @typedef {object} Outcome
- * @property {string} date
- * @property {ReturnType<typeof import('./machine.mjs').machine>} machine
- * @property {Record<string, string>} versions of servers and clients
- * @property {string} javaOptions
- * @property {number} rounds
- * @property {readonly import('../sections.mjs').Section[]} sections
- * @property {Figures} figures
- * @property {readonly import('./rounds.mjs').Run[]} runs
- */
+interface Outcome {
+  date: string;
+  machine: ReturnType<typeof machine>;
+  /** Of servers and clients. */
+  versions: Record<string, string>;
+  javaOptions: string;
+  rounds: number;
+  sections: readonly Section[];
+  figures: Figures;
+  runs: readonly Run[];
+}
 
-/** @param {Outcome} outcome @returns {string} in Markdown, which reads well on a terminal, too */
-export function reportText(outcome) {
+/** @returns in Markdown, which reads well on a terminal, too */
+export function reportText(outcome: Outcome): string {
   const { sections, figures, rounds } = outcome;
   return [
     aboutText(outcome),
@@ -62,8 +61,7 @@ export function reportText(outcome) {
     .join('\n\n');
 }
 
-/** @param {Outcome} outcome */
-function aboutText({ date, machine, versions, javaOptions, rounds }) {
+function aboutText({ date, machine, versions, javaOptions, rounds }: Outcome): string {
   const { cpu, cores, memoryGiB, system, node, java } = machine;
   const named = Object.entries(versions).map(([what, version]) => `${what} ${version}`);
   const compared = named.length === 0 ? '' : `${named.join('; ')}. `;
@@ -74,8 +72,7 @@ function aboutText({ date, machine, versions, javaOptions, rounds }) {
   ].join('\n');
 }
 
-/** @param {import('../sections.mjs').Section} section @param {Figures} figures @param {number} rounds */
-function sectionText({ id, title, task, figures: kinds }, figures, rounds) {
+function sectionText({ id, title, task, figures: kinds }: Section, figures: Figures, rounds: number): string {
   const rows = figures
     .columnsOf(id)
     .map((column) => [
@@ -85,24 +82,22 @@ function sectionText({ id, title, task, figures: kinds }, figures, rounds) {
   return `## ${id}: ${title}\n\n${extentOf(task)}\n\n${table(['', ...kinds.map((kind) => KINDS[kind].label)], rows)}`;
 }
 
-/** How much was measured. @param {import('../sections.mjs').SectionTask} task */
-function extentOf({ count = 0, warmUp = 0, seconds, warmUpSeconds, starts, pending }) {
-  const number = (/** @type {number} */ value) => value.toLocaleString('en');
+/** How much was measured. */
+function extentOf({ count = 0, warmUp = 0, seconds, warmUpSeconds, starts, pending }: SectionTask): string {
+  const number = (value: number) => value.toLocaleString('en');
   if (starts !== undefined) return `Of ${starts} start${starts === 1 ? '' : 's'} a round.`;
   if (count === 0 && pending !== undefined) return `${number(pending)} messages.`;
   if (seconds !== undefined) return `${seconds} seconds${warmUpSeconds ? ` after a warm-up of ${warmUpSeconds}` : ''}.`;
   return `${number(count)} messages after a warm-up of ${number(warmUp)}.`;
 }
 
-/** @param {import('./figures.mjs').Summary | undefined} summary @param {(value: number) => string} write @param {number} rounds */
-function cell(summary, write, rounds) {
+function cell(summary: Summary | undefined, write: (value: number) => string, rounds: number): string {
   if (summary === undefined) return 'failed';
   const { median, least, most } = summary;
   return rounds === 1 ? write(median) : `${write(median)} (${write(least)}-${write(most)})`;
 }
 
-/** @param {Figures} figures */
-function goalsText(figures) {
+function goalsText(figures: Figures): string {
   const judged = GOALS.map((goal) => judge(goal, figures)).filter(({ verdict }) => verdict !== 'not measured');
   if (judged.length === 0) return '';
   const met = judged.filter(({ verdict }) => verdict === 'met').length;
@@ -112,8 +107,7 @@ function goalsText(figures) {
   return `## Goals\n\n${table(['goal', 'figure', ''], rows)}\n\n${met} of ${judged.length} met${ending}.`;
 }
 
-/** @param {Figures} figures */
-function comparabilityText(figures) {
+function comparabilityText(figures: Figures): string {
   const { rows, isComparable } = comparability(figures);
   if (rows.length === 0) return '';
   const cells = rows.map(({ section, column, then, now, isWithin, decides }) => [
@@ -128,8 +122,7 @@ function comparabilityText(figures) {
   return `## Comparable?\n\n${table(head, cells)}\n\n${ending}`;
 }
 
-/** @param {Figures} figures */
-function failuresText(figures) {
+function failuresText(figures: Figures): string {
   const failures = figures.failures();
   if (failures.length === 0) return '';
   const lines = failures.map(
@@ -138,8 +131,8 @@ function failuresText(figures) {
   return `## Failures\n\n${lines.join('\n')}`;
 }
 
-/** Writes the report with its charts and figures into a folder. @param {string} folder @param {Outcome} outcome */
-export function writeReport(folder, outcome) {
+/** Writes the report with its charts and figures into a folder. */
+export function writeReport(folder: string, outcome: Outcome): void {
   const { sections: _, figures, runs, ...about } = outcome;
   mkdirSync(folder, { recursive: true });
   const goals = GOALS.map((goal) => judge(goal, figures));
@@ -156,8 +149,10 @@ export function writeReport(folder, outcome) {
   writeFileSync(join(folder, 'README.md'), `${[head, ...charts, reportText(outcome)].join('\n\n')}\n`);
 }
 
-/** @param {Omit<(typeof CHARTS)[number], 'file'>} chart @param {Outcome} outcome */
-function chartOf({ title, kind, sections }, { figures, machine, versions, date, sections: measured }) {
+function chartOf(
+  { title, kind, sections }: Omit<(typeof CHARTS)[number], 'file'>,
+  { figures, machine, versions, date, sections: measured }: Outcome,
+) {
   const groups = measured
     .filter(({ id }) => sections.includes(id))
     .map(({ id, title: label }) => ({ label, bars: barsOf(id, kind, figures) }))
@@ -175,8 +170,7 @@ function chartOf({ title, kind, sections }, { figures, machine, versions, date, 
   });
 }
 
-/** @param {string} section @param {import('../sections.mjs').Figure} kind @param {Figures} figures */
-function barsOf(section, kind, figures) {
+function barsOf(section: string, kind: Figure, figures: Figures) {
   return figures.columnsOf(section).flatMap((column) => {
     const summary = figures.summary(section, column, kind);
     if (summary === undefined) return [];
@@ -186,8 +180,7 @@ function barsOf(section, kind, figures) {
   });
 }
 
-/** @param {string} column @returns {'ours' | 'floor' | 'other'} */
-function kindOf(column) {
+function kindOf(column: string): 'ours' | 'floor' | 'other' {
   if (/^(ours|nest)/.test(column)) return 'ours';
   return /^(raw|lean)/.test(column) ? 'floor' : 'other';
 }

@@ -3,30 +3,32 @@
 
 const MILLION = 1_000_000;
 
-/**
- * @typedef {object} Figure
- * @property {string} label
- * @property {number} [digits] behind the point; default 1
- * @property {boolean} [isCost] whether it must stay level; of others nothing is said
- *
- * @typedef {object} Part
- * @property {string} id
- * @property {string} title
- * @property {string} of what the points count
- * @property {readonly number[]} points
- * @property {readonly number[]} [quickPoints] of a try; default: the first two
- * @property {Readonly<Record<string, Figure>>} figures by their name in what is measured
- * @property {string} drawn the figure of the chart
- */
+export interface Figure {
+  label: string;
+  /** Behind the point; default 1. */
+  digits?: number;
+  /** Whether it must stay level; of others nothing is said. */
+  isCost?: boolean;
+}
 
-/** @type {Figure} */
-const CLIENT_MICROS = { label: 'client CPU µs/message', isCost: true };
-/** @type {Figure} */
-const SERVER_MICROS = { label: 'broker CPU µs/message', isCost: true };
-/** @type {Figure} */
-const PER_SECOND = { label: 'messages/s', digits: 0 };
-/** @type {Figure} */
-const SERVER_BYTES = { label: 'broker bytes/message', digits: 0, isCost: true };
+export interface Part {
+  id: string;
+  title: string;
+  /** What the points count. */
+  of: string;
+  points: readonly number[];
+  /** Of a try; default: the first two. */
+  quickPoints?: readonly number[];
+  /** By their name in what is measured. */
+  figures: Readonly<Record<string, Figure>>;
+  /** The figure of the chart. */
+  drawn: string;
+}
+
+const CLIENT_MICROS: Figure = { label: 'client CPU µs/message', isCost: true };
+const SERVER_MICROS: Figure = { label: 'broker CPU µs/message', isCost: true };
+const PER_SECOND: Figure = { label: 'messages/s', digits: 0 };
+const SERVER_BYTES: Figure = { label: 'broker bytes/message', digits: 0, isCost: true };
 
 const IDLE = {
   startMs: { label: 'start ms each', digits: 2, isCost: true },
@@ -51,8 +53,7 @@ const DELAYED = {
   serverBytes: SERVER_BYTES,
 };
 
-/** @type {readonly Part[]} */
-export const PARTS = [
+export const PARTS: readonly Part[] = [
   {
     id: 'groups',
     title:

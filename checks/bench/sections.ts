@@ -1,44 +1,22 @@
 // What is measured: each section is one task that its columns do in turn, once a round.
 
-import { columnsThat } from './columns.mjs';
-import { EMBEDDED_SECTIONS } from './embedded-sections.mjs';
-
-/**
- * @typedef {'cpuMicros' | 'perSecond' | 'p50Ms' | 'p99Ms' | 'residentBytes' | 'cpuPercent' | 'heapGrowthBytes' | 'serverMicros' | 'serverBytes' |
- *   'startMs' | 'requireMs' | 'importMs' | 'share' | 'cpuShare' | 'latestMs' | 'advanceSeconds'} Figure
- *
- * Numbers, some for each workload.
- * @typedef {{ workload: string, inFlight?: number, bodyBytes?: number, warmUp?: number, count?: number, seconds?: number,
- *   warmUpSeconds?: number, perSecond?: number, starts?: number, pending?: number, about?: number, perRequest?: number,
- *   concurrency?: number }} SectionTask `about`: the seconds that it takes, where they do not follow from the others
- *
- * @typedef {object} Section
- * @property {string} id `--only` takes it, and whatever it begins with: `send` takes all sends
- * @property {string} title
- * @property {readonly string[]} columns
- * @property {readonly Figure[]} figures what its table shows
- * @property {SectionTask} task what every process gets, beside endpoints and names
- * @property {SectionTask} [quickTask] the task with --quick; without it, --quick leaves the section out
- * @property {readonly string[]} [quickColumns] with --quick; default: those of `columns` that are quick to get
- * @property {boolean} [isLong] only with --long
- * @property {boolean} [isOnce] only in the first round: it takes long, and what it compares it does in one process
- * @property {import('./columns.mjs').ColumnOptions} [options] of the program, instead of those of its columns
- * @property {string} [program] instead of that of its columns
- * @property {boolean} [startsItself] the program starts what it measures: no server is started for it
- * @property {readonly string[]} [nodeFlags]
- */
+import { columnsThat } from './columns.js';
+import { EMBEDDED_SECTIONS } from './embedded-sections.js';
+import type { Figure, Section } from './section.js';
 
 const KIB = 1024;
 
-/** @type {readonly Figure[]} */
-const OF_SENDS = ['cpuMicros', 'perSecond', 'p50Ms', 'p99Ms', 'residentBytes'];
-/** @type {readonly Figure[]} */
-const OF_DRAINS = ['cpuMicros', 'perSecond', 'residentBytes'];
+const OF_SENDS: readonly Figure[] = ['cpuMicros', 'perSecond', 'p50Ms', 'p99Ms', 'residentBytes'];
+const OF_DRAINS: readonly Figure[] = ['cpuMicros', 'perSecond', 'residentBytes'];
 
-/** @param {number} inFlight @param {number} bodyBytes @param {number} warmUp @param {number} count */
-const sendTask = (inFlight, bodyBytes, warmUp, count) => ({ workload: 'send', inFlight, bodyBytes, warmUp, count });
-/** @param {number} warmUp @param {number} count */
-const drainTask = (warmUp, count, bodyBytes = KIB) => ({ workload: 'drain', bodyBytes, warmUp, count });
+const sendTask = (inFlight: number, bodyBytes: number, warmUp: number, count: number) => ({
+  workload: 'send',
+  inFlight,
+  bodyBytes,
+  warmUp,
+  count,
+});
+const drainTask = (warmUp: number, count: number, bodyBytes = KIB) => ({ workload: 'drain', bodyBytes, warmUp, count });
 
 const TELEMETRY = ['ours', 'ours-without-sdk', 'ours-traced'];
 
@@ -48,8 +26,7 @@ const OTHER_BODIES = {
   drain: ['ours', 'node', 'java', 'lean'],
 };
 
-/** @type {readonly Section[]} */
-export const SECTIONS = [
+export const SECTIONS: readonly Section[] = [
   {
     id: 'send-64',
     title: 'Send 1 KiB, 64 in flight',

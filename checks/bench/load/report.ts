@@ -2,26 +2,28 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { machine } from '../lib/machine.js';
+import type { Share } from '../lib/profile.js';
 import { median } from '../lib/statistics.mjs';
-import { table } from '../lib/table.mjs';
-import { PARTS } from './parts.mjs';
+import { table } from '../lib/table.js';
+import { PARTS } from './parts.js';
+import type { LoadPlan, Setup } from './plan.js';
+import type { SetupResult, Tried } from './setup-run.js';
 
-/**
- * @typedef {import('./setup-run.mjs').SetupResult} SetupResult
- * @typedef {import('./setup-run.mjs').Tried} Tried
- *
- * The results of one setup, over the rounds.
- * @typedef {{ name: string, results: readonly SetupResult[] }} Group
- *
- * @typedef {import('./plan.ts').Setup & { round: number, label: string, result?: SetupResult, error?: string }} Run
- *
- * @typedef {object} Outcome
- * @property {string} date
- * @property {ReturnType<typeof import('../lib/machine.mjs').machine>} machine
- * @property {string} database
- * @property {import('./plan.ts').LoadPlan} plan
- * @property {readonly Run[]} runs
- */
+interface Group {
+  name: string;
+  results: readonly SetupResult[];
+}
+
+export type Run = Setup & { round: number; label: string; result?: SetupResult; error?: string };
+
+interface Outcome {
+  date: string;
+  machine: ReturnType<typeof machine>;
+  database: string;
+  plan: LoadPlan;
+  runs: readonly Run[];
+}
 
 /** In the order in which one reads them. */
 const PROCESSES = ['order-demo', 'inventory-demo', 'broker', 'database', 'generator'];
@@ -30,8 +32,8 @@ const PROCESSES = ['order-demo', 'inventory-demo', 'broker', 'database', 'genera
 const QUIET_CORES = 0.2;
 const NOT_QUIET = 'Orders a second and times are those of a busy machine; CPU times are a guide.';
 
-/** @param {Outcome} outcome @returns {string} in Markdown, which reads well on a terminal, too */
-export function reportText(outcome) {
+/** @returns in Markdown, which reads well on a terminal, too */
+export function reportText(outcome: Outcome): string {
   const { plan, runs } = outcome;
   const good = runs.flatMap(({ result, ...run }) => (result === undefined ? [] : [{ ...run, result }]));
   const rows = groupsOf(plan, good);
@@ -55,13 +57,13 @@ export function reportText(outcome) {
   return parts.join('\n\n');
 }
 
-/** Of the tries that are shown. @param {SetupResult} result */
-function othersIn({ compared, best }) {
+/** Of the tries that are shown. */
+function othersIn({ compared, best }: SetupResult): number[] {
   return [compared, ...(best === undefined ? [] : [best])].map(({ otherCores }) => otherCores);
 }
 
-/** What makes a run fail: what was lost, and what broke. @param {readonly Run[]} runs @returns {string[]} */
-export function problemsIn(runs) {
+/** What makes a run fail: what was lost, and what broke. */
+export function problemsIn(runs: readonly Run[]): string[] {
   return runs.flatMap(({ label, instances, round, result, error }) => {
     const where = `${label}, ${instances} inventory-demo, round ${round + 1}`;
     // What follows is the end of a process's output, printed when it failed, and in the JSON.
@@ -72,8 +74,7 @@ export function problemsIn(runs) {
   });
 }
 
-/** @param {Outcome} outcome */
-function aboutText({ date, machine, database, plan }) {
+function aboutText({ date, machine, database, plan }: Outcome): string {
   const { cpu, cores, memoryGiB, system, node, java } = machine;
   const { rounds, seconds, products, clients } = plan;
   return [
@@ -83,11 +84,8 @@ function aboutText({ date, machine, database, plan }) {
   ].join('\n');
 }
 
-/**
- * The runs of each setup, in the order of the plan.
- * @param {import('./plan.ts').LoadPlan} plan @param {readonly (Run & { result: SetupResult })[]} runs @returns {Group[]}
- */
-function groupsOf({ setups }, runs) {
+/** The runs of each setup, in the order of the plan. */
+function groupsOf({ setups }: LoadPlan, runs: readonly (Run & { result: SetupResult })[]): Group[] {
   return setups
     .map(({ backend, instances }) => runs.filter((run) => run.backend === backend && run.instances === instances))
     .flatMap((group) => {
@@ -96,8 +94,7 @@ function groupsOf({ setups }, runs) {
     });
 }
 
-/** @param {readonly Group[]} rows */
-function sustainedTable(rows) {
+function sustainedTable(rows: readonly Group[]): string {
   const head = ['broker, inventory-demo', 'orders/s', 'POST p50', 'p99', 'reserved p50', 'p90', 'p99', 'max'];
   return table(
     head,
@@ -111,8 +108,7 @@ function sustainedTable(rows) {
   );
 }
 
-/** @param {readonly Group[]} rows */
-function comparedTable(rows) {
+function comparedTable(rows: readonly Group[]): string {
   const head = ['broker, inventory-demo', 'POST p50', 'p99', 'reserved p50', 'p90', 'p99', 'max', 'sustained'];
   return table(
     head,
@@ -123,9 +119,8 @@ function comparedTable(rows) {
   );
 }
 
-/** @param {readonly Tried[]} tries */
-function latencies(tries) {
-  const of = (/** @type {(one: Tried) => number} */ pick) => cell(tries.map(pick));
+function latencies(tries: readonly Tried[]): string[] {
+  const of = (pick: (one: Tried) => number) => cell(tries.map(pick));
   return [
     of(({ postMs }) => postMs.p50),
     of(({ postMs }) => postMs.p99),
@@ -136,12 +131,11 @@ function latencies(tries) {
   ];
 }
 
-/** @param {readonly Group[]} rows */
-function costTable(rows) {
+function costTable(rows: readonly Group[]): string {
   const measured = PROCESSES.filter((name) =>
     rows.some(({ results }) => results.slice(0, 1).some(({ compared }) => name in compared.millisPerOrder)),
   );
-  const cost = (/** @type {readonly Tried[]} */ tries, /** @type {string} */ name) =>
+  const cost = (tries: readonly Tried[], name: string) =>
     tries.map(({ millisPerOrder }) => millisPerOrder[name]).filter((one) => one !== undefined);
   return table(
     ['broker, inventory-demo', ...measured, 'busiest at the highest rate'],
@@ -158,41 +152,40 @@ function costTable(rows) {
   );
 }
 
-/** @param {readonly Group[]} rows @returns {string | undefined} undefined when nothing was profiled */
-function profileTable(rows) {
+/** @returns undefined when nothing was profiled */
+function profileTable(rows: readonly Group[]): string | undefined {
   const lines = rows.flatMap(({ name, results }) => {
     const profiles = results.flatMap((result) => (result.profiles === undefined ? [] : [result.profiles]));
     return Object.keys(profiles[0] ?? {}).map((demo) => {
-      const shareOf = (/** @type {string} */ part) => median(profiles.map((one) => percentOf(one[demo] ?? [], part)));
+      const shareOf = (part: string) => median(profiles.map((one) => percentOf(one[demo] ?? [], part)));
       return [`${name}: ${demo}`, ...PARTS.map((part) => shareOf(part).toFixed(0))];
     });
   });
   return lines.length === 0 ? undefined : table(['broker, inventory-demo', ...PARTS], lines);
 }
 
-/** A part that begins with another one's name belongs to it, too. @param {readonly import('../lib/profile.mjs').Share[]} shares @param {string} part */
-function percentOf(shares, part) {
+/** A part that begins with another one's name belongs to it, too. */
+function percentOf(shares: readonly Share[], part: string): number {
   const own = shares.filter(({ place }) => place === part || place.startsWith(`${part}: `));
   return own.reduce((sum, { percent }) => sum + percent, 0);
 }
 
-/** @param {readonly Tried[]} tries */
-function busiestOf(tries) {
+function busiestOf(tries: readonly Tried[]): string {
   const names = Object.keys(tries[0]?.cores ?? {});
   const cores = names.map((name) => ({ name, cores: median(tries.map((one) => one.cores[name] ?? 0)) }));
   const [busiest] = cores.sort((one, other) => other.cores - one.cores);
   return busiest === undefined ? '-' : `${busiest.name}, ${busiest.cores.toFixed(2)} cores`;
 }
 
-/** @param {readonly number[]} values of the rounds */
-function cell(values) {
-  const write = (/** @type {number} */ value) => value.toFixed(0);
+/** @param values of the rounds */
+function cell(values: readonly number[]): string {
+  const write = (value: number) => value.toFixed(0);
   if (values.length === 1) return write(median(values));
   return `${write(median(values))} (${write(Math.min(...values))}-${write(Math.max(...values))})`;
 }
 
-/** @param {string} folder @param {Outcome} outcome @returns {string} the file */
-export function writeJson(folder, outcome) {
+/** @returns the file */
+export function writeJson(folder: string, outcome: Outcome): string {
   mkdirSync(folder, { recursive: true });
   const file = join(folder, 'load.json');
   writeFileSync(file, `${JSON.stringify({ ...outcome, problems: problemsIn(outcome.runs) }, undefined, 2)}\n`);
