@@ -6,15 +6,17 @@ import { dirname, join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { linksIn } from '../../tools/documents.js';
 import { run } from '../../tools/process/run-command.mjs';
+import { TYPESCRIPT_ARGS } from '../../tools/typescript/typescript-args.mjs';
 
-const script = resolve('scripts/build/set-address.mjs');
+const script = resolve('scripts/build/set-address.ts');
 const PACKAGES = ['libs/rocketmq', 'libs/console'];
 const CHANGED = ['README.md', ...PACKAGES.flatMap((folder) => [`${folder}/README.md`, `${folder}/package.json`])];
 
 describe('the address of the repository', () => {
   let folder: string;
   const text = (file: string): string => readFileSync(join(folder, file), 'utf8');
-  const setAddress = (address: string): Promise<string> => run(process.execPath, [script, address], { cwd: folder });
+  const setAddress = (address: string): Promise<string> =>
+    run(process.execPath, [...TYPESCRIPT_ARGS, script, address], { cwd: folder });
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'address-'));

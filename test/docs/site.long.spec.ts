@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { guides } from '../../docs/site/navigation.mjs';
+import { guides } from '../../docs/site/navigation.js';
 import { checkSite } from '../../scripts/docs/site-links.js';
 import { anchorsIn, documents, exampleText, isAddress, linksIn } from '../../tools/documents.js';
 

@@ -4,8 +4,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { defineConfig } from 'vitepress';
 import { slugOf } from '../../../tools/documents.ts';
-import { home } from '../home.mjs';
-import { guides } from '../navigation.mjs';
+import { home } from '../home.ts';
+import { guides } from '../navigation.ts';
 
 const site = resolve(import.meta.dirname, '..');
 const docs = resolve(site, '..');

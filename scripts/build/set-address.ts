@@ -1,4 +1,4 @@
-// node scripts/build/set-address.mjs https://github.com/<owner>/<name>
+// npm run set-address https://github.com/<owner>/<name>
 // Writes the address of the public repository wherever a reader outside of it needs one: fields and npm pages of both packages, the badges
 // of README.md, the code owner. Run it once, and again after a move, in the root of the repository; then commit the result.
 
@@ -9,10 +9,14 @@ const PACKAGES = ['libs/rocketmq', 'libs/console'];
 /** A link or a picture in Markdown that leads to a file of this repository. */
 const LINK_INSIDE = /(!?)\[([^\][]*)\]\((?!https?:|mailto:|#)([^()\s]+)\)/g;
 
-/** @typedef {{ owner: string, url: string, raw: string, site: string }} Address */
+interface Address {
+  owner: string;
+  url: string;
+  raw: string;
+  site: string;
+}
 
-/** @param {string} text @returns {Address} */
-function readAddress(text) {
+function readAddress(text: string): Address {
   const [, owner, name] = /^https:\/\/github\.com\/([A-Za-z0-9-]+)\/([\w.-]+)$/.exec(text) ?? [];
   if (owner === undefined || name === undefined) {
     throw new Error(`"${text}" is not an address like https://github.com/owner/name. Nothing was written.`);
@@ -25,21 +29,19 @@ function readAddress(text) {
   };
 }
 
-/** @param {string} file @param {(text: string) => string} change */
-function rewrite(file, change) {
+function rewrite(file: string, change: (text: string) => string): void {
   writeFileSync(file, change(readFileSync(file, 'utf8')));
 }
 
-/** Links and pictures that also work on npm. @param {string} markdown @param {string} folder where it is @param {Address} address */
-function withLinksFromOutside(markdown, folder, { url, raw }) {
+/** Links and pictures that also work on npm. @param folder where it is */
+function withLinksFromOutside(markdown: string, folder: string, { url, raw }: Address): string {
   return markdown.replace(LINK_INSIDE, (_, picture, label, target) => {
     const base = picture === '' ? `${url}/blob/main` : `${raw}/main`;
     return `${picture}[${label}](${base}/${posix.join(folder, target)})`;
   });
 }
 
-/** @param {string} readme @param {Address} address */
-function withBadges(readme, { url }) {
+function withBadges(readme: string, { url }: Address): string {
   if (readme.includes('[![checks](')) return readme;
   const checks = `${url}/actions/workflows/checks.yml`;
   const badges = [
@@ -53,8 +55,7 @@ const address = readAddress(process.argv[2] ?? '');
 const { repository: before } = JSON.parse(readFileSync('libs/rocketmq/package.json', 'utf8'));
 const old = before && readAddress(before.url.slice('git+'.length, -'.git'.length));
 
-/** @param {string} text */
-const moved = (text) =>
+const moved = (text: string) =>
   old === undefined
     ? text
     : text

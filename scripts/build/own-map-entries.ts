@@ -10,7 +10,7 @@ const FILE = join(
 );
 const OWN = 'enumerable: true, configurable: true, writable: true';
 /** Where it decodes, and where it takes an object: for each map of the protocol (user properties, client properties). */
-const ASSIGNMENTS = /** @type {const} */ ([
+const ASSIGNMENTS = [
   [
     /(message\.\w+)\[(entry\d+)\.key\] = \2\.value;/g,
     `globalThis.Object.defineProperty($1, $2.key, { value: $2.value, ${OWN} });`,
@@ -19,7 +19,7 @@ const ASSIGNMENTS = /** @type {const} */ ([
     /acc\[key\] = (globalThis\.String\(value\));/g,
     `globalThis.Object.defineProperty(acc, key, { value: $1, ${OWN} });`,
   ],
-]);
+] as const;
 
 let code = readFileSync(FILE, 'utf8');
 for (const [assignment, definition] of ASSIGNMENTS) {
