@@ -1,4 +1,4 @@
-// npm run set-address https://github.com/<owner>/<name>
+// node --import ./tools/typescript/run-typescript.mjs scripts/build/set-address.ts https://github.com/<owner>/<name>
 // Writes the address of the public repository wherever a reader outside of it needs one: fields and npm pages of both packages, the badges
 // of README.md, the code owner. Run it once, and again after a move, in the root of the repository; then commit the result.
 

@@ -70,6 +70,14 @@ describe('the layout of a topic', () => {
     expect(warnings).toEqual([{ topic: 't', before: 'a:4;b:4', now: 'b:4;a:4' }]);
   });
 
+  it('logs no warning when the first broker of a declared layout comes back with its proxy', () => {
+    const { known, ofProxies, warnings } = layouts('b:4;a:4');
+    known.use('t');
+    expect(ofProxies('a:4')).toBe('b:4;a:4');
+    expect(ofProxies('b:4;a:4')).toBe('b:4;a:4');
+    expect(warnings).toEqual([]);
+  });
+
   it('forgets what is missing when the names of brokers never end', () => {
     const { after } = layouts();
     for (let index = 0; index < 256; index++) after(`broker-${index}:1`);

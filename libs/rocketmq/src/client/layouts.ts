@@ -85,13 +85,16 @@ export class Layouts {
     });
     const fixed = order ?? this.declared.get(topic);
     const layout = fixed === undefined ? widest(earlier, present) : located(fixed, earlier, present);
-    if (earlier.length > 0 && this.used.has(topic)) this.checkPlaces(topic, textOf(earlier), textOf(layout));
+    if (earlier.length > 0 && this.used.has(topic)) this.checkPlaces(topic, earlier, layout);
     if (fixed !== undefined && order === undefined) this.checkOrder(topic, fixed, layout);
     this.known.set(topic, layout);
     return layout;
   }
 
-  private checkPlaces(topic: string, before: string, now: string): void {
+  private checkPlaces(topic: string, earlier: readonly LayoutPart[], layout: readonly LayoutPart[]): void {
+    // Whether each broker has a proxy is unknown while one is missing: the same order is the same place either way.
+    if (layoutText(earlier) === layoutText(layout)) return;
+    const [before, now] = [textOf(earlier), textOf(layout)];
     if (before !== now) this.logger.warn(MOVED, { topic, before, now });
   }
 
