@@ -116,7 +116,8 @@ export function stagesOf({ full, seed, specs, has }: About): readonly Stage[] {
     // What it has written anew counts as changed: what builds in the middle of a suite takes away what the others read.
     { ...script('codegen', 'codegen:check'), isAlone: true },
     { ...script('build'), isAlone: true },
-    { ...sound('slower'), isAlone: true },
+    // It measures, for minutes in which nothing else may run, and finds no fault of behavior.
+    ...(full ? [{ ...sound('slower'), isAlone: true as const }] : []),
     script('types', 'typecheck'),
     script('lint'),
     script('dead', 'lint:dead'),
