@@ -98,6 +98,19 @@ describe('message groups of which a broker is missing', () => {
     }
   }, 60_000);
 
+  it('are not sent by a batch either, which says so of each message', async () => {
+    const proxy = await serverWith();
+    const { producer, become } = await started([proxy], { topicLayouts: { [TOPIC]: 'a:2;b:2' } });
+    become(['a']);
+    const missing = GROUPS.find((group) => placeIn(group, 'a', 'b') !== placeIn(group, 'a')) ?? '';
+    const bodies = ['1', '2'].map((body) => ({ topic: TOPIC, body, messageGroup: missing }));
+    expect(await producer.sendBatch(bodies, { timeoutMs: 2_500 })).toMatchObject([
+      { error: { code: 'MESSAGE_GROUP_UNAVAILABLE', outcome: 'not-sent' } },
+      { error: { code: 'EARLIER_MESSAGE_FAILED', outcome: 'not-sent' } },
+    ]);
+    expect(groupsAt(proxy)).toEqual([]);
+  }, 60_000);
+
   it('are sent as usual on the other broker, where each has a proxy of its own', async () => {
     const servers = [await serverWith(), await serverWith()] as const;
     const { producer, sendAll, become } = await started(servers);

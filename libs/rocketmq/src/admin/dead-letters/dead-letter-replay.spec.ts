@@ -3,6 +3,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { ScriptedCluster } from '../../../../../test/fixtures/scripted-cluster.js';
 import type { ScriptedReply } from '../../../../../test/fixtures/scripted-remoting-server.js';
+import { placeOfMessageGroup } from '../../protocol/model/layout.js';
 import { encodeStoredMessage, type StoredMessageFields } from '../../protocol/remoting/stored-message.js';
 import { RocketMQAdmin } from '../rocketmq-admin.js';
 import { REPLAY_PROPERTY } from './dead-letter-destination.js';
@@ -42,7 +43,7 @@ async function adminWith(
   indexed: readonly StoredMessageFields[] = [],
 ) {
   let sent = 0;
-  const { nameServer, brokers, protect } = await cluster.start([
+  const { nameServer, brokers, protect, configure } = await cluster.start([
     ({ code, fields }): ScriptedReply => {
       if (code === 300) return { body: '{"groupList":["g","h"]}' };
       if (code === 202) {
@@ -65,7 +66,7 @@ async function adminWith(
   const admin = new RocketMQAdmin({ nameServer: nameServer.address, timeoutMs: 1_000 });
   admins.push(admin);
   const requests = () => (brokers[0]?.requests ?? []).filter(({ code }) => code === 10);
-  return { admin, requests, protect };
+  return { admin, requests, protect, configure };
 }
 
 const stored: ScriptedReply = { fields: { queueId: '1', queueOffset: '9' } };
@@ -149,6 +150,20 @@ describe('a replay that fails', () => {
     await expect(admin.planReplay('g')).resolves.toMatchObject({ planned: [], failed });
     await expect(admin.replayDeadLetters('g')).resolves.toMatchObject({ replayed: [], failed });
     expect(requests()).toEqual([]);
+  });
+
+  it('sends nothing of a message group elsewhere while its broker is missing', async () => {
+    const letters = Array.from({ length: 8 }, (_, offset) => letter(offset, { __SHARDINGKEY: `group-${offset}` }));
+    const { admin, requests, configure } = await adminWith(letters, Array(8).fill(stored));
+    configure('broker-0:4;broker-gone:4');
+    const layout = ['broker-0', 'broker-gone'].map((brokerName) => ({ brokerName, queues: 4 }));
+    const first = letters.findIndex(
+      (_, offset) => placeOfMessageGroup(layout, `group-${offset}`).brokerName !== 'broker-0',
+    );
+    expect(first).toBeGreaterThan(0);
+    const cause = { code: 'MESSAGE_GROUP_UNAVAILABLE', outcome: 'not-sent', retryable: true };
+    await expect(admin.replayDeadLetters('g')).rejects.toMatchObject({ code: 'REPLAY_INTERRUPTED', cause });
+    expect(requests()).toHaveLength(first);
   });
 });
 

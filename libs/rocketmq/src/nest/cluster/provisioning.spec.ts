@@ -84,6 +84,15 @@ describe("provision: 'create'", () => {
     });
   });
 
+  it('sets the declared layout of a topic that it creates, and leaves that of others', async () => {
+    await start({ provision: 'create', topicPrefix: 't-', topicLayouts: { orders: 'broker:4' } });
+    const configured = async () => (await admin.topicLayout('t-orders'))?.orderConfigurations[0]?.layout;
+    expect(await configured()).toBe('broker:4');
+    await admin.removeTopicLayout('t-orders');
+    await start({ provision: 'create', topicPrefix: 't-', topicLayouts: { orders: 'broker:4' } });
+    expect(await configured()).toBeUndefined();
+  });
+
   it('lets an application run on an empty cluster', async () => {
     const app = await start({ provision: 'create' });
     await app.get(RocketMQProducer).send(Orders, { id: 'a' }, { messageGroup: 'g' });
