@@ -116,7 +116,7 @@ async function refuseTo(socket: Socket, bytes: Buffer): Promise<{ closed: Promis
   return { closed };
 }
 
-/** A process with one HTTP/2 session that follows commands: stop itself, call, or stop itself when the response begins. */
+/** A process with one HTTP/2 session that follows commands: call, or call and report when the response begins, before it reads on. */
 function client(port: number) {
   const script = `
     const { connect } = require('node:http2');
@@ -124,13 +124,11 @@ function client(port: number) {
     session.on('error', () => {});
     session.on('close', () => process.send('closed'));
     session.on('connect', () => { session.setLocalWindowSize(2 ** 31 - 1); process.send('connected'); });
-    const stand = () => process.kill(process.pid, 'SIGSTOP');
-    process.on('message', ({ path, stands }) => {
-      if (path === undefined) return process.send('stands', stand);
+    process.on('message', ({ path, waits }) => {
       let bytes = 0;
       const stream = session.request({ ':method': 'POST', ':path': path, 'content-type': 'application/grpc' });
       stream.on('error', () => {});
-      if (stands) stream.once('data', stand);
+      if (waits) stream.once('data', () => { stream.pause(); process.send('begins', () => setTimeout(() => stream.resume(), 200)); });
       stream.on('data', (piece) => { bytes += piece.length; });
       stream.on('close', () => process.send(bytes));
       stream.end(Buffer.from([0, 0, 0, 0, 1, 120]));
@@ -144,7 +142,8 @@ function client(port: number) {
   const report = async (): Promise<unknown> => (await once(child, 'message'))[0];
   return {
     report,
-    command: (task: { path?: string; stands?: boolean }) => child.send(task),
+    command: (task: { path: string; waits?: boolean }) => child.send(task),
+    stand: () => child.kill('SIGSTOP'),
     goOn: () => child.kill('SIGCONT'),
   };
 }
@@ -295,22 +294,27 @@ describe('a connection', () => {
 
   it('stays open while its client process is stopped, however long', async () => {
     const { port, look, accepted } = await serve();
-    const { report, command, goOn } = client(port);
+    const { report, command, stand, goOn } = client(port);
     await report();
-    command({});
-    await report();
+    const echo = async (): Promise<unknown> => {
+      command({ path: '/s/Echo' });
+      return report();
+    };
+    expect(await echo()).toBe(6);
+    stand();
     await look(30);
     goOn();
-    command({ path: '/s/Echo' });
-    expect(await report()).toBe(6);
+    expect(await echo()).toBe(6);
     expect(accepted).toHaveLength(1);
   });
 
   it('stays open for a while when its client process is stopped during a response, and then continues', async () => {
     const { port, look, accepted } = await serve();
-    const { report, command, goOn } = client(port);
+    const { report, command, stand, goOn } = client(port);
     await report();
-    command({ path: '/s/Large', stands: true });
+    command({ path: '/s/Large', waits: true });
+    await report();
+    stand();
     await until(() => (accepted[0]?.bytesWritten ?? 0) > MEBIBYTE);
     await look(LOOKS_TO_THE_END - 1);
     goOn();
