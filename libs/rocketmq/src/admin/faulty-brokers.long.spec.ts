@@ -64,7 +64,7 @@ function broker(name: string, queues: () => Queues, script: Script = () => 'usua
 
 async function adminOf(...scripts: BrokerScript[]) {
   const { nameServer, brokers } = await cluster.start(scripts);
-  const admin = new RocketMQAdmin({ nameServer: nameServer.address, timeoutMs: 1_000 });
+  const admin = new RocketMQAdmin({ nameServer: nameServer.address, timeoutMs: 3_000 });
   closers.push(() => admin.close());
   const looks = (): number => brokers.flatMap(({ requests }) => requests.filter(({ code }) => code === STATS)).length;
   return { admin, looks };
