@@ -146,7 +146,8 @@ export function stagesOf({ full, seed, specs, has }: About): readonly Stage[] {
     tests('tests-grpc-js', [...client, ...(full ? ['test/contract'] : WIRE)], { ROCKETMQ_TEST_TRANSPORT: 'grpc-js' }),
     ...(full ? [22, 24] : [24]).map((node) => ({ ...tests(`tests-node-${node}`, nearNode), node })),
     real('secured', NEWEST, '--part', 'secured'),
-    ...(full ? [cases('mutations'), cases('dockerfile')] : []),
+    // It has so much time for each fault, and finds fewer beside others.
+    ...(full ? [cases('dockerfile'), { ...cases('mutations'), isAlone: true as const }] : []),
     { kind: 'same-contract', name: 'same-contract', isAlone: true },
     // For what breaks: their figures fail nothing.
     ...(full ? [sound('load', '--quick'), sound('bench', '--quick')] : []),
