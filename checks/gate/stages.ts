@@ -114,10 +114,10 @@ export function stagesOf({ full, seed, specs, has }: About): readonly Stage[] {
   const forLong = full ? ['--long'] : [];
   return [
     // What it has written anew counts as changed: what builds in the middle of a suite takes away what the others read.
-    { ...script('codegen', 'codegen:check'), isAlone: true },
-    { ...script('build'), isAlone: true },
+    alone(script('codegen', 'codegen:check')),
+    alone(script('build')),
     // It measures, for minutes in which nothing else may run, and finds no fault of behavior.
-    ...(full ? [{ ...sound('slower'), isAlone: true as const }] : []),
+    ...(full ? [alone(sound('slower'))] : []),
     script('types', 'typecheck'),
     script('lint'),
     script('dead', 'lint:dead'),
@@ -147,8 +147,8 @@ export function stagesOf({ full, seed, specs, has }: About): readonly Stage[] {
     ...(full ? [22, 24] : [24]).map((node) => ({ ...tests(`tests-node-${node}`, nearNode), node })),
     real('secured', NEWEST, '--part', 'secured'),
     // It has so much time for each fault, and finds fewer beside others.
-    ...(full ? [cases('dockerfile'), { ...cases('mutations'), isAlone: true as const }] : []),
-    { kind: 'same-contract', name: 'same-contract', isAlone: true },
+    ...(full ? [cases('dockerfile'), alone(cases('mutations'))] : []),
+    alone({ kind: 'same-contract', name: 'same-contract' }),
     // For what breaks: their figures fail nothing.
     ...(full ? [sound('load', '--quick'), sound('bench', '--quick')] : []),
   ];
@@ -206,6 +206,10 @@ function twoSimulations(seed: number, count: number): Stage {
     checkCommand('simulation', '--seed', String(first), '--seeds', String(count)),
   );
   return { kind: 'commands', name: 'simulation', commands };
+}
+
+function alone(stage: Stage): Stage {
+  return { ...stage, isAlone: true };
 }
 
 function script(name: string, of = name): Stage {
