@@ -170,6 +170,53 @@ export const VISITS: [string, (visit: Visit) => Promise<void>][] = [
     },
   ],
   [
+    'an error of several groups is said once, with the groups',
+    async ({ console }) => {
+      const message = 'the broker does not answer';
+      await console.page.route('**/topics/payments/messages/*', async (route) => {
+        const response = await route.fetch();
+        const trail = await response.json();
+        const gaps = ['billing', 'warehouse', 'analytics', 'mailer'].map((consumerGroup) => ({
+          name: 'embedded',
+          consumerGroup,
+          error: { code: 'UNAVAILABLE', message },
+        }));
+        await route.fulfill({ response, json: { ...trail, gaps } });
+      });
+      await console.open('topics/payments');
+      await console.page.getByRole('row').filter({ hasText: 'payment-160' }).getByRole('link').click();
+      await console.has('billing on embedded, warehouse on embedded, analytics on embedded and 1 other');
+      assert.equal(await console.page.getByText(message).count(), 1);
+    },
+  ],
+  [
+    'dead letters whose errors differ only in their texts have one button',
+    async ({ console }) => {
+      const { page } = console;
+      await page.route('**/groups/billing/dead-letters?*', async (route) => {
+        const response = await route.fetch();
+        const read = await response.json();
+        const deadLetters = read.deadLetters.map((one: object, index: number) => ({
+          ...one,
+          cause: index === 0 ? 'TimeoutError ETIMEDOUT' : 'PaymentError DECLINED',
+          reason: `the card of order ${index} was declined`,
+        }));
+        await route.fulfill({ response, json: { ...read, deadLetters } });
+      });
+      await console.open('groups/billing/dead-letters');
+      const reasons = page.getByRole('group', { name: 'Reason' }).getByRole('button');
+      await reasons.first().waitFor();
+      const texts = await reasons.allInnerTexts();
+      assert.deepEqual(
+        texts.map((text) => text.replace(/\s\d+$/, '')),
+        ['PaymentError DECLINED', 'TimeoutError ETIMEDOUT'],
+      );
+      await page.getByRole('button', { name: 'TimeoutError ETIMEDOUT' }).click();
+      await page.getByText('the card of order 1 was declined').waitFor({ state: 'detached' });
+      await console.has('the card of order 0 was declined');
+    },
+  ],
+  [
     'characters that cannot be seen are shown',
     async ({ world, console }) => {
       const keys = ['pay\u200bment', '\u202etnemyap'];

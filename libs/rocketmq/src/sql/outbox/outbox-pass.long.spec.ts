@@ -70,3 +70,47 @@ describe('a message of the outbox with the maximum number of properties', () => 
     expect((await bench.states())[0]).toBe('parked');
   });
 });
+
+describe('a message of the outbox that a broker stores less safely than it is configured to', () => {
+  let bench: OutboxBench;
+  let broker: TestBroker;
+  let connection: Connection;
+
+  beforeAll(async () => {
+    bench = await OutboxBench.open();
+  });
+  beforeEach(async () => {
+    await bench.begin();
+    broker = await TestBroker.start();
+    broker.declareTopic({ name: 'orders', type: 'fifo' });
+    connection = new Connection({ endpoints: broker.endpoints });
+  });
+  afterEach(async () => {
+    await bench.end();
+    connection.close();
+    await broker.stop();
+  });
+  afterAll(() => bench.close());
+
+  it.each([
+    ['MASTER_PERSISTENCE_TIMEOUT', false],
+    ['SLAVE_PERSISTENCE_TIMEOUT', true],
+    ['HA_NOT_AVAILABLE', true],
+  ] as const)('(%s) is sent once, and so is the next one; requireDurable: %s', async (code, requireDurable) => {
+    for (const body of ['1', '2']) await bench.add({ body, messageGroup: 'a' });
+    broker.faults.add({ rpc: 'sendMessage', action: { kind: 'answer', code, message: 'stored, not yet safe' } });
+    const reported: string[] = [];
+    const events = { onLessDurable: ({ topic }: { topic: string }) => void reported.push(topic) };
+    const producer = new Producer(connection, { requireDurable, events });
+    try {
+      const relay = bench.relayWith({ send: (message, options) => producer.send(message, options) });
+      await relay.runOnce();
+      bench.clock.advanceTo(bench.clock.nowMs() + MINUTE_MS);
+      await relay.runOnce();
+      const delivered = broker.messages('orders').map(({ body }) => body.toString());
+      expect([await bench.states(), delivered, reported]).toEqual([['sent', 'sent'], ['1', '2'], ['orders']]);
+    } finally {
+      await producer.close();
+    }
+  });
+});
