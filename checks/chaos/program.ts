@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { canDieWithParent } from '../../tools/process/child-processes.js';
 
-/** Includes the start of PGlite on a busy machine. */
-const START_MS = 60_000;
+/** Includes the start of PGlite on a busy machine. A proxy may say for a minute after an outage that a group or topic does not exist. */
+const START_MS = 150_000;
 const RETRY_MS = 200;
 /** The time limit of a graceful stop. */
 const GRACE_MS = 8_000;

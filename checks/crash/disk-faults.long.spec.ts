@@ -30,6 +30,7 @@ const name = hasStrace
   let broker: Awaited<ReturnType<typeof startEmbeddedBroker>>;
   let tracer: ChildProcess | undefined;
   let closers: (() => Promise<unknown>)[];
+  let log: string;
 
   beforeAll(() => {
     const built = spawnSync(process.execPath, ['scripts/build/build.mjs', 'nestjs-rocketmq'], { encoding: 'utf8' });
@@ -39,6 +40,7 @@ const name = hasStrace
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'disk-'));
     closers = [];
+    log = '';
     await start('sync');
   });
 
@@ -50,7 +52,10 @@ const name = hasStrace
   });
 
   async function start(flush: 'sync' | 'async'): Promise<void> {
-    broker = await startEmbeddedBroker(['--port', '0', '--data', join(folder, 'data'), '--flush', flush]);
+    const onStderr = (text: string): void => {
+      log += text;
+    };
+    broker = await startEmbeddedBroker(['--port', '0', '--data', join(folder, 'data'), '--flush', flush], { onStderr });
   }
 
   /** Applies this to all further system calls of the broker that write data to disk. */
@@ -134,6 +139,7 @@ const name = hasStrace
     await inject(calls, fault);
     const send = (body: string) => producer.send({ topic: 't', body });
     await expect(send('lost')).rejects.toMatchObject({ outcome: 'unknown', message: expect.stringMatching(text) });
+    expect(log).toMatch(/^broker: the broker cannot write to its disk .* restart the broker/m);
     await detach();
     // The disk works again, but its content is unknown.
     await expect(send('refused')).rejects.toMatchObject({ outcome: 'unknown', message: expect.stringMatching(text) });

@@ -1,14 +1,14 @@
 // Starts a real Apache RocketMQ as it stands in production: name servers, brokers, and proxies in processes of their own
 // (cluster mode). Each can be killed and started again, and brokers and proxies can be stopped and continued.
 
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { accepts, takePortBlock } from '../../ports.js';
 import type { ChildProcess } from '../../process/child-processes.js';
 import { DEFAULT_VERSION, ensureJars } from './jars.js';
 import { JavaRun } from './java-run.js';
 import { isBrokerRegistered } from './name-server-probe.js';
-import { PROXY_READY_LINE, startNameServer } from './server.js';
+import { PROXY_READY_LINE, startNameServer, writeLogConfiguration } from './server.js';
 import { brokerConf, type Ports, propertiesOf, proxyJson } from './server-config.js';
 
 /**
@@ -129,7 +129,7 @@ export async function startRocketMQCluster({
     Promise.all(ports.map((_, index) => start(index)));
   try {
     log(`starting Apache RocketMQ ${version} with ${proxies} ${proxies === 1 ? 'proxy' : 'proxies'}`);
-    mkdirSync(join(run.folder, 'home', 'conf'), { recursive: true });
+    writeLogConfiguration(run.folder);
     await startAll(nameServerPorts, startOneNameServer);
     await startAll(brokerPorts, startOneBroker);
     if (slavePort !== undefined) {

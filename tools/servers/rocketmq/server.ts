@@ -131,16 +131,22 @@ function writeConfiguration(
   security?: Security,
   settings: Record<string, unknown> = {},
 ): void {
-  const conf = join(folder, 'home', 'conf');
-  mkdirSync(conf, { recursive: true });
+  const conf = writeLogConfiguration(folder);
   writeFileSync(
     join(folder, 'broker.conf'),
     brokerConf(folder, ports, security, { hasPlainAcl: hasPlainAcl(version) }) + propertiesOf(settings),
   );
   writeFileSync(join(conf, 'rmq-proxy.json'), proxyJson(ports, security));
   if (security !== undefined && hasPlainAcl(version)) writeFileSync(join(conf, 'plain_acl.yml'), plainAcl(security));
+}
+
+/** @returns the folder of the configuration, which it makes */
+export function writeLogConfiguration(folder: string): string {
+  const conf = join(folder, 'home', 'conf');
+  mkdirSync(conf, { recursive: true });
   // Releases up to 5.0 do not start without these.
   for (const part of ['namesrv', 'broker']) writeFileSync(join(conf, `logback_${part}.xml`), LOGBACK);
+  return conf;
 }
 
 /** @param member `name` of the process, if there are several; more of its configuration */
