@@ -9,7 +9,7 @@ import { Connection } from '../client/connection.js';
 import { SimpleConsumer } from '../consumer/simple/simple-consumer.js';
 import type { ReceivedMessage } from '../consumer/simple/simple-receives.js';
 import { Producer } from '../producer/producer.js';
-import { ClientType } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { ClientType, Code } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { TestBroker, type TestBrokerOptions } from '../testing/test-broker.js';
 
@@ -186,6 +186,38 @@ describe('a lease that the broker renews (auto_renew), after a restart', () => {
     const entries = again.map(({ receiptHandle }) => ({ messageId: messageId ?? '', receiptHandle }));
     const ack = await client.call('ackMessage', { group: resource('g'), topic: resource('q'), entries });
     expect(ack.status?.message).toBe('OK');
+  });
+});
+
+describe('a receipt handle of a delivery that the broker lost when it was killed', () => {
+  it('settles nothing of what is stored in the same place afterwards', async () => {
+    const options = { manualClock: true, topics: [{ name: 'q', queues: 1 }], groups: [{ name: 'g' }] };
+    const before = await start({ ...options, flush: 'async' });
+    // What is stored from here on is not on disk yet when the broker is killed.
+    const after = await killed(before, options);
+    const received = async (broker: TestBroker, body: string) => {
+      const { producer } = await clientsOf(broker, 'q');
+      await producer.send({ topic: 'q', body });
+      const client = new RawClient(broker.endpoints, 'a consumer');
+      closers.push(async () => client.close());
+      await client.settle(consumerSettings('g', ClientType.PUSH_CONSUMER));
+      const items = await client.receive(receiveRequest('q', 'g'));
+      const [system] = items.flatMap(({ content }) =>
+        content?.$case === 'message' ? [content.value.systemProperties] : [],
+      );
+      const { messageId = '', receiptHandle = '' } = system ?? {};
+      return { client, entry: { messageId, receiptHandle } };
+    };
+    const lost = await received(before, 'lost');
+    const kept = await received(after, 'kept');
+    const settle = async (entry: typeof lost.entry) => {
+      const resources = { group: resource('g'), topic: resource('q') };
+      const { status } = await kept.client.call('ackMessage', { ...resources, entries: [entry] });
+      return status?.code;
+    };
+    expect(await settle(lost.entry)).toBe(Code.INVALID_RECEIPT_HANDLE);
+    expect(after.inFlight()).toMatchObject([{ group: 'g', body: Buffer.from('kept') }]);
+    expect(await settle(kept.entry)).toBe(Code.OK);
   });
 });
 

@@ -1,6 +1,7 @@
 // The embedded broker: puts the four layers together, starts and stops them.
 // Over 300 lines for the documentation of its public methods.
 
+import { randomBytes } from 'node:crypto';
 import { LIMITS } from '../protocol/model/limits.js';
 import { liteGroupProblem } from '../protocol/model/lite-group.js';
 import { TOPIC_TYPES } from '../protocol/model/message.js';
@@ -310,7 +311,7 @@ export class EmbeddedBroker {
       else this.travel.load();
       admin = this.adminPort === undefined ? undefined : await this.makeAdmin();
       control = this.controlPort === undefined ? undefined : await this.makeControl();
-      this.engine.endRenewals();
+      this.engine.endRenewals(randomBytes(4).readUInt32BE());
       this.declareAll();
       const bound = await withNotedEffects('start of the embedded broker', timeoutMs, signal, async (deadline) => ({
         grpc: await raceAbort(server.listen(host, this.ports), deadline.signal),

@@ -82,7 +82,12 @@ export class Changes {
 
   /** A number that no earlier call has returned. */
   nextSerial(): number {
-    this.lastSerial = (this.lastSerial ?? (this.store.get(keys.serial) as number | undefined) ?? 0) + 1;
+    return this.skipSerials(1);
+  }
+
+  /** @returns the last of as many numbers that are not to be used */
+  skipSerials(count: number): number {
+    this.lastSerial = (this.lastSerial ?? (this.store.get(keys.serial) as number | undefined) ?? 0) + count;
     return this.lastSerial;
   }
 

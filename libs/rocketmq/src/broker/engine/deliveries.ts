@@ -86,9 +86,10 @@ export class Deliveries {
   /**
    * Ends the renewals of stored deliveries when the broker starts. It is unknown whether their responses arrived, so a renewal must
    * not outlive the process that sent the response; the real proxy keeps its renewals in memory, too.
+   * @param gap how many serials are left out: a store that was not flushed has forgotten some that receipt handles have
    */
-  endRenewals(changes: Changes): void {
-    this.lastEarlierSerial = changes.get<number>(keys.serial) ?? 0;
+  endRenewals(changes: Changes, gap: number): void {
+    this.lastEarlierSerial = changes.skipSerials(gap);
   }
 
   /** Delivers a message: writes its record and its lease, and issues its handle. */

@@ -97,9 +97,12 @@ export class Engine {
     this.interventions = new Interventions(run, this.log, this.deliveries, this.delayed);
   }
 
-  /** Must be called at each start, after the store is opened: ends the renewal of leases from before. */
-  endRenewals(): void {
-    this.run((changes) => this.deliveries.endRenewals(changes));
+  /**
+   * Must be called at each start, after the store is opened: ends the renewal of leases from before.
+   * @param gap a random number: what was lost with the last process, and not flushed, has receipt handles that must not fit again
+   */
+  endRenewals(gap: number): void {
+    this.run((changes) => this.deliveries.endRenewals(changes, gap));
   }
 
   declareTopic(declaration: TopicDeclaration): void {
