@@ -22,6 +22,7 @@ const HOUR_MS = 60 * MINUTE_MS;
 /** What the browser of the application would get. */
 // biome-ignore lint/suspicious/noExplicitAny: answers are compared as they are
 function asJson(value: any): any {
+  if (typeof value !== 'object') return JSON.parse(JSON.stringify(value));
   const copy = Array.isArray(value) ? [...value] : { ...value };
   expect(JSON.stringify(copy)).toBe(JSON.stringify(value));
   return JSON.parse(JSON.stringify(value));

@@ -83,7 +83,7 @@ export function affectedStages(
     reached.has(spec) ||
     (BY_MORE_THAN_IMPORTS.test(spec) && (isProduct || (areDocuments && spec.startsWith('test/docs/')))) ||
     // These read every file.
-    /^test\/(house|language)\.spec\.ts$/.test(spec);
+    /^test\/(house|language|regular-expressions\.long|suites\.long)\.spec\.ts$/.test(spec);
   const wanted = specs.filter(isAffected);
   return stages.flatMap((stage): readonly Stage[] => {
     if (stage.kind === 'same-contract') return [];

@@ -9,9 +9,9 @@ import { InvalidBodyError } from '../messages/invalid-body.js';
 import { type AnswerParts, answering } from './answering.js';
 import { deadLetterSender } from './dead-letter-topic.js';
 import type { HandlerInvoker } from './handler-invoker.js';
-import { backoffPolicyOf } from './listener-options.js';
+import { backoffPolicyOf, picked } from './listener-options.js';
 import type { PlannedConsumer, PlannedListener } from './listener-plan.js';
-import type { RocketMQListenerOptions } from './listener-settings.js';
+import { LISTENER_OPTIONS, type RocketMQListenerOptions } from './listener-settings.js';
 
 /** What listeners are created with. */
 interface ListenerParts {
@@ -36,17 +36,15 @@ export function messageListenerOf(
   { invoker, producer, answers }: ListenerParts,
 ): MessageListener {
   const { name, topic, filter, settings, deadLetterTopic } = listener;
-  const { concurrency, handlerTimeoutMs, maxAttempts, onDeadLetter, backoff, batch } = settings;
+  const { concurrency, backoff, batch } = settings;
   return {
+    ...picked(settings, LISTENER_OPTIONS),
     name,
     topic: topic.name,
     filter,
     concurrency,
-    handlerTimeoutMs,
-    maxAttempts,
     retryOn: retryOnOf(settings),
     deadLetterOn: deadLetterOnOf(settings),
-    onDeadLetter,
     backoff: backoff === undefined ? undefined : backoffPolicyOf(backoff),
     deadLetterTo: deadLetterTopic && deadLetterSender(deadLetterTopic, producer),
     ...(batch === undefined

@@ -64,7 +64,8 @@ const OF_DECORATOR: OptionChecks<RocketMQListenerOptions> = {
   batch: objectOf({ options: BATCH_CHECKS, required: ['maxSize', 'maxWaitMs'] }),
 };
 
-function picked<T extends object, Name extends keyof T>(from: T, names: readonly Name[]): Pick<T, Name> {
+/** Those of the given names. */
+export function picked<T extends object, Name extends keyof T>(from: T, names: readonly Name[]): Pick<T, Name> {
   return Object.fromEntries(names.map((name) => [name, from[name]])) as Pick<T, Name>;
 }
 
