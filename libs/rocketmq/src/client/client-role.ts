@@ -17,10 +17,13 @@ export interface ClientRole {
     | ClientType.LITE_PUSH_CONSUMER;
   /** Present for consumers. */
   readonly consumerGroup?: string;
-  /** The role's part of the settings, built at each sync. */
-  settings(): Pick<Settings, 'pubSub' | 'backoffPolicy'>;
-  /** Called with each answer of a server to the settings. It may refuse it by an error, as a server refuses settings. */
-  onSettings(settings: Settings, endpoint: Endpoint): void;
+  /** The role's part of the settings for one server, built at each sync. */
+  settings(endpoint: Endpoint): Pick<Settings, 'pubSub' | 'backoffPolicy'>;
+  /**
+   * Called with each answer of a server to the settings. It may refuse it by an error, as a server refuses settings.
+   * @returns whether there is something new to announce to this server
+   */
+  onSettings(settings: Settings, endpoint: Endpoint): boolean;
   /** Called when a server is gone for good. Default: nothing. */
   onGone?(endpoint: Endpoint): void;
   /** Handles a command received over the session of this endpoint; false for an unknown command. */
@@ -32,7 +35,11 @@ export interface ClientRole {
 }
 
 /** What a client announces to a server. */
-export function settingsOf(role: ClientRole, { bootstrap, requestTimeoutMs }: Connection): Settings {
+export function settingsOf(
+  role: ClientRole,
+  { bootstrap, requestTimeoutMs }: Connection,
+  endpoint: Endpoint,
+): Settings {
   return {
     clientType: role.type,
     accessPoint: toWireEndpoints(bootstrap),
@@ -44,6 +51,6 @@ export function settingsOf(role: ClientRole, { bootstrap, requestTimeoutMs }: Co
       hostname: hostname(),
     },
     clientProperties: {},
-    ...role.settings(),
+    ...role.settings(endpoint),
   };
 }

@@ -284,10 +284,10 @@ export class Client {
       open: () => this.calls.telemetry(endpoint),
       hasOtherCredentials: (version, signal) => connection.credentials.renew(version, signal),
       credentialsVersion: () => connection.credentials.version,
-      settings: () => settingsOf(role, connection),
+      settings: () => settingsOf(role, connection, endpoint),
       onSettings: (settings) => {
         this.rejoin(endpoint);
-        role.onSettings(settings, endpoint);
+        return role.onSettings(settings, endpoint);
       },
       onCommand: (command) => {
         if (!role.onCommand(command, endpoint)) takeCommand(command, this.commanded(endpoint, session));

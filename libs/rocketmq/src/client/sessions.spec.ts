@@ -43,7 +43,7 @@ describe('the sessions of a client', () => {
       credentialsVersion: () => 0,
       hasOtherCredentials: async () => false,
       settings: () => ({ pubSub: undefined, clientProperties: {} }) as never,
-      onSettings: () => {},
+      onSettings: () => false,
       onCommand: () => {},
       onChange: () => {},
     });

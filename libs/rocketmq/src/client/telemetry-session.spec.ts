@@ -14,12 +14,15 @@ describe('a telemetry session', () => {
   let session: TelemetrySession;
   /** The first topic of each settings that the server answered. */
   let answered: (string | undefined)[];
+  /** The answer after which there is something new to announce; 0 for none. */
+  let newsAfter: number;
   let topic: string;
   let losses: number;
   const deadlines: Deadline[] = [];
 
   beforeEach(async () => {
     answered = [];
+    newsAfter = 0;
     losses = 0;
     topic = 'first';
     broker = await TestBroker.start({ topics: [{ name: 'first' }, { name: 'second' }] });
@@ -32,6 +35,7 @@ describe('a telemetry session', () => {
       },
       onSettings: ({ pubSub }: Settings) => {
         answered.push(pubSub?.$case === 'publishing' ? pubSub.value.topics[0]?.name : undefined);
+        return answered.length === newsAfter;
       },
       onCommand: () => false,
       events: { onLost: () => losses++ },
@@ -61,6 +65,12 @@ describe('a telemetry session', () => {
     broker.faults.cutStreams(client.id);
     await until(() => !session.isSynced);
     await session.synced(within());
+    expect(answered).toEqual(['first', 'first']);
+  });
+
+  it('sends them again when an answer brings something to announce, and is in sync once that is answered', async () => {
+    newsAfter = 1;
+    await open().synced(within());
     expect(answered).toEqual(['first', 'first']);
   });
 

@@ -32,7 +32,8 @@ interface SessionPort {
   /** Whether there are newer credentials than those that the server refused. */
   hasOtherCredentials(version: number, signal: AbortSignal): Promise<boolean>;
   settings(): Settings;
-  onSettings(settings: Settings): void;
+  /** @returns whether the settings are to be sent again */
+  onSettings(settings: Settings): boolean;
   onCommand(command: ServerCommand): void;
   /** Called when the session is established, lost or recovered; must not throw. */
   onChange(change: SessionChange): void;
@@ -240,8 +241,10 @@ export class TelemetrySession {
       return;
     }
     this.latest = announcedIn(command.value);
-    this.port.onSettings(command.value);
-    if (!this.isClosed()) this.answered(stream);
+    const isNews = this.port.onSettings(command.value);
+    if (this.isClosed()) return;
+    if (isNews) this.writeSettings(stream);
+    this.answered(stream);
   }
 
   private answered(stream: TelemetryStream): void {

@@ -334,7 +334,10 @@ export class Producer {
     return {
       type: ClientType.PRODUCER,
       settings: () => publishingSettings(this.connection.namespace, this.policy.maxAttempts, this.transactions.topics),
-      onSettings: (settings) => adoptSettings(this.policy, settings),
+      onSettings: (settings) => {
+        adoptSettings(this.policy, settings);
+        return false;
+      },
       onCommand: (command, endpoint) => this.transactions.take(command, endpoint),
       events: this.options.events,
     };

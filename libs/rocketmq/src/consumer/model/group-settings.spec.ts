@@ -37,6 +37,19 @@ describe('the settings of a group', () => {
     return new GroupSettings({ consumerGroup: 'shop', logger, read, nameOf, refresh: async () => {} });
   }
 
+  it('are repeated to a server that has said them, unless it would assume the same by itself', () => {
+    const group = settings();
+    const ordered = answer({ fifo: true, maxAttempts: 3 });
+    expect(group.learn(A, answer({}))).toBe(false);
+    expect(group.confirmed(A)).toEqual({ backoffPolicy: undefined });
+    expect([group.learn(A, ordered), group.learn(A, answer({ fifo: true, maxAttempts: 3 }))]).toEqual([true, false]);
+    expect(group.confirmed(A)).toEqual({ backoffPolicy: ordered.backoffPolicy, fifo: true });
+    expect(group.confirmed(B)).toEqual({ backoffPolicy: undefined });
+    const unordered = answer({ maxAttempts: 3 });
+    expect([group.learn(A, unordered), group.confirmed(A)]).toEqual([true, { backoffPolicy: unordered.backoffPolicy }]);
+    expect([group.learn(A, answer({})), group.confirmed(A)]).toEqual([true, { backoffPolicy: undefined }]);
+  });
+
   it('are a warning with the command when the only server no longer orders the group, and say so when it does again', () => {
     const group = settings();
     group.learn(A, answer({ fifo: true }));

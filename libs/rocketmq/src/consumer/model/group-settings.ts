@@ -1,5 +1,6 @@
 // The settings of a consumer group as each of its servers has them: they may differ, and each server goes by its own.
 
+import { isDeepStrictEqual } from 'node:util';
 import { type Endpoint, endpointKey } from '../../client/endpoint.js';
 import { consumerGroupNotFifo, consumerGroupWithoutAttempts } from '../../client/resource-errors.js';
 import type { Settings } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
@@ -28,9 +29,17 @@ interface GroupPort {
 interface ServerSettings {
   readonly server: Endpoint;
   readonly settings: ConsumerSettings;
+  readonly confirmed: ConfirmedSettings;
   /** Nothing more is received from it, but what it handed out keeps its settings. */
   readonly isGone: boolean;
 }
+
+/**
+ * What a client repeats to a proxy of the group's settings. A proxy that has lost them, as after a restart of its name server, goes by what the
+ * client has sent: without this it would hand out an ordered group unordered, and give its messages up after 17 attempts.
+ * @see GrpcClientSettingsManager#mergeSubscriptionData of the server
+ */
+type ConfirmedSettings = Pick<Settings, 'backoffPolicy'> & { readonly fifo?: true };
 
 /** How many servers that are gone are remembered: what they handed out ends with its leases. */
 const MAX_GONE = 32;
@@ -59,6 +68,11 @@ export class GroupSettings {
     return this.known.get(endpointKey(server))?.settings ?? DEFAULT_SETTINGS;
   }
 
+  /** What is repeated to this server: nothing where it is what a server assumes. */
+  confirmed(server: Endpoint): ConfirmedSettings {
+    return this.known.get(endpointKey(server))?.confirmed ?? NOTHING_CONFIRMED;
+  }
+
   /** Those of all servers that have answered and are not gone. */
   all(): readonly ConsumerSettings[] {
     return this.present().map(({ settings }) => settings);
@@ -85,16 +99,23 @@ export class GroupSettings {
 
   /**
    * Takes the answer of a server.
+   * @returns whether {@link confirmed} is another one now
    * @throws ResourceError when nothing may be received from it; what it said before stays in force for what was received
    */
-  learn(server: Endpoint, answer: Settings): void {
+  learn(server: Endpoint, answer: Settings): boolean {
     const { consumerGroup, requireFifo = false, read = consumerSettings } = this.port;
     const settings = read(answer);
     if (settings.maxAttempts < 1) throw consumerGroupWithoutAttempts(consumerGroup, this.port.nameOf(server));
     if (requireFifo && !settings.isFifo) throw consumerGroupNotFifo(consumerGroup, this.port.nameOf(server));
     const before = this.known.get(endpointKey(server))?.settings;
-    this.known.set(endpointKey(server), { server, settings, isGone: false });
-    if (this.state === 'starting') return;
+    const wasConfirmed = this.confirmed(server);
+    const confirmed = confirmedIn(answer);
+    this.known.set(endpointKey(server), { server, settings, confirmed, isGone: false });
+    if (this.state !== 'starting') this.reportNews(server, before, settings);
+    return !isDeepStrictEqual(confirmed, wasConfirmed);
+  }
+
+  private reportNews(server: Endpoint, before: ConsumerSettings | undefined, settings: ConsumerSettings): void {
     if (before !== undefined) this.reportChange(server, before, settings);
     if (before === undefined || !losesWhatIsReleased(before)) this.reportLosses(server, settings);
     this.reportMisfit(server, settings);
@@ -218,6 +239,15 @@ export class GroupSettings {
           }),
     };
   }
+}
+
+const NOTHING_CONFIRMED: ConfirmedSettings = { backoffPolicy: undefined };
+
+function confirmedIn({ pubSub, backoffPolicy }: Settings): ConfirmedSettings {
+  const isFifo = pubSub?.$case === 'subscription' && pubSub.value.fifo === true;
+  const isUsual = (backoffPolicy?.maxAttempts ?? DEFAULT_SETTINGS.maxAttempts) === DEFAULT_SETTINGS.maxAttempts;
+  if (!isFifo && isUsual) return NOTHING_CONFIRMED;
+  return isFifo ? { backoffPolicy, fifo: true } : { backoffPolicy };
 }
 
 /** In an ordered group, every release counts as an attempt. Of lite topics, no server dead-letters a message. */

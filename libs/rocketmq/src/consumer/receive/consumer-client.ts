@@ -37,15 +37,15 @@ export function consumerClient(connection: Connection, role: ConsumerRole): Clie
   return new Client(connection, {
     type,
     consumerGroup: group.consumerGroup,
-    settings: () => ({
-      pubSub: {
-        $case: 'subscription',
-        value: toWireSubscription(connection.namespace, group, role.longPollingTimeoutMs),
-      },
-    }),
+    settings: (endpoint) => {
+      const { fifo, backoffPolicy } = role.settings.confirmed(endpoint);
+      const value = { ...toWireSubscription(connection.namespace, group, role.longPollingTimeoutMs), fifo };
+      return { backoffPolicy, pubSub: { $case: 'subscription', value } };
+    },
     onSettings: (settings, endpoint) => {
-      role.settings.learn(endpoint, settings);
+      const isNews = role.settings.learn(endpoint, settings);
       role.onSettings?.();
+      return isNews;
     },
     onGone: (endpoint) => role.settings.forget(endpoint),
     onCommand: (command, endpoint) => role.onCommand(command, endpoint),

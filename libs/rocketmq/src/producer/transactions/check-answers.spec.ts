@@ -27,7 +27,7 @@ function answersBy(
   const role: ClientRole = {
     type: ClientType.PRODUCER,
     settings: () => ({}),
-    onSettings: () => {},
+    onSettings: () => false,
     onCommand: () => false,
   };
   return new CheckAnswers({
