@@ -14,15 +14,15 @@ describe('a telemetry session', () => {
   let session: TelemetrySession;
   /** The first topic of each settings that the server answered. */
   let answered: (string | undefined)[];
-  /** The answer after which there is something new to announce; 0 for none. */
-  let newsAfter: number;
+  /** Whether each answer brings something new to announce. */
+  let areNews: boolean;
   let topic: string;
   let losses: number;
   const deadlines: Deadline[] = [];
 
   beforeEach(async () => {
     answered = [];
-    newsAfter = 0;
+    areNews = false;
     losses = 0;
     topic = 'first';
     broker = await TestBroker.start({ topics: [{ name: 'first' }, { name: 'second' }] });
@@ -35,7 +35,7 @@ describe('a telemetry session', () => {
       },
       onSettings: ({ pubSub }: Settings) => {
         answered.push(pubSub?.$case === 'publishing' ? pubSub.value.topics[0]?.name : undefined);
-        return answered.length === newsAfter;
+        return areNews;
       },
       onCommand: () => false,
       events: { onLost: () => losses++ },
@@ -68,10 +68,13 @@ describe('a telemetry session', () => {
     expect(answered).toEqual(['first', 'first']);
   });
 
-  it('sends them again when an answer brings something to announce, and is in sync once that is answered', async () => {
-    newsAfter = 1;
+  it('sends them once more when an answer brings something to announce, and is in sync when that is answered', async () => {
+    areNews = true;
     await open().synced(within());
     expect(answered).toEqual(['first', 'first']);
+    topic = 'second';
+    await session.sync(within());
+    expect(answered).toEqual(['first', 'first', 'second', 'second']);
   });
 
   it('sends settings that change while it connects, and waits until those are answered', async () => {

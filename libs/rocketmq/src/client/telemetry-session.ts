@@ -74,6 +74,8 @@ export class TelemetrySession {
   private askedAtMs = 0;
   /** Why the last stream ended; undefined once the server has answered on a newer one. */
   private lastError: unknown;
+  /** The settings were sent once more because of their answer. */
+  private isRepeating = false;
   /** Consecutive streams that ended before the settings were answered. */
   private failures = 0;
   private running: Promise<void> | undefined;
@@ -213,6 +215,7 @@ export class TelemetrySession {
     const stream = this.port.open();
     this.state = { kind: 'connecting', stream };
     this.unanswered = 0;
+    this.isRepeating = false;
     this.overdue = undefined;
     try {
       this.writeSettings(stream);
@@ -243,7 +246,9 @@ export class TelemetrySession {
     this.latest = announcedIn(command.value);
     const isNews = this.port.onSettings(command.value);
     if (this.isClosed()) return;
-    if (isNews) this.writeSettings(stream);
+    // Once for each sync: a server whose answers alternate would be asked for ever.
+    this.isRepeating = isNews && !this.isRepeating;
+    if (this.isRepeating) this.writeSettings(stream);
     this.answered(stream);
   }
 

@@ -82,11 +82,11 @@ export class Changes {
 
   /** A number that no earlier call has returned. */
   nextSerial(): number {
-    return this.skipSerials(1);
+    return this.takeSerials(1);
   }
 
-  /** @returns the last of as many numbers that are not to be used */
-  skipSerials(count: number): number {
+  /** @returns the last of so many numbers, of which no earlier call has returned any */
+  takeSerials(count: number): number {
     this.lastSerial = (this.lastSerial ?? (this.store.get(keys.serial) as number | undefined) ?? 0) + count;
     return this.lastSerial;
   }

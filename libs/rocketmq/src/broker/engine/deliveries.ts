@@ -89,7 +89,7 @@ export class Deliveries {
    * @param gap how many serials are left out: a store that was not flushed has forgotten some that receipt handles have
    */
   endRenewals(changes: Changes, gap: number): void {
-    this.lastEarlierSerial = changes.skipSerials(gap);
+    this.lastEarlierSerial = changes.takeSerials(gap);
   }
 
   /** Delivers a message: writes its record and its lease, and issues its handle. */
