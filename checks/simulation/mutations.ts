@@ -11,8 +11,8 @@ export interface Mutation {
 
 /** Each answer of a server decides about one setting of the group on all servers. */
 const decidesForAll = (setting: string): Mutation['edits'] => ({
-  'this.known.set(endpointKey(server), { server, settings, isGone: false });':
-    'for (const key of new Set([endpointKey(server), ...this.known.keys()])) this.known.set(key, { server, isGone: false, settings: ' +
+  'this.known.set(endpointKey(server), { server, settings, confirmed, isGone: false });':
+    'for (const key of new Set([endpointKey(server), ...this.known.keys()])) this.known.set(key, { server, confirmed, isGone: false, settings: ' +
     `{ ...(this.known.get(key)?.settings ?? settings), ${setting}: settings.${setting} } });`,
 });
 

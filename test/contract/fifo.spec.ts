@@ -161,7 +161,7 @@ describe('ordered messages', () => {
     'what is delivered for the last time is named in a warning: it may become dead letters, handled or not',
     async (world) => {
       const { receive, topic, consumerGroup } = await pollOfThree(world, 2);
-      await receive(() => []);
+      await receive((all) => all.slice(1));
       const warned: unknown[] = [];
       const warn = (text: string, { messageIds }: Record<string, unknown> = {}): void => {
         if (text.includes('for the last time')) warned.push(...(messageIds as string[]));

@@ -102,7 +102,7 @@ describe('a replay', () => {
     ['says what nobody knows', { code: 999 }, 'RESPONSE_999', false],
   ])('ends where the server %s, reports what was done, and continues there', async (_, failure, code, retryable) => {
     const { admin } = await adminWith([letter(0), letter(1), letter(2)], [stored, failure, stored, stored]);
-    const error = await admin.replayDeadLetters('g', { timeoutMs: 400 }).then(
+    const error = await admin.replayDeadLetters('g', { timeoutMs: 2_000 }).then(
       () => undefined,
       (reason: ReplayInterruptedError) => reason,
     );
