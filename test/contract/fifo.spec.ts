@@ -32,7 +32,7 @@ async function pollOfThree(world: World, maxDeliveryAttempts: number) {
     if (acked(all).length < all.length) await world.backend.advanceDuringWork(LEASE_MS + SERVER_SLACK_MS);
     return all.map(({ body, deliveryAttempt }) => `${body} ${deliveryAttempt}`);
   };
-  return { receive, topic, consumerGroup };
+  return { receive, consumerGroup };
 }
 
 describe('ordered messages', () => {
@@ -154,23 +154,6 @@ describe('ordered messages', () => {
         }
       }
       expect(dead.sort()).toEqual(isOurs ? ['first'] : ['first', 'second', 'third']);
-    },
-  );
-
-  contract(
-    'what is delivered for the last time is named in a warning: it may become dead letters, handled or not',
-    async (world) => {
-      const { receive, topic, consumerGroup } = await pollOfThree(world, 2);
-      await receive((all) => all.slice(1));
-      const warned: unknown[] = [];
-      const warn = (text: string, { messageIds }: Record<string, unknown> = {}): void => {
-        if (text.includes('for the last time')) warned.push(...(messageIds as string[]));
-      };
-      const connection = world.connection({ logger: { debug() {}, info() {}, warn, error() {} } });
-      const { deliveries } = await world.record({ topic, consumerGroup, requireFifo: true }, connection);
-      await world.until('all have arrived', () => deliveries.length === 3);
-      expect(deliveries.map(({ text, attempt }) => `${text} ${attempt}`)).toEqual(['first 2', 'second 2', 'third 2']);
-      expect(warned).toEqual(deliveries.map(({ message }) => message.messageId));
     },
   );
 

@@ -2,7 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ConsumerBench, FIFO, gate, textOf } from '../../../../test/fixtures/consumer-bench.js';
 import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
+import { silentLogger } from '../support/logger.js';
+import type { MessageHandler } from './model/handler.js';
 import { RetryLaterError } from './model/outcome-errors.js';
+import { SimpleConsumer } from './simple/simple-consumer.js';
 
 describe('a push consumer', () => {
   let bench: ConsumerBench;
@@ -47,6 +50,32 @@ describe('a push consumer', () => {
       await bench.broker.advance(5 * SECOND_MS, { duringWork: true });
       expect(await bench.journal.has(5)).toEqual(['a1 1', 'a1 2', 'a1 3', 'dead letter a1 attempts-exhausted', 'a2 1']);
       expect(bench.deadLetters('lines')).toEqual(['a1']);
+    });
+
+    it('names in a warning what is delivered for the last time: it may become dead letters, handled or not', async () => {
+      await bench.sendSteps('a1', 'a2', 'a3');
+      const { consumerGroup, subscriptions } = FIFO;
+      const other = new SimpleConsumer(bench.connection, { consumerGroup, subscriptions });
+      await other.start();
+      for (let attempt = 1; attempt < 3; attempt++) {
+        const held = await other.receive({ invisibleDurationMs: 10 * SECOND_MS });
+        expect(held.map(({ deliveryAttempt }) => deliveryAttempt)).toEqual([attempt, attempt, attempt]);
+        await bench.broker.advance(10 * SECOND_MS, { duringWork: true });
+      }
+      await other.close();
+      const warned: unknown[] = [];
+      const warn = (text: string, { messageIds }: Record<string, unknown> = {}): void => {
+        if (text.includes('for the last time')) warned.push(messageIds);
+      };
+      const ids: string[] = [];
+      const logger = { ...silentLogger, warn };
+      const handler: MessageHandler = (message, context) => {
+        ids.push(message.messageId);
+        return bench.journalled(message, context);
+      };
+      await bench.consume(handler, FIFO, bench.connectionTo(bench.broker.endpoints, { logger }));
+      expect(await bench.journal.has(3)).toEqual(['a1 3', 'a2 3', 'a3 3']);
+      expect(warned).toEqual([ids]);
     });
 
     it('keeps the lease of a message that waits for its next attempt', async () => {
