@@ -14,6 +14,8 @@ const decidesForAll = (setting: string): Mutation['edits'] => ({
   'this.known.set(endpointKey(server), { server, settings, confirmed, isGone: false });':
     'for (const key of new Set([endpointKey(server), ...this.known.keys()])) this.known.set(key, { server, confirmed, isGone: false, settings: ' +
     `{ ...(this.known.get(key)?.settings ?? settings), ${setting}: settings.${setting} } });`,
+  // What is repeated to an ordered broker would make it the last one.
+  'return !isDeepStrictEqual(confirmed, wasConfirmed);': 'return false;',
 });
 
 export const MUTATIONS: readonly Mutation[] = [
