@@ -139,7 +139,7 @@ const name = hasStrace
     await inject(calls, fault);
     const send = (body: string) => producer.send({ topic: 't', body });
     await expect(send('lost')).rejects.toMatchObject({ outcome: 'unknown', message: expect.stringMatching(text) });
-    expect(log).toMatch(/^broker: the broker cannot write to its disk .* restart the broker/m);
+    await until(async () => /^broker: the broker cannot write to its disk .* restart the broker/m.test(log));
     await detach();
     // The disk works again, but its content is unknown.
     await expect(send('refused')).rejects.toMatchObject({ outcome: 'unknown', message: expect.stringMatching(text) });
@@ -158,7 +158,8 @@ const name = hasStrace
 
 async function until(holds: () => Promise<boolean>): Promise<void> {
   for (const lastTryAtMs = Date.now() + 10_000; !(await holds()); ) {
-    if (Date.now() > lastTryAtMs) throw new Error('did not come true in 10 s: strace attached, or the broker ended');
+    if (Date.now() > lastTryAtMs)
+      throw new Error('did not come true in 10 s: strace attached, the broker said why, or ended');
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
