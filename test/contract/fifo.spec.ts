@@ -26,8 +26,12 @@ async function pollOfThree(world: World, maxDeliveryAttempts: number) {
   const producer = await world.producer();
   for (const body of ['first', 'second', 'third']) await producer.send({ topic, body, messageGroup: 'order-1' });
   const consumer = await world.simpleConsumer(topic, consumerGroup);
-  const receive = async (acked: (all: readonly ReceivedMessage[]) => readonly ReceivedMessage[]): Promise<string[]> => {
-    const all = await consumer.receive({ invisibleDurationMs: LEASE_MS, longPollingTimeoutMs: 5 * SECOND_MS });
+  const receive = async (
+    acked: (all: readonly ReceivedMessage[]) => readonly ReceivedMessage[],
+    maxMessages = 3,
+  ): Promise<string[]> => {
+    const longPollingTimeoutMs = 5 * SECOND_MS;
+    const all = await consumer.receive({ invisibleDurationMs: LEASE_MS, longPollingTimeoutMs, maxMessages });
     for (const message of acked(all)) await consumer.ack(message);
     if (acked(all).length < all.length) await world.backend.advanceDuringWork(LEASE_MS + SERVER_SLACK_MS);
     return all.map(({ body, deliveryAttempt }) => `${body} ${deliveryAttempt}`);
@@ -154,6 +158,17 @@ describe('ordered messages', () => {
         }
       }
       expect(dead.sort()).toEqual(isOurs ? ['first'] : ['first', 'second', 'third']);
+    },
+  );
+
+  contract(
+    'a poll that takes less than was handed out forgets the attempts and the acks of the rest',
+    async (world) => {
+      const { receive } = await pollOfThree(world, 17);
+      expect(await receive((all) => all.slice(1, 2))).toEqual(['first 1', 'second 1', 'third 1']);
+      expect(await receive((all) => all, 1)).toEqual(['first 2']);
+      expect(await receive(() => [])).toEqual(['second 1', 'third 1']);
+      expect(await receive((all) => all)).toEqual(['second 2', 'third 2']);
     },
   );
 

@@ -151,13 +151,16 @@ export class Deliveries {
     else this.dropState(changes, queue, offset, record.state);
     // A settled message starts over: its next delivery is attempt 1.
     const attempt = record?.state.kind === 'leased' ? record.attempt : 0;
-    const state: DeliveryState = { kind: 'ready', sinceMs: nowMs };
-    const again: DeliveryRecord = { attempt, serial: changes.nextSerial(), keepsAttempt: false, state };
-    changes.put(keys.delivery(queue, offset), again);
-    changes.put(keys.ready(queue, nowMs, offset), offset);
+    this.makeReady(changes, queue, offset, attempt, nowMs);
     changes.delete(keys.attemptId(queue));
     changes.markAvailable(queue.topic, queue.group);
     changes.markTrail({ queue, offset, attempt, firstAtMs: record?.firstAtMs, nowMs });
+  }
+
+  /** The next delivery of a message of an ordered group is attempt 1, even if it was acked. Its earlier handles become invalid. */
+  startOver(changes: Changes, queue: QueueRef, offset: number, record: DeliveryRecord, nowMs: number): void {
+    this.dropState(changes, queue, offset, record.state);
+    this.makeReady(changes, queue, offset, 0, nowMs);
   }
 
   /** Dead-letters a delivery, even if its lease has ended, as on the real server. */
@@ -251,6 +254,13 @@ export class Deliveries {
         { ...record.state, endsAtMs },
       );
     }
+  }
+
+  private makeReady(changes: Changes, queue: QueueRef, offset: number, attempt: number, nowMs: number): void {
+    const state: DeliveryState = { kind: 'ready', sinceMs: nowMs };
+    const record: DeliveryRecord = { attempt, serial: changes.nextSerial(), keepsAttempt: false, state };
+    changes.put(keys.delivery(queue, offset), record);
+    changes.put(keys.ready(queue, nowMs, offset), offset);
   }
 
   /** Changes the end of a lease without changing its handle. */

@@ -1,6 +1,7 @@
 // Selects the messages of an ordered group: those of a queue in order, and no more of that queue until they are settled or
 // their leases have ended. After that it starts at the first unsettled one and includes later acked ones, which are also dead-lettered with it
-// after the last attempt (observed on 5.5.0).
+// after the last attempt (observed on 5.5.0). A poll that takes fewer than those forgets the attempts and the acks of the others
+// (5.5.0: `ConsumerOrderInfoManager` keeps the offsets of the last poll only).
 
 import type { Pop } from './pop.js';
 import { type DeliveryRecord, keys, type QueueRef } from './records.js';
@@ -20,15 +21,18 @@ function popQueue(pop: Pop, queue: QueueRef): void {
   const isRepeat = request.attemptId !== undefined && changes.get<string>(keys.attemptId(queue)) === request.attemptId;
   if (isBlocked && !isRepeat) return;
   const before = pop.handedOut;
+  let taken = 0;
   for (const [key, record] of held) {
     if (pop.isDone) break;
+    taken++;
     const offset = key.at(-1) as number;
-    const attempt = isRepeat || record.keepsAttempt ? record.attempt : record.attempt + 1;
+    const attempt = isRepeat || record.keepsAttempt ? Math.max(1, record.attempt) : record.attempt + 1;
     if (!pop.takeAgain(queue, offset, record, attempt)) return;
   }
   // A repeated request after a lost response gets the same batch and nothing new.
   if (!isBlocked) pop.takeNew(queue);
   if (pop.handedOut === before) return;
+  for (const [key, record] of held.slice(taken)) pop.startOver(queue, key.at(-1) as number, record);
   if (request.attemptId === undefined) changes.delete(keys.attemptId(queue));
   else changes.put(keys.attemptId(queue), request.attemptId);
 }

@@ -123,6 +123,11 @@ export class Pop {
     return true;
   }
 
+  /** Forgets that a message was handed out. */
+  startOver(queue: QueueRef, offset: number, record: DeliveryRecord): void {
+    this.ledger.startOver(this.changes, queue, offset, record, this.request.nowMs);
+  }
+
   /** @returns undefined for a message that cannot be read */
   private read({ topic, queueId }: QueueRef, offset: number): { message: StoredMessage | undefined } | undefined {
     try {
