@@ -162,9 +162,11 @@ export class NestService extends Worker<NestWorld> implements NestWork {
     // Requests contain only their key.
     fact.isAltered =
       group !== NEST_GROUPS.requests && (message.tag !== TAG || !message.body.includes(`"key":"${key}"`));
-    const onAbort = (): void => {
-      fact.abandonedMs = simulation.nowMs + ABORT_GRACE_MS;
-    };
+    // In a process that is paused meanwhile, a handler whose end is due before this is not abandoned, however late both come.
+    const onAbort = (): void =>
+      void this.pause(ABORT_GRACE_MS).then(() => {
+        fact.abandonedMs = simulation.nowMs;
+      });
     signal.addEventListener('abort', onAbort, { once: true });
     if (!this.process.isDead) (group === NEST_GROUPS.requests ? answers : handlings).push(fact);
     simulation.say(`${group} handles ${key}, attempt ${message.deliveryAttempt}`);
@@ -174,7 +176,7 @@ export class NestService extends Worker<NestWorld> implements NestWork {
   private ended(fact: HandlingFact): void {
     const { simulation } = this.world;
     // Its message is released in any case.
-    if (this.process.isDead || simulation.nowMs >= (fact.abandonedMs ?? Number.POSITIVE_INFINITY)) return;
+    if (this.process.isDead || fact.abandonedMs !== undefined) return;
     fact.endMs = simulation.nowMs;
     fact.end = this.hasFailed(fact.key) ? 'failed' : 'done';
     simulation.say(`${fact.group} has handled ${fact.key}: ${fact.end}`);
