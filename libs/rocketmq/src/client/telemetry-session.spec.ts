@@ -1,11 +1,15 @@
+import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { until } from '../../../../tools/until.js';
 import { ClientType, type Settings } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { SystemClock } from '../support/clock.js';
 import { Deadline } from '../support/deadline.js';
+import { silentLogger } from '../support/logger.js';
+import { systemRandom } from '../support/random.js';
 import { TestBroker } from '../testing/test-broker.js';
 import { Client } from './client.js';
 import { Connection } from './connection.js';
-import type { TelemetrySession } from './telemetry-session.js';
+import { TelemetrySession } from './telemetry-session.js';
 
 describe('a telemetry session', () => {
   let broker: TestBroker;
@@ -75,6 +79,46 @@ describe('a telemetry session', () => {
     topic = 'second';
     await session.sync(within());
     expect(answered).toEqual(['first', 'first', 'second', 'second']);
+  });
+
+  it('sends them once more only once for each sync to a server that answers twice', async () => {
+    const answers = new PassThrough({ objectMode: true });
+    let written = 0;
+    const twice = new TelemetrySession({
+      endpoint: 'twice',
+      clock: new SystemClock(),
+      random: systemRandom,
+      logger: silentLogger,
+      ready: () => undefined,
+      open: () => ({
+        commands: answers,
+        write: (command) => {
+          written++;
+          // More than the client would stop at, and few enough to end when it does not.
+          if (written < 50) for (let answer = 0; answer < 2; answer++) answers.write(command);
+          return true;
+        },
+        end: () => void answers.end(),
+        cancel: () => void answers.destroy(),
+      }),
+      credentialsVersion: () => 0,
+      hasOtherCredentials: async () => false,
+      settings: () => ({ clientProperties: {} }),
+      onSettings: () => true,
+      onCommand: () => {},
+      onChange: () => {},
+    });
+    twice.start();
+    try {
+      await twice.synced(within());
+      await until(() => answers.readableLength === 0);
+      expect(written).toBe(2);
+      await twice.sync(within());
+      await until(() => answers.readableLength === 0);
+      expect(written).toBe(4);
+    } finally {
+      await twice.close();
+    }
   });
 
   it('sends settings that change while it connects, and waits until those are answered', async () => {

@@ -74,8 +74,8 @@ export class TelemetrySession {
   private askedAtMs = 0;
   /** Why the last stream ended; undefined once the server has answered on a newer one. */
   private lastError: unknown;
-  /** The settings were sent once more because of their answer. */
-  private isRepeating = false;
+  /** The settings of this sync were sent once more because of their answer. */
+  private hasRepeated = false;
   /** Consecutive streams that ended before the settings were answered. */
   private failures = 0;
   private running: Promise<void> | undefined;
@@ -145,7 +145,10 @@ export class TelemetrySession {
     const answered = this.wait(signal);
     // Without a stream, the next one starts with the current settings. One that is connecting started with earlier ones.
     const { state } = this;
-    if (!signal.aborted && (state.kind === 'synced' || state.kind === 'connecting')) this.writeSettings(state.stream);
+    if (!signal.aborted && (state.kind === 'synced' || state.kind === 'connecting')) {
+      this.hasRepeated = false;
+      this.writeSettings(state.stream);
+    }
     await answered;
   }
 
@@ -215,7 +218,7 @@ export class TelemetrySession {
     const stream = this.port.open();
     this.state = { kind: 'connecting', stream };
     this.unanswered = 0;
-    this.isRepeating = false;
+    this.hasRepeated = false;
     this.overdue = undefined;
     try {
       this.writeSettings(stream);
@@ -246,9 +249,11 @@ export class TelemetrySession {
     this.latest = announcedIn(command.value);
     const isNews = this.port.onSettings(command.value);
     if (this.isClosed()) return;
-    // Once for each sync: a server whose answers alternate would be asked for ever.
-    this.isRepeating = isNews && !this.isRepeating;
-    if (this.isRepeating) this.writeSettings(stream);
+    // Once for each sync: a server whose answers alternate, or that answers twice, would be asked for ever.
+    if (isNews && !this.hasRepeated) {
+      this.hasRepeated = true;
+      this.writeSettings(stream);
+    }
     this.answered(stream);
   }
 
