@@ -1,5 +1,6 @@
 import { describe, expect } from '@jest/globals';
 import type { TopicLag } from 'nestjs-rocketmq/admin';
+import { SERVER_SLACK_MS } from './support/backend.js';
 import { contractSuite } from './support/contract.js';
 import { texts, type World } from './support/world.js';
 
@@ -105,6 +106,21 @@ describe('the lag of a group', () => {
     for (const message of messages.slice(0, 1)) await consumer.ack(message);
     expect(await lagIn(world, consumerGroup, topic)).toMatchObject({ lag: 2, queues: [{ consumerOffset: 1 }] });
     for (const message of messages.slice(1)) await consumer.ack(message);
+  });
+
+  contract('counts what waits to be handed out again once, when the group is ordered', async (world) => {
+    const topic = await topicOf(world, 1, 'fifo');
+    const consumerGroup = await world.group({ fifo: true });
+    const producer = await world.producer();
+    for (let index = 0; index < 3; index++) await producer.send({ topic, body: `${index}`, messageGroup: 'g' });
+    const consumer = await world.simpleConsumer(topic, consumerGroup);
+    const poll = { invisibleDurationMs: 10_000, longPollingTimeoutMs: 10_000 };
+    expect(await consumer.receive({ ...poll, maxMessages: 2 })).toHaveLength(2);
+    await world.backend.advanceDuringWork(10_000 + SERVER_SLACK_MS);
+    const total = async () => (await world.admin().groupLag(consumerGroup)).lag;
+    expect(await total()).toBe(3);
+    expect(await consumer.receive({ ...poll, maxMessages: 1 })).toHaveLength(1);
+    expect(await total()).toBe(3);
   });
 
   contract('counts what waits to be handed out again', async (world) => {

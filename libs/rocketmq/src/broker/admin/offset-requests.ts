@@ -89,9 +89,9 @@ export class OffsetRequests {
   }
 
   /** The real server stores retries in a topic of their own; this broker counts them, and reports them with the same names. */
-  private retries({ name: group }: GroupRecord, { name: topic }: TopicRecord): Pair[] {
+  private retries({ name: group, fifo }: GroupRecord, { name: topic }: TopicRecord): Pair[] {
     const { engine, store } = this.broker;
-    const waiting = countReady(store, group, topic);
+    const waiting = fifo ? 0 : countReady(store, group, topic);
     if (waiting === 0 && !engine.trail?.hasRetries({ group, topic })) return [];
     // The trail gives offsets below it to retries that do not wait.
     const consumerOffset = engine.trail?.written ?? 0;

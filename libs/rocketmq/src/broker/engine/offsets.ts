@@ -59,7 +59,7 @@ export function positionsOf(store: Store, group: GroupRecord, topic: TopicRecord
   });
 }
 
-/** The number of messages that are ready to be redelivered to an unordered group. */
+/** The number of messages that are ready to be redelivered. Of an ordered queue they lie behind its offset, and are not counted twice. */
 export function countReady(store: Store, group: string, topic: string): number {
   let count = 0;
   for (const _ of store.scan(keys.readyOf(group, topic))) count++;
