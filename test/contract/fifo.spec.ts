@@ -172,6 +172,35 @@ describe('ordered messages', () => {
     },
   );
 
+  contract('a message that becomes a dead letter counts towards the size of its poll', async (world) => {
+    const { receive } = await pollOfThree(world, 1);
+    expect(await receive(() => [])).toEqual(['first 1', 'second 1', 'third 1']);
+    expect(await receive((all) => all, 1)).toEqual([]);
+    expect(await receive((all) => all)).toEqual(['second 1', 'third 1']);
+  });
+
+  contract(
+    'a repeated poll starts at the first message that is not acknowledged, and takes new ones',
+    async (world) => {
+      const topic = await world.topic('fifo');
+      const consumerGroup = await world.group({ fifo: true });
+      const producer = await world.producer();
+      for (const body of ['first', 'second', 'third', 'fourth']) {
+        await producer.send({ topic, body, messageGroup: 'order-1' });
+      }
+      const raw = await RawConsumer.open(world, topic, consumerGroup);
+      const poll = async (batchSize: number) => {
+        const all = await raw.receive({ batchSize, attemptId: 'one' });
+        return { all, seen: all.map(({ message, attempt }) => `${Buffer.from(message.body)} ${attempt}`) };
+      };
+      expect((await poll(2)).seen).toEqual(['first 1', 'second 1']);
+      const { all, seen } = await poll(3);
+      expect(seen).toEqual(['first 1', 'second 1', 'third 1']);
+      expect(await raw.ack(...all.slice(0, 1))).toBe('OK');
+      expect((await poll(3)).seen).toEqual(['second 1', 'third 1', 'fourth 1']);
+    },
+  );
+
   contract('a consumer gets its share of a group that it shares with clients that poll each queue', async (world) => {
     const topic = await world.topic('fifo');
     const consumerGroup = await world.group({ fifo: true });

@@ -293,6 +293,16 @@ suite('lite topics', () => {
     expect(bodies(await consumer.receiveUntil(1))).toEqual(['a4 1']);
   });
 
+  contract('are not handed out again to a repeated poll', async (world) => {
+    const { topic, consumerGroup, send } = await litePlace(world);
+    await send('a', 'a1', 'a2', 'a3');
+    const consumer = await RawConsumer.openLite(world, topic, consumerGroup, ['a']);
+    const first = await consumer.receiveUntil(3, { attemptId: 'one' });
+    expect(bodies(first)).toEqual(['a1 1', 'a2 1', 'a3 1']);
+    expect(await consumer.receive({ attemptId: 'one' })).toEqual([]);
+    expect(await consumer.ack(...first)).toBe('OK');
+  });
+
   contract('are released with all that was received of them, which counts once', async (world) => {
     const { topic, consumerGroup, send } = await litePlace(world);
     await send('a', 'a1', 'a2');

@@ -62,6 +62,7 @@ const MAX_RENEWAL_MS = 3 * HOUR_MS;
 export class Pop {
   private readonly deliveries: Delivery[] = [];
   private skipped = 0;
+  private deadLettered = 0;
   private effort = 0;
   /** A message that cannot be read. It must not be skipped silently, so later messages of its queue wait. */
   damage: DamagedRecord | undefined;
@@ -77,12 +78,13 @@ export class Pop {
     private readonly isCrowded: boolean,
   ) {}
 
-  get handedOut(): number {
-    return this.deliveries.length;
+  /** A message that has had its attempts counts: a proxy dead-letters it after it has received it from the broker. */
+  get taken(): number {
+    return this.deliveries.length + this.deadLettered;
   }
 
   get isDone(): boolean {
-    return this.deliveries.length >= this.request.batchSize || this.effort >= MAX_SCANNED;
+    return this.taken >= this.request.batchSize || this.effort >= MAX_SCANNED;
   }
 
   get result(): PopResult {
@@ -150,6 +152,7 @@ export class Pop {
         attempts: message.earlierAttempts + attempt,
         nowMs,
       });
+      this.deadLettered++;
       this.skipped++;
     } else {
       const renewal = renewFor === undefined ? undefined : { clientId: renewFor, untilMs: nowMs + MAX_RENEWAL_MS };

@@ -8,7 +8,7 @@ export interface ReceiptHandle {
   readonly serial: number;
 }
 
-const PATTERN = /^v1 (\d{1,9}) (\d{1,15}) (\d{1,15}) (\d{1,15})$/;
+const PATTERN = /^v1 (\d{1,9}) (\d{1,15}) (\d{1,15}) (\d{1,16})$/;
 
 export function formatHandle({ queueId, offset, leaseEndsAtMs, serial }: ReceiptHandle): string {
   return `v1 ${queueId} ${offset} ${Math.floor(leaseEndsAtMs)} ${serial}`;
