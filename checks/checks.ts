@@ -11,6 +11,7 @@ import { COMPOSE_CHECK } from './deploy/compose/check.js';
 import { DOCKERFILE_CHECK } from './deploy/dockerfile/check.js';
 import { FUZZ_CHECK } from './fuzz/check.js';
 import { GATE_CHECK } from './gate/check.js';
+import { HTTP2_CHECK } from './http2/check.js';
 import { INTEROP_CHECK } from './interop/check.js';
 import { MODEL_CHECK } from './model/check.js';
 import { PACK_CHECK } from './pack/check.js';
@@ -25,6 +26,7 @@ export const CHECKS: readonly Check[] = [
   SOAK_CHECK,
   CRASH_CHECK,
   FUZZ_CHECK,
+  HTTP2_CHECK,
   CHAOS_CHECK,
   MODEL_CHECK,
   DATABASES_CHECK,

@@ -147,7 +147,7 @@ export function stagesOf({ full, seed, specs, has }: About): readonly Stage[] {
     ...(full ? [22, 24] : [24]).map((node) => ({ ...tests(`tests-node-${node}`, nearNode), node })),
     real('secured', NEWEST, '--part', 'secured'),
     // It has so much time for each fault, and finds fewer beside others.
-    ...(full ? [cases('dockerfile'), alone(cases('mutations'))] : []),
+    ...(full ? [cases('http2'), cases('dockerfile'), alone(cases('mutations'))] : []),
     alone({ kind: 'same-contract', name: 'same-contract' }),
     // For what breaks: their figures fail nothing.
     ...(full ? [sound('load', '--quick'), sound('bench', '--quick')] : []),
