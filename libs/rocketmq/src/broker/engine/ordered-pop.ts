@@ -35,7 +35,9 @@ function popQueue(pop: Pop, queue: QueueRef): void {
   }
   pop.takeNew(queue);
   if (pop.taken === before) return;
-  for (const [key, record] of held.slice(count)) pop.startOver(queue, key.at(-1) as number, record);
+  // What ended the poll may be the cost of a filter, which costs no attempts.
+  const forgotten = pop.isFull ? held.slice(count) : [];
+  for (const [key, record] of forgotten) pop.startOver(queue, key.at(-1) as number, record);
   if (attemptId === undefined) changes.delete(keys.attemptId(queue));
   else changes.put(keys.attemptId(queue), attemptId);
 }

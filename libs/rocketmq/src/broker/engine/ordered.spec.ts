@@ -80,6 +80,22 @@ describe('an ordered group', () => {
     expect(ids(pop(1))).toEqual(['b1']);
   });
 
+  it('keeps the attempts of what a poll did not reach because its filter is costly', () => {
+    pop(3);
+    harness.advance(10_000);
+    const costly = {
+      topic: 't',
+      group: harness.engine.group('g'),
+      batchSize: 3,
+      leaseMs: 10_000,
+      nowMs: harness.nowMs,
+    };
+    const cut = harness.engine.pop({ ...costly, attemptId: undefined, matches: () => true, effort: () => 600 });
+    expect(ids(cut.deliveries)).toEqual(['a2', 'b2']);
+    harness.advance(10_000);
+    expect(ids(pop(3))).toEqual(['a3', 'b3', 'c2']);
+  });
+
   it('continues after a message that it dead-lettered', () => {
     const [a, b] = pop(2) as [Delivery, Delivery];
     harness.forward(a, 'g');

@@ -83,8 +83,12 @@ export class Pop {
     return this.deliveries.length + this.deadLettered;
   }
 
+  get isFull(): boolean {
+    return this.taken >= this.request.batchSize;
+  }
+
   get isDone(): boolean {
-    return this.taken >= this.request.batchSize || this.effort >= MAX_SCANNED;
+    return this.isFull || this.effort >= MAX_SCANNED;
   }
 
   get result(): PopResult {
