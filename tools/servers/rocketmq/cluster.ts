@@ -9,7 +9,7 @@ import { DEFAULT_VERSION, ensureJars } from './jars.js';
 import { JavaRun } from './java-run.js';
 import { isBrokerRegistered } from './name-server-probe.js';
 import { PROXY_READY_LINE, startNameServer, writeLogConfiguration } from './server.js';
-import { brokerConf, type Ports, propertiesOf, proxyJson } from './server-config.js';
+import { brokerConf, type Ports, propertiesOf, proxyJson, QUICK_START } from './server-config.js';
 
 /**
  * The ports in a block. A broker takes the one after its own, too, and that two before. So a second broker leaves no room for proxies, which
@@ -21,8 +21,6 @@ const PROXY_PORTS = [5, 7];
 /** The process of the first broker's slave, which has the name of its master in the cluster. */
 const SLAVE = 'slave';
 const SLAVE_SETTINGS = { brokerName: 'broker', brokerId: 1, brokerRole: 'SLAVE' };
-/** These processes are started often and live short: less time goes into compiling than they would win by it. */
-const QUICK_START = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC'];
 
 export interface RunningCluster {
   /** The address of each, as `127.0.0.1:8081`. */

@@ -15,6 +15,7 @@ import {
   plainAcl,
   propertiesOf,
   proxyJson,
+  QUICK_START,
   type Security,
   tlsFlags,
 } from './server-config.js';
@@ -161,7 +162,7 @@ export async function startNameServer(
   writeFileSync(file, propertiesOf({ listenPort: nameServer, ...settings }));
   const mainClass = 'org.apache.rocketmq.namesrv.NamesrvStartup';
   // The broker registers with it in plaintext.
-  const flags = tlsFlags(security, 'permissive');
+  const flags = [...QUICK_START, ...tlsFlags(security, 'permissive')];
   const program = { name, memory: '-Xmx200m', mainClass, args: ['-c', file], flags };
   await run.start(program, () => accepts(nameServer), 'the name server to accept connections', signal);
 }
