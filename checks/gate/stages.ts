@@ -113,7 +113,7 @@ export function stagesOf({ full, seed, specs, has }: About): readonly Stage[] {
   ];
   const forLong = full ? ['--long'] : [];
   return [
-    // What it has written anew counts as changed: what builds in the middle of a suite takes away what the others read.
+    // What builds in the middle of a suite takes away what the others read.
     alone(script('codegen', 'codegen:check')),
     alone(script('build')),
     // It measures, for minutes in which nothing else may run, and finds no fault of behavior.
