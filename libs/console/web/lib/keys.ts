@@ -97,15 +97,18 @@ function focusSearch(): void {
   field.select();
 }
 
+/** How many frames a row may take to be drawn: a busy machine needs more than one. */
+const DRAWN_WITHIN_FRAMES = 10;
+
 /** Rows outside of the screen are not in the page: near its edge the page scrolls first, and draws them. */
-function moveRow(by: 1 | -1, isDrawn = false): void {
+function moveRow(by: 1 | -1, framesLeft = DRAWN_WITHIN_FRAMES): void {
   const rows = [...document.querySelectorAll<HTMLElement>('main [data-row]')];
   const at = rows.findIndex((row) => row.contains(document.activeElement));
   const row = at === -1 ? (rows.find((one) => one.getBoundingClientRect().top > 0) ?? rows[0]) : rows[at + by];
   if (row === undefined) {
-    if (isDrawn || rows.length === 0) return;
-    window.scrollBy(0, by * SCROLL_PX);
-    requestAnimationFrame(() => requestAnimationFrame(() => moveRow(by, true)));
+    if (framesLeft === 0 || rows.length === 0) return;
+    if (framesLeft === DRAWN_WITHIN_FRAMES) window.scrollBy(0, by * SCROLL_PX);
+    requestAnimationFrame(() => moveRow(by, framesLeft - 1));
     return;
   }
   const control = row.querySelector<HTMLElement>('[data-open]') ?? row.querySelector<HTMLElement>('a, button, input');
