@@ -16,10 +16,11 @@ import { brokerConf, propertiesOf } from './server-config.js';
 const CRATES = ['rocketmq-namesrv', 'rocketmq-broker'];
 const START_MS = 30_000;
 const POLL_MS = 100;
-/** Settings of the Java broker that this one refuses. */
+/** Settings of the Java broker that this one refuses, or has no need of. */
 const NOT_KNOWN = [
   'diskMaxUsedSpaceRatio',
   'osPageCacheBusyTimeOutMills',
+  'transactionMetricFlushInterval',
   'transactionOpBatchInterval',
   'transactionOpMsgMaxSize',
   'transactionTimeOut',
