@@ -1,7 +1,8 @@
 // The examples of docs/guide/transactions-without-nest.md, run.
 
-import { PGlite } from '@electric-sql/pglite';
+import type { PGlite } from '@electric-sql/pglite';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { createPglite } from 'demo-kit';
 import { Connection, MINUTE_MS, Producer } from 'nestjs-rocketmq/client';
 import { schemaSql, TransactionLog } from 'nestjs-rocketmq/sql';
 import { TestBroker } from 'nestjs-rocketmq/testing';
@@ -19,7 +20,7 @@ describe('the examples of transactions without Nest', () => {
   let producer: Producer;
 
   beforeAll(async () => {
-    database = await PGlite.create();
+    database = await createPglite();
     await database.exec(`${schemaSql()}; CREATE TABLE booking (seat text PRIMARY KEY)`);
     log = new TransactionLog({ database });
   });

@@ -1,7 +1,8 @@
 // nestjs-rocketmq/sql with @nestjs-cls/transactional: TypeORM and Drizzle, on PostgreSQL, PGlite, MySQL and MariaDB.
 
-import { PGlite } from '@electric-sql/pglite';
+import type { PGlite } from '@electric-sql/pglite';
 import { afterAll, beforeAll, describe } from '@jest/globals';
+import { createPglite } from 'demo-kit';
 import { sql } from 'drizzle-orm';
 import { drizzle, type PgliteDatabase } from 'drizzle-orm/pglite';
 import { drizzleDatabase, drizzleExecutor, typeormDatabase, typeormExecutor } from 'nestjs-rocketmq/sql';
@@ -56,7 +57,7 @@ describe('transactions of Drizzle on PGlite, which has one connection', () => {
   let database: PGlite;
   let db: PgliteDatabase;
   beforeAll(async () => {
-    database = await PGlite.create();
+    database = await createPglite();
     await database.exec(TABLES);
     db = drizzle(database);
   });

@@ -1,9 +1,10 @@
 // A manual clock while handlers use a database: time waits for them and never runs ahead.
 
-import { PGlite } from '@electric-sql/pglite';
+import type { PGlite } from '@electric-sql/pglite';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
+import { createPglite } from 'demo-kit';
 import { RocketMQListener, RocketMQModule } from 'nestjs-rocketmq';
 import { Connection, MINUTE_MS, Producer, PushConsumer, SECOND_MS } from 'nestjs-rocketmq/client';
 import { schemaSql, TransactionLog } from 'nestjs-rocketmq/sql';
@@ -21,7 +22,7 @@ let log: TransactionLog;
 const ends: (() => unknown)[] = [];
 
 beforeAll(async () => {
-  database = await PGlite.create();
+  database = await createPglite();
   await database.exec(`${schemaSql()}; CREATE TABLE handled (what text, attempt int, at_ms bigint)`);
 });
 afterAll(() => database.close());

@@ -1,8 +1,9 @@
 // `TransactionLog.record` with transactions, with savepoints that are released or rolled back, and with connections outside a
 // transaction. In every case the message is visible if and only if its row was committed, and a change without its message is an error.
 
-import { PGlite } from '@electric-sql/pglite';
+import type { PGlite } from '@electric-sql/pglite';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { createPglite } from 'demo-kit';
 import { drizzle } from 'drizzle-orm/pglite';
 import mysql from 'mysql2/promise';
 import { Connection, MINUTE_MS, Producer } from 'nestjs-rocketmq/client';
@@ -24,7 +25,7 @@ const neverAborted = new AbortController().signal;
 describe('TransactionLog.record on PGlite', () => {
   let database: PGlite;
   beforeAll(async () => {
-    database = await PGlite.create();
+    database = await createPglite();
     await database.exec(TABLES);
   });
   afterAll(() => database.close());

@@ -1,6 +1,6 @@
 // The databases of these tests, opened by a test and by the processes that it starts.
 
-import { PGlite } from '@electric-sql/pglite';
+import { createPglite } from 'demo-kit';
 import mysql from 'mysql2/promise';
 import { mysql2Database, poolDatabase, type SqlDatabase, schemaSql, schemaStatements } from 'nestjs-rocketmq/sql';
 import pg from 'pg';
@@ -30,7 +30,7 @@ export const MYSQL_TABLES = [
 /** Opens it, with {@link TABLES}. */
 export async function openDatabase(place: DatabasePlace): Promise<OpenDatabase> {
   if (place.kind === 'pglite') {
-    const database = await PGlite.create({ dataDir: place.folder });
+    const database = await createPglite(place.folder);
     await database.exec(TABLES);
     return { port: database, close: () => database.close() };
   }

@@ -2,6 +2,7 @@
 
 export { Batches } from './batches.js';
 export { BusinessClock } from './business-clock.js';
+export { createPglite } from './create-pglite.js';
 export { DemoDatabase } from './database.js';
 export { ConfigurationError, durationOf, type Environment, portOf, requiredText, textOf } from './environment.js';
 export { faultCheckpoint, withFaultPoint } from './fault-point.js';

@@ -2,8 +2,9 @@
 
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { PGlite } from '@electric-sql/pglite';
+import type { PGlite } from '@electric-sql/pglite';
 import { PostgresDialect, type PostgresPool, type PostgresPoolClient } from 'kysely';
+import { createPglite } from './create-pglite.js';
 import { type FolderLock, lockFolder } from './folder-lock.js';
 import type { OpenedDatabase } from './opened-database.js';
 
@@ -14,7 +15,7 @@ import type { OpenedDatabase } from './opened-database.js';
 export async function openPglite(folder: string | undefined): Promise<OpenedDatabase> {
   const lock = folder === undefined ? undefined : lockFolder(folder);
   try {
-    const client = await PGlite.create(folder === undefined ? {} : { dataDir: dataDirIn(folder) });
+    const client = await createPglite(folder === undefined ? undefined : dataDirIn(folder));
     return { flavor: 'postgresql', dialect: new PostgresDialect({ pool: new SingleConnection(client, lock) }) };
   } catch (error) {
     lock?.release();

@@ -1,7 +1,8 @@
-import { PGlite } from '@electric-sql/pglite';
+import type { PGlite } from '@electric-sql/pglite';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { INestApplicationContext, Provider } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { createPglite } from 'demo-kit';
 import { SqlCleanup } from './cleanup.js';
 import { Inbox } from './inbox.js';
 import { TransactionLog } from './log/transaction-log.js';
@@ -16,7 +17,7 @@ describe('an application with the kit', () => {
   let old: PGlite;
 
   beforeAll(async () => {
-    [empty, whole, old] = await Promise.all([PGlite.create(), PGlite.create(), PGlite.create()]);
+    [empty, whole, old] = await Promise.all([createPglite(), createPglite(), createPglite()]);
     await whole.exec(schemaSql());
     await old.exec(`${schemaSql()} ALTER TABLE rocketmq_outbox DROP COLUMN claim, DROP COLUMN last_error`);
   });

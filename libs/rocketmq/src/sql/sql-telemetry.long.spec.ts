@@ -1,8 +1,9 @@
 // Traces through the outbox, and the metrics of the inbox.
 
-import { PGlite } from '@electric-sql/pglite';
+import type { PGlite } from '@electric-sql/pglite';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { trace } from '@opentelemetry/api';
+import { createPglite } from 'demo-kit';
 import { idOf, linksOf, parentOf, TelemetryBench, traceOf } from '../../../../test/fixtures/telemetry-bench.js';
 import { Connection } from '../client/connection.js';
 import { PushConsumer } from '../consumer/push-consumer.js';
@@ -21,7 +22,7 @@ let database: PGlite;
 
 beforeAll(async () => {
   sdk.register();
-  database = await PGlite.create();
+  database = await createPglite();
   await database.exec(schemaSql());
 });
 beforeEach(() => sdk.reset());

@@ -1,5 +1,6 @@
-import { PGlite } from '@electric-sql/pglite';
+import type { PGlite } from '@electric-sql/pglite';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { createPglite } from 'demo-kit';
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/pglite';
 import { Connection } from '../client/connection.js';
@@ -26,7 +27,7 @@ import type { SqlDatabase, SqlExecutor } from './sql-port.js';
 let database: PGlite;
 
 beforeAll(async () => {
-  database = await PGlite.create();
+  database = await createPglite();
   await database.exec(schemaSql());
 });
 

@@ -1,7 +1,8 @@
 // The database throws these errors itself, so they are realistic. Real conflicts between transactions are in test/sql.
 
-import { PGlite } from '@electric-sql/pglite';
+import type { PGlite } from '@electric-sql/pglite';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { createPglite } from 'demo-kit';
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/pglite';
 import { type LocalTransaction, runInTransaction } from '../../producer/transactions/transaction-scope.js';
@@ -16,7 +17,7 @@ import { TransactionLog } from './transaction-log.js';
 let database: PGlite;
 
 beforeAll(async () => {
-  database = await PGlite.create();
+  database = await createPglite();
   await database.exec(`${schemaSql()} CREATE TABLE booking (seat text)`);
 });
 beforeEach(async () => {
