@@ -458,6 +458,37 @@ describe('a server whose client does not keep the protocol', () => {
     expect(sides[0]?.events).toEqual(['ready']);
   });
 
+  it.each([
+    ['data', [open(1), reset(1), data(3, '01')]],
+    ['data in two frames', [open(1), reset(1), data(3), data(3, '01')]],
+    ['trailers', [open(1), reset(1), headers(FIELD, '05')]],
+  ])('resets a stream that its client continues with %s behind a reset, and serves the others', async (_, frames) => {
+    const { port, sides } = await serve(echo);
+    const socket = connect(port, '127.0.0.1');
+    ends.push(() => socket.destroy());
+    let received = '';
+    socket.on('data', (piece: Buffer) => {
+      received += piece.toString('hex');
+    });
+    socket.write(Buffer.concat([start, Buffer.from(`${frames.join('')}${open(3, 5)}`, 'hex')]));
+    await until(() => received.includes('00000101040000000388'));
+    expect(received.split(frameHex('03', '00', 1, '00000005'))).toHaveLength(2);
+    expect(sides[0]?.events).toEqual(['ready']);
+  });
+
+  it('ignores what its client sends behind a reset on a stream that was answered meanwhile', async () => {
+    const { port, sides } = await serve((stream) => stream.sendTrailers([{ ':status': '200' }]));
+    const socket = connect(port, '127.0.0.1');
+    ends.push(() => socket.destroy());
+    let received = '';
+    socket.on('data', (piece: Buffer) => {
+      received += piece.toString('hex');
+    });
+    socket.write(Buffer.concat([start, Buffer.from([open(1), reset(1), data(3, '01'), open(3, 5)].join(''), 'hex')]));
+    await until(() => received.includes('00000101050000000388'));
+    expect(sides[0]?.events).toEqual(['ready']);
+  });
+
   it('reads nothing more of a client that asks and does not read, until it does', async () => {
     const { port, sides } = await serve(echo);
     const socket = connect(port, '127.0.0.1');
@@ -533,6 +564,32 @@ describe('a client whose server does not keep the protocol', () => {
       'bb',
     ]);
     await until(() => received.includes(frameHex('03', '00', 1, `0000000${code}`)));
+    expect(events).toEqual(['ready']);
+  });
+
+  it('goes on with the other streams when one continues behind a reset of the server', async () => {
+    let received = '';
+    const port = await listening(
+      createServer((socket) => {
+        ends.push(() => socket.destroy());
+        socket.write(Buffer.from(FRAMES.settings, 'hex'));
+        socket.on('data', (piece: Buffer) => {
+          received += piece.toString('hex');
+        });
+        void until(() => /01040000000[13].*01040000000[13]/.test(received)).then(() => {
+          const bad = [headers('88'), frameHex('03', '00', 1, '00000008'), data(3), headers(FIELD, '05')];
+          const good = [frameHex('01', '04', 3, '88'), frameHex('01', '05', 3, FIELD)];
+          socket.write(Buffer.from([...bad, ...good].join(''), 'hex'));
+        });
+      }),
+    );
+    const { connection, events } = client(port);
+    const [bad, good] = [new Answer(), new Answer()];
+    connection.request([REQUEST], bad);
+    connection.request([REQUEST], good).send(Buffer.from('x'), true);
+    await until(() => bad.code !== undefined && good.code !== undefined);
+    expect([bad.code, good.code]).toEqual([HTTP2_CODE.cancel, HTTP2_CODE.noError]);
+    await until(() => received.includes(frameHex('03', '00', 1, '00000005')));
     expect(events).toEqual(['ready']);
   });
 });

@@ -75,7 +75,10 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
   /** Used by clients only: streams beyond the peer's limit, and what opens them. */
   private readonly waiting = new Map<Http2Stream, readonly Headers[]>();
   private readonly scheduler = new StreamScheduler(this);
+  /** Streams that this side has reset. */
   private readonly recentResets = new RecentResets();
+  /** Streams that the peer has reset. grpc-java sends the data that it had queued behind its reset. */
+  private readonly peerResets = new RecentResets();
   private readonly resetBudget: ResetBudget | undefined;
   private readonly headerBlocks: HeaderBlocks;
   private readonly acknowledgements: Acknowledgements;
@@ -406,10 +409,10 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
     const stream = this.streams.get(streamId);
     if (stream === undefined) {
       this.assertSeen(streamId, 'a reset');
-      this.recentResets.delete(streamId);
       return;
     }
     this.resetBudget?.spend();
+    if (!stream.isRemoteEnded) this.peerResets.add(streamId);
     stream.close(payload.readUInt32BE(0));
   }
 
@@ -526,13 +529,17 @@ export class Http2Connection implements StreamConnection, FrameReceiver {
     throw new Http2Error(HTTP2_CODE.protocolError, `${what} on stream ${streamId}, which was never opened`);
   }
 
-  /** A message of a stream that does not exist continues only when this side has reset it. */
+  /** A message of a stream that does not exist continues only when one side has reset it. */
   private assertLate(streamId: number, isEnd: boolean, what: string): void {
     this.assertSeen(streamId, what);
     const isIgnored = this.options.role === 'server' && streamId > this.lastPeerId;
     if (isIgnored) return;
-    if (!this.recentResets.mayHave(streamId)) throw afterTheEnd(streamId);
-    if (isEnd) this.recentResets.delete(streamId);
+    if (this.peerResets.delete(streamId)) {
+      // An error of the stream alone (RFC 7540, section 5.1): the other streams have no part in it.
+      this.writeReset(streamId, HTTP2_CODE.streamClosed, isEnd);
+    } else if (this.recentResets.mayHave(streamId)) {
+      if (isEnd) this.recentResets.delete(streamId);
+    } else if (!this.peerResets.mayHave(streamId)) throw afterTheEnd(streamId);
   }
 
   private assertOrder(type: number, streamId: number): void {

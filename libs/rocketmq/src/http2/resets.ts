@@ -1,11 +1,11 @@
-// Streams that were reset: which of them this side has reset, and how many a client may make a server lose.
+// Streams that were reset: which of them may be followed by late frames, and how many a client may make a server lose.
 
 import { HTTP2_CODE, Http2Error } from './frames.js';
 
 /** How many streams are remembered. */
 const MAX_IDS = 1_000;
 
-/** Streams that this side reset before their peer ended them, so that more of them may be on its way. */
+/** Streams that were reset before their peer ended them, so that more of them may be on its way. */
 export class RecentResets {
   private readonly ids = new Set<number>();
   /** Streams up to this one may be among those that are not remembered any more. */
@@ -24,9 +24,9 @@ export class RecentResets {
     return streamId <= this.forgottenId || this.ids.has(streamId);
   }
 
-  /** The peer has ended the stream: nothing more of it is on its way. */
-  delete(streamId: number): void {
-    this.ids.delete(streamId);
+  /** Nothing more of the stream is on its way. @returns whether it was remembered */
+  delete(streamId: number): boolean {
+    return this.ids.delete(streamId);
   }
 }
 
