@@ -1,61 +1,32 @@
-// Runs h2spec against an embedded broker, and judges what it reports.
+// Judges both sides of the library's HTTP/2 by implementations of others: the embedded broker by h2spec, the client by servers.
 
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { EmbeddedBroker } from '../../libs/rocketmq/src/broker/embedded-broker.js';
-import { CommandFailure, run } from '../../tools/process/run-command.mjs';
-import { cacheFolder } from '../../tools/servers/rocketmq/jars.js';
+import { build } from '../../scripts/build/build.mjs';
 import type { Counts, Tools } from '../check.js';
 import type { Values } from '../options.js';
-import type { OPTIONS } from './check.js';
+import { type OPTIONS, PARTS } from './check.js';
+import { runH2spec } from './h2spec.js';
+import { judgePeer } from './judge-peer.js';
+import { type Maker, peersOf } from './peers.js';
 
-const H2SPEC = 'github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible';
-const TIMEOUT_SECONDS = 3;
-const HEADERS_ONLY =
-  'gRPC answers what it rejects with headers that end the stream, not with data; the frame was accepted';
+export async function runHttp2({ only = PARTS }: Values<typeof OPTIONS>, tools: Tools): Promise<Counts> {
+  await build({ names: ['nestjs-rocketmq'] });
+  const makers = only.filter((part): part is Maker => part !== 'h2spec');
+  // h2spec spends its time with waiting.
+  const verdicts = await Promise.all([only.includes('h2spec') ? runH2spec(tools) : NONE, judgePeers(makers, tools)]);
+  return verdicts.reduce(sum, NONE);
+}
 
-/** What h2spec counts as errors although the RFCs allow it, and why. */
-const LEGAL: Readonly<Record<string, string>> = {
-  'Sends a WINDOW_UPDATE frame on half-closed (remote) stream': HEADERS_ONLY,
-  'Sends a PRIORITY frame on half-closed (remote) stream': HEADERS_ONLY,
-  'Sends HEADERS frames that causes their advertised concurrent stream limit to be exceeded':
-    'each stream is answered and ended before the next one, so the limit is not reached',
-};
-
-export async function runHttp2(_: Values<typeof OPTIONS>, { folder, print }: Tools): Promise<Counts> {
-  const GOMODCACHE = join(cacheFolder(), 'go-modules');
-  const env = { ...process.env, GOBIN: folder, GOMODCACHE, GOFLAGS: '-mod=mod -modcacherw' };
-  await run('go', ['install', H2SPEC], { cwd: folder, env });
-  const broker = new EmbeddedBroker();
-  await broker.start();
-  const report = join(folder, 'report.xml');
-  try {
-    const [host = '', port = ''] = broker.endpoints.split(':');
-    const args = ['--strict', '-h', host, '-p', port, '-o', String(TIMEOUT_SECONDS), '-j', report];
-    // It ends with 1 when a case has failed.
-    await run(join(folder, 'h2spec'), args).catch((error: unknown) => {
-      if (!(error instanceof CommandFailure)) throw error;
-    });
-  } finally {
-    await broker.stop();
-  }
-  const counts = { passed: 0, failed: 0 };
-  for (const { section, title, end } of casesIn(readFileSync(report, 'utf8'))) {
-    const why = LEGAL[title];
-    if (end === 'skipped') continue;
-    const isSound = end === undefined || why !== undefined;
-    counts[isSound ? 'passed' : 'failed']++;
-    if (end !== undefined) print(`${isSound ? 'legal' : 'FAILED'}: ${section} ${title}: ${why ?? end}`);
+/** One after the other: the load is for all of a processor. */
+async function judgePeers(makers: readonly Maker[], tools: Tools): Promise<Counts> {
+  let counts = NONE;
+  for (const maker of makers) {
+    for (const peer of await peersOf(maker, tools)) counts = sum(counts, await judgePeer(peer, tools));
   }
   return counts;
 }
 
-/** @param report in the format of JUnit. @returns each case: `end` is `skipped`, or what came in place of what was expected */
-function casesIn(report: string): { section: string; title: string; end: string | undefined }[] {
-  const cases = report.matchAll(/<testcase package="([^"]*)" classname="([^"]*)"[^>]*>([\s\S]*?)<\/testcase>/g);
-  return [...cases].map(([, section = '', title = '', inner = '']) => {
-    const isSkipped = inner.includes('<skipped>');
-    const [, problem] = /<(?:error|failure)[^>]*>([\s\S]*?)</.exec(inner) ?? [];
-    return { section, title, end: isSkipped ? 'skipped' : problem?.trim() };
-  });
+const NONE: Counts = { passed: 0, failed: 0 };
+
+function sum(a: Counts, b: Counts): Counts {
+  return { passed: a.passed + b.passed, failed: a.failed + b.failed };
 }
