@@ -225,8 +225,11 @@ abstract class Http2Call implements StreamReceiver {
       const text = `${what}: the server refused the request before processing it`;
       return new TransportError('UNAVAILABLE', text, 'not-sent', true, options);
     }
-    const how = cause?.message ?? `the stream ended without a status (HTTP/2 code ${nameOfCode(code)})`;
-    return new TransportError('UNAVAILABLE', `${what}: the connection broke: ${how}`, 'unknown', true, options);
+    const how =
+      cause === undefined
+        ? `the answer ended without a status (HTTP/2 code ${nameOfCode(code)})`
+        : `the connection broke: ${cause.message}`;
+    return new TransportError('UNAVAILABLE', `${what}: ${how}`, 'unknown', true, options);
   }
 }
 
