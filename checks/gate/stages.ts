@@ -126,7 +126,8 @@ export function stagesOf({ full, seed, specs, has }: About): readonly Stage[] {
     real('rocketmq', NEWEST, '--part', 'open'),
     tests('tests-long', long),
     cases('browser'),
-    cases('interop'),
+    // What official clients see on a real server, this repository has no part in.
+    cases('interop', ...(full ? [] : ['--recorded'])),
     full ? sound('simulation', '--long') : twoSimulations(seed, 20),
     real('rocketmq-remoting', NEWEST, '--part', 'open', '--transport', 'remoting', ...byRemoting),
     ...(full ? everyServer(has.cargo) : oneServer(seed)),

@@ -23,6 +23,11 @@ export const OPTIONS = {
     among: ['attempt', 'tag', 'order'],
     says: "spoils the embedded broker's deliveries, which shows how such a run fails",
   },
+  recorded: {
+    type: 'flag',
+    says: 'compares with what the real server showed when it was recorded; mixed runs on the real server all the same',
+  },
+  record: { type: 'flag', says: 'records what the real server shows, if all is sound' },
   keep: { type: 'text', value: 'FOLDER', says: 'writes the transcripts there' },
 } as const satisfies Options;
 

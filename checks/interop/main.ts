@@ -3,7 +3,7 @@
 
 import { build } from '../../scripts/build/build.mjs';
 import type { Counts, Tools } from '../check.js';
-import type { Values } from '../options.js';
+import { OptionError, type Values } from '../options.js';
 import type { OPTIONS } from './check.js';
 import { STEPS } from './resources.js';
 import { judgeClients } from './run.js';
@@ -11,7 +11,8 @@ import { judgeClients } from './run.js';
 const BACKENDS = ['embedded', 'real'] as const;
 
 export async function runInterop(values: Values<typeof OPTIONS>, { print, signal, folder }: Tools): Promise<Counts> {
-  const { client, backend, steps = STEPS, mutate, keep } = values;
+  const { client, backend, steps = STEPS, mutate, keep, recorded, record } = values;
+  if (recorded && record) throw new OptionError('--record needs the real server: leave --recorded out');
   // The programs and the embedded broker are processes of their own, with the library that was built.
   await build({ names: ['nestjs-rocketmq'] });
   const judged = await judgeClients({
@@ -19,6 +20,8 @@ export async function runInterop(values: Values<typeof OPTIONS>, { print, signal
     backends: BACKENDS.filter((one) => backend === 'both' || backend === one),
     steps,
     mutation: mutate,
+    isRecorded: recorded,
+    record,
     keep,
     home: folder,
     log: print,

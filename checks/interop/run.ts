@@ -1,7 +1,7 @@
 // The interop run: brokers up, programs side by side, transcripts compared, then the same with a broker spoiled on purpose.
 // Its options are those of checks/interop/check.ts.
 
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Backend, startEmbeddedBackend, startRealBackend } from './backends.js';
 import { clientOf, runClient } from './clients.js';
@@ -12,6 +12,8 @@ import { KILLS, MIXED, STEPS, stepsOf } from './resources.js';
 import { compareStep, type Found, failureOf, judge, type Line, parseTranscript } from './transcript.js';
 
 const CLIENT_TIMEOUT_MS = 240_000;
+/** What each client saw on the real server when that was recorded. Nothing of this repository has a part in it. */
+const RECORDED = join(import.meta.dirname, 'recorded');
 /** Enough to see each mutation, and quick. */
 const MUTATED_STEPS = ['simple', 'tags', 'order-leases'];
 /** Where each mutation must be seen; to fail for another reason proves nothing. */
@@ -34,6 +36,7 @@ interface Run {
 interface Transcript {
   lines: Line[];
   error?: string;
+  isRecorded?: true;
 }
 
 /** By client. */
@@ -46,35 +49,59 @@ export async function judgeClients(options: {
   steps: readonly string[];
   /** Spoils the embedded broker, so that the run fails. */
   mutation?: Mutation;
+  /** In place of the real server, where only programs of others would run. */
+  isRecorded: boolean;
   /** A folder for the transcripts. */
   keep?: string;
+  /** Whether what the real server shows is kept for later runs, if all is sound. */
+  record: boolean;
   /** A folder for what the clients write. */
   home: string;
   log: (line: string) => void;
   signal: AbortSignal;
 }): Promise<Check[]> {
-  const { clients, backends, log, signal, mutation } = options;
+  const { clients, backends, isRecorded, log, signal, mutation } = options;
+  const onReal = isRecorded ? clients.filter((client) => client === MIXED) : clients;
+  const recorded = isRecorded && backends.includes('real') ? onEmbedded(clients) : [];
   const folders = new Map<string, string>();
   for (const client of clients) folders.set(client, await clientOf(client).prepare(log));
   const run = { ...options, folders };
   const steps = mutation === undefined ? options.steps : MUTATED_STEPS;
   // The real server's start starves a small machine: nobody is to be under way meanwhile.
   const starters = [
-    ['real', () => startRealBackend({ clients, log, signal })],
+    ['real', () => startRealBackend({ clients: onReal, log, signal })],
     ['embedded', () => startEmbeddedBackend({ clients: onEmbedded(clients), mutation })],
   ] as const;
   const byBackend = await withBackends(
-    starters.filter(([name]) => backends.includes(name)),
+    starters.filter(([name]) => backends.includes(name) && (name !== 'real' || onReal.length > 0)),
     async (name, backend) => {
-      const own = { ...run, clients: name === 'real' ? clients : onEmbedded(clients) };
+      const own = { ...run, clients: name === 'real' ? onReal : onEmbedded(clients) };
       const others = await runClients(own, name, backend, without(steps, KILLS));
       return steps.includes(KILLS) ? joined(others, await runUnderKills(own, name, backend)) : others;
     },
   );
+  if (recorded.length > 0) byBackend.real = new Map([...(byBackend.real ?? []), ...recorded.map(recordedTranscript)]);
   const checks = clients.flatMap((client) => checkClient(client, byBackend, stepsOf(client, steps)));
   const isWhole = backends.length === 2 && mutation === undefined && steps.length === STEPS.length;
   if (isWhole && byBackend.real !== undefined) checks.push(...(await checkMutations(run, byBackend.real)));
+  const isSound = checks.every(({ problems }) => problems.length === 0);
+  if (options.record && isSound && byBackend.real !== undefined) record(byBackend.real);
   return checks;
+}
+
+function recordedTranscript(client: string): readonly [client: string, Transcript] {
+  return [
+    client,
+    { lines: parseTranscript(readFileSync(join(RECORDED, `${client}.jsonl`), 'utf8')), isRecorded: true },
+  ];
+}
+
+function record(real: Transcripts): void {
+  mkdirSync(RECORDED, { recursive: true });
+  for (const [client, { lines }] of real) {
+    if (client === MIXED) continue;
+    writeFileSync(join(RECORDED, `${client}.jsonl`), lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  }
 }
 
 /**
@@ -200,7 +227,8 @@ function checkClient(
     }
     return { name: `${client}: ${step}`, problems };
   });
-  for (const [name, { error }] of ran) {
+  for (const [name, { error, isRecorded }] of ran) {
+    if (isRecorded) continue;
     checks.push({
       name: `${client}: the program ends by itself on ${name}`,
       problems: error === undefined ? [] : [error],
