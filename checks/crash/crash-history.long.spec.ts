@@ -15,6 +15,13 @@ const delivered = (id: string, offset = 0, receive = offset, atMs = 1_000): Cras
 };
 const sent = (id: string, more: object = {}): CrashEvent[] => [began(id, more), answered(id)];
 
+const BATCH_SIZE = 2;
+/** Of another queue than the others. */
+const elsewhere = (id: string, receive: number): CrashEvent[] => [
+  ...sent(id),
+  { kind: 'delivered', id, queue: 'r', offset: 0, atMs: 1_000, receive },
+];
+
 /** Two messages of one group, both handed out. */
 const bothOpen = [
   ...sent('a', { group: 'g' }),
@@ -48,8 +55,12 @@ describe('a right history', () => {
       'an ordered message again with one that was open when both were handed out',
       [...bothOpen, acked('b'), delivered('a', 0, 1), acked('a'), delivered('b', 1, 1)],
     ],
+    [
+      'an ordered message again whose ack a receive forgot that had no room for it',
+      [...bothOpen, acked('b'), ...elsewhere('c', 1), delivered('a', 0, 1), acked('a'), delivered('b', 1, 2)],
+    ],
   ])('is %s', (_name, history) => {
-    expect(crashViolations(history)).toEqual([]);
+    expect(crashViolations(history, BATCH_SIZE)).toEqual([]);
   });
 });
 
@@ -76,7 +87,15 @@ describe('a wrong history', () => {
       [...sent('a', { group: 'g' }), delivered('a', 0, 0), acked('a'), delivered('a', 0, 1)],
     ],
     ['b was delivered again after its ack', [...bothOpen, acked('a'), acked('b'), delivered('b', 1, 1)]],
+    [
+      'b was delivered again after its ack',
+      [...bothOpen, acked('b'), delivered('a', 0, 1), acked('a'), delivered('b', 1, 2)],
+    ],
+    [
+      'b was delivered again after its ack',
+      [...bothOpen, acked('a'), acked('b'), ...elsewhere('c', 1), ...elsewhere('d', 1), delivered('b', 1, 2)],
+    ],
   ])('%s', (violation, history) => {
-    expect(crashViolations(history)).toContain(violation);
+    expect(crashViolations(history, BATCH_SIZE)).toContain(violation);
   });
 });

@@ -43,9 +43,13 @@ interface Fate {
 
 type Delivered = Extract<CrashEvent, { kind: 'delivered' }>;
 
-/** @param history of a run whose reader continued until nothing was left */
-export function crashViolations(history: readonly CrashEvent[]): string[] {
+/**
+ * @param history of a run whose reader continued until nothing was left
+ * @param batchSize the most messages of a receive
+ */
+export function crashViolations(history: readonly CrashEvent[], batchSize: number): string[] {
   const fates = new Map<string, Fate>();
+  const fullReceives = fullReceivesOf(history, batchSize);
   const groups = new Map<string, string[]>();
   const violations: string[] = [];
   for (const event of history) {
@@ -57,7 +61,11 @@ export function crashViolations(history: readonly CrashEvent[]): string[] {
     const fate = fates.get(event.id);
     if (fate === undefined) violations.push(`${event.id} was ${event.kind} and never sent`);
     else {
-      if (event.kind === 'delivered') violations.push(...ofDelivery(event, fate, fates));
+      if (event.kind === 'delivered') {
+        violations.push(...ofDelivery(event, fate, fates));
+        const isAgain = fate.place !== undefined && fate.group !== undefined;
+        if (isAgain && fullReceives.has(event.receive)) startOver(event, fates);
+      }
       apply(event, fate);
     }
   }
@@ -112,6 +120,21 @@ function ofDelivery(event: Delivered, fate: Fate, fates: ReadonlyMap<string, Fat
     violations.push(`${id} was delivered again after its ack`);
   }
   return violations;
+}
+
+function fullReceivesOf(history: readonly CrashEvent[], batchSize: number): ReadonlySet<number> {
+  const sizes = new Map<number, number>();
+  for (const event of history) {
+    if (event.kind === 'delivered') sizes.set(event.receive, (sizes.get(event.receive) ?? 0) + 1);
+  }
+  return new Set([...sizes].filter(([, size]) => size >= batchSize).map(([receive]) => receive));
+}
+
+/** A receive that has no room for all that an ordered queue had handed out forgets the acks of the rest (as Apache RocketMQ 5.5.0). */
+function startOver({ queue, offset }: Delivered, fates: ReadonlyMap<string, Fate>): void {
+  for (const fate of fates.values()) {
+    if (fate.place?.queue === queue && fate.place.offset > offset) fate.isAcked = false;
+  }
 }
 
 /** An ordered queue is redelivered from its first message on that is not acked, in this receive too. */

@@ -12,7 +12,7 @@ import { type Counts, type Tools, verdictOf } from '../check.js';
 import { newSeed, type Values } from '../options.js';
 import type { OPTIONS } from './check.js';
 import { type CrashEvent, crashViolations } from './crash-history.js';
-import { Reader } from './reader.js';
+import { BATCH_SIZE, Reader } from './reader.js';
 import { Writer } from './writer.js';
 
 const KILLS = 40;
@@ -35,7 +35,7 @@ export async function runCrash(values: Values<typeof OPTIONS>, tools: Tools): Pr
   tools.print(`seed ${seed}, ${kills} kills, folder ${tools.folder}`);
   const beganAt = performance.now();
   const history = await historyOf(kills, seed, tools);
-  const violations = crashViolations(history);
+  const violations = crashViolations(history, BATCH_SIZE);
   for (const violation of violations.slice(0, MAX_SHOWN)) process.stderr.write(`${violation}\n`);
   const isSound = violations.length === 0;
   const seconds = ((performance.now() - beganAt) / 1_000).toFixed(0);

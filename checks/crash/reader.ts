@@ -8,6 +8,8 @@ import { idOf } from './writer.js';
 /** The shortest poll that the server accepts. */
 const LEASE_MS = 10_000;
 const PAUSE_MS = 100;
+/** The most messages of a receive. */
+export const BATCH_SIZE = 16;
 /** Some messages are not acked, so that they are redelivered when their leases end. */
 const FORGOTTEN = 0.02;
 /** After this time without a message nothing is left: every lease has ended, and every delayed message is due. */
@@ -62,7 +64,7 @@ export class Reader {
     while (!signal.aborted) {
       const receive = this.receives++;
       try {
-        const messages = await consumer.receive({ maxMessages: 16, invisibleDurationMs: LEASE_MS, signal });
+        const messages = await consumer.receive({ maxMessages: BATCH_SIZE, invisibleDurationMs: LEASE_MS, signal });
         const atMs = Date.now();
         for (const message of messages) this.delivered(message, receive, atMs);
         await Promise.all(messages.map((message) => this.ack(consumer, message)));
