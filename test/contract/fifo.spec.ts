@@ -201,6 +201,40 @@ describe('ordered messages', () => {
     },
   );
 
+  contract('a poll without room for all of a second queue forgets the acks of what is left in it', async (world) => {
+    const topic = await world.topic('fifo');
+    const consumerGroup = await world.group({ fifo: true });
+    const producer = await world.producer();
+    const consumer = await world.simpleConsumer(topic, consumerGroup);
+    const receive = (maxMessages: number) =>
+      consumer.receive({ invisibleDurationMs: LEASE_MS, longPollingTimeoutMs: 2 * SECOND_MS, maxMessages });
+    const receiveAll = async (count: number) => {
+      const all: ReceivedMessage[] = [];
+      while (all.length < count) all.push(...(await receive(count - all.length)));
+      return all;
+    };
+    // By message group, which has a queue: two of them, in two queues.
+    const queues = new Map<number, string>();
+    for (let number = 0; queues.size < 2; number++) {
+      await producer.send({ topic, body: 'where', messageGroup: `group-${number}` });
+      const [message] = await receiveAll(1);
+      if (message === undefined) continue;
+      queues.set(message.queueId, `group-${number}`);
+      await consumer.ack(message);
+    }
+    for (const body of ['first', 'second']) {
+      for (const messageGroup of queues.values()) await producer.send({ topic, body, messageGroup });
+    }
+    for (const message of await receiveAll(4)) if (message.body.toString() === 'second') await consumer.ack(message);
+    await world.backend.advanceDuringWork(LEASE_MS + SERVER_SLACK_MS);
+    const three = await receive(3);
+    expect(three.map(({ body }) => body.toString()).sort()).toEqual(['first', 'first', 'second']);
+    for (const message of three) await consumer.ack(message);
+    const left = await receive(3);
+    expect(left.map(({ body, deliveryAttempt }) => `${body} ${deliveryAttempt}`)).toEqual(['second 1']);
+    expect(left[0]?.queueId).not.toBe(three.find(({ body }) => body.toString() === 'second')?.queueId);
+  });
+
   contract('a consumer gets its share of a group that it shares with clients that poll each queue', async (world) => {
     const topic = await world.topic('fifo');
     const consumerGroup = await world.group({ fifo: true });

@@ -30,6 +30,7 @@ const WITHOUT_RECALL = [
 const WITHOUT_ORDERED_CHANGES = [
   'a pause keeps the messages of an ordered group, for longer than a lease, and in order',
   'a message that becomes a dead letter counts towards the size of its poll',
+  'a poll without room for all of a second queue forgets the acks of what is left in it',
   'a poll that takes less than was handed out forgets the attempts and the acks of the rest',
   'counts what waits to be handed out again once, when the group is ordered',
   'counts what was not settled yet, when the group is ordered',
