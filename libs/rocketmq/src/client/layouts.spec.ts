@@ -62,6 +62,23 @@ describe('the layout of a topic', () => {
     expect(warnings).toEqual([{ topic: 't', topicLayouts: 'a:4;b:4;c:4', shouldBe: 'c:4;b:4;a:4' }]);
   });
 
+  it.each([
+    ['a:4', 'a:8'],
+    ['a:8', 'a:4'],
+    ['a:4', 'a:4;b:4'],
+  ])('is reported once when %s is declared and the topic has %s', (declared, isThere) => {
+    const { after, warnings } = layouts(declared);
+    for (const _ of [1, 2]) expect(after(isThere)).toBe(declared);
+    expect(warnings).toEqual([{ topic: 't', topicLayouts: declared, isThere }]);
+  });
+
+  it('is not reported while a broker that is declared is missing, or fixed by the order configuration', () => {
+    const { after, warnings } = layouts('a:4;b:4');
+    after('b:4');
+    after('a:4;b:8', {}, 'a:4;b:4');
+    expect(warnings).toEqual([]);
+  });
+
   it('logs a warning when the order of the servers changes where each broker has a proxy, because groups move', () => {
     const { known, ofProxies, warnings } = layouts();
     known.use('t');

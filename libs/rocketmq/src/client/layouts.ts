@@ -27,8 +27,8 @@ const NONE: ReadonlySet<string> = new Set();
 /** The layouts of the topics of a cluster. */
 export class Layouts {
   private readonly known = new Map<string, readonly LayoutPart[]>();
-  /** Topics whose declared layout has another order than the servers: each is reported once. */
-  private readonly disordered = new Set<string>();
+  /** Topics whose declared layout is another than that of the servers: each is reported once. */
+  private readonly misdeclared = new Set<string>();
   /** Those to which messages of message groups or lite topics were sent: a change of others moves nothing. */
   private readonly used = new Set<string>();
 
@@ -86,7 +86,7 @@ export class Layouts {
     const fixed = order ?? this.declared.get(topic);
     const layout = fixed === undefined ? widest(earlier, present) : located(fixed, earlier, present);
     if (earlier.length > 0 && this.used.has(topic)) this.checkPlaces(topic, earlier, layout);
-    if (fixed !== undefined && order === undefined) this.checkOrder(topic, fixed, layout);
+    if (fixed !== undefined && order === undefined) this.checkDeclared(topic, fixed, layout, present);
     this.known.set(topic, layout);
     return layout;
   }
@@ -98,12 +98,23 @@ export class Layouts {
     if (before !== now) this.logger.warn(MOVED, { topic, before, now });
   }
 
-  private checkOrder(topic: string, declared: Layout, layout: readonly LayoutPart[]): void {
-    if (this.disordered.has(topic) || !hasSeveralProxies(layout)) return;
-    const [is, shouldBe] = [layoutText(declared), layoutText(layout)];
-    if (is === shouldBe) return;
-    this.disordered.add(topic);
-    this.logger.warn(DISORDERED, { topic, topicLayouts: is, shouldBe });
+  private checkDeclared(
+    topic: string,
+    declared: Layout,
+    layout: readonly LayoutPart[],
+    present: readonly LayoutPart[],
+  ): void {
+    if (this.misdeclared.has(topic)) return;
+    const topicLayouts = layoutText(declared);
+    if (differs(declared, present)) {
+      this.misdeclared.add(topic);
+      this.logger.warn(OTHERWISE, { topic, topicLayouts, isThere: layoutText(present) });
+      return;
+    }
+    const shouldBe = layoutText(layout);
+    if (topicLayouts === shouldBe || !hasSeveralProxies(layout)) return;
+    this.misdeclared.add(topic);
+    this.logger.warn(DISORDERED, { topic, topicLayouts, shouldBe });
   }
 }
 
@@ -111,9 +122,19 @@ const MOVED =
   'the brokers or queues of a topic have changed, so message groups move to other queues: messages of a group that were stored before may be ' +
   'handled after, or beside, messages that are sent now. To change a topic that is in use, stop its producers, let its consumers finish, and set its order configuration';
 
+const OTHERWISE =
+  'option topicLayouts says other queues of the brokers of a topic than there are, or leaves out a broker: messages of some message groups cannot be sent, and a ' +
+  'process without the option may send others to another queue; correct the option';
+
 const DISORDERED =
   'option topicLayouts has the brokers of a topic in another order than the servers, which decides about message groups where each broker has a ' +
   'proxy of its own; the order of the servers is used, but a process that starts while a broker is missing cannot know it: correct the option';
+
+/** Whether a layout that is declared is another than that of the brokers that are there; others may be missing. */
+export function differs(declared: Layout, present: Layout): boolean {
+  const queues = new Map(declared.map((part) => [part.brokerName, part.queues]));
+  return present.some((part) => queues.get(part.brokerName) !== part.queues);
+}
 
 /** Whether each broker has a proxy of its own. Clients then go by the order of the servers; otherwise by the names of the brokers. */
 export function hasSeveralProxies(layout: readonly LayoutPart[]): boolean {

@@ -122,6 +122,8 @@ describe('a message of wrong types', () => {
       for (const index of expected)
         expect(errors[index]).toMatchObject({ code: 'ILLEGAL_MESSAGE', outcome: 'not-sent' });
     }
+    const [gap] = await producer.sendBatch(new Array(1));
+    expect(gap).toMatchObject({ error: { code: 'ILLEGAL_MESSAGE', outcome: 'not-sent' } });
     await expect(producer.sendBatch('orders' as never)).rejects.toMatchObject({
       code: 'ILLEGAL_OPTION',
       field: 'messages',

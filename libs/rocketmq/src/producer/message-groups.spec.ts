@@ -111,6 +111,27 @@ describe('message groups of which a broker is missing', () => {
     expect(groupsAt(proxy)).toEqual([]);
   }, 60_000);
 
+  it.each(['a:1;b:2', 'a:3;b:2'])(
+    'are not sent with the advice to wait when the layout declared is not that of the topic: %s',
+    async (layout) => {
+      const proxy = await serverWith();
+      const { producer } = await started([proxy], { topicLayouts: { [TOPIC]: layout } });
+      const sends = GROUPS.map((messageGroup) =>
+        producer.send({ topic: TOPIC, body: 'x', messageGroup }, { timeoutMs: 500 }),
+      );
+      const failures = (await Promise.allSettled(sends)).flatMap((one) =>
+        one.status === 'rejected' ? [one.reason] : [],
+      );
+      expect(failures.length).toBeGreaterThan(0);
+      for (const { message } of failures) {
+        expect(message).toContain(
+          'the option topicLayouts, or the order configuration, is not the layout of the topic: correct it',
+        );
+        expect(message).not.toMatch(/could not connect|when the broker is back/);
+      }
+    },
+  );
+
   it('are sent as usual on the other broker, where each has a proxy of its own', async () => {
     const servers = [await serverWith(), await serverWith()] as const;
     const { producer, sendAll, become } = await started(servers);

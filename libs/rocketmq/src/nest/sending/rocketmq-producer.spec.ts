@@ -85,6 +85,9 @@ describe('RocketMQProducer', () => {
     const sent = expect.objectContaining({ status: 'sent' });
     expect(await producer.sendBatch([{ topic: 'order', body: '1' }, ...nothing])).toEqual([sent, ...failed]);
     expect(await producer.sendBatch(Order, [{ body: { id: 2 } }, ...nothing])).toEqual([sent, ...failed]);
+    const gaps = new Array(2) as never[];
+    expect(await producer.sendBatch(gaps)).toEqual(failed.slice(0, 2));
+    expect(await producer.sendBatch(Order, gaps)).toEqual(failed.slice(0, 2));
     const [ofNoTopic] = await producer.sendBatch([{ topic: null, body: '3' } as never]);
     expect(ofNoTopic).toMatchObject({ status: 'failed', error: { code: 'ILLEGAL_TOPIC', field: 'topic' } });
     expect(bodies('order').sort()).toEqual(['1', '{"id":2}']);

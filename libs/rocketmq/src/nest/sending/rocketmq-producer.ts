@@ -239,7 +239,8 @@ function isDefinition(first: TopicDefinition | PlainMessage | readonly PlainMess
 
 /** The messages of a batch, which may be none. @throws UsageError */
 function listed(messages: unknown): readonly unknown[] {
-  if (Array.isArray(messages)) return messages;
+  // A list may have gaps.
+  if (Array.isArray(messages)) return Array.from(messages);
   throw refused('messages', `must be a list of messages, not ${describe(messages)}`);
 }
 

@@ -1,6 +1,6 @@
 // The queue of a message group or lite topic, or why nothing may be sent to it now.
 
-import { hasSeveralProxies, writableByBroker } from '../../client/layouts.js';
+import { differs, hasSeveralProxies, writableByBroker } from '../../client/layouts.js';
 import type { Queue, Route } from '../../client/route.js';
 import { Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { StatusError } from '../../protocol/grpc/status.js';
@@ -120,6 +120,7 @@ function unavailable({ topic }: Route, { writable, present, whole }: Places, pla
   const { brokerName, queueId } = place;
   const missing = whole.filter((part) => !writable.has(part.brokerName)).map((part) => `"${part.brokerName}"`);
   const there = writable.get(brokerName)?.length;
+  const isDeclaredOtherwise = differs(whole, present);
   const problem =
     there === undefined
       ? `broker "${brokerName}" stores its message group, and is missing or cannot be written`
@@ -128,9 +129,14 @@ function unavailable({ topic }: Route, { writable, present, whole }: Places, pla
         : `broker "${brokerName}" stores its message group, but a proxy would choose another queue` +
           (missing.length > 0
             ? ` while ${missing.join(', ')} is missing`
-            : ', or may do so in a moment: it could not connect to a broker');
+            : isDeclaredOtherwise
+              ? ''
+              : ', or may do so in a moment: it could not connect to a broker');
   const layouts = `message groups are spread over ${layoutText(whole)}, of which there is ${layoutText(present) || 'nothing'} now`;
   const command = commandLine('topic', 'layout', topic, '--accept', '--name-server', 'NAMESERVER:9876');
-  const text = `send to "${topic}": ${problem}; nothing was sent, so that the group keeps its order; ${layouts}; it can be sent when the broker is back; to spread all groups over the brokers that are there for good: ${command}, and restart the processes that connect to a proxy`;
+  const cure = isDeclaredOtherwise
+    ? 'the option topicLayouts, or the order configuration, is not the layout of the topic: correct it'
+    : 'it can be sent when the broker is back';
+  const text = `send to "${topic}": ${problem}; nothing was sent, so that the group keeps its order; ${layouts}; ${cure}; to spread all groups over the brokers that are there for good: ${command}, and restart the processes that connect to a proxy`;
   return new TransportError('MESSAGE_GROUP_UNAVAILABLE', text, 'not-sent', true);
 }

@@ -71,8 +71,8 @@ export async function sendBatch(
   const outcomes = new Array<BatchOutcome>(messages.length);
   const whole = wholeDeadline(messages.length, options);
   // All take their turns now: what is called later is sent behind them.
-  const entries = messages.map((message: OutgoingMessage | EncodingMessage, index): Entry => {
-    // What is no message has no place.
+  const entries = Array.from(messages, (message: OutgoingMessage | EncodingMessage, index): Entry => {
+    // What is no message has no place. A list may have gaps.
     return { index, message: message ?? NO_MESSAGE, checked: check(message, port) };
   });
   const send: SendLater = (topic, prepared) => sendInTurn(topic, prepared, whole, options.signal, port);

@@ -36,7 +36,7 @@ export function tagFilterProblem(expression: string): string | undefined {
   const tags = tagsOf(expression);
   if (tags === 'every') return undefined;
   if (tags.size === 0) return 'names no tag; for every message, write "*"';
-  if (tags.size > 1 || !tags.has('*')) return undefined;
+  if (!tags.has('*')) return undefined;
   return 'stands for messages with the tag "*" and not for every message, because of what is beside the star; write "*"';
 }
 
