@@ -179,8 +179,10 @@ describe.each([
     const producer = await world.producer();
     await setRetries(world, consumerGroup, retryMaxTimes);
     await expect(admin.describeGroup(consumerGroup)).resolves.toMatchObject({ maxDeliveryAttempts });
-    const same = admin.createGroup({ consumerGroup, maxDeliveryAttempts: 17 });
-    await expect(same).rejects.toMatchObject({ code: 'ALREADY_EXISTS' });
+    for (const settings of [{}, { maxDeliveryAttempts: 17 }]) {
+      const same = admin.createGroup({ consumerGroup, ...settings });
+      await expect(same).rejects.toMatchObject({ code: 'ALREADY_EXISTS' });
+    }
     await producer.send({ topic, body: 'kept' });
     const refused = { code: 'CONSUMER_GROUP_WITHOUT_ATTEMPTS', outcome: 'rejected', retryable: false };
     await expect(world.record({ topic, consumerGroup })).rejects.toMatchObject({

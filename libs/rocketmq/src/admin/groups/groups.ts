@@ -120,7 +120,8 @@ function checkBackoff(consumerGroup: string, backoff: BackoffPolicy): void {
 }
 
 function attemptsOf({ maxDeliveryAttempts: most }: { readonly maxDeliveryAttempts: number }): string {
-  return isDeliverable(most) ? `delivers at most ${most} times` : 'delivers nothing';
+  if (!isDeliverable(most)) return 'delivers nothing';
+  return `delivers at most ${most === 1 ? 'once' : `${most} times`}`;
 }
 
 /** In which settings the brokers that have the group differ from the given ones; a sentence for each. */
@@ -132,14 +133,22 @@ export function groupDifferences(
     ...(fifo === undefined || fifo === found.fifo
       ? []
       : [`it is ${fifo ? 'not ordered' : 'ordered'} on ${found.name}`]),
-    ...(maxDeliveryAttempts === undefined || maxDeliveryAttempts === found.maxDeliveryAttempts
-      ? []
-      : [`it ${attemptsOf(found)} on ${found.name}, not at most ${maxDeliveryAttempts} times`]),
+    ...attemptDifferences(found, maxDeliveryAttempts),
     ...(backoff === undefined || isDeepStrictEqual(backoff, found.backoff)
       ? []
       : [`its backoff differs on ${found.name}`]),
     ...liteDifferences(found, lite),
   ]);
+}
+
+/** A group that delivers nothing is not what anybody wants, whatever was left out. */
+function attemptDifferences(found: GroupOnBroker, wanted: number | undefined): string[] {
+  if (wanted === undefined)
+    return isDeliverable(found.maxDeliveryAttempts)
+      ? []
+      : [`it delivers nothing on ${found.name} until its attempts are set`];
+  if (wanted === found.maxDeliveryAttempts) return [];
+  return [`it ${attemptsOf(found)} on ${found.name}, not at most ${wanted === 1 ? 'once' : `${wanted} times`}`];
 }
 
 function liteDifferences({ name, lite: found }: GroupOnBroker, wanted: LiteGroup | undefined): string[] {

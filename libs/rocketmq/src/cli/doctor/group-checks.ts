@@ -21,7 +21,7 @@ export async function checkGroup(admin: RocketMQAdmin, group: string, command: C
     const { fifo, maxDeliveryAttempts, backoff } = described;
     const { clients } = await admin.groupClients(group);
     const connected = plural(clients.length, 'consumer');
-    const seen = `${fifo ? 'ordered' : 'not ordered'}, ${plural(maxDeliveryAttempts, 'attempt')}, ${backoff.kind} backoff, ${connected} connected`;
+    const seen = `${fifo ? 'ordered' : 'not ordered'}, ${attemptsText(maxDeliveryAttempts)}, ${backoff.kind} backoff, ${connected} connected`;
     const checks = [
       { ...check, status: 'ok' as const, seen, ...settingsProblem(described, command) },
       await lagCheck(admin, group, clients.length),
@@ -42,6 +42,10 @@ function missing(group: string, command: CommandText): Omit<Check, 'name' | 'sub
   };
 }
 
+function attemptsText(maxDeliveryAttempts: number): string {
+  return isDeliverable(maxDeliveryAttempts) ? plural(maxDeliveryAttempts, 'attempt') : 'no attempts';
+}
+
 /** What is wrong with the settings themselves; undefined if nothing is. */
 function settingsProblem(
   { consumerGroup, brokers }: GroupDescription,
@@ -52,7 +56,7 @@ function settingsProblem(
   const most = String(Math.max(...(attempts.length > 0 ? attempts : [DEFAULT_RETRIES + 1])));
   const advice = command('group', 'create', consumerGroup, ...order, '--max-attempts', most, '--yes');
   const inWords = brokers.map(({ name, fifo, maxDeliveryAttempts }) => {
-    return `${fifo ? 'ordered' : 'not ordered'} with ${plural(maxDeliveryAttempts, 'attempt')} on ${name}`;
+    return `${fifo ? 'ordered' : 'not ordered'} with ${attemptsText(maxDeliveryAttempts)} on ${name}`;
   });
   const seen = inWords.join(', ');
   if (attempts.length < brokers.length) {
