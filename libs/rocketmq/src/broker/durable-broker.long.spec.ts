@@ -227,7 +227,20 @@ describe('a broker in memory', () => {
     const { producer, consumer } = await clientsOf(broker, 'orders');
     const send = () => producer.send({ topic: 'orders', body: Buffer.alloc(4_000) });
     for (let count = 0; count < 3; count++) await send();
-    await expect(send()).rejects.toMatchObject({ code: 'TOO_MANY_REQUESTS', message: /maxMemoryBytes/ });
+    const full = { code: 'TOO_MANY_REQUESTS', retryable: true, message: /maxMemoryBytes/ };
+    await expect(send()).rejects.toMatchObject(full);
+    const connection = new Connection({ endpoints: broker.endpoints, clock: broker.clock });
+    closers.push(async () => connection.close());
+    const consumerOf = (consumerGroup: string) =>
+      new SimpleConsumer(connection, { consumerGroup, subscriptions: [{ topic: 'orders' }] });
+    const startMany = async (): Promise<void> => {
+      for (let count = 0; count < 100; count++) {
+        const newcomer = consumerOf(`group-${count}`);
+        await newcomer.start({ timeoutMs: 2_000 });
+        await newcomer.close();
+      }
+    };
+    await expect(startMany()).rejects.toMatchObject(full);
     expect(await consumer.receive({ maxMessages: 3 })).not.toEqual([]);
   });
 

@@ -142,7 +142,13 @@ function assertMode(group: GroupRecord, isLite: boolean, [topic]: readonly strin
 
 /** Errors of telemetry are gRPC statuses: INVALID_ARGUMENT for invalid commands, INTERNAL for the rest (PROTOCOL 2). */
 function fail(stream: TelemetryStream, error: unknown): void {
-  const isClients = error instanceof AnswerError || (error instanceof Refusal && error.reason !== 'store-full');
+  if (error instanceof Refusal && error.reason === 'store-full') {
+    // Of this broker only, and what its other calls answer then.
+    stream.send({ status: { code: Code.TOO_MANY_REQUESTS, message: error.message } });
+    stream.end();
+    return;
+  }
+  const isClients = error instanceof AnswerError || error instanceof Refusal;
   // The real server omits the prefix only for settings without content.
   const hasNoPrefix = error instanceof AnswerError && error.answer === Code.BAD_REQUEST;
   const message = hasNoPrefix ? error.message : `process client telemetryCommand failed. ${describeError(error)}`;
