@@ -16,8 +16,8 @@ const root = join(import.meta.dirname, '../..');
 /** Nothing may hang: what takes this long is ended, and has failed. */
 const MAX_STAGE_SECONDS = { usual: 1_500, full: 14_400 };
 const KILL_AFTER_MS = 30_000;
-/** How many stages run at once, one that is busy counted twice: the gate is made for two cores. */
-const LANES = 3;
+/** The gate is made for two cores. */
+const LANES = 2;
 const TAIL_LINES = 100;
 
 type Ended = { readonly code: number | null; readonly isLate: boolean };
@@ -51,17 +51,16 @@ export async function runGate({ full, plan, since }: Values<typeof OPTIONS>, too
   return total;
 }
 
-/** In their order, as many at a time as there are lanes for; most wait more than they compute. */
+/** In their order, but for those that run alone some at a time: most wait more than they compute. */
 export async function inLanes(stages: readonly Stage[], run: (stage: Stage) => Promise<void>): Promise<void> {
-  const running = new Map<Promise<void>, number>();
-  const taken = () => [...running.values()].reduce((sum, lanes) => sum + lanes, 0);
+  const running = new Set<Promise<void>>();
   for (const stage of stages) {
-    const lanes = stage.isAlone ? LANES : stage.isBusy ? 2 : 1;
-    while (taken() + lanes > LANES) await Promise.race(running.keys());
+    while (running.size >= (stage.isAlone ? 1 : LANES)) await Promise.race(running);
     const one = run(stage).finally(() => running.delete(one));
-    running.set(one, lanes);
+    running.add(one);
+    if (stage.isAlone) await one;
   }
-  await Promise.all(running.keys());
+  await Promise.all(running);
 }
 
 /** The paths that differ from a commit, also those that are new and not committed. */

@@ -22,8 +22,6 @@ export type Stage =
   ) & {
     /** It starts when all before it have ended, and the next one when it has: it measures, or others read what it writes. */
     readonly isAlone?: true;
-    /** It computes on two cores as long as it runs. */
-    readonly isBusy?: true;
   };
 
 export type Command = readonly [program: string, ...args: string[]];
@@ -124,13 +122,13 @@ export function stagesOf({ full, seed, specs, has }: About): readonly Stage[] {
     script('lint'),
     script('dead', 'lint:dead'),
     // What takes longest begins first, so that what runs beside each other ends together.
-    busy(tests('tests', [])),
+    tests('tests', []),
     real('rocketmq', NEWEST, '--part', 'open'),
-    busy(tests('tests-long', long)),
+    tests('tests-long', long),
     cases('browser'),
     // What official clients see on a real server, this repository has no part in.
     cases('interop', ...(full ? [] : ['--recorded'])),
-    full ? sound('simulation', '--long') : busy(twoSimulations(seed, 20)),
+    full ? sound('simulation', '--long') : twoSimulations(seed, 20),
     real('rocketmq-remoting', NEWEST, '--part', 'open', '--transport', 'remoting', ...byRemoting),
     ...(full ? everyServer(has.cargo) : oneServer(seed)),
     // Crash and simulation are about the embedded broker already.
@@ -213,10 +211,6 @@ function twoSimulations(seed: number, count: number): Stage {
 
 function alone(stage: Stage): Stage {
   return { ...stage, isAlone: true };
-}
-
-function busy(stage: Stage): Stage {
-  return { ...stage, isBusy: true };
 }
 
 function script(name: string, of = name): Stage {
