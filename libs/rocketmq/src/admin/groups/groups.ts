@@ -121,7 +121,11 @@ function checkBackoff(consumerGroup: string, backoff: BackoffPolicy): void {
 
 function attemptsOf({ maxDeliveryAttempts: most }: { readonly maxDeliveryAttempts: number }): string {
   if (!isDeliverable(most)) return 'delivers nothing';
-  return `delivers at most ${most === 1 ? 'once' : `${most} times`}`;
+  return `delivers at most ${times(most)}`;
+}
+
+function times(count: number): string {
+  return count === 1 ? 'once' : `${count} times`;
 }
 
 /** In which settings the brokers that have the group differ from the given ones; a sentence for each. */
@@ -148,7 +152,7 @@ function attemptDifferences(found: GroupOnBroker, wanted: number | undefined): s
       ? []
       : [`it delivers nothing on ${found.name} until its attempts are set`];
   if (wanted === found.maxDeliveryAttempts) return [];
-  return [`it ${attemptsOf(found)} on ${found.name}, not at most ${wanted === 1 ? 'once' : `${wanted} times`}`];
+  return [`it ${attemptsOf(found)} on ${found.name}, not at most ${times(wanted)}`];
 }
 
 function liteDifferences({ name, lite: found }: GroupOnBroker, wanted: LiteGroup | undefined): string[] {
