@@ -105,14 +105,14 @@ export class Layouts {
     present: readonly LayoutPart[],
   ): void {
     if (this.misdeclared.has(topic)) return;
-    const topicLayouts = layoutText(declared);
     if (differs(declared, present)) {
       this.misdeclared.add(topic);
-      this.logger.warn(OTHERWISE, { topic, topicLayouts, isThere: layoutText(present) });
+      this.logger.warn(OTHERWISE, { topic, topicLayouts: layoutText(declared), isThere: layoutText(present) });
       return;
     }
-    const shouldBe = layoutText(layout);
-    if (topicLayouts === shouldBe || !hasSeveralProxies(layout)) return;
+    if (!hasSeveralProxies(layout)) return;
+    const [topicLayouts, shouldBe] = [layoutText(declared), layoutText(layout)];
+    if (topicLayouts === shouldBe) return;
     this.misdeclared.add(topic);
     this.logger.warn(DISORDERED, { topic, topicLayouts, shouldBe });
   }

@@ -537,6 +537,27 @@ describe('a client whose server does not keep the protocol', () => {
       HTTP2_CODE.protocolError,
     ] as const,
   ])('resets a stream with %s, and goes on with the others', async (_, frames, code) => {
+    const { bad, good, events, received } = await twoStreams(frames);
+    expect([bad.code, bad.hasEnded, good.code, good.body.toString('hex')]).toEqual([
+      code,
+      false,
+      HTTP2_CODE.noError,
+      'bb',
+    ]);
+    await until(() => received().includes(frameHex('03', '00', 1, `0000000${code}`)));
+    expect(events).toEqual(['ready']);
+  });
+
+  it('goes on with the other streams when one continues behind a reset of the server', async () => {
+    const frames = [headers('88'), frameHex('03', '00', 1, '00000008'), data(3), headers(FIELD, '05')];
+    const { bad, good, events, received } = await twoStreams(frames);
+    expect([bad.code, good.code]).toEqual([HTTP2_CODE.cancel, HTTP2_CODE.noError]);
+    await until(() => received().includes(frameHex('03', '00', 1, '00000005')));
+    expect(events).toEqual(['ready']);
+  });
+
+  /** The ends of two streams, of which a server sends these frames on the first, and then a good answer on the other. */
+  async function twoStreams(frames: readonly string[]) {
     let received = '';
     const port = await listening(
       createServer((socket) => {
@@ -557,41 +578,8 @@ describe('a client whose server does not keep the protocol', () => {
     connection.request([REQUEST], bad);
     connection.request([REQUEST], good).send(Buffer.from('x'), true);
     await until(() => bad.code !== undefined && good.code !== undefined);
-    expect([bad.code, bad.hasEnded, good.code, good.body.toString('hex')]).toEqual([
-      code,
-      false,
-      HTTP2_CODE.noError,
-      'bb',
-    ]);
-    await until(() => received.includes(frameHex('03', '00', 1, `0000000${code}`)));
-    expect(events).toEqual(['ready']);
-  });
-
-  it('goes on with the other streams when one continues behind a reset of the server', async () => {
-    let received = '';
-    const port = await listening(
-      createServer((socket) => {
-        ends.push(() => socket.destroy());
-        socket.write(Buffer.from(FRAMES.settings, 'hex'));
-        socket.on('data', (piece: Buffer) => {
-          received += piece.toString('hex');
-        });
-        void until(() => /01040000000[13].*01040000000[13]/.test(received)).then(() => {
-          const bad = [headers('88'), frameHex('03', '00', 1, '00000008'), data(3), headers(FIELD, '05')];
-          const good = [frameHex('01', '04', 3, '88'), frameHex('01', '05', 3, FIELD)];
-          socket.write(Buffer.from([...bad, ...good].join(''), 'hex'));
-        });
-      }),
-    );
-    const { connection, events } = client(port);
-    const [bad, good] = [new Answer(), new Answer()];
-    connection.request([REQUEST], bad);
-    connection.request([REQUEST], good).send(Buffer.from('x'), true);
-    await until(() => bad.code !== undefined && good.code !== undefined);
-    expect([bad.code, good.code]).toEqual([HTTP2_CODE.cancel, HTTP2_CODE.noError]);
-    await until(() => received.includes(frameHex('03', '00', 1, '00000005')));
-    expect(events).toEqual(['ready']);
-  });
+    return { bad, good, events, received: () => received };
+  }
 });
 
 describe('a client whose server sends little at a time', () => {
