@@ -116,7 +116,7 @@ export async function startRocketMQCluster({
   const startProxy = (index: number) =>
     startOneProxy(run, `proxy-${index}`, portsOf({ grpc: proxyPorts[index] }), proxySettings);
   const startOneNameServer = (index: number) =>
-    startNameServer(run, { nameServer: nameServerPorts[index] ?? 0 }, undefined, undefined, {
+    startNameServer(run, { nameServer: nameServerPorts[index] ?? 0 }, undefined, {
       name: nameOf('namesrv', index),
       settings: nameServerSettings,
     });
@@ -178,7 +178,7 @@ async function startBroker(
 
 async function startOneProxy(run: JavaRun, name: string, ports: Ports, settings: object): Promise<void> {
   const file = join(run.folder, `${name}.json`);
-  writeFileSync(file, JSON.stringify({ ...JSON.parse(proxyJson(ports)), ...settings }, undefined, 2));
+  writeFileSync(file, JSON.stringify({ ...JSON.parse(proxyJson(ports, run.certificate)), ...settings }, undefined, 2));
   const mainClass = 'org.apache.rocketmq.proxy.ProxyStartup';
   const args = ['-pm', 'cluster', '-pc', file, '-n', `127.0.0.1:${ports.nameServer}`];
   const isReady = async (child: ChildProcess) => child.hasPrinted(PROXY_READY_LINE) && (await accepts(ports.grpc));

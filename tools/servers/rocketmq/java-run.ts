@@ -12,7 +12,8 @@ import {
   releaseRunFolder,
 } from '../../process/child-processes.js';
 import { RealServerError } from './jars.js';
-import { JVM_FLAGS } from './server-config.js';
+import { makeServerCertificate } from './server-certificate.js';
+import { type Certificate, JVM_FLAGS, tlsFlags } from './server-config.js';
 
 const START_MS = 90_000;
 const POLL_MS = 100;
@@ -26,12 +27,15 @@ interface JavaProgram {
   mainClass: string;
   args: readonly string[];
   flags?: readonly string[];
+  /** Whether its ports speak nothing but TLS; plaintext too unless given. */
+  isTlsOnly?: boolean;
 }
 
 export class JavaRun {
   readonly version: string;
   readonly jars: string;
   readonly folder: string;
+  readonly certificate: Certificate;
   /** Rejects with a RealServerError when a process ends by itself after its start; never resolves. */
   readonly failed: Promise<never>;
 
@@ -41,14 +45,25 @@ export class JavaRun {
   #fail: (error: Error) => void = () => {};
 
   /**
-   * @param options without `runDir` a folder is made, and removed at stop
+   * @param options without `runDir` a folder is made, and removed at stop; without `certificate` one is made
    * @throws RealServerError when another run uses the folder
    */
-  constructor({ version, jars, runDir }: { version: string; jars: string; runDir?: string }) {
+  constructor({
+    version,
+    jars,
+    runDir,
+    certificate,
+  }: {
+    version: string;
+    jars: string;
+    runDir?: string;
+    certificate?: Certificate;
+  }) {
     this.version = version;
     this.jars = jars;
     this.#isFolderKept = runDir !== undefined;
     this.folder = runDir === undefined ? createRunFolder(runRoot()) : keptFolder(runDir);
+    this.certificate = certificate ?? makeServerCertificate(this.folder);
     this.failed = new Promise((_, reject) => {
       this.#fail = reject;
     });
@@ -62,7 +77,7 @@ export class JavaRun {
    * @throws RealServerError with the end of its output when it does not come up
    */
   async start(
-    { name, memory, mainClass, args, flags = [] }: JavaProgram,
+    { name, memory, mainClass, args, flags = [], isTlsOnly = false }: JavaProgram,
     isReady: (child: ChildProcess) => Promise<boolean>,
     what: string,
     signal?: AbortSignal,
@@ -71,6 +86,7 @@ export class JavaRun {
       ...memory.split(' '),
       ...JVM_FLAGS,
       ...flags,
+      ...tlsFlags(this.certificate, isTlsOnly ? 'enforcing' : 'permissive'),
       `-Duser.home=${this.folder}`,
       // A server that is killed leaves a library of 12 MB and keys there.
       `-Djava.io.tmpdir=${this.folder}`,

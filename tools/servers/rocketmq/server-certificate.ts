@@ -15,7 +15,6 @@ export function makeServerCertificate(folder: string): { keyFile: string; certFi
   const files = { keyFile: file('server.key'), certFile: file('server.crt'), caFile: file('ca.crt') };
   // The last is OTHER_NAME of test/fixtures/certificates.ts.
   writeFileSync(file('names'), 'subjectAltName=DNS:localhost,IP:127.0.0.1,DNS:rocketmq.test\n');
-  // RSA: what every version of the server reads.
   const newKey = ['req', '-newkey', 'rsa:2048', '-nodes', '-keyout'];
   openssl(...newKey, file('ca.key'), '-x509', '-days', '2', '-subj', '/CN=authority of a run', '-out', files.caFile);
   openssl(...newKey, files.keyFile, '-subj', '/CN=server of a run', '-out', file('server.csr'));

@@ -17,7 +17,6 @@ import {
   proxyJson,
   QUICK_START,
   type Security,
-  tlsFlags,
 } from './server-config.js';
 
 /** What the proxy prints when it serves. */
@@ -73,7 +72,7 @@ export async function startRocketMQ({
 } = {}): Promise<RunningServer> {
   const jars = await ensureJars(version, log, signal);
   const { taken, release } = await takePorts(ports);
-  const run = new JavaRun({ version, jars, runDir });
+  const run = new JavaRun({ version, jars, runDir, certificate: security });
   let stopping: Promise<void> | undefined;
   const stop = () => {
     stopping ??= run.stop().finally(release);
@@ -81,8 +80,8 @@ export async function startRocketMQ({
   };
   try {
     log(`starting Apache RocketMQ ${version}`);
-    writeConfiguration(run.folder, taken, version, security, settings);
-    await startNameServer(run, taken, signal, security);
+    writeConfiguration(run, taken, security, settings);
+    await startNameServer(run, taken, signal);
     await startBroker(run, taken, security, signal);
   } catch (error) {
     await stop();
@@ -126,9 +125,8 @@ async function checkFree(ports: Ports): Promise<void> {
 }
 
 function writeConfiguration(
-  folder: string,
+  { folder, version, certificate }: JavaRun,
   ports: Ports,
-  version: string,
   security?: Security,
   settings: Record<string, unknown> = {},
 ): void {
@@ -137,7 +135,7 @@ function writeConfiguration(
     join(folder, 'broker.conf'),
     brokerConf(folder, ports, security, { hasPlainAcl: hasPlainAcl(version) }) + propertiesOf(settings),
   );
-  writeFileSync(join(conf, 'rmq-proxy.json'), proxyJson(ports, security));
+  writeFileSync(join(conf, 'rmq-proxy.json'), proxyJson(ports, certificate, security));
   if (security !== undefined && hasPlainAcl(version)) writeFileSync(join(conf, 'plain_acl.yml'), plainAcl(security));
 }
 
@@ -155,20 +153,18 @@ export async function startNameServer(
   run: JavaRun,
   { nameServer }: { nameServer: number },
   signal?: AbortSignal,
-  security?: Security,
   { name = 'namesrv', settings = {} }: { name?: string; settings?: Record<string, unknown> } = {},
 ): Promise<void> {
   const file = join(run.folder, `${name}.conf`);
   writeFileSync(file, propertiesOf({ listenPort: nameServer, ...settings }));
   const mainClass = 'org.apache.rocketmq.namesrv.NamesrvStartup';
-  // The broker registers with it in plaintext.
-  const flags = [...QUICK_START, ...tlsFlags(security, 'permissive')];
-  const program = { name, memory: '-Xmx200m', mainClass, args: ['-c', file], flags };
+  const program = { name, memory: '-Xmx200m', mainClass, args: ['-c', file], flags: QUICK_START };
   await run.start(program, () => accepts(nameServer), 'the name server to accept connections', signal);
 }
 
 async function startBroker(run: JavaRun, ports: Ports, security?: Security, signal?: AbortSignal): Promise<void> {
   const conf = join(run.folder, 'broker.conf');
+  const isTlsOnly = security !== undefined;
   if (!hasProxy(run.version)) {
     const mainClass = 'org.apache.rocketmq.broker.BrokerStartup';
     const program = {
@@ -176,7 +172,7 @@ async function startBroker(run: JavaRun, ports: Ports, security?: Security, sign
       memory: '-Xms1g -Xmx1g',
       mainClass,
       args: ['-c', conf],
-      flags: tlsFlags(security),
+      isTlsOnly,
     };
     const isReady = () => isBrokerRegistered(ports.nameServer, `127.0.0.1:${ports.broker}`);
     await run.start(program, isReady, 'the broker to register with the name server', signal);
@@ -184,7 +180,7 @@ async function startBroker(run: JavaRun, ports: Ports, security?: Security, sign
   }
   const args = ['-pm', 'local', '-bc', conf, '-n', `127.0.0.1:${ports.nameServer}`];
   const mainClass = 'org.apache.rocketmq.proxy.ProxyStartup';
-  const program = { name: 'broker', memory: '-Xms1g -Xmx1g', mainClass, args, flags: tlsFlags(security) };
+  const program = { name: 'broker', memory: '-Xms1g -Xmx1g', mainClass, args, isTlsOnly };
   const isReady = async (child: ChildProcess) =>
     child.hasPrinted(PROXY_READY_LINE) &&
     (await accepts(ports.grpc)) &&
