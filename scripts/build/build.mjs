@@ -9,7 +9,7 @@ import { bundle } from './bundle.mjs';
 import { lock } from './file-lock.mjs';
 
 const root = join(import.meta.dirname, '../..');
-const tsc = ['node_modules/typescript/bin/tsc', '-p'];
+const tsc = ['node_modules/typescript-native/bin/tsc', '-p'];
 const nest = ['node_modules/@nestjs/cli/bin/nest.js', 'build'];
 
 /**
