@@ -1,7 +1,12 @@
 // One client id: its routes, telemetry sessions, heartbeats and disconnect. Producer and consumers are built on it.
 // Over 300 lines: start, routes, sessions and shutdown share the state of one client.
 
-import { ClientType, type Resource, type Status } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import {
+  ClientType,
+  Code,
+  type Resource,
+  type Status,
+} from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { RpcRequest, RpcResponse } from '../protocol/grpc/rpc.js';
 import { requireOk } from '../protocol/grpc/status.js';
 import type { MessageType } from '../protocol/model/message.js';
@@ -246,10 +251,26 @@ export class Client {
     const what = `route of topic "${topic}"`;
     const request = { topic: resource(connection.namespace, topic), endpoints: toWireEndpoints(connection.bootstrap) };
     const response = await this.unary(connection.bootstrap, 'queryRoute', request, this.backgroundOptions(what));
+    const { orderConfiguration } = response;
+    if (this.isOrderedElsewhere(topic, response)) {
+      // Without a route there may be no other session.
+      this.session(connection.bootstrap);
+      return { topic, queues: [], types: [], layout: connection.layouts.after(topic, [], orderConfiguration) };
+    }
     requireOk(what, response.status);
     const found = routeFromWire(topic, response.messageQueues, connection.addressRules);
     for (const { endpoint } of found.queues) this.session(endpoint);
-    return { ...found, layout: connection.layouts.after(topic, found.queues, response.orderConfiguration) };
+    return { ...found, layout: connection.layouts.after(topic, found.queues, orderConfiguration) };
+  }
+
+  /** Whether the topic is on brokers that are all missing, by what is set about its layout: a name server forgets it until one is back. */
+  private isOrderedElsewhere(
+    topic: string,
+    { status, orderConfiguration }: Pick<RpcResponse<'queryRoute'>, 'status' | 'orderConfiguration'>,
+  ): boolean {
+    const { role, connection } = this;
+    if (role.type !== ClientType.PRODUCER || status?.code !== Code.TOPIC_NOT_FOUND) return false;
+    return orderConfiguration !== undefined || connection.layouts.isDeclared(topic);
   }
 
   /** How long one request of a longer operation may take, in milliseconds. */

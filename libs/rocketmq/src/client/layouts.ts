@@ -68,6 +68,11 @@ export class Layouts {
     return new Set([...this.away].flatMap(([brokerName, { untilMs }]) => (untilMs > nowMs ? [brokerName] : [])));
   }
 
+  /** Whether the option says over which queues its message groups are spread. */
+  isDeclared(topic: string): boolean {
+    return this.declared.has(topic);
+  }
+
   /** Called when a message of a message group or lite topic is about to be sent. */
   use(topic: string): void {
     this.used.add(topic);

@@ -182,9 +182,8 @@ export class Gateway {
   }
 
   private async route(topic: string, deadline: Deadline): Promise<RpcResponse<'queryRoute'>> {
-    const found = await this.topics.queues(topic, deadline);
-    if (!('queues' in found)) return { status: found, messageQueues: [] };
-    return { status: OK, messageQueues: [...found.queues], orderConfiguration: found.order };
+    const { status, queues, order } = await this.topics.queues(topic, deadline);
+    return { status, messageQueues: [...queues], orderConfiguration: order };
   }
 
   private async assignments(topic: string, deadline: Deadline): Promise<RpcResponse<'queryAssignment'>> {

@@ -107,6 +107,19 @@ describe('message groups over several brokers', () => {
     expect(failed).toEqual(ofBroker(0));
   });
 
+  it('wait for their brokers if an order configuration names them and no broker of the topic is known', async () => {
+    const { producer, send, configure, hide, show } = await started();
+    configure('broker-0:4;broker-1:4');
+    for (const index of [0, 1]) hide(index);
+    await producer.start({ timeoutMs: 1_000 });
+    for (const failed of await send(GROUPS)) expect(failed).toMatchObject({ reason: UNAVAILABLE });
+    const unordered = producer.send({ topic: TOPIC, body: 'x' }, SOON);
+    await expect(unordered).rejects.toMatchObject({ code: 'UNAVAILABLE', outcome: 'not-sent', retryable: true });
+    const sent = send(GROUPS, { timeoutMs: 10_000 });
+    for (const index of [0, 1]) show(index);
+    expect((await sent).filter(({ status }) => status === 'rejected')).toEqual([]);
+  });
+
   it('are known to be missing if only another name server has the order configuration', async () => {
     const second: BrokerScript = ({ code }) =>
       code === CODES.getKvConfig ? { fields: { value: 'broker-0:4;broker-1:4' } } : { code: 17 };

@@ -17,7 +17,7 @@ import { splitAddress } from '../remoting/remoting-connection.js';
 import { type Deadline, withNotedEffects } from '../support/deadline.js';
 import { TransportError } from '../support/errors.js';
 import type { Logger } from '../support/logger.js';
-import { rejection, statusOf } from './statuses.js';
+import { OK, rejection, statusOf } from './statuses.js';
 
 /** How long a broker may take to say the type of a topic, while others may answer. */
 const TYPE_MS = 1_000;
@@ -36,6 +36,8 @@ const ORDERED: readonly MessageType[] = [MessageType.FIFO, MessageType.LITE];
 
 /** The queues of a topic, in the gRPC model. */
 interface FoundQueues {
+  /** Why there are none, if a name server does not know the topic. */
+  readonly status: Status;
   /** One entry for each. */
   readonly queues: readonly MessageQueue[];
   /** See ORDER_TOPIC_CONFIG of the server; undefined where none is set, and for topics without order. */
@@ -60,18 +62,21 @@ export class Topics {
     private readonly logger: Logger,
   ) {}
 
-  /** All queues; or why there are none. @throws TransportError (not-sent) while the masters of all brokers are missing */
-  async queues(topic: string, deadline: Deadline): Promise<FoundQueues | Status> {
+  /** All queues. @throws TransportError (not-sent) while the masters of all brokers are missing */
+  async queues(topic: string, deadline: Deadline): Promise<FoundQueues> {
     const route = await this.fresh(topic, deadline);
-    if (route === undefined) return rejection(Code.TOPIC_NOT_FOUND, `no name server has a route of topic "${topic}"`);
+    if (route === undefined) {
+      const status = rejection(Code.TOPIC_NOT_FOUND, `no name server has a route of topic "${topic}"`);
+      return { status, queues: [], order: await this.orderOf(topic, undefined, deadline) };
+    }
     const types = await this.types(topic, route, deadline);
     const queues = mastersOf(route).flatMap((broker) => queuesOn(broker, topic, route, types));
     const keepsOrder = types.length === 0 || types.some((type) => ORDERED.includes(type));
-    return { queues, order: keepsOrder ? await this.orderOf(topic, route, deadline) : undefined };
+    return { status: OK, queues, order: keepsOrder ? await this.orderOf(topic, route, deadline) : undefined };
   }
 
-  private async orderOf(topic: string, { order }: TopicRoute, deadline: Deadline): Promise<Layout | undefined> {
-    if (order !== undefined) return order;
+  private async orderOf(topic: string, route: TopicRoute | undefined, deadline: Deadline): Promise<Layout | undefined> {
+    if (route?.order !== undefined) return route.order;
     const last = this.orders.get(topic);
     const text = await this.cluster.orderConfiguration(topic, deadline, last);
     if (text === undefined) {

@@ -170,6 +170,18 @@ describe('message groups of which a broker is missing', () => {
     become(['a', 'b']);
     expect(await seenBy(newProducer()).sendAll(10_000)).toEqual(GROUPS);
   }, 60_000);
+
+  it('wait for their brokers if their layout is declared and the server knows none of them', async () => {
+    const proxy = await serverWith();
+    const { producer, sendAll, become } = await started([proxy], { topicLayouts: { [TOPIC]: 'a:2;b:2' } });
+    become([]);
+    await producer.start({ timeoutMs: 1_000 });
+    expect(await sendAll(500)).toEqual([]);
+    await expect(producer.send({ topic: 'others', body: 'x' })).rejects.toMatchObject({ code: 'TOPIC_NOT_FOUND' });
+    const sent = sendAll(10_000);
+    become(['a', 'b']);
+    expect(await sent).toEqual(GROUPS);
+  }, 60_000);
 });
 
 describe('a proxy that cannot connect to a broker', () => {

@@ -49,7 +49,7 @@ export class GroupQueues {
    */
   queueOf(route: Route, group: string, keepsChosenQueue: boolean, away: ReadonlySet<string>): Queue {
     const places = this.placesIn(route);
-    if (route.layout.length === 0) throw noWritableQueue(route.topic);
+    if (route.layout.length === 0) throw noWritableQueue(route);
     const chosenByHash = placeOfMessageGroup(places.whole, group);
     if (keepsChosenQueue) return queueIn(route, places, chosenByHash);
     // The last check decides about the queue: a proxy before all brokers ignores it.
@@ -111,7 +111,11 @@ function queueIn(route: Route, places: Places, place: QueueInLayout): Queue {
   return queue;
 }
 
-export function noWritableQueue(topic: string): StatusError {
+export function noWritableQueue({ topic, queues, layout }: Route): StatusError | TransportError {
+  if (queues.length === 0 && layout.length > 0) {
+    const text = `send to "${topic}": its brokers ${layoutText(layout)} are missing; nothing was sent; it can be sent when one of them is back`;
+    return new TransportError('UNAVAILABLE', text, 'not-sent', true);
+  }
   const status = { code: Code.FORBIDDEN, message: 'no writable queue on any master broker' };
   return new StatusError(`send to "${topic}"`, status, 'check the permission of the topic');
 }
@@ -136,7 +140,9 @@ function unavailable({ topic }: Route, { writable, present, whole }: Places, pla
   const command = commandLine('topic', 'layout', topic, '--accept', '--name-server', 'NAMESERVER:9876');
   const cure = isDeclaredOtherwise
     ? 'the option topicLayouts, or the order configuration, is not the layout of the topic: correct it'
-    : 'it can be sent when the broker is back';
+    : present.length === 0
+      ? 'it can be sent when the broker is back, unless the topic is missing'
+      : 'it can be sent when the broker is back';
   const text = `send to "${topic}": ${problem}; nothing was sent, so that the group keeps its order; ${layouts}; ${cure}; to spread all groups over the brokers that are there for good: ${command}, and restart the processes that connect to a proxy`;
   return new TransportError('MESSAGE_GROUP_UNAVAILABLE', text, 'not-sent', true);
 }

@@ -52,7 +52,7 @@ function writableQueues(route: Route): readonly Queue[] {
 /**
  * The queues to try, best first: round robin, each further one on another broker; brokers behind isolated endpoints only if there are no
  * others. In a cluster whose brokers all have the same endpoints, a failure would isolate all of them.
- * @throws StatusError `FORBIDDEN` when the topic has no writable queue
+ * @throws StatusError `FORBIDDEN` when the topic has no writable queue; TransportError `UNAVAILABLE` while all its brokers are missing
  */
 export function candidateQueues(
   route: Route,
@@ -61,7 +61,7 @@ export function candidateQueues(
   isIsolated: (endpoint: Endpoint) => boolean,
 ): Queue[] {
   const queues = writableQueues(route);
-  if (queues.length === 0) throw noWritableQueue(route.topic);
+  if (queues.length === 0) throw noWritableQueue(route);
   const well = queues.filter(({ endpoint }) => !isIsolated(endpoint));
   return onePerBroker(well.length > 0 ? well : queues, turn, count);
 }
