@@ -109,6 +109,7 @@ export function stagesOf({ full, seed, specs, has }: About): readonly Stage[] {
     ...(full ? ['test/contract'] : gateway),
     ...(full ? [] : WIRE),
     'test/real/foreign-delays.spec.ts',
+    'test/real/foreign-ids.spec.ts',
     'test/real/lite-topics.spec.ts',
   ];
   const forLong = full ? ['--long'] : [];

@@ -11,7 +11,12 @@ import {
 } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { isReservedProperty, MESSAGE_GROUP_PROPERTY } from '../protocol/model/names.js';
 import { dueTimeIn, integerIn } from '../protocol/remoting/property-values.js';
-import { encodeProperty, type StoredMessageFields, SYS_FLAGS } from '../protocol/remoting/stored-message.js';
+import {
+  encodeProperty,
+  messageIdOf,
+  type StoredMessageFields,
+  SYS_FLAGS,
+} from '../protocol/remoting/stored-message.js';
 
 export const LITE_TOPIC_PROPERTY = '__LITE_TOPIC';
 
@@ -98,7 +103,7 @@ export function wireMessageOf(stored: StoredMessageFields, popped: PoppedFields)
   const systemProperties: SystemProperties = {
     tag: properties.get(PROPERTY.tag),
     keys: keys === undefined || keys === '' ? [] : keys.split(KEY_SEPARATOR),
-    messageId: properties.get(PROPERTY.messageId) ?? '',
+    messageId: messageIdOf(stored),
     bodyDigest: isIntact ? undefined : CORRUPT,
     bodyEncoding: isPacked ? Encoding.GZIP : Encoding.IDENTITY,
     messageType: typeOf(stored),

@@ -13,7 +13,7 @@ import { tagMatcher } from '../protocol/model/filter.js';
 import { LIMITS } from '../protocol/model/limits.js';
 import { REQUEST_CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
-import { offsetMessageIdOf, type StoredMessageFields } from '../protocol/remoting/stored-message.js';
+import { messageIdOf, type StoredMessageFields } from '../protocol/remoting/stored-message.js';
 import type { RemotingClient } from '../remoting/remoting-client.js';
 import type { RemotingRequest } from '../remoting/remoting-request.js';
 import { AnswerAges, LoopWatch } from '../support/answer-age.js';
@@ -174,9 +174,6 @@ export class Receiving {
   ): WireMessage | undefined {
     const { stored, attempt, handle } = popped;
     const message = wireMessageOf(stored, { topic: poll.topic, receiptHandle: handle, deliveryAttempt: attempt });
-    if (message.systemProperties !== undefined && message.systemProperties.messageId === '') {
-      message.systemProperties.messageId = offsetMessageIdOf(stored);
-    }
     const { address, consumerGroup, topic } = poll;
     const delivered = { topic, consumerGroup, handle, messageId: message.systemProperties?.messageId ?? '' };
     if (!matches(message.systemProperties?.tag)) {
@@ -217,8 +214,7 @@ export class Receiving {
   private warnUnusable({ topic, consumerGroup }: Poll, stored: StoredMessageFields): void {
     const text =
       'a message is stored in several lite topics by a client that names their queues itself; it cannot be acknowledged, so it blocks its lite topic';
-    const messageId = stored.properties.get('UNIQ_KEY') ?? offsetMessageIdOf(stored);
-    this.logger.error(text, { topic, consumerGroup, messageId });
+    this.logger.error(text, { topic, consumerGroup, messageId: messageIdOf(stored) });
   }
 
   /** Begins no further request about an unseen message, and waits for those in flight: a dead letter is copied, then acknowledged. */

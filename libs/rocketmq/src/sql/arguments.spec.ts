@@ -80,7 +80,8 @@ describe('an entry of a schedule', () => {
 
 describe('a step of an inbox', () => {
   it('needs a key and work', async () => {
-    for (const key of [undefined, null, 5, {}, Symbol('a')]) {
+    const withoutId = { consumerGroup: 'billing', messageId: '7F00000100002A9F0000000000001267' };
+    for (const key of [undefined, null, 5, {}, Symbol('a'), withoutId]) {
       const refusal = await refusalOf(() => inbox.once(tx, key as never, done));
       expect(refusal).toEqual(['ILLEGAL_KEY', 'key', 'not-sent']);
     }

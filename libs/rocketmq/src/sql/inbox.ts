@@ -1,5 +1,6 @@
 // Does something once per key, however often its message is delivered.
 
+import { isIdOfCopy } from '../protocol/model/message-id.js';
 import { HOUR_MS } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
 import { anyFunction, refused } from '../support/options.js';
@@ -129,8 +130,10 @@ function keyOf(key: string | InboxMessage): string {
     throw new UsageError('ILLEGAL_KEY', text, 'key');
   }
   const { consumerGroup, messageId } = Object(key) as InboxMessage;
-  if (consumerGroup && messageId) return `${consumerGroup}/${messageId}`;
-  const text =
-    'the key of an inbox step must be a string, or a message with its consumerGroup and messageId, neither of them empty; nothing was done';
+  const isOfCopy = typeof messageId === 'string' && isIdOfCopy(messageId);
+  if (consumerGroup && messageId && !isOfCopy) return `${consumerGroup}/${messageId}`;
+  const text = isOfCopy
+    ? `the client that sent message ${messageId} gave it no id, so each delivery has another one; nothing was done; give the inbox step a key of the business, such as the number of the order`
+    : 'the key of an inbox step must be a string, or a message with its consumerGroup and messageId, neither of them empty; nothing was done';
   throw new UsageError('ILLEGAL_KEY', text, 'key');
 }

@@ -1,5 +1,6 @@
 // Which dead letters a replay sends, and where: it leaves out those that went there before, and keeps the failures of those that cannot go.
 
+import { isIdOfCopy, messageIdFrom } from '../../protocol/model/message-id.js';
 import type { MasterBroker, TopicRoute } from '../../remoting/cluster.js';
 import type { ClusterAccess } from '../../remoting/cluster-access.js';
 import { RemotingError } from '../../remoting/remoting-error.js';
@@ -29,6 +30,8 @@ export interface Destination {
   readonly writable: readonly MasterBroker[];
   /** The value of {@link REPLAY_PROPERTY}. */
   readonly mark: string;
+  /** That of the original; made from the mark where its client gave it none, so that a replay finds what an earlier one has sent. */
+  readonly messageId: string;
 }
 
 /** What became of a dead letter. */
@@ -69,8 +72,7 @@ export class ReplayPass {
   ): Promise<Outcome<Done>> {
     try {
       const destination = await this.destinationOf(deadLetter);
-      if (!this.again && (await this.has(destination, deadLetter.messageId)))
-        return { kind: 'replayed-before', deadLetter };
+      if (!this.again && (await this.has(destination))) return { kind: 'replayed-before', deadLetter };
       return { kind: 'done', done: await act(destination) };
     } catch (error) {
       if (!isOfOneLetter(error)) throw error;
@@ -81,11 +83,13 @@ export class ReplayPass {
   /** @throws NotReplayableError */
   private async destinationOf(deadLetter: DeadLetterView): Promise<Destination> {
     const origin = await this.origin(deadLetter);
-    return { ...origin, mark: `${deadLetter.consumerGroup}/${positionOf(deadLetter)}` };
+    const mark = `${deadLetter.consumerGroup}/${positionOf(deadLetter)}`;
+    const { messageId } = deadLetter;
+    return { ...origin, mark, messageId: isIdOfCopy(messageId) ? messageIdFrom(mark) : messageId };
   }
 
   /** Whether the topic already has a message that was replayed from it. */
-  private async has({ topic, route, mark }: Destination, messageId: string): Promise<boolean> {
+  private async has({ topic, route, mark, messageId }: Destination): Promise<boolean> {
     for (const broker of this.cluster.ofCluster(route.brokers)) {
       const found = await storedWithId(this.cluster, broker, { topic, messageId }, this.deadline);
       if (found.some(({ properties }) => properties.get(REPLAY_PROPERTY) === mark)) return true;
@@ -93,7 +97,7 @@ export class ReplayPass {
     return false;
   }
 
-  private async origin({ originTopic, messageId }: DeadLetterView): Promise<Omit<Destination, 'mark'>> {
+  private async origin({ originTopic, messageId }: DeadLetterView): Promise<Omit<Destination, 'mark' | 'messageId'>> {
     if (originTopic === undefined) {
       const message = `the original topic of dead letter ${messageId} is unknown; it was not sent; send its body yourself`;
       throw new NotReplayableError('ORIGIN_UNKNOWN', message);

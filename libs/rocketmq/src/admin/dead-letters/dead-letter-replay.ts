@@ -137,7 +137,7 @@ class Replay {
     deadLetter: DeadLetterView,
     destination: Destination,
   ): Promise<ReplayedDeadLetter> {
-    const { topic, mark } = destination;
+    const { topic } = destination;
     const { broker, queueId } = await this.queueFor(deadLetter, destination);
     const fields = {
       producerGroup: topic,
@@ -148,7 +148,7 @@ class Replay {
       sysFlag: String(stored.sysFlag & (SYS_FLAGS.compressed | SYS_FLAGS.compressionType)),
       bornTimestamp: String(stored.bornTimestampMs),
       flag: String(stored.flag),
-      properties: encodeProperties(propertiesToSend(stored, mark)),
+      properties: encodeProperties(propertiesToSend(stored, destination)),
       reconsumeTimes: '0',
       unitMode: 'false',
       batch: 'false',
@@ -191,7 +191,7 @@ class Replay {
 }
 
 /** Without the properties of a delayed or transactional message, since it was delivered before it became a dead letter. */
-function propertiesToSend({ properties }: StoredMessageFields, mark: string): Map<string, string> {
+function propertiesToSend({ properties }: StoredMessageFields, { mark, messageId }: Destination): Map<string, string> {
   const kept = [...properties].filter(([name]) => KEPT_PROPERTIES.has(name) || !isReservedProperty(name));
-  return new Map(kept).set(REPLAY_PROPERTY, mark);
+  return new Map(kept).set(PROPERTIES.messageId, messageId).set(REPLAY_PROPERTY, mark);
 }

@@ -1,11 +1,14 @@
 // Looks up messages in the index of the brokers: by message id or key.
 
+import { isIdOfCopy } from '../../protocol/model/message-id.js';
 import { topicNameProblem } from '../../protocol/model/names.js';
 import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import {
   decodeStoredMessages,
   MalformedMessage,
+  offsetInMessageId,
+  offsetMessageIdOf,
   type StoredMessageFields,
 } from '../../protocol/remoting/stored-message.js';
 import { undefinedWhen } from '../../remoting/answers.js';
@@ -20,6 +23,7 @@ import { assertKnown, queuesOf } from '../topics/topic-offsets.js';
 import { keysOf, messageView, PROPERTIES, type StoredMessageView } from './message-view.js';
 
 export type MessageQuery =
+  /** `messageId` of a message or of one of its copies (RocketMQ: `offsetMsgId`). */
   | { readonly topic: string; readonly messageId: string }
   | {
       readonly topic: string;
@@ -121,7 +125,24 @@ async function storedMessages(
   // The index uses hash codes, so a result may belong to another topic or key. A message that has a key twice is in it twice.
   const sought = matches.filter((one) => isSought(one, query));
   const found = new Map(sought.map((one) => [identityOf(one), one]));
+  if (isById && found.size === 0) return { found: await copiesWithId(cluster, broker, query, deadline), isFull: false };
   return { found: [...found.values()], isFull: matches.length >= limit };
+}
+
+/** The message whose place the id is. @see ViewMessageRequestHeader of the server, request code 33 */
+async function copiesWithId(
+  cluster: ClusterAccess,
+  broker: MasterBroker,
+  { topic, messageId }: { readonly topic: string; readonly messageId: string },
+  deadline: Deadline,
+): Promise<StoredMessageFields[]> {
+  const offset = isIdOfCopy(messageId) ? offsetInMessageId(messageId) : undefined;
+  if (offset === undefined) return [];
+  const request = { code: REQUEST_CODES.viewMessageById, fields: { offset: String(offset) } };
+  const answer = await cluster.ask(broker, request, deadline);
+  // Another broker has nothing there, and the embedded one no such places.
+  if (answer.code !== RESPONSE_CODES.success) return [];
+  return messagesIn(answer).filter((one) => one.topic === topic && offsetMessageIdOf(one) === messageId.toUpperCase());
 }
 
 /** By its properties as well: an embedded broker has no commit log, and gives what it no longer stores no place. */

@@ -5,13 +5,16 @@ import { unzip } from 'node:zlib';
 import { DEFAULT_MAX_UNPACKED_BYTES } from '../../protocol/model/limits.js';
 import { isServersProperty, MESSAGE_GROUP_PROPERTY } from '../../protocol/model/names.js';
 import { dueTimeIn, integerIn } from '../../protocol/remoting/property-values.js';
-import { type StoredMessageFields, SYS_FLAGS } from '../../protocol/remoting/stored-message.js';
+import { messageIdOf, type StoredMessageFields, SYS_FLAGS } from '../../protocol/remoting/stored-message.js';
 import { checkedElsewhere, type OptionChecks } from '../../support/options.js';
 
 /** A stored message. */
 export interface StoredMessageView {
   readonly topic: string;
-  /** Created by the producer. Servers do not deduplicate ids: several messages may have the same one. */
+  /**
+   * Created by the producer; of a message to which its client gave none, that of this copy (RocketMQ: `offsetMsgId`). Servers do not deduplicate ids: several
+   * messages may have the same one.
+   */
   readonly messageId: string;
   /** Decompressed, unless `isPacked`. */
   readonly body: Buffer;
@@ -100,7 +103,7 @@ export async function messageView(stored: StoredMessageFields, broker: string): 
     storeHost,
     reconsumeTimes,
     ...(await bodyOf(stored)),
-    messageId: property(PROPERTIES.messageId) ?? '',
+    messageId: messageIdOf(stored),
     tag: property(PROPERTIES.tag),
     keys: keysOf(stored),
     properties: Object.fromEntries(all.filter(([name]) => !isServersProperty(name))),

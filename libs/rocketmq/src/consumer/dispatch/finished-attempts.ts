@@ -1,6 +1,8 @@
 // Counts the failed attempts that handlers of this process have finished. The server counts deliveries, including those without a
 // handler call and those that were interrupted; a listener's own limit is about finished attempts.
 
+import { isIdOfCopy } from '../../protocol/model/message-id.js';
+
 /** A message that failed so long ago is at another process by now, or its count restarts: it gets more attempts, never fewer. */
 const MAX_MESSAGES = 10_000;
 
@@ -8,6 +10,7 @@ const MAX_MESSAGES = 10_000;
 interface Known {
   readonly topic: string;
   readonly messageId: string;
+  readonly deliveryAttempt: number;
 }
 
 /** The attempts at one message. */
@@ -21,8 +24,9 @@ interface Failures {
 export class FinishedAttempts {
   private readonly known = new Map<string, Failures>();
 
-  /** Counts one more. @returns the new count */
+  /** Counts one more. @returns the new count; the number of deliveries of a message without an id of its own, whose next copy has another id */
   add(message: Known, error: unknown): number {
+    if (isIdOfCopy(message.messageId)) return message.deliveryAttempt;
     const key = keyOf(message);
     const count = (this.known.get(key)?.count ?? 0) + 1;
     // The map is ordered by the latest failure.

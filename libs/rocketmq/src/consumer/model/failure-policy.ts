@@ -49,7 +49,8 @@ export interface FailurePolicy {
   /**
    * Attempts before a message is dead-lettered. It counts attempts that a handler of this process has finished: not deliveries without a
    * handler call or with `countsAsAttempt: false`, and not attempts that a shutdown, a lost lease or the end of the process interrupted. Where several processes share a group,
-   * each counts its own, up to the deliveries that the server allows. Default: the deliveries that the server allows, which are also the maximum; every one of them counts then.
+   * each counts its own, up to the deliveries that the server allows. Default: the deliveries that the server allows, which are also the maximum; every one of them counts then,
+   * as it does of a message to which its client gave no id.
    */
   readonly maxAttempts?: number;
   /**

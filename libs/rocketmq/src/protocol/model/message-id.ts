@@ -1,5 +1,6 @@
 // Message ids: 17 bytes as 34 upper-case hex digits, like those of the official clients.
 
+import { createHash } from 'node:crypto';
 import type { Random } from '../../support/random.js';
 
 /** 2021-01-01T00:00:00Z, from which ids count their seconds. */
@@ -28,6 +29,19 @@ export class MessageIdGenerator {
     this.sequence = (this.sequence + 1) >>> 0;
     return id;
   }
+}
+
+/** The same id for the same text. */
+export function messageIdFrom(text: string): string {
+  return `01${createHash('sha256').update(text).digest('hex').slice(0, 32)}`.toUpperCase();
+}
+
+/**
+ * Whether an id is the place of one stored copy (`offsetMsgId` of the server), which servers show of a message whose client gave it no id.
+ * The next delivery of that message may be another copy. @see MessageDecoder.createMessageId of the server: address, port in four bytes, offset
+ */
+export function isIdOfCopy(messageId: string): boolean {
+  return /^(?:[\dA-F]{8}|[\dA-F]{32})0000[\dA-F]{20}$/i.test(messageId);
 }
 
 function hex(value: number, digits: number): string {

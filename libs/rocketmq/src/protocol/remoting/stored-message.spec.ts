@@ -1,11 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
+import { systemRandom } from '../../support/random.js';
+import { isIdOfCopy, MessageIdGenerator, messageIdFrom } from '../model/message-id.js';
 import {
   decodeProperties,
   decodeStoredMessages,
   encodeProperties,
   encodeStoredMessage,
   MalformedMessage,
+  messageIdOf,
   offsetInMessageId,
   offsetMessageIdOf,
   type StoredMessageFields,
@@ -95,6 +98,24 @@ describe('a stored message', () => {
     );
     expect(ids.map(({ length }) => length)).toEqual([32, 56]);
     expect(ids.map(offsetInMessageId)).toEqual([4711, 4711]);
+    expect(ids.map(isIdOfCopy)).toEqual([true, true]);
+  });
+
+  it('has no id of a copy where its client gave it one, as Java clients of 4.x and 5.x and this one do', () => {
+    // The address of the host, the process, the class loader, the time and a counter; the same of a host with IPv6 only.
+    const old = ['AC11000100012A139A55155B2C5C0000', '20010DB800000000000000000000000100012A139A55155B2C5C0000'];
+    const generated = new MessageIdGenerator(systemRandom, 1).next(Date.now());
+    for (const id of [...old, generated, messageIdFrom('billing/broker-a/0/7'), 'order 7'])
+      expect([id, isIdOfCopy(id)]).toEqual([id, false]);
+  });
+
+  it.each([
+    ['', '7F00000100002A9F0000000000001267'],
+    ['UNIQ_KEY\u0001 \u0002', '7F00000100002A9F0000000000001267'],
+    ['UNIQ_KEY\u0001one\u0002', 'one'],
+  ])('is known by the id that its client gave it, otherwise by that of the copy: %j', (properties, id) => {
+    const at = { storeHost: '127.0.0.1:10911', commitLogOffset: 4711 };
+    expect(messageIdOf({ ...at, properties: decodeProperties(properties) })).toBe(id);
   });
 
   it('accepts short forms of IPv6, and drops a host name, for which there is no field', () => {

@@ -233,6 +233,12 @@ export function offsetMessageIdOf({
     .toUpperCase();
 }
 
+/** The id that its client gave a message; where that is missing or blank, that of this copy, as proxies do. */
+export function messageIdOf(stored: Pick<StoredMessageFields, 'storeHost' | 'commitLogOffset' | 'properties'>): string {
+  const given = stored.properties.get('UNIQ_KEY') ?? '';
+  return given.trim() === '' ? offsetMessageIdOf(stored) : given;
+}
+
 /** The offset in an {@link offsetMessageIdOf}, which is the only part that a broker uses; undefined for any other string. */
 export function offsetInMessageId(offsetMessageId: string): number | undefined {
   const [, offset] = /^(?:[0-9A-Fa-f]{16}|[0-9A-Fa-f]{40})([0-9A-Fa-f]{16})$/.exec(offsetMessageId) ?? [];
