@@ -3,6 +3,7 @@ import { until } from '../../../../tools/until.js';
 import { Connection } from '../client/connection.js';
 import { Producer } from '../producer/producer.js';
 import type { MessageView } from '../protocol/model/message.js';
+import { MINUTE_MS } from '../support/clock.js';
 import { UsageError } from '../support/errors.js';
 import { TestBroker } from '../testing/test-broker.js';
 import { PushConsumer } from './push-consumer.js';
@@ -122,6 +123,20 @@ describe('a push consumer of lite topics', () => {
     await consumer.subscribeLite('b');
     await send('b', 'b1');
     await until(() => handled.length === 1);
+  });
+
+  it('waits for an earlier change no longer than the timeout allows, and has not subscribed then', async () => {
+    const consumer = consumerOf();
+    await consumer.start();
+    broker.faults.add({ rpc: 'syncLiteSubscription', times: 1, action: { kind: 'delay', delayMs: MINUTE_MS } });
+    const canceling = new AbortController();
+    const earlier = expect(consumer.subscribeLite('b', { signal: canceling.signal })).rejects.toThrow('enough');
+    const late = consumer.subscribeLite('c', { timeoutMs: 100 });
+    await expect(late).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED', outcome: 'not-sent' });
+    canceling.abort(new Error('enough'));
+    await earlier;
+    await consumer.subscribeLite('d');
+    expect(consumer.liteTopics).toEqual(['a', 'd']);
   });
 
   it('subscribes again when the server has lost its stream', async () => {

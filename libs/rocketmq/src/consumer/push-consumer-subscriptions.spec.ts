@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ConsumerBench, gate, textOf } from '../../../../test/fixtures/consumer-bench.js';
 import { until } from '../../../../tools/until.js';
+import { MINUTE_MS } from '../support/clock.js';
 import type { PushConsumer } from './push-consumer.js';
 
 const TAGGED_A = { kind: 'tag', expression: 'a' } as const;
@@ -125,6 +126,46 @@ describe('the subscriptions of a running push consumer', () => {
       consumer.subscribe({ topic: 'orders', filter: TAGGED_A }),
     ]);
     expect(known(consumer)).toEqual(['returns *', 'orders a']);
+  });
+
+  it('wait for an earlier change no longer than their timeout and signal allow, and do not change then', async () => {
+    const consumer = await bench.consume(bench.journalled);
+    bench.broker.faults.add({ rpc: 'telemetry', times: 1, action: { kind: 'dropResponse' } });
+    const canceling = new AbortController();
+    const { signal } = canceling;
+    const earlier = expect(consumer.subscribe({ topic: 'returns' }, { timeoutMs: 60_000, signal })).rejects.toThrow(
+      'enough',
+    );
+    const late = consumer.unsubscribe('orders', { timeoutMs: 100 });
+    const unwanted = consumer.unsubscribe('orders', { signal: AbortSignal.abort(new Error('not wanted')) });
+    const next = consumer.subscribe({ topic: 'returns', filter: TAGGED_A });
+    await Promise.all([
+      expect(late).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED', outcome: 'not-sent' }),
+      expect(unwanted).rejects.toThrow('not wanted'),
+    ]);
+    expect(known(consumer)).toEqual(['orders *', 'returns *']);
+    canceling.abort(new Error('enough'));
+    await earlier;
+    await next;
+    expect(known(consumer)).toEqual(['orders *', 'returns a']);
+  });
+
+  it('wait for the start no longer than their timeout and signal allow, and fail with it', async () => {
+    const connection = bench.connectionTo(bench.broker.endpoints);
+    const consumer = bench.consumer(bench.journalled, {}, connection);
+    bench.broker.faults.add({ rpc: 'queryRoute', times: 1, action: { kind: 'delay', delayMs: MINUTE_MS } });
+    const canceling = new AbortController();
+    const started = consumer.start({ timeoutMs: 60_000, signal: canceling.signal });
+    const late = consumer.subscribe({ topic: 'returns' }, { timeoutMs: 100 });
+    const unwanted = consumer.unsubscribe('orders', { signal: AbortSignal.abort(new Error('not wanted')) });
+    const waiting = expect(consumer.subscribe({ topic: 'returns' })).rejects.toThrow('enough');
+    await Promise.all([
+      expect(late).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED', outcome: 'not-sent' }),
+      expect(unwanted).rejects.toThrow('not wanted'),
+    ]);
+    canceling.abort(new Error('enough'));
+    await expect(started).rejects.toThrow('enough');
+    await waiting;
   });
 
   it('do not change before the start or after the close, and a close cancels a change', async () => {

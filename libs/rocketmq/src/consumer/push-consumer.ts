@@ -275,8 +275,8 @@ export class PushConsumer {
    */
   async subscribeLite(liteTopic: string, options: CallOptions = {}): Promise<void> {
     assertCall(options);
-    const lite = await this.startedLite();
-    await lite.add(liteTopic, options);
+    assertLiteTopic(liteTopic, 'liteTopic');
+    await this.requireLite().add(liteTopic, options);
   }
 
   /**
@@ -288,8 +288,7 @@ export class PushConsumer {
   async unsubscribeLite(liteTopic: string, options: CallOptions = {}): Promise<void> {
     assertCall(options);
     assertLiteTopic(liteTopic, 'liteTopic');
-    const lite = await this.startedLite();
-    await lite.remove(liteTopic, options);
+    await this.requireLite().remove(liteTopic, options);
   }
 
   /**
@@ -340,10 +339,10 @@ export class PushConsumer {
       await withNotedEffects(what, timeoutMs, this.closing.signal, (deadline) => this.connect(deadline, options));
     } catch (error) {
       // A start that has failed has cleaned up; close() then has nothing to wait for.
-      this.closing.abort(closedError());
+      const failure = didNotStart(`consumer of "${consumerGroup}"`, error);
+      this.closing.abort(failure);
       const closed = this.end(0);
-      if (this.state.kind === 'started')
-        this.state = { kind: 'failed', error: didNotStart(`consumer of "${consumerGroup}"`, error), closed };
+      if (this.state.kind === 'started') this.state = { kind: 'failed', error: failure, closed };
       await closed;
       throw error;
     } finally {
@@ -376,15 +375,16 @@ export class PushConsumer {
       const text = `${who} what this consumer subscribes to; nothing was changed`;
       throw new UsageError('LISTENERS_DECIDE', text, field);
     }
-    await this.started();
     await this.inTurn(what, options, work);
   }
 
-  private inTurn(what: string, options: CallOptions, work: (deadline: Deadline) => Promise<void>): Promise<void> {
-    return this.subscriptions.inTurn(what, { ...options, closing: this.closing.signal }, work);
+  private async inTurn(what: string, options: CallOptions, work: (deadline: Deadline) => Promise<void>): Promise<void> {
+    const started = this.started();
+    await this.subscriptions.inTurn(what, { ...options, closing: this.closing.signal, started }, work);
   }
 
-  private async started(): Promise<void> {
+  /** @throws StateError when it was not started, or is closed */
+  private started(): Promise<void> {
     if (this.state.kind === 'closed') throw closedError();
     if (this.state.kind === 'failed') throw this.state.error;
     if (this.state.kind === 'idle') {
@@ -393,15 +393,14 @@ export class PushConsumer {
         'the consumer is not started; nothing was changed; call start() and await it first',
       );
     }
-    await this.state.ready;
+    return this.state.ready;
   }
 
-  private async startedLite(): Promise<LiteSubscriptions> {
+  private requireLite(): LiteSubscriptions {
     if (this.lite === undefined) {
       const text = 'this consumer is not one of lite topics; nothing was changed; set the option liteTopics';
       throw new UsageError('NO_LITE_CONSUMER', text, 'liteTopics');
     }
-    await this.started();
     return this.lite;
   }
 

@@ -76,8 +76,8 @@ export class LiteSubscriptions {
   }
 
   async add(liteTopic: string, options: CallOptions): Promise<void> {
-    assertLiteTopic(liteTopic, 'liteTopic', this.parts.limits().maxLiteTopicLength);
     await this.parts.inTurn(`subscription to lite topic "${liteTopic}"`, options, async (deadline) => {
+      assertLiteTopic(liteTopic, 'liteTopic', this.parts.limits().maxLiteTopicLength);
       // A repeated request would make an exclusive group drop the lite topic of this consumer.
       if (this.subscribed.has(liteTopic)) return;
       this.assertQuota(this.subscribed.size + 1);
@@ -140,12 +140,16 @@ export class LiteSubscriptions {
   /** Sends the complete set again. */
   private async refresh(): Promise<void> {
     const { requestTimeoutMs: timeoutMs } = this.context.client.connection;
-    const options = { timeoutMs, signal: this.stopping.signal };
+    // It waits for other changes until the next one is due, but those behind it wait for no more than a request.
+    const options = { timeoutMs: REPEAT_MS, signal: this.stopping.signal };
     const { parts } = this;
     await parts
-      .inTurn('refresh of lite topics', options, async (deadline) => {
+      .inTurn('refresh of lite topics', options, async (whole) => {
         this.isRefreshing = true;
-        await this.sync(LiteSubscriptionAction.COMPLETE_ADD, this.names, deadline).finally(() => {
+        const sent = whole.part(timeoutMs, (deadline) =>
+          this.sync(LiteSubscriptionAction.COMPLETE_ADD, this.names, deadline),
+        );
+        await sent.finally(() => {
           this.isRefreshing = false;
         });
       })

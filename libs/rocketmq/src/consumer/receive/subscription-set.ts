@@ -1,14 +1,16 @@
 // The subscriptions of a running consumer, and the one way to change them.
 
 import type { Client } from '../../client/client.js';
-import { withAnySignal } from '../../support/abort.js';
+import { raceAbort, withAnySignal } from '../../support/abort.js';
 import { SECOND_MS } from '../../support/clock.js';
-import { type CallOptions, type Deadline, withDeadline } from '../../support/deadline.js';
+import { type CallOptions, type Deadline, withNotedEffects } from '../../support/deadline.js';
 import { UsageError } from '../../support/errors.js';
 import type { GroupSubscription, Subscription } from '../model/subscription.js';
 
-/** The timeout of a change, and the signal that cancels it. */
+/** The timeout of a change, and the signal that cancels it. Both also apply while the change waits. */
 interface ChangeOptions extends CallOptions {
+  /** The start of the consumer, which every change waits for. */
+  readonly started: Promise<void>;
   /** Fires when the consumer closes. */
   readonly closing: AbortSignal;
 }
@@ -22,7 +24,7 @@ export class SubscriptionSet implements GroupSubscription {
   private readonly announced: Map<string, Subscription>;
   /** The subscriptions in force: a change applies once every server knows it. A filter skips messages for the whole group. */
   private readonly inForce: Map<string, Subscription>;
-  private lastChange: Promise<void> = Promise.resolve();
+  private lastChange: Promise<unknown> = Promise.resolve();
 
   constructor({ consumerGroup, subscriptions }: GroupSubscription) {
     this.consumerGroup = consumerGroup;
@@ -47,13 +49,17 @@ export class SubscriptionSet implements GroupSubscription {
 
   /** Makes changes one after another: each is sent to the servers before the next one begins. */
   inTurn(what: string, options: ChangeOptions, work: (deadline: Deadline) => Promise<void>): Promise<void> {
-    const { timeoutMs = DEFAULT_CHANGE_MS, signal, closing } = options;
-    const turn = this.lastChange.then(() =>
-      withAnySignal([closing, signal], (either) =>
-        withDeadline(`${what} for "${this.consumerGroup}"`, timeoutMs, either, work),
-      ),
+    const { timeoutMs = DEFAULT_CHANGE_MS, signal, closing, started } = options;
+    const before = Promise.all([started, this.lastChange]);
+    const turn = withAnySignal([closing, signal], (either) =>
+      withNotedEffects(`${what} for "${this.consumerGroup}"`, timeoutMs, either, async (deadline) => {
+        await raceAbort(before, deadline.signal);
+        deadline.noteEffect();
+        await work(deadline);
+      }),
     );
-    this.lastChange = turn.catch(() => {});
+    // A change that gives up while it waits leaves those behind it waiting for the earlier ones.
+    this.lastChange = Promise.allSettled([before, turn]);
     return turn;
   }
 

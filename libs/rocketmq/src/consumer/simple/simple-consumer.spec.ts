@@ -262,6 +262,19 @@ describe('SimpleConsumer over the wire', () => {
     slow.close();
   });
 
+  it('waits for its start with a change no longer than the timeout of the change, which fails when the start fails', async () => {
+    const slow = new Connection({ endpoints: broker.endpoints, clock: broker.clock });
+    const other = new SimpleConsumer(slow, { consumerGroup: 'stock', subscriptions: [{ topic: 'orders' }] });
+    broker.faults.add({ rpc: 'queryRoute', times: 1, action: { kind: 'delay', delayMs: MINUTE_MS } });
+    const started = expect(other.start({ timeoutMs: 300 })).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+    const waiting = expect(other.subscribe({ topic: 'returns' })).rejects.toThrow(/^\[CLOSED\].* did not start/);
+    const late = other.subscribe({ topic: 'returns' }, { timeoutMs: 100 });
+    await expect(late).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED', outcome: 'not-sent' });
+    await Promise.all([started, waiting]);
+    await other.close();
+    slow.close();
+  });
+
   it('ends a receive when its signal aborts or the consumer is closed', async () => {
     const controller = new AbortController();
     const aborted = consumer.receive({ topic: 'returns', signal: controller.signal });

@@ -244,9 +244,9 @@ export class SimpleConsumer {
       await withAnySignal([this.closing.signal, signal], (ended) => withNotedEffects(what, timeoutMs, ended, work));
     } catch (error) {
       // A start that has failed has cleaned up; close() then has nothing to wait for. A receive may have begun.
-      this.closing.abort(closedError());
-      const closed = this.end();
       const failure = didNotStart(`consumer of "${this.options.consumerGroup}"`, error);
+      this.closing.abort(failure);
+      const closed = this.end();
       if (this.state.kind === 'started') this.state = { kind: 'failed', error: failure, closed };
       await closed;
       throw error;
@@ -256,8 +256,8 @@ export class SimpleConsumer {
   private async change(what: string, options: CallOptions, work: (deadline: Deadline) => Promise<void>): Promise<void> {
     assertCall(options);
     this.assertStarted();
-    await this.start();
-    await this.subscriptions.inTurn(what, { ...options, closing: this.closing.signal }, work);
+    const started = this.start();
+    await this.subscriptions.inTurn(what, { ...options, closing: this.closing.signal, started }, work);
   }
 
   private subscriptionOf(topic: string | undefined): Subscription {
