@@ -84,9 +84,7 @@ function addShow(group: Command, io: CommandIo): void {
         `group ${name}: ${order.isSame ? `${order.text}, on ${brokers.map((one) => one.name).join(', ')}` : order.text}`,
         `attempts  ${byBroker(brokers, attempts).text}`,
         `backoff   ${byBroker(brokers, ({ backoff }) => waitsOf(backoff)).text}`,
-        ...(hasLite
-          ? [`lite      ${byBroker(brokers, ({ lite }) => (lite === undefined ? 'no' : liteText(lite))).text}`]
-          : []),
+        ...(hasLite ? [`lite      ${byBroker(brokers, ({ lite }) => liteText(lite)).text}`] : []),
         '',
       ].join('\n');
     });
@@ -95,7 +93,7 @@ function addShow(group: Command, io: CommandIo): void {
 }
 
 /** A setting; with the brokers that have each value where they differ. */
-function byBroker(brokers: readonly GroupOnBroker[], show: (broker: GroupOnBroker) => string) {
+export function byBroker(brokers: readonly GroupOnBroker[], show: (broker: GroupOnBroker) => string) {
   const names = new Map<string, string[]>();
   for (const broker of brokers) names.set(show(broker), [...(names.get(show(broker)) ?? []), broker.name]);
   const values = [...names.keys()];
@@ -106,13 +104,15 @@ function byBroker(brokers: readonly GroupOnBroker[], show: (broker: GroupOnBroke
   };
 }
 
-const waitsOf = (backoff: BackoffPolicy): string =>
+export const waitsOf = (backoff: BackoffPolicy): string =>
   backoff.kind === 'customized'
     ? backoff.nextMs.map(seconds).join(' ')
     : `${seconds(backoff.initialMs)}, multiplied by ${backoff.multiplier} each time, at most ${seconds(backoff.maxMs)}`;
 
-const liteText = ({ topic, subscriptionQuota, exclusive }: Required<LiteGroup>): string =>
-  `lite topics of ${topic}, at most ${subscriptionQuota} for each consumer${exclusive ? ', one consumer for each lite topic' : ''}`;
+export const liteText = (lite: Required<LiteGroup> | undefined): string =>
+  lite === undefined
+    ? 'no'
+    : `lite topics of ${lite.topic}, at most ${lite.subscriptionQuota} for each consumer${lite.exclusive ? ', one consumer for each lite topic' : ''}`;
 
 const attemptsText = (attempts: number, isDeliverable: boolean): string =>
   isDeliverable

@@ -37,6 +37,27 @@ describe('the settings of a group', () => {
     });
   });
 
+  it('are a warning where the backoff or the lite topics differ, with what makes them the same', async () => {
+    const waiting = (next: number[]) => ({
+      groupRetryPolicy: { type: 'CUSTOMIZED', customizedRetryPolicy: { next } },
+    });
+    const call = `call admin.createGroup({ consumerGroup: "shop", backoff }, { ifExists: 'update' })`;
+    const seen = 'not ordered with 17 attempts on broker-0, not ordered with 17 attempts on broker-1; ';
+    expect(await checked(waiting([1_000, 5_000]), waiting([2_000]))).toMatchObject({
+      status: 'warning',
+      seen: `${seen}backoff: 1s 5s on broker-0; 2s on broker-1`,
+      advice: call,
+    });
+    const lite = { attributes: { 'lite.bind.topic': 'chats' } };
+    expect(await checked(lite, {})).toMatchObject({
+      status: 'warning',
+      seen: `${seen}lite: lite topics of chats, at most 2000 for each consumer on broker-0; no on broker-1`,
+    });
+    expect(await checked({ ...waiting([1_000]), retryMaxTimes: 4 }, waiting([2_000]))).toMatchObject({
+      advice: `group create shop --max-attempts 17 --yes; then ${call}`,
+    });
+  });
+
   it.each([-1, 2 ** 31 - 1])('are a failure where they leave no attempt: retryMaxTimes %i', async (retryMaxTimes) => {
     expect(await checked({ retryMaxTimes: 4 }, { retryMaxTimes })).toMatchObject({
       status: 'failed',
@@ -57,6 +78,7 @@ describe('the settings of a group', () => {
   });
 
   it('are fine where all brokers have the same', async () => {
-    expect(await checked({ retryMaxTimes: 4 }, { retryMaxTimes: 4 })).toMatchObject({ status: 'ok' });
+    const same = { retryMaxTimes: 4, groupRetryPolicy: { type: 'CUSTOMIZED', customizedRetryPolicy: { next: [5] } } };
+    expect(await checked(same, same)).toMatchObject({ status: 'ok' });
   });
 });

@@ -5,6 +5,7 @@ import type { RocketMQAdmin } from '../../admin/rocketmq-admin.js';
 import { DEFAULT_RETRIES, isDeliverable, losesWhatIsReleased } from '../../remoting/group-config.js';
 import { describeError } from '../../support/logger.js';
 import { plural } from '../command.js';
+import { byBroker, liteText, waitsOf } from '../group-command.js';
 import type { Check, CommandText } from './check.js';
 
 /** The result of examining a group. */
@@ -58,7 +59,13 @@ function settingsProblem(
   const inWords = brokers.map(({ name, fifo, maxDeliveryAttempts }) => {
     return `${fifo ? 'ordered' : 'not ordered'} with ${attemptsText(maxDeliveryAttempts)} on ${name}`;
   });
-  const seen = inWords.join(', ');
+  // The command cannot set them, or not all of them.
+  const others = {
+    backoff: byBroker(brokers, ({ backoff }) => waitsOf(backoff)),
+    lite: byBroker(brokers, ({ lite }) => liteText(lite)),
+  };
+  const differing = Object.entries(others).filter(([, { isSame }]) => !isSame);
+  const seen = [inWords.join(', '), ...differing.map(([name, { text }]) => `${name}: ${text}`)].join('; ');
   if (attempts.length < brokers.length) {
     const why =
       'retryMaxTimes is below 0 or 2147483647: a proxy moves every message to the dead letters and delivers none, and consumers refuse to start';
@@ -71,11 +78,14 @@ function settingsProblem(
     const cure = command('group', 'create', consumerGroup, '--fifo', '--max-attempts', enough, '--yes');
     return { status: 'warning', seen, why, advice: cure };
   }
-  if (new Set(brokers.map(({ fifo, maxDeliveryAttempts }) => `${fifo} ${maxDeliveryAttempts}`)).size < 2)
-    return undefined;
+  const isAlike = byBroker(brokers, (one) => `${one.fifo} ${one.maxDeliveryAttempts}`).isSame;
+  if (isAlike && differing.length === 0) return undefined;
   const why =
-    'each broker goes by its own settings, and a proxy by those of any broker, so order and attempts depend on chance';
-  return { status: 'warning', seen, why, advice };
+    'each broker goes by its own settings, and a proxy by those of any broker, so which of them apply to a message depends on chance';
+  const given = [`consumerGroup: ${JSON.stringify(consumerGroup)}`, ...differing.map(([name]) => name)].join(', ');
+  const call = `call admin.createGroup({ ${given} }, { ifExists: 'update' })`;
+  const cures = [...(isAlike ? [] : [advice]), ...(differing.length === 0 ? [] : [call])];
+  return { status: 'warning', seen, why, advice: cures.join('; then ') };
 }
 
 async function lagCheck(admin: RocketMQAdmin, group: string, consumers: number): Promise<Check> {
