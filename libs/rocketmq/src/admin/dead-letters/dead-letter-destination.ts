@@ -1,11 +1,12 @@
 // Which dead letters a replay sends, and where: it leaves out those that went there before, and keeps the failures of those that cannot go.
 
+import { byBrokerName, type Layout, parseLayout, placeOfMessageGroup } from '../../protocol/model/layout.js';
 import { isIdOfCopy, messageIdFrom } from '../../protocol/model/message-id.js';
-import type { MasterBroker, TopicRoute } from '../../remoting/cluster.js';
+import { type MasterBroker, type TopicRoute, writableLayout } from '../../remoting/cluster.js';
 import type { ClusterAccess } from '../../remoting/cluster-access.js';
 import { RemotingError } from '../../remoting/remoting-error.js';
 import type { Deadline } from '../../support/deadline.js';
-import { RocketMQError } from '../../support/errors.js';
+import { RocketMQError, TransportError } from '../../support/errors.js';
 import { storedWithId } from '../messages/message-lookup.js';
 import { positionOf } from '../messages/positions.js';
 import type { DeadLetterView } from './dead-letters.js';
@@ -25,13 +26,21 @@ export class NotReplayableError extends RocketMQError {
 /** Where a dead letter goes. */
 export interface Destination {
   readonly topic: string;
-  readonly route: TopicRoute;
-  /** The brokers that take messages of the topic, at least one. */
-  readonly writable: readonly MasterBroker[];
+  readonly broker: MasterBroker;
+  /** -1: any. */
+  readonly queueId: number;
   /** The value of {@link REPLAY_PROPERTY}. */
   readonly mark: string;
   /** That of the original; made from the mark where its client gave it none, so that a replay finds what an earlier one has sent. */
   readonly messageId: string;
+}
+
+/** The topic from which a dead letter comes. */
+interface Origin {
+  readonly topic: string;
+  readonly route: TopicRoute;
+  /** The brokers that take messages of the topic, at least one. */
+  readonly writable: readonly MasterBroker[];
 }
 
 /** What became of a dead letter. */
@@ -53,7 +62,10 @@ export function outcomesOf<Done>(outcomes: readonly Outcome<Done>[]) {
 
 /** What a replay and its plan have in common. */
 export class ReplayPass {
+  /** By topic. */
   private readonly routes = new Map<string, Promise<TopicRoute | undefined>>();
+  /** By topic. */
+  private readonly layouts = new Map<string, Promise<Layout>>();
 
   constructor(
     private readonly cluster: ClusterAccess,
@@ -64,32 +76,29 @@ export class ReplayPass {
 
   /**
    * @param act called with the destination of a dead letter that is to go there
-   * @throws for a failure that would affect the following dead letters as well
+   * @throws for a failure that would affect the following dead letters as well; TransportError `MESSAGE_GROUP_UNAVAILABLE` while the broker
+   *   of its message group is missing
    */
   async one<Done>(
     deadLetter: DeadLetterView,
     act: (destination: Destination) => Promise<Done>,
   ): Promise<Outcome<Done>> {
     try {
-      const destination = await this.destinationOf(deadLetter);
-      if (!this.again && (await this.has(destination))) return { kind: 'replayed-before', deadLetter };
-      return { kind: 'done', done: await act(destination) };
+      const origin = await this.originOf(deadLetter);
+      const mark = `${deadLetter.consumerGroup}/${positionOf(deadLetter)}`;
+      const messageId = isIdOfCopy(deadLetter.messageId) ? messageIdFrom(mark) : deadLetter.messageId;
+      if (!this.again && (await this.has(origin, messageId, mark))) return { kind: 'replayed-before', deadLetter };
+      const { topic } = origin;
+      const place = await this.queueFor(deadLetter, origin);
+      return { kind: 'done', done: await act({ topic, ...place, mark, messageId }) };
     } catch (error) {
       if (!isOfOneLetter(error)) throw error;
       return { kind: 'failed', deadLetter, error };
     }
   }
 
-  /** @throws NotReplayableError */
-  private async destinationOf(deadLetter: DeadLetterView): Promise<Destination> {
-    const origin = await this.origin(deadLetter);
-    const mark = `${deadLetter.consumerGroup}/${positionOf(deadLetter)}`;
-    const { messageId } = deadLetter;
-    return { ...origin, mark, messageId: isIdOfCopy(messageId) ? messageIdFrom(mark) : messageId };
-  }
-
   /** Whether the topic already has a message that was replayed from it. */
-  private async has({ topic, route, mark, messageId }: Destination): Promise<boolean> {
+  private async has({ topic, route }: Origin, messageId: string, mark: string): Promise<boolean> {
     for (const broker of this.cluster.ofCluster(route.brokers)) {
       const found = await storedWithId(this.cluster, broker, { topic, messageId }, this.deadline);
       if (found.some(({ properties }) => properties.get(REPLAY_PROPERTY) === mark)) return true;
@@ -97,7 +106,32 @@ export class ReplayPass {
     return false;
   }
 
-  private async origin({ originTopic, messageId }: DeadLetterView): Promise<Omit<Destination, 'mark' | 'messageId'>> {
+  /**
+   * A message of a message group goes to the queue that producers choose, to stay in order; others stay on their broker.
+   * @throws TransportError `MESSAGE_GROUP_UNAVAILABLE` while its broker is missing
+   */
+  private async queueFor({ messageGroup, broker: name }: DeadLetterView, origin: Origin) {
+    const { topic, writable } = origin;
+    const own = writable.find((broker) => broker.name === name) ?? (writable[0] as MasterBroker);
+    if (messageGroup === undefined) return { broker: own, queueId: -1 };
+    const asked = this.layouts.get(topic) ?? this.layoutOf(origin);
+    this.layouts.set(topic, asked);
+    const { brokerName, queueId } = placeOfMessageGroup(await asked, messageGroup);
+    const broker = writable.find((one) => one.name === brokerName);
+    if (broker !== undefined) return { broker, queueId };
+    const text = `replay to "${topic}": broker "${brokerName}" stores the message group, and is missing or cannot be written; it was not sent, so that the group keeps its order; replay again when the broker is back`;
+    throw new TransportError('MESSAGE_GROUP_UNAVAILABLE', text, 'not-sent', true);
+  }
+
+  /** The order configuration, or what can be written at present: a missing broker that it does not name is not known here. */
+  private async layoutOf({ topic, route, writable }: Origin): Promise<Layout> {
+    const text = route.order === undefined ? await this.cluster.orderConfiguration(topic, this.deadline) : undefined;
+    const order = route.order ?? (text === undefined ? undefined : parseLayout(text));
+    return order === undefined ? writableLayout({ ...route, brokers: writable }) : byBrokerName(order);
+  }
+
+  /** @throws NotReplayableError */
+  private async originOf({ originTopic, messageId }: DeadLetterView): Promise<Origin> {
     if (originTopic === undefined) {
       const message = `the original topic of dead letter ${messageId} is unknown; it was not sent; send its body yourself`;
       throw new NotReplayableError('ORIGIN_UNKNOWN', message);

@@ -152,7 +152,7 @@ describe('a replay that fails', () => {
     expect(requests()).toEqual([]);
   });
 
-  it('sends nothing of a message group elsewhere while its broker is missing', async () => {
+  it('sends nothing of a message group elsewhere while its broker is missing, as its plan says', async () => {
     const letters = Array.from({ length: 8 }, (_, offset) => letter(offset, { __SHARDINGKEY: `group-${offset}` }));
     const { admin, requests, configure } = await adminWith(letters, Array(8).fill(stored));
     configure('broker-0:4;broker-gone:4');
@@ -162,6 +162,10 @@ describe('a replay that fails', () => {
     );
     expect(first).toBeGreaterThan(0);
     const cause = { code: 'MESSAGE_GROUP_UNAVAILABLE', outcome: 'not-sent', retryable: true };
+    const { planned, failed } = await admin.planReplay('g');
+    expect(planned.filter(({ deadLetter }) => deadLetter.queueOffset < first)).toHaveLength(first);
+    expect(planned.length + failed.length).toBe(letters.length);
+    expect(failed[0]).toMatchObject({ deadLetter: { messageId: `id-${first}` }, error: cause });
     await expect(admin.replayDeadLetters('g')).rejects.toMatchObject({ code: 'REPLAY_INTERRUPTED', cause });
     expect(requests()).toHaveLength(first);
   });

@@ -1,15 +1,13 @@
 // Sends dead letters to their original topics again, at least once. An interrupted replay reports what was done.
 
-import { byBrokerName, type Layout, parseLayout, placeOfMessageGroup } from '../../protocol/model/layout.js';
 import { isReservedProperty } from '../../protocol/model/names.js';
 import { REQUEST_CODES } from '../../protocol/remoting/codes.js';
 import { encodeProperties, type StoredMessageFields, SYS_FLAGS } from '../../protocol/remoting/stored-message.js';
 import { offsetField } from '../../remoting/answers.js';
-import { type MasterBroker, writableLayout } from '../../remoting/cluster.js';
 import type { ClusterAccess } from '../../remoting/cluster-access.js';
 import { RemotingError } from '../../remoting/remoting-error.js';
 import type { Deadline } from '../../support/deadline.js';
-import { RocketMQError, TransportError } from '../../support/errors.js';
+import { RocketMQError } from '../../support/errors.js';
 import { anyFunction, type OwnChecks, trueOrFalse } from '../../support/options.js';
 import type { BrokerFailure } from '../each-broker.js';
 import { PROPERTIES } from '../messages/message-view.js';
@@ -110,8 +108,6 @@ export async function replayDeadLetters(
 class Replay {
   private readonly outcomes: Outcome<ReplayedDeadLetter>[] = [];
   private readonly pass: ReplayPass;
-  /** By topic. */
-  private readonly layouts = new Map<string, Layout>();
 
   constructor(
     private readonly cluster: ClusterAccess,
@@ -137,8 +133,7 @@ class Replay {
     deadLetter: DeadLetterView,
     destination: Destination,
   ): Promise<ReplayedDeadLetter> {
-    const { topic } = destination;
-    const { broker, queueId } = await this.queueFor(deadLetter, destination);
+    const { topic, broker, queueId } = destination;
     const fields = {
       producerGroup: topic,
       topic,
@@ -161,32 +156,6 @@ class Replay {
     if (!STORED_CODES.includes(answer.code)) throw new RemotingError(this.deadline.what, broker.address, answer);
     const queueOffset = offsetField(answer, 'queueOffset', 0);
     return { deadLetter, topic, broker: broker.name, queueId: Number(answer.fields.queueId ?? 0), queueOffset };
-  }
-
-  /**
-   * A message of a message group goes to the queue that producers choose, to stay in order; others stay on their broker.
-   * @throws TransportError `MESSAGE_GROUP_UNAVAILABLE` while its broker is missing
-   */
-  private async queueFor({ messageGroup, broker: name }: DeadLetterView, destination: Destination) {
-    const { topic, writable } = destination;
-    const own = writable.find((broker) => broker.name === name) ?? (writable[0] as MasterBroker);
-    if (messageGroup === undefined) return { broker: own, queueId: -1 };
-    const { brokerName, queueId } = placeOfMessageGroup(await this.layoutOf(destination), messageGroup);
-    const broker = writable.find((one) => one.name === brokerName);
-    if (broker !== undefined) return { broker, queueId };
-    const text = `replay to "${topic}": broker "${brokerName}" stores the message group, and is missing or cannot be written; it was not sent, so that the group keeps its order; replay again when the broker is back`;
-    throw new TransportError('MESSAGE_GROUP_UNAVAILABLE', text, 'not-sent', true);
-  }
-
-  /** The order configuration, or what can be written at present: a missing broker that it does not name is not known here. */
-  private async layoutOf({ topic, route, writable }: Destination): Promise<Layout> {
-    const known = this.layouts.get(topic);
-    if (known !== undefined) return known;
-    const text = route.order === undefined ? await this.cluster.orderConfiguration(topic, this.deadline) : undefined;
-    const order = route.order ?? (text === undefined ? undefined : parseLayout(text));
-    const layout = order === undefined ? writableLayout({ ...route, brokers: writable }) : byBrokerName(order);
-    this.layouts.set(topic, layout);
-    return layout;
   }
 }
 
