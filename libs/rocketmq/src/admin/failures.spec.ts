@@ -39,6 +39,16 @@ describe('reading', () => {
     await expect(admin.brokerVersions()).rejects.toMatchObject({ code: 'SYSTEM_BUSY' });
   });
 
+  it('fails when one broker does not answer and the result has no room for failures', async () => {
+    const { admin } = await adminOf(healthy, busy);
+    const reads = [
+      admin.describeTopic('orders'),
+      admin.describeGroup('g'),
+      admin.planRewind({ consumerGroup: 'g', topic: 'orders', to: { kind: 'end' } }),
+    ];
+    for (const read of await Promise.allSettled(reads)) expect(read).toMatchObject({ reason: { code: 'SYSTEM_BUSY' } });
+  });
+
   it('returns in time when a broker is silent, with the results of the others', async () => {
     const { admin } = await adminOf(healthy, () => undefined);
     const { topics, failures } = await admin.listTopics({ timeoutMs: 200 });
