@@ -3,8 +3,9 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { BrokerWire } from '../../../../../tools/wire/broker-wire.js';
-import { message } from '../../../../../tools/wire/raw-grpc-client.js';
+import { BrokerWire, messagesIn } from '../../../../../tools/wire/broker-wire.js';
+import { message, receiveRequest, resource } from '../../../../../tools/wire/raw-grpc-client.js';
+import { toDuration } from '../../protocol/grpc/duration.js';
 import { encodeFrame, FrameDecoder, type OutgoingFrame, type RemotingFrame } from '../../protocol/remoting/frame.js';
 import { decodeStoredMessages, encodeProperties } from '../../protocol/remoting/stored-message.js';
 import type { EmbeddedBroker } from '../embedded-broker.js';
@@ -51,6 +52,32 @@ describe('the admin port', () => {
     const broker = await brokerWith(0);
     expect((await ask(broker, { code: 105, fields: { topic: '%RETRY%shop' } })).code).toBe(0);
     expect((await ask(broker, { code: 105, fields: { topic: '%RETRY%nobody' } })).code).toBe(17);
+  });
+
+  it('returns the route of each retry topic that the consume stats of a group name', async () => {
+    const [topic, group] = ['new_orders', 'the_shop'];
+    const broker = await wire.broker({ adminPort: 0, topics: [{ name: topic, queues: 1 }] });
+    const client = wire.client(broker);
+    await client.call('sendMessage', { messages: [message(topic, 'id', {})] });
+    const consumer = await wire.consumer(broker, group);
+    const [received] = messagesIn(await consumer.receive(receiveRequest(topic, group)));
+    await consumer.call('changeInvisibleDuration', {
+      ...{ topic: resource(topic), group: resource(group), messageId: 'id' },
+      receiptHandle: received?.systemProperties?.receiptHandle ?? '',
+      invisibleDuration: toDuration(0),
+    });
+    const stats = await ask(broker, { code: 208, fields: { consumerGroup: group } });
+    const named = [...stats.body.toString().matchAll(/"topic":"([^"]+)"/g)].map(([, name]) => name as string);
+    expect(named).toContain(`%RETRY%${group}_${topic}`);
+    for (const name of named) expect((await ask(broker, { code: 105, fields: { topic: name } })).code).toBe(0);
+    for (const name of [`%RETRY%${group}_none`, `%RETRY%none_${topic}`, `%RETRY%_${topic}`, `%RETRY%${group}_`])
+      expect((await ask(broker, { code: 105, fields: { topic: name } })).code).toBe(17);
+  });
+
+  it('lists the retry topics of the groups, by which tools find the groups', async () => {
+    const broker = await brokerWith(0);
+    const { body } = await ask(broker, { code: 206, fields: {} });
+    expect(JSON.parse(body.toString())).toEqual({ topicList: ['orders', '%RETRY%shop'] });
   });
 
   it('returns the beginning and the end of a queue, and an offset by time', async () => {

@@ -77,7 +77,10 @@ export class TopicRequests {
   }
 
   private names(): AdminAnswer {
-    return answerWith({ topicList: this.broker.engine.topics().map(({ name }) => name) });
+    const { engine } = this.broker;
+    // Tools find the groups by their retry topics; they would read the longer name of a retry topic as another group.
+    const retries = engine.groups().map(({ name }) => RETRY_PREFIX + name);
+    return answerWith({ topicList: [...engine.topics().map(({ name }) => name), ...retries] });
   }
 
   private route({ fields }: RemotingFrame): AdminAnswer {
@@ -91,11 +94,23 @@ export class TopicRequests {
     return queues === undefined ? topicConfigOf(this.topic(name)) : systemTopicConfig(name, queues);
   }
 
-  /** Tools find the brokers of a group by the route of its retry topic, which the real server creates with the group. */
+  /** Tools find the brokers of a group by the routes of its retry topics, and ask for the route of each that consume stats name. */
   private retryTopic(name = ''): TopicRecord | undefined {
-    const group = name.startsWith(RETRY_PREFIX) ? name.slice(RETRY_PREFIX.length) : '';
-    const exists = group !== '' && this.broker.engine.findGroup(group) !== undefined;
-    return exists ? { name, type: undefined, queues: 1 } : undefined;
+    const rest = name.startsWith(RETRY_PREFIX) ? name.slice(RETRY_PREFIX.length) : '';
+    return this.isGroup(rest) || this.isGroupWithTopic(rest) ? { name, type: undefined, queues: 1 } : undefined;
+  }
+
+  private isGroup(name: string): boolean {
+    return name !== '' && this.broker.engine.findGroup(name) !== undefined;
+  }
+
+  /** Both names may contain the separator. */
+  private isGroupWithTopic(text: string): boolean {
+    for (let at = text.indexOf('_'); at >= 0; at = text.indexOf('_', at + 1)) {
+      if (this.isGroup(text.slice(0, at)) && this.broker.engine.findTopic(text.slice(at + 1)) !== undefined)
+        return true;
+    }
+    return false;
   }
 
   private clientTimeOf(atMs: number | undefined): number {
