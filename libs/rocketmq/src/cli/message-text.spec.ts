@@ -57,3 +57,20 @@ it('a list shows the beginning of keys and tags that are very long', () => {
   expect(Math.max(...lines.map(({ length }) => length))).toBeLessThan(300);
   expect(lines[1]).toContain(`${'t'.repeat(80)}…  ${'k'.repeat(80)}…  body`);
 });
+
+it('a line break or a tab in a message does not break its row', () => {
+  const foreign = 'a\nb\tc\u001bd\u2028e';
+  const shown = 'a\\nb\\tc\\x1bd\\u2028e';
+  const one = {
+    ...view('body'),
+    messageId: foreign,
+    tag: foreign,
+    keys: [foreign],
+    properties: { [foreign]: foreign },
+  };
+  const list = messageTable([one]);
+  expect(list.split('\n')).toHaveLength(3);
+  expect(list.split(shown)).toHaveLength(4);
+  expect(messageLine(one)).toContain(`  ${shown}  ${shown}  ${shown}  body\n`);
+  expect(messageInFull(one)).toContain(`\nproperty ${shown}  ${shown}\n`);
+});

@@ -3,9 +3,8 @@
 import type { DelayedMessage } from '../admin/messages/delayed-messages.js';
 import type { GroupTrail, MessageTrail } from '../admin/messages/message-trail.js';
 import type { StoredMessageView } from '../admin/messages/message-view.js';
-import { visible } from '../support/logger.js';
 import { plural } from './command.js';
-import { bodyText, isText, table, timeText } from './output.js';
+import { bodyText, inRow, isText, table, timeText } from './output.js';
 
 /** How many characters of a body a list shows. */
 const SHORT = 40;
@@ -73,7 +72,7 @@ export function messageInFull(one: StoredMessageView): string {
   ];
   const given = rows.filter((row): row is [string, string] => row[1] !== undefined);
   const width = Math.max(...given.map(([name]) => name.length));
-  const lines = given.map(([name, value]) => `${visible(name).padEnd(width)}  ${visible(value)}`);
+  const lines = given.map(([name, value]) => `${inRow(name).padEnd(width)}  ${inRow(value)}`);
   return `${[...lines, '', bodyText(one.body)].join('\n')}\n`;
 }
 
@@ -105,7 +104,7 @@ function groupText({ consumerGroup, isOfTopic, copies, retries, deadLetters, may
   const state = waiting > 0 ? 'waits to be delivered' : 'delivered, or not wanted by its filter';
   const known = copies.length === 0 ? 'nothing to deliver' : state;
   const text = isOfTopic ? known : 'has received nothing of the topic, and no consumer of it subscribes';
-  return `\ngroup ${visible(consumerGroup)}: ${text}\n${linesOf(events)}${moreText(mayBeMore)}`;
+  return `\ngroup ${inRow(consumerGroup)}: ${text}\n${linesOf(events)}${moreText(mayBeMore)}`;
 }
 
 type Event = readonly [atMs: number, text: string];
@@ -124,19 +123,14 @@ function moreText(mayBeMore: boolean): string {
 function linesOf(events: readonly Event[]): string {
   return [...events]
     .sort(([left], [right]) => left - right)
-    .map(([atMs, what]) => `${timeText(atMs)}  ${visible(what)}\n`)
+    .map(([atMs, what]) => `${timeText(atMs)}  ${inRow(what)}\n`)
     .join('');
 }
 
 /** One message in a line, for output that has no end. */
 export function messageLine(one: StoredMessageView): string {
   const cells = [timeText(one.storeTimestampMs), one.messageId, one.tag, one.keys.join(' '), shortBody(one)];
-  return `${cells.map((cell) => (cell === undefined || cell === '' ? '-' : inLine(cell))).join('  ')}\n`;
-}
-
-/** A line break in a key must not begin a line that looks like another message. */
-function inLine(cell: string): string {
-  return visible(cell.replace(/[\t\r\n\u2028\u2029]/g, ' '));
+  return `${cells.map((cell) => (cell === undefined || cell === '' ? '-' : inRow(cell))).join('  ')}\n`;
 }
 
 function shortBody({ body }: StoredMessageView): string {

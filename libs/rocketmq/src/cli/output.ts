@@ -63,9 +63,16 @@ function replaced(this: unknown, key: string, value: unknown): unknown {
   return value instanceof Error ? value.message : value;
 }
 
+const BREAKS: Readonly<Record<string, string>> = { '\t': '\\t', '\n': '\\n', '\u2028': '\\u2028', '\u2029': '\\u2029' };
+
+/** Like {@link visible}, for a value in a row: it must not begin a line that looks like another row, or move the next column. */
+export function inRow(value: string): string {
+  return visible(value).replace(/[\t\n\u2028\u2029]/g, (char) => BREAKS[char] as string);
+}
+
 /** Columns under their headings, numbers aligned to the right. An empty cell is a dash. */
 export function table(headings: readonly string[], rows: readonly (readonly Cell[])[]): string {
-  const texts = rows.map((row) => row.map((cell) => (cell === undefined || cell === '' ? '-' : visible(String(cell)))));
+  const texts = rows.map((row) => row.map((cell) => (cell === undefined || cell === '' ? '-' : inRow(String(cell)))));
   const isNumeric = headings.map(
     (_, column) => rows.length > 0 && rows.every((row) => row[column] === undefined || typeof row[column] !== 'string'),
   );
