@@ -10,6 +10,7 @@ import { integerIn } from '../../protocol/remoting/property-values.js';
 import { decodeProperties, type StoredMessageFields, SYS_FLAGS } from '../../protocol/remoting/stored-message.js';
 import { bodyToStore, partToStore, type StoredMessage } from '../engine/records.js';
 import type { MessageEntry } from '../engine/views.js';
+import { isTime, NO_BORN_TIME } from '../services/validation.js';
 import type { ClientTime } from '../time/client-time.js';
 import { AdminRefusal, numberIn } from './admin-answer.js';
 import { isKeptTopic } from './kept-topics.js';
@@ -92,6 +93,8 @@ export function messageToStore(
   if (messageId === undefined || messageId === '') {
     throw new AdminRefusal(RESPONSE_CODES.systemError, 'the message has no id (UNIQ_KEY)');
   }
+  const bornAtMs = numberIn(fields, 'bornTimestamp');
+  if (!isTime(bornAtMs)) throw new AdminRefusal(RESPONSE_CODES.systemError, NO_BORN_TIME);
   const messageGroup = properties.get(MESSAGE_GROUP_PROPERTY);
   const priority = priorityIn(properties.get('_SYS_MSG_PRIORITY_'));
   const liteTopic = properties.get('__LITE_TOPIC');
@@ -112,7 +115,7 @@ export function messageToStore(
       .map(partToStore),
     properties: Object.fromEntries([...properties].filter(isUsers)),
     traceContext: properties.get('TRACE_CONTEXT'),
-    bornTimestampMs: clientTime.toBroker(numberIn(fields, 'bornTimestamp')),
+    bornTimestampMs: clientTime.toBroker(bornAtMs),
     bornHost: properties.get('__BORNHOST') ?? '',
     storeTimestampMs: nowMs,
     deliveryTimestampMs: undefined,

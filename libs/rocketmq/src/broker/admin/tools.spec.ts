@@ -167,6 +167,13 @@ describe('the admin port', () => {
     ['a delayed message', { code: 10, fields: sendFields({}, { TIMER_DELAY_MS: '5' }), body: Buffer.from('x') }, 1],
     ['half a transaction', { code: 10, fields: sendFields({}, { TRAN_MSG: 'true' }), body: Buffer.from('x') }, 1],
     ['a message without an id', { code: 10, fields: sendFields({ properties: '' }), body: Buffer.from('x') }, 1],
+    ...['9000000000000000', '253402300800000', '-62135596800001'].map(
+      (bornTimestamp): [string, Omit<OutgoingFrame, 'opaque'>, number] => [
+        `a message that was born at ${bornTimestamp}`,
+        { code: 10, fields: sendFields({ bornTimestamp }), body: Buffer.from('x') },
+        1,
+      ],
+    ),
     ['a group deleted without its offsets', { code: 207, fields: { groupName: 'shop' } }, 1],
     ['a consumer that is not connected', { code: 307, fields: { consumerGroup: 'shop', clientId: 'c' } }, 1],
     ['a look-up without a limit', { code: 12, fields: { topic: 'orders', key: 'k' } }, 1],

@@ -172,19 +172,21 @@ const FIRST_TIME_MS = Date.parse('0001-01-01T00:00:00Z');
 const LAST_TIME_MS = Date.parse('9999-12-31T23:59:59.999Z');
 
 /** Whether `google.protobuf.Timestamp` can represent the time. Others have no order and could not be sent to consumers. */
-function isTime(date: Date): boolean {
-  return date.getTime() >= FIRST_TIME_MS && date.getTime() <= LAST_TIME_MS;
+export function isTime(atMs: number): boolean {
+  return atMs >= FIRST_TIME_MS && atMs <= LAST_TIME_MS;
 }
+
+export const NO_BORN_TIME = 'the born timestamp is no time of the years 1 to 9999';
 
 function assertTimes(
   { bornTimestamp, deliveryTimestamp, orphanedTransactionRecoveryDuration }: SystemProperties,
   nowMs: number,
   maxDelayMs: number,
 ): void {
-  if (bornTimestamp !== undefined && !isTime(bornTimestamp)) {
-    throw new AnswerError(Code.BAD_REQUEST, 'the born timestamp is no time of the years 1 to 9999');
+  if (bornTimestamp !== undefined && !isTime(bornTimestamp.getTime())) {
+    throw new AnswerError(Code.BAD_REQUEST, NO_BORN_TIME);
   }
-  if (deliveryTimestamp !== undefined && !isTime(deliveryTimestamp)) {
+  if (deliveryTimestamp !== undefined && !isTime(deliveryTimestamp.getTime())) {
     throw new AnswerError(Code.ILLEGAL_DELIVERY_TIME, 'the delivery timestamp is no time of the years 1 to 9999');
   }
   if (deliveryTimestamp !== undefined && deliveryTimestamp.getTime() > nowMs + maxDelayMs) {
