@@ -10,7 +10,7 @@ import {
   type Message as WireMessage,
 } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { isReservedProperty, MESSAGE_GROUP_PROPERTY } from '../protocol/model/names.js';
-import { dueTimeIn, integerIn } from '../protocol/remoting/property-values.js';
+import { dateOf, dueTimeIn, integerIn } from '../protocol/remoting/property-values.js';
 import {
   encodeProperty,
   messageIdOf,
@@ -107,9 +107,9 @@ export function wireMessageOf(stored: StoredMessageFields, popped: PoppedFields)
     bodyDigest: isIntact ? undefined : CORRUPT,
     bodyEncoding: isPacked ? Encoding.GZIP : Encoding.IDENTITY,
     messageType: typeOf(stored),
-    bornTimestamp: new Date(stored.bornTimestampMs),
+    bornTimestamp: dateOf(stored.bornTimestampMs),
     bornHost: properties.get(PROPERTY.bornHost) ?? stored.bornHost,
-    storeTimestamp: new Date(stored.storeTimestampMs),
+    storeTimestamp: dateOf(stored.storeTimestampMs),
     storeHost: stored.storeHost,
     deliveryTimestamp: dueAtMs === undefined ? undefined : new Date(dueAtMs),
     receiptHandle: popped.receiptHandle,

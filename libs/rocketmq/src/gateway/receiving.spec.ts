@@ -103,6 +103,31 @@ describe('receiving through the gateway', () => {
     await expect(consumer.start()).rejects.toMatchObject({ code: 'VERSION_UNSUPPORTED', outcome: 'rejected' });
   });
 
+  it.each([9_000_000_000_000_000n, -9_000_000_000_000_000n, 2n ** 63n - 1n, -(2n ** 63n)])(
+    'hands over a message with times of %d ms, beyond any date',
+    async (timeMs) => {
+      const properties = new Map([
+        ['UNIQ_KEY', 'THE-ID'],
+        ['TIMER_DELIVER_MS', String(timeMs)],
+      ]);
+      let polls = 0;
+      const { consumer } = await consumerOn(
+        broker(({ code }) => {
+          if (code !== CODES.popMessage || polls++ > 0) return 'usual';
+          const answer = popped({}, undefined, properties);
+          // The places of the born time and the store time.
+          for (const at of [40, 56]) answer.body.writeBigInt64BE(timeMs, at);
+          return answer;
+        }),
+      );
+      await consumer.start();
+      const [message] = await consumer.receive();
+      const nearestMs = timeMs < 0n ? -8.64e15 : 8.64e15;
+      expect(message).toMatchObject({ bornTimestampMs: nearestMs, storeTimestampMs: nearestMs });
+      expect(message).toMatchObject({ messageId: 'THE-ID', deliveryTimestampMs: undefined });
+    },
+  );
+
   it('identifies a delivery to the broker as the broker did', async () => {
     let polls = 0;
     const { consumer, sent } = await consumerOn(

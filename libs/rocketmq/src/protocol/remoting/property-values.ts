@@ -1,14 +1,19 @@
-// Reads the values of properties of stored messages. Any producer can write any text there.
+// Reads the properties and times of stored messages. Any producer can write any value there.
 
 type Properties = ReadonlyMap<string, string>;
 
-/** The latest time that a Date can hold. */
+/** The latest time that a Date can hold; the earliest one is as far from 1970. */
 const LATEST_DATE_MS = 8.64e15;
+
+/** The date that is nearest to the time: an invalid one would be before and after nothing. */
+export function dateOf(timeMs: number): Date {
+  return new Date(Math.min(Math.max(timeMs, -LATEST_DATE_MS), LATEST_DATE_MS));
+}
 
 /** Undefined for a text that is not an integer, or one beyond any time. */
 export function integerIn(text: string | undefined): number | undefined {
   const number = Number(text);
-  return text !== undefined && text.trim() !== '' && Number.isSafeInteger(number) && number <= LATEST_DATE_MS
+  return text !== undefined && text.trim() !== '' && Number.isSafeInteger(number) && Math.abs(number) <= LATEST_DATE_MS
     ? number
     : undefined;
 }
