@@ -83,6 +83,14 @@ describe('a replay', () => {
     expect(properties).toEqual(['UNIQ_KEY', 'TAGS', 'user', 'KEYS', REPLAY_PROPERTY, '']);
   });
 
+  it('keeps a born time at either end of what servers can store', async () => {
+    const letters = [2 ** 63, -(2 ** 63)].map((bornTimestampMs, offset) => ({ ...letter(offset), bornTimestampMs }));
+    const { admin, requests } = await adminWith(letters, [stored, stored]);
+    await admin.replayDeadLetters('g');
+    const times = requests().map(({ fields }) => fields.bornTimestamp);
+    expect(times).toEqual(['9223372036854775807', '-9223372036854775808']);
+  });
+
   it('continues after a dead letter that cannot be sent, and reports why', async () => {
     const { admin } = await adminWith(
       [letter(0), letter(1, { RETRY_TOPIC: '%RETRY%other' }), letter(2)],

@@ -2,7 +2,12 @@
 
 import { isReservedProperty } from '../../protocol/model/names.js';
 import { REQUEST_CODES } from '../../protocol/remoting/codes.js';
-import { encodeProperties, type StoredMessageFields, SYS_FLAGS } from '../../protocol/remoting/stored-message.js';
+import {
+  encodeProperties,
+  longOf,
+  type StoredMessageFields,
+  SYS_FLAGS,
+} from '../../protocol/remoting/stored-message.js';
 import { offsetField } from '../../remoting/answers.js';
 import type { ClusterAccess } from '../../remoting/cluster-access.js';
 import { RemotingError } from '../../remoting/remoting-error.js';
@@ -141,7 +146,7 @@ class Replay {
       defaultTopicQueueNums: '4',
       queueId: String(queueId),
       sysFlag: String(stored.sysFlag & (SYS_FLAGS.compressed | SYS_FLAGS.compressionType)),
-      bornTimestamp: String(stored.bornTimestampMs),
+      bornTimestamp: String(longOf(stored.bornTimestampMs)),
       flag: String(stored.flag),
       properties: encodeProperties(propertiesToSend(stored, destination)),
       reconsumeTimes: '0',

@@ -278,8 +278,16 @@ function int32(value: number): Buffer {
   return bytes;
 }
 
+const MAX_LONG = 2n ** 63n - 1n;
+
+/** A decoded number as Java's long. The nearest number to the largest long is one more, which servers refuse. */
+export function longOf(value: number): bigint {
+  const long = BigInt(value);
+  return long > MAX_LONG ? MAX_LONG : long;
+}
+
 function int64(value: number): Buffer {
   const bytes = Buffer.alloc(8);
-  bytes.writeBigInt64BE(BigInt(value));
+  bytes.writeBigInt64BE(longOf(value));
   return bytes;
 }
