@@ -2,11 +2,29 @@
 
 import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import { SECOND_MS } from '../../support/clock.js';
+import { offsetAt, queueRanges } from '../engine/offsets.js';
 import { BROKER_NAME, CLUSTER_NAME, RELEASE } from '../engine/server-names.js';
 import { type AdminAnswer, AdminRefusal, answerWith, SUCCESS } from './admin-answer.js';
 import type { AdminContext, RequestTable } from './admin-context.js';
 
 type AdminFields = Readonly<Record<string, string>>;
+
+/** Tools show the rates of three periods. @see StoreStatsService of the server */
+const RATE_SECONDS = [10, 60, 600];
+/** This broker does not count what it delivers, so there is no number that is right; Java parses this one. */
+const NOT_COUNTED = 'NaN';
+/** Requests do not queue here. `mqadmin clusterList` fails without some of the keys, and shows null for others. */
+const NOTHING_WAITS = {
+  sendThreadPoolQueueSize: '0',
+  pullThreadPoolQueueSize: '0',
+  ackThreadPoolQueueSize: '0',
+  sendThreadPoolQueueHeadWaitTimeMills: '0',
+  pullThreadPoolQueueHeadWaitTimeMills: '0',
+  ackThreadPoolQueueHeadWaitTimeMills: '0',
+  pageCacheLockTimeMills: '0',
+  timerReadBehind: '0',
+  timerOffsetBehind: '0',
+};
 
 /** More than any test has ordered topics. */
 const MAX_CONFIGS = 10_000;
@@ -38,8 +56,27 @@ export class ClusterRequests {
       brokerActive: 'true',
       bootTimestamp: String(this.startedAtMs),
       runtime,
+      putTps: RATE_SECONDS.map((period) => this.storedWithin(period) / period).join(' '),
+      getTransferredTps: RATE_SECONDS.map(() => NOT_COUNTED).join(' '),
+      // As servers before 5.0 spell it.
+      getTransferedTps: RATE_SECONDS.map(() => NOT_COUNTED).join(' '),
+      ...NOTHING_WAITS,
+      timerCongestNum: String(this.broker.engine.trail?.delayed.all.length ?? 0),
+      timerEnqueueTps: NOT_COUNTED,
+      timerDequeueTps: NOT_COUNTED,
     };
     return answerWith({ table });
+  }
+
+  private storedWithin(seconds: number): number {
+    const { store, engine, clock } = this.broker;
+    const sinceMs = clock.nowMs() - seconds * SECOND_MS;
+    const counts = engine
+      .topics()
+      .flatMap((topic) =>
+        queueRanges(store, topic).map((range) => range.maxOffset - offsetAt(store, topic.name, range, sinceMs)),
+      );
+    return counts.reduce((sum, count) => sum + count, 0);
   }
 
   /** Tools compare it with their own time. */

@@ -6,6 +6,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { BrokerWire, messagesIn } from '../../../../../tools/wire/broker-wire.js';
 import { message, receiveRequest, resource } from '../../../../../tools/wire/raw-grpc-client.js';
 import { toDuration } from '../../protocol/grpc/duration.js';
+import { MessageType } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { encodeFrame, FrameDecoder, type OutgoingFrame, type RemotingFrame } from '../../protocol/remoting/frame.js';
 import { decodeStoredMessages, encodeProperties } from '../../protocol/remoting/stored-message.js';
 import type { EmbeddedBroker } from '../embedded-broker.js';
@@ -78,6 +79,31 @@ describe('the admin port', () => {
     const broker = await brokerWith(0);
     const { body } = await ask(broker, { code: 206, fields: {} });
     expect(JSON.parse(body.toString())).toEqual({ topicList: ['orders', '%RETRY%shop'] });
+  });
+
+  it('reports its load with the keys that tools read, and no number for what it does not count', async () => {
+    const topics = [
+      { name: 'orders', queues: 2 },
+      { name: 'later', type: 'delay', queues: 1 },
+    ] as const;
+    const broker = await wire.broker({ adminPort: 0, topics });
+    const client = wire.client(broker);
+    const deliveryTimestamp = new Date(Date.now() + 3_600_000);
+    for (const id of ['a', 'b', 'c']) await client.call('sendMessage', { messages: [message('orders', id)] });
+    await client.call('sendMessage', {
+      messages: [message('later', 'd', { messageType: MessageType.DELAY, deliveryTimestamp })],
+    });
+    const { body } = await ask(broker, { code: 28, fields: {} });
+    expect(JSON.parse(body.toString()).table).toMatchObject({
+      putTps: '0.3 0.05 0.005',
+      getTransferredTps: 'NaN NaN NaN',
+      getTransferedTps: 'NaN NaN NaN',
+      sendThreadPoolQueueSize: '0',
+      pullThreadPoolQueueHeadWaitTimeMills: '0',
+      timerReadBehind: '0',
+      timerCongestNum: '1',
+      timerEnqueueTps: 'NaN',
+    });
   });
 
   it('returns the beginning and the end of a queue, and an offset by time', async () => {
