@@ -116,6 +116,25 @@ describe('topics', () => {
     await expect(world.admin().describeTopic(CLUSTER)).resolves.toMatchObject({ queues: 16 });
   });
 
+  contract('of the redeliveries of a group exist: tools find its progress by them', async (world) => {
+    const topic = await world.topic();
+    const consumerGroup = await world.group();
+    await (await world.producer()).send({ topic, body: 'x' });
+    const consumer = await world.simpleConsumer(topic, consumerGroup);
+    const [message] = await consumer.receive({ longPollingTimeoutMs: 10_000 });
+    if (message === undefined) throw new Error('nothing came');
+    await consumer.changeInvisibleDuration(message, 0);
+    await world.backend.advance(5_000);
+    const retryTopic = `%RETRY%${consumerGroup}_${topic}`;
+    await world.until('the route is known', () =>
+      routeInWords(world, retryTopic).then(
+        () => true,
+        () => false,
+      ),
+    );
+    expect(await routeInWords(world, retryTopic)).toMatchObject({ queueDatas: [{ readQueueNums: 1, perm: 6 }] });
+  });
+
   contract('that exist are refused with other settings and accepted with the same ones', async (world) => {
     const admin = world.admin();
     const topic = world.name();
