@@ -195,6 +195,29 @@ describe('sending through the gateway', () => {
     expect(sent(CODES.sendMessageV2)).toEqual([]);
   });
 
+  it.each([
+    ['takes', { body: 'brokerName=broker-0\r\nmaxMessageSize=8388608\r\n' }, undefined],
+    ['does not take', { body: 'maxMessageSize=5000000\n' }, 'is 5000000 by its maxMessageSize'],
+    ['need not take, as it does not say it,', { code: 16, remark: 'no permission' }, 'is 4194304 by default'],
+  ])('sends a body of more than 4 MiB to a broker that takes so much: one that %s it', async (_, config, problem) => {
+    const { producer, sent } = await producerOn([
+      (request) => (request.code === CODES.getBrokerConfig ? config : usual(request)),
+    ]);
+    await producer.start();
+    const sending = producer.send({ topic: TOPIC, body: Buffer.alloc(6_000_000) });
+    const failed = {
+      code: 'MESSAGE_BODY_TOO_LARGE',
+      outcome: 'rejected',
+      message: expect.stringContaining(problem ?? ''),
+    };
+    await (problem === undefined ? sending : expect(sending).rejects.toMatchObject(failed));
+    expect(sent(CODES.sendMessageV2)).toHaveLength(problem === undefined ? 1 : 0);
+    await producer.send({ topic: TOPIC, body: 'small' });
+    expect(sent(CODES.getBrokerConfig)).toHaveLength(1);
+    const most = producer.send({ topic: TOPIC, body: Buffer.alloc(16 * 1024 * 1024) });
+    await expect(most).rejects.toMatchObject({ code: 'MESSAGE_BODY_TOO_LARGE', outcome: 'not-sent', field: 'body' });
+  });
+
   it('says which release recalls messages where the broker does not', async () => {
     const of514 = broker(({ code }) => ({
       version: RELEASES.v514,

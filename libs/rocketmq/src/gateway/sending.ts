@@ -7,7 +7,8 @@ import {
 } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { SendResultEntry } from '../protocol/grpc/generated/apache/rocketmq/v2/service.js';
 import type { RpcRequest, RpcResponse } from '../protocol/grpc/rpc.js';
-import { REQUEST_CODES } from '../protocol/remoting/codes.js';
+import { LIMITS } from '../protocol/model/limits.js';
+import { REQUEST_CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import { offsetInMessageId } from '../protocol/remoting/stored-message.js';
 import { offsetOf } from '../remoting/answers.js';
@@ -27,7 +28,12 @@ const NEEDS = [
   { property: 'priority', ability: 'prioritizes', what: 'a message with a priority', first: FIRST_WITH.priority },
   { property: 'liteTopic', ability: 'hasLiteTopics', what: 'a message of a lite topic', first: FIRST_WITH.liteTopics },
 ] as const;
-type Need = (typeof NEEDS)[number];
+
+/** What the messages of a request need of the broker. */
+interface Needs {
+  readonly properties: readonly (typeof NEEDS)[number][];
+  readonly bodyBytes: number;
+}
 
 type Answer = RpcResponse<'sendMessage'>;
 
@@ -64,17 +70,14 @@ export class Sending {
     const needs = NEEDS.filter(({ property }) => first.systemProperties?.[property] !== undefined);
     const sent = { topic, messages, first };
     const place = { address, queueId: first.systemProperties?.queueId ?? 0 };
+    const bodyBytes = messages.reduce((sum, { body }) => sum + body.length, 0);
     // Most messages wait for nothing but their answer.
-    return needs.length === 0 ? this.store(place, sent, deadline) : this.storeIfAble(place, needs, sent, deadline);
+    if (needs.length === 0 && bodyBytes <= LIMITS.bodyBytes) return this.store(place, sent, deadline);
+    return this.storeIfAble(place, { properties: needs, bodyBytes }, sent, deadline);
   }
 
   /** Stores the messages if the broker can treat them as asked. */
-  private async storeIfAble(
-    place: QueuePlace,
-    needs: readonly Need[],
-    sent: Sent,
-    deadline: Deadline,
-  ): Promise<Answer> {
+  private async storeIfAble(place: QueuePlace, needs: Needs, sent: Sent, deadline: Deadline): Promise<Answer> {
     const lacking = await this.lacking(needs, place.address, deadline).catch(notSent);
     return lacking === undefined ? this.store(place, sent, deadline) : { status: lacking, entries: [] };
   }
@@ -109,12 +112,28 @@ export class Sending {
   }
 
   /** Why the broker cannot treat the message as asked: older ones store it like any other. */
-  private async lacking(needs: readonly Need[], address: string, deadline: Deadline): Promise<Status | undefined> {
-    for (const { ability, what, first } of needs) {
+  private async lacking(
+    { properties, bodyBytes }: Needs,
+    address: string,
+    deadline: Deadline,
+  ): Promise<Status | undefined> {
+    for (const { ability, what, first } of properties) {
       const status = await this.unlessAble(ability, what, first, address, deadline);
       if (status !== undefined) return status;
     }
-    return undefined;
+    return bodyBytes > LIMITS.bodyBytes ? this.unlessRoom(bodyBytes, address, deadline) : undefined;
+  }
+
+  /** The rejection, or undefined when the broker takes so much. With access control, few are permitted to read its limit. */
+  private async unlessRoom(bodyBytes: number, address: string, deadline: Deadline): Promise<Status | undefined> {
+    const request = { code: REQUEST_CODES.getBrokerConfig };
+    const { code, body } = await this.client.ask(address, request, deadline, { isOptional: true });
+    const said = code === RESPONSE_CODES.success ? /^maxMessageSize=(\d+)\s*$/m.exec(body.toString('utf8')) : null;
+    const limit = Number(said?.[1] ?? LIMITS.bodyBytes);
+    if (bodyBytes <= limit) return undefined;
+    const source = said === null ? 'by default, and it does not say what it is' : 'by its maxMessageSize';
+    const text = `the body has ${bodyBytes} bytes; the limit of ${address} is ${limit} ${source}; nothing was sent`;
+    return rejection(Code.MESSAGE_BODY_TOO_LARGE, text);
   }
 
   /** The rejection, or undefined when the broker has the ability. @param what starts the sentence "... needs 5.4.0 or later" */

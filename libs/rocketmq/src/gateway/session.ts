@@ -43,6 +43,8 @@ interface SessionPort {
 /** What a producer gets from a proxy by default. */
 const PRODUCER_ATTEMPTS = 3;
 const PRODUCER_BACKOFF: BackoffPolicy = { kind: 'exponential', initialMs: 10, maxMs: 1_000, multiplier: 2 };
+/** A server closes the connection for a frame of more than 16 MiB. What one broker takes it says when it is asked (see sending.ts). */
+const MAX_BODY_BYTES = 16 * 1024 * 1024 - 64 * 1024;
 /** Commands that wait to be read: the reader is the client's own loop, so more than this means that it is stuck. */
 const MAX_WAITING = 10_000;
 
@@ -223,7 +225,7 @@ export class GatewaySession {
     const { pubSub } = settings;
     const metric = { on: false, endpoints: undefined };
     if (pubSub?.$case === 'publishing') {
-      const value = { ...pubSub.value, maxBodySize: LIMITS.bodyBytes, validateMessageType: true };
+      const value = { ...pubSub.value, maxBodySize: MAX_BODY_BYTES, validateMessageType: true };
       const backoffPolicy = retryPolicy(PRODUCER_ATTEMPTS, PRODUCER_BACKOFF);
       return { ...settings, backoffPolicy, pubSub: { $case: 'publishing', value }, metric };
     }
