@@ -40,7 +40,7 @@ describe.each([
   ['a blank id', BLANK_ID],
 ])('messages with %s', (_, properties) => {
   contract(
-    'are told apart, have the attempts that their listener allows, and are found by the id of the copy',
+    'are distinct, have the attempts that their listener allows, and are found by the id of the copy',
     async (world) => {
       const topic = await world.topic('normal');
       await stored(world, topic, properties);
