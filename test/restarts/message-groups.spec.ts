@@ -171,6 +171,39 @@ describe('message groups on two brokers', () => {
     TEST_MS,
   );
 
+  byNameServer(
+    'wait for their brokers where a process starts before a name server that has restarted knows any of them',
+    async () => {
+      const { cluster, admin, newProducer, consume, sendAll, inOrder } = await started();
+      const topicLayouts = { [TOPIC]: 'broker:4;broker-1:4' };
+      expect(await sendAll(await newProducer({ topicLayouts }), 30_000)).toEqual(new Map());
+      await admin.setTopicLayout(TOPIC, 'present');
+      const signalBrokers = (signal: 'SIGSTOP' | 'SIGCONT'): void => {
+        for (const name of ['broker', 'broker-1'] as const) cluster.signal(name, signal);
+      };
+      signalBrokers('SIGSTOP');
+      await cluster.killNameServer(0);
+      await cluster.reviveNameServer(0);
+      const declared = await newProducer({ topicLayouts });
+      expect(codesIn(await sendAll(declared, 500))).toEqual(NOT_SENT);
+      // It keeps the order configuration.
+      const late = await newProducer();
+      expect(codesIn(await sendAll(late, 500))).toEqual(NOT_SENT);
+      signalBrokers('SIGCONT');
+      for (const producer of [declared, late]) {
+        const all = await eventually(
+          () => sendAll(producer, 5_000),
+          ({ size }) => size === 0,
+          KNOWN_AGAIN_MS,
+        );
+        expect(all).toEqual(new Map());
+      }
+      await consume();
+      await inOrder();
+    },
+    TEST_MS,
+  );
+
   it(
     'are not sent elsewhere by a process that starts while their broker is away, if it knows of that broker',
     async () => {
