@@ -37,6 +37,17 @@ describe('the layout of a topic', () => {
     expect(after('')).toBe('a:2;b:8');
   });
 
+  it('is reported once when no broker is known, and again when that comes back', () => {
+    const { known, after, warnings } = layouts('a:4');
+    const none = () => known.after('t', [], undefined);
+    const warning = { topic: 't', layout: 'a:4' };
+    for (let round = 0; round < 2; round++) expect(layoutText(none())).toBe('a:4');
+    expect(warnings).toEqual([warning]);
+    after('a:4');
+    none();
+    expect(warnings).toEqual([warning, warning]);
+  });
+
   it('logs a warning when groups of a topic in use move, and only then', () => {
     const { known, after, warnings } = layouts();
     after('a:4');

@@ -29,6 +29,8 @@ export class Layouts {
   private readonly known = new Map<string, readonly LayoutPart[]>();
   /** Topics whose declared layout is another than that of the servers: each is reported once. */
   private readonly misdeclared = new Set<string>();
+  /** Topics of which no broker is known: each is reported once. */
+  private readonly unknown = new Set<string>();
   /** Those to which messages of message groups or lite topics were sent: a change of others moves nothing. */
   private readonly used = new Set<string>();
 
@@ -91,6 +93,7 @@ export class Layouts {
     const fixed = order ?? this.declared.get(topic);
     const layout = fixed === undefined ? widest(earlier, present) : located(fixed, earlier, present);
     if (earlier.length > 0 && this.used.has(topic)) this.checkPlaces(topic, earlier, layout);
+    this.checkKnown(topic, queues, layout);
     if (fixed !== undefined && order === undefined) this.checkDeclared(topic, fixed, layout, present);
     this.known.set(topic, layout);
     return layout;
@@ -101,6 +104,14 @@ export class Layouts {
     if (layoutText(earlier) === layoutText(layout)) return;
     const [before, now] = [textOf(earlier), textOf(layout)];
     if (before !== now) this.logger.warn(MOVED, { topic, before, now });
+  }
+
+  private checkKnown(topic: string, queues: readonly Queue[], layout: readonly LayoutPart[]): void {
+    if (queues.length > 0) this.unknown.delete(topic);
+    else if (!this.unknown.has(topic)) {
+      this.unknown.add(topic);
+      this.logger.warn(UNKNOWN, { topic, layout: layoutText(layout) });
+    }
   }
 
   private checkDeclared(
@@ -126,6 +137,9 @@ export class Layouts {
 const MOVED =
   'the brokers or queues of a topic have changed, so message groups move to other queues: messages of a group that were stored before may be ' +
   'handled after, or beside, messages that are sent now. To change a topic that is in use, stop its producers, let its consumers finish, and set its order configuration';
+
+const UNKNOWN =
+  'the servers know no broker of a topic, whose layout is set: its messages can be sent when the brokers are back; if there is no such topic, create it or correct its name';
 
 const OTHERWISE =
   'option topicLayouts says other queues of the brokers of a topic than there are, or leaves out a broker: messages of some message groups cannot be sent, and a ' +

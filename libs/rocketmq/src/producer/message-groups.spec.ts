@@ -185,6 +185,28 @@ describe('message groups of which a broker is missing', () => {
 });
 
 describe('a proxy that cannot connect to a broker', () => {
+  it('and knows no broker of a topic any more has sent nothing either, where its layout is declared', async () => {
+    const broker = await TestBroker.start({ topics: ['declared', 'others'].map((name) => ({ name, type: 'fifo' })) });
+    const topicLayouts = { declared: 'embedded:4' };
+    const connection = new Connection({ endpoints: broker.endpoints, topicLayouts });
+    const producer = new Producer(connection);
+    try {
+      const message = 'CODE: 17  DESC: No topic route info in name server for the topic: it';
+      const fail = (rpc: 'sendMessage' | 'queryRoute', times: number): void =>
+        void broker.faults.add({ rpc, times, action: { kind: 'answer', code: 'TOPIC_NOT_FOUND', message } });
+      const send = (topic: string) => producer.send({ topic, body: 'x', messageGroup: 'g' }, { timeoutMs: 5_000 });
+      await Promise.all([send('declared'), send('others')]);
+      fail('sendMessage', 1);
+      await expect(send('others')).rejects.toMatchObject({ code: 'TOPIC_NOT_FOUND', outcome: 'rejected' });
+      fail('sendMessage', 1);
+      await send('declared');
+    } finally {
+      await producer.close();
+      connection.close();
+      await broker.stop();
+    }
+  }, 60_000);
+
   it('has sent nothing, and says so of message groups, too', async () => {
     const topics = [
       { name: TOPIC, type: 'fifo' as const },

@@ -113,7 +113,7 @@ function queueIn(route: Route, places: Places, place: QueueInLayout): Queue {
 
 export function noWritableQueue({ topic, queues, layout }: Route): StatusError | TransportError {
   if (queues.length === 0 && layout.length > 0) {
-    const text = `send to "${topic}": its brokers ${layoutText(layout)} are missing; nothing was sent; it can be sent when one of them is back`;
+    const text = `send to "${topic}": its brokers ${layoutText(layout)} are missing; nothing was sent; it can be sent when one of them is back, unless the topic is missing`;
     return new TransportError('UNAVAILABLE', text, 'not-sent', true);
   }
   const status = { code: Code.FORBIDDEN, message: 'no writable queue on any master broker' };

@@ -52,7 +52,7 @@ export async function requestSend(
 ): Promise<SendResult[]> {
   try {
     const answer = await client.unary(endpoint, 'sendMessage', { messages }, options);
-    assertBrokerReached(answer, messages, options.what);
+    assertBrokerReached(client, answer, messages, options.what);
     const results = resultsOf(answer, messages, options.what);
     client.rejoin(endpoint);
     return results;
@@ -78,7 +78,7 @@ export async function requestOne(
   try {
     const messages = [message];
     const answer = await client.unary(endpoint, 'sendMessage', { messages }, options);
-    assertBrokerReached(answer, messages, what);
+    assertBrokerReached(client, answer, messages, what);
     const place = placeOf(answer.entries[0], answer.status, idOf(message), what);
     client.rejoin(endpoint);
     return place;
@@ -91,6 +91,9 @@ export async function requestOne(
 /** What a proxy says that could not connect to the broker: it has sent nothing. @see NettyRemotingClient of the server */
 const BROKER_AWAY = /^connect to \S+ failed\. RemotingConnectException\b/;
 
+/** What it says when the name servers know no broker of the topic: it was deleted, or they are all missing. */
+const NO_ROUTE = /\bNo topic route info in name server\b/;
+
 /** The broker behind a proxy that answers, which is not at fault. */
 class BrokerAwayError extends TransportError {}
 
@@ -99,12 +102,26 @@ export function isBrokerAway(error: unknown): boolean {
 }
 
 /** @throws BrokerAwayError, a TransportError */
-function assertBrokerReached({ status }: SendMessageResponse, messages: readonly WireMessage[], what: string): void {
-  if (status?.code !== Code.INTERNAL_SERVER_ERROR || !BROKER_AWAY.test(status.message)) return;
-  const { messageGroup, liteTopic } = messages[0]?.systemProperties ?? {};
+function assertBrokerReached(
+  { connection: { layouts } }: Client,
+  { status }: SendMessageResponse,
+  [first]: readonly WireMessage[],
+  what: string,
+): void {
+  const { messageGroup, liteTopic } = first?.systemProperties ?? {};
   const isOrdered = messageGroup !== undefined || liteTopic !== undefined;
-  const address = status.message.split(' ')[2];
-  const text = `${what}: the proxy cannot connect to the broker at ${address}${isOrdered ? ', which stores its message group' : ''}; nothing was sent`;
+  let problem: string;
+  if (status?.code === Code.INTERNAL_SERVER_ERROR && BROKER_AWAY.test(status.message)) {
+    const address = status.message.split(' ')[2];
+    problem = `the proxy cannot connect to the broker at ${address}${isOrdered ? ', which stores its message group' : ''}`;
+  } else if (
+    status?.code === Code.TOPIC_NOT_FOUND &&
+    NO_ROUTE.test(status.message) &&
+    layouts.isDeclared(first?.topic?.name ?? '')
+  )
+    problem = 'the proxy knows no broker of the topic at present';
+  else return;
+  const text = `${what}: ${problem}; nothing was sent`;
   throw new BrokerAwayError(isOrdered ? 'MESSAGE_GROUP_UNAVAILABLE' : 'UNAVAILABLE', text, 'not-sent', true);
 }
 

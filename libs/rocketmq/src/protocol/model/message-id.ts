@@ -41,7 +41,7 @@ export function messageIdFrom(text: string): string {
  * The next delivery of that message may be another copy. @see MessageDecoder.createMessageId of the server: address, port in four bytes, offset
  */
 export function isIdOfCopy(messageId: string): boolean {
-  return /^(?:[\dA-F]{8}|[\dA-F]{32})0000[\dA-F]{20}$/i.test(messageId);
+  return /^(?:[\dA-F]{8}|[\dA-F]{32})0000[\dA-F]{4}0000[\dA-F]{12}$/i.test(messageId);
 }
 
 function hex(value: number, digits: number): string {
