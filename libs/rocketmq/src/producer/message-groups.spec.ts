@@ -5,7 +5,7 @@ import { queueOf, RecordingServer } from '../../../../test/fixtures/recording-se
 import { eventually } from '../../../../tools/until.js';
 import { Connection } from '../client/connection.js';
 import type { ConnectionOptions } from '../client/connection-options.js';
-import { MessageType } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { Code, MessageType } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { SendMessageRequest } from '../protocol/grpc/generated/apache/rocketmq/v2/service.js';
 import { placeOfMessageGroup } from '../protocol/model/layout.js';
 import { TestBroker } from '../testing/test-broker.js';
@@ -173,13 +173,15 @@ describe('message groups of which a broker is missing', () => {
 
   it('wait for their brokers if their layout is declared and the server knows none of them', async () => {
     const proxy = await serverWith();
-    const { producer, sendAll, become } = await started([proxy], { topicLayouts: { [TOPIC]: 'a:2;b:2' } });
-    become([]);
+    const { producer, sendAll } = await started([proxy], { topicLayouts: { [TOPIC]: 'a:2;b:2' } });
+    proxy.routeStatus = { code: Code.TOPIC_NOT_FOUND, message: 'no route' };
     await producer.start({ timeoutMs: 1_000 });
     expect(await sendAll(500)).toEqual([]);
-    await expect(producer.send({ topic: 'others', body: 'x' })).rejects.toMatchObject({ code: 'TOPIC_NOT_FOUND' });
+    await expect(producer.send({ topic: 'others', body: 'x' }, { timeoutMs: 500 })).rejects.toMatchObject({
+      code: 'TOPIC_NOT_FOUND',
+    });
     const sent = sendAll(10_000);
-    become(['a', 'b']);
+    proxy.routeStatus = { code: Code.OK, message: '' };
     expect(await sent).toEqual(GROUPS);
   }, 60_000);
 });
