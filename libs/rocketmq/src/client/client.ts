@@ -270,6 +270,8 @@ export class Client {
   ): boolean {
     const { role, connection } = this;
     if (role.type !== ClientType.PRODUCER || status?.code !== Code.TOPIC_NOT_FOUND) return false;
+    // Brokers take what is sent to them while a name server does not know them. A proxy that does not know them sends nothing on.
+    if (connection.capabilities(connection.bootstrap).keepsChosenQueue && this.routes.hasQueues(topic)) return false;
     return orderConfiguration !== undefined || connection.layouts.isDeclared(topic);
   }
 

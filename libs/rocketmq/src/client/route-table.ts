@@ -82,6 +82,11 @@ export class RouteTable {
     return route;
   }
 
+  /** Whether queues of the topic are known. */
+  hasQueues(topic: string): boolean {
+    return (this.known.get(topic)?.route.queues.length ?? 0) > 0;
+  }
+
   /** Refreshes the route of one topic, in the background. The cached route is used until then. */
   renew(topic: string): void {
     if (!this.asking.has(topic)) void this.refreshOne(topic);

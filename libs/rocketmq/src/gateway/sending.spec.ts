@@ -258,26 +258,38 @@ describe('sending through the gateway', () => {
     expect(brokers[0]?.requests.filter(({ code }) => code === CODES.sendMessageV2)).toHaveLength(2);
   });
 
-  it('sends a message group by the route that it knows when the name server has restarted and knows none yet', async () => {
-    let sends = 0;
-    const { nameServer, brokers, forget } = await cluster.start([
-      broker(({ code }) => {
-        if (code !== CODES.sendMessageV2 || ++sends !== 2) return 'usual';
-        return { code: RESPONSE_CODES.serviceNotAvailable, remark: 'stopping' };
-      }),
-    ]);
-    const connection = new Connection({ endpoints: `name-server:${nameServer.address}`, requestTimeoutMs: 1_000 });
-    closers.push(() => connection.close());
-    const producer = new Producer(connection, {});
-    closers.push(() => producer.close());
-    await producer.send({ topic: TOPIC, body: 'x', messageGroup: 'g' });
-    forget();
-    const asked = nameServer.requests.length;
-    await producer.send({ topic: TOPIC, body: 'y', messageGroup: 'g' });
-    await until(() => nameServer.requests.length > asked);
-    await producer.send({ topic: TOPIC, body: 'z', messageGroup: 'g' });
-    expect(brokers[0]?.requests.filter(({ code }) => code === CODES.sendMessageV2)).toHaveLength(4);
-  });
+  it.each([
+    ['', {}],
+    [', with a declared layout', { topicLayouts: { [TOPIC]: 'broker-0:4' } }],
+  ])(
+    'sends a message group by the route that it knows when the name server has restarted and knows none yet%s',
+    async (_, options) => {
+      let sends = 0;
+      const { nameServer, brokers, forget } = await cluster.start([
+        broker(({ code }) => {
+          if (code !== CODES.sendMessageV2 || ++sends !== 2) return 'usual';
+          return { code: RESPONSE_CODES.serviceNotAvailable, remark: 'stopping' };
+        }),
+      ]);
+      const connection = new Connection({
+        endpoints: `name-server:${nameServer.address}`,
+        requestTimeoutMs: 1_000,
+        ...options,
+      });
+      closers.push(() => connection.close());
+      const producer = new Producer(connection, {});
+      closers.push(() => producer.close());
+      await producer.send({ topic: TOPIC, body: 'x', messageGroup: 'g' });
+      forget();
+      const asked = nameServer.requests.length;
+      await producer.send({ topic: TOPIC, body: 'y', messageGroup: 'g' });
+      await until(() => nameServer.requests.length > asked);
+      // Whatever its answer changes has changed.
+      await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+      await producer.send({ topic: TOPIC, body: 'z', messageGroup: 'g' }, { timeoutMs: 2_000 });
+      expect(brokers[0]?.requests.filter(({ code }) => code === CODES.sendMessageV2)).toHaveLength(4);
+    },
+  );
 
   it('ends a transaction that a busy broker refused at first', async () => {
     let ends = 0;
