@@ -10,8 +10,9 @@ import {
 } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { RpcRequest } from '../protocol/grpc/rpc.js';
 import type { LiteGroup } from '../protocol/model/lite-group.js';
-import { REQUEST_CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';
+import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
+import { settingIn } from '../remoting/answers.js';
 import { releaseName } from '../remoting/releases.js';
 import type { RemotingRequest } from '../remoting/remoting-request.js';
 import { FIRST_WITH } from './broker-release.js';
@@ -65,10 +66,8 @@ const NEEDED_SETTINGS = ['enableLmq', 'enableMultiDispatch'] as const;
  * Whether the broker delivers messages of lite topics: nothing else that it answers shows it.
  * @param answer to request code 26; the configuration, a line each. With access control, few are permitted to read it
  */
-export function deliveryStatus(address: string, { code, body }: RemotingFrame): Status {
-  if (code !== RESPONSE_CODES.success) return OK;
-  const lines = new Set(body.toString('utf8').split(/\r?\n/));
-  const off = NEEDED_SETTINGS.filter((name) => lines.has(`${name}=false`));
+export function deliveryStatus(address: string, answer: RemotingFrame): Status {
+  const off = NEEDED_SETTINGS.filter((name) => settingIn(answer, name) === 'false');
   if (off.length === 0) return OK;
   const now = off.map((name) => `${name}=false`).join(' and ');
   const needed = NEEDED_SETTINGS.map((name) => `${name}=true`).join(' and ');

@@ -8,10 +8,11 @@ import {
 import type { SendResultEntry } from '../protocol/grpc/generated/apache/rocketmq/v2/service.js';
 import type { RpcRequest, RpcResponse } from '../protocol/grpc/rpc.js';
 import { LIMITS } from '../protocol/model/limits.js';
-import { REQUEST_CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';
+import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
+import { integerIn } from '../protocol/remoting/property-values.js';
 import { offsetInMessageId } from '../protocol/remoting/stored-message.js';
-import { offsetOf } from '../remoting/answers.js';
+import { offsetOf, settingIn } from '../remoting/answers.js';
 import { releaseName } from '../remoting/releases.js';
 import type { RemotingClient } from '../remoting/remoting-client.js';
 import type { RemotingRequest } from '../remoting/remoting-request.js';
@@ -127,11 +128,11 @@ export class Sending {
   /** The rejection, or undefined when the broker takes so much. With access control, few are permitted to read its limit. */
   private async unlessRoom(bodyBytes: number, address: string, deadline: Deadline): Promise<Status | undefined> {
     const request = { code: REQUEST_CODES.getBrokerConfig };
-    const { code, body } = await this.client.ask(address, request, deadline, { isOptional: true });
-    const said = code === RESPONSE_CODES.success ? /^maxMessageSize=(\d+)\s*$/m.exec(body.toString('utf8')) : null;
-    const limit = Number(said?.[1] ?? LIMITS.bodyBytes);
+    const answer = await this.client.ask(address, request, deadline, { isOptional: true });
+    const said = integerIn(settingIn(answer, 'maxMessageSize'));
+    const limit = said ?? LIMITS.bodyBytes;
     if (bodyBytes <= limit) return undefined;
-    const source = said === null ? 'by default, and it does not say what it is' : 'by its maxMessageSize';
+    const source = said === undefined ? 'by default, and it does not say what it is' : 'by its maxMessageSize';
     const text = `the body has ${bodyBytes} bytes; the limit of ${address} is ${limit} ${source}; nothing was sent`;
     return rejection(Code.MESSAGE_BODY_TOO_LARGE, text);
   }

@@ -1,6 +1,7 @@
-// Shared by all readers of answers: the body as JSON, and error codes that only mean that something does not exist.
+// Shared by all readers of answers: the body as JSON or as a configuration, and error codes that only mean that something does not exist.
 
 import { toOffset } from '../protocol/model/offset.js';
+import { RESPONSE_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import { MalformedJson, parseJavaJson } from '../protocol/remoting/java-json.js';
 import { TransportError } from '../support/errors.js';
@@ -19,6 +20,16 @@ export async function undefinedWhen<T>(responseCode: number, answer: Promise<T>)
     if (error instanceof RemotingError && error.responseCode === responseCode) return undefined;
     throw error;
   }
+}
+
+/** A setting in a configuration (request code 26), which has a line for each; undefined if it is missing, or must not be read. */
+export function settingIn({ code, body }: RemotingFrame, name: string): string | undefined {
+  if (code !== RESPONSE_CODES.success) return undefined;
+  const line = body
+    .toString('utf8')
+    .split(/\r?\n/)
+    .find((one) => one.startsWith(`${name}=`));
+  return line?.slice(name.length + 1);
 }
 
 /** The body as JSON. Its content must be validated before use. @throws TransportError when it is not JSON */
