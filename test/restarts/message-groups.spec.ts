@@ -93,8 +93,17 @@ describe('message groups on two brokers', () => {
       );
       return failed;
     };
-    const isComplete = (): boolean =>
-      GROUPS.every((group) => handled.get(group)?.includes(last.get(group) ?? 0) === true);
+    const unhandled = (): string[] =>
+      GROUPS.filter((group) => handled.get(group)?.includes(last.get(group) ?? 0) !== true);
+    /** Sends the next number of each group, until all of one round are accepted. */
+    const untilAllSent = async (producer: Producer): Promise<void> => {
+      const failed = await eventually(
+        () => sendAll(producer, 5_000),
+        ({ size }) => size === 0,
+        KNOWN_AGAIN_MS,
+      );
+      expect(failed).toEqual(new Map());
+    };
     /** All that was accepted is handled, each group in its order, and from one queue. */
     const inOrder = async (): Promise<void> => {
       const queuesOf = new Map(GROUPS.map((group) => [group, new Set<string>()]));
@@ -106,12 +115,11 @@ describe('message groups on two brokers', () => {
         after = page.next;
       }
       for (const [group, queues] of queuesOf) expect([group, queues.size]).toEqual([group, 1]);
-      await eventually(isComplete, Boolean, KNOWN_AGAIN_MS);
-      expect(GROUPS.filter((group) => handled.get(group)?.includes(last.get(group) ?? 0) !== true)).toEqual([]);
+      expect(await eventually(unhandled, ({ length }) => length === 0, KNOWN_AGAIN_MS)).toEqual([]);
       const sorted = [...handled].map(([group, numbers]) => [group, [...numbers].sort((a, b) => a - b)]);
       expect([...handled]).toEqual(sorted);
     };
-    return { newProducer, consume, sendAll, inOrder };
+    return { newProducer, consume, sendAll, untilAllSent, inOrder };
   }
 
   const codesIn = (failed: ReadonlyMap<string, string>): string[] => [...new Set(failed.values())];
@@ -120,7 +128,7 @@ describe('message groups on two brokers', () => {
   it.each([0, 1])(
     'keep their order while broker %s is killed and comes back: groups that cannot be stored in their place are not sent',
     async (index) => {
-      const { cluster, newProducer, consume, sendAll, inOrder } = await started();
+      const { cluster, newProducer, consume, sendAll, untilAllSent, inOrder } = await started();
       const producer = await newProducer();
       expect(await sendAll(producer, 30_000)).toEqual(new Map());
       await cluster.killBroker(index);
@@ -135,12 +143,7 @@ describe('message groups on two brokers', () => {
       }
       expect(rounds.at(-1)).toEqual(NOT_SENT);
       await cluster.reviveBroker(index);
-      const all = await eventually(
-        () => sendAll(producer, 5_000),
-        ({ size }) => size === 0,
-        KNOWN_AGAIN_MS,
-      );
-      expect(all).toEqual(new Map());
+      await untilAllSent(producer);
       await consume();
       await inOrder();
     },
@@ -151,7 +154,7 @@ describe('message groups on two brokers', () => {
   byNameServer(
     'keep their order when the name server has restarted and does not know all brokers yet',
     async () => {
-      const { cluster, newProducer, consume, sendAll, inOrder } = await started();
+      const { cluster, newProducer, consume, sendAll, untilAllSent, inOrder } = await started();
       const producer = await newProducer();
       expect(await sendAll(producer, 30_000)).toEqual(new Map());
       await cluster.killNameServer(0);
@@ -164,12 +167,7 @@ describe('message groups on two brokers', () => {
         await sleep(PACE_MS);
       }
       for (const code of codes) expect(code).toMatch(/ (?:not-sent|unknown)$/);
-      const all = await eventually(
-        () => sendAll(producer, 5_000),
-        ({ size }) => size === 0,
-        KNOWN_AGAIN_MS,
-      );
-      expect(all).toEqual(new Map());
+      await untilAllSent(producer);
       await consume();
       await inOrder();
     },
@@ -179,7 +177,7 @@ describe('message groups on two brokers', () => {
   byNameServer(
     'wait for their brokers where a process starts before a name server that has restarted knows any of them',
     async () => {
-      const { cluster, admin, newProducer, consume, sendAll, inOrder } = await started();
+      const { cluster, admin, newProducer, consume, sendAll, untilAllSent, inOrder } = await started();
       const topicLayouts = { [TOPIC]: 'broker:4;broker-1:4' };
       expect(await sendAll(await newProducer({ topicLayouts }), 30_000)).toEqual(new Map());
       await admin.setTopicLayout(TOPIC, 'present');
@@ -195,14 +193,7 @@ describe('message groups on two brokers', () => {
       const late = await newProducer();
       expect(codesIn(await sendAll(late, 500))).toEqual(NOT_SENT);
       signalBrokers('SIGCONT');
-      for (const producer of [declared, late]) {
-        const all = await eventually(
-          () => sendAll(producer, 5_000),
-          ({ size }) => size === 0,
-          KNOWN_AGAIN_MS,
-        );
-        expect(all).toEqual(new Map());
-      }
+      for (const producer of [declared, late]) await untilAllSent(producer);
       await consume();
       await inOrder();
     },
@@ -212,7 +203,7 @@ describe('message groups on two brokers', () => {
   it(
     'are not sent elsewhere by a process that starts while their broker is away, if it knows of that broker',
     async () => {
-      const { cluster, newProducer, consume, sendAll, inOrder } = await started();
+      const { cluster, newProducer, consume, sendAll, untilAllSent, inOrder } = await started();
       const topicLayouts = { [TOPIC]: 'broker:4;broker-1:4' };
       expect(await sendAll(await newProducer({ topicLayouts }), 30_000)).toEqual(new Map());
       await cluster.killBroker(1);
@@ -222,12 +213,7 @@ describe('message groups on two brokers', () => {
       while (performance.now() < endMs) failed = await sendAll(late, 3_000);
       expect(codesIn(failed)).toEqual(NOT_SENT);
       await cluster.reviveBroker(1);
-      const all = await eventually(
-        () => sendAll(late, 5_000),
-        ({ size }) => size === 0,
-        KNOWN_AGAIN_MS,
-      );
-      expect(all).toEqual(new Map());
+      await untilAllSent(late);
       await consume();
       await inOrder();
     },
@@ -237,7 +223,7 @@ describe('message groups on two brokers', () => {
   byProxy(
     'stay on their broker behind a proxy that sees the order configuration, which does not disturb the groups of others',
     async () => {
-      const { cluster, admin, newProducer, consume, sendAll, inOrder } = await started({
+      const { cluster, admin, newProducer, consume, sendAll, untilAllSent, inOrder } = await started({
         nameServerSettings: { orderMessageEnable: true },
       });
       await admin.setTopicLayout(TOPIC, 'broker:4;broker-1:4');
@@ -252,12 +238,7 @@ describe('message groups on two brokers', () => {
       }
       expect(failed.size).toBeLessThan(GROUPS.length);
       await cluster.reviveBroker(0);
-      const all = await eventually(
-        () => sendAll(producer, 5_000),
-        ({ size }) => size === 0,
-        KNOWN_AGAIN_MS,
-      );
-      expect(all).toEqual(new Map());
+      await untilAllSent(producer);
       await consume();
       await inOrder();
     },
