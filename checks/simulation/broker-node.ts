@@ -49,6 +49,11 @@ export class BrokerNode {
     return this.options.name;
   }
 
+  /** Whether it serves, so that its store can be read. */
+  get isServing(): boolean {
+    return this.isUp && !this.isAway;
+  }
+
   get isRegistered(): boolean {
     return !this.isAway && this.options.simulation.nowMs >= this.unregisteredUntilMs;
   }

@@ -195,7 +195,12 @@ export class System implements NestWorld {
 
   /** Waits until everything is done or the time is over; longer if more was sent than could be handled. */
   private async settle(): Promise<void> {
-    const { simulation, plan } = this;
+    const { simulation, plan, nodes } = this;
+    // A broker that restarts may take its time to stop.
+    const servesByMs = simulation.nowMs + MINUTE_MS;
+    while (!nodes.every(({ isServing }) => isServing) && simulation.nowMs < servesByMs) {
+      await simulation.run(simulation.nowMs + SETTLE_STEP_MS);
+    }
     const open = (): number => {
       const facts = this.facts(this.stateOfBroker());
       return lost(facts).length + disagreements(facts).length;
@@ -457,7 +462,8 @@ export class System implements NestWorld {
   }
 
   private stateOfBroker() {
-    const stores = this.nodes.map(({ broker }) => broker.inside.store);
+    // What keeps the others from serving is reported.
+    const stores = this.nodes.filter(({ isServing }) => isServing).map(({ broker }) => broker.inside.store);
     const groups = [...Object.values(GROUPS), ...Object.values(NEST_GROUPS)];
     const dead = stores.flatMap((store) =>
       groups.flatMap((group) => deadLettersOf(store, group).map(({ keys: [key = ''] }) => ({ key, group }))),
