@@ -49,7 +49,7 @@ function addList(group: Command, io: CommandIo): void {
         ['GROUP', 'ORDERED', 'ATTEMPTS', 'BACKOFF', 'BROKERS'],
         groups.map((one) => [
           one.consumerGroup,
-          cellOf(one, ({ fifo }) => (fifo ? 'yes' : 'no')),
+          cellOf(one, ({ fifo, keepsRules }) => (keepsRules ? (fifo ? 'yes' : 'no') : '-')),
           cellOf(one, ({ maxDeliveryAttempts: most }) => (isDeliverable(most) ? `${most}` : 'none')),
           cellOf(one, ({ backoff }) => waitsOf(backoff)) === 'differs' ? 'differs' : one.backoff.kind,
           one.brokers.map(({ name }) => name).join(','),
@@ -75,7 +75,7 @@ function addShow(group: Command, io: CommandIo): void {
     const { brokers } = described;
     const { isDeliverable, losesWhatIsReleased } = await import('../remoting/group-config.js');
     print(io, values, described, () => {
-      const order = byBroker(brokers, ({ fifo }) => (fifo ? 'ordered' : 'not ordered'));
+      const order = byBroker(brokers, orderText);
       const attempts = (one: GroupOnBroker) =>
         attemptsText(one.maxDeliveryAttempts, isDeliverable(one.maxDeliveryAttempts)) +
         (losesWhatIsReleased(one) ? `; ${RELEASES_ARE_LOST}` : '');
@@ -83,13 +83,22 @@ function addShow(group: Command, io: CommandIo): void {
       return [
         `group ${name}: ${order.isSame ? `${order.text}, on ${brokers.map((one) => one.name).join(', ')}` : order.text}`,
         `attempts  ${byBroker(brokers, attempts).text}`,
-        `backoff   ${byBroker(brokers, ({ backoff }) => waitsOf(backoff)).text}`,
+        `backoff   ${byBroker(brokers, ({ backoff, keepsRules }) => (keepsRules ? waitsOf(backoff) : BY_CONSUMERS)).text}`,
         ...(hasLite ? [`lite      ${byBroker(brokers, ({ lite }) => liteText(lite)).text}`] : []),
         '',
       ].join('\n');
     });
   });
   withExamples(command, [['group show billing', 'whether it is ordered, its attempts and its backoff']]);
+}
+
+/** On brokers of 4.x. */
+const BY_CONSUMERS = 'as its consumers decide';
+
+/** Whether a broker hands out the messages of a group in order. */
+export function orderText({ fifo, keepsRules }: Pick<GroupOnBroker, 'fifo' | 'keepsRules'>): string {
+  if (!keepsRules) return 'in the order that its consumers decide';
+  return fifo ? 'ordered' : 'not ordered';
 }
 
 /** A setting; with the brokers that have each value where they differ. */

@@ -3,7 +3,7 @@
 import { toOffset } from '../protocol/model/offset.js';
 import { RESPONSE_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
-import { MalformedJson, parseJavaJson } from '../protocol/remoting/java-json.js';
+import { MalformedJson, ObjectKeyedMap, parseJavaJson } from '../protocol/remoting/java-json.js';
 import { TransportError } from '../support/errors.js';
 import { RemotingError } from './remoting-error.js';
 
@@ -11,6 +11,14 @@ import { RemotingError } from './remoting-error.js';
 const OFFSET = /^-?\d{1,19}$/;
 /** A number with so many digits is exact. */
 const EXACT_DIGITS = 15;
+
+/** A place in a queue. */
+interface QueuePosition {
+  readonly topic: string;
+  readonly brokerName: string;
+  readonly queueId: number;
+  readonly offset: number;
+}
 
 /** The answer, or undefined when it has this error code. */
 export async function undefinedWhen<T>(responseCode: number, answer: Promise<T>): Promise<T | undefined> {
@@ -95,4 +103,15 @@ export function offsetIn(value: unknown): number {
 /** A time in an answer, in milliseconds since 1970; the server writes 0 for none. */
 export function timeIn(value: unknown): number | undefined {
   return typeof value === 'number' && value > 0 ? value : undefined;
+}
+
+/** The offsets of queues in the answer to request code 222, and in request code 220 to clients. */
+export function offsetTableIn(frame: RemotingFrame): QueuePosition[] {
+  const table = jsonOf(frame).offsetTable;
+  if (!(table instanceof ObjectKeyedMap)) return [];
+  return table.pairs.map(([key, offset]) => {
+    const { topic, brokerName, queueId } = objectIn(key);
+    const queue = { topic: String(topic), brokerName: String(brokerName), queueId: Number(queueId) };
+    return { ...queue, offset: offsetIn(offset) };
+  });
 }

@@ -74,6 +74,11 @@ export class ClusterAccess {
     return this.client.ask(broker.address, request, deadline, options);
   }
 
+  /** The release of a broker. @throws like {@link ask} */
+  releaseOf(broker: MasterBroker, deadline: Deadline): Promise<number> {
+    return this.client.releaseAt(broker.address, deadline);
+  }
+
   /** At least one. @throws TransportError when none is registered; UsageError when the cluster must be named */
   async masters(deadline: Deadline): Promise<readonly MasterBroker[]> {
     const known = parseClusterInfo(await this.askNameServer({ code: REQUEST_CODES.getBrokerClusterInfo }, deadline));

@@ -28,6 +28,8 @@ export interface GroupConfig {
   readonly retryMaxTimes?: number;
   readonly groupRetryPolicy?: GroupRetryPolicy;
   readonly attributes?: Readonly<Record<string, string>>;
+  /** Whether it is that of a broker of 4.x. Set by the reader of the answer. */
+  readonly isOf4?: boolean;
   readonly [otherField: string]: unknown;
 }
 

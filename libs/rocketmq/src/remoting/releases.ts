@@ -2,6 +2,11 @@
 
 /** The number of the first release with POP, timers, types of topics and the requests about them. @see MQVersion of the server */
 export const RELEASE_5 = 413;
+/** Whether a server is of 4.x: it has no types of topics, and no settings of groups for order and backoff. @param release see `RemotingFrame.version` */
+export function isOf4(release: number): boolean {
+  return release > 0 && release < RELEASE_5;
+}
+
 /** 4.0.0, from which on every release has a number, and its snapshot the one before. */
 const RELEASE_4 = 213;
 /** Each minor release has ten patches, whether or not they were published. */

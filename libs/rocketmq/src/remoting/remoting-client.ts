@@ -5,13 +5,13 @@ import { CLIENT_PREFACE } from '../http2/frames.js';
 import type { CredentialsSource } from '../protocol/credentials/credentials.js';
 import { REQUEST_CODES, WITHOUT_EFFECT } from '../protocol/remoting/codes.js';
 import { encodeFrame, MAX_FRAME_BYTES, type RemotingFrame } from '../protocol/remoting/frame.js';
-import { abortReason, raceAbort, withAnySignal } from '../support/abort.js';
+import { abortReason, linkedController, raceAbort, withAnySignal } from '../support/abort.js';
 import { Deadline, monotonicMs } from '../support/deadline.js';
 import { RocketMQError, StateError, TransportError, UsageError, withoutEffect } from '../support/errors.js';
 import { firstAnswer } from '../support/first-answer.js';
 import type { ResolvedTls } from '../support/tls.js';
 import { isTlsOnly, tlsMissing } from '../support/tls-failure.js';
-import { RELEASE_5, releaseName } from './releases.js';
+import { isOf4, releaseName } from './releases.js';
 import { type ConnectionEvents, RemotingConnection, splitAddress } from './remoting-connection.js';
 import { deniesAccess, RemotingError } from './remoting-error.js';
 import { isHttp2Answer, notANameServer, type RemotingRequest } from './remoting-request.js';
@@ -40,8 +40,12 @@ export interface AskOptions {
 
 /** How long a server may take to answer when a connection is in doubt. */
 const [MIN_PATIENCE_MS, MAX_PATIENCE_MS] = [500, 2_000];
-/** A request without side effects that name servers and brokers answer, possibly with an error. */
-const OPENING = encodeFrame({ code: REQUEST_CODES.getBrokerClusterInfo, opaque: 0 });
+/**
+ * Requests without side effects: name servers of every release answer the first one, and brokers the second. Name servers, and brokers up to
+ * 4.7, never answer what they do not know.
+ */
+const QUESTIONS = [REQUEST_CODES.getBrokerClusterInfo, REQUEST_CODES.getBrokerRuntimeInfo];
+const OPENING = Buffer.concat(QUESTIONS.map((code, opaque) => encodeFrame({ code, opaque })));
 
 /** Requests that came with 5.0. Brokers up to 4.7 never answer what they do not know. */
 const REQUESTS_OF_5: ReadonlySet<number> = new Set([
@@ -72,7 +76,7 @@ export class RemotingClient {
   ask(address: string, request: RemotingRequest, deadline: Deadline, options: AskOptions = {}): Promise<RemotingFrame> {
     if (!REQUESTS_OF_5.has(request.code)) return this.askAny(address, request, deadline, options);
     return this.releaseAt(address, deadline).then((release) => {
-      if (release > 0 && release < RELEASE_5) throw tooOld(deadline.what, address, release);
+      if (isOf4(release)) throw tooOld(deadline.what, address, release);
       return this.askAny(address, request, deadline, options);
     });
   }
@@ -201,13 +205,16 @@ export class RemotingClient {
     const isSilent = (): boolean => (connection.lastReceivedAtMs ?? 0) < sinceMs;
     if (!isSilent() || this.doubted.has(connection)) return;
     this.doubted.add(connection);
-    const deadline = new Deadline(`question to ${connection.address}`, this.patienceMs(), this.closing.signal);
-    connection
-      .call({ code: REQUEST_CODES.getBrokerClusterInfo }, deadline.end)
+    const { controller, unlink } = linkedController([this.closing.signal]);
+    const deadline = new Deadline(`question to ${connection.address}`, this.patienceMs(), controller.signal);
+    Promise.any(QUESTIONS.map((code) => connection.call({ code }, deadline.end)))
       .catch(() => {
         if (isSilent()) connection.abandon('the server was silent for too long');
       })
       .finally(() => {
+        // One of them may never be answered.
+        controller.abort();
+        unlink();
         deadline.dispose();
         this.doubted.delete(connection);
       });
@@ -276,6 +283,11 @@ function sign(request: RemotingRequest, credentials: CredentialsSource): Remotin
 function noConnection(what: string, address: string, timeoutMs: number): TransportError {
   const message = `${what}cannot connect to ${address} within ${timeoutMs} ms; nothing was sent; check that it can be reached from here`;
   return new TransportError('DEADLINE_EXCEEDED', message, 'not-sent', true);
+}
+
+/** Whether a request was not sent because it came with 5.0, and the server is older. */
+export function isTooOld(error: unknown): boolean {
+  return RocketMQError.is(error) && error.code === 'VERSION_UNSUPPORTED';
 }
 
 function tooOld(what: string, address: string, release: number): UsageError {

@@ -6,6 +6,7 @@ import { jsonOf, textsIn } from '../../remoting/answers.js';
 import type { MasterBroker } from '../../remoting/cluster.js';
 import type { ClusterAccess } from '../../remoting/cluster-access.js';
 import type { GroupConfig } from '../../remoting/group-config.js';
+import { isTooOld } from '../../remoting/remoting-client.js';
 import type { CallOptions, Deadline } from '../../support/deadline.js';
 import { type OwnChecks, trueOrFalse } from '../../support/options.js';
 import { AlreadyExistsError } from '../admin-errors.js';
@@ -15,6 +16,7 @@ import { isRetryTopicOf, isSystemGroup } from '../system-names.js';
 import type { TopicAdmin } from '../topics/topic-admin.js';
 import { CREATE_CHECKS, type CreateOptions } from '../topics/topics.js';
 import {
+  checkHasLiteTopics,
   checkNewGroup,
   describeGroup,
   type GroupDescription,
@@ -70,6 +72,10 @@ export class GroupAdmin {
         const { ifExists = 'refuse' } = options;
         const brokers = await this.cluster.masters(deadline);
         const found = await foundOn(brokers, (broker) => this.config(broker, consumerGroup, deadline));
+        if (definition.lite !== undefined) {
+          for (const broker of brokers)
+            checkHasLiteTopics(definition, broker, await this.cluster.releaseOf(broker, deadline));
+        }
         const existing = describeGroup(consumerGroup, found);
         const differences = existing === undefined ? [] : groupDifferences(existing, definition);
         if (ifExists === 'refuse' && differences.length > 0) {
@@ -138,7 +144,8 @@ export class GroupAdmin {
         const deletedOn: string[] = [];
         await onEach(deadline.what, brokers, async (broker) => {
           const existing = await this.config(broker, consumerGroup, deadline);
-          const fields = { groupName: consumerGroup, cleanOffset: 'true' };
+          // The second name is that of 4.9; older brokers keep the offsets.
+          const fields = { groupName: consumerGroup, cleanOffset: 'true', removeOffset: 'true' };
           await this.cluster.call(broker, { code: REQUEST_CODES.deleteSubscriptionGroup, fields }, deadline);
           if (existing !== undefined) deletedOn.push(broker.name);
         });
@@ -156,12 +163,14 @@ export class GroupAdmin {
   ): Promise<string[]> {
     const consumed = await Promise.all(
       brokers.map(async (broker) => {
-        const answer = await this.cluster.call(
-          broker,
-          { code: REQUEST_CODES.queryTopicsByConsumer, fields: { group } },
-          deadline,
-        );
-        return textsIn(jsonOf(answer).topicList);
+        const question = { code: REQUEST_CODES.queryTopicsByConsumer, fields: { group } };
+        try {
+          return textsIn(jsonOf(await this.cluster.call(broker, question, deadline)).topicList);
+        } catch (error) {
+          // A broker of 4.x keeps the retries of every topic of a group in one topic.
+          if (isTooOld(error)) return [];
+          throw error;
+        }
       }),
     );
     const retries = consumed.flat().filter((topic) => isRetryTopicOf(group, topic));

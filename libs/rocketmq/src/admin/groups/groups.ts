@@ -17,6 +17,7 @@ import {
   type GroupRetryPolicy,
   isDeliverable,
 } from '../../remoting/group-config.js';
+import { isOf4, releaseName } from '../../remoting/releases.js';
 import type { RemotingRequest } from '../../remoting/remoting-request.js';
 import { type BackoffPolicy, type CustomizedBackoff, type ExponentialBackoff } from '../../support/backoff.js';
 import { UsageError } from '../../support/errors.js';
@@ -77,7 +78,10 @@ const GROUP_CHECKS: OptionChecks<NewGroup> = {
 };
 
 /** A consumer group on one of its brokers. */
-export interface GroupOnBroker extends MasterBroker, GroupDelivery {}
+export interface GroupOnBroker extends MasterBroker, GroupDelivery {
+  /** Whether the broker keeps order and backoff of the group. One of 4.x does not: its consumers decide both. */
+  readonly keepsRules: boolean;
+}
 
 /** A consumer group on the servers. The settings are those of the first broker; `brokers` shows differences. */
 export interface GroupDescription extends GroupDelivery {
@@ -128,17 +132,24 @@ function times(count: number): string {
   return count === 1 ? 'once' : `${count} times`;
 }
 
+/** @throws UsageError when a broker of this release has no lite topics to bind the group to */
+export function checkHasLiteTopics({ consumerGroup }: NewGroup, { name }: MasterBroker, release: number): void {
+  if (!isOf4(release)) return;
+  const text = `consumer group "${consumerGroup}": ${name} runs ${releaseName(release)}; lite topics need RocketMQ 5.5.0 or later; nothing was changed`;
+  throw new UsageError('VERSION_UNSUPPORTED', text, 'lite');
+}
+
 /** In which settings the brokers that have the group differ from the given ones; a sentence for each. */
 export function groupDifferences(
   { brokers }: GroupDescription,
   { fifo, maxDeliveryAttempts, backoff, lite }: NewGroup,
 ): string[] {
   return brokers.flatMap((found) => [
-    ...(fifo === undefined || fifo === found.fifo
+    ...(fifo === undefined || fifo === found.fifo || !found.keepsRules
       ? []
       : [`it is ${fifo ? 'not ordered' : 'ordered'} on ${found.name}`]),
     ...attemptDifferences(found, maxDeliveryAttempts),
-    ...(backoff === undefined || isDeepStrictEqual(backoff, found.backoff)
+    ...(backoff === undefined || isDeepStrictEqual(backoff, found.backoff) || !found.keepsRules
       ? []
       : [`its backoff differs on ${found.name}`]),
     ...liteDifferences(found, lite),
@@ -166,7 +177,7 @@ function liteDifferences({ name, lite: found }: GroupOnBroker, wanted: LiteGroup
 /** Request code 200. Settings that the definition omits are taken from `existing`. */
 export function updateGroupRequest(definition: NewGroup, existing: GroupConfig | undefined): RemotingRequest {
   // The server accepts attributes only as changes ("+name=value"), not in the format in which it returns them.
-  const { attributes: _, ...kept } = existing ?? {};
+  const { attributes: _, isOf4: __, ...kept } = existing ?? {};
   const attempts = definition.maxDeliveryAttempts;
   const config: GroupConfig = {
     ...kept,
@@ -181,7 +192,8 @@ export function updateGroupRequest(definition: NewGroup, existing: GroupConfig |
 
 /** All groups in the answer to request code 201, by name. */
 export function groupConfigsIn(answer: RemotingFrame): ReadonlyMap<string, GroupConfig> {
-  return new Map(namedObjectsIn<GroupConfig>(jsonOf(answer).subscriptionGroupTable));
+  const configs = namedObjectsIn<GroupConfig>(jsonOf(answer).subscriptionGroupTable);
+  return new Map(isOf4(answer.version) ? configs.map(([name, one]) => [name, { ...one, isOf4: true }]) : configs);
 }
 
 /** @param configs those of the brokers that have the group; undefined without any */
@@ -189,7 +201,11 @@ export function describeGroup(
   consumerGroup: string,
   configs: readonly { readonly broker: MasterBroker; readonly config: GroupConfig }[],
 ): GroupDescription | undefined {
-  const brokers = configs.map(({ broker, config }) => ({ ...broker, ...deliveryOf(config) }));
+  const brokers = configs.map(({ broker, config }) => ({
+    ...broker,
+    ...deliveryOf(config),
+    keepsRules: config.isOf4 !== true,
+  }));
   const [first] = brokers;
   if (first === undefined) return undefined;
   const { fifo, maxDeliveryAttempts, backoff, lite } = first;

@@ -1,11 +1,10 @@
 // Moves a consumer group in a topic: back to redeliver messages, or forward to skip some.
 
 import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
-import type { RemotingFrame } from '../../protocol/remoting/frame.js';
-import { ObjectKeyedMap } from '../../protocol/remoting/java-json.js';
-import { jsonOf, objectIn, offsetIn } from '../../remoting/answers.js';
+import { offsetTableIn } from '../../remoting/answers.js';
 import type { MasterBroker } from '../../remoting/cluster.js';
 import type { ClusterAccess } from '../../remoting/cluster-access.js';
+import { isOf4 } from '../../remoting/releases.js';
 import { RemotingError } from '../../remoting/remoting-error.js';
 import type { RemotingRequest } from '../../remoting/remoting-request.js';
 import type { CallOptions, Deadline } from '../../support/deadline.js';
@@ -13,11 +12,15 @@ import { UsageError } from '../../support/errors.js';
 import { onEach } from '../each-broker.js';
 import { compareQueues } from '../sort-order.js';
 import { queuesOn } from '../topics/topic-offsets.js';
+import { connectionsOn } from './group-clients.js';
 import { groupConfigsIn } from './groups.js';
 import { checkRewind, isMoved, type RewindRequest, type RewindTarget, targetIn } from './rewind-target.js';
 
 /** The release from which on brokers move groups themselves: 5.2.0. @see MQVersion of the server */
 const FIRST_TO_MOVE_GROUPS = 453;
+
+/** What brokers call consumers that keep their own positions. */
+const PULLING = 'CONSUME_PASSIVELY';
 
 /** The new position of a group in a queue. */
 export interface QueueOffset {
@@ -70,20 +73,21 @@ async function rewindOn(
   request: RewindRequest,
   deadline: Deadline,
 ): Promise<QueueOffset[]> {
+  const release = await cluster.releaseOf(broker, deadline);
+  if (release > 0 && release < FIRST_TO_MOVE_GROUPS) return commitOn(cluster, broker, release, request, deadline);
   const answer = await cluster.ask(broker, resetRequest(request), deadline);
-  const movesItself = answer.version === 0 || answer.version >= FIRST_TO_MOVE_GROUPS;
-  if (!movesItself) return commitOn(cluster, broker, request, deadline);
   if (answer.code !== RESPONSE_CODES.success) throw new RemotingError(deadline.what, broker.address, answer);
-  return offsetsIn(answer);
+  return offsetTableIn(answer).map(({ brokerName, queueId, offset }) => ({ broker: brokerName, queueId, offset }));
 }
 
 /**
- * Before 5.2.0 a broker only asks the connected consumers to move, and those that pop cannot: whatever it answered, the new position is
- * committed in their place. @see `useServerSideResetOffset` of the server
+ * Before 5.2.0 a broker only asks the connected consumers to move, and those that pop cannot: the new position is committed in their place.
+ * Those that pull must be asked, or they go on where they are. @see `useServerSideResetOffset` of the server
  */
 async function commitOn(
   cluster: ClusterAccess,
   broker: MasterBroker,
+  release: number,
   request: RewindRequest,
   deadline: Deadline,
 ): Promise<QueueOffset[]> {
@@ -97,11 +101,21 @@ async function commitOn(
       return { broker: broker.name, queueId: queue.queueId, offset };
     }),
   );
+  // Of one queue these brokers do not know: it would move all, to their ends. It fails when there is nobody to move.
+  if (request.to.kind !== 'offset') await cluster.ask(broker, resetRequest(request), deadline);
+  else if (isOf4(release) && (await connectionsOn(cluster, broker, consumerGroup, deadline)).consumeType === PULLING) {
+    throw isPulled(request, broker);
+  }
   for (const { queueId, offset } of targets) {
     const fields = { consumerGroup, topic, queueId: String(queueId), commitOffset: String(offset) };
     await cluster.call(broker, { code: REQUEST_CODES.updateConsumerOffset, fields }, deadline);
   }
   return targets;
+}
+
+function isPulled({ consumerGroup }: RewindRequest, { name }: MasterBroker): UsageError {
+  const text = `consumers of group "${consumerGroup}" pull from ${name}, and keep their own positions: one queue cannot be moved while they run; stop them first, or move the group to the beginning, the end or a time; nothing was changed`;
+  return new UsageError('UNSUPPORTED', text, 'to');
 }
 
 function resetRequest({ consumerGroup, topic, to }: RewindRequest): RemotingRequest {
@@ -119,15 +133,6 @@ function resetRequest({ consumerGroup, topic, to }: RewindRequest): RemotingRequ
 function timestampOf(to: Exclude<RewindTarget, { kind: 'offset' }>): string {
   if (to.kind === 'time') return String(to.time.getTime());
   return to.kind === 'beginning' ? '0' : '-1';
-}
-
-function offsetsIn(answer: RemotingFrame): QueueOffset[] {
-  const table = jsonOf(answer).offsetTable;
-  if (!(table instanceof ObjectKeyedMap)) return [];
-  return table.pairs.map(([key, offset]) => {
-    const { brokerName, queueId } = objectIn(key);
-    return { broker: String(brokerName), queueId: Number(queueId), offset: offsetIn(offset) };
-  });
 }
 
 function ofName(brokers: readonly MasterBroker[], name: string): MasterBroker {

@@ -5,6 +5,7 @@ import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js'
 import { jsonOf, textsIn, undefinedWhen } from '../../remoting/answers.js';
 import type { MasterBroker } from '../../remoting/cluster.js';
 import type { ClusterAccess } from '../../remoting/cluster-access.js';
+import { isTooOld } from '../../remoting/remoting-client.js';
 import { SystemClock, sleep } from '../../support/clock.js';
 import type { CallOptions, Deadline } from '../../support/deadline.js';
 import { type OwnChecks, trueOrFalse } from '../../support/options.js';
@@ -24,6 +25,7 @@ import {
   parseTopicConfig,
   type TopicConfig,
   type TopicDescription,
+  topicConfigIn,
   topicConfigsIn,
   topicDifferences,
   updateTopicRequest,
@@ -164,8 +166,13 @@ export class TopicAdmin {
   /** The topic on one broker. This request does not create it. */
   async config(broker: MasterBroker, topic: string, deadline: Deadline): Promise<TopicConfig | undefined> {
     const asked = this.cluster.call(broker, { code: REQUEST_CODES.getTopicConfig, fields: { topic } }, deadline);
-    const answer = await undefinedWhen(RESPONSE_CODES.topicNotExist, asked);
-    return answer === undefined ? undefined : parseTopicConfig(answer);
+    try {
+      const answer = await undefinedWhen(RESPONSE_CODES.topicNotExist, asked);
+      return answer === undefined ? undefined : parseTopicConfig(answer);
+    } catch (error) {
+      if (!isTooOld(error)) throw error;
+      return topicConfigIn(await this.cluster.call(broker, { code: REQUEST_CODES.getAllTopicConfig }, deadline), topic);
+    }
   }
 
   private async untilRouted(topic: string, brokers: readonly MasterBroker[], deadline: Deadline): Promise<void> {

@@ -7,6 +7,7 @@ import { REQUEST_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { jsonOf, namedObjectsIn } from '../../remoting/answers.js';
 import type { MasterBroker } from '../../remoting/cluster.js';
+import { isOf4 } from '../../remoting/releases.js';
 import type { RemotingRequest } from '../../remoting/remoting-request.js';
 import type { CallOptions } from '../../support/deadline.js';
 import { UsageError } from '../../support/errors.js';
@@ -56,7 +57,10 @@ const TOPIC_CHECKS: OptionChecks<NewTopic> = {
 
 /** A topic on one of its brokers. */
 export interface TopicOnBroker extends MasterBroker {
-  /** In lower case; also `mixed` or types of newer servers. A topic without a type is `normal`. */
+  /**
+   * In lower case; also `mixed` or types of newer servers. A topic without a type is `normal`. On brokers of 4.x it is `any`: they have no
+   * types, and take messages of every type.
+   */
   readonly type: string;
   /** Queues that are written. */
   readonly queues: number;
@@ -88,6 +92,8 @@ export interface TopicConfig {
 const DEFAULT_QUEUES = 8;
 const READ_WRITE = 6;
 const TYPE_ATTRIBUTE = 'message.type';
+/** The type of a topic on brokers that have none. */
+const ANY = 'any';
 
 /** @throws UsageError that names the field and its valid values */
 export function checkNewTopic(definition: NewTopic): void {
@@ -109,7 +115,9 @@ export function checkNewTopic(definition: NewTopic): void {
 /** In which settings the brokers that have the topic differ from the given ones; a sentence for each. */
 export function topicDifferences({ brokers }: TopicDescription, { type, queues }: NewTopic): string[] {
   return brokers.flatMap((found) => [
-    ...(type === undefined || type === found.type ? [] : [`its type is ${found.type} on ${found.name}, not ${type}`]),
+    ...(type === undefined || type === found.type || found.type === ANY
+      ? []
+      : [`its type is ${found.type} on ${found.name}, not ${type}`]),
     ...(queues === undefined || queues === found.queues
       ? []
       : [`it has ${found.queues} queues on ${found.name}, not ${queues}`]),
@@ -151,6 +159,11 @@ export function updateTopicRequest(definition: NewTopic, existing: TopicConfig |
   };
 }
 
+/** A topic of a broker of 4.x, in its answer to request code 21: it has no other question. */
+export function topicConfigIn(answer: RemotingFrame, topic: string): TopicConfig | undefined {
+  return topicConfigsIn(answer).find(([name]) => name === topic)?.[1];
+}
+
 /** From the answer to request code 351. */
 export function parseTopicConfig(answer: RemotingFrame): TopicConfig {
   return jsonOf(answer) as TopicConfig;
@@ -158,7 +171,9 @@ export function parseTopicConfig(answer: RemotingFrame): TopicConfig {
 
 /** All topics by name, from the answer to request code 21. */
 export function topicConfigsIn(answer: RemotingFrame): [string, TopicConfig][] {
-  return namedObjectsIn<TopicConfig>(jsonOf(answer).topicConfigTable);
+  const configs = namedObjectsIn<TopicConfig>(jsonOf(answer).topicConfigTable);
+  if (!isOf4(answer.version)) return configs;
+  return configs.map(([name, config]) => [name, { ...config, attributes: { [TYPE_ATTRIBUTE]: ANY } }]);
 }
 
 /** @param configs at least one */

@@ -80,10 +80,14 @@ function silentBroker({ name, address }: MasterBroker, error: unknown): Check {
 function versionCheck({ name, address, text, version, keepsBatches }: BrokerVersion, hasProxy: boolean): Check {
   const check = { name: 'version', subject: name };
   const seen = `${version === undefined ? `"${text}"` : `${version.major}.${version.minor}.${version.patch}`} at ${address}`;
+  if (version !== undefined && version.major < 5 && !hasProxy) {
+    return { ...check, status: 'ok', seen: `${seen}; consumers pull, and delays are those of its levels` };
+  }
   if (version !== undefined && version.major < 5) {
-    const who = hasProxy ? 'proxies of 5.x require' : 'this library requires';
-    const why = `${who} brokers of 5.0 or later; older brokers support neither pop nor arbitrary delays`;
-    return { ...check, status: 'failed', seen, why, advice: 'upgrade the broker to 5.x' };
+    const why =
+      'proxies of 5.x require brokers of 5.0 or later; older brokers support neither pop nor arbitrary delays';
+    const advice = 'upgrade the broker to 5.x, or connect to its name server: endpoints name-server:HOST:9876';
+    return { ...check, status: 'failed', seen, why, advice };
   }
   // Without a proxy, batches are written in a form that every broker keeps apart.
   if (keepsBatches || !hasProxy) return { ...check, status: 'ok', seen };

@@ -80,11 +80,12 @@ async function lookAtTopic(admin: RocketMQAdmin | undefined, topic: string, comm
       return { check: { ...check, status: 'failed', seen: 'does not exist', advice } as const, type: undefined };
     }
     const { type, brokers } = found;
-    const seen = `${type === undefined ? 'no type: it takes all messages' : `type ${type}`}; on ${brokers.map(({ name }) => name).join(', ')}`;
+    const typeOfSend = type === 'any' ? undefined : type;
+    const seen = `${type === 'any' ? 'no type: it takes all messages' : `type ${type}`}; on ${brokers.map(({ name }) => name).join(', ')}`;
     const uneven = brokers.find(({ queues, readQueues }) => readQueues < queues);
-    if (uneven === undefined) return { check: { ...check, status: 'ok', seen } as const, type };
+    if (uneven === undefined) return { check: { ...check, status: 'ok', seen } as const, type: typeOfSend };
     const problem = unevenTopic(topic, uneven.readQueues, uneven.queues, command);
-    return { check: { ...check, status: 'warning', seen, ...problem } as const, type };
+    return { check: { ...check, status: 'warning', seen, ...problem } as const, type: typeOfSend };
   } catch (error) {
     return { check: { ...check, status: 'failed', seen: describeError(error) } as const, type: undefined };
   }

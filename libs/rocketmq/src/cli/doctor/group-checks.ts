@@ -5,7 +5,7 @@ import type { RocketMQAdmin } from '../../admin/rocketmq-admin.js';
 import { DEFAULT_RETRIES, isDeliverable, losesWhatIsReleased } from '../../remoting/group-config.js';
 import { describeError } from '../../support/logger.js';
 import { plural } from '../command.js';
-import { byBroker, liteText, waitsOf } from '../group-command.js';
+import { byBroker, liteText, orderText, waitsOf } from '../group-command.js';
 import type { Check, CommandText } from './check.js';
 
 /** The result of examining a group. */
@@ -19,10 +19,12 @@ export async function checkGroup(admin: RocketMQAdmin, group: string, command: C
   try {
     const described = await admin.describeGroup(group);
     if (described === undefined) return { exists: false, checks: [{ ...check, ...missing(group, command) }] };
-    const { fifo, maxDeliveryAttempts, backoff } = described;
+    const { maxDeliveryAttempts, backoff, brokers } = described;
     const { clients } = await admin.groupClients(group);
     const connected = plural(clients.length, 'consumer');
-    const seen = `${fifo ? 'ordered' : 'not ordered'}, ${attemptsText(maxDeliveryAttempts)}, ${backoff.kind} backoff, ${connected} connected`;
+    const order = byBroker(brokers, orderText).text;
+    const waits = brokers.some(({ keepsRules }) => keepsRules) ? `, ${backoff.kind} backoff` : '';
+    const seen = `${order}, ${attemptsText(maxDeliveryAttempts)}${waits}, ${connected} connected`;
     const checks = [
       { ...check, status: 'ok' as const, seen, ...settingsProblem(described, command) },
       await lagCheck(admin, group, clients.length),
@@ -52,12 +54,14 @@ function settingsProblem(
   { consumerGroup, brokers }: GroupDescription,
   command: CommandText,
 ): Partial<Check> | undefined {
-  const attempts = brokers.map(({ maxDeliveryAttempts }) => maxDeliveryAttempts).filter(isDeliverable);
+  const attempts = brokers
+    .filter((one) => !one.keepsRules || isDeliverable(one.maxDeliveryAttempts))
+    .map((one) => one.maxDeliveryAttempts);
   const order = brokers.some(({ fifo }) => fifo) ? ['--fifo'] : [];
   const most = String(Math.max(...(attempts.length > 0 ? attempts : [DEFAULT_RETRIES + 1])));
   const advice = command('group', 'create', consumerGroup, ...order, '--max-attempts', most, '--yes');
-  const inWords = brokers.map(({ name, fifo, maxDeliveryAttempts }) => {
-    return `${fifo ? 'ordered' : 'not ordered'} with ${attemptsText(maxDeliveryAttempts)} on ${name}`;
+  const inWords = brokers.map(({ name, maxDeliveryAttempts, ...one }) => {
+    return `${orderText(one)} with ${attemptsText(maxDeliveryAttempts)} on ${name}`;
   });
   // The command cannot set them, or not all of them.
   const others = {
