@@ -44,8 +44,12 @@ const PROPERTY = {
 const PREPARED = 4;
 const KEY_SEPARATOR = ' ';
 
-/** Encoded. @param producerGroup who answers the checks of a half message */
-export function propertiesOf(message: WireMessage, producerGroup: string): string {
+/**
+ * Encoded.
+ * @param producerGroup who answers the checks of a half message
+ * @param delayLevel in the place of the time of delivery; 0 for none
+ */
+export function propertiesOf(message: WireMessage, producerGroup: string, delayLevel?: number): string {
   const { systemProperties: system, userProperties } = message;
   let text = '';
   for (const name of Object.keys(userProperties)) text += encodeProperty(name, userProperties[name] as string);
@@ -58,7 +62,8 @@ export function propertiesOf(message: WireMessage, producerGroup: string): strin
   add(PROPERTY.messageGroup, system?.messageGroup);
   add(PROPERTY.priority, system?.priority);
   add(PROPERTY.liteTopic, system?.liteTopic);
-  add(PROPERTY.deliverAtMs, system?.deliveryTimestamp?.getTime());
+  if (delayLevel === undefined) add(PROPERTY.deliverAtMs, system?.deliveryTimestamp?.getTime());
+  else if (delayLevel > 0) add(PROPERTY.delayLevel, delayLevel);
   add(PROPERTY.bornHost, system?.bornHost);
   add(PROPERTY.bornTimestamp, system?.bornTimestamp?.getTime());
   add(PROPERTY.traceContext, system?.traceContext);

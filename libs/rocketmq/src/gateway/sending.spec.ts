@@ -172,12 +172,21 @@ describe('sending through the gateway', () => {
     ]);
   });
 
-  it('sends no delayed message to a broker that would deliver it at once', async () => {
+  it('delays a message by the level of a broker that has no timers', async () => {
     const { producer, sent } = await producerOn([() => ({ version: RELEASES.v497, body: '{}', ...STORED })]);
-    await expect(producer.send({ topic: TOPIC, body: 'x', delayMs: 1_000 })).rejects.toMatchObject({
-      code: 'UNSUPPORTED',
-      outcome: 'rejected',
-    });
+    await producer.send({ topic: TOPIC, body: 'x', delayMs: 30_000 });
+    await producer.send({ topic: TOPIC, body: 'x', deliverAt: new Date(0) });
+    const [delayed, due] = sent(CODES.sendMessageV2).map(({ fields }) => decodeProperties(fields.i ?? ''));
+    expect([delayed?.get('DELAY'), delayed?.has('TIMER_DELIVER_MS'), due?.has('DELAY')]).toEqual(['4', false, false]);
+  });
+
+  it('sends no message with a delay that is no level of a broker that would deliver it at once', async () => {
+    const { producer, sent } = await producerOn([() => ({ version: RELEASES.v497, body: '{}', ...STORED })]);
+    const sending = producer.send({ topic: TOPIC, body: 'x', delayMs: 1_500 });
+    await expect(sending).rejects.toMatchObject({ code: 'UNSUPPORTED', outcome: 'rejected' });
+    await expect(sending).rejects.toThrow(
+      '1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h; 1500 ms is none',
+    );
     expect(sent(CODES.sendMessageV2)).toEqual([]);
   });
 

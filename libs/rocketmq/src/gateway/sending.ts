@@ -7,6 +7,7 @@ import {
 } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { SendResultEntry } from '../protocol/grpc/generated/apache/rocketmq/v2/service.js';
 import type { RpcRequest, RpcResponse } from '../protocol/grpc/rpc.js';
+import { DELAY_LEVELS_MS } from '../protocol/model/delay-levels.js';
 import { LIMITS } from '../protocol/model/limits.js';
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
@@ -16,6 +17,7 @@ import { offsetOf, settingIn } from '../remoting/answers.js';
 import { releaseName } from '../remoting/releases.js';
 import type { RemotingClient } from '../remoting/remoting-client.js';
 import type { RemotingRequest } from '../remoting/remoting-request.js';
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { type Deadline, realTimeIn } from '../support/deadline.js';
 import { abilitiesOf, type BrokerAbilities, FIRST_WITH } from './broker-release.js';
 import { isHalf, propertiesOf, sysFlagOf } from './message-properties.js';
@@ -25,13 +27,14 @@ import type { HalfMessages } from './transactions.js';
 
 /** What a message needs of the broker that stores it. */
 const NEEDS = [
-  { property: 'deliveryTimestamp', ability: 'delays', what: 'a delayed message', first: FIRST_WITH.timers },
   { property: 'priority', ability: 'prioritizes', what: 'a message with a priority', first: FIRST_WITH.priority },
   { property: 'liteTopic', ability: 'hasLiteTopics', what: 'a message of a lite topic', first: FIRST_WITH.liteTopics },
 ] as const;
 
 /** What the messages of a request need of the broker. */
 interface Needs {
+  /** When it is to be delivered, and when it was sent first. */
+  readonly delay: { readonly dueAtMs: number; readonly bornAtMs: number } | undefined;
   readonly properties: readonly (typeof NEEDS)[number][];
   readonly bodyBytes: number;
 }
@@ -49,6 +52,8 @@ interface Sent {
   readonly topic: string;
   readonly messages: readonly WireMessage[];
   readonly first: WireMessage;
+  /** For a broker that knows no times; 0 for none. */
+  readonly delayLevel?: number | undefined;
 }
 
 /** The sends of one client. */
@@ -68,24 +73,53 @@ export class Sending {
       return rejected(Code.MESSAGE_CORRUPTED, 'the messages are of several topics');
     }
     this.topics.assertStoresMessages(topic);
-    const needs = NEEDS.filter(({ property }) => first.systemProperties?.[property] !== undefined);
+    const properties = NEEDS.filter(({ property }) => first.systemProperties?.[property] !== undefined);
+    const delay = delayOf(first);
     const sent = { topic, messages, first };
     const place = { address, queueId: first.systemProperties?.queueId ?? 0 };
     const bodyBytes = messages.reduce((sum, { body }) => sum + body.length, 0);
     // Most messages wait for nothing but their answer.
-    if (needs.length === 0 && bodyBytes <= LIMITS.bodyBytes) return this.store(place, sent, deadline);
-    return this.storeIfAble(place, { properties: needs, bodyBytes }, sent, deadline);
+    if (properties.length === 0 && delay === undefined && bodyBytes <= LIMITS.bodyBytes) {
+      return this.store(place, sent, deadline);
+    }
+    return this.storeIfAble(place, { delay, properties, bodyBytes }, sent, deadline);
   }
 
   /** Stores the messages if the broker can treat them as asked. */
   private async storeIfAble(place: QueuePlace, needs: Needs, sent: Sent, deadline: Deadline): Promise<Answer> {
     const lacking = await this.lacking(needs, place.address, deadline).catch(notSent);
-    return lacking === undefined ? this.store(place, sent, deadline) : { status: lacking, entries: [] };
+    if (lacking !== undefined) return { status: lacking, entries: [] };
+    const delayLevel = await this.delayLevel(needs, place.address, deadline).catch(notSent);
+    if (typeof delayLevel === 'object') return { status: delayLevel, entries: [] };
+    return this.store(place, { ...sent, delayLevel }, deadline);
+  }
+
+  /**
+   * The level by which a broker of 4.x delays the message, 0 for a time that is over; undefined for a broker that goes by the time. The
+   * rejection for a delay that is no level: such a broker would deliver it at once.
+   */
+  private async delayLevel(
+    { delay }: Needs,
+    address: string,
+    deadline: Deadline,
+  ): Promise<number | undefined | Status> {
+    if (delay === undefined) return undefined;
+    const release = await this.client.releaseAt(address, deadline);
+    if (abilitiesOf(release).delays) return undefined;
+    const delayMs = delay.dueAtMs - delay.bornAtMs;
+    if (delayMs <= 0) return 0;
+    const level = DELAY_LEVELS_MS.indexOf(delayMs) + 1;
+    if (level > 0) return level;
+    const levels = DELAY_LEVELS_MS.map(durationText).join(' ');
+    const text = `${address} runs ${releaseName(release)}, which delays messages by one of its levels: ${levels}; ${delayMs} ms is none of them, and any other delay needs RocketMQ ${FIRST_WITH.timers} or later`;
+    return rejection(Code.UNSUPPORTED, text);
   }
 
   /** Not an async function: while it waits, it would hold the request, and a thousand at a time are a burden to the collector. */
-  private store(place: QueuePlace, { topic, messages, first }: Sent, deadline: Deadline): Promise<Answer> {
-    const request = messages.length === 1 ? single(topic, place, first) : batch(topic, place, messages, first);
+  private store(place: QueuePlace, sent: Sent, deadline: Deadline): Promise<Answer> {
+    const { topic, messages, first, delayLevel } = sent;
+    const request =
+      messages.length === 1 ? single(topic, place, first, delayLevel) : batch(topic, place, messages, first);
     return this.client.ask(place.address, request, deadline).then((answer) => {
       const { status, isStored } = sendStatusOf(answer, place.address);
       if (!isStored) return { status, entries: messages.map((message) => failed(status, message)) };
@@ -167,6 +201,18 @@ function rejected(code: Code, message: string): Promise<Answer> {
   return Promise.resolve({ status: rejection(code, message), entries: [] });
 }
 
+function delayOf({ systemProperties }: WireMessage): Needs['delay'] {
+  const dueAtMs = systemProperties?.deliveryTimestamp?.getTime();
+  if (dueAtMs === undefined) return undefined;
+  return { dueAtMs, bornAtMs: systemProperties?.bornTimestamp?.getTime() ?? realTimeIn(0).getTime() };
+}
+
+/** As the settings of brokers write it: `10s`, `2h`. */
+function durationText(ms: number): string {
+  if (ms % HOUR_MS === 0) return `${ms / HOUR_MS}h`;
+  return ms % MINUTE_MS === 0 ? `${ms / MINUTE_MS}m` : `${ms / SECOND_MS}s`;
+}
+
 function topicOf({ topic }: WireMessage): string {
   return topic?.name ?? '';
 }
@@ -189,8 +235,8 @@ function fieldsOf(
   return `{"a":${name},"b":${name},"c":${name},"d":"4","e":"${queueId}","f":"${sysFlagOf(message)}","g":"${bornAtMs}","h":"0","i":${JSON.stringify(properties)},"j":"0","k":"false","m":"${isBatch}"}`;
 }
 
-function single(topic: string, place: QueuePlace, message: WireMessage): RemotingRequest {
-  const fields = fieldsOf(topic, place, message, propertiesOf(message, topic), false);
+function single(topic: string, place: QueuePlace, message: WireMessage, delayLevel?: number): RemotingRequest {
+  const fields = fieldsOf(topic, place, message, propertiesOf(message, topic, delayLevel), false);
   return { code: REQUEST_CODES.sendMessageV2, fields, body: message.body };
 }
 

@@ -174,7 +174,8 @@ export class SendAttempts {
       type,
       body: body.bytes,
       bodyEncoding: body.encoding,
-      bornTimestampMs: clock.nowMs(),
+      // That of the first attempt, so that the message shows its delay.
+      bornTimestampMs: dueMs === undefined ? clock.nowMs() : dueMs - (message.delayMs ?? dueMs - clock.nowMs()),
       namespace: client.connection.namespace,
       bornHost: this.bornHost,
       queueId: Math.max(0, queue.id),
