@@ -3,6 +3,7 @@
 
 import type { TelemetryCommand } from '../protocol/grpc/generated/apache/rocketmq/v2/service.js';
 import type { RpcName, RpcRequest, RpcResponse } from '../protocol/grpc/rpc.js';
+import type { SessionMessage } from '../protocol/grpc/session-message.js';
 import type { Endpoint } from './endpoint.js';
 
 /** The options of one request. */
@@ -13,6 +14,11 @@ export interface RequestOptions {
   readonly timeoutMs: number;
   /** Aborts the request with the signal's reason; the server may do the work nevertheless. */
   readonly signal?: AbortSignal;
+  /**
+   * Whether a change of the invisible duration postpones the next attempt, as opposed to a lease that goes on. Servers with POP treat both alike;
+   * older ones keep a message for later only as a copy. Default: false.
+   */
+  readonly isRetry?: boolean;
 }
 
 /** The RPCs with one request and one answer. */
@@ -21,7 +27,7 @@ export type UnaryRpc = Exclude<RpcName, 'receiveMessage' | 'pullMessage' | 'tele
 /** A bidirectional stream of telemetry commands. */
 export interface TelemetryStream {
   /** What the server sends, until it ends the stream; throws a TransportError when the stream breaks. */
-  readonly commands: AsyncIterable<TelemetryCommand>;
+  readonly commands: AsyncIterable<SessionMessage>;
   /** Sends one command; false when the stream has already ended. */
   write(command: TelemetryCommand): boolean;
   /** Half-closes the stream; the server then ends its half. */

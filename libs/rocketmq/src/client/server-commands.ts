@@ -2,9 +2,10 @@
 
 import { Code } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { TelemetryCommand } from '../protocol/grpc/generated/apache/rocketmq/v2/service.js';
+import type { SessionMessage } from '../protocol/grpc/session-message.js';
 
 /** The commands of the server to a client. */
-export type ServerCommand = Exclude<NonNullable<TelemetryCommand['command']>, { $case: 'settings' }>;
+export type ServerCommand = Exclude<NonNullable<SessionMessage['command']>, { $case: 'settings' }>;
 
 /** What the commands need of a client. */
 export interface CommandedClient {

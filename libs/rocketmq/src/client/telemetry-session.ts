@@ -4,6 +4,7 @@
 
 import { Code, type Settings } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { TelemetryCommand } from '../protocol/grpc/generated/apache/rocketmq/v2/service.js';
+import type { SessionMessage } from '../protocol/grpc/session-message.js';
 import { StatusError } from '../protocol/grpc/status.js';
 import { abortReason } from '../support/abort.js';
 import { type BackoffPolicy, backoffMs, withJitter } from '../support/backoff.js';
@@ -232,7 +233,7 @@ export class TelemetrySession {
     }
   }
 
-  private take(message: TelemetryCommand, stream: TelemetryStream): void {
+  private take(message: SessionMessage, stream: TelemetryStream): void {
     if (this.isClosed()) return;
     const { command, status } = message;
     if (command !== undefined && command.$case !== 'settings') {

@@ -113,6 +113,11 @@ export class MessageFlow {
     return this.rooms.shareOf(listener);
   }
 
+  /** Other consumers may handle these messages now. */
+  lose(receiptHandles: ReadonlySet<string>): void {
+    for (const lease of this.dispatcher.leases()) lease.loseBy(receiptHandles);
+  }
+
   /** What is held and which handlers run, for an operator. */
   report(): string[] {
     return this.dispatcher.report();

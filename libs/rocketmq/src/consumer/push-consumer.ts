@@ -451,6 +451,10 @@ export class PushConsumer {
       this.lite.lose(command.value.liteTopic, endpoint);
       return true;
     }
+    if (command.$case === 'leasesLost') {
+      this.flow.lose(new Set(command.value.receiptHandles));
+      return true;
+    }
     if (command.$case !== 'verifyMessageCommand') return false;
     void this.verification.verify(command.value).then((answer) => {
       // A closed client has no session any more, and the server sends it nothing.

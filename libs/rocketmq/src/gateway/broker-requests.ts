@@ -5,9 +5,11 @@ import type { TelemetryCommand } from '../protocol/grpc/generated/apache/rocketm
 import { REQUEST_CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import { decodeStoredMessages } from '../protocol/remoting/stored-message.js';
+import { offsetTableIn } from '../remoting/answers.js';
 import type { RemotingConnection } from '../remoting/remoting-connection.js';
 import { describeError, type Logger } from '../support/logger.js';
 import { wireMessageOf } from './message-properties.js';
+import type { PullConsumer } from './pull/pull-consumer.js';
 import type { HalfMessages } from './transactions.js';
 
 type Command = NonNullable<TelemetryCommand['command']>;
@@ -31,6 +33,7 @@ export class BrokerRequests {
   constructor(
     private readonly halfMessages: HalfMessages,
     private readonly logger: Logger,
+    private readonly pulled: Pick<PullConsumer, 'balanceSoon' | 'moveTo'>,
   ) {}
 
   /** @param push to the session with the broker */
@@ -68,6 +71,12 @@ export class BrokerRequests {
         const check = this.halfMessages.checkIn(request, connection.address);
         return check !== undefined && push({ command: { $case: 'recoverOrphanedTransactionCommand', value: check } });
       }
+      case REQUEST_CODES.notifyConsumerIdsChanged:
+        this.pulled.balanceSoon();
+        return true;
+      case REQUEST_CODES.resetConsumerClientOffset:
+        for (const position of offsetTableIn(request)) this.pulled.moveTo(position, position.offset);
+        return true;
       case REQUEST_CODES.consumeMessageDirectly: {
         const [stored] = decodeStoredMessages(request.body);
         if (stored === undefined) return false;

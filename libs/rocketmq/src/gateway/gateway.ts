@@ -16,6 +16,8 @@ import type { Logger } from '../support/logger.js';
 import type { ResolvedTls } from '../support/tls.js';
 import { BrokerRequests } from './broker-requests.js';
 import { liteSubscriptionOf, liteUnsubscriptionsOf } from './lite-topics.js';
+import type { PullSession } from './pull/membership.js';
+import { PullConsumer } from './pull/pull-consumer.js';
 import { Receiving } from './receiving.js';
 import { unregistrationsOf } from './registration.js';
 import { Sending } from './sending.js';
@@ -47,12 +49,15 @@ interface RequestLimits {
   readonly what: string;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
+  /** Whether a change of the invisible duration postpones the next attempt. Default: the lease goes on. */
+  readonly isRetry?: boolean;
 }
 
 type Handler<N extends RpcName> = (
   address: string,
   request: RpcRequest<N>,
   deadline: Deadline,
+  isRetry: boolean,
 ) => Promise<RpcResponse<N>>;
 type Handlers = { readonly [N in RpcName]?: Handler<N> };
 
@@ -63,6 +68,7 @@ export class Gateway {
   private readonly topics: Topics;
   private readonly settling: Settling;
   private readonly receiving: Receiving;
+  private readonly pulling: PullConsumer;
   private readonly halfMessages: HalfMessages;
   private readonly requests: BrokerRequests;
   private readonly handlers: Handlers;
@@ -86,15 +92,31 @@ export class Gateway {
     this.cluster = new ClusterAccess(this.client, { nameServers, cluster: undefined, timeoutMs, unanimous: true });
     this.topics = new Topics(this.cluster, options.mapAddress, logger);
     this.halfMessages = new HalfMessages(this.client, this.topics);
-    this.requests = new BrokerRequests(this.halfMessages, logger);
-    this.settling = new Settling(this.client, {
-      releaseOf: (address) => this.sessions.get(address)?.brokerVersion ?? 0,
-      addressOf: (brokerName) => this.topics.addressOf(brokerName),
+    this.pulling = new PullConsumer({
+      clientId,
+      client: this.client,
+      topics: this.topics,
+      logger,
+      sessions: () => this.pullSessions(),
+      onLost: (address, receiptHandles) => {
+        const command = { $case: 'leasesLost', value: { receiptHandles } } as const;
+        this.sessions.get(address)?.push({ status: OK, command });
+      },
     });
+    this.requests = new BrokerRequests(this.halfMessages, logger, this.pulling);
+    this.settling = new Settling(
+      this.client,
+      {
+        releaseOf: (address) => this.sessions.get(address)?.brokerVersion ?? 0,
+        addressOf: (brokerName) => this.topics.addressOf(brokerName),
+      },
+      this.pulling.settling,
+    );
     this.receiving = new Receiving(
       clientId,
       this.client,
       this.settling,
+      this.pulling,
       (address) => this.sessions.get(address),
       logger,
     );
@@ -106,7 +128,8 @@ export class Gateway {
       recallMessage: (address, request, deadline) => sending.recall(address, request, deadline),
       endTransaction: (_, request, deadline) => this.halfMessages.end(request, deadline),
       ackMessage: (address, request, deadline) => this.settling.ack(address, request, deadline),
-      changeInvisibleDuration: (address, request, deadline) => this.change(address, request, deadline),
+      changeInvisibleDuration: (address, request, deadline, isRetry) =>
+        this.change(address, request, deadline, isRetry),
       forwardMessageToDeadLetterQueue: (address, request, deadline) => this.deadLetter(address, request, deadline),
       syncLiteSubscription: async (address, request, deadline) => ({
         status: await this.sync(address, request, deadline),
@@ -126,14 +149,14 @@ export class Gateway {
     address: string,
     rpc: N,
     request: RpcRequest<N>,
-    { what, timeoutMs, signal }: RequestLimits,
+    { what, timeoutMs, signal, isRetry = false }: RequestLimits,
   ): Promise<RpcResponse<N>> {
     const handler = this.handlers[rpc] as Handler<N> | undefined;
     if (handler === undefined) {
       const status = rejection(Code.NOT_IMPLEMENTED, `${rpc} is not possible without a proxy`);
       return Promise.resolve({ status } as unknown as RpcResponse<N>);
     }
-    return withNotedEffects(what, timeoutMs, signal, (deadline) => handler(address, request, deadline));
+    return withNotedEffects(what, timeoutMs, signal, (deadline) => handler(address, request, deadline, isRetry));
   }
 
   /** A poll: its answers are passed on as from a proxy. Failures as in {@link unary}. */
@@ -162,7 +185,16 @@ export class Gateway {
     const earlier = this.sessions.get(address);
     earlier?.cancel();
     const group = earlier?.group;
-    const session = new GatewaySession({ clientId, client: this.client, timeoutMs, address: broker, group, onAnswer });
+    const onRegistered = () => this.pulling.balanceSoon();
+    const session = new GatewaySession({
+      clientId,
+      client: this.client,
+      timeoutMs,
+      address: broker,
+      group,
+      onAnswer,
+      onRegistered,
+    });
     this.forgetEnded();
     this.sessions.set(address, session);
     return session;
@@ -177,7 +209,7 @@ export class Gateway {
   /** Ends sessions and connections; pending calls fail, but a dead letter is not left half moved. Idempotent. */
   async close(): Promise<void> {
     for (const session of this.sessions.values()) session.end();
-    await this.receiving.close();
+    await Promise.all([this.receiving.close(), this.pulling.close()]);
     await this.client.close(new StateError('CLOSED', 'the client is closed; nothing was sent'));
   }
 
@@ -189,22 +221,32 @@ export class Gateway {
   private async assignments(topic: string, deadline: Deadline): Promise<RpcResponse<'queryAssignment'>> {
     const isOrderedAt = (address: string): boolean => {
       const { group } = this.sessions.get(address) ?? {};
-      return group?.isOrdered === true && group.lite === undefined;
+      return group?.isOrdered === true && group.lite === undefined && group.abilities.pops;
     };
     const found = await this.topics.readable(topic, isOrderedAt, deadline);
     if (isStatus(found)) return { status: found, assignments: [] };
     return { status: OK, assignments: found.map((messageQueue) => ({ messageQueue })) };
   }
 
+  /** The sessions with brokers that are pulled from, by address. */
+  private pullSessions(): ReadonlyMap<string, PullSession> {
+    const found = new Map<string, PullSession>();
+    for (const [address, { settings, group }] of this.sessions) {
+      if (settings !== undefined && group?.abilities.pops === false) found.set(address, { settings, group });
+    }
+    return found;
+  }
+
   private change(
     address: string,
     request: RpcRequest<'changeInvisibleDuration'>,
     deadline: Deadline,
+    isRetry: boolean,
   ): Promise<RpcResponse<'changeInvisibleDuration'>> {
     const { topic, group, receiptHandle: handle, invisibleDuration, suspend = false } = request;
     const invisibleMs = invisibleDuration === undefined ? 0 : Math.round(durationMs(invisibleDuration));
     const names = { topic: topic?.name ?? '', consumerGroup: group?.name ?? '' };
-    return this.settling.change(address, { ...names, handle, invisibleMs, suspend }, deadline);
+    return this.settling.change(address, { ...names, handle, invisibleMs, suspend, isRetry }, deadline);
   }
 
   private async deadLetter(
@@ -227,6 +269,7 @@ export class Gateway {
     const settings = this.sessions.get(address)?.settings;
     if (settings === undefined || this.options.nameServers.includes(address)) return OK;
     const { clientId } = this.options;
+    await this.pulling.leave(address, deadline);
     const requests = [...unregistrationsOf(clientId, settings), ...liteUnsubscriptionsOf(clientId, settings)];
     await Promise.all(requests.map((request) => this.client.ask(address, request, deadline)));
     return OK;

@@ -98,11 +98,6 @@ describe('receiving through the gateway', () => {
     expect(sent(CODES.consumerSendMessageBack)).toHaveLength(1);
   });
 
-  it('refuses to consume from a broker without POP', async () => {
-    const { consumer } = await consumerOn(broker(() => ({ version: RELEASES.v497, body: '{}' })));
-    await expect(consumer.start()).rejects.toMatchObject({ code: 'VERSION_UNSUPPORTED', outcome: 'rejected' });
-  });
-
   it.each([9_000_000_000_000_000n, -9_000_000_000_000_000n, 2n ** 63n - 1n, -(2n ** 63n)])(
     'hands over a message with times of %d ms, beyond any date',
     async (timeMs) => {

@@ -11,18 +11,19 @@ import {
 import type { RpcRequest, RpcResponse } from '../protocol/grpc/rpc.js';
 import { tagMatcher } from '../protocol/model/filter.js';
 import { LIMITS } from '../protocol/model/limits.js';
-import { REQUEST_CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';
+import { RESPONSE_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import { messageIdOf, type StoredMessageFields } from '../protocol/remoting/stored-message.js';
 import type { RemotingClient } from '../remoting/remoting-client.js';
-import type { RemotingRequest } from '../remoting/remoting-request.js';
 import { AnswerAges, LoopWatch } from '../support/answer-age.js';
 import { SystemClock } from '../support/clock.js';
-import { type Deadline, withDeadline } from '../support/deadline.js';
+import { type Deadline, realTimeIn, withDeadline } from '../support/deadline.js';
 import { describeError, type Logger } from '../support/logger.js';
 import { BrokerTimes, isTooOld } from './broker-times.js';
 import { wireMessageOf } from './message-properties.js';
+import { countOf, litePop, pollMsOf, pop } from './pop-requests.js';
 import { type Poll, type PoppedMessage, poppedIn } from './popped-messages.js';
+import type { PullConsumer } from './pull/pull-consumer.js';
 import type { GatewaySession } from './session.js';
 import type { Settling } from './settling.js';
 import { OK, rejection, statusOf } from './statuses.js';
@@ -30,13 +31,10 @@ import { OK, rejection, statusOf } from './statuses.js';
 type Request = RpcRequest<'receiveMessage'>;
 type OnAnswer = (answer: RpcResponse<'receiveMessage'>) => void;
 
-/** New groups start where the proxy starts them: at the end, but at the first message of a queue that is young. */
-const FROM_THE_END = '1';
 /** Requests about messages that the application does not see have this much time. */
 const ASIDE_MS = 3_000;
 /** What was popped for a poll that nobody waits for becomes visible again after this time; the proxy does the same. */
 const RELEASED_AFTER_MS = 1_000;
-const ALL_QUEUES = '-1';
 
 /** A request about a message that the application does not see. */
 interface Aside {
@@ -71,6 +69,7 @@ export class Receiving {
     private readonly clientId: string,
     private readonly client: RemotingClient,
     private readonly settling: Settling,
+    private readonly pulled: PullConsumer,
     private readonly session: (address: string) => GatewaySession | undefined,
     private readonly logger: Logger,
   ) {}
@@ -93,10 +92,14 @@ export class Receiving {
       isOrdered: group?.isOrdered === true,
       isLite: group?.lite !== undefined,
     };
+    if (group?.abilities.pops === false) {
+      await this.givePulled(poll, request, deadline, onAnswer);
+      return;
+    }
     const count = poll.isOrdered && group?.abilities.keepsPartialAcks === false ? 1 : request.batchSize;
     const ask = async (): Promise<PollAnswer> => {
-      const times = pollTimes(request, this.clocks.bornTime(address));
-      const asked = poll.isLite ? litePop(this.clientId, poll, times, request) : pop(poll, times, request, count);
+      const bornTime = this.clocks.bornTime(address);
+      const asked = poll.isLite ? litePop(this.clientId, poll, bornTime, request) : pop(poll, bornTime, request, count);
       const askedAtMs = this.loopWatch.now();
       const ageMs = (frame: RemotingFrame): number => this.ageMs(address, askedAtMs, frame);
       const onLate = (late: RemotingFrame): void => this.release(poll, { frame: late, ageMs: ageMs(late) });
@@ -112,6 +115,16 @@ export class Receiving {
     } finally {
       endWatch();
     }
+  }
+
+  /** From what this process has pulled of the queues at the broker. */
+  private async givePulled(poll: Poll, request: Request, { signal }: Deadline, onAnswer: OnAnswer): Promise<void> {
+    const waitMs = pollMsOf(request);
+    const messages = await this.pulled.receive(poll, countOf(request.batchSize), waitMs, signal);
+    onAnswer({ content: { $case: 'deliveryTimestamp', value: realTimeIn(0) } });
+    const none = () => this.pulled.problemAt(poll.brokerName) ?? rejection(Code.MESSAGE_NOT_FOUND, 'no new message');
+    onAnswer({ content: { $case: 'status', value: messages.length > 0 ? OK : none() } });
+    for (const message of messages) onAnswer({ content: { $case: 'message', value: message } });
   }
 
   /** How long the answer had waited when it was read, which is now. */
@@ -204,7 +217,7 @@ export class Receiving {
       return;
     }
     const asides = popped.map(({ handle }): Aside => {
-      const change = { topic, consumerGroup, handle, suspend: true, invisibleMs: RELEASED_AFTER_MS };
+      const change = { topic, consumerGroup, handle, suspend: true, isRetry: false, invisibleMs: RELEASED_AFTER_MS };
       const what = 'release of a message whose poll was given up';
       return { what, work: (deadline) => this.settling.change(address, change, deadline) };
     });
@@ -237,49 +250,6 @@ export class Receiving {
       );
     }
   }
-}
-
-function pop(poll: Poll, times: PollTimes, request: Request, count: number): RemotingRequest {
-  const { filter } = poll;
-  const fields = {
-    ...popFields(poll, times, request),
-    queueId: ALL_QUEUES,
-    maxMsgNums: mostOf(count),
-    initMode: FROM_THE_END,
-    expType: filter?.type === FilterType.SQL ? 'SQL92' : 'TAG',
-    exp: filter?.expression || '*',
-    order: String(poll.isOrdered),
-  };
-  return { code: REQUEST_CODES.popMessage, fields };
-}
-
-/** The broker knows which lite topics the client subscribes to. */
-function litePop(clientId: string, poll: Poll, times: PollTimes, request: Request): RemotingRequest {
-  const fields = { ...popFields(poll, times, request), clientId, maxMsgNum: mostOf(request.batchSize) };
-  return { code: REQUEST_CODES.popLiteMessage, fields };
-}
-
-/** What polls of both kinds have. */
-function popFields(
-  { consumerGroup, topic, invisibleMs }: Poll,
-  times: PollTimes,
-  { attemptId }: Request,
-): Record<string, string> {
-  const fields = { consumerGroup, topic, invisibleTime: String(invisibleMs), ...times };
-  return attemptId === undefined ? fields : { ...fields, attemptId };
-}
-
-/** How long a broker may hold a poll, and since when. */
-type PollTimes = Record<'pollTime' | 'bornTime', string>;
-
-function pollTimes({ longPollingTimeout }: Request, bornTime: string): PollTimes {
-  const askedMs = longPollingTimeout === undefined ? 0 : durationMs(longPollingTimeout);
-  const pollMs = Math.max(LIMITS.longPollingMinMs, Math.min(askedMs, LIMITS.longPollingMaxMs));
-  return { pollTime: String(pollMs), bornTime };
-}
-
-function mostOf(count: number): string {
-  return String(Math.max(1, Math.min(count, LIMITS.receiveBatchSize)));
 }
 
 function emptyStatus(answer: RemotingFrame, address: string) {

@@ -7,6 +7,7 @@ import {
   type SubscriptionEntry,
 } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { tagsOf } from '../protocol/model/filter.js';
+import { RETRY_PREFIX } from '../protocol/model/names.js';
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingRequest } from '../remoting/remoting-request.js';
 import type { BrokerAbilities } from './broker-release.js';
@@ -42,6 +43,11 @@ export function unregistrationsOf(clientId: string, settings: Settings): Remotin
   return roles.map((role) => ({ code: REQUEST_CODES.unregisterClient, fields: { clientID: clientId, ...role } }));
 }
 
+/** The consumer group of the client; empty for a producer. */
+export function groupOf({ pubSub }: Settings): string {
+  return pubSub?.$case === 'subscription' ? (pubSub.value.group?.name ?? '') : '';
+}
+
 /** The topics whose transactions the client checks. */
 function checkedTopics({ pubSub }: Settings): string[] {
   return pubSub?.$case === 'publishing' ? pubSub.value.topics.map(({ name }) => name) : [];
@@ -50,10 +56,11 @@ function checkedTopics({ pubSub }: Settings): string[] {
 function consumerData(
   { clientType, pubSub }: Settings,
   subVersion: number,
-  { listsPopConsumers }: BrokerAbilities,
+  { pops, listsPopConsumers }: BrokerAbilities,
 ): object[] {
   if (pubSub?.$case !== 'subscription') return [];
   const { group, subscriptions } = pubSub.value;
+  const retries = { topic: { resourceNamespace: '', name: RETRY_PREFIX + (group?.name ?? '') }, expression: undefined };
   return [
     {
       groupName: group?.name ?? '',
@@ -61,12 +68,14 @@ function consumerData(
       messageModel: clientType === ClientType.LITE_PUSH_CONSUMER ? 'LITE_SELECTIVE' : 'CLUSTERING',
       consumeFromWhere: 'CONSUME_FROM_LAST_OFFSET',
       unitMode: false,
-      subscriptionDataSet: subscriptions.map((entry) => subscriptionData(entry, subVersion)),
+      subscriptionDataSet: (pops ? subscriptions : [...subscriptions, retries]).map((entry) =>
+        subscriptionData(entry, subVersion),
+      ),
     },
   ];
 }
 
-function subscriptionData({ topic, expression }: SubscriptionEntry, subVersion: number): object {
+export function subscriptionData({ topic, expression }: SubscriptionEntry, subVersion: number): object {
   const isSql = expression?.type === FilterType.SQL;
   const text = expression?.expression || '*';
   const tags = isSql ? 'every' : tagsOf(text);

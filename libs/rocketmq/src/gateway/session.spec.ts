@@ -25,7 +25,15 @@ describe('a session with a broker', () => {
     const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
     const client = new RemotingClient({ connectTimeoutMs: 1_000 });
     closers.push(() => client.close());
-    const port = { clientId: 'client', client, timeoutMs: 5_000, address, group: undefined, onAnswer: () => {} };
+    const port = {
+      clientId: 'client',
+      client,
+      timeoutMs: 5_000,
+      address,
+      group: undefined,
+      onAnswer: () => {},
+      onRegistered: () => {},
+    };
     const session = new GatewaySession(port);
     const publishing = { topics: [], maxBodySize: 0, validateMessageType: false };
     const pubSub: Settings['pubSub'] = { $case: 'publishing', value: publishing };

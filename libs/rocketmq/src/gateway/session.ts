@@ -9,22 +9,23 @@ import {
   type Status,
 } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { TelemetryCommand } from '../protocol/grpc/generated/apache/rocketmq/v2/service.js';
+import type { SessionMessage } from '../protocol/grpc/session-message.js';
 import { LIMITS } from '../protocol/model/limits.js';
 import { DEFAULT_LITE_QUOTA } from '../protocol/model/lite-group.js';
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import { jsonOf } from '../remoting/answers.js';
 import { deliveryOf, type GroupConfig } from '../remoting/group-config.js';
-import { releaseName } from '../remoting/releases.js';
 import type { RemotingClient } from '../remoting/remoting-client.js';
 import type { RemotingConnection } from '../remoting/remoting-connection.js';
 import { abortReason } from '../support/abort.js';
 import type { BackoffPolicy } from '../support/backoff.js';
 import { type Deadline, monotonicMs, realTimeIn, withNotedEffects } from '../support/deadline.js';
 import { StateError, TransportError } from '../support/errors.js';
-import { abilitiesOf, FIRST_WITH } from './broker-release.js';
+import { abilitiesOf } from './broker-release.js';
 import { type GroupSettings, isOther, retryPolicy } from './group-settings.js';
 import { bindingStatus, deliveryStatus, isLiteConsumer, noLiteTopics } from './lite-topics.js';
-import { heartbeatOf } from './registration.js';
+import { pulledGroup } from './pull/pulled-group.js';
+import { groupOf, heartbeatOf } from './registration.js';
 import { OK, rejection, statusOf } from './statuses.js';
 
 /** What a session needs. */
@@ -38,6 +39,8 @@ interface SessionPort {
   readonly group: GroupSettings | undefined;
   /** What the client writes beside settings. */
   readonly onAnswer: (answer: TelemetryCommand) => void;
+  /** Called when the broker knows what the client subscribes to. */
+  readonly onRegistered: () => void;
 }
 
 /** What a producer gets from a proxy by default. */
@@ -58,7 +61,7 @@ type State = { readonly kind: 'open' } | { readonly kind: 'ended'; readonly erro
 export class GatewaySession {
   private state: State = { kind: 'open' };
   private readonly closing = new AbortController();
-  private readonly waiting: TelemetryCommand[] = [];
+  private readonly waiting: SessionMessage[] = [];
   private wake = (): void => {};
   private latest: Settings | undefined;
   private known: GroupSettings | undefined;
@@ -74,7 +77,7 @@ export class GatewaySession {
   }
 
   /** The commands of the server, until the session ends; throws when the connection is lost. */
-  readonly commands: AsyncIterable<TelemetryCommand> = { [Symbol.asyncIterator]: () => this.read() };
+  readonly commands: AsyncIterable<SessionMessage> = { [Symbol.asyncIterator]: () => this.read() };
 
   /** The last settings that the client wrote. */
   get settings(): Settings | undefined {
@@ -117,7 +120,7 @@ export class GatewaySession {
   }
 
   /** Hands a command to the client; false when it takes none. */
-  push(command: TelemetryCommand): boolean {
+  push(command: SessionMessage): boolean {
     if (this.state.kind === 'ended' || this.waiting.length >= MAX_WAITING) return false;
     this.waiting.push(command);
     this.wake();
@@ -173,7 +176,10 @@ export class GatewaySession {
           const status = isConsumer && address !== undefined ? await this.learnGroup(address, settings, deadline) : OK;
           const registered = status.code === Code.OK ? await this.heartbeat(deadline) : status;
           if (registered.code !== Code.OK) this.push({ status: registered });
-          else this.push({ status: OK, command: { $case: 'settings', value: this.answerTo(settings) } });
+          else {
+            this.push({ status: OK, command: { $case: 'settings', value: this.answerTo(settings) } });
+            this.port.onRegistered();
+          }
         },
       );
     } catch (error) {
@@ -203,8 +209,9 @@ export class GatewaySession {
     this.release = release;
     // Before the question about the group: brokers up to 4.7 never answer a request that they do not know.
     if (!abilities.pops) {
-      const text = `${address} runs ${releaseName(release)}; consuming needs RocketMQ ${FIRST_WITH.pop} or later`;
-      return rejection(Code.VERSION_UNSUPPORTED, text);
+      const { status, group } = await pulledGroup(this.port, address, release, settings, deadline);
+      if (group !== undefined) this.known = group;
+      return status;
     }
     const question = { code: REQUEST_CODES.getSubscriptionGroupConfig, fields: { group: groupOf(settings) } };
     const answer = await client.ask(address, question, deadline);
@@ -245,7 +252,7 @@ export class GatewaySession {
     return { ...settings, backoffPolicy, pubSub: { $case: 'subscription', value }, metric };
   }
 
-  private async *read(): AsyncGenerator<TelemetryCommand> {
+  private async *read(): AsyncGenerator<SessionMessage> {
     for (;;) {
       const next = this.waiting.shift();
       if (next !== undefined) {
@@ -268,8 +275,4 @@ export class GatewaySession {
     this.closing.abort(error ?? abortReason(undefined));
     this.wake();
   }
-}
-
-function groupOf({ pubSub }: Settings): string {
-  return pubSub?.$case === 'subscription' ? (pubSub.value.group?.name ?? '') : '';
 }

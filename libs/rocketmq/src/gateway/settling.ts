@@ -12,6 +12,8 @@ import { RocketMQError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 import { batchAck, isNear } from './batch-ack.js';
 import { abilitiesOf, FIRST_WITH } from './broker-release.js';
+import { isPullHandle } from './pull/pull-handle.js';
+import type { PulledSettling } from './pull/pulled-settling.js';
 import {
   type Delivery,
   decodeHandle,
@@ -35,6 +37,8 @@ interface Change extends Omit<DeliveredMessage, 'messageId'> {
   readonly invisibleMs: number;
   /** Do not count the delivery as an attempt. Brokers before 5.5.0 count it. */
   readonly suspend: boolean;
+  /** Whether the message is to be retried later, as opposed to a lease that goes on. Brokers with POP treat both alike. */
+  readonly isRetry: boolean;
 }
 
 type AckRequest = RpcRequest<'ackMessage'>;
@@ -61,9 +65,22 @@ export class Settling {
   constructor(
     private readonly client: RemotingClient,
     private readonly brokers: Brokers,
+    /** Of brokers without POP. */
+    private readonly pulled: Pick<PulledSettling, 'ack' | 'change' | 'deadLetter'>,
   ) {}
 
-  async ack(
+  async ack(address: string, request: AckRequest, deadline: Deadline): Promise<RpcResponse<'ackMessage'>> {
+    const pulled = request.entries.filter(({ receiptHandle }) => isPullHandle(receiptHandle));
+    if (pulled.length === 0) return this.ackPopped(address, request, deadline);
+    const results = pulled.map((entry) => ({ ...entry, status: this.pulled.ack(entry.receiptHandle) }));
+    const popped = request.entries.filter((entry) => !pulled.includes(entry));
+    if (popped.length === 0) return { status: overall(results), entries: results };
+    // The broker was upgraded meanwhile.
+    const { entries } = await this.ackPopped(address, { ...request, entries: popped }, deadline);
+    return { status: overall([...results, ...entries]), entries: [...results, ...entries] };
+  }
+
+  private async ackPopped(
     address: string,
     { group, topic, entries }: AckRequest,
     deadline: Deadline,
@@ -97,7 +114,7 @@ export class Settling {
   /** @returns the new handle with an OK */
   async change(
     address: string,
-    { topic, consumerGroup, handle: text, invisibleMs, suspend }: Change,
+    { topic, consumerGroup, handle: text, invisibleMs, suspend, isRetry }: Change,
     deadline: Deadline,
   ): Promise<RpcResponse<'changeInvisibleDuration'>> {
     const no = (status: Status) => ({ status, receiptHandle: '' });
@@ -105,6 +122,7 @@ export class Settling {
       const limit = `from 0 to ${LIMITS.invisibleDurationMaxMs}`;
       return no(rejection(Code.ILLEGAL_INVISIBLE_TIME, `the invisible duration of ${invisibleMs} ms is not ${limit}`));
     }
+    if (isPullHandle(text)) return this.pulled.change(text, { invisibleMs, suspend, isRetry }, deadline);
     const handle = decodeHandle(text);
     const problem = problemOf(handle);
     if (problem !== undefined || handle === undefined) return no(problem ?? UNREADABLE);
@@ -138,6 +156,7 @@ export class Settling {
 
   /** Copies the message to the dead letters of the group, then acknowledges it; a delivery that has ended is moved as well. */
   async deadLetter(address: string, message: DeliveredMessage, deadline: Deadline): Promise<Status> {
+    if (isPullHandle(message.handle)) return this.pulled.deadLetter(message.handle, deadline);
     const { topic, consumerGroup, messageId } = message;
     const handle = decodeHandle(message.handle);
     if (handle === undefined) return UNREADABLE;

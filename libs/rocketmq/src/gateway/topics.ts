@@ -64,7 +64,7 @@ export class Topics {
 
   /** All queues. @throws TransportError (not-sent) while the masters of all brokers are missing */
   async queues(topic: string, deadline: Deadline): Promise<FoundQueues> {
-    const route = await this.fresh(topic, deadline);
+    const route = await this.route(topic, deadline);
     if (route === undefined) {
       const status = rejection(Code.TOPIC_NOT_FOUND, `no name server has a route of topic "${topic}"`);
       return { status, queues: [], order: await this.orderOf(topic, undefined, deadline) };
@@ -103,7 +103,7 @@ export class Topics {
     isOrderedAt: (address: string) => boolean,
     deadline: Deadline,
   ): Promise<readonly MessageQueue[] | Status> {
-    const route = await this.fresh(topic, deadline);
+    const route = await this.route(topic, deadline);
     if (route === undefined) return rejection(Code.TOPIC_NOT_FOUND, `no name server has a route of topic "${topic}"`);
     const queues = mastersOf(route).flatMap((broker) => {
       const { readable = 0 } = route.access.get(broker.name) ?? {};
@@ -131,7 +131,8 @@ export class Topics {
     return undefined;
   }
 
-  private async fresh(topic: string, deadline: Deadline): Promise<TopicRoute | undefined> {
+  /** Its route now; undefined when no name server has one. @throws TransportError (not-sent) while the masters of all brokers are missing */
+  async route(topic: string, deadline: Deadline): Promise<TopicRoute | undefined> {
     const route = await this.cluster.route(topic, deadline);
     // A name server that has restarted knows no topic before its brokers register again. Brokers refuse a topic that was deleted.
     if (route === undefined) return undefined;

@@ -282,6 +282,7 @@ export class Delivery {
           kind: 'postpone',
           invisibleDurationMs: settlement.delayMs,
           suspend: this.keepsAttempt && !this.isFifo,
+          isRetry: true,
         };
       case 'deadLetter': {
         const { maxAttempts } = this.context.settings(this.lease.endpoint);

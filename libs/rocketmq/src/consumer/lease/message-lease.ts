@@ -154,6 +154,11 @@ export class MessageLease implements Timed {
     this.apply({ kind: 'dropped' });
   }
 
+  /** The message is lost if its lease has one of these handles. */
+  loseBy(receiptHandles: ReadonlySet<string>): void {
+    if ('handle' in this.state && receiptHandles.has(this.state.handle)) this.apply({ kind: 'timeOver' });
+  }
+
   private ackNow(signal: AbortSignal, untrack: () => void, onEnd: (error: Error | undefined) => void): void {
     const state = this.beginSettlement();
     if (state === undefined) {

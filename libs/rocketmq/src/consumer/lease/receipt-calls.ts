@@ -27,6 +27,8 @@ export interface Postponement {
   readonly invisibleDurationMs: number;
   /** Do not count the delivery as an attempt. Servers before 5.5, and ordered groups, count it nevertheless. */
   readonly suspend: boolean;
+  /** See {@link RequestOptions.isRetry}. Default: false. */
+  readonly isRetry?: boolean;
 }
 
 /** How often a message was tried. */
@@ -87,7 +89,7 @@ export class ReceiptCalls {
    * @returns the new handle; the old one is void
    */
   async changeInvisibleDuration(receipt: Receipt, postponement: Postponement, signal?: AbortSignal): Promise<string> {
-    const { invisibleDurationMs, suspend } = postponement;
+    const { invisibleDurationMs, suspend, isRetry = false } = postponement;
     const what = `change of the invisible duration of message ${receipt.messageId}`;
     const request = {
       ...this.resources(receipt),
@@ -97,7 +99,7 @@ export class ReceiptCalls {
       liteTopic: this.liteTopicOf(receipt),
       suspend: suspend ? true : undefined,
     };
-    const options = this.options(what, signal);
+    const options = { ...this.options(what, signal), isRetry };
     const response = await this.client.unary(receipt.endpoint, 'changeInvisibleDuration', request, options);
     requireOk(what, response.status);
     return response.receiptHandle;

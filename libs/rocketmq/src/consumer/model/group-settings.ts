@@ -68,9 +68,13 @@ export class GroupSettings {
     return this.known.get(endpointKey(server))?.settings ?? DEFAULT_SETTINGS;
   }
 
-  /** What is repeated to this server: nothing where it is what a server assumes. */
+  /**
+   * What is repeated to this server: nothing where it is what a server assumes. Before its first answer, what the consumer needs: a broker of 4.x
+   * keeps no order of a group, and leaves it to the consumers.
+   */
   confirmed(server: Endpoint): ConfirmedSettings {
-    return this.known.get(endpointKey(server))?.confirmed ?? NOTHING_CONFIRMED;
+    const { requireFifo = false } = this.port;
+    return this.known.get(endpointKey(server))?.confirmed ?? (requireFifo ? ORDER_NEEDED : NOTHING_CONFIRMED);
   }
 
   /** Those of all servers that have answered and are not gone. */
@@ -242,6 +246,7 @@ export class GroupSettings {
 }
 
 const NOTHING_CONFIRMED: ConfirmedSettings = { backoffPolicy: undefined };
+const ORDER_NEEDED: ConfirmedSettings = { backoffPolicy: undefined, fifo: true };
 
 function confirmedIn({ pubSub, backoffPolicy }: Settings): ConfirmedSettings {
   const isFifo = pubSub?.$case === 'subscription' && pubSub.value.fifo === true;

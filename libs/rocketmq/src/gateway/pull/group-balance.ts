@@ -1,0 +1,123 @@
+// Which queues are this client's: asked again and again, since the members of a group come and go, and each works it out for itself.
+
+import { Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { RETRY_PREFIX } from '../../protocol/model/names.js';
+import { REQUEST_CODES } from '../../protocol/remoting/codes.js';
+import { jsonOf, textsIn } from '../../remoting/answers.js';
+import type { RemotingClient } from '../../remoting/remoting-client.js';
+import { AbortSource } from '../../support/abort-source.js';
+import { SystemClock, sleep } from '../../support/clock.js';
+import { type Deadline, withNotedEffects } from '../../support/deadline.js';
+import { StateError } from '../../support/errors.js';
+import { describeError, type Logger } from '../../support/logger.js';
+import { statusOf } from '../statuses.js';
+import type { Topics } from '../topics.js';
+import { type PulledQueue, shareOf } from './allocation.js';
+import { membershipOf, type PullSessions } from './membership.js';
+
+interface BalancePort {
+  readonly clientId: string;
+  readonly client: RemotingClient;
+  readonly topics: Pick<Topics, 'route' | 'addressOf'>;
+  readonly logger: Logger;
+  sessions(): PullSessions;
+  /** Called with the topics of which anything may be this client's. */
+  onWatched(topics: readonly string[]): void;
+  /** Called with the queues of a topic that are this client's. */
+  onShare(topic: string, queues: readonly PulledQueue[]): void;
+}
+
+/** Members of the group look at each other this often, as Java and Go do, and whenever a broker says that one came or left. */
+const BALANCE_MS = 20_000;
+/** While something is not known. */
+const BALANCE_SOON_MS = 1_000;
+const BALANCE_TIMEOUT_MS = 5_000;
+
+export class GroupBalance {
+  private readonly ioClock = new SystemClock();
+  private isDue = true;
+  private wake = (): void => {};
+
+  constructor(private readonly port: BalancePort) {}
+
+  /** Members may have come or left, or subscriptions or routes have changed. */
+  soon(): void {
+    this.isDue = true;
+    this.wake();
+  }
+
+  /** Until the signal aborts. Never throws. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      this.isDue = false;
+      const isComplete = await withNotedEffects('share of the queues', BALANCE_TIMEOUT_MS, signal, (deadline) =>
+        this.balance(deadline),
+      ).catch((error: unknown) => {
+        this.port.logger.debug('the queues of a group could not be shared out', { error: describeError(error) });
+        return false;
+      });
+      if (signal.aborted) return;
+      if (this.isDue) continue;
+      const woken = new AbortSource();
+      this.wake = () => woken.abort(new StateError('CLOSED', 'a share is due'));
+      await sleep(this.ioClock, isComplete ? BALANCE_MS : BALANCE_SOON_MS, woken).catch(() => {});
+    }
+  }
+
+  /** @returns whether everything that it needed to know was known */
+  private async balance(deadline: Deadline): Promise<boolean> {
+    const sessions = this.port.sessions();
+    const { consumerGroup, topics } = membershipOf(sessions);
+    const watched = [...topics.keys(), `${RETRY_PREFIX}${consumerGroup}`];
+    this.port.onWatched(watched);
+    let isComplete = true;
+    for (const topic of watched) {
+      const own = await this.ownQueues(topic, consumerGroup, sessions, deadline);
+      if (own === undefined) isComplete = false;
+      else this.port.onShare(topic, own);
+    }
+    return isComplete;
+  }
+
+  /** Undefined when it is not known: then what there is stays. */
+  private async ownQueues(
+    topic: string,
+    consumerGroup: string,
+    sessions: PullSessions,
+    deadline: Deadline,
+  ): Promise<readonly PulledQueue[] | undefined> {
+    const route = await this.port.topics.route(topic, deadline).catch(() => undefined);
+    if (route === undefined) return undefined;
+    const queues = route.brokers.flatMap(({ name: brokerName }) => {
+      const { readable = 0 } = route.access.get(brokerName) ?? {};
+      return Array.from({ length: readable }, (_, queueId) => ({ topic, brokerName, queueId }));
+    });
+    const pulled = route.brokers.flatMap(({ name }) => {
+      const address = this.port.topics.addressOf(name) ?? '';
+      return sessions.has(address) ? [{ name, address }] : [];
+    });
+    if (pulled.length === 0) return [];
+    const addresses = pulled.map(({ address }) => address);
+    const members = await this.members(addresses, consumerGroup, deadline);
+    // Whoever is not listed yet takes nothing, and those that are listed have all.
+    if (members === undefined || !members.includes(this.port.clientId)) return undefined;
+    const names = new Set(pulled.map(({ name }) => name));
+    return shareOf(this.port.clientId, members, queues).filter(({ brokerName }) => names.has(brokerName));
+  }
+
+  /** Of the first broker that knows any. */
+  private async members(
+    addresses: readonly string[],
+    consumerGroup: string,
+    deadline: Deadline,
+  ): Promise<readonly string[] | undefined> {
+    for (const address of addresses) {
+      const request = { code: REQUEST_CODES.getConsumerListByGroup, fields: { consumerGroup } };
+      const answer = await this.port.client.ask(address, request, deadline).catch(() => undefined);
+      if (answer === undefined || statusOf(answer, address).code !== Code.OK) continue;
+      const members = textsIn(jsonOf(answer).consumerIdList);
+      if (members.length > 0) return members;
+    }
+    return undefined;
+  }
+}

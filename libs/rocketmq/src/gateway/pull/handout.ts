@@ -1,0 +1,129 @@
+// Hands out what was pulled: to polls as they come, to those that wait, and again when a lease has ended.
+
+import {
+  FilterType,
+  type Message as WireMessage,
+} from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { tagMatcher } from '../../protocol/model/filter.js';
+import { abortReason, listenTo } from '../../support/abort.js';
+import { monotonicMs } from '../../support/deadline.js';
+import { IoTimer } from '../../support/io-timer.js';
+import { wireMessageOf } from '../message-properties.js';
+import type { Poll } from '../popped-messages.js';
+import type { HandedOut } from './owned-queue.js';
+import type { QueuePuller } from './queue-puller.js';
+
+/** A poll that waits for messages. */
+interface Waiter {
+  readonly poll: Poll;
+  readonly count: number;
+  readonly resolve: (messages: readonly WireMessage[]) => void;
+}
+
+interface HandoutPort {
+  /** Those whose queues are this client's. */
+  pullers(): Iterable<QueuePuller>;
+  handleOf(puller: QueuePuller, delivery: HandedOut): string;
+  maxAttempts(puller: QueuePuller): number;
+  /** Called with a message that had all its attempts; nobody else gets it before its lease ends. */
+  onExhausted(puller: QueuePuller, offset: number): void;
+}
+
+export class Handout {
+  private readonly waiters = new Set<Waiter>();
+  private turns = 0;
+  private timer: { readonly atMs: number; readonly io: IoTimer<Handout> } | undefined;
+  private isClosed = false;
+
+  constructor(private readonly port: HandoutPort) {}
+
+  /** Messages of a topic from the queues at one broker, as soon as there are any, or none when the time is over. */
+  async receive(poll: Poll, count: number, waitMs: number, signal: AbortSignal): Promise<readonly WireMessage[]> {
+    const found = this.take(poll, count);
+    if (found.length > 0) return found;
+    return new Promise((resolve, reject) => {
+      const end = (): void => {
+        timer.stop();
+        unlisten();
+        this.waiters.delete(waiter);
+      };
+      const waiter: Waiter = {
+        poll,
+        count,
+        resolve: (messages) => {
+          end();
+          resolve(messages);
+        },
+      };
+      const timer = new IoTimer<Waiter>(waitMs, (one) => one.resolve([]), waiter);
+      const unlisten = listenTo(signal, () => {
+        end();
+        reject(abortReason(signal));
+      });
+      this.waiters.add(waiter);
+    });
+  }
+
+  /** Gives what is ready to the polls that wait, the oldest first. */
+  serve(): void {
+    for (const waiter of this.waiters) {
+      const messages = this.take(waiter.poll, waiter.count);
+      if (messages.length > 0) waiter.resolve(messages);
+    }
+  }
+
+  /** Messages become ready again at this time, by the monotonic clock, unless they are settled. */
+  passAt(atMs: number): void {
+    if (this.timer !== undefined && this.timer.atMs <= atMs) return;
+    this.timer?.io.stop();
+    this.timer = undefined;
+    if (atMs === Number.POSITIVE_INFINITY || this.isClosed) return;
+    const io = new IoTimer<Handout>(Math.max(0, atMs - monotonicMs()), (one) => one.pass(), this);
+    this.timer = { atMs, io };
+  }
+
+  close(): void {
+    this.isClosed = true;
+    this.timer?.io.stop();
+  }
+
+  private pass(): void {
+    this.timer = undefined;
+    const nowMs = monotonicMs();
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (const { queue } of this.port.pullers()) {
+      if (queue !== undefined) nextMs = Math.min(nextMs, queue.pass(nowMs));
+    }
+    this.passAt(nextMs);
+    this.serve();
+  }
+
+  private take(poll: Poll, count: number): WireMessage[] {
+    const { topic, brokerName, invisibleMs, filter } = poll;
+    const matches = filter === undefined || filter.type === FilterType.SQL ? () => true : tagMatcher(filter.expression);
+    const pullers = [...this.port.pullers()].filter(({ name }) => name.brokerName === brokerName);
+    const messages: WireMessage[] = [];
+    const untilMs = monotonicMs() + invisibleMs;
+    const first = this.turns++;
+    for (let step = 0; step < pullers.length && messages.length < count; step++) {
+      const puller = pullers[(first + step) % pullers.length];
+      const taken = puller?.queue?.take(topic, count - messages.length, untilMs) ?? [];
+      if (puller === undefined || taken.length === 0) continue;
+      this.passAt(untilMs);
+      for (const one of taken) {
+        // A broker compares hashes of tags only.
+        if (!matches(one.stored.properties.get('TAGS'))) puller.queue?.settle(one.offset, false);
+        else if (one.attempt > this.port.maxAttempts(puller)) this.port.onExhausted(puller, one.offset);
+        else messages.push(this.wireOf(puller, one));
+      }
+      puller.changed();
+    }
+    return messages;
+  }
+
+  private wireOf(puller: QueuePuller, one: HandedOut): WireMessage {
+    const { stored, topic, attempt } = one;
+    const receiptHandle = this.port.handleOf(puller, one);
+    return wireMessageOf(stored, { topic, receiptHandle, deliveryAttempt: attempt });
+  }
+}

@@ -1,0 +1,323 @@
+import { crc32 } from 'node:zlib';
+import { describe, expect, it } from '@jest/globals';
+import { GROUP, gatewayWorld, RELEASES, TOPIC } from '../../../../../test/fixtures/gateway-world.js';
+import type { BrokerScript } from '../../../../../test/fixtures/scripted-cluster.js';
+import type { ScriptedRequest } from '../../../../../test/fixtures/scripted-remoting-server.js';
+import { until } from '../../../../../tools/until.js';
+import { DeadLetterError, RetryLaterError } from '../../consumer/model/outcome-errors.js';
+import { PushConsumer } from '../../consumer/push-consumer.js';
+import type { PushConsumerOptions } from '../../consumer/push-consumer-options.js';
+import type { MessageView } from '../../protocol/model/message.js';
+import { REQUEST_CODES as CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
+import { encodeFrame } from '../../protocol/remoting/frame.js';
+import { encodeStoredMessage } from '../../protocol/remoting/stored-message.js';
+import { SECOND_MS } from '../../support/clock.js';
+import { silentLogger } from '../../support/logger.js';
+
+const RETRIES = `%RETRY%${GROUP}`;
+
+/** A message that is stored at this offset of queue 0. */
+function stored(
+  queueOffset: number,
+  fields: { readonly tag?: string; readonly reconsumeTimes?: number; readonly retryOf?: string } = {},
+): Buffer {
+  const times = { bornTimestampMs: 1, bornHost: '127.0.0.1:1', storeTimestampMs: 2, storeHost: '127.0.0.1:2' };
+  const place = {
+    topic: fields.retryOf === undefined ? TOPIC : RETRIES,
+    queueId: 0,
+    queueOffset,
+    commitLogOffset: 1_000 + queueOffset,
+  };
+  const marks = { sysFlag: 0, flag: 0, bodyCrc: crc32(Buffer.from('x')) & 0x7f_ff_ff_ff, preparedTransactionOffset: 0 };
+  const properties = new Map([
+    ['UNIQ_KEY', `ID-${queueOffset}`],
+    ...(fields.tag ? [['TAGS', fields.tag] as const] : []),
+  ]);
+  if (fields.retryOf) properties.set('RETRY_TOPIC', fields.retryOf);
+  const { reconsumeTimes = 0 } = fields;
+  return encodeStoredMessage({ ...place, ...times, ...marks, reconsumeTimes, properties, body: Buffer.from('x') });
+}
+
+/** A broker of 4.9.7 whose queue 0 has these messages from offset 0 on; the other queues are empty. */
+class PulledBroker {
+  /** Beside the consumer itself. */
+  otherMembers: readonly string[] = [];
+  messages: readonly Buffer[] = [];
+  /** By code; what is undefined is as usual. */
+  answers: Partial<Record<number, (request: ScriptedRequest) => ReturnType<BrokerScript> | undefined>> = {};
+  private clientId = '';
+  private notify = (_: Buffer): void => {};
+
+  readonly script: BrokerScript = (request, socket) => {
+    const { code, fields, body } = request;
+    if (code === CODES.heartBeat) {
+      this.clientId = JSON.parse(body).clientID;
+      this.notify = (bytes) => void socket?.write(bytes);
+    }
+    const answer = this.answers[code]?.(request) ?? this.usual(code, fields, body);
+    return answer === undefined ? undefined : { version: RELEASES.v497, ...answer };
+  };
+
+  /** Says that a member has come or left. */
+  announce(): void {
+    const fields = { consumerGroup: GROUP };
+    this.notify(encodeFrame({ code: CODES.notifyConsumerIdsChanged, opaque: 1_000, isOneWay: true, fields }));
+  }
+
+  /** Says that an operator has moved the group in queue 0. */
+  move(offset: number): void {
+    const table = `{"offsetTable":{{"brokerName":"broker-0","queueId":0,"topic":"${TOPIC}"}:${offset}}}`;
+    const frame = { code: CODES.resetConsumerClientOffset, opaque: 1_001, isOneWay: true, body: Buffer.from(table) };
+    this.notify(encodeFrame(frame));
+  }
+
+  private usual(code: number, fields: Readonly<Record<string, string>>, body: string): ReturnType<BrokerScript> {
+    switch (code) {
+      case CODES.getAllSubscriptionGroupConfig:
+        return { body: `{"subscriptionGroupTable":{"${GROUP}":{"retryMaxTimes":3}}}` };
+      case CODES.getConsumerListByGroup:
+        return { body: JSON.stringify({ consumerIdList: [this.clientId, ...this.otherMembers] }) };
+      case CODES.queryConsumerOffset:
+        return { fields: { offset: '0' } };
+      case CODES.lockBatchMq:
+        return { body: JSON.stringify({ lockOKMQSet: JSON.parse(body).mqSet }) };
+      case CODES.pullMessage:
+        return this.pulled(fields);
+      default:
+        return {};
+    }
+  }
+
+  private pulled({ topic, queueId, queueOffset = '' }: Readonly<Record<string, string>>): ReturnType<BrokerScript> {
+    const found = topic === TOPIC && queueId === '0' ? this.messages.slice(Number(queueOffset)) : [];
+    // It waits for a message that does not come.
+    if (found.length === 0) return undefined;
+    return { fields: { nextBeginOffset: String(this.messages.length) }, body: Buffer.concat(found) };
+  }
+}
+
+describe('consuming from a broker without POP', () => {
+  const { closers, connected } = gatewayWorld();
+
+  /** A consumer of the topic, started. */
+  async function consumerOf(broker: PulledBroker, options: Partial<PushConsumerOptions>) {
+    const lines: { readonly text: string; readonly fields: Record<string, unknown> }[] = [];
+    const warn = (text: string, fields = {}) => void lines.push({ text, fields });
+    const { connection, sent } = await connected([broker.script], SECOND_MS, { ...silentLogger, warn });
+    const handled: string[] = [];
+    const handler = ({ messageId, deliveryAttempt }: MessageView) =>
+      void handled.push(`${messageId} ${deliveryAttempt}`);
+    const subscriptions = [{ topic: TOPIC }];
+    const consumer = new PushConsumer(connection, { consumerGroup: GROUP, subscriptions, handler, ...options });
+    closers.push(() => consumer.close({ shutdownGraceMs: 0 }));
+    await consumer.start();
+    const pulled = () => new Set(sent(CODES.pullMessage).map(({ fields }) => `${fields.topic} ${fields.queueId}`));
+    const commits = () =>
+      [...sent(CODES.updateConsumerOffset), ...sent(CODES.pullMessage)]
+        .filter(({ fields: { topic, queueId } }) => topic === TOPIC && queueId === '0')
+        .map(({ fields }) => Number(fields.commitOffset));
+    return { consumer, sent, pulled, commits, handled, lines };
+  }
+
+  it('pulls each queue, and those of its retries', async () => {
+    const broker = new PulledBroker();
+    broker.messages = [stored(0), stored(1, { reconsumeTimes: 2 })];
+    const { handled, pulled } = await consumerOf(broker, {});
+    await until(() => handled.length === 2 && pulled().size === 8);
+    expect(handled.sort()).toEqual(['ID-0 1', 'ID-1 3']);
+    expect([...pulled()].sort()).toEqual(
+      [TOPIC, RETRIES].flatMap((topic) => [0, 1, 2, 3].map((id) => `${topic} ${id}`)).sort(),
+    );
+  });
+
+  it('pulls its share only, and what another member has left', async () => {
+    const broker = new PulledBroker();
+    // It comes first, and has the first two queues.
+    broker.otherMembers = ['!'];
+    broker.messages = [stored(0)];
+    const { handled, pulled } = await consumerOf(broker, {});
+    await until(() => pulled().size === 4);
+    expect([...pulled()].sort()).toEqual([TOPIC, RETRIES].flatMap((topic) => [`${topic} 2`, `${topic} 3`]).sort());
+    broker.otherMembers = [];
+    broker.announce();
+    await until(() => handled.length === 1);
+  });
+
+  it('gives up a queue to a member that has come, and aborts what is in hand of it', async () => {
+    const broker = new PulledBroker();
+    broker.messages = [stored(0)];
+    let signal: AbortSignal | undefined;
+    const handler = (_: MessageView, context: { readonly signal: AbortSignal }): Promise<void> => {
+      signal = context.signal;
+      return new Promise((resolve) => context.signal.addEventListener('abort', () => resolve(), { once: true }));
+    };
+    const { commits } = await consumerOf(broker, { handler });
+    await until(() => signal !== undefined);
+    broker.otherMembers = ['!'];
+    broker.announce();
+    await until(() => signal?.aborted === true);
+    expect(commits().filter((offset) => offset !== 0)).toEqual([]);
+  });
+
+  it('commits the offset of the lowest message that is not settled', async () => {
+    const broker = new PulledBroker();
+    broker.messages = [stored(0), stored(1), stored(2)];
+    let finish = (): void => {};
+    let others = 0;
+    const handler = ({ messageId }: MessageView): Promise<void> | undefined => {
+      if (messageId !== 'ID-0') {
+        others++;
+        return undefined;
+      }
+      return new Promise<void>((resolve) => {
+        finish = resolve;
+      });
+    };
+    const { commits } = await consumerOf(broker, { handler });
+    await until(() => others === 2);
+    finish();
+    await until(() => commits().includes(3));
+    expect(commits().filter((offset) => ![0, 3].includes(offset))).toEqual([]);
+  });
+
+  it.each([
+    ['is to be retried', () => new RetryLaterError({ delayMs: 6_000 }), { delayLevel: '3', maxReconsumeTimes: '3' }],
+    ['is a dead letter', () => new DeadLetterError('never'), { delayLevel: '-1', maxReconsumeTimes: '0' }],
+  ])('sends a message back that %s', async (_, failure, expected) => {
+    const broker = new PulledBroker();
+    broker.messages = [stored(0)];
+    const { sent, commits } = await consumerOf(broker, {
+      handler: () => {
+        throw failure();
+      },
+    });
+    await until(() => commits().includes(1));
+    const common = { offset: '1000', group: GROUP, originMsgId: 'ID-0', originTopic: TOPIC, unitMode: 'false' };
+    expect(sent(CODES.consumerSendMessageBack).map(({ fields }) => fields)).toEqual([{ ...common, ...expected }]);
+  });
+
+  it('compares tags, of which a broker compares hashes', async () => {
+    const broker = new PulledBroker();
+    // Their hashes in Java are the same.
+    broker.messages = [stored(0, { tag: 'Aa' }), stored(1, { tag: 'BB' })];
+    const { handled, commits, sent } = await consumerOf(broker, {
+      subscriptions: [{ topic: TOPIC, filter: { kind: 'tag', expression: 'BB' } }],
+    });
+    await until(() => commits().includes(2));
+    expect(handled).toEqual(['ID-1 1']);
+    expect(sent(CODES.pullMessage)[0]?.fields).toMatchObject({
+      subscription: 'BB',
+      expressionType: 'TAG',
+      sysFlag: '7',
+    });
+  });
+
+  it('handles the messages of an ordered group one after the other, while it has the lock of their queue', async () => {
+    const broker = new PulledBroker();
+    broker.messages = [stored(0), stored(1)];
+    let isLocked = false;
+    broker.answers[CODES.lockBatchMq] = () => (isLocked ? undefined : { body: '{"lockOKMQSet":[]}' });
+    let running = 0;
+    let most = 0;
+    const { sent, commits } = await consumerOf(broker, {
+      requireFifo: true,
+      handler: async () => {
+        most = Math.max(most, ++running);
+        await new Promise((resolve) => setImmediate(resolve));
+        running--;
+      },
+    });
+    await until(() => sent(CODES.lockBatchMq).length > 0);
+    expect(sent(CODES.pullMessage)).toEqual([]);
+    isLocked = true;
+    await until(() => commits().includes(2));
+    expect(most).toBe(1);
+  });
+
+  it('goes on at the end of a queue that was made anew, although the broker names its beginning', async () => {
+    const broker = new PulledBroker();
+    broker.answers[CODES.queryConsumerOffset] = () => ({ fields: { offset: '50' } });
+    broker.answers[CODES.getMaxOffset] = () => ({ fields: { offset: '2' } });
+    broker.answers[CODES.pullMessage] = ({ fields: { topic, queueId, queueOffset } }) =>
+      topic === TOPIC && queueId === '0' && queueOffset === '50'
+        ? { code: RESPONSE_CODES.pullOffsetMoved, fields: { nextBeginOffset: '0' } }
+        : undefined;
+    broker.messages = [stored(0), stored(1), stored(2)];
+    const { handled, lines } = await consumerOf(broker, {});
+    await until(() => handled.length === 1);
+    expect(handled).toEqual(['ID-2 1']);
+    expect(lines).toMatchObject([
+      { text: expect.stringContaining('messages are missing'), fields: { from: 50, to: 2 } },
+    ]);
+  });
+
+  it('sends back what would have the next owner repeat settled messages, then leaves', async () => {
+    const broker = new PulledBroker();
+    broker.messages = [stored(0), stored(1)];
+    let isSecondDone = false;
+    const { consumer, sent } = await consumerOf(broker, {
+      handler: ({ messageId }) => {
+        if (messageId === 'ID-0') return new Promise<void>(() => {});
+        isSecondDone = true;
+        return undefined;
+      },
+    });
+    await until(() => isSecondDone);
+    await consumer.close({ shutdownGraceMs: 0 });
+    const orders = sent(CODES.updateConsumerOffset).filter(({ fields }) => fields.topic === TOPIC);
+    expect(sent(CODES.consumerSendMessageBack)).toMatchObject([{ fields: { offset: '1000', maxReconsumeTimes: '1' } }]);
+    expect(orders.at(-1)?.fields.commitOffset).toBe('2');
+    expect(sent(CODES.unregisterClient)).toHaveLength(1);
+  });
+
+  it('puts off the retries of a topic that the group has no longer, so that others do not wait behind them', async () => {
+    const broker = new PulledBroker();
+    const retries = Array.from({ length: 40 }, (_, offset) =>
+      stored(offset, { retryOf: offset < 39 ? 'former' : TOPIC }),
+    );
+    broker.answers[CODES.pullMessage] = ({ fields: { topic, queueId, queueOffset = '' } }) => {
+      const found = topic === RETRIES && queueId === '0' ? retries.slice(Number(queueOffset)).slice(0, 32) : [];
+      if (found.length === 0) return undefined;
+      const nextBeginOffset = String(Number(queueOffset) + found.length);
+      return { fields: { nextBeginOffset }, body: Buffer.concat(found) };
+    };
+    const { handled, sent, lines } = await consumerOf(broker, {});
+    await until(() => handled.length === 1 && sent(CODES.consumerSendMessageBack).length === 39);
+    expect(handled).toEqual(['ID-39 1']);
+    const levels = sent(CODES.consumerSendMessageBack).map(
+      ({ fields }) => `${fields.delayLevel} ${fields.maxReconsumeTimes}`,
+    );
+    expect(new Set(levels)).toEqual(new Set(['18 1']));
+    expect(lines.map(({ fields }) => fields.topic)).toEqual(['former']);
+  });
+
+  it('goes on where an operator has moved the group to', async () => {
+    const broker = new PulledBroker();
+    broker.messages = [stored(0), stored(1)];
+    const { handled, commits } = await consumerOf(broker, {});
+    await until(() => commits().includes(2));
+    broker.move(1);
+    await until(() => handled.length === 3);
+    expect(handled).toEqual(['ID-0 1', 'ID-1 1', 'ID-1 1']);
+  });
+
+  it('moves a message to the dead letters that was handed out as often as the group allows', async () => {
+    const broker = new PulledBroker();
+    broker.messages = [stored(0, { reconsumeTimes: 4 })];
+    const { handled, sent, commits } = await consumerOf(broker, {});
+    await until(() => commits().includes(1));
+    expect([handled, sent(CODES.consumerSendMessageBack)]).toMatchObject([[], [{ fields: { delayLevel: '-1' } }]]);
+  });
+
+  it('refuses an expression that the broker cannot read: it would take it for none', async () => {
+    const broker = new PulledBroker();
+    broker.answers[CODES.checkClientConfig] = () => ({ code: 23, remark: 'parse failed' });
+    const starting = consumerOf(broker, {
+      subscriptions: [{ topic: TOPIC, filter: { kind: 'sql', expression: 'amount >' } }],
+    });
+    await expect(starting).rejects.toMatchObject({
+      outcome: 'rejected',
+      message: expect.stringContaining('parse failed'),
+    });
+  });
+});

@@ -1,0 +1,242 @@
+// The consumer of brokers that hand out nothing by POP: the members of the group divide the queues among themselves, and each pulls its own.
+// It answers polls and settlements from what it has pulled. @see DefaultMQPushConsumer of the Java client
+
+import type { Status, Message as WireMessage } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { RETRY_PREFIX } from '../../protocol/model/names.js';
+import type { RemotingClient } from '../../remoting/remoting-client.js';
+import { SystemClock, sleep } from '../../support/clock.js';
+import { type Deadline, monotonicMs, withNotedEffects } from '../../support/deadline.js';
+import { StateError } from '../../support/errors.js';
+import { describeError, type Logger } from '../../support/logger.js';
+import type { GroupSettings } from '../group-settings.js';
+import type { Poll } from '../popped-messages.js';
+import type { Topics } from '../topics.js';
+import type { PulledQueue } from './allocation.js';
+import { GroupBalance } from './group-balance.js';
+import { Handout } from './handout.js';
+import { type Membership, membershipOf, type PulledSubscription, type PullSessions } from './membership.js';
+import { PulledSettling } from './pulled-settling.js';
+import { type PullerPort, QueuePuller } from './queue-puller.js';
+
+interface PullConsumerPort {
+  readonly clientId: string;
+  readonly client: RemotingClient;
+  readonly topics: Pick<Topics, 'route' | 'addressOf'>;
+  readonly logger: Logger;
+  /** With the brokers that are pulled from. */
+  sessions(): PullSessions;
+  /** Called with handles whose messages, received from the broker at an address, another consumer may handle. */
+  onLost(address: string, handles: readonly string[]): void;
+}
+
+/** What was settled since is what a crash repeats. */
+const COMMIT_MS = 1_000;
+/** How long the broker may take to store what nobody waits for. */
+const SEND_BACK_MS = 3_000;
+const MAX_STRAYS = 32;
+const EVERYTHING: PulledSubscription = { expression: '*', type: 'TAG' };
+
+/** The pulled queues of one client. */
+export class PullConsumer {
+  /** By the key of the queue. */
+  private readonly pullers = new Map<string, QueuePuller>();
+  /** Also those that end. */
+  private readonly byOwnership = new Map<number, QueuePuller>();
+  private readonly ending = new Map<string, Promise<void>>();
+  /** Addresses of brokers that list the client as a member until it is gone. */
+  private readonly left = new Set<string>();
+  /** Topics whose retries were put off. */
+  private readonly strays = new Set<string>();
+  private readonly stopping = new AbortController();
+  private readonly ioClock = new SystemClock();
+  private readonly balance: GroupBalance;
+  private readonly handout: Handout;
+  /** What becomes of the messages. */
+  readonly settling: PulledSettling;
+  private ownerships = 0;
+  private running: Promise<unknown> | undefined;
+
+  constructor(private readonly port: PullConsumerPort) {
+    this.balance = new GroupBalance({
+      ...port,
+      sessions: () => port.sessions(),
+      onWatched: (topics) => this.watch(topics),
+      onShare: (topic, queues) => this.own(topic, queues),
+    });
+    this.handout = new Handout({
+      pullers: () => this.pullers.values(),
+      handleOf: (puller, { offset, delivery }) => this.settling.handleOf(puller, offset, delivery),
+      maxAttempts: (puller) => this.groupAt(puller)?.maxAttempts ?? Number.POSITIVE_INFINITY,
+      onExhausted: (puller, offset) => {
+        const what = `dead letter of "${this.membership.consumerGroup}"`;
+        this.inBackground(what, (deadline) => this.settling.bury(puller, offset, deadline));
+      },
+    });
+    this.settling = new PulledSettling({
+      ...port,
+      consumerGroup: () => this.membership.consumerGroup,
+      addressOf: (puller) => this.addressOf(puller),
+      groupOf: (puller) => this.groupAt(puller),
+      pullerOf: (ownership) => this.byOwnership.get(ownership),
+      onPostponed: (atMs) => this.handout.passAt(atMs),
+      onReady: () => this.handout.serve(),
+    });
+  }
+
+  /** Members may have come or left, or subscriptions or routes have changed. */
+  balanceSoon(): void {
+    this.balance.soon();
+  }
+
+  /** See {@link Handout.receive}. */
+  receive(poll: Poll, count: number, waitMs: number, signal: AbortSignal): Promise<readonly WireMessage[]> {
+    const stopping = this.stopping.signal;
+    this.running ??= Promise.all([this.balance.run(stopping), this.commitLoop(stopping)]);
+    return this.handout.receive(poll, count, waitMs, signal);
+  }
+
+  /** Why nothing comes from a broker; undefined when something could. */
+  problemAt(brokerName: string): Status | undefined {
+    for (const { name, problem } of this.pullers.values()) {
+      if (name.brokerName === brokerName && problem !== undefined) return problem;
+    }
+    return undefined;
+  }
+
+  /** Gives up what belongs to one broker. */
+  async leave(address: string, deadline: Deadline): Promise<void> {
+    this.left.add(address);
+    const leaving = [...this.pullers.values()].filter((puller) => this.addressOf(puller) === address);
+    await Promise.all(
+      leaving.map(async (puller) => {
+        await this.settling.closeGaps(puller, deadline);
+        await this.release(puller);
+      }),
+    );
+    await Promise.all(this.ending.values());
+  }
+
+  /** Goes on in a queue at an offset that an operator chose. */
+  moveTo({ topic, brokerName, queueId }: PulledQueue, offset: number): void {
+    const puller = this.pullers.get(keyOf({ topic, brokerName, queueId }));
+    puller?.moveTo(offset);
+  }
+
+  /** Ends all pulls. Idempotent. */
+  async close(): Promise<void> {
+    this.stopping.abort(new StateError('CLOSED', 'the consumer is closed'));
+    this.handout.close();
+    this.balance.soon();
+    await this.running;
+    for (const puller of this.pullers.values()) void this.release(puller);
+    await Promise.all(this.ending.values());
+  }
+
+  private groupAt(puller: QueuePuller): GroupSettings | undefined {
+    return this.port.sessions().get(this.addressOf(puller))?.group;
+  }
+
+  private get membership(): Membership {
+    return membershipOf(this.port.sessions());
+  }
+
+  /** Work on a message. Where it fails, its lease ends, and it is tried again. */
+  private inBackground(what: string, work: (deadline: Deadline) => Promise<Status>): void {
+    withNotedEffects(what, SEND_BACK_MS, this.stopping.signal, work).catch((error: unknown) => {
+      this.port.logger.debug(`${what} failed`, { error: describeError(error) });
+    });
+  }
+
+  private addressOf({ name }: QueuePuller): string {
+    return this.port.topics.addressOf(name.brokerName) ?? '';
+  }
+
+  private async commitLoop(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await sleep(this.ioClock, COMMIT_MS, signal).catch(() => {});
+      if (signal.aborted) return;
+      for (const puller of this.pullers.values()) this.putOffStrays(puller);
+      await Promise.all([...this.pullers.values()].map((puller) => puller.commit()));
+    }
+  }
+
+  /** Retries of topics that the group has no longer. Nobody handles them, and behind them others would wait. */
+  private putOffStrays(puller: QueuePuller): void {
+    const { queue, name } = puller;
+    if (queue === undefined || !name.topic.startsWith(RETRY_PREFIX)) return;
+    for (const topic of queue.readyTopics) {
+      if (this.membership.topics.has(topic)) continue;
+      const { consumerGroup } = this.membership;
+      const text =
+        'retries of a topic that the group does not subscribe to are put off for two hours: subscribe to it to have them';
+      if (!this.strays.has(topic)) this.port.logger.warn(text, { consumerGroup, topic });
+      this.strays.add(topic);
+      for (const one of queue.take(topic, MAX_STRAYS, monotonicMs() + SEND_BACK_MS)) {
+        this.inBackground(`put-off retry of "${consumerGroup}"`, (deadline) =>
+          this.settling.putOff(puller, one, deadline),
+        );
+      }
+    }
+  }
+
+  private watch(topics: readonly string[]): void {
+    for (const puller of this.pullers.values()) {
+      if (topics.includes(puller.name.topic)) puller.resubscribe();
+      else void this.release(puller);
+    }
+  }
+
+  private own(topic: string, queues: readonly PulledQueue[]): void {
+    const wanted = new Map(queues.map((queue) => [keyOf(queue), queue]));
+    for (const [key, puller] of this.pullers) {
+      if (puller.name.topic === topic && !wanted.has(key)) void this.release(puller);
+    }
+    for (const [key, queue] of wanted) {
+      // What is in hand of an earlier ownership would be handled twice at a time; its end asks for a new share.
+      if (!this.pullers.has(key) && !this.ending.has(key)) this.begin(key, queue);
+    }
+  }
+
+  private begin(key: string, queue: PulledQueue): void {
+    const address = this.port.topics.addressOf(queue.brokerName) ?? '';
+    if (this.stopping.signal.aborted || this.left.has(address)) return;
+    const sessions = this.port.sessions();
+    const { group } = sessions.get(address) ?? {};
+    const port: PullerPort = {
+      clientId: this.port.clientId,
+      consumerGroup: membershipOf(sessions).consumerGroup,
+      isOrdered: group?.isOrdered === true,
+      client: this.port.client,
+      logger: this.port.logger,
+      addressOf: (name) => this.port.topics.addressOf(name),
+      subscriptionOf: (topic) => this.membership.topics.get(topic) ?? EVERYTHING,
+      onReady: () => this.handout.serve(),
+      onLost: (puller, deliveries) => {
+        const handles = deliveries.map(({ offset, delivery }) => this.settling.handleOf(puller, offset, delivery));
+        this.port.onLost(this.addressOf(puller), handles);
+      },
+    };
+    const puller = new QueuePuller(port, queue, ++this.ownerships);
+    this.pullers.set(key, puller);
+    this.byOwnership.set(puller.ownership, puller);
+    puller.start();
+  }
+
+  /** Never throws. */
+  private release(puller: QueuePuller): Promise<void> {
+    const key = keyOf(puller.name);
+    if (this.pullers.get(key) !== puller) return this.ending.get(key) ?? Promise.resolve();
+    this.pullers.delete(key);
+    const ended = puller.end().finally(() => {
+      this.byOwnership.delete(puller.ownership);
+      this.ending.delete(key);
+      this.balance.soon();
+    });
+    this.ending.set(key, ended);
+    return ended;
+  }
+}
+
+function keyOf({ topic, brokerName, queueId }: PulledQueue): string {
+  return `${topic} ${brokerName} ${queueId}`;
+}

@@ -1,0 +1,299 @@
+// Pulls one queue that this process owns: where to begin, long polls that carry the offset, the lock of an ordered group, and the end.
+
+import { Code, type Status } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { StatusError } from '../../protocol/grpc/status.js';
+import { RETRY_PREFIX } from '../../protocol/model/names.js';
+import { RESPONSE_CODES } from '../../protocol/remoting/codes.js';
+import { decodeStoredMessages, messageIdOf, type StoredMessageFields } from '../../protocol/remoting/stored-message.js';
+import { offsetField } from '../../remoting/answers.js';
+import type { RemotingClient } from '../../remoting/remoting-client.js';
+import { linkedController, raceAbort } from '../../support/abort.js';
+import { SystemClock, sleep } from '../../support/clock.js';
+import { monotonicMs } from '../../support/deadline.js';
+import { StateError } from '../../support/errors.js';
+import { describeError, type Logger } from '../../support/logger.js';
+import { rejection } from '../statuses.js';
+import type { PulledQueue } from './allocation.js';
+import type { PulledSubscription } from './membership.js';
+import { OwnedQueue, type QueueLimits } from './owned-queue.js';
+import { QueueRequests } from './queue-requests.js';
+
+/** What the pulls of one client share. */
+export interface PullerPort {
+  readonly clientId: string;
+  readonly consumerGroup: string;
+  readonly isOrdered: boolean;
+  readonly client: RemotingClient;
+  readonly logger: Logger;
+  addressOf(brokerName: string): string | undefined;
+  subscriptionOf(topic: string): PulledSubscription;
+  /** Called when there may be messages to hand out. */
+  onReady(): void;
+  /** Called with deliveries that another owner may handle. */
+  onLost(puller: QueuePuller, deliveries: readonly { readonly offset: number; readonly delivery: number }[]): void;
+}
+
+/** Messages that wait here are handed to another owner again when this process ends, so few do; at least as many as one pull brings. */
+const LIMITS: QueueLimits = { ready: 32, readyBytes: 4 * 1024 * 1024, span: 2_000 };
+const RETRY_MS = 1_000;
+/** A broker forgets a lock after 60 s. Like the Java client, this one renews it every 20 s, and takes it for lost after 30 s. */
+const [LOCK_RENEWAL_MS, LOCK_MS] = [20_000, 30_000];
+/** How long the messages in hand of an ordered queue may take until another client gets it. */
+const DRAIN_MS = 20_000;
+
+type PullerState =
+  | { readonly kind: 'beginning' }
+  | { readonly kind: 'pulling'; readonly queue: OwnedQueue }
+  | { readonly kind: 'ended' };
+
+/** One ownership of one queue. */
+export class QueuePuller {
+  private state: PullerState = { kind: 'beginning' };
+  private readonly stopping = new AbortController();
+  private running: Promise<unknown> = Promise.resolve();
+  private committed = -1;
+  private lockedAtMs = Number.NEGATIVE_INFINITY;
+  private failure: unknown;
+  private wake = (): void => {};
+  private isHeldUp = false;
+  /** The pull in flight, and what it asks for. */
+  private pulling: { readonly subscription: PulledSubscription; readonly ending: AbortController } | undefined;
+  private readonly ioClock = new SystemClock();
+  private readonly requests: QueueRequests;
+
+  /** @param ownership differs from that of all other pullers of the client */
+  constructor(
+    private readonly port: PullerPort,
+    readonly name: PulledQueue,
+    readonly ownership: number,
+  ) {
+    this.requests = new QueueRequests(port, name);
+  }
+
+  /** Undefined before the first pull, and after the end. */
+  get queue(): OwnedQueue | undefined {
+    return this.state.kind === 'pulling' ? this.state.queue : undefined;
+  }
+
+  /** Why it brings nothing at present; undefined when it could. */
+  get problem(): Status | undefined {
+    const { failure } = this;
+    if (failure === undefined) return undefined;
+    const code = failure instanceof StatusError ? failure.statusCode : undefined;
+    return rejection(code ?? Code.INTERNAL_SERVER_ERROR, describeError(failure));
+  }
+
+  start(): void {
+    const { signal } = this.stopping;
+    this.running = Promise.all([this.run(signal), this.port.isOrdered ? this.keepLock(signal) : undefined]);
+  }
+
+  /** Messages were taken or settled, so there may be room for more. */
+  changed(): void {
+    this.wake();
+  }
+
+  /** A pull that waits with another subscription is given up: what it would pass over is asked for again. */
+  resubscribe(): void {
+    const { pulling } = this;
+    if (pulling === undefined) return;
+    const { expression, type } = this.port.subscriptionOf(this.name.topic);
+    if (pulling.subscription.expression === expression && pulling.subscription.type === type) return;
+    pulling.ending.abort(new StateError('CLOSED', 'the subscription has changed'));
+  }
+
+  /** Tells the broker where the next owner begins, unless it knows. Never throws. */
+  async commit(): Promise<void> {
+    const offset = this.queue?.commitOffset;
+    if (offset === undefined || offset === this.committed) return;
+    try {
+      await this.requests.commit(offset);
+      this.committed = offset;
+    } catch (error) {
+      this.port.logger.debug('an offset could not be committed', { ...this.name, offset, error: describeError(error) });
+    }
+  }
+
+  /** Gives the queue to the next owner: nothing more is pulled; in an ordered group what is in hand may end. Idempotent. */
+  async end(): Promise<void> {
+    this.stopping.abort(new StateError('CLOSED', 'the queue is given up'));
+    await this.running;
+    const { queue } = this;
+    if (queue !== undefined && this.port.isOrdered) await this.drain(queue);
+    await this.commit();
+    this.drop();
+    if (this.lockedAtMs > Number.NEGATIVE_INFINITY) await this.unlock();
+  }
+
+  private async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        if (!(await this.isMine())) {
+          await sleep(this.ioClock, RETRY_MS, signal);
+          continue;
+        }
+        const queue = this.queue ?? (await this.begin());
+        await this.room(queue, signal);
+        await this.pull(queue, signal);
+        this.failure = undefined;
+      } catch (error) {
+        if (signal.aborted) return;
+        if (this.failure === undefined)
+          this.port.logger.debug(`${this.requests.what} failed`, { error: describeError(error) });
+        this.failure = error;
+        await sleep(this.ioClock, RETRY_MS, signal).catch(() => {});
+      }
+    }
+  }
+
+  /** Whether nobody else handles messages of the queue. */
+  private async isMine(): Promise<boolean> {
+    if (!this.port.isOrdered || monotonicMs() - this.lockedAtMs < LOCK_MS) return true;
+    return this.lock();
+  }
+
+  private async begin(): Promise<OwnedQueue> {
+    // A new group starts where the proxy starts it: at the end, but at the first message of a queue that is young. Its retries are all its own.
+    const isRetry = this.name.topic.startsWith(RETRY_PREFIX);
+    const offset = (await this.requests.committedOffset()) ?? (isRetry ? 0 : await this.requests.maxOffset());
+    const queue = new OwnedQueue(this.port.isOrdered, offset);
+    if (!this.stopping.signal.aborted) this.state = { kind: 'pulling', queue };
+    return queue;
+  }
+
+  private async room(queue: OwnedQueue, signal: AbortSignal): Promise<void> {
+    while (this.queue === queue && !queue.hasRoom(LIMITS)) {
+      this.reportHeldUp(queue);
+      const changed = new Promise<void>((resolve) => {
+        this.wake = resolve;
+      });
+      await raceAbort(changed, signal);
+    }
+    this.isHeldUp = false;
+  }
+
+  private reportHeldUp(queue: OwnedQueue): void {
+    const { span, commitOffset } = queue;
+    if (span < LIMITS.span || this.isHeldUp) return;
+    this.isHeldUp = true;
+    const lowest = queue.storedAt(commitOffset);
+    const text =
+      'a message that is not settled holds up its queue: what follows has been handled, but would be repeated by another consumer, so no more is received from this queue until it is settled';
+    const messageId = lowest && messageIdOf(lowest);
+    this.port.logger.warn(text, { consumerGroup: this.port.consumerGroup, ...this.name, messageId, behind: span });
+  }
+
+  private async pull(queue: OwnedQueue, signal: AbortSignal): Promise<void> {
+    const subscription = this.port.subscriptionOf(this.name.topic);
+    const commitOffset = queue.commitOffset;
+    const asked = queue.pullOffset;
+    const { controller: ending, unlink } = linkedController([signal]);
+    this.pulling = { subscription, ending };
+    const answer = await this.requests
+      .pull(asked, commitOffset, subscription, ending.signal)
+      .catch((error: unknown) => {
+        if (ending.signal.aborted) return undefined;
+        throw error;
+      })
+      .finally(unlink);
+    this.pulling = undefined;
+    const isOver = ending.signal.aborted || this.queue !== queue || queue.pullOffset !== asked;
+    if (answer === undefined || isOver) return;
+    const next = offsetField(answer, 'nextBeginOffset', asked);
+    switch (answer.code) {
+      case RESPONSE_CODES.success:
+        this.committed = commitOffset;
+        queue.add(decodeStoredMessages(answer.body), next, topicOf);
+        this.port.onReady();
+        return;
+      case RESPONSE_CODES.pullNotFound:
+      case RESPONSE_CODES.pullRetryImmediately:
+        this.committed = commitOffset;
+        queue.add([], next, topicOf);
+        return;
+      case RESPONSE_CODES.pullOffsetMoved:
+        await this.move(queue, next);
+        return;
+      default:
+        this.requests.assertOk(answer);
+    }
+  }
+
+  /**
+   * The offset is not in the queue: what was there has been removed, or the queue was made anew. Brokers up to 4.7 name the first message
+   * then, and everything would be handled again.
+   */
+  private async move(queue: OwnedQueue, named: number): Promise<void> {
+    const from = queue.pullOffset;
+    const to = named > from ? named : await this.requests.maxOffset();
+    this.port.logger.warn('messages are missing in a queue: it is received from another offset', {
+      consumerGroup: this.port.consumerGroup,
+      ...this.name,
+      from,
+      to,
+    });
+    this.loseHeld(queue);
+    queue.moveTo(to);
+  }
+
+  /** Goes on at an offset that an operator chose. */
+  moveTo(offset: number): void {
+    const { queue } = this;
+    if (queue === undefined) return;
+    this.loseHeld(queue);
+    queue.moveTo(offset);
+    this.changed();
+    this.pulling?.ending.abort(new StateError('CLOSED', 'the queue goes on at another offset'));
+    void this.commit();
+  }
+
+  private async drain(queue: OwnedQueue): Promise<void> {
+    const endsAtMs = monotonicMs() + DRAIN_MS;
+    while (!queue.isIdle && monotonicMs() < endsAtMs) await sleep(this.ioClock, 10);
+  }
+
+  private drop(): void {
+    const { queue } = this;
+    this.state = { kind: 'ended' };
+    if (queue !== undefined) this.loseHeld(queue);
+  }
+
+  private loseHeld(queue: OwnedQueue): void {
+    const { holding } = queue;
+    if (holding.length > 0) this.port.onLost(this, holding);
+  }
+
+  private async keepLock(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await sleep(this.ioClock, LOCK_RENEWAL_MS, signal).catch(() => {});
+      const { queue } = this;
+      if (signal.aborted || queue === undefined) continue;
+      const isLocked = await this.lock().catch(() => monotonicMs() - this.lockedAtMs < LOCK_MS);
+      if (isLocked || signal.aborted) continue;
+      this.lockedAtMs = Number.NEGATIVE_INFINITY;
+      this.loseHeld(queue);
+      this.state = { kind: 'beginning' };
+      this.changed();
+    }
+  }
+
+  private async lock(): Promise<boolean> {
+    const askedAtMs = monotonicMs();
+    const isMine = await this.requests.lock();
+    if (isMine) this.lockedAtMs = askedAtMs;
+    return isMine;
+  }
+
+  private async unlock(): Promise<void> {
+    this.lockedAtMs = Number.NEGATIVE_INFINITY;
+    await this.requests.unlock().catch((error: unknown) => {
+      const fields = { ...this.name, error: describeError(error) };
+      this.port.logger.debug('a queue could not be unlocked; its lock ends within 60 s', fields);
+    });
+  }
+}
+
+/** A retry names the topic that it was sent to. */
+function topicOf({ topic, properties }: StoredMessageFields): string {
+  return topic.startsWith(RETRY_PREFIX) ? (properties.get('RETRY_TOPIC') ?? topic) : topic;
+}
