@@ -9,10 +9,14 @@ export interface KnownDifference {
   readonly versions?: readonly string[];
   /** Only versions of the real server that are older than this one; default: all. */
   readonly before?: string;
+  /** Only versions of the real server that are not older than this one; default: all. */
+  readonly since?: string;
   /** Only with these transports; default: all. */
   readonly transports?: readonly TestTransport[];
   /** For a case with one request, the answer of this backend instead of the expected one. It must return exactly that. */
   readonly answer?: string;
+  /** Whether the case holds in some runs. */
+  readonly isByChance?: true;
   readonly reason: string;
   readonly source: string;
 }

@@ -1,0 +1,70 @@
+// How brokers of 4.x, which are consumed from by pull, differ from 5.5.0; see known-differences.ts.
+
+import type { KnownDifference } from './known-difference.js';
+
+function of4x(reason: string, titles: readonly string[]): KnownDifference[] {
+  const source = 'seen on 4.9.7 by this case';
+  return titles.map((title) => {
+    return { title, backend: 'rocketmq', transports: ['remoting'], before: '5.0.0', reason, source };
+  });
+}
+
+/** Cases in which it depends on which queues a member has. */
+const BY_CHANCE = of4x('all members divide the queues, also those that are paused or do not subscribe to the topic', [
+  'a paused consumer leaves the messages to others of its group, without an attempt',
+  'a topic can be added, and taken off again',
+]).map((one): KnownDifference => ({ ...one, isByChance: true }));
+
+export const DIFFERENCES_OF_4X: readonly KnownDifference[] = [
+  ...BY_CHANCE,
+  ...of4x('topics have no types, and take every message', [
+    'of every type are created, and can be described at once',
+    'that exist are refused with other settings and accepted with the same ones',
+    'are altered in type and queues, and keep what is left out',
+    'show type and queues, sorted by name, without system topics',
+    'a message of another type than its topic is refused',
+    'a message that the server has no topic for fails alone',
+    "finds the dead letter topic that it names, with provision: 'create'",
+  ]),
+  ...of4x('the broker keeps neither order nor backoff of a group: its consumers decide', [
+    'are created ordered, with attempts and an exponential backoff',
+    'are altered, and keep what is left out',
+    'show order and attempts, sorted by name, without system groups',
+    'an ordered listener does not start on a group that the server does not hold as ordered',
+    'a consumer that goes on without the order of its group says so, with the command',
+  ]),
+  ...of4x('a consumer learns the attempts of its group when it starts, and when its settings are refreshed', [
+    'that were altered deliver by their new number of attempts at the next pop',
+  ]),
+  ...of4x('it counts to this number, so nothing is lost', [
+    'is shown as it is, and no consumer of it starts before it is altered',
+  ]),
+  ...of4x('the retries of all topics of a group are in one topic', [
+    'of the redeliveries of a group exist: tools find its progress by them',
+  ]),
+  ...of4x('a message that is released is handed out again by the consumer, and is not stored again', [
+    'has each redelivery, and the dead letter with its replay',
+  ]),
+  ...of4x('it delays by levels only; other delays are rejected, with their names', [
+    'with a delay is found when it has been delivered',
+    'a delayed message is not delivered before its time',
+    'a message due at a point of time keeps it, and one that is due already comes at once',
+  ]),
+  ...of4x('it knows delays by level only, and takes the marks of the level away when it delivers', [
+    'each kind of message arrives as its type',
+    'have the time when they were due, to the second',
+    'have it for administrators too, while they wait and afterwards',
+  ]),
+  ...of4x('a retry is a copy: when the answer to it is lost, the message is handed out again, too', [
+    'a change of the invisible duration is not repeated: the message is redelivered, once',
+  ]),
+  ...of4x('the pull that waits is given up for the new filter at once', [
+    'a filter can be changed, from the next poll on',
+  ]),
+  ...of4x('the position of a group is that of its lowest message that is not settled', [
+    'counts what was not handed out yet, queue by queue',
+  ]),
+  ...of4x('its consumers keep their positions, so one queue is not moved while they run', [
+    'to an offset gets that queue from there on, and the others as before',
+  ]),
+];
