@@ -9,11 +9,19 @@ function of4x(reason: string, titles: readonly string[]): KnownDifference[] {
   });
 }
 
-/** Cases in which it depends on which queues a member has. */
-const BY_CHANCE = of4x('all members divide the queues, also those that are paused or do not subscribe to the topic', [
-  'a paused consumer leaves the messages to others of its group, without an attempt',
-  'a topic can be added, and taken off again',
-]).map((one): KnownDifference => ({ ...one, isByChance: true }));
+/** Cases that hold in some runs. */
+const BY_CHANCE = [
+  ...of4x('all members divide the queues, also those that are paused or do not subscribe to the topic', [
+    'a paused consumer leaves the messages to others of its group, without an attempt',
+    'a topic can be added, and taken off again',
+  ]),
+  ...of4x('the position of a group is stored once a second', [
+    'counts what was not settled yet, when the group is ordered',
+  ]),
+  ...of4x('of the two groups with this case, the one with 2147483647 loses nothing: it counts to this number', [
+    'is shown as it is, and no consumer of it starts before it is altered',
+  ]),
+].map((one): KnownDifference => ({ ...one, isByChance: true }));
 
 export const DIFFERENCES_OF_4X: readonly KnownDifference[] = [
   ...BY_CHANCE,
@@ -36,8 +44,12 @@ export const DIFFERENCES_OF_4X: readonly KnownDifference[] = [
   ...of4x('a consumer learns the attempts of its group when it starts, and when its settings are refreshed', [
     'that were altered deliver by their new number of attempts at the next pop',
   ]),
-  ...of4x('it counts to this number, so nothing is lost', [
-    'is shown as it is, and no consumer of it starts before it is altered',
+  ...of4x('each acknowledgement of an ordered message is final, also behind one that is not settled', [
+    'what was acknowledged behind an unsettled message of its poll is redelivered with it',
+    'what was acknowledged behind an unsettled message of its poll shares the end of its attempts',
+    'a poll that takes less than was handed out forgets the attempts and the acks of the rest',
+    'a message that becomes a dead letter counts towards the size of its poll',
+    'a poll without room for all of a second queue forgets the acks of what is left in it',
   ]),
   ...of4x('the retries of all topics of a group are in one topic', [
     'of the redeliveries of a group exist: tools find its progress by them',
@@ -48,6 +60,7 @@ export const DIFFERENCES_OF_4X: readonly KnownDifference[] = [
   ...of4x('it delays by levels only; other delays are rejected, with their names', [
     'with a delay is found when it has been delivered',
     'a delayed message is not delivered before its time',
+    'of a delayed message come without a delay',
     'a message due at a point of time keeps it, and one that is due already comes at once',
   ]),
   ...of4x('it knows delays by level only, and takes the marks of the level away when it delivers', [

@@ -116,6 +116,9 @@ storePathRootDir=${runFolder}/${store}
 storePathCommitLog=${runFolder}/${store}/commitlog
 mappedFileSizeCommitLog=67108864
 mappedFileSizeConsumeQueue=1200000
+# Releases up to 4.7 spell them so.
+mapedFileSizeCommitLog=67108864
+mapedFileSizeConsumeQueue=1200000
 maxMessageSize=4194304
 flushDiskType=ASYNC_FLUSH
 diskMaxUsedSpaceRatio=98

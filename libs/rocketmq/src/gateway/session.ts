@@ -243,8 +243,9 @@ export class GatewaySession {
       ...pubSub.value,
       fifo: this.known.isOrdered,
       receiveBatchSize: LIMITS.receiveBatchSize,
-      // Like a proxy: for every group, by brokers that have lite topics.
-      liteSubscriptionQuota: abilities.hasLiteTopics ? (lite?.subscriptionQuota ?? DEFAULT_LITE_QUOTA) : undefined,
+      // Like a proxy: for every group, by brokers that have lite topics. Clients also take it for a sign of `suspend`, which pulled messages have.
+      liteSubscriptionQuota:
+        abilities.hasLiteTopics || !abilities.pops ? (lite?.subscriptionQuota ?? DEFAULT_LITE_QUOTA) : undefined,
       maxLiteTopicSize: abilities.hasLiteTopics ? LIMITS.liteTopicLength : undefined,
       longPollingTimeout: toDuration(LIMITS.longPollingMaxMs),
     };

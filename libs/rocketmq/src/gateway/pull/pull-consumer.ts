@@ -45,6 +45,8 @@ export class PullConsumer {
   private readonly ending = new Map<string, Promise<void>>();
   /** Addresses of brokers that list the client as a member until it is gone. */
   private readonly left = new Set<string>();
+  /** What is sent back of a queue, and nobody waits for. */
+  private readonly working = new WeakMap<QueuePuller, Promise<void>>();
   /** Topics whose retries were put off. */
   private readonly strays = new Set<string>();
   private readonly stopping = new AbortController();
@@ -69,7 +71,7 @@ export class PullConsumer {
       maxAttempts: (puller) => this.groupAt(puller)?.maxAttempts ?? Number.POSITIVE_INFINITY,
       onExhausted: (puller, offset) => {
         const what = `dead letter of "${this.membership.consumerGroup}"`;
-        this.inBackground(what, (deadline) => this.settling.bury(puller, offset, deadline));
+        this.inBackground(puller, what, (deadline) => this.settling.bury(puller, offset, deadline));
       },
     });
     this.settling = new PulledSettling({
@@ -140,11 +142,14 @@ export class PullConsumer {
     return membershipOf(this.port.sessions());
   }
 
-  /** Work on a message. Where it fails, its lease ends, and it is tried again. */
-  private inBackground(what: string, work: (deadline: Deadline) => Promise<Status>): void {
-    withNotedEffects(what, SEND_BACK_MS, this.stopping.signal, work).catch((error: unknown) => {
-      this.port.logger.debug(`${what} failed`, { error: describeError(error) });
-    });
+  /** Work on the messages of a queue, in their order. Where it fails, the lease of the message ends, and it is tried again. */
+  private inBackground(puller: QueuePuller, what: string, work: (deadline: Deadline) => Promise<Status>): void {
+    const former = this.working.get(puller) ?? Promise.resolve();
+    const working = former
+      .then(() => withNotedEffects(what, SEND_BACK_MS, this.stopping.signal, work))
+      .then(() => {})
+      .catch((error: unknown) => this.port.logger.debug(`${what} failed`, { error: describeError(error) }));
+    this.working.set(puller, working);
   }
 
   private addressOf({ name }: QueuePuller): string {
@@ -172,7 +177,7 @@ export class PullConsumer {
       if (!this.strays.has(topic)) this.port.logger.warn(text, { consumerGroup, topic });
       this.strays.add(topic);
       for (const one of queue.take(topic, MAX_STRAYS, monotonicMs() + SEND_BACK_MS)) {
-        this.inBackground(`put-off retry of "${consumerGroup}"`, (deadline) =>
+        this.inBackground(puller, `put-off retry of "${consumerGroup}"`, (deadline) =>
           this.settling.putOff(puller, one, deadline),
         );
       }

@@ -16,6 +16,7 @@ import { rejection } from '../statuses.js';
 import type { PulledQueue } from './allocation.js';
 import type { PulledSubscription } from './membership.js';
 import { OwnedQueue, type QueueLimits } from './owned-queue.js';
+import { QueueLock } from './queue-lock.js';
 import { QueueRequests } from './queue-requests.js';
 
 /** What the pulls of one client share. */
@@ -36,8 +37,7 @@ export interface PullerPort {
 /** Messages that wait here are handed to another owner again when this process ends, so few do; at least as many as one pull brings. */
 const LIMITS: QueueLimits = { ready: 32, readyBytes: 4 * 1024 * 1024, span: 2_000 };
 const RETRY_MS = 1_000;
-/** A broker forgets a lock after 60 s. Like the Java client, this one renews it every 20 s, and takes it for lost after 30 s. */
-const [LOCK_RENEWAL_MS, LOCK_MS] = [20_000, 30_000];
+const MAX_LAST_COMMITS = 3;
 /** How long the messages in hand of an ordered queue may take until another client gets it. */
 const DRAIN_MS = 20_000;
 
@@ -52,7 +52,7 @@ export class QueuePuller {
   private readonly stopping = new AbortController();
   private running: Promise<unknown> = Promise.resolve();
   private committed = -1;
-  private lockedAtMs = Number.NEGATIVE_INFINITY;
+  private committing: Promise<void> = Promise.resolve();
   private failure: unknown;
   private wake = (): void => {};
   private isHeldUp = false;
@@ -60,6 +60,7 @@ export class QueuePuller {
   private pulling: { readonly subscription: PulledSubscription; readonly ending: AbortController } | undefined;
   private readonly ioClock = new SystemClock();
   private readonly requests: QueueRequests;
+  private readonly lock: QueueLock | undefined;
 
   /** @param ownership differs from that of all other pullers of the client */
   constructor(
@@ -68,6 +69,7 @@ export class QueuePuller {
     readonly ownership: number,
   ) {
     this.requests = new QueueRequests(port, name);
+    this.lock = port.isOrdered ? new QueueLock(this.requests, port.logger) : undefined;
   }
 
   /** Undefined before the first pull, and after the end. */
@@ -85,7 +87,7 @@ export class QueuePuller {
 
   start(): void {
     const { signal } = this.stopping;
-    this.running = Promise.all([this.run(signal), this.port.isOrdered ? this.keepLock(signal) : undefined]);
+    this.running = Promise.all([this.run(signal), this.lock?.keep(signal, () => this.beginAgain())]);
   }
 
   /** Messages were taken or settled, so there may be room for more. */
@@ -103,7 +105,24 @@ export class QueuePuller {
   }
 
   /** Tells the broker where the next owner begins, unless it knows. Never throws. */
-  async commit(): Promise<void> {
+  commit(): Promise<void> {
+    // One after the other: a broker works on several at once, and the last one would win.
+    this.committing = this.committing.then(() => this.commitNow());
+    return this.committing;
+  }
+
+  /** Gives the queue to the next owner: nothing more is pulled; in an ordered group what is in hand may end. Idempotent. */
+  async end(): Promise<void> {
+    this.stopping.abort(new StateError('CLOSED', 'the queue is given up'));
+    await this.running;
+    const { queue } = this;
+    if (queue !== undefined && this.port.isOrdered) await this.drain(queue);
+    if (queue !== undefined) await this.commitLast(queue);
+    this.drop();
+    await this.lock?.release();
+  }
+
+  private async commitNow(): Promise<void> {
     const offset = this.queue?.commitOffset;
     if (offset === undefined || offset === this.committed) return;
     try {
@@ -114,21 +133,20 @@ export class QueuePuller {
     }
   }
 
-  /** Gives the queue to the next owner: nothing more is pulled; in an ordered group what is in hand may end. Idempotent. */
-  async end(): Promise<void> {
-    this.stopping.abort(new StateError('CLOSED', 'the queue is given up'));
-    await this.running;
-    const { queue } = this;
-    if (queue !== undefined && this.port.isOrdered) await this.drain(queue);
-    await this.commit();
-    this.drop();
-    if (this.lockedAtMs > Number.NEGATIVE_INFINITY) await this.unlock();
+  /** A broker works on pulls and commits at once: a pull that was sent before may set the offset that it carries after the commit. */
+  private async commitLast(queue: OwnedQueue): Promise<void> {
+    for (let tries = 0; tries < MAX_LAST_COMMITS; tries++) {
+      await this.commit();
+      const known = await this.requests.committedOffset().catch(() => undefined);
+      if (known === this.committed && known === queue.commitOffset) return;
+      this.committed = -1;
+    }
   }
 
   private async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
-        if (!(await this.isMine())) {
+        if (this.lock !== undefined && !(await this.lock.take())) {
           await sleep(this.ioClock, RETRY_MS, signal);
           continue;
         }
@@ -144,12 +162,6 @@ export class QueuePuller {
         await sleep(this.ioClock, RETRY_MS, signal).catch(() => {});
       }
     }
-  }
-
-  /** Whether nobody else handles messages of the queue. */
-  private async isMine(): Promise<boolean> {
-    if (!this.port.isOrdered || monotonicMs() - this.lockedAtMs < LOCK_MS) return true;
-    return this.lock();
   }
 
   private async begin(): Promise<OwnedQueue> {
@@ -252,6 +264,14 @@ export class QueuePuller {
     while (!queue.isIdle && monotonicMs() < endsAtMs) await sleep(this.ioClock, 10);
   }
 
+  private beginAgain(): void {
+    const { queue } = this;
+    if (queue === undefined) return;
+    this.loseHeld(queue);
+    this.state = { kind: 'beginning' };
+    this.changed();
+  }
+
   private drop(): void {
     const { queue } = this;
     this.state = { kind: 'ended' };
@@ -261,35 +281,6 @@ export class QueuePuller {
   private loseHeld(queue: OwnedQueue): void {
     const { holding } = queue;
     if (holding.length > 0) this.port.onLost(this, holding);
-  }
-
-  private async keepLock(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      await sleep(this.ioClock, LOCK_RENEWAL_MS, signal).catch(() => {});
-      const { queue } = this;
-      if (signal.aborted || queue === undefined) continue;
-      const isLocked = await this.lock().catch(() => monotonicMs() - this.lockedAtMs < LOCK_MS);
-      if (isLocked || signal.aborted) continue;
-      this.lockedAtMs = Number.NEGATIVE_INFINITY;
-      this.loseHeld(queue);
-      this.state = { kind: 'beginning' };
-      this.changed();
-    }
-  }
-
-  private async lock(): Promise<boolean> {
-    const askedAtMs = monotonicMs();
-    const isMine = await this.requests.lock();
-    if (isMine) this.lockedAtMs = askedAtMs;
-    return isMine;
-  }
-
-  private async unlock(): Promise<void> {
-    this.lockedAtMs = Number.NEGATIVE_INFINITY;
-    await this.requests.unlock().catch((error: unknown) => {
-      const fields = { ...this.name, error: describeError(error) };
-      this.port.logger.debug('a queue could not be unlocked; its lock ends within 60 s', fields);
-    });
   }
 }
 
