@@ -41,6 +41,8 @@ const OLDER = ['5.3.3', '5.4.0'];
 /** Also by name server, where releases without a proxy on Maven Central run, too. */
 const WITHOUT_PROXY = ['5.3.3', '5.1.4'];
 const OLDEST = '5.0.0';
+/** By name server only. Consumers pull from them. */
+const OF_4X = ['4.9.7', '4.5.2'];
 const TRANSPORTS = ['http2', 'grpc-js'];
 /** The oldest server and the other transport run what is about the wire and about batches. */
 const WIRE = ['sending', 'batch', 'compression', 'connections'].map((name) => `test/contract/${name}`);
@@ -163,6 +165,9 @@ function oneServer(seed: number): readonly Stage[] {
   return [
     real(`${older}-${transport}`, older, '--transport', transport, ...WIRE),
     real(`${withoutProxy}-remoting`, withoutProxy, '--part', 'open', '--transport', 'remoting', ...WIRE),
+    ...OF_4X.map((version) =>
+      real(`${version}-remoting`, version, '--part', 'open', '--transport', 'remoting', ...WIRE),
+    ),
   ];
 }
 
@@ -177,7 +182,7 @@ function everyServer(hasCargo: boolean): readonly Stage[] {
     ...byProxy.flatMap(([version = '', transport = '']) =>
       PARTS.map((part) => real(`${version}-${transport}-${part}`, version, '--transport', transport, '--part', part)),
     ),
-    ...[...WITHOUT_PROXY, OLDEST].map((version) =>
+    ...[...WITHOUT_PROXY, OLDEST, ...OF_4X].map((version) =>
       real(`${version}-remoting`, version, '--part', 'open', '--transport', 'remoting', 'test/contract'),
     ),
     // ACL 2.0, then ACL 1.0.

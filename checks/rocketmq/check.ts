@@ -18,7 +18,7 @@ export const OPTIONS = {
     type: 'text',
     value: 'VERSION',
     default: DEFAULT_VERSION,
-    says: 'of the server: 5.3.3, 5.4.0, 5.5.0; by remoting also older ones (5.0.0 and 5.1.4 are tested), and rust-1.0.0 for the part open',
+    says: 'of the server: 5.3.3, 5.4.0, 5.5.0; by remoting also older ones (5.1.4, 5.0.0, 4.9.7 and 4.5.2 are tested), and rust-1.0.0 for the part open',
   },
   part: { type: 'choice', among: PARTS, says: 'only this part' },
   transport: {

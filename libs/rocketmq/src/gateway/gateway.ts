@@ -15,6 +15,7 @@ import { StateError, TransportError } from '../support/errors.js';
 import type { Logger } from '../support/logger.js';
 import type { ResolvedTls } from '../support/tls.js';
 import { BrokerRequests } from './broker-requests.js';
+import { DelayLevels } from './delay-levels.js';
 import { liteSubscriptionOf, liteUnsubscriptionsOf } from './lite-topics.js';
 import type { PullSession } from './pull/membership.js';
 import { PullConsumer } from './pull/pull-consumer.js';
@@ -92,7 +93,9 @@ export class Gateway {
     this.cluster = new ClusterAccess(this.client, { nameServers, cluster: undefined, timeoutMs, unanimous: true });
     this.topics = new Topics(this.cluster, options.mapAddress, logger);
     this.halfMessages = new HalfMessages(this.client, this.topics);
+    const delayLevels = new DelayLevels(this.client);
     this.pulling = new PullConsumer({
+      delayLevels,
       clientId,
       client: this.client,
       topics: this.topics,
@@ -120,7 +123,7 @@ export class Gateway {
       (address) => this.sessions.get(address),
       logger,
     );
-    const sending = new Sending(this.client, this.topics, this.halfMessages);
+    const sending = new Sending(this.client, this.topics, this.halfMessages, delayLevels);
     this.handlers = {
       queryRoute: (_, { topic }, deadline) => this.route(topic?.name ?? '', deadline),
       queryAssignment: (_, { topic }, deadline) => this.assignments(topic?.name ?? '', deadline),

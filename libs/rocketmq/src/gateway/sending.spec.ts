@@ -180,6 +180,20 @@ describe('sending through the gateway', () => {
     expect([delayed?.get('DELAY'), delayed?.has('TIMER_DELIVER_MS'), due?.has('DELAY')]).toEqual(['4', false, false]);
   });
 
+  it('goes by the levels that a broker has by its configuration', async () => {
+    const { producer, sent } = await producerOn([
+      ({ code }) => ({
+        version: RELEASES.v497,
+        ...STORED,
+        body: code === CODES.getBrokerConfig ? 'brokerName=broker-0\nmessageDelayLevel=90s 1d 2m\n' : '{}',
+      }),
+    ]);
+    await producer.send({ topic: TOPIC, body: 'x', delayMs: 120_000 });
+    await expect(producer.send({ topic: TOPIC, body: 'x', delayMs: 30_000 })).rejects.toThrow('90s 24h 2m; 30000 ms');
+    const levels = sent(CODES.sendMessageV2).map(({ fields }) => decodeProperties(fields.i ?? '').get('DELAY'));
+    expect([levels, sent(CODES.getBrokerConfig).length]).toEqual([['3'], 1]);
+  });
+
   it('sends no message with a delay that is no level of a broker that would deliver it at once', async () => {
     const { producer, sent } = await producerOn([() => ({ version: RELEASES.v497, body: '{}', ...STORED })]);
     const sending = producer.send({ topic: TOPIC, body: 'x', delayMs: 1_500 });

@@ -7,7 +7,6 @@ import {
 } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { SendResultEntry } from '../protocol/grpc/generated/apache/rocketmq/v2/service.js';
 import type { RpcRequest, RpcResponse } from '../protocol/grpc/rpc.js';
-import { DELAY_LEVELS_MS } from '../protocol/model/delay-levels.js';
 import { LIMITS } from '../protocol/model/limits.js';
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
@@ -20,6 +19,7 @@ import type { RemotingRequest } from '../remoting/remoting-request.js';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { type Deadline, realTimeIn } from '../support/deadline.js';
 import { abilitiesOf, type BrokerAbilities, FIRST_WITH } from './broker-release.js';
+import type { DelayLevels } from './delay-levels.js';
 import { isHalf, propertiesOf, sysFlagOf } from './message-properties.js';
 import { notSent, rejection, sendStatusOf, statusOf } from './statuses.js';
 import type { Topics } from './topics.js';
@@ -62,6 +62,7 @@ export class Sending {
     private readonly client: RemotingClient,
     private readonly topics: Topics,
     private readonly halfMessages: HalfMessages,
+    private readonly delayLevels: DelayLevels,
   ) {}
 
   /** @throws TransportError (not-sent) at once while the topic stores no messages */
@@ -108,9 +109,10 @@ export class Sending {
     if (abilitiesOf(release).delays) return undefined;
     const delayMs = delay.dueAtMs - delay.bornAtMs;
     if (delayMs <= 0) return 0;
-    const level = DELAY_LEVELS_MS.indexOf(delayMs) + 1;
+    const levelsMs = await this.delayLevels.at(address, deadline);
+    const level = levelsMs.indexOf(delayMs) + 1;
     if (level > 0) return level;
-    const levels = DELAY_LEVELS_MS.map(durationText).join(' ');
+    const levels = levelsMs.map(durationText).join(' ');
     const text = `${address} runs ${releaseName(release)}, which delays messages by one of its levels: ${levels}; ${delayMs} ms is none of them, and any other delay needs RocketMQ ${FIRST_WITH.timers} or later`;
     return rejection(Code.UNSUPPORTED, text);
   }

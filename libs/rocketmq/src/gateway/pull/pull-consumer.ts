@@ -8,6 +8,7 @@ import { SystemClock, sleep } from '../../support/clock.js';
 import { type Deadline, monotonicMs, withNotedEffects } from '../../support/deadline.js';
 import { StateError } from '../../support/errors.js';
 import { describeError, type Logger } from '../../support/logger.js';
+import type { DelayLevels } from '../delay-levels.js';
 import type { GroupSettings } from '../group-settings.js';
 import type { Poll } from '../popped-messages.js';
 import type { Topics } from '../topics.js';
@@ -21,6 +22,7 @@ import { type PullerPort, QueuePuller } from './queue-puller.js';
 interface PullConsumerPort {
   readonly clientId: string;
   readonly client: RemotingClient;
+  readonly delayLevels: DelayLevels;
   readonly topics: Pick<Topics, 'route' | 'addressOf'>;
   readonly logger: Logger;
   /** With the brokers that are pulled from. */

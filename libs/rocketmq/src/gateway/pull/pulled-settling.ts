@@ -1,11 +1,12 @@
 // What becomes of pulled messages: settled here, or stored again by the broker as a retry or a dead letter. Only offsets go to the broker otherwise.
 
 import { Code, type Status } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
-import { DELAY_LEVELS_MS } from '../../protocol/model/delay-levels.js';
 import { REQUEST_CODES } from '../../protocol/remoting/codes.js';
 import { messageIdOf } from '../../protocol/remoting/stored-message.js';
 import type { RemotingClient } from '../../remoting/remoting-client.js';
+import { SECOND_MS } from '../../support/clock.js';
 import { type Deadline, monotonicMs } from '../../support/deadline.js';
+import type { DelayLevels } from '../delay-levels.js';
 import type { GroupSettings } from '../group-settings.js';
 import { OK, rejection, statusOf } from '../statuses.js';
 import type { HandedOut } from './owned-queue.js';
@@ -15,6 +16,7 @@ import type { QueuePuller } from './queue-puller.js';
 interface PulledSettlingPort {
   readonly clientId: string;
   readonly client: RemotingClient;
+  readonly delayLevels: DelayLevels;
   consumerGroup(): string;
   /** Of the broker of the queue. */
   addressOf(puller: QueuePuller): string;
@@ -37,15 +39,18 @@ interface LeaseChange {
 
 /** What a broker makes of a message that is sent back. */
 interface Copy {
-  /** From 1: how long until it is delivered. */
-  readonly level: number;
+  /** How long until it is delivered: at least, if the broker has so long a delay. Undefined for a dead letter. */
+  readonly delayMs: number | undefined;
   /** Once it was retried this often, it is a dead letter. */
   readonly maxReconsumeTimes: number;
 }
 
-const DEAD_LETTER: Copy = { level: -1, maxReconsumeTimes: 0 };
-/** A shorter retry waits in memory: a broker keeps none. */
-const MIN_SENT_BACK_MS = DELAY_LEVELS_MS[0] ?? 0;
+const DEAD_LETTER: Copy = { delayMs: undefined, maxReconsumeTimes: 0 };
+const AS_LATE_AS_POSSIBLE = Number.POSITIVE_INFINITY;
+/** A shorter retry waits in memory: a broker has no shorter delay by default. */
+const MIN_SENT_BACK_MS = SECOND_MS;
+/** How a dead letter is marked. */
+const DEAD_LETTER_LEVEL = -1;
 const LOST = rejection(
   Code.INVALID_RECEIPT_HANDLE,
   'the delivery is over: its time has ended, or another consumer has its queue now',
@@ -78,7 +83,7 @@ export class PulledSettling {
     const { puller, offset } = found;
     if (isRetry && !suspend && !queue.isOrdered && invisibleMs >= MIN_SENT_BACK_MS) {
       const maxReconsumeTimes = Math.max(0, (this.port.groupOf(puller)?.maxAttempts ?? 1) - 1);
-      const copy = { level: levelOf(invisibleMs), maxReconsumeTimes };
+      const copy = { delayMs: invisibleMs, maxReconsumeTimes };
       return { status: await this.sendBack(puller, offset, copy, deadline), receiptHandle: text };
     }
     const untilMs = monotonicMs() + invisibleMs;
@@ -105,7 +110,7 @@ export class PulledSettling {
 
   /** Has a message delivered again as late as possible, without a limit of attempts; then it is settled. */
   putOff(puller: QueuePuller, { offset, stored }: HandedOut, deadline: Deadline): Promise<Status> {
-    const copy = { level: DELAY_LEVELS_MS.length, maxReconsumeTimes: stored.reconsumeTimes + 1 };
+    const copy = { delayMs: AS_LATE_AS_POSSIBLE, maxReconsumeTimes: stored.reconsumeTimes + 1 };
     return this.sendBack(puller, offset, copy, deadline);
   }
 
@@ -113,7 +118,7 @@ export class PulledSettling {
   async closeGaps(puller: QueuePuller, deadline: Deadline): Promise<void> {
     for (const { queueOffset, reconsumeTimes } of puller.queue?.gaps ?? []) {
       // Nothing has failed: not to become a dead letter for it.
-      const copy = { level: 1, maxReconsumeTimes: reconsumeTimes + 1 };
+      const copy = { delayMs: 0, maxReconsumeTimes: reconsumeTimes + 1 };
       await this.sendBack(puller, queueOffset, copy, deadline).catch(() => LOST);
     }
   }
@@ -140,14 +145,17 @@ export class PulledSettling {
     const stored = queue?.storedAt(offset);
     if (stored === undefined) return LOST;
     const address = this.port.addressOf(puller);
+    const { delayMs, maxReconsumeTimes } = copy;
+    const level =
+      delayMs === undefined ? DEAD_LETTER_LEVEL : levelOf(delayMs, await this.port.delayLevels.at(address, deadline));
     const fields = {
       offset: String(stored.commitLogOffset),
       group: this.port.consumerGroup(),
-      delayLevel: String(copy.level),
+      delayLevel: String(level),
       originMsgId: messageIdOf(stored),
       originTopic: stored.topic,
       unitMode: 'false',
-      maxReconsumeTimes: String(copy.maxReconsumeTimes),
+      maxReconsumeTimes: String(maxReconsumeTimes),
     };
     const request = { code: REQUEST_CODES.consumerSendMessageBack, fields };
     const status = statusOf(await this.port.client.ask(address, request, deadline), address);
@@ -156,8 +164,8 @@ export class PulledSettling {
   }
 }
 
-/** The first level that is not too early; the last one for what is longer than all. */
-function levelOf(delayMs: number): number {
-  const index = DELAY_LEVELS_MS.findIndex((levelMs) => levelMs >= delayMs);
-  return index < 0 ? DELAY_LEVELS_MS.length : index + 1;
+/** The level with the shortest delay that is not too early; the longest one for what is longer than all. */
+function levelOf(delayMs: number, levelsMs: readonly number[]): number {
+  const long = levelsMs.filter((levelMs) => levelMs >= delayMs);
+  return levelsMs.indexOf(long.length > 0 ? Math.min(...long) : Math.max(...levelsMs)) + 1;
 }
