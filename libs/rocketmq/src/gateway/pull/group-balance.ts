@@ -27,6 +27,9 @@ interface BalancePort {
   onShare(topic: string, queues: readonly PulledQueue[]): void;
 }
 
+/** The members of the group by the brokers that list them, of one balance. */
+type MemberLists = Map<string, readonly string[] | undefined>;
+
 /** Members of the group look at each other this often, as Java and Go do, and whenever a broker says that one came or left. */
 const BALANCE_MS = 20_000;
 /** While something is not known. */
@@ -71,8 +74,9 @@ export class GroupBalance {
     const watched = [...topics.keys(), `${RETRY_PREFIX}${consumerGroup}`];
     this.port.onWatched(watched);
     let isComplete = true;
+    const lists: MemberLists = new Map();
     for (const topic of watched) {
-      const own = await this.ownQueues(topic, consumerGroup, sessions, deadline);
+      const own = await this.ownQueues(topic, consumerGroup, { sessions, lists }, deadline);
       if (own === undefined) isComplete = false;
       else this.port.onShare(topic, own);
     }
@@ -83,7 +87,7 @@ export class GroupBalance {
   private async ownQueues(
     topic: string,
     consumerGroup: string,
-    sessions: PullSessions,
+    { sessions, lists }: { readonly sessions: PullSessions; readonly lists: MemberLists },
     deadline: Deadline,
   ): Promise<readonly PulledQueue[] | undefined> {
     const route = await this.port.topics.route(topic, deadline).catch(() => undefined);
@@ -98,7 +102,9 @@ export class GroupBalance {
     });
     if (pulled.length === 0) return [];
     const addresses = pulled.map(({ address }) => address);
-    const members = await this.members(addresses, consumerGroup, deadline);
+    const key = addresses.join();
+    const members = lists.get(key) ?? (await this.members(addresses, consumerGroup, deadline));
+    lists.set(key, members);
     // Whoever is not listed yet takes nothing, and those that are listed have all.
     if (members === undefined || !members.includes(this.port.clientId)) return undefined;
     const names = new Set(pulled.map(({ name }) => name));
