@@ -176,7 +176,7 @@ function everyServer(hasCargo: boolean): readonly Stage[] {
     [NEWEST, 'grpc-js'],
     ...OLDER.flatMap((version) => TRANSPORTS.map((transport) => [version, transport])),
   ] as const;
-  const secured = [NEWEST, ...WITHOUT_PROXY, OLDEST];
+  const secured = [NEWEST, ...WITHOUT_PROXY, OLDEST, OF_4X[0] ?? ''];
   const rust = ON_RUST.map((name) => `test/contract/${name}`);
   return [
     ...byProxy.flatMap(([version = '', transport = '']) =>

@@ -33,6 +33,7 @@ export const DIFFERENCES_OF_4X: readonly KnownDifference[] = [
     'a message of another type than its topic is refused',
     'a message that the server has no topic for fails alone',
     "finds the dead letter topic that it names, with provision: 'create'",
+    'succeed for an administrator, and report to others what is missing',
   ]),
   ...of4x('the broker keeps neither order nor backoff of a group: its consumers decide', [
     'are created ordered, with attempts and an exponential backoff',
@@ -61,6 +62,7 @@ export const DIFFERENCES_OF_4X: readonly KnownDifference[] = [
     'with a delay is found when it has been delivered',
     'a delayed message is not delivered before its time',
     'of a delayed message come without a delay',
+    'is refused by a server that does not allow it, and nothing is stored',
     'a message due at a point of time keeps it, and one that is due already comes at once',
   ]),
   ...of4x('it knows delays by level only, and takes the marks of the level away when it delivers', [
