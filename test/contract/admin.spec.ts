@@ -1,6 +1,7 @@
 import { describe, expect } from '@jest/globals';
 import { RocketMQAdmin, type TopicType } from 'nestjs-rocketmq/admin';
 import { durationMs } from '../../libs/rocketmq/src/protocol/grpc/duration.js';
+import { parseJavaJson } from '../../libs/rocketmq/src/protocol/remoting/java-json.js';
 import { RemotingClient } from '../../libs/rocketmq/src/remoting/remoting-client.js';
 import { withDeadline } from '../../libs/rocketmq/src/support/deadline.js';
 import { consumerSettings, resource } from '../../tools/wire/raw-grpc-client.js';
@@ -28,7 +29,7 @@ async function routeInWords(world: World, topic: string) {
     const answer = await withDeadline('route', 10_000, undefined, (deadline) =>
       client.call(world.backend.nameServer, { code: 105, fields }, deadline),
     );
-    return JSON.parse(answer.body.toString());
+    return parseJavaJson(answer.body.toString()) as { brokerDatas: { brokerName: string }[] };
   } finally {
     await client.close();
   }

@@ -2,6 +2,14 @@
 
 import type { KnownDifference } from './known-difference.js';
 
+/** Up to 4.7. */
+function early(reason: string, titles: readonly string[]): KnownDifference[] {
+  const source = 'seen on 4.5.2 by this case';
+  return titles.map((title) => {
+    return { title, backend: 'rocketmq', transports: ['remoting'], before: '4.9.0', reason, source };
+  });
+}
+
 function of4x(reason: string, titles: readonly string[]): KnownDifference[] {
   const source = 'seen on 4.9.7 by this case';
   return titles.map((title) => {
@@ -24,6 +32,15 @@ const BY_CHANCE = [
 ].map((one): KnownDifference => ({ ...one, isByChance: true }));
 
 export const DIFFERENCES_OF_4X: readonly KnownDifference[] = [
+  ...early('nobody may read dead letters before our administration has made their topic readable', [
+    'after its last attempt a message is in the dead letter queue, where it can be read',
+    'a handler can give a message up at once',
+    'give a message up before the server would; it is in the dead letter queue of the group',
+    'a message that never succeeds becomes a dead letter, and its group goes on',
+    'are set aside with an event, and the others of their batch are handled',
+  ]),
+  ...early('it keeps the offsets of a group that is deleted', ['begin anew when they are created again']),
+  ...early('the topic and the properties of a message count to its limit', ['a body of exactly 4 MiB arrives whole']),
   ...BY_CHANCE,
   ...of4x('topics have no types, and take every message', [
     'of every type are created, and can be described at once',

@@ -1,14 +1,18 @@
 // Reads stored messages of a queue without consuming them, and finds them by the time when they were stored.
 
+import { DEAD_LETTER_PREFIX } from '../../protocol/model/names.js';
 import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { StoredMessageFields } from '../../protocol/remoting/stored-message.js';
 import { offsetField } from '../../remoting/answers.js';
+import type { MasterBroker } from '../../remoting/cluster.js';
 import type { ClusterAccess } from '../../remoting/cluster-access.js';
+import { isOf4 } from '../../remoting/releases.js';
 import { RemotingError } from '../../remoting/remoting-error.js';
 import type { Deadline } from '../../support/deadline.js';
 import { TransportError } from '../../support/errors.js';
 import type { BrokerFailure } from '../each-broker.js';
 import type { OwnedQueue } from '../topics/topic-offsets.js';
+import { READ_WRITE, topicConfigIn, updateTopicRequest } from '../topics/topics.js';
 import { messagesIn } from './message-lookup.js';
 
 /** The server's own group for tools; every broker has it. */
@@ -52,7 +56,12 @@ export async function readFrom(
     subVersion: '0',
     expressionType: 'TAG',
   };
-  const answer = await cluster.ask(owner, { code: REQUEST_CODES.pullMessage, fields }, deadline);
+  const ask = () => cluster.ask(owner, { code: REQUEST_CODES.pullMessage, fields }, deadline);
+  let answer = await ask();
+  if (answer.code === RESPONSE_CODES.noPermission && topic.startsWith(DEAD_LETTER_PREFIX) && isOf4(answer.version)) {
+    await makeReadable(cluster, owner, topic, deadline);
+    answer = await ask();
+  }
   const { success, pullNotFound, pullRetryImmediately, pullOffsetMoved } = RESPONSE_CODES;
   const known: readonly number[] = [success, pullNotFound, pullRetryImmediately, pullOffsetMoved];
   if (!known.includes(answer.code)) throw new RemotingError(deadline.what, owner.address, answer);
@@ -63,6 +72,17 @@ export async function readFrom(
     nextOffset: Math.max(offset, nextOffset),
     isMoved: answer.code === pullOffsetMoved,
   };
+}
+
+/** Brokers up to 4.9.1 make topics of dead letters that nobody may read. */
+async function makeReadable(
+  cluster: ClusterAccess,
+  broker: MasterBroker,
+  topic: string,
+  deadline: Deadline,
+): Promise<void> {
+  const found = topicConfigIn(await cluster.call(broker, { code: REQUEST_CODES.getAllTopicConfig }, deadline), topic);
+  await cluster.call(broker, updateTopicRequest({ topic }, { ...found, perm: READ_WRITE }), deadline);
 }
 
 /**

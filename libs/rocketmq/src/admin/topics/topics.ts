@@ -90,7 +90,8 @@ export interface TopicConfig {
 }
 
 const DEFAULT_QUEUES = 8;
-const READ_WRITE = 6;
+/** The permission to read and write a topic. */
+export const READ_WRITE = 6;
 const TYPE_ATTRIBUTE = 'message.type';
 /** The type of a topic on brokers that have none. */
 const ANY = 'any';
