@@ -2,10 +2,11 @@
 
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { call } from '../../../../test/fixtures/command-line.js';
+import { popped } from '../../../../test/fixtures/gateway-world.js';
 import { type BrokerScript, ScriptedCluster } from '../../../../test/fixtures/scripted-cluster.js';
 import { RocketMQAdmin } from '../entries/admin.js';
 import { Connection, PushConsumer } from '../entries/client.js';
-import { REQUEST_CODES as CODES } from '../protocol/remoting/codes.js';
+import { REQUEST_CODES as CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';
 import type { Check } from './doctor/check.js';
 
 /** The number of 4.7.1 and of 4.9.7, and how each treats a request that it does not know. */
@@ -15,6 +16,8 @@ const OLD = [
 ];
 const TOPICS = { orders: { topicName: 'orders', readQueueNums: 4, writeQueueNums: 4, perm: 6 } };
 const GROUPS = { shop: { groupName: 'shop', retryMaxTimes: 16, consumeMessageOrderly: false } };
+const DEAD_LETTERS =
+  '{"offsetTable":{{"brokerName":"broker-0","queueId":0,"topic":"%DLQ%shop"}:{"minOffset":9,"maxOffset":10,"lastUpdateTimestamp":1}}}';
 const cluster = new ScriptedCluster();
 const closers: (() => Promise<unknown> | unknown)[] = [];
 
@@ -33,7 +36,16 @@ async function started({ release, version, unknown }: (typeof OLD)[number]): Pro
     [CODES.getConsumerConnectionList]: {},
     [CODES.getConsumeStats]: { offsetTable: {} },
   };
-  const script: BrokerScript = ({ code }) => {
+  // Nobody may read the topics of dead letters that a broker up to 4.9.1 has made.
+  let permission = '2';
+  const script: BrokerScript = ({ code, fields }) => {
+    if (code === CODES.updateAndCreateTopic) permission = fields.perm ?? '';
+    if (code === CODES.updateAndCreateTopic) return { version };
+    if (code === CODES.getTopicStatsInfo) return { version, body: DEAD_LETTERS };
+    if (code === CODES.pullMessage) {
+      const answer = permission === '2' ? { code: RESPONSE_CODES.noPermission } : { body: popped().body };
+      return { version, fields: { nextBeginOffset: '10' }, ...answer };
+    }
     const body = bodies[code];
     return body === undefined ? unknown && { version, ...unknown } : { version, body: JSON.stringify(body) };
   };
@@ -69,6 +81,12 @@ describe.each(OLD)('a broker of $release', (old) => {
     expect((await admin.describeGroup('shop'))?.brokers).toMatchObject([
       { keepsRules: false, maxDeliveryAttempts: 17 },
     ]);
+  });
+
+  it('has its dead letters made readable when they are read', async () => {
+    const admin = new RocketMQAdmin({ nameServer: await started(old), timeoutMs: 20_000 });
+    closers.push(() => admin.close());
+    expect(await admin.listDeadLetters('shop')).toMatchObject({ total: 1, deadLetters: [{ messageId: 'THE-ID' }] });
   });
 
   it('has its version examined by the doctor, with what consumers do there', async () => {
