@@ -39,6 +39,9 @@ export const DIFFERENCES_OF_4X: readonly KnownDifference[] = [
     'a message that never succeeds becomes a dead letter, and its group goes on',
     'are set aside with an event, and the others of their batch are handled',
   ]),
+  ...early('a property whose value holds the separators of properties is lost in the copy', [
+    'can be replayed from the dead letter queue of the server as they were',
+  ]),
   ...early('it keeps the offsets of a group that is deleted', ['begin anew when they are created again']),
   ...early('the topic and the properties of a message count to its limit', ['a body of exactly 4 MiB arrives whole']),
   ...BY_CHANCE,
