@@ -104,7 +104,7 @@ export class QueuePuller {
     pulling.ending.abort(new StateError('CLOSED', 'the subscription has changed'));
   }
 
-  /** Tells the broker where the next owner begins, unless it knows. Never throws. */
+  /** Stores where the next owner begins, unless the broker knows it. Never throws. */
   commit(): Promise<void> {
     // One after the other: a broker works on several at once, and the last one would win.
     this.committing = this.committing.then(() => this.commitNow());
