@@ -1,7 +1,7 @@
 // The receipt handles of pulled messages. They are valid in the process that pulled, while it owns the queue.
 
 /** A delivery of a pulled message. */
-export interface PullHandle {
+interface PullHandle {
   /** Who pulled it. */
   readonly clientId: string;
   /** Which of the client's ownerships of the queue it belongs to. */
