@@ -51,7 +51,9 @@ function addList(group: Command, io: CommandIo): void {
           one.consumerGroup,
           cellOf(one, ({ fifo, keepsRules }) => (keepsRules ? (fifo ? 'yes' : 'no') : '-')),
           cellOf(one, ({ maxDeliveryAttempts: most }) => (isDeliverable(most) ? `${most}` : 'none')),
-          cellOf(one, ({ backoff }) => waitsOf(backoff)) === 'differs' ? 'differs' : one.backoff.kind,
+          cellOf(one, ({ backoff, keepsRules }) => (keepsRules ? waitsOf(backoff) : '-')) === 'differs'
+            ? 'differs'
+            : cellOf(one, ({ backoff, keepsRules }) => (keepsRules ? backoff.kind : '-')),
           one.brokers.map(({ name }) => name).join(','),
         ]),
       ),
@@ -169,11 +171,12 @@ function addCreate(group: Command, io: CommandIo): void {
     const brokers = made?.brokers ?? [];
     const { isDeliverable, losesWhatIsReleased } = await import('../remoting/group-config.js');
     const created = (one: GroupOnBroker): string => {
-      const { fifo, maxDeliveryAttempts: most, lite } = one;
+      const { fifo, maxDeliveryAttempts: most, lite, keepsRules } = one;
       const what = lite === undefined ? '' : ` messages of lite topics of ${lite.topic}`;
       const times = isDeliverable(most) ? `at most ${plural(most, 'time')}` : `nothing: retryMaxTimes is ${most - 1}`;
       const danger = losesWhatIsReleased(one) ? `: ${RELEASES_ARE_LOST}` : '';
-      return `${fifo ? 'ordered ' : ''}group ${consumerGroup} delivers${what} ${times}${danger}`;
+      const order = keepsRules ? '' : `, ${orderText(one)}`;
+      return `${fifo ? 'ordered ' : ''}group ${consumerGroup} delivers${what} ${times}${order}${danger}`;
     };
     const { fifo, maxDeliveryAttempts, lite } = made ?? {};
     const result = { consumerGroup, fifo, maxDeliveryAttempts, liteTopic: lite?.topic };

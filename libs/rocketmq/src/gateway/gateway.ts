@@ -187,6 +187,8 @@ export class Gateway {
     const onAnswer = (answer: TelemetryCommand) => this.requests.answer(answer);
     const earlier = this.sessions.get(address);
     earlier?.cancel();
+    // A broker that has restarted has forgotten what was locked.
+    if (earlier !== undefined) this.pulling.doubtLocks(address);
     const group = earlier?.group;
     const onRegistered = () => this.pulling.balanceSoon();
     const session = new GatewaySession({
@@ -234,7 +236,7 @@ export class Gateway {
   /** The sessions with brokers that are pulled from, by address. */
   private pullSessions(): ReadonlyMap<string, PullSession> {
     const found = new Map<string, PullSession>();
-    for (const [address, { settings, group }] of this.sessions) {
+    for (const [address, { acceptedSettings: settings, group }] of this.sessions) {
       if (settings !== undefined && group?.abilities.pops === false) found.set(address, { settings, group });
     }
     return found;

@@ -64,6 +64,7 @@ export class GatewaySession {
   private readonly waiting: SessionMessage[] = [];
   private wake = (): void => {};
   private latest: Settings | undefined;
+  private accepted: Settings | undefined;
   private known: GroupSettings | undefined;
   private release = 0;
   /** How many settings of the client are not answered yet. */
@@ -82,6 +83,11 @@ export class GatewaySession {
   /** The last settings that the client wrote. */
   get settings(): Settings | undefined {
     return this.latest;
+  }
+
+  /** The last settings that the broker has taken. */
+  get acceptedSettings(): Settings | undefined {
+    return this.accepted;
   }
 
   /** What the broker said about the group of the client; undefined before that, and for producers. */
@@ -177,6 +183,7 @@ export class GatewaySession {
           const registered = status.code === Code.OK ? await this.heartbeat(deadline) : status;
           if (registered.code !== Code.OK) this.push({ status: registered });
           else {
+            this.accepted = settings;
             this.push({ status: OK, command: { $case: 'settings', value: this.answerTo(settings) } });
             this.port.onRegistered();
           }

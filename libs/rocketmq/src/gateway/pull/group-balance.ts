@@ -4,10 +4,11 @@ import { Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definitio
 import { RETRY_PREFIX } from '../../protocol/model/names.js';
 import { REQUEST_CODES } from '../../protocol/remoting/codes.js';
 import { jsonOf, textsIn } from '../../remoting/answers.js';
+import type { TopicRoute } from '../../remoting/cluster.js';
 import type { RemotingClient } from '../../remoting/remoting-client.js';
 import { AbortSource } from '../../support/abort-source.js';
 import { SystemClock, sleep } from '../../support/clock.js';
-import { type Deadline, withNotedEffects } from '../../support/deadline.js';
+import { type Deadline, monotonicMs, withNotedEffects } from '../../support/deadline.js';
 import { StateError } from '../../support/errors.js';
 import { describeError, type Logger } from '../../support/logger.js';
 import { statusOf } from '../statuses.js';
@@ -24,7 +25,7 @@ interface BalancePort {
   /** Called with the topics of which anything may be this client's. */
   onWatched(topics: readonly string[]): void;
   /** Called with the queues of a topic that are this client's. */
-  onShare(topic: string, queues: readonly PulledQueue[]): void;
+  onShare(topic: string, queues: readonly PulledQueue[], askedAtMs: number): void;
 }
 
 /** The members of the group by the brokers that list them, of one balance. */
@@ -35,9 +36,14 @@ const BALANCE_MS = 20_000;
 /** While something is not known. */
 const BALANCE_SOON_MS = 1_000;
 const BALANCE_TIMEOUT_MS = 5_000;
+/** A name server that does not answer must leave time to ask a broker. */
+const ROUTE_TIMEOUT_MS = 1_000;
 
 export class GroupBalance {
   private readonly ioClock = new SystemClock();
+  private readonly routes = new Map<string, TopicRoute>();
+  /** Whether a route could not be read, in this balance: the name servers are away. */
+  private isWithoutRoutes = false;
   private isDue = true;
   private wake = (): void => {};
 
@@ -73,14 +79,16 @@ export class GroupBalance {
     const { consumerGroup, topics } = membershipOf(sessions);
     const watched = [...topics.keys(), `${RETRY_PREFIX}${consumerGroup}`];
     this.port.onWatched(watched);
+    const askedAtMs = monotonicMs();
+    this.isWithoutRoutes = false;
     let isComplete = true;
     const lists: MemberLists = new Map();
     for (const topic of watched) {
       const own = await this.ownQueues(topic, consumerGroup, { sessions, lists }, deadline);
       if (own === undefined) isComplete = false;
-      else this.port.onShare(topic, own);
+      else this.port.onShare(topic, own, askedAtMs);
     }
-    return isComplete;
+    return isComplete && !this.isWithoutRoutes;
   }
 
   /** Undefined when it is not known: then what there is stays. */
@@ -90,7 +98,7 @@ export class GroupBalance {
     { sessions, lists }: { readonly sessions: PullSessions; readonly lists: MemberLists },
     deadline: Deadline,
   ): Promise<readonly PulledQueue[] | undefined> {
-    const route = await this.port.topics.route(topic, deadline).catch(() => undefined);
+    const route = await this.route(topic, deadline);
     if (route === undefined) return undefined;
     const queues = route.brokers.flatMap(({ name: brokerName }) => {
       const { readable = 0 } = route.access.get(brokerName) ?? {};
@@ -109,6 +117,25 @@ export class GroupBalance {
     if (members === undefined || !members.includes(this.port.clientId)) return undefined;
     const names = new Set(pulled.map(({ name }) => name));
     return shareOf(this.port.clientId, members, queues).filter(({ brokerName }) => names.has(brokerName));
+  }
+
+  /** The last one that is known, while no name server has one: members come and go all the same, and brokers list them. */
+  private async route(topic: string, deadline: Deadline): Promise<TopicRoute | undefined> {
+    const known = this.routes.get(topic);
+    if (known !== undefined && this.isWithoutRoutes) return known;
+    try {
+      const route = await withNotedEffects('route', ROUTE_TIMEOUT_MS, deadline.signal, (own) =>
+        this.port.topics.route(topic, own),
+      );
+      if (route !== undefined) this.routes.set(topic, route);
+      return route ?? known;
+    } catch (error) {
+      const text = 'the route of a topic is not known at present: its queues are divided by the last one';
+      if (!this.isWithoutRoutes && known !== undefined)
+        this.port.logger.warn(text, { topic, error: describeError(error) });
+      this.isWithoutRoutes = true;
+      return known;
+    }
   }
 
   /** Of the first broker that knows any. */

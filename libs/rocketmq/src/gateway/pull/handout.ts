@@ -101,7 +101,7 @@ export class Handout {
   private take(poll: Poll, count: number): WireMessage[] {
     const { topic, brokerName, invisibleMs, filter } = poll;
     const matches = filter === undefined || filter.type === FilterType.SQL ? () => true : tagMatcher(filter.expression);
-    const pullers = [...this.port.pullers()].filter(({ name }) => name.brokerName === brokerName);
+    const pullers = [...this.port.pullers()].filter(({ name, isMine }) => name.brokerName === brokerName && isMine);
     const messages: WireMessage[] = [];
     const untilMs = monotonicMs() + invisibleMs;
     const first = this.turns++;

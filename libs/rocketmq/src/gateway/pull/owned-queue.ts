@@ -54,7 +54,7 @@ export class OwnedQueue {
 
   /**
    * @param nextOffset where to begin
-   * @param isOrdered whether nothing is handed out before all that was is settled
+   * @param isOrdered whether messages are handed out one by one, each when the former is settled: so nothing is settled behind an unsettled one
    */
   constructor(
     readonly isOrdered: boolean,
@@ -110,7 +110,7 @@ export class OwnedQueue {
     const taken: HandedOut[] = [];
     if (this.ready === 0 || (this.isOrdered && this.held > 0)) return taken;
     for (const [offset, entry] of this.entries) {
-      if (taken.length === count) break;
+      if (taken.length === (this.isOrdered ? 1 : count)) break;
       if (entry.state.kind === 'ready' && entry.topic === topic) {
         this.turn(entry, { kind: 'held', untilMs });
         entry.deliveries++;

@@ -19,9 +19,19 @@ const RETRIES = `%RETRY%${GROUP}`;
 /** A message that is stored at this offset of queue 0. */
 function stored(
   queueOffset: number,
-  fields: { readonly tag?: string; readonly reconsumeTimes?: number; readonly retryOf?: string } = {},
+  fields: {
+    readonly tag?: string;
+    readonly reconsumeTimes?: number;
+    readonly retryOf?: string;
+    readonly storedAtMs?: number;
+  } = {},
 ): Buffer {
-  const times = { bornTimestampMs: 1, bornHost: '127.0.0.1:1', storeTimestampMs: 2, storeHost: '127.0.0.1:2' };
+  const times = {
+    bornTimestampMs: 1,
+    bornHost: '127.0.0.1:1',
+    storeTimestampMs: fields.storedAtMs ?? 2,
+    storeHost: '127.0.0.1:2',
+  };
   const place = {
     topic: fields.retryOf === undefined ? TOPIC : RETRIES,
     queueId: 0,
@@ -47,12 +57,14 @@ class PulledBroker {
   answers: Partial<Record<number, (request: ScriptedRequest) => ReturnType<BrokerScript> | undefined>> = {};
   private clientId = '';
   private notify = (_: Buffer): void => {};
+  private drop = (): void => {};
 
   readonly script: BrokerScript = (request, socket) => {
     const { code, fields, body } = request;
     if (code === CODES.heartBeat) {
       this.clientId = JSON.parse(body).clientID;
       this.notify = (bytes) => void socket?.write(bytes);
+      this.drop = () => void socket?.destroy();
     }
     const answer = this.answers[code]?.(request) ?? this.usual(code, fields, body);
     return answer === undefined ? undefined : { version: RELEASES.v497, ...answer };
@@ -62,6 +74,11 @@ class PulledBroker {
   announce(): void {
     const fields = { consumerGroup: GROUP };
     this.notify(encodeFrame({ code: CODES.notifyConsumerIdsChanged, opaque: 1_000, isOneWay: true, fields }));
+  }
+
+  /** Ends the connection. */
+  disconnect(): void {
+    this.drop();
   }
 
   /** Says that an operator has moved the group in queue 0. */
@@ -103,7 +120,7 @@ describe('consuming from a broker without POP', () => {
   async function consumerOf(broker: PulledBroker, options: Partial<PushConsumerOptions>) {
     const lines: { readonly text: string; readonly fields: Record<string, unknown> }[] = [];
     const warn = (text: string, fields = {}) => void lines.push({ text, fields });
-    const { connection, sent } = await connected([broker.script], SECOND_MS, { ...silentLogger, warn });
+    const { connection, sent, forget } = await connected([broker.script], SECOND_MS, { ...silentLogger, warn });
     const handled: string[] = [];
     const handler = ({ messageId, deliveryAttempt }: MessageView) =>
       void handled.push(`${messageId} ${deliveryAttempt}`);
@@ -116,7 +133,7 @@ describe('consuming from a broker without POP', () => {
       [...sent(CODES.updateConsumerOffset), ...sent(CODES.pullMessage)]
         .filter(({ fields: { topic, queueId } }) => topic === TOPIC && queueId === '0')
         .map(({ fields }) => Number(fields.commitOffset));
-    return { consumer, sent, pulled, commits, handled, lines };
+    return { consumer, sent, pulled, commits, handled, lines, forget };
   }
 
   it('pulls each queue, and those of its retries', async () => {
@@ -234,7 +251,7 @@ describe('consuming from a broker without POP', () => {
     expect(most).toBe(1);
   });
 
-  it('goes on at the end of a queue that was made anew, although the broker names its beginning', async () => {
+  it('goes on at the end of a queue that ends before its position, although the broker names its beginning', async () => {
     const broker = new PulledBroker();
     broker.answers[CODES.queryConsumerOffset] = () => ({ fields: { offset: '50' } });
     broker.answers[CODES.getMaxOffset] = () => ({ fields: { offset: '2' } });
@@ -247,8 +264,57 @@ describe('consuming from a broker without POP', () => {
     await until(() => handled.length === 1);
     expect(handled).toEqual(['ID-2 1']);
     expect(lines).toMatchObject([
-      { text: expect.stringContaining('messages are missing'), fields: { from: 50, to: 2 } },
+      { text: expect.stringContaining('ends before the position'), fields: { from: 50, to: 2 } },
     ]);
+  });
+
+  it('reads a queue that was made anew from its beginning', async () => {
+    const broker = new PulledBroker();
+    broker.messages = [stored(0), stored(1), stored(2)];
+    const { handled, lines, commits } = await consumerOf(broker, {});
+    await until(() => commits().includes(3));
+    broker.messages = [stored(0, { storedAtMs: 3 }), stored(1, { storedAtMs: 4 })];
+    broker.answers[CODES.pullMessage] = ({ fields: { topic, queueId, queueOffset } }) => {
+      if (topic !== TOPIC || queueId !== '0' || queueOffset !== '3') return undefined;
+      return { code: RESPONSE_CODES.pullOffsetMoved, fields: { nextBeginOffset: '2', minOffset: '0' } };
+    };
+    // The pull that waits ends, as it does when the topic is deleted.
+    broker.disconnect();
+    await until(() => handled.length === 5);
+    expect(handled.slice(3).sort()).toEqual(['ID-0 1', 'ID-1 1']);
+    const said = lines.filter(({ text }) => text.includes('it was made anew'));
+    expect(said).toMatchObject([{ fields: { from: 3, to: 0 } }]);
+  });
+
+  it('hands out nothing of an ordered queue after the connection was lost, before it has the lock again', async () => {
+    const broker = new PulledBroker();
+    broker.messages = [stored(0), stored(1)];
+    const running: (() => void)[] = [];
+    const { sent, lines } = await consumerOf(broker, {
+      requireFifo: true,
+      handler: () => new Promise<void>((resolve) => running.push(resolve)),
+    });
+    await until(() => running.length === 1);
+    // The broker has restarted, and another member was first.
+    broker.answers[CODES.lockBatchMq] = () => ({ body: '{"lockOKMQSet":[]}' });
+    const before = sent(CODES.lockBatchMq).length;
+    broker.disconnect();
+    await until(() => lines.some(({ text }) => text.includes('is down')));
+    running[0]?.();
+    await until(() => sent(CODES.lockBatchMq).length >= before + 8);
+    expect(running).toHaveLength(1);
+  });
+
+  it('takes over queues by the last route that is known, while no name server has one', async () => {
+    const broker = new PulledBroker();
+    broker.otherMembers = ['!'];
+    broker.messages = [stored(0)];
+    const { handled, pulled, forget } = await consumerOf(broker, {});
+    await until(() => pulled().size === 4);
+    forget();
+    broker.otherMembers = [];
+    broker.announce();
+    await until(() => handled.length === 1);
   });
 
   it('sends back what would have the next owner repeat settled messages, then leaves', async () => {

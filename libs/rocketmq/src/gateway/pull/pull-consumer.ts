@@ -36,6 +36,8 @@ const COMMIT_MS = 1_000;
 /** How long the broker may take to store what nobody waits for. */
 const SEND_BACK_MS = 3_000;
 const MAX_STRAYS = 32;
+/** So long nothing was done: other members may have divided the queues meanwhile. */
+const STANDSTILL_MS = 5_000;
 const EVERYTHING: PulledSubscription = { expression: '*', type: 'TAG' };
 
 /** The pulled queues of one client. */
@@ -47,6 +49,10 @@ export class PullConsumer {
   private readonly ending = new Map<string, Promise<void>>();
   /** Addresses of brokers that list the client as a member until it is gone. */
   private readonly left = new Set<string>();
+  /** When the broker was asked that said last that the queue is this client's. */
+  private readonly confirmed = new WeakMap<QueuePuller, number>();
+  private tickedAtMs = 0;
+  private stoodStillUntilMs = 0;
   /** What is sent back of a queue, and nobody waits for. */
   private readonly working = new WeakMap<QueuePuller, Promise<void>>();
   /** Topics whose retries were put off. */
@@ -65,7 +71,7 @@ export class PullConsumer {
       ...port,
       sessions: () => port.sessions(),
       onWatched: (topics) => this.watch(topics),
-      onShare: (topic, queues) => this.own(topic, queues),
+      onShare: (topic, queues, askedAtMs) => this.own(topic, queues, askedAtMs),
     });
     this.handout = new Handout({
       pullers: () => this.pullers.values(),
@@ -92,6 +98,11 @@ export class PullConsumer {
     this.balance.soon();
   }
 
+  /** The connection to the broker at an address was lost, and there is another one. */
+  doubtLocks(address: string): void {
+    for (const puller of this.pullers.values()) if (this.addressOf(puller) === address) puller.doubtLock();
+  }
+
   /** See {@link Handout.receive}. */
   receive(poll: Poll, count: number, waitMs: number, signal: AbortSignal): Promise<readonly WireMessage[]> {
     const stopping = this.stopping.signal;
@@ -114,7 +125,7 @@ export class PullConsumer {
     await Promise.all(
       leaving.map(async (puller) => {
         await this.settling.closeGaps(puller, deadline);
-        await this.release(puller);
+        await this.release(puller, false);
       }),
     );
     await Promise.all(this.ending.values());
@@ -132,7 +143,7 @@ export class PullConsumer {
     this.handout.close();
     this.balance.soon();
     await this.running;
-    for (const puller of this.pullers.values()) void this.release(puller);
+    for (const puller of this.pullers.values()) void this.release(puller, false);
     await Promise.all(this.ending.values());
   }
 
@@ -159,12 +170,29 @@ export class PullConsumer {
   }
 
   private async commitLoop(signal: AbortSignal): Promise<void> {
+    this.tickedAtMs = monotonicMs();
     while (!signal.aborted) {
       await sleep(this.ioClock, COMMIT_MS, signal).catch(() => {});
       if (signal.aborted) return;
+      this.tick();
       for (const puller of this.pullers.values()) this.putOffStrays(puller);
       await Promise.all([...this.pullers.values()].map((puller) => puller.commit()));
     }
+  }
+
+  /** A process that was suspended or blocked does not know any more what is its own. */
+  private tick(): void {
+    const nowMs = monotonicMs();
+    if (nowMs - this.tickedAtMs > STANDSTILL_MS) {
+      this.stoodStillUntilMs = nowMs;
+      this.balance.soon();
+    }
+    this.tickedAtMs = nowMs;
+  }
+
+  private isCurrent(puller: QueuePuller): boolean {
+    const isStanding = monotonicMs() - this.tickedAtMs > STANDSTILL_MS;
+    return !isStanding && (this.confirmed.get(puller) ?? 0) >= this.stoodStillUntilMs;
   }
 
   /** Retries of topics that the group has no longer. Nobody handles them, and behind them others would wait. */
@@ -175,7 +203,7 @@ export class PullConsumer {
       if (this.membership.topics.has(topic)) continue;
       const { consumerGroup } = this.membership;
       const text =
-        'retries of a topic that the group does not subscribe to are put off for two hours: subscribe to it to have them';
+        'retries of a topic that the group does not subscribe to are put off as long as the broker can, by default for two hours; they are handled then, if the group subscribes to it';
       if (!this.strays.has(topic)) this.port.logger.warn(text, { consumerGroup, topic });
       this.strays.add(topic);
       for (const one of queue.take(topic, MAX_STRAYS, monotonicMs() + SEND_BACK_MS)) {
@@ -193,15 +221,18 @@ export class PullConsumer {
     }
   }
 
-  private own(topic: string, queues: readonly PulledQueue[]): void {
+  private own(topic: string, queues: readonly PulledQueue[], askedAtMs: number): void {
     const wanted = new Map(queues.map((queue) => [keyOf(queue), queue]));
     for (const [key, puller] of this.pullers) {
       if (puller.name.topic === topic && !wanted.has(key)) void this.release(puller);
     }
     for (const [key, queue] of wanted) {
+      const known = this.pullers.get(key);
+      if (known !== undefined) this.confirmed.set(known, askedAtMs);
       // What is in hand of an earlier ownership would be handled twice at a time; its end asks for a new share.
       if (!this.pullers.has(key) && !this.ending.has(key)) this.begin(key, queue);
     }
+    this.handout.serve();
   }
 
   private begin(key: string, queue: PulledQueue): void {
@@ -217,6 +248,7 @@ export class PullConsumer {
       logger: this.port.logger,
       addressOf: (name) => this.port.topics.addressOf(name),
       subscriptionOf: (topic) => this.membership.topics.get(topic) ?? EVERYTHING,
+      isCurrent: (puller) => this.isCurrent(puller),
       onReady: () => this.handout.serve(),
       onLost: (puller, deliveries) => {
         const handles = deliveries.map(({ offset, delivery }) => this.settling.handleOf(puller, offset, delivery));
@@ -226,15 +258,16 @@ export class PullConsumer {
     const puller = new QueuePuller(port, queue, ++this.ownerships);
     this.pullers.set(key, puller);
     this.byOwnership.set(puller.ownership, puller);
+    this.confirmed.set(puller, monotonicMs());
     puller.start();
   }
 
-  /** Never throws. */
-  private release(puller: QueuePuller): Promise<void> {
+  /** Never throws. @param mayWork see {@link QueuePuller.end} */
+  private release(puller: QueuePuller, mayWork = true): Promise<void> {
     const key = keyOf(puller.name);
     if (this.pullers.get(key) !== puller) return this.ending.get(key) ?? Promise.resolve();
     this.pullers.delete(key);
-    const ended = puller.end().finally(() => {
+    const ended = puller.end(mayWork).finally(() => {
       this.byOwnership.delete(puller.ownership);
       this.ending.delete(key);
       this.balance.soon();

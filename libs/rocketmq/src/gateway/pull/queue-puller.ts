@@ -17,6 +17,7 @@ import type { PulledQueue } from './allocation.js';
 import type { PulledSubscription } from './membership.js';
 import { OwnedQueue, type QueueLimits } from './owned-queue.js';
 import { QueueLock } from './queue-lock.js';
+import { QueuePosition } from './queue-position.js';
 import { QueueRequests } from './queue-requests.js';
 
 /** What the pulls of one client share. */
@@ -30,6 +31,8 @@ export interface PullerPort {
   subscriptionOf(topic: string): PulledSubscription;
   /** Called when there may be messages to hand out. */
   onReady(): void;
+  /** Whether the queue was this client's a moment ago. */
+  isCurrent(puller: QueuePuller): boolean;
   /** Called with deliveries that another owner may handle. */
   onLost(puller: QueuePuller, deliveries: readonly { readonly offset: number; readonly delivery: number }[]): void;
 }
@@ -37,7 +40,6 @@ export interface PullerPort {
 /** Messages that wait here are handed to another owner again when this process ends, so few do; at least as many as one pull brings. */
 const LIMITS: QueueLimits = { ready: 32, readyBytes: 4 * 1024 * 1024, span: 2_000 };
 const RETRY_MS = 1_000;
-const MAX_LAST_COMMITS = 3;
 /** How long the messages in hand of an ordered queue may take until another client gets it. */
 const DRAIN_MS = 20_000;
 
@@ -51,9 +53,9 @@ export class QueuePuller {
   private state: PullerState = { kind: 'beginning' };
   private readonly stopping = new AbortController();
   private running: Promise<unknown> = Promise.resolve();
-  private committed = -1;
-  private committing: Promise<void> = Promise.resolve();
   private failure: unknown;
+  /** When the last message that was received had been stored. */
+  private storedUntilMs: number | undefined;
   private wake = (): void => {};
   private isHeldUp = false;
   /** The pull in flight, and what it asks for. */
@@ -61,6 +63,7 @@ export class QueuePuller {
   private readonly ioClock = new SystemClock();
   private readonly requests: QueueRequests;
   private readonly lock: QueueLock | undefined;
+  private readonly position: QueuePosition;
 
   /** @param ownership differs from that of all other pullers of the client */
   constructor(
@@ -69,7 +72,11 @@ export class QueuePuller {
     readonly ownership: number,
   ) {
     this.requests = new QueueRequests(port, name);
-    this.lock = port.isOrdered ? new QueueLock(this.requests, port.logger) : undefined;
+    this.position = new QueuePosition(this.requests, port.logger, () => {
+      return this.isMine ? this.queue?.commitOffset : undefined;
+    });
+    const events = { onTaken: () => port.onReady(), onLost: () => this.beginAgain() };
+    this.lock = port.isOrdered ? new QueueLock(this.requests, port.logger, events) : undefined;
   }
 
   /** Undefined before the first pull, and after the end. */
@@ -87,7 +94,17 @@ export class QueuePuller {
 
   start(): void {
     const { signal } = this.stopping;
-    this.running = Promise.all([this.run(signal), this.lock?.keep(signal, () => this.beginAgain())]);
+    this.running = Promise.all([this.run(signal), this.lock?.keep(signal)]);
+  }
+
+  /** Whether what it holds may be handed out, and its position stored: nobody else has the queue. */
+  get isMine(): boolean {
+    return (this.lock?.isValid ?? true) && this.port.isCurrent(this);
+  }
+
+  /** The connection to the broker was lost. */
+  doubtLock(): void {
+    this.lock?.doubt();
   }
 
   /** Messages were taken or settled, so there may be room for more. */
@@ -104,43 +121,23 @@ export class QueuePuller {
     pulling.ending.abort(new StateError('CLOSED', 'the subscription has changed'));
   }
 
-  /** Stores where the next owner begins, unless the broker knows it. Never throws. */
+  /** Stores where the next owner begins. Never throws. */
   commit(): Promise<void> {
-    // One after the other: a broker works on several at once, and the last one would win.
-    this.committing = this.committing.then(() => this.commitNow());
-    return this.committing;
+    return this.position.store();
   }
 
-  /** Gives the queue to the next owner: nothing more is pulled; in an ordered group what is in hand may end. Idempotent. */
-  async end(): Promise<void> {
+  /**
+   * Gives the queue to the next owner, and pulls nothing more. Idempotent.
+   * @param mayWork whether handlers may still run: in an ordered group they may end
+   */
+  async end(mayWork: boolean): Promise<void> {
     this.stopping.abort(new StateError('CLOSED', 'the queue is given up'));
     await this.running;
     const { queue } = this;
-    if (queue !== undefined && this.port.isOrdered) await this.drain(queue);
-    if (queue !== undefined) await this.commitLast(queue);
+    if (queue !== undefined && this.port.isOrdered && mayWork) await this.drain(queue);
+    await this.position.storeLast();
     this.drop();
     await this.lock?.release();
-  }
-
-  private async commitNow(): Promise<void> {
-    const offset = this.queue?.commitOffset;
-    if (offset === undefined || offset === this.committed) return;
-    try {
-      await this.requests.commit(offset);
-      this.committed = offset;
-    } catch (error) {
-      this.port.logger.debug('an offset could not be committed', { ...this.name, offset, error: describeError(error) });
-    }
-  }
-
-  /** A broker works on pulls and commits at once: a pull that was sent before may set the offset that it carries after the commit. */
-  private async commitLast(queue: OwnedQueue): Promise<void> {
-    for (let tries = 0; tries < MAX_LAST_COMMITS; tries++) {
-      await this.commit();
-      const known = await this.requests.committedOffset().catch(() => undefined);
-      if (known === this.committed && known === queue.commitOffset) return;
-      this.committed = -1;
-    }
   }
 
   private async run(signal: AbortSignal): Promise<void> {
@@ -159,6 +156,7 @@ export class QueuePuller {
         if (this.failure === undefined)
           this.port.logger.debug(`${this.requests.what} failed`, { error: describeError(error) });
         this.failure = error;
+        this.doubtLock();
         await sleep(this.ioClock, RETRY_MS, signal).catch(() => {});
       }
     }
@@ -197,7 +195,7 @@ export class QueuePuller {
 
   private async pull(queue: OwnedQueue, signal: AbortSignal): Promise<void> {
     const subscription = this.port.subscriptionOf(this.name.topic);
-    const commitOffset = queue.commitOffset;
+    const commitOffset = this.position.now;
     const asked = queue.pullOffset;
     const { controller: ending, unlink } = linkedController([signal]);
     this.pulling = { subscription, ending };
@@ -214,17 +212,17 @@ export class QueuePuller {
     const next = offsetField(answer, 'nextBeginOffset', asked);
     switch (answer.code) {
       case RESPONSE_CODES.success:
-        this.committed = commitOffset;
-        queue.add(decodeStoredMessages(answer.body), next, topicOf);
+        if (commitOffset !== undefined) this.position.isStored(commitOffset);
+        this.add(queue, decodeStoredMessages(answer.body), next);
         this.port.onReady();
         return;
       case RESPONSE_CODES.pullNotFound:
       case RESPONSE_CODES.pullRetryImmediately:
-        this.committed = commitOffset;
+        if (commitOffset !== undefined) this.position.isStored(commitOffset);
         queue.add([], next, topicOf);
         return;
       case RESPONSE_CODES.pullOffsetMoved:
-        await this.move(queue, next);
+        await this.move(queue, next, offsetField(answer, 'minOffset', 0));
         return;
       default:
         this.requests.assertOk(answer);
@@ -232,20 +230,33 @@ export class QueuePuller {
   }
 
   /**
-   * The offset is not in the queue: what was there has been removed, or the queue was made anew. Brokers up to 4.7 name the first message
-   * then, and everything would be handled again.
+   * The offset is not in the queue. When it is beyond the end, brokers up to 4.7 name the first message, and newer ones the end. The end is
+   * right when the broker has lost messages in a crash: all that is left was handled. A queue that was made anew is read from its beginning.
    */
-  private async move(queue: OwnedQueue, named: number): Promise<void> {
+  private async move(queue: OwnedQueue, named: number, first: number): Promise<void> {
     const from = queue.pullOffset;
-    const to = named > from ? named : await this.requests.maxOffset();
-    this.port.logger.warn('messages are missing in a queue: it is received from another offset', {
-      consumerGroup: this.port.consumerGroup,
-      ...this.name,
-      from,
-      to,
-    });
+    const isAnew = named <= from && (await this.isAnew(first));
+    const to = isAnew ? first : named > from ? named : await this.requests.maxOffset();
+    const what =
+      named > from
+        ? 'messages were removed from a queue before they were received'
+        : 'a queue ends before the position of the group';
+    const then = isAnew ? 'it was made anew, and is received from its beginning' : 'it is received from another offset';
+    this.port.logger.warn(`${what}: ${then}`, { consumerGroup: this.port.consumerGroup, ...this.name, from, to });
     this.loseHeld(queue);
     queue.moveTo(to);
+  }
+
+  /** Whether the first message of the queue is younger than the last one that this process has received of it. */
+  private async isAnew(first: number): Promise<boolean> {
+    if (this.storedUntilMs === undefined) return false;
+    const [message] = decodeStoredMessages((await this.requests.peek(first)).body);
+    return message !== undefined && message.storeTimestampMs > this.storedUntilMs;
+  }
+
+  private add(queue: OwnedQueue, messages: readonly StoredMessageFields[], next: number): void {
+    queue.add(messages, next, topicOf);
+    this.storedUntilMs = messages.at(-1)?.storeTimestampMs ?? this.storedUntilMs;
   }
 
   /** Goes on at an offset that an operator chose. */

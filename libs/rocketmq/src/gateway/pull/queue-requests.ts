@@ -21,8 +21,9 @@ interface QueueRequestsPort {
 }
 
 const MAX_MESSAGES = 32;
-/** `sysFlag` of a pull: it commits, may wait, and brings its subscription. @see PullSysFlag of the server */
-const COMMIT_SUSPEND_SUBSCRIBE = 7;
+/** `sysFlag` of a pull: it commits; it may wait; it brings its subscription. @see PullSysFlag of the server */
+const [COMMIT, SUSPEND, SUBSCRIBE] = [1, 2, 4];
+const SUSPEND_SUBSCRIBE = SUSPEND + SUBSCRIBE;
 /** How long a broker keeps a pull for which it has nothing; it looks every 5 s. */
 const SUSPEND_MS = 15_000;
 const PULL_MS = SUSPEND_MS + 15_000;
@@ -64,10 +65,10 @@ export class QueueRequests {
     this.assertOk(await this.ask(REQUEST_CODES.updateConsumerOffset, { ...this.groupFields(), commitOffset }));
   }
 
-  /** Waits for messages on the broker. @returns the answer, whatever its code */
+  /** Waits for messages on the broker. @param commitOffset undefined not to commit @returns the answer, whatever its code */
   pull(
     queueOffset: number,
-    commitOffset: number,
+    commitOffset: number | undefined,
     { expression, type }: PulledSubscription,
     signal: AbortSignal,
   ): Promise<RemotingFrame> {
@@ -75,14 +76,23 @@ export class QueueRequests {
       ...this.groupFields(),
       queueOffset,
       maxMsgNums: MAX_MESSAGES,
-      sysFlag: COMMIT_SUSPEND_SUBSCRIBE,
-      commitOffset,
+      sysFlag: SUSPEND_SUBSCRIBE + (commitOffset === undefined ? 0 : COMMIT),
+      commitOffset: commitOffset ?? 0,
       suspendTimeoutMillis: SUSPEND_MS,
       subscription: expression,
       subVersion: 0,
       expressionType: type,
     };
     return this.send({ code: REQUEST_CODES.pullMessage, fields: texts(fields) }, PULL_MS, signal);
+  }
+
+  /** One message, whatever its tag, at once. @throws StatusError when there is none at this offset */
+  async peek(queueOffset: number): Promise<RemotingFrame> {
+    const fields = { ...this.groupFields(), queueOffset, maxMsgNums: 1, sysFlag: SUBSCRIBE, commitOffset: 0 };
+    const filter = { suspendTimeoutMillis: 0, subscription: '*', subVersion: 0, expressionType: 'TAG' };
+    const answer = await this.ask(REQUEST_CODES.pullMessage, { ...fields, ...filter });
+    this.assertOk(answer);
+    return answer;
   }
 
   /** @returns whether the queue is this client's now, for 60 s */

@@ -171,7 +171,7 @@ function topicDifferences(
   return [
     ...absence(about, found.brokers, masters),
     ...found.brokers.flatMap((broker) => [
-      ...(type === undefined || broker.type === type
+      ...(type === undefined || fitsType(broker.type, type)
         ? []
         : [`${about} is of type ${broker.type} on ${broker.name}, declared as ${type}`]),
       ...(queues === undefined || broker.queues === queues
@@ -179,6 +179,11 @@ function topicDifferences(
         : [`${about} has ${broker.queues} queues on ${broker.name}, declared with ${queues}`]),
     ]),
   ];
+}
+
+/** Whether a topic takes messages of a type. One of a broker of 4.x takes all. */
+function fitsType(found: string, declared: string): boolean {
+  return found === declared || found === 'any';
 }
 
 function groupDifferences(
@@ -200,15 +205,17 @@ function deliveryDifferences(
   found: GroupDescription['brokers'][number],
 ): string[] {
   const differences: string[] = [];
+  // Brokers of 4.x leave order and backoff to the consumers.
+  const { keepsRules } = found;
   const ordered = (isFifo: boolean): string => (isFifo ? 'ordered' : 'not ordered');
-  if (found.fifo !== fifo) {
+  if (keepsRules && found.fifo !== fifo) {
     differences.push(`${about} is ${ordered(found.fifo)} on ${found.name}, declared as ${ordered(fifo)}`);
   }
   if (maxDeliveryAttempts !== undefined && found.maxDeliveryAttempts !== maxDeliveryAttempts) {
     const text = `${about} has maxDeliveryAttempts ${found.maxDeliveryAttempts} on ${found.name}, declared with ${maxDeliveryAttempts}`;
     differences.push(text);
   }
-  if (backoff !== undefined && inWords(found.backoff) !== inWords(backoff)) {
+  if (keepsRules && backoff !== undefined && inWords(found.backoff) !== inWords(backoff)) {
     differences.push(
       `${about} has the backoff ${inWords(found.backoff)} on ${found.name}, declared with ${inWords(backoff)}`,
     );
