@@ -1,11 +1,15 @@
 // The delays that a broker of 4.x has: those of its configuration.
 
+import { Code, type Status } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { DELAY_LEVELS_MS } from '../protocol/model/delay-levels.js';
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import { settingIn } from '../remoting/answers.js';
+import { releaseName } from '../remoting/releases.js';
 import type { RemotingClient } from '../remoting/remoting-client.js';
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { type Deadline, monotonicMs } from '../support/deadline.js';
+import { FIRST_WITH } from './broker-release.js';
+import { rejection } from './statuses.js';
 
 /** A restarted broker may have others. */
 const VALID_MS = MINUTE_MS;
@@ -33,6 +37,28 @@ export class DelayLevels {
     this.known.set(address, { levelsMs, atMs: monotonicMs() });
     return levelsMs;
   }
+
+  /**
+   * The level with exactly this delay, 0 for a time that is over; the rejection for a delay that is no level: the broker would deliver the
+   * message at once.
+   * @param release see `RemotingFrame.version`
+   * @throws like {@link at}
+   */
+  async of(delayMs: number, address: string, release: number, deadline: Deadline): Promise<number | Status> {
+    if (delayMs <= 0) return 0;
+    const levelsMs = await this.at(address, deadline);
+    const level = levelsMs.indexOf(delayMs) + 1;
+    if (level > 0) return level;
+    const levels = levelsMs.map(durationText).join(' ');
+    const text = `${address} runs ${releaseName(release)}, which delays messages by one of its levels: ${levels}; ${delayMs} ms is none of them, and any other delay needs RocketMQ ${FIRST_WITH.timers} or later`;
+    return rejection(Code.UNSUPPORTED, text);
+  }
+}
+
+/** As the configuration writes it. */
+function durationText(ms: number): string {
+  if (ms % HOUR_MS === 0) return `${ms / HOUR_MS}h`;
+  return ms % MINUTE_MS === 0 ? `${ms / MINUTE_MS}m` : `${ms / SECOND_MS}s`;
 }
 
 /** @see ScheduleMessageService.parseDelayLevel of the server */

@@ -16,7 +16,6 @@ import { offsetOf, settingIn } from '../remoting/answers.js';
 import { releaseName } from '../remoting/releases.js';
 import type { RemotingClient } from '../remoting/remoting-client.js';
 import type { RemotingRequest } from '../remoting/remoting-request.js';
-import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { type Deadline, realTimeIn } from '../support/deadline.js';
 import { abilitiesOf, type BrokerAbilities, FIRST_WITH } from './broker-release.js';
 import type { DelayLevels } from './delay-levels.js';
@@ -95,10 +94,7 @@ export class Sending {
     return this.store(place, { ...sent, delayLevel }, deadline);
   }
 
-  /**
-   * The level by which a broker of 4.x delays the message, 0 for a time that is over; undefined for a broker that goes by the time. The
-   * rejection for a delay that is no level: such a broker would deliver it at once.
-   */
+  /** See {@link DelayLevels.of}. Undefined for a broker that goes by the time. */
   private async delayLevel(
     { delay }: Needs,
     address: string,
@@ -107,14 +103,7 @@ export class Sending {
     if (delay === undefined) return undefined;
     const release = await this.client.releaseAt(address, deadline);
     if (abilitiesOf(release).delays) return undefined;
-    const delayMs = delay.dueAtMs - delay.bornAtMs;
-    if (delayMs <= 0) return 0;
-    const levelsMs = await this.delayLevels.at(address, deadline);
-    const level = levelsMs.indexOf(delayMs) + 1;
-    if (level > 0) return level;
-    const levels = levelsMs.map(durationText).join(' ');
-    const text = `${address} runs ${releaseName(release)}, which delays messages by one of its levels: ${levels}; ${delayMs} ms is none of them, and any other delay needs RocketMQ ${FIRST_WITH.timers} or later`;
-    return rejection(Code.UNSUPPORTED, text);
+    return this.delayLevels.of(delay.dueAtMs - delay.bornAtMs, address, release, deadline);
   }
 
   /** Not an async function: while it waits, it would hold the request, and a thousand at a time are a burden to the collector. */
@@ -207,12 +196,6 @@ function delayOf({ systemProperties }: WireMessage): Needs['delay'] {
   const dueAtMs = systemProperties?.deliveryTimestamp?.getTime();
   if (dueAtMs === undefined) return undefined;
   return { dueAtMs, bornAtMs: systemProperties?.bornTimestamp?.getTime() ?? realTimeIn(0).getTime() };
-}
-
-/** As the settings of brokers write it: `10s`, `2h`. */
-function durationText(ms: number): string {
-  if (ms % HOUR_MS === 0) return `${ms / HOUR_MS}h`;
-  return ms % MINUTE_MS === 0 ? `${ms / MINUTE_MS}m` : `${ms / SECOND_MS}s`;
 }
 
 function topicOf({ topic }: WireMessage): string {

@@ -212,14 +212,11 @@ export class QueuePuller {
     const next = offsetField(answer, 'nextBeginOffset', asked);
     switch (answer.code) {
       case RESPONSE_CODES.success:
-        if (commitOffset !== undefined) this.position.isStored(commitOffset);
-        this.add(queue, decodeStoredMessages(answer.body), next);
-        this.port.onReady();
-        return;
       case RESPONSE_CODES.pullNotFound:
       case RESPONSE_CODES.pullRetryImmediately:
         if (commitOffset !== undefined) this.position.isStored(commitOffset);
-        queue.add([], next, topicOf);
+        this.add(queue, answer.code === RESPONSE_CODES.success ? decodeStoredMessages(answer.body) : [], next);
+        this.port.onReady();
         return;
       case RESPONSE_CODES.pullOffsetMoved:
         await this.move(queue, next, offsetField(answer, 'minOffset', 0));
