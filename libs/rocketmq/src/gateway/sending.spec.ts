@@ -180,6 +180,15 @@ describe('sending through the gateway', () => {
     expect([delayed?.get('DELAY'), delayed?.has('TIMER_DELIVER_MS'), due?.has('DELAY')]).toEqual(['4', false, false]);
   });
 
+  it('says that nothing was sent where a broker has the queue no longer', async () => {
+    const remark = 'request queueId[3] is illegal, TopicConfig [topicName=orders] Producer: 127.0.0.1:1';
+    const { producer } = await producerOn([
+      broker(({ code }) => (code === CODES.sendMessageV2 ? { code: RESPONSE_CODES.systemError, remark } : 'usual')),
+    ]);
+    const sending = producer.send({ topic: TOPIC, body: 'x' });
+    await expect(sending).rejects.toMatchObject({ outcome: 'not-sent', retryable: true });
+  });
+
   it('goes by the levels that a broker has by its configuration', async () => {
     const { producer, sent } = await producerOn([
       ({ code }) => ({

@@ -15,6 +15,9 @@ export function rejection(code: Code, message: string): Status {
 /** How a broker words that credentials are missing or wrong, or do not allow the request. @see AuthenticationException, AclException of the server */
 const ACCESS = /^(?:User:|username |check signature)|AclException|AuthenticationException|AuthorizationException/i;
 
+/** How a broker words that a topic has fewer queues than before; routes show it within half a minute. @see AbstractSendMessageProcessor of the server */
+const QUEUE_GONE = /^request queueId\[\d+\] is illegal/;
+
 const CODES: ReadonlyMap<number, Code> = new Map([
   [RESPONSE_CODES.systemBusy, Code.TOO_MANY_REQUESTS],
   [RESPONSE_CODES.requestCodeNotSupported, Code.NOT_IMPLEMENTED],
@@ -34,7 +37,8 @@ const CODES: ReadonlyMap<number, Code> = new Map([
 
 /**
  * The status for an answer.
- * @throws TransportError (not-sent) when the broker is starting or stopping: it has not executed the request, and another one may
+ * @throws TransportError (not-sent) when the broker is starting or stopping, or does not have the queue: it has not executed the request, and
+ *   another one may
  */
 export function statusOf(answer: RemotingFrame, address: string): Status {
   const { code, remark } = answer;
@@ -44,6 +48,10 @@ export function statusOf(answer: RemotingFrame, address: string): Status {
     throw new TransportError('UNAVAILABLE', text, 'not-sent', true);
   }
   const line = firstLine(remark);
+  if (QUEUE_GONE.test(line)) {
+    const text = `${address} has this queue of the topic no longer ("${line}"); nothing took effect`;
+    throw new TransportError('UNAVAILABLE', text, 'not-sent', true);
+  }
   const message = `${line} (code ${code} of ${address})`;
   if (ACCESS.test(line)) return { code: Code.UNAUTHORIZED, message };
   // Code 1 stands for any exception, so the request may have taken effect.
