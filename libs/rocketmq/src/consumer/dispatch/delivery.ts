@@ -172,7 +172,7 @@ export class Delivery {
     const invisibleDurationMs = Math.max(0, this.isFifo ? takenForMs : 0, visibleAtMs - context.clock.monotonicMs());
     // Of a lite topic, servers count the first release only.
     const suspend = !this.isFifo || context.settings(lease.endpoint).isLite;
-    const settlement = { kind: 'release', invisibleDurationMs, suspend } as const;
+    const settlement = { kind: 'release', invisibleDurationMs, suspend, isRetry: true } as const;
     await lease.settle(settlement, this.shared.settleSignal);
   }
 

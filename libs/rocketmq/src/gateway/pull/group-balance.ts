@@ -131,7 +131,7 @@ export class GroupBalance {
       return route ?? known;
     } catch (error) {
       const text = 'the route of a topic is not known at present: its queues are divided by the last one';
-      if (!this.isWithoutRoutes && known !== undefined)
+      if (!this.isWithoutRoutes && known !== undefined && !deadline.signal.aborted)
         this.port.logger.warn(text, { topic, error: describeError(error) });
       this.isWithoutRoutes = true;
       return known;

@@ -4,6 +4,13 @@ import { monotonicMs } from '../../support/deadline.js';
 import { describeError, type Logger } from '../../support/logger.js';
 import type { QueueRequests } from './queue-requests.js';
 
+interface QueuePositionPort {
+  /** Where the next owner begins; undefined before the first pull, and after the end. */
+  offset(): number | undefined;
+  /** Whether this client may say so. */
+  isMine(): boolean;
+}
+
 /** It is stored again, since a member that was suspended may have set an older one. As often as the Java client does. */
 const REPEAT_MS = 5_000;
 const MAX_LAST_TRIES = 3;
@@ -13,15 +20,15 @@ export class QueuePosition {
   private storedAtMs = Number.NEGATIVE_INFINITY;
   private storing: Promise<void> = Promise.resolve();
 
-  /** @param offsetNow where the next owner begins; undefined while this client may not say so */
   constructor(
     private readonly requests: QueueRequests,
     private readonly logger: Logger,
-    private readonly offsetNow: () => number | undefined,
+    private readonly port: QueuePositionPort,
   ) {}
 
+  /** For a pull to store; undefined while this client may not. */
   get now(): number | undefined {
-    return this.offsetNow();
+    return this.port.isMine() ? this.port.offset() : undefined;
   }
 
   /** A pull has stored it. */
@@ -32,26 +39,34 @@ export class QueuePosition {
 
   /** Stores it, unless the broker knows it. Never throws. */
   store(): Promise<void> {
-    // One after the other: a broker works on several at once, and the last one would win.
-    this.storing = this.storing.then(() => this.storeNow());
-    return this.storing;
+    return this.inTurn(() => this.storeOffset(this.now));
   }
 
   /**
-   * Stores it for the next owner. Never throws. A broker works on pulls and commits at once: a pull that was sent before may set the offset
-   * that it carries after the commit.
+   * Stores it for the next owner, unless another one has stored a position since this client did. Never throws. A broker works on pulls and
+   * commits at once: a pull that was sent before may set the offset that it carries after the commit.
    */
   async storeLast(): Promise<void> {
-    for (let tries = 0; tries < MAX_LAST_TRIES && this.now !== undefined; tries++) {
-      await this.store();
-      const known = await this.requests.committedOffset().catch(() => undefined);
-      if (known === this.stored && known === this.now) return;
-      this.stored = -1;
+    for (let tries = 0; tries < MAX_LAST_TRIES && this.port.offset() !== undefined; tries++) {
+      const isOthers = !this.port.isMine() && (await this.known()) !== this.stored;
+      if (isOthers) return;
+      await this.inTurn(() => this.storeOffset(this.port.offset()));
+      if ((await this.known()) === this.stored && this.stored === this.port.offset()) return;
+      this.storedAtMs = Number.NEGATIVE_INFINITY;
     }
   }
 
-  private async storeNow(): Promise<void> {
-    const offset = this.now;
+  private known(): Promise<number | undefined> {
+    return this.requests.committedOffset().catch(() => undefined);
+  }
+
+  /** One after the other: a broker works on several at once, and the last one would win. */
+  private inTurn(work: () => Promise<void>): Promise<void> {
+    this.storing = this.storing.then(work);
+    return this.storing;
+  }
+
+  private async storeOffset(offset: number | undefined): Promise<void> {
     if (offset === undefined || (offset === this.stored && monotonicMs() - this.storedAtMs < REPEAT_MS)) return;
     try {
       await this.requests.commit(offset);

@@ -72,8 +72,9 @@ export class QueuePuller {
     readonly ownership: number,
   ) {
     this.requests = new QueueRequests(port, name);
-    this.position = new QueuePosition(this.requests, port.logger, () => {
-      return this.isMine ? this.queue?.commitOffset : undefined;
+    this.position = new QueuePosition(this.requests, port.logger, {
+      offset: () => this.queue?.commitOffset,
+      isMine: () => this.isMine,
     });
     const events = { onTaken: () => port.onReady(), onLost: () => this.beginAgain() };
     this.lock = port.isOrdered ? new QueueLock(this.requests, port.logger, events) : undefined;
