@@ -36,8 +36,8 @@ const BALANCE_MS = 20_000;
 /** While something is not known. */
 const BALANCE_SOON_MS = 1_000;
 const BALANCE_TIMEOUT_MS = 5_000;
-/** A name server that does not answer must leave time to ask a broker. */
-const ROUTE_TIMEOUT_MS = 1_000;
+/** A server that does not answer must leave time to ask another one. */
+const ASK_TIMEOUT_MS = 1_000;
 
 export class GroupBalance {
   private readonly ioClock = new SystemClock();
@@ -124,7 +124,7 @@ export class GroupBalance {
     const known = this.routes.get(topic);
     if (known !== undefined && this.isWithoutRoutes) return known;
     try {
-      const route = await withNotedEffects('route', ROUTE_TIMEOUT_MS, deadline.signal, (own) =>
+      const route = await withNotedEffects('route', ASK_TIMEOUT_MS, deadline.signal, (own) =>
         this.port.topics.route(topic, own),
       );
       if (route !== undefined) this.routes.set(topic, route);
@@ -146,7 +146,9 @@ export class GroupBalance {
   ): Promise<readonly string[] | undefined> {
     for (const address of addresses) {
       const request = { code: REQUEST_CODES.getConsumerListByGroup, fields: { consumerGroup } };
-      const answer = await this.port.client.ask(address, request, deadline).catch(() => undefined);
+      const answer = await withNotedEffects('members', ASK_TIMEOUT_MS, deadline.signal, (own) =>
+        this.port.client.ask(address, request, own),
+      ).catch(() => undefined);
       if (answer === undefined || statusOf(answer, address).code !== Code.OK) continue;
       const members = textsIn(jsonOf(answer).consumerIdList);
       if (members.length > 0) return members;

@@ -175,8 +175,10 @@ export class PullConsumer {
       await sleep(this.ioClock, COMMIT_MS, signal).catch(() => {});
       if (signal.aborted) return;
       this.tick();
-      for (const puller of this.pullers.values()) this.putOffStrays(puller);
-      await Promise.all([...this.pullers.values()].map((puller) => puller.commit()));
+      for (const puller of this.pullers.values()) {
+        this.putOffStrays(puller);
+        puller.commit();
+      }
     }
   }
 

@@ -19,6 +19,7 @@ export class QueuePosition {
   private stored = -1;
   private storedAtMs = Number.NEGATIVE_INFINITY;
   private storing: Promise<void> = Promise.resolve();
+  private waiting = 0;
 
   constructor(
     private readonly requests: QueueRequests,
@@ -37,9 +38,10 @@ export class QueuePosition {
     this.storedAtMs = monotonicMs();
   }
 
-  /** Stores it, unless the broker knows it. Never throws. */
-  store(): Promise<void> {
-    return this.inTurn(() => this.storeOffset(this.now));
+  /** Stores it, unless the broker knows it, or has not answered yet. Never throws, and waits for nothing. */
+  store(): void {
+    if (this.waiting > 0) return;
+    void this.inTurn(() => this.storeOffset(this.now));
   }
 
   /**
@@ -62,7 +64,8 @@ export class QueuePosition {
 
   /** One after the other: a broker works on several at once, and the last one would win. */
   private inTurn(work: () => Promise<void>): Promise<void> {
-    this.storing = this.storing.then(work);
+    this.waiting++;
+    this.storing = this.storing.then(work).finally(() => this.waiting--);
     return this.storing;
   }
 

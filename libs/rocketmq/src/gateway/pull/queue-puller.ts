@@ -122,9 +122,9 @@ export class QueuePuller {
     pulling.ending.abort(new StateError('CLOSED', 'the subscription has changed'));
   }
 
-  /** Stores where the next owner begins. Never throws. */
-  commit(): Promise<void> {
-    return this.position.store();
+  /** Stores where the next owner begins. Never throws, and waits for nothing. */
+  commit(): void {
+    this.position.store();
   }
 
   /**
@@ -265,7 +265,7 @@ export class QueuePuller {
     queue.moveTo(offset);
     this.changed();
     this.pulling?.ending.abort(new StateError('CLOSED', 'the queue goes on at another offset'));
-    void this.commit();
+    this.commit();
   }
 
   private async drain(queue: OwnedQueue): Promise<void> {
