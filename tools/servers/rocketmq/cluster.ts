@@ -53,6 +53,8 @@ export interface RunningCluster {
   stop: () => Promise<void>;
 }
 
+const MAX_STARTS = 3;
+
 /** @throws RealServerError with the end of the output of what did not start */
 export async function startRocketMQCluster({
   version = DEFAULT_VERSION,
@@ -146,7 +148,7 @@ export async function startRocketMQCluster({
     brokers: brokerPorts.map((port) => `127.0.0.1:${port}`),
     slave: slavePort === undefined ? undefined : `127.0.0.1:${slavePort}`,
     killProxy: (index) => run.kill(`proxy-${index}`),
-    reviveProxy: startProxy,
+    reviveProxy: (index) => untilStarted(() => startProxy(index)),
     killBroker: (index = 0) => run.kill(nameOf('broker', index)),
     shutDownBroker: (index = 0) => run.shutDown(nameOf('broker', index)),
     reviveBroker: startOneBroker,
@@ -157,6 +159,17 @@ export async function startRocketMQCluster({
     failed: run.failed,
     stop,
   };
+}
+
+/** As a supervisor would: a proxy ends at its start when the brokers do not create its topic in time. */
+async function untilStarted(start: () => Promise<void>): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await start();
+    } catch (error) {
+      if (tries === MAX_STARTS) throw error;
+    }
+  }
 }
 
 async function startBroker(

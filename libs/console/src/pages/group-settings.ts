@@ -25,7 +25,9 @@ const DEFAULT_ATTEMPTS = 17;
 
 export function settingsOf({ consumerGroup, brokers }: GroupDescription): ShownSettings {
   // On brokers of 4.x the consumers decide.
-  const orders = [...new Set(brokers.filter((one) => one.keepsRules).map(({ fifo }) => (fifo ? 'fifo' : '')))];
+  const orders = [
+    ...new Set(brokers.filter((one) => one.keepsRules !== false).map(({ fifo }) => (fifo ? 'fifo' : ''))),
+  ];
   const attempts = [...new Set(brokers.map(({ maxDeliveryAttempts: most }) => attemptsOf(most)))];
   const order = { text: orders.length > 1 ? 'differs' : (orders[0] ?? ''), isWrong: orders.length > 1 };
   const isNone = attempts.includes('none');

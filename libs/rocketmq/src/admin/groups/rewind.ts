@@ -115,7 +115,7 @@ async function commitOn(
 
 function isPulled({ consumerGroup }: RewindRequest, { name }: MasterBroker): UsageError {
   const text = `consumers of group "${consumerGroup}" pull from ${name}, and keep their own positions: one queue cannot be moved while they run; stop them first, or move the group to the beginning, the end or a time; nothing was changed`;
-  return new UsageError('UNSUPPORTED', text, 'to');
+  return new UsageError('VERSION_UNSUPPORTED', text, 'to');
 }
 
 function resetRequest({ consumerGroup, topic, to }: RewindRequest): RemotingRequest {
