@@ -3,6 +3,7 @@
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { accepts, takePortBlock } from '../../ports.js';
 import type { ChildProcess } from '../../process/child-processes.js';
 import { DEFAULT_VERSION, ensureJars } from './jars.js';
@@ -53,7 +54,8 @@ export interface RunningCluster {
   stop: () => Promise<void>;
 }
 
-const MAX_STARTS = 3;
+const MAX_STARTS = 10;
+const BETWEEN_STARTS_MS = 1_000;
 
 /** @throws RealServerError with the end of the output of what did not start */
 export async function startRocketMQCluster({
@@ -161,13 +163,14 @@ export async function startRocketMQCluster({
   };
 }
 
-/** As a supervisor would: a proxy ends at its start when the brokers do not create its topic in time. */
+/** As a supervisor would: a proxy ends at its start when no broker creates its topic in time, as one that is stopped. */
 async function untilStarted(start: () => Promise<void>): Promise<void> {
   for (let tries = 1; ; tries++) {
     try {
       return await start();
     } catch (error) {
       if (tries === MAX_STARTS) throw error;
+      await sleep(BETWEEN_STARTS_MS);
     }
   }
 }
