@@ -165,7 +165,7 @@ describe('the result for the caller', () => {
       const producer = newProducer();
       const { recallHandle = '' } = await producer.send({ topic: 'timeouts', body: 'x', delayMs: 60_000 });
       broker.faults.add({ rpc: 'recallMessage', action: { kind: 'dropResponse' }, times: 1_000 });
-      const recalling = producer.recall({ topic: 'timeouts', recallHandle }, { timeoutMs: 300 });
+      const recalling = producer.recall({ topic: 'timeouts', recallHandle }, { timeoutMs: 1_000 });
       await expect(recalling).rejects.toMatchObject({ outcome: 'unknown' });
     });
 
