@@ -49,6 +49,17 @@ describe('delay', () => {
     expect(delayLevelMs(2)).toBe(5 * SECOND_MS);
   });
 
+  contract('a delay that is no level is rounded up where a broker knows levels only', async (world) => {
+    const topic = await world.topic('delay');
+    const producer = await world.producer({ delayLevels: 'round-up' });
+    const recorder = await world.record({ topic });
+    const sentAtMs = world.nowMs();
+    await producer.send({ topic, body: 'later', delayMs: 4 * SECOND_MS });
+    await world.backend.advance(delayLevelMs(2));
+    await world.until('it is delivered', () => recorder.deliveries.length === 1);
+    expect(recorder.deliveries[0]?.atMs).toBeGreaterThanOrEqual(sentAtMs + 4 * SECOND_MS - PRECISION_MS);
+  });
+
   contract('a recalled message is not delivered', async (world) => {
     const topic = await world.topic('delay');
     const producer = await world.producer();

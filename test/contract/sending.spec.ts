@@ -1,5 +1,6 @@
 import { describe, expect } from '@jest/globals';
 import { type MessageType, type MessageView, Producer, type ReceivedMessage, SECOND_MS } from 'nestjs-rocketmq/client';
+import { testTransport } from '../fixtures/transport.js';
 import { contractSuite } from './support/contract.js';
 import { rawSend } from './support/raw-send.js';
 import { texts } from './support/world.js';
@@ -51,6 +52,36 @@ describe('sending', () => {
     expect(message?.bornTimestampMs).toBeGreaterThanOrEqual(sentAtMs);
     expect(message?.bornTimestampMs).toBeLessThanOrEqual(world.nowMs());
     expect(message?.storeTimestampMs).toBeGreaterThanOrEqual(sentAtMs - 1_000);
+  });
+
+  contract('a received message and, by name server, its receipt say where it is stored', async (world) => {
+    const topic = await world.topic();
+    const producer = await world.producer();
+    const recorder = await world.record({ topic });
+    const receipts = await Promise.all(['a', 'b', 'c'].map((body) => producer.send({ topic, body })));
+    const [batched] = await producer.sendBatch([{ topic, body: 'd' }]);
+    if (batched?.status === 'sent') receipts.push(batched.receipt);
+    await world.until('all arrive', () => recorder.deliveries.length === 4);
+    for (const receipt of receipts) {
+      const message = recorder.deliveries.find((one) => one.message.messageId === receipt.messageId)?.message;
+      const { brokerName, queueId, offset, offsetMessageId } = receipt;
+      expect(message?.queueOffset).toBe(offset);
+      expect(message?.brokerName).toMatch(/./);
+      expect(message?.storeHost).toMatch(/^\S+:\d+$/);
+      if (testTransport !== 'remoting') {
+        expect({ brokerName, queueId, offsetMessageId }).toEqual({});
+        continue;
+      }
+      expect(message).toMatchObject({ brokerName, queueId, offsetMessageId });
+      expect(message?.storeSize).toBeGreaterThan(message?.body.length ?? 0);
+      const { messages } = await world.admin().findMessages({ topic, messageId: offsetMessageId ?? '' });
+      expect(messages[0]).toMatchObject({
+        messageId: receipt.messageId,
+        broker: brokerName,
+        queueId,
+        queueOffset: offset,
+      });
+    }
   });
 
   contract('a property with an empty value is lost on the server', async (world) => {

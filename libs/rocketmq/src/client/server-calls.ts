@@ -19,6 +19,8 @@ export interface RequestOptions {
    * older ones keep a message for later only as a copy. Default: false.
    */
   readonly isRetry?: boolean;
+  /** Whether a delay that is no level becomes the next longer one, at brokers that delay by levels. Default: it is rejected. */
+  readonly roundsUpDelays?: boolean;
 }
 
 /** The RPCs with one request and one answer. */

@@ -183,10 +183,14 @@ export class MessageFlow {
   }
 
   /** Undefined for a message that cannot be decoded; it is redelivered when its lease ends, until the server's limit of attempts. */
-  private leaseOf(wire: WireMessage, { topic, endpoint }: Queue, leasedAtMs: number): MessageLease | undefined {
+  private leaseOf(
+    wire: WireMessage,
+    { topic, endpoint, brokerName }: Queue,
+    leasedAtMs: number,
+  ): MessageLease | undefined {
     const heldBytes = wire.body.length;
     try {
-      const { message, bodyProblem, isPacked } = incomingMessage(wire);
+      const { message, bodyProblem, isPacked } = incomingMessage(wire, brokerName);
       // Field by field: a spread costs more than the rest of what is done for a message here.
       const received = { message, bodyProblem, isPacked, endpoint, leasedAtMs, heldBytes };
       return new MessageLease(this.leases, received);

@@ -48,6 +48,7 @@ export { delayLevelMs } from '../producer/sending/delay-levels.js';
 export type { Durability, LessDurableMessage } from '../producer/sending/durability.js';
 export type { InterceptedSend, SendInterceptor } from '../producer/sending/interceptors.js';
 export { NotSentError } from '../producer/sending/not-sent-error.js';
+export type { QueueSelector } from '../producer/sending/queue-choice.js';
 export type { RecallTarget } from '../producer/sending/recall.js';
 export type { BatchOptions, BatchOutcome } from '../producer/sending/send-batch.js';
 export type { SendReceipt } from '../producer/sending/send-request.js';

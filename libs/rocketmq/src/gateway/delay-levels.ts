@@ -16,6 +16,13 @@ const VALID_MS = MINUTE_MS;
 const UNITS: Readonly<Record<string, number>> = { s: SECOND_MS, m: MINUTE_MS, h: HOUR_MS, d: DAY_MS };
 const LEVEL = /^(\d{1,6})([smhd])$/;
 
+/** A broker that delays by levels. */
+interface DelayingBroker {
+  readonly address: string;
+  /** See `RemotingFrame.version`. */
+  readonly release: number;
+}
+
 /** The levels of the brokers of one client. */
 export class DelayLevels {
   private readonly known = new Map<string, { readonly levelsMs: readonly number[]; readonly atMs: number }>();
@@ -41,16 +48,20 @@ export class DelayLevels {
   /**
    * The level with exactly this delay, 0 for a time that is over; the rejection for a delay that is no level: the broker would deliver the
    * message at once.
-   * @param release see `RemotingFrame.version`
+   * @param roundsUp whether a longer level will do, the shortest of them
    * @throws like {@link at}
    */
-  async of(delayMs: number, address: string, release: number, deadline: Deadline): Promise<number | Status> {
+  async of(delayMs: number, roundsUp: boolean, at: DelayingBroker, deadline: Deadline): Promise<number | Status> {
     if (delayMs <= 0) return 0;
+    const { address, release } = at;
     const levelsMs = await this.at(address, deadline);
-    const level = levelsMs.indexOf(delayMs) + 1;
+    const chosenMs = roundsUp ? Math.min(...levelsMs.filter((levelMs) => levelMs >= delayMs)) : delayMs;
+    const level = levelsMs.indexOf(chosenMs) + 1;
     if (level > 0) return level;
     const levels = levelsMs.map(durationText).join(' ');
-    const text = `${address} runs ${releaseName(release)}, which delays messages by one of its levels: ${levels}; ${delayMs} ms is none of them, and any other delay needs RocketMQ ${FIRST_WITH.timers} or later`;
+    const problem = roundsUp ? 'is longer than all of them, and a longer' : 'is none of them, and any other';
+    const cure = roundsUp ? '' : "; delayLevels: 'round-up' of the producer takes the next longer level";
+    const text = `${address} runs ${releaseName(release)}, which delays messages by one of its levels: ${levels}; ${delayMs} ms ${problem} delay needs RocketMQ ${FIRST_WITH.timers} or later${cure}`;
     return rejection(Code.UNSUPPORTED, text);
   }
 }

@@ -52,13 +52,15 @@ interface RequestLimits {
   readonly signal?: AbortSignal;
   /** Whether a change of the invisible duration postpones the next attempt. Default: the lease goes on. */
   readonly isRetry?: boolean;
+  /** Whether a delay that is no level of the broker becomes the next longer one. Default: it is rejected. */
+  readonly roundsUpDelays?: boolean;
 }
 
 type Handler<N extends RpcName> = (
   address: string,
   request: RpcRequest<N>,
   deadline: Deadline,
-  isRetry: boolean,
+  limits: RequestLimits,
 ) => Promise<RpcResponse<N>>;
 type Handlers = { readonly [N in RpcName]?: Handler<N> };
 
@@ -127,11 +129,12 @@ export class Gateway {
     this.handlers = {
       queryRoute: (_, { topic }, deadline) => this.route(topic?.name ?? '', deadline),
       queryAssignment: (_, { topic }, deadline) => this.assignments(topic?.name ?? '', deadline),
-      sendMessage: (address, request, deadline) => sending.send(address, request, deadline),
+      sendMessage: (address, request, deadline, { roundsUpDelays = false }) =>
+        sending.send(address, request, deadline, roundsUpDelays),
       recallMessage: (address, request, deadline) => sending.recall(address, request, deadline),
       endTransaction: (_, request, deadline) => this.halfMessages.end(request, deadline),
       ackMessage: (address, request, deadline) => this.settling.ack(address, request, deadline),
-      changeInvisibleDuration: (address, request, deadline, isRetry) =>
+      changeInvisibleDuration: (address, request, deadline, { isRetry = false }) =>
         this.change(address, request, deadline, isRetry),
       forwardMessageToDeadLetterQueue: (address, request, deadline) => this.deadLetter(address, request, deadline),
       syncLiteSubscription: async (address, request, deadline) => ({
@@ -152,14 +155,15 @@ export class Gateway {
     address: string,
     rpc: N,
     request: RpcRequest<N>,
-    { what, timeoutMs, signal, isRetry = false }: RequestLimits,
+    limits: RequestLimits,
   ): Promise<RpcResponse<N>> {
     const handler = this.handlers[rpc] as Handler<N> | undefined;
     if (handler === undefined) {
       const status = rejection(Code.NOT_IMPLEMENTED, `${rpc} is not possible without a proxy`);
       return Promise.resolve({ status } as unknown as RpcResponse<N>);
     }
-    return withNotedEffects(what, timeoutMs, signal, (deadline) => handler(address, request, deadline, isRetry));
+    const { what, timeoutMs, signal } = limits;
+    return withNotedEffects(what, timeoutMs, signal, (deadline) => handler(address, request, deadline, limits));
   }
 
   /** A poll: its answers are passed on as from a proxy. Failures as in {@link unary}. */

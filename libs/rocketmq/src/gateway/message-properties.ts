@@ -9,11 +9,13 @@ import {
   type SystemProperties,
   type Message as WireMessage,
 } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { GatewayMessage } from '../protocol/grpc/message-mapping.js';
 import { isReservedProperty, MESSAGE_GROUP_PROPERTY } from '../protocol/model/names.js';
 import { dateOf, dueTimeIn, integerIn } from '../protocol/remoting/property-values.js';
 import {
   encodeProperty,
   messageIdOf,
+  offsetMessageIdOf,
   type StoredMessageFields,
   SYS_FLAGS,
 } from '../protocol/remoting/stored-message.js';
@@ -96,7 +98,7 @@ interface PoppedFields {
 /** A digest that matches no body. */
 const CORRUPT = { type: DigestType.CRC32, checksum: 'the checksum of the broker differs' };
 
-export function wireMessageOf(stored: StoredMessageFields, popped: PoppedFields): WireMessage {
+export function wireMessageOf(stored: StoredMessageFields, popped: PoppedFields): GatewayMessage {
   const { properties } = stored;
   const userProperties: Record<string, string> = {};
   for (const [name, value] of properties) if (!isReservedProperty(name)) setOwn(userProperties, name, value);
@@ -127,7 +129,8 @@ export function wireMessageOf(stored: StoredMessageFields, popped: PoppedFields)
     traceContext: properties.get(PROPERTY.traceContext),
   };
   const topic = { resourceNamespace: '', name: popped.topic };
-  return { topic, userProperties, systemProperties, body: stored.body };
+  const { body, storeSize } = stored;
+  return { topic, userProperties, systemProperties, body, storeSize, offsetMessageId: offsetMessageIdOf(stored) };
 }
 
 const MARKS_OF_DELAY = [PROPERTY.deliverAtMs, PROPERTY.delayLevel, PROPERTY.delaySeconds, PROPERTY.delayMs];

@@ -9,6 +9,7 @@ import {
   UNTYPED,
   usual,
 } from '../../../../test/fixtures/gateway-world.js';
+import type { BrokerScript } from '../../../../test/fixtures/scripted-cluster.js';
 import { until } from '../../../../tools/until.js';
 import { Connection } from '../client/connection.js';
 import { addressText } from '../client/endpoint.js';
@@ -211,6 +212,26 @@ describe('sending through the gateway', () => {
       '1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h; 1500 ms is none',
     );
     expect(sent(CODES.sendMessageV2)).toEqual([]);
+  });
+
+  it('rounds a delay up to the next level where the producer says so, and no further', async () => {
+    const script: BrokerScript = () => ({ version: RELEASES.v497, body: '{}', ...STORED });
+    const { producer, sent } = await producerOn([script], { delayLevels: 'round-up' });
+    await producer.send({ topic: TOPIC, body: 'x', delayMs: 5_000 });
+    await producer.send({ topic: TOPIC, body: 'x', delayMs: 5_001 });
+    const tooLong = producer.send({ topic: TOPIC, body: 'x', delayMs: 7_200_001 });
+    await expect(tooLong).rejects.toMatchObject({ code: 'UNSUPPORTED', outcome: 'rejected' });
+    await expect(tooLong).rejects.toThrow('7200001 ms is longer than all of them');
+    const levels = sent(CODES.sendMessageV2).map(({ fields }) => decodeProperties(fields.i ?? '').get('DELAY'));
+    expect(levels).toEqual(['2', '3']);
+  });
+
+  it('delays to the millisecond at brokers that can, whatever is said about levels', async () => {
+    const { producer, sent } = await producerOn([usual], { delayLevels: 'round-up' });
+    const deliverAt = new Date(Date.now() + 61_234);
+    await producer.send({ topic: TOPIC, body: 'x', deliverAt });
+    const [delayed] = sent(CODES.sendMessageV2).map(({ fields }) => decodeProperties(fields.i ?? ''));
+    expect(delayed?.get('TIMER_DELIVER_MS')).toBe(String(deliverAt.getTime()));
   });
 
   it('sends no message with a priority to a broker that would ignore it', async () => {

@@ -5,8 +5,7 @@ import {
   type Status,
   type Message as WireMessage,
 } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
-import type { SendResultEntry } from '../protocol/grpc/generated/apache/rocketmq/v2/service.js';
-import type { RpcRequest, RpcResponse } from '../protocol/grpc/rpc.js';
+import type { RpcRequest, RpcResponse, SentEntry } from '../protocol/grpc/rpc.js';
 import { LIMITS } from '../protocol/model/limits.js';
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
@@ -15,11 +14,11 @@ import { offsetInMessageId } from '../protocol/remoting/stored-message.js';
 import { offsetOf, settingIn } from '../remoting/answers.js';
 import { releaseName } from '../remoting/releases.js';
 import type { RemotingClient } from '../remoting/remoting-client.js';
-import type { RemotingRequest } from '../remoting/remoting-request.js';
 import { type Deadline, realTimeIn } from '../support/deadline.js';
 import { abilitiesOf, type BrokerAbilities, FIRST_WITH } from './broker-release.js';
 import type { DelayLevels } from './delay-levels.js';
-import { isHalf, propertiesOf, sysFlagOf } from './message-properties.js';
+import { isHalf } from './message-properties.js';
+import { batch, type QueuePlace, single } from './send-requests.js';
 import { notSent, rejection, sendStatusOf, statusOf } from './statuses.js';
 import type { Topics } from './topics.js';
 import type { HalfMessages } from './transactions.js';
@@ -34,17 +33,12 @@ const NEEDS = [
 interface Needs {
   /** When it is to be delivered, and when it was sent first. */
   readonly delay: { readonly dueAtMs: number; readonly bornAtMs: number } | undefined;
+  readonly roundsUpDelays: boolean;
   readonly properties: readonly (typeof NEEDS)[number][];
   readonly bodyBytes: number;
 }
 
 type Answer = RpcResponse<'sendMessage'>;
-
-/** Which queue of which broker. */
-interface QueuePlace {
-  readonly address: string;
-  readonly queueId: number;
-}
 
 /** The messages of one request, which has at least one. */
 interface Sent {
@@ -64,8 +58,16 @@ export class Sending {
     private readonly delayLevels: DelayLevels,
   ) {}
 
-  /** @throws TransportError (not-sent) at once while the topic stores no messages */
-  send(address: string, { messages }: RpcRequest<'sendMessage'>, deadline: Deadline): Promise<Answer> {
+  /**
+   * @param roundsUpDelays whether a broker that delays by levels gets the next longer one
+   * @throws TransportError (not-sent) at once while the topic stores no messages
+   */
+  send(
+    address: string,
+    { messages }: RpcRequest<'sendMessage'>,
+    deadline: Deadline,
+    roundsUpDelays: boolean,
+  ): Promise<Answer> {
     const [first] = messages;
     if (first === undefined) return rejected(Code.MESSAGE_CORRUPTED, 'no message to send');
     const topic = topicOf(first);
@@ -82,7 +84,7 @@ export class Sending {
     if (properties.length === 0 && delay === undefined && bodyBytes <= LIMITS.bodyBytes) {
       return this.store(place, sent, deadline);
     }
-    return this.storeIfAble(place, { delay, properties, bodyBytes }, sent, deadline);
+    return this.storeIfAble(place, { delay, roundsUpDelays, properties, bodyBytes }, sent, deadline);
   }
 
   /** Stores the messages if the broker can treat them as asked. */
@@ -96,14 +98,14 @@ export class Sending {
 
   /** See {@link DelayLevels.of}. Undefined for a broker that goes by the time. */
   private async delayLevel(
-    { delay }: Needs,
+    { delay, roundsUpDelays }: Needs,
     address: string,
     deadline: Deadline,
   ): Promise<number | undefined | Status> {
     if (delay === undefined) return undefined;
     const release = await this.client.releaseAt(address, deadline);
     if (abilitiesOf(release).delays) return undefined;
-    return this.delayLevels.of(delay.dueAtMs - delay.bornAtMs, address, release, deadline);
+    return this.delayLevels.of(delay.dueAtMs - delay.bornAtMs, roundsUpDelays, { address, release }, deadline);
   }
 
   /** Not an async function: while it waits, it would hold the request, and a thousand at a time are a burden to the collector. */
@@ -114,7 +116,8 @@ export class Sending {
     return this.client.ask(place.address, request, deadline).then((answer) => {
       const { status, isStored } = sendStatusOf(answer, place.address);
       if (!isStored) return { status, entries: messages.map((message) => failed(status, message)) };
-      const entries = messages.map((message, index) => stored(answer, status, message, index));
+      const ids = (answer.fields.msgId ?? '').split(',');
+      const entries = messages.map((message, index) => stored(answer, status, message, { index, id: ids[index] }));
       if (isHalf(first)) this.remember(topic, first, answer, place.address);
       return { status, entries };
     });
@@ -202,77 +205,26 @@ function topicOf({ topic }: WireMessage): string {
   return topic?.name ?? '';
 }
 
-/**
- * With one-letter names, as JSON: it is written for every message, and JSON.stringify would take half as long again.
- * @param properties of all messages of the request
- * @see SendMessageRequestHeaderV2 of the server
- */
-function fieldsOf(
-  topic: string,
-  { queueId }: QueuePlace,
+/** @param at its index in the request, and the id by its offset */
+function stored(
+  { fields }: RemotingFrame,
+  status: Status,
   message: WireMessage,
-  properties: string,
-  isBatch: boolean,
-): string {
-  const bornAtMs = message.systemProperties?.bornTimestamp?.getTime() ?? realTimeIn(0).getTime();
-  const name = JSON.stringify(topic);
-  // A broker could create the topic like the one in c, so c names none other: sends never create one. RocketMQ-Rust refuses an empty name.
-  return `{"a":${name},"b":${name},"c":${name},"d":"4","e":"${queueId}","f":"${sysFlagOf(message)}","g":"${bornAtMs}","h":"0","i":${JSON.stringify(properties)},"j":"0","k":"false","m":"${isBatch}"}`;
-}
-
-function single(topic: string, place: QueuePlace, message: WireMessage, delayLevel?: number): RemotingRequest {
-  const fields = fieldsOf(topic, place, message, propertiesOf(message, topic, delayLevel), false);
-  return { code: REQUEST_CODES.sendMessageV2, fields, body: message.body };
-}
-
-/** The header has no properties: brokers before 5.4.0 would add them to every message. */
-function batch(
-  topic: string,
-  place: QueuePlace,
-  messages: readonly WireMessage[],
-  first: WireMessage,
-): RemotingRequest {
-  const fields = fieldsOf(topic, place, first, '', true);
-  return { code: REQUEST_CODES.sendBatchMessage, fields, body: batchBody(messages, topic), isBodyFinal: true };
-}
-
-/** Of an entry beside its body and properties. */
-const ENTRY_BYTES = 22;
-
-/** For each message `int32 size | int32 0 | int32 0 | int32 flag | int32 body size | body | int16 properties size | properties` */
-function batchBody(messages: readonly WireMessage[], topic: string): Buffer {
-  const entries = messages.map((message) => {
-    const { body } = message;
-    const properties = propertiesOf(message, topic);
-    return { body, properties, bytes: ENTRY_BYTES + body.length + Buffer.byteLength(properties) };
-  });
-  const whole = Buffer.allocUnsafe(entries.reduce((sum, { bytes }) => sum + bytes, 0));
-  let at = 0;
-  for (const { body, properties, bytes } of entries) {
-    whole.writeInt32BE(bytes, at);
-    whole.fill(0, at + 4, at + 16);
-    whole.writeInt32BE(body.length, at + 16);
-    whole.set(body, at + 20);
-    const lengthAt = at + 20 + body.length;
-    whole.writeInt16BE(bytes - ENTRY_BYTES - body.length, lengthAt);
-    whole.write(properties, lengthAt + 2);
-    at += bytes;
-  }
-  return whole;
-}
-
-function stored({ fields }: RemotingFrame, status: Status, message: WireMessage, index: number): SendResultEntry {
+  at: { readonly index: number; readonly id: string | undefined },
+): SentEntry {
   const messageId = message.systemProperties?.messageId ?? '';
   return {
     status,
     messageId,
     transactionId: messageId,
-    offset: BigInt((offsetOf(fields.queueOffset ?? '') ?? 0) + index),
+    offset: BigInt((offsetOf(fields.queueOffset ?? '') ?? 0) + at.index),
     recallHandle: fields.recallHandle ?? '',
+    queueId: integerIn(fields.queueId),
+    offsetMessageId: at.id === '' ? undefined : at.id,
   };
 }
 
-function failed(status: Answer['status'], message: WireMessage): SendResultEntry {
+function failed(status: Answer['status'], message: WireMessage): SentEntry {
   const messageId = message.systemProperties?.messageId ?? '';
   return { status, messageId, transactionId: '', offset: 0n, recallHandle: '' };
 }

@@ -13,6 +13,7 @@ import {
   type ObjectChecks,
   type OptionChecks,
   objectOf,
+  oneOf,
   positiveNumber,
   trueOrFalse,
   withMethods,
@@ -23,6 +24,7 @@ import { BACKPRESSURE_CHECKS, type BackpressureOptions } from './sending/backpre
 import { BATCHING_CHECKS, type BatchingOptions } from './sending/batching.js';
 import { COMPRESSION_CHECKS, type CompressionOptions } from './sending/compression.js';
 import type { SendInterceptor } from './sending/interceptors.js';
+import type { QueueSelector } from './sending/queue-choice.js';
 import { TRANSACTION_TIMES } from './transactions/transaction-bounds.js';
 import type { TransactionOptions } from './transactions/transaction-coordinator.js';
 
@@ -47,6 +49,19 @@ export interface ProducerOptions extends TransactionOptions, BackpressureOptions
    * Default 24 h, as on the server.
    */
   readonly maxDelayMs?: number;
+  /**
+   * What is done with a delay that is none of the levels of a broker of 4.x, which has no others: `exact` refuses it before it is sent, with the
+   * levels (`UNSUPPORTED`); `round-up` delays by the next longer one, and refuses what is longer than the longest. Brokers of 5.x deliver at the time that
+   * is asked for. Default `exact`.
+   */
+  readonly delayLevels?: 'exact' | 'round-up';
+  /**
+   * Chooses the queue of each message, for example like the `MessageQueueSelector` of producers in Java: with the same choice, messages of both share a queue
+   * and so their order. It also decides about message groups, in the place of the hash of this library. Only by name server: a proxy chooses the
+   * queue itself. A message whose queue is chosen is sent in a request of its own; while its broker is missing, it is not sent (`UNAVAILABLE`).
+   * Default: message groups by their hash, others in turn.
+   */
+  readonly queueSelector?: QueueSelector;
   /**
    * Whether a send fails, with the outcome `stored`, when the server has stored the message less safely than its broker is configured to: not on
    * its disk or on a replica in time (`MASTER_PERSISTENCE_TIMEOUT`, `SLAVE_PERSISTENCE_TIMEOUT`, `HA_NOT_AVAILABLE`). Such a message is delivered, and
@@ -83,6 +98,8 @@ const CHECKS: OptionChecks<ProducerOptions> = {
   maxAttempts: integerFrom(1, LIMITS.attempts),
   compression: objectOf({ options: COMPRESSION_CHECKS }),
   maxDelayMs: positiveNumber,
+  delayLevels: oneOf('exact', 'round-up'),
+  queueSelector: anyFunction,
   requireDurable: trueOrFalse,
   interceptors: functions,
   events: callbacks(PRODUCER_EVENTS),

@@ -76,9 +76,16 @@ export class Producer {
     private readonly options: ProducerOptions = {},
   ) {
     assertOptions(options, PRODUCER_CHECKS);
-    const { maxAttempts = 3, maxDelayMs = LIMITS.delayMs } = options;
+    const { maxAttempts = 3, maxDelayMs = LIMITS.delayMs, delayLevels, queueSelector } = options;
+    if (queueSelector !== undefined && connection.hasProxy) {
+      const text =
+        'cannot be used with a proxy, which chooses the queue itself; connect to name servers (endpoints: name-server:...), or leave it out';
+      throw refused('queueSelector', text);
+    }
     const backoff = { kind: 'exponential', initialMs: 10, maxMs: 1_000, multiplier: 2 } as const;
-    this.policy = { maxAttempts, backoff, maxBodyBytes: LIMITS.bodyBytes, maxDelayMs };
+    const roundsUpDelays = delayLevels === 'round-up';
+    const maxBodyBytes = LIMITS.bodyBytes;
+    this.policy = { maxAttempts, backoff, maxBodyBytes, maxDelayMs, roundsUpDelays, queueSelector };
     this.client = new Client(connection, this.role());
     this.telemetry = options.telemetry?.producer(observedClient(connection, () => this.clientId));
     this.transactions = new TransactionCoordinator(this.client, options, this.telemetry);

@@ -23,9 +23,12 @@ export interface IncomingMessage extends OpenedMessage {
   readonly isPacked: boolean;
 }
 
-/** An invalid body is reported, not thrown, so that it does not fail the rest of its batch. */
-export function incomingMessage(wire: WireMessage): IncomingMessage {
-  const message = fromWireMessage(wire);
+/**
+ * An invalid body is reported, not thrown, so that it does not fail the rest of its batch.
+ * @param brokerName where it is from
+ */
+export function incomingMessage(wire: WireMessage, brokerName?: string): IncomingMessage {
+  const message = fromWireMessage(wire, brokerName);
   if (!digestMatches(message.body, wire.systemProperties?.bodyDigest)) {
     return { message, bodyProblem: 'the digest does not match the body', isPacked: false };
   }

@@ -215,13 +215,13 @@ export class SimpleReceives {
   }
 
   /** One after another: together they could decompress to many times the limit. */
-  private async received({ endpoint }: Queue, wires: readonly WireMessage[]): Promise<ReceivedMessage[]> {
+  private async received({ endpoint, brokerName }: Queue, wires: readonly WireMessage[]): Promise<ReceivedMessage[]> {
     const { maxUnpackedBytes = DEFAULT_MAX_UNPACKED_BYTES } = this.port.options;
     const messages: ReceivedMessage[] = [];
     let [heldBytes, largestBytes] = [0, 0];
     for (const wire of wires) {
       if (heldBytes > this.maxBufferedBytes || this.port.closing.aborted) break;
-      const incoming = incomingMessage(wire);
+      const incoming = incomingMessage(wire, brokerName);
       const { message, bodyProblem } = incoming.isPacked
         ? await unpackedMessage(incoming.message, maxUnpackedBytes)
         : incoming;

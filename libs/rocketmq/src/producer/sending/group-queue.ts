@@ -5,6 +5,7 @@ import type { Queue, Route } from '../../client/route.js';
 import { Code } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { StatusError } from '../../protocol/grpc/status.js';
 import {
+  allQueuesIn,
   byBrokerName,
   type Layout,
   layoutText,
@@ -25,6 +26,8 @@ interface Places {
   readonly present: Layout;
   /** The layout of the topic, by the name of the broker. */
   readonly whole: Layout;
+  /** The queues of the whole layout. */
+  readonly queues: readonly QueueInLayout[];
   /** Whether a proxy may stand before all brokers, and choose one of them. */
   readonly mayShareProxy: boolean;
   /** Whether each broker may have a proxy of its own, so that the client chooses the broker. */
@@ -66,6 +69,20 @@ export class GroupQueues {
     return queue as Queue;
   }
 
+  /** The queues that a selector chooses among, by broker and number; also those of brokers that are missing at present. */
+  queuesOf(route: Route): readonly QueueInLayout[] {
+    return this.placesIn(route).queues;
+  }
+
+  /** @throws TransportError `UNAVAILABLE` while it cannot be written */
+  selected(route: Route, place: QueueInLayout): Queue {
+    const { writable } = this.placesIn(route);
+    const queue = writable.get(place.brokerName)?.[place.queueId];
+    if (queue !== undefined) return queue;
+    const text = `send to "${route.topic}": queueSelector chose queue ${place.queueId} of broker "${place.brokerName}", which is missing or cannot be written; nothing was sent; it can be sent when the broker is back`;
+    throw new TransportError('UNAVAILABLE', text, 'not-sent', true);
+  }
+
   private placesIn(route: Route): Places {
     let places = this.known.get(route);
     if (places === undefined) {
@@ -86,6 +103,7 @@ function placesOf({ queues, layout }: Route): Places {
     writable,
     present: byBrokerName(present),
     whole: byBrokerName(layout),
+    queues: allQueuesIn(byBrokerName(layout)),
     mayShareProxy: !hasSeveral,
     mayHaveProxies: hasSeveral || isUnclear || layout.length === 1,
   };

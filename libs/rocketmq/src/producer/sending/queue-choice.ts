@@ -2,7 +2,16 @@
 
 import type { Endpoint } from '../../client/endpoint.js';
 import type { Queue, Route } from '../../client/route.js';
+import type { QueueInLayout } from '../../protocol/model/layout.js';
+import type { OutgoingMessage } from '../../protocol/model/message.js';
 import { noWritableQueue } from './group-queue.js';
+
+/**
+ * Chooses the queue of a message: one of `queues`, or undefined to leave the choice to the producer. It must not wait.
+ * @param queues all queues of the topic that can be written, by the name of the broker and then by number, as Java's selectors are given them; also
+ *   those of brokers that are missing at present
+ */
+export type QueueSelector = (message: OutgoingMessage, queues: readonly QueueInLayout[]) => QueueInLayout | undefined;
 
 /** Chooses queues, and caches which ones of a route accept messages. */
 export class QueueChooser {

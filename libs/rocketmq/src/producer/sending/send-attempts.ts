@@ -6,27 +6,31 @@ import type { Queue, Route } from '../../client/route.js';
 import { Code, Encoding } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { toWireMessage } from '../../protocol/grpc/message-mapping.js';
 import { StatusError } from '../../protocol/grpc/status.js';
+import type { QueueInLayout } from '../../protocol/model/layout.js';
 import type { MessageType, OutgoingMessage } from '../../protocol/model/message.js';
 import { type BackoffPolicy, backoffMs, withJitter } from '../../support/backoff.js';
 import { SystemClock, sleep } from '../../support/clock.js';
 import type { Deadline } from '../../support/deadline.js';
-import { RocketMQError, TransportError } from '../../support/errors.js';
+import { RocketMQError, TransportError, UsageError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
+import { describe } from '../../support/options.js';
 import type { Room } from './backpressure.js';
 import type { BatchSafety } from './batching.js';
 import type { WireBody } from './compression.js';
 import type { DurabilityWatch } from './durability.js';
 import { GroupQueues } from './group-queue.js';
-import { QueueChooser } from './queue-choice.js';
+import { QueueChooser, type QueueSelector } from './queue-choice.js';
+import { hasTimeForAnswer, SendFailures } from './send-failures.js';
 import { SendLanes } from './send-lane.js';
 import { isBrokerAway, requestOne, type StoredMessage } from './send-request.js';
-import { MIN_SEND_MS } from './send-turns.js';
 
-/** The retry settings of a send; backoff and size are adopted from the server's settings. */
+/** The settings of a send; backoff and size are adopted from the server's settings. */
 export interface SendPolicy {
   readonly maxAttempts: number;
   /** How far ahead a delayed message may be. */
   readonly maxDelayMs: number;
+  readonly roundsUpDelays: boolean;
+  readonly queueSelector: QueueSelector | undefined;
   backoff: BackoffPolicy;
   maxBodyBytes: number;
 }
@@ -108,6 +112,7 @@ export class SendAttempts {
     if (!RocketMQError.is(error)) return false;
     if (error.retryable) return prepared.half === undefined || error.outcome !== 'unknown';
     if (!isRefusedHere(error) || orderedBy(prepared.message) !== undefined) return false;
+    if (this.policy.queueSelector !== undefined) return false;
     // Another broker may accept what one refuses; each is tried once.
     return failures < this.chooser.brokersOf(this.client.knownRoute(prepared.message.topic, prepared.type));
   }
@@ -153,6 +158,23 @@ export class SendAttempts {
     return groups.queueOf(route, group, keepsChosenQueue, connection.layouts.brokersAway());
   }
 
+  /** The queue of `queueSelector`, if it chooses one. @throws UsageError `ILLEGAL_OPTION`; TransportError `UNAVAILABLE`; its own error */
+  private selected(route: Route, message: OutgoingMessage): Queue | undefined {
+    const { groups, policy } = this;
+    if (policy.queueSelector === undefined || route.layout.length === 0) return undefined;
+    const queues = groups.queuesOf(route);
+    const given: unknown = policy.queueSelector(message, queues);
+    if (given === undefined) return undefined;
+    const { brokerName, queueId } = (given ?? {}) as Partial<QueueInLayout>;
+    const chosen = queues.find((one) => one.brokerName === brokerName && one.queueId === queueId);
+    if (chosen === undefined) {
+      const text = `queueSelector must return one of the queues that it is given, or undefined, not ${describe(given)}; nothing was sent to "${route.topic}"`;
+      throw new UsageError('ILLEGAL_OPTION', text, 'queueSelector');
+    }
+    this.client.connection.layouts.use(route.topic);
+    return groups.selected(route, chosen);
+  }
+
   private async attempt(
     prepared: PreparedMessage,
     body: WireBody,
@@ -163,10 +185,12 @@ export class SendAttempts {
     const { message, type, messageId, dueMs, half } = prepared;
     const group = orderedBy(message);
     const route = client.knownRoute(message.topic, type) ?? (await client.route(message.topic, deadline, type));
+    const selected = this.selected(route, message);
     const queue =
-      group === undefined
+      selected ??
+      (group === undefined
         ? this.chooser.choose(route, prepared.turn, failures)
-        : await this.queueOfGroup(group, route, prepared, deadline);
+        : await this.queueOfGroup(group, route, prepared, deadline));
     const { clock } = client.connection;
     const bornAtMs = half === undefined ? 0 : clock.monotonicMs();
     const wire = toWireMessage(message, {
@@ -189,11 +213,11 @@ export class SendAttempts {
       throw new TransportError('DEADLINE_EXCEEDED', text, 'not-sent', true);
     }
     // In a shared request, ordered messages would lose their order, delayed ones would break the server's timer, half messages are
-    // refused, and the server marks all as compressed or not according to the first one.
+    // refused, all would be stored in the queue of the first one, and be marked as compressed or not like it.
     const place =
-      type === 'normal' && body.encoding === Encoding.IDENTITY
+      type === 'normal' && selected === undefined && body.encoding === Encoding.IDENTITY
         ? await this.lanes.lane(queue, route).send({ wire, deadline, what }, route)
-        : await requestOne(client, endpoint, wire, what, deadline).catch((error) => {
+        : await requestOne(client, endpoint, wire, what, deadline, this.policy.roundsUpDelays).catch((error) => {
             if (group !== undefined && isBrokerAway(error)) client.connection.layouts.noteAway(queue.brokerName);
             throw error;
           });
@@ -207,6 +231,10 @@ export class SendAttempts {
       topic: message.topic,
       messageId: place.messageId,
       offset: place.offset,
+      // A proxy may have chosen another broker.
+      brokerName: place.queueId === undefined ? undefined : queue.brokerName,
+      queueId: place.queueId,
+      offsetMessageId: place.offsetMessageId,
       recallHandle: place.recallHandle === '' ? undefined : place.recallHandle,
       durability,
       transactionId: place.transactionId === '' ? place.messageId : place.transactionId,
@@ -219,42 +247,9 @@ export class SendAttempts {
   }
 }
 
-/** With less, the outcome would be unknown. A caller with a shorter timeout wants its send to be tried. */
-function hasTimeForAnswer(deadline: Deadline): boolean {
-  return deadline.remainingMs() >= Math.min(MIN_SEND_MS, deadline.timeoutMs / 2);
-}
-
 /** What keeps the order of a message among others: its message group or lite topic. */
 function orderedBy({ messageGroup, liteTopic }: OutgoingMessage): string | undefined {
   return messageGroup ?? liteTopic;
-}
-
-/** Remembers failures to report the worst possible outcome, and the most informative error. */
-class SendFailures {
-  /** The error of the latest attempt that may have stored the message: no later failure can undo that. */
-  private doubtful: RocketMQError | undefined;
-  private latest: RocketMQError | undefined;
-  private added = 0;
-
-  constructor(private readonly deadline: Deadline) {}
-
-  get count(): number {
-    return this.added;
-  }
-
-  /** @returns the error of the send if it is not retried */
-  add(error: unknown): unknown {
-    this.added++;
-    // A caller that aborts gets its own reason.
-    if (!RocketMQError.is(error)) return error;
-    if (error.outcome === 'unknown') this.doubtful = error;
-    if (error.outcome === 'stored') return error;
-    // The attempt timed out before it reached a server: the earlier failure says more.
-    const isOver = this.deadline.hasPassed || !hasTimeForAnswer(this.deadline);
-    const isOnlyLate = isOver && error.code === 'DEADLINE_EXCEEDED' && error.outcome === 'not-sent';
-    if (!isOnlyLate) this.latest = error;
-    return this.doubtful ?? this.latest ?? error;
-  }
 }
 
 const REFUSED_HERE: ReadonlySet<Code> = new Set([

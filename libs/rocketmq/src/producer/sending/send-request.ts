@@ -7,7 +7,7 @@ import {
   type Status,
   type Message as WireMessage,
 } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
-import type { SendMessageResponse, SendResultEntry } from '../../protocol/grpc/generated/apache/rocketmq/v2/service.js';
+import type { RpcResponse, SentEntry } from '../../protocol/grpc/rpc.js';
 import { StatusError } from '../../protocol/grpc/status.js';
 import { toOffset } from '../../protocol/model/offset.js';
 import type { Deadline } from '../../support/deadline.js';
@@ -25,6 +25,9 @@ export interface StoredPlace {
   readonly transactionId: string;
   readonly durability: Durability;
   readonly status: Status;
+  /** Undefined when the server does not say it. */
+  readonly queueId: number | undefined;
+  readonly offsetMessageId: string | undefined;
 }
 
 /** The options of the request. */
@@ -34,7 +37,10 @@ interface SendRequestOptions {
   /** The timeout in real time, in milliseconds. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
+  readonly roundsUpDelays?: boolean;
 }
+
+type Answer = RpcResponse<'sendMessage'>;
 
 /** The outcome of one message of a request. */
 export type SendResult = StoredPlace | StatusError;
@@ -64,6 +70,7 @@ export async function requestSend(
 
 /**
  * Sends one message in its own request.
+ * @param roundsUpDelays see {@link RequestOptions.roundsUpDelays}
  * @throws StatusError or TransportError; the reason of the caller's signal
  */
 export async function requestOne(
@@ -72,9 +79,10 @@ export async function requestOne(
   message: WireMessage,
   what: string,
   deadline: Deadline,
+  roundsUpDelays = false,
 ): Promise<StoredPlace> {
   const timeoutMs = client.attemptTimeoutMs(deadline);
-  const options = { what, timeoutMs, signal: deadline.caller };
+  const options = { what, timeoutMs, signal: deadline.caller, roundsUpDelays };
   try {
     const messages = [message];
     const answer = await client.unary(endpoint, 'sendMessage', { messages }, options);
@@ -104,7 +112,7 @@ export function isBrokerAway(error: unknown): boolean {
 /** @throws BrokerAwayError, a TransportError */
 function assertBrokerReached(
   { connection: { layouts } }: Client,
-  { status }: SendMessageResponse,
+  { status }: Answer,
   [first]: readonly WireMessage[],
   what: string,
 ): void {
@@ -129,11 +137,7 @@ function assertBrokerReached(
  * The server returns one entry: that of the only message, or that of the first of several, which it stored consecutively in one
  * queue. One entry for each is accepted, too.
  */
-function resultsOf(
-  { status, entries }: SendMessageResponse,
-  messages: readonly WireMessage[],
-  what: string,
-): SendResult[] {
+function resultsOf({ status, entries }: Answer, messages: readonly WireMessage[], what: string): SendResult[] {
   if (entries.length === messages.length) {
     return messages.map((message, index) => resultOf(entries[index], status, idOf(message), what));
   }
@@ -145,7 +149,7 @@ function resultsOf(
 }
 
 function resultOf(
-  entry: SendResultEntry | undefined,
+  entry: SentEntry | undefined,
   status: Status | undefined,
   messageId: string,
   what: string,
@@ -173,7 +177,7 @@ function throwRejected(status: Status | undefined, what: string): never {
 
 /** @throws StatusError */
 function placeOf(
-  entry: SendResultEntry | undefined,
+  entry: SentEntry | undefined,
   ofRequest: Status | undefined,
   sentId: string,
   what: string,
@@ -183,7 +187,7 @@ function placeOf(
   if (durability === undefined || status === undefined) return throwRejected(status, what);
   if (entry === undefined && durability === 'as-configured') throw new StatusError(what, undefined);
   // A proxy says nothing more of a message that is less durable.
-  const { messageId = '', offset = 0n, recallHandle = '', transactionId = '' } = entry ?? {};
+  const { messageId = '', offset = 0n, recallHandle = '', transactionId = '', queueId, offsetMessageId } = entry ?? {};
   const isPlaceKnown = durability === 'as-configured' || messageId !== '';
   return {
     messageId: messageId === '' ? sentId : messageId,
@@ -192,6 +196,8 @@ function placeOf(
     transactionId,
     durability,
     status,
+    queueId,
+    offsetMessageId,
   };
 }
 
@@ -225,6 +231,15 @@ export interface SendReceipt {
    * does not where `durability` is not `as-configured`.
    */
   readonly offset: number;
+  /** The name of the broker that has stored it; undefined by proxy, which does not say it. */
+  readonly brokerName?: string;
+  /** The queue of the broker; undefined by proxy. */
+  readonly queueId?: number;
+  /**
+   * The id by which the broker finds the stored message: its address and the offset in its commit log, in hex; Java's `offsetMsgId`. Of a delayed or
+   * half message, that of the copy in an internal queue of the server. Undefined by proxy.
+   */
+  readonly offsetMessageId?: string;
   /** The handle to recall a delayed message before it is due, see `Producer.recall`. */
   readonly recallHandle: string | undefined;
   /**
@@ -250,6 +265,7 @@ export interface StoredMessage extends SendReceipt {
 }
 
 /** The part that the caller gets. */
-export function receiptOf({ topic, messageId, offset, recallHandle, durability }: SendReceipt): SendReceipt {
-  return { topic, messageId, offset, recallHandle, durability };
+export function receiptOf(stored: SendReceipt): SendReceipt {
+  const { topic, messageId, offset, brokerName, queueId, offsetMessageId, recallHandle, durability } = stored;
+  return { topic, messageId, offset, brokerName, queueId, offsetMessageId, recallHandle, durability };
 }

@@ -78,8 +78,18 @@ export function toWireMessage(message: OutgoingMessage, context: SendContext): W
   };
 }
 
-/** A received message from its wire form. Fields that the server omitted get their empty value. */
-export function fromWireMessage(wire: WireMessage): MessageView {
+/** A message from the gateway, with what the protocol has no fields for. */
+export interface GatewayMessage extends WireMessage {
+  /** @see offsetMessageIdOf */
+  readonly offsetMessageId?: string;
+  readonly storeSize?: number;
+}
+
+/**
+ * A received message from its wire form. Fields that the server omitted get their empty value.
+ * @param brokerName the broker that it was received from
+ */
+export function fromWireMessage(wire: GatewayMessage, brokerName?: string): MessageView {
   const system = wire.systemProperties;
   return {
     topic: wire.topic?.name ?? '',
@@ -95,10 +105,14 @@ export function fromWireMessage(wire: WireMessage): MessageView {
     bornTimestampMs: system?.bornTimestamp?.getTime() ?? 0,
     bornHost: system?.bornHost ?? '',
     storeTimestampMs: system?.storeTimestamp?.getTime(),
+    storeHost: system?.storeHost || undefined,
+    storeSize: wire.storeSize,
+    brokerName,
     deliveryTimestampMs: system?.deliveryTimestamp?.getTime(),
     deliveryAttempt: system?.deliveryAttempt ?? 1,
     queueId: system?.queueId ?? 0,
     queueOffset: toOffset(system?.queueOffset ?? 0n),
+    offsetMessageId: wire.offsetMessageId,
     receiptHandle: system?.receiptHandle ?? '',
   };
 }

@@ -14,6 +14,7 @@ import {
   type ReceiveMessageResponse,
   type SendMessageRequest,
   type SendMessageResponse,
+  type SendResultEntry,
 } from './generated/apache/rocketmq/v2/service.js';
 
 /** Encodes and decodes one generated message type. */
@@ -28,13 +29,23 @@ type Definitions = (typeof MessagingServiceDefinition)['methods'];
 export type RpcName = keyof Definitions;
 type MessageOf<C> = C extends { decode(input: Uint8Array): infer T } ? T : never;
 export type RpcRequest<N extends RpcName> = MessageOf<Definitions[N]['requestType']>;
-export type RpcResponse<N extends RpcName> = MessageOf<Definitions[N]['responseType']> & Beyond<N>;
+export type RpcResponse<N extends RpcName> = WithDetails<N, MessageOf<Definitions[N]['responseType']>>;
 
-/** What the gateway answers in this process and the protocol cannot carry. */
-type Beyond<N extends RpcName> = N extends 'queryRoute' ? RouteDetails : unknown;
+/** With what the gateway answers in this process and the protocol cannot carry. */
+type WithDetails<N extends RpcName, T> = N extends 'queryRoute'
+  ? T & RouteDetails
+  : N extends 'sendMessage'
+    ? Omit<T, 'entries'> & { entries: SentEntry[] }
+    : T;
 interface RouteDetails {
   /** The order configuration of the topic, where the name server has one. */
   readonly orderConfiguration?: Layout;
+}
+/** The receipt of one message. */
+export interface SentEntry extends SendResultEntry {
+  readonly queueId?: number;
+  /** @see offsetMessageIdOf */
+  readonly offsetMessageId?: string;
 }
 
 /** One RPC as the wire knows it. */

@@ -57,6 +57,13 @@ export function queuesIn(layout: Layout): number {
   return layout.reduce((sum, { queues }) => sum + queues, 0);
 }
 
+/** In the order of the brokers, and of their numbers. */
+export function allQueuesIn(layout: Layout): QueueInLayout[] {
+  return layout.flatMap(({ brokerName, queues }) =>
+    Array.from({ length: queues }, (_, queueId): QueueInLayout => ({ brokerName, queueId })),
+  );
+}
+
 /** The queue at a position, counted over all brokers. The position must be one of the layout. */
 export function queueAt(layout: Layout, position: number): QueueInLayout {
   let queueId = position;

@@ -67,12 +67,22 @@ export interface MessageView {
   readonly bornHost: string;
   /** When the server stored it; for a delayed message, when it became visible. */
   readonly storeTimestampMs: number | undefined;
+  /** The address of the broker that stored it, `host:port`. */
+  readonly storeHost?: string;
+  /** How many bytes it takes in the commit log of the broker. Undefined by proxy. */
+  readonly storeSize?: number;
   /** When a delayed message was due. */
   readonly deliveryTimestampMs: number | undefined;
   /** The first delivery is 1. */
   readonly deliveryAttempt: number;
+  /** The name of the broker that it was received from; undefined in a transaction check. */
+  readonly brokerName?: string;
   readonly queueId: number;
   readonly queueOffset: number;
+  /**
+   * The id by which the broker finds this stored copy: its address and the offset in its commit log, in hex; Java's `offsetMsgId`. Undefined by proxy.
+   */
+  readonly offsetMessageId?: string;
   /** Identifies this delivery to the server, for example to acknowledge it; opaque. Empty in a transaction check. */
   readonly receiptHandle: string;
 }

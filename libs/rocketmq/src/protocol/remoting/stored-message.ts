@@ -24,6 +24,8 @@ export interface StoredMessageFields {
   /** As stored: compressed if the flag is set. */
   readonly body: Buffer;
   readonly properties: ReadonlyMap<string, string>;
+  /** How many bytes it takes in the commit log, with all fields; known once it was read. */
+  readonly storeSize?: number;
 }
 
 /** Bits of `sysFlag`. @see MessageSysFlag of the server */
@@ -90,7 +92,7 @@ export function decodeStoredMessages(bytes: Buffer): StoredMessageFields[] {
     if (bytes.length - at < 4) throw new MalformedMessage('it ends within its size');
     const size = bytes.readInt32BE(at);
     if (size < 8 || at + size > bytes.length) throw new MalformedMessage(`a size of ${size} bytes`);
-    messages.push(decodeOne(new Reader(bytes, at + 4, at + size)));
+    messages.push(decodeOne(new Reader(bytes, at + 4, at + size), size));
     at += size;
   }
   return messages;
@@ -128,7 +130,7 @@ export function encodeStoredMessage(message: StoredMessageFields): Buffer {
   return Buffer.concat([int32(4 + body.length), body]);
 }
 
-function decodeOne(reader: Reader): StoredMessageFields {
+function decodeOne(reader: Reader, storeSize: number): StoredMessageFields {
   const magic = reader.int32() >>> 0;
   if (magic !== MAGIC && magic !== MAGIC_LONG_TOPIC) throw new MalformedMessage(`the mark ${magic.toString(16)}`);
   const bodyCrc = reader.int32();
@@ -162,6 +164,7 @@ function decodeOne(reader: Reader): StoredMessageFields {
     preparedTransactionOffset,
     body,
     properties,
+    storeSize,
   };
 }
 
@@ -228,9 +231,11 @@ export function offsetMessageIdOf({
   storeHost,
   commitLogOffset,
 }: Pick<StoredMessageFields, 'storeHost' | 'commitLogOffset'>): string {
-  return Buffer.concat([encodeHost(storeHost), int64(commitLogOffset)])
-    .toString('hex')
-    .toUpperCase();
+  const host = encodeHost(storeHost);
+  const id = Buffer.allocUnsafe(host.length + 8);
+  id.set(host);
+  id.writeBigInt64BE(BigInt(commitLogOffset), host.length);
+  return id.toString('hex').toUpperCase();
 }
 
 /** The id that its client gave a message; where that is missing or blank, that of this copy, as proxies do. */
