@@ -1,6 +1,7 @@
 // The health of a push consumer, for monitoring. It makes no judgment.
 
 import type { SessionHealth } from '../client/session-events.js';
+import type { HeldUpQueue } from '../protocol/grpc/session-message.js';
 import { describeError } from '../support/logger.js';
 import type { LoopHealth } from './receive/receive-loop.js';
 
@@ -39,6 +40,16 @@ export interface ConsumerHealth {
   readonly settleLagMs: number;
   /** How long the longest running handler has been running, in milliseconds; 0 when none runs. */
   readonly longestHandlerMs: number;
+  /**
+   * Queues of brokers of 4.x from which nothing more is received until a message is settled, because the position of the group cannot pass it. Empty
+   * on other servers.
+   */
+  readonly heldUp: readonly HeldUpQueue[];
+}
+
+export function heldUpText({ topic, brokerName, queueId, messageId, behind }: HeldUpQueue): string {
+  const which = messageId === undefined ? 'a message' : `message ${messageId}`;
+  return `queue ${queueId} of topic "${topic}" on broker "${brokerName}" is held up: ${which} is not settled, with ${behind} messages behind it`;
 }
 
 /** Summarizes the loops of a topic. */

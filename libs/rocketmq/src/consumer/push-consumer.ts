@@ -11,12 +11,13 @@ import { didNotStart } from '../client/resource-errors.js';
 import type { Queue } from '../client/route.js';
 import type { ServerCommand } from '../client/server-commands.js';
 import { ClientType } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { HeldUpQueue } from '../protocol/grpc/session-message.js';
 import { onAbort } from '../support/abort-source.js';
 import { SECOND_MS, SystemClock } from '../support/clock.js';
 import { type CallOptions, type Deadline, withNotedEffects } from '../support/deadline.js';
 import { StateError, UsageError } from '../support/errors.js';
 import { assertCall, checkedPositiveInteger, describe } from '../support/options.js';
-import type { ConsumerHealth } from './consumer-health.js';
+import { type ConsumerHealth, heldUpText } from './consumer-health.js';
 import { Verification } from './dispatch/verify-message.js';
 import { misfit, policyInForce } from './listeners/listener-fit.js';
 import { MessageFlow } from './message-flow.js';
@@ -61,6 +62,8 @@ export class PushConsumer {
   private readonly watcher: AssignmentWatcher;
   /** Undefined for a consumer of ordinary topics. */
   private readonly lite: LiteSubscriptions | undefined;
+  /** By broker. */
+  private readonly heldUp = new Map<string, readonly HeldUpQueue[]>();
   private readonly closing = new AbortController();
   private readonly verification: Verification;
   private readonly settings: GroupSettings;
@@ -89,7 +92,7 @@ export class PushConsumer {
       settings: this.settings,
       onSettings: () => this.lite?.settingsAnswered(),
       onCommand: (command, endpoint) => this.onCommand(command, endpoint),
-      report: () => this.flow.report(),
+      report: () => [...this.flow.report(), ...this.heldUpQueues.map(heldUpText)],
       events,
     });
     const context: ConsumerContext = {
@@ -136,6 +139,7 @@ export class PushConsumer {
       unsettled: count,
       settleLagMs: ageMs(oldestAtMs),
       longestHandlerMs: ageMs(flow.handlerSinceMs),
+      heldUp: this.heldUpQueues,
     };
   }
 
@@ -434,10 +438,18 @@ export class PushConsumer {
     await this.client.close();
   }
 
+  private get heldUpQueues(): readonly HeldUpQueue[] {
+    return [...this.heldUp.values()].flat();
+  }
+
   private observed(connection: Connection, consumerGroup: string): ObservedConsumer {
     return Object.assign(
       observedClient(connection, () => this.clientId),
-      { consumerGroup, held: () => this.flow.heldOf(this.subscriptions.topics) },
+      {
+        consumerGroup,
+        held: () => this.flow.heldOf(this.subscriptions.topics),
+        heldUpQueues: () => this.heldUpQueues.length,
+      },
     );
   }
 
@@ -453,6 +465,10 @@ export class PushConsumer {
     }
     if (command.$case === 'leasesLost') {
       this.flow.lose(new Set(command.value.receiptHandles));
+      return true;
+    }
+    if (command.$case === 'queuesHeldUp') {
+      this.heldUp.set(endpointKey(endpoint), command.value.queues);
       return true;
     }
     if (command.$case !== 'verifyMessageCommand') return false;

@@ -64,6 +64,7 @@ export type { TransactionCheckHandler, TransactionCheckRequest } from '../produc
 export { currentLocalTransaction, type LocalTransaction } from '../producer/transactions/transaction-scope.js';
 export type { CredentialsProvider, ProvidedCredentials } from '../protocol/credentials/credentials.js';
 export type { Credentials } from '../protocol/credentials/metadata.js';
+export type { HeldUpQueue } from '../protocol/grpc/session-message.js';
 export { StatusError } from '../protocol/grpc/status.js';
 export { EVERY_MESSAGE, type Filter } from '../protocol/model/filter.js';
 export { forwarded } from '../protocol/model/forwarded-message.js';

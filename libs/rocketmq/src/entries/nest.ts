@@ -151,6 +151,7 @@ export type {
 } from '../producer/transactions/transaction.js';
 export type { CredentialsProvider, ProvidedCredentials } from '../protocol/credentials/credentials.js';
 export type { Credentials } from '../protocol/credentials/metadata.js';
+export type { HeldUpQueue } from '../protocol/grpc/session-message.js';
 export { StatusError } from '../protocol/grpc/status.js';
 export type { MessageType, MessageView, OutgoingMessage, TopicType } from '../protocol/model/message.js';
 export type { OutboxMessage } from '../sql/outbox/outbox-message.js';

@@ -6,6 +6,7 @@ import { durationMs } from '../protocol/grpc/duration.js';
 import { Code, type Status } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { TelemetryCommand } from '../protocol/grpc/generated/apache/rocketmq/v2/service.js';
 import type { RpcName, RpcRequest, RpcResponse } from '../protocol/grpc/rpc.js';
+import type { SessionMessage } from '../protocol/grpc/session-message.js';
 import { LIMITS } from '../protocol/model/limits.js';
 import { MalformedMessage } from '../protocol/remoting/stored-message.js';
 import { ClusterAccess } from '../remoting/cluster-access.js';
@@ -80,6 +81,8 @@ export class Gateway {
 
   constructor(private readonly options: GatewayOptions) {
     const { clientId, nameServers, requestTimeoutMs: timeoutMs, tls, credentials, logger } = options;
+    const push = (address: string, command: SessionMessage): boolean =>
+      this.sessions.get(address)?.push(command) === true;
     this.client = new RemotingClient({
       // A server that cannot be reached must leave time for the next one.
       connectTimeoutMs: Math.max(timeoutMs / nameServers.length, Math.min(timeoutMs, MIN_CONNECT_MS)),
@@ -88,8 +91,7 @@ export class Gateway {
       tls,
       credentials: credentials.areGiven ? credentials : undefined,
       onRequest: (request, connection) => {
-        const push = (command: TelemetryCommand) => this.sessions.get(connection.address)?.push(command) === true;
-        this.requests.take(request, connection, push);
+        this.requests.take(request, connection, (command) => push(connection.address, command));
       },
     });
     this.cluster = new ClusterAccess(this.client, { nameServers, cluster: undefined, timeoutMs, unanimous: true });
@@ -103,10 +105,10 @@ export class Gateway {
       topics: this.topics,
       logger,
       sessions: () => this.pullSessions(),
-      onLost: (address, receiptHandles) => {
-        const command = { $case: 'leasesLost', value: { receiptHandles } } as const;
-        this.sessions.get(address)?.push({ status: OK, command });
-      },
+      onLost: (address, receiptHandles) =>
+        push(address, { status: OK, command: { $case: 'leasesLost', value: { receiptHandles } } }),
+      onHeldUp: (address, queues) =>
+        push(address, { status: OK, command: { $case: 'queuesHeldUp', value: { queues } } }),
     });
     this.requests = new BrokerRequests(this.halfMessages, logger, this.pulling);
     this.settling = new Settling(
@@ -193,14 +195,13 @@ export class Gateway {
     earlier?.cancel();
     // A broker that has restarted has forgotten what was locked.
     if (earlier !== undefined) this.pulling.doubtLocks(address);
-    const group = earlier?.group;
     const onRegistered = () => this.pulling.balanceSoon();
     const session = new GatewaySession({
       clientId,
       client: this.client,
       timeoutMs,
       address: broker,
-      group,
+      group: earlier?.group,
       onAnswer,
       onRegistered,
     });

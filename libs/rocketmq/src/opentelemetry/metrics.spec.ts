@@ -14,6 +14,7 @@ function consumer(clientId: string): ObservedConsumer {
     server: { host: 'h', port: 1 },
     clock: new SystemClock(),
     held,
+    heldUpQueues: () => 3,
   };
 }
 
@@ -26,6 +27,19 @@ it('drops consumers that have closed when no reader collects them', async () => 
   const [cached] = resourceMetrics.scopeMetrics.flatMap((scope) => scope.metrics);
   expect(cached?.dataPoints).toHaveLength(100);
   expect(cached?.dataPoints.at(-1)?.attributes.client_id).toBe('client-999');
+  await provider.shutdown();
+});
+
+it('counts the queues that are held up, by consumer', async () => {
+  const reader = new AskedReader();
+  const provider = new MeterProvider({ readers: [reader] });
+  new Metrics(provider.getMeter('spec')).watch(consumer('client'));
+  const { resourceMetrics } = await reader.collect();
+  const heldUp = resourceMetrics.scopeMetrics
+    .flatMap((scope) => scope.metrics)
+    .find(({ descriptor: { name } }) => name === 'rocketmq_client_held_up_queues');
+  const attributes = { client_id: 'client', consumer_group: 'stock' };
+  expect(heldUp?.dataPoints).toMatchObject([{ value: 3, attributes }]);
   await provider.shutdown();
 });
 

@@ -2,7 +2,7 @@
 // counters of this library. Labels are topics, groups, clients and outcomes only, nothing of single messages.
 
 import type { Attributes, Counter, Histogram, Meter } from '@opentelemetry/api';
-import type { HeldOfTopic, ObservedConsumer } from '../consumer/model/consumer-telemetry.js';
+import type { ObservedConsumer } from '../consumer/model/consumer-telemetry.js';
 
 const HISTOGRAMS = {
   sendCostTime: {
@@ -88,13 +88,19 @@ export class Metrics {
       description: 'Bytes of the bodies of these messages',
       unit: 'By',
     });
+    const heldUp = meter.createObservableGauge('rocketmq_client_held_up_queues', {
+      description: 'Queues from which nothing more is received until a message is settled',
+    });
     meter.addBatchObservableCallback(
       (result) =>
-        this.observe((held, labels) => {
-          result.observe(messages, held.messages, labels);
-          result.observe(bytes, held.bytes, labels);
+        this.observe((consumer, labels) => {
+          result.observe(heldUp, consumer.heldUpQueues(), labels);
+          for (const { topic, messages: count, bytes: size } of consumer.held()) {
+            result.observe(messages, count, { topic, ...labels });
+            result.observe(bytes, size, { topic, ...labels });
+          }
         }),
-      [messages, bytes],
+      [messages, bytes, heldUp],
     );
   }
 
@@ -109,12 +115,10 @@ export class Metrics {
     };
   }
 
-  private observe(report: (held: HeldOfTopic, labels: Attributes) => void): void {
+  private observe(report: (consumer: ObservedConsumer, labels: Attributes) => void): void {
     for (const consumer of [...this.consumers, ...this.leaving]) {
       const { clientId, consumerGroup } = consumer;
-      for (const held of consumer.held()) {
-        report(held, { topic: held.topic, client_id: clientId, consumer_group: consumerGroup });
-      }
+      report(consumer, { client_id: clientId, consumer_group: consumerGroup });
     }
     this.leaving.clear();
   }

@@ -94,6 +94,7 @@ describe('openTelemetry()', () => {
     expect(bench.broker.messages('orders').map(({ properties }) => properties)).toEqual([{}]);
     expect((await sdk.instruments()).sort()).toEqual([
       'rocketmq_await_time',
+      'rocketmq_client_held_up_queues',
       'rocketmq_consumer_cached_bytes',
       'rocketmq_consumer_cached_messages',
       'rocketmq_delivery_latency',

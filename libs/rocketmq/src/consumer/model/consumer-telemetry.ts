@@ -19,6 +19,8 @@ export interface ObservedConsumer extends ObservedClient {
   readonly consumerGroup: string;
   /** The received and unsettled messages, by topic; topics without any included. Nothing for a simple consumer. */
   held(): HeldOfTopic[];
+  /** How many queues bring nothing more until a message is settled, see `ConsumerHealth.heldUp`. */
+  heldUpQueues(): number;
 }
 
 /** The result of one poll. */

@@ -79,7 +79,7 @@ export class SimpleConsumer {
     const { consumerGroup } = options;
     const observed = Object.assign(
       observedClient(connection, () => this.clientId),
-      { consumerGroup, held: () => [] },
+      { consumerGroup, held: () => [], heldUpQueues: () => 0 },
     );
     this.telemetry = options.telemetry?.simpleConsumer(observed);
     const { client, calls, settings, telemetry } = this;

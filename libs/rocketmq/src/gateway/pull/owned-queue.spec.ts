@@ -5,7 +5,6 @@ import { type HandedOut, OwnedQueue } from './owned-queue.js';
 
 const stored = (queueOffset: number, topic = 'orders'): StoredMessageFields =>
   ({ queueOffset, topic, reconsumeTimes: 0, properties: new Map(), body: Buffer.from('xx') }) as never;
-const topicOf = ({ topic }: StoredMessageFields) => topic;
 
 /** A queue from offset 0 with this many messages. */
 function queueOf(count: number, isOrdered = false): OwnedQueue {
@@ -13,7 +12,6 @@ function queueOf(count: number, isOrdered = false): OwnedQueue {
   queue.add(
     Array.from({ length: count }, (_, offset) => stored(offset)),
     count,
-    topicOf,
   );
   return queue;
 }
@@ -49,7 +47,7 @@ describe('an owned queue', () => {
             const from = queue.pullOffset;
             const more = Array.from({ length: step.count }, (_, index) => stored(from + index));
             for (const { queueOffset } of more) unsettled.add(queueOffset);
-            queue.add(more, from + step.count, topicOf);
+            queue.add(more, from + step.count);
           } else if (step.kind === 'take') {
             const wasIdle = held.size === 0;
             const taken = queue.take('orders', step.count, nowMs + 20);
@@ -130,7 +128,7 @@ describe('an owned queue', () => {
 
   it('hands out retries by the topic that they were sent to', () => {
     const queue = new OwnedQueue(false, 0);
-    queue.add([stored(0, 'a'), stored(1, 'b'), stored(2, 'a')], 3, topicOf);
+    queue.add([stored(0, 'a'), stored(1, 'b'), stored(2, 'a')], 3);
     expect([offsets(queue.take('b', 8, 10)), offsets(queue.take('a', 8, 10))]).toEqual([[1], [0, 2]]);
   });
 

@@ -1,6 +1,7 @@
 // The messages of one queue that this process owns: pulled ahead, handed out, settled. Its offset is that of the lowest message that is not
 // settled, so nothing is lost, and what was settled above it is repeated by the next owner. This file sends nothing.
 
+import { RETRY_PREFIX } from '../../protocol/model/names.js';
 import type { StoredMessageFields } from '../../protocol/remoting/stored-message.js';
 
 /** What a message in hand is waiting for. Times are monotonic. */
@@ -85,12 +86,8 @@ export class OwnedQueue {
     return this.ready < ready && this.readyBytes < readyBytes && this.span < span;
   }
 
-  /** Adds what was pulled. @param topicOf the topic whose listeners handle a message @param nextOffset where to go on, as the broker says */
-  add(
-    messages: readonly StoredMessageFields[],
-    nextOffset: number,
-    topicOf: (stored: StoredMessageFields) => string,
-  ): void {
+  /** Adds what was pulled. @param nextOffset where to go on, as the broker says */
+  add(messages: readonly StoredMessageFields[], nextOffset: number): void {
     for (const stored of messages) {
       if (stored.queueOffset < this.nextOffset) continue;
       const state: EntryState = { kind: 'ready' };
@@ -214,4 +211,9 @@ export class OwnedQueue {
     this.ready += by;
     this.readyBytes += by * stored.body.length;
   }
+}
+
+/** A retry names the topic that it was sent to. */
+function topicOf({ topic, properties }: StoredMessageFields): string {
+  return topic.startsWith(RETRY_PREFIX) ? (properties.get('RETRY_TOPIC') ?? topic) : topic;
 }

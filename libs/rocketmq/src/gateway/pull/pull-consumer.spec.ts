@@ -197,6 +197,26 @@ describe('consuming from a broker without POP', () => {
     expect(commits().filter((offset) => ![0, 3].includes(offset))).toEqual([]);
   });
 
+  it('reports a queue that a message holds up, until it is settled', async () => {
+    const broker = new PulledBroker();
+    const behind = 2_050;
+    broker.messages = Array.from({ length: behind }, (_, offset) => stored(offset));
+    let finish = (): void => {};
+    const handler = ({ messageId }: MessageView): Promise<void> | undefined => {
+      if (messageId !== 'ID-0') return undefined;
+      return new Promise<void>((resolve) => {
+        finish = resolve;
+      });
+    };
+    const { consumer, lines } = await consumerOf(broker, { handler });
+    const place = { topic: TOPIC, brokerName: 'broker-0', queueId: 0 };
+    await until(() => consumer.health.heldUp.length > 0);
+    expect(consumer.health.heldUp).toEqual([{ ...place, messageId: 'ID-0', behind }]);
+    finish();
+    await until(() => consumer.health.heldUp.length === 0);
+    expect(lines.filter(({ text }) => text.includes('holds up its queue'))).toMatchObject([{ fields: place }]);
+  });
+
   it.each([
     ['is to be retried', () => new RetryLaterError({ delayMs: 6_000 }), { delayLevel: '3', maxReconsumeTimes: '3' }],
     ['is a dead letter', () => new DeadLetterError('never'), { delayLevel: '-1', maxReconsumeTimes: '0' }],

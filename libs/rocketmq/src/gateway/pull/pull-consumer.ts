@@ -2,7 +2,7 @@
 // It answers polls and settlements from what it has pulled. @see DefaultMQPushConsumer of the Java client
 
 import type { Status, Message as WireMessage } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
-import { RETRY_PREFIX } from '../../protocol/model/names.js';
+import type { HeldUpQueue } from '../../protocol/grpc/session-message.js';
 import type { RemotingClient } from '../../remoting/remoting-client.js';
 import { SystemClock, sleep } from '../../support/clock.js';
 import { type Deadline, monotonicMs, withNotedEffects } from '../../support/deadline.js';
@@ -18,6 +18,7 @@ import { Handout } from './handout.js';
 import { type Membership, membershipOf, type PulledSubscription, type PullSessions } from './membership.js';
 import { PulledSettling } from './pulled-settling.js';
 import { type PullerPort, QueuePuller } from './queue-puller.js';
+import { Strays } from './strays.js';
 
 interface PullConsumerPort {
   readonly clientId: string;
@@ -29,13 +30,14 @@ interface PullConsumerPort {
   sessions(): PullSessions;
   /** Called with handles whose messages, received from the broker at an address, another consumer may handle. */
   onLost(address: string, handles: readonly string[]): void;
+  /** Called with all queues of a broker that are held up, again and again while there are some, and with none when there are no more. */
+  onHeldUp(address: string, queues: readonly HeldUpQueue[]): void;
 }
 
 /** What was settled since is what a crash repeats. */
 const COMMIT_MS = 1_000;
 /** How long the broker may take to store what nobody waits for. */
 const SEND_BACK_MS = 3_000;
-const MAX_STRAYS = 32;
 /** So long nothing was done: other members may have divided the queues meanwhile. */
 const STANDSTILL_MS = 5_000;
 const EVERYTHING: PulledSubscription = { expression: '*', type: 'TAG' };
@@ -51,12 +53,13 @@ export class PullConsumer {
   private readonly left = new Set<string>();
   /** When the broker was asked that said last that the queue is this client's. */
   private readonly confirmed = new WeakMap<QueuePuller, number>();
+  /** Addresses of brokers with queues that are held up. */
+  private holdingUp: ReadonlySet<string> = new Set();
   private tickedAtMs = 0;
   private stoodStillUntilMs = 0;
   /** What is sent back of a queue, and nobody waits for. */
   private readonly working = new WeakMap<QueuePuller, Promise<void>>();
-  /** Topics whose retries were put off. */
-  private readonly strays = new Set<string>();
+  private readonly strays: Strays;
   private readonly stopping = new AbortController();
   private readonly ioClock = new SystemClock();
   private readonly balance: GroupBalance;
@@ -90,6 +93,14 @@ export class PullConsumer {
       pullerOf: (ownership) => this.byOwnership.get(ownership),
       onPostponed: (atMs) => this.handout.passAt(atMs),
       onReady: () => this.handout.serve(),
+    });
+    this.strays = new Strays({
+      logger: port.logger,
+      membership: () => this.membership,
+      putOff: (puller, message) => {
+        const what = `put-off retry of "${this.membership.consumerGroup}"`;
+        this.inBackground(puller, what, (deadline) => this.settling.putOff(puller, message, deadline));
+      },
     });
   }
 
@@ -176,10 +187,23 @@ export class PullConsumer {
       if (signal.aborted) return;
       this.tick();
       for (const puller of this.pullers.values()) {
-        this.putOffStrays(puller);
+        this.strays.putOff(puller);
         puller.commit();
       }
+      this.reportHeldUp();
     }
+  }
+
+  private reportHeldUp(): void {
+    const held = new Map<string, HeldUpQueue[]>([...this.holdingUp].map((address) => [address, []]));
+    for (const puller of this.pullers.values()) {
+      const { heldUp } = puller;
+      if (heldUp === undefined) continue;
+      const address = this.addressOf(puller);
+      held.set(address, [...(held.get(address) ?? []), heldUp]);
+    }
+    this.holdingUp = new Set([...held].flatMap(([address, { length }]) => (length > 0 ? [address] : [])));
+    for (const [address, queues] of held) this.port.onHeldUp(address, queues);
   }
 
   /** A process that was suspended or blocked does not know any more what is its own. */
@@ -195,25 +219,6 @@ export class PullConsumer {
   private isCurrent(puller: QueuePuller): boolean {
     const isStanding = monotonicMs() - this.tickedAtMs > STANDSTILL_MS;
     return !isStanding && (this.confirmed.get(puller) ?? 0) >= this.stoodStillUntilMs;
-  }
-
-  /** Retries of topics that the group has no longer. Nobody handles them, and behind them others would wait. */
-  private putOffStrays(puller: QueuePuller): void {
-    const { queue, name } = puller;
-    if (queue === undefined || !name.topic.startsWith(RETRY_PREFIX)) return;
-    for (const topic of queue.readyTopics) {
-      if (this.membership.topics.has(topic)) continue;
-      const { consumerGroup } = this.membership;
-      const text =
-        'retries of a topic that the group does not subscribe to are put off as long as the broker can, by default for two hours; they are handled then, if the group subscribes to it';
-      if (!this.strays.has(topic)) this.port.logger.warn(text, { consumerGroup, topic });
-      this.strays.add(topic);
-      for (const one of queue.take(topic, MAX_STRAYS, monotonicMs() + SEND_BACK_MS)) {
-        this.inBackground(puller, `put-off retry of "${consumerGroup}"`, (deadline) =>
-          this.settling.putOff(puller, one, deadline),
-        );
-      }
-    }
   }
 
   private watch(topics: readonly string[]): void {

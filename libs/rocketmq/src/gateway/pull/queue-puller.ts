@@ -1,10 +1,11 @@
 // Pulls one queue that this process owns: where to begin, long polls that carry the offset, the lock of an ordered group, and the end.
 
 import { Code, type Status } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { HeldUpQueue } from '../../protocol/grpc/session-message.js';
 import { StatusError } from '../../protocol/grpc/status.js';
 import { RETRY_PREFIX } from '../../protocol/model/names.js';
 import { RESPONSE_CODES } from '../../protocol/remoting/codes.js';
-import { decodeStoredMessages, messageIdOf, type StoredMessageFields } from '../../protocol/remoting/stored-message.js';
+import { decodeStoredMessages, messageIdOf } from '../../protocol/remoting/stored-message.js';
 import { offsetField } from '../../remoting/answers.js';
 import type { RemotingClient } from '../../remoting/remoting-client.js';
 import { linkedController, raceAbort } from '../../support/abort.js';
@@ -93,6 +94,14 @@ export class QueuePuller {
     return rejection(code ?? Code.INTERNAL_SERVER_ERROR, describeError(failure));
   }
 
+  /** The message that keeps it from pulling, and what is behind; undefined while it pulls. */
+  get heldUp(): HeldUpQueue | undefined {
+    const { queue } = this;
+    if (queue === undefined || queue.span < LIMITS.span) return undefined;
+    const lowest = queue.storedAt(queue.commitOffset);
+    return { ...this.name, messageId: lowest && messageIdOf(lowest), behind: queue.span };
+  }
+
   start(): void {
     const { signal } = this.stopping;
     this.running = Promise.all([this.run(signal), this.lock?.keep(signal)]);
@@ -174,7 +183,7 @@ export class QueuePuller {
 
   private async room(queue: OwnedQueue, signal: AbortSignal): Promise<void> {
     while (this.queue === queue && !queue.hasRoom(LIMITS)) {
-      this.reportHeldUp(queue);
+      this.reportHeldUp();
       const changed = new Promise<void>((resolve) => {
         this.wake = resolve;
       });
@@ -183,15 +192,13 @@ export class QueuePuller {
     this.isHeldUp = false;
   }
 
-  private reportHeldUp(queue: OwnedQueue): void {
-    const { span, commitOffset } = queue;
-    if (span < LIMITS.span || this.isHeldUp) return;
+  private reportHeldUp(): void {
+    const { heldUp } = this;
+    if (heldUp === undefined || this.isHeldUp) return;
     this.isHeldUp = true;
-    const lowest = queue.storedAt(commitOffset);
     const text =
       'a message that is not settled holds up its queue: what follows has been handled, but would be repeated by another consumer, so no more is received from this queue until it is settled';
-    const messageId = lowest && messageIdOf(lowest);
-    this.port.logger.warn(text, { consumerGroup: this.port.consumerGroup, ...this.name, messageId, behind: span });
+    this.port.logger.warn(text, { consumerGroup: this.port.consumerGroup, ...heldUp });
   }
 
   private async pull(queue: OwnedQueue, signal: AbortSignal): Promise<void> {
@@ -211,12 +218,14 @@ export class QueuePuller {
     const isOver = ending.signal.aborted || this.queue !== queue || queue.pullOffset !== asked;
     if (answer === undefined || isOver) return;
     const next = offsetField(answer, 'nextBeginOffset', asked);
+    const messages = answer.code === RESPONSE_CODES.success ? decodeStoredMessages(answer.body) : [];
     switch (answer.code) {
       case RESPONSE_CODES.success:
       case RESPONSE_CODES.pullNotFound:
       case RESPONSE_CODES.pullRetryImmediately:
         if (commitOffset !== undefined) this.position.isStored(commitOffset);
-        this.add(queue, answer.code === RESPONSE_CODES.success ? decodeStoredMessages(answer.body) : [], next);
+        queue.add(messages, next);
+        this.storedUntilMs = messages.at(-1)?.storeTimestampMs ?? this.storedUntilMs;
         this.port.onReady();
         return;
       case RESPONSE_CODES.pullOffsetMoved:
@@ -250,11 +259,6 @@ export class QueuePuller {
     if (this.storedUntilMs === undefined) return false;
     const [message] = decodeStoredMessages((await this.requests.peek(first)).body);
     return message !== undefined && message.storeTimestampMs > this.storedUntilMs;
-  }
-
-  private add(queue: OwnedQueue, messages: readonly StoredMessageFields[], next: number): void {
-    queue.add(messages, next, topicOf);
-    this.storedUntilMs = messages.at(-1)?.storeTimestampMs ?? this.storedUntilMs;
   }
 
   /** Goes on at an offset that an operator chose. */
@@ -291,9 +295,4 @@ export class QueuePuller {
     const { holding } = queue;
     if (holding.length > 0) this.port.onLost(this, holding);
   }
-}
-
-/** A retry names the topic that it was sent to. */
-function topicOf({ topic, properties }: StoredMessageFields): string {
-  return topic.startsWith(RETRY_PREFIX) ? (properties.get('RETRY_TOPIC') ?? topic) : topic;
 }

@@ -126,6 +126,22 @@ describe('the health of a connection', () => {
     expect(health.report()).toMatchObject({ isReady: false, problems: [problem] });
   });
 
+  it('names a queue that a message holds up: what is behind it waits', async () => {
+    const app = await bench.start({ providers: [Shop] });
+    const [consumer] = app.get(RocketMQHealth).report().consumers;
+    const heldUp = [{ topic: 'orders', brokerName: 'broker-a', queueId: 3, messageId: 'ID', behind: 2_000 }];
+    const source = {
+      connectionPhase: 'running',
+      producer: { sessions: consumer?.health?.sessions },
+      consumers: [{ consumerGroup: 'shop', listeners: [] }],
+      consumerOf: () => ({ health: { ...consumer?.health, heldUp } }),
+    };
+    const health = new RocketMQHealth(undefined, () => [source as unknown as HealthSource]);
+    const problem =
+      'RocketMQ: consumer group "shop": queue 3 of topic "orders" on broker "broker-a" is held up: message ID is not settled, with 2000 messages behind it';
+    expect(health.report()).toMatchObject({ isReady: false, problems: [problem] });
+  });
+
   it('does not count a consumer that the transport strategy has yet to start', async () => {
     @Controller()
     class Orders {

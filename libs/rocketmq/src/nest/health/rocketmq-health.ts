@@ -1,7 +1,7 @@
 // The health of a connection: what runs, and whether it is ready. It sends no requests to the server.
 
 import type { SessionHealth } from '../../client/session-events.js';
-import type { ConsumerHealth } from '../../consumer/consumer-health.js';
+import { type ConsumerHealth, heldUpText } from '../../consumer/consumer-health.js';
 import type { PushConsumer } from '../../consumer/push-consumer.js';
 import type { Producer } from '../../producer/producer.js';
 import { SystemClock } from '../../support/clock.js';
@@ -155,7 +155,7 @@ function sessionProblem(who: string, sessions: readonly SessionHealth[]): string
 }
 
 function problemsOfConsumer(
-  { sessions, topics, settleLagMs, unsettled }: ConsumerHealth,
+  { sessions, topics, settleLagMs, unsettled, heldUp }: ConsumerHealth,
   { maxSettleLagMs = Number.POSITIVE_INFINITY, maxReceiveAgeMs = Number.POSITIVE_INFINITY }: HealthLimits,
   nowMs: number,
 ): string[] {
@@ -174,6 +174,7 @@ function problemsOfConsumer(
     if (isPaused || silentMs <= maxReceiveAgeMs) continue;
     problems.push(`the poll of topic "${topic}" has had no answer for ${silentMs} ms`);
   }
+  problems.push(...heldUp.map(heldUpText));
   if (settleLagMs > maxSettleLagMs) {
     problems.push(`the oldest of its ${unsettled} unsettled messages was received ${settleLagMs} ms ago`);
   }

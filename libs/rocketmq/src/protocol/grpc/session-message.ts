@@ -8,7 +8,25 @@ interface LeasesLost {
   readonly value: { readonly receiptHandles: readonly string[] };
 }
 
+/** A queue that brings nothing more until a message is settled. */
+export interface HeldUpQueue {
+  /** `%RETRY%` with the name of the group: the queue of its retries. */
+  readonly topic: string;
+  readonly brokerName: string;
+  readonly queueId: number;
+  /** The message that the position of the group cannot pass. */
+  readonly messageId: string | undefined;
+  /** How many messages were received behind it; another owner of the queue would get them again. */
+  readonly behind: number;
+}
+
+/** All such queues of one broker, in the place of what was said before. */
+interface QueuesHeldUp {
+  readonly $case: 'queuesHeldUp';
+  readonly value: { readonly queues: readonly HeldUpQueue[] };
+}
+
 /** A message of a session. */
 export type SessionMessage = Omit<TelemetryCommand, 'command'> & {
-  readonly command?: TelemetryCommand['command'] | LeasesLost;
+  readonly command?: TelemetryCommand['command'] | LeasesLost | QueuesHeldUp;
 };
