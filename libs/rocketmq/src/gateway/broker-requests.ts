@@ -34,6 +34,8 @@ export class BrokerRequests {
     private readonly halfMessages: HalfMessages,
     private readonly logger: Logger,
     private readonly pulled: Pick<PullConsumer, 'balanceSoon' | 'moveTo'>,
+    /** What a client says of itself to the broker at an address. */
+    private readonly runningInfo: (address: string, report: string) => string,
   ) {}
 
   /** @param push to the session with the broker */
@@ -60,9 +62,9 @@ export class BrokerRequests {
     const { request, connection } = relayed;
     const body =
       command.$case === 'verifyMessageResult'
-        ? verification(status)
-        : { properties: {}, jstack: command.value.threadStackTrace ?? '' };
-    connection.reply(request, { code: RESPONSE_CODES.success, body: Buffer.from(JSON.stringify(body)) });
+        ? JSON.stringify(verification(status))
+        : this.runningInfo(connection.address, command.value.threadStackTrace ?? '');
+    connection.reply(request, { code: RESPONSE_CODES.success, body: Buffer.from(body) });
   }
 
   private handle(request: RemotingFrame, connection: RemotingConnection, push: Push): boolean {

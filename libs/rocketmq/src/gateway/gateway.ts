@@ -1,7 +1,6 @@
 // A proxy inside the client: takes the requests of one client in the gRPC model, and answers them by the remoting protocol of name
 // servers and brokers. @see the proxy of the server in cluster mode
 
-import type { CredentialsSource } from '../protocol/credentials/credentials.js';
 import { durationMs } from '../protocol/grpc/duration.js';
 import { Code, type Status } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { TelemetryCommand } from '../protocol/grpc/generated/apache/rocketmq/v2/service.js';
@@ -11,17 +10,17 @@ import { LIMITS } from '../protocol/model/limits.js';
 import { MalformedMessage } from '../protocol/remoting/stored-message.js';
 import { ClusterAccess } from '../remoting/cluster-access.js';
 import { RemotingClient } from '../remoting/remoting-client.js';
-import { type Deadline, withNotedEffects } from '../support/deadline.js';
+import { type Deadline, realTimeIn, withNotedEffects } from '../support/deadline.js';
 import { StateError, TransportError } from '../support/errors.js';
-import type { Logger } from '../support/logger.js';
-import type { ResolvedTls } from '../support/tls.js';
 import { BrokerRequests } from './broker-requests.js';
 import { DelayLevels } from './delay-levels.js';
+import type { GatewayOptions, Handler, RequestLimits } from './gateway-options.js';
 import { liteSubscriptionOf, liteUnsubscriptionsOf } from './lite-topics.js';
 import type { PullSession } from './pull/membership.js';
 import { PullConsumer } from './pull/pull-consumer.js';
 import { Receiving } from './receiving.js';
 import { unregistrationsOf } from './registration.js';
+import { runningInfoOf } from './running-info.js';
 import { Sending } from './sending.js';
 import { GatewaySession } from './session.js';
 import { Settling } from './settling.js';
@@ -34,35 +33,6 @@ const MAX_SESSIONS = 256;
 /** How long connecting may take at least, unless requests have less time. */
 const MIN_CONNECT_MS = 1_000;
 
-interface GatewayOptions {
-  readonly clientId: string;
-  /** `host:port` of each name server. */
-  readonly nameServers: readonly string[];
-  readonly requestTimeoutMs: number;
-  /** How this process reaches a broker that registered with an address. */
-  readonly mapAddress: (address: string) => string;
-  readonly tls: ResolvedTls | undefined;
-  readonly credentials: CredentialsSource;
-  readonly logger: Logger;
-}
-
-/** The options of one request. */
-interface RequestLimits {
-  readonly what: string;
-  readonly timeoutMs: number;
-  readonly signal?: AbortSignal;
-  /** Whether a change of the invisible duration postpones the next attempt. Default: the lease goes on. */
-  readonly isRetry?: boolean;
-  /** Whether a delay that is no level of the broker becomes the next longer one. Default: it is rejected. */
-  readonly roundsUpDelays?: boolean;
-}
-
-type Handler<N extends RpcName> = (
-  address: string,
-  request: RpcRequest<N>,
-  deadline: Deadline,
-  limits: RequestLimits,
-) => Promise<RpcResponse<N>>;
 type Handlers = { readonly [N in RpcName]?: Handler<N> };
 
 /** The gateway of one client id. Its connections are not shared, because a broker knows a client by its connection. */
@@ -110,7 +80,11 @@ export class Gateway {
       onHeldUp: (address, queues) =>
         push(address, { status: OK, command: { $case: 'queuesHeldUp', value: { queues } } }),
     });
-    this.requests = new BrokerRequests(this.halfMessages, logger, this.pulling);
+    const startedAtMs = realTimeIn(0).getTime();
+    this.requests = new BrokerRequests(this.halfMessages, logger, this.pulling, (address, report) => {
+      const [session, queues] = [this.sessions.get(address), this.pulling.reportAt(address)];
+      return runningInfoOf({ nameServers, startedAtMs, session, queues }, report);
+    });
     this.settling = new Settling(
       this.client,
       {

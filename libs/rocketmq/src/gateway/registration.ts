@@ -53,26 +53,31 @@ function checkedTopics({ pubSub }: Settings): string[] {
   return pubSub?.$case === 'publishing' ? pubSub.value.topics.map(({ name }) => name) : [];
 }
 
-function consumerData(
+interface ConsumerData {
+  readonly consumeType: string;
+  readonly subscriptionDataSet: readonly object[];
+}
+
+/** @returns one entry for a consumer. @see ConsumerData of the server */
+export function consumerData(
   { clientType, pubSub }: Settings,
   subVersion: number,
   { pops, listsPopConsumers }: BrokerAbilities,
-): object[] {
+): ConsumerData[] {
   if (pubSub?.$case !== 'subscription') return [];
   const { group, subscriptions } = pubSub.value;
   const retries = { topic: { resourceNamespace: '', name: RETRY_PREFIX + (group?.name ?? '') }, expression: undefined };
-  return [
-    {
-      groupName: group?.name ?? '',
-      consumeType: listsPopConsumers ? 'CONSUME_POP' : 'CONSUME_PASSIVELY',
-      messageModel: clientType === ClientType.LITE_PUSH_CONSUMER ? 'LITE_SELECTIVE' : 'CLUSTERING',
-      consumeFromWhere: 'CONSUME_FROM_LAST_OFFSET',
-      unitMode: false,
-      subscriptionDataSet: (pops ? subscriptions : [...subscriptions, retries]).map((entry) =>
-        subscriptionData(entry, subVersion),
-      ),
-    },
-  ];
+  const data = {
+    groupName: group?.name ?? '',
+    consumeType: listsPopConsumers ? 'CONSUME_POP' : 'CONSUME_PASSIVELY',
+    messageModel: clientType === ClientType.LITE_PUSH_CONSUMER ? 'LITE_SELECTIVE' : 'CLUSTERING',
+    consumeFromWhere: 'CONSUME_FROM_LAST_OFFSET',
+    unitMode: false,
+    subscriptionDataSet: (pops ? subscriptions : [...subscriptions, retries]).map((entry) =>
+      subscriptionData(entry, subVersion),
+    ),
+  };
+  return [data];
 }
 
 export function subscriptionData({ topic, expression }: SubscriptionEntry, subVersion: number): object {

@@ -132,6 +132,12 @@ export class OwnedQueue {
   }
 
   /** Whether the message was pulled and is settled. */
+  /** What is received and not settled. */
+  get unsettled(): { readonly messages: number; readonly bytes: number } {
+    const entries = [...this.entries.values()];
+    return { messages: entries.length, bytes: entries.reduce((sum, { stored }) => sum + stored.body.length, 0) };
+  }
+
   isSettled(offset: number): boolean {
     return offset < this.nextOffset && !this.entries.has(offset);
   }

@@ -88,6 +88,11 @@ class PulledBroker {
     this.notify(encodeFrame(frame));
   }
 
+  /** Asks the client; its answer has the code 0. */
+  ask(code: number): void {
+    this.notify(encodeFrame({ code, opaque: 1_002, fields: { consumerGroup: GROUP, clientId: this.clientId } }));
+  }
+
   private usual(code: number, fields: Readonly<Record<string, string>>, body: string): ReturnType<BrokerScript> {
     switch (code) {
       case CODES.getAllSubscriptionGroupConfig:
@@ -215,6 +220,23 @@ describe('consuming from a broker without POP', () => {
     finish();
     await until(() => consumer.health.heldUp.length === 0);
     expect(lines.filter(({ text }) => text.includes('holds up its queue'))).toMatchObject([{ fields: place }]);
+  });
+
+  it('reports to an operator what it has, in the form that mqadmin reads', async () => {
+    const broker = new PulledBroker();
+    broker.messages = [stored(0), stored(1)];
+    const { sent, handled, commits } = await consumerOf(broker, {});
+    await until(() => handled.length === 2 && commits().includes(2));
+    broker.ask(CODES.getConsumerRunningInfo);
+    const answers = () => sent(RESPONSE_CODES.success);
+    await until(() => answers().length === 1);
+    const text = answers()[0]?.body ?? '';
+    // The keys of a table are objects, as Java writes them.
+    const row = `{"topic":"${TOPIC}","brokerName":"broker-0","queueId":0}:{"commitOffset":2`;
+    expect(text).toContain(row);
+    const { properties, subscriptionSet } = JSON.parse(text.replace(/"mqTable":.*?},"properties"/, '"properties"'));
+    expect(properties).toMatchObject({ PROP_CONSUME_TYPE: 'CONSUME_PASSIVELY', PROP_CONSUME_ORDERLY: 'false' });
+    expect(subscriptionSet.map(({ topic }: { topic: string }) => topic).sort()).toEqual([RETRIES, TOPIC]);
   });
 
   it.each([

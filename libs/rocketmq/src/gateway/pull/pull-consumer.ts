@@ -18,6 +18,7 @@ import { Handout } from './handout.js';
 import { type Membership, membershipOf, type PulledSubscription, type PullSessions } from './membership.js';
 import { PulledSettling } from './pulled-settling.js';
 import { type PullerPort, QueuePuller } from './queue-puller.js';
+import type { PulledQueueReport } from './queue-report.js';
 import { Strays } from './strays.js';
 
 interface PullConsumerPort {
@@ -127,6 +128,12 @@ export class PullConsumer {
       if (name.brokerName === brokerName && problem !== undefined) return problem;
     }
     return undefined;
+  }
+
+  /** The queues of a broker, for operators. */
+  reportAt(address: string): PulledQueueReport[] {
+    const ofBroker = [...this.pullers.values()].filter((puller) => this.addressOf(puller) === address);
+    return ofBroker.flatMap(({ report }) => report ?? []);
   }
 
   /** Gives up what belongs to one broker. */

@@ -5,12 +5,12 @@ import type { HeldUpQueue } from '../../protocol/grpc/session-message.js';
 import { StatusError } from '../../protocol/grpc/status.js';
 import { RETRY_PREFIX } from '../../protocol/model/names.js';
 import { RESPONSE_CODES } from '../../protocol/remoting/codes.js';
-import { decodeStoredMessages, messageIdOf } from '../../protocol/remoting/stored-message.js';
+import { decodeStoredMessages } from '../../protocol/remoting/stored-message.js';
 import { offsetField } from '../../remoting/answers.js';
 import type { RemotingClient } from '../../remoting/remoting-client.js';
 import { linkedController, raceAbort } from '../../support/abort.js';
 import { SystemClock, sleep } from '../../support/clock.js';
-import { monotonicMs } from '../../support/deadline.js';
+import { monotonicMs, realTimeIn } from '../../support/deadline.js';
 import { StateError } from '../../support/errors.js';
 import { describeError, type Logger } from '../../support/logger.js';
 import { rejection } from '../statuses.js';
@@ -19,6 +19,7 @@ import type { PulledSubscription } from './membership.js';
 import { OwnedQueue, type QueueLimits } from './owned-queue.js';
 import { QueueLock } from './queue-lock.js';
 import { QueuePosition } from './queue-position.js';
+import { heldUpIn, type PulledQueueReport, reportOf } from './queue-report.js';
 import { QueueRequests } from './queue-requests.js';
 
 /** What the pulls of one client share. */
@@ -40,6 +41,8 @@ export interface PullerPort {
 
 /** Messages that wait here are handed to another owner again when this process ends, so few do; at least as many as one pull brings. */
 const LIMITS: QueueLimits = { ready: 32, readyBytes: 4 * 1024 * 1024, span: 2_000 };
+const HELD_UP =
+  'a message that is not settled holds up its queue: what follows has been handled, but would be repeated by another consumer, so no more is received from this queue until it is settled';
 const RETRY_MS = 1_000;
 /** How long the messages in hand of an ordered queue may take until another client gets it. */
 const DRAIN_MS = 20_000;
@@ -59,6 +62,7 @@ export class QueuePuller {
   private storedUntilMs: number | undefined;
   private wake = (): void => {};
   private isHeldUp = false;
+  private pulledAtMs = 0;
   /** The pull in flight, and what it asks for. */
   private pulling: { readonly subscription: PulledSubscription; readonly ending: AbortController } | undefined;
   private readonly ioClock = new SystemClock();
@@ -96,10 +100,14 @@ export class QueuePuller {
 
   /** The message that keeps it from pulling, and what is behind; undefined while it pulls. */
   get heldUp(): HeldUpQueue | undefined {
-    const { queue } = this;
-    if (queue === undefined || queue.span < LIMITS.span) return undefined;
-    const lowest = queue.storedAt(queue.commitOffset);
-    return { ...this.name, messageId: lowest && messageIdOf(lowest), behind: queue.span };
+    const { queue, name } = this;
+    return queue && heldUpIn(name, queue, LIMITS.span);
+  }
+
+  /** Undefined before the first pull, and after the end. */
+  get report(): PulledQueueReport | undefined {
+    const { queue, name, lock, pulledAtMs } = this;
+    return queue && reportOf(name, queue, lock?.isValid ?? false, pulledAtMs);
   }
 
   start(): void {
@@ -183,7 +191,10 @@ export class QueuePuller {
 
   private async room(queue: OwnedQueue, signal: AbortSignal): Promise<void> {
     while (this.queue === queue && !queue.hasRoom(LIMITS)) {
-      this.reportHeldUp();
+      const { heldUp } = this;
+      if (heldUp !== undefined && !this.isHeldUp)
+        this.port.logger.warn(HELD_UP, { consumerGroup: this.port.consumerGroup, ...heldUp });
+      this.isHeldUp = heldUp !== undefined;
       const changed = new Promise<void>((resolve) => {
         this.wake = resolve;
       });
@@ -192,21 +203,13 @@ export class QueuePuller {
     this.isHeldUp = false;
   }
 
-  private reportHeldUp(): void {
-    const { heldUp } = this;
-    if (heldUp === undefined || this.isHeldUp) return;
-    this.isHeldUp = true;
-    const text =
-      'a message that is not settled holds up its queue: what follows has been handled, but would be repeated by another consumer, so no more is received from this queue until it is settled';
-    this.port.logger.warn(text, { consumerGroup: this.port.consumerGroup, ...heldUp });
-  }
-
   private async pull(queue: OwnedQueue, signal: AbortSignal): Promise<void> {
     const subscription = this.port.subscriptionOf(this.name.topic);
     const commitOffset = this.position.now;
     const asked = queue.pullOffset;
     const { controller: ending, unlink } = linkedController([signal]);
     this.pulling = { subscription, ending };
+    this.pulledAtMs = realTimeIn(0).getTime();
     const answer = await this.requests
       .pull(asked, commitOffset, subscription, ending.signal)
       .catch((error: unknown) => {
@@ -291,8 +294,7 @@ export class QueuePuller {
     if (queue !== undefined) this.loseHeld(queue);
   }
 
-  private loseHeld(queue: OwnedQueue): void {
-    const { holding } = queue;
+  private loseHeld({ holding }: OwnedQueue): void {
     if (holding.length > 0) this.port.onLost(this, holding);
   }
 }
