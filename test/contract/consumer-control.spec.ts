@@ -113,6 +113,23 @@ describe('subscriptions of a consumer that runs', () => {
     await world.backend.quiet();
     expect(texts(recorder.deliveries)).toEqual(['former', 'wanted']);
   });
+
+  contract(
+    'a filter that the server cannot read has nothing delivered that the former one passes over',
+    async (world) => {
+      const topic = await world.topic();
+      const producer = await world.producer();
+      const recorder = await world.record({ topic, filter: 'a' });
+      const filter = { kind: 'sql', expression: 'amount >' } as const;
+      // A proxy, and a broker that has POP, refuse the polls instead.
+      const refusal: unknown = await recorder.consumer.subscribe({ topic, filter }).catch((error: unknown) => error);
+      for (const tag of ['b', 'a']) await producer.send({ topic, body: tag, tag });
+      if (refusal === undefined) await recorder.consumer.subscribe({ topic, filter: { kind: 'tag', expression: 'a' } });
+      await world.until('what is wanted comes', () => recorder.deliveries.length > 0);
+      await world.backend.quiet();
+      expect(texts(recorder.deliveries)).toEqual(['a']);
+    },
+  );
 });
 
 describe('acks that share requests', () => {
