@@ -1,5 +1,6 @@
 // Chaos, as `npm run check chaos` knows it.
 
+import { DEFAULT_VERSION } from '../../tools/servers/rocketmq/jars.js';
 import { check } from '../check.js';
 import { type Options, SEED } from '../options.js';
 import type { DatabaseName } from './databases.js';
@@ -14,6 +15,12 @@ export const OPTIONS = {
     among: ['http2', 'remoting'],
     default: 'http2',
     says: 'remoting takes real brokers without a proxy',
+  },
+  version: {
+    type: 'text',
+    value: 'VERSION',
+    default: DEFAULT_VERSION,
+    says: 'of the real server; by remoting also older ones (4.9.7 and 4.5.2 are tested)',
   },
   backend: { type: 'choice', among: BACKENDS, says: 'only this one (default: all of the transport)' },
   database: { type: 'choice', among: DATABASES, default: 'pglite', says: 'where the demos keep their data' },

@@ -4,6 +4,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from '../../scripts/build/build.mjs';
+import { hasProxy } from '../../tools/servers/rocketmq/jars.js';
 import type { Counts, Tools } from '../check.js';
 import { newSeed, OptionError, type Values } from '../options.js';
 import type { OPTIONS } from './check.js';
@@ -21,9 +22,9 @@ const ROUNDS = 1;
 const LONG_ROUNDS = 10;
 const MAX_SHOWN = 20;
 
-/** @throws OptionError when the transport does not have the backend */
+/** @throws OptionError when the transport does not have the backend, or the version not the transport */
 export async function runChaos(values: Settings, tools: Tools): Promise<Counts> {
-  const { database, long, seed = newSeed(), rounds = long ? LONG_ROUNDS : ROUNDS } = values;
+  const { database, version, long, seed = newSeed(), rounds = long ? LONG_ROUNDS : ROUNDS } = values;
   const backends = backendsOf(values);
   await build();
   tools.print(
@@ -31,12 +32,14 @@ export async function runChaos(values: Settings, tools: Tools): Promise<Counts> 
   );
   let passed = 0;
   for (const backend of backends) {
-    if (await isSoundOn(backend, { database, seed, rounds, withLongStops: long }, tools)) passed++;
+    if (await isSoundOn(backend, { version, database, seed, rounds, withLongStops: long }, tools)) passed++;
   }
   return { passed, failed: backends.length - passed };
 }
 
-function backendsOf({ transport, backend }: Settings): readonly Backend[] {
+function backendsOf({ transport, backend, version }: Settings): readonly Backend[] {
+  if (transport !== 'remoting' && !hasProxy(version))
+    throw new OptionError(`${version} has no proxy on Maven Central: use --transport remoting`);
   const ofTransport = BY_TRANSPORT[transport];
   if (backend === undefined) return ofTransport;
   if (ofTransport.includes(backend)) return [backend];
@@ -45,7 +48,7 @@ function backendsOf({ transport, backend }: Settings): readonly Backend[] {
   );
 }
 
-type RunSettings = Pick<RunOptions, 'database' | 'seed' | 'rounds' | 'withLongStops'>;
+type RunSettings = Pick<RunOptions, 'version' | 'database' | 'seed' | 'rounds' | 'withLongStops'>;
 
 async function isSoundOn(backend: Backend, settings: RunSettings, tools: Tools): Promise<boolean> {
   const { print, signal } = tools;

@@ -19,6 +19,8 @@ const ROUND_MS = 60_000;
 
 export interface RunOptions {
   readonly backend: Backend;
+  /** Of a real server. */
+  readonly version: string;
   readonly database: DatabaseName;
   readonly seed: number;
   /** The number of rounds, about a minute each. */
@@ -45,6 +47,7 @@ export interface RunResult {
 
 export async function run({
   backend,
+  version,
   database,
   seed,
   rounds,
@@ -62,7 +65,7 @@ export async function run({
   const ports = await takePortBlock();
   ends.push(() => ports.release());
   try {
-    const server = await startServer(backend, { folder, port: ports.first, onLost, log });
+    const server = await startServer(backend, { version, folder, port: ports.first, onLost, log });
     ends.push(() => server.stop());
     const databases = await openDatabases(database, folder);
     ends.push(() => databases.stop());

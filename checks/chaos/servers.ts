@@ -31,6 +31,8 @@ export interface Server extends Servers {
 }
 
 export interface ServerOptions {
+  /** Of a real server. */
+  readonly version: string;
   /** The folder for data and logs. */
   readonly folder: string;
   /** A free port, for a server that accepts any. */
@@ -119,8 +121,8 @@ export function victimOf(program: Program): Victim {
 
 /** Routes contain the port of the request. */
 async function startReal(options: ServerOptions): Promise<Server> {
-  const { log } = options;
-  const cluster = await startRocketMQCluster({ proxies: 1, proxySettings: PROXY_SETTINGS, log });
+  const { version, log } = options;
+  const cluster = await startRocketMQCluster({ version, proxies: 1, proxySettings: PROXY_SETTINGS, log });
   await prepare(cluster, options);
   const { killBroker, reviveBroker, killProxy, reviveProxy } = cluster;
   const victims = [
@@ -131,7 +133,8 @@ async function startReal(options: ServerOptions): Promise<Server> {
 }
 
 async function startWithoutProxy(options: ServerOptions): Promise<Server> {
-  const cluster = await startRocketMQCluster({ brokers: 2, log: options.log });
+  const { version, log } = options;
+  const cluster = await startRocketMQCluster({ version, brokers: 2, log });
   await prepare(cluster, options);
   const { killBroker, reviveBroker, killNameServer, reviveNameServer } = cluster;
   const ofBroker = (index: number) => ({ kill: () => killBroker(index), start: () => reviveBroker(index) });

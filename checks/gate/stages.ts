@@ -204,6 +204,10 @@ function longChaos(databases: readonly string[]): readonly Stage[] {
     })),
     cases('model', '--long'),
     ...['soak', 'chaos'].map((name) => ({ ...sound(name, '--transport', 'remoting'), name: `${name}-remoting` })),
+    ...OF_4X.map((version) => ({
+      ...sound('chaos', '--transport', 'remoting', '--version', version),
+      name: `chaos-${version}`,
+    })),
   ];
 }
 

@@ -7,7 +7,7 @@ import { DEFAULT_PORTS, type RunningServer, startRocketMQ } from '../../tools/se
 import { createDemoResources } from './resources.js';
 
 const USAGE = `npm run rocketmq [-- OPTIONS]
-  --version V            5.5.0 (default), 5.4.0, 5.3.3
+  --version V            5.5.0 (default), 5.4.0, 5.3.3; without a proxy 5.1.4, 5.0.0, 4.9.7, 4.5.2
   --data FOLDER          keep messages, topics and groups there; without it they go when the server stops
   --grpc-port P          what clients connect to    (ROCKETMQ_GRPC_PORT, default ${DEFAULT_PORTS.grpc})
   --remoting-port P      the proxy's second port    (ROCKETMQ_REMOTING_PORT, default ${DEFAULT_PORTS.remoting})

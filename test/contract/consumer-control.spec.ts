@@ -7,9 +7,13 @@ import { LEASE_MS } from './support/raw-consumer.js';
 import { type Recorder, texts, type World } from './support/world.js';
 
 const contract = contractSuite();
+/** Of each topic. */
+const QUEUES = 8;
 
 const all = (...recorders: Recorder[]): string[] => recorders.flatMap(({ deliveries }) => texts(deliveries)).sort();
 const attempts = ({ deliveries }: Recorder): number[] => deliveries.map(({ attempt }) => attempt);
+
+const sql = (expression: string) => ({ kind: 'sql', expression }) as const;
 
 /** Waits until released messages are redelivered. */
 async function letReturn(world: World, isThere: () => boolean): Promise<void> {
@@ -113,6 +117,29 @@ describe('subscriptions of a consumer that runs', () => {
     await world.backend.quiet();
     expect(texts(recorder.deliveries)).toEqual(['former', 'wanted']);
   });
+
+  contract(
+    'a filter that the server cannot read has nothing delivered that the former one passes over',
+    async (world) => {
+      const topic = await world.topic();
+      const producer = await world.producer();
+      const [former, filter] = [sql('amount > 5'), sql('amount >')];
+      const recorder = await world.record({ topic, filter: former });
+      // A proxy, and a broker that has POP, refuse the polls instead.
+      const refusal: unknown = await recorder.consumer.subscribe({ topic, filter }).catch((error: unknown) => error);
+      if (refusal === undefined) await recorder.consumer.subscribe({ topic, filter: former });
+      // In each queue, the poll that waits may have the former filter, and the next one another.
+      for (const round of [1, 2]) {
+        for (const amount of ['3', '7']) {
+          const message = { topic, body: amount, properties: { amount } };
+          for (let index = 0; index < QUEUES; index++) await producer.send(message);
+        }
+        await world.until('what is wanted comes', () => recorder.deliveries.length >= round * QUEUES);
+        await world.backend.quiet();
+      }
+      expect(texts(recorder.deliveries)).toEqual(Array.from({ length: 2 * QUEUES }, () => '7'));
+    },
+  );
 });
 
 describe('acks that share requests', () => {

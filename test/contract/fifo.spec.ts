@@ -17,6 +17,8 @@ const contract = contractSuite();
 
 /** The shortest lease that the server grants. */
 const LEASE_MS = 10 * SECOND_MS;
+/** Its polls may take 5 s to end. */
+const CLOSED_MS = 12 * SECOND_MS;
 const BACKOFF: BackoffPolicy = { kind: 'customized', nextMs: [SECOND_MS] };
 
 /** Three messages of one message group. `receive` polls, acknowledges some, waits until the leases of the others are over, and returns what it got. */
@@ -89,6 +91,36 @@ describe('ordered messages', () => {
     expect(texts(recorder.deliveries)).toEqual(['first', 'second', 'second', 'second', 'third']);
     expect(recorder.deliveries.map(({ attempt }) => attempt)).toEqual([1, 1, 2, 3, 1]);
   });
+
+  contract(
+    'a consumer that closes while a retry waits leaves it to the next one, and what was settled stays so',
+    async (world) => {
+      const topic = await world.topic('fifo');
+      const producer = await world.producer();
+      const consumerGroup = await world.group({ fifo: true, backoff: { kind: 'customized', nextMs: [5 * SECOND_MS] } });
+      const options = { topic, consumerGroup, requireFifo: true };
+      const first = await world.record({
+        ...options,
+        handle: ({ text }) => {
+          if (text === 'second') throw new Error('not now');
+        },
+      });
+      for (const body of ['first', 'second', 'third']) await producer.send({ topic, body, messageGroup: 'order-1' });
+      await world.until('the second has failed', () => first.deliveries.length === 2);
+      const beganAtMs = performance.now();
+      await first.consumer.close();
+      // Far less than the grace period of handlers: none runs.
+      expect(performance.now() - beganAtMs).toBeLessThan(CLOSED_MS);
+      const next = await world.record(options);
+      for (let round = 0; round < 20 && next.deliveries.length < 2; round++) await world.backend.advance(SECOND_MS);
+      await world.until('the rest is handled', () => next.deliveries.length >= 2);
+      await world.backend.quiet();
+      expect([texts(first.deliveries), texts(next.deliveries)]).toEqual([
+        ['first', 'second'],
+        ['second', 'third'],
+      ]);
+    },
+  );
 
   contract('a message whose handler says "not now" holds back its group without an attempt', async (world) => {
     const topic = await world.topic('fifo');

@@ -10,6 +10,7 @@ import {
   type RocketMQModuleOptions,
   RocketMQProducer,
 } from 'nestjs-rocketmq';
+import { SECOND_MS } from 'nestjs-rocketmq/client';
 import { call } from '../fixtures/command-line.js';
 import { recordingLogger } from '../fixtures/nest-bench.js';
 import { forwardTo } from '../fixtures/tcp-forwarder.js';
@@ -126,5 +127,41 @@ describe('an application that starts again after its topic was missing', () => {
       await app.close();
       await present.close();
     }
+  });
+});
+
+/** An ordered listener to one topic, and a sender of delayed messages to another. */
+async function checked(world: World, topic: string, later: string, consumerGroup: string): Promise<void> {
+  const { endpoints, nameServer, clock } = world.backend;
+  const Orders = defineTopic<{ id: string }>(topic, { type: 'fifo' });
+  const Reminders = defineTopic<{ id: string }>(later, { type: 'delay' });
+  class Shop {
+    @RocketMQListener(Orders, { consumerGroup })
+    handle(): void {}
+  }
+  const groups = { [consumerGroup]: { maxDeliveryAttempts: 5, backoff: [SECOND_MS] } };
+  const topics = [Orders, Reminders];
+  const logger = recordingLogger();
+  const options = { endpoints, nameServer, clock, logger, topics, groups, provision: 'check' } as const;
+  @Module({ imports: [RocketMQModule.forRoot(options)], providers: [Shop] })
+  class ShopModule {}
+  const app = await NestFactory.createApplicationContext(ShopModule, { logger: false, abortOnError: false });
+  await app.close();
+}
+
+describe("provision: 'check'", () => {
+  contract('lets an application start whose topics and group exist as it declares them', async (world) => {
+    const [topic, later] = [await world.topic('fifo'), await world.topic('delay')];
+    const backoff = { kind: 'customized', nextMs: [SECOND_MS] } as const;
+    const consumerGroup = await world.group({ fifo: true, maxDeliveryAttempts: 5, backoff });
+    await expect(checked(world, topic, later, consumerGroup)).resolves.toBeUndefined();
+  });
+
+  contract('stops an application that lacks a topic or a group, and names what is missing', async (world) => {
+    const [topic, later, consumerGroup] = [await world.topic('fifo'), world.name(), world.name()];
+    const starting = checked(world, topic, later, consumerGroup);
+    await expect(starting).rejects.toThrow(later);
+    await expect(starting).rejects.toThrow(consumerGroup);
+    expect(await world.admin().describeTopic(later)).toBeUndefined();
   });
 });

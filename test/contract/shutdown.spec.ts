@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect } from '@jest/globals';
 import type { MessageView } from 'nestjs-rocketmq/client';
 import { blockThread } from '../fixtures/blocked-loop.js';
+import { recordingLogger } from '../fixtures/nest-bench.js';
 import { testTransport } from '../fixtures/transport.js';
 import { backendName } from './support/backend.js';
 import { contractSuite } from './support/contract.js';
@@ -53,6 +54,17 @@ describe('stopping', () => {
     await world.backend.quiet();
     expect(first.deliveries).toHaveLength(2);
     expect(all().sort()).toEqual([...sent].sort());
+  });
+
+  contract('a stop in good order warns about nothing', async (world) => {
+    const topic = await world.topic();
+    const producer = await world.producer();
+    const logger = recordingLogger();
+    const { consumer, deliveries } = await world.record({ topic }, world.connection({ logger }));
+    for (let index = 0; index < 20; index++) await producer.send({ topic, body: `message ${index}` });
+    await world.until('some were handled', () => deliveries.length >= 5);
+    await consumer.close();
+    expect(logger.lines.map(([line]) => line).filter((line) => /^(warn|error)/.test(line))).toEqual([]);
   });
 
   contract('deploys in the middle of a backlog leave no message invisible until its lease ends', async (world) => {

@@ -60,6 +60,8 @@ export class OrderDemoModule {
                 topics: [OrderCreated, OrderTimeout, OrderPaid, StockReturn],
                 events,
                 ...MESSAGING_TIMES,
+                // Brokers of 4.x delay by levels: an order there may be paid for a little longer.
+                producer: { ...MESSAGING_TIMES.producer, delayLevels: 'round-up' },
                 telemetry: openTelemetry(),
               },
               checkpoint,

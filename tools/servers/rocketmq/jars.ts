@@ -50,7 +50,8 @@ export function cacheFolder(): string {
  * @throws RealServerError when Java or Maven is missing or the download fails
  */
 export async function ensureJars(version: string, log: (line: string) => void, signal?: AbortSignal): Promise<string> {
-  if (!/^\d+\.\d+\.\d+$/.test(version)) throw new RealServerError(`"${version}" is not a version such as 5.5.0`);
+  if (!/^\d+\.\d+\.\d+(-incubating)?$/.test(version))
+    throw new RealServerError(`"${version}" is not a version such as 5.5.0`);
   const folder = join(cacheFolder(), version);
   const cached = existsSync(folder);
   checkPrerequisites({ maven: !cached });
