@@ -1,12 +1,13 @@
 // The programs of a team that runs RocketMQ 4.x, moved: each region stands beside its Java or Go program in docs/coming-from/rocketmq-4x.md.
 
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable, Logger, Module } from '@nestjs/common';
 import {
   currentTransaction,
   defineTopic,
   delayLevelMs,
   RocketMQContext,
   RocketMQListener,
+  RocketMQModule,
   RocketMQProducer,
   TransactionalSend,
   type TransactionCheck,
@@ -197,7 +198,7 @@ export async function nightlyReport(connection: Connection, topic: string, consu
       const messages = await consumer.receive({
         maxMessages: 32,
         invisibleDurationMs: 30 * SECOND_MS,
-        longPollingTimeoutMs: SECOND_MS,
+        longPollingTimeoutMs: 5 * SECOND_MS,
       });
       if (messages.length === 0) return lines;
       lines.push(...messages.map(({ body }) => body.toString()));
@@ -232,4 +233,12 @@ export class OneTopicReader {
     this.seen.push(orderId);
   }
 }
+// #endregion
+
+// #region module
+@Module({
+  imports: [RocketMQModule.forRoot({ endpoints: 'name-server:ns-1:9876;ns-2:9876' })],
+  providers: [OrderSender, Shipping],
+})
+export class OrdersModule {}
 // #endregion

@@ -46,6 +46,7 @@ async function start(world: World, prefix: string, providers: Type[]): Promise<I
     groupPrefix: prefix,
     logger: recordingLogger(),
     defaults: { backoff: SECOND_MS },
+    shutdownGraceMs: SECOND_MS,
   });
   @Module({ imports: [rocketmq], providers })
   class Service {}
@@ -168,7 +169,8 @@ describe('a program of 4.x that was moved', () => {
     for (const id of ['a', 'b', 'c']) await app.get(OrderSender).placeAndWait(order(id));
     const report = () => nightlyReport(world.connection(), `${prefix}${OrderPlaced.name}`, `${prefix}nightly`);
     expect((await report()).sort()).toEqual(['a', 'b', 'c'].map((id) => JSON.stringify(order(id))));
-    expect(await report()).toEqual([]);
+    const lag = async () => (await world.admin().groupLag(`${prefix}nightly`)).lag;
+    await world.until('its position is stored', async () => (await lag()) === 0);
   });
 
   contract('broadcasts to every instance what is sent while it runs', async (world) => {
@@ -190,7 +192,9 @@ describe('a program of 4.x that was moved', () => {
       const app = await start(world, prefix, [OneTopic, OneTopicReader]);
       const placing = app.get(OneTopic).place('a');
       if (!isBefore('5.0.0')) {
-        await expect(placing).rejects.toThrow(/topic "[^"]+" accepts normal messages/);
+        await expect(placing).rejects.toThrow(
+          /accepts normal messages, not delay messages; .* give delay messages another topic/,
+        );
         return;
       }
       await placing;
