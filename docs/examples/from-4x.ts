@@ -131,18 +131,23 @@ export class Stock {
   /** Stands in for a table: what was reserved, by the id of its transaction. */
   readonly reserved = new Map<string, string>();
 
-  // executeLocalTransaction: returning is COMMIT_MESSAGE, throwing is ROLLBACK_MESSAGE.
+  // executeLocalTransaction: returning is COMMIT_MESSAGE, rollback() is ROLLBACK_MESSAGE. After an error, the checker decides.
   @TransactionalSend(StockReserved, { message: (orderId: string) => ({ body: { orderId }, keys: [orderId] }) })
-  async reserve(orderId: string): Promise<void> {
-    if (orderId === 'sold-out') throw new Error('nothing left');
-    this.reserved.set(currentTransaction().transactionId, orderId);
+  async reserve(orderId: string): Promise<boolean> {
+    const transaction = currentTransaction();
+    if (orderId === 'sold-out') {
+      transaction.rollback();
+      return false;
+    }
+    this.reserved.set(transaction.transactionId, orderId);
+    return true;
   }
 
-  // checkLocalTransaction.
+  // checkLocalTransaction. Not found means rollback only if the local transaction cannot run any more.
   @TransactionChecker(StockReserved)
-  async check({ transactionId, body }: TransactionCheck<{ orderId: string }>): Promise<'commit' | 'unknown'> {
-    const isReserved = this.reserved.has(transactionId) || [...this.reserved.values()].includes(body.orderId);
-    return isReserved ? 'commit' : 'unknown';
+  async check({ transactionId, mayStillRun }: TransactionCheck): Promise<'commit' | 'rollback' | 'unknown'> {
+    if (this.reserved.has(transactionId)) return 'commit';
+    return mayStillRun ? 'unknown' : 'rollback';
   }
 }
 // #endregion
