@@ -5,6 +5,7 @@ import {
   currentTransaction,
   defineTopic,
   delayLevelMs,
+  type QueueSelector,
   RocketMQContext,
   RocketMQListener,
   RocketMQModule,
@@ -238,6 +239,27 @@ export class OneTopicReader {
     this.seen.push(orderId);
   }
 }
+// #endregion
+
+// #region queue-selector
+/** `queues.get(Math.floorMod(id.hashCode(), queues.size()))` of Java, for messages with a message group. */
+export const likeJava: QueueSelector = ({ messageGroup }, queues) => {
+  if (messageGroup === undefined) return undefined;
+  let hash = 0;
+  for (let index = 0; index < messageGroup.length; index++) hash = (31 * hash + messageGroup.charCodeAt(index)) | 0;
+  return queues[((hash % queues.length) + queues.length) % queues.length];
+};
+
+@Module({
+  imports: [
+    RocketMQModule.forRoot({
+      endpoints: 'name-server:ns-1:9876;ns-2:9876',
+      producer: { queueSelector: likeJava },
+    }),
+  ],
+  providers: [OrderSteps],
+})
+export class StepsModule {}
 // #endregion
 
 // #region module

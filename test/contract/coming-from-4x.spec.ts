@@ -3,10 +3,11 @@
 import { afterEach, describe, expect } from '@jest/globals';
 import { type INestApplicationContext, Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { RocketMQModule } from 'nestjs-rocketmq';
+import { RocketMQModule, type RocketMQModuleOptions, RocketMQProducer } from 'nestjs-rocketmq';
 import { delayLevelMs, SECOND_MS } from 'nestjs-rocketmq/client';
 import {
   Filtered,
+  likeJava,
   nightlyReport,
   OneTopic,
   OneTopicReader,
@@ -23,7 +24,8 @@ import {
   StockReserved,
 } from '../../docs/examples/from-4x.js';
 import { recordingLogger } from '../fixtures/nest-bench.js';
-import { CHECK_INTERVAL_MS, FIRST_CHECK_MS, isBefore } from './support/backend.js';
+import { testTransport } from '../fixtures/transport.js';
+import { CHECK_INTERVAL_MS, FIRST_CHECK_MS, isBefore, NotHere } from './support/backend.js';
 import { contractSuite } from './support/contract.js';
 import type { World } from './support/world.js';
 
@@ -35,7 +37,12 @@ afterEach(async () => {
 });
 
 /** Starts an instance of a service whose topics and groups begin with `prefix`. */
-async function start(world: World, prefix: string, providers: Type[]): Promise<INestApplicationContext> {
+async function start(
+  world: World,
+  prefix: string,
+  providers: Type[],
+  options: Partial<RocketMQModuleOptions> = {},
+): Promise<INestApplicationContext> {
   const { endpoints, nameServer, clock, access } = world.backend;
   const rocketmq = RocketMQModule.forRoot({
     endpoints,
@@ -47,6 +54,7 @@ async function start(world: World, prefix: string, providers: Type[]): Promise<I
     logger: recordingLogger(),
     defaults: { backoff: SECOND_MS },
     shutdownGraceMs: SECOND_MS,
+    ...options,
   });
   @Module({ imports: [rocketmq], providers })
   class Service {}
@@ -105,6 +113,22 @@ describe('a program of 4.x that was moved', () => {
     await world.until('all steps', () => steps.length === 6);
     for (const id of ['a', 'b'])
       expect(steps.filter((step) => step.startsWith(id))).toEqual([`${id} placed`, `${id} paid`, `${id} shipped`]);
+  });
+
+  contract('puts the steps of an order into the queue that a selector in Java chooses', async (world) => {
+    if (testTransport !== 'remoting') throw new NotHere('a proxy chooses the queue itself');
+    const prefix = await prepare(world, OrderStep);
+    const app = await start(world, prefix, [OrderSteps], { producer: { queueSelector: likeJava } });
+    const send = (id: string) =>
+      app.get(RocketMQProducer).send(OrderStep, { orderId: id, step: 'placed' }, { messageGroup: id });
+    // By `Math.floorMod(id.hashCode(), 8)`, printed by Java 17.
+    const queues = {
+      'order-1': 2,
+      'order-2': 3,
+      'Bestellung-äöü-4711': 6,
+      'a-very-long-order-id-with-overflow-0000001': 0,
+    };
+    for (const [id, queueId] of Object.entries(queues)) expect(await send(id)).toMatchObject({ queueId });
   });
 
   contract('delays by a level', async (world) => {
