@@ -46,6 +46,8 @@ const OF_4X = ['4.9.7', '4.5.2'];
 const TRANSPORTS = ['http2', 'grpc-js'];
 /** The oldest server and the other transport run what is about the wire and about batches. */
 const WIRE = ['sending', 'batch', 'compression', 'connections'].map((name) => `test/contract/${name}`);
+/** The programs that the page about 4.x moves, which say that they run on it. */
+const ON_4X = 'test/contract/coming-from-4x.spec.ts';
 /** What holds on RocketMQ-Rust; the guide says what does not. */
 const ON_RUST = ['backpressure', 'batch', 'compression', 'connections', 'corrupt-messages', 'foreign-labels', 'oneway'];
 /** What the gateway does in place of a proxy: order, leases, attempts, what is on its way. The rest depends little on the transport. */
@@ -166,7 +168,7 @@ function oneServer(seed: number): readonly Stage[] {
     real(`${older}-${transport}`, older, '--transport', transport, ...WIRE),
     real(`${withoutProxy}-remoting`, withoutProxy, '--part', 'open', '--transport', 'remoting', ...WIRE),
     ...OF_4X.map((version) =>
-      real(`${version}-remoting`, version, '--part', 'open', '--transport', 'remoting', ...WIRE),
+      real(`${version}-remoting`, version, '--part', 'open', '--transport', 'remoting', ...WIRE, ON_4X),
     ),
   ];
 }

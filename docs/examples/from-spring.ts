@@ -15,7 +15,7 @@ export class Confirmation {
   /** Stands in for a database table. */
   private readonly confirmed = new Map<string, string>();
 
-  // executeLocalTransaction: returning is COMMIT, throwing is ROLLBACK.
+  // executeLocalTransaction: returning is COMMIT. After an error, the checker decides; currentTransaction().rollback() is ROLLBACK.
   @TransactionalSend(OrderConfirmed, {
     message: (orderId: string) => ({ body: { orderId }, tag: 'eu', keys: [orderId] }),
   })
@@ -26,8 +26,9 @@ export class Confirmation {
 
   // checkLocalTransaction. With a database, leave it out: the transaction log of `nestjs-rocketmq/sql` answers checks.
   @TransactionChecker(OrderConfirmed)
-  async check({ transactionId }: TransactionCheck): Promise<'commit' | 'unknown'> {
-    return this.confirmed.has(transactionId) ? 'commit' : 'unknown';
+  async check({ transactionId, mayStillRun }: TransactionCheck): Promise<'commit' | 'rollback' | 'unknown'> {
+    if (this.confirmed.has(transactionId)) return 'commit';
+    return mayStillRun ? 'unknown' : 'rollback';
   }
 }
 

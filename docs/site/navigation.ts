@@ -79,6 +79,7 @@ export const guides = [
       'coming-from/rabbitmq.md',
       'coming-from/bullmq.md',
       'coming-from/rocketmq-spring.md',
+      'coming-from/rocketmq-4x.md',
     ],
   },
 ];

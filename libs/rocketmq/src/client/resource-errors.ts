@@ -45,7 +45,9 @@ export function topicNotFound(topic: string, type: MessageType | undefined, caus
 
 export function topicTypeMismatch(topic: string, wanted: MessageType, found: readonly MessageType[]): ResourceError {
   const takes = found.join(', ') || 'no';
-  const problem = `topic "${topic}" accepts ${takes} messages, not ${wanted} messages; use another topic, or change this one`;
+  const problem =
+    `topic "${topic}" accepts ${takes} messages, not ${wanted} messages; a topic has one type from RocketMQ 5.0 on, so give ${wanted} messages ` +
+    'another topic, or change this one if it is for them alone';
   const command = commandLine('topic', 'create', topic, '--type', wanted, '--yes', ...NAME_SERVER);
   return new ResourceError('TOPIC_TYPE_MISMATCH', problem, command);
 }

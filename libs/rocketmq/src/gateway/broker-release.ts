@@ -3,10 +3,20 @@
 import { RELEASE_5 } from '../remoting/releases.js';
 
 /** Releases by the number that they send. @see MQVersion of the server */
-const RELEASES = { v500: RELEASE_5, v510: 433, v511: 435, v513: 439, v532: 477, v540: 493, v550: 513 } as const;
+const RELEASES = {
+  v430: 273,
+  v500: RELEASE_5,
+  v510: 433,
+  v511: 435,
+  v513: 439,
+  v532: 477,
+  v540: 493,
+  v550: 513,
+} as const;
 
 /** What needs a release, and which: for errors. */
 export const FIRST_WITH = {
+  transactionChecks: '4.3.0',
   pop: '5.0.0',
   timers: '5.0.0',
   orderedChange: '5.1.0',
@@ -17,6 +27,8 @@ export const FIRST_WITH = {
 
 /** What a broker can do. */
 export interface BrokerAbilities {
+  /** Asks producers about half messages; older ones leave those whose producer has died undelivered. */
+  readonly checksTransactions: boolean;
   /** Hands out messages by POP; older ones serve clients that pull. */
   readonly pops: boolean;
   /** Delivers messages at a time; older ones deliver them at once. */
@@ -42,6 +54,7 @@ export interface BrokerAbilities {
 /** @param release see `RemotingFrame.version` */
 export function abilitiesOf(release: number): BrokerAbilities {
   return {
+    checksTransactions: release >= RELEASES.v430,
     pops: release >= RELEASES.v500,
     delays: release >= RELEASES.v500,
     recalls: release >= RELEASES.v532,

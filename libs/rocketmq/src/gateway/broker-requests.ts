@@ -70,7 +70,7 @@ export class BrokerRequests {
   private handle(request: RemotingFrame, connection: RemotingConnection, push: Push): boolean {
     switch (request.code) {
       case REQUEST_CODES.checkTransactionState: {
-        const check = this.halfMessages.checkIn(request, connection.address);
+        const check = this.halfMessages.checkIn(request, connection);
         return check !== undefined && push({ command: { $case: 'recoverOrphanedTransactionCommand', value: check } });
       }
       case REQUEST_CODES.notifyConsumerIdsChanged:

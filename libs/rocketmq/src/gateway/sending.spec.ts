@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import {
   broker,
   gatewayWorld,
@@ -232,6 +232,19 @@ describe('sending through the gateway', () => {
     await producer.send({ topic: TOPIC, body: 'x', deliverAt });
     const [delayed] = sent(CODES.sendMessageV2).map(({ fields }) => decodeProperties(fields.i ?? ''));
     expect(delayed?.get('TIMER_DELIVER_MS')).toBe(String(deliverAt.getTime()));
+  });
+
+  it('begins no transaction on a broker that would never check it', async () => {
+    const of410 = broker(() => ({ version: RELEASES.v410, body: '{}', ...STORED }));
+    const { producer, sent } = await producerOn([of410], { transactionCheckers: { [TOPIC]: () => 'commit' } });
+    const work = jest.fn(async () => {});
+    const transaction = producer.transact({ message: { topic: TOPIC, body: 'x' } }, work);
+    await expect(transaction).rejects.toMatchObject({ code: 'UNSUPPORTED', outcome: 'rejected' });
+    await expect(transaction).rejects.toThrow(
+      'runs RocketMQ 4.1.0; a transaction whose producer is checked needs RocketMQ 4.3.0',
+    );
+    expect(sent(CODES.sendMessageV2)).toEqual([]);
+    expect(work).not.toHaveBeenCalled();
   });
 
   it('sends no message with a priority to a broker that would ignore it', async () => {

@@ -36,6 +36,7 @@ interface Needs {
   readonly roundsUpDelays: boolean;
   readonly properties: readonly (typeof NEEDS)[number][];
   readonly bodyBytes: number;
+  readonly checks: boolean;
 }
 
 type Answer = RpcResponse<'sendMessage'>;
@@ -81,10 +82,11 @@ export class Sending {
     const place = { address, queueId: first.systemProperties?.queueId ?? 0 };
     const bodyBytes = messages.reduce((sum, { body }) => sum + body.length, 0);
     // Most messages wait for nothing but their answer.
-    if (properties.length === 0 && delay === undefined && bodyBytes <= LIMITS.bodyBytes) {
+    const checks = isHalf(first);
+    if (properties.length === 0 && delay === undefined && bodyBytes <= LIMITS.bodyBytes && !checks) {
       return this.store(place, sent, deadline);
     }
-    return this.storeIfAble(place, { delay, roundsUpDelays, properties, bodyBytes }, sent, deadline);
+    return this.storeIfAble(place, { delay, roundsUpDelays, properties, bodyBytes, checks }, sent, deadline);
   }
 
   /** Stores the messages if the broker can treat them as asked. */
@@ -142,10 +144,15 @@ export class Sending {
 
   /** Why the broker cannot treat the message as asked: older ones store it like any other. */
   private async lacking(
-    { properties, bodyBytes }: Needs,
+    { properties, bodyBytes, checks }: Needs,
     address: string,
     deadline: Deadline,
   ): Promise<Status | undefined> {
+    if (checks) {
+      const [what, first] = ['a transaction whose producer is checked', FIRST_WITH.transactionChecks];
+      const status = await this.unlessAble('checksTransactions', what, first, address, deadline);
+      if (status !== undefined) return status;
+    }
     for (const { ability, what, first } of properties) {
       const status = await this.unlessAble(ability, what, first, address, deadline);
       if (status !== undefined) return status;

@@ -18,6 +18,9 @@ const ACCESS = /^(?:User:|username |check signature)|AclException|Authentication
 /** How a broker words that a topic has fewer queues than before; routes show it within half a minute. @see AbstractSendMessageProcessor of the server */
 const QUEUE_GONE = /^request queueId\[\d+\] is illegal/;
 
+/** How a broker words that filters by SQL are off, its default. @see ClientManageProcessor, PullMessageProcessor of the server */
+const NO_SQL = /^The broker does not support consumer to filter message by/;
+
 const CODES: ReadonlyMap<number, Code> = new Map([
   [RESPONSE_CODES.systemBusy, Code.TOO_MANY_REQUESTS],
   [RESPONSE_CODES.requestCodeNotSupported, Code.NOT_IMPLEMENTED],
@@ -54,6 +57,10 @@ export function statusOf(answer: RemotingFrame, address: string): Status {
   }
   const message = `${line} (code ${code} of ${address})`;
   if (ACCESS.test(line)) return { code: Code.UNAUTHORIZED, message };
+  if (NO_SQL.test(line)) {
+    const text = `${message}; set enablePropertyFilter=true in its broker.conf, or filter by tag`;
+    return { code: Code.ILLEGAL_FILTER_EXPRESSION, message: text };
+  }
   // Code 1 stands for any exception, so the request may have taken effect.
   return { code: CODES.get(code) ?? Code.INTERNAL_SERVER_ERROR, message };
 }

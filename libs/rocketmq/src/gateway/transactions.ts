@@ -11,6 +11,7 @@ import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import { decodeStoredMessages } from '../protocol/remoting/stored-message.js';
 import type { RemotingClient } from '../remoting/remoting-client.js';
+import type { RemotingConnection } from '../remoting/remoting-connection.js';
 import { type Deadline, monotonicMs } from '../support/deadline.js';
 import { RocketMQError } from '../support/errors.js';
 import { wireMessageOf } from './message-properties.js';
@@ -23,6 +24,8 @@ interface HalfMessage {
   readonly tableOffset: string;
   readonly commitLogOffset: string;
   readonly isOfCheck: boolean;
+  /** Where its check came from. */
+  readonly connection?: RemotingConnection;
 }
 
 interface KeptHalfMessage extends HalfMessage {
@@ -46,12 +49,15 @@ interface Brokers {
 /** Half messages are forgotten after this time, so that those that are never ended take no memory: a check brings them back. */
 const KEPT_MS = 10 * 60_000;
 const MAX_KEPT = 100_000;
+const MAX_COMMITS = 10_000;
 /** `commitOrRollback`. @see MessageSysFlag of the server */
 const [COMMIT, ROLLBACK] = ['8', '12'];
 
 /** The half messages of one client, by topic and transaction id. */
 export class HalfMessages {
   private readonly kept = new Map<string, KeptHalfMessage>();
+  /** What a broker has committed, as long as the connection is the same: one that starts again may have lost it. */
+  private readonly commits = new WeakMap<RemotingConnection, Set<string>>();
 
   constructor(
     private readonly client: RemotingClient,
@@ -70,13 +76,14 @@ export class HalfMessages {
   }
 
   /** The check in a request of a broker, remembered so that its answer finds the half message; undefined for anything else. */
-  checkIn({ fields, body }: RemotingFrame, address: string): Check | undefined {
+  checkIn({ fields, body }: RemotingFrame, connection: RemotingConnection): Check | undefined {
     const [stored] = decodeStoredMessages(body);
     const { tranStateTableOffset: tableOffset, commitLogOffset } = fields;
     const transactionId = fields.transactionId || stored?.properties.get('UNIQ_KEY');
     if (stored === undefined || transactionId === undefined) return undefined;
     if (tableOffset === undefined || commitLogOffset === undefined) return undefined;
-    this.add(stored.topic, transactionId, { address, tableOffset, commitLogOffset, isOfCheck: true });
+    const { address } = connection;
+    this.add(stored.topic, transactionId, { address, tableOffset, commitLogOffset, isOfCheck: true, connection });
     const message = wireMessageOf(stored, { topic: stored.topic, receiptHandle: undefined, deliveryAttempt: 1 });
     return { message, transactionId };
   }
@@ -91,12 +98,15 @@ export class HalfMessages {
       const text = `transaction ${transactionId} was ended before, or its half message was sent too long ago`;
       return { status: rejection(Code.INVALID_TRANSACTION_ID, text) };
     }
+    const isCommit = resolution === TransactionResolution.COMMIT;
+    // Brokers of 4.5 check transactions that they have committed, and a second commit would store the message again. A rollback ends the copy alone.
+    const isDone = half.connection !== undefined && this.commits.get(half.connection)?.has(key) === true;
     const fields = {
       topic,
       producerGroup: topic,
       tranStateTableOffset: half.tableOffset,
       commitLogOffset: half.commitLogOffset,
-      commitOrRollback: resolution === TransactionResolution.COMMIT ? COMMIT : ROLLBACK,
+      commitOrRollback: isCommit && !isDone ? COMMIT : ROLLBACK,
       fromTransactionCheck: String(half.isOfCheck),
       msgId: messageId,
       transactionId,
@@ -106,14 +116,25 @@ export class HalfMessages {
     const address =
       (half.brokerName === undefined ? undefined : this.brokers.addressOf(half.brokerName)) ?? half.address;
     try {
+      const connection = await this.client.connected(address, deadline);
       const answer = await this.client.ask(address, { code: REQUEST_CODES.endTransaction, fields }, deadline);
       const status = statusOf(answer, address);
+      if (isCommit && status.code === Code.OK) this.committed(connection, key);
       const meaning = STATUS_MEANINGS.get(status.code);
       if (status.code !== Code.OK && meaning?.outcome === 'rejected' && meaning.retryable) this.restore(key, half);
       return { status };
     } catch (error) {
       if (RocketMQError.is(error) && error.outcome === 'not-sent') this.restore(key, half);
       throw error;
+    }
+  }
+
+  private committed(connection: RemotingConnection, key: string): void {
+    const keys = this.commits.get(connection) ?? new Set();
+    this.commits.set(connection, keys.add(key));
+    for (const oldest of keys) {
+      if (keys.size <= MAX_COMMITS) return;
+      keys.delete(oldest);
     }
   }
 

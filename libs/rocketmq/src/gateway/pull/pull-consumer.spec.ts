@@ -296,4 +296,18 @@ describe('consuming from a broker without POP', () => {
       message: expect.stringContaining('parse failed'),
     });
   });
+
+  it('names the setting of a broker whose filters by SQL are off, and does not try again', async () => {
+    const broker = new PulledBroker();
+    const remark = 'The broker does not support consumer to filter message by SQL92';
+    broker.answers[CODES.checkClientConfig] = () => ({ code: 1, remark });
+    const starting = consumerOf(broker, {
+      subscriptions: [{ topic: TOPIC, filter: { kind: 'sql', expression: 'amount > 1' } }],
+    });
+    await expect(starting).rejects.toMatchObject({
+      code: 'ILLEGAL_FILTER_EXPRESSION',
+      outcome: 'rejected',
+      message: expect.stringContaining('enablePropertyFilter=true'),
+    });
+  });
 });
