@@ -1,6 +1,7 @@
 // What is known of a server beyond the protocol. Callers ask for a capability, never for who the server is.
 
 import type { Settings } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { AnnouncedCapabilities } from '../protocol/grpc/session-message.js';
 
 /** What a server can do, as far as its connection has shown. */
 export interface ServerCapabilities {
@@ -14,18 +15,14 @@ export interface ServerCapabilities {
   readonly keepsChosenQueue: boolean;
 }
 
-/** What a server can do, as far as its answer to the settings of a consumer has shown. */
-export interface AnnouncedCapabilities {
-  /** Counts no attempt for a message that is released with `suspend`, except in ordered groups: Apache RocketMQ from 5.5.0 on. */
-  readonly suspends: boolean;
-}
-
 /**
  * Reads the answer; undefined unless it is one to a consumer. No server says that it knows `suspend`; one that does announces a quota of lite topics to every consumer: 5.5.0 does,
  * 5.4.0 and 5.3.3 do not (test/contract/consumer-control.spec.ts).
  */
 export function announcedIn({ pubSub }: Settings): AnnouncedCapabilities | undefined {
-  return pubSub?.$case === 'subscription' ? { suspends: pubSub.value.liteSubscriptionQuota !== undefined } : undefined;
+  return pubSub?.$case === 'subscription'
+    ? { suspends: pubSub.value.liteSubscriptionQuota !== undefined, cancelsFreely: false }
+    : undefined;
 }
 
 /** Of a server that has announced nothing: what every proxy can do. */

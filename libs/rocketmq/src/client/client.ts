@@ -8,6 +8,7 @@ import {
   type Status,
 } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { RpcRequest, RpcResponse } from '../protocol/grpc/rpc.js';
+import type { AnnouncedCapabilities } from '../protocol/grpc/session-message.js';
 import { requireOk } from '../protocol/grpc/status.js';
 import type { MessageType } from '../protocol/model/message.js';
 import type { BackoffPolicy } from '../support/backoff.js';
@@ -16,7 +17,6 @@ import { type Deadline, withNotedEffects } from '../support/deadline.js';
 import { StateError } from '../support/errors.js';
 import { describeError } from '../support/logger.js';
 import type { RetryPace } from '../support/retry.js';
-import type { AnnouncedCapabilities } from './capabilities.js';
 import { type ClientRole, settingsOf } from './client-role.js';
 import type { Connection } from './connection.js';
 import { type Endpoint, endpointKey, toWireEndpoints } from './endpoint.js';

@@ -1,8 +1,8 @@
 // The telemetry sessions of one client, one for each server that it talks to. A single session is in telemetry-session.ts.
 
+import type { AnnouncedCapabilities } from '../protocol/grpc/session-message.js';
 import { type Deadline, withDeadline } from '../support/deadline.js';
 import { describeError, type Logger } from '../support/logger.js';
-import type { AnnouncedCapabilities } from './capabilities.js';
 import { type Endpoint, endpointKey } from './endpoint.js';
 import type { SessionHealth } from './session-events.js';
 import type { TelemetrySession } from './telemetry-session.js';

@@ -4,7 +4,7 @@
 
 import { Code, type Settings } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { TelemetryCommand } from '../protocol/grpc/generated/apache/rocketmq/v2/service.js';
-import type { SessionMessage } from '../protocol/grpc/session-message.js';
+import type { AnnouncedCapabilities, SessionMessage } from '../protocol/grpc/session-message.js';
 import { StatusError } from '../protocol/grpc/status.js';
 import { abortReason } from '../support/abort.js';
 import { type BackoffPolicy, backoffMs, withJitter } from '../support/backoff.js';
@@ -12,7 +12,7 @@ import { type Clock, type ScheduledTask, sleep } from '../support/clock.js';
 import { RocketMQError, StateError, TransportError } from '../support/errors.js';
 import { describeError, type Logger } from '../support/logger.js';
 import type { Random } from '../support/random.js';
-import { type AnnouncedCapabilities, announcedIn } from './capabilities.js';
+import { announcedIn } from './capabilities.js';
 import type { TelemetryStream } from './server-calls.js';
 import type { ServerCommand } from './server-commands.js';
 import type { SessionChange, SessionStatus } from './session-events.js';
@@ -247,7 +247,7 @@ export class TelemetrySession {
       this.port.logger.debug('ignoring a command that this client does not know', { endpoint: this.port.endpoint });
       return;
     }
-    this.latest = announcedIn(command.value);
+    this.latest = command.announced ?? announcedIn(command.value);
     const isNews = this.port.onSettings(command.value);
     if (this.isClosed()) return;
     // Once for each sync: a server whose answers alternate, or that answers twice, would be asked for ever.

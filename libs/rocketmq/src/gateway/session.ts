@@ -163,7 +163,7 @@ export class GatewaySession {
     ).catch(() => {});
     // While settings are registered, their answer has what is new.
     if (this.registering > 0 || this.latest !== latest || !isOther(known, this.known)) return;
-    this.push({ status: OK, command: { $case: 'settings', value: this.answerTo(latest) } });
+    this.push(this.answerTo(latest));
   }
 
   private async register(settings: Settings): Promise<void> {
@@ -184,7 +184,7 @@ export class GatewaySession {
           if (registered.code !== Code.OK) this.push({ status: registered });
           else {
             this.accepted = settings;
-            this.push({ status: OK, command: { $case: 'settings', value: this.answerTo(settings) } });
+            this.push(this.answerTo(settings));
             this.port.onRegistered();
           }
         },
@@ -235,7 +235,15 @@ export class GatewaySession {
     return deliveryStatus(address, await client.ask(address, request, deadline, { isOptional: true }));
   }
 
-  private answerTo(settings: Settings): Settings {
+  private answerTo(settings: Settings): SessionMessage {
+    const value = this.answered(settings);
+    // What was pulled waits in this process, whoever asks for it.
+    const isPulled = this.known?.abilities.pops === false;
+    const announced = isPulled ? { suspends: true, cancelsFreely: true } : undefined;
+    return { status: OK, command: { $case: 'settings', value, announced } };
+  }
+
+  private answered(settings: Settings): Settings {
     const { pubSub } = settings;
     const metric = { on: false, endpoints: undefined };
     if (pubSub?.$case === 'publishing') {
@@ -250,9 +258,8 @@ export class GatewaySession {
       ...pubSub.value,
       fifo: this.known.isOrdered,
       receiveBatchSize: LIMITS.receiveBatchSize,
-      // Like a proxy: for every group, by brokers that have lite topics. Clients also take it for a sign of `suspend`, which pulled messages have.
-      liteSubscriptionQuota:
-        abilities.hasLiteTopics || !abilities.pops ? (lite?.subscriptionQuota ?? DEFAULT_LITE_QUOTA) : undefined,
+      // Like a proxy: for every group, by brokers that have lite topics.
+      liteSubscriptionQuota: abilities.hasLiteTopics ? (lite?.subscriptionQuota ?? DEFAULT_LITE_QUOTA) : undefined,
       maxLiteTopicSize: abilities.hasLiteTopics ? LIMITS.liteTopicLength : undefined,
       longPollingTimeout: toDuration(LIMITS.longPollingMaxMs),
     };

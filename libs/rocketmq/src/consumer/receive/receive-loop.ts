@@ -148,7 +148,8 @@ export class ReceiveLoop {
     this.stop();
     const { client } = this.context;
     const { isFifo } = this.settings;
-    const isFree = isFifo && client.connection.capabilities(this.server).cancelsFreely;
+    const { cancelsFreely } = client.connection.capabilities(this.server);
+    const isFree = isFifo && (cancelsFreely || client.announces('cancelsFreely', this.server));
     if (!isFree) await this.waitForAnswers(graceMs);
     const outliving = isFifo && !isFree ? [...this.polling.values()] : [];
     const endByMs = outliving.flatMap(({ endsByMs }) =>

@@ -65,8 +65,8 @@ describe('a member of a group on brokers without POP', () => {
     broker.otherMembers = ['!'];
     broker.announce();
     await closed;
-    // It waits 5 s for its polls.
-    expect(performance.now() - beganAtMs).toBeLessThan(15 * SECOND_MS);
+    // Without waiting for its polls, which takes 5 s.
+    expect(performance.now() - beganAtMs).toBeLessThan(4 * SECOND_MS);
     broker.otherMembers = [];
     expect([broker.position, sent(CODES.consumerSendMessageBack)]).toEqual([1, []]);
     expect(sent(CODES.unlockBatchMq)).not.toEqual([]);

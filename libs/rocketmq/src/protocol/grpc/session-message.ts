@@ -1,5 +1,6 @@
 // What a client reads from its session: the commands of a proxy, and what the gateway adds in the same process.
 
+import type { Settings } from './generated/apache/rocketmq/v2/definition.js';
 import type { TelemetryCommand } from './generated/apache/rocketmq/v2/service.js';
 
 /** Other consumers have queues now, and with them these deliveries. */
@@ -26,7 +27,26 @@ interface QueuesHeldUp {
   readonly value: { readonly queues: readonly HeldUpQueue[] };
 }
 
+/** What a server can do, as far as its answer to the settings of a consumer has shown. */
+export interface AnnouncedCapabilities {
+  /** Counts no attempt for a message that is released with `suspend`, except in ordered groups: Apache RocketMQ from 5.5.0 on. */
+  readonly suspends: boolean;
+  /** See `ServerCapabilities`. */
+  readonly cancelsFreely: boolean;
+}
+
+interface AnsweredSettings {
+  readonly $case: 'settings';
+  readonly value: Settings;
+  /** Undefined: it is read from the settings. */
+  readonly announced?: AnnouncedCapabilities | undefined;
+}
+
 /** A message of a session. */
 export type SessionMessage = Omit<TelemetryCommand, 'command'> & {
-  readonly command?: TelemetryCommand['command'] | LeasesLost | QueuesHeldUp;
+  readonly command?:
+    | Exclude<TelemetryCommand['command'], { $case: 'settings' }>
+    | AnsweredSettings
+    | LeasesLost
+    | QueuesHeldUp;
 };
