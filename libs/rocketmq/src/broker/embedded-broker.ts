@@ -16,7 +16,6 @@ import { CALL_CHECKS, describe, isIntegerFrom, oneOf, refusalOf, trueOrFalse } f
 import { TravelClock } from '../support/travel-clock.js';
 import { AccessControl } from './access/access-control.js';
 import type { BrokerUser } from './access/users.js';
-import type { RemotingServer } from './admin/remoting-server.js';
 import { ControlClient, type InsideControl } from './control/control-client.js';
 import type { ControlContext } from './control/control-context.js';
 import type { ControlServer } from './control/control-server.js';
@@ -34,6 +33,8 @@ import { nameOfRecord } from './engine/records.js';
 import { Refusal } from './engine/refusal.js';
 import type { GroupDeclaration, TopicDeclaration } from './engine/registry.js';
 import type { RetentionLimits } from './engine/retention.js';
+import { RELEASE } from './engine/server-names.js';
+import type { RemotingServer } from './remoting/remoting-server.js';
 import { RetentionSweeper } from './retention-sweeper.js';
 import { portTlsOf } from './server-tls.js';
 import { Activity } from './services/activity.js';
@@ -410,17 +411,18 @@ export class EmbeddedBroker {
   private async makeAdmin(): Promise<RemotingServer> {
     const { engine, store, clock, clientTime, sessions } = this;
     const { AdminRequests } = await import('./admin/admin-requests.js');
-    const { RemotingServer } = await import('./admin/remoting-server.js');
+    const { RemotingServer } = await import('./remoting/remoting-server.js');
     const address = (): string => {
       const host = this.#options.advertisedAddress?.host ?? this.#options.host ?? LOOPBACK;
       return textOf(host, this.adminPort ?? 0);
     };
     const requests = new AdminRequests({ engine, store, clock, clientTime, sessions, address });
-    const handler = async (request: RemotingFrame) => {
+    const answer = async (request: RemotingFrame) => {
       this.#access.admitAdministration(request);
       return requests.answer(request);
     };
-    return new RemotingServer({ handler, clock: this.realClock, logger: this.logger, tls: this.#tls });
+    const { realClock, logger } = this;
+    return new RemotingServer({ answer, clock: realClock, logger, tls: this.#tls, release: RELEASE.number });
   }
 
   private async askInside(...asked: Parameters<InsideControl>): Promise<Buffer> {
