@@ -24,6 +24,6 @@ export function adminPortOf(broker: EmbeddedBroker, address: string): RemotingSe
     clock: realClock,
     logger: silentLogger,
     tls: undefined,
-    release: RELEASE.number,
+    release: () => RELEASE.number,
   });
 }

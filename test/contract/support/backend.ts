@@ -122,11 +122,16 @@ export function startTestBroker(options: TestBrokerOptions = {}): Promise<TestBr
   });
 }
 
+/** As clients see 4.9.7, of which they pull. */
+const RELEASE_4 = 407;
+
 export function backendOn(broker: TestBroker): Backend {
+  const isRemoting = testTransport === 'remoting';
+  if (isRemoting) broker.broker.inside.stateRelease(RELEASE_4);
   return {
     name: 'embedded',
     version: undefined,
-    endpoints: broker.endpoints,
+    endpoints: isRemoting ? `name-server:${broker.adminEndpoint}` : broker.endpoints,
     proxy: broker.endpoints,
     nameServer: broker.adminEndpoint,
     clock: broker.clock,

@@ -6,7 +6,6 @@ import { LIMITS } from '../protocol/model/limits.js';
 import { liteGroupProblem } from '../protocol/model/lite-group.js';
 import { TOPIC_TYPES } from '../protocol/model/message.js';
 import { consumerGroupNameProblem, topicNameProblem } from '../protocol/model/names.js';
-import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import { raceAbort } from '../support/abort.js';
 import { type Clock, SystemClock } from '../support/clock.js';
 import { type CallOptions, withNotedEffects } from '../support/deadline.js';
@@ -23,6 +22,7 @@ import {
   assertHosts,
   assertStoring,
   assertTimeOptions,
+  DEFAULT_FIRST_CHECK_MS,
   type EmbeddedBrokerOptions,
   engineOptionsOf,
   retentionOf,
@@ -34,7 +34,8 @@ import { Refusal } from './engine/refusal.js';
 import type { GroupDeclaration, TopicDeclaration } from './engine/registry.js';
 import type { RetentionLimits } from './engine/retention.js';
 import { RELEASE } from './engine/server-names.js';
-import type { RemotingServer } from './remoting/remoting-server.js';
+import { RegisteredClients } from './remoting/registered-clients.js';
+import type { RemotingServer, RequestAnswerer } from './remoting/remoting-server.js';
 import { RetentionSweeper } from './retention-sweeper.js';
 import { portTlsOf } from './server-tls.js';
 import { Activity } from './services/activity.js';
@@ -72,6 +73,7 @@ interface Running {
   readonly polls: LongPolls;
   readonly checks: TransactionChecks;
   readonly admin: RemotingServer | undefined;
+  readonly remoting: RegisteredClients | undefined;
   readonly control: ControlServer | undefined;
 }
 
@@ -91,6 +93,8 @@ export class EmbeddedBroker {
     /** Reports deliveries and acknowledgments from now on. */
     watch(watcher: DeliveryWatcher): void;
     deleteMessages(): void;
+    /** For clients of the remoting protocol that go by the release of a broker. See `RemotingFrame.version`. */
+    stateRelease(release: number): void;
   };
   private readonly clock: Clock;
   private readonly realClock = new SystemClock();
@@ -114,6 +118,7 @@ export class EmbeddedBroker {
   #state: BrokerState = { kind: 'stopped' };
   private ports: readonly number[];
   private adminPort: number | undefined;
+  private release: number = RELEASE.number;
   private controlPort: number | undefined;
   private watcher: DeliveryWatcher | undefined;
   private insideControl: Promise<InsideControl> | undefined;
@@ -155,6 +160,9 @@ export class EmbeddedBroker {
         this.watcher = watcher;
       },
       deleteMessages: () => this.engine.administration.deleteMessages(),
+      stateRelease: (release) => {
+        this.release = release;
+      },
     };
     this.travel = travelClock && this.makeTravel(travelClock);
     this.clientTime = this.travel?.line ?? SAME_TIME;
@@ -306,11 +314,15 @@ export class EmbeddedBroker {
     const server = messagingServer(context, checks);
     const host = this.#options.host ?? LOOPBACK;
     let admin: RemotingServer | undefined;
+    let remoting: RegisteredClients | undefined;
     let control: ControlServer | undefined;
     try {
       if (this.travel === undefined) assertTimeNotMoved(this.store);
       else this.travel.load();
-      admin = this.adminPort === undefined ? undefined : await this.makeAdmin();
+      if (this.adminPort !== undefined) {
+        remoting = new RegisteredClients(this.realClock);
+        admin = await this.makeAdmin(polls, checks, remoting);
+      }
       control = this.controlPort === undefined ? undefined : await this.makeControl();
       this.engine.endRenewals(randomBytes(4).readUInt32BE());
       this.declareAll();
@@ -325,9 +337,10 @@ export class EmbeddedBroker {
       this.ticker.start();
       this.sweeper.start();
       this.logger.info('embedded broker started', { host, ports: this.ports, adminPort: this.adminPort });
-      return { server, polls, checks, admin, control };
+      return { server, polls, checks, admin, remoting, control };
     } catch (error) {
       admin?.stop();
+      remoting?.close();
       control?.stop();
       await server.stop();
       await this.closeStore();
@@ -335,10 +348,11 @@ export class EmbeddedBroker {
     }
   }
 
-  private async shutDown({ server, polls, checks, admin, control }: Running): Promise<void> {
+  private async shutDown({ server, polls, checks, admin, remoting, control }: Running): Promise<void> {
     this.ticker.stop();
     this.sweeper.stop();
     admin?.stop();
+    remoting?.close();
     control?.stop();
     polls.close();
     checks.close();
@@ -408,21 +422,27 @@ export class EmbeddedBroker {
     return { ...own, ...secret, addresses: () => this.addresses(), advertiseAsAsked, maxDelayMs };
   }
 
-  private async makeAdmin(): Promise<RemotingServer> {
-    const { engine, store, clock, clientTime, sessions } = this;
-    const { AdminRequests } = await import('./admin/admin-requests.js');
+  private async makeAdmin(
+    polls: LongPolls,
+    checks: TransactionChecks,
+    clients: RegisteredClients,
+  ): Promise<RemotingServer> {
+    const { engine, store, clock, realClock, clientTime, sessions, activity, logger } = this;
+    const { ClientRequests } = await import('./remoting/client-requests.js');
     const { RemotingServer } = await import('./remoting/remoting-server.js');
     const address = (): string => {
       const host = this.#options.advertisedAddress?.host ?? this.#options.host ?? LOOPBACK;
       return textOf(host, this.adminPort ?? 0);
     };
-    const requests = new AdminRequests({ engine, store, clock, clientTime, sessions, address });
-    const answer = async (request: RemotingFrame) => {
-      this.#access.admitAdministration(request);
-      return requests.answer(request);
+    const own = { engine, store, clock, realClock, clientTime, sessions, activity, polls, checks, clients, address };
+    const { transactionFirstCheckMs = DEFAULT_FIRST_CHECK_MS } = this.#options;
+    const requests = new ClientRequests({ ...own, transactionFirstCheckMs });
+    checks.askElsewhere = (check) => requests.check(check);
+    const answer: RequestAnswerer = async (request, connection) => {
+      this.#access.admitRemoting(request, connection.host);
+      return requests.answer(request, connection);
     };
-    const { realClock, logger } = this;
-    return new RemotingServer({ answer, clock: realClock, logger, tls: this.#tls, release: RELEASE.number });
+    return new RemotingServer({ answer, clock: realClock, logger, tls: this.#tls, release: () => this.release });
   }
 
   private async askInside(...asked: Parameters<InsideControl>): Promise<Buffer> {

@@ -75,7 +75,7 @@ describe('the admin port', () => {
   });
 
   it.each([
-    ['an unknown code', { code: 310 }, 3, '310'],
+    ['an unknown code', { code: 999 }, 3, '999'],
     ['an illegal topic name', { code: 17, fields: topicFields('a b') }, 29, 'a b'],
     [
       'a type that does not exist',

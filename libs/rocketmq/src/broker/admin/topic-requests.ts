@@ -80,12 +80,12 @@ export class TopicRequests {
     const { engine } = this.broker;
     // Tools find the groups by their retry topics; they would read the longer name of a retry topic as another group.
     const retries = engine.groups().map(({ name }) => RETRY_PREFIX + name);
-    return answerWith({ topicList: [...engine.topics().map(({ name }) => name), ...retries] });
+    return answerWith({ topicList: [...new Set([...engine.topics().map(({ name }) => name), ...retries])] });
   }
 
   private route({ fields }: RemotingFrame): AdminAnswer {
     const broker = { name: BROKER_NAME, cluster: CLUSTER_NAME, address: this.broker.address() };
-    const retries = this.retryTopic(fields.topic);
+    const retries = this.broker.engine.findTopic(fields.topic ?? '') ? undefined : this.retryTopic(fields.topic);
     return answerWith(topicRouteOf(retries === undefined ? this.config(fields.topic) : topicConfigOf(retries), broker));
   }
 

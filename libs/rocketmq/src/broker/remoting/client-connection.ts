@@ -29,7 +29,7 @@ export class ClientConnection {
   constructor(
     private readonly socket: Socket,
     private readonly clock: Clock,
-    private readonly release: number,
+    private readonly release: () => number,
     private readonly resumed: () => void,
   ) {
     const { remoteAddress = '', remotePort = 0 } = socket;
@@ -97,7 +97,7 @@ export class ClientConnection {
 
   /** Writes a frame with the release of the broker. */
   write(frame: UnnumberedFrame, opaque: number): void {
-    if (!this.isClosed) writeFrame(this.output, { ...frame, version: this.release, isBodyFinal: true }, opaque);
+    if (!this.isClosed) writeFrame(this.output, { ...frame, version: this.release(), isBodyFinal: true }, opaque);
   }
 
   private answered(opaque: number, answer: RemotingFrame | undefined): void {

@@ -21,7 +21,7 @@ afterEach(() => {
 
 async function serve(answer: RequestAnswerer = async () => ({ code: 0 }), tls?: PortTls) {
   const clock = new ManualClock();
-  const server = new RemotingServer({ answer, clock, logger: silentLogger, tls, release: 513 });
+  const server = new RemotingServer({ answer, clock, logger: silentLogger, tls, release: () => 513 });
   const port = await server.listen('127.0.0.1', 0);
   closers.push(() => server.stop());
   const open = async (): Promise<Socket> => {

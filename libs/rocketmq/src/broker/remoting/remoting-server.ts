@@ -43,7 +43,7 @@ interface RemotingServerOptions {
   /** Undefined for plaintext. */
   readonly tls: PortTls | undefined;
   /** What the frames state. @see `RemotingFrame.version` */
-  readonly release: number;
+  readonly release: () => number;
 }
 
 /** Serves remoting requests on one port. */
