@@ -131,7 +131,8 @@ export function backendOn(broker: TestBroker): Backend {
   return {
     name: 'embedded',
     version: undefined,
-    endpoints: isRemoting ? `name-server:${broker.adminEndpoint}` : broker.endpoints,
+    // Under another name than in routes: what our clients know as a name server is no broker for them.
+    endpoints: isRemoting ? `name-server:${broker.adminEndpoint.replace('127.0.0.1', 'localhost')}` : broker.endpoints,
     proxy: broker.endpoints,
     nameServer: broker.adminEndpoint,
     clock: broker.clock,

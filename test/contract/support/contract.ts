@@ -75,7 +75,7 @@ function differenceFor(title: string): KnownDifference | undefined {
   return KNOWN_DIFFERENCES.find(
     (difference) =>
       difference.title === title &&
-      difference.backend === backendName &&
+      difference.backend === (testTransport === 'remoting' ? 'rocketmq' : backendName) &&
       (difference.transports === undefined || difference.transports.includes(testTransport)) &&
       (difference.versions === undefined || (version !== undefined && difference.versions.includes(version))) &&
       (difference.before === undefined || isBefore(difference.before)) &&

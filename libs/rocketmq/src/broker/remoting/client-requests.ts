@@ -17,6 +17,7 @@ import { PullFilters } from './pull-filters.js';
 import { PullRequests } from './pull-requests.js';
 import { QueueRequests } from './queue-requests.js';
 import type { ClientRequestTable, RemotingContext } from './remoting-context.js';
+import { RequestWork } from './request-work.js';
 import { producerGroupOf, SendRequests } from './send-requests.js';
 
 export class ClientRequests {
@@ -39,11 +40,11 @@ export class ClientRequests {
   /** @throws AdminRefusal */
   async answer(request: RemotingFrame, connection: ClientConnection): Promise<AdminAnswer | undefined> {
     const handler = this.table.get(request.code);
-    const end = this.broker.activity.begin(`request ${request.code}`, connection.address);
+    const work = new RequestWork(() => this.broker.activity.begin(`request ${request.code}`, connection.address));
     try {
-      return await (handler === undefined ? this.admin.answer(request) : handler(request, connection));
+      return await (handler === undefined ? this.admin.answer(request) : handler(request, connection, work));
     } finally {
-      end();
+      work.pause();
     }
   }
 

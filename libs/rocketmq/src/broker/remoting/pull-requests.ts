@@ -17,6 +17,7 @@ import { type MessageEntry, messagesFrom } from '../engine/views.js';
 import type { ClientConnection } from './client-connection.js';
 import type { PullFilters } from './pull-filters.js';
 import type { ClientRequestTable, RemotingContext } from './remoting-context.js';
+import type { RequestWork } from './request-work.js';
 
 const MAX_PULLED = 32;
 /** A pull ends after the message that reaches this size (`maxTransferBytesOnMessageInMemory`). */
@@ -42,7 +43,7 @@ interface Pull {
 
 export class PullRequests {
   readonly table: ClientRequestTable = [
-    [REQUEST_CODES.pullMessage, (request, connection) => this.pull(request, connection)],
+    [REQUEST_CODES.pullMessage, (request, connection, work) => this.pull(request, connection, work)],
   ];
 
   private waiting = 0;
@@ -55,7 +56,7 @@ export class PullRequests {
   ) {}
 
   /** @see PullMessageRequestHeader of the server */
-  private async pull(request: RemotingFrame, connection: ClientConnection): Promise<AdminAnswer> {
+  private async pull(request: RemotingFrame, connection: ClientConnection, work: RequestWork): Promise<AdminAnswer> {
     const { fields } = request;
     const sysFlag = numberIn(fields, 'sysFlag');
     const pull = await this.pullOf(fields, sysFlag);
@@ -63,10 +64,16 @@ export class PullRequests {
     const answer = this.attempt(pull);
     const suspendMs = Math.min(Number(fields.suspendTimeoutMillis ?? 0), MAX_SUSPEND_MS);
     if (answer !== undefined || (sysFlag & SUSPEND) === 0 || !(suspendMs > 0)) return answer ?? this.nothing(pull);
-    return this.wait(pull, suspendMs, connection);
+    work.pause();
+    return this.wait(pull, suspendMs, connection, work);
   }
 
-  private async wait(pull: Pull, timeoutMs: number, connection: ClientConnection): Promise<AdminAnswer> {
+  private async wait(
+    pull: Pull,
+    timeoutMs: number,
+    connection: ClientConnection,
+    work: RequestWork,
+  ): Promise<AdminAnswer> {
     const resume = this.waiting < MAX_WAITING ? connection.suspend() : undefined;
     if (resume === undefined) return this.nothing(pull);
     const aborter = new AbortController();
@@ -80,6 +87,7 @@ export class PullRequests {
         // Thrown to this client, not to the command that woke the pull.
         failure = { error };
       }
+      if (answer !== undefined) work.resume();
       return answer !== undefined || failure !== undefined;
     };
     this.waiting++;

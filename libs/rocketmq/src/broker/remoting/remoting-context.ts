@@ -9,6 +9,7 @@ import type { LongPolls } from '../services/long-polls.js';
 import type { TransactionChecks } from '../services/transaction-checks.js';
 import type { ClientConnection } from './client-connection.js';
 import type { RegisteredClients } from './registered-clients.js';
+import type { RequestWork } from './request-work.js';
 
 export interface RemotingContext extends AdminContext {
   /** Real time, for pulls that wait, locks and presence. */
@@ -25,6 +26,7 @@ export interface RemotingContext extends AdminContext {
 type ClientRequestHandler = (
   request: RemotingFrame,
   connection: ClientConnection,
+  work: RequestWork,
 ) => AdminAnswer | undefined | Promise<AdminAnswer | undefined>;
 
 /** The handlers by request code. */
