@@ -20,7 +20,7 @@ import { OwnedQueue, type QueueLimits } from './owned-queue.js';
 import { QueueLock } from './queue-lock.js';
 import { QueuePosition } from './queue-position.js';
 import { heldUpIn, type PulledQueueReport, reportOf } from './queue-report.js';
-import { QueueRequests } from './queue-requests.js';
+import { OFFSET_RESET, QueueRequests } from './queue-requests.js';
 
 /** What the pulls of one client share. */
 export interface PullerPort {
@@ -232,7 +232,8 @@ export class QueuePuller {
         this.port.onReady();
         return;
       case RESPONSE_CODES.pullOffsetMoved:
-        await this.move(queue, next, offsetField(answer, 'minOffset', 0));
+        if (answer.remark === OFFSET_RESET) this.moveTo(next);
+        else await this.move(queue, next, offsetField(answer, 'minOffset', 0));
         return;
       default:
         this.requests.assertOk(answer);
