@@ -16,10 +16,12 @@ interface Asked {
   reject(error: Error): void;
 }
 
-/** One connection. Requests of the broker are kept, and not answered. */
+/** One connection. */
 export class RawRemotingClient {
   /** What the broker asked, in order. */
   readonly requests: RemotingFrame[] = [];
+  /** Answers a request of the broker. Default: it is not answered. */
+  answers: ((request: RemotingFrame) => Request) | undefined;
   private readonly waiting = new Map<number, Asked>();
   private opaque = 0;
 
@@ -28,7 +30,11 @@ export class RawRemotingClient {
     socket.on('data', (chunk: Buffer) => {
       for (const frame of decoder.push(chunk)) {
         if (frame.isResponse) this.waiting.get(frame.opaque)?.resolve(frame);
-        else this.requests.push(frame);
+        else {
+          this.requests.push(frame);
+          const answer = frame.isOneWay ? undefined : this.answers?.(frame);
+          if (answer !== undefined) socket.write(encodeFrame({ ...answer, isResponse: true, opaque: frame.opaque }));
+        }
       }
     });
     socket.once('close', () => {

@@ -72,8 +72,9 @@ export class TopicRequests {
   }
 
   private all(): AdminAnswer {
+    const own = Array.from(STARTUP_TOPICS, ([name, queues]) => [name, systemTopicConfig(name, queues)]);
     const topics = this.broker.engine.topics().map((topic) => [topic.name, topicConfigOf(topic)]);
-    return answerWith({ topicConfigTable: Object.fromEntries(topics) });
+    return answerWith({ topicConfigTable: Object.fromEntries([...own, ...topics]) });
   }
 
   private names(): AdminAnswer {

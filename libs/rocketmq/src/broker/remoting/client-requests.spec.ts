@@ -1,5 +1,6 @@
 // What a client of the remoting protocol can notice, frame by frame. Whole clients are in test/contract and checks/interop.
 
+import { createHmac } from 'node:crypto';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { until } from '../../../../../tools/until.js';
 import { BrokerWire, messagesIn } from '../../../../../tools/wire/broker-wire.js';
@@ -371,4 +372,78 @@ it('a group that pulls and one that receives by gRPC get every message each; one
   expect((await received()).map(({ body }) => String(body))).toEqual(['first']);
   await client.ask({ code: 15, fields: { consumerGroup: 'other', topic: 'orders', queueId: '0', commitOffset: '0' } });
   expect((await received()).map(({ body }) => String(body))).toEqual(['first']);
+});
+
+describe('a tool', () => {
+  it('sees the consumers that are connected, and asks one of them', async () => {
+    const broker = await started();
+    const [consumer, tool] = [await clientOf(broker), await clientOf(broker)];
+    await consumer.ask(heartbeatOf('c', [subscribed('orders', 3, 'a')]));
+    const { body } = await tool.ask({ code: 203, fields: { consumerGroup: 'shop' } });
+    expect(JSON.parse(String(body))).toMatchObject({
+      connectionSet: [{ clientId: 'c', version: 407 }],
+      consumeType: 'CONSUME_PASSIVELY',
+      subscriptionTable: { orders: { subString: 'a', subVersion: 3 } },
+    });
+    consumer.answers = ({ code, fields }) => ({ code: 0, body: Buffer.from(`${code} ${fields.clientId}`) });
+    const info = await tool.ask({ code: 307, fields: { consumerGroup: 'shop', clientId: 'c', jstackEnable: 'false' } });
+    expect(String(info.body)).toBe('307 c');
+    const { fields } = await tool.ask(sendOf({ body: 'again' }));
+    const msgId = fields.msgId ?? '';
+    consumer.answers = ({ body: message }) => ({
+      code: 0,
+      remark: textsOf({ body: message } as RemotingFrame)[0] ?? '',
+    });
+    const once = await tool.ask({ code: 309, fields: { consumerGroup: 'shop', clientId: 'c', msgId } });
+    expect(once).toMatchObject({ code: 0, remark: 'again' });
+    const offset = String(offsetInMessageId(msgId));
+    expect(textsOf(await tool.ask({ code: 33, fields: { offset } }))).toEqual(['again']);
+  });
+
+  it('reads the delay levels', async () => {
+    const client = await clientOf(await started());
+    expect(String((await client.ask({ code: 26 })).body)).toContain('messageDelayLevel=1s 5s 10s 30s 1m 2m');
+  });
+
+  it('gets an answer to a request that the broker does not know', async () => {
+    const client = await clientOf(await started());
+    expect((await client.ask({ code: 200_050 })).code).toBe(3);
+  });
+});
+
+describe('a user', () => {
+  const users = [
+    {
+      accessKey: 'app',
+      secretKey: 'secret',
+      permissions: [
+        { resource: 'Topic:orders', actions: ['Pub', 'Sub'] as const },
+        { resource: 'Group:shop', actions: ['Sub'] as const },
+      ],
+    },
+  ];
+  const signed = ({ code, fields = {}, body }: { code: number; fields?: Record<string, string>; body?: Buffer }) => {
+    const all: Record<string, string> = { ...fields, AccessKey: 'app' };
+    const values = Object.keys(all)
+      .sort()
+      .map((name) => all[name]);
+    const hmac = createHmac('sha1', 'secret').update(values.join(''));
+    return { code, fields: { ...all, Signature: hmac.update(body ?? '').digest('base64') }, ...(body && { body }) };
+  };
+
+  it('sends and pulls what its permissions say, and is no administrator', async () => {
+    const topics = [{ name: 'orders' }, { name: 'secrets' }];
+    const client = await clientOf(await started({ users, topics }));
+    // A name server answers everybody.
+    expect((await client.ask({ code: 105, fields: { topic: 'orders' } })).code).toBe(0);
+    expect((await client.ask(sendOf())).code).toBe(16);
+    expect((await client.ask(signed(sendOf()))).code).toBe(0);
+    expect((await client.ask(signed(heartbeatOf('c')))).code).toBe(0);
+    expect((await client.ask(signed(pullOf()))).code).toBe(0);
+    expect((await client.ask(signed(pullOf({ topic: '%RETRY%shop' })))).code).toBe(19);
+    expect((await client.ask(signed(sendOf({ topic: 'secrets' })))).code).toBe(16);
+    expect((await client.ask(signed(heartbeatOf('c', [subscribed('secrets')])))).code).toBe(16);
+    expect((await client.ask(signed(pullOf({ consumerGroup: 'others' })))).code).toBe(16);
+    expect((await client.ask(signed({ code: 215, fields: { topic: 'orders' } }))).code).toBe(16);
+  });
 });

@@ -19,6 +19,7 @@ import { QueueRequests } from './queue-requests.js';
 import type { ClientRequestTable, RemotingContext } from './remoting-context.js';
 import { RequestWork } from './request-work.js';
 import { producerGroupOf, SendRequests } from './send-requests.js';
+import { ToolRequests } from './tool-requests.js';
 
 export class ClientRequests {
   private readonly admin: AdminRequests;
@@ -33,6 +34,7 @@ export class ClientRequests {
       new PullRequests(broker, topics, filters, resets),
       new QueueRequests(broker, resets),
       new PresenceRequests(broker, filters),
+      new ToolRequests(broker, this.admin),
     ];
     this.table = new Map(all.flatMap(({ table }) => table));
   }
