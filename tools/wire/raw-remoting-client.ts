@@ -59,7 +59,7 @@ export class RawRemotingClient {
   }
 
   /** Sends a request that is not answered. */
-  tell(request: Request): void {
+  sendOneWay(request: Request): void {
     this.socket.write(encodeFrame({ version: 407, ...request, isOneWay: true, opaque: ++this.opaque }));
   }
 

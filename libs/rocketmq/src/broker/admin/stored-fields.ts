@@ -6,6 +6,7 @@ import { MESSAGE_GROUP_PROPERTY } from '../../protocol/model/names.js';
 import { type StoredMessageFields, SYS_FLAGS } from '../../protocol/remoting/stored-message.js';
 import type { Engine } from '../engine/engine.js';
 import type { StoredMessage } from '../engine/records.js';
+import { CLUSTER_NAME } from '../engine/server-names.js';
 import type { MessageEntry } from '../engine/views.js';
 import type { ClientTime } from '../time/client-time.js';
 import { isKeptTopic } from './kept-topics.js';
@@ -16,7 +17,7 @@ const ZLIB = 0x300;
 const COMMITTED = 8;
 
 /** Who writes the messages down, and for whom. */
-export interface StoredPlace {
+interface StoredPlace {
   /** `host:port` of the broker. */
   readonly address: string;
   readonly clientTime: ClientTime;
@@ -62,6 +63,8 @@ function inTime(message: StoredMessage, clientTime: ClientTime): StoredMessage {
 }
 
 const NO_PROPERTIES: StoredMessage['properties'] = {};
+/** What a broker adds to the messages of clients (5.5.0). */
+const SIGNATURE = { MSG_REGION: 'DefaultRegion', CLUSTER: CLUSTER_NAME, TRACE_ON: 'true' };
 
 function propertiesOf(message: StoredMessage, clientTime: ClientTime): Map<string, string> {
   const deliverAtMs = message.deliveryTimestampMs;
@@ -78,6 +81,7 @@ function propertiesOf(message: StoredMessage, clientTime: ClientTime): Map<strin
     // Proxies add them.
     ['__BORNHOST', message.remoting === undefined ? message.bornHost : undefined],
     ['BORN_TIMESTAMP', message.remoting === undefined ? clientTime.toClient(message.bornTimestampMs) : undefined],
+    ...Object.entries(message.remoting?.isSigned === true ? SIGNATURE : NO_PROPERTIES),
     ...Object.entries(message.remoting?.properties ?? NO_PROPERTIES),
     ...Object.entries(message.properties),
   ];

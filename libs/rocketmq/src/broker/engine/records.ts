@@ -60,6 +60,8 @@ export interface StoredMessage {
 export interface RemotingParts {
   /** The number that the producer set (`Message.setFlag`). */
   readonly flag: number;
+  /** Whether the broker adds the names of itself, which it does unless the message was sent in a batch. */
+  readonly isSigned: boolean;
   /** How the body is compressed: the bits of `sysFlag` for it. */
   readonly sysFlag: number;
   /** Properties that the server reserves. */

@@ -44,7 +44,7 @@ export class RegisteredClients {
     this.consumers.clear();
   }
 
-  /** Takes a heartbeat. Consumers are told when a group has a new member, or another topic. */
+  /** Takes a heartbeat. Consumers are notified when their group has a new member, or another topic. */
   register(connection: ClientConnection, { clientId, producerGroups, consumers }: Heartbeat, version: number): void {
     if (this.isClosed || connection.isClosed) return;
     const client = { clientId, connection, version, seenAtMs: this.realClock.nowMs() };

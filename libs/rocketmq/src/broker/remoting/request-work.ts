@@ -4,7 +4,7 @@
 export class RequestWork {
   private end: () => void;
 
-  /** @param begin tells the broker, and returns what ends it */
+  /** @param begin reports it to the broker, and returns what ends it */
   constructor(private readonly begin: () => () => void) {
     this.end = begin();
   }

@@ -1,4 +1,4 @@
-// Requests that store messages (10, 310, 320), end transactions (37), and send back what a consumer could not handle (36).
+// Requests that store messages (10, 310, 320), and send back what a consumer could not handle (36).
 
 import { LIMITS } from '../../protocol/model/limits.js';
 import { MessageIdGenerator } from '../../protocol/model/message-id.js';
@@ -12,7 +12,7 @@ import { systemRandom } from '../../support/random.js';
 import { type AdminAnswer, AdminRefusal, numberIn, SUCCESS } from '../admin/admin-answer.js';
 import { groupNameOf } from '../admin/group-config.js';
 import { topicNameOf } from '../admin/topic-config.js';
-import { type GroupRecord, keys, type StoredMessage } from '../engine/records.js';
+import type { GroupRecord, RemotingParts, StoredMessage } from '../engine/records.js';
 import { Refusal } from '../engine/refusal.js';
 import type { SendResult } from '../engine/send.js';
 import { messageAt } from '../engine/views.js';
@@ -35,8 +35,6 @@ const MAX_NEW_QUEUES = 8;
 const MAX_PROPERTY_BYTES = 32_767;
 /** Clients report traces by them. */
 const REGION = { MSG_REGION: 'DefaultRegion', TRACE_ON: 'true' };
-/** `commitOrRollback`. @see MessageSysFlag of the server */
-const [NOTHING_SAID, COMMIT] = ['0', '8'];
 /** The level of a retry for which its consumer names none is that of its attempt and this. */
 const FIRST_RETRY_LEVEL = 3;
 
@@ -45,7 +43,6 @@ export class SendRequests {
     [REQUEST_CODES.sendMessage, (request, connection) => this.send(request, connection)],
     [REQUEST_CODES.sendMessageV2, (request, connection) => this.send(request, connection)],
     [REQUEST_CODES.sendBatchMessage, (request, connection) => this.send(request, connection)],
-    [REQUEST_CODES.endTransaction, (request) => this.endTransaction(request)],
     [REQUEST_CODES.consumerSendMessageBack, (request) => this.sendBack(request)],
   ];
 
@@ -201,41 +198,6 @@ export class SendRequests {
     return { ...SUCCESS, fields: { ...fields, ...REGION } };
   }
 
-  /** @see EndTransactionRequestHeader of the server */
-  private async endTransaction({ fields }: RemotingFrame): Promise<AdminAnswer | undefined> {
-    const said = fields.commitOrRollback;
-    // The server does not answer it.
-    if (said === NOTHING_SAID) return undefined;
-    const half = this.broker.engine.logOffsets.halfAt(numberIn(fields, 'commitLogOffset'));
-    const transactionId = fields.transactionId || fields.msgId || '';
-    if (half === undefined) throw refused('Find prepared transaction message failed');
-    const { topic, number } = half;
-    this.assertProducerGroup(half, transactionId, fields.producerGroup ?? '');
-    this.broker.checks.answered(topic, transactionId);
-    const resolution = said === COMMIT ? 'commit' : 'rollback';
-    const isAnswer = fields.fromTransactionCheck === 'true';
-    const nowMs = this.broker.clock.nowMs();
-    try {
-      this.broker.engine.endTransaction({ topic, transactionId, resolution, isAnswer, nowMs, number });
-    } catch (error) {
-      if (!(error instanceof Refusal) || error.reason !== 'unknown-transaction') throw error;
-      throw refused(error.message);
-    }
-    await this.broker.store.flush();
-    return SUCCESS;
-  }
-
-  private assertProducerGroup(
-    { topic, number }: { readonly topic: string; readonly number: number },
-    transactionId: string,
-    producerGroup: string,
-  ): void {
-    const key = [...keys.halvesById(topic, transactionId), number];
-    const half = this.broker.store.get(key) as { readonly message: StoredMessage } | undefined;
-    if (half === undefined) throw refused('Find prepared transaction message failed');
-    if (producerGroupOf(topic, half.message) !== producerGroup) throw refused('The producer group wrong');
-  }
-
   /** @see ConsumerSendMsgBackRequestHeader of the server */
   private async sendBack({ fields, version }: RemotingFrame): Promise<AdminAnswer> {
     const group = this.groupNamed(fields.group);
@@ -249,9 +211,9 @@ export class SendRequests {
     const isDead = level < 0 || message.earlierAttempts >= attemptsOf(group, version, most);
     const topic = message.originTopic ?? at.topic;
     const delayLevel = isDead ? undefined : level === 0 ? FIRST_RETRY_LEVEL + message.earlierAttempts : level;
-    const { flag = 0, sysFlag = GRPC_PACKED, properties: own = NO_PROPERTIES } = message.remoting ?? {};
+    const { flag, isSigned, sysFlag, properties: own } = message.remoting ?? GRPC_PARTS;
     const originId = own.ORIGIN_MESSAGE_ID ?? this.idAt(numberIn(fields, 'offset'));
-    const properties: Record<string, string> = { ...own, ORIGIN_MESSAGE_ID: originId };
+    const properties: Record<string, string> = { ...own, WAIT: 'false', ORIGIN_MESSAGE_ID: originId };
     if (delayLevel !== undefined) {
       properties.DELAY = String(delayLevel);
       properties.REAL_TOPIC = RETRY_PREFIX + group.name;
@@ -262,7 +224,7 @@ export class SendRequests {
       storeTimestampMs: nowMs,
       earlierAttempts: message.earlierAttempts + 1,
       originTopic: topic,
-      remoting: { flag, sysFlag, properties },
+      remoting: { flag, isSigned, sysFlag, properties },
     };
     const delayMs = delayLevel === undefined ? undefined : delayOfLevel(delayLevel);
     const dueAtMs = delayMs === undefined ? undefined : nowMs + delayMs;
@@ -286,9 +248,8 @@ interface Stored extends SendResult {
   readonly logOffset: number;
 }
 
-const NO_PROPERTIES: StoredMessage['properties'] = {};
-/** How gRPC clients compress. */
-const GRPC_PACKED = 0x300;
+/** What a message of a gRPC client would have; its body is compressed by what is called zlib here. */
+const GRPC_PARTS: RemotingParts = { flag: 0, isSigned: true, sysFlag: 0x300, properties: {} };
 /** The first release whose clients name the attempts of their group (3.4.9). */
 const NAMES_ATTEMPTS = 121;
 
@@ -299,14 +260,9 @@ function attemptsOf({ maxDeliveryAttempts }: GroupRecord, version: number, said:
 
 /** Where the message is stored when its time has come, as the server keeps it. */
 function withPlace(message: StoredMessage, { topic, queueId }: SendFields): StoredMessage {
-  const { flag, sysFlag, properties } = message.remoting ?? { flag: 0, sysFlag: 0, properties: {} };
+  const { properties, ...parts } = message.remoting ?? GRPC_PARTS;
   const place = { REAL_TOPIC: topic, ...(queueId >= 0 && { REAL_QID: String(queueId) }) };
-  return { ...message, remoting: { flag, sysFlag, properties: { ...properties, ...place } } };
-}
-
-/** Who is asked about a half message. Proxies use the topic as the name of the group. */
-export function producerGroupOf(topic: string, { remoting }: StoredMessage): string {
-  return remoting?.properties.PGROUP ?? topic;
+  return { ...message, remoting: { ...parts, properties: { ...properties, ...place } } };
 }
 
 function refused(message: string): AdminRefusal {

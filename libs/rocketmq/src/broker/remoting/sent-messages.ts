@@ -115,14 +115,17 @@ export interface Arrival {
 
 /** @see CompressionType of the server: 0 is what clients of 4.x write */
 const COMPRESSION_TYPE = SYS_FLAGS.compressionType;
-const NO_PARTS: RemotingParts = { flag: 0, sysFlag: 0, properties: {} };
+/** Of nearly all messages: one object for all, to save memory. Java clients set WAIT in each. */
+const USUAL_PROPERTIES: readonly RemotingParts['properties'][] = [{}, { WAIT: 'true' }];
+const USUAL_PARTS = [true, false].map((isSigned) =>
+  USUAL_PROPERTIES.map((properties): RemotingParts => ({ flag: 0, isSigned, sysFlag: 0, properties })),
+);
 const NO_KEYS: readonly string[] = [];
-/** Stored in fields of their own. `WAIT` is for the broker alone. */
+/** Stored in fields of their own. */
 const CARRIED: ReadonlySet<string> = new Set([
   'UNIQ_KEY',
   'TAGS',
   'KEYS',
-  'WAIT',
   'TIMER_DELIVER_MS',
   'RETRY_TOPIC',
   '_SYS_MSG_PRIORITY_',
@@ -152,7 +155,6 @@ export function messageToStore(send: SendFields, part: SentPart, arrival: Arriva
   const isPacked = (send.sysFlag & SYS_FLAGS.compressed) !== 0;
   const dueMs = integerIn(all.get('TIMER_DELIVER_MS'));
   const { flag } = part;
-  const hasParts = flag !== 0 || isPacked || Object.keys(reserved).length > 0;
   const keys = all
     .get('KEYS')
     ?.split(' ')
@@ -174,9 +176,20 @@ export function messageToStore(send: SendFields, part: SentPart, arrival: Arriva
     deliveryTimestampMs: dueMs === undefined ? undefined : clientTime.toBroker(dueMs),
     earlierAttempts: send.reconsumeTimes,
     originTopic: text('RETRY_TOPIC'),
-    remoting: hasParts ? { flag, sysFlag: send.sysFlag & COMPRESSION_TYPE, properties: reserved } : NO_PARTS,
+    remoting: partsOf(
+      { flag, isSigned: !send.isBatch, sysFlag: isPacked ? send.sysFlag & COMPRESSION_TYPE : 0, properties: reserved },
+      isPacked,
+    ),
   };
   return { ...message, type: typeOf(message, all) };
+}
+
+function partsOf(parts: RemotingParts, isPacked: boolean): RemotingParts {
+  const { flag, isSigned, properties } = parts;
+  const names = Object.keys(properties);
+  const waits = names.length === 1 && properties.WAIT === 'true';
+  if (flag !== 0 || isPacked || (names.length > 0 && !waits)) return parts;
+  return USUAL_PARTS[isSigned ? 0 : 1]?.[waits ? 1 : 0] ?? parts;
 }
 
 const OWN = { enumerable: true, writable: true, configurable: true };
@@ -197,7 +210,7 @@ const DELAYS = ['TIMER_DELAY_SEC', 'TIMER_DELAY_MS', 'TIMER_DELIVER_MS', 'DELAY'
 const MAX_TIMER_MS = 3 * DAY_MS;
 
 /** When a message becomes visible. */
-export interface DueTime {
+interface DueTime {
   readonly atMs: number;
   /** Whether it can be recalled: one with a delay level cannot. */
   readonly isTimer: boolean;
