@@ -71,13 +71,14 @@ export class MessageRequests {
   /** Resumes the checks of a half message that was given up. @see ResumeCheckHalfMessageRequestHeader of the server */
   private async resume({ fields }: RemotingFrame): Promise<AdminAnswer> {
     const logOffset = offsetInMessageId(fields.msgId ?? '');
-    const at = logOffset === undefined ? undefined : this.broker.engine.logOffsets.at(logOffset);
-    if (at?.topic !== GIVEN_UP_TOPIC) throw refused(`msgId "${fields.msgId ?? ''}" is not the id of a stored message`);
+    if (logOffset === undefined) throw refused(`msgId "${fields.msgId ?? ''}" is not the id of a stored message`);
+    const failed = 'Exception was thrown when putting message back to RMQ_SYS_TRANS_HALF_TOPIC.';
+    const at = this.broker.engine.logOffsets.at(logOffset);
+    if (at?.topic !== GIVEN_UP_TOPIC) throw refused(`${failed} there is no given up half message at ${logOffset}`);
     try {
       this.broker.engine.resumeTransaction(at.offset, this.broker.clock.nowMs());
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      const failed = 'Exception was thrown when putting message back to RMQ_SYS_TRANS_HALF_TOPIC.';
       throw refused(`${failed} ${error.message}`);
     }
     await this.broker.store.flush();
