@@ -92,7 +92,8 @@ class ServedConnection {
   private readonly unfinished: UnfinishedCall;
   /** What one chunk brought, and has not begun. */
   private readonly received: RemotingFrame[] = [];
-  private isPausing = false;
+  /** In this turn of the event loop: several chunks can arrive in one. */
+  private begun = 0;
   private running = 0;
   private runningBytes = 0;
 
@@ -136,19 +137,19 @@ class ServedConnection {
 
   /** Begins some requests at a time, because what they answer is not known before: small requests can have large answers. */
   private begin(): void {
-    if (this.isPausing) return;
-    for (let begun = 0; begun < BEGUN_AT_ONCE && !this.socket.destroyed && !this.isFull; begun++) {
+    while (this.begun < BEGUN_AT_ONCE && !this.socket.destroyed && !this.isFull) {
       const frame = this.received.shift();
       if (frame === undefined) return;
+      if (this.begun++ === 0) setImmediate(() => this.turn());
       if (frame.isResponse) this.connection.take(frame);
       else void this.answer(frame);
     }
-    if (this.received.length === 0) return;
-    this.isPausing = true;
-    setImmediate(() => {
-      this.isPausing = false;
-      this.pace();
-    });
+  }
+
+  /** What was begun in this turn of the event loop has answered, unless it waits for something. */
+  private turn(): void {
+    this.begun = 0;
+    this.pace();
   }
 
   private get isFull(): boolean {
