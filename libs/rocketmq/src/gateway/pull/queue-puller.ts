@@ -1,4 +1,5 @@
 // Pulls one queue that this process owns: where to begin, long polls that carry the offset, the lock of an ordered group, and the end.
+// Over 300 lines: each step of a queue decides what the next one may do.
 
 import { Code, type Status } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { HeldUpQueue } from '../../protocol/grpc/session-message.js';
