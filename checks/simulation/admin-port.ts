@@ -2,8 +2,9 @@
 // that a seed cannot determine.
 
 import { AdminRequests } from '../../libs/rocketmq/src/broker/admin/admin-requests.js';
-import { RemotingServer } from '../../libs/rocketmq/src/broker/admin/remoting-server.js';
 import type { EmbeddedBroker } from '../../libs/rocketmq/src/broker/embedded-broker.js';
+import { RELEASE } from '../../libs/rocketmq/src/broker/engine/server-names.js';
+import { RemotingServer } from '../../libs/rocketmq/src/broker/remoting/remoting-server.js';
 import { SAME_TIME } from '../../libs/rocketmq/src/broker/time/client-time.js';
 import { SystemClock } from '../../libs/rocketmq/src/support/clock.js';
 import { silentLogger } from '../../libs/rocketmq/src/support/logger.js';
@@ -16,6 +17,13 @@ export function adminPortOf(broker: EmbeddedBroker, address: string): RemotingSe
     'engine' | 'clock'
   >;
   const requests = new AdminRequests({ engine, store, clock, clientTime: SAME_TIME, sessions, address: () => address });
-  const handler = (request: Parameters<AdminRequests['answer']>[0]) => requests.answer(request);
-  return new RemotingServer({ handler, clock: new SystemClock(), logger: silentLogger, tls: undefined });
+  const answer = (request: Parameters<AdminRequests['answer']>[0]) => requests.answer(request);
+  const realClock = new SystemClock();
+  return new RemotingServer({
+    answer,
+    clock: realClock,
+    logger: silentLogger,
+    tls: undefined,
+    release: () => RELEASE.number,
+  });
 }

@@ -17,7 +17,7 @@ import {
 } from 'nestjs-rocketmq/client';
 import { DEAD_LETTER_PREFIX } from '../../../libs/rocketmq/src/protocol/model/names.js';
 import { RawClient } from '../../../tools/wire/raw-grpc-client.js';
-import { transport } from '../../fixtures/transport.js';
+import { testTransport, transport } from '../../fixtures/transport.js';
 import { type Backend, type GroupOptions, isBefore, REQUEST_MS } from './backend.js';
 
 /** One delivery, as its handler saw it. */
@@ -46,7 +46,7 @@ export interface RecorderOptions extends Partial<Omit<PushConsumerOptions, 'hand
  * The limit, in real time, for what needs no business time to pass. On 5.3.3, a message that was popped for the last poll of a closed
  * consumer is redelivered after its lease (30 s), and does not wake a waiting poll (20 s).
  */
-const PATIENCE_MS = { embedded: 25_000, rocketmq: 75_000 };
+const PATIENCE_MS = { embedded: testTransport === 'remoting' ? 75_000 : 25_000, rocketmq: 75_000 };
 const POLL_MS = 10;
 
 export class World {

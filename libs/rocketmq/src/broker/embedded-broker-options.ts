@@ -102,11 +102,14 @@ export interface EmbeddedBrokerOptions {
   readonly transactionDataExpireMs?: number;
 }
 
+/** The server's own (`transactionTimeOut`). */
+export const DEFAULT_FIRST_CHECK_MS = 6_000;
+
 /** The options of the engine. */
 export function engineOptionsOf(options: EmbeddedBrokerOptions, retention: RetentionLimits): EngineOptions {
   const { strict = false, recallEnabled = false } = options;
   const timing = {
-    firstCheckMs: options.transactionFirstCheckMs ?? 6_000,
+    firstCheckMs: options.transactionFirstCheckMs ?? DEFAULT_FIRST_CHECK_MS,
     checkIntervalMs: options.transactionCheckIntervalMs ?? 30_000,
     dataExpireMs: options.transactionDataExpireMs ?? 30_000,
     maxChecks: options.transactionCheckMax ?? 15,

@@ -6,7 +6,6 @@ import { LIMITS } from '../protocol/model/limits.js';
 import { liteGroupProblem } from '../protocol/model/lite-group.js';
 import { TOPIC_TYPES } from '../protocol/model/message.js';
 import { consumerGroupNameProblem, topicNameProblem } from '../protocol/model/names.js';
-import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import { raceAbort } from '../support/abort.js';
 import { type Clock, SystemClock } from '../support/clock.js';
 import { type CallOptions, withNotedEffects } from '../support/deadline.js';
@@ -16,7 +15,6 @@ import { CALL_CHECKS, describe, isIntegerFrom, oneOf, refusalOf, trueOrFalse } f
 import { TravelClock } from '../support/travel-clock.js';
 import { AccessControl } from './access/access-control.js';
 import type { BrokerUser } from './access/users.js';
-import type { RemotingServer } from './admin/remoting-server.js';
 import { ControlClient, type InsideControl } from './control/control-client.js';
 import type { ControlContext } from './control/control-context.js';
 import type { ControlServer } from './control/control-server.js';
@@ -24,6 +22,7 @@ import {
   assertHosts,
   assertStoring,
   assertTimeOptions,
+  DEFAULT_FIRST_CHECK_MS,
   type EmbeddedBrokerOptions,
   engineOptionsOf,
   retentionOf,
@@ -34,6 +33,9 @@ import { nameOfRecord } from './engine/records.js';
 import { Refusal } from './engine/refusal.js';
 import type { GroupDeclaration, TopicDeclaration } from './engine/registry.js';
 import type { RetentionLimits } from './engine/retention.js';
+import { RELEASE } from './engine/server-names.js';
+import { RegisteredClients } from './remoting/registered-clients.js';
+import type { RemotingServer, RequestAnswerer } from './remoting/remoting-server.js';
 import { RetentionSweeper } from './retention-sweeper.js';
 import { portTlsOf } from './server-tls.js';
 import { Activity } from './services/activity.js';
@@ -71,6 +73,7 @@ interface Running {
   readonly polls: LongPolls;
   readonly checks: TransactionChecks;
   readonly admin: RemotingServer | undefined;
+  readonly remoting: RegisteredClients | undefined;
   readonly control: ControlServer | undefined;
 }
 
@@ -90,6 +93,8 @@ export class EmbeddedBroker {
     /** Reports deliveries and acknowledgments from now on. */
     watch(watcher: DeliveryWatcher): void;
     deleteMessages(): void;
+    /** For clients of the remoting protocol that go by the release of a broker. See `RemotingFrame.version`. */
+    stateRelease(release: number): void;
   };
   private readonly clock: Clock;
   private readonly realClock = new SystemClock();
@@ -113,6 +118,7 @@ export class EmbeddedBroker {
   #state: BrokerState = { kind: 'stopped' };
   private ports: readonly number[];
   private adminPort: number | undefined;
+  private release: number = RELEASE.number;
   private controlPort: number | undefined;
   private watcher: DeliveryWatcher | undefined;
   private insideControl: Promise<InsideControl> | undefined;
@@ -154,6 +160,9 @@ export class EmbeddedBroker {
         this.watcher = watcher;
       },
       deleteMessages: () => this.engine.administration.deleteMessages(),
+      stateRelease: (release) => {
+        this.release = release;
+      },
     };
     this.travel = travelClock && this.makeTravel(travelClock);
     this.clientTime = this.travel?.line ?? SAME_TIME;
@@ -305,11 +314,15 @@ export class EmbeddedBroker {
     const server = messagingServer(context, checks);
     const host = this.#options.host ?? LOOPBACK;
     let admin: RemotingServer | undefined;
+    let remoting: RegisteredClients | undefined;
     let control: ControlServer | undefined;
     try {
       if (this.travel === undefined) assertTimeNotMoved(this.store);
       else this.travel.load();
-      admin = this.adminPort === undefined ? undefined : await this.makeAdmin();
+      if (this.adminPort !== undefined) {
+        remoting = new RegisteredClients(this.realClock);
+        admin = await this.makeAdmin(polls, checks, remoting);
+      }
       control = this.controlPort === undefined ? undefined : await this.makeControl();
       this.engine.endRenewals(randomBytes(4).readUInt32BE());
       this.declareAll();
@@ -324,9 +337,10 @@ export class EmbeddedBroker {
       this.ticker.start();
       this.sweeper.start();
       this.logger.info('embedded broker started', { host, ports: this.ports, adminPort: this.adminPort });
-      return { server, polls, checks, admin, control };
+      return { server, polls, checks, admin, remoting, control };
     } catch (error) {
       admin?.stop();
+      remoting?.close();
       control?.stop();
       await server.stop();
       await this.closeStore();
@@ -334,10 +348,11 @@ export class EmbeddedBroker {
     }
   }
 
-  private async shutDown({ server, polls, checks, admin, control }: Running): Promise<void> {
+  private async shutDown({ server, polls, checks, admin, remoting, control }: Running): Promise<void> {
     this.ticker.stop();
     this.sweeper.stop();
     admin?.stop();
+    remoting?.close();
     control?.stop();
     polls.close();
     checks.close();
@@ -407,20 +422,27 @@ export class EmbeddedBroker {
     return { ...own, ...secret, addresses: () => this.addresses(), advertiseAsAsked, maxDelayMs };
   }
 
-  private async makeAdmin(): Promise<RemotingServer> {
-    const { engine, store, clock, clientTime, sessions } = this;
-    const { AdminRequests } = await import('./admin/admin-requests.js');
-    const { RemotingServer } = await import('./admin/remoting-server.js');
+  private async makeAdmin(
+    polls: LongPolls,
+    checks: TransactionChecks,
+    clients: RegisteredClients,
+  ): Promise<RemotingServer> {
+    const { engine, store, clock, realClock, clientTime, sessions, activity, logger } = this;
+    const { ClientRequests } = await import('./remoting/client-requests.js');
+    const { RemotingServer } = await import('./remoting/remoting-server.js');
     const address = (): string => {
       const host = this.#options.advertisedAddress?.host ?? this.#options.host ?? LOOPBACK;
       return textOf(host, this.adminPort ?? 0);
     };
-    const requests = new AdminRequests({ engine, store, clock, clientTime, sessions, address });
-    const handler = async (request: RemotingFrame) => {
-      this.#access.admitAdministration(request);
-      return requests.answer(request);
+    const own = { engine, store, clock, realClock, clientTime, sessions, activity, polls, checks, clients, address };
+    const { transactionFirstCheckMs = DEFAULT_FIRST_CHECK_MS } = this.#options;
+    const requests = new ClientRequests({ ...own, transactionFirstCheckMs });
+    checks.askElsewhere = (check) => requests.check(check);
+    const answer: RequestAnswerer = async (request, connection) => {
+      this.#access.admitRemoting(request, connection.host);
+      return requests.answer(request, connection);
     };
-    return new RemotingServer({ handler, clock: this.realClock, logger: this.logger, tls: this.#tls });
+    return new RemotingServer({ answer, clock: realClock, logger, tls: this.#tls, release: () => this.release });
   }
 
   private async askInside(...asked: Parameters<InsideControl>): Promise<Buffer> {

@@ -5,9 +5,11 @@ import type { Headers } from '../../http2/header-encoder.js';
 import { METADATA } from '../../protocol/credentials/metadata.js';
 import type { Settings } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { RpcName, RpcRequest } from '../../protocol/grpc/rpc.js';
+import { REQUEST_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
+import { remotingRequirementsOf } from './remoting-requirements.js';
 import { requirementsOf } from './requirements.js';
-import { assertUser, type BrokerUser, refusalOf } from './users.js';
+import { type Access, assertUser, type BrokerUser, refusalOf } from './users.js';
 
 /** The caller is unknown, or not permitted to do this. */
 export class AccessRefusal extends Error {
@@ -67,14 +69,7 @@ export class AccessControl {
     // The users may have changed since the headers were received.
     const isKnown = identified !== undefined && this.users.get(identified.accessKey) === identified;
     const user = isKnown ? identified : this.callerOf(headers);
-    for (const access of requirementsOf(rpc, request)) {
-      const refusal = refusalOf(user, access);
-      if (refusal === undefined) continue;
-      const { kind, name } = access;
-      throw new AccessRefusal(
-        `User:${user.accessKey} has no permission to access ${kind}:${name} from ${from}, ${refusal}`,
-      );
-    }
+    assertPermitted(user, requirementsOf(rpc, request), from);
   }
 
   /**
@@ -89,19 +84,32 @@ export class AccessControl {
     if (needs.some((access) => refusalOf(user, access) !== undefined)) throw foreignClient(client, user.accessKey);
   }
 
-  /** Administration requires a super user. @throws AccessRefusal */
-  admitAdministration({ fields, body }: RemotingFrame): void {
-    if (this.users === undefined) return;
+  /**
+   * Requests of the remoting protocol other than those of clients are administration, which requires a super user.
+   * @param from the address of the client, for refusals
+   * @throws AccessRefusal
+   */
+  admitRemoting(request: RemotingFrame, from: string): void {
+    // A name server answers everybody.
+    if (this.users === undefined || request.code === REQUEST_CODES.getRouteInfoByTopic) return;
+    const user = this.signerOf(request);
+    if (user.isSuper === true) return;
+    const needs = remotingRequirementsOf(request);
+    if (needs === undefined) {
+      throw new AccessRefusal(
+        `User:${user.accessKey} has no permission to access Cluster:* by administration, which is for super users here.`,
+      );
+    }
+    assertPermitted(user, needs, from);
+  }
+
+  private signerOf({ fields, body }: RemotingFrame): BrokerUser {
     const { AccessKey: accessKey, Signature: signature = '', ...rest } = fields;
     const values = { ...rest, AccessKey: accessKey ?? '' };
     const content = Object.entries(values)
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([, value]) => Buffer.from(value));
-    const user = this.authenticate(accessKey, Buffer.concat([...content, body]), Buffer.from(signature, 'base64'));
-    if (user.isSuper === true) return;
-    throw new AccessRefusal(
-      `User:${user.accessKey} has no permission to access Cluster:* by administration, which is for super users here.`,
-    );
+    return this.authenticate(accessKey, Buffer.concat([...content, body]), Buffer.from(signature, 'base64'));
   }
 
   /** The control port requires a super user, authenticated with HTTP basic authentication. @throws AccessRefusal */
@@ -132,6 +140,18 @@ export class AccessControl {
     const expected = createHmac('sha1', user.secretKey).update(content).digest();
     if (signature.length === expected.length && timingSafeEqual(signature, expected)) return user;
     throw new AccessRefusal('check signature failed.');
+  }
+}
+
+/** @throws AccessRefusal */
+function assertPermitted(user: BrokerUser, needs: readonly Access[], from: string): void {
+  for (const access of needs) {
+    const refusal = refusalOf(user, access);
+    if (refusal === undefined) continue;
+    const { kind, name } = access;
+    throw new AccessRefusal(
+      `User:${user.accessKey} has no permission to access ${kind}:${name} from ${from}, ${refusal}`,
+    );
   }
 }
 

@@ -9,19 +9,24 @@ import { ClusterRequests } from './cluster-requests.js';
 import { GroupRequests } from './group-requests.js';
 import { MessageRequests } from './message-requests.js';
 import { OffsetRequests } from './offset-requests.js';
+import { OffsetResets } from './offset-resets.js';
 import { TopicRequests } from './topic-requests.js';
 
 export class AdminRequests {
+  /** What pulls must learn of the offsets that operators set. */
+  readonly resets = new OffsetResets();
+  readonly topics: TopicRequests;
   private readonly table: ReadonlyMap<number, RequestHandler>;
 
   constructor(broker: AdminContext) {
     const topics = new TopicRequests(broker);
+    this.topics = topics;
     const all = [
       topics,
       new GroupRequests(broker),
       new ClusterRequests(broker),
-      new OffsetRequests(broker, topics),
-      new MessageRequests(broker, topics),
+      new OffsetRequests(broker, topics, this.resets),
+      new MessageRequests(broker),
     ];
     this.table = new Map(all.flatMap(({ table }) => table));
   }

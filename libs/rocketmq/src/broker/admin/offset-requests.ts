@@ -3,8 +3,16 @@
 import { DELAYED_TOPIC } from '../../protocol/model/names.js';
 import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
-import { countReady, groupsOfTopic, offsetAt, positionsOf, type QueueRange, topicsOfGroup } from '../engine/offsets.js';
-import type { GroupRecord, TopicRecord } from '../engine/records.js';
+import {
+  countReady,
+  groupsOfTopic,
+  offsetAt,
+  positionOf,
+  positionsOf,
+  type QueueRange,
+  topicsOfGroup,
+} from '../engine/offsets.js';
+import { type GroupRecord, keys, type TopicRecord } from '../engine/records.js';
 import { BROKER_NAME } from '../engine/server-names.js';
 import { retryTopicOf } from '../engine/trail.js';
 import { subscriptionOf } from '../services/sessions.js';
@@ -12,6 +20,7 @@ import { type AdminAnswer, AdminRefusal, answerWith, answerWithMap, numberIn, SU
 import type { AdminContext, RequestTable } from './admin-context.js';
 import { groupNameOf } from './group-config.js';
 import { delayedOffsetAt } from './kept-topics.js';
+import type { OffsetResets } from './offset-resets.js';
 import type { TopicRequests } from './topic-requests.js';
 
 const EVERY_QUEUE = -1;
@@ -37,6 +46,7 @@ export class OffsetRequests {
   constructor(
     private readonly broker: AdminContext,
     private readonly topics: TopicRequests,
+    private readonly resets: OffsetResets,
   ) {}
 
   /** The offset of a queue by time (29), its end (30), its beginning (31). */
@@ -50,12 +60,20 @@ export class OffsetRequests {
     return { ...SUCCESS, fields: { offset: String(offset) } };
   }
 
-  /** The position of a group in a queue. Without one it starts at the first stored message. */
+  /**
+   * The position of a group in a queue. Without one it starts at the first message while the queue has all of its messages; otherwise the
+   * consumer decides where.
+   */
   private position(request: RemotingFrame): AdminAnswer {
-    const group = this.broker.engine.findGroup(groupNameOf(request.fields.consumerGroup));
-    return this.offsetOf(request, (name, { queueId, minOffset }) => {
-      const positions = group && positionsOf(this.broker.store, group, this.topics.topic(name));
-      return Math.max(minOffset, positions?.[queueId]?.offset ?? 0);
+    const { store, engine } = this.broker;
+    const group = engine.findGroup(groupNameOf(request.fields.consumerGroup));
+    return this.offsetOf(request, (topic, { queueId, minOffset, maxOffset }) => {
+      const queue = { group: group?.name ?? '', topic, queueId };
+      const hasPosition = store.get(keys.cursor(queue)) !== undefined;
+      if (group !== undefined && hasPosition) return positionOf(store, group, queue);
+      if (minOffset === 0 && maxOffset > 0) return 0;
+      const message = 'Not found, maybe this consumer group boot first';
+      throw new AdminRefusal(RESPONSE_CODES.queryNotFound, message);
     });
   }
 
@@ -112,7 +130,9 @@ export class OffsetRequests {
     const moved = this.queuesIn(topic, queueId);
     const targets = moved.map((range) => ({ range, offset: this.target(topic.name, range, fields) }));
     const pairs = targets.map(({ range, offset }): Pair => {
-      this.broker.engine.administration.moveGroup(group, { topic: topic.name, queueId: range.queueId, offset });
+      const { queueId } = range;
+      this.resets.set({ group: group.name, topic: topic.name, queueId }, offset);
+      this.broker.engine.administration.moveGroup(group, { topic: topic.name, queueId, offset });
       return [{ brokerName: BROKER_NAME, queueId: range.queueId, topic: topic.name }, offset];
     });
     await this.broker.store.flush();

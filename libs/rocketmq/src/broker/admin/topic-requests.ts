@@ -72,20 +72,21 @@ export class TopicRequests {
   }
 
   private all(): AdminAnswer {
+    const own = Array.from(STARTUP_TOPICS, ([name, queues]) => [name, systemTopicConfig(name, queues)]);
     const topics = this.broker.engine.topics().map((topic) => [topic.name, topicConfigOf(topic)]);
-    return answerWith({ topicConfigTable: Object.fromEntries(topics) });
+    return answerWith({ topicConfigTable: Object.fromEntries([...own, ...topics]) });
   }
 
   private names(): AdminAnswer {
     const { engine } = this.broker;
     // Tools find the groups by their retry topics; they would read the longer name of a retry topic as another group.
     const retries = engine.groups().map(({ name }) => RETRY_PREFIX + name);
-    return answerWith({ topicList: [...engine.topics().map(({ name }) => name), ...retries] });
+    return answerWith({ topicList: [...new Set([...engine.topics().map(({ name }) => name), ...retries])] });
   }
 
   private route({ fields }: RemotingFrame): AdminAnswer {
     const broker = { name: BROKER_NAME, cluster: CLUSTER_NAME, address: this.broker.address() };
-    const retries = this.retryTopic(fields.topic);
+    const retries = this.broker.engine.findTopic(fields.topic ?? '') ? undefined : this.retryTopic(fields.topic);
     return answerWith(topicRouteOf(retries === undefined ? this.config(fields.topic) : topicConfigOf(retries), broker));
   }
 

@@ -1,5 +1,6 @@
 // Administrative changes: deletes topics and groups, moves groups, stores messages in a given queue.
 
+import { RETRY_PREFIX } from '../../protocol/model/names.js';
 import { queueOfMessageGroup } from '../../protocol/model/queue-hash.js';
 import type { Key } from '../store/store.js';
 import type { Changes } from './changes.js';
@@ -90,6 +91,27 @@ export class Administration {
       changes.put(keys.cursor(queue), offset);
       changes.markAvailable(topic, group.name);
     });
+  }
+
+  /**
+   * Stores the position of a group in a queue, as its consumers report it. Unlike {@link moveGroup} it starts nothing over: consumers that pull
+   * report it with each request.
+   */
+  commitOffset(queue: QueueRef, offset: number): void {
+    this.run((changes) => {
+      if (changes.get<number>(keys.cursor(queue)) === offset) return;
+      // What was popped from there on would be popped again, and its old receipt must not settle that.
+      for (const [key, { state }] of changes.scan<DeliveryRecord>(keys.deliveriesOf(queue))) {
+        const at = key.at(-1) as number;
+        if (at >= offset) this.deliveries.drop(changes, queue, at, state);
+      }
+      changes.put(keys.cursor(queue), offset);
+    });
+  }
+
+  /** The topic in which the retries of a group that pulls are stored exists from its first consumer on, as on the real server. */
+  ensureRetryTopic(group: string): void {
+    this.run((changes) => this.registry.systemTopic(changes, RETRY_PREFIX + group));
   }
 
   /**

@@ -33,7 +33,8 @@ export class DelayedMessages {
     if (message === undefined) return undefined;
     const topic = this.registry.topic(changes, key[1] as string);
     changes.delete(key);
-    const queueId = this.log.chooseQueue(topic);
+    const chosen = Number(message.remoting?.properties.REAL_QID ?? Number.NaN);
+    const queueId = chosen < topic.queues ? chosen : this.log.chooseQueue(topic);
     const at = this.log.append(changes, topic, queueId, { ...message, storeTimestampMs: nowMs });
     changes.markTrail({ delayed: key, isWaiting: false });
     changes.markTrail(delayedEntry(topic.name, message, dueAtOf(key), { topic: topic.name, ...at }));

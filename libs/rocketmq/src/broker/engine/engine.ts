@@ -14,6 +14,7 @@ import type { EngineListener } from './engine-listener.js';
 import { Interventions } from './interventions.js';
 import { LiteTopics } from './lite-topics.js';
 import { MessageLog } from './log.js';
+import { LogOffsets } from './log-offsets.js';
 import { popOrdered } from './ordered-pop.js';
 import type { PopRequest, PopResult } from './pop.js';
 import { Pop, queueTurns } from './pop.js';
@@ -22,6 +23,7 @@ import { Refusal } from './refusal.js';
 import { type GroupDeclaration, Registry, type TopicAlteration, type TopicDeclaration } from './registry.js';
 import { Retention, type RetentionLimits } from './retention.js';
 import { type Destinations, type SendRequest, type SendResult, send } from './send.js';
+import { type SendBackRequest, sendBack } from './send-back.js';
 import { Traffic } from './traffic.js';
 import { Trail } from './trail.js';
 import { type TransactionEnd, Transactions, type TransactionTiming } from './transactions.js';
@@ -58,6 +60,8 @@ export class Engine {
   private readonly registry: Registry;
   readonly administration: Administration;
   readonly interventions: Interventions;
+  /** The offsets by which clients of the remoting protocol name messages. */
+  readonly logOffsets: LogOffsets;
   /** The traffic since this engine was created. */
   readonly traffic = new Traffic();
   /** What became of messages since this engine was created; undefined without an index. */
@@ -94,6 +98,7 @@ export class Engine {
     this.retention = new Retention(store, this.log, this.deliveries, retention);
     const run = <T>(command: (changes: Changes) => T): T => this.run(command);
     this.administration = new Administration(run, this.registry, this.log, this.deliveries, this.liteTopics);
+    this.logOffsets = new LogOffsets(store, run);
     this.interventions = new Interventions(run, this.log, this.deliveries, this.delayed);
   }
 
@@ -210,6 +215,12 @@ export class Engine {
   endTransaction(end: TransactionEnd): void {
     const hasEnded = this.run((changes) => this.transactions.end(changes, end));
     if (hasEnded) this.traffic.ended(end.topic, end.resolution);
+  }
+
+  /** @throws Refusal `store-full`; in that case nothing is stored */
+  sendBack(request: SendBackRequest): void {
+    this.assertRoom([request.copy]);
+    this.run((changes) => sendBack(changes, this.destinations, request));
   }
 
   /** Resumes the checks of a half message that was given up. @throws Refusal `unknown-transaction`, `unknown-topic` */

@@ -54,7 +54,7 @@ export function groupsOfTopic(store: Store, groups: readonly GroupRecord[], topi
 export function positionsOf(store: Store, group: GroupRecord, topic: TopicRecord): GroupPosition[] {
   return queueRanges(store, topic).map((range) => {
     const queue = { group: group.name, topic: topic.name, queueId: range.queueId };
-    const offset = positionIn(store, queue, group.fifo);
+    const offset = positionOf(store, group, queue);
     return { ...range, offset, storedAtMs: messageAt(store, topic.name, range.queueId, offset - 1)?.storeTimestampMs };
   });
 }
@@ -82,7 +82,8 @@ export function offsetAt(
   return low;
 }
 
-function positionIn(store: Store, queue: QueueRef, fifo: boolean): number {
+/** Where a group goes on in a queue. */
+export function positionOf(store: Store, { fifo }: GroupRecord, queue: QueueRef): number {
   const cursor = (store.get(keys.cursor(queue)) as number | undefined) ?? 0;
   if (!fifo) return cursor;
   for (const [key, record] of store.scan(keys.deliveriesOf(queue))) {

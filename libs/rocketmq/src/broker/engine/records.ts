@@ -50,8 +50,22 @@ export interface StoredMessage {
   readonly deliveryTimestampMs: number | undefined;
   /** For a dead letter: the delivery attempts in its group; otherwise 0. */
   readonly earlierAttempts: number;
-  /** For a dead letter: the topic that it was sent to. */
+  /** For a dead letter, and for the copy of a retry: the topic that it was sent to. */
   readonly originTopic?: string | undefined;
+  /** What only clients of the remoting protocol read. */
+  readonly remoting?: RemotingParts | undefined;
+}
+
+/** Parts of a message that a client of the remoting protocol sent, and that no field of the message carries. */
+export interface RemotingParts {
+  /** The number that the producer set (`Message.setFlag`). */
+  readonly flag: number;
+  /** Whether the broker adds the names of itself, which it does unless the message was sent in a batch. */
+  readonly isSigned: boolean;
+  /** How the body is compressed: the bits of `sysFlag` for it. */
+  readonly sysFlag: number;
+  /** Properties that the server reserves. */
+  readonly properties: Readonly<Record<string, string>>;
 }
 
 /**
@@ -123,6 +137,8 @@ export interface HalfRecord {
    * the half message, and one more from each check. An end without a resolution uses one up.
    */
   readonly openUntilMs: readonly number[];
+  /** Where it is stored when it commits; undefined: the broker chooses. */
+  readonly queueId?: number | undefined;
   /** With a recovery duration: after this time only an answer to a check ends it (`EndTransactionProcessor`, 5.5.0). */
   readonly endableUntilMs: number | undefined;
 }
@@ -220,6 +236,10 @@ export const keys = {
   dues: ['due'] as Key,
   due: (atMs: number, reference: Key): Key => ['due', atMs, ...reference],
   serial: ['serial'] as Key,
+  /** The number of a topic in log offsets, and the topic of each number. */
+  topicNumber: (topic: string): Key => ['topicNumber', topic],
+  numberedTopics: ['numberedTopic'] as Key,
+  numberedTopic: (number: number): Key => ['numberedTopic', number],
   /** How the broker's time was moved, by number. */
   times: ['time'] as Key,
   time: (number: number): Key => ['time', number],

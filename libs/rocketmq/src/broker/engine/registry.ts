@@ -3,7 +3,7 @@
 import { DEFAULT_BACKOFF } from '../../protocol/model/delay-levels.js';
 import { type LiteGroup, resolvedLiteGroup } from '../../protocol/model/lite-group.js';
 import type { MessageType, TopicType } from '../../protocol/model/message.js';
-import { deadLetterTopicOf } from '../../protocol/model/names.js';
+import { DEAD_LETTER_PREFIX, deadLetterTopicOf, RETRY_PREFIX } from '../../protocol/model/names.js';
 import type { BackoffPolicy } from '../../support/backoff.js';
 import type { Changes } from './changes.js';
 import { type DeliveryRecord, type GroupRecord, keys, type StoredMessage, type TopicRecord } from './records.js';
@@ -128,6 +128,23 @@ export class Registry {
       throw new Refusal('type-conflict', `${words}: topic "${name}" takes ${takes}, this message is of type ${type}`);
     }
     return this.createTopic(changes, name, type, topic.queues);
+  }
+
+  /**
+   * Returns a topic whatever its type, as brokers do: in RocketMQ the proxy validates types.
+   * @param queuesWhenNew how many queues it has when this creates it; undefined: it is not created
+   * @throws Refusal `unknown-topic`, `store-full`
+   */
+  topicOfAnyType(changes: Changes, name: string, queuesWhenNew: number | undefined): TopicRecord {
+    const topic = changes.get<TopicRecord>(keys.topic(name));
+    if (topic !== undefined) return topic;
+    const group = name.startsWith(RETRY_PREFIX) ? name.slice(RETRY_PREFIX.length) : '';
+    if (changes.get(keys.group(group)) !== undefined) return this.systemTopic(changes, name);
+    if (this.strict || queuesWhenNew === undefined || group !== '' || name.startsWith(DEAD_LETTER_PREFIX)) {
+      throw new Refusal('unknown-topic', `topic[${name}] not exist, apply first please!`);
+    }
+    this.assertRoom();
+    return this.createTopic(changes, name, undefined, queuesWhenNew);
   }
 
   /** A topic of the server's own. It is created with its first message. */

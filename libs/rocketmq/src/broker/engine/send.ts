@@ -15,10 +15,24 @@ export interface SendRequest {
   /** For a half message: the time from its birth to the first check. */
   readonly recoveryMs: number | undefined;
   readonly nowMs: number;
+  /** Of a client of the remoting protocol. Undefined: the broker chooses the queue by the type, which must be that of the topic. */
+  readonly placement?: Placement | undefined;
+}
+
+/** How clients of the remoting protocol send: to a queue of their choice, and messages of any type to any topic. */
+export interface Placement {
+  /** Undefined: the broker chooses. */
+  readonly queueId: number | undefined;
+  /** How many queues a topic has that this send creates; undefined: it creates none. */
+  readonly queuesWhenNew: number | undefined;
+  /** When the messages become visible, if not at once. */
+  readonly dueAtMs: number | undefined;
 }
 
 export interface SendResult {
   readonly messageId: string;
+  readonly queueId: number;
+  /** For a half message its number; 0 for a delayed one. */
   readonly offset: number;
   /** Set for a delayed message. */
   readonly recallHandle: string | undefined;
@@ -42,30 +56,36 @@ export function send(
   const { topic: name, messages, recoveryMs, nowMs } = request;
   const [first] = messages;
   if (first === undefined) return [];
-  const topic = registry.topicFor(changes, name, first.type);
-  if (first.type === 'lite') {
+  const { placement } = request;
+  const topic =
+    placement === undefined
+      ? registry.topicFor(changes, name, first.type)
+      : registry.topicOfAnyType(changes, name, placement.queuesWhenNew);
+  if (first.type === 'lite' && topic.type === 'lite') {
     return messages.map((message) => {
       const queueId = liteTopics.queueFor(changes, name, message.liteTopic ?? '');
       const { offset } = log.append(changes, topic, queueId, message);
-      return { messageId: message.messageId, offset, recallHandle: undefined };
+      return { messageId: message.messageId, queueId, offset, recallHandle: undefined };
     });
   }
-  const queueId = log.chooseQueue(topic, first);
+  const queueId = placement?.queueId ?? log.chooseQueue(topic, first);
   if (first.type !== 'transaction' && first.type !== 'delay') {
     const offset = log.appendAll(changes, topic, queueId, messages);
-    return messages.map(({ messageId }, index) => ({ messageId, offset: offset + index, recallHandle: undefined }));
+    return messages.map(({ messageId }, index) => {
+      return { messageId, queueId, offset: offset + index, recallHandle: undefined };
+    });
   }
   return messages.map((message) => {
     const { messageId } = message;
     if (message.type === 'transaction') {
-      transactions.begin(changes, topic, message, { recoveryMs, nowMs });
-      return { messageId, offset: 0, recallHandle: undefined };
+      const number = transactions.begin(changes, topic, message, { recoveryMs, nowMs, queueId: placement?.queueId });
+      return { messageId, queueId, offset: placement === undefined ? 0 : number, recallHandle: undefined };
     }
-    const dueAtMs = message.type === 'delay' ? message.deliveryTimestampMs : undefined;
+    const dueAtMs = placement?.dueAtMs ?? (message.type === 'delay' ? message.deliveryTimestampMs : undefined);
     if (dueAtMs !== undefined && dueAtMs > nowMs) {
-      return { messageId, offset: 0, recallHandle: delayed.add(changes, topic, message, dueAtMs) };
+      return { messageId, queueId, offset: 0, recallHandle: delayed.add(changes, topic, message, dueAtMs) };
     }
     const { offset } = log.append(changes, topic, queueId, message);
-    return { messageId, offset, recallHandle: undefined };
+    return { messageId, queueId, offset, recallHandle: undefined };
   });
 }

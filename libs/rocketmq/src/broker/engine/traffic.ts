@@ -53,7 +53,7 @@ export class Traffic {
   }
 
   /** Counts the deliveries of one pop, redeliveries included. */
-  handedOut(topic: string, group: string, deliveries: readonly Delivery[]): void {
+  handedOut(topic: string, group: string, deliveries: readonly Pick<Delivery, 'message'>[]): void {
     if (deliveries.length === 0) return;
     const tally = this.outgoing.at(topic, group) ?? this.outgoing.add(topic, group, { topic, group });
     for (const { message } of deliveries) count(tally, message.body.length);

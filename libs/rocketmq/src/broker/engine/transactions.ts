@@ -26,6 +26,8 @@ export interface DueCheck {
   readonly topic: string;
   readonly transactionId: string;
   readonly message: StoredMessage;
+  /** The number of the half message. */
+  readonly number: number;
   /** Starts at 1. */
   readonly times: number;
 }
@@ -46,6 +48,8 @@ export interface TransactionEnd {
   /** Whether the request answers a check. */
   readonly isAnswer: boolean;
   readonly nowMs: number;
+  /** Names one half message of those with the id, whenever it was stored: brokers have no end of that time, only proxies have. */
+  readonly number?: number | undefined;
 }
 
 /** Keeps half messages. Ids are not unique: two with one id are two transactions. */
@@ -56,15 +60,16 @@ export class Transactions {
     private readonly timing: TransactionTiming,
   ) {}
 
-  /** @returns the transaction id: the message id, as on the real server */
+  /** Its transaction id is the message id, as on the real server. @returns its number, which no other half message has */
   begin(
     changes: Changes,
     topic: TopicRecord,
     message: StoredMessage,
-    half: { recoveryMs: number | undefined; nowMs: number },
-  ): string {
+    half: { recoveryMs: number | undefined; nowMs: number; queueId?: number | undefined },
+  ): number {
     const transactionId = message.messageId;
-    const key = [...keys.halvesById(topic.name, transactionId), changes.nextSerial()];
+    const number = changes.nextSerial();
+    const key = [...keys.halvesById(topic.name, transactionId), number];
     // The check is counted from birth; a producer whose clock is ahead must not delay its own check.
     const bornAtMs = Math.min(message.bornTimestampMs, half.nowMs);
     const firstCheckAtMs = bornAtMs + (half.recoveryMs ?? this.timing.firstCheckMs);
@@ -75,17 +80,22 @@ export class Transactions {
       nextCheckAtMs: Math.max(firstCheckAtMs, half.nowMs),
       openUntilMs: [half.nowMs + this.timing.dataExpireMs],
       endableUntilMs: half.recoveryMs === undefined ? undefined : bornAtMs + half.recoveryMs,
+      ...(half.queueId !== undefined && { queueId: half.queueId }),
     };
     this.put(changes, key, record);
-    return transactionId;
+    return number;
   }
 
   /**
    * @returns whether this call ended it
    * @throws Refusal `unknown-transaction` if it does not exist, or the commit or rollback is too late
    */
-  end(changes: Changes, { topic, transactionId, resolution, isAnswer, nowMs }: TransactionEnd): boolean {
-    const [key, record] = this.findOpen(changes, topic, transactionId, nowMs);
+  end(changes: Changes, end: TransactionEnd): boolean {
+    const { topic, transactionId, resolution, isAnswer, nowMs } = end;
+    const [key, record] =
+      end.number === undefined
+        ? this.findOpen(changes, topic, transactionId, nowMs)
+        : this.findNumber(changes, topic, transactionId, end.number);
     const isLate = !isAnswer && nowMs > (record.endableUntilMs ?? nowMs);
     if (resolution === 'unspecified' || isLate) {
       const openUntilMs = stillOpen(record, nowMs).slice(1);
@@ -116,7 +126,7 @@ export class Transactions {
       nextCheckAtMs: nowMs + this.timing.checkIntervalMs,
       openUntilMs: [...stillOpen(record, nowMs), nowMs + this.timing.dataExpireMs],
     });
-    return { kind: 'ask', check: { topic, transactionId, message, times } };
+    return { kind: 'ask', check: { topic, transactionId, message, times, number: Number(key.at(-1)) } };
   }
 
   /**
@@ -155,10 +165,17 @@ export class Transactions {
     throw new Refusal('unknown-transaction', 'cannot found transaction data');
   }
 
+  private findNumber(changes: Changes, topic: string, transactionId: string, number: number): [Key, HalfRecord] {
+    const key = [...keys.halvesById(topic, transactionId), number];
+    const record = changes.get<HalfRecord>(key);
+    if (record !== undefined) return [key, record];
+    throw new Refusal('unknown-transaction', 'Find prepared transaction message failed');
+  }
+
   private publish(changes: Changes, name: string, record: HalfRecord, nowMs: number): LogPosition {
     const topic = this.registry.topic(changes, name);
-    const queueId = this.log.chooseQueue(topic);
     const { message, transactionId, checks } = record;
+    const queueId = record.queueId ?? this.log.chooseQueue(topic);
     const properties = { ...message.properties, ...transactionProperties(transactionId, checks) };
     return this.log.append(changes, topic, queueId, { ...message, properties, storeTimestampMs: nowMs });
   }

@@ -93,6 +93,8 @@ function charactersIn({ messageId, tag = '', keys, properties }: StoredMessage):
   return characters;
 }
 
+const NO_PROPERTIES: StoredMessage['properties'] = {};
+
 /** Reads properties by the names under which the real server stores them. Keys are joined only once. */
 function lookupIn(message: StoredMessage): (name: string) => string | null {
   let joinedKeys: string | undefined;
@@ -105,8 +107,11 @@ function lookupIn(message: StoredMessage): (name: string) => string | null {
         return message.keys.length === 0 ? null : joinedKeys;
       case 'UNIQ_KEY':
         return message.messageId;
-      default:
-        return Object.hasOwn(message.properties, name) ? (message.properties[name] as string) : null;
+      default: {
+        if (Object.hasOwn(message.properties, name)) return message.properties[name] as string;
+        const { properties = NO_PROPERTIES } = message.remoting ?? {};
+        return Object.hasOwn(properties, name) ? (properties[name] as string) : null;
+      }
     }
   };
 }

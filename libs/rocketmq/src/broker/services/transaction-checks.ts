@@ -15,23 +15,31 @@ interface OpenCheck {
 
 /** Sends each check to the next producer of the topic. */
 export class TransactionChecks {
+  /** Asks a producer that does not use gRPC. @returns false if there is none */
+  askElsewhere: (check: DueCheck) => boolean = () => false;
   private readonly open = new Map<string, OpenCheck>();
 
   constructor(private readonly broker: BrokerContext) {}
 
-  /** If no producer is connected, the check is not sent, but counts. */
+  /** To a producer of the kind that sent the half message, if there is one. If none is connected, the check is not sent, but counts. */
   send(check: DueCheck): void {
-    const { topic, transactionId } = check;
-    const producer = this.broker.sessions.nextProducerOf(topic);
+    const { topic, transactionId, message } = check;
+    if (message.remoting !== undefined && this.askElsewhere(check)) return;
+    const group = message.remoting?.properties.PGROUP ?? topic;
+    // A producer by gRPC answers for its topics: proxies use their names as producer groups.
+    const producer = group === topic ? this.broker.sessions.nextProducerOf(topic) : undefined;
     if (producer?.push === undefined) {
+      if (message.remoting === undefined && this.askElsewhere(check)) return;
       this.broker.logger.debug('no producer is connected to check a half message', { topic, transactionId });
       return;
     }
     this.track(check, producer.clientId);
     const { clientTime } = this.broker;
     const storeHost = storeHostOf(this.broker.addresses());
-    const message = toCheckedMessage(check, { storeHost, clientTime });
-    producer.push({ command: { $case: 'recoverOrphanedTransactionCommand', value: { message, transactionId } } });
+    const asked = toCheckedMessage(check, { storeHost, clientTime });
+    producer.push({
+      command: { $case: 'recoverOrphanedTransactionCommand', value: { message: asked, transactionId } },
+    });
   }
 
   /** The transaction was committed or rolled back. */

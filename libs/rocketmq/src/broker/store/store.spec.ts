@@ -97,6 +97,7 @@ describe.each<[string, (folder: string) => Store]>([
     deliveryTimestampMs: 0,
     earlierAttempts: 3,
     originTopic: 'orders',
+    remoting: { flag: 7, isSigned: true, sysFlag: 0x100, properties: JSON.parse('{"__proto__":"a","PGROUP":"g"}') },
   };
 
   it.each([

@@ -1,7 +1,7 @@
 // The form of values on disk. A message is a list there, without the names of its fields, which would be a fifth of a small message and the
 // larger part of what its encoding and decoding cost.
 
-import type { StoredMessage } from '../engine/records.js';
+import type { RemotingParts, StoredMessage } from '../engine/records.js';
 
 /** Begins the list of a message. No other list of the store begins with it. */
 const MESSAGE = '\u0000m';
@@ -54,6 +54,7 @@ function toList(message: StoredMessage): unknown[] {
     message.deliveryTimestampMs ?? null,
     message.earlierAttempts,
     message.originTopic ?? null,
+    message.remoting === undefined ? null : withRenamed(message.remoting, UNREADABLE, WRITTEN),
   ];
 }
 
@@ -77,7 +78,12 @@ function fromList(list: any[]): Required<StoredMessage> {
     deliveryTimestampMs: list[15] ?? undefined,
     earlierAttempts: list[16],
     originTopic: list[17] ?? undefined,
+    remoting: list[18] ? withRenamed(list[18], WRITTEN, UNREADABLE) : undefined,
   } as Required<StoredMessage>;
+}
+
+function withRenamed(parts: RemotingParts, from: string, to: string): RemotingParts {
+  return { ...parts, properties: renamed(parts.properties, from, to) };
 }
 
 function renamed(properties: Properties, from: string, to: string): Properties {

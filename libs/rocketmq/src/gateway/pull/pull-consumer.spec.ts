@@ -178,6 +178,22 @@ describe('consuming from a broker without POP', () => {
     ]);
   });
 
+  it('goes on where an operator has moved the group to, when the broker says it in the answer to a pull', async () => {
+    const broker = new PulledBroker();
+    broker.answers[CODES.queryConsumerOffset] = () => ({ fields: { offset: '2' } });
+    let isMoved = false;
+    broker.answers[CODES.pullMessage] = ({ fields: { topic, queueId } }) => {
+      if (topic !== TOPIC || queueId !== '0' || isMoved) return undefined;
+      isMoved = true;
+      return { code: RESPONSE_CODES.pullOffsetMoved, remark: 'OFFSET_RESET', fields: { nextBeginOffset: '1' } };
+    };
+    broker.messages = [stored(0), stored(1)];
+    const { handled, lines } = await consumerOf(broker, {});
+    await until(() => handled.length === 1);
+    expect(handled).toEqual(['ID-1 1']);
+    expect(lines).toEqual([]);
+  });
+
   it('reads a queue that was made anew from its beginning', async () => {
     const broker = new PulledBroker();
     broker.messages = [stored(0), stored(1), stored(2)];

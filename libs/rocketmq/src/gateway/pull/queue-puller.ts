@@ -1,4 +1,5 @@
 // Pulls one queue that this process owns: where to begin, long polls that carry the offset, the lock of an ordered group, and the end.
+// Over 300 lines: each step of a queue decides what the next one may do.
 
 import { Code, type Status } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { HeldUpQueue } from '../../protocol/grpc/session-message.js';
@@ -20,7 +21,7 @@ import { OwnedQueue, type QueueLimits } from './owned-queue.js';
 import { QueueLock } from './queue-lock.js';
 import { QueuePosition } from './queue-position.js';
 import { heldUpIn, type PulledQueueReport, reportOf } from './queue-report.js';
-import { QueueRequests } from './queue-requests.js';
+import { OFFSET_RESET, QueueRequests } from './queue-requests.js';
 
 /** What the pulls of one client share. */
 export interface PullerPort {
@@ -232,7 +233,8 @@ export class QueuePuller {
         this.port.onReady();
         return;
       case RESPONSE_CODES.pullOffsetMoved:
-        await this.move(queue, next, offsetField(answer, 'minOffset', 0));
+        if (answer.remark === OFFSET_RESET) this.moveTo(next);
+        else await this.move(queue, next, offsetField(answer, 'minOffset', 0));
         return;
       default:
         this.requests.assertOk(answer);

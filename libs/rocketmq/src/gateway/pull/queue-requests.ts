@@ -30,6 +30,9 @@ const PULL_MS = SUSPEND_MS + 15_000;
 /** How long other requests may take. */
 const REQUEST_MS = 3_000;
 
+/** What the answer to a pull says when an operator has moved the group. Brokers of 5.x do not ask their clients to move. */
+export const OFFSET_RESET = 'OFFSET_RESET';
+
 /** The requests about one queue. They throw when the broker does not answer, or answers with a failure that they do not name. */
 export class QueueRequests {
   constructor(

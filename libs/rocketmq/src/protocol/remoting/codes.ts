@@ -112,6 +112,8 @@ export const RESPONSE_CODES = {
   pullOffsetMoved: 21,
   queryNotFound: 22,
   subscriptionParseFailed: 23,
+  subscriptionNotExist: 24,
+  subscriptionNotLatest: 25,
   subscriptionGroupNotExist: 26,
   invalidParameter: 29,
   consumerNotOnline: 206,

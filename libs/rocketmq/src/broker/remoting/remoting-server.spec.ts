@@ -2,11 +2,11 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { until } from '../../../../../tools/until.js';
-import { encodeFrame } from '../../protocol/remoting/frame.js';
+import { encodeFrame, FrameDecoder, type RemotingFrame } from '../../protocol/remoting/frame.js';
 import { silentLogger } from '../../support/logger.js';
 import { ManualClock } from '../../support/manual-clock.js';
 import type { PortTls } from '../services/listener.js';
-import { type AdminHandler, RemotingServer } from './remoting-server.js';
+import { RemotingServer, type RequestAnswerer } from './remoting-server.js';
 
 const MINUTE_MS = 60_000;
 const MEBIBYTE = 1024 * 1024;
@@ -19,9 +19,9 @@ afterEach(() => {
   for (const close of closers.splice(0).reverse()) close();
 });
 
-async function serve(handler: AdminHandler = async () => ({ code: 0 }), tls?: PortTls) {
+async function serve(answer: RequestAnswerer = async () => ({ code: 0 }), tls?: PortTls) {
   const clock = new ManualClock();
-  const server = new RemotingServer({ handler, clock, logger: silentLogger, tls });
+  const server = new RemotingServer({ answer, clock, logger: silentLogger, tls, release: () => 513 });
   const port = await server.listen('127.0.0.1', 0);
   closers.push(() => server.stop());
   const open = async (): Promise<Socket> => {
@@ -40,7 +40,76 @@ async function serve(handler: AdminHandler = async () => ({ code: 0 }), tls?: Po
   return { clock, open, ask };
 }
 
-describe('the admin port', () => {
+/** The frames that a connection receives. */
+function framesOf(socket: Socket): RemotingFrame[] {
+  const frames: RemotingFrame[] = [];
+  const decoder = new FrameDecoder();
+  socket.on('data', (chunk: Buffer) => frames.push(...decoder.push(chunk)));
+  return frames;
+}
+
+describe('a remoting port', () => {
+  it('answers a request while an earlier one of the same connection still waits', async () => {
+    let end = (): void => {};
+    const waits = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    const { open } = await serve(async ({ code }) => {
+      if (code === 11) await waits;
+      return { code: 0 };
+    });
+    const socket = await open();
+    const frames = framesOf(socket);
+    socket.write(Buffer.concat([encodeFrame({ code: 11, opaque: 1 }), encodeFrame({ code: 34, opaque: 2 })]));
+    await until(() => frames.length === 1);
+    end();
+    await until(() => frames.length === 2);
+    expect(frames.map(({ opaque }) => opaque)).toEqual([2, 1]);
+  });
+
+  it('asks its client, whose answer is found by number, and gives up one that does not answer', async () => {
+    const answers: (RemotingFrame | undefined)[] = [];
+    const { clock, open } = await serve(async (_, connection) => {
+      for (const code of [307, 309]) {
+        void connection.ask({ code }, MINUTE_MS).then((answer) => answers.push(answer));
+      }
+      connection.notify({ code: 40, fields: { consumerGroup: 'g' } });
+      return undefined;
+    });
+    const socket = await open();
+    const frames = framesOf(socket);
+    socket.write(request);
+    await until(() => frames.length === 3);
+    expect(frames.map(({ code, isOneWay }) => [code, isOneWay])).toEqual([
+      [307, false],
+      [309, false],
+      [40, true],
+    ]);
+    socket.write(encodeFrame({ code: 0, opaque: frames[1]?.opaque ?? 0, isResponse: true, remark: 'done' }));
+    await until(() => answers.length === 1);
+    clock.advanceTo(clock.nowMs() + MINUTE_MS);
+    await until(() => answers.length === 2);
+    expect(answers).toEqual([expect.objectContaining({ remark: 'done' }), undefined]);
+  });
+
+  it('does not read more from a client that reads no answers', async () => {
+    let asked = 0;
+    const { open, ask } = await serve(async ({ code }) => {
+      if (code === 11) asked++;
+      return { code: 0, body: Buffer.alloc(code === 11 ? MEBIBYTE : 0) };
+    });
+    const socket = await open();
+    const other = await open();
+    socket.pause();
+    for (let index = 0; index < 200; index++) {
+      socket.write(encodeFrame({ code: 11, opaque: index }));
+      await ask(other);
+    }
+    expect(asked).toBeLessThan(150);
+    socket.resume();
+    await until(() => asked === 200);
+  });
+
   it('closes a connection without a complete request for two minutes, even within a frame', async () => {
     const { clock, open, ask } = await serve();
     const [silent, slow, asking] = [await open(), await open(), await open()];

@@ -1,15 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
+import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { encodeProperties } from '../../protocol/remoting/stored-message.js';
 import { SAME_TIME } from '../time/client-time.js';
-import { messageToStore } from './stored-fields.js';
+import { messageToStore, sendFieldsOf } from './sent-messages.js';
+
+const arrival = { host: '127.0.0.1', nowMs: 0, clientTime: SAME_TIME, nextId: () => 'id' };
 
 function stored(properties: Record<string, string>) {
-  const fields = {
-    properties: encodeProperties(new Map(Object.entries(properties))),
-    sysFlag: '0',
-    bornTimestamp: '0',
-  };
-  return messageToStore(fields, Buffer.from('x'), { nowMs: 0, clientTime: SAME_TIME });
+  const text = encodeProperties(new Map(Object.entries(properties)));
+  const fields = { topic: 't', queueId: '0', properties: text, sysFlag: '0', bornTimestamp: '0' };
+  const send = sendFieldsOf({ code: 10, fields } as unknown as RemotingFrame);
+  return messageToStore(send, { body: Buffer.from('x'), flag: 0, properties: text }, arrival);
 }
 
 describe('a message of rocketmq-spring', () => {

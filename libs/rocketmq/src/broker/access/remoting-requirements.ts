@@ -1,0 +1,63 @@
+// The permissions that each request of a client of the remoting protocol requires, as on the real server with ACL 2.0.
+// @see DefaultAuthorizationContextBuilder
+
+import { RETRY_PREFIX } from '../../protocol/model/names.js';
+import { REQUEST_CODES } from '../../protocol/remoting/codes.js';
+import type { RemotingFrame } from '../../protocol/remoting/frame.js';
+import { heartbeatIn } from '../remoting/heartbeat.js';
+import type { Access } from './users.js';
+
+type Requirement = (request: RemotingFrame) => readonly Access[];
+
+const REQUIREMENTS: ReadonlyMap<number, Requirement> = new Map<number, Requirement>([
+  [REQUEST_CODES.sendMessage, ({ fields }) => [sending(fields.topic)]],
+  [REQUEST_CODES.sendMessageV2, ({ fields }) => [sending(fields.b)]],
+  [REQUEST_CODES.sendBatchMessage, ({ fields }) => [sending(fields.b)]],
+  [REQUEST_CODES.recallMessage, ({ fields }) => [sending(fields.topic)]],
+  // Clients before 5.3 do not name the topic.
+  [REQUEST_CODES.endTransaction, ({ fields }) => (fields.topic ? [sending(fields.topic)] : [])],
+  [REQUEST_CODES.pullMessage, ({ fields }) => [consuming(fields.consumerGroup), receiving(fields.topic)]],
+  [REQUEST_CODES.queryConsumerOffset, ({ fields }) => [consuming(fields.consumerGroup), receiving(fields.topic)]],
+  [REQUEST_CODES.updateConsumerOffset, ({ fields }) => [consuming(fields.consumerGroup), receiving(fields.topic)]],
+  [REQUEST_CODES.consumerSendMessageBack, ({ fields }) => [consuming(fields.group)]],
+  [REQUEST_CODES.getConsumerListByGroup, ({ fields }) => [consuming(fields.consumerGroup)]],
+  [REQUEST_CODES.unregisterClient, ({ fields }) => (fields.consumerGroup ? [consuming(fields.consumerGroup)] : [])],
+  [REQUEST_CODES.checkClientConfig, () => []],
+  [REQUEST_CODES.lockBatchMq, (request) => [consuming(groupOfLock(request))]],
+  [REQUEST_CODES.unlockBatchMq, (request) => [consuming(groupOfLock(request))]],
+  [
+    REQUEST_CODES.heartBeat,
+    (request) =>
+      heartbeatIn(request).consumers.flatMap(({ group, subscriptions }) => [
+        consuming(group),
+        ...subscriptions.map(({ topic }) => receiving(topic)),
+      ]),
+  ],
+]);
+
+/** Undefined for a request that is administration. @throws AdminRefusal for one that cannot be read */
+export function remotingRequirementsOf(request: RemotingFrame): readonly Access[] | undefined {
+  return REQUIREMENTS.get(request.code)?.(request);
+}
+
+function sending(topic = ''): Access {
+  return retriesOf(topic) ?? { kind: 'Topic', name: topic, actions: ['Pub'] };
+}
+
+function receiving(topic = ''): Access {
+  return retriesOf(topic) ?? { kind: 'Topic', name: topic, actions: ['Sub'] };
+}
+
+function consuming(group = ''): Access {
+  return { kind: 'Group', name: group, actions: ['Sub'] };
+}
+
+/** The retries of a group are the group's. */
+function retriesOf(topic: string): Access | undefined {
+  return topic.startsWith(RETRY_PREFIX) ? consuming(topic.slice(RETRY_PREFIX.length)) : undefined;
+}
+
+function groupOfLock({ body }: RemotingFrame): string {
+  const { consumerGroup } = JSON.parse(body.toString('utf8')) as { readonly consumerGroup?: unknown };
+  return String(consumerGroup);
+}

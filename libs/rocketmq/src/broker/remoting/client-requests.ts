@@ -1,0 +1,55 @@
+// Maps request codes to their handlers: those of clients, and those of tools. The broker is its own name server, so the codes of name servers and
+// brokers arrive at one port.
+
+import type { RemotingFrame } from '../../protocol/remoting/frame.js';
+import type { AdminAnswer } from '../admin/admin-answer.js';
+import { AdminRequests } from '../admin/admin-requests.js';
+import type { DueCheck } from '../engine/transactions.js';
+import type { ClientConnection } from './client-connection.js';
+import { PresenceRequests } from './presence-requests.js';
+import { PullFilters } from './pull-filters.js';
+import { PullRequests } from './pull-requests.js';
+import { QueueRequests } from './queue-requests.js';
+import type { ClientRequestTable, RemotingContext } from './remoting-context.js';
+import { RequestWork } from './request-work.js';
+import { SendRequests } from './send-requests.js';
+import { ToolRequests } from './tool-requests.js';
+import { TransactionRequests } from './transaction-requests.js';
+
+export class ClientRequests {
+  private readonly admin: AdminRequests;
+  private readonly transactions: TransactionRequests;
+  private readonly table: ReadonlyMap<number, ClientRequestTable[number][1]>;
+
+  constructor(private readonly broker: RemotingContext) {
+    this.admin = new AdminRequests(broker);
+    const { topics, resets } = this.admin;
+    const filters = new PullFilters();
+    this.transactions = new TransactionRequests(broker);
+    const all = [
+      new SendRequests(broker),
+      this.transactions,
+      new PullRequests(broker, topics, filters, resets),
+      new QueueRequests(broker, resets),
+      new PresenceRequests(broker, filters),
+      new ToolRequests(broker, this.admin),
+    ];
+    this.table = new Map(all.flatMap(({ table }) => table));
+  }
+
+  /** @throws AdminRefusal */
+  async answer(request: RemotingFrame, connection: ClientConnection): Promise<AdminAnswer | undefined> {
+    const handler = this.table.get(request.code);
+    const work = new RequestWork(() => this.broker.activity.begin(`request ${request.code}`, connection.address));
+    try {
+      return await (handler === undefined ? this.admin.answer(request) : handler(request, connection, work));
+    } finally {
+      work.pause();
+    }
+  }
+
+  /** Asks the next producer of the half message's group. @returns false if none is connected */
+  check(check: DueCheck): boolean {
+    return this.transactions.check(check);
+  }
+}

@@ -1,0 +1,166 @@
+// The clients of the remoting protocol that sent a heartbeat: who asks about half messages, who shares the queues of a group.
+
+import { REQUEST_CODES } from '../../protocol/remoting/codes.js';
+import { type Clock, MINUTE_MS, type ScheduledTask, SECOND_MS } from '../../support/clock.js';
+import type { ClientConnection } from './client-connection.js';
+import type { ConsumerData, Heartbeat, ReadSubscription } from './heartbeat.js';
+
+/** A client that is silent for so long is gone (`CHANNEL_EXPIRED_TIMEOUT`). */
+const EXPIRY_MS = 2 * MINUTE_MS;
+const SWEEP_MS = 10 * SECOND_MS;
+
+/** A client of a group, at a connection. */
+export interface RegisteredClient {
+  readonly clientId: string;
+  readonly connection: ClientConnection;
+  /** What its program is: see `RemotingFrame.version`. */
+  readonly version: number;
+  readonly seenAtMs: number;
+}
+
+/** The consumers of a group, and what all of them read: the server has one subscription of a topic for a whole group. */
+interface ConsumerGroup {
+  readonly members: Map<ClientConnection, RegisteredClient>;
+  readonly subscriptions: Map<string, ReadSubscription>;
+  data: ConsumerData;
+}
+
+/** Keeps them by group and connection. */
+export class RegisteredClients {
+  private readonly producers = new Map<string, Map<ClientConnection, RegisteredClient>>();
+  private readonly consumers = new Map<string, ConsumerGroup>();
+  private readonly watched = new WeakSet<ClientConnection>();
+  private sweeper: ScheduledTask | undefined;
+  private turn = 0;
+  private isClosed = false;
+
+  /** @param realClock for how long a client is silent */
+  constructor(private readonly realClock: Clock) {}
+
+  close(): void {
+    this.isClosed = true;
+    this.sweeper?.cancel();
+    this.producers.clear();
+    this.consumers.clear();
+  }
+
+  /** Takes a heartbeat. Consumers are notified when their group has a new member, or another topic. */
+  register(connection: ClientConnection, { clientId, producerGroups, consumers }: Heartbeat, version: number): void {
+    if (this.isClosed || connection.isClosed) return;
+    const client = { clientId, connection, version, seenAtMs: this.realClock.nowMs() };
+    for (const group of producerGroups) {
+      const clients = this.producers.get(group) ?? new Map<ClientConnection, RegisteredClient>();
+      this.producers.set(group, clients.set(connection, client));
+    }
+    for (const data of consumers) {
+      const isNew = this.join(client, data);
+      if (isNew) this.notify(data.group);
+    }
+    if (!this.watched.has(connection)) {
+      this.watched.add(connection);
+      connection.whenClosed(() => this.forget((one) => one.connection === connection));
+    }
+    this.sweepLater();
+  }
+
+  /** Removes a client from its groups. */
+  unregister(clientId: string, producerGroup: string | undefined, consumerGroup: string | undefined): void {
+    if (producerGroup !== undefined) removeFrom(this.producers, producerGroup, (one) => one.clientId === clientId);
+    if (consumerGroup !== undefined) this.leave(consumerGroup, (one) => one.clientId === clientId);
+  }
+
+  /** The consumers of a group, in the order in which they came. */
+  consumersOf(group: string): readonly RegisteredClient[] {
+    return [...(this.consumers.get(group)?.members.values() ?? [])];
+  }
+
+  /** What the consumers of a group said last; undefined if there are none. */
+  consumerDataOf(group: string): ConsumerData | undefined {
+    const known = this.consumers.get(group);
+    return known && { ...known.data, subscriptions: [...known.subscriptions.values()] };
+  }
+
+  subscriptionOf(group: string, topic: string): ReadSubscription | undefined {
+    return this.consumers.get(group)?.subscriptions.get(topic);
+  }
+
+  /** The next producer of a group, one after the other. */
+  nextProducerOf(group: string): RegisteredClient | undefined {
+    const clients = [...(this.producers.get(group)?.values() ?? [])];
+    return clients[this.turn++ % Math.max(1, clients.length)];
+  }
+
+  /** The groups with consumers that read a topic. */
+  groupsReading(topic: string): string[] {
+    return [...this.consumers].filter(([, { subscriptions }]) => subscriptions.has(topic)).map(([group]) => group);
+  }
+
+  /** @returns whether the group has changed: a member is new, or a topic came or went */
+  private join(client: RegisteredClient, data: ConsumerData): boolean {
+    const known = this.consumers.get(data.group);
+    const group = known ?? { members: new Map(), subscriptions: new Map(), data };
+    if (known === undefined) this.consumers.set(data.group, group);
+    const isNew = !group.members.has(client.connection);
+    group.members.set(client.connection, client);
+    group.data = data;
+    return readTopics(group.subscriptions, data.subscriptions) || isNew;
+  }
+
+  private leave(name: string, isGone: (one: RegisteredClient) => boolean): void {
+    const group = this.consumers.get(name);
+    if (group === undefined) return;
+    const before = group.members.size;
+    for (const [connection, one] of group.members) if (isGone(one)) group.members.delete(connection);
+    if (group.members.size === 0) this.consumers.delete(name);
+    else if (group.members.size < before) this.notify(name);
+  }
+
+  private forget(isGone: (one: RegisteredClient) => boolean): void {
+    for (const group of [...this.producers.keys()]) removeFrom(this.producers, group, isGone);
+    for (const group of [...this.consumers.keys()]) this.leave(group, isGone);
+  }
+
+  /** Also the one who came: it may have divided the queues before it was known. */
+  private notify(group: string): void {
+    for (const { connection } of this.consumersOf(group)) {
+      connection.notify({ code: REQUEST_CODES.notifyConsumerIdsChanged, fields: { consumerGroup: group } });
+    }
+  }
+
+  private sweepLater(): void {
+    this.sweeper ??= this.realClock.schedule(SWEEP_MS, () => {
+      this.sweeper = undefined;
+      const sinceMs = this.realClock.nowMs() - EXPIRY_MS;
+      this.forget(({ seenAtMs }) => seenAtMs < sinceMs);
+      if (this.producers.size + this.consumers.size > 0) this.sweepLater();
+    });
+  }
+}
+
+/** @returns whether a topic came or went; another filter of a known one does not count */
+function readTopics(known: Map<string, ReadSubscription>, said: readonly ReadSubscription[]): boolean {
+  let hasChanged = false;
+  for (const one of said) {
+    const before = known.get(one.topic);
+    hasChanged ||= before === undefined;
+    if (before === undefined || one.subVersion > before.subVersion) known.set(one.topic, one);
+  }
+  const topics = new Set(said.map(({ topic }) => topic));
+  for (const topic of [...known.keys()]) {
+    if (!topics.has(topic)) {
+      known.delete(topic);
+      hasChanged = true;
+    }
+  }
+  return hasChanged;
+}
+
+function removeFrom(
+  groups: Map<string, Map<ClientConnection, RegisteredClient>>,
+  name: string,
+  isGone: (one: RegisteredClient) => boolean,
+): void {
+  const clients = groups.get(name);
+  for (const [connection, one] of clients ?? []) if (isGone(one)) clients?.delete(connection);
+  if (clients?.size === 0) groups.delete(name);
+}

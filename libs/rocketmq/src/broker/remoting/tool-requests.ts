@@ -1,0 +1,123 @@
+// Requests of tools about consumers that are connected by the remoting protocol, and questions that are passed on to them.
+
+import { DELAY_LEVELS_MS } from '../../protocol/model/delay-levels.js';
+import { LIMITS } from '../../protocol/model/limits.js';
+import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
+import type { RemotingFrame } from '../../protocol/remoting/frame.js';
+import { encodeStoredMessage, offsetInMessageId } from '../../protocol/remoting/stored-message.js';
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../support/clock.js';
+import { type AdminAnswer, AdminRefusal, answerWith, numberIn, SUCCESS } from '../admin/admin-answer.js';
+import type { AdminRequests } from '../admin/admin-requests.js';
+import { storedFieldsOf } from '../admin/stored-fields.js';
+import { BROKER_NAME, CLUSTER_NAME } from '../engine/server-names.js';
+import { messageAt } from '../engine/views.js';
+import type { RegisteredClient } from './registered-clients.js';
+import type { ClientRequestTable, RemotingContext } from './remoting-context.js';
+
+/** How long the server waits for the answer of a client. */
+const RELAY_MS = 10 * SECOND_MS;
+
+export class ToolRequests {
+  readonly table: ClientRequestTable = [
+    [REQUEST_CODES.getConsumerConnectionList, (request) => this.connections(request)],
+    [REQUEST_CODES.getConsumerRunningInfo, (request) => this.relay(request, request.body)],
+    [REQUEST_CODES.consumeMessageDirectly, (request) => this.handleOnce(request)],
+    [REQUEST_CODES.viewMessageById, ({ fields }) => this.view(numberIn(fields, 'offset'))],
+    [REQUEST_CODES.getBrokerConfig, () => configuration()],
+  ];
+
+  constructor(
+    private readonly broker: RemotingContext,
+    private readonly admin: AdminRequests,
+  ) {}
+
+  /** Of both protocols. @see ConsumerConnection of the server */
+  private async connections(request: RemotingFrame): Promise<AdminAnswer> {
+    const group = request.fields.consumerGroup ?? '';
+    const data = this.broker.clients.consumerDataOf(group);
+    if (data === undefined) return this.admin.answer(request);
+    const others = this.broker.sessions.consumersOf(group).map(({ clientId, origin }) => {
+      return { clientId, clientAddr: origin.address, language: origin.language, version: 0 };
+    });
+    const own = this.broker.clients.consumersOf(group).map(({ clientId, connection, version }) => {
+      return { clientId, clientAddr: connection.address, language: 'OTHER', version };
+    });
+    return answerWith({
+      connectionSet: [...own, ...others],
+      consumeFromWhere: data.consumeFromWhere,
+      consumeType: data.consumeType,
+      messageModel: data.messageModel,
+      subscriptionTable: Object.fromEntries(
+        data.subscriptions.map((one) => [
+          one.topic,
+          { ...one, subVersion: Number(one.subVersion), classFilterMode: false, codeSet: [], tagsSet: [] },
+        ]),
+      ),
+    });
+  }
+
+  private async handleOnce(request: RemotingFrame): Promise<AdminAnswer> {
+    const offset = offsetInMessageId(request.fields.msgId ?? '');
+    if (offset === undefined) throw refused(`msgId "${request.fields.msgId ?? ''}" is not the id of a stored message`);
+    const { body } = this.view(offset);
+    return this.relay(request, body ?? Buffer.alloc(0));
+  }
+
+  /** Passes a question on to a consumer, and its answer back. */
+  private async relay(request: RemotingFrame, body: Buffer): Promise<AdminAnswer> {
+    const { consumerGroup: group = '', clientId = '' } = request.fields;
+    const consumer = this.broker.clients.consumersOf(group).find((one) => one.clientId === clientId);
+    if (consumer === undefined) return this.admin.answer(request);
+    return this.askOf(consumer, request, body);
+  }
+
+  private async askOf(
+    { connection, clientId }: RegisteredClient,
+    { code, fields }: RemotingFrame,
+    body: Buffer,
+  ): Promise<AdminAnswer> {
+    const { AccessKey: _, Signature: __, ...passed } = fields;
+    const answer = await connection.ask({ code, fields: passed, body }, RELAY_MS);
+    if (answer === undefined) {
+      const message = `the consumer <${clientId}> did not answer within ${RELAY_MS} ms`;
+      throw new AdminRefusal(RESPONSE_CODES.consumeMessageTimeout, message);
+    }
+    return {
+      code: answer.code as AdminAnswer['code'],
+      remark: answer.remark,
+      fields: answer.fields,
+      body: answer.body,
+    };
+  }
+
+  /** @param logOffset of the message @throws AdminRefusal */
+  private view(logOffset: number): AdminAnswer {
+    const { engine, store, clientTime } = this.broker;
+    const at = engine.logOffsets.at(logOffset);
+    const message = at && messageAt(store, at.topic, at.queueId, at.offset);
+    if (at === undefined || message === undefined) throw refused(`can not find message by the offset, ${logOffset}`);
+    const place = { address: this.broker.address(), clientTime, engine };
+    return { ...SUCCESS, body: encodeStoredMessage(storedFieldsOf({ ...at, message }, place)) };
+  }
+}
+
+/** What clients read of the configuration. */
+function configuration(): AdminAnswer {
+  const settings = {
+    brokerName: BROKER_NAME,
+    brokerClusterName: CLUSTER_NAME,
+    maxMessageSize: LIMITS.bodyBytes,
+    messageDelayLevel: DELAY_LEVELS_MS.map(durationText).join(' '),
+  };
+  const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`);
+  return { ...SUCCESS, body: Buffer.from(lines.join('')) };
+}
+
+function durationText(ms: number): string {
+  if (ms % HOUR_MS === 0) return `${ms / HOUR_MS}h`;
+  return ms % MINUTE_MS === 0 ? `${ms / MINUTE_MS}m` : `${ms / SECOND_MS}s`;
+}
+
+function refused(message: string): AdminRefusal {
+  return new AdminRefusal(RESPONSE_CODES.systemError, message);
+}

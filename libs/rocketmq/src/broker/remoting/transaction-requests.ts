@@ -1,0 +1,103 @@
+// Requests that end transactions (37), and those that ask producers about them (39).
+
+import { HALF_TOPIC } from '../../protocol/model/names.js';
+import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
+import type { RemotingFrame } from '../../protocol/remoting/frame.js';
+import { encodeStoredMessage, offsetMessageIdOf } from '../../protocol/remoting/stored-message.js';
+import { type AdminAnswer, AdminRefusal, numberIn, SUCCESS } from '../admin/admin-answer.js';
+import { storedFieldsOf } from '../admin/stored-fields.js';
+import { keys, type StoredMessage } from '../engine/records.js';
+import { Refusal } from '../engine/refusal.js';
+import { BROKER_NAME } from '../engine/server-names.js';
+import { type DueCheck, transactionProperties } from '../engine/transactions.js';
+import type { ClientRequestTable, RemotingContext } from './remoting-context.js';
+
+/** `commitOrRollback`. @see MessageSysFlag of the server */
+const [NOTHING_SAID, COMMIT] = ['0', '8'];
+
+export class TransactionRequests {
+  readonly table: ClientRequestTable = [[REQUEST_CODES.endTransaction, (request) => this.endTransaction(request)]];
+
+  constructor(private readonly broker: RemotingContext) {}
+
+  /** Asks the next producer of the half message's group. @returns false if none is connected */
+  check(check: DueCheck): boolean {
+    const { topic, message, transactionId, times, number } = check;
+    const group = producerGroupOf(topic, message);
+    const producer = this.broker.clients.nextProducerOf(group);
+    if (producer === undefined) return false;
+    const { engine, clientTime } = this.broker;
+    const address = this.broker.address();
+    const commitLogOffset = engine.logOffsets.ofHalf(topic, number);
+    const asked = { ...message, properties: { ...message.properties, ...transactionProperties(transactionId, times) } };
+    const entry = { topic, queueId: 0, offset: number, message: withGroup(asked, group) };
+    const stored = storedFieldsOf(entry, { address, clientTime, engine });
+    producer.connection.notify({
+      code: REQUEST_CODES.checkTransactionState,
+      fields: {
+        tranStateTableOffset: String(number),
+        commitLogOffset: String(commitLogOffset),
+        msgId: transactionId,
+        transactionId,
+        offsetMsgId: offsetMessageIdOf({ storeHost: address, commitLogOffset }),
+        bname: BROKER_NAME,
+        topic: HALF_TOPIC,
+      },
+      body: encodeStoredMessage({ ...stored, commitLogOffset, sysFlag: stored.sysFlag & ~COMMITTED }),
+    });
+    return true;
+  }
+
+  /** @see EndTransactionRequestHeader of the server */
+  private async endTransaction({ fields }: RemotingFrame): Promise<AdminAnswer | undefined> {
+    const said = fields.commitOrRollback;
+    // The server does not answer it.
+    if (said === NOTHING_SAID) return undefined;
+    const half = this.broker.engine.logOffsets.halfAt(numberIn(fields, 'commitLogOffset'));
+    const transactionId = fields.transactionId || fields.msgId || '';
+    if (half === undefined) throw refused('Find prepared transaction message failed');
+    const { topic, number } = half;
+    this.assertProducerGroup(half, transactionId, fields.producerGroup ?? '');
+    this.broker.checks.answered(topic, transactionId);
+    const resolution = said === COMMIT ? 'commit' : 'rollback';
+    const isAnswer = fields.fromTransactionCheck === 'true';
+    const nowMs = this.broker.clock.nowMs();
+    try {
+      this.broker.engine.endTransaction({ topic, transactionId, resolution, isAnswer, nowMs, number });
+    } catch (error) {
+      if (!(error instanceof Refusal) || error.reason !== 'unknown-transaction') throw error;
+      throw refused(error.message);
+    }
+    await this.broker.store.flush();
+    return SUCCESS;
+  }
+
+  private assertProducerGroup(
+    { topic, number }: { readonly topic: string; readonly number: number },
+    transactionId: string,
+    producerGroup: string,
+  ): void {
+    const key = [...keys.halvesById(topic, transactionId), number];
+    const half = this.broker.store.get(key) as { readonly message: StoredMessage } | undefined;
+    if (half === undefined) throw refused('Find prepared transaction message failed');
+    if (producerGroupOf(topic, half.message) !== producerGroup) throw refused('The producer group wrong');
+  }
+}
+
+/** @see MessageSysFlag of the server */
+const COMMITTED = 8;
+
+/** Clients find their producer by it. */
+function withGroup(message: StoredMessage, group: string): StoredMessage {
+  const { properties, ...parts } = message.remoting ?? { flag: 0, isSigned: true, sysFlag: 0x300, properties: {} };
+  return { ...message, remoting: { ...parts, properties: { ...properties, PGROUP: group } } };
+}
+
+/** Who is asked about a half message. Proxies use the topic as the name of the group. */
+function producerGroupOf(topic: string, { remoting }: StoredMessage): string {
+  return remoting?.properties.PGROUP ?? topic;
+}
+
+function refused(message: string): AdminRefusal {
+  return new AdminRefusal(RESPONSE_CODES.systemError, message);
+}
