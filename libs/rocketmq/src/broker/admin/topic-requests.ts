@@ -39,7 +39,7 @@ export class TopicRequests {
     // The broker is its own name server, so a deleted topic has no route any more.
     [REQUEST_CODES.deleteTopicInNameServer, () => SUCCESS],
     [REQUEST_CODES.getTopicsByCluster, () => this.names()],
-    [REQUEST_CODES.getSystemTopicListFromBroker, () => answerWith({ topicList: [] })],
+    [REQUEST_CODES.getSystemTopicListFromBroker, () => answerWith({ topicList: [...STARTUP_TOPICS.keys()] })],
     [REQUEST_CODES.getTopicConfig, ({ fields }) => answerWith(this.config(fields.topic))],
   ];
 
