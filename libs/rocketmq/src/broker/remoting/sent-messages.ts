@@ -116,9 +116,9 @@ export interface Arrival {
 /** @see CompressionType of the server: 0 is what clients of 4.x write */
 const COMPRESSION_TYPE = SYS_FLAGS.compressionType;
 /** Of nearly all messages: one object for all, to save memory. Java clients set WAIT in each. */
-const USUAL_PROPERTIES: readonly RemotingParts['properties'][] = [{}, { WAIT: 'true' }];
+const USUAL_OF_REMOTING: readonly RemotingParts['properties'][] = [{}, { WAIT: 'true' }];
 const USUAL_PARTS = [true, false].map((isSigned) =>
-  USUAL_PROPERTIES.map((properties): RemotingParts => ({ flag: 0, isSigned, sysFlag: 0, properties })),
+  USUAL_OF_REMOTING.map((properties): RemotingParts => ({ flag: 0, isSigned, sysFlag: 0, properties })),
 );
 const NO_KEYS: readonly string[] = [];
 /** Stored in fields of their own. */
