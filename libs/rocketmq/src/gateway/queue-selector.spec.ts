@@ -55,6 +55,13 @@ describe('queueSelector', () => {
     expect(sent(CODES.sendMessageV2)).toEqual([]);
   });
 
+  it('sends nothing when it waits, and its rejection does not end the process', async () => {
+    const queueSelector = (() => Promise.reject(new Error('no queue'))) as unknown as QueueSelector;
+    const { producer } = await producerOn([usual], { queueSelector });
+    const sending = producer.send({ topic: TOPIC, body: 'x' });
+    await expect(sending).rejects.toMatchObject({ code: 'ILLEGAL_OPTION', field: 'queueSelector' });
+  });
+
   it('fails the send with its own error', async () => {
     const queueSelector: QueueSelector = () => {
       throw new RangeError('no queue for it');
