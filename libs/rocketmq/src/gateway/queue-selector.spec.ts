@@ -3,6 +3,7 @@ import { gatewayWorld, TOPIC, usual } from '../../../../test/fixtures/gateway-wo
 import { Connection } from '../client/connection.js';
 import { Producer } from '../producer/producer.js';
 import type { QueueSelector } from '../producer/sending/queue-choice.js';
+import type { QueueInLayout } from '../protocol/model/layout.js';
 import { REQUEST_CODES as CODES } from '../protocol/remoting/codes.js';
 
 describe('queueSelector', () => {
@@ -52,6 +53,13 @@ describe('queueSelector', () => {
     const { producer, sent } = await producerOn([usual], { queueSelector });
     const sending = producer.send({ topic: TOPIC, body: 'x' });
     await expect(sending).rejects.toMatchObject({ code: 'ILLEGAL_OPTION', field: 'queueSelector' });
+    expect(sent(CODES.sendMessageV2)).toEqual([]);
+  });
+
+  it('cannot change the queues that it is given, which later sends choose among', async () => {
+    const changing = (_: unknown, queues: QueueInLayout[]) => queues.reverse()[0];
+    const { producer, sent } = await producerOn([usual], { queueSelector: changing as unknown as QueueSelector });
+    await expect(producer.send({ topic: TOPIC, body: 'x' })).rejects.toThrow(TypeError);
     expect(sent(CODES.sendMessageV2)).toEqual([]);
   });
 
