@@ -62,8 +62,7 @@ export class PushConsumer {
   private readonly watcher: AssignmentWatcher;
   /** Undefined for a consumer of ordinary topics. */
   private readonly lite: LiteSubscriptions | undefined;
-  /** By broker. */
-  private readonly heldUp = new Map<string, readonly HeldUpQueue[]>();
+  private heldUp: readonly HeldUpQueue[] = [];
   private readonly closing = new AbortController();
   private readonly verification: Verification;
   private readonly settings: GroupSettings;
@@ -92,7 +91,7 @@ export class PushConsumer {
       settings: this.settings,
       onSettings: () => this.lite?.settingsAnswered(),
       onCommand: (command, endpoint) => this.onCommand(command, endpoint),
-      report: () => [...this.flow.report(), ...this.heldUpQueues.map(heldUpText)],
+      report: () => [...this.flow.report(), ...this.heldUp.map(heldUpText)],
       events,
     });
     const context: ConsumerContext = {
@@ -139,7 +138,7 @@ export class PushConsumer {
       unsettled: count,
       settleLagMs: ageMs(oldestAtMs),
       longestHandlerMs: ageMs(flow.handlerSinceMs),
-      heldUp: this.heldUpQueues,
+      heldUp: this.heldUp,
     };
   }
 
@@ -438,17 +437,13 @@ export class PushConsumer {
     await this.client.close();
   }
 
-  private get heldUpQueues(): readonly HeldUpQueue[] {
-    return [...this.heldUp.values()].flat();
-  }
-
   private observed(connection: Connection, consumerGroup: string): ObservedConsumer {
     return Object.assign(
       observedClient(connection, () => this.clientId),
       {
         consumerGroup,
         held: () => this.flow.heldOf(this.subscriptions.topics),
-        heldUpQueues: () => this.heldUpQueues.length,
+        heldUpQueues: () => this.heldUp.length,
       },
     );
   }
@@ -468,7 +463,7 @@ export class PushConsumer {
       return true;
     }
     if (command.$case === 'queuesHeldUp') {
-      this.heldUp.set(endpointKey(endpoint), command.value.queues);
+      this.heldUp = command.value.queues;
       return true;
     }
     if (command.$case !== 'verifyMessageCommand') return false;

@@ -77,8 +77,11 @@ export class Gateway {
       sessions: () => this.pullSessions(),
       onLost: (address, receiptHandles) =>
         push(address, { status: OK, command: { $case: 'leasesLost', value: { receiptHandles } } }),
-      onHeldUp: (address, queues) =>
-        push(address, { status: OK, command: { $case: 'queuesHeldUp', value: { queues } } }),
+      // By any session: the broker of such a queue may be away for good.
+      onHeldUp: (queues) =>
+        [...this.sessions.values()].some((session) =>
+          session.push({ status: OK, command: { $case: 'queuesHeldUp', value: { queues } } }),
+        ),
     });
     const startedAtMs = realTimeIn(0).getTime();
     this.requests = new BrokerRequests(this.halfMessages, logger, this.pulling, (address, report) => {

@@ -3,6 +3,7 @@ import { gatewayWorld, TOPIC, usual } from '../../../../test/fixtures/gateway-wo
 import { Connection } from '../client/connection.js';
 import { Producer } from '../producer/producer.js';
 import type { QueueSelector } from '../producer/sending/queue-choice.js';
+import type { QueueInLayout } from '../protocol/model/layout.js';
 import { REQUEST_CODES as CODES } from '../protocol/remoting/codes.js';
 
 describe('queueSelector', () => {
@@ -53,6 +54,20 @@ describe('queueSelector', () => {
     const sending = producer.send({ topic: TOPIC, body: 'x' });
     await expect(sending).rejects.toMatchObject({ code: 'ILLEGAL_OPTION', field: 'queueSelector' });
     expect(sent(CODES.sendMessageV2)).toEqual([]);
+  });
+
+  it('cannot change the queues that it is given, which later sends choose among', async () => {
+    const changing = (_: unknown, queues: QueueInLayout[]) => queues.reverse()[0];
+    const { producer, sent } = await producerOn([usual], { queueSelector: changing as unknown as QueueSelector });
+    await expect(producer.send({ topic: TOPIC, body: 'x' })).rejects.toThrow(TypeError);
+    expect(sent(CODES.sendMessageV2)).toEqual([]);
+  });
+
+  it('sends nothing when it waits, and its rejection does not end the process', async () => {
+    const queueSelector = (() => Promise.reject(new Error('no queue'))) as unknown as QueueSelector;
+    const { producer } = await producerOn([usual], { queueSelector });
+    const sending = producer.send({ topic: TOPIC, body: 'x' });
+    await expect(sending).rejects.toMatchObject({ code: 'ILLEGAL_OPTION', field: 'queueSelector' });
   });
 
   it('fails the send with its own error', async () => {

@@ -12,8 +12,10 @@ import { ManualClock } from '../support/manual-clock.js';
 describe('a transaction that its broker has committed', () => {
   const { cluster, closers } = gatewayWorld();
 
-  /** Commits a transaction on a broker that checks it nevertheless. @param isAway the connection ends before @returns how it was ended */
-  async function ends(isAway: boolean): Promise<unknown[]> {
+  /** Commits a transaction on a broker that checks its id nevertheless. @param between what happens before @returns how it was ended */
+  async function ends(between: 'nothing' | 'the connection ends' | 'its id is sent anew'): Promise<unknown[]> {
+    const isAway = between === 'the connection ends';
+    let answer: 'commit' | 'unknown' = 'commit';
     let check = (_half: string): void => {};
     let leave = (): void => {};
     let registrations = 0;
@@ -35,10 +37,17 @@ describe('a transaction that its broker has committed', () => {
     const clock = new ManualClock();
     const connection = new Connection({ endpoints: `name-server:${nameServer.address}`, clock });
     closers.push(() => connection.close());
-    const producer = new Producer(connection, { transactionCheckers: { [TOPIC]: () => 'commit' } });
+    const producer = new Producer(connection, { transactionCheckers: { [TOPIC]: () => answer } });
     closers.push(() => producer.close());
     await producer.start();
-    await producer.transact({ message: { topic: TOPIC, body: 'x', messageId: 'HALF' } }, async () => {});
+    const message = { topic: TOPIC, body: 'x', messageId: 'HALF' };
+    await producer.transact({ message }, async () => {});
+    if (between === 'its id is sent anew') {
+      answer = 'unknown';
+      const failed = producer.transact({ message }, () => Promise.reject(new Error('no answer of the database')));
+      await expect(failed).rejects.toThrow('no answer of the database');
+      answer = 'commit';
+    }
     // A check that arrives at once may have crossed the commit, and is not answered.
     await clock.advanceTo(clock.nowMs() + MINUTE_MS);
     const before = registrations;
@@ -54,14 +63,21 @@ describe('a transaction that its broker has committed', () => {
   }
 
   it('is not committed a second time when it is checked: the copy of the check is dropped', async () => {
-    expect(await ends(false)).toEqual([
+    expect(await ends('nothing')).toEqual([
       ['8', '42'],
       ['12', '77'],
     ]);
   });
 
   it('is committed again after its broker was away, since it may have lost the commit', async () => {
-    expect(await ends(true)).toEqual([
+    expect(await ends('the connection ends')).toEqual([
+      ['8', '42'],
+      ['8', '77'],
+    ]);
+  });
+
+  it('is committed when a new message had its id meanwhile, since that is another one', async () => {
+    expect(await ends('its id is sent anew')).toEqual([
       ['8', '42'],
       ['8', '77'],
     ]);

@@ -56,8 +56,8 @@ const [COMMIT, ROLLBACK] = ['8', '12'];
 /** The half messages of one client, by topic and transaction id. */
 export class HalfMessages {
   private readonly kept = new Map<string, KeptHalfMessage>();
-  /** What a broker has committed, as long as the connection is the same: one that starts again may have lost it. */
-  private readonly commits = new WeakMap<RemotingConnection, Set<string>>();
+  /** What a broker has committed, and over which connection: one that starts again may have lost it. */
+  private readonly commits = new Map<string, RemotingConnection>();
 
   constructor(
     private readonly client: RemotingClient,
@@ -67,6 +67,8 @@ export class HalfMessages {
   add(topic: string, transactionId: string, half: HalfMessage): void {
     const nowMs = monotonicMs();
     const key = keyOf(topic, transactionId);
+    // A message that is sent anew with the id of an earlier one is not the one that was committed.
+    if (!half.isOfCheck) this.commits.delete(key);
     this.kept.delete(key);
     this.kept.set(key, { ...half, brokerName: this.brokers.nameAt(half.address), keptAtMs: nowMs });
     for (const [oldest, { keptAtMs }] of this.kept) {
@@ -100,7 +102,7 @@ export class HalfMessages {
     }
     const isCommit = resolution === TransactionResolution.COMMIT;
     // Brokers of 4.5 check transactions that they have committed, and a second commit would store the message again. A rollback ends the copy alone.
-    const isDone = half.connection !== undefined && this.commits.get(half.connection)?.has(key) === true;
+    const isDone = half.connection !== undefined && this.commits.get(key) === half.connection;
     const fields = {
       topic,
       producerGroup: topic,
@@ -130,11 +132,10 @@ export class HalfMessages {
   }
 
   private committed(connection: RemotingConnection, key: string): void {
-    const keys = this.commits.get(connection) ?? new Set();
-    this.commits.set(connection, keys.add(key));
-    for (const oldest of keys) {
-      if (keys.size <= MAX_COMMITS) return;
-      keys.delete(oldest);
+    this.commits.set(key, connection);
+    for (const oldest of this.commits.keys()) {
+      if (this.commits.size <= MAX_COMMITS) return;
+      this.commits.delete(oldest);
     }
   }
 

@@ -90,6 +90,19 @@ describe('consuming from a broker without POP', () => {
     expect(lines.filter(({ text }) => text.includes('holds up its queue'))).toMatchObject([{ fields: place }]);
   });
 
+  it('reports a queue no longer that another member gets while its broker is away', async () => {
+    const [away, other] = [new PulledBroker(), new PulledBroker()];
+    away.messages = Array.from({ length: 2_050 }, (_, offset) => stored(offset));
+    const handler = ({ messageId }: MessageView) => (messageId === 'ID-0' ? new Promise<void>(() => {}) : undefined);
+    const { consumer, brokers } = await consumerOf(away, { handler }, other);
+    await until(() => consumer.health.heldUp.length > 0);
+    await brokers[0]?.close();
+    // It comes first, and has the queues of the first broker.
+    other.otherMembers = ['!'];
+    other.announce();
+    await until(() => consumer.health.heldUp.length === 0);
+  });
+
   it('reports to an operator what it has, in the form that mqadmin reads', async () => {
     const broker = new PulledBroker();
     broker.messages = [stored(0), stored(1)];

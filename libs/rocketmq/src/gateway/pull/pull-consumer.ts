@@ -31,8 +31,11 @@ interface PullConsumerPort {
   sessions(): PullSessions;
   /** Called with handles whose messages, received from the broker at an address, another consumer may handle. */
   onLost(address: string, handles: readonly string[]): void;
-  /** Called with all queues of a broker that are held up, again and again while there are some, and with none when there are no more. */
-  onHeldUp(address: string, queues: readonly HeldUpQueue[]): void;
+  /**
+   * Called with all queues that are held up, again and again while there are some, and with none when there are no more, until it is taken.
+   * @returns whether it is: while a broker is away, so may be who listens
+   */
+  onHeldUp(queues: readonly HeldUpQueue[]): boolean;
 }
 
 /** What was settled since is what a crash repeats. */
@@ -54,8 +57,8 @@ export class PullConsumer {
   private readonly left = new Set<string>();
   /** When the broker was asked that said last that the queue is this client's. */
   private readonly confirmed = new WeakMap<QueuePuller, number>();
-  /** Addresses of brokers with queues that are held up. */
-  private holdingUp: ReadonlySet<string> = new Set();
+  /** Whether the client may still know of queues that are held up. */
+  private isHeldUp = false;
   private tickedAtMs = 0;
   private stoodStillUntilMs = 0;
   /** What is sent back of a queue, and nobody waits for. */
@@ -202,15 +205,10 @@ export class PullConsumer {
   }
 
   private reportHeldUp(): void {
-    const held = new Map<string, HeldUpQueue[]>([...this.holdingUp].map((address) => [address, []]));
-    for (const puller of this.pullers.values()) {
-      const { heldUp } = puller;
-      if (heldUp === undefined) continue;
-      const address = this.addressOf(puller);
-      held.set(address, [...(held.get(address) ?? []), heldUp]);
-    }
-    this.holdingUp = new Set([...held].flatMap(([address, { length }]) => (length > 0 ? [address] : [])));
-    for (const [address, queues] of held) this.port.onHeldUp(address, queues);
+    const queues = [...this.pullers.values()].flatMap(({ heldUp }) => heldUp ?? []);
+    if (queues.length === 0 && !this.isHeldUp) return;
+    const isTaken = this.port.onHeldUp(queues);
+    this.isHeldUp = queues.length > 0 || !isTaken;
   }
 
   /** A process that was suspended or blocked does not know any more what is its own. */

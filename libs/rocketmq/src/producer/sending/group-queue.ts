@@ -103,7 +103,8 @@ function placesOf({ queues, layout }: Route): Places {
     writable,
     present: byBrokerName(present),
     whole: byBrokerName(layout),
-    queues: allQueuesIn(byBrokerName(layout)),
+    // A selector that sorted them in place would change the choice of all sends after it.
+    queues: Object.freeze(allQueuesIn(byBrokerName(layout)).map((queue) => Object.freeze(queue))),
     mayShareProxy: !hasSeveral,
     mayHaveProxies: hasSeveral || isUnclear || layout.length === 1,
   };

@@ -7,7 +7,8 @@ import type { OutgoingMessage } from '../../protocol/model/message.js';
 import { noWritableQueue } from './group-queue.js';
 
 /**
- * Chooses the queue of a message: one of `queues`, or undefined to leave the choice to the producer. It must not wait.
+ * Chooses the queue of a message: one of `queues`, or undefined to leave the choice to the producer. It must not wait, and cannot
+ * change the list.
  * @param queues all queues of the topic that can be written, by the name of the broker and then by number, as Java's selectors are given them; also
  *   those of brokers that are missing at present
  */

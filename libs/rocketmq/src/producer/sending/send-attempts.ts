@@ -14,6 +14,7 @@ import type { Deadline } from '../../support/deadline.js';
 import { RocketMQError, TransportError, UsageError } from '../../support/errors.js';
 import { describeError } from '../../support/logger.js';
 import { describe } from '../../support/options.js';
+import { isThenable } from '../../support/thenable.js';
 import type { Room } from './backpressure.js';
 import type { BatchSafety } from './batching.js';
 import type { WireBody } from './compression.js';
@@ -168,6 +169,8 @@ export class SendAttempts {
     const { brokerName, queueId } = (given ?? {}) as Partial<QueueInLayout>;
     const chosen = queues.find((one) => one.brokerName === brokerName && one.queueId === queueId);
     if (chosen === undefined) {
+      // Nobody waits for it: its rejection would end the process.
+      if (isThenable(given)) given.then(undefined, () => {});
       const text = `queueSelector must return one of the queues that it is given, or undefined, not ${describe(given)}; nothing was sent to "${route.topic}"`;
       throw new UsageError('ILLEGAL_OPTION', text, 'queueSelector');
     }

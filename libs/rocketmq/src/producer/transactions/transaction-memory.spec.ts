@@ -19,6 +19,14 @@ describe('TransactionMemory', () => {
     expect(memory.recall('a')).toBeUndefined();
   });
 
+  it('forgets how a transaction ended when another begins with its id', () => {
+    const memory = new TransactionMemory(new ManualClock(), 5 * MINUTE_MS);
+    memory.ended('a', 'rollback', true);
+    memory.opened('a');
+    memory.forget('a');
+    expect(memory.recall('a')).toBeUndefined();
+  });
+
   it('keeps every running transaction, however many there are', () => {
     const memory = new TransactionMemory(new ManualClock(), 5 * MINUTE_MS);
     for (let count = 0; count < 20_000; count++) memory.opened(`t${count}`);

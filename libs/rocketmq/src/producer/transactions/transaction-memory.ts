@@ -33,6 +33,8 @@ export class TransactionMemory {
   /** The local transaction is running, so checks are answered with `unknown` until its timeout. */
   opened(transactionId: string): void {
     const nowMs = this.clock.monotonicMs();
+    // An earlier one may have had the id, where the application chooses it.
+    this.ends.delete(transactionId);
     this.running.delete(transactionId);
     this.running.set(transactionId, nowMs + this.openMs);
     for (const [oldest, untilMs] of this.running) {

@@ -21,7 +21,7 @@ export interface HeldUpQueue {
   readonly behind: number;
 }
 
-/** All such queues of one broker, in the place of what was said before. */
+/** All such queues, in the place of what was said before. */
 interface QueuesHeldUp {
   readonly $case: 'queuesHeldUp';
   readonly value: { readonly queues: readonly HeldUpQueue[] };
