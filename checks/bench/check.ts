@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { DEFAULT_VERSION } from '../../tools/servers/rocketmq/jars.js';
 import { check, type Tools, verdictOf } from '../check.js';
 import type { Options } from '../options.js';
 import { JAVA_CLIENT_VERSION } from './lib/rivals.mjs';
@@ -17,7 +18,18 @@ export const BENCH_OPTIONS = {
     type: 'flag',
     says: "instead: where the CPU time of this library's send and drain goes, or that of --only and --columns",
   },
-  'java-version': { type: 'text', value: 'VERSION', default: JAVA_CLIENT_VERSION, says: 'of the official Java client' },
+  version: {
+    type: 'text',
+    value: 'VERSION',
+    default: DEFAULT_VERSION,
+    says: 'of the real server; on 4.x (4.9.7 is tested) the sections that pull, beside the Java client of 4.x',
+  },
+  'java-version': {
+    type: 'text',
+    value: 'VERSION',
+    default: JAVA_CLIENT_VERSION,
+    says: 'of the official Java client of proxies',
+  },
   out: { type: 'text', value: 'FOLDER', says: OUT },
 } as const satisfies Options;
 

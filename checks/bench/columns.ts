@@ -158,6 +158,14 @@ const COLUMNS: readonly Column[] = [
     isSlowToGet: true,
   },
   {
+    id: 'java-remoting-warm',
+    label: 'rocketmq-client (Java, by name server), in the long run',
+    program: 'java',
+    by: 'name-server',
+    warmUpFactor: { drain: 5 },
+    isSlowToGet: true,
+  },
+  {
     id: 'java-remoting-pop',
     label: 'rocketmq-client (Java, by name server), a group that pops',
     program: 'java',

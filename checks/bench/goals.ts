@@ -83,6 +83,15 @@ const REMOTING = [
   of('remoting-latency', 'p50Ms', 'ours-remoting')('at most', 1, 'java-remoting-pop'),
 ];
 
+/** On a broker of 4.x, beside the Java client of 4.x, which pulls as well. */
+const PULLING = [
+  of('pull-send-64', 'cpuMicros', 'ours-remoting')('at most', 0.5, 'java-remoting'),
+  of('pull-drain', 'cpuMicros', 'ours-remoting')('at most', 0.8, 'java-remoting'),
+  of('pull-drain', 'perSecond', 'ours-remoting')('at least', 1, 'java-remoting'),
+  of('pull-drain', 'peakBytes', 'ours-remoting')('at most', 1 / 4, 'java-remoting'),
+  of('pull-latency', 'p99Ms', 'ours-remoting')('at most', 1, 'java-remoting'),
+];
+
 export const GOALS: readonly Goal[] = [
   ...UNBATCHED_SENDS,
   ...BATCHED_SENDS,
@@ -108,6 +117,7 @@ export const GOALS: readonly Goal[] = [
   of('backlog', 'residentBytes')('below', 150 * MEGABYTE),
   of('idle', 'cpuPercent')('at most', 1),
   ...REMOTING,
+  ...PULLING,
   ...EMBEDDED,
 ];
 

@@ -41,7 +41,7 @@ describe('the plan of the benchmarks', () => {
 
   it('takes less than 40 minutes for three rounds, and less than 110 seconds with --quick', () => {
     const whole = seconds(
-      SECTIONS.filter(({ isLong }) => !isLong),
+      SECTIONS.filter(({ isLong, isOf4x }) => !isLong && !isOf4x),
       ({ columns }) => columns,
     );
     expect(whole).toBeLessThan(39 * MINUTE_SECONDS);
@@ -53,5 +53,11 @@ describe('the plan of the benchmarks', () => {
     const embedded = SECTIONS.filter(({ id }) => EMBEDDED.test(id));
     expect(seconds(embedded, ({ columns }) => columns)).toBeLessThan(6 * MINUTE_SECONDS);
     expect(seconds(embedded, quickColumns, true)).toBeLessThan(25);
+  });
+
+  it('reaches brokers of 4.x by name server alone, and takes less than 7 minutes for three rounds', () => {
+    const of4x = SECTIONS.filter(({ isOf4x }) => isOf4x);
+    for (const { columns } of of4x) for (const id of columns) expect(columnOf(id).by).toBe('name-server');
+    expect(seconds(of4x, ({ columns }) => columns)).toBeLessThan(7 * MINUTE_SECONDS);
   });
 });

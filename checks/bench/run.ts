@@ -2,6 +2,7 @@
 
 import { appendFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { DEFAULT_VERSION, hasProxy } from '../../tools/servers/rocketmq/jars.js';
 import { OptionError, type Values } from '../options.js';
 import type { BENCH_OPTIONS } from './check.js';
 import { columnOf } from './columns.js';
@@ -11,7 +12,14 @@ import { Figures, type Run } from './lib/figures.js';
 import { machine } from './lib/machine.js';
 import { readProfile } from './lib/profile.js';
 import { reportText, writeReport } from './lib/report.js';
-import { compileJavaRival, installNodeRivals, JAVA_CLIENT_VERSION, JAVA_OPTIONS } from './lib/rivals.mjs';
+import {
+  compileJavaRival,
+  installNodeRivals,
+  JAVA_4X_CLIENT_VERSION,
+  JAVA_CLIENT_VERSION,
+  JAVA_OPTIONS,
+  JAVA_REMOTING_CLIENT_VERSION,
+} from './lib/rivals.mjs';
 import { type RunClient, runRounds, type Servers } from './lib/rounds.js';
 import { openServer, type Server } from './lib/servers.js';
 import { keep, keptRatios, ROUNDS as ROUNDS_TO_CHECK, ratiosOf, regressions, SCALE, WATCHED } from './regressions.js';
@@ -40,17 +48,21 @@ interface Plan {
   columnsOf: (section: Section) => readonly string[];
   rounds: number;
   isWhole: boolean;
+  serverVersion: string;
+  javaVersions: JavaVersions;
+}
+
+interface JavaVersions {
+  byProxy: string;
+  byNameServer: string;
 }
 
 /** @returns whether all could be measured */
 export async function runBenchmark(options: Options, tools: Tools): Promise<boolean> {
   const began = performance.now();
   const { log } = tools;
-  const javaVersion = options['java-version'];
-  const isSound = await onServers(
-    planOf(options),
-    { ...tools, javaVersion, isQuick: options.quick },
-    (plan, running) => (options.profile ? profile(plan, running) : measure(options.out, plan, running)),
+  const isSound = await onServers(planOf(options), { ...tools, isQuick: options.quick }, (plan, running) =>
+    options.profile ? profile(plan, running) : measure(options.out, plan, running),
   );
   log(`took ${minutes((performance.now() - began) / 1000)}`);
   return isSound;
@@ -61,7 +73,7 @@ export async function runBenchmark(options: Options, tools: Tools): Promise<bool
  * @returns whether nothing has become slower
  */
 export function compareWithKept({ keep: isToKeep }: { keep: boolean }, tools: Tools): Promise<boolean> {
-  return onServers(planToCheck(), { ...tools, javaVersion: JAVA_CLIENT_VERSION, isQuick: false }, (plan, running) =>
+  return onServers(planToCheck(), { ...tools, isQuick: false }, (plan, running) =>
     isToKeep ? keepRatios(plan, running) : hasKeptItsSpeed(plan, running),
   );
 }
@@ -69,12 +81,11 @@ export function compareWithKept({ keep: isToKeep }: { keep: boolean }, tools: To
 interface Running extends Tools {
   servers: Servers;
   run: RunClient;
-  javaVersion: string;
 }
 
 async function onServers(
   plan: Plan,
-  { root, home, log, signal, javaVersion, isQuick }: Tools & { javaVersion: string; isQuick: boolean },
+  { root, home, log, signal, isQuick }: Tools & { isQuick: boolean },
   use: (plan: Plan, running: Running) => Promise<boolean>,
 ): Promise<boolean> {
   log(`about ${minutes(estimate(plan, isQuick))} on two quiet cores; started at ${new Date().toISOString()}`);
@@ -83,16 +94,23 @@ async function onServers(
   const served = columnsIn(plan.sections.filter(({ startsItself }) => !startsItself));
   await installNodeRivals(log);
   const classPath = wanted.some(({ program }) => program === 'java')
-    ? await compileJavaRival(javaVersion, log)
+    ? await compileJavaRival(plan.javaVersions, log)
     : undefined;
   const servers: Servers = {};
   try {
     for (const kind of ['real', 'memory', 'async', 'sync'] as const) {
-      if (served.some(({ server = 'real' }) => server === kind)) servers[kind] = await openServer(kind, log, signal);
+      if (served.some(({ server = 'real' }) => server === kind)) {
+        servers[kind] = await openServer(kind, plan.serverVersion, log, signal);
+      }
     }
     const run: RunClient = (column, task, more) => runClient(column, task, { home, classPath, signal, ...more });
-    if (servers.real !== undefined) await warmUp(await servers.real.take(), run, isQuick, log);
-    return await use(plan, { servers, run, javaVersion, root, home, log, signal });
+    if (servers.real !== undefined)
+      await warmUp(await servers.real.take(), hasProxy(plan.serverVersion) ? 'lean' : 'ours-remoting', {
+        run,
+        isQuick,
+        log,
+      });
+    return await use(plan, { servers, run, root, home, log, signal });
   } finally {
     for (const server of Object.values(servers)) await server.stop();
   }
@@ -102,7 +120,7 @@ async function onServers(
 async function measure(
   out: string | undefined,
   plan: Plan,
-  { servers, run, javaVersion, root, log, signal }: Running,
+  { servers, run, root, log, signal }: Running,
 ): Promise<boolean> {
   const results = join(root, 'bench', 'results');
   const notes = join(results, 'runs.jsonl');
@@ -120,7 +138,7 @@ async function measure(
   } finally {
     if (!isComplete) log('stopped early: this is what was measured until then');
     const folder = out ?? (isComplete && plan.isWhole ? join(root, 'docs', 'benchmarks') : results);
-    if (runs.length > 0) finish(folder, plan, { runs, servers, javaVersion, log });
+    if (runs.length > 0) finish(folder, plan, { runs, servers, log });
   }
   return runs.every(({ error }) => error === undefined);
 }
@@ -138,28 +156,35 @@ const minutes = (seconds: number) =>
   seconds < 120 ? `${Math.round(seconds)} s` : `${(seconds / 60).toFixed(1)} minutes`;
 
 /** A server compiles what is hot while it runs: whoever came first would be measured on a cold one. */
-async function warmUp(server: Server, run: RunClient, isQuick: boolean, log: Log): Promise<void> {
+async function warmUp(
+  server: Server,
+  id: 'lean' | 'ours-remoting',
+  { run, isQuick, log }: { run: RunClient; isQuick: boolean; log: Log },
+): Promise<void> {
   log('warming the server up');
   const count = isQuick ? 10_000 : 60_000;
   const topic = `bench-warm-up-${process.pid}`;
   await server.createTopic(topic);
   await server.createGroup(topic);
   const task = { endpoints: server.endpoints, topic, group: topic, bodyBytes: 1024, inFlight: 64, warmUp: 1, count };
-  const lean = columnOf('lean');
+  const column = columnOf(id);
   for (const workload of ['send', 'drain']) {
     await run(
-      lean,
-      { ...task, workload, options: lean.options, count: workload === 'send' ? count : count / 2 },
+      column,
+      { ...task, workload, options: column.options, count: workload === 'send' ? count : count / 2 },
       { timeoutMs: 120_000 },
     );
   }
 }
 
-function planOf({ quick, only: chosen, columns, scale, long, profile: isProfile, ...options }: Options): Plan {
+function planOf({ quick, only: chosen, columns, scale, long, profile: isProfile, version, ...options }: Options): Plan {
+  const is4x = version.startsWith('4.');
+  if (!is4x && !hasProxy(version)) throw new OptionError(`--version ${version}: not 4.x, and without a proxy`);
   const named = columns?.map((id) => columnOf(id).id);
-  const isWanted = ({ id, isLong, quickTask }: Section) => {
+  const isWanted = ({ id, isLong, isOf4x = false, quickTask }: Section) => {
+    if (isOf4x !== is4x) return false;
     if (chosen !== undefined) return chosen.some((name) => id === name || id.startsWith(`${name}-`));
-    if (isProfile) return PROFILED.includes(id);
+    if (isProfile && !is4x) return PROFILED.includes(id);
     return (long || !isLong) && (!quick || quickTask !== undefined);
   };
   const sections = SECTIONS.filter(isWanted).map((section) => ({
@@ -169,15 +194,18 @@ function planOf({ quick, only: chosen, columns, scale, long, profile: isProfile,
   if (sections.length === 0)
     throw new OptionError(`--only ${chosen}: there are ${SECTIONS.map(({ id }) => id).join(', ')}`);
   const columnsOf = (section: Section) => {
-    if (isProfile) return named ?? ['ours'];
+    if (isProfile) return named ?? [is4x ? 'ours-remoting' : 'ours'];
     if (named !== undefined) return section.columns.filter((id) => named.includes(id));
     return quick
       ? (section.quickColumns ?? section.columns.filter((id) => !columnOf(id).isSlowToGet))
       : section.columns;
   };
   const { rounds = quick || isProfile ? 1 : ROUNDS } = options;
-  const isWhole = !quick && chosen === undefined && named === undefined && scale === 1 && rounds >= ROUNDS;
-  return { sections, columnsOf, rounds, isWhole };
+  const isOfAll = version === DEFAULT_VERSION && chosen === undefined && named === undefined;
+  const isWhole = !quick && isOfAll && scale === 1 && rounds >= ROUNDS;
+  const byNameServer = is4x ? JAVA_4X_CLIENT_VERSION : JAVA_REMOTING_CLIENT_VERSION;
+  const javaVersions = { byProxy: options['java-version'], byNameServer };
+  return { sections, columnsOf, rounds, isWhole, serverVersion: version, javaVersions };
 }
 
 function planToCheck(): Plan {
@@ -185,7 +213,10 @@ function planToCheck(): Plan {
     ...section,
     task: scaled(section.task, SCALE),
   }));
-  return { sections, columnsOf: () => WATCHED.columns, rounds: ROUNDS_TO_CHECK, isWhole: false };
+  const javaVersions = { byProxy: JAVA_CLIENT_VERSION, byNameServer: JAVA_REMOTING_CLIENT_VERSION };
+  const serverVersion = DEFAULT_VERSION;
+  const columnsOf = () => WATCHED.columns;
+  return { sections, columnsOf, rounds: ROUNDS_TO_CHECK, isWhole: false, serverVersion, javaVersions };
 }
 
 /** What there is of messages and seconds, times a factor. */
@@ -198,14 +229,14 @@ function scaled(task: SectionTask, factor: number) {
 
 function finish(
   folder: string,
-  { sections, rounds }: Plan,
-  { runs, servers, javaVersion, log }: { runs: readonly Run[]; servers: Servers; javaVersion: string; log: Log },
+  { sections, rounds, javaVersions }: Plan,
+  { runs, servers, log }: { runs: readonly Run[]; servers: Servers; log: Log },
 ): void {
   const figures = new Figures(runs);
   const outcome = {
     date: new Date().toISOString().slice(0, 10),
     machine: machine(),
-    versions: versionsOf(figures, servers, javaVersion),
+    versions: versionsOf(figures, servers, javaVersions),
     javaOptions: JAVA_OPTIONS.join(' '),
     rounds,
     sections: sections.filter(({ id }) => figures.columnsOf(id).length > 0),
@@ -217,13 +248,15 @@ function finish(
   log(`written to ${folder}`);
 }
 
-function versionsOf(figures: Figures, servers: Servers, javaVersion: string): Record<string, string> {
-  const { ours, node, java, 'java-warm': warmJava, raw } = figures.versions();
+function versionsOf(figures: Figures, servers: Servers, javaVersions: JavaVersions): Record<string, string> {
+  const { ours, 'ours-remoting': byNameServer, node, java, 'java-warm': warmJava, raw, ...others } = figures.versions();
+  const hasRemoting = Object.keys(others).some((id) => id.startsWith('java-remoting'));
   const named = {
     server: servers.real?.name,
-    'nestjs-rocketmq': ours,
+    'nestjs-rocketmq': ours ?? byNameServer,
     'rocketmq-client-nodejs': node,
-    'rocketmq-client-java': (java ?? warmJava) && javaVersion,
+    'rocketmq-client-java': (java ?? warmJava) && javaVersions.byProxy,
+    'rocketmq-client': hasRemoting && javaVersions.byNameServer,
     '@grpc/grpc-js': raw,
   };
   return Object.fromEntries(

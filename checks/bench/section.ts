@@ -9,6 +9,7 @@ export type Figure =
   | 'p50Ms'
   | 'p99Ms'
   | 'residentBytes'
+  | 'peakBytes'
   | 'cpuPercent'
   | 'heapGrowthBytes'
   | 'serverMicros'
@@ -51,6 +52,8 @@ export interface Section {
   quickTask?: SectionTask;
   /** With --quick; default: those of `columns` that are quick to get. */
   quickColumns?: readonly string[];
+  /** On brokers of 4.x, which have no proxy and no POP, with --version; default: on a server with a proxy. */
+  isOf4x?: boolean;
   /** Only with --long. */
   isLong?: boolean;
   /** Only in the first round: it takes long, and what it compares it does in one process. */

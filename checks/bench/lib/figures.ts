@@ -27,6 +27,7 @@ export const KINDS: Record<Figure, { label: string; write: (value: number) => st
   p50Ms: { label: 'p50 ms', write: (value) => value.toFixed(2) },
   p99Ms: { label: 'p99 ms', write: (value) => value.toFixed(2) },
   residentBytes: { label: 'resident MB', write: (value) => (value / 1024 / 1024).toFixed(0) },
+  peakBytes: { label: 'peak MB', write: (value) => (value / 1024 / 1024).toFixed(0) },
   cpuPercent: { label: '% of a core', write: (value) => value.toFixed(2) },
   serverMicros: { label: 'server CPU µs/message', write: (value) => value.toFixed(1) },
   serverBytes: { label: 'server resident MB', write: (value) => (value / 1024 / 1024).toFixed(0) },

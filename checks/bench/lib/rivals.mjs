@@ -13,6 +13,8 @@ const COPY_GOAL = `${PLUGINS}-dependency-plugin:3.8.1:copy-dependencies`;
 /** The newest on Maven Central in November 2026: the client of proxies, and that of name servers. */
 export const JAVA_CLIENT_VERSION = '5.2.0';
 export const JAVA_REMOTING_CLIENT_VERSION = '5.5.0';
+/** The newest of 4.x, which pulls. */
+export const JAVA_4X_CLIENT_VERSION = '4.9.8';
 
 /** Its heap does not grow while it is measured. */
 export const JAVA_OPTIONS = ['-Xms512m', '-Xmx512m'];
@@ -29,22 +31,25 @@ export async function installNodeRivals(log) {
 }
 
 /**
- * Compiles the Java program unless it is there.
- * @param {string} version of the client @param {(line: string) => void} log
+ * Compiles the Java program unless it is there: against the newest clients, so that one source serves all versions.
+ * @param {{ byProxy: string, byNameServer: string }} versions of the clients that it runs with @param {(line: string) => void} log
  * @returns {Promise<string>} its class path
  */
-export async function compileJavaRival(version, log) {
-  const folder = join(bench, 'java', 'target', version);
+export async function compileJavaRival({ byProxy, byNameServer }, log) {
+  const folder = join(bench, 'java', 'target', `${byProxy}-${byNameServer}`);
   const stamp = join(folder, 'sources');
   const sources = javaSources();
   if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== sources) {
-    log(`compiling the Java clients' program, with versions ${version} and ${JAVA_REMOTING_CLIENT_VERSION}`);
+    log(`compiling the Java clients' program, with versions ${byProxy} and ${byNameServer}`);
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });
-    const versions = [`-Dclient.version=${version}`, `-Dremoting.version=${JAVA_REMOTING_CLIENT_VERSION}`];
-    const properties = [...versions, `-Dbench.folder=${folder}`];
-    const goals = [COMPILE_GOAL, COPY_GOAL, `-DoutputDirectory=${join(folder, 'jars')}`];
-    await run('mvn', ['-q', '-B', '-f', join(bench, 'java', 'pom.xml'), ...properties, ...goals], { cwd: bench });
+    const maven = (/** @type {string} */ remoting, /** @type {string[]} */ ...goals) => {
+      const versions = [`-Dclient.version=${byProxy}`, `-Dremoting.version=${remoting}`];
+      const project = ['-f', join(bench, 'java', 'pom.xml'), ...versions, `-Dbench.folder=${folder}`];
+      return run('mvn', ['-q', '-B', ...project, ...goals], { cwd: bench });
+    };
+    await maven(JAVA_REMOTING_CLIENT_VERSION, COMPILE_GOAL);
+    await maven(byNameServer, COPY_GOAL, `-DoutputDirectory=${join(folder, 'jars')}`);
     writeFileSync(stamp, sources);
   }
   return [join(folder, 'classes'), join(folder, 'jars', '*')].join(':');

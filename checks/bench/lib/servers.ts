@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RocketMQAdmin } from 'nestjs-rocketmq/admin';
+import { Connection, Producer } from 'nestjs-rocketmq/client';
 import { startEmbeddedBroker } from '../../../tools/servers/embedded-broker-process.mjs';
+import { hasProxy } from '../../../tools/servers/rocketmq/jars.js';
 import { startRocketMQ } from '../../../tools/servers/rocketmq/server.js';
 import { fill } from '../workloads/floors/fill.mjs';
 import { storeArguments } from './embedded-arguments.mjs';
@@ -15,6 +17,7 @@ const QUEUES = 8;
 /** The broker registers every 30 s. */
 const SETTLE_MS = 60_000;
 const LOOK_EVERY_MS = 300;
+const FILL_IN_FLIGHT = 512;
 
 /** `real`: Apache RocketMQ; the others: an embedded broker that keeps its messages there. */
 export type ServerKind = 'real' | 'memory' | 'async' | 'sync';
@@ -26,8 +29,14 @@ export interface Server {
   usage: () => Usage;
   createTopic: (topic: string) => Promise<void>;
   createGroup: (consumerGroup: string) => Promise<void>;
-  fill: (backlog: { topic: string; bodyBytes: number; count: number }) => Promise<void>;
+  fill: (backlog: Backlog) => Promise<void>;
   release: () => Promise<void>;
+}
+
+interface Backlog {
+  topic: string;
+  bodyBytes: number;
+  count: number;
 }
 
 export interface ServerSource {
@@ -41,20 +50,23 @@ export interface ServerSource {
 }
 
 /**
+ * @param version of a real one
+ *
  * A real server serves all runs. An embedded broker is started for each: it is quick to start, and what lay in it from a run before
  * would be counted.
  */
 export async function openServer(
   kind: ServerKind,
+  version: string,
   log: (line: string) => void,
   signal: AbortSignal,
 ): Promise<ServerSource> {
-  if (kind === 'real') return openReal(log, signal);
+  if (kind === 'real') return openReal(version, log, signal);
   return { name: `the embedded broker (${kind})`, take: () => startEmbedded(kind), stop: async () => {} };
 }
 
-async function openReal(log: (line: string) => void, signal: AbortSignal): Promise<ServerSource> {
-  const { endpoints, nameServer, version, runFolder, stop } = await startRocketMQ({ log, signal });
+async function openReal(version: string, log: (line: string) => void, signal: AbortSignal): Promise<ServerSource> {
+  const { endpoints, nameServer, runFolder, stop } = await startRocketMQ({ version, log, signal });
   const admin = new RocketMQAdmin({ nameServer, timeoutMs: 10_000 });
   const pids = processesNaming(runFolder);
   const server = {
@@ -64,7 +76,7 @@ async function openReal(log: (line: string) => void, signal: AbortSignal): Promi
     usage: () => usageOf(pids),
     createTopic: (topic: string) => admin.createTopic({ topic, type: 'normal', queues: QUEUES }),
     createGroup: (consumerGroup: string) => admin.createGroup({ consumerGroup }),
-    fill: (backlog: { topic: string; bodyBytes: number; count: number }) => fill(endpoints, backlog),
+    fill: (backlog: Backlog) => (hasProxy(version) ? fill(endpoints, backlog) : fillByNameServer(endpoints, backlog)),
     async release() {},
   };
   const signalAll = (name: 'SIGSTOP' | 'SIGCONT') => {
@@ -94,6 +106,20 @@ async function openReal(log: (line: string) => void, signal: AbortSignal): Promi
       await stop();
     },
   };
+}
+
+async function fillByNameServer(endpoints: string, { topic, bodyBytes, count }: Backlog): Promise<void> {
+  const connection = new Connection({ endpoints });
+  const producer = new Producer(connection, { topics: { [topic]: 'normal' } });
+  await producer.start();
+  try {
+    const message = { topic, body: Buffer.alloc(bodyBytes, 'x') };
+    const outcomes = await producer.sendBatch(new Array(count).fill(message), { concurrency: FILL_IN_FLIGHT });
+    for (const outcome of outcomes) if (outcome.status === 'failed') throw outcome.error;
+  } finally {
+    await producer.close();
+    await connection.close();
+  }
 }
 
 /**

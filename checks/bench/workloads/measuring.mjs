@@ -60,6 +60,7 @@ export class Meter {
       cpuMicros: (user + system) / messages,
       cpuPercent: (user + system) / seconds / 10_000,
       residentBytes: process.memoryUsage.rss(),
+      peakBytes: process.resourceUsage().maxRSS * 1024,
       ...(sorted.length === 0 ? {} : { p50Ms: percentile(sorted, 50), p99Ms: percentile(sorted, 99) }),
     };
   }

@@ -3,6 +3,8 @@ package bench;
 
 import com.sun.management.OperatingSystemMXBean;
 import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -40,7 +42,17 @@ final class Meter {
         String line = String.format(Locale.ROOT,
             "{\"messages\":%d,\"seconds\":%.6f,\"perSecond\":%.2f,\"cpuMicros\":%.3f,\"cpuPercent\":%.4f,\"residentBytes\":%d",
             messages, seconds, messages / seconds, cpuMicros / messages, cpuMicros / seconds / 10_000, residentBytes());
-        return line + latencyFields() + "}";
+        return line + peakField() + latencyFields() + "}";
+    }
+
+    /** Linux keeps the most that was resident; elsewhere it is left out. */
+    private static String peakField() throws Exception {
+        Path status = Path.of("/proc/self/status");
+        if (!Files.exists(status)) {
+            return "";
+        }
+        String line = Files.readAllLines(status).stream().filter(one -> one.startsWith("VmHWM:")).findFirst().orElseThrow();
+        return ",\"peakBytes\":" + Long.parseLong(line.replaceAll("\\D", "")) * 1024;
     }
 
     private String latencyFields() {

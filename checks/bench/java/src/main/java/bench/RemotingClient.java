@@ -69,14 +69,15 @@ final class RemotingClient implements Client {
         consumer.setNamesrvAddr(task.get("nameServer"));
         consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
         consumer.subscribe(task.get("topic"), "*");
-        consumer.setClientRebalance(!pops());
         consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
             for (MessageExt message : messages) {
                 handle.accept(ByteBuffer.wrap(message.getBody()));
             }
             return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
         });
+        // The client of 4.x does not have these methods.
         if (pops()) {
+            consumer.setClientRebalance(false);
             popOn(consumer);
         }
         consumer.start();
