@@ -14,8 +14,8 @@ import { tlsFailure } from '../support/tls-failure.js';
 import { isHttp2Answer, malformedAnswer, notANameServer, type RemotingRequest } from './remoting-request.js';
 
 interface PendingCall {
-  readonly resolve: (answer: RemotingFrame) => void;
-  readonly reject: (error: Error) => void;
+  resolve: (answer: RemotingFrame) => void;
+  reject: (error: Error) => void;
   /** Stops listening to its deadline. */
   readonly unlisten: () => void;
 }
@@ -261,8 +261,12 @@ export class RemotingConnection {
     const call = this.pending.get(frame.opaque);
     this.pending.delete(frame.opaque);
     this.late.delete(frame.opaque);
-    call?.unlisten();
-    call?.resolve(frame);
+    if (call === undefined) return;
+    // An outgrown table of the map may keep the call for seconds, and with it the answer.
+    const { resolve } = call;
+    call.unlisten();
+    call.resolve = call.reject = nothing;
+    resolve(frame);
   }
 
   private end(error: Error): void {

@@ -16,8 +16,14 @@ export function abortReason(signal: AbortSignal | undefined): Error {
  */
 export function listenTo(signal: AbortSignal, listener: () => void): () => void {
   setMaxListeners(0, signal);
-  signal.addEventListener('abort', listener, { once: true });
-  return () => signal.removeEventListener('abort', listener);
+  let current: (() => void) | undefined = listener;
+  const onAbort = (): void => current?.();
+  signal.addEventListener('abort', onAbort, { once: true });
+  return () => {
+    signal.removeEventListener('abort', onAbort);
+    // A removed listener refers to the next one, so an old one may keep it for seconds, and with it what the call held.
+    current = undefined;
+  };
 }
 
 /**

@@ -39,7 +39,8 @@ const SETTLE_GRACE_MS = 3_000;
 export class Dispatcher {
   /** The messages of each message group, or of each queue, one after another. */
   private readonly sequences = new Map<string, Promise<void>>();
-  private readonly inFlight = new Set<MessageLease>();
+  /** A new set whenever it is empty: V8 keeps what outgrown tables of an old one held until it collects the old generation. */
+  private inFlight = new Set<MessageLease>();
   private idleWaiters: (() => void)[] = [];
   private readonly forcing = new AbortSource();
   private readonly abandoning = new AbortSource();
@@ -256,6 +257,7 @@ export class Dispatcher {
     if (!this.inFlight.delete(lease)) return;
     this.parts.onEnded(lease);
     if (this.inFlight.size > 0) return;
+    this.inFlight = new Set();
     for (const notify of this.idleWaiters.splice(0)) notify();
   }
 

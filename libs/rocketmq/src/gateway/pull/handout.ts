@@ -17,7 +17,7 @@ import type { QueuePuller } from './queue-puller.js';
 interface Waiter {
   readonly poll: Poll;
   readonly count: number;
-  readonly resolve: (messages: readonly WireMessage[]) => void;
+  resolve: (messages: readonly WireMessage[]) => void;
 }
 
 interface HandoutPort {
@@ -28,6 +28,8 @@ interface HandoutPort {
   /** Called with a message that had all its attempts; nobody else gets it before its lease ends. */
   onExhausted(puller: QueuePuller, offset: number): void;
 }
+
+function nothing(): void {}
 
 export class Handout {
   private readonly waiters = new Set<Waiter>();
@@ -46,6 +48,8 @@ export class Handout {
         timer.stop();
         unlisten();
         this.waiters.delete(waiter);
+        // An outgrown table of the set may keep the waiter for seconds, and with it the messages.
+        waiter.resolve = nothing;
       };
       const waiter: Waiter = {
         poll,

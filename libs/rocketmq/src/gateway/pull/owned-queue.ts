@@ -46,8 +46,8 @@ export interface QueueLimits {
 
 /** One ownership of one queue. */
 export class OwnedQueue {
-  /** By offset, rising. */
-  private readonly entries = new Map<number, Entry>();
+  /** By offset, rising. A new map whenever it is empty: V8 keeps what outgrown tables of an old one held until it collects the old generation. */
+  private entries = new Map<number, Entry>();
   private ready = 0;
   private readyBytes = 0;
   private held = 0;
@@ -152,6 +152,7 @@ export class OwnedQueue {
     if (entry === undefined) return;
     this.count(entry, -1);
     this.entries.delete(offset);
+    if (this.entries.size === 0) this.entries = new Map();
     if (wasHandled) this.highestSettled = Math.max(this.highestSettled, offset);
   }
 
