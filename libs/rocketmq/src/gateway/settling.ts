@@ -72,7 +72,9 @@ export class Settling {
   async ack(address: string, request: AckRequest, deadline: Deadline): Promise<RpcResponse<'ackMessage'>> {
     const pulled = request.entries.filter(({ receiptHandle }) => isPullHandle(receiptHandle));
     if (pulled.length === 0) return this.ackPopped(address, request, deadline);
-    const results = pulled.map((entry) => ({ ...entry, status: this.pulled.ack(entry.receiptHandle) }));
+    const results = pulled.map(({ messageId, receiptHandle }) => {
+      return { messageId, receiptHandle, status: this.pulled.ack(receiptHandle) };
+    });
     const popped = request.entries.filter((entry) => !pulled.includes(entry));
     if (popped.length === 0) return { status: overall(results), entries: results };
     // The broker was upgraded meanwhile.

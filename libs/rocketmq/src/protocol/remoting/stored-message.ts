@@ -231,11 +231,8 @@ export function offsetMessageIdOf({
   storeHost,
   commitLogOffset,
 }: Pick<StoredMessageFields, 'storeHost' | 'commitLogOffset'>): string {
-  const host = encodeHost(storeHost);
-  const id = Buffer.allocUnsafe(host.length + 8);
-  id.set(host);
-  id.writeBigInt64BE(BigInt(commitLogOffset), host.length);
-  return id.toString('hex').toUpperCase();
+  const offset = BigInt.asUintN(64, BigInt(commitLogOffset)).toString(16).padStart(16, '0');
+  return (encodeHost(storeHost).toString('hex') + offset).toUpperCase();
 }
 
 /** The id that its client gave a message; where that is missing or blank, that of this copy, as proxies do. */
@@ -255,10 +252,17 @@ function encodeHost(host: string): Buffer {
   const at = host.lastIndexOf(':');
   const name = host.slice(0, at).replace(/^\[|\]$/g, '');
   const port = Number(host.slice(at + 1));
-  return Buffer.concat([addressBytes(name), int32(Number.isInteger(port) ? port : 0)]);
+  const address = addressBytes(name);
+  // In one piece, because this runs for every message.
+  const bytes = Buffer.allocUnsafe(address.length + 4);
+  bytes.set(address);
+  bytes.writeInt32BE(Number.isInteger(port) ? port | 0 : 0, address.length);
+  return bytes;
 }
 
-function addressBytes(name: string): Buffer {
+function addressBytes(name: string): Buffer | readonly number[] {
+  const parts = name.split('.').map(Number);
+  if (parts.length === 4 && parts.every((part) => Number.isInteger(part) && part >= 0 && part <= 255)) return parts;
   if (isIPv6(name) && !name.includes('.')) {
     const [head = '', tail] = name.split('::');
     const before = head === '' ? [] : head.split(':');
@@ -266,9 +270,7 @@ function addressBytes(name: string): Buffer {
     const zeros = Array.from({ length: 8 - before.length - after.length }, () => '0');
     return Buffer.concat([...before, ...zeros, ...after].map((group) => int16(Number.parseInt(group, 16))));
   }
-  const parts = name.split('.').map(Number);
-  const isIPv4 = parts.length === 4 && parts.every((part) => Number.isInteger(part) && part >= 0 && part <= 255);
-  return Buffer.from(isIPv4 ? parts : [0, 0, 0, 0]);
+  return [0, 0, 0, 0];
 }
 
 function int16(value: number): Buffer {
