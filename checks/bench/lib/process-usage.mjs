@@ -79,6 +79,11 @@ export function residentIn(status) {
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
 }
 
+/** @param {string} status of /proc/PID/status @returns {number} the most that was resident, in bytes */
+export function peakIn(status) {
+  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
+}
+
 /** @param {string} text @returns {number[]} the processes whose command lines hold it */
 export function processesNaming(text) {
   return readdirSync('/proc')

@@ -1,5 +1,7 @@
 // What a measured process has in common with the others: its task, its clocks, the line that it prints.
 
+import { readFileSync } from 'node:fs';
+import { peakIn } from '../lib/process-usage.mjs';
 import { percentile } from '../lib/statistics.mjs';
 
 /**
@@ -36,6 +38,11 @@ export function report(figures) {
   process.stdout.write(`${JSON.stringify(figures)}\n`);
 }
 
+/** Not by `process.resourceUsage()`, which counts what the process that started this one had in memory. Undefined except on Linux. */
+function ownPeakBytes() {
+  return process.platform === 'linux' ? peakIn(readFileSync('/proc/self/status', 'utf8')) : undefined;
+}
+
 /** Measures from its making on: real time, the CPU time of this process in user and system mode, latencies. */
 export class Meter {
   /** @type {number[]} */
@@ -60,7 +67,7 @@ export class Meter {
       cpuMicros: (user + system) / messages,
       cpuPercent: (user + system) / seconds / 10_000,
       residentBytes: process.memoryUsage.rss(),
-      peakBytes: process.resourceUsage().maxRSS * 1024,
+      peakBytes: ownPeakBytes(),
       ...(sorted.length === 0 ? {} : { p50Ms: percentile(sorted, 50), p99Ms: percentile(sorted, 99) }),
     };
   }
