@@ -20,9 +20,14 @@ import { MIXED, prefixOf } from './resources.js';
 
 const NODE_CLIENT_VERSION = '1.0.8';
 const JAVA_CLIENT_VERSION = '5.2.0';
+/** The last release of 4.x, and one of 5.x. */
+const REMOTING_JAVA_VERSIONS = { 4: '4.9.8', 5: '5.5.0' };
 const PYTHON_CLIENT_VERSION = '5.1.2';
 const COPY_GOAL = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies';
 const COMPILE_GOAL = 'org.apache.maven.plugins:maven-compiler-plugin:3.13.0:compile';
+const JSON_SOURCE = 'java/src/main/java/interop/Json.java';
+/** Otherwise a consumer looks for its queues every 20 s: longer than most steps take. */
+const REMOTING_JAVA_FLAGS = ['-Drocketmq.client.rebalance.waitInterval=1000'];
 const OUTPUT_TAIL = 4000;
 
 interface Client {
@@ -107,15 +112,18 @@ const CLIENTS: Record<string, Client> = {
       return [process.execPath, [program, folder, jars, endpoints, nameServer, prefixOf(MIXED), steps.join(',')]];
     },
   },
-  // Its version stands in go.mod.
+  'java-4': remotingJavaClient(4),
+  'java-5': remotingJavaClient(5),
+  'go-2': {
+    prepare: (log) => goClient('remoting-go', log),
+    command: (folder, _endpoints, steps, _home, nameServer) => [
+      join(folder, 'interop'),
+      [nameServer, prefixOf('go-2'), steps.join(',')],
+      { ROCKETMQ_GO_LOG_LEVEL: 'error' },
+    ],
+  },
   go: {
-    prepare: (log) =>
-      cached(`interop-go-${sourceHash('go')}`, log, async (folder) => {
-        const GOMODCACHE = join(cacheFolder(), 'go-modules');
-        const env = { ...process.env, GOMODCACHE, GOFLAGS: '-mod=readonly -modcacherw -buildvcs=false' };
-        const cwd = join(import.meta.dirname, 'go');
-        await run('go', ['build', '-o', join(folder, 'interop'), '.'], { cwd, env });
-      }),
+    prepare: (log) => goClient('go', log),
     command: (folder, endpoints, steps, home) => [
       join(folder, 'interop'),
       [endpoints, prefixOf('go'), steps.join(',')],
@@ -123,6 +131,45 @@ const CLIENTS: Record<string, Client> = {
     ],
   },
 };
+
+function remotingJavaClient(major: keyof typeof REMOTING_JAVA_VERSIONS): Client {
+  const version = REMOTING_JAVA_VERSIONS[major];
+  const source = join(import.meta.dirname, 'remoting-java');
+  return {
+    prepare: (log) =>
+      cached(`interop-remoting-java-${version}-${sourceHash('remoting-java', JSON_SOURCE)}`, log, async (folder) => {
+        const jars = join(folder, 'jars');
+        const properties = [`-Dclient.version=${version}`, `-DoutputDirectory=${jars}`];
+        await run('mvn', ['-q', '-B', '-f', join(source, 'pom.xml'), ...properties, COPY_GOAL]);
+        const files = ['Program.java', 'World.java'].map((file) => join(source, file));
+        files.push(join(import.meta.dirname, JSON_SOURCE));
+        await run('javac', ['-cp', join(jars, '*'), '-d', join(folder, 'classes'), ...files]);
+      }),
+    command: (folder, _endpoints, steps, home, nameServer) => [
+      'java',
+      [
+        '-Xmx512m',
+        `-Duser.home=${home}`,
+        ...REMOTING_JAVA_FLAGS,
+        '-cp',
+        [join(folder, 'classes'), join(folder, 'jars', '*')].join(':'),
+        'interop.Program',
+        nameServer,
+        prefixOf(`java-${major}`),
+        steps.join(','),
+      ],
+    ],
+  };
+}
+
+/** @param source the folder of the program, whose go.mod has the version of the client */
+function goClient(source: string, log: (line: string) => void): Promise<string> {
+  return cached(`interop-${source}-${sourceHash(source)}`, log, async (folder) => {
+    const GOMODCACHE = join(cacheFolder(), 'go-modules');
+    const env = { ...process.env, GOMODCACHE, GOFLAGS: '-mod=readonly -modcacherw -buildvcs=false' };
+    await run('go', ['build', '-o', join(folder, 'interop'), '.'], { cwd: join(import.meta.dirname, source), env });
+  });
+}
 
 function nodeClient(log: (line: string) => void): Promise<string> {
   return cached(`interop-node-${NODE_CLIENT_VERSION}`, log, async (folder) => {
@@ -194,13 +241,14 @@ async function cached(
 }
 
 /** Changes with each change of the program, which must then be compiled anew. */
-function sourceHash(folder: string): string {
+function sourceHash(folder: string, ...others: readonly string[]): string {
   const hash = createHash('sha256');
   const root = join(import.meta.dirname, folder);
   const files = readdirSync(root, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   for (const path of files.map((entry) => join(entry.parentPath, entry.name)).sort()) {
     hash.update(path.slice(root.length)).update(readFileSync(path));
   }
+  for (const other of others) hash.update(readFileSync(join(import.meta.dirname, other)));
   return hash.digest('hex').slice(0, 12);
 }
 

@@ -12,11 +12,17 @@ const TOOLS = 'tools';
 export const KILLS = 'kills';
 /** Clients of all kinds together, on the real server only. */
 export const MIXED = 'mixed';
+/** The clients of the remoting protocol: they need the name server only. */
+export const REMOTING = ['java-4', 'java-5', 'go-2'];
+const REMOTING_STEPS = ['send', 'tags', 'sql', 'delay', 'order', 'retries', 'sharing', 'transactions'].map(
+  (step) => `remoting-${step}`,
+);
 const MIXED_STEPS = ['mixed-group', 'mixed-order', 'mixed-properties', 'mixed-transactions'];
 /** Steps that not all of those have. */
 const STEPS_OF_SOME: Record<string, readonly string[]> = {
   [KILLS]: ['java', 'node'],
   administration: [TOOLS],
+  ...Object.fromEntries(REMOTING_STEPS.map((step) => [step, REMOTING])),
   ...Object.fromEntries(MIXED_STEPS.map((step) => [step, [MIXED]])),
 };
 
@@ -98,6 +104,20 @@ const MIXED_GROUPS: typeof GROUPS = {
   ),
 };
 
+const REMOTING_TOPICS: typeof MIXED_TOPICS = {
+  'remoting-send': { type: 'normal' },
+  'remoting-tags': { type: 'normal' },
+  'remoting-sql': { type: 'normal' },
+  'remoting-delay': { type: 'delay' },
+  'remoting-order': { type: 'fifo', queues: 4 },
+  'remoting-retries': { type: 'normal' },
+  'remoting-sharing': { type: 'normal', queues: 4 },
+  'remoting-transactions': { type: 'transaction' },
+};
+const REMOTING_GROUPS: typeof GROUPS = Object.fromEntries(
+  [...Object.keys(REMOTING_TOPICS), 'remoting-sql-invalid', 'remoting-retries-dead'].map((group) => [group, {}]),
+);
+
 /** What a program does, each a transcript of its own, in the order of their starts. A program that skips one fails. */
 export const STEPS = [
   'long-handler',
@@ -118,6 +138,7 @@ export const STEPS = [
   'transactions',
   'shutdown',
   'administration',
+  ...REMOTING_STEPS,
   ...MIXED_STEPS,
   KILLS,
 ];
@@ -139,7 +160,7 @@ export function resourcesOf(client: string): {
   if (client === TOOLS) return { topics: [], groups: [] };
   const prefix = prefixOf(client);
   const backoff = client === 'node' ? EXPONENTIAL : CUSTOMIZED;
-  const [topics, groups] = client === MIXED ? [MIXED_TOPICS, MIXED_GROUPS] : [TOPICS, GROUPS];
+  const [topics, groups] = declaredFor(client);
   return {
     topics: Object.entries(topics).map(([purpose, rest]) => ({ name: `${prefix}${purpose}`, ...rest })),
     groups: Object.entries(groups).map(([purpose, { isQuick, ...rest }]) => ({
@@ -148,4 +169,9 @@ export function resourcesOf(client: string): {
       ...(isQuick && { backoff }),
     })),
   };
+}
+
+function declaredFor(client: string): [topics: typeof MIXED_TOPICS, groups: typeof GROUPS] {
+  if (client === MIXED) return [MIXED_TOPICS, MIXED_GROUPS];
+  return REMOTING.includes(client) ? [REMOTING_TOPICS, REMOTING_GROUPS] : [TOPICS, GROUPS];
 }

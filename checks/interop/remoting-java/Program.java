@@ -1,0 +1,270 @@
+// The interop program for the official Java clients of the remoting protocol (rocketmq-client), which compiles with 4.9.8 and 5.5.0. Arguments: name
+// server, prefix, steps separated by commas. remoting-go/ has the same program for the Go client.
+package interop;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Stream;
+import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
+import org.apache.rocketmq.client.consumer.MessageSelector;
+import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyStatus;
+import org.apache.rocketmq.client.consumer.listener.MessageListenerOrderly;
+import org.apache.rocketmq.client.exception.MQClientException;
+import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.client.producer.LocalTransactionState;
+import org.apache.rocketmq.client.producer.SendCallback;
+import org.apache.rocketmq.client.producer.SendResult;
+import org.apache.rocketmq.client.producer.TransactionListener;
+import org.apache.rocketmq.client.producer.TransactionMQProducer;
+import org.apache.rocketmq.common.message.Message;
+import org.apache.rocketmq.common.message.MessageExt;
+
+public final class Program {
+    /** All at once would starve a small machine, and then what has a due time. */
+    private static final long STAGGER_MS = 300;
+    private static final MessageSelector ALL = MessageSelector.byTag("*");
+    /** Larger than what a producer sends as it is. */
+    private static final int LARGE_BYTES = 20_000;
+    private static final int SHARED = 24;
+
+    interface Step {
+        void run(World world) throws Exception;
+    }
+
+    private static final Map<String, Step> STEPS = Map.of(
+        "remoting-send", Program::send,
+        "remoting-tags", Program::tags,
+        "remoting-sql", Program::sql,
+        "remoting-delay", Program::delay,
+        "remoting-order", Program::order,
+        "remoting-retries", Program::retries,
+        "remoting-sharing", Program::sharing,
+        "remoting-transactions", Program::transactions);
+
+    public static void main(String[] args) throws InterruptedException {
+        List<Thread> threads = new ArrayList<>();
+        for (String name : args[2].split(",")) {
+            Thread thread = new Thread(() -> run(name, new World(args[0], args[1], name)), name);
+            thread.start();
+            Thread.sleep(STAGGER_MS);
+            threads.add(thread);
+        }
+        for (Thread thread : threads) {
+            thread.join();
+        }
+        System.exit(0);
+    }
+
+    private static void run(String name, World world) {
+        try {
+            STEPS.get(name).run(world);
+            world.close();
+            world.emit("end");
+        } catch (Throwable error) {
+            world.emit("failed", "error", Json.stackOf(error));
+            world.close();
+        }
+    }
+
+    private static void send(World world) throws Exception {
+        DefaultMQProducer producer = world.producer();
+        Message normal = world.message("send", "normal", "a");
+        normal.setKeys(List.of("k1", "k2"));
+        normal.putUserProperty("own-p", "v");
+        world.send("a message", () -> producer.send(normal));
+        world.send("a body to compress", () -> producer.send(world.message("send", "z".repeat(LARGE_BYTES), "a")));
+        world.send("a batch", () -> producer.send(Stream.of("batch 1", "batch 2", "batch 3")
+            .map(body -> world.message("send", body, "b")).toList()));
+        CountDownLatch answered = new CountDownLatch(1);
+        producer.send(world.message("send", "async", "a"), new SendCallback() {
+            @Override
+            public void onSuccess(SendResult result) {
+                world.emit("an asynchronous send", "status", result.getSendStatus().toString());
+                answered.countDown();
+            }
+
+            @Override
+            public void onException(Throwable error) {
+                world.emit("an asynchronous send", "refused", World.codeOf(error));
+                answered.countDown();
+            }
+        });
+        answered.await(1, TimeUnit.MINUTES);
+        producer.sendOneway(world.message("send", "one-way", "a"));
+        world.send("properties of 40,000 bytes", () -> {
+            Message message = world.message("send", "refused", "a");
+            message.putUserProperty("own-p", "v".repeat(40_000));
+            return producer.send(message);
+        });
+        world.emitAll("received", world.consume("send", "send", ALL), 7);
+    }
+
+    private static void tags(World world) throws Exception {
+        DefaultMQProducer producer = world.producer();
+        List<MessageExt> seen = world.consume("tags", "tags", MessageSelector.byTag("a || c"));
+        for (String tag : List.of("a", "b", "c", "")) {
+            producer.send(world.message("tags", "of tag " + tag, tag));
+        }
+        world.emitAll("received", seen, 2);
+    }
+
+    private static void sql(World world) throws Exception {
+        DefaultMQProducer producer = world.producer();
+        List<MessageExt> seen = world.consume("sql", "sql", MessageSelector.bySql("number > 2 AND TAGS = 'a'"));
+        for (int number = 0; number < 5; number++) {
+            Message message = world.message("sql", "number " + number, number == 3 ? "b" : "a");
+            message.putUserProperty("number", String.valueOf(number));
+            producer.send(message);
+        }
+        producer.send(world.message("sql", "without a number", "a"));
+        world.emitAll("received", seen, 1);
+        try {
+            world.consume("sql", "sql-invalid", MessageSelector.bySql("number >"));
+            world.emit("an expression that is none", "refused", false);
+        } catch (MQClientException error) {
+            world.emit("an expression that is none", "refused", true);
+        }
+    }
+
+    private static void delay(World world) throws Exception {
+        DefaultMQProducer producer = world.producer();
+        Map<String, Long> dueMs = new ConcurrentHashMap<>();
+        List<String> early = new ArrayList<>();
+        List<MessageExt> seen = world.consume(world.consumer(world.name("delay"), "delay", ALL), message -> {
+            synchronized (early) {
+                if (System.currentTimeMillis() < dueMs.getOrDefault(World.textOf(message), 0L)) early.add(World.textOf(message));
+            }
+            return true;
+        });
+        for (int level = 1; level <= 2; level++) {
+            Message message = world.message("delay", "level " + level, "a");
+            message.setDelayTimeLevel(level);
+            // The time of the server may be cut to a second.
+            dueMs.put("level " + level, System.currentTimeMillis() + (level == 1 ? 0 : 4_000));
+            producer.send(message);
+        }
+        world.emitAll("received", seen, 2);
+        world.emit("early", "messages", early);
+    }
+
+    private static void order(World world) throws Exception {
+        DefaultMQProducer producer = world.producer();
+        Map<String, List<String>> handled = new ConcurrentHashMap<>();
+        AtomicInteger count = new AtomicInteger();
+        AtomicBoolean hasFailed = new AtomicBoolean();
+        DefaultMQPushConsumer consumer = world.consumer(world.name("order"), "order", ALL);
+        consumer.registerMessageListener((MessageListenerOrderly) (messages, context) -> {
+            for (MessageExt message : messages) {
+                String[] parts = World.textOf(message).split(" ");
+                if (parts[1].equals("4") && hasFailed.compareAndSet(false, true)) {
+                    context.setSuspendCurrentQueueTimeMillis(500);
+                    return ConsumeOrderlyStatus.SUSPEND_CURRENT_QUEUE_A_MOMENT;
+                }
+                handled.computeIfAbsent(parts[0], key -> new ArrayList<>()).add(parts[1]);
+                count.incrementAndGet();
+            }
+            return ConsumeOrderlyStatus.SUCCESS;
+        });
+        consumer.start();
+        for (int number = 0; number < 10; number++) {
+            for (int key = 0; key < 3; key++) {
+                producer.send(world.message("order", key + " " + number, "a"),
+                    (queues, message, index) -> queues.get((Integer) index % queues.size()), key);
+            }
+        }
+        world.until("ordered messages", () -> count.get() >= 30);
+        handled.forEach((key, numbers) -> world.emit("of key " + key, "numbers", numbers));
+    }
+
+    private static void retries(World world) throws Exception {
+        DefaultMQProducer producer = world.producer();
+        DefaultMQPushConsumer consumer = world.consumer(world.name("retries"), "retries", ALL);
+        consumer.setMaxReconsumeTimes(1);
+        List<MessageExt> seen = world.consume(consumer, message ->
+            World.textOf(message).equals("fails once") && message.getReconsumeTimes() > 0);
+        Message once = world.message("retries", "fails once", "a");
+        once.setKeys("k");
+        once.putUserProperty("own-p", "v");
+        producer.send(once);
+        producer.send(world.message("retries", "fails always", "a"));
+        world.emitAll("received", seen, 4);
+        String dead = "%DLQ%" + world.name("retries");
+        List<MessageExt> left = world.consume(world.consumer(dead, "retries-dead", ALL), message -> true);
+        world.emitAll("dead letters", left, 1);
+    }
+
+    /** Two consumers, of which one leaves. While queues change hands, a message may come twice. */
+    private static void sharing(World world) throws Exception {
+        DefaultMQProducer producer = world.producer();
+        Set<String> handled = ConcurrentHashMap.newKeySet();
+        List<DefaultMQPushConsumer> consumers = new ArrayList<>();
+        List<List<MessageExt>> seen = new ArrayList<>();
+        for (int index = 0; index < 2; index++) {
+            DefaultMQPushConsumer consumer = world.consumer(world.name("sharing"), "sharing", ALL);
+            consumers.add(consumer);
+            seen.add(world.consume(consumer, message -> {
+                handled.add(World.textOf(message));
+                return true;
+            }));
+        }
+        int[] sent = {0};
+        world.until("a message for each consumer", () -> {
+            sendShared(world, producer, sent[0]++);
+            return seen.stream().noneMatch(List::isEmpty);
+        });
+        consumers.get(0).shutdown();
+        int before = seen.get(0).size();
+        for (int index = 0; index < SHARED; index++) {
+            sendShared(world, producer, sent[0]++);
+        }
+        world.until("all messages", () -> handled.size() == sent[0]);
+        world.emit("consumed", "byBoth", true, "afterShutdown", seen.get(0).size() - before);
+    }
+
+    private static void sendShared(World world, DefaultMQProducer producer, int number) {
+        try {
+            producer.send(world.message("sharing", "number " + number, "a"));
+        } catch (Exception error) {
+            throw new IllegalStateException(error);
+        }
+    }
+
+    private static void transactions(World world) throws Exception {
+        Map<String, LocalTransactionState> outcomes = Map.of(
+            "commit", LocalTransactionState.COMMIT_MESSAGE,
+            "rollback", LocalTransactionState.ROLLBACK_MESSAGE,
+            "commit when checked", LocalTransactionState.UNKNOW,
+            "rollback when checked", LocalTransactionState.UNKNOW);
+        Set<String> checked = ConcurrentHashMap.newKeySet();
+        TransactionMQProducer producer = new TransactionMQProducer(world.name("transactions"));
+        producer.setTransactionListener(new TransactionListener() {
+            @Override
+            public LocalTransactionState executeLocalTransaction(Message message, Object outcome) {
+                return (LocalTransactionState) outcome;
+            }
+
+            @Override
+            public LocalTransactionState checkLocalTransaction(MessageExt message) {
+                checked.add(World.textOf(message));
+                return World.textOf(message).startsWith("commit") ? LocalTransactionState.COMMIT_MESSAGE
+                    : LocalTransactionState.ROLLBACK_MESSAGE;
+            }
+        });
+        world.started(producer);
+        List<MessageExt> seen = world.consume("transactions", "transactions", ALL);
+        for (String body : outcomes.keySet().stream().sorted().toList()) {
+            Message message = world.message("transactions", body, "a");
+            world.send(body, () -> producer.sendMessageInTransaction(message, outcomes.get(body)));
+        }
+        world.until("two checks", () -> checked.size() >= 2);
+        world.emitAll("received", seen, 2);
+        world.emit("checked", "messages", checked.stream().sorted().toList());
+    }
+}
