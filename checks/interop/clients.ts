@@ -20,13 +20,13 @@ import { MIXED, prefixOf } from './resources.js';
 
 const NODE_CLIENT_VERSION = '1.0.8';
 const JAVA_CLIENT_VERSION = '5.2.0';
-/** The last release of 4.x, and one of 5.x. */
+/** One program compiles with both. */
 const REMOTING_JAVA_VERSIONS = { 4: '4.9.8', 5: '5.5.0' };
 const PYTHON_CLIENT_VERSION = '5.1.2';
 const COPY_GOAL = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies';
 const COMPILE_GOAL = 'org.apache.maven.plugins:maven-compiler-plugin:3.13.0:compile';
 const JSON_SOURCE = 'java/src/main/java/interop/Json.java';
-/** Otherwise a consumer looks for its queues every 20 s: longer than most steps take. */
+/** By default a consumer looks for its queues every 20 s, which is longer than most steps take. */
 const REMOTING_JAVA_FLAGS = ['-Drocketmq.client.rebalance.waitInterval=1000'];
 const OUTPUT_TAIL = 4000;
 

@@ -14,7 +14,7 @@ export const KILLS = 'kills';
 export const MIXED = 'mixed';
 /** The clients of the remoting protocol: they need the name server only. */
 export const REMOTING = ['java-4', 'java-5', 'go-2'];
-const REMOTING_STEPS = ['send', 'tags', 'sql', 'delay', 'order', 'retries', 'sharing', 'transactions'].map(
+const REMOTING_STEPS = ['transactions', 'retries', 'delay', 'send', 'tags', 'sql', 'order', 'sharing'].map(
   (step) => `remoting-${step}`,
 );
 const MIXED_STEPS = ['mixed-group', 'mixed-order', 'mixed-properties', 'mixed-transactions'];

@@ -192,7 +192,7 @@ function joined(first: Transcripts, second: Transcripts): Transcripts {
   );
 }
 
-/** It does not serve clients of the remoting protocol. */
+/** It does not serve POP of the remoting protocol. */
 function onEmbedded(clients: readonly string[]): string[] {
   return without(clients, MIXED);
 }

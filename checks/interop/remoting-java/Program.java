@@ -8,6 +8,8 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -27,8 +29,8 @@ import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageExt;
 
 public final class Program {
-    /** All at once would starve a small machine, and then what has a due time. */
-    private static final long STAGGER_MS = 300;
+    /** Each client has threads and connections of its own: more steps at a time starve a small machine. */
+    private static final int STEPS_AT_A_TIME = 3;
     private static final MessageSelector ALL = MessageSelector.byTag("*");
     /** Larger than what a producer sends as it is. */
     private static final int LARGE_BYTES = 20_000;
@@ -49,16 +51,13 @@ public final class Program {
         "remoting-transactions", Program::transactions);
 
     public static void main(String[] args) throws InterruptedException {
-        List<Thread> threads = new ArrayList<>();
+        ExecutorService steps = Executors.newFixedThreadPool(STEPS_AT_A_TIME);
         for (String name : args[2].split(",")) {
-            Thread thread = new Thread(() -> run(name, new World(args[0], args[1], name)), name);
-            thread.start();
-            Thread.sleep(STAGGER_MS);
-            threads.add(thread);
+            steps.execute(() -> run(name, new World(args[0], args[1], name)));
         }
-        for (Thread thread : threads) {
-            thread.join();
-        }
+        steps.shutdown();
+        // Who runs this program ends it when it takes too long.
+        steps.awaitTermination(1, TimeUnit.HOURS);
         System.exit(0);
     }
 

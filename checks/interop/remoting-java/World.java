@@ -105,6 +105,7 @@ final class World {
         producer.setNamesrvAddr(nameServer);
         producer.setInstanceName(UUID.randomUUID().toString());
         producer.setSendMsgTimeout(REQUEST_TIMEOUT_MS);
+        producer.setMqClientApiTimeout(REQUEST_TIMEOUT_MS);
         producer.setPollNameServerInterval(ROUTES_EVERY_MS);
         producer.start();
         onClose(producer::shutdown);
@@ -120,6 +121,7 @@ final class World {
         DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(name(group));
         consumer.setNamesrvAddr(nameServer);
         consumer.setInstanceName(UUID.randomUUID().toString());
+        consumer.setMqClientApiTimeout(REQUEST_TIMEOUT_MS);
         consumer.setPollNameServerInterval(ROUTES_EVERY_MS);
         consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
         consumer.subscribe(topic, selector);
