@@ -1,5 +1,5 @@
 // The interop program for the Go client of the remoting protocol. Arguments: name server, prefix, steps separated by commas. remoting-java/ has
-// the same program for the Java clients.
+// the program for the Java clients, which also shows dead letters and invalid expressions.
 package main
 
 import (

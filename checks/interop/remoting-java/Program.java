@@ -1,5 +1,5 @@
 // The interop program for the official Java clients of the remoting protocol (rocketmq-client), which compiles with 4.9.8 and 5.5.0. Arguments: name
-// server, prefix, steps separated by commas. remoting-go/ has the same program for the Go client.
+// server, prefix, steps separated by commas. remoting-go/ has the program for the Go client, without dead letters and invalid expressions.
 package interop;
 
 import java.util.ArrayList;
