@@ -132,7 +132,8 @@ export function stagesOf({ full, seed, specs, has }: About): readonly Stage[] {
     tests('tests-long', long),
     cases('browser'),
     // What official clients see on a real server, this repository has no part in.
-    cases('interop', ...(full ? [] : ['--recorded'])),
+    // The clients by remoting, in Java, take as long as all others: frame by frame the suites have what they do.
+    cases('interop', ...(full ? [] : ['--recorded', '--client', 'java,node,tools,mixed'])),
     full ? sound('simulation', '--long') : twoSimulations(seed, 20),
     real('rocketmq-remoting', NEWEST, '--part', 'open', '--transport', 'remoting', ...byRemoting),
     ...(full ? everyServer(has.cargo) : oneServer(seed)),
