@@ -297,7 +297,7 @@ describe('a consumer', () => {
 
   it('locks queues for itself, until it unlocks them', async () => {
     const client = await clientOf(await started());
-    const mqSet = [0, 1, 2].map((queueId) => ({ topic: 'orders', brokerName: 'embedded', queueId }));
+    const mqSet = [0, 1, 2, -1, 0.5].map((queueId) => ({ topic: 'orders', brokerName: 'embedded', queueId }));
     const ask = async (code: number, clientId: string) => {
       const { body } = await client.ask({
         code,

@@ -97,8 +97,9 @@ export class QueueRequests {
       (one): one is NamedQueue =>
         one?.brokerName === BROKER_NAME &&
         typeof one.topic === 'string' &&
-        typeof one.queueId === 'number' &&
-        one.queueId < (engine.findTopic(one.topic)?.queues ?? 0),
+        Number.isInteger(one.queueId) &&
+        Number(one.queueId) >= 0 &&
+        Number(one.queueId) < (engine.findTopic(one.topic)?.queues ?? 0),
     );
     return { group, clientId: String(clientId), queues };
   }
