@@ -38,7 +38,7 @@ export function answerWithMap(
 export function numberIn(fields: Readonly<Record<string, string>>, name: string): number {
   const value = Number(fields[name]);
   if (fields[name] !== undefined && fields[name] !== '' && Number.isSafeInteger(value)) return value;
-  throw new AdminRefusal(RESPONSE_CODES.systemError, `${name} must be an integer, not ${fields[name]}`);
+  throw refused(`${name} must be an integer, not ${fields[name]}`);
 }
 
 /** A request that is rejected; nothing was changed. */
@@ -50,4 +50,9 @@ export class AdminRefusal extends Error {
     super(message);
     this.name = 'AdminRefusal';
   }
+}
+
+/** The refusal that has no code of its own. */
+export function refused(message: string): AdminRefusal {
+  return new AdminRefusal(RESPONSE_CODES.systemError, message);
 }

@@ -11,7 +11,7 @@ import type { BackoffPolicy } from '../../support/backoff.js';
 import { isIntegerFrom } from '../../support/options.js';
 import type { GroupRecord } from '../engine/records.js';
 import { DEFAULT_MAX_DELIVERY_ATTEMPTS } from '../engine/registry.js';
-import { AdminRefusal } from './admin-answer.js';
+import { AdminRefusal, refused } from './admin-answer.js';
 
 /** The server's defaults for missing parts of `ExponentialRetryPolicy`. */
 const EXPONENTIAL = { initial: 5_000, max: 7_200_000, multiplier: 2 };
@@ -126,8 +126,4 @@ function assertNumbers(group: string, numbers: unknown): asserts numbers is numb
   const isFine =
     Array.isArray(numbers) && numbers.length > 0 && numbers.every((one) => Number.isFinite(one) && one > 0);
   if (!isFine) throw refused(`consumer group ${group}: the values of groupRetryPolicy must be positive numbers`);
-}
-
-function refused(message: string): AdminRefusal {
-  return new AdminRefusal(RESPONSE_CODES.systemError, message);
 }

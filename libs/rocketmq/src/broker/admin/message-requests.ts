@@ -8,7 +8,7 @@ import { messagesById, messagesByKey } from '../engine/message-index.js';
 import { Refusal } from '../engine/refusal.js';
 import type { MessageEntry } from '../engine/views.js';
 import { storedHandleOf } from '../time/derived-handles.js';
-import { type AdminAnswer, AdminRefusal, numberIn, SUCCESS } from './admin-answer.js';
+import { type AdminAnswer, AdminRefusal, numberIn, refused, SUCCESS } from './admin-answer.js';
 import type { AdminContext, RequestTable } from './admin-context.js';
 import { isKeptTopic, keptById } from './kept-topics.js';
 import { storedFieldsOf } from './stored-fields.js';
@@ -102,8 +102,4 @@ function timeIn(fields: RemotingFrame['fields'], name: string): number {
   const value = Number(fields[name]);
   if (Number.isFinite(value)) return Math.min(value, LAST_TIME_MS);
   throw refused(`${name} must be a number, not ${fields[name]}`);
-}
-
-function refused(message: string): AdminRefusal {
-  return new AdminRefusal(RESPONSE_CODES.systemError, message);
 }

@@ -8,7 +8,7 @@ import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { isIntegerFrom } from '../../support/options.js';
 import type { TopicRecord } from '../engine/records.js';
 import type { TopicAlteration } from '../engine/registry.js';
-import { AdminRefusal } from './admin-answer.js';
+import { AdminRefusal, refused } from './admin-answer.js';
 
 const READ_WRITE = 6;
 /** The additional permission to create other topics with its settings (PERM_INHERIT). */
@@ -98,8 +98,4 @@ function typeOf(topic: string, attributes: string | undefined): TopicType | unde
   if (type !== undefined) return type;
   const known = TOPIC_TYPES.map((one) => one.toUpperCase()).join(', ');
   throw refused(`topic ${topic}: attributes must be ${TYPE_ATTRIBUTE} with one of ${known}, not "${attributes}"`);
-}
-
-function refused(message: string): AdminRefusal {
-  return new AdminRefusal(RESPONSE_CODES.systemError, message);
 }

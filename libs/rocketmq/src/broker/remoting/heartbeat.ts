@@ -1,8 +1,7 @@
 // What a client says of itself in a heartbeat (34). @see HeartbeatData of the server
 
-import { RESPONSE_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
-import { AdminRefusal } from '../admin/admin-answer.js';
+import { refused } from '../admin/admin-answer.js';
 
 /** What a group reads of a topic. */
 export interface ReadSubscription {
@@ -76,8 +75,4 @@ function listOf(value: unknown): JsonObject[] {
 
 function textOf(value: unknown): string {
   return typeof value === 'string' ? value : '';
-}
-
-function refused(message: string): AdminRefusal {
-  return new AdminRefusal(RESPONSE_CODES.systemError, message);
 }

@@ -5,7 +5,7 @@ import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js'
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { encodeStoredMessage } from '../../protocol/remoting/stored-message.js';
 import { MINUTE_MS } from '../../support/clock.js';
-import { type AdminAnswer, AdminRefusal, numberIn, SUCCESS } from '../admin/admin-answer.js';
+import { type AdminAnswer, AdminRefusal, numberIn, refused, SUCCESS } from '../admin/admin-answer.js';
 import { TOOLS_GROUP } from '../admin/group-requests.js';
 import { delayedFrom } from '../admin/kept-topics.js';
 import type { OffsetResets } from '../admin/offset-resets.js';
@@ -220,8 +220,4 @@ export class PullRequests {
 
 function costOf({ effort }: Filter, message: StoredMessage): number {
   return effort?.(message) ?? 1;
-}
-
-function refused(message: string): AdminRefusal {
-  return new AdminRefusal(RESPONSE_CODES.systemError, message);
 }

@@ -9,10 +9,10 @@ import { integerIn } from '../../protocol/remoting/property-values.js';
 import { decodeProperties, offsetMessageIdOf } from '../../protocol/remoting/stored-message.js';
 import { SECOND_MS } from '../../support/clock.js';
 import { systemRandom } from '../../support/random.js';
-import { type AdminAnswer, AdminRefusal, numberIn, SUCCESS } from '../admin/admin-answer.js';
+import { type AdminAnswer, AdminRefusal, numberIn, refused, SUCCESS } from '../admin/admin-answer.js';
 import { groupNameOf } from '../admin/group-config.js';
 import { topicNameOf } from '../admin/topic-config.js';
-import type { GroupRecord, RemotingParts, StoredMessage } from '../engine/records.js';
+import type { GroupRecord, StoredMessage } from '../engine/records.js';
 import { Refusal } from '../engine/refusal.js';
 import type { SendResult } from '../engine/send.js';
 import { messageAt } from '../engine/views.js';
@@ -23,6 +23,7 @@ import {
   batchIn,
   delayOfLevel,
   dueTimeOf,
+  GRPC_PARTS,
   messageToStore,
   type SendFields,
   sendFieldsOf,
@@ -248,8 +249,6 @@ interface Stored extends SendResult {
   readonly logOffset: number;
 }
 
-/** What a message of a gRPC client would have; its body is compressed by what is called zlib here. */
-const GRPC_PARTS: RemotingParts = { flag: 0, isSigned: true, sysFlag: 0x300, properties: {} };
 /** The first release whose clients name the attempts of their group (3.4.9). */
 const NAMES_ATTEMPTS = 121;
 
@@ -263,8 +262,4 @@ function withPlace(message: StoredMessage, { topic, queueId }: SendFields): Stor
   const { properties, ...parts } = message.remoting ?? GRPC_PARTS;
   const place = { REAL_TOPIC: topic, ...(queueId >= 0 && { REAL_QID: String(queueId) }) };
   return { ...message, remoting: { ...parts, properties: { ...properties, ...place } } };
-}
-
-function refused(message: string): AdminRefusal {
-  return new AdminRefusal(RESPONSE_CODES.systemError, message);
 }

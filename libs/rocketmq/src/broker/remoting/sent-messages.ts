@@ -113,6 +113,8 @@ export interface Arrival {
   nextId(): string;
 }
 
+/** What a message of a gRPC client would have; its body is compressed by what is called zlib here. */
+export const GRPC_PARTS: RemotingParts = { flag: 0, isSigned: true, sysFlag: 0x300, properties: {} };
 /** @see CompressionType of the server: 0 is what clients of 4.x write */
 const COMPRESSION_TYPE = SYS_FLAGS.compressionType;
 /** Of nearly all messages: one object for all, to save memory. Java clients set WAIT in each. */

@@ -6,7 +6,7 @@ import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js'
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { encodeStoredMessage, offsetInMessageId } from '../../protocol/remoting/stored-message.js';
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../support/clock.js';
-import { type AdminAnswer, AdminRefusal, answerWith, numberIn, SUCCESS } from '../admin/admin-answer.js';
+import { type AdminAnswer, AdminRefusal, answerWith, numberIn, refused, SUCCESS } from '../admin/admin-answer.js';
 import type { AdminRequests } from '../admin/admin-requests.js';
 import { storedFieldsOf } from '../admin/stored-fields.js';
 import { BROKER_NAME, CLUSTER_NAME } from '../engine/server-names.js';
@@ -116,8 +116,4 @@ function configuration(): AdminAnswer {
 function durationText(ms: number): string {
   if (ms % HOUR_MS === 0) return `${ms / HOUR_MS}h`;
   return ms % MINUTE_MS === 0 ? `${ms / MINUTE_MS}m` : `${ms / SECOND_MS}s`;
-}
-
-function refused(message: string): AdminRefusal {
-  return new AdminRefusal(RESPONSE_CODES.systemError, message);
 }

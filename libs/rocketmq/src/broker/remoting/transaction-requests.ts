@@ -1,16 +1,17 @@
 // Requests that end transactions (37), and those that ask producers about them (39).
 
 import { HALF_TOPIC } from '../../protocol/model/names.js';
-import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js';
+import { REQUEST_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { encodeStoredMessage, offsetMessageIdOf } from '../../protocol/remoting/stored-message.js';
-import { type AdminAnswer, AdminRefusal, numberIn, SUCCESS } from '../admin/admin-answer.js';
+import { type AdminAnswer, numberIn, refused, SUCCESS } from '../admin/admin-answer.js';
 import { storedFieldsOf } from '../admin/stored-fields.js';
 import { keys, type StoredMessage } from '../engine/records.js';
 import { Refusal } from '../engine/refusal.js';
 import { BROKER_NAME } from '../engine/server-names.js';
 import { type DueCheck, transactionProperties } from '../engine/transactions.js';
 import type { ClientRequestTable, RemotingContext } from './remoting-context.js';
+import { GRPC_PARTS } from './sent-messages.js';
 
 /** `commitOrRollback`. @see MessageSysFlag of the server */
 const [NOTHING_SAID, COMMIT] = ['0', '8'];
@@ -89,15 +90,11 @@ const COMMITTED = 8;
 
 /** Clients find their producer by it. */
 function withGroup(message: StoredMessage, group: string): StoredMessage {
-  const { properties, ...parts } = message.remoting ?? { flag: 0, isSigned: true, sysFlag: 0x300, properties: {} };
+  const { properties, ...parts } = message.remoting ?? GRPC_PARTS;
   return { ...message, remoting: { ...parts, properties: { ...properties, PGROUP: group } } };
 }
 
 /** Who is asked about a half message. Proxies use the topic as the name of the group. */
 function producerGroupOf(topic: string, { remoting }: StoredMessage): string {
   return remoting?.properties.PGROUP ?? topic;
-}
-
-function refused(message: string): AdminRefusal {
-  return new AdminRefusal(RESPONSE_CODES.systemError, message);
 }
