@@ -76,6 +76,8 @@ const LAZY_PACKAGES: Partial<Record<Floor, readonly RegExp[]>> = {
 /** Floors that a floor may load by `import()` in addition to those that it imports. */
 const LAZY: Partial<Record<Floor, readonly Floor[]>> = {
   client: ['gateway'],
+  // The relay of delayed messages consumes.
+  producer: ['consumer'],
   nest: ['broker', 'admin'],
   cli: FLOORS,
 };

@@ -74,6 +74,13 @@ export class OrderSender {
   }
   // #endregion
 
+  // #region any-delay
+  /** With `producer: { delayLevels: 'chain' }` of the module. */
+  async remindAt(orderId: string, deliverAt: Date): Promise<void> {
+    await this.producer.send(PaymentDue, { orderId }, { deliverAt });
+  }
+  // #endregion
+
   // #region properties
   /** `cents` is also a property, because a filter sees properties and never the body. */
   async placeWithPrice(order: Order): Promise<void> {

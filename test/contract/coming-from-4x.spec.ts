@@ -3,7 +3,7 @@
 import { afterEach, describe, expect } from '@jest/globals';
 import { type INestApplicationContext, Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { RocketMQModule, type RocketMQModuleOptions, RocketMQProducer } from 'nestjs-rocketmq';
+import { RocketMQHealth, RocketMQModule, type RocketMQModuleOptions, RocketMQProducer } from 'nestjs-rocketmq';
 import { delayLevelMs, SECOND_MS } from 'nestjs-rocketmq/client';
 import {
   Filtered,
@@ -139,6 +139,22 @@ describe('a program of 4.x that was moved', () => {
     expect(app.get(Reminders).mails).toEqual([]);
     await world.backend.advance(delayLevelMs(1) / 2);
     await world.until('it is due', () => app.get(Reminders).mails.length === 1);
+  });
+
+  contract('delays by several levels', async (world) => {
+    const prefix = await prepare(world, PaymentDue, 'reminders');
+    const producer = { delayLevels: 'chain' } as const;
+    const app = await start(world, prefix, [OrderSender, Reminders], { producer, provision: 'create' });
+    const sentAtMs = world.nowMs();
+    await app.get(OrderSender).remindAt('a', new Date(sentAtMs + 3 * SECOND_MS));
+    await world.backend.advance(2 * SECOND_MS);
+    expect(app.get(Reminders).mails).toEqual([]);
+    await world.backend.advance(SECOND_MS);
+    await world.until('it is due', () => app.get(Reminders).mails.length === 1);
+    expect(app.get(RocketMQHealth).report()).toMatchObject({ isReady: true, problems: [] });
+    // The relay has a topic and a group of its own, by name server.
+    const waiting = await world.admin().describeTopic(`${prefix}nestjs-rocketmq-delays`);
+    expect(waiting !== undefined).toBe(testTransport === 'remoting');
   });
 
   contract('commits, rolls back, and answers a check', async (world) => {

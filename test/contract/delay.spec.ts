@@ -60,6 +60,28 @@ describe('delay', () => {
     expect(recorder.deliveries[0]?.atMs).toBeGreaterThanOrEqual(sentAtMs + 4 * SECOND_MS - PRECISION_MS);
   });
 
+  contract('a delay that is no level is made of several where a broker knows levels only', async (world) => {
+    const topic = await world.topic('delay');
+    const delayLevels = { topic: await world.topic('normal'), consumerGroup: await world.group() };
+    const producer = await world.producer({ delayLevels });
+    await producer.start();
+    const recorder = await world.record({ topic });
+    const sentAtMs = world.nowMs();
+    const message = { topic, body: 'later', tag: 'paid', keys: ['one', 'two'], properties: { region: 'eu' } };
+    const { messageId } = await producer.send({ ...message, delayMs: 7 * SECOND_MS });
+    await world.backend.advance(7 * SECOND_MS - PRECISION_MS - SECOND_MS);
+    await world.backend.quiet();
+    const early = recorder.deliveries.length;
+    await world.backend.advance(PRECISION_MS + SECOND_MS);
+    await world.until('it is delivered', () => recorder.deliveries.length === 1);
+    const { tag, keys, properties, body } = message;
+    expect(recorder.deliveries[0]?.message).toMatchObject({ messageId, topic, tag, keys, properties });
+    expect(recorder.deliveries[0]?.message.body.toString()).toBe(body);
+    expect(Object.keys(recorder.deliveries[0]?.message.properties ?? {})).toEqual(['region']);
+    expect(recorder.deliveries[0]?.atMs).toBeGreaterThanOrEqual(sentAtMs + 7 * SECOND_MS - PRECISION_MS);
+    expect(early).toBe(0);
+  });
+
   contract('a recalled message is not delivered', async (world) => {
     const topic = await world.topic('delay');
     const producer = await world.producer();

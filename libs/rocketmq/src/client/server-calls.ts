@@ -4,6 +4,7 @@
 import type { TelemetryCommand } from '../protocol/grpc/generated/apache/rocketmq/v2/service.js';
 import type { RpcName, RpcRequest, RpcResponse } from '../protocol/grpc/rpc.js';
 import type { SessionMessage } from '../protocol/grpc/session-message.js';
+import type { LevelChoice } from '../protocol/model/delay-chain.js';
 import type { Endpoint } from './endpoint.js';
 
 /** The options of one request. */
@@ -19,8 +20,8 @@ export interface RequestOptions {
    * older ones keep a message for later only as a copy. Default: false.
    */
   readonly isRetry?: boolean;
-  /** Whether a delay that is no level becomes the next longer one, at brokers that delay by levels. Default: it is rejected. */
-  readonly roundsUpDelays?: boolean;
+  /** What is done with a delay that is no level, at brokers that delay by levels. Default: it is rejected. */
+  readonly delayLevels?: LevelChoice;
 }
 
 /** The RPCs with one request and one answer. */

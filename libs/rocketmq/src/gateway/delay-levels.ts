@@ -1,6 +1,7 @@
 // The delays that a broker of 4.x has: those of its configuration.
 
 import { Code, type Status } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { LevelChoice } from '../protocol/model/delay-chain.js';
 import { DELAY_LEVELS_MS } from '../protocol/model/delay-levels.js';
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import { settingIn } from '../remoting/answers.js';
@@ -9,6 +10,7 @@ import type { RemotingClient } from '../remoting/remoting-client.js';
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../support/clock.js';
 import { type Deadline, monotonicMs } from '../support/deadline.js';
 import { FIRST_WITH } from './broker-release.js';
+import { type Hop, hopOf } from './delay-chain.js';
 import { rejection } from './statuses.js';
 
 /** A restarted broker may have others. */
@@ -48,19 +50,23 @@ export class DelayLevels {
   /**
    * The level with exactly this delay, 0 for a time that is over; the rejection for a delay that is no level: the broker would deliver the
    * message at once.
-   * @param roundsUp whether a longer level will do, the shortest of them
+   * @param choice what will do instead: the shortest of the longer levels, or the first level of several
    * @throws like {@link at}
    */
-  async of(delayMs: number, roundsUp: boolean, at: DelayingBroker, deadline: Deadline): Promise<number | Status> {
-    if (delayMs <= 0) return 0;
+  async of(delayMs: number, choice: LevelChoice, at: DelayingBroker, deadline: Deadline): Promise<Hop | Status> {
+    if (delayMs <= 0) return { level: 0, isLast: true };
     const { address, release } = at;
     const levelsMs = await this.at(address, deadline);
+    if (typeof choice === 'object') return hopOf(delayMs, levelsMs);
+    const roundsUp = choice === 'round-up';
     const chosenMs = roundsUp ? Math.min(...levelsMs.filter((levelMs) => levelMs >= delayMs)) : delayMs;
     const level = levelsMs.indexOf(chosenMs) + 1;
-    if (level > 0) return level;
+    if (level > 0) return { level, isLast: true };
     const levels = levelsMs.map(durationText).join(' ');
     const problem = roundsUp ? 'is longer than all of them, and a longer' : 'is none of them, and any other';
-    const cure = roundsUp ? '' : "; delayLevels: 'round-up' of the producer takes the next longer level";
+    const cure = roundsUp
+      ? "; delayLevels: 'chain' of the producer reaches any delay"
+      : "; delayLevels of the producer: 'round-up' takes the next longer level, 'chain' reaches any delay";
     const text = `${address} runs ${releaseName(release)}, which delays messages by one of its levels: ${levels}; ${delayMs} ms ${problem} delay needs RocketMQ ${FIRST_WITH.timers} or later${cure}`;
     return rejection(Code.UNSUPPORTED, text);
   }

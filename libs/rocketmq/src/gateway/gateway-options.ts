@@ -2,6 +2,7 @@
 
 import type { CredentialsSource } from '../protocol/credentials/credentials.js';
 import type { RpcName, RpcRequest, RpcResponse } from '../protocol/grpc/rpc.js';
+import type { LevelChoice } from '../protocol/model/delay-chain.js';
 import type { Deadline } from '../support/deadline.js';
 import type { Logger } from '../support/logger.js';
 import type { ResolvedTls } from '../support/tls.js';
@@ -25,8 +26,8 @@ export interface RequestLimits {
   readonly signal?: AbortSignal;
   /** Whether a change of the invisible duration postpones the next attempt. Default: the lease goes on. */
   readonly isRetry?: boolean;
-  /** Whether a delay that is no level of the broker becomes the next longer one. Default: it is rejected. */
-  readonly roundsUpDelays?: boolean;
+  /** What is done with a delay that is no level of the broker. Default: it is rejected. */
+  readonly delayLevels?: LevelChoice;
 }
 
 /** Answers the requests of one kind. */

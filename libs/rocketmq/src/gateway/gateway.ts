@@ -108,8 +108,8 @@ export class Gateway {
     this.handlers = {
       queryRoute: (_, { topic }, deadline) => this.route(topic?.name ?? '', deadline),
       queryAssignment: (_, { topic }, deadline) => this.assignments(topic?.name ?? '', deadline),
-      sendMessage: (address, request, deadline, { roundsUpDelays = false }) =>
-        sending.send(address, request, deadline, roundsUpDelays),
+      sendMessage: (address, request, deadline, { delayLevels: choice = 'exact' }) =>
+        sending.send(address, request, deadline, choice),
       recallMessage: (address, request, deadline) => sending.recall(address, request, deadline),
       endTransaction: (_, request, deadline) => this.halfMessages.end(request, deadline),
       ackMessage: (address, request, deadline) => this.settling.ack(address, request, deadline),

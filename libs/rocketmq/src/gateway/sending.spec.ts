@@ -226,6 +226,38 @@ describe('sending through the gateway', () => {
     expect(levels).toEqual(['2', '3']);
   });
 
+  it('lets a message wait for a delay of several levels in the topic of the relay', async () => {
+    const script: BrokerScript = () => ({ version: RELEASES.v497, body: '{}', ...STORED });
+    const delayLevels = { topic: 'delays', consumerGroup: 'delays' };
+    const { producer, sent } = await producerOn([script], { delayLevels });
+    const deliverAt = new Date(Date.now() + 45 * 60_000);
+    const message = { topic: TOPIC, body: 'x', messageId: 'THE-ID', tag: 'paid', properties: { region: 'eu' } };
+    expect(await producer.send({ ...message, deliverAt })).toMatchObject({ topic: TOPIC, messageId: 'THE-ID' });
+    await producer.send({ ...message, delayMs: 30_000 });
+    const stores = sent(CODES.sendMessageV2).map(({ fields }) => ({
+      topic: fields.a,
+      properties: Object.fromEntries(decodeProperties(fields.i ?? '')),
+    }));
+    const due = { 'rocketmq-delayed-topic': TOPIC, 'rocketmq-delayed-until': String(deliverAt.getTime()) };
+    const as = { UNIQ_KEY: 'THE-ID', TAGS: 'paid', region: 'eu' };
+    expect(stores).toMatchObject([
+      { topic: 'delays', properties: { ...as, ...due, DELAY: '16' } },
+      { topic: TOPIC, properties: { ...as, DELAY: '4' } },
+    ]);
+    expect(stores.map(({ properties }) => 'TIMER_DELIVER_MS' in properties)).toEqual([false, false]);
+  });
+
+  it('says which topic is missing for a delay of several levels, and has sent nothing', async () => {
+    const script: BrokerScript = () => ({ version: RELEASES.v497, body: '{}', ...STORED });
+    const { producer, sent, forget } = await producerOn([script], { delayLevels: 'chain' });
+    await producer.send({ topic: TOPIC, body: 'x' });
+    forget();
+    const sending = producer.send({ topic: TOPIC, body: 'x', delayMs: 45_000 });
+    await expect(sending).rejects.toMatchObject({ code: 'TOPIC_NOT_FOUND', outcome: 'rejected' });
+    await expect(sending).rejects.toThrow('topic "nestjs-rocketmq-delays", in which messages wait');
+    expect(sent(CODES.sendMessageV2)).toHaveLength(1);
+  });
+
   it('delays to the millisecond at brokers that can, whatever is said about levels', async () => {
     const { producer, sent } = await producerOn([usual], { delayLevels: 'round-up' });
     const deliverAt = new Date(Date.now() + 61_234);

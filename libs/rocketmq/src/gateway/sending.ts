@@ -6,6 +6,7 @@ import {
   type Message as WireMessage,
 } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { RpcRequest, RpcResponse, SentEntry } from '../protocol/grpc/rpc.js';
+import type { LevelChoice } from '../protocol/model/delay-chain.js';
 import { LIMITS } from '../protocol/model/limits.js';
 import { REQUEST_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
@@ -16,6 +17,7 @@ import { releaseName } from '../remoting/releases.js';
 import type { RemotingClient } from '../remoting/remoting-client.js';
 import { type Deadline, realTimeIn } from '../support/deadline.js';
 import { abilitiesOf, type BrokerAbilities, FIRST_WITH } from './broker-release.js';
+import { chained, DelayChain, type Hop } from './delay-chain.js';
 import type { DelayLevels } from './delay-levels.js';
 import { isHalf } from './message-properties.js';
 import { batch, type QueuePlace, single } from './send-requests.js';
@@ -33,7 +35,7 @@ const NEEDS = [
 interface Needs {
   /** When it is to be delivered, and when it was sent first. */
   readonly delay: { readonly dueAtMs: number; readonly bornAtMs: number } | undefined;
-  readonly roundsUpDelays: boolean;
+  readonly delayLevels: LevelChoice;
   readonly properties: readonly (typeof NEEDS)[number][];
   readonly bodyBytes: number;
   readonly checks: boolean;
@@ -52,22 +54,26 @@ interface Sent {
 
 /** The sends of one client. */
 export class Sending {
+  private readonly chain: DelayChain;
+
   constructor(
     private readonly client: RemotingClient,
     private readonly topics: Topics,
     private readonly halfMessages: HalfMessages,
     private readonly delayLevels: DelayLevels,
-  ) {}
+  ) {
+    this.chain = new DelayChain(topics);
+  }
 
   /**
-   * @param roundsUpDelays whether a broker that delays by levels gets the next longer one
+   * @param delayLevels what is done with a delay that is no level, at a broker that delays by levels
    * @throws TransportError (not-sent) at once while the topic stores no messages
    */
   send(
     address: string,
     { messages }: RpcRequest<'sendMessage'>,
     deadline: Deadline,
-    roundsUpDelays: boolean,
+    delayLevels: LevelChoice,
   ): Promise<Answer> {
     const [first] = messages;
     if (first === undefined) return rejected(Code.MESSAGE_CORRUPTED, 'no message to send');
@@ -86,28 +92,37 @@ export class Sending {
     if (properties.length === 0 && delay === undefined && bodyBytes <= LIMITS.bodyBytes && !checks) {
       return this.store(place, sent, deadline);
     }
-    return this.storeIfAble(place, { delay, roundsUpDelays, properties, bodyBytes, checks }, sent, deadline);
+    return this.storeIfAble(place, { delay, delayLevels, properties, bodyBytes, checks }, sent, deadline);
   }
 
   /** Stores the messages if the broker can treat them as asked. */
   private async storeIfAble(place: QueuePlace, needs: Needs, sent: Sent, deadline: Deadline): Promise<Answer> {
     const lacking = await this.lacking(needs, place.address, deadline).catch(notSent);
     if (lacking !== undefined) return { status: lacking, entries: [] };
-    const delayLevel = await this.delayLevel(needs, place.address, deadline).catch(notSent);
-    if (typeof delayLevel === 'object') return { status: delayLevel, entries: [] };
-    return this.store(place, { ...sent, delayLevel }, deadline);
+    const hop = await this.hop(needs, place.address, deadline).catch(notSent);
+    if (hop !== undefined && 'code' in hop) return { status: hop, entries: [] };
+    const { delayLevels } = needs;
+    if (hop?.isLast !== false || typeof delayLevels !== 'object') {
+      return this.store(place, { ...sent, delayLevel: hop?.level }, deadline);
+    }
+    const { topic } = delayLevels;
+    const waiting = await this.chain.placeNear(place.address, topic, deadline).catch(notSent);
+    if ('code' in waiting) return { status: waiting, entries: [] };
+    // Delayed messages share no request.
+    const message = chained(sent.first, topic);
+    return this.store(waiting, { topic, messages: [message], first: message, delayLevel: hop.level }, deadline);
   }
 
   /** See {@link DelayLevels.of}. Undefined for a broker that goes by the time. */
-  private async delayLevel(
-    { delay, roundsUpDelays }: Needs,
+  private async hop(
+    { delay, delayLevels }: Needs,
     address: string,
     deadline: Deadline,
-  ): Promise<number | undefined | Status> {
+  ): Promise<Hop | undefined | Status> {
     if (delay === undefined) return undefined;
     const release = await this.client.releaseAt(address, deadline);
     if (abilitiesOf(release).delays) return undefined;
-    return this.delayLevels.of(delay.dueAtMs - delay.bornAtMs, roundsUpDelays, { address, release }, deadline);
+    return this.delayLevels.of(delay.dueAtMs - delay.bornAtMs, delayLevels, { address, release }, deadline);
   }
 
   /** Not an async function: while it waits, it would hold the request, and a thousand at a time are a burden to the collector. */

@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { Connection } from '../client/connection.js';
 import { Producer } from './producer.js';
+import type { ProducerOptions } from './producer-options.js';
 
 describe('the options of a producer', () => {
   const connection = new Connection({ endpoints: '127.0.0.1:9' });
@@ -13,6 +14,8 @@ describe('the options of a producer', () => {
     ['maxInFlightBytes', null, 'must be an integer of at least 1, not null'],
     ['maxInFlightBytes', '5', 'must be an integer of at least 1, not the string "5"'],
     ['maxDelayMs', null, 'must be a number above 0, not null'],
+    ['delayLevels', 'longer', 'must be exact or round-up or chain, not "longer"'],
+    ['delayLevels', null, 'must be an object, not null'],
     ['whenFull', 5n, 'must be wait or refuse, not 5n'],
     ['batching', 5n, 'must be auto or off, not 5n'],
     ['serverVersion', 5n, 'must be a version such as "5.4.0", not 5n'],
@@ -43,6 +46,15 @@ describe('the options of a producer', () => {
     ['compression.treshold', { treshold: 5 }, 'is unknown; the options are thresholdBytes, level'],
   ])('are rejected by the path of the field: %s', (field, compression, problem) => {
     expect(() => new Producer(connection, { compression })).toThrow(`option ${field} ${problem}`);
+  });
+
+  it.each<[string, object, string]>([
+    ['consumerGroup', { topic: 'delays' }, 'is missing'],
+    ['topic', { topic: 'de lays', consumerGroup: 'delays' }, ''],
+    ['group', { topic: 'delays', group: 'delays' }, 'is unknown; the options are topic, consumerGroup'],
+  ])('are rejected for the relay of delayed messages: %s', (field, delayLevels, problem) => {
+    const options = { delayLevels } as ProducerOptions;
+    expect(() => new Producer(connection, options)).toThrow(`option delayLevels.${field} ${problem}`);
   });
 
   it('are rejected when a transaction would be checked too early', () => {

@@ -1,10 +1,13 @@
 // The options of a producer and their checks.
 
+import type { DelayRelayNames } from '../protocol/model/delay-chain.js';
 import { LIMITS } from '../protocol/model/limits.js';
 import type { MessageType } from '../protocol/model/message.js';
+import { consumerGroupNameProblem, topicNameProblem } from '../protocol/model/names.js';
 import {
   anyFunction,
   anyObject,
+  anyString,
   callbacks,
   functions,
   integerFrom,
@@ -51,10 +54,13 @@ export interface ProducerOptions extends TransactionOptions, BackpressureOptions
   readonly maxDelayMs?: number;
   /**
    * What is done with a delay that is none of the levels of a broker of 4.x, which has no others: `exact` refuses it before it is sent, with the
-   * levels (`UNSUPPORTED`); `round-up` delays by the next longer one, and refuses what is longer than the longest. Brokers of 5.x deliver at the time that
-   * is asked for. Default `exact`.
+   * levels (`UNSUPPORTED`); `round-up` delays by the next longer one, and refuses what is longer than the longest; `chain` reaches any delay by
+   * several levels, at most a second late: between them the message waits in the topic `nestjs-rocketmq-delays`, which you create, and started producers with
+   * this option send it on, as the consumer group of the same name. Each step costs a send and a delivery, 45 minutes for example two; a message whose
+   * step is interrupted is sent on twice, with the same id. An object names another topic and group. Brokers of 5.x deliver at the time that is asked
+   * for. Default `exact`.
    */
-  readonly delayLevels?: 'exact' | 'round-up';
+  readonly delayLevels?: 'exact' | 'round-up' | 'chain' | DelayRelayNames;
   /**
    * Chooses the queue of each message, for example like the `MessageQueueSelector` of producers in Java: with the same choice, messages of both share a queue
    * and so their order. It also decides about message groups, in the place of the hash of this library. Only by name server: a proxy chooses the
@@ -88,6 +94,13 @@ export const PRODUCER_EVENTS: Readonly<Record<keyof ProducerEvents, true>> = {
   onLessDurable: true,
 };
 
+const RELAY_CHECKS: OptionChecks<DelayRelayNames> = {
+  topic: (value) => anyString(value) ?? topicNameProblem(value as string),
+  consumerGroup: (value) => anyString(value) ?? consumerGroupNameProblem(value as string),
+};
+
+const relayNames = objectOf({ options: RELAY_CHECKS, required: ['topic', 'consumerGroup'] });
+
 const CHECKS: OptionChecks<ProducerOptions> = {
   ...TRANSACTION_TIMES.options,
   ...BACKPRESSURE_CHECKS,
@@ -98,7 +111,7 @@ const CHECKS: OptionChecks<ProducerOptions> = {
   maxAttempts: integerFrom(1, LIMITS.attempts),
   compression: objectOf({ options: COMPRESSION_CHECKS }),
   maxDelayMs: positiveNumber,
-  delayLevels: oneOf('exact', 'round-up'),
+  delayLevels: (value) => (typeof value === 'object' ? relayNames(value) : oneOf('exact', 'round-up', 'chain')(value)),
   queueSelector: anyFunction,
   requireDurable: trueOrFalse,
   interceptors: functions,

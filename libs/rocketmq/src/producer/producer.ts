@@ -9,6 +9,7 @@ import { observedClient } from '../client/observed-client.js';
 import { didNotStart } from '../client/resource-errors.js';
 import type { SessionHealth } from '../client/session-events.js';
 import { ClientType } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import { DELAY_RELAY } from '../protocol/model/delay-chain.js';
 import { LIMITS } from '../protocol/model/limits.js';
 import type { MessageType, OutgoingMessage } from '../protocol/model/message.js';
 import { assertMessageTypes } from '../protocol/model/message-checks.js';
@@ -32,6 +33,7 @@ import type { ProducerTelemetry } from './producer-telemetry.js';
 import { Backpressure } from './sending/backpressure.js';
 import { BatchSafety } from './sending/batching.js';
 import { BodyPacker } from './sending/compression.js';
+import { DelayRelay } from './sending/delay-relay.js';
 import { DurabilityWatch } from './sending/durability.js';
 import { assertTypes, EncodingMessage } from './sending/encoding-message.js';
 import { Interceptors } from './sending/interceptors.js';
@@ -64,6 +66,7 @@ export class Producer {
   private readonly policy: SendPolicy;
   private readonly transactions: TransactionCoordinator;
   private readonly telemetry: ProducerTelemetry | undefined;
+  private readonly relay: DelayRelay | undefined;
   private readonly starting = new AbortController();
   /** Sends, half messages and recalls in flight; each has its own deadline. */
   private readonly calls = new ActiveCalls();
@@ -76,16 +79,16 @@ export class Producer {
     private readonly options: ProducerOptions = {},
   ) {
     assertOptions(options, PRODUCER_CHECKS);
-    const { maxAttempts = 3, maxDelayMs = LIMITS.delayMs, delayLevels, queueSelector } = options;
+    const { maxAttempts = 3, maxDelayMs = LIMITS.delayMs, queueSelector } = options;
+    const delayLevels = options.delayLevels === 'chain' ? DELAY_RELAY : (options.delayLevels ?? 'exact');
     if (queueSelector !== undefined && connection.hasProxy) {
       const text =
         'cannot be used with a proxy, which chooses the queue itself; connect to name servers (endpoints: name-server:...), or leave it out';
       throw refused('queueSelector', text);
     }
     const backoff = { kind: 'exponential', initialMs: 10, maxMs: 1_000, multiplier: 2 } as const;
-    const roundsUpDelays = delayLevels === 'round-up';
     const maxBodyBytes = LIMITS.bodyBytes;
-    this.policy = { maxAttempts, backoff, maxBodyBytes, maxDelayMs, roundsUpDelays, queueSelector };
+    this.policy = { maxAttempts, backoff, maxBodyBytes, maxDelayMs, delayLevels, queueSelector };
     this.client = new Client(connection, this.role());
     this.telemetry = options.telemetry?.producer(observedClient(connection, () => this.clientId));
     this.transactions = new TransactionCoordinator(this.client, options, this.telemetry);
@@ -99,6 +102,9 @@ export class Producer {
     const interceptors = new Interceptors(around, connection.logger);
     const attempts = new SendAttempts(this.client, this.policy, safety, durability);
     this.pipeline = new SendPipeline(this.client, this.policy, interceptors, backpressure, packer, attempts);
+    if (typeof delayLevels === 'object' && !connection.hasProxy) {
+      this.relay = new DelayRelay(connection, delayLevels, (message, signal) => this.sendOn(message, signal));
+    }
   }
 
   /** The client id of this producer. */
@@ -109,6 +115,11 @@ export class Producer {
   /** The status of its sessions with servers: those that it has needed so far. */
   get sessions(): SessionHealth[] {
     return this.client.sessionHealth();
+  }
+
+  /** The health of its relay of delayed messages; undefined without one (`delayLevels`), and before it starts. */
+  get relayHealth(): DelayRelay['health'] {
+    return this.relay?.health;
   }
 
   /**
@@ -282,6 +293,9 @@ export class Producer {
           this.client.start(topics, deadline, options),
         ),
       );
+      await withAnySignal([options.signal, this.starting.signal], async (signal) =>
+        this.relay?.start({ ...options, timeoutMs, signal }),
+      );
     } catch (error) {
       // A failed start leaves no stream and no timer open.
       const closed = this.end(0);
@@ -294,16 +308,25 @@ export class Producer {
   private async end(shutdownGraceMs: number): Promise<void> {
     const { logger } = this.connection;
     const transacted = this.transacting.whenIdle();
+    const relayed = this.relay?.close({ shutdownGraceMs });
     // In the same grace period: two in a row would take twice the time that the caller allowed.
     const answered = this.transactions.closeAnswers(shutdownGraceMs);
     await waitWithin('local transactions', Math.max(0, shutdownGraceMs), undefined, transacted).catch(() => {
       logger.warn('the producer is closing while local transactions are running; the server will check how they ended');
       this.transactions.giveUp();
     });
+    await relayed;
     await this.calls.whenIdle();
     await this.transactions.drain();
     await answered;
     await this.client.close();
+  }
+
+  /** Past the interceptors, which have seen it. */
+  private sendOn(message: OutgoingMessage, signal: AbortSignal): Promise<unknown> {
+    return this.call(`send of delayed message ${message.messageId} to "${message.topic}"`, { signal }, (deadline) =>
+      this.pipeline.sendOn(message, deadline),
+    );
   }
 
   private async sendHalf(message: OutgoingMessage, options: CallOptions): Promise<Transaction> {

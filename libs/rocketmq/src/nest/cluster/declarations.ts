@@ -1,6 +1,7 @@
 // Merges the declarations of topics and consumer groups from all places in the application. provisioning.ts applies them to the
 // cluster.
 
+import type { DelayRelayNames } from '../../protocol/model/delay-chain.js';
 import { LIMITS } from '../../protocol/model/limits.js';
 import type { LiteGroup } from '../../protocol/model/lite-group.js';
 import type { TopicType } from '../../protocol/model/message.js';
@@ -114,6 +115,12 @@ export function declarationsOf(
       declaredGroup(name, settings.get(name), used.get(name)),
     ),
   };
+}
+
+/** With the topic and group of the relay of delayed messages. */
+export function withDelayRelay({ topics, groups }: Declarations, relay: DelayRelayNames): Declarations {
+  const topic = { name: relay.topic, type: 'normal', queues: undefined, layout: undefined, handlers: [] } as const;
+  return { topics: [...topics, topic], groups: [...groups, declaredGroup(relay.consumerGroup, {}, undefined)] };
 }
 
 function declaredTopics(

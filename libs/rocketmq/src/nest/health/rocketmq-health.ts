@@ -89,7 +89,7 @@ export class RocketMQHealth {
     const phase = head?.connectionPhase ?? 'idle';
     const problems = [
       ...sources.flatMap(problemsOf),
-      ...(phase === 'running' ? this.problemsOfConsumers(consumers, limits) : []),
+      ...(phase === 'running' ? this.problemsOfConsumers([...relayOf(head), ...consumers], limits) : []),
     ];
     const name = this.connection === undefined ? 'RocketMQ' : `RocketMQ connection "${this.connection}"`;
     return {
@@ -103,7 +103,10 @@ export class RocketMQHealth {
     };
   }
 
-  private problemsOfConsumers(consumers: readonly ConsumerReport[], limits: HealthLimits): string[] {
+  private problemsOfConsumers(
+    consumers: readonly Pick<ConsumerReport, 'consumerGroup' | 'health'>[],
+    limits: HealthLimits,
+  ): string[] {
     const nowMs = this.clock.nowMs();
     return consumers.flatMap(({ consumerGroup, health }) => {
       const about = `consumer group "${consumerGroup}"`;
@@ -122,6 +125,12 @@ function consumersOf(source: HealthSource): ConsumerReport[] {
       health: consumer?.health,
     };
   });
+}
+
+/** The relay of delayed messages, which has no listeners. */
+function relayOf(source: HealthSource | undefined): Pick<ConsumerReport, 'consumerGroup' | 'health'>[] {
+  const health = source?.producer?.relayHealth;
+  return health === undefined ? [] : [{ consumerGroup: health.consumerGroup, health }];
 }
 
 function problemsOf({ connectionPhase, startProblem, producer }: HealthSource): string[] {

@@ -8,10 +8,11 @@ import { PushConsumer } from '../../consumer/push-consumer.js';
 import { Producer } from '../../producer/producer.js';
 import { TransactionBounds } from '../../producer/transactions/transaction-bounds.js';
 import type { TransactionCheckHandler } from '../../producer/transactions/transaction-check.js';
+import { DELAY_RELAY, type DelayRelayNames } from '../../protocol/model/delay-chain.js';
 import { checkpointsOf, withCheckpoints } from '../../support/checkpoints.js';
 import { StateError, UsageError } from '../../support/errors.js';
 import type { AdminAccess } from '../cluster/admin-access.js';
-import type { Declarations } from '../cluster/declarations.js';
+import { type Declarations, withDelayRelay } from '../cluster/declarations.js';
 import { InstanceGroups, whoNeedsGroups } from '../cluster/instance-groups.js';
 import { checkDeclared, createDeclared } from '../cluster/provisioning.js';
 import { RunningConsumers } from '../cluster/running-consumers.js';
@@ -81,10 +82,12 @@ export class PartStarter {
     }
     parts.groups ??= admins && new InstanceGroups(admins, options);
     parts.connection ??= this.connection(parts);
-    await this.provision(plan.declarations, signal);
+    const relay = parts.connection.hasProxy ? undefined : delayRelayOf(options);
+    await this.provision(relay === undefined ? plan.declarations : withDelayRelay(plan.declarations, relay), signal);
     const versions = await admin.ofCluster();
     const producer = new Producer(parts.connection, {
       ...options.producer,
+      ...(relay && { delayLevels: relay }),
       brokerVersions: options.producer?.brokerVersions ?? (versions && (() => versions.brokerVersions())),
       topics: plan.verified,
       transactionCheckers: plan.checkers,
@@ -205,6 +208,13 @@ export class PartStarter {
   private get options(): CheckedOptions {
     return this.given.options;
   }
+}
+
+/** The topic and group of the relay by their names on the cluster; undefined without one. */
+function delayRelayOf({ producer, names }: CheckedOptions): DelayRelayNames | undefined {
+  const relay = producer?.delayLevels === 'chain' ? DELAY_RELAY : producer?.delayLevels;
+  if (typeof relay !== 'object') return undefined;
+  return { topic: names.topic(relay.topic), consumerGroup: names.group(relay.consumerGroup) };
 }
 
 /** Those that any server may have. */

@@ -6,6 +6,7 @@ import type { Queue, Route } from '../../client/route.js';
 import { Code, Encoding } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import { toWireMessage } from '../../protocol/grpc/message-mapping.js';
 import { StatusError } from '../../protocol/grpc/status.js';
+import type { LevelChoice } from '../../protocol/model/delay-chain.js';
 import type { QueueInLayout } from '../../protocol/model/layout.js';
 import type { MessageType, OutgoingMessage } from '../../protocol/model/message.js';
 import { type BackoffPolicy, backoffMs, withJitter } from '../../support/backoff.js';
@@ -30,7 +31,7 @@ export interface SendPolicy {
   readonly maxAttempts: number;
   /** How far ahead a delayed message may be. */
   readonly maxDelayMs: number;
-  readonly roundsUpDelays: boolean;
+  readonly delayLevels: LevelChoice;
   readonly queueSelector: QueueSelector | undefined;
   backoff: BackoffPolicy;
   maxBodyBytes: number;
@@ -220,7 +221,7 @@ export class SendAttempts {
     const place =
       type === 'normal' && selected === undefined && body.encoding === Encoding.IDENTITY
         ? await this.lanes.lane(queue, route).send({ wire, deadline, what }, route)
-        : await requestOne(client, endpoint, wire, what, deadline, this.policy.roundsUpDelays).catch((error) => {
+        : await requestOne(client, endpoint, wire, what, deadline, this.policy.delayLevels).catch((error) => {
             if (group !== undefined && isBrokerAway(error)) client.connection.layouts.noteAway(queue.brokerName);
             throw error;
           });

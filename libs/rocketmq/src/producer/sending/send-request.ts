@@ -9,6 +9,7 @@ import {
 } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { RpcResponse, SentEntry } from '../../protocol/grpc/rpc.js';
 import { StatusError } from '../../protocol/grpc/status.js';
+import type { LevelChoice } from '../../protocol/model/delay-chain.js';
 import { toOffset } from '../../protocol/model/offset.js';
 import type { Deadline } from '../../support/deadline.js';
 import { RocketMQError, TransportError } from '../../support/errors.js';
@@ -37,7 +38,7 @@ interface SendRequestOptions {
   /** The timeout in real time, in milliseconds. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
-  readonly roundsUpDelays?: boolean;
+  readonly delayLevels?: LevelChoice;
 }
 
 type Answer = RpcResponse<'sendMessage'>;
@@ -70,7 +71,7 @@ export async function requestSend(
 
 /**
  * Sends one message in its own request.
- * @param roundsUpDelays see {@link RequestOptions.roundsUpDelays}
+ * @param delayLevels see {@link RequestOptions.delayLevels}
  * @throws StatusError or TransportError; the reason of the caller's signal
  */
 export async function requestOne(
@@ -79,10 +80,10 @@ export async function requestOne(
   message: WireMessage,
   what: string,
   deadline: Deadline,
-  roundsUpDelays = false,
+  delayLevels: LevelChoice = 'exact',
 ): Promise<StoredPlace> {
   const timeoutMs = client.attemptTimeoutMs(deadline);
-  const options = { what, timeoutMs, signal: deadline.caller, roundsUpDelays };
+  const options = { what, timeoutMs, signal: deadline.caller, delayLevels };
   try {
     const messages = [message];
     const answer = await client.unary(endpoint, 'sendMessage', { messages }, options);
