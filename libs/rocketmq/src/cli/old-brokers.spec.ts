@@ -20,6 +20,8 @@ const DEAD_LETTERS =
   '{"offsetTable":{{"brokerName":"broker-0","queueId":0,"topic":"%DLQ%shop"}:{"minOffset":9,"maxOffset":10,"lastUpdateTimestamp":1}}}';
 const cluster = new ScriptedCluster();
 const closers: (() => Promise<unknown> | unknown)[] = [];
+/** The topics that were created or altered. */
+let created: string[] = [];
 
 afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
@@ -27,6 +29,7 @@ afterEach(async () => {
 });
 
 async function started({ release, version, unknown }: (typeof OLD)[number]): Promise<string> {
+  created = [];
   const table = { brokerVersionDesc: `V${release.replaceAll('.', '_')}`, brokerVersion: String(version) };
   const bodies: Readonly<Record<number, object>> = {
     [CODES.getBrokerRuntimeInfo]: { table },
@@ -39,6 +42,7 @@ async function started({ release, version, unknown }: (typeof OLD)[number]): Pro
   // Nobody may read the topics of dead letters that a broker up to 4.9.1 has made.
   let permission = '2';
   const script: BrokerScript = ({ code, fields }) => {
+    if (code === CODES.updateAndCreateTopic) created.push(fields.topic ?? '');
     if (code === CODES.updateAndCreateTopic) permission = fields.perm ?? '';
     if (code === CODES.updateAndCreateTopic) return { version };
     if (code === CODES.getTopicStatsInfo) return { version, body: DEAD_LETTERS };
@@ -81,6 +85,17 @@ describe.each(OLD)('a broker of $release', (old) => {
     expect((await admin.describeGroup('shop'))?.brokers).toMatchObject([
       { keepsRules: false, maxDeliveryAttempts: 17 },
     ]);
+  });
+
+  it('gets no topic of a type whose messages it does not treat as such', async () => {
+    const admin = new RocketMQAdmin({ nameServer: await started(old), timeoutMs: 20_000 });
+    closers.push(() => admin.close());
+    for (const type of ['priority', 'lite'] as const) {
+      const creating = admin.createTopic({ topic: 'urgent', type });
+      await expect(creating).rejects.toMatchObject({ code: 'VERSION_UNSUPPORTED' });
+      await expect(creating).rejects.toThrow(`create topic urgent of type ${type}: `);
+    }
+    expect(created).toEqual([]);
   });
 
   it('has its dead letters made readable when they are read', async () => {

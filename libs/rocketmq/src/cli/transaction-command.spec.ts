@@ -81,6 +81,13 @@ describe('transaction', () => {
     expect(delivered()).toEqual(['kept']);
   });
 
+  it('fails for an id that the server has not given up', async () => {
+    const unknown = await on(`transaction resume --id none --id ${ids.kept} --yes`);
+    expect(unknown).toMatchObject({ code: 1, out: expect.stringContaining('0 half messages resumed') });
+    expect(unknown.err).toContain('half message none is not among those that the server has given up');
+    expect(unknown.err).not.toContain(ids.kept);
+  });
+
   it('accepts a limit and a position, and rejects a wrong command line', async () => {
     const first = JSON.parse((await on('transaction list --limit 1 --json')).out);
     expect(first).toMatchObject({ total: 3, messages: [{ messageId: ids.kept, isDelivered: true }] });

@@ -63,7 +63,9 @@ function addResume(transaction: Command, io: CommandIo): void {
     .addOption(yesOption());
   accessOptions(command).action(async (values: ResumeValues) => {
     const chosen = await withAdmin(values, io, async (admin) => {
-      const open = (await lookedUp(admin, await allChosen(admin, values))).filter(({ isDelivered }) => !isDelivered);
+      const givenUp = await allChosen(admin, values);
+      for (const id of values.id ?? []) if (!givenUp.some(({ messageId }) => messageId === id)) reportUnknown(io, id);
+      const open = (await lookedUp(admin, givenUp)).filter(({ isDelivered }) => !isDelivered);
       const unknown = open.find(({ isDelivered }) => isDelivered === undefined);
       if (unknown !== undefined) throw notKnown(unknown);
       if (values.yes === true) await resumeAll(admin, open, io);
@@ -96,6 +98,11 @@ async function resumeAll(admin: RocketMQAdmin, messages: readonly Listed[], io: 
       throw error;
     }
   }
+}
+
+function reportUnknown(io: CommandIo, id: string): void {
+  io.warn(`half message ${id} is not among those that the server has given up, so it is not resumed`);
+  io.fail();
 }
 
 function notKnown({ messageId, originTopic }: Listed): Error {

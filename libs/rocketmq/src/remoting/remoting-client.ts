@@ -290,7 +290,8 @@ export function isTooOld(error: unknown): boolean {
   return RocketMQError.is(error) && error.code === 'VERSION_UNSUPPORTED';
 }
 
-function tooOld(what: string, address: string, release: number): UsageError {
+/** The error for what came with 5.0. */
+export function tooOld(what: string, address: string, release: number): UsageError {
   const text = `${what}: ${address} runs ${releaseName(release)}, and this needs RocketMQ 5.0.0 or later; nothing was changed there; upgrade the broker`;
   return new UsageError('VERSION_UNSUPPORTED', text);
 }

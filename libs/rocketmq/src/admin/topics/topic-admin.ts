@@ -5,7 +5,8 @@ import { REQUEST_CODES, RESPONSE_CODES } from '../../protocol/remoting/codes.js'
 import { jsonOf, textsIn, undefinedWhen } from '../../remoting/answers.js';
 import type { MasterBroker } from '../../remoting/cluster.js';
 import type { ClusterAccess } from '../../remoting/cluster-access.js';
-import { isTooOld } from '../../remoting/remoting-client.js';
+import { isOf4 } from '../../remoting/releases.js';
+import { isTooOld, tooOld } from '../../remoting/remoting-client.js';
 import { SystemClock, sleep } from '../../support/clock.js';
 import type { CallOptions, Deadline } from '../../support/deadline.js';
 import { type OwnChecks, trueOrFalse } from '../../support/options.js';
@@ -76,6 +77,7 @@ export class TopicAdmin {
         const { topic } = definition;
         const { ifExists = 'refuse' } = options;
         const brokers = await this.cluster.masters(deadline);
+        await this.assertTypeKept(definition, brokers, deadline);
         const found = await foundOn(brokers, (broker) => this.config(broker, topic, deadline));
         const existing = found.length === 0 ? undefined : describeTopic(topic, found);
         checkTypeGiven(definition, brokers, existing);
@@ -96,6 +98,19 @@ export class TopicAdmin {
       },
       CREATE_CHECKS,
     );
+  }
+
+  /** A broker of 4.x has no types: it takes all messages that one can have there, which those of some types are not. */
+  private async assertTypeKept(
+    { topic, type }: NewTopic,
+    brokers: readonly MasterBroker[],
+    deadline: Deadline,
+  ): Promise<void> {
+    if (type !== 'priority' && type !== 'lite') return;
+    for (const broker of brokers) {
+      const release = await this.cluster.releaseOf(broker, deadline);
+      if (isOf4(release)) throw tooOld(`create topic ${topic} of type ${type}`, broker.address, release);
+    }
   }
 
   async describe(topic: string, options?: CallOptions): Promise<TopicDescription | undefined> {
