@@ -209,6 +209,8 @@ export class Sending {
       tableOffset: answer.fields.queueOffset ?? '0',
       commitLogOffset: String(commitLogOffset),
       isOfCheck: false,
+      bornTimestampMs: message.systemProperties?.bornTimestamp?.getTime(),
+      bodyBytes: message.body.length,
     });
   }
 }

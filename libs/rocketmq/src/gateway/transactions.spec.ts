@@ -1,9 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { broker, gatewayWorld, popped, TOPIC } from '../../../../test/fixtures/gateway-world.js';
+import type { ScriptedReply } from '../../../../test/fixtures/scripted-remoting-server.js';
 import { until } from '../../../../tools/until.js';
 import { Connection } from '../client/connection.js';
 import { Producer } from '../producer/producer.js';
-import { REQUEST_CODES as CODES } from '../protocol/remoting/codes.js';
+import { REQUEST_CODES as CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';
 import { encodeFrame } from '../protocol/remoting/frame.js';
 import { decodeProperties } from '../protocol/remoting/stored-message.js';
 import { MINUTE_MS, SECOND_MS } from '../support/clock.js';
@@ -81,5 +82,53 @@ describe('a transaction that its broker has committed', () => {
       ['8', '42'],
       ['8', '77'],
     ]);
+  });
+});
+
+describe('a transaction that another instance may have committed', () => {
+  const { closers, producerOn } = gatewayWorld();
+  const properties = new Map([
+    ['UNIQ_KEY', 'HALF'],
+    ['rocketmq-transaction-owner', TOPIC],
+  ]);
+  const half = (body = 'x') => popped({}, Buffer.from(body), properties).body;
+
+  /** @param lookUp what the broker answers to the look-up of the message @returns how the check of it is answered */
+  async function endOf(lookUp: ScriptedReply): Promise<string | undefined> {
+    let check: (() => void) | undefined;
+    const script = broker(({ code }, socket) => {
+      if (code === CODES.queryMessage) return lookUp;
+      if (code !== CODES.heartBeat) return 'usual';
+      check = () => {
+        const fields = { tranStateTableOffset: '11', commitLogOffset: '77', msgId: 'HALF', transactionId: 'HALF' };
+        const frame = { code: CODES.checkTransactionState, opaque: 1_000, isOneWay: true, fields };
+        socket?.write(encodeFrame({ ...frame, body: half() }));
+      };
+      return 'usual';
+    });
+    const { producer, sent } = await producerOn([script], { transactionCheckers: { [TOPIC]: () => 'commit' } }, 10_000);
+    closers.push(() => producer.close());
+    await producer.start();
+    // The session with the broker begins with a topic.
+    await producer.send({ topic: TOPIC, body: 'x' });
+    await until(() => check !== undefined);
+    check?.();
+    await until(() => sent(CODES.endTransaction).length === 1);
+    expect(sent(CODES.queryMessage)[0]?.fields).toMatchObject({ topic: TOPIC, key: 'HALF', _UNIQUE_KEY_QUERY: 'true' });
+    return sent(CODES.endTransaction)[0]?.fields.commitOrRollback;
+  }
+
+  it('is not committed again when its message is in the topic', async () => {
+    expect(await endOf({ body: half() })).toBe('12');
+  });
+
+  it.each<[string, ScriptedReply]>([
+    ['it is not in the topic', { code: RESPONSE_CODES.queryNotFound }],
+    ['another message has its id', { body: half('another') }],
+    ['the broker does not say', { code: RESPONSE_CODES.noPermission }],
+    ['what the broker says cannot be read', { body: 'x' }],
+    ['the broker is silent', undefined],
+  ])('is committed when %s', async (_, lookUp) => {
+    expect(await endOf(lookUp)).toBe('8');
   });
 });

@@ -7,12 +7,13 @@ import {
 } from '../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
 import type { RpcRequest, RpcResponse } from '../protocol/grpc/rpc.js';
 import { STATUS_MEANINGS } from '../protocol/grpc/status.js';
-import { REQUEST_CODES } from '../protocol/remoting/codes.js';
+import { REQUEST_CODES, RESPONSE_CODES } from '../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../protocol/remoting/frame.js';
 import { decodeStoredMessages } from '../protocol/remoting/stored-message.js';
+import { indexQuery } from '../remoting/message-query.js';
 import type { RemotingClient } from '../remoting/remoting-client.js';
 import type { RemotingConnection } from '../remoting/remoting-connection.js';
-import { type Deadline, monotonicMs } from '../support/deadline.js';
+import { type Deadline, monotonicMs, withNotedEffects } from '../support/deadline.js';
 import { RocketMQError } from '../support/errors.js';
 import { wireMessageOf } from './message-properties.js';
 import { rejection, statusOf } from './statuses.js';
@@ -24,11 +25,15 @@ interface HalfMessage {
   readonly tableOffset: string;
   readonly commitLogOffset: string;
   readonly isOfCheck: boolean;
+  /** What its message keeps when it is committed. */
+  readonly bornTimestampMs: number | undefined;
+  readonly bodyBytes: number;
   /** Where its check came from. */
   readonly connection?: RemotingConnection;
 }
 
 interface KeptHalfMessage extends HalfMessage {
+  readonly topic: string;
   /** The broker at the address at that time. */
   readonly brokerName: string | undefined;
   readonly keptAtMs: number;
@@ -50,6 +55,12 @@ interface Brokers {
 const KEPT_MS = 10 * 60_000;
 const MAX_KEPT = 100_000;
 const MAX_COMMITS = 10_000;
+/** From this age on a half message may have been checked, by default after 6 s, and committed by the instance that was asked. */
+const MAY_BE_CHECKED_MS = 5_000;
+/** How long the broker may take to say whether it has committed a message. */
+const LOOKUP_MS = 1_000;
+/** The messages with one id that are looked at: a topic has one, unless its senders use ids again. */
+const MAX_FOUND = 32;
 /** `commitOrRollback`. @see MessageSysFlag of the server */
 const [COMMIT, ROLLBACK] = ['8', '12'];
 
@@ -70,7 +81,7 @@ export class HalfMessages {
     // A message that is sent anew with the id of an earlier one is not the one that was committed.
     if (!half.isOfCheck) this.commits.delete(key);
     this.kept.delete(key);
-    this.kept.set(key, { ...half, brokerName: this.brokers.nameAt(half.address), keptAtMs: nowMs });
+    this.kept.set(key, { ...half, topic, brokerName: this.brokers.nameAt(half.address), keptAtMs: nowMs });
     for (const [oldest, { keptAtMs }] of this.kept) {
       if (nowMs - keptAtMs < KEPT_MS && this.kept.size <= MAX_KEPT) break;
       this.kept.delete(oldest);
@@ -85,7 +96,10 @@ export class HalfMessages {
     if (stored === undefined || transactionId === undefined) return undefined;
     if (tableOffset === undefined || commitLogOffset === undefined) return undefined;
     const { address } = connection;
-    this.add(stored.topic, transactionId, { address, tableOffset, commitLogOffset, isOfCheck: true, connection });
+    const { bornTimestampMs, body: storedBody } = stored;
+    const kept = { bornTimestampMs, bodyBytes: storedBody.length };
+    const place = { address, tableOffset, commitLogOffset, isOfCheck: true, connection };
+    this.add(stored.topic, transactionId, { ...place, ...kept });
     const message = wireMessageOf(stored, { topic: stored.topic, receiptHandle: undefined, deliveryAttempt: 1 });
     return { message, transactionId };
   }
@@ -95,14 +109,20 @@ export class HalfMessages {
     const { transactionId, messageId, resolution } = request;
     const topic = request.topic?.name ?? '';
     const key = keyOf(topic, transactionId);
-    const half = this.kept.get(key);
-    if (half === undefined) {
+    const first = this.kept.get(key);
+    if (first === undefined) {
       const text = `transaction ${transactionId} was ended before, or its half message was sent too long ago`;
       return { status: rejection(Code.INVALID_TRANSACTION_ID, text) };
     }
     const isCommit = resolution === TransactionResolution.COMMIT;
-    // Brokers of 4.5 check transactions that they have committed, and a second commit would store the message again. A rollback ends the copy alone.
-    const isDone = half.connection !== undefined && this.commits.get(key) === half.connection;
+    // A second commit would store the message again: what may have been sent is forgotten, and the next check brings it back.
+    this.kept.delete(key);
+    // A broker also checks what was committed, here or by another instance. A rollback then ends the copy alone.
+    const isDone = isCommit && (await this.isCommitted(key, messageId, first, deadline));
+    // A check has stored it again meanwhile.
+    const half = this.kept.get(key) ?? first;
+    this.kept.delete(key);
+    const address = this.addressOf(half);
     const fields = {
       topic,
       producerGroup: topic,
@@ -113,10 +133,6 @@ export class HalfMessages {
       msgId: messageId,
       transactionId,
     };
-    // A second commit would store the message again: what may have been sent is forgotten, and the next check brings it back.
-    this.kept.delete(key);
-    const address =
-      (half.brokerName === undefined ? undefined : this.brokers.addressOf(half.brokerName)) ?? half.address;
     try {
       const connection = await this.client.connected(address, deadline);
       const answer = await this.client.ask(address, { code: REQUEST_CODES.endTransaction, fields }, deadline);
@@ -129,6 +145,39 @@ export class HalfMessages {
       if (RocketMQError.is(error) && error.outcome === 'not-sent') this.restore(key, half);
       throw error;
     }
+  }
+
+  /** Whether the broker has the message in its topic. Without an answer it has not: a second one is better than none. */
+  private async isCommitted(
+    key: string,
+    messageId: string,
+    half: KeptHalfMessage,
+    { what, signal }: Deadline,
+  ): Promise<boolean> {
+    const { topic, connection, isOfCheck, keptAtMs, bornTimestampMs, bodyBytes } = half;
+    if (connection !== undefined && this.commits.get(key) === connection) return true;
+    if (!isOfCheck && monotonicMs() - keptAtMs < MAY_BE_CHECKED_MS) return false;
+    const query = indexQuery({ topic, sought: messageId, isId: true, limit: MAX_FOUND });
+    try {
+      const answer = await withNotedEffects(`${what}: look-up`, LOOKUP_MS, signal, (own) =>
+        this.client.ask(this.addressOf(half), query, own, { isOptional: true }),
+      );
+      if (answer.code !== RESPONSE_CODES.success) return false;
+      return decodeStoredMessages(answer.body).some(
+        (one) =>
+          one.topic === topic &&
+          one.properties.get('UNIQ_KEY') === messageId &&
+          // Not another message that has the id again.
+          one.bornTimestampMs === bornTimestampMs &&
+          one.body.length === bodyBytes,
+      );
+    } catch {
+      return false;
+    }
+  }
+
+  private addressOf({ brokerName, address }: KeptHalfMessage): string {
+    return (brokerName === undefined ? undefined : this.brokers.addressOf(brokerName)) ?? address;
   }
 
   private committed(connection: RemotingConnection, key: string): void {

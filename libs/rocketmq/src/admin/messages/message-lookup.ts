@@ -14,6 +14,7 @@ import {
 import { undefinedWhen } from '../../remoting/answers.js';
 import type { MasterBroker } from '../../remoting/cluster.js';
 import type { ClusterAccess } from '../../remoting/cluster-access.js';
+import { indexQuery } from '../../remoting/message-query.js';
 import type { CallOptions, Deadline } from '../../support/deadline.js';
 import { TransportError } from '../../support/errors.js';
 import { assertFields, checkedElsewhere, type ObjectChecks } from '../../support/options.js';
@@ -58,8 +59,6 @@ export interface FoundMessages {
 export const MAX_BY_ID = 32;
 const MAX_BY_KEY = 64;
 const DEFAULT_LIMIT = 32;
-/** Java's largest long. */
-const END_OF_TIME = '9223372036854775807';
 
 export async function findMessages(
   cluster: ClusterAccess,
@@ -102,7 +101,7 @@ export async function storedWithId(
   return (await storedMessages(cluster, broker, query, MAX_BY_ID, deadline)).found;
 }
 
-/** The matches on one broker. @see QueryMessageRequestHeader of the server, request code 12 */
+/** The matches on one broker. */
 async function storedMessages(
   cluster: ClusterAccess,
   broker: MasterBroker,
@@ -111,15 +110,11 @@ async function storedMessages(
   deadline: Deadline,
 ): Promise<{ readonly found: StoredMessageFields[]; readonly isFull: boolean }> {
   const isById = 'messageId' in query;
-  const fields = {
-    topic: query.topic,
-    key: isById ? query.messageId : query.key,
-    maxNum: String(limit),
-    beginTimestamp: isById ? '0' : String(query.from?.getTime() ?? 0),
-    endTimestamp: isById ? END_OF_TIME : String(query.to?.getTime() ?? END_OF_TIME),
-    ...(isById && { _UNIQUE_KEY_QUERY: 'true' }),
-  };
-  const asked = cluster.call(broker, { code: REQUEST_CODES.queryMessage, fields }, deadline);
+  const { topic } = query;
+  const request = isById
+    ? indexQuery({ topic, sought: query.messageId, isId: true, limit })
+    : indexQuery({ topic, sought: query.key, isId: false, limit, from: query.from, to: query.to });
+  const asked = cluster.call(broker, request, deadline);
   const answer = await undefinedWhen(RESPONSE_CODES.queryNotFound, asked);
   const matches = answer === undefined ? [] : messagesIn(answer);
   // The index uses hash codes, so a result may belong to another topic or key. A message that has a key twice is in it twice.
