@@ -5,7 +5,7 @@ import type { Options } from '../options.js';
 import { JAVA_CLIENT_VERSION } from './lib/rivals.mjs';
 
 const ONLY = { type: 'list', says: 'only what begins so' } as const;
-const OUT = 'where the report goes (default: docs/benchmarks for a whole run, else bench/results)';
+const OUT = 'where the report goes (default: docs/benchmarks for a whole run, else checks/bench/results)';
 
 export const BENCH_OPTIONS = {
   quick: { type: 'flag', says: 'fewer messages, one round, without what takes long to get' },

@@ -122,7 +122,7 @@ async function measure(
   plan: Plan,
   { servers, run, root, log, signal }: Running,
 ): Promise<boolean> {
-  const results = join(root, 'bench', 'results');
+  const results = join(root, 'checks', 'bench', 'results');
   const notes = join(results, 'runs.jsonl');
   mkdirSync(results, { recursive: true });
   rmSync(notes, { force: true });

@@ -17,8 +17,6 @@ export interface Part {
   /** What the points count. */
   of: string;
   points: readonly number[];
-  /** Of a try; default: the first two. */
-  quickPoints?: readonly number[];
   /** By their name in what is measured. */
   figures: Readonly<Record<string, Figure>>;
   /** The figure of the chart. */

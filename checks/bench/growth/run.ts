@@ -67,7 +67,8 @@ export async function runGrowth(
     }
     results.push({ part, measured });
   }
-  const folder = out ?? join(root, ...(wanted === undefined && !quick ? ['docs', 'benchmarks'] : ['bench', 'results']));
+  const folder =
+    out ?? join(root, ...(wanted === undefined && !quick ? ['docs', 'benchmarks'] : ['checks', 'bench', 'results']));
   const text = pageOf(results);
   tools.log(`\n${text}`);
   mkdirSync(folder, { recursive: true });

@@ -35,7 +35,7 @@ export const OPTIONS = {
   rounds: { type: 'integer', max: 100, default: 1, says: 'how often' },
   profile: { type: 'flag', says: 'also profiles both demos at --rate: the CPU time of an order by part' },
   quick: { type: 'flag', says: 'half a minute: embedded, 1 and 2 instances, few seconds each' },
-  out: { type: 'text', value: 'FOLDER', says: 'where load.json goes (default: bench/results)' },
+  out: { type: 'text', value: 'FOLDER', says: 'where load.json goes (default: checks/bench/results)' },
 } as const satisfies Options;
 
 export const LOAD_CHECK = check({

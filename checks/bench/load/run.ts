@@ -70,5 +70,5 @@ function report(
 ): void {
   const outcome = { date: new Date().toISOString().slice(0, 10), machine: machine(), database, plan, runs };
   log(`\n${reportText(outcome)}\n`);
-  log(`written to ${writeJson(plan.out ?? join(root, 'bench', 'results'), outcome)}`);
+  log(`written to ${writeJson(plan.out ?? join(root, 'checks', 'bench', 'results'), outcome)}`);
 }
