@@ -41,29 +41,32 @@ describe.each<[string, (folder: string) => Store]>([
   const key = fc.array(keyPart, { minLength: 1, maxLength: 4 });
   const change = fc.record({ kind: fc.constantFrom('put' as const, 'delete' as const), key, value: fc.integer() });
 
-  it('returns the newest values in order of their keys, whether they are on disk or pending', async () => {
-    const steps = fc.array(fc.record({ batch: fc.array(change, { maxLength: 8 }), flushed: fc.boolean() }), {
-      maxLength: 12,
-    });
+  it('returns the newest values in order of their keys, whether they are on disk, on their way there, or pending', async () => {
+    const end = fc.constantFrom('pending' as const, 'on its way' as const, 'flushed' as const);
+    const steps = fc.array(fc.record({ batch: fc.array(change, { maxLength: 8 }), end }), { maxLength: 12 });
     await fc.assert(
       fc.asyncProperty(steps, key, async (batches, prefix) => {
         store.write(Array.from(store.scan([]), ([key]) => ({ kind: 'delete', key })));
         const model = new Map<string, [Key, unknown]>();
+        const written = new Map(batches.flatMap(({ batch }) => batch.map(({ key }) => [JSON.stringify(key), key])));
         const check = (): void => {
           const sorted = [...model.values()].sort(([left], [right]) => compareKeys(left, right));
           expect([...store.scan([])]).toEqual(sorted);
           expect([...store.scan(prefix)]).toEqual(sorted.filter(([key]) => hasPrefix(key, prefix)));
-          for (const [key, value] of sorted) expect(store.get(key)).toBe(value);
+          for (const [name, key] of written) expect(store.get(key)).toBe(model.get(name)?.[1]);
         };
-        for (const { batch, flushed } of batches) {
+        for (const { batch, end } of batches) {
           store.write(batch);
           for (const { kind, key, value } of batch) {
             if (kind === 'put') model.set(JSON.stringify(key), [key, value]);
             else model.delete(JSON.stringify(key));
           }
-          if (flushed) await store.flush();
+          const flush = end === 'pending' ? undefined : store.flush();
+          if (end === 'flushed') await flush;
+          else await nextTurn();
           check();
         }
+        await store.flush();
       }),
       { numRuns: 60 },
     );
