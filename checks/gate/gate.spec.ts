@@ -56,6 +56,13 @@ describe('the stages of the gate', () => {
     expect(LEFT_OUT.filter((end) => !SPECS.some((spec) => spec.endsWith(end)))).toEqual([]);
   });
 
+  it('take turns on servers of 4.x', () => {
+    const versions = [7, 8].map((seed) =>
+      stagesOf({ full: false, seed, specs: SPECS, has: HERE }).flatMap(({ name }) => /^4\.\S+/.exec(name) ?? []),
+    );
+    expect(versions).toEqual([['4.5.2-remoting'], ['4.9.7-remoting']]);
+  });
+
   it('leave no suite out when all runs', () => {
     const long = full.find(({ name }) => name === 'tests-long');
     const named: readonly string[] = long?.kind === 'suite' ? long.command : [];
@@ -135,7 +142,9 @@ describe('the stages that a change can break', () => {
   it('have the contract on every server for what the client sends', () => {
     const stages = stagesAfter('libs/rocketmq/src/producer/sending/send-lane.ts');
     expect(suitesOf(stages, 'rocketmq')).toContain('test/contract/sending.spec.ts');
-    expect(suitesOf(stages, 'tests-on-disk').every((path) => path.startsWith('test/contract/'))).toBe(true);
+    const grpcJs = suitesOf(stages, 'tests-grpc-js');
+    expect(grpcJs).toContain('test/contract/sending.spec.ts');
+    expect(grpcJs.every((path) => /^test\/(client|contract)\//.test(path))).toBe(true);
     expect(suitesOf(stages, 'secured').every((path) => path.startsWith('test/secured/'))).toBe(true);
     expect(suitesOf(stages, 'tests').filter((path) => path.endsWith('.long.spec.ts'))).toEqual([]);
     expect(stages.map(({ name }) => name)).toEqual(expect.arrayContaining(['soak', 'interop', 'simulation', 'chaos']));

@@ -1,4 +1,4 @@
-// What the gate runs, in which order, and what runs beside it. Nothing runs here.
+// What the gate runs, in which order, and what runs beside it. Nothing runs here. README.md says what each stage sees that others do not.
 
 import { PARTS } from '../rocketmq/check.js';
 
@@ -63,6 +63,10 @@ const GATEWAY = [
   'shutdown',
   'transactions',
 ];
+/** What connections do that are lost, silent or hostile. What clients do above them depends little on the transport. */
+const CONNECTIONS = ['half-open', 'hostile-servers', 'partly-away', 'pings', 'reconnect', 'several-addresses'].map(
+  (name) => `test/client/${name}.long.spec.ts`,
+);
 const LONG = /\.long\.spec\.ts$/;
 /** What takes longest runs with `full` only; other stages have other kills, races, faults, pages, databases and packages. */
 export const LEFT_OUT = [
@@ -73,7 +77,6 @@ export const LEFT_OUT = [
   'e2e/http',
   'e2e/live-steps',
   'e2e/page',
-  'sql/outbox-mysql',
   'sql/purge',
   'sql/schedules',
   'launcher',
@@ -146,11 +149,14 @@ export function stagesOf({ full, seed, specs, has }: About): readonly Stage[] {
     real('restarts', NEWEST, '--part', 'restarts', ...restarts),
     cases('pack', ...(full ? [] : ['--only', PACKED])),
     script('docs', 'docs:site'),
-    tests('tests-on-disk', ['test/contract'], { EMBEDDED_STORE: 'lmdb' }),
+    // The store's specs, crash test and kills have what a folder does.
+    ...(full ? [tests('tests-on-disk', ['test/contract'], { EMBEDDED_STORE: 'lmdb' })] : []),
     sound('soak', ...forLong),
     sound('crash', ...forLong),
     sound('fuzz', ...forLong),
-    tests('tests-grpc-js', [...client, ...(full ? ['test/contract'] : WIRE)], { ROCKETMQ_TEST_TRANSPORT: 'grpc-js' }),
+    tests('tests-grpc-js', full ? [...client, 'test/contract'] : [...CONNECTIONS, ...WIRE], {
+      ROCKETMQ_TEST_TRANSPORT: 'grpc-js',
+    }),
     ...(full ? [22, 24] : [24]).map((node) => ({ ...tests(`tests-node-${node}`, nearNode), node })),
     real('secured', NEWEST, '--part', 'secured'),
     // It has so much time for each fault, and finds fewer beside others.
@@ -161,16 +167,13 @@ export function stagesOf({ full, seed, specs, has }: About): readonly Stage[] {
   ];
 }
 
-/** Each commit has one of the transports on an older server. */
+/** Each commit has one of the transports on an older server, and one of the servers of 4.x. */
 function oneServer(seed: number): readonly Stage[] {
-  const transport = TRANSPORTS[seed % TRANSPORTS.length] ?? 'http2';
-  const [older = '', withoutProxy = ''] = [OLDER[0], WITHOUT_PROXY[0]];
+  const [older = '', transport = ''] = [OLDER[0], TRANSPORTS[seed % TRANSPORTS.length]];
+  const of4x = OF_4X[seed % OF_4X.length] ?? '';
   return [
     real(`${older}-${transport}`, older, '--transport', transport, ...WIRE),
-    real(`${withoutProxy}-remoting`, withoutProxy, '--part', 'open', '--transport', 'remoting', ...WIRE),
-    ...OF_4X.map((version) =>
-      real(`${version}-remoting`, version, '--part', 'open', '--transport', 'remoting', ...WIRE, ON_4X),
-    ),
+    real(`${of4x}-remoting`, of4x, '--part', 'open', '--transport', 'remoting', ...WIRE, ON_4X),
   ];
 }
 
