@@ -167,13 +167,14 @@ export function stagesOf({ full, seed, specs, has }: About): readonly Stage[] {
   ];
 }
 
-/** Each commit has one of the transports on an older server, and one of the servers of 4.x. */
+/** Each commit has one of the transports on an older server. */
 function oneServer(seed: number): readonly Stage[] {
   const [older = '', transport = ''] = [OLDER[0], TRANSPORTS[seed % TRANSPORTS.length]];
-  const of4x = OF_4X[seed % OF_4X.length] ?? '';
   return [
     real(`${older}-${transport}`, older, '--transport', transport, ...WIRE),
-    real(`${of4x}-remoting`, of4x, '--part', 'open', '--transport', 'remoting', ...WIRE, ON_4X),
+    ...OF_4X.map((version) =>
+      real(`${version}-remoting`, version, '--part', 'open', '--transport', 'remoting', ...WIRE, ON_4X),
+    ),
   ];
 }
 

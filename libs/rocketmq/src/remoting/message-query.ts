@@ -7,7 +7,7 @@ import type { RemotingRequest } from './remoting-request.js';
 const END_OF_TIME = '9223372036854775807';
 
 /** What is sought, and how many of it at most. Times are those of storage. */
-export interface IndexQuery {
+interface IndexQuery {
   readonly topic: string;
   readonly sought: string;
   readonly isId: boolean;
