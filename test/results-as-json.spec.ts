@@ -81,7 +81,7 @@ async function start() {
 }
 
 beforeAll(async () => {
-  bench = await NestBench.open({ adminPort: 0, recallEnabled: true, transactionCheckMax: 2 });
+  bench = await NestBench.open({ nameServerPort: 0, recallEnabled: true, transactionCheckMax: 2 });
   bench.broker.declareTopic({ name: 'payments', type: 'transaction' });
   bench.broker.declareTopic({ name: 'reminders', type: 'delay' });
   bench.broker.declareTopic({ name: 'spare' });
@@ -194,7 +194,7 @@ describe('as JSON', () => {
     await producer.send({ topic: 'orders', body: { amount: -1 } });
     await producer.send({ topic: 'reminders', body: 'later', delayMs: HOUR_MS });
     await bench.broker.idle();
-    const admin = new RocketMQAdmin({ nameServer: bench.broker.adminEndpoint });
+    const admin = new RocketMQAdmin({ nameServer: bench.broker.nameServerEndpoint });
     const rewind = { consumerGroup: 'billing', topic: 'orders', to: { kind: 'beginning' } } as const;
     const first = async <T>(all: AsyncIterable<T>): Promise<T | undefined> => {
       for await (const one of all) return one;

@@ -26,7 +26,7 @@ async function secured() {
   const authority = new CertificateAuthority();
   ends.push(() => authority.remove());
   const pair = authority.issue();
-  const broker = new EmbeddedBroker({ users, tls: { ...pair }, adminPort: 0, controlPort: 0 });
+  const broker = new EmbeddedBroker({ users, tls: { ...pair }, nameServerPort: 0, controlPort: 0 });
   await broker.start();
   ends.push(() => broker.stop());
   const key = String(pair.key).split('\n')[1] as string;
@@ -72,7 +72,7 @@ describe('no secret is shown by', () => {
   it('the clients of a broker', async () => {
     const { broker, tls, key } = await secured();
     expectNothing(new ControlClient({ endpoint: broker.controlEndpoint, credentials, ca: tls.ca }), key);
-    const admin = new RocketMQAdmin({ nameServer: broker.adminEndpoint, credentials, tls });
+    const admin = new RocketMQAdmin({ nameServer: broker.nameServerEndpoint, credentials, tls });
     ends.push(() => admin.close());
     await admin.listTopics();
     expectNothing(admin, key);
@@ -121,7 +121,7 @@ describe('no secret is shown by', () => {
     // It is no option, and still in the object that was given.
     expectNothing(RocketMQConsoleModule.forRoot({ credentials } as never), key);
     class AppModule {}
-    const { endpoints, adminEndpoint: nameServer } = broker;
+    const { endpoints, nameServerEndpoint: nameServer } = broker;
     const options = { endpoints, nameServer, credentials, tls };
     Module({ imports: [RocketMQModule.forRoot(options), RocketMQConsoleModule.forRoot({ control })] })(AppModule);
     const app = await NestFactory.createApplicationContext(AppModule, { logger: false });

@@ -1,4 +1,4 @@
-// Counts what an embedded broker of this process is asked: requests to its admin port and to its control port, on the wire.
+// Counts what an embedded broker of this process is asked: requests to its name server port and to its control port, on the wire.
 
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
@@ -16,10 +16,10 @@ export class BrokerCalls {
   #count = 0;
   #sinceMs = performance.now();
 
-  constructor({ adminPort, controlPort }: { adminPort: number; controlPort: number }) {
+  constructor({ nameServerPort, controlPort }: { nameServerPort: number; controlPort: number }) {
     this.onSocket = (message: unknown) => {
       const { socket } = message as { socket: Socket };
-      if (socket.localPort === adminPort) this.#watch(socket);
+      if (socket.localPort === nameServerPort) this.#watch(socket);
     };
     this.onRequest = (message: unknown) => {
       const { socket } = message as { socket: Socket };

@@ -18,7 +18,7 @@ const MINUTE_MS = 60_000;
 const QUICKLY = { kind: 'customized', nextMs: [200] } as const;
 
 const BROKER: EmbeddedBrokerOptions = {
-  adminPort: 0,
+  nameServerPort: 0,
   controlPort: 0,
   timeTravel: true,
   recallEnabled: true,
@@ -95,10 +95,10 @@ export class ConsoleWorld {
 
   constructor(readonly broker: EmbeddedBroker) {
     this.calls = new BrokerCalls({
-      adminPort: portOf(broker.adminEndpoint),
+      nameServerPort: portOf(broker.nameServerEndpoint),
       controlPort: portOf(broker.controlEndpoint),
     });
-    this.admin = new RocketMQAdmin({ nameServer: broker.adminEndpoint });
+    this.admin = new RocketMQAdmin({ nameServer: broker.nameServerEndpoint });
     this.connection = new Connection({ endpoints: broker.endpoints });
     this.producer = new Producer(this.connection, { transactionCheckers: { invoices: () => 'unknown' } });
     this.#closers.push(
@@ -130,7 +130,7 @@ export class ConsoleWorld {
     providers: (new () => object)[],
     { trustsProxies = false }: { trustsProxies?: boolean } = {},
   ): Promise<string> {
-    const { endpoints, adminEndpoint: nameServer } = this.broker;
+    const { endpoints, nameServerEndpoint: nameServer } = this.broker;
 
     @Module({
       imports: [

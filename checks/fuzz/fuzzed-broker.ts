@@ -39,7 +39,7 @@ export class FuzzedBroker {
   ) {
     const file = join(folder, 'broker.json');
     writeFileSync(file, JSON.stringify(config));
-    const args = ['--port', '0', '--admin-port', '0', '--strict', '--config', file];
+    const args = ['--port', '0', '--name-server-port', '0', '--strict', '--config', file];
     for (const topic of topics) args.push('--topic', topic);
     for (const group of groups) args.push('--group', group);
     const written = { log: '' };
@@ -56,8 +56,8 @@ export class FuzzedBroker {
   }
 
   get ports() {
-    const { endpoints, adminEndpoint = '' } = this.process;
-    return { clients: endpoints, admin: adminEndpoint };
+    const { endpoints, nameServerEndpoint = '' } = this.process;
+    return { clients: endpoints, admin: nameServerEndpoint };
   }
 
   /** What it holds after collection; undefined when it does not answer. */

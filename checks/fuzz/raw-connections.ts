@@ -1,4 +1,4 @@
-// The bytes for raw TCP connections: hand-made HTTP/2 frames, bytes that are not HTTP/2, and remoting frames for the admin port.
+// The bytes for raw TCP connections: hand-made HTTP/2 frames, bytes that are not HTTP/2, and remoting frames for the name server port.
 
 import { encodeFrame } from '../../libs/rocketmq/src/protocol/remoting/frame.js';
 import { below, type Chance, noise, oneOf } from '../../tools/random.js';
@@ -98,13 +98,13 @@ function wildFrame(chance: Chance): Buffer {
   return oneOf(chance, ways)();
 }
 
-/** The request codes of the admin port, without those that create or delete topics and groups, and two unknown codes. */
+/** The request codes of the name server port, without those that create or delete topics and groups, and two unknown codes. */
 const ADMIN_CODES = [
   10, 11, 12, 21, 22, 28, 29, 30, 31, 102, 105, 106, 201, 202, 203, 206, 208, 216, 222, 224, 300, 305, 307, 343, 351,
   352, 9_999, -1,
 ];
 
-/** The pieces of one hostile connection to the admin port. */
+/** The pieces of one hostile connection to the name server port. */
 export function adminConnection(chance: Chance, topic: string, group: string): Buffer[] {
   const values = [topic, group, '', '-1', 'x', '99999999999999999999', '{', '*', '0', '%RETRY%x', '__proto__'];
   const names = [

@@ -21,10 +21,10 @@ const PIECE = Buffer.alloc(MEBIBYTE);
 /** A request that is never completed. */
 export interface UnfinishedRequest {
   readonly port: keyof Ports;
-  /** The RPC; undefined for the admin port. */
+  /** The RPC; undefined for the name server port. */
   readonly rpc: RpcName | undefined;
   readonly headers: Readonly<Record<string, string>>;
-  /** The first bytes: the length of the message and, for the admin port, its header. */
+  /** The first bytes: the length of the message and, for the name server port, its header. */
   readonly begin: Buffer;
   /** The size of the rest and of its chunks. */
   readonly bytes: number;

@@ -5,7 +5,7 @@ const MEBIBYTE = 1024 * 1024;
 export const MAX_GROWTH_BYTES = 16 * MEBIBYTE;
 /** The maximum CPU time of a request, as a multiple of the reference work of broker-probe.mjs. The limits of receives and requests allow less. */
 export const MAX_YARDSTICKS = 4;
-/** The limit for incomplete requests at the admin port: docs/guide/embedded-broker.md. */
+/** The limit for incomplete requests at the name server port: docs/guide/embedded-broker.md. */
 const ADMIN_BYTES = 64 * MEBIBYTE;
 /** The limit, including the growth above, for unauthenticated callers that complete no request: docs/guide/embedded-broker.md. */
 export const MAX_HELD_BYTES = {

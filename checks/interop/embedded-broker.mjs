@@ -14,11 +14,11 @@ const LIKE_THE_REAL_SERVER = {
 };
 
 process.once('message', async (/** @type {Options} */ options) => {
-  const broker = new EmbeddedBroker({ ...LIKE_THE_REAL_SERVER, adminPort: 0, controlPort: 0, ...options });
+  const broker = new EmbeddedBroker({ ...LIKE_THE_REAL_SERVER, nameServerPort: 0, controlPort: 0, ...options });
   process.once('disconnect', () => broker.stop());
   try {
     await broker.start();
-    const { endpoints, adminEndpoint: nameServer, controlEndpoint } = broker;
+    const { endpoints, nameServerEndpoint: nameServer, controlEndpoint } = broker;
     process.send?.({ endpoints, nameServer, controlEndpoint });
   } catch (error) {
     process.send?.({ error: error instanceof Error ? error.message : String(error) });

@@ -96,7 +96,16 @@ export function consoleChecks(home: string): Step[] {
 }
 
 async function openByCommand(home: string): Promise<void> {
-  const broker = new Command(home, [...LIBRARY, 'broker', '--port', '0', '--admin-port', '0', '--topic', 'orders']);
+  const broker = new Command(home, [
+    ...LIBRARY,
+    'broker',
+    '--port',
+    '0',
+    '--name-server-port',
+    '0',
+    '--topic',
+    'orders',
+  ]);
   try {
     const nameServer = await broker.printed(/^administration on (\S+)$/m);
     const beside = new Command(home, [...LIBRARY, 'console', '--name-server', nameServer]);

@@ -34,7 +34,7 @@ import {
 
 /** What Nest applications share in addition. */
 export interface NestWorld extends World {
-  /** The admin port of the broker. */
+  /** The name server port of the broker. */
   readonly nameServer: string;
   readonly decisions: DecisionFact[];
   readonly requests: RequestFact[];

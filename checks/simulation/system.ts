@@ -3,8 +3,8 @@
 import { MINUTE_MS, SECOND_MS } from 'nestjs-rocketmq';
 import { BROKER_NAME } from '../../libs/rocketmq/src/broker/engine/server-names.js';
 import { deadLettersOf, openHalfMessages } from '../../libs/rocketmq/src/testing/test-messages.js';
-import { adminPortOf } from './admin-port.js';
 import { BrokerNode, type SidePort } from './broker-node.js';
+import { brokerPortOf } from './broker-port.js';
 import { disagreements, lost } from './checkers.js';
 import type {
   CloseFact,
@@ -38,7 +38,7 @@ import { FOREIGN, GROUPS, MAX_ATTEMPTS, ORDERED_QUEUES, OTHER_BROKER, TOPICS, ty
 const BROKER_HOST = '10.0.0.1';
 const OTHER_HOST = '10.0.0.2';
 const PORTS = [8081, 8082];
-const ADMIN_PORT = 10_911;
+const BROKER_PORT = 10_911;
 const NAME_SERVER_PORT = 9876;
 /** The delay after which a dead service is restarted. */
 const RESTART_MS = 3 * SECOND_MS;
@@ -81,7 +81,7 @@ export class System implements NestWorld {
   hostility: Fault | undefined;
   readonly injected = new Map<FaultKind, number>();
   readonly addresses: readonly string[];
-  readonly nameServer = `${BROKER_HOST}:${ADMIN_PORT}`;
+  readonly nameServer = `${BROKER_HOST}:${BROKER_PORT}`;
   /** The brokers; the first one is the name server, too. */
   readonly nodes: readonly BrokerNode[];
   private isWorking = true;
@@ -121,7 +121,7 @@ export class System implements NestWorld {
     machine.unpacked = this.unpacked.add;
     const hosts = plan.otherBroker === 'none' ? [BROKER_HOST] : [BROKER_HOST, OTHER_HOST];
     this.addresses = plan.withoutProxy
-      ? hosts.map((host) => `${host}:${ADMIN_PORT}`)
+      ? hosts.map((host) => `${host}:${BROKER_PORT}`)
       : PORTS.slice(0, plan.hasTwoAddresses ? 2 : 1).map((port) => `${BROKER_HOST}:${port}`);
     this.nodes = hosts.map((host) => this.makeNode(host));
   }
@@ -233,15 +233,15 @@ export class System implements NestWorld {
       await starting;
       const chance = new Chance(plan.seed ^ 0x510e527f);
       const losesAnswer = (): boolean => this.answerLoss > 0 && chance.is(this.answerLoss);
-      const ports = [NAME_SERVER_PORT, ADMIN_PORT] as const;
+      const ports = [NAME_SERVER_PORT, BROKER_PORT] as const;
       const cluster = host === BROKER_HOST && plan.otherBroker !== 'none' ? this.cluster() : undefined;
       const remoting = new RemotingBroker(node.broker, node.places, { host, ports, losesAnswer, cluster });
       await remoting.listen();
       return remoting;
     }
     if (!plan.parts.nest) return undefined;
-    const admin = adminPortOf(node.broker, this.nameServer);
-    await admin.listen(BROKER_HOST, ADMIN_PORT);
+    const admin = brokerPortOf(node.broker, this.nameServer);
+    await admin.listen(BROKER_HOST, BROKER_PORT);
     return admin;
   }
 
@@ -252,7 +252,7 @@ export class System implements NestWorld {
     return {
       other: {
         name: OTHER_BROKER,
-        address: `${OTHER_HOST}:${ADMIN_PORT}`,
+        address: `${OTHER_HOST}:${BROKER_PORT}`,
         isReadOnly: plan.otherBroker === 'other settings',
       },
       isRegistered: (name) => nodes.some((node) => node.name === name && node.isRegistered),

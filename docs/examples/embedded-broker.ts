@@ -4,10 +4,10 @@ import { Connection, Producer, SimpleConsumer } from 'nestjs-rocketmq/client';
 
 /** Sends three orders and receives the European ones over 100, the most urgent first. */
 export async function urgentOrders(): Promise<string[]> {
-  const broker = new EmbeddedBroker({ strict: true, adminPort: 0 });
+  const broker = new EmbeddedBroker({ strict: true, nameServerPort: 0 });
   await broker.start();
   // The same administration as on a cluster. Changes take effect at once.
-  const admin = new RocketMQAdmin({ nameServer: broker.adminEndpoint });
+  const admin = new RocketMQAdmin({ nameServer: broker.nameServerEndpoint });
   await admin.createTopic({ topic: 'orders', type: 'priority', queues: 3 });
   await admin.createGroup({ consumerGroup: 'europe', maxDeliveryAttempts: 5 });
 

@@ -9,7 +9,7 @@ export async function securedBroker(files: string): Promise<EmbeddedBroker> {
   const administrator = { accessKey: 'admin', secretKey: 'admin-secret' };
   const broker = new EmbeddedBroker({
     strict: true,
-    adminPort: 0,
+    nameServerPort: 0,
     tls: { cert: read('broker.crt'), key: read('broker.key'), clientCa: read('ca.crt') },
     users: [
       { ...administrator, isSuper: true },
@@ -27,7 +27,7 @@ export async function securedBroker(files: string): Promise<EmbeddedBroker> {
   await broker.start();
 
   const tls = { ca: read('ca.crt'), cert: read('shop.crt'), key: read('shop.key') };
-  const admin = new RocketMQAdmin({ nameServer: broker.adminEndpoint, credentials: administrator, tls });
+  const admin = new RocketMQAdmin({ nameServer: broker.nameServerEndpoint, credentials: administrator, tls });
   await admin.createTopic({ topic: 'order-paid', type: 'normal' });
   await admin.createTopic({ topic: 'order-archive', type: 'normal' });
   await admin.close();

@@ -63,7 +63,7 @@ class Demo {
       forPage.NAME_SERVER = `127.0.0.1:${nameServer}`;
       const args = ['broker', '--port', String(ports.broker), '--data', join(dataFolder, 'broker')];
       args.push(
-        '--admin-port',
+        '--name-server-port',
         String(nameServer),
         '--control',
         control,

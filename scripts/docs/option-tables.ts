@@ -47,7 +47,6 @@ const OTHERS = [
 /** Of numbers whose name does not end with their unit. */
 const UNITS = new Map([
   ['ackBatchSize', 'acks'],
-  ['adminPort', 'port'],
   ['afterMessages', 'messages'],
   ['attempt', 'deliveries'],
   ['backoff', 'ms'],
@@ -69,6 +68,7 @@ const UNITS = new Map([
   ['maxWaitingRequests', 'requests'],
   ['morePorts', 'ports'],
   ['multiplier', 'factor'],
+  ['nameServerPort', 'port'],
   ['pageSize', 'messages'],
   ['port', 'port'],
   ['priority', 'priority'],

@@ -155,11 +155,11 @@ describe('the example of administration', () => {
     const broker = await TestBroker.start({
       manualClock: true,
       strict: true,
-      adminPort: 0,
+      nameServerPort: 0,
       topics: [{ name: 'orders' }],
       groups: [{ name: 'shipping', maxDeliveryAttempts: 1 }],
     });
-    const admin = new RocketMQAdmin({ nameServer: broker.adminEndpoint });
+    const admin = new RocketMQAdmin({ nameServer: broker.nameServerEndpoint });
     const connection = new Connection({ endpoints: broker.endpoints, clock: broker.clock });
     const producer = new Producer(connection, {});
     await producer.start();

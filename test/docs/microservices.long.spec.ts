@@ -17,9 +17,9 @@ describe('the examples of microservices', () => {
 
   beforeAll(() => Logger.overrideLogger(false));
   beforeEach(async () => {
-    broker = await TestBroker.start({ adminPort: 0 });
+    broker = await TestBroker.start({ nameServerPort: 0 });
     process.env.ROCKETMQ_ENDPOINTS = broker.endpoints;
-    process.env.ROCKETMQ_NAME_SERVER = broker.adminEndpoint;
+    process.env.ROCKETMQ_NAME_SERVER = broker.nameServerEndpoint;
   });
   afterEach(async () => {
     for (const app of apps.splice(0).reverse()) await app.close();
@@ -48,7 +48,7 @@ describe('the examples of microservices', () => {
   });
 
   it('price contract: requests and answers are typed and validated', async () => {
-    const { endpoints, adminEndpoint: nameServer } = broker;
+    const { endpoints, nameServerEndpoint: nameServer } = broker;
     const options = { endpoints, nameServer, consumerGroup: 'offers', requests: { application: 'shopper' } };
     const rocketmq = RocketMQModule.forRoot({ ...options, logger: recordingLogger() });
     const compiled = Test.createTestingModule({ imports: [rocketmq], controllers: [Offers], providers: [Shopper] });
@@ -71,7 +71,7 @@ describe('the examples of microservices', () => {
 
   it('price cache: filled in every instance', async () => {
     const start = async () => {
-      const { endpoints, adminEndpoint: nameServer } = broker;
+      const { endpoints, nameServerEndpoint: nameServer } = broker;
       const rocketmq = RocketMQModule.forRoot({ endpoints, nameServer, logger: recordingLogger() });
       const app = await Test.createTestingModule({ imports: [rocketmq], providers: [PriceCache] }).compile();
       apps.push(app);

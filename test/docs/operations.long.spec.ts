@@ -29,7 +29,7 @@ describe('the examples of operations', () => {
   let app: INestApplication | undefined;
 
   beforeEach(async () => {
-    broker = await TestBroker.start({ manualClock: true, adminPort: 0 });
+    broker = await TestBroker.start({ manualClock: true, nameServerPort: 0 });
   });
   afterEach(async () => {
     await app?.close();
@@ -80,8 +80,11 @@ describe('the examples of operations', () => {
 
   it('provisioned shop: topic and group match their declarations, and messages arrive', async () => {
     const before = { ...process.env };
-    Object.assign(process.env, { ROCKETMQ_ENDPOINTS: broker.endpoints, ROCKETMQ_NAME_SERVER: broker.adminEndpoint });
-    const admin = new RocketMQAdmin({ nameServer: broker.adminEndpoint });
+    Object.assign(process.env, {
+      ROCKETMQ_ENDPOINTS: broker.endpoints,
+      ROCKETMQ_NAME_SERVER: broker.nameServerEndpoint,
+    });
+    const admin = new RocketMQAdmin({ nameServer: broker.nameServerEndpoint });
     try {
       const compiled = await Test.createTestingModule({ imports: [ShopModule] }).compile();
       app = compiled.createNestApplication({ logger: false });

@@ -70,7 +70,7 @@ interface Case {
   readonly fill: Fill;
 }
 
-const tools: EmbeddedBrokerOptions = { adminPort: 0 };
+const tools: EmbeddedBrokerOptions = { nameServerPort: 0 };
 const CASES: readonly Case[] = [
   { name: 'bodies of one byte', fill: sends(() => sent('t')) },
   { name: 'bodies of one byte, sent alone', fill: sends(() => sent('t'), 1) },

@@ -1,4 +1,4 @@
-// Delays as other clients write them: the admin port of an embedded broker takes no delayed messages.
+// Delays as other clients write them: the name server port of an embedded broker takes no delayed messages.
 
 import { describe, expect } from '@jest/globals';
 import { SECOND_MS } from 'nestjs-rocketmq/client';

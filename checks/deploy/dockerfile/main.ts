@@ -99,17 +99,17 @@ async function runImage({ env, cwd }: Image, about: Run): Promise<void> {
     return started;
   };
   const cli = 'libs/rocketmq/bin/nestjs-rocketmq.js';
-  const broker = service('broker', [cli, 'broker', '--strict', '--port', '0', '--admin-port', '0'], {});
-  const { endpoints, adminEndpoint } = await checks.need('the command line is in it: it runs a broker', () =>
+  const broker = service('broker', [cli, 'broker', '--strict', '--port', '0', '--name-server-port', '0'], {});
+  const { endpoints, nameServerEndpoint } = await checks.need('the command line is in it: it runs a broker', () =>
     broker.ready(READY_MS),
   );
   await checks.need('docker/create-topics.sh creates the topics and groups, and can run again', async () => {
-    const options = { cwd, env: { ...env, ROCKETMQ_NAME_SERVER: adminEndpoint } };
+    const options = { cwd, env: { ...env, ROCKETMQ_NAME_SERVER: nameServerEndpoint } };
     for (const _ of [1, 2]) await run('sh', ['docker/create-topics.sh'], options);
     compareResources(JSON.parse(await run('node', [cli, 'topic', 'list', '--json'], options)));
   });
   await checks.check('the console is in it', async () => {
-    const shown = service('console', [cli, 'console', '--name-server', adminEndpoint], {});
+    const shown = service('console', [cli, 'console', '--name-server', nameServerEndpoint], {});
     const { consoleUrl } = await shown.ready(READY_MS);
     const ask = await visitConsole(consoleUrl);
     const { total } = await ask('/topics');

@@ -48,7 +48,7 @@ async function createApp(broker: TestBroker, { providers = [], controllers = [] 
   const connection = {
     endpoints,
     clock,
-    nameServer: broker.adminEndpoint,
+    nameServer: broker.nameServerEndpoint,
     consumerGroup: 'shop',
     requests: { application: 'shop' },
   };
@@ -74,7 +74,7 @@ async function createApp(broker: TestBroker, { providers = [], controllers = [] 
 async function withApp(parts: Parts, scenario: (running: Running) => Promise<void>): Promise<void> {
   const broker = await TestBroker.start({
     manualClock: true,
-    adminPort: 0,
+    nameServerPort: 0,
     topics: [{ name: 'order-step', type: 'fifo' }],
     groups: [{ name: 'steps', fifo: true }],
   });

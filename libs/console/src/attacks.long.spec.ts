@@ -22,13 +22,13 @@ beforeAll(builtPages);
 beforeEach(async () => {
   broker = await TestBroker.start({
     strict: true,
-    adminPort: 0,
+    nameServerPort: 0,
     controlPort: 0,
     topics: [{ name: 'orders' }, { name: 'reminders', type: 'delay' }, { name: 'payments', type: 'transaction' }],
     groups: [{ name: 'billing' }],
   });
   closers.push(() => broker.stop());
-  admin = new RocketMQAdmin({ nameServer: broker.adminEndpoint });
+  admin = new RocketMQAdmin({ nameServer: broker.nameServerEndpoint });
   closers.push(() => admin.close());
   connection = new Connection({ endpoints: broker.endpoints });
   closers.push(() => connection.close());

@@ -34,10 +34,10 @@ let connection: Connection;
 const closers: (() => unknown)[] = [];
 
 beforeEach(async () => {
-  broker = new EmbeddedBroker({ adminPort: 0, topics: [{ name: 'orders' }], groups: [{ name: 'billing' }] });
+  broker = new EmbeddedBroker({ nameServerPort: 0, topics: [{ name: 'orders' }], groups: [{ name: 'billing' }] });
   await broker.start();
   closers.push(() => broker.stop());
-  admin = new RocketMQAdmin({ nameServer: broker.adminEndpoint });
+  admin = new RocketMQAdmin({ nameServer: broker.nameServerEndpoint });
   closers.push(() => admin.close());
   connection = new Connection({ endpoints: broker.endpoints });
   closers.push(() => connection.close());
@@ -72,7 +72,11 @@ async function store(body: string, properties: string): Promise<string> {
   };
   const client = new RemotingClient({ connectTimeoutMs: 5_000 });
   await withDeadline('store', 5_000, undefined, (deadline) =>
-    client.call(broker.adminEndpoint, { code: REQUEST_CODES.sendMessage, fields, body: Buffer.from(body) }, deadline),
+    client.call(
+      broker.nameServerEndpoint,
+      { code: REQUEST_CODES.sendMessage, fields, body: Buffer.from(body) },
+      deadline,
+    ),
   );
   await client.close();
   return messageId;

@@ -22,7 +22,7 @@ const closers: (() => unknown)[] = [];
 
 beforeEach(async () => {
   broker = new EmbeddedBroker({
-    adminPort: 0,
+    nameServerPort: 0,
     timeTravel: true,
     recallEnabled: true,
     topics: [
@@ -35,7 +35,7 @@ beforeEach(async () => {
   });
   await broker.start();
   closers.push(() => broker.stop());
-  admin = new RocketMQAdmin({ nameServer: broker.adminEndpoint });
+  admin = new RocketMQAdmin({ nameServer: broker.nameServerEndpoint });
   closers.push(() => admin.close());
   connection = new Connection({ endpoints: broker.endpoints });
   closers.push(() => connection.close());
@@ -317,14 +317,14 @@ describe('a rule', () => {
 
 describe('where messages cannot be canceled', () => {
   it('that is neither offered nor planned', async () => {
-    const plain = new EmbeddedBroker({ adminPort: 0, topics: [{ name: 'reminders', type: 'delay' }] });
+    const plain = new EmbeddedBroker({ nameServerPort: 0, topics: [{ name: 'reminders', type: 'delay' }] });
     await plain.start();
     closers.push(() => plain.stop());
     const connected = new Connection({ endpoints: plain.endpoints });
     closers.push(() => connected.close());
     const sender = new Producer(connected);
     closers.push(() => sender.close());
-    const own = new RocketMQAdmin({ nameServer: plain.adminEndpoint });
+    const own = new RocketMQAdmin({ nameServer: plain.nameServerEndpoint });
     closers.push(() => own.close());
     const { messageId } = await sender.send({ topic: 'reminders', body: 'x', delayMs: HOUR_MS });
     const recall = { action: 'recall', topic: 'reminders', messageIds: [messageId] };

@@ -15,7 +15,7 @@ const closers: (() => unknown)[] = [];
 
 beforeEach(async () => {
   const broker = new EmbeddedBroker({
-    adminPort: 0,
+    nameServerPort: 0,
     timeTravel: true,
     topics: [{ name: 'reminders', type: 'delay' }],
     groups: [{ name: 'billing' }],
@@ -26,7 +26,7 @@ beforeEach(async () => {
   closers.push(() => connection.close());
   producer = new Producer(connection);
   closers.push(() => producer.close());
-  const admin = new RocketMQAdmin({ nameServer: broker.adminEndpoint });
+  const admin = new RocketMQAdmin({ nameServer: broker.nameServerEndpoint });
   closers.push(() => admin.close());
   const console = await startStandaloneConsole({ admin, control: broker.control, connection });
   closers.push(() => console.close());

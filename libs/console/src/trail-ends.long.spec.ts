@@ -35,9 +35,9 @@ describe('the end of a message on a cluster', () => {
     }
     calls = 0;
     const [topics, groups] = [[{ name: 'orders' }], [{ name: 'billing' }]];
-    const broker = await TestBroker.start({ strict: true, adminPort: 0, topics, groups });
+    const broker = await TestBroker.start({ strict: true, nameServerPort: 0, topics, groups });
     closers.push(() => broker.stop());
-    const rocketmq = RocketMQModule.forRoot({ endpoints: broker.endpoints, nameServer: broker.adminEndpoint });
+    const rocketmq = RocketMQModule.forRoot({ endpoints: broker.endpoints, nameServer: broker.nameServerEndpoint });
     const imports = [rocketmq, RocketMQConsoleModule.forRoot({})];
     const app = (await Test.createTestingModule({ imports, providers: [Billing] }).compile()).createNestApplication({
       logger: false,

@@ -25,7 +25,7 @@ export interface Backend {
   readonly endpoints: string;
   /** The address of the gRPC server, which raw clients call. Reading it where there is none skips the case. */
   readonly proxy: string;
-  /** The address for administration: a name server, or the admin port. */
+  /** The address for administration: a name server, or the name server port. */
   readonly nameServer: string;
   /** The connection options that clients need for access. */
   readonly access?: Pick<ConnectionOptions, 'tls' | 'credentials'>;
@@ -115,7 +115,7 @@ export function startTestBroker(options: TestBrokerOptions = {}): Promise<TestBr
     manualClock: testTransport !== 'remoting',
     strict: true,
     recallEnabled: true,
-    adminPort: 0,
+    nameServerPort: 0,
     transactionFirstCheckMs: FIRST_CHECK_MS,
     transactionCheckIntervalMs: CHECK_INTERVAL_MS,
     transactionCheckMax: 60,
@@ -133,9 +133,11 @@ export function backendOn(broker: TestBroker): Backend {
     name: 'embedded',
     version: undefined,
     // Under another name than in routes: what our clients know as a name server is no broker for them.
-    endpoints: isRemoting ? `name-server:${broker.adminEndpoint.replace('127.0.0.1', 'localhost')}` : broker.endpoints,
+    endpoints: isRemoting
+      ? `name-server:${broker.nameServerEndpoint.replace('127.0.0.1', 'localhost')}`
+      : broker.endpoints,
     proxy: broker.endpoints,
-    nameServer: broker.adminEndpoint,
+    nameServer: broker.nameServerEndpoint,
     clock: isRemoting ? undefined : broker.clock,
     nowMs: () => broker.clock.nowMs(),
     createTopic: async (name, type) => broker.declareTopic({ name, type }),

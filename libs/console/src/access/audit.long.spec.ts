@@ -18,12 +18,12 @@ const closers: (() => unknown)[] = [];
 beforeEach(async () => {
   broker = await TestBroker.start({
     strict: true,
-    adminPort: 0,
+    nameServerPort: 0,
     topics: [{ name: 'orders' }],
     groups: [{ name: 'billing' }],
   });
   closers.push(() => broker.stop());
-  admin = new RocketMQAdmin({ nameServer: broker.adminEndpoint });
+  admin = new RocketMQAdmin({ nameServer: broker.nameServerEndpoint });
   closers.push(() => admin.close());
 });
 afterEach(async () => {

@@ -18,14 +18,14 @@ const closers: (() => unknown)[] = [];
 
 beforeEach(async () => {
   broker = new EmbeddedBroker({
-    adminPort: 0,
+    nameServerPort: 0,
     timeTravel: true,
     topics: [{ name: 'cards' }, { name: 'cards-later', type: 'delay' }, { name: 'cards-tx', type: 'transaction' }],
     groups: [{ name: 'billing' }],
   });
   await broker.start();
   closers.push(() => broker.stop());
-  admin = new RocketMQAdmin({ nameServer: broker.adminEndpoint });
+  admin = new RocketMQAdmin({ nameServer: broker.nameServerEndpoint });
   closers.push(() => admin.close());
   connection = new Connection({ endpoints: broker.endpoints });
   closers.push(() => connection.close());

@@ -30,7 +30,7 @@ describe('what a handler threw at a body', () => {
 
   beforeEach(async () => {
     const topics = [{ name: 'orders' }];
-    broker = await TestBroker.start({ strict: true, adminPort: 0, topics, groups: [{ name: 'billing' }] });
+    broker = await TestBroker.start({ strict: true, nameServerPort: 0, topics, groups: [{ name: 'billing' }] });
   });
   afterEach(async () => {
     for (const app of apps.splice(0)) await app.close();
@@ -39,7 +39,7 @@ describe('what a handler threw at a body', () => {
 
   /** What the pages say, once the message is a dead letter. */
   async function pages(options: RocketMQConsoleModuleOptions, viewer: string): Promise<Record<string, Json>> {
-    const connections = RocketMQModule.forRoot({ endpoints: broker.endpoints, nameServer: broker.adminEndpoint });
+    const connections = RocketMQModule.forRoot({ endpoints: broker.endpoints, nameServer: broker.nameServerEndpoint });
     const compiled = await Test.createTestingModule({
       imports: [connections, RocketMQConsoleModule.forRoot(options)],
       providers: [Billing],

@@ -34,7 +34,7 @@ const apps: INestApplication[] = [];
 beforeEach(async () => {
   broker = await TestBroker.start({
     strict: true,
-    adminPort: 0,
+    nameServerPort: 0,
     topics: [{ name: 'orders' }],
     groups: [{ name: 'billing' }],
   });
@@ -50,7 +50,7 @@ async function started(
 ): Promise<string> {
   const compiled = await Test.createTestingModule({
     imports: [
-      RocketMQModule.forRoot({ endpoints: broker.endpoints, nameServer: broker.adminEndpoint }),
+      RocketMQModule.forRoot({ endpoints: broker.endpoints, nameServer: broker.nameServerEndpoint }),
       RocketMQConsoleModule.forRoot(options),
     ],
     providers: [Billing],
@@ -155,7 +155,7 @@ describe('what the application says', () => {
 it('two consoles of one connection have each their own path, guards and options', async () => {
   const compiled = await Test.createTestingModule({
     imports: [
-      RocketMQModule.forRoot({ endpoints: broker.endpoints, nameServer: broker.adminEndpoint }),
+      RocketMQModule.forRoot({ endpoints: broker.endpoints, nameServer: broker.nameServerEndpoint }),
       RocketMQConsoleModule.forRoot({ path: 'ops', guards: [AdminGuard], actions: ['replay'] }),
       RocketMQConsoleModule.forRoot({ path: 'view', actions: [] }),
     ],

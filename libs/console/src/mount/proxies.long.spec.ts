@@ -17,7 +17,7 @@ const apps: INestApplication[] = [];
 
 beforeAll(builtPages);
 beforeEach(async () => {
-  broker = await TestBroker.start({ strict: true, adminPort: 0, topics: [{ name: 'orders' }] });
+  broker = await TestBroker.start({ strict: true, nameServerPort: 0, topics: [{ name: 'orders' }] });
 });
 afterEach(async () => {
   for (const app of apps.splice(0)) await app.close();
@@ -32,7 +32,7 @@ interface Case extends RocketMQConsoleModuleOptions {
 async function portOf({ adapter = 'express', trusts = false, ...options }: Case): Promise<number> {
   const compiled = await Test.createTestingModule({
     imports: [
-      RocketMQModule.forRoot({ endpoints: broker.endpoints, nameServer: broker.adminEndpoint }),
+      RocketMQModule.forRoot({ endpoints: broker.endpoints, nameServer: broker.nameServerEndpoint }),
       RocketMQConsoleModule.forRoot({ actions: 'all', ...options }),
     ],
   }).compile();

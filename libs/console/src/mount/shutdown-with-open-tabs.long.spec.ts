@@ -10,7 +10,7 @@ import { RocketMQConsoleModule } from './module.js';
 
 let broker: TestBroker;
 beforeEach(async () => {
-  broker = await TestBroker.start({ strict: true, adminPort: 0, topics: [{ name: 'orders' }] });
+  broker = await TestBroker.start({ strict: true, nameServerPort: 0, topics: [{ name: 'orders' }] });
 });
 afterEach(() => broker.stop());
 
@@ -23,7 +23,7 @@ describe('an application with an open tab', () => {
     async (_, adapter) => {
       const compiled = await Test.createTestingModule({
         imports: [
-          RocketMQModule.forRoot({ endpoints: broker.endpoints, nameServer: broker.adminEndpoint }),
+          RocketMQModule.forRoot({ endpoints: broker.endpoints, nameServer: broker.nameServerEndpoint }),
           RocketMQConsoleModule.forRoot(),
         ],
       }).compile();

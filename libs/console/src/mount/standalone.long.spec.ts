@@ -14,11 +14,11 @@ const closers: (() => Promise<unknown> | unknown)[] = [];
 beforeEach(async () => {
   broker = await TestBroker.start({
     strict: true,
-    adminPort: 0,
+    nameServerPort: 0,
     topics: [{ name: 'orders' }],
     groups: [{ name: 'billing' }],
   });
-  admin = new RocketMQAdmin({ nameServer: broker.adminEndpoint });
+  admin = new RocketMQAdmin({ nameServer: broker.nameServerEndpoint });
   connection = new Connection({ endpoints: broker.endpoints });
 });
 afterEach(async () => {

@@ -21,9 +21,9 @@ let producer: Producer;
 const closers: (() => unknown)[] = [];
 
 beforeEach(async () => {
-  broker = await TestBroker.start({ strict: true, adminPort: 0, topics: [{ name: 'orders' }] });
+  broker = await TestBroker.start({ strict: true, nameServerPort: 0, topics: [{ name: 'orders' }] });
   closers.push(() => broker.stop());
-  admin = new RocketMQAdmin({ nameServer: broker.adminEndpoint });
+  admin = new RocketMQAdmin({ nameServer: broker.nameServerEndpoint });
   closers.push(() => admin.close());
   const connection = new Connection({ endpoints: broker.endpoints });
   closers.push(() => connection.close());

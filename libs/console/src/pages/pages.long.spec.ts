@@ -18,7 +18,7 @@ const closers: (() => unknown)[] = [];
 beforeEach(async () => {
   broker = await TestBroker.start({
     strict: true,
-    adminPort: 0,
+    nameServerPort: 0,
     controlPort: 0,
     topics: [{ name: 'orders' }, { name: 'reminders', type: 'delay' }, { name: 'payments', type: 'transaction' }],
     groups: [{ name: 'billing', maxDeliveryAttempts: 1 }],
@@ -30,7 +30,7 @@ beforeEach(async () => {
   producer = new Producer(connection, { transactionCheckers: { payments: () => 'unknown' } });
   await producer.start();
   closers.push(() => producer.close());
-  admin = new RocketMQAdmin({ nameServer: broker.adminEndpoint });
+  admin = new RocketMQAdmin({ nameServer: broker.nameServerEndpoint });
   closers.push(() => admin.close());
   const control = new ControlClient({ endpoint: broker.controlEndpoint });
   const console = await startStandaloneConsole({ admin, control, connection, title: 'Test' });

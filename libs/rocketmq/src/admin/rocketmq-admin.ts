@@ -67,7 +67,7 @@ import type { CreateOptions, NewTopic, TopicDescription } from './topics/topics.
 
 export interface RocketMQAdminOptions {
   /**
-   * `host:port` of each name server, separated by `;`; or the `adminEndpoint` of an embedded broker. The first one that can be
+   * `host:port` of each name server, separated by `;`; or the `nameServerEndpoint` of an embedded broker. The first one that can be
    * reached is asked.
    */
   readonly nameServer: string;

@@ -38,10 +38,10 @@ describe('administration of a broker that requires credentials and certificates'
   afterAll(() => authority.remove());
 
   async function create(broker: EmbeddedBrokerOptions, options: Partial<RocketMQAdminOptions>): Promise<void> {
-    const embedded = new EmbeddedBroker({ ...broker, adminPort: 0 });
+    const embedded = new EmbeddedBroker({ ...broker, nameServerPort: 0 });
     closers.push(() => embedded.stop());
     await embedded.start();
-    const admin = new RocketMQAdmin({ nameServer: embedded.adminEndpoint, ...options });
+    const admin = new RocketMQAdmin({ nameServer: embedded.nameServerEndpoint, ...options });
     closers.push(() => admin.close());
     await admin.createTopic({ topic: 'orders', type: 'normal', queues: 1 });
   }
@@ -53,10 +53,10 @@ describe('administration of a broker that requires credentials and certificates'
   });
 
   it('does not mistake a broken connection for missing TLS where both are served', async () => {
-    const embedded = new EmbeddedBroker({ adminPort: 0 });
+    const embedded = new EmbeddedBroker({ nameServerPort: 0 });
     closers.push(() => embedded.stop());
     await embedded.start();
-    const forwarder = await forwardTo(Number(embedded.adminEndpoint.split(':')[1]), (answer) => {
+    const forwarder = await forwardTo(Number(embedded.nameServerEndpoint.split(':')[1]), (answer) => {
       if (forwarder.connections() === 1) forwarder.reset();
       return answer;
     });

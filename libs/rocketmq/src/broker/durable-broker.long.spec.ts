@@ -130,7 +130,7 @@ describe('a broker with a folder', () => {
   });
 
   it('accepts strings of producers that exceed the length of a key on disk', async () => {
-    const broker = await start({ adminPort: 0 });
+    const broker = await start({ nameServerPort: 0 });
     const { producer } = await clientsOf(broker, 'orders');
     const key = 'k'.repeat(5_000);
     await producer.send({ topic: 'orders', body: 'x', keys: [key] });

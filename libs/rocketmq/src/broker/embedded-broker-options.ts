@@ -25,7 +25,7 @@ export interface EmbeddedBrokerOptions {
    * Serves administration on this port, so that `RocketMQAdmin` works with this broker; 0: any free port. A restart keeps it.
    * Without `users` the broker requires no credentials. Default: no such port.
    */
-  readonly adminPort?: number;
+  readonly nameServerPort?: number;
   /**
    * Serves the control port over HTTP: state, metrics, messages delivered now or again, faults; 0: any free port. A restart keeps it.
    * With `users` it is for super users only, otherwise it requires no credentials. Default: no such port.
@@ -114,7 +114,7 @@ export function engineOptionsOf(options: EmbeddedBrokerOptions, retention: Reten
     dataExpireMs: options.transactionDataExpireMs ?? 30_000,
     maxChecks: options.transactionCheckMax ?? 15,
   };
-  const indexed = (options.adminPort ?? options.controlPort) !== undefined;
+  const indexed = (options.nameServerPort ?? options.controlPort) !== undefined;
   const { maxLiteTopics = MAX_LITE_TOPICS } = options;
   return { strict, recallEnabled, timing, indexed, maxStoreBytes: memoryLimitOf(options), maxLiteTopics, retention };
 }

@@ -27,19 +27,19 @@ describe('an embedded broker', () => {
   });
 
   it('frees its ports when its start is aborted or late, and can be started again', async () => {
-    const broker = new EmbeddedBroker({ host: 'localhost', adminPort: 0, controlPort: 0, morePorts: [0] });
+    const broker = new EmbeddedBroker({ host: 'localhost', nameServerPort: 0, controlPort: 0, morePorts: [0] });
     const controller = new AbortController();
     const aborted = broker.start({ signal: controller.signal });
     // The ports are chosen by the first start, and another one would report them as used.
     controller.abort(new Error('no longer wanted'));
     await expect(aborted).rejects.toThrow('no longer wanted');
     await broker.start();
-    const { endpoints, adminEndpoint, controlEndpoint } = broker;
+    const { endpoints, nameServerEndpoint, controlEndpoint } = broker;
     await broker.stop();
     await expect(broker.start({ signal: AbortSignal.abort(new Error('before')) })).rejects.toThrow('before');
     await expect(broker.start({ timeoutMs: 0.001 })).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
     await broker.start();
-    expect(broker).toMatchObject({ endpoints, adminEndpoint, controlEndpoint });
+    expect(broker).toMatchObject({ endpoints, nameServerEndpoint, controlEndpoint });
     await broker.stop();
   });
 

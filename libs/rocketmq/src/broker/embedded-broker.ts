@@ -117,7 +117,7 @@ export class EmbeddedBroker {
   private isOpen: boolean;
   #state: BrokerState = { kind: 'stopped' };
   private ports: readonly number[];
-  private adminPort: number | undefined;
+  private nameServerPort: number | undefined;
   private release: number = RELEASE.number;
   private controlPort: number | undefined;
   private watcher: DeliveryWatcher | undefined;
@@ -140,7 +140,7 @@ export class EmbeddedBroker {
     this.#tls = portTlsOf(options.tls, this.realClock, this.logger);
     this.#access = new AccessControl(options.users);
     this.ports = [options.port ?? 0, ...(options.morePorts ?? [])];
-    this.adminPort = options.adminPort;
+    this.nameServerPort = options.nameServerPort;
     this.controlPort = options.controlPort;
     assertStoring(options);
     this.store = this.makeStore(disk);
@@ -179,13 +179,16 @@ export class EmbeddedBroker {
       .join(';');
   }
 
-  /** The address for `RocketMQAdmin`, as its name server. @throws StateError without `adminPort`, or before the start */
-  get adminEndpoint(): string {
-    if (this.adminPort === undefined) {
-      throw new StateError('NO_ADMIN_PORT', 'this embedded broker has no admin port; set the option adminPort');
+  /** The address for `RocketMQAdmin`, as its name server. @throws StateError without `nameServerPort`, or before the start */
+  get nameServerEndpoint(): string {
+    if (this.nameServerPort === undefined) {
+      throw new StateError(
+        'NO_NAME_SERVER_PORT',
+        'this embedded broker has no name server port; set the option nameServerPort',
+      );
     }
-    if (this.adminPort === 0) throw notStarted();
-    return textOf(this.#options.host ?? LOOPBACK, this.adminPort);
+    if (this.nameServerPort === 0) throw notStarted();
+    return textOf(this.#options.host ?? LOOPBACK, this.nameServerPort);
   }
 
   /** The URL of the control port: `http://127.0.0.1:12345`. @throws StateError without `controlPort`, or before the start */
@@ -199,7 +202,7 @@ export class EmbeddedBroker {
 
   /**
    * Inspects and manipulates this broker as its control port does, without a port. Calls throw a StateError `NOT_STARTED` while the broker is
-   * not running. Messages are found by id only with `adminPort` or `controlPort`.
+   * not running. Messages are found by id only with `nameServerPort` or `controlPort`.
    */
   get control(): ControlClient {
     return new ControlClient({ endpoint: '127.0.0.1:1' }, (asked, body) => this.askInside(asked, body));
@@ -319,7 +322,7 @@ export class EmbeddedBroker {
     try {
       if (this.travel === undefined) assertTimeNotMoved(this.store);
       else this.travel.load();
-      if (this.adminPort !== undefined) {
+      if (this.nameServerPort !== undefined) {
         remoting = new RegisteredClients(this.realClock);
         admin = await this.makeAdmin(polls, checks, remoting);
       }
@@ -328,15 +331,15 @@ export class EmbeddedBroker {
       this.declareAll();
       const bound = await withNotedEffects('start of the embedded broker', timeoutMs, signal, async (deadline) => ({
         grpc: await raceAbort(server.listen(host, this.ports), deadline.signal),
-        admin: await (admin && raceAbort(admin.listen(host, this.adminPort ?? 0), deadline.signal)),
+        admin: await (admin && raceAbort(admin.listen(host, this.nameServerPort ?? 0), deadline.signal)),
         control: await (control && raceAbort(control.listen(this.controlHost, this.controlPort ?? 0), deadline.signal)),
       }));
       this.ports = bound.grpc;
-      this.adminPort = bound.admin;
+      this.nameServerPort = bound.admin;
       this.controlPort = bound.control;
       this.ticker.start();
       this.sweeper.start();
-      this.logger.info('embedded broker started', { host, ports: this.ports, adminPort: this.adminPort });
+      this.logger.info('embedded broker started', { host, ports: this.ports, nameServerPort: this.nameServerPort });
       return { server, polls, checks, admin, remoting, control };
     } catch (error) {
       admin?.stop();
@@ -432,7 +435,7 @@ export class EmbeddedBroker {
     const { RemotingServer } = await import('./remoting/remoting-server.js');
     const address = (): string => {
       const host = this.#options.advertisedAddress?.host ?? this.#options.host ?? LOOPBACK;
-      return textOf(host, this.adminPort ?? 0);
+      return textOf(host, this.nameServerPort ?? 0);
     };
     const own = { engine, store, clock, realClock, clientTime, sessions, activity, polls, checks, clients, address };
     const { transactionFirstCheckMs = DEFAULT_FIRST_CHECK_MS } = this.#options;

@@ -7,7 +7,7 @@ import { expect, it, jest } from '@jest/globals';
 import { EmbeddedBroker } from './embedded-broker.js';
 
 it.each([
-  ['admin', './remoting/remoting-server.js', { adminPort: 0 }],
+  ['admin', './remoting/remoting-server.js', { nameServerPort: 0 }],
   ['control', './control/control-port.js', { controlPort: 0 }],
 ])('leaves the folder to the next broker when the %s port cannot be loaded', async (_port, module, ports) => {
   const folder = await mkdtemp(join(tmpdir(), 'failed-start-'));

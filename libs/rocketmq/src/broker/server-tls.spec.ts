@@ -47,7 +47,7 @@ async function send({ endpoints }: EmbeddedBroker, tls?: TlsOptions): Promise<st
   return (await producer.send({ topic: 'orders', body: 'one' })).messageId;
 }
 
-async function administer({ adminEndpoint: nameServer }: EmbeddedBroker, tls?: TlsOptions): Promise<void> {
+async function administer({ nameServerEndpoint: nameServer }: EmbeddedBroker, tls?: TlsOptions): Promise<void> {
   const admin = new RocketMQAdmin({ nameServer, ...(tls && { tls }) });
   closers.push(() => admin.close());
   await admin.createTopic({ topic: 'made', type: 'normal' });
@@ -64,7 +64,7 @@ async function certificateOf({ endpoints }: EmbeddedBroker): Promise<X509Certifi
 
 describe('the ports of a broker without the option tls', () => {
   it('serve clients with TLS and without, as those of a real server do', async () => {
-    const broker = await serve({ adminPort: 0 });
+    const broker = await serve({ nameServerPort: 0 });
     for (const tls of [undefined, UNVERIFIED]) {
       await expect(send(broker, tls)).resolves.toMatch(/^01/);
       await administer(broker, tls);
@@ -86,8 +86,8 @@ describe('an invalid TLS handshake', () => {
     ['noise', Buffer.from(`16${'00ff'.repeat(400)}`, 'hex')],
     ['half a greeting', Buffer.from('1603010200010001fc0303', 'hex')],
   ])('of %s ends its own connection only', async (_what, bytes) => {
-    const broker = await serve({ adminPort: 0 });
-    for (const endpoint of [broker.endpoints, broker.adminEndpoint]) {
+    const broker = await serve({ nameServerPort: 0 });
+    for (const endpoint of [broker.endpoints, broker.nameServerEndpoint]) {
       const socket = connectPlain(Number(endpoint.split(':')[1]), '127.0.0.1');
       socket.on('error', () => {});
       socket.resume();
@@ -101,7 +101,7 @@ describe('an invalid TLS handshake', () => {
 
 describe('the ports of a broker with a certificate', () => {
   it('reject clients without TLS', async () => {
-    const broker = await serve({ tls: identity, adminPort: 0 });
+    const broker = await serve({ tls: identity, nameServerPort: 0 });
     await expect(send(broker)).rejects.toMatchObject({ code: 'TLS_FAILED', outcome: 'not-sent' });
     await expect(administer(broker)).rejects.toMatchObject({ code: 'TLS_FAILED' });
     await expect(send(broker, { ca: authority.cert })).resolves.toMatch(/^01/);
@@ -111,7 +111,7 @@ describe('the ports of a broker with a certificate', () => {
     let served = identity;
     let clientCa = authority.cert;
     const tls = { cert: () => served.cert, key: () => served.key, clientCa: () => clientCa };
-    const broker = await serve({ tls, adminPort: 0, controlPort: 0 });
+    const broker = await serve({ tls, nameServerPort: 0, controlPort: 0 });
     const own = authority.issue();
     await expect(send(broker, { ca: authority.cert, ...own })).resolves.toMatch(/^01/);
     const strangers = new CertificateAuthority('strangers');
@@ -132,7 +132,7 @@ describe('the ports of a broker with a certificate', () => {
   });
 
   it('serve both with allowPlaintext', async () => {
-    const broker = await serve({ tls: { ...identity, allowPlaintext: true }, adminPort: 0, controlPort: 0 });
+    const broker = await serve({ tls: { ...identity, allowPlaintext: true }, nameServerPort: 0, controlPort: 0 });
     for (const tls of [undefined, { ca: authority.cert }]) {
       await expect(send(broker, tls)).resolves.toMatch(/^01/);
       await administer(broker, tls);

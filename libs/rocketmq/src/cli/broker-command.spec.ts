@@ -20,10 +20,10 @@ describe('the command line of the broker', () => {
 
   it('sets ports, host, topics and groups', async () => {
     const line =
-      '--port 0 --admin-port 9876 --control 127.0.0.2:9080 --host 0.0.0.0 --time-travel --strict --data d --flush async --topic a --topic b:priority:4 --group g:fifo:3';
+      '--port 0 --name-server-port 9876 --control 127.0.0.2:9080 --host 0.0.0.0 --time-travel --strict --data d --flush async --topic a --topic b:priority:4 --group g:fifo:3';
     expect(await options(...line.split(' '))).toEqual({
       port: 0,
-      adminPort: 9876,
+      nameServerPort: 9876,
       controlPort: 9080,
       controlHost: '127.0.0.2',
       host: '0.0.0.0',
@@ -41,7 +41,7 @@ describe('the command line of the broker', () => {
 
   it.each([
     ['--port 99999', "'--port <port>' argument '99999' is invalid. It must be a port from 0 to 65535"],
-    ['--admin-port x', "'--admin-port <port>' argument 'x' is invalid. It must be a port"],
+    ['--name-server-port x', "'--name-server-port <port>' argument 'x' is invalid. It must be a port"],
     ['--control :1', 'It must be PORT, HOST:PORT or [IPV6]:PORT'],
     ['--topic :fifo', 'name:type:queues'],
     ['--topic a:b', 'The type must be one of normal, fifo, delay, transaction, priority'],
@@ -62,7 +62,7 @@ describe('the file of the broker', () => {
     port: 9081,
     morePorts: [9082],
     host: '127.0.0.2',
-    adminPort: 0,
+    nameServerPort: 0,
     controlPort: 0,
     controlHost: '127.0.0.2',
     advertisedAddress: { host: 'broker', port: 8081 },

@@ -23,7 +23,7 @@ function brokerOptions(command: Command): Command {
     )
     .option('--port <port>', `port for clients, 0 for any free port (default: ${DEFAULT_PORT})`, portOf)
     .option('--host <host>', 'address to listen on (default: 127.0.0.1)')
-    .option('--admin-port <port>', 'also serve administration on this port, as a name server does', portOf)
+    .option('--name-server-port <port>', 'also serve administration on this port, as a name server does', portOf)
     .addOption(controlOption())
     .option(
       '--time-travel',
@@ -48,7 +48,10 @@ function brokerOptions(command: Command): Command {
     .option('--config <file>', 'JSON file with the options of EmbeddedBroker; options of the command line override it');
   return withExamples(command, [
     ['broker', 'for development: topics and groups are created on first use'],
-    ['broker --data ./data --admin-port 9876', 'keep messages across restarts; topic, group, lag etc. work on it'],
+    [
+      'broker --data ./data --name-server-port 9876',
+      'keep messages across restarts; topic, group, lag etc. work on it',
+    ],
     [
       'broker --strict --topic orders:transaction --topic steps:fifo:4 --group billing:fifo:5',
       'as strict as a real server',

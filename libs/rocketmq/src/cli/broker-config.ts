@@ -13,7 +13,7 @@ export const DEFAULT_PORT = 8081;
 export interface BrokerValues {
   readonly port?: number;
   readonly host?: string;
-  readonly adminPort?: number;
+  readonly nameServerPort?: number;
   readonly control?: ControlAddress;
   /** The port of the console; true: any free port. */
   readonly console?: number | true;
@@ -95,7 +95,7 @@ const config = object<BrokerConfig>({
   port,
   morePorts: list(port),
   host: text,
-  adminPort: port,
+  nameServerPort: port,
   controlPort: port,
   controlHost: text,
   advertisedAddress: object({ host: text, port }, ['host', 'port']),

@@ -50,7 +50,9 @@ export async function brokerOptionsOf(
     ...plain,
     ...control,
     // The console is an administrator.
-    ...(consolePort !== undefined && plain.adminPort === undefined && file.adminPort === undefined && { adminPort: 0 }),
+    ...(consolePort !== undefined &&
+      plain.nameServerPort === undefined &&
+      file.nameServerPort === undefined && { nameServerPort: 0 }),
     topics: merged(file.topics, topic),
     groups: merged(file.groups, group),
   };
@@ -95,24 +97,24 @@ function readConfigFile(file: string): string {
 
 async function serve(
   broker: EmbeddedBroker,
-  { adminPort, controlPort, data, timeTravel = false }: EmbeddedBrokerOptions,
+  { nameServerPort, controlPort, data, timeTravel = false }: EmbeddedBrokerOptions,
   wanted: WantedConsole | undefined,
   io: CommandIo,
 ): Promise<void> {
-  const hasAdmin = adminPort !== undefined;
+  const hasAdmin = nameServerPort !== undefined;
   const stop = askedToStop();
   await broker.start();
   const place = data === undefined ? 'in memory and loses them when it stops' : `in ${data}`;
   io.out(`embedded broker ready on ${broker.endpoints}; it stores messages ${place}\n`);
-  if (hasAdmin) io.out(`administration on ${broker.adminEndpoint}\n`);
-  const adminEndpoint = hasAdmin ? broker.adminEndpoint : undefined;
+  if (hasAdmin) io.out(`administration on ${broker.nameServerEndpoint}\n`);
+  const nameServerEndpoint = hasAdmin ? broker.nameServerEndpoint : undefined;
   const controlEndpoint = controlPort === undefined ? undefined : broker.controlEndpoint;
   if (controlEndpoint !== undefined) io.out(`control on ${controlEndpoint}\n`);
   if (timeTravel) io.out('time travel is on, for development only: its time can be moved ahead\n');
   const shown = wanted && (await startConsole(broker, wanted, io));
   const consoleUrl = shown?.url;
   if (consoleUrl !== undefined) io.out(`console on ${consoleUrl}\n`);
-  process.send?.({ ready: true, endpoints: broker.endpoints, adminEndpoint, controlEndpoint, consoleUrl });
+  process.send?.({ ready: true, endpoints: broker.endpoints, nameServerEndpoint, controlEndpoint, consoleUrl });
   await stop;
   await shown?.close();
   await broker.stop();
@@ -127,13 +129,13 @@ interface WantedConsole {
 
 /** The console of a broker in this process. */
 async function startConsole(
-  { endpoints, adminEndpoint, control }: EmbeddedBroker,
+  { endpoints, nameServerEndpoint, control }: EmbeddedBroker,
   { pages, port }: WantedConsole,
   io: CommandIo,
 ): Promise<{ readonly url: string; close(): Promise<void> }> {
   const { RocketMQAdmin } = await import('../admin/rocketmq-admin.js');
   const { Connection } = await import('../client/connection.js');
-  const admin = new RocketMQAdmin({ nameServer: adminEndpoint });
+  const admin = new RocketMQAdmin({ nameServer: nameServerEndpoint });
   const connection = new Connection({ endpoints });
   const close = async (): Promise<void> => {
     connection.close();

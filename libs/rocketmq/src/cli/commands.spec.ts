@@ -1,4 +1,4 @@
-// The commands that administer a cluster, called as a shell calls them, on an embedded broker with an admin port.
+// The commands that administer a cluster, called as a shell calls them, on an embedded broker with a name server port.
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Called, call, words } from '../../../../test/fixtures/command-line.js';
@@ -11,7 +11,7 @@ let connection: Connection;
 let messageId: string;
 
 beforeAll(async () => {
-  broker = await TestBroker.start({ adminPort: 0, strict: true });
+  broker = await TestBroker.start({ nameServerPort: 0, strict: true });
   connection = new Connection({ endpoints: broker.endpoints });
   broker.declareTopic({ name: 'orders', type: 'normal', queues: 2 });
   broker.declareGroup({ name: 'billing' });
@@ -60,7 +60,7 @@ async function buryAll(consumerGroup: string): Promise<void> {
   await consumer.close();
 }
 
-const on = (line: string): Promise<Called> => call([...words(line), '--name-server', broker.adminEndpoint]);
+const on = (line: string): Promise<Called> => call([...words(line), '--name-server', broker.nameServerEndpoint]);
 async function json(line: string): Promise<Record<string, never>> {
   const { code, out, err } = await on(`${line} --json`);
   expect({ code, err }).toEqual({ code: 0, err: '' });
@@ -120,7 +120,7 @@ describe('topic', () => {
     expect((await on('topic delete steps --yes')).out).toMatch(/^topic steps was deleted from /);
     expect(await json('topic delete steps')).toEqual({ topic: 'steps', done: false, exists: false, messages: 0 });
     expect(await refused('topic show steps', 1)).toContain(
-      `topic "steps" does not exist; create it with: npx nestjs-rocketmq topic create steps --type normal --name-server ${broker.adminEndpoint}\n`,
+      `topic "steps" does not exist; create it with: npx nestjs-rocketmq topic create steps --type normal --name-server ${broker.nameServerEndpoint}\n`,
     );
   });
 
@@ -193,7 +193,7 @@ describe('group', () => {
     expect(await json('group show shipping')).toMatchObject({ fifo: true, maxDeliveryAttempts: 5 });
     expect((await on('group delete shipping --yes')).out).toMatch(/^group shipping was deleted/);
     expect(await refused('group show shipping', 1)).toContain(
-      `group "shipping" does not exist; create it with: npx nestjs-rocketmq group create shipping --name-server ${broker.adminEndpoint}\n`,
+      `group "shipping" does not exist; create it with: npx nestjs-rocketmq group create shipping --name-server ${broker.nameServerEndpoint}\n`,
     );
   });
 
@@ -368,7 +368,7 @@ describe('message delayed', () => {
 
 describe('message tail', () => {
   const tail = (line: string, count: number): Promise<Called> => {
-    const args = [...words(`message tail ${line}`), '--name-server', broker.adminEndpoint];
+    const args = [...words(`message tail ${line}`), '--name-server', broker.nameServerEndpoint];
     return call(args, {}, (out) => out.split('\n').length > count);
   };
 

@@ -117,7 +117,7 @@ describe('the console of the command line', () => {
   });
 
   it('sends by the name servers where no proxy is named', async () => {
-    const broker = new Program(['broker', '--port', '0', '--admin-port', '0', '--topic', 'orders']);
+    const broker = new Program(['broker', '--port', '0', '--name-server-port', '0', '--topic', 'orders']);
     const nameServer = await broker.printed(/^administration on (\S+)$/m);
     const args = ['console', '--name-server', nameServer, '--actions', 'send', '--bodies', 'shown', '--port', '0'];
     const browser = await opened(await new Program(args).printed(CONSOLE));

@@ -25,7 +25,7 @@ afterEach(async () => {
 });
 
 async function start(options: TestBrokerOptions = {}): Promise<TestBroker> {
-  const broker = await TestBroker.start({ adminPort: 0, ...options });
+  const broker = await TestBroker.start({ nameServerPort: 0, ...options });
   closers.push(() => broker.stop());
   return broker;
 }
@@ -61,7 +61,7 @@ describe('the doctor, on a healthy server', () => {
     const broker = await start({ strict: true });
     broker.declareTopic({ name: 'orders', type: 'fifo', queues: 4 });
     broker.declareGroup({ name: 'billing', fifo: true, maxDeliveryAttempts: 5 });
-    const line = `${broker.endpoints} --admin ${broker.adminEndpoint} --topic orders --group billing`;
+    const line = `${broker.endpoints} --admin ${broker.nameServerEndpoint} --topic orders --group billing`;
     const { code, status, check } = await doctor(line);
     expect({ code, status }).toEqual({ code: 0, status: 'ok' });
     expect(check('protocol').seen).toContain('an embedded broker answers');
@@ -89,7 +89,7 @@ describe('the doctor, on a healthy server', () => {
     const broker = await start();
     for (let number = 0; number < 22; number++) broker.declareTopic({ name: `topic-${number}`, type: 'normal' });
     broker.declareGroup({ name: 'billing' });
-    const { checks } = await doctor(`${broker.endpoints} --admin ${broker.adminEndpoint}`);
+    const { checks } = await doctor(`${broker.endpoints} --admin ${broker.nameServerEndpoint}`);
     expect(checks.filter(({ name, status }) => name === 'topic' && status === 'ok')).toHaveLength(20);
     expect(checks).toContainEqual(
       expect.objectContaining({ name: 'topic', seen: expect.stringContaining('2 more were not examined') }),
@@ -105,17 +105,17 @@ describe('the doctor, on a healthy server', () => {
       seen: expect.stringContaining('could create it'),
     });
     expect(unknown.check('group')).toMatchObject({ status: 'skipped' });
-    const known = await doctor(`${broker.endpoints} --admin ${broker.adminEndpoint} --topic new --group new`);
+    const known = await doctor(`${broker.endpoints} --admin ${broker.nameServerEndpoint} --topic new --group new`);
     expect(known.code).toBe(1);
     expect(known.check('topic')).toMatchObject({
       status: 'failed',
-      advice: `npx nestjs-rocketmq topic create new --type normal --name-server ${broker.adminEndpoint}`,
+      advice: `npx nestjs-rocketmq topic create new --type normal --name-server ${broker.nameServerEndpoint}`,
     });
     expect(known.check('group')).toMatchObject({
       status: 'failed',
-      advice: `npx nestjs-rocketmq group create new --name-server ${broker.adminEndpoint}`,
+      advice: `npx nestjs-rocketmq group create new --name-server ${broker.nameServerEndpoint}`,
     });
-    const admin = (what: string) => call(words(`${what} list --json --name-server ${broker.adminEndpoint}`));
+    const admin = (what: string) => call(words(`${what} list --json --name-server ${broker.nameServerEndpoint}`));
     expect(JSON.parse((await admin('topic')).out)).toMatchObject({ topics: [] });
     expect(JSON.parse((await admin('group')).out)).toMatchObject({ groups: [] });
   });
@@ -124,7 +124,7 @@ describe('the doctor, on a healthy server', () => {
     const broker = await start({ strict: true });
     const types = ['normal', 'fifo', 'delay', 'transaction', 'priority'] as const;
     for (const type of types) broker.declareTopic({ name: type, type });
-    const line = `${broker.endpoints} --admin ${broker.adminEndpoint}`;
+    const line = `${broker.endpoints} --admin ${broker.nameServerEndpoint}`;
     expect((await doctor(line)).checks.filter(({ name }) => name === 'send')).toEqual([]);
     const { code, check } = await doctor(`${line} --send`);
     expect(code).toBe(0);
@@ -138,7 +138,7 @@ describe('the doctor, on a healthy server', () => {
 describe('the doctor, on the wrong server', () => {
   it('recognizes a name server', async () => {
     const broker = await start();
-    const { code, check } = await doctor(broker.adminEndpoint);
+    const { code, check } = await doctor(broker.nameServerEndpoint);
     expect(code).toBe(1);
     expect(check('protocol')).toMatchObject({
       status: 'failed',
@@ -228,11 +228,11 @@ describe('the doctor, on the wrong server', () => {
 });
 
 describe('the doctor, on the addresses in a route', () => {
-  const orders = { topics: [{ name: 'orders' }], adminPort: 0 } satisfies EmbeddedBrokerOptions;
+  const orders = { topics: [{ name: 'orders' }], nameServerPort: 0 } satisfies EmbeddedBrokerOptions;
 
   it('reports registered brokers that cannot be reached from here', async () => {
     const broker = await start({ ...orders, advertisedAddress: { host: 'no-such-host.invalid', port: 8081 } });
-    const { code, check } = await doctor(`${broker.endpoints} --admin ${broker.adminEndpoint}`);
+    const { code, check } = await doctor(`${broker.endpoints} --admin ${broker.nameServerEndpoint}`);
     expect(code).toBe(1);
     expect(check('name server')).toMatchObject({ status: 'ok', seen: 'knows 1 broker' });
     expect(check('broker')).toMatchObject({
@@ -244,7 +244,7 @@ describe('the doctor, on the addresses in a route', () => {
 
   it('reports a port that is published under another number', async () => {
     const unpublished = await start({ ...orders, advertisedAddress: { host: '127.0.0.1', port: 1 } });
-    const { code, check } = await doctor(`${unpublished.endpoints} --admin ${unpublished.adminEndpoint}`);
+    const { code, check } = await doctor(`${unpublished.endpoints} --admin ${unpublished.nameServerEndpoint}`);
     expect(code).toBe(1);
     expect(check('address').advice).toContain('publish the port under the same number (docker run -p 1:1)');
   });
@@ -253,7 +253,7 @@ describe('the doctor, on the addresses in a route', () => {
     const broker = await start(orders);
     const forwarder = await forwardTo(Number(broker.endpoints.split(':')[1]));
     closers.push(() => forwarder.close());
-    const { code, status, check } = await doctor(`127.0.0.1:${forwarder.port} --admin ${broker.adminEndpoint}`);
+    const { code, status, check } = await doctor(`127.0.0.1:${forwarder.port} --admin ${broker.nameServerEndpoint}`);
     expect({ code, status }).toEqual({ code: 0, status: 'warning' });
     expect(check('address')).toMatchObject({
       status: 'warning',
@@ -289,11 +289,11 @@ describe('the doctor, on access', () => {
       status: 'failed',
       advice: expect.stringContaining('ROCKETMQ_ACCESS_KEY'),
     });
-    const wrong = await doctor(`${broker.endpoints} --admin ${broker.adminEndpoint}`, keys('not its secret'));
+    const wrong = await doctor(`${broker.endpoints} --admin ${broker.nameServerEndpoint}`, keys('not its secret'));
     expect(wrong.check('credentials').seen).toContain('the secret key does not match');
     expect(wrong.check('name server').seen).toContain('the secret key does not match');
     expect(JSON.stringify(wrong.checks)).not.toContain('not its secret');
-    const right = await doctor(`${broker.endpoints} --admin ${broker.adminEndpoint}`, keys('its secret'));
+    const right = await doctor(`${broker.endpoints} --admin ${broker.nameServerEndpoint}`, keys('its secret'));
     expect(right.code).toBe(0);
     expect(right.check('credentials').seen).toBe('accepted; the server rejects clients without credentials');
     expect(right.check('topic', 'orders').status).toBe('ok');
@@ -319,7 +319,10 @@ describe('the doctor, on access', () => {
       topics: [{ name: 'mine' }, { name: 'theirs' }],
     });
     // An embedded broker is asked only for topics that are known to exist, and only an administrator can list them.
-    const admin = await doctor(`${broker.endpoints} --admin ${broker.adminEndpoint} --topic mine`, keys('its secret'));
+    const admin = await doctor(
+      `${broker.endpoints} --admin ${broker.nameServerEndpoint} --topic mine`,
+      keys('its secret'),
+    );
     expect(admin.check('credentials').status).toBe('ok');
     expect(admin.checks.some(({ seen }) => seen.includes('a permission is missing'))).toBe(true);
     expect(admin.code).toBe(1);
@@ -355,7 +358,7 @@ describe('the doctor, on TLS', () => {
 
   it("reports the certificate's owner, its expiry, and whether it is trusted", async () => {
     const broker = await start({ tls: authority.issue(), topics: [{ name: 'orders' }] });
-    const trusted = await doctor(`https://${broker.endpoints} --tls-ca ${ca} --admin ${broker.adminEndpoint}`);
+    const trusted = await doctor(`https://${broker.endpoints} --tls-ca ${ca} --admin ${broker.nameServerEndpoint}`);
     expect(trusted.check('tls')).toMatchObject({
       seen: expect.stringMatching(/certificate of \S+ is valid until \d{4}-/),
     });
@@ -374,7 +377,7 @@ describe('the doctor, on what brokers report', () => {
   it('reports the skew of a clock, and the error of the measurement', async () => {
     const broker = await start({ manualClock: true });
     await broker.advance(3_600_000);
-    const { code, check } = await doctor(`${broker.endpoints} --admin ${broker.adminEndpoint}`);
+    const { code, check } = await doctor(`${broker.endpoints} --admin ${broker.nameServerEndpoint}`);
     expect(code).toBe(0);
     const { status, seen } = check('clock');
     expect(status).toBe('warning');
@@ -393,7 +396,7 @@ describe('the doctor, on what brokers report', () => {
 
   it('warns of dead letters, and of messages without a consumer', async () => {
     const broker = await start({ topics: [{ name: 'orders' }], groups: [{ name: 'billing', maxDeliveryAttempts: 1 }] });
-    await call(words(`doctor ${broker.endpoints} --admin ${broker.adminEndpoint} --send`));
+    await call(words(`doctor ${broker.endpoints} --admin ${broker.nameServerEndpoint} --send`));
     const connection = new Connection({ endpoints: broker.endpoints });
     const consumer = new SimpleConsumer(connection, { consumerGroup: 'billing', subscriptions: [{ topic: 'orders' }] });
     await consumer.start();
@@ -401,12 +404,14 @@ describe('the doctor, on what brokers report', () => {
     if (received !== undefined) await consumer.forwardToDeadLetterQueue(received);
     await consumer.close();
     connection.close();
-    await call(words(`doctor ${broker.endpoints} --admin ${broker.adminEndpoint} --topic orders --send`));
-    const { code, status, check } = await doctor(`${broker.endpoints} --admin ${broker.adminEndpoint} --group billing`);
+    await call(words(`doctor ${broker.endpoints} --admin ${broker.nameServerEndpoint} --topic orders --send`));
+    const { code, status, check } = await doctor(
+      `${broker.endpoints} --admin ${broker.nameServerEndpoint} --group billing`,
+    );
     expect({ code, status }).toEqual({ code: 0, status: 'warning' });
     expect(check('dead letters')).toMatchObject({
       status: 'warning',
-      advice: expect.stringContaining(`dlq replay billing --name-server ${broker.adminEndpoint}`),
+      advice: expect.stringContaining(`dlq replay billing --name-server ${broker.nameServerEndpoint}`),
     });
     expect(check('lag')).toMatchObject({ status: 'warning', seen: '1 message behind, 1 of them in orders' });
   });

@@ -17,7 +17,7 @@ let folder: string;
 let keys: string;
 
 beforeEach(async () => {
-  broker = await TestBroker.start({ adminPort: 0, strict: true, users: [{ ...USER, isSuper: true }] });
+  broker = await TestBroker.start({ nameServerPort: 0, strict: true, users: [{ ...USER, isSuper: true }] });
   folder = mkdtempSync(join(tmpdir(), 'the doctor '));
   keys = join(folder, 'keys.json');
   writeFileSync(keys, JSON.stringify(USER));
@@ -29,7 +29,7 @@ afterEach(async () => {
 });
 
 async function checksOf(...options: readonly string[]): Promise<readonly Check[]> {
-  const { out } = await call(['doctor', broker.endpoints, '--admin', broker.adminEndpoint, '--json', ...options]);
+  const { out } = await call(['doctor', broker.endpoints, '--admin', broker.nameServerEndpoint, '--json', ...options]);
   return (JSON.parse(out) as { checks: Check[] }).checks;
 }
 

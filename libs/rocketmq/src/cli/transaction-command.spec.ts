@@ -14,7 +14,7 @@ const ids: Record<string, string> = {};
 
 beforeAll(async () => {
   const checks = { transactionFirstCheckMs: 6_000, transactionCheckIntervalMs: 30_000, transactionCheckMax: 15 };
-  broker = await TestBroker.start({ adminPort: 0, manualClock: true, ...checks });
+  broker = await TestBroker.start({ nameServerPort: 0, manualClock: true, ...checks });
   for (const name of ['orders', 'refunds']) broker.declareTopic({ name, type: 'transaction' });
   connection = new Connection({ endpoints: broker.endpoints, clock: broker.clock });
   const answer = ({ messageId }: { messageId: string }) => log.get(messageId) ?? 'unknown';
@@ -40,7 +40,7 @@ afterAll(async () => {
   await broker.stop();
 });
 
-const on = (line: string): Promise<Called> => call([...words(line), '--name-server', broker.adminEndpoint]);
+const on = (line: string): Promise<Called> => call([...words(line), '--name-server', broker.nameServerEndpoint]);
 const delivered = () => broker.messages('orders').map(({ body }) => body.toString());
 
 describe('transaction', () => {
@@ -55,7 +55,7 @@ describe('transaction', () => {
       expect(out).toMatch(new RegExp(`^${ids[body]} .* ${topic} +${body}$`, 'm'));
     }
     expect(out).toContain('3 of 3 half messages\n');
-    const doctor = await call(words(`doctor ${broker.endpoints} --admin ${broker.adminEndpoint}`));
+    const doctor = await call(words(`doctor ${broker.endpoints} --admin ${broker.nameServerEndpoint}`));
     expect(doctor.out).toMatch(
       /preview: npx nestjs-rocketmq transaction resume --name-server \S+; the same with --yes has them checked again/,
     );

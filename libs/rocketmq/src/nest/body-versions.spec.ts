@@ -45,7 +45,7 @@ let bench: NestBench;
 let seen: unknown[];
 let failing: boolean;
 beforeEach(async () => {
-  bench = await NestBench.open({ adminPort: 0 });
+  bench = await NestBench.open({ nameServerPort: 0 });
   seen = [];
   failing = false;
 });
@@ -65,7 +65,8 @@ function listenerOf(topic: TopicDefinition, more: Pick<RocketMQListenerOptions, 
   return Picking;
 }
 
-const started = (type: Type) => bench.start({ providers: [type], options: { nameServer: bench.broker.adminEndpoint } });
+const started = (type: Type) =>
+  bench.start({ providers: [type], options: { nameServer: bench.broker.nameServerEndpoint } });
 
 const lamp = { sku: 'lamp', quantity: 1 };
 const lampNow = { lines: [lamp], currency: 'EUR' };
@@ -160,7 +161,7 @@ describe('a message of a newer version', () => {
     const topic = defineTopic('orders', { type: 'normal' });
     const app = await bench.start({
       providers: [listenerOf(topic, options)],
-      options: { nameServer: bench.broker.adminEndpoint },
+      options: { nameServer: bench.broker.nameServerEndpoint },
     });
     const properties = { [BODY_VERSION_PROPERTY]: '2' };
     await app.get(RocketMQProducer).send({ topic: 'orders', body: 'sku=1', properties });

@@ -33,7 +33,7 @@ let eu: TestBroker;
 const apps: TestingModule[] = [];
 
 beforeEach(async () => {
-  [own, eu] = await Promise.all([TestBroker.start({ adminPort: 0 }), TestBroker.start()]);
+  [own, eu] = await Promise.all([TestBroker.start({ nameServerPort: 0 }), TestBroker.start()]);
 });
 
 afterEach(async () => {
@@ -206,7 +206,10 @@ describe('the injected admin', () => {
   }
 
   it('connects to the name servers of the module, and is closed with it', async () => {
-    const running = await start([RocketMQModule.forRoot(options(own, { nameServer: own.adminEndpoint }))], [Operator]);
+    const running = await start(
+      [RocketMQModule.forRoot(options(own, { nameServer: own.nameServerEndpoint }))],
+      [Operator],
+    );
     const { admin } = running.get(Operator);
     expect(admin).toBeInstanceOf(RocketMQAdmin);
     await admin.createTopic({ topic: 'made', type: 'normal' });
@@ -233,7 +236,7 @@ describe('the injected admin', () => {
       RocketMQModule.forRoot({ ...options(own, more), name: 'eu' }),
       RocketMQModule.forRoot(options(own)),
     ];
-    const running = await start(named({ nameServer: own.adminEndpoint }), [Operators]);
+    const running = await start(named({ nameServer: own.nameServerEndpoint }), [Operators]);
     expect(await running.get(Operators).admin.describeTopic('none')).toBeUndefined();
     await running.close();
     await expect(start(named({}), [Operators])).rejects.toThrow(/NO_NAME_SERVER.*Operators/);

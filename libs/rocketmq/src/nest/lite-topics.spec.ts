@@ -38,7 +38,7 @@ describe('listeners of lite topics', () => {
   const apps: INestApplication[] = [];
 
   beforeEach(async () => {
-    broker = await TestBroker.start({ adminPort: 0, strict: true });
+    broker = await TestBroker.start({ nameServerPort: 0, strict: true });
   });
   afterEach(async () => {
     for (const app of apps.splice(0)) await app.close();
@@ -49,7 +49,7 @@ describe('listeners of lite topics', () => {
     provider: new (...args: never[]) => object = Reader,
     options: Partial<RocketMQModuleOptions> = {},
   ) {
-    const { endpoints, adminEndpoint: nameServer } = broker;
+    const { endpoints, nameServerEndpoint: nameServer } = broker;
     const given = { endpoints, nameServer, provision: 'create', logger: recordingLogger(), ...options } as const;
     const compiled = await Test.createTestingModule({
       imports: [RocketMQModule.forRoot(given as RocketMQModuleOptions)],

@@ -9,7 +9,7 @@ import { DEAD_LETTER_PROPERTIES, RocketMQListener, RocketMQRequester, ServerRock
 
 let bench: NestBench;
 beforeAll(async () => {
-  bench = await NestBench.open({ adminPort: 0 });
+  bench = await NestBench.open({ nameServerPort: 0 });
 });
 afterEach(() => bench.closeApps());
 afterAll(() => bench.close());
@@ -90,7 +90,7 @@ describe('a body that a pipe rejects', () => {
       controllers: [Prices],
       options: {
         logger,
-        nameServer: bench.broker.adminEndpoint,
+        nameServer: bench.broker.nameServerEndpoint,
         consumerGroup: 'prices',
         requests: { application: 'desk' },
       },

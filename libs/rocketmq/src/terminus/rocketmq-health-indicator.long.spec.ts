@@ -105,8 +105,8 @@ describe('the health indicator for terminus', () => {
         return 'unknown';
       }
     }
-    const broker = await TestBroker.start({ manualClock: true, adminPort: 0 });
-    const { endpoints, clock, adminEndpoint: nameServer } = broker;
+    const broker = await TestBroker.start({ manualClock: true, nameServerPort: 0 });
+    const { endpoints, clock, nameServerEndpoint: nameServer } = broker;
     const app = await bench.start({
       ...parts,
       providers: [RocketMQHealthIndicator, Payments],

@@ -89,9 +89,9 @@ export class TestBroker {
     return this.broker.endpoints;
   }
 
-  /** Where `RocketMQAdmin` connects. @throws StateError without the option `adminPort` */
-  get adminEndpoint(): string {
-    return this.broker.adminEndpoint;
+  /** Where `RocketMQAdmin` connects. @throws StateError without the option `nameServerPort` */
+  get nameServerEndpoint(): string {
+    return this.broker.nameServerEndpoint;
   }
 
   /** Where a `ControlClient` connects. @throws StateError without the option `controlPort` */

@@ -20,7 +20,7 @@ afterEach(async () => {
 async function world(options: TestBrokerOptions = {}) {
   const broker = await TestBroker.start({
     manualClock: true,
-    adminPort: 0,
+    nameServerPort: 0,
     topics: [
       { name: 'd', type: 'delay' },
       { name: 't', queues: 1 },
@@ -39,7 +39,7 @@ async function world(options: TestBrokerOptions = {}) {
 }
 
 function adminOf(broker: TestBroker): RocketMQAdmin {
-  const admin = new RocketMQAdmin({ nameServer: broker.adminEndpoint });
+  const admin = new RocketMQAdmin({ nameServer: broker.nameServerEndpoint });
   closers.push(() => admin.close());
   return admin;
 }
@@ -90,7 +90,7 @@ describe('the delayed messages', () => {
   it('that an earlier process stored, without tools, are listed', async () => {
     const data = await mkdtemp(join(tmpdir(), 'kept-topics-'));
     closers.push(() => rm(data, { recursive: true }));
-    const { broker, delay, producer, connection } = await world({ data, adminPort: undefined });
+    const { broker, delay, producer, connection } = await world({ data, nameServerPort: undefined });
     await delay('without', HOUR_MS);
     await producer.close();
     connection.close();
@@ -164,7 +164,7 @@ describe('the trail of a message', () => {
   });
 
   it('of a listener that is paused grows no store, so that retention deletes none of its messages', async () => {
-    const bench = await ConsumerBench.open({ retentionBytes: 3_000_000, adminPort: 0 });
+    const bench = await ConsumerBench.open({ retentionBytes: 3_000_000, nameServerPort: 0 });
     closers.push(() => bench.close());
     const got: string[] = [];
     const tags = (expression: string) => ({ kind: 'tag', expression }) as const;

@@ -16,7 +16,7 @@ afterEach(() => wire.close());
 
 async function brokerWith(count: number): Promise<EmbeddedBroker> {
   const topics = [{ name: 'orders', queues: 1 }];
-  const broker = await wire.broker({ adminPort: 0, strict: true, topics, groups: [{ name: 'shop' }] });
+  const broker = await wire.broker({ nameServerPort: 0, strict: true, topics, groups: [{ name: 'shop' }] });
   const client = wire.client(broker);
   for (let index = 0; index < count; index++) {
     await client.call('sendMessage', { messages: [message('orders', `id-${index}`, {})] });
@@ -25,7 +25,7 @@ async function brokerWith(count: number): Promise<EmbeddedBroker> {
 }
 
 async function ask(broker: EmbeddedBroker, request: Omit<OutgoingFrame, 'opaque'>): Promise<RemotingFrame> {
-  const socket = connect(Number(broker.adminEndpoint.split(':').at(-1)), '127.0.0.1');
+  const socket = connect(Number(broker.nameServerEndpoint.split(':').at(-1)), '127.0.0.1');
   const decoder = new FrameDecoder();
   try {
     socket.write(encodeFrame({ ...request, opaque: 1 }));
@@ -48,7 +48,7 @@ const sendFields = (fields: Record<string, string> = {}, properties: Record<stri
   return { topic: 'orders', queueId: '-1', sysFlag: '0', bornTimestamp: '5', properties: text, ...fields };
 };
 
-describe('the admin port', () => {
+describe('the name server port', () => {
   it("returns the route of a group's retry topic, by which tools find its brokers", async () => {
     const broker = await brokerWith(0);
     expect((await ask(broker, { code: 105, fields: { topic: '%RETRY%shop' } })).code).toBe(0);
@@ -57,7 +57,7 @@ describe('the admin port', () => {
 
   it('returns the route of each retry topic that the consume stats of a group name', async () => {
     const [topic, group] = ['new_orders', 'the_shop'];
-    const broker = await wire.broker({ adminPort: 0, topics: [{ name: topic, queues: 1 }] });
+    const broker = await wire.broker({ nameServerPort: 0, topics: [{ name: topic, queues: 1 }] });
     const client = wire.client(broker);
     await client.call('sendMessage', { messages: [message(topic, 'id', {})] });
     const consumer = await wire.consumer(broker, group);
@@ -86,7 +86,7 @@ describe('the admin port', () => {
       { name: 'orders', queues: 2 },
       { name: 'later', type: 'delay', queues: 1 },
     ] as const;
-    const broker = await wire.broker({ adminPort: 0, topics });
+    const broker = await wire.broker({ nameServerPort: 0, topics });
     const client = wire.client(broker);
     const deliveryTimestamp = new Date(Date.now() + 3_600_000);
     for (const id of ['a', 'b', 'c']) await client.call('sendMessage', { messages: [message('orders', id)] });

@@ -147,7 +147,7 @@ describe('a store whose disk changed a record', () => {
 
 describe('a broker whose disk changed a message', () => {
   const options: EmbeddedBrokerOptions = {
-    adminPort: 0,
+    nameServerPort: 0,
     topics: [
       { name: 'orders', queues: 1 },
       { name: 'steps', queues: 1, type: 'fifo' },
@@ -205,7 +205,7 @@ describe('a broker whose disk changed a message', () => {
       expect(refused.text).toContain(named);
       expect(logged).toEqual([expect.stringContaining(named)]);
 
-      const admin = new RocketMQAdmin({ nameServer: broker.adminEndpoint });
+      const admin = new RocketMQAdmin({ nameServer: broker.nameServerEndpoint });
       const to = { kind: 'offset', broker: 'embedded', queueId: 0, offset: 2 } as const;
       await admin.rewindGroup({ consumerGroup: group, topic, to });
       await admin.close();
@@ -226,7 +226,7 @@ describe('a broker whose disk changed a message', () => {
     await wire.client(broker).call('sendMessage', { messages: [message('other', 'd')] });
     expect(idsIn((await receive(inbox, 'other', 'g')).messages)).toEqual(['body of d']);
     void broker.inside.store.flush();
-    const admin = new RocketMQAdmin({ nameServer: broker.adminEndpoint });
+    const admin = new RocketMQAdmin({ nameServer: broker.nameServerEndpoint });
     await admin.deleteTopic('orders');
     await admin.close();
     expect([...broker.inside.store.scan(['log', 'orders'], { tolerant: true })]).toEqual([]);

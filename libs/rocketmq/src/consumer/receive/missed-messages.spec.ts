@@ -38,7 +38,7 @@ describe('messages that a server has kept back', () => {
     ['a tag', TAG],
     ['an SQL filter', SQL],
   ])('show that an operator has lowered the attempts of the group, where %s is received', async (_, filter) => {
-    const broker = new EmbeddedBroker({ topics: [{ name: 'n' }], groups: [{ name: 'g' }], adminPort: 0 });
+    const broker = new EmbeddedBroker({ topics: [{ name: 'n' }], groups: [{ name: 'g' }], nameServerPort: 0 });
     await broker.start();
     const connection = new Connection({ endpoints: broker.endpoints, logger: silentLogger });
     const producer = new Producer(connection);
@@ -53,7 +53,7 @@ describe('messages that a server has kept back', () => {
       },
       deadLetterTo: async ({ message }) => void kept.push(message.body.toString()),
     });
-    const admin = new RocketMQAdmin({ nameServer: broker.adminEndpoint as string });
+    const admin = new RocketMQAdmin({ nameServer: broker.nameServerEndpoint as string });
     try {
       await Promise.all([producer.start(), consumer.start()]);
       await admin.createGroup({ consumerGroup: 'g', maxDeliveryAttempts: 2 }, { ifExists: 'update' });

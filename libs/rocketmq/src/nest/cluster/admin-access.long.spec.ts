@@ -10,20 +10,20 @@ describe('the module option nameServer', () => {
   let broker: TestBroker;
 
   beforeEach(async () => {
-    broker = await TestBroker.start({ adminPort: 0 });
+    broker = await TestBroker.start({ nameServerPort: 0 });
   });
 
   afterEach(() => broker.stop());
 
   it('provides the versions of the brokers', async () => {
-    const nameServer = broker.adminEndpoint;
+    const nameServer = broker.nameServerEndpoint;
     const admin = await new AdminAccess(checkOptions({ endpoints: broker.endpoints, nameServer })).ofCluster();
     await expect(admin?.brokerVersions()).resolves.toMatchObject({ keepBatches: true });
     await admin?.close();
   });
 
   it('is not needed, and ignored, with the embedded broker', async () => {
-    const { endpoints, adminEndpoint: nameServer } = broker;
+    const { endpoints, nameServerEndpoint: nameServer } = broker;
     expect(await new AdminAccess(checkOptions({ endpoints })).ofCluster()).toBeUndefined();
     expect(await new AdminAccess(checkOptions({ endpoints: 'embedded:', nameServer })).ofCluster()).toBeUndefined();
   });
@@ -41,7 +41,7 @@ describe('the module option nameServer', () => {
   }
 
   it('leaves nothing open after the application', async () => {
-    expect(await run(broker.adminEndpoint)).not.toBe('');
+    expect(await run(broker.nameServerEndpoint)).not.toBe('');
   });
 
   it('fails the startup when it is not an address', async () => {

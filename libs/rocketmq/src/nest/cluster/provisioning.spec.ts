@@ -45,8 +45,8 @@ let admin: RocketMQAdmin;
 let apps: { close(): Promise<void> }[];
 
 beforeEach(async () => {
-  broker = await TestBroker.start({ strict: true, adminPort: 0 });
-  admin = new RocketMQAdmin({ nameServer: broker.adminEndpoint });
+  broker = await TestBroker.start({ strict: true, nameServerPort: 0 });
+  admin = new RocketMQAdmin({ nameServer: broker.nameServerEndpoint });
   apps = [];
 });
 afterEach(async () => {
@@ -56,7 +56,7 @@ afterEach(async () => {
 });
 
 async function start(options: Partial<RocketMQModuleOptions>, providers: Provider[] = [Shop]): Promise<TestingModule> {
-  const { endpoints, adminEndpoint: nameServer } = broker;
+  const { endpoints, nameServerEndpoint: nameServer } = broker;
   const all = { endpoints, nameServer, topics: [Reminders], groups: GROUPS, logger: recordingLogger(), ...options };
   const app = await Test.createTestingModule({ imports: [RocketMQModule.forRoot(all)], providers }).compile();
   await app.init();
@@ -217,7 +217,7 @@ describe('the topics of patterns', () => {
   }
 
   async function startHandlers(options: Partial<RocketMQModuleOptions>): Promise<INestApplication> {
-    const { endpoints, adminEndpoint: nameServer } = broker;
+    const { endpoints, nameServerEndpoint: nameServer } = broker;
     const all = { endpoints, nameServer, consumerGroup: 'prices', logger: recordingLogger(), ...options };
     const controllers = [Prices];
     const compiled = await Test.createTestingModule({ imports: [RocketMQModule.forRoot(all)], controllers }).compile();

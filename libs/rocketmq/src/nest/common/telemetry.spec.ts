@@ -39,7 +39,7 @@ let apps: { close(): Promise<void> }[] = [];
 beforeAll(() => sdk.register());
 afterAll(() => sdk.close());
 beforeEach(async () => {
-  broker = await TestBroker.start({ manualClock: true, adminPort: 0 });
+  broker = await TestBroker.start({ manualClock: true, nameServerPort: 0 });
   sdk.reset();
 });
 afterEach(async () => {
@@ -155,7 +155,7 @@ describe('with telemetry, a Nest application', () => {
         return 7;
       }
     }
-    const options = { requests: { application: 'desk' }, nameServer: broker.adminEndpoint };
+    const options = { requests: { application: 'desk' }, nameServer: broker.nameServerEndpoint };
     const app = await start(Prices, options);
     const answer = await trace.getTracer('spec').startActiveSpan('request', async (span) => {
       const got = await app.get(RocketMQRequester).request('prices', { id: 1 });

@@ -174,8 +174,8 @@ describe('an application whose server is unreachable at startup', () => {
         return { of: sku };
       }
     }
-    const endpoints = await absentBroker({ adminPort: 0 });
-    const { adminEndpoint: nameServer } = broker as TestBroker;
+    const endpoints = await absentBroker({ nameServerPort: 0 });
+    const { nameServerEndpoint: nameServer } = broker as TestBroker;
     const options = { endpoints, nameServer, requests: { application: 'shop' }, whenUnavailable: 'degraded' } as const;
     const module = RocketMQModule.forRoot({ ...options, startTimeoutMs: 300, logger: recordingLogger() });
     const compiled = await Test.createTestingModule({ imports: [module], controllers: [Prices] }).compile();

@@ -48,7 +48,7 @@ describe('an application with transactions', () => {
     answers.clear();
     Orders.isAway = false;
     bench = await NestBench.open({
-      adminPort: 0,
+      nameServerPort: 0,
       transactionFirstCheckMs: 6 * SECOND_MS,
       transactionCheckIntervalMs: 30 * SECOND_MS,
       transactionCheckMax: 2,
@@ -62,7 +62,7 @@ describe('an application with transactions', () => {
       providers: [Orders],
       options: {
         consumerGroup: 'shop',
-        nameServer: bench.broker.adminEndpoint,
+        nameServer: bench.broker.nameServerEndpoint,
         // All have ended when the server gives them up, so that a checker may answer with a rollback.
         producer: { localTransactionTimeoutMs: MINUTE_MS },
         ...options,
@@ -190,7 +190,7 @@ describe('an application with transactions', () => {
     expect(reported(app)).toEqual(['unknown', 'unknown']);
     Orders.isAway = false;
     answers.set('kept', 'commit');
-    const admin = new RocketMQAdmin({ nameServer: bench.broker.adminEndpoint });
+    const admin = new RocketMQAdmin({ nameServer: bench.broker.nameServerEndpoint });
     for (const half of (await admin.givenUpHalfMessages()).messages) await admin.resumeHalfMessage(half);
     await admin.close();
     await bench.broker.advance(6 * MINUTE_MS);

@@ -12,7 +12,7 @@ export type EmbeddedControl = InstanceType<
 export interface EmbeddedEndpoint {
   readonly endpoints: string;
   /** Where administrators connect. @throws StateError unless it was requested */
-  readonly adminEndpoint: string;
+  readonly nameServerEndpoint: string;
   readonly control: EmbeddedControl;
   stop(): Promise<void>;
 }
@@ -30,7 +30,7 @@ export async function startEmbeddedBroker(
   const { EmbeddedBroker } = await import('../../broker/embedded-broker.js');
   // A folder keeps a time that was moved, which production would have to go on with.
   const timeTravel = data === undefined && clock === undefined && process.env.NODE_ENV !== 'production';
-  const broker = new EmbeddedBroker({ clock, timeTravel, logger, data, adminPort: withAdmin ? 0 : undefined });
+  const broker = new EmbeddedBroker({ clock, timeTravel, logger, data, nameServerPort: withAdmin ? 0 : undefined });
   for (const { name, type, queues } of topics) {
     if (type !== undefined) broker.declareTopic({ name, type, queues });
   }

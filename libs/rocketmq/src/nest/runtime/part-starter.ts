@@ -78,7 +78,7 @@ export class PartStarter {
     const admins = await admin.forGroups(whoNeedsGroups(plan.consumers, options));
     if (target.kind === 'embedded') {
       parts.broker = await startEmbeddedBroker(options, plan.declarations, admin.needsInside);
-      if (admin.needsInside) await admin.attach(parts.broker.adminEndpoint);
+      if (admin.needsInside) await admin.attach(parts.broker.nameServerEndpoint);
     }
     parts.groups ??= admins && new InstanceGroups(admins, options);
     parts.connection ??= this.connection(parts);

@@ -12,8 +12,8 @@ let bench: NestBench;
 let admin: RocketMQAdmin;
 
 beforeEach(async () => {
-  bench = await NestBench.open({ adminPort: 0 });
-  admin = new RocketMQAdmin({ nameServer: bench.broker.adminEndpoint });
+  bench = await NestBench.open({ nameServerPort: 0 });
+  admin = new RocketMQAdmin({ nameServer: bench.broker.nameServerEndpoint });
 });
 afterEach(async () => {
   await admin.close();
@@ -27,7 +27,7 @@ interface Instance {
 }
 
 function start({ providers = [], controllers = [], options = {} }: Instance): Promise<INestApplication> {
-  const nameServer = bench.broker.adminEndpoint;
+  const nameServer = bench.broker.nameServerEndpoint;
   return bench.start({ providers, controllers, options: { nameServer, consumerGroup: 'shop', ...options } });
 }
 
@@ -94,7 +94,7 @@ describe('a broadcast listener', () => {
         heard.push(body);
       }
     }
-    const nameServer = bench.broker.adminEndpoint;
+    const nameServer = bench.broker.nameServerEndpoint;
     const app = await bench.start({
       controllers: [Cache],
       options: { nameServer, consumerGroup: 'shop' },

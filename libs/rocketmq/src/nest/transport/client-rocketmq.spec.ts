@@ -266,7 +266,7 @@ describe('send()', () => {
   });
 
   it('has a group for the answers while the application runs, and none afterwards', async () => {
-    const admin = new RocketMQAdmin({ nameServer: bench.broker.adminEndpoint });
+    const admin = new RocketMQAdmin({ nameServer: bench.broker.nameServerEndpoint });
     const groups = async () => (await admin.listGroups()).groups.map(({ consumerGroup }) => consumerGroup);
     const { app } = await bench.asking();
     const [group] = await groups();

@@ -25,7 +25,7 @@ const apps: { close(): Promise<void> }[] = [];
 const log: string[] = [];
 
 beforeEach(async () => {
-  broker = await TestBroker.start({ manualClock: true, adminPort: 0 });
+  broker = await TestBroker.start({ manualClock: true, nameServerPort: 0 });
   log.length = 0;
 });
 afterEach(async () => {
@@ -72,7 +72,7 @@ class Orders {
 
 /** Sends messages and requests from elsewhere. */
 async function elsewhere() {
-  const nameServer = broker.adminEndpoint;
+  const nameServer = broker.nameServerEndpoint;
   const rocketmq = RocketMQModule.forRoot(options({ nameServer, requests: { application: 'desk' } }));
   @Module({ imports: [rocketmq] })
   class Elsewhere {}

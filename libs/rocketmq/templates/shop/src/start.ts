@@ -11,7 +11,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
 }
 
 const broker = new EmbeddedBroker({
-  adminPort: 0,
+  nameServerPort: 0,
   controlPort: 0,
   timeTravel: true,
 });
@@ -31,7 +31,7 @@ function startService(name: 'orders' | 'stock', port: number) {
     ...process.env,
     PORT: String(port),
     ROCKETMQ_ENDPOINTS: broker.endpoints,
-    ROCKETMQ_NAME_SERVER: broker.adminEndpoint,
+    ROCKETMQ_NAME_SERVER: broker.nameServerEndpoint,
     ROCKETMQ_CONTROL: broker.controlEndpoint,
   };
   const child = fork(new URL(`./${name}/main.js`, import.meta.url), { env });
@@ -50,7 +50,7 @@ function greet([ordersUrl, stockUrl]: string[]): void {
 Orders   ${ordersUrl}/orders
 Stock    ${stockUrl}/stock
 Console  ${ordersUrl}/rocketmq
-Broker   ${broker.endpoints}, name server ${broker.adminEndpoint}
+Broker   ${broker.endpoints}, name server ${broker.nameServerEndpoint}
 
 Order a tea, then look at it in the console:
   curl -X POST ${ordersUrl}/orders/tea

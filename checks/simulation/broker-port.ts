@@ -1,4 +1,4 @@
-// The admin port of the simulated broker. The broker loads its own by `import()`, which Node resolves in another thread, at a time
+// The name server port of the simulated broker. The broker loads its own by `import()`, which Node resolves in another thread, at a time
 // that a seed cannot determine.
 
 import { AdminRequests } from '../../libs/rocketmq/src/broker/admin/admin-requests.js';
@@ -10,7 +10,7 @@ import { SystemClock } from '../../libs/rocketmq/src/support/clock.js';
 import { silentLogger } from '../../libs/rocketmq/src/support/logger.js';
 
 /** Creates the port; it does not listen yet. */
-export function adminPortOf(broker: EmbeddedBroker, address: string): RemotingServer {
+export function brokerPortOf(broker: EmbeddedBroker, address: string): RemotingServer {
   const { store, sessions } = broker.inside;
   const { engine, clock } = broker as unknown as Pick<
     ConstructorParameters<typeof AdminRequests>[0],

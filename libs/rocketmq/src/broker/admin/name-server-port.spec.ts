@@ -13,7 +13,7 @@ afterEach(async () => {
 });
 
 async function connected(broker: EmbeddedBroker): Promise<Socket> {
-  const port = Number(broker.adminEndpoint.split(':').at(-1));
+  const port = Number(broker.nameServerEndpoint.split(':').at(-1));
   const socket = connect(port, '127.0.0.1');
   sockets.push(socket);
   await once(socket, 'connect');
@@ -38,9 +38,9 @@ const topicFields = (topic: string, fields: Record<string, string> = {}) => {
 };
 const group = (config: object): OutgoingFrame => ({ code: 200, opaque: 1, body: Buffer.from(JSON.stringify(config)) });
 
-describe('the admin port', () => {
+describe('the name server port', () => {
   it('answers each request with its number, and applies a change before the next request', async () => {
-    const broker = await wire.broker({ adminPort: 0 });
+    const broker = await wire.broker({ nameServerPort: 0 });
     const answers = await ask(broker, [
       { code: 351, opaque: 7, fields: { topic: 'orders' } },
       { code: 17, opaque: 8, fields: topicFields('orders') },
@@ -62,7 +62,7 @@ describe('the admin port', () => {
   });
 
   it('executes a one-way request without a response', async () => {
-    const broker = await wire.broker({ adminPort: 0 });
+    const broker = await wire.broker({ nameServerPort: 0 });
     const answers = await ask(
       broker,
       [
@@ -105,7 +105,7 @@ describe('the admin port', () => {
     ['a group that is unknown to a strict broker', { code: 352, fields: { group: 'g' } }, 26, 'g'],
     ['a topic that is unknown', { code: 105, fields: { topic: 't' } }, 17, 't'],
   ])('refuses %s and says what is wrong', async (_, request, code, remark) => {
-    const broker = await wire.broker({ adminPort: 0, strict: true });
+    const broker = await wire.broker({ nameServerPort: 0, strict: true });
     const [answer] = await ask(broker, [{ opaque: 1, ...request }]);
     expect(answer).toMatchObject({ code, remark: expect.stringContaining(remark) });
     expect(broker.inside.store.get(['topic', 't'])).toBeUndefined();
@@ -113,7 +113,7 @@ describe('the admin port', () => {
   });
 
   it('closes a connection that does not speak remoting, or sends too much, and serves the others', async () => {
-    const broker = await wire.broker({ adminPort: 0 });
+    const broker = await wire.broker({ nameServerPort: 0 });
     for (const bytes of [
       Buffer.from('GET / HTTP/1.1\r\n\r\n'),
       Buffer.from([0, 80, 0, 1]),
@@ -127,23 +127,23 @@ describe('the admin port', () => {
   });
 
   it('reports its address: the port of the first start, and the advertised host', async () => {
-    const broker = await wire.broker({ adminPort: 0, advertisedAddress: { host: 'broker.test', port: 1 } });
-    const endpoint = broker.adminEndpoint;
+    const broker = await wire.broker({ nameServerPort: 0, advertisedAddress: { host: 'broker.test', port: 1 } });
+    const endpoint = broker.nameServerEndpoint;
     const [answer] = await ask(broker, [{ code: 106, opaque: 1 }]);
     expect(String(answer?.body)).toContain(`broker.test:${endpoint.split(':').at(-1)}`);
     await broker.stop();
     await broker.start();
-    expect(broker.adminEndpoint).toBe(endpoint);
+    expect(broker.nameServerEndpoint).toBe(endpoint);
   });
 
   it('is off by default', async () => {
     const broker = await wire.broker();
-    expect(() => broker.adminEndpoint).toThrow('adminPort');
+    expect(() => broker.nameServerEndpoint).toThrow('nameServerPort');
   });
 
   it('fails to start when its port is in use, and leaves no port open', async () => {
-    const first = await wire.broker({ adminPort: 0 });
-    const taken = Number(first.adminEndpoint.split(':').at(-1));
-    await expect(wire.broker({ adminPort: taken })).rejects.toMatchObject({ code: 'PORT_IN_USE' });
+    const first = await wire.broker({ nameServerPort: 0 });
+    const taken = Number(first.nameServerEndpoint.split(':').at(-1));
+    await expect(wire.broker({ nameServerPort: taken })).rejects.toMatchObject({ code: 'PORT_IN_USE' });
   });
 });
