@@ -72,7 +72,7 @@ async function startDemo(dataFolder: string, settings: NodeJS.ProcessEnv, signal
 /** A server that the demo has not started, and without a control port. */
 async function startServer(dataFolder: string) {
   const port = await freePort();
-  const args = ['broker', '--port', String(port), '--data', join(dataFolder, 'server')];
+  const args = ['broker', '--port', String(port), '--no-name-server-port', '--data', join(dataFolder, 'server')];
   const server = new DemoProcess('server', join(root, 'libs/rocketmq/bin/nestjs-rocketmq.js'), {
     args: [...args, '--config', join(root, 'scripts/demo/broker.json')],
     restarts: 0,

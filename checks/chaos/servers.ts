@@ -89,6 +89,7 @@ async function startEmbedded({ folder, port, onLost }: ServerOptions): Promise<S
     JSON.stringify({ topics, groups: own, strict: true, recallEnabled: true, advertiseAsAsked: true, ...CHECKS }),
   );
   const args = ['broker', '--port', String(port), '--data', join(folder, 'broker'), '--flush', 'sync'];
+  args.push('--no-name-server-port');
   const program = new Program({
     name: 'broker',
     args: [CLI, ...args, '--config', config],

@@ -107,7 +107,7 @@ async function openByCommand(home: string): Promise<void> {
     'orders',
   ]);
   try {
-    const nameServer = await broker.printed(/^administration on (\S+)$/m);
+    const nameServer = await broker.printed(/^clients by remoting .*: name server (\S+)$/m);
     const beside = new Command(home, [...LIBRARY, 'console', '--name-server', nameServer]);
     try {
       const ask = await visitConsole(await beside.printed(/^console on (\S+)$/m));

@@ -40,7 +40,7 @@ const OTHERS = [
   'LiteGroup',
   'BrokerUser',
   'BrokerPermission',
-  'BrokerAddress',
+  'AdvertisedAddress',
   'FaultRule',
 ];
 

@@ -6,24 +6,24 @@ import { UsageError } from '../support/errors.js';
 import type { Logger } from '../support/logger.js';
 import { refused } from '../support/options.js';
 import type { BrokerUser } from './access/users.js';
+import type { AdvertisedAddress } from './advertised-address.js';
 import type { EngineOptions } from './engine/engine.js';
 import type { GroupDeclaration, TopicDeclaration } from './engine/registry.js';
 import type { RetentionLimits } from './engine/retention.js';
 import type { BrokerTlsOptions } from './server-tls.js';
-import type { BrokerAddress } from './services/broker-context.js';
 import type { FlushMode } from './store/lmdb-store.js';
 
 /** Options of an embedded broker. Times are milliseconds. */
 export interface EmbeddedBrokerOptions {
-  /** The port for clients. Default 0: any free port. A restart keeps it. */
+  /** The port for clients, by gRPC. Default 0: any free port. A restart keeps it. */
   readonly port?: number;
   /** Further ports on the same host, 0 for any free port: clients see one broker with several addresses. Default: none. */
   readonly morePorts?: readonly number[];
   /** The address to listen on. Default `127.0.0.1`: this machine only. Without `users` the broker requires no credentials. */
   readonly host?: string;
   /**
-   * Serves administration on this port, so that `RocketMQAdmin` works with this broker; 0: any free port. A restart keeps it.
-   * Without `users` the broker requires no credentials. Default: no such port.
+   * Serves the remoting protocol on this port, as name server and broker: for clients of Java and Go, `RocketMQAdmin` and `mqadmin`; 0: any
+   * free port. A restart keeps it. Without `users` the broker requires no credentials. Default: no such port; `nestjs-rocketmq broker`: 9876.
    */
   readonly nameServerPort?: number;
   /**
@@ -43,12 +43,16 @@ export interface EmbeddedBrokerOptions {
    * `isSuper`. Default: no access control.
    */
   readonly users?: readonly BrokerUser[];
-  /** The address in routes, if clients reach the broker at another host or port (NAT, containers). Default: host and port. */
-  readonly advertisedAddress?: BrokerAddress;
+  /**
+   * The address in routes, if clients reach the broker at another host or port (NAT, containers). Default: host and ports; if `host` is
+   * `0.0.0.0` or `::`, the first address of this machine in a network.
+   */
+  readonly advertisedAddress?: AdvertisedAddress;
   /**
    * Whether routes contain the address that the client used for its request, as a proxy in cluster mode does with
    * `useEndpointPortFromRequest`. Use it for ports that are published under several numbers, and for tunnels. Overrides
-   * `advertisedAddress`. Default false.
+   * `advertisedAddress`, except for clients of the remoting protocol, which do not say what they have asked. Default: true if `host` is
+   * `0.0.0.0` or `::`, unless `advertisedAddress` has a `port`.
    */
   readonly advertiseAsAsked?: boolean;
   /**

@@ -15,6 +15,7 @@ import { CALL_CHECKS, describe, isIntegerFrom, oneOf, refusalOf, trueOrFalse } f
 import { TravelClock } from '../support/travel-clock.js';
 import { AccessControl } from './access/access-control.js';
 import type { BrokerUser } from './access/users.js';
+import { isWildcard, reachableHost } from './advertised-address.js';
 import { ControlClient, type InsideControl } from './control/control-client.js';
 import type { ControlContext } from './control/control-context.js';
 import type { ControlServer } from './control/control-server.js';
@@ -72,7 +73,7 @@ interface Running {
   readonly server: GrpcServer;
   readonly polls: LongPolls;
   readonly checks: TransactionChecks;
-  readonly admin: RemotingServer | undefined;
+  readonly nameServer: RemotingServer | undefined;
   readonly remoting: RegisteredClients | undefined;
   readonly control: ControlServer | undefined;
 }
@@ -120,6 +121,8 @@ export class EmbeddedBroker {
   private nameServerPort: number | undefined;
   private release: number = RELEASE.number;
   private controlPort: number | undefined;
+  /** The host that clients connect to. */
+  private readonly host: string;
   private watcher: DeliveryWatcher | undefined;
   private insideControl: Promise<InsideControl> | undefined;
 
@@ -131,6 +134,7 @@ export class EmbeddedBroker {
     this.#options = options;
     assertTimeOptions(options);
     assertHosts(options);
+    this.host = reachableHost(options.host ?? LOOPBACK);
     const travelClock = options.timeTravel
       ? new TravelClock(this.realClock, (from, to) => this.travel?.jump(from, to))
       : undefined;
@@ -179,7 +183,10 @@ export class EmbeddedBroker {
       .join(';');
   }
 
-  /** The address for `RocketMQAdmin`, as its name server. @throws StateError without `nameServerPort`, or before the start */
+  /**
+   * The address for clients of the remoting protocol and for `RocketMQAdmin`, as their name server.
+   * @throws StateError without `nameServerPort`, or before the start
+   */
   get nameServerEndpoint(): string {
     if (this.nameServerPort === undefined) {
       throw new StateError(
@@ -188,7 +195,7 @@ export class EmbeddedBroker {
       );
     }
     if (this.nameServerPort === 0) throw notStarted();
-    return textOf(this.#options.host ?? LOOPBACK, this.nameServerPort);
+    return textOf(this.host, this.nameServerPort);
   }
 
   /** The URL of the control port: `http://127.0.0.1:12345`. @throws StateError without `controlPort`, or before the start */
@@ -316,7 +323,7 @@ export class EmbeddedBroker {
     const checks = new TransactionChecks(context);
     const server = messagingServer(context, checks);
     const host = this.#options.host ?? LOOPBACK;
-    let admin: RemotingServer | undefined;
+    let nameServer: RemotingServer | undefined;
     let remoting: RegisteredClients | undefined;
     let control: ControlServer | undefined;
     try {
@@ -324,25 +331,25 @@ export class EmbeddedBroker {
       else this.travel.load();
       if (this.nameServerPort !== undefined) {
         remoting = new RegisteredClients(this.realClock);
-        admin = await this.makeAdmin(polls, checks, remoting);
+        nameServer = await this.makeNameServer(polls, checks, remoting);
       }
       control = this.controlPort === undefined ? undefined : await this.makeControl();
       this.engine.endRenewals(randomBytes(4).readUInt32BE());
       this.declareAll();
       const bound = await withNotedEffects('start of the embedded broker', timeoutMs, signal, async (deadline) => ({
         grpc: await raceAbort(server.listen(host, this.ports), deadline.signal),
-        admin: await (admin && raceAbort(admin.listen(host, this.nameServerPort ?? 0), deadline.signal)),
+        nameServer: await (nameServer && raceAbort(nameServer.listen(host, this.nameServerPort ?? 0), deadline.signal)),
         control: await (control && raceAbort(control.listen(this.controlHost, this.controlPort ?? 0), deadline.signal)),
       }));
       this.ports = bound.grpc;
-      this.nameServerPort = bound.admin;
+      this.nameServerPort = bound.nameServer;
       this.controlPort = bound.control;
       this.ticker.start();
       this.sweeper.start();
       this.logger.info('embedded broker started', { host, ports: this.ports, nameServerPort: this.nameServerPort });
-      return { server, polls, checks, admin, remoting, control };
+      return { server, polls, checks, nameServer, remoting, control };
     } catch (error) {
-      admin?.stop();
+      nameServer?.stop();
       remoting?.close();
       control?.stop();
       await server.stop();
@@ -351,10 +358,10 @@ export class EmbeddedBroker {
     }
   }
 
-  private async shutDown({ server, polls, checks, admin, remoting, control }: Running): Promise<void> {
+  private async shutDown({ server, polls, checks, nameServer, remoting, control }: Running): Promise<void> {
     this.ticker.stop();
     this.sweeper.stop();
-    admin?.stop();
+    nameServer?.stop();
     remoting?.close();
     control?.stop();
     polls.close();
@@ -419,13 +426,15 @@ export class EmbeddedBroker {
 
   private makeContext(polls: LongPolls): BrokerContext {
     const { engine, store, clock, realClock, clientTime, sessions, activity, faults, logger } = this;
-    const { advertiseAsAsked = false, maxDelayMs = LIMITS.delayMs } = this.#options;
+    const { host = LOOPBACK, advertisedAddress, maxDelayMs = LIMITS.delayMs } = this.#options;
+    // On all addresses, each client knows best which of them it can reach.
+    const { advertiseAsAsked = isWildcard(host) && advertisedAddress?.port === undefined } = this.#options;
     const own = { engine, store, clock, realClock, clientTime, sessions, polls, activity, faults, logger };
     const secret = { tls: this.#tls, access: this.#access };
     return { ...own, ...secret, addresses: () => this.addresses(), advertiseAsAsked, maxDelayMs };
   }
 
-  private async makeAdmin(
+  private async makeNameServer(
     polls: LongPolls,
     checks: TransactionChecks,
     clients: RegisteredClients,
@@ -433,10 +442,8 @@ export class EmbeddedBroker {
     const { engine, store, clock, realClock, clientTime, sessions, activity, logger } = this;
     const { ClientRequests } = await import('./remoting/client-requests.js');
     const { RemotingServer } = await import('./remoting/remoting-server.js');
-    const address = (): string => {
-      const host = this.#options.advertisedAddress?.host ?? this.#options.host ?? LOOPBACK;
-      return textOf(host, this.nameServerPort ?? 0);
-    };
+    const { host = this.host, nameServerPort } = this.#options.advertisedAddress ?? {};
+    const address = (): string => textOf(host, nameServerPort ?? this.nameServerPort ?? 0);
     const own = { engine, store, clock, realClock, clientTime, sessions, activity, polls, checks, clients, address };
     const { transactionFirstCheckMs = DEFAULT_FIRST_CHECK_MS } = this.#options;
     const requests = new ClientRequests({ ...own, transactionFirstCheckMs });
@@ -482,13 +489,14 @@ export class EmbeddedBroker {
   }
 
   private addresses(): readonly BrokerAddress[] {
-    const { advertisedAddress } = this.#options;
-    return advertisedAddress === undefined ? this.listening() : [advertisedAddress];
+    const { host, port } = this.#options.advertisedAddress ?? {};
+    if (host === undefined) return this.listening();
+    return port === undefined ? this.listening().map((own) => ({ ...own, host })) : [{ host, port }];
   }
 
   private listening(): readonly BrokerAddress[] {
     if (this.ports.includes(0)) throw notStarted();
-    return this.ports.map((port) => ({ host: this.#options.host ?? LOOPBACK, port }));
+    return this.ports.map((port) => ({ host: this.host, port }));
   }
 }
 

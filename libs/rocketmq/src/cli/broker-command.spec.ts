@@ -20,10 +20,11 @@ describe('the command line of the broker', () => {
 
   it('sets ports, host, topics and groups', async () => {
     const line =
-      '--port 0 --name-server-port 9876 --control 127.0.0.2:9080 --host 0.0.0.0 --time-travel --strict --data d --flush async --topic a --topic b:priority:4 --group g:fifo:3';
+      '--port 0 --name-server-port 9876 --control 127.0.0.2:9080 --host 0.0.0.0 --advertise localhost --time-travel --strict --data d --flush async --topic a --topic b:priority:4 --group g:fifo:3';
     expect(await options(...line.split(' '))).toEqual({
       port: 0,
       nameServerPort: 9876,
+      advertisedAddress: { host: 'localhost' },
       controlPort: 9080,
       controlHost: '127.0.0.2',
       host: '0.0.0.0',
@@ -65,7 +66,7 @@ describe('the file of the broker', () => {
     nameServerPort: 0,
     controlPort: 0,
     controlHost: '127.0.0.2',
-    advertisedAddress: { host: 'broker', port: 8081 },
+    advertisedAddress: { host: 'broker', port: 18_081, nameServerPort: 19_876 },
     advertiseAsAsked: true,
     strict: true,
     timeTravel: true,
@@ -113,6 +114,17 @@ describe('the file of the broker', () => {
     expect(others).toEqual({ passphrase: 'words', allowPlaintext: false });
   });
 
+  it('leaves the ports of the advertised address to the file, and can do without the name server port', async () => {
+    const { advertisedAddress, nameServerPort } = await configured(
+      file,
+      '--advertise',
+      'localhost',
+      '--no-name-server-port',
+    );
+    expect(advertisedAddress).toEqual({ host: 'localhost', port: 18_081, nameServerPort: 19_876 });
+    expect(nameServerPort).toBeUndefined();
+  });
+
   it('is refused when a file that it names cannot be read', async () => {
     const tls = { certFile: 'broker.crt', keyFile: 'broker.key' };
     const readFile = (name: string): string => {
@@ -147,7 +159,7 @@ describe('the file of the broker', () => {
     [{ groups: [{ name: 'g', backoff: {} }] }, 'groups[0].backoff.kind must be one of customized, exponential'],
     [{ groups: [{ name: 'g', backoff: { kind: 'customized', nextMs: [] } }] }, 'groups[0].backoff.nextMs'],
     [{ groups: [{ name: 'g', backoff: { kind: 'exponential', initialMs: 1 } }] }, 'groups[0].backoff.maxMs'],
-    [{ advertisedAddress: { host: 'x' } }, 'advertisedAddress.port is missing'],
+    [{ advertisedAddress: { port: 1 } }, 'advertisedAddress.host is missing'],
     [{ transactionCheckIntervalMs: -1 }, 'transactionCheckIntervalMs must be a number of milliseconds'],
     [{ flush: 'never' }, 'flush must be sync or async'],
     [{ retentionMs: 0 }, 'retentionMs must be a number of milliseconds'],

@@ -2,7 +2,13 @@
 // broker-config.ts.
 
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { type BrokerValues, DEFAULT_PORT, type DeclaredGroup, type DeclaredTopic } from './broker-config.js';
+import {
+  type BrokerValues,
+  DEFAULT_NAME_SERVER_PORT,
+  DEFAULT_PORT,
+  type DeclaredGroup,
+  type DeclaredTopic,
+} from './broker-config.js';
 import { type AddCommand, countOf, eachOf, portOf, TOPIC_TYPES, withExamples } from './command.js';
 import { controlOption } from './control-option.js';
 
@@ -19,11 +25,20 @@ function brokerOptions(command: Command): Command {
   command
     .summary('Starts an embedded broker on the loopback interface.')
     .description(
-      'Starts an embedded broker that speaks the protocol of Apache RocketMQ 5, and serves until it receives SIGINT or SIGTERM. For development, tests and demos: a single node, never a cluster.',
+      'Starts an embedded broker that speaks both protocols of Apache RocketMQ, gRPC and remoting, and serves until it receives SIGINT or SIGTERM. For development, tests and demos: a single node, never a cluster.',
     )
-    .option('--port <port>', `port for clients, 0 for any free port (default: ${DEFAULT_PORT})`, portOf)
+    .option('--port <port>', `port for clients by gRPC, 0 for any free port (default: ${DEFAULT_PORT})`, portOf)
+    .option(
+      '--name-server-port <port>',
+      `port for clients by remoting and for administration: name server and broker in one (default: ${DEFAULT_NAME_SERVER_PORT}, or any free port if that is in use)`,
+      portOf,
+    )
+    .option('--no-name-server-port', 'serve gRPC only')
     .option('--host <host>', 'address to listen on (default: 127.0.0.1)')
-    .option('--name-server-port <port>', 'also serve administration on this port, as a name server does', portOf)
+    .option(
+      '--advertise <host>',
+      'host that clients are sent to, if it is not the one to listen on: containers, NAT (default: the host)',
+    )
     .addOption(controlOption())
     .option(
       '--time-travel',
@@ -59,6 +74,7 @@ function brokerOptions(command: Command): Command {
     ['broker --console', 'look at its messages in a browser'],
     ['broker --control 9080', 'inspect it: curl http://127.0.0.1:9080/state, /metrics for Prometheus'],
     ['broker --control 9080 --time-travel', 'move its time ahead: POST /time/advance'],
+    ['broker --host 0.0.0.0 --advertise localhost', 'in a container that publishes its ports under the same numbers'],
     ['broker --config broker.json', 'everything else: TLS, users, backoffs, retention'],
   ]);
 }

@@ -8,12 +8,16 @@ import type { ControlAddress } from './control-option.js';
 
 /** The port at which clients look for a proxy by default. */
 export const DEFAULT_PORT = 8081;
+/** The port at which clients look for a name server by default. */
+export const DEFAULT_NAME_SERVER_PORT = 9876;
 
 /** The parsed command line of a broker. */
 export interface BrokerValues {
   readonly port?: number;
   readonly host?: string;
-  readonly nameServerPort?: number;
+  /** False: no such port. */
+  readonly nameServerPort?: number | false;
+  readonly advertise?: string;
   readonly control?: ControlAddress;
   /** The port of the console; true: any free port. */
   readonly console?: number | true;
@@ -98,7 +102,7 @@ const config = object<BrokerConfig>({
   nameServerPort: port,
   controlPort: port,
   controlHost: text,
-  advertisedAddress: object({ host: text, port }, ['host', 'port']),
+  advertisedAddress: object({ host: text, port, nameServerPort: port }, ['host']),
   advertiseAsAsked: flag,
   tls: object({ certFile: text, keyFile: text, passphrase: text, clientCaFile: text, allowPlaintext: flag }, [
     'certFile',

@@ -6,8 +6,15 @@ import { inspect } from 'node:util';
 import { EmbeddedBroker } from '../broker/embedded-broker.js';
 import type { EmbeddedBrokerOptions } from '../broker/embedded-broker-options.js';
 import type { BrokerTlsOptions } from '../broker/server-tls.js';
+import { addressText } from '../support/address.js';
 import { describeError, type LogFields, type Logger } from '../support/logger.js';
-import { type BrokerConfig, type BrokerValues, DEFAULT_PORT, type TlsFiles } from './broker-config.js';
+import {
+  type BrokerConfig,
+  type BrokerValues,
+  DEFAULT_NAME_SERVER_PORT,
+  DEFAULT_PORT,
+  type TlsFiles,
+} from './broker-config.js';
 import { type CommandIo, wrongCall } from './command.js';
 import { type ConsolePackage, consolePackage } from './console-package.js';
 import { askedToStop } from './until-stopped.js';
@@ -19,19 +26,51 @@ export async function runBroker(values: BrokerValues, io: CommandIo): Promise<vo
     const cure = 'start it beside the broker with: nestjs-rocketmq console --name-server HOST:PORT --control HOST:PORT';
     throw wrongCall(`--console does not work with TLS and users; ${cure}`);
   }
+  if (values.console !== undefined && values.nameServerPort === false) {
+    throw wrongCall('--console needs the name server port; leave --no-name-server-port out');
+  }
   const pages = values.console === undefined ? undefined : await consolePackage(process.cwd(), io.importModule);
-  const broker = new EmbeddedBroker({ ...options, logger: loggerOn(io) });
+  const wanted = pages && { pages, port: values.console === true ? 0 : (values.console ?? 0) };
+  const stop = askedToStop();
+  let started: Started | undefined;
   try {
-    await serve(broker, options, pages && { pages, port: values.console === true ? 0 : (values.console ?? 0) }, io);
+    started = await startBroker(options, io);
+    await serve(started, options, wanted, stop, io);
   } catch (error) {
-    await broker.stop();
+    await started?.broker.stop();
     throw new Error(`cannot start the broker: ${describeError(error)}`, { cause: error });
   }
 }
 
+interface Started {
+  readonly broker: EmbeddedBroker;
+  readonly nameServerEndpoint: string | undefined;
+}
+
+/** If nobody asked for a name server port, and the default one is in use, which may be that of a real name server, it is any free port. */
+async function startBroker(options: EmbeddedBrokerOptions, io: CommandIo): Promise<Started> {
+  if ('nameServerPort' in options) return startWith(options, io);
+  try {
+    return await startWith({ ...options, nameServerPort: DEFAULT_NAME_SERVER_PORT }, io);
+  } catch (error) {
+    const { code, cause } = error as { code?: unknown; cause?: { port?: unknown } };
+    if (code !== 'PORT_IN_USE' || cause?.port !== DEFAULT_NAME_SERVER_PORT) throw error;
+    const started = await startWith({ ...options, nameServerPort: 0 }, io);
+    const what = `port ${DEFAULT_NAME_SERVER_PORT} is in use, by a name server or another broker`;
+    io.err(`${what}: this broker is not the one that clients find there; its name server is at another port\n`);
+    return started;
+  }
+}
+
+async function startWith(options: EmbeddedBrokerOptions, io: CommandIo): Promise<Started> {
+  const broker = new EmbeddedBroker({ ...options, logger: loggerOn(io) });
+  await broker.start();
+  return { broker, nameServerEndpoint: options.nameServerPort === undefined ? undefined : broker.nameServerEndpoint };
+}
+
 /**
  * The options of the broker: the command line overrides the file, which overrides the defaults. Topics and groups of both are
- * declared; for the same name the command line wins.
+ * declared; for the same name the command line wins. Without `nameServerPort` if neither mentions it.
  * @param readConfig reads the file of `--config` and the files that it names, certificates again for each connection
  * @throws UsageError when the file is invalid
  */
@@ -39,7 +78,7 @@ export async function brokerOptionsOf(
   values: BrokerValues,
   readConfig: (file: string) => string,
 ): Promise<EmbeddedBrokerOptions> {
-  const { config, topic, group, control, console: consolePort, ...plain } = values;
+  const { config, topic, group, control, console: _, nameServerPort, advertise, ...plain } = values;
   const file = config === undefined ? {} : await parsedFile(readConfig(config));
   const { tls, ...rest } = file;
   const read = (name: string): string => readConfig(join(dirname(config ?? ''), name));
@@ -49,10 +88,8 @@ export async function brokerOptionsOf(
     ...(tls && { tls: tlsIn(tls, read) }),
     ...plain,
     ...control,
-    // The console is an administrator.
-    ...(consolePort !== undefined &&
-      plain.nameServerPort === undefined &&
-      file.nameServerPort === undefined && { nameServerPort: 0 }),
+    ...(nameServerPort !== undefined && { nameServerPort: nameServerPort === false ? undefined : nameServerPort }),
+    ...(advertise !== undefined && { advertisedAddress: { ...file.advertisedAddress, host: advertise } }),
     topics: merged(file.topics, topic),
     groups: merged(file.groups, group),
   };
@@ -96,30 +133,44 @@ function readConfigFile(file: string): string {
 }
 
 async function serve(
-  broker: EmbeddedBroker,
-  { nameServerPort, controlPort, data, timeTravel = false }: EmbeddedBrokerOptions,
+  { broker, nameServerEndpoint }: Started,
+  options: EmbeddedBrokerOptions,
   wanted: WantedConsole | undefined,
+  stop: Promise<void>,
   io: CommandIo,
 ): Promise<void> {
-  const hasAdmin = nameServerPort !== undefined;
-  const stop = askedToStop();
-  await broker.start();
-  const place = data === undefined ? 'in memory and loses them when it stops' : `in ${data}`;
-  io.out(`embedded broker ready on ${broker.endpoints}; it stores messages ${place}\n`);
-  if (hasAdmin) io.out(`administration on ${broker.nameServerEndpoint}\n`);
-  const nameServerEndpoint = hasAdmin ? broker.nameServerEndpoint : undefined;
+  const { data, controlPort, timeTravel = false } = options;
+  const { endpoints } = broker;
   const controlEndpoint = controlPort === undefined ? undefined : broker.controlEndpoint;
-  if (controlEndpoint !== undefined) io.out(`control on ${controlEndpoint}\n`);
+  const place = data === undefined ? 'in memory and loses them when it stops' : `in ${data}`;
+  const { host, port, nameServerPort } = options.advertisedAddress ?? {};
+  const lines = [
+    `embedded broker ready; it stores messages ${place}`,
+    `clients by gRPC (nestjs-rocketmq, rocketmq-clients): endpoints ${at(endpoints, host, port)}`,
+  ];
+  if (nameServerEndpoint !== undefined) {
+    const clients = 'rocketmq-client, rocketmq-spring, rocketmq-client-go, mqadmin';
+    lines.push(`clients by remoting (${clients}): name server ${at(nameServerEndpoint, host, nameServerPort)}`);
+  }
+  if (controlEndpoint !== undefined) lines.push(`control on ${controlEndpoint}`);
+  io.out(`${lines.join('\n')}\n`);
   if (timeTravel) io.out('time travel is on, for development only: its time can be moved ahead\n');
   const shown = wanted && (await startConsole(broker, wanted, io));
   const consoleUrl = shown?.url;
   if (consoleUrl !== undefined) io.out(`console on ${consoleUrl}\n`);
-  process.send?.({ ready: true, endpoints: broker.endpoints, nameServerEndpoint, controlEndpoint, consoleUrl });
+  process.send?.({ ready: true, endpoints, nameServerEndpoint, controlEndpoint, consoleUrl });
   await stop;
   await shown?.close();
   await broker.stop();
   // The channel to a parent would keep the process alive.
   if (process.connected) process.disconnect();
+}
+
+/** What clients connect to, if the broker is behind an address of its own. */
+function at(endpoints: string, host: string | undefined, port: number | undefined): string {
+  if (host === undefined) return endpoints;
+  const own = endpoints.split(';').map((endpoint) => Number(endpoint.split(':').at(-1)));
+  return (port === undefined ? own : [port]).map((number) => addressText({ host, port: number })).join(';');
 }
 
 interface WantedConsole {

@@ -94,7 +94,7 @@ describe('the console of the command line', () => {
     const { done } = await own.change({ action: 'send', topic: 'orders', text: 'hello' });
     expect(done).toMatchObject({ outcome: 'done' });
 
-    const nameServer = await broker.printed(/^administration on (\S+)$/m);
+    const nameServer = await broker.printed(/^clients by remoting .*: name server (\S+)$/m);
     const beside = new Program(['console', '--name-server', nameServer]);
     const careful = await opened(await beside.printed(CONSOLE));
     expect((await careful.get('/api/session')).body).toMatchObject({ kind: 'cluster', actions: [] });
@@ -118,7 +118,7 @@ describe('the console of the command line', () => {
 
   it('sends by the name servers where no proxy is named', async () => {
     const broker = new Program(['broker', '--port', '0', '--name-server-port', '0', '--topic', 'orders']);
-    const nameServer = await broker.printed(/^administration on (\S+)$/m);
+    const nameServer = await broker.printed(/^clients by remoting .*: name server (\S+)$/m);
     const args = ['console', '--name-server', nameServer, '--actions', 'send', '--bodies', 'shown', '--port', '0'];
     const browser = await opened(await new Program(args).printed(CONSOLE));
     expect((await browser.get('/api/session')).body).toMatchObject({ actions: ['send'] });

@@ -1,6 +1,7 @@
 // The entry `nestjs-rocketmq/broker`.
 
 export type { AccessAction, BrokerPermission, BrokerUser } from '../broker/access/users.js';
+export type { AdvertisedAddress } from '../broker/advertised-address.js';
 export {
   AdvanceInterruptedError,
   ControlClient,
@@ -35,7 +36,6 @@ export { EmbeddedBroker } from '../broker/embedded-broker.js';
 export type { EmbeddedBrokerOptions } from '../broker/embedded-broker-options.js';
 export type { GroupDeclaration, TopicDeclaration } from '../broker/engine/registry.js';
 export type { BrokerTlsOptions } from '../broker/server-tls.js';
-export type { BrokerAddress } from '../broker/services/broker-context.js';
 export type {
   ConnectionFault,
   FaultAction,

@@ -16,7 +16,7 @@ export interface AdminContext {
   /** Converts the moments in requests and answers. */
   readonly clientTime: ClientTime;
   readonly sessions: Sessions;
-  /** The address of the name server port, as `host:port`: the address of the broker for tools. */
+  /** The address of the broker for clients of the remoting protocol, as `host:port`. */
   address(): string;
 }
 

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { BrokerWire } from '../../../../../tools/wire/broker-wire.js';
 import { encodeFrame, FrameDecoder, type OutgoingFrame, type RemotingFrame } from '../../protocol/remoting/frame.js';
 import type { EmbeddedBroker } from '../embedded-broker.js';
+import type { EmbeddedBrokerOptions } from '../embedded-broker-options.js';
 
 const wire = new BrokerWire();
 const sockets: Socket[] = [];
@@ -134,6 +135,20 @@ describe('the name server port', () => {
     await broker.stop();
     await broker.start();
     expect(broker.nameServerEndpoint).toBe(endpoint);
+  });
+
+  it('is in routes with the port under which it is published, and the host that all can reach', async () => {
+    const address = async (options: EmbeddedBrokerOptions) => {
+      const broker = await wire.broker({ nameServerPort: 0, topics: [{ name: 'orders' }], ...options });
+      const [route] = await ask(broker, [{ code: 105, opaque: 1, fields: { topic: 'orders' } }]);
+      const { brokerDatas } = JSON.parse(String(route?.body)) as { brokerDatas: { brokerAddrs: object }[] };
+      return brokerDatas.map(({ brokerAddrs }) => Object.values(brokerAddrs));
+    };
+    const published = { host: 'broker.test', port: 18_081, nameServerPort: 19_876 };
+    expect(await address({ advertisedAddress: published })).toEqual([['broker.test:19876']]);
+    const [[everywhere = ''] = []] = await address({ host: '0.0.0.0' });
+    expect(everywhere).toMatch(/^\d+\.\d+\.\d+\.\d+:\d+$/);
+    expect(everywhere).not.toContain('0.0.0.0');
   });
 
   it('is off by default', async () => {

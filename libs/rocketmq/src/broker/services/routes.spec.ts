@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { BrokerWire } from '../../../../../tools/wire/broker-wire.js';
 import { message, resource } from '../../../../../tools/wire/raw-grpc-client.js';
 import { AddressScheme, MessageType } from '../../protocol/grpc/generated/apache/rocketmq/v2/definition.js';
+import type { EmbeddedBrokerOptions } from '../embedded-broker-options.js';
 
 const wire = new BrokerWire();
 
@@ -29,6 +30,34 @@ describe('routes', () => {
     const broker = await wire.broker({ advertisedAddress: { host: 'broker.example', port: 4711 } });
     const route = await wire.client(broker).call('queryRoute', { topic: resource('t') });
     expect(route.messageQueues[0]?.broker?.endpoints?.addresses).toEqual([{ host: 'broker.example', port: 4711 }]);
+  });
+
+  it('return an advertised host without a port with the port of the broker', async () => {
+    const broker = await wire.broker({ advertisedAddress: { host: 'broker.example' } });
+    const port = Number(broker.endpoints.split(':').at(-1));
+    const route = await wire.client(broker).call('queryRoute', { topic: resource('t') });
+    expect(route.messageQueues[0]?.broker?.endpoints?.addresses).toEqual([{ host: 'broker.example', port }]);
+  });
+
+  it('return the address of the request if the broker listens on all addresses, and otherwise one that others can reach', async () => {
+    const endpoints = { scheme: AddressScheme.DOMAIN_NAME, addresses: [{ host: 'tunnel.example', port: 18_081 }] };
+    const returned = async (options: EmbeddedBrokerOptions) => {
+      const client = wire.client(await wire.broker({ host: '0.0.0.0', ...options }));
+      const asked = await client.call('queryRoute', { topic: resource('t'), endpoints });
+      const plain = await client.call('queryRoute', { topic: resource('t') });
+      return [asked, plain].map(({ messageQueues: [queue] }) => queue?.broker?.endpoints?.addresses[0]?.host);
+    };
+    const [asked, own] = await returned({});
+    expect(asked).toBe('tunnel.example');
+    expect(own).not.toBe('0.0.0.0');
+    expect(await returned({ advertisedAddress: { host: 'broker.example' } })).toEqual([
+      'tunnel.example',
+      'broker.example',
+    ]);
+    expect(await returned({ advertisedAddress: { host: 'broker.example', port: 1 } })).toEqual([
+      'broker.example',
+      'broker.example',
+    ]);
   });
 
   it('return the address of the request with advertiseAsAsked, and the own one if the request has none', async () => {
