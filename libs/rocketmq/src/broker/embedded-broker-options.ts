@@ -82,6 +82,11 @@ export interface EmbeddedBrokerOptions {
    * used with this option only. Default false.
    */
   readonly timeTravel?: boolean;
+  /**
+   * For tests only: as `timeTravel`, and the broker's time stands still until it is moved, so that nothing becomes due by itself. Excludes
+   * `clock` and `data`. Default false.
+   */
+  readonly manualClock?: boolean;
   /** The clock for delays, leases, checks and retention. Default: the machine's. Connections always use real time. */
   readonly clock?: Clock;
   /** Receives log lines. Default: nothing is logged. */
@@ -152,10 +157,17 @@ export function assertHosts({ host, controlHost, advertisedAddress }: EmbeddedBr
 }
 
 /** @throws UsageError */
-export function assertTimeOptions({ timeTravel = false, clock }: EmbeddedBrokerOptions): void {
-  if (!timeTravel || clock === undefined) return;
-  const message = 'timeTravel excludes the option clock: the broker then has a clock of its own';
-  throw new UsageError('ILLEGAL_TIME_TRAVEL', message, 'timeTravel');
+export function assertTimeOptions({ timeTravel, manualClock, clock, data }: EmbeddedBrokerOptions): void {
+  const option = manualClock ? 'manualClock' : 'timeTravel';
+  if ((timeTravel || manualClock) && clock !== undefined) {
+    const message = `${option} excludes the option clock: the broker then has a clock of its own`;
+    throw new UsageError('ILLEGAL_TIME_TRAVEL', message, option);
+  }
+  if (manualClock && data !== undefined) {
+    const message =
+      'manualClock excludes the option data: where the time stands is not kept; leave data out, or use timeTravel';
+    throw new UsageError('ILLEGAL_TIME_TRAVEL', message, option);
+  }
 }
 
 export function retentionOf({ data, retentionMs, retentionBytes }: EmbeddedBrokerOptions): RetentionLimits {

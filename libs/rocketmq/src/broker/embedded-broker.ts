@@ -135,9 +135,11 @@ export class EmbeddedBroker {
     assertTimeOptions(options);
     assertHosts(options);
     this.host = reachableHost(options.host ?? LOOPBACK);
-    const travelClock = options.timeTravel
-      ? new TravelClock(this.realClock, (from, to) => this.travel?.jump(from, to))
-      : undefined;
+    const { timeTravel = false, manualClock = false } = options;
+    const travelClock =
+      timeTravel || manualClock
+        ? new TravelClock(this.realClock, (from, to) => this.travel?.jump(from, to), manualClock)
+        : undefined;
     this.clock = travelClock ?? options.clock ?? this.realClock;
     this.logger = options.logger ?? silentLogger;
     this.damages = new DamageLog(this.logger);
@@ -169,7 +171,7 @@ export class EmbeddedBroker {
       },
     };
     this.travel = travelClock && this.makeTravel(travelClock);
-    this.clientTime = this.travel?.line ?? SAME_TIME;
+    this.clientTime = this.travel?.clientTime ?? SAME_TIME;
     const ageClock = this.travel === undefined ? this.clock : this.realClock;
     this.sweeper = new RetentionSweeper(ageClock, this.engine, retention, this.clientTime);
     for (const topic of options.topics ?? []) this.declareTopic(topic);

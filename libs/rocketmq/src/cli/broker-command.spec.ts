@@ -20,7 +20,7 @@ describe('the command line of the broker', () => {
 
   it('sets ports, host, topics and groups', async () => {
     const line =
-      '--port 0 --name-server-port 9876 --control 127.0.0.2:9080 --host 0.0.0.0 --advertise localhost --time-travel --strict --data d --flush async --topic a --topic b:priority:4 --group g:fifo:3';
+      '--port 0 --name-server-port 9876 --control 127.0.0.2:9080 --host 0.0.0.0 --advertise localhost --time-travel --manual-clock --strict --data d --flush async --topic a --topic b:priority:4 --group g:fifo:3';
     expect(await options(...line.split(' '))).toEqual({
       port: 0,
       nameServerPort: 9876,
@@ -29,6 +29,7 @@ describe('the command line of the broker', () => {
       controlHost: '127.0.0.2',
       host: '0.0.0.0',
       timeTravel: true,
+      manualClock: true,
       strict: true,
       data: 'd',
       flush: 'async',
@@ -70,6 +71,7 @@ describe('the file of the broker', () => {
     advertiseAsAsked: true,
     strict: true,
     timeTravel: true,
+    manualClock: true,
     data: '/var/lib/broker',
     flush: 'sync',
     retentionMs: 3_600_000,

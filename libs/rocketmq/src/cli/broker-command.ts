@@ -44,6 +44,7 @@ function brokerOptions(command: Command): Command {
       '--time-travel',
       'for development only: the time of the broker can be moved ahead, by --control or --console',
     )
+    .option('--manual-clock', 'for tests only: the time of the broker stands still until it is moved')
     .addOption(
       new Option(
         '--console [port]',
@@ -74,6 +75,7 @@ function brokerOptions(command: Command): Command {
     ['broker --console', 'look at its messages in a browser'],
     ['broker --control 9080', 'inspect it: curl http://127.0.0.1:9080/state, /metrics for Prometheus'],
     ['broker --control 9080 --time-travel', 'move its time ahead: POST /time/advance'],
+    ['broker --control 9080 --manual-clock', 'for tests: nothing is due before POST /time/advance'],
     ['broker --host 0.0.0.0 --advertise localhost', 'in a container that publishes its ports under the same numbers'],
     ['broker --config broker.json', 'everything else: TLS, users, backoffs, retention'],
   ]);

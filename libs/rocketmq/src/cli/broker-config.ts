@@ -23,6 +23,7 @@ export interface BrokerValues {
   readonly console?: number | true;
   readonly strict?: boolean;
   readonly timeTravel?: boolean;
+  readonly manualClock?: boolean;
   readonly data?: string;
   readonly flush?: 'sync' | 'async';
   readonly topic?: readonly DeclaredTopic[];
@@ -127,6 +128,7 @@ const config = object<BrokerConfig>({
   maxLiteTopics: count,
   strict: flag,
   timeTravel: flag,
+  manualClock: flag,
   topics: list(object({ name: text, type: topicType, queues: count }, ['name'])),
   groups: list(
     object(

@@ -139,7 +139,7 @@ async function serve(
   stop: Promise<void>,
   io: CommandIo,
 ): Promise<void> {
-  const { data, controlPort, timeTravel = false } = options;
+  const { data, controlPort, timeTravel = false, manualClock = false } = options;
   const { endpoints } = broker;
   const controlEndpoint = controlPort === undefined ? undefined : broker.controlEndpoint;
   const place = data === undefined ? 'in memory and loses them when it stops' : `in ${data}`;
@@ -154,7 +154,8 @@ async function serve(
   }
   if (controlEndpoint !== undefined) lines.push(`control on ${controlEndpoint}`);
   io.out(`${lines.join('\n')}\n`);
-  if (timeTravel) io.out('time travel is on, for development only: its time can be moved ahead\n');
+  if (manualClock) io.out('the clock is manual, for tests only: its time stands still until it is moved\n');
+  else if (timeTravel) io.out('time travel is on, for development only: its time can be moved ahead\n');
   const shown = wanted && (await startConsole(broker, wanted, io));
   const consoleUrl = shown?.url;
   if (consoleUrl !== undefined) io.out(`console on ${consoleUrl}\n`);

@@ -1,4 +1,5 @@
-// A clock that runs at the speed of another one and can also jump forward. Tasks that a jump makes due run in order of time.
+// A clock that can jump forward, and otherwise runs at the speed of another one, or stands still. Tasks that a jump makes due run in order
+// of time.
 
 import type { Clock, ScheduledTask } from './clock.js';
 
@@ -18,9 +19,12 @@ export interface TravelPoint {
 /** Called before each jump takes effect. When it throws, the clock has not jumped. */
 type JumpListener = (from: TravelPoint, to: TravelPoint) => void;
 
-/** A {@link Clock} that is ahead of the real one by what it has jumped. It never jumps back. */
+const NO_TIMER: ScheduledTask = { cancel() {} };
+
+/** A {@link Clock} that is ahead of the real one by what it has jumped, or of the moment at which it stands. It never jumps back. */
 export class TravelClock implements Clock {
   private aheadMs = 0;
+  private readonly stood: { readonly nowMs: number; readonly monotonicMs: number } | undefined;
   private nextOrder = 0;
   private ran = 0;
   private readonly tasks = new Set<Task>();
@@ -28,15 +32,18 @@ export class TravelClock implements Clock {
   constructor(
     private readonly realClock: Clock,
     private readonly jumps: JumpListener = () => {},
-  ) {}
+    stands = false,
+  ) {
+    if (stands) this.stood = { nowMs: realClock.nowMs(), monotonicMs: realClock.monotonicMs() };
+  }
 
   nowMs(): number {
-    return this.realClock.nowMs() + this.aheadMs;
+    return (this.stood?.nowMs ?? this.realClock.nowMs()) + this.aheadMs;
   }
 
   /** Includes the jumps: what they pass counts as time on this clock. */
   monotonicMs(): number {
-    return this.realClock.monotonicMs() + this.aheadMs;
+    return (this.stood?.monotonicMs ?? this.realClock.monotonicMs()) + this.aheadMs;
   }
 
   schedule(delayMs: number, callback: () => void): ScheduledTask {
@@ -65,7 +72,12 @@ export class TravelClock implements Clock {
     this.aheadMs = aheadMs;
   }
 
-  /** How far this clock is ahead of the real one. */
+  /** Whether it moves by jumps only. */
+  get stands(): boolean {
+    return this.stood !== undefined;
+  }
+
+  /** How far this clock has jumped. */
   get offsetMs(): number {
     return this.aheadMs;
   }
@@ -101,12 +113,12 @@ export class TravelClock implements Clock {
 
   private jumpTo(atMs: number): void {
     const realMs = this.realClock.nowMs();
-    const movedMs = realMs + this.aheadMs;
+    const movedMs = (this.stood?.nowMs ?? realMs) + this.aheadMs;
     // Due times may have fractions of a millisecond; this clock has none.
     const targetMs = Math.ceil(atMs);
     if (targetMs <= movedMs) return;
     this.jumps({ realMs, movedMs }, { realMs, movedMs: targetMs });
-    this.aheadMs = targetMs - realMs;
+    this.aheadMs += targetMs - movedMs;
   }
 
   private run(task: Task): void {
@@ -117,6 +129,7 @@ export class TravelClock implements Clock {
   }
 
   private timerOf(task: () => Task, delayMs: number): ScheduledTask {
+    if (this.stands && delayMs > 0) return NO_TIMER;
     return this.realClock.schedule(Math.max(0, delayMs), () => this.run(task()));
   }
 

@@ -36,7 +36,7 @@ const LATEST_MS = 8.64e15;
 const SHORT_GUARD_MS = 3_000;
 
 /** The options of `TestBroker.start()`: those of the embedded broker, and its clock. */
-export interface TestBrokerOptions extends Omit<EmbeddedBrokerOptions, 'clock' | 'timeTravel'> {
+export interface TestBrokerOptions extends Omit<EmbeddedBrokerOptions, 'clock' | 'timeTravel' | 'manualClock'> {
   /** Time stands still until `advance()` moves it. Pass `clock` to the clients, too. Default false: real time. */
   readonly manualClock?: boolean;
 }

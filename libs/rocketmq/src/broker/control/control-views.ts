@@ -29,7 +29,7 @@ export interface BrokerState {
 export interface TimeState {
   /** The time of the broker. */
   readonly nowMs: number;
-  /** How far it is ahead of real time. */
+  /** How far it was moved ahead. */
   readonly offsetMs: number;
   /** When something is due next. Undefined if nothing is. */
   readonly nextDueAtMs?: number;

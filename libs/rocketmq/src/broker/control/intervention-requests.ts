@@ -26,7 +26,7 @@ export class InterventionRequests {
     const ref =
       recallHandle === undefined
         ? { topic: fields.requiredName('topic'), messageId: fields.requiredText('messageId') }
-        : { recallHandle: storedHandleOf(store, travel?.line ?? SAME_TIME, recallHandle) };
+        : { recallHandle: storedHandleOf(store, travel?.clientTime ?? SAME_TIME, recallHandle) };
     fields.end();
     const delivered = this.deliverDelayed(ref);
     if (delivered.length === 0) {

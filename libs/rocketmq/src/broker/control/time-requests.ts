@@ -67,7 +67,8 @@ export class TimeRequests {
   private travel(): TimeTravel {
     const { travel } = this.broker;
     if (travel !== undefined) return travel;
-    const cure = 'start it with the option timeTravel, or --time-travel on the command line';
+    const cure =
+      'start it with the option timeTravel or manualClock, on the command line --time-travel or --manual-clock';
     throw new ControlRefusal(404, 'NO_TIME_TRAVEL', `the time of this broker cannot be moved; ${cure}`);
   }
 }

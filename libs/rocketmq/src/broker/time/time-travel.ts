@@ -5,6 +5,8 @@ import { StateError } from '../../support/errors.js';
 import type { TravelClock, TravelPoint } from '../../support/travel-clock.js';
 import { keys } from '../engine/records.js';
 import type { Change, Store } from '../store/store.js';
+import type { ClientTime } from './client-time.js';
+import { StandingTime } from './standing-time.js';
 import { TimeLine, type TimePoint } from './time-line.js';
 import { type SteppedBroker, TimeSteps } from './time-steps.js';
 
@@ -41,7 +43,10 @@ interface TravelingBroker {
 
 export class TimeTravel {
   /** The time of the clients, whose clocks show real time. */
+  readonly clientTime: ClientTime;
+  /** Unless the clock stands still. */
   readonly line = new TimeLine();
+  private readonly standing: StandingTime | undefined;
   private readonly steps: TimeSteps;
   /** The numbers of the points in the store, in their order. */
   private stored: number[] = [];
@@ -51,12 +56,19 @@ export class TimeTravel {
   private isStopped = false;
 
   constructor(private readonly broker: TravelingBroker) {
-    this.steps = new TimeSteps(broker.inside, broker.clock, broker.clock, false, () => false);
+    const { clock, realClock } = broker;
+    this.steps = new TimeSteps(broker.inside, clock, clock, false, () => false);
+    this.standing = clock.stands
+      ? new StandingTime(() => ({ realMs: realClock.nowMs(), brokerMs: clock.nowMs() }))
+      : undefined;
+    this.clientTime = this.standing ?? this.line;
   }
 
   /** Continues at the time of the store. Must be called at each start, before anything is scheduled. */
   load(): void {
     const { clock, realClock, store } = this.broker;
+    this.isStopped = false;
+    if (this.standing !== undefined) return;
     const found = [...store.scan(keys.times)];
     const points = found.map(([, point]) => point as TimePoint);
     this.stored = found.map(([key]) => key[1] as number);
@@ -64,10 +76,9 @@ export class TimeTravel {
     const last = points.at(-1);
     // If the machine's clock went back, the broker's must not show a time before what is stored.
     if (last !== undefined) clock.resume(Math.max(this.line.offsetMs, last.brokerMs - realClock.nowMs()));
-    this.isStopped = false;
   }
 
-  /** How far the broker's clock is ahead of real time. */
+  /** How far the broker's clock was moved ahead. */
   get offsetMs(): number {
     return this.broker.clock.offsetMs;
   }
@@ -102,6 +113,11 @@ export class TimeTravel {
 
   /** The clock is about to jump. What is stored at the new time must not be on disk before the time itself. */
   jump(from: TravelPoint, to: TravelPoint): void {
+    if (this.standing !== undefined) {
+      this.standing.moved(pointOf(to), this.hasMoved);
+      this.hasMoved = true;
+      return;
+    }
     const changes = this.hasMoved ? [] : [this.put(this.line.add(pointOf(from)))];
     const point = this.hasMoved ? this.line.extend(pointOf(to)) : this.line.add(pointOf(to));
     if (this.hasMoved) this.stored.pop();
