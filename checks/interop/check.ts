@@ -7,9 +7,12 @@ import { STEPS } from './resources.js';
 export const OPTIONS = {
   client: {
     type: 'list',
-    among: ['java', 'node', 'tools', 'mixed', 'java-4', 'java-5', 'python', 'go', 'go-2'],
-    default: ['java', 'node', 'tools', 'mixed', 'java-4', 'java-5'],
-    says: 'these; java-4, java-5 and go-2 speak the remoting protocol, tools are the official admin tools, mixed is clients of all kinds in one group, on the real server only',
+    among: [
+      ...['java', 'node', 'tools', 'mixed', 'java-4', 'java-5', 'python', 'go', 'go-2'],
+      ...['test-java', 'test-spring', 'test-go'],
+    ],
+    default: ['java', 'node', 'tools', 'mixed', 'java-4', 'java-5', 'test-java', 'test-spring'],
+    says: 'these; java-4, java-5 and go-2 speak the remoting protocol, tools are the official admin tools, mixed is clients of all kinds in one group, on the real server only, and test-* are the tests of the guide, on the embedded broker only',
   },
   backend: {
     type: 'choice',

@@ -252,8 +252,8 @@ function sourceHash(folder: string, ...others: readonly string[]): string {
   return hash.digest('hex').slice(0, 12);
 }
 
-/** @returns standard output */
-function run(
+/** @returns standard output @throws Error with the end of its output, if it fails */
+export function run(
   program: string,
   args: readonly string[],
   {

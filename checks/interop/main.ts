@@ -4,6 +4,7 @@
 import { build } from '../../scripts/build/build.mjs';
 import type { Counts, Tools } from '../check.js';
 import { OptionError, type Values } from '../options.js';
+import { isTest, judgeTest } from './any-language.js';
 import type { OPTIONS } from './check.js';
 import { STEPS } from './resources.js';
 import { judgeClients } from './run.js';
@@ -15,8 +16,9 @@ export async function runInterop(values: Values<typeof OPTIONS>, { print, signal
   if (recorded && record) throw new OptionError('--record needs the real server: leave --recorded out');
   // The programs and the embedded broker are processes of their own, with the library that was built.
   await build({ names: ['nestjs-rocketmq'] });
+  const clients = client.filter((one) => !isTest(one));
   const judged = await judgeClients({
-    clients: client,
+    clients,
     backends: BACKENDS.filter((one) => backend === 'both' || backend === one),
     steps,
     mutation: mutate,
@@ -27,6 +29,9 @@ export async function runInterop(values: Values<typeof OPTIONS>, { print, signal
     log: print,
     signal,
   });
+  if (backend !== 'real' && mutate === undefined && values.steps === undefined) {
+    for (const test of client.filter(isTest)) judged.push(await judgeTest(test, { home: folder, signal }));
+  }
   for (const { name, problems } of judged) {
     print(`${problems.length === 0 ? 'ok    ' : 'FAILED'} ${name}`);
     for (const problem of problems) print(`         ${problem.replaceAll('\n', '\n         ')}`);

@@ -10,7 +10,7 @@ const CLI = join(import.meta.dirname, '..', '..', 'libs', 'rocketmq', 'bin', 'ne
  * @param {readonly string[]} args of `nestjs-rocketmq broker`; without `--name-server-port` it has no such port
  * @param {{ execArgv?: string[], onStderr?: (text: string) => void }} [options] arguments of node; who reads standard error instead of
  *   this process's own
- * @returns {Promise<{ pid: number, endpoints: string, nameServerEndpoint: string | undefined, child: import('node:child_process').ChildProcess,
+ * @returns {Promise<{ pid: number, endpoints: string, nameServerEndpoint: string | undefined, controlEndpoint: string | undefined, child: import('node:child_process').ChildProcess,
  *   ended: Promise<string>, kill: () => Promise<void> }>} `ended` with how it ended; `kill` ends it without a warning
  * @throws Error when it ends before it is ready
  */
@@ -23,7 +23,7 @@ export async function startEmbeddedBroker(args, { execArgv = [], onStderr } = {}
   const ended = new Promise((resolve) => {
     child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`));
   });
-  const { endpoints, nameServerEndpoint } = await new Promise((resolve, reject) => {
+  const { endpoints, nameServerEndpoint, controlEndpoint } = await new Promise((resolve, reject) => {
     child.once('message', resolve);
     void ended.then((end) => reject(new Error(`the embedded broker ended before it was ready: ${end}`)));
   });
@@ -31,5 +31,5 @@ export async function startEmbeddedBroker(args, { execArgv = [], onStderr } = {}
     child.kill('SIGKILL');
     await ended;
   };
-  return { pid: /** @type {number} */ (child.pid), endpoints, nameServerEndpoint, child, ended, kill };
+  return { pid: /** @type {number} */ (child.pid), endpoints, nameServerEndpoint, controlEndpoint, child, ended, kill };
 }
