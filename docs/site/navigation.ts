@@ -29,6 +29,7 @@ export const guides = [
       'guide/consumers.md',
       'guide/administration.md',
       'guide/embedded-broker.md',
+      'guide/tests-in-any-language.md',
     ],
   },
   {

@@ -15,7 +15,7 @@ for (const document of documents()) {
   const file = join(root, document);
   const text = readFileSync(file, 'utf8');
   const updated = text.replace(
-    /(<!-- code: (\S+) -->\n```(?:ts|json|prisma)\n)[\s\S]*?```/g,
+    /(<!-- code: (\S+) -->\n```(?:ts|json|prisma|java|go)\n)[\s\S]*?```/g,
     (_, head: string, example: string) => {
       return `${head}${exampleText(example)}\`\`\``;
     },
