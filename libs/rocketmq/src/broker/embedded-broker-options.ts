@@ -34,7 +34,7 @@ export interface EmbeddedBrokerOptions {
   /** The address of the control port. Default `127.0.0.1`, whatever `host` is. */
   readonly controlHost?: string;
   /**
-   * The certificate for TLS on all ports, including the admin and the control port. Connections without TLS are then rejected, unless
+   * The certificate for TLS on all ports, including the name server and the control port. Connections without TLS are then rejected, unless
    * `allowPlaintext` is set. Default: plaintext and, with a self-signed certificate, TLS on the same ports; the control port is plaintext.
    */
   readonly tls?: BrokerTlsOptions;

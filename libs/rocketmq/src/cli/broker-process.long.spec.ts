@@ -85,6 +85,12 @@ describe('the ports of the command', () => {
     expect(broker).toMatchObject({ err: '', remoting: undefined });
   });
 
+  it('are needed by the console', async () => {
+    const { child, printed } = run('--no-name-server-port', '--console');
+    const [code] = await once(child, 'close');
+    expect({ code, err: printed.err }).toEqual({ code: 2, err: expect.stringContaining('--console needs') });
+  });
+
   it('are printed with the host that clients are sent to', async () => {
     const broker = await started('--name-server-port', '0', '--host', '0.0.0.0', '--advertise', 'broker.test');
     expect(broker.grpc).toMatch(/^broker\.test:\d+$/);

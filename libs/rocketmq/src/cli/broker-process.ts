@@ -31,41 +31,44 @@ export async function runBroker(values: BrokerValues, io: CommandIo): Promise<vo
   }
   const pages = values.console === undefined ? undefined : await consolePackage(process.cwd(), io.importModule);
   const wanted = pages && { pages, port: values.console === true ? 0 : (values.console ?? 0) };
+  // Invalid options are an error of the call.
+  let broker = brokerOf({ nameServerPort: DEFAULT_NAME_SERVER_PORT, ...options }, io);
   const stop = askedToStop();
-  let started: Started | undefined;
   try {
-    started = await startBroker(options, io);
-    await serve(started, options, wanted, stop, io);
+    broker = await startBroker(broker, options, io);
+    await serve(broker, options, wanted, stop, io);
   } catch (error) {
-    await started?.broker.stop();
+    await broker.stop();
     throw new Error(`cannot start the broker: ${describeError(error)}`, { cause: error });
   }
 }
 
-interface Started {
-  readonly broker: EmbeddedBroker;
-  readonly nameServerEndpoint: string | undefined;
+function brokerOf(options: EmbeddedBrokerOptions, io: CommandIo): EmbeddedBroker {
+  return new EmbeddedBroker({ ...options, logger: loggerOn(io) });
 }
 
-/** If nobody asked for a name server port, and the default one is in use, which may be that of a real name server, it is any free port. */
-async function startBroker(options: EmbeddedBrokerOptions, io: CommandIo): Promise<Started> {
-  if ('nameServerPort' in options) return startWith(options, io);
+/**
+ * Starts a broker. If nobody asked for a name server port, and the default one is in use, which may be that of a real name server, it is
+ * another broker with any free port.
+ */
+async function startBroker(
+  broker: EmbeddedBroker,
+  options: EmbeddedBrokerOptions,
+  io: CommandIo,
+): Promise<EmbeddedBroker> {
   try {
-    return await startWith({ ...options, nameServerPort: DEFAULT_NAME_SERVER_PORT }, io);
+    await broker.start();
+    return broker;
   } catch (error) {
     const { code, cause } = error as { code?: unknown; cause?: { port?: unknown } };
-    if (code !== 'PORT_IN_USE' || cause?.port !== DEFAULT_NAME_SERVER_PORT) throw error;
-    const started = await startWith({ ...options, nameServerPort: 0 }, io);
+    const isTaken = code === 'PORT_IN_USE' && cause?.port === DEFAULT_NAME_SERVER_PORT;
+    if (!isTaken || 'nameServerPort' in options) throw error;
+    const other = brokerOf({ ...options, nameServerPort: 0 }, io);
+    await other.start();
     const what = `port ${DEFAULT_NAME_SERVER_PORT} is in use, by a name server or another broker`;
     io.err(`${what}: this broker is not the one that clients find there; its name server is at another port\n`);
-    return started;
+    return other;
   }
-}
-
-async function startWith(options: EmbeddedBrokerOptions, io: CommandIo): Promise<Started> {
-  const broker = new EmbeddedBroker({ ...options, logger: loggerOn(io) });
-  await broker.start();
-  return { broker, nameServerEndpoint: options.nameServerPort === undefined ? undefined : broker.nameServerEndpoint };
 }
 
 /**
@@ -133,7 +136,7 @@ function readConfigFile(file: string): string {
 }
 
 async function serve(
-  { broker, nameServerEndpoint }: Started,
+  broker: EmbeddedBroker,
   options: EmbeddedBrokerOptions,
   wanted: WantedConsole | undefined,
   stop: Promise<void>,
@@ -141,6 +144,8 @@ async function serve(
 ): Promise<void> {
   const { data, controlPort, timeTravel = false, manualClock = false } = options;
   const { endpoints } = broker;
+  const isWithout = 'nameServerPort' in options && options.nameServerPort === undefined;
+  const nameServerEndpoint = isWithout ? undefined : broker.nameServerEndpoint;
   const controlEndpoint = controlPort === undefined ? undefined : broker.controlEndpoint;
   const place = data === undefined ? 'in memory and loses them when it stops' : `in ${data}`;
   const { host, port, nameServerPort } = options.advertisedAddress ?? {};
