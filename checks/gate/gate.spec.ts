@@ -56,13 +56,6 @@ describe('the stages of the gate', () => {
     expect(LEFT_OUT.filter((end) => !SPECS.some((spec) => spec.endsWith(end)))).toEqual([]);
   });
 
-  it('take turns on servers of 4.x', () => {
-    const versions = [7, 8].map((seed) =>
-      stagesOf({ full: false, seed, specs: SPECS, has: HERE }).flatMap(({ name }) => /^4\.\S+/.exec(name) ?? []),
-    );
-    expect(versions).toEqual([['4.5.2-remoting'], ['4.9.7-remoting']]);
-  });
-
   it('leave no suite out when all runs', () => {
     const long = full.find(({ name }) => name === 'tests-long');
     const named: readonly string[] = long?.kind === 'suite' ? long.command : [];
