@@ -47,6 +47,8 @@ interface Lease {
   /** The consumer has changed the end of an earlier one. */
   readonly changed?: boolean;
   readonly keepsAttempt?: boolean;
+  /** Default: a new one. */
+  readonly serial?: number;
 }
 
 /** The lease that a message is delivered with. */
@@ -280,7 +282,7 @@ export class Deliveries {
     const { attempt, firstAtMs, changed = false, keepsAttempt = false, renewal, holder } = lease;
     // Integer milliseconds, so that the formatted handle and the record have equal values.
     const endsAtMs = Math.ceil(lease.endsAtMs);
-    const serial = changes.nextSerial();
+    const { serial = changes.nextSerial() } = lease;
     const state: DeliveryState = { kind: 'leased', endsAtMs, changed, renewal, holder };
     const record: DeliveryRecord = { attempt, firstAtMs, serial, keepsAttempt, state };
     changes.put(keys.delivery(queue, offset), record);

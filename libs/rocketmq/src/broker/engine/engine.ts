@@ -175,7 +175,7 @@ export class Engine {
       const pop = new Pop(changes, request, this.log, this.deliveries, this.isCrowded);
       const turns = this.turnsOf(changes, topic, request);
       if (isOrdered(request.group)) popOrdered(pop, turns);
-      else if (topic.type === 'priority') popByPriority(pop, turns);
+      else if (topic.type === 'priority' && request.queueId === undefined) popByPriority(pop, turns);
       else popUnordered(pop, turns);
       const { result, damage, isWithheld } = pop;
       if (isWithheld && result.deliveries.length === 0 && result.skipped === 0)
@@ -271,7 +271,8 @@ export class Engine {
     return this.unlessDamaged(() => this.run((changes) => this.retention.sweep(changes, nowMs))) ?? false;
   }
 
-  private turnsOf(changes: Changes, topic: TopicRecord, { liteTopics }: PopRequest): number[] {
+  private turnsOf(changes: Changes, topic: TopicRecord, { liteTopics, queueId }: PopRequest): number[] {
+    if (queueId !== undefined) return [queueId];
     const first = this.firstQueue++;
     if (liteTopics === undefined) {
       const turns = queueTurns(topic, first);

@@ -19,9 +19,13 @@ export interface PopRequest {
   readonly topic: string;
   readonly group: GroupRecord;
   readonly batchSize: number;
+  /** The pop ends with the message by which its bodies have this size. Default: no limit. */
+  readonly maxBytes?: number;
   readonly leaseMs: number;
   readonly nowMs: number;
   readonly attemptId: string | undefined;
+  /** The only queue to receive new messages from; undefined: all. */
+  readonly queueId?: number | undefined;
   /** The lite topics to receive from, for a client that subscribes to such; undefined: the topic's queues. */
   readonly liteTopics?: readonly string[] | undefined;
   /** The client that receives. */
@@ -64,6 +68,9 @@ export class Pop {
   private skipped = 0;
   private deadLettered = 0;
   private effort = 0;
+  private bytes = 0;
+  /** One for all deliveries of a pop, so that an answer can name it once. */
+  private serial: number | undefined;
   /** A message that cannot be read. It must not be skipped silently, so later messages of its queue wait. */
   damage: DamagedRecord | undefined;
   /** There are messages that the group has not received, and no room to deliver them. */
@@ -84,7 +91,8 @@ export class Pop {
   }
 
   get isFull(): boolean {
-    return this.taken >= this.request.batchSize;
+    const { batchSize, maxBytes = Number.POSITIVE_INFINITY } = this.request;
+    return this.taken >= batchSize || this.bytes >= maxBytes;
   }
 
   get isDone(): boolean {
@@ -160,7 +168,10 @@ export class Pop {
       this.skipped++;
     } else {
       const renewal = renewFor === undefined ? undefined : { clientId: renewFor, untilMs: nowMs + MAX_RENEWAL_MS };
-      const lease = { message, attempt, firstAtMs, endsAtMs: nowMs + leaseMs, renewal, holder: clientId };
+      this.serial ??= this.changes.nextSerial();
+      const { serial } = this;
+      this.bytes += message.body.length;
+      const lease = { message, attempt, firstAtMs, endsAtMs: nowMs + leaseMs, renewal, holder: clientId, serial };
       this.deliveries.push(this.ledger.deliver(this.changes, queue, offset, lease));
     }
   }

@@ -6,6 +6,7 @@ import type { AdminAnswer } from '../admin/admin-answer.js';
 import { AdminRequests } from '../admin/admin-requests.js';
 import type { DueCheck } from '../engine/transactions.js';
 import type { ClientConnection } from './client-connection.js';
+import { PopRequests } from './pop-requests.js';
 import { PresenceRequests } from './presence-requests.js';
 import { PullFilters } from './pull-filters.js';
 import { PullRequests } from './pull-requests.js';
@@ -13,8 +14,10 @@ import { QueueRequests } from './queue-requests.js';
 import type { ClientRequestTable, RemotingContext } from './remoting-context.js';
 import { RequestWork } from './request-work.js';
 import { SendRequests } from './send-requests.js';
+import { SettleRequests } from './settle-requests.js';
 import { ToolRequests } from './tool-requests.js';
 import { TransactionRequests } from './transaction-requests.js';
+import { WaitingRequests } from './waiting-requests.js';
 
 export class ClientRequests {
   private readonly admin: AdminRequests;
@@ -25,11 +28,14 @@ export class ClientRequests {
     this.admin = new AdminRequests(broker);
     const { topics, resets } = this.admin;
     const filters = new PullFilters();
+    const waiting = new WaitingRequests(broker);
     this.transactions = new TransactionRequests(broker);
     const all = [
       new SendRequests(broker),
       this.transactions,
-      new PullRequests(broker, topics, filters, resets),
+      new PullRequests(broker, topics, filters, resets, waiting),
+      new PopRequests(broker, filters, waiting),
+      new SettleRequests(broker),
       new QueueRequests(broker, resets),
       new PresenceRequests(broker, filters),
       new ToolRequests(broker, this.admin),

@@ -18,14 +18,13 @@ import type { ClientConnection } from './client-connection.js';
 import type { PullFilters } from './pull-filters.js';
 import type { ClientRequestTable, RemotingContext } from './remoting-context.js';
 import type { RequestWork } from './request-work.js';
+import type { WaitingRequests } from './waiting-requests.js';
 
 const MAX_PULLED = 32;
 /** A pull ends after the message that reaches this size (`maxTransferBytesOnMessageInMemory`). */
 const PULL_BYTES = 256 * 1024;
 /** The longest that a pull waits, whatever it asks for: a client that asks for more has a deadline of its own. */
 const MAX_SUSPEND_MS = 5 * MINUTE_MS;
-/** How many pulls wait at a time, over all connections. */
-const MAX_WAITING = 100_000;
 /** `sysFlag`. @see PullSysFlag of the server */
 const [COMMIT, SUSPEND, SUBSCRIBE] = [1, 2, 4];
 
@@ -46,13 +45,12 @@ export class PullRequests {
     [REQUEST_CODES.pullMessage, (request, connection, work) => this.pull(request, connection, work)],
   ];
 
-  private waiting = 0;
-
   constructor(
     private readonly broker: RemotingContext,
     private readonly topics: TopicRequests,
     private readonly filters: PullFilters,
     private readonly resets: OffsetResets,
+    private readonly waiting: WaitingRequests,
   ) {}
 
   /** @see PullMessageRequestHeader of the server */
@@ -64,42 +62,11 @@ export class PullRequests {
     const answer = this.attempt(pull);
     const suspendMs = Math.min(Number(fields.suspendTimeoutMillis ?? 0), MAX_SUSPEND_MS);
     if (answer !== undefined || (sysFlag & SUSPEND) === 0 || !(suspendMs > 0)) return answer ?? this.nothing(pull);
-    work.pause();
-    return this.wait(pull, suspendMs, connection, work);
-  }
-
-  private async wait(
-    pull: Pull,
-    timeoutMs: number,
-    connection: ClientConnection,
-    work: RequestWork,
-  ): Promise<AdminAnswer> {
-    const resume = this.waiting < MAX_WAITING ? connection.suspend() : undefined;
-    if (resume === undefined) return this.nothing(pull);
-    const aborter = new AbortController();
-    const forget = connection.whenClosed(() => aborter.abort());
-    let answer: AdminAnswer | undefined;
-    let failure: { readonly error: unknown } | undefined;
-    const attempt = (): boolean => {
-      try {
-        answer = this.attempt(pull);
-      } catch (error) {
-        // Thrown to this client, not to the command that woke the pull.
-        failure = { error };
-      }
-      if (answer !== undefined) work.resume();
-      return answer !== undefined || failure !== undefined;
-    };
-    this.waiting++;
     const { group, topic } = pull;
     // Each pull reads a queue of its own.
-    const poll = { topic: topic.name, group, timeoutMs, signal: aborter.signal, isPicky: true, attempt };
-    await this.broker.polls.wait(poll);
-    this.waiting--;
-    forget();
-    resume();
-    if (failure !== undefined) throw (failure as { readonly error: unknown }).error;
-    return answer ?? this.nothing(pull);
+    const wait = { topic: topic.name, group, timeoutMs: suspendMs, isPicky: true, attempt: () => this.attempt(pull) };
+    const found = await this.waiting.wait({ connection, work }, wait);
+    return found === undefined || found === 'full' ? this.nothing(pull) : found;
   }
 
   private async pullOf(fields: RemotingFrame['fields'], sysFlag: number): Promise<Pull> {

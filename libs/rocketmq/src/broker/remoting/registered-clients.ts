@@ -74,6 +74,10 @@ export class RegisteredClients {
     return [...(this.consumers.get(group)?.members.values() ?? [])];
   }
 
+  consumerAt(group: string, connection: ClientConnection): RegisteredClient | undefined {
+    return this.consumers.get(group)?.members.get(connection);
+  }
+
   /** What the consumers of a group said last; undefined if there are none. */
   consumerDataOf(group: string): ConsumerData | undefined {
     const known = this.consumers.get(group);

@@ -12,7 +12,13 @@ import { systemRandom } from '../../support/random.js';
 import { type AdminAnswer, AdminRefusal, numberIn, refused, SUCCESS } from '../admin/admin-answer.js';
 import { groupNameOf } from '../admin/group-config.js';
 import { topicNameOf } from '../admin/topic-config.js';
-import type { GroupRecord, StoredMessage } from '../engine/records.js';
+import {
+  type DeliveryRecord,
+  type GroupRecord,
+  keys,
+  type StoredMessage,
+  type TopicPosition,
+} from '../engine/records.js';
 import { Refusal } from '../engine/refusal.js';
 import type { SendResult } from '../engine/send.js';
 import { messageAt } from '../engine/views.js';
@@ -209,9 +215,10 @@ export class SendRequests {
     const most = fields.maxReconsumeTimes === undefined ? undefined : numberIn(fields, 'maxReconsumeTimes');
     const level = numberIn(fields, 'delayLevel');
     const nowMs = clock.nowMs();
-    const isDead = level < 0 || message.earlierAttempts >= attemptsOf(group, version, most);
+    const earlierAttempts = message.earlierAttempts + this.popsBefore(group.name, at);
+    const isDead = level < 0 || earlierAttempts >= attemptsOf(group, version, most);
     const topic = message.originTopic ?? at.topic;
-    const delayLevel = isDead ? undefined : level === 0 ? FIRST_RETRY_LEVEL + message.earlierAttempts : level;
+    const delayLevel = isDead ? undefined : level === 0 ? FIRST_RETRY_LEVEL + earlierAttempts : level;
     const { flag, isSigned, sysFlag, properties: own } = message.remoting ?? GRPC_PARTS;
     const originId = own.ORIGIN_MESSAGE_ID ?? this.idAt(numberIn(fields, 'offset'));
     const properties: Record<string, string> = { ...own, WAIT: 'false', ORIGIN_MESSAGE_ID: originId };
@@ -223,7 +230,7 @@ export class SendRequests {
     const copy: StoredMessage = {
       ...message,
       storeTimestampMs: nowMs,
-      earlierAttempts: message.earlierAttempts + 1,
+      earlierAttempts: earlierAttempts + 1,
       originTopic: topic,
       remoting: { flag, isSigned, sysFlag, properties },
     };
@@ -232,6 +239,13 @@ export class SendRequests {
     engine.sendBack({ group: group.name, topic, copy, dueAtMs, nowMs });
     await store.flush();
     return SUCCESS;
+  }
+
+  /** How often the group has popped a message before this time: the server stores a copy each time, which is then sent back. */
+  private popsBefore(group: string, { topic, queueId, offset }: TopicPosition): number {
+    const key = keys.delivery({ topic, group, queueId }, offset);
+    const record = this.broker.store.get(key) as DeliveryRecord | undefined;
+    return Math.max(1, record?.attempt ?? 1) - 1;
   }
 
   private groupNamed(name: string | undefined): GroupRecord {

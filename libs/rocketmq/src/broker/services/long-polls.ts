@@ -58,6 +58,11 @@ export class LongPolls {
     return this.waiters.get(topic)?.has(group) === true;
   }
 
+  /** How many polls of the group are waiting. */
+  count(topic: string, group: string): number {
+    return this.waiters.get(topic)?.get(group)?.size ?? 0;
+  }
+
   /** Whether woken polls have not tried yet. */
   get isDispatching(): boolean {
     return this.woken.size > 0;
