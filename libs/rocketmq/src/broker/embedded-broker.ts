@@ -44,6 +44,7 @@ import type { BrokerAddress, BrokerContext } from './services/broker-context.js'
 import { Faults } from './services/faults.js';
 import type { GrpcServer } from './services/grpc-server.js';
 import type { PortTls } from './services/listener.js';
+import { LiteSubscriptions } from './services/lite-subscriptions.js';
 import { LongPolls } from './services/long-polls.js';
 import { messagingServer } from './services/messaging-server.js';
 import { Sessions } from './services/sessions.js';
@@ -323,7 +324,8 @@ export class EmbeddedBroker {
     const polls = new LongPolls(this.realClock);
     const context = this.makeContext(polls);
     const checks = new TransactionChecks(context);
-    const server = messagingServer(context, checks);
+    const lite = new LiteSubscriptions(context);
+    const server = messagingServer(context, checks, lite);
     const host = this.#options.host ?? LOOPBACK;
     let nameServer: RemotingServer | undefined;
     let remoting: RegisteredClients | undefined;
@@ -333,7 +335,7 @@ export class EmbeddedBroker {
       else this.travel.load();
       if (this.nameServerPort !== undefined) {
         remoting = new RegisteredClients(this.realClock);
-        nameServer = await this.makeNameServer(polls, checks, remoting);
+        nameServer = await this.makeNameServer(polls, checks, remoting, lite);
       }
       control = this.controlPort === undefined ? undefined : await this.makeControl();
       this.engine.endRenewals(randomBytes(4).readUInt32BE());
@@ -440,13 +442,14 @@ export class EmbeddedBroker {
     polls: LongPolls,
     checks: TransactionChecks,
     clients: RegisteredClients,
+    lite: LiteSubscriptions,
   ): Promise<RemotingServer> {
     const { engine, store, clock, realClock, clientTime, sessions, activity, logger } = this;
     const { ClientRequests } = await import('./remoting/client-requests.js');
     const { RemotingServer } = await import('./remoting/remoting-server.js');
     const { host = this.host, nameServerPort } = this.#options.advertisedAddress ?? {};
     const address = (): string => textOf(host, nameServerPort ?? this.nameServerPort ?? 0);
-    const own = { engine, store, clock, realClock, clientTime, sessions, activity, polls, checks, clients, address };
+    const own = { engine, store, clock, realClock, clientTime, sessions, activity, polls, checks, clients, lite, address };
     const { transactionFirstCheckMs = DEFAULT_FIRST_CHECK_MS } = this.#options;
     const requests = new ClientRequests({ ...own, transactionFirstCheckMs });
     checks.askElsewhere = (check) => requests.check(check);

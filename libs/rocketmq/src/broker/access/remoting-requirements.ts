@@ -5,6 +5,7 @@ import { RETRY_PREFIX } from '../../protocol/model/names.js';
 import { REQUEST_CODES } from '../../protocol/remoting/codes.js';
 import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import { heartbeatIn } from '../remoting/heartbeat.js';
+import { objectIn, objectsIn, textIn } from '../remoting/request-body.js';
 import type { Access } from './users.js';
 
 type Requirement = (request: RemotingFrame) => readonly Access[];
@@ -19,6 +20,24 @@ const REQUIREMENTS: ReadonlyMap<number, Requirement> = new Map<number, Requireme
   [REQUEST_CODES.pullMessage, ({ fields }) => [consuming(fields.consumerGroup), receiving(fields.topic)]],
   [REQUEST_CODES.queryConsumerOffset, ({ fields }) => [consuming(fields.consumerGroup), receiving(fields.topic)]],
   [REQUEST_CODES.updateConsumerOffset, ({ fields }) => [consuming(fields.consumerGroup), receiving(fields.topic)]],
+  [REQUEST_CODES.popMessage, ({ fields }) => popping(fields)],
+  [REQUEST_CODES.popLiteMessage, ({ fields }) => popping(fields)],
+  [REQUEST_CODES.notification, ({ fields }) => popping(fields)],
+  [REQUEST_CODES.pollingInfo, ({ fields }) => popping(fields)],
+  [REQUEST_CODES.ackMessage, ({ fields }) => popping(fields)],
+  [REQUEST_CODES.changeMessageInvisibleTime, ({ fields }) => popping(fields)],
+  [
+    REQUEST_CODES.batchAckMessage,
+    (request) => objectsIn(objectIn(request).acks).flatMap(({ c, t }) => popping({ consumerGroup: c, topic: t })),
+  ],
+  [
+    REQUEST_CODES.liteSubscriptionCtl,
+    (request) =>
+      objectsIn(objectIn(request).subscriptionSet).flatMap(({ group, topic }) =>
+        popping({ consumerGroup: group, topic }),
+      ),
+  ],
+  [REQUEST_CODES.queryAssignment, (request) => popping(objectIn(request))],
   [REQUEST_CODES.consumerSendMessageBack, ({ fields }) => [consuming(fields.group)]],
   [REQUEST_CODES.getConsumerListByGroup, ({ fields }) => [consuming(fields.consumerGroup)]],
   [REQUEST_CODES.unregisterClient, ({ fields }) => (fields.consumerGroup ? [consuming(fields.consumerGroup)] : [])],
@@ -46,6 +65,10 @@ function sending(topic = ''): Access {
 
 function receiving(topic = ''): Access {
   return retriesOf(topic) ?? { kind: 'Topic', name: topic, actions: ['Sub'] };
+}
+
+function popping({ consumerGroup, topic }: Readonly<Record<string, unknown>>): Access[] {
+  return [consuming(textIn(consumerGroup)), receiving(textIn(topic))];
 }
 
 function consuming(group = ''): Access {

@@ -16,16 +16,18 @@ export class AdminRequests {
   /** What pulls must learn of the offsets that operators set. */
   readonly resets = new OffsetResets();
   readonly topics: TopicRequests;
+  readonly offsets: OffsetRequests;
   private readonly table: ReadonlyMap<number, RequestHandler>;
 
   constructor(broker: AdminContext) {
     const topics = new TopicRequests(broker);
     this.topics = topics;
+    this.offsets = new OffsetRequests(broker, topics, this.resets);
     const all = [
       topics,
       new GroupRequests(broker),
       new ClusterRequests(broker),
-      new OffsetRequests(broker, topics, this.resets),
+      this.offsets,
       new MessageRequests(broker),
     ];
     this.table = new Map(all.flatMap(({ table }) => table));

@@ -39,7 +39,6 @@ export class OffsetRequests {
     [REQUEST_CODES.getMinOffset, (request) => this.offsetOf(request, (_, { minOffset }) => minOffset)],
     [REQUEST_CODES.getConsumeStats, (request) => this.groupStats(request)],
     [REQUEST_CODES.invokeBrokerToResetOffset, (request) => this.move(request)],
-    [REQUEST_CODES.queryTopicConsumeByWho, (request) => this.groupsOf(request)],
     [REQUEST_CODES.queryTopicsByConsumer, (request) => this.topicsOf(request)],
   ];
 
@@ -155,9 +154,9 @@ export class OffsetRequests {
     return topic === DELAYED_TOPIC ? delayedOffsetAt(store, engine, atMs) : offsetAt(store, topic, range, atMs);
   }
 
-  private groupsOf({ fields }: RemotingFrame): AdminAnswer {
+  /** The groups that have consumed a topic, and those with a consumer of the gRPC protocol that subscribes to it. */
+  groupsOf(topic: string): string[] {
     const { engine, store, sessions } = this.broker;
-    const { topic = '' } = fields;
     const groups = engine.groups();
     const consumed = groupsOfTopic(store, groups, topic);
     const isSubscribed = (name: string): boolean =>
@@ -165,7 +164,7 @@ export class OffsetRequests {
         .consumersOf(name)
         .some((one) => subscriptionOf(one)?.subscriptions.some((of) => of.topic?.name === topic));
     const names = groups.map(({ name }) => name);
-    return answerWith({ groupList: names.filter((name) => consumed.includes(name) || isSubscribed(name)) });
+    return names.filter((name) => consumed.includes(name) || isSubscribed(name));
   }
 
   private topicsOf({ fields }: RemotingFrame): AdminAnswer {

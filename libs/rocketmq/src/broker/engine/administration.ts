@@ -10,6 +10,7 @@ import type { MessageLog } from './log.js';
 import { dueAtOf } from './recall-handle.js';
 import type { LogPosition } from './records.js';
 import {
+  type ConsumeMode,
   type DeliveryRecord,
   type GroupRecord,
   type HalfRecord,
@@ -109,6 +110,19 @@ export class Administration {
     });
   }
 
+  /** Undefined for a group whose mode nobody has set. */
+  consumeMode(group: string, topic: string): ConsumeMode | undefined {
+    return this.run((changes) => changes.get<ConsumeMode>(keys.mode(group, topic)));
+  }
+
+  /** @throws Refusal `unknown-group`, `store-full` */
+  setConsumeMode(group: string, topic: string, mode: ConsumeMode): void {
+    this.run((changes) => {
+      this.registry.group(changes, group);
+      changes.put(keys.mode(group, topic), mode);
+    });
+  }
+
   /** The topic in which the retries of a group that pulls are stored exists from its first consumer on, as on the real server. */
   ensureRetryTopic(group: string): void {
     this.run((changes) => this.registry.systemTopic(changes, RETRY_PREFIX + group));
@@ -151,7 +165,7 @@ export class Administration {
   /** Deletes the state of a group in one topic, or in all. */
   private forget(changes: Changes, group: string, topic?: string): void {
     this.dropDeliveries(changes, group, topic);
-    deleteAll(changes, within(keys.cursorsOf(group), topic));
+    for (const prefix of [keys.cursorsOf(group), keys.modesOf(group)]) deleteAll(changes, within(prefix, topic));
   }
 
   private dropDeliveries(changes: Changes, group: string, topic?: string): void {

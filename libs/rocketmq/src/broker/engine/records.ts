@@ -25,6 +25,13 @@ export interface GroupRecord {
   readonly lite?: Required<LiteGroup> | undefined;
 }
 
+/** How the consumers of a group that let the broker divide the queues of a topic receive from them. */
+export interface ConsumeMode {
+  readonly mode: 'PULL' | 'POP';
+  /** With POP: how many other clients each one shares its queues with; below 1 all share all. */
+  readonly popShareQueueNum: number;
+}
+
 /** Whether messages of a queue are delivered to the group one batch after another. Those of a lite topic always are. */
 export function isOrdered({ fifo, lite }: GroupRecord): boolean {
   return fifo || lite !== undefined;
@@ -202,6 +209,8 @@ export const keys = {
   /** The first offset of a queue that was never delivered to a group. */
   cursorsOf: (group: string): Key => ['cursor', group],
   cursor: ({ group, topic, queueId }: QueueRef): Key => ['cursor', group, topic, queueId],
+  modesOf: (group: string): Key => ['mode', group],
+  mode: (group: string, topic: string): Key => ['mode', group, topic],
   deliveries: ['delivery'] as Key,
   deliveriesOfGroup: (group: string): Key => ['delivery', group],
   deliveriesOf: ({ group, topic, queueId }: QueueRef): Key => ['delivery', group, topic, queueId],

@@ -405,7 +405,7 @@ describe('a tool', () => {
 
   it('gets an answer to a request that the broker does not know', async () => {
     const client = await clientOf(await started());
-    expect((await client.ask({ code: 200_050 })).code).toBe(3);
+    expect((await client.ask({ code: 200_052 })).code).toBe(3);
   });
 });
 

@@ -5,7 +5,9 @@ import type { RemotingFrame } from '../../protocol/remoting/frame.js';
 import type { AdminAnswer } from '../admin/admin-answer.js';
 import { AdminRequests } from '../admin/admin-requests.js';
 import type { DueCheck } from '../engine/transactions.js';
+import { AssignmentRequests } from './assignment-requests.js';
 import type { ClientConnection } from './client-connection.js';
+import { LiteRequests } from './lite-requests.js';
 import { PopRequests } from './pop-requests.js';
 import { PresenceRequests } from './presence-requests.js';
 import { PullFilters } from './pull-filters.js';
@@ -36,6 +38,8 @@ export class ClientRequests {
       new PullRequests(broker, topics, filters, resets, waiting),
       new PopRequests(broker, filters, waiting),
       new SettleRequests(broker),
+      new LiteRequests(broker, broker.lite, waiting),
+      new AssignmentRequests(broker),
       new QueueRequests(broker, resets),
       new PresenceRequests(broker, filters),
       new ToolRequests(broker, this.admin),

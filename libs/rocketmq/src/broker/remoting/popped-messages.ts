@@ -17,6 +17,8 @@ interface Popped {
   readonly restNum: number;
 }
 
+type Change = (fields: StoredMessageFields, delivery: Delivery) => StoredMessageFields;
+
 export class PoppedMessages {
   constructor(private readonly broker: RemotingContext) {}
 
@@ -53,14 +55,14 @@ export class PoppedMessages {
     return { popTime, invisibleTime: String(leaseMs), reviveQid: String(mark) };
   }
 
-  bodyOf(deliveries: readonly Delivery[], group: string, change = (fields: StoredMessageFields) => fields): Buffer {
+  bodyOf(deliveries: readonly Delivery[], group: string, change: Change = (fields) => fields): Buffer {
     const { engine, clientTime } = this.broker;
     const place = { address: this.broker.address(), clientTime, engine };
     const bodies = deliveries.map((delivery) => {
       const stored = storedFieldsOf(delivery, place);
       const reconsumeTimes = delivery.attempt - 1;
       const properties = reconsumeTimes > 0 ? this.withFirstPop(delivery, group, stored.properties) : stored.properties;
-      return encodeStoredMessage(change({ ...stored, reconsumeTimes, properties }));
+      return encodeStoredMessage(change({ ...stored, reconsumeTimes, properties }, delivery));
     });
     return Buffer.concat(bodies);
   }

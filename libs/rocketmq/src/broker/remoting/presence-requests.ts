@@ -27,7 +27,7 @@ export class PresenceRequests {
   private async heartbeat(request: RemotingFrame, connection: ClientConnection): Promise<AdminAnswer> {
     const heartbeat = heartbeatIn(request);
     const consumers = heartbeat.consumers.filter(({ group }) => this.hasGroup(group));
-    this.broker.clients.register(connection, { ...heartbeat, consumers }, request.version);
+    this.broker.clients.register(connection, { ...heartbeat, consumers }, request);
     await this.broker.store.flush();
     return SUCCESS;
   }

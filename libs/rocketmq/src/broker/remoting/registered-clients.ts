@@ -1,6 +1,7 @@
 // The clients of the remoting protocol that sent a heartbeat: who asks about half messages, who shares the queues of a group.
 
 import { REQUEST_CODES } from '../../protocol/remoting/codes.js';
+import { LANGUAGES, type RemotingFrame } from '../../protocol/remoting/frame.js';
 import { type Clock, MINUTE_MS, type ScheduledTask, SECOND_MS } from '../../support/clock.js';
 import type { ClientConnection } from './client-connection.js';
 import type { ConsumerData, Heartbeat, ReadSubscription } from './heartbeat.js';
@@ -15,6 +16,8 @@ export interface RegisteredClient {
   readonly connection: ClientConnection;
   /** What its program is: see `RemotingFrame.version`. */
   readonly version: number;
+  /** The name of its language. */
+  readonly language: string;
   readonly seenAtMs: number;
 }
 
@@ -45,9 +48,14 @@ export class RegisteredClients {
   }
 
   /** Takes a heartbeat. Consumers are notified when their group has a new member, or another topic. */
-  register(connection: ClientConnection, { clientId, producerGroups, consumers }: Heartbeat, version: number): void {
+  register(
+    connection: ClientConnection,
+    { clientId, producerGroups, consumers }: Heartbeat,
+    { version, language = '' }: Pick<RemotingFrame, 'version' | 'language'>,
+  ): void {
     if (this.isClosed || connection.isClosed) return;
-    const client = { clientId, connection, version, seenAtMs: this.realClock.nowMs() };
+    const known = LANGUAGES.includes(language) ? language : 'OTHER';
+    const client = { clientId, connection, version, language: known, seenAtMs: this.realClock.nowMs() };
     for (const group of producerGroups) {
       const clients = this.producers.get(group) ?? new Map<ClientConnection, RegisteredClient>();
       this.producers.set(group, clients.set(connection, client));

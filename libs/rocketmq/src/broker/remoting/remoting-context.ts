@@ -5,6 +5,7 @@ import type { Clock } from '../../support/clock.js';
 import type { AdminAnswer } from '../admin/admin-answer.js';
 import type { AdminContext } from '../admin/admin-context.js';
 import type { Activity } from '../services/activity.js';
+import type { LiteSubscriptions } from '../services/lite-subscriptions.js';
 import type { LongPolls } from '../services/long-polls.js';
 import type { TransactionChecks } from '../services/transaction-checks.js';
 import type { ClientConnection } from './client-connection.js';
@@ -18,6 +19,7 @@ export interface RemotingContext extends AdminContext {
   readonly activity: Activity;
   readonly checks: Pick<TransactionChecks, 'answered'>;
   readonly clients: RegisteredClients;
+  readonly lite: LiteSubscriptions;
   /** The time from the birth of a half message to its first check. */
   readonly transactionFirstCheckMs: number;
 }

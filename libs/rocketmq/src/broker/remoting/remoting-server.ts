@@ -185,6 +185,8 @@ class ServedConnection {
       // The real server's code when its disk is full.
       if (error instanceof Refusal && error.reason === 'store-full')
         return { code: RESPONSE_CODES.serviceNotAvailable, remark: error.message };
+      if (error instanceof Refusal && error.reason === 'too-many-lite-topics')
+        return { code: RESPONSE_CODES.lmqQuotaExceeded, remark: error.message };
       this.parts.options.logger.error('remoting request failed', { code: request.code, error: describeError(error) });
       return { code: RESPONSE_CODES.systemError, remark: describeError(error) };
     }

@@ -20,6 +20,7 @@ const RELAY_MS = 10 * SECOND_MS;
 export class ToolRequests {
   readonly table: ClientRequestTable = [
     [REQUEST_CODES.getConsumerConnectionList, (request) => this.connections(request)],
+    [REQUEST_CODES.queryTopicConsumeByWho, (request) => this.groupsOf(request)],
     [REQUEST_CODES.getConsumerRunningInfo, (request) => this.relay(request, request.body)],
     [REQUEST_CODES.consumeMessageDirectly, (request) => this.handleOnce(request)],
     [REQUEST_CODES.viewMessageById, ({ fields }) => this.view(numberIn(fields, 'offset'))],
@@ -39,8 +40,8 @@ export class ToolRequests {
     const others = this.broker.sessions.consumersOf(group).map(({ clientId, origin }) => {
       return { clientId, clientAddr: origin.address, language: origin.language, version: 0 };
     });
-    const own = this.broker.clients.consumersOf(group).map(({ clientId, connection, version }) => {
-      return { clientId, clientAddr: connection.address, language: 'OTHER', version };
+    const own = this.broker.clients.consumersOf(group).map(({ clientId, connection, language, version }) => {
+      return { clientId, clientAddr: connection.address, language, version };
     });
     return answerWith({
       connectionSet: [...own, ...others],
@@ -54,6 +55,14 @@ export class ToolRequests {
         ]),
       ),
     });
+  }
+
+  /** Those that have consumed the topic, and those that are connected to. */
+  private groupsOf({ fields: { topic = '' } }: RemotingFrame): AdminAnswer {
+    const groupList = [
+      ...new Set([...this.admin.offsets.groupsOf(topic), ...this.broker.clients.groupsReading(topic)]),
+    ];
+    return answerWith({ groupList });
   }
 
   private async handleOnce(request: RemotingFrame): Promise<AdminAnswer> {

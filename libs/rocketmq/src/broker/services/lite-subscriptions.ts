@@ -16,24 +16,52 @@ const QUOTA_MARGIN = 300;
 /** A client that has not synchronized for this long has no subscriptions (`liteSubscriptionCheckTimeoutMills`). Real time. */
 const EXPIRY_MS = 3 * MINUTE_MS;
 
+/** So many clients have subscriptions; beyond that, the one that has been silent for longest loses them. */
+const MAX_CLIENTS = 10_000;
+
+/** Tells a client that another one has taken a lite topic over. */
+type TakenOver = (liteTopic: string) => void;
+
 /** The lite topics of one client. */
 interface ClientSubscription {
   readonly group: string;
   readonly topic: string;
   readonly liteTopics: Set<string>;
+  readonly takenOver: TakenOver;
   updatedAtMs: number;
+}
+
+export type LiteSubscriptionChange = Pick<
+  RpcRequest<'syncLiteSubscription'>,
+  'action' | 'topic' | 'group' | 'liteTopicSet'
+>;
+
+/** Who subscribes. */
+export interface LiteSubscriber extends Pick<CallContext, 'clientId'> {
+  /** Undefined on a broker without users, and of clients whose sessions are their connections. */
+  readonly user?: string | undefined;
+  /** Default: by the stream of the client. */
+  readonly takenOver?: TakenOver;
 }
 
 /** Handles the subscriptions of clients to lite topics. */
 export class LiteSubscriptions {
+  /** The one that has been silent for longest comes first. */
   private readonly clients = new Map<string, ClientSubscription>();
 
   constructor(private readonly broker: Pick<BrokerContext, 'engine' | 'realClock' | 'sessions' | 'polls'>) {}
 
   syncLiteSubscription(
     request: RpcRequest<'syncLiteSubscription'>,
-    { clientId, user }: CallContext,
+    subscriber: LiteSubscriber,
   ): RpcResponse<'syncLiteSubscription'> {
+    this.change(request, subscriber);
+    return { status: OK };
+  }
+
+  /** @throws AnswerError */
+  change(request: LiteSubscriptionChange, subscriber: LiteSubscriber): void {
+    const { clientId, user } = subscriber;
     const topic = topicName(request.topic);
     const name = groupName(request.group);
     const { action, liteTopicSet } = request;
@@ -48,8 +76,7 @@ export class LiteSubscriptions {
       const message = `lite subscription quota exceeded: ${subscriptionQuota}`;
       throw new AnswerError(Code.LITE_SUBSCRIPTION_QUOTA_EXCEEDED, message);
     }
-    this.apply(action, clientId, group, topic, liteTopicSet);
-    return { status: OK };
+    this.apply(action, subscriber, group, topic, liteTopicSet);
   }
 
   /** The lite topics that a client of the group receives from. */
@@ -68,21 +95,23 @@ export class LiteSubscriptions {
 
   private apply(
     action: LiteSubscriptionAction,
-    clientId: string,
+    subscriber: LiteSubscriber,
     group: GroupRecord,
     topic: string,
     names: readonly string[],
   ): void {
+    const { clientId } = subscriber;
+    const own = (): Set<string> => this.subscriptionOf(subscriber, group.name, topic).liteTopics;
     switch (action) {
       case LiteSubscriptionAction.PARTIAL_ADD:
         if (group.lite?.exclusive === true) this.takeOver(clientId, group.name, names);
-        for (const name of names) this.subscriptionOf(clientId, group.name, topic).liteTopics.add(name);
+        for (const name of names) own().add(name);
         break;
       case LiteSubscriptionAction.PARTIAL_REMOVE:
-        for (const name of names) this.subscriptionOf(clientId, group.name, topic).liteTopics.delete(name);
+        for (const name of names) own().delete(name);
         break;
       case LiteSubscriptionAction.COMPLETE_ADD: {
-        const { liteTopics } = this.subscriptionOf(clientId, group.name, topic);
+        const liteTopics = own();
         liteTopics.clear();
         for (const name of names) liteTopics.add(name);
         break;
@@ -99,26 +128,31 @@ export class LiteSubscriptions {
 
   /** Ends the subscriptions of other clients of an exclusive group. */
   private takeOver(clientId: string, group: string, names: readonly string[]): void {
-    for (const [other, { group: ofGroup, liteTopics }] of this.clients) {
+    for (const [other, { group: ofGroup, liteTopics, takenOver }] of this.clients) {
       if (other === clientId || ofGroup !== group) continue;
-      for (const liteTopic of names) {
-        if (!liteTopics.delete(liteTopic)) continue;
-        const command = { $case: 'notifyUnsubscribeLiteCommand', value: { liteTopic } } as const;
-        this.broker.sessions.find(other)?.push?.({ status: undefined, command });
-      }
+      for (const liteTopic of names) if (liteTopics.delete(liteTopic)) takenOver(liteTopic);
     }
   }
 
-  private subscriptionOf(clientId: string, group: string, topic: string): ClientSubscription {
+  private subscriptionOf(subscriber: LiteSubscriber, group: string, topic: string): ClientSubscription {
+    const { clientId, takenOver = (liteTopic) => this.push(clientId, liteTopic) } = subscriber;
     const updatedAtMs = this.broker.realClock.nowMs();
     const found = this.clients.get(clientId);
-    if (found?.group === group && found.topic === topic) {
-      found.updatedAtMs = updatedAtMs;
-      return found;
+    const isSame = found?.group === group && found.topic === topic;
+    const liteTopics = isSame ? found.liteTopics : new Set<string>();
+    const subscription: ClientSubscription = { group, topic, liteTopics, takenOver, updatedAtMs };
+    this.clients.delete(clientId);
+    this.clients.set(clientId, subscription);
+    for (const silent of this.clients.keys()) {
+      if (this.clients.size <= MAX_CLIENTS) break;
+      this.clients.delete(silent);
     }
-    const created: ClientSubscription = { group, topic, liteTopics: new Set(), updatedAtMs };
-    this.clients.set(clientId, created);
-    return created;
+    return subscription;
+  }
+
+  private push(clientId: string, liteTopic: string): void {
+    const command = { $case: 'notifyUnsubscribeLiteCommand', value: { liteTopic } } as const;
+    this.broker.sessions.find(clientId)?.push?.({ status: undefined, command });
   }
 
   private groupOf(name: string): GroupRecord {

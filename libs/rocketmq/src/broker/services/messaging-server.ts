@@ -3,7 +3,7 @@
 import type { BrokerContext } from './broker-context.js';
 import { Clients } from './clients.js';
 import { GrpcServer } from './grpc-server.js';
-import { LiteSubscriptions } from './lite-subscriptions.js';
+import type { LiteSubscriptions } from './lite-subscriptions.js';
 import { Receiving } from './receiving.js';
 import { Routes } from './routes.js';
 import { Sending } from './sending.js';
@@ -11,11 +11,14 @@ import { Settling } from './settling.js';
 import { Telemetry } from './telemetry.js';
 import type { TransactionChecks } from './transaction-checks.js';
 
-export function messagingServer(context: BrokerContext, checks: TransactionChecks): GrpcServer {
+export function messagingServer(
+  context: BrokerContext,
+  checks: TransactionChecks,
+  lite: LiteSubscriptions,
+): GrpcServer {
   const routes = new Routes(context);
   const sending = new Sending(context, checks);
   const settling = new Settling(context);
-  const lite = new LiteSubscriptions(context);
   const clients = new Clients(context, lite);
   return new GrpcServer(context, {
     receiving: new Receiving(context, lite),

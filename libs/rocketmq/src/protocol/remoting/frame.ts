@@ -15,6 +15,8 @@ export interface RemotingFrame {
   readonly isOneWay: boolean;
   /** The release of the program that sent it, as a number that rises: 5.0.0 is 413, 5.5.0 is 513. 0 when it did not say. @see MQVersion of the server */
   readonly version: number;
+  /** The name of the language of that program, as far as it said one. */
+  readonly language?: string | undefined;
   /** The server's message for a rejection; otherwise empty. */
   readonly remark: string;
   readonly fields: Readonly<Record<string, string>>;
@@ -32,6 +34,10 @@ export interface UnnumberedFrame
   /** What tools show of a client. Releases before 5.3.2 do not know NODE_JS. Default: JAVA. */
   readonly language?: 'JAVA' | 'NODE_JS' | 'OTHER';
 }
+
+/** By their numbers in binary headers. @see LanguageCode of the server */
+export const LANGUAGES: readonly string[] =
+  'JAVA CPP DOTNET PYTHON DELPHI ERLANG RUBY OTHER HTTP GO PHP OMS RUST NODE_JS'.split(' ');
 
 /** A frame to write. */
 export type OutgoingFrame = UnnumberedFrame & Pick<RemotingFrame, 'opaque'>;
@@ -146,7 +152,7 @@ function decodeFrame(frame: Buffer): RemotingFrame {
   const body = bodyStart === frame.length ? NO_BODY : frame.subarray(bodyStart);
   if (serialization === BINARY_HEADER) return { ...binaryHeader(frame.subarray(LENGTH_BYTES, bodyStart)), body };
   if (serialization !== JSON_HEADER) throw new MalformedFrame(`a header in serialization ${serialization}`);
-  const { code, opaque, flag, version, remark, extFields } = parseHeader(
+  const { code, opaque, flag, version, language, remark, extFields } = parseHeader(
     frame.toString('utf8', LENGTH_BYTES, bodyStart),
   );
   if (typeof code !== 'number' || typeof opaque !== 'number')
@@ -157,6 +163,7 @@ function decodeFrame(frame: Buffer): RemotingFrame {
     isResponse: hasFlag(flag, RESPONSE_FLAG),
     isOneWay: hasFlag(flag, ONE_WAY_FLAG),
     version: typeof version === 'number' ? version : 0,
+    language: typeof language === 'string' ? language : undefined,
     remark: typeof remark === 'string' ? remark : '',
     fields: textsOf(extFields),
     body,
@@ -176,7 +183,7 @@ function binaryHeader(header: Buffer): Omit<RemotingFrame, 'body'> {
     return header.subarray(at - bytes, at);
   };
   const code = take(2).readUInt16BE();
-  take(1);
+  const language = LANGUAGES[take(1).readUInt8()];
   const version = take(2).readInt16BE();
   const opaque = take(4).readInt32BE();
   const flags = take(4).readInt32BE();
@@ -194,6 +201,7 @@ function binaryHeader(header: Buffer): Omit<RemotingFrame, 'body'> {
     isResponse: hasFlag(flags, RESPONSE_FLAG),
     isOneWay: hasFlag(flags, ONE_WAY_FLAG),
     version,
+    language,
     remark,
     fields: Object.fromEntries(fields),
   };
