@@ -132,10 +132,7 @@ export function backendOn(broker: TestBroker): Backend {
   return {
     name: 'embedded',
     version: undefined,
-    // Under another name than in routes: what our clients know as a name server is no broker for them.
-    endpoints: isRemoting
-      ? `name-server:${broker.nameServerEndpoint.replace('127.0.0.1', 'localhost')}`
-      : broker.endpoints,
+    endpoints: isRemoting ? `name-server:${broker.nameServerEndpoint}` : broker.endpoints,
     proxy: broker.endpoints,
     nameServer: broker.nameServerEndpoint,
     clock: isRemoting ? undefined : broker.clock,

@@ -72,8 +72,8 @@ function wordsOf(text = ''): string {
 
 function differenceFor(title: string): KnownDifference | undefined {
   const version = process.env.ROCKETMQ_TEST_VERSION;
-  // By remoting our clients pull from the embedded broker too, and differ as they do on the release that it states.
-  const backend = testTransport === 'remoting' ? 'rocketmq' : backendName;
+  // Our clients pull from the embedded broker too when it states such a release, and differ as they do there.
+  const backend = testTransport === 'remoting' && isBefore('5.0.0') ? 'rocketmq' : backendName;
   return KNOWN_DIFFERENCES.find(
     (difference) =>
       difference.title === title &&

@@ -165,8 +165,8 @@ export class Gateway {
 
   /** The session with a broker, or with the name servers. */
   telemetry(address: string): GatewaySession {
-    const { clientId, requestTimeoutMs: timeoutMs, nameServers } = this.options;
-    const broker = nameServers.includes(address) ? undefined : address;
+    const { clientId, requestTimeoutMs: timeoutMs } = this.options;
+    const broker = (): string | undefined => (this.isNameServerOnly(address) ? undefined : address);
     const onAnswer = (answer: TelemetryCommand) => this.requests.answer(answer);
     const earlier = this.sessions.get(address);
     earlier?.cancel();
@@ -177,7 +177,10 @@ export class Gateway {
       clientId,
       client: this.client,
       timeoutMs,
-      address: broker,
+      // Read at each use: routes show that it is a broker.
+      get address() {
+        return broker();
+      },
       group: earlier?.group,
       onAnswer,
       onRegistered,
@@ -185,6 +188,11 @@ export class Gateway {
     this.forgetEnded();
     this.sessions.set(address, session);
     return session;
+  }
+
+  /** A broker can be its own name server, as the embedded one is. */
+  private isNameServerOnly(address: string): boolean {
+    return this.options.nameServers.includes(address) && this.topics.nameAt(address) === undefined;
   }
 
   /** Of servers that are gone; a server that is away for a while keeps what it said of the group. */
@@ -254,7 +262,7 @@ export class Gateway {
 
   private async notifyTermination(address: string, deadline: Deadline): Promise<Status> {
     const settings = this.sessions.get(address)?.settings;
-    if (settings === undefined || this.options.nameServers.includes(address)) return OK;
+    if (settings === undefined || this.isNameServerOnly(address)) return OK;
     const { clientId } = this.options;
     await this.pulling.leave(address, deadline);
     const requests = [...unregistrationsOf(clientId, settings), ...liteUnsubscriptionsOf(clientId, settings)];

@@ -153,7 +153,7 @@ describe('a pop', () => {
 });
 
 describe('what was popped', () => {
-  it('comes again with a count when its time is over, however often: its consumer gives it up, not the broker', async () => {
+  it('is redelivered with a count when its time is over, however often: its consumer gives it up, not the broker', async () => {
     const clock = new ManualClock(1_000_000);
     const client = await clientOf(await started({ clock }));
     await client.ask(sendOf('a'));

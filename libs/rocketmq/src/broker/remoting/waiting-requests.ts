@@ -14,7 +14,7 @@ export interface Waiter {
 }
 
 /** For what. */
-export interface Wait<T> {
+interface Wait<T> {
   readonly topic: string;
   readonly group: string;
   readonly timeoutMs: number;

@@ -19,7 +19,7 @@ const EXPIRY_MS = 3 * MINUTE_MS;
 /** So many clients have subscriptions; beyond that, the one that has been silent for longest loses them. */
 const MAX_CLIENTS = 10_000;
 
-/** Tells a client that another one has taken a lite topic over. */
+/** Notifies a client that another one has taken a lite topic over. */
 type TakenOver = (liteTopic: string) => void;
 
 /** The lite topics of one client. */
@@ -31,13 +31,10 @@ interface ClientSubscription {
   updatedAtMs: number;
 }
 
-export type LiteSubscriptionChange = Pick<
-  RpcRequest<'syncLiteSubscription'>,
-  'action' | 'topic' | 'group' | 'liteTopicSet'
->;
+type LiteSubscriptionChange = Pick<RpcRequest<'syncLiteSubscription'>, 'action' | 'topic' | 'group' | 'liteTopicSet'>;
 
 /** Who subscribes. */
-export interface LiteSubscriber extends Pick<CallContext, 'clientId'> {
+interface LiteSubscriber extends Pick<CallContext, 'clientId'> {
   /** Undefined on a broker without users, and of clients whose sessions are their connections. */
   readonly user?: string | undefined;
   /** Default: by the stream of the client. */
